@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# All checks that need no GPU: ci/cpu.sh [PYTHON], where PYTHON has the `dev` extra installed.
+# Every check runs, also after one that failed; a tool that is missing is a failure.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+python=$(command -v "${1:-python3}") || { echo "ci/cpu.sh: there is no ${1:-python3}" >&2; exit 1; }
+PATH="$("$python" -c 'import sysconfig; print(sysconfig.get_path("scripts"))'):$PATH"
+
+failed=""
+check() {
+    local name=$1
+    shift
+    echo "== $name"
+    "$@" || failed+=" $name"
+}
+
+mapfile -t kernels < <(find kernels -name '*.cu' -o -name '*.cuh' | sort)
+
+check lint ruff check .
+check format ruff format --check .
+check types mypy
+check floors lint-imports --no-logo
+check kernel-format clang-format --dry-run -Werror "${kernels[@]}"
+check tests "$python" -m pytest
+
+if [[ -n $failed ]]; then
+    echo "failed:$failed" >&2
+    exit 1
+fi
