@@ -1,0 +1,58 @@
+"""membench: what the memory tiers of a machine really deliver.
+
+The Python API::
+
+    import membench
+    outcome = membench.run(select=["ddr/*"], rounds=5, output="mybox.csv")
+    rows = membench.read_rows("mybox.csv")
+
+and what a bench is declared with (`bench`, `axis`, `Needs`, `skip`, `Timed`,
+`Observed`, `Observation`).  Everything is imported when it is first used, so
+that ``import membench`` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from membench.api import read_rows, run
+    from membench.case import Needs, axis, bench
+    from membench.errors import MembenchError, skip
+    from membench.work import Observation, Observed, Timed
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "MembenchError",
+    "Needs",
+    "Observation",
+    "Observed",
+    "Timed",
+    "__version__",
+    "axis",
+    "bench",
+    "read_rows",
+    "run",
+    "skip",
+]
+
+_HOMES = {
+    "run": "api",
+    "bench": "case",
+    "axis": "case",
+    "Needs": "case",
+    "skip": "errors",
+    "MembenchError": "errors",
+    "read_rows": "api",
+    "Timed": "work",
+    "Observed": "work",
+    "Observation": "work",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'membench' has no attribute '{name}'")
+    return getattr(import_module(f"membench.{_HOMES[name]}"), name)

@@ -1,0 +1,85 @@
+"""The exceptions of membench, and the exit code that each one ends in.
+
+::
+
+    MembenchError                1   one line for the person, and a hint
+    ├── UsageError               2   the command line asks for something that makes no sense
+    ├── NothingMatched           4   a selector chose no case
+    ├── SchemaError              1   a results file that cannot be read or written as it stands
+    ├── JournalError             1   a journal that cannot be appended to or resumed from
+    ├── OutputError              1   a place that results cannot be written to
+    ├── BackendUnavailable       1   the hardware or its library cannot be used
+    ├── WorkerError              1   worker processes cannot be started
+    └── VerificationFailed       1   a kernel's result is wrong: its number is worthless
+    Skip                         -   raised inside a bench: this machine cannot run the case
+"""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+EXIT_OK = 0
+EXIT_ERROR = 1
+EXIT_USAGE = 2
+EXIT_FINDING = 3
+EXIT_NOTHING = 4
+EXIT_SIGNAL_BASE = 128  # interrupted by signal n: 128 + n, so 130 for SIGINT, 143 for SIGTERM
+
+
+class MembenchError(Exception):
+    """Something that the user can understand and act on.
+
+    ``str(error)`` is one line without a trailing full stop's worth of context;
+    ``hint`` is one line that says what to do, or empty.
+    """
+
+    exit_code = EXIT_ERROR
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class UsageError(MembenchError):
+    """The arguments contradict each other or name something that does not exist."""
+
+    exit_code = EXIT_USAGE
+
+
+class NothingMatched(MembenchError):
+    """No case is left after selecting."""
+
+    exit_code = EXIT_NOTHING
+
+
+class SchemaError(MembenchError):
+    """A results file breaks the schema."""
+
+
+class JournalError(MembenchError):
+    """A journal cannot be written, read or resumed."""
+
+
+class OutputError(MembenchError):
+    """Results cannot be written where they were asked for."""
+
+
+class BackendUnavailable(MembenchError):
+    """Hardware, driver or library is missing or unfit."""
+
+
+class WorkerError(MembenchError):
+    """A worker process cannot be started at all."""
+
+
+class VerificationFailed(MembenchError):
+    """The work's result differs from what it must be."""
+
+
+class Skip(Exception):
+    """This machine cannot run the case; the message is the row's reason."""
+
+
+def skip(reason: str) -> NoReturn:
+    """End a bench function: its case becomes a `skipped` row with ``reason``."""
+    raise Skip(reason)

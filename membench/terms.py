@@ -1,0 +1,231 @@
+"""The vocabulary: every word that stands in a result row, once.
+
+Floor 0: imports nothing of membench and nothing heavy.  A word that is not in
+this module does not appear in a results file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+
+
+class Tier(StrEnum):
+    """Where in the memory hierarchy a case works."""
+
+    SMEM = "smem"
+    L1 = "l1"
+    L2 = "l2"
+    HBM = "hbm"  # device DRAM of any kind; the kind stands in `detail`
+    GPU = "gpu"  # launch, compute, atomics
+    LINK = "link"
+    CACHE = "cache"  # host caches
+    DDR = "ddr"
+    SSD = "ssd"
+
+
+class Metric(StrEnum):
+    """What is measured.  One metric has one unit and one direction."""
+
+    BANDWIDTH = "bandwidth"
+    LATENCY = "latency"
+    IOPS = "iops"
+    RATE = "rate"
+    FLOPS = "flops"
+    ENERGY = "energy"
+
+
+class Stat(StrEnum):
+    """Which statistic of a round's samples stands for the round."""
+
+    MEDIAN = "median"
+    P50 = "p50"
+    P95 = "p95"
+    P99 = "p99"
+    P999 = "p999"
+
+
+class Status(StrEnum):
+    """What became of a case."""
+
+    OK = "ok"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+
+
+class Better(StrEnum):
+    """Which direction is an improvement.  It travels with every row."""
+
+    HIGHER = "higher"
+    LOWER = "lower"
+
+
+class BytesConvention(StrEnum):
+    """How `bytes_moved` counts."""
+
+    RW_SUM = "rw_sum"  # STREAM kernels: bytes read + bytes written, no write-allocate
+    PAYLOAD = "payload"  # copies between tiers: each byte once
+
+
+class CacheState(StrEnum):
+    """Whether the caches were emptied of the working set before each sample."""
+
+    COLD = "cold"
+    HOT = "hot"
+
+
+class PeakBasis(StrEnum):
+    """Where the figure in `peak` comes from."""
+
+    SPEC = "spec"
+    QUERIED = "queried"
+    MEASURED = "measured"
+
+
+UNIT: Mapping[Metric, str] = MappingProxyType(
+    {
+        Metric.BANDWIDTH: "GB/s",
+        Metric.LATENCY: "ns",
+        Metric.IOPS: "1/s",
+        Metric.RATE: "1/s",
+        Metric.FLOPS: "GFLOP/s",
+        Metric.ENERGY: "pJ/B",
+    }
+)
+
+BETTER: Mapping[Metric, Better] = MappingProxyType(
+    {
+        Metric.BANDWIDTH: Better.HIGHER,
+        Metric.LATENCY: Better.LOWER,
+        Metric.IOPS: Better.HIGHER,
+        Metric.RATE: Better.HIGHER,
+        Metric.FLOPS: Better.HIGHER,
+        Metric.ENERGY: Better.LOWER,
+    }
+)
+
+QUANTILE: Mapping[Stat, float] = MappingProxyType(
+    {Stat.MEDIAN: 0.5, Stat.P50: 0.5, Stat.P95: 0.95, Stat.P99: 0.99, Stat.P999: 0.999}
+)
+
+PREFIX_TIER: Mapping[str, Tier] = MappingProxyType(
+    {
+        "smem": Tier.SMEM,
+        "l1": Tier.L1,
+        "l2": Tier.L2,
+        "hbm": Tier.HBM,
+        "gpu": Tier.GPU,
+        "decode": Tier.GPU,
+        "link": Tier.LINK,
+        "kv": Tier.LINK,
+        "zerocopy": Tier.LINK,
+        "interference": Tier.LINK,
+        "managed": Tier.LINK,
+        "hmm": Tier.LINK,
+        "peer": Tier.LINK,
+        "ddr": Tier.DDR,
+        "host": Tier.DDR,  # host/chase declares its own tier, by footprint
+        "ssd": Tier.SSD,
+        "paging": Tier.SSD,
+    }
+)
+"""First path component of a case id -> tier, where the bench does not say otherwise."""
+
+
+@dataclass(frozen=True)
+class Flag:
+    """A reason to trust a number less.
+
+    ``meaning`` says what was seen, ``weight`` how bad it is, ``remedy`` what to do.
+    """
+
+    code: str
+    meaning: str
+    weight: str
+    remedy: str
+
+
+_FLAGS = (
+    Flag(
+        "noisy",
+        "the rounds differ by more than the tier's threshold (spread = 1.4826 MAD / median)",
+        "differences to another run that are smaller than the spread mean nothing",
+        "close other programs and run again with --rounds 10",
+    ),
+    Flag(
+        "throttled",
+        "the device lowered its clock while a sample was taken (power, heat or an owner's limit)",
+        "the number is this machine's present state, not its ability",
+        "cool the device or raise its power limit, then run again",
+    ),
+    Flag(
+        "above-peak",
+        "the result is larger than the theoretical peak of the tier",
+        "invalid: the data was served by something faster than the tier",
+        "use a larger size; please report the case",
+    ),
+    Flag(
+        "cache-served",
+        "the working set is smaller than four times the last-level cache that the system reports",
+        "part of the traffic may never have reached memory (the STREAM rule asks for four times)",
+        "use a larger size: --profile full sweeps it",
+    ),
+    Flag(
+        "single-round",
+        "only one round was measured",
+        "nothing is known of the noise between rounds, so no comparison can be trusted",
+        "run with --rounds 5 or more",
+    ),
+    Flag(
+        "not-converged",
+        "the sampling stopped at its time cap before its rule was met",
+        "the median is less certain than those of other cases",
+        "run again on a quieter machine, or with --rounds 10",
+    ),
+    Flag(
+        "unpinned-numa",
+        "the measuring process could not be bound to the memory node of its device",
+        "the result may include a hop between sockets",
+        "start membench under numactl, or in a container that grants the CPUs of that node",
+    ),
+    Flag(
+        "busy-gpu",
+        "another process used the GPU during the run",
+        "the result is a share of the device, not its ability",
+        "stop the other process (nvidia-smi names it) and run again",
+    ),
+    Flag(
+        "link-downtrained",
+        "the host link ran below its maximum width or speed while under load",
+        "every link number of this run is below the machine's ability",
+        "reseat the card; look at nvidia-smi -q -d PCIE and the firmware's slot settings",
+    ),
+    Flag(
+        "page-cache",
+        "part of the file was in the page cache although the case wanted it cold",
+        "the number mixes memory with the disk",
+        "use a scratch directory on a filesystem that supports O_DIRECT",
+    ),
+    Flag(
+        "vm",
+        "the machine is a virtual one",
+        "caches and topology may be misreported and neighbours share the memory bandwidth",
+        "compare only with runs on the same kind of instance; prefer --rounds 10",
+    ),
+    Flag(
+        "cgroup-limited",
+        "the control group stopped the process to hold its CPU quota during the run",
+        "bandwidths and latencies include those pauses",
+        "raise the CPU limit of the container, or run outside it",
+    ),
+)
+
+FLAGS: Mapping[str, Flag] = MappingProxyType({flag.code: flag for flag in _FLAGS})
+"""The closed list of flag codes.  A code outside it is refused by the schema."""
+
+NOISE_THRESHOLD: Mapping[Tier, float] = MappingProxyType(
+    {tier: 0.10 if tier is Tier.SSD else 0.05 if tier is Tier.CACHE else 0.03 for tier in Tier}
+)
+"""Spread of the round values (a fraction) above which a row is flagged `noisy`."""
