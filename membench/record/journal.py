@@ -1,0 +1,278 @@
+"""The journal: what a run has done so far, durable case by case.
+
+JSON lines.  The first one is the plan, so that a run can be resumed from its
+journal alone; then come units and notes.  A line is written at once and synced
+before the next case starts, so that a death of process or machine costs at
+most the case that was being measured.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from membench.errors import JournalError, MembenchError, OutputError, SchemaError
+from membench.record.files import output_error, shown, sync_directory, write_all
+from membench.record.plain import dump, load
+from membench.record.plan import Plan
+from membench.record.unit import Unit
+
+SCHEMA = "membench.journal/1"
+
+_NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS)
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something about the run that belongs to no case, such as the start of a round."""
+
+    kind: str
+    data: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a journal holds.
+
+    Attributes:
+        units: in the order in which they were measured; of several of one
+            (round, case) the last.
+        machine: the machine snapshot, as plain data.
+        length: bytes of the whole records; what follows is a torn one.
+    """
+
+    plan: Plan
+    machine: dict[str, Any]
+    units: tuple[Unit, ...] = ()
+    notes: tuple[Note, ...] = ()
+    length: int = 0
+
+
+class Journal:
+    """An open journal, locked against other processes as long as it is open."""
+
+    def __init__(self, path: Path, descriptor: int, length: int) -> None:
+        self.path = path
+        self._descriptor = descriptor
+        self._length = length
+
+    @classmethod
+    def create(cls, path: Path, plan: Plan, machine: Mapping[str, Any]) -> Self:
+        """Start the journal of ``plan`` at ``path``, which must not exist.
+
+        Raises:
+            JournalError: there is one already.
+            OutputError: the place cannot be written; no file is left behind.
+        """
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
+        try:
+            descriptor = os.open(path, flags, 0o666)
+        except FileExistsError:
+            raise JournalError(
+                f"{shown(path)} exists: that run was interrupted, or is still going on",
+                "continue it with --resume, or choose another -o",
+            ) from None
+        except OSError as error:
+            raise output_error(path, error) from None
+        journal = cls(path, descriptor, 0)
+        try:
+            _lock(path, descriptor)
+            journal._append({"schema": SCHEMA, "plan": dump(plan), "machine": dump(machine)})
+            sync_directory(path.parent)
+        except BaseException as error:
+            journal.remove()
+            if isinstance(error, OSError):
+                raise output_error(path, error) from None
+            raise
+        return journal
+
+    @classmethod
+    def resume(cls, path: Path) -> tuple[Self, Contents]:
+        """Open the journal at ``path`` to go on with it; a torn last record is cut off.
+
+        Raises:
+            JournalError: there is none, another process has it, or it is damaged.
+        """
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
+        except OSError as error:
+            raise _unreadable(path, error) from None
+        try:
+            _lock(path, descriptor)
+            contents = read(path)
+            os.ftruncate(descriptor, contents.length)
+            os.fsync(descriptor)
+        except BaseException as error:
+            os.close(descriptor)
+            if isinstance(error, OSError):
+                raise output_error(path, error) from None
+            raise
+        return cls(path, descriptor, contents.length), contents
+
+    def append(self, unit: Unit) -> None:
+        """Record ``unit``; when this returns the disk has it.
+
+        Raises:
+            OutputError: it could not be written; the journal stands as it was before.
+        """
+        self._append({"unit": dump(unit)})
+
+    def note(self, kind: str, data: Mapping[str, Any]) -> None:
+        """Record a `Note`; as durable as a unit."""
+        self._append({"note": dump(Note(kind, dict(data)))})
+
+    def close(self) -> None:
+        """Close the file and give up the lock.  May be called twice."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def remove(self) -> None:
+        """Delete the journal, of a run whose results are written, and close it."""
+        try:
+            with contextlib.suppress(OSError):
+                self.path.unlink(missing_ok=True)
+                sync_directory(self.path.parent)
+        finally:
+            self.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _append(self, record: Mapping[str, Any]) -> None:
+        line = json.dumps(record, allow_nan=False, separators=(",", ":")).encode("ascii") + b"\n"
+        try:
+            write_all(self._descriptor, line)
+            os.fsync(self._descriptor)
+        except OSError as error:
+            # Half a record in the middle would damage the journal once the next one follows it.
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._descriptor, self._length)
+                os.fsync(self._descriptor)
+            reason = output_error(self.path, error)
+            advice = "; ".join(filter(None, (reason.hint, "then continue with --resume")))
+            raise OutputError(str(reason), advice) from None
+        self._length += len(line)
+
+
+def read(path: Path) -> Contents:
+    """What the journal at ``path`` holds; it may be of a run that is still going on.
+
+    A last record without its newline, or with half its text, was torn by a
+    death while it was written, and is left out.
+
+    Raises:
+        JournalError: one line; for a damaged record with its line number.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise _unreadable(path, error) from None
+    lines = data.split(b"\n")[:-1]
+    records: list[dict[str, Any]] = []
+    length = 0
+    for number, line in enumerate(lines, start=1):
+        try:
+            records.append(_record(line))
+        except ValueError:
+            if number == len(lines) and records:
+                break
+            raise _damaged(path, number, "not a record of a journal") from None
+        length += len(line) + 1
+    if not records:
+        raise JournalError(
+            f"{shown(path)} holds no plan: the run ended before it began",
+            "delete it and start the run anew",
+        )
+    return _contents(path, records, length)
+
+
+def _record(line: bytes) -> dict[str, Any]:
+    record = json.loads(line)
+    if not isinstance(record, dict):
+        raise ValueError(line)  # noqa: TRY004  # read() treats it like broken JSON
+    return record
+
+
+def _contents(path: Path, records: list[dict[str, Any]], length: int) -> Contents:
+    head = records[0]
+    schema = head.get("schema")
+    if schema != SCHEMA:
+        if isinstance(schema, str) and schema.startswith(SCHEMA.partition("/")[0] + "/"):
+            raise JournalError(
+                f"{shown(path)} is a {schema:.40}, which this version of membench cannot read",
+                "resume with the version that began the run",
+            )
+        raise JournalError(f"{shown(path)} is not a journal of membench")
+    loaded = [_loaded(path, number, record) for number, record in enumerate(records, start=1)]
+    start = loaded[0]
+    units: dict[tuple[int, str], Unit] = {}
+    for one in loaded:
+        if isinstance(one, Unit):
+            units.pop((one.round, one.case), None)
+            units[one.round, one.case] = one
+    notes = tuple(one for one in loaded if isinstance(one, Note))
+    if not isinstance(start, _Head):
+        raise _damaged(path, 1, "no plan")
+    return Contents(start.plan, start.machine, tuple(units.values()), notes, length)
+
+
+@dataclass(frozen=True)
+class _Head:
+    plan: Plan
+    machine: dict[str, Any]
+
+
+def _loaded(path: Path, number: int, record: dict[str, Any]) -> _Head | Unit | Note | None:
+    """What ``record`` is, or None for a kind that a newer version may have added."""
+    try:
+        if "plan" in record:
+            return load(_Head, record)
+        if "unit" in record:
+            return load(Unit, record["unit"])
+        return load(Note, record["note"]) if "note" in record else None
+    except SchemaError as error:
+        raise _damaged(path, number, str(error)) from None
+
+
+def _lock(path: Path, descriptor: int) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise JournalError(
+            f"another run is writing {shown(path)}", "wait for it, or choose another -o"
+        ) from None
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:  # a filesystem without locks is no reason not to measure
+            raise output_error(path, error) from None
+
+
+def _damaged(path: Path, line: int, reason: str) -> MembenchError:
+    return JournalError(
+        f"{shown(path)} is damaged at line {line}: {reason}", "start the run anew with another -o"
+    )
+
+
+def _unreadable(path: Path, error: OSError) -> JournalError:
+    if isinstance(error, FileNotFoundError):
+        return JournalError(
+            f"there is no {shown(path)}, so nothing to resume",
+            "give --resume the -o path of an interrupted run",
+        )
+    return JournalError(f"cannot read {shown(path)}: {error.strerror or error}")

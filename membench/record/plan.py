@@ -1,0 +1,56 @@
+"""What a run sets out to do: the journal's first record.
+
+Floor 1, plain data.  `membench run --resume` needs nothing but this.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from membench.terms import Metric, Stat, Tier
+
+
+@dataclass(frozen=True)
+class PlannedCase:
+    """A case of the plan.
+
+    Attributes:
+        skipped: why it cannot run on this machine, empty where it can.
+        memory: bytes of memory that it holds; disk: bytes of scratch file.
+    """
+
+    id: str
+    bench: str
+    params: dict[str, str | int]
+    version: int
+    tier: Tier
+    yields: tuple[tuple[Metric, Stat], ...]
+    seconds: float
+    memory: int
+    disk: int
+    backend: str
+    skipped: str = ""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run, before its first round.
+
+    Attributes:
+        run_id: ``<UTC>-<4 hex>``, so that files can be concatenated.
+        seed: of the order of the cases in every round.
+        timeout: seconds that one case may take in one round.
+        software: the `membench` column: version, and ``+g<hash>`` in a checkout.
+    """
+
+    run_id: str
+    machine: str
+    profile: str
+    rounds: int
+    seed: int
+    timeout: float
+    device: str
+    software: str
+    argv: tuple[str, ...]
+    started: str
+    cases: tuple[PlannedCase, ...]

@@ -1,0 +1,76 @@
+"""Free text that may stand in a results file: one line of ASCII that no spreadsheet executes."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+_SPELLED = str.maketrans(
+    {
+        "\u00ae": "",  # registered
+        "\u2122": "",  # trade mark
+        "\u00a9": "",  # copyright
+        "\u00b5": "u",  # micro
+        "\u03bc": "u",
+        "\u00b0": "deg",
+        "\u00d7": "x",
+        "\u00df": "ss",
+        "\u2010": "-",
+        "\u2013": "-",
+        "\u2014": "-",
+        "\u2212": "-",
+        "\u2018": "'",
+        "\u2019": "'",
+        "\u201c": '"',
+        "\u201d": '"',
+    }
+)
+_FORMULA = re.compile(r"'*[=+\-@\t\r]")
+_QUOTED_FORMULA = re.compile(r"'+[=+\-@\t\r]")
+
+
+def ascii_line(text: str) -> str:
+    """``text`` on one line of printable ASCII, without spaces at its ends; never an error.
+
+    Accents are dropped, usual signs are spelled, what is left becomes ``?``.
+    Applying it twice is applying it once.
+    """
+    if text.isascii() and text.isprintable():
+        return text.strip(" ")
+    decomposed = unicodedata.normalize("NFKD", text.translate(_SPELLED))
+    characters = (_ascii(character) for character in decomposed)
+    return "".join(characters).strip(" ")
+
+
+def _ascii(character: str) -> str:
+    category = unicodedata.category(character)
+    if category in ("Cc", "Zl", "Zp"):
+        return " "
+    if category in ("Mn", "Me", "Cf"):  # accents, joiners, byte-order marks
+        return ""
+    return character if character.isascii() else "?"
+
+
+def one_line(text: str) -> str:
+    """``text`` with control characters as spaces: for messages, where letters may be any."""
+    return "".join(character if character.isprintable() else " " for character in text)
+
+
+def guard(text: str) -> str:
+    """``text`` as a cell that a spreadsheet takes for text (CWE-1236).
+
+    One that begins with ``= + - @`` TAB or CR, with any number of quotes before
+    it, gets one more quote; so `unguard` gives every text back exactly, also one
+    that was quoted to begin with.
+    """
+    return f"'{text}" if _FORMULA.match(text) else text
+
+
+def unguard(cell: str) -> str:
+    """The text that `guard` made ``cell`` of.
+
+    Only a quote in front of a formula character is taken away: ``'tis`` stays,
+    and so does an unguarded ``=1+1`` of a foreign file, which is guarded when
+    it is written again.
+    """
+    return cell[1:] if _QUOTED_FORMULA.match(cell) else cell
