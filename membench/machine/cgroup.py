@@ -1,0 +1,132 @@
+"""What the control groups allow this process: CPU time and memory, versions 1 and 2.
+
+Sources: the kernel's admin-guide/cgroup-v2 and cgroup-v1, sched-bwc.
+Limits nest, so every group from the process's own up to the mount point is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from membench.machine.files import integer, read
+from membench.machine.mounts import Mount, read_mounts
+
+_UNLIMITED = 1 << 62  # version 1 says "no limit" as the largest multiple of a page below 2**63
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the control groups grant; None where they set no limit.
+
+    Attributes:
+        quota: CPUs' worth of time.
+        memory: bytes; of nested limits the one that leaves the least room.
+        memory_used: bytes counted against it, without the page cache that the
+            kernel would drop first (``inactive_file``): that stands in nobody's way.
+    """
+
+    quota: float | None = None
+    memory: int | None = None
+    memory_used: int | None = None
+
+
+@dataclass(frozen=True)
+class _Hierarchy:
+    """The groups of one controller, the process's own first."""
+
+    version: int
+    groups: tuple[Path, ...]
+
+
+def read_limits(root: Path = Path("/")) -> Limits:
+    """The limits in force for this process."""
+    cpu, memory = _hierarchy(root, "cpu"), _hierarchy(root, "memory")
+    quotas = [quota for group in cpu.groups if (quota := _quota(group, cpu.version)) is not None]
+    memories = [
+        (limit, _memory_used(group, memory.version))
+        for group in memory.groups
+        if (limit := _memory_limit(group, memory.version)) is not None
+    ]
+    limit, used = min(memories, key=lambda pair: pair[0] - (pair[1] or 0), default=(None, None))
+    return Limits(min(quotas, default=None), limit, used)
+
+
+def throttled_count(root: Path = Path("/")) -> int:
+    """How often the groups have stopped their processes to hold a CPU quota, since they exist.
+
+    Read before and after a piece of work: a difference means that it was stopped.
+    The count stands at the group that owns the quota, so those of all levels are added.
+    """
+    total = 0
+    for group in _hierarchy(root, "cpu").groups:
+        for line in read(group / "cpu.stat").splitlines():
+            key, _, value = line.partition(" ")
+            if key == "nr_throttled":
+                total += integer(value) or 0
+    return total
+
+
+def _hierarchy(root: Path, controller: str) -> _Hierarchy:
+    """Where ``controller`` is managed: a hierarchy of version 1, or the one of version 2."""
+    own: dict[str, str] = {}
+    for line in read(root / "proc/self/cgroup").splitlines():
+        _, _, rest = line.partition(":")
+        controllers, _, path = rest.partition(":")
+        own.update(dict.fromkeys(controllers.split(","), path))
+    version, path = (1, own[controller]) if controller in own else (2, own.get("", ""))
+    for mount in read_mounts(root):
+        if version == 1:
+            fits = mount.kind == "cgroup" and controller in mount.super_options.split(",")
+        else:
+            fits = mount.kind == "cgroup2"
+        if fits and path:
+            return _Hierarchy(version, tuple(_groups(root, mount, path)))
+    return _Hierarchy(version, ())
+
+
+def _groups(root: Path, mount: Mount, path: str) -> Iterator[Path]:
+    """Directories from the process's group up to the mount point, whether they exist or not.
+
+    In a container the mount may show a part of the tree only, and a namespace may
+    rename it; a path that does not fit the mount means the mount point itself.
+    """
+    top = root / mount.point.lstrip("/")
+    try:
+        inside = PurePosixPath(path).relative_to(mount.root)
+    except ValueError:
+        inside = PurePosixPath()
+    if ".." in inside.parts:
+        inside = PurePosixPath()
+    for level in [inside, *inside.parents]:
+        yield top / level
+
+
+def _quota(group: Path, version: int) -> float | None:
+    if version == 1:
+        text = f"{read(group / 'cpu.cfs_quota_us')} {read(group / 'cpu.cfs_period_us')}"
+    else:
+        text = read(group / "cpu.max")
+    first, _, second = text.partition(" ")
+    time, period = integer(first), integer(second)
+    if time is None or not period or time <= 0 or period < 0:
+        return None
+    return time / period
+
+
+def _memory_limit(group: Path, version: int) -> int | None:
+    limit = integer(read(group / ("memory.limit_in_bytes" if version == 1 else "memory.max")))
+    return None if limit is None or not 0 <= limit < _UNLIMITED else limit
+
+
+def _memory_used(group: Path, version: int) -> int | None:
+    used = integer(read(group / ("memory.usage_in_bytes" if version == 1 else "memory.current")))
+    if used is None:
+        return None
+    reclaimable = "total_inactive_file" if version == 1 else "inactive_file"
+    for line in read(group / "memory.stat").splitlines():
+        key, _, value = line.partition(" ")
+        if key == reclaimable:
+            return max(0, used - (integer(value) or 0))
+    return used

@@ -1,0 +1,48 @@
+"""The whole snapshot, put together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from membench.machine import software
+from membench.machine.cgroup import read_limits
+from membench.machine.cpu import read_cpu
+from membench.machine.files import read
+from membench.machine.filesystem import read_filesystem
+from membench.machine.gpu import read_gpus
+from membench.machine.identity import machine_slug
+from membench.machine.memory import read_memory
+from membench.machine.model import Machine
+
+
+def collect(paths: Sequence[Path] = (), root: Path = Path("/")) -> Machine:
+    """The machine under ``root`` as it is now.
+
+    The parts read what they can: a file that is absent, unreadable or odd costs
+    the fact it holds and nothing else.
+    """
+    limits = read_limits(root)
+    cpu = read_cpu(root, limits)
+    gpus = read_gpus(root)
+    return Machine(
+        slug=machine_slug(cpu, gpus, root),
+        cpu=cpu,
+        memory=read_memory(root, limits),
+        gpus=gpus,
+        filesystems=tuple(read_filesystem(path, root) for path in paths),
+        system=software.read_system(root),
+        kernel=software.read_kernel(root),
+        libc=software.libc(),
+        python=software.python(),
+        load=_load(root),
+        packages=software.packages(),
+    )
+
+
+def _load(root: Path) -> tuple[float, ...]:
+    """Load averages over 1, 5 and 15 minutes."""
+    try:
+        return tuple(float(text) for text in read(root / "proc/loadavg").split()[:3])
+    except ValueError:
+        return ()

@@ -1,0 +1,69 @@
+"""Reading the kernel's small text files: what cannot be read is empty, never an error."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+_MAX_CPU = 1 << 16  # a corrupt range must not make a list of a billion CPUs
+_RANGE = re.compile(r"([0-9]{1,9})(?:-([0-9]{1,9}))?")
+_INTEGER = re.compile(r"[+-]?[0-9]{1,20}")
+
+
+def read(path: Path, errors: str = "replace") -> str:
+    """The text of ``path`` without surrounding blanks and NULs, empty where unreadable.
+
+    ``errors`` as in `open`: ``surrogateescape`` where the text holds file names.
+    """
+    try:
+        with path.open(encoding="utf-8", errors=errors, newline="") as file:
+            return file.read().strip("\0 \t\r\n")
+    except (OSError, ValueError):
+        return ""
+
+
+def present(path: Path) -> bool:
+    """Whether ``path`` exists; False where this process may not look."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
+
+
+def integer(text: str) -> int | None:
+    """``text`` as a decimal integer, None where it is none."""
+    return int(text) if _INTEGER.fullmatch(text) else None
+
+
+def cpu_list(text: str) -> tuple[int, ...]:
+    """The kernel's list format, sorted: ``0-2,8`` -> ``(0, 1, 2, 8)``; nonsense is left out."""
+    numbers: set[int] = set()
+    for part in text.split(","):
+        if match := _RANGE.fullmatch(part.strip()):
+            first = int(match[1])
+            numbers.update(range(first, min(int(match[2] or first), _MAX_CPU) + 1))
+    return tuple(sorted(numbers))
+
+
+def numbered(folder: Path, prefix: str) -> list[tuple[int, Path]]:
+    """Entries of ``folder`` named ``<prefix><number>``, in the order of the number."""
+    try:
+        names = [entry.name for entry in folder.iterdir()]
+    except OSError:
+        return []
+    found = [
+        (int(name.removeprefix(prefix)), folder / name)
+        for name in names
+        if re.fullmatch(re.escape(prefix) + "[0-9]{1,9}", name)
+    ]
+    return sorted(found)
+
+
+def fields(text: str) -> dict[str, str]:
+    """``key : value`` lines as a mapping; of a repeated key the first counts."""
+    found: dict[str, str] = {}
+    for line in text.splitlines():
+        key, colon, value = line.partition(":")
+        if colon:
+            found.setdefault(key.strip(), value.strip())
+    return found

@@ -1,0 +1,56 @@
+"""Whether the machine is a virtual one, and whose."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from membench.machine.files import fields, read
+
+_FIRMWARE = (
+    ("firecracker", "firecracker"),
+    ("fireck", "firecracker"),  # the OEM field of an ACPI table has six characters
+    ("vmware", "vmware"),
+    ("virtualbox", "virtualbox"),
+    ("vbox", "virtualbox"),
+    ("parallels", "parallels"),
+    ("apple virtualization", "apple"),
+    ("google compute engine", "kvm"),
+    ("amazon ec2", "kvm"),  # Nitro; the older Xen instances say xen first
+    ("virtual machine", "hyperv"),
+    ("kvm", "kvm"),
+    ("qemu", "kvm"),
+    ("bochs", "kvm"),
+    ("xen", "xen"),
+)
+"""A word of the firmware's tables -> the hypervisor that writes it."""
+
+_CLOCKS = (("kvm", "kvm"), ("hyperv", "hyperv"), ("xen", "xen"))
+
+
+def read_hypervisor(cpuinfo: str, root: Path = Path("/")) -> str:
+    """Name of the hypervisor, ``yes`` where only its presence is known, empty on bare metal.
+
+    x86 processors carry a flag that settles whether there is one; elsewhere the
+    firmware's tables must say it.
+    """
+    if kind := read(root / "sys/hypervisor/type"):
+        return kind
+    names = [
+        read(root / f"sys/class/dmi/id/{name}")
+        for name in ("sys_vendor", "product_name", "bios_vendor")
+    ]
+    firmware = " ".join(names).lower()
+    info = fields(cpuinfo)
+    if "flags" in info:
+        if "hypervisor" not in info["flags"].split():
+            return ""
+    elif ".metal" in firmware:
+        return ""
+    oem = read(root / "sys/firmware/acpi/tables/DSDT")[:36].lower()  # readable by root alone
+    for word, name in _FIRMWARE:
+        if word in firmware or word in oem:
+            return name
+    if "flags" not in info:
+        return "kvm" if "kvm" in read(root / "proc/device-tree/hypervisor/compatible") else ""
+    clocks = read(root / "sys/devices/system/clocksource/clocksource0/available_clocksource")
+    return next((name for word, name in _CLOCKS if word in clocks), "yes")

@@ -1,0 +1,169 @@
+"""What a machine is: the snapshot that stands in the sidecar.
+
+Floor 1, plain data.  Sizes are bytes, CPU numbers are the kernel's.  An absent
+fact is empty (``""``, ``None``, ``()``), never a guess.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Cache:
+    """One CPU cache as sysfs describes it; a virtual machine may describe it wrongly."""
+
+    level: int
+    kind: str  # data | instruction | unified
+    size: int
+    line: int
+    cpus: tuple[int, ...]  # the CPUs that share it
+
+
+@dataclass(frozen=True)
+class Core:
+    """One logical CPU and where it sits."""
+
+    cpu: int
+    core: int
+    package: int
+    node: int
+
+
+@dataclass(frozen=True)
+class Cpu:
+    """The processors, and how much of them this process may use.
+
+    Attributes:
+        affinity: CPUs that the scheduler may put this process on.
+        quota: CPUs' worth of time that the control group grants, or None.
+        usable: threads that make sense: the affinity's count, capped by the quota.
+    """
+
+    model: str
+    architecture: str
+    cores: tuple[Core, ...]
+    affinity: tuple[int, ...]
+    quota: float | None
+    usable: int
+    caches: tuple[Cache, ...]
+    governor: str
+    hypervisor: str  # empty on bare metal
+
+    def cache_bytes(self, level: int) -> int:
+        """Bytes of the data caches of ``level`` in the whole machine, 0 where unknown."""
+        return sum(c.size for c in self.caches if c.level == level and c.kind != "instruction")
+
+    @property
+    def last_level_bytes(self) -> int:
+        """Bytes of all last-level caches together, 0 where unknown."""
+        data = [c.level for c in self.caches if c.kind != "instruction"]
+        return self.cache_bytes(max(data)) if data else 0
+
+
+@dataclass(frozen=True)
+class Node:
+    """One NUMA node; ``distances`` as the firmware states them, 10 being local."""
+
+    node: int
+    cpus: tuple[int, ...]
+    memory: int
+    distances: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Main memory, its pages, and the control group's cap."""
+
+    total: int
+    available: int
+    cgroup_limit: int | None
+    cgroup_used: int | None
+    page: int
+    huge_page: int  # size of a transparent huge page, 0 where there is none
+    thp: str  # always | madvise | never | ""
+    hugetlb_total: int
+    hugetlb_free: int
+    nodes: tuple[Node, ...]
+
+    @property
+    def usable(self) -> int:
+        """Bytes that may still be asked for: what is available, capped by the control group."""
+        if self.cgroup_limit is None:
+            return self.available
+        return max(0, min(self.available, self.cgroup_limit - (self.cgroup_used or 0)))
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """One NVIDIA GPU as NVML names it."""
+
+    index: int
+    name: str
+    uuid: str  # hashed: enough to tell two cards apart, useless to find one
+    memory: int
+    compute_capability: str
+
+
+@dataclass(frozen=True)
+class Gpus:
+    """The GPUs, and why they cannot be used if they cannot.
+
+    Attributes:
+        driver: NVIDIA driver version, empty without a driver.
+        cuda: newest CUDA version that the driver supports.
+        devices: the GPUs visible to this process (CUDA_VISIBLE_DEVICES honoured).
+        problem: one line, empty where GPUs can be used.
+        remedy: one line: what to install or do, empty where nothing is wrong.
+    """
+
+    driver: str = ""
+    cuda: str = ""
+    devices: tuple[Gpu, ...] = ()
+    problem: str = ""
+    remedy: str = ""
+
+    @property
+    def present(self) -> bool:
+        """There is a GPU, usable or not."""
+        return bool(self.devices)
+
+    @property
+    def usable(self) -> bool:
+        """There is a GPU and nothing stands in its way."""
+        return self.present and not self.problem
+
+
+@dataclass(frozen=True)
+class Filesystem:
+    """Where a path lives."""
+
+    path: str
+    mount: str
+    kind: str  # ext4, xfs, tmpfs, overlay, ...
+    options: str
+    device: str
+    free: int
+    direct_io: str  # empty if O_DIRECT reaches a device here, else why not
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A machine at the moment of a run.
+
+    Attributes:
+        slug: name for paths and the `machine` column, ``[a-z0-9._-]+``; never the host name.
+        packages: distribution -> version of what a result depends on.
+    """
+
+    slug: str
+    cpu: Cpu
+    memory: Memory
+    gpus: Gpus
+    filesystems: tuple[Filesystem, ...]
+    system: str  # e.g. Debian GNU/Linux 12 (bookworm)
+    kernel: str
+    libc: str
+    python: str
+    load: tuple[float, ...] = ()
+    packages: dict[str, str] = field(default_factory=dict)

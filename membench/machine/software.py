@@ -1,0 +1,106 @@
+"""Versions: of the system, of the packages that a result depends on, of membench itself."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import membench
+from membench.machine.files import read
+
+_RELEVANT = re.compile(
+    r"cupy(-cuda\d+x)?|numpy|numba|llvmlite|pandas|psutil|cuda-(bindings|core|pathfinder|toolkit)"
+    r"|kvikio(-cu\d+)?|libkvikio(-cu\d+)?|nvidia-(cuda-(nvrtc|runtime)(-cu\d+)?|ml-py)"
+)
+_METADATA = re.compile(r"([A-Za-z0-9._]+)-([^-]+)(?:-py[0-9.]+)?\.(?:dist|egg)-info")
+_GIT_SECONDS = 2.0
+
+
+def installed(paths: Iterable[str] | None = None) -> dict[str, str]:
+    """Every distribution that the interpreter sees: normalised name -> version.
+
+    Read from the names of the metadata folders (packaging.python.org, "Recording
+    installed projects"): opening each one's file, as importlib.metadata does,
+    costs a hundred times more.
+    """
+    found: dict[str, str] = {}
+    for path in sys.path if paths is None else paths:
+        try:
+            names = [entry.name for entry in Path(path).iterdir()]
+        except OSError:
+            continue  # zip files and folders that are not there
+        for name in names:
+            if match := _METADATA.fullmatch(name):
+                found.setdefault(re.sub(r"[-_.]+", "-", match[1]).lower(), match[2])
+    return found
+
+
+def packages() -> dict[str, str]:
+    """Those of the installed distributions that a result depends on, sorted by name."""
+    return {
+        name: version for name, version in sorted(installed().items()) if _RELEVANT.fullmatch(name)
+    }
+
+
+def read_system(root: Path = Path("/")) -> str:
+    """The distribution's name and version, empty where it does not say."""
+    text = read(root / "etc/os-release") or read(root / "usr/lib/os-release")
+    for key in ("PRETTY_NAME", "NAME"):
+        if match := re.search(rf"^{key}=(.*)$", text, re.MULTILINE):
+            return match[1].strip().strip("\"'")
+    return ""
+
+
+def read_kernel(root: Path = Path("/")) -> str:
+    """The kernel's release."""
+    return read(root / "proc/sys/kernel/osrelease") or os.uname().release
+
+
+def libc() -> str:
+    """Name and version of the C library, such as ``glibc 2.36``; empty where it has no name."""
+    try:
+        return os.confstr("CS_GNU_LIBC_VERSION") or ""
+    except (ValueError, OSError):
+        return "musl" if any(Path("/lib").glob("ld-musl-*")) else ""
+
+
+def python() -> str:
+    """Version of the interpreter; its name too where it is not CPython."""
+    version = sys.version.split()[0]
+    name = sys.implementation.name
+    return version if name == "cpython" else f"{name} {version}"
+
+
+def software_version(package: Path | None = None) -> str:
+    """What stands in the `membench` column: ``0.1.0``, in a checkout ``0.1.0+g1234e56[.dirty]``.
+
+    Dirty means changed tracked files: results written beside the code do not
+    make it another program.
+    """
+    package = Path(membench.__file__).parent if package is None else package
+    checkout = package.parent
+    if not ((checkout / ".git").exists() and (checkout / "pyproject.toml").is_file()):
+        return membench.__version__
+    import subprocess  # here alone: most uses of this module start no process
+
+    command = "git --no-optional-locks describe --always --dirty=.dirty --exclude=* --abbrev=7"
+    # A hook of another repository may have set GIT_DIR.
+    environ = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+    try:
+        answer = subprocess.run(
+            command.split(),
+            cwd=checkout,
+            env=environ,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_GIT_SECONDS,
+            check=True,
+        ).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return membench.__version__
+    known = re.fullmatch(r"[0-9a-f]{7,}(\.dirty)?", answer)
+    return f"{membench.__version__}+g{answer}" if known else membench.__version__

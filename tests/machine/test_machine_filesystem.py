@@ -1,0 +1,173 @@
+"""Where a path lives and whether O_DIRECT means anything there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path, PurePosixPath
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from membench.machine.filesystem import read_filesystem
+from membench.machine.mounts import mount_of, parse, unescape
+
+Plant = Callable[[Mapping[str, str]], Path]
+
+ROOT = "27 1 254:0 / / rw,relatime - ext4 /dev/vda rw,discard\n"
+
+
+def _root(
+    plant: Plant, kind: str, source: str = "none", options: str = "rw", number: str = "0:50"
+) -> Path:
+    line = f"40 27 {number} / /scratch rw,noatime - {kind} {source} {options}\n"
+    return plant({"proc/self/mountinfo": ROOT + line, "scratch/here": ""})
+
+
+@pytest.mark.parametrize("kind", ["ext4", "xfs", "btrfs", "f2fs"])
+def test_on_a_disk(plant: Plant, kind: str) -> None:
+    found = read_filesystem(Path("/scratch/not/yet"), _root(plant, kind, "/dev/nvme0n1p2"))
+    assert (found.path, found.mount, found.kind) == ("/scratch/not/yet", "/scratch", kind)
+    assert (found.device, found.options, found.direct_io) == ("/dev/nvme0n1p2", "rw,noatime", "")
+    assert found.free > 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "word"),
+    [
+        ("tmpfs", "memory"),
+        ("ramfs", "memory"),
+        ("overlay", "bind mount"),
+        ("fuse", "user-space"),
+        ("fuse.sshfs", "user-space"),
+        ("fuseblk", "user-space"),
+        ("nfs", "network"),
+        ("nfs4", "network"),
+        ("cifs", "network"),
+        ("smb3", "network"),
+        ("9p", "host"),
+        ("virtiofs", "host"),
+        ("zfs", "cache"),
+        ("squashfs", "written"),
+        ("lustre", "network"),
+        ("newfs42", "not known"),
+    ],
+)
+def test_not_on_a_disk(plant: Plant, kind: str, word: str) -> None:
+    reason = read_filesystem(Path("/scratch"), _root(plant, kind)).direct_io
+    assert word in reason
+    assert "\n" not in reason
+
+
+@pytest.mark.parametrize(
+    ("kind", "source", "options"),
+    [
+        ("ext4", "/dev/sda1", "rw,data=journal"),
+        ("btrfs", "/dev/sda1", "rw,compress=zstd:3"),
+        ("btrfs", "/dev/sda1", "rw,compress-force=lzo"),
+        ("ext4", "/dev/zram0", "rw"),
+        ("xfs", "/dev/ram1", "rw"),
+        ("ext4", "/dev/loop7", "rw"),
+    ],
+)
+def test_a_disk_filesystem_that_caches_all_the_same(
+    plant: Plant, kind: str, source: str, options: str
+) -> None:
+    assert read_filesystem(Path("/scratch"), _root(plant, kind, source, options)).direct_io
+
+
+def test_a_loop_device_that_passes_the_cache_by(plant: Plant) -> None:
+    plant({"sys/block/loop7/loop/dio": "1\n"})
+    assert read_filesystem(Path("/scratch"), _root(plant, "ext4", "/dev/loop7")).direct_io == ""
+
+
+def test_names_of_hosts_and_people_stay_out(plant: Plant) -> None:
+    root = _root(
+        plant,
+        "nfs4",
+        "filer.example.org:/export/alice",
+        "rw,vers=4.2,addr=10.0.0.7,clientaddr=10.0.0.8",
+    )
+    share = read_filesystem(Path("/scratch"), root)
+    assert (share.device, share.options) == ("", "rw,noatime,vers=4.2")
+
+
+def test_a_volume_is_known_by_its_kernel_name(plant: Plant) -> None:
+    plant({"sys/dev/block/253:1": "-> ../../devices/virtual/block/dm-1"})
+    root = _root(plant, "ext4", "/dev/mapper/myhost--vg-root", number="253:1")
+    assert read_filesystem(Path("/scratch"), root).device == "/dev/dm-1"
+    plain = _root_without_links(plant, root)
+    assert read_filesystem(Path("/scratch"), plain).device == ""
+
+
+def _root_without_links(plant: Plant, root: Path) -> Path:
+    (root / "sys/dev/block/253:1").unlink()
+    return root
+
+
+def test_layers_of_mounts() -> None:
+    mounts = parse(
+        "22 27 0:21 / /proc rw - proc proc rw\n"
+        + ROOT
+        + "25 27 0:23 / /dev/shm rw - tmpfs old rw\n"
+        "30 25 0:27 / /dev/shm rw - tmpfs new rw\n"  # over the one before
+        "50 27 8:1 / /data rw - xfs /dev/sda1 rw\n"
+        "51 50 8:2 / /data/inner rw - ext4 /dev/sdb1 rw\n"
+        "52 27 8:3 / /data rw - btrfs /dev/sdc1 rw\n"  # hides /data and /data/inner
+        "53 27 254:0 /home/x /bind rw - ext4 /dev/vda rw\n"
+        "garbage\n60 x 0:1 / / rw - ext4\n"
+    )
+
+    def source(path: str) -> str:
+        mount = mount_of(PurePosixPath(path), mounts)
+        return mount.source if mount else ""
+
+    assert source("/dev/shm/a") == "new"
+    assert source("/data/inner/file") == "/dev/sdc1"
+    assert source("/database") == "/dev/vda"
+    assert source("/bind/file") == "/dev/vda"
+    assert source("/") == "/dev/vda"
+    assert mount_of(PurePosixPath("/a"), ()) is None
+
+
+def test_mounts_that_stand_upon_each_other_in_a_circle() -> None:
+    mounts = parse("1 2 0:1 / / rw - ext4 a rw\n2 1 0:2 / / rw - ext4 b rw\n")
+    assert mount_of(PurePosixPath("/x"), mounts) in mounts
+
+
+def test_the_mount_table_may_be_missing(tmp_path: Path) -> None:
+    found = read_filesystem(Path("/somewhere"), tmp_path)
+    assert (found.mount, found.kind) == ("", "")
+    assert found.direct_io
+
+
+def test_a_link_leads_to_the_filesystem_of_its_target(plant: Plant) -> None:
+    root = _root(plant, "xfs", "/dev/sda1")
+    plant({"link": "-> scratch"})
+    assert read_filesystem(Path("/link/file"), root).kind == "xfs"
+
+
+def _escape(name: str) -> str:
+    """As the kernel's mangle() does: blank, tab, newline, backslash and hash."""
+    raw = os.fsencode(name)
+    plain = b"".join(b"\\%03o" % byte if byte in b" \t\n\\#" else bytes([byte]) for byte in raw)
+    return os.fsdecode(plain)
+
+
+@given(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])))
+def test_escapes_are_undone(name: str) -> None:
+    assert unescape(_escape(name)) == name
+    line = f"1 0 0:1 / {_escape('/' + name)} rw - tmpfs {_escape('s' + name)} rw"
+    (mount,) = parse(line)
+    assert (mount.point, mount.source) == ("/" + name, "s" + name)
+
+
+def test_this_machine_agrees_with_the_kernel(tmp_path: Path) -> None:
+    found = read_filesystem(tmp_path / "not" / "yet")
+    status = Path(found.mount).stat()
+    assert tmp_path.is_relative_to(found.mount)
+    assert status.st_dev == tmp_path.stat().st_dev
+    assert abs(found.free - os.statvfs(tmp_path).f_bavail * os.statvfs(tmp_path).f_frsize) < 1 << 30
+    if Path("/dev/shm").is_mount():
+        assert "memory" in read_filesystem(Path("/dev/shm")).direct_io
