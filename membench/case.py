@@ -1,0 +1,215 @@
+"""Benches and cases: what can be measured, declared and named.
+
+Floor 2.  A bench is a decorated function; a case is one point of its axes::
+
+    @bench("ddr/copy", version=1, seconds=0.5, memory=lambda size, **_: 2 * size)
+    @axis("size", quick="256MiB", full="256MiB..4GiB *4")
+    def copy(cpu: CpuBackend, size: int) -> Work: ...
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from membench.axes import Axis, Value, Values, sweep
+from membench.machine import Machine
+from membench.terms import PREFIX_TIER, Metric, Stat, Tier
+from membench.work import Work
+
+Yield = tuple[Metric, Stat]
+Cost = float | Callable[..., float]
+"""A number, or a function of the case's parameters (as the bench function gets them)."""
+
+PROFILES: Mapping[str, int] = {"quick": 5, "full": 10}
+"""Profile -> rounds."""
+
+_BENCH_NAME = re.compile(r"[a-z0-9]+(?:/[a-z0-9_-]+)+")
+
+
+class Needs(StrEnum):
+    """What a machine must have for a bench to make sense on it."""
+
+    GPU = "gpu"
+    JIT = "jit"  # kernels compiled on this machine (numba)
+    TWO_CPUS = "two-cpus"
+    TWO_NUMA_NODES = "two-numa-nodes"
+
+
+@dataclass(frozen=True)
+class Case:
+    """One point of a bench: what one row (or several, one a metric) is about.
+
+    Attributes:
+        id: ``<bench>/<key>=<value>/...``, stable and globbable.
+        bench: name of its bench.
+        params: axis -> value as it stands in the id.
+        seconds: estimated seconds of one round; an estimate for planning, not a limit.
+        memory: bytes of memory that it holds at most.
+        disk: bytes of scratch file that it needs.
+    """
+
+    id: str
+    bench: str
+    params: tuple[tuple[str, Value], ...]
+    version: int
+    tier: Tier
+    yields: tuple[Yield, ...]
+    needs: frozenset[Needs]
+    seconds: float
+    memory: int
+    disk: int
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A family of cases around one function.
+
+    Calling it with a backend and the parameters builds the case's `Work`.
+    """
+
+    name: str
+    version: int
+    function: Callable[..., Work]
+    axes: tuple[Axis, ...]
+    grid: frozenset[str]
+    profiles: tuple[str, ...]
+    needs: frozenset[Needs]
+    yields: tuple[Yield, ...]
+    tier: Tier | Callable[..., Tier]
+    seconds: Cost
+    memory: Cost
+    disk: Cost
+    backend: str
+
+    @property
+    def summary(self) -> str:
+        """The first line of its docstring."""
+        return (self.function.__doc__ or "").strip().partition("\n")[0]
+
+    @property
+    def family(self) -> str:
+        """The module that declares it: one file is one family."""
+        return self.function.__module__.rpartition(".")[2]
+
+    def arguments(self, params: Mapping[str, Value]) -> dict[str, Value]:
+        """The parameters as the function gets them: sizes as bytes."""
+        return {name: Axis.argument(value) for name, value in params.items()}
+
+    def build(self, backend: Any, params: Mapping[str, Value]) -> Work:
+        """Allocate, fill and return the work of one case; raises `Skip` where it cannot run."""
+        return self.function(backend, **self.arguments(params))
+
+    def cases(self, profile: str, machine: Machine) -> Iterator[Case]:
+        """The cases of a profile on ``machine``; none where the bench is not of that profile."""
+        if profile not in self.profiles:
+            return
+        for params in sweep(self.axes, self.grid, profile, machine):
+            yield self.case(params, machine)
+
+    def case(self, params: Mapping[str, Value], machine: Machine) -> Case:
+        """The case at ``params``."""
+        arguments = self.arguments(params)
+
+        def cost(of: Cost) -> float:
+            return of(**arguments) if callable(of) else of
+
+        tier = self.tier if isinstance(self.tier, Tier) else self.tier(machine, **arguments)
+        return Case(
+            id="/".join([self.name, *(f"{key}={value}" for key, value in params.items())]),
+            bench=self.name,
+            params=tuple(params.items()),
+            version=self.version,
+            tier=tier,
+            yields=self.yields,
+            needs=self.needs,
+            seconds=float(cost(self.seconds)),
+            memory=int(cost(self.memory)),
+            disk=int(cost(self.disk)),
+        )
+
+
+_AXES = "__membench_axes__"
+
+
+def axis(
+    name: str, quick: Values, full: Values | None = None
+) -> Callable[[Callable[..., Work]], Callable[..., Work]]:
+    """Declare a parameter; see `Axis`.  Without ``full`` both profiles sweep ``quick``."""
+
+    def decorate(function: Callable[..., Work]) -> Callable[..., Work]:
+        declared: tuple[Axis, ...] = getattr(function, _AXES, ())
+        setattr(function, _AXES, (Axis(name, quick, quick if full is None else full), *declared))
+        return function
+
+    return decorate
+
+
+def bench(
+    name: str,
+    *,
+    version: int,
+    needs: Needs | tuple[Needs, ...] = (),
+    yields: Yield | tuple[Yield, ...] = (Metric.BANDWIDTH, Stat.MEDIAN),
+    tier: Tier | Callable[..., Tier] | None = None,
+    grid: tuple[str, ...] = (),
+    profiles: tuple[str, ...] = tuple(PROFILES),
+    seconds: Cost = 0.5,
+    memory: Cost = 0,
+    disk: Cost = 0,
+    backend: str = "",
+) -> Callable[[Callable[..., Work]], Bench]:
+    """Declare a benchmark.
+
+    Args:
+        name: ``<prefix>/<operation>``; the prefix decides the tier unless ``tier`` does.
+        version: raised by its author when the meaning of the number changes;
+            results of different versions are never compared.
+        needs: what the machine must have.
+        yields: the (metric, stat) pairs that its work returns.
+        tier: a tier, or a function ``(machine, **arguments) -> Tier``.
+        grid: axes that are crossed with each other instead of swept one at a time.
+        profiles: the profiles that run it.
+        seconds: estimated seconds a round, of one case.
+        memory: bytes that one case holds.
+        disk: bytes of scratch file that one case needs.
+        backend: ``cpu``, ``cuda`` or ``storage``; by default ``cuda`` where a GPU is needed.
+    """
+    if not _BENCH_NAME.fullmatch(name):
+        raise ValueError(f"'{name}' is not a bench name: lower case, <prefix>/<operation>")
+    prefix = name.partition("/")[0]
+    if tier is None:
+        if prefix not in PREFIX_TIER:
+            raise ValueError(f"bench '{name}': the prefix '{prefix}' has no tier; give tier=")
+        tier = PREFIX_TIER[prefix]
+    if backend not in ("", "cpu", "cuda", "storage"):
+        raise ValueError(f"bench '{name}': there is no backend '{backend}'")
+    every_need = frozenset((needs,) if isinstance(needs, Needs) else needs)
+    every_yield: Any = yields if isinstance(yields[0], tuple) else (yields,)
+
+    def decorate(function: Callable[..., Work]) -> Bench:
+        # Taken off again: the same function may be declared as several benches.
+        axes: tuple[Axis, ...] = vars(function).pop(_AXES, ())
+        unknown = set(grid) - {declared.name for declared in axes}
+        if unknown:
+            raise ValueError(f"bench '{name}': grid names no axis: {', '.join(sorted(unknown))}")
+        return Bench(
+            name=name,
+            version=version,
+            function=function,
+            axes=axes,
+            grid=frozenset(grid),
+            profiles=profiles,
+            needs=every_need,
+            yields=every_yield,
+            tier=tier,
+            seconds=seconds,
+            memory=memory,
+            disk=disk,
+            backend=backend or ("cuda" if Needs.GPU in every_need else "cpu"),
+        )
+
+    return decorate

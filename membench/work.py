@@ -1,0 +1,122 @@
+"""What a bench hands to the engine: work to time, or work that observes itself.
+
+Floor 2.  A bench function allocates and fills its buffers and returns one of
+
+* `Timed`: the engine places the clock around repetitions, batches them against
+  the timer's resolution and decides how many samples to take;
+* `Observed`: the work runs for a given time and returns the samples that it
+  stamped itself (per I/O, in a kernel, on two threads at once).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from membench.terms import BytesConvention, CacheState, Metric, PeakBasis, Stat
+
+Detail = Mapping[str, str | int | float]
+"""Facts about how a number was made, for the row's `detail`: engine, threads, page size ..."""
+
+
+def nothing() -> None:
+    """The `close` of work that holds nothing."""
+
+
+def unverified(iterations: int) -> None:
+    """The `verify` of work whose result cannot be wrong: its row leaves `verified` empty."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timed:
+    """Work that the engine times.
+
+    Attributes:
+        run: does the given number of iterations.  On a GPU it queues them on
+            the backend's stream; on the host it returns when they are done.
+        size_bytes: working set in bytes.
+        metric: what the elapsed time is turned into: BANDWIDTH needs
+            `bytes_moved`; LATENCY (ns an operation) and RATE (operations a
+            second) need `operations`.
+        bytes_moved: payload of one iteration in bytes, by `bytes_convention`.
+        operations: dependent loads, gathered elements, ... of one iteration.
+        verify: called once a round after the last sample with the iterations
+            done since the work was made; raises `VerificationFailed`.
+        batchable: one sample may be several iterations.
+        samples: samples to take in a round.
+        min_sample_s: shortest span that one sample may have, in seconds; the
+            engine batches iterations until it is reached.
+        close: gives back what the work holds.
+    """
+
+    run: Callable[[int], None]
+    size_bytes: int
+    metric: Metric = Metric.BANDWIDTH
+    bytes_moved: int = 0
+    operations: int = 0
+    bytes_convention: BytesConvention | None = None
+    verify: Callable[[int], None] = unverified
+    batchable: bool = True
+    samples: int = 10
+    min_sample_s: float = 0.01
+    peak: float | None = None
+    peak_basis: PeakBasis | None = None
+    detail: Detail = field(default_factory=dict)
+    close: Callable[[], None] = nothing
+
+    def __post_init__(self) -> None:
+        if self.metric is Metric.BANDWIDTH:
+            if self.bytes_moved <= 0 or self.bytes_convention is None:
+                raise ValueError("bandwidth needs bytes_moved > 0 and a bytes_convention")
+        elif self.metric in (Metric.LATENCY, Metric.RATE):
+            if self.operations <= 0:
+                raise ValueError(f"{self.metric} needs operations > 0")
+        else:
+            raise ValueError(f"timed work cannot yield {self.metric}")
+
+    def value(self, elapsed_ns: float, iterations: int) -> float:
+        """The metric of ``iterations`` that took ``elapsed_ns``, in the metric's unit."""
+        if self.metric is Metric.BANDWIDTH:
+            return self.bytes_moved * iterations / elapsed_ns  # B/ns = GB/s
+        if self.metric is Metric.LATENCY:
+            return elapsed_ns / (self.operations * iterations)
+        return self.operations * iterations / elapsed_ns * 1e9
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What `Observed.observe` saw: samples by (metric, stat), in the metric's unit, and facts."""
+
+    samples: Mapping[tuple[Metric, Stat], Sequence[float]]
+    detail: Detail = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observed:
+    """Work that stamps its own samples.
+
+    Attributes:
+        observe: runs for about the given number of seconds.
+        seconds: how long to observe in one round.
+        timer: the clock that the stamps come from.
+        size_bytes: working set in bytes.
+        bytes_moved: payload of one sample in bytes, or 0 where it varies.
+        verify: called once after `observe`; raises `VerificationFailed`.
+        close: gives back what the work holds.
+    """
+
+    observe: Callable[[float], Observation]
+    seconds: float
+    timer: str
+    size_bytes: int
+    bytes_moved: int = 0
+    bytes_convention: BytesConvention | None = None
+    verify: Callable[[], None] | None = None
+    cache_state: CacheState = CacheState.HOT
+    peak: float | None = None
+    peak_basis: PeakBasis | None = None
+    detail: Detail = field(default_factory=dict)
+    close: Callable[[], None] = nothing
+
+
+Work = Timed | Observed
