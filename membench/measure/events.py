@@ -1,0 +1,64 @@
+"""What a run tells whoever watches it.  Called between cases only, never while one is timed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from membench.record.plan import Plan, PlannedCase
+from membench.record.schema import Row
+from membench.record.unit import Unit
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where in the run a unit stands; all count from 1."""
+
+    round: int
+    rounds: int
+    number: int
+    of: int
+
+
+class Observer(Protocol):
+    """Somebody who watches a run: a progress bar, a log, a test."""
+
+    def warned(self, message: str, hint: str) -> None:
+        """Something is not as it should be, and the run goes on."""
+        ...
+
+    def started(self, plan: Plan, done: int) -> None:
+        """The run begins; ``done`` units were there already (a resumed run)."""
+        ...
+
+    def case_started(self, case: PlannedCase, place: Place) -> None:
+        """The next thing that happens is a measurement."""
+        ...
+
+    def case_ended(self, unit: Unit, place: Place, seconds: float) -> None:
+        """A unit is in the journal; ``seconds`` is what it took."""
+        ...
+
+    def round_ended(self, round_: int, rows: Sequence[Row]) -> None:
+        """A round is complete; ``rows`` are the results so far."""
+        ...
+
+
+class Silent:
+    """Watches and says nothing."""
+
+    def warned(self, message: str, hint: str) -> None:
+        """Nothing."""
+
+    def started(self, plan: Plan, done: int) -> None:
+        """Nothing."""
+
+    def case_started(self, case: PlannedCase, place: Place) -> None:
+        """Nothing."""
+
+    def case_ended(self, unit: Unit, place: Place, seconds: float) -> None:
+        """Nothing."""
+
+    def round_ended(self, round_: int, rows: Sequence[Row]) -> None:
+        """Nothing."""

@@ -1,0 +1,66 @@
+"""Ctrl-C, a polite kill and a closed terminal, turned into something that a loop can wait for."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Interrupted(Exception):
+    """The run is to stop now; ``signum`` says why."""
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(signal.Signals(signum).name)
+        self.signum = signum
+
+
+@dataclass
+class Interrupt:
+    """A flag with a file descriptor that becomes readable when a signal came.
+
+    Attributes:
+        fd: for a selector, next to the worker's pipe.
+        signum: the first signal that came, 0 while there was none.
+    """
+
+    fd: int
+    signum: int = 0
+
+    def check(self) -> None:
+        """Raise `Interrupted` if a signal came."""
+        if self.signum:
+            raise Interrupted(self.signum)
+
+
+@contextmanager
+def interrupts() -> Iterator[Interrupt]:
+    """Catch `SIGNALS` inside the block.  Main thread only.
+
+    A handler that raises could strike between the two halves of a journal
+    record, so it only sets a flag; the runner looks at it where it is safe.
+    """
+    reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    interrupt = Interrupt(reader)
+
+    def handle(signum: int, _frame: object) -> None:
+        interrupt.signum = interrupt.signum or signum
+
+    before = {
+        number: signal.signal(number, handle)
+        for number in SIGNALS
+        if signal.getsignal(number) != signal.SIG_IGN  # nohup stays nohup
+    }
+    wakeup = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    try:
+        yield interrupt
+    finally:
+        signal.set_wakeup_fd(wakeup)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        os.close(reader)
+        os.close(writer)

@@ -1,0 +1,37 @@
+"""What a person may ask of a run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+DEFAULT_TIMEOUT = 120.0
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """The options of `membench run`.
+
+    Attributes:
+        profile: ``quick`` or ``full``.
+        select, skip: globs on case ids.
+        rounds: fresh processes that repeat the plan; None = the profile's number.
+        device: ``auto``, ``cpu``, ``all`` or ``cuda:N``.
+        output: the CSV's path; None = ``results/<machine>/<UTC>_<profile>.csv``.
+        label: name of the machine in the results; None = made from the hardware.
+        seed: of the order of cases; None = a fresh one, which the sidecar keeps.
+        timeout: seconds that one case may take in one round.
+        strict: a GPU that is there but cannot be used is an error.
+    """
+
+    profile: str = "quick"
+    select: tuple[str, ...] = ()
+    skip: tuple[str, ...] = ()
+    rounds: int | None = None
+    device: str = "auto"
+    output: Path | None = None
+    label: str | None = None
+    seed: int | None = None
+    timeout: float = DEFAULT_TIMEOUT
+    strict: bool = False
+    argv: tuple[str, ...] = ()

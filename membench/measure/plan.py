@@ -1,0 +1,115 @@
+"""Making a plan: which cases, in how many rounds, on which machine, and what it will cost."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from membench.case import PROFILES, Case
+from membench.errors import NothingMatched, UsageError
+from membench.machine import Machine
+from membench.machine.identity import check_label
+from membench.machine.software import software_version
+from membench.measure.availability import why_not
+from membench.measure.options import RunOptions
+from membench.record.plan import Plan, PlannedCase
+from membench.registry import Registry, choose
+
+ROUND_SECONDS = 1.0
+"""Estimated seconds that a round costs beside its cases: interpreter, imports, cached kernels."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a plan will cost: seconds in all, bytes of memory at the peak, bytes of scratch file."""
+
+    seconds: float
+    memory: int
+    disk: int
+
+
+def estimate(plan: Plan) -> Estimate:
+    """The sums over the cases of ``plan`` that can run."""
+    runnable = [case for case in plan.cases if not case.skipped]
+    return Estimate(
+        seconds=plan.rounds * (ROUND_SECONDS + sum(case.seconds for case in runnable)),
+        memory=max((case.memory for case in runnable), default=0),
+        disk=max((case.disk for case in runnable), default=0),
+    )
+
+
+def make_plan(options: RunOptions, registry: Registry, machine: Machine) -> Plan:
+    """The plan that ``options`` ask for.
+
+    Raises:
+        UsageError: a device that does not exist, a label that cannot be a name.
+        NothingMatched: the selectors leave no case.
+    """
+    check_device(options.device, machine)
+    cases = select_cases(options, registry, machine)
+    now = datetime.now(UTC)
+    rounds = PROFILES[options.profile] if options.rounds is None else options.rounds
+    return Plan(
+        run_id=f"{now:%Y%m%dT%H%M%SZ}-{os.urandom(2).hex()}",
+        machine=check_label(options.label) if options.label is not None else machine.slug,
+        profile=options.profile,
+        rounds=rounds,
+        seed=int.from_bytes(os.urandom(4)) if options.seed is None else options.seed,
+        timeout=options.timeout,
+        device=options.device,
+        software=software_version(),
+        argv=options.argv,
+        started=f"{now:%Y-%m-%dT%H:%M:%SZ}",
+        cases=tuple(planned(case, registry, machine, options.device) for case in cases),
+    )
+
+
+def planned(case: Case, registry: Registry, machine: Machine, device: str = "auto") -> PlannedCase:
+    """``case`` as it stands in a plan, with the reason where it cannot run."""
+    backend = registry.benches[case.bench].backend
+    return PlannedCase(
+        id=case.id,
+        bench=case.bench,
+        params=dict(case.params),
+        version=case.version,
+        tier=case.tier,
+        yields=case.yields,
+        seconds=case.seconds,
+        memory=case.memory,
+        disk=case.disk,
+        backend=backend,
+        skipped=why_not(case, backend, machine, device),
+    )
+
+
+def select_cases(options: RunOptions, registry: Registry, machine: Machine) -> tuple[Case, ...]:
+    """The cases of the profile that the selectors choose."""
+    try:
+        return choose(registry.cases(options.profile, machine), options.select, options.skip)
+    except NothingMatched as nothing:
+        for other in PROFILES:
+            if other == options.profile:
+                continue
+            try:
+                found = choose(registry.cases(other, machine), options.select, options.skip)
+            except NothingMatched:
+                continue
+            raise NothingMatched(
+                f"{nothing} in the {options.profile} profile",
+                f"{len(found)} do in the other one: --profile {other}",
+            ) from None
+        raise
+
+
+def check_device(device: str, machine: Machine) -> None:
+    """Refuse a ``--device`` that this machine does not have."""
+    if device in ("auto", "all", "cpu"):
+        return
+    kind, _, number = device.partition(":")
+    if kind != "cuda" or not number.isdigit():
+        raise UsageError(f"'{device}' is not a device", "use auto, cpu, all or cuda:N")
+    if int(number) >= len(machine.gpus.devices):
+        raise UsageError(
+            f"there is no {device}", f"this machine shows {len(machine.gpus.devices)} GPU(s)"
+        )

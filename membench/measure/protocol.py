@@ -1,0 +1,45 @@
+"""What parent and worker say to each other: one JSON object a line, strictly in turns.
+
+The parent asks on the worker's standard input, the worker answers on a pipe of
+its own.  Turns, because nothing may happen on the machine while a case is
+timed: the parent journals, draws and only then asks for the next case.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from membench.machine import Machine
+from membench.record.plain import dump, load
+from membench.record.plan import PlannedCase
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Hello:
+    """The first message: what the worker must know once."""
+
+    machine: Machine
+
+
+@dataclass(frozen=True)
+class Request:
+    """Run one case in one round; ``iters`` is the batch of an earlier round, if there was one."""
+
+    round: int
+    case: PlannedCase
+    iters: int | None = None
+
+
+def encode(message: Any) -> bytes:
+    """``message`` (a dataclass) as one line."""
+    return json.dumps(dump(message), separators=(",", ":")).encode() + b"\n"
+
+
+def decode(kind: type[T], line: bytes) -> T:
+    """The message of ``kind`` in ``line``."""
+    message: T = load(kind, json.loads(line))
+    return message

@@ -1,0 +1,123 @@
+"""The parent's loop: rounds, each in a fresh worker; units, each in the journal before the next."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Self
+
+from membench.machine import Machine
+from membench.machine.cgroup import throttled_count
+from membench.measure.events import Observer, Place
+from membench.measure.flags import results
+from membench.measure.interrupt import Interrupt
+from membench.measure.order import order
+from membench.measure.process import Worker, WorkerLost
+from membench.measure.protocol import Request
+from membench.record.journal import Journal
+from membench.record.plan import Plan, PlannedCase
+from membench.record.unit import Unit
+from membench.terms import Status
+
+
+def run_rounds(
+    plan: Plan,
+    machine: Machine,
+    journal: Journal,
+    done: Iterable[Unit],
+    observer: Observer,
+    interrupt: Interrupt,
+    *,
+    verbose: bool = False,
+) -> tuple[Unit, ...]:
+    """Measure what of ``plan`` is not in ``done``, append it to ``journal``, return all units.
+
+    A case that failed or was skipped in one round is not run in later ones:
+    its verdict cannot change, and a hanging case would cost its timeout again.
+
+    Raises:
+        Interrupted: a signal came; what was measured so far is in the journal.
+        OutputError: the journal cannot be written any more.
+        WorkerError: workers cannot be started at all.
+    """
+    units = list(done)
+    measured = {(unit.round, unit.case) for unit in units}
+    settled = {unit.case for unit in units if unit.status is not Status.OK}
+    batches = {unit.case: unit.iters for unit in units if unit.iters is not None}
+    observer.started(plan, len(units))
+    for round_ in range(1, plan.rounds + 1):
+        cases = order(plan, round_)
+        todo = [
+            case for case in cases if (round_, case.id) not in measured and case.id not in settled
+        ]
+        if not todo:
+            continue
+        journal.note("round", {"round": round_, "order": [case.id for case in todo]})
+        with _Round(plan, machine, interrupt, round_, verbose=verbose) as worker:
+            for case in todo:
+                place = Place(round_, plan.rounds, cases.index(case) + 1, len(cases))
+                observer.case_started(case, place)
+                begin = time.monotonic()
+                unit = worker.run(case, batches.get(case.id))
+                journal.append(unit)
+                units.append(unit)
+                if unit.status is not Status.OK:
+                    settled.add(case.id)
+                if unit.iters is not None:
+                    batches.setdefault(case.id, unit.iters)
+                observer.case_ended(unit, place, time.monotonic() - begin)
+                interrupt.check()
+        observer.round_ended(round_, results(plan, units, machine))
+    return tuple(units)
+
+
+class _Round:
+    """One round's worker, replaced when it is lost; killed when the round is left early."""
+
+    def __init__(
+        self, plan: Plan, machine: Machine, interrupt: Interrupt, round_: int, *, verbose: bool
+    ) -> None:
+        self._plan = plan
+        self._machine = machine
+        self._interrupt = interrupt
+        self._round = round_
+        self._verbose = verbose
+        self._worker: Worker | None = None
+
+    def __enter__(self) -> Self:
+        self._start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if self._worker is not None:
+            if kind is None:
+                self._worker.quit()
+            else:
+                self._worker.kill()
+
+    def run(self, case: PlannedCase, iters: int | None) -> Unit:
+        """The unit of ``case``; a lost worker makes it a failed one."""
+        started = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+        throttled = throttled_count()
+        worker = self._worker or self._start()
+        try:
+            unit = worker.ask(Request(self._round, case, iters), self._plan.timeout)
+        except WorkerLost as lost:
+            worker.kill()
+            self._worker = None
+            return Unit(
+                round=self._round,
+                case=case.id,
+                status=Status.FAILED,
+                started=started,
+                reason=f"the worker {lost}",
+            )
+        if unit.status is Status.OK and throttled_count() > throttled:
+            unit = replace(unit, flags=(*unit.flags, "cgroup-limited"))
+        return unit
+
+    def _start(self) -> Worker:
+        self._worker = Worker(self._machine, self._interrupt, verbose=self._verbose)
+        return self._worker

@@ -1,0 +1,246 @@
+"""A whole run: machine, plan, journal, rounds, and the files that a stranger gets."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from membench.errors import (
+    BackendUnavailable,
+    JournalError,
+    MembenchError,
+    OutputError,
+    WorkerError,
+)
+from membench.machine import Machine, snapshot
+from membench.machine.software import software_version
+from membench.measure.events import Observer
+from membench.measure.flags import results
+from membench.measure.interrupt import Interrupted, interrupts
+from membench.measure.options import RunOptions
+from membench.measure.plan import make_plan
+from membench.measure.runner import run_rounds
+from membench.record.journal import Contents, Journal
+from membench.record.journal import read as read_journal
+from membench.record.paths import check_output, default_path, journal_path, sidecar_path
+from membench.record.plain import dump, load
+from membench.record.plan import Plan
+from membench.record.schema import Row
+from membench.record.sidecar import Sidecar, write_sidecar
+from membench.record.table import write_rows
+from membench.record.unit import Unit
+from membench.registry import Registry, registry
+from membench.terms import Status
+
+RESULTS = Path("results")
+
+
+@dataclass(frozen=True)
+class Wall:
+    """Where the wall time of a session went, in seconds.
+
+    `overhead` is what was neither measuring nor filling nor verifying:
+    starting processes, compiling, planning, journalling, drawing.
+    """
+
+    total: float
+    measuring: float
+    filling: float
+    verifying: float
+
+    @property
+    def overhead(self) -> float:
+        """The rest."""
+        return max(0.0, self.total - self.measuring - self.filling - self.verifying)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What is left of a run.
+
+    Attributes:
+        rows: the results, in the order of the plan.
+        csv: the file that holds them, None where not one case was measured.
+        signum: the signal that ended the run early, 0 for a complete one.
+    """
+
+    plan: Plan
+    machine: Machine
+    rows: Sequence[Row]
+    csv: Path | None
+    wall: Wall
+    signum: int = 0
+
+    @property
+    def failed(self) -> bool:
+        """Some case failed."""
+        return any(row.status is Status.FAILED for row in self.rows)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A run that has not begun: everything that can be refused has been."""
+
+    plan: Plan
+    machine: Machine
+    csv: Path
+
+
+def prepare(options: RunOptions, observer: Observer, benches: Registry | None = None) -> Prepared:
+    """Look at the machine and make the plan.  Writes nothing.
+
+    Raises:
+        BackendUnavailable: ``strict``, and a GPU is there that cannot be used.
+        UsageError, NothingMatched: see `make_plan`.
+    """
+    benches = benches or registry()
+    machine = snapshot([options.output.parent if options.output else RESULTS])
+    gpus = machine.gpus
+    if gpus.problem and options.device != "cpu":
+        if options.strict:
+            raise BackendUnavailable(gpus.problem, gpus.remedy)
+        observer.warned(gpus.problem, gpus.remedy)
+    for problem in benches.problems:
+        observer.warned(problem, "")
+    plan = make_plan(options, benches, machine)
+    csv = options.output or default_path(RESULTS, plan.machine, plan.started, plan.profile)
+    return Prepared(plan, machine, csv)
+
+
+def start(prepared: Prepared, observer: Observer, *, verbose: bool = False) -> Outcome:
+    """Run what was prepared.
+
+    Raises:
+        OutputError: the results cannot be written there; nothing was measured
+            yet, or what was measured is in the journal and the message names it.
+    """
+    check_output(prepared.csv)
+    journal = Journal.create(journal_path(prepared.csv), prepared.plan, dump(prepared.machine))
+    return _run(prepared, journal, (), observer, verbose=verbose)
+
+
+def resume(csv: Path, observer: Observer, *, verbose: bool = False) -> Outcome:
+    """Complete the run whose results were to go to ``csv``.
+
+    Raises:
+        JournalError: there is nothing to resume, or the machine, the version
+            or a case's meaning is another one than the journal's.
+    """
+    path = journal_path(csv)
+    if not path.exists():
+        if csv.exists() and sidecar_path(csv).exists():
+            raise JournalError(f"nothing to resume: {csv} is complete", "start a new run")
+        raise JournalError(
+            f"there is no journal {path}", "--resume takes the -o path of the interrupted run"
+        )
+    machine = snapshot([csv.parent])
+    contents = read_journal(path)
+    _same_ground(contents.plan, load(Machine, contents.machine), machine, registry())
+    journal, contents = Journal.resume(path)
+    prepared = Prepared(contents.plan, machine, csv)
+    return _run(prepared, journal, contents.units, observer, verbose=verbose)
+
+
+def _same_ground(plan: Plan, then: Machine, now: Machine, benches: Registry) -> None:
+    hint = "start a new run: numbers of different grounds must not share a file"
+    if then.slug != now.slug:
+        raise JournalError(f"the journal is of {then.slug}, this machine is {now.slug}", hint)
+    if plan.software != software_version():
+        raise JournalError(
+            f"the journal is of membench {plan.software}, this is {software_version()}", hint
+        )
+    for case in plan.cases:
+        bench = benches.benches.get(case.bench)
+        if bench is None:
+            raise JournalError(f"the journal's case {case.id} does not exist any more", hint)
+        if bench.version != case.version:
+            raise JournalError(
+                f"{case.id}: the journal has version {case.version}, this is {bench.version}", hint
+            )
+
+
+def _run(
+    prepared: Prepared,
+    journal: Journal,
+    done: Sequence[Unit],
+    observer: Observer,
+    *,
+    verbose: bool,
+) -> Outcome:
+    begin = time.monotonic()
+    signum = 0
+    trouble: MembenchError | None = None
+    plan, machine = prepared.plan, prepared.machine
+    try:
+        with interrupts() as interrupt:
+            run_rounds(plan, machine, journal, done, observer, interrupt, verbose=verbose)
+    except Interrupted as interrupted:
+        signum = interrupted.signum
+    except (OutputError, WorkerError) as error:
+        trouble = error
+    finally:
+        journal.close()
+    return _publish(prepared, len(done), time.monotonic() - begin, signum, trouble)
+
+
+def _publish(
+    prepared: Prepared, before: int, seconds: float, signum: int, trouble: MembenchError | None
+) -> Outcome:
+    """Turn the journal into CSV and sidecar; a complete run's journal then goes."""
+    journal = journal_path(prepared.csv)
+    contents = read_journal(journal)
+    wall = _wall(contents.units[before:], seconds)
+    complete = not signum and trouble is None
+    if not contents.units and not complete:
+        journal.unlink()  # nothing was measured: nothing is left behind
+        if trouble is not None:
+            raise trouble
+        return Outcome(contents.plan, prepared.machine, (), None, wall, signum)
+    rows = results(contents.plan, contents.units, prepared.machine)
+    again = f"membench run --resume {prepared.csv}"
+    try:
+        write_rows(prepared.csv, rows)
+        write_sidecar(prepared.csv, _sidecar(contents, wall, interrupted=not complete))
+    except OutputError as error:
+        raise OutputError(
+            f"{trouble or error}; what was measured is in {journal}",
+            f"make room, then: {again}",
+        ) from error
+    if trouble is not None:
+        raise type(trouble)(
+            f"{trouble}; what was measured is in {prepared.csv}", f"when it is mended: {again}"
+        )
+    if complete:
+        journal.unlink()
+    return Outcome(contents.plan, prepared.machine, rows, prepared.csv, wall, signum)
+
+
+def _wall(units: Sequence[Unit], seconds: float) -> Wall:
+    return Wall(
+        total=seconds,
+        measuring=sum(unit.seconds.measure for unit in units),
+        filling=sum(unit.seconds.setup for unit in units),
+        verifying=sum(unit.seconds.verify for unit in units),
+    )
+
+
+def _sidecar(contents: Contents, wall: Wall, *, interrupted: bool) -> Sidecar:
+    rounds = dict.fromkeys(unit.round for unit in contents.units)
+    return Sidecar(
+        plan=contents.plan,
+        machine=contents.machine,
+        order=tuple(
+            tuple(unit.case for unit in contents.units if unit.round == round_) for round_ in rounds
+        ),
+        notes=contents.notes,
+        seconds={
+            "total": wall.total,
+            "measuring": wall.measuring,
+            "filling": wall.filling,
+            "verifying": wall.verifying,
+            "overhead": wall.overhead,
+        },
+        interrupted=interrupted,
+    )

@@ -1,0 +1,152 @@
+"""One case in one round, inside the worker: build, time or observe, verify, close."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import math
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from membench.backends.base import Backend
+from membench.case import Bench
+from membench.errors import MembenchError, VerificationFailed
+from membench.measure.protocol import Request
+from membench.measure.readings import reading
+from membench.measure.sampling import take_samples
+from membench.measure.stop import FixedCount
+from membench.record.unit import Reading, Seconds, Unit
+from membench.terms import CacheState, Stat, Status
+from membench.work import Observed, Timed, Work, unverified
+
+WALL_CAP_S = 10.0
+"""Seconds after which a round stops sampling a case that has not taken all its samples."""
+
+
+def run_unit(
+    request: Request,
+    benches: Mapping[str, Bench],
+    backend_of: Callable[[str], Backend],
+    started: str,
+) -> Unit:
+    """Run ``request`` and return its unit, status `ok`.
+
+    Raises:
+        Skip: the bench says that this machine cannot run it.
+        Exception: whatever the bench raises.
+    """
+    bench = benches[request.case.bench]
+    begin = time.monotonic()
+    backend = backend_of(bench.backend)
+    work = bench.build(backend, request.case.params)
+    built = time.monotonic()
+    try:
+        facts: dict[str, Any]
+        if isinstance(work, Timed):
+            readings, facts, verify = _timed(backend, work, request.iters)
+        else:
+            readings, facts, verify = _observed(work)
+        measured = time.monotonic()
+        verified = verify()
+    finally:
+        work.close()
+    _check_yields(request, readings)
+    device = backend.describe()
+    return Unit(
+        round=request.round,
+        case=request.case.id,
+        status=Status.OK,
+        started=started,
+        readings=readings,
+        seconds=Seconds(
+            setup=built - begin, measure=measured - built, verify=time.monotonic() - measured
+        ),
+        verified=verified,
+        backend=device.backend,
+        device=device.name,
+        driver=device.driver,
+        cuda=device.cuda,
+        kernel=kernel_hash(bench, backend),
+        **_declared(work),
+        **facts,
+    )
+
+
+def kernel_hash(bench: Bench, backend: Backend) -> str:
+    """``k`` and 12 hex digits over the sources of the bench and of its backend's kernels."""
+    module = importlib.import_module(bench.function.__module__)
+    digest = hashlib.sha256(backend.kernel_digest.encode())
+    if module.__file__:
+        digest.update(Path(module.__file__).read_bytes())
+    return f"k{digest.hexdigest()[:12]}"
+
+
+def _timed(
+    backend: Backend, work: Timed, iterations: int | None
+) -> tuple[tuple[Reading, ...], dict[str, Any], Callable[[], bool | None]]:
+    sampled = take_samples(backend, work, FixedCount(work.samples, WALL_CAP_S), iterations)
+    values = [work.value(elapsed, sampled.iterations) for elapsed in sampled.elapsed_ns]
+
+    def verify() -> bool | None:
+        if work.verify is unverified:
+            return None
+        work.verify(sampled.total)
+        return True
+
+    facts = {
+        "iters": sampled.iterations,
+        "bytes_moved": work.bytes_moved * sampled.iterations or None,
+        "timer": backend.timer,
+        "cache_state": CacheState.HOT,
+        "converged": None if sampled.stop_reason == "count" else False,
+        "stop_reason": sampled.stop_reason,
+        "detail": dict(work.detail),
+    }
+    return (reading(work.metric, Stat.MEDIAN, values),), facts, verify
+
+
+def _observed(
+    work: Observed,
+) -> tuple[tuple[Reading, ...], dict[str, Any], Callable[[], bool | None]]:
+    observation = work.observe(work.seconds)
+
+    def verify() -> bool | None:
+        if work.verify is None:
+            return None
+        work.verify()
+        return True
+
+    facts = {
+        "bytes_moved": work.bytes_moved or None,
+        "timer": work.timer,
+        "cache_state": work.cache_state,
+        "stop_reason": "deadline",
+        "detail": {**work.detail, **observation.detail},
+    }
+    readings = tuple(
+        reading(metric, stat, samples) for (metric, stat), samples in observation.samples.items()
+    )
+    return readings, facts, verify
+
+
+def _declared(work: Work) -> dict[str, Any]:
+    return {
+        "size_bytes": work.size_bytes,
+        "bytes_convention": work.bytes_convention or "",
+        "peak": work.peak,
+        "peak_basis": work.peak_basis or "",
+    }
+
+
+def _check_yields(request: Request, readings: tuple[Reading, ...]) -> None:
+    yielded = {(one.metric, one.stat) for one in readings}
+    if yielded != set(request.case.yields):
+        raise MembenchError(
+            f"bench '{request.case.bench}' declares {sorted(request.case.yields)} "
+            f"and measured {sorted(yielded)}"
+        )
+    for one in readings:
+        if not (math.isfinite(one.value) and one.value > 0):
+            raise VerificationFailed(f"{one.metric} {one.stat} is {one.value}, which cannot be")

@@ -1,0 +1,120 @@
+"""The child process of one round: builds, times and verifies cases, one request at a time.
+
+Started as ``python -m membench.measure.worker PARENT_PID RESULT_FD``.  It dies
+within a moment of its parent, whichever way that goes: the kernel sends
+SIGKILL (PR_SET_PDEATHSIG), and a thread leaves at the end of standard input.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import faulthandler
+import os
+import queue
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+
+from membench.backends import open_backend
+from membench.backends.base import Backend
+from membench.case import Bench
+from membench.errors import MembenchError, Skip
+from membench.measure.protocol import Hello, Request, decode, encode
+from membench.measure.unit import run_unit
+from membench.record.unit import Seconds, Unit
+from membench.registry import registry
+from membench.terms import Status
+
+_PR_SET_PDEATHSIG = 1
+
+
+def main(argv: list[str]) -> None:
+    """Serve requests until standard input ends."""
+    parent, results = int(argv[0]), int(argv[1])
+    _die_with(parent)
+    # Ctrl-C reaches the whole foreground group; only the parent decides what it means.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    faulthandler.enable()
+    # Whatever a library prints must not end up between two answers.
+    os.dup2(2, 1)
+    lines = _lines_of_stdin()
+    hello = decode(Hello, lines.get())
+    backends: dict[str, Backend] = {}
+
+    def backend(name: str) -> Backend:
+        if name not in backends:
+            backends[name] = open_backend(name, hello.machine)
+        return backends[name]
+
+    os.write(results, b"{}\n")
+    try:
+        while line := lines.get():
+            unit = answer(decode(Request, line), registry().benches, backend)
+            _write_all(results, encode(unit))
+    finally:
+        for opened in backends.values():
+            opened.close()
+
+
+def answer(
+    request: Request, benches: Mapping[str, Bench], backend: Callable[[str], Backend]
+) -> Unit:
+    """The unit of ``request``: whatever a bench raises becomes a skipped or failed unit."""
+    started = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    begin = time.monotonic()
+    try:
+        return run_unit(request, benches, backend, started)
+    except Skip as skipped:
+        status, reason = Status.SKIPPED, str(skipped)
+    except MembenchError as error:
+        status, reason = Status.FAILED, str(error)
+    except MemoryError as error:
+        status, reason = Status.FAILED, f"out of memory {error}".strip()
+    except Exception as error:
+        traceback.print_exc()  # the parent shows the worker's stderr under -v
+        status, reason = Status.FAILED, f"{type(error).__name__}: {error}"
+    return Unit(
+        round=request.round,
+        case=request.case.id,
+        status=status,
+        started=started,
+        reason=" ".join(reason.split()) or "no reason was given",
+        seconds=Seconds(setup=time.monotonic() - begin),
+    )
+
+
+def _die_with(parent: int) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:  # it died before the line above
+        os._exit(1)
+
+
+def _lines_of_stdin() -> queue.SimpleQueue[bytes]:
+    """Lines as they come; an empty one is a polite end, the end of the stream is a sudden one."""
+    lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+
+    def read() -> None:
+        rest = b""
+        while chunk := os.read(0, 1 << 16):
+            *whole, rest = (rest + chunk).split(b"\n")
+            for line in whole:
+                lines.put(line)
+        os._exit(1)
+
+    threading.Thread(target=read, name="lifeline", daemon=True).start()
+    return lines
+
+
+def _write_all(fd: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

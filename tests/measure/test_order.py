@@ -1,0 +1,65 @@
+"""The order of a round: shuffled, complete, and repeatable from the seed."""
+
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from membench.measure.order import order
+from membench.record.plan import Plan, PlannedCase
+from membench.terms import Metric, Stat, Tier
+
+
+def planned(number: int, skipped: str = "") -> PlannedCase:
+    return PlannedCase(
+        id=f"ddr/copy/n={number}",
+        bench="ddr/copy",
+        params={"n": number},
+        version=1,
+        tier=Tier.DDR,
+        yields=((Metric.BANDWIDTH, Stat.MEDIAN),),
+        seconds=1.0,
+        memory=0,
+        disk=0,
+        backend="cpu",
+        skipped=skipped,
+    )
+
+
+PLAN = Plan(
+    run_id="20260101T000000Z-0000",
+    machine="box",
+    profile="quick",
+    rounds=5,
+    seed=1,
+    timeout=10.0,
+    device="auto",
+    software="0",
+    argv=(),
+    started="2026-01-01T00:00:00Z",
+    cases=tuple(planned(n, skipped="no" if n == 3 else "") for n in range(12)),
+)
+
+
+def ids(plan: Plan, round_: int) -> tuple[str, ...]:
+    return tuple(case.id for case in order(plan, round_))
+
+
+@given(st.integers(0, 2**31), st.integers(1, 20))
+def test_a_round_has_every_runnable_case_once(seed: int, round_: int) -> None:
+    plan = replace(PLAN, seed=seed)
+    cases = order(plan, round_)
+    assert sorted(case.id for case in cases) == sorted(c.id for c in plan.cases if not c.skipped)
+    assert order(plan, round_) == cases
+
+
+def test_rounds_and_seeds_have_orders_of_their_own() -> None:
+    by_round = {ids(PLAN, round_) for round_ in range(1, 6)}
+    by_seed = {ids(replace(PLAN, seed=seed), 1) for seed in range(5)}
+    assert len(by_round) == 5
+    assert len(by_seed) == 5
+
+
+def test_the_order_is_the_same_in_every_version_of_python() -> None:
+    # Written down once: a resumed run and a reader of the sidecar rely on it.
+    assert [case.params["n"] for case in order(PLAN, 1)] == [4, 0, 2, 7, 9, 5, 6, 11, 10, 1, 8]

@@ -1,0 +1,166 @@
+"""Plans: what can run here, why not, and what is refused."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from membench.case import Case, Needs
+from membench.errors import NothingMatched, UsageError
+from membench.machine import Machine, snapshot
+from membench.machine.model import Gpu, Gpus, Node
+from membench.measure.availability import why_not
+from membench.measure.flags import flagged
+from membench.measure.options import RunOptions
+from membench.measure.plan import make_plan, planned
+from membench.record.schema import Row
+from membench.registry import registry
+from membench.terms import BETTER, UNIT, Metric, Stat, Status, Tier
+from membench.units import GIB, MIB
+
+
+@pytest.fixture(scope="module")
+def machine() -> Machine:
+    """This machine, made bare, with 2 CPUs and 8 GiB that may be used."""
+    here = snapshot()
+    return replace(
+        here,
+        cpu=replace(here.cpu, usable=2, hypervisor=""),
+        memory=replace(
+            here.memory,
+            available=8 * GIB,
+            cgroup_limit=None,
+            nodes=(Node(node=0, cpus=(0, 1), memory=8 * GIB, distances=(10,)),),
+        ),
+        gpus=Gpus(),
+    )
+
+
+def case(*needs: Needs, memory: int = 0) -> Case:
+    return Case(
+        id="ddr/thing",
+        bench="ddr/thing",
+        params=(),
+        version=1,
+        tier=Tier.DDR,
+        yields=((Metric.BANDWIDTH, Stat.MEDIAN),),
+        needs=frozenset(needs),
+        seconds=1.0,
+        memory=memory,
+        disk=0,
+    )
+
+
+def test_a_case_without_needs_runs(machine: Machine) -> None:
+    assert why_not(case(), "cpu", machine) == ""
+
+
+@pytest.mark.parametrize(
+    ("need", "usable", "reason"),
+    [
+        (Needs.TWO_CPUS, 1, "needs 2 CPUs, 1 may be used"),
+        (Needs.TWO_NUMA_NODES, 2, "needs 2 NUMA nodes, this machine has 1"),
+    ],
+)
+def test_what_the_machine_lacks_is_the_reason(
+    machine: Machine, need: Needs, usable: int, reason: str
+) -> None:
+    small = replace(machine, cpu=replace(machine.cpu, usable=usable))
+    assert why_not(case(need), "cpu", small) == reason
+
+
+def test_a_case_may_hold_half_of_the_usable_memory(machine: Machine) -> None:
+    assert why_not(case(memory=4 * GIB), "cpu", machine) == ""
+    assert why_not(case(memory=5 * GIB), "cpu", machine) == (
+        "needs 5.00 GiB of memory, 4.00 GiB may be used"
+    )
+
+
+def test_compiled_kernels_can_be_forbidden(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert why_not(case(Needs.JIT), "cpu", machine) == ""
+    monkeypatch.setenv("MEMBENCH_ENGINE", "numpy")
+    assert "MEMBENCH_ENGINE=numpy" in why_not(case(Needs.JIT), "cpu", machine)
+
+
+GPU = Gpu(index=0, name="A GPU", uuid="0", memory=GIB, compute_capability="90")
+
+
+def test_the_states_of_a_gpu(machine: Machine) -> None:
+    def reason(gpus: Gpus, device: str = "auto") -> str:
+        return why_not(case(Needs.GPU), "cuda", replace(machine, gpus=gpus), device)
+
+    assert reason(Gpus()) == "no NVIDIA GPU was found"
+    assert reason(Gpus(devices=(GPU,), problem="CuPy is not installed")) == "CuPy is not installed"
+    assert reason(Gpus(devices=(GPU,)), device="cpu") == "GPU cases are off: --device cpu"
+
+
+def test_a_device_must_exist(machine: Machine) -> None:
+    with pytest.raises(UsageError, match="there is no cuda:0"):
+        make_plan(RunOptions(device="cuda:0"), registry(), machine)
+    with_gpu = replace(machine, gpus=Gpus(devices=(GPU,)))
+    assert make_plan(RunOptions(device="cuda:0"), registry(), with_gpu).device == "cuda:0"
+
+
+def test_a_plan_carries_what_was_asked_for(machine: Machine) -> None:
+    plan = make_plan(
+        RunOptions(select=("ddr/copy",), rounds=3, seed=11, label="box-1", timeout=9.0),
+        registry(),
+        machine,
+    )
+    assert (plan.rounds, plan.seed, plan.machine, plan.timeout) == (3, 11, "box-1", 9.0)
+    assert all(one.id.startswith("ddr/copy/") for one in plan.cases)
+
+
+def test_a_selector_of_the_other_profile_is_told_so(machine: Machine) -> None:
+    with pytest.raises(NothingMatched, match="in the quick profile") as caught:
+        make_plan(RunOptions(select=("host/mlp",)), registry(), machine)
+    assert "--profile full" in caught.value.hint
+
+
+def test_every_case_of_the_project_is_planned_without_running_it(machine: Machine) -> None:
+    for profile in ("quick", "full"):
+        for one in registry().cases(profile, machine):
+            made = planned(one, registry(), machine)
+            assert made.seconds > 0
+            assert made.memory > 0, made.id
+
+
+def row(**changes: object) -> Row:
+    made = Row(
+        run_id="r",
+        machine="box",
+        tier=Tier.DDR,
+        case="ddr/copy",
+        case_version=1,
+        metric=Metric.BANDWIDTH,
+        stat=Stat.MEDIAN,
+        status=Status.OK,
+        value=1.0,
+        unit=UNIT[Metric.BANDWIDTH],
+        better=BETTER[Metric.BANDWIDTH],
+        rounds=2,
+        backend="cpu",
+        size_bytes=1024 * MIB,
+        stop_reason="count",
+    )
+    return replace(made, **changes)  # type: ignore[arg-type]
+
+
+def test_the_flags_of_the_machine(machine: Machine) -> None:
+    # 32 MiB of last-level cache: a working set of 128 MiB is the least that STREAM's rule allows.
+    caches = tuple(replace(cache, size=32 * MIB, level=3) for cache in machine.cpu.caches[:1])
+    bare = replace(machine, cpu=replace(machine.cpu, caches=caches))
+    virtual = replace(bare, cpu=replace(bare.cpu, hypervisor="kvm"))
+    last_level = bare.cpu.last_level_bytes
+    assert flagged(row(), bare).flags == ()
+    assert flagged(row(), virtual).flags == ("vm",)
+    assert flagged(row(flags=("noisy",)), virtual).flags == ("noisy", "vm")
+    assert flagged(row(size_bytes=4 * last_level), bare).flags == ()
+    assert flagged(row(size_bytes=4 * last_level - 1), bare).flags == ("cache-served",)
+    assert flagged(row(size_bytes=1, tier=Tier.CACHE), bare).flags == ()
+    assert flagged(row(stop_reason="wall-cap"), bare).flags == ("not-converged",)
+    failed = row(status=Status.FAILED, value=None, size_bytes=1)
+    assert flagged(failed, virtual).flags == ()
