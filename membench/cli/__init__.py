@@ -1,0 +1,122 @@
+"""The command line: parse, call, render, exit code.  Nothing is measured or decided here.
+
+Commands are loaded when they are called, so that `membench --help` costs
+little more than importing click.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import traceback
+from typing import Any, NoReturn
+
+import click
+
+from membench import __version__
+from membench.errors import EXIT_ERROR, EXIT_OK, EXIT_SIGNAL_BASE, EXIT_USAGE, MembenchError
+
+_COMMANDS = {
+    "run": "Measure this machine and write a results file.",
+    "list": "Show what exists, what can run here, and why not.",
+    "info": "Show the machine as membench sees it.",
+    "explain": "Explain a flag, a bench or a case.",
+}
+_SIGINT = 2
+
+
+class _LazyGroup(click.Group):
+    """A group whose commands are modules of this package, imported when called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        command = importlib.import_module(f"membench.cli.{cmd_name}_command").command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        # Without this, click would import every command to ask it for its help.
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+
+def _print_version(ctx: click.Context, _option: click.Parameter, wanted: bool) -> None:
+    if wanted and not ctx.resilient_parsing:
+        from membench.record.schema import SCHEMA
+
+        click.echo(f"membench {__version__} ({SCHEMA})")
+        ctx.exit()
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("-v", "--verbose", is_flag=True, help="Show a traceback with an error.")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_version,
+    help="Show the version and exit.",
+)
+@click.pass_context
+def group(ctx: click.Context, verbose: bool) -> None:
+    """Measure what the memory tiers of this machine really deliver.
+
+    Start with: membench run
+    """
+    ctx.obj = {"verbose": verbose}
+
+
+def main(argv: list[str] | None = None) -> NoReturn:
+    """Run the command line and leave with its exit code."""
+    code = _guarded(sys.argv[1:] if argv is None else argv)
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        code = _lost_output(error)
+    sys.exit(code)
+
+
+def _guarded(argv: list[str]) -> int:
+    verbose = bool({"-v", "--verbose"} & set(argv[:1]))
+    try:
+        result: Any = group.main(argv, prog_name="membench", standalone_mode=False)
+    except MembenchError as error:
+        return _complain(str(error), error.hint, error.exit_code, verbose)
+    except click.UsageError as error:
+        path = error.ctx.command_path if error.ctx else "membench"
+        return _complain(error.format_message(), f"{path} --help", EXIT_USAGE, verbose)
+    except click.ClickException as error:
+        return _complain(error.format_message(), "", EXIT_ERROR, verbose)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Interrupted.", err=True)
+        return EXIT_SIGNAL_BASE + _SIGINT
+    except OSError as error:
+        return _lost_output(error)
+    except Exception as error:
+        hint = "this is a defect: run it again as 'membench -v ...' and report what it prints"
+        return _complain(f"{type(error).__name__}: {error}", hint, EXIT_ERROR, verbose)
+    return result if isinstance(result, int) else EXIT_OK
+
+
+def _complain(message: str, hint: str, code: int, verbose: bool) -> int:
+    if verbose:
+        traceback.print_exc()
+    click.echo(f"Error: {' '.join(message.split())}", err=True)
+    if hint:
+        click.echo(f"Hint: {' '.join(hint.split())}", err=True)
+    return code
+
+
+def _lost_output(error: OSError) -> int:
+    """Standard output is full or gone: say so, and keep Python from trying once more at its end."""
+    devnull = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(devnull, sys.stdout.fileno())
+    if not isinstance(error, BrokenPipeError):  # the reader of a pipe left on purpose
+        click.echo(f"Error: cannot write to standard output: {error.strerror}", err=True)
+    return EXIT_ERROR

@@ -1,0 +1,45 @@
+"""`membench explain`."""
+
+from __future__ import annotations
+
+import click
+
+from membench.errors import NothingMatched
+from membench.terms import FLAGS
+
+
+@click.command(name="explain")
+@click.argument("what", metavar="CODE|CASE")
+def command(what: str) -> None:
+    """Explain a flag (such as noisy), a bench (ddr/copy) or a case id."""
+    from membench.report.console import console
+    from membench.report.explain_screen import print_bench, print_flag
+
+    if what in FLAGS:
+        print_flag(console(), FLAGS[what])
+        return
+
+    from membench.case import PROFILES
+    from membench.machine import snapshot
+    from membench.registry import matches, registry
+
+    benches = registry().benches
+    machine = snapshot()
+    found = [
+        bench
+        for bench in benches.values()
+        if matches(bench.name, what) or what.startswith(f"{bench.name}/")
+    ]
+    if not found:
+        import difflib
+
+        near = difflib.get_close_matches(what, [*FLAGS, *benches], n=3)
+        raise NothingMatched(
+            f"'{what}' is no flag, bench or case",
+            f"did you mean {' or '.join(near)}?" if near else "membench list names the cases",
+        )
+    for number, bench in enumerate(found):
+        if number:
+            click.echo()
+        cases = {profile: list(bench.cases(profile, machine)) for profile in PROFILES}
+        print_bench(console(), bench, cases)

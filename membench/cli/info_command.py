@@ -1,0 +1,27 @@
+"""`membench info`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command(name="info")
+@click.option("--json", "as_json", is_flag=True, help="Write JSON to standard output.")
+def command(as_json: bool) -> None:
+    """Show the machine as membench sees it: the snapshot that a run keeps."""
+    from membench.machine import snapshot
+
+    machine = snapshot([Path("results")])
+    if as_json:
+        import json
+
+        from membench.record.plain import dump
+
+        click.echo(json.dumps(dump(machine), indent=2))
+        return
+    from membench.report.console import console
+    from membench.report.info_screen import print_machine
+
+    print_machine(console(), machine)

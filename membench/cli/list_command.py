@@ -1,0 +1,40 @@
+"""`membench list`."""
+
+from __future__ import annotations
+
+import click
+
+from membench.case import PROFILES
+
+
+@click.command(name="list")
+@click.option("--profile", type=click.Choice(list(PROFILES)), default="quick", show_default=True)
+@click.option("--select", multiple=True, metavar="GLOB", help="Only these cases; repeatable.")
+@click.option("--json", "as_json", is_flag=True, help="Write JSON to standard output.")
+def command(profile: str, select: tuple[str, ...], as_json: bool) -> None:
+    """Show what exists, what can run here, and why not.
+
+    Seconds and memory are estimates.  'membench explain BENCH' describes one.
+    """
+    from membench.machine import snapshot
+    from membench.measure.options import RunOptions
+    from membench.measure.plan import planned, select_cases
+    from membench.registry import registry
+
+    machine = snapshot()
+    benches = registry()
+    for problem in benches.problems:
+        click.echo(f"Warning: {problem}", err=True)
+    options = RunOptions(profile=profile, select=select)
+    cases = [planned(case, benches, machine) for case in select_cases(options, benches, machine)]
+    if as_json:
+        import json
+
+        from membench.record.plain import dump
+
+        click.echo(json.dumps([dump(case) for case in cases], indent=2))
+        return
+    from membench.report.console import console
+    from membench.report.plan_screen import print_cases
+
+    print_cases(console(), cases)

@@ -1,0 +1,138 @@
+"""`membench run`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from membench.case import PROFILES
+from membench.errors import EXIT_FINDING, EXIT_OK, EXIT_SIGNAL_BASE, UsageError
+
+
+@click.command(name="run")
+@click.option("--profile", type=click.Choice(list(PROFILES)), default="quick", show_default=True)
+@click.option("--select", multiple=True, metavar="GLOB", help="Only these cases; repeatable.")
+@click.option("--skip", multiple=True, metavar="GLOB", help="Not these cases; repeatable.")
+@click.option(
+    "--rounds",
+    type=click.IntRange(1, 1000),
+    help="Fresh processes that repeat the plan.  [default: quick 5, full 10]",
+)
+@click.option(
+    "--device", default="auto", show_default=True, metavar="auto|cpu|cuda:N|all", help="Which GPU."
+)
+@click.option(
+    "-o",
+    "output",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Results file.  [default: results/<machine>/<UTC>_<profile>.csv]",
+)
+@click.option("--label", metavar="NAME", help="Name of this machine in the results.")
+@click.option("--seed", type=click.IntRange(0), help="Of the order of the cases.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(0, min_open=True),
+    default=120.0,
+    show_default=True,
+    metavar="S",
+    help="Seconds that one case may take in one round.",
+)
+@click.option("--dry-run", is_flag=True, help="Show what would be measured and what it costs.")
+@click.option("--strict", is_flag=True, help="A GPU that cannot be used is an error.")
+@click.option(
+    "--resume",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Complete an interrupted run: the path that its -o gave, or that it named.",
+)
+@click.pass_context
+def command(
+    ctx: click.Context,
+    profile: str,
+    select: tuple[str, ...],
+    skip: tuple[str, ...],
+    rounds: int | None,
+    device: str,
+    output: Path | None,
+    label: str | None,
+    seed: int | None,
+    timeout: float,
+    dry_run: bool,
+    strict: bool,
+    resume: Path | None,
+) -> int:
+    r"""Measure this machine and write a results file.
+
+    Every case is measured in several rounds, each a fresh process; the value
+    of a row is the median of the rounds.  The results are one CSV file and
+    beside it one JSON file with the machine and the plan.
+
+    \b
+    Examples:
+      membench run
+      membench run --select 'ddr/*' --rounds 10 -o mybox.csv
+      membench run --profile full --label rack7-node3
+
+    Exit codes: 0 done, 1 error, 2 usage, 3 a case failed, 4 nothing matched,
+    130 or 143 interrupted (the partial results are kept and named).
+    """
+    from membench.measure.options import RunOptions
+    from membench.measure.session import prepare, start
+    from membench.measure.session import resume as resume_run
+    from membench.report.progress import watcher
+
+    watch = watcher()
+    if resume is not None:
+        given = [
+            parameter
+            for parameter in ctx.params
+            if parameter != "resume"
+            and ctx.get_parameter_source(parameter) is not click.core.ParameterSource.DEFAULT
+        ]
+        if given:
+            raise UsageError(
+                f"--resume goes with no other option, and --{given[0].replace('_', '-')} was given",
+                "the journal holds the whole plan",
+            )
+    else:
+        options = RunOptions(
+            profile=profile,
+            select=select,
+            skip=skip,
+            rounds=rounds,
+            device=device,
+            output=output,
+            label=label,
+            seed=seed,
+            timeout=timeout,
+            strict=strict,
+            argv=("membench", *sys.argv[1:]),
+        )
+        prepared = prepare(options, watch)
+        if dry_run:
+            from membench.report.console import console
+            from membench.report.plan_screen import print_cases, print_estimate
+
+            print_cases(console(), prepared.plan.cases)
+            print_estimate(console(), prepared.plan)
+            return EXIT_OK
+    try:
+        verbose = ctx.obj["verbose"]
+        if resume is not None:
+            outcome = resume_run(resume, watch, verbose=verbose)
+        else:
+            outcome = start(prepared, watch, verbose=verbose)
+    finally:
+        watch.close()
+
+    from membench.report.last_screen import print_outcome
+
+    watch.draw(lambda: print_outcome(watch.console, outcome))
+    if outcome.signum:
+        return EXIT_SIGNAL_BASE + outcome.signum
+    if watch.lost is not None:
+        raise watch.lost
+    return EXIT_FINDING if outcome.failed else EXIT_OK

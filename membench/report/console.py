@@ -1,0 +1,61 @@
+"""One way to write to a terminal or a pipe."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import sys
+from typing import TextIO, cast
+
+from rich.console import Console
+
+_UNBOUNDED = 4096  # a pipe has no width: rich would fold ids at 80 columns
+_TRAILING = re.compile(r" +(?=\n)")
+
+
+class _Trimmed:
+    """A stream that takes off the blanks with which a table fills its last column."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self.encoding = stream.encoding
+
+    def write(self, text: str) -> int:
+        """Write ``text`` without blanks at the ends of its lines."""
+        return self._stream.write(_TRAILING.sub("", text))
+
+    def flush(self) -> None:
+        """Hand it on."""
+        self._stream.flush()
+
+    def isatty(self) -> bool:
+        """It is not."""
+        return False
+
+
+class _Console(Console):
+    """A console that leaves it to its caller what a reader's leaving means."""
+
+    def on_broken_pipe(self) -> None:
+        """Rich would end the process here, and a run with it."""
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+
+
+def console(stream: TextIO | None = None) -> Console:
+    """A console on ``stream`` (standard output by default).
+
+    A terminal keeps its width and colours (NO_COLOR and TERM=dumb are obeyed);
+    a pipe gets plain text in lines as long as they need to be.  Everything the
+    project writes is ASCII, so that no encoding can get in the way.
+    """
+    stream = stream or sys.stdout
+    if stream.isatty():
+        return _Console(file=stream, highlight=False)
+    trimmed = cast("TextIO", _Trimmed(stream))
+    return _Console(file=trimmed, width=_UNBOUNDED, height=100, highlight=False, no_color=True)
+
+
+def is_terminal(stream: TextIO | None = None) -> bool:
+    """Whether ``stream`` (standard output by default) is a terminal."""
+    return (stream or sys.stdout).isatty()

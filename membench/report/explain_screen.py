@@ -1,0 +1,40 @@
+"""What a flag or a case means, in words: `membench explain`."""
+
+from __future__ import annotations
+
+import inspect
+
+from rich.console import Console
+from rich.text import Text
+
+from membench.case import Bench, Case
+from membench.terms import BETTER, UNIT, Flag
+
+
+def print_flag(console: Console, flag: Flag) -> None:
+    """What was seen, how bad it is, what to do."""
+    console.print(Text(flag.code, "bold"))
+    console.print(f"What: {flag.meaning}", soft_wrap=True)
+    console.print(f"How bad: {flag.weight}", soft_wrap=True)
+    console.print(f"What to do: {flag.remedy}", soft_wrap=True)
+
+
+def print_bench(console: Console, bench: Bench, cases: dict[str, list[Case]]) -> None:
+    """A bench's own description, its axes and its cases by profile."""
+    console.print(Text(bench.name, "bold"))
+    console.print(Text(inspect.cleandoc(bench.function.__doc__ or "(not described)")))
+    console.print()
+    for metric, stat in bench.yields:
+        console.print(f"Yields: {metric} ({stat}), {UNIT[metric]}, {BETTER[metric]} is better")
+    if bench.needs:
+        console.print(f"Needs: {', '.join(sorted(bench.needs))}")
+    console.print(f"Version: {bench.version} (results of different versions are not compared)")
+    for profile, several in cases.items():
+        if not several:
+            continue
+        values: dict[str, dict[str, None]] = {}
+        for case in several:
+            for name, value in case.params:
+                values.setdefault(name, {})[str(value)] = None
+        axes = "; ".join(f"{name}={','.join(texts)}" for name, texts in values.items())
+        console.print(f"{profile}: {len(several)} cases; {axes}", soft_wrap=True)

@@ -1,0 +1,67 @@
+"""The last screen of a run: what the machine delivers, how far to trust it, and what to do next."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from rich.console import Console
+from rich.text import Text
+
+from membench.measure.session import Outcome, Wall
+from membench.record.paths import sidecar_path
+from membench.report.console import is_terminal
+from membench.report.run_screen import print_flags, print_headline, print_results
+from membench.terms import Status
+from membench.units import format_seconds
+
+
+def print_outcome(console: Console, outcome: Outcome) -> None:
+    """Tables, the best figure of every tier, flags, files, and the next command."""
+    console.print()
+    if outcome.csv is None:
+        console.print("Interrupted before the first case was measured; nothing was written.")
+        return
+    print_results(console, outcome.rows, full_ids=not is_terminal())
+    console.print()
+    print_headline(console, outcome.rows)
+    console.print()
+    print_flags(console, outcome.rows)
+    console.print(Text(_counts(outcome), "bold"))
+    console.print(_wall(outcome.wall), soft_wrap=True)
+    what = "Partial results" if outcome.signum else "Results"
+    console.print(f"{what}: {outcome.csv} and {sidecar_path(outcome.csv).name}", soft_wrap=True)
+    console.print(Text(f"Next: {_next(outcome)}", "bold"), soft_wrap=True)
+
+
+def _counts(outcome: Outcome) -> str:
+    cases = {row.case: row.status for row in outcome.rows}
+    counts = Counter(cases.values())
+    words = ", ".join(f"{counts[status]} {status}" for status in Status if counts[status])
+    rounds = max((row.rounds or 0 for row in outcome.rows), default=0)
+    return f"{len(cases)} cases: {words}; {rounds} of {outcome.plan.rounds} rounds"
+
+
+def _wall(wall: Wall) -> str:
+    def share(seconds: float) -> str:
+        return f"{seconds / wall.total:.0%}" if wall.total > 0 else "0%"
+
+    return (
+        f"{format_seconds(wall.total)}: {share(wall.measuring)} measuring, "
+        f"{share(wall.filling)} filling, {share(wall.verifying)} verifying, "
+        f"{share(wall.overhead)} overhead"
+    )
+
+
+def _next(outcome: Outcome) -> str:
+    """The one command that helps most now."""
+    if outcome.signum:
+        return f"membench run --resume {outcome.csv}"
+    failed = next((row for row in outcome.rows if row.status is Status.FAILED), None)
+    if failed is not None:
+        return f"membench -v run --rounds 1 --select '{failed.case}'"
+    noisy = [row.case for row in outcome.rows if "noisy" in row.flags]
+    if noisy:
+        return "membench run --rounds 10    (some rows are noisy: membench explain noisy)"
+    if outcome.plan.profile == "quick":
+        return "membench run --profile full"
+    return "membench list --profile full"

@@ -1,0 +1,110 @@
+"""The tables of a run: provisional after the first round, final at its end."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from rich.console import Console, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from membench.record.schema import Row
+from membench.report.blocks import Block, blocks
+from membench.terms import FLAGS, Status
+from membench.units import format_value
+
+
+def print_results(console: Console, rows: Sequence[Row], *, full_ids: bool) -> None:
+    """The ok rows as one table a tier and metric, then what was skipped and what failed."""
+    shared = _flags_of_all(rows)
+    for block in blocks(rows):
+        console.print(_block(block, shared, full_ids=full_ids))
+    for status in (Status.SKIPPED, Status.FAILED):
+        _print_reasons(console, [row for row in rows if row.status is status], status)
+
+
+def print_flags(console: Console, rows: Sequence[Row]) -> None:
+    """What the flags in the tables mean, worst spread first, and how to learn more."""
+    counts = Counter(flag for row in rows for flag in row.flags)
+    ok = sum(row.status is Status.OK for row in rows)
+    for code, flag in FLAGS.items():
+        if counts[code]:
+            of = "all rows" if counts[code] == ok else f"{counts[code]} of {ok} rows"
+            console.print(Text.assemble((code, "yellow"), f" ({of}): {flag.meaning}"))
+
+
+def headline(rows: Iterable[Row]) -> list[tuple[str, str, str]]:
+    """For every tier and metric the best row: (tier, value with unit, its case)."""
+    lines = []
+    for block in blocks(rows):
+        pick = max if block.better == "higher" else min
+        best = pick(block.rows, key=lambda row: row.value or 0.0)
+        lines.append((str(block.tier), format_value(block.metric, best.value or 0.0), best.case))
+    return lines
+
+
+def print_headline(console: Console, rows: Sequence[Row]) -> None:
+    """The best figure of every tier and metric, a line each."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("tier")
+    table.add_column("best", justify="right", no_wrap=True)
+    table.add_column("case", overflow="fold")
+    for tier, value, case in headline(rows):
+        table.add_row(Text(tier, "bold"), Text(value, "bold"), case)
+    console.print(table)
+
+
+def _block(block: Block, shared: frozenset[str], *, full_ids: bool) -> RenderableType:
+    title = Text.assemble(
+        (f"{block.tier} {block.metric}", "bold"),
+        f", {block.scale.unit} ({block.better} is better)",
+        "" if full_ids or not block.common else f"   {' '.join(block.common)}",
+    )
+    table = Table(
+        title=title,
+        title_justify="left",
+        title_style="",
+        box=None,
+        pad_edge=False,
+        padding=(0, 2, 0, 0),
+        header_style="dim",
+    )
+    table.add_column("case", overflow="fold")
+    for heading in ("median", "spread", "range"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("flags", style="yellow", overflow="fold")
+    for row, name in zip(block.rows, block.names, strict=True):
+        show = block.scale.format
+        rounds = row.round_values
+        table.add_row(
+            row.case if full_ids else name,
+            show(row.value or 0.0),
+            "" if row.spread is None else f"{row.spread:.1%}",
+            f"{show(min(rounds))}..{show(max(rounds))}" if len(rounds) > 1 else "",
+            " ".join(flag for flag in row.flags if flag not in shared),
+        )
+    return Padding(table, (1, 0, 0, 0))
+
+
+def _flags_of_all(rows: Sequence[Row]) -> frozenset[str]:
+    """Flags that every ok row carries: said once below the tables instead of in each line."""
+    flags = [frozenset(row.flags) for row in rows if row.status is Status.OK]
+    return frozenset.intersection(*flags) if len(flags) > 1 else frozenset()
+
+
+def _print_reasons(console: Console, rows: Sequence[Row], status: Status) -> None:
+    if not rows:
+        return
+    by_reason: dict[str, dict[str, None]] = {}
+    for row in rows:
+        by_reason.setdefault(row.reason, {})[row.case] = None
+    console.print()
+    style = "red bold" if status is Status.FAILED else "bold"
+    cases = sum(len(several) for several in by_reason.values())
+    console.print(Text(f"{status} {cases}", style))
+    for reason, several in by_reason.items():
+        console.print(Padding(Text(reason), (0, 0, 0, 2)))
+        for case in several:
+            console.print(Padding(Text(case, "dim", overflow="fold"), (0, 0, 0, 4)))

@@ -1,0 +1,125 @@
+"""What the harness itself costs: ``pytest tests/bench --benchmark-enable``.
+
+These figures are compared between versions by people; no test passes or fails by them.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from membench.machine import Machine, snapshot
+from membench.measure.flags import results
+from membench.measure.options import RunOptions
+from membench.measure.plan import make_plan
+from membench.record.journal import Journal
+from membench.record.plain import dump
+from membench.record.plan import Plan
+from membench.record.rows import rows
+from membench.record.table import read_rows, write_rows
+from membench.record.unit import Reading, Seconds, Unit
+from membench.registry import registry
+from membench.terms import Status
+
+SAMPLES = tuple(30.0 + n / 100 for n in range(10))
+
+
+@pytest.fixture(scope="module")
+def machine() -> Machine:
+    return snapshot()
+
+
+@pytest.fixture(scope="module")
+def plan(machine: Machine) -> Plan:
+    """The full profile of this machine, with every case runnable."""
+    made = make_plan(RunOptions(profile="full"), registry(), machine)
+    return replace(made, cases=tuple(replace(case, skipped="") for case in made.cases))
+
+
+@pytest.fixture(scope="module")
+def units(plan: Plan) -> list[Unit]:
+    """A result for every case and round of the plan; the values do not matter here."""
+    return [
+        Unit(
+            round=round_,
+            case=case.id,
+            status=Status.OK,
+            started="2026-01-31T08:04:12Z",
+            readings=tuple(
+                Reading(metric, stat, 30.0, len(SAMPLES), SAMPLES) for metric, stat in case.yields
+            ),
+            seconds=Seconds(0.1, 0.2, 0.1),
+            size_bytes=2**28,
+            timer="clock_monotonic",
+            backend="cpu",
+            device="Some CPU",
+            kernel="k0123456789ab",
+            detail={"engine": "numba", "threads": 2},
+        )
+        for round_ in range(1, plan.rounds + 1)
+        for case in plan.cases
+    ]
+
+
+def test_snapshot(benchmark: BenchmarkFixture) -> None:
+    assert benchmark(snapshot).slug
+
+
+def test_planning(benchmark: BenchmarkFixture, machine: Machine) -> None:
+    made = benchmark(make_plan, RunOptions(profile="full"), registry(), machine)
+    assert len(made.cases) > 50
+
+
+def test_appending_a_unit_without_the_sync(
+    benchmark: BenchmarkFixture,
+    plan: Plan,
+    machine: Machine,
+    units: list[Unit],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    journal = Journal.create(tmp_path / "o.journal", plan, dump(machine))
+    before = journal.path.stat().st_size
+    monkeypatch.setattr(os, "fsync", lambda _descriptor: None)  # the disk's time, not ours
+    benchmark(journal.append, units[0])
+    journal.close()
+    assert journal.path.stat().st_size > before
+
+
+def test_rows_of_a_full_run(
+    benchmark: BenchmarkFixture, plan: Plan, machine: Machine, units: list[Unit]
+) -> None:
+    assert len(benchmark(results, plan, units, machine)) >= len(plan.cases)
+
+
+def test_writing_the_csv_of_a_full_run(
+    benchmark: BenchmarkFixture, plan: Plan, units: list[Unit], tmp_path: Path
+) -> None:
+    made = rows(plan, units)
+    benchmark(write_rows, tmp_path / "o.csv", made)
+    assert read_rows(tmp_path / "o.csv") == made
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("-c", "import click"),  # the yardstick: help within 2 of it, list within 4
+        ("-c", "import membench"),
+        ("-m", "membench", "--help"),
+        ("-m", "membench", "list"),
+    ],
+    ids=" ".join,
+)
+def test_start_up(benchmark: BenchmarkFixture, arguments: tuple[str, ...]) -> None:
+    def start() -> int:
+        return subprocess.run(
+            [sys.executable, *arguments], stdout=subprocess.DEVNULL, check=False
+        ).returncode
+
+    assert benchmark(start) == 0

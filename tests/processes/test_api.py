@@ -1,0 +1,47 @@
+"""The Python API: the same engine as the command line."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from driver import Membench
+
+import membench as package
+
+SCRIPT = """
+import membench
+outcome = membench.run(select=["ddr/steady"], rounds=2, output="o.csv", label="box", seed=5)
+print(len(outcome.rows), outcome.csv, outcome.failed, outcome.signum)
+print(membench.read_rows("o.csv") == list(outcome.rows))
+print(outcome.wall.total >= outcome.wall.measuring > 0)
+try:
+    membench.run(select=["nothing"])
+except membench.MembenchError as error:
+    print(type(error).__name__, error, error.hint != "")
+"""
+
+
+def test_a_run_is_one_call(membench: Membench) -> None:
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", SCRIPT],
+        cwd=membench.directory,
+        env=membench.environment,
+        text=True,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stdout.splitlines() == [
+        "3 o.csv False 0",
+        "True",
+        "True",
+        "NothingMatched no case matches 'nothing' True",
+    ], done.stderr
+
+
+def test_every_name_of_the_api_exists() -> None:
+    assert sorted(name for name in package.__all__ if getattr(package, name) is None) == []
+    with pytest.raises(AttributeError, match="has no attribute 'nonsense'"):
+        _ = package.nonsense

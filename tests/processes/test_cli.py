@@ -1,0 +1,225 @@
+"""The command line as a user meets it."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from driver import Membench
+
+from membench import __version__
+from membench.record.sidecar import read_sidecar
+from membench.record.table import read_rows
+from membench.terms import FLAGS, Status
+
+
+def test_a_run_from_the_case_to_a_file_that_a_stranger_can_read(membench: Membench) -> None:
+    done = membench(
+        *("run", "--select", "ddr/steady", "--rounds", "3", "--seed", "7"),
+        *("--label", "my-box", "-o", "deep/er/o.csv"),
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    csv = membench.directory / "deep" / "er" / "o.csv"
+    rows = read_rows(csv)
+    assert [row.case for row in rows] == [f"ddr/steady/n={n}" for n in (1, 2, 3)]
+    for row in rows:
+        assert row.machine == "my-box"
+        assert row.status is Status.OK
+        assert row.rounds == 3
+        assert [len(samples) for samples in row.samples] == [5, 5, 5]
+        assert row.bytes_moved == 1 << 20
+        assert row.timer == "perf_counter_ns"
+        assert row.detail["engine"] == "memset"
+        assert row.membench.startswith(__version__)
+        assert re.fullmatch(r"k[0-9a-f]{12}", row.kernel)
+        assert row.device
+    sidecar = read_sidecar(csv)
+    assert sidecar is not None
+    assert sidecar.plan.seed == 7
+    assert sidecar.plan.argv[:2] == ("membench", "run")
+    assert len(sidecar.order) == 3
+    assert len(set(sidecar.order)) > 1  # the rounds are shuffled
+    assert not sidecar.interrupted
+    assert sidecar.seconds["total"] >= sidecar.seconds["measuring"] > 0
+    assert sidecar.machine["cpu"]["model"]
+
+
+def test_on_a_pipe_there_is_one_plain_line_a_unit_and_ids_are_whole(membench: Membench) -> None:
+    done = membench("run", "--select", "ddr/steady", "--rounds", "2", "-o", "o.csv")
+    lines = [line for line in done.stdout.splitlines() if line.startswith("[round")]
+    assert len(lines) == 6
+    form = r"\[round [12]/2 [123]/3\] ddr/steady/n=[123] \d+(\.\d+)? GB/s \d+\.\d s"
+    assert all(re.fullmatch(form, line) for line in lines), lines
+    assert done.stdout.isascii()
+    assert "\x1b" not in done.stdout
+    assert "provisional, after 1 round" in done.stdout
+    assert "Results: o.csv and o.json" in done.stdout
+    assert "Next: membench " in done.stdout
+    assert re.search(r"\d+% measuring, \d+% filling, \d+% verifying, \d+% overhead", done.stdout)
+
+
+def test_the_default_path_is_by_machine_time_and_profile(membench: Membench) -> None:
+    done = membench("run", "--select", "ddr/steady/n=1", "--rounds", "1", "--label", "box")
+    assert done.returncode == 0, done.stderr
+    (csv,) = (membench.directory / "results" / "box").glob("*.csv")
+    assert re.fullmatch(r"\d{8}T\d{6}Z_quick\.csv", csv.name)
+
+
+def test_a_dry_run_shows_the_plan_and_writes_nothing(membench: Membench) -> None:
+    done = membench("run", "--dry-run", "--select", "ddr/steady", "--select", "hbm/nothing")
+    assert done.returncode == 0, done.stderr
+    assert "ddr/steady/n=2" in done.stdout
+    assert re.search(r"3 of 4 cases can run here; 5 rounds: about \d", done.stdout)
+    assert list(membench.directory.iterdir()) == []
+
+
+def test_list_says_what_can_run_here_and_why_not(membench: Membench) -> None:
+    done = membench("list", "--select", "ddr/steady", "--select", "hbm/nothing")
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[1].split()[0] == "ddr/steady/n=1"
+    assert lines[1].split()[-1] == "yes"
+    assert lines[-1].startswith("hbm/nothing ")
+    data = json.loads(membench("list", "--select", "hbm/nothing", "--json").stdout)
+    assert data[0]["id"] == "hbm/nothing"
+    assert data[0]["skipped"]
+
+
+def test_list_shows_every_case_of_the_project(membench: Membench) -> None:
+    quick = membench("list").stdout
+    full = membench("list", "--profile", "full").stdout
+    for bench in ("ddr/copy", "ddr/triad", "host/chase", "host/loaded"):
+        assert bench in quick
+    assert len(full.splitlines()) > len(quick.splitlines())
+
+
+def test_info_describes_this_machine(membench: Membench) -> None:
+    text = membench("info").stdout
+    assert re.search(r"^machine +\S+", text, re.MULTILINE)
+    assert re.search(r"^memory +\S+ GiB", text, re.MULTILINE)
+    data = json.loads(membench("info", "--json").stdout)
+    assert data["slug"] in text
+    assert data["memory"]["total"] > 0
+
+
+@pytest.mark.parametrize("code", list(FLAGS))
+def test_every_flag_is_explained(membench: Membench, code: str) -> None:
+    if code not in ("noisy", "vm"):  # one process each would be slow, and show nothing more
+        assert FLAGS[code].remedy
+        return
+    done = membench("explain", code)
+    assert done.returncode == 0
+    assert [line.partition(":")[0] for line in done.stdout.splitlines()] == [
+        *(code, "What", "How bad", "What to do")
+    ]
+
+
+@pytest.mark.parametrize("what", ["ddr/steady", "ddr/steady/n=2"])
+def test_benches_and_cases_are_explained(membench: Membench, what: str) -> None:
+    done = membench("explain", what)
+    assert done.returncode == 0
+    assert done.stdout.startswith("ddr/steady\nOverwrites memory.\n")
+    assert "Yields: bandwidth (median), GB/s, higher is better" in done.stdout
+    assert "quick: 3 cases; n=1,2,3" in done.stdout
+
+
+def test_what_cannot_be_explained_gets_a_suggestion(membench: Membench) -> None:
+    done = membench("explain", "noisi")
+    assert done.returncode == 4
+    assert done.stderr == "Error: 'noisi' is no flag, bench or case\nHint: did you mean noisy?\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (("run", "--select", "nothing/*"), 4, "Error: no case matches 'nothing/*'"),
+        (("run", "--select", "ddr/steady", "--skip", "*"), 4, "Error: --skip leaves no case"),
+        (("run", "--select", "host/mlp"), 4, "in the quick profile\nHint: "),
+        (("run", "--profile", "slow"), 2, "Error: Invalid value for '--profile'"),
+        (("run", "--rounds", "0"), 2, "Error: Invalid value for '--rounds'"),
+        (("run", "--device", "cuda:99"), 2, "Error: there is no cuda:99"),
+        (("run", "--device", "gpu"), 2, "Error: 'gpu' is not a device"),
+        (("run", "--label", "../evil"), 2, "Error: "),
+        (("run", "--resume", "o.csv", "--rounds", "3"), 2, "Error: --resume goes with no other"),
+        (("frobnicate",), 2, "Error: No such command 'frobnicate'"),
+        (("run", "--nonsense"), 2, "Error: No such option"),
+        (("list", "--select", "nothing"), 4, "Error: no case matches 'nothing'"),
+    ],
+)
+def test_bad_input_is_one_clear_line_and_a_hint(
+    membench: Membench, arguments: tuple[str, ...], code: int, message: str
+) -> None:
+    done = membench(*arguments)
+    assert done.returncode == code, done.stderr
+    assert message in done.stderr
+    assert [line.partition(":")[0] for line in done.stderr.splitlines()] == ["Error", "Hint"]
+    assert list(membench.directory.iterdir()) == []
+
+
+def test_a_traceback_only_on_request(membench: Membench) -> None:
+    quiet = membench("run", "--device", "gpu")
+    loud = membench("-v", "run", "--device", "gpu")
+    assert "Traceback" not in quiet.stderr
+    assert "Traceback" in loud.stderr
+    assert loud.returncode == quiet.returncode == 2
+
+
+def test_verbose_shows_what_a_failing_bench_said(membench: Membench) -> None:
+    done = membench("-v", "run", "--select", "ddr/raises", "--rounds", "1", "-o", "o.csv")
+    assert done.returncode == 3
+    assert 'raise RuntimeError("a line' in done.stderr
+
+
+def test_help_and_version(membench: Membench) -> None:
+    shown = membench("--help").stdout
+    for command in ("run", "list", "info", "explain"):
+        assert re.search(rf"^  {command} +\w", shown, re.MULTILINE)
+    assert membench("--version").stdout == f"membench {__version__} (membench.results/1)\n"
+
+
+def test_a_broken_plug_in_is_named_and_costs_nothing_else(membench: Membench) -> None:
+    site = membench.directory.parent / "site"
+    (site / "membench_test_benches.py").write_text("import nowhere_to_be_found\n")
+    done = membench("list")
+    assert done.returncode == 0
+    assert "ddr/copy" in done.stdout
+    assert done.stderr.startswith("Warning: plug-in 'tests' does not load: ModuleNotFoundError")
+
+
+def test_a_module_in_the_working_directory_cannot_break_a_worker(membench: Membench) -> None:
+    (membench.directory / "random.py").write_text("raise SystemExit('mine')\n")
+    done = membench("run", "--select", "ddr/steady/n=1", "--rounds", "1", "-o", "o.csv")
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("columns", [80, 200])
+def test_a_terminal_gets_a_bar_and_tables_that_fit(membench: Membench, columns: int) -> None:
+    """Under a real pseudo-terminal: nothing is wider, and the ids can still be told apart."""
+    script = Path(__file__).with_name("in_terminal.py")
+    done = subprocess.run(
+        [
+            *(sys.executable, str(script), str(columns)),
+            *(sys.executable, "-P", "-m", "membench"),
+            *("run", "--select", "ddr/steady", "--rounds", "2", "-o", "o.csv"),
+        ],
+        cwd=membench.directory,
+        env={**membench.environment, "TERM": "xterm"},
+        text=True,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", done.stdout)
+    lines = [line.rpartition("\r")[2].rstrip() for line in text.replace("\r\n", "\n").split("\n")]
+    assert "round 2/2" in text
+    assert "[round 2/2" not in text
+    assert max(map(len, lines)) <= columns
+    for n in (1, 2, 3):
+        assert any(f"ddr/steady/n={n}" in line for line in lines)
+    assert any(line.startswith("Next: ") for line in lines)

@@ -1,0 +1,100 @@
+"""Rows arranged for a reader."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+
+from membench.record.schema import Row
+from membench.report.blocks import blocks, split
+from membench.report.info_screen import ranges
+from membench.report.run_screen import headline, print_flags, print_results
+from membench.terms import BETTER, UNIT, BytesConvention, Metric, Stat, Status, Tier
+
+
+def row(case: str, value: float | None, **changes: object) -> Row:
+    metric = changes.pop("metric", Metric.BANDWIDTH)
+    assert isinstance(metric, Metric)
+    made = Row(
+        run_id="r",
+        machine="box",
+        tier=Tier.DDR,
+        case=case,
+        case_version=1,
+        metric=metric,
+        stat=Stat.MEDIAN,
+        status=Status.OK if value else Status.FAILED,
+        value=value,
+        unit=UNIT[metric],
+        better=BETTER[metric],
+        rounds=2 if value else 0,
+        round_values=(value, value) if value else (),
+        spread=0.0 if value else None,
+        bytes_convention=BytesConvention.RW_SUM,
+    )
+    return replace(made, **changes)  # type: ignore[arg-type]
+
+
+ROWS = [
+    row("ddr/copy/size=1GiB/threads=all/pages=thp", 38.123),
+    row("ddr/copy/size=64MiB/threads=all/pages=thp", 40.0, flags=("noisy", "vm")),
+    row("ddr/copy/size=1GiB/threads=1/pages=thp", 19.5),
+    row("host/chase/size=2MiB", 15.0, metric=Metric.LATENCY, tier=Tier.CACHE),
+    row("host/chase/size=16KiB", 1.19, metric=Metric.LATENCY, tier=Tier.CACHE),
+    row("host/chase/size=256MiB", None, metric=Metric.LATENCY, reason="round 1: it broke"),
+]
+
+
+def test_one_block_a_tier_and_metric_with_what_all_share_said_once() -> None:
+    cache, ddr = blocks(ROWS)
+    assert (cache.tier, cache.metric, cache.scale.unit) == (Tier.CACHE, Metric.LATENCY, "ns")
+    assert [one.case for one in cache.rows] == ["host/chase/size=16KiB", "host/chase/size=2MiB"]
+    assert ddr.common == ("pages=thp",)
+    assert list(ddr.names) == [
+        "ddr/copy/size=64MiB/threads=all",
+        "ddr/copy/size=1GiB/threads=1",
+        "ddr/copy/size=1GiB/threads=all",
+    ]
+
+
+def test_split() -> None:
+    assert split("kv/h2d/block=16KiB/count=1") == ("kv/h2d", ("block=16KiB", "count=1"))
+
+
+def test_the_headline_takes_the_direction_into_account() -> None:
+    assert headline(ROWS) == [
+        ("cache", "1.19 ns", "host/chase/size=16KiB"),
+        ("ddr", "40.0 GB/s", "ddr/copy/size=64MiB/threads=all/pages=thp"),
+    ]
+
+
+def printed(width: int, *, full_ids: bool) -> list[str]:
+    stream = io.StringIO()
+    console = Console(file=stream, width=width, highlight=False)
+    print_results(console, ROWS, full_ids=full_ids)
+    print_flags(console, ROWS)
+    return stream.getvalue().splitlines()
+
+
+@pytest.mark.parametrize("width", [40, 80, 200])
+def test_no_line_is_wider_than_the_terminal(width: int) -> None:
+    assert max(len(line) for line in printed(width, full_ids=False)) <= width
+
+
+def test_every_case_is_there_whatever_became_of_it() -> None:
+    text = "\n".join(printed(4096, full_ids=True))
+    for one in ROWS:
+        assert one.case in text
+    assert "failed 1" in text
+    assert "round 1: it broke" in text
+    assert "noisy (1 of 5 rows): " in text
+    assert text.isascii()
+
+
+def test_ranges() -> None:
+    assert ranges((0, 1, 2, 5)) == "0-2,5"
+    assert ranges((3,)) == "3"
+    assert ranges(()) == ""
