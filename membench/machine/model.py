@@ -87,6 +87,11 @@ class Memory:
     nodes: tuple[Node, ...]
 
     @property
+    def budget(self) -> int:
+        """Bytes that one case may hold: half of what is usable; the rest keeps the machine alive."""
+        return self.usable // 2
+
+    @property
     def usable(self) -> int:
         """Bytes that may still be asked for: what is available, capped by the control group."""
         if self.cgroup_limit is None:

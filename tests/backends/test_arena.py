@@ -1,0 +1,159 @@
+"""Pages are of the kind that was asked for, stay between cases, and never exceed the limit."""
+
+from __future__ import annotations
+
+import ctypes
+import resource
+from itertools import combinations, pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from membench.backends import arena as arena_module
+from membench.backends.arena import HUGE_PAGE, Arenas, huge_bytes, map_pages
+from membench.errors import MembenchError, Skip
+from membench.machine.pages import node_of_pages
+from membench.units import MIB
+
+LIMIT = 64 * MIB
+HAS_HUGE = Path("/sys/kernel/mm/transparent_hugepage/enabled")
+needs_huge = pytest.mark.skipif(
+    not HAS_HUGE.exists() or "[never]" in HAS_HUGE.read_text(), reason="no transparent huge pages"
+)
+
+
+def resident() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+
+def test_small_pages_are_small_and_each_costs_a_fault() -> None:
+    memory = map_pages(8 * MIB, "4k")
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    memory[:: resource.getpagesize()] = 1
+    faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+    pages = memory.size // resource.getpagesize()
+    assert pages <= faults <= pages + 64
+    assert huge_bytes(memory) == 0
+
+
+@needs_huge
+def test_huge_pages_are_huge_and_few_faults() -> None:
+    memory = map_pages(16 * MIB, "thp")
+    assert memory.ctypes.data % HUGE_PAGE == 0
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    memory[::4096] = 1
+    faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+    huge = huge_bytes(memory)
+    assert 0 < huge <= 16 * MIB
+    expected = huge // HUGE_PAGE + (memory.size - huge) // resource.getpagesize()
+    assert expected <= faults <= expected + 64
+
+
+@needs_huge
+def test_the_share_counts_what_was_taken() -> None:
+    arenas = Arenas(LIMIT)
+    for size in (6 * MIB, 2 * MIB):
+        arrays = arenas.take("thp", [size] * 2)
+        for array in arrays:
+            array.fill(1)
+    assert 70 <= int(arenas.huge_share("thp").rstrip("%")) <= 100
+    arenas.take("4k", [MIB])[0].fill(1)
+    assert arenas.huge_share("4k") == "0%"
+
+
+def test_arrays_are_aligned_staggered_and_apart() -> None:
+    arenas = Arenas(LIMIT)
+    sizes = [4 * MIB, 4 * MIB, 4 * MIB]
+    arrays = arenas.take("4k", sizes)
+    spans = sorted((a.ctypes.data, a.ctypes.data + a.size) for a in arrays)
+    for a, b in pairwise(spans):
+        assert a[1] < b[0]
+    for a, b in combinations(spans, 2):
+        distance = b[0] - a[0]
+        assert distance & (distance - 1), "a power of two apart"
+        assert distance % (256 * 1024)
+    assert [a.size for a in arrays] == sizes
+    assert all(a.ctypes.data % 4096 == 0 for a in arrays)
+
+
+def test_pages_are_kept_between_cases() -> None:
+    arenas = Arenas(LIMIT)
+    (first,) = arenas.take("4k", [4 * MIB])
+    first.fill(7)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    (second,) = arenas.take("4k", [4 * MIB])
+    assert second.ctypes.data == first.ctypes.data
+    assert (second == 7).all()
+    (larger,) = arenas.take("4k", [8 * MIB])  # it grows in place: nothing is touched again
+    assert larger.ctypes.data == first.ctypes.data
+    assert (larger[: 4 * MIB] == 7).all()
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before < 2048 + 600
+
+
+def test_pages_are_given_back_where_other_threads_of_another_node_take_over() -> None:
+    arenas = Arenas(LIMIT, nodes=2)
+    arenas.take("4k", [MIB], owner=1)[0].fill(7)
+    assert (arenas.take("4k", [MIB], owner=1)[0] == 7).all()
+    assert not arenas.take("4k", [MIB], owner=2)[0].any()
+
+
+def test_the_limit_holds_for_all_kinds_together() -> None:
+    arenas = Arenas(LIMIT)
+    with pytest.raises(MembenchError, match=r"needs 65 MiB of memory, 64 MiB may be used"):
+        arenas.take("4k", [65 * MIB - 200_000])
+    before = resident()
+    arenas.take("thp", [40 * MIB])[0].fill(1)
+    arenas.take("4k", [40 * MIB])[0].fill(1)
+    assert resident() - before < LIMIT + 4 * MIB
+    arenas.clear()
+    assert resident() - before < 8 * MIB
+
+
+def test_memory_that_cannot_be_reserved_is_taken_as_needed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[int] = []
+    real = map_pages
+
+    def stingy(size: int, pages: str, node: int | None = None) -> arena_module.Bytes:
+        asked.append(size)
+        if size > 8 * MIB:
+            raise MembenchError("no")
+        return real(size, pages, node)
+
+    monkeypatch.setattr(arena_module, "map_pages", stingy)
+    arenas = Arenas(LIMIT)
+    assert arenas.take("4k", [MIB])[0].size == MIB
+    assert arenas.take("4k", [2 * MIB])[0].size == 2 * MIB
+    assert asked[0] == LIMIT
+    assert asked[1] < 2 * MIB < asked[3]
+
+
+def test_what_cannot_be_had_is_said_in_one_line() -> None:
+    with pytest.raises(MembenchError, match="cannot be had"):
+        map_pages(1 << 60, "4k")
+    with pytest.raises(ValueError, match="not a kind of page"):
+        Arenas(LIMIT).take("2m", [4096])
+
+
+def test_memory_can_be_bound_to_a_node() -> None:
+    try:
+        memory = map_pages(MIB, "4k", node=0)
+    except Skip as skipped:
+        pytest.skip(str(skipped))
+    memory.fill(1)
+    nodes = node_of_pages([memory.ctypes.data + offset for offset in range(0, MIB, 4096)])
+    assert set(nodes) <= {0}
+    with pytest.raises(Skip, match="node 900"):
+        map_pages(MIB, "4k", node=900)
+
+
+def test_a_view_outlives_the_arenas() -> None:
+    arenas = Arenas(LIMIT)
+    (array,) = arenas.take("4k", [MIB])
+    array.fill(3)
+    arenas.clear()
+    part = array.view(np.int64)[:8]
+    del array
+    assert ctypes.c_int64.from_address(part.ctypes.data).value == part[0]

@@ -1,0 +1,67 @@
+"""Compiled kernels are kept where they may be, and never where others could have put them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from membench.backends import jit
+
+PROGRAM = """
+from membench.backends.host_streams import fill
+import numpy as np
+a = np.zeros(16)
+fill.entry(a.ctypes.data, 0, 16, 0)
+stats = fill._dispatcher.stats
+print(int(a[3]), sum(stats.cache_hits.values()), sum(stats.cache_misses.values()))
+"""
+
+
+def run(environment: dict[str, str]) -> list[int]:
+    kept = {k: os.environ[k] for k in ("PATH", "PYTHONPATH") if k in os.environ}
+    result = subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        env=kept | environment,
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=Path(jit.__file__).parents[2],
+    )
+    return [int(word) for word in result.stdout.split()]
+
+
+def test_the_second_process_loads_what_the_first_compiled(tmp_path: Path) -> None:
+    value, hits, misses = run({"NUMBA_CACHE_DIR": str(tmp_path)})
+    assert (hits, misses) == (0, 1)
+    assert list(tmp_path.rglob("*.nbc"))
+    assert run({"NUMBA_CACHE_DIR": str(tmp_path)}) == [value, 1, 0]
+
+
+def test_without_a_directory_everything_is_compiled_and_works(tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    for environment in ({"NUMBA_CACHE_DIR": str(blocked)}, {"HOME": ""}):
+        assert run(environment)[1] == 0
+
+
+def test_the_directory_follows_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, base in (
+        ("HOME", tmp_path / "home" / ".cache"),
+        ("XDG_CACHE_HOME", tmp_path / "xdg"),
+        ("NUMBA_CACHE_DIR", tmp_path / "numba"),
+    ):
+        for other in ("HOME", "XDG_CACHE_HOME", "NUMBA_CACHE_DIR"):
+            if base != tmp_path / "xdg" or other != "HOME":
+                monkeypatch.delenv(other, raising=False)
+        monkeypatch.setenv(name, str(base.parent if name == "HOME" else base))
+        found = jit.cache_directory()
+        assert found is not None
+        assert found.parent == base / "membench"
+        assert found.stat().st_mode & 0o077 == 0
+        assert found.name == jit.sources_digest()[:16]

@@ -1,0 +1,182 @@
+"""Threads are where they should be, start together, and no one waits forever."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from membench.backends import host_layout
+from membench.backends.host_chase import chase
+from membench.backends.team import Seat, Team, placement
+from membench.errors import MembenchError
+from membench.machine import Core, Machine
+
+
+@pytest.fixture
+def team() -> Iterator[Team]:
+    made = Team(sorted(os.sched_getaffinity(0)))
+    yield made
+    made.close()
+
+
+def machine_of(machine: Machine, cores: list[tuple[int, int, int, int]], usable: int) -> Machine:
+    """``(cpu, core, package, node)`` each."""
+    cpus = tuple(core[0] for core in cores)
+    cpu = replace(
+        machine.cpu, cores=tuple(Core(*core) for core in cores), affinity=cpus, usable=usable
+    )
+    return replace(machine, cpu=cpu)
+
+
+def test_whole_cores_come_before_their_siblings_and_one_node_before_the_other(
+    machine: Machine,
+) -> None:
+    cores = [
+        (0, 0, 0, 0),
+        (1, 1, 0, 0),
+        (2, 0, 1, 1),
+        (3, 1, 1, 1),
+        (4, 0, 0, 0),
+        (5, 1, 0, 0),
+        (6, 0, 1, 1),
+        (7, 1, 1, 1),
+    ]
+    assert placement(machine_of(machine, cores, 8)) == (0, 1, 2, 3, 4, 5, 6, 7)
+    adjacent = [(0, 0, 0, 0), (1, 0, 0, 0), (2, 1, 0, 0), (3, 1, 0, 0)]
+    assert placement(machine_of(machine, adjacent, 4)) == (0, 2, 1, 3)
+    assert placement(machine_of(machine, adjacent, 2)) == (0, 2)  # the quota grants two
+
+
+def test_cpus_that_sysfs_does_not_describe_are_used_last(machine: Machine) -> None:
+    cpu = replace(machine.cpu, cores=(Core(5, 0, 0, 0),), affinity=(3, 5), usable=2)
+    assert placement(replace(machine, cpu=cpu)) == (5, 3)
+
+
+def test_every_thread_is_pinned_and_the_others_are_not(team: Team) -> None:
+    before = os.sched_getaffinity(0)
+
+    def where(seat: Seat) -> tuple[int, set[int], int]:
+        return seat.cpu, os.sched_getaffinity(0), os.sched_getaffinity(0).__len__()
+
+    for cpu, mask, count in team.run([where] * len(team.cpus)):
+        assert mask == {cpu}
+        assert count == 1
+    assert os.sched_getaffinity(0) == before
+    assert [cpu for cpu, _, _ in team.run([where] * len(team.cpus))] == list(team.cpus)
+
+
+def test_compiled_code_runs_on_the_pinned_cpu(team: Team) -> None:
+    def scheduled(seat: Seat) -> int:
+        stat = Path(f"/proc/self/task/{threading.get_native_id()}/stat").read_text()
+        return int(stat.rpartition(")")[2].split()[36])  # field 39: processor
+
+    assert team.run([scheduled] * len(team.cpus)) == list(team.cpus)
+
+
+def test_threads_stay_and_results_come_in_the_order_of_the_jobs(team: Team) -> None:
+    count = len(team.cpus)
+
+    def identity(seat: Seat) -> tuple[int, int]:
+        time.sleep(0.01 * (count - seat.index))
+        return seat.index, threading.get_native_id()
+
+    first, second = (team.run([identity] * count) for _ in range(2))
+    assert [index for index, _ in first] == list(range(count))
+    assert first == second
+    last = count - 1
+    assert team.run([identity], [last]) == [(0, first[last][1])]
+
+
+def test_what_a_job_raises_reaches_the_caller_and_the_team_goes_on(team: Team) -> None:
+    def broken(seat: Seat) -> None:
+        raise RuntimeError(f"seat {seat.index}")
+
+    with pytest.raises(RuntimeError, match="seat 0"):
+        team.run([broken])
+    assert team.run([lambda seat: seat.parties]) == [1]
+
+
+def test_stamps_are_inside_the_call(team: Team) -> None:
+    import numpy as np
+
+    pointer = np.zeros(1, np.int64)
+    pointer[0] = pointer.ctypes.data
+    entry = chase.entry
+    before = time.monotonic_ns()
+    team.run([lambda seat: entry(*seat.gate, pointer.ctypes.data, 32 * 1000)] * len(team.cpus))
+    after = time.monotonic_ns()
+    for seat in range(len(team.cpus)):
+        start, end = (team.field(seat, at) for at in (host_layout.START, host_layout.END))
+        assert before < start < end < after
+    starts = [team.field(seat, host_layout.START) for seat in range(len(team.cpus))]
+    ends = [team.field(seat, host_layout.END) for seat in range(len(team.cpus))]
+    assert team.span_ns(len(team.cpus)) == max(ends) - min(starts)
+    assert max(starts) < min(ends)  # they ran at the same time
+
+
+def test_a_launch_without_stamps_has_no_span(team: Team) -> None:
+    team.run([lambda _: None])
+    assert team.span_ns(1) == 0
+
+
+def test_numpy_work_passes_the_barrier_and_is_stamped(team: Team) -> None:
+    count = len(team.cpus)
+    arrived: list[int] = []
+
+    def job(seat: Seat) -> Any:
+        arrived.append(seat.index)
+        return seat.timed(lambda: len(arrived))
+
+    assert team.run([job] * count) == [count] * count
+    assert team.span_ns(count) > 0
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs 2 CPUs")
+def test_a_barrier_that_nobody_else_reaches_gives_up(
+    team: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("membench.backends.team.GIVE_UP_NS", 50_000_000)
+    with pytest.raises(MembenchError, match="did not start together"):
+        team.run([lambda seat: seat.timed(lambda: None), lambda _: None])
+    assert team.run([lambda seat: seat.timed(lambda: 1)] * 2) == [1, 1]
+
+
+def test_a_gate_that_nobody_else_reaches_gives_up(team: Team) -> None:
+    """The compiled gate, with a party that does not exist and a clock that has run out."""
+    from numba import njit
+
+    from membench.backends import host_gate
+
+    gate: Any = host_gate.enter
+    fresh: Any = njit(nogil=True)(gate.py_func)
+    fresh.py_func.__globals__["GIVE_UP_NS"], kept = 10_000_000, host_layout.GIVE_UP_NS
+    try:
+        fresh.compile("boolean(int64, int64, int64)")
+    finally:
+        fresh.py_func.__globals__["GIVE_UP_NS"] = kept
+    with pytest.raises(MembenchError, match="1 threads did not start together"):
+        team.run([lambda seat: fresh(seat.block, seat.index, seat.parties + 1)])
+
+
+def test_more_jobs_than_cpus_are_refused(team: Team) -> None:
+    with pytest.raises(ValueError, match="jobs for"):
+        team.run([lambda _: None] * (len(team.cpus) + 1))
+    with pytest.raises(ValueError, match="jobs for"):
+        team.run([])
+
+
+def test_closing_twice_ends_the_threads_once() -> None:
+    made = Team([min(os.sched_getaffinity(0))])
+    made.run([lambda _: None])
+    names = {thread.name for thread in threading.enumerate()}
+    assert "membench-0" in names
+    made.close()
+    made.close()
+    assert not any(t.name == "membench-0" and t.is_alive() for t in threading.enumerate())
