@@ -76,6 +76,7 @@ class Bench:
     function: Callable[..., Work]
     axes: tuple[Axis, ...]
     grid: frozenset[str]
+    full_grid: frozenset[str]
     profiles: tuple[str, ...]
     needs: frozenset[Needs]
     yields: tuple[Yield, ...]
@@ -107,7 +108,8 @@ class Bench:
         """The cases of a profile on ``machine``; none where the bench is not of that profile."""
         if profile not in self.profiles:
             return
-        for params in sweep(self.axes, self.grid, profile, machine):
+        grid = self.grid | self.full_grid if profile == "full" else self.grid
+        for params in sweep(self.axes, grid, profile, machine):
             yield self.case(params, machine)
 
     def case(self, params: Mapping[str, Value], machine: Machine) -> Case:
@@ -156,6 +158,7 @@ def bench(
     yields: Yield | tuple[Yield, ...] = (Metric.BANDWIDTH, Stat.MEDIAN),
     tier: Tier | Callable[..., Tier] | None = None,
     grid: tuple[str, ...] = (),
+    full_grid: tuple[str, ...] = (),
     profiles: tuple[str, ...] = tuple(PROFILES),
     seconds: Cost = 0.5,
     memory: Cost = 0,
@@ -172,6 +175,7 @@ def bench(
         yields: the (metric, stat) pairs that its work returns.
         tier: a tier, or a function ``(machine, **arguments) -> Tier``.
         grid: axes that are crossed with each other instead of swept one at a time.
+        full_grid: further axes that are crossed in the full profile only.
         profiles: the profiles that run it.
         seconds: estimated seconds a round, of one case.
         memory: bytes that one case holds.
@@ -193,7 +197,7 @@ def bench(
     def decorate(function: Callable[..., Work]) -> Bench:
         # Taken off again: the same function may be declared as several benches.
         axes: tuple[Axis, ...] = vars(function).pop(_AXES, ())
-        unknown = set(grid) - {declared.name for declared in axes}
+        unknown = {*grid, *full_grid} - {declared.name for declared in axes}
         if unknown:
             raise ValueError(f"bench '{name}': grid names no axis: {', '.join(sorted(unknown))}")
         return Bench(
@@ -202,6 +206,7 @@ def bench(
             function=function,
             axes=axes,
             grid=frozenset(grid),
+            full_grid=frozenset(full_grid),
             profiles=profiles,
             needs=every_need,
             yields=every_yield,

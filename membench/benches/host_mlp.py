@@ -1,0 +1,70 @@
+"""Memory-level parallelism: how many loads one core keeps under way."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from membench.case import Needs, axis, bench
+from membench.terms import Metric, Stat
+from membench.units import MIB
+from membench.work import Timed, Work
+
+if TYPE_CHECKING:
+    from membench.backends.cpu import CpuBackend
+    from membench.backends.team import Seat
+
+STEPS = 4096  # loads of each chain in one iteration
+
+
+@bench(
+    "host/mlp",
+    version=1,
+    needs=Needs.JIT,
+    yields=(Metric.RATE, Stat.MEDIAN),
+    profiles=("full",),
+    seconds=0.3,
+    memory=lambda size, **_: size + MIB,
+)
+@axis("size", quick="256MiB")
+@axis("chains", quick=(1, 2, 4, 8, 12))
+@axis("pages", quick=("thp", "4k"))
+def mlp(cpu: CpuBackend, size: int, chains: int, pages: str) -> Work:
+    """Independent chases on one core: loads a second by ``chains``.
+
+    Each load still waits for the one before it in its chain; the gain over one
+    chain is what the core and its caches can have under way at once.
+    """
+    import numpy as np
+
+    from membench.backends import host_chase
+    from membench.backends.ring import Ring
+
+    (memory,) = cpu.arrays(pages, [size])
+    ring = Ring.over(memory, cpu.line_bytes)
+    entry = host_chase.chains.entry
+    cpu.each(1, lambda _: memory.fill(0))
+    workers = len(cpu.cpus)
+    cpu.each(workers, lambda part: ring.link(part, workers))
+    # Far apart, so that no chain walks where another has just been.
+    starts = [ring.lines * chain // chains for chain in range(chains)]
+    heads = np.array([ring.address(start) for start in starts], np.int64)
+
+    def run(iterations: int) -> None:
+        def job(seat: Seat) -> None:
+            entry(*seat.gate, heads.ctypes.data, chains, STEPS * iterations)
+
+        cpu.launch([job])
+
+    def verify(iterations: int) -> None:
+        for start, head in zip(starts, heads.tolist(), strict=True):
+            ring.verify(head, start + STEPS * iterations)
+
+    return Timed(
+        run=run,
+        size_bytes=size,
+        metric=Metric.RATE,
+        operations=STEPS * chains,
+        verify=verify,
+        samples=8,
+        detail={"engine": "numba", "huge": cpu.huge_share(pages), "line": cpu.line_bytes},
+    )

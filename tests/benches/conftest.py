@@ -1,0 +1,22 @@
+"""A CPU backend of this machine, and the machine itself, once for all tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from membench.backends.cpu import CpuBackend
+from membench.machine import Machine, snapshot
+
+
+@pytest.fixture(scope="session")
+def machine() -> Machine:
+    return snapshot([])
+
+
+@pytest.fixture(scope="module")
+def cpu(machine: Machine) -> Iterator[CpuBackend]:
+    backend = CpuBackend(machine)
+    yield backend
+    backend.close()
