@@ -1,0 +1,53 @@
+"""`membench doctor`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from membench.errors import EXIT_FINDING, EXIT_OK
+
+
+@click.command(name="doctor")
+@click.option(
+    "--scratch",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Where disks would be measured.  [default: results, else the current directory]",
+)
+@click.option("--json", "as_json", is_flag=True, help="Write JSON to standard output.")
+def command(scratch: Path | None, as_json: bool) -> int:
+    """Look for what makes measurements on this machine worse than they could be.
+
+    FAIL: something here cannot be measured.  WARN: numbers come out lower, noisier
+    or harder to compare.  Every fix is for you to run: membench changes no setting.
+
+    Exit codes: 0 nothing failed, 1 error, 2 usage, 3 something failed.
+    """
+    from membench import __version__
+    from membench.doctor import SCHEMA, Level, examine, gather, worst
+
+    results = Path("results")
+    facts = gather(scratch or (results if results.is_dir() else Path()))
+    findings = examine(facts)
+    if as_json:
+        import json
+
+        from membench.record.plain import dump
+
+        document = {
+            "schema": SCHEMA,
+            "membench": __version__,
+            "machine": facts.machine.slug,
+            "scratch": facts.scratch.filesystem.path,
+            "worst": worst(findings),
+            "findings": findings,
+        }
+        click.echo(json.dumps(dump(document), indent=2))
+    else:
+        from membench.report.console import console
+        from membench.report.doctor_screen import print_findings
+
+        print_findings(console(), findings)
+    return EXIT_FINDING if worst(findings) is Level.FAIL else EXIT_OK

@@ -1,0 +1,42 @@
+"""Advice before a run: what on this machine stands between a measurement and its truth.
+
+A check is a pure function ``Facts -> Finding``.  A room lists its own under
+``CHECKS``; each gives exactly one finding, about all devices where there are several.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from membench.doctor import accelerator, memory, neighbours, processor, software, storage
+from membench.doctor.facts import Facts, gather
+from membench.doctor.finding import Finding, Level
+
+__all__ = ["CHECKS", "SCHEMA", "Check", "Facts", "Finding", "Level", "examine", "gather", "worst"]
+
+SCHEMA = "membench.doctor/1"
+"""Stands in the JSON that `membench doctor --json` writes."""
+
+Check = Callable[[Facts], Finding]
+
+CHECKS: tuple[Check, ...] = (
+    *accelerator.CHECKS,
+    *processor.CHECKS,
+    *memory.CHECKS,
+    *storage.CHECKS,
+    *neighbours.CHECKS,
+    *software.CHECKS,
+)
+
+_ORDER = (Level.FAIL, Level.WARN, Level.OK)
+
+
+def examine(facts: Facts) -> list[Finding]:
+    """All findings, the worst first."""
+    return sorted((check(facts) for check in CHECKS), key=lambda one: _ORDER.index(one.level))
+
+
+def worst(findings: Iterable[Finding]) -> Level:
+    """The worst level of ``findings``."""
+    levels = {finding.level for finding in findings}
+    return next((level for level in _ORDER if level in levels), Level.OK)

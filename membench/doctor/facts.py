@@ -1,0 +1,106 @@
+"""Everything that the checks look at, read once; the checks themselves read nothing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from membench.machine import Filesystem, Machine, snapshot
+from membench.machine.disks import Disk, read_disks
+from membench.machine.noise import Noise, watch
+from membench.machine.settings import Settings, read_settings
+
+
+@dataclass(frozen=True)
+class Scratch:
+    """The directory in which disks would be measured.
+
+    Attributes:
+        problem: why no file can be made there, empty where one can.
+        disks: what its filesystem lies on, empty where that is not known.
+    """
+
+    filesystem: Filesystem
+    problem: str
+    disks: tuple[Disk, ...]
+
+
+@dataclass(frozen=True)
+class Kernels:
+    """What host kernels are compiled with.
+
+    Attributes:
+        numba: whether it is installed.
+        engine: value of MEMBENCH_ENGINE; ``numpy`` forbids compiled kernels.
+        cache_problem: why compiled kernels cannot be kept, empty where they can.
+    """
+
+    numba: bool
+    engine: str = ""
+    cache_problem: str = ""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """A machine on the examination table."""
+
+    machine: Machine
+    settings: Settings
+    scratch: Scratch
+    noise: Noise
+    kernels: Kernels
+
+
+def gather(scratch: Path) -> Facts:
+    """Look at this machine, for a few tenths of a second; nothing is written.
+
+    Args:
+        scratch: a directory, which need not exist yet: its nearest parent counts.
+    """
+    noise = watch()  # first, before this process itself warms the machine
+    machine = snapshot([scratch])
+    (filesystem,) = machine.filesystems
+    disks = read_disks(filesystem.device) if filesystem.device else ()
+    return Facts(
+        machine=machine,
+        settings=read_settings(),
+        scratch=Scratch(filesystem, no_file_in(scratch), disks),
+        noise=noise,
+        kernels=Kernels(
+            numba=find_spec("numba") is not None,
+            engine=os.environ.get("MEMBENCH_ENGINE", ""),
+            cache_problem=no_kernel_cache(os.environ),
+        ),
+    )
+
+
+def no_file_in(directory: Path) -> str:
+    """Why this process cannot make a file in ``directory``, or empty where it can."""
+    try:
+        while not directory.exists() and directory != directory.parent:
+            if directory.is_symlink():
+                return f"{directory} is a link to nothing"
+            directory = directory.parent
+        if not directory.is_dir():
+            return f"{directory} is not a directory"
+    except OSError as error:
+        return f"{directory}: {error.strerror}"
+    allowed = os.access(directory, os.W_OK | os.X_OK)
+    return "" if allowed else f"{directory} cannot be written"
+
+
+def no_kernel_cache(environ: Mapping[str, str]) -> str:
+    """Why compiled kernels cannot be kept, or empty where they can.
+
+    The place is that of the backend, which is not asked because it imports Numba.
+    """
+    home = environ.get("HOME", "")
+    base = (
+        environ.get("NUMBA_CACHE_DIR")
+        or environ.get("XDG_CACHE_HOME")
+        or (home and f"{home}/.cache")
+    )
+    return no_file_in(Path(base) / "membench") if base else "there is no home directory"

@@ -1,0 +1,112 @@
+"""Checks of main memory: how much of it is ours, in which pages, on which nodes."""
+
+from __future__ import annotations
+
+from membench.doctor.facts import Facts
+from membench.doctor.finding import UNKNOWN, Finding, fail, fine, warn
+from membench.units import GIB, MIB, about_size
+
+NEEDED = 2 * GIB
+"""Usable memory with which every case of the quick profile can run: at most half is taken."""
+
+SWAP_SHARE = 0.01
+"""Swap in use, as a share of the memory, below which it is what was never needed again."""
+
+LOCKED = 8 * MIB
+"""What Linux has granted by default since 5.16 (MLOCK_LIMIT of include/uapi/linux/resource.h)."""
+
+
+def available(facts: Facts) -> Finding:
+    """Cases that do not fit are skipped."""
+    memory = facts.machine.memory
+    if not memory.total:
+        return fine("memory", UNKNOWN)
+    seen = f"{about_size(memory.available)} of {about_size(memory.total)} available"
+    if memory.available < NEEDED:
+        return fail(
+            "memory",
+            f"{seen}, the quick profile needs {about_size(NEEDED)}",
+            "stop other programs; see who holds it: ps -eo rss,comm --sort=-rss | head",
+        )
+    return fine("memory", seen)
+
+
+def limit(facts: Facts) -> Finding:
+    """The control group's cap counts, and the page cache of our files counts against it."""
+    memory = facts.machine.memory
+    if memory.cgroup_limit is None:
+        return fine("memory-limit", "none")
+    room = max(0, memory.cgroup_limit - (memory.cgroup_used or 0))
+    seen = f"the control group leaves {about_size(room)} of {about_size(memory.cgroup_limit)}"
+    fix = "raise the container's memory limit (--memory), or run outside it"
+    if room < NEEDED:
+        return fail("memory-limit", f"{seen}, the quick profile needs {about_size(NEEDED)}", fix)
+    if room < 2 * NEEDED:
+        return warn("memory-limit", f"{seen}: larger cases will be skipped", fix)
+    return fine("memory-limit", seen)
+
+
+def huge_pages(facts: Facts) -> Finding:
+    """Without huge pages a latency is that of the page tables too."""
+    mode = facts.machine.memory.thp
+    if not mode:
+        return fine("huge-pages", UNKNOWN)
+    if mode != "never":
+        return fine("huge-pages", f"transparent huge pages: {mode}")
+    return warn(
+        "huge-pages",
+        "transparent huge pages: never, so their rows cannot be had",
+        "echo madvise | sudo tee /sys/kernel/mm/transparent_hugepage/enabled",
+    )
+
+
+def nodes(facts: Facts) -> Finding:
+    """Pages that the kernel moves between nodes move the result."""
+    populated = [node for node in facts.machine.memory.nodes if node.memory]
+    if len(populated) < 2:
+        return fine("numa", "1 memory node")
+    seen = f"{len(populated)} memory nodes"
+    balancing = facts.settings.numa_balancing
+    if balancing:
+        return warn(
+            "numa",
+            f"{seen}, and the kernel moves pages between them (balancing is on)",
+            "echo 0 | sudo tee /proc/sys/kernel/numa_balancing",
+        )
+    node = populated[0].node
+    return fine(
+        "numa",
+        f"{seen}, balancing {UNKNOWN if balancing is None else 'off'}",
+        f"for one node alone: numactl --cpunodebind={node} --membind={node} membench run",
+    )
+
+
+def swap(facts: Facts) -> Finding:
+    """What is swapped out comes back in the middle of a measurement."""
+    total, used = facts.noise.swap_total, facts.noise.swap_used
+    if total is None or used is None:
+        return fine("swap", UNKNOWN)
+    if not total:
+        return fine("swap", "none")
+    seen = f"{about_size(used)} of {about_size(total)} in use"
+    if used <= SWAP_SHARE * facts.machine.memory.total:
+        return fine("swap", seen)
+    return warn("swap", seen, "free memory, then bring it back: sudo swapoff -a && sudo swapon -a")
+
+
+def locked(facts: Facts) -> Finding:
+    """Buffers that a device reads or writes directly may have to be locked in memory."""
+    limit = facts.settings.locked
+    if limit is None:
+        return fine("locked-memory", "no limit")
+    seen = f"at most {about_size(limit)} may be locked"
+    if limit >= LOCKED:
+        return fine("locked-memory", seen)
+    return warn(
+        "locked-memory",
+        f"{seen}: too little for registered I/O buffers",
+        "ulimit -l unlimited, or memlock in /etc/security/limits.conf",
+    )
+
+
+CHECKS = (available, limit, huge_pages, nodes, swap, locked)

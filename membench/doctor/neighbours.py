@@ -1,0 +1,77 @@
+"""Checks of who else is at work."""
+
+from __future__ import annotations
+
+from membench.doctor.facts import Facts
+from membench.doctor.finding import UNKNOWN, Finding, fine, warn
+from membench.terms import FLAGS
+
+BUSY_SHARE = 0.1
+"""Share of the machine's CPUs at work for others from which on it shows in a bandwidth."""
+
+LEAST_BUSY = 0.5
+"""CPUs at work below which a small machine counts as quiet all the same."""
+
+MOST_STEAL = 0.05
+"""A look at two CPUs counts 40 ticks: one of them may be chance, two are not."""
+
+BUSY_PROCESS = 0.2
+"""CPUs that processes of one name use when they are worth telling."""
+
+_NAMED = 3
+
+
+def load(facts: Facts) -> Finding:
+    """The load average counts whoever ran in the last minute, membench included."""
+    averages, cpus = facts.machine.load, len(facts.machine.cpu.cores)
+    if not averages or not cpus:
+        return fine("load", UNKNOWN)
+    seen = f"{averages[0]:.2f} on {cpus} CPUs, over the last minute"
+    if averages[0] < _bound(cpus):
+        return fine("load", seen)
+    return warn("load", seen, "wait until it has fallen: uptime")
+
+
+def steal(facts: Facts) -> Finding:
+    """Time that the hypervisor gives to other guests is missing in ours."""
+    share = facts.noise.steal
+    if share is None:
+        return fine("steal", UNKNOWN)
+    seen = f"{share:.0%} of the CPU time"
+    if share < MOST_STEAL:
+        return fine("steal", seen)
+    return warn(
+        "steal", f"{seen} goes to other guests", "take a dedicated instance, or --rounds 10"
+    )
+
+
+def busy(facts: Facts) -> Finding:
+    """Processes at work share the caches and the memory's bandwidth."""
+    used: dict[str, float] = {}
+    for process in facts.noise.busy:
+        used[process.command] = used.get(process.command, 0.0) + process.cpus
+    worth = sorted(
+        ((name, cpus) for name, cpus in used.items() if cpus >= BUSY_PROCESS),
+        key=lambda pair: -pair[1],
+    )
+    if worth:
+        names = ", ".join(f"{name} {cpus:.1f}" for name, cpus in worth[:_NAMED])
+        more = f" and {len(worth) - _NAMED} more" if len(worth) > _NAMED else ""
+        return warn("busy", f"CPUs in use by: {names}{more}", FLAGS["noisy"].remedy)
+    cpus = facts.noise.busy_cpus
+    if cpus is None:
+        return fine("busy", UNKNOWN)
+    if cpus >= _bound(len(facts.machine.cpu.cores)):
+        return warn(
+            "busy",
+            f"{cpus:.1f} CPUs at work for processes that cannot be seen from here",
+            "look from outside the container: top",
+        )
+    return fine("busy", f"{cpus:.1f} CPUs at work")
+
+
+def _bound(cpus: int) -> float:
+    return max(LEAST_BUSY, BUSY_SHARE * cpus)
+
+
+CHECKS = (load, steal, busy)

@@ -1,0 +1,99 @@
+"""Checks of the processors: clocks, and the share that is ours."""
+
+from __future__ import annotations
+
+from membench.doctor.facts import Facts
+from membench.doctor.finding import UNKNOWN, Finding, fail, fine, warn
+from membench.terms import FLAGS
+
+_FAST_CLOCKS = frozenset(["tsc", "arch_sys_counter", "timebase", "riscv_clocksource", "tod"])
+"""Counters that a process reads by itself, by architecture."""
+
+_GUEST_CLOCKS = frozenset(["kvm-clock", "hyperv_clocksource_tsc_page"])
+"""Read without the kernel too, with the hypervisor's correction (vDSO)."""
+
+
+def governor(facts: Facts) -> Finding:
+    """A governor that waits for load makes short measurements slow."""
+    seen = facts.machine.cpu.governor
+    if not seen:
+        guest = facts.machine.cpu.hypervisor
+        return fine("governor", "none: the hypervisor sets the clock" if guest else UNKNOWN)
+    if seen == "performance":
+        return fine("governor", seen)
+    return warn("governor", seen, "sudo cpupower frequency-set -g performance")
+
+
+def boost(facts: Facts) -> Finding:
+    """Without it the machine shows less than it can."""
+    on = facts.settings.boost
+    if on is None:
+        return fine("boost", UNKNOWN)
+    if on:
+        return fine("boost", "on")
+    return warn(
+        "boost",
+        "off: clocks are steadier and lower than the machine's best",
+        "switch it on in the firmware or in sysfs (cpufreq/boost, intel_pstate/no_turbo)",
+    )
+
+
+def clock(facts: Facts) -> Finding:
+    """A clock that needs a system call costs more than a short latency."""
+    name, choices = facts.settings.clock, facts.settings.clocks
+    if not name:
+        return fine("clock", UNKNOWN)
+    if name in _FAST_CLOCKS | _GUEST_CLOCKS:
+        return fine("clock", name)
+    faster = next((choice for choice in choices if choice in _FAST_CLOCKS | _GUEST_CLOCKS), "")
+    file = "/sys/devices/system/clocksource/clocksource0/current_clocksource"
+    return warn(
+        "clock",
+        f"{name}: reading it is slow" + (f", {faster} is there" if faster else ""),
+        f"echo {faster} | sudo tee {file}"
+        if faster
+        else "see why the kernel distrusts the processor's counter: sudo dmesg | grep -i tsc",
+    )
+
+
+def affinity(facts: Facts) -> Finding:
+    """Fewer CPUs than there are show less than the machine can."""
+    mine, online = len(facts.machine.cpu.affinity), len(facts.machine.cpu.cores)
+    if not online:
+        return fine("affinity", UNKNOWN)
+    if mine >= online:
+        return fine("affinity", f"all {online} CPUs")
+    return warn(
+        "affinity",
+        f"{mine} of {online} CPUs may be used",
+        "start it without taskset, or give the container all CPUs (--cpuset-cpus)",
+    )
+
+
+def cpu_quota(facts: Facts) -> Finding:
+    """A control group that runs out of time is stopped in the middle of a measurement."""
+    quota, mine = facts.machine.cpu.quota, len(facts.machine.cpu.affinity)
+    if quota is None:
+        return fine("cpu-quota", "none")
+    seen = f"the control group grants {quota:g} CPUs' time"
+    if quota < 1:
+        return fail(
+            "cpu-quota",
+            f"{seen}: even one thread is stopped again and again",
+            "grant the container 1 CPU or more, or run outside it",
+        )
+    if quota < mine:
+        return warn("cpu-quota", f"{seen}, {mine} CPUs may be used", FLAGS["cgroup-limited"].remedy)
+    return fine("cpu-quota", seen)
+
+
+def virtual(facts: Facts) -> Finding:
+    """A guest sees what its hypervisor tells it."""
+    name = facts.machine.cpu.hypervisor
+    if not name:
+        return fine("virtual", "no sign of a hypervisor")
+    seen = "by an unnamed hypervisor" if name == "yes" else f"by {name}"
+    return warn("virtual", f"{seen}: {FLAGS['vm'].weight}", FLAGS["vm"].remedy)
+
+
+CHECKS = (governor, boost, clock, affinity, cpu_quota, virtual)

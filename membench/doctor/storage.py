@@ -1,0 +1,111 @@
+"""Checks of the scratch directory, and of the disk under it."""
+
+from __future__ import annotations
+
+from membench.doctor.facts import Facts
+from membench.doctor.finding import UNKNOWN, Finding, fail, fine, warn
+from membench.units import GIB, MIB, about_size
+
+DISK_BUDGET = 2 * GIB
+"""Default size of the scratch file."""
+
+FREE_SHARE = 0.5
+"""Largest share of the free space that the file may take."""
+
+LEAST_FILE = 256 * MIB
+"""A file smaller than this may be served from the disk's own cache."""
+
+LEAST_AIO = 1024
+"""Requests of native asynchronous I/O that several loops at the largest depth may hold at once."""
+
+
+def scratch(facts: Facts) -> Finding:
+    """Where no file can be made, no disk can be measured."""
+    place = facts.scratch.filesystem
+    if facts.scratch.problem:
+        return fail("scratch", facts.scratch.problem, "name another directory: --scratch DIR")
+    kind = f"{place.kind} on {place.device or 'no device'}" if place.kind else UNKNOWN
+    return fine("scratch", f"{place.path}: {kind}")
+
+
+def direct_io(facts: Facts) -> Finding:
+    """Without O_DIRECT a disk case measures memory."""
+    place = facts.scratch.filesystem
+    if not place.kind:
+        return fine("direct-io", UNKNOWN)
+    if not place.direct_io:
+        return fine("direct-io", f"O_DIRECT reaches {place.device or 'a device'}")
+    return fail(
+        "direct-io", place.direct_io, "name a directory on a local disk (ext4, xfs): --scratch DIR"
+    )
+
+
+def free_space(facts: Facts) -> Finding:
+    """The file takes at most half of what is free."""
+    place = facts.scratch.filesystem
+    if not (place.kind or place.free):
+        return fine("free-space", UNKNOWN)
+    seen = f"{about_size(place.free)} free"
+    largest = FREE_SHARE * place.free
+    fix = "make room, or name another directory: --scratch DIR"
+    if largest < LEAST_FILE:
+        return fail("free-space", f"{seen}, {about_size(LEAST_FILE / FREE_SHARE)} are needed", fix)
+    if largest < DISK_BUDGET:
+        return warn(
+            "free-space", f"{seen}: the file is cut from {about_size(DISK_BUDGET)} to half", fix
+        )
+    return fine("free-space", seen)
+
+
+def disk(facts: Facts) -> Finding:
+    """A disk that turns has other latencies than the models know."""
+    disks = facts.scratch.disks
+    if not disks:
+        return fine("disk", UNKNOWN)
+    seen = []
+    for one in disks:
+        turns = {True: "rotational", False: "solid state", None: ""}[one.rotational]
+        seen.append(" ".join(filter(None, [one.name, one.model, turns, one.write_cache])))
+    if not any(one.rotational for one in disks):
+        return fine("disk", "; ".join(seen))
+    if facts.machine.cpu.hypervisor:
+        return fine("disk", f"{'; '.join(seen)} (virtual disks may say so of anything)")
+    return warn(
+        "disk", "; ".join(seen), "name a directory on a solid state disk, if any: --scratch DIR"
+    )
+
+
+def scheduler(facts: Facts) -> Finding:
+    """A scheduler that reorders requests changes latencies and their order under load."""
+    known = [one for one in facts.scratch.disks if one.scheduler]
+    if not known:
+        return fine("io-scheduler", UNKNOWN)
+    seen = ", ".join(f"{one.name}: {one.scheduler}" for one in known)
+    # Disks that really turn need one; whether a virtual one does cannot be known.
+    guest = bool(facts.machine.cpu.hypervisor)
+    changeable = [
+        one
+        for one in known
+        if one.scheduler != "none" and "none" in one.schedulers and (guest or not one.rotational)
+    ]
+    if not changeable:
+        return fine("io-scheduler", seen)
+    return warn(
+        "io-scheduler",
+        f"{seen} (it reorders requests)",
+        f"echo none | sudo tee /sys/block/{changeable[0].name}/queue/scheduler",
+    )
+
+
+def asynchronous(facts: Facts) -> Finding:
+    """Who has used up the system's share leaves no deep queue to measure."""
+    used, most = facts.settings.aio_used, facts.settings.aio_limit
+    if used is None or most is None:
+        return fine("aio", UNKNOWN)
+    seen = f"{used} of {most} requests taken"
+    if most - used >= LEAST_AIO:
+        return fine("aio", seen)
+    return warn("aio", seen, f"sudo sysctl fs.aio-max-nr={max(65536, 2 * most)}")
+
+
+CHECKS = (scratch, direct_io, free_space, disk, scheduler, asynchronous)

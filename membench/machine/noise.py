@@ -1,0 +1,126 @@
+"""Who else uses the machine: a short look at what runs now, and the swap in use.
+
+Source: proc_stat(5), proc_pid_stat(5).  The counters advance in ticks, commonly
+of 10 ms, so a look of 200 ms sees a twentieth of a CPU and no less.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from membench.machine.cpu import online_cpus
+from membench.machine.files import fields, integer, numbered, read
+
+WINDOW = 0.2
+"""Seconds between the two looks."""
+
+LEAST_CPUS = 0.1
+"""A process that uses less of a CPU than this is not told from the ticks' coarseness."""
+
+_IDLE, _IOWAIT, _STEAL = 3, 4, 7  # columns of the line "cpu"
+_STATES = 8  # the columns behind them, of guests, are counted in "user" already
+_USER_TIME, _SYSTEM_TIME, _START = 11, 12, 19  # fields of /proc/pid/stat behind the name
+
+
+@dataclass(frozen=True)
+class Busy:
+    """A process that works now.
+
+    Attributes:
+        command: its name, which it chose itself: any characters.
+        cpus: how many CPUs it uses.
+    """
+
+    command: str
+    cpus: float
+
+
+@dataclass(frozen=True)
+class Noise:
+    """What others did while we looked; None where the kernel did not say.
+
+    Attributes:
+        steal: share of the machine's CPU time that the hypervisor kept for itself.
+        busy_cpus: CPUs that were at work, for anyone.
+        busy: the processes at work that can be seen, the busiest first; not this one.
+        swap_total, swap_used: bytes.
+    """
+
+    steal: float | None = None
+    busy_cpus: float | None = None
+    busy: tuple[Busy, ...] = ()
+    swap_total: int | None = None
+    swap_used: int | None = None
+
+
+@dataclass(frozen=True)
+class _Look:
+    """The counters at one moment; ``processes`` by number and start time."""
+
+    seconds: float
+    cpu: tuple[int, ...]
+    processes: dict[tuple[int, int], tuple[str, int]]
+
+
+def watch(
+    root: Path = Path("/"),
+    wait: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = time.monotonic,
+) -> Noise:
+    """Look twice, `WINDOW` seconds apart."""
+    first = _look(root, clock)
+    wait(WINDOW)
+    second = _look(root, clock)
+    # Counters of idle time may step back a little; one look may have failed.
+    both = zip(first.cpu, second.cpu, strict=False)
+    states = tuple(max(0, after - before) for before, after in both)
+    steal = busy_cpus = None
+    if total := sum(states):
+        steal = states[_STEAL] / total
+        at_work = total - states[_IDLE] - states[_IOWAIT] - states[_STEAL]
+        busy_cpus = at_work / total * (len(online_cpus(root)) or 1)
+    info = fields(read(root / "proc/meminfo"))
+    swap_total, swap_free = _kilobytes(info, "SwapTotal"), _kilobytes(info, "SwapFree")
+    used = None if swap_total is None or swap_free is None else max(0, swap_total - swap_free)
+    return Noise(steal, busy_cpus, _busy(first, second), swap_total, used)
+
+
+def _look(root: Path, clock: Callable[[], float]) -> _Look:
+    processes = {}
+    for pid, folder in numbered(root / "proc", ""):
+        text = read(folder / "stat")  # empty where the process has ended meanwhile
+        name, closed, rest = text.partition("(")[2].rpartition(")")  # a name may hold both
+        numbers = [integer(field) or 0 for field in rest.split()]
+        if closed and len(numbers) > _START and pid != os.getpid():
+            ticks = numbers[_USER_TIME] + numbers[_SYSTEM_TIME]
+            processes[pid, numbers[_START]] = (name, ticks)
+    first, *columns = read(root / "proc/stat").partition("\n")[0].split() or [""]
+    cpu = tuple(integer(column) or 0 for column in columns[:_STATES])
+    known = first == "cpu" and len(cpu) == _STATES
+    return _Look(clock(), cpu if known else (), processes)
+
+
+def _busy(first: _Look, second: _Look) -> tuple[Busy, ...]:
+    ticks = (second.seconds - first.seconds) * os.sysconf("SC_CLK_TCK")
+    if ticks <= 0:
+        return ()
+    found = [
+        Busy(name, (after - before) / ticks)
+        for key, (name, after) in second.processes.items()
+        for _, before in [first.processes.get(key, (name, 0))]
+    ]
+    return tuple(
+        sorted(
+            (busy for busy in found if busy.cpus >= LEAST_CPUS),
+            key=lambda busy: (-busy.cpus, busy.command),
+        )
+    )
+
+
+def _kilobytes(info: dict[str, str], key: str) -> int | None:
+    number = integer(info.get(key, "").removesuffix(" kB"))
+    return None if number is None else number * 1024

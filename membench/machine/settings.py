@@ -1,0 +1,58 @@
+"""Kernel settings and limits that a measurement meets: read, never written."""
+
+from __future__ import annotations
+
+import resource
+from dataclasses import dataclass
+from pathlib import Path
+
+from membench.machine.files import integer, read
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the kernel is set to; None, empty where it does not say.
+
+    Attributes:
+        boost: whether processors may exceed their base clock.
+        numa_balancing: whether the kernel moves pages between nodes by itself.
+        clock: the clock source in use; clocks: those that may be chosen.
+        locked: bytes that this process may lock in memory; None: no limit.
+        aio_used, aio_limit: requests of native asynchronous I/O, of all processes.
+    """
+
+    boost: bool | None = None
+    numa_balancing: bool | None = None
+    clock: str = ""
+    clocks: tuple[str, ...] = ()
+    locked: int | None = None
+    aio_used: int | None = None
+    aio_limit: int | None = None
+
+
+def read_settings(root: Path = Path("/")) -> Settings:
+    """The settings under ``root``; the limit on locked memory is this process's.
+
+    Sources: the kernel's admin-guide/pm/intel_pstate, admin-guide/pm/cpufreq,
+    admin-guide/sysctl; getrlimit(2).
+    """
+    clock = root / "sys/devices/system/clocksource/clocksource0"
+    balancing = integer(read(root / "proc/sys/kernel/numa_balancing"))
+    locked, _ = resource.getrlimit(resource.RLIMIT_MEMLOCK)
+    return Settings(
+        boost=_boost(root / "sys/devices/system/cpu"),
+        numa_balancing=None if balancing is None else balancing != 0,
+        clock=read(clock / "current_clocksource"),
+        clocks=tuple(read(clock / "available_clocksource").split()),
+        locked=None if locked == resource.RLIM_INFINITY else locked,
+        aio_used=integer(read(root / "proc/sys/fs/aio-nr")),
+        aio_limit=integer(read(root / "proc/sys/fs/aio-max-nr")),
+    )
+
+
+def _boost(cpu: Path) -> bool | None:
+    """Intel's own driver says it the other way round, and in another place."""
+    if (off := read(cpu / "intel_pstate/no_turbo")) in ("0", "1"):
+        return off == "0"
+    on = read(cpu / "cpufreq/boost")
+    return on == "1" if on in ("0", "1") else None

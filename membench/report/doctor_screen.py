@@ -1,0 +1,61 @@
+"""The findings for a person: `membench doctor`."""
+
+from __future__ import annotations
+
+import textwrap
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from rich.console import Console
+from rich.text import Text
+
+from membench.doctor import Finding, Level
+
+_STYLES = {Level.FAIL: "bold red", Level.WARN: "yellow", Level.OK: "green"}
+_LEVEL_WIDTH = max(len(level) for level in Level)
+_FIX = "fix: "
+
+
+def print_findings(console: Console, findings: Sequence[Finding]) -> None:
+    """A line a finding and under it, further to the left, its fix: commands are long."""
+    names = max((len(finding.check) for finding in findings), default=0)
+    for finding in findings:
+        console.print(_lines(finding, names, console.width), soft_wrap=True)
+    console.print(_summary(findings))
+
+
+def _lines(finding: Finding, names: int, width: int) -> Text:
+    head = f"{finding.level:<{_LEVEL_WIDTH}}  {finding.check:<{names}}  "
+    indent = " " * (_LEVEL_WIDTH + 2)
+    lines = _wrapped(finding.seen, head, " " * len(head), width)
+    if finding.fix:
+        label = indent + (_FIX if finding.level is not Level.OK else "")
+        lines += _wrapped(finding.fix, label, indent + " " * len(_FIX), width)
+    text = Text("\n".join(lines))
+    text.stylize(_STYLES[finding.level], 0, len(finding.level))
+    return text
+
+
+def _wrapped(text: str, first: str, others: str, width: int) -> list[str]:
+    """``text`` in lines; a word that is longer than a line stays whole."""
+    return textwrap.wrap(
+        _printable(text),
+        width,
+        initial_indent=first,
+        subsequent_indent=others,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _printable(text: str) -> str:
+    """``text`` without what could move the cursor: a process or a directory may be named so."""
+    return "".join(c if " " <= c <= "~" else "?" for c in text)
+
+
+def _summary(findings: Iterable[Finding]) -> str:
+    counts = Counter(finding.level for finding in findings)
+    return (
+        f"{sum(counts.values())} checks: {counts[Level.FAIL]} failed, "
+        f"{counts[Level.WARN]} warnings, {counts[Level.OK]} fine"
+    )

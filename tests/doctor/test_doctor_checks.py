@@ -1,0 +1,276 @@
+"""Each check: what raises it, what does not, and what it says of facts that cannot be read."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from membench.case import Needs
+from membench.doctor import CHECKS, Facts, Finding, Level, examine, worst
+from membench.doctor.facts import Kernels
+from membench.doctor.memory import NEEDED
+from membench.doctor.storage import DISK_BUDGET, FREE_SHARE
+from membench.machine import Gpus, Node
+from membench.machine.disks import Disk
+from membench.machine.noise import Busy, Noise
+from membench.machine.settings import Settings
+from membench.measure.availability import DISK_SHARE
+from membench.measure.options import DEFAULT_DISK_BUDGET
+from membench.registry import registry
+from membench.units import GIB, KIB, MIB
+
+With = Callable[..., Facts]
+
+TURNING = Disk("sda", "Some HDD", True, "mq-deadline", ("none", "mq-deadline"))
+VIRTUAL = replace(TURNING, name="vda", model="")
+QUEUED = Disk("sdb", "Some SSD", False, "bfq", ("none", "bfq"))
+TWO_NODES = (Node(0, (0,), GIB, (10, 20)), Node(1, (1,), GIB, (20, 10)))
+GPU_MEMORY_NODE = (Node(0, (0, 1), GIB, (10, 80)), Node(1, (), 0, (80, 10)))
+
+RAISED: list[tuple[str, Level, dict[str, Any], str]] = [
+    ("gpu", Level.FAIL, {"machine.gpus": Gpus("1", "", (), "no CuPy", "pip install X")}, "no CuPy"),
+    ("governor", Level.WARN, {"machine.cpu.governor": "powersave"}, "powersave"),
+    ("governor", Level.WARN, {"machine.cpu.governor": "performance,schedutil"}, "schedutil"),
+    ("boost", Level.WARN, {"settings.boost": False}, "off"),
+    ("clock", Level.WARN, {"settings.clock": "hpet"}, "tsc is there"),
+    ("clock", Level.WARN, {"settings.clock": "acpi_pm", "settings.clocks": ("acpi_pm",)}, "slow"),
+    ("affinity", Level.WARN, {"machine.cpu.affinity": (0, 1)}, "2 of 8"),
+    ("cpu-quota", Level.WARN, {"machine.cpu.quota": 2.5}, "2.5 CPUs"),
+    ("cpu-quota", Level.FAIL, {"machine.cpu.quota": 0.5}, "0.5 CPUs"),
+    ("virtual", Level.WARN, {"machine.cpu.hypervisor": "kvm"}, "by kvm"),
+    ("virtual", Level.WARN, {"machine.cpu.hypervisor": "yes"}, "unnamed"),
+    ("memory", Level.FAIL, {"machine.memory.available": 2 * GIB - 1}, "needs 2.00 GiB"),
+    (
+        "memory-limit",
+        Level.FAIL,
+        {"machine.memory.cgroup_limit": 3 * GIB, "machine.memory.cgroup_used": 2 * GIB},
+        "leaves 1.00 GiB of 3.00 GiB",
+    ),
+    ("memory-limit", Level.WARN, {"machine.memory.cgroup_limit": 3 * GIB}, "3.00 GiB"),
+    ("huge-pages", Level.WARN, {"machine.memory.thp": "never"}, "never"),
+    (
+        "numa",
+        Level.WARN,
+        {"machine.memory.nodes": TWO_NODES, "settings.numa_balancing": True},
+        "2 memory nodes",
+    ),
+    ("swap", Level.WARN, {"noise.swap_total": 8 * GIB, "noise.swap_used": GIB}, "1.00 GiB of 8"),
+    ("locked-memory", Level.WARN, {"settings.locked": 64 * KIB}, "64.0 KiB"),
+    ("scratch", Level.FAIL, {"scratch.problem": "/x cannot be written"}, "/x cannot"),
+    ("direct-io", Level.FAIL, {"scratch.filesystem.direct_io": "tmpfs keeps"}, "tmpfs"),
+    ("free-space", Level.WARN, {"scratch.filesystem.free": 4 * GIB - 2}, "4.00 GiB free"),
+    ("free-space", Level.FAIL, {"scratch.filesystem.free": 511 * MIB}, "are needed"),
+    ("free-space", Level.FAIL, {"scratch.filesystem.free": 0}, "0 B free"),
+    ("disk", Level.WARN, {"scratch.disks": (QUEUED, TURNING)}, "sda Some HDD rotational"),
+    ("io-scheduler", Level.WARN, {"scratch.disks": (TURNING, QUEUED)}, "sdb: bfq"),
+    (
+        "io-scheduler",
+        Level.WARN,
+        {"scratch.disks": (VIRTUAL,), "machine.cpu.hypervisor": "kvm"},
+        "vda: mq-deadline",
+    ),
+    ("aio", Level.WARN, {"settings.aio_used": 65000}, "65000 of 65536"),
+    ("load", Level.WARN, {"machine.load": (0.8, 0.0, 0.0)}, "0.80 on 8"),
+    ("steal", Level.WARN, {"noise.steal": 0.12}, "12%"),
+    ("busy", Level.WARN, {"noise.busy": (Busy("cc1", 0.15), Busy("cc1", 0.15))}, "cc1 0.3"),
+    ("busy", Level.WARN, {"noise.busy_cpus": 3.0}, "cannot be seen"),
+    ("kernel", Level.WARN, {"machine.kernel": "5.14.0-503.el9"}, "no cachestat"),
+    ("kernel", Level.FAIL, {"machine.kernel": "3.10.0-1160.el7"}, "cannot be proven"),
+    ("numba", Level.FAIL, {"kernels": Kernels(numba=False)}, "not installed"),
+    ("numba", Level.WARN, {"kernels.engine": "numpy"}, "MEMBENCH_ENGINE"),
+    ("kernel-cache", Level.WARN, {"kernels.cache_problem": "/home/x cannot be written"}, "/home/x"),
+]
+
+QUIET: list[tuple[str, dict[str, Any], str]] = [
+    ("gpu", {"machine.gpus": Gpus()}, "none"),
+    ("gpu", {"machine.gpus": Gpus("580.1", "13.0")}, "none visible, driver 580.1"),
+    ("governor", {"machine.cpu.governor": "", "machine.cpu.hypervisor": "kvm"}, "hypervisor sets"),
+    ("clock", {"settings.clock": "kvm-clock"}, "kvm-clock"),
+    ("clock", {"settings.clock": "arch_sys_counter"}, "arch_sys_counter"),
+    ("cpu-quota", {"machine.cpu.quota": 8.0}, "8 CPUs"),
+    ("memory", {"machine.memory.available": NEEDED}, "2.00 GiB of 64.0 GiB"),
+    ("memory-limit", {"machine.memory.cgroup_limit": 32 * GIB}, "32.0 GiB"),
+    ("huge-pages", {"machine.memory.thp": "always"}, "always"),
+    ("numa", {"machine.memory.nodes": TWO_NODES}, "balancing off"),
+    (
+        "numa",
+        {"machine.memory.nodes": GPU_MEMORY_NODE, "settings.numa_balancing": True},
+        "1 memory node",
+    ),
+    ("swap", {"noise.swap_total": 8 * GIB, "noise.swap_used": 64 * MIB}, "64.0 MiB of 8"),
+    ("locked-memory", {"settings.locked": 8 * MIB}, "8.00 MiB"),
+    ("free-space", {"scratch.filesystem.free": 4 * GIB}, "4.00 GiB free"),
+    ("disk", {"scratch.disks": (VIRTUAL,), "machine.cpu.hypervisor": "kvm"}, "virtual disks"),
+    ("io-scheduler", {"scratch.disks": (TURNING,)}, "sda: mq-deadline"),
+    ("io-scheduler", {"scratch.disks": (replace(QUEUED, schedulers=("bfq",)),)}, "sdb: bfq"),
+    ("load", {"machine.load": (0.79, 9.0, 9.0)}, "0.79 on 8"),
+    ("steal", {"noise.steal": 0.025}, "2%"),
+    ("busy", {"noise.busy": (Busy("cron", 0.1),), "noise.busy_cpus": 0.7}, "0.7 CPUs"),
+    ("kernel", {"machine.kernel": "6.5.0"}, "6.5.0"),
+    ("kernel", {"machine.kernel": "10.0-rc1"}, "10.0-rc1"),
+]
+
+UNREADABLE: list[tuple[str, dict[str, Any]]] = [
+    ("governor", {"machine.cpu.governor": ""}),
+    ("boost", {"settings": Settings()}),
+    ("clock", {"settings": Settings()}),
+    ("affinity", {"machine.cpu.cores": ()}),
+    ("memory", {"machine.memory.total": 0, "machine.memory.available": 0}),
+    ("huge-pages", {"machine.memory.thp": ""}),
+    ("numa", {"machine.memory.nodes": TWO_NODES, "settings": Settings()}),
+    ("swap", {"noise": Noise()}),
+    ("scratch", {"scratch.filesystem.kind": ""}),
+    ("direct-io", {"scratch.filesystem.kind": "", "scratch.filesystem.direct_io": "unknown"}),
+    ("free-space", {"scratch.filesystem.kind": "", "scratch.filesystem.free": 0}),
+    ("disk", {"scratch.disks": ()}),
+    ("io-scheduler", {"scratch.disks": (Disk("sda"),)}),
+    ("aio", {"settings": Settings()}),
+    ("load", {"machine.load": ()}),
+    ("steal", {"noise": Noise()}),
+    ("busy", {"noise": Noise()}),
+    ("kernel", {"machine.kernel": "plan9"}),
+]
+
+
+def finding(facts: Facts, check: str) -> Finding:
+    (one,) = (one for one in examine(facts) if one.check == check)
+    return one
+
+
+def test_a_healthy_machine_has_nothing_to_complain_of(healthy: Facts) -> None:
+    assert {one.level for one in examine(healthy)} == {Level.OK}
+    assert worst(examine(healthy)) is Level.OK
+
+
+@pytest.mark.parametrize(("check", "level", "changes", "words"), RAISED)
+def test_raised(with_: With, check: str, level: Level, changes: dict[str, Any], words: str) -> None:
+    one = finding(with_(changes), check)
+    assert (one.level, words in one.seen) == (level, True), one
+    assert one.fix
+
+
+@pytest.mark.parametrize(("check", "changes", "words"), QUIET)
+def test_not_raised(with_: With, check: str, changes: dict[str, Any], words: str) -> None:
+    one = finding(with_(changes), check)
+    assert (one.level, words in one.seen) == (Level.OK, True), one
+
+
+@pytest.mark.parametrize(("check", "changes"), UNREADABLE)
+def test_what_cannot_be_read_is_no_reason_to_warn(
+    with_: With, check: str, changes: dict[str, Any]
+) -> None:
+    one = finding(with_(changes), check)
+    assert one.level is Level.OK
+    assert "not readable" in one.seen
+
+
+def test_every_check_can_be_raised(healthy: Facts) -> None:
+    assert {check for check, *_ in RAISED} == {check(healthy).check for check in CHECKS}
+
+
+def test_every_check_has_a_name_of_its_own_and_says_why_it_exists(healthy: Facts) -> None:
+    assert len({check(healthy).check for check in CHECKS}) == len(CHECKS)
+    assert all(inspect.getdoc(check) for check in CHECKS)
+
+
+def test_the_worst_come_first_and_the_rest_keep_their_order(with_: With, healthy: Facts) -> None:
+    findings = examine(
+        with_({"machine.cpu.governor": "powersave", "machine.cpu.quota": 0.5, "noise.steal": 0.5})
+    )
+    assert [one.check for one in findings[:3]] == ["cpu-quota", "governor", "steal"]
+    assert worst(findings) is Level.FAIL
+    quiet = [check(healthy).check for check in CHECKS]
+    rest = [one.check for one in findings[3:]]
+    assert rest == [check for check in quiet if check in rest]
+
+
+def test_the_fix_names_what_was_seen(with_: With) -> None:
+    slow = finding(with_({"settings.clock": "hpet"}), "clock")
+    assert slow.fix.startswith("echo tsc | sudo tee /sys/")
+    queued = finding(with_({"scratch.disks": (TURNING, QUEUED)}), "io-scheduler")
+    assert queued.fix == "echo none | sudo tee /sys/block/sdb/queue/scheduler"
+    pinned = finding(with_({"machine.memory.nodes": TWO_NODES}), "numa")
+    assert "numactl --cpunodebind=0 --membind=0" in pinned.fix
+
+
+def test_many_busy_processes_are_counted_not_listed(with_: With) -> None:
+    busy = tuple(Busy(f"job{n}", 1.0 + n / 10) for n in range(5))
+    seen = finding(with_({"noise.busy": busy}), "busy").seen
+    assert seen == "CPUs in use by: job4 1.4, job3 1.3, job2 1.2 and 2 more"
+
+
+def test_what_a_run_asks_for_is_what_is_checked(healthy: Facts) -> None:
+    assert (DISK_BUDGET, FREE_SHARE) == (DEFAULT_DISK_BUDGET, DISK_SHARE)
+    largest = max(
+        case.memory
+        for bench in registry().benches.values()
+        for case in bench.cases("quick", healthy.machine)
+        if Needs.GPU not in case.needs
+    )
+    assert largest <= NEEDED // 2  # see Memory.budget
+
+
+_numbers = st.none() | st.integers(0, 1 << 50)
+_shares = st.none() | st.floats(0, 1)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    settings_=st.builds(
+        Settings,
+        boost=st.none() | st.booleans(),
+        numa_balancing=st.none() | st.booleans(),
+        clock=st.text(max_size=9),
+        clocks=st.lists(st.text(max_size=9), max_size=3).map(tuple),
+        locked=_numbers,
+        aio_used=_numbers,
+        aio_limit=_numbers,
+    ),
+    noise=st.builds(
+        Noise,
+        steal=_shares,
+        busy_cpus=_shares,
+        busy=st.lists(st.builds(Busy, st.text(max_size=9), st.floats(0, 999))).map(tuple),
+        swap_total=_numbers,
+        swap_used=_numbers,
+    ),
+    disks=st.lists(
+        st.builds(
+            Disk,
+            name=st.text(min_size=1, max_size=9),
+            model=st.text(max_size=9),
+            rotational=st.none() | st.booleans(),
+            scheduler=st.sampled_from(["", "none", "bfq"]),
+            schedulers=st.just(("none", "bfq")),
+        ),
+        max_size=3,
+    ).map(tuple),
+    kernel=st.text(max_size=12),
+    free=st.integers(0, 1 << 50),
+)
+def test_whatever_is_read_every_check_answers_and_complaints_have_a_fix(
+    healthy: Facts,
+    settings_: Settings,
+    noise: Noise,
+    disks: tuple[Disk, ...],
+    kernel: str,
+    free: int,
+) -> None:
+    place = replace(healthy.scratch.filesystem, free=free)
+    facts = replace(
+        healthy,
+        machine=replace(healthy.machine, kernel=kernel),
+        settings=settings_,
+        noise=noise,
+        scratch=replace(healthy.scratch, filesystem=place, disks=disks),
+    )
+    findings = examine(facts)
+    assert len(findings) == len(CHECKS)
+    assert all(one.seen for one in findings)
+    assert all(one.fix for one in findings if one.level is not Level.OK)

@@ -1,0 +1,66 @@
+"""How findings look: whole on a pipe, within 80 columns on a terminal, in plain ASCII."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+from membench.doctor import CHECKS, Facts, Finding, Level, examine
+from membench.report.console import console
+from membench.report.doctor_screen import print_findings
+
+FINDINGS = [
+    Finding("memory", Level.FAIL, "too little of it", "free --human | sudo tee /dev/null " * 4),
+    Finding("a-long-name", Level.WARN, "words " * 40, "echo 1"),
+    Finding("numa", Level.OK, "2 memory nodes", "numactl membench run"),
+    Finding("gpu", Level.OK, "none"),
+]
+
+
+@pytest.fixture
+def on_a_pipe() -> io.StringIO:
+    stream = io.StringIO()
+    print_findings(console(stream), FINDINGS)
+    return stream
+
+
+def test_on_a_pipe_a_finding_and_its_fix_are_a_line_each(on_a_pipe: io.StringIO) -> None:
+    lines = on_a_pipe.getvalue().splitlines()
+    assert lines[0] == "FAIL  memory       too little of it"
+    assert lines[1] == f"      fix: {FINDINGS[0].fix}".rstrip()
+    assert lines[2] == f"WARN  a-long-name  {FINDINGS[1].seen}".rstrip()
+    assert lines[4:] == [
+        "OK    numa         2 memory nodes",
+        "      numactl membench run",
+        "OK    gpu          none",
+        "4 checks: 1 failed, 1 warnings, 2 fine",
+    ]
+
+
+def terminal(findings: list[Finding]) -> list[str]:
+    stream = io.StringIO()
+    print_findings(Console(file=stream, width=80, highlight=False), findings)
+    return stream.getvalue().splitlines()
+
+
+def test_on_a_terminal_lines_are_folded_between_words() -> None:
+    lines = terminal(FINDINGS)
+    assert max(map(len, lines)) <= 80
+    assert " ".join(" ".join(lines[:3]).split()) == (
+        f"FAIL memory too little of it fix: {FINDINGS[0].fix}".strip()
+    )
+
+
+def test_real_findings_fit(healthy: Facts) -> None:
+    findings = examine(healthy)
+    assert len(terminal(findings)) == len(CHECKS) + 1
+    assert max(map(len, terminal(findings))) <= 80
+
+
+def test_a_name_cannot_move_the_cursor_or_break_the_line() -> None:
+    evil = Finding("busy", Level.WARN, "a\x1b[2Jb\nc\u2028d[bold]\xe9", "f\x07x")
+    first, second, _ = terminal([evil])
+    assert first == "WARN  busy  a?[2Jb?c?d[bold]?"
+    assert second == "      fix: f?x"
