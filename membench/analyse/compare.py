@@ -1,0 +1,237 @@
+"""Runs held against each other: rows matched, judged, and what could not be matched."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from membench.analyse.facts import Fact, compare_facts
+from membench.analyse.figure import Figure, figure
+from membench.analyse.finding import Finding, find
+from membench.analyse.sides import Side
+from membench.analyse.statistics import geometric_mean
+from membench.analyse.verdict import PRESETS, Thresholds, Verdict
+from membench.errors import NothingMatched
+from membench.record.schema import Row
+from membench.registry import matches
+from membench.terms import Metric, Stat, Status, Tier
+
+Key = tuple[str, Metric, Stat]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What one label has for a line.
+
+    Attributes:
+        figure: its number, None where it has none.
+        finding: against the reference, None for the reference itself and where either has none.
+        failures, skips: the reasons of its failed and skipped rows; a label of several
+            runs may have them beside a figure.
+    """
+
+    figure: Figure | None
+    finding: Finding | None = None
+    failures: tuple[str, ...] = ()
+    skips: tuple[str, ...] = ()
+
+    @property
+    def status(self) -> str:
+        """``ok``, ``failed``, ``skipped``, or ``missing`` where there is no row at all."""
+        if self.figure is not None:
+            return str(Status.OK)
+        return (
+            str(Status.FAILED if self.failures else Status.SKIPPED) if self.reasons else "missing"
+        )
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why there is no number, or not one of every run."""
+        return self.failures + self.skips
+
+
+@dataclass(frozen=True)
+class Line:
+    """One (case, metric, stat) on all sides.
+
+    Attributes:
+        row: the first ok row that there is, or else the first: tier, unit and direction are its.
+        threshold: fraction from which on a difference matters.
+        entries: by side, the reference first.
+    """
+
+    row: Row
+    threshold: float
+    entries: tuple[Entry, ...]
+
+    @property
+    def key(self) -> Key:
+        """What it is the line of."""
+        return self.row.case, self.row.metric, self.row.stat
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Of all labels that could be held against the reference."""
+        return tuple(entry.finding for entry in self.entries if entry.finding is not None)
+
+
+@dataclass(frozen=True)
+class Mean:
+    """The geometric mean of the ratios of one label to the reference: an orientation, no verdict.
+
+    Attributes:
+        side: index of the label.
+        count: how many comparable lines it is the mean of.
+    """
+
+    tier: Tier
+    metric: Metric
+    stat: Stat
+    side: int
+    ratio: float
+    count: int
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Several sides, held against the first.
+
+    Attributes:
+        lines: of every (case, metric, stat) of any side, in the order in which they were found.
+    """
+
+    sides: tuple[Side, ...]
+    lines: tuple[Line, ...]
+    thresholds: Thresholds
+
+    @cached_property
+    def matched(self) -> tuple[Line, ...]:
+        """The lines in which the reference and another side have a number."""
+        return tuple(line for line in self.lines if line.findings)
+
+    @cached_property
+    def facts(self) -> tuple[Fact, ...]:
+        """The surroundings of what was matched (of everything, where nothing was)."""
+        lines = self.matched or self.lines
+        rows = [
+            [row for line in lines if (one := line.entries[side].figure) for row in one.rows]
+            for side in range(len(self.sides))
+        ]
+        return tuple(
+            compare_facts(rows, [[one.facts for one in side.sources] for side in self.sides])
+        )
+
+    @cached_property
+    def means(self) -> tuple[Mean, ...]:
+        """By tier, metric and statistic, and by label."""
+        ratios: dict[tuple[Tier, Metric, Stat, int], list[float]] = {}
+        for line in self.matched:
+            for side, entry in enumerate(line.entries):
+                if entry.finding is not None and entry.finding.ratio is not None:
+                    key = (line.row.tier, line.row.metric, line.row.stat, side)
+                    ratios.setdefault(key, []).append(entry.finding.ratio)
+        return tuple(
+            Mean(*key, ratio=geometric_mean(several), count=len(several))
+            for key, several in ratios.items()
+        )
+
+    def counts(self, side: int) -> Counter[Verdict]:
+        """How often each verdict was reached on the label of index ``side``."""
+        findings = (line.entries[side].finding for line in self.matched)
+        return Counter(finding.verdict for finding in findings if finding is not None)
+
+
+def compare(
+    sides: Sequence[Side],
+    *,
+    select: Iterable[str] = (),
+    thresholds: Thresholds = PRESETS["default"],
+) -> Comparison:
+    """Hold ``sides`` against the first of them.
+
+    Args:
+        sides: two or more.
+        select: globs for case ids; all cases where there is none.
+
+    Raises:
+        NothingMatched: a glob of ``select`` fits no case.
+    """
+    wanted = _selector(sides, tuple(select))
+    tables = [_table(row for row in side.rows if row.case in wanted) for side in sides]
+    keys: dict[Key, Row] = {}
+    for table in tables:
+        for key, rows in table.items():
+            # An ok row knows more than a skipped one that happens to come first.
+            if key not in keys or (keys[key].status is not Status.OK):
+                keys[key] = min(rows, key=lambda row: row.status is not Status.OK)
+    absent = [_absent(side.rows) for side in sides]
+    lines = []
+    for key, row in keys.items():
+        threshold = thresholds.of(row.tier, row.metric)
+        entries = [
+            _entry(table.get(key, ()), gone.get(key[0], ()))
+            for table, gone in zip(tables, absent, strict=True)
+        ]
+        lines.append(Line(row, threshold, tuple(_judged(entries, threshold))))
+    return Comparison(tuple(sides), tuple(lines), thresholds)
+
+
+def _selector(sides: Sequence[Side], patterns: Sequence[str]) -> frozenset[str]:
+    cases = {row.case for side in sides for row in side.rows}
+    chosen = set[str]()
+    for pattern in patterns:
+        found = {case for case in cases if matches(case, pattern)}
+        if not found:
+            raise NothingMatched(f"no case matches '{pattern}'", "'*' crosses slashes")
+        chosen |= found
+    return frozenset(chosen if patterns else cases)
+
+
+def _table(rows: Iterable[Row]) -> dict[Key, list[Row]]:
+    table: dict[Key, list[Row]] = {}
+    for row in rows:
+        table.setdefault((row.case, row.metric, row.stat), []).append(row)
+    return table
+
+
+def _absent(rows: Iterable[Row]) -> dict[str, list[Row]]:
+    """The failed and skipped rows by case."""
+    table: dict[str, list[Row]] = {}
+    for row in rows:
+        if row.status is not Status.OK:
+            table.setdefault(row.case, []).append(row)
+    return table
+
+
+def _entry(rows: Sequence[Row], absent: Sequence[Row]) -> Entry:
+    """The entry of the ``rows`` of one key, of a case with the failed or skipped rows ``absent``.
+
+    A case that broke never told all the statistics that it would have had: of
+    a run without a row for the key, what became of the case became of the key.
+    """
+    runs = {row.run_id for row in rows}
+    lost = [row for row in rows if row.status is not Status.OK]
+    lost += [row for row in absent if row.run_id not in runs]
+    good = [row for row in rows if row.status is Status.OK]
+    return Entry(
+        figure=figure(good) if good else None,
+        failures=_reasons(lost, Status.FAILED),
+        skips=_reasons(lost, Status.SKIPPED),
+    )
+
+
+def _reasons(rows: Iterable[Row], status: Status) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(row.reason for row in rows if row.status is status))
+
+
+def _judged(entries: Sequence[Entry], threshold: float) -> Iterator[Entry]:
+    reference, *others = entries
+    yield reference
+    for entry in others:
+        if reference.figure is None or entry.figure is None:
+            yield entry
+        else:
+            finding = find(reference.figure, entry.figure, threshold)
+            yield Entry(entry.figure, finding, entry.failures, entry.skips)

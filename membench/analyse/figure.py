@@ -1,0 +1,84 @@
+"""What one label has to say about one row: the values that are compared."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from membench.analyse import statistics
+from membench.record.schema import Row
+from membench.terms import Stat
+
+
+class Basis(StrEnum):
+    """What one of the compared values is."""
+
+    ROUNDS = "rounds"  # of one run, each a fresh process
+    RUNS = "runs"  # the median over a run's rounds: rounds of one run share what the run did
+    SAMPLES = "samples"  # of the only round of the only run
+
+
+@dataclass(frozen=True)
+class Figure:
+    """The ok rows of one label for one (case, metric, stat), one row a run.
+
+    Attributes:
+        values: in the unit of the rows, at least one.
+    """
+
+    rows: tuple[Row, ...]
+    basis: Basis
+    values: tuple[float, ...]
+
+    @property
+    def value(self) -> float:
+        """The median of the rounds, or of the runs."""
+        return statistics.median([row.value for row in self.rows if row.value is not None])
+
+    @property
+    def half_range(self) -> float | None:
+        """Half the range of the rounds or runs, a fraction of their median; None for one alone."""
+        return None if self.basis is Basis.SAMPLES else statistics.half_range(self.values)
+
+    @property
+    def peak_share(self) -> float | None:
+        """Value over peak, None where the rows know no peak, or not the same one."""
+        peaks = {row.peak for row in self.rows}
+        (peak,) = peaks if len(peaks) == 1 else (None,)
+        share = self.value / peak if peak else math.inf
+        return share if math.isfinite(share) else None
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """Of all rows, each once."""
+        return tuple(dict.fromkeys(flag for row in self.rows for flag in row.flags))
+
+
+def figure(rows: Sequence[Row]) -> Figure:
+    """The figure of ``rows``: ok rows of one (case, metric, stat), at least one."""
+    if len(rows) > 1:
+        return Figure(tuple(rows), Basis.RUNS, tuple(row.value for row in rows if row.value))
+    (row,) = rows
+    return Figure((row,), Basis.ROUNDS, row.round_values or ((row.value,) if row.value else ()))
+
+
+def pooled(one: Figure) -> Figure | None:
+    """The samples of the only round of ``one`` as its values; None where they cannot stand for it.
+
+    That is: there are more rounds than one, or none was kept; the statistic is
+    no median, so that it is not what the samples scatter around; what was kept
+    is their quantiles; or a sample is 0, which has no logarithm.
+    """
+    row = one.rows[0]
+    samples = row.samples[0] if len(row.samples) == 1 else ()
+    usable = (
+        len(one.rows) == 1
+        and len(one.values) == 1
+        and row.stat in (Stat.MEDIAN, Stat.P50)
+        and row.detail.get("samples") != "quantiles"
+        and samples
+        and all(sample > 0 for sample in samples)
+    )
+    return Figure(one.rows, Basis.SAMPLES, samples) if usable else None
