@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from membench.analyse.absences import absences
@@ -11,9 +10,8 @@ from membench.report.compare_cells import mean_text, ratio_text, value_parts, ve
 from membench.report.compare_footnotes import Footnotes
 from membench.report.compare_notes import absence_text, fact_lines, notes, side_text, summary
 from membench.report.compare_view import CompareBlock
+from membench.report.markdown_text import escaped
 from membench.units import significant
-
-_SPECIAL = re.compile(r"([\\`*_<>\[\]|~&])")
 
 
 def to_markdown(comparison: Comparison, blocks: Sequence[CompareBlock]) -> str:
@@ -87,8 +85,3 @@ def _row(cells: Sequence[str], *, plain: bool = False) -> str:
 def _items(texts: Iterable[str]) -> Iterator[str]:
     yield from (f"- {escaped(text)}" for text in texts)
     yield ""
-
-
-def escaped(text: str) -> str:
-    """``text`` as Markdown that shows exactly it, also in a cell of a table."""
-    return _SPECIAL.sub(r"\\\1", text)

@@ -17,13 +17,14 @@ def print_machine(console: Console, machine: Machine) -> None:
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
-    for fact, value in _facts(machine):
+    for fact, value in facts(machine):
         if value:
             table.add_row(fact, Text(value))
     console.print(table)
 
 
-def _facts(machine: Machine) -> list[tuple[str, str]]:
+def facts(machine: Machine) -> list[tuple[str, str]]:
+    """What a machine is, as (fact, value) for a person; an absent fact has an empty value."""
     cpu, memory, gpus = machine.cpu, machine.memory, machine.gpus
     huge = f", transparent huge pages {memory.thp}" if memory.thp else ""
     return [

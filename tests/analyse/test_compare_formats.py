@@ -19,9 +19,9 @@ from membench.analyse.verdict import PRESETS, Reason, Verdict
 from membench.cli.compare_command import command
 from membench.report.compare_cells import GLYPH
 from membench.report.compare_github import LIMIT, fitting
-from membench.report.compare_markdown import escaped
 from membench.report.compare_screen import print_comparison
 from membench.report.compare_view import SORTS, arrange
+from membench.report.markdown_text import escaped
 from membench.terms import Metric, Stat, Status, Tier
 
 LONG = "kv/h2d/block=16KiB/count=10000/method=batch/mem=pinned/stream=two"

@@ -1,0 +1,41 @@
+"""`membench report`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command(name="report")
+@click.argument(
+    "files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path)
+)
+@click.option(
+    "-o",
+    "output",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The report: .html for one self-contained page, .md for Markdown with SVG files.",
+)
+def command(files: tuple[Path, ...], output: Path) -> None:
+    r"""Turn results files into a report that can be read, printed and sent.
+
+    Headline, plots, the thesis, every result, the machine, what was skipped
+    and why, and how to reproduce it.  Several files stand side by side.  A
+    report of membench is overwritten, any other file is not.
+
+    \b
+    Examples:
+      membench report mybox.csv -o mybox.html
+      membench report old.csv new.csv -o both.md
+    """
+    from membench.report.write import make_report
+    from membench.units import about_size
+
+    written = make_report(files, output)
+    size = about_size(sum(path.stat().st_size for path in written))
+    plots = len(written) - 1
+    more = f" and {plots} plot{'s' if plots > 1 else ''} beside it" if plots else ""
+    click.echo(f"Report: {written[0]}{more}, {size}")

@@ -1,0 +1,60 @@
+"""From runs to the whole document."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from membench import __version__
+from membench.report.document import Alert, Document, Line
+from membench.report.runs import Run, Source
+from membench.report.sections import (
+    claims,
+    environment,
+    figures,
+    flags,
+    headline,
+    method,
+    outcomes,
+    reproduce,
+    results,
+)
+from membench.report.sections.words import counted
+
+
+def compose(sources: Sequence[Source], runs: Sequence[Run]) -> Document:
+    """The report of ``runs``; the same files give the same report, whenever it is made."""
+    names = [run.label for run in runs] or [source.path.name for source in sources]
+    return Document(
+        title=", ".join(names),
+        lead=_lead(runs),
+        generator=f"membench {__version__}",
+        alerts=tuple(
+            Alert("Read this first", (problem,))
+            for source in sources
+            for problem in source.problems
+        ),
+        sections=(
+            headline.section(runs),
+            figures.section(runs),
+            claims.section(runs),
+            results.section(runs),
+            environment.section(runs),
+            outcomes.section(runs),
+            flags.section(runs),
+            method.section(),
+            reproduce.section(sources, runs),
+        ),
+    )
+
+
+def _lead(runs: Sequence[Run]) -> Line:
+    if not runs:
+        return ("The file holds no row: nothing was measured.",)
+    parts = []
+    for run in runs:
+        devices = dict.fromkeys(row.device for row in run.rows if row.device)
+        rounds = max(row.rounds for row in run.rows)
+        name = f"{run.label}: " if len(runs) > 1 else ""
+        device = f"{', '.join(devices)}, " if devices else ""
+        parts.append(f"{name}{device}measured {run.started} UTC in {counted(rounds, 'round')}")
+    return (f"{'; '.join(parts)}.",)

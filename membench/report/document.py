@@ -1,0 +1,187 @@
+"""The report as plain content: what both HTML and Markdown are made from.
+
+Text here is untrusted (it comes from results files): a renderer escapes all of
+it.  A section knows nothing of how it will look.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+
+@dataclass(frozen=True)
+class Code:
+    """A case id, a command, a file name: never translated, wraps after slashes."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Strong:
+    """What must be seen first."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Link:
+    """``anchor`` is the id of a section of this document."""
+
+    text: str
+    anchor: str
+
+
+Inline: TypeAlias = str | Code | Strong | Link
+Line: TypeAlias = tuple[Inline, ...]
+
+
+def joined(parts: Sequence[Line], between: str = ", ", end: str = "") -> Line:
+    """``parts`` as one line."""
+    line: list[Inline] = []
+    for part in parts:
+        line += [*([between] if line else []), *part]
+    return (*line, end) if end else tuple(line)
+
+
+@dataclass(frozen=True)
+class Paragraph:
+    """Some sentences."""
+
+    line: Line
+
+
+@dataclass(frozen=True)
+class Alert:
+    """Something that changes how the rest must be read."""
+
+    title: str
+    line: Line
+
+
+@dataclass(frozen=True)
+class Bullets:
+    """A list."""
+
+    items: tuple[Line, ...]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Terms, and what each is."""
+
+    items: tuple[tuple[str, Line], ...]
+
+
+@dataclass(frozen=True)
+class Column:
+    """``numeric`` columns are set to the right, ``prose`` ones hold sentences."""
+
+    title: str
+    numeric: bool = False
+    prose: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of as many cells as there are columns; an empty cell is ``()``."""
+
+    caption: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Line, ...], ...]
+
+
+@dataclass(frozen=True)
+class Card:
+    """One figure of the headline.
+
+    Attributes:
+        facts: short remarks: rounds, spread, share of peak.
+        warnings: codes of flags that the figure carries.
+    """
+
+    title: str
+    value: str
+    unit: str
+    what: str
+    case: str
+    facts: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Cards:
+    """The headline."""
+
+    cards: tuple[Card, ...]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A plot with everything that a reader who cannot see it needs.
+
+    Attributes:
+        slug: unique, for ids and file names.
+        caption: the finding, computed from the data.
+        description: what is drawn: axes, units, marks.
+        svg: an ``<svg>`` element; colours are CSS variables with a fallback.
+    """
+
+    slug: str
+    title: str
+    caption: str
+    description: str
+    svg: str
+    table: Table
+
+
+@dataclass(frozen=True)
+class Quote:
+    """Somebody's words; ``language`` is a BCP 47 tag."""
+
+    text: str
+    language: str
+
+
+@dataclass(frozen=True)
+class Command:
+    """A line for a shell."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Attachment:
+    """A file that travels with the report where the format can carry it."""
+
+    name: str
+    media: str
+    data: bytes
+    note: str
+
+
+Block: TypeAlias = (
+    Paragraph | Alert | Bullets | Facts | Table | Cards | Figure | Quote | Command | Attachment
+)
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading and what stands under it."""
+
+    anchor: str
+    title: str
+    blocks: tuple[Block, ...] = ()
+    sections: tuple[Section, ...] = ()
+
+
+@dataclass(frozen=True)
+class Document:
+    """The whole report; ``alerts`` come before everything else."""
+
+    title: str
+    lead: Line
+    generator: str
+    alerts: tuple[Alert, ...]
+    sections: tuple[Section, ...]

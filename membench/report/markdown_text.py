@@ -1,0 +1,32 @@
+"""Untrusted text in Markdown: it stays text, whatever it holds."""
+
+from __future__ import annotations
+
+import re
+
+_SPECIAL = re.compile(r"([\\`*_\[\]<>|~$#])")
+
+
+def escaped(text: str) -> str:
+    """``text`` as itself: no markup, no HTML, no link that a reader could be led by."""
+    text = re.sub(r"\s+", " ", text).replace("&", "&amp;")
+    text = _SPECIAL.sub(r"\\\1", text)
+    return re.sub(r"(?i)\b(https?|ftp)://|\bwww\.", _unlinked, text)
+
+
+def _unlinked(match: re.Match[str]) -> str:
+    return match[0].replace(":", "&#58;").replace(".", "&#46;")
+
+
+def code(text: str) -> str:
+    """``text`` as code on one line; bars are escaped because it may stand in a table."""
+    text = re.sub(r"\s+", " ", text).replace("|", "\\|")
+    ticks = fence(text, 1)
+    pad = " " if text.startswith("`") or text.endswith("`") else ""
+    return f"{ticks}{pad}{text}{pad}{ticks}" if text else ""
+
+
+def fence(text: str, least: int) -> str:
+    """Backticks, at least ``least``, that ``text`` cannot close."""
+    longest = max((len(run) for run in re.findall("`+", text)), default=0)
+    return "`" * max(least, longest + 1)

@@ -1,0 +1,29 @@
+"""The plots of the report.  Each is drawn from measured rows alone, or says why it is not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from membench.report.document import Figure
+from membench.report.plots import (
+    block_size,
+    kernels,
+    ladder,
+    loaded,
+    queue_depth,
+    staircase,
+    threads,
+)
+from membench.report.plots.style import NotDrawn
+from membench.report.runs import Run
+
+_PLOTS = (ladder, staircase, kernels, threads, loaded, block_size, queue_depth)
+
+
+def draw_all(runs: Sequence[Run]) -> tuple[tuple[Figure, ...], tuple[NotDrawn, ...]]:
+    """Every plot that the rows of ``runs`` allow, and the others with the reason."""
+    drawn = [plot.draw(runs) for plot in _PLOTS]
+    return (
+        tuple(one for one in drawn if isinstance(one, Figure)),
+        tuple(one for one in drawn if isinstance(one, NotDrawn)),
+    )

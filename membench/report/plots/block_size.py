@@ -1,0 +1,55 @@
+"""What the size of a block does to the bandwidth of the disk and of paging from it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from membench.report.document import Figure
+from membench.report.plots.curve import Curve, draw_curve
+from membench.report.plots.series import Series, size_of, sweep
+from membench.report.plots.style import NotDrawn
+from membench.report.runs import Run
+from membench.terms import Metric, Stat, Tier
+from membench.units import format_size, significant
+
+_CURVE = Curve(
+    slug="blocks",
+    title="Disk and paging bandwidth by block size",
+    description=(
+        "Line plot. Horizontal axis: block size, logarithmic, in KiB to MiB. Vertical axis: "
+        "bandwidth in GB/s, logarithmic. Marks are medians, small circles single rounds."
+    ),
+    x="block size",
+    y="bandwidth [GB/s]",
+    counts=False,
+    log_y=True,
+    table="Bandwidth by block size",
+)
+
+
+def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
+    """One line for every way in which blocks were moved."""
+    series = sweep(
+        runs,
+        "block",
+        lambda row: size_of(row, "block"),
+        lambda row: (
+            row.tier is Tier.SSD and row.metric is Metric.BANDWIDTH and row.stat is Stat.MEDIAN
+        ),
+    )
+    if not series:
+        return NotDrawn(_CURVE.title, "no ssd or paging case was measured at two block sizes")
+    return draw_curve(_CURVE, series, _finding(series))
+
+
+def _finding(series: Sequence[Series]) -> str:
+    best = max((point for one in series for point in one.points), key=lambda point: point.y)
+    own = next(one for one in series if best in one.points)
+    first = own.points[0]
+    # The half-peak size says from where on blocks are large enough.
+    half = next(point for point in own.points if point.y >= best.y / 2)
+    return (
+        f"{own.label} reaches {significant(best.y, 3)} GB/s with blocks of "
+        f"{format_size(int(best.x))} and {significant(first.y, 3)} GB/s with "
+        f"{format_size(int(first.x))}; half of the best is reached at {format_size(int(half.x))}."
+    )

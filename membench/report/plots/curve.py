@@ -1,0 +1,87 @@
+"""A plot of lines over one swept parameter: what several plots have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Canvas
+
+from membench.report.document import Figure
+from membench.report.plots import style
+from membench.report.plots.series import Series, data_table, of_series, rounds_text
+
+
+@dataclass(frozen=True)
+class Curve:
+    """What a plot of lines says about itself.
+
+    Attributes:
+        x, y: titles of the axes, the unit in brackets.
+        counts: the x axis counts things; else it is bytes.
+        log_y: a logarithmic y axis; else one from 0.
+        table: caption of the data table.
+    """
+
+    slug: str
+    title: str
+    description: str
+    x: str
+    y: str
+    counts: bool
+    log_y: bool
+    table: str
+
+
+def draw_curve(curve: Curve, series: Sequence[Series], finding: str) -> Figure:
+    """The figure; of more series than can be told apart, the first."""
+    shown = series[: style.SERIES]
+
+    def paint(canvas: Canvas) -> None:
+        axes = canvas.subplots()
+        paint_lines(axes, shown, counts=curve.counts, log_y=curve.log_y)
+        axes.set_xlabel(curve.x)
+        axes.set_ylabel(curve.y)
+        if len(shown) > 1:
+            style.legend(canvas, axes)
+
+    rows = of_series(series)
+    return Figure(
+        slug=curve.slug,
+        title=curve.title,
+        caption=f"{finding} {rounds_text([row for _, row in rows])}{left_out(series)}",
+        description=curve.description,
+        svg=style.render(curve.slug, curve.title, curve.description, 275, paint),
+        table=data_table(curve.table, rows),
+    )
+
+
+def paint_lines(
+    axes: Axes, series: Sequence[Series], *, counts: bool, log_y: bool, divisor: float = 1.0
+) -> None:
+    """Medians joined by lines, the single rounds as small circles, and both scales.
+
+    The vertical axis shows the unit of the file divided by ``divisor``.
+    """
+    values = [y / divisor for one in series for point in one.points for y in point.values]
+    if log_y:
+        style.log_axis(axes, "y", values)
+    else:
+        style.zero_axis(axes, "y", values)
+    for index, one in enumerate(series):
+        for point in one.points:
+            several = [value / divisor for value in point.row.round_values]
+            axes.plot([point.x] * len(several), several, **style.rounds(index))
+        axes.plot(one.x, [y / divisor for y in one.y], label=one.label, **style.line(index))
+    places = [x for one in series for x in one.x]
+    if counts:
+        style.count_axis(axes, places)
+    else:
+        style.size_axis(axes, places)
+
+
+def left_out(series: Sequence[Series]) -> str:
+    """A remark where there are more series than a plot can hold."""
+    more = len(series) - style.SERIES
+    return f" {more} more of the same kind stand in the table only." if more > 0 else ""

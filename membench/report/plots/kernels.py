@@ -1,0 +1,117 @@
+"""What threads and kinds of stores do to the bandwidth of host memory, kernel by kernel."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from matplotlib.figure import Figure as Canvas
+
+from membench.record.schema import Row
+from membench.report.blocks import split
+from membench.report.document import Figure
+from membench.report.plots import style
+from membench.report.plots.series import bench, data_table, measured, parameter, rounds_text
+from membench.report.plots.style import NotDrawn
+from membench.report.runs import Run
+from membench.terms import Metric, Tier
+from membench.units import significant
+
+_TITLE = "Host memory by kernel, threads and stores"
+_DESCRIPTION = (
+    "Dot plot. Horizontal axis: bandwidth in GB/s, from 0. One line per kernel, one kind of mark "
+    "per number of threads and kind of stores; a mark is the median of the rounds, small "
+    "circles are single rounds."
+)
+_STORES = {"nt": "non-temporal stores", "plain": "plain stores"}
+
+
+def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
+    """A line a kernel; one thread and all threads, plain and non-temporal stores."""
+    chosen = _chosen(runs)
+    names = sorted({name for _, name, _ in chosen}, key=_order)[: style.SERIES]
+    chosen = [one for one in chosen if one[1] in names]
+    kernels = list(dict.fromkeys(bench(row) for _, _, row in chosen))
+    if len(names) < 2 or len(kernels) < 2:
+        return NotDrawn(_TITLE, "the ddr kernels were not measured in two ways or more")
+
+    def paint(canvas: Canvas) -> None:
+        axes = canvas.subplots()
+        for index, name in enumerate(names):
+            rows = [(kernels.index(bench(row)), row) for _, of, row in chosen if of == name]
+            shift = (index - (len(names) - 1) / 2) * 0.62 / len(names)
+            for place, row in rows:
+                several = row.round_values
+                axes.plot(several, [place + shift] * len(several), **style.rounds(index))
+            axes.plot(
+                [row.value or 0.0 for _, row in rows],
+                [place + shift for place, _ in rows],
+                label=name,
+                **style.mark(index),
+            )
+        style.zero_axis(
+            axes, "x", [v for *_, row in chosen for v in (row.value or 0.0, *row.round_values)]
+        )
+        axes.set_yticks(range(len(kernels)), kernels)
+        axes.set_ylim(len(kernels) - 0.4, -0.6)
+        axes.tick_params(axis="y", length=0)
+        axes.set_xlabel("bandwidth [GB/s]")
+        style.legend(canvas, axes)
+
+    rows = [(run, row) for run, _, row in chosen]
+    step = style.ROW * max(1.7, 0.68 * len(names))
+    height = 60 + len(kernels) * step + style.ROW * len(names) / 2
+    return Figure(
+        slug="kernels",
+        title=_TITLE,
+        caption=f"{_finding(chosen)} {rounds_text([row for _, row in rows])}",
+        description=_DESCRIPTION,
+        svg=style.render("kernels", _TITLE, _DESCRIPTION, height, paint),
+        table=data_table("Bandwidth by kernel, threads and stores", rows),
+    )
+
+
+def _chosen(runs: Sequence[Run]) -> list[tuple[str, str, Row]]:
+    """Run, name of the series and row: at the usual size and pages, one thread or all."""
+    rows = [
+        (run.label, row)
+        for run, row in measured(runs)
+        if row.tier is Tier.DDR
+        and row.metric is Metric.BANDWIDTH
+        and row.case.startswith("ddr/")
+        and parameter(row, "threads") in ("1", "all")
+        and not any(part.startswith("reads=") for part in split(row.case)[1])
+    ]
+    usual = {key: _commonest(rows, key) for key in ("size", "pages")}
+    several = len({run for run, _ in rows}) > 1
+    return [
+        (run, f"{run}: {_series(row)}" if several else _series(row), row)
+        for run, row in rows
+        if all(parameter(row, key) in ("", value) for key, value in usual.items())
+    ]
+
+
+def _commonest(rows: Sequence[tuple[str, Row]], key: str) -> str:
+    counts = Counter(parameter(row, key) for _, row in rows)
+    return counts.most_common(1)[0][0] if counts else ""
+
+
+def _series(row: Row) -> str:
+    threads = "1 thread" if parameter(row, "threads") == "1" else "all threads"
+    # A kernel that stores nothing belongs to the series of plain stores.
+    return f"{threads}, {_STORES.get(parameter(row, 'stores') or 'plain', 'other stores')}"
+
+
+def _order(name: str) -> tuple[str, bool, bool]:
+    """By run, one thread before all, plain stores before others."""
+    run, _, series = name.rpartition(": ")
+    return run, not series.startswith("1 "), "plain" not in series
+
+
+def _finding(chosen: Sequence[tuple[str, str, Row]]) -> str:
+    ordered = sorted(chosen, key=lambda one: one[2].value or 0.0)
+    (_, low_name, low), (_, high_name, high) = ordered[0], ordered[-1]
+    return (
+        f"Fastest: {bench(high)}, {high_name}, {significant(high.value or 0.0, 3)} GB/s. "
+        f"Slowest: {bench(low)}, {low_name}, {significant(low.value or 0.0, 3)} GB/s."
+    )

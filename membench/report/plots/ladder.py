@@ -1,0 +1,120 @@
+"""The hierarchy ladder: the best bandwidth of every bench, tier by tier."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Canvas
+
+from membench.record.schema import Row
+from membench.report.document import Figure
+from membench.report.plots import style
+from membench.report.plots.series import bench, data_table, measured, rounds_text
+from membench.report.plots.style import NotDrawn
+from membench.report.runs import Run
+from membench.terms import Metric, Stat, Tier
+from membench.units import significant
+
+_TITLE = "Bandwidth ladder"
+_DESCRIPTION = (
+    "Dot plot. Horizontal axis: bandwidth in GB/s, logarithmic. One line per bench, by tier and "
+    "then by bandwidth. A large mark is the median of the rounds of the bench's best case, small "
+    "circles are its single rounds, a vertical bar is the peak where one is known."
+)
+
+
+@dataclass(frozen=True)
+class _Rung:
+    """A bench, and its best row in every run that has one."""
+
+    tier: Tier
+    name: str
+    best: dict[str, Row]
+
+    @property
+    def top(self) -> float:
+        return max(row.value or 0.0 for row in self.best.values())
+
+
+def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
+    """A rung for every bench that yields a bandwidth."""
+    runs = runs[: style.SERIES]
+    rungs = _rungs(runs)
+    if not rungs:
+        return NotDrawn(_TITLE, "no bandwidth was measured")
+    labels = [run.label for run in runs if any(run.label in rung.best for rung in rungs)]
+    rows = [(label, row) for rung in rungs for label, row in rung.best.items()]
+
+    def paint(canvas: Canvas) -> None:
+        axes = canvas.subplots()
+        shown = [value for _, row in rows for value in (*row.round_values, row.value, row.peak)]
+        style.log_axis(axes, "x", [value for value in shown if value], room=1.3)
+        for place, rung in enumerate(rungs):
+            for index, label in enumerate(labels):
+                if label in rung.best:
+                    shift = (index - (len(labels) - 1) / 2) * 0.7 / len(labels)
+                    _paint_row(axes, rung.best[label], place + shift, index)
+        axes.set_yticks(range(len(rungs)), [rung.name for rung in rungs])
+        axes.set_ylim(len(rungs) - 0.4, -0.6)
+        axes.tick_params(axis="y", length=0)
+        axes.set_xlabel("bandwidth [GB/s]")
+        if len(labels) > 1:
+            for index, label in enumerate(labels):
+                axes.plot([], [], label=label, **style.mark(index))
+            style.legend(canvas, axes)
+
+    height = 62 + len(rungs) * style.ROW * max(1.25, 0.85 * len(labels))
+    return Figure(
+        slug="ladder",
+        title=_TITLE,
+        caption=f"{_finding(rungs)} {rounds_text([row for _, row in rows])}",
+        description=_DESCRIPTION,
+        svg=style.render("ladder", _TITLE, _DESCRIPTION, height, paint),
+        table=data_table("The best case of every bench", rows),
+    )
+
+
+def _rungs(runs: Sequence[Run]) -> list[_Rung]:
+    found: dict[tuple[Tier, str], dict[str, Row]] = {}
+    for run, row in measured(runs):
+        if row.metric is Metric.BANDWIDTH and row.stat is Stat.MEDIAN:
+            best = found.setdefault((row.tier, bench(row)), {})
+            if run.label not in best or (row.value or 0) > (best[run.label].value or 0):
+                best[run.label] = row
+    order = list(Tier)
+    rungs = [_Rung(tier, name, best) for (tier, name), best in found.items()]
+    return sorted(rungs, key=lambda rung: (order.index(rung.tier), -rung.top))
+
+
+def _paint_row(axes: Axes, row: Row, place: float, index: int) -> None:
+    axes.plot(row.round_values, [place] * len(row.round_values), **style.rounds(index))
+    axes.plot([row.value or 0.0], [place], **style.mark(index))
+    if row.peak:
+        axes.plot([row.peak], [place], "|", color=style.INK, markersize=11, markeredgewidth=1.6)
+    right = max(row.value or 0.0, row.peak or 0.0, *row.round_values)
+    axes.annotate(
+        significant(row.value or 0.0, 3),
+        (right, place),
+        xytext=(7, 0),
+        textcoords="offset points",
+        va="center",
+        fontsize=9.5,
+    )
+
+
+def _finding(rungs: Sequence[_Rung]) -> str:
+    tops: dict[Tier, _Rung] = {}
+    for rung in rungs:
+        tops.setdefault(rung.tier, rung)
+    parts = [
+        f"{tier} reaches {significant(rung.top, 3)} GB/s ({rung.name})"
+        for tier, rung in tops.items()
+    ]
+    finding = ", ".join(parts)
+    if len(tops) > 1:
+        ends = sorted(tops.values(), key=lambda rung: rung.top)
+        factor = significant(ends[-1].top / ends[0].top, 2)
+        finding += f"; {ends[-1].tier} is {factor} times as fast as {ends[0].tier}"
+    return f"{finding}."

@@ -1,0 +1,112 @@
+"""Latency under load: what a load costs while others keep the memory busy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from matplotlib.figure import Figure as Canvas
+
+from membench.record.schema import Row
+from membench.report.document import Figure
+from membench.report.plots import style
+from membench.report.plots.series import bench, data_table, measured, parameter, rounds_text
+from membench.report.plots.style import NotDrawn
+from membench.report.runs import Run
+from membench.terms import Metric
+from membench.units import format_value, significant
+
+_TITLE = "Latency under load"
+_DESCRIPTION = (
+    "Line plot. Horizontal axis: bandwidth in GB/s that the other CPUs draw. Vertical axis: "
+    "nanoseconds a load of the chasing CPU. One line per share of reads in the traffic; marks "
+    "are medians, small circles single rounds."
+)
+
+
+@dataclass(frozen=True)
+class _Load:
+    """One case: its latency row beside its bandwidth row."""
+
+    run: str
+    latency: Row
+    bandwidth: Row
+
+    @property
+    def x(self) -> float:
+        return self.bandwidth.value or 0.0
+
+    @property
+    def y(self) -> float:
+        return self.latency.value or 0.0
+
+
+def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
+    """One line for every share of reads, from the least traffic to the most."""
+    lines = _lines(runs)
+    if not any(len(loads) > 1 for loads in lines.values()):
+        return NotDrawn(_TITLE, "host/loaded was not measured at two intensities or more")
+    shown = list(lines.items())[: style.SERIES]
+    loads = [load for _, several in shown for load in several]
+
+    def paint(canvas: Canvas) -> None:
+        axes = canvas.subplots()
+        for index, (label, several) in enumerate(shown):
+            for load in several:
+                pairs = (load.bandwidth.round_values, load.latency.round_values)
+                if len(pairs[0]) == len(pairs[1]):  # both of the same rounds
+                    axes.plot(*pairs, **style.rounds(index))
+            axes.plot(
+                [load.x for load in several],
+                [load.y for load in several],
+                label=label,
+                **style.line(index),
+            )
+        for which, rows in (
+            ("x", [load.bandwidth for load in loads]),
+            ("y", [load.latency for load in loads]),
+        ):
+            style.zero_axis(
+                axes, which, [v for row in rows for v in (row.value or 0.0, *row.round_values)]
+            )
+        axes.set_xlabel("bandwidth of the traffic [GB/s]")
+        axes.set_ylabel("latency of a load [ns]")
+        if len(shown) > 1:
+            style.legend(canvas, axes)
+
+    rows = [(load.run, row) for load in loads for row in (load.bandwidth, load.latency)]
+    return Figure(
+        slug="loaded",
+        title=_TITLE,
+        caption=f"{_finding(shown)} {rounds_text([row for _, row in rows])}",
+        description=_DESCRIPTION,
+        svg=style.render("loaded", _TITLE, _DESCRIPTION, 275, paint),
+        table=data_table("Latency and bandwidth of the same cases", rows),
+    )
+
+
+def _lines(runs: Sequence[Run]) -> dict[str, list[_Load]]:
+    pairs: dict[tuple[str, str], dict[Metric, Row]] = {}
+    for run, row in measured(runs):
+        if bench(row) == "host/loaded":
+            pairs.setdefault((run.label, row.case), {})[row.metric] = row
+    several = len({label for label, _ in pairs}) > 1
+    lines: dict[str, list[_Load]] = {}
+    for (label, _), rows in pairs.items():
+        if {Metric.LATENCY, Metric.BANDWIDTH} <= rows.keys():
+            load = _Load(label, rows[Metric.LATENCY], rows[Metric.BANDWIDTH])
+            reads = f"{parameter(load.latency, 'reads') or '?'} % reads"
+            lines.setdefault(f"{label}: {reads}" if several else reads, []).append(load)
+    return {label: sorted(loads, key=lambda load: load.x) for label, loads in lines.items()}
+
+
+def _finding(lines: Sequence[tuple[str, Sequence[_Load]]]) -> str:
+    texts = []
+    for label, loads in lines:
+        first, last = loads[0], loads[-1]
+        texts.append(
+            f"{label}: {format_value(Metric.LATENCY, first.y)} at {significant(first.x, 3)} GB/s, "
+            f"{format_value(Metric.LATENCY, last.y)} at {significant(last.x, 3)} GB/s "
+            f"(x {significant(last.y / first.y, 3)})"
+        )
+    return f"{'; '.join(texts)}."

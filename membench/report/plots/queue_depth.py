@@ -1,0 +1,97 @@
+"""What the queue depth does to the disk: operations a second, and their slowest percent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from matplotlib.figure import Figure as Canvas
+
+from membench.record.schema import Row
+from membench.report.document import Figure
+from membench.report.plots import style
+from membench.report.plots.curve import left_out, paint_lines
+from membench.report.plots.series import (
+    Point,
+    Series,
+    count_of,
+    data_table,
+    of_series,
+    rounds_text,
+    sweep,
+)
+from membench.report.plots.style import NotDrawn
+from membench.report.runs import Run
+from membench.terms import Metric, Stat, Tier
+from membench.units import format_value
+
+_TITLE = "Disk by queue depth"
+_DESCRIPTION = (
+    "Line plots, one above the other, with the same horizontal axis: queue depth, logarithmic. "
+    "Above: operations a second, in thousands, from 0. Below, where it was measured: the 99th "
+    "percentile of their latency in microseconds, logarithmic. Marks are medians of the rounds, "
+    "small circles single rounds."
+)
+
+
+def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
+    """IOPS above p99, one line for every pattern and block size."""
+    iops = _sweep(runs, Metric.IOPS, Stat.MEDIAN)
+    if not iops:
+        return NotDrawn(_TITLE, "no ssd case was measured at two queue depths")
+    names = [one.label for one in iops]
+    slowest = {one.label: one for one in _sweep(runs, Metric.LATENCY, Stat.P99)}
+    p99 = [slowest.get(name, Series(name, ())) for name in names]
+
+    tails = any(one.points for one in p99)
+
+    def paint(canvas: Canvas) -> None:
+        panels = canvas.subplots(1 + tails, 1, sharex=True, squeeze=False)[:, 0]
+        shown = iops[: style.SERIES]
+        paint_lines(panels[0], shown, counts=True, log_y=False, divisor=1e3)
+        panels[0].set_ylabel("IOPS [k/s]")
+        if tails:
+            below = p99[: style.SERIES]
+            paint_lines(panels[1], below, counts=True, log_y=True, divisor=1e3)
+            panels[1].set_ylabel("p99 latency [us]")
+        panels[-1].set_xlabel("queue depth")
+        if len(shown) > 1:
+            style.legend(canvas, panels[0])
+
+    rows = [*of_series(iops), *of_series(p99)]
+    return Figure(
+        slug="depth",
+        title=_TITLE,
+        caption=f"{_finding(iops, p99)} {rounds_text([row for _, row in rows])}{left_out(iops)}",
+        description=_DESCRIPTION,
+        svg=style.render("depth", _TITLE, _DESCRIPTION, 400 if tails else 250, paint),
+        table=data_table("IOPS and p99 latency by queue depth", rows),
+    )
+
+
+def _sweep(runs: Sequence[Run], metric: Metric, stat: Stat) -> list[Series]:
+    def wanted(row: Row) -> bool:
+        return row.tier is Tier.SSD and row.metric is metric and row.stat is stat
+
+    return sweep(runs, "qd", lambda row: count_of(row, "qd"), wanted)
+
+
+def _finding(iops: Sequence[Series], p99: Sequence[Series]) -> str:
+    def top(one: Series) -> float:
+        return max(one.y)
+
+    own = max(iops, key=top)
+    best = max(own.points, key=lambda point: point.y)
+    first = own.points[0]
+    text = (
+        f"{own.label} does {format_value(Metric.IOPS, first.y)} at depth {first.x:g} and "
+        f"{format_value(Metric.IOPS, best.y)} at depth {best.x:g}"
+    )
+    slow = next(one for one in p99 if one.label == own.label)
+    at = {point.x: point for point in slow.points}
+    if first.x in at and best.x in at:
+        text += f"; its p99 goes from {_latency(at[first.x])} to {_latency(at[best.x])}"
+    return f"{text}."
+
+
+def _latency(point: Point) -> str:
+    return format_value(Metric.LATENCY, point.y)

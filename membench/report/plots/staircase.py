@@ -1,0 +1,115 @@
+"""The latency staircase: what one load costs, by the size of what it walks through."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Canvas
+
+from membench.report.document import Figure
+from membench.report.plots import style
+from membench.report.plots.series import (
+    Series,
+    bench,
+    data_table,
+    of_series,
+    rounds_text,
+    size_of,
+    sweep,
+)
+from membench.report.plots.style import NotDrawn
+from membench.report.runs import Run
+from membench.terms import Metric
+from membench.units import format_size, format_value, significant
+
+_TITLE = "Latency staircase"
+_DESCRIPTION = (
+    "Line plot. Horizontal axis: working set of a pointer chase, logarithmic, in KiB to GiB. "
+    "Vertical axis: nanoseconds a load, logarithmic. Marks are medians, small circles single "
+    "rounds; dashed vertical lines are the cache sizes that the system reports."
+)
+
+
+def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
+    """One line for every kind of page."""
+    series = sweep(
+        runs,
+        "size",
+        lambda row: size_of(row, "size"),
+        lambda row: bench(row) == "host/chase" and row.metric is Metric.LATENCY,
+        least=1,
+    )
+    if not series or len(series[0].points) < 2:
+        return NotDrawn(_TITLE, "host/chase was not measured at two sizes or more")
+    series = series[: style.SERIES]
+    caches = _caches(runs)
+
+    def paint(canvas: Canvas) -> None:
+        axes = canvas.subplots()
+        shown = [y for one in series for point in one.points for y in point.values]
+        style.log_axis(axes, "y", shown, room=1.5)
+        for index, one in enumerate(series):
+            for point in one.points:
+                values = point.row.round_values
+                axes.plot([point.x] * len(values), values, **style.rounds(index))
+            axes.plot(one.x, one.y, label=one.label, **style.line(index))
+        style.size_axis(axes, [x for one in series for x in one.x])
+        _paint_caches(axes, caches)
+        axes.set_xlabel("working set (caches: as the system says)" if caches else "working set")
+        axes.set_ylabel("latency of a load [ns]")
+        if len(series) > 1:
+            style.legend(canvas, axes)
+
+    rows = of_series(series)
+    return Figure(
+        slug="staircase",
+        title=_TITLE,
+        caption=f"{_finding(series)} {rounds_text([row for _, row in rows])}",
+        description=_DESCRIPTION,
+        svg=style.render("staircase", _TITLE, _DESCRIPTION, 275, paint),
+        table=data_table("Latency by working set", rows),
+    )
+
+
+def _caches(runs: Sequence[Run]) -> list[tuple[int, int]]:
+    """Level and size of the caches that one CPU has, where all machines say the same."""
+    known = [run.machine for run in runs]
+    found = {
+        tuple(sorted({(c.level, c.size) for c in machine.cpu.caches if c.kind != "instruction"}))
+        for machine in known
+        if machine is not None
+    }
+    return list(found.pop()) if len(found) == 1 and None not in known else []
+
+
+def _paint_caches(axes: Axes, caches: Sequence[tuple[int, int]]) -> None:
+    low, high = axes.get_xlim()
+    for level, size in caches:
+        if low < size < high:
+            axes.axvline(size, color=style.MUTED, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1)
+            axes.annotate(
+                f"L{level} {format_size(size)}",
+                (size, 1),
+                xycoords=("data", "axes fraction"),
+                xytext=(3, -1),
+                textcoords="offset points",
+                ha="left",
+                va="top",
+                fontsize=9,
+                color=style.MUTED,
+            )
+
+
+def _finding(series: Sequence[Series]) -> str:
+    return f"{'; '.join(_climb(one, named=len(series) > 1) for one in series)}."
+
+
+def _climb(series: Series, *, named: bool) -> str:
+    name = f"{series.label}: " if named else ""
+    first, last = series.points[0], series.points[-1]
+    end = f"{format_value(Metric.LATENCY, last.y)} in {format_size(int(last.x))}"
+    if first is last:
+        return f"{name}{end}"
+    start = f"{format_value(Metric.LATENCY, first.y)} in {format_size(int(first.x))}"
+    return f"{name}{start}, {end} (x {significant(last.y / first.y, 3)})"

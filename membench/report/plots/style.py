@@ -1,0 +1,233 @@
+"""How every plot looks, and how matplotlib's output becomes an SVG that a page can own.
+
+Plots are drawn in stand-in colours, which the SVG names as CSS variables: one
+picture serves light, dark and print.  No state of matplotlib outlives a plot,
+and the same data gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import matplotlib as mpl
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure as Canvas
+from matplotlib.ticker import (
+    FixedLocator,
+    FuncFormatter,
+    Locator,
+    LogLocator,
+    MaxNLocator,
+    NullLocator,
+)
+
+from membench.units import format_size
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
+
+WIDTH = 376  # units of the viewBox: at phone width a letter is still 9 px high
+ROW = 17  # height of one line of text among others
+
+# Okabe and Ito's palette (2008), ordered so that neighbours differ most; the dark page takes
+# the lighter ones.  Marker and line style say the same again.
+LIGHT = {
+    "plot-ink": "#1b2430",
+    "plot-muted": "#5b6673",
+    "plot-grid": "#e3e7ec",
+    "plot-1": "#0072b2",
+    "plot-2": "#d55e00",
+    "plot-3": "#009e73",
+    "plot-4": "#cc79a7",
+    "plot-5": "#e69f00",
+    "plot-6": "#56b4e9",
+}
+DARK = {
+    "plot-ink": "#e4e9ef",
+    "plot-muted": "#a3adb8",
+    "plot-grid": "#2a323c",
+    "plot-1": "#56b4e9",
+    "plot-2": "#e69f00",
+    "plot-3": "#00b386",
+    "plot-4": "#cc79a7",
+    "plot-5": "#f0e442",
+    "plot-6": "#0091e0",
+}
+MARKERS = ("o", "s", "^", "D", "v", "P")
+DASHES = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 1.5, 1.5, 1.5)), "-", (0, (5, 2)))
+SERIES = len(MARKERS)
+"""As many series as a plot can hold and still be read."""
+
+INK, MUTED, GRID = LIGHT["plot-ink"], LIGHT["plot-muted"], LIGHT["plot-grid"]
+
+_RC: Any = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "membench",
+    "text.parse_math": False,
+    "font.size": 10.5,
+    "axes.titlesize": 10.5,
+    "axes.labelsize": 10.5,
+    "xtick.labelsize": 10,
+    "ytick.labelsize": 10,
+    "legend.fontsize": 10,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": MUTED,
+    "axes.linewidth": 0.8,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": GRID,
+    "grid.linewidth": 0.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.facecolor": "none",
+    "figure.facecolor": "none",
+    "savefig.facecolor": "none",
+    "legend.frameon": False,
+    "lines.linewidth": 1.6,
+    "lines.markersize": 5.5,
+}
+
+
+@dataclass(frozen=True)
+class NotDrawn:
+    """A plot that the data does not allow."""
+
+    title: str
+    reason: str
+
+
+def colour(index: int) -> str:
+    """The stand-in colour of series ``index``."""
+    return LIGHT[f"plot-{index % SERIES + 1}"]
+
+
+def mark(index: int) -> dict[str, Any]:
+    """How the medians of series ``index`` are marked."""
+    return {"marker": MARKERS[index % SERIES], "color": colour(index), "linestyle": "none"}
+
+
+def line(index: int) -> dict[str, Any]:
+    """How series ``index`` is drawn where its points are joined."""
+    return {**mark(index), "linestyle": DASHES[index % SERIES]}
+
+
+def rounds(index: int) -> dict[str, Any]:
+    """How the values of single rounds of series ``index`` are marked."""
+    small = {"marker": "o", "markersize": 3.2, "fillstyle": "none", "markeredgewidth": 0.7}
+    return {**small, "color": colour(index), "linestyle": "none"}
+
+
+def render(
+    slug: str, title: str, description: str, height: float, paint: Callable[[Canvas], None]
+) -> str:
+    """An ``<svg>`` of `WIDTH` by ``height`` units that ``paint`` fills."""
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(_RC)
+        canvas = Canvas(figsize=(WIDTH / 72, height / 72), layout="constrained")
+        FigureCanvasSVG(canvas)
+        paint(canvas)
+        stream = io.StringIO()
+        nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+        canvas.savefig(stream, format="svg", metadata=nothing)
+    return _adopt(stream.getvalue(), slug, title, description)
+
+
+def legend(canvas: Canvas, axes: Axes) -> None:
+    """The series' names above the axes, in as many columns as fit."""
+    handles, names = axes.get_legend_handles_labels()
+    longest = max(map(len, names), default=0)
+    columns = max(1, min(3, len(names), 58 // (longest + 7)))
+    canvas.legend(
+        handles,
+        names,
+        loc="outside upper left",
+        ncols=columns,
+        handlelength=2.6,
+        columnspacing=1.4,
+        borderaxespad=0.1,
+    )
+
+
+def size_axis(axes: Axes, sizes: Sequence[float]) -> None:
+    """A log2 x axis over ``sizes`` (bytes) with ticks in KiB to GiB."""
+    low, high = math.floor(math.log2(min(sizes))), math.ceil(math.log2(max(sizes)))
+    step = max(1, math.ceil((high - low) / 6))
+    ticks = [2.0**power for power in range(low, high + 1, step)]
+    axes.set_xscale("log", base=2)
+    _ticks(axes.xaxis, FixedLocator(ticks), lambda size: format_size(int(size)))
+    axes.set_xlim(min(sizes) / 1.3, max(sizes) * 1.3)
+
+
+def count_axis(axes: Axes, counts: Sequence[float]) -> None:
+    """A log2 x axis with a tick at each of ``counts``."""
+    axes.set_xscale("log", base=2)
+    _ticks(axes.xaxis, FixedLocator(sorted(set(counts))), lambda count: f"{count:g}")
+    axes.set_xlim(min(counts) / 1.2, max(counts) * 1.2)
+
+
+def log_axis(axes: Axes, which: str, values: Sequence[float], room: float = 1.0) -> None:
+    """A log10 axis around ``values``, with ticks as fine as there is room for.
+
+    It spans a factor of 4 at least; ``room`` more at its upper end.
+    """
+    low, high = min(values), max(values)
+    margin = max(1.15, (4 * low / high) ** 0.5)
+    low, high = low / margin, high * margin * room
+    span = high / low
+    subs = _FINE if span < 8 else (1.0, 2.0, 5.0) if span < 2000 else (1.0,)
+    axes.set(**{f"{which}scale": "log"})
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    _ticks(axis, LogLocator(10, subs=subs, numticks=12), lambda value: f"{value:g}")
+    axes.set(**{f"{which}lim": (low, high)})
+
+
+def zero_axis(axes: Axes, which: str, values: Sequence[float]) -> None:
+    """A linear axis from 0 to a little above ``values``."""
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    axis.set_major_locator(MaxNLocator(6))
+    axes.set(**{f"{which}lim": (0, 1.08 * max(values))})
+
+
+def _ticks(axis: Axis, locator: Locator, text: Callable[[float], str]) -> None:
+    axis.set_major_locator(locator)
+    axis.set_major_formatter(FuncFormatter(lambda value, _: text(value)))
+    axis.set_minor_locator(NullLocator())
+
+
+_FINE = (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0)
+_NUMBERS = re.compile(r'\b(?:d|x|y|x1|x2|y1|y2|points|transform)="[^"<>]*"')
+_LONG = re.compile(r"(-?\d+\.\d\d)\d+")
+_ID = re.compile(r'\s+id="([^"]*)"')
+_USED = re.compile(r'(?:xlink:href="#|url\(#)([^")]*)')
+
+
+def _adopt(svg: str, slug: str, title: str, description: str) -> str:
+    """Matplotlib's ``svg`` as an element of a page: named, small, its colours the page's."""
+    svg = svg[svg.index("<svg") :].rstrip()
+    svg = re.sub(r"\s*<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = _NUMBERS.sub(lambda match: _LONG.sub(r"\1", match[0]), svg)
+    used = set(_USED.findall(svg))
+    svg = _ID.sub(lambda match: f' id="{slug}-{match[1]}"' if match[1] in used else "", svg)
+    svg = re.sub(r'(xlink:href="#|url\(#)', rf"\g<1>{slug}-", svg)
+    for name, value in LIGHT.items():
+        svg = svg.replace(value, f"var(--{name}, {value})")
+    head, _, body = svg.partition(">")
+    head = re.sub(r'\s(?:width|height|version)="[^"]*"', "", head)
+    return (
+        f'{head} role="img" aria-labelledby="{slug}-title {slug}-desc">'
+        f'\n <title id="{slug}-title">{escape(title)}</title>'
+        f'\n <desc id="{slug}-desc">{escape(description)}</desc>{body}'
+    )

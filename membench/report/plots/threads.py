@@ -1,0 +1,57 @@
+"""How the bandwidth of host memory grows with the threads that ask for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from membench.record.schema import Row
+from membench.report.document import Figure
+from membench.report.plots.curve import Curve, draw_curve
+from membench.report.plots.series import Series, bench, count_of, sweep
+from membench.report.plots.style import NotDrawn
+from membench.report.runs import Run
+from membench.terms import Metric
+from membench.units import significant
+
+_CURVE = Curve(
+    slug="threads",
+    title="Host memory bandwidth by threads",
+    description=(
+        "Line plot. Horizontal axis: threads, logarithmic. Vertical axis: bandwidth in GB/s, "
+        "from 0. Marks are medians, small circles single rounds."
+    ),
+    x="threads",
+    y="bandwidth [GB/s]",
+    counts=True,
+    log_y=False,
+    table="Bandwidth by threads",
+)
+
+
+def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
+    """One line for every kernel that was measured with three counts or more."""
+    series = sweep(
+        runs,
+        "threads",
+        _threads,
+        lambda row: bench(row).startswith("ddr/") and row.metric is Metric.BANDWIDTH,
+        least=3,
+    )
+    if not series:
+        return NotDrawn(_CURVE.title, "no ddr kernel was measured with three counts of threads")
+    return draw_curve(_CURVE, series, _finding(series))
+
+
+def _threads(row: Row) -> float | None:
+    """The count; of ``all`` nothing, since it stands beside the same number."""
+    return count_of(row, "threads")
+
+
+def _finding(series: Sequence[Series]) -> str:
+    best = max((point for one in series for point in one.points), key=lambda point: point.y)
+    own = next(one for one in series if best in one.points)
+    first = own.points[0]
+    return (
+        f"{own.label} grows from {significant(first.y, 3)} GB/s with {first.x:g} to "
+        f"{significant(best.y, 3)} GB/s with {best.x:g} threads."
+    )

@@ -1,0 +1,57 @@
+"""Words that several sections use."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from membench.record.schema import Row
+from membench.registry import registry
+from membench.report.blocks import split
+from membench.report.document import Code, Line, joined
+from membench.terms import Metric, Tier
+
+TIERS = {
+    Tier.SMEM: "GPU shared memory",
+    Tier.L1: "GPU L1 cache",
+    Tier.L2: "GPU L2 cache",
+    Tier.HBM: "GPU memory (HBM)",
+    Tier.GPU: "GPU",
+    Tier.LINK: "host link",
+    Tier.CACHE: "host caches",
+    Tier.DDR: "host memory (DDR)",
+    Tier.SSD: "disk (SSD)",
+}
+"""What a reader calls a tier."""
+
+METRICS = {metric: str(metric) for metric in Metric} | {
+    Metric.IOPS: "IOPS",
+    Metric.FLOPS: "FLOP/s",
+}
+"""What a reader calls a metric."""
+
+
+def capital(text: str) -> str:
+    """``text`` with a capital at its beginning."""
+    return text[:1].upper() + text[1:]
+
+
+def counted(count: int, noun: str) -> str:
+    """``1 row``, ``2 rows``."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def percent(fraction: float) -> str:
+    """``0.1234`` -> ``12.3 %``."""
+    return f"{100 * fraction:.1f} %"
+
+
+def about(row: Row) -> str:
+    """What the bench of ``row`` measures, in its author's first line; empty where unknown."""
+    bench = registry().benches.get(split(row.case)[0])
+    text = (bench.function.__doc__ or "").strip() if bench else ""
+    return text.partition("\n")[0].rstrip(".")
+
+
+def codes(flags: Sequence[str]) -> Line:
+    """Flag codes, set apart by spaces."""
+    return joined([(Code(flag),) for flag in flags], " ")

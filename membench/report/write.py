@@ -1,0 +1,111 @@
+"""Making a report: which format, which files, and what may be overwritten."""
+
+from __future__ import annotations
+
+import re
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+
+from membench.errors import OutputError, UsageError
+from membench.record.files import atomic_write, output_error, shown
+from membench.report.compose import compose
+from membench.report.document import Document, Figure, Section
+from membench.report.plots.style import DARK, LIGHT
+from membench.report.runs import read_runs
+
+FORMATS = (".html", ".md")
+
+_SVG_MARK = "<!-- generator: membench -->"
+_MARKS = (b'<meta name="generator" content="membench', b"<!-- generator: membench")
+_HEAD_BYTES = 1024
+
+
+def make_report(files: Sequence[Path], output: Path) -> tuple[Path, ...]:
+    """Report on ``files`` in the format that the suffix of ``output`` names.
+
+    Returns:
+        The files that were written, the report first.
+
+    Raises:
+        UsageError: the suffix is none of `FORMATS`.
+        SchemaError: a file is no results file.
+        OutputError: a file of somebody else is in the way, or cannot be written.
+    """
+    suffix = output.suffix.lower()
+    if suffix not in FORMATS:
+        raise UsageError(
+            f"'{shown(output)}' does not end in {' or '.join(FORMATS)}",
+            "the suffix chooses the format: -o report.html",
+        )
+    _check(output)
+    sources, runs = read_runs(files)
+    document = compose(sources, runs)
+    if suffix == ".html":
+        from membench.report import html
+
+        written = {output: html.render(document)}
+    else:
+        written = _markdown(document, output)
+    for path in written:
+        _check(path)
+    for path, text in reversed(written.items()):  # the report last: what it links to is there
+        atomic_write(path, text.encode())
+    return tuple(written)
+
+
+def _markdown(document: Document, output: Path) -> dict[Path, str]:
+    from membench.report import markdown
+
+    figures = [block for section in document.sections for block in _figures(section)]
+    images = {figure.slug: f"{output.stem}_{figure.slug}.svg" for figure in figures}
+    pictures = {output.with_name(images[figure.slug]): standalone(figure.svg) for figure in figures}
+    return {output: markdown.render(document, images), **pictures}
+
+
+def _figures(section: Section) -> list[Figure]:
+    own = [block for block in section.blocks if isinstance(block, Figure)]
+    return own + [figure for inner in section.sections for figure in _figures(inner)]
+
+
+def standalone(svg: str) -> str:
+    """``svg`` as a file of its own, which brings the colours that a page would give it."""
+
+    def variables(colours: dict[str, str]) -> str:
+        return "".join(f"--{name}:{value};" for name, value in colours.items())
+
+    style = (
+        f"<style>svg{{{variables(LIGHT)}}}"
+        f"@media(prefers-color-scheme:dark){{svg{{{variables(DARK)}}}}}"
+        "text{font-family:system-ui,sans-serif!important}</style>"
+    )
+    head, _, body = svg.partition(">")
+    box = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', head)
+    assert box is not None
+    size = f' width="{1.5 * float(box[1]):g}" height="{1.5 * float(box[2]):g}"'
+    return f'<?xml version="1.0" encoding="utf-8"?>\n{_SVG_MARK}\n{head}{size}>\n{style}{body}\n'
+
+
+def _check(path: Path) -> None:
+    """Refuse what is there, unless membench made it; make the directory."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        mode = path.lstat().st_mode
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError) as error:
+        cause = error if isinstance(error, OSError) else OSError(str(error))
+        raise output_error(path, cause) from None
+    name = shown(path)
+    if not stat.S_ISREG(mode):
+        raise OutputError(f"{name} is not a regular file", "choose another -o")
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD_BYTES)
+    except OSError as error:
+        raise output_error(path, error) from None
+    if not any(mark in head for mark in _MARKS):
+        raise OutputError(
+            f"{name} exists and is no report of membench",
+            "nothing is overwritten: choose another -o",
+        )

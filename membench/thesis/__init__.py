@@ -1,0 +1,1 @@
+"""What measurements say about a published thesis on memory demand, claim by claim."""

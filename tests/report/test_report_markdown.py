@@ -1,0 +1,125 @@
+"""The Markdown report: the same content, small enough, and closed to what is in the data."""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from membench.record.schema import Row
+from membench.report import markdown
+from membench.report.compose import compose
+from membench.report.markdown_text import code, escaped, fence
+from membench.report.runs import read_runs
+from membench.report.write import make_report
+from membench.terms import Metric, Status, Tier
+
+
+@pytest.fixture
+def written(results: Path, tmp_path: Path) -> tuple[Path, ...]:
+    return make_report([results], tmp_path / "out" / "my report.md")
+
+
+def test_every_case_and_every_plot_is_there(
+    written: tuple[Path, ...], everything: tuple[Row, ...]
+) -> None:
+    text = written[0].read_text(encoding="utf-8")
+    for row in everything:
+        assert f"`{row.case}`" in text
+        assert row.reason in text
+    linked = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", text)
+    assert len(linked) == 7
+    assert {name.replace("%20", " ") for name in linked} == {path.name for path in written[1:]}
+
+
+def test_pictures_stand_on_their_own(written: tuple[Path, ...]) -> None:
+    for path in written[1:]:
+        text = path.read_text(encoding="utf-8")
+        root = ET.fromstring(text.encode())
+        assert float(root.attrib["width"]) > 0
+        assert "prefers-color-scheme:dark" in text
+        names = set(re.findall(r"var\((--[a-z0-9-]+)", text))
+        assert names <= set(re.findall(r"(--[a-z0-9-]+):", text))
+
+
+def test_its_headings_are_those_of_the_page(written: tuple[Path, ...]) -> None:
+    text = written[0].read_text(encoding="utf-8")
+    headings = [line[3:] for line in text.splitlines() if line.startswith("## ")]
+    assert headings == [
+        "Headline",
+        "Plots",
+        "Thesis: demand for HBM, DDR and SSD",
+        "Results",
+        "Environment",
+        "Skipped and failed",
+        "Flags",
+        "Method in short",
+        "How to reproduce",
+    ]
+
+
+def test_every_table_has_as_many_cells_in_each_row(written: tuple[Path, ...]) -> None:
+    text = written[0].read_text(encoding="utf-8")
+    for table in re.findall(r"(?:^\|.*\|\n)+", text, re.MULTILINE):
+        counts = {len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}
+        assert len(counts) == 1
+
+
+def test_it_fits_a_step_summary_whatever_the_size_of_the_run(
+    tmp_path: Path, make_result: Callable[..., Row], make_file: Callable[..., Path]
+) -> None:
+    rows = [
+        make_result(Tier.DDR, f"ddr/read/size={size}MiB/pages=thp", Metric.BANDWIDTH, 1.0 + size)
+        for size in range(1, 3001)
+    ]
+    file = make_file(tmp_path / "a.csv", rows)
+    document = compose(*read_runs([file]))
+    slugs = {"ladder": "x.svg"}
+    whole = markdown.render(document, slugs)
+    assert len(whole.encode()) <= markdown.LIMIT
+    assert "ddr/read/size=3000MiB" in whole
+    short = markdown.render(document, slugs, limit=100_000)
+    assert len(short.encode()) <= 100_000
+    assert "2000 more rows: see the results file." in short
+
+
+def test_hostile_text_stays_text(
+    tmp_path: Path, everything: tuple[Row, ...], make_file: Callable[..., Path]
+) -> None:
+    hostile = "<img src=x onerror=alert(1)> [a](javascript:b) ![c](http://d.example) `e` | f"
+    rows = [
+        replace(row, device=hostile, reason=hostile if row.status is not Status.OK else "")
+        for row in everything
+    ]
+    file = make_file(tmp_path / "a.csv", rows, sidecar=False)
+    text = make_report([file], tmp_path / "r.md")[0].read_text(encoding="utf-8")
+    assert "onerror" in text
+    assert not re.search(r"(?<!\\)<img", text)
+    assert not re.search(r"(?<!\\)\[a(?<!\\)\]", text)
+    assert "http://" not in text
+
+
+@given(st.text())
+def test_escaped_text_opens_nothing(text: str) -> None:
+    done = escaped(text)
+    assert "\n" not in done
+    bare = re.sub(r"\\[\\`*_\[\]<>|~$#]", "", done)
+    assert not re.search(r"[`*_\[\]<>|~$]", bare)
+    assert "://" not in done.replace("&#58;//", "") or not re.search(r"(?i)\bhttps?://", done)
+
+
+@given(st.text(alphabet="`a|\n", max_size=12))
+def test_code_cannot_be_left_from_within(text: str) -> None:
+    ticks = fence(text, 1)
+    assert ticks not in text
+    done = code(text)
+    assert "\n" not in done
+    if text.strip():
+        assert done.startswith(ticks)
+        assert done.endswith(ticks)

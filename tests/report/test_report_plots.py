@@ -1,0 +1,264 @@
+"""Plots: drawn from measured rows, byte for byte the same, and honest where there is no data."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from membench.machine import Machine
+from membench.record.schema import Row
+from membench.report.document import Figure
+from membench.report.plots import draw_all, style
+from membench.report.runs import Run, Source
+from membench.terms import Metric, Stat, Tier
+
+ROOT = Path(__file__).parents[2]
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+@pytest.fixture
+def make_run(machine: Machine) -> Callable[..., Run]:
+    """A run of rows in memory."""
+
+    def make(rows: Sequence[Row], label: str = "box-1") -> Run:
+        source = Source(Path("a.csv"), b"", ())
+        return Run(label, source, tuple(rows), None, machine)
+
+    return make
+
+
+@pytest.fixture
+def figures(everything: tuple[Row, ...], make_run: Callable[..., Run]) -> dict[str, Figure]:
+    drawn, left_out = draw_all([make_run(everything)])
+    assert left_out == ()
+    return {figure.slug: figure for figure in drawn}
+
+
+def test_the_captions_state_what_the_data_says(figures: dict[str, Figure]) -> None:
+    captions = {slug: figure.caption for slug, figure in figures.items()}
+    assert captions["ladder"].startswith(
+        "hbm reaches 3021 GB/s (hbm/read), ddr reaches 42.0 GB/s (ddr/triad), "
+        "ssd reaches 3.30 GB/s (ssd/read); hbm is 915 times as fast as ssd."
+    )
+    assert captions["staircase"] == (
+        "pages=thp: 1.10 ns in 16KiB, 90.0 ns in 256MiB (x 81.8); "
+        "pages=4k: 120 ns in 256MiB. Medians of 3 rounds."
+    )
+    assert captions["kernels"].startswith(
+        "Fastest: ddr/triad, all threads, non-temporal stores, 42.0 GB/s. "
+        "Slowest: ddr/read, 1 thread, plain stores, 12.0 GB/s."
+    )
+    assert captions["threads"].startswith(
+        "ddr/triad grows from 14.0 GB/s with 1 to 32.0 GB/s with 4 threads."
+    )
+    assert "100 % reads: 102 ns at 4.00 GB/s, 180 ns at 30.0 GB/s (x 1.76)" in captions["loaded"]
+    assert "half of the best is reached at 64KiB" in captions["blocks"]
+    assert captions["depth"].startswith(
+        "ssd/read pattern=rand block=4KiB does 11.0 k/s at depth 1 and 220 k/s at depth 32; "
+        "its p99 goes from 120 us to 310 us."
+    )
+
+
+def test_every_picture_is_well_formed_named_and_owned_by_its_page(
+    figures: dict[str, Figure],
+) -> None:
+    seen: list[str] = []
+    for slug, figure in figures.items():
+        root = ET.fromstring(figure.svg)
+        assert root.tag == f"{SVG}svg"
+        assert root.attrib["role"] == "img"
+        named = {child.attrib["id"]: child.text for child in root[:2]}
+        assert set(root.attrib["aria-labelledby"].split()) == set(named)
+        assert list(named.values()) == [figure.title, figure.description]
+        ids = [element.attrib["id"] for element in root.iter() if "id" in element.attrib]
+        assert all(name.startswith(f"{slug}-") for name in ids)
+        assert set(re.findall(r'(?:href="#|url\(#)([^")]*)', figure.svg)) <= set(ids)
+        assert "metadata" not in figure.svg
+        # No colour of its own: each is a variable of the page, with a fallback.
+        bare = re.sub(r"var\(--plot-[a-z0-9]+, #[0-9a-f]{6}\)", "", figure.svg)
+        assert not re.findall(r"#[0-9a-fA-F]{6}\b", bare)
+        seen += ids
+    assert len(seen) == len(set(seen))
+
+
+def test_the_data_table_holds_every_row_of_the_plot(figures: dict[str, Figure]) -> None:
+    rows = figures["staircase"].table.rows
+    assert [row[1] for row in rows] == [("1.100",), ("5.000",), ("40.00",), ("90.00",), ("120.0",)]
+    assert rows[0][3] == ("1.078; 1.100; 1.111",)
+    assert len(figures["loaded"].table.rows) == 8
+    assert len(figures["depth"].table.rows) == 6
+
+
+def test_caches_are_marked_as_the_system_reports_them(
+    figures: dict[str, Figure], everything: tuple[Row, ...], make_run: Callable[..., Run]
+) -> None:
+    texts = [element.text for element in ET.fromstring(figures["staircase"].svg).iter(f"{SVG}text")]
+    assert {"L1 32KiB", "L2 1MiB", "L3 32MiB"} <= set(texts)
+    assert "working set (caches: as the system says)" in texts
+    unknown = replace(make_run(everything), machine=None)
+    drawn, _ = draw_all([unknown])
+    (staircase,) = [figure for figure in drawn if figure.slug == "staircase"]
+    assert "L2 1MiB" not in staircase.svg
+
+
+def test_without_data_nothing_is_drawn_and_each_plot_says_why(make_run: Callable[..., Run]) -> None:
+    drawn, left_out = draw_all([make_run([])])
+    assert drawn == ()
+    assert len(left_out) == 7
+    assert all(one.title and one.reason for one in left_out)
+
+
+def test_cited_figures_are_never_drawn(
+    everything: tuple[Row, ...], make_run: Callable[..., Run]
+) -> None:
+    cited = [replace(row, backend="cited") for row in everything]
+    assert draw_all([make_run(cited)])[0] == ()
+
+
+def test_one_point_makes_no_curve(
+    make_result: Callable[..., Row], make_run: Callable[..., Run]
+) -> None:
+    case = "ssd/read/pattern=rand/block=4KiB/qd=32"
+    drawn, _ = draw_all([make_run([make_result(Tier.SSD, case, Metric.BANDWIDTH, 1.0)])])
+    assert [figure.slug for figure in drawn] == ["ladder"]
+
+
+def test_queue_depth_without_tails_is_drawn_without_them(
+    everything: tuple[Row, ...], make_run: Callable[..., Run]
+) -> None:
+    drawn, _ = draw_all([make_run([row for row in everything if row.stat is not Stat.P99])])
+    (depth,) = [figure for figure in drawn if figure.slug == "depth"]
+    assert "p99 latency" not in depth.svg
+    assert "its p99" not in depth.caption
+
+
+def test_more_series_than_can_be_told_apart_are_counted_in_the_caption(
+    make_result: Callable[..., Row], make_run: Callable[..., Run]
+) -> None:
+    rows = [
+        make_result(Tier.SSD, f"ssd/read/block={block}/jobs={jobs}", Metric.BANDWIDTH, jobs)
+        for jobs in range(1, style.SERIES + 3)
+        for block in ("4KiB", "1MiB")
+    ]
+    drawn, _ = draw_all([make_run(rows)])
+    (blocks,) = [figure for figure in drawn if figure.slug == "blocks"]
+    assert "2 more of the same kind stand in the table only" in blocks.caption
+    assert len(blocks.table.rows) == len(rows)
+
+
+def test_several_runs_share_a_plot(
+    everything: tuple[Row, ...], make_run: Callable[..., Run]
+) -> None:
+    drawn, _ = draw_all([make_run(everything, "one"), make_run(everything, "two")])
+    ladder = drawn[0]
+    texts = {element.text for element in ET.fromstring(ladder.svg).iter(f"{SVG}text")}
+    assert {"one", "two"} <= texts
+    assert ladder.table.columns[0].title == "run"
+    assert {row[0] for row in ladder.table.rows} == {("one",), ("two",)}
+
+
+def test_a_label_is_text_whatever_it_holds(
+    everything: tuple[Row, ...], make_run: Callable[..., Run]
+) -> None:
+    hostile = "$\\frac{1}{0}$ <script>alert(1)</script>"
+    drawn, _ = draw_all([make_run(everything, hostile), make_run(everything, "two")])
+    for figure in drawn:
+        root = ET.fromstring(figure.svg)
+        assert not list(root.iter(f"{SVG}script"))
+    texts = {element.text for element in ET.fromstring(drawn[0].svg).iter(f"{SVG}text")}
+    assert hostile in texts
+
+
+def test_values_without_rounds_are_drawn(
+    everything: tuple[Row, ...], make_run: Callable[..., Run]
+) -> None:
+    bare = [replace(row, round_values=(), rounds=0, spread=None) for row in everything]
+    drawn, left_out = draw_all([make_run(bare)])
+    assert left_out == ()
+    assert all("Single values, not repeated." in figure.caption for figure in drawn)
+
+
+@pytest.mark.parametrize(
+    ("value", "parameter", "block"),
+    [
+        (1e-300, "qd=4", "4KiB"),
+        (1e300, "qd=4", "4KiB"),
+        (1.0, "qd=0", "0B"),
+        (1.0, "qd=1", "1B"),
+        (1.0, f"qd={'9' * 400}", f"{'9' * 400}TiB"),
+        (1.0, "qd=-1", "4"),
+        (1.0, "qd=x", "x"),
+    ],
+)
+def test_no_number_that_a_file_may_hold_breaks_a_plot(
+    everything: tuple[Row, ...],
+    make_result: Callable[..., Row],
+    make_run: Callable[..., Run],
+    value: float,
+    parameter: str,
+    block: str,
+) -> None:
+    case = f"ssd/read/pattern=rand/block={block}/{parameter}"
+    odd = [
+        make_result(Tier.SSD, case, Metric.BANDWIDTH, value),
+        make_result(Tier.SSD, case, Metric.IOPS, 7.0),
+        make_result(Tier.SSD, "ssd/read/pattern=rand/block=8KiB/qd=4", Metric.IOPS, 7.0),
+    ]
+    storage = [row for row in everything if row.tier is Tier.SSD]
+    drawn, _ = draw_all([make_run([*storage, *odd])])
+    assert {figure.slug for figure in drawn} == {"ladder", "blocks", "depth"}
+
+
+RENDER = """
+import sys
+from pathlib import Path
+from membench.report.write import make_report
+make_report([Path(sys.argv[1])], Path(sys.argv[2]))
+"""
+
+
+def test_two_processes_write_the_same_bytes(results: Path, tmp_path: Path) -> None:
+    written: list[dict[str, bytes]] = []
+    for name, hash_seed in (("x", "1"), ("y", "2")):
+        folder = tmp_path / name
+        for suffix in ("html", "md"):
+            subprocess.run(
+                [sys.executable, "-c", RENDER, str(results), str(folder / f"r.{suffix}")],
+                check=True,
+                cwd=ROOT,
+                env={"PYTHONPATH": str(ROOT), "PYTHONHASHSEED": hash_seed, "HOME": str(tmp_path)},
+            )
+        written.append({path.name: path.read_bytes() for path in folder.iterdir()})
+    assert len(written[0]) == 2 + 7
+    assert written[0] == written[1]
+
+
+def luminance(colour: str) -> float:
+    """WCAG 2's relative luminance of ``#rrggbb``."""
+    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one: str, other: str) -> float:
+    """WCAG 2's contrast ratio."""
+    bright, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (bright + 0.05) / (dark + 0.05)
+
+
+@pytest.mark.parametrize(("colours", "paper"), [(style.LIGHT, "#ffffff"), (style.DARK, "#12171d")])
+def test_ink_and_the_first_series_stand_out_from_the_paper(
+    colours: dict[str, Any], paper: str
+) -> None:
+    for name in ("plot-ink", "plot-muted"):
+        assert contrast(colours[name], paper) >= 4.5
+    for number in range(1, 5):
+        assert contrast(colours[f"plot-{number}"], paper) >= 3.0

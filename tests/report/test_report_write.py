@@ -1,0 +1,61 @@
+"""Where a report may be written, and what it must never overwrite."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from membench.errors import OutputError, SchemaError, UsageError
+from membench.report.write import make_report
+
+
+@pytest.mark.parametrize("name", ["r.html", "r.HTML", "r.md", "deep/er/r.html"])
+def test_a_report_of_ours_is_overwritten(results: Path, tmp_path: Path, name: str) -> None:
+    first = make_report([results], tmp_path / name)
+    before = [path.read_bytes() for path in first]
+    again = make_report([results], tmp_path / name)
+    assert [path.read_bytes() for path in again] == before
+
+
+@pytest.mark.parametrize("name", ["r.html", "r.md", "r_ladder.svg"])
+def test_a_file_of_somebody_else_is_not(results: Path, tmp_path: Path, name: str) -> None:
+    theirs = tmp_path / name
+    theirs.write_text("<html>my own work</html>")
+    output = tmp_path / ("r.html" if name == "r.html" else "r.md")
+    before = sorted(path.name for path in tmp_path.iterdir())
+    with pytest.raises(OutputError, match=f"{name} exists and is no report of membench"):
+        make_report([results], output)
+    assert theirs.read_text() == "<html>my own work</html>"
+    assert sorted(path.name for path in tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize("name", ["r.pdf", "r", "r.html.gz", "verdicts.json"])
+def test_the_suffix_chooses_the_format(results: Path, tmp_path: Path, name: str) -> None:
+    with pytest.raises(UsageError, match=r"does not end in \.html or \.md"):
+        make_report([results], tmp_path / name)
+    assert not (tmp_path / name).exists()
+
+
+def test_only_regular_files_are_written(results: Path, tmp_path: Path) -> None:
+    (tmp_path / "folder.html").mkdir()
+    with pytest.raises(OutputError, match="is not a regular file"):
+        make_report([results], tmp_path / "folder.html")
+    (tmp_path / "link.html").symlink_to(results)
+    with pytest.raises(OutputError, match="is not a regular file"):
+        make_report([results], tmp_path / "link.html")
+    os.mkfifo(tmp_path / "pipe.md")
+    with pytest.raises(OutputError, match="is not a regular file"):
+        make_report([results], tmp_path / "pipe.md")
+
+
+def test_a_parent_that_is_a_file_is_one_clear_line(results: Path) -> None:
+    with pytest.raises(OutputError, match="cannot write"):
+        make_report([results], results / "r.html")
+
+
+def test_nothing_is_written_about_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(SchemaError, match="cannot be read"):
+        make_report([tmp_path / "absent.csv"], tmp_path / "r.html")
+    assert list(tmp_path.iterdir()) == []
