@@ -1,0 +1,55 @@
+"""What a start costs: no numerical library for asking what there is."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+HEAVY = {"cupy", "jinja2", "matplotlib", "numba", "numpy", "pandas", "scipy"}
+CALL = """
+import json, sys
+from pathlib import Path
+from membench.cli import main
+try:
+    main(sys.argv[2:])
+except SystemExit as end:
+    code = end.code
+Path(sys.argv[1]).write_text(json.dumps([code, sorted(sys.modules)]))
+"""
+IMPORT = """
+import json, sys
+before = set(sys.modules)
+import membench
+print(json.dumps(sorted(set(sys.modules) - before)))
+"""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *(["--help"], ["--version"], ["list"], ["run", "--help"]),
+        *(["report", "--help"], ["compare", "--help"], ["doctor", "--help"]),
+    ],
+)
+def test_asking_loads_no_numerical_library(arguments: list[str], tmp_path: Path) -> None:
+    seen = tmp_path / "modules.json"
+    command = [sys.executable, "-c", CALL, str(seen), *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert seen.exists(), done.stderr
+    code, modules = json.loads(seen.read_text())
+    assert code == 0, done.stderr
+    assert done.stdout
+    assert "membench.cli" in modules
+    assert {name.partition(".")[0] for name in modules} & HEAVY == set()
+
+
+def test_import_loads_nothing_from_outside() -> None:
+    command = [sys.executable, "-c", IMPORT]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    loaded = {name.partition(".")[0] for name in json.loads(done.stdout)}
+    assert loaded - sys.stdlib_module_names == {"membench"}

@@ -1,0 +1,154 @@
+"""The package as people get it: wheel, editable install, bare checkout, each run from elsewhere."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import sysconfig
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from membench import __version__
+
+ROOT = Path(__file__).parents[2]
+DATA = (
+    "py.typed",
+    "report/templates/report.css",
+    "report/templates/report.html.j2",
+    "thesis/claims.toml",
+)
+SOURCES = sorted(path.name for path in (ROOT / "kernels").iterdir())
+ASK = """
+import json, membench, membench.kernel_files as files
+print(json.dumps([membench.__file__, str(files.kernel_root()), files.kernel_names(),
+                  [files.read_kernel(name) for name in files.kernel_names()]]))
+"""
+
+
+def run(*command: str | Path, cwd: Path) -> str:
+    """Standard output of ``command`` in an environment that says nothing about Python."""
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("PYTHON", "PIP_", "VIRTUAL_ENV"))
+    }
+    done = subprocess.run(
+        [str(part) for part in command],
+        cwd=cwd,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def new_environment(folder: Path) -> Path:
+    """A virtual environment that sees this one's packages, but not its membench; its python.
+
+    The path of this environment comes second, and the files in it that would
+    lead on to a checkout (an editable install's) are not followed.
+    """
+    venv.EnvBuilder(symlinks=True).create(folder)
+    python = folder / "bin" / "python"
+    show = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    packages = Path(run(python, "-I", "-c", show, cwd=folder).strip())
+    seen = dict.fromkeys(sysconfig.get_path(name) for name in ("purelib", "platlib"))
+    (packages / "dependencies.pth").write_text("".join(f"{path}\n" for path in seen))
+    return python
+
+
+def install(python: Path, *what: str | Path) -> None:
+    pip = (sys.executable, "-m", "pip", "--python", python, "--disable-pip-version-check")
+    run(*pip, "install", "-q", "--no-index", "--no-deps", *what, cwd=python.parent)
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("wheel")
+    build = (sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", out, ROOT)
+    run(*build, cwd=out)
+    (built,) = out.iterdir()
+    return built
+
+
+@pytest.fixture(scope="module")
+def from_wheel(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    python = new_environment(tmp_path_factory.mktemp("installed"))
+    install(python, wheel)
+    return python
+
+
+@pytest.fixture(scope="module")
+def from_checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    python = new_environment(tmp_path_factory.mktemp("editable"))
+    install(python, "--no-build-isolation", "-e", ROOT)
+    return python
+
+
+@pytest.fixture(scope="module")
+def without_membench(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return new_environment(tmp_path_factory.mktemp("bare"))
+
+
+def test_wheel_holds_the_package_the_kernels_and_nothing_else(wheel: Path) -> None:
+    names = zipfile.ZipFile(wheel).namelist()
+    about = f"membench-{__version__}.dist-info"
+    assert {name.partition("/")[0] for name in names} == {"membench", about}
+    assert {f"membench/kernels/{name}" for name in SOURCES} <= set(names)
+    assert {f"membench/{name}" for name in DATA} <= set(names)
+    assert {"membench/py.typed", "membench/cli/__init__.py"} <= set(names)
+    assert f"{about}/licenses/LICENSE" in names
+    assert not [name for name in names if "__pycache__" in name]
+    assert wheel.name.endswith("-py3-none-any.whl")
+
+
+def test_wheel_finds_its_own_kernels(from_wheel: Path, tmp_path: Path) -> None:
+    module, root, names, texts = json.loads(run(from_wheel, "-I", "-c", ASK, cwd=tmp_path))
+    package = Path(module).parent
+    assert package.is_relative_to(from_wheel.parents[1])
+    assert Path(root) == package / "kernels"
+    assert names
+    assert texts == [(ROOT / "kernels" / name).read_text() for name in names]
+
+
+def test_editable_install_finds_the_kernels_of_the_checkout(
+    from_checkout: Path, tmp_path: Path
+) -> None:
+    module, root, names, _ = json.loads(run(from_checkout, "-I", "-c", ASK, cwd=tmp_path))
+    assert Path(module) == ROOT / "membench" / "__init__.py"
+    assert Path(root) == ROOT / "kernels"
+    assert set(names) <= set(SOURCES)
+    copies = list((from_checkout.parents[1] / "lib").glob("**/membench/kernels"))
+    assert copies == []
+
+
+def test_bare_checkout_finds_its_kernels(without_membench: Path) -> None:
+    module, root, _, _ = json.loads(run(without_membench, "-c", ASK, cwd=ROOT))
+    assert Path(module) == ROOT / "membench" / "__init__.py"
+    assert Path(root) == ROOT / "kernels"
+
+
+@pytest.mark.parametrize("installed", ["from_wheel", "from_checkout"])
+def test_command_runs_from_another_directory(
+    installed: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    python: Path = request.getfixturevalue(installed)
+    command = python.parent / "membench"
+    assert run(command, "--version", cwd=tmp_path).startswith(f"membench {__version__}")
+    assert "ddr/copy" in run(command, "list", cwd=tmp_path)
+    assert "ddr/copy" in run(python, "-I", "-m", "membench", "list", cwd=tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_command_runs_from_a_bare_checkout(without_membench: Path) -> None:
+    shown = run(without_membench, "-m", "membench", "--version", cwd=ROOT)
+    assert shown.startswith(f"membench {__version__}")
+    assert "ddr/copy" in run(without_membench, "-m", "membench", "list", cwd=ROOT)
