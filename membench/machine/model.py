@@ -88,7 +88,7 @@ class Memory:
 
     @property
     def budget(self) -> int:
-        """Bytes that one case may hold: half of what is usable; the rest keeps the machine alive."""
+        """Bytes that one case may hold: half of the usable ones keep the machine alive."""
         return self.usable // 2
 
     @property

@@ -74,9 +74,17 @@ def _common(rows: Sequence[Row]) -> tuple[str, ...]:
     return tuple(part for part in first if all(part in other for other in others))
 
 
+def full_name(row: Row) -> str:
+    """The case id of ``row``, with its statistic where that is not the median."""
+    return _with_stat(row, row.case)
+
+
 def _name(row: Row, common: tuple[str, ...]) -> str:
     bench, params = split(row.case)
-    name = "/".join([bench, *(part for part in params if part not in common)])
+    return _with_stat(row, "/".join([bench, *(part for part in params if part not in common)]))
+
+
+def _with_stat(row: Row, name: str) -> str:
     return name if row.stat is Stat.MEDIAN else f"{name} {row.stat}"
 
 

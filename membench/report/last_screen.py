@@ -14,6 +14,9 @@ from membench.report.run_screen import print_flags, print_headline, print_result
 from membench.terms import Status
 from membench.units import format_seconds
 
+NOISY_SHARE = 0.25
+"""Share of noisy rows above which the machine is disturbed, and more rounds are no remedy."""
+
 
 def print_outcome(console: Console, outcome: Outcome) -> None:
     """Tables, the best figure of every tier, flags, files, and the next command."""
@@ -59,7 +62,10 @@ def _next(outcome: Outcome) -> str:
     failed = next((row for row in outcome.rows if row.status is Status.FAILED), None)
     if failed is not None:
         return f"membench -v run --rounds 1 --select '{failed.case}'"
-    noisy = [row.case for row in outcome.rows if "noisy" in row.flags]
+    ok = sum(row.status is Status.OK for row in outcome.rows)
+    noisy = sum("noisy" in row.flags for row in outcome.rows)
+    if noisy > NOISY_SHARE * ok:
+        return "membench doctor    (many rows are noisy: it looks for what disturbs)"
     if noisy:
         return "membench run --rounds 10    (some rows are noisy: membench explain noisy)"
     if outcome.plan.profile == "quick":

@@ -44,6 +44,10 @@ class Watcher:
         if hint:
             errors.print(Text(f"Hint: {hint}"))
 
+    def noted(self, message: str) -> None:
+        """Say it, as a line of its own."""
+        self.draw(lambda: self.console.print(message, markup=False, soft_wrap=True))
+
     def started(self, plan: Plan, done: int) -> None:
         """Say what is about to happen."""
         self._rounds = plan.rounds

@@ -11,8 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from membench.record.schema import Row
-from membench.report.blocks import Block, blocks
-from membench.terms import FLAGS, Status
+from membench.report.blocks import Block, blocks, full_name
+from membench.terms import FLAGS, Stat, Status
 from membench.units import format_value
 
 
@@ -72,20 +72,58 @@ def _block(block: Block, shared: frozenset[str], *, full_ids: bool) -> Renderabl
         header_style="dim",
     )
     table.add_column("case", overflow="fold")
-    for heading in ("median", "spread", "range"):
+    if len({row.stat for row in block.rows}) > 1:
+        _fill_by_stat(table, block, shared, full_ids=full_ids)
+    else:
+        _fill_by_row(table, block, shared, full_ids=full_ids)
+    return Padding(table, (1, 0, 0, 0))
+
+
+def _fill_by_row(table: Table, block: Block, shared: frozenset[str], *, full_ids: bool) -> None:
+    """One row a line, with the noise between its rounds."""
+    for heading in ("value", "spread", "range"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("flags", style="yellow", overflow="fold")
+    show = block.scale.format
     for row, name in zip(block.rows, block.names, strict=True):
-        show = block.scale.format
         rounds = row.round_values
         table.add_row(
-            row.case if full_ids else name,
+            full_name(row) if full_ids else name,
             show(row.value or 0.0),
             "" if row.spread is None else f"{row.spread:.1%}",
             f"{show(min(rounds))}..{show(max(rounds))}" if len(rounds) > 1 else "",
             " ".join(flag for flag in row.flags if flag not in shared),
         )
-    return Padding(table, (1, 0, 0, 0))
+
+
+def _fill_by_stat(table: Table, block: Block, shared: frozenset[str], *, full_ids: bool) -> None:
+    """One case a line, its statistics side by side: a latency and its tail."""
+    stats = [stat for stat in Stat if any(row.stat is stat for row in block.rows)]
+    for stat in stats:
+        table.add_column(str(stat), justify="right", no_wrap=True)
+    table.add_column("flags", style="yellow", overflow="fold")
+    cases: dict[str, dict[Stat, Row]] = {}
+    names: dict[str, str] = {}
+    for row, name in zip(block.rows, block.names, strict=True):
+        cases.setdefault(row.case, {})[row.stat] = row
+        names[row.case] = row.case if full_ids else name.removesuffix(f" {row.stat}")
+    for case, found in cases.items():
+        flags: dict[str, list[str]] = {}
+        for stat, row in found.items():
+            for flag in row.flags:
+                if flag not in shared:
+                    flags.setdefault(flag, []).append(str(stat))
+        table.add_row(
+            names[case],
+            *(
+                block.scale.format(found[stat].value or 0.0) if stat in found else ""
+                for stat in stats
+            ),
+            " ".join(
+                flag if len(of) == len(found) else f"{flag}({','.join(of)})"
+                for flag, of in flags.items()
+            ),
+        )
 
 
 def _flags_of_all(rows: Sequence[Row]) -> frozenset[str]:

@@ -98,3 +98,27 @@ def test_ranges() -> None:
     assert ranges((0, 1, 2, 5)) == "0-2,5"
     assert ranges((3,)) == "3"
     assert ranges(()) == ""
+
+
+def test_the_tail_of_a_latency_stands_beside_it() -> None:
+    rows = [
+        row(
+            f"ssd/read/qd={qd}",
+            1000.0 * qd * factor,
+            metric=Metric.LATENCY,
+            tier=Tier.SSD,
+            stat=stat,
+            flags=("noisy",) if stat is Stat.P999 else (),
+        )
+        for qd in (1, 32)
+        for stat, factor in ((Stat.P50, 50), (Stat.P99, 90), (Stat.P999, 400))
+    ]
+    stream = io.StringIO()
+    print_results(Console(file=stream, width=80, highlight=False), rows, full_ids=True)
+    table = [line.split() for line in stream.getvalue().splitlines()]
+    assert table[1][:2] == ["ssd", "latency,"]
+    assert table[2:] == [
+        ["case", "p50", "p99", "p999", "flags"],
+        ["ssd/read/qd=1", "50.00", "90.00", "400.0", "noisy(p999)"],
+        ["ssd/read/qd=32", "1600", "2880", "12800", "noisy(p999)"],
+    ]
