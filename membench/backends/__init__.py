@@ -8,13 +8,14 @@ from membench.errors import BackendUnavailable
 
 if TYPE_CHECKING:
     from membench.backends.base import Backend
+    from membench.backends.scratch import Scratch
     from membench.machine import Machine
 
-BACKENDS = ("cpu",)
+BACKENDS = ("cpu", "storage")
 """The backends of this version, by the name that a bench asks for."""
 
 
-def open_backend(name: str, machine: Machine) -> Backend:
+def open_backend(name: str, machine: Machine, scratch: Scratch | None = None) -> Backend:
     """A backend, opened in this process.
 
     Raises:
@@ -24,4 +25,10 @@ def open_backend(name: str, machine: Machine) -> Backend:
         from membench.backends.cpu import CpuBackend
 
         return CpuBackend(machine)
+    if name == "storage":
+        from membench.backends.storage import open_storage
+
+        if scratch is None:
+            raise BackendUnavailable("there is no scratch file to measure a disk with")
+        return open_storage(machine, scratch)
     raise BackendUnavailable(f"there is no backend '{name}'")

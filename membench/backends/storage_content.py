@@ -1,0 +1,71 @@
+"""What stands in the scratch file: incompressible, and every block says which one it is.
+
+Standard library only.  A block of 4 KiB begins with its offset in the file and a
+tag; the rest is a piece of one random pattern, and the tag says which piece.  So
+a block proves by itself that it came from the right place, whole, and from which
+write, whoever wrote it last.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+
+BLOCK = 4096
+PATTERN = 1 << 20
+GENERATIONS = 1 << 12
+"""Writes are told apart by a number below this; what was laid out first is generation 0."""
+GENERATION_SHIFT = 20  # in the tag: mark (32 bits), generation (12), position (20)
+
+STAMP = struct.Struct("<QQ")
+"""What a block begins with: offset and tag."""
+
+_STRIDE = 663_461  # odd, so that no two of 2**20 successive MiB begin at the same position
+
+
+class Content:
+    """The content of a scratch file, a function of ``seed`` and the offset."""
+
+    def __init__(self, seed: int) -> None:
+        name = b"membench scratch %d" % seed
+        pattern = hashlib.shake_256(name).digest(PATTERN)
+        self._twice = memoryview(pattern + pattern)
+        self._mark = int.from_bytes(hashlib.sha256(name).digest()[:4]) << 32
+
+    def fill(self, out: memoryview, offset: int, generation: int = 0) -> None:
+        """Write into ``out`` what belongs at ``offset``; both are multiples of `BLOCK`.
+
+        Args:
+            generation: 0 <= generation < `GENERATIONS`.
+        """
+        if len(out) % BLOCK or offset % BLOCK:
+            raise ValueError(f"{len(out)} bytes at {offset} are not whole blocks")
+        done = 0
+        while done < len(out):
+            at = offset + done
+            count = min(PATTERN - at % PATTERN, len(out) - done)
+            position = (at // PATTERN * _STRIDE + at) % PATTERN
+            out[done : done + count] = self._twice[position : position + count]
+            tag = self._mark | generation << GENERATION_SHIFT
+            for block in range(0, count, BLOCK):
+                where = (position + block) % PATTERN
+                STAMP.pack_into(out, done + block, at + block, tag | where)
+            done += count
+
+    def generation(self, block: memoryview, offset: int) -> int:
+        """Which write ``block``, read at ``offset``, comes from; -1 where it is not ours."""
+        found, tag = STAMP.unpack_from(block)
+        position = tag % PATTERN
+        if found != offset or tag >> 32 << 32 != self._mark:
+            return -1
+        piece = self._twice[position + STAMP.size : position + BLOCK]
+        # As bytes, because views are compared element by element.
+        ours = bytes(block[STAMP.size : BLOCK]) == bytes(piece)
+        return tag >> GENERATION_SHIFT & (GENERATIONS - 1) if ours else -1
+
+    def wrong(self, data: memoryview, offset: int) -> int:
+        """Offset of the first block of ``data``, read at ``offset``, that is not ours; or -1."""
+        for at in range(0, len(data), BLOCK):
+            if self.generation(data[at : at + BLOCK], offset + at) < 0:
+                return offset + at
+        return -1

@@ -1,0 +1,68 @@
+"""How much a run may still write, and has written, counted across its processes.
+
+Standard library only.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+
+@dataclass
+class _Book:
+    written: int = 0
+    claims: dict[str, int] = field(default_factory=dict)
+
+
+class Ledger:
+    """Bytes that cases have claimed and written, in a small file that the processes share.
+
+    Used by one process at a time: the rounds of a run follow one another.
+
+    Args:
+        path: a file, empty at first.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def claim(self, case: str, size: int, limit: int) -> bool:
+        """Set ``size`` of ``limit`` bytes aside for ``case``, once; False if there are too few."""
+        book = self._read()
+        if case not in book.claims:
+            if size > limit - sum(book.claims.values()):
+                return False
+            book.claims[case] = size
+            self._write(book)
+        return True
+
+    def left(self, limit: int) -> int:
+        """Bytes of ``limit`` that nobody has claimed."""
+        return limit - sum(self._read().claims.values())
+
+    def wrote(self, size: int) -> None:
+        """Count ``size`` bytes as written."""
+        book = self._read()
+        book.written += size
+        self._write(book)
+
+    @property
+    def written(self) -> int:
+        """Bytes that cases have written."""
+        return self._read().written
+
+    def _read(self) -> _Book:
+        text = Path(self._path).read_text(encoding="ascii")
+        return _Book(**json.loads(text)) if text else _Book()
+
+    def _write(self, book: _Book) -> None:
+        # In one piece and without truncating: whoever is killed here leaves the old or the new.
+        data = json.dumps(asdict(book)).encode("ascii")
+        fd = os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            os.pwrite(fd, data.ljust(os.fstat(fd).st_size), 0)
+        finally:
+            os.close(fd)

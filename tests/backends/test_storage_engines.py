@@ -1,0 +1,380 @@
+"""Both engines move what they were asked to, say how long it took, and notice what is wrong."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from membench.backends.cpu import CpuBackend
+from membench.backends.scratch import Scratch, ScratchFile
+from membench.backends.storage import StorageBackend, open_storage
+from membench.backends.storage_content import BLOCK
+from membench.backends.storage_flow import Flow, Shape
+from membench.backends.storage_mapping import Mapping
+from membench.backends.storage_native import NativeAio
+from membench.backends.storage_threads import Threads
+from membench.backends.storage_traffic import (
+    NEVER,
+    Engine,
+    Trace,
+    Traffic,
+    joined,
+    shuffled,
+    successive,
+)
+from membench.errors import BackendUnavailable, MembenchError, Skip, VerificationFailed
+from membench.machine import Machine
+from membench.machine.filesystem import read_filesystem
+from membench.units import KIB, MIB
+
+SIZE = 32 * MIB
+SECONDS = 0.05
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ScratchFile]:
+    place = tmp_path_factory.mktemp("scratch")
+    if reason := read_filesystem(place).direct_io:
+        pytest.skip(reason)
+    with ScratchFile.create(place, SIZE, budget=SIZE + 100 * MIB, seed=11, rounds=2) as made:
+        yield made
+
+
+@pytest.fixture
+def storage(machine: Machine, file: ScratchFile) -> Iterator[StorageBackend]:
+    backend = open_storage(machine, file.scratch)
+    yield backend
+    backend.close()
+
+
+def native(cpu: CpuBackend) -> Engine:
+    return NativeAio(cpu)
+
+
+def threads(cpu: CpuBackend) -> Engine:
+    return Threads()
+
+
+ENGINES = [native, threads]
+Make = Callable[[CpuBackend], Engine]
+
+
+@pytest.fixture(params=ENGINES, ids=["aio", "preadv"])
+def engine(request: pytest.FixtureRequest, cpu: CpuBackend) -> Iterator[Engine]:
+    made: Engine = request.param(cpu)
+    yield made
+    made.close()
+
+
+def flow(storage: StorageBackend, engine: Engine, shape: Shape, room: int = 0) -> Flow:
+    memory = storage.memory("4k", max(room, (shape.depth + 1) * shape.block))
+    fd = storage.open(direct=True, write=shape.reads < 100)
+    return Flow(fd, SIZE, storage.content, memory, engine, shape)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "block", "depth"),
+    [("rand", 4 * KIB, 1), ("rand", 4 * KIB, 33), ("seq", MIB, 3), ("rand", 12 * KIB, 4)],
+)
+def test_reads_are_counted_placed_and_verified(
+    storage: StorageBackend, engine: Engine, pattern: str, block: int, depth: int
+) -> None:
+    reading = flow(storage, engine, Shape(pattern=pattern, block=block, depth=depth))
+    trace = reading.run(SECONDS)
+    reading.verify()
+    reading.close()
+    assert trace.count >= depth
+    assert not trace.wrote.any()
+    assert (trace.latency > 0).all()
+    assert (np.diff(trace.finished) >= 0).all()
+    assert trace.begin < trace.finished[0]
+    assert (trace.offset % block == 0).all()
+    assert trace.offset.max() <= SIZE - block
+    assert 0 < trace.busy <= 1.5
+    assert (trace.landed != NEVER).any()
+    places = trace.offset[: SIZE // block // 2]
+    assert np.unique(places).size == places.size  # none came twice yet
+
+
+def test_the_memory_holds_what_the_trace_says(storage: StorageBackend, engine: Engine) -> None:
+    block, slots = 64 * KIB, 64
+    memory = storage.memory("4k", slots * block)
+    fd = storage.open(direct=True)
+    offsets = shuffled(SIZE, block, np.random.default_rng(1))
+    traffic = Traffic(block, 4, offsets, seconds=1.0, most=50)
+    trace = engine.run(fd, memory, traffic)
+    os.close(fd)
+    assert trace.count == 50
+    assert sorted(trace.offset) == sorted(offsets[:50])
+    landed = trace.landed[trace.landed != NEVER]
+    assert sorted(landed) == sorted(offsets[:50])  # every page in a place of its own
+    for slot, offset in enumerate(trace.landed.tolist()):
+        if offset != NEVER:
+            piece = memory[slot * block : (slot + 1) * block].data
+            assert storage.content.wrong(piece, offset) == -1
+
+
+@pytest.mark.parametrize("reads", [0, 50])
+def test_writes_stand_in_the_file_and_stay_within_their_number(
+    storage: StorageBackend, engine: Engine, reads: int
+) -> None:
+    most = 40 * 8 * KIB
+    shape = Shape(pattern="rand", block=8 * KIB, depth=4, reads=reads, most=most)
+    writing = flow(storage, engine, shape)
+    trace = writing.run(5.0)
+    writing.verify()
+    writing.close()
+    written = int(trace.wrote.sum()) * shape.block
+    assert 0 < written <= most * (1 if reads == 0 else 2)
+    if reads == 0:
+        assert written == most
+    with storage.opened(direct=True) as fd:
+        page = storage.memory("4k", BLOCK)
+        generations = set()
+        for offset in trace.offset[trace.wrote].tolist():
+            for at in (offset, offset + BLOCK):
+                os.preadv(fd, [page.data], at)
+                generations.add(storage.content.generation(page.data, at))
+    assert len(generations) == 1
+    assert generations.pop() > 0
+    reading = flow(storage, engine, Shape(pattern="seq", block=MIB, depth=2))
+    reading.run(SECONDS)
+    reading.verify()  # what was written is content, too
+    reading.close()
+
+
+def spoil(scratch: Scratch, offset: int, data: bytes) -> bytes:
+    """Change the file behind everyone's back; what stood there."""
+    fd = os.open(scratch.path, os.O_RDWR)
+    before = os.pread(fd, len(data), offset)
+    os.pwrite(fd, data, offset)
+    os.fsync(fd)
+    os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+    os.close(fd)
+    return before
+
+
+def test_a_block_of_another_place_is_noticed(storage: StorageBackend, engine: Engine) -> None:
+    wrong = SIZE // 2
+    stamp = spoil(storage.scratch, wrong, (4096).to_bytes(8, "little"))
+    memory = storage.memory("4k", 8 * BLOCK)
+    traffic = Traffic(BLOCK, 1, np.array([0, wrong, MIB], np.int64), seconds=1.0, most=3)
+    try:
+        with storage.opened(direct=True) as fd, pytest.raises(VerificationFailed, match=str(wrong)):
+            engine.run(fd, memory, traffic)
+    finally:
+        spoil(storage.scratch, wrong, stamp)
+
+
+def test_a_changed_byte_is_noticed(storage: StorageBackend, engine: Engine) -> None:
+    places = range(BLOCK + 3000, SIZE, MIB)
+    kept = [spoil(storage.scratch, at, b"?") for at in places]
+    try:
+        reading = flow(storage, engine, Shape(pattern="rand", block=MIB, depth=2))
+        reading.run(SECONDS)
+        with pytest.raises(VerificationFailed, match="not what was written"):
+            reading.verify()
+        reading.close()
+    finally:
+        for at, byte in zip(places, kept, strict=True):
+            spoil(storage.scratch, at, byte)
+
+
+def test_a_write_that_was_lost_is_noticed(storage: StorageBackend, engine: Engine) -> None:
+    shape = Shape(pattern="rand", block=BLOCK, depth=2, reads=0, most=64 * BLOCK)
+    writing = flow(storage, engine, shape)
+    trace = writing.run(5.0)
+    clean = bytearray(BLOCK)
+    for offset in trace.offset.tolist():
+        storage.content.fill(memoryview(clean), offset)
+        spoil(storage.scratch, offset, bytes(clean))  # as if it had never been written
+    with pytest.raises(VerificationFailed, match="does not stand there"):
+        writing.verify()
+    writing.close()
+
+
+def test_a_read_past_the_end_is_an_error(storage: StorageBackend, engine: Engine) -> None:
+    memory = storage.memory("4k", 4 * 2 * BLOCK)
+    last = np.array([SIZE - BLOCK], np.int64)
+    traffic = Traffic(2 * BLOCK, 1, last, seconds=1.0, most=1)
+    with storage.opened(direct=True) as fd, pytest.raises(MembenchError, match="4096 bytes inst"):
+        engine.run(fd, memory, traffic)
+
+
+def test_a_refused_call_is_an_error(storage: StorageBackend, engine: Engine) -> None:
+    memory = storage.memory("4k", 4 * BLOCK)
+    reading = Traffic(BLOCK, 1, np.array([0], np.int64), seconds=1.0, most=1)
+    writing = replace(reading, writes=np.array([True]))
+    with storage.opened(direct=True) as fd:  # it may only read
+        with pytest.raises(MembenchError, match="failed") as caught:
+            engine.run(fd, memory, writing)
+        assert "\n" not in str(caught.value)
+        storage.content.fill(memory.data, 0)
+        assert engine.run(fd, memory, reading).count == 1  # and the engine still works
+
+
+def test_several_loops_share_the_work(storage: StorageBackend, cpu: CpuBackend) -> None:
+    if len(cpu.cpus) < 2:
+        pytest.skip("needs 2 CPUs")
+    engine = NativeAio(cpu)
+    offsets = shuffled(SIZE, BLOCK, np.random.default_rng(2))
+    with storage.opened(direct=True) as fd:
+        memory = storage.memory("4k", 10 * BLOCK)
+        trace = engine._run(fd, memory, Traffic(BLOCK, 5, offsets, SECONDS), 2)
+    engine.close()
+    assert trace.loops == 2
+    assert trace.depth == 5
+    assert trace.landed.size == 10
+    assert (np.diff(trace.finished) >= 0).all()
+    half = trace.offset[: SIZE // BLOCK // 4]
+    assert np.unique(half).size == half.size
+
+
+def test_without_native_aio_threads_do_it(
+    machine: Machine, file: ScratchFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(NativeAio, "_context", refuse)
+    backend = open_storage(machine, file.scratch)
+    assert backend.engine.name == "preadv"
+    backend.close()
+
+
+def refuse(*_: object) -> int:
+    raise BackendUnavailable("io_setup is refused")
+
+
+def test_without_a_compiler_threads_do_it(
+    machine: Machine, file: ScratchFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MEMBENCH_ENGINE", "numpy")
+    backend = open_storage(machine, file.scratch)
+    assert backend.engine.name == "preadv"
+    backend.close()
+
+
+def test_the_backend_says_what_it_is(storage: StorageBackend) -> None:
+    device = storage.describe()
+    assert device.backend == "storage"
+    assert device.name.startswith(storage.scratch.kind)
+    assert storage.engine.name == "aio"
+    assert len(storage.kernel_digest) == 64
+    assert storage.evict() == 0
+    with storage.opened(direct=False) as fd:
+        os.pread(fd, SIZE, 0)
+    assert storage.resident() == 1
+    assert storage.evict() == 0
+
+
+def test_what_does_not_fit_is_skipped(storage: StorageBackend) -> None:
+    with pytest.raises(Skip, match=r"needs a scratch file of 64\.0 MiB, this one has 32\.0 MiB"):
+        storage.flow(Shape(pattern="seq", block=4 * MIB, depth=8))
+
+
+def test_the_budget_is_for_all_rounds(storage: StorageBackend) -> None:
+    storage.claim("one", 30 * MIB)
+    storage.claim("one", 30 * MIB)
+    with pytest.raises(Skip, match=r"in each of 2 rounds, 40\.0 MiB are left of the disk budget"):
+        storage.claim("two", 30 * MIB)
+
+
+def test_a_scratch_file_that_is_gone_is_said(machine: Machine, tmp_path: Path) -> None:
+    gone = Scratch(str(tmp_path / "gone"), SIZE, 0, 1, 1, str(tmp_path / "ledger"))
+    with pytest.raises(BackendUnavailable, match="cannot be reached"):
+        open_storage(machine, gone)
+
+
+def test_mapped_pages_fault_when_they_are_cold(storage: StorageBackend) -> None:
+    mapping = Mapping(storage.cpu, storage.open(direct=False), SIZE, "rand")
+    assert mapping.evict() == 0
+    trace = mapping.touch(shuffled(SIZE, BLOCK, np.random.default_rng(1))[:100], 1, 5.0)
+    assert trace.count == 100
+    assert mapping.faults[0] >= 90
+    assert mapping.warm() == 1
+    mapping.touch(np.arange(0, SIZE, 64 * KIB, dtype=np.int64), 1, 5.0)
+    assert mapping.faults[0] <= 10
+    assert mapping.faults[1] >= 0.9 * SIZE / (64 * KIB)
+    mapping.close()
+    mapping.close()
+    assert storage.resident() == 0
+
+
+def test_a_mapped_page_of_another_place_is_noticed(storage: StorageBackend) -> None:
+    stamp = spoil(storage.scratch, MIB, (4096).to_bytes(8, "little"))
+    mapping = Mapping(storage.cpu, storage.open(direct=False), SIZE, "seq")
+    try:
+        with pytest.raises(VerificationFailed, match="not the one"):
+            mapping.touch(np.array([0, MIB], np.int64), 1, 5.0)
+    finally:
+        mapping.close()
+        spoil(storage.scratch, MIB, stamp)
+
+
+@given(
+    blocks=st.integers(1, 500),
+    block=st.sampled_from([4096, 12288, 1 << 20]),
+    seed=st.integers(0, 9),
+)
+def test_places_are_all_whole_blocks_each_once(blocks: int, block: int, seed: int) -> None:
+    for choose in (shuffled, successive):
+        offsets = choose(blocks * block + block // 2, block, np.random.default_rng(seed))
+        assert sorted(offsets) == [n * block for n in range(blocks)]
+    steps = np.diff(successive(blocks * block, block, np.random.default_rng(seed)))
+    assert np.isin(steps, [block, block - blocks * block]).all()
+
+
+def trace_of(finished: list[int], depth: int, deadline: int) -> Trace:
+    stamps = np.array(finished, np.int64)
+    ones = np.ones_like(stamps)
+    return Trace(
+        latency=ones,
+        finished=stamps,
+        offset=ones,
+        wrote=ones < 0,
+        begin=0,
+        deadline=deadline,
+        busy=0.0,
+        loops=1,
+        depth=depth,
+        landed=ones,
+    )
+
+
+@given(
+    gaps=st.lists(st.integers(1, 10**6), min_size=1, max_size=2000),
+    depth=st.integers(1, 64),
+)
+def test_rates_weighed_by_their_time_give_the_whole(gaps: list[int], depth: int) -> None:
+    finished = np.cumsum(gaps).tolist()
+    rates = trace_of(finished, depth, finished[-1]).rates()
+    assert all(rate > 0 for rate in rates)
+    whole = len(gaps) / finished[-1] * 1e9
+    assert min(rates) <= whole * (1 + 1e-9)
+    assert max(rates) >= whole * (1 - 1e-9)
+
+
+def test_bursts_do_not_look_like_speed() -> None:
+    """A disk that completes all 32 at once, every 10 ms, does 3200 a second."""
+    finished = [10_000_000 * burst + n for burst in range(1, 41) for n in range(32)]
+    rates = trace_of(finished, 32, finished[-1]).rates()
+    assert len(rates) > 1
+    assert max(abs(rate / 3200 - 1) for rate in rates) < 0.01
+
+
+def test_what_comes_after_the_deadline_does_not_count() -> None:
+    finished = [*range(1000, 101_000, 1000), 500_000, 900_000]
+    assert trace_of(finished, 1, 100_000).rates() == pytest.approx([1e6] * 12, rel=1e-6)
+    assert trace_of([900_000], 1, 100_000).rates() == pytest.approx([1e9 / 900_000])
+
+
+def test_joined_traces_are_in_order() -> None:
+    one, two = trace_of([1, 5, 9], 1, 9), trace_of([2, 3, 10], 2, 9)
+    both = joined([one, two])
+    assert both.finished.tolist() == [1, 2, 3, 5, 9, 10]
+    assert (both.loops, both.depth, both.count) == (2, 3, 6)
