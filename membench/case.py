@@ -9,6 +9,7 @@ Floor 2.  A bench is a decorated function; a case is one point of its axes::
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -85,11 +86,17 @@ class Bench:
     memory: Cost
     disk: Cost
     backend: str
+    where: Callable[..., bool] | None = None
 
     @property
     def summary(self) -> str:
-        """The first line of its docstring."""
-        return (self.function.__doc__ or "").strip().partition("\n")[0]
+        """The first line of its description."""
+        return self.description.partition("\n")[0]
+
+    @property
+    def description(self) -> str:
+        """Its docstring for a reader: without indentation and without marks of code."""
+        return inspect.cleandoc(self.function.__doc__ or "").replace("``", "")
 
     @property
     def family(self) -> str:
@@ -110,7 +117,8 @@ class Bench:
             return
         grid = self.grid | self.full_grid if profile == "full" else self.grid
         for params in sweep(self.axes, grid, profile, machine):
-            yield self.case(params, machine)
+            if self.where is None or self.where(profile, **self.arguments(params)):
+                yield self.case(params, machine)
 
     def case(self, params: Mapping[str, Value], machine: Machine) -> Case:
         """The case at ``params``."""
@@ -164,6 +172,7 @@ def bench(
     memory: Cost = 0,
     disk: Cost = 0,
     backend: str = "",
+    where: Callable[..., bool] | None = None,
 ) -> Callable[[Callable[..., Work]], Bench]:
     """Declare a benchmark.
 
@@ -181,6 +190,8 @@ def bench(
         memory: bytes that one case holds.
         disk: bytes of scratch file that one case needs.
         backend: ``cpu``, ``cuda`` or ``storage``; by default ``cuda`` where a GPU is needed.
+        where: ``(profile, **arguments) -> bool``: which combinations of the axes are cases;
+            all by default.
     """
     if not _BENCH_NAME.fullmatch(name):
         raise ValueError(f"'{name}' is not a bench name: lower case, <prefix>/<operation>")
@@ -215,6 +226,7 @@ def bench(
             memory=memory,
             disk=disk,
             backend=backend or ("cuda" if Needs.GPU in every_need else "cpu"),
+            where=where,
         )
 
     return decorate

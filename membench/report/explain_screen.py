@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
-
 from rich.console import Console
 from rich.text import Text
 
@@ -22,7 +20,7 @@ def print_flag(console: Console, flag: Flag) -> None:
 def print_bench(console: Console, bench: Bench, cases: dict[str, list[Case]]) -> None:
     """A bench's own description, its axes and its cases by profile."""
     console.print(Text(bench.name, "bold"))
-    console.print(Text(inspect.cleandoc(bench.function.__doc__ or "(not described)")))
+    console.print(Text(bench.description or "(not described)"))
     console.print()
     for metric, stat in bench.yields:
         console.print(f"Yields: {metric} ({stat}), {UNIT[metric]}, {BETTER[metric]} is better")
