@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from membench.measure.events import Observer, Silent
-from membench.measure.options import DEFAULT_TIMEOUT, RunOptions
+from membench.measure.options import DEFAULT_DISK_BUDGET, DEFAULT_TIMEOUT, RunOptions
 from membench.measure.session import Outcome, prepare, start
 from membench.record import table
 from membench.record.schema import Row
@@ -25,6 +25,8 @@ def run(
     output: str | Path | None = None,
     label: str | None = None,
     seed: int | None = None,
+    scratch: str | Path | None = None,
+    disk_budget: int = DEFAULT_DISK_BUDGET,
     timeout: float = DEFAULT_TIMEOUT,
     strict: bool = False,
     observer: Observer | None = None,
@@ -50,6 +52,8 @@ def run(
         output=None if output is None else Path(output),
         label=label,
         seed=seed,
+        scratch=None if scratch is None else Path(scratch),
+        disk_budget=disk_budget,
         timeout=timeout,
         strict=strict,
         argv=("membench.run",),

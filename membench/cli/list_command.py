@@ -17,16 +17,18 @@ def command(profile: str, select: tuple[str, ...], as_json: bool) -> None:
     Seconds and memory are estimates.  'membench explain BENCH' describes one.
     """
     from membench.machine import snapshot
-    from membench.measure.options import RunOptions
+    from membench.measure.availability import Site
+    from membench.measure.options import RESULTS, RunOptions
     from membench.measure.plan import planned, select_cases
     from membench.registry import registry
 
-    machine = snapshot()
+    machine = snapshot([RESULTS])
+    site = Site(machine, scratch=machine.filesystems[-1])
     benches = registry()
     for problem in benches.problems:
         click.echo(f"Warning: {problem}", err=True)
     options = RunOptions(profile=profile, select=select)
-    cases = [planned(case, benches, machine) for case in select_cases(options, benches, machine)]
+    cases = [planned(case, benches, site) for case in select_cases(options, benches, machine)]
     if as_json:
         import json
 

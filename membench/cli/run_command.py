@@ -9,6 +9,11 @@ import click
 
 from membench.case import PROFILES
 from membench.errors import EXIT_FINDING, EXIT_OK, EXIT_SIGNAL_BASE, UsageError
+from membench.units import parse_size
+
+
+def _bytes(_ctx: click.Context, _option: click.Parameter, text: str) -> int:
+    return parse_size(text)
 
 
 @click.command(name="run")
@@ -32,6 +37,21 @@ from membench.errors import EXIT_FINDING, EXIT_OK, EXIT_SIGNAL_BASE, UsageError
 )
 @click.option("--label", metavar="NAME", help="Name of this machine in the results.")
 @click.option("--seed", type=click.IntRange(0), help="Of the order of the cases.")
+@click.option(
+    "--scratch",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Directory of the scratch file, which has no name and cannot be left behind."
+    "  [default: beside the results]",
+)
+@click.option(
+    "--disk-budget",
+    callback=_bytes,
+    default="2GiB",
+    show_default=True,
+    metavar="SIZE",
+    help="Size of the scratch file at most.",
+)
 @click.option(
     "--timeout",
     type=click.FloatRange(0, min_open=True),
@@ -59,12 +79,14 @@ def command(
     output: Path | None,
     label: str | None,
     seed: int | None,
+    scratch: Path | None,
+    disk_budget: int,
     timeout: float,
     dry_run: bool,
     strict: bool,
     resume: Path | None,
 ) -> int:
-    r"""Measure this machine and write a results file.
+    """Measure this machine and write a results file.
 
     Every case is measured in several rounds, each a fresh process; the value
     of a row is the median of the rounds.  The results are one CSV file and
@@ -78,7 +100,7 @@ def command(
 
     Exit codes: 0 done, 1 error, 2 usage, 3 a case failed, 4 nothing matched,
     130 or 143 interrupted (the partial results are kept and named).
-    """
+    """  # noqa: D301 - click wants the very character \b to keep the lines below it apart
     from membench.measure.options import RunOptions
     from membench.measure.session import prepare, start
     from membench.measure.session import resume as resume_run
@@ -107,6 +129,8 @@ def command(
             output=output,
             label=label,
             seed=seed,
+            scratch=scratch,
+            disk_budget=disk_budget,
             timeout=timeout,
             strict=strict,
             argv=("membench", *sys.argv[1:]),

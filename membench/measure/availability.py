@@ -3,21 +3,40 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from importlib.util import find_spec
 
 from membench import __version__
 from membench.backends import BACKENDS
 from membench.case import Case, Needs
-from membench.machine import Machine
+from membench.machine import Filesystem, Machine
+from membench.measure.options import DEFAULT_DISK_BUDGET
 from membench.units import about_size
 
-MEMORY_SHARE = 0.5
-"""Largest share of the usable memory that one case may hold (the rest keeps the machine alive)."""
+DISK_SHARE = 0.5
+"""Largest share of the free space that the scratch file may take."""
 
 
-def why_not(case: Case, backend: str, machine: Machine, device: str = "auto") -> str:
-    """One line that says why ``case`` cannot run on ``machine``, or empty where it can."""
-    if Needs.GPU in case.needs and (reason := _no_gpu(machine, device)):
+@dataclass(frozen=True)
+class Site:
+    """Where a plan is to be carried out.
+
+    Attributes:
+        device: the ``--device`` that was asked for.
+        scratch: the filesystem for the scratch file; None = unknown.
+        disk_budget: bytes that the scratch file may have.
+    """
+
+    machine: Machine
+    device: str = "auto"
+    scratch: Filesystem | None = None
+    disk_budget: int = DEFAULT_DISK_BUDGET
+
+
+def why_not(case: Case, backend: str, site: Site) -> str:
+    """One line that says why ``case`` cannot run on ``site``, or empty where it can."""
+    machine = site.machine
+    if Needs.GPU in case.needs and (reason := _no_gpu(machine, site.device)):
         return reason
     if backend not in BACKENDS:
         return f"membench {__version__} has no {backend} backend"
@@ -27,10 +46,9 @@ def why_not(case: Case, backend: str, machine: Machine, device: str = "auto") ->
         return "needs 2 CPUs, 1 may be used"
     if Needs.TWO_NUMA_NODES in case.needs and len(machine.memory.nodes) < 2:
         return "needs 2 NUMA nodes, this machine has 1"
-    limit = MEMORY_SHARE * machine.memory.usable
-    if case.memory > limit:
+    if (limit := machine.memory.budget) < case.memory:
         return f"needs {about_size(case.memory)} of memory, {about_size(limit)} may be used"
-    return ""
+    return _no_disk(case, site) if case.disk else ""
 
 
 def no_jit() -> str:
@@ -39,6 +57,25 @@ def no_jit() -> str:
         return "needs compiled kernels, and MEMBENCH_ENGINE=numpy forbids them"
     if find_spec("numba") is None:
         return "needs compiled kernels: Numba is not installed"
+    return ""
+
+
+def _no_disk(case: Case, site: Site) -> str:
+    place = site.scratch
+    if place is None:
+        return "the filesystem of the scratch directory is unknown"
+    if place.direct_io:
+        return f"no disk to reach through {place.path} ({place.direct_io}); try --scratch DIR"
+    if case.disk > site.disk_budget:
+        return (
+            f"needs a file of {about_size(case.disk)}, "
+            f"--disk-budget grants {about_size(site.disk_budget)}"
+        )
+    if case.disk > DISK_SHARE * place.free:
+        return (
+            f"needs a file of {about_size(case.disk)}, "
+            f"{about_size(DISK_SHARE * place.free)} of {place.path} may be used"
+        )
     return ""
 
 

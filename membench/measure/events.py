@@ -28,6 +28,10 @@ class Observer(Protocol):
         """Something is not as it should be, and the run goes on."""
         ...
 
+    def noted(self, message: str) -> None:
+        """Something takes its time, and this is what."""
+        ...
+
     def started(self, plan: Plan, done: int) -> None:
         """The run begins; ``done`` units were there already (a resumed run)."""
         ...
@@ -49,6 +53,9 @@ class Silent:
     """Watches and says nothing."""
 
     def warned(self, message: str, hint: str) -> None:
+        """Nothing."""
+
+    def noted(self, message: str) -> None:
         """Nothing."""
 
     def started(self, plan: Plan, done: int) -> None:

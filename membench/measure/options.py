@@ -5,7 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from membench.units import GIB
+
+RESULTS = Path("results")
+"""Where results go unless a file is named."""
+
 DEFAULT_TIMEOUT = 120.0
+DEFAULT_DISK_BUDGET = 2 * GIB
 
 
 @dataclass(frozen=True)
@@ -20,6 +26,8 @@ class RunOptions:
         output: the CSV's path; None = ``results/<machine>/<UTC>_<profile>.csv``.
         label: name of the machine in the results; None = made from the hardware.
         seed: of the order of cases; None = a fresh one, which the sidecar keeps.
+        scratch: directory for the scratch file; None = beside the results.
+        disk_budget: bytes that the scratch file may have at most.
         timeout: seconds that one case may take in one round.
         strict: a GPU that is there but cannot be used is an error.
     """
@@ -32,6 +40,8 @@ class RunOptions:
     output: Path | None = None
     label: str | None = None
     seed: int | None = None
+    scratch: Path | None = None
+    disk_budget: int = DEFAULT_DISK_BUDGET
     timeout: float = DEFAULT_TIMEOUT
     strict: bool = False
     argv: tuple[str, ...] = ()

@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 
 from membench.case import PROFILES, Case
 from membench.errors import NothingMatched, UsageError
-from membench.machine import Machine
+from membench.machine import Filesystem, Machine
 from membench.machine.identity import check_label
 from membench.machine.software import software_version
-from membench.measure.availability import why_not
+from membench.measure.availability import Site, why_not
 from membench.measure.options import RunOptions
 from membench.record.plan import Plan, PlannedCase
 from membench.registry import Registry, choose
@@ -39,15 +39,21 @@ def estimate(plan: Plan) -> Estimate:
     )
 
 
-def make_plan(options: RunOptions, registry: Registry, machine: Machine) -> Plan:
-    """The plan that ``options`` ask for.
+def make_plan(
+    options: RunOptions, registry: Registry, machine: Machine, scratch: Filesystem | None = None
+) -> Plan:
+    """The plan that ``options`` ask for, with a scratch file on ``scratch`` if a case needs one.
 
     Raises:
         UsageError: a device that does not exist, a label that cannot be a name.
         NothingMatched: the selectors leave no case.
     """
     check_device(options.device, machine)
-    cases = select_cases(options, registry, machine)
+    site = Site(machine, options.device, scratch, options.disk_budget)
+    cases = tuple(
+        planned(case, registry, site) for case in select_cases(options, registry, machine)
+    )
+    needs_disk = any(case.disk and not case.skipped for case in cases)
     now = datetime.now(UTC)
     rounds = PROFILES[options.profile] if options.rounds is None else options.rounds
     return Plan(
@@ -61,11 +67,13 @@ def make_plan(options: RunOptions, registry: Registry, machine: Machine) -> Plan
         software=software_version(),
         argv=options.argv,
         started=f"{now:%Y-%m-%dT%H:%M:%SZ}",
-        cases=tuple(planned(case, registry, machine, options.device) for case in cases),
+        cases=cases,
+        scratch=scratch.path if scratch is not None and needs_disk else "",
+        disk_budget=options.disk_budget,
     )
 
 
-def planned(case: Case, registry: Registry, machine: Machine, device: str = "auto") -> PlannedCase:
+def planned(case: Case, registry: Registry, site: Site) -> PlannedCase:
     """``case`` as it stands in a plan, with the reason where it cannot run."""
     backend = registry.benches[case.bench].backend
     return PlannedCase(
@@ -79,7 +87,7 @@ def planned(case: Case, registry: Registry, machine: Machine, device: str = "aut
         memory=case.memory,
         disk=case.disk,
         backend=backend,
-        skipped=why_not(case, backend, machine, device),
+        skipped=why_not(case, backend, site),
     )
 
 

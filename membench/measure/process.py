@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO
 
 import membench
+from membench.backends.scratch import Scratch
 from membench.errors import WorkerError
 from membench.machine import Machine
 from membench.measure.interrupt import Interrupt
@@ -37,6 +38,7 @@ class Worker:
     """One worker process.
 
     Args:
+        scratch: the run's scratch file, if it has one.
         verbose: its standard error is the parent's, instead of being kept for
             the reason of its death.
 
@@ -45,7 +47,14 @@ class Worker:
         Interrupted: a signal came while waiting for it.
     """
 
-    def __init__(self, machine: Machine, interrupt: Interrupt, *, verbose: bool = False) -> None:
+    def __init__(
+        self,
+        machine: Machine,
+        scratch: Scratch | None,
+        interrupt: Interrupt,
+        *,
+        verbose: bool = False,
+    ) -> None:
         self._interrupt = interrupt
         self._stderr: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as self
         reader, writer = os.pipe2(os.O_CLOEXEC)
@@ -69,7 +78,7 @@ class Worker:
         self._reader = reader
         self._buffer = b""
         try:
-            self._say(encode(Hello(machine)))
+            self._say(encode(Hello(machine, scratch)))
             self._line(START_SECONDS)
         except WorkerLost as lost:
             self.kill()

@@ -11,6 +11,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from membench.backends.scratch import Scratch
 from membench.machine import Machine
 from membench.record.plain import dump, load
 from membench.record.plan import PlannedCase
@@ -23,6 +24,7 @@ class Hello:
     """The first message: what the worker must know once."""
 
     machine: Machine
+    scratch: Scratch | None = None
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from membench.machine.cgroup import throttled_count
 from membench.measure.events import Observer, Place
 from membench.measure.flags import results
 from membench.measure.interrupt import Interrupt
+from membench.measure.layout import Layout
 from membench.measure.order import order
 from membench.measure.process import Worker, WorkerLost
 from membench.measure.protocol import Request
@@ -27,6 +28,7 @@ def run_rounds(
     machine: Machine,
     journal: Journal,
     done: Iterable[Unit],
+    layout: Layout,
     observer: Observer,
     interrupt: Interrupt,
     *,
@@ -55,7 +57,7 @@ def run_rounds(
         if not todo:
             continue
         journal.note("round", {"round": round_, "order": [case.id for case in todo]})
-        with _Round(plan, machine, interrupt, round_, verbose=verbose) as worker:
+        with _Round(plan, machine, layout, interrupt, round_, verbose=verbose) as worker:
             for case in todo:
                 place = Place(round_, plan.rounds, cases.index(case) + 1, len(cases))
                 observer.case_started(case, place)
@@ -77,10 +79,18 @@ class _Round:
     """One round's worker, replaced when it is lost; killed when the round is left early."""
 
     def __init__(
-        self, plan: Plan, machine: Machine, interrupt: Interrupt, round_: int, *, verbose: bool
+        self,
+        plan: Plan,
+        machine: Machine,
+        layout: Layout,
+        interrupt: Interrupt,
+        round_: int,
+        *,
+        verbose: bool,
     ) -> None:
         self._plan = plan
         self._machine = machine
+        self._layout = layout
         self._interrupt = interrupt
         self._round = round_
         self._verbose = verbose
@@ -100,6 +110,8 @@ class _Round:
     def run(self, case: PlannedCase, iters: int | None) -> Unit:
         """The unit of ``case``; a lost worker makes it a failed one."""
         started = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+        if case.disk and self._layout.problem:
+            return self._failed(case, started, self._layout.problem)
         throttled = throttled_count()
         worker = self._worker or self._start()
         try:
@@ -107,17 +119,18 @@ class _Round:
         except WorkerLost as lost:
             worker.kill()
             self._worker = None
-            return Unit(
-                round=self._round,
-                case=case.id,
-                status=Status.FAILED,
-                started=started,
-                reason=f"the worker {lost}",
-            )
+            return self._failed(case, started, f"the worker {lost}")
         if unit.status is Status.OK and throttled_count() > throttled:
             unit = replace(unit, flags=(*unit.flags, "cgroup-limited"))
         return unit
 
+    def _failed(self, case: PlannedCase, started: str, reason: str) -> Unit:
+        return Unit(
+            round=self._round, case=case.id, status=Status.FAILED, started=started, reason=reason
+        )
+
     def _start(self) -> Worker:
-        self._worker = Worker(self._machine, self._interrupt, verbose=self._verbose)
+        self._worker = Worker(
+            self._machine, self._layout.scratch, self._interrupt, verbose=self._verbose
+        )
         return self._worker

@@ -19,7 +19,8 @@ from membench.machine.software import software_version
 from membench.measure.events import Observer
 from membench.measure.flags import results
 from membench.measure.interrupt import Interrupted, interrupts
-from membench.measure.options import RunOptions
+from membench.measure.layout import laid_out
+from membench.measure.options import RESULTS, RunOptions
 from membench.measure.plan import make_plan
 from membench.measure.runner import run_rounds
 from membench.record.journal import Contents, Journal
@@ -33,8 +34,6 @@ from membench.record.table import write_rows
 from membench.record.unit import Unit
 from membench.registry import Registry, registry
 from membench.terms import Status
-
-RESULTS = Path("results")
 
 
 @dataclass(frozen=True)
@@ -96,7 +95,14 @@ def prepare(options: RunOptions, observer: Observer, benches: Registry | None = 
         UsageError, NothingMatched: see `make_plan`.
     """
     benches = benches or registry()
-    machine = snapshot([options.output.parent if options.output else RESULTS])
+    results_directory = options.output.parent if options.output else RESULTS
+    scratch = options.scratch or results_directory
+    if options.scratch is not None and not options.scratch.is_dir():
+        raise OutputError(
+            f"the scratch place {options.scratch} is not a directory",
+            "give a directory that you may write to; nothing else is ever written to",
+        )
+    machine = snapshot([results_directory, scratch])
     gpus = machine.gpus
     if gpus.problem and options.device != "cpu":
         if options.strict:
@@ -104,7 +110,7 @@ def prepare(options: RunOptions, observer: Observer, benches: Registry | None = 
         observer.warned(gpus.problem, gpus.remedy)
     for problem in benches.problems:
         observer.warned(problem, "")
-    plan = make_plan(options, benches, machine)
+    plan = make_plan(options, benches, machine, machine.filesystems[-1])
     csv = options.output or default_path(RESULTS, plan.machine, plan.started, plan.profile)
     return Prepared(plan, machine, csv)
 
@@ -161,6 +167,20 @@ def _same_ground(plan: Plan, then: Machine, now: Machine, benches: Registry) -> 
             )
 
 
+@dataclass(frozen=True)
+class _End:
+    """How a session ended: seconds in all and of the layout, and what cut it short, if anything."""
+
+    seconds: float
+    layout: float
+    signum: int = 0
+    trouble: MembenchError | None = None
+
+    @property
+    def complete(self) -> bool:
+        return not self.signum and self.trouble is None
+
+
 def _run(
     prepared: Prepared,
     journal: Journal,
@@ -170,58 +190,61 @@ def _run(
     verbose: bool,
 ) -> Outcome:
     begin = time.monotonic()
-    signum = 0
+    layout_seconds, signum = 0.0, 0
     trouble: MembenchError | None = None
     plan, machine = prepared.plan, prepared.machine
     try:
-        with interrupts() as interrupt:
-            run_rounds(plan, machine, journal, done, observer, interrupt, verbose=verbose)
+        with interrupts() as interrupt, laid_out(plan, observer) as layout:
+            layout_seconds = layout.seconds
+            interrupt.check()
+            run_rounds(plan, machine, journal, done, layout, observer, interrupt, verbose=verbose)
     except Interrupted as interrupted:
         signum = interrupted.signum
     except (OutputError, WorkerError) as error:
         trouble = error
     finally:
         journal.close()
-    return _publish(prepared, len(done), time.monotonic() - begin, signum, trouble)
+    end = _End(time.monotonic() - begin, layout_seconds, signum, trouble)
+    return _publish(prepared, len(done), end)
 
 
-def _publish(
-    prepared: Prepared, before: int, seconds: float, signum: int, trouble: MembenchError | None
-) -> Outcome:
-    """Turn the journal into CSV and sidecar; a complete run's journal then goes."""
+def _publish(prepared: Prepared, before: int, end: _End) -> Outcome:
+    """Turn the journal into CSV and sidecar; a complete run's journal then goes.
+
+    ``before`` units were there when the session began.
+    """
     journal = journal_path(prepared.csv)
     contents = read_journal(journal)
-    wall = _wall(contents.units[before:], seconds)
-    complete = not signum and trouble is None
-    if not contents.units and not complete:
+    wall = _wall(contents.units[before:], end)
+    if not contents.units and not end.complete:
         journal.unlink()  # nothing was measured: nothing is left behind
-        if trouble is not None:
-            raise trouble
-        return Outcome(contents.plan, prepared.machine, (), None, wall, signum)
+        if end.trouble is not None:
+            raise end.trouble
+        return Outcome(contents.plan, prepared.machine, (), None, wall, end.signum)
     rows = results(contents.plan, contents.units, prepared.machine)
     again = f"membench run --resume {prepared.csv}"
     try:
         write_rows(prepared.csv, rows)
-        write_sidecar(prepared.csv, _sidecar(contents, wall, interrupted=not complete))
+        write_sidecar(prepared.csv, _sidecar(contents, wall, interrupted=not end.complete))
     except OutputError as error:
         raise OutputError(
-            f"{trouble or error}; what was measured is in {journal}",
+            f"{end.trouble or error}; what was measured is in {journal}",
             f"make room, then: {again}",
         ) from error
-    if trouble is not None:
-        raise type(trouble)(
-            f"{trouble}; what was measured is in {prepared.csv}", f"when it is mended: {again}"
+    if end.trouble is not None:
+        raise type(end.trouble)(
+            f"{end.trouble}; what was measured is in {prepared.csv}", f"when it is mended: {again}"
         )
-    if complete:
+    if end.complete:
         journal.unlink()
-    return Outcome(contents.plan, prepared.machine, rows, prepared.csv, wall, signum)
+    return Outcome(contents.plan, prepared.machine, rows, prepared.csv, wall, end.signum)
 
 
-def _wall(units: Sequence[Unit], seconds: float) -> Wall:
+def _wall(units: Sequence[Unit], end: _End) -> Wall:
     return Wall(
-        total=seconds,
+        total=end.seconds,
         measuring=sum(unit.seconds.measure for unit in units),
-        filling=sum(unit.seconds.setup for unit in units),
+        filling=end.layout + sum(unit.seconds.setup for unit in units),
         verifying=sum(unit.seconds.verify for unit in units),
     )
 

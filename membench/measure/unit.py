@@ -18,7 +18,7 @@ from membench.measure.readings import reading
 from membench.measure.sampling import take_samples
 from membench.measure.stop import FixedCount
 from membench.record.unit import Reading, Seconds, Unit
-from membench.terms import CacheState, Stat, Status
+from membench.terms import QUANTILE, CacheState, Stat, Status
 from membench.work import Observed, Timed, Work, unverified
 
 WALL_CAP_S = 10.0
@@ -111,6 +111,9 @@ def _observed(
     work: Observed,
 ) -> tuple[tuple[Reading, ...], dict[str, Any], Callable[[], bool | None]]:
     observation = work.observe(work.seconds)
+    readings = tuple(
+        reading(metric, stat, samples) for (metric, stat), samples in observation.samples.items()
+    )
 
     def verify() -> bool | None:
         if work.verify is None:
@@ -123,12 +126,15 @@ def _observed(
         "timer": work.timer,
         "cache_state": work.cache_state,
         "stop_reason": "deadline",
-        "detail": {**work.detail, **observation.detail},
+        "detail": {**work.detail, **observation.detail, **_unresolved(readings)},
     }
-    readings = tuple(
-        reading(metric, stat, samples) for (metric, stat), samples in observation.samples.items()
-    )
     return readings, facts, verify
+
+
+def _unresolved(readings: tuple[Reading, ...]) -> dict[str, str]:
+    """Quantiles beyond which not one sample lies: of 200 samples, p99.9 is but the largest."""
+    stats = [one.stat for one in readings if one.n * (1 - QUANTILE[one.stat]) < 1]
+    return {"unresolved": ",".join(dict.fromkeys(stats))} if stats else {}
 
 
 def _declared(work: Work) -> dict[str, Any]:

@@ -47,7 +47,7 @@ def main(argv: list[str]) -> None:
 
     def backend(name: str) -> Backend:
         if name not in backends:
-            backends[name] = open_backend(name, hello.machine)
+            backends[name] = open_backend(name, hello.machine, hello.scratch)
         return backends[name]
 
     os.write(results, b"{}\n")

@@ -41,6 +41,8 @@ class Plan:
         seed: of the order of the cases in every round.
         timeout: seconds that one case may take in one round.
         software: the `membench` column: version, and ``+g<hash>`` in a checkout.
+        scratch: directory of the scratch file, empty where no case needs one.
+        disk_budget: bytes that the scratch file may have, and that all cases together may write.
     """
 
     run_id: str
@@ -54,3 +56,5 @@ class Plan:
     argv: tuple[str, ...]
     started: str
     cases: tuple[PlannedCase, ...]
+    scratch: str = ""
+    disk_budget: int = 0

@@ -57,6 +57,7 @@ def _wall(wall: Wall) -> str:
 
 def _next(outcome: Outcome) -> str:
     """The one command that helps most now."""
+    assert outcome.csv is not None
     if outcome.signum:
         return f"membench run --resume {outcome.csv}"
     failed = next((row for row in outcome.rows if row.status is Status.FAILED), None)
@@ -68,6 +69,4 @@ def _next(outcome: Outcome) -> str:
         return "membench doctor    (many rows are noisy: it looks for what disturbs)"
     if noisy:
         return "membench run --rounds 10    (some rows are noisy: membench explain noisy)"
-    if outcome.plan.profile == "quick":
-        return "membench run --profile full"
-    return "membench list --profile full"
+    return f"membench report {outcome.csv} -o {sidecar_path(outcome.csv).with_suffix('.html')}"

@@ -9,8 +9,8 @@ import pytest
 from membench.case import Case, Needs
 from membench.errors import NothingMatched, UsageError
 from membench.machine import Machine, snapshot
-from membench.machine.model import Gpu, Gpus, Node
-from membench.measure.availability import why_not
+from membench.machine.model import Filesystem, Gpu, Gpus, Node
+from membench.measure.availability import Site, why_not
 from membench.measure.flags import flagged
 from membench.measure.options import RunOptions
 from membench.measure.plan import make_plan, planned
@@ -37,7 +37,7 @@ def machine() -> Machine:
     )
 
 
-def case(*needs: Needs, memory: int = 0) -> Case:
+def case(*needs: Needs, memory: int = 0, disk: int = 0) -> Case:
     return Case(
         id="ddr/thing",
         bench="ddr/thing",
@@ -48,12 +48,12 @@ def case(*needs: Needs, memory: int = 0) -> Case:
         needs=frozenset(needs),
         seconds=1.0,
         memory=memory,
-        disk=0,
+        disk=disk,
     )
 
 
 def test_a_case_without_needs_runs(machine: Machine) -> None:
-    assert why_not(case(), "cpu", machine) == ""
+    assert why_not(case(), "cpu", Site(machine)) == ""
 
 
 @pytest.mark.parametrize(
@@ -67,12 +67,12 @@ def test_what_the_machine_lacks_is_the_reason(
     machine: Machine, need: Needs, usable: int, reason: str
 ) -> None:
     small = replace(machine, cpu=replace(machine.cpu, usable=usable))
-    assert why_not(case(need), "cpu", small) == reason
+    assert why_not(case(need), "cpu", Site(small)) == reason
 
 
 def test_a_case_may_hold_half_of_the_usable_memory(machine: Machine) -> None:
-    assert why_not(case(memory=4 * GIB), "cpu", machine) == ""
-    assert why_not(case(memory=5 * GIB), "cpu", machine) == (
+    assert why_not(case(memory=4 * GIB), "cpu", Site(machine)) == ""
+    assert why_not(case(memory=5 * GIB), "cpu", Site(machine)) == (
         "needs 5.00 GiB of memory, 4.00 GiB may be used"
     )
 
@@ -80,9 +80,45 @@ def test_a_case_may_hold_half_of_the_usable_memory(machine: Machine) -> None:
 def test_compiled_kernels_can_be_forbidden(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert why_not(case(Needs.JIT), "cpu", machine) == ""
+    assert why_not(case(Needs.JIT), "cpu", Site(machine)) == ""
     monkeypatch.setenv("MEMBENCH_ENGINE", "numpy")
-    assert "MEMBENCH_ENGINE=numpy" in why_not(case(Needs.JIT), "cpu", machine)
+    assert "MEMBENCH_ENGINE=numpy" in why_not(case(Needs.JIT), "cpu", Site(machine))
+
+
+DISK = Filesystem(
+    path="results",
+    mount="/",
+    kind="ext4",
+    options="rw",
+    device="/dev/vda",
+    free=4 * GIB,
+    direct_io="",
+)
+
+
+@pytest.mark.parametrize(
+    ("place", "budget", "reason"),
+    [
+        (DISK, 2 * GIB, ""),
+        (None, 2 * GIB, "the filesystem of the scratch directory is unknown"),
+        (
+            replace(DISK, direct_io="tmpfs keeps its files in memory"),
+            2 * GIB,
+            "no disk to reach through results (tmpfs keeps its files in memory); try --scratch DIR",
+        ),
+        (DISK, GIB, "needs a file of 1.50 GiB, --disk-budget grants 1.00 GiB"),
+        (
+            replace(DISK, free=2 * GIB),
+            2 * GIB,
+            "needs a file of 1.50 GiB, 1.00 GiB of results may be used",
+        ),
+    ],
+)
+def test_a_case_with_a_file_needs_a_disk_with_room(
+    machine: Machine, place: Filesystem | None, budget: int, reason: str
+) -> None:
+    site = Site(machine, scratch=place, disk_budget=budget)
+    assert why_not(case(disk=3 * GIB // 2), "cpu", site) == reason
 
 
 GPU = Gpu(index=0, name="A GPU", uuid="0", memory=GIB, compute_capability="90")
@@ -90,7 +126,7 @@ GPU = Gpu(index=0, name="A GPU", uuid="0", memory=GIB, compute_capability="90")
 
 def test_the_states_of_a_gpu(machine: Machine) -> None:
     def reason(gpus: Gpus, device: str = "auto") -> str:
-        return why_not(case(Needs.GPU), "cuda", replace(machine, gpus=gpus), device)
+        return why_not(case(Needs.GPU), "cuda", Site(replace(machine, gpus=gpus), device))
 
     assert reason(Gpus()) == "no NVIDIA GPU was found"
     assert reason(Gpus(devices=(GPU,), problem="CuPy is not installed")) == "CuPy is not installed"
@@ -123,7 +159,7 @@ def test_a_selector_of_the_other_profile_is_told_so(machine: Machine) -> None:
 def test_every_case_of_the_project_is_planned_without_running_it(machine: Machine) -> None:
     for profile in ("quick", "full"):
         for one in registry().cases(profile, machine):
-            made = planned(one, registry(), machine)
+            made = planned(one, registry(), Site(machine))
             assert made.seconds > 0
             assert made.memory > 0, made.id
 

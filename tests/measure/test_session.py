@@ -34,7 +34,9 @@ def broken_gpu(monkeypatch: pytest.MonkeyPatch) -> Machine:
         driver="580.65", cuda="13.0", devices=(GPU,), problem="CuPy is not installed", remedy=REMEDY
     )
     machine = replace(snapshot(), gpus=gpus)
-    monkeypatch.setattr(session, "snapshot", lambda _paths: machine)
+    monkeypatch.setattr(
+        session, "snapshot", lambda paths: replace(machine, filesystems=snapshot(paths).filesystems)
+    )
     return machine
 
 

@@ -49,6 +49,15 @@ def fill(verify=None, before=None):
     )
 
 
+def wait():
+    """Write the process id to a file, then wait until the file is gone."""
+    flag = Path(os.environ["TEST_FLAG"])
+    if flag.parent.is_dir():
+        flag.write_text(str(os.getpid()))
+        while flag.exists():
+            time.sleep(0.01)
+
+
 @bench("ddr/steady", version=VERSION, seconds=0.01)
 @axis("n", quick=(1, 2, 3))
 def steady(cpu, n):
@@ -103,14 +112,29 @@ def segfaults(cpu):
 @bench("ddr/slow", version=1, seconds=0.01)
 @axis("n", quick=(1, 2))
 def slow(cpu, n):
-    """Writes its process id to a file, then waits until the file is gone."""
-    def wait():
-        flag = Path(os.environ["TEST_FLAG"])
-        if flag.parent.is_dir():
-            flag.write_text(str(os.getpid()))
-            while flag.exists():
-                time.sleep(0.01)
+    """Waits while it is measured."""
     return fill(before=wait)
+
+
+YIELDS = tuple(
+    [(Metric.IOPS, Stat.MEDIAN), (Metric.BANDWIDTH, Stat.MEDIAN)]
+    + [(Metric.LATENCY, stat) for stat in (Stat.P50, Stat.P95, Stat.P99, Stat.P999)]
+)
+
+
+@bench("ssd/tiny", version=1, backend="storage", yields=YIELDS, seconds=0.2, disk=16 << 20)
+def tiny(storage):
+    """Reads a small file."""
+    from membench.benches.ssd import read
+
+    return read.function(storage, "rand", 4096, 4, "thp")
+
+
+@bench("ssd/slow", version=1, backend="storage", yields=YIELDS, seconds=0.2, disk=16 << 20)
+def slow_disk(storage):
+    """Holds the file until it is told to go on."""
+    wait()
+    return tiny.function(storage)
 
 
 @bench("hbm/nothing", version=1, needs=Needs.GPU, seconds=0.01)

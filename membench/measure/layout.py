@@ -1,0 +1,61 @@
+"""The scratch file of a run: made once, before the first round, and only if a case needs it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from membench.backends.scratch import Scratch, ScratchFile
+from membench.errors import MembenchError
+from membench.measure.events import Observer
+from membench.record.plan import Plan
+from membench.units import about_size
+
+WRITE_FACTOR = 8
+"""A run writes at most this many times its ``--disk-budget``, the layout included: SSDs wear."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What came of it.
+
+    Attributes:
+        scratch: the file as workers know it, None where there is none.
+        problem: why there is none although a case needs it, else empty.
+        seconds: that writing it took.
+    """
+
+    scratch: Scratch | None = None
+    problem: str = ""
+    seconds: float = 0.0
+
+
+@contextmanager
+def laid_out(plan: Plan, observer: Observer) -> Iterator[Layout]:
+    """The scratch file that the runnable cases of ``plan`` need, gone when the block is left.
+
+    A file that cannot be made costs the cases that need it, not the run.
+    """
+    size = max((case.disk for case in plan.cases if not case.skipped), default=0)
+    if not size:
+        yield Layout()
+        return
+    observer.noted(f"writing a scratch file of {about_size(size)} in {plan.scratch}")
+    begin = time.monotonic()
+    try:
+        file = ScratchFile.create(
+            Path(plan.scratch),
+            size,
+            budget=WRITE_FACTOR * plan.disk_budget,
+            seed=plan.seed,
+            rounds=plan.rounds,
+        )
+    except MembenchError as error:
+        observer.warned(str(error), error.hint)
+        yield Layout(problem=str(error))
+        return
+    with file:
+        yield Layout(file.scratch, seconds=time.monotonic() - begin)
