@@ -23,7 +23,7 @@ _HERE = Path(__file__).parent
 def sources_digest() -> str:
     """Hex digest of the sources of all host kernels and of what compiles them."""
     digest = hashlib.sha256()
-    for path in sorted({Path(__file__), *_HERE.glob("host_*.py")}):
+    for path in sorted({Path(__file__), *_HERE.glob("host_*.py"), *_HERE.glob("storage_*.py")}):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
 

@@ -15,7 +15,7 @@ from membench.backends.base import Device
 from membench.backends.cpu import CpuBackend
 from membench.backends.scratch import Scratch
 from membench.backends.storage_content import BLOCK, Content
-from membench.backends.storage_files import disk_name, requests, resident_share
+from membench.backends.storage_files import disk_name, evict, requests, resident_share
 from membench.backends.storage_flow import Flow, Shape
 from membench.backends.storage_ledger import Ledger
 from membench.backends.storage_traffic import Engine
@@ -165,8 +165,7 @@ class StorageBackend:
         Of all of it where ``size`` is 0.
         """
         with self.opened(direct=False) as fd:
-            os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
-        return self.resident(size)
+            return evict(fd, size or self.scratch.size)
 
     def resident(self, size: int = 0) -> float:
         """Share of the file, or of its first ``size`` bytes, that is in the page cache, proven."""

@@ -9,11 +9,14 @@ import ctypes
 import errno
 import os
 import random
+import time
 from pathlib import Path
 
 _CACHESTAT = 451  # Linux 6.5, the same number on every architecture
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _SAMPLED_PAGES = 64
+_TRIES = 20
+_PAUSE_S = 0.005
 
 
 class _Range(ctypes.Structure):
@@ -36,6 +39,20 @@ def resident_share(fd: int, size: int) -> float:
     """
     counted = _counted(fd, size)
     return _sampled(fd, size) if counted is None else counted
+
+
+def evict(fd: int, size: int) -> float:
+    """Drop the file from the page cache; the share of its first ``size`` bytes that stayed.
+
+    Pages that are just being read ahead cannot be dropped: it tries for a while.
+    """
+    for _ in range(_TRIES):
+        os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+        share = resident_share(fd, size)
+        if not share:
+            break
+        time.sleep(_PAUSE_S)
+    return share
 
 
 def _counted(fd: int, size: int) -> float | None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from membench.backends import storage_touch
 from membench.backends.cpu import CpuBackend
-from membench.backends.storage_files import resident_share
+from membench.backends.storage_files import evict, resident_share
 from membench.backends.storage_traffic import Longs, Trace, joined
 from membench.backends.team import Seat
 from membench.errors import VerificationFailed
@@ -36,12 +36,12 @@ class Mapping:
     def evict(self) -> float:
         """Unmap the pages and drop them from the page cache; the share that stayed."""
         self._map.madvise(mmap.MADV_DONTNEED)  # a mapped page would stay
-        os.posix_fadvise(self._fd, 0, self._size, os.POSIX_FADV_DONTNEED)
-        return self.resident()
+        return evict(self._fd, self._size)
 
     def warm(self) -> float:
         """Bring all pages into the page cache, unmapped; the share that is there."""
-        # Page by page: of a large folio one fault would map all.
+        # From nothing and page by page: of a large folio one fault would map all.
+        self.evict()
         os.posix_fadvise(self._fd, 0, 0, os.POSIX_FADV_RANDOM)
         buffer = bytearray(_READ)
         for offset in range(0, self._size, _READ):

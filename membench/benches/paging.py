@@ -22,8 +22,8 @@ from membench.work import Observation, Work
 if TYPE_CHECKING:
     from membench.backends.storage import StorageBackend
 
-POOL = 256 * MIB
-"""Memory that pages land in: more than the caches hold, as a cache of KV pages is."""
+POOL = 128 * MIB
+"""Memory that pages land in: more than most caches hold, as a cache of KV pages is."""
 
 
 def _pool(block: int, qd: int) -> int:

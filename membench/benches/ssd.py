@@ -165,10 +165,10 @@ def latencies(
 
 
 def seen(trace: Trace) -> dict[str, str | int | float]:
-    """How busy the client was, and whether it may have been the limit."""
+    """How busy the client was (share of a CPU), and whether it may have been the limit."""
     detail: dict[str, str | int | float] = {
         "loops": trace.loops,
-        "busy": f"{100 * trace.busy:.0f}%",
+        "busy": round(trace.busy, 2),
     }
     if trace.busy > CLIENT_LIMITED:
         detail["client"] = "limited"

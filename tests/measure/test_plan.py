@@ -16,7 +16,7 @@ from membench.measure.options import RunOptions
 from membench.measure.plan import make_plan, planned
 from membench.record.schema import Row
 from membench.registry import registry
-from membench.terms import BETTER, UNIT, Metric, Stat, Status, Tier
+from membench.terms import BETTER, UNIT, CacheState, Metric, Stat, Status, Tier
 from membench.units import GIB, MIB
 
 
@@ -198,5 +198,10 @@ def test_the_flags_of_the_machine(machine: Machine) -> None:
     assert flagged(row(size_bytes=4 * last_level - 1), bare).flags == ("cache-served",)
     assert flagged(row(size_bytes=1, tier=Tier.CACHE), bare).flags == ()
     assert flagged(row(stop_reason="wall-cap"), bare).flags == ("not-converged",)
+    disk = row(tier=Tier.SSD, cache_state=CacheState.COLD, detail={"resident": "0.0%,1.0%"})
+    assert flagged(disk, bare).flags == ()
+    warm = replace(disk, detail={"resident": "0.0%,1.1%"})
+    assert flagged(warm, bare).flags == ("page-cache",)
+    assert flagged(replace(warm, cache_state=CacheState.HOT), bare).flags == ()
     failed = row(status=Status.FAILED, value=None, size_bytes=1)
     assert flagged(failed, virtual).flags == ()
