@@ -10,7 +10,7 @@ from pathlib import Path
 
 from membench.measure.events import Observer, Silent
 from membench.measure.options import DEFAULT_DISK_BUDGET, DEFAULT_TIMEOUT, RunOptions
-from membench.measure.session import Outcome, prepare, start
+from membench.measure.run import Outcome, prepare, start
 from membench.record import table
 from membench.record.schema import Row
 

@@ -102,8 +102,8 @@ def command(
     130 or 143 interrupted (the partial results are kept and named).
     """  # noqa: D301 - click wants the very character \b to keep the lines below it apart
     from membench.measure.options import RunOptions
-    from membench.measure.session import prepare, start
-    from membench.measure.session import resume as resume_run
+    from membench.measure.run import prepare, start
+    from membench.measure.run import resume as resume_run
     from membench.report.progress import watcher
 
     watch = watcher()

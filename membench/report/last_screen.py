@@ -7,7 +7,7 @@ from collections import Counter
 from rich.console import Console
 from rich.text import Text
 
-from membench.measure.session import Outcome, Wall
+from membench.measure.run import Outcome, Wall
 from membench.record.paths import sidecar_path
 from membench.report.console import is_terminal
 from membench.report.run_screen import print_flags, print_headline, print_results

@@ -38,7 +38,7 @@ from membench.terms import Status
 
 @dataclass(frozen=True)
 class Wall:
-    """Where the wall time of a session went, in seconds.
+    """Where the wall time went, in seconds; of a resumed run, that of its last part.
 
     `overhead` is what was neither measuring nor filling nor verifying:
     starting processes, compiling, planning, journalling, drawing.
@@ -169,7 +169,7 @@ def _same_ground(plan: Plan, then: Machine, now: Machine, benches: Registry) -> 
 
 @dataclass(frozen=True)
 class _End:
-    """How a session ended: seconds in all and of the layout, and what cut it short, if anything."""
+    """How it ended: seconds in all and of the layout, and what cut it short, if anything."""
 
     seconds: float
     layout: float
@@ -211,7 +211,7 @@ def _run(
 def _publish(prepared: Prepared, before: int, end: _End) -> Outcome:
     """Turn the journal into CSV and sidecar; a complete run's journal then goes.
 
-    ``before`` units were there when the session began.
+    ``before`` units were there already, of a resumed run.
     """
     journal = journal_path(prepared.csv)
     contents = read_journal(journal)

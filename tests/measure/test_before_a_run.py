@@ -10,7 +10,7 @@ import pytest
 from membench.errors import BackendUnavailable
 from membench.machine import Machine, snapshot
 from membench.machine.model import Gpu, Gpus
-from membench.measure import session
+from membench.measure import run
 from membench.measure.events import Silent
 from membench.measure.options import RunOptions
 
@@ -35,7 +35,7 @@ def broken_gpu(monkeypatch: pytest.MonkeyPatch) -> Machine:
     )
     machine = replace(snapshot(), gpus=gpus)
     monkeypatch.setattr(
-        session, "snapshot", lambda paths: replace(machine, filesystems=snapshot(paths).filesystems)
+        run, "snapshot", lambda paths: replace(machine, filesystems=snapshot(paths).filesystems)
     )
     return machine
 
@@ -43,7 +43,7 @@ def broken_gpu(monkeypatch: pytest.MonkeyPatch) -> Machine:
 @pytest.mark.usefixtures("broken_gpu")
 def test_a_gpu_that_cannot_be_used_is_said_first_with_the_exact_install_line() -> None:
     listener = Listener()
-    prepared = session.prepare(RunOptions(select=("ddr/copy",)), listener)
+    prepared = run.prepare(RunOptions(select=("ddr/copy",)), listener)
     assert listener.warnings == [("CuPy is not installed", REMEDY)]
     assert prepared.plan.cases
 
@@ -51,19 +51,19 @@ def test_a_gpu_that_cannot_be_used_is_said_first_with_the_exact_install_line() -
 @pytest.mark.usefixtures("broken_gpu")
 def test_strict_makes_it_an_error() -> None:
     with pytest.raises(BackendUnavailable, match="CuPy is not installed") as caught:
-        session.prepare(RunOptions(strict=True), Silent())
+        run.prepare(RunOptions(strict=True), Silent())
     assert caught.value.hint == REMEDY
 
 
 @pytest.mark.usefixtures("broken_gpu")
 def test_who_wants_no_gpu_is_not_told_about_it() -> None:
     listener = Listener()
-    session.prepare(RunOptions(device="cpu", strict=True), listener)
+    run.prepare(RunOptions(device="cpu", strict=True), listener)
     assert listener.warnings == []
 
 
 def test_preparing_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    prepared = session.prepare(RunOptions(select=("ddr/copy",), label="box"), Silent())
+    prepared = run.prepare(RunOptions(select=("ddr/copy",), label="box"), Silent())
     assert prepared.csv.parts[:2] == ("results", "box")
     assert list(tmp_path.iterdir()) == []
