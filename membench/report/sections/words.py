@@ -48,8 +48,7 @@ def percent(fraction: float) -> str:
 def about(row: Row) -> str:
     """What the bench of ``row`` measures, in its author's first line; empty where unknown."""
     bench = registry().benches.get(split(row.case)[0])
-    text = (bench.function.__doc__ or "").strip() if bench else ""
-    return text.partition("\n")[0].rstrip(".")
+    return bench.summary.rstrip(".") if bench else ""
 
 
 def codes(flags: Sequence[str]) -> Line:
