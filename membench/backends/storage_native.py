@@ -54,6 +54,9 @@ class NativeAio:
 
     def run(self, fd: int, memory: Bytes, traffic: Traffic) -> Trace:
         """See `Engine.run`; repeated with more loops while one of them uses up its CPU."""
+        if memory.size < (traffic.depth + 1) * traffic.block:
+            # A block is checked before its place is used again: with none to spare, nobody moves.
+            raise ValueError(f"{traffic.depth} I/Os under way need memory for one block more")
         loops = 1
         while True:
             trace = self._run(fd, memory, traffic, loops)

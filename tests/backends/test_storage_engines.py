@@ -220,6 +220,14 @@ def test_a_refused_call_is_an_error(storage: StorageBackend, engine: Engine) -> 
         assert engine.run(fd, memory, reading).count == 1  # and the engine still works
 
 
+def test_memory_without_a_spare_block_is_refused_instead_of_waited_for(
+    storage: StorageBackend, cpu: CpuBackend
+) -> None:
+    traffic = Traffic(4 * KIB, 4, successive(SIZE, 4 * KIB, np.random.default_rng(1)), SECONDS)
+    with storage.opened(direct=True) as fd, pytest.raises(ValueError, match="one block more"):
+        NativeAio(cpu).run(fd, storage.memory("4k", 16 * KIB), traffic)
+
+
 def test_several_loops_share_the_work(storage: StorageBackend, cpu: CpuBackend) -> None:
     if len(cpu.cpus) < 2:
         pytest.skip("needs 2 CPUs")
