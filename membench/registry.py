@@ -9,16 +9,21 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Iterable, Iterator, Mapping
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache
-from importlib.metadata import entry_points
+from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from membench.case import Bench, Case
 from membench.errors import NothingMatched
 from membench.machine import Machine
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 PACKAGE = "membench.benches"
 ENTRY_POINT_GROUP = "membench.benches"
@@ -48,7 +53,7 @@ def registry() -> Registry:
                 raise ValueError(f"two benches are named '{found.name}'")
             benches[found.name] = found
     problems: list[str] = []
-    for entry in sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda entry: entry.name):
+    for entry in _plug_ins():
         try:
             for found in benches_of(entry.load()):
                 if found.name in benches:
@@ -71,6 +76,31 @@ def benches_of(module: ModuleType) -> tuple[Bench, ...]:
         for value in vars(module).values()
         if isinstance(value, Bench) and value.function.__module__ == module.__name__
     )
+
+
+def _plug_ins() -> Sequence[EntryPoint]:
+    """The entry points of the group, by name.
+
+    `importlib.metadata` takes as long to import as click.  So it is only asked
+    where some distribution names the group at all, or cannot be looked into.
+    """
+    if not any(_may_have_plug_ins(Path(place or ".")) for place in sys.path):
+        return ()
+    from importlib.metadata import entry_points
+
+    return sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda entry: entry.name)
+
+
+def _may_have_plug_ins(place: Path) -> bool:
+    try:
+        if not place.is_dir():
+            return place.exists()  # an archive
+        group = f"[{ENTRY_POINT_GROUP}]"
+        return any(
+            group in file.read_text("utf-8") for file in place.glob("*-info/entry_points.txt")
+        )
+    except (OSError, UnicodeDecodeError):
+        return True
 
 
 def _own_modules() -> Iterator[ModuleType]:
