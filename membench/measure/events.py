@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -44,8 +44,8 @@ class Observer(Protocol):
         """A unit is in the journal; ``seconds`` is what it took."""
         ...
 
-    def round_ended(self, round_: int, rows: Sequence[Row]) -> None:
-        """A round is complete; ``rows`` are the results so far."""
+    def round_ended(self, round_: int, rows: Callable[[], Sequence[Row]]) -> None:
+        """A round is complete; ``rows()`` makes the results so far, for whoever wants them."""
         ...
 
 
@@ -67,5 +67,5 @@ class Silent:
     def case_ended(self, unit: Unit, place: Place, seconds: float) -> None:
         """Nothing."""
 
-    def round_ended(self, round_: int, rows: Sequence[Row]) -> None:
+    def round_ended(self, round_: int, rows: Callable[[], Sequence[Row]]) -> None:
         """Nothing."""

@@ -71,7 +71,7 @@ def run_rounds(
                     batches.setdefault(case.id, unit.iters)
                 observer.case_ended(unit, place, time.monotonic() - begin)
                 interrupt.check()
-        observer.round_ended(round_, results(plan, units, machine))
+        observer.round_ended(round_, lambda: results(plan, units, machine))
     return tuple(units)
 
 

@@ -67,7 +67,7 @@ class Watcher:
     def case_ended(self, unit: Unit, place: Place, seconds: float) -> None:
         """See the classes below."""
 
-    def round_ended(self, round_: int, rows: Sequence[Row]) -> None:
+    def round_ended(self, round_: int, rows: Callable[[], Sequence[Row]]) -> None:
         """After the first round of several, what is known so far."""
         if round_ != 1 or self._rounds == 1:
             return
@@ -75,7 +75,7 @@ class Watcher:
         def show() -> None:
             self.console.print()
             self.console.print(Text("provisional, after 1 round", "bold"))
-            print_results(self.console, rows, full_ids=not is_terminal())
+            print_results(self.console, rows(), full_ids=not is_terminal())
             self.console.print()
 
         self.draw(show)
