@@ -59,15 +59,6 @@ class Scratch:
     device: str = ""
 
 
-def plan_size(cases_disk: int, budget: int, free: int) -> int:
-    """Bytes of scratch file for cases that want ``cases_disk``; 0 where none makes sense.
-
-    At most ``budget``, and half of the ``free`` bytes of the filesystem.
-    """
-    size = min(cases_disk, budget, free // 2) // CHUNK * CHUNK
-    return size if size >= LEAST else 0
-
-
 class ScratchFile:
     """The file itself, held by the process that made it; a context manager.
 
@@ -87,7 +78,7 @@ class ScratchFile:
         """Lay out ``size`` bytes in ``directory``, in full, and bring them to the device.
 
         Args:
-            size: rounded up to a multiple of `CHUNK`, at least `LEAST`; see `plan_size`.
+            size: rounded up to a multiple of `CHUNK`, at least `LEAST`.
             budget: bytes that the run may write, the layout included.
 
         Raises:

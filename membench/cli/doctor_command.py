@@ -27,9 +27,9 @@ def command(scratch: Path | None, as_json: bool) -> int:
     """
     from membench import __version__
     from membench.doctor import SCHEMA, Level, examine, gather, worst
+    from membench.measure.options import RESULTS
 
-    results = Path("results")
-    facts = gather(scratch or (results if results.is_dir() else Path()))
+    facts = gather(scratch or (RESULTS if RESULTS.is_dir() else Path()))
     findings = examine(facts)
     if as_json:
         import json

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 
@@ -12,8 +10,9 @@ import click
 def command(as_json: bool) -> None:
     """Show the machine as membench sees it: the snapshot that a run keeps."""
     from membench.machine import snapshot
+    from membench.measure.options import RESULTS
 
-    machine = snapshot([Path("results")])
+    machine = snapshot([RESULTS])
     if as_json:
         import json
 

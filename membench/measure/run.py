@@ -87,14 +87,14 @@ class Prepared:
     csv: Path
 
 
-def prepare(options: RunOptions, observer: Observer, benches: Registry | None = None) -> Prepared:
+def prepare(options: RunOptions, observer: Observer) -> Prepared:
     """Look at the machine and make the plan.  Writes nothing.
 
     Raises:
         BackendUnavailable: ``strict``, and a GPU is there that cannot be used.
         UsageError, NothingMatched: see `make_plan`.
     """
-    benches = benches or registry()
+    benches = registry()
     results_directory = options.output.parent if options.output else RESULTS
     scratch = options.scratch or results_directory
     if options.scratch is not None and not options.scratch.is_dir():

@@ -12,14 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from membench.backends.scratch import CHUNK, LEAST, ScratchFile, plan_size
+from membench.backends.scratch import CHUNK, LEAST, ScratchFile
 from membench.backends.storage_content import Content
 from membench.errors import BackendUnavailable, OutputError
 from membench.machine.filesystem import read_filesystem
-from membench.units import GIB, MIB
+from membench.units import MIB
 
 SIZE = LEAST
 
@@ -225,18 +223,6 @@ def test_the_limit_on_file_sizes_is_the_old_one_afterwards(disk: Path) -> None:
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     with make(disk):
         assert resource.getrlimit(resource.RLIMIT_FSIZE) == before
-
-
-@given(
-    wanted=st.integers(0, 64 * GIB), budget=st.integers(0, 64 * GIB), free=st.integers(0, 64 * GIB)
-)
-def test_a_planned_size_keeps_every_bound(wanted: int, budget: int, free: int) -> None:
-    size = plan_size(wanted, budget, free)
-    assert size <= min(wanted, budget, free // 2)
-    assert size % CHUNK == 0
-    assert size == 0 or size >= LEAST
-    if min(wanted, budget, free // 2) >= LEAST:
-        assert size > min(wanted, budget, free // 2) - CHUNK
 
 
 def test_the_parent_needs_nothing_heavy_for_it() -> None:
