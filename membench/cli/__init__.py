@@ -100,7 +100,9 @@ def _guarded(argv: list[str]) -> int:
         click.echo("Interrupted.", err=True)
         return EXIT_SIGNAL_BASE + _SIGINT
     except OSError as error:
-        return _lost_output(error)
+        if error.filename is None:  # a failing write to a stream names no file
+            return _lost_output(error)
+        return _complain(f"{error.filename}: {error.strerror}", "", EXIT_ERROR, verbose)
     except Exception as error:
         hint = "this is a defect: run it again as 'membench -v ...' and report what it prints"
         return _complain(f"{type(error).__name__}: {error}", hint, EXIT_ERROR, verbose)

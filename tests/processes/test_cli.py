@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import re
 import subprocess
 import sys
@@ -11,7 +13,7 @@ from pathlib import Path
 import pytest
 from driver import Membench
 
-from membench import __version__
+from membench import __version__, cli
 from membench.record.sidecar import read_sidecar
 from membench.record.table import read_rows
 from membench.terms import FLAGS, Status
@@ -167,6 +169,19 @@ def test_a_traceback_only_on_request(membench: Membench) -> None:
     assert "Traceback" not in quiet.stderr
     assert "Traceback" in loud.stderr
     assert loud.returncode == quiet.returncode == 2
+
+
+def test_a_failing_file_is_not_mistaken_for_lost_output(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_arguments: object, **_options: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "a/file")
+
+    monkeypatch.setattr(cli.group, "main", fail)
+    with pytest.raises(SystemExit) as left:
+        cli.main(["list"])
+    assert left.value.code == 1
+    assert capsys.readouterr().err == "Error: a/file: No space left on device\n"
 
 
 def test_verbose_shows_what_a_failing_bench_said(membench: Membench) -> None:
