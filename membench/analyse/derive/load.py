@@ -1,0 +1,61 @@
+"""What a bandwidth-latency curve says: where waiting begins, and what is the most to be had.
+
+Also the front of what may be chosen when two things cannot be had at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class LoadCurve:
+    """What is derived from latencies under load.
+
+    Attributes:
+        unloaded_ns: latency at the least traffic.
+        knee: (GB/s, ns) behind which latency grows faster than bandwidth; None where the
+            curve has no bend.
+        most: (GB/s, ns) at the largest traffic.
+    """
+
+    unloaded_ns: float
+    knee: tuple[float, float] | None
+    most: tuple[float, float]
+
+
+def load_curve(bandwidths: Sequence[float], latencies: Sequence[float]) -> LoadCurve | None:
+    """The curve through points in GB/s and ns, any order; None for fewer than three.
+
+    The knee is the point farthest below the chord from the least to the most traffic, both
+    axes scaled to 1 (Satopaa et al., "Finding a 'Kneedle' in a Haystack", ICDCS workshops
+    2011).  Points past the maximum, where more injection moves less, are not on the curve.
+    """
+    points = sorted(zip(bandwidths, latencies, strict=True))
+    if len(points) < 3:
+        return None
+    x, y = np.array(points).T
+    wide, high = x[-1] - x[0], y[-1] - y[0]
+    most = (float(x[-1]), float(y[-1]))
+    if wide <= 0 or high <= 0:
+        return LoadCurve(float(y[0]), None, most)
+    below = (x - x[0]) / wide - (y - y[0]) / high
+    place = int(np.argmax(below))
+    knee = (float(x[place]), float(y[place])) if below[place] > 0 else None
+    return LoadCurve(float(y[0]), knee, most)
+
+
+def pareto_front(costs: Sequence[float], gains: Sequence[float]) -> tuple[int, ...]:
+    """Indices of the points that no other beats: less cost for at least as much gain, or more gain.
+
+    By cost, ascending.  Of points that are alike the first one stands for all.
+    """
+    order = sorted(range(len(costs)), key=lambda index: (costs[index], -gains[index], index))
+    front: list[int] = []
+    for index in order:
+        if not front or gains[index] > gains[front[-1]]:
+            front.append(index)
+    return tuple(front)

@@ -1,0 +1,64 @@
+"""What a transfer of any size costs: a fixed part and a part for every byte.
+
+The model is T(V) = a + V / b (R. W. Hockney, "Parallel Computers 2", section
+1.3): `a` the start-up time, `b` the asymptotic bandwidth, and a * b the size
+that reaches half of it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class TransferFit:
+    """T(V) = start_ns + V / bandwidth.
+
+    Attributes:
+        start_ns: nanoseconds before the first byte; not negative.
+        bandwidth: asymptote in GB/s, which is bytes a nanosecond.
+        worst: largest relative error of a fitted time among the points, a fraction.
+    """
+
+    start_ns: float
+    bandwidth: float
+    worst: float
+
+    @property
+    def half_size(self) -> float:
+        """Bytes of the transfer that reaches half of the bandwidth."""
+        return self.start_ns * self.bandwidth
+
+    def time_ns(self, size: float) -> float:
+        """Nanoseconds of a transfer of ``size`` bytes."""
+        return self.start_ns + size / self.bandwidth
+
+
+def fit_transfer(sizes: Sequence[float], bandwidths: Sequence[float]) -> TransferFit | None:
+    """The fit through sizes in bytes and what they reached in GB/s (both > 0, same length).
+
+    Least squares of the relative error of the time, so that small transfers,
+    where the start counts, weigh as much as large ones.  None for fewer than
+    three sizes, or where time does not grow with size.
+    """
+    volume = np.asarray(sizes, float)
+    if np.unique(volume).size < 3:
+        return None
+    time = volume / np.asarray(bandwidths, float)
+    # (a + V c) / T = 1 in the least squares' sense, c = 1 / b.
+    design = np.stack([1 / time, volume / time], axis=1)
+    scale = np.linalg.norm(design, axis=0)  # the columns differ by many powers of ten
+    solution, *_ = np.linalg.lstsq(design / scale, np.ones(time.size), rcond=None)
+    start, slope = (float(part) for part in solution / scale)
+    if start < 0:  # no start-up time can be told from the noise
+        start = 0.0
+        rates = volume / time
+        slope = float(np.sum(rates) / np.sum(rates**2))
+    if not (slope > 0 and math.isfinite(slope)):
+        return None
+    worst = float(np.max(np.abs((start + volume * slope) / time - 1)))
+    return TransferFit(start, 1 / slope, worst)
