@@ -101,6 +101,15 @@ _GROUNDS = (
 
 
 def _obstacle(reference: Figure, contender: Figure) -> Finding | None:
+    counts = (len(reference.values), len(contender.values))
+    if not all(row.credible for one in (reference, contender) for row in one.rows):
+        return Finding(
+            Verdict.NA,
+            Reason.ABOVE_PEAK,
+            counts=counts,
+            detail="a value lies above the peak of its tier, so it is not the tier's",
+            settle="use a larger size",
+        )
     for ground in _GROUNDS:
         here, there = (
             {value for row in one.rows if (value := ground.of(row))}
@@ -111,7 +120,7 @@ def _obstacle(reference: Figure, contender: Figure) -> Finding | None:
             return Finding(
                 Verdict.NA,
                 ground.reason,
-                counts=(len(reference.values), len(contender.values)),
+                counts=counts,
                 detail=detail,
                 settle=ground.settle,
             )

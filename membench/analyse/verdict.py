@@ -44,6 +44,7 @@ class Reason(StrEnum):
     UNIT = "unit"
     BYTES = "bytes-convention"
     BACKEND = "backend"
+    ABOVE_PEAK = "above-peak"  # a number that cannot be
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ def print_flags(console: Console, rows: Sequence[Row]) -> None:
 def headline(rows: Iterable[Row]) -> list[tuple[str, str, str]]:
     """For every tier and metric the best row: (tier, value with unit, its case)."""
     lines = []
-    for block in blocks(rows):
+    for block in blocks(row for row in rows if row.credible):
         pick = max if block.better == "higher" else min
         best = pick(block.rows, key=lambda row: row.value or 0.0)
         lines.append((str(block.tier), format_value(block.metric, best.value or 0.0), best.case))
