@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,8 +15,9 @@ from membench.errors import (
     OutputError,
     WorkerError,
 )
-from membench.machine import Machine, snapshot
+from membench.machine import Gpu, Machine, snapshot
 from membench.machine.software import software_version
+from membench.measure.claim import claimed
 from membench.measure.events import Observer
 from membench.measure.flags import results
 from membench.measure.interrupt import Interrupted, interrupts
@@ -23,6 +25,7 @@ from membench.measure.layout import laid_out
 from membench.measure.options import RESULTS, RunOptions
 from membench.measure.plan import make_plan
 from membench.measure.runner import run_rounds
+from membench.measure.surroundings import Surroundings, needs_gpu, watched
 from membench.record.journal import Contents, Journal
 from membench.record.journal import read as read_journal
 from membench.record.paths import check_output, default_path, journal_path, sidecar_path
@@ -121,10 +124,12 @@ def start(prepared: Prepared, observer: Observer, *, verbose: bool = False) -> O
     Raises:
         OutputError: the results cannot be written there; nothing was measured
             yet, or what was measured is in the journal and the message names it.
+        BackendUnavailable: another run measures on the same GPU.
     """
     check_output(prepared.csv)
-    journal = Journal.create(journal_path(prepared.csv), prepared.plan, dump(prepared.machine))
-    return _run(prepared, journal, (), observer, verbose=verbose)
+    with claimed(_gpus(prepared), observer):
+        journal = Journal.create(journal_path(prepared.csv), prepared.plan, dump(prepared.machine))
+        return _run(prepared, journal, (), observer, verbose=verbose)
 
 
 def resume(csv: Path, observer: Observer, *, verbose: bool = False) -> Outcome:
@@ -144,9 +149,17 @@ def resume(csv: Path, observer: Observer, *, verbose: bool = False) -> Outcome:
     machine = snapshot([csv.parent])
     contents = read_journal(path)
     _same_ground(contents.plan, load(Machine, contents.machine), machine, registry())
-    journal, contents = Journal.resume(path)
     prepared = Prepared(contents.plan, machine, csv)
-    return _run(prepared, journal, contents.units, observer, verbose=verbose)
+    with claimed(_gpus(prepared), observer):
+        journal, contents = Journal.resume(path)
+        return _run(prepared, journal, contents.units, observer, verbose=verbose)
+
+
+def _gpus(prepared: Prepared) -> Sequence[Gpu]:
+    """The GPUs that the plan uses."""
+    if not any(needs_gpu(case) and not case.skipped for case in prepared.plan.cases):
+        return ()
+    return watched(prepared.plan.device, prepared.machine.gpus.devices)
 
 
 def _same_ground(plan: Plan, then: Machine, now: Machine, benches: Registry) -> None:
@@ -194,16 +207,32 @@ def _run(
     trouble: MembenchError | None = None
     plan, machine = prepared.plan, prepared.machine
     try:
-        with interrupts() as interrupt, laid_out(plan, observer) as layout:
+        with (
+            interrupts() as interrupt,
+            laid_out(plan, done, observer) as layout,
+            closing(Surroundings(plan, machine, observer)) as surroundings,
+        ):
             layout_seconds = layout.seconds
             interrupt.check()
-            run_rounds(plan, machine, journal, done, layout, observer, interrupt, verbose=verbose)
+            run_rounds(
+                *(plan, machine, journal, done, layout, surroundings, observer, interrupt),
+                verbose=verbose,
+            )
     except Interrupted as interrupted:
         signum = interrupted.signum
     except (OutputError, WorkerError) as error:
         trouble = error
     finally:
+        try:
+            journal.keep()
+        except OutputError as error:
+            trouble = trouble or error
         journal.close()
+    if journal.restored:
+        observer.warned(
+            f"{prepared.csv.parent} was removed during the run, and was made again",
+            "nothing that was measured is lost; let no one clean up while a run goes on",
+        )
     end = _End(time.monotonic() - begin, layout_seconds, signum, trouble)
     return _publish(prepared, len(done), end)
 

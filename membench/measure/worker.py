@@ -22,8 +22,8 @@ from datetime import UTC, datetime
 from membench.backends import open_backend
 from membench.backends.base import Backend
 from membench.case import Bench
-from membench.errors import MembenchError, Skip
-from membench.measure.protocol import Hello, Request, decode, encode
+from membench.errors import DeviceLost, MembenchError, Skip
+from membench.measure.protocol import Answer, Hello, Request, decode, encode
 from membench.measure.unit import run_unit
 from membench.record.unit import Seconds, Unit
 from membench.registry import registry
@@ -53,8 +53,10 @@ def main(argv: list[str]) -> None:
     os.write(results, b"{}\n")
     try:
         while line := lines.get():
-            unit = answer(decode(Request, line), registry().benches, backend)
-            _write_all(results, encode(unit))
+            given = answer(decode(Request, line), registry().benches, backend)
+            _write_all(results, encode(given))
+            if given.spent:  # closing what hangs on a lost device may itself hang
+                os._exit(0)
     finally:
         for opened in backends.values():
             opened.close()
@@ -62,22 +64,25 @@ def main(argv: list[str]) -> None:
 
 def answer(
     request: Request, benches: Mapping[str, Bench], backend: Callable[[str], Backend]
-) -> Unit:
-    """The unit of ``request``: whatever a bench raises becomes a skipped or failed unit."""
+) -> Answer:
+    """The answer to ``request``: whatever a bench raises becomes a skipped or failed unit."""
     started = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
     begin = time.monotonic()
+    spent = False
     try:
-        return run_unit(request, benches, backend, started)
+        return Answer(run_unit(request, benches, backend, started))
     except Skip as skipped:
         status, reason = Status.SKIPPED, str(skipped)
     except MembenchError as error:
         status, reason = Status.FAILED, str(error)
+        spent = _lost(error)
     except MemoryError as error:
         status, reason = Status.FAILED, f"out of memory {error}".strip()
     except Exception as error:
         traceback.print_exc()  # the parent shows the worker's stderr under -v
         status, reason = Status.FAILED, f"{type(error).__name__}: {error}"
-    return Unit(
+        spent = _lost(error)
+    unit = Unit(
         round=request.round,
         case=request.case.id,
         status=status,
@@ -85,6 +90,19 @@ def answer(
         reason=" ".join(reason.split()) or "no reason was given",
         seconds=Seconds(setup=time.monotonic() - begin),
     )
+    return Answer(unit, spent)
+
+
+def _lost(error: BaseException | None) -> bool:
+    """The device is gone: ``error`` says so, or one that it came up in the handling of.
+
+    Giving back what hangs on a lost device fails too, and would hide the first error.
+    """
+    while error is not None:
+        if isinstance(error, DeviceLost):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _die_with(parent: int) -> None:
