@@ -11,6 +11,7 @@ import pytest
 from membench.doctor.facts import Facts, Kernels, Scratch
 from membench.machine import Core, Cpu, Filesystem, Gpu, Gpus, Machine, Memory, Node
 from membench.machine.disks import Disk
+from membench.machine.gpu_state import GpuState
 from membench.machine.noise import Noise
 from membench.machine.settings import Settings
 from membench.units import GIB
@@ -18,6 +19,34 @@ from membench.units import GIB
 With = Callable[..., Facts]
 
 DISK = Disk("nvme0n1", "Some SSD", False, "none", ("none", "mq-deadline"), "write back", 1023)
+
+GPU = GpuState(
+    uuid="00",
+    name="Some GPU",
+    sm_mhz=1980,
+    sm_mhz_max=1980,
+    sm_mhz_set=1980,
+    memory_mhz=2619,
+    memory_mhz_max=2619,
+    performance=0,
+    reasons=0,
+    held_ns=0,
+    temperature=41,
+    power=70.0,
+    power_limit=700.0,
+    power_default=700.0,
+    ecc=True,
+    ecc_errors=0,
+    mig=False,
+    persistence=True,
+    link_generation=1,
+    link_generation_max=5,
+    link_width=16,
+    link_width_max=16,
+    processes=(),
+    bus_bits=5120,
+    node=0,
+)
 
 
 @pytest.fixture
@@ -64,12 +93,17 @@ def healthy() -> Facts:
         scratch=Scratch(place, "", (DISK,)),
         noise=Noise(0.0, 0.1, (), 0, 0),
         kernels=Kernels(numba=True),
+        gpus=(GPU,),
     )
 
 
 def changed(thing: Any, path: str, value: Any) -> Any:
-    """``thing`` with the field at the dotted ``path`` replaced."""
+    """``thing`` with the field at the dotted ``path`` replaced; a number is an index."""
     name, _, rest = path.partition(".")
+    if name.isdigit():
+        items = list(thing)
+        items[int(name)] = changed(items[int(name)], rest, value)
+        return tuple(items)
     return replace(thing, **{name: changed(getattr(thing, name), rest, value) if rest else value})
 
 
