@@ -68,20 +68,20 @@ def answer(
     """The answer to ``request``: whatever a bench raises becomes a skipped or failed unit."""
     started = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
     begin = time.monotonic()
-    spent = False
+    lost: DeviceLost | None = None
     try:
         return Answer(run_unit(request, benches, backend, started))
     except Skip as skipped:
         status, reason = Status.SKIPPED, str(skipped)
     except MembenchError as error:
-        status, reason = Status.FAILED, str(error)
-        spent = _lost(error)
+        lost = _lost(error)
+        status, reason = Status.FAILED, str(lost or error)
     except MemoryError as error:
         status, reason = Status.FAILED, f"out of memory {error}".strip()
     except Exception as error:
         traceback.print_exc()  # the parent shows the worker's stderr under -v
-        status, reason = Status.FAILED, f"{type(error).__name__}: {error}"
-        spent = _lost(error)
+        lost = _lost(error)
+        status, reason = Status.FAILED, str(lost or f"{type(error).__name__}: {error}")
     unit = Unit(
         round=request.round,
         case=request.case.id,
@@ -90,19 +90,17 @@ def answer(
         reason=" ".join(reason.split()) or "no reason was given",
         seconds=Seconds(setup=time.monotonic() - begin),
     )
-    return Answer(unit, spent)
+    return Answer(unit, spent=lost is not None)
 
 
-def _lost(error: BaseException | None) -> bool:
-    """The device is gone: ``error`` says so, or one that it came up in the handling of.
+def _lost(error: BaseException | None) -> DeviceLost | None:
+    """The loss of the device that ``error`` is, or came up in the handling of.
 
     Giving back what hangs on a lost device fails too, and would hide the first error.
     """
-    while error is not None:
-        if isinstance(error, DeviceLost):
-            return True
+    while error is not None and not isinstance(error, DeviceLost):
         error = error.__cause__ or error.__context__
-    return False
+    return error
 
 
 def _die_with(parent: int) -> None:

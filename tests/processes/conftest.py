@@ -11,7 +11,7 @@ from driver import BENCHES, ROOT, Membench
 
 
 @pytest.fixture
-def membench(tmp_path: Path) -> Iterator[Membench]:
+def membench(tmp_path: Path, nvml_library: Path) -> Iterator[Membench]:
     """The command line with the test plug-in installed, in an empty directory."""
     site = tmp_path / "site"
     info = site / "membench_test_benches-1.0.dist-info"
@@ -31,7 +31,7 @@ def membench(tmp_path: Path) -> Iterator[Membench]:
         "TEST_FLAG": str(flags / "slow"),
     }
     environment.pop("COLUMNS", None)
-    runner = Membench(work, environment)
+    runner = Membench(work, environment, nvml_library)
     yield runner
     for process in runner.started:
         if process.poll() is None:
