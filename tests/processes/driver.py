@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -309,6 +310,27 @@ class Membench:
     def wait_for_slow(self) -> int:
         """Wait until `ddr/slow` is being measured; the process id of its worker."""
         return int(until(lambda: self.flag.exists() and self.flag.read_text()))
+
+
+def installed(folder: Path, library: Path = Path()) -> Membench:
+    """The command line with the plug-in, in the empty directory ``folder``/work."""
+    site = folder / "site"
+    info = site / "membench_test_benches-1.0.dist-info"
+    info.mkdir(parents=True)
+    (site / "membench_test_benches.py").write_text(BENCHES)
+    (info / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: membench-test-benches\nVersion: 1.0\n"
+    )
+    (info / "entry_points.txt").write_text("[membench.benches]\ntests = membench_test_benches\n")
+    for name in ("flags", "work"):
+        (folder / name).mkdir()
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(site), str(ROOT)]),
+        "TEST_FLAG": str(folder / "flags" / "slow"),
+    }
+    environment.pop("COLUMNS", None)
+    return Membench(folder / "work", environment, library)
 
 
 NEIGHBOURS = re.compile(r"Warning: another run[^\n]* on this machine: [^\n]*\nHint: [^\n]*\n")
