@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from membench.backends.base import Backend
+from membench.backends.base import HostBackend
 from membench.errors import MembenchError, skip
 from membench.measure.stop import StopRule
 from membench.work import Timed
@@ -35,7 +35,7 @@ class Sampled:
 
 
 def take_samples(
-    backend: Backend,
+    backend: HostBackend,
     work: Timed,
     rule: StopRule,
     iterations: int | None = None,
@@ -64,7 +64,7 @@ def take_samples(
     return Sampled(tuple(samples), iterations, total, why)
 
 
-def _calibrate(backend: Backend, work: Timed, once: float) -> tuple[int, int]:
+def _calibrate(backend: HostBackend, work: Timed, once: float) -> tuple[int, int]:
     """The batch that makes a sample long enough, and the iterations spent on finding it."""
     target = max(RESOLUTION_FACTOR * backend.resolution_ns, work.min_sample_s * 1e9)
     if not work.batchable:
@@ -80,7 +80,7 @@ def _calibrate(backend: Backend, work: Timed, once: float) -> tuple[int, int]:
     return iterations, spent
 
 
-def _elapsed(backend: Backend, work: Timed, iterations: int) -> float:
+def _elapsed(backend: HostBackend, work: Timed, iterations: int) -> float:
     elapsed = backend.elapsed_ns(work.run, iterations)
     if not elapsed > 0:
         raise MembenchError(

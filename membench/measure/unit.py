@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from membench.backends.base import Backend
+from membench.backends.base import Backend, HostBackend
 from membench.case import Bench
 from membench.errors import MembenchError, VerificationFailed
 from membench.measure.protocol import Request
@@ -86,6 +86,8 @@ def kernel_hash(bench: Bench, backend: Backend) -> str:
 def _timed(
     backend: Backend, work: Timed, iterations: int | None
 ) -> tuple[tuple[Reading, ...], dict[str, Any], Callable[[], bool | None]]:
+    if not isinstance(backend, HostBackend):
+        raise MembenchError(f"{backend.describe().backend} work cannot be timed here")
     sampled = take_samples(backend, work, FixedCount(work.samples, WALL_CAP_S), iterations)
     values = [work.value(elapsed, sampled.iterations) for elapsed in sampled.elapsed_ns]
 

@@ -35,6 +35,9 @@ class ScriptedBackend:
         self.batches.append(iterations)
         return self.ns * iterations
 
+    def reclaim(self) -> None:
+        """Nothing was given."""
+
     def close(self) -> None:
         """Nothing to give back."""
 
