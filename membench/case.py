@@ -57,6 +57,7 @@ class Case:
         seconds: estimated seconds of one round; an estimate for planning, not a limit.
         memory: bytes of memory that it holds at most.
         disk: bytes of scratch file that it needs.
+        gpu_memory: bytes of a GPU's memory that it holds at most.
         tuned: its configuration is found before the first round.
     """
 
@@ -70,6 +71,7 @@ class Case:
     seconds: float
     memory: int
     disk: int
+    gpu_memory: int = 0
     tuned: bool = False
 
 
@@ -94,8 +96,10 @@ class Bench:
     memory: Cost
     disk: Cost
     backend: str
+    gpu_memory: Cost = 0
     where: Callable[..., bool] | None = None
     configs: Callable[..., Iterable[Config]] | None = None
+    tunes: tuple[str, ...] = ()
 
     @property
     def summary(self) -> str:
@@ -140,7 +144,10 @@ class Bench:
         if profile not in self.profiles:
             return
         grid = self.grid | self.full_grid if profile == "full" else self.grid
-        for params in sweep(self.axes, grid, profile, machine):
+        for combination in sweep(self.axes, grid, profile, machine):
+            params = dict(combination)
+            if self._is_tuned(params):
+                params |= dict.fromkeys(self.tunes, OMITTED)
             if self.where is None or self.where(profile, **self.arguments(params)):
                 yield self.case(params, machine)
 
@@ -168,8 +175,12 @@ class Bench:
             seconds=float(cost(self.seconds)),
             memory=int(cost(self.memory)),
             disk=int(cost(self.disk)),
-            tuned=self.configs is not None and params.get("config") == TUNED,
+            gpu_memory=int(cost(self.gpu_memory)),
+            tuned=self._is_tuned(params),
         )
+
+    def _is_tuned(self, params: Mapping[str, Value]) -> bool:
+        return self.configs is not None and params.get("config") == TUNED
 
 
 _AXES = "__membench_axes__"
@@ -201,9 +212,11 @@ def bench(
     seconds: Cost = 0.5,
     memory: Cost = 0,
     disk: Cost = 0,
+    gpu_memory: Cost = 0,
     backend: str = "",
     where: Callable[..., bool] | None = None,
     configs: Callable[..., Iterable[Config]] | None = None,
+    tunes: tuple[str, ...] = (),
 ) -> Callable[[Callable[..., Work]], Bench]:
     """Declare a benchmark.
 
@@ -224,7 +237,9 @@ def bench(
         where: ``(profile, **arguments) -> bool``: which combinations of the axes are cases;
             all by default.
         configs: ``(backend, **arguments) -> configurations``: what a case at ``config=best``
-            may be launched with.  The bench has an axis `config` then.
+            may be launched with.  The bench has an axis `config` then, and its function gets
+            the chosen configuration as ``config``.
+        tunes: axes that the configuration decides, left out of the id of a tuned case.
     """
     if not _BENCH_NAME.fullmatch(name):
         raise ValueError(f"'{name}' is not a bench name: lower case, <prefix>/<operation>")
@@ -259,8 +274,10 @@ def bench(
             memory=memory,
             disk=disk,
             backend=backend or ("cuda" if Needs.GPU in every_need else "cpu"),
+            gpu_memory=gpu_memory,
             where=where,
             configs=configs,
+            tunes=tunes,
         )
 
     return decorate

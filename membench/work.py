@@ -55,6 +55,7 @@ class Timed:
         may_block: a device's queue may be held until a whole sample is queued.  Not for work
             that waits for the device itself, as copies of pageable memory do.
         launches: entries that one iteration puts into a device's queue.
+        flags: codes that the bench knows of, such as ``cache-served``.
         close: gives back what the work holds.
     """
 
@@ -74,6 +75,7 @@ class Timed:
     launches: int = 1
     peak: float | None = None
     peak_basis: PeakBasis | None = None
+    flags: tuple[str, ...] = ()
     detail: Detail = field(default_factory=dict)
     close: Callable[[], None] = nothing
 
@@ -98,10 +100,15 @@ class Timed:
 
 @dataclass(frozen=True)
 class Observation:
-    """What `Observed.observe` saw: samples by (metric, stat), in the metric's unit, and facts."""
+    """What `Observed.observe` saw: samples by (metric, stat), in the metric's unit, and facts.
+
+    Attributes:
+        sm_mhz: the clock of a GPU's SMs meanwhile, where it was measured.
+    """
 
     samples: Mapping[tuple[Metric, Stat], Sequence[float]]
     detail: Detail = field(default_factory=dict)
+    sm_mhz: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,6 +121,7 @@ class Observed:
         timer: the clock that the stamps come from.
         size_bytes: working set in bytes.
         bytes_moved: payload of one sample in bytes, or 0 where it varies.
+        flags: codes that the bench knows of, such as ``cache-served``.
         verify: called once after `observe`; raises `VerificationFailed`.
         close: gives back what the work holds.
     """
@@ -128,6 +136,7 @@ class Observed:
     cache_state: CacheState = CacheState.HOT
     peak: float | None = None
     peak_basis: PeakBasis | None = None
+    flags: tuple[str, ...] = ()
     detail: Detail = field(default_factory=dict)
     close: Callable[[], None] = nothing
 

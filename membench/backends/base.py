@@ -126,6 +126,10 @@ class DeviceBackend(Backend, Protocol):
         """Queue: an event."""
         ...
 
+    def idle(self) -> None:
+        """Queue: a kernel that does nothing."""
+        ...
+
     def stamps(self) -> Stamps:
         """What the last span left.  Only after `synchronize`."""
         ...
