@@ -85,8 +85,8 @@ def chase(gpu: Gpu) -> None:
     variant = Variant.of("chase.cu")
     args = (memory, np.uint32(RING.lines), *RING_ARGS)
     gpu.launch(gpu.kernel(variant, "chase_link"), 16, 256, args)
-    args = (out, memory, np.uint32(5), *RING_ARGS, np.uint32(16))
-    gpu.launch(gpu.kernel(variant, "chase_run"), 1, 1, args)
+    walk = (out, memory, np.uint32(5), *RING_ARGS, np.uint32(16))
+    gpu.launch(gpu.kernel(variant, "chase_run"), 1, 1, walk)
 
 
 PATTERNS = (
@@ -160,7 +160,9 @@ def main(arguments: list[str]) -> int:
     ours = emulated()
     theirs = "not asked: --dry-run" if rest == ["--dry-run"] else counted()
     known = theirs if isinstance(theirs, list) else [("", "")] * len(ours)
-    lines = [("pattern", "emulated_ld", "emulated_st", "counted_ld", "counted_st")]
+    lines: list[tuple[str, ...]] = [
+        ("pattern", "emulated_ld", "emulated_st", "counted_ld", "counted_st")
+    ]
     for pattern, mine, hardware in zip(PATTERNS, ours, known, strict=True):
         lines.append((pattern.name, *map(str, mine), *map(str, hardware)))
     with Path(path).open("w", newline="") as file:
