@@ -86,11 +86,21 @@ def compile_source(file: str, options: tuple[str, ...], arch: str) -> Image:
         BackendUnavailable: NVRTC is missing, or does not know the architecture.
         MembenchError: it does not compile, spills registers or uses local memory.
     """
+    return compile_text(file, read_kernel(file), options, arch)
+
+
+def compile_text(file: str, text: str, options: tuple[str, ...], arch: str) -> Image:
+    """Compile a source that is given as ``text``; ``file`` names it in messages.
+
+    Raises:
+        BackendUnavailable: NVRTC is missing, or does not know the architecture.
+        MembenchError: it does not compile, spills registers or uses local memory.
+    """
     nvrtc = _nvrtc()
     compiler = ".".join(str(part) for part in nvrtc.getVersion())
     headers = {path.name: path.read_bytes() for path in sorted(kernel_root().glob("*.cuh"))}
     names = tuple(name.encode() for name in headers)
-    program = nvrtc.createProgram(read_kernel(file), file, tuple(headers.values()), names)
+    program = nvrtc.createProgram(text, file, tuple(headers.values()), names)
     try:
         try:
             nvrtc.compileProgram(program, (f"-arch=sm_{arch}", *OPTIONS, *options))
