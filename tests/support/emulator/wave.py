@@ -139,7 +139,7 @@ class Wave:
                 break
             block = blocks[self._at]
             try:
-                for self.step, step in enumerate(block.steps):  # noqa: B020 - for messages and clocks
+                for self.step, step in enumerate(block.steps):
                     step(self)
                 self.step = len(block.steps)
                 following = block.end(self)
