@@ -70,4 +70,4 @@ def fma_f64(a: Lanes, b: Lanes, c: Lanes) -> Lanes:
     safe = np.isfinite(exact) & (((size > 1e-270) & (size < 1e270)) | (high == 0))
     safe &= (np.abs(a) < 1e290) & (np.abs(b) < 1e290)
     # Zero plus zero keeps the sign that IEEE 754 gives it.
-    return np.where(safe & (plain != 0), exact, plain)
+    return np.where(safe & (exact != 0), exact, plain)
