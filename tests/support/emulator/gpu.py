@@ -197,10 +197,6 @@ class EmulatedGpu:
         """Only noted."""
         self._note("mark", edge.name.lower())
 
-    def idle(self) -> None:
-        """Only noted."""
-        self._note("idle")
-
     def stamps(self) -> Stamps:
         """There are none.
 
@@ -368,7 +364,8 @@ class EmulatedGpu:
         """Record what ``run`` queues; each call of the result queues it again."""
         if self._recording is not None:
             raise EmulationError("a capture within a capture")
-        self._recording = recorded = []
+        recorded: list[tuple[int, Callable[[], Work]]] = []
+        self._recording = recorded
         try:
             run()
         finally:
