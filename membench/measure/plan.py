@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from membench.case import PROFILES, Case
+from membench.case import PROFILES, Case, Needs
 from membench.errors import NothingMatched, UsageError
 from membench.machine import Filesystem, Machine
 from membench.machine.identity import check_label
@@ -51,7 +51,9 @@ def make_plan(
     check_device(options.device, machine)
     site = Site(machine, options.device, scratch, options.disk_budget)
     cases = tuple(
-        planned(case, registry, site) for case in select_cases(options, registry, machine)
+        planned(case, registry, site, gpu)
+        for case in select_cases(options, registry, machine)
+        for gpu in gpus_of(case, options.device, machine)
     )
     needs_disk = any(case.disk and not case.skipped for case in cases)
     now = datetime.now(UTC)
@@ -73,11 +75,24 @@ def make_plan(
     )
 
 
-def planned(case: Case, registry: Registry, site: Site) -> PlannedCase:
-    """``case`` as it stands in a plan, with the reason where it cannot run."""
+def gpus_of(case: Case, device: str, machine: Machine) -> tuple[int | None, ...]:
+    """On which of the GPUs that are shown ``case`` runs: None for one that needs none."""
+    if Needs.GPU not in case.needs:
+        return (None,)
+    if device == "all":
+        return tuple(range(len(machine.gpus.devices))) or (0,)
+    return (int(device.partition(":")[2]) if device.startswith("cuda:") else 0,)
+
+
+def planned(case: Case, registry: Registry, site: Site, gpu: int | None = None) -> PlannedCase:
+    """``case`` as it stands in a plan, with the reason where it cannot run.
+
+    Where the run is on several GPUs, the id says on which: ``.../gpu=1``.
+    """
     backend = registry.benches[case.bench].backend
+    several = gpu is not None and site.device == "all" and len(site.machine.gpus.devices) > 1
     return PlannedCase(
-        id=case.id,
+        id=f"{case.id}/gpu={gpu}" if several else case.id,
         bench=case.bench,
         params=dict(case.params),
         version=case.version,
@@ -87,7 +102,9 @@ def planned(case: Case, registry: Registry, site: Site) -> PlannedCase:
         memory=case.memory,
         disk=case.disk,
         backend=backend,
-        skipped=why_not(case, backend, site),
+        skipped=why_not(case, backend, site, gpu),
+        tuned=case.tuned,
+        gpu=gpu,
     )
 
 

@@ -25,7 +25,7 @@ from membench.measure.layout import laid_out
 from membench.measure.options import RESULTS, RunOptions
 from membench.measure.plan import make_plan
 from membench.measure.runner import run_rounds
-from membench.measure.surroundings import Surroundings, needs_gpu, watched
+from membench.measure.surroundings import Surroundings
 from membench.record.journal import Contents, Journal
 from membench.record.journal import read as read_journal
 from membench.record.paths import check_output, default_path, journal_path, sidecar_path
@@ -129,7 +129,8 @@ def start(prepared: Prepared, observer: Observer, *, verbose: bool = False) -> O
     check_output(prepared.csv)
     with claimed(_gpus(prepared), observer):
         journal = Journal.create(journal_path(prepared.csv), prepared.plan, dump(prepared.machine))
-        return _run(prepared, journal, (), observer, verbose=verbose)
+        nothing = Contents(prepared.plan, {})
+        return _run(prepared, journal, nothing, observer, verbose=verbose)
 
 
 def resume(csv: Path, observer: Observer, *, verbose: bool = False) -> Outcome:
@@ -152,14 +153,13 @@ def resume(csv: Path, observer: Observer, *, verbose: bool = False) -> Outcome:
     prepared = Prepared(contents.plan, machine, csv)
     with claimed(_gpus(prepared), observer):
         journal, contents = Journal.resume(path)
-        return _run(prepared, journal, contents.units, observer, verbose=verbose)
+        return _run(prepared, journal, contents, observer, verbose=verbose)
 
 
 def _gpus(prepared: Prepared) -> Sequence[Gpu]:
-    """The GPUs that the plan uses."""
-    if not any(needs_gpu(case) and not case.skipped for case in prepared.plan.cases):
-        return ()
-    return watched(prepared.plan.device, prepared.machine.gpus.devices)
+    """The GPUs that the plan uses, each once."""
+    used = [case.gpu for case in prepared.plan.cases if case.gpu is not None and not case.skipped]
+    return [prepared.machine.gpus.devices[index] for index in dict.fromkeys(used)]
 
 
 def _same_ground(plan: Plan, then: Machine, now: Machine, benches: Registry) -> None:
@@ -197,7 +197,7 @@ class _End:
 def _run(
     prepared: Prepared,
     journal: Journal,
-    done: Sequence[Unit],
+    done: Contents,
     observer: Observer,
     *,
     verbose: bool,
@@ -209,8 +209,8 @@ def _run(
     try:
         with (
             interrupts() as interrupt,
-            laid_out(plan, done, observer) as layout,
-            closing(Surroundings(plan, machine, observer)) as surroundings,
+            laid_out(plan, done.units, observer) as layout,
+            closing(Surroundings(machine, observer)) as surroundings,
         ):
             layout_seconds = layout.seconds
             interrupt.check()
@@ -234,7 +234,7 @@ def _run(
             "nothing that was measured is lost; let no one clean up while a run goes on",
         )
     end = _End(time.monotonic() - begin, layout_seconds, signum, trouble)
-    return _publish(prepared, len(done), end)
+    return _publish(prepared, len(done.units), end)
 
 
 def _publish(prepared: Prepared, before: int, end: _End) -> Outcome:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Self
 
@@ -16,7 +15,7 @@ from membench.measure.order import order
 from membench.measure.process import Worker, WorkerLost
 from membench.measure.protocol import Request
 from membench.measure.surroundings import Surroundings
-from membench.record.journal import Journal
+from membench.record.journal import Contents, Journal
 from membench.record.plan import Plan, PlannedCase
 from membench.record.unit import Unit
 from membench.terms import Status
@@ -26,7 +25,7 @@ def run_rounds(
     plan: Plan,
     machine: Machine,
     journal: Journal,
-    done: Iterable[Unit],
+    done: Contents,
     layout: Layout,
     surroundings: Surroundings,
     observer: Observer,
@@ -36,6 +35,8 @@ def run_rounds(
 ) -> tuple[Unit, ...]:
     """Measure what of ``plan`` is not in ``done``, append it to ``journal``, return all units.
 
+    Tuned cases get their configuration first, in a process of its own.
+
     A case that failed or was skipped in one round is not run in later ones:
     its verdict cannot change, and a hanging case would cost its timeout again.
 
@@ -44,11 +45,31 @@ def run_rounds(
         OutputError: the journal cannot be written any more.
         WorkerError: workers cannot be started at all.
     """
-    units = list(done)
+    units = list(done.units)
+    configs = {
+        note.data["case"]: note.data["config"] for note in done.notes if note.kind == "tuned"
+    }
     measured = {(unit.round, unit.case) for unit in units}
     settled = {unit.case for unit in units if unit.status is not Status.OK}
     batches = {unit.case: unit.iters for unit in units if unit.iters is not None}
     observer.started(plan, len(units))
+    if untuned := [
+        case
+        for case in plan.cases
+        if case.tuned and not case.skipped and case.id not in configs | dict.fromkeys(settled)
+    ]:
+        observer.noted(f"looking for the best configuration of {len(untuned)} cases")
+        with _Round(plan, machine, layout, surroundings, interrupt, 1, verbose=verbose) as worker:
+            for case in untuned:
+                unit = worker.run(Request(1, case, tune=True))
+                if unit.status is Status.OK:
+                    configs[case.id] = unit.detail
+                    journal.note("tuned", {"case": case.id, "config": unit.detail})
+                else:
+                    journal.append(unit)
+                    units.append(unit)
+                    settled.add(case.id)
+                interrupt.check()
     for round_ in range(1, plan.rounds + 1):
         cases = order(plan, round_)
         todo = [
@@ -64,7 +85,8 @@ def run_rounds(
                 place = Place(round_, plan.rounds, cases.index(case) + 1, len(cases))
                 observer.case_started(case, place)
                 begin = time.monotonic()
-                unit = worker.run(case, batches.get(case.id))
+                config = configs.get(case.id, {})
+                unit = worker.run(Request(round_, case, batches.get(case.id), config))
                 journal.append(unit)
                 units.append(unit)
                 if unit.status is not Status.OK:
@@ -113,19 +135,22 @@ class _Round:
             else:
                 self._worker.kill()
 
-    def run(self, case: PlannedCase, iters: int | None) -> Unit:
-        """The unit of ``case``; a lost worker makes it a failed one."""
+    def run(self, request: Request) -> Unit:
+        """The unit of ``request``; a lost worker makes it a failed one."""
+        case = request.case
         started = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
         if case.disk and self._layout.problem:
             return self._failed(case, started, self._layout.problem)
         worker = self._worker or self._start()
         before = self._surroundings.before(case, worker.pid)
         try:
-            answer = worker.ask(Request(self._round, case, iters), self._plan.timeout)
+            answer = worker.ask(request, self._plan.timeout)
         except WorkerLost as lost:
             self._replace()
             return self._failed(case, started, f"the worker {lost}")
-        unit = self._surroundings.after(before, case, worker.pid, answer.unit)
+        unit = answer.unit
+        if not request.tune:  # its `detail` is a configuration and nothing else
+            unit = self._surroundings.after(before, case, worker.pid, unit)
         if answer.spent:
             self._replace()
         return unit

@@ -7,18 +7,16 @@ count of pauses and, for a case of the GPU, at NVML, which needs no CUDA context
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from membench.case import Needs
-from membench.machine import Gpu, Machine
+from membench.machine import Machine
 from membench.machine.cgroup import throttled_count
 from membench.machine.gpu_state import GpuReader, GpuState, NoAnswer
 from membench.measure.events import Observer
 from membench.measure.pinning import pin, unpin
-from membench.record.plan import Plan, PlannedCase
+from membench.record.plan import PlannedCase
 from membench.record.unit import Unit
-from membench.registry import registry
 from membench.terms import Status, Tier
 
 HELD_SHARE = 0.01
@@ -52,10 +50,10 @@ class Surroundings:
         observer: is told once if NVML stops answering.
     """
 
-    def __init__(self, plan: Plan, machine: Machine, observer: Observer) -> None:
+    def __init__(self, machine: Machine, observer: Observer) -> None:
         self._machine = machine
         self._observer = observer
-        self._watched = watched(plan.device, machine.gpus.devices)
+        self._seen: dict[str, GpuState] = {}
         self._reader: GpuReader | None = None
         self._silent = False
         self._contexts: set[int] = set()  # workers that have opened the device
@@ -94,8 +92,8 @@ class Surroundings:
         return replace(unit, flags=tuple(dict.fromkeys((*unit.flags, *codes))))
 
     def states(self) -> list[GpuState]:
-        """The watched GPUs now, for the record; empty before the first case of a GPU."""
-        return list(self._read().values()) if self._reader is not None else []
+        """The GPUs that were used, as they were after their last case."""
+        return list(self._seen.values())
 
     def close(self) -> None:
         """Let NVML go."""
@@ -104,18 +102,17 @@ class Surroundings:
             self._reader = None
 
     def _gpus(self, case: PlannedCase) -> dict[str, GpuState]:
-        if not self._watched or self._silent or not needs_gpu(case):
+        """The state of the GPU of ``case``."""
+        if case.gpu is None or self._silent:
             return {}
-        return self._read()
-
-    def _read(self) -> dict[str, GpuState]:
+        uuid = self._machine.gpus.devices[case.gpu].uuid
         try:
             if self._reader is None:
                 self._reader = GpuReader.open()
-            reader = self._reader
-            return {gpu.uuid: reader.read(gpu.uuid) for gpu in self._watched}
+            self._seen[uuid] = self._reader.read(uuid)
         except NoAnswer as error:
             self.close()
+            self._seen.clear()
             self._silent = True
             self._observer.warned(
                 f"{error}: the run goes on, and whether the GPU throttled or was shared "
@@ -123,20 +120,7 @@ class Surroundings:
                 error.hint or "see what nvidia-smi says, and 'dmesg | grep Xid'",
             )
             return {}
-
-
-def needs_gpu(case: PlannedCase) -> bool:
-    """``case`` works on a GPU."""
-    bench = registry().benches.get(case.bench)
-    return bench is not None and Needs.GPU in bench.needs
-
-
-def watched(device: str, gpus: Sequence[Gpu]) -> Sequence[Gpu]:
-    """The GPUs that a run with ``--device`` ``device`` may use."""
-    kind, _, number = device.partition(":")
-    if kind == "cuda" and number.isdigit():
-        return gpus[int(number) :][:1]
-    return {"auto": gpus[:1], "all": gpus}.get(device, ())
+        return {uuid: self._seen[uuid]}
 
 
 def was_held(before: GpuState, after: GpuState, seconds: float) -> bool:

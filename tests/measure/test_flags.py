@@ -25,7 +25,6 @@ from membench.measure.surroundings import (
     others,
     slowdowns,
     was_held,
-    watched,
 )
 from membench.record.plan import Plan, PlannedCase
 from membench.record.schema import Row
@@ -295,14 +294,6 @@ def test_a_clock_that_was_held_down() -> None:
     assert slowdowns(hot, STATE, held=False) == slowdowns(STATE, hot, held=True) != ()
 
 
-@pytest.mark.parametrize(
-    ("device", "indices"),
-    [("auto", [0]), ("all", [0, 1]), ("cpu", []), ("cuda:1", [1]), ("cuda:2", [])],
-)
-def test_which_gpus_are_watched(device: str, indices: list[int]) -> None:
-    assert [gpu.index for gpu in watched(device, GPUS)] == indices
-
-
 @pytest.fixture
 def affinities(monkeypatch: pytest.MonkeyPatch) -> dict[int, set[int]]:
     """What processes are bound to, on a kernel that refuses CPU 9 as a cpuset does."""
@@ -372,7 +363,7 @@ def around(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Unit]:
         **now: Any,
     ) -> Unit:
         case = planned(BANDWIDTH, tier, "cpu").cases[0]
-        eyes = Surroundings(planned(BANDWIDTH, tier, "cpu"), MACHINE, Silent())
+        eyes = Surroundings(MACHINE, Silent())
         before = Look(0.0, 3, {"00": STATE}, pinned=pinned)
         monkeypatch.setattr(surroundings, "throttled_count", lambda: 3 + pauses)
         monkeypatch.setattr(eyes, "_gpus", lambda _: {"00": replace(STATE, **now)})

@@ -161,7 +161,7 @@ def test_every_case_of_the_project_is_planned_without_running_it(machine: Machin
         for one in registry().cases(profile, machine):
             made = planned(one, registry(), Site(machine))
             assert made.seconds > 0
-            assert made.memory > 0, made.id
+            assert made.memory > 0 or made.backend == "cuda", made.id
 
 
 def row(**changes: object) -> Row:
