@@ -250,7 +250,15 @@ def test_bulk_copies_to_global_memory() -> None:
         ("256 * blockIdx.x), ", "256 * blockIdx.x + 16), ", OutOfBounds),
         ("out + 256 * blockIdx.x", "out + 8 + 256 * blockIdx.x", Misaligned),
     ],
-    ids=["no-wait", "no-commit", "wait-too-late", "overwritten", "no-barrier", "bound", "alignment"],
+    ids=[
+        "no-wait",
+        "no-commit",
+        "wait-too-late",
+        "overwritten",
+        "no-barrier",
+        "bound",
+        "alignment",
+    ],
 )
 def test_each_mistake_with_bulk_stores_is_caught(
     before: str, after: str, error: type[Exception] | tuple[type[Exception], ...]
