@@ -15,6 +15,7 @@ from membench.case import Bench
 from membench.errors import MembenchError, VerificationFailed
 from membench.measure.protocol import Request
 from membench.measure.readings import reading
+from membench.measure.recording import remember
 from membench.measure.sampling import Sampled, take_samples
 from membench.measure.stop import rule_for
 from membench.measure.stopwatch import DeviceStopwatch, Stopwatch, Stopwatches
@@ -50,6 +51,7 @@ def run_unit(
         try:
             facts: dict[str, Any]
             if isinstance(work, Timed):
+                remember(backend, work)
                 stopwatch = stopwatches.stopwatch(backend, work)
                 readings, facts, verify = _timed(stopwatch, work, request.iters)
             else:

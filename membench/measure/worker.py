@@ -24,6 +24,7 @@ from membench.backends.base import Backend
 from membench.case import Bench
 from membench.errors import MembenchError, Skip
 from membench.measure.protocol import Hello, Request, decode, encode
+from membench.measure.recording import keep, recorded
 from membench.measure.stopwatch import Stopwatches
 from membench.measure.unit import BackendOf, run_unit, tune_unit
 from membench.record.plan import PlannedCase
@@ -51,15 +52,17 @@ def main(argv: list[str]) -> None:
     def backend(case: PlannedCase) -> Backend:
         place = (case.backend, case.gpu)
         if place not in backends:
-            backends[place] = open_backend(
-                case.backend, hello.machine, scratch=hello.scratch, gpu=case.gpu
-            )
+            opened = open_backend(case.backend, hello.machine, scratch=hello.scratch, gpu=case.gpu)
+            backends[place] = recorded(opened)
         return backends[place]
 
     os.write(results, b"{}\n")
     try:
         while line := lines.get():
-            unit = answer(decode(Request, line), registry().benches, backend, stopwatches)
+            request = decode(Request, line)
+            unit = answer(request, registry().benches, backend, stopwatches)
+            if (used := backends.get((request.case.backend, request.case.gpu))) is not None:
+                keep(request, unit, used)
             _write_all(results, encode(unit))
     finally:
         for opened in backends.values():
