@@ -90,13 +90,12 @@ def compile_source(file: str, options: tuple[str, ...], arch: str) -> Image:
         MembenchError: it does not compile, spills registers or uses local memory.
     """
     text = read_kernel(file)
-    key = image_key(
-        part.encode()
-        for part in (_compiler(), arch, *OPTIONS, *options, text, *_headers().values())
-    )
+    parts = (_compiler(), arch, *OPTIONS, *options, text, *_headers().values())
+    key = image_key(part.encode() for part in parts)
     if (kept := load_image(key)) is not None:
-        resources = {entry: Resources(**each) for entry, each in kept.pop("resources").items()}
-        return Image(**kept, resources=resources)
+        with suppress(TypeError, KeyError, AttributeError):  # of another shape: made anew
+            resources = {entry: Resources(**each) for entry, each in kept["resources"].items()}
+            return Image(**{**kept, "resources": resources})
     image = compile_text(file, text, options, arch)
     store_image(key, asdict(image))
     return image
