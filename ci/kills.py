@@ -52,10 +52,15 @@ def children(pid: int) -> list[int]:
     return [int(word) for word in text.split()]
 
 
-def kill(membench: Membench, moment: float, tally: Tally) -> tuple[Unit, ...]:
-    """Start a run, kill it ``moment`` seconds later, and return the units that it had finished."""
+def kill(membench: Membench, moment: float, tally: Tally) -> tuple[Unit, ...] | None:
+    """Start a run, kill it ``moment`` seconds later, and return the units that it had finished.
+
+    None where the run was over by then.
+    """
     run = membench.start(*RUN, "-o", "o.csv")
     time.sleep(moment)
+    if run.poll() is not None:
+        return None
     workers = children(run.pid)
     os.kill(run.pid, signal.SIGKILL)
     run.communicate()
@@ -111,11 +116,16 @@ def main(count: int, seed: int) -> int:
         if first.returncode:
             sys.exit(first.stdout + first.stderr)
         length = time.monotonic() - began
-        for number in range(1, count + 1):
+        number = 0
+        while number < count:
             shutil.rmtree(membench.directory)
             membench.directory.mkdir()
             moment = draw.uniform(0, length)
             units = kill(membench, moment, tally)
+            if units is None:  # the first run was slower than this one: too late to kill it
+                length = moment
+                continue
+            number += 1
             go_on(membench, units, tally)
             left = {path.name for path in membench.directory.iterdir()} - {"o.csv", "o.json"}
             left |= {f"tmp/{path.name}" for path in temporary.iterdir()}
@@ -123,7 +133,7 @@ def main(count: int, seed: int) -> int:
             print(f"{number}/{count} killed after {moment:.2f} s, {len(units)} units finished")
         until(lambda: not any(alive(run.pid) for run in membench.started))
     phases = ", ".join(f"{many} {phase}" for phase, many in sorted(tally.phases.items()))
-    print(f"{count} runs of about {length:.1f} s killed: {phases}")
+    print(f"{count} runs of at most {length:.1f} s killed: {phases}")
     print(f"finished units {tally.finished}, lost {len(tally.lost)} {tally.lost or ''}".rstrip())
     print(f"files left {len(tally.files)} {tally.files or ''}".rstrip())
     print(f"workers alive a second later {len(tally.workers)}")
