@@ -138,7 +138,7 @@ BROKEN = {
 def broken_cases(membench: Membench) -> dict[str, Seen]:
     benches = [f"ddr/{name}" for name in BROKEN.values()]
     selectors = [word for name in ("ddr/steady", *benches) for word in ("--select", name)]
-    done = membench("run", *selectors, *words("--rounds 2 --timeout 2.5 --seed 5 -o o.csv"))
+    done = membench("run", *selectors, *words("--rounds 2 --timeout 4 --seed 5 -o o.csv"))
     assert "Traceback" not in done.stderr
     rows = by_case(membench.directory / "o.csv")
     found = {}
@@ -419,7 +419,7 @@ ROW = "a failed row with that reason, nothing else is lost"
 STOPPED = "finished samples are kept and named, `--resume` completes"
 ALL, EVERY = "all other cases complete", "every finished sample"
 PARTIAL = "Partial results: o.csv and o.json"
-WAIT = "round 1: the worker was killed: no answer within 2.5 s (--timeout)"
+WAIT = "round 1: the worker was killed: no answer within 4 s (--timeout)"
 
 
 def _case(name: str, injected: str, promised: str, says: str) -> Fault:
