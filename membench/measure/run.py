@@ -171,6 +171,10 @@ def _same_ground(plan: Plan, then: Machine, now: Machine, benches: Registry) -> 
             f"the journal is of membench {plan.software}, this is {software_version()}", hint
         )
     for case in plan.cases:
+        if case.gpu is not None and not case.skipped:
+            used, shown = (one.gpus.devices[case.gpu : case.gpu + 1] for one in (then, now))
+            if [gpu.uuid for gpu in used] != [gpu.uuid for gpu in shown]:
+                raise JournalError(f"the journal's GPU {case.gpu} is another one now", hint)
         bench = benches.benches.get(case.bench)
         if bench is None:
             raise JournalError(f"the journal's case {case.id} does not exist any more", hint)
@@ -202,6 +206,29 @@ def _run(
     *,
     verbose: bool,
 ) -> Outcome:
+    try:
+        end = _measure(prepared, journal, done, observer, verbose=verbose)
+    finally:
+        journal.close()
+    if end.trouble is not None and not journal.path.exists():
+        raise end.trouble  # somebody removed it, and it cannot be put back
+    if journal.restored:
+        observer.warned(
+            f"{journal.path} was removed during the run, and was written again",
+            "nothing that was measured is lost; let no one clean up while a run goes on",
+        )
+    return _publish(prepared, len(done.units), end)
+
+
+def _measure(
+    prepared: Prepared,
+    journal: Journal,
+    done: Contents,
+    observer: Observer,
+    *,
+    verbose: bool,
+) -> _End:
+    """Fill the journal, which is where it belongs afterwards if that can be."""
     begin = time.monotonic()
     layout_seconds, signum = 0.0, 0
     trouble: MembenchError | None = None
@@ -222,19 +249,11 @@ def _run(
         signum = interrupted.signum
     except (OutputError, WorkerError) as error:
         trouble = error
-    finally:
-        try:
-            journal.keep()
-        except OutputError as error:
-            trouble = trouble or error
-        journal.close()
-    if journal.restored:
-        observer.warned(
-            f"{prepared.csv.parent} was removed during the run, and was made again",
-            "nothing that was measured is lost; let no one clean up while a run goes on",
-        )
-    end = _End(time.monotonic() - begin, layout_seconds, signum, trouble)
-    return _publish(prepared, len(done.units), end)
+    try:
+        journal.keep()
+    except OutputError as error:
+        trouble = trouble or error
+    return _End(time.monotonic() - begin, layout_seconds, signum, trouble)
 
 
 def _publish(prepared: Prepared, before: int, end: _End) -> Outcome:

@@ -537,7 +537,9 @@ FAULTS = (
         "results-removed",
         "`rm -r` of the results directory in the middle of the run",
         "the directory is made again, nothing is lost, one line says so",
-        Seen(0, "Warning: results was removed during the run, and was made again", ALL),
+        Seen(
+            0, "Warning: results/o.journal was removed during the run, and was written again", ALL
+        ),
     ),
     Fault(
         scratch_removed,

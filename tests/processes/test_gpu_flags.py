@@ -6,6 +6,8 @@ NVML is a stand-in in every process; the cases overwrite main memory.
 from __future__ import annotations
 
 import json
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -55,3 +57,26 @@ def test_the_doctor_looks_at_the_gpu(membench: Membench) -> None:
     assert found["gpu-peak"]["seen"] == "0: 3352 GB/s (2619 MHz, 5120 bits)"
     assert (found["gpu-link"]["level"], found["gpu-persistence"]["level"]) == ("WARN", "WARN")
     assert found["gpu-ecc"]["level"] == "OK"
+
+
+def test_a_run_is_not_resumed_on_another_gpu(membench: Membench) -> None:
+    name = membench.directory.parent.name
+    run = membench.start(
+        *("run", "--select", "hbm/calm", "--select", "hbm/slow"),
+        *("--rounds", "1", "--seed", "0", "-o", "o.csv"),
+        env=membench.with_gpu(f"GPU-{name}-a"),
+    )
+    membench.wait_for_slow()
+    os.kill(run.pid, signal.SIGKILL)
+    run.communicate(timeout=10)
+    other = membench("run", "--resume", "o.csv", env=membench.with_gpu(f"GPU-{name}-b"))
+    assert other.returncode == 1
+    assert "Error: the journal's GPU 0 is another one now" in other.stderr
+    hidden = {**membench.with_gpu(f"GPU-{name}-a"), "CUDA_VISIBLE_DEVICES": ""}
+    none = membench("run", "--resume", "o.csv", env=hidden)
+    assert none.returncode == 1
+    assert "Traceback" not in none.stderr
+    membench.flag.unlink()
+    membench.flag.parent.rmdir()
+    same = membench("run", "--resume", "o.csv", env=membench.with_gpu(f"GPU-{name}-a"))
+    assert same.returncode == 0, same.stderr
