@@ -98,10 +98,10 @@ def _holder(name: str) -> int | None:
         try:
             one.connect(_address(name))
             found = one.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-        except ConnectionRefusedError:
-            return None
-        except OSError:  # its queue of callers is full
+        except BlockingIOError:  # its queue of callers is full
             return _UNKNOWN
+        except OSError:
+            return None
         pid: int = struct.unpack("3i", found)[0]
         return pid
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from healthy import GPU_STATE
 from nvml_stub import H100, NvmlProcess, build, text
 
 from membench.machine.cuda_stack import Stack
@@ -18,32 +19,13 @@ Plant = Callable[[Mapping[str, str]], Path]
 
 CARD = {**H100, "processes": "17 42", "held0": 5, "held1": 7, "held3": 9}
 UUID = str(H100["uuid"])
-HEALTHY = GpuState(
+HEALTHY = replace(
+    GPU_STATE,
     uuid=hashed(UUID),
-    index=0,
     name="NVIDIA H100 80GB HBM3",
-    sm_mhz=1980,
-    sm_mhz_max=1980,
-    sm_mhz_set=1980,
-    memory_mhz=2619,
-    memory_mhz_max=2619,
-    performance=0,
-    reasons=0,
     held_ns=21,
-    temperature=41,
-    power=70.0,
-    power_limit=700.0,
-    power_default=700.0,
-    ecc=True,
-    ecc_errors=0,
-    mig=False,
-    persistence=True,
     link_generation=5,
-    link_generation_max=5,
-    link_width=16,
-    link_width_max=16,
     processes=(17, 42),
-    bus_bits=5120,
     node=1,
 )
 

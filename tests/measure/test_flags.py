@@ -7,11 +7,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from healthy import GPU_STATE
+from healthy import MACHINE as HEALTHY
 from hypothesis import given
 from hypothesis import strategies as st
 
-from membench.machine import Cache, Core, Cpu, Gpu, Gpus, Machine, Memory, Node
-from membench.machine.gpu_state import GpuState
+from membench.machine import Cache, Core, Gpu, Gpus, Machine, Node
 from membench.measure import surroundings
 from membench.measure.clocks import LEAST_SHARE, MOST_FALL, clock_fell
 from membench.measure.events import Silent
@@ -35,37 +36,17 @@ from membench.units import GIB, MIB
 NODES = (Node(0, (0, 1), GIB, (10, 20)), Node(1, (2, 3), GIB, (20, 10)))
 GPUS = tuple(Gpu(n, "Some GPU", f"{n}{n}", 80 * GIB, "9.0", sm_mhz=2000) for n in range(2))
 
-MACHINE = Machine(
-    slug="box",
-    cpu=Cpu(
-        model="Some CPU",
-        architecture="x86_64",
+MACHINE = replace(
+    HEALTHY,
+    cpu=replace(
+        HEALTHY.cpu,
         cores=tuple(Core(cpu, cpu, 0, cpu // 2) for cpu in range(4)),
         affinity=(0, 1, 2, 3),
-        quota=None,
         usable=4,
         caches=(Cache(3, "unified", 32 * MIB, 64, (0, 1, 2, 3)),),
-        governor="performance",
-        hypervisor="",
     ),
-    memory=Memory(
-        total=64 * GIB,
-        available=60 * GIB,
-        cgroup_limit=None,
-        cgroup_used=None,
-        page=4096,
-        huge_page=2 << 20,
-        thp="madvise",
-        hugetlb_total=0,
-        hugetlb_free=0,
-        nodes=NODES,
-    ),
+    memory=replace(HEALTHY.memory, nodes=NODES),
     gpus=Gpus("580.1", "13.0", GPUS),
-    filesystems=(),
-    system="Some Linux",
-    kernel="6.8",
-    libc="glibc 2.36",
-    python="3.11",
 )
 VIRTUAL = replace(MACHINE, cpu=replace(MACHINE.cpu, hypervisor="kvm"))
 BANDWIDTH, LATENCY = Metric.BANDWIDTH, Metric.LATENCY
@@ -234,18 +215,7 @@ def test_a_clock_that_only_rises_does_no_harm(clocks: list[float], highest: floa
     assert not clock_fell([], highest)
 
 
-STATE = GpuState(
-    "00",
-    reasons=0,
-    held_ns=1000,
-    performance=0,
-    link_generation=5,
-    link_generation_max=5,
-    link_width=16,
-    link_width_max=16,
-    processes=(),
-    node=1,
-)
+STATE = replace(GPU_STATE, held_ns=1000, link_generation=5, node=1)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -162,3 +163,17 @@ def test_a_run_is_not_resumed_on_other_ground(membench: Membench) -> None:
     missing = membench("run", "--resume", "nowhere.csv")
     assert missing.returncode == 1
     assert "no journal nowhere.journal" in missing.stderr
+
+
+def test_two_runs_on_one_machine_are_both_let_go_on_and_the_second_is_warned(
+    membench: Membench,
+) -> None:
+    run = membench.start("run", "--select", "ddr/slow/n=1", "--rounds", "1", "-o", "o.csv")
+    membench.wait_for_slow()
+    second = membench.start("run", "--select", "ddr/steady", "--rounds", "1", "-o", "p.csv")
+    _, err = second.communicate(timeout=60)
+    assert second.returncode == 0, err
+    assert re.match(r"Warning: another run \(process \d+\) measures on this machine: ", err)
+    membench.flag.unlink()
+    _, err = run.communicate(timeout=60)
+    assert run.returncode == 0, err
