@@ -167,7 +167,7 @@ class Wave:
 
     def _go_on(self, following: int) -> None:
         if following == PARTED:
-            self._live = False
+            self._live = self.impatient = False
             return
         self._turns += 1
         collective = self.program.blocks[following].member is not None
