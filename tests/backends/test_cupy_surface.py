@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import hashlib
 import os
 import subprocess
 import sys
@@ -113,3 +114,33 @@ def test_a_driver_that_shows_no_device_is_told_from_none(tmp_path: Path) -> None
     )
     assert ran.stdout.startswith("BackendUnavailable CUDA cannot be used: cudaErrorNoDevice")
     assert "CUDA_VISIBLE_DEVICES" in ran.stdout
+
+
+DRIVER_WITH_A_DEVICE = """
+int cuDeviceGet(int *device, int ordinal) { *device = ordinal + 40; return ordinal > 0; }
+int cuDeviceGetUuid_v2(unsigned char *raw, int device) {
+    for (int i = 0; i < 16; ++i) raw[i] = i == 5 ? 0 : 16 * i + device - 40;
+    return 0;
+}
+"""
+
+
+def test_a_uuid_is_hashed_as_the_snapshot_hashes_it(tmp_path: Path) -> None:
+    source, library = tmp_path / "cuda.c", tmp_path / "libcuda.so.1"
+    source.write_text(DRIVER_WITH_A_DEVICE)
+    subprocess.run(
+        ["cc", "-shared", "-fPIC", "-Wl,-soname,libcuda.so.1", "-o", library, source], check=True
+    )
+    script = "from membench.backends.cuda import _uuid_hashes as f; print(*f(0), '|', *f(1))"
+    ran = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, "LD_LIBRARY_PATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    uuid = "00102030-4000-6070-8090-a0b0c0d0e0f0"  # a zero byte in the middle ends nothing
+    expected = [
+        hashlib.sha256(f"{kind}-{uuid}".encode()).hexdigest()[:12] for kind in ("GPU", "MIG")
+    ]
+    assert ran.stdout.split() == [*expected, "|"]
