@@ -616,7 +616,19 @@ A case that failed in one round is not run in later ones; its samples of earlier
 
 ## Killed at random moments
 
-`ci/kills.py` kills the parent of a run with SIGKILL at random moments, resumes it, and counts; `ci/soak.py` starts short runs in a row and several at once, and looks for anything left behind.
+`ci/kills.py` kills the parent of a run with SIGKILL at random moments and resumes it. `ci/soak.py` makes short runs in a row and several at once, interrupts some and kills some, and looks for anything left behind; CI does so for a minute. On a virtual machine with two CPUs (AMD EPYC, ext4), 2026-11-25:
+
+```
+$ ci/kills.py 20 1
+20 runs of at most 4.8 s killed: 4 before its plan, 16 measuring
+finished units 72, lost 0
+files left 0
+workers alive a second later 0
+complete results 20 of 20
+
+$ ci/soak.py 120
+11 cycles, 66 runs, 7 descriptors after each, left: nothing
+```
 """
 
 
