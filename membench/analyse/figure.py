@@ -6,9 +6,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 
 from membench.analyse import statistics
-from membench.record.schema import Row
+from membench.record.measurement import Measurement
 from membench.terms import Stat
 
 
@@ -28,11 +29,11 @@ class Figure:
         values: in the unit of the rows, at least one.
     """
 
-    rows: tuple[Row, ...]
+    rows: tuple[Measurement, ...]
     basis: Basis
     values: tuple[float, ...]
 
-    @property
+    @cached_property
     def value(self) -> float:
         """The median of the rounds, or of the runs."""
         return statistics.median([row.value for row in self.rows if row.value is not None])
@@ -51,12 +52,22 @@ class Figure:
         return share if math.isfinite(share) else None
 
     @property
+    def cited(self) -> bool:
+        """Somebody published it; nobody here measured it."""
+        return any(row.backend == "cited" for row in self.rows)
+
+    @property
+    def imported(self) -> bool:
+        """Another tool measured it."""
+        return any(row.backend.startswith("import:") for row in self.rows)
+
+    @property
     def flags(self) -> tuple[str, ...]:
         """Of all rows, each once."""
         return tuple(dict.fromkeys(flag for row in self.rows for flag in row.flags))
 
 
-def figure(rows: Sequence[Row]) -> Figure:
+def figure(rows: Sequence[Measurement]) -> Figure:
     """The figure of ``rows``: ok rows of one (case, metric, stat), at least one."""
     if len(rows) > 1:
         return Figure(tuple(rows), Basis.RUNS, tuple(row.value for row in rows if row.value))
@@ -71,14 +82,11 @@ def pooled(one: Figure) -> Figure | None:
     no median, so that it is not what the samples scatter around; what was kept
     is their quantiles; or a sample is 0, which has no logarithm.
     """
-    row = one.rows[0]
+    if len(one.rows) > 1 or len(one.values) > 1:
+        return None
+    (row,) = one.rows
+    if row.stat not in (Stat.MEDIAN, Stat.P50) or row.detail.get("samples") == "quantiles":
+        return None
     samples = row.samples[0] if len(row.samples) == 1 else ()
-    usable = (
-        len(one.rows) == 1
-        and len(one.values) == 1
-        and row.stat in (Stat.MEDIAN, Stat.P50)
-        and row.detail.get("samples") != "quantiles"
-        and samples
-        and all(sample > 0 for sample in samples)
-    )
+    usable = samples and all(sample > 0 for sample in samples)
     return Figure(one.rows, Basis.SAMPLES, samples) if usable else None

@@ -1,14 +1,20 @@
-"""One figure held against the reference's."""
+"""Figures held against the reference's."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from membench.analyse.figure import Basis, Figure, pooled
-from membench.analyse.statistics import CONFIDENCE, VALUES_NEEDED, estimate, mann_whitney_p
+from membench.analyse.statistics import (
+    CONFIDENCE,
+    VALUES_NEEDED,
+    Estimate,
+    estimates,
+    mann_whitney_p,
+)
 from membench.analyse.verdict import Reason, Verdict, judge
-from membench.record.schema import Row
+from membench.record.measurement import Measurement
 
 SINGLE_ROUND_CONFIDENCE = 0.99
 """For the samples of a single round, which hide the noise between rounds: be harder to convince."""
@@ -20,9 +26,9 @@ class Finding:
     """How a label's figure compares with the reference's.
 
     Attributes:
+        values: of the reference and of the label; empty where they cannot be compared.
         ratio: label / reference, None where they cannot be compared.
         interval: confidence interval of the ratio, None where the values are too few.
-        p: of the Mann-Whitney test, for those who ask; no verdict depends on it.
         counts: values of the reference and of the label.
         single_round: the values are samples of one round a side: not to be gated on.
         detail: the reason in words, empty where the numbers say it all.
@@ -31,37 +37,86 @@ class Finding:
 
     verdict: Verdict
     reason: Reason
+    values: tuple[Sequence[float], Sequence[float]] = ((), ())
     ratio: float | None = None
     interval: tuple[float, float] | None = None
     confidence: float = CONFIDENCE
-    p: float | None = None
     counts: tuple[int, int] = (0, 0)
     single_round: bool = False
     detail: str = ""
     settle: str = ""
 
+    @property
+    def p(self) -> float | None:
+        """Of the Mann-Whitney test, for those who ask; no verdict depends on it."""
+        first, second = self.values
+        return mann_whitney_p(first, second) if first and second else None
 
-def find(reference: Figure, contender: Figure, threshold: float) -> Finding:
-    """The finding on ``contender``; ``threshold`` is a fraction."""
-    obstacle = _obstacle(reference, contender)
-    if obstacle is not None:
-        return obstacle
-    first, second = pooled(reference), pooled(contender)
-    single = first is not None and second is not None
-    if first is None or second is None:
-        first, second = reference, contender
-    confidence = SINGLE_ROUND_CONFIDENCE if single else CONFIDENCE
-    estimated = estimate(first.values, second.values, confidence)
-    verdict, reason = judge(estimated.log_interval, threshold, reference.rows[0].better)
+
+@dataclass(frozen=True)
+class Pair:
+    """Two figures to hold against each other; ``threshold`` is a fraction."""
+
+    reference: Figure
+    contender: Figure
+    threshold: float
+
+
+@dataclass(frozen=True)
+class _Ready:
+    """A pair that can be compared, with the figures whose values are."""
+
+    place: int
+    pair: Pair
+    first: Figure
+    second: Figure
+    single: bool
+
+    @property
+    def shape(self) -> tuple[int, int, bool]:
+        """What pairs must share to be estimated at once."""
+        return len(self.first.values), len(self.second.values), self.single
+
+
+def find(pairs: Sequence[Pair]) -> list[Finding]:
+    """A finding on the contender of each of ``pairs``, in their order."""
+    found: dict[int, Finding] = {}
+    groups: dict[tuple[int, int, bool], list[_Ready]] = {}
+    for place, pair in enumerate(pairs):
+        obstacle = _obstacle(pair.reference, pair.contender)
+        if obstacle is not None:
+            found[place] = obstacle
+            continue
+        first, second = pooled(pair.reference), pooled(pair.contender)
+        single = first is not None and second is not None
+        if first is None or second is None:
+            first, second = pair.reference, pair.contender
+        ready = _Ready(place, pair, first, second, single)
+        groups.setdefault(ready.shape, []).append(ready)
+    for (_, _, single), group in groups.items():
+        estimated = estimates(
+            [one.first.values for one in group],
+            [one.second.values for one in group],
+            SINGLE_ROUND_CONFIDENCE if single else CONFIDENCE,
+        )
+        for one, estimate in zip(group, estimated, strict=True):
+            found[one.place] = _finding(one, estimate)
+    return [found[place] for place in range(len(pairs))]
+
+
+def _finding(ready: _Ready, estimated: Estimate) -> Finding:
+    first, second = ready.first, ready.second
+    better = ready.pair.reference.rows[0].better
+    verdict, reason = judge(estimated.log_interval, ready.pair.threshold, better)
     return Finding(
         verdict=verdict,
         reason=reason,
+        values=(first.values, second.values),
         ratio=estimated.ratio,
         interval=estimated.interval,
-        confidence=confidence,
-        p=mann_whitney_p(first.values, second.values),
+        confidence=SINGLE_ROUND_CONFIDENCE if ready.single else CONFIDENCE,
         counts=(len(first.values), len(second.values)),
-        single_round=single,
+        single_round=ready.single,
         settle=_settle(reason, first, second),
     )
 
@@ -72,7 +127,7 @@ class _Ground:
 
     reason: Reason
     name: str
-    of: Callable[[Row], str]
+    of: Callable[[Measurement], str]
     settle: str
 
 
@@ -101,6 +156,8 @@ _GROUNDS = (
 
 
 def _obstacle(reference: Figure, contender: Figure) -> Finding | None:
+    if _alike(reference, contender):
+        return None
     for ground in _GROUNDS:
         here, there = (
             {value for row in one.rows if (value := ground.of(row))}
@@ -118,6 +175,18 @@ def _obstacle(reference: Figure, contender: Figure) -> Finding | None:
     return None
 
 
+def _alike(reference: Figure, contender: Figure) -> bool:
+    """One row a side that agree in every ground: the usual case, told quickly."""
+    (one, *more), (other, *others) = reference.rows, contender.rows
+    return (
+        not (more or others)
+        and one.case_version == other.case_version
+        and one.unit == other.unit
+        and one.bytes_convention is other.bytes_convention
+        and one.backend == other.backend
+    )
+
+
 def _words(values: set[str]) -> str:
     return ", ".join(sorted(values)) or "-"
 
@@ -126,6 +195,10 @@ def _settle(reason: Reason, first: Figure, second: Figure) -> str:
     """The least that would help: more rounds while they are few, then more runs."""
     if reason not in (Reason.FEW, Reason.WIDE):
         return ""
+    if any(one.cited for one in (first, second)):
+        return "a published figure is one value: only a run of that machine would tell"
+    if any(one.imported and len(one.values) < VALUES_NEEDED for one in (first, second)):
+        return f"import {VALUES_NEEDED} runs of the other tool or more under one label"
     if Basis.RUNS in (first.basis, second.basis):
         fewest = min(len(one.values) for one in (first, second) if one.basis is Basis.RUNS)
         if fewest < VALUES_NEEDED:

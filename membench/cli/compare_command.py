@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from membench.analyse.verdict import GATE_CLASSES, PRESETS, Verdict
-from membench.errors import EXIT_FINDING, EXIT_OK, NothingMatched
+from membench.analyse.thresholds import PRESETS, thresholds, to_toml
+from membench.analyse.verdict import GATE_CLASSES, Verdict
+from membench.errors import EXIT_FINDING, EXIT_OK, NothingMatched, UsageError
 
 if TYPE_CHECKING:  # it needs numpy, and asking for help does not
     from membench.analyse.compare import Comparison
+    from membench.analyse.sides import Side
 
 _WORDS = {"verdicts": tuple(Verdict), "fail_on": GATE_CLASSES}
 
@@ -29,8 +31,19 @@ def _words(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
 
 
 @click.command(name="compare")
-@click.argument("files", nargs=-1, required=True, metavar="[LABEL=]FILE...")
+@click.argument("files", nargs=-1, metavar="[LABEL=]FILE...")
 @click.option("--ref", "reference", metavar="LABEL", help="What to compare with.  [default: first]")
+@click.option(
+    "--against",
+    metavar="ref:NAME",
+    help="Compare with a reference: membench list --references names them.",
+)
+@click.option(
+    "--by",
+    metavar="KEY",
+    help="Compare within what is given: by machine, driver, backend, ... or a part of the "
+    "case ids, such as stores.",
+)
 @click.option("--select", multiple=True, metavar="GLOB", help="Only these cases; repeatable.")
 @click.option(
     "--status",
@@ -41,10 +54,15 @@ def _words(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
 )
 @click.option(
     "--sort",
-    type=click.Choice(["case", "ratio", "value"]),
+    type=click.Choice(["case", "ratio", "value", "peak"]),
     default="case",
     show_default=True,
-    help="Order within a table; ratio and value: largest first.",
+    help="Order within a table; others than case: largest first.",
+)
+@click.option(
+    "--normalize",
+    type=click.Choice(["peak"]),
+    help="Compare shares of the theoretical peak, not values.",
 )
 @click.option(
     "--fail-on",
@@ -55,11 +73,12 @@ def _words(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
 @click.option("--cross-machine", is_flag=True, help="Let --fail-on compare different machines.")
 @click.option(
     "--preset",
-    type=click.Choice(list(PRESETS)),
+    metavar="|".join((*PRESETS, "FILE")),
     default="default",
     show_default=True,
-    help="How large a difference must be to matter.",
+    help="How large a difference must be to matter; FILE: thresholds in TOML.",
 )
+@click.option("--dump-config", is_flag=True, help="Print the thresholds of --preset as TOML.")
 @click.option(
     "--format",
     "form",
@@ -71,12 +90,16 @@ def _words(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
 def command(
     files: tuple[str, ...],
     reference: str | None,
+    against: str | None,
+    by: str | None,
     select: tuple[str, ...],
     verdicts: tuple[str, ...],
     sort: str,
+    normalize: str | None,
     fail_on: tuple[str, ...],
     cross_machine: bool,
     preset: str,
+    dump_config: bool,
     form: str,
 ) -> int:
     """Compare results files; the first is the reference.
@@ -89,18 +112,24 @@ def command(
     Examples:
       membench compare before.csv after.csv
       membench compare h100=a.csv h200=b.csv --select 'hbm/*' --sort ratio
+      membench compare run.csv --by stores
+      membench compare run.csv --against ref:h100-sxm
       membench compare base.csv new.csv --fail-on worse,missing,failed
 
     Exit codes: 0 done, 1 error or not comparable, 2 usage, 3 --fail-on found
     something, 4 no case in common.
     """  # noqa: D301 - click wants the very character \b to keep the lines below it apart
+    limits = thresholds(preset)
+    if dump_config:
+        click.echo(to_toml(limits), nl=False)
+        return EXIT_OK
+    if not files:
+        raise UsageError("there is nothing to compare", "give results files: [LABEL=]FILE...")
     from membench.analyse.compare import compare
     from membench.analyse.gate import check_gate, found
-    from membench.analyse.sides import make_sides, read_source, split_label
 
-    given = [split_label(argument) for argument in files]
-    sides = make_sides([(label, read_source(path)) for label, path in given], reference or "")
-    comparison = compare(sides, select=select, thresholds=PRESETS[preset])
+    sides = _sides(files, reference, against, by)
+    comparison = compare(sides, select=select, thresholds=limits, normalize=bool(normalize))
     if fail_on and comparison.matched:
         check_gate(comparison, fail_on, cross_machine=cross_machine)
     _show(comparison, [Verdict(verdict) for verdict in verdicts], sort, form)
@@ -114,6 +143,34 @@ def command(
         words = ", ".join(f"{count} {name}" for name, count in hits.items())
         click.echo(f"Found: {words} (--fail-on {','.join(fail_on)})", err=True)
     return EXIT_FINDING if hits else EXIT_OK
+
+
+def _sides(
+    files: Sequence[str], reference: str | None, against: str | None, by: str | None
+) -> list[Side]:
+    """The sides that the arguments ask for.
+
+    Raises:
+        UsageError: the options contradict each other.
+    """
+    from membench.analyse.references import find_reference
+    from membench.analyse.sides import make_sides, make_sides_by, split_label
+    from membench.analyse.sources import read_sources
+
+    if against and (reference or by):
+        raise UsageError("--against names the reference, and so does --ref or --by", "give one")
+    given = [split_label(argument) for argument in files]
+    if by and any(label is not None for label, _ in given):
+        raise UsageError("the labels of --by are the values of its key", "give files alone")
+    compared_with = find_reference(against) if against else None
+    sources = read_sources(path for _, path in given)
+    if by:
+        return make_sides_by(by, sources, reference or "")
+    labelled = list(zip((label for label, _ in given), sources, strict=True))
+    if compared_with is not None:
+        label = compared_with.label
+        labelled = [*((label, source) for source in compared_with.sources), *labelled]
+    return make_sides(labelled, reference or "")
 
 
 def _show(comparison: Comparison, verdicts: Sequence[Verdict], sort: str, form: str) -> None:

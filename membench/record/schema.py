@@ -261,6 +261,16 @@ def check(row: Row) -> None:
             raise _refused(f"{row.case} ({row.metric} {row.stat})", rule.column, rule.message)
 
 
+def is_cell(column: str, cell: str) -> bool:
+    """``cell`` is a value that ``column`` may hold; an empty one is where it may be absent."""
+    kind = _KINDS[column]
+    try:
+        value = kind.from_cell(cell)
+    except ValueError:
+        return False
+    return column not in REQUIRED if value == kind.absent else kind.valid(value)
+
+
 def normal(row: Row) -> Row:
     """``row`` as a file holds it: free text cleaned, samples of 7 significant digits."""
     return from_cells(dict(zip(COLUMNS, to_cells(row), strict=True)))
