@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from operator import attrgetter
 
 from membench.analyse.facts import Fact, compare_facts
 from membench.analyse.figure import Figure, figure
@@ -15,6 +16,7 @@ from membench.analyse.statistics import geometric_mean
 from membench.analyse.thresholds import PRESETS, Thresholds
 from membench.analyse.verdict import Verdict
 from membench.errors import NothingMatched
+from membench.record.cells import VALUES
 from membench.record.measurement import Measurement
 from membench.registry import matches
 from membench.terms import Metric, Stat, Status, Tier
@@ -195,7 +197,7 @@ def _of_peak(row: Measurement) -> Measurement:
         )
     return row._replace(
         value=row.value / row.peak,
-        round_values=tuple(value / row.peak for value in row.round_values),
+        rounds_cell=VALUES.to_cell(tuple(value / row.peak for value in row.round_values)),
         samples_cell="",
         peak=1.0,
     )
@@ -212,10 +214,13 @@ def _selector(sides: Sequence[Side], patterns: Sequence[str]) -> frozenset[str]:
     return frozenset(chosen if patterns else cases)
 
 
+_key_of = attrgetter("case", "metric", "stat")
+
+
 def _table(rows: Iterable[Measurement]) -> dict[Key, list[Measurement]]:
     table: dict[Key, list[Measurement]] = {}
     for row in rows:
-        table.setdefault((row.case, row.metric, row.stat), []).append(row)
+        table.setdefault(_key_of(row), []).append(row)
     return table
 
 

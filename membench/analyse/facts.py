@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 from membench.record.measurement import Measurement
@@ -72,9 +73,11 @@ def compare_facts(
         rows: by side, those that are compared.
         sidecars: by side, the facts of its files.
     """
-    columns = [[_joined(getattr(row, name) for row in side) for name in COLUMNS] for side in rows]
+    distinct = [set(map(attrgetter(*COLUMNS), side)) for side in rows]
+    columns = [[_joined(values) for values in zip(*side, strict=True)] for side in distinct]
     facts = [
-        Fact(name, tuple(side[place] for side in columns)) for place, name in enumerate(COLUMNS)
+        Fact(name, tuple(side[place] if side else "" for side in columns))
+        for place, name in enumerate(COLUMNS)
     ]
     names = dict.fromkeys(name for side in sidecars for one in side for name in one)
     facts += [

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
+from operator import attrgetter
 
 from membench.analyse import statistics
 from membench.record.measurement import Measurement
@@ -36,35 +37,43 @@ class Figure:
     @cached_property
     def value(self) -> float:
         """The median of the rounds, or of the runs."""
+        if self.basis is Basis.RUNS:
+            return statistics.median(self.values)
         return statistics.median([row.value for row in self.rows if row.value is not None])
 
-    @property
+    @cached_property
     def half_range(self) -> float | None:
         """Half the range of the rounds or runs, a fraction of their median; None for one alone."""
         return None if self.basis is Basis.SAMPLES else statistics.half_range(self.values)
 
-    @property
+    @cached_property
     def peak_share(self) -> float | None:
         """Value over peak, None where the rows know no peak, or not the same one."""
-        peaks = {row.peak for row in self.rows}
+        peaks = set(map(attrgetter("peak"), self.rows))
         (peak,) = peaks if len(peaks) == 1 else (None,)
         share = self.value / peak if peak else math.inf
         return share if math.isfinite(share) else None
 
+    @cached_property
+    def backends(self) -> frozenset[str]:
+        """What made the numbers."""
+        return frozenset(map(attrgetter("backend"), self.rows))
+
     @property
     def cited(self) -> bool:
         """Somebody published it; nobody here measured it."""
-        return any(row.backend == "cited" for row in self.rows)
+        return "cited" in self.backends
 
     @property
     def imported(self) -> bool:
         """Another tool measured it."""
-        return any(row.backend.startswith("import:") for row in self.rows)
+        return any(backend.startswith("import:") for backend in self.backends)
 
-    @property
+    @cached_property
     def flags(self) -> tuple[str, ...]:
         """Of all rows, each once."""
-        return tuple(dict.fromkeys(flag for row in self.rows for flag in row.flags))
+        sets = dict.fromkeys(map(attrgetter("flags"), self.rows))
+        return tuple(dict.fromkeys(flag for flags in sets for flag in flags))
 
 
 def figure(rows: Sequence[Measurement]) -> Figure:

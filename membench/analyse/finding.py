@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 from membench.analyse.figure import Basis, Figure, pooled
 from membench.analyse.statistics import (
@@ -14,7 +15,6 @@ from membench.analyse.statistics import (
     mann_whitney_p,
 )
 from membench.analyse.verdict import Reason, Verdict, judge
-from membench.record.measurement import Measurement
 
 SINGLE_ROUND_CONFIDENCE = 0.99
 """For the samples of a single round, which hide the noise between rounds: be harder to convince."""
@@ -123,72 +123,46 @@ def _finding(ready: _Ready, estimated: Estimate) -> Finding:
 
 @dataclass(frozen=True)
 class _Ground:
-    """A property that both sides must share, or their numbers mean different things."""
+    """A column that both sides must share, or their numbers mean different things."""
 
     reason: Reason
-    name: str
-    of: Callable[[Measurement], str]
+    column: str
     settle: str
 
 
+_SAME_VERSION = "run both sides with the same version of membench"
 _GROUNDS = (
-    _Ground(
-        Reason.CASE_VERSION,
-        "case_version",
-        lambda row: str(row.case_version),
-        "run both sides with the same version of membench",
-    ),
-    _Ground(Reason.UNIT, "unit", lambda row: row.unit, "run both sides with this membench"),
-    _Ground(
-        Reason.BYTES,
-        "bytes_convention",
-        lambda row: str(row.bytes_convention or ""),
-        "run both sides with the same version of membench",
-    ),
-    _Ground(
-        Reason.BACKEND,
-        "backend",
-        # Another tool's figure, or a cited one, does not say which hardware it used.
-        lambda row: row.backend if row.backend in ("cuda", "cpu", "storage") else "",
-        "run both sides on the same kind of device",
-    ),
+    _Ground(Reason.CASE_VERSION, "case_version", _SAME_VERSION),
+    _Ground(Reason.UNIT, "unit", "run both sides with this membench"),
+    _Ground(Reason.BYTES, "bytes_convention", _SAME_VERSION),
+    _Ground(Reason.BACKEND, "backend", "run both sides on the same kind of device"),
 )
+_OUR_BACKENDS = frozenset({"cuda", "cpu", "storage"})
+_ground_of = attrgetter(*(ground.column for ground in _GROUNDS))
 
 
 def _obstacle(reference: Figure, contender: Figure) -> Finding | None:
-    if _alike(reference, contender):
+    sides = [set(map(_ground_of, one.rows)) for one in (reference, contender)]
+    if len(sides[0] | sides[1]) == 1:
         return None
-    for ground in _GROUNDS:
-        here, there = (
-            {value for row in one.rows if (value := ground.of(row))}
-            for one in (reference, contender)
-        )
+    for place, ground in enumerate(_GROUNDS):
+        here, there = ({values[place] for values in side if values[place]} for side in sides)
+        if ground.reason is Reason.BACKEND:
+            # Another tool's figure, or a cited one, does not say which hardware it used.
+            here, there = here & _OUR_BACKENDS, there & _OUR_BACKENDS
         if len(here | there) > 1:
-            detail = f"{ground.name} differs: {_words(here)} | {_words(there)}"
             return Finding(
                 Verdict.NA,
                 ground.reason,
                 counts=(len(reference.values), len(contender.values)),
-                detail=detail,
+                detail=f"{ground.column} differs: {_words(here)} | {_words(there)}",
                 settle=ground.settle,
             )
     return None
 
 
-def _alike(reference: Figure, contender: Figure) -> bool:
-    """One row a side that agree in every ground: the usual case, told quickly."""
-    (one, *more), (other, *others) = reference.rows, contender.rows
-    return (
-        not (more or others)
-        and one.case_version == other.case_version
-        and one.unit == other.unit
-        and one.bytes_convention is other.bytes_convention
-        and one.backend == other.backend
-    )
-
-
-def _words(values: set[str]) -> str:
-    return ", ".join(sorted(values)) or "-"
+def _words(values: Iterable[object]) -> str:
+    return ", ".join(sorted(map(str, values))) or "-"
 
 
 def _settle(reason: Reason, first: Figure, second: Figure) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 from membench.analyse.sources import Source
@@ -31,7 +32,7 @@ class Side:
     @property
     def runs(self) -> tuple[str, ...]:
         """The ids of its runs, in the order of the files."""
-        return tuple(dict.fromkeys(row.run_id for row in self.rows))
+        return tuple(dict.fromkeys(run for source in self.sources for run in source.runs))
 
 
 def split_label(argument: str) -> tuple[str | None, Path]:
@@ -169,8 +170,11 @@ def _stem(path: Path) -> str:
     return path.stem if path.suffix.lower() == ".csv" else path.name
 
 
-def _distinct(label: str, sources: Iterable[Source]) -> tuple[Measurement, ...]:
+def _distinct(label: str, sources: Sequence[Source]) -> tuple[Measurement, ...]:
     """The rows of ``sources``, so that a file that is given twice does not count twice."""
+    runs = [run for source in sources for run in source.runs]
+    if len(set(runs)) == len(runs):
+        return tuple(chain.from_iterable(source.rows for source in sources))
     seen: dict[object, Measurement] = {}
     for source in sources:
         for row in source.rows:

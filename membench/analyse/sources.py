@@ -6,6 +6,7 @@ import gc
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,11 @@ class Source:
     facts: dict[str, str] = field(default_factory=dict)
     problem: str = ""
 
+    @cached_property
+    def runs(self) -> tuple[str, ...]:
+        """The ids of its runs, in the order of the rows."""
+        return tuple(dict.fromkeys(row.run_id for row in self.rows))
+
     @property
     def name(self) -> str:
         """The path as ASCII on one line."""
@@ -43,7 +49,7 @@ def read_sources(paths: Iterable[Path]) -> list[Source]:
     Raises:
         SchemaError: one of them cannot be read.
     """
-    with _without_collector():
+    with without_collector():
         return [read_source(path) for path in paths]
 
 
@@ -80,7 +86,7 @@ def _run(sidecar: Mapping[str, Any]) -> str:
 
 
 @contextmanager
-def _without_collector() -> Iterator[None]:
+def without_collector() -> Iterator[None]:
     """Rows are tuples of text and numbers: looking for cycles in a million of them finds none."""
     enabled = gc.isenabled()
     gc.disable()

@@ -126,13 +126,26 @@ def command(
     if not files:
         raise UsageError("there is nothing to compare", "give results files: [LABEL=]FILE...")
     from membench.analyse.compare import compare
-    from membench.analyse.gate import check_gate, found
+    from membench.analyse.gate import check_gate
+    from membench.analyse.sources import without_collector
 
-    sides = _sides(files, reference, against, by)
-    comparison = compare(sides, select=select, thresholds=limits, normalize=bool(normalize))
-    if fail_on and comparison.matched:
-        check_gate(comparison, fail_on, cross_machine=cross_machine)
-    _show(comparison, [Verdict(verdict) for verdict in verdicts], sort, form)
+    with without_collector():
+        sides = _sides(files, reference, against, by)
+        comparison = compare(sides, select=select, thresholds=limits, normalize=bool(normalize))
+        if fail_on and comparison.matched:
+            check_gate(comparison, fail_on, cross_machine=cross_machine)
+        _show(comparison, [Verdict(verdict) for verdict in verdicts], sort, form)
+    return _exit_code(comparison, fail_on)
+
+
+def _exit_code(comparison: Comparison, fail_on: Sequence[str]) -> int:
+    """What `--fail-on` makes of the comparison; what was found goes to standard error.
+
+    Raises:
+        NothingMatched: there was nothing to compare.
+    """
+    from membench.analyse.gate import found
+
     if not comparison.matched:
         raise NothingMatched(
             "no case in common that both the reference and another label have a number of",

@@ -24,8 +24,8 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from membench.errors import SchemaError
-from membench.record.cells import DETAIL, SAMPLES
-from membench.record.schema import COLUMNS, SCHEMA, Row, check, from_cells, is_cell
+from membench.record.cells import DETAIL, SAMPLES, VALUES
+from membench.record.schema import COLUMNS, SCHEMA, Row, check, from_cells, is_cell, is_median
 from membench.record.table import parse_rows, read_text
 from membench.record.text import one_line
 from membench.terms import Better, BytesConvention, Metric, Stat, Status, Tier
@@ -34,8 +34,8 @@ from membench.terms import Better, BytesConvention, Metric, Stat, Status, Tier
 class Measurement(NamedTuple):
     """One (case, metric, stat) of one run; a field is the column of the same name.
 
-    `detail_cell` and `samples_cell` are the cells themselves: `detail` and
-    `samples` read them when they are asked for.
+    The fields that end in ``_cell`` are the cells themselves: `detail`,
+    `round_values` and `samples` read them when they are asked for.
     """
 
     tier: Tier
@@ -60,9 +60,9 @@ class Measurement(NamedTuple):
     run_id: str
     machine: str
     value: float | None
-    round_values: tuple[float, ...]
     spread: float | None
     detail_cell: str
+    rounds_cell: str
     samples_cell: str
 
     @property
@@ -76,6 +76,20 @@ class Measurement(NamedTuple):
         return _detail(self.detail_cell) or {}
 
     @property
+    def round_values(self) -> tuple[float, ...]:
+        """One number per round.
+
+        Raises:
+            SchemaError: they are not above 0, or `value` is not their median.
+        """
+        values = tuple(map(float, self.rounds_cell.split(";"))) if self.rounds_cell else ()
+        if values and not VALUES.valid(values):
+            raise SchemaError(f"{self.case}: column 'round_values': not {VALUES.what}")
+        if values and self.value is not None and not is_median(self.value, values):
+            raise SchemaError(f"{self.case}: column 'value': is not the median of the round values")
+        return values
+
+    @property
     def samples(self) -> tuple[tuple[float, ...], ...]:
         """The kept samples by round.
 
@@ -87,13 +101,15 @@ class Measurement(NamedTuple):
         except ValueError as error:
             raise SchemaError(f"{self.case}: column 'samples': {error}") from None
         if not SAMPLES.valid(samples):
-            raise SchemaError(f"{self.case}: column 'samples': is not {SAMPLES.what}")
+            raise SchemaError(f"{self.case}: column 'samples': not {SAMPLES.what}")
         return samples
 
 
-_SINGLE = ("run_id", "machine", "value", "round_values", "spread", "detail", "samples")
+_SINGLE = ("run_id", "machine", "value", "spread", "detail", "round_values", "samples")
 _SHARED: tuple[str, ...] = Measurement._fields[: -len(_SINGLE)]
 _STATUS, _ROUNDS = _SHARED.index("status"), _SHARED.index("rounds")
+_KEY = itemgetter(*map(Measurement._fields.index, ("run_id", "case", "metric", "stat")))
+_make = Measurement._make
 SKIPPED = (*(name for name in COLUMNS if name not in ("schema", *_SHARED, *_SINGLE)), "samples")
 """Columns that are not read; `samples` only when it is asked for."""
 
@@ -119,11 +135,12 @@ def read_measurements(path: Path) -> list[Measurement]:
 
 def of_row(row: Row) -> Measurement:
     """What ``row`` says, as a measurement."""
-    shared = tuple(getattr(row, name) for name in _SHARED)
+    cells = (DETAIL.to_cell(row.detail), VALUES.to_cell(row.round_values))
     samples = SAMPLES.to_cell(row.samples) if row.rounds == 1 else ""
-    numbers = (row.value, row.round_values, row.spread)
-    single = (row.run_id, row.machine, *numbers, DETAIL.to_cell(row.detail), samples)
-    return Measurement._make(shared + single)
+    shared = tuple(getattr(row, name) for name in _SHARED)
+    return Measurement._make(
+        (*shared, row.run_id, row.machine, row.value, row.spread, *cells, samples)
+    )
 
 
 def _plain(text: str) -> list[Measurement] | None:
@@ -152,54 +169,32 @@ def _plain(text: str) -> list[Measurement] | None:
     )
     if not in_order:
         return None
-    shared = list(map(_checked, map(itemgetter(*(place[name] for name in _SHARED)), body)))
-    if None in shared:
-        return None
     found: list[Measurement] = []
-    rows = zip(
-        shared,
-        column("run_id"),
-        column("machine"),
-        values,
-        lists,
-        spreads,
-        details,
-        column("samples"),
-        strict=True,
-    )
-    for common, run_id, machine, value_cell, list_cell, spread_cell, detail, samples in rows:
-        round_values = tuple(map(float, list_cell.split(";"))) if list_cell else ()
-        value = float(value_cell) if value_cell else None
-        spread = float(spread_cell) if spread_cell else None
-        if not _agree(common[_STATUS], common[_ROUNDS], value, round_values, spread):
+    shared = map(_checked, map(itemgetter(*(place[name] for name in _SHARED)), body))
+    single = (column("run_id"), column("machine"), values, spreads, details, lists)
+    for common, (run_id, machine, value, spread, detail, rounds), samples in zip(
+        shared, zip(*single, strict=True), column("samples"), strict=True
+    ):
+        if common is None:
             return None
+        if not _agree(common[_STATUS], common[_ROUNDS], value, rounds, spread):
+            return None
+        number = float(value) if value else None
+        if number is not None and not 0 < number < math.inf:
+            return None
+        wide = float(spread) if spread else None
         kept = samples if common[_ROUNDS] == 1 else ""
-        single = (run_id, machine, value, round_values, spread, detail, kept)
-        found.append(Measurement._make(common + single))
-    return found if len({one.key for one in found}) == len(found) else None
+        found.append(_make((*common, run_id, machine, number, wide, detail, rounds, kept)))
+    return found if len(set(map(_KEY, found))) == len(found) else None
 
 
-def _agree(
-    status: Status,
-    rounds: int,
-    value: float | None,
-    round_values: tuple[float, ...],
-    spread: float | None,
-) -> bool:
-    """The numbers of a row may stand together, by the rules of the schema."""
-    if (value is not None) != (status is Status.OK):
-        return False
-    count = len(round_values)
-    if not count:
-        return spread is None and (value is None or 0 < value < math.inf)
-    ordered, half = sorted(round_values), count // 2
-    middle = ordered[half] if count % 2 else (ordered[half - 1] + ordered[half]) / 2
+def _agree(status: Status, rounds: int, value: str, round_values: str, spread: str) -> bool:
+    """These may stand in one row, by the rules of the schema."""
+    count = round_values.count(";") + 1 if round_values else 0
     return (
-        count == rounds
-        and ordered[0] > 0
-        and ordered[-1] < math.inf
-        and (value is None or value == middle)
-        and (spread is None or count > 1)
+        (value != "") == (status is Status.OK)
+        and (count == rounds or not count)
+        and (count > 1 or not spread)
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from operator import attrgetter
 
 from membench.analyse.compare import Comparison, Line
 from membench.analyse.figure import Figure
@@ -81,11 +82,14 @@ def _differences(line: Line) -> Iterator[str]:
 
 
 def _tiers(figure: Figure | None) -> str:
-    return _joined(str(row.tier) for row in figure.rows) if figure else ""
+    return _joined(set(map(attrgetter("tier"), figure.rows))) if figure else ""
 
 
 def _engines(figure: Figure | None) -> str:
-    return _joined(row.detail.get("engine", "") for row in figure.rows) if figure else ""
+    if figure is None:
+        return ""
+    distinct = {row.detail_cell: row for row in figure.rows}
+    return _joined(row.detail.get("engine", "") for row in distinct.values())
 
 
 def _joined(values: Iterable[str]) -> str:
