@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from operator import attrgetter
+from typing import TYPE_CHECKING
 
 from membench.analyse.facts import Fact, compare_facts
 from membench.analyse.figure import Figure, figure
@@ -20,6 +21,9 @@ from membench.record.cells import VALUES
 from membench.record.measurement import Measurement
 from membench.registry import matches
 from membench.terms import Metric, Stat, Status, Tier
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Key = tuple[str, Metric, Stat]
 
@@ -141,6 +145,12 @@ class Comparison:
             Mean(*key, ratio=geometric_mean(several), count=len(several))
             for key, several in ratios.items()
         )
+
+    def to_frame(self) -> pd.DataFrame:
+        """The matched lines as a data frame: see `membench.analyse.frame.comparison_frame`."""
+        from membench.analyse.frame import comparison_frame
+
+        return comparison_frame(self)
 
     def counts(self, side: int) -> Counter[Verdict]:
         """How often each verdict was reached on the label of index ``side``."""

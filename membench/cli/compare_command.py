@@ -9,11 +9,10 @@ import click
 
 from membench.analyse.thresholds import PRESETS, thresholds, to_toml
 from membench.analyse.verdict import GATE_CLASSES, Verdict
-from membench.errors import EXIT_FINDING, EXIT_OK, NothingMatched, UsageError
+from membench.errors import EXIT_FINDING, EXIT_OK, NothingMatched
 
 if TYPE_CHECKING:  # it needs numpy, and asking for help does not
     from membench.analyse.compare import Comparison
-    from membench.analyse.sides import Side
 
 _WORDS = {"verdicts": tuple(Verdict), "fail_on": GATE_CLASSES}
 
@@ -123,14 +122,13 @@ def command(
     if dump_config:
         click.echo(to_toml(limits), nl=False)
         return EXIT_OK
-    if not files:
-        raise UsageError("there is nothing to compare", "give results files: [LABEL=]FILE...")
     from membench.analyse.compare import compare
     from membench.analyse.gate import check_gate
+    from membench.analyse.requests import sides_of
     from membench.analyse.sources import without_collector
 
     with without_collector():
-        sides = _sides(files, reference, against, by)
+        sides = sides_of(files, reference=reference or "", against=against or "", by=by or "")
         comparison = compare(sides, select=select, thresholds=limits, normalize=bool(normalize))
         if fail_on and comparison.matched:
             check_gate(comparison, fail_on, cross_machine=cross_machine)
@@ -156,34 +154,6 @@ def _exit_code(comparison: Comparison, fail_on: Sequence[str]) -> int:
         words = ", ".join(f"{count} {name}" for name, count in hits.items())
         click.echo(f"Found: {words} (--fail-on {','.join(fail_on)})", err=True)
     return EXIT_FINDING if hits else EXIT_OK
-
-
-def _sides(
-    files: Sequence[str], reference: str | None, against: str | None, by: str | None
-) -> list[Side]:
-    """The sides that the arguments ask for.
-
-    Raises:
-        UsageError: the options contradict each other.
-    """
-    from membench.analyse.references import find_reference
-    from membench.analyse.sides import make_sides, make_sides_by, split_label
-    from membench.analyse.sources import read_sources
-
-    if against and (reference or by):
-        raise UsageError("--against names the reference, and so does --ref or --by", "give one")
-    given = [split_label(argument) for argument in files]
-    if by and any(label is not None for label, _ in given):
-        raise UsageError("the labels of --by are the values of its key", "give files alone")
-    compared_with = find_reference(against) if against else None
-    sources = read_sources(path for _, path in given)
-    if by:
-        return make_sides_by(by, sources, reference or "")
-    labelled = list(zip((label for label, _ in given), sources, strict=True))
-    if compared_with is not None:
-        label = compared_with.label
-        labelled = [*((label, source) for source in compared_with.sources), *labelled]
-    return make_sides(labelled, reference or "")
 
 
 def _show(comparison: Comparison, verdicts: Sequence[Verdict], sort: str, form: str) -> None:

@@ -47,8 +47,8 @@ class Footnotes:
         for label, entry in zip(self._labels, line.entries, strict=True):
             figure = entry.figure
             for row in figure.rows if figure and (figure.cited or figure.imported) else ():
-                source = row.detail.get("source", "")
-                yield f"{label}: {row.backend}{': ' if source else ''}{source}"
+                words = (row.detail.get(key, "") for key in ("source", "note"))
+                yield ": ".join((label, row.backend, *filter(None, words)))
 
     def _findings(self, line: Line) -> Iterator[str]:
         for label, entry in zip(self._labels, line.entries, strict=True):

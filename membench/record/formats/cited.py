@@ -78,7 +78,7 @@ def _row(figure: dict[str, Any], origin: Origin, device: str) -> Row:
         )
     except ValueError as error:
         raise SchemaError(f"{case}: {error}") from None
-    return replace(made, backend="cited")
+    return replace(made, backend="cited", flags=())
 
 
 def _convention(figure: dict[str, Any]) -> BytesConvention | None:
