@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 from membench.errors import SchemaError
 from membench.record.cells import DETAIL, SAMPLES, VALUES
 from membench.record.schema import COLUMNS, SCHEMA, Row, check, from_cells, is_cell, is_median
-from membench.record.table import parse_rows, read_text
+from membench.record.table import MAX_CELLS, parse_rows, read_text
 from membench.record.text import one_line
 from membench.terms import Better, BytesConvention, Metric, Stat, Status, Tier
 
@@ -205,10 +205,13 @@ def _records(text: str) -> list[list[str]] | None:
     lines = text.split("\n")
     if lines[-1] == "":
         lines.pop()
+    width = lines[0].count(",") + 1
+    if width > MAX_CELLS:
+        return None
     if '"' in text:
-        records = [_cells(line) if '"' in line else line.split(",") for line in lines]
+        records = [_cells(line) if '"' in line else line.split(",", width) for line in lines]
     else:
-        records = [line.split(",") for line in lines]
+        records = [line.split(",", width) for line in lines]
     return records if set(map(len, records)) == {len(records[0])} else None
 
 
@@ -219,8 +222,11 @@ def _cells(line: str) -> list[str]:
     """
     before, _, rest = line.partition(',"')
     inside, _, after = rest.partition('",')
-    if '"' not in before and '"' not in inside and '"' not in after and rest and after:
+    commas = before.count(",") + after.count(",")
+    if '"' not in before + inside + after and after and commas <= MAX_CELLS:
         return [*before.split(","), inside, *after.split(",")]
+    if line.count(",") > MAX_CELLS:
+        return []
     try:
         return next(csv.reader([line], strict=True))
     except csv.Error:  # it goes on in the next line, or is no CSV
