@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pandas as pd
 import pytest
 from compare_rows import around, of_run, row, write
 
@@ -36,8 +35,8 @@ def test_load_gives_every_column_in_its_type(files: tuple[Path, Path]) -> None:
     assert frame.loc[0, "round_values"] == around(100)
     assert frame.loc[0, "flags"] == ("noisy",)
     assert frame.loc[0, "detail"] == {"threads": "2"}
-    assert pd.isna(frame.loc[1, "value"])
-    assert frame.loc[1, "reason"] == "round 1: it broke" or frame.loc[1, "reason"] == "it broke"
+    assert frame["value"].isna().tolist() == [False, True, True, False, False]
+    assert frame.loc[1, "reason"] == "it broke"
     assert frame.loc[1, "timer"] == ""
     assert frame["bytes_convention"].tolist()[:2] == ["rw_sum", "rw_sum"]
     assert frame["verified"].dtype == "boolean"
