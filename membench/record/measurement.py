@@ -220,13 +220,13 @@ def _cells(line: str) -> list[str]:
 
     One quoted cell between two others needs no parser; the csv module reads the rest.
     """
-    before, _, rest = line.partition(',"')
-    inside, _, after = rest.partition('",')
-    commas = before.count(",") + after.count(",")
-    if '"' not in before + inside + after and after and commas <= MAX_CELLS:
-        return [*before.split(","), inside, *after.split(",")]
     if line.count(",") > MAX_CELLS:
         return []
+    if line.count('"') == 2:
+        before, _, rest = line.partition(',"')
+        inside, _, after = rest.partition('",')
+        if after:
+            return [*before.split(","), inside, *after.split(",")]
     try:
         return next(csv.reader([line], strict=True))
     except csv.Error:  # it goes on in the next line, or is no CSV
