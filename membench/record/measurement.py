@@ -8,7 +8,8 @@ column at a time, and the columns that comparing never looks at are not read.
 Whatever is not plainly in order goes to `read_rows`, which alone decides what
 may stand in a results file and says what is wrong with it.  So both readers
 take the same files and refuse the same files, except for cells that this one
-does not read: `SKIPPED`.
+does not read (`SKIPPED`) or reads when they are used: of a label with several
+runs nobody looks at the rounds of each.
 """
 
 from __future__ import annotations
@@ -180,9 +181,9 @@ def _plain(text: str) -> list[Measurement] | None:
         if not _agree(common[_STATUS], common[_ROUNDS], value, rounds, spread):
             return None
         number = float(value) if value else None
-        if number is not None and not 0 < number < math.inf:
-            return None
         wide = float(spread) if spread else None
+        if (number is not None and not 0 < number < math.inf) or wide == math.inf:
+            return None
         kept = samples if common[_ROUNDS] == 1 else ""
         found.append(_make((*common, run_id, machine, number, wide, detail, rounds, kept)))
     return found if len(set(map(_KEY, found))) == len(found) else None
@@ -200,7 +201,7 @@ def _agree(status: Status, rounds: int, value: str, round_values: str, spread: s
 
 def _records(text: str) -> list[list[str]] | None:
     """The cells of each line of ``text``, or None where a line may not be a record."""
-    if "\r" in text or "\n\n" in text:
+    if not text or "\r" in text or "\n\n" in text:
         return None
     lines = text.split("\n")
     if lines[-1] == "":
