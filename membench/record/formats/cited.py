@@ -77,7 +77,7 @@ def _row(figure: dict[str, Any], origin: Origin, device: str) -> Row:
             detail={key: text for key, text in words.items() if text},
         )
     except ValueError as error:
-        raise SchemaError(f"{case:.200}: {str(error):.200}") from None
+        raise SchemaError(f"{case:.200}: {error!s:.200}") from None
     return replace(made, backend="cited", flags=())
 
 
