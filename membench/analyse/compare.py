@@ -25,6 +25,9 @@ from membench.terms import Metric, Stat, Status, Tier
 if TYPE_CHECKING:
     import pandas as pd
 
+OF_PEAK = "fraction-of-peak"
+"""The unit of what is normalized."""
+
 Key = tuple[str, Metric, Stat]
 
 
@@ -209,6 +212,7 @@ def _of_peak(row: Measurement) -> Measurement:
         value=row.value / row.peak,
         rounds_cell=VALUES.to_cell(tuple(value / row.peak for value in row.round_values)),
         samples_cell="",
+        unit=OF_PEAK,
         peak=1.0,
     )
 
