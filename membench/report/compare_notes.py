@@ -44,7 +44,10 @@ def fact_lines(comparison: Comparison) -> list[tuple[str, str]]:
     same += (
         [plural(len(packages), "package")] if (packages := list(filter(_package, alike))) else []
     )
-    unknown = [fact.name for fact in facts if not fact.differs and not fact.same]
+    partly = [fact for fact in facts if not fact.differs and not fact.same]
+    unknown = [fact.name for fact in partly if not _package(fact)]
+    if packages := list(filter(_package, partly)):
+        unknown.append(plural(len(packages), "package"))
     made = [("differs", text) for text in differing or ["nothing that is known"]]
     made += [("same", ", ".join(same))] if same else []
     return made + ([("known of some only", ", ".join(unknown))] if unknown else [])

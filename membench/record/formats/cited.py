@@ -78,7 +78,7 @@ def _row(figure: dict[str, Any], origin: Origin, device: str) -> Row:
         )
     except ValueError as error:
         raise SchemaError(f"{case:.200}: {error!s:.200}") from None
-    return replace(made, backend="cited", flags=())
+    return replace(made, backend="cited", flags=(), started="")  # gathered then, measured whenever
 
 
 def _convention(figure: dict[str, Any]) -> BytesConvention | None:
