@@ -17,12 +17,12 @@ from __future__ import annotations
 import csv
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from operator import itemgetter
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from membench.errors import SchemaError
 from membench.record.cells import DETAIL, SAMPLES, VALUES
@@ -32,11 +32,10 @@ from membench.record.text import one_line
 from membench.terms import Better, BytesConvention, Metric, Stat, Status, Tier
 
 
-class Measurement(NamedTuple):
-    """One (case, metric, stat) of one run; a field is the column of the same name.
+class Common(NamedTuple):
+    """What many rows share: one object for all of them, as far as memory allows.
 
-    The fields that end in ``_cell`` are the cells themselves: `detail`,
-    `round_values` and `samples` read them when they are asked for.
+    A field is the column of the same name.
     """
 
     tier: Tier
@@ -58,6 +57,16 @@ class Measurement(NamedTuple):
     kernel: str
     flags: tuple[str, ...]
     reason: str
+
+
+class Measurement(NamedTuple):
+    """One (case, metric, stat) of one run; a field is the column of the same name.
+
+    The fields that end in ``_cell`` are the cells themselves: `detail`,
+    `round_values` and `samples` read them when they are asked for.
+    """
+
+    common: Common
     run_id: str
     machine: str
     value: float | None
@@ -65,6 +74,101 @@ class Measurement(NamedTuple):
     detail_cell: str
     rounds_cell: str
     samples_cell: str
+
+    @property
+    def tier(self) -> Tier:
+        """Of `common`."""
+        return self.common.tier
+
+    @property
+    def case(self) -> str:
+        """Of `common`."""
+        return self.common.case
+
+    @property
+    def case_version(self) -> int:
+        """Of `common`."""
+        return self.common.case_version
+
+    @property
+    def metric(self) -> Metric:
+        """Of `common`."""
+        return self.common.metric
+
+    @property
+    def stat(self) -> Stat:
+        """Of `common`."""
+        return self.common.stat
+
+    @property
+    def status(self) -> Status:
+        """Of `common`."""
+        return self.common.status
+
+    @property
+    def unit(self) -> str:
+        """Of `common`."""
+        return self.common.unit
+
+    @property
+    def better(self) -> Better:
+        """Of `common`."""
+        return self.common.better
+
+    @property
+    def rounds(self) -> int:
+        """Of `common`."""
+        return self.common.rounds
+
+    @property
+    def bytes_convention(self) -> BytesConvention | None:
+        """Of `common`."""
+        return self.common.bytes_convention
+
+    @property
+    def peak(self) -> float | None:
+        """Of `common`."""
+        return self.common.peak
+
+    @property
+    def backend(self) -> str:
+        """Of `common`."""
+        return self.common.backend
+
+    @property
+    def device(self) -> str:
+        """Of `common`."""
+        return self.common.device
+
+    @property
+    def driver(self) -> str:
+        """Of `common`."""
+        return self.common.driver
+
+    @property
+    def cuda(self) -> str:
+        """Of `common`."""
+        return self.common.cuda
+
+    @property
+    def membench(self) -> str:
+        """Of `common`."""
+        return self.common.membench
+
+    @property
+    def kernel(self) -> str:
+        """Of `common`."""
+        return self.common.kernel
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """Of `common`."""
+        return self.common.flags
+
+    @property
+    def reason(self) -> str:
+        """Of `common`."""
+        return self.common.reason
 
     @property
     def key(self) -> tuple[str, str, Metric, Stat]:
@@ -107,10 +211,15 @@ class Measurement(NamedTuple):
 
 
 _SINGLE = ("run_id", "machine", "value", "spread", "detail", "round_values", "samples")
-_SHARED: tuple[str, ...] = Measurement._fields[: -len(_SINGLE)]
-_STATUS, _ROUNDS = _SHARED.index("status"), _SHARED.index("rounds")
-_KEY = itemgetter(*map(Measurement._fields.index, ("run_id", "case", "metric", "stat")))
+_SHARED: tuple[str, ...] = Common._fields
 _make = Measurement._make
+
+
+def distinct(rows: Iterable[Measurement]) -> tuple[Common, ...]:
+    """What ``rows`` share, each object once: a few where there are thousands of rows."""
+    return tuple({id(row.common): row.common for row in rows}.values())
+
+
 SKIPPED = (*(name for name in COLUMNS if name not in ("schema", *_SHARED, *_SINGLE)), "samples")
 """Columns that are not read; `samples` only when it is asked for."""
 
@@ -138,10 +247,8 @@ def of_row(row: Row) -> Measurement:
     """What ``row`` says, as a measurement."""
     cells = (DETAIL.to_cell(row.detail), VALUES.to_cell(row.round_values))
     samples = SAMPLES.to_cell(row.samples) if row.rounds == 1 else ""
-    shared = tuple(getattr(row, name) for name in _SHARED)
-    return Measurement._make(
-        (*shared, row.run_id, row.machine, row.value, row.spread, *cells, samples)
-    )
+    common = Common._make(getattr(row, name) for name in _SHARED)
+    return Measurement(common, row.run_id, row.machine, row.value, row.spread, *cells, samples)
 
 
 def _plain(text: str) -> list[Measurement] | None:
@@ -176,25 +283,25 @@ def _plain(text: str) -> list[Measurement] | None:
     for common, (run_id, machine, value, spread, detail, rounds), samples in zip(
         shared, zip(*single, strict=True), column("samples"), strict=True
     ):
-        if common is None:
-            return None
-        if not _agree(common[_STATUS], common[_ROUNDS], value, rounds, spread):
+        if common is None or not _agree(common, value, rounds, spread):
             return None
         number = float(value) if value else None
         wide = float(spread) if spread else None
         if (number is not None and not 0 < number < math.inf) or wide == math.inf:
             return None
-        kept = samples if common[_ROUNDS] == 1 else ""
-        found.append(_make((*common, run_id, machine, number, wide, detail, rounds, kept)))
-    return found if len(set(map(_KEY, found))) == len(found) else None
+        kept = samples if common.rounds == 1 else ""
+        found.append(_make((common, run_id, machine, number, wide, detail, rounds, kept)))
+    runs, commons = column("run_id"), [one.common for one in found]
+    keys = {(run, one.case, one.metric, one.stat) for run, one in zip(runs, commons, strict=True)}
+    return found if len(keys) == len(found) else None
 
 
-def _agree(status: Status, rounds: int, value: str, round_values: str, spread: str) -> bool:
+def _agree(common: Common, value: str, round_values: str, spread: str) -> bool:
     """These may stand in one row, by the rules of the schema."""
     count = round_values.count(";") + 1 if round_values else 0
     return (
-        (value != "") == (status is Status.OK)
-        and (count == rounds or not count)
+        (value != "") == (common.status is Status.OK)
+        and (count == common.rounds or not count)
         and (count > 1 or not spread)
     )
 
@@ -239,7 +346,7 @@ def _joined(cells: Sequence[str]) -> str:
 
 
 @lru_cache(maxsize=1 << 14)
-def _checked(cells: tuple[str, ...]) -> tuple[Any, ...] | None:
+def _checked(cells: tuple[str, ...]) -> Common | None:
     """The values of the columns `_SHARED` if they may stand together, or None."""
     by_name = dict(zip(_SHARED, cells, strict=True))
     value = "1" if by_name["status"] == Status.OK else ""
@@ -250,7 +357,7 @@ def _checked(cells: tuple[str, ...]) -> tuple[Any, ...] | None:
         check(row)
     except SchemaError:
         return None
-    return tuple(getattr(row, name) for name in _SHARED)
+    return Common._make(getattr(row, name) for name in _SHARED)
 
 
 @lru_cache(maxsize=1 << 14)

@@ -149,7 +149,7 @@ def _sources(comparison: Comparison) -> Iterator[str]:
     changed = 0
     for line in comparison.matched:
         figures = [entry.figure for entry in line.entries if entry.figure]
-        changed += len({row.kernel for one in figures for row in one.rows if row.kernel}) > 1
+        changed += len({row.kernel for one in figures for row in one.commons if row.kernel}) > 1
     if changed:
         yield (
             f"the measured source differs in {plural(changed, 'row')} (column kernel); "
