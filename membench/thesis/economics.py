@@ -150,10 +150,10 @@ def shares(
         weights: [n] bytes (or tokens, or blocks) that were used again after it.
         edges_s: ascending upper edges; what lies beyond the last is the last band.
     """
-    bounds = np.array([*edges_s], dtype=np.float64)
+    bounds = np.array([*edges_s], np.float64)
     place = np.searchsorted(bounds, gaps_s, side="left")
-    traffic = np.bincount(place, weights, len(bounds) + 1)
-    residency = np.bincount(place, weights * gaps_s, len(bounds) + 1)
+    traffic = np.bincount(place, weights, len(bounds) + 1).astype(np.float64)
+    residency = np.bincount(place, weights * gaps_s, len(bounds) + 1).astype(np.float64)
     spans = pairwise((0.0, *bounds.tolist(), float("inf")))
     return tuple(
         Shares(low, high, float(moved), float(idle))

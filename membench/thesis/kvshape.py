@@ -125,10 +125,10 @@ def constant_bytes(shape: KvShape, dtype: KvDtype = KvDtype.FP16) -> int:
 
 
 class Pieces(NamedTuple):
-    """``count`` contiguous pieces of ``bytes`` each."""
+    """``number`` contiguous pieces of ``bytes`` each."""
 
     bytes: int
-    count: int
+    number: int
 
 
 def piece_sizes(
@@ -160,7 +160,7 @@ def piece_sizes(
     if layout is Layout.WHOLE:
         return (Pieces(sum(size * count for size, count in sizes.items()), 1),)
     found = [Pieces(size, count) for size, count in sizes.items()]
-    return tuple(sorted(found, key=lambda piece: (-piece.bytes * piece.count, piece.bytes)))
+    return tuple(sorted(found, key=lambda piece: (-piece.bytes * piece.number, piece.bytes)))
 
 
 def pieces(
@@ -170,7 +170,7 @@ def pieces(
     layout: Layout = Layout.SPLIT,
     dtype: KvDtype = KvDtype.FP16,
 ) -> Pieces:
-    """(bytes, count) of what an engine moves for one block on one rank.
+    """(bytes, number) of what an engine moves for one block on one rank.
 
     Where layers differ in size, the size that carries most of the bytes;
     `piece_sizes` has them all.

@@ -115,7 +115,7 @@ def attention_flops(text: Config) -> float:
         return 2.0 * layers * heads * sum(number(text, key) for key in widths)
     ratios = text.get("compress_ratios")
     if isinstance(ratios, list):
-        return 4.0 * heads * head_width(text) * sum(1 / ratio for ratio in ratios[:layers])
+        return 4.0 * heads * head_width(text) * sum(1.0 / int(ratio) for ratio in ratios[:layers])
     return 4.0 * layer_kinds(text)["full_attention"] * heads * head_width(text)
 
 

@@ -8,6 +8,7 @@ rates they are 1.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -44,7 +45,8 @@ def touched_weights(
     """
     if not experts:
         return shared_bytes
-    return shared_bytes + expert_bytes * (1 - (1 - active / experts) ** batch)
+    untouched = math.pow(1 - active / experts, batch)
+    return shared_bytes + expert_bytes * (1 - untouched)
 
 
 @dataclass(frozen=True)
