@@ -25,8 +25,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from membench.thesis.buried import Buried, Piece
+from membench.thesis.buried import Buried
 from membench.thesis.hit_curve import MOST_REFERENCES, HitCurve
+from membench.thesis.pieces_map import Piece
 from membench.thesis.trace import Ints, Trace, TraceError
 
 Run = tuple[int, int]
@@ -178,7 +179,7 @@ class _Pass:
         if position <= end:
             self.low.append(position)
             self.high.append(end)
-        self.reuse.extend((number, piece.toucher, piece.last - piece.first + 1))
+        self.reuse.extend((number, self._buried.toucher(piece), piece.last - piece.first + 1))
         return max(worst, end)
 
 
