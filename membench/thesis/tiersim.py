@@ -111,7 +111,7 @@ def simulate(
     for number, now in enumerate(trace.arrival.tolist()):
         asked = runs[bounds[number] : bounds[number + 1]]
         home = (scopes[number] if trace.sessions else number) % gpus
-        scope = scopes[number] if trace.sessions else 0
+        scope = scopes[number] if trace.private else 0
         model.request(now, home, scope, asked, prompts[number], trace.block_tokens)
     return model.outcome(trace)
 

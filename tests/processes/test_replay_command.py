@@ -50,8 +50,8 @@ def test_a_file_of_the_mooncake_form_on_a_pipe(membench: Membench) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.isascii()
     assert "2 requests, 6 references to blocks of 16 tokens, 3 runs" in done.stdout
-    assert "     2      32                  0.00524  0.333333\n" in done.stdout
-    assert "<= 1 min                     100.0 %    100.0 %\n" in done.stdout
+    assert "     2      32               0.00524  0.333333\n" in done.stdout
+    assert "<= 1 min               100.0 %    100.0 %\n" in done.stdout
 
 
 def test_json_holds_what_was_asked_and_found(membench: Membench) -> None:
@@ -71,11 +71,16 @@ def test_json_holds_what_was_asked_and_found(membench: Membench) -> None:
 
 
 def test_a_seed_decides_random_arrivals(membench: Membench) -> None:
-    command = ("replay", "agent", "--capacity", "20000", "--arrivals", "poisson:0.02")
+    request = '{"t": %d, "in": 640, "out": 1, "api": 1, "h": [[0, 9]]}'
+    requests = ", ".join(request % (10 * number) for number in range(5))
+    session = f'{{"block_size": 64, "requests": [{requests}]}}\n'
+    (membench.directory / "sessions.jsonl").write_text(6 * session)
+    command = ("replay", "sessions.jsonl", "--capacity", "10,20,30", "--arrivals", "poisson:0.1")
     csvs = [
         membench(*command, "--format", "csv", "--seed", seed).stdout for seed in ("1", "1", "2")
     ]
     assert csvs[0] == csvs[1] != csvs[2]
+    assert rows(csvs[0])[-1] == rows(csvs[2])[-1] == ["inf", "0.800000"]
 
 
 @pytest.mark.parametrize(
