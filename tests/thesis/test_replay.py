@@ -116,7 +116,7 @@ def check_at_all_capacities(found: Replay, requests: Sequence[Sequence[object]])
     assert found.curve.enough <= max(references, 1)
 
 
-@settings(max_examples=200)
+@settings(max_examples=150)
 @given(st.lists(RUNS, max_size=14))
 def test_any_requests_hit_as_in_a_brute_force_cache(requests: list[list[int]]) -> None:
     """Blocks in any order, also named twice in a request, and requests without blocks."""
@@ -138,7 +138,7 @@ def test_equal_ids_of_other_sessions_are_other_blocks(drawn: list[tuple[int, lis
     check_at_all_capacities(replay(trace), requests)
 
 
-@settings(max_examples=50)
+@settings(max_examples=25)
 @given(st.lists(st.integers(0, 15), min_size=1, max_size=80), st.integers(1, 18))
 def test_one_block_requests_hit_as_in_libcachesim(blocks: list[int], capacity: int) -> None:
     cache = libcachesim.LRU(capacity)
@@ -156,7 +156,7 @@ def test_hits_are_judged_before_the_request_and_by_its_prefix() -> None:
     assert replay(trace_of([[2], [1, 2]])).curve.hits(np.array([9])).tolist() == [0]
 
 
-@pytest.mark.parametrize("capacity", [500, 4_000, 40_000, 400_000])
+@pytest.mark.parametrize("capacity", [4_000, 40_000])
 def test_the_conversation_hits_as_in_a_brute_force_cache(capacity: int) -> None:
     trace = read_trace("conversation")
     assert replay(trace).curve.hits(np.array([capacity])).tolist() == [
@@ -200,7 +200,8 @@ def test_facts_of_the_agent_trace() -> None:
 
 
 def test_random_starts_repeat_with_their_seed() -> None:
-    trace = read_trace("agent")
+    whole = read_trace("agent")
+    trace = whole.take(np.flatnonzero(whole.session < 60))
     one, two = (with_poisson_arrivals(trace, 0.01, seed=5) for _ in range(2))
     assert (one.arrival == two.arrival).all()
     assert (np.diff(one.arrival) >= 0).all()
@@ -208,8 +209,9 @@ def test_random_starts_repeat_with_their_seed() -> None:
     other = with_poisson_arrivals(trace, 0.01, seed=6)
     assert (one.arrival != other.arrival).any()
     # Sessions are interleaved, so that the same cache serves fewer hits; in the end all are had.
-    assert replay(one).curve.rate(10_000) < replay(trace).curve.rate(10_000)
-    assert replay(one).curve.most == replay(trace).curve.most
+    mixed, apart = replay(one).curve, replay(trace).curve
+    assert mixed.rate(10_000) < apart.rate(10_000)
+    assert mixed.most == apart.most
 
 
 def test_random_arrivals_without_sessions_keep_the_order() -> None:
