@@ -8,6 +8,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from membench.errors import UsageError
 from membench.thesis.economics import drive_writes_per_day
 
 INFINITE = float("inf")
@@ -46,6 +47,15 @@ class TierSpec:
     latency: float = 0.0
     ttl: float = INFINITE
     shared: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what no tier can be."""
+        slow = not (self.read > 0 and self.write > 0)
+        if slow or not (self.capacity >= 0 and self.latency >= 0 and self.ttl >= 0):
+            raise UsageError(
+                f"{self.name}: a capacity, a latency or a time to live below 0, or no bandwidth",
+                "a tier that is not there is left out",
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
