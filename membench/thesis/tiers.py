@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from membench.errors import UsageError
-from membench.thesis.economics import drive_writes_per_day
+from membench.thesis.economics import Shares, drive_writes_per_day, shares
 
 INFINITE = float("inf")
 
@@ -102,6 +103,10 @@ class TierUse:
     gap_blocks: NDArray[np.float64]
     capacity_bytes: float
     seconds: float
+
+    def bands(self, edges_s: Iterable[float]) -> tuple[Shares, ...]:
+        """What it served, as shares of traffic and of residency by gap (see `shares`)."""
+        return shares(self.gaps_s, self.gap_blocks, edges_s)
 
     @property
     def dwpd(self) -> float:
