@@ -138,6 +138,12 @@ def test_overlap_hides_loading_behind_computing() -> None:
     assert plain.ttft_s[-1] == pytest.approx(4.0 + 1.1)
 
 
+def test_waiting_for_a_tier_is_not_hidden_and_not_counted_twice() -> None:
+    trace = replace(trace_of([[1], [9], [1], [1]]), arrival=np.array([0.0, 1.0, 2.0, 2.0]))
+    outcome = simulate(trace, [replace(HBM, capacity=0), SSD], 1.0, gpu=Gpu(layers=11))
+    assert outcome.ttft_s.tolist() == pytest.approx([0, 0, 1.1 + 0.1, 2.2 + 0.1])
+
+
 def test_selective_admission_writes_only_what_was_used_again() -> None:
     trace = trace_of([[1, 2], [3, 4], [1, 2], [1, 2]])
     through = simulate(trace, [HBM, SSD], 1.0)
