@@ -14,12 +14,10 @@ runs nobody looks at the rounds of each.
 
 from __future__ import annotations
 
-import csv
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
-from operator import itemgetter
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
@@ -223,6 +221,9 @@ def distinct(rows: Iterable[Measurement]) -> tuple[Common, ...]:
 SKIPPED = (*(name for name in COLUMNS if name not in ("schema", *_SHARED, *_SINGLE)), "samples")
 """Columns that are not read; `samples` only when it is asked for."""
 
+_COMMA, _QUOTE = "\x1f", "\x1e"  # stand for those inside of quotes; no text of ours holds them
+_TEXTS = frozenset({"detail", "device", "driver", "cuda", "membench", "kernel", "reason"})
+_CHARACTERS = 3  # a cell at least, on average; a file of commas is no table of ours
 # Exponents of two digits: more may be infinite or 0, which is the strict reader's to tell.
 _NUMBER = r"[0-9]++(?:\.[0-9]++)?+(?:e[+-]?[0-9]{1,2})?+"
 _NUMBERS = re.compile(rf"(?:(?:{_NUMBER})?+\n)*+")
@@ -253,16 +254,19 @@ def of_row(row: Row) -> Measurement:
 
 def _plain(text: str) -> list[Measurement] | None:
     """The rows of ``text`` if all is plainly in order, or None."""
-    records = _records(text)
-    if records is None:
+    table = _cells(text)
+    if table is None:
         return None
-    header, *body = records
+    header, cells = table
     if not set(COLUMNS) <= set(header) or len(set(header)) != len(header):
         return None
-    place = {name: header.index(name) for name in COLUMNS}
+    stride, quoted = len(header) + 1, '"' in text
 
     def column(name: str) -> list[str]:
-        return list(map(itemgetter(place[name]), body))
+        found = cells[stride + header.index(name) :: stride]
+        if quoted and name in _TEXTS:
+            return [cell.replace(_COMMA, ",").replace(_QUOTE, '"') for cell in found]
+        return found
 
     values, lists, spreads = column("value"), column("round_values"), column("spread")
     details = column("detail")
@@ -278,7 +282,7 @@ def _plain(text: str) -> list[Measurement] | None:
     if not in_order:
         return None
     found: list[Measurement] = []
-    shared = map(_checked, map(itemgetter(*(place[name] for name in _SHARED)), body))
+    shared = map(_checked, zip(*map(column, _SHARED), strict=True))
     single = (column("run_id"), column("machine"), values, spreads, details, lists)
     for common, (run_id, machine, value, spread, detail, rounds), samples in zip(
         shared, zip(*single, strict=True), column("samples"), strict=True
@@ -306,39 +310,40 @@ def _agree(common: Common, value: str, round_values: str, spread: str) -> bool:
     )
 
 
-def _records(text: str) -> list[list[str]] | None:
-    """The cells of each line of ``text``, or None where a line may not be a record."""
-    if not text or "\r" in text or "\n\n" in text:
-        return None
-    lines = text.split("\n")
-    if lines[-1] == "":
-        lines.pop()
-    width = lines[0].count(",") + 1
-    if width > MAX_CELLS:
-        return None
-    if '"' in text:
-        records = [_cells(line) if '"' in line else line.split(",", width) for line in lines]
-    else:
-        records = [line.split(",", width) for line in lines]
-    return records if set(map(len, records)) == {len(records[0])} else None
+def _cells(text: str) -> tuple[list[str], list[str]] | None:
+    """The header of ``text``, and all its cells in a row with a newline after those of each line.
 
-
-def _cells(line: str) -> list[str]:
-    """The cells of a ``line`` with quotes; none where it may be more or less than a record.
-
-    One quoted cell between two others needs no parser; the csv module reads the rest.
+    None where a line may be more or less than a record.  A comma and a quote
+    inside of quotes come back as `_COMMA` and `_QUOTE`.
     """
-    if line.count(",") > MAX_CELLS:
-        return []
-    if line.count('"') == 2:
-        before, _, rest = line.partition(',"')
-        inside, _, after = rest.partition('",')
-        if after:
-            return [*before.split(","), inside, *after.split(",")]
-    try:
-        return next(csv.reader([line], strict=True))
-    except csv.Error:  # it goes on in the next line, or is no CSV
-        return []
+    if not text or "\r" in text or _COMMA in text or _QUOTE in text:
+        return None
+    if text[-1] != "\n":
+        text += "\n"
+    if '"' in text:
+        outside = text.replace('""', _QUOTE).split('"')
+        inside = outside[1::2]
+        outside = outside[::2]
+        whole = (
+            len(outside) == len(inside) + 1
+            and all(part and part[-1] in ",\n" for part in outside[:-1])
+            and all(part and part[0] in ",\n" for part in outside[1:])
+            and not any("\n" in part for part in inside)
+            and not any(_QUOTE in part for part in outside)
+        )
+        if not whole:
+            return None
+        inside.append("")
+        pairs = zip(outside, inside, strict=True)
+        text = "".join([part for one, two in pairs for part in (one, two.replace(",", _COMMA))])
+    header = text[: text.index("\n")].split(",", MAX_CELLS)
+    commas = text.count(",")
+    if commas != text.count("\n") * (len(header) - 1) or commas > len(text) // _CHARACTERS:
+        return None
+    cells = text.replace("\n", ",\n,").split(",")
+    cells.pop()
+    stride = len(header) + 1
+    return (header, cells) if set(cells[stride - 1 :: stride]) == {"\n"} else None
 
 
 def _joined(cells: Sequence[str]) -> str:

@@ -3,8 +3,9 @@
 Requests come at their times. What is cached is decided at arrival, by the
 convention of `replay`: hits count up to the first block that no tier holds. Each
 tier drops the least recent blocks beyond its capacity, and what has rested longer
-than its TTL (at the first request after that). Inclusive tiers each see every request; of exclusive ones, a block is
-in one tier only, a hit moves it to the first, and what a tier drops goes to the next.
+than its TTL (at the first request after that). Inclusive tiers each see every
+request; of exclusive ones, a block is in one tier only, a hit moves it to the first,
+and what a tier drops goes to the next.
 
 Loads queue at each tier (one after the other at its bandwidth, tiers side by
 side), prefills queue at each GPU. Writes have a queue of their own: they are

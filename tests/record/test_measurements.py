@@ -47,7 +47,7 @@ def rows(make_row: Callable[..., Row], make_failed: Callable[..., Row]) -> list[
             case="ddr/once", rounds=1, round_values=(20.5,), spread=None, samples=((20.0, 21.0),)
         ),
         make_failed(case="ddr/lost", reason='a "word", and a comma'),
-        make_row(case="ddr/odd", device="=cmd()", timer='"'),
+        make_row(case="ddr/odd", device="=cmd()", timer='a "b"'),
     ]
 
 
