@@ -62,7 +62,7 @@ def flagged(row: Row, machine: Machine, clocks: Sequence[float] = ()) -> Row:
     raised = {
         "noisy": row.spread is not None and row.spread > NOISE_THRESHOLD[row.tier],
         "throttled": clock_fell(clocks, _highest_clock(row, machine)),
-        "above-peak": _is_above_peak(row),
+        "above-peak": beyond_peak(row.value, row.peak, row.peak_basis, row.better),
         "cache-served": _may_be_cached(row, machine),
         "not-converged": row.stop_reason == "wall-cap" or row.converged is False,
         "page-cache": _was_in_page_cache(row),
@@ -77,13 +77,15 @@ def _highest_clock(row: Row, machine: Machine) -> float:
     return max((gpu.sm_mhz for gpu in machine.gpus.devices if gpu.name == row.device), default=0)
 
 
-def _is_above_peak(row: Row) -> bool:
+def beyond_peak(
+    value: float | None, peak: float | None, basis: PeakBasis | None, better: Better
+) -> bool:
     """Beyond what the hardware can do; a peak that was itself measured may be passed."""
-    if row.peak is None or row.value is None or row.peak_basis is PeakBasis.MEASURED:
+    if peak is None or value is None or basis is PeakBasis.MEASURED:
         return False
-    if row.better is Better.HIGHER:
-        return row.value > row.peak * (1 + PEAK_TOLERANCE)
-    return row.value < row.peak / (1 + PEAK_TOLERANCE)
+    if better is Better.HIGHER:
+        return value > peak * (1 + PEAK_TOLERANCE)
+    return value < peak / (1 + PEAK_TOLERANCE)
 
 
 def _may_be_cached(row: Row, machine: Machine) -> bool:

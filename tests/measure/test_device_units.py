@@ -27,7 +27,7 @@ from membench.record.rows import rows
 from membench.record.table import read_rows, write_rows
 from membench.record.unit import Unit
 from membench.registry import Registry
-from membench.terms import BytesConvention, Status
+from membench.terms import BytesConvention, PeakBasis, Status
 from membench.work import Timed, Work
 
 SIZE = 1_000_000
@@ -108,6 +108,18 @@ def test_tuning_takes_the_fastest_that_can_run_and_reports_no_number() -> None:
     assert unit.detail == {"unroll": 2}
     assert unit.readings == ()
     assert device.reclaimed == 4  # also after the one that was skipped
+
+
+def test_tuning_does_not_choose_what_cannot_be() -> None:
+    def peaked(gpu: ScriptedDevice, vec: int | str, config: Config) -> Work:
+        made = thing.function(gpu, vec, config)
+        assert isinstance(made, Timed)
+        return replace(made, peak=SIZE / 270_000.0, peak_basis=PeakBasis.QUERIED)
+
+    peaked.__module__ = thing.function.__module__
+    benches = {"hbm/thing": replace(thing, function=peaked)}
+    unit = asked(ScriptedDevice(), Request(1, BEST, tune=True), benches)
+    assert unit.detail == {"unroll": 4}  # 2 would be faster, and faster than the memory
 
 
 def test_a_tuned_case_runs_with_what_was_chosen_and_says_so() -> None:
