@@ -31,7 +31,7 @@ def _two_product(a: Lanes, b: Lanes) -> tuple[Lanes, Lanes]:
 
 
 def _odd_sum(a: Lanes, b: Lanes) -> Lanes:
-    """a + b rounded to odd: an inexact sum ends in a one."""
+    """A + b rounded to odd: an inexact sum ends in a one."""
     total, rest = _two_sum(a, b)
     total = np.array(total, ndmin=1, copy=True)
     bits = total.view(np.int64)
@@ -42,13 +42,13 @@ def _odd_sum(a: Lanes, b: Lanes) -> Lanes:
 
 
 def fma_f32(a: Lanes, b: Lanes, c: Lanes) -> Lanes:
-    """a b + c in f32."""
+    """A b + c in f32."""
     product = a.astype(np.float64) * b.astype(np.float64)
     return _odd_sum(product, c.astype(np.float64)).astype(np.float32)
 
 
 def fma_odd(a: Lanes, b: Lanes, c: Lanes) -> Lanes:
-    """a b + c in f32, rounded to odd: what is then rounded to 16 bits is right."""
+    """A b + c in f32, rounded to odd: what is then rounded to 16 bits is right."""
     product = a.astype(np.float64) * b.astype(np.float64)
     exact = _odd_sum(product, c.astype(np.float64))
     near = exact.astype(np.float32)
@@ -60,7 +60,7 @@ def fma_odd(a: Lanes, b: Lanes, c: Lanes) -> Lanes:
 
 
 def fma_f64(a: Lanes, b: Lanes, c: Lanes) -> Lanes:
-    """a b + c in f64; with two roundings where a term nears the ends of the range."""
+    """A b + c in f64; with two roundings where a term nears the ends of the range."""
     plain = np.asarray(a * b + c)
     high, low = _two_product(a, b)
     total_high, total_low = _two_sum(c, low)

@@ -200,6 +200,10 @@ class EmulatedGpu:
         """Only noted."""
         self._note("mark", edge.name.lower())
 
+    def idle(self) -> None:
+        """Only noted."""
+        self._note("idle")
+
     def stamps(self) -> Stamps:
         """There are none.
 

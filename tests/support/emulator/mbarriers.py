@@ -162,7 +162,7 @@ class Mbarriers:
         return "a bulk copy" if any(found.loads for found in self._objects.values()) else ""
 
 
-def _done(found: Mbarrier, wanted: Lanes, parity: bool) -> Lanes:  # noqa: FBT001
+def _done(found: Mbarrier, wanted: Lanes, parity: bool) -> Lanes:
     if parity:
         return np.asarray(found.phase % 2 != wanted)
     return np.asarray(found.phase > wanted)

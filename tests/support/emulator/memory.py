@@ -48,7 +48,7 @@ class Allocation:
         return self.address + self.size
 
 
-class AccessFault(Exception):  # noqa: N818 - a fault whose place is not yet known
+class AccessFault(Exception):
     """An access of lane ``lane`` that `Wave` turns into an error with block and thread."""
 
     def __init__(self, kind: type[EmulationError], message: str, lane: int) -> None:

@@ -104,7 +104,7 @@ def division(instruction: Instruction, scope: Scope) -> Step:
 
 
 def extremum(number: Function) -> Function:
-    """min and max: a NaN loses against a number."""
+    """Min and max: a NaN loses against a number."""
 
     def make(instruction: Instruction, scope: Scope) -> Step:
         reject(instruction, set(), instruction.parts[1:-1])
@@ -119,7 +119,7 @@ def extremum(number: Function) -> Function:
 
 
 def unary(function: Function, allowed: set[str] | None = None) -> Function:
-    """neg and abs, of integers and floats."""
+    """Neg and abs, of integers and floats."""
 
     def make(instruction: Instruction, scope: Scope) -> Step:
         reject(instruction, allowed or set(), instruction.parts[1:-1])
