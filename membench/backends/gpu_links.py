@@ -124,3 +124,17 @@ class Links(Protocol):
     def batch_version(self) -> str:
         """Signature of the batch copy: ``13.0`` or ``12.8``; empty where there is none."""
         ...
+
+
+def link_detail(links: Links) -> dict[str, str]:
+    """Where the process and its GPU sit, for the `detail` of every row of a link."""
+    where = {"numa_node": links.nodes_here}
+    if links.near is not None:
+        where["gpu_node"] = str(links.near)
+    return where | links.under_load()
+
+
+def link_flags(links: Links) -> tuple[str, ...]:
+    """``unpinned-numa`` where the process may run on another node than its GPU's."""
+    known = links.near is not None
+    return ("unpinned-numa",) if known and links.nodes_here != str(links.near) else ()

@@ -129,7 +129,8 @@ class SharedMemory:
         if self._races:
             self._writer[cells] = np.repeat(lanes, count)
             self._atomic[cells] = False
-            self._write_column[cells] = np.repeat(column, count)
+            columns = np.broadcast_to(column, lanes.shape)
+            self._write_column[cells] = np.repeat(columns, count)
             self._write_stamp[cells] = stamp
             self._last_write = stamp
         return stamp
