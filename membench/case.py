@@ -233,7 +233,7 @@ def bench(
         seconds: estimated seconds a round, of one case.
         memory: bytes that one case holds.
         disk: bytes of scratch file that one case needs.
-        backend: ``cpu``, ``cuda`` or ``storage``; by default ``cuda`` where a GPU is needed.
+        backend: ``cpu``, ``cuda``, ``storage`` or ``cuda-storage``; by default ``cuda`` where a GPU is needed.
         where: ``(profile, **arguments) -> bool``: which combinations of the axes are cases;
             all by default.
         configs: ``(backend, **arguments) -> configurations``: what a case at ``config=best``
@@ -248,7 +248,7 @@ def bench(
         if prefix not in PREFIX_TIER:
             raise ValueError(f"bench '{name}': the prefix '{prefix}' has no tier; give tier=")
         tier = PREFIX_TIER[prefix]
-    if backend not in ("", "cpu", "cuda", "storage"):
+    if backend not in ("", "cpu", "cuda", "storage", "cuda-storage"):
         raise ValueError(f"bench '{name}': there is no backend '{backend}'")
     every_need = frozenset((needs,) if isinstance(needs, Needs) else needs)
     every_yield: Any = yields if isinstance(yields[0], tuple) else (yields,)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from membench.backends.scratch import Scratch
     from membench.machine import Machine
 
-BACKENDS = ("cpu", "cuda", "storage")
+BACKENDS = ("cpu", "cuda", "storage", "cuda-storage")
 """The backends of this version, by the name that a bench asks for."""
 
 
@@ -22,7 +22,7 @@ def open_backend(
 
     Args:
         scratch: the file that `storage` works on.
-        gpu: which of ``machine.gpus.devices`` `cuda` works on; the first where None.
+        gpu: which of ``machine.gpus.devices`` `cuda` and `cuda-storage` work on; the first where None.
 
     Raises:
         BackendUnavailable: there is none of that name.
@@ -41,4 +41,11 @@ def open_backend(
         if scratch is None:
             raise BackendUnavailable("there is no scratch file to measure a disk with")
         return open_storage(machine, scratch)
+    if name == "cuda-storage":
+        from membench.backends.cuda import open_cuda
+        from membench.backends.cuda_storage import CudaStorage
+        from membench.backends.storage import open_storage
+
+        storage = open_storage(machine, scratch) if scratch is not None else None
+        return CudaStorage(open_cuda(machine, gpu or 0), storage)
     raise BackendUnavailable(f"there is no backend '{name}'")
