@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from membench.errors import BackendUnavailable
 
 if TYPE_CHECKING:
     from membench.backends.base import Backend
+    from membench.backends.gpu import Gpu
     from membench.backends.scratch import Scratch
     from membench.machine import Machine
 
@@ -22,7 +23,8 @@ def open_backend(
 
     Args:
         scratch: the file that `storage` works on.
-        gpu: which of ``machine.gpus.devices`` `cuda` and `cuda-storage` work on; the first where None.
+        gpu: which of ``machine.gpus.devices`` `cuda` works on, alone or with `storage`; the
+            first where None.
 
     Raises:
         BackendUnavailable: there is none of that name.
@@ -47,5 +49,5 @@ def open_backend(
         from membench.backends.storage import open_storage
 
         storage = open_storage(machine, scratch) if scratch is not None else None
-        return CudaStorage(open_cuda(machine, gpu or 0), storage)
+        return CudaStorage(cast("Gpu", open_cuda(machine, gpu or 0)), storage)
     raise BackendUnavailable(f"there is no backend '{name}'")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import mmap
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -193,9 +193,7 @@ class CudaLinks:
         """Queue."""
         where = _HOST if to_host else self._ordinal
         with _explained("managed memory cannot be prefetched"):
-            cupy.cuda.runtime.memPrefetchAsync(
-                buffer.address, buffer.size, where, self._queue.ptr
-            )
+            cupy.cuda.runtime.memPrefetchAsync(buffer.address, buffer.size, where, self._queue.ptr)
 
     def advise(self, buffer: Buffer, advice: str) -> None:
         """At once."""
@@ -246,7 +244,11 @@ class CudaLinks:
     def batch_version(self) -> str:
         """Of the signature."""
         found = self._batch_copy
-        return "" if isinstance(found, str) else f"{found.version // 1000}.{found.version % 1000 // 10}"
+        return (
+            ""
+            if isinstance(found, str)
+            else f"{found.version // 1000}.{found.version % 1000 // 10}"
+        )
 
     @cached_property
     def _batch_copy(self) -> BatchCopy | str:

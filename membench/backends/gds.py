@@ -50,8 +50,7 @@ class GdsReader:
             skip(f"KvikIO cannot open the scratch file: {' '.join(str(error).split())}")
         self._block = block
         self._places = [
-            _Place(pool.address + at, block)
-            for at in range(0, pool.size // block * block, block)
+            _Place(pool.address + at, block) for at in range(0, pool.size // block * block, block)
         ]
 
     def read(self, slot: int, offset: int) -> None:

@@ -55,7 +55,14 @@ class Patterns:
         # Loaded now: a first launch behind a held queue would wait for itself.
         self._kernels = {
             entry: gpu.kernel(_FILE, f"pattern_{entry}")
-            for entry in ("fill", "fill_small", "check", "check_value", "check_linear", "check_blocks")
+            for entry in (
+                "fill",
+                "fill_small",
+                "check",
+                "check_value",
+                "check_linear",
+                "check_blocks",
+            )
         }
 
     def fill(self, target: Buffer, salt: int) -> None:

@@ -93,6 +93,9 @@ class Pager:
             called by several threads at once.
         sink: where it is copied to.
         slots: number of slots, at least ``readers``.
+
+    Attributes:
+        cancelled: set by `cancel`.
     """
 
     def __init__(
@@ -105,20 +108,18 @@ class Pager:
     ) -> None:
         if not 1 <= readers <= slots:
             raise ValueError(f"{readers} readers need as many slots at least, not {slots}")
-        self._read = read
-        self._sink = sink
-        self._readers = readers
-        self._slots = slots
-        self._cancelled = threading.Event()
+        self.read = read
+        self.sink = sink
+        self.readers = readers
+        self.slots = slots
+        self.cancelled = threading.Event()
 
     def cancel(self) -> None:
         """Begin no page any more; `run` returns what has arrived.  From any thread."""
-        self._cancelled.set()
+        self.cancelled.set()
 
-    def run(
-        self, offsets: Longs, seconds: float, *, pace: float = 0.0, least: int = 1
-    ) -> Trace:
-        """Move the pages at ``offsets``, again from the first after the last, for about ``seconds``.
+    def run(self, offsets: Longs, seconds: float, *, pace: float = 0.0, least: int = 1) -> Trace:
+        """Move the pages at ``offsets``, in turn and again from the first, for about ``seconds``.
 
         Args:
             pace: pages that are begun in a second at most; 0 for no bound.
@@ -131,7 +132,7 @@ class Pager:
         Raises:
             Exception: the first error of a reader or of the sink.
         """
-        self._cancelled.clear()
+        self.cancelled.clear()
         state = _Run(self, offsets, seconds, pace, least)
         with _responsive():
             return state.run()
@@ -148,7 +149,7 @@ class _Run:
         self._pace = pace
         self._least = least
         self._free: queue.SimpleQueue[int] = queue.SimpleQueue()
-        for slot in range(pager._slots):
+        for slot in range(pager.slots):
             self._free.put(slot)
         self._filled: queue.SimpleQueue[_Filled | None] = queue.SimpleQueue()
         self._stop = threading.Event()
@@ -156,7 +157,7 @@ class _Run:
         self._next = 0
         self._errors: list[BaseException] = []
         self._busy = 0.0
-        self._landed = np.full(pager._sink.places or pager._slots, -1, np.int64)
+        self._landed = np.full(pager.sink.places or pager.slots, -1, np.int64)
         self._copies = 0
         self._arrived: list[tuple[int, int, int]] = []  # offset, nanoseconds taken, finished
         self._begin = time.monotonic_ns()
@@ -165,7 +166,7 @@ class _Run:
     def run(self) -> Trace:
         threads = [
             threading.Thread(target=self._reader, name=f"pager-{n}", daemon=True)
-            for n in range(self._pager._readers)
+            for n in range(self._pager.readers)
         ]
         for thread in threads:
             thread.start()
@@ -197,7 +198,7 @@ class _Run:
                     break
                 begun = time.monotonic_ns()
                 offset = self._offsets[number % len(self._offsets)]
-                self._pager._read(slot, offset)
+                self._pager.read(slot, offset)
                 self._filled.put(_Filled(slot, offset, begun))
         except BaseException as error:
             self._errors.append(error)
@@ -211,7 +212,7 @@ class _Run:
         """The number of the next page; None where no more is to be begun."""
         with self._lock:
             number = self._next
-            if self._stop.is_set() or self._pager._cancelled.is_set():
+            if self._stop.is_set() or self._pager.cancelled.is_set():
                 return None
             if number >= self._least and time.monotonic_ns() >= self._deadline:
                 return None
@@ -228,8 +229,8 @@ class _Run:
     # The copies' side.
 
     def _forward(self) -> None:
-        sink = self._pager._sink
-        left = self._pager._readers  # that have not ended
+        sink = self._pager.sink
+        left = self._pager.readers  # that have not ended
         going: deque[_Filled] = deque()
         try:
             while left or going:
@@ -272,8 +273,8 @@ class _Run:
             begin=self._begin,
             deadline=self._deadline,
             busy=self._busy,
-            loops=self._pager._readers,
-            depth=self._pager._readers,
+            loops=self._pager.readers,
+            depth=self._pager.readers,
             landed=self._landed,
         )
 

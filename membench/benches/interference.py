@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import median
 from typing import TYPE_CHECKING
 
-from membench.axes import OMITTED, Value
+from membench.axes import OMITTED, Axis, Value
 from membench.case import Needs, axis, bench
 from membench.errors import MembenchError, skip
 from membench.terms import BytesConvention, Metric, Stat
@@ -22,6 +23,7 @@ from membench.work import Observation, Observed, Timed, Work
 
 if TYPE_CHECKING:
     from membench.backends.gpu import Buffer, Gpu, Stream
+    from membench.backends.gpu_links import Event
 
 BENCH_VICTIMS = {"read": "hbm/read", "attn": "decode/attn"}
 """Victims that are benches of their own, in their first case."""
@@ -68,20 +70,18 @@ def victim_of(gpu: Gpu, name: str) -> Timed:
     found = registry().benches.get(name)
     if found is None:
         skip(f"there is no bench {name} in this version")
-    params = {one.name: _first(one.quick) for one in found.axes}
-    work = found.build(gpu, params)
+    work = found.build(gpu, {one.name: _first(one) for one in found.axes})
     if not isinstance(work, Timed):
         skip(f"{name} times itself and cannot be a victim")
     return work
 
 
-def _first(values: object) -> Value:
-    from membench.axes import expand
-
-    if callable(values):
-        skip("the victim's sizes depend on the machine")
-    chosen: Value = values[0] if isinstance(values, tuple) else values  # type: ignore[assignment]
-    return expand(chosen, None)[0]  # type: ignore[arg-type]
+def _first(of: Axis) -> Value:
+    """The default of an axis, as it stands in the quick profile."""
+    if callable(of.quick):
+        skip(f"the victim's {of.name} depends on the machine")
+    first = of.quick[0] if isinstance(of.quick, tuple) else of.quick
+    return first.partition("..")[0] if isinstance(first, str) else first
 
 
 def _victim(gpu: Gpu, victim: str) -> Timed:
@@ -232,13 +232,15 @@ class Duel:
             self._mark(0, number + 1, None)
         self.done += pieces
 
-    def _queue_aggressor(self, chunks: int) -> object:
+    def _queue_aggressor(self, chunks: int) -> Event:
+        """Queue them; the event is the end of the first."""
         self._mark(1, 0, self._beside)
-        begun = None
-        for number in range(chunks):
+        self._aggressor.piece(self._beside)
+        self._mark(1, 1, self._beside)
+        begun = self._gpu.links.record(self._beside)
+        for number in range(1, chunks):
             self._aggressor.piece(self._beside)
             self._mark(1, number + 1, self._beside)
-            begun = begun or self._gpu.links.record(self._beside)
         return begun
 
     def _mark(self, whose: int, number: int, stream: Stream | None) -> None:
@@ -255,12 +257,10 @@ class Duel:
 
 
 def _sensible(profile: str, victim: str, aggressor: str, grid: Value) -> bool:
-    """Grids are for kernels; in quick, two victims and the usual aggressors."""
-    if aggressor.endswith("-ce"):
-        return grid == OMITTED
+    """Grids are for plain kernels, beside the victims that use bandwidth."""
     if profile == "quick":
-        return grid == OMITTED and aggressor == "h2d-sm"
-    return aggressor == "h2d-sm" or grid in (OMITTED, 16)
+        return aggressor.endswith("-ce") or aggressor == "h2d-sm"
+    return grid == OMITTED or (aggressor.endswith("-sm") and victim in ("read", "attn"))
 
 
 @bench(
@@ -271,7 +271,7 @@ def _sensible(profile: str, victim: str, aggressor: str, grid: Value) -> bool:
     grid=("victim", "aggressor"),
     full_grid=("grid",),
     where=_sensible,
-    seconds=0.25,
+    seconds=0.12,
     memory=CHUNK,
     gpu_memory=1400 * MIB,
 )
@@ -303,7 +303,7 @@ def link(gpu: Gpu, victim: str, aggressor: str, grid: Value) -> Work:
         duel.aggressor_alone(1)
         alone = duel.victim_alone(PIECES)
         own = duel.aggressor_alone(PIECES)
-        piece_ns = median(end - begin for begin, end in zip(alone, alone[1:], strict=False))
+        piece_ns = median(end - begin for begin, end in pairwise(alone))
         chunk_ns = (own[-1] - own[0]) / PIECES
         chunks = min(MOST_CHUNKS, int(2 * PIECES * piece_ns / max(1.0, chunk_ns)) + 4)
         found = beside(*duel.both(PIECES, chunks))

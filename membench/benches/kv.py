@@ -36,6 +36,9 @@ LARGEST = 4 * GIB
 MAP_BLOCKS = frozenset(size * KIB for size in (4, 16, 24, 28, 64, 256))
 """Block sizes at which every number of blocks is measured: around the cliff, and far from it."""
 
+CLIFF = frozenset({(24 * KIB, "batch"), (28 * KIB, "batch"), (28 * KIB, "sm")})
+"""What is measured with very many blocks, beside which the batch copy was seen to break in."""
+
 GRIDS = (OMITTED, 1, 4, 16, 64)
 """Thread blocks of the kernels: the fewer, the more SMs are left to the model."""
 
@@ -49,12 +52,13 @@ _SEED = 0xB10C
 
 
 def pool_blocks(count: int) -> int:
-    """Blocks of a pool: a quarter more than are moved, which must stay as they are."""
-    return count + count // 4 + 1
+    """Blocks of a pool: a sixteenth more than are moved, which must stay as they are."""
+    return count + count // 16 + 1
 
 
-def _sensible(way: str, profile: str, block: int, count: int, method: str, order: str,
-              grid: Value) -> bool:
+def _sensible(
+    way: str, profile: str, block: int, count: int, method: str, order: str, grid: Value
+) -> bool:
     """A map over block and number; orders and grids at one point of it."""
     if block * count > LARGEST:
         return False
@@ -64,31 +68,43 @@ def _sensible(way: str, profile: str, block: int, count: int, method: str, order
     if grid != OMITTED:
         return method in ("sm", "bulk") and usual and order == "random"
     if order == "seq":
-        return usual or (method == "batch" and count == 10_000 and block in MAP_BLOCKS)
-    if profile == "quick":
-        return True
+        return usual
+    return profile == "quick" or _on_the_map(way, block, count, method)
+
+
+def _on_the_map(way: str, block: int, count: int, method: str) -> bool:
+    """All block sizes at one number; around the cliff of the batch copy, all numbers."""
+    mapped = block in MAP_BLOCKS
     if way == "d2d":
-        return count == 1024 and block in MAP_BLOCKS
-    if count == 1024:
-        return True
-    if method == "loop" and count > 10_000:
-        return block in (16 * KIB, 28 * KIB)
+        return count == 1024 and block in (4 * KIB, 16 * KIB, 64 * KIB)
+    if way == "d2h":
+        return mapped and count <= 1024 and (method in ("batch", "sm") or block == 16 * KIB)
     if method in ("bulk", "contig"):
-        return way == "h2d" and block in (16 * KIB, 64 * KIB)
-    return block in MAP_BLOCKS and (way == "h2d" or method != "loop")
+        return count == 1024 and mapped
+    if count == 128 and block > 256 * KIB:
+        return method != "loop"
+    if count == 1024 and block <= 256 * KIB:
+        return True
+    if count == 100_000:  # the cliff shows with very many blocks only
+        return (block, method) in CLIFF
+    if count == 10_000:
+        return block <= 64 * KIB and mapped and (method != "loop" or block == 16 * KIB)
+    return mapped
 
 
 def _seconds(block: int, count: int, method: str, **_: Value) -> float:
-    """Two pools made and filled, then 10 repetitions; a loop pays for every block."""
+    """Two pools made and filled, then the samples; a loop pays for every block."""
     size = block * pool_blocks(count)
-    moved = block * count / (20e9 if block >= 16 * KIB else 5e9)
-    each = {"loop": 3e-6, "batch": 0.5e-6}.get(method, 0.0) * count
-    return 0.02 + 0.45 * size / GIB + _repetitions(block, count, method) * (moved + each)
+    moved = block * count / (25e9 if block >= 16 * KIB else 8e9)
+    each = {"loop": 2.5e-6, "batch": 0.5e-6}.get(method, 0.0) * count
+    return 0.02 + 0.35 * size / GIB + (2 + _samples(block, count, method)) * (moved + each)
 
 
-def _repetitions(block: int, count: int, method: str) -> int:
+def _samples(block: int, count: int, method: str) -> int:
     """Samples of a round: fewer where one takes long."""
-    return 4 if block * count >= GIB or (method == "loop" and count > 1024) else 10
+    if block * count >= GIB // 2 or (method == "loop" and count > 1024):
+        return 3
+    return 6 if block * count > 64 * MIB else 10
 
 
 def _tables(count: int, order: str) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32]]:
@@ -155,7 +171,7 @@ def _move(gpu: Gpu, way: str, block: int, count: int, method: str, order: str, g
         bytes_moved=block * count,
         bytes_convention=BytesConvention.PAYLOAD,
         min_sample_s=0.0005,
-        samples=_repetitions(block, count, method),
+        samples=_samples(block, count, method),
         # What the host spends on submitting many copies is part of these methods.
         may_block=method not in ("loop", "batch"),
         launches=count if method in ("loop", "batch") else 1,

@@ -11,19 +11,20 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from membench.axes import OMITTED, Value
-from membench.case import Needs, axis, bench
+from membench.case import Bench, Needs, axis, bench
 from membench.errors import VerificationFailed, skip
 from membench.terms import BytesConvention
-from membench.units import GIB, MIB
+from membench.units import GIB, KIB, MIB
 from membench.work import Timed, Work
 
 if TYPE_CHECKING:
     from membench.backends.gpu import Buffer, Gpu, Stream
     from membench.backends.gpu_links import Event
+    from membench.backends.gpu_pattern import Patterns
 
 SIZES = (
     *("64MiB", "4KiB", "16KiB", "64KiB", "256KiB", "1MiB", "4MiB", "16MiB", "256MiB"),
-    *("1GiB", "4GiB", "8GiB"),
+    *("1GiB", "8GiB"),
 )
 MEMORIES = ("pinned", "pageable", "wc", "registered", "huge", "managed")
 WAITING = ("pageable", "managed")
@@ -34,26 +35,32 @@ UNROLL = 8
 BACKGROUND = 4
 """How many copies go the other way for each that is timed: the directions may differ by 2.5x."""
 
-FEW = GIB
-"""From this size on a sample takes so long that five are enough."""
+SM_SIZES = frozenset((64 * KIB, MIB, 16 * MIB, 64 * MIB, 256 * MIB))
 
 _SALT = 29
 
 
 def _sensible(_profile: str, size: int, mem: str, engine: str, streams: int, numa: str) -> bool:
     """A kernel reaches mapped memory only, from one stream; nodes are chosen for registered."""
+    if size != 64 * MIB and (mem != "pinned" or numa):
+        return False
     if engine == "sm":
         if mem in WAITING or streams != 1 or numa:
             return False
-        return mem == "pinned" or size == 64 * MIB
+        return size in SM_SIZES
     return not numa or mem == "registered"
 
 
 def _seconds(size: int, mem: str, **_: Value) -> float:
-    """Making host memory at 3 GB/s; four fills and checks and the samples at the link's pace."""
-    made = 0.4 if mem in ("pinned", "wc", "registered", "huge") else 0.2
-    pace = 0.15 if mem == "pageable" else 0.04
-    return 0.04 + (made + pace * (10 if size >= FEW else 25)) * size / GIB
+    """Making host memory at 3 GB/s; three fills and checks and the samples at the link's pace."""
+    made = 0.1 if mem == "pageable" else 0.3
+    pace = 0.15 if mem == "pageable" else 0.02
+    return 0.03 + (made + pace * (4 + _samples(size))) * size / GIB
+
+
+def _samples(size: int) -> int:
+    """Samples of a round: fewer where one takes long."""
+    return 3 if size >= GIB else 15
 
 
 def copies(
@@ -83,9 +90,18 @@ def host_fill(gpu: Gpu, device: Buffer, host: Buffer, fill: Callable[[Buffer], N
     gpu.synchronize()
 
 
-def _one_way(
-    gpu: Gpu, way: str, size: int, mem: str, engine: str, streams: int, numa: str
-) -> Work:
+def _prepare(gpu: Gpu, way: str, patterns: Patterns, device: Buffer, host: Buffer) -> None:
+    """The pattern where it is copied from, poison where it is copied to."""
+    if way == "h2d":
+        host_fill(gpu, device, host, lambda buffer: patterns.fill(buffer, _SALT))
+        patterns.poison(device)
+    else:
+        host_fill(gpu, device, host, patterns.poison)
+        patterns.fill(device, _SALT)
+    gpu.synchronize()
+
+
+def _one_way(gpu: Gpu, way: str, size: int, mem: str, engine: str, streams: int, numa: str) -> Work:
     from membench.backends.gpu_links import link_detail, link_flags
     from membench.backends.gpu_pattern import Patterns
 
@@ -98,17 +114,7 @@ def _one_way(
     host = links.memory(size, mem, node)
     target, source = (device, host) if way == "h2d" else (host, device)
 
-    def pattern(buffer: Buffer) -> None:
-        patterns.fill(buffer, _SALT)
-
-    if way == "h2d":
-        host_fill(gpu, device, host, pattern)
-        patterns.poison(device)
-    else:
-        host_fill(gpu, device, host, patterns.poison)
-        pattern(device)
-    gpu.synchronize()
-
+    _prepare(gpu, way, patterns, device, host)
     part = size // streams
     beside = [gpu.stream() for _ in range(streams)] if streams > 1 else [None]
     once = [
@@ -123,8 +129,8 @@ def _one_way(
                 links.follow(begun, stream)
             for _ in range(iterations):
                 copy(stream)
-            if begun is not None:
-                links.follow(links.record(stream))
+        for stream in beside if begun is not None else ():
+            links.follow(links.record(stream))
 
     def verify(_iterations: int) -> None:
         if way == "d2h":  # what came to the host is looked at where it can be seen fast
@@ -139,7 +145,7 @@ def _one_way(
         bytes_moved=size,
         bytes_convention=BytesConvention.PAYLOAD,
         min_sample_s=0.001,
-        samples=5 if size >= FEW else 15,
+        samples=_samples(size),
         may_block=mem not in WAITING,
         launches=3 * streams if streams > 1 else 1,
         flags=() if numa else link_flags(links),
@@ -151,8 +157,8 @@ def _one_way(
     )
 
 
-def _declare(way: str) -> Callable[[Callable[..., Work]], Callable[..., Work]]:
-    def decorate(function: Callable[..., Work]) -> Callable[..., Work]:
+def _declare(way: str) -> Callable[[Callable[..., Work]], Bench]:
+    def decorate(function: Callable[..., Work]) -> Bench:
         function = axis("numa", quick=OMITTED, full=(OMITTED, "near", "far"))(function)
         function = axis("streams", quick=1, full=(1, 2, 4))(function)
         function = axis("engine", quick=("ce", "sm"))(function)
@@ -165,7 +171,7 @@ def _declare(way: str) -> Callable[[Callable[..., Work]], Callable[..., Work]]:
             seconds=_seconds,
             memory=lambda size, **_: size,
             gpu_memory=lambda size, **_: size + MIB,
-            full_grid=("mem", "engine", "numa"),
+            full_grid=("size", "mem", "engine", "numa"),
             where=_sensible,
         )(function)
 
@@ -196,12 +202,12 @@ def d2h(gpu: Gpu, size: int, mem: str, engine: str, streams: int, numa: str) -> 
     "link/bidir",
     version=1,
     needs=Needs.GPU,
-    seconds=lambda size, **_: 0.05 + 2 * 3.0 * size / GIB,
+    seconds=lambda size, **_: 0.05 + 2.0 * size / GIB,
     memory=lambda size, **_: 2 * size,
     gpu_memory=lambda size, **_: 2 * size + MIB,
     full_grid=("dir", "engine"),
 )
-@axis("size", quick="64MiB", full=("64MiB", "1MiB", "16MiB", "512MiB"))
+@axis("size", quick="64MiB", full=("64MiB", "1MiB", "16MiB", "256MiB"))
 @axis("dir", quick="sum", full=("sum", "h2d", "d2h"))
 @axis("engine", quick="ce", full=("ce", "sm"))
 def bidir(gpu: Gpu, size: int, dir: str, engine: str) -> Work:  # noqa: A002 - the axis' name

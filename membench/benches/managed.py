@@ -31,6 +31,14 @@ def _seconds(size: int, **_: Value) -> float:
     return 0.1 + (SAMPLES + 1) * 0.3 * size / GIB
 
 
+def _may(gpu: Gpu, size: int) -> None:
+    """Raise `Skip` where pages do not move by themselves, or there is too little room for them."""
+    if not gpu.properties.concurrent_managed:
+        skip("pages do not move here while the GPU works (no concurrent managed access)")
+    if size > FREE_SHARE * gpu.links.free_bytes():
+        skip("needs twice as much free GPU memory")
+
+
 def _from_host(gpu: Gpu, size: int, timed: str, advice: tuple[str, ...] = ()) -> Work:
     """Bring managed pages from the host to the GPU: time the reading kernel, or the prefetch."""
     import numpy as np
@@ -40,10 +48,7 @@ def _from_host(gpu: Gpu, size: int, timed: str, advice: tuple[str, ...] = ()) ->
     from membench.backends.gpu_pattern import Patterns, pattern_sum
 
     links = gpu.links
-    if not gpu.properties.concurrent_managed:
-        skip("pages do not move here while the GPU works (no concurrent managed access)")
-    if size > FREE_SHARE * links.free_bytes():
-        skip("needs twice as much free GPU memory")
+    _may(gpu, size)
     memory = links.memory(size, "managed")
     patterns = Patterns(gpu)
     patterns.fill(memory, _SALT)
@@ -109,7 +114,7 @@ def _from_host(gpu: Gpu, size: int, timed: str, advice: tuple[str, ...] = ()) ->
     memory=lambda size, **_: size,
     gpu_memory=lambda size, **_: size + MIB,
 )
-@axis("size", quick="64MiB", full=("256MiB", "16MiB", "1GiB"))
+@axis("size", quick="64MiB", full=("256MiB", "16MiB"))
 def fault(gpu: Gpu, size: int) -> Work:
     """Read managed memory on the GPU while all of its pages are on the host.
 
@@ -127,7 +132,7 @@ def fault(gpu: Gpu, size: int) -> Work:
     memory=lambda size, **_: size,
     gpu_memory=lambda size, **_: size + MIB,
 )
-@axis("size", quick=("256MiB", "1GiB"))
+@axis("size", quick="256MiB", full=("256MiB", "16MiB"))
 def prefetch(gpu: Gpu, size: int) -> Work:
     """Move managed memory from the host to the GPU by one prefetch of the whole."""
     return _from_host(gpu, size, "prefetch")

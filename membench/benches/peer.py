@@ -42,7 +42,7 @@ def _declare(operation: str) -> Callable[[Callable[..., Work]], Bench]:
         return bench(
             f"peer/{operation}",
             version=1,
-            needs=Needs.GPU,
+            needs=(Needs.GPU, Needs.TWO_GPUS),
             seconds=_seconds,
             gpu_memory=lambda size, **_: both * size + MIB,
         )(function)
@@ -147,7 +147,7 @@ def bidir(gpu: Gpu, size: int, engine: str) -> Work:
 @bench(
     "peer/latency",
     version=1,
-    needs=Needs.GPU,
+    needs=(Needs.GPU, Needs.TWO_GPUS),
     yields=((Metric.LATENCY, Stat.MEDIAN), (Metric.LATENCY, Stat.P99)),
     seconds=0.2,
     gpu_memory=MIB,

@@ -90,16 +90,16 @@ class EmulatedLinks:
         self._gpu._queue(stream, lambda: run_once(note))
         return moment
 
-    def follow(self, event: Moment, stream: Any = None) -> None:
+    def follow(self, event: Any, stream: Any = None) -> None:
         def make() -> Work:
             return lambda _budget: bool(event.order)
 
         self._gpu._queue(stream, make)
 
-    def happened(self, event: Moment) -> bool:
+    def happened(self, event: Any) -> bool:
         return bool(event.order)
 
-    def between(self, first: Moment, last: Moment) -> float:
+    def between(self, first: Any, last: Any) -> float:
         if not (first.order and last.order):
             raise EmulationError("an event is asked for before it has happened")
         return float(np.sign(last.order[0] - first.order[0]))
