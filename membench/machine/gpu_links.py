@@ -31,7 +31,8 @@ def read_links(gpus: Gpus, root: Path = Path("/")) -> tuple[GpuLinks, ...]:
     """
     if not gpus.present:
         return ()
-    found = _with_nvml(lambda nvml: {one.uuid: one for one in _all_links(nvml, root)}, {})
+    nothing: dict[str, GpuLinks] = {}
+    found = _with_nvml(lambda nvml: {one.uuid: one for one in _all_links(nvml, root)}, nothing)
     return tuple(found[gpu.uuid] for gpu in gpus.devices if gpu.uuid in found)
 
 
