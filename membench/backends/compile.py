@@ -9,10 +9,13 @@ the architecture even where it is given (cupy 14.2, `compiler.py`).
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from membench.backends.image_cache import image_key, load_image, store_image
 from membench.errors import BackendUnavailable, MembenchError
 from membench.kernel_files import kernel_root, read_kernel
 
@@ -63,7 +66,7 @@ class Image:
         ptx: the intermediate code that the same compilation made.
         resources: by entry.
         log: all that the compiler said.
-        compiler: NVRTC's version: ``13.0``.
+        compiler: NVRTC's version: ``13.0.88``.
     """
 
     cubin: bytes
@@ -75,7 +78,7 @@ class Image:
 
 @cache
 def compile_source(file: str, options: tuple[str, ...], arch: str) -> Image:
-    """Compile ``file`` of ``kernels/``; the same arguments are compiled once a process.
+    """Compile ``file`` of ``kernels/``; the same is compiled once, and then kept on disk.
 
     Args:
         file: its name: ``stream.cu``.
@@ -86,7 +89,16 @@ def compile_source(file: str, options: tuple[str, ...], arch: str) -> Image:
         BackendUnavailable: NVRTC is missing, or does not know the architecture.
         MembenchError: it does not compile, spills registers or uses local memory.
     """
-    return compile_text(file, read_kernel(file), options, arch)
+    text = read_kernel(file)
+    parts = (_compiler(), arch, *OPTIONS, *options, text, *_headers().values())
+    key = image_key(part.encode() for part in parts)
+    if (kept := load_image(key)) is not None:
+        with suppress(TypeError, KeyError, AttributeError):  # of another shape: made anew
+            resources = {entry: Resources(**each) for entry, each in kept["resources"].items()}
+            return Image(**{**kept, "resources": resources})
+    image = compile_text(file, text, options, arch)
+    store_image(key, asdict(image))
+    return image
 
 
 def compile_text(file: str, text: str, options: tuple[str, ...], arch: str) -> Image:
@@ -97,10 +109,10 @@ def compile_text(file: str, text: str, options: tuple[str, ...], arch: str) -> I
         MembenchError: it does not compile, spills registers or uses local memory.
     """
     nvrtc = _nvrtc()
-    compiler = ".".join(str(part) for part in nvrtc.getVersion())
-    headers = {path.name: path.read_bytes() for path in sorted(kernel_root().glob("*.cuh"))}
-    names = tuple(name.encode() for name in headers)
-    program = nvrtc.createProgram(text, file, tuple(headers.values()), names)
+    compiler = _compiler()
+    names = tuple(name.encode() for name in _headers())
+    contents = tuple(content.encode() for content in _headers().values())
+    program = nvrtc.createProgram(text, file, contents, names)
     try:
         try:
             nvrtc.compileProgram(program, (f"-arch=sm_{arch}", *OPTIONS, *options))
@@ -129,6 +141,25 @@ def _nvrtc() -> Any:
             "NVRTC, CUDA's run-time compiler, is not installed", "membench doctor says which"
         ) from error
     return nvrtc
+
+
+@cache
+def _compiler() -> str:
+    """NVRTC's version; with its patch where a package says it, because the code may differ."""
+    named = ".".join(str(part) for part in _nvrtc().getVersion())
+    for package in ("nvidia-cuda-nvrtc", "nvidia-cuda-nvrtc-cu12"):
+        with suppress(PackageNotFoundError):
+            if (found := version(package)).startswith(f"{named}."):
+                return found
+    return named
+
+
+@cache
+def _headers() -> dict[str, str]:
+    """Name -> text of what the sources include."""
+    return {
+        path.name: path.read_text(encoding="ascii") for path in sorted(kernel_root().glob("*.cuh"))
+    }
 
 
 def _resources(log: str) -> dict[str, Resources]:

@@ -41,7 +41,18 @@ _HOST_FLAGS = {"pinned": 2, "wc": 6}  # cudaHostAllocMapped, and | cudaHostAlloc
 
 # cudaError_t after which a context answers nothing any more (driver_types.h: "leaves the process
 # in an inconsistent state").
-_STICKY = frozenset({46, 214, 220, 700, 702, 709, 710, 714, 715, 716, 717, 718, 719, 721, 999})
+_STICKY = frozenset({214, 220, 700, 702, 709, 710, 714, 715, 716, 717, 718, 719, 721, 999})
+
+# cudaError_t of a machine that CUDA cannot work on, and what to do (driver_types.h).
+_UNUSABLE = {
+    35: "the driver is older than CuPy's CUDA: update it, or install membench[cuda12]",
+    100: "no device is visible: look at CUDA_VISIBLE_DEVICES and at the container's devices",
+    101: "the device number does not exist: look at CUDA_VISIBLE_DEVICES",
+    46: "another process has the GPU for itself: end it, or ask for the mode 'default'",
+    802: "the fabric manager is not ready yet: wait, or see its log",
+    803: "the driver's library and its kernel module differ: reboot",
+    804: "this GPU cannot use a newer CUDA than its driver: install membench[cuda12]",
+}
 
 
 def open_cuda(machine: Machine, index: int) -> CudaBackend:
@@ -50,15 +61,19 @@ def open_cuda(machine: Machine, index: int) -> CudaBackend:
     Raises:
         BackendUnavailable: CUDA does not show that device, or cannot use it.
     """
-    wanted = machine.gpus.devices[index].uuid
-    with _explained("the GPU cannot be used"):
+    try:
         count = cupy.cuda.runtime.getDeviceCount()
-        ordinal = next((one for one in range(count) if wanted in _uuid_hashes(one)), None)
-        if ordinal is None:
-            raise BackendUnavailable(
-                "CUDA does not show the GPU that NVML named",
-                "look at CUDA_VISIBLE_DEVICES and at what 'nvidia-smi -L' lists",
-            )
+    except cupy.cuda.runtime.CUDARuntimeError as error:
+        told = _UNUSABLE.get(error.status, "see what 'membench doctor' and nvidia-smi say")
+        raise BackendUnavailable(f"CUDA cannot be used: {error}", told) from error
+    wanted = machine.gpus.devices[index].uuid
+    ordinal = next((one for one in range(count) if wanted in _uuid_hashes(one)), None)
+    if ordinal is None:
+        raise BackendUnavailable(
+            "CUDA does not show the GPU that NVML named",
+            "look at CUDA_VISIBLE_DEVICES and at what 'nvidia-smi -L' lists",
+        )
+    with _explained("the GPU cannot be used"):
         return CudaBackend(machine, ordinal, wanted)
 
 

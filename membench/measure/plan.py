@@ -22,11 +22,15 @@ ROUND_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a plan will cost: seconds in all, bytes of memory at the peak, bytes of scratch file."""
+    """What a plan will cost: seconds in all, bytes of memory at the peak, bytes of scratch file.
+
+    `gpu_memory` is that of one GPU at the peak.
+    """
 
     seconds: float
     memory: int
     disk: int
+    gpu_memory: int
 
 
 def estimate(plan: Plan) -> Estimate:
@@ -36,6 +40,7 @@ def estimate(plan: Plan) -> Estimate:
         seconds=plan.rounds * (ROUND_SECONDS + sum(case.seconds for case in runnable)),
         memory=max((case.memory for case in runnable), default=0),
         disk=max((case.disk for case in runnable), default=0),
+        gpu_memory=max((case.gpu_memory for case in runnable), default=0),
     )
 
 
@@ -103,6 +108,7 @@ def planned(case: Case, registry: Registry, site: Site, gpu: int | None = None) 
         disk=case.disk,
         backend=backend,
         skipped=why_not(case, backend, site, gpu),
+        gpu_memory=case.gpu_memory,
         tuned=case.tuned,
         gpu=gpu,
     )

@@ -9,8 +9,9 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import distribution
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
+from shutil import which
 
 from membench.backends.compile import compile_source
 
@@ -79,7 +80,12 @@ def machine_code(file: str, options: tuple[str, ...], arch: str) -> dict[str, Co
 
 @cache
 def _disassembler() -> Path:
-    files = distribution("nvidia-cuda-nvdisasm").files or ()
+    try:
+        files = distribution("nvidia-cuda-nvdisasm").files or ()
+    except PackageNotFoundError:
+        installed = which("nvdisasm")  # a CUDA toolkit has one
+        assert installed, "there is no nvdisasm: install the `dev` extra"
+        return Path(installed)
     (found,) = (file for file in files if file.stem == "nvdisasm")
     return Path(str(found.locate()))
 

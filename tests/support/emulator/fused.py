@@ -31,7 +31,7 @@ def _two_product(a: Lanes, b: Lanes) -> tuple[Lanes, Lanes]:
 
 
 def _odd_sum(a: Lanes, b: Lanes) -> Lanes:
-    """A + b rounded to odd: an inexact sum ends in a one."""
+    """The sum, rounded to odd: an inexact sum ends in a one."""
     total, rest = _two_sum(a, b)
     total = np.array(total, ndmin=1, copy=True)
     bits = total.view(np.int64)
@@ -42,13 +42,13 @@ def _odd_sum(a: Lanes, b: Lanes) -> Lanes:
 
 
 def fma_f32(a: Lanes, b: Lanes, c: Lanes) -> Lanes:
-    """A b + c in f32."""
+    """The fused sum in f32."""
     product = a.astype(np.float64) * b.astype(np.float64)
     return _odd_sum(product, c.astype(np.float64)).astype(np.float32)
 
 
 def fma_odd(a: Lanes, b: Lanes, c: Lanes) -> Lanes:
-    """A b + c in f32, rounded to odd: what is then rounded to 16 bits is right."""
+    """The fused sum in f32, rounded to odd: what is then rounded to 16 bits is right."""
     product = a.astype(np.float64) * b.astype(np.float64)
     exact = _odd_sum(product, c.astype(np.float64))
     near = exact.astype(np.float32)
@@ -60,7 +60,7 @@ def fma_odd(a: Lanes, b: Lanes, c: Lanes) -> Lanes:
 
 
 def fma_f64(a: Lanes, b: Lanes, c: Lanes) -> Lanes:
-    """A b + c in f64; with two roundings where a term nears the ends of the range."""
+    """The fused sum in f64; with two roundings where a term nears the ends of the range."""
     plain = np.asarray(a * b + c)
     high, low = _two_product(a, b)
     total_high, total_low = _two_sum(c, low)
@@ -70,4 +70,4 @@ def fma_f64(a: Lanes, b: Lanes, c: Lanes) -> Lanes:
     safe = np.isfinite(exact) & (((size > 1e-270) & (size < 1e270)) | (high == 0))
     safe &= (np.abs(a) < 1e290) & (np.abs(b) < 1e290)
     # Zero plus zero keeps the sign that IEEE 754 gives it.
-    return np.where(safe & (plain != 0), exact, plain)
+    return np.where(safe & (exact != 0), exact, plain)

@@ -371,7 +371,8 @@ class EmulatedGpu:
         """Record what ``run`` queues; each call of the result queues it again."""
         if self._recording is not None:
             raise EmulationError("a capture within a capture")
-        self._recording = recorded = []
+        recorded: list[tuple[int, Callable[[], Work]]] = []
+        self._recording = recorded
         try:
             run()
         finally:

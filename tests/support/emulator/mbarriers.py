@@ -69,34 +69,37 @@ class Mbarriers:
 
     def invalidate(self, place: int, lane: int) -> None:
         """The object is no more."""
-        if self._get(place, lane).loads:
+        if self._of(place, lane).loads:
             raise BarrierMisuse("mbarrier.inval while a bulk copy will report to it")
         del self._objects[place]
 
-    def _get(self, place: int, lane: int) -> Mbarrier:
+    def _get(self, place: int, lanes: Lanes) -> Mbarrier:
+        """The object, of which ``lanes`` know that it was initialised."""
         found = self._objects.get(place)
         if found is None:
             raise BarrierMisuse("an mbarrier is used before its initialisation")
         wave = self._wave
-        row = int(wave.row_of[lane])
-        known = wave.order.known[row, found.row % wave.order.warps]
-        if wave.machine.races and lane != found.owner and found.stamp > known:
-            index = int(np.flatnonzero(wave.lanes == lane)[0])
+        order = wave.order
+        if not wave.machine.races or found.stamp <= order.floor:
+            return found
+        known = order.known[wave.row_of[lanes], found.row % order.warps]
+        bad = (lanes != found.owner) & (found.stamp > known)
+        if bad.any():
+            index = int(np.flatnonzero(wave.lanes == lanes[np.flatnonzero(bad)[0]])[0])
             message = "an mbarrier is used with no barrier after its initialisation"
             raise AccessFault(Race, message, index)
         return found
 
-    def phase(self, place: int, lane: int) -> int:
-        """The number of the phase that is not yet complete."""
-        return self._get(place, lane).phase
+    def _of(self, place: int, lane: int) -> Mbarrier:
+        return self._get(place, np.array([lane]))
 
     def expect(self, place: int, size: int, lane: int) -> None:
         """The current phase waits for ``size`` bytes more."""
-        self._get(place, lane).bytes += size
+        self._of(place, lane).bytes += size
 
     def arrive(self, place: int, times: int, lane: int) -> int:
         """``times`` arrivals; the result is the phase that they belong to."""
-        found = self._get(place, lane)
+        found = self._of(place, lane)
         order = self._wave.order
         given = order.release(np.array([self._wave.row_of[lane]]))
         team, own = self._wave.row_of[lane] // order.warps, found.row // order.warps
@@ -111,11 +114,11 @@ class Mbarriers:
 
     def grow(self, place: int, lane: int) -> None:
         """One arrival more is pending: what ``cp.async.mbarrier.arrive`` makes up for."""
-        self._get(place, lane).pending += 1
+        self._of(place, lane).pending += 1
 
     def load(self, place: int, load: BulkLoad) -> None:
         """A bulk copy will report to the object."""
-        self._get(place, load.lane).loads.append(load)
+        self._of(place, load.lane).loads.append(load)
 
     def poll(self, places: Lanes, wanted: Lanes, *, parity: bool) -> Lanes:
         """Whether the phase that each current lane wants is complete.
@@ -128,7 +131,7 @@ class Mbarriers:
         rows = wave.rows
         for place in np.unique(places):
             mine = places == place
-            found = self._get(int(place), int(wave.lanes[np.flatnonzero(mine)[0]]))
+            found = self._get(int(place), wave.lanes[mine])
             done = _done(found, wanted[mine], parity)
             if not done.all() and found.loads:
                 self._advance(found)

@@ -129,8 +129,7 @@ class SharedMemory:
         if self._races:
             self._writer[cells] = np.repeat(lanes, count)
             self._atomic[cells] = False
-            columns = np.broadcast_to(column, lanes.shape)
-            self._write_column[cells] = np.repeat(columns, count)
+            self._write_column[cells] = np.repeat(np.broadcast_to(column, places.shape), count)
             self._write_stamp[cells] = stamp
             self._last_write = stamp
         return stamp

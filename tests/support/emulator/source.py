@@ -238,7 +238,7 @@ class _Body:
         self._resolve_labels()
 
     def _statement(self, text: str) -> None:
-        if text.startswith((".pragma", ".loc", ".maxnreg")):
+        if text.startswith((".pragma", ".loc ", ".maxnreg")):
             return
         if found := re.match(r"\.reg \.(\w+) (.*)", text):
             for name in split(found[2]):

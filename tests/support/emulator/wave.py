@@ -165,9 +165,9 @@ class Wave:
         self._turns += 1
         collective = self.program.blocks[following].member is not None
         tired = self._turns > self.machine.patience or self.impatient
-        if (
-            following < self._others and not collective and not (tired and self._others < NEVER)
-        ) or (self.chosen is None and following < self._others):
+        if following < self._others and not collective and not (tired and self._others < NEVER):
+            self._at = following
+        elif self.chosen is None and following < self._others:
             self._at = following
         else:
             self.pc[self.lanes] = following
@@ -197,22 +197,22 @@ class Wave:
     def _select(self) -> bool:
         """Choose the group that runs next; False where no thread is left."""
         self._turns = 0
-        for _ in range(2):
-            ready = self.status == self.READY
+        woken = False
+        while True:
             if self._pardon:
                 self._pardon -= 1
-                eager = ready & ~self._passed_over
-                if self._pardon and eager.any():
-                    ready = eager
-                else:
-                    self._pardon = 0
-                    self._passed_over[:] = False
-            if self._choose(ready):
+                eager = (self.status == self.READY) & ~self._passed_over
+                if self._pardon and self._choose(eager):
+                    return True
+                self._pardon = 0
+                self._passed_over[:] = False
+            if self._choose(self.status == self.READY):
                 return True
             waiting = self.status == self.GATHER
-            if not waiting.any():
+            if woken or not waiting.any():
                 break
             self.status[waiting] = self.READY  # their peers may have ended
+            woken = True
         if (self.status == self.DONE).all():
             return False
         raise Deadlock(self._stuck())

@@ -66,7 +66,7 @@ def branch(instruction: Instruction, scope: Scope, following: int) -> End:
 
 
 def leave(instruction: Instruction, scope: Scope, following: int) -> End:
-    """Ret and exit."""
+    """The end of a thread: ret and exit."""
     if instruction.opcode not in ("ret", "ret.uni", "exit"):
         raise instruction.unknown()
     return lambda wave: wave.leave()
@@ -82,7 +82,7 @@ def trap(instruction: Instruction, scope: Scope, following: int) -> End:
 
 
 def barrier(instruction: Instruction, scope: Scope, following: int) -> End:
-    """Bar and barrier: of a warp, of a block or a part of it, of a cluster."""
+    """Barriers (bar, barrier): of a warp, of a block or a part of it, of a cluster."""
     parts = tuple(part for part in instruction.parts[1:] if part != "cta")
     if parts == ("warp", "sync"):
         return _sync_warp(following)

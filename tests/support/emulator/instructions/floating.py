@@ -104,7 +104,7 @@ def division(instruction: Instruction, scope: Scope) -> Step:
 
 
 def extremum(number: Function) -> Function:
-    """Min and max: a NaN loses against a number."""
+    """The smaller or larger of two (min, max): a NaN loses against a number."""
 
     def make(instruction: Instruction, scope: Scope) -> Step:
         reject(instruction, set(), instruction.parts[1:-1])
@@ -119,7 +119,7 @@ def extremum(number: Function) -> Function:
 
 
 def unary(function: Function, allowed: set[str] | None = None) -> Function:
-    """Neg and abs, of integers and floats."""
+    """The opposite and the size (neg, abs), of integers and floats."""
 
     def make(instruction: Instruction, scope: Scope) -> Step:
         reject(instruction, allowed or set(), instruction.parts[1:-1])

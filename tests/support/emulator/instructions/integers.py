@@ -59,7 +59,8 @@ def is_integer(type_: str) -> bool:
 
 def low_mul(a: Lanes, b: Lanes) -> Lanes:
     """The lower half of the product."""
-    return np.multiply(a, b)
+    product: Lanes = np.multiply(a, b)
+    return product
 
 
 def high_mul(a: Lanes, b: Lanes) -> Lanes:
@@ -67,7 +68,8 @@ def high_mul(a: Lanes, b: Lanes) -> Lanes:
     if a.dtype.itemsize < 8:
         wide = np.dtype(f"{a.dtype.kind}{2 * a.dtype.itemsize}")
         bits = wide.type(8 * a.dtype.itemsize)
-        return ((a.astype(wide) * b.astype(wide)) >> bits).astype(a.dtype)
+        upper: Lanes = ((a.astype(wide) * b.astype(wide)) >> bits).astype(a.dtype)
+        return upper
     unsigned = _high_unsigned(a.astype(np.uint64), b.astype(np.uint64))
     if a.dtype.kind == "u":
         return unsigned
@@ -81,13 +83,15 @@ def _high_unsigned(a: Lanes, b: Lanes) -> Lanes:
     low = a_low * b_low
     cross = a_high * b_low + (low >> half)
     other = a_low * b_high + (cross & mask)
-    return a_high * b_high + (cross >> half) + (other >> half)
+    upper: Lanes = a_high * b_high + (cross >> half) + (other >> half)
+    return upper
 
 
 def wide_mul(a: Lanes, b: Lanes) -> Lanes:
     """The whole product, twice as wide."""
     wide = np.dtype(f"{a.dtype.kind}{2 * a.dtype.itemsize}")
-    return np.multiply(a.astype(wide), b.astype(wide))
+    product: Lanes = np.multiply(a.astype(wide), b.astype(wide))
+    return product
 
 
 def mul(instruction: Instruction, scope: Scope) -> Step:
@@ -139,14 +143,13 @@ def _shift(instruction: Instruction, scope: Scope, *, right: bool) -> Step:
     if right and type_[0] == "s":
 
         def function(a: Lanes, by: Lanes) -> Lanes:
-            return a >> np.minimum(by, bits - 1).astype(a.dtype)
+            moved: Lanes = a >> np.minimum(by, bits - 1).astype(a.dtype)
+            return moved
     else:
         shift = np.right_shift if right else np.left_shift
 
         def function(a: Lanes, by: Lanes) -> Lanes:
-            if by.ndim == 0 and by < bits:
-                return shift(a, by.astype(a.dtype))
-            moved = shift(a, np.minimum(by, bits - 1).astype(a.dtype))
+            moved: Lanes = shift(a, np.minimum(by, bits - 1).astype(a.dtype))
             return np.where(by < bits, moved, a.dtype.type(0))
 
     return apply(instruction, scope, function, (type_, "u32"), type_)
@@ -287,12 +290,12 @@ def lop3(instruction: Instruction, scope: Scope) -> Step:
     plain = Instruction(instruction.opcode, (target, *sources), instruction.guard, instruction.text)
 
     def function(a: Lanes, b: Lanes, c: Lanes) -> Lanes:
-        result = np.uint32(0)
+        result: Lanes = np.zeros((), np.uint32)
         for case in range(8):
             if bits >> case & 1:
                 term = (a if case & 4 else ~a) & (b if case & 2 else ~b) & (c if case & 1 else ~c)
                 result = result | term
-        return np.asarray(result)
+        return result
 
     return apply(plain, scope, function, ("b32",) * 3, "b32")
 

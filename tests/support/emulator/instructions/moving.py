@@ -28,7 +28,7 @@ def _unordered(compare: Callable[[Any, Any], Any]) -> Compare:
 
 def _nan(a: Lanes, b: Lanes) -> Lanes:
     if a.dtype.kind != "f":
-        return np.bool_(False)
+        return np.zeros((), np.bool_)
     either: Lanes = np.isnan(a) | np.isnan(b)
     return either
 
