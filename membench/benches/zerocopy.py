@@ -30,9 +30,6 @@ HOPS = 4096
 """Hops of one launch: some 5 ms at 1.3 us each."""
 
 LAUNCHES = 5
-FACTOR = 0x9E3779B1
-"""Odd: b -> FACTOR b modulo a power of two visits every block once, neighbours far apart."""
-
 _SALT = 53
 
 
@@ -45,6 +42,15 @@ def _seconds(block: int, grid: int, **_: Value) -> float:
 def _bytes(grid: int) -> int:
     """What one launch moves: a sixteenth where few thread blocks do it."""
     return SIZE if not grid or grid >= 16 else SIZE // 16
+
+
+def far_apart(blocks: int) -> int:
+    """An odd factor f: b -> f b modulo ``blocks`` visits each once, neighbours far apart.
+
+    Near the golden section of ``blocks`` (a power of two), so that visits spread evenly
+    (Knuth, "The Art of Computer Programming" 3, section 6.4).
+    """
+    return int(blocks * 0.6180339887) | 1
 
 
 def _access(gpu: Gpu, operation: str, block: int, grid: int, unroll: int, order: str) -> Work:
@@ -64,7 +70,7 @@ def _access(gpu: Gpu, operation: str, block: int, grid: int, unroll: int, order:
     threads = 256
     blocks = grid or gpu.properties.sms * gpu.occupancy(kernel, threads)
     shift = np.uint32((block // 16).bit_length() - 1)
-    factor = np.uint32(FACTOR if order == "rand" else 1)
+    factor = np.uint32(far_apart(size // block) if order == "rand" else 1)
     count = np.uint64(size // 16)
     if operation == "read":
         patterns.fill(host, _SALT)
