@@ -12,7 +12,8 @@
 extern "C" __global__ void __launch_bounds__(512)
     link_copy(Quad* __restrict__ to, const Quad* __restrict__ from, size_t n) {
     in_flight<UNROLL>(
-        n, [=](size_t i) { return fetch(from + i); }, [=](size_t i, Quad v) { to[i] = v; });
+        n, [=](size_t i) { return from + i; }, [](const Quad* at) { return fetch(at); },
+        [=](size_t i, Quad v) { to[i] = v; });
 }
 
 // ticks[slot] = nanoseconds of the global timer, which all streams of a GPU share.

@@ -16,23 +16,28 @@ __device__ __forceinline__ Quad fetch(const Quad* from) {
     return v;
 }
 
-// put(i, get(i)) for every i < n: whole tiles of blockDim.x * kInFlight vectors, then the rest of
-// the last one.  In a tile all gets come before all puts, so that kInFlight of them are under way.
-template <int kInFlight, typename Get, typename Put>
-__device__ __forceinline__ void in_flight(size_t n, Get get, Put put) {
+// put(i, get(at(i))) for every i < n: whole tiles of blockDim.x * kInFlight vectors, then the rest
+// of the last one.  In a tile all addresses come before all gets and all gets before all puts, so
+// that kInFlight of them are under way: what lies between two gets would make the later one wait.
+template <int kInFlight, typename At, typename Get, typename Put>
+__device__ __forceinline__ void in_flight(size_t n, At at, Get get, Put put) {
     const size_t width = blockDim.x;
     const size_t step = width * kInFlight * gridDim.x;
     size_t i = width * kInFlight * blockIdx.x + threadIdx.x;
 #pragma unroll 1
     for (; i + (kInFlight - 1) * width < n; i += step) {
+        decltype(at(i)) where[kInFlight];
         Quad got[kInFlight];
 #pragma unroll
-        for (int k = 0; k < kInFlight; ++k) got[k] = get(i + k * width);
+        for (int k = 0; k < kInFlight; ++k) where[k] = at(i + k * width);
 #pragma unroll
-        for (int k = 0; k < kInFlight; ++k) put(i + k * width, got[k]);
+        for (int k = 0; k < kInFlight; ++k) got[k] = get(where[k]);
+#pragma unroll
+        for (int k = kInFlight - 1; k >= 0; --k)
+            put(i + k * width, got[k]);  // last come, first put
     }
 #pragma unroll 1
-    for (; i < n; i += width) put(i, get(i));
+    for (; i < n; i += width) put(i, get(at(i)));
 }
 
 }  // namespace

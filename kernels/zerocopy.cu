@@ -14,9 +14,11 @@ namespace {
 
 constexpr unsigned kStep = 0x9e3779b1u;  // as in pattern.cu
 
-__device__ __forceinline__ size_t place(size_t i, size_t n, unsigned shift, unsigned factor) {
-    const size_t block = (i >> shift) * factor & ((n >> shift) - 1);
-    return block << shift | (i & ((static_cast<size_t>(1) << shift) - 1));
+// In 32 bits, for up to 64 GiB: n may be 2^32, and then the mask of blocks is that of all words.
+__device__ __forceinline__ unsigned place(size_t i, size_t n, unsigned shift, unsigned factor) {
+    const unsigned index = static_cast<unsigned>(i);
+    const unsigned block = (index >> shift) * factor & static_cast<unsigned>((n >> shift) - 1);
+    return block << shift | (index & ((1u << shift) - 1));
 }
 
 }  // namespace
@@ -28,7 +30,8 @@ extern "C" __global__ void __launch_bounds__(512)
                   unsigned factor) {
     unsigned mine = 0;
     in_flight<UNROLL>(
-        n, [=](size_t i) { return fetch(a + place(i, n, shift, factor)); },
+        n, [=](size_t i) { return a + place(i, n, shift, factor); },
+        [](const Quad* at) { return fetch(at); },
         [&](size_t, Quad v) {
 #pragma unroll
             for (int k = 0; k < 4; ++k) mine += v.word[k];
@@ -41,9 +44,9 @@ extern "C" __global__ void __launch_bounds__(512)
 extern "C" __global__ void __launch_bounds__(512)
     zerocopy_write(Quad* __restrict__ a, size_t n, unsigned shift, unsigned factor, unsigned salt) {
     in_flight<UNROLL>(
-        n,
-        [=](size_t i) {
-            const unsigned first = 4u * static_cast<unsigned>(place(i, n, shift, factor));
+        n, [=](size_t i) { return place(i, n, shift, factor); },
+        [=](unsigned at) {
+            const unsigned first = 4u * at;
             Quad v;
 #pragma unroll
             for (unsigned k = 0; k < 4; ++k) v.word[k] = (first + k) * kStep + salt;

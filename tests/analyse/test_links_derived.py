@@ -106,7 +106,9 @@ def test_rows_that_are_no_part_of_the_map_change_nothing() -> None:
 
 
 def test_one_method_has_no_policy() -> None:
-    assert policies([kv("h2d", 4 * KIB, 16, "sm", 3.0), kv("h2d", 4 * KIB, 16, "contig", 9.0)]) == ()
+    assert (
+        policies([kv("h2d", 4 * KIB, 16, "sm", 3.0), kv("h2d", 4 * KIB, 16, "contig", 9.0)]) == ()
+    )
     assert policies([]) == ()
 
 

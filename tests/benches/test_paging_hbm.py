@@ -57,7 +57,9 @@ def both(
     def memory(size: int, kind: str, node: int | None = None) -> Any:
         made = aligned(size + 4096, kind, node)
         shift = -int(made.array.ctypes.data) % 4096
-        return replace(made, address=made.address + shift, size=size, array=made.array[shift:][:size])
+        return replace(
+            made, address=made.address + shift, size=size, array=made.array[shift:][:size]
+        )
 
     monkeypatch.setattr(gpu.links, "memory", memory)
     backend = CudaStorage(gpu, open_storage(machine, file.scratch))
@@ -218,7 +220,7 @@ def test_the_page_rate_beside_decoding_keeps_to_its_slowdown(
 
 
 def test_a_slowdown_that_cannot_be_kept_is_a_skip(both: CudaStorage, victim: list[int]) -> None:
-    work: Any = BENCHES["paging/decode"].build(both, {"block": 64 * KIB, "slowdown": -10**6})
+    work: Any = BENCHES["paging/decode"].build(both, {"block": 64 * KIB, "slowdown": -(10**6)})
     with pytest.raises(Skip, match="even 6% of the page rate slows decode/attn"):
         work.observe(0.1)
     work.close()

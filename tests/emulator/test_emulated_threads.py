@@ -7,8 +7,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from emulator import BadArgument, BarrierMisuse, EmulationError, OutOfBounds, Race, Uninitialised
-from emulator import UnknownInstruction
+from emulator import (
+    BadArgument,
+    BarrierMisuse,
+    EmulationError,
+    OutOfBounds,
+    Race,
+    Uninitialised,
+    UnknownInstruction,
+)
 from ptx_snippets import Run, evaluate
 
 ATOMICS: dict[str, Any] = {
@@ -47,7 +54,7 @@ def test_atomics_act_one_after_the_other(name: str, type_: str, where: str) -> N
     register = {4: "t", 8: "u"}[size]
     space = "" if where == "generic" else f".{where}"
     # Lanes 0, 5, 10, ... share a cell, and so on: five cells, 12 or 13 lanes each.
-    code = f"""
+    code = """
         .shared .align 8 .b64 cells[5];
         mov.u64 u1, cells; rem.u32 t1, lane, 5; mul.wide.u32 u2, t1, 8; add.u64 u1, u1, u2;
         setp.lt.u32 p, lane, 5; @p st.shared.b64 [u1], 9; bar.sync 0;"""

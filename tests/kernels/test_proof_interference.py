@@ -123,9 +123,7 @@ def test_pages_are_on_the_host_before_every_sample_and_read_whole(
 ) -> None:
     gpu = EmulatedGpu(small(1))
     size = 64 * KIB
-    work, observation = observe(
-        BENCHES[f"managed/{operation}"], {"size": size, **more}, gpu
-    )
+    work, observation = observe(BENCHES[f"managed/{operation}"], {"size": size, **more}, gpu)
     assert len(observation.samples[BANDWIDTH]) == 5
     advice = {"read-mostly": ["read-mostly"], "accessed-by": ["prefer-host", "accessed-by"]}
     first = advice.get(str(more.get("advice")), [])

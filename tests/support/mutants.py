@@ -8,9 +8,7 @@ from membench.backends.compile import Image, compile_source, compile_text
 from membench.kernel_files import read_kernel
 
 
-def mutant(
-    file: str, before: str, after: str
-) -> Callable[[str, tuple[str, ...], str], Image]:
+def mutant(file: str, before: str, after: str) -> Callable[[str, tuple[str, ...], str], Image]:
     """A compiler for `EmulatedGpu` that makes one edit in ``file`` and none elsewhere."""
     source = read_kernel(file)
     assert before in source, f"{file} has no '{before}'"

@@ -151,6 +151,5 @@ def _with_loss(rule: Rule, loss: float) -> Rule:
 
 def _loss(rule: Rule, sizes: Mapping[int, Mapping[str, float]]) -> float:
     return max(
-        1 - methods[rule.method(block)] / max(methods.values())
-        for block, methods in sizes.items()
+        1 - methods[rule.method(block)] / max(methods.values()) for block, methods in sizes.items()
     )

@@ -165,9 +165,9 @@ class Wave:
         self._turns += 1
         collective = self.program.blocks[following].member is not None
         tired = self._turns > self.machine.patience or self.impatient
-        if following < self._others and not collective and not (tired and self._others < NEVER):
-            self._at = following
-        elif self.chosen is None and following < self._others:
+        if (
+            following < self._others and not collective and not (tired and self._others < NEVER)
+        ) or (self.chosen is None and following < self._others):
             self._at = following
         else:
             self.pc[self.lanes] = following

@@ -13,7 +13,6 @@ from emulator.operands import Scope, Step, reject
 from emulator.scalars import Lanes, bf16_to_f32, dtype, f32_to_bf16, packed
 from emulator.source import Instruction
 
-
 _TO_INTEGER: dict[str, Callable[[Lanes], Lanes]] = {
     "rni": np.rint,
     "rzi": np.trunc,
