@@ -144,7 +144,9 @@ def test_no_rule_of_one_threshold_is_better_by_more_than_noise(
         sizes = {block: m for (block, n), m in by_place(points).items() if n == count}
         rule = [one for one in rules if one.count <= count][-1]
 
-        def loss(below: str, above: str, threshold: int, sizes: Any = sizes) -> float:
+        def loss(
+            below: str, above: str, threshold: int, sizes: Mapping[int, Mapping[str, float]] = sizes
+        ) -> float:
             return max(
                 1 - m[above if block >= threshold else below] / max(m.values())
                 for block, m in sizes.items()

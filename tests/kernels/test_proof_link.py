@@ -28,7 +28,13 @@ SIZE = 64 * KIB + 48
 
 
 def one_way(**others: Value) -> dict[str, Value]:
-    usual = {"size": SIZE, "mem": "pinned", "engine": "ce", "streams": 1, "numa": OMITTED}
+    usual: dict[str, Value] = {
+        "size": SIZE,
+        "mem": "pinned",
+        "engine": "ce",
+        "streams": 1,
+        "numa": OMITTED,
+    }
     return {**usual, **others}
 
 
@@ -93,7 +99,7 @@ def test_a_process_on_another_node_is_flagged() -> None:
 @pytest.mark.parametrize("engine", ["ce", "sm"])
 @pytest.mark.parametrize("way", ["sum", "h2d", "d2h"])
 def test_both_directions_arrive(way: str, engine: str) -> None:
-    params = {"size": SIZE, "dir": way, "engine": engine}
+    params: dict[str, Value] = {"size": SIZE, "dir": way, "engine": engine}
     proven = prove(BENCHES["link/bidir"], params, EmulatedGpu(small(2)))
     assert proven.declared == (4 if way == "sum" else 2) * SIZE
     if engine == "sm":

@@ -1,4 +1,4 @@
-"""What the rows of the link benches say together: start-up times, bytes in flight, fronts, policies.
+"""What the rows of the link benches say together: start-up times, bytes in flight, policies.
 
 Only `ok` rows of medians are looked at; the parameters stand in the case ids.
 """
