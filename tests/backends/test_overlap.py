@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -36,7 +38,7 @@ def test_the_rate_in_the_window_is_between_the_slowest_and_the_fastest_piece(
     a = [1000 + sum(aggressor[:n]) for n in range(len(aggressor) + 1)]
     found = beside(v, a)
     if found is None:
-        assert not any(x >= a[0] and y <= a[-1] for x, y in zip(v, v[1:], strict=False))
+        assert not any(x >= a[0] and y <= a[-1] for x, y in pairwise(v))
         return
     assert sum(found.victim_ns) == found.window_ns  # a sequence has no gaps
     rate = found.aggressor_pieces / found.window_ns

@@ -1,4 +1,4 @@
-"""From a real scratch file to an emulated GPU: the whole of paging/ssd-hbm and hmm/read but time."""
+"""From a real scratch file to an emulated GPU: all of paging/ssd-hbm and hmm/read but time."""
 
 from __future__ import annotations
 
@@ -200,7 +200,7 @@ def victim(both: CudaStorage, monkeypatch: pytest.MonkeyPatch) -> list[int]:
         steps[0] += iterations
 
     work = Timed(
-        run=run, size_bytes=1, metric=Metric.LATENCY, operations=1, verify=lambda n: steps.append(n)
+        run=run, size_bytes=1, metric=Metric.LATENCY, operations=1, verify=steps.append
     )
     monkeypatch.setattr(interference, "victim_of", lambda _gpu, _name: work)
     return steps
