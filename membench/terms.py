@@ -156,7 +156,7 @@ _FLAGS = (
     ),
     Flag(
         "throttled",
-        "the device lowered its clock while a sample was taken (power, heat or an owner's limit)",
+        "the device lowered its clock while the case was measured (power, heat or a set limit)",
         "the number is this machine's present state, not its ability",
         "cool the device or raise its power limit, then run again",
     ),
@@ -177,6 +177,12 @@ _FLAGS = (
         "only one round was measured",
         "nothing is known of the noise between rounds, so no comparison can be trusted",
         "run with --rounds 5 or more",
+    ),
+    Flag(
+        "best-of",
+        "the value is the best of all repetitions, as another tool reports it",
+        "it is what the machine can do at its best, and a median of ours stands below it",
+        "compare it with the max column of a run, or let the other tool report a median",
     ),
     Flag(
         "not-converged",
@@ -224,6 +230,9 @@ _FLAGS = (
 
 FLAGS: Mapping[str, Flag] = MappingProxyType({flag.code: flag for flag in _FLAGS})
 """The closed list of flag codes.  A code outside it is refused by the schema."""
+
+INVALID_FLAGS = frozenset({"above-peak"})
+"""Flags of a number that cannot be: the row is kept, and is never the best of anything."""
 
 NOISE_THRESHOLD: Mapping[Tier, float] = MappingProxyType(
     {tier: 0.10 if tier is Tier.SSD else 0.05 if tier is Tier.CACHE else 0.03 for tier in Tier}

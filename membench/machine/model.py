@@ -108,6 +108,7 @@ class Gpu:
     uuid: str  # hashed: enough to tell two cards apart, useless to find one
     memory: int
     compute_capability: str
+    sm_mhz: int = 0  # highest clock of its multiprocessors, 0 where unknown
 
 
 @dataclass(frozen=True)

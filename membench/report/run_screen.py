@@ -39,7 +39,7 @@ def print_flags(console: Console, rows: Sequence[Row]) -> None:
 def headline(rows: Iterable[Row]) -> list[tuple[str, str, str]]:
     """For every tier and metric the best row: (tier, value with unit, its case)."""
     lines = []
-    for block in blocks(rows):
+    for block in blocks(row for row in rows if row.credible):
         pick = max if block.better == "higher" else min
         best = pick(block.rows, key=lambda row: row.value or 0.0)
         lines.append((str(block.tier), format_value(block.metric, best.value or 0.0), best.case))
@@ -68,7 +68,7 @@ def print_policies(console: Console, rows: Sequence[Row]) -> None:
         console.print(line, soft_wrap=True)
 
 
-def _block(block: Block, shared: frozenset[str], *, full_ids: bool) -> RenderableType:
+def _block(block: Block[Row], shared: frozenset[str], *, full_ids: bool) -> RenderableType:
     title = Text.assemble(
         (f"{block.tier} {block.metric}", "bold"),
         f", {block.scale.unit} ({block.better} is better)",
@@ -91,7 +91,9 @@ def _block(block: Block, shared: frozenset[str], *, full_ids: bool) -> Renderabl
     return Padding(table, (1, 0, 0, 0))
 
 
-def _fill_by_row(table: Table, block: Block, shared: frozenset[str], *, full_ids: bool) -> None:
+def _fill_by_row(
+    table: Table, block: Block[Row], shared: frozenset[str], *, full_ids: bool
+) -> None:
     """One row a line, with the noise between its rounds."""
     for heading in ("value", "spread", "range"):
         table.add_column(heading, justify="right", no_wrap=True)
@@ -108,7 +110,9 @@ def _fill_by_row(table: Table, block: Block, shared: frozenset[str], *, full_ids
         )
 
 
-def _fill_by_stat(table: Table, block: Block, shared: frozenset[str], *, full_ids: bool) -> None:
+def _fill_by_stat(
+    table: Table, block: Block[Row], shared: frozenset[str], *, full_ids: bool
+) -> None:
     """One case a line, its statistics side by side: a latency and its tail."""
     stats = [stat for stat in Stat if any(row.stat is stat for row in block.rows)]
     for stat in stats:

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from membench.record.schema import Row
 from membench.registry import matches
-from membench.terms import Better, Status
+from membench.terms import Better
 from membench.thesis.claims import Claim, Input, Kind
 
 
@@ -81,8 +81,8 @@ class Evidence:
 
 
 def evidence(claim: Claim, rows: Iterable[Row]) -> Evidence:
-    """The `ok` rows of ``rows`` that ``claim`` needs; cited figures are no measurements."""
-    ok = [row for row in rows if row.status is Status.OK and row.backend != "cited"]
+    """The credible rows of ``rows`` that ``claim`` needs; cited figures are no measurements."""
+    ok = [row for row in rows if row.credible and row.backend != "cited"]
     return Evidence(
         claim,
         tuple(

@@ -17,20 +17,23 @@ from membench.analyse.facts import Fact
 from membench.analyse.figure import Basis
 from membench.analyse.finding import Finding
 from membench.analyse.gate import check_gate, found
-from membench.analyse.sides import Source, make_sides
+from membench.analyse.sides import make_sides
+from membench.analyse.sources import Source
 from membench.analyse.statistics import median
-from membench.analyse.verdict import PRESETS, Reason, Verdict
+from membench.analyse.thresholds import PRESETS
+from membench.analyse.verdict import Reason, Verdict
 from membench.errors import MembenchError, NothingMatched
+from membench.record.measurement import of_row
 from membench.record.schema import Row
 from membench.terms import BETTER, Better, BytesConvention, Metric, Stat, Status, Tier
 
-POSITIVE = st.floats(min_value=0, exclude_min=True, allow_infinity=False)
+POSITIVE = st.floats(1e-300, 1e300)  # whose median a file can hold
 
 
 def comparison(*sides: list[Row], **options: Any) -> Comparison:
     """``sides`` labelled a, b, ..., each a run of its own unless its rows say otherwise."""
     named = [
-        (label, Source(Path(f"{label}.csv"), tuple(rows)))
+        (label, Source(Path(f"{label}.csv"), tuple(map(of_row, rows))))
         for label, rows in zip("abcdef", sides, strict=False)
     ]
     return compare(make_sides(named), **options)
@@ -122,6 +125,16 @@ def test_numbers_that_mean_different_things_are_not_compared(
     assert one.settle
     pooled = [row(around(100)), replace(row(around(100), **change), run_id="r2")]
     assert finding(pooled, [row(around(100))]).reason is reason  # also within one label
+
+
+@pytest.mark.parametrize("side", [0, 1])
+def test_a_number_above_its_peak_is_not_compared(side: int) -> None:
+    rows = [row(around(100)), row(around(200), run_id="r2")]
+    rows[side] = replace(rows[side], peak=90.0, flags=("above-peak",))
+    one = finding([rows[0]], [rows[1]])
+    assert (one.verdict, one.reason, one.ratio) == (Verdict.NA, Reason.ABOVE_PEAK, None)
+    assert one.detail
+    assert one.settle
 
 
 def test_another_tools_figure_of_the_same_case_is_compared() -> None:

@@ -21,7 +21,7 @@ from membench.measure.plan import make_plan, planned
 from membench.measure.protocol import Request
 from membench.measure.recording import VARIABLE, RecordingDevice, keep, recorded
 from membench.measure.stopwatch import Stopwatches
-from membench.measure.worker import answer
+from membench.measure.worker import answer as answer_of
 from membench.record.plan import PlannedCase
 from membench.record.rows import rows
 from membench.record.table import read_rows, write_rows
@@ -33,6 +33,11 @@ from membench.work import Timed, Work
 SIZE = 1_000_000
 NS = {1: 500_000.0, 2: 250_000.0, 4: 300_000.0}
 """Nanoseconds of an iteration by the unrolling that the bench is configured with."""
+
+
+def answer(*arguments: Any) -> Unit:
+    """The unit of a request."""
+    return answer_of(*arguments).unit
 
 
 def unrollings(_gpu: Any, **_axes: Any) -> Iterator[Config]:

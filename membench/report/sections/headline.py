@@ -58,10 +58,10 @@ def section(runs: Sequence[Run]) -> Section:
 
 
 def _best(runs: Sequence[Run]) -> list[dict[str, Row]]:
-    """For every tier and metric the best row of each run that has one."""
+    """For every tier and metric the best credible row of each run that has one."""
     label = {id(row): run.label for run in runs for row in run.rows}
     found: list[dict[str, Row]] = []
-    for block in blocks_of(row for run in runs for row in run.rows):
+    for block in blocks_of(row for run in runs for row in run.rows if row.credible):
         pick = max if block.better is Better.HIGHER else min
         by_run: dict[str, list[Row]] = {}
         for row in block.rows:
