@@ -199,9 +199,7 @@ def victim(both: CudaStorage, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     def run(iterations: int) -> None:
         steps[0] += iterations
 
-    work = Timed(
-        run=run, size_bytes=1, metric=Metric.LATENCY, operations=1, verify=steps.append
-    )
+    work = Timed(run=run, size_bytes=1, metric=Metric.LATENCY, operations=1, verify=steps.append)
     monkeypatch.setattr(interference, "victim_of", lambda _gpu, _name: work)
     return steps
 
