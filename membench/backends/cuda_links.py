@@ -132,14 +132,17 @@ class CudaLinks:
         """By hostAlloc, hostRegister, mallocManaged, or as the kernel gives it."""
         if kind not in MEMORY_KINDS:
             raise ValueError(f"'{kind}' is not a kind of host memory: {', '.join(MEMORY_KINDS)}")
-        runtime = cupy.cuda.runtime
         with _explained(f"{about_size(size)} of {kind} memory cannot be had"):
             if kind in _HOST_FLAGS:
-                address = runtime.hostAlloc(size, _HOST_FLAGS[kind])
-                return self._keep(LinkMemory(address, size, lambda: runtime.freeHost(address)))
+                address = cupy.cuda.runtime.hostAlloc(size, _HOST_FLAGS[kind])
+                return self._keep(
+                    LinkMemory(address, size, lambda: cupy.cuda.runtime.freeHost(address))
+                )
             if kind == "managed":
-                address = runtime.mallocManaged(size)
-                made = self._keep(LinkMemory(address, size, lambda: runtime.free(address)))
+                address = cupy.cuda.runtime.mallocManaged(size)
+                made = self._keep(
+                    LinkMemory(address, size, lambda: cupy.cuda.runtime.free(address))
+                )
                 made.array[::PAGE] = 0
                 return made
             pages = map_pages(size, "thp" if kind == "huge" else "4k", node)
@@ -147,9 +150,9 @@ class CudaLinks:
             address = int(pages.ctypes.data)
             if kind == "pageable":
                 return self._keep(LinkMemory(address, size, lambda: None, pages))
-            runtime.hostRegister(address, size, _REGISTER)
+            cupy.cuda.runtime.hostRegister(address, size, _REGISTER)
             return self._keep(
-                LinkMemory(address, size, lambda: runtime.hostUnregister(address), pages)
+                LinkMemory(address, size, lambda: cupy.cuda.runtime.hostUnregister(address), pages)
             )
 
     def mapped_file(self, fd: int, size: int) -> LinkMemory:
@@ -160,22 +163,23 @@ class CudaLinks:
 
     def peer(self, size: int) -> LinkMemory:
         """On the next device that this one can reach."""
-        runtime = cupy.cuda.runtime
-        count = runtime.getDeviceCount()
+        count = cupy.cuda.runtime.getDeviceCount()
         if count < 2:
             skip("needs 2 GPUs, this process sees 1")
         others = (one for one in range(count) if one != self._ordinal)
-        other = next((one for one in others if runtime.deviceCanAccessPeer(self._ordinal, one)), -1)
+        other = next(
+            (one for one in others if cupy.cuda.runtime.deviceCanAccessPeer(self._ordinal, one)), -1
+        )
         if other < 0:
             skip("needs a GPU that this one can reach directly (peer access)")
         with _explained(f"{about_size(size)} on GPU {other} cannot be had"):
             self._open_peer(other)
-            runtime.setDevice(other)
+            cupy.cuda.runtime.setDevice(other)
             try:
-                address = runtime.malloc(size)
+                address = cupy.cuda.runtime.malloc(size)
             finally:
-                runtime.setDevice(self._ordinal)
-        return self._keep(LinkMemory(address, size, lambda: runtime.free(address)))
+                cupy.cuda.runtime.setDevice(self._ordinal)
+        return self._keep(LinkMemory(address, size, lambda: cupy.cuda.runtime.free(address)))
 
     @staticmethod
     def _open_peer(other: int) -> None:
@@ -205,7 +209,8 @@ class CudaLinks:
 
     def record(self, stream: Stream | None = None) -> Any:
         """A timing event."""
-        event = cupy.cuda.Event()
+        with cupy.cuda.Device(self._ordinal):  # of this thread it may be another one
+            event = cupy.cuda.Event()
         event.record(stream or self._queue)
         return event
 

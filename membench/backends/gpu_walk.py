@@ -9,6 +9,8 @@ import numpy as np
 from membench.backends.gpu import Buffer, Gpu, Stream, Variant
 from membench.backends.gpu_ring import Ring
 from membench.errors import VerificationFailed
+from membench.terms import Metric, Stat
+from membench.work import Observation
 
 LINE = 128
 LOADS = 32
@@ -78,6 +80,20 @@ class Walker:
         self._gpu.launch(self._hops, 1, 1, args, shared=4 * SINGLE_HOPS)
         self._check(start, SINGLE_HOPS, int(self._gpu.download(self._out, np.uint64, 1)[0]))
         return [int(one) / ghz for one in self._gpu.download(self._took, np.uint32, SINGLE_HOPS)]
+
+    def round_trips(self, hops: int, launches: int) -> Observation:
+        """The latency of a load: its median over whole launches of ``hops``, p99 of single hops."""
+        turns = hops // LOADS
+        self.walk(turns)
+        walks = [self.walk(turns) for _ in range(launches)]
+        singles = [one for _ in range(launches) for one in self.single_hops(walks)]
+        return Observation(
+            {
+                (Metric.LATENCY, Stat.MEDIAN): [ns for ns, _ in walks],
+                (Metric.LATENCY, Stat.P99): singles,
+            },
+            {"hops": hops},
+        )
 
     def _check(self, start: int, count: int, end: int) -> None:
         place = self._ring.place((start + count) % self._ring.lines)

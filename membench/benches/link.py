@@ -115,6 +115,9 @@ def _one_way(gpu: Gpu, way: str, size: int, mem: str, engine: str, streams: int,
     target, source = (device, host) if way == "h2d" else (host, device)
 
     _prepare(gpu, way, patterns, device, host)
+    if mem == "managed":  # writing it may have brought it to the device
+        links.prefetch(host, to_host=True)
+        gpu.synchronize()
     part = size // streams
     beside = [gpu.stream() for _ in range(streams)] if streams > 1 else [None]
     once = [

@@ -13,16 +13,11 @@ from membench.benches.link import copies
 from membench.case import Bench, Needs, axis, bench
 from membench.terms import BytesConvention, Metric, Stat
 from membench.units import GIB, MIB
-from membench.work import Observation, Observed, Timed, Work
+from membench.work import Observed, Timed, Work
 
 if TYPE_CHECKING:
     from membench.backends.gpu import Gpu
 
-RING = 512 * MIB
-"""The ring of the latency: beyond four times the L2 cache of the other GPU."""
-
-LINE = 128
-LOADS = 32
 HOPS = 8192
 LAUNCHES = 5
 
@@ -159,24 +154,12 @@ def latency(gpu: Gpu, size: int) -> Work:
     The ring is one random cycle over ``size`` bytes: at 512 MiB beyond the other
     GPU's cache, at 1 MiB inside of it, which is what a short ring would measure.
     """
-    from membench.backends.gpu_walk import Walker
+    from membench.backends.gpu_walk import LINE, Walker
 
     walker = Walker(gpu, gpu.links.peer(size), size // LINE)
 
-    def observe(_seconds: float) -> Observation:
-        walker.walk(HOPS // LOADS)
-        walks = [walker.walk(HOPS // LOADS) for _ in range(LAUNCHES)]
-        singles = [one for _ in range(LAUNCHES) for one in walker.single_hops(walks)]
-        return Observation(
-            {
-                (Metric.LATENCY, Stat.MEDIAN): [ns for ns, _ in walks],
-                (Metric.LATENCY, Stat.P99): singles,
-            },
-            {"hops": HOPS},
-        )
-
     return Observed(
-        observe=observe,
+        observe=lambda _seconds: walker.round_trips(HOPS, LAUNCHES),
         seconds=0.2,
         timer="globaltimer",
         size_bytes=size,

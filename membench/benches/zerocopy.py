@@ -15,7 +15,7 @@ from membench.case import Bench, Needs, axis, bench
 from membench.errors import VerificationFailed
 from membench.terms import BytesConvention, Metric, Stat
 from membench.units import MIB
-from membench.work import Observation, Observed, Timed, Work
+from membench.work import Observed, Timed, Work
 
 if TYPE_CHECKING:
     from membench.backends.gpu import Gpu
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 SIZE = 128 * MIB
 """Host memory that is read or written: beyond the L2 caches of today's GPUs."""
 
-RING = 64 * MIB
-LINE = 128
-LOADS = 32
 HOPS = 4096
 """Hops of one launch: some 5 ms at 1.3 us each."""
 
@@ -164,25 +161,13 @@ def chase(gpu: Gpu, size: int) -> Work:
     anew (``ld.global.cv``).  The median is that of whole launches, p99 of single hops.
     """
     from membench.backends.gpu_links import link_detail, link_flags
-    from membench.backends.gpu_walk import Walker
+    from membench.backends.gpu_walk import LINE, Walker
 
     links = gpu.links
     walker = Walker(gpu, links.memory(size, "pinned"), size // LINE)
 
-    def observe(_seconds: float) -> Observation:
-        walker.walk(HOPS // LOADS)
-        walks = [walker.walk(HOPS // LOADS) for _ in range(LAUNCHES)]
-        singles = [one for _ in range(LAUNCHES) for one in walker.single_hops(walks)]
-        return Observation(
-            {
-                (Metric.LATENCY, Stat.MEDIAN): [ns for ns, _ in walks],
-                (Metric.LATENCY, Stat.P99): singles,
-            },
-            {"hops": HOPS},
-        )
-
     return Observed(
-        observe=observe,
+        observe=lambda _seconds: walker.round_trips(HOPS, LAUNCHES),
         seconds=0.1,
         timer="globaltimer",
         size_bytes=size,
