@@ -41,6 +41,7 @@ class Needs(StrEnum):
     """What a machine must have for a bench to make sense on it."""
 
     GPU = "gpu"
+    TWO_GPUS = "two-gpus"
     JIT = "jit"  # kernels compiled on this machine (numba)
     TWO_CPUS = "two-cpus"
     TWO_NUMA_NODES = "two-numa-nodes"
@@ -233,7 +234,8 @@ def bench(
         seconds: estimated seconds a round, of one case.
         memory: bytes that one case holds.
         disk: bytes of scratch file that one case needs.
-        backend: ``cpu``, ``cuda`` or ``storage``; by default ``cuda`` where a GPU is needed.
+        backend: ``cpu``, ``cuda``, ``storage`` or ``cuda-storage``; by default ``cuda`` where a
+            GPU is needed.
         where: ``(profile, **arguments) -> bool``: which combinations of the axes are cases;
             all by default.
         configs: ``(backend, **arguments) -> configurations``: what a case at ``config=best``
@@ -248,7 +250,7 @@ def bench(
         if prefix not in PREFIX_TIER:
             raise ValueError(f"bench '{name}': the prefix '{prefix}' has no tier; give tier=")
         tier = PREFIX_TIER[prefix]
-    if backend not in ("", "cpu", "cuda", "storage"):
+    if backend not in ("", "cpu", "cuda", "storage", "cuda-storage"):
         raise ValueError(f"bench '{name}': there is no backend '{backend}'")
     every_need = frozenset((needs,) if isinstance(needs, Needs) else needs)
     every_yield: Any = yields if isinstance(yields[0], tuple) else (yields,)

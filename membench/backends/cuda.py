@@ -21,6 +21,7 @@ import numpy.typing as npt
 
 from membench.backends.base import Device, Edge, Stamps, Tick
 from membench.backends.compile import Image, Resources, compile_source
+from membench.backends.cuda_links import CudaLinks
 from membench.backends.gpu import Argument, Buffer, Properties, Variant
 from membench.errors import BackendUnavailable, DeviceLost, MembenchError
 from membench.kernel_files import kernel_names, read_kernel
@@ -73,7 +74,7 @@ def open_cuda(machine: Machine, index: int) -> CudaBackend:
             "look at CUDA_VISIBLE_DEVICES and at what 'nvidia-smi -L' lists",
         )
     with _explained("the GPU cannot be used"):
-        return CudaBackend(machine, ordinal)
+        return CudaBackend(machine, ordinal, wanted)
 
 
 def _uuid_hashes(ordinal: int) -> tuple[str, ...]:
@@ -149,18 +150,20 @@ class CudaBackend:
 
     Attributes:
         timer: CUDA events.
+        links: what lies around the device.
         resolution_ns: of their difference, which CuPy gives as milliseconds in single precision.
     """
 
     timer = "cuda_event"
     resolution_ns = 500.0
 
-    def __init__(self, machine: Machine, ordinal: int) -> None:
+    def __init__(self, machine: Machine, ordinal: int, uuid: str = "") -> None:
         self.machine = machine
         self._device = cupy.cuda.Device(ordinal)
         self._device.use()
         self.properties = _properties(cupy.cuda.runtime.getDeviceProperties(ordinal))
         self._queue = cupy.cuda.Stream(non_blocking=True)
+        self.links = CudaLinks(machine, uuid, ordinal, self._queue)
         self._events = {edge: cupy.cuda.Event() for edge in Edge}
         self._kernels: dict[tuple[Variant, str], CudaKernel] = {}
         self._modules: dict[Variant, tuple[Image, Any]] = {}
@@ -359,6 +362,7 @@ class CudaBackend:
         self.synchronize()
         while self._given:
             _free(self._given.pop())
+        self.links.reclaim()
 
     def close(self) -> None:
         """Free all memory; the driver ends the rest with the process."""

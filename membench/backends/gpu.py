@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from membench.backends.base import DeviceBackend
+from membench.backends.gpu_links import Links
 
 if TYPE_CHECKING:
     import numpy as np
@@ -212,4 +213,9 @@ class Gpu(DeviceBackend, Protocol):
 
     def capture(self, run: Callable[[], None]) -> Callable[[], None]:
         """What ``run`` queues, as a graph: each call of the result queues it as one launch."""
+        ...
+
+    @property
+    def links(self) -> Links:
+        """What lies around it: the host's memory, other GPUs, moments in queues."""
         ...

@@ -158,6 +158,13 @@ class GpuReader:
             raise NoAnswer(f"GPU {index} does not answer NVML any more: {error}") from None
         return _state(self._nvml, handle, uuid, index, self._root)
 
+    def ask(self, uuid: str, question: str, *arguments: Any) -> Any:
+        """The answer of the device to the NVML function ``question``; None where it has none."""
+        function = getattr(self._nvml, question, None)  # older bindings may not have it
+        if function is None:
+            return None
+        return ask(self._nvml, partial(function, self._handles[uuid][1], *arguments), None)
+
     def close(self) -> None:
         """Let NVML go.  May be called twice."""
         self._handles.clear()

@@ -18,6 +18,7 @@ from emulator.counters import Counts
 from emulator.device import Loaded, Queues, Work, prepare, run_once
 from emulator.faults import EmulationError, OutOfBounds
 from emulator.launching import Launch
+from emulator.links import EmulatedLinks
 from emulator.machine import Machine
 from emulator.memory import Allocation, raw_bytes
 from emulator.occupancy import blocks_per_sm
@@ -99,6 +100,7 @@ class EmulatedGpu:
         log: what was asked of it, in order.
         ran: launches that have ended, in order.
         counts: added up by entry.
+        links: what lies around it.
     """
 
     timer = "none"
@@ -133,6 +135,7 @@ class EmulatedGpu:
         self._queues.between = between
         self._streams = 1
         self._given: list[Allocation] = []
+        self.links = EmulatedLinks(self)
         self._recording: list[tuple[int, Callable[[], Work]]] | None = None
 
     # -- Backend -----------------------------------------------------------------------------
