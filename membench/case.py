@@ -60,6 +60,7 @@ class Case:
         disk: bytes of scratch file that it needs.
         gpu_memory: bytes of a GPU's memory that it holds at most.
         tuned: its configuration is found before the first round.
+        rounds: rounds that it is measured in, from the first on; 0 = all of them.
     """
 
     id: str
@@ -74,6 +75,7 @@ class Case:
     disk: int
     gpu_memory: int = 0
     tuned: bool = False
+    rounds: int = 0
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,7 @@ class Bench:
     where: Callable[..., bool] | None = None
     configs: Callable[..., Iterable[Config]] | None = None
     tunes: tuple[str, ...] = ()
+    rounds: int = 0
 
     @property
     def summary(self) -> str:
@@ -178,6 +181,7 @@ class Bench:
             disk=int(cost(self.disk)),
             gpu_memory=int(cost(self.gpu_memory)),
             tuned=self._is_tuned(params),
+            rounds=self.rounds,
         )
 
     def _is_tuned(self, params: Mapping[str, Value]) -> bool:
@@ -218,6 +222,7 @@ def bench(
     where: Callable[..., bool] | None = None,
     configs: Callable[..., Iterable[Config]] | None = None,
     tunes: tuple[str, ...] = (),
+    rounds: int = 0,
 ) -> Callable[[Callable[..., Work]], Bench]:
     """Declare a benchmark.
 
@@ -242,6 +247,8 @@ def bench(
             may be launched with.  The bench has an axis `config` then, and its function gets
             the chosen configuration as ``config``.
         tunes: axes that the configuration decides, left out of the id of a tuned case.
+        rounds: rounds that it is measured in, from the first on, for what takes so long that
+            it brings its own repetitions; 0 = all of the run's.
     """
     if not _BENCH_NAME.fullmatch(name):
         raise ValueError(f"'{name}' is not a bench name: lower case, <prefix>/<operation>")
@@ -280,6 +287,7 @@ def bench(
             where=where,
             configs=configs,
             tunes=tunes,
+            rounds=rounds,
         )
 
     return decorate

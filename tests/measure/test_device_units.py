@@ -27,7 +27,7 @@ from membench.record.rows import rows
 from membench.record.table import read_rows, write_rows
 from membench.record.unit import Unit
 from membench.registry import Registry
-from membench.terms import BytesConvention, PeakBasis, Status
+from membench.terms import BytesConvention, Metric, PeakBasis, Stat, Status
 from membench.work import Timed, Work
 
 SIZE = 1_000_000
@@ -99,6 +99,36 @@ def test_a_unit_says_how_its_number_was_made() -> None:
     assert unit.detail["sm_mhz_low"] == 1980
     assert unit.flags == ("cache-served",)
     assert device.reclaimed == 1
+
+
+def test_one_time_may_be_several_metrics() -> None:
+    def step(gpu: ScriptedDevice) -> Work:
+        return Timed(
+            run=gpu.run,
+            size_bytes=SIZE,
+            also=(Metric.RATE, Metric.FLOPS),
+            bytes_moved=SIZE,
+            operations=16,
+            bytes_convention=BytesConvention.PAYLOAD,
+            min_sample_s=0.0005,
+        )
+
+    metrics = (Metric.BANDWIDTH, Metric.RATE, Metric.FLOPS)
+    yields = tuple((metric, Stat.MEDIAN) for metric in metrics)
+    made = bench("decode/step", version=1, needs=Needs.GPU, yields=yields)(step)
+    (case,) = made.cases("quick", MACHINE)
+    benches = {"decode/step": made}
+    request = Request(1, planned(case, Registry(benches), Site(MACHINE)))
+    unit = asked(ScriptedDevice(ns=1_000_000.0), request, benches)
+    assert unit.status is Status.OK, unit.reason
+    found = {one.metric: one.value for one in unit.readings}
+    assert found == pytest.approx({metrics[0]: 1.0, metrics[1]: 16_000.0, metrics[2]: 16e-6})
+
+
+@pytest.mark.parametrize("metric", [Metric.ENERGY, Metric.IOPS])
+def test_what_a_time_cannot_say_is_refused(metric: Metric) -> None:
+    with pytest.raises(ValueError, match=f"cannot yield {metric}"):
+        Timed(run=lambda _: None, size_bytes=1, metric=metric, operations=1)
 
 
 def test_tuning_takes_the_fastest_that_can_run_and_reports_no_number() -> None:

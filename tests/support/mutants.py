@@ -1,21 +1,23 @@
-"""Compiling a CUDA source with one edit, to see that a proof catches it."""
+"""Sources with one edit: what a proof is worth, it shows by not passing them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 from membench.backends.compile import Image, compile_source, compile_text
 from membench.kernel_files import read_kernel
 
 
 def mutant(file: str, before: str, after: str) -> Callable[[str, tuple[str, ...], str], Image]:
-    """A compiler for `EmulatedGpu` that makes one edit in ``file`` and none elsewhere."""
+    """A compiler that sees ``file`` with ``before`` replaced by ``after``, all else as it is."""
     source = read_kernel(file)
-    assert before in source, f"{file} has no '{before}'"
+    assert before in source, f"{file} has no {before!r}"
 
-    def compile_mutant(wanted: str, options: tuple[str, ...], arch: str) -> Image:
-        if wanted != file:
-            return compile_source(wanted, options, arch)
-        return compile_text("mutant.cu", source.replace(before, after), options, arch)
+    @cache  # a variant is asked for once an entry
+    def compile_(name: str, options: tuple[str, ...], arch: str) -> Image:
+        if name != file:
+            return compile_source(name, options, arch)
+        return compile_text(f"mutant_{file}", source.replace(before, after), options, arch)
 
-    return compile_mutant
+    return compile_

@@ -153,7 +153,8 @@ def _quality(run: Run, *, named: bool) -> Line:
 def _grade(ok: Sequence[Row], noisy: int) -> str:
     if not ok:
         return "none"
-    if min(row.rounds for row in ok) < 2:
+    # What is measured once a run has one round in any run, and its own flag.
+    if max(row.rounds for row in ok) < 2:
         return "unknown (a single round says nothing of the noise)"
     share = noisy / len(ok)
     return "good" if share <= GOOD else "fair" if share <= FAIR else "poor"
