@@ -56,5 +56,6 @@ def _lead(runs: Sequence[Run]) -> Line:
         rounds = max(row.rounds for row in run.rows)
         name = f"{run.label}: " if len(runs) > 1 else ""
         device = f"{', '.join(devices)}, " if devices else ""
-        parts.append(f"{name}{device}measured {run.started} UTC in {counted(rounds, 'round')}")
+        when = f"measured {run.started} UTC" if run.started else "of no known time"
+        parts.append(f"{name}{device}{when} in {counted(rounds, 'round')}")
     return (f"{'; '.join(parts)}.",)
