@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from compare_rows import row
@@ -21,7 +23,7 @@ def chase(size: int, ns: float, hint: str = "ca") -> Row:
     return row((ns,) * 5, case, metric=Metric.LATENCY, tier=Tier.L1)
 
 
-def bandwidth(case: str, value: float, **changes: object) -> Row:
+def bandwidth(case: str, value: float, **changes: Any) -> Row:
     return row((value,) * 5, case, tier=Tier.HBM, **changes)
 
 

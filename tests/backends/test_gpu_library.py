@@ -72,6 +72,6 @@ def test_a_missing_library_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(_name: str) -> Any:
         raise OSError
 
-    monkeypatch.setattr(cublaslt.ctypes, "CDLL", missing)
+    monkeypatch.setattr(ctypes, "CDLL", missing)
     with pytest.raises(BackendUnavailable, match="cublasLt is not installed"):
         CublasLt()
