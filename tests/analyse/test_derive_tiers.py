@@ -91,9 +91,9 @@ def test_a_load_curve_for_every_mix() -> None:
     rows.append(bandwidth("hbm/loaded/size=1GiB/reads=50/pause=0/sms=100", 2000.0))
     curves = tiers.load_curves(rows)
     assert set(curves) == {"100"}  # one point without a latency is no curve
-    assert curves["100"].unloaded_ns == 400
-    assert curves["100"].knee == (2500, 520)
-    assert curves["100"].most == (2900, 1100)
+    curve = curves["100"]
+    assert curve.unloaded_ns == 400
+    assert (curve.knee, curve.most) == ((2500, 520), (2900, 1100))
 
 
 def test_shares_of_reading() -> None:
