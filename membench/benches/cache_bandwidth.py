@@ -22,6 +22,9 @@ LAUNCH_BYTES = GIB
 OWN_BYTES = 32 * MIB
 """Bytes of one launch and SM, where every SM walks by itself; a power of two."""
 
+L1_SIZES = ("16KiB", "32KiB", "64KiB", "128KiB", "256KiB", "512KiB", "1MiB")
+"""Where the capacity of an L1 cache may lie; beyond, few sizes say all."""
+
 _SALT = 29
 
 
@@ -105,7 +108,7 @@ def l2_read(gpu: Gpu, size: int) -> Work:
     seconds=_seconds_together,
     gpu_memory=lambda size: size + MIB,
 )
-@axis("size", quick="16MiB", full="16KiB..4GiB *2")
+@axis("size", quick="16MiB", full="16KiB..4GiB *4")
 def l2_write(gpu: Gpu, size: int) -> Work:
     """Write bandwidth of the L2 cache: all SMs write one set, chunks changing hands every lap."""
     import numpy as np
@@ -143,7 +146,7 @@ def l2_write(gpu: Gpu, size: int) -> Work:
     seconds=0.07,
     gpu_memory=lambda size: size + MIB,
 )
-@axis("size", quick="64KiB", full="16KiB..4GiB *2")
+@axis("size", quick="64KiB", full=(*L1_SIZES, "4MiB", "16MiB", "64MiB", "1GiB", "4GiB"))
 def l1_read(gpu: Gpu, size: int) -> Work:
     """Read bandwidth of the L1 caches, all SMs added up: each walks through the set by itself.
 

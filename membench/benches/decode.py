@@ -89,11 +89,11 @@ def attention_shape(model: Model, context: int) -> Shape:
     needs=Needs.GPU,
     yields=((Metric.BANDWIDTH, Stat.MEDIAN), (Metric.RATE, Stat.MEDIAN)),
     profiles=("full",),
-    seconds=0.6,
+    seconds=0.5,
     gpu_memory=4 * GIB,
 )
 @axis("model", quick="llama-3.1-8b", full=tuple(MODELS))
-@axis("batch", quick=1, full=(1, 4, 16, 64))
+@axis("batch", quick=1, full=(1, 8, 64))
 @axis("launch", quick="graph", full=("graph", "stream"))
 def weights(gpu: Gpu, model: str, batch: int, launch: str) -> Work:
     """The matrix products of one decode step in BF16: every weight is read once.

@@ -62,7 +62,7 @@ def sensible(_profile: str, reads: int, pause: int, sms: int, **_: int) -> bool:
 )
 @axis("size", quick="1GiB")
 @axis("reads", quick=100, full=(100, 67, 50, 0))
-@axis("pause", quick=(0, 10000, 50000), full=(0, 7000, 10000, 20000, 50000, 200000))
+@axis("pause", quick=(0, 10000, 50000), full=(0, 7000, 10000, 20000, 100000))
 @axis("sms", quick=100, full=(100, 50, 25, 12))
 def loaded(gpu: Gpu, size: int, reads: int, pause: int, sms: int) -> Work:
     """Loaded latency: a chase through ``size`` bytes beside traffic from the other SMs.
