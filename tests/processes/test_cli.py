@@ -133,7 +133,10 @@ def test_benches_and_cases_are_explained(membench: Membench, what: str) -> None:
 def test_what_cannot_be_explained_gets_a_suggestion(membench: Membench) -> None:
     done = membench("explain", "noisi")
     assert done.returncode == 4
-    assert done.stderr == "Error: 'noisi' is no flag, bench or case\nHint: did you mean noisy?\n"
+    assert (
+        done.stderr
+        == "Error: 'noisi' is no flag, bench, case or claim\nHint: did you mean noisy?\n"
+    )
 
 
 @pytest.mark.parametrize(
