@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from membench.backends.base import Device, Edge, Stamps
-from membench.backends.gpu import Argument, Buffer, Properties, Variant
+from membench.backends.cuda_storage import CudaStorage
+from membench.backends.gpu import Argument, Buffer, Gpu, Properties, Variant
 from membench.case import PROFILES, Needs
 from membench.errors import Skip
 from membench.machine import Machine
@@ -179,8 +180,11 @@ def variants_of_all_profiles(arch: str, machine: Machine) -> frozenset[Variant]:
             if Needs.GPU not in case.needs:
                 continue
             params = dict(case.params)
-            configs = bench.candidates(gpu, params) if case.tuned else ({},)
+            backend: Any = (
+                CudaStorage(cast("Gpu", gpu), None) if bench.backend == "cuda-storage" else gpu
+            )
+            configs = bench.candidates(backend, params) if case.tuned else ({},)
             for config in configs:
                 with suppress(Skip):
-                    bench.build(gpu, params, config)
+                    bench.build(backend, params, config)
     return frozenset(gpu.asked)
