@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import importlib.util
 import shlex
 import sys
@@ -69,12 +70,9 @@ def test_a_peers_output_becomes_a_results_file_and_a_ratio(
         ],
     )
     assert script.ratios(ours, found, tmp_path) == 0
-    (line,) = [
-        line
-        for line in (tmp_path / "ratios.csv").read_text().splitlines()
-        if h2d.case in line and "membench" in line
-    ]
-    assert "1.94" in line  # 24.1 / 12.3964
+    table = list(csv.DictReader((tmp_path / "ratios.csv").read_text().splitlines()))
+    (line,) = [one for one in table if one["case"] == h2d.case and one["label"] == "membench"]
+    assert float(line["ratio"]) == pytest.approx(24.1 / 12.3964)
     assert h2d.case in capfd.readouterr().out
 
 
