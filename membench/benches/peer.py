@@ -1,7 +1,7 @@
 """From one GPU to another: copies by copy engine and by kernel, and the latency of a load.
 
 Not yet run on several GPUs.  The names of NVIDIA's nvbandwidth for the same
-transfers stand in ``docs/kernels-links.md``.
+transfers stand in ``docs/kernels.md``.
 """
 
 from __future__ import annotations
