@@ -84,6 +84,33 @@ class PeakBasis(StrEnum):
     MEASURED = "measured"
 
 
+class ClaimVerdict(StrEnum):
+    """What is said of a claim, and nothing else is."""
+
+    SUPPORTED = "supported"
+    CONTRADICTED = "contradicted"
+    INCONCLUSIVE = "inconclusive"
+    NOT_TESTABLE = "not testable here"
+
+
+class ClaimClass(StrEnum):
+    """By what a claim is decided."""
+
+    MEASURED = "M"  # a statistic of measurements
+    MODELLED = "D"  # a model fed by measurements or assumptions
+    RECORD = "P"  # dated public records
+    OUT_OF_SCOPE = "X"
+
+
+class Badge(StrEnum):
+    """Why a verdict is not one on a measurement of membench alone."""
+
+    CITED = "cited"  # figures that somebody else published
+    IMPORTED = "imported"  # measured, by another tool
+    SUBSTITUTED = "substituted"  # an assumption stands where a measurement is missing
+    OVERRIDDEN = "own assumptions"  # assumptions that membench does not ship
+
+
 UNIT: Mapping[Metric, str] = MappingProxyType(
     {
         Metric.BANDWIDTH: "GB/s",
