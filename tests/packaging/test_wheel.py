@@ -21,6 +21,7 @@ DATA = (
     "report/templates/report.css",
     "report/templates/report.html.j2",
     "thesis/claims.toml",
+    "thesis/models.toml",
 )
 SOURCES = sorted(path.name for path in (ROOT / "kernels").iterdir())
 ASK = """
