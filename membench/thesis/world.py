@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -36,6 +37,7 @@ class World:
         rows: input -> the rows behind its values; none where an assumption is substituted.
         pair_cases: the cases of ``pair-rate``, in order.
         pair_note: what must be said of the pair.
+        dates: names whose values are points in time, years: these move by adding.
     """
 
     values: Mapping[str, Floats]
@@ -45,6 +47,7 @@ class World:
     rows: Mapping[str, tuple[Row, ...]] = field(default_factory=dict)
     pair_cases: tuple[str, ...] = ()
     pair_note: str = ""
+    dates: frozenset[str] = frozenset()
 
     def __getitem__(self, name: str) -> Floats:
         """The draws of ``name``.
@@ -61,6 +64,8 @@ class World:
 
     def of_device(self, what: str) -> Floats:
         """An assumption on the device that was measured, such as its ``memory``."""
+        if not self.device:
+            raise NoData(f"the {what} of the measured device is not known")
         return self[device_key(self.device, what)]
 
     def efficiency(self, name: str) -> Floats:
@@ -70,9 +75,11 @@ class World:
             raise NoData(f"{name}: the peak of the device is not known")
         return values / self.peaks[name]
 
-    def scaled(self, name: str, factor: float) -> World:
-        """The same with all draws of ``name`` multiplied."""
-        return replace(self, values={**self.values, name: self.values[name] * factor})
+    def moved(self, name: str, step: float) -> World:
+        """The same with all draws of ``name`` multiplied by e^step; a date is ``step`` years later."""
+        old = self.values[name]
+        new = old + step if name in self.dates else old * math.exp(step)
+        return replace(self, values={**self.values, name: new})
 
 
 def device_key(device: str, what: str) -> str:
@@ -165,7 +172,14 @@ def _world(
             peaks[name] = stated
         elif spec is not None:
             peaks[name] = spec.value * spec.scale
-    return World(values=values, peaks=peaks, missing=missing, device=device, rows=seen)
+    return World(
+        values=values,
+        peaks=peaks,
+        missing=missing,
+        device=device,
+        rows=seen,
+        dates=frozenset(name for name, entry in entries.items() if entry.unit == "year"),
+    )
 
 
 def _with_pair(world: World, pair: Pair, draws: int, seed: int) -> World:
