@@ -1,0 +1,324 @@
+"""From rows and assumptions to a verdict on every claim."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from membench.record.schema import Row
+from membench.terms import Badge, ClaimVerdict
+from membench.thesis.assumptions import SUBSTITUTE, Assumptions, Entry, assumptions
+from membench.thesis.draws import DRAWS, SEED, Floats
+from membench.thesis.evidence import badges, machines
+from membench.thesis.flip import Flip, smallest_flip
+from membench.thesis.ledger import Claim, Ledger, Part, ledger
+from membench.thesis.rule import Judgement, combine, judge
+from membench.thesis.statistics import STATISTICS
+from membench.thesis.tornado import Bar, tornado
+from membench.thesis.world import NoData, World, device_key, subjects
+
+
+@dataclass(frozen=True)
+class Variant:
+    """The draws of one model, baseline or trace, and what they alone would say."""
+
+    name: str
+    draws: Floats
+    judgement: Judgement
+
+
+@dataclass(frozen=True, kw_only=True)
+class PartVerdict:
+    """A verdict on one part.
+
+    Attributes:
+        why: two words beside an inconclusive verdict that has no draws, such as "no data".
+        judgement: over the draws of all variants; None without draws.
+        rows: the evidence, by input.
+        missing: inputs without a value, and why.
+        used: the assumptions and records that were read.
+        note: what must be said of the evidence.
+    """
+
+    part: Part
+    word: ClaimVerdict
+    reason: str
+    why: str = ""
+    judgement: Judgement | None = None
+    variants: tuple[Variant, ...] = ()
+    rows: Mapping[str, tuple[Row, ...]]
+    missing: Mapping[str, str]
+    used: tuple[Entry, ...]
+    badges: tuple[Badge, ...]
+    flip: Flip | None = None
+    bars: tuple[Bar, ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class ClaimResult:
+    """The verdict on one claim of one machine."""
+
+    claim: Claim
+    word: ClaimVerdict
+    parts: tuple[PartVerdict, ...]
+    flip: Flip | None
+
+    @property
+    def badges(self) -> tuple[Badge, ...]:
+        """Those of its parts, each once."""
+        return _distinct(badge for part in self.parts for badge in part.badges)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What one machine's measurements say; ``machine`` is empty where nothing was measured."""
+
+    machine: str
+    device: str
+    rows: tuple[Row, ...]
+    claims: tuple[ClaimResult, ...]
+
+    @property
+    def badges(self) -> tuple[Badge, ...]:
+        """Those of its claims, each once."""
+        return _distinct(badge for claim in self.claims for badge in claim.badges)
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """The verdicts of every machine, and what they were drawn from."""
+
+    ledger: Ledger
+    entries: Assumptions
+    seed: int
+    draws: int
+    subjects: tuple[Subject, ...]
+
+
+def waited_for(told: Ledger, entries: Assumptions) -> frozenset[str]:
+    """Names that an assumptions file may add: records to come, and substituted measurements."""
+    substitutes = {
+        f"{SUBSTITUTE}{name}" for name, need in told.inputs.items() if need.machines == 1
+    }
+    return (told.names - entries.keys()) | substitutes
+
+
+def verdicts(
+    rows: Sequence[Row],
+    override: Path | None = None,
+    *,
+    seed: int = SEED,
+    draws: int = DRAWS,
+) -> Verdicts:
+    """The verdicts on all claims, for every machine in ``rows``.
+
+    The same rows, assumptions and seed give the same verdicts.
+
+    Args:
+        override: a file of assumptions in place of those that are shipped.
+
+    Raises:
+        AssumptionError: that file does not stand.
+    """
+    told = ledger()
+    entries = assumptions(override, declared=waited_for(told, assumptions()))
+    by_machine = machines(rows)
+    worlds = subjects(told, entries, rows, draws, seed)
+    shared: dict[str, PartVerdict] = {}  # parts that read no machine are judged once
+    return Verdicts(
+        told,
+        entries,
+        seed,
+        draws,
+        tuple(
+            Subject(
+                machine,
+                world.device,
+                by_machine.get(machine, ()),
+                tuple(_claim(claim, world, entries, shared) for claim in told.claims),
+            )
+            for machine, world in worlds.items()
+        ),
+    )
+
+
+def _claim(
+    claim: Claim, world: World, entries: Assumptions, shared: dict[str, PartVerdict]
+) -> ClaimResult:
+    parts = []
+    for part in claim.parts:
+        if part.measurements or part.device:
+            parts.append(judge_part(part, world, entries))
+        else:
+            if part.id not in shared:
+                shared[part.id] = judge_part(part, world, entries)
+            parts.append(shared[part.id])
+    word = combine(part.word for part in parts)
+    return ClaimResult(claim, word, tuple(parts), _claim_flip(parts, world, entries, word))
+
+
+def judge_part(part: Part, world: World, entries: Assumptions) -> PartVerdict:
+    """The verdict on ``part`` in ``world``, with what would flip it."""
+    names = _names(part, world)
+    rows = {name: world.rows[name] for name in part.measurements if name in world.rows}
+    substituted = [
+        name for name in part.measurements if name in world.values and name not in world.rows
+    ]
+    read = [*names, *(f"{SUBSTITUTE}{name}" for name in substituted)]
+    used = tuple(entries[name] for name in read if name in entries)
+    worn = [
+        *badges(row for several in rows.values() for row in several),
+        *([Badge.SUBSTITUTED] if substituted else []),
+        *([Badge.OVERRIDDEN] if any(entry.own for entry in used) else []),
+    ]
+    missing = {
+        name: world.missing.get(name, "no data")
+        for name in part.measurements
+        if name not in world.values
+    }
+
+    def outcome(word: ClaimVerdict, reason: str, why: str = "") -> PartVerdict:
+        return PartVerdict(
+            part=part,
+            word=word,
+            reason=reason,
+            why=why,
+            rows=rows,
+            missing=missing,
+            used=used,
+            badges=tuple(worn),
+        )
+
+    if part.thresholds is None:
+        return outcome(ClaimVerdict.NOT_TESTABLE, part.waits_for)
+    try:
+        drawn = STATISTICS[part.statistic](world)
+    except NoData as lack:
+        if lack.why == "no record" and part.waits_for:
+            return outcome(ClaimVerdict.INCONCLUSIVE, part.waits_for, lack.why)
+        reason = "; ".join(dict.fromkeys(missing.values())) or str(lack)
+        return outcome(ClaimVerdict.INCONCLUSIVE, reason, lack.why)
+    return _judged(part, world, entries, drawn, names, outcome(ClaimVerdict.INCONCLUSIVE, ""))
+
+
+def _judged(
+    part: Part,
+    world: World,
+    entries: Assumptions,
+    drawn: Mapping[str, Floats],
+    names: Sequence[str],
+    blank: PartVerdict,
+) -> PartVerdict:
+    assert part.thresholds is not None
+    thresholds = part.thresholds
+    whole = judge(_grid(drawn), thresholds)
+    present = [name for name in names if name in world.values]
+
+    def word_of(moved: World, _name: str) -> ClaimVerdict:
+        return judge(_grid(STATISTICS[part.statistic](moved)), thresholds).word
+
+    return PartVerdict(
+        **{
+            **{name: getattr(blank, name) for name in ("part", "rows", "missing", "used")},
+            "badges": blank.badges,
+            "word": whole.word,
+            "reason": _reason(part, whole),
+            "judgement": whole,
+            "variants": tuple(
+                Variant(name, draws, judge(draws, thresholds)) for name, draws in drawn.items()
+            ),
+            "flip": smallest_flip(word_of, world, present, whole.word, _limits(entries, present)),
+            "bars": tornado(STATISTICS[part.statistic], world, present, _ranges(entries, present)),
+            "note": world.pair_note if "pair-rate" in part.measurements else "",
+        }
+    )
+
+
+def _claim_flip(
+    parts: Sequence[PartVerdict], world: World, entries: Assumptions, now: ClaimVerdict
+) -> Flip | None:
+    """What flips the claim as a whole: a change is seen by every part that reads it."""
+    drawn = [part for part in parts if part.judgement is not None]
+    if len(parts) == 1:
+        return parts[0].flip
+    reads = {part.part.id: set(_names(part.part, world)) for part in drawn}
+
+    def word_of(moved: World, name: str) -> ClaimVerdict:
+        words = []
+        for part in parts:
+            thresholds = part.part.thresholds
+            if thresholds is not None and name in reads.get(part.part.id, ()):
+                found = STATISTICS[part.part.statistic](moved)
+                words.append(judge(_grid(found), thresholds).word)
+            else:
+                words.append(part.word)
+        return combine(words)
+
+    names = _distinct(
+        name for part in drawn for name in _names(part.part, world) if name in world.values
+    )
+    return smallest_flip(word_of, world, names, now, _limits(entries, names))
+
+
+def _grid(drawn: Mapping[str, Floats]) -> Floats:
+    """[variant, draws]: every variant weighs the same."""
+    return np.stack(np.broadcast_arrays(*drawn.values()))
+
+
+def _names(part: Part, world: World) -> tuple[str, ...]:
+    """What ``part`` reads, by the names of `World`."""
+    devices = [device_key(world.device, what) for what in part.device] if world.device else []
+    return (*part.measurements, *devices, *part.assumptions)
+
+
+def _ranges(entries: Assumptions, names: Iterable[str]) -> dict[str, tuple[float, float, float]]:
+    found = {}
+    for name in names:
+        if entry := entries.get(name):
+            found[name] = (
+                entry.low * entry.scale,
+                entry.value * entry.scale,
+                entry.high * entry.scale,
+            )
+    return found
+
+
+def _limits(entries: Assumptions, names: Iterable[str]) -> dict[str, float]:
+    """A share cannot be moved beyond 1."""
+    return {
+        name: float(-np.log(entries[name].high))
+        for name in names
+        if name in entries and entries[name].unit == "share"
+    }
+
+
+def _reason(part: Part, found: Judgement) -> str:
+    rule = part.thresholds
+    assert rule is not None
+    more, less = ("least", "most") if rule.direction == "higher" else ("most", "least")
+    unit = f" {part.unit}" if part.unit not in ("", "share") else ""
+    for_it = f"{_percent(found.supporting)} of the draws at {more} {rule.supports:g}{unit}"
+    against = f"{_percent(found.contradicting)} at {less} {rule.contradicts:g}{unit}"
+    if found.word is ClaimVerdict.SUPPORTED:
+        return f"{for_it}; {_percent(rule.share)} needed"
+    if found.word is ClaimVerdict.CONTRADICTED:
+        return (
+            f"{_percent(found.contradicting)} of the draws at {less} {rule.contradicts:g}{unit}; "
+            f"{_percent(rule.contradicting_share)} needed"
+        )
+    needed = _percent(rule.share)
+    if rule.contradicting_share != rule.share:
+        needed += f" and {_percent(rule.contradicting_share)}"
+    return f"{for_it}, {against}; {needed} needed"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %" if share in (0, 1) else f"{100 * share:.3g} %"
+
+
+def _distinct(items: Iterable[Badge] | Iterable[str]) -> tuple:  # type: ignore[type-arg]
+    return tuple(dict.fromkeys(items))
