@@ -20,11 +20,11 @@ from membench.errors import EXIT_ERROR, EXIT_OK, EXIT_SIGNAL_BASE, EXIT_USAGE, M
 _COMMANDS = {
     "run": "Measure this machine and write a results file.",
     "compare": "Hold results against each other: better, worse, same or unclear.",
-    "report": "Turn results files into an HTML or Markdown report.",
+    "report": "Turn results files into an HTML or Markdown report, or verdicts.",
     "list": "Show what exists, what can run here, and why not.",
     "info": "Show the machine as membench sees it.",
     "doctor": "Say what would spoil a measurement here, and the fix.",
-    "explain": "Explain a flag, a bench or a case.",
+    "explain": "Explain a flag, a bench, a case or a claim.",
 }
 _SIGINT = 2
 

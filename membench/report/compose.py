@@ -19,10 +19,11 @@ from membench.report.sections import (
     results,
 )
 from membench.report.sections.words import counted
+from membench.thesis.verdicts import Verdicts
 
 
-def compose(sources: Sequence[Source], runs: Sequence[Run]) -> Document:
-    """The report of ``runs``; the same files give the same report, whenever it is made."""
+def compose(sources: Sequence[Source], runs: Sequence[Run], judged: Verdicts) -> Document:
+    """The report of ``runs`` and the verdicts on them; the same files give the same report, whenever it is made."""
     names = [run.label for run in runs] or [source.path.name for source in sources]
     return Document(
         title=", ".join(names),
@@ -36,7 +37,7 @@ def compose(sources: Sequence[Source], runs: Sequence[Run]) -> Document:
         sections=(
             headline.section(runs),
             figures.section(runs),
-            claims.section(runs),
+            claims.section(judged),
             results.section(runs),
             environment.section(runs),
             outcomes.section(runs),

@@ -17,7 +17,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from membench.errors import MembenchError
+from membench.errors import MembenchError, NothingMatched
 from membench.terms import ClaimClass, Metric, Stat, Tier
 from membench.thesis.rule import Direction, Thresholds
 
@@ -124,6 +124,19 @@ class Ledger:
     def parts(self) -> tuple[Part, ...]:
         """The parts of all claims, in order."""
         return tuple(part for claim in self.claims for part in claim.parts)
+
+    def claim(self, name: str) -> Claim:
+        """The claim ``name``, also by the id of one of its parts (``C13a``), in any case.
+
+        Raises:
+            NothingMatched: there is none.
+        """
+        wanted = re.sub(r"(?<=\d)[A-H]$", "", name.upper())
+        for claim in self.claims:
+            if claim.id == wanted:
+                return claim
+        last = self.claims[-1].id
+        raise NothingMatched(f"there is no claim '{name}'", f"they are {self.claims[0].id} to {last}")
 
 
 @cache

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -128,7 +129,8 @@ def verdicts(
     entries = assumptions(override, declared=waited_for(told, assumptions()))
     by_machine = machines(rows)
     worlds = subjects(told, entries, rows, draws, seed)
-    shared: dict[str, PartVerdict] = {}  # parts that read no machine are judged once
+    # Parts that read no machine are judged once; as shipped, once for all reports.
+    shared = _as_shipped(seed, draws) if override is None else {}
     return Verdicts(
         told,
         entries,
@@ -144,6 +146,11 @@ def verdicts(
             for machine, world in worlds.items()
         ),
     )
+
+
+@cache
+def _as_shipped(_seed: int, _draws: int) -> dict[str, PartVerdict]:
+    return {}
 
 
 def _claim(
@@ -317,7 +324,7 @@ def _reason(part: Part, found: Judgement) -> str:
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %" if share in (0, 1) else f"{100 * share:.3g} %"
+    return f"{100 * share:.1f} %".replace(".0 %", " %")
 
 
 def _distinct(items: Iterable[Badge] | Iterable[str]) -> tuple:  # type: ignore[type-arg]

@@ -17,6 +17,7 @@ from membench.report import markdown
 from membench.report.compose import compose
 from membench.report.markdown_text import code, escaped, fence
 from membench.report.runs import read_runs
+from membench.thesis.verdicts import verdicts
 from membench.report.write import make_report
 from membench.terms import Metric, Status, Tier
 
@@ -79,7 +80,8 @@ def test_it_fits_a_step_summary_whatever_the_size_of_the_run(
         for size in range(1, 3001)
     ]
     file = make_file(tmp_path / "a.csv", rows)
-    document = compose(*read_runs([file]))
+    sources, runs = read_runs([file])
+    document = compose(sources, runs, verdicts([row for run in runs for row in run.rows]))
     slugs = {"ladder": "x.svg"}
     whole = markdown.render(document, slugs)
     assert len(whole.encode()) <= markdown.LIMIT
