@@ -23,7 +23,10 @@ from membench.thesis.verdicts import Verdicts
 
 
 def compose(sources: Sequence[Source], runs: Sequence[Run], judged: Verdicts) -> Document:
-    """The report of ``runs`` and the verdicts on them; the same files give the same report, whenever it is made."""
+    """The report of ``runs`` and the verdicts on them.
+
+    The same files give the same report, whenever it is made.
+    """
     names = [run.label for run in runs] or [source.path.name for source in sources]
     return Document(
         title=", ".join(names),

@@ -106,7 +106,9 @@ def shipped() -> dict[str, Entry]:
     return found
 
 
-def assumptions(override: Path | None = None, *, declared: frozenset[str] = frozenset()) -> Assumptions:
+def assumptions(
+    override: Path | None = None, *, declared: frozenset[str] = frozenset()
+) -> Assumptions:
     """What is shipped, with the entries of the file ``override`` in place of their namesakes.
 
     Args:
@@ -124,16 +126,16 @@ def assumptions(override: Path | None = None, *, declared: frozenset[str] = froz
         for name, entry in parse(_read(override), shown(override)).items()
     }
     known = base.keys() | declared
-    for name in own:
+    for name, entry in own.items():
         if name not in known:
             near = difflib.get_close_matches(name, sorted(known), n=1)
             raise AssumptionError(
                 f"{shown(override)}: nothing uses an assumption '{one_line(name)}'",
                 f"did you mean {near[0]}?" if near else "docs/thesis.md says what is used",
             )
-        if name in base and UNITS[base[name].unit][0] != UNITS[own[name].unit][0]:
+        if name in base and UNITS[base[name].unit][0] != UNITS[entry.unit][0]:
             raise AssumptionError(
-                f"{shown(override)}: {name}: a figure in {own[name].unit} cannot stand for one "
+                f"{shown(override)}: {name}: a figure in {entry.unit} cannot stand for one "
                 f"in {base[name].unit}",
                 f"give it in {base[name].unit}",
             )
@@ -184,40 +186,13 @@ def _tables(
 
 
 def _entry(name: str, table: Mapping[str, Any], where: str) -> Entry:
-    def refuse(what: str, hint: str = "docs/thesis.md shows an entry") -> AssumptionError:
-        return AssumptionError(f"{where}: {one_line(name)}: {one_line(what)}", hint)
-
-    for key in table:
-        if key not in _KEYS:
-            raise refuse(f"'{key}' is not a key of an entry", f"the keys are {', '.join(_KEYS)}")
-    for key in _KEYS:
-        if table.get(key) in (None, ""):
-            raise refuse(
-                f"'{key}' is missing or empty",
-                "a figure without a source and a date is not taken"
-                if key in ("source", "date")
-                else f"the keys are {', '.join(_KEYS)}",
-            )
-    for key in _NUMBERS:
-        if isinstance(table[key], bool) or not isinstance(table[key], int | float):
-            raise refuse(f"'{key}' is not a number")
-    value, low, high = (float(table[key]) for key in _NUMBERS)
-    if not (0 < low <= value <= high and math.isfinite(high)):
-        raise refuse(
-            f"low {low:g}, value {value:g}, high {high:g}: not 0 < low <= value <= high",
-            "state a quantity that cannot be zero, and its range",
-        )
-    if type(table["date"]) is not date:
-        raise refuse("'date' is not a date such as 2026-01-31")
-    for key in ("unit", "source", "kind"):
-        if not isinstance(table[key], str) or not table[key].strip():
-            raise refuse(f"'{key}' is not text")
-    if table["unit"] not in UNITS:
-        raise refuse(f"unit '{table['unit']}' is not known", f"known are {', '.join(UNITS)}")
-    if table["kind"] not in set(EntryKind):
-        raise refuse(f"kind '{table['kind']}' is none of {', '.join(EntryKind)}")
-    if table["unit"] == "share" and high > 1:
-        raise refuse(f"a share of {high:g} is above 1")
+    try:
+        _check_keys(table)
+        value, low, high = _numbers(table)
+        _check_words(table, high)
+    except _Refused as refused:
+        message, hint = refused.args
+        raise AssumptionError(f"{where}: {one_line(f'{name}: {message}')}", hint) from None
     return Entry(
         name=name,
         value=value,
@@ -228,3 +203,51 @@ def _entry(name: str, table: Mapping[str, Any], where: str) -> Entry:
         date=table["date"],
         kind=EntryKind(table["kind"]),
     )
+
+
+_KEYS_HINT = f"the keys are {', '.join(_KEYS)}"
+
+
+class _Refused(Exception):
+    """What is wrong with an entry, and what to do."""
+
+    def __init__(self, message: str, hint: str = "docs/thesis.md shows an entry") -> None:
+        super().__init__(message, hint)
+
+
+def _check_keys(table: Mapping[str, Any]) -> None:
+    for key in table:
+        if key not in _KEYS:
+            raise _Refused(f"'{key}' is not a key of an entry", _KEYS_HINT)
+    for key in _KEYS:
+        if table.get(key) in (None, ""):
+            origin = key in ("source", "date")
+            hint = "a figure without a source and a date is not taken" if origin else _KEYS_HINT
+            raise _Refused(f"'{key}' is missing or empty", hint)
+
+
+def _numbers(table: Mapping[str, Any]) -> tuple[float, float, float]:
+    for key in _NUMBERS:
+        if isinstance(table[key], bool) or not isinstance(table[key], int | float):
+            raise _Refused(f"'{key}' is not a number")
+    value, low, high = (float(table[key]) for key in _NUMBERS)
+    if not (0 < low <= value <= high and math.isfinite(high)):
+        raise _Refused(
+            f"low {low:g}, value {value:g}, high {high:g}: not 0 < low <= value <= high",
+            "state a quantity that cannot be zero, and its range",
+        )
+    return value, low, high
+
+
+def _check_words(table: Mapping[str, Any], high: float) -> None:
+    if type(table["date"]) is not date:
+        raise _Refused("'date' is not a date such as 2026-01-31")
+    for key in ("unit", "source", "kind"):
+        if not isinstance(table[key], str) or not table[key].strip():
+            raise _Refused(f"'{key}' is not text")
+    if table["unit"] not in UNITS:
+        raise _Refused(f"unit '{table['unit']}' is not known", f"known are {', '.join(UNITS)}")
+    if table["kind"] not in set(EntryKind):
+        raise _Refused(f"kind '{table['kind']}' is none of {', '.join(EntryKind)}")
+    if table["unit"] == "share" and high > 1:
+        raise _Refused(f"a share of {high:g} is above 1")

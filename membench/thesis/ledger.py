@@ -136,7 +136,9 @@ class Ledger:
             if claim.id == wanted:
                 return claim
         last = self.claims[-1].id
-        raise NothingMatched(f"there is no claim '{name}'", f"they are {self.claims[0].id} to {last}")
+        raise NothingMatched(
+            f"there is no claim '{name}'", f"they are {self.claims[0].id} to {last}"
+        )
 
 
 @cache
@@ -146,7 +148,7 @@ def ledger() -> Ledger:
 
 
 def parse_ledger(text: str) -> Ledger:
-    """The ledger in ``text`` (TOML: ``[report]``, ``[input.NAME]``, ``[[claim]]``, ``[[claim.part]]``).
+    """The ledger in ``text``: TOML of ``[report]``, ``[input.NAME]`` and ``[[claim]]`` with parts.
 
     Raises:
         LedgerError: one line that names what is wrong, and where.
@@ -222,7 +224,9 @@ def _parts(claim: str, tables: list[Mapping[str, Any]], single: bool) -> Iterato
         rule = {key: values.pop(key) for key in _RULE_KEYS & values.keys()}
         optional = {one.name for one in fields(Part)} - {"id", "cls", "proposition"}
         _check_keys(Part, values, name, optional=optional, given={"id", "thresholds"})
-        if bool(values.get("statistic")) != ({"direction", "supports", "contradicts"} <= rule.keys()):
+        if bool(values.get("statistic")) != (
+            {"direction", "supports", "contradicts"} <= rule.keys()
+        ):
             raise LedgerError(
                 f"{name}: a statistic has direction, supports and contradicts; nothing else has"
             )
@@ -264,7 +268,7 @@ def _check_keys(
     optional: set[str],
     given: frozenset[str] | set[str] = frozenset(),
 ) -> None:
-    """``given`` keys are not of the file; of the rest, those that are not ``optional`` must be there."""
+    """``given`` keys are not of the file; of the rest, all but the ``optional`` must be there."""
     known = {one.name: one for one in fields(cls) if one.name not in given}
     for name in sorted(known.keys() - optional):
         if not table.get(name) and table.get(name) != []:

@@ -1,4 +1,4 @@
-"""Verdicts as JSON: the same verdicts give the same bytes (`verdicts.schema.json` describes them)."""
+"""Verdicts as JSON: the same verdicts give the same bytes (`verdicts.schema.json`)."""
 
 from __future__ import annotations
 
@@ -105,7 +105,10 @@ def _part(verdict: PartVerdict, found: Verdicts) -> dict[str, Any]:
         ],
         "missing": [{"input": name, "reason": why} for name, why in verdict.missing.items()],
         "assumptions": [
-            {**entry.as_json(), **{key: number(getattr(entry, key)) for key in ("value", "low", "high")}}
+            {
+                **entry.as_json(),
+                **{key: number(getattr(entry, key)) for key in ("value", "low", "high")},
+            }
             for entry in verdict.used
         ],
         "flip": _flip(verdict.flip, found),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -297,7 +298,7 @@ def _ranges(entries: Assumptions, names: Iterable[str]) -> dict[str, tuple[float
 def _limits(entries: Assumptions, names: Iterable[str]) -> dict[str, float]:
     """A share cannot be moved beyond 1."""
     return {
-        name: float(-np.log(entries[name].high))
+        name: -math.log(entries[name].high) * (1 - 1e-9)  # rounding must not lead above it
         for name in names
         if name in entries and entries[name].unit == "share"
     }

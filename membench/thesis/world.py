@@ -76,7 +76,7 @@ class World:
         return values / self.peaks[name]
 
     def moved(self, name: str, step: float) -> World:
-        """The same with all draws of ``name`` multiplied by e^step; a date is ``step`` years later."""
+        """The same with all draws of ``name`` times e^step; a date is ``step`` years later."""
         old = self.values[name]
         new = old + step if name in self.dates else old * math.exp(step)
         return replace(self, values={**self.values, name: new})
@@ -101,8 +101,7 @@ def device_slug(rows: Iterable[Row], entries: Assumptions) -> str:
 def assumed(entries: Assumptions, draws: int, seed: int) -> dict[str, Floats]:
     """A Latin hypercube over the ranges of ``entries``, in SI units."""
     return {
-        name: entry.scale
-        * latin_hypercube(name, entry.low, entry.high, draws=draws, seed=seed)
+        name: entry.scale * latin_hypercube(name, entry.low, entry.high, draws=draws, seed=seed)
         for name, entry in entries.items()
     }
 
@@ -129,14 +128,18 @@ def subjects(
             ledger.inputs,
             (flops(machine), [flops(name) for name in others]),
         )
-        worlds[machine] = _with_pair(world, pair, draws, seed) if isinstance(pair, Pair) else (
-            replace(
-                world,
-                missing={
-                    **world.missing,
-                    "pair-bandwidth": pair.reason,
-                    "pair-rate": pair.reason,
-                },
+        worlds[machine] = (
+            _with_pair(world, pair, draws, seed)
+            if isinstance(pair, Pair)
+            else (
+                replace(
+                    world,
+                    missing={
+                        **world.missing,
+                        "pair-bandwidth": pair.reason,
+                        "pair-rate": pair.reason,
+                    },
+                )
             )
         )
     return worlds

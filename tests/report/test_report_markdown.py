@@ -17,9 +17,9 @@ from membench.report import markdown
 from membench.report.compose import compose
 from membench.report.markdown_text import code, escaped, fence
 from membench.report.runs import read_runs
-from membench.thesis.verdicts import verdicts
 from membench.report.write import make_report
 from membench.terms import Metric, Status, Tier
+from membench.thesis.verdicts import verdicts
 
 
 @pytest.fixture

@@ -99,7 +99,7 @@ def _overview(found: Verdicts) -> Table:
         *(Column(head(subject), prose=True) for subject in found.subjects),
         Column("decided by", prose=True),
     )
-    rows = []
+    rows: list[tuple[Line, ...]] = []
     for claim in found.ledger.claims:
         words: list[Line] = [_verdict(result) for _, result in _of(found, claim)]
         classes = " ".join(claim.classes)
@@ -209,9 +209,7 @@ def _evidence(verdict: PartVerdict, found: Verdicts) -> Line:
         for row in rows:
             value = format_value(row.metric, row.value or 0.0)
             where = row.backend if row.backend == "cited" else row.machine
-            parts.append(
-                (f"{flip_name(name, found)} {value} (", Code(row.case), f", {where})")
-            )
+            parts.append((f"{flip_name(name, found)} {value} (", Code(row.case), f", {where})"))
     return joined(parts, "; ", ".")
 
 

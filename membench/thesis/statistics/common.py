@@ -88,11 +88,20 @@ def _prefill_terms(tokens: bytes, cached: bytes) -> tuple[Floats, Floats]:
 
 
 def touched(model: Known, element: float, batch: Floats) -> Floats:
-    """Bytes of weights that a decode step of ``batch`` sequences reads."""
-    formula = cast("Formula", roofline.touched_weights)
-    weights = model.weights
-    return formula(
-        weights.shared * element, weights.expert * element, weights.experts, weights.active, batch
+    """Bytes of weights that a step of ``batch`` tokens reads, of the shape of ``batch``."""
+    return element * _touched(model.weights, batch.tobytes()).reshape(batch.shape)
+
+
+@lru_cache(maxsize=512)
+def _touched(weights: Parameters, batches: bytes) -> Floats:
+    """Weights, not bytes; for most changes of an input the batches stay what they were."""
+    return np.array(
+        [
+            roofline.touched_weights(
+                weights.shared, weights.expert, weights.experts, weights.active, float(batch)
+            )
+            for batch in np.frombuffer(batches)
+        ]
     )
 
 

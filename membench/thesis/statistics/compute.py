@@ -60,10 +60,10 @@ def _device(world: World, name: str) -> tuple[Floats, Floats]:
 
 
 def _mix(world: World) -> tuple[Floats, Floats]:
-    """Batches, [batch, draws], and whether a draw has them."""
+    """Batches, [batch, 1], and whether a draw has them, [batch, draws]."""
     most = world["workload.decode.batch_max"]
-    sizes = np.array(list(batches(float(most.max()))))[:, None]
-    return sizes * np.ones_like(most), (sizes <= np.maximum(most, 1)).astype(float)
+    sizes = np.array(list(batches(max(1.0, float(most.max())))))[:, None]
+    return sizes, (sizes <= np.maximum(most, 1)).astype(float)
 
 
 def _decode(world: World, model: Known, device: str, batch: Floats, context: Floats) -> TokenTime:

@@ -57,7 +57,7 @@ def kv_over_free_hbm(world: World) -> Values:
 
 
 def elasticity(world: World) -> Values:
-    """d ln(decode rate) / d ln(HBM bandwidth) between two machines, a case at a time."""
+    """D ln(decode rate) / d ln(HBM bandwidth) between two machines, a case at a time."""
     steps = np.log(world["pair-rate"]) / np.log(world["pair-bandwidth"])
     return dict(zip(world.pair_cases, steps, strict=True))
 

@@ -116,14 +116,17 @@ def ssd_first(world: World) -> Values:
         value_ssd = saved[2] / world["price.essd"]
         value_ddr = (saved[1] + saved[2]) / world["price.ddr5"]
         value_hbm = (saved[0] + saved[1] + saved[2]) / world["price.hbm"]
-        asked = curve.saturates(_SATURATED) / (
-            curve.requests_per_s / world["system.requests"]
-        ) * bytes_per_token(model.shape, KvDtype.FP16)
+        asked = (
+            curve.saturates(_SATURATED)
+            / (curve.requests_per_s / world["system.requests"])
+            * bytes_per_token(model.shape, KvDtype.FP16)
+        )
         held_hbm = np.minimum(tiers.hbm, asked)
         held_ddr = np.minimum(tiers.ddr, asked) - held_hbm
         held_ssd = np.minimum(tiers.ssd, asked) - held_hbm - held_ddr
         most_saved = value_ssd > np.maximum(value_ddr, value_hbm)
         most_held = held_ssd > np.maximum(held_ddr, held_hbm)
-        return (most_saved & most_held).astype(float)
+        both: Floats = (most_saved & most_held).astype(float)
+        return both
 
     return _each(first)

@@ -45,7 +45,8 @@ def ssd_ttft(world: World) -> Values:
     byte = load(1.0, rate, np.inf)  # seconds a byte: the time is linear in the bytes
 
     def share(model: Known) -> Floats:
-        return (latency + model.kv(prefix, KvDtype.FP16) * byte) / accepted
+        found: Floats = (latency + model.kv(prefix, KvDtype.FP16) * byte) / accepted
+        return found
 
     return each_model(share)
 
@@ -76,9 +77,7 @@ def endurance(world: World) -> Values:
     per_day = cast("Formula", economics.drive_writes_per_day)
     capacity, rating = world["system.extra_capacity"], world["ssd.rating.dwpd"]
     return each_model(
-        lambda model: (
-            per_day(breakeven_rate(model, prompt, flops, KvDtype.FP16), capacity) / rating
-        )
+        lambda model: per_day(breakeven_rate(model, prompt, flops, KvDtype.FP16), capacity) / rating
     )
 
 
