@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from membench.record.schema import Row
 from membench.terms import ClaimClass, ClaimVerdict, Metric
 from membench.thesis.assumptions import Assumptions, Entry, shipped
 from membench.thesis.ledger import Part, ledger
+from membench.thesis.rule import judge
 from membench.thesis.statistics import STATISTICS
 from membench.thesis.verdicts import judge_part
 from membench.thesis.world import World, subjects
@@ -61,8 +63,6 @@ def world_of(rows: list[Row], entries: Assumptions) -> World:
 
 
 def word_of(part: Part, world: World) -> ClaimVerdict:
-    from membench.thesis.rule import judge
-
     assert part.thresholds is not None
     drawn = STATISTICS[part.statistic](world)
     return judge(np.stack(np.broadcast_arrays(*drawn.values())), part.thresholds).word
@@ -81,9 +81,7 @@ def step_to(part: Part, world: World, knobs: tuple[str, ...], word: ClaimVerdict
 
 def test_every_measured_or_modelled_part_is_pushed() -> None:
     asked = {
-        part.id
-        for part in PARTS.values()
-        if part.cls in (ClaimClass.MEASURED, ClaimClass.MODELLED)
+        part.id for part in PARTS.values() if part.cls in (ClaimClass.MEASURED, ClaimClass.MODELLED)
     }
     assert asked == {*KNOBS, "C13a"}
 
@@ -142,9 +140,7 @@ def test_two_machines_decide_the_elasticity(
 
 
 RECORDS = {
-    part.id: part
-    for part in PARTS.values()
-    if part.cls is ClaimClass.RECORD and not part.waits_for
+    part.id: part for part in PARTS.values() if part.cls is ClaimClass.RECORD and not part.waits_for
 }
 
 
@@ -162,6 +158,10 @@ def test_an_edited_record_flips_what_records_decide(name: str, edited: Edited) -
     origins = {record.rpartition(".")[0] for record in part.assumptions}
     groups = [[record] for record in part.assumptions]
     groups += [[one for one in part.assumptions if one.startswith(prefix)] for prefix in origins]
+    exact = {
+        one: replace(entry, low=entry.value, high=entry.value) for one, entry in shipped().items()
+    }
+    world = world_of([], exact)
     reached = {before.word}
     for group in groups:
         for step in np.linspace(-2.5, 2.5, 201).tolist():
