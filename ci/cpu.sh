@@ -22,7 +22,7 @@ check format ruff format --check .
 check types mypy
 check floors lint-imports --no-logo
 check kernel-format clang-format --dry-run -Werror "${kernels[@]}"
-check tests "$python" -m pytest
+check tests "$python" -m pytest -n logical --dist worksteal
 
 if [[ -n $failed ]]; then
     echo "failed:$failed" >&2

@@ -18,6 +18,9 @@ Value = int | str
 Values = Value | tuple[Value, ...] | Callable[[Machine], tuple[Value, ...]]
 """One value, several, a size range such as ``"4KiB..1GiB *4"``, or what depends on the machine."""
 
+OMITTED = ""
+"""A value that leaves its axis out of the case id: where the axis does not apply."""
+
 _RANGE = re.compile(r"(\S+?)\.\.(\S+) \*(\d+)")
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _TEXT = re.compile(r"[a-z0-9][a-z0-9._-]*")
@@ -65,7 +68,7 @@ class Axis:
         chosen = quick if profile == "quick" else expand(self.full, machine)
         values = tuple(dict.fromkeys((*quick[:1], *chosen)))
         for value in values:
-            if not _TEXT.fullmatch(self.text(value).lower()):
+            if value != OMITTED and not _TEXT.fullmatch(self.text(value).lower()):
                 raise ValueError(f"axis {self.name}: '{value}' cannot stand in a case id")
         return values
 

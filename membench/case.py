@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from membench.axes import Axis, Value, Values, sweep
+from membench.axes import OMITTED, Axis, Value, Values, sweep
 from membench.machine import Machine
 from membench.terms import PREFIX_TIER, Metric, Stat, Tier
 from membench.work import Work
@@ -24,6 +24,12 @@ from membench.work import Work
 Yield = tuple[Metric, Stat]
 Cost = float | Callable[..., float]
 """A number, or a function of the case's parameters (as the bench function gets them)."""
+
+Config = Mapping[str, int]
+"""How a tuned case is launched: ``{"block": 256, "unroll": 4}``."""
+
+TUNED = "best"
+"""Value of the axis `config`: the fastest of the bench's `configs` on this machine."""
 
 PROFILES: Mapping[str, int] = {"quick": 5, "full": 10}
 """Profile -> rounds."""
@@ -51,6 +57,8 @@ class Case:
         seconds: estimated seconds of one round; an estimate for planning, not a limit.
         memory: bytes of memory that it holds at most.
         disk: bytes of scratch file that it needs.
+        gpu_memory: bytes of a GPU's memory that it holds at most.
+        tuned: its configuration is found before the first round.
     """
 
     id: str
@@ -63,6 +71,8 @@ class Case:
     seconds: float
     memory: int
     disk: int
+    gpu_memory: int = 0
+    tuned: bool = False
 
 
 @dataclass(frozen=True)
@@ -86,7 +96,10 @@ class Bench:
     memory: Cost
     disk: Cost
     backend: str
+    gpu_memory: Cost = 0
     where: Callable[..., bool] | None = None
+    configs: Callable[..., Iterable[Config]] | None = None
+    tunes: tuple[str, ...] = ()
 
     @property
     def summary(self) -> str:
@@ -107,16 +120,34 @@ class Bench:
         """The parameters as the function gets them: sizes as bytes."""
         return {name: Axis.argument(value) for name, value in params.items()}
 
-    def build(self, backend: Any, params: Mapping[str, Value]) -> Work:
-        """Allocate, fill and return the work of one case; raises `Skip` where it cannot run."""
-        return self.function(backend, **self.arguments(params))
+    def build(
+        self, backend: Any, params: Mapping[str, Value], config: Config | None = None
+    ) -> Work:
+        """Allocate, fill and return the work of one case; raises `Skip` where it cannot run.
+
+        The function of a bench with `configs` gets ``config`` as the argument of that
+        name: the chosen one for a tuned case, else empty for its fixed default.
+        """
+        arguments: dict[str, Any] = self.arguments(params)
+        if self.configs is not None:
+            arguments["config"] = config or {}
+        return self.function(backend, **arguments)
+
+    def candidates(self, backend: Any, params: Mapping[str, Value]) -> tuple[Config, ...]:
+        """The configurations to try for a tuned case."""
+        if self.configs is None:
+            return ()
+        return tuple(self.configs(backend, **self.arguments(params)))
 
     def cases(self, profile: str, machine: Machine) -> Iterator[Case]:
         """The cases of a profile on ``machine``; none where the bench is not of that profile."""
         if profile not in self.profiles:
             return
         grid = self.grid | self.full_grid if profile == "full" else self.grid
-        for params in sweep(self.axes, grid, profile, machine):
+        for combination in sweep(self.axes, grid, profile, machine):
+            params = dict(combination)
+            if self._is_tuned(params):
+                params |= dict.fromkeys(self.tunes, OMITTED)
             if self.where is None or self.where(profile, **self.arguments(params)):
                 yield self.case(params, machine)
 
@@ -129,7 +160,12 @@ class Bench:
 
         tier = self.tier if isinstance(self.tier, Tier) else self.tier(machine, **arguments)
         return Case(
-            id="/".join([self.name, *(f"{key}={value}" for key, value in params.items())]),
+            id="/".join(
+                [
+                    self.name,
+                    *(f"{key}={value}" for key, value in params.items() if value != OMITTED),
+                ]
+            ),
             bench=self.name,
             params=tuple(params.items()),
             version=self.version,
@@ -139,7 +175,12 @@ class Bench:
             seconds=float(cost(self.seconds)),
             memory=int(cost(self.memory)),
             disk=int(cost(self.disk)),
+            gpu_memory=int(cost(self.gpu_memory)),
+            tuned=self._is_tuned(params),
         )
+
+    def _is_tuned(self, params: Mapping[str, Value]) -> bool:
+        return self.configs is not None and params.get("config") == TUNED
 
 
 _AXES = "__membench_axes__"
@@ -171,8 +212,11 @@ def bench(
     seconds: Cost = 0.5,
     memory: Cost = 0,
     disk: Cost = 0,
+    gpu_memory: Cost = 0,
     backend: str = "",
     where: Callable[..., bool] | None = None,
+    configs: Callable[..., Iterable[Config]] | None = None,
+    tunes: tuple[str, ...] = (),
 ) -> Callable[[Callable[..., Work]], Bench]:
     """Declare a benchmark.
 
@@ -192,6 +236,10 @@ def bench(
         backend: ``cpu``, ``cuda`` or ``storage``; by default ``cuda`` where a GPU is needed.
         where: ``(profile, **arguments) -> bool``: which combinations of the axes are cases;
             all by default.
+        configs: ``(backend, **arguments) -> configurations``: what a case at ``config=best``
+            may be launched with.  The bench has an axis `config` then, and its function gets
+            the chosen configuration as ``config``.
+        tunes: axes that the configuration decides, left out of the id of a tuned case.
     """
     if not _BENCH_NAME.fullmatch(name):
         raise ValueError(f"'{name}' is not a bench name: lower case, <prefix>/<operation>")
@@ -226,7 +274,10 @@ def bench(
             memory=memory,
             disk=disk,
             backend=backend or ("cuda" if Needs.GPU in every_need else "cpu"),
+            gpu_memory=gpu_memory,
             where=where,
+            configs=configs,
+            tunes=tunes,
         )
 
     return decorate

@@ -10,6 +10,7 @@
     ├── OutputError              1   a place that results cannot be written to
     ├── BackendUnavailable       1   the hardware or its library cannot be used
     ├── WorkerError              1   worker processes cannot be started
+    ├── DeviceLost               1   a GPU that answers nothing more in this process
     └── VerificationFailed       1   a kernel's result is wrong: its number is worthless
     Skip                         -   raised inside a bench: this machine cannot run the case
 """
@@ -70,6 +71,10 @@ class BackendUnavailable(MembenchError):
 
 class WorkerError(MembenchError):
     """A worker process cannot be started at all."""
+
+
+class DeviceLost(MembenchError):
+    """The GPU's context is broken: this process can measure nothing more on it."""
 
 
 class VerificationFailed(MembenchError):

@@ -12,8 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 from membench.terms import BytesConvention, CacheState, Metric, PeakBasis, Stat
+
+StopName = Literal["count", "rse", "stdrel"]
+"""A fixed count; or until the standard error, or the deviation, is small beside the mean."""
 
 Detail = Mapping[str, str | int | float]
 """Facts about how a number was made, for the row's `detail`: engine, threads, page size ..."""
@@ -43,9 +47,15 @@ class Timed:
         verify: called once a round after the last sample with the iterations
             done since the work was made; raises `VerificationFailed`.
         batchable: one sample may be several iterations.
-        samples: samples to take in a round.
+        samples: samples to take in a round; of a rule that looks at them, the most.
+        stop: when to stop sampling; see `StopName`.
         min_sample_s: shortest span that one sample may have, in seconds; the
             engine batches iterations until it is reached.
+        cold: a device's caches are emptied before every sample, which then is one iteration.
+        may_block: a device's queue may be held until a whole sample is queued.  Not for work
+            that waits for the device itself, as copies of pageable memory do.
+        launches: entries that one iteration puts into a device's queue.
+        flags: codes that the bench knows of, such as ``cache-served``.
         close: gives back what the work holds.
     """
 
@@ -58,9 +68,14 @@ class Timed:
     verify: Callable[[int], None] = unverified
     batchable: bool = True
     samples: int = 10
+    stop: StopName = "count"
     min_sample_s: float = 0.01
+    cold: bool = False
+    may_block: bool = True
+    launches: int = 1
     peak: float | None = None
     peak_basis: PeakBasis | None = None
+    flags: tuple[str, ...] = ()
     detail: Detail = field(default_factory=dict)
     close: Callable[[], None] = nothing
 
@@ -85,10 +100,15 @@ class Timed:
 
 @dataclass(frozen=True)
 class Observation:
-    """What `Observed.observe` saw: samples by (metric, stat), in the metric's unit, and facts."""
+    """What `Observed.observe` saw: samples by (metric, stat), in the metric's unit, and facts.
+
+    Attributes:
+        sm_mhz: the clock of a GPU's SMs meanwhile, where it was measured.
+    """
 
     samples: Mapping[tuple[Metric, Stat], Sequence[float]]
     detail: Detail = field(default_factory=dict)
+    sm_mhz: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +121,7 @@ class Observed:
         timer: the clock that the stamps come from.
         size_bytes: working set in bytes.
         bytes_moved: payload of one sample in bytes, or 0 where it varies.
+        flags: codes that the bench knows of, such as ``cache-served``.
         verify: called once after `observe`; raises `VerificationFailed`.
         close: gives back what the work holds.
     """
@@ -115,6 +136,7 @@ class Observed:
     cache_state: CacheState = CacheState.HOT
     peak: float | None = None
     peak_basis: PeakBasis | None = None
+    flags: tuple[str, ...] = ()
     detail: Detail = field(default_factory=dict)
     close: Callable[[], None] = nothing
 

@@ -11,12 +11,18 @@ if TYPE_CHECKING:
     from membench.backends.scratch import Scratch
     from membench.machine import Machine
 
-BACKENDS = ("cpu", "storage")
+BACKENDS = ("cpu", "cuda", "storage")
 """The backends of this version, by the name that a bench asks for."""
 
 
-def open_backend(name: str, machine: Machine, scratch: Scratch | None = None) -> Backend:
+def open_backend(
+    name: str, machine: Machine, *, scratch: Scratch | None = None, gpu: int | None = None
+) -> Backend:
     """A backend, opened in this process.
+
+    Args:
+        scratch: the file that `storage` works on.
+        gpu: which of ``machine.gpus.devices`` `cuda` works on; the first where None.
 
     Raises:
         BackendUnavailable: there is none of that name.
@@ -25,6 +31,10 @@ def open_backend(name: str, machine: Machine, scratch: Scratch | None = None) ->
         from membench.backends.cpu import CpuBackend
 
         return CpuBackend(machine)
+    if name == "cuda":
+        from membench.backends.cuda import open_cuda
+
+        return open_cuda(machine, gpu or 0)
     if name == "storage":
         from membench.backends.storage import open_storage
 

@@ -8,7 +8,6 @@ itself looks only at the file of a kernel, not at the files that it is made of.
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +15,8 @@ from typing import Any
 
 import numba
 from numba.core import config
+
+from membench.backends.cache import cache_directory
 
 _HERE = Path(__file__).parent
 
@@ -28,29 +29,7 @@ def sources_digest() -> str:
     return digest.hexdigest()
 
 
-def cache_directory() -> Path | None:
-    """Where compiled kernels are kept, made if need be; None where nothing can be written.
-
-    ``NUMBA_CACHE_DIR`` is honoured, then ``XDG_CACHE_HOME``, then ``~/.cache``.
-    A shared temporary directory is never used: what lies there would be run.
-    """
-    home = os.environ.get("HOME", "")
-    base = (
-        os.environ.get("NUMBA_CACHE_DIR")
-        or os.environ.get("XDG_CACHE_HOME")
-        or (home and f"{home}/.cache")
-    )
-    if not base:
-        return None
-    path = Path(base) / "membench" / sources_digest()[:16]
-    try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError:
-        return None
-    return path if os.access(path, os.W_OK | os.X_OK) else None
-
-
-_CACHE = cache_directory()
+_CACHE = cache_directory(sources_digest()[:16])
 if _CACHE is not None:
     setattr(config, "CACHE_DIR", str(_CACHE))  # noqa: B010 - it is defined at run time
 

@@ -194,6 +194,9 @@ class StorageBackend:
         """Count ``size`` bytes as written."""
         self._ledger.wrote(size)
 
+    def reclaim(self) -> None:
+        """Nothing: buffers stay, as the host's do."""
+
     def close(self) -> None:
         """Give back threads, memory and limits."""
         if "engine" in vars(self):

@@ -16,6 +16,9 @@ from membench.units import about_size
 DISK_SHARE = 0.5
 """Largest share of the free space that the scratch file may take."""
 
+GPU_SHARE = 0.9
+"""Largest share of a GPU's memory that a case may hold: its context needs some, too."""
+
 
 @dataclass(frozen=True)
 class Site:
@@ -33,10 +36,10 @@ class Site:
     disk_budget: int = DEFAULT_DISK_BUDGET
 
 
-def why_not(case: Case, backend: str, site: Site) -> str:
+def why_not(case: Case, backend: str, site: Site, gpu: int | None = None) -> str:
     """One line that says why ``case`` cannot run on ``site``, or empty where it can."""
     machine = site.machine
-    if Needs.GPU in case.needs and (reason := _no_gpu(machine, site.device)):
+    if Needs.GPU in case.needs and (reason := _no_gpu(case, site, gpu or 0)):
         return reason
     if backend not in BACKENDS:
         return f"membench {__version__} has no {backend} backend"
@@ -79,11 +82,15 @@ def _no_disk(case: Case, site: Site) -> str:
     return ""
 
 
-def _no_gpu(machine: Machine, device: str) -> str:
-    if device == "cpu":
+def _no_gpu(case: Case, site: Site, gpu: int) -> str:
+    machine = site.machine
+    if site.device == "cpu":
         return "GPU cases are off: --device cpu"
     if machine.gpus.problem:
         return machine.gpus.problem
     if not machine.gpus.present:
         return "no NVIDIA GPU was found"
+    limit = GPU_SHARE * machine.gpus.devices[gpu].memory
+    if 0 < limit < case.gpu_memory:
+        return f"needs {about_size(case.gpu_memory)} of GPU memory, {about_size(limit)} may be used"
     return ""

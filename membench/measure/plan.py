@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from membench.case import PROFILES, Case
+from membench.case import PROFILES, Case, Needs
 from membench.errors import NothingMatched, UsageError
 from membench.machine import Filesystem, Machine
 from membench.machine.identity import check_label
@@ -22,11 +22,15 @@ ROUND_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a plan will cost: seconds in all, bytes of memory at the peak, bytes of scratch file."""
+    """What a plan will cost: seconds in all, bytes of memory at the peak, bytes of scratch file.
+
+    `gpu_memory` is that of one GPU at the peak.
+    """
 
     seconds: float
     memory: int
     disk: int
+    gpu_memory: int
 
 
 def estimate(plan: Plan) -> Estimate:
@@ -36,6 +40,7 @@ def estimate(plan: Plan) -> Estimate:
         seconds=plan.rounds * (ROUND_SECONDS + sum(case.seconds for case in runnable)),
         memory=max((case.memory for case in runnable), default=0),
         disk=max((case.disk for case in runnable), default=0),
+        gpu_memory=max((case.gpu_memory for case in runnable), default=0),
     )
 
 
@@ -51,7 +56,9 @@ def make_plan(
     check_device(options.device, machine)
     site = Site(machine, options.device, scratch, options.disk_budget)
     cases = tuple(
-        planned(case, registry, site) for case in select_cases(options, registry, machine)
+        planned(case, registry, site, gpu)
+        for case in select_cases(options, registry, machine)
+        for gpu in gpus_of(case, options.device, machine)
     )
     needs_disk = any(case.disk and not case.skipped for case in cases)
     now = datetime.now(UTC)
@@ -73,11 +80,24 @@ def make_plan(
     )
 
 
-def planned(case: Case, registry: Registry, site: Site) -> PlannedCase:
-    """``case`` as it stands in a plan, with the reason where it cannot run."""
+def gpus_of(case: Case, device: str, machine: Machine) -> tuple[int | None, ...]:
+    """On which of the GPUs that are shown ``case`` runs: None for one that needs none."""
+    if Needs.GPU not in case.needs:
+        return (None,)
+    if device == "all":
+        return tuple(range(len(machine.gpus.devices))) or (0,)
+    return (int(device.partition(":")[2]) if device.startswith("cuda:") else 0,)
+
+
+def planned(case: Case, registry: Registry, site: Site, gpu: int | None = None) -> PlannedCase:
+    """``case`` as it stands in a plan, with the reason where it cannot run.
+
+    Where the run is on several GPUs, the id says on which: ``.../gpu=1``.
+    """
     backend = registry.benches[case.bench].backend
+    several = gpu is not None and site.device == "all" and len(site.machine.gpus.devices) > 1
     return PlannedCase(
-        id=case.id,
+        id=f"{case.id}/gpu={gpu}" if several else case.id,
         bench=case.bench,
         params=dict(case.params),
         version=case.version,
@@ -87,7 +107,10 @@ def planned(case: Case, registry: Registry, site: Site) -> PlannedCase:
         memory=case.memory,
         disk=case.disk,
         backend=backend,
-        skipped=why_not(case, backend, site),
+        skipped=why_not(case, backend, site, gpu),
+        gpu_memory=case.gpu_memory,
+        tuned=case.tuned,
+        gpu=gpu,
     )
 
 

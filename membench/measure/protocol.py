@@ -8,7 +8,7 @@ timed: the parent journals, draws and only then asks for the next case.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from membench.backends.scratch import Scratch
@@ -29,11 +29,19 @@ class Hello:
 
 @dataclass(frozen=True)
 class Request:
-    """Run one case in one round; ``iters`` is the batch of an earlier round, if there was one."""
+    """Run one case in one round.
+
+    Attributes:
+        iters: the batch of an earlier round, if there was one.
+        config: how a tuned case is launched.
+        tune: find that out, and answer with a unit that carries it as its `detail`.
+    """
 
     round: int
     case: PlannedCase
     iters: int | None = None
+    config: dict[str, int] = field(default_factory=dict)
+    tune: bool = False
 
 
 def encode(message: Any) -> bytes:

@@ -124,7 +124,8 @@ def start(prepared: Prepared, observer: Observer, *, verbose: bool = False) -> O
     """
     check_output(prepared.csv)
     journal = Journal.create(journal_path(prepared.csv), prepared.plan, dump(prepared.machine))
-    return _run(prepared, journal, (), observer, verbose=verbose)
+    nothing = Contents(prepared.plan, {})
+    return _run(prepared, journal, nothing, observer, verbose=verbose)
 
 
 def resume(csv: Path, observer: Observer, *, verbose: bool = False) -> Outcome:
@@ -146,7 +147,7 @@ def resume(csv: Path, observer: Observer, *, verbose: bool = False) -> Outcome:
     _same_ground(contents.plan, load(Machine, contents.machine), machine, registry())
     journal, contents = Journal.resume(path)
     prepared = Prepared(contents.plan, machine, csv)
-    return _run(prepared, journal, contents.units, observer, verbose=verbose)
+    return _run(prepared, journal, contents, observer, verbose=verbose)
 
 
 def _same_ground(plan: Plan, then: Machine, now: Machine, benches: Registry) -> None:
@@ -184,7 +185,7 @@ class _End:
 def _run(
     prepared: Prepared,
     journal: Journal,
-    done: Sequence[Unit],
+    done: Contents,
     observer: Observer,
     *,
     verbose: bool,
@@ -205,7 +206,7 @@ def _run(
     finally:
         journal.close()
     end = _End(time.monotonic() - begin, layout_seconds, signum, trouble)
-    return _publish(prepared, len(done), end)
+    return _publish(prepared, len(done.units), end)
 
 
 def _publish(prepared: Prepared, before: int, end: _End) -> Outcome:

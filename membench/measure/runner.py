@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Self
@@ -17,7 +16,7 @@ from membench.measure.layout import Layout
 from membench.measure.order import order
 from membench.measure.process import Worker, WorkerLost
 from membench.measure.protocol import Request
-from membench.record.journal import Journal
+from membench.record.journal import Contents, Journal
 from membench.record.plan import Plan, PlannedCase
 from membench.record.unit import Unit
 from membench.terms import Status
@@ -27,7 +26,7 @@ def run_rounds(
     plan: Plan,
     machine: Machine,
     journal: Journal,
-    done: Iterable[Unit],
+    done: Contents,
     layout: Layout,
     observer: Observer,
     interrupt: Interrupt,
@@ -35,6 +34,8 @@ def run_rounds(
     verbose: bool = False,
 ) -> tuple[Unit, ...]:
     """Measure what of ``plan`` is not in ``done``, append it to ``journal``, return all units.
+
+    Tuned cases get their configuration first, in a process of its own.
 
     A case that failed or was skipped in one round is not run in later ones:
     its verdict cannot change, and a hanging case would cost its timeout again.
@@ -44,11 +45,31 @@ def run_rounds(
         OutputError: the journal cannot be written any more.
         WorkerError: workers cannot be started at all.
     """
-    units = list(done)
+    units = list(done.units)
+    configs = {
+        note.data["case"]: note.data["config"] for note in done.notes if note.kind == "tuned"
+    }
     measured = {(unit.round, unit.case) for unit in units}
     settled = {unit.case for unit in units if unit.status is not Status.OK}
     batches = {unit.case: unit.iters for unit in units if unit.iters is not None}
     observer.started(plan, len(units))
+    if untuned := [
+        case
+        for case in plan.cases
+        if case.tuned and not case.skipped and case.id not in configs | dict.fromkeys(settled)
+    ]:
+        observer.noted(f"looking for the best configuration of {len(untuned)} cases")
+        with _Round(plan, machine, layout, interrupt, 1, verbose=verbose) as worker:
+            for case in untuned:
+                unit = worker.run(Request(1, case, tune=True))
+                if unit.status is Status.OK:
+                    configs[case.id] = unit.detail
+                    journal.note("tuned", {"case": case.id, "config": unit.detail})
+                else:
+                    journal.append(unit)
+                    units.append(unit)
+                    settled.add(case.id)
+                interrupt.check()
     for round_ in range(1, plan.rounds + 1):
         cases = order(plan, round_)
         todo = [
@@ -62,7 +83,8 @@ def run_rounds(
                 place = Place(round_, plan.rounds, cases.index(case) + 1, len(cases))
                 observer.case_started(case, place)
                 begin = time.monotonic()
-                unit = worker.run(case, batches.get(case.id))
+                config = configs.get(case.id, {})
+                unit = worker.run(Request(round_, case, batches.get(case.id), config))
                 journal.append(unit)
                 units.append(unit)
                 if unit.status is not Status.OK:
@@ -107,15 +129,16 @@ class _Round:
             else:
                 self._worker.kill()
 
-    def run(self, case: PlannedCase, iters: int | None) -> Unit:
-        """The unit of ``case``; a lost worker makes it a failed one."""
+    def run(self, request: Request) -> Unit:
+        """The unit of ``request``; a lost worker makes it a failed one."""
+        case = request.case
         started = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
         if case.disk and self._layout.problem:
             return self._failed(case, started, self._layout.problem)
         throttled = throttled_count()
         worker = self._worker or self._start()
         try:
-            unit = worker.ask(Request(self._round, case, iters), self._plan.timeout)
+            unit = worker.ask(request, self._plan.timeout)
         except WorkerLost as lost:
             worker.kill()
             self._worker = None

@@ -6,14 +6,17 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
+from statistics import median
 
-from membench.backends.base import Backend
 from membench.errors import MembenchError, skip
-from membench.measure.stop import StopRule
+from membench.measure.span import Span
+from membench.measure.stop import Stop, StopRule
+from membench.measure.stopwatch import Stopwatch
 from membench.work import Timed
 
 RESOLUTION_FACTOR = 20
-"""A sample is at least this many times longer than the smallest step of its clock (5 %)."""
+"""A sample is at least this many times longer than what its clock cannot see (5 %)."""
 
 _GROWTH = 10.0  # one calibration step multiplies the batch by at most this
 
@@ -23,25 +26,41 @@ class Sampled:
     """The samples of one round.
 
     Attributes:
-        elapsed_ns: one number a sample, nanoseconds.
+        spans: one a sample.
         iterations: iterations in each sample.
         total: iterations done since the work was made, warm-up included.
+        stop: why there are no more.
     """
 
-    elapsed_ns: tuple[float, ...]
+    spans: tuple[Span, ...]
     iterations: int
     total: int
-    stop_reason: str
+    stop: Stop
+
+    @cached_property
+    def elapsed_ns(self) -> tuple[float, ...]:
+        """Nanoseconds of each sample."""
+        return tuple(span.elapsed_ns for span in self.spans)
+
+    @property
+    def sm_mhz(self) -> tuple[float, ...]:
+        """The clocks that were seen, lowest first."""
+        return tuple(sorted(span.sm_mhz for span in self.spans if span.sm_mhz is not None))
+
+    @property
+    def clock(self) -> float | None:
+        """Median SM clock in MHz, None where no sample was long enough for it."""
+        return median(self.sm_mhz) if self.sm_mhz else None
 
 
 def take_samples(
-    backend: Backend,
+    stopwatch: Stopwatch,
     work: Timed,
     rule: StopRule,
     iterations: int | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Sampled:
-    """Time ``work`` on ``backend``.
+    """Time ``work`` with ``stopwatch``.
 
     Args:
         iterations: the batch of an earlier round, so that all rounds time the
@@ -49,41 +68,46 @@ def take_samples(
         clock: seconds; it only feeds the wall cap of the rule.
 
     Raises:
-        Skip: the work cannot be batched and is too short for the clock.
+        Skip: as many iterations as a sample may have are too short for the clock.
     """
     total = 1
-    once = _elapsed(backend, work, 1)  # the warm-up: page tables, code and caches
+    once = stopwatch.warm()  # page tables, code and caches
     if iterations is None:
-        iterations, calibrating = _calibrate(backend, work, once)
+        iterations, calibrating = _calibrate(stopwatch, work, once)
         total += calibrating
-    samples: list[float] = []
+    spans: list[Span] = []
+    values: list[float] = []
     start = clock()
-    while not (why := rule.reason(samples, clock() - start)):
-        samples.append(_elapsed(backend, work, iterations))
+    while not (why := rule.stop(values, clock() - start)):
+        spans.append(_advanced(stopwatch, stopwatch.span(iterations), iterations))
+        values.append(spans[-1].elapsed_ns)
         total += iterations
-    return Sampled(tuple(samples), iterations, total, why)
+    return Sampled(tuple(spans), iterations, total, why)
 
 
-def _calibrate(backend: Backend, work: Timed, once: float) -> tuple[int, int]:
+def _calibrate(stopwatch: Stopwatch, work: Timed, once: Span | None) -> tuple[int, int]:
     """The batch that makes a sample long enough, and the iterations spent on finding it."""
-    target = max(RESOLUTION_FACTOR * backend.resolution_ns, work.min_sample_s * 1e9)
-    if not work.batchable:
-        if once < RESOLUTION_FACTOR * backend.resolution_ns:
-            skip(f"one repetition takes {once:.0f} ns, too short for {backend.timer}")
-        return 1, 0
-    iterations, elapsed, spent = 1, once, 0
-    while elapsed < target:
+    least = RESOLUTION_FACTOR * stopwatch.step_ns
+    target = max(least, work.min_sample_s * 1e9)
+    iterations, spent = 1, 0
+    if once is None:
+        once, spent = stopwatch.span(1), 1
+    elapsed = _advanced(stopwatch, once, 1).elapsed_ns
+    while elapsed < target and iterations < stopwatch.most:
         grow = min(_GROWTH, 1.1 * target / elapsed)
         iterations = max(iterations + 1, math.ceil(iterations * grow))
-        elapsed = _elapsed(backend, work, iterations)
+        iterations = int(min(iterations, stopwatch.most))
+        elapsed = _advanced(stopwatch, stopwatch.span(iterations), iterations).elapsed_ns
         spent += iterations
+    if elapsed < least:
+        what = "one repetition takes" if iterations == 1 else f"{iterations} repetitions take"
+        skip(f"{what} {elapsed:.0f} ns, too short for {stopwatch.timer}")
     return iterations, spent
 
 
-def _elapsed(backend: Backend, work: Timed, iterations: int) -> float:
-    elapsed = backend.elapsed_ns(work.run, iterations)
-    if not elapsed > 0:
+def _advanced(stopwatch: Stopwatch, span: Span, iterations: int) -> Span:
+    if not span.elapsed_ns > 0:
         raise MembenchError(
-            f"the clock {backend.timer} did not advance over {iterations} iterations"
+            f"the clock {stopwatch.timer} did not advance over {iterations} iterations"
         )
-    return elapsed
+    return span

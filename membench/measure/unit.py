@@ -15,20 +15,25 @@ from membench.case import Bench
 from membench.errors import MembenchError, VerificationFailed
 from membench.measure.protocol import Request
 from membench.measure.readings import reading
-from membench.measure.sampling import take_samples
-from membench.measure.stop import FixedCount
+from membench.measure.recording import remember
+from membench.measure.sampling import Sampled, take_samples
+from membench.measure.stop import rule_for
+from membench.measure.stopwatch import DeviceStopwatch, Stopwatch, Stopwatches
+from membench.measure.tune import best_config
+from membench.record.plan import PlannedCase
 from membench.record.unit import Reading, Seconds, Unit
 from membench.terms import QUANTILE, CacheState, Stat, Status
 from membench.work import Observed, Timed, Work, unverified
 
-WALL_CAP_S = 10.0
-"""Seconds after which a round stops sampling a case that has not taken all its samples."""
+BackendOf = Callable[[PlannedCase], Backend]
+"""The opened backend that a case works on."""
 
 
 def run_unit(
     request: Request,
     benches: Mapping[str, Bench],
-    backend_of: Callable[[str], Backend],
+    backend_of: BackendOf,
+    stopwatches: Stopwatches,
     started: str,
 ) -> Unit:
     """Run ``request`` and return its unit, status `ok`.
@@ -39,19 +44,25 @@ def run_unit(
     """
     bench = benches[request.case.bench]
     begin = time.monotonic()
-    backend = backend_of(bench.backend)
-    work = bench.build(backend, request.case.params)
-    built = time.monotonic()
+    backend = backend_of(request.case)
     try:
-        facts: dict[str, Any]
-        if isinstance(work, Timed):
-            readings, facts, verify = _timed(backend, work, request.iters)
-        else:
-            readings, facts, verify = _observed(work)
-        measured = time.monotonic()
-        verified = verify()
+        work = bench.build(backend, request.case.params, request.config)
+        built = time.monotonic()
+        try:
+            facts: dict[str, Any]
+            if isinstance(work, Timed):
+                remember(backend, work)
+                stopwatch = stopwatches.stopwatch(backend, work)
+                readings, facts, verify = _timed(stopwatch, work, request.iters)
+            else:
+                readings, facts, verify = _observed(work)
+            measured = time.monotonic()
+            verified = verify()
+        finally:
+            work.close()
     finally:
-        work.close()
+        backend.reclaim()
+    facts["detail"] |= request.config
     _check_yields(request, readings)
     device = backend.describe()
     return Unit(
@@ -74,6 +85,31 @@ def run_unit(
     )
 
 
+def tune_unit(
+    request: Request,
+    benches: Mapping[str, Bench],
+    backend_of: BackendOf,
+    stopwatches: Stopwatches,
+    started: str,
+) -> Unit:
+    """A unit without readings, whose `detail` is the best configuration of the case.
+
+    Raises:
+        Skip: no configuration can run here.
+        Exception: whatever the bench raises.
+    """
+    bench = benches[request.case.bench]
+    backend = backend_of(request.case)
+    config = best_config(bench, backend, request.case.params, stopwatches)
+    return Unit(
+        round=request.round,
+        case=request.case.id,
+        status=Status.OK,
+        started=started,
+        detail=dict(config),
+    )
+
+
 def kernel_hash(bench: Bench, backend: Backend) -> str:
     """``k`` and 12 hex digits over the sources of the bench and of its backend's kernels."""
     module = importlib.import_module(bench.function.__module__)
@@ -84,9 +120,9 @@ def kernel_hash(bench: Bench, backend: Backend) -> str:
 
 
 def _timed(
-    backend: Backend, work: Timed, iterations: int | None
+    stopwatch: Stopwatch, work: Timed, iterations: int | None
 ) -> tuple[tuple[Reading, ...], dict[str, Any], Callable[[], bool | None]]:
-    sampled = take_samples(backend, work, FixedCount(work.samples, WALL_CAP_S), iterations)
+    sampled = take_samples(stopwatch, work, rule_for(work), iterations)
     values = [work.value(elapsed, sampled.iterations) for elapsed in sampled.elapsed_ns]
 
     def verify() -> bool | None:
@@ -98,13 +134,22 @@ def _timed(
     facts = {
         "iters": sampled.iterations,
         "bytes_moved": work.bytes_moved * sampled.iterations or None,
-        "timer": backend.timer,
-        "cache_state": CacheState.HOT,
-        "converged": None if sampled.stop_reason == "count" else False,
-        "stop_reason": sampled.stop_reason,
-        "detail": dict(work.detail),
+        "timer": stopwatch.timer,
+        "cache_state": CacheState.COLD if work.cold else CacheState.HOT,
+        "converged": sampled.stop.converged,
+        "stop_reason": sampled.stop.reason,
+        "sm_mhz": sampled.clock,
+        "detail": {**work.detail, **_of_the_device(stopwatch, sampled)},
     }
     return (reading(work.metric, Stat.MEDIAN, values),), facts, verify
+
+
+def _of_the_device(stopwatch: Stopwatch, sampled: Sampled) -> dict[str, int | float]:
+    """The lowest clock that a sample saw, and the launch floor that it was held against."""
+    if not isinstance(stopwatch, DeviceStopwatch):
+        return {}
+    lowest = {"sm_mhz_low": round(sampled.sm_mhz[0])} if sampled.sm_mhz else {}
+    return {"floor_ns": round(stopwatch.floor_ns), **lowest}
 
 
 def _observed(
@@ -126,6 +171,7 @@ def _observed(
         "timer": work.timer,
         "cache_state": work.cache_state,
         "stop_reason": "deadline",
+        "sm_mhz": observation.sm_mhz,
         "detail": {**work.detail, **observation.detail, **_unresolved(readings)},
     }
     return readings, facts, verify
@@ -143,6 +189,7 @@ def _declared(work: Work) -> dict[str, Any]:
         "bytes_convention": work.bytes_convention or "",
         "peak": work.peak,
         "peak_basis": work.peak_basis or "",
+        "flags": work.flags,
     }
 
 

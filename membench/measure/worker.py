@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from membench.backends import open_backend
@@ -24,7 +24,10 @@ from membench.backends.base import Backend
 from membench.case import Bench
 from membench.errors import MembenchError, Skip
 from membench.measure.protocol import Hello, Request, decode, encode
-from membench.measure.unit import run_unit
+from membench.measure.recording import keep, recorded
+from membench.measure.stopwatch import Stopwatches
+from membench.measure.unit import BackendOf, run_unit, tune_unit
+from membench.record.plan import PlannedCase
 from membench.record.unit import Seconds, Unit
 from membench.registry import registry
 from membench.terms import Status
@@ -43,17 +46,23 @@ def main(argv: list[str]) -> None:
     os.dup2(2, 1)
     lines = _lines_of_stdin()
     hello = decode(Hello, lines.get())
-    backends: dict[str, Backend] = {}
+    backends: dict[tuple[str, int | None], Backend] = {}
+    stopwatches = Stopwatches()
 
-    def backend(name: str) -> Backend:
-        if name not in backends:
-            backends[name] = open_backend(name, hello.machine, hello.scratch)
-        return backends[name]
+    def backend(case: PlannedCase) -> Backend:
+        place = (case.backend, case.gpu)
+        if place not in backends:
+            opened = open_backend(case.backend, hello.machine, scratch=hello.scratch, gpu=case.gpu)
+            backends[place] = recorded(opened)
+        return backends[place]
 
     os.write(results, b"{}\n")
     try:
         while line := lines.get():
-            unit = answer(decode(Request, line), registry().benches, backend)
+            request = decode(Request, line)
+            unit = answer(request, registry().benches, backend, stopwatches)
+            if (used := backends.get((request.case.backend, request.case.gpu))) is not None:
+                keep(request, unit, used)
             _write_all(results, encode(unit))
     finally:
         for opened in backends.values():
@@ -61,13 +70,17 @@ def main(argv: list[str]) -> None:
 
 
 def answer(
-    request: Request, benches: Mapping[str, Bench], backend: Callable[[str], Backend]
+    request: Request,
+    benches: Mapping[str, Bench],
+    backend: BackendOf,
+    stopwatches: Stopwatches,
 ) -> Unit:
     """The unit of ``request``: whatever a bench raises becomes a skipped or failed unit."""
     started = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
     begin = time.monotonic()
     try:
-        return run_unit(request, benches, backend, started)
+        make = tune_unit if request.tune else run_unit
+        return make(request, benches, backend, stopwatches, started)
     except Skip as skipped:
         status, reason = Status.SKIPPED, str(skipped)
     except MembenchError as error:

@@ -17,6 +17,9 @@ class PlannedCase:
     Attributes:
         skipped: why it cannot run on this machine, empty where it can.
         memory: bytes of memory that it holds; disk: bytes of scratch file.
+        gpu_memory: bytes of a GPU's memory that it holds.
+        tuned: its configuration is found before the first round.
+        gpu: which of the GPUs that the machine shows; None for a case that needs none.
     """
 
     id: str
@@ -30,6 +33,9 @@ class PlannedCase:
     disk: int
     backend: str
     skipped: str = ""
+    gpu_memory: int = 0
+    tuned: bool = False
+    gpu: int | None = None
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,10 @@ from membench.units import about_size, format_seconds, significant
 
 
 def print_cases(console: Console, cases: Iterable[PlannedCase]) -> None:
-    """One line a case: id, tier, estimated seconds a round, memory, and why it cannot run here."""
+    """One line a case: id, tier, seconds a round, memory, and why it cannot run here.
+
+    The memory is the host's, or the GPU's where a case fills that.
+    """
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("case", overflow="fold")
     table.add_column("tier")
@@ -26,19 +29,20 @@ def print_cases(console: Console, cases: Iterable[PlannedCase]) -> None:
             case.id,
             str(case.tier),
             significant(case.seconds, 2),
-            about_size(case.memory) if case.memory else "",
+            about_size(case.memory or case.gpu_memory) if case.memory or case.gpu_memory else "",
             Text(case.skipped, "yellow") if case.skipped else "yes",
         )
     console.print(table)
 
 
 def print_estimate(console: Console, plan: Plan) -> None:
-    """The sums of a plan: time, peak memory, bytes of scratch file."""
+    """The sums of a plan: time, peak memory, bytes of scratch file, peak memory of a GPU."""
     cost = estimate(plan)
     runnable = sum(not case.skipped for case in plan.cases)
     console.print(
         f"{runnable} of {len(plan.cases)} cases can run here; {plan.rounds} rounds: "
         f"about {format_seconds(cost.seconds)}, at most {about_size(cost.memory)} of memory, "
-        f"{about_size(cost.disk)} of disk",
+        f"{about_size(cost.disk)} of disk"
+        + (f", {about_size(cost.gpu_memory)} of GPU memory" if cost.gpu_memory else ""),
         soft_wrap=True,
     )

@@ -19,6 +19,7 @@ from membench.machine import Machine
 from membench.machine.model import Node
 from membench.measure.sampling import Sampled, take_samples
 from membench.measure.stop import FixedCount
+from membench.measure.stopwatch import HostStopwatch
 from membench.registry import registry
 from membench.terms import BytesConvention, Metric, Stat, Tier
 from membench.units import MIB, format_size
@@ -39,7 +40,7 @@ def build(cpu: CpuBackend, name: str, /, **params: Any) -> Work:
 def timed(cpu: CpuBackend, name: str, /, **params: Any) -> tuple[Timed, Sampled]:
     work = build(cpu, name, **params)
     assert isinstance(work, Timed)
-    return work, take_samples(cpu, work, FixedCount(3, 5.0), iterations=2)
+    return work, take_samples(HostStopwatch(cpu, work), work, FixedCount(3), iterations=2)
 
 
 @pytest.mark.parametrize("stores", ["plain", "nt"])

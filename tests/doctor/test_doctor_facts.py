@@ -59,7 +59,7 @@ def test_a_link_to_itself_is_no_directory(tmp_path: Path) -> None:
 def test_the_kernel_cache_is_where_the_backend_keeps_it(
     environ: dict[str, str], cache: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from membench.backends.jit import cache_directory
+    from membench.backends.cache import cache_directory
 
     environ = {key: value.format(tmp_path) for key, value in environ.items()}
     for key in ("NUMBA_CACHE_DIR", "XDG_CACHE_HOME", "HOME"):
@@ -67,7 +67,7 @@ def test_the_kernel_cache_is_where_the_backend_keeps_it(
     for key, value in environ.items():
         monkeypatch.setenv(key, value)
     assert (no_kernel_cache(environ) == "") == bool(cache)
-    kept = cache_directory()
+    kept = cache_directory("host")
     assert (kept.parent if kept else None) == (Path(cache.format(tmp_path)) if cache else None)
 
     if cache:  # a file in the way of the directory stops both
@@ -76,7 +76,7 @@ def test_the_kernel_cache_is_where_the_backend_keeps_it(
             directory.rmdir()
         kept_parent.write_text("")
         assert "not a directory" in no_kernel_cache(environ)
-        assert cache_directory() is None
+        assert cache_directory("host") is None
 
 
 def test_this_machine_can_be_looked_at(tmp_path: Path) -> None:

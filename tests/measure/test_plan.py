@@ -13,7 +13,7 @@ from membench.machine.model import Filesystem, Gpu, Gpus, Node
 from membench.measure.availability import Site, why_not
 from membench.measure.flags import flagged
 from membench.measure.options import RunOptions
-from membench.measure.plan import make_plan, planned
+from membench.measure.plan import estimate, gpus_of, make_plan, planned
 from membench.record.schema import Row
 from membench.registry import registry
 from membench.terms import BETTER, UNIT, CacheState, Metric, Stat, Status, Tier
@@ -161,7 +161,7 @@ def test_every_case_of_the_project_is_planned_without_running_it(machine: Machin
         for one in registry().cases(profile, machine):
             made = planned(one, registry(), Site(machine))
             assert made.seconds > 0
-            assert made.memory > 0, made.id
+            assert made.memory > 0 or made.backend == "cuda", made.id
 
 
 def row(**changes: object) -> Row:
@@ -205,3 +205,50 @@ def test_the_flags_of_the_machine(machine: Machine) -> None:
     assert flagged(replace(warm, cache_state=CacheState.HOT), bare).flags == ()
     failed = row(status=Status.FAILED, value=None, size_bytes=1)
     assert flagged(failed, virtual).flags == ()
+
+
+ONE_GPU = Gpu(0, "NVIDIA H100", "0123456789ab", 80 * GIB, "9.0")
+
+
+def with_gpus(machine: Machine, count: int) -> Machine:
+    devices = tuple(replace(ONE_GPU, index=n, uuid=f"{n:012x}") for n in range(count))
+    return replace(machine, gpus=Gpus("580.65", "13.0", devices))
+
+
+def gpu_case(machine: Machine, memory: int = GIB) -> Case:
+    return replace(case(Needs.GPU), id="hbm/thing/size=1", bench="hbm/read", gpu_memory=memory)
+
+
+@pytest.mark.parametrize(
+    ("device", "count", "gpus"),
+    [
+        ("auto", 2, (0,)),
+        ("cuda:1", 2, (1,)),
+        ("all", 2, (0, 1)),
+        ("all", 1, (0,)),
+        ("all", 0, (0,)),
+    ],
+)
+def test_the_device_decides_on_which_gpus_a_case_runs(
+    machine: Machine, device: str, count: int, gpus: tuple[int, ...]
+) -> None:
+    assert gpus_of(gpu_case(machine), device, with_gpus(machine, count)) == gpus
+    assert gpus_of(case(), device, with_gpus(machine, count)) == (None,)
+
+
+def test_ids_name_the_gpu_only_where_there_are_several(machine: Machine) -> None:
+    for count, expected in ((1, ["hbm/read"]), (2, ["hbm/read/gpu=0", "hbm/read/gpu=1"])):
+        site = with_gpus(machine, count)
+        plan = make_plan(RunOptions(device="all", select=("hbm/read/*vec=16",)), registry(), site)
+        assert [one.id.replace("/size=1GiB/vec=16", "") for one in plan.cases] == expected
+        assert [one.gpu for one in plan.cases] == list(range(count))
+        assert all(not one.skipped for one in plan.cases)
+        assert estimate(plan).gpu_memory == GIB + MIB
+
+
+def test_a_case_that_a_gpu_cannot_hold_is_skipped_with_the_figures(machine: Machine) -> None:
+    site = Site(with_gpus(machine, 1))
+    assert why_not(gpu_case(machine, 72 * GIB), "cuda", site, 0) == ""
+    assert why_not(gpu_case(machine, 73 * GIB), "cuda", site, 0) == (
+        "needs 73.0 GiB of GPU memory, 72.0 GiB may be used"
+    )

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from membench.backends.base import Device
 from membench.errors import MembenchError, Skip
 from membench.measure.readings import KEPT_QUANTILES, KEPT_SAMPLES, reading
-from membench.measure.sampling import RESOLUTION_FACTOR, take_samples
-from membench.measure.stop import FixedCount
+from membench.measure.sampling import RESOLUTION_FACTOR, Sampled, take_samples
+from membench.measure.stop import Capped, FixedCount
+from membench.measure.stopwatch import HostStopwatch
 from membench.terms import BytesConvention, Metric, Stat
 from membench.work import Timed
 
@@ -35,8 +36,17 @@ class ScriptedBackend:
         self.batches.append(iterations)
         return self.ns * iterations
 
+    def reclaim(self) -> None:
+        """Nothing was given."""
+
     def close(self) -> None:
         """Nothing to give back."""
+
+
+def sample(
+    backend: ScriptedBackend, work: Timed, count: int, iterations: int | None = None
+) -> Sampled:
+    return take_samples(HostStopwatch(backend, work), work, FixedCount(count), iterations)
 
 
 def timed(done: list[int], *, batchable: bool = True, min_sample_s: float = 0.0) -> Timed:
@@ -53,17 +63,18 @@ def timed(done: list[int], *, batchable: bool = True, min_sample_s: float = 0.0)
 def test_a_long_repetition_is_one_sample() -> None:
     backend = ScriptedBackend(ns_per_iteration=1000.0)
     done: list[int] = []
-    sampled = take_samples(backend, timed(done), FixedCount(4, 10.0))
+    sampled = sample(backend, timed(done), 4)
     assert sampled.elapsed_ns == (1000.0,) * 4
     assert sampled.iterations == 1
-    assert sampled.stop_reason == "count"
+    assert sampled.stop.reason == "count"
+    assert sampled.stop.converged is None
     assert sampled.total == sum(done) == 5  # the warm-up, then four
 
 
 def test_short_repetitions_are_batched_until_the_clock_can_see_them() -> None:
     backend = ScriptedBackend(ns_per_iteration=2.0, resolution_ns=50.0)
     done: list[int] = []
-    sampled = take_samples(backend, timed(done), FixedCount(3, 10.0))
+    sampled = sample(backend, timed(done), 3)
     assert sampled.iterations * 2.0 >= RESOLUTION_FACTOR * 50.0
     assert sampled.iterations * 2.0 < 2 * RESOLUTION_FACTOR * 50.0  # and no longer than needed
     assert sampled.total == sum(done)
@@ -76,7 +87,7 @@ def test_a_batch_is_always_long_enough_and_every_iteration_is_counted(
     backend = ScriptedBackend(ns, resolution)
     done: list[int] = []
     work = timed(done, min_sample_s=min_sample_s)
-    sampled = take_samples(backend, work, FixedCount(2, 1e9))
+    sampled = sample(backend, work, 2)
     assert sampled.iterations * ns >= max(RESOLUTION_FACTOR * resolution, min_sample_s * 1e9)
     assert sampled.total == sum(done)
     assert set(sampled.elapsed_ns) == {ns * sampled.iterations}
@@ -85,7 +96,7 @@ def test_a_batch_is_always_long_enough_and_every_iteration_is_counted(
 def test_later_rounds_keep_the_batch_of_the_first() -> None:
     backend = ScriptedBackend(ns_per_iteration=2.0, resolution_ns=50.0)
     done: list[int] = []
-    sampled = take_samples(backend, timed(done), FixedCount(3, 10.0), iterations=7)
+    sampled = sample(backend, timed(done), 3, iterations=7)
     assert sampled.iterations == 7
     assert backend.batches == [1, 7, 7, 7]
 
@@ -93,21 +104,26 @@ def test_later_rounds_keep_the_batch_of_the_first() -> None:
 def test_what_cannot_be_batched_and_is_too_short_is_skipped_with_the_reason() -> None:
     backend = ScriptedBackend(ns_per_iteration=2.0, resolution_ns=50.0)
     with pytest.raises(Skip, match="too short for scripted"):
-        take_samples(backend, timed([], batchable=False), FixedCount(3, 10.0))
+        sample(backend, timed([], batchable=False), 3)
 
 
 def test_the_wall_cap_ends_a_slow_case_with_what_it_has() -> None:
     times = iter(range(100))
+    work = timed([])
     sampled = take_samples(
-        ScriptedBackend(1000.0), timed([]), FixedCount(50, 3.0), clock=lambda: float(next(times))
+        HostStopwatch(ScriptedBackend(1000.0), work),
+        work,
+        Capped(FixedCount(50), most=50, wall_s=3.0),
+        clock=lambda: float(next(times)),
     )
-    assert sampled.stop_reason == "wall-cap"
+    assert sampled.stop.reason == "wall-cap"
+    assert sampled.stop.converged is False
     assert 1 <= len(sampled.elapsed_ns) < 50
 
 
 def test_a_clock_that_stands_still_is_an_error_not_an_infinite_bandwidth() -> None:
     with pytest.raises(MembenchError, match="did not advance"):
-        take_samples(ScriptedBackend(0.0), timed([]), FixedCount(3, 10.0))
+        sample(ScriptedBackend(0.0), timed([]), 3)
 
 
 @given(st.lists(st.floats(1e-3, 1e9), min_size=1, max_size=700), st.sampled_from(list(Stat)))

@@ -1,0 +1,92 @@
+#!/usr/bin/env bash
+# What is done on a machine with a GPU: ci/gpu.sh OUTDIR STAGE [--dry-run]
+#
+#   check  the proofs on the GPU itself: contract, kernels, counts against ncu
+#   quick  the quick profile
+#   full   the full profile
+#
+# A profile that was not completed goes on when it is called again with the same OUTDIR.
+# From a bare checkout, without network: the packages must be there (PYTHON names the interpreter,
+# python3 by default). Each stage ends within LIMIT seconds (500 by default), leaves flat files in
+# OUTDIR and prints a short table last. --dry-run does the same without a GPU, as far as it can be done.
+# No setting of the GPU is changed.
+set -uo pipefail
+
+usage() {
+    sed -n '2,5p' "${BASH_SOURCE[0]}" | sed 's/^# \{0,1\}//' >&2
+    exit 2
+}
+
+[[ $# -ge 2 ]] || usage
+mkdir -p "$1" || exit 1
+out=$(cd "$1" && pwd)
+stage=$2
+dry=false
+[[ ${3:-} == --dry-run ]] && dry=true
+[[ -z ${3:-} ]] || $dry || usage
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
+export PYTHONPATH="$PWD:$PWD/tests/support${PYTHONPATH:+:$PYTHONPATH}" PYTHONUNBUFFERED=1 NO_COLOR=1
+python=${PYTHON:-python3}
+limit=${LIMIT:-500}
+began=$SECONDS
+failed=""
+
+left() { echo $((limit - SECONDS + began)); }
+
+# step NAME COMMAND...: its output goes to the screen and to OUTDIR/NAME.log; it gets the time left,
+# then an interrupt, which membench answers by keeping what it has.
+step() {
+    local name=$1 status
+    shift
+    echo "== $name: $*"
+    timeout --signal=INT --kill-after=30 "$(left)" "$@" 2>&1 | tee "$out/$name.log"
+    status=${PIPESTATUS[0]}
+    [[ $status == 0 ]] || failed+=" $name($status)"
+    return "$status"
+}
+
+membench() { step "$1" "$python" -m membench "${@:2}"; }
+
+check() {
+    local tests=(tests/kernels tests/backends tests/benches tests/measure)
+    if $dry; then
+        step tests "$python" -m pytest -q -p no:cacheprovider --collect-only -m gpu "${tests[@]}"
+        step counts "$python" ci/gpu_counts.py "$out/counts.csv" --dry-run
+        return
+    fi
+    membench doctor doctor
+    step tests "$python" -m pytest -q -p no:cacheprovider --require-gpu "${tests[@]}"
+    step counts "$python" ci/gpu_counts.py "$out/counts.csv"
+}
+
+# profile NAME: a run of that profile, begun, continued, or found complete.
+profile() {
+    local name=$1
+    if $dry; then
+        membench "$name" run --dry-run --profile "$name"
+        return
+    fi
+    export MEMBENCH_RECORDING="$out/$name.recording.jsonl"
+    if [[ -e $out/$name.journal ]]; then
+        membench "$name" run --resume "$out/$name.csv"
+    elif [[ -e $out/$name.csv ]]; then
+        echo "$name: complete"
+    else
+        membench "$name" run --profile "$name" --strict --timeout 60 -o "$out/$name.csv"
+    fi
+    if [[ -e $out/$name.journal ]]; then
+        echo "$name: not complete yet; call it again with this OUTDIR"
+    fi
+}
+
+case $stage in
+    check) check ;;
+    quick | full) profile "$stage" ;;
+    *) usage ;;
+esac
+
+echo
+printf '%-8s %-8s %s\n' stage seconds failed
+printf '%-8s %-8s %s\n' "$stage" $((SECONDS - began)) "${failed:- none}"
+[[ -z $failed ]]

@@ -1,0 +1,119 @@
+// One thread follows pointers: every load needs the value of the one before.
+//
+// A ring goes through `lines` lines of 128 bytes (a power of two), each of which begins with the
+// address of the next.  The order is that of a bijection `place` on the line numbers: the i-th
+// line of the ring is place(i), and it points to place(i + 1).  So the ring is one cycle by
+// construction, it is built by all threads at once, and where k hops lead is known without a walk.
+// The bijection mixes the low bits of i inside of windows of `window` lines (a power of two) and
+// leaves the rest: one window over everything is a random order, small windows keep the address
+// translation of one window in use until it is done with.
+
+#ifndef HINT
+#define HINT "ca"
+#endif
+
+#ifndef LOADS
+#define LOADS 32
+#endif
+
+namespace {
+
+constexpr unsigned kLine = 128;
+
+__device__ __forceinline__ unsigned long long global_ns() {
+    unsigned long long now;
+    asm volatile("mov.u64 %0, %%globaltimer;" : "=l"(now)::"memory");
+    return now;
+}
+
+// Each of the three steps is a bijection on [0, 2^bits): an odd factor, a constant, a shift to the
+// right that is at least one.
+__device__ __forceinline__ unsigned mix(unsigned x, unsigned bits, unsigned seed) {
+    const unsigned mask = (1u << bits) - 1u, shift = bits / 2u + 1u;
+#pragma unroll
+    for (unsigned round = 0; round < 4; ++round) {
+        x = (x * 0x9e3779b1u + (seed >> (8u * round))) & mask;
+        x ^= x >> shift;
+        x = (x * 0x85ebca6bu) & mask;
+        x ^= x >> shift;
+    }
+    return x;
+}
+
+__device__ __forceinline__ unsigned place(unsigned i, unsigned bits, unsigned seed) {
+    const unsigned window = i >> bits;
+    return (window << bits) | mix(i & ((1u << bits) - 1u), bits, seed + window * 0xc2b2ae35u);
+}
+
+__device__ __forceinline__ unsigned long long follow(unsigned long long address) {
+    unsigned long long next;
+    asm volatile("ld.global." HINT ".u64 %0, [%1];" : "=l"(next) : "l"(address) : "memory");
+    return next;
+}
+
+}  // namespace
+
+// Link the ring in the `lines` lines at `base`; window = 2^bits lines.
+extern "C" __global__ void __launch_bounds__(1024)
+    chase_link(char* __restrict__ base, unsigned lines, unsigned bits, unsigned seed) {
+    const unsigned step = blockDim.x * gridDim.x;
+#pragma unroll 1
+    for (unsigned i = blockDim.x * blockIdx.x + threadIdx.x; i < lines; i += step) {
+        const unsigned next = i + 1 < lines ? i + 1 : 0;
+        char* const line = base + static_cast<size_t>(place(i, bits, seed)) * kLine;
+        *reinterpret_cast<char**>(line) =
+            base + static_cast<size_t>(place(next, bits, seed)) * kLine;
+    }
+}
+
+// LOADS * turns hops from the i-th line of the ring.
+// out = {address that it ends at, nanoseconds, cycles}: the two clocks are read before the first
+// load is issued and after the last one has come back.
+extern "C" __global__ void __launch_bounds__(1)
+    chase_run(unsigned long long* __restrict__ out, char* base, unsigned i, unsigned bits,
+              unsigned seed, unsigned turns) {
+    unsigned long long at = reinterpret_cast<unsigned long long>(base) +
+                            static_cast<size_t>(place(i, bits, seed)) * kLine;
+    const unsigned long long ns = global_ns();
+    const long long cycles = clock64();
+#pragma unroll 1
+    for (unsigned turn = 0; turn < turns; ++turn) {
+#pragma unroll
+        for (int k = 0; k < LOADS; ++k) at = follow(at);
+    }
+    // The clock is read when `at` is there: it is an operand of the read.
+    long long cycles_after;
+    asm volatile(
+        "{ .reg .pred p; setp.ne.u64 p, %1, 0; @p mov.u64 %0, %%clock64; @!p mov.u64 %0, 0; }"
+        : "=l"(cycles_after)
+        : "l"(at)
+        : "memory");
+    const unsigned long long ns_after = global_ns();
+    out[0] = at;
+    out[1] = ns_after - ns;
+    out[2] = static_cast<unsigned long long>(cycles_after - cycles);
+}
+
+// `hops` hops from the i-th line of the ring; each one's cycles, with those of reading the clock.
+// out = {address that it ends at}; took[hop] = cycles.
+extern "C" __global__ void __launch_bounds__(1)
+    chase_hops(unsigned long long* __restrict__ out, unsigned* __restrict__ took, char* base,
+               unsigned i, unsigned bits, unsigned seed, unsigned hops) {
+    extern __shared__ unsigned cycles[];  // a store to global memory would disturb the next hop
+    unsigned long long at = reinterpret_cast<unsigned long long>(base) +
+                            static_cast<size_t>(place(i, bits, seed)) * kLine;
+#pragma unroll 1
+    for (unsigned hop = 0; hop < hops; ++hop) {
+        unsigned before, after;
+        asm volatile("mov.u32 %0, %%clock;" : "=r"(before)::"memory");
+        at = follow(at);
+        asm volatile(
+            "{ .reg .pred p; setp.ne.u64 p, %1, 0; @p mov.u32 %0, %%clock; @!p mov.u32 %0, 0; }"
+            : "=r"(after)
+            : "l"(at)
+            : "memory");
+        cycles[hop] = after - before;
+    }
+    out[0] = at;
+    for (unsigned hop = 0; hop < hops; ++hop) took[hop] = cycles[hop];
+}

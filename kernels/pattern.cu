@@ -1,0 +1,75 @@
+// Contents of buffers: written before something is measured, and looked at afterwards.
+//
+// A pattern gives every 32-bit word a value that follows from its index alone.  Grids stride, so
+// that any one-dimensional launch will do.
+
+namespace {
+
+// Odd, so that words whose indices differ (modulo 2^32) differ: 2^32 over the golden ratio.
+constexpr unsigned kStep = 0x9e3779b1u;
+
+__device__ __forceinline__ unsigned pattern(size_t i, unsigned salt) {
+    return static_cast<unsigned>(i) * kStep + salt;
+}
+
+// 0, 1, 2 or 3: sums and products of a few of these are exact in single precision.
+__device__ __forceinline__ float small(size_t i, unsigned salt) {
+    return static_cast<float>(pattern(i, salt) >> 30);
+}
+
+template <typename Function>
+__device__ __forceinline__ void for_each(size_t n, Function function) {
+    const size_t step = static_cast<size_t>(blockDim.x) * gridDim.x;
+#pragma unroll 1
+    for (size_t i = static_cast<size_t>(blockDim.x) * blockIdx.x + threadIdx.x; i < n; i += step)
+        function(i);
+}
+
+// found[0] = words that differ; found[1] = 1 + the smallest index of one.
+__device__ __forceinline__ void report(unsigned long long* found, size_t i) {
+    atomicAdd(found, 1ull);
+    atomicMin(found + 1, static_cast<unsigned long long>(i) + 1);
+}
+
+}  // namespace
+
+// a[i] = pattern(i)
+extern "C" __global__ void __launch_bounds__(1024)
+    pattern_fill(unsigned* __restrict__ a, size_t n, unsigned salt) {
+    for_each(n, [=](size_t i) { a[i] = pattern(i, salt); });
+}
+
+// a[i] = a small whole number
+extern "C" __global__ void __launch_bounds__(1024)
+    pattern_fill_small(float* __restrict__ a, size_t n, unsigned salt) {
+    for_each(n, [=](size_t i) { a[i] = small(i, salt); });
+}
+
+// Is a[i] = pattern(i) everywhere?
+extern "C" __global__ void __launch_bounds__(1024)
+    pattern_check(unsigned long long* __restrict__ found, const unsigned* __restrict__ a, size_t n,
+                  unsigned salt) {
+    for_each(n, [=](size_t i) {
+        if (a[i] != pattern(i, salt)) report(found, i);
+    });
+}
+
+// Is a[i] = value everywhere?
+extern "C" __global__ void __launch_bounds__(1024)
+    pattern_check_value(unsigned long long* __restrict__ found, const unsigned* __restrict__ a,
+                        size_t n, unsigned value) {
+    for_each(n, [=](size_t i) {
+        if (a[i] != value) report(found, i);
+    });
+}
+
+// Is a[i] = x small(i, salt) + y small(i, salt + 1) + z small(i, salt + 2) everywhere?
+extern "C" __global__ void __launch_bounds__(1024)
+    pattern_check_linear(unsigned long long* __restrict__ found, const float* __restrict__ a,
+                         size_t n, unsigned salt, float x, float y, float z) {
+    for_each(n, [=](size_t i) {
+        const float expected =
+            x * small(i, salt) + (y * small(i, salt + 1) + z * small(i, salt + 2));
+        if (a[i] != expected) report(found, i);
+    });
+}

@@ -1,0 +1,432 @@
+"""The GPU as a backend: CuPy's calls behind the interface `Gpu`, and nothing that is computed.
+
+CuPy's memory pools are left alone: they round sizes up and hand out memory
+whose lines are still in the cache.  Every buffer is an allocation of its own.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import cupy
+import numpy as np
+import numpy.typing as npt
+
+from membench.backends.base import Device, Edge, Stamps, Tick
+from membench.backends.compile import Image, Resources, compile_source
+from membench.backends.gpu import Argument, Buffer, Properties, Variant
+from membench.errors import BackendUnavailable, DeviceLost, MembenchError
+from membench.kernel_files import kernel_names, read_kernel
+from membench.machine import Machine
+from membench.units import about_size
+
+HOLD_DEADLINE_NS = 10_000_000_000
+"""Nanoseconds after which a held queue goes on by itself; the sample is then void."""
+
+FLUSH_FACTOR = 2
+"""The flush writes and reads this many times the L2 cache, so that its slices all turn over."""
+
+_CONTROL = Variant("control.cu")
+_TICK_BYTES = 16
+_URGENT = -5  # CUDA's lower priorities go first; it caps them at the lowest that it has
+_HOST_FLAGS = {"pinned": 2, "wc": 6}  # cudaHostAllocMapped, and | cudaHostAllocWriteCombined
+
+# cudaError_t after which a context answers nothing any more (driver_types.h: "leaves the process
+# in an inconsistent state").
+_STICKY = frozenset({214, 220, 700, 702, 709, 710, 714, 715, 716, 717, 718, 719, 721, 999})
+
+# cudaError_t of a machine that CUDA cannot work on, and what to do (driver_types.h).
+_UNUSABLE = {
+    35: "the driver is older than CuPy's CUDA: update it, or install membench[cuda12]",
+    100: "no device is visible: look at CUDA_VISIBLE_DEVICES and at the container's devices",
+    101: "the device number does not exist: look at CUDA_VISIBLE_DEVICES",
+    46: "another process has the GPU for itself: end it, or ask for the mode 'default'",
+    802: "the fabric manager is not ready yet: wait, or see its log",
+    803: "the driver's library and its kernel module differ: reboot",
+    804: "this GPU cannot use a newer CUDA than its driver: install membench[cuda12]",
+}
+
+
+def open_cuda(machine: Machine, index: int) -> CudaBackend:
+    """The backend on ``machine.gpus.devices[index]``.
+
+    Raises:
+        BackendUnavailable: CUDA does not show that device, or cannot use it.
+    """
+    try:
+        count = cupy.cuda.runtime.getDeviceCount()
+    except cupy.cuda.runtime.CUDARuntimeError as error:
+        told = _UNUSABLE.get(error.status, "see what 'membench doctor' and nvidia-smi say")
+        raise BackendUnavailable(f"CUDA cannot be used: {error}", told) from error
+    wanted = machine.gpus.devices[index].uuid
+    ordinal = next((one for one in range(count) if wanted in _uuid_hashes(one)), None)
+    if ordinal is None:
+        raise BackendUnavailable(
+            "CUDA does not show the GPU that NVML named",
+            "look at CUDA_VISIBLE_DEVICES and at what 'nvidia-smi -L' lists",
+        )
+    with _explained("the GPU cannot be used"):
+        return CudaBackend(machine, ordinal)
+
+
+def _uuid_hashes(ordinal: int) -> tuple[str, ...]:
+    """The device's UUID as the snapshot may have it: hashed from NVML's form.
+
+    From the driver itself: CuPy's `getDeviceProperties` ends a UUID at its first zero byte.
+    """
+    driver = ctypes.CDLL("libcuda.so.1")
+    device, raw = ctypes.c_int(), (ctypes.c_uint8 * 16)()
+    if driver.cuDeviceGet(ctypes.byref(device), ordinal):
+        return ()
+    if driver.cuDeviceGetUuid_v2(raw, device):
+        return ()
+    text = str(uuid.UUID(bytes=bytes(raw)))
+    return tuple(
+        hashlib.sha256(f"{kind}-{text}".encode()).hexdigest()[:12] for kind in ("GPU", "MIG")
+    )
+
+
+@contextmanager
+def _explained(what: str) -> Iterator[None]:
+    """Turn CuPy's exceptions into ours; one that spoils the process becomes `DeviceLost`."""
+    try:
+        yield
+    except (cupy.cuda.runtime.CUDARuntimeError, cupy.cuda.driver.CUDADriverError) as error:
+        if error.status in _STICKY:
+            raise DeviceLost(f"{what}: {error}") from error
+        raise MembenchError(f"{what}: {error}") from error
+
+
+@dataclass(frozen=True)
+class DeviceMemory:
+    """Device memory; valid until it is taken back."""
+
+    address: int
+    size: int
+
+
+@dataclass(frozen=True)
+class HostMemory:
+    """Page-locked memory, mapped for the device at the same address; valid until taken back."""
+
+    address: int
+    size: int
+
+    @cached_property
+    def array(self) -> npt.NDArray[np.uint8]:
+        """The bytes for the host."""
+        return np.ctypeslib.as_array((ctypes.c_uint8 * self.size).from_address(self.address))
+
+
+@dataclass(frozen=True)
+class CudaKernel:
+    """A loaded function."""
+
+    entry: str
+    resources: Resources
+    function: Any
+
+    @property
+    def registers(self) -> int:
+        """Of a thread."""
+        return self.resources.registers
+
+    @property
+    def shared_bytes(self) -> int:
+        """Static, of a block."""
+        return self.resources.shared_bytes
+
+
+class CudaBackend:
+    """One GPU in this process: the interfaces `DeviceBackend` and `Gpu`.
+
+    Attributes:
+        timer: CUDA events.
+        resolution_ns: of their difference, which CuPy gives as milliseconds in single precision.
+    """
+
+    timer = "cuda_event"
+    resolution_ns = 500.0
+
+    def __init__(self, machine: Machine, ordinal: int) -> None:
+        self.machine = machine
+        self._device = cupy.cuda.Device(ordinal)
+        self._device.use()
+        self.properties = _properties(cupy.cuda.runtime.getDeviceProperties(ordinal))
+        self._queue = cupy.cuda.Stream(non_blocking=True)
+        self._events = {edge: cupy.cuda.Event() for edge in Edge}
+        self._kernels: dict[tuple[Variant, str], CudaKernel] = {}
+        self._modules: dict[Variant, tuple[Image, Any]] = {}
+        self._given: list[DeviceMemory | HostMemory] = []
+        self._ticket = 0
+        self._words = self._host(64, "pinned")
+        self._words.array[:] = 0
+        self._ticks = self._host(len(Edge) * _TICK_BYTES * self.properties.sms, "pinned")
+        self._control = {
+            entry: self.kernel(_CONTROL, f"control_{entry}")
+            for entry in ("hold", "probe", "idle", "sweep")
+        }
+
+    @cached_property
+    def kernel_digest(self) -> str:
+        """Digest of every CUDA source, and of the compiler's version."""
+        digest = hashlib.sha256(self._modules[_CONTROL][0].compiler.encode())
+        for name in kernel_names():
+            digest.update(name.encode() + b"\0" + read_kernel(name).encode())
+        return digest.hexdigest()
+
+    def describe(self) -> Device:
+        """The GPU, its driver, and the CUDA version that runs here."""
+        version = cupy.cuda.runtime.runtimeGetVersion()
+        cuda = f"{version // 1000}.{version % 1000 // 10}"
+        return Device("cuda", self.properties.name, self.machine.gpus.driver, cuda)
+
+    # The measuring order.
+
+    def flush(self) -> None:
+        """Queue: write, then read, twice the L2 cache."""
+        scratch, sink = self._flushed
+        self.fill(scratch, 0)
+        args = (scratch, sink, np.uint64(scratch.size // 16))
+        self.launch(self._control["sweep"], 4 * self.properties.sms, 256, args)
+
+    def synchronize(self) -> None:
+        """Wait for the measured queue."""
+        with _explained("the GPU stopped"):
+            self._queue.synchronize()
+
+    def block(self) -> None:
+        """Queue: hold until `release`."""
+        self._ticket += 1
+        args = (self._words, np.int32(self._ticket), np.uint64(HOLD_DEADLINE_NS))
+        self.launch(self._control["hold"], 1, 1, args)
+
+    def release(self) -> None:
+        """Let the queue go on, at once."""
+        self._words.array.view(np.int32)[0] = self._ticket
+
+    def probe(self, edge: Edge) -> None:
+        """Queue: the clocks of every SM."""
+        half = _TICK_BYTES * self.properties.sms
+        begin = edge.value * half
+        self._ticks.array[begin : begin + half] = 0
+        args = (np.uint64(self._ticks.address + begin),)
+        self.launch(self._control["probe"], self.properties.sms, 1, args)
+
+    def mark(self, edge: Edge) -> None:
+        """Queue: an event."""
+        self._events[edge].record(self._queue)
+
+    def idle(self) -> None:
+        """Queue: an empty kernel."""
+        self.launch(self._control["idle"], 1, 1, ())
+
+    def stamps(self) -> Stamps:
+        """The time between the events, and the clocks of the first SM that both probes reached."""
+        with _explained("the events cannot be read"):
+            elapsed = cupy.cuda.get_elapsed_time(
+                self._events[Edge.BEFORE], self._events[Edge.AFTER]
+            )
+        before, after = self._ticks.array.view(np.uint64).reshape(len(Edge), -1, 2)
+        reached = np.flatnonzero((before[:, 0] != 0) & (after[:, 0] != 0))
+        sm = int(reached[0]) if reached.size else 0
+        return Stamps(
+            elapsed_ns=elapsed * 1e6,
+            before=Tick(int(before[sm, 0]), int(before[sm, 1])),
+            after=Tick(int(after[sm, 0]), int(after[sm, 1])),
+            overdue=int(self._words.array.view(np.int32)[1]) == self._ticket > 0,
+        )
+
+    # What a bench asks for.
+
+    def allocate(self, size: int) -> DeviceMemory:
+        """An allocation of its own."""
+        memory = self._device_memory(size)
+        self._given.append(memory)
+        return memory
+
+    def host(self, size: int, kind: str = "pinned") -> HostMemory:
+        """Page-locked memory, not from CuPy's pool."""
+        memory = self._host(size, kind)
+        self._given.append(memory)
+        return memory
+
+    def upload(self, target: Buffer, data: npt.NDArray[Any], offset: int = 0) -> None:
+        """By a synchronous copy, after all queued work."""
+        self.synchronize()
+        data = np.ascontiguousarray(data)
+        _within(target, offset, data.nbytes)
+        with _explained("a copy to the GPU failed"):
+            cupy.cuda.runtime.memcpy(
+                target.address + offset,
+                data.ctypes.data,
+                data.nbytes,
+                cupy.cuda.runtime.memcpyDefault,
+            )
+
+    def download(
+        self, source: Buffer, dtype: npt.DTypeLike, count: int, offset: int = 0
+    ) -> npt.NDArray[Any]:
+        """By a synchronous copy, after all queued work."""
+        self.synchronize()
+        data = np.empty(count, dtype)
+        _within(source, offset, data.nbytes)
+        with _explained("a copy from the GPU failed"):
+            cupy.cuda.runtime.memcpy(
+                data.ctypes.data,
+                source.address + offset,
+                data.nbytes,
+                cupy.cuda.runtime.memcpyDefault,
+            )
+        return data
+
+    def fill(self, target: Buffer, byte: int, stream: Any = None) -> None:
+        """Queue: memset."""
+        queue = stream or self._queue
+        cupy.cuda.runtime.memsetAsync(target.address, byte, target.size, queue.ptr)
+
+    def copy(self, target: int, source: int, size: int, stream: Any = None) -> None:
+        """Queue: memcpy; the driver knows from the addresses which way."""
+        queue = stream or self._queue
+        kind = cupy.cuda.runtime.memcpyDefault
+        cupy.cuda.runtime.memcpyAsync(target, source, size, kind, queue.ptr)
+
+    def kernel(self, variant: Variant, entry: str) -> CudaKernel:
+        """Compiled by `compile_source`, loaded as it is, ready for all the shared memory."""
+        key = (variant, entry)
+        if key not in self._kernels:
+            image, module = self._module(variant)
+            with _explained(f"{variant.file} has no entry {entry}"):
+                function = module.get_function(entry)
+                resources = image.resources[entry]
+                _opt_in(function, self.properties.shared_per_block - resources.shared_bytes)
+            self._kernels[key] = CudaKernel(entry, resources, function)
+        return self._kernels[key]
+
+    def launch(
+        self,
+        kernel: CudaKernel,
+        grid: int,
+        block: int,
+        args: Sequence[Argument],
+        *,
+        shared: int = 0,
+        stream: Any = None,
+    ) -> None:
+        """Queue a kernel."""
+        passed = tuple(
+            arg if isinstance(arg, np.generic) else np.uint64(arg.address) for arg in args
+        )
+        with _explained(f"{kernel.entry} cannot be launched"):
+            kernel.function((grid,), (block,), passed, shared, stream or self._queue)
+
+    def occupancy(self, kernel: CudaKernel, block: int, shared: int = 0) -> int:
+        """As the driver computes it."""
+        return int(
+            cupy.cuda.driver.occupancyMaxActiveBlocksPerMultiprocessor(
+                kernel.function.ptr, block, shared
+            )
+        )
+
+    def stream(self, *, urgent: bool = False) -> Any:
+        """A queue of its own."""
+        return cupy.cuda.Stream(non_blocking=True, priority=_URGENT if urgent else 0)
+
+    def wait(self, stream: Any) -> None:
+        """Wait for it."""
+        with _explained("the GPU stopped"):
+            stream.synchronize()
+
+    def capture(self, run: Callable[[], None]) -> Callable[[], None]:
+        """As a CUDA graph of the measured queue."""
+        with _explained("a graph cannot be captured"):
+            self._queue.begin_capture()
+            try:
+                run()
+            finally:
+                graph = self._queue.end_capture()
+        return lambda: graph.launch(self._queue)
+
+    def reclaim(self) -> None:
+        """Free what the last case was given."""
+        self.synchronize()
+        while self._given:
+            _free(self._given.pop())
+
+    def close(self) -> None:
+        """Free all memory; the driver ends the rest with the process."""
+        self.release()
+        with suppress(MembenchError):  # a device that is lost has nothing left to give back
+            self.reclaim()
+
+    # Inside.
+
+    @cached_property
+    def _flushed(self) -> tuple[DeviceMemory, DeviceMemory]:
+        size = FLUSH_FACTOR * self.properties.l2_bytes
+        return self._device_memory(size), self._device_memory(16)
+
+    @staticmethod
+    def _device_memory(size: int) -> DeviceMemory:
+        with _explained(f"{about_size(size)} of GPU memory cannot be had"):
+            return DeviceMemory(cupy.cuda.runtime.malloc(size), size)
+
+    @staticmethod
+    def _host(size: int, kind: str) -> HostMemory:
+        with _explained(f"{about_size(size)} of {kind} memory cannot be had"):
+            return HostMemory(cupy.cuda.runtime.hostAlloc(size, _HOST_FLAGS[kind]), size)
+
+    def _module(self, variant: Variant) -> tuple[Image, Any]:
+        if variant not in self._modules:
+            image = compile_source(variant.file, variant.options, self.properties.arch)
+            # Not RawModule: that loads from a path, and the image is here.
+            module = cupy.cuda.Module()
+            with _explained(f"{variant.file} as compiled by NVRTC {image.compiler} does not load"):
+                module.load(image.cubin)
+            self._modules[variant] = (image, module)
+        return self._modules[variant]
+
+
+def _free(memory: DeviceMemory | HostMemory) -> None:
+    with _explained("memory cannot be given back"):
+        if isinstance(memory, HostMemory):
+            cupy.cuda.runtime.freeHost(memory.address)
+        else:
+            cupy.cuda.runtime.free(memory.address)
+
+
+def _within(buffer: Buffer, offset: int, size: int) -> None:
+    if offset < 0 or offset + size > buffer.size:
+        raise ValueError(f"{size} bytes at {offset} do not lie in a buffer of {buffer.size}")
+
+
+def _opt_in(function: Any, shared: int) -> None:
+    """Let a kernel have more than 48 KiB of dynamic shared memory: all that is left."""
+    attribute = cupy.cuda.driver.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
+    cupy.cuda.driver.funcSetAttribute(function.ptr, attribute, shared)
+
+
+def _properties(found: dict[str, Any]) -> Properties:
+    return Properties(
+        name=found["name"].decode(),
+        arch=f"{found['major']}{found['minor']}",
+        sms=found["multiProcessorCount"],
+        l2_bytes=found["l2CacheSize"],
+        shared_per_block=found["sharedMemPerBlockOptin"],
+        shared_per_sm=found["sharedMemPerMultiprocessor"],
+        threads_per_sm=found["maxThreadsPerMultiProcessor"],
+        memory_bytes=found["totalGlobalMem"],
+        memory_khz=found["memoryClockRate"],
+        bus_bits=found["memoryBusWidth"],
+        sm_khz=found["clockRate"],
+        concurrent_managed=bool(found["concurrentManagedAccess"]),
+        pageable_access=bool(found["pageableMemoryAccess"]),
+        host_page_tables=bool(found["pageableMemoryAccessUsesHostPageTables"]),
+    )

@@ -1,0 +1,101 @@
+"""Known contents for GPU buffers, and the proof afterwards that they are what they must be.
+
+The Python side of ``kernels/pattern.cu``: every 32-bit word follows from its index.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from membench.backends.gpu import Buffer, Gpu, Variant
+from membench.errors import VerificationFailed
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+STEP = 0x9E3779B1
+"""What the pattern grows by from word to word, modulo 2^32."""
+
+POISON = 0xA5
+"""Byte of what must be overwritten."""
+
+_FILE = Variant("pattern.cu")
+_BLOCK = 256
+_BLOCKS_PER_SM = 8
+
+
+def pattern(first: int, count: int, salt: int) -> npt.NDArray[np.uint32]:
+    """The words ``first`` .. ``first + count - 1``."""
+    index = np.arange(first, first + count, dtype=np.uint64)
+    return (index * np.uint64(STEP) + np.uint64(salt)).astype(np.uint32)
+
+
+def small(first: int, count: int, salt: int) -> npt.NDArray[np.float32]:
+    """The small whole numbers 0 to 3 at the same words."""
+    return (pattern(first, count, salt) >> np.uint32(30)).astype(np.float32)
+
+
+def pattern_sum(count: int, salt: int) -> int:
+    """Sum of the first ``count`` words modulo 2^32, in closed form."""
+    return (STEP * (count * (count - 1) // 2) + salt * count) % 2**32
+
+
+class Patterns:
+    """Fills and checks buffers on a GPU; both are queued after all work before them."""
+
+    def __init__(self, gpu: Gpu) -> None:
+        self._gpu = gpu
+        self._grid = _BLOCKS_PER_SM * gpu.properties.sms
+        self._found = gpu.allocate(16)
+        # Loaded now: a first launch behind a held queue would wait for itself.
+        self._kernels = {
+            entry: gpu.kernel(_FILE, f"pattern_{entry}")
+            for entry in ("fill", "fill_small", "check", "check_value", "check_linear")
+        }
+
+    def fill(self, target: Buffer, salt: int) -> None:
+        """The pattern."""
+        self._launch("fill", target, np.uint64(target.size // 4), np.uint32(salt))
+
+    def fill_small(self, target: Buffer, salt: int) -> None:
+        """Small whole numbers in single precision."""
+        self._launch("fill_small", target, np.uint64(target.size // 4), np.uint32(salt))
+
+    def poison(self, target: Buffer) -> None:
+        """What nothing that is measured writes."""
+        self._gpu.fill(target, POISON)
+
+    def check(self, what: str, target: Buffer, salt: int) -> None:
+        """Raise `VerificationFailed` unless ``target`` holds the pattern."""
+        self._check(what, "check", target, np.uint32(salt))
+
+    def check_value(self, what: str, target: Buffer, value: int) -> None:
+        """Raise `VerificationFailed` unless every word of ``target`` is ``value``."""
+        self._check(what, "check_value", target, np.uint32(value))
+
+    def check_linear(
+        self, what: str, target: Buffer, salt: int, factors: tuple[float, float, float]
+    ) -> None:
+        """Raise `VerificationFailed` unless ``target`` is a sum of small whole numbers.
+
+        Word i must be ``x small(i, salt) + (y small(i, salt + 1) + z small(i, salt + 2))``
+        with (x, y, z) the ``factors``.
+        """
+        x, y, z = (np.float32(factor) for factor in factors)
+        self._check(what, "check_linear", target, np.uint32(salt), x, y, z)
+
+    def _check(self, what: str, entry: str, target: Buffer, *more: np.generic) -> None:
+        self._gpu.upload(self._found, np.array([0, 2**64 - 1], np.uint64))
+        words = target.size // 4
+        self._launch(entry, self._found, target, np.uint64(words), *more)
+        wrong, first = (int(word) for word in self._gpu.download(self._found, np.uint64, 2))
+        if wrong:
+            value = self._gpu.download(target, np.uint32, 1, 4 * (first - 1))[0]
+            raise VerificationFailed(
+                f"{what}: {wrong} of {words} words are wrong, the first at {first - 1}: {value:#x}"
+            )
+
+    def _launch(self, entry: str, *args: Buffer | np.generic) -> None:
+        self._gpu.launch(self._kernels[entry], self._grid, _BLOCK, args)

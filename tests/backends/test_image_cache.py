@@ -1,0 +1,94 @@
+"""Compilations on disk: taken as they are or made anew, whatever lies there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from membench.backends import compile as compiling
+from membench.backends.compile import compile_source
+from membench.backends.image_cache import image_key, load_image, store_image
+
+ARGS = ("control.cu", ("-DNOTHING=1",), "90")
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    return tmp_path / "membench" / "images"
+
+
+@pytest.fixture
+def compilations(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    done: list[str] = []
+    true = compiling.compile_text
+
+    def compile_text(file: str, text: str, options: tuple[str, ...], arch: str) -> object:
+        done.append(file)
+        return true(file, text, options, arch)
+
+    monkeypatch.setattr(compiling, "compile_text", compile_text)
+    compile_source.cache_clear()
+    return done
+
+
+def test_the_next_process_gets_the_very_same(cache: Path, compilations: list[str]) -> None:
+    first = compile_source(*ARGS)
+    compile_source.cache_clear()  # as the next process begins
+    assert compile_source(*ARGS) == first
+    assert compilations == ["control.cu"]
+    assert len(list(cache.iterdir())) == 1
+    assert cache.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize(
+    "damage", [b"", b"{", b"[]", b'{"cubin": "%%%"}', b'{"cubin": ""}', b"\xff\xfe"]
+)
+def test_what_is_damaged_is_made_anew(cache: Path, compilations: list[str], damage: bytes) -> None:
+    first = compile_source(*ARGS)
+    (kept,) = cache.iterdir()
+    kept.write_bytes(damage)
+    compile_source.cache_clear()
+    assert compile_source(*ARGS).cubin == first.cubin
+    assert compilations == ["control.cu"] * 2
+    assert kept.stat().st_size > 1000
+
+
+@pytest.mark.usefixtures("cache")
+def test_everything_that_the_code_follows_from_is_in_the_key(
+    compilations: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compile_source(*ARGS)
+    compile_source("control.cu", ("-DNOTHING=2",), "90")
+    compile_source("control.cu", ("-DNOTHING=1",), "80")
+    compile_source.cache_clear()
+    monkeypatch.setattr(compiling, "_headers", lambda: {"vector.cuh": "#pragma once\n"})
+    compile_source(*ARGS)
+    compile_source.cache_clear()
+    monkeypatch.setattr(compiling, "_compiler", lambda: "99.9")
+    compile_source(*ARGS)
+    assert compilations == ["control.cu"] * 5
+
+
+def test_without_a_place_to_keep_them_they_are_made_each_time(
+    tmp_path: Path, compilations: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(blocked))
+    for _ in range(2):
+        compile_source(*ARGS)
+        compile_source.cache_clear()
+    assert compilations == ["control.cu"] * 2
+
+
+def test_a_key_tells_lists_apart_that_join_to_the_same() -> None:
+    assert image_key([b"ab", b"c"]) != image_key([b"a", b"bc"]) != image_key([b"abc"])
+
+
+def test_nothing_is_found_under_another_key(cache: Path) -> None:
+    store_image("aa", {"cubin": b"\x7fELF", "log": "x"})
+    assert load_image("aa") == {"cubin": b"\x7fELF", "log": "x"}
+    assert load_image("ab") is None
+    assert [path.name for path in cache.iterdir()] == ["aa.json"]

@@ -1,0 +1,96 @@
+"""Every CUDA source compiles for every architecture, bare and as the profiles ask for it."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from asking_gpu import variants_of_all_profiles
+
+from membench.backends.compile import ARCHITECTURES, compile_source
+from membench.errors import BackendUnavailable, MembenchError
+from membench.kernel_files import kernel_names, kernel_root, read_kernel
+from membench.machine import snapshot
+
+# Beside those that are proven: older, newer, and the feature sets of one architecture.
+BARE = (*ARCHITECTURES, "75", "90a", "103")
+
+
+def test_sources_need_no_include_path() -> None:
+    for path in (*kernel_root().glob("*.cu"), *kernel_root().glob("*.cuh")):
+        assert not re.search(r"#\s*include\s*<", path.read_text()), path.name
+
+
+@pytest.mark.parametrize("arch", BARE)
+@pytest.mark.parametrize("file", kernel_names())
+def test_compiles_bare(file: str, arch: str) -> None:
+    image = compile_source(file, (), arch)
+    assert image.resources
+    assert all(not each.local_bytes for each in image.resources.values())
+    assert image.cubin.startswith(b"\x7fELF")
+    assert f".target sm_{arch}" in image.ptx
+
+
+@pytest.mark.parametrize("arch", ARCHITECTURES)
+def test_compiles_as_every_case_of_every_profile_asks_for_it(arch: str) -> None:
+    variants = variants_of_all_profiles(arch, snapshot())
+    assert {variant.file for variant in variants} == set(kernel_names())
+    for variant in sorted(variants, key=str):
+        image = compile_source(variant.file, variant.options, arch)
+        assert all(not each.local_bytes for each in image.resources.values()), variant
+
+
+SPILLS = """
+extern "C" __global__ void __launch_bounds__(1024, 2) spills(const float* a, float* b) {
+    float x[64];
+#pragma unroll
+    for (int i = 0; i < 64; ++i) x[i] = a[i * 1024 + threadIdx.x];
+    __syncthreads();
+#pragma unroll
+    for (int i = 0; i < 64; ++i) b[i * 1024 + threadIdx.x] = x[63 - i] * x[i];
+}
+"""
+INDEXES = """
+extern "C" __global__ void indexes(const int* a, int* b) {
+    int x[32];
+    for (int i = 0; i < 32; ++i) x[a[i] & 31] = a[32 + i];
+    b[threadIdx.x] = x[threadIdx.x & 31];
+}
+"""
+UNUSED = 'extern "C" __global__ void unused(int* a) { int nothing; a[0] = 1; }'
+WRONG = 'extern "C" __global__ void wrong(int* a) { a[0] = missing; }'
+
+
+@pytest.mark.parametrize(
+    ("source", "complaint"),
+    [
+        (SPILLS, "spill"),
+        (INDEXES, "local memory"),
+        (UNUSED, "never referenced"),
+        (WRONG, "missing"),
+    ],
+)
+def test_what_would_spoil_a_number_does_not_compile(
+    source: str, complaint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("membench.backends.compile.read_kernel", lambda _file: source)
+    with pytest.raises(MembenchError, match=f"(?i){complaint}"):
+        compile_source(f"{complaint}.cu", (), "90")
+
+
+def test_an_architecture_that_the_compiler_does_not_know_is_named() -> None:
+    with pytest.raises(
+        BackendUnavailable, match=r"does not know compute capability 5\.5"
+    ) as caught:
+        compile_source("stream.cu", (), "55")
+    assert "newer" in caught.value.hint
+
+
+def test_a_source_that_does_not_exist_is_named() -> None:
+    with pytest.raises(MembenchError, match=r"no CUDA source 'nothing\.cu'"):
+        compile_source("nothing.cu", (), "90")
+
+
+def test_the_same_arguments_are_compiled_once() -> None:
+    assert compile_source("stream.cu", (), "90") is compile_source("stream.cu", (), "90")
+    assert read_kernel("stream.cu")

@@ -1,0 +1,148 @@
+"""The pointer chase on the emulator: the ring, every hop, and what is loaded how often."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from emulator import EmulatedGpu, EmulationError, small
+from hypothesis import given
+from hypothesis import strategies as st
+from proof import observe
+
+from membench.backends.compile import Image, compile_source, compile_text
+from membench.backends.gpu import Variant
+from membench.backends.gpu_ring import Ring
+from membench.benches import gpu_chase
+from membench.benches.gpu_chase import LINE, sensible, tier
+from membench.errors import VerificationFailed
+from membench.kernel_files import read_kernel
+from membench.machine import snapshot
+from membench.registry import registry
+from membench.terms import Metric, Stat, Tier
+from membench.units import GIB, KIB, MIB
+
+CHASE = registry().benches["gpu/chase"]
+POWERS = st.integers(1, 12).map(lambda bits: 1 << bits)
+
+
+@given(POWERS, POWERS, st.integers(0, 2**32 - 1))
+def test_a_ring_is_one_cycle_over_all_lines(lines: int, window: int, seed: int) -> None:
+    ring = Ring(lines, min(window, lines), seed)
+    assert sorted(ring.place(index) for index in range(lines)) == list(range(lines))
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_a_window_is_done_before_the_next_begins(seed: int) -> None:
+    ring = Ring(256, 32, seed)
+    assert [ring.place(index) // 32 for index in range(256)] == [n // 32 for n in range(256)]
+
+
+def test_the_order_is_not_one_that_a_prefetcher_knows() -> None:
+    ring = Ring(1 << 16, 1 << 16, 0x5EED)
+    steps = np.diff([ring.place(index) for index in range(1 << 16)])
+    _, counts = np.unique(steps, return_counts=True)
+    assert counts.max() < 64  # no stride is common
+    assert np.abs(steps).mean() > (1 << 16) / 4  # a third, where both ends are random
+    halves = np.array([ring.place(index) for index in range(1 << 10)]) < 1 << 15
+    assert 0.4 < halves.mean() < 0.6
+
+
+@pytest.mark.parametrize(
+    ("lines", "window", "said"),
+    [(3, 2, "lines must be a power of two"), (4, 1, "window must be"), (4, 8, "is more than")],
+)
+def test_what_is_no_ring_is_refused(lines: int, window: int, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        Ring(lines, window, 1)
+
+
+@pytest.mark.parametrize("arch", ["80", "90", "120"])
+@pytest.mark.parametrize(("lines", "window"), [(64, 64), (256, 16), (2, 2)])
+def test_the_device_links_the_ring_that_the_host_knows(lines: int, window: int, arch: str) -> None:
+    gpu = EmulatedGpu(small(1, arch))
+    ring = Ring(lines, window, 77)
+    memory = gpu.allocate(lines * LINE)
+    link = gpu.kernel(Variant.of("chase.cu"), "chase_link")
+    args = (memory, np.uint32(lines), np.uint32(ring.bits), np.uint32(77))
+    gpu.launch(link, 2, 32, args)
+    for index in range(lines):
+        at = LINE * ring.place(index)
+        found = int(gpu.download(memory, np.uint64, 1, at)[0]) - memory.address
+        assert found == LINE * ring.place((index + 1) % lines)
+
+
+@pytest.fixture
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few hops: the emulator makes some thousand a second."""
+    monkeypatch.setattr(gpu_chase, "HOPS", 64)
+    monkeypatch.setattr(gpu_chase, "TIMED_HOPS", 40)
+    monkeypatch.setattr(gpu_chase, "LAUNCHES", 2)
+
+
+@pytest.mark.parametrize("hint", ["ca", "cg", "cv"])
+@pytest.mark.usefixtures("short")
+def test_every_hop_is_one_load_with_its_operator(hint: str) -> None:
+    gpu = EmulatedGpu(small(1))
+    size = 8 * KIB
+    work, observation = observe(CHASE, {"size": size, "tlb": "cold", "hint": hint}, gpu)
+    lines = size // LINE
+    walked = (lines + 2 * max(64, lines)) + 2 * 40  # warming, two launches, two of single hops
+    loads = sum(
+        counts.executed(f"ld.volatile.global.{hint}") + counts.executed(f"ld.global.{hint}.u64")
+        for counts in gpu.counts.values()
+    )
+    assert loads == walked
+    assert {run.block for run in gpu.ran if run.entry != "chase_link"} == {1}
+    assert work.size_bytes == size
+    kept = observation.samples
+    assert len(kept[Metric.LATENCY, Stat.MEDIAN]) == 2
+    assert len(kept[Metric.LATENCY, Stat.P99]) == 80
+
+
+@pytest.mark.usefixtures("short")
+def test_beyond_the_cache_nothing_is_walked_twice() -> None:
+    gpu = EmulatedGpu(small(1, l2_bytes=16 * KIB))
+    observe(CHASE, {"size": 256 * KIB, "tlb": "cold", "hint": "ca"}, gpu)
+    assert [run.entry for run in gpu.ran if run.entry != "chase_link"] == (
+        ["chase_run"] * 2 + ["chase_hops"] * 2
+    )
+
+
+MUTANTS = [
+    ("next = i + 1 < lines ? i + 1 : 0", "next = i + 2 < lines ? i + 2 : 0"),
+    ("at = follow(at);\n        asm", "follow(at);\n        asm"),
+    ("turn < turns; ++turn", "turn + 1 < turns; ++turn"),
+    ("x = (x * 0x85ebca6bu)", "x = (x * 0x85ebca6au)"),  # even: no bijection
+]
+
+
+@pytest.mark.parametrize(("before", "after"), MUTANTS)
+@pytest.mark.usefixtures("short")
+def test_a_mutant_ends_somewhere_else(before: str, after: str) -> None:
+    source = read_kernel("chase.cu")
+    assert before in source
+
+    def compile_mutant(file: str, options: tuple[str, ...], arch: str) -> Image:
+        if file != "chase.cu":
+            return compile_source(file, options, arch)
+        return compile_text("mutant.cu", source.replace(before, after), options, arch)
+
+    gpu = EmulatedGpu(small(1), compile_=compile_mutant)
+    # It ends at another line, or at one that nothing points to.
+    with pytest.raises((VerificationFailed, EmulationError)):
+        observe(CHASE, {"size": 8 * KIB, "tlb": "cold", "hint": "ca"}, gpu)
+
+
+def test_tiers_follow_the_footprint() -> None:
+    machine = snapshot()
+    assert [tier(machine, size) for size in (2 * KIB, 64 * KIB, MIB, 50 * MIB, 64 * MIB)] == [
+        *(Tier.L1, Tier.L1, Tier.L2, Tier.L2, Tier.HBM)
+    ]
+
+
+def test_the_grid_leaves_out_what_says_nothing_new() -> None:
+    assert sensible("full", 4 * MIB, "warm", "ca")
+    assert not sensible("full", 2 * MIB, "warm", "ca")
+    assert sensible("full", GIB, "cold", "cv")
+    assert not sensible("full", 2 * GIB, "cold", "cv")
+    assert not sensible("full", GIB, "warm", "cg")

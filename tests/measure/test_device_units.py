@@ -1,0 +1,206 @@
+"""A case on a device from the request to the unit; tuning; recording and playing back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from replay import read_recording, replayed
+from scripted_device import ScriptedDevice
+
+from membench.backends.base import DeviceBackend
+from membench.case import TUNED, Bench, Config, Needs, axis, bench
+from membench.errors import SchemaError, skip
+from membench.machine import snapshot
+from membench.measure.availability import Site
+from membench.measure.options import RunOptions
+from membench.measure.plan import make_plan, planned
+from membench.measure.protocol import Request
+from membench.measure.recording import VARIABLE, RecordingDevice, keep, recorded
+from membench.measure.stopwatch import Stopwatches
+from membench.measure.worker import answer
+from membench.record.plan import PlannedCase
+from membench.record.rows import rows
+from membench.record.table import read_rows, write_rows
+from membench.record.unit import Unit
+from membench.registry import Registry
+from membench.terms import BytesConvention, Status
+from membench.work import Timed, Work
+
+SIZE = 1_000_000
+NS = {1: 500_000.0, 2: 250_000.0, 4: 300_000.0}
+"""Nanoseconds of an iteration by the unrolling that the bench is configured with."""
+
+
+def unrollings(_gpu: Any, **_axes: Any) -> Iterator[Config]:
+    for unroll in (1, 2, 4, 8):
+        yield {"unroll": unroll}
+
+
+@bench(
+    "hbm/thing",
+    version=1,
+    needs=Needs.GPU,
+    configs=unrollings,
+    tunes=("vec",),
+)
+@axis("vec", quick=16)
+@axis("config", quick=("", TUNED))
+def thing(gpu: ScriptedDevice, vec: int | str, config: Config) -> Work:
+    """Something to time."""
+    unroll = config.get("unroll", 1)
+    if unroll not in NS:
+        skip("too much")
+    gpu.ns = NS[unroll]
+    return Timed(
+        run=gpu.run,
+        size_bytes=SIZE,
+        bytes_moved=SIZE,
+        bytes_convention=BytesConvention.PAYLOAD,
+        min_sample_s=0.0005,
+        flags=("cache-served",),
+    )
+
+
+MACHINE = snapshot()
+BENCHES = {"hbm/thing": thing}
+CASES = [planned(case, Registry(BENCHES), Site(MACHINE)) for case in thing.cases("quick", MACHINE)]
+DEFAULT, BEST = CASES
+
+
+def asked(
+    device: ScriptedDevice, request: Request, benches: dict[str, Bench] | None = None
+) -> Unit:
+    return answer(request, benches or BENCHES, lambda _case: device, Stopwatches())
+
+
+def test_a_tuned_case_leaves_out_what_its_configuration_decides() -> None:
+    assert [case.id for case in CASES] == ["hbm/thing/vec=16", "hbm/thing/config=best"]
+    assert [case.tuned for case in CASES] == [False, True]
+
+
+def test_a_unit_says_how_its_number_was_made() -> None:
+    device = ScriptedDevice(ghz=1.98)
+    unit = asked(device, Request(1, DEFAULT))
+    assert unit.status is Status.OK, unit.reason
+    assert unit.readings[0].value == SIZE / 500_000.0
+    assert (unit.timer, unit.backend) == ("scripted_event", "cuda")
+    assert (unit.cache_state, unit.stop_reason, unit.converged) == ("hot", "count", None)
+    assert unit.sm_mhz == pytest.approx(1980.0, rel=1e-4)
+    assert unit.detail["floor_ns"] == 1000
+    assert unit.detail["sm_mhz_low"] == 1980
+    assert unit.flags == ("cache-served",)
+    assert device.reclaimed == 1
+
+
+def test_tuning_takes_the_fastest_that_can_run_and_reports_no_number() -> None:
+    device = ScriptedDevice()
+    unit = asked(device, Request(1, BEST, tune=True))
+    assert unit.status is Status.OK, unit.reason
+    assert unit.detail == {"unroll": 2}
+    assert unit.readings == ()
+    assert device.reclaimed == 4  # also after the one that was skipped
+
+
+def test_a_tuned_case_runs_with_what_was_chosen_and_says_so() -> None:
+    unit = asked(ScriptedDevice(), Request(3, BEST, config={"unroll": 4}))
+    assert unit.readings[0].value == SIZE / 300_000.0
+    assert unit.detail["unroll"] == 4
+
+
+def test_where_no_configuration_can_run_the_case_is_skipped() -> None:
+    def nothing(_gpu: Any, **_axes: Any) -> Iterator[Config]:
+        yield {"unroll": 8}
+
+    unit = asked(
+        ScriptedDevice(),
+        Request(1, BEST, tune=True),
+        {"hbm/thing": replace(thing, configs=nothing)},
+    )
+    assert (unit.status, unit.reason) == (Status.SKIPPED, "too much")
+
+
+def test_buffers_are_taken_back_from_a_case_that_fails() -> None:
+    def fail(_number: int) -> None:
+        raise RuntimeError("illegal address")
+
+    device = ScriptedDevice(on_work=fail)
+    unit = asked(device, Request(1, DEFAULT))
+    assert (unit.status, unit.reason) == (Status.FAILED, "RuntimeError: illegal address")
+    assert device.reclaimed == 1
+    assert not device.held
+
+
+# Recording and playing back.
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> Callable[[list[PlannedCase]], tuple[Path, list[Unit]]]:
+    def make(cases: list[PlannedCase]) -> tuple[Path, list[Unit]]:
+        path = tmp_path / "recording.jsonl"
+        environ = {VARIABLE: str(path)}
+        device = ScriptedDevice()
+        noise = iter(range(1, 10**6))
+        device.on_work = lambda _number: setattr(device, "ns", 400_000.0 + 37 * next(noise))
+        listened = recorded(device, environ)
+        assert isinstance(listened, RecordingDevice)
+        stopwatches, units = Stopwatches(), []
+        for round_ in (1, 2):
+            for case in cases:
+                request = Request(round_, case, iters=None if round_ == 1 else 2)
+                unit = answer(request, BENCHES, lambda _case: listened, stopwatches)
+                keep(request, unit, listened, environ)
+                units.append(unit)
+        return path, units
+
+    return make
+
+
+def test_without_the_variable_nobody_listens() -> None:
+    device = ScriptedDevice()
+    assert recorded(device, {}) is device
+    assert isinstance(device, DeviceBackend)
+
+
+def test_a_recording_drives_the_engine_to_the_same_numbers(
+    recording: Callable[[list[PlannedCase]], tuple[Path, list[Unit]]],
+) -> None:
+    path, units = recording([DEFAULT])
+    again = replayed(read_recording(path), answer, thing)
+    assert [unit.status for unit in again] == [Status.OK] * 2
+    for before, after in zip(units, again, strict=True):
+        assert after.readings == before.readings
+        assert (after.iters, after.sm_mhz) == (before.iters, before.sm_mhz)
+        assert after.detail["floor_ns"] == before.detail["floor_ns"]
+    assert units[0].readings != units[1].readings
+
+
+def test_what_is_played_back_gets_into_no_results(
+    recording: Callable[[list[PlannedCase]], tuple[Path, list[Unit]]], tmp_path: Path
+) -> None:
+    path, _ = recording([DEFAULT])
+    (unit, *_) = replayed(read_recording(path), answer, thing)
+    assert unit.backend == "replay"
+    plan = make_plan(RunOptions(rounds=1), Registry(BENCHES), MACHINE)
+    measured = replace(plan, cases=(replace(DEFAULT, skipped=""),))
+    with pytest.raises(SchemaError, match="'replay' is not cuda"):
+        write_rows(tmp_path / "replay.csv", rows(measured, [unit]))
+    # Nor is a file read that somebody made by hand; compare and report read no other way.
+    written = tmp_path / "written.csv"
+    write_rows(written, rows(measured, [replace(unit, backend="cuda")]))
+    written.write_text(written.read_text().replace(",cuda,", ",replay,"))
+    with pytest.raises(SchemaError, match="replay"):
+        read_rows(written)
+
+
+def test_a_question_that_was_never_answered_is_an_error(
+    recording: Callable[[list[PlannedCase]], tuple[Path, list[Unit]]],
+) -> None:
+    path, _ = recording([DEFAULT])
+    lines = [replace(line, stamps=line.stamps[:-1]) for line in read_recording(path)[:1]]
+    (unit,) = replayed(lines, answer, thing)
+    assert unit.status is Status.FAILED
+    assert "the recording ends here" in unit.reason

@@ -1,0 +1,57 @@
+"""ci/gpu.sh without a GPU: each stage goes as far as it can, and a wrong call says how."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SCRIPT = ROOT / "ci" / "gpu.sh"
+
+
+def call(*arguments: str, limit: int = 500) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHON": sys.executable, "LIMIT": str(limit)}
+    return subprocess.run(
+        [str(SCRIPT), *arguments], capture_output=True, text=True, check=False, env=environment
+    )
+
+
+def test_check_collects_the_tests_for_a_gpu_and_counts_without_one(tmp_path: Path) -> None:
+    ran = call(str(tmp_path), "check", "--dry-run")
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "test_gpu_contract.py::test_what_goes_up_comes_down[cuda]" in ran.stdout
+    counts = (tmp_path / "counts.csv").read_text().splitlines()
+    assert counts[0] == "pattern,emulated_ld,emulated_st,counted_ld,counted_st"
+    assert counts[1] == '"copy, 16 bytes a thread",32768,32768,,'
+    assert len(counts) == 7
+    assert ran.stdout.splitlines()[-1].split() == ["check", ran.stdout.split()[-2], "none"]
+
+
+@pytest.mark.parametrize("stage", ["quick", "full"])
+def test_a_profile_is_planned(tmp_path: Path, stage: str) -> None:
+    ran = call(str(tmp_path), stage, "--dry-run")
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "hbm/triad/size=1GiB/vec=16" in ran.stdout
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"{stage}.log"]
+
+
+@pytest.mark.parametrize(
+    "arguments", [(), ("out",), ("out", "everything"), ("out", "check", "--dry")]
+)
+def test_a_wrong_call_is_answered_with_the_usage(
+    tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    given = [str(tmp_path) if one == "out" else one for one in arguments]
+    ran = call(*given)
+    assert ran.returncode == 2
+    assert "ci/gpu.sh OUTDIR STAGE" in ran.stderr
+
+
+def test_what_does_not_end_in_time_is_a_failure_that_is_named(tmp_path: Path) -> None:
+    ran = call(str(tmp_path), "check", "--dry-run", limit=1)
+    assert ran.returncode == 1
+    assert "tests(1" in ran.stdout.splitlines()[-1]

@@ -1,0 +1,132 @@
+"""A GPU that runs nothing: it tells which compilations the benches of a profile ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from membench.backends.base import Device, Edge, Stamps
+from membench.backends.gpu import Argument, Buffer, Properties, Variant
+from membench.case import PROFILES, Needs
+from membench.errors import Skip
+from membench.machine import Machine
+from membench.registry import registry
+
+H100 = Properties(
+    name="a GPU of the tests",
+    arch="90",
+    sms=132,
+    l2_bytes=50 << 20,
+    shared_per_block=227 << 10,
+    shared_per_sm=228 << 10,
+    threads_per_sm=2048,
+    memory_bytes=80 << 30,
+    memory_khz=2_619_000,
+    bus_bits=5120,
+    sm_khz=1_980_000,
+    concurrent_managed=True,
+)
+"""What an H100 SXM answers."""
+
+
+@dataclass(frozen=True)
+class Named:
+    """A buffer, kernel or stream of nothing."""
+
+    address: int = 1 << 20
+    size: int = 1 << 40
+    entry: str = ""
+    registers: int = 32
+    shared_bytes: int = 0
+
+    @property
+    def array(self) -> npt.NDArray[np.uint8]:
+        return np.zeros(min(self.size, 1 << 16), np.uint8)
+
+
+@dataclass
+class AskingGpu:
+    """Notes every compilation that it is asked for."""
+
+    properties: Properties
+    asked: set[Variant] = field(default_factory=set)
+
+    timer = "none"
+    resolution_ns = 1.0
+    kernel_digest = ""
+
+    def describe(self) -> Device:
+        return Device("asked", self.properties.name, measured=False)
+
+    def allocate(self, size: int) -> Named:
+        return Named(size=size)
+
+    def host(self, size: int, kind: str = "pinned") -> Named:
+        return Named(size=size)
+
+    def kernel(self, variant: Variant, entry: str) -> Named:
+        self.asked.add(variant)
+        return Named(entry=entry)
+
+    def download(
+        self, source: Buffer, dtype: npt.DTypeLike, count: int, offset: int = 0
+    ) -> npt.NDArray[Any]:
+        return np.zeros(count, dtype)
+
+    def occupancy(self, kernel: Named, block: int, shared: int = 0) -> int:
+        return 2
+
+    def stream(self, *, urgent: bool = False) -> Named:
+        return Named()
+
+    def capture(self, run: Callable[[], None]) -> Callable[[], None]:
+        run()
+        return run
+
+    def stamps(self) -> Stamps:
+        raise AssertionError("nothing is timed here")
+
+    def upload(self, target: Buffer, data: npt.NDArray[Any], offset: int = 0) -> None: ...
+    def fill(self, target: Buffer, byte: int, stream: object = None) -> None: ...
+    def copy(self, target: int, source: int, size: int, stream: object = None) -> None: ...
+    def launch(
+        self,
+        kernel: Named,
+        grid: int,
+        block: int,
+        args: Sequence[Argument],
+        *,
+        shared: int = 0,
+        stream: object = None,
+    ) -> None: ...
+    def wait(self, stream: object) -> None: ...
+    def flush(self) -> None: ...
+    def synchronize(self) -> None: ...
+    def block(self) -> None: ...
+    def release(self) -> None: ...
+    def probe(self, edge: Edge) -> None: ...
+    def mark(self, edge: Edge) -> None: ...
+    def idle(self) -> None: ...
+    def reclaim(self) -> None: ...
+    def close(self) -> None: ...
+
+
+def variants_of_all_profiles(arch: str, machine: Machine) -> frozenset[Variant]:
+    """Every compilation that some case of some profile needs on a GPU of ``arch``."""
+    gpu = AskingGpu(replace(H100, arch=arch))
+    for profile in PROFILES:
+        for case in registry().cases(profile, machine):
+            bench = registry().benches[case.bench]
+            if Needs.GPU not in case.needs:
+                continue
+            params = dict(case.params)
+            configs = bench.candidates(gpu, params) if case.tuned else ({},)
+            for config in configs:
+                with suppress(Skip):
+                    bench.build(gpu, params, config)
+    return frozenset(gpu.asked)

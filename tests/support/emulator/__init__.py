@@ -1,0 +1,63 @@
+"""A PTX emulator: it executes what NVRTC compiled for the GPU, on a machine without one.
+
+Every thread is a lane of NumPy arrays.  While a kernel runs, its accesses are
+checked (bounds, alignment, unwritten memory, races between barriers, missing
+waits) and counted (bytes, 32-byte sectors, shared-memory wavefronts, atomics,
+executions of each opcode).  Instructions that are not known are refused by name.
+
+::
+
+    gpu = EmulatedGpu(small(sms=4))
+    kernel = gpu.kernel(Variant.of("stream.cu"), "stream_copy")
+    gpu.launch(kernel, 8, 128, [target, source, np.uint64(count)])
+    gpu.synchronize()
+    gpu.counts["stream_copy"].loaded
+
+What it cannot know: time, caches, the order of memory between blocks, and what the
+assembler makes of the PTX.  Its clocks count executed steps.
+"""
+
+from __future__ import annotations
+
+from emulator.counters import Counts
+from emulator.device import Loaded, Queues, execute, upload
+from emulator.faults import (
+    BadArgument,
+    BarrierMisuse,
+    Deadlock,
+    EmulationError,
+    FuelExhausted,
+    Misaligned,
+    MissingWait,
+    OutOfBounds,
+    Race,
+    Uninitialised,
+    UnknownInstruction,
+)
+from emulator.gpu import H100, EmulatedGpu, Event, Ran, small
+from emulator.machine import Machine
+
+__all__ = [
+    "H100",
+    "BadArgument",
+    "BarrierMisuse",
+    "Counts",
+    "Deadlock",
+    "EmulatedGpu",
+    "EmulationError",
+    "Event",
+    "FuelExhausted",
+    "Loaded",
+    "Machine",
+    "Misaligned",
+    "MissingWait",
+    "OutOfBounds",
+    "Queues",
+    "Race",
+    "Ran",
+    "Uninitialised",
+    "UnknownInstruction",
+    "execute",
+    "small",
+    "upload",
+]

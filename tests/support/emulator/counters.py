@@ -1,0 +1,113 @@
+"""What a launch did, counted: bytes, sectors, wavefronts, atomics, instructions.
+
+The figures follow the machine's own units: a global request of a warp takes one
+32-byte sector for each that its threads touch; shared memory has 32 banks of four
+bytes, and a request takes as many wavefronts as the busiest bank has different
+words.  8-byte accesses go by half warps and 16-byte accesses by quarter warps
+(CUDA C++ programming guide, compute capability 5.x and later).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from emulator.scalars import Lanes
+
+SECTOR = 32
+BANKS = 32
+_FAR = 1 << 44  # more than any address: keys of different warps do not meet
+
+
+@dataclass
+class Counts:
+    """Counts of one launch, or of several added up.
+
+    The keys of all but the first are a direction and a space: ``ld.global``,
+    ``st.shared``, ``atom.global``, ``red.shared``, ``cp.async``, ``bulk.load``,
+    ``bulk.store``, ``prefetch.global``.
+
+    Attributes:
+        opcodes: executions by threads, by the full opcode.
+        bytes: payload.
+        requests: by warps.
+        sectors: of 32 bytes, in global memory.
+        wavefronts: passes of shared memory.
+    """
+
+    opcodes: Counter[str] = field(default_factory=Counter)
+    bytes: Counter[str] = field(default_factory=Counter)
+    requests: Counter[str] = field(default_factory=Counter)
+    sectors: Counter[str] = field(default_factory=Counter)
+    wavefronts: Counter[str] = field(default_factory=Counter)
+
+    def add(self, other: Counts) -> None:
+        """Add ``other``'s counts to these."""
+        self.opcodes.update(other.opcodes)
+        self.bytes.update(other.bytes)
+        self.requests.update(other.requests)
+        self.sectors.update(other.sectors)
+        self.wavefronts.update(other.wavefronts)
+
+    @property
+    def loaded(self) -> int:
+        """Bytes read from global memory by loads, asynchronous and bulk copies."""
+        return sum(self.bytes[key] for key in ("ld.global", "cp.async", "bulk.load"))
+
+    @property
+    def stored(self) -> int:
+        """Bytes written to global memory by stores and bulk copies."""
+        return self.bytes["st.global"] + self.bytes["bulk.store"]
+
+    @property
+    def atomics(self) -> int:
+        """Atomic operations of threads, on any space."""
+        return sum(n for op, n in self.opcodes.items() if op.startswith(("atom.", "red.")))
+
+    def executed(self, prefix: str) -> int:
+        """Executions by threads of the opcodes that begin with ``prefix``: ``ld.global.cv``."""
+        return sum(
+            n for op, n in self.opcodes.items() if op == prefix or op.startswith(f"{prefix}.")
+        )
+
+    def count_global(self, key: str, warps: Lanes, addresses: Lanes, size: int) -> None:
+        """Count one access of ``size`` bytes by each lane: its address and warp are given."""
+        self.bytes[key] += addresses.size * size
+        self.requests[key] += _distinct(warps)
+        self.sectors[key] += _distinct(warps * _FAR + addresses // SECTOR)
+
+    def count_shared(
+        self, key: str, warps: Lanes, threads: Lanes, places: Lanes, size: int
+    ) -> None:
+        """Count one access of ``size`` bytes by each lane to byte ``places`` of its block."""
+        self.bytes[key] += places.size * size
+        self.requests[key] += _distinct(warps)
+        words = max(1, size // 4)
+        word = places // 4
+        part = warps * words + (threads % 32) // (32 // words)
+        if words > 1:
+            word = (word[:, None] + np.arange(words)).ravel()
+            part = np.repeat(part, words)
+        self.wavefronts[key] += _wavefronts(part, word)
+
+
+def _distinct(keys: Lanes) -> int:
+    if keys.size == 1:
+        return 1
+    steps = keys[1:] - keys[:-1]
+    if (steps < 0).any():
+        keys = np.sort(keys)
+        steps = keys[1:] - keys[:-1]
+    return 1 + int(np.count_nonzero(steps))
+
+
+def _wavefronts(part: Lanes, word: Lanes) -> int:
+    """Sum over the parts of a warp of the most different words that one bank must give."""
+    keys = np.unique(part * _FAR + word)
+    part = keys // _FAR
+    _, rank = np.unique(part, return_inverse=True)
+    banks = np.bincount(rank * BANKS + keys % BANKS)
+    banks.resize(-(-banks.size // BANKS) * BANKS, refcheck=False)
+    return int(banks.reshape(-1, BANKS).max(axis=1).sum())

@@ -1,0 +1,400 @@
+"""`membench.backends.gpu.Gpu` over the emulator.
+
+It executes kernels and counts what they do.  It has no clock: whoever asks it for
+a duration gets an error, and what it answers is never a result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.counters import Counts
+from emulator.device import Loaded, Queues, Work, prepare, run_once
+from emulator.faults import EmulationError, OutOfBounds
+from emulator.launching import Launch
+from emulator.machine import Machine
+from emulator.memory import Allocation, raw_bytes
+from emulator.occupancy import blocks_per_sm
+from membench.backends.base import Device, Edge, Stamps
+from membench.backends.compile import Image, Resources, compile_source
+from membench.backends.gpu import Argument, Buffer, Kernel, Properties, Stream, Variant
+from membench.errors import MembenchError
+
+H100 = Properties(
+    name="emulated H100",
+    arch="90",
+    sms=132,
+    l2_bytes=50 * 2**20,
+    shared_per_block=227 * 1024,
+    shared_per_sm=228 * 1024,
+    threads_per_sm=2048,
+    memory_bytes=80 * 2**30,
+    memory_khz=2_619_000,
+    bus_bits=5120,
+    sm_khz=1_980_000,
+    concurrent_managed=True,
+)
+"""The figures that the driver gives for an H100 SXM; 3.35 TB/s by clock and bus."""
+
+
+def small(sms: int = 4, arch: str = "90", **others: Any) -> Properties:
+    """A device with few SMs, so that grids made for it stay small."""
+    return replace(H100, name=f"emulated sm_{arch}, {sms} SMs", sms=sms, arch=arch, **others)
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that was asked of the device, in its order: ``launch stream_copy``."""
+
+    kind: str
+    detail: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.detail}".strip()
+
+
+@dataclass(frozen=True)
+class Ran:
+    """One launch that has ended."""
+
+    entry: str
+    grid: int
+    block: int
+    shared: int
+    counts: Counts
+
+
+@dataclass(frozen=True, eq=False)
+class EmulatedKernel:
+    """A `Kernel`."""
+
+    entry: str
+    variant: Variant
+    module: Loaded
+    resources: Resources
+
+    @property
+    def registers(self) -> int:
+        """Registers a thread, as the assembler reports them."""
+        return self.resources.registers
+
+    @property
+    def shared_bytes(self) -> int:
+        """Static shared memory of a block."""
+        return self.resources.shared_bytes
+
+
+@dataclass(frozen=True)
+class EmulatedStream:
+    """A `Stream`; an urgent one has no advantage here."""
+
+    number: int
+    urgent: bool
+
+
+_MEASURED = EmulatedStream(0, urgent=False)
+
+
+class EmulatedGpu:
+    """A `Gpu` that executes PTX on the CPU.
+
+    Args:
+        properties: of the device that it pretends to be.
+        races, unwritten: refuse races in shared memory, and reads of unwritten global memory.
+        fuel: steps that a launch may take.
+        between: called between slices of work while the device is waited for: the host's part.
+        compile_: how a variant is compiled; by default from ``kernels/``.
+
+    Attributes:
+        log: what was asked of it, in order.
+        ran: launches that have ended, in order.
+        counts: added up by entry.
+    """
+
+    timer = "none"
+    resolution_ns = float("nan")
+    kernel_digest = "emulated"
+
+    def __init__(
+        self,
+        properties: Properties | None = None,
+        *,
+        races: bool = True,
+        unwritten: bool = True,
+        fuel: int = 1_000_000,
+        between: Callable[[], None] | None = None,
+        compile_: Callable[[str, tuple[str, ...], str], Image] = compile_source,
+    ) -> None:
+        self._properties = properties or small()
+        self.machine = Machine(
+            sms=self._properties.sms,
+            resident=self._properties.threads_per_sm,
+            shared_per_block=self._properties.shared_per_block,
+            races=races,
+            unwritten=unwritten,
+        )
+        self.log: list[Event] = []
+        self.ran: list[Ran] = []
+        self.counts: dict[str, Counts] = {}
+        self._fuel = fuel
+        self._compile = compile_
+        self._modules: dict[Variant, Loaded] = {}
+        self._queues = Queues()
+        self._queues.between = between
+        self._streams = 1
+        self._given: list[Allocation] = []
+        self._recording: list[tuple[int, Callable[[], Work]]] | None = None
+
+    # -- Backend -----------------------------------------------------------------------------
+
+    def describe(self) -> Device:
+        """An emulation: nothing that it says is a measurement."""
+        return Device(backend="emulated", name=self._properties.name, measured=False)
+
+    def reclaim(self) -> None:
+        """Free what the last case was given."""
+        self.synchronize()
+        for buffer in self._given:
+            self.machine.memory.free(buffer)
+        self._given.clear()
+        self._note("reclaim")
+
+    def close(self) -> None:
+        """As `reclaim`; may be called twice."""
+        self.reclaim()
+        self._modules.clear()
+
+    # -- DeviceBackend -----------------------------------------------------------------------
+
+    def flush(self) -> None:
+        """Only noted: there is no cache."""
+        self._note("flush")
+
+    def synchronize(self) -> None:
+        """Execute everything that is queued, on all streams."""
+        self._note("synchronize")
+        self._queues.drain()
+        self.machine.memory.settle()
+
+    def block(self) -> None:
+        """Only noted: nothing is executed before it is waited for anyway."""
+        self._note("block")
+
+    def release(self) -> None:
+        """Only noted."""
+        self._note("release")
+
+    def probe(self, edge: Edge) -> None:
+        """Only noted."""
+        self._note("probe", edge.name.lower())
+
+    def mark(self, edge: Edge) -> None:
+        """Only noted."""
+        self._note("mark", edge.name.lower())
+
+    def idle(self) -> None:
+        """Only noted."""
+        self._note("idle")
+
+    def stamps(self) -> Stamps:
+        """There are none.
+
+        Raises:
+            EmulationError: always.
+        """
+        raise EmulationError("an emulator has no clock")
+
+    # -- Gpu ---------------------------------------------------------------------------------
+
+    @property
+    def properties(self) -> Properties:
+        """What it pretends to be."""
+        return self._properties
+
+    def allocate(self, size: int) -> Allocation:
+        """Device memory, poisoned; a gap that belongs to nobody follows it."""
+        self._note("allocate", str(size))
+        return self._take(size, "device buffer")
+
+    def host(self, size: int, kind: str = "pinned") -> Allocation:
+        """Host memory at an address that both sides use."""
+        if kind not in ("pinned", "wc"):
+            raise MembenchError(f"'{kind}' is not a kind of host memory: pinned, wc")
+        self._note("host", f"{kind} {size}")
+        made = self._take(size, f"{kind} buffer")
+        # The host writes through its own array, which nobody watches.
+        made.array[:] = 0
+        self.machine.memory.mark(made.address, made.size)
+        return made
+
+    def _take(self, size: int, what: str) -> Allocation:
+        made = self.machine.memory.allocate(size, f"{what} {len(self._given)}")
+        self._given.append(made)
+        return made
+
+    def upload(self, target: Buffer, data: npt.NDArray[Any], offset: int = 0) -> None:
+        """Copy to the device after all queued work."""
+        self.synchronize()
+        raw = raw_bytes(data)
+        self._bytes(target, offset, raw.size, "upload")[:] = raw
+        self.machine.memory.mark(target.address + offset, raw.size)
+        self._note("upload", str(raw.size))
+
+    def download(
+        self, source: Buffer, dtype: npt.DTypeLike, count: int, offset: int = 0
+    ) -> npt.NDArray[Any]:
+        """Copy from the device after all queued work."""
+        self.synchronize()
+        size = count * np.dtype(dtype).itemsize
+        self._note("download", str(size))
+        return self._bytes(source, offset, size, "download").copy().view(dtype)
+
+    def _bytes(self, buffer: Buffer, offset: int, size: int, what: str) -> npt.NDArray[np.uint8]:
+        if offset < 0 or offset + size > buffer.size:
+            raise OutOfBounds(
+                f"{what} of {size} bytes at byte {offset} of a buffer of {buffer.size} bytes"
+            )
+        if not size:
+            return np.empty(0, np.uint8)
+        return self.machine.memory.span(buffer.address + offset, size, what)
+
+    def fill(self, target: Buffer, byte: int, stream: Stream | None = None) -> None:
+        """Queue a fill."""
+        memory = self.machine.memory
+
+        def fill() -> None:
+            memory.span(target.address, target.size, "fill")[:] = byte
+            memory.mark(target.address, target.size)
+
+        self._queue(stream, lambda: run_once(fill))
+        self._note("fill", str(target.size))
+
+    def copy(self, target: int, source: int, size: int, stream: Stream | None = None) -> None:
+        """Queue a copy; both ends must lie within one buffer each."""
+        memory = self.machine.memory
+        memory.span(source, size, "source of a copy")
+        memory.span(target, size, "target of a copy")
+
+        def copy() -> None:
+            memory.span(target, size, "copy")[:] = memory.span(source, size, "copy").copy()
+            memory.mark_as(target, source, size)
+
+        self._queue(stream, lambda: run_once(copy))
+        self._note("copy", str(size))
+
+    def kernel(self, variant: Variant, entry: str) -> EmulatedKernel:
+        """Compile ``variant`` once and decode ``entry``."""
+        image = self._compile(variant.file, variant.options, self._properties.arch)
+        if variant not in self._modules:
+            self._modules[variant] = Loaded(self.machine, image.ptx)
+        module = self._modules[variant]
+        if entry not in module.entries:
+            raise MembenchError(f"{variant.file} has no kernel '{entry}'")
+        module.program(entry)  # what cannot be emulated is said now
+        return EmulatedKernel(entry, variant, module, image.resources[entry])
+
+    def launch(
+        self,
+        kernel: Kernel,
+        grid: int,
+        block: int,
+        args: Sequence[Argument],
+        *,
+        shared: int = 0,
+        stream: Stream | None = None,
+        cluster: int = 0,
+    ) -> None:
+        """Queue a launch; its arguments are checked and taken now."""
+        assert isinstance(kernel, EmulatedKernel)
+        prepared = prepare(
+            self.machine,
+            kernel.module,
+            kernel.entry,
+            grid,
+            block,
+            args,
+            shared,
+            cluster,
+            self._fuel,
+        )
+
+        def make() -> Work:
+            launch = prepared.again()
+
+            def work(budget: int) -> bool:
+                if not launch.advance(budget):
+                    return False
+                self._ended(launch, grid, block, shared)
+                return True
+
+            return work
+
+        self._queue(stream, make)
+        self._note("launch", kernel.entry)
+
+    def _ended(self, launch: Launch, grid: int, block: int, shared: int) -> None:
+        entry = launch.program.name
+        self.ran.append(Ran(entry, grid, block, shared, launch.counts))
+        self.counts.setdefault(entry, Counts()).add(launch.counts)
+
+    def occupancy(self, kernel: Kernel, block: int, shared: int = 0) -> int:
+        """By registers, threads and shared memory."""
+        return blocks_per_sm(
+            self._properties.arch,
+            block,
+            kernel.registers,
+            kernel.shared_bytes + shared,
+            self._properties.threads_per_sm,
+            self._properties.shared_per_sm,
+        )
+
+    def stream(self, *, urgent: bool = False) -> EmulatedStream:
+        """A further queue."""
+        self._streams += 1
+        return EmulatedStream(self._streams - 1, urgent)
+
+    def wait(self, stream: Stream) -> None:
+        """Execute until ``stream`` is empty; others go on beside it."""
+        assert isinstance(stream, EmulatedStream)
+        self._note("wait", str(stream.number))
+        self._queues.drain(stream.number)
+
+    def capture(self, run: Callable[[], None]) -> Callable[[], None]:
+        """Record what ``run`` queues; each call of the result queues it again."""
+        if self._recording is not None:
+            raise EmulationError("a capture within a capture")
+        recorded: list[tuple[int, Callable[[], Work]]] = []
+        self._recording = recorded
+        try:
+            run()
+        finally:
+            self._recording = None
+        self._note("capture", str(len(recorded)))
+
+        def replay() -> None:
+            for number, make in recorded:
+                self._queues.add(number, make())
+            self._note("graph", str(len(recorded)))
+
+        return replay
+
+    def forget_counts(self) -> None:
+        """Start the counts and the list of launches anew."""
+        self.counts.clear()
+        self.ran.clear()
+
+    def _queue(self, stream: Stream | None, make: Callable[[], Work]) -> None:
+        chosen = _MEASURED if stream is None else stream
+        assert isinstance(chosen, EmulatedStream)
+        if self._recording is not None:
+            self._recording.append((chosen.number, make))
+        else:
+            self._queues.add(chosen.number, make())
+
+    def _note(self, kind: str, detail: str = "") -> None:
+        self.log.append(Event(kind, detail))

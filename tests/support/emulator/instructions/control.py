@@ -1,0 +1,157 @@
+"""Branches, ends, barriers, fences, sleep."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from emulator.barriers import PARTED
+from emulator.faults import EmulationError
+from emulator.operands import End, Scope, Step
+from emulator.scalars import Lanes
+from emulator.source import Instruction
+
+if TYPE_CHECKING:
+    from emulator.wave import Wave
+
+_FENCES = {
+    *(f"membar.{level}" for level in ("cta", "gl", "sys")),
+    *(
+        f"fence{order}.{level}"
+        for order in ("", ".sc", ".acq_rel", ".acquire", ".release")
+        for level in ("cta", "cluster", "gpu", "sys")
+    ),
+    "fence.proxy.async",
+    "fence.proxy.async.global",
+    "fence.proxy.async.shared::cta",
+    "fence.proxy.async.shared::cluster",
+    "fence.proxy.alias",
+    "fence.mbarrier_init.release.cluster",
+}
+
+
+def fence(instruction: Instruction, scope: Scope) -> Step:
+    """Nothing to do: memory is ordered as the instructions are executed."""
+    if instruction.opcode not in _FENCES:
+        raise instruction.unknown()
+    return lambda _wave: None
+
+
+def nanosleep(instruction: Instruction, scope: Scope) -> Step:
+    """Others go first."""
+    if instruction.opcode != "nanosleep.u32":
+        raise instruction.unknown()
+
+    def step(wave: Wave) -> None:
+        wave.impatient = True
+
+    return step
+
+
+def dependency(instruction: Instruction, scope: Scope) -> Step:
+    """griddepcontrol: kernels of one queue run one after the other anyway."""
+    if instruction.opcode not in ("griddepcontrol.wait", "griddepcontrol.launch_dependents"):
+        raise instruction.unknown()
+    return lambda _wave: None
+
+
+def branch(instruction: Instruction, scope: Scope, following: int) -> End:
+    """bra, with its guard around it."""
+    if instruction.opcode not in ("bra", "bra.uni"):
+        raise instruction.unknown()
+    target = scope.blocks[instruction.args[0]]
+    return lambda _wave: target
+
+
+def leave(instruction: Instruction, scope: Scope, following: int) -> End:
+    """The end of a thread: ret and exit."""
+    if instruction.opcode not in ("ret", "ret.uni", "exit"):
+        raise instruction.unknown()
+    return lambda wave: wave.leave()
+
+
+def trap(instruction: Instruction, scope: Scope, following: int) -> End:
+    """The kernel gives up."""
+
+    def end(_wave: Wave) -> int:
+        raise EmulationError("trap")
+
+    return end
+
+
+def barrier(instruction: Instruction, scope: Scope, following: int) -> End:
+    """Barriers (bar, barrier): of a warp, of a block or a part of it, of a cluster."""
+    parts = tuple(part for part in instruction.parts[1:] if part != "cta")
+    if parts == ("warp", "sync"):
+        return _sync_warp(following)
+    if parts[:1] == ("cluster",):
+        return _cluster(instruction, parts[1:], following)
+    aligned = parts[1:] in ((), ("aligned",))
+    if parts[:1] not in (("sync",), ("arrive",)) or not aligned:
+        raise instruction.unknown()
+    wait = parts[0] == "sync"
+    number = scope.reader(instruction.args[0], "u32")
+    expected = scope.reader(instruction.args[1] if len(instruction.args) > 1 else "0", "u32")
+
+    def end(wave: Wave) -> int:
+        numbers, counts = number(wave), expected(wave)
+        if numbers.ndim == counts.ndim == 0:
+            return wave.barriers.arrive(int(numbers), int(counts), following, wait=wait)
+        return _each(wave, numbers, counts, following, wait=wait)
+
+    return end
+
+
+def _each(wave: Wave, numbers: Lanes, counts: Lanes, following: int, *, wait: bool) -> int:
+    """Lanes that name different barriers."""
+    pairs = np.stack(np.broadcast_arrays(numbers, counts, wave.lanes), 1)[:, :2].astype(np.int64)
+    lanes, before = wave.lanes, (wave.chosen, wave.count)
+    wave.pc[lanes] = following
+    for pair in np.unique(pairs, axis=0):
+        chosen = lanes[(pairs == pair).all(axis=1)]
+        wave.chosen = None if chosen.size == wave.size else chosen
+        wave.count = int(chosen.size)
+        wave.barriers.arrive(int(pair[0]), int(pair[1]), following, wait=wait)
+    wave.chosen, wave.count = before
+    return PARTED
+
+
+def _sync_warp(following: int) -> End:
+    def end(wave: Wave) -> int:
+        wave.order.sync_warps(np.unique(wave.rows))
+        return following
+
+    return end
+
+
+def _cluster(instruction: Instruction, parts: tuple[str, ...], following: int) -> End:
+    kind, *rest = parts
+    if kind not in ("arrive", "wait") or set(rest) - {"release", "relaxed", "acquire", "aligned"}:
+        raise instruction.unknown()
+
+    def arrive(wave: Wave) -> int:
+        wave.barriers.arrive_cluster()
+        return following
+
+    def wait(wave: Wave) -> int:
+        return wave.barriers.wait_cluster(following)
+
+    return arrive if kind == "arrive" else wait
+
+
+TABLE: dict[str, Callable[[Instruction, Scope], Step]] = {
+    "membar": fence,
+    "fence": fence,
+    "nanosleep": nanosleep,
+    "griddepcontrol": dependency,
+}
+ENDS: dict[str, Callable[[Instruction, Scope, int], End]] = {
+    "bra": branch,
+    "ret": leave,
+    "exit": leave,
+    "trap": trap,
+    "bar": barrier,
+    "barrier": barrier,
+}

@@ -1,0 +1,177 @@
+"""mbarrier objects: arrivals and bytes that a phase waits for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from emulator.faults import BarrierMisuse, Race
+from emulator.memory import AccessFault
+from emulator.scalars import Lanes
+
+if TYPE_CHECKING:
+    from emulator.wave import Wave
+
+
+@dataclass
+class BulkLoad:
+    """A bulk copy under way: from an offset of global memory to a place in shared memory."""
+
+    source: int
+    place: int
+    size: int
+    lane: int
+    asked_for: bool = False
+
+
+@dataclass
+class Mbarrier:
+    """One object.
+
+    Attributes:
+        count: arrivals that a phase takes.
+        pending: arrivals that the current phase still waits for.
+        bytes: that it still waits for; negative where they came before they were expected.
+        phase: phases that are complete.
+        given: clocks of those who arrived.
+    """
+
+    count: int
+    pending: int
+    given: Lanes
+    owner: int
+    row: int
+    stamp: int
+    bytes: int = 0
+    phase: int = 0
+    loads: list[BulkLoad] = field(default_factory=list)
+
+
+class Mbarriers:
+    """All mbarriers of a wave, by their place in shared memory."""
+
+    def __init__(self, wave: Wave) -> None:
+        self._wave = wave
+        self._objects: dict[int, Mbarrier] = {}
+
+    def init(self, place: int, count: int, lane: int) -> None:
+        """A new object, for ``count`` arrivals a phase."""
+        if count <= 0:
+            raise BarrierMisuse(f"an mbarrier for {count} arrivals")
+        wave = self._wave
+        order = wave.order
+        row = int(wave.row_of[lane])
+        given = np.zeros(order.warps + 1, np.int64)
+        self._objects[place] = Mbarrier(count, count, given, lane, row, order.tick())
+        wave.shared.declare(np.array([place]), 8)
+
+    def invalidate(self, place: int, lane: int) -> None:
+        """The object is no more."""
+        if self._of(place, lane).loads:
+            raise BarrierMisuse("mbarrier.inval while a bulk copy will report to it")
+        del self._objects[place]
+
+    def _get(self, place: int, lanes: Lanes) -> Mbarrier:
+        """The object, of which ``lanes`` know that it was initialised."""
+        found = self._objects.get(place)
+        if found is None:
+            raise BarrierMisuse("an mbarrier is used before its initialisation")
+        wave = self._wave
+        order = wave.order
+        if not wave.machine.races or found.stamp <= order.floor:
+            return found
+        known = order.known[wave.row_of[lanes], found.row % order.warps]
+        bad = (lanes != found.owner) & (found.stamp > known)
+        if bad.any():
+            index = int(np.flatnonzero(wave.lanes == lanes[np.flatnonzero(bad)[0]])[0])
+            message = "an mbarrier is used with no barrier after its initialisation"
+            raise AccessFault(Race, message, index)
+        return found
+
+    def _of(self, place: int, lane: int) -> Mbarrier:
+        return self._get(place, np.array([lane]))
+
+    def expect(self, place: int, size: int, lane: int) -> None:
+        """The current phase waits for ``size`` bytes more."""
+        self._of(place, lane).bytes += size
+
+    def arrive(self, place: int, times: int, lane: int) -> int:
+        """``times`` arrivals; the result is the phase that they belong to."""
+        found = self._of(place, lane)
+        order = self._wave.order
+        given = order.release(np.array([self._wave.row_of[lane]]))
+        team, own = self._wave.row_of[lane] // order.warps, found.row // order.warps
+        if team == own:
+            found.given = np.maximum(found.given, given)
+        if times > found.pending:
+            raise BarrierMisuse(f"more arrivals at an mbarrier than its {found.count} of a phase")
+        found.pending -= times
+        phase = found.phase
+        _turn(found)
+        return phase
+
+    def grow(self, place: int, lane: int) -> None:
+        """One arrival more is pending: what ``cp.async.mbarrier.arrive`` makes up for."""
+        self._of(place, lane).pending += 1
+
+    def load(self, place: int, load: BulkLoad) -> None:
+        """A bulk copy will report to the object."""
+        self._of(place, load.lane).loads.append(load)
+
+    def poll(self, places: Lanes, wanted: Lanes, *, parity: bool) -> Lanes:
+        """Whether the phase that each current lane wants is complete.
+
+        Copies under way arrive when they are waited for a second time: a wait that
+        does not go round in a loop finds them missing.
+        """
+        wave = self._wave
+        results = np.zeros(wave.count, np.bool_)
+        rows = wave.rows
+        for place in np.unique(places):
+            mine = places == place
+            found = self._get(int(place), wave.lanes[mine])
+            done = _done(found, wanted[mine], parity)
+            if not done.all() and found.loads:
+                self._advance(found)
+                done = _done(found, wanted[mine], parity)
+            results[mine] = done
+            if done.any():
+                wave.order.acquire(np.unique(rows[mine][done]), found.given)
+        return results
+
+    def _advance(self, found: Mbarrier) -> None:
+        arrived = [load for load in found.loads if load.asked_for]
+        for load in found.loads:
+            load.asked_for = True
+        for load in arrived:
+            self._land(found, load)
+        found.loads = [load for load in found.loads if load not in arrived]
+        _turn(found)
+
+    def _land(self, found: Mbarrier, load: BulkLoad) -> None:
+        wave = self._wave
+        source = wave.memory.cells[1][load.source : load.source + load.size]
+        wave.shared.cells[1][load.place : load.place + load.size] = source
+        cells = np.arange(load.place, load.place + load.size, 16)
+        # Written by nobody's thread: who has not waited is not ordered after it.
+        stamp = wave.shared.end_fill(cells, 16, np.full(cells.size, wave.size), wave.order.engine)
+        found.given[wave.order.engine] = stamp
+        found.bytes -= load.size
+
+    def pending(self) -> str:
+        """What is under way, in words; empty where nothing is."""
+        return "a bulk copy" if any(found.loads for found in self._objects.values()) else ""
+
+
+def _done(found: Mbarrier, wanted: Lanes, parity: bool) -> Lanes:
+    if parity:
+        return np.asarray(found.phase % 2 != wanted)
+    return np.asarray(found.phase > wanted)
+
+
+def _turn(found: Mbarrier) -> None:
+    if found.pending == 0 and found.bytes == 0:
+        found.phase += 1
+        found.pending = found.count

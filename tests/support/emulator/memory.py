@@ -1,0 +1,227 @@
+"""Device memory: one address range, a hole behind every buffer, and what was written.
+
+All buffers lie in one sparse mapping, so that a group of lanes can gather from
+several of them at once.  A buffer of its own begins at a multiple of 256 bytes,
+and a gap that belongs to nobody follows it: what runs over the end is found and
+named, whatever lies behind.
+"""
+
+from __future__ import annotations
+
+import mmap
+from bisect import bisect_right, insort
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.faults import EmulationError, Misaligned, OutOfBounds
+from emulator.scalars import RAW, Lanes
+from membench.errors import MembenchError
+
+BASE = 0x7F00_0000_0000
+ALIGN = 256
+GAP = 4096
+POISON = 0xA5
+_MAP_NORESERVE = 0x4000  # Linux; Python's mmap has no name for it before 3.13
+
+
+@dataclass(eq=False)
+class Allocation:
+    """Device memory, or page-locked host memory: the same address on both sides.
+
+    Attributes:
+        written: every byte of it has been written.
+        array: its bytes for the host.
+    """
+
+    address: int
+    size: int
+    name: str
+    array: npt.NDArray[np.uint8]
+    written: bool = False
+
+    @property
+    def end(self) -> int:
+        """The first address behind it."""
+        return self.address + self.size
+
+
+class AccessFault(Exception):
+    """An access of lane ``lane`` that `Wave` turns into an error with block and thread."""
+
+    def __init__(self, kind: type[EmulationError], message: str, lane: int) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.lane = lane
+
+
+class DeviceMemory:
+    """The memory of one device.
+
+    Args:
+        capacity: bytes of address space.  Only what is touched takes real memory.
+    """
+
+    def __init__(self, capacity: int = 1 << 31) -> None:
+        flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _MAP_NORESERVE
+        self._data = np.frombuffer(mmap.mmap(-1, capacity, flags=flags), np.uint8)
+        self._known = np.frombuffer(mmap.mmap(-1, capacity, flags=flags), np.uint8)
+        self.cells: dict[int, Lanes] = {n: self._data.view(raw) for n, raw in RAW.items()}
+        self.known: dict[int, Lanes] = {n: self._known.view(raw) for n, raw in RAW.items()}
+        self._capacity = capacity
+        self._top = 0
+        self._starts: list[int] = []
+        self._by_start: dict[int, Allocation] = {}
+        self._unwritten = 0
+
+    @property
+    def buffers(self) -> list[Allocation]:
+        """What is allocated, by address."""
+        return [self._by_start[start] for start in self._starts]
+
+    @property
+    def has_unwritten(self) -> bool:
+        """Whether any buffer has bytes that nothing wrote."""
+        return self._unwritten > 0
+
+    def allocate(self, size: int, name: str = "") -> Allocation:
+        """``size`` bytes, poisoned, none of them written.
+
+        Raises:
+            MembenchError: there is not so much.
+        """
+        if size <= 0:
+            raise MembenchError(f"an allocation of {size} bytes")
+        span = -(-(size + GAP) // ALIGN) * ALIGN
+        if self._top + span > self._capacity:
+            raise MembenchError(f"out of device memory: {size} bytes do not fit")
+        start = self._top
+        self._top += span
+        array = self._data[start : start + size]
+        array[:] = POISON
+        self._known[start : start + size] = 0
+        made = Allocation(BASE + start, size, name or f"buffer {len(self._starts)}", array)
+        insort(self._starts, made.address)
+        self._by_start[made.address] = made
+        self._unwritten += 1
+        return made
+
+    def free(self, buffer: Allocation) -> None:
+        """Give ``buffer`` back: any further access to it is out of bounds."""
+        if self._by_start.pop(buffer.address, None) is None:
+            raise MembenchError(f"{buffer.name} is freed twice")
+        self._starts.remove(buffer.address)
+        self._unwritten -= not buffer.written
+
+    def find(self, address: int) -> Allocation | None:
+        """The buffer that ``address`` lies in."""
+        place = bisect_right(self._starts, address)
+        if not place:
+            return None
+        buffer = self._by_start[self._starts[place - 1]]
+        return buffer if address < buffer.end else None
+
+    def span(self, address: int, size: int, what: str) -> npt.NDArray[np.uint8]:
+        """``size`` bytes from ``address`` on, all of one buffer.
+
+        Raises:
+            OutOfBounds: they are not.
+        """
+        buffer = self.find(address)
+        if buffer is None or address + size > buffer.end:
+            raise OutOfBounds(f"{what} of {size} bytes out of bounds at {self.where(address)}")
+        start = address - BASE
+        return self._data[start : start + size]
+
+    def is_known(self, address: int, size: int) -> bool:
+        """Whether all of these bytes have been written."""
+        start = address - BASE
+        return bool(self._known[start : start + size].all())
+
+    def mark(self, address: int, size: int) -> None:
+        """These bytes, within one buffer, have been written."""
+        buffer = self.find(address)
+        if buffer is None or buffer.written:
+            return
+        start = address - BASE
+        self._known[start : start + size] = 0xFF
+        if size == buffer.size:
+            self._complete(buffer)
+
+    def mark_as(self, target: int, source: int, size: int) -> None:
+        """The bytes of ``target`` are written as far as those of ``source`` were."""
+        buffer = self.find(target)
+        to, of = target - BASE, source - BASE
+        if self.is_known(source, size):
+            self.mark(target, size)
+        elif buffer is not None:
+            if buffer.written:
+                buffer.written = False
+                self._unwritten += 1
+            self._known[to : to + size] = self._known[of : of + size]
+
+    def settle(self) -> None:
+        """Look which buffers have been written completely; the others stay watched."""
+        for buffer in self._by_start.values():
+            if not buffer.written and self.is_known(buffer.address, buffer.size):
+                self._complete(buffer)
+
+    def _complete(self, buffer: Allocation) -> None:
+        buffer.written = True
+        self._unwritten -= 1
+
+    def offsets(self, addresses: Lanes, size: int) -> tuple[Lanes, Allocation | None]:
+        """Offsets into `cells` of one access of ``size`` bytes a lane, checked.
+
+        Returns:
+            The offsets, and the buffer that they all lie in, or None where there are several.
+
+        Raises:
+            AccessFault: an access is misaligned, or out of bounds.
+        """
+        low, high = int(addresses.min()), int(addresses.max())
+        if size > 1 and (addresses & (size - 1)).any():
+            lane = int(np.flatnonzero(addresses & (size - 1))[0])
+            message = f"misaligned {size}-byte access at {self.where(int(addresses[lane]))}"
+            raise AccessFault(Misaligned, message, lane)
+        buffer = self.find(low)
+        if buffer is None or high + size > buffer.end:
+            buffer = None
+            self._check_each(addresses, size)
+        return addresses - BASE, buffer
+
+    def _check_each(self, addresses: Lanes, size: int) -> None:
+        starts = np.array(self._starts or [0], np.int64)
+        ends = np.array([buffer.end for buffer in self.buffers] or [0], np.int64)
+        place = np.searchsorted(starts, addresses, side="right") - 1
+        good = (place >= 0) & (addresses + size <= ends[np.maximum(place, 0)])
+        if not good.all():
+            lane = int(np.flatnonzero(~good)[0])
+            where = self.where(int(addresses[lane]))
+            raise AccessFault(OutOfBounds, f"{size}-byte access out of bounds at {where}", lane)
+
+    @staticmethod
+    def address_of(offset: int) -> int:
+        """The address of an offset into `cells`."""
+        return BASE + offset
+
+    def where(self, address: int) -> str:
+        """An address in words: which buffer it is in, or behind."""
+        place = bisect_right(self._starts, address)
+        if not place:
+            return f"0x{address:x}, before every buffer"
+        buffer = self._by_start[self._starts[place - 1]]
+        offset = address - buffer.address
+        if offset < buffer.size:
+            return f"0x{address:x}, byte {offset} of {buffer.name} ({buffer.size} bytes)"
+        return (
+            f"0x{address:x}, {offset - buffer.size} bytes behind the end of {buffer.name}"
+            f" ({buffer.size} bytes)"
+        )
+
+
+def raw_bytes(data: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    """The bytes of an array, in order."""
+    return np.ascontiguousarray(data).reshape(-1).view(np.uint8)

@@ -1,0 +1,219 @@
+"""Shared memory of the blocks that run together, and the hazards in it.
+
+Bytes of all blocks lie behind each other; a *place* is an offset into that array.
+Hazards are kept for each cell of `grain` bytes: what the narrowest access of the
+kernel makes possible, at most four.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from emulator.faults import MissingWait, Race, Uninitialised
+from emulator.memory import AccessFault
+from emulator.order import Order
+from emulator.scalars import RAW, Lanes
+
+NOBODY = -1
+SEVERAL = -2
+POISON = 0xCD
+
+IDLE = 0
+FILLING = 1  # an asynchronous copy will write here
+DRAINING = 2  # an asynchronous copy will read here
+
+
+class SharedMemory:
+    """``blocks`` times ``size`` bytes.
+
+    Args:
+        size: bytes of a block, a multiple of 16.
+        order: of the warps; ``order.warps`` is the number of warps in a cluster.
+        grain: bytes that are watched as one.
+    """
+
+    def __init__(self, blocks: int, size: int, order: Order, grain: int, *, races: bool) -> None:
+        self.size = size
+        self.order = order
+        self._races = races
+        self._shift = grain.bit_length() - 1
+        data = np.full(blocks * size, POISON, np.uint8)
+        cells = data.size >> self._shift
+        self.cells: dict[int, Lanes] = {n: data.view(raw) for n, raw in RAW.items()}
+        self._written = np.zeros(cells, np.bool_)
+        self._state = np.zeros(cells, np.uint8)
+        self._busy = 0  # cells that are not idle
+        self._writer = np.full(cells, NOBODY, np.int32)  # lane; the engine's is the number of lanes
+        self._atomic = np.zeros(cells, np.bool_)
+        self._write_column = np.zeros(cells, np.int16)
+        self._write_stamp = np.zeros(cells, np.int64)
+        self._read_stamp = np.zeros((cells, order.warps), np.int64) if races else np.zeros((0, 0))
+        self._reader = (
+            np.full((cells, order.warps), NOBODY, np.int32) if races else np.zeros((0, 0))
+        )
+        self._last_write = 0
+        self._last_read = 0
+
+    def _spread(self, places: Lanes, size: int) -> tuple[Lanes, int]:
+        """Cells of accesses of ``size`` bytes, lane by lane, and how many each has."""
+        count = max(1, size >> self._shift)
+        first = places >> self._shift
+        if count == 1:
+            return first, 1
+        return (first[:, None] + np.arange(count)).ravel(), count
+
+    def read(self, places: Lanes, size: int, lanes: Lanes, rows: Lanes, *, strong: bool) -> None:
+        """Note a read of each lane, and refuse one that nothing orders or nothing wrote."""
+        cells, count = self._spread(places, size)
+        if self._busy:
+            self._refuse_state(cells, count, FILLING, "that an asynchronous copy still writes")
+        if not self._written[cells].all():
+            lane = int(np.flatnonzero(~self._written[cells])[0]) // count
+            raise AccessFault(Uninitialised, "read of uninitialised shared memory", lane)
+        if self._races:
+            lanes, rows = _repeated(lanes, rows, count)
+            if not strong:
+                self._refuse_writes(cells, count, lanes, rows, atomic=False)
+            self._note_reads(cells, lanes, rows)
+
+    def write(
+        self,
+        places: Lanes,
+        size: int,
+        lanes: Lanes,
+        rows: Lanes,
+        *,
+        strong: bool = False,
+        atomic: bool = False,
+    ) -> None:
+        """Note a write of each lane, and refuse one that nothing orders."""
+        cells, count = self._spread(places, size)
+        if self._busy:
+            self._refuse_state(cells, count, FILLING, "that an asynchronous copy still writes")
+            self._refuse_state(cells, count, DRAINING, "that an asynchronous copy still reads")
+        if self._races:
+            lanes, rows = _repeated(lanes, rows, count)
+            if not strong:
+                self._refuse_writes(cells, count, lanes, rows, atomic=atomic)
+                self._refuse_reads(cells, count, lanes, rows)
+            self._note_writes(cells, count, lanes, rows % self.order.warps, atomic, strong)
+        self._written[cells] = True
+
+    def atomic(self, places: Lanes, size: int, lanes: Lanes, rows: Lanes) -> None:
+        """Note an atomic operation of each lane: atomics do not race with each other."""
+        cells, count = self._spread(places, size)
+        if not self._written[cells].all():
+            lane = int(np.flatnonzero(~self._written[cells])[0]) // count
+            raise AccessFault(Uninitialised, "atomic on uninitialised shared memory", lane)
+        self.write(places, size, lanes, rows, atomic=True)
+
+    def begin_fill(self, places: Lanes, size: int, lanes: Lanes, rows: Lanes) -> None:
+        """An asynchronous copy to these places was started by these lanes."""
+        cells, count = self._spread(places, size)
+        self._refuse_state(cells, count, FILLING, "that an asynchronous copy still writes")
+        self._refuse_state(cells, count, DRAINING, "that an asynchronous copy still reads")
+        if self._races:
+            lanes, rows = _repeated(lanes, rows, count)
+            self._refuse_writes(cells, count, lanes, rows, atomic=False)
+            self._refuse_reads(cells, count, lanes, rows)
+        self._state[cells] = FILLING
+        self._busy += cells.size
+
+    def end_fill(self, places: Lanes, size: int, lanes: Lanes, column: Lanes | int) -> int:
+        """The copy has arrived; it counts as written by ``lanes`` of warp ``column`` now."""
+        cells, count = self._spread(places, size)
+        self._state[cells] = IDLE
+        self._busy -= cells.size
+        self._written[cells] = True
+        stamp = self.order.tick()
+        if self._races:
+            self._writer[cells] = np.repeat(lanes, count)
+            self._atomic[cells] = False
+            self._write_column[cells] = np.repeat(np.broadcast_to(column, places.shape), count)
+            self._write_stamp[cells] = stamp
+            self._last_write = stamp
+        return stamp
+
+    def begin_drain(self, places: Lanes, size: int, lanes: Lanes, rows: Lanes) -> None:
+        """A bulk copy from these places was started."""
+        self.read(places, size, lanes, rows, strong=False)
+        cells, _ = self._spread(places, size)
+        self._state[cells] = DRAINING
+        self._busy += cells.size
+
+    def end_drain(self, places: Lanes, size: int) -> None:
+        """It has read them."""
+        cells, _ = self._spread(places, size)
+        self._state[cells] = IDLE
+        self._busy -= cells.size
+
+    def declare(self, places: Lanes, size: int) -> None:
+        """These bytes hold an object of the machine: an mbarrier."""
+        cells, _ = self._spread(places, size)
+        self._written[cells] = True
+
+    def _refuse_state(self, cells: Lanes, count: int, state: int, what: str) -> None:
+        bad = self._state[cells] == state
+        if bad.any():
+            lane = int(np.flatnonzero(bad)[0]) // count
+            raise AccessFault(MissingWait, f"use of shared memory {what}: a wait is missing", lane)
+
+    def _refuse_writes(
+        self, cells: Lanes, count: int, lanes: Lanes, rows: Lanes, *, atomic: bool
+    ) -> None:
+        if self._last_write <= self.order.floor:
+            return
+        writer = self._writer[cells]
+        ordered = self._write_stamp[cells] <= self.order.known[rows, self._write_column[cells]]
+        good = (writer == lanes) | (writer == NOBODY) | ordered
+        if atomic:
+            good |= self._atomic[cells]
+        if not good.all():
+            self._race(good, count, "another thread's write")
+
+    def _refuse_reads(self, cells: Lanes, count: int, lanes: Lanes, rows: Lanes) -> None:
+        if self._last_read <= self.order.floor:
+            return
+        late = self._read_stamp[cells] > self.order.known[rows, : self.order.warps]
+        if not late.any():
+            return
+        bad = (late & (self._reader[cells] != lanes[:, None])).any(axis=1)
+        if bad.any():
+            self._race(~bad, count, "another thread's read")
+
+    def _note_reads(self, cells: Lanes, lanes: Lanes, rows: Lanes) -> None:
+        columns = rows % self.order.warps
+        before = self._reader[cells, columns]
+        live = self._read_stamp[cells, columns] > self.order.known[rows, columns]
+        stamp = self.order.tick()
+        several = live & (before != lanes)
+        self._reader[cells, columns] = np.where(several, SEVERAL, lanes)
+        shared = self._reader[cells, columns] != lanes  # lanes that read one cell together
+        if shared.any():
+            self._reader[cells[shared], columns[shared]] = SEVERAL
+        self._read_stamp[cells, columns] = stamp
+        self._last_read = stamp
+
+    def _note_writes(
+        self, cells: Lanes, count: int, lanes: Lanes, columns: Lanes, atomic: bool, strong: bool
+    ) -> None:
+        self._writer[cells] = lanes
+        if not atomic and not strong:
+            good = self._writer[cells] == lanes
+            if not good.all():
+                self._race(good, count, "another thread's write in the same instruction")
+        self._atomic[cells] = atomic
+        self._write_column[cells] = columns
+        self._write_stamp[cells] = self._last_write = self.order.tick()
+
+    def _race(self, good: Lanes, count: int, what: str) -> None:
+        lane = int(np.flatnonzero(~good)[0]) // count
+        raise AccessFault(
+            Race, f"shared-memory race: no barrier between this access and {what}", lane
+        )
+
+
+def _repeated(lanes: Lanes, rows: Lanes, count: int) -> tuple[Lanes, Lanes]:
+    if count == 1:
+        return lanes, rows
+    return np.repeat(lanes, count), np.repeat(rows, count)

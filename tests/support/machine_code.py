@@ -1,0 +1,125 @@
+"""Reading the machine code of a compilation: instructions, loops, and what is under way in them."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+from shutil import which
+
+from membench.backends.compile import compile_source
+
+INSTRUCTION_BYTES = 16
+"""Length of an instruction since Volta."""
+
+
+@dataclass(frozen=True)
+class Instruction:
+    """One instruction; ``address`` counts bytes from the start of its function."""
+
+    opcode: str
+    operands: str = ""
+    predicate: str = ""
+    address: int = 0
+
+    @property
+    def registers(self) -> set[int]:
+        """The general registers that it names (a wide operand by its first)."""
+        return {int(number) for number in re.findall(r"\bR(\d+)", self.operands)}
+
+    @property
+    def target(self) -> int | None:
+        """Where a branch goes."""
+        found = re.search(r"0x[0-9a-f]+$", self.operands) if self.opcode.startswith("BRA") else None
+        return int(found[0], 16) if found else None
+
+    def width(self, *kinds: str) -> int:
+        """Bytes that a thread moves, if it is a load or store of one of ``kinds``; else 0."""
+        if not self.opcode.startswith(kinds):
+            return 0
+        bits = re.search(r"\.(64|128|256|U8|U16|S8|S16)\b", self.opcode)
+        if bits is None:
+            return 4
+        return {"U8": 1, "S8": 1, "U16": 2, "S16": 2}.get(bits[1]) or int(bits[1]) // 8
+
+
+Code = Sequence[Instruction]
+
+
+@cache
+def machine_code(file: str, options: tuple[str, ...], arch: str) -> dict[str, Code]:
+    """Entry -> its instructions, in the order of their addresses.
+
+    The disassembler is part of the `dev` extra.  Where it is missing this
+    raises: a skip would hide that no kernel was looked at.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "image.cubin"
+        path.write_bytes(compile_source(file, options, arch).cubin)
+        command = [str(_disassembler()), "-json", str(path)]
+        shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return {
+        function["function-name"]: tuple(
+            Instruction(
+                each["opcode"],
+                each.get("operands") or "",
+                each.get("predicate") or "",
+                number * INSTRUCTION_BYTES,
+            )
+            for number, each in enumerate(function["sass-instructions"])
+        )
+        for function in json.loads(shown)[1]
+    }
+
+
+@cache
+def _disassembler() -> Path:
+    try:
+        files = distribution("nvidia-cuda-nvdisasm").files or ()
+    except PackageNotFoundError:
+        installed = which("nvdisasm")  # a CUDA toolkit has one
+        assert installed, "there is no nvdisasm: install the `dev` extra"
+        return Path(installed)
+    (found,) = (file for file in files if file.stem == "nvdisasm")
+    return Path(str(found.locate()))
+
+
+def loops(code: Code) -> Iterator[Code]:
+    """The bodies of the loops, innermost ones included: from a branch's target to the branch.
+
+    The idle loop that the assembler puts behind every function is none.
+    """
+    for each in code:
+        if each.target is not None and each.target < each.address:
+            yield [one for one in code if each.target <= one.address <= each.address]
+
+
+def innermost(code: Code, opcode: str) -> Code:
+    """The shortest loop in which ``opcode`` (a prefix) stands."""
+    bodies = [body for body in loops(code) if any(one.opcode.startswith(opcode) for one in body)]
+    assert bodies, f"no loop with {opcode}"
+    return min(bodies, key=len)
+
+
+def count(code: Code, pattern: str) -> int:
+    """Instructions whose opcode matches ``pattern`` from its beginning."""
+    return sum(re.match(pattern, each.opcode) is not None for each in code)
+
+
+def most_loads_in_flight(code: Code, width: int = 16) -> int:
+    """The most global loads of ``width`` bytes that are issued before one's value is needed."""
+    waiting: list[set[int]] = []
+    most = 0
+    for each in code:
+        waiting = [target for target in waiting if not target & each.registers]
+        if each.width("LDG") == width:
+            first = int(each.operands.removeprefix("R").split(",")[0])
+            waiting.append(set(range(first, first + width // 4)))
+            most = max(most, len(waiting))
+    return most

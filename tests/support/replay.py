@@ -1,0 +1,83 @@
+"""The replay backend: what a device once answered, answered again, and nothing else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from membench.backends.base import Device, Edge, Stamps
+from membench.case import Bench
+from membench.measure.protocol import Request
+from membench.measure.recording import SCHEMA, Recorded
+from membench.record.plain import load
+from membench.record.unit import Unit
+from membench.work import Timed
+
+
+def read_recording(path: Path) -> tuple[Recorded, ...]:
+    """The lines of a recording."""
+    lines = [json.loads(line) for line in path.read_text(encoding="ascii").splitlines()]
+    assert {line.pop("schema") for line in lines} == {SCHEMA}
+    return tuple(load(Recorded, line) for line in lines)
+
+
+class ReplayBackend:
+    """A `DeviceBackend` that measures nothing: its stamps come from a recording, in order.
+
+    A question that the recording has no answer for is an error: whoever asks
+    does something else than what was recorded.
+    """
+
+    timer = "replay"
+    kernel_digest = "0"
+
+    def __init__(self, recording: Iterable[Recorded]) -> None:
+        recording = tuple(recording)
+        self.resolution_ns = recording[0].resolution_ns
+        self._device = recording[0].unit.device
+        self._stamps = iter([stamps for line in recording for stamps in line.stamps])
+
+    def describe(self) -> Device:
+        return Device("replay", self._device, measured=False)
+
+    def stamps(self) -> Stamps:
+        found = next(self._stamps, None)
+        assert found is not None, "the recording ends here"
+        return found
+
+    def flush(self) -> None: ...
+    def synchronize(self) -> None: ...
+    def block(self) -> None: ...
+    def release(self) -> None: ...
+    def probe(self, edge: Edge) -> None: ...
+    def mark(self, edge: Edge) -> None: ...
+    def idle(self) -> None: ...
+    def reclaim(self) -> None: ...
+    def close(self) -> None: ...
+
+
+def bench_of(recorded: Recorded, like: Bench) -> Bench:
+    """A bench that declares what the recorded unit's did, and does nothing."""
+    declared: dict[str, Any] = dict(vars(recorded.work))
+
+    def function(_backend: Any, **_params: Any) -> Timed:
+        return Timed(run=lambda _iterations: None, **declared)
+
+    function.__module__ = like.function.__module__
+    return Bench(**{**vars(like), "name": recorded.request.case.bench, "function": function})
+
+
+def replayed(recording: Iterable[Recorded], answer: Callable[..., Unit], like: Bench) -> list[Unit]:
+    """Each recorded request, put to the engine again."""
+    from membench.measure.stopwatch import Stopwatches
+
+    recording = tuple(recording)
+    backend, stopwatches = ReplayBackend(recording), Stopwatches()
+    units = []
+    for line in recording:
+        benches = {line.request.case.bench: bench_of(line, like)}
+        request: Request = line.request
+        units.append(answer(request, benches, lambda _case: backend, stopwatches))
+    return units
