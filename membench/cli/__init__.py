@@ -20,6 +20,7 @@ from membench.errors import EXIT_ERROR, EXIT_OK, EXIT_SIGNAL_BASE, EXIT_USAGE, M
 _COMMANDS = {
     "run": "Measure this machine and write a results file.",
     "compare": "Hold results against each other: better, worse, same or unclear.",
+    "replay": "Replay traces of requests: hit rate against cache capacity.",
     "report": "Turn results files into an HTML or Markdown report, or verdicts.",
     "list": "Show what exists, what can run here, and why not.",
     "info": "Show the machine as membench sees it.",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,13 +44,9 @@ class HitCurve:
 
     def hits(self, capacities: Ints) -> Ints:
         """[k] hits at each of ``capacities`` (blocks)."""
-        return (
-            _climbed(self.low, capacities)
-            - _climbed(self.high, capacities)
-            + np.concatenate([[0], np.cumsum(self.count)])[
-                np.searchsorted(self.place, capacities, side="right")
-            ]
-        )
+        stepped = np.concatenate([np.zeros(1, np.int64), np.cumsum(self.count)])
+        steps: Ints = stepped[np.searchsorted(self.place, capacities, side="right")]
+        return _climbed(self.low, capacities) - _climbed(self.high, capacities) + steps
 
     def rates(self, capacities: Ints) -> Floats:
         """[k] the share of references that hit at each of ``capacities`` (blocks)."""
@@ -93,8 +88,9 @@ class HitCurve:
 def _climbed(begins: Ints, capacities: Ints) -> Ints:
     """Of ramps without end, one step a capacity from ``begins`` (sorted) on: the sum of steps."""
     under = np.searchsorted(begins, capacities, side="right")
-    sums = np.concatenate([[0], np.cumsum(begins)])
-    return under * (capacities + 1) - sums[under]
+    sums = np.concatenate([np.zeros(1, np.int64), np.cumsum(begins)])
+    total: Ints = under * (capacities + 1) - sums[under]
+    return total
 
 
 def _bends(x: Floats, y: Floats, tolerance: float) -> list[int]:
@@ -111,8 +107,3 @@ def _bends(x: Floats, y: Floats, tolerance: float) -> list[int]:
             kept.add(worst)
             open_ += [(begin, worst), (worst, end)]
     return sorted(kept)
-
-
-def checked_capacities(values: Sequence[int]) -> Ints:
-    """Capacities as an array, ascending and each once."""
-    return np.unique(np.array(values, dtype=np.int64))

@@ -19,19 +19,15 @@ runs and not with references.
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_right
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 
-from membench.thesis.buried import Buried, Piece
+from membench.thesis.buried import Buried
 from membench.thesis.hit_curve import MOST_REFERENCES, HitCurve
+from membench.thesis.pieces_map import Piece
+from membench.thesis.run_parts import Part, Run, first_uses, overlap
 from membench.thesis.trace import Ints, Trace, TraceError
-
-Run = tuple[int, int]
-Part = tuple[int, int, bool]
-"""A run, and whether the request has named these blocks before."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +74,7 @@ def replay(trace: Trace) -> Replay:
         asked = runs[bounds[number] : bounds[number + 1]]
         if not asked:
             continue
-        if orderly[number] or not _overlap(asked):
+        if orderly[number] or not overlap(asked):
             state.request(number, scope, asked)
         else:
             state.request_with_repeats(number, scope, asked)
@@ -138,7 +134,7 @@ class _Pass:
         """
         if self._top:
             self._buried.push(self._scope, self._toucher, self._top)
-        parts = _first_uses(runs)
+        parts = first_uses(runs)
         self._move_up(number, scope, 0, parts)
         self._top = [(first, last) for first, last, again in parts if not again]
         self._toucher, self._scope = number, scope
@@ -178,7 +174,7 @@ class _Pass:
         if position <= end:
             self.low.append(position)
             self.high.append(end)
-        self.reuse.extend((number, piece.toucher, piece.last - piece.first + 1))
+        self.reuse.extend((number, self._buried.toucher(piece), piece.last - piece.first + 1))
         return max(worst, end)
 
 
@@ -196,43 +192,6 @@ def _ascending(trace: Trace) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
         backward[1:-1] = trace.first[1:] <= trace.last[:-1]
         backward[trace.offsets] = 0  # the first run of a request follows none of its own
     return np.asarray(np.diff(np.concatenate([[0], np.cumsum(backward)])[trace.offsets]) == 0)
-
-
-def _overlap(runs: list[Run]) -> bool:
-    ordered = sorted(runs)
-    return any(one[1] >= other[0] for one, other in pairwise(ordered))
-
-
-def _first_uses(runs: list[Run]) -> list[Part]:
-    """``runs`` cut into parts that are named the first time (False) or again (True)."""
-    seen: list[Run] = []  # disjoint, ascending
-    parts: list[Part] = []
-    for begin, last in runs:
-        first = begin
-        place = bisect_right(seen, (first, first)) - 1
-        for start, end in seen[max(place, 0) :]:
-            if end < first:
-                continue
-            if start > last:
-                break
-            if first < start:
-                parts.append((first, start - 1, False))
-            parts.append((max(first, start), min(last, end), True))
-            first = end + 1
-        if first <= last:
-            parts.append((first, last, False))
-        seen = _merged([*seen, (begin, last)])
-    return parts
-
-
-def _merged(runs: list[Run]) -> list[Run]:
-    merged: list[Run] = []
-    for first, last in sorted(runs):
-        if merged and first <= merged[-1][1] + 1:
-            merged[-1] = merged[-1][0], max(last, merged[-1][1])
-        else:
-            merged.append((first, last))
-    return merged
 
 
 def _ints(values: array[int]) -> Ints:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import json
 import lzma
-import math
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -51,7 +50,8 @@ class Lines:
     def time(self, number: int, entry: Mapping[str, Any], key: str) -> float:
         """``entry[key]``, a time of 0 or more."""
         value = entry.get(key)
-        if type(value) not in {int, float} or not math.isfinite(value) or not 0 <= value < _MOST:
+        numeric = type(value) is int or type(value) is float
+        if not numeric or value is None or not 0 <= value < _MOST:  # NaN is not either
             self.fail(number, f"'{key}' must be a time of 0 or more, not {_shown(value)}")
         return float(value)
 

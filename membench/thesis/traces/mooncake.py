@@ -84,13 +84,14 @@ def _ids(lines: Lines, named: list[list[Any]]) -> Ints:
             for value in ids:
                 if type(value) is not int or not 0 <= value <= _MOST_ID:
                     lines.fail(number, f"a block id must be a whole number from 0 to {_MOST_ID}")
-    ids = np.array(flat, np.uint64)
-    if ids.max() < _SPARSE * ids.size:
-        return ids.astype(np.int64)
-    _, firsts, places = np.unique(ids, return_index=True, return_inverse=True)
+    hashes = np.array(flat, np.uint64)
+    if int(hashes.max()) < _SPARSE * hashes.size:
+        return hashes.astype(np.int64)
+    _, firsts, places = np.unique(hashes, return_index=True, return_inverse=True)
     fresh = np.empty(firsts.size, np.int64)
     fresh[np.argsort(firsts)] = np.arange(firsts.size)
-    return fresh[places]
+    anew: Ints = fresh[places]
+    return anew
 
 
 def _check_blocks(lines: Lines, prompts: Ints, counts: Ints, size: int) -> None:
