@@ -8,7 +8,10 @@ from membench import __version__
 from membench.report.document import Alert, Document, Line
 from membench.report.runs import Run, Source
 from membench.report.sections import (
+    advice,
     claims,
+    comparison,
+    demand,
     environment,
     figures,
     flags,
@@ -27,6 +30,7 @@ def compose(sources: Sequence[Source], runs: Sequence[Run], judged: Verdicts) ->
 
     The same files give the same report, whenever it is made.
     """
+    against = comparison.section(comparison.compared(sources))
     names = [run.label for run in runs] or [source.path.name for source in sources]
     return Document(
         title=", ".join(names),
@@ -41,6 +45,9 @@ def compose(sources: Sequence[Source], runs: Sequence[Run], judged: Verdicts) ->
             headline.section(runs),
             figures.section(runs),
             claims.section(judged),
+            demand.section(judged),
+            advice.section(runs, judged),
+            *([against] if against is not None else []),
             results.section(runs),
             environment.section(runs),
             outcomes.section(runs),

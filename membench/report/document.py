@@ -137,6 +137,13 @@ class Figure:
 
 
 @dataclass(frozen=True)
+class Picture:
+    """A small drawing beside text that says the same: no heading, no table of its own."""
+
+    svg: str
+
+
+@dataclass(frozen=True)
 class Quote:
     """Somebody's words; ``language`` is a BCP 47 tag."""
 
@@ -162,7 +169,17 @@ class Attachment:
 
 
 Block: TypeAlias = (
-    Paragraph | Alert | Bullets | Facts | Table | Cards | Figure | Quote | Command | Attachment
+    Paragraph
+    | Alert
+    | Bullets
+    | Facts
+    | Table
+    | Cards
+    | Figure
+    | Picture
+    | Quote
+    | Command
+    | Attachment
 )
 
 

@@ -22,6 +22,7 @@ from membench.report.document import (
     Line,
     Link,
     Paragraph,
+    Picture,
     Quote,
     Section,
     Strong,
@@ -93,6 +94,8 @@ def _block(block: Block, level: int, images: Mapping[str, str], detail: _Detail)
             yield from _table(block, detail)
         case Cards():
             yield from _table(_cards(block), _Detail())
+        case Picture():
+            pass  # what it shows stands in the text beside it
         case _:
             yield _simple(block)
 

@@ -11,15 +11,19 @@ from membench.report.document import (
     Code,
     Column,
     Facts,
+    Figure,
     Line,
     Link,
     Paragraph,
+    Picture,
     Quote,
     Section,
     Strong,
     Table,
     joined,
 )
+from membench.report.plots import verdict_matrix
+from membench.report.plots.strip import draw as draw_strip
 from membench.terms import ClaimClass, ClaimVerdict
 from membench.thesis.ledger import Claim
 from membench.thesis.verdicts import ClaimResult, PartVerdict, Subject, Verdicts
@@ -64,10 +68,46 @@ def section(found: Verdicts) -> Section:
         Paragraph((_WHAT_A_VERDICT_IS,)),
         *_badges(found),
         Paragraph((f"All quotes are from {told.source}, {told.date.isoformat()}.",)),
+        *_summary(found),
         _overview(found),
     ]
+    matrix = verdict_matrix.draw(found)
+    if isinstance(matrix, Figure):
+        blocks.append(matrix)
     parts = tuple(_claim(claim, found) for claim in told.claims)
     return Section("thesis", "Thesis: demand for HBM, DDR and SSD", tuple(blocks), parts)
+
+
+_FACTS = {
+    ClaimVerdict.SUPPORTED: "Supported",
+    ClaimVerdict.CONTRADICTED: "Contradicted",
+    ClaimVerdict.INCONCLUSIVE: "Inconclusive",
+    ClaimVerdict.NOT_TESTABLE: "Not testable here",
+}
+
+
+def _summary(found: Verdicts) -> list[Block]:
+    """The verdicts at a glance, each claim by its number; of several machines one after another."""
+    blocks: list[Block] = []
+    for subject in found.subjects:
+        by_word: dict[ClaimVerdict, list[Line]] = {}
+        lacking: list[Line] = []
+        for result in subject.claims:
+            link = (Link(result.claim.id, _anchor(result.claim)),)
+            whys = {part.why for part in result.parts if part.word is ClaimVerdict.INCONCLUSIVE}
+            if result.word is ClaimVerdict.INCONCLUSIVE and "" not in whys:
+                lacking.append(link)
+            else:
+                by_word.setdefault(result.word, []).append(link)
+        items: list[tuple[str, Line]] = [
+            (_FACTS[word], joined(by_word[word])) for word in ClaimVerdict if word in by_word
+        ]
+        if lacking:
+            items.append(("Inconclusive for want of data", joined(lacking)))
+        if len(found.subjects) > 1:
+            blocks.append(Paragraph((Strong(subject.machine),)))
+        blocks.append(Facts(tuple(items)))
+    return blocks
 
 
 def _badges(found: Verdicts) -> list[Block]:
@@ -117,6 +157,11 @@ def _verdict(result: ClaimResult) -> Line:
     return (Strong(words),) if decided else (words,)
 
 
+def _stop(text: str) -> str:
+    """``text`` with one full stop."""
+    return f"{text.rstrip('.')}."
+
+
 def _anchor(claim: Claim) -> str:
     return f"claim-{claim.id.lower()}"
 
@@ -125,7 +170,9 @@ def _claim(claim: Claim, found: Verdicts) -> Section:
     items: list[tuple[str, Line]] = []
     for machine, result in _of(found, claim):
         on = f" on {machine}" if machine else ""
-        items.append((f"Verdict{on}", (Strong(claim_words(result)), f": {claim_reason(result)}.")))
+        items.append(
+            (f"Verdict{on}", (Strong(claim_words(result)), f": {_stop(claim_reason(result))}"))
+        )
         if any(part.judgement for part in result.parts):
             items.append((f"What flips it{on}", (f"{flip_words(result.flip, found)}.",)))
     items += [("Note", (note,)) for note in claim.notes]
@@ -138,14 +185,21 @@ def _claim(claim: Claim, found: Verdicts) -> Section:
     if claim.contrary:
         blocks.append(Paragraph((Strong("Evidence to hold against it"),)))
         blocks.append(Bullets(tuple((text,) for text in claim.contrary)))
-    for machine, result in _of(found, claim):
+    shown: set[int] = set()
+    for place, (machine, result) in enumerate(_of(found, claim)):
         for part in result.parts:
-            blocks += _part(part, found, machine, single=len(result.parts) == 1)
+            if id(part) in shown:  # what reads no machine is the same for all of them
+                continue
+            shown.add(id(part))
+            own = machine if part.part.measurements or part.part.device else ""
+            blocks += _part(part, found, own, place, single=len(result.parts) == 1)
     tiers = f" {', '.join(tier.upper() for tier in claim.tiers)}" if claim.tiers else ""
     return Section(_anchor(claim), f"{claim.id}{tiers}", tuple(blocks))
 
 
-def _part(verdict: PartVerdict, found: Verdicts, machine: str, *, single: bool) -> list[Block]:
+def _part(
+    verdict: PartVerdict, found: Verdicts, machine: str, place: int, *, single: bool
+) -> list[Block]:
     part = verdict.part
     on = f" on {machine}" if machine else ""
     items: list[tuple[str, Line]] = [
@@ -156,9 +210,12 @@ def _part(verdict: PartVerdict, found: Verdicts, machine: str, *, single: bool) 
         rule = rule_words(part.thresholds, part.unit)
         items.append(("Decided by", (f"{part.decided_by}; {rule}.",)))
     if not single:
-        items.append(("Verdict", (Strong(verdict_words(verdict)), f": {verdict.reason}.")))
+        items.append(("Verdict", (Strong(verdict_words(verdict)), f": {_stop(verdict.reason)}")))
         if verdict.judgement:
             items.append(("What flips it", (f"{flip_words(verdict.flip, found)}.",)))
+    names = {name: need.what for name, need in found.ledger.inputs.items()}
+    slug = f"draws-{part.id.lower()}{f'-{place}' if place else ''}"
+    strip = draw_strip(verdict, slug, names)
     if verdict.variants:
         items.append(("Draws", (f"{_draws(verdict)}.",)))
     if verdict.rows:
@@ -176,7 +233,8 @@ def _part(verdict: PartVerdict, found: Verdicts, machine: str, *, single: bool) 
         ]
         items.append(("Moved most by", joined([tuple(line) for line in moved], ", ", ".")))
     title = f"{part.id}{on}" if not single or on else "How it is decided"
-    return [Paragraph((Strong(title),)), Facts(tuple(items))]
+    picture: list[Block] = [] if strip is None else [Picture(strip.svg)]
+    return [Paragraph((Strong(title),)), *picture, Facts(tuple(items))]
 
 
 def _draws(verdict: PartVerdict) -> str:
