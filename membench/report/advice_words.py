@@ -81,11 +81,8 @@ def facts(found: Advice) -> Iterator[tuple[str, str]]:
     asked = found.question
     ranks = f", {about_size(found.rank_bytes)} a rank" if asked.tp > 1 else ""
     yield "KV cache", f"{about_size(found.kv_bytes)} for {asked.context} tokens{ranks}"
-    yield (
-        "One block",
-        f"{asked.block_tokens} tokens are {found.piece.number} pieces of "
-        f"{format_size(found.piece.bytes)} on a rank ({asked.layout})",
-    )
+    pieces = f"{found.piece.number} pieces of {format_size(found.piece.bytes)}"
+    yield "One block", f"{asked.block_tokens} tokens are {pieces} on a rank ({asked.layout})"
     if found.weight_bytes is not None:
         need = "" if found.gpus is None else f", {found.gpus} GPU{'s' * (found.gpus > 1)} needed"
         yield "Weights", f"{about_size(found.weight_bytes)} in 16 bits{need}"

@@ -1,4 +1,4 @@
-"""What was measured against what models ask for: rates by machine, and what is assumed beside them."""
+"""What was measured against what models ask for: rates by machine, and what is assumed."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from membench.thesis.roofline import prefill_flops
 from membench.thesis.traces import read_trace
 
 FAST_S = 60.0
-"""Gaps up to this are served by HBM and DDR, longer ones by SSD: where agents pause for a person."""
+"""Gaps up to this are served by HBM and DDR, longer ones (an agent waits for a person) by SSD."""
 KEPT_S = 86400.0
 """What rested for a day is dropped."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from matplotlib.figure import Figure as Canvas
 
@@ -37,7 +39,7 @@ def draw(found: Verdicts) -> Figure:
         for place, one in enumerate(told):
             traffic, residency = _cumulated(one)
             for kind, values, dash in (("traffic", traffic, "-"), ("residency", residency, ":")):
-                look = {"color": style.colour(place), "linestyle": dash}
+                look: Any = {"color": style.colour(place), "linestyle": dash}
                 axes.plot(_GRID, 100 * values, label=f"{one.name}, {kind}", **look)
         style.zero_axis(axes, "y", [100])
         for place, (tier, seconds) in enumerate(keep.items()):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from matplotlib.figure import Figure as Canvas
 
@@ -35,7 +37,7 @@ def draw(_found: Verdicts) -> Figure:
     def paint(canvas: Canvas) -> None:
         axes = canvas.subplots()
         for place, (name, curve, size) in enumerate(lines):
-            look = {"color": style.colour(place), "linestyle": style.DASHES[place]}
+            look: Any = {"color": style.colour(place), "linestyle": style.DASHES[place]}
             axes.plot(curve.capacity * size / 1e9, 100 * curve.hits, label=name, **look)
         style.log_axis(axes, "x", [10, 50e3])
         style.zero_axis(axes, "y", [100])

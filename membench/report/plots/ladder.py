@@ -21,8 +21,8 @@ _TITLE = "Bandwidth ladder"
 _DESCRIPTION = (
     "Dot plot. Horizontal axis: bandwidth in GB/s, logarithmic. One line per bench, by tier and "
     "then by bandwidth. A large mark is the median of the rounds of the bench's best case, small "
-    "circles are its single rounds, a vertical bar is the peak where one is known. Hollow marks are "
-    "cited figures."
+    "circles are its single rounds, a vertical bar is the peak where one is known. Hollow marks "
+    "are cited figures."
 )
 
 

@@ -54,7 +54,7 @@ def _draw(name: str, cells: Mapping[tuple[str, str], tuple[str, Row]]) -> Figure
         axes = canvas.subplots()
         top = float(np.nanmax(values))
         for row, column in np.ndindex(values.shape):
-            value = values[row, column]
+            value = float(values[row, column])
             if np.isnan(value):
                 continue
             side = 0.92 * float(np.sqrt(value / top))

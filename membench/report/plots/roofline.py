@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
@@ -88,7 +90,7 @@ def _paint(
     span = np.geomspace(1, 30000, 60)
     for place, (name, memory, flops, assumed) in enumerate(roofs):
         height = np.minimum(span * memory, flops) / 1e12
-        look = {"color": style.colour(place)} | (
+        look: Any = {"color": style.colour(place)} | (
             {"linestyle": (0, (4, 3)), "linewidth": 1.1} if assumed else {}
         )
         axes.plot(span, height, label=name, **look)

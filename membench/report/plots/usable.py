@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from matplotlib.figure import Figure as Canvas
 
@@ -45,7 +47,7 @@ def draw(found: Verdicts) -> Figure:
         style.note(axes, f"{link.value:g} GB/s, assumed", link.value, 2)
         for place, one in enumerate(paths):
             dash = style.CITED_DASH if one.cited else "-"
-            look = {"color": style.colour(place + 2), "linestyle": dash}
+            look: Any = {"color": style.colour(place + 2), "linestyle": dash}
             axes.axvline(one.rate.value / 1e9, label=one.name, **look)
         axes.set_xlabel("link bandwidth [GB/s]")
         axes.set_ylabel("usable capacity [TB]")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from matplotlib.figure import Figure as Canvas
 
@@ -16,10 +18,10 @@ from membench.thesis.verdicts import PartVerdict, Subject, Verdicts
 _TITLE = "Verdicts by model"
 _DESCRIPTION = (
     "Matrix. Rows: parts of claims whose statistic depends on the model. Columns: models. A filled "
-    "square says supported, a cross contradicted, a small circle inconclusive, by the draws of that "
-    "model alone."
+    "square says supported, a cross contradicted, a small circle inconclusive, by the draws of "
+    "that model alone."
 )
-_MARKS = {
+_MARKS: dict[ClaimVerdict, dict[str, Any]] = {
     ClaimVerdict.SUPPORTED: {"marker": "s", "markersize": 7, "color": style.colour(0)},
     ClaimVerdict.CONTRADICTED: {"marker": "X", "markersize": 8, "color": style.colour(1)},
     ClaimVerdict.INCONCLUSIVE: {

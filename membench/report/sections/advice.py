@@ -27,18 +27,16 @@ from membench.thesis.wording import BADGE_MEANING
 from membench.units import about_size
 
 CONTEXT = 32768
+_ABOUT = (
+    f"A context of {CONTEXT} tokens, KV in fp16, on one GPU. Times are bounds at the measured "
+    "rates, ranges those of the rounds. Any other model, context, layout or number of GPUs:"
+)
 
 
 def section(runs: Sequence[Run], found: Verdicts) -> Section:
     """One table for every machine; what is missing is named once."""
     blocks: list[Block] = [
-        Paragraph(
-            (
-                f"A context of {CONTEXT} tokens, KV in fp16, on one GPU. Times are bounds at the "
-                "measured rates, ranges those of the rounds. Any other model, context, layout or "
-                "number of GPUs:",
-            )
-        ),
+        Paragraph((_ABOUT,)),
         Command(f"membench advise FILE --model llama-3.1-70b --context {CONTEXT} --tp 4"),
     ]
     for run in _by_machine(runs):
@@ -64,8 +62,7 @@ def _machine(run: Run, answers: Sequence[Advice], *, named: bool) -> list[Block]
     if named:
         blocks.append(Paragraph((Strong(run.label),)))
     worn = dict.fromkeys(badge for one in answers for badge in one.badges)
-    for badge in worn:
-        blocks.append(Alert(f"[{badge}]", (f"{BADGE_MEANING[badge]}.",)))
+    blocks += [Alert(f"[{badge}]", (f"{BADGE_MEANING[badge]}.",)) for badge in worn]
     caption = f"Advice for {run.label}" if named else "Advice by model"
     blocks.append(_table(caption, answers))
     missing = missing_of(answers)

@@ -19,6 +19,11 @@ from membench.report.document import Line as Cells
 from membench.report.plots import forest
 from membench.report.runs import Source
 
+_RULE = (
+    "A case is better or worse where the whole 95 % interval of its ratio lies beyond the "
+    "threshold, the same where all of it lies within, else unclear. With one run a side, offsets "
+    "between runs cannot be seen."
+)
 _MOST_PLOTS = 3
 """Labels that get a forest plot; the table has all of them."""
 
@@ -50,21 +55,13 @@ def section(comparison: Comparison | None) -> Section | None:
         counts = comparison.counts(place)
         words = ", ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict])
         blocks.append(Paragraph((Strong(f"{side.label} against {reference.label}: "), f"{words}.")))
-    for fact in comparison.facts:
-        if len(set(fact.values)) > 1:
-            blocks.append(Paragraph((f"Differs: {fact.name}.",)))
+    differ = [fact.name for fact in comparison.facts if len(set(fact.values)) > 1]
+    if differ:
+        blocks.append(Paragraph((f"What differs: {', '.join(differ)}.",)))
     plots = [forest.draw(comparison, place) for place in range(1, len(others) + 1)[:_MOST_PLOTS]]
     blocks += [plot for plot in plots if isinstance(plot, Figure)]
     blocks += [_table(comparison, block) for block in arrange(comparison)]
-    blocks.append(
-        Paragraph(
-            (
-                "A case is better or worse where the whole 95 % interval of its ratio lies beyond "
-                "the threshold, the same where all of it lies within, else unclear. With one run a "
-                "side, offsets between runs cannot be seen.",
-            )
-        )
-    )
+    blocks.append(Paragraph((_RULE,)))
     return Section("comparison", "Comparison", tuple(blocks))
 
 

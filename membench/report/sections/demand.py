@@ -37,6 +37,10 @@ SHOWN = (
 """From wide caches to narrow ones: the answer depends on the architecture."""
 _PREFIXES = (1024, 8192, 32768, 131072)
 _KEEP_PREFIX = 32768
+_BOUNDS = (
+    "Bounds are computed from it; a real engine needs longer to recompute, so that restoring looks "
+    "better in practice than here."
+)
 
 
 def section(found: Verdicts) -> Section:
@@ -51,8 +55,7 @@ def section(found: Verdicts) -> Section:
             (
                 "Models and traces say what is asked of the tiers, measurements what is there. ",
                 Strong(f"Compute here: {rate.label}. "),
-                "Bounds are computed from it; a real engine needs longer to recompute, so that "
-                "restoring looks better in practice than here.",
+                _BOUNDS,
             )
         ),
         *(one for one in drawn if isinstance(one, Figure)),
