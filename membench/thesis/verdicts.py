@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
@@ -131,7 +131,7 @@ def verdicts(
     by_machine = machines(rows)
     worlds = subjects(told, entries, rows, draws, seed)
     # Parts that read no machine are judged once; as shipped, once for all reports.
-    shared = _as_shipped(seed, draws) if override is None else {}
+    shared = _as_shipped(seed, draws) if override is None else _Shared()
     return Verdicts(
         told,
         entries,
@@ -150,45 +150,61 @@ def verdicts(
 
 
 def _claims(
-    told: Ledger, world: World, entries: Assumptions, shared: dict[str, PartVerdict]
+    told: Ledger, world: World, entries: Assumptions, shared: _Shared
 ) -> tuple[ClaimResult, ...]:
-    moved = _Moved(world)
+    moved = _Moved(world, shared)
     return tuple(_claim(claim, moved, entries, shared) for claim in told.claims)
 
 
+_Words = dict[tuple[str, Thresholds, str, float], ClaimVerdict]
+"""(statistic, rule, input, step) -> the verdict where that input is moved so."""
+
+
+@dataclass(frozen=True)
+class _Shared:
+    """What is known of parts that read no machine: the same for every machine."""
+
+    parts: dict[str, PartVerdict] = field(default_factory=dict)
+    words: _Words = field(default_factory=dict)
+
+
 @cache
-def _as_shipped(_seed: int, _draws: int) -> dict[str, PartVerdict]:
-    return {}
+def _as_shipped(_seed: int, _draws: int) -> _Shared:
+    return _Shared()
 
 
 class _Moved:
     """Verdicts where one input is moved; parts that share a statistic share the work."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, shared: _Shared) -> None:
         self.world = world
-        self._known: dict[tuple[str, Thresholds, str, float], ClaimVerdict] = {}
+        self._own: _Words = {}
+        self._shared = shared.words
 
     def word(self, part: Part, name: str, step: float) -> ClaimVerdict:
         """The verdict on ``part``; raises `NoData` where nothing can be drawn."""
         assert part.thresholds is not None
         key = (part.statistic, part.thresholds, name, step)
-        if key not in self._known:
+        known = self._own if _of_a_machine(part) else self._shared
+        if key not in known:
             drawn = STATISTICS[part.statistic](self.world.moved(name, step))
-            self._known[key] = judge(_grid(drawn), part.thresholds).word
-        return self._known[key]
+            known[key] = judge(_grid(drawn), part.thresholds).word
+        return known[key]
 
 
-def _claim(
-    claim: Claim, moved: _Moved, entries: Assumptions, shared: dict[str, PartVerdict]
-) -> ClaimResult:
+def _of_a_machine(part: Part) -> bool:
+    return bool(part.measurements or part.device)
+
+
+def _claim(claim: Claim, moved: _Moved, entries: Assumptions, shared: _Shared) -> ClaimResult:
     parts = []
     for part in claim.parts:
-        if part.measurements or part.device:
+        if _of_a_machine(part):
             parts.append(judge_part(part, moved.world, entries, moved))
         else:
-            if part.id not in shared:
-                shared[part.id] = judge_part(part, moved.world, entries, moved)
-            parts.append(shared[part.id])
+            if part.id not in shared.parts:
+                shared.parts[part.id] = judge_part(part, moved.world, entries, moved)
+            parts.append(shared.parts[part.id])
     word = combine(part.word for part in parts)
     return ClaimResult(claim, word, tuple(parts), _claim_flip(parts, moved, entries, word))
 
@@ -237,7 +253,7 @@ def judge_part(
         reason = "; ".join(dict.fromkeys(missing.values())) or str(lack)
         return outcome(ClaimVerdict.INCONCLUSIVE, reason, lack.why)
     blank = outcome(ClaimVerdict.INCONCLUSIVE, "")
-    return _judged(part, moved or _Moved(world), entries, drawn, names, blank)
+    return _judged(part, moved or _Moved(world, _Shared()), entries, drawn, names, blank)
 
 
 def _judged(

@@ -51,7 +51,7 @@ KNOBS: Mapping[str, tuple[str, ...]] = {
     "C17a": ("system.ddr_capacity",),
     "C25b": ("price.rack_rubin",),
 }
-STEPS = sorted(np.linspace(-10, 10, 161).tolist(), key=abs)
+STEPS = sorted(np.linspace(-10, 10, 81).tolist(), key=abs)
 DECIDED = (ClaimVerdict.SUPPORTED, ClaimVerdict.CONTRADICTED, ClaimVerdict.INCONCLUSIVE)
 
 MakeBox = Callable[..., list[Row]]

@@ -21,6 +21,7 @@ from membench.report.document import (
     joined,
 )
 from membench.terms import ClaimClass, ClaimVerdict
+from membench.thesis.assumptions import Entry
 from membench.thesis.ledger import Claim
 from membench.thesis.verdicts import ClaimResult, PartVerdict, Subject, Verdicts
 from membench.thesis.wording import (
@@ -66,7 +67,7 @@ def section(found: Verdicts) -> Section:
         Paragraph((f"All quotes are from {told.source}, {told.date.isoformat()}.",)),
         _overview(found),
     ]
-    parts = tuple(_claim(claim, found) for claim in told.claims)
+    parts = (*(_claim(claim, found) for claim in told.claims), _assumptions(found))
     return Section("thesis", "Thesis: demand for HBM, DDR and SSD", tuple(blocks), parts)
 
 
@@ -125,7 +126,9 @@ def _claim(claim: Claim, found: Verdicts) -> Section:
     items: list[tuple[str, Line]] = []
     for machine, result in _of(found, claim):
         on = f" on {machine}" if machine else ""
-        items.append((f"Verdict{on}", (Strong(claim_words(result)), f": {claim_reason(result)}.")))
+        items.append(
+            (f"Verdict{on}", (Strong(claim_words(result)), f": {_sentence(claim_reason(result))}"))
+        )
         if any(part.judgement for part in result.parts):
             items.append((f"What flips it{on}", (f"{flip_words(result.flip, found)}.",)))
     items += [("Note", (note,)) for note in claim.notes]
@@ -156,7 +159,9 @@ def _part(verdict: PartVerdict, found: Verdicts, machine: str, *, single: bool) 
         rule = rule_words(part.thresholds, part.unit)
         items.append(("Decided by", (f"{part.decided_by}; {rule}.",)))
     if not single:
-        items.append(("Verdict", (Strong(verdict_words(verdict)), f": {verdict.reason}.")))
+        items.append(
+            ("Verdict", (Strong(verdict_words(verdict)), f": {_sentence(verdict.reason)}"))
+        )
         if verdict.judgement:
             items.append(("What flips it", (f"{flip_words(verdict.flip, found)}.",)))
     if verdict.variants:
@@ -214,10 +219,44 @@ def _evidence(verdict: PartVerdict, found: Verdicts) -> Line:
 
 
 def _assumed(verdict: PartVerdict) -> Line:
-    parts: list[Line] = []
-    for entry in verdict.used:
-        span = f" ({entry.low:g} to {entry.high:g})" if entry.low < entry.high else ""
-        unit = "" if entry.unit == "1" else f" {entry.unit}"
-        source = f"; {entry.source}, {entry.date.isoformat()}"
-        parts.append((Code(entry.name), f" {entry.value:g}{span}{unit}{source}"))
-    return joined(parts, ". ", ".")
+    parts: list[Line] = [(Code(entry.name), f" {_range(entry)}") for entry in verdict.used]
+    return joined(parts, ", ", ".")
+
+
+def _range(entry: Entry) -> str:
+    unit = "" if entry.unit == "1" else f" {entry.unit}"
+    if entry.low == entry.high:
+        return f"{entry.value:.6g}{unit}"
+    return f"{entry.value:.6g} ({entry.low:.4g} to {entry.high:.4g}){unit}"
+
+
+def _assumptions(found: Verdicts) -> Section:
+    """Whatever some part read, with where it is from."""
+    used = {
+        entry.name: entry
+        for subject in found.subjects
+        for result in subject.claims
+        for part in result.parts
+        for entry in part.used
+    }
+    columns = (Column("name"), Column("value (range)"), Column("kind"), Column("date"))
+    rows: list[tuple[Line, ...]] = [
+        (
+            (Code(entry.name),),
+            (_range(entry),),
+            (f"{entry.kind}, own" if entry.own else str(entry.kind),),
+            (entry.date.isoformat(),),
+            (entry.source,),
+        )
+        for _, entry in sorted(used.items())
+    ]
+    table = Table(
+        "Assumptions and records that were read",
+        (*columns, Column("source", prose=True)),
+        tuple(rows),
+    )
+    return Section("thesis-assumptions", "Assumptions and records", (table,))
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith(".") else f"{text}."
