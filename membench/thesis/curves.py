@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from importlib.resources import files
 from typing import Any
 
@@ -45,8 +45,12 @@ class Curve:
     def hit_rate(self, tokens: Floats) -> Floats:
         """Hit rate with ``tokens`` of cache, linear in the logarithm between the points."""
         place = np.log(np.maximum(tokens, self.capacity[0]))
-        rate: Floats = np.interp(place, np.log(self.capacity), self.hits)
+        rate: Floats = np.interp(place, self._logarithms, self.hits)
         return rate
+
+    @cached_property
+    def _logarithms(self) -> Floats:
+        return np.log(self.capacity)
 
     @property
     def most_tokens(self) -> float:

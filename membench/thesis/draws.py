@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-DRAWS = 1000
+DRAWS = 500
 SEED = 1
 
 

@@ -12,13 +12,15 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from membench.terms import ClaimVerdict
-from membench.thesis.world import NoData, World
+from membench.thesis.world import NoData
 
 _LADDER = tuple(math.log(f) for f in (1.05, 1.1, 1.2, 1.35, 1.6, 2, 3, 5, 10, 30, 100))
 _BISECTIONS = 7
+_ONE_WAY = math.log(2)
+"""Within a factor of two a change is taken to lead one way only: its end is tried alone."""
 
-Judge = Callable[[World, str], ClaimVerdict]
-"""(world, the name that was moved in it) -> verdict."""
+Judge = Callable[[str, float], ClaimVerdict]
+"""(name, step) -> the verdict where that input is moved so; raises `NoData`."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,6 @@ class Flip:
 
 def smallest_flip(
     judge: Judge,
-    world: World,
     names: Iterable[str],
     now: ClaimVerdict,
     limits: Mapping[str, float],
@@ -51,23 +52,21 @@ def smallest_flip(
             bound = abs(best.step) if best else _LADDER[-1]
             if sign > 0:
                 bound = min(bound, limits.get(name, bound))
-            found = _search(judge, world, name, now, sign, bound)
+            found = _search(judge, name, now, sign, bound)
             if found and (best is None or abs(found.step) < abs(best.step)):
                 best = found
     return best
 
 
-def _search(
-    judge: Judge, world: World, name: str, now: ClaimVerdict, sign: float, bound: float
-) -> Flip | None:
+def _search(judge: Judge, name: str, now: ClaimVerdict, sign: float, bound: float) -> Flip | None:
     def word(size: float) -> ClaimVerdict:
         try:
-            return judge(world.moved(name, sign * size), name)
+            return judge(name, sign * size)
         except NoData:
             return now  # what cannot be drawn is no verdict to arrive at
 
     below = 0.0
-    for size in _LADDER:
+    for size in _LADDER if bound > _ONE_WAY else (bound,):
         above = min(size, bound)
         if above <= below:
             return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from membench.thesis.draws import DRAWS, SEED, Floats
 from membench.thesis.evidence import badges, machines
 from membench.thesis.flip import Flip, smallest_flip
 from membench.thesis.ledger import Claim, Ledger, Part, ledger
-from membench.thesis.rule import Judgement, combine, judge
+from membench.thesis.rule import Judgement, Thresholds, combine, judge
 from membench.thesis.statistics import STATISTICS
 from membench.thesis.tornado import Bar, tornado
 from membench.thesis.world import NoData, World, device_key, subjects
@@ -131,7 +131,7 @@ def verdicts(
     by_machine = machines(rows)
     worlds = subjects(told, entries, rows, draws, seed)
     # Parts that read no machine are judged once; as shipped, once for all reports.
-    shared = _as_shipped(seed, draws) if override is None else {}
+    shared = _as_shipped(seed, draws) if override is None else _Shared()
     return Verdicts(
         told,
         entries,
@@ -142,34 +142,76 @@ def verdicts(
                 machine,
                 world.device,
                 by_machine.get(machine, ()),
-                tuple(_claim(claim, world, entries, shared) for claim in told.claims),
+                _claims(told, world, entries, shared),
             )
             for machine, world in worlds.items()
         ),
     )
 
 
+def _claims(
+    told: Ledger, world: World, entries: Assumptions, shared: _Shared
+) -> tuple[ClaimResult, ...]:
+    moved = _Moved(world, shared)
+    return tuple(_claim(claim, moved, entries, shared) for claim in told.claims)
+
+
+_Words = dict[tuple[str, Thresholds, str, float], ClaimVerdict]
+"""(statistic, rule, input, step) -> the verdict where that input is moved so."""
+
+
+@dataclass(frozen=True)
+class _Shared:
+    """What is known of parts that read no machine: the same for every machine."""
+
+    parts: dict[str, PartVerdict] = field(default_factory=dict)
+    words: _Words = field(default_factory=dict)
+
+
 @cache
-def _as_shipped(_seed: int, _draws: int) -> dict[str, PartVerdict]:
-    return {}
+def _as_shipped(_seed: int, _draws: int) -> _Shared:
+    return _Shared()
 
 
-def _claim(
-    claim: Claim, world: World, entries: Assumptions, shared: dict[str, PartVerdict]
-) -> ClaimResult:
+class _Moved:
+    """Verdicts where one input is moved; parts that share a statistic share the work."""
+
+    def __init__(self, world: World, shared: _Shared) -> None:
+        self.world = world
+        self._own: _Words = {}
+        self._shared = shared.words
+
+    def word(self, part: Part, name: str, step: float) -> ClaimVerdict:
+        """The verdict on ``part``; raises `NoData` where nothing can be drawn."""
+        assert part.thresholds is not None
+        key = (part.statistic, part.thresholds, name, step)
+        known = self._own if _of_a_machine(part) else self._shared
+        if key not in known:
+            drawn = STATISTICS[part.statistic](self.world.moved(name, step))
+            known[key] = judge(_grid(drawn), part.thresholds).word
+        return known[key]
+
+
+def _of_a_machine(part: Part) -> bool:
+    return bool(part.measurements or part.device)
+
+
+def _claim(claim: Claim, moved: _Moved, entries: Assumptions, shared: _Shared) -> ClaimResult:
     parts = []
     for part in claim.parts:
-        if part.measurements or part.device:
-            parts.append(judge_part(part, world, entries))
+        if _of_a_machine(part):
+            parts.append(judge_part(part, moved.world, entries, moved))
         else:
-            if part.id not in shared:
-                shared[part.id] = judge_part(part, world, entries)
-            parts.append(shared[part.id])
+            if part.id not in shared.parts:
+                shared.parts[part.id] = judge_part(part, moved.world, entries, moved)
+            parts.append(shared.parts[part.id])
     word = combine(part.word for part in parts)
-    return ClaimResult(claim, word, tuple(parts), _claim_flip(parts, world, entries, word))
+    return ClaimResult(claim, word, tuple(parts), _claim_flip(parts, moved, entries, word))
 
 
-def judge_part(part: Part, world: World, entries: Assumptions) -> PartVerdict:
+def judge_part(
+    part: Part, world: World, entries: Assumptions, moved: _Moved | None = None
+) -> PartVerdict:
     """The verdict on ``part`` in ``world``, with what would flip it."""
     names = _names(part, world)
     rows = {name: world.rows[name] for name in part.measurements if name in world.rows}
@@ -210,24 +252,29 @@ def judge_part(part: Part, world: World, entries: Assumptions) -> PartVerdict:
             return outcome(ClaimVerdict.INCONCLUSIVE, part.waits_for, lack.why)
         reason = "; ".join(dict.fromkeys(missing.values())) or str(lack)
         return outcome(ClaimVerdict.INCONCLUSIVE, reason, lack.why)
-    return _judged(part, world, entries, drawn, names, outcome(ClaimVerdict.INCONCLUSIVE, ""))
+    blank = outcome(ClaimVerdict.INCONCLUSIVE, "")
+    return _judged(part, moved or _Moved(world, _Shared()), entries, drawn, names, blank)
 
 
 def _judged(
     part: Part,
-    world: World,
+    moved: _Moved,
     entries: Assumptions,
     drawn: Mapping[str, Floats],
     names: Sequence[str],
     blank: PartVerdict,
 ) -> PartVerdict:
     assert part.thresholds is not None
-    thresholds = part.thresholds
+    thresholds, world = part.thresholds, moved.world
     whole = judge(_grid(drawn), thresholds)
     present = [name for name in names if name in world.values]
 
-    def word_of(moved: World, _name: str) -> ClaimVerdict:
-        return judge(_grid(STATISTICS[part.statistic](moved)), thresholds).word
+    bars = tornado(STATISTICS[part.statistic], world, present, _ranges(entries, present))
+    # What moves it most first: the nearer a flip is found, the less of the others is searched.
+    first = dict.fromkeys([*(bar.name for bar in bars), *present])
+
+    def word_of(name: str, step: float) -> ClaimVerdict:
+        return moved.word(part, name, step)
 
     return PartVerdict(
         **{
@@ -239,37 +286,39 @@ def _judged(
             "variants": tuple(
                 Variant(name, draws, judge(draws, thresholds)) for name, draws in drawn.items()
             ),
-            "flip": smallest_flip(word_of, world, present, whole.word, _limits(entries, present)),
-            "bars": tornado(STATISTICS[part.statistic], world, present, _ranges(entries, present)),
+            "flip": smallest_flip(word_of, first, whole.word, _limits(entries, present)),
+            "bars": bars,
             "note": world.pair_note if "pair-rate" in part.measurements else "",
         }
     )
 
 
 def _claim_flip(
-    parts: Sequence[PartVerdict], world: World, entries: Assumptions, now: ClaimVerdict
+    parts: Sequence[PartVerdict], moved: _Moved, entries: Assumptions, now: ClaimVerdict
 ) -> Flip | None:
     """What flips the claim as a whole: a change is seen by every part that reads it."""
     drawn = [part for part in parts if part.judgement is not None]
     if len(parts) == 1:
         return parts[0].flip
+    world = moved.world
     reads = {part.part.id: set(_names(part.part, world)) for part in drawn}
 
-    def word_of(moved: World, name: str) -> ClaimVerdict:
-        words = []
-        for part in parts:
-            thresholds = part.part.thresholds
-            if thresholds is not None and name in reads.get(part.part.id, ()):
-                found = STATISTICS[part.part.statistic](moved)
-                words.append(judge(_grid(found), thresholds).word)
-            else:
-                words.append(part.word)
-        return combine(words)
+    def word_of(name: str, step: float) -> ClaimVerdict:
+        return combine(
+            moved.word(part.part, name, step) if name in reads.get(part.part.id, ()) else part.word
+            for part in parts
+        )
 
+    near = sorted((part.flip for part in drawn if part.flip), key=lambda flip: abs(flip.step))
     names = _distinct(
-        name for part in drawn for name in _names(part.part, world) if name in world.values
+        name
+        for name in (
+            *(flip.name for flip in near),
+            *(name for part in drawn for name in _names(part.part, world)),
+        )
+        if name in world.values
     )
-    return smallest_flip(word_of, world, names, now, _limits(entries, names))
+    return smallest_flip(word_of, names, now, _limits(entries, names))
 
 
 def _grid(drawn: Mapping[str, Floats]) -> Floats:

@@ -159,7 +159,7 @@ def test_the_thesis_says_what_it_cannot_say(page: Page) -> None:
     text = " ".join("".join(page.text).split())
     assert "It can never show that a market follows" in text
     assert "inconclusive (no data)" in text
-    assert "HBM read bandwidth (hbm/read) is not measured" in text
+    assert "16-bit matrix multiplication (gpu/gemm*bf16* or gpu/gemm*fp16*) is not measured" in text
     assert "prices, shares and stocks are not testable here" in text
     assert "HBM \u4ecd\u662f AI" in text
     assert "永豐投顧" in text
@@ -226,7 +226,7 @@ def test_several_files_stand_side_by_side(
     assert "b.csv has no sidecar" in text
     assert "No sidecar describes this run." in text
     assert html.count('<th scope="col" class="n">box-2</th>') == 7
-    assert "Missing in box-2" in text
+    assert "Verdict on box-2" in text
     assert [one["download"] for one in page.of("a") if "download" in one] == ["a.csv", "b.csv"]
 
 

@@ -18,9 +18,10 @@ from membench.thesis.assumptions import (
 from membench.thesis.ledger import ledger
 from membench.thesis.verdicts import waited_for
 
-ENTRY = """[device.h100]
-memory = { value = 80, low = 70, high = 90, unit = "GB", source = "a page", date = 2026-01-31, kind = "spec" }
-"""
+ENTRY = (
+    '[device.h100]\nmemory = { value = 80, low = 70, high = 90, unit = "GB", '
+    'source = "a page", date = 2026-01-31, kind = "spec" }\n'
+)
 
 
 def test_what_is_shipped_covers_devices_drives_prices_and_workloads() -> None:

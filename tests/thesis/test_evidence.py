@@ -82,9 +82,17 @@ def test_runs_of_one_machine_are_pooled(make_row: MakeRow) -> None:
 def test_why_nothing_is_there_is_said(make_row: MakeRow) -> None:
     need = INPUTS["hbm-read"]
     assert find(need, []).missing == "HBM read bandwidth (hbm/read) is not measured"
-    absent = {"value": None, "rounds": 0, "round_values": (), "reason": "no GPU"}
-    skipped = make_row("hbm/read/a=1", Metric.BANDWIDTH, 1, status=Status.SKIPPED)
-    assert find(need, [replace(skipped, **absent)]).missing.endswith(": no GPU")
+    skipped = make_row(
+        "hbm/read/a=1",
+        Metric.BANDWIDTH,
+        1,
+        status=Status.SKIPPED,
+        value=None,
+        rounds=0,
+        round_values=(),
+        reason="no GPU",
+    )
+    assert find(need, [skipped]).missing.endswith(": no GPU")
     flagged = make_row("hbm/read/a=1", Metric.BANDWIDTH, 1, flags=("above-peak",))
     assert "flagged above-peak" in find(need, [flagged]).missing
 

@@ -13,7 +13,7 @@ from scipy import stats
 from membench.terms import ClaimVerdict
 from membench.thesis.curves import computed, curves
 from membench.thesis.draws import Floats, bootstrap, latin_hypercube
-from membench.thesis.flip import Flip, Judge, smallest_flip
+from membench.thesis.flip import Judge, smallest_flip
 from membench.thesis.tornado import tornado
 from membench.thesis.world import NoData, World
 
@@ -58,69 +58,60 @@ def test_a_bootstrap_is_spread_as_scipy_says() -> None:
     assert np.percentile(ours, (2.5, 97.5)) == pytest.approx([low, high], abs=1.0)
 
 
-def world(**values: float) -> World:
-    return World(values={name: np.full(10, value) for name, value in values.items()})
+def above(limit: float, values: dict[str, float]) -> Judge:
+    """Supported where the product of ``values``, one of them moved, is at least ``limit``."""
 
-
-def above(limit: float, *names: str) -> Judge:
-    def judge(moved: World, _name: str) -> ClaimVerdict:
-        product = math.prod(float(moved[name][0]) for name in names)
+    def judge(name: str, step: float) -> ClaimVerdict:
+        product = math.prod(values.values()) * math.exp(step)
+        assert name in values
         return ClaimVerdict.SUPPORTED if product >= limit else ClaimVerdict.CONTRADICTED
 
     return judge
 
 
-def flip(judge: Judge, of: World, *names: str) -> Flip:
-
-    found = smallest_flip(judge, of, names, judge(of, ""), {})
-    assert found is not None
-    return found
-
-
 def test_the_nearest_change_is_found() -> None:
-    found = flip(above(12.0, "a", "b"), world(a=2, b=3), "a", "b")
+    judge = above(12.0, {"a": 2, "b": 3})
+    found = smallest_flip(judge, ["a", "b"], ClaimVerdict.CONTRADICTED, {})
+    assert found is not None
     assert math.exp(found.step) == pytest.approx(2.0, rel=0.01)
     assert math.exp(found.step) >= 2.0
     assert found.becomes is ClaimVerdict.SUPPORTED
 
 
-def test_of_two_inputs_the_one_that_moves_less() -> None:
-    def judge(moved: World, _name: str) -> ClaimVerdict:
-        flips = moved["a"][0] <= 0.5 or moved["b"][0] >= 1.3
+@given(st.floats(0.02, 4.0), st.floats(0.02, 4.0))
+def test_of_two_inputs_the_one_that_moves_less(down: float, up: float) -> None:
+    def judge(name: str, step: float) -> ClaimVerdict:
+        flips = step <= -down if name == "a" else step >= up
         return ClaimVerdict.CONTRADICTED if flips else ClaimVerdict.SUPPORTED
 
-    found = flip(judge, world(a=1, b=1), "a", "b")
-    assert found.name == "b"
-    assert math.exp(found.step) == pytest.approx(1.3, rel=0.01)
+    found = smallest_flip(judge, ["a", "b"], ClaimVerdict.SUPPORTED, {})
+    assert found is not None
+    least = min(down, up)
+    assert abs(found.step) == pytest.approx(least, rel=0.02, abs=0.01)
+    assert abs(found.step) >= least
+    assert judge(found.name, found.step) is found.becomes
 
 
 def test_a_share_is_not_moved_beyond_one() -> None:
-    judge = above(2.0, "a")
+    judge = above(2.0, {"a": 0.5})
+    limits = {"a": math.log(2)}
+    assert smallest_flip(judge, ["a"], ClaimVerdict.CONTRADICTED, limits) is None
+    assert smallest_flip(judge, ["a"], ClaimVerdict.CONTRADICTED, {}) is not None
 
-    of = world(a=0.5)
-    assert smallest_flip(judge, of, ["a"], judge(of, ""), {"a": math.log(2)}) is None
 
-
-def test_a_date_moves_by_years() -> None:
-    of = World(values={"a": np.full(3, 2026.5)}, dates=frozenset({"a"}))
-    found = flip(above(2027.0, "a"), of, "a")
-    assert found.step == pytest.approx(0.5, abs=0.01)
+def test_a_date_moves_by_years_and_a_quantity_by_a_factor() -> None:
+    of = World(values={"a": np.full(3, 2026.5), "b": np.ones(3)}, dates=frozenset({"a"}))
+    assert of.moved("a", 0.5)["a"].tolist() == [2027.0] * 3
+    assert of.moved("b", math.log(3))["b"] == pytest.approx(3.0)
+    assert of["b"].tolist() == [1.0] * 3
 
 
 def test_no_change_and_no_data_are_no_flip() -> None:
-    of = world(a=1)
-    assert smallest_flip(lambda *_: ClaimVerdict.SUPPORTED, of, ["a"], *_now()) is None
+    def refuses(_name: str, _step: float) -> ClaimVerdict:
+        raise NoData("gone")
 
-    def refuses(moved: World, _name: str) -> ClaimVerdict:
-        if moved["a"][0] != 1:
-            raise NoData("gone")
-        return ClaimVerdict.SUPPORTED
-
-    assert smallest_flip(refuses, of, ["a"], *_now()) is None
-
-
-def _now() -> tuple[ClaimVerdict, dict[str, float]]:
-    return ClaimVerdict.SUPPORTED, {}
+    for judge in (lambda *_: ClaimVerdict.SUPPORTED, refuses):
+        assert smallest_flip(judge, ["a"], ClaimVerdict.SUPPORTED, {}) is None
 
 
 def test_the_longest_bar_comes_first_and_what_moves_nothing_is_left_out() -> None:

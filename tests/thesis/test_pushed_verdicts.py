@@ -51,7 +51,7 @@ KNOBS: Mapping[str, tuple[str, ...]] = {
     "C17a": ("system.ddr_capacity",),
     "C25b": ("price.rack_rubin",),
 }
-STEPS = sorted(np.linspace(-10, 10, 161).tolist(), key=abs)
+STEPS: list[float] = sorted(np.linspace(-10, 10, 81).tolist(), key=abs)
 DECIDED = (ClaimVerdict.SUPPORTED, ClaimVerdict.CONTRADICTED, ClaimVerdict.INCONCLUSIVE)
 
 MakeBox = Callable[..., list[Row]]
@@ -94,9 +94,11 @@ def test_a_part_can_come_out_as(
     part, knobs = PARTS[name], KNOBS[name]
     step = step_to(part, world_of(make_box({}), shipped()), knobs, word)
     if any(knob in part.measurements for knob in knobs):
-        rows, entries = make_box(dict.fromkeys(knobs, math.exp(step))), shipped()
+        rows = make_box(dict.fromkeys(knobs, math.exp(step)))
+        entries: Assumptions = shipped()
     else:
-        rows, entries = make_box({}), edited(dict.fromkeys(knobs, step))
+        rows = make_box({})
+        entries = edited(dict.fromkeys(knobs, step))
     found = judge_part(part, world_of(rows, entries), entries)
     assert found.word is word
     assert found.judgement is not None

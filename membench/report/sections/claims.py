@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 
 from membench.report.document import (
@@ -25,6 +27,7 @@ from membench.report.document import (
 from membench.report.plots import verdict_matrix
 from membench.report.plots.strip import draw as draw_strip
 from membench.terms import ClaimClass, ClaimVerdict
+from membench.thesis.assumptions import Entry
 from membench.thesis.ledger import Claim
 from membench.thesis.verdicts import ClaimResult, PartVerdict, Subject, Verdicts
 from membench.thesis.wording import (
@@ -74,7 +77,7 @@ def section(found: Verdicts) -> Section:
     matrix = verdict_matrix.draw(found)
     if isinstance(matrix, Figure):
         blocks.append(matrix)
-    parts = tuple(_claim(claim, found) for claim in told.claims)
+    parts = (*(_claim(claim, found) for claim in told.claims), _assumptions(found))
     return Section("thesis", "Thesis: demand for HBM, DDR and SSD", tuple(blocks), parts)
 
 
@@ -157,24 +160,21 @@ def _verdict(result: ClaimResult) -> Line:
     return (Strong(words),) if decided else (words,)
 
 
-def _stop(text: str) -> str:
-    """``text`` with one full stop."""
-    return f"{text.rstrip('.')}."
-
-
 def _anchor(claim: Claim) -> str:
     return f"claim-{claim.id.lower()}"
 
 
 def _claim(claim: Claim, found: Verdicts) -> Section:
     items: list[tuple[str, Line]] = []
-    for machine, result in _of(found, claim):
+    results = _of(found, claim)
+    if len({_told(result, found) for _, result in results}) == 1:
+        results = [("", results[0][1])]  # the same on every machine
+    for machine, result in results:
         on = f" on {machine}" if machine else ""
-        items.append(
-            (f"Verdict{on}", (Strong(claim_words(result)), f": {_stop(claim_reason(result))}"))
-        )
+        verdict, flip = _told(result, found)
+        items.append((f"Verdict{on}", (Strong(verdict), f": {_sentence(claim_reason(result))}")))
         if any(part.judgement for part in result.parts):
-            items.append((f"What flips it{on}", (f"{flip_words(result.flip, found)}.",)))
+            items.append((f"What flips it{on}", (f"{flip}.",)))
     items += [("Note", (note,)) for note in claim.notes]
     items.append(("Claimed", (f"{claim.quantity}.",)))
     blocks: list[Block] = [
@@ -185,21 +185,22 @@ def _claim(claim: Claim, found: Verdicts) -> Section:
     if claim.contrary:
         blocks.append(Paragraph((Strong("Evidence to hold against it"),)))
         blocks.append(Bullets(tuple((text,) for text in claim.contrary)))
-    shown: set[int] = set()
-    for place, (machine, result) in enumerate(_of(found, claim)):
-        for part in result.parts:
-            if id(part) in shown:  # what reads no machine is the same for all of them
-                continue
-            shown.add(id(part))
-            own = machine if part.part.measurements or part.part.device else ""
-            blocks += _part(part, found, own, place, single=len(result.parts) == 1)
+    for place, part in enumerate(claim.parts):
+        several = _of(found, claim)
+        if not (part.measurements or part.device):
+            several = [("", several[0][1])]
+        for machine, result in several:
+            blocks += _part(result.parts[place], found, machine, single=len(claim.parts) == 1)
     tiers = f" {', '.join(tier.upper() for tier in claim.tiers)}" if claim.tiers else ""
     return Section(_anchor(claim), f"{claim.id}{tiers}", tuple(blocks))
 
 
-def _part(
-    verdict: PartVerdict, found: Verdicts, machine: str, place: int, *, single: bool
-) -> list[Block]:
+def _told(result: ClaimResult, found: Verdicts) -> tuple[str, str]:
+    """The verdict, and what flips it."""
+    return claim_words(result), flip_words(result.flip, found)
+
+
+def _part(verdict: PartVerdict, found: Verdicts, machine: str, *, single: bool) -> list[Block]:
     part = verdict.part
     on = f" on {machine}" if machine else ""
     items: list[tuple[str, Line]] = [
@@ -210,21 +211,20 @@ def _part(
         rule = rule_words(part.thresholds, part.unit)
         items.append(("Decided by", (f"{part.decided_by}; {rule}.",)))
     if not single:
-        items.append(("Verdict", (Strong(verdict_words(verdict)), f": {_stop(verdict.reason)}")))
+        items.append(
+            ("Verdict", (Strong(verdict_words(verdict)), f": {_sentence(verdict.reason)}"))
+        )
         if verdict.judgement:
             items.append(("What flips it", (f"{flip_words(verdict.flip, found)}.",)))
-    names = {name: need.what for name, need in found.ledger.inputs.items()}
-    slug = f"draws-{part.id.lower()}{f'-{place}' if place else ''}"
-    strip = draw_strip(verdict, slug, names)
     if verdict.variants:
         items.append(("Draws", (f"{_draws(verdict)}.",)))
     if verdict.rows:
         items.append(("Evidence", _evidence(verdict, found)))
-    if verdict.missing:
+    if verdict.missing and verdict.judgement:
         items.append(("Missing", (f"{'; '.join(dict.fromkeys(verdict.missing.values()))}.",)))
     if verdict.note:
         items.append(("Note", (verdict.note,)))
-    if verdict.used:
+    if verdict.used and verdict.judgement:
         items.append(("Assumed", _assumed(verdict)))
     if verdict.bars:
         moved = [
@@ -232,8 +232,11 @@ def _part(
             for bar in verdict.bars[:5]
         ]
         items.append(("Moved most by", joined([tuple(line) for line in moved], ", ", ".")))
-    title = f"{part.id}{on}" if not single or on else "How it is decided"
+    names = {name: need.what for name, need in found.ledger.inputs.items()}
+    slug = "-".join(("draws", part.id.lower(), *re.findall("[a-z0-9]+", machine.lower())))
+    strip = draw_strip(verdict, slug, names)
     picture: list[Block] = [] if strip is None else [Picture(strip.svg)]
+    title = f"{part.id}{on}" if not single or on else "How it is decided"
     return [Paragraph((Strong(title),)), *picture, Facts(tuple(items))]
 
 
@@ -249,7 +252,7 @@ def _draws(verdict: PartVerdict) -> str:
     for variant in verdict.variants:
         counts.setdefault(variant.judgement.word, []).append(variant.name)
     several = [f"{word} for {_names(names)}" for word, names in sorted(counts.items())]
-    return f"{text}; each on its own: {'; '.join(several)}"
+    return f"{text}; each by itself: {'; '.join(several)}"
 
 
 def _names(names: list[str]) -> str:
@@ -272,10 +275,44 @@ def _evidence(verdict: PartVerdict, found: Verdicts) -> Line:
 
 
 def _assumed(verdict: PartVerdict) -> Line:
-    parts: list[Line] = []
-    for entry in verdict.used:
-        span = f" ({entry.low:g} to {entry.high:g})" if entry.low < entry.high else ""
-        unit = "" if entry.unit == "1" else f" {entry.unit}"
-        source = f"; {entry.source}, {entry.date.isoformat()}"
-        parts.append((Code(entry.name), f" {entry.value:g}{span}{unit}{source}"))
-    return joined(parts, ". ", ".")
+    parts: list[Line] = [(Code(entry.name), f" {_range(entry)}") for entry in verdict.used]
+    return joined(parts, ", ", ".")
+
+
+def _range(entry: Entry) -> str:
+    unit = "" if entry.unit in ("1", "share") else f" {entry.unit}"
+    if entry.low == entry.high:
+        return f"{entry.value:.6g}{unit}"
+    return f"{entry.value:.6g} ({entry.low:.6g} to {entry.high:.6g}){unit}"
+
+
+def _assumptions(found: Verdicts) -> Section:
+    """Whatever some part read, with where it is from."""
+    used = {
+        entry.name: entry
+        for subject in found.subjects
+        for result in subject.claims
+        for part in result.parts
+        for entry in part.used
+    }
+    columns = (Column("name"), Column("value (range)"), Column("kind"), Column("date"))
+    rows: list[tuple[Line, ...]] = [
+        (
+            (Code(entry.name),),
+            (_range(entry),),
+            (f"{entry.kind}, own" if entry.own else str(entry.kind),),
+            (entry.date.isoformat(),),
+            (entry.source,),
+        )
+        for _, entry in sorted(used.items())
+    ]
+    table = Table(
+        "Assumptions and records that were read",
+        (*columns, Column("source", prose=True)),
+        tuple(rows),
+    )
+    return Section("thesis-assumptions", "Assumptions and records", (table,))
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith(".") else f"{text}."
