@@ -42,7 +42,8 @@ def verdict(found: Advice) -> str:
     if best is None:
         return "Nothing to choose between: see what is missing."
     second = found.choices[1]
-    text = f"{CHOICES[best.name].capitalize()}: first token after at least {interval(best.ttft)}"
+    what = CHOICES[best.name]
+    text = f"{what[0].upper()}{what[1:]}: first token after at least {interval(best.ttft)}"
     factor = significant(second.ttft.value / best.ttft.value, 2)
     text += f", {factor} times as soon as to {CHOICES[second.name]}"
     return f"{text}." if found.clear else f"{text}; their ranges overlap."

@@ -195,10 +195,11 @@ class Section:
 
 @dataclass(frozen=True)
 class Document:
-    """The whole report; ``alerts`` come before everything else."""
+    """The whole report; ``alerts`` come before everything else, ``language`` is a BCP 47 tag."""
 
     title: str
     lead: Line
     generator: str
     alerts: tuple[Alert, ...]
     sections: tuple[Section, ...]
+    language: str = "en"

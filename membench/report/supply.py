@@ -15,8 +15,8 @@ FALLBACK = "h100"
 """The device whose specification stands where no GPU is known, always said to be assumed."""
 _PATHS = {
     "ddr-read": "DDR read",
-    "h2d": "copies, host to GPU",
-    "kv-h2d": "KV blocks, host to GPU",
+    "h2d": "copies from host to GPU",
+    "kv-h2d": "KV blocks from host to GPU",
     "ssd-read": "SSD read",
     "ssd-hbm": "SSD to GPU",
 }

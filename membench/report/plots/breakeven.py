@@ -93,7 +93,7 @@ def draw(found: Verdicts) -> Figure:
     for one in supply[:_TOLD]:
         clears = sum(one.rate.value > value for _, value in own)
         caption += (
-            f" {one.name} delivers {significant(one.rate.value / 1e9, 3)} GB/s and clears "
+            f" The path {one.name} delivers {significant(one.rate.value / 1e9, 3)} GB/s and clears "
             f"{clears} of {len(own)} models."
         )
     rows: list[tuple[Line, ...]] = [

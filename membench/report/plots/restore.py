@@ -64,7 +64,7 @@ def draw(found: Verdicts) -> Figure | NotDrawn:
     ]
     caption = (
         f"{model.name}, KV in fp16, {int(_PREFIXES[place])} tokens: to recompute takes at least "
-        f"{significant(again[place], 3)} s ({rate.label}); to restore, {', '.join(parts)}."
+        f"{significant(again[place], 3)} s ({rate.label}); to restore: {'; '.join(parts)}."
     )
     rows: list[tuple[Line, ...]] = [
         (
