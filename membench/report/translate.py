@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cache, cached_property, lru_cache
 from importlib.resources import files
 from typing import Any, TypeVar
 
-from membench.thesis.ledger import ledger
 from membench.report.document import Code, Command, Document, Picture, Quote
+from membench.thesis.ledger import ledger
 
 SOURCE = "en"
 LANGUAGES = {SOURCE: "en", "zh-TW": "zh-Hant-TW"}
@@ -63,6 +63,10 @@ class _Form:
     text: str
     becomes: str
     literal: int
+
+
+def _filled(form: str, values: Sequence[str]) -> str:
+    return _HOLE.sub(lambda hole: values[int(hole[1])], form)
 
 
 @dataclass(frozen=True)
@@ -145,8 +149,7 @@ class Translator:
         """What the most particular form that holds ``sign`` makes of ``text``."""
         for form in self._patterns:
             if sign in form.text and (match := form.pattern.fullmatch(text)) is not None:
-                values = [self.say(value) for value in match.groups()]
-                return _HOLE.sub(lambda hole: values[int(hole[1])], form.becomes)
+                return _filled(form.becomes, [self.say(value) for value in match.groups()])
         return None
 
     def lacks(self, text: str) -> bool:
