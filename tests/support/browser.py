@@ -13,9 +13,9 @@ import shutil
 import subprocess
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
-BINARY = "chromium"
+BINARIES = ("chromium", "google-chrome")
 _FLAGS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
@@ -27,7 +27,7 @@ class Browser:
     """A Chromium of its own; its requests are listed in ``requested``."""
 
     def __init__(self, profile: Path) -> None:
-        binary = shutil.which(BINARY)
+        binary = next(filter(None, map(shutil.which, BINARIES)), None)
         assert binary, "chromium is missing: ci/cpu.sh installs it (apt-get install chromium)"
         to_it, self._write = os.pipe()
         self._read, from_it = os.pipe()
@@ -38,7 +38,7 @@ class Browser:
         # The shell gives both ends the numbers that Chromium reads and writes.
         command = [binary, *_FLAGS, f"--user-data-dir={profile}", "about:blank"]
         self._process = subprocess.Popen(
-            ["sh", "-c", f'exec "$@" 3<&{to_it} 4>&{from_it}', "sh", *command],
+            ["bash", "-c", f'exec "$@" 3<&{to_it} 4>&{from_it}', "bash", *command],
             pass_fds=(to_it, from_it),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -52,7 +52,7 @@ class Browser:
         for domain in ("Page", "Network", "Runtime"):
             self.call(f"{domain}.enable")
 
-    def __enter__(self) -> Browser:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
