@@ -142,7 +142,7 @@ _ground_of = attrgetter(*(ground.column for ground in _GROUNDS))
 
 
 def _obstacle(reference: Figure, contender: Figure) -> Finding | None:
-    sides = [set(map(_ground_of, one.rows)) for one in (reference, contender)]
+    sides = [set(map(_ground_of, one.commons)) for one in (reference, contender)]
     if len(sides[0] | sides[1]) == 1:
         return None
     for place, ground in enumerate(_GROUNDS):

@@ -72,6 +72,14 @@ def _arrivals(ctx: click.Context, param: click.Parameter, value: str) -> float |
     help="Of random arrivals.",
 )
 @click.option(
+    "--shared-prefix",
+    type=click.IntRange(0, 2**40),
+    default=0,
+    show_default=True,
+    metavar="TOKENS",
+    help="Let sessions with ids of their own share so much of their begin.",
+)
+@click.option(
     "--model",
     metavar="NAME|config.json",
     help="Whose cache it is, to show capacities in GB.",
@@ -97,6 +105,7 @@ def command(
     block_tokens: int | None,
     rate: float | None,
     seed: int,
+    shared_prefix: int,
     model: str | None,
     dtype: str,
     form: str,
@@ -117,6 +126,7 @@ def command(
             source,
             capacities=capacities,
             block_tokens=block_tokens,
+            shared_prefix=shared_prefix,
             rate=rate,
             seed=seed,
             model=known,

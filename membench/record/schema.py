@@ -280,7 +280,7 @@ def normal(row: Row) -> Row:
 
 
 def _refused(case: str, column: str, message: str) -> SchemaError:
-    return SchemaError(f"{case or 'a row without a case'}: column '{column}': {message}")
+    return SchemaError(f"{case[:200] or 'a row without a case'}: column '{column}': {message}")
 
 
 READERS: Mapping[str, Callable[[Mapping[str, str]], Row]] = MappingProxyType({SCHEMA: from_cells})

@@ -15,6 +15,8 @@ from membench.record.untrusted import read_bytes
 
 MAX_BYTES = 512 << 20
 """Of a results file: two thousand runs one after the other."""
+MAX_LINES = 5_000_000
+"""Of a results file: two thousand full runs have a tenth of that."""
 MAX_CELLS = 10_000
 """Of a line: a hundred times the columns that there are."""
 
@@ -91,6 +93,8 @@ def read_text(path: Path) -> str:
         text = data.decode("utf-8")
     except UnicodeDecodeError:
         raise SchemaError("not text, so not a results file") from None
+    if text.count("\n") > MAX_LINES:
+        raise SchemaError(f"more than {MAX_LINES} lines, which no results file has")
     return text.replace("\ufeff", "")  # Excel's mark; in the middle after `cat`
 
 

@@ -68,7 +68,7 @@ def replay(trace: Trace) -> Replay:
     state = _Pass()
     runs = list(zip(trace.first.tolist(), trace.last.tolist(), strict=True))
     bounds = trace.offsets.tolist()
-    scopes = trace.session.tolist() if trace.sessions else [0] * trace.requests
+    scopes = trace.session.tolist() if trace.private else [0] * trace.requests
     orderly = _ascending(trace).tolist()
     for number, scope in enumerate(scopes):
         asked = runs[bounds[number] : bounds[number + 1]]

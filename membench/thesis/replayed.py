@@ -12,7 +12,7 @@ from membench.thesis.gaps import reread, resting
 from membench.thesis.kvshape import KvDtype, bytes_per_token
 from membench.thesis.models import Model
 from membench.thesis.replay import replay
-from membench.thesis.trace import with_poisson_arrivals
+from membench.thesis.trace import with_poisson_arrivals, with_shared_prefix
 from membench.thesis.traces import read_trace
 
 
@@ -63,6 +63,7 @@ def replay_source(
     *,
     capacities: Sequence[int] = (),
     block_tokens: int | None = None,
+    shared_prefix: int = 0,
     rate: float | None = None,
     seed: int = 0,
     model: Model | None = None,
@@ -71,12 +72,14 @@ def replay_source(
     """Replay a shipped trace or a file (`read_trace`) and evaluate its curve.
 
     Args:
+        shared_prefix: tokens at the begin of every session that all of them share.
         capacities: blocks; none for the knees of the curve.
         rate: sessions (or requests, where there are none) a second that start at random;
             None for the order and the times of the file.
         model, dtype: whose cache the blocks are, for gigabytes.
     """
     trace = read_trace(source, block_tokens)
+    trace = with_shared_prefix(trace, shared_prefix)
     if rate is not None:
         trace = with_poisson_arrivals(trace, rate, seed)
     found = replay(trace)

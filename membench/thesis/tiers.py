@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
-from membench.thesis.economics import drive_writes_per_day
+from membench.errors import UsageError
+from membench.thesis.economics import Shares, drive_writes_per_day, shares
 
 INFINITE = float("inf")
 
@@ -46,6 +48,15 @@ class TierSpec:
     latency: float = 0.0
     ttl: float = INFINITE
     shared: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what no tier can be."""
+        slow = not (self.read > 0 and self.write > 0)
+        if slow or not (self.capacity >= 0 and self.latency >= 0 and self.ttl >= 0):
+            raise UsageError(
+                f"{self.name}: a capacity, a latency or a time to live below 0, or no bandwidth",
+                "a tier that is not there is left out",
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +103,10 @@ class TierUse:
     gap_blocks: NDArray[np.float64]
     capacity_bytes: float
     seconds: float
+
+    def bands(self, edges_s: Iterable[float]) -> tuple[Shares, ...]:
+        """What it served, as shares of traffic and of residency by gap (see `shares`)."""
+        return shares(self.gaps_s, self.gap_blocks, edges_s)
 
     @property
     def dwpd(self) -> float:

@@ -3,8 +3,9 @@
 Requests come at their times. What is cached is decided at arrival, by the
 convention of `replay`: hits count up to the first block that no tier holds. Each
 tier drops the least recent blocks beyond its capacity, and what has rested longer
-than its TTL. Inclusive tiers each see every request; of exclusive ones, a block is
-in one tier only, a hit moves it to the first, and what a tier drops goes to the next.
+than its TTL (at the first request after that). Inclusive tiers each see every
+request; of exclusive ones, a block is in one tier only, a hit moves it to the first,
+and what a tier drops goes to the next.
 
 Loads queue at each tier (one after the other at its bandwidth, tiers side by
 side), prefills queue at each GPU. Writes have a queue of their own: they are
@@ -66,12 +67,12 @@ class _Store:
         self.since = now
         return self.cache.expire(now - self.spec.ttl)
 
-    def load(self, now: float, blocks: int, block_bytes: float) -> float:
-        """When ``blocks`` are on the GPU."""
+    def load(self, now: float, blocks: int, block_bytes: float) -> tuple[float, float]:
+        """When ``blocks`` are on the GPU, and how long moving them takes without waiting."""
         took = self.spec.latency + blocks * block_bytes / self.spec.read
         self.read_free = max(now, self.read_free) + took
         self.read_s += took
-        return self.read_free
+        return self.read_free, took
 
     def write(self, blocks: int, block_bytes: float) -> None:
         self.written += blocks
@@ -111,7 +112,7 @@ def simulate(
     for number, now in enumerate(trace.arrival.tolist()):
         asked = runs[bounds[number] : bounds[number + 1]]
         home = (scopes[number] if trace.sessions else number) % gpus
-        scope = scopes[number] if trace.sessions else 0
+        scope = scopes[number] if trace.private else 0
         model.request(now, home, scope, asked, prompts[number], trace.block_tokens)
     return model.outcome(trace)
 
@@ -191,15 +192,16 @@ class _Model:
 
     def _wait(self, now: float, home: int, served: list[int], prompt: int, cached: int) -> None:
         gpu, stores = self.gpu, self.homes[home]
-        loaded = now
+        loaded, moving = now, 0.0
         for store, blocks in zip(stores, served, strict=True):
             if blocks and store is not stores[0]:
-                loaded = max(loaded, store.load(now, blocks, self.block_bytes))
+                done, took = store.load(now, blocks, self.block_bytes)
+                loaded, moving = max(loaded, done), max(moving, took)
         flops = prefill_flops(prompt, gpu.matmul_params, gpu.attention_flops, cached)
         computing = flops / gpu.flops_per_s
         begin = max(now, self.gpu_free[home])
         if gpu.overlap:
-            done = max(loaded, begin + computing) + (loaded - now) / gpu.layers
+            done = max(loaded, begin + computing) + moving / gpu.layers
         else:
             begin = max(begin, loaded)
             done = begin + computing

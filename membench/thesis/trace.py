@@ -13,6 +13,9 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 
+_MOST_IDS = 2**62
+
+
 class TraceError(MembenchError):
     """A trace that cannot be read or replayed as it stands."""
 
@@ -23,7 +26,8 @@ class Trace:
 
     Attributes:
         block_tokens: tokens of one block.
-        sessions: whether ids and times belong to the session; else to the whole trace.
+        sessions: whether times begin anew in each session; else they are the trace's.
+        private: whether equal ids of different sessions are different blocks.
         session: [n] number of the session, 0 throughout where there are none.
         arrival: [n] seconds, from the session's start or from the trace's.
         served: [n] seconds that the traced server took; NaN where it is not known.
@@ -36,6 +40,7 @@ class Trace:
     name: str
     block_tokens: int
     sessions: bool
+    private: bool
     session: Ints
     arrival: Floats
     served: Floats
@@ -110,3 +115,40 @@ def _first_arrivals(session: Ints, arrival: Floats) -> Floats:
     begins = np.full(int(session.max(initial=-1)) + 1, np.inf)
     np.minimum.at(begins, session, arrival)
     return begins
+
+
+def with_shared_prefix(trace: Trace, tokens: int) -> Trace:
+    """``trace`` whose sessions share the first ``tokens``, in whole blocks.
+
+    Ids that are private to a session hide what all sessions share (tools, system
+    prompt). Here the blocks at the begin of a session's first request become the same
+    blocks everywhere. A request that does not begin with them keeps what differs.
+    """
+    wanted = tokens // trace.block_tokens
+    if not trace.private or not wanted or not trace.runs:
+        return trace
+    sessions, begins = np.unique(trace.session, return_index=True)
+    place = np.minimum(trace.offsets[begins], trace.runs - 1)
+    of_run = np.searchsorted(sessions, np.repeat(trace.session, np.diff(trace.offsets)))
+    head = trace.first[place][of_run]
+    end = np.minimum(trace.last[place], trace.first[place] + wanted - 1)[of_run]
+    span = int(trace.last.max()) + 1
+    if span * sessions.size >= _MOST_IDS:
+        raise TraceError(f"{trace.name}: its ids are too large to be told apart by session")
+    own = wanted + of_run * span  # shared ids come first, then those of each session
+    parts = [
+        (trace.first + own, np.minimum(trace.last, head - 1) + own),
+        (np.maximum(trace.first, head) - head, np.minimum(trace.last, end) - head),
+        (np.maximum(trace.first, end + 1) + own, trace.last + own),
+    ]
+    first = np.stack([begin for begin, _ in parts], axis=1)
+    last = np.stack([stop for _, stop in parts], axis=1)
+    kept = first <= last
+    counts = np.concatenate([[0], np.cumsum(kept.sum(axis=1))])
+    return replace(
+        trace,
+        private=False,
+        offsets=counts[trace.offsets],
+        first=first[kept],
+        last=last[kept],
+    )

@@ -12,9 +12,10 @@ import numpy as np
 from membench.record.schema import Row
 from membench.thesis.draws import Floats
 from membench.thesis.flip import Flip
+from membench.thesis.judging import PartVerdict
 from membench.thesis.rule import Judgement, Thresholds
 from membench.thesis.tornado import Bar
-from membench.thesis.verdicts import ClaimResult, PartVerdict, Subject, Verdicts
+from membench.thesis.verdicts import ClaimResult, Subject, Verdicts
 from membench.thesis.wording import flip_change
 
 SCHEMA = "membench.verdicts/1"

@@ -6,8 +6,9 @@ import math
 
 from membench.terms import Badge, ClaimVerdict
 from membench.thesis.flip import Flip
+from membench.thesis.judging import PartVerdict
 from membench.thesis.rule import Direction, Thresholds
-from membench.thesis.verdicts import ClaimResult, PartVerdict, Verdicts
+from membench.thesis.verdicts import ClaimResult, Verdicts
 from membench.units import significant
 
 BADGE_MEANING = {
@@ -74,9 +75,19 @@ def flip_change(flip: Flip, found: Verdicts) -> str:
     change = f"x{significant(factor, 3)}"
     if entry is None:
         return change
-    unit = "" if entry.unit in ("1", "share") else f" {entry.unit}"
+    unit = unit_words(entry.unit)
     before, after = (significant(value, 3) for value in (entry.value, entry.value * factor))
     return f"{change} (from {before} to {after}{unit})"
+
+
+def unit_words(unit: str) -> str:
+    """The unit of an entry after its number: a space and words, or nothing."""
+    if unit in ("1", "share"):
+        return ""
+    for power, word in (("1e6", "million"), ("1e9", "billion"), ("1e12", "trillion")):
+        if unit.split(" ", maxsplit=1)[0] == power:
+            return f" {unit.replace(power, word)}"
+    return f" {unit}"
 
 
 def _worn(badges: tuple[Badge, ...]) -> str:

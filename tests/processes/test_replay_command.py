@@ -50,32 +50,38 @@ def test_a_file_of_the_mooncake_form_on_a_pipe(membench: Membench) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.isascii()
     assert "2 requests, 6 references to blocks of 16 tokens, 3 runs" in done.stdout
-    assert "     2      32                  0.00524  0.333333\n" in done.stdout
-    assert "<= 1 min                     100.0 %    100.0 %\n" in done.stdout
+    assert "     2      32               0.00524  0.333333\n" in done.stdout
+    assert "<= 1 min               100.0 %    100.0 %\n" in done.stdout
 
 
 def test_json_holds_what_was_asked_and_found(membench: Membench) -> None:
     done = membench(
-        *("replay", "agent", "--capacity", "10000", "--format", "json"),
-        *("--arrivals", "poisson:0.01", "--seed", "7", "--model", "deepseek-v3"),
+        *("replay", "conversation", "--capacity", "10000", "--format", "json"),
+        *("--arrivals", "poisson:3.5", "--seed", "7", "--model", "deepseek-v3"),
     )
     document = json.loads(done.stdout)
     assert document["schema"] == "membench.replay/1"
     (trace,) = document["traces"]
-    assert (trace["trace"], trace["seed"], trace["arrivals"]) == ("agent", 7, "poisson:0.01")
-    assert trace["references"] == 93_832_730
+    assert (trace["trace"], trace["seed"], trace["arrivals"]) == ("conversation", 7, "poisson:3.5")
+    assert trace["references"] == 288_500
     assert [point["capacity"] for point in trace["points"]] == [10_000, None]
-    assert trace["points"][0]["gigabytes"] == pytest.approx(10_000 * 64 * 70_272 / 1e9)
-    assert sum(band["traffic"] for band in trace["resting"]) == pytest.approx(1)
+    assert trace["points"][0]["gigabytes"] == pytest.approx(10_000 * 512 * 70_272 / 1e9)
+    assert sum(band["traffic"] for band in trace["reread"]) == pytest.approx(1)
+    assert trace["resting"] == []
     assert trace["reread"][-1]["to_s"] is None
 
 
 def test_a_seed_decides_random_arrivals(membench: Membench) -> None:
-    command = ("replay", "agent", "--capacity", "20000", "--arrivals", "poisson:0.02")
+    request = '{"t": %d, "in": 640, "out": 1, "api": 1, "h": [[0, 9]]}'
+    requests = ", ".join(request % (10 * number) for number in range(5))
+    session = f'{{"block_size": 64, "requests": [{requests}]}}\n'
+    (membench.directory / "sessions.jsonl").write_text(6 * session)
+    command = ("replay", "sessions.jsonl", "--capacity", "10,20,30", "--arrivals", "poisson:0.1")
     csvs = [
         membench(*command, "--format", "csv", "--seed", seed).stdout for seed in ("1", "1", "2")
     ]
     assert csvs[0] == csvs[1] != csvs[2]
+    assert rows(csvs[0])[-1] == rows(csvs[2])[-1] == ["inf", "0.800000"]
 
 
 @pytest.mark.parametrize(
@@ -115,7 +121,7 @@ def test_a_cut_off_trace_gives_no_half_result(membench: Membench) -> None:
 @pytest.mark.parametrize("columns", [80, 200])
 def test_a_terminal_of_any_width_holds_the_tables(columns: int, membench: Membench) -> None:
     script = Path(__file__).with_name("in_terminal.py")
-    command = [sys.executable, "-m", "membench", "replay", "agent", "--model", "qwen3-32b"]
+    command = [sys.executable, "-m", "membench", "replay", "conversation", "--model", "qwen3-32b"]
     done = subprocess.run(
         [sys.executable, script, str(columns), *command],
         cwd=membench.directory,
@@ -126,4 +132,4 @@ def test_a_terminal_of_any_width_holds_the_tables(columns: int, membench: Memben
     )
     lines = re.sub(r"\x1b\[[\d;]*m|\r", "", done.stdout).splitlines()
     assert max(map(len, lines)) <= columns
-    assert any("13,883" in line and "0.963881" in line for line in lines)
+    assert any("158,281" in line and "0.366412" in line for line in lines)

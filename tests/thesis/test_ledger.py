@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from gpu_box import make_box, make_row
 
 from membench.errors import NothingMatched
-from membench.record.schema import Row
 from membench.terms import ClaimClass, ClaimVerdict, Metric
 from membench.thesis.assumptions import shipped
 from membench.thesis.draws import Floats
@@ -120,7 +120,7 @@ class _Seen(Mapping[str, Floats]):
 
 @pytest.mark.parametrize("part", ledger().parts, ids=lambda part: part.id)
 def test_a_statistic_reads_what_the_ledger_declares_and_all_of_it(
-    part: Part, make_box: Callable[..., list[Row]], make_row: Callable[..., Row]
+    part: Part,
 ) -> None:
     if not part.statistic or part.waits_for:
         return

@@ -7,19 +7,20 @@ for; then rows or assumptions with the moved values are judged from the beginnin
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from gpu_box import edited, make_box, make_row
 
 from membench.record.schema import Row
 from membench.terms import ClaimClass, ClaimVerdict, Metric
 from membench.thesis.assumptions import Assumptions, Entry, shipped
+from membench.thesis.judging import judge_part
 from membench.thesis.ledger import Part, ledger
 from membench.thesis.rule import judge
 from membench.thesis.statistics import STATISTICS
-from membench.thesis.verdicts import judge_part
 from membench.thesis.world import World, subjects
 
 DRAWS, SEED = 60, 1
@@ -54,9 +55,6 @@ KNOBS: Mapping[str, tuple[str, ...]] = {
 STEPS: list[float] = sorted(np.linspace(-10, 10, 81).tolist(), key=abs)
 DECIDED = (ClaimVerdict.SUPPORTED, ClaimVerdict.CONTRADICTED, ClaimVerdict.INCONCLUSIVE)
 
-MakeBox = Callable[..., list[Row]]
-Edited = Callable[[Mapping[str, float]], Assumptions]
-
 
 def world_of(rows: list[Row], entries: Assumptions) -> World:
     return next(iter(subjects(ledger(), entries, rows, DRAWS, SEED).values()))
@@ -89,7 +87,8 @@ def test_every_measured_or_modelled_part_is_pushed() -> None:
 @pytest.mark.parametrize("word", DECIDED)
 @pytest.mark.parametrize("name", sorted(KNOBS))
 def test_a_part_can_come_out_as(
-    name: str, word: ClaimVerdict, make_box: MakeBox, edited: Edited
+    name: str,
+    word: ClaimVerdict,
 ) -> None:
     part, knobs = PARTS[name], KNOBS[name]
     step = step_to(part, world_of(make_box({}), shipped()), knobs, word)
@@ -119,8 +118,6 @@ def test_two_machines_decide_the_elasticity(
     elasticity: float,
     word: ClaimVerdict,
     metric: Metric,
-    make_box: MakeBox,
-    make_row: Callable[..., Row],
 ) -> None:
     ratio = 4.8 / 3.35
     there = {"machine": "other", "run_id": "r-2", "device": "NVIDIA H200"}
@@ -147,7 +144,7 @@ RECORDS = {
 
 
 @pytest.mark.parametrize("name", sorted(RECORDS))
-def test_an_edited_record_flips_what_records_decide(name: str, edited: Edited) -> None:
+def test_an_edited_record_flips_what_records_decide(name: str) -> None:
     part = RECORDS[name]
     world = world_of([], shipped())
     before = judge_part(part, world, shipped())

@@ -28,8 +28,9 @@ from membench.report.plots import verdict_matrix
 from membench.report.plots.strip import draw as draw_strip
 from membench.terms import ClaimClass, ClaimVerdict
 from membench.thesis.assumptions import Entry
+from membench.thesis.judging import PartVerdict
 from membench.thesis.ledger import Claim
-from membench.thesis.verdicts import ClaimResult, PartVerdict, Subject, Verdicts
+from membench.thesis.verdicts import ClaimResult, Subject, Verdicts
 from membench.thesis.wording import (
     BADGE_MEANING,
     claim_reason,
@@ -37,6 +38,7 @@ from membench.thesis.wording import (
     flip_name,
     flip_words,
     rule_words,
+    unit_words,
     verdict_words,
 )
 from membench.units import format_value, significant
@@ -280,7 +282,7 @@ def _assumed(verdict: PartVerdict) -> Line:
 
 
 def _range(entry: Entry) -> str:
-    unit = "" if entry.unit in ("1", "share") else f" {entry.unit}"
+    unit = unit_words(entry.unit)
     if entry.low == entry.high:
         return f"{entry.value:.6g}{unit}"
     return f"{entry.value:.6g} ({entry.low:.6g} to {entry.high:.6g}){unit}"

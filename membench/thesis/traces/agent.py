@@ -130,6 +130,7 @@ class _Reader:
             name=self.lines.name,
             block_tokens=self.block,
             sessions=True,
+            private=True,
             session=np.array(self.sessions, np.int64),
             arrival=np.array(self.arrival, np.float64),
             served=np.array(self.served, np.float64),

@@ -62,6 +62,7 @@ def read(lines: Lines, block_tokens: int | None = None) -> Trace:
         name=lines.name,
         block_tokens=size,
         sessions=False,
+        private=False,
         session=np.zeros(len(named), np.int64),
         arrival=np.frombuffer(arrival, np.float64) / (1.0 if bailian else 1e3),
         served=np.full(len(named), np.nan),
