@@ -11,7 +11,14 @@ from membench.analyse.derive.load import load_curve
 from membench.record.schema import Row
 from membench.report.document import Figure
 from membench.report.plots import style
-from membench.report.plots.series import bench, data_table, measured, parameter, rounds_text
+from membench.report.plots.series import (
+    bench,
+    data_table,
+    is_cited,
+    measured,
+    parameter,
+    rounds_text,
+)
 from membench.report.plots.style import NotDrawn
 from membench.report.runs import Run
 from membench.terms import Metric
@@ -61,7 +68,7 @@ def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
                 [load.x for load in several],
                 [load.y for load in several],
                 label=label,
-                **style.line(index),
+                **style.line(index, cited=all(is_cited(load.latency) for load in several)),
             )
         for which, rows in (
             ("x", [load.bandwidth for load in loads]),
