@@ -4,6 +4,7 @@
 #   check  the proofs on the GPU itself: contract, kernels, counts against ncu
 #   quick  the quick profile
 #   full   the full profile
+#   peers  nvbandwidth and BabelStream, where the folder PEERS has their sources, beside membench
 #
 # A profile that was not completed goes on when it is called again with the same OUTDIR.
 # From a bare checkout, without network: the packages must be there (PYTHON names the interpreter,
@@ -13,7 +14,7 @@
 set -uo pipefail
 
 usage() {
-    sed -n '2,5p' "${BASH_SOURCE[0]}" | sed 's/^# \{0,1\}//' >&2
+    sed -n '2,7p' "${BASH_SOURCE[0]}" | sed 's/^# \{0,1\}//' >&2
     exit 2
 }
 
@@ -60,6 +61,8 @@ check() {
     step counts "$python" ci/gpu_counts.py "$out/counts.csv"
 }
 
+peers() { step peers "$python" ci/gpu_peers.py "$out" "$@"; }
+
 # profile NAME: a run of that profile, begun, continued, or found complete.
 profile() {
     local name=$1
@@ -83,6 +86,7 @@ profile() {
 case $stage in
     check) check ;;
     quick | full) profile "$stage" ;;
+    peers) if $dry; then peers --dry-run; else peers; fi ;;
     *) usage ;;
 esac
 

@@ -183,7 +183,7 @@ _FLAGS = (
     ),
     Flag(
         "throttled",
-        "the device lowered its clock while a sample was taken (power, heat or an owner's limit)",
+        "the device lowered its clock while the case was measured (power, heat or a set limit)",
         "the number is this machine's present state, not its ability",
         "cool the device or raise its power limit, then run again",
     ),
@@ -257,6 +257,9 @@ _FLAGS = (
 
 FLAGS: Mapping[str, Flag] = MappingProxyType({flag.code: flag for flag in _FLAGS})
 """The closed list of flag codes.  A code outside it is refused by the schema."""
+
+INVALID_FLAGS = frozenset({"above-peak"})
+"""Flags of a number that cannot be: the row is kept, and is never the best of anything."""
 
 NOISE_THRESHOLD: Mapping[Tier, float] = MappingProxyType(
     {tier: 0.10 if tier is Tier.SSD else 0.05 if tier is Tier.CACHE else 0.03 for tier in Tier}

@@ -36,7 +36,7 @@ HINTED = (16 * KIB, MIB, 16 * MIB, 1024 * MIB)
 TIMED_HOPS = 2048
 """Hops of one launch that are timed one by one."""
 
-LAUNCHES = 5
+LAUNCHES = 3
 _SEED = 0x5EED
 
 L1_BYTES = 128 * KIB

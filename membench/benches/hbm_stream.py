@@ -28,6 +28,9 @@ ARRAYS = {"read": 1, "write": 1, "copy": 2, "scale": 2, "add": 3, "triad": 3, "n
 ACCESSES = ARRAYS | {"nstream": 4}
 """Arrays that it reads plus arrays that it writes."""
 
+SWEPT = ("read", "copy", "triad")
+"""Kernels that the full profile sweeps over sizes and widths: one, two and three arrays."""
+
 DEFAULT: Config = {"vec": 16, "unroll": 4, "block": 512, "per_sm": 0}
 """The fixed configuration; ``per_sm`` 0 is as many blocks as fit at once."""
 
@@ -169,13 +172,14 @@ def stream_bench(operation: str) -> Callable[[Callable[..., Work]], Bench]:
 
     def decorate(function: Callable[..., Work]) -> Bench:
         function = axis("config", quick=(OMITTED, TUNED))(function)
-        function = axis("vec", quick=16, full=(16, 4, 8, WIDE))(function)
-        function = axis("size", quick="1GiB", full="256MiB..8GiB *2")(function)
+        swept = operation in SWEPT
+        function = axis("vec", quick=16, full=(16, 4, 8, WIDE) if swept else 16)(function)
+        function = axis("size", quick="1GiB", full="256MiB..8GiB *2" if swept else "1GiB")(function)
         return bench(
             f"hbm/{operation}",
             version=1,
             needs=Needs.GPU,
-            seconds=lambda size, **_: 0.08 + 0.05 * ACCESSES[operation] * size / GIB,
+            seconds=lambda size, **_: 0.08 + 0.02 * ACCESSES[operation] * size / GIB,
             gpu_memory=lambda size, **_: ARRAYS[operation] * size + MIB,
             configs=configurations,
             tunes=("vec",),

@@ -9,7 +9,7 @@ import click
 from membench.errors import EXIT_OK, SchemaError, UsageError
 from membench.record.formats import IMPORTS
 
-_GIVEN = ("tier", "device", "machine", "threads", "pages", "stores")
+_GIVEN = ("tier", "device", "machine", "threads", "pages", "stores", "size")
 
 
 @click.command(name="import")

@@ -272,5 +272,5 @@ def test_cache_hints_of_bulk_copies_are_refused_by_name() -> None:
     text = STORE.replace(
         'bulk_group [%0], [%1], 256;"', 'bulk_group.L2::cache_hint [%0], [%1], 256, %2;"'
     ).replace("cvta_generic_to_shared(tile)) :", 'cvta_generic_to_shared(tile)), "l"(0ull) :')
-    with pytest.raises(EmulationError, match="not emulated: cp.async.bulk.global.*cache_hint"):
+    with pytest.raises(EmulationError, match=r"not emulated: cp\.async\.bulk\.global.*cache_hint"):
         Run(text, [5 * 256], grid=5, block=64)

@@ -111,11 +111,12 @@ def test_bits_are_combined_and_shifted(bits: int) -> None:
 @pytest.mark.parametrize("bits", [32, 64])
 def test_bits_are_counted_and_turned(bits: int) -> None:
     a, _ = pairs(bits)
-    for opcode, expected in {
+    counted: dict[str, Callable[[int], int]] = {
         "popc": int.bit_count,
         "clz": lambda x: bits - x.bit_length(),
         "bfind.u": lambda x: (x.bit_length() - 1) & 0xFFFFFFFF,
-    }.items():
+    }
+    for opcode, expected in counted.items():
         name = f"{opcode}{bits}" if opcode.endswith("u") else f"{opcode}.b{bits}"
         got = evaluate(f"{name} d, a;", np.uint32, a=a)
         assert got.tolist() == [expected(x) for x in a.tolist()], opcode
@@ -238,7 +239,8 @@ def test_comparisons_select(kind: str) -> None:
 
 def test_predicates_guard_and_combine() -> None:
     code = """mov.u32 d, 0; setp.lt.u32 p, lane, 20; setp.gt.u32 q, lane, 10;
-        and.pred r, p, q; @r mov.u32 d, 1; @!p add.u32 d, d, 2; not.pred r, q; @r add.u32 d, d, 4;"""
+        and.pred r, p, q; @r mov.u32 d, 1; @!p add.u32 d, d, 2; not.pred r, q;
+        @r add.u32 d, d, 4;"""
     lane = np.arange(32)
     wanted = np.where((lane < 20) & (lane > 10), 1, 0) + 2 * (lane >= 20) + 4 * (lane <= 10)
     assert np.array_equal(evaluate(code, np.uint32), wanted)

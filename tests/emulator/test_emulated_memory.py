@@ -59,7 +59,7 @@ def test_an_access_behind_the_end_names_the_buffer_and_the_thread() -> None:
 def test_a_vector_may_not_begin_inside_and_end_outside() -> None:
     text = """extern "C" __global__ void k(const float4* in, float4* out) {
         out[threadIdx.x] = in[threadIdx.x]; }"""
-    with pytest.raises(OutOfBounds, match="16-byte access out of bounds .* byte 48"):
+    with pytest.raises(OutOfBounds, match=r"16-byte access out of bounds .* byte 48"):
         Run(text, [np.zeros(15, np.float32), 512], block=8)
 
 
@@ -71,7 +71,7 @@ def test_misaligned_access_names_its_width() -> None:
 
 
 def test_reads_of_unwritten_memory_can_be_refused() -> None:
-    with pytest.raises(Uninitialised, match="read of unwritten memory at .* byte 0 of buffer 0"):
+    with pytest.raises(Uninitialised, match=r"read of unwritten memory at .* byte 0 of buffer 0"):
         Run(STRIDED, [128, 128, np.int32(1)])
     poison = Run(STRIDED, [128, 128, np.int32(1)], machine=Machine(unwritten=False))
     assert set(poison.result(1, np.uint8).tolist()) == {0xA5}

@@ -31,7 +31,7 @@ def test_check_collects_the_tests_for_a_gpu_and_counts_without_one(tmp_path: Pat
     assert ran.stdout.splitlines()[-1].split() == ["check", ran.stdout.split()[-2], "none"]
 
 
-@pytest.mark.parametrize("stage", ["quick", "full"])
+@pytest.mark.parametrize("stage", ["quick", "full", "peers"])
 def test_a_profile_is_planned(tmp_path: Path, stage: str) -> None:
     ran = call(str(tmp_path), stage, "--dry-run")
     assert ran.returncode == 0, ran.stdout + ran.stderr

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from driver import Membench
+from driver import Membench, alone
 
 from membench import __version__, cli
 from membench.record.sidecar import read_sidecar
@@ -133,7 +133,10 @@ def test_benches_and_cases_are_explained(membench: Membench, what: str) -> None:
 def test_what_cannot_be_explained_gets_a_suggestion(membench: Membench) -> None:
     done = membench("explain", "noisi")
     assert done.returncode == 4
-    assert done.stderr == "Error: 'noisi' is no flag, bench or case\nHint: did you mean noisy?\n"
+    assert (
+        done.stderr
+        == "Error: 'noisi' is no flag, bench, case or claim\nHint: did you mean noisy?\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -231,7 +234,8 @@ def test_a_terminal_gets_a_bar_and_tables_that_fit(membench: Membench, columns: 
     )
     assert done.returncode == 0, done.stderr
     text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", done.stdout)
-    lines = [line.rpartition("\r")[2].rstrip() for line in text.replace("\r\n", "\n").split("\n")]
+    text = alone(text.replace("\r\n", "\n"))
+    lines = [line.rpartition("\r")[2].rstrip() for line in text.split("\n")]
     assert "round 2/2" in text
     assert "[round 2/2" not in text
     assert max(map(len, lines)) <= columns

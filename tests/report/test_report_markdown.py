@@ -127,3 +127,18 @@ def test_code_cannot_be_left_from_within(text: str) -> None:
     if text.strip():
         assert done.startswith(ticks)
         assert done.endswith(ticks)
+
+
+def test_what_cannot_be_is_never_the_headline(
+    make_result: Callable[..., Row], make_file: Callable[..., Path], tmp_path: Path
+) -> None:
+    real = make_result(Tier.DDR, "ddr/copy/size=1GiB", Metric.BANDWIDTH, 30.0)
+    beyond = make_result(
+        Tier.DDR, "ddr/copy/size=1MiB", Metric.BANDWIDTH, 900.0, flags=("above-peak",)
+    )
+    file = make_file(tmp_path / "a.csv", (real, beyond))
+    text = make_report([file], tmp_path / "r.md")[0].read_text(encoding="utf-8")
+    headline = text.partition("## Headline")[2].partition("\n## ")[0]
+    assert "ddr/copy/size=1GiB" in headline
+    assert "ddr/copy/size=1MiB" not in headline
+    assert "ddr/copy/size=1MiB" in text  # kept, with its flag

@@ -27,8 +27,11 @@ _UNITS = {  # the unit in the header -> GB/s
 }
 _OPERATIONS = {"Copy": ("copy", 2), "Mul": ("scale", 2), "Add": ("add", 3), "Triad": ("triad", 3)}
 _OPERATIONS |= {"Dot": ("dot", 2), "Nstream": ("nstream", 4)}
-"""Function -> our word, and how many arrays it moves.  Dot and Nstream have no case of ours."""
-_HOST = {"threads": "all", "pages": "4k", "stores": "plain"}
+"""Function -> our word, and how many arrays it moves.  Dot has no case of ours."""
+_ASSUMED = {
+    Tier.DDR: {"threads": "all", "pages": "4k", "stores": "plain"},
+    Tier.HBM: {"vec": "16"},  # whatever it is, it is its only configuration, as that is our default
+}
 """What a build without special flags does; `--set` says otherwise."""
 
 
@@ -81,10 +84,10 @@ def _rows(records: list[dict[str, str]], origin: Origin, tier: Tier) -> Iterator
 
 def _params(origin: Origin, tier: Tier) -> tuple[str, ...]:
     """As our ids have them."""
-    host = _HOST if tier is Tier.DDR else {}
-    return tuple(f"{key}={origin.given.get(key, value)}" for key, value in host.items())
+    assumed = _ASSUMED[tier].items()
+    return tuple(f"{key}={origin.given.get(key, value)}" for key, value in assumed)
 
 
 def _detail(origin: Origin, tier: Tier) -> dict[str, str]:
-    assumed = [key for key in _HOST if key not in origin.given] if tier is Tier.DDR else []
+    assumed = [key for key in _ASSUMED[tier] if key not in origin.given]
     return {"statistic": "best", **({"assumed": ",".join(assumed)} if assumed else {})}

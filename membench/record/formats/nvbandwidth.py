@@ -1,8 +1,9 @@
 """nvbandwidth ``-j``: matrices of text, ``N/A`` for absent, the unit in the description.
 
 The figure is the median of ``-i`` samples (the mean with ``-m``), which the file
-does not name.  Bandwidth is decimal, bytes * 1e-9.  Its bidirectional tests
-count one direction, ours the sum, so those keep ids of their own.
+does not name, nor the size that ``-b`` set: 512 MiB, unless it is given.
+Bandwidth is decimal, bytes * 1e-9.  Its bidirectional tests count one direction,
+ours the sum, so those keep ids of their own.
 """
 
 from __future__ import annotations
@@ -25,14 +26,16 @@ from membench.record.formats.foreign import (
 )
 from membench.record.schema import Row
 from membench.terms import BytesConvention, Metric, Tier
+from membench.units import MIB, format_size
 
 _TOOL = "nvbandwidth"
-_DEFAULT_MIB = 512  # of -b
-_SAME = {  # test -> our bench and its parameters
-    "host_to_device_memcpy_ce": ("link/h2d", ()),
-    "device_to_host_memcpy_ce": ("link/d2h", ()),
-    "host_to_device_memcpy_sm": ("link/h2d", ("engine=sm",)),
-    "device_to_host_memcpy_sm": ("link/d2h", ("engine=sm",)),
+_DEFAULT = "512MiB"  # of -b
+_SAME = {  # test -> our bench, and its parameters behind the size
+    "host_to_device_memcpy_ce": ("link/h2d", ("mem=pinned", "engine=ce", "streams=1")),
+    "device_to_host_memcpy_ce": ("link/d2h", ("mem=pinned", "engine=ce", "streams=1")),
+    "host_to_device_memcpy_sm": ("link/h2d", ("mem=pinned", "engine=sm", "streams=1")),
+    "device_to_host_memcpy_sm": ("link/d2h", ("mem=pinned", "engine=sm", "streams=1")),
+    "device_local_copy": ("hbm/d2d", ("count=payload",)),
 }
 _UNITS = {"GB/s": Metric.BANDWIDTH, "ns": Metric.LATENCY}
 _UNIT = re.compile(r"\((GB/s|ns)\)")
@@ -59,9 +62,9 @@ def _rows(test: dict[str, Any], origin: Origin, common: dict[str, Any]) -> Itera
     name, status = text_of(test.get("name")), text_of(test.get("status"))
     if status != "Passed":
         reason = text_of(test.get("error")) or f"nvbandwidth says: {status}"
-        case = _case(name, test, 0, 0)
+        case = _case(name, test, 0, 0, origin)
         failed = status != "Waived"
-        yield row(origin, Tier.LINK, case, _metric(name), reason=reason, failed=failed, **common)
+        yield row(origin, _tier(name), case, _metric(name), reason=reason, failed=failed, **common)
         return
     unit = _UNIT.search(text_of(test.get("bandwidth_description")))
     if unit is None:
@@ -74,33 +77,39 @@ def _rows(test: dict[str, Any], origin: Origin, common: dict[str, Any]) -> Itera
             if value is not None:
                 yield row(
                     origin,
-                    Tier.LINK,
-                    _case(name, test, source, target),
+                    _tier(name),
+                    _case(name, test, source, target, origin),
                     metric,
                     value,
                     bytes_convention=BytesConvention.PAYLOAD
                     if metric is Metric.BANDWIDTH
                     else None,
                     timer="tool:nvbandwidth",
-                    detail=_detail(name, test),
+                    detail=_detail(name, test, origin),
                     **common,
                 )
 
 
-def _case(name: str, test: dict[str, Any], source: int, target: int) -> str:
+def _tier(name: str) -> Tier:
+    return Tier.HBM if name == "device_local_copy" else Tier.LINK
+
+
+def _case(name: str, test: dict[str, Any], source: int, target: int, origin: Origin) -> str:
     if name in _SAME:
         bench, params = _SAME[name]
         gpu = (f"gpu={target}",) if target else ()
-        return case_id(*bench.split("/"), *params, "mem=pinned", f"size={_size(test)}MiB", *gpu)
+        return case_id(*bench.split("/"), f"size={_size(test, origin)}", *params, *gpu)
     return case_id("link", _TOOL, f"test={name}", f"src={source}", f"dst={target}")
 
 
-def _size(test: dict[str, Any]) -> int:
-    return int(number(test.get("bufferSize")) or _DEFAULT_MIB)
+def _size(test: dict[str, Any], origin: Origin) -> str:
+    said = number(test.get("bufferSize"))
+    return format_size(int(said) * MIB) if said else origin.given.get("size", _DEFAULT)
 
 
-def _detail(name: str, test: dict[str, Any]) -> dict[str, str]:
-    assumed = {"assumed": "size"} if name in _SAME and "bufferSize" not in test else {}
+def _detail(name: str, test: dict[str, Any], origin: Origin) -> dict[str, str]:
+    known = "bufferSize" in test or "size" in origin.given
+    assumed = {"assumed": "size"} if name in _SAME and not known else {}
     one_way = {"counts": "one-direction"} if "bidirectional" in name else {}
     return {"statistic": "mean" if test.get("useMean") is True else "median", **assumed, **one_way}
 

@@ -44,16 +44,39 @@ def our_cases() -> set[str]:
     return {case.id for case in registry().cases("full", snapshot())}
 
 
+H2D = "link/h2d/size=512MiB/mem=pinned/engine=ce/streams=1"
+
+
+def test_nvbandwidth_ids_are_ours_where_the_size_is_one_of_ours() -> None:
+    given = {"size": "256MiB"}
+    found = rows("nvbandwidth", "nvbandwidth.json", **given)
+    ours = our_cases()
+    assert H2D.replace("512", "256") in ours
+    assert {case for case, _, _ in found if case.startswith(("link/h2d", "link/d2h"))} <= ours
+    assert "assumed" not in found[H2D.replace("512", "256"), "bandwidth", "median"].detail
+
+
+def test_nvbandwidth_local_copies_count_each_byte_once() -> None:
+    test = {
+        "name": "device_local_copy",
+        "status": "Passed",
+        "bandwidth_description": "memcpy local GPU(column) bandwidth (GB/s)",
+        "bandwidth_matrix": [["1450.2"]],
+    }
+    content = {"nvbandwidth": {"testcases": [test]}}
+    (row,) = rows("nvbandwidth", json.dumps(content).encode(), size="1GiB").values()
+    assert (row.case, row.tier) == ("hbm/d2d/size=1GiB/count=payload", "hbm")
+    assert row.case in our_cases()
+
+
 def test_nvbandwidth_cells_are_text_and_their_unit_stands_in_the_description() -> None:
     found = rows("nvbandwidth", "nvbandwidth.json")
-    h2d = found["link/h2d/mem=pinned/size=512MiB", "bandwidth", "median"]
+    h2d = found[H2D, "bandwidth", "median"]
     assert h2d.value == 12.3964
     assert h2d.detail == {"statistic": "median", "assumed": "size"}
     assert (h2d.driver, h2d.cuda, h2d.rounds, h2d.flags) == ("565.02", "12.7", 1, ("single-round",))
-    assert found["link/d2h/mem=pinned/size=512MiB", "bandwidth", "median"].value == 13.2001
-    assert (
-        found["link/h2d/engine=sm/mem=pinned/size=512MiB", "bandwidth", "median"].value == 12.3996
-    )
+    assert found[H2D.replace("h2d", "d2h"), "bandwidth", "median"].value == 13.2001
+    assert found[H2D.replace("ce", "sm"), "bandwidth", "median"].value == 12.3996
     latency = found["link/nvbandwidth/test=host_device_latency_sm/src=0/dst=0", "latency", "median"]
     assert (latency.value, latency.unit) == (649.879, "ns")
     one_way = found[
@@ -72,8 +95,8 @@ def test_nvbandwidth_absent_cells_are_no_figures() -> None:
     found = rows("nvbandwidth", "nvbandwidth_two_gpus.json")
     peer = "link/nvbandwidth/test=device_to_device_memcpy_write_ce/src={}/dst={}"
     assert {case for case, _, _ in found} == {
-        "link/h2d/mem=pinned/size=512MiB",
-        "link/h2d/mem=pinned/size=512MiB/gpu=1",
+        H2D,
+        f"{H2D}/gpu=1",
         peer.format(0, 1),
         peer.format(1, 0),
     }
@@ -113,7 +136,7 @@ def test_babelstream_says_what_it_does_not_know() -> None:
     with pytest.raises(UsageError):
         rows("babelstream", "babelstream.csv", tier="ssd")
     gpu = rows("babelstream", "babelstream.csv", tier="hbm", device="Some GPU")
-    row = gpu["hbm/copy/size=256MiB", "bandwidth", "median"]
+    row = gpu["hbm/copy/size=256MiB/vec=16", "bandwidth", "median"]
     assert (row.tier, row.device) == (Tier.HBM, "Some GPU")
     known = rows("babelstream", "babelstream.csv", tier="ddr", pages="thp", threads="1")
     row = known["ddr/copy/size=256MiB/threads=1/pages=thp/stores=plain", "bandwidth", "median"]

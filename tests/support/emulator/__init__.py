@@ -19,6 +19,8 @@ assembler makes of the PTX.  Its clocks count executed steps.
 
 from __future__ import annotations
 
+from asking_gpu import H100
+
 from emulator.counters import Counts
 from emulator.device import Loaded, Queues, execute, upload
 from emulator.faults import (
@@ -34,7 +36,7 @@ from emulator.faults import (
     Uninitialised,
     UnknownInstruction,
 )
-from emulator.gpu import H100, EmulatedGpu, Event, Ran, small
+from emulator.gpu import EmulatedGpu, Event, Ran, small
 from emulator.machine import Machine
 
 __all__ = [

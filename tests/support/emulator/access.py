@@ -66,7 +66,8 @@ def shared_places(wave: Wave, addresses: Lanes, size: int, align: int) -> Lanes:
             raise AccessFault(OutOfBounds, message, lane)
         first = blocks - blocks % wave.shape.cluster
         blocks = np.where(ranks > 0, first + ranks - 1, blocks)
-    return blocks * wave.shared.size + offsets
+    places: Lanes = blocks * wave.shared.size + offsets
+    return places
 
 
 def local_places(wave: Wave, addresses: Lanes, size: int) -> Lanes:
@@ -79,7 +80,8 @@ def local_places(wave: Wave, addresses: Lanes, size: int) -> Lanes:
     if (addresses & (size - 1)).any():
         lane = int(np.flatnonzero(addresses & (size - 1))[0])
         raise AccessFault(Misaligned, f"misaligned {size}-byte access to local memory", lane)
-    return wave.lanes * limit + addresses
+    places: Lanes = wave.lanes * limit + addresses
+    return places
 
 
 def read_global(wave: Wave, addresses: Lanes, element: int, parts: int) -> list[Lanes]:

@@ -19,6 +19,7 @@ from emulator.scalars import Lanes
 SECTOR = 32
 BANKS = 32
 _FAR = 1 << 44  # more than any address: keys of different warps do not meet
+_WORDS = 1 << 32  # more than the words of shared memory that run together
 
 
 @dataclass
@@ -105,9 +106,10 @@ def _distinct(keys: Lanes) -> int:
 
 def _wavefronts(part: Lanes, word: Lanes) -> int:
     """Sum over the parts of a warp of the most different words that one bank must give."""
-    keys = np.unique(part * _FAR + word)
-    part = keys // _FAR
-    _, rank = np.unique(part, return_inverse=True)
-    banks = np.bincount(rank * BANKS + keys % BANKS)
+    keys = part * _WORDS + word
+    if (keys[1:] < keys[:-1]).any():
+        keys = np.sort(keys)
+    keys = keys[np.append([True], keys[1:] != keys[:-1])]
+    banks = np.bincount(keys // _WORDS * BANKS + keys % BANKS)
     banks.resize(-(-banks.size // BANKS) * BANKS, refcheck=False)
     return int(banks.reshape(-1, BANKS).max(axis=1).sum())

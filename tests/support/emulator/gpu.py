@@ -12,34 +12,21 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from asking_gpu import H100
 
 from emulator.counters import Counts
 from emulator.device import Loaded, Queues, Work, prepare, run_once
 from emulator.faults import EmulationError, OutOfBounds
 from emulator.launching import Launch
+from emulator.library import product
+from emulator.links import EmulatedLinks
 from emulator.machine import Machine
 from emulator.memory import Allocation, raw_bytes
 from emulator.occupancy import blocks_per_sm
 from membench.backends.base import Device, Edge, Stamps
 from membench.backends.compile import Image, Resources, compile_source
 from membench.backends.gpu import Argument, Buffer, Kernel, Properties, Stream, Variant
-from membench.errors import MembenchError
-
-H100 = Properties(
-    name="emulated H100",
-    arch="90",
-    sms=132,
-    l2_bytes=50 * 2**20,
-    shared_per_block=227 * 1024,
-    shared_per_sm=228 * 1024,
-    threads_per_sm=2048,
-    memory_bytes=80 * 2**30,
-    memory_khz=2_619_000,
-    bus_bits=5120,
-    sm_khz=1_980_000,
-    concurrent_managed=True,
-)
-"""The figures that the driver gives for an H100 SXM; 3.35 TB/s by clock and bus."""
+from membench.errors import MembenchError, skip
 
 
 def small(sms: int = 4, arch: str = "90", **others: Any) -> Properties:
@@ -114,6 +101,7 @@ class EmulatedGpu:
         log: what was asked of it, in order.
         ran: launches that have ended, in order.
         counts: added up by entry.
+        links: what lies around it.
     """
 
     timer = "none"
@@ -148,6 +136,7 @@ class EmulatedGpu:
         self._queues.between = between
         self._streams = 1
         self._given: list[Allocation] = []
+        self.links = EmulatedLinks(self)
         self._recording: list[tuple[int, Callable[[], Work]]] | None = None
 
     # -- Backend -----------------------------------------------------------------------------
@@ -382,6 +371,22 @@ class EmulatedGpu:
             self._note("graph", str(len(recorded)))
 
         return replay
+
+    def gemm(
+        self, kind: str, shape: tuple[int, int, int], w: Buffer, x: Buffer, y: Buffer
+    ) -> Callable[[], None]:
+        """In NumPy: the library's kernels are nobody's to prove here."""
+        once = product(self.machine.memory, kind, shape, (w, x, y))
+
+        def queue() -> None:
+            self._queue(None, lambda: run_once(once))
+            self._note("gemm", f"{kind} {'x'.join(map(str, shape))}")
+
+        return queue
+
+    def energy(self) -> Callable[[], float]:
+        """There is no counter."""
+        skip("an emulator uses no energy")
 
     def forget_counts(self) -> None:
         """Start the counts and the list of launches anew."""

@@ -121,9 +121,13 @@ class Scope:
         if operand == "WARP_SZ":
             return target.type(32)
         if operand[:2] in ("0f", "0F"):
-            return _bits(np.uint32(int(operand[2:], 16)).view(np.float32), target)
+            return _bits(
+                np.frombuffer(bytes.fromhex(operand[2:]), ">f4")[0].astype(np.float32), target
+            )
         if operand[:2] in ("0d", "0D"):
-            return _bits(np.uint64(int(operand[2:], 16)).view(np.float64), target)
+            return _bits(
+                np.frombuffer(bytes.fromhex(operand[2:]), ">f8")[0].astype(np.float64), target
+            )
         try:
             value = int(operand.rstrip("U"), 0)
         except ValueError:

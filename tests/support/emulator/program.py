@@ -242,7 +242,7 @@ def _grain(entry: Entry) -> int:
     widths = [4]
     for instruction in entry.instructions:
         parts = instruction.parts
-        if parts[0] in ("ld", "st", "atom", "red") and is_type(parts[-1]):
-            if not {"global", "param", "const", "local"} & set(parts):
-                widths.append(width(parts[-1]))
+        accesses = parts[0] in ("ld", "st", "atom", "red") and is_type(parts[-1])
+        if accesses and not {"global", "param", "const", "local"} & set(parts):
+            widths.append(width(parts[-1]))
     return min(widths)

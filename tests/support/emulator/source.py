@@ -175,7 +175,7 @@ def _variable(match: re.Match[str]) -> Variable:
 
 def _number(text: str, size: int) -> bytes:
     if text[:2] in ("0f", "0F", "0d", "0D"):
-        value = int(text[2:], 16)
+        value = int.from_bytes(bytes.fromhex(text[2:]), "big")
     else:
         try:
             value = int(text.rstrip("U"), 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,7 +29,9 @@ def special_register(wave: Wave, name: str) -> Lanes:
         return _word(_dimension(wave, stem, _AXES[axis]))
     if stem.startswith("lanemask_"):
         return _lane_mask(wave, stem.removeprefix("lanemask_"))
-    return _word(_scalar(wave, stem))
+    if stem not in _SCALARS:
+        raise UnknownInstruction(f"special register not emulated: {name}")
+    return _word(_SCALARS[stem](wave))
 
 
 def _word(value: Lanes | int) -> Lanes:
@@ -64,32 +67,19 @@ def _dimension(wave: Wave, stem: str, axis: int) -> Lanes | int:
     raise UnknownInstruction(f"special register not emulated: %{stem}")
 
 
-def _scalar(wave: Wave, stem: str) -> Lanes | int:
-    shape = wave.shape
-    match stem:
-        case "laneid":
-            return wave.thread_of % 32
-        case "warpid":
-            return wave.thread_of // 32
-        case "nwarpid":
-            return wave.machine.resident // 32
-        case "smid":
-            return (wave.first + wave.block_of) % wave.machine.sms
-        case "nsmid":
-            return wave.machine.sms
-        case "gridid":
-            return 0
-        case "cluster_ctarank":
-            return wave.block_of % shape.cluster
-        case "cluster_nctarank":
-            return shape.cluster
-        case "is_explicit_cluster":
-            return int(shape.cluster > 1)
-        case "dynamic_smem_size":
-            return shape.shared
-        case "total_smem_size":
-            return wave.shared_end - SHARED_START
-    raise UnknownInstruction(f"special register not emulated: %{stem}")
+_SCALARS: dict[str, Callable[[Wave], Lanes | int]] = {
+    "laneid": lambda wave: wave.thread_of % 32,
+    "warpid": lambda wave: wave.thread_of // 32,
+    "nwarpid": lambda wave: wave.machine.resident // 32,
+    "smid": lambda wave: (wave.first + wave.block_of) % wave.machine.sms,
+    "nsmid": lambda wave: wave.machine.sms,
+    "gridid": lambda _wave: 0,
+    "cluster_ctarank": lambda wave: wave.block_of % wave.shape.cluster,
+    "cluster_nctarank": lambda wave: wave.shape.cluster,
+    "is_explicit_cluster": lambda wave: int(wave.shape.cluster > 1),
+    "dynamic_smem_size": lambda wave: wave.shape.shared,
+    "total_smem_size": lambda wave: wave.shared_end - SHARED_START,
+}
 
 
 def _lane_mask(wave: Wave, which: str) -> Lanes:

@@ -43,6 +43,13 @@ class Wave:
 
     READY, BARRIER, CLUSTER, GATHER, DONE = range(5)
 
+    machine: Machine
+    shape: Shape
+    first: int
+    shared_end: int
+    block_of: Lanes
+    thread_of: Lanes
+
     def __init__(
         self,
         program: Program,
@@ -160,14 +167,14 @@ class Wave:
 
     def _go_on(self, following: int) -> None:
         if following == PARTED:
-            self._live = False
+            self._live = self.impatient = False
             return
         self._turns += 1
         collective = self.program.blocks[following].member is not None
         tired = self._turns > self.machine.patience or self.impatient
-        if following < self._others and not collective and not (tired and self._others < NEVER):
-            self._at = following
-        elif self.chosen is None and following < self._others:
+        # A group of all lanes has nobody to wait for, and nobody who waits.
+        goes_on = self.chosen is None or not (collective or (tired and self._others < NEVER))
+        if goes_on and following < self._others:
             self._at = following
         else:
             self.pc[self.lanes] = following

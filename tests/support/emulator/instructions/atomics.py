@@ -47,18 +47,25 @@ def red(instruction: Instruction, scope: Scope) -> Step:
     return _make(instruction, scope, list(instruction.args), None)
 
 
-def _make(instruction: Instruction, scope: Scope, operands: list[str], write: Write | None) -> Step:
-    kind, *parts, type_ = instruction.parts
+def _form(instruction: Instruction) -> tuple[str, str]:
+    """The state space and the operation of an opcode."""
     space, operation = "generic", ""
-    for part in parts:
+    type_ = instruction.parts[-1]
+    for part in instruction.parts[1:-1]:
         if part in _SPACES:
             space = part.partition("::")[0]
         elif part in OPERATIONS and not operation:
             operation = part
         elif part not in _QUALIFIERS:
             raise instruction.unknown(f".{part}")
-    if not operation or type_ not in _TYPES:
+    if type_ not in _TYPES or not operation or (type_[0] == "f" and operation != "add"):
         raise instruction.unknown()
+    return space, operation
+
+
+def _make(instruction: Instruction, scope: Scope, operands: list[str], write: Write | None) -> Step:
+    kind, type_ = instruction.parts[0], instruction.parts[-1]
+    space, operation = _form(instruction)
     address = scope.address(operands[0])
     reads: list[Read] = [scope.reader(operand, type_) for operand in operands[1:]]
     if len(reads) != (2 if operation == "cas" else 1):

@@ -13,7 +13,6 @@ from emulator.operands import Scope, Step, reject
 from emulator.scalars import Lanes, bf16_to_f32, dtype, f32_to_bf16, packed
 from emulator.source import Instruction
 
-
 _TO_INTEGER: dict[str, Callable[[Lanes], Lanes]] = {
     "rni": np.rint,
     "rzi": np.trunc,
@@ -165,7 +164,8 @@ def _pack_fp8(
     type_ = target.removesuffix("x2")
 
     def join(high: Lanes, low: Lanes) -> Lanes:
-        return to_fp8(low, type_) | (to_fp8(high, type_) << np.uint16(8))
+        both: Lanes = to_fp8(low, type_) | (to_fp8(high, type_) << np.uint16(8))
+        return both
 
     if source == "f32":
         return apply(instruction, scope, join, ("f32", "f32"), target)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from emulator.access import read_global, resolve, shared_places
 from emulator.faults import EmulationError, Misaligned
-from emulator.mbarriers import BulkLoad
+from emulator.mbarriers import BulkLoad, Mbarriers
 from emulator.operands import Read, Scope, Step, reject
 from emulator.scalars import Lanes
 from emulator.source import Instruction
 
 if TYPE_CHECKING:
     from emulator.wave import Wave
+
+Act = Callable[[Mbarriers, int, int, int], None]
 
 _SHARED = {"shared", "shared::cta", "shared::cluster"}
 _QUALIFIERS = {"relaxed", "acquire", "release", "cta", "cluster", "gpu", "sys"}
@@ -228,30 +231,23 @@ def mbarrier(instruction: Instruction, scope: Scope) -> Step:
     reject(instruction, allowed, tuple(rest))
     match operation:
         case "init":
-            return _init(scope, _barrier_address(instruction, scope, args[0]), args[1])
+            return _with_number(
+                scope, _barrier_address(instruction, scope, args[0]), args[1], Mbarriers.init
+            )
         case "inval":
             return _invalidate(_barrier_address(instruction, scope, args[0]))
         case "arrive":
             return _arrive(instruction, scope, expects=False)
         case "expect_tx":
-            return _expect(scope, _barrier_address(instruction, scope, args[0]), args[1])
+            return _with_number(
+                scope, _barrier_address(instruction, scope, args[0]), args[1], Mbarriers.expect
+            )
     raise instruction.unknown()
 
 
 def _numbers(wave: Wave, read: Read) -> list[int]:
     numbers: list[int] = np.broadcast_to(read(wave), (wave.count,)).tolist()
     return numbers
-
-
-def _init(scope: Scope, address: Read, operand: str) -> Step:
-    read = scope.reader(operand, "u32")
-
-    def step(wave: Wave) -> None:
-        places = address(wave).tolist()
-        for place, count, lane in zip(places, _numbers(wave, read), wave.lanes, strict=True):
-            wave.mbarriers.init(place, count, int(lane))
-
-    return step
 
 
 def _invalidate(address: Read) -> Step:
@@ -262,13 +258,14 @@ def _invalidate(address: Read) -> Step:
     return step
 
 
-def _expect(scope: Scope, address: Read, operand: str) -> Step:
+def _with_number(scope: Scope, address: Read, operand: str, act: Act) -> Step:
+    """Something that each lane does with an object and a number."""
     read = scope.reader(operand, "u32")
 
     def step(wave: Wave) -> None:
         places = address(wave).tolist()
-        for place, size, lane in zip(places, _numbers(wave, read), wave.lanes, strict=True):
-            wave.mbarriers.expect(place, size, int(lane))
+        for place, number, lane in zip(places, _numbers(wave, read), wave.lanes, strict=True):
+            act(wave.mbarriers, place, number, int(lane))
 
     return step
 

@@ -74,7 +74,8 @@ def high_mul(a: Lanes, b: Lanes) -> Lanes:
     if a.dtype.kind == "u":
         return unsigned
     correction = np.where(a < 0, b, 0) + np.where(b < 0, a, 0)
-    return unsigned.view(np.int64) - correction
+    signed: Lanes = unsigned.view(np.int64) - correction
+    return signed
 
 
 def _high_unsigned(a: Lanes, b: Lanes) -> Lanes:
@@ -233,7 +234,8 @@ def bfe(instruction: Instruction, scope: Scope) -> Step:
                 have >= bits, raw.type(0), ~raw.type(0) << np.minimum(have, bits - 1).astype(raw)
             )
             field = np.where((sign == 1) & (size > 0), field | fill, field)
-        return np.where(size == 0, raw.type(0), field).view(dtype(type_))
+        result: Lanes = np.where(size == 0, raw.type(0), field).view(dtype(type_))
+        return result
 
     return apply(instruction, scope, function, (type_, "u32", "u32"), type_)
 
@@ -254,7 +256,8 @@ def bfi(instruction: Instruction, scope: Scope) -> Step:
         )
         by = np.minimum(start, bits - 1).astype(raw)
         mask = np.where(start < bits, ones << by, raw.type(0))
-        return (b & ~mask) | ((a << by) & mask)
+        result: Lanes = (b & ~mask) | ((a << by) & mask)
+        return result
 
     return apply(instruction, scope, function, (type_, type_, "u32", "u32"), type_)
 
@@ -344,7 +347,7 @@ def sad(a: Lanes, b: Lanes, c: Lanes) -> Lanes:
 
 def bitwise(function: Function, operands: int) -> Function:
     """A maker for a function of bits, which predicates have too."""
-    plain = elementwise(function, operands)
+    plain: Callable[[Instruction, Scope], Step] = elementwise(function, operands)
 
     def make(instruction: Instruction, scope: Scope) -> Step:
         if instruction.parts[1:] != ("pred",):

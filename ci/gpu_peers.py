@@ -1,0 +1,156 @@
+"""Peers beside membench on the same GPU, in the same minutes, at the same sizes.
+
+    ci/gpu_peers.py OUTDIR [--dry-run]
+
+PEERS names a folder (``peers`` by default) with the sources of nvbandwidth and
+BabelStream, as far as they are to take part.  They are built in a temporary
+folder that is gone afterwards; nothing of theirs is kept but their figures.
+Into OUTDIR go membench's run (peers.csv), each peer's figures as a results file
+(nvbandwidth.csv, babelstream.csv), and the table of ratios (ratios.csv).
+
+A peer that is absent, does not build or does not run is named, and costs
+nothing else.  --dry-run says what would be done, and what is absent.
+
+PYTHONPATH must name the checkout; ci/gpu.sh does that.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+ROUNDS = 5
+COPY = "256MiB"
+ARRAY_ELEMENTS = 1 << 27  # doubles: 1 GiB an array, as our streams have
+
+OURS = (
+    f"link/h2d/size={COPY}/mem=pinned/engine=ce/streams=1",
+    f"link/d2h/size={COPY}/mem=pinned/engine=ce/streams=1",
+    "hbm/d2d/size=1GiB/count=payload",
+    *(f"hbm/{name}/size=1GiB/vec=16" for name in ("copy", "scale", "add", "triad", "nstream")),
+)
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A tool: how it is built from its folder ``src`` into ``out``, run, and read.
+
+    Attributes:
+        folder: its name in PEERS.
+        build: one shell line.
+        runs: (shell line, settings of the import): each prints what `membench import` reads.
+    """
+
+    folder: str
+    form: str
+    build: str
+    runs: tuple[tuple[str, tuple[str, ...]], ...]
+
+
+_COPIES = "host_to_device_memcpy_ce device_to_host_memcpy_ce"
+PEERS = (
+    Peer(
+        "nvbandwidth",
+        "nvbandwidth",
+        "cmake -S {src} -B {out} -DCMAKE_BUILD_TYPE=Release && cmake --build {out} -j 16",
+        (
+            (f"{{out}}/nvbandwidth -j -b 256 -t {_COPIES}", (f"size={COPY}",)),
+            ("{out}/nvbandwidth -j -b 1024 -t device_local_copy", ("size=1GiB",)),
+        ),
+    ),
+    Peer(
+        "BabelStream",
+        "babelstream",
+        "mkdir -p {out} && nvcc -O3 -std=c++17 -arch=native -DCUDA -DDEFAULT -DNDEBUG"
+        " -I{src}/src -I{src}/src/cuda {src}/src/main.cpp {src}/src/cuda/CUDAStream.cu"
+        " -o {out}/cuda-stream",
+        ((f"{{out}}/cuda-stream --csv -s {ARRAY_ELEMENTS}", ("tier=hbm",)),),
+    ),
+)
+
+
+def membench(*arguments: str) -> list[str]:
+    """A command line of this checkout."""
+    return [sys.executable, "-m", "membench", *arguments]
+
+
+def shell(line: str, output: int | None = None) -> subprocess.CompletedProcess[bytes]:
+    """Run ``line``; what it says on standard error goes to the screen."""
+    print(f"$ {line}", flush=True)
+    command = ["bash", "-euo", "pipefail", "-c", line]
+    return subprocess.run(command, check=False, stdout=output)
+
+
+def figures(peer: Peer, source: Path, out: Path, scratch: Path) -> list[Path] | str:
+    """The results files of ``peer``'s runs, or why there are none."""
+    places = {"src": shlex.quote(str(source)), "out": shlex.quote(str(scratch / peer.folder))}
+    if shell(peer.build.format(**places)).returncode:
+        return "does not build"
+    found = []
+    for number, (line, settings) in enumerate(peer.runs):
+        ran = shell(line.format(**places), subprocess.PIPE)
+        if ran.returncode:
+            return f"ends with exit code {ran.returncode}"
+        raw = scratch / f"{peer.form}{number}"
+        raw.write_bytes(ran.stdout)
+        target = out / f"{peer.form}{number or ''}.csv"
+        given = [
+            word for setting in (*settings, f"machine={peer.form}") for word in ("--set", setting)
+        ]
+        reading = membench("import", peer.form, str(raw), "-o", str(target), *given)
+        if subprocess.run(reading, check=False).returncode:
+            return "prints what cannot be read"
+        found.append(target)
+    return found
+
+
+def ratios(ours: Path, theirs: list[Path], out: Path) -> int:
+    """Write and show how the peers' figures stand to ours; the peers are the reference."""
+    labels = [*(f"{path.stem.rstrip('01')}={path}" for path in theirs), f"membench={ours}"]
+    table = out / "ratios.csv"
+    with table.open("wb") as file:
+        command = membench("compare", *labels, "--cross-machine", "--format", "csv")
+        status = subprocess.run(command, stdout=file, check=False).returncode
+    subprocess.run(membench("compare", *labels, "--cross-machine"), check=False)
+    return status
+
+
+def main(arguments: list[str]) -> int:
+    """Build, run and compare."""
+    out, dry = Path(arguments[0]), arguments[1:] == ["--dry-run"]
+    folder = Path(os.environ.get("PEERS", "peers")).resolve()
+    present = [peer for peer in PEERS if (folder / peer.folder).is_dir()]
+    for peer in PEERS:
+        print(f"{peer.folder}: {'present' if peer in present else f'absent from {folder.name}/'}")
+    selected = [word for case in OURS for word in ("--select", case)]
+    ours = out / "peers.csv"
+    run = ["run", "--profile", "full", "--rounds", str(ROUNDS), *selected]
+    if dry:
+        for peer in PEERS:
+            for line in (peer.build, *(line for line, _ in peer.runs)):
+                print("would run:", line.format(src=f"{folder.name}/{peer.folder}", out="BUILD"))
+        return subprocess.run(membench(*run, "--dry-run"), check=False).returncode
+    failed = []
+    with tempfile.TemporaryDirectory() as scratch:
+        theirs: list[Path] = []
+        for peer in present:
+            found = figures(peer, folder / peer.folder, out, Path(scratch))
+            if isinstance(found, str):
+                failed.append(f"{peer.folder} {found}")
+            else:
+                theirs += found
+        status = subprocess.run(membench(*run, "--strict", "-o", str(ours)), check=False).returncode
+        if theirs and ours.exists():
+            status = status or ratios(ours, theirs, out)
+    for line in failed:
+        print(line)
+    return status or (1 if failed else 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,92 @@
+"""ci/gpu_peers.py without a GPU: its way from a peer's output to the table of ratios."""
+
+from __future__ import annotations
+
+import csv
+import importlib.util
+import shlex
+import sys
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from membench.machine import snapshot
+from membench.record.table import read_rows, write_rows
+from membench.registry import registry
+
+ROOT = Path(__file__).parents[2]
+DATA = ROOT / "tests" / "record" / "formats" / "data"
+
+
+@pytest.fixture(scope="module")
+def script() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("gpu_peers", ROOT / "ci" / "gpu_peers.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["gpu_peers"] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_what_is_selected_exists(script: ModuleType) -> None:
+    cases = {case.id for case in registry().cases("full", snapshot())}
+    assert set(script.OURS) <= cases
+
+
+def test_a_peers_output_becomes_a_results_file_and_a_ratio(
+    script: ModuleType, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    show = f"cat {shlex.quote(str(DATA / 'nvbandwidth.json'))}"
+    peer = script.Peer("nvbandwidth", "nvbandwidth", "mkdir -p {out}", ((show, ("size=256MiB",)),))
+    found = script.figures(peer, tmp_path, tmp_path, tmp_path / "scratch")
+    assert found == [tmp_path / "nvbandwidth.csv"]
+    rows = {row.case: row for row in read_rows(found[0])}
+    h2d = rows["link/h2d/size=256MiB/mem=pinned/engine=ce/streams=1"]
+    assert h2d.value == 12.3964
+
+    ours = tmp_path / "peers.csv"
+    faster = [24.0, 24.1, 24.2, 24.1, 24.0]
+    write_rows(
+        ours,
+        [
+            replace(
+                h2d,
+                run_id="20260101T000000Z-ff",
+                machine="box",
+                backend="cuda",
+                value=24.1,
+                rounds=5,
+                n=5,
+                round_values=tuple(faster),
+                samples=tuple((one,) for one in faster),
+                spread=None,
+                min=24.0,
+                max=24.2,
+                flags=(),
+            )
+        ],
+    )
+    assert script.ratios(ours, found, tmp_path) == 0
+    table = list(csv.DictReader((tmp_path / "ratios.csv").read_text().splitlines()))
+    (line,) = [one for one in table if one["case"] == h2d.case and one["label"] == "membench"]
+    assert float(line["ratio"]) == pytest.approx(24.1 / 12.3964)
+    assert h2d.case in capfd.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("build", "run", "said"),
+    [
+        ("false", "true", "does not build"),
+        ("true", "exit 7", "ends with exit code 7"),
+        ("true", "echo nonsense", "prints what cannot be read"),
+    ],
+)
+def test_a_peer_that_does_not_work_is_named(
+    script: ModuleType, tmp_path: Path, build: str, run: str, said: str
+) -> None:
+    peer = script.Peer("x", "nvbandwidth", build, ((run, ()),))
+    (tmp_path / "scratch").mkdir()
+    assert script.figures(peer, tmp_path, tmp_path, tmp_path / "scratch") == said
