@@ -15,6 +15,15 @@ check() {
     "$@" || failed+=" $name"
 }
 
+# Tests look at reports in a browser.
+if ! { command -v chromium || command -v google-chrome; } >/dev/null; then
+    if [[ $(id -u) == 0 ]] && command -v apt-get >/dev/null; then
+        { apt-get update -qq && apt-get install -y -qq chromium; } >/dev/null
+    else
+        echo "ci/cpu.sh: the tests need chromium: apt-get install chromium" >&2
+    fi
+fi
+
 mapfile -t kernels < <(find kernels -name '*.cu' -o -name '*.cuh' | sort)
 
 needs() { # a test that is skipped for want of a tool proves nothing

@@ -22,6 +22,7 @@ _COMMANDS = {
     "compare": "Hold results against each other: better, worse, same or unclear.",
     "replay": "Replay traces of requests: hit rate against cache capacity.",
     "report": "Turn results files into an HTML or Markdown report, or verdicts.",
+    "advise": "Say what this machine should do with a model's KV cache.",
     "list": "Show what exists, what can run here, and why not.",
     "info": "Show the machine as membench sees it.",
     "doctor": "Say what would spoil a measurement here, and the fix.",

@@ -27,7 +27,15 @@ import click
     help="TOML entries in place of what membench assumes: specifications, prices, workloads, "
     "records; each with a source and a date.",
 )
-def command(files: tuple[Path, ...], output: Path, assumptions: Path | None) -> None:
+@click.option(
+    "--lang",
+    "language",
+    type=click.Choice(["en", "zh-TW"]),
+    default="en",
+    show_default=True,
+    help="Language of the page; labels in plots and quotes keep their own.",
+)
+def command(files: tuple[Path, ...], output: Path, assumptions: Path | None, language: str) -> None:
     r"""Turn results files into a report that can be read, printed and sent.
 
     Headline, plots, the thesis, every result, the machine, what was skipped
@@ -39,11 +47,12 @@ def command(files: tuple[Path, ...], output: Path, assumptions: Path | None) -> 
       membench report mybox.csv -o mybox.html
       membench report old.csv new.csv -o both.md
       membench report h100.csv h200.csv -o verdicts.json
+      membench report mybox.csv -o mybox.html --lang zh-TW
     """
     from membench.report.write import make_report
     from membench.units import about_size
 
-    written = make_report(files, output, assumptions)
+    written = make_report(files, output, assumptions, language)
     size = about_size(sum(path.stat().st_size for path in written))
     plots = len(written) - 1
     more = f" and {plots} plot{'s' if plots > 1 else ''} beside it" if plots else ""

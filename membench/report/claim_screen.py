@@ -46,6 +46,19 @@ def print_claim(console: Console, told: Ledger, claim: Claim) -> None:
         for text in texts:
             console.print()
             console.print(Text(f"{title}: {text}"))
+    console.print()
+    console.print("Next:")
+    for command in _next(told, claim):
+        console.print(Text(f"  {command}"), soft_wrap=True)
+
+
+def _next(told: Ledger, claim: Claim) -> list[str]:
+    """What measures that which the claim reads, and what judges it."""
+    needs = dict.fromkeys(name for part in claim.parts for name in part.measurements)
+    globs = dict.fromkeys(glob for name in needs for glob in told.inputs[name].select[:1])
+    select = "".join(f" --select '{glob}'" for glob in globs)
+    run = [f"membench run{select} -o mybox.csv"] if globs else []
+    return [*run, "membench report mybox.csv -o verdicts.json"]
 
 
 def _lines(told: Ledger, part: Part) -> list[str]:

@@ -8,7 +8,10 @@ from membench import __version__
 from membench.report.document import Alert, Document, Line
 from membench.report.runs import Run, Source
 from membench.report.sections import (
+    advice,
     claims,
+    comparison,
+    demand,
     environment,
     figures,
     flags,
@@ -28,6 +31,7 @@ def compose(sources: Sequence[Source], runs: Sequence[Run], judged: Verdicts) ->
 
     The same files give the same report, whenever it is made.
     """
+    against = comparison.section(comparison.compared(sources))
     names = [run.label for run in runs] or [source.path.name for source in sources]
     return Document(
         title=", ".join(names),
@@ -42,6 +46,9 @@ def compose(sources: Sequence[Source], runs: Sequence[Run], judged: Verdicts) ->
             headline.section(runs),
             figures.section(runs),
             claims.section(judged),
+            demand.section(judged),
+            advice.section(runs, judged),
+            *([against] if against is not None else []),
             *(one for one in (links.section(runs),) if one is not None),
             results.section(runs),
             environment.section(runs),
@@ -62,6 +69,5 @@ def _lead(runs: Sequence[Run]) -> Line:
         rounds = max(row.rounds for row in run.rows)
         name = f"{run.label}: " if len(runs) > 1 else ""
         device = f"{', '.join(devices)}, " if devices else ""
-        when = f"measured {run.started} UTC" if run.started else "of no known time"
-        parts.append(f"{name}{device}{when} in {counted(rounds, 'round')}")
+        parts.append(f"{name}{device}measured {run.started} UTC in {counted(rounds, 'round')}")
     return (f"{'; '.join(parts)}.",)

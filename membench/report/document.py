@@ -137,6 +137,13 @@ class Figure:
 
 
 @dataclass(frozen=True)
+class Picture:
+    """A small drawing beside text that says the same: no heading, no table of its own."""
+
+    svg: str
+
+
+@dataclass(frozen=True)
 class Quote:
     """Somebody's words; ``language`` is a BCP 47 tag."""
 
@@ -162,7 +169,17 @@ class Attachment:
 
 
 Block: TypeAlias = (
-    Paragraph | Alert | Bullets | Facts | Table | Cards | Figure | Quote | Command | Attachment
+    Paragraph
+    | Alert
+    | Bullets
+    | Facts
+    | Table
+    | Cards
+    | Figure
+    | Picture
+    | Quote
+    | Command
+    | Attachment
 )
 
 
@@ -178,10 +195,11 @@ class Section:
 
 @dataclass(frozen=True)
 class Document:
-    """The whole report; ``alerts`` come before everything else."""
+    """The whole report; ``alerts`` come before everything else, ``language`` is a BCP 47 tag."""
 
     title: str
     lead: Line
     generator: str
     alerts: tuple[Alert, ...]
     sections: tuple[Section, ...]
+    language: str = "en"

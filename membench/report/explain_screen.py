@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.console import Console
 from rich.text import Text
 
 from membench.case import Bench, Case
+from membench.report.explain_topics import counting, dangers, next_steps
 from membench.terms import BETTER, UNIT, Flag
 
 
@@ -15,6 +18,7 @@ def print_flag(console: Console, flag: Flag) -> None:
     console.print(f"What: {flag.meaning}", soft_wrap=True)
     console.print(f"How bad: {flag.weight}", soft_wrap=True)
     console.print(f"What to do: {flag.remedy}", soft_wrap=True)
+    _print_next(console, ("membench doctor",))
 
 
 def print_bench(console: Console, bench: Bench, cases: dict[str, list[Case]]) -> None:
@@ -36,3 +40,15 @@ def print_bench(console: Console, bench: Bench, cases: dict[str, list[Case]]) ->
                 values.setdefault(name, {})[str(value)] = None
         axes = "; ".join(f"{name}={','.join(texts)}" for name, texts in values.items())
         console.print(f"{profile}: {len(several)} cases; {axes}", soft_wrap=True)
+    console.print()
+    console.print(f"Bytes counted: {counting(bench)}", soft_wrap=True)
+    console.print("What can go wrong (each is a flag in the results):")
+    for flag in dangers(bench):
+        console.print(Text(f"  {flag.code}: {flag.meaning}"), soft_wrap=True)
+    _print_next(console, next_steps(bench))
+
+
+def _print_next(console: Console, commands: Sequence[str]) -> None:
+    console.print("Next:")
+    for command in commands:
+        console.print(Text(f"  {command}"), soft_wrap=True)

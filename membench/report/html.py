@@ -25,6 +25,7 @@ from membench.report.document import (
     Strong,
 )
 from membench.report.plots.style import DARK, LIGHT
+from membench.report.translate import phrase
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -35,7 +36,8 @@ _PLAIN_BYTES = 256 * 1024
 
 def render(document: Document) -> str:
     """``document`` as HTML; all of its text is escaped, only plots are markup."""
-    return _template().render(document=document, light=LIGHT, dark=DARK) + "\n"
+    say = phrase(document.language)
+    return _template().render(document=document, light=LIGHT, dark=DARK, phrase=say) + "\n"
 
 
 @cache

@@ -35,6 +35,8 @@ def print_outcome(console: Console, outcome: Outcome) -> None:
     what = "Partial results" if outcome.signum else "Results"
     console.print(f"{what}: {outcome.csv} and {sidecar_path(outcome.csv).name}", soft_wrap=True)
     console.print(Text(f"Next: {_next(outcome)}", "bold"), soft_wrap=True)
+    if not outcome.signum and any(row.status is Status.OK for row in outcome.rows):
+        console.print(Text(f"Then: {_then(outcome)}"), soft_wrap=True)
 
 
 def _counts(outcome: Outcome) -> str:
@@ -71,3 +73,10 @@ def _next(outcome: Outcome) -> str:
     if noisy:
         return "membench run --rounds 10    (some rows are noisy: membench explain noisy)"
     return f"membench report {outcome.csv} -o {sidecar_path(outcome.csv).with_suffix('.html')}"
+
+
+def _then(outcome: Outcome) -> str:
+    """What the numbers are for: advice where a GPU was measured, else a comparison."""
+    if any(row.backend == "cuda" and row.status is Status.OK for row in outcome.rows):
+        return f"membench advise {outcome.csv} --model llama-3.1-8b --context 32768"
+    return f"membench compare {outcome.csv} ANOTHER.csv    (another machine, or this one later)"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import quote
 
 from membench.report.document import (
@@ -22,6 +22,7 @@ from membench.report.document import (
     Line,
     Link,
     Paragraph,
+    Picture,
     Quote,
     Section,
     Strong,
@@ -29,6 +30,7 @@ from membench.report.document import (
     joined,
 )
 from membench.report.markdown_text import code, escaped, fence
+from membench.report.translate import in_language, phrase
 
 LIMIT = 1024 * 1024
 """What GitHub takes as the summary of a step, in bytes."""
@@ -36,10 +38,11 @@ LIMIT = 1024 * 1024
 
 @dataclass(frozen=True)
 class _Detail:
-    """How much is told: tables behind the plots, rows of a table."""
+    """How much is told: tables behind the plots, rows of a table; and in which language."""
 
     plot_tables: bool = True
     rows: int | None = None
+    language: str = "en"
 
 
 _DETAILS = (
@@ -58,7 +61,8 @@ def render(document: Document, images: Mapping[str, str], limit: int = LIMIT) ->
         limit: bytes of UTF-8.
     """
     text = ""
-    for detail in _DETAILS:
+    for level in _DETAILS:
+        detail = replace(level, language=document.language)
         text = "\n\n".join(_document(document, images, detail)) + "\n"
         if len(text.encode()) <= limit:
             break
@@ -92,7 +96,11 @@ def _block(block: Block, level: int, images: Mapping[str, str], detail: _Detail)
         case Table():
             yield from _table(block, detail)
         case Cards():
-            yield from _table(_cards(block), _Detail())
+            yield from _table(
+                in_language(_cards(block), detail.language), replace(detail, rows=None)
+            )
+        case Picture():
+            pass  # what it shows stands in the text beside it
         case _:
             yield _simple(block)
 
@@ -121,7 +129,8 @@ def _figure(figure: Figure, level: int, image: str, detail: _Detail) -> Iterator
     yield escaped(figure.caption)
     yield f"![{escaped(figure.title)}]({quote(image)})"
     if detail.plot_tables:
-        yield "<details><summary>Data of this plot</summary>"
+        say = phrase(detail.language)
+        yield f"<details><summary>{say('Data of this plot')}</summary>"
         yield from _table(figure.table, detail)
         yield "</details>"
 
@@ -162,7 +171,8 @@ def _table(table: Table, detail: _Detail) -> Iterator[str]:
     ]
     yield "\n".join(lines)
     if len(shown) < len(table.rows):
-        yield f"{len(table.rows) - len(shown)} more rows: see the results file."
+        more = f"{len(table.rows) - len(shown)} more rows: see the results file."
+        yield phrase(detail.language)(more)
 
 
 def _cells(cells: Sequence[str]) -> str:

@@ -13,6 +13,7 @@ from membench.report.compose import compose
 from membench.report.document import Document, Figure, Section
 from membench.report.plots.style import DARK, LIGHT
 from membench.report.runs import read_runs
+from membench.report.translate import SOURCE, translated
 from membench.thesis.verdict_file import to_json
 from membench.thesis.verdicts import verdicts
 
@@ -28,11 +29,15 @@ _HEAD_BYTES = 1 << 14  # in JSON, whose keys are sorted, a few lines come before
 
 
 def make_report(
-    files: Sequence[Path], output: Path, assumptions: Path | None = None
+    files: Sequence[Path],
+    output: Path,
+    assumptions: Path | None = None,
+    language: str = SOURCE,
 ) -> tuple[Path, ...]:
     """Report on ``files`` in the format that the suffix of ``output`` names.
 
     Args:
+        language: one of `LANGUAGES`; plots and quotes keep their own.
         assumptions: a file in place of entries of the assumptions that are shipped.
 
     Returns:
@@ -57,7 +62,7 @@ def make_report(
         digests = [(shown(Path(source.path.name)), source.sha256) for source in sources]
         written = {output: to_json(judged, digests)}
     else:
-        document = compose(sources, runs, judged)
+        document = translated(compose(sources, runs, judged), language)
         if suffix == ".html":
             from membench.report import html
 

@@ -114,6 +114,38 @@ def _storage(make: Callable[..., Row]) -> Iterator[Row]:
 
 
 @pytest.fixture(scope="session")
+def with_gpu(everything: tuple[Row, ...], make_result: Callable[..., Row]) -> tuple[Row, ...]:
+    """``everything`` and, made up for these tests alone, what a GPU would add."""
+    return (*everything, *_gpu(make_result))
+
+
+def _gpu(make: Callable[..., Row]) -> Iterator[Row]:
+    gpu: dict[str, Any] = {"backend": "cuda", "device": "NVIDIA H100 80GB HBM3"}
+    bandwidth, latency = Metric.BANDWIDTH, Metric.LATENCY
+    for size, value in (("1MiB", 5500.0), ("16MiB", 5400.0), ("256MiB", 2900.0)):
+        yield make(Tier.HBM, f"hbm/copy/size={size}", bandwidth, value, **gpu)
+    for size, value in (("64KiB", 30.0), ("8MiB", 200.0), ("512MiB", 560.0)):
+        yield make(Tier.HBM, f"gpu/chase/size={size}", latency, value, **gpu)
+    yield make(Tier.HBM, "hbm/read/size=4GiB", bandwidth, 3050.0, **gpu)
+    yield make(Tier.GPU, "gpu/gemm/m=8192/dtype=bf16", Metric.FLOPS, 700e3, **gpu)
+    for way, value in (("h2d", 54.0), ("d2h", 52.0)):
+        for size, share in (("64KiB", 0.1), ("1MiB", 0.6), ("64MiB", 1.0)):
+            case = f"link/{way}/mem=pinned/size={size}"
+            yield make(Tier.LINK, f"{case}/engine=ce", bandwidth, value * share, **gpu)
+    for method, values in (("batch", (7.0, 26.0, 39.0)), ("sm", (22.0, 30.0, 34.0))):
+        for block, value in zip(("16KiB", "28KiB", "64KiB"), values, strict=True):
+            case = f"kv/h2d/block={block}/count=1024/method={method}/order=random"
+            yield make(Tier.LINK, case, bandwidth, value, **gpu)
+    for source, target, value in (("0", "1", 380.0), ("1", "0", 377.0), ("0", "2", 190.0)):
+        case = f"nvlink/d2d_read_ce/src={source}/dst={target}"
+        yield make(Tier.LINK, case, bandwidth, value, **gpu)
+    yield make(Tier.LINK, "zerocopy/read/size=1GiB", bandwidth, 50.0, **gpu)
+    for block, value in (("16KiB", 1.2), ("1MiB", 5.5)):
+        case = f"paging/ssd-hbm/block={block}/qd=8/path=bounce"
+        yield make(Tier.SSD, case, bandwidth, value, **gpu)
+
+
+@pytest.fixture(scope="session")
 def machine() -> Machine:
     """A machine of four CPUs with three levels of cache."""
     caches = tuple(

@@ -76,8 +76,8 @@ def page(html: str) -> Page:
 
 def test_the_sections_stand_in_their_order(page: Page) -> None:
     sections = [attributes.get("id") for attributes in page.of("section")]
-    order = ["headline", "plots", "thesis", "results", "environment", "outcomes"]
-    order += ["flags", "method", "reproduce"]
+    order = ["headline", "plots", "thesis", "demand", "advice", "results", "environment"]
+    order += ["outcomes", "flags", "method", "reproduce"]
     assert [name for name in sections if name in order] == order
     targets = [attributes["href"] for attributes in page.of("a")]
     assert [target for target in targets if target == f"#{order[0]}"]
@@ -95,8 +95,11 @@ def test_it_can_be_read_without_seeing_it(page: Page) -> None:
     assert all(after <= before + 1 for before, after in pairwise(levels))
     tags = [tag for tag, _ in page.tags]
     assert tags.count("table") == tags.count("caption")
-    assert tags.count("figure") == tags.count("figcaption") == tags.count("svg") == 7
-    assert tags.count("details") == 7
+    figures = tags.count("figure")
+    assert figures == tags.count("figcaption") == tags.count("details") == 14
+    strips = [one for one in page.of("div") if one.get("class") == "strip"]
+    assert len(strips) > 10
+    assert tags.count("svg") == figures + len(strips)
     assert all(attributes.get("scope") in ("col", "row") for attributes in page.of("th"))
     scrolling = [one for one in page.of("div") if one.get("class") == "scroll"]
     assert len(scrolling) == tags.count("table")
@@ -225,7 +228,8 @@ def test_several_files_stand_side_by_side(
     assert "box-1, box-2" in text
     assert "b.csv has no sidecar" in text
     assert "No sidecar describes this run." in text
-    assert html.count('<th scope="col" class="n">box-2</th>') == 7
+    results = html.partition('<section id="results"')[2].partition('<section id="environment"')[0]
+    assert results.count('<th scope="col" class="n">box-2</th>') == 7
     assert "Verdict on box-2" in text
     assert [one["download"] for one in page.of("a") if "download" in one] == ["a.csv", "b.csv"]
 

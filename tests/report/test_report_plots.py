@@ -16,9 +16,21 @@ import pytest
 from membench.machine import Machine
 from membench.record.schema import Row
 from membench.report.document import Figure
-from membench.report.plots import draw_all, style
+from membench.report.plots import (
+    breakeven,
+    draw_all,
+    gaps,
+    hits,
+    restore,
+    roofline,
+    strip,
+    style,
+    usable,
+    verdict_matrix,
+)
 from membench.report.runs import Run, Source
 from membench.terms import Metric, Stat, Tier
+from membench.thesis.verdicts import verdicts
 
 ROOT = Path(__file__).parents[2]
 SVG = "{http://www.w3.org/2000/svg}"
@@ -38,7 +50,12 @@ def make_run(machine: Machine) -> Callable[..., Run]:
 @pytest.fixture
 def figures(everything: tuple[Row, ...], make_run: Callable[..., Run]) -> dict[str, Figure]:
     drawn, left_out = draw_all([make_run(everything)])
-    assert left_out == ()
+    assert {one.title for one in left_out} == {
+        "Bandwidth by footprint",
+        "Link bandwidth by size of the transfer",
+        "KV blocks: method by block size",
+        "Link matrix",
+    }
     return {figure.slug: figure for figure in drawn}
 
 
@@ -112,15 +129,62 @@ def test_caches_are_marked_as_the_system_reports_them(
 def test_without_data_nothing_is_drawn_and_each_plot_says_why(make_run: Callable[..., Run]) -> None:
     drawn, left_out = draw_all([make_run([])])
     assert drawn == ()
-    assert len(left_out) == 7
+    assert len(left_out) == 11
     assert all(one.title and one.reason for one in left_out)
 
 
-def test_cited_figures_are_never_drawn(
-    everything: tuple[Row, ...], make_run: Callable[..., Run]
+def test_cited_figures_are_hollow_and_said_to_be_cited(
+    with_gpu: tuple[Row, ...], make_run: Callable[..., Run]
 ) -> None:
-    cited = [replace(row, backend="cited") for row in everything]
-    assert draw_all([make_run(cited)])[0] == ()
+    own = {one.slug: one for one in draw_all([make_run(with_gpu)])[0]}
+    cited = [replace(row, backend="cited") for row in with_gpu]
+    theirs = {one.slug: one for one in draw_all([make_run(cited)])[0]}
+    assert own.keys() == theirs.keys()
+    for slug, figure in theirs.items():
+        assert "Hollow marks are cited, not measured." in figure.caption
+        assert "cited" not in own[slug].caption
+        assert figure.svg != own[slug].svg or slug == "link-matrix"  # numbers, not marks
+
+
+def test_the_plots_of_a_gpu_say_what_was_found(
+    with_gpu: tuple[Row, ...], make_run: Callable[..., Run]
+) -> None:
+    captions = {one.slug: one.caption for one in draw_all([make_run(with_gpu)])[0]}
+    assert captions["kv-map"].startswith("method=sm is fastest at 16KiB to 28KiB (30.0 GB/s")
+    assert "method=batch is fastest at 64KiB (39.0 GB/s" in captions["kv-map"]
+    assert captions["transfer"].startswith("link/h2d reaches 54.0 GB/s with transfers of 64MiB")
+    assert "it falls between 16MiB and 256MiB" in captions["footprint"]
+    assert "190 to 380 GB/s between 3 pairs of devices" in captions["link-matrix"]
+
+
+def test_the_plots_of_the_models_are_the_same_bytes_and_tell_measured_from_assumed(
+    with_gpu: tuple[Row, ...],
+) -> None:
+    found = verdicts(with_gpu, draws=50)
+    bare = verdicts([], draws=50)
+    for plot in (restore, breakeven, roofline, hits, gaps, usable, verdict_matrix):
+        figure = plot.draw(found)
+        assert isinstance(figure, Figure)
+        assert figure.svg == plot.draw(found).svg
+        assert figure.table.rows
+    drawn = breakeven.draw(found)
+    assert "box-1, measured" in drawn.caption
+    assert "h100 bf16 peak, assumed" in breakeven.draw(bare).caption
+    missing = restore.draw(bare)
+    assert isinstance(missing, style.NotDrawn)
+    assert missing.reason == "no path from DDR or SSD was measured"
+
+
+def test_a_strip_shows_the_draws_between_both_thresholds(with_gpu: tuple[Row, ...]) -> None:
+    found = verdicts(with_gpu, draws=50)
+    parts = {one.part.id: one for claim in found.subjects[0].claims for one in claim.parts}
+    shown = strip.draw(parts["C13b"], "draws-c13b", {})
+    assert shown is not None
+    root = ET.fromstring(shown.svg)
+    texts = [element.text or "" for element in root.iter(f"{SVG}text")]
+    assert [text for text in texts if text.startswith(("supported", "contradicted"))]
+    assert "supported at" in shown.description
+    assert strip.draw(parts["C01"], "draws-c01", {}) is None
 
 
 def test_one_point_makes_no_curve(
@@ -181,8 +245,8 @@ def test_values_without_rounds_are_drawn(
     everything: tuple[Row, ...], make_run: Callable[..., Run]
 ) -> None:
     bare = [replace(row, round_values=(), rounds=0, spread=None) for row in everything]
-    drawn, left_out = draw_all([make_run(bare)])
-    assert left_out == ()
+    drawn, _ = draw_all([make_run(bare)])
+    assert len(drawn) == 7
     assert all("Single values, not repeated." in figure.caption for figure in drawn)
 
 
@@ -237,7 +301,7 @@ def test_two_processes_write_the_same_bytes(results: Path, tmp_path: Path) -> No
                 env={"PYTHONPATH": str(ROOT), "PYTHONHASHSEED": hash_seed, "HOME": str(tmp_path)},
             )
         written.append({path.name: path.read_bytes() for path in folder.iterdir()})
-    assert len(written[0]) == 2 + 7
+    assert len(written[0]) == 2 + 14
     assert written[0] == written[1]
 
 

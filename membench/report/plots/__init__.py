@@ -1,4 +1,4 @@
-"""The plots of the report.  Each is drawn from measured rows alone, or says why it is not."""
+"""The plots of the report.  Each is drawn from rows, or says why it is not."""
 
 from __future__ import annotations
 
@@ -7,17 +7,33 @@ from collections.abc import Sequence
 from membench.report.document import Figure
 from membench.report.plots import (
     block_size,
+    footprint,
     kernels,
+    kv_map,
     ladder,
+    link_matrix,
     loaded,
     queue_depth,
     staircase,
     threads,
+    transfer,
 )
 from membench.report.plots.style import NotDrawn
 from membench.report.runs import Run
 
-_PLOTS = (ladder, staircase, kernels, threads, loaded, block_size, queue_depth)
+_PLOTS = (
+    ladder,
+    footprint,
+    staircase,
+    kernels,
+    threads,
+    loaded,
+    transfer,
+    kv_map,
+    link_matrix,
+    block_size,
+    queue_depth,
+)
 
 
 def draw_all(runs: Sequence[Run]) -> tuple[tuple[Figure, ...], tuple[NotDrawn, ...]]:

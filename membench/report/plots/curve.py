@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from matplotlib.axes import Axes
@@ -32,10 +32,19 @@ class Curve:
     counts: bool
     log_y: bool
     table: str
+    height: float = 275
 
 
-def draw_curve(curve: Curve, series: Sequence[Series], finding: str) -> Figure:
-    """The figure; of more series than can be told apart, the first."""
+def draw_curve(
+    curve: Curve,
+    series: Sequence[Series],
+    finding: str,
+    beside: Callable[[Axes], None] | None = None,
+) -> Figure:
+    """The figure; of more series than can be told apart, the first.
+
+    ``beside`` draws what else stands in the axes.
+    """
     shown = series[: style.SERIES]
 
     def paint(canvas: Canvas) -> None:
@@ -43,6 +52,8 @@ def draw_curve(curve: Curve, series: Sequence[Series], finding: str) -> Figure:
         paint_lines(axes, shown, counts=curve.counts, log_y=curve.log_y)
         axes.set_xlabel(curve.x)
         axes.set_ylabel(curve.y)
+        if beside is not None:
+            beside(axes)
         if len(shown) > 1:
             style.legend(canvas, axes)
 
@@ -52,7 +63,7 @@ def draw_curve(curve: Curve, series: Sequence[Series], finding: str) -> Figure:
         title=curve.title,
         caption=f"{finding} {rounds_text([row for _, row in rows])}{left_out(series)}",
         description=curve.description,
-        svg=style.render(curve.slug, curve.title, curve.description, 275, paint),
+        svg=style.render(curve.slug, curve.title, curve.description, curve.height, paint),
         table=data_table(curve.table, rows),
     )
 
@@ -73,7 +84,12 @@ def paint_lines(
         for point in one.points:
             several = [value / divisor for value in point.row.round_values]
             axes.plot([point.x] * len(several), several, **style.rounds(index))
-        axes.plot(one.x, [y / divisor for y in one.y], label=one.label, **style.line(index))
+        axes.plot(
+            one.x,
+            [y / divisor for y in one.y],
+            label=one.label,
+            **style.line(index, cited=one.cited),
+        )
     places = [x for one in series for x in one.x]
     if counts:
         style.count_axis(axes, places)

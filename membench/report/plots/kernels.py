@@ -11,7 +11,14 @@ from membench.record.schema import Row
 from membench.report.blocks import split
 from membench.report.document import Figure
 from membench.report.plots import style
-from membench.report.plots.series import bench, data_table, measured, parameter, rounds_text
+from membench.report.plots.series import (
+    bench,
+    data_table,
+    is_cited,
+    measured,
+    parameter,
+    rounds_text,
+)
 from membench.report.plots.style import NotDrawn
 from membench.report.runs import Run
 from membench.terms import Metric, Tier
@@ -47,7 +54,7 @@ def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
                 [row.value or 0.0 for _, row in rows],
                 [place + shift for place, _ in rows],
                 label=name,
-                **style.mark(index),
+                **style.mark(index, cited=all(is_cited(row) for _, row in rows)),
             )
         style.zero_axis(
             axes, "x", [v for *_, row in chosen for v in (row.value or 0.0, *row.round_values)]

@@ -7,10 +7,18 @@ from dataclasses import dataclass
 
 from matplotlib.figure import Figure as Canvas
 
+from membench.analyse.derive.load import load_curve
 from membench.record.schema import Row
 from membench.report.document import Figure
 from membench.report.plots import style
-from membench.report.plots.series import bench, data_table, measured, parameter, rounds_text
+from membench.report.plots.series import (
+    bench,
+    data_table,
+    is_cited,
+    measured,
+    parameter,
+    rounds_text,
+)
 from membench.report.plots.style import NotDrawn
 from membench.report.runs import Run
 from membench.terms import Metric
@@ -45,7 +53,7 @@ def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
     """One line for every share of reads, from the least traffic to the most."""
     lines = _lines(runs)
     if not any(len(loads) > 1 for loads in lines.values()):
-        return NotDrawn(_TITLE, "host/loaded was not measured at two intensities or more")
+        return NotDrawn(_TITLE, "no latency was measured under two intensities of load or more")
     shown = list(lines.items())[: style.SERIES]
     loads = [load for _, several in shown for load in several]
 
@@ -60,7 +68,7 @@ def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
                 [load.x for load in several],
                 [load.y for load in several],
                 label=label,
-                **style.line(index),
+                **style.line(index, cited=all(is_cited(load.latency) for load in several)),
             )
         for which, rows in (
             ("x", [load.bandwidth for load in loads]),
@@ -69,6 +77,11 @@ def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
             style.zero_axis(
                 axes, which, [v for row in rows for v in (row.value or 0.0, *row.round_values)]
             )
+        peaks = {load.bandwidth.peak for load in loads}
+        if len(peaks) == 1 and (peak := peaks.pop()):
+            axes.set_xlim(0, 1.05 * peak)
+            axes.axvline(peak, **style.ASSUMED)
+            style.note(axes, "peak", peak, axes.get_ylim()[1], xytext=(-3, -2), ha="right")
         axes.set_xlabel("bandwidth of the traffic [GB/s]")
         axes.set_ylabel("latency of a load [ns]")
         if len(shown) > 1:
@@ -88,7 +101,7 @@ def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
 def _lines(runs: Sequence[Run]) -> dict[str, list[_Load]]:
     pairs: dict[tuple[str, str], dict[Metric, Row]] = {}
     for run, row in measured(runs):
-        if bench(row) == "host/loaded":
+        if bench(row).endswith("/loaded"):
             pairs.setdefault((run.label, row.case), {})[row.metric] = row
     several = len({label for label, _ in pairs}) > 1
     lines: dict[str, list[_Load]] = {}
@@ -109,4 +122,7 @@ def _finding(lines: Sequence[tuple[str, Sequence[_Load]]]) -> str:
             f"{format_value(Metric.LATENCY, last.y)} at {significant(last.x, 3)} GB/s "
             f"(x {significant(last.y / first.y, 3)})"
         )
+        curve = load_curve([load.x for load in loads], [load.y for load in loads])
+        if curve is not None and curve.knee is not None:
+            texts[-1] += f", knee at {significant(curve.knee[0], 3)} GB/s"
     return f"{'; '.join(texts)}."

@@ -53,18 +53,28 @@ class Series:
         """Their medians."""
         return [point.y for point in self.points]
 
+    @property
+    def cited(self) -> bool:
+        """None of them was measured by membench or another tool here."""
+        return all(is_cited(point.row) for point in self.points)
+
 
 def measured(runs: Sequence[Run]) -> Iterator[tuple[Run, Row]]:
-    """The `ok` rows that hardware produced: cited figures are never drawn with them.
+    """The `ok` rows with a number that hardware can produce; another would leave no room.
 
-    A number that no hardware can produce would leave no room for the others.
+    Cited ones are among them: whoever draws them draws them hollow (`style.mark`).
     """
     for run in runs:
         for row in run.rows:
             numbers = [*row.round_values, row.value or 0.0, row.peak or 1.0]
             possible = min(numbers) >= _LEAST and max(numbers) <= _MOST
-            if row.status is Status.OK and row.backend != "cited" and possible:
+            if row.status is Status.OK and possible:
                 yield run, row
+
+
+def is_cited(row: Row) -> bool:
+    """Somebody else published the number of ``row``."""
+    return row.backend == "cited"
 
 
 def bench(row: Row) -> str:
@@ -167,7 +177,12 @@ def named(row: Row) -> str:
 
 def rounds_text(rows: Sequence[Row]) -> str:
     """``Medians of 5 rounds.``: how many values stand behind each mark."""
-    counts = sorted({row.rounds for row in rows})
-    if counts[-1] < 2:
-        return "Single values, not repeated."
-    return f"Medians of {' to '.join(map(str, dict.fromkeys((counts[0], counts[-1]))))} rounds."
+    own = [row for row in rows if not is_cited(row)]
+    hollow = "" if len(own) == len(rows) else "Hollow marks are cited, not measured."
+    counts = sorted({row.rounds for row in own})
+    if not counts:
+        return hollow
+    text = "Single values, not repeated."
+    if counts[-1] > 1:
+        text = f"Medians of {' to '.join(map(str, dict.fromkeys((counts[0], counts[-1]))))} rounds."
+    return f"{text} {hollow}".rstrip()

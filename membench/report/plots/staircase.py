@@ -30,6 +30,8 @@ _DESCRIPTION = (
     "rounds; dashed vertical lines are the cache sizes that the system reports."
 )
 
+_BENCHES = ("host/chase", "gpu/chase")
+
 
 def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
     """One line for every kind of page."""
@@ -37,13 +39,13 @@ def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
         runs,
         "size",
         lambda row: size_of(row, "size"),
-        lambda row: bench(row) == "host/chase" and row.metric is Metric.LATENCY,
+        lambda row: bench(row) in _BENCHES and row.metric is Metric.LATENCY,
         least=1,
     )
     if not series or len(series[0].points) < 2:
-        return NotDrawn(_TITLE, "host/chase was not measured at two sizes or more")
+        return NotDrawn(_TITLE, "no pointer chase was measured at two sizes or more")
     series = series[: style.SERIES]
-    caches = _caches(runs)
+    caches = cache_sizes(runs)
 
     def paint(canvas: Canvas) -> None:
         axes = canvas.subplots()
@@ -53,9 +55,9 @@ def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
             for point in one.points:
                 values = point.row.round_values
                 axes.plot([point.x] * len(values), values, **style.rounds(index))
-            axes.plot(one.x, one.y, label=one.label, **style.line(index))
+            axes.plot(one.x, one.y, label=one.label, **style.line(index, cited=one.cited))
         style.size_axis(axes, [x for one in series for x in one.x])
-        _paint_caches(axes, caches)
+        paint_caches(axes, caches)
         axes.set_xlabel("working set (caches: as the system says)" if caches else "working set")
         axes.set_ylabel("latency of a load [ns]")
         if len(series) > 1:
@@ -72,7 +74,7 @@ def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
     )
 
 
-def _caches(runs: Sequence[Run]) -> list[tuple[int, int]]:
+def cache_sizes(runs: Sequence[Run]) -> list[tuple[int, int]]:
     """Level and size of the caches that one CPU has, where all machines say the same."""
     known = [run.machine for run in runs]
     found = {
@@ -83,7 +85,8 @@ def _caches(runs: Sequence[Run]) -> list[tuple[int, int]]:
     return list(found.pop()) if len(found) == 1 and None not in known else []
 
 
-def _paint_caches(axes: Axes, caches: Sequence[tuple[int, int]]) -> None:
+def paint_caches(axes: Axes, caches: Sequence[tuple[int, int]]) -> None:
+    """A dashed line at each size that lies within the axes."""
     low, high = axes.get_xlim()
     for level, size in caches:
         if low < size < high:

@@ -113,14 +113,38 @@ def colour(index: int) -> str:
     return LIGHT[f"plot-{index % SERIES + 1}"]
 
 
-def mark(index: int) -> dict[str, Any]:
-    """How the medians of series ``index`` are marked."""
-    return {"marker": MARKERS[index % SERIES], "color": colour(index), "linestyle": "none"}
+def mark(index: int, *, cited: bool = False) -> dict[str, Any]:
+    """How the medians of series ``index`` are marked: cited figures are hollow."""
+    hollow = {"fillstyle": "none", "markeredgewidth": 1.3} if cited else {}
+    return {"marker": MARKERS[index % SERIES], "color": colour(index), "linestyle": "none"} | hollow
 
 
-def line(index: int) -> dict[str, Any]:
-    """How series ``index`` is drawn where its points are joined."""
-    return {**mark(index), "linestyle": DASHES[index % SERIES]}
+def line(index: int, *, cited: bool = False) -> dict[str, Any]:
+    """How series ``index`` is drawn where its points are joined: cited figures by dots."""
+    dash = CITED_DASH if cited else DASHES[index % SERIES]
+    return {**mark(index, cited=cited), "linestyle": dash}
+
+
+CITED_DASH = (0, (1, 2.2))
+"""What others measured."""
+ASSUMED: dict[str, Any] = {"color": MUTED, "linestyle": (0, (4, 3)), "linewidth": 1.1}
+"""A line that is neither measured nor cited: a specification, a price, a convention."""
+
+
+def note(axes: Axes, text: str, x: float, y: float, **place: Any) -> None:
+    """``text`` beside a line of the plot, small."""
+    axes.annotate(
+        text,
+        (x, y),
+        **{
+            "xytext": (3, -2),
+            "textcoords": "offset points",
+            "fontsize": 9,
+            "color": MUTED,
+            "va": "top",
+            **place,
+        },
+    )
 
 
 def rounds(index: int) -> dict[str, Any]:

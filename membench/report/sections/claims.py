@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 
 from membench.report.document import (
@@ -11,15 +13,19 @@ from membench.report.document import (
     Code,
     Column,
     Facts,
+    Figure,
     Line,
     Link,
     Paragraph,
+    Picture,
     Quote,
     Section,
     Strong,
     Table,
     joined,
 )
+from membench.report.plots import verdict_matrix
+from membench.report.plots.strip import draw as draw_strip
 from membench.terms import ClaimClass, ClaimVerdict
 from membench.thesis.assumptions import Entry
 from membench.thesis.judging import PartVerdict
@@ -67,10 +73,46 @@ def section(found: Verdicts) -> Section:
         Paragraph((_WHAT_A_VERDICT_IS,)),
         *_badges(found),
         Paragraph((f"All quotes are from {told.source}, {told.date.isoformat()}.",)),
+        *_summary(found),
         _overview(found),
     ]
+    matrix = verdict_matrix.draw(found)
+    if isinstance(matrix, Figure):
+        blocks.append(matrix)
     parts = (*(_claim(claim, found) for claim in told.claims), _assumptions(found))
     return Section("thesis", "Thesis: demand for HBM, DDR and SSD", tuple(blocks), parts)
+
+
+_FACTS = {
+    ClaimVerdict.SUPPORTED: "Supported",
+    ClaimVerdict.CONTRADICTED: "Contradicted",
+    ClaimVerdict.INCONCLUSIVE: "Inconclusive",
+    ClaimVerdict.NOT_TESTABLE: "Not testable here",
+}
+
+
+def _summary(found: Verdicts) -> list[Block]:
+    """The verdicts at a glance, each claim by its number; of several machines one after another."""
+    blocks: list[Block] = []
+    for subject in found.subjects:
+        by_word: dict[ClaimVerdict, list[Line]] = {}
+        lacking: list[Line] = []
+        for result in subject.claims:
+            link = (Link(result.claim.id, _anchor(result.claim)),)
+            whys = {part.why for part in result.parts if part.word is ClaimVerdict.INCONCLUSIVE}
+            if result.word is ClaimVerdict.INCONCLUSIVE and "" not in whys:
+                lacking.append(link)
+            else:
+                by_word.setdefault(result.word, []).append(link)
+        items: list[tuple[str, Line]] = [
+            (_FACTS[word], joined(by_word[word])) for word in ClaimVerdict if word in by_word
+        ]
+        if lacking:
+            items.append(("Inconclusive for want of data", joined(lacking)))
+        if len(found.subjects) > 1:
+            blocks.append(Paragraph((Strong(subject.machine),)))
+        blocks.append(Facts(tuple(items)))
+    return blocks
 
 
 def _badges(found: Verdicts) -> list[Block]:
@@ -192,8 +234,12 @@ def _part(verdict: PartVerdict, found: Verdicts, machine: str, *, single: bool) 
             for bar in verdict.bars[:5]
         ]
         items.append(("Moved most by", joined([tuple(line) for line in moved], ", ", ".")))
+    names = {name: need.what for name, need in found.ledger.inputs.items()}
+    slug = "-".join(("draws", part.id.lower(), *re.findall("[a-z0-9]+", machine.lower())))
+    strip = draw_strip(verdict, slug, names)
+    picture: list[Block] = [] if strip is None else [Picture(strip.svg)]
     title = f"{part.id}{on}" if not single or on else "How it is decided"
-    return [Paragraph((Strong(title),)), Facts(tuple(items))]
+    return [Paragraph((Strong(title),)), *picture, Facts(tuple(items))]
 
 
 def _draws(verdict: PartVerdict) -> str:
@@ -226,7 +272,7 @@ def _evidence(verdict: PartVerdict, found: Verdicts) -> Line:
         for row in rows:
             value = format_value(row.metric, row.value or 0.0)
             where = row.backend if row.backend == "cited" else row.machine
-            parts.append((f"{flip_name(name, found)} {value} (", Code(row.case), f", {where})"))
+            parts.append((flip_name(name, found), f" {value} (", Code(row.case), f", {where})"))
     return joined(parts, "; ", ".")
 
 

@@ -6,18 +6,12 @@ from collections.abc import Sequence
 
 from membench.report.document import Bullets, Section, Strong
 from membench.report.plots import draw_all
-from membench.report.plots.style import NotDrawn
 from membench.report.runs import Run
-from membench.report.sections.words import counted
 
 
 def section(runs: Sequence[Run]) -> Section:
     """Every plot that the data allows; the others by name with the reason."""
     drawn, left_out = draw_all(runs)
-    cited = sum(row.backend == "cited" for run in runs for row in run.rows)
-    if cited:
-        reason = f"{counted(cited, 'row')} cite others, and plots show what was measured"
-        left_out = (*left_out, NotDrawn("Cited figures", reason))
     items = tuple((Strong(f"{one.title}: "), f"{one.reason}.") for one in left_out)
     rest = (Section("not-drawn", "Not drawn", (Bullets(items),)),) if items else ()
     return Section("plots", "Plots", drawn, rest)

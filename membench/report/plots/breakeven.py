@@ -1,0 +1,124 @@
+"""Break-even bandwidth by model against what the tiers deliver."""
+
+from __future__ import annotations
+
+from matplotlib.figure import Figure as Canvas
+
+from membench.report.document import Column, Figure, Line, Table
+from membench.report.plots import style
+from membench.report.supply import compute, spec, supplies
+from membench.thesis.breakeven import breakeven_bandwidth
+from membench.thesis.kvshape import KvDtype, bytes_per_token
+from membench.thesis.models import Model, models
+from membench.thesis.verdicts import Verdicts
+from membench.units import significant
+
+_TITLE = "Break-even bandwidth by model"
+_DESCRIPTION = (
+    "Dot plot. Horizontal axis: GB/s, logarithmic. One line per model; a filled mark is the "
+    "bandwidth above which restoring a prefix beats recomputing it, a hollow one the same on "
+    "Rubin with KV in fp8. Vertical lines are what the tiers deliver: solid where it was "
+    "measured, dotted where it is cited."
+)
+PREFIX = 32768
+_TOLD = 3
+"""Tiers that the caption names; the plot has more."""
+
+
+def rates(flops_per_s: float, dtype: KvDtype, prefix: int = PREFIX) -> list[tuple[Model, float]]:
+    """B/s by model whose weights are known, the highest first."""
+    found = [
+        (
+            model,
+            breakeven_bandwidth(
+                bytes_per_token(model.shape, dtype),
+                model.parameters.matmul,
+                model.parameters.attention,
+                prefix,
+                flops_per_s,
+            ),
+        )
+        for model in models().values()
+        if model.parameters is not None
+    ]
+    return sorted(found, key=lambda item: -item[1])
+
+
+def draw(found: Verdicts) -> Figure:
+    """A line a model; the measured tiers across."""
+    rate = compute(found)
+    own = rates(rate.flops_per_s, KvDtype.FP16)
+    rubin = {
+        model.slug: value
+        for model, value in rates(spec(found, "rubin", "fp4_training"), KvDtype.FP8)
+    }
+    supply = supplies(found)
+
+    def paint(canvas: Canvas) -> None:
+        axes = canvas.subplots()
+        places = range(len(own))
+        values = [value / 1e9 for _, value in own]
+        others = [rubin[model.slug] / 1e9 for model, _ in own]
+        shown = supply[: style.SERIES]
+        everything = [*values, *others, *(one.rate.value / 1e9 for one in shown)]
+        style.log_axis(axes, "x", everything)
+        axes.plot(
+            values,
+            places,
+            label=rate.label,
+            **style.mark(0, cited=False) | ({"fillstyle": "left"} if rate.assumed else {}),
+        )
+        axes.plot(others, places, label="Rubin fp4, assumed", **style.mark(1, cited=True))
+        for place, one in enumerate(shown):
+            dash = style.CITED_DASH if one.cited else style.DASHES[place]
+            axes.axvline(
+                one.rate.value / 1e9,
+                color=style.colour(place + 2),
+                linestyle=dash,
+                linewidth=1.4,
+                label=one.name,
+            )
+        axes.set_yticks(places, [model.slug for model, _ in own])
+        axes.set_ylim(len(own) - 0.4, -0.6)
+        axes.tick_params(axis="y", length=0)
+        axes.set_xlabel("bandwidth [GB/s]")
+        style.legend(canvas, axes)
+
+    low, high = own[-1], own[0]
+    caption = (
+        f"At {PREFIX} tokens ({rate.label}), restoring beats recomputing above "
+        f"{significant(low[1] / 1e9, 3)} GB/s for {low[0].name} and above "
+        f"{significant(high[1] / 1e9, 3)} GB/s for {high[0].name}."
+    )
+    for one in supply[:_TOLD]:
+        clears = sum(one.rate.value > value for _, value in own)
+        caption += (
+            f" The path {one.name} delivers {significant(one.rate.value / 1e9, 3)} GB/s and clears "
+            f"{clears} of {len(own)} models."
+        )
+    rows: list[tuple[Line, ...]] = [
+        (
+            (model.name,),
+            (significant(value / 1e9, 3),),
+            (significant(rubin[model.slug] / 1e9, 3),),
+        )
+        for model, value in own
+    ]
+    return Figure(
+        slug="breakeven",
+        title=_TITLE,
+        caption=caption,
+        description=_DESCRIPTION,
+        svg=style.render(
+            "breakeven", _TITLE, _DESCRIPTION, 95 + style.ROW * (len(own) + len(supply) / 2), paint
+        ),
+        table=Table(
+            f"Break-even bandwidth at {PREFIX} tokens, GB/s",
+            (
+                Column("model"),
+                Column(f"{rate.label}, fp16", numeric=True),
+                Column("Rubin fp4 (assumed), fp8", numeric=True),
+            ),
+            tuple(rows),
+        ),
+    )

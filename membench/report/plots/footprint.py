@@ -1,0 +1,67 @@
+"""The footprint sweep: bandwidth by the size of what is read or written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from membench.analyse.derive.steps import falls
+from membench.report.document import Figure
+from membench.report.plots.curve import Curve, draw_curve
+from membench.report.plots.series import Series, size_of, sweep
+from membench.report.plots.staircase import cache_sizes, paint_caches
+from membench.report.plots.style import NotDrawn
+from membench.report.runs import Run
+from membench.terms import Metric, Stat, Tier
+from membench.units import format_size, significant
+
+_TIERS = frozenset({Tier.SMEM, Tier.L1, Tier.L2, Tier.HBM, Tier.CACHE, Tier.DDR})
+_CURVE = Curve(
+    slug="footprint",
+    title="Bandwidth by footprint",
+    description=(
+        "Line plot. Horizontal axis: working set, logarithmic, in KiB to GiB. Vertical axis: "
+        "bandwidth in GB/s, logarithmic. Marks are medians, small circles single rounds; dashed "
+        "vertical lines are the cache sizes that the system reports."
+    ),
+    x="working set",
+    y="bandwidth [GB/s]",
+    counts=False,
+    log_y=True,
+    table="Bandwidth by working set",
+)
+
+
+def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
+    """One line for every kernel that was measured at three sizes or more."""
+    series = sweep(
+        runs,
+        "size",
+        lambda row: size_of(row, "size"),
+        lambda row: (
+            row.tier in _TIERS and row.metric is Metric.BANDWIDTH and row.stat is Stat.MEDIAN
+        ),
+        least=3,
+    )
+    if not series:
+        return NotDrawn(_CURVE.title, "no kernel was measured at three sizes or more")
+    return draw_curve(
+        _CURVE, series, _finding(series), lambda axes: paint_caches(axes, cache_sizes(runs))
+    )
+
+
+def _finding(series: Sequence[Series]) -> str:
+    one = series[0]
+    steps = falls(one.x, one.y)
+    first, last = one.points[0], one.points[-1]
+    text = (
+        f"{one.label or 'Bandwidth'} goes from {significant(first.y, 3)} GB/s in "
+        f"{format_size(int(first.x))} to {significant(last.y, 3)} GB/s in "
+        f"{format_size(int(last.x))}"
+    )
+    if not steps:
+        return f"{text} without a step."
+    where = " and ".join(
+        f"between {format_size(int(step.inside))} and {format_size(int(step.outside))}"
+        for step in steps
+    )
+    return f"{text}; it falls {where}."

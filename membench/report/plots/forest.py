@@ -1,0 +1,109 @@
+"""The forest plot: the ratio to the reference, case by case, with its interval."""
+
+from __future__ import annotations
+
+import math
+
+from matplotlib.figure import Figure as Canvas
+
+from membench.analyse.compare import Comparison, Line
+from membench.analyse.finding import Finding
+from membench.analyse.verdict import Verdict
+from membench.report.blocks import full_name
+from membench.report.document import Code, Column, Figure, Table
+from membench.report.document import Line as Cells
+from membench.report.plots import style
+from membench.report.plots.style import NotDrawn
+from membench.units import significant
+
+_TITLE = "Ratio to the reference"
+_DESCRIPTION = (
+    "Dot plot. Horizontal axis: the value of a label over that of the reference, logarithmic, with "
+    "its confidence interval. One line per case, by tier and metric. Grey bars are the threshold "
+    "within which a difference does not matter."
+)
+MOST = 28
+"""Lines that can be read; of more, those with the largest ratios either way."""
+_INDEX = {Verdict.BETTER: 0, Verdict.WORSE: 1, Verdict.SAME: 2, Verdict.UNCLEAR: 3}
+
+
+def draw(comparison: Comparison, side: int = 1) -> Figure | NotDrawn:
+    """The matched cases of the reference and the label at ``side``."""
+    found = [
+        (line, finding)
+        for line in comparison.matched
+        if (finding := line.entries[side].finding) is not None and finding.ratio
+    ]
+    if not found:
+        return NotDrawn(_TITLE, "no case is in both files")
+    largest = sorted(found, key=lambda one: -abs(math.log(one[1].ratio or 1)))[:MOST]
+    shown = [one for one in found if one in largest]
+    label, reference = comparison.sides[side].label, comparison.sides[0].label
+
+    def paint(canvas: Canvas) -> None:
+        axes = canvas.subplots()
+        for place, (line, finding) in enumerate(shown):
+            _paint(axes, place, line, finding)
+        ends = [end for _, one in shown for end in (*(one.interval or ()), one.ratio or 1.0, 1.0)]
+        style.log_axis(axes, "x", ends)
+        axes.axvline(1, color=style.MUTED, linewidth=0.9)
+        axes.set_yticks(range(len(shown)), [_short(line) for line, _ in shown], fontsize=8)
+        axes.set_ylim(len(shown) - 0.4, -0.6)
+        axes.tick_params(axis="y", length=0)
+        axes.set_xlabel(f"{label} / {reference}")
+        for verdict, index in _INDEX.items():
+            if any(one.verdict is verdict for _, one in shown):
+                axes.plot([], [], label=str(verdict), **style.mark(index))
+        style.legend(canvas, axes)
+
+    counts = comparison.counts(side)
+    words = ", ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict])
+    more = len(found) - len(shown)
+    caption = f"{label} against {reference}: {words}."
+    if more:
+        caption += f" Drawn are the {MOST} largest ratios; {more} more stand in the table only."
+    return Figure(
+        slug=f"forest-{side}",
+        title=_TITLE,
+        caption=caption,
+        description=_DESCRIPTION,
+        svg=style.render(f"forest-{side}", _TITLE, _DESCRIPTION, 70 + 15 * len(shown), paint),
+        table=Table(
+            f"{label} over {reference}",
+            (
+                Column("case"),
+                Column("ratio", numeric=True),
+                Column("95 % interval", numeric=True),
+                Column("verdict"),
+            ),
+            tuple(_row(line, finding) for line, finding in found),
+        ),
+    )
+
+
+def _paint(axes: object, place: int, line: Line, finding: Finding) -> None:
+    from matplotlib.axes import Axes
+
+    assert isinstance(axes, Axes)
+    limit = 1 + line.threshold
+    axes.fill_betweenx([place - 0.36, place + 0.36], 1 / limit, limit, color=style.GRID, lw=0)
+    look = style.mark(_INDEX.get(finding.verdict, 3))
+    if finding.interval is not None:
+        axes.plot(finding.interval, [place, place], color=look["color"], linewidth=1.3)
+    axes.plot([finding.ratio or 1.0], [place], **look)
+
+
+def _short(line: Line) -> str:
+    name = full_name(line.row)
+    return name if len(name) <= 44 else f"{name[:28]}...{name[-13:]}"
+
+
+def _row(line: Line, finding: Finding) -> tuple[Cells, ...]:
+    interval = finding.interval
+    ends = "" if interval is None else f"{significant(interval[0])} to {significant(interval[1])}"
+    return (
+        (Code(full_name(line.row)),),
+        (significant(finding.ratio or 0.0),),
+        (ends,) if ends else (),
+        (str(finding.verdict),),
+    )

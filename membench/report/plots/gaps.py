@@ -1,0 +1,106 @@
+"""How long cache rests: who carries the traffic, and who the residency."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure as Canvas
+
+from membench.report.document import Column, Figure, Line, Table
+from membench.report.keeping import keep_seconds
+from membench.report.plots import style
+from membench.report.supply import compute
+from membench.thesis.models import models
+from membench.thesis.verdicts import Verdicts
+from membench.thesis.workloads import FAST_S, Workload, workloads
+
+_TITLE = "Gaps between two uses of cache"
+_DESCRIPTION = (
+    "Line plot of cumulated shares. Horizontal axis: seconds between two uses, logarithmic. "
+    "Vertical axis: percent. For each trace the share of re-read tokens (traffic) and of idle "
+    "token-seconds (residency) with a gap no longer. Dashed vertical lines: up to this gap keeping "
+    "is cheaper than recomputing, at assumed prices."
+)
+MODEL, PREFIX = "llama-3.1-70b", 32768
+_GRID = np.geomspace(1, 1e6, 61)
+
+
+def draw(found: Verdicts) -> Figure:
+    """Both shares of every shipped trace, and the gaps up to which each tier pays."""
+    told = workloads()
+    keep = {
+        tier: keep_seconds(found, models()[MODEL], PREFIX, compute(found).flops_per_s, tier)
+        for tier in ("ddr5", "essd")
+    }
+
+    def paint(canvas: Canvas) -> None:
+        axes = canvas.subplots()
+        for place, one in enumerate(told):
+            traffic, residency = _cumulated(one)
+            for kind, values, dash in (("traffic", traffic, "-"), ("residency", residency, ":")):
+                look: Any = {"color": style.colour(place), "linestyle": dash}
+                axes.plot(_GRID, 100 * values, label=f"{one.name}, {kind}", **look)
+        style.zero_axis(axes, "y", [100])
+        for place, (tier, seconds) in enumerate(keep.items()):
+            axes.axvline(seconds, **style.ASSUMED)
+            name = {"ddr5": "keep in DDR", "essd": "keep in SSD"}[tier]
+            style.note(axes, name, seconds, 12 + 9 * place, xytext=(-3, 0), ha="right", va="bottom")
+        style.log_axis(axes, "x", [2, 1e6, *keep.values()])
+        axes.set_xlabel("gap [s]")
+        axes.set_ylabel("share with a gap no longer [%]")
+        style.legend(canvas, axes)
+
+    parts = []
+    for one in told:
+        traffic, residency = (values for values in _shares_up_to(one, FAST_S))
+        parts.append(
+            f"{one.name}: gaps up to {FAST_S:g} s are {_percent(traffic)} of the re-read tokens "
+            f"and {_percent(residency)} of the idle token-seconds"
+        )
+    return Figure(
+        slug="gaps",
+        title=_TITLE,
+        caption=f"{'; '.join(parts)}. Fast tiers carry the traffic, slow ones the residency.",
+        description=_DESCRIPTION,
+        svg=style.render("gaps", _TITLE, _DESCRIPTION, 290, paint),
+        table=_table(told),
+    )
+
+
+def _cumulated(one: Workload) -> tuple[np.ndarray, np.ndarray]:
+    order = np.argsort(one.gaps.seconds)
+    seconds, tokens = one.gaps.seconds[order], one.gaps.tokens[order]
+    place = np.searchsorted(seconds, _GRID, side="right")
+    both = []
+    for weights in (tokens, tokens * seconds):
+        sums = np.concatenate([[0.0], np.cumsum(weights)])
+        both.append(sums[place] / sums[-1])
+    return both[0], both[1]
+
+
+def _shares_up_to(one: Workload, seconds: float) -> tuple[float, float]:
+    """Shares of traffic and of residency with a gap of ``seconds`` at most."""
+    bands = [band for band in one.gaps.bands() if band.high <= seconds]
+    return sum(band.traffic for band in bands), sum(band.residency for band in bands)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+def _table(told: tuple[Workload, ...]) -> Table:
+    columns = [Column("gap up to [s]")]
+    for one in told:
+        columns += [
+            Column(f"{one.name}, {kind} [%]", numeric=True) for kind in ("traffic", "residency")
+        ]
+    bands = [one.gaps.bands() for one in told]
+    rows: list[tuple[Line, ...]] = []
+    for several in zip(*bands, strict=True):
+        high = several[0].high
+        cells: list[Line] = [(f"{high:g}" if np.isfinite(high) else "longer",)]
+        for band in several:
+            cells += [(f"{100 * band.traffic:.1f}",), (f"{100 * band.residency:.1f}",)]
+        rows.append(tuple(cells))
+    return Table("Shares of traffic and of residency by gap", tuple(columns), tuple(rows))

@@ -1,0 +1,79 @@
+"""Hit rate against capacity: what more cache is worth to published traces."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure as Canvas
+
+from membench.report.document import Column, Figure, Line, Table
+from membench.report.plots import style
+from membench.thesis.curves import Curve, curves
+from membench.thesis.kvshape import bytes_per_token
+from membench.thesis.models import models
+from membench.thesis.verdicts import Verdicts
+from membench.units import significant
+
+_TITLE = "Hit rate by capacity"
+_DESCRIPTION = (
+    "Line plot. Horizontal axis: cache capacity in GB, logarithmic. Vertical axis: share of the "
+    "input that hits, in percent. One line per trace and model; dashed vertical lines mark 1 TB "
+    "and 17 TB."
+)
+MODELS = ("llama-3.1-70b", "deepseek-v3")
+MARKED = (1e12, 17e12)
+"""What a GPU reaches without and with the flash that is announced, bytes."""
+
+
+def draw(_found: Verdicts) -> Figure:
+    """Each shipped trace at its own rate of requests, for a wide and a narrow cache."""
+    lines = [
+        (f"{curve.name}, {slug}", curve, bytes_per_token(models()[slug].shape))
+        for curve in curves()
+        for slug in MODELS
+    ]
+
+    def paint(canvas: Canvas) -> None:
+        axes = canvas.subplots()
+        for place, (name, curve, size) in enumerate(lines):
+            look: Any = {"color": style.colour(place), "linestyle": style.DASHES[place]}
+            axes.plot(curve.capacity * size / 1e9, 100 * curve.hits, label=name, **look)
+        style.log_axis(axes, "x", [10, 50e3])
+        style.zero_axis(axes, "y", [100])
+        for mark in MARKED:
+            axes.axvline(mark / 1e9, **style.ASSUMED)
+            style.note(axes, f"{mark / 1e12:g} TB", mark / 1e9, 3, va="bottom", xytext=(3, 2))
+        axes.set_xlabel("capacity [GB]")
+        axes.set_ylabel("hit rate [%]")
+        style.legend(canvas, axes)
+
+    parts = [
+        f"{name}: {_at(curve, size, MARKED[0])} at 1 TB, {_at(curve, size, MARKED[1])} at 17 TB"
+        for name, curve, size in lines
+    ]
+    rows: list[tuple[Line, ...]] = [
+        (
+            (name,),
+            *((_at(curve, size, capacity),) for capacity in (1e11, 3e11, *MARKED)),
+            (significant(curve.requests_per_s, 3),),
+        )
+        for name, curve, size in lines
+    ]
+    heads = ("100 GB", "300 GB", "1 TB", "17 TB", "requests/s")
+    return Figure(
+        slug="hits",
+        title=_TITLE,
+        caption=f"{'; '.join(parts)}. Replayed from published traces, KV in fp16.",
+        description=_DESCRIPTION,
+        svg=style.render("hits", _TITLE, _DESCRIPTION, 290, paint),
+        table=Table(
+            "Hit rate by capacity",
+            (Column("trace and model"), *(Column(head, numeric=True) for head in heads)),
+            tuple(rows),
+        ),
+    )
+
+
+def _at(curve: Curve, size: float, capacity: float) -> str:
+    return f"{100 * float(curve.hit_rate(np.array([capacity / size]))[0]):.1f} %"

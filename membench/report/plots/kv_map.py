@@ -1,0 +1,68 @@
+"""KV blocks over the link: which method moves blocks of which size fastest."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from itertools import groupby
+
+from membench.record.schema import Row
+from membench.report.document import Figure
+from membench.report.plots.curve import Curve, draw_curve
+from membench.report.plots.series import Series, bench, measured, parameter, size_of, sweep
+from membench.report.plots.style import NotDrawn
+from membench.report.runs import Run
+from membench.terms import Metric, Stat
+from membench.units import format_size, significant
+
+_CURVE = Curve(
+    slug="kv-map",
+    title="KV blocks: method by block size",
+    description=(
+        "Line plot. Horizontal axis: bytes of one KV block, logarithmic. Vertical axis: bandwidth "
+        "from host to GPU in GB/s, logarithmic. One line per method of copying. Marks are "
+        "medians, small circles single rounds. Where lines cross, another method is the faster one."
+    ),
+    x="block size",
+    y="bandwidth [GB/s]",
+    counts=False,
+    log_y=True,
+    table="Bandwidth by block size and method",
+)
+
+
+def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
+    """One line for every method, at the number of blocks that was measured most."""
+    counts = Counter(parameter(row, "count") for _, row in measured(runs) if bench(row) == "kv/h2d")
+    usual = counts.most_common(1)[0][0] if counts else ""
+
+    def wanted(row: Row) -> bool:
+        return (
+            bench(row) == "kv/h2d"
+            and row.metric is Metric.BANDWIDTH
+            and row.stat is Stat.MEDIAN
+            and parameter(row, "count") == usual
+            and parameter(row, "order") != "seq"
+            and not parameter(row, "grid")
+        )
+
+    series = sweep(runs, "block", lambda row: size_of(row, "block"), wanted)
+    if not series:
+        return NotDrawn(_CURVE.title, "kv/h2d was not measured at two block sizes")
+    return draw_curve(_CURVE, series, _finding(series))
+
+
+def _finding(series: Sequence[Series]) -> str:
+    best = {
+        point.x: (one.label, point.y)
+        for one in series
+        for point in sorted(one.points, key=lambda point: point.y)
+        if point.y >= max(p.y for s in series for p in s.points if p.x == point.x)
+    }
+    parts = []
+    for label, group in groupby(sorted(best.items()), key=lambda item: item[1][0]):
+        sizes = [size for size, _ in group]
+        ends = " to ".join(dict.fromkeys(format_size(int(size)) for size in (sizes[0], sizes[-1])))
+        top = significant(best[sizes[-1]][1], 3)
+        parts.append(f"{label or 'kv/h2d'} is fastest at {ends} ({top} GB/s at the last)")
+    return f"{'; '.join(parts)}."

@@ -1,0 +1,93 @@
+"""The link matrix: bandwidth from each device to each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.figure import Figure as Canvas
+from matplotlib.patches import Rectangle
+
+from membench.record.schema import Row
+from membench.report.document import Figure
+from membench.report.plots import style
+from membench.report.plots.series import bench, data_table, measured, parameter, rounds_text
+from membench.report.plots.style import NotDrawn
+from membench.report.runs import Run
+from membench.terms import Metric, Stat
+from membench.units import significant
+
+_TITLE = "Link matrix"
+_DESCRIPTION = (
+    "Annotated matrix. Rows: where the bytes come from. Columns: where they go. Each cell is a "
+    "bandwidth in GB/s; the area of its square says the same."
+)
+
+
+def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
+    """The first operation that was measured between two pairs of devices or more."""
+    for run in runs:
+        for name, cells in _matrices([run]).items():
+            if len(cells) > 1:
+                return _draw(name, cells)
+    return NotDrawn(_TITLE, "no case was measured between two pairs of devices")
+
+
+def _matrices(runs: Sequence[Run]) -> dict[str, dict[tuple[str, str], tuple[str, Row]]]:
+    """Operation -> (source, target) -> run and row."""
+    found: dict[str, dict[tuple[str, str], tuple[str, Row]]] = {}
+    for run, row in measured(runs):
+        source, target = parameter(row, "src"), parameter(row, "dst")
+        if source and target and row.metric is Metric.BANDWIDTH and row.stat is Stat.MEDIAN:
+            found.setdefault(bench(row), {}).setdefault((source, target), (run.label, row))
+    return dict(sorted(found.items(), key=lambda item: -len(item[1])))
+
+
+def _draw(name: str, cells: Mapping[tuple[str, str], tuple[str, Row]]) -> Figure:
+    sources = sorted({source for source, _ in cells}, key=_natural)
+    targets = sorted({target for _, target in cells}, key=_natural)
+    values = np.full((len(sources), len(targets)), np.nan)
+    for (source, target), (_, row) in cells.items():
+        values[sources.index(source), targets.index(target)] = row.value or 0.0
+
+    def paint(canvas: Canvas) -> None:
+        axes = canvas.subplots()
+        top = float(np.nanmax(values))
+        for row, column in np.ndindex(values.shape):
+            value = float(values[row, column])
+            if np.isnan(value):
+                continue
+            side = 0.92 * float(np.sqrt(value / top))
+            axes.add_patch(_square(column, row, side))
+            axes.text(column, row, significant(value, 3), ha="center", va="center", fontsize=9.5)
+        axes.set_xlim(-0.6, len(targets) - 0.4)
+        axes.set_ylim(len(sources) - 0.4, -0.6)
+        axes.set_xticks(range(len(targets)), targets)
+        axes.set_yticks(range(len(sources)), sources)
+        axes.set_xlabel("to device")
+        axes.set_ylabel("from device")
+        axes.grid(visible=False)
+        axes.tick_params(length=0)
+
+    rows = [*cells.values()]
+    ordered = sorted((row for _, row in rows), key=lambda row: row.value or 0.0)
+    low, high = (significant(row.value or 0.0, 3) for row in (ordered[0], ordered[-1]))
+    height = 70 + 34 * len(sources)
+    return Figure(
+        slug="link-matrix",
+        title=f"{_TITLE}: {name}",
+        caption=f"{name} moves {low} to {high} GB/s between {len(cells)} pairs of devices. "
+        f"{rounds_text([row for _, row in rows])}",
+        description=_DESCRIPTION,
+        svg=style.render("link-matrix", _TITLE, _DESCRIPTION, height, paint),
+        table=data_table("Bandwidth by pair of devices", rows),
+    )
+
+
+def _natural(name: str) -> tuple[int, str]:
+    return (int(name) if name.isdigit() else 0, name)
+
+
+def _square(x: float, y: float, side: float) -> Rectangle:
+    corner = (x - side / 2, y - side / 2)
+    return Rectangle(corner, side, side, facecolor="none", edgecolor=style.colour(0), linewidth=1.4)

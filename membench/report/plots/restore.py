@@ -1,0 +1,89 @@
+"""Restore or recompute: seconds by the length of the prefix, for one model."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.figure import Figure as Canvas
+
+from membench.report.document import Column, Figure, Line, Table
+from membench.report.plots import style
+from membench.report.plots.style import NotDrawn
+from membench.report.supply import compute, supplies
+from membench.thesis.breakeven import load_seconds
+from membench.thesis.kvshape import kv_bytes
+from membench.thesis.models import models
+from membench.thesis.roofline import prefill_flops
+from membench.thesis.verdicts import Verdicts
+from membench.units import significant
+
+_TITLE = "Restore or recompute"
+_DESCRIPTION = (
+    "Line plot. Horizontal axis: tokens of the prefix, logarithmic. Vertical axis: the least "
+    "seconds, logarithmic. One line to recompute, one for each tier to restore from. Solid lines "
+    "stand on measured rates, dotted ones on cited, dashed ones on assumed."
+)
+MODEL = "llama-3.1-70b"
+_PREFIXES = np.geomspace(1024, 262144, 9)
+_TIERS = ("ddr-read", "h2d", "kv-h2d", "ssd-hbm", "ssd-read")
+
+
+def draw(found: Verdicts) -> Figure | NotDrawn:
+    """One line for every measured path, and one for recomputing."""
+    shown = [one for one in supplies(found) if one.key in _TIERS][: style.SERIES - 1]
+    if not shown:
+        return NotDrawn(_TITLE, "no path from DDR or SSD was measured")
+    model = models()[MODEL]
+    weights = model.parameters
+    assert weights is not None
+    rate = compute(found)
+    again = [
+        prefill_flops(float(prefix), weights.matmul, weights.attention) / rate.flops_per_s
+        for prefix in _PREFIXES
+    ]
+    sizes = [kv_bytes(model.shape, int(prefix)) for prefix in _PREFIXES]
+    lines = [(one, [load_seconds(size, one.rate.value, np.inf) for size in sizes]) for one in shown]
+
+    def paint(canvas: Canvas) -> None:
+        axes = canvas.subplots()
+        label = f"recompute ({rate.label})"
+        look = style.ASSUMED if rate.assumed else {"color": style.INK}
+        axes.plot(_PREFIXES, again, label=label, marker="x", **look)
+        for place, (one, times) in enumerate(lines):
+            axes.plot(_PREFIXES, times, label=one.name, **style.line(place, cited=one.cited))
+        axes.set_xscale("log", base=2)
+        axes.set_xticks([1024, 4096, 16384, 65536, 262144], ["1k", "4k", "16k", "64k", "256k"])
+        style.log_axis(axes, "y", [*again, *(t for _, times in lines for t in times)])
+        axes.set_xlabel("prefix [tokens]")
+        axes.set_ylabel("least time [s]")
+        style.legend(canvas, axes)
+
+    place = int(np.argmin(np.abs(_PREFIXES - 32768)))
+    parts = [
+        f"{one.name} takes {significant(times[place] / again[place], 2)} times as long"
+        for one, times in lines
+    ]
+    caption = (
+        f"{model.name}, KV in fp16, {int(_PREFIXES[place])} tokens: to recompute takes at least "
+        f"{significant(again[place], 3)} s ({rate.label}); to restore: {'; '.join(parts)}."
+    )
+    rows: list[tuple[Line, ...]] = [
+        (
+            (str(int(prefix)),),
+            (significant(once, 3),),
+            *((significant(times[number], 3),) for _, times in lines),
+        )
+        for number, (prefix, once) in enumerate(zip(_PREFIXES, again, strict=True))
+    ]
+    columns = (Column("prefix"), Column("recompute [s]", numeric=True))
+    return Figure(
+        slug="restore",
+        title=f"{_TITLE}: {model.name}",
+        caption=caption,
+        description=_DESCRIPTION,
+        svg=style.render("restore", _TITLE, _DESCRIPTION, 320, paint),
+        table=Table(
+            "Least seconds by prefix",
+            (*columns, *(Column(f"{one.name} [s]", numeric=True) for one, _ in lines)),
+            tuple(rows),
+        ),
+    )

@@ -1,0 +1,146 @@
+"""The roofline: what bounds decode and prefill, here and on announced devices."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Canvas
+
+from membench.report.document import Column, Figure, Table
+from membench.report.plots import style
+from membench.report.supply import measured_roofs, spec
+from membench.thesis.kvshape import kv_bytes
+from membench.thesis.models import Model, models
+from membench.thesis.roofline import decode_intensity, ridge, touched_weights
+from membench.thesis.verdicts import Verdicts
+from membench.units import significant
+
+_TITLE = "Roofline of decode and prefill"
+_DESCRIPTION = (
+    "Two line plots, one above the other. Horizontal axis: FLOP per byte of device memory, "
+    "logarithmic. Vertical axis: the most TFLOP/s, logarithmic. Solid roofs are measured, dashed "
+    "ones assumed from specifications. Marks are models on the lowest of these roofs: decode "
+    "above, prefill below."
+)
+SHOWN = ("llama-3.1-8b", "llama-3.1-70b", "qwen3-235b-a22b", "deepseek-v3", "gpt-oss-120b")
+"""Of each kind of attention and size one: more would hide each other."""
+BATCH, CONTEXT, CHUNK = 32, 32768, 8192
+_HALF = 2
+_ASSUMED = (("h100", "bf16"), ("gb200", "bf16"), ("rubin", "fp4"))
+
+
+def draw(found: Verdicts) -> Figure:
+    """Measured roofs where there are some, assumed ones beside them, models as points."""
+    roofs = [
+        (f"{subject.machine} (measured)", memory.value, flops.value, False)
+        for subject, memory, flops in measured_roofs(found)[:2]
+    ]
+    roofs += [
+        (
+            f"{device} {number} (assumed)",
+            spec(found, device, "bandwidth"),
+            spec(found, device, number),
+            True,
+        )
+        for device, number in _ASSUMED
+    ]
+    known = [models()[name] for name in SHOWN]
+    decode = [_decode(model) for model in known]
+    prefill = [_prefill(model) for model in known]
+
+    def paint(canvas: Canvas) -> None:
+        panels = canvas.subplots(2, 1, sharex=True)
+        for axes, points, title in zip(
+            panels, (decode, prefill), ("decode", "prefill"), strict=True
+        ):
+            _paint(axes, roofs, points, known)
+            axes.set_ylabel(f"{title} [TFLOP/s]")
+        panels[-1].set_xlabel("arithmetic intensity [FLOP/B]")
+        style.legend(canvas, panels[0])
+
+    name, memory, flops, _ = roofs[0]
+    bound = [
+        model.name
+        for model, value in zip(known, decode, strict=True)
+        if value < ridge(flops, memory)
+    ]
+    caption = (
+        f"At batch {BATCH} and {CONTEXT} tokens, {len(bound)} of {len(known)} models decode below "
+        f"the ridge of {name}, {significant(ridge(flops, memory), 3)} FLOP/B: they are bound by "
+        "memory."
+    )
+    return Figure(
+        slug="roofline",
+        title=_TITLE,
+        caption=caption,
+        description=_DESCRIPTION,
+        svg=style.render("roofline", _TITLE, _DESCRIPTION, 460, paint),
+        table=_table(known, decode, prefill),
+    )
+
+
+def _paint(
+    axes: Axes,
+    roofs: list[tuple[str, float, float, bool]],
+    points: list[float],
+    known: list[Model],
+) -> None:
+    span = np.geomspace(1, 30000, 60)
+    for place, (name, memory, flops, assumed) in enumerate(roofs):
+        height = np.minimum(span * memory, flops) / 1e12
+        look: Any = {"color": style.colour(place)} | (
+            {"linestyle": (0, (4, 3)), "linewidth": 1.1} if assumed else {}
+        )
+        axes.plot(span, height, label=name, **look)
+    _, memory, flops, _ = roofs[0]
+    for place, (model, x) in enumerate(zip(known, points, strict=True)):
+        y = min(x * memory, flops) / 1e12
+        axes.plot(
+            [x],
+            [y],
+            label=model.slug,
+            marker=style.MARKERS[place],
+            color=style.INK,
+            linestyle="none",
+        )
+    style.log_axis(axes, "y", [0.5 * min(roof[1] for roof in roofs) / 1e12, roofs[-1][2] / 1e12])
+    style.log_axis(axes, "x", [1, 30000])
+
+
+def _decode(model: Model) -> float:
+    weights = model.parameters
+    assert weights is not None
+    return decode_intensity(
+        weight_bytes=_HALF
+        * touched_weights(weights.shared, weights.expert, weights.experts, weights.active, BATCH),
+        kv_bytes_per_sequence=kv_bytes(model.shape, CONTEXT),
+        context=CONTEXT,
+        active_params=weights.matmul,
+        attention_flops=weights.attention,
+        batch=BATCH,
+    )
+
+
+def _prefill(model: Model) -> float:
+    """One chunk at the end of the context: weights once, the cache once."""
+    weights = model.parameters
+    assert weights is not None
+    touched = touched_weights(
+        weights.shared, weights.expert, weights.experts, weights.active, CHUNK
+    )
+    flops = CHUNK * (2 * weights.matmul + weights.attention * CONTEXT)
+    return flops / (_HALF * touched + kv_bytes(model.shape, CONTEXT))
+
+
+def _table(known: list[Model], decode: list[float], prefill: list[float]) -> Table:
+    return Table(
+        f"FLOP per byte at {CONTEXT} tokens: decode in batches of {BATCH}, prefill in chunks of "
+        f"{CHUNK}",
+        (Column("model"), Column("decode", numeric=True), Column("prefill", numeric=True)),
+        tuple(
+            ((model.name,), (significant(one, 3),), (significant(other, 3),))
+            for model, one, other in zip(known, decode, prefill, strict=True)
+        ),
+    )

@@ -1,0 +1,61 @@
+"""What the size of a transfer does to the bandwidth of the link."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from membench.analyse.derive.transfer import fit_transfer
+from membench.report.document import Figure
+from membench.report.plots.curve import Curve, draw_curve
+from membench.report.plots.series import Series, bench, size_of, sweep
+from membench.report.plots.style import NotDrawn
+from membench.report.runs import Run
+from membench.terms import Metric, Stat
+from membench.units import about_size, format_size, format_value, significant
+
+_BENCHES = frozenset({"link/h2d", "link/d2h", "peer/read", "peer/write"})
+_CURVE = Curve(
+    slug="transfer",
+    title="Link bandwidth by size of the transfer",
+    description=(
+        "Line plot. Horizontal axis: bytes of one transfer, logarithmic. Vertical axis: bandwidth "
+        "in GB/s, logarithmic. Marks are medians, small circles single rounds."
+    ),
+    x="size of the transfer",
+    y="bandwidth [GB/s]",
+    counts=False,
+    log_y=True,
+    table="Bandwidth by size of the transfer",
+)
+
+
+def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
+    """One line for every direction and kind of host memory."""
+    series = sweep(
+        runs,
+        "size",
+        lambda row: size_of(row, "size"),
+        lambda row: (
+            bench(row) in _BENCHES and row.metric is Metric.BANDWIDTH and row.stat is Stat.MEDIAN
+        ),
+    )
+    if not series:
+        return NotDrawn(_CURVE.title, "no transfer over a link was measured at two sizes")
+    return draw_curve(_CURVE, series, _finding(series))
+
+
+def _finding(series: Sequence[Series]) -> str:
+    own = max(series, key=lambda one: max(one.y))
+    best = max(own.points, key=lambda point: point.y)
+    text = (
+        f"{own.label} reaches {significant(best.y, 3)} GB/s with transfers of "
+        f"{format_size(int(best.x))}"
+    )
+    fit = fit_transfer(own.x, own.y)
+    if fit is None:
+        return f"{text}."
+    start = format_value(Metric.LATENCY, fit.start_ns)
+    return (
+        f"{text}; T = a + V / b fits with a start of {start} and half of the bandwidth at "
+        f"{about_size(fit.half_size)}."
+    )

@@ -1,0 +1,86 @@
+"""Usable capacity by the bandwidth of the link: a tier that cannot be read in time is idle."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure as Canvas
+
+from membench.report.document import Column, Figure, Line, Table
+from membench.report.plots import style
+from membench.report.supply import supplies
+from membench.thesis.demand import usable_capacity
+from membench.thesis.verdicts import Verdicts
+from membench.units import significant
+
+_TITLE = "Usable capacity by link bandwidth"
+_DESCRIPTION = (
+    "Line plot. Horizontal axis: link bandwidth in GB/s, logarithmic. Vertical axis: terabytes "
+    "that can be kept in use, from 0. One line for each mean gap between two uses; the dashed "
+    "vertical line is the assumed link, others are measured or cited paths from SSD."
+)
+_GAPS = {
+    "SSD serves all reuse": "workload.agent.gap",
+    "HBM and DDR absorb 60 s": "workload.agent.gap_above_60s",
+}
+_RATES = np.geomspace(1, 128, 8) * 1e9
+
+
+def draw(found: Verdicts) -> Figure:
+    """min(C, bandwidth times gap) for both gaps of agent traffic."""
+    capacity = found.entries["system.extra_capacity"]
+    link = found.entries["system.link"]
+    total = capacity.value * capacity.scale
+    gaps = {name: found.entries[key].value for name, key in _GAPS.items()}
+    paths = [one for one in supplies(found) if one.key in ("ssd-hbm", "ssd-read")][:4]
+
+    def paint(canvas: Canvas) -> None:
+        axes = canvas.subplots()
+        for place, (name, gap) in enumerate(gaps.items()):
+            held = [usable_capacity(total, rate, gap) / 1e12 for rate in _RATES]
+            axes.plot(_RATES / 1e9, held, label=f"{name} ({gap:g} s)", **style.line(place))
+        style.zero_axis(axes, "y", [total / 1e12])
+        rates = [*(_RATES / 1e9), *(one.rate.value / 1e9 for one in paths)]
+        style.log_axis(axes, "x", rates)
+        axes.axvline(link.value, **style.ASSUMED)
+        style.note(axes, f"{link.value:g} GB/s, assumed", link.value, 2)
+        for place, one in enumerate(paths):
+            dash = style.CITED_DASH if one.cited else "-"
+            look: Any = {"color": style.colour(place + 2), "linestyle": dash}
+            axes.axvline(one.rate.value / 1e9, label=one.name, **look)
+        axes.set_xlabel("link bandwidth [GB/s]")
+        axes.set_ylabel("usable capacity [TB]")
+        style.legend(canvas, axes)
+
+    parts = [
+        f"{significant(usable_capacity(total, link.value * link.scale, gap) / 1e12, 3)} TB where "
+        f"{name}"
+        for name, gap in gaps.items()
+    ]
+    caption = (
+        f"At the assumed {link.value:g} GB/s of {capacity.value:g} TB are usable "
+        f"{' and '.join(parts)}."
+    )
+    rows: list[tuple[Line, ...]] = [
+        (
+            (f"{rate / 1e9:.3g}",),
+            *(
+                (significant(usable_capacity(total, float(rate), gap) / 1e12, 3),)
+                for gap in gaps.values()
+            ),
+        )
+        for rate in _RATES
+    ]
+    return Figure(
+        slug="usable",
+        title=_TITLE,
+        caption=caption,
+        description=_DESCRIPTION,
+        svg=style.render("usable", _TITLE, _DESCRIPTION, 290, paint),
+        table=Table(
+            "Usable TB by GB/s",
+            (Column("GB/s"), *(Column(name, numeric=True) for name in gaps)),
+            tuple(rows),
+        ),
+    )

@@ -1,0 +1,105 @@
+"""The verdict matrix: what each model alone would say of each claim."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure as Canvas
+
+from membench.report.document import Column, Figure, Line, Table
+from membench.report.plots import style
+from membench.report.plots.style import NotDrawn
+from membench.terms import ClaimVerdict
+from membench.thesis.models import models
+from membench.thesis.rule import judge
+from membench.thesis.verdicts import PartVerdict, Subject, Verdicts
+
+_TITLE = "Verdicts by model"
+_DESCRIPTION = (
+    "Matrix. Rows: parts of claims whose statistic depends on the model. Columns: models. A filled "
+    "square says supported, a cross contradicted, a small circle inconclusive, by the draws of "
+    "that model alone."
+)
+_MARKS: dict[ClaimVerdict, dict[str, Any]] = {
+    ClaimVerdict.SUPPORTED: {"marker": "s", "markersize": 7, "color": style.colour(0)},
+    ClaimVerdict.CONTRADICTED: {"marker": "X", "markersize": 8, "color": style.colour(1)},
+    ClaimVerdict.INCONCLUSIVE: {
+        "marker": "o",
+        "markersize": 4.5,
+        "fillstyle": "none",
+        "color": style.MUTED,
+    },
+}
+
+
+def draw(found: Verdicts) -> Figure | NotDrawn:
+    """One row for every such part of the first machine that has draws of it."""
+    rows = {part.part.id: words for part in _parts(found) if (words := _by_model(part))}
+    if not rows:
+        return NotDrawn(_TITLE, "no verdict was drawn model by model")
+    names = [name for name in models() if any(name in words for words in rows.values())]
+
+    def paint(canvas: Canvas) -> None:
+        axes = canvas.subplots()
+        for word, look in _MARKS.items():
+            places = [
+                (names.index(name), row)
+                for row, words in enumerate(rows.values())
+                for name, said in words.items()
+                if said is word
+            ]
+            x, y = zip(*places, strict=True) if places else ((), ())
+            axes.plot(x, y, label=str(word), linestyle="none", **look)
+        axes.set_xticks(range(len(names)), names, rotation=60, ha="right", fontsize=8.5)
+        axes.set_yticks(range(len(rows)), [*rows])
+        axes.set_xlim(-0.6, len(names) - 0.4)
+        axes.set_ylim(len(rows) - 0.4, -0.6)
+        axes.tick_params(length=0)
+        style.legend(canvas, axes)
+
+    differ = [name for name, words in rows.items() if len(set(words.values())) > 1]
+    caption = f"{len(rows)} parts of claims are judged model by model; "
+    caption += (
+        f"models disagree on {', '.join(differ)}."
+        if differ
+        else "on each of them all models say the same."
+    )
+    cells: list[tuple[Line, ...]] = [
+        ((name,), *((str(words.get(model, "")),) for model in names))
+        for name, words in rows.items()
+    ]
+    return Figure(
+        slug="verdict-matrix",
+        title=_TITLE,
+        caption=caption,
+        description=_DESCRIPTION,
+        svg=style.render("verdict-matrix", _TITLE, _DESCRIPTION, 120 + 19 * len(rows), paint),
+        table=Table("Verdict of each model", (Column("part"), *map(Column, names)), tuple(cells)),
+    )
+
+
+def _parts(found: Verdicts) -> list[PartVerdict]:
+    """Each part of each claim once: of the first machine where it has draws."""
+
+    def weight(subject: Subject) -> int:
+        return -sum(bool(part.variants) for claim in subject.claims for part in claim.parts)
+
+    best = sorted(found.subjects, key=weight)[:1]
+    return [part for subject in best for claim in subject.claims for part in claim.parts]
+
+
+def _by_model(part: PartVerdict) -> dict[str, ClaimVerdict]:
+    """Model -> verdict of its draws over all traces or contexts; empty where none is of a model."""
+    draws: dict[str, list[np.ndarray]] = {}
+    for variant in part.variants:
+        name = variant.name.partition(",")[0]
+        if name in models():
+            draws.setdefault(name, []).append(np.asarray(variant.draws))
+    rule = part.part.thresholds
+    if rule is None:
+        return {}
+    return {
+        name: judge(np.concatenate([np.ravel(one) for one in several]), rule).word
+        for name, several in draws.items()
+    }

@@ -1,0 +1,71 @@
+"""`membench advise` and `explain` as a user meets them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from driver import Membench
+
+ROOT = Path(__file__).parents[2]
+H100 = ROOT / "results" / "reference" / "h100-sxm" / "figures.csv"
+
+
+def test_the_models_are_listed(membench: Membench) -> None:
+    done = membench("advise", "--model", "list")
+    assert done.returncode == 0, done.stderr
+    assert "llama-3.1-70b" in done.stdout
+    assert "config.json" in done.stdout
+    names = json.loads(membench("advise", "--model", "list", "--json").stdout)
+    assert "deepseek-v3" in names
+
+
+def test_what_is_missing_is_named_and_no_error(membench: Membench) -> None:
+    ask = ("advise", str(H100), "--model", "llama-3.1-8b", "--context", "32768", "--slo-ttft", "1")
+    done = membench(*ask)
+    assert done.returncode == 0, done.stderr
+    assert "[cited] rests on figures that somebody else published" in done.stdout
+    assert "TTFT, ddr" in done.stdout
+    assert "16-bit matrix multiplication" in done.stdout.partition("Not known:")[2]
+    assert done.stdout.isascii()
+    data = json.loads(membench(*ask, "--json").stdout)
+    assert data["schema"] == "membench.advice/1"
+    assert data["best"] is None
+    assert data["badges"] == ["cited"]
+    (ddr,) = data["choices"]
+    assert ddr["cases"] == ["kv/h2d/block=28KiB/count=10000/method=batch"]
+    assert data["kv_bytes"] == 32768 * 131072
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("--model", "llama-3.1-8b", "--context", "9"), 2, "advice takes a results file"),
+        ((str(H100), "--model", "llama-3.1-8b"), 2, "advice takes --context"),
+        ((str(H100), "--model", "lama-3.1-8b", "--context", "9"), 1, "did you mean"),
+        (("no.csv", "--model", "llama-3.1-8b", "--context", "99"), 1, "no.csv"),
+        ((str(H100), "--model", "llama-3.1-8b", "--context", "99", "--tp", "3"), 2, "3 ranks"),
+    ],
+)
+def test_mistakes_get_one_line_and_a_hint(
+    membench: Membench, arguments: tuple[str, ...], code: int, words: str
+) -> None:
+    done = membench("advise", *arguments)
+    assert done.returncode == code, done.stderr
+    assert words in done.stderr
+    assert done.stderr.startswith("Error: ")
+    assert "Traceback" not in done.stderr
+
+
+def test_it_loads_neither_plots_nor_data_frames() -> None:
+    code = (
+        "import sys\nfrom membench import cli\n"
+        "try:\n    cli.main(sys.argv[1:])\nexcept SystemExit as end:\n    assert not end.code\n"
+        "heavy = {'matplotlib', 'pandas', 'numba', 'jinja2', 'cupy'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    ask = ("advise", str(H100), "--model", "llama-3.1-8b", "--context", "32768")
+    subprocess.run([sys.executable, "-c", code, *ask], check=True, stdout=subprocess.DEVNULL)

@@ -1,0 +1,181 @@
+"""Advice: the answer follows from the measured rates, and what is missing is named."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from membench.errors import UsageError
+from membench.record.rows import relative_spread
+from membench.record.schema import Row
+from membench.terms import BETTER, UNIT, Badge, Metric, Stat, Status, Tier
+from membench.thesis.advice import MOST_TOKENS, Advice, Question, advise, crossover, usual_block
+from membench.thesis.assumptions import shipped
+from membench.thesis.breakeven import breakeven_bandwidth
+from membench.thesis.kvshape import KvDtype, bytes_per_token, kv_bytes
+from membench.thesis.models import models
+from membench.thesis.roofline import prefill_flops
+
+GB = 1e9
+LLAMA = models()["llama-3.1-70b"]
+
+
+def _row(tier: Tier, case: str, metric: Metric, value: float, **changes: Any) -> Row:
+    rounds = (value * 0.9, value, value * 1.1)
+    values: dict[str, Any] = {
+        "run_id": "20260131T080412Z-7f3a",
+        "machine": "box",
+        "case_version": 1,
+        "stat": Stat.MEDIAN,
+        "status": Status.OK,
+        "unit": UNIT[metric],
+        "better": BETTER[metric],
+        "rounds": 3,
+        "round_values": rounds,
+        "spread": relative_spread(rounds),
+        "backend": "cuda",
+        "device": "NVIDIA H100 80GB HBM3",
+    }
+    return Row(tier=tier, case=case, metric=metric, value=value, **{**values, **changes})
+
+
+def _box(**rates: float) -> list[Row]:
+    known = {
+        "gemm": (Tier.GPU, "gpu/gemm/m=8192/dtype=bf16", Metric.FLOPS),
+        "kv": (Tier.LINK, "kv/h2d/block=32KiB/count=1024/method=batch", Metric.BANDWIDTH),
+        "sm": (Tier.LINK, "kv/h2d/block=32KiB/count=1024/method=sm", Metric.BANDWIDTH),
+        "large": (Tier.LINK, "kv/h2d/block=1MiB/count=1024/method=batch", Metric.BANDWIDTH),
+        "h2d": (Tier.LINK, "link/h2d/mem=pinned/size=64MiB", Metric.BANDWIDTH),
+        "ssd": (Tier.SSD, "paging/ssd-hbm/block=1MiB/qd=8/path=bounce", Metric.BANDWIDTH),
+        "read": (Tier.SSD, "ssd/read/pattern=seq/block=1MiB/qd=8", Metric.BANDWIDTH),
+    }
+    return [_row(*known[name], value) for name, value in rates.items()]
+
+
+def _advise(rows: Sequence[Row], **question: Any) -> Advice:
+    asked = {"model": LLAMA, "context": 32768, **question}
+    return advise(Question(**asked), rows, None, shipped())
+
+
+def test_the_soonest_first_token_is_the_advice() -> None:
+    found = _advise(_box(gemm=700e3, kv=40.0, ssd=5.0))
+    assert [choice.name for choice in found.choices] == ["ddr", "ssd", "recompute"]
+    assert found.best is found.choices[0]
+    assert found.clear
+    slow = _advise(_box(gemm=700e3, kv=40.0, ssd=0.5))
+    assert [choice.name for choice in slow.choices] == ["ddr", "recompute", "ssd"]
+
+
+def test_times_are_those_of_the_formulas_with_the_range_of_the_rounds() -> None:
+    found = _advise(_box(gemm=700e3, kv=40.0))
+    weights = LLAMA.parameters
+    assert weights is not None
+    flops = prefill_flops(32768, weights.matmul, weights.attention)
+    again = next(choice for choice in found.choices if choice.name == "recompute")
+    assert again.ttft.value == pytest.approx(flops / 700e12)
+    assert again.ttft.low == pytest.approx(flops / 770e12)
+    assert again.ttft.high == pytest.approx(flops / 630e12)
+    (ddr,) = [choice for choice in found.choices if choice.name == "ddr"]
+    load = kv_bytes(LLAMA.shape, 32768 - 16) / 40e9
+    suffix = prefill_flops(32768, weights.matmul, weights.attention, 32768 - 16) / 700e12
+    assert ddr.ttft.value == pytest.approx(max(load, suffix) + load / 80)
+    assert ddr.flips_at == pytest.approx(kv_bytes(LLAMA.shape, 32768) / (flops / 700e12))
+
+
+@given(rate=st.floats(0.05, 20), flops=st.floats(50, 2000))
+def test_the_crossover_is_where_the_break_even_bandwidth_is_the_rate(
+    rate: float, flops: float
+) -> None:
+    weights = LLAMA.parameters
+    assert weights is not None
+    per_token = bytes_per_token(LLAMA.shape)
+
+    def even(prefix: float) -> float:
+        return breakeven_bandwidth(
+            per_token, weights.matmul, weights.attention, prefix, flops * 1e12
+        )
+
+    found = crossover(Question(model=LLAMA, context=4096), per_token, rate * GB, flops * 1e12)
+    if found is None:
+        assert even(MOST_TOKENS) >= rate * GB
+    else:
+        assert even(found) < rate * GB * (1 + 1e-9)
+        assert found == 1 or even(found - 1) >= rate * GB * (1 - 1e-9)
+
+
+def test_the_copy_method_is_the_fastest_at_blocks_of_about_that_size() -> None:
+    found = _advise(_box(gemm=700e3, kv=10.0, sm=30.0, large=50.0), block_tokens=16)
+    assert found.piece.bytes == 16 * 128 * 2 * 8  # 16 tokens, 8 heads of 128, two bytes
+    assert found.method is not None
+    assert (found.method.name, found.method.block) == ("sm", 32 * 1024)
+    assert found.method.enough == 1024**2
+    (ddr,) = [choice for choice in found.choices if choice.name == "ddr"]
+    assert ddr.rate.value == 30e9
+
+
+def test_a_model_that_does_not_fit_is_said_to_need_more_gpus() -> None:
+    found = _advise(_box(gemm=700e3, kv=40.0))
+    assert found.gpus == 2  # 141 GB of weights, 0.9 of 80 GB a GPU
+    assert found.fits is False
+    assert "its weights need 2 GPUs" in found.notes[0]
+    assert _advise(_box(gemm=700e3, kv=40.0), tp=4).fits is True
+    (hbm,) = [held for held in found.capacities if held.tier == "hbm"]
+    assert hbm.contexts == 0
+
+
+def test_ranks_share_the_cache_but_not_a_latent() -> None:
+    whole = kv_bytes(LLAMA.shape, 32768)
+    assert _advise([], tp=4).rank_bytes == whole / 4
+    latent = models()["deepseek-v3"]
+    found = _advise([], model=latent, tp=8)
+    assert found.rank_bytes == kv_bytes(latent.shape, 32768)
+
+
+def test_without_a_pipeline_the_slower_leg_bounds_the_disk_and_is_named() -> None:
+    found = _advise(_box(gemm=700e3, h2d=50.0, read=3.0))
+    (ssd,) = [choice for choice in found.choices if choice.name == "ssd"]
+    assert ssd.rate.value == 3e9
+    assert any("KV pages from SSD to HBM" in line for line in found.missing)
+    assert any("KV blocks from host to GPU" in line for line in found.missing)
+
+
+def test_nothing_is_said_of_what_is_not_measured() -> None:
+    found = _advise([])
+    assert found.choices == ()
+    assert found.best is None
+    assert not found.clear
+    assert len(found.missing) >= 5
+    assert found.kv_bytes == kv_bytes(LLAMA.shape, 32768)
+
+
+def test_a_flagged_number_is_no_evidence_and_a_cited_one_wears_its_badge() -> None:
+    flagged = [replace(row, flags=("above-peak",)) for row in _box(gemm=700e3, kv=40.0)]
+    assert _advise(flagged).choices == ()
+    cited = [replace(row, backend="cited") for row in _box(gemm=700e3, kv=40.0)]
+    assert _advise(cited).badges == (Badge.CITED,)
+
+
+def test_overlapping_ranges_are_not_called_clear() -> None:
+    first = _advise(_box(gemm=700e3, kv=1.30))
+    assert {choice.name for choice in first.choices} == {"ddr", "recompute"}
+    assert not first.clear
+
+
+def test_blocks_that_a_model_cannot_have_are_refused() -> None:
+    compressed = models()["deepseek-v4-pro"]
+    with pytest.raises(UsageError, match="cuts an entry"):
+        _advise([], model=compressed, block_tokens=16)
+    assert usual_block(compressed) == 128
+    assert usual_block(LLAMA) == 16
+    with pytest.raises(UsageError, match="shorter than a block"):
+        _advise([], context=8)
+
+
+def test_fp8_halves_the_cache() -> None:
+    half = _advise(_box(gemm=700e3, kv=40.0), dtype=KvDtype.FP8)
+    assert 2 * half.kv_bytes == _advise([]).kv_bytes
