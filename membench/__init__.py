@@ -4,7 +4,8 @@ The Python API::
 
     import membench
     outcome = membench.run(select=["ddr/*"], rounds=5, output="mybox.csv")
-    rows = membench.read_rows("mybox.csv")
+    frame = membench.load("mybox.csv")
+    membench.compare("old=before.csv", "new=after.csv").to_frame()
 
 and what a bench is declared with (`bench`, `axis`, `Needs`, `skip`, `Timed`,
 `Observed`, `Observation`).  Everything is imported when it is first used, so
@@ -17,7 +18,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from membench.api import read_rows, run
+    from membench.api import compare, load, read_rows, run
     from membench.case import Needs, axis, bench
     from membench.errors import MembenchError, skip
     from membench.work import Observation, Observed, Timed
@@ -33,6 +34,8 @@ __all__ = [
     "__version__",
     "axis",
     "bench",
+    "compare",
+    "load",
     "read_rows",
     "run",
     "skip",
@@ -45,6 +48,8 @@ _HOMES = {
     "Needs": "case",
     "skip": "errors",
     "MembenchError": "errors",
+    "load": "api",
+    "compare": "api",
     "read_rows": "api",
     "Timed": "work",
     "Observed": "work",

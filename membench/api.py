@@ -1,18 +1,24 @@
-"""The Python API: a run as one function call.
+"""The Python API: measuring, reading and comparing as function calls.
 
-The same engine as `membench run`; it draws nothing and returns the rows.
+The same engine as the commands; nothing is drawn.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from membench.measure.events import Observer, Silent
 from membench.measure.options import DEFAULT_DISK_BUDGET, DEFAULT_TIMEOUT, RunOptions
 from membench.measure.run import Outcome, prepare, start
 from membench.record import table
 from membench.record.schema import Row
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from membench.analyse.compare import Comparison
 
 
 def run(
@@ -69,3 +75,53 @@ def read_rows(path: str | Path) -> list[Row]:
         SchemaError: it cannot be read, or breaks a rule of the schema.
     """
     return table.read_rows(Path(path))
+
+
+def load(*paths: str | Path) -> pd.DataFrame:
+    """The rows of one results file or several, one after the other, as a data frame.
+
+    Absent numbers are NaN or `pandas.NA`, absent text is ``""``; ``round_values``
+    and ``flags`` are tuples, ``samples`` a tuple of tuples, ``detail`` a dict.
+
+    Raises:
+        SchemaError: one of them cannot be read, or breaks a rule of the schema.
+    """
+    from membench.analyse.frame import rows_frame
+
+    return rows_frame([row for path in paths for row in table.read_rows(Path(path))])
+
+
+def compare(
+    *files: str | Path,
+    reference: str = "",
+    against: str = "",
+    by: str = "",
+    select: Iterable[str] = (),
+    normalize: bool = False,
+    preset: str = "default",
+) -> Comparison:
+    """Hold results against each other, as `membench compare` does.
+
+    Args:
+        files: ``LABEL=FILE`` or ``FILE``; files of one label are pooled.
+        reference: the label to compare with; the first one where it is empty.
+        against: ``ref:NAME``, a reference that comes with membench, to compare with.
+        by: compare within the files by a column such as ``machine`` or a part of the case ids.
+        select: globs for case ids.
+        normalize: compare shares of the theoretical peak.
+        preset: ``strict``, ``default``, ``permissive``, or a TOML file with thresholds.
+
+    Returns:
+        The comparison: ``matched`` (lines with their findings), ``means``, ``facts``,
+        and all of it as a data frame by ``to_frame()``.
+
+    Raises:
+        MembenchError: what the command line would end with, as one line and a hint.
+    """
+    from membench.analyse.compare import compare as compare_sides
+    from membench.analyse.requests import sides_of
+    from membench.analyse.thresholds import thresholds
+
+    sides = sides_of(tuple(map(str, files)), reference=reference, against=against, by=by)
+    limits = thresholds(preset)
+    return compare_sides(sides, select=select, thresholds=limits, normalize=normalize)

@@ -179,6 +179,12 @@ _FLAGS = (
         "run with --rounds 5 or more",
     ),
     Flag(
+        "best-of",
+        "the value is the best of all repetitions, as another tool reports it",
+        "it is what the machine can do at its best, and a median of ours stands below it",
+        "compare it with the max column of a run, or let the other tool report a median",
+    ),
+    Flag(
         "not-converged",
         "the sampling stopped at its time cap before its rule was met",
         "the median is less certain than those of other cases",

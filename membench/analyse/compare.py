@@ -4,19 +4,26 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from operator import attrgetter
+from typing import TYPE_CHECKING
 
 from membench.analyse.facts import Fact, compare_facts
 from membench.analyse.figure import Figure, figure
-from membench.analyse.finding import Finding, find
+from membench.analyse.finding import Finding, Pair, find
 from membench.analyse.sides import Side
 from membench.analyse.statistics import geometric_mean
-from membench.analyse.verdict import PRESETS, Thresholds, Verdict
+from membench.analyse.thresholds import PRESETS, Thresholds
+from membench.analyse.verdict import Verdict
 from membench.errors import NothingMatched
-from membench.record.schema import Row
+from membench.record.cells import VALUES
+from membench.record.measurement import Measurement
 from membench.registry import matches
 from membench.terms import Metric, Stat, Status, Tier
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Key = tuple[str, Metric, Stat]
 
@@ -62,7 +69,7 @@ class Line:
         entries: by side, the reference first.
     """
 
-    row: Row
+    row: Measurement
     threshold: float
     entries: tuple[Entry, ...]
 
@@ -100,11 +107,13 @@ class Comparison:
 
     Attributes:
         lines: of every (case, metric, stat) of any side, in the order in which they were found.
+        normalized: values and peaks are fractions of the peak.
     """
 
     sides: tuple[Side, ...]
     lines: tuple[Line, ...]
     thresholds: Thresholds
+    normalized: bool = False
 
     @cached_property
     def matched(self) -> tuple[Line, ...]:
@@ -137,6 +146,12 @@ class Comparison:
             for key, several in ratios.items()
         )
 
+    def to_frame(self) -> pd.DataFrame:
+        """The matched lines as a data frame: see `membench.analyse.frame.comparison_frame`."""
+        from membench.analyse.frame import comparison_frame
+
+        return comparison_frame(self)
+
     def counts(self, side: int) -> Counter[Verdict]:
         """How often each verdict was reached on the label of index ``side``."""
         findings = (line.entries[side].finding for line in self.matched)
@@ -148,19 +163,23 @@ def compare(
     *,
     select: Iterable[str] = (),
     thresholds: Thresholds = PRESETS["default"],
+    normalize: bool = False,
 ) -> Comparison:
     """Hold ``sides`` against the first of them.
 
     Args:
         sides: two or more.
         select: globs for case ids; all cases where there is none.
+        normalize: compare shares of peak; a row that knows no peak counts as skipped.
 
     Raises:
         NothingMatched: a glob of ``select`` fits no case.
     """
+    if normalize:
+        sides = [replace(side, rows=tuple(map(_of_peak, side.rows))) for side in sides]
     wanted = _selector(sides, tuple(select))
     tables = [_table(row for row in side.rows if row.case in wanted) for side in sides]
-    keys: dict[Key, Row] = {}
+    keys: dict[Key, Measurement] = {}
     for table in tables:
         for key, rows in table.items():
             # An ok row knows more than a skipped one that happens to come first.
@@ -174,8 +193,24 @@ def compare(
             _entry(table.get(key, ()), gone.get(key[0], ()))
             for table, gone in zip(tables, absent, strict=True)
         ]
-        lines.append(Line(row, threshold, tuple(_judged(entries, threshold))))
-    return Comparison(tuple(sides), tuple(lines), thresholds)
+        lines.append(Line(row, threshold, tuple(entries)))
+    return Comparison(tuple(sides), tuple(_judged(lines)), thresholds, normalize)
+
+
+def _of_peak(row: Measurement) -> Measurement:
+    """``row`` as a fraction of its peak, a peak of 1; skipped where it knows none."""
+    if row.value is None:
+        return row
+    if row.peak is None:
+        return row._replace(
+            status=Status.SKIPPED, value=None, reason="no peak is known to normalize by"
+        )
+    return row._replace(
+        value=row.value / row.peak,
+        rounds_cell=VALUES.to_cell(tuple(value / row.peak for value in row.round_values)),
+        samples_cell="",
+        peak=1.0,
+    )
 
 
 def _selector(sides: Sequence[Side], patterns: Sequence[str]) -> frozenset[str]:
@@ -189,23 +224,26 @@ def _selector(sides: Sequence[Side], patterns: Sequence[str]) -> frozenset[str]:
     return frozenset(chosen if patterns else cases)
 
 
-def _table(rows: Iterable[Row]) -> dict[Key, list[Row]]:
-    table: dict[Key, list[Row]] = {}
+_key_of = attrgetter("case", "metric", "stat")
+
+
+def _table(rows: Iterable[Measurement]) -> dict[Key, list[Measurement]]:
+    table: dict[Key, list[Measurement]] = {}
     for row in rows:
-        table.setdefault((row.case, row.metric, row.stat), []).append(row)
+        table.setdefault(_key_of(row), []).append(row)
     return table
 
 
-def _absent(rows: Iterable[Row]) -> dict[str, list[Row]]:
+def _absent(rows: Iterable[Measurement]) -> dict[str, list[Measurement]]:
     """The failed and skipped rows by case."""
-    table: dict[str, list[Row]] = {}
+    table: dict[str, list[Measurement]] = {}
     for row in rows:
         if row.status is not Status.OK:
             table.setdefault(row.case, []).append(row)
     return table
 
 
-def _entry(rows: Sequence[Row], absent: Sequence[Row]) -> Entry:
+def _entry(rows: Sequence[Measurement], absent: Sequence[Measurement]) -> Entry:
     """The entry of the ``rows`` of one key, of a case with the failed or skipped rows ``absent``.
 
     A case that broke never told all the statistics that it would have had: of
@@ -222,16 +260,27 @@ def _entry(rows: Sequence[Row], absent: Sequence[Row]) -> Entry:
     )
 
 
-def _reasons(rows: Iterable[Row], status: Status) -> tuple[str, ...]:
+def _reasons(rows: Iterable[Measurement], status: Status) -> tuple[str, ...]:
     return tuple(dict.fromkeys(row.reason for row in rows if row.status is status))
 
 
-def _judged(entries: Sequence[Entry], threshold: float) -> Iterator[Entry]:
-    reference, *others = entries
-    yield reference
-    for entry in others:
-        if reference.figure is None or entry.figure is None:
-            yield entry
+def _judged(lines: Sequence[Line]) -> Iterator[Line]:
+    """``lines`` with a finding wherever the reference and another side have a figure."""
+    pairs = [
+        Pair(line.entries[0].figure, entry.figure, line.threshold)
+        for line in lines
+        if line.entries[0].figure
+        for entry in line.entries[1:]
+        if entry.figure
+    ]
+    findings = iter(find(pairs))
+    for line in lines:
+        reference, *others = line.entries
+        if reference.figure is None:
+            yield line
         else:
-            finding = find(reference.figure, entry.figure, threshold)
-            yield Entry(entry.figure, finding, entry.failures, entry.skips)
+            judged = (
+                Entry(one.figure, next(findings), one.failures, one.skips) if one.figure else one
+                for one in others
+            )
+            yield Line(line.row, line.threshold, (reference, *judged))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
-from membench.record.schema import Row
-from membench.record.sidecar import Sidecar
+from membench.record.measurement import Measurement
 from membench.record.text import ascii_line
 from membench.units import about_size
 
@@ -15,6 +15,7 @@ COLUMNS = ("machine", "device", "backend", "driver", "cuda", "membench")
 """The columns of a results file that say where a row comes from."""
 PACKAGE = "package "
 """What the names of facts about installed software begin with."""
+_LARGEST_MEMORY = 1 << 60
 
 
 @dataclass(frozen=True)
@@ -35,20 +36,21 @@ class Fact:
         return len(set(self.values)) == 1 and bool(self.values[0])
 
 
-def sidecar_facts(sidecar: Sidecar) -> dict[str, str]:
+def sidecar_facts(sidecar: Mapping[str, Any]) -> dict[str, str]:
     """The facts of ``sidecar``, by name; what it lacks is left out.
 
-    The machine is read as plain data, so that an older snapshot gives what it has.
+    It is read as plain data, so that an older one gives what it has.
     """
-    machine = sidecar.machine
+    machine = _part(sidecar, "machine")
     cpu, memory = _part(machine, "cpu"), _part(machine, "memory")
     total = memory.get("total")
+    known = isinstance(total, int) and 0 < total < _LARGEST_MEMORY
     facts = {
-        "profile": sidecar.plan.profile,
+        "profile": _part(sidecar, "plan").get("profile"),
         "cpu": cpu.get("model"),
         "governor": cpu.get("governor"),
         "hypervisor": cpu.get("hypervisor"),
-        "memory": about_size(total) if isinstance(total, int) and total > 0 else None,
+        "memory": about_size(total) if known and total else None,
         "thp": memory.get("thp"),
         "system": machine.get("system"),
         "kernel": machine.get("kernel"),
@@ -63,7 +65,7 @@ def sidecar_facts(sidecar: Sidecar) -> dict[str, str]:
 
 
 def compare_facts(
-    rows: Sequence[Iterable[Row]], sidecars: Sequence[Sequence[Mapping[str, str]]]
+    rows: Sequence[Sequence[Measurement]], sidecars: Sequence[Sequence[Mapping[str, str]]]
 ) -> list[Fact]:
     """The facts of several sides.
 
@@ -71,9 +73,11 @@ def compare_facts(
         rows: by side, those that are compared.
         sidecars: by side, the facts of its files.
     """
-    columns = [[_joined(getattr(row, name) for row in side) for name in COLUMNS] for side in rows]
+    distinct = [set(map(attrgetter(*COLUMNS), side)) for side in rows]
+    columns = [[_joined(values) for values in zip(*side, strict=True)] for side in distinct]
     facts = [
-        Fact(name, tuple(side[place] for side in columns)) for place, name in enumerate(COLUMNS)
+        Fact(name, tuple(side[place] if side else "" for side in columns))
+        for place, name in enumerate(COLUMNS)
     ]
     names = dict.fromkeys(name for side in sidecars for one in side for name in one)
     facts += [

@@ -6,9 +6,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
+from operator import attrgetter
 
 from membench.analyse import statistics
-from membench.record.schema import Row
+from membench.record.measurement import Measurement
 from membench.terms import Stat
 
 
@@ -28,35 +30,53 @@ class Figure:
         values: in the unit of the rows, at least one.
     """
 
-    rows: tuple[Row, ...]
+    rows: tuple[Measurement, ...]
     basis: Basis
     values: tuple[float, ...]
 
-    @property
+    @cached_property
     def value(self) -> float:
         """The median of the rounds, or of the runs."""
+        if self.basis is Basis.RUNS:
+            return statistics.median(self.values)
         return statistics.median([row.value for row in self.rows if row.value is not None])
 
-    @property
+    @cached_property
     def half_range(self) -> float | None:
         """Half the range of the rounds or runs, a fraction of their median; None for one alone."""
         return None if self.basis is Basis.SAMPLES else statistics.half_range(self.values)
 
-    @property
+    @cached_property
     def peak_share(self) -> float | None:
         """Value over peak, None where the rows know no peak, or not the same one."""
-        peaks = {row.peak for row in self.rows}
+        peaks = set(map(attrgetter("peak"), self.rows))
         (peak,) = peaks if len(peaks) == 1 else (None,)
         share = self.value / peak if peak else math.inf
         return share if math.isfinite(share) else None
 
+    @cached_property
+    def backends(self) -> frozenset[str]:
+        """What made the numbers."""
+        return frozenset(map(attrgetter("backend"), self.rows))
+
     @property
+    def cited(self) -> bool:
+        """Somebody published it; nobody here measured it."""
+        return "cited" in self.backends
+
+    @property
+    def imported(self) -> bool:
+        """Another tool measured it."""
+        return any(backend.startswith("import:") for backend in self.backends)
+
+    @cached_property
     def flags(self) -> tuple[str, ...]:
         """Of all rows, each once."""
-        return tuple(dict.fromkeys(flag for row in self.rows for flag in row.flags))
+        sets = dict.fromkeys(map(attrgetter("flags"), self.rows))
+        return tuple(dict.fromkeys(flag for flags in sets for flag in flags))
 
 
-def figure(rows: Sequence[Row]) -> Figure:
+def figure(rows: Sequence[Measurement]) -> Figure:
     """The figure of ``rows``: ok rows of one (case, metric, stat), at least one."""
     if len(rows) > 1:
         return Figure(tuple(rows), Basis.RUNS, tuple(row.value for row in rows if row.value))
@@ -71,14 +91,11 @@ def pooled(one: Figure) -> Figure | None:
     no median, so that it is not what the samples scatter around; what was kept
     is their quantiles; or a sample is 0, which has no logarithm.
     """
-    row = one.rows[0]
+    if len(one.rows) > 1 or len(one.values) > 1:
+        return None
+    (row,) = one.rows
+    if row.stat not in (Stat.MEDIAN, Stat.P50) or row.detail.get("samples") == "quantiles":
+        return None
     samples = row.samples[0] if len(row.samples) == 1 else ()
-    usable = (
-        len(one.rows) == 1
-        and len(one.values) == 1
-        and row.stat in (Stat.MEDIAN, Stat.P50)
-        and row.detail.get("samples") != "quantiles"
-        and samples
-        and all(sample > 0 for sample in samples)
-    )
+    usable = samples and all(sample > 0 for sample in samples)
     return Figure(one.rows, Basis.SAMPLES, samples) if usable else None

@@ -1,39 +1,20 @@
-"""The sides of a comparison: files read, and put under labels."""
+"""The sides of a comparison: results under labels."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
-from membench.analyse.facts import sidecar_facts
-from membench.errors import MembenchError, SchemaError, UsageError
-from membench.record.paths import sidecar_path
-from membench.record.schema import Row
-from membench.record.sidecar import read_sidecar, verify_sha256
-from membench.record.table import read_rows
+from membench.analyse.sources import Source
+from membench.errors import SchemaError, UsageError
+from membench.record.measurement import Measurement
 from membench.record.text import ascii_line
 
-
-@dataclass(frozen=True)
-class Source:
-    """A results file.
-
-    Attributes:
-        facts: what its sidecar says of the machine and the run, empty without one.
-        problem: one line on a sidecar that cannot be trusted, empty where all is well.
-    """
-
-    path: Path
-    rows: tuple[Row, ...]
-    facts: dict[str, str] = field(default_factory=dict)
-    problem: str = ""
-
-    @property
-    def name(self) -> str:
-        """The path as ASCII on one line."""
-        return ascii_line(str(self.path))
+BY_COLUMNS = ("machine", "device", "driver", "cuda", "backend", "membench", "run_id")
+"""Columns whose values may be held against each other, within files and across them."""
 
 
 @dataclass(frozen=True)
@@ -46,12 +27,12 @@ class Side:
 
     label: str
     sources: tuple[Source, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[Measurement, ...]
 
     @property
     def runs(self) -> tuple[str, ...]:
         """The ids of its runs, in the order of the files."""
-        return tuple(dict.fromkeys(row.run_id for row in self.rows))
+        return tuple(dict.fromkeys(run for source in self.sources for run in source.runs))
 
 
 def split_label(argument: str) -> tuple[str | None, Path]:
@@ -82,33 +63,6 @@ def _exists(name: str) -> bool:
         return False
 
 
-def read_source(path: Path) -> Source:
-    """The results file ``path`` and what stands beside it.
-
-    A sidecar that is broken, or of another run, is a problem, never an error:
-    the CSV is enough to compare.
-
-    Raises:
-        SchemaError: the results file cannot be read.
-    """
-    rows = tuple(read_rows(path))
-    if not rows:
-        raise SchemaError(f"{path}: there are no rows in it")
-    facts: dict[str, str] = {}
-    problem = ""
-    try:
-        sidecar = read_sidecar(path)
-        if sidecar is not None and sidecar.plan.run_id not in {row.run_id for row in rows}:
-            problem = f"{sidecar_path(path)} is of another run, and not used"
-        elif sidecar is not None:
-            facts = sidecar_facts(sidecar)
-            if not verify_sha256(path, sidecar):
-                problem = f"{path} is not as its run wrote it"
-    except MembenchError as error:
-        problem = f"{error}; not used"
-    return Source(path, rows, facts, ascii_line(problem))
-
-
 def make_sides(given: Sequence[tuple[str | None, Source]], reference: str = "") -> list[Side]:
     """The sides of ``given`` labels and sources, the reference first (the first one, if not named).
 
@@ -137,12 +91,58 @@ def make_sides(given: Sequence[tuple[str | None, Source]], reference: str = "") 
             "there is nothing to compare with",
             "give two files or more; files under the same label are one side",
         )
-    if reference and reference not in pools:
-        raise UsageError(f"there is no label '{reference}'", f"the labels are {', '.join(pools)}")
     sides = [
         Side(label, tuple(sources), _distinct(label, sources)) for label, sources in pools.items()
     ]
-    return sorted(sides, key=lambda side: side.label != (reference or sides[0].label))
+    return _reference_first(sides, reference)
+
+
+def make_sides_by(key: str, sources: Sequence[Source], reference: str = "") -> list[Side]:
+    """A side for each value that ``key`` takes in ``sources``, the reference first.
+
+    ``key`` is a column (`BY_COLUMNS`), or a parameter of case ids: of
+    ``--by stores`` the case ``ddr/copy/stores=nt`` is ``ddr/copy`` under the
+    label ``nt``.  Rows that have no such key are left out.
+
+    Raises:
+        UsageError: the key takes fewer than two values, or no row has it, or a
+            ``reference`` that is no value of it.
+        SchemaError: two different rows of one run, case, metric and statistic.
+    """
+    parts: dict[str, list[Source]] = {}
+    for source in sources:
+        rows: dict[str, list[Measurement]] = {}
+        for row in source.rows:
+            value, case = _value_of(row, key)
+            if value:
+                rows.setdefault(value, []).append(row._replace(case=case))
+        for value, several in rows.items():
+            parts.setdefault(value, []).append(replace(source, rows=tuple(several)))
+    if len(parts) < 2:
+        values = f"only the value '{next(iter(parts))}'" if parts else "no value"
+        raise UsageError(
+            f"--by {key}: it has {values} in what was given",
+            f"name a part of the case ids, such as stores, or one of {', '.join(BY_COLUMNS)}",
+        )
+    sides = [Side(value, tuple(some), _distinct(value, some)) for value, some in parts.items()]
+    return _reference_first(sides, reference)
+
+
+def _value_of(row: Measurement, key: str) -> tuple[str, str]:
+    """The value of ``key`` in ``row``, empty where it has none, and the case without it."""
+    if key in BY_COLUMNS:
+        return getattr(row, key), row.case
+    start = f"{key}="
+    here = [part for part in row.case.split("/") if part.startswith(start)]
+    rest = "/".join(part for part in row.case.split("/") if not part.startswith(start))
+    return (here[0].removeprefix(start), rest) if here else ("", row.case)
+
+
+def _reference_first(sides: Sequence[Side], reference: str) -> list[Side]:
+    labels = [side.label for side in sides]
+    if reference and reference not in labels:
+        raise UsageError(f"there is no label '{reference}'", f"the labels are {', '.join(labels)}")
+    return sorted(sides, key=lambda side: side.label != (reference or labels[0]))
 
 
 def _labels(given: Sequence[tuple[str | None, Source]]) -> list[str]:
@@ -170,9 +170,12 @@ def _stem(path: Path) -> str:
     return path.stem if path.suffix.lower() == ".csv" else path.name
 
 
-def _distinct(label: str, sources: Iterable[Source]) -> tuple[Row, ...]:
+def _distinct(label: str, sources: Sequence[Source]) -> tuple[Measurement, ...]:
     """The rows of ``sources``, so that a file that is given twice does not count twice."""
-    seen: dict[object, Row] = {}
+    runs = [run for source in sources for run in source.runs]
+    if len(set(runs)) == len(runs):
+        return tuple(chain.from_iterable(source.rows for source in sources))
+    seen: dict[object, Measurement] = {}
     for source in sources:
         for row in source.rows:
             if seen.setdefault(row.key, row) != row:

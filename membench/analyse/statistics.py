@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -36,6 +36,9 @@ VALUES_NEEDED = 4
 room for 95 %: 2 / C(8, 4) = 0.029, but 2 / C(6, 3) = 0.1.  The null alone
 would also allow 2 against 8; two values do not show how their side scatters.
 """
+_DIFFERENCES_AT_ONCE = 1 << 20  # 8 MiB: what is compared at the same time, not what there is
+_MANY_DIFFERENCES = 1 << 14
+_SAMPLE, _MARGIN = 2048, 64
 _LOG_LIMIT = 700.0  # exp() of more overflows
 
 
@@ -75,17 +78,58 @@ def estimate(
     side its coverage is at least ``confidence`` whatever the distribution,
     provided that the sides differ by a factor alone; ties make it wider.
     """
-    differences = _log_ratios(first, second)
-    rank = interval_rank(len(first), len(second), confidence)
-    size = len(differences)
+    (one,) = estimates([first], [second], confidence)
+    return one
+
+
+def estimates(
+    firsts: Sequence[Sequence[float]],
+    seconds: Sequence[Sequence[float]],
+    confidence: float = CONFIDENCE,
+) -> list[Estimate]:
+    """`estimate` of each pair: of shapes (K, n) and (K, m), the same n and m for all."""
+    n, m = len(firsts[0]), len(seconds[0])
+    at_once = max(1, _DIFFERENCES_AT_ONCE // (n * m))
+    made: list[Estimate] = []
+    for start in range(0, len(firsts), at_once):
+        stop = start + at_once
+        differences = _log_ratios(firsts[start:stop], seconds[start:stop])
+        made += _estimates(differences, interval_rank(n, m, confidence))
+    return made
+
+
+def _estimates(differences: Floats, rank: int | None) -> Iterator[Estimate]:
+    """Of ``differences`` (K, n * m): medians, and intervals from the rank-th of either end."""
+    size = differences.shape[1]
     middle = [(size - 1) // 2, size // 2]
-    if rank is None:
-        ordered = np.partition(differences, middle)
-        interval = None
+    ends = [] if rank is None else [rank - 1, size - rank]
+    places = [*middle, *ends]
+    if size > _MANY_DIFFERENCES:
+        found = np.array([_order_statistics(row, places) for row in differences])
     else:
-        ordered = np.partition(differences, [rank - 1, *middle, size - rank])
-        interval = float(ordered[rank - 1]), float(ordered[size - rank])
-    return Estimate(float(ordered[middle].mean()), interval)
+        found = np.partition(differences, places, axis=1)[:, places]
+    medians = found[:, :2].mean(axis=1).tolist()
+    if rank is None:
+        return (Estimate(median, None) for median in medians)
+    lows, highs = found[:, 2].tolist(), found[:, 3].tolist()
+    return map(Estimate, medians, zip(lows, highs, strict=True))
+
+
+def _order_statistics(values: Floats, places: Sequence[int]) -> Floats:
+    """The ``places``-th smallest of ``values``, which are many; the places lie close together.
+
+    A sample tells between which bounds to look; where that was wrong, all are looked through.
+    """
+    sample = np.sort(values[:: max(1, len(values) // _SAMPLE)])
+    share = len(sample) / len(values)
+    low = sample[max(0, math.floor(min(places) * share) - _MARGIN)]
+    high = sample[min(len(sample) - 1, math.ceil(max(places) * share) + _MARGIN)]
+    below = int(np.count_nonzero(values < low))
+    between = values[(values >= low) & (values <= high)]
+    inside = [place - below for place in places]
+    if min(inside) < 0 or max(inside) >= len(between):
+        return np.partition(values, places)[list(places)]
+    return np.partition(between, inside)[inside]
 
 
 def interval_rank(n: int, m: int, confidence: float = CONFIDENCE) -> int | None:
@@ -166,10 +210,10 @@ def half_range(values: Sequence[float]) -> float | None:
     return fraction if math.isfinite(fraction) else None
 
 
-def _log_ratios(first: Sequence[float], second: Sequence[float]) -> Floats:
-    """Of shape (n * m,): the differences of the logarithms; swapping the sides negates them."""
-    a, b = np.log(np.asarray(first, float)), np.log(np.asarray(second, float))
-    differences: Floats = np.subtract.outer(b, a).ravel()
+def _log_ratios(firsts: Sequence[Sequence[float]], seconds: Sequence[Sequence[float]]) -> Floats:
+    """Of shape (K, n * m): the differences of the logarithms; swapping the sides negates them."""
+    a, b = np.log(np.asarray(firsts, float)), np.log(np.asarray(seconds, float))
+    differences: Floats = (b[:, :, None] - a[:, None, :]).reshape(len(firsts), -1)
     return differences
 
 

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
-from types import MappingProxyType
 
-from membench.terms import Better, Metric, Tier
+from membench.terms import Better
 
 _DUST = 1e-9  # of rounding: a difference of exactly the threshold is within it
 
@@ -44,40 +41,6 @@ class Reason(StrEnum):
     UNIT = "unit"
     BYTES = "bytes-convention"
     BACKEND = "backend"
-
-
-@dataclass(frozen=True)
-class Thresholds:
-    """How large a difference must be to matter: fractions, by metric, and one for a slow tier.
-
-    ``throughput`` is for every metric that is better when higher.
-    """
-
-    name: str
-    throughput: float
-    latency: float
-    energy: float
-    ssd: float
-
-    def of(self, tier: Tier, metric: Metric) -> float:
-        """The threshold for ``metric`` of ``tier``; disks scatter more, whatever the metric."""
-        if tier is Tier.SSD:
-            return self.ssd
-        return {Metric.LATENCY: self.latency, Metric.ENERGY: self.energy}.get(
-            metric, self.throughput
-        )
-
-
-PRESETS: Mapping[str, Thresholds] = MappingProxyType(
-    {
-        one.name: one
-        for one in (
-            Thresholds("strict", throughput=0.01, latency=0.02, energy=0.02, ssd=0.05),
-            Thresholds("default", throughput=0.03, latency=0.05, energy=0.05, ssd=0.10),
-            Thresholds("permissive", throughput=0.05, latency=0.10, energy=0.10, ssd=0.20),
-        )
-    }
-)
 
 
 def judge(

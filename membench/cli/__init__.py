@@ -24,6 +24,8 @@ _COMMANDS = {
     "list": "Show what exists, what can run here, and why not.",
     "info": "Show the machine as membench sees it.",
     "doctor": "Say what would spoil a measurement here, and the fix.",
+    "import": "Turn another tool's results into a results file.",
+    "export": "Turn a results file into another tool's format.",
     "explain": "Explain a flag, a bench or a case.",
 }
 _SIGINT = 2

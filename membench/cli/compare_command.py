@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from membench.analyse.verdict import GATE_CLASSES, PRESETS, Verdict
+from membench.analyse.thresholds import PRESETS, thresholds, to_toml
+from membench.analyse.verdict import GATE_CLASSES, Verdict
 from membench.errors import EXIT_FINDING, EXIT_OK, NothingMatched
 
 if TYPE_CHECKING:  # it needs numpy, and asking for help does not
@@ -29,8 +30,19 @@ def _words(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
 
 
 @click.command(name="compare")
-@click.argument("files", nargs=-1, required=True, metavar="[LABEL=]FILE...")
+@click.argument("files", nargs=-1, metavar="[LABEL=]FILE...")
 @click.option("--ref", "reference", metavar="LABEL", help="What to compare with.  [default: first]")
+@click.option(
+    "--against",
+    metavar="ref:NAME",
+    help="Compare with a reference: membench list --references names them.",
+)
+@click.option(
+    "--by",
+    metavar="KEY",
+    help="Compare within what is given: by machine, driver, backend, ... or a part of the "
+    "case ids, such as stores.",
+)
 @click.option("--select", multiple=True, metavar="GLOB", help="Only these cases; repeatable.")
 @click.option(
     "--status",
@@ -41,10 +53,15 @@ def _words(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
 )
 @click.option(
     "--sort",
-    type=click.Choice(["case", "ratio", "value"]),
+    type=click.Choice(["case", "ratio", "value", "peak"]),
     default="case",
     show_default=True,
-    help="Order within a table; ratio and value: largest first.",
+    help="Order within a table; others than case: largest first.",
+)
+@click.option(
+    "--normalize",
+    type=click.Choice(["peak"]),
+    help="Compare shares of the theoretical peak, not values.",
 )
 @click.option(
     "--fail-on",
@@ -55,11 +72,12 @@ def _words(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
 @click.option("--cross-machine", is_flag=True, help="Let --fail-on compare different machines.")
 @click.option(
     "--preset",
-    type=click.Choice(list(PRESETS)),
+    metavar="|".join((*PRESETS, "FILE")),
     default="default",
     show_default=True,
-    help="How large a difference must be to matter.",
+    help="How large a difference must be to matter; FILE: thresholds in TOML.",
 )
+@click.option("--dump-config", is_flag=True, help="Print the thresholds of --preset as TOML.")
 @click.option(
     "--format",
     "form",
@@ -71,12 +89,16 @@ def _words(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
 def command(
     files: tuple[str, ...],
     reference: str | None,
+    against: str | None,
+    by: str | None,
     select: tuple[str, ...],
     verdicts: tuple[str, ...],
     sort: str,
+    normalize: str | None,
     fail_on: tuple[str, ...],
     cross_machine: bool,
     preset: str,
+    dump_config: bool,
     form: str,
 ) -> int:
     """Compare results files; the first is the reference.
@@ -89,21 +111,39 @@ def command(
     Examples:
       membench compare before.csv after.csv
       membench compare h100=a.csv h200=b.csv --select 'hbm/*' --sort ratio
+      membench compare run.csv --by stores
+      membench compare run.csv --against ref:h100-sxm
       membench compare base.csv new.csv --fail-on worse,missing,failed
 
     Exit codes: 0 done, 1 error or not comparable, 2 usage, 3 --fail-on found
     something, 4 no case in common.
     """  # noqa: D301 - click wants the very character \b to keep the lines below it apart
+    limits = thresholds(preset)
+    if dump_config:
+        click.echo(to_toml(limits), nl=False)
+        return EXIT_OK
     from membench.analyse.compare import compare
-    from membench.analyse.gate import check_gate, found
-    from membench.analyse.sides import make_sides, read_source, split_label
+    from membench.analyse.gate import check_gate
+    from membench.analyse.requests import sides_of
+    from membench.analyse.sources import without_collector
 
-    given = [split_label(argument) for argument in files]
-    sides = make_sides([(label, read_source(path)) for label, path in given], reference or "")
-    comparison = compare(sides, select=select, thresholds=PRESETS[preset])
-    if fail_on and comparison.matched:
-        check_gate(comparison, fail_on, cross_machine=cross_machine)
-    _show(comparison, [Verdict(verdict) for verdict in verdicts], sort, form)
+    with without_collector():
+        sides = sides_of(files, reference=reference or "", against=against or "", by=by or "")
+        comparison = compare(sides, select=select, thresholds=limits, normalize=bool(normalize))
+        if fail_on and comparison.matched:
+            check_gate(comparison, fail_on, cross_machine=cross_machine)
+        _show(comparison, [Verdict(verdict) for verdict in verdicts], sort, form)
+    return _exit_code(comparison, fail_on)
+
+
+def _exit_code(comparison: Comparison, fail_on: Sequence[str]) -> int:
+    """What `--fail-on` makes of the comparison; what was found goes to standard error.
+
+    Raises:
+        NothingMatched: there was nothing to compare.
+    """
+    from membench.analyse.gate import found
+
     if not comparison.matched:
         raise NothingMatched(
             "no case in common that both the reference and another label have a number of",

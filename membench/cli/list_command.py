@@ -10,12 +10,18 @@ from membench.case import PROFILES
 @click.command(name="list")
 @click.option("--profile", type=click.Choice(list(PROFILES)), default="quick", show_default=True)
 @click.option("--select", multiple=True, metavar="GLOB", help="Only these cases; repeatable.")
+@click.option("--references", "of_references", is_flag=True, help="The references instead.")
 @click.option("--json", "as_json", is_flag=True, help="Write JSON to standard output.")
-def command(profile: str, select: tuple[str, ...], as_json: bool) -> None:
+def command(profile: str, select: tuple[str, ...], of_references: bool, as_json: bool) -> None:
     """Show what exists, what can run here, and why not.
 
     Seconds and memory are estimates.  'membench explain BENCH' describes one.
+    --references shows the results of named machines and the published figures
+    that come with membench: 'membench compare FILE --against ref:NAME'.
     """
+    if of_references:
+        _show_references(as_json)
+        return
     from membench.machine import snapshot
     from membench.measure.availability import Site
     from membench.measure.options import RESULTS, RunOptions
@@ -40,3 +46,28 @@ def command(profile: str, select: tuple[str, ...], as_json: bool) -> None:
     from membench.report.plan_screen import print_cases
 
     print_cases(console(), cases)
+
+
+def _show_references(as_json: bool) -> None:
+    from membench.analyse.references import references
+
+    found = references()
+    if as_json:
+        import json
+
+        records = [
+            {
+                "name": one.label,
+                "kind": one.kind,
+                "devices": list(one.devices),
+                "cases": one.cases,
+                "title": one.title,
+            }
+            for one in found
+        ]
+        click.echo(json.dumps(records, indent=2))
+        return
+    from membench.report.console import console
+    from membench.report.reference_screen import print_references
+
+    print_references(console(), found)

@@ -24,8 +24,10 @@ from membench.record.files import output_error, shown, sync_directory, write_all
 from membench.record.plain import dump, load
 from membench.record.plan import Plan
 from membench.record.unit import Unit
+from membench.record.untrusted import parse_json, read_bytes
 
 SCHEMA = "membench.journal/1"
+MAX_BYTES = 512 << 20
 
 _NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS)
 
@@ -180,10 +182,12 @@ def read(path: Path) -> Contents:
     Raises:
         JournalError: one line; for a damaged record with its line number.
     """
+    if not path.exists():
+        raise _unreadable(path, FileNotFoundError())
     try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise _unreadable(path, error) from None
+        data = read_bytes(path, MAX_BYTES)
+    except SchemaError as error:
+        raise JournalError(f"{shown(path)}: {error}", error.hint) from None
     lines = data.split(b"\n")[:-1]
     records: list[dict[str, Any]] = []
     length = 0
@@ -204,7 +208,7 @@ def read(path: Path) -> Contents:
 
 
 def _record(line: bytes) -> dict[str, Any]:
-    record = json.loads(line)
+    record = parse_json(line)
     if not isinstance(record, dict):
         raise ValueError(line)  # noqa: TRY004  # read() treats it like broken JSON
     return record

@@ -125,7 +125,10 @@ def _number(data: Any) -> float:
         return _NOT_FINITE[data]
     if not isinstance(data, int | float) or isinstance(data, bool):
         raise _Mismatch(f"{_shown(data)} is not a number")
-    return float(data)
+    try:
+        return float(data)
+    except OverflowError:
+        raise _Mismatch(f"{_shown(data)} is too large") from None
 
 
 _SCALARS: Mapping[Any, Loader] = {str: _text, bool: _boolean, int: _integer, float: _number}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from types import MappingProxyType
 from typing import Any
@@ -164,6 +164,11 @@ REQUIRED: tuple[str, ...] = (
 """Columns that no row can do without."""
 
 
+def is_median(value: float, values: Sequence[float]) -> bool:
+    """``value`` is the median of ``values``, but for rounding."""
+    return math.isclose(value, statistics.median(values), rel_tol=1e-9)
+
+
 @dataclass(frozen=True)
 class _Rule:
     """What must hold between the columns of a row; ``column`` is the one to blame."""
@@ -197,9 +202,7 @@ _RULES = (
     _Rule(
         "value",
         lambda row: (
-            row.value is None
-            or not row.round_values
-            or math.isclose(row.value, statistics.median(row.round_values), rel_tol=1e-9)
+            row.value is None or not row.round_values or is_median(row.value, row.round_values)
         ),
         "is not the median of the round values",
     ),
@@ -261,13 +264,23 @@ def check(row: Row) -> None:
             raise _refused(f"{row.case} ({row.metric} {row.stat})", rule.column, rule.message)
 
 
+def is_cell(column: str, cell: str) -> bool:
+    """``cell`` is a value that ``column`` may hold; an empty one is where it may be absent."""
+    kind = _KINDS[column]
+    try:
+        value = kind.from_cell(cell)
+    except ValueError:
+        return False
+    return column not in REQUIRED if value == kind.absent else kind.valid(value)
+
+
 def normal(row: Row) -> Row:
     """``row`` as a file holds it: free text cleaned, samples of 7 significant digits."""
     return from_cells(dict(zip(COLUMNS, to_cells(row), strict=True)))
 
 
 def _refused(case: str, column: str, message: str) -> SchemaError:
-    return SchemaError(f"{case or 'a row without a case'}: column '{column}': {message}")
+    return SchemaError(f"{case[:200] or 'a row without a case'}: column '{column}': {message}")
 
 
 READERS: Mapping[str, Callable[[Mapping[str, str]], Row]] = MappingProxyType({SCHEMA: from_cells})

@@ -18,6 +18,7 @@ from membench.record.journal import Note
 from membench.record.paths import sidecar_path
 from membench.record.plain import dump, load
 from membench.record.plan import Plan
+from membench.record.untrusted import MAX_JSON, parse_json, read_bytes
 
 SCHEMA = "membench.run/1"
 
@@ -53,7 +54,7 @@ def write_sidecar(csv: Path, sidecar: Sidecar) -> Path:
         OutputError: ``csv`` cannot be read or the sidecar not be written.
     """
     path = sidecar_path(csv)
-    whole = dump(replace(sidecar, sha256=_digest(csv)))
+    whole = dump(replace(sidecar, sha256=digest(csv)))
     atomic_write(path, json.dumps(whole, indent=1, allow_nan=False).encode("ascii") + b"\n")
     return path
 
@@ -64,13 +65,26 @@ def read_sidecar(csv: Path) -> Sidecar | None:
     Raises:
         SchemaError: there is one, and it cannot be read.
     """
-    path = sidecar_path(csv)
+    data = read_plain(csv)
     try:
-        data = json.loads(path.read_bytes())
-    except FileNotFoundError:
+        return None if data is None else load(Sidecar, data)
+    except SchemaError as error:
+        raise SchemaError(f"{shown(sidecar_path(csv))}: {error}") from None
+
+
+def read_plain(csv: Path) -> dict[str, Any] | None:
+    """The sidecar of ``csv`` as the JSON object that it is, unchecked but for its schema.
+
+    Raises:
+        SchemaError: there is one, and it cannot be read.
+    """
+    path = sidecar_path(csv)
+    if not path.exists():
         return None
-    except OSError as error:
-        raise SchemaError(f"cannot read {shown(path)}: {error.strerror or error}") from None
+    try:
+        data = parse_json(read_bytes(path, MAX_JSON))
+    except SchemaError as error:
+        raise SchemaError(f"{shown(path)}: {error}", error.hint) from None
     except ValueError:
         raise SchemaError(f"{shown(path)} is not JSON") from None
     schema = data.get("schema") if isinstance(data, dict) else None
@@ -80,10 +94,8 @@ def read_sidecar(csv: Path) -> Sidecar | None:
             f"{shown(path)} is not a {SCHEMA}" + (f" but a {schema:.40}" if family else ""),
             "upgrade membench" if family else "",
         )
-    try:
-        return load(Sidecar, data)
-    except SchemaError as error:
-        raise SchemaError(f"{shown(path)}: {error}") from None
+    whole: dict[str, Any] = data
+    return whole
 
 
 def verify_sha256(csv: Path, sidecar: Sidecar) -> bool:
@@ -92,10 +104,15 @@ def verify_sha256(csv: Path, sidecar: Sidecar) -> bool:
     Raises:
         OutputError: ``csv`` cannot be read.
     """
-    return _digest(csv) == sidecar.sha256
+    return digest(csv) == sidecar.sha256
 
 
-def _digest(csv: Path) -> str:
+def digest(csv: Path) -> str:
+    """The SHA-256 of the bytes of ``csv``, in hexadecimal.
+
+    Raises:
+        OutputError: ``csv`` cannot be read.
+    """
     try:
         with csv.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

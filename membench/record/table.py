@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import stat
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
@@ -12,6 +11,14 @@ from membench.errors import SchemaError
 from membench.record.files import atomic_write
 from membench.record.schema import COLUMNS, READERS, REQUIRED, SCHEMA, Row, check, to_cells
 from membench.record.text import one_line
+from membench.record.untrusted import read_bytes
+
+MAX_BYTES = 512 << 20
+"""Of a results file: two thousand runs one after the other."""
+MAX_LINES = 5_000_000
+"""Of a results file: two thousand full runs have a tenth of that."""
+MAX_CELLS = 10_000
+"""Of a line: a hundred times the columns that there are."""
 
 _FAMILY = SCHEMA.partition("/")[0]
 _MARKS = frozenset({"schema", "run_id", "case"})
@@ -44,9 +51,14 @@ def read_rows(path: Path) -> list[Row]:
         SchemaError: one line that names the file, and the line where there is one.
     """
     try:
-        return list(_distinct(_rows(_text(path))))
+        return parse_rows(read_text(path))
     except SchemaError as error:
         raise SchemaError(one_line(f"{path}: {error}"), error.hint) from None
+
+
+def parse_rows(text: str) -> list[Row]:
+    """The rows of ``text``, the content of a results file; see `read_rows`."""
+    return list(_distinct(_rows(text)))
 
 
 def _checked(row: Row) -> Row:
@@ -68,23 +80,21 @@ def _distinct(rows: Iterable[Row]) -> Iterator[Row]:
             )
 
 
-def _text(path: Path) -> str:
-    try:
-        mode = path.stat().st_mode
-        if stat.S_ISDIR(mode):
-            raise SchemaError("a directory, not a results file", "name a file in it")
-        if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode)):
-            raise SchemaError("neither a file nor a pipe")
-        data = path.read_bytes()
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise SchemaError(f"cannot be read: {reason}") from None
+def read_text(path: Path) -> str:
+    """The content of ``path``, which may be a results file.
+
+    Raises:
+        SchemaError: it cannot be read, or is no text.
+    """
+    data = read_bytes(path, MAX_BYTES)
     if b"\0" in data:
         raise SchemaError("binary, not a results file")
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError:
         raise SchemaError("not text, so not a results file") from None
+    if text.count("\n") > MAX_LINES:
+        raise SchemaError(f"more than {MAX_LINES} lines, which no results file has")
     return text.replace("\ufeff", "")  # Excel's mark; in the middle after `cat`
 
 
@@ -108,13 +118,20 @@ def _records(text: str) -> Iterator[tuple[int, list[str]]]:
     """Line number and cells of each record; blank lines are passed over."""
     if csv.field_size_limit() < len(text):
         csv.field_size_limit(len(text))  # 128 KiB by default, less than a cell of samples may be
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    reader = csv.reader(_lines(text), strict=True)
     try:
         for record in reader:
             if record:
                 yield reader.line_num, record
     except csv.Error as error:
         raise SchemaError(f"line {reader.line_num}: not CSV: {error}") from None
+
+
+def _lines(text: str) -> Iterator[str]:
+    for number, line in enumerate(io.StringIO(text, newline=""), start=1):
+        if line.count(",") > MAX_CELLS:
+            raise SchemaError(f"line {number}: {line.count(',')} cells, which no results file has")
+        yield line
 
 
 def _header(record: list[str]) -> list[str]:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from membench.errors import UsageError
+from membench.record.measurement import Measurement
 from membench.record.schema import Row
 from membench.terms import Better, Metric, Stat, Status, Tier
 from membench.units import Scale, common_scale, parse_size
 
+R = TypeVar("R", Row, Measurement)
+
 
 @dataclass(frozen=True)
-class Block:
+class Block(Generic[R]):
     """The ok rows of one (tier, metric).
 
     Attributes:
@@ -25,13 +29,13 @@ class Block:
     better: Better
     scale: Scale
     common: tuple[str, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[R, ...]
     names: tuple[str, ...]
 
 
-def blocks(rows: Iterable[Row]) -> list[Block]:
+def blocks(rows: Iterable[R]) -> list[Block[R]]:
     """The `ok` rows of ``rows``, in the order of the tiers, by bench and then by parameters."""
-    groups: dict[tuple[Tier, Metric], list[Row]] = {}
+    groups: dict[tuple[Tier, Metric], list[R]] = {}
     benches: dict[str, int] = {}
     for row in rows:
         if row.status is Status.OK:
@@ -67,24 +71,24 @@ def split(case: str) -> tuple[str, tuple[str, ...]]:
     )
 
 
-def _common(rows: Sequence[Row]) -> tuple[str, ...]:
+def _common(rows: Sequence[Row] | Sequence[Measurement]) -> tuple[str, ...]:
     if len(rows) < 2:
         return ()
     first, *others = [split(row.case)[1] for row in rows]
     return tuple(part for part in first if all(part in other for other in others))
 
 
-def full_name(row: Row) -> str:
+def full_name(row: Row | Measurement) -> str:
     """The case id of ``row``, with its statistic where that is not the median."""
     return _with_stat(row, row.case)
 
 
-def _name(row: Row, common: tuple[str, ...]) -> str:
+def _name(row: Row | Measurement, common: tuple[str, ...]) -> str:
     bench, params = split(row.case)
     return _with_stat(row, "/".join([bench, *(part for part in params if part not in common)]))
 
 
-def _with_stat(row: Row, name: str) -> str:
+def _with_stat(row: Row | Measurement, name: str) -> str:
     return name if row.stat is Stat.MEDIAN else f"{name} {row.stat}"
 
 

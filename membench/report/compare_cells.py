@@ -24,13 +24,14 @@ GLYPH: Mapping[Verdict, str] = MappingProxyType(
 
 
 def value_parts(figure: Figure | None, scale: Scale) -> tuple[str, str, str]:
-    """Value, half range and share of peak; empty where unknown."""
+    """Value, half range (or who says so) and share of peak; empty where unknown."""
     if figure is None:
         return "-", "", ""
     half, share = figure.half_range, figure.peak_share
+    origin = "cited" if figure.cited else "import" if figure.imported else ""
     return (
         scale.format(figure.value),
-        "" if half is None else f"+-{half:.1%}",
+        origin if half is None else f"+-{half:.1%}",
         "" if share is None else f"{share:.0%}",
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from operator import attrgetter
 
 from membench.analyse.compare import Comparison, Line
 from membench.analyse.figure import Figure
@@ -26,7 +27,12 @@ class Footnotes:
 
     def numbers(self, line: Line) -> str:
         """The numbers of the remarks on ``line``: ``1 3``."""
-        remarks = [*self._flags(line), *self._findings(line), *_differences(line)]
+        remarks = [
+            *self._flags(line),
+            *self._sources(line),
+            *self._findings(line),
+            *_differences(line),
+        ]
         numbers = {self.texts.setdefault(text, len(self.texts) + 1) for text in remarks}
         return " ".join(map(str, sorted(numbers)))
 
@@ -35,6 +41,14 @@ class Footnotes:
             for label, entry in zip(self._labels, line.entries, strict=True):
                 if entry.figure and code in entry.figure.flags and code not in self.of_all:
                     yield f"{code} in {label}: {flag.meaning}"
+
+    def _sources(self, line: Line) -> Iterator[str]:
+        """Where a number comes from that no run of membench made."""
+        for label, entry in zip(self._labels, line.entries, strict=True):
+            figure = entry.figure
+            for row in figure.rows if figure and (figure.cited or figure.imported) else ():
+                words = (row.detail.get(key, "") for key in ("source", "note"))
+                yield ": ".join((label, row.backend, *filter(None, words)))
 
     def _findings(self, line: Line) -> Iterator[str]:
         for label, entry in zip(self._labels, line.entries, strict=True):
@@ -68,11 +82,14 @@ def _differences(line: Line) -> Iterator[str]:
 
 
 def _tiers(figure: Figure | None) -> str:
-    return _joined(str(row.tier) for row in figure.rows) if figure else ""
+    return _joined(set(map(attrgetter("tier"), figure.rows))) if figure else ""
 
 
 def _engines(figure: Figure | None) -> str:
-    return _joined(row.detail.get("engine", "") for row in figure.rows) if figure else ""
+    if figure is None:
+        return ""
+    distinct = {row.detail_cell: row for row in figure.rows}
+    return _joined(row.detail.get("engine", "") for row in distinct.values())
 
 
 def _joined(values: Iterable[str]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from membench.analyse.absences import Absence
 from membench.analyse.compare import Comparison, Line
@@ -13,6 +13,8 @@ from membench.analyse.verdict import Verdict
 from membench.report.compare_footnotes import flags_of_all
 from membench.terms import FLAGS, Metric, Status, Tier
 
+_NAMES_SHOWN = 4
+
 
 def side_text(side: Side) -> str:
     """``5 rounds, 42 cases: a.csv``; what it ran on stands among the facts."""
@@ -21,17 +23,21 @@ def side_text(side: Side) -> str:
     span = "..".join(str(count) for count in dict.fromkeys((*rounds[:1], *rounds[-1:]))) or "0"
     runs = f"{len(side.runs)} runs of " if len(side.runs) > 1 else ""
     cases = plural(len({row.case for row in ok}), "case")
-    files = ", ".join(source.name for source in side.sources)
+    files = _some([source.name for source in side.sources])
     return f"{runs}{span} {'round' if span == '1' else 'rounds'}, {cases}: {files}"
+
+
+def _some(names: Sequence[str]) -> str:
+    """``names`` with commas between them; of many, the first ones and how many more there are."""
+    more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
+    return ", ".join(names[:_NAMES_SHOWN]) + more
 
 
 def fact_lines(comparison: Comparison) -> list[tuple[str, str]]:
     """What differs, what is the same, and what is not known of every side, as (heading, text)."""
     facts = comparison.facts
     differing = [
-        f"{fact.name}: {' | '.join(value or '?' for value in fact.values)}"
-        for fact in facts
-        if fact.differs
+        f"{fact.name}: {' | '.join(map(_value, fact.values))}" for fact in facts if fact.differs
     ]
     alike = [fact for fact in facts if fact.same]
     same = [f"{fact.name} {fact.values[0]}" for fact in alike if not _package(fact)]
@@ -42,6 +48,10 @@ def fact_lines(comparison: Comparison) -> list[tuple[str, str]]:
     made = [("differs", text) for text in differing or ["nothing that is known"]]
     made += [("same", ", ".join(same))] if same else []
     return made + ([("known of some only", ", ".join(unknown))] if unknown else [])
+
+
+def _value(value: str) -> str:
+    return _some(value.split(", ")) or "?"
 
 
 def _package(fact: Fact) -> bool:

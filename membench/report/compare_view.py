@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from membench.analyse.compare import Comparison, Line, Mean
 from membench.analyse.verdict import Verdict
+from membench.record.measurement import Measurement
 from membench.report.blocks import Block, blocks
 from membench.terms import Stat
 from membench.units import Scale, common_scale
@@ -23,7 +24,7 @@ class CompareBlock:
         means: of all matched lines of the block, shown or not.
     """
 
-    block: Block
+    block: Block[Measurement]
     scale: Scale
     lines: tuple[Line, ...]
     names: tuple[str, ...]
@@ -53,16 +54,23 @@ def _by_ratio(line: Line) -> float:
     return -next((one.ratio for one in line.findings if one.ratio is not None), 0.0)
 
 
+def _by_peak(line: Line) -> float:
+    figure = line.entries[0].figure
+    return -(figure.peak_share or 0.0) if figure is not None else 0.0
+
+
 def _by_value(line: Line) -> float:
     reference = line.entries[0].figure
     return -reference.value if reference is not None else 0.0
 
 
+_PEAK = Scale(0.01, "% of peak")
+
 SORTS: Mapping[str, Callable[[Line], float] | None] = MappingProxyType(
-    {"case": None, "ratio": _by_ratio, "value": _by_value}
+    {"case": None, "ratio": _by_ratio, "value": _by_value, "peak": _by_peak}
 )
-"""How the lines of a block may be ordered: by case as the tables of a run are, or largest first
-by the ratio of the first label after the reference, or by the reference's value."""
+"""How the lines of a block may be ordered: by case as the tables of a run are, or largest first by
+the ratio of the first label after the reference, the reference's value, or its share of peak."""
 
 
 def arrange(
@@ -85,7 +93,7 @@ def arrange(
             made.append(
                 CompareBlock(
                     block=block,
-                    scale=common_scale(block.metric, values),
+                    scale=_PEAK if comparison.normalized else common_scale(block.metric, values),
                     lines=tuple(line for line, _ in shown),
                     names=tuple(name for _, name in shown),
                     means=tuple(

@@ -56,7 +56,7 @@ def print_headline(console: Console, rows: Sequence[Row]) -> None:
     console.print(table)
 
 
-def _block(block: Block, shared: frozenset[str], *, full_ids: bool) -> RenderableType:
+def _block(block: Block[Row], shared: frozenset[str], *, full_ids: bool) -> RenderableType:
     title = Text.assemble(
         (f"{block.tier} {block.metric}", "bold"),
         f", {block.scale.unit} ({block.better} is better)",
@@ -79,7 +79,9 @@ def _block(block: Block, shared: frozenset[str], *, full_ids: bool) -> Renderabl
     return Padding(table, (1, 0, 0, 0))
 
 
-def _fill_by_row(table: Table, block: Block, shared: frozenset[str], *, full_ids: bool) -> None:
+def _fill_by_row(
+    table: Table, block: Block[Row], shared: frozenset[str], *, full_ids: bool
+) -> None:
     """One row a line, with the noise between its rounds."""
     for heading in ("value", "spread", "range"):
         table.add_column(heading, justify="right", no_wrap=True)
@@ -96,7 +98,9 @@ def _fill_by_row(table: Table, block: Block, shared: frozenset[str], *, full_ids
         )
 
 
-def _fill_by_stat(table: Table, block: Block, shared: frozenset[str], *, full_ids: bool) -> None:
+def _fill_by_stat(
+    table: Table, block: Block[Row], shared: frozenset[str], *, full_ids: bool
+) -> None:
     """One case a line, its statistics side by side: a latency and its tail."""
     stats = [stat for stat in Stat if any(row.stat is stat for row in block.rows)]
     for stat in stats:

@@ -14,8 +14,10 @@ from compare_rows import CASE, around, of_run, row, run_cli, write
 from rich.console import Console
 
 from membench.analyse.compare import Comparison, compare
-from membench.analyse.sides import make_sides, read_source
-from membench.analyse.verdict import PRESETS, Reason, Verdict
+from membench.analyse.sides import make_sides
+from membench.analyse.sources import read_source
+from membench.analyse.thresholds import PRESETS
+from membench.analyse.verdict import Reason, Verdict
 from membench.cli.compare_command import command
 from membench.report.compare_cells import GLYPH
 from membench.report.compare_github import LIMIT, fitting
@@ -431,7 +433,7 @@ def test_a_sidecar_of_another_run_is_not_believed(
     old.with_suffix(".json").write_text('{"schema": "membench.run/1", "plan": 1}')
     code, out, _ = run_cli(capsys, old, new)
     assert code == 0
-    assert "old.json: " in out
+    assert "old.json is of another run, and not used" in out
 
 
 def test_a_label_of_two_files_of_different_cases_still_has_one_run_a_row(
@@ -451,9 +453,13 @@ def test_the_document_names_all_reasons_verdicts_and_thresholds() -> None:
     (reasons,) = re.findall(r"^\| `reason` \| `why` \| (.*) \|$", text, re.MULTILINE)
     assert reasons.split() == [f"`{reason}`" for reason in Reason]
     for name, one in PRESETS.items():
-        limits = (one.throughput, one.latency, one.ssd)
+        limits = (
+            one.of(Tier.DDR, Metric.BANDWIDTH),
+            one.of(Tier.DDR, Metric.LATENCY),
+            one.of(Tier.SSD, Metric.LATENCY),
+        )
         assert f"| {name} | {' | '.join(f'{limit:.0%}'[:-1] + ' %' for limit in limits)} |" in text
-        assert one.energy == one.latency
+        assert one.of(Tier.DDR, Metric.ENERGY) == one.of(Tier.DDR, Metric.LATENCY)
     assert all(f"`{GLYPH[verdict]} {verdict}`" in text for verdict in Verdict)
 
 

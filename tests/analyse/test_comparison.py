@@ -17,20 +17,23 @@ from membench.analyse.facts import Fact
 from membench.analyse.figure import Basis
 from membench.analyse.finding import Finding
 from membench.analyse.gate import check_gate, found
-from membench.analyse.sides import Source, make_sides
+from membench.analyse.sides import make_sides
+from membench.analyse.sources import Source
 from membench.analyse.statistics import median
-from membench.analyse.verdict import PRESETS, Reason, Verdict
+from membench.analyse.thresholds import PRESETS
+from membench.analyse.verdict import Reason, Verdict
 from membench.errors import MembenchError, NothingMatched
+from membench.record.measurement import of_row
 from membench.record.schema import Row
 from membench.terms import BETTER, Better, BytesConvention, Metric, Stat, Status, Tier
 
-POSITIVE = st.floats(min_value=0, exclude_min=True, allow_infinity=False)
+POSITIVE = st.floats(1e-300, 1e300)  # whose median a file can hold
 
 
 def comparison(*sides: list[Row], **options: Any) -> Comparison:
     """``sides`` labelled a, b, ..., each a run of its own unless its rows say otherwise."""
     named = [
-        (label, Source(Path(f"{label}.csv"), tuple(rows)))
+        (label, Source(Path(f"{label}.csv"), tuple(map(of_row, rows))))
         for label, rows in zip("abcdef", sides, strict=False)
     ]
     return compare(make_sides(named), **options)

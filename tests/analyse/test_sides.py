@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from compare_rows import around, of_run, row, write
 
-from membench.analyse.sides import make_sides, read_source, split_label
+from membench.analyse.sides import make_sides, split_label
+from membench.analyse.sources import read_source
 from membench.errors import SchemaError, UsageError
 
 

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from membench.analyse.verdict import PRESETS, Reason, Verdict, judge
+from membench.analyse.thresholds import PRESETS
+from membench.analyse.verdict import Reason, Verdict, judge
 from membench.terms import BETTER, Better, Metric, Tier
 
 SHIFT = st.floats(-1, 1)

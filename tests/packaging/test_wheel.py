@@ -23,10 +23,16 @@ DATA = (
     "thesis/claims.toml",
 )
 SOURCES = sorted(path.name for path in (ROOT / "kernels").iterdir())
+REFERENCES = ROOT / "results" / "reference"
 ASK = """
 import json, membench, membench.kernel_files as files
 print(json.dumps([membench.__file__, str(files.kernel_root()), files.kernel_names(),
                   [files.read_kernel(name) for name in files.kernel_names()]]))
+"""
+ASK_FOR_REFERENCES = """
+import json, membench.analyse.references as found, membench.reference_files as files
+print(json.dumps([str(files.reference_root()),
+                  [[one.name, one.cases] for one in found.references()]]))
 """
 
 
@@ -108,6 +114,24 @@ def test_wheel_holds_the_package_the_kernels_and_nothing_else(wheel: Path) -> No
     assert f"{about}/licenses/LICENSE" in names
     assert not [name for name in names if "__pycache__" in name]
     assert wheel.name.endswith("-py3-none-any.whl")
+
+
+def test_references_are_found_in_wheel_editable_install_and_bare_checkout(
+    wheel: Path, from_wheel: Path, from_checkout: Path, without_membench: Path, tmp_path: Path
+) -> None:
+    folders = {path.name for path in REFERENCES.iterdir()}
+    files = {path.relative_to(REFERENCES) for path in REFERENCES.glob("*/*")}
+    names = set(zipfile.ZipFile(wheel).namelist())
+    assert {f"membench/reference/{path}" for path in files} <= names
+    answers = [
+        json.loads(run(from_wheel, "-I", "-c", ASK_FOR_REFERENCES, cwd=tmp_path)),
+        json.loads(run(from_checkout, "-I", "-c", ASK_FOR_REFERENCES, cwd=tmp_path)),
+        json.loads(run(without_membench, "-c", ASK_FOR_REFERENCES, cwd=ROOT)),
+    ]
+    assert answers[0][0] != str(REFERENCES)
+    assert [root for root, _ in answers[1:]] == [str(REFERENCES)] * 2
+    for _, found in answers:
+        assert {name for name, cases in found if cases} == folders
 
 
 def test_wheel_finds_its_own_kernels(from_wheel: Path, tmp_path: Path) -> None:

@@ -87,7 +87,7 @@ def test_a_broken_sidecar_is_refused_in_one_line(csv: Path, text: str, message: 
 
 def test_a_sidecar_that_cannot_be_read(csv: Path) -> None:
     sidecar_path(csv).mkdir()
-    with pytest.raises(SchemaError, match="Is a directory"):
+    with pytest.raises(SchemaError, match="a directory, not a file"):
         read_sidecar(csv)
 
 

@@ -37,11 +37,11 @@ def section(runs: Sequence[Run]) -> Section:
     )
 
 
-def _caption(block: Block) -> str:
+def _caption(block: Block[Row]) -> str:
     return f"{capital(METRICS[block.metric])}, {block.scale.unit} ({block.better} is better)"
 
 
-def _alone(block: Block) -> Table:
+def _alone(block: Block[Row]) -> Table:
     peaks = any(row.peak for row in block.rows)
     columns = [Column("case")]
     columns += [Column(title, numeric=True) for title in ("value", "spread", "range", "rounds")]
@@ -63,7 +63,7 @@ def _alone(block: Block) -> Table:
     return Table(_caption(block), tuple(columns), tuple(rows))
 
 
-def _beside(block: Block, runs: Sequence[Run], label: dict[int, str]) -> Table:
+def _beside(block: Block[Row], runs: Sequence[Run], label: dict[int, str]) -> Table:
     columns = [Column("case")]
     for run in runs:
         columns += [Column(run.label, numeric=True), Column("spread", numeric=True)]

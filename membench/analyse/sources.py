@@ -1,0 +1,97 @@
+"""The files of a comparison, and what stands beside them."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from membench.analyse.facts import sidecar_facts
+from membench.errors import MembenchError, SchemaError
+from membench.record.measurement import Measurement, read_measurements
+from membench.record.paths import sidecar_path
+from membench.record.sidecar import digest, read_plain
+from membench.record.text import ascii_line
+
+
+@dataclass(frozen=True)
+class Source:
+    """A results file.
+
+    Attributes:
+        facts: what its sidecar says of the machine and the run, empty without one.
+        problem: one line on a sidecar that cannot be trusted, empty where all is well.
+    """
+
+    path: Path
+    rows: tuple[Measurement, ...]
+    facts: dict[str, str] = field(default_factory=dict)
+    problem: str = ""
+
+    @cached_property
+    def runs(self) -> tuple[str, ...]:
+        """The ids of its runs, in the order of the rows."""
+        return tuple(dict.fromkeys(row.run_id for row in self.rows))
+
+    @property
+    def name(self) -> str:
+        """The path as ASCII on one line."""
+        return ascii_line(str(self.path))
+
+
+def read_sources(paths: Iterable[Path]) -> list[Source]:
+    """The results files ``paths``, in their order; see `read_source`.
+
+    Raises:
+        SchemaError: one of them cannot be read.
+    """
+    with without_collector():
+        return [read_source(path) for path in paths]
+
+
+def read_source(path: Path) -> Source:
+    """The results file ``path`` and what stands beside it.
+
+    A sidecar that is broken, or of another run, is a problem, never an error:
+    the CSV is enough to compare.
+
+    Raises:
+        SchemaError: the results file cannot be read.
+    """
+    rows = tuple(read_measurements(path))
+    if not rows:
+        raise SchemaError(f"{path}: there are no rows in it")
+    facts: dict[str, str] = {}
+    problem = ""
+    try:
+        sidecar = read_plain(path)
+        if sidecar is not None and _run(sidecar) not in {row.run_id for row in rows}:
+            problem = f"{sidecar_path(path)} is of another run, and not used"
+        elif sidecar is not None:
+            facts = sidecar_facts(sidecar)
+            if digest(path) != sidecar.get("sha256"):
+                problem = f"{path} is not as its run wrote it"
+    except MembenchError as error:
+        problem = f"{error}; not used"
+    return Source(path, rows, facts, ascii_line(problem))
+
+
+def _run(sidecar: Mapping[str, Any]) -> str:
+    plan = sidecar.get("plan")
+    return str(plan.get("run_id")) if isinstance(plan, Mapping) else ""
+
+
+@contextmanager
+def without_collector() -> Iterator[None]:
+    """Rows are tuples of text and numbers: looking for cycles in a million of them finds none."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

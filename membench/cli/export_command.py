@@ -1,0 +1,56 @@
+"""`membench export`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from membench.errors import EXIT_OK, NothingMatched, UsageError
+
+
+@click.command(name="export")
+@click.argument("form", metavar="FORMAT")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "output",
+    type=click.Path(path_type=Path),
+    help="Where to; of several files what their names begin with.  [default: standard output]",
+)
+def command(form: str, file: Path, output: Path | None) -> int:
+    """Turn a results file into another tool's format.
+
+    \b
+    Formats:
+      github-action-benchmark  two files: OUTPUT.bigger.json, OUTPUT.smaller.json
+      bencher                  Bencher Metric Format
+      pytest-benchmark         JSON for pytest-benchmark compare
+      samples                  CSV, one sample a line
+
+    Skipped and failed rows have no place in these formats; how many were left
+    out is said on standard error.
+    """  # noqa: D301 - click wants the very character \b to keep the lines below it apart
+    from membench.record.files import atomic_write
+    from membench.record.formats import exporter
+    from membench.record.formats.outgoing import measured
+    from membench.record.table import read_rows
+
+    write = exporter(form)
+    rows = read_rows(file)
+    there = len(list(measured(rows)))
+    if not there:
+        raise NothingMatched(f"{file}: no row has a number", "nothing can be exported")
+    texts = write(rows)
+    if output is None and len(texts) > 1:
+        raise UsageError(f"{form} is {len(texts)} files", "name what they begin with: -o bench")
+    for ending, text in texts.items():
+        if output is None:
+            click.echo(text, nl=False)
+        else:
+            path = output.with_name(output.name + ending)
+            atomic_write(path, text.encode("ascii"))
+            click.echo(str(path))
+    if len(rows) > there:
+        click.echo(f"{len(rows) - there} rows without a number were left out", err=True)
+    return EXIT_OK

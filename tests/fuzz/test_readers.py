@@ -1,0 +1,314 @@
+"""Every reader against files that are broken, huge or hostile.
+
+Whatever a file holds, a reader returns what stands in it or raises one line
+that a person can act on.  By default each is given a fixed, seeded share of
+mutilated files; `MEMBENCH_FUZZ=60 pytest tests/fuzz` tries new ones for 60
+seconds a reader and prints the seed of whatever it finds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from membench.analyse.sources import read_source
+from membench.analyse.thresholds import PRESETS, thresholds, to_toml
+from membench.errors import MembenchError
+from membench.record import journal
+from membench.record.formats import importer
+from membench.record.formats.intake import origin_of
+from membench.record.schema import COLUMNS, to_cells
+from membench.record.sidecar import read_sidecar
+from membench.record.table import read_rows
+from membench.record.untrusted import MAX_JSON, read_bytes
+
+ROOT = Path(__file__).parents[2]
+DATA = ROOT / "tests" / "record" / "formats" / "data"
+REFERENCE = next((ROOT / "results" / "reference").glob("epyc-*/*.csv"))
+SECONDS = float(os.environ.get("MEMBENCH_FUZZ", "0"))
+SHARE = 120  # mutilations of each reader without MEMBENCH_FUZZ
+
+SNIPPETS = [
+    b"\0",
+    b"\xff\xfe",
+    b"\xed\xa0\x80",  # a surrogate
+    b"\xef\xbb\xbf",
+    b"\x1b[31m",
+    b"\r",
+    b"\n",
+    b"\r\n\r\n",
+    b'"',
+    b'""',
+    b",",
+    b"," * 3000,
+    b";" * 3000,
+    b"|" * 3000,
+    b"=cmd|' /C calc'!A0",
+    b"'=1+1",
+    b"nan",
+    b"-inf",
+    b"1e999",
+    b"9" * 5000,
+    b"-0",
+    b"0x10",
+    b"null",
+    b"true",
+    b"[]",
+    b"{}",
+    b"[" * 5000,
+    b'{"a":' * 5000,
+    b"\\ud800",
+    b"NaN",
+    b"Infinity",
+    "\u202e\u0661\u00b2".encode(),
+    b"membench.results/2",
+    b"membench.results/1",
+    b"schema",
+]
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A reader, a good file for it, and the name that the file must have."""
+
+    read: Callable[[Path], object]
+    good: Callable[[], bytes]
+    name: str = "r.csv"
+    target: str = ""  # what is mutilated, where that is another file than what is read
+
+
+def imported(tool: str) -> Callable[[Path], object]:
+    def read(path: Path) -> object:
+        data = read_bytes(path, MAX_JSON)
+        return importer(tool)(data, origin_of(tool, path, data, {"tier": "ddr"}))
+
+    return read
+
+
+def of(name: str) -> Callable[[], bytes]:
+    return (DATA / name).read_bytes
+
+
+@cache
+def short_csv() -> bytes:
+    """The first rows of a real file, with three samples a round."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for row in read_rows(REFERENCE)[:4]:
+        samples = tuple(one[:3] for one in row.samples)
+        writer.writerow(to_cells(replace(row, samples=samples)))
+    return text.getvalue().encode()
+
+
+def short_sidecar() -> bytes:
+    content = json.loads(REFERENCE.with_suffix(".json").read_bytes())
+    content["plan"]["cases"] = content["plan"]["cases"][:2]
+    content["order"], content["notes"] = content["order"][:1], content["notes"][:1]
+    return json.dumps(content).encode()
+
+
+def some_journal() -> bytes:
+    content = json.loads(short_sidecar())
+    case = content["plan"]["cases"][0]["id"]
+    head = {"schema": journal.SCHEMA, "plan": content["plan"], "machine": content["machine"]}
+    reading = {"metric": "bandwidth", "stat": "median", "value": 1.5, "n": 2, "samples": [1.0, 2.0]}
+    unit = {"round": 1, "case": case, "status": "ok", "started": "", "readings": [reading]}
+    lines = (head, {"note": {"kind": "round", "data": {}}}, {"unit": unit})
+    return b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+
+
+def preset() -> bytes:
+    return to_toml(PRESETS["default"]).encode()
+
+
+def cited() -> bytes:
+    return (ROOT / "results" / "reference" / "h100-sxm" / "figures.toml").read_bytes()
+
+
+READERS = {
+    "csv": Reader(read_rows, short_csv),
+    "compare": Reader(read_source, short_csv),
+    "sidecar": Reader(read_sidecar, short_sidecar, target="r.json"),
+    "facts": Reader(read_source, short_sidecar, target="r.json"),
+    "journal": Reader(journal.read, some_journal),
+    "thresholds": Reader(lambda path: thresholds(str(path)), preset),
+    "nvbandwidth": Reader(imported("nvbandwidth"), of("nvbandwidth.json")),
+    "babelstream": Reader(imported("babelstream"), of("babelstream.csv")),
+    "fio": Reader(imported("fio"), of("fio.json")),
+    "nvbench": Reader(imported("nvbench"), of("nvbench.json")),
+    "pytest-benchmark": Reader(imported("pytest-benchmark"), of("pytest_benchmark.json")),
+    "cited": Reader(imported("cited"), cited),
+}
+
+
+def mutilated(good: bytes, rng: random.Random) -> bytes:
+    """``good`` cut, doubled, shuffled, or with something hostile in it."""
+    data = bytearray(good)
+    for _ in range(rng.randrange(1, 4)):
+        start = rng.randrange(len(data) + 1)
+        end = min(len(data), start + rng.randrange(60))
+        kind = rng.randrange(6)
+        if kind == 0:
+            del data[start:]
+        elif kind == 1:
+            del data[start:end]
+        elif kind == 2:
+            data[start:end] = data[start:end] * rng.randrange(2, 5)
+        elif kind == 3 and start < len(data):
+            data[start] = rng.randrange(256)
+        else:
+            data[start:end] = rng.choice(SNIPPETS)
+    return bytes(data)
+
+
+def typed_differently(good: bytes, rng: random.Random) -> bytes:
+    """``good`` JSON with one value of another type: what no cut ever makes."""
+    content = json.loads(good[good.index(b"{") :].partition(b"\n{")[0])
+    place = content
+    while True:
+        keys = list(place) if isinstance(place, dict) else list(range(len(place)))
+        if not keys:
+            break
+        key = rng.choice(keys)
+        if isinstance(place[key], dict | list) and place[key] and rng.random() < 0.85:
+            place = place[key]
+            continue
+        odd: list[object] = [
+            None,
+            True,
+            -1,
+            0,
+            1e308,
+            10**400,
+            "",
+            "x",
+            "N/A",
+            "\ud800",
+            [],
+            {},
+            [[]],
+            {"a": 1},
+        ]
+        place[key] = rng.choice(odd)
+        break
+    return json.dumps(content).encode()
+
+
+def attempts(reader: Reader) -> Iterator[tuple[int, bytes]]:
+    """Seeds and files: a fixed share, or as many as there is time for."""
+    good = reader.good()
+    seed = 0 if not SECONDS else time.time_ns() % 10**9
+    end = time.monotonic() + SECONDS
+    count = 0
+    while count < SHARE or time.monotonic() < end:
+        rng = random.Random(seed)
+        as_json = good.lstrip()[:1] == b"{" and b"\n{" not in good and rng.random() < 0.5
+        yield seed, typed_differently(good, rng) if as_json else mutilated(good, rng)
+        seed += 1
+        count += 1
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_a_reader_returns_or_says_in_one_line_why_not(name: str, tmp_path: Path) -> None:
+    reader = READERS[name]
+    path = tmp_path / reader.name
+    path.write_bytes(reader.good() if not reader.target else short_csv())
+    target = tmp_path / (reader.target or reader.name)
+    target.write_bytes(reader.good())
+    reader.read(path)  # the file that all others are made of is a good one
+    for seed, data in attempts(reader):
+        target.write_bytes(data)
+        try:
+            reader.read(path)
+        except MembenchError as error:
+            for text in (str(error), error.hint):
+                assert "\n" not in text, f"seed {seed}"
+                assert len(text) < 2000, f"seed {seed}"
+        except BaseException as error:
+            error.add_note(f"reader {name}, seed {seed}: {data[:200]!r}")
+            raise
+
+
+LARGE = 100_000_000 if SECONDS else 6_000_000
+HEAVY = {
+    "a million columns": ("compare", b"schema," + b"c," * 1_000_000 + b"x\n"),
+    "a million cells": ("compare", short_csv() + b"," * 1_000_000 + b"\n"),
+    "commas": ("compare", short_csv() + b"," * LARGE),
+    "one cell": ("compare", short_csv() + b"1" * LARGE),
+    "quotes": ("compare", short_csv() + b'"' * LARGE),
+    "newlines": ("compare", short_csv() + b"\n" * LARGE),
+    "40 MB of brackets": ("import", b'{"nvbandwidth":' + b"[" * 40_000_000),
+    "empty lists": ("import", b'{"nvbandwidth":[' + b"[]," * (LARGE // 10) + b"[]]}"),
+    "a million deep": ("import", b"[" * 1_000_000),
+}
+
+
+@pytest.mark.parametrize("what", HEAVY)
+def test_a_huge_file_costs_bounded_memory_and_time_and_gets_one_line(
+    what: str, tmp_path: Path
+) -> None:
+    command, data = HEAVY[what]
+    (tmp_path / "huge").write_bytes(data)
+    done = command_line(command, tmp_path)
+    assert done.returncode == 1, done.stderr[:500]
+    assert done.stderr.startswith("Error: ")
+    assert len(done.stderr.splitlines()) <= 2
+    assert len(done.stderr) < 1000
+
+
+def command_line(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """``compare huge huge`` or ``import nvbandwidth huge`` with 2 GiB of memory and a minute."""
+    arguments = (
+        ["compare", "huge", "huge"]
+        if command == "compare"
+        else ["import", "nvbandwidth", "huge", "-o", "o.csv"]
+    )
+    code = (
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30));"
+        "from membench.cli import main; main(sys.argv[1:])"
+    )
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_an_endless_pipe_is_given_up(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "huge")
+    pipe = os.open(tmp_path / "huge", os.O_RDWR)
+    with subprocess.Popen(["yes"], stdout=pipe) as endless:
+        try:
+            done = command_line("import", tmp_path)
+        finally:
+            endless.kill()
+            os.close(pipe)
+    assert done.returncode == 1
+    assert "larger than 32" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["/dev/zero", "/dev/null", ".", "nowhere", "/proc/self/mem"])
+def test_what_is_no_file_is_said_to_be_none(name: str, tmp_path: Path) -> None:
+    with contextlib.chdir(tmp_path):
+        for reader in READERS.values():
+            read = read_rows if reader.target else reader.read
+            with pytest.raises(MembenchError):
+                read(Path(name))
