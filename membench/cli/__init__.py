@@ -21,6 +21,7 @@ _COMMANDS = {
     "run": "Measure this machine and write a results file.",
     "compare": "Hold results against each other: better, worse, same or unclear.",
     "report": "Turn results files into an HTML or Markdown report.",
+    "fleet": "Measure many hosts on a Dask cluster, and say which are slow.",
     "list": "Show what exists, what can run here, and why not.",
     "info": "Show the machine as membench sees it.",
     "doctor": "Say what would spoil a measurement here, and the fix.",
