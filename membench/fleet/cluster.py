@@ -28,7 +28,7 @@ def connected(scheduler: str) -> Iterator[Client]:
     """
     try:
         client = Client(scheduler, timeout=_CONNECT_SECONDS, set_as_default=False)
-    except (OSError, ValueError, TypeError) as error:  # TypeError: TLS that is not configured
+    except Exception as error:  # of many kinds: no answer, a bad address, TLS, timeouts
         raise MembenchError(
             f"no Dask scheduler can be reached at {one_line(scheduler)}: {_first_line(error)}",
             "start one with: dask scheduler --no-dashboard",
@@ -42,7 +42,10 @@ def connected(scheduler: str) -> Iterator[Client]:
 @contextmanager
 def local(workers: int) -> Iterator[Client]:
     """A client of a cluster of ``workers`` processes on this machine, without a dashboard."""
-    no_pages = {"distributed.scheduler.http.routes": [], "distributed.worker.http.routes": []}
+    no_pages: dict[str, list[str]] = {
+        "distributed.scheduler.http.routes": [],
+        "distributed.worker.http.routes": [],
+    }
     with (
         dask.config.set(no_pages),
         LocalCluster(

@@ -109,3 +109,16 @@ def _check(path: Path) -> None:
             f"{name} exists and is no report of membench",
             "nothing is overwritten: choose another -o",
         )
+
+
+def write_page(document: Document, output: Path) -> Path:
+    """Write ``document`` as an HTML page to ``output``, in the place of nothing but such a page.
+
+    Raises:
+        OutputError: a file of somebody else is in the way, or it cannot be written.
+    """
+    from membench.report import html
+
+    _check(output)
+    atomic_write(output, html.render(document).encode())
+    return output
