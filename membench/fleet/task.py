@@ -196,7 +196,13 @@ def _run(csv: Path, arguments: tuple[str, ...], task: _Task) -> tuple[int, str]:
         watch.join()
         errors.seek(0)
         said = errors.read(1 << 20).decode("utf-8", "replace")
-    return process.returncode, ascii_line(said.strip())[-_ERRORS:]
+    return process.returncode, _reason(said)
+
+
+def _reason(said: str) -> str:
+    """The error in what membench ``said``; without one, the end of it."""
+    errors = [line for line in said.splitlines() if line.startswith("Error: ")]
+    return ascii_line(errors[-1])[:_ERRORS] if errors else ascii_line(said.strip())[-_ERRORS:]
 
 
 def _call_off(process: subprocess.Popen[str], task: _Task) -> None:

@@ -62,7 +62,8 @@ class FleetTable(FleetLines):
         """Draw the table."""
         self._hosts[host.name] = host
         height = max(1, self.console.height - _SPARE_LINES)
-        self._live.update(host_table(tuple(self._hosts.values()), height), refresh=True)
+        table = host_table(tuple(self._hosts.values()), height, self.console.width)
+        self._live.update(table, refresh=True)
 
     def close(self) -> None:
         """Take the table away."""
@@ -74,15 +75,22 @@ def fleet_watcher() -> FleetLines:
     return FleetTable() if is_terminal() else FleetLines()
 
 
-def host_table(hosts: tuple[Host, ...], height: int) -> Table:
-    """The first ``height`` of ``hosts``, and how many there are of each state."""
+def host_table(hosts: tuple[Host, ...], height: int, width: int) -> Table:
+    """The first ``height`` of ``hosts`` in ``width`` columns, and how many there are of each state.
+
+    What a host says is cut to what names and states leave: it must not push them off the screen.
+    """
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("host", no_wrap=True)
     table.add_column("state", no_wrap=True)
-    table.add_column("", no_wrap=True, overflow="ellipsis", ratio=1)
+    table.add_column("", no_wrap=True)
     ordered = sorted(hosts, key=lambda host: (_ORDER.index(host.state), host.name))
-    for host in ordered[:height]:
-        table.add_row(Text(host.name), Text(host.state, STYLES[host.state]), Text(host.detail))
+    shown = ordered[:height]
+    names = max((len(host.name) for host in shown), default=0)
+    room = max(8, width - max(names, 4) - max(map(len, HostState)) - 3 * 2)
+    for host in shown:
+        said = host.detail if len(host.detail) <= room else f"{host.detail[: room - 2]}.."
+        table.add_row(Text(host.name), Text(host.state, STYLES[host.state]), Text(said))
     counts = ", ".join(
         f"{count} {state}"
         for state in HostState

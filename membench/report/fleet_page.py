@@ -13,6 +13,7 @@ from membench.report.document import (
     Document,
     Figure,
     Line,
+    Link,
     Paragraph,
     Section,
     Table,
@@ -29,7 +30,6 @@ from membench.report.fleet_words import (
     troubles,
     z_text,
 )
-from membench.report.sections.words import counted
 
 _ROWS = 500  # of a table: a page with more cannot be read, and the CSV has all
 
@@ -39,7 +39,16 @@ def compose(summary: FleetSummary) -> Document:
     ledger = summary.values.ledger
     missing = list(troubles(summary))
     alerts = (
-        (Alert("Read this first", (f"{counted(len(missing), 'thing')} failed or missing.",)),)
+        (
+            Alert(
+                "Read this first",
+                (
+                    "Something failed or is missing: ",
+                    Link(f"{len(missing)} in all", "missing"),
+                    ".",
+                ),
+            ),
+        )
         if missing
         else ()
     )

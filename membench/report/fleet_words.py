@@ -19,8 +19,7 @@ def headline(summary: FleetSummary) -> str:
     size = f"{counted(len(values.machines), 'machine')}, {counted(len(summary.cases), 'case')}"
     stragglers = counted(len(summary.stragglers), "straggler")
     missing = counted(len(summary.absent(HostState.MISSING)), "host")
-    failed = counted(summary.failed, "thing") if summary.failed else "nothing"
-    return f"{size}: {stragglers}, {missing} missing, {failed} failed"
+    return f"{size}: {stragglers}, {missing} missing, {summary.failed or 'nothing'} failed"
 
 
 def notes(summary: FleetSummary) -> Iterator[str]:
