@@ -17,12 +17,20 @@ check() {
 
 mapfile -t kernels < <(find kernels -name '*.cu' -o -name '*.cuh' | sort)
 
+needs() { # a test that is skipped for want of a tool proves nothing
+    local tool missing=0
+    for tool; do command -v "$tool" >/dev/null || { echo "there is no $tool" >&2; missing=1; }; done
+    return "$missing"
+}
+
+check tools needs cc findmnt lsblk lscpu unshare
 check lint ruff check .
 check format ruff format --check .
 check types mypy
 check floors lint-imports --no-logo
 check kernel-format clang-format --dry-run -Werror "${kernels[@]}"
 check tests "$python" -m pytest -n logical --dist worksteal
+check soak "$python" ci/soak.py 60
 
 if [[ -n $failed ]]; then
     echo "failed:$failed" >&2

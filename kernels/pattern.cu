@@ -73,3 +73,17 @@ extern "C" __global__ void __launch_bounds__(1024)
         if (a[i] != expected) report(found, i);
     });
 }
+
+// A pool of `blocks` blocks of `words` words: is block b the pattern's block of[b], or all `poison`
+// where of[b] is 2^32 - 1?
+extern "C" __global__ void __launch_bounds__(1024)
+    pattern_check_blocks(unsigned long long* __restrict__ found, const unsigned* __restrict__ a,
+                         const unsigned* __restrict__ of, size_t words, size_t blocks,
+                         unsigned salt, unsigned poison) {
+    for_each(words * blocks, [=](size_t i) {
+        const unsigned source = of[i / words];
+        const unsigned expected =
+            source == 0xffffffffu ? poison : pattern(source * words + i % words, salt);
+        if (a[i] != expected) report(found, i);
+    });
+}

@@ -16,9 +16,8 @@ from membench.record import table
 from membench.record.schema import Row
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from membench.analyse.compare import Comparison
+    from membench.analyse.frame import DataFrame
 
 
 def run(
@@ -77,7 +76,7 @@ def read_rows(path: str | Path) -> list[Row]:
     return table.read_rows(Path(path))
 
 
-def load(*paths: str | Path) -> pd.DataFrame:
+def load(*paths: str | Path) -> DataFrame:
     """The rows of one results file or several, one after the other, as a data frame.
 
     Absent numbers are NaN or `pandas.NA`, absent text is ``""``; ``round_values``

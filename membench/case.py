@@ -41,6 +41,7 @@ class Needs(StrEnum):
     """What a machine must have for a bench to make sense on it."""
 
     GPU = "gpu"
+    TWO_GPUS = "two-gpus"
     JIT = "jit"  # kernels compiled on this machine (numba)
     TWO_CPUS = "two-cpus"
     TWO_NUMA_NODES = "two-numa-nodes"
@@ -59,6 +60,7 @@ class Case:
         disk: bytes of scratch file that it needs.
         gpu_memory: bytes of a GPU's memory that it holds at most.
         tuned: its configuration is found before the first round.
+        rounds: rounds that it is measured in, from the first on; 0 = all of them.
     """
 
     id: str
@@ -73,6 +75,7 @@ class Case:
     disk: int
     gpu_memory: int = 0
     tuned: bool = False
+    rounds: int = 0
 
 
 @dataclass(frozen=True)
@@ -100,6 +103,7 @@ class Bench:
     where: Callable[..., bool] | None = None
     configs: Callable[..., Iterable[Config]] | None = None
     tunes: tuple[str, ...] = ()
+    rounds: int = 0
 
     @property
     def summary(self) -> str:
@@ -177,6 +181,7 @@ class Bench:
             disk=int(cost(self.disk)),
             gpu_memory=int(cost(self.gpu_memory)),
             tuned=self._is_tuned(params),
+            rounds=self.rounds,
         )
 
     def _is_tuned(self, params: Mapping[str, Value]) -> bool:
@@ -217,6 +222,7 @@ def bench(
     where: Callable[..., bool] | None = None,
     configs: Callable[..., Iterable[Config]] | None = None,
     tunes: tuple[str, ...] = (),
+    rounds: int = 0,
 ) -> Callable[[Callable[..., Work]], Bench]:
     """Declare a benchmark.
 
@@ -233,13 +239,16 @@ def bench(
         seconds: estimated seconds a round, of one case.
         memory: bytes that one case holds.
         disk: bytes of scratch file that one case needs.
-        backend: ``cpu``, ``cuda`` or ``storage``; by default ``cuda`` where a GPU is needed.
+        backend: ``cpu``, ``cuda``, ``storage`` or ``cuda-storage``; by default ``cuda`` where a
+            GPU is needed.
         where: ``(profile, **arguments) -> bool``: which combinations of the axes are cases;
             all by default.
         configs: ``(backend, **arguments) -> configurations``: what a case at ``config=best``
             may be launched with.  The bench has an axis `config` then, and its function gets
             the chosen configuration as ``config``.
         tunes: axes that the configuration decides, left out of the id of a tuned case.
+        rounds: rounds that it is measured in, from the first on, for what takes so long that
+            it brings its own repetitions; 0 = all of the run's.
     """
     if not _BENCH_NAME.fullmatch(name):
         raise ValueError(f"'{name}' is not a bench name: lower case, <prefix>/<operation>")
@@ -248,7 +257,7 @@ def bench(
         if prefix not in PREFIX_TIER:
             raise ValueError(f"bench '{name}': the prefix '{prefix}' has no tier; give tier=")
         tier = PREFIX_TIER[prefix]
-    if backend not in ("", "cpu", "cuda", "storage"):
+    if backend not in ("", "cpu", "cuda", "storage", "cuda-storage"):
         raise ValueError(f"bench '{name}': there is no backend '{backend}'")
     every_need = frozenset((needs,) if isinstance(needs, Needs) else needs)
     every_yield: Any = yields if isinstance(yields[0], tuple) else (yields,)
@@ -278,6 +287,7 @@ def bench(
             where=where,
             configs=configs,
             tunes=tunes,
+            rounds=rounds,
         )
 
     return decorate

@@ -9,8 +9,8 @@
     ├── JournalError             1   a journal that cannot be appended to or resumed from
     ├── OutputError              1   a place that results cannot be written to
     ├── BackendUnavailable       1   the hardware or its library cannot be used
+    ├── DeviceLost               1   the process cannot use its device any more
     ├── WorkerError              1   worker processes cannot be started
-    ├── DeviceLost               1   a GPU that answers nothing more in this process
     └── VerificationFailed       1   a kernel's result is wrong: its number is worthless
     Skip                         -   raised inside a bench: this machine cannot run the case
 """
@@ -69,12 +69,16 @@ class BackendUnavailable(MembenchError):
     """Hardware, driver or library is missing or unfit."""
 
 
+class DeviceLost(MembenchError):
+    """After this the process cannot use its device any more; a fresh one may.
+
+    Raise it for errors that stay with a CUDA context, such as an illegal address
+    or an ECC error: the case fails, and a fresh worker measures the others.
+    """
+
+
 class WorkerError(MembenchError):
     """A worker process cannot be started at all."""
-
-
-class DeviceLost(MembenchError):
-    """The GPU's context is broken: this process can measure nothing more on it."""
 
 
 class VerificationFailed(MembenchError):

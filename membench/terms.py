@@ -84,6 +84,33 @@ class PeakBasis(StrEnum):
     MEASURED = "measured"
 
 
+class ClaimVerdict(StrEnum):
+    """What is said of a claim, and nothing else is."""
+
+    SUPPORTED = "supported"
+    CONTRADICTED = "contradicted"
+    INCONCLUSIVE = "inconclusive"
+    NOT_TESTABLE = "not testable here"
+
+
+class ClaimClass(StrEnum):
+    """By what a claim is decided."""
+
+    MEASURED = "M"  # a statistic of measurements
+    MODELLED = "D"  # a model fed by measurements or assumptions
+    RECORD = "P"  # dated public records
+    OUT_OF_SCOPE = "X"
+
+
+class Badge(StrEnum):
+    """Why a verdict is not one on a measurement of membench alone."""
+
+    CITED = "cited"  # figures that somebody else published
+    IMPORTED = "imported"  # measured, by another tool
+    SUBSTITUTED = "substituted"  # an assumption stands where a measurement is missing
+    OVERRIDDEN = "own assumptions"  # assumptions that membench does not ship
+
+
 UNIT: Mapping[Metric, str] = MappingProxyType(
     {
         Metric.BANDWIDTH: "GB/s",
@@ -156,7 +183,7 @@ _FLAGS = (
     ),
     Flag(
         "throttled",
-        "the device lowered its clock while a sample was taken (power, heat or an owner's limit)",
+        "the device lowered its clock while the case was measured (power, heat or a set limit)",
         "the number is this machine's present state, not its ability",
         "cool the device or raise its power limit, then run again",
     ),
@@ -230,6 +257,9 @@ _FLAGS = (
 
 FLAGS: Mapping[str, Flag] = MappingProxyType({flag.code: flag for flag in _FLAGS})
 """The closed list of flag codes.  A code outside it is refused by the schema."""
+
+INVALID_FLAGS = frozenset({"above-peak"})
+"""Flags of a number that cannot be: the row is kept, and is never the best of anything."""
 
 NOISE_THRESHOLD: Mapping[Tier, float] = MappingProxyType(
     {tier: 0.10 if tier is Tier.SSD else 0.05 if tier is Tier.CACHE else 0.03 for tier in Tier}

@@ -40,10 +40,11 @@ class Timed:
             the backend's stream; on the host it returns when they are done.
         size_bytes: working set in bytes.
         metric: what the elapsed time is turned into: BANDWIDTH needs
-            `bytes_moved`; LATENCY (ns an operation) and RATE (operations a
-            second) need `operations`.
+            `bytes_moved`; LATENCY (ns an operation), RATE (operations a second)
+            and FLOPS (GFLOP/s) need `operations`.
+        also: further metrics that the same elapsed times are turned into.
         bytes_moved: payload of one iteration in bytes, by `bytes_convention`.
-        operations: dependent loads, gathered elements, ... of one iteration.
+        operations: dependent loads, gathered elements, tokens, ... of one iteration.
         verify: called once a round after the last sample with the iterations
             done since the work was made; raises `VerificationFailed`.
         batchable: one sample may be several iterations.
@@ -62,6 +63,7 @@ class Timed:
     run: Callable[[int], None]
     size_bytes: int
     metric: Metric = Metric.BANDWIDTH
+    also: tuple[Metric, ...] = ()
     bytes_moved: int = 0
     operations: int = 0
     bytes_convention: BytesConvention | None = None
@@ -80,22 +82,25 @@ class Timed:
     close: Callable[[], None] = nothing
 
     def __post_init__(self) -> None:
-        if self.metric is Metric.BANDWIDTH:
-            if self.bytes_moved <= 0 or self.bytes_convention is None:
-                raise ValueError("bandwidth needs bytes_moved > 0 and a bytes_convention")
-        elif self.metric in (Metric.LATENCY, Metric.RATE):
-            if self.operations <= 0:
-                raise ValueError(f"{self.metric} needs operations > 0")
-        else:
-            raise ValueError(f"timed work cannot yield {self.metric}")
+        for metric in (self.metric, *self.also):
+            if metric is Metric.BANDWIDTH:
+                if self.bytes_moved <= 0 or self.bytes_convention is None:
+                    raise ValueError("bandwidth needs bytes_moved > 0 and a bytes_convention")
+            elif metric in (Metric.LATENCY, Metric.RATE, Metric.FLOPS):
+                if self.operations <= 0:
+                    raise ValueError(f"{metric} needs operations > 0")
+            else:
+                raise ValueError(f"timed work cannot yield {metric}")
 
-    def value(self, elapsed_ns: float, iterations: int) -> float:
-        """The metric of ``iterations`` that took ``elapsed_ns``, in the metric's unit."""
-        if self.metric is Metric.BANDWIDTH:
+    def value(self, elapsed_ns: float, iterations: int, metric: Metric | None = None) -> float:
+        """``metric`` of ``iterations`` that took ``elapsed_ns``, in its unit; else the first."""
+        metric = metric or self.metric
+        if metric is Metric.BANDWIDTH:
             return self.bytes_moved * iterations / elapsed_ns  # B/ns = GB/s
-        if self.metric is Metric.LATENCY:
+        if metric is Metric.LATENCY:
             return elapsed_ns / (self.operations * iterations)
-        return self.operations * iterations / elapsed_ns * 1e9
+        per_ns = self.operations * iterations / elapsed_ns
+        return per_ns if metric is Metric.FLOPS else per_ns * 1e9
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from nvml_stub import NvmlProcess
 
 # A deadline would judge by the clock; examples drawn anew each time would not repeat.
 settings.register_profile("membench", deadline=None, derandomize=True)
@@ -31,3 +36,21 @@ def pytest_runtest_makereport(
         report.outcome = "failed"
         report.longrepr = f"--require-gpu: {reason}"
     return report
+
+
+@pytest.fixture(scope="session")
+def nvml_library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The stand-in for NVIDIA's management library, compiled."""
+    from nvml_stub import build
+
+    return build(tmp_path_factory.mktemp("nvml"))
+
+
+@pytest.fixture(scope="session")
+def nvml(nvml_library: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[NvmlProcess]:
+    """A process whose NVML is the stand-in."""
+    from nvml_stub import NvmlProcess
+
+    asked = NvmlProcess(nvml_library, tmp_path_factory.mktemp("nvml-facts") / "facts")
+    yield asked
+    asked.close()

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from membench.analyse.facts import Fact, compare_facts
@@ -18,12 +17,15 @@ from membench.analyse.thresholds import PRESETS, Thresholds
 from membench.analyse.verdict import Verdict
 from membench.errors import NothingMatched
 from membench.record.cells import VALUES
-from membench.record.measurement import Measurement
+from membench.record.measurement import Measurement, distinct
 from membench.registry import matches
 from membench.terms import Metric, Stat, Status, Tier
 
 if TYPE_CHECKING:
     import pandas as pd
+
+OF_PEAK = "fraction-of-peak"
+"""The unit of what is normalized."""
 
 Key = tuple[str, Metric, Stat]
 
@@ -178,7 +180,7 @@ def compare(
     if normalize:
         sides = [replace(side, rows=tuple(map(_of_peak, side.rows))) for side in sides]
     wanted = _selector(sides, tuple(select))
-    tables = [_table(row for row in side.rows if row.case in wanted) for side in sides]
+    tables = [_table(side.rows, wanted) for side in sides]
     keys: dict[Key, Measurement] = {}
     for table in tables:
         for key, rows in table.items():
@@ -202,19 +204,19 @@ def _of_peak(row: Measurement) -> Measurement:
     if row.value is None:
         return row
     if row.peak is None:
-        return row._replace(
-            status=Status.SKIPPED, value=None, reason="no peak is known to normalize by"
-        )
+        reason = "no peak is known to normalize by"
+        lost = row.common._replace(status=Status.SKIPPED, reason=reason)
+        return row._replace(common=lost, value=None)
     return row._replace(
+        common=row.common._replace(unit=OF_PEAK, peak=1.0),
         value=row.value / row.peak,
         rounds_cell=VALUES.to_cell(tuple(value / row.peak for value in row.round_values)),
         samples_cell="",
-        peak=1.0,
     )
 
 
 def _selector(sides: Sequence[Side], patterns: Sequence[str]) -> frozenset[str]:
-    cases = {row.case for side in sides for row in side.rows}
+    cases = {one.case for side in sides for one in distinct(side.rows)}
     chosen = set[str]()
     for pattern in patterns:
         found = {case for case in cases if matches(case, pattern)}
@@ -224,22 +226,26 @@ def _selector(sides: Sequence[Side], patterns: Sequence[str]) -> frozenset[str]:
     return frozenset(chosen if patterns else cases)
 
 
-_key_of = attrgetter("case", "metric", "stat")
-
-
-def _table(rows: Iterable[Measurement]) -> dict[Key, list[Measurement]]:
-    table: dict[Key, list[Measurement]] = {}
+def _table(rows: Iterable[Measurement], wanted: Container[str]) -> dict[Key, list[Measurement]]:
+    """The ``rows`` of the ``wanted`` cases by what they are of."""
+    alike: dict[int, list[Measurement]] = {}
     for row in rows:
-        table.setdefault(_key_of(row), []).append(row)
+        alike.setdefault(id(row.common), []).append(row)
+    table: dict[Key, list[Measurement]] = {}
+    for several in alike.values():
+        one = several[0].common
+        if one.case in wanted:
+            table.setdefault((one.case, one.metric, one.stat), []).extend(several)
     return table
 
 
-def _absent(rows: Iterable[Measurement]) -> dict[str, list[Measurement]]:
+def _absent(rows: Sequence[Measurement]) -> dict[str, list[Measurement]]:
     """The failed and skipped rows by case."""
     table: dict[str, list[Measurement]] = {}
-    for row in rows:
-        if row.status is not Status.OK:
-            table.setdefault(row.case, []).append(row)
+    if any(one.status is not Status.OK for one in distinct(rows)):
+        for row in rows:
+            if row.status is not Status.OK:
+                table.setdefault(row.case, []).append(row)
     return table
 
 
@@ -249,6 +255,8 @@ def _entry(rows: Sequence[Measurement], absent: Sequence[Measurement]) -> Entry:
     A case that broke never told all the statistics that it would have had: of
     a run without a row for the key, what became of the case became of the key.
     """
+    if not absent and all(one.status is Status.OK for one in distinct(rows)):
+        return Entry(figure(rows) if rows else None)
     runs = {row.run_id for row in rows}
     lost = [row for row in rows if row.status is not Status.OK]
     lost += [row for row in absent if row.run_id not in runs]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from operator import attrgetter
 from typing import Any
 
 from membench.record.measurement import Measurement
@@ -73,11 +72,10 @@ def compare_facts(
         rows: by side, those that are compared.
         sidecars: by side, the facts of its files.
     """
-    distinct = [set(map(attrgetter(*COLUMNS), side)) for side in rows]
-    columns = [[_joined(values) for values in zip(*side, strict=True)] for side in distinct]
+    kinds = [{(id(row.common), row.machine): row for row in side}.values() for side in rows]
+    columns = [[_joined(getattr(row, name) for row in side) for name in COLUMNS] for side in kinds]
     facts = [
-        Fact(name, tuple(side[place] if side else "" for side in columns))
-        for place, name in enumerate(COLUMNS)
+        Fact(name, tuple(side[place] for side in columns)) for place, name in enumerate(COLUMNS)
     ]
     names = dict.fromkeys(name for side in sidecars for one in side for name in one)
     facts += [

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
-from operator import attrgetter
 
 from membench.analyse import statistics
-from membench.record.measurement import Measurement
+from membench.record.measurement import Common, Measurement, distinct
 from membench.terms import Stat
 
 
@@ -49,15 +48,20 @@ class Figure:
     @cached_property
     def peak_share(self) -> float | None:
         """Value over peak, None where the rows know no peak, or not the same one."""
-        peaks = set(map(attrgetter("peak"), self.rows))
+        peaks = {one.peak for one in self.commons}
         (peak,) = peaks if len(peaks) == 1 else (None,)
         share = self.value / peak if peak else math.inf
         return share if math.isfinite(share) else None
 
     @cached_property
+    def commons(self) -> tuple[Common, ...]:
+        """What the rows share: one or a few, however many the runs are."""
+        return distinct(self.rows)
+
+    @cached_property
     def backends(self) -> frozenset[str]:
         """What made the numbers."""
-        return frozenset(map(attrgetter("backend"), self.rows))
+        return frozenset(one.backend for one in self.commons)
 
     @property
     def cited(self) -> bool:
@@ -72,7 +76,7 @@ class Figure:
     @cached_property
     def flags(self) -> tuple[str, ...]:
         """Of all rows, each once."""
-        sets = dict.fromkeys(map(attrgetter("flags"), self.rows))
+        sets = dict.fromkeys(one.flags for one in self.commons)
         return tuple(dict.fromkeys(flag for flags in sets for flag in flags))
 
 

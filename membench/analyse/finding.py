@@ -15,6 +15,7 @@ from membench.analyse.statistics import (
     mann_whitney_p,
 )
 from membench.analyse.verdict import Reason, Verdict, judge
+from membench.terms import INVALID_FLAGS
 
 SINGLE_ROUND_CONFIDENCE = 0.99
 """For the samples of a single round, which hide the noise between rounds: be harder to convince."""
@@ -142,7 +143,16 @@ _ground_of = attrgetter(*(ground.column for ground in _GROUNDS))
 
 
 def _obstacle(reference: Figure, contender: Figure) -> Finding | None:
-    sides = [set(map(_ground_of, one.rows)) for one in (reference, contender)]
+    counts = (len(reference.values), len(contender.values))
+    if not INVALID_FLAGS.isdisjoint({*reference.flags, *contender.flags}):
+        return Finding(
+            Verdict.NA,
+            Reason.ABOVE_PEAK,
+            counts=counts,
+            detail="a value lies above the peak of its tier, so it is not the tier's",
+            settle="use a larger size",
+        )
+    sides = [set(map(_ground_of, one.commons)) for one in (reference, contender)]
     if len(sides[0] | sides[1]) == 1:
         return None
     for place, ground in enumerate(_GROUNDS):
@@ -154,7 +164,7 @@ def _obstacle(reference: Figure, contender: Figure) -> Finding | None:
             return Finding(
                 Verdict.NA,
                 ground.reason,
-                counts=(len(reference.values), len(contender.values)),
+                counts=counts,
                 detail=f"{ground.column} differs: {_words(here)} | {_words(there)}",
                 settle=ground.settle,
             )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from membench.record.schema import COLUMNS, Row
 
 if TYPE_CHECKING:  # half a second that nobody else should wait for
-    import pandas as pd
+    from pandas import DataFrame as DataFrame  # noqa: PLC0414 - the API names it by this module
 
     from membench.analyse.compare import Comparison
 
@@ -19,7 +19,7 @@ _WORDS: tuple[str, ...] = ("tier", "metric", "stat", "status", "better")
 _WORDS += ("bytes_convention", "cache_state", "peak_basis")
 
 
-def rows_frame(rows: Sequence[Row]) -> pd.DataFrame:
+def rows_frame(rows: Sequence[Row]) -> DataFrame:
     """A line for each of ``rows``, a column for each of the file.
 
     Absent numbers are NaN or `pandas.NA`, absent text is ``""``; ``round_values``
@@ -35,7 +35,7 @@ def rows_frame(rows: Sequence[Row]) -> pd.DataFrame:
     return frame.astype(types)
 
 
-def comparison_frame(comparison: Comparison) -> pd.DataFrame:
+def comparison_frame(comparison: Comparison) -> DataFrame:
     """A line for each matched row and each label that was held against the reference.
 
     Columns: what the row is of, ``label``, the two values, ``ratio`` with ``ci_low`` and

@@ -115,7 +115,7 @@ def make_sides_by(key: str, sources: Sequence[Source], reference: str = "") -> l
         for row in source.rows:
             value, case = _value_of(row, key)
             if value:
-                rows.setdefault(value, []).append(row._replace(case=case))
+                rows.setdefault(value, []).append(_renamed(row, case))
         for value, several in rows.items():
             parts.setdefault(value, []).append(replace(source, rows=tuple(several)))
     if len(parts) < 2:
@@ -128,10 +128,15 @@ def make_sides_by(key: str, sources: Sequence[Source], reference: str = "") -> l
     return _reference_first(sides, reference)
 
 
+def _renamed(row: Measurement, case: str) -> Measurement:
+    same = row.case == case
+    return row if same else row._replace(common=row.common._replace(case=case))
+
+
 def _value_of(row: Measurement, key: str) -> tuple[str, str]:
     """The value of ``key`` in ``row``, empty where it has none, and the case without it."""
     if key in BY_COLUMNS:
-        return getattr(row, key), row.case
+        return str(getattr(row, key)), row.case
     start = f"{key}="
     here = [part for part in row.case.split("/") if part.startswith(start)]
     rest = "/".join(part for part in row.case.split("/") if not part.startswith(start))

@@ -14,7 +14,6 @@ A file is strict TOML (`membench compare --dump-config` prints one)::
 
 from __future__ import annotations
 
-import math
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -156,7 +155,7 @@ def _table(name: str, table: Any) -> dict[Metric, float]:
         if key not in tuple(Metric):
             raise MembenchError(f"[{name}] '{key:.40}' is no metric: {', '.join(Metric)}")
         number = isinstance(limit, int | float) and not isinstance(limit, bool)
-        if not number or not math.isfinite(limit) or not 0 < limit <= _LARGEST:
+        if not number or not 0 < limit <= _LARGEST:
             raise MembenchError(
                 f"[{name}] {key} = {limit!r:.40} is not a fraction above 0", "3 % is 0.03"
             )

@@ -41,6 +41,7 @@ class Reason(StrEnum):
     UNIT = "unit"
     BYTES = "bytes-convention"
     BACKEND = "backend"
+    ABOVE_PEAK = "above-peak"  # a number that cannot be
 
 
 def judge(

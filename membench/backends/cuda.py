@@ -21,10 +21,13 @@ import numpy.typing as npt
 
 from membench.backends.base import Device, Edge, Stamps, Tick
 from membench.backends.compile import Image, Resources, compile_source
+from membench.backends.cublaslt import WORKSPACE_BYTES, CublasLt
+from membench.backends.cuda_links import CudaLinks
 from membench.backends.gpu import Argument, Buffer, Properties, Variant
-from membench.errors import BackendUnavailable, DeviceLost, MembenchError
+from membench.errors import BackendUnavailable, DeviceLost, MembenchError, skip
 from membench.kernel_files import kernel_names, read_kernel
 from membench.machine import Machine
+from membench.machine.energy import energy_counter
 from membench.units import about_size
 
 HOLD_DEADLINE_NS = 10_000_000_000
@@ -36,6 +39,10 @@ FLUSH_FACTOR = 2
 _CONTROL = Variant("control.cu")
 _TICK_BYTES = 16
 _URGENT = -5  # CUDA's lower priorities go first; it caps them at the lowest that it has
+_FP8_CAPABILITY = 89
+_AS_IT_IS, _TRANSPOSED, _ANY_ALGORITHM = 0, 1, -1  # cublasOperation_t, cublasGemmAlgo_t
+# What w and x are stored as, and how they are multiplied: cudaDataType_t, cublasComputeType_t.
+_GEMM = {"fp32": (0, 68), "tf32": (0, 77), "bf16": (14, 68)}
 _HOST_FLAGS = {"pinned": 2, "wc": 6}  # cudaHostAllocMapped, and | cudaHostAllocWriteCombined
 
 # cudaError_t after which a context answers nothing any more (driver_types.h: "leaves the process
@@ -73,7 +80,7 @@ def open_cuda(machine: Machine, index: int) -> CudaBackend:
             "look at CUDA_VISIBLE_DEVICES and at what 'nvidia-smi -L' lists",
         )
     with _explained("the GPU cannot be used"):
-        return CudaBackend(machine, ordinal)
+        return CudaBackend(machine, ordinal, wanted)
 
 
 def _uuid_hashes(ordinal: int) -> tuple[str, ...]:
@@ -149,18 +156,20 @@ class CudaBackend:
 
     Attributes:
         timer: CUDA events.
+        links: what lies around the device.
         resolution_ns: of their difference, which CuPy gives as milliseconds in single precision.
     """
 
     timer = "cuda_event"
     resolution_ns = 500.0
 
-    def __init__(self, machine: Machine, ordinal: int) -> None:
+    def __init__(self, machine: Machine, ordinal: int, uuid: str = "") -> None:
         self.machine = machine
         self._device = cupy.cuda.Device(ordinal)
         self._device.use()
         self.properties = _properties(cupy.cuda.runtime.getDeviceProperties(ordinal))
         self._queue = cupy.cuda.Stream(non_blocking=True)
+        self.links = CudaLinks(machine, uuid, ordinal, self._queue)
         self._events = {edge: cupy.cuda.Event() for edge in Edge}
         self._kernels: dict[tuple[Variant, str], CudaKernel] = {}
         self._modules: dict[Variant, tuple[Image, Any]] = {}
@@ -354,11 +363,34 @@ class CudaBackend:
                 graph = self._queue.end_capture()
         return lambda: graph.launch(self._queue)
 
+    def gemm(
+        self, kind: str, shape: tuple[int, int, int], w: Buffer, x: Buffer, y: Buffer
+    ) -> Callable[[], None]:
+        """By cuBLAS, FP8 by cublasLt; called once here, so that its code is loaded."""
+        try:
+            once = self._fp8(shape, w, x, y) if kind == "fp8" else self._gemm(kind, shape, w, x, y)
+        except BackendUnavailable as missing:
+            skip(str(missing))
+        once()
+        self.synchronize()
+        return once
+
+    def energy(self) -> Callable[[], float]:
+        """By NVML."""
+        hashes = _uuid_hashes(self._device.id)
+        devices = self.machine.gpus.devices
+        uuid = next((device.uuid for device in devices if device.uuid in hashes), "")
+        try:
+            return energy_counter(uuid)
+        except BackendUnavailable as missing:
+            skip(str(missing))
+
     def reclaim(self) -> None:
         """Free what the last case was given."""
         self.synchronize()
         while self._given:
             _free(self._given.pop())
+        self.links.reclaim()
 
     def close(self) -> None:
         """Free all memory; the driver ends the rest with the process."""
@@ -367,6 +399,40 @@ class CudaBackend:
             self.reclaim()
 
     # Inside.
+
+    def _gemm(
+        self, kind: str, shape: tuple[int, int, int], w: Buffer, x: Buffer, y: Buffer
+    ) -> Callable[[], None]:
+        cublas, handle = _cublas()
+        m, n, k = shape
+        stored, computed = _GEMM[kind]
+        one, zero = np.ones(1, np.float32), np.zeros(1, np.float32)
+
+        def once() -> None:
+            # Column by column, as cuBLAS counts, w' is k x m and x' is k x n.
+            arguments = (
+                *(handle, _TRANSPOSED, _AS_IT_IS, m, n, k),
+                *(one.ctypes.data, w.address, stored, k, x.address, stored, k),
+                *(zero.ctypes.data, y.address, cupy.cuda.runtime.CUDA_R_32F, m),
+                *(computed, _ANY_ALGORITHM),
+            )
+            try:
+                with self._queue:  # cuBLAS takes CuPy's current stream
+                    cublas.gemmEx(*arguments)
+            except cublas.CUBLASError as error:
+                raise MembenchError(f"cuBLAS cannot multiply {m} x {n} x {k}: {error}") from error
+
+        return once
+
+    def _fp8(
+        self, shape: tuple[int, int, int], w: Buffer, x: Buffer, y: Buffer
+    ) -> Callable[[], None]:
+        if int(self.properties.arch) < _FP8_CAPABILITY:
+            skip("FP8 needs compute capability 8.9")
+        _cublas()  # finds and loads the libraries, wherever pip put them
+        workspace = self.allocate(WORKSPACE_BYTES).address
+        addresses = (w.address, x.address, y.address)
+        return CublasLt().fp8(shape, addresses, workspace, self._queue.ptr)
 
     @cached_property
     def _flushed(self) -> tuple[DeviceMemory, DeviceMemory]:
@@ -400,6 +466,17 @@ def _free(memory: DeviceMemory | HostMemory) -> None:
             cupy.cuda.runtime.freeHost(memory.address)
         else:
             cupy.cuda.runtime.free(memory.address)
+
+
+def _cublas() -> tuple[Any, int]:
+    """CuPy's bindings of cuBLAS, and its handle on the current device."""
+    try:
+        from cupy.cuda import cublas, device
+    except ImportError:
+        raise BackendUnavailable(
+            "cuBLAS is not installed: the extras cuda12 and cuda13 bring it"
+        ) from None
+    return cublas, device.get_cublas_handle()
 
 
 def _within(buffer: Buffer, offset: int, size: int) -> None:

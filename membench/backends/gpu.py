@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from membench.backends.base import DeviceBackend
+from membench.backends.gpu_links import Links
 
 if TYPE_CHECKING:
     import numpy as np
@@ -212,4 +213,33 @@ class Gpu(DeviceBackend, Protocol):
 
     def capture(self, run: Callable[[], None]) -> Callable[[], None]:
         """What ``run`` queues, as a graph: each call of the result queues it as one launch."""
+        ...
+
+    @property
+    def links(self) -> Links:
+        """What lies around it: the host's memory, other GPUs, moments in queues."""
+        ...
+
+    def gemm(
+        self, kind: str, shape: tuple[int, int, int], w: Buffer, x: Buffer, y: Buffer
+    ) -> Callable[[], None]:
+        """A matrix product by the vendor's library; each call of the result queues it.
+
+        y = x w': of ``shape`` (m, n, k), w is m x k, x is n x k and y is n x m, rows after
+        each other.  y is in single precision, and so are the sums.
+
+        Args:
+            kind: of w and x: ``fp32``, ``tf32`` (fp32 in memory), ``bf16`` or ``fp8`` (E4M3).
+
+        Raises:
+            Skip: the library is missing, or has no such product for this device.
+        """
+        ...
+
+    def energy(self) -> Callable[[], float]:
+        """A reader of the joules that the device has used so far.
+
+        Raises:
+            Skip: it does not count them.
+        """
         ...

@@ -21,6 +21,9 @@ STEP = 0x9E3779B1
 POISON = 0xA5
 """Byte of what must be overwritten."""
 
+UNTOUCHED = 2**32 - 1
+"""Of a block that nothing was moved to."""
+
 _FILE = Variant("pattern.cu")
 _BLOCK = 256
 _BLOCKS_PER_SM = 8
@@ -52,7 +55,14 @@ class Patterns:
         # Loaded now: a first launch behind a held queue would wait for itself.
         self._kernels = {
             entry: gpu.kernel(_FILE, f"pattern_{entry}")
-            for entry in ("fill", "fill_small", "check", "check_value", "check_linear")
+            for entry in (
+                "fill",
+                "fill_small",
+                "check",
+                "check_value",
+                "check_linear",
+                "check_blocks",
+            )
         }
 
     def fill(self, target: Buffer, salt: int) -> None:
@@ -85,6 +95,30 @@ class Patterns:
         """
         x, y, z = (np.float32(factor) for factor in factors)
         self._check(what, "check_linear", target, np.uint32(salt), x, y, z)
+
+    def check_blocks(
+        self, what: str, target: Buffer, block: int, of: npt.NDArray[np.uint32], salt: int
+    ) -> None:
+        """Raise `VerificationFailed` unless ``target`` holds these blocks of the pattern.
+
+        Args:
+            block: bytes of a block.
+            of: for each block of ``target`` the block of a pattern-filled pool that it must
+                be, or `UNTOUCHED` where it must still be poison.
+        """
+        table = self._gpu.allocate(of.nbytes)
+        self._gpu.upload(table, of)
+        words, blocks = np.uint64(block // 4), np.uint64(of.size)
+        poison = np.uint32(POISON * 0x01010101)
+        self._gpu.upload(self._found, np.array([0, 2**64 - 1], np.uint64))
+        args = (self._found, target, table, words, blocks, np.uint32(salt), poison)
+        self._launch("check_blocks", *args)
+        wrong, first = (int(word) for word in self._gpu.download(self._found, np.uint64, 2))
+        if wrong:
+            number, word = divmod(first - 1, block // 4)
+            raise VerificationFailed(
+                f"{what}: {wrong} words are wrong, the first is word {word} of block {number}"
+            )
 
     def _check(self, what: str, entry: str, target: Buffer, *more: np.generic) -> None:
         self._gpu.upload(self._found, np.array([0, 2**64 - 1], np.uint64))

@@ -20,14 +20,15 @@ from membench.errors import EXIT_ERROR, EXIT_OK, EXIT_SIGNAL_BASE, EXIT_USAGE, M
 _COMMANDS = {
     "run": "Measure this machine and write a results file.",
     "compare": "Hold results against each other: better, worse, same or unclear.",
-    "report": "Turn results files into an HTML or Markdown report.",
+    "replay": "Replay traces of requests: hit rate against cache capacity.",
+    "report": "Turn results files into an HTML or Markdown report, or verdicts.",
     "fleet": "Measure many hosts on a Dask cluster, and say which are slow.",
     "list": "Show what exists, what can run here, and why not.",
     "info": "Show the machine as membench sees it.",
     "doctor": "Say what would spoil a measurement here, and the fix.",
     "import": "Turn another tool's results into a results file.",
     "export": "Turn a results file into another tool's format.",
-    "explain": "Explain a flag, a bench or a case.",
+    "explain": "Explain a flag, a bench, a case or a claim.",
 }
 _SIGINT = 2
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import click
 
 from membench.errors import NothingMatched
@@ -9,14 +11,20 @@ from membench.terms import FLAGS
 
 
 @click.command(name="explain")
-@click.argument("what", metavar="CODE|CASE")
+@click.argument("what", metavar="CODE|CASE|CLAIM")
 def command(what: str) -> None:
-    """Explain a flag (such as noisy), a bench (ddr/copy) or a case id."""
+    """Explain a flag (such as noisy), a bench (ddr/copy), a case id or a claim (C13)."""
     from membench.report.console import console
     from membench.report.explain_screen import print_bench, print_flag
 
     if what in FLAGS:
         print_flag(console(), FLAGS[what])
+        return
+    if re.fullmatch(r"[Cc]\d+[a-h]?", what):
+        from membench.report.claim_screen import print_claim
+        from membench.thesis.ledger import ledger
+
+        print_claim(console(), ledger(), ledger().claim(what))
         return
 
     from membench.case import PROFILES
@@ -35,7 +43,7 @@ def command(what: str) -> None:
 
         near = difflib.get_close_matches(what, [*FLAGS, *benches], n=3)
         raise NothingMatched(
-            f"'{what}' is no flag, bench or case",
+            f"'{what}' is no flag, bench, case or claim",
             f"did you mean {' or '.join(near)}?" if near else "membench list names the cases",
         )
     for number, bench in enumerate(found):

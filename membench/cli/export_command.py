@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from membench.errors import EXIT_OK, NothingMatched, UsageError
+from membench.errors import EXIT_OK, NothingMatched, OutputError, UsageError
 
 
 @click.command(name="export")
@@ -31,7 +31,7 @@ def command(form: str, file: Path, output: Path | None) -> int:
     Skipped and failed rows have no place in these formats; how many were left
     out is said on standard error.
     """  # noqa: D301 - click wants the very character \b to keep the lines below it apart
-    from membench.record.files import atomic_write
+    from membench.record.files import atomic_write, shown
     from membench.record.formats import exporter
     from membench.record.formats.outgoing import measured
     from membench.record.table import read_rows
@@ -40,17 +40,20 @@ def command(form: str, file: Path, output: Path | None) -> int:
     rows = read_rows(file)
     there = len(list(measured(rows)))
     if not there:
-        raise NothingMatched(f"{file}: no row has a number", "nothing can be exported")
+        raise NothingMatched(f"{shown(file)}: no row has a number", "nothing can be exported")
     texts = write(rows)
     if output is None and len(texts) > 1:
         raise UsageError(f"{form} is {len(texts)} files", "name what they begin with: -o bench")
-    for ending, text in texts.items():
-        if output is None:
-            click.echo(text, nl=False)
-        else:
-            path = output.with_name(output.name + ending)
+    if output is None:
+        click.echo("".join(texts.values()), nl=False)
+    else:
+        paths = {output.with_name(output.name + ending): text for ending, text in texts.items()}
+        for path in paths:
+            if path.exists():
+                raise OutputError(f"{shown(path)} exists, and nothing is overwritten")
+        for path, text in paths.items():
             atomic_write(path, text.encode("ascii"))
-            click.echo(str(path))
+            click.echo(shown(path))
     if len(rows) > there:
         click.echo(f"{len(rows) - there} rows without a number were left out", err=True)
     return EXIT_OK

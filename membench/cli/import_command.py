@@ -40,6 +40,7 @@ def command(form: str, file: Path, output: Path, settings: tuple[str, ...]) -> i
     The rows have backend import:FORMAT, and our case ids where they mean the
     same, so that membench compare puts both into one table.
     """  # noqa: D301 - click wants the very character \b to keep the lines below it apart
+    from membench.record.files import shown
     from membench.record.formats import importer
     from membench.record.formats.intake import origin_of
     from membench.record.paths import check_output
@@ -53,10 +54,10 @@ def command(form: str, file: Path, output: Path, settings: tuple[str, ...]) -> i
         data = read_bytes(file, MAX_JSON)
         rows = read(data, origin_of(form, file, data, given))
     except SchemaError as error:
-        raise SchemaError(f"{file}: {error}", error.hint) from None
+        raise SchemaError(f"{shown(file)}: {error}", error.hint) from None
     write_rows(output, rows)
     cases = len({row.case for row in rows})
-    click.echo(f"{output}: {len(rows)} rows of {cases} cases ({IMPORTS[form]})")
+    click.echo(f"{shown(output)}: {len(rows)} rows of {cases} cases ({IMPORTS[form]})")
     return EXIT_OK
 
 

@@ -17,9 +17,17 @@ import click
     required=True,
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="The report: .html for one self-contained page, .md for Markdown with SVG files.",
+    help="The report: .html for one self-contained page, .md for Markdown with SVG files, "
+    ".json for the verdicts on the thesis alone.",
 )
-def command(files: tuple[Path, ...], output: Path) -> None:
+@click.option(
+    "--assumptions",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="TOML entries in place of what membench assumes: specifications, prices, workloads, "
+    "records; each with a source and a date.",
+)
+def command(files: tuple[Path, ...], output: Path, assumptions: Path | None) -> None:
     r"""Turn results files into a report that can be read, printed and sent.
 
     Headline, plots, the thesis, every result, the machine, what was skipped
@@ -30,11 +38,12 @@ def command(files: tuple[Path, ...], output: Path) -> None:
     Examples:
       membench report mybox.csv -o mybox.html
       membench report old.csv new.csv -o both.md
+      membench report h100.csv h200.csv -o verdicts.json
     """
     from membench.report.write import make_report
     from membench.units import about_size
 
-    written = make_report(files, output)
+    written = make_report(files, output, assumptions)
     size = about_size(sum(path.stat().st_size for path in written))
     plots = len(written) - 1
     more = f" and {plots} plot{'s' if plots > 1 else ''} beside it" if plots else ""

@@ -12,7 +12,18 @@ from membench.doctor import accelerator, memory, neighbours, processor, software
 from membench.doctor.facts import Facts, gather
 from membench.doctor.finding import Finding, Level
 
-__all__ = ["CHECKS", "SCHEMA", "Check", "Facts", "Finding", "Level", "examine", "gather", "worst"]
+__all__ = [
+    "CHECKS",
+    "GPU_CHECKS",
+    "SCHEMA",
+    "Check",
+    "Facts",
+    "Finding",
+    "Level",
+    "examine",
+    "gather",
+    "worst",
+]
 
 SCHEMA = "membench.doctor/1"
 """Stands in the JSON that `membench doctor --json` writes."""
@@ -28,12 +39,16 @@ CHECKS: tuple[Check, ...] = (
     *software.CHECKS,
 )
 
+GPU_CHECKS: tuple[Check, ...] = accelerator.GPU_CHECKS
+"""Asked only where there is a GPU: without one they would all say so."""
+
 _ORDER = (Level.FAIL, Level.WARN, Level.OK)
 
 
 def examine(facts: Facts) -> list[Finding]:
     """All findings, the worst first."""
-    return sorted((check(facts) for check in CHECKS), key=lambda one: _ORDER.index(one.level))
+    checks = CHECKS + (GPU_CHECKS if facts.machine.gpus.present else ())
+    return sorted((check(facts) for check in checks), key=lambda one: _ORDER.index(one.level))
 
 
 def worst(findings: Iterable[Finding]) -> Level:

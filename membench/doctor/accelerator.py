@@ -1,9 +1,16 @@
-"""Checks of the GPUs."""
+"""Checks of the GPUs: usable at all, and in a state in which they show what they can."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable, Iterable
+
 from membench.doctor.facts import Facts
-from membench.doctor.finding import Finding, fail, fine
+from membench.doctor.finding import UNKNOWN, Finding, fail, fine, warn
+from membench.machine.gpu_state import GpuState
+from membench.terms import FLAGS
+
+_STACK = re.compile(r"cupy(-cuda\d+x)?|nvidia-cuda-nvrtc(-cu\d+)?")
 
 
 def gpu(facts: Facts) -> Finding:
@@ -16,4 +23,184 @@ def gpu(facts: Facts) -> Finding:
     return fine("gpu", ", ".join(f"{one.index}: {one.name}" for one in gpus.devices))
 
 
+def stack(facts: Facts) -> Finding:
+    """Driver, CUDA, the run-time compiler and CuPy must fit each other."""
+    gpus = facts.machine.gpus
+    seen = [f"driver {gpus.driver or UNKNOWN}", f"CUDA up to {gpus.cuda or UNKNOWN}"]
+    seen += [
+        f"{name} {version}"
+        for name, version in facts.machine.packages.items()
+        if _STACK.fullmatch(name)
+    ]
+    if gpus.problem:
+        return fail("gpu-software", f"{'; '.join(seen)}: {gpus.problem}", gpus.remedy)
+    return fine("gpu-software", "; ".join(seen))
+
+
+def peak(facts: Facts) -> Finding:
+    """The share of the peak in results stands on what the device says of itself."""
+
+    def told(one: GpuState) -> str:
+        if one.peak_bandwidth is None:
+            return UNKNOWN
+        return f"{one.peak_bandwidth:.0f} GB/s ({one.memory_mhz_max} MHz, {one.bus_bits} bits)"
+
+    return fine("gpu-peak", _each(facts.gpus, told))
+
+
+def ecc(facts: Facts) -> Finding:
+    """GDDR memory with ECC on is slower by the bits that it stores; errors slow any memory."""
+
+    def told(one: GpuState) -> str:
+        errors = f", {one.ecc_errors} uncorrected errors" if one.ecc_errors else ""
+        return _mode(one.ecc) + errors
+
+    seen = _each(facts.gpus, told)
+    broken = [one for one in facts.gpus if one.ecc_errors]
+    if broken:
+        return warn(
+            "gpu-ecc",
+            seen,
+            f"look at the card before trusting it: nvidia-smi -q -d ECC -i {broken[0].index}",
+        )
+    return fine("gpu-ecc", seen)
+
+
+def mig(facts: Facts) -> Finding:
+    """An instance is a part of the device, whatever its name says."""
+    seen = _each(facts.gpus, lambda one: _mode(one.mig))
+    split = [one for one in facts.gpus if one.mig]
+    if not split:
+        return fine("gpu-mig", seen)
+    return warn(
+        "gpu-mig",
+        f"{seen}: a process gets one instance, and its numbers are that instance's",
+        f"for the whole card: sudo nvidia-smi -i {split[0].index} -mig 0",
+    )
+
+
+def power(facts: Facts) -> Finding:
+    """A lowered power limit lowers the clocks under load."""
+
+    def told(one: GpuState) -> str:
+        if one.power_limit is None:
+            return UNKNOWN
+        default = one.power_default
+        return f"{one.power_limit:.0f} W" + (f" of {default:.0f}" if default else "")
+
+    seen = _each(facts.gpus, told)
+    low = [one for one in facts.gpus if (one.power_limit or 0) < (one.power_default or 0)]
+    low = [one for one in low if one.power_limit is not None]
+    if not low:
+        return fine("gpu-power", seen)
+    return warn(
+        "gpu-power",
+        f"{seen}: the limit is below the card's own",
+        f"sudo nvidia-smi -i {low[0].index} -pl {low[0].power_default:.0f}",
+    )
+
+
+def clocks(facts: Facts) -> Finding:
+    """Clocks that somebody set are the machine's state, not its ability."""
+
+    def told(one: GpuState) -> str:
+        if one.sm_mhz_max is None:
+            return UNKNOWN
+        chosen = f", set to {one.sm_mhz_set}" if _is_lowered(one) else ""
+        return f"up to {one.sm_mhz_max} MHz{chosen}"
+
+    seen = _each(facts.gpus, told)
+    low = [one for one in facts.gpus if _is_lowered(one)]
+    if not low:
+        return fine("gpu-clocks", seen)
+    return warn("gpu-clocks", seen, f"sudo nvidia-smi -i {low[0].index} -rac")
+
+
+def throttle(facts: Facts) -> Finding:
+    """A card that is held down before anything runs will be under load, too."""
+    seen = _each(facts.gpus, lambda one: ", ".join(one.slowdowns) or _nothing(one.reasons))
+    if not any(one.slowdowns for one in facts.gpus):
+        return fine("gpu-throttle", seen)
+    return warn("gpu-throttle", seen, FLAGS["throttled"].remedy)
+
+
+def persistence(facts: Facts) -> Finding:
+    """Without it the driver is loaded anew for every process, and loses its counters."""
+    seen = _each(facts.gpus, lambda one: _mode(one.persistence))
+    if not any(one.persistence is False for one in facts.gpus):
+        return fine("gpu-persistence", seen)
+    return warn("gpu-persistence", seen, "sudo nvidia-smi -pm 1")
+
+
+def link(facts: Facts) -> Finding:
+    """An idle link runs slower to save power; a width below the maximum is a fault."""
+
+    def told(one: GpuState) -> str:
+        if one.link_width is None:
+            return UNKNOWN
+        return (
+            f"x{one.link_width} of x{one.link_width_max or '?'}, "
+            f"generation {one.link_generation_max or '?'}"
+        )
+
+    seen = _each(facts.gpus, told)
+    if not any((one.link_width or 99) < (one.link_width_max or 0) for one in facts.gpus):
+        return fine("gpu-link", seen)
+    return warn("gpu-link", seen, FLAGS["link-downtrained"].remedy)
+
+
+def company(facts: Facts) -> Finding:
+    """Who else computes on the card takes a share of it."""
+
+    def told(one: GpuState) -> str:
+        if one.processes is None:
+            return UNKNOWN
+        return ", ".join(f"process {pid}" for pid in one.processes) or "nobody"
+
+    seen = _each(facts.gpus, told)
+    if not any(one.processes for one in facts.gpus):
+        return fine("gpu-company", seen)
+    return warn("gpu-company", seen, FLAGS["busy-gpu"].remedy)
+
+
+def answer(facts: Facts) -> Finding:
+    """Without NVML nobody can say whether a number was throttled."""
+    silent = facts.gpu_problem
+    if not silent:
+        return fine("nvml", "answers")
+    return warn("nvml", silent, "see what nvidia-smi says")
+
+
+def _is_lowered(one: GpuState) -> bool:
+    """An application clock below the highest one; 0 means that none is set."""
+    return bool(one.sm_mhz_set) and (one.sm_mhz_set or 0) < (one.sm_mhz_max or 0)
+
+
+def _each(gpus: Iterable[GpuState], told: Callable[[GpuState], str]) -> str:
+    return "; ".join(f"{one.index}: {told(one)}" for one in gpus) or UNKNOWN
+
+
+def _mode(on: bool | None) -> str:
+    return UNKNOWN if on is None else "on" if on else "off"
+
+
+def _nothing(reasons: int | None) -> str:
+    return UNKNOWN if reasons is None else "nothing holds it down"
+
+
 CHECKS = (gpu,)
+
+GPU_CHECKS = (
+    stack,
+    answer,
+    peak,
+    ecc,
+    mig,
+    power,
+    clocks,
+    throttle,
+    persistence,
+    link,
+    company,
+)
+"""Asked only where there is a GPU."""

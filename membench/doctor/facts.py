@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
 from membench.machine import Filesystem, Machine, snapshot
 from membench.machine.disks import Disk, read_disks
+from membench.machine.gpu_state import GpuReader, GpuState, NoAnswer
 from membench.machine.noise import Noise, watch
 from membench.machine.settings import Settings, read_settings
 
@@ -45,13 +47,20 @@ class Kernels:
 
 @dataclass(frozen=True)
 class Facts:
-    """A machine on the examination table."""
+    """A machine on the examination table.
+
+    Attributes:
+        gpus: the visible GPUs as they are now.
+        gpu_problem: why they cannot be asked, empty where they can.
+    """
 
     machine: Machine
     settings: Settings
     scratch: Scratch
     noise: Noise
     kernels: Kernels
+    gpus: tuple[GpuState, ...] = ()
+    gpu_problem: str = ""
 
 
 def gather(scratch: Path) -> Facts:
@@ -63,6 +72,7 @@ def gather(scratch: Path) -> Facts:
     noise = watch()  # first, before this process itself warms the machine
     machine = snapshot([scratch])
     (filesystem,) = machine.filesystems
+    gpus, gpu_problem = read_gpu_states(machine)
     disks = read_disks(filesystem.device) if filesystem.device else ()
     return Facts(
         machine=machine,
@@ -74,7 +84,21 @@ def gather(scratch: Path) -> Facts:
             engine=os.environ.get("MEMBENCH_ENGINE", ""),
             cache_problem=no_kernel_cache(os.environ),
         ),
+        gpus=gpus,
+        gpu_problem=gpu_problem,
     )
+
+
+def read_gpu_states(machine: Machine) -> tuple[tuple[GpuState, ...], str]:
+    """The visible GPUs of ``machine`` as they are now, and why one could not be asked."""
+    found: list[GpuState] = []
+    try:
+        if machine.gpus.devices:
+            with closing(GpuReader.open()) as reader:
+                found.extend(reader.read(gpu.uuid) for gpu in machine.gpus.devices)
+    except NoAnswer as error:
+        return tuple(found), str(error)
+    return tuple(found), ""
 
 
 def no_file_in(directory: Path) -> str:

@@ -11,6 +11,7 @@ from membench.machine.cpu import read_cpu
 from membench.machine.files import read
 from membench.machine.filesystem import read_filesystem
 from membench.machine.gpu import read_gpus
+from membench.machine.gpu_links import read_links
 from membench.machine.identity import machine_slug
 from membench.machine.memory import read_memory
 from membench.machine.model import Machine
@@ -37,6 +38,7 @@ def collect(paths: Sequence[Path] = (), root: Path = Path("/")) -> Machine:
         python=software.python(),
         load=_load(root),
         packages=software.packages(),
+        links=read_links(gpus, root),
     )
 
 

@@ -6,23 +6,23 @@ first) unless CUDA_DEVICE_ORDER=PCI_BUS_ID is set, so who works on a device find
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from membench.machine.cuda_stack import Stack, Version, complaint, read_stack
 from membench.machine.files import integer, present, read
 from membench.machine.model import Gpu, Gpus
+from membench.machine.nvml import ask, hashed, text
 from membench.machine.visible import hides_all, visible
 
-_T = TypeVar("_T")
 _NVIDIA_VENDOR = "0x10de"
 _DISPLAY_CLASS = "0x03"
+_LIBRARY = "libnvidia-ml.so.1"
 
 # nvmlReturn_t of nvml.h; by number, because pynvml makes its exception classes at run time.
 _NO_PERMISSION = 4
@@ -43,7 +43,7 @@ _INIT_FAILED = {
         "load it with 'sudo modprobe nvidia'; if that fails, reinstall the driver for this kernel",
     ),
     _NO_LIBRARY: (
-        "the GPU's device files are there, but the driver's library libnvidia-ml.so.1 is not",
+        f"the GPU's device files are there, but the driver's library {_LIBRARY} is not",
         "start the container with --gpus all, or install the user-space part of the driver",
     ),
     _LOST: ("a GPU has fallen off the bus", "reboot the machine; look at 'dmesg | grep Xid'"),
@@ -83,7 +83,8 @@ def read_gpus(
         environ: the environment; that of this process where None.
         stack: what is installed; looked up where None.
     """
-    if not _driver_traces(root):
+    environ = os.environ if environ is None else environ
+    if not _driver_traces(root, environ):
         return Gpus()  # spares the import of pynvml
     version = read(root / "sys/module/nvidia/version")
     try:
@@ -95,17 +96,20 @@ def read_gpus(
     except nvml.NVMLError as error:
         return _no_nvml(error, version, root)
     try:
-        return _read(nvml, root, os.environ if environ is None else environ, stack)
+        return _read(nvml, root, environ, stack)
     except nvml.NVMLError as error:
         problem = f"the NVIDIA driver does not answer: {error}"
         return Gpus(version, "", (), problem, "see what nvidia-smi says; a reboot may help")
     finally:
-        _ask(nvml, nvml.nvmlShutdown, None)
+        ask(nvml, nvml.nvmlShutdown, None)
 
 
-def _driver_traces(root: Path) -> bool:
+def _driver_traces(root: Path, environ: Mapping[str, str]) -> bool:
     """Whether there is any sign of an NVIDIA driver or GPU."""
-    traces = ("dev/nvidiactl", "dev/dxg", "dev/nvgpu", "proc/driver/nvidia", "sys/module/nvidia")
+    traces = ["dev/nvidiactl", "dev/dxg", "dev/nvgpu", "proc/driver/nvidia", "sys/module/nvidia"]
+    # Some container hosts mount the driver's libraries where only the loader is told to look.
+    folders = environ.get("LD_LIBRARY_PATH", "").split(":")
+    traces += [f"{one.lstrip('/')}/{_LIBRARY}" for one in folders if one.startswith("/")]
     return any(present(root / trace) for trace in traces) or _on_the_bus(root)
 
 
@@ -135,8 +139,8 @@ def _no_nvml(error: Any, version: str, root: Path) -> Gpus:
 
 
 def _read(nvml: Any, root: Path, environ: Mapping[str, str], stack: Stack | None) -> Gpus:
-    driver = _text(_ask(nvml, nvml.nvmlSystemGetDriverVersion, ""))
-    number = _ask(nvml, nvml.nvmlSystemGetCudaDriverVersion, 0)  # 13020 for 13.2
+    driver = text(ask(nvml, nvml.nvmlSystemGetDriverVersion, ""))
+    number = ask(nvml, nvml.nvmlSystemGetCudaDriverVersion, 0)  # 13020 for 13.2
     cuda: Version | None = (number // 1000, number % 1000 // 10) if number else None
     named = f"{cuda[0]}.{cuda[1]}" if cuda else ""
     found, broken = _enumerate(nvml)
@@ -186,12 +190,12 @@ def _enumerate(nvml: Any) -> tuple[list[_Found], tuple[str, str]]:
     for index in range(nvml.nvmlDeviceGetCount()):
         try:
             handle = nvml.nvmlDeviceGetHandleByIndex(index)
-            uuid = _text(nvml.nvmlDeviceGetUUID(handle))
+            uuid = text(nvml.nvmlDeviceGetUUID(handle))
         except nvml.NVMLError as error:
             fallback = (f"GPU {index} does not answer: {error}", "see what nvidia-smi says")
             broken = _INIT_FAILED.get(error.value, fallback)
             continue
-        capability = _ask(nvml, partial(nvml.nvmlDeviceGetCudaComputeCapability, handle), (0, 0))
+        capability = ask(nvml, partial(nvml.nvmlDeviceGetCudaComputeCapability, handle), (0, 0))
         gpu = _describe(nvml, handle, uuid, index, capability)
         found.append(_Found(uuid, gpu, _instances(nvml, handle, index, capability)))
     return found, broken
@@ -201,14 +205,14 @@ def _instances(
     nvml: Any, handle: Any, index: int, capability: Version
 ) -> tuple[_Found, ...] | None:
     """The MIG instances of a GPU, None where it is not split."""
-    mode = _ask(nvml, lambda: nvml.nvmlDeviceGetMigMode(handle), (0, 0))
+    mode = ask(nvml, lambda: nvml.nvmlDeviceGetMigMode(handle), (0, 0))
     if not mode[0]:
         return None
     found = []
-    for slot in range(_ask(nvml, lambda: nvml.nvmlDeviceGetMaxMigDeviceCount(handle), 0)):
+    for slot in range(ask(nvml, lambda: nvml.nvmlDeviceGetMaxMigDeviceCount(handle), 0)):
         try:
             part = nvml.nvmlDeviceGetMigDeviceHandleByIndex(handle, slot)
-            uuid = _text(nvml.nvmlDeviceGetUUID(part))
+            uuid = text(nvml.nvmlDeviceGetUUID(part))
         except nvml.NVMLError:
             continue  # slots may be empty
         found.append(_Found(uuid, _describe(nvml, part, uuid, index, capability)))
@@ -216,13 +220,16 @@ def _instances(
 
 
 def _describe(nvml: Any, handle: Any, uuid: str, index: int, capability: Version) -> Gpu:
-    memory = _ask(nvml, lambda: int(nvml.nvmlDeviceGetMemoryInfo(handle).total), 0)
+    memory = ask(nvml, lambda: int(nvml.nvmlDeviceGetMemoryInfo(handle).total), 0)
     return Gpu(
         index=index,
-        name=_text(_ask(nvml, lambda: nvml.nvmlDeviceGetName(handle), "")),
-        uuid=hashlib.sha256(uuid.encode()).hexdigest()[:12],
+        name=text(ask(nvml, lambda: nvml.nvmlDeviceGetName(handle), "")),
+        uuid=hashed(uuid),
         memory=memory,
         compute_capability=f"{capability[0]}.{capability[1]}" if capability[0] else "",
+        sm_mhz=ask(
+            nvml, lambda: int(nvml.nvmlDeviceGetMaxClockInfo(handle, nvml.NVML_CLOCK_SM)), 0
+        ),
     )
 
 
@@ -230,16 +237,3 @@ def _capability(gpu: Gpu) -> Version:
     major, _, minor = gpu.compute_capability.partition(".")
     # An unknown capability must not be taken for an old GPU.
     return integer(major) or 99, integer(minor) or 0
-
-
-def _ask(nvml: Any, question: Callable[[], _T], otherwise: _T) -> _T:
-    """NVML's answer, or ``otherwise`` where this GPU or driver has none."""
-    try:
-        return question()
-    except nvml.NVMLError:
-        return otherwise
-
-
-def _text(answer: str | bytes) -> str:
-    """Old bindings answer in bytes."""
-    return answer.decode(errors="replace") if isinstance(answer, bytes) else answer

@@ -108,6 +108,7 @@ class Gpu:
     uuid: str  # hashed: enough to tell two cards apart, useless to find one
     memory: int
     compute_capability: str
+    sm_mhz: int = 0  # highest clock of its multiprocessors, 0 where unknown
 
 
 @dataclass(frozen=True)
@@ -140,6 +141,32 @@ class Gpus:
 
 
 @dataclass(frozen=True)
+class GpuLinks:
+    """What a GPU is connected with; None where NVML or the firmware does not say.
+
+    Attributes:
+        uuid: hashed, as in `Gpu`.
+        generation, width: of PCI Express when the snapshot was taken: an idle link is slow.
+        generation_max, width_max: the best that device and slot can do together.
+        nvlinks: NVLinks that are up; ``nvlink_version`` is NVML's number of their kind.
+        c2c: the chip-to-chip link to the CPU is in use.
+        node: memory node of the host that it sits at.
+        bar1: bytes of device memory that the bus can reach at once.
+    """
+
+    uuid: str
+    generation: int | None = None
+    generation_max: int | None = None
+    width: int | None = None
+    width_max: int | None = None
+    nvlinks: int = 0
+    nvlink_version: int | None = None
+    c2c: bool | None = None
+    node: int | None = None
+    bar1: int | None = None
+
+
+@dataclass(frozen=True)
 class Filesystem:
     """Where a path lives."""
 
@@ -159,6 +186,7 @@ class Machine:
     Attributes:
         slug: name for paths and the `machine` column, ``[a-z0-9._-]+``; never the host name.
         packages: distribution -> version of what a result depends on.
+        links: what the GPUs are connected with, in the order of ``gpus.devices``.
     """
 
     slug: str
@@ -172,3 +200,4 @@ class Machine:
     python: str
     load: tuple[float, ...] = ()
     packages: dict[str, str] = field(default_factory=dict)
+    links: tuple[GpuLinks, ...] = ()

@@ -41,6 +41,8 @@ def why_not(case: Case, backend: str, site: Site, gpu: int | None = None) -> str
     machine = site.machine
     if Needs.GPU in case.needs and (reason := _no_gpu(case, site, gpu or 0)):
         return reason
+    if Needs.TWO_GPUS in case.needs and (shown := len(machine.gpus.devices)) < 2:
+        return f"needs 2 GPUs, this machine shows {shown}"
     if backend not in BACKENDS:
         return f"membench {__version__} has no {backend} backend"
     if Needs.JIT in case.needs and (reason := no_jit()):

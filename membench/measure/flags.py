@@ -1,16 +1,20 @@
-"""The flags that need a threshold or the machine to be seen; what a worker saw, a unit carries."""
+"""The flags that need a threshold or the machine to be seen; what a worker saw, a unit carries.
+
+`single-round` is raised where rows are made, because it needs nothing else.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from membench.machine import Machine
+from membench.measure.clocks import clock_fell
 from membench.record.plan import Plan
 from membench.record.rows import rows
 from membench.record.schema import Row
 from membench.record.unit import Unit
-from membench.terms import FLAGS, NOISE_THRESHOLD, CacheState, Status, Tier
+from membench.terms import FLAGS, NOISE_THRESHOLD, Better, CacheState, PeakBasis, Status, Tier
 
 CACHE_MULTIPLE = 4
 """STREAM's rule: a working set for memory is at least four times the last-level cache."""
@@ -18,28 +22,70 @@ CACHE_MULTIPLE = 4
 COLD_SHARE = 0.01
 """Share of a file that may be in the page cache while it is still called cold."""
 
+LOWEST_CLOCK = "sm_mhz_low"
+"""Key in a unit's `detail`: the lowest SM clock that any of its samples saw, in MHz."""
+
+PEAK_TOLERANCE = 0.01
+"""By how much a number may pass a peak that was specified or queried.
+
+Clocks are reported in whole MHz and drift by some 1e-4; a timer's step is at most a
+twentieth of one sample, and far less of the median of many.
+"""
+
 
 def results(plan: Plan, units: Iterable[Unit], machine: Machine) -> list[Row]:
     """The rows of what was measured so far, flagged."""
-    return [flagged(row, machine) for row in rows(plan, units, partial=True)]
+    units = list(units)
+    clocks: dict[str, list[float]] = {}
+    for unit in units:
+        clocks.setdefault(unit.case, []).extend(_clocks(unit))
+    return [
+        flagged(row, machine, clocks.get(row.case, ())) for row in rows(plan, units, partial=True)
+    ]
 
 
-def flagged(row: Row, machine: Machine) -> Row:
-    """``row`` with the flags that it deserves; only `ok` rows carry any."""
+def _clocks(unit: Unit) -> list[float]:
+    """The SM clocks that ``unit`` measured: its usual one, and the lowest of a sample."""
+    lowest = unit.detail.get(LOWEST_CLOCK)
+    found = [unit.sm_mhz, lowest if isinstance(lowest, int | float) else None]
+    return [clock for clock in found if clock is not None and clock > 0]
+
+
+def flagged(row: Row, machine: Machine, clocks: Sequence[float] = ()) -> Row:
+    """``row`` with the flags that it deserves; only `ok` rows carry any.
+
+    Args:
+        clocks: the SM clocks that its rounds measured, in MHz.
+    """
     if row.status is not Status.OK:
         return row
-    codes = set(row.flags)
-    if row.spread is not None and row.spread > NOISE_THRESHOLD[row.tier]:
-        codes.add("noisy")
-    if machine.cpu.hypervisor:
-        codes.add("vm")
-    if row.stop_reason == "wall-cap":
-        codes.add("not-converged")
-    if _may_be_cached(row, machine):
-        codes.add("cache-served")
-    if _was_in_page_cache(row):
-        codes.add("page-cache")
+    raised = {
+        "noisy": row.spread is not None and row.spread > NOISE_THRESHOLD[row.tier],
+        "throttled": clock_fell(clocks, _highest_clock(row, machine)),
+        "above-peak": beyond_peak(row.value, row.peak, row.peak_basis, row.better),
+        "cache-served": _may_be_cached(row, machine),
+        "not-converged": row.stop_reason == "wall-cap" or row.converged is False,
+        "page-cache": _was_in_page_cache(row),
+        "vm": bool(machine.cpu.hypervisor),
+    }
+    codes = {*row.flags, *(code for code, seen in raised.items() if seen)}
     return replace(row, flags=tuple(code for code in FLAGS if code in codes))
+
+
+def _highest_clock(row: Row, machine: Machine) -> float:
+    """Of the device that the row names; 0 where it is not known."""
+    return max((gpu.sm_mhz for gpu in machine.gpus.devices if gpu.name == row.device), default=0)
+
+
+def beyond_peak(
+    value: float | None, peak: float | None, basis: PeakBasis | None, better: Better
+) -> bool:
+    """Beyond what the hardware can do; a peak that was itself measured may be passed."""
+    if peak is None or value is None or basis is PeakBasis.MEASURED:
+        return False
+    if better is Better.HIGHER:
+        return value > peak * (1 + PEAK_TOLERANCE)
+    return value < peak / (1 + PEAK_TOLERANCE)
 
 
 def _may_be_cached(row: Row, machine: Machine) -> bool:

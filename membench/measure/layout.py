@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +12,8 @@ from membench.backends.scratch import Scratch, ScratchFile
 from membench.errors import MembenchError
 from membench.measure.events import Observer
 from membench.record.plan import Plan
+from membench.record.unit import Unit
+from membench.terms import Status
 from membench.units import about_size
 
 WRITE_FACTOR = 8
@@ -34,12 +36,18 @@ class Layout:
 
 
 @contextmanager
-def laid_out(plan: Plan, observer: Observer) -> Iterator[Layout]:
-    """The scratch file that the runnable cases of ``plan`` need, gone when the block is left.
+def laid_out(plan: Plan, done: Sequence[Unit], observer: Observer) -> Iterator[Layout]:
+    """The scratch file that the cases still to be run need, gone when the block is left.
+
+    Of ``plan``, those are the runnable ones that ``done`` does not settle.
 
     A file that cannot be made costs the cases that need it, not the run.
     """
-    size = max((case.disk for case in plan.cases if not case.skipped), default=0)
+    settled = {unit.case for unit in done if unit.status is not Status.OK}
+    settled |= _complete(plan, done)
+    size = max(
+        (case.disk for case in plan.cases if not case.skipped and case.id not in settled), default=0
+    )
     if not size:
         yield Layout()
         return
@@ -59,3 +67,11 @@ def laid_out(plan: Plan, observer: Observer) -> Iterator[Layout]:
         return
     with file:
         yield Layout(file.scratch, seconds=time.monotonic() - begin)
+
+
+def _complete(plan: Plan, done: Sequence[Unit]) -> set[str]:
+    """The cases that were measured in every round."""
+    rounds: dict[str, set[int]] = {}
+    for unit in done:
+        rounds.setdefault(unit.case, set()).add(unit.round)
+    return {case for case, found in rounds.items() if len(found) >= plan.rounds}

@@ -37,7 +37,8 @@ def estimate(plan: Plan) -> Estimate:
     """The sums over the cases of ``plan`` that can run."""
     runnable = [case for case in plan.cases if not case.skipped]
     return Estimate(
-        seconds=plan.rounds * (ROUND_SECONDS + sum(case.seconds for case in runnable)),
+        seconds=plan.rounds * ROUND_SECONDS
+        + sum(case.seconds * min(case.rounds or plan.rounds, plan.rounds) for case in runnable),
         memory=max((case.memory for case in runnable), default=0),
         disk=max((case.disk for case in runnable), default=0),
         gpu_memory=max((case.gpu_memory for case in runnable), default=0),
@@ -111,6 +112,7 @@ def planned(case: Case, registry: Registry, site: Site, gpu: int | None = None) 
         gpu_memory=case.gpu_memory,
         tuned=case.tuned,
         gpu=gpu,
+        rounds=case.rounds,
     )
 
 

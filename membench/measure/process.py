@@ -15,11 +15,10 @@ from typing import IO
 
 import membench
 from membench.backends.scratch import Scratch
-from membench.errors import WorkerError
+from membench.errors import SchemaError, WorkerError
 from membench.machine import Machine
 from membench.measure.interrupt import Interrupt
-from membench.measure.protocol import Hello, Request, decode, encode
-from membench.record.unit import Unit
+from membench.measure.protocol import Answer, Hello, Request, decode, encode
 
 START_SECONDS = 60.0
 """A worker that has not answered by then will not: a first import from a cold disk is slow."""
@@ -75,6 +74,7 @@ class Worker:
             raise WorkerError(f"a worker cannot be started: {error.strerror}") from error
         finally:
             os.close(writer)
+        _offer(self._process.pid)
         self._reader = reader
         self._buffer = b""
         try:
@@ -89,15 +89,25 @@ class Worker:
             self.kill()
             raise
 
-    def ask(self, request: Request, timeout: float) -> Unit:
-        """The unit of ``request``.
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    def ask(self, request: Request, timeout: float) -> Answer:
+        """What became of ``request``.
 
         Raises:
             WorkerLost: it died, or was killed after ``timeout`` seconds.
             Interrupted: a signal came; the worker still runs.
         """
         self._say(encode(request))
-        return decode(Unit, self._line(timeout))
+        line = self._line(timeout)
+        try:
+            return decode(Answer, line)
+        except (ValueError, SchemaError):
+            self._process.kill()
+            raise WorkerLost(f"was killed: it answered nonsense, {line[:40]!r}") from None
 
     def quit(self) -> None:
         """End it politely; kill it where that takes too long."""
@@ -169,6 +179,12 @@ class Worker:
             return f"died of {signal.Signals(-code).name}"
         last = self.errors.splitlines()[-1:] or ["nothing on standard error"]
         return f"left with exit code {code}: {last[0]}"
+
+
+def _offer(pid: int) -> None:
+    """Where memory runs out, the kernel shall take the worker: that costs a case, not the run."""
+    with suppress(OSError):
+        Path(f"/proc/{pid}/oom_score_adj").write_text("1000")
 
 
 def _environment() -> dict[str, str]:

@@ -15,6 +15,7 @@ from membench.backends.scratch import Scratch
 from membench.machine import Machine
 from membench.record.plain import dump, load
 from membench.record.plan import PlannedCase
+from membench.record.unit import Unit
 
 T = TypeVar("T")
 
@@ -42,6 +43,18 @@ class Request:
     iters: int | None = None
     config: dict[str, int] = field(default_factory=dict)
     tune: bool = False
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What became of a request.
+
+    Attributes:
+        spent: the worker lost its device and must be replaced.
+    """
+
+    unit: Unit
+    spent: bool = False
 
 
 def encode(message: Any) -> bytes:

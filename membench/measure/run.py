@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,8 +15,9 @@ from membench.errors import (
     OutputError,
     WorkerError,
 )
-from membench.machine import Machine, snapshot
+from membench.machine import Gpu, Machine, snapshot
 from membench.machine.software import software_version
+from membench.measure.claim import claimed
 from membench.measure.events import Observer
 from membench.measure.flags import results
 from membench.measure.interrupt import Interrupted, interrupts
@@ -23,6 +25,7 @@ from membench.measure.layout import laid_out
 from membench.measure.options import RESULTS, RunOptions
 from membench.measure.plan import make_plan
 from membench.measure.runner import run_rounds
+from membench.measure.surroundings import Surroundings
 from membench.record.journal import Contents, Journal
 from membench.record.journal import read as read_journal
 from membench.record.paths import check_output, default_path, journal_path, sidecar_path
@@ -121,11 +124,13 @@ def start(prepared: Prepared, observer: Observer, *, verbose: bool = False) -> O
     Raises:
         OutputError: the results cannot be written there; nothing was measured
             yet, or what was measured is in the journal and the message names it.
+        BackendUnavailable: another run measures on the same GPU.
     """
     check_output(prepared.csv)
-    journal = Journal.create(journal_path(prepared.csv), prepared.plan, dump(prepared.machine))
-    nothing = Contents(prepared.plan, {})
-    return _run(prepared, journal, nothing, observer, verbose=verbose)
+    with claimed(_gpus(prepared), observer):
+        journal = Journal.create(journal_path(prepared.csv), prepared.plan, dump(prepared.machine))
+        nothing = Contents(prepared.plan, {})
+        return _run(prepared, journal, nothing, observer, verbose=verbose)
 
 
 def resume(csv: Path, observer: Observer, *, verbose: bool = False) -> Outcome:
@@ -145,9 +150,16 @@ def resume(csv: Path, observer: Observer, *, verbose: bool = False) -> Outcome:
     machine = snapshot([csv.parent])
     contents = read_journal(path)
     _same_ground(contents.plan, load(Machine, contents.machine), machine, registry())
-    journal, contents = Journal.resume(path)
     prepared = Prepared(contents.plan, machine, csv)
-    return _run(prepared, journal, contents, observer, verbose=verbose)
+    with claimed(_gpus(prepared), observer):
+        journal, contents = Journal.resume(path)
+        return _run(prepared, journal, contents, observer, verbose=verbose)
+
+
+def _gpus(prepared: Prepared) -> Sequence[Gpu]:
+    """The GPUs that the plan uses, each once."""
+    used = [case.gpu for case in prepared.plan.cases if case.gpu is not None and not case.skipped]
+    return [prepared.machine.gpus.devices[index] for index in dict.fromkeys(used)]
 
 
 def _same_ground(plan: Plan, then: Machine, now: Machine, benches: Registry) -> None:
@@ -159,6 +171,10 @@ def _same_ground(plan: Plan, then: Machine, now: Machine, benches: Registry) -> 
             f"the journal is of membench {plan.software}, this is {software_version()}", hint
         )
     for case in plan.cases:
+        if case.gpu is not None and not case.skipped:
+            used, shown = (one.gpus.devices[case.gpu : case.gpu + 1] for one in (then, now))
+            if [gpu.uuid for gpu in used] != [gpu.uuid for gpu in shown]:
+                raise JournalError(f"the journal's GPU {case.gpu} is another one now", hint)
         bench = benches.benches.get(case.bench)
         if bench is None:
             raise JournalError(f"the journal's case {case.id} does not exist any more", hint)
@@ -190,23 +206,54 @@ def _run(
     *,
     verbose: bool,
 ) -> Outcome:
+    try:
+        end = _measure(prepared, journal, done, observer, verbose=verbose)
+    finally:
+        journal.close()
+    if end.trouble is not None and not journal.path.exists():
+        raise end.trouble  # somebody removed it, and it cannot be put back
+    if journal.restored:
+        observer.warned(
+            f"{journal.path} was removed during the run, and was written again",
+            "nothing that was measured is lost; let no one clean up while a run goes on",
+        )
+    return _publish(prepared, len(done.units), end)
+
+
+def _measure(
+    prepared: Prepared,
+    journal: Journal,
+    done: Contents,
+    observer: Observer,
+    *,
+    verbose: bool,
+) -> _End:
+    """Fill the journal, which is where it belongs afterwards if that can be."""
     begin = time.monotonic()
     layout_seconds, signum = 0.0, 0
     trouble: MembenchError | None = None
     plan, machine = prepared.plan, prepared.machine
     try:
-        with interrupts() as interrupt, laid_out(plan, observer) as layout:
+        with (
+            interrupts() as interrupt,
+            laid_out(plan, done.units, observer) as layout,
+            closing(Surroundings(machine, observer)) as surroundings,
+        ):
             layout_seconds = layout.seconds
             interrupt.check()
-            run_rounds(plan, machine, journal, done, layout, observer, interrupt, verbose=verbose)
+            run_rounds(
+                *(plan, machine, journal, done, layout, surroundings, observer, interrupt),
+                verbose=verbose,
+            )
     except Interrupted as interrupted:
         signum = interrupted.signum
     except (OutputError, WorkerError) as error:
         trouble = error
-    finally:
-        journal.close()
-    end = _End(time.monotonic() - begin, layout_seconds, signum, trouble)
-    return _publish(prepared, len(done.units), end)
+    try:
+        journal.keep()
+    except OutputError as error:
+        trouble = trouble or error
+    return _End(time.monotonic() - begin, layout_seconds, signum, trouble)
 
 
 def _publish(prepared: Prepared, before: int, end: _End) -> Outcome:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Self
 
 from membench.machine import Machine
-from membench.machine.cgroup import throttled_count
 from membench.measure.events import Observer, Place
 from membench.measure.flags import results
 from membench.measure.interrupt import Interrupt
@@ -16,6 +14,7 @@ from membench.measure.layout import Layout
 from membench.measure.order import order
 from membench.measure.process import Worker, WorkerLost
 from membench.measure.protocol import Request
+from membench.measure.surroundings import Surroundings
 from membench.record.journal import Contents, Journal
 from membench.record.plan import Plan, PlannedCase
 from membench.record.unit import Unit
@@ -28,6 +27,7 @@ def run_rounds(
     journal: Journal,
     done: Contents,
     layout: Layout,
+    surroundings: Surroundings,
     observer: Observer,
     interrupt: Interrupt,
     *,
@@ -59,7 +59,7 @@ def run_rounds(
         if case.tuned and not case.skipped and case.id not in configs | dict.fromkeys(settled)
     ]:
         observer.noted(f"looking for the best configuration of {len(untuned)} cases")
-        with _Round(plan, machine, layout, interrupt, 1, verbose=verbose) as worker:
+        with _Round(plan, machine, layout, surroundings, interrupt, 1, verbose=verbose) as worker:
             for case in untuned:
                 unit = worker.run(Request(1, case, tune=True))
                 if unit.status is Status.OK:
@@ -78,7 +78,9 @@ def run_rounds(
         if not todo:
             continue
         journal.note("round", {"round": round_, "order": [case.id for case in todo]})
-        with _Round(plan, machine, layout, interrupt, round_, verbose=verbose) as worker:
+        with _Round(
+            plan, machine, layout, surroundings, interrupt, round_, verbose=verbose
+        ) as worker:
             for case in todo:
                 place = Place(round_, plan.rounds, cases.index(case) + 1, len(cases))
                 observer.case_started(case, place)
@@ -93,6 +95,8 @@ def run_rounds(
                     batches.setdefault(case.id, unit.iters)
                 observer.case_ended(unit, place, time.monotonic() - begin)
                 interrupt.check()
+        if gpus := surroundings.states():
+            journal.note("gpu", {"round": round_, "states": gpus})
         observer.round_ended(round_, lambda: results(plan, units, machine))
     return tuple(units)
 
@@ -105,6 +109,7 @@ class _Round:
         plan: Plan,
         machine: Machine,
         layout: Layout,
+        surroundings: Surroundings,
         interrupt: Interrupt,
         round_: int,
         *,
@@ -113,6 +118,7 @@ class _Round:
         self._plan = plan
         self._machine = machine
         self._layout = layout
+        self._surroundings = surroundings
         self._interrupt = interrupt
         self._round = round_
         self._verbose = verbose
@@ -135,17 +141,25 @@ class _Round:
         started = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
         if case.disk and self._layout.problem:
             return self._failed(case, started, self._layout.problem)
-        throttled = throttled_count()
         worker = self._worker or self._start()
+        before = self._surroundings.before(case, worker.pid)
         try:
-            unit = worker.ask(request, self._plan.timeout)
+            answer = worker.ask(request, self._plan.timeout)
         except WorkerLost as lost:
-            worker.kill()
-            self._worker = None
+            self._replace()
             return self._failed(case, started, f"the worker {lost}")
-        if unit.status is Status.OK and throttled_count() > throttled:
-            unit = replace(unit, flags=(*unit.flags, "cgroup-limited"))
+        unit = answer.unit
+        if not request.tune:  # its `detail` is a configuration and nothing else
+            unit = self._surroundings.after(before, case, worker.pid, unit)
+        if answer.spent:
+            self._replace()
         return unit
+
+    def _replace(self) -> None:
+        """The next case gets a fresh worker."""
+        if self._worker is not None:
+            self._worker.kill()
+            self._worker = None
 
     def _failed(self, case: PlannedCase, started: str, reason: str) -> Unit:
         return Unit(

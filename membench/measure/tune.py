@@ -12,7 +12,8 @@ from statistics import median
 from membench.axes import Value
 from membench.backends.base import Backend
 from membench.case import Bench, Config
-from membench.errors import MembenchError, Skip
+from membench.errors import MembenchError, Skip, skip
+from membench.measure.flags import beyond_peak
 from membench.measure.sampling import take_samples
 from membench.measure.stop import FixedCount
 from membench.measure.stopwatch import Stopwatches
@@ -64,6 +65,8 @@ def _score(
         stopwatch = stopwatches.stopwatch(backend, work)
         sampled = take_samples(stopwatch, work, FixedCount(SAMPLES))
         value = median(work.value(elapsed, sampled.iterations) for elapsed in sampled.elapsed_ns)
+        if beyond_peak(value, work.peak, work.peak_basis, BETTER[work.metric]):
+            skip(f"{value:.4g} lies above the peak of {work.peak:.4g}: something faster served it")
         return value if BETTER[work.metric] is Better.HIGHER else -value
     finally:
         work.close()

@@ -123,7 +123,14 @@ def _timed(
     stopwatch: Stopwatch, work: Timed, iterations: int | None
 ) -> tuple[tuple[Reading, ...], dict[str, Any], Callable[[], bool | None]]:
     sampled = take_samples(stopwatch, work, rule_for(work), iterations)
-    values = [work.value(elapsed, sampled.iterations) for elapsed in sampled.elapsed_ns]
+    readings = tuple(
+        reading(
+            metric,
+            Stat.MEDIAN,
+            [work.value(elapsed, sampled.iterations, metric) for elapsed in sampled.elapsed_ns],
+        )
+        for metric in (work.metric, *work.also)
+    )
 
     def verify() -> bool | None:
         if work.verify is unverified:
@@ -141,7 +148,7 @@ def _timed(
         "sm_mhz": sampled.clock,
         "detail": {**work.detail, **_of_the_device(stopwatch, sampled)},
     }
-    return (reading(work.metric, Stat.MEDIAN, values),), facts, verify
+    return readings, facts, verify
 
 
 def _of_the_device(stopwatch: Stopwatch, sampled: Sampled) -> dict[str, int | float]:

@@ -22,8 +22,8 @@ from datetime import UTC, datetime
 from membench.backends import open_backend
 from membench.backends.base import Backend
 from membench.case import Bench
-from membench.errors import MembenchError, Skip
-from membench.measure.protocol import Hello, Request, decode, encode
+from membench.errors import DeviceLost, MembenchError, Skip
+from membench.measure.protocol import Answer, Hello, Request, decode, encode
 from membench.measure.recording import keep, recorded
 from membench.measure.stopwatch import Stopwatches
 from membench.measure.unit import BackendOf, run_unit, tune_unit
@@ -60,10 +60,12 @@ def main(argv: list[str]) -> None:
     try:
         while line := lines.get():
             request = decode(Request, line)
-            unit = answer(request, registry().benches, backend, stopwatches)
+            given = answer(request, registry().benches, backend, stopwatches)
             if (used := backends.get((request.case.backend, request.case.gpu))) is not None:
-                keep(request, unit, used)
-            _write_all(results, encode(unit))
+                keep(request, given.unit, used)
+            _write_all(results, encode(given))
+            if given.spent:  # closing what hangs on a lost device may itself hang
+                os._exit(0)
     finally:
         for opened in backends.values():
             opened.close()
@@ -74,23 +76,26 @@ def answer(
     benches: Mapping[str, Bench],
     backend: BackendOf,
     stopwatches: Stopwatches,
-) -> Unit:
-    """The unit of ``request``: whatever a bench raises becomes a skipped or failed unit."""
+) -> Answer:
+    """The answer to ``request``: whatever a bench raises becomes a skipped or failed unit."""
     started = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
     begin = time.monotonic()
+    lost: DeviceLost | None = None
     try:
         make = tune_unit if request.tune else run_unit
-        return make(request, benches, backend, stopwatches, started)
+        return Answer(make(request, benches, backend, stopwatches, started))
     except Skip as skipped:
         status, reason = Status.SKIPPED, str(skipped)
     except MembenchError as error:
-        status, reason = Status.FAILED, str(error)
+        lost = _lost(error)
+        status, reason = Status.FAILED, str(lost or error)
     except MemoryError as error:
         status, reason = Status.FAILED, f"out of memory {error}".strip()
     except Exception as error:
         traceback.print_exc()  # the parent shows the worker's stderr under -v
-        status, reason = Status.FAILED, f"{type(error).__name__}: {error}"
-    return Unit(
+        lost = _lost(error)
+        status, reason = Status.FAILED, str(lost or f"{type(error).__name__}: {error}")
+    unit = Unit(
         round=request.round,
         case=request.case.id,
         status=status,
@@ -98,6 +103,17 @@ def answer(
         reason=" ".join(reason.split()) or "no reason was given",
         seconds=Seconds(setup=time.monotonic() - begin),
     )
+    return Answer(unit, spent=lost is not None)
+
+
+def _lost(error: BaseException | None) -> DeviceLost | None:
+    """The loss of the device that ``error`` is, or came up in the handling of.
+
+    Giving back what hangs on a lost device fails too, and would hide the first error.
+    """
+    while error is not None and not isinstance(error, DeviceLost):
+        error = error.__cause__ or error.__context__
+    return error
 
 
 def _die_with(parent: int) -> None:

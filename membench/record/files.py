@@ -24,6 +24,9 @@ _HINTS = {
     errno.ENAMETOOLONG: "choose a shorter name with -o",
 }
 
+_NO_TMPFILE = (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT)
+_PROBE = b"\n" * 4096
+
 
 def shown(path: Path) -> str:
     """``path`` for a message, on one line."""
@@ -62,12 +65,21 @@ def atomic_write(path: Path, data: bytes) -> None:
         OutputError: in one line; nothing is left behind.
     """
     try:
-        temporary = _durable_temporary(path.parent, data)
-        try:
-            temporary.replace(path)
-        except BaseException:
-            _forget(temporary)
-            raise
+        with contextlib.ExitStack() as stack:
+            descriptor = nameless(path.parent)
+            if descriptor is None:
+                temporary = _durable_temporary(path.parent, data)
+            else:
+                stack.callback(os.close, descriptor)
+                write_all(descriptor, data)
+                os.fsync(descriptor)
+                temporary = _temporary(path.parent)
+                give_name(descriptor, temporary)
+            try:
+                temporary.replace(path)
+            except BaseException:
+                _forget(temporary)
+                raise
         sync_directory(path.parent)
     except OSError as error:
         raise output_error(path, error) from None
@@ -75,12 +87,44 @@ def atomic_write(path: Path, data: bytes) -> None:
 
 def probe(directory: Path) -> None:
     """Prove that a file can be made, written and removed in ``directory``; raises OSError."""
-    _durable_temporary(directory, b"\n" * 4096).unlink()
+    descriptor = nameless(directory)
+    if descriptor is None:
+        _durable_temporary(directory, _PROBE).unlink()
+        return
+    try:
+        write_all(descriptor, _PROBE)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def nameless(directory: Path, flags: int = os.O_WRONLY) -> int | None:
+    """A descriptor of a new file without a name: no death leaves anything of it.
+
+    None where the filesystem has no such files.
+    """
+    try:
+        return os.open(directory, flags | os.O_TMPFILE | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        if error.errno in _NO_TMPFILE:
+            return None
+        raise
+
+
+def give_name(descriptor: int, path: Path) -> None:
+    """Make the file of `nameless` appear at ``path``, whole; raises FileExistsError."""
+    # Only with a descriptor of a directory does Python call linkat(2), which can follow the link.
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        source = f"/proc/self/fd/{descriptor}"
+        os.link(source, path.name, dst_dir_fd=folder, follow_symlinks=True)
+    finally:
+        os.close(folder)
 
 
 def _durable_temporary(directory: Path, data: bytes) -> Path:
-    """A new file with ``data`` that the disk has; its name is short because ours may be long."""
-    temporary = directory / f".membench-{secrets.token_hex(6)}.tmp"
+    """A new file with ``data`` that the disk has."""
+    temporary = _temporary(directory)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     descriptor = os.open(temporary, flags, 0o666)
     try:
@@ -93,6 +137,11 @@ def _durable_temporary(directory: Path, data: bytes) -> Path:
         _forget(temporary)
         raise
     return temporary
+
+
+def _temporary(directory: Path) -> Path:
+    """A name that nobody has; it is short because ours may be long."""
+    return directory / f".membench-{secrets.token_hex(6)}.tmp"
 
 
 def _forget(path: Path) -> None:

@@ -20,7 +20,14 @@ from types import TracebackType
 from typing import Any, Self
 
 from membench.errors import JournalError, MembenchError, OutputError, SchemaError
-from membench.record.files import output_error, shown, sync_directory, write_all
+from membench.record.files import (
+    give_name,
+    nameless,
+    output_error,
+    shown,
+    sync_directory,
+    write_all,
+)
 from membench.record.plain import dump, load
 from membench.record.plan import Plan
 from membench.record.unit import Unit
@@ -59,10 +66,15 @@ class Contents:
 
 
 class Journal:
-    """An open journal, locked against other processes as long as it is open."""
+    """An open journal, locked against other processes as long as it is open.
+
+    Attributes:
+        restored: it had been removed, and was put back.
+    """
 
     def __init__(self, path: Path, descriptor: int, length: int) -> None:
         self.path = path
+        self.restored = False
         self._descriptor = descriptor
         self._length = length
 
@@ -74,23 +86,23 @@ class Journal:
             JournalError: there is one already.
             OutputError: the place cannot be written; no file is left behind.
         """
-        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
         try:
-            descriptor = os.open(path, flags, 0o666)
-        except FileExistsError:
-            raise JournalError(
-                f"{shown(path)} exists: that run was interrupted, or is still going on",
-                "continue it with --resume, or choose another -o",
-            ) from None
+            descriptor = nameless(path.parent, os.O_RDWR | os.O_APPEND)
         except OSError as error:
             raise output_error(path, error) from None
-        journal = cls(path, descriptor, 0)
+        named = descriptor is None
+        journal = cls(path, _new(path) if descriptor is None else descriptor, 0)
         try:
-            _lock(path, descriptor)
-            journal._append({"schema": SCHEMA, "plan": dump(plan), "machine": dump(machine)})
+            _lock(path, journal._descriptor)
+            journal._write({"schema": SCHEMA, "plan": dump(plan), "machine": dump(machine)})
+            if not named:  # it appears with its plan in it, or not at all
+                _name(path, journal._descriptor)
+                named = True
             sync_directory(path.parent)
         except BaseException as error:
-            journal.remove()
+            if named:
+                journal.remove()
+            journal.close()
             if isinstance(error, OSError):
                 raise output_error(path, error) from None
             raise
@@ -127,6 +139,47 @@ class Journal:
         """
         self._append({"unit": dump(unit)})
 
+    def keep(self) -> bool:
+        """Put the journal back where somebody removed it or its directory; True if that was so.
+
+        Raises:
+            OutputError: it cannot be put back, or another file has its place.
+        """
+        here = os.fstat(self._descriptor)
+        try:
+            if os.path.samestat(here, self.path.lstat()):
+                return False
+            raise OutputError(
+                f"{shown(self.path)} was replaced by another file while the run wrote it",
+                "two programs must not write one file: start the run anew with another -o",
+            )
+        except (FileNotFoundError, NotADirectoryError):
+            pass
+        except OSError as error:
+            raise output_error(self.path, error) from None
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            data = os.pread(self._descriptor, here.st_size, 0)
+            descriptor = nameless(self.path.parent, os.O_RDWR | os.O_APPEND)
+            named = descriptor is None
+            descriptor = _new(self.path) if descriptor is None else descriptor
+            try:
+                _lock(self.path, descriptor)
+                write_all(descriptor, data)
+                os.fsync(descriptor)
+                if not named:
+                    _name(self.path, descriptor)
+                sync_directory(self.path.parent)
+            except BaseException:
+                os.close(descriptor)
+                raise
+        except OSError as error:
+            raise output_error(self.path, error) from None
+        os.close(self._descriptor)
+        self._descriptor = descriptor
+        self.restored = True
+        return True
+
     def note(self, kind: str, data: Mapping[str, Any]) -> None:
         """Record a `Note`; as durable as a unit."""
         self._append({"note": dump(Note(kind, dict(data)))})
@@ -158,6 +211,10 @@ class Journal:
         self.close()
 
     def _append(self, record: Mapping[str, Any]) -> None:
+        self.keep()
+        self._write(record)
+
+    def _write(self, record: Mapping[str, Any]) -> None:
         line = json.dumps(record, allow_nan=False, separators=(",", ":")).encode("ascii") + b"\n"
         try:
             write_all(self._descriptor, line)
@@ -253,6 +310,31 @@ def _loaded(path: Path, number: int, record: dict[str, Any]) -> _Head | Unit | N
         return load(Note, record["note"]) if "note" in record else None
     except SchemaError as error:
         raise _damaged(path, number, str(error)) from None
+
+
+def _new(path: Path) -> int:
+    """A new file at ``path`` from the start, where the filesystem has none without a name."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
+    try:
+        return os.open(path, flags, 0o666)
+    except FileExistsError:
+        raise _taken(path) from None
+    except OSError as error:
+        raise output_error(path, error) from None
+
+
+def _name(path: Path, descriptor: int) -> None:
+    try:
+        give_name(descriptor, path)
+    except FileExistsError:
+        raise _taken(path) from None
+
+
+def _taken(path: Path) -> JournalError:
+    return JournalError(
+        f"{shown(path)} exists: that run was interrupted, or is still going on",
+        "continue it with --resume, or choose another -o",
+    )
 
 
 def _lock(path: Path, descriptor: int) -> None:

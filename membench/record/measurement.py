@@ -8,20 +8,19 @@ column at a time, and the columns that comparing never looks at are not read.
 Whatever is not plainly in order goes to `read_rows`, which alone decides what
 may stand in a results file and says what is wrong with it.  So both readers
 take the same files and refuse the same files, except for cells that this one
-does not read: `SKIPPED`.
+does not read (`SKIPPED`) or reads when they are used: of a label with several
+runs nobody looks at the rounds of each.
 """
 
 from __future__ import annotations
 
-import csv
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
-from operator import itemgetter
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from membench.errors import SchemaError
 from membench.record.cells import DETAIL, SAMPLES, VALUES
@@ -31,11 +30,10 @@ from membench.record.text import one_line
 from membench.terms import Better, BytesConvention, Metric, Stat, Status, Tier
 
 
-class Measurement(NamedTuple):
-    """One (case, metric, stat) of one run; a field is the column of the same name.
+class Common(NamedTuple):
+    """What many rows share: one object for all of them, as far as memory allows.
 
-    The fields that end in ``_cell`` are the cells themselves: `detail`,
-    `round_values` and `samples` read them when they are asked for.
+    A field is the column of the same name.
     """
 
     tier: Tier
@@ -57,6 +55,16 @@ class Measurement(NamedTuple):
     kernel: str
     flags: tuple[str, ...]
     reason: str
+
+
+class Measurement(NamedTuple):
+    """One (case, metric, stat) of one run; a field is the column of the same name.
+
+    The fields that end in ``_cell`` are the cells themselves: `detail`,
+    `round_values` and `samples` read them when they are asked for.
+    """
+
+    common: Common
     run_id: str
     machine: str
     value: float | None
@@ -64,6 +72,101 @@ class Measurement(NamedTuple):
     detail_cell: str
     rounds_cell: str
     samples_cell: str
+
+    @property
+    def tier(self) -> Tier:
+        """Of `common`."""
+        return self.common.tier
+
+    @property
+    def case(self) -> str:
+        """Of `common`."""
+        return self.common.case
+
+    @property
+    def case_version(self) -> int:
+        """Of `common`."""
+        return self.common.case_version
+
+    @property
+    def metric(self) -> Metric:
+        """Of `common`."""
+        return self.common.metric
+
+    @property
+    def stat(self) -> Stat:
+        """Of `common`."""
+        return self.common.stat
+
+    @property
+    def status(self) -> Status:
+        """Of `common`."""
+        return self.common.status
+
+    @property
+    def unit(self) -> str:
+        """Of `common`."""
+        return self.common.unit
+
+    @property
+    def better(self) -> Better:
+        """Of `common`."""
+        return self.common.better
+
+    @property
+    def rounds(self) -> int:
+        """Of `common`."""
+        return self.common.rounds
+
+    @property
+    def bytes_convention(self) -> BytesConvention | None:
+        """Of `common`."""
+        return self.common.bytes_convention
+
+    @property
+    def peak(self) -> float | None:
+        """Of `common`."""
+        return self.common.peak
+
+    @property
+    def backend(self) -> str:
+        """Of `common`."""
+        return self.common.backend
+
+    @property
+    def device(self) -> str:
+        """Of `common`."""
+        return self.common.device
+
+    @property
+    def driver(self) -> str:
+        """Of `common`."""
+        return self.common.driver
+
+    @property
+    def cuda(self) -> str:
+        """Of `common`."""
+        return self.common.cuda
+
+    @property
+    def membench(self) -> str:
+        """Of `common`."""
+        return self.common.membench
+
+    @property
+    def kernel(self) -> str:
+        """Of `common`."""
+        return self.common.kernel
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """Of `common`."""
+        return self.common.flags
+
+    @property
+    def reason(self) -> str:
+        """Of `common`."""
+        return self.common.reason
 
     @property
     def key(self) -> tuple[str, str, Metric, Stat]:
@@ -106,13 +209,21 @@ class Measurement(NamedTuple):
 
 
 _SINGLE = ("run_id", "machine", "value", "spread", "detail", "round_values", "samples")
-_SHARED: tuple[str, ...] = Measurement._fields[: -len(_SINGLE)]
-_STATUS, _ROUNDS = _SHARED.index("status"), _SHARED.index("rounds")
-_KEY = itemgetter(*map(Measurement._fields.index, ("run_id", "case", "metric", "stat")))
+_SHARED: tuple[str, ...] = Common._fields
 _make = Measurement._make
+
+
+def distinct(rows: Iterable[Measurement]) -> tuple[Common, ...]:
+    """What ``rows`` share, each object once: a few where there are thousands of rows."""
+    return tuple({id(row.common): row.common for row in rows}.values())
+
+
 SKIPPED = (*(name for name in COLUMNS if name not in ("schema", *_SHARED, *_SINGLE)), "samples")
 """Columns that are not read; `samples` only when it is asked for."""
 
+_COMMA, _QUOTE = "\x1f", "\x1e"  # stand for those inside of quotes; no text of ours holds them
+_TEXTS = frozenset({"detail", "device", "driver", "cuda", "membench", "kernel", "reason"})
+_CHARACTERS = 3  # a cell at least, on average; a file of commas is no table of ours
 # Exponents of two digits: more may be infinite or 0, which is the strict reader's to tell.
 _NUMBER = r"[0-9]++(?:\.[0-9]++)?+(?:e[+-]?[0-9]{1,2})?+"
 _NUMBERS = re.compile(rf"(?:(?:{_NUMBER})?+\n)*+")
@@ -137,24 +248,25 @@ def of_row(row: Row) -> Measurement:
     """What ``row`` says, as a measurement."""
     cells = (DETAIL.to_cell(row.detail), VALUES.to_cell(row.round_values))
     samples = SAMPLES.to_cell(row.samples) if row.rounds == 1 else ""
-    shared = tuple(getattr(row, name) for name in _SHARED)
-    return Measurement._make(
-        (*shared, row.run_id, row.machine, row.value, row.spread, *cells, samples)
-    )
+    common = Common._make(getattr(row, name) for name in _SHARED)
+    return Measurement(common, row.run_id, row.machine, row.value, row.spread, *cells, samples)
 
 
 def _plain(text: str) -> list[Measurement] | None:
     """The rows of ``text`` if all is plainly in order, or None."""
-    records = _records(text)
-    if records is None:
+    table = _cells(text)
+    if table is None:
         return None
-    header, *body = records
+    header, cells = table
     if not set(COLUMNS) <= set(header) or len(set(header)) != len(header):
         return None
-    place = {name: header.index(name) for name in COLUMNS}
+    stride, quoted = len(header) + 1, '"' in text
 
     def column(name: str) -> list[str]:
-        return list(map(itemgetter(place[name]), body))
+        found = cells[stride + header.index(name) :: stride]
+        if quoted and name in _TEXTS:
+            return [cell.replace(_COMMA, ",").replace(_QUOTE, '"') for cell in found]
+        return found
 
     values, lists, spreads = column("value"), column("round_values"), column("spread")
     details = column("detail")
@@ -170,67 +282,68 @@ def _plain(text: str) -> list[Measurement] | None:
     if not in_order:
         return None
     found: list[Measurement] = []
-    shared = map(_checked, map(itemgetter(*(place[name] for name in _SHARED)), body))
+    shared = map(_checked, zip(*map(column, _SHARED), strict=True))
     single = (column("run_id"), column("machine"), values, spreads, details, lists)
     for common, (run_id, machine, value, spread, detail, rounds), samples in zip(
         shared, zip(*single, strict=True), column("samples"), strict=True
     ):
-        if common is None:
-            return None
-        if not _agree(common[_STATUS], common[_ROUNDS], value, rounds, spread):
+        if common is None or not _agree(common, value, rounds, spread):
             return None
         number = float(value) if value else None
-        if number is not None and not 0 < number < math.inf:
-            return None
         wide = float(spread) if spread else None
-        kept = samples if common[_ROUNDS] == 1 else ""
-        found.append(_make((*common, run_id, machine, number, wide, detail, rounds, kept)))
-    return found if len(set(map(_KEY, found))) == len(found) else None
+        if (number is not None and not 0 < number < math.inf) or wide == math.inf:
+            return None
+        kept = samples if common.rounds == 1 else ""
+        found.append(_make((common, run_id, machine, number, wide, detail, rounds, kept)))
+    runs, commons = column("run_id"), [one.common for one in found]
+    keys = {(run, one.case, one.metric, one.stat) for run, one in zip(runs, commons, strict=True)}
+    return found if len(keys) == len(found) else None
 
 
-def _agree(status: Status, rounds: int, value: str, round_values: str, spread: str) -> bool:
+def _agree(common: Common, value: str, round_values: str, spread: str) -> bool:
     """These may stand in one row, by the rules of the schema."""
     count = round_values.count(";") + 1 if round_values else 0
     return (
-        (value != "") == (status is Status.OK)
-        and (count == rounds or not count)
+        (value != "") == (common.status is Status.OK)
+        and (count == common.rounds or not count)
         and (count > 1 or not spread)
     )
 
 
-def _records(text: str) -> list[list[str]] | None:
-    """The cells of each line of ``text``, or None where a line may not be a record."""
-    if "\r" in text or "\n\n" in text:
-        return None
-    lines = text.split("\n")
-    if lines[-1] == "":
-        lines.pop()
-    width = lines[0].count(",") + 1
-    if width > MAX_CELLS:
-        return None
-    if '"' in text:
-        records = [_cells(line) if '"' in line else line.split(",", width) for line in lines]
-    else:
-        records = [line.split(",", width) for line in lines]
-    return records if set(map(len, records)) == {len(records[0])} else None
+def _cells(text: str) -> tuple[list[str], list[str]] | None:
+    """The header of ``text``, and all its cells in a row with a newline after those of each line.
 
-
-def _cells(line: str) -> list[str]:
-    """The cells of a ``line`` with quotes; none where it may be more or less than a record.
-
-    One quoted cell between two others needs no parser; the csv module reads the rest.
+    None where a line may be more or less than a record.  A comma and a quote
+    inside of quotes come back as `_COMMA` and `_QUOTE`.
     """
-    before, _, rest = line.partition(',"')
-    inside, _, after = rest.partition('",')
-    commas = before.count(",") + after.count(",")
-    if '"' not in before + inside + after and after and commas <= MAX_CELLS:
-        return [*before.split(","), inside, *after.split(",")]
-    if line.count(",") > MAX_CELLS:
-        return []
-    try:
-        return next(csv.reader([line], strict=True))
-    except csv.Error:  # it goes on in the next line, or is no CSV
-        return []
+    if not text or "\r" in text or _COMMA in text or _QUOTE in text:
+        return None
+    if text[-1] != "\n":
+        text += "\n"
+    if '"' in text:
+        outside = text.replace('""', _QUOTE).split('"')
+        inside = outside[1::2]
+        outside = outside[::2]
+        whole = (
+            len(outside) == len(inside) + 1
+            and all(part and part[-1] in ",\n" for part in outside[:-1])
+            and all(part and part[0] in ",\n" for part in outside[1:])
+            and not any("\n" in part for part in inside)
+            and not any(_QUOTE in part for part in outside)
+        )
+        if not whole:
+            return None
+        inside.append("")
+        pairs = zip(outside, inside, strict=True)
+        text = "".join([part for one, two in pairs for part in (one, two.replace(",", _COMMA))])
+    header = text[: text.index("\n")].split(",", MAX_CELLS)
+    commas = text.count(",")
+    if commas != text.count("\n") * (len(header) - 1) or commas > len(text) // _CHARACTERS:
+        return None
+    cells = text.replace("\n", ",\n,").split(",")
+    cells.pop()
+    stride = len(header) + 1
+    return (header, cells) if set(cells[stride - 1 :: stride]) == {"\n"} else None
 
 
 def _joined(cells: Sequence[str]) -> str:
@@ -238,7 +351,7 @@ def _joined(cells: Sequence[str]) -> str:
 
 
 @lru_cache(maxsize=1 << 14)
-def _checked(cells: tuple[str, ...]) -> tuple[Any, ...] | None:
+def _checked(cells: tuple[str, ...]) -> Common | None:
     """The values of the columns `_SHARED` if they may stand together, or None."""
     by_name = dict(zip(_SHARED, cells, strict=True))
     value = "1" if by_name["status"] == Status.OK else ""
@@ -249,7 +362,7 @@ def _checked(cells: tuple[str, ...]) -> tuple[Any, ...] | None:
         check(row)
     except SchemaError:
         return None
-    return tuple(getattr(row, name) for name in _SHARED)
+    return Common._make(getattr(row, name) for name in _SHARED)
 
 
 @lru_cache(maxsize=1 << 14)

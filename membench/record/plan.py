@@ -20,6 +20,7 @@ class PlannedCase:
         gpu_memory: bytes of a GPU's memory that it holds.
         tuned: its configuration is found before the first round.
         gpu: which of the GPUs that the machine shows; None for a case that needs none.
+        rounds: rounds that it is measured in, from the first on; 0 = all of the plan's.
     """
 
     id: str
@@ -36,6 +37,11 @@ class PlannedCase:
     gpu_memory: int = 0
     tuned: bool = False
     gpu: int | None = None
+    rounds: int = 0
+
+    def in_round(self, round_: int) -> bool:
+        """Whether it is measured in that round, which counts from 1."""
+        return not self.rounds or round_ <= self.rounds
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from membench.record.cells import Kind
 from membench.record.text import ascii_line
 from membench.terms import (
     BETTER,
+    INVALID_FLAGS,
     UNIT,
     Better,
     BytesConvention,
@@ -151,6 +152,11 @@ class Row:
     def key(self) -> tuple[str, str, Metric, Stat]:
         """What there is one row of: run, case, metric and statistic."""
         return (self.run_id, self.case, self.metric, self.stat)
+
+    @property
+    def credible(self) -> bool:
+        """It has a value, and no flag says that this value cannot be."""
+        return self.status is Status.OK and INVALID_FLAGS.isdisjoint(self.flags)
 
 
 REQUIRED: tuple[str, ...] = (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from operator import attrgetter
 
 from membench.analyse.compare import Comparison, Line
 from membench.analyse.figure import Figure
@@ -82,7 +81,7 @@ def _differences(line: Line) -> Iterator[str]:
 
 
 def _tiers(figure: Figure | None) -> str:
-    return _joined(set(map(attrgetter("tier"), figure.rows))) if figure else ""
+    return _joined(one.tier for one in figure.commons) if figure else ""
 
 
 def _engines(figure: Figure | None) -> str:

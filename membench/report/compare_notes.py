@@ -44,7 +44,10 @@ def fact_lines(comparison: Comparison) -> list[tuple[str, str]]:
     same += (
         [plural(len(packages), "package")] if (packages := list(filter(_package, alike))) else []
     )
-    unknown = [fact.name for fact in facts if not fact.differs and not fact.same]
+    partly = [fact for fact in facts if not fact.differs and not fact.same]
+    unknown = [fact.name for fact in partly if not _package(fact)]
+    if packages := list(filter(_package, partly)):
+        unknown.append(plural(len(packages), "package"))
     made = [("differs", text) for text in differing or ["nothing that is known"]]
     made += [("same", ", ".join(same))] if same else []
     return made + ([("known of some only", ", ".join(unknown))] if unknown else [])
@@ -146,7 +149,7 @@ def _sources(comparison: Comparison) -> Iterator[str]:
     changed = 0
     for line in comparison.matched:
         figures = [entry.figure for entry in line.entries if entry.figure]
-        changed += len({row.kernel for one in figures for row in one.rows if row.kernel}) > 1
+        changed += len({row.kernel for one in figures for row in one.commons if row.kernel}) > 1
     if changed:
         yield (
             f"the measured source differs in {plural(changed, 'row')} (column kernel); "

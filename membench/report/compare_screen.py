@@ -18,6 +18,7 @@ from membench.report.compare_table import list_lines, wide_table
 from membench.report.compare_view import CompareBlock
 from membench.terms import Status
 
+_JUDGED_WIDTH = len("1.000  = same  ")
 _UNBOUNDED = 1 << 20  # columns: how wide a table would like to be
 
 
@@ -34,9 +35,8 @@ def print_comparison(
         names = block.ids if full_ids else block.names
         console.print()
         console.print(_title(block, full_ids=full_ids))
-        table = wide_table(comparison, block, footnotes, names)
-        unbounded = console.options.update(max_width=_UNBOUNDED)
-        if Measurement.get(console, unbounded, table).maximum <= console.width:
+        table = _fitting(console, comparison, block, footnotes, names)
+        if table is not None:
             console.print(table)
         else:
             for shown in list_lines(comparison, block, footnotes, names):
@@ -48,6 +48,23 @@ def print_comparison(
         console.print(Text(line, "bold"))
     for line in notes(comparison):
         console.print(Text(line))
+
+
+def _fitting(
+    console: Console,
+    comparison: Comparison,
+    block: CompareBlock,
+    footnotes: Footnotes,
+    names: Sequence[str],
+) -> Table | None:
+    """The wide table of ``block``, None where it is wider than the console."""
+    labels = [side.label for side in comparison.sides]
+    least = sum(map(len, labels)) + _JUDGED_WIDTH * (len(labels) - 1)
+    if least > console.width:  # not worth laying out hundreds of columns
+        return None
+    table = wide_table(comparison, block, footnotes, names)
+    unbounded = console.options.update(max_width=_UNBOUNDED)
+    return table if Measurement.get(console, unbounded, table).maximum <= console.width else None
 
 
 def _print_sides(console: Console, comparison: Comparison) -> None:

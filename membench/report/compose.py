@@ -13,16 +13,21 @@ from membench.report.sections import (
     figures,
     flags,
     headline,
+    links,
     method,
     outcomes,
     reproduce,
     results,
 )
 from membench.report.sections.words import counted
+from membench.thesis.verdicts import Verdicts
 
 
-def compose(sources: Sequence[Source], runs: Sequence[Run]) -> Document:
-    """The report of ``runs``; the same files give the same report, whenever it is made."""
+def compose(sources: Sequence[Source], runs: Sequence[Run], judged: Verdicts) -> Document:
+    """The report of ``runs`` and the verdicts on them.
+
+    The same files give the same report, whenever it is made.
+    """
     names = [run.label for run in runs] or [source.path.name for source in sources]
     return Document(
         title=", ".join(names),
@@ -36,7 +41,8 @@ def compose(sources: Sequence[Source], runs: Sequence[Run]) -> Document:
         sections=(
             headline.section(runs),
             figures.section(runs),
-            claims.section(runs),
+            claims.section(judged),
+            *(one for one in (links.section(runs),) if one is not None),
             results.section(runs),
             environment.section(runs),
             outcomes.section(runs),
@@ -56,5 +62,6 @@ def _lead(runs: Sequence[Run]) -> Line:
         rounds = max(row.rounds for row in run.rows)
         name = f"{run.label}: " if len(runs) > 1 else ""
         device = f"{', '.join(devices)}, " if devices else ""
-        parts.append(f"{name}{device}measured {run.started} UTC in {counted(rounds, 'round')}")
+        when = f"measured {run.started} UTC" if run.started else "of no known time"
+        parts.append(f"{name}{device}{when} in {counted(rounds, 'round')}")
     return (f"{'; '.join(parts)}.",)

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from membench.machine.model import Cache, Machine
+from membench.machine.model import Cache, GpuLinks, Machine
 from membench.units import about_size, format_size
 
 
@@ -65,6 +65,10 @@ def facts(machine: Machine) -> list[tuple[str, str]]:
             )
             for gpu in gpus.devices
         ),
+        *(
+            (f"links of GPU {gpu.index}", _links(links))
+            for gpu, links in zip(gpus.devices, machine.links, strict=False)
+        ),
         ("GPU", "" if gpus.present or gpus.problem else "none found"),
         ("GPU problem", gpus.problem),
         ("GPU remedy", gpus.remedy),
@@ -96,6 +100,19 @@ def _caches(caches: tuple[Cache, ...]) -> list[tuple[Cache, str]]:
         (firsts[key], f"{count} x {format_size(key[2])}, lines of {key[3]} B, as the system says")
         for key, count in sorted(counts.items())
     ]
+
+
+def _links(links: GpuLinks) -> str:
+    """``PCIe 5.0 x16, 18 NVLinks, memory node 1, BAR1 128 GiB``."""
+    node = "memory node unknown" if links.node is None else f"memory node {links.node}"
+    parts = [
+        f"PCIe {links.generation_max}.0 x{links.width_max}" if links.generation_max else "",
+        f"{links.nvlinks} NVLinks" if links.nvlinks else "",
+        "chip-to-chip link to the CPU" if links.c2c else "",
+        node,
+        f"BAR1 {about_size(links.bar1)}" if links.bar1 else "",
+    ]
+    return ", ".join(part for part in parts if part)
 
 
 def ranges(numbers: tuple[int, ...]) -> str:

@@ -10,7 +10,7 @@ from rich.text import Text
 from membench.measure.run import Outcome, Wall
 from membench.record.paths import sidecar_path
 from membench.report.console import is_terminal
-from membench.report.run_screen import print_flags, print_headline, print_results
+from membench.report.run_screen import print_flags, print_headline, print_policies, print_results
 from membench.terms import Status
 from membench.units import format_seconds
 
@@ -27,6 +27,7 @@ def print_outcome(console: Console, outcome: Outcome) -> None:
     print_results(console, outcome.rows, full_ids=not is_terminal())
     console.print()
     print_headline(console, outcome.rows)
+    print_policies(console, outcome.rows)
     console.print()
     print_flags(console, outcome.rows)
     console.print(Text(_counts(outcome), "bold"))

@@ -10,6 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from membench.analyse.derive.links import policies
 from membench.record.schema import Row
 from membench.report.blocks import Block, blocks, full_name
 from membench.terms import FLAGS, Stat, Status
@@ -38,7 +39,7 @@ def print_flags(console: Console, rows: Sequence[Row]) -> None:
 def headline(rows: Iterable[Row]) -> list[tuple[str, str, str]]:
     """For every tier and metric the best row: (tier, value with unit, its case)."""
     lines = []
-    for block in blocks(rows):
+    for block in blocks(row for row in rows if row.credible):
         pick = max if block.better == "higher" else min
         best = pick(block.rows, key=lambda row: row.value or 0.0)
         lines.append((str(block.tier), format_value(block.metric, best.value or 0.0), best.case))
@@ -54,6 +55,17 @@ def print_headline(console: Console, rows: Sequence[Row]) -> None:
     for tier, value, case in headline(rows):
         table.add_row(Text(tier, "bold"), Text(value, "bold"), case)
     console.print(table)
+
+
+def print_policies(console: Console, rows: Sequence[Row]) -> None:
+    """How an engine should move KV blocks here, a line a direction, where that was measured."""
+    for found in policies(rows):
+        line = Text.assemble(
+            ("kv_policy ", "dim"),
+            (found.line, "bold"),
+            f"   (loses {found.loss:.1%} at worst; docs/kv-blocks.md explains it)",
+        )
+        console.print(line, soft_wrap=True)
 
 
 def _block(block: Block[Row], shared: frozenset[str], *, full_ids: bool) -> RenderableType:

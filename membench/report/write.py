@@ -13,16 +13,27 @@ from membench.report.compose import compose
 from membench.report.document import Document, Figure, Section
 from membench.report.plots.style import DARK, LIGHT
 from membench.report.runs import read_runs
+from membench.thesis.verdict_file import to_json
+from membench.thesis.verdicts import verdicts
 
-FORMATS = (".html", ".md")
+FORMATS = (".html", ".md", ".json")
 
 _SVG_MARK = "<!-- generator: membench -->"
-_MARKS = (b'<meta name="generator" content="membench', b"<!-- generator: membench")
-_HEAD_BYTES = 1024
+_MARKS = (
+    b'<meta name="generator" content="membench',
+    b"<!-- generator: membench",
+    b'"schema": "membench.verdicts/',
+)
+_HEAD_BYTES = 1 << 14  # in JSON, whose keys are sorted, a few lines come before the mark
 
 
-def make_report(files: Sequence[Path], output: Path) -> tuple[Path, ...]:
+def make_report(
+    files: Sequence[Path], output: Path, assumptions: Path | None = None
+) -> tuple[Path, ...]:
     """Report on ``files`` in the format that the suffix of ``output`` names.
+
+    Args:
+        assumptions: a file in place of entries of the assumptions that are shipped.
 
     Returns:
         The files that were written, the report first.
@@ -30,23 +41,29 @@ def make_report(files: Sequence[Path], output: Path) -> tuple[Path, ...]:
     Raises:
         UsageError: the suffix is none of `FORMATS`.
         SchemaError: a file is no results file.
+        AssumptionError: the assumptions do not stand.
         OutputError: a file of somebody else is in the way, or cannot be written.
     """
     suffix = output.suffix.lower()
     if suffix not in FORMATS:
         raise UsageError(
             f"'{shown(output)}' does not end in {' or '.join(FORMATS)}",
-            "the suffix chooses the format: -o report.html",
+            "the suffix chooses the format: -o report.html, -o verdicts.json",
         )
     _check(output)
     sources, runs = read_runs(files)
-    document = compose(sources, runs)
-    if suffix == ".html":
-        from membench.report import html
-
-        written = {output: html.render(document)}
+    judged = verdicts([row for run in runs for row in run.rows], assumptions)
+    if suffix == ".json":
+        digests = [(shown(Path(source.path.name)), source.sha256) for source in sources]
+        written = {output: to_json(judged, digests)}
     else:
-        written = _markdown(document, output)
+        document = compose(sources, runs, judged)
+        if suffix == ".html":
+            from membench.report import html
+
+            written = {output: html.render(document)}
+        else:
+            written = _markdown(document, output)
     for path in written:
         _check(path)
     for path, text in reversed(written.items()):  # the report last: what it links to is there

@@ -127,6 +127,16 @@ def test_numbers_that_mean_different_things_are_not_compared(
     assert finding(pooled, [row(around(100))]).reason is reason  # also within one label
 
 
+@pytest.mark.parametrize("side", [0, 1])
+def test_a_number_above_its_peak_is_not_compared(side: int) -> None:
+    rows = [row(around(100)), row(around(200), run_id="r2")]
+    rows[side] = replace(rows[side], peak=90.0, flags=("above-peak",))
+    one = finding([rows[0]], [rows[1]])
+    assert (one.verdict, one.reason, one.ratio) == (Verdict.NA, Reason.ABOVE_PEAK, None)
+    assert one.detail
+    assert one.settle
+
+
 def test_another_tools_figure_of_the_same_case_is_compared() -> None:
     imported = row(around(200), backend="import:nvbandwidth", bytes_convention=None)
     assert finding([row(around(100), backend="cuda")], [imported]).verdict is Verdict.BETTER

@@ -29,7 +29,7 @@ from membench.record.measurement import Measurement, of_row
 from membench.record.table import read_rows
 from membench.terms import BETTER, Better, Metric, Stat, Tier
 
-PAIRS = 20_000
+PAIRS = 10_000
 WITHIN, BETWEEN = 0.003, 0.01
 THRESHOLD = 0.03
 

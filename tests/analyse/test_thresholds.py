@@ -64,6 +64,11 @@ def test_what_a_file_says_holds_and_the_rest_is_the_bases(
         ('schema = "membench.thresholds/1"\n[ssd]\nlatency = 30', "is not a fraction above 0"),
         ('schema = "membench.thresholds/1"\n[ssd]\nlatency = 0', "is not a fraction above 0"),
         ('schema = "membench.thresholds/1"\n[ssd]\nlatency = nan', "is not a fraction above 0"),
+        ('schema = "membench.thresholds/1"\n[ssd]\nlatency = inf', "is not a fraction above 0"),
+        (
+            f'schema = "membench.thresholds/1"\n[ssd]\nlatency = 1{"0" * 400}',
+            "is not a fraction above 0",
+        ),
         ('schema = "membench.thresholds/1"\n[ssd]\nlatency = true', "is not a fraction above 0"),
         ('schema = "membench.thresholds/1"\n[ssd]\nlatency = "5"', "is not a fraction above 0"),
         ("schema = ", "cannot be read: Invalid value"),

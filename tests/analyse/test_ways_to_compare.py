@@ -102,6 +102,8 @@ def test_normalize_compares_shares_of_peak(
     assert "80.00" in line
     assert "0.8889" in line
     assert "v worse" in line
+    code, text, _ = run_cli(capsys, small, large, "--normalize", "peak", "--format", "json")
+    assert json.loads(text)["rows"][0]["unit"] == "fraction-of-peak"
     assert "1 skipped in box, b: no peak is known to normalize by\n  hbm/unknown" in out
 
 

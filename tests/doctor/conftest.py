@@ -7,9 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from healthy import GPU_STATE, MACHINE
 
 from membench.doctor.facts import Facts, Kernels, Scratch
-from membench.machine import Core, Cpu, Filesystem, Gpu, Gpus, Machine, Memory, Node
+from membench.machine import Filesystem
 from membench.machine.disks import Disk
 from membench.machine.noise import Noise
 from membench.machine.settings import Settings
@@ -23,53 +24,24 @@ DISK = Disk("nvme0n1", "Some SSD", False, "none", ("none", "mq-deadline"), "writ
 @pytest.fixture
 def healthy() -> Facts:
     """A quiet server of bare metal with a GPU."""
-    machine = Machine(
-        slug="some-box-012345",
-        cpu=Cpu(
-            model="Some CPU",
-            architecture="x86_64",
-            cores=tuple(Core(cpu, cpu, 0, 0) for cpu in range(8)),
-            affinity=tuple(range(8)),
-            quota=None,
-            usable=8,
-            caches=(),
-            governor="performance",
-            hypervisor="",
-        ),
-        memory=Memory(
-            total=64 * GIB,
-            available=60 * GIB,
-            cgroup_limit=None,
-            cgroup_used=None,
-            page=4096,
-            huge_page=2 << 20,
-            thp="madvise",
-            hugetlb_total=0,
-            hugetlb_free=0,
-            nodes=(Node(0, tuple(range(8)), 64 * GIB, (10,)),),
-        ),
-        gpus=Gpus("580.1", "13.0", (Gpu(0, "Some GPU", "00", 80 * GIB, "9.0"),)),
-        filesystems=(),
-        system="Some Linux",
-        kernel="6.8.0-45-generic",
-        libc="glibc 2.36",
-        python="3.11.7",
-        load=(0.1, 0.2, 0.3),
-        packages={"numba": "0.61.0"},
-    )
     place = Filesystem("results", "/", "ext4", "rw", "/dev/nvme0n1p2", 100 * GIB, "")
     return Facts(
-        machine=machine,
+        machine=MACHINE,
         settings=Settings(True, False, "tsc", ("tsc", "hpet"), None, 0, 65536),
         scratch=Scratch(place, "", (DISK,)),
         noise=Noise(0.0, 0.1, (), 0, 0),
         kernels=Kernels(numba=True),
+        gpus=(GPU_STATE,),
     )
 
 
 def changed(thing: Any, path: str, value: Any) -> Any:
-    """``thing`` with the field at the dotted ``path`` replaced."""
+    """``thing`` with the field at the dotted ``path`` replaced; a number is an index."""
     name, _, rest = path.partition(".")
+    if name.isdigit():
+        items = list(thing)
+        items[int(name)] = changed(items[int(name)], rest, value)
+        return tuple(items)
     return replace(thing, **{name: changed(getattr(thing, name), rest, value) if rest else value})
 
 

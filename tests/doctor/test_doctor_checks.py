@@ -12,12 +12,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from membench.case import Needs
-from membench.doctor import CHECKS, Facts, Finding, Level, examine, worst
+from membench.doctor import CHECKS, GPU_CHECKS, Facts, Finding, Level, examine, worst
 from membench.doctor.facts import Kernels
 from membench.doctor.memory import NEEDED
 from membench.doctor.storage import DISK_BUDGET, FREE_SHARE
 from membench.machine import Gpus, Node
 from membench.machine.disks import Disk
+from membench.machine.gpu_state import GpuState
 from membench.machine.noise import Busy, Noise
 from membench.machine.settings import Settings
 from membench.measure.availability import DISK_SHARE
@@ -27,14 +28,28 @@ from membench.units import GIB, KIB, MIB
 
 With = Callable[..., Facts]
 
+OF_STATE = [f"gpu-{name}" for name in ("peak", "ecc", "mig", "power", "clocks", "throttle")]
+OF_STATE += [f"gpu-{name}" for name in ("persistence", "link", "company")]
 TURNING = Disk("sda", "Some HDD", True, "mq-deadline", ("none", "mq-deadline"))
 VIRTUAL = replace(TURNING, name="vda", model="")
 QUEUED = Disk("sdb", "Some SSD", False, "bfq", ("none", "bfq"))
 TWO_NODES = (Node(0, (0,), GIB, (10, 20)), Node(1, (1,), GIB, (20, 10)))
 GPU_MEMORY_NODE = (Node(0, (0, 1), GIB, (10, 80)), Node(1, (), 0, (80, 10)))
 
+REMEDY = {"machine.gpus.remedy": "pip install X"}
+
 RAISED: list[tuple[str, Level, dict[str, Any], str]] = [
     ("gpu", Level.FAIL, {"machine.gpus": Gpus("1", "", (), "no CuPy", "pip install X")}, "no CuPy"),
+    ("gpu-software", Level.FAIL, {"machine.gpus.problem": "no CuPy", **REMEDY}, "no CuPy"),
+    ("nvml", Level.WARN, {"gpu_problem": "NVML is gone", "gpus": ()}, "gone"),
+    ("gpu-ecc", Level.WARN, {"gpus.0.ecc_errors": 3}, "0: on, 3 uncorrected errors"),
+    ("gpu-mig", Level.WARN, {"gpus.0.mig": True}, "0: on: a process gets one instance"),
+    ("gpu-power", Level.WARN, {"gpus.0.power_limit": 350.0}, "0: 350 W of 700"),
+    ("gpu-clocks", Level.WARN, {"gpus.0.sm_mhz_set": 1200}, "up to 1980 MHz, set to 1200"),
+    ("gpu-throttle", Level.WARN, {"gpus.0.reasons": 0x41}, "0: heat (hardware)"),
+    ("gpu-persistence", Level.WARN, {"gpus.0.persistence": False}, "0: off"),
+    ("gpu-link", Level.WARN, {"gpus.0.link_width": 8}, "0: x8 of x16, generation 5"),
+    ("gpu-company", Level.WARN, {"gpus.0.processes": (17, 42)}, "process 17, process 42"),
     ("governor", Level.WARN, {"machine.cpu.governor": "powersave"}, "powersave"),
     ("governor", Level.WARN, {"machine.cpu.governor": "performance,schedutil"}, "schedutil"),
     ("boost", Level.WARN, {"settings.boost": False}, "off"),
@@ -90,6 +105,18 @@ RAISED: list[tuple[str, Level, dict[str, Any], str]] = [
 QUIET: list[tuple[str, dict[str, Any], str]] = [
     ("gpu", {"machine.gpus": Gpus()}, "none"),
     ("gpu", {"machine.gpus": Gpus("580.1", "13.0")}, "none visible, driver 580.1"),
+    (
+        "gpu-software",
+        {"machine.packages": {"cupy-cuda13x": "14.2.0", "nvidia-cuda-nvrtc": "13.0", "rich": "1"}},
+        "driver 580.1; CUDA up to 13.0; cupy-cuda13x 14.2.0; nvidia-cuda-nvrtc 13.0",
+    ),
+    ("gpu-peak", {}, "0: 3352 GB/s (2619 MHz, 5120 bits)"),
+    ("gpu-ecc", {"gpus.0.ecc": False}, "0: off"),
+    ("gpu-power", {"gpus.0.power_limit": 800.0}, "0: 800 W of 700"),
+    ("gpu-clocks", {"gpus.0.sm_mhz_set": 0}, "0: up to 1980 MHz"),
+    ("gpu-throttle", {"gpus.0.reasons": 0x1 | 0x2}, "nothing holds it down"),
+    ("gpu-link", {"gpus.0.link_generation": 1}, "0: x16 of x16, generation 5"),
+    ("gpu-company", {}, "0: nobody"),
     ("governor", {"machine.cpu.governor": "", "machine.cpu.hypervisor": "kvm"}, "hypervisor sets"),
     ("clock", {"settings.clock": "kvm-clock"}, "kvm-clock"),
     ("clock", {"settings.clock": "arch_sys_counter"}, "arch_sys_counter"),
@@ -117,6 +144,8 @@ QUIET: list[tuple[str, dict[str, Any], str]] = [
 ]
 
 UNREADABLE: list[tuple[str, dict[str, Any]]] = [
+    *((name, {"gpus": (GpuState("00"),)}) for name in OF_STATE),
+    *((name, {"gpus": ()}) for name in OF_STATE),
     ("governor", {"machine.cpu.governor": ""}),
     ("boost", {"settings": Settings()}),
     ("clock", {"settings": Settings()}),
@@ -171,12 +200,21 @@ def test_what_cannot_be_read_is_no_reason_to_warn(
 
 
 def test_every_check_can_be_raised(healthy: Facts) -> None:
-    assert {check for check, *_ in RAISED} == {check(healthy).check for check in CHECKS}
+    never = {"gpu-peak"}  # a fact for the reader
+    checks = {check(healthy).check for check in (*CHECKS, *GPU_CHECKS)}
+    assert {check for check, *_ in RAISED} | never == checks
+
+
+def test_without_a_gpu_nothing_is_said_of_its_state(with_: With) -> None:
+    names = [one.check for one in examine(with_({"machine.gpus": Gpus(), "gpus": ()}))]
+    assert len(names) == len(CHECKS)
+    assert not any(name.startswith("gpu-") for name in names)
 
 
 def test_every_check_has_a_name_of_its_own_and_says_why_it_exists(healthy: Facts) -> None:
-    assert len({check(healthy).check for check in CHECKS}) == len(CHECKS)
-    assert all(inspect.getdoc(check) for check in CHECKS)
+    checks = (*CHECKS, *GPU_CHECKS)
+    assert len({check(healthy).check for check in checks}) == len(checks)
+    assert all(inspect.getdoc(check) for check in checks)
 
 
 def test_the_worst_come_first_and_the_rest_keep_their_order(with_: With, healthy: Facts) -> None:
@@ -185,7 +223,7 @@ def test_the_worst_come_first_and_the_rest_keep_their_order(with_: With, healthy
     )
     assert [one.check for one in findings[:3]] == ["cpu-quota", "governor", "steal"]
     assert worst(findings) is Level.FAIL
-    quiet = [check(healthy).check for check in CHECKS]
+    quiet = [check(healthy).check for check in (*CHECKS, *GPU_CHECKS)]
     rest = [one.check for one in findings[3:]]
     assert rest == [check for check in quiet if check in rest]
 
@@ -271,6 +309,6 @@ def test_whatever_is_read_every_check_answers_and_complaints_have_a_fix(
         scratch=replace(healthy.scratch, filesystem=place, disks=disks),
     )
     findings = examine(facts)
-    assert len(findings) == len(CHECKS)
+    assert len(findings) == len(CHECKS) + len(GPU_CHECKS)
     assert all(one.seen for one in findings)
     assert all(one.fix for one in findings if one.level is not Level.OK)

@@ -7,7 +7,7 @@ import io
 import pytest
 from rich.console import Console
 
-from membench.doctor import CHECKS, Facts, Finding, Level, examine
+from membench.doctor import CHECKS, GPU_CHECKS, Facts, Finding, Level, examine
 from membench.report.console import console
 from membench.report.doctor_screen import print_findings
 
@@ -55,7 +55,7 @@ def test_on_a_terminal_lines_are_folded_between_words() -> None:
 
 def test_real_findings_fit(healthy: Facts) -> None:
     findings = examine(healthy)
-    assert len(terminal(findings)) == len(CHECKS) + 1
+    assert len(terminal(findings)) == len(CHECKS) + len(GPU_CHECKS) + 1
     assert max(map(len, terminal(findings))) <= 80
 
 

@@ -1,54 +1,59 @@
-"""Every state of the GPU that a machine can be in, told by a scripted NVML."""
+"""Every state of the GPU that a machine can be in, told by a stand-in for NVIDIA's library."""
 
-# ruff: noqa: N802 - the fake has the names of the library
 from __future__ import annotations
 
 import hashlib
-import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from nvml_stub import NvmlProcess, text
 
 from membench.machine import cuda_stack
 from membench.machine.cuda_stack import Stack, complaint, read_stack
 from membench.machine.gpu import read_gpus
 from membench.machine.model import Gpus
+from membench.machine.nvml import text as as_text
 from membench.machine.visible import hides_all, visible
 
 Plant = Callable[[Mapping[str, str]], Path]
 
 FIT = Stack(("cupy-cuda13x",), importable=True, nvrtc=frozenset({13}))
 LOADED = {"dev/nvidiactl": "", "sys/module/nvidia/version": "580.95.05\n"}
+Ask = Callable[..., Gpus]
 A, B, C = ("GPU-aaaa1111-0", "GPU-aaaa2222-0", "GPU-bbbb3333-0")
-
-
-class NVMLError(Exception):
-    """As pynvml's: the number of the error in ``value``."""
-
-    def __init__(self, value: int) -> None:
-        super().__init__(value)
-        self.value = value
-
-    def __str__(self) -> str:
-        return f"error {self.value}"
 
 
 @dataclass
 class Card:
     uuid: str
-    name: str | bytes = "NVIDIA H100 80GB HBM3"
+    name: str = "NVIDIA H100 80GB HBM3"
     memory: int | None = 80 << 30
     capability: tuple[int, int] = (9, 0)
     fails: int = 0
     parts: list[Card | None] | None = None  # MIG slots
+
+    def facts(self) -> dict[str, object]:
+        """As the stub wants them."""
+        major, minor = self.capability
+        found: dict[str, object] = {
+            "uuid": self.uuid,
+            "name": self.name,
+            "memory": "!3" if self.memory is None else self.memory,
+            "capability": f"{major}.{minor}",
+            "sm_max": 1980,
+        }
+        if self.capability >= (8, 0):  # older ones do not know the question
+            found["mig"] = int(self.parts is not None)
+        for slot, part in enumerate(self.parts or []):
+            if part is not None:
+                found |= {f"m{slot}.{key}": value for key, value in part.facts().items()}
+        return found | {"handle": self.fails, "slots": len(self.parts or [])}
 
 
 @dataclass
@@ -56,73 +61,10 @@ class Script:
     cards: list[Card] = field(default_factory=list)
     init: int = 0
     cuda: int | None = 13000
-    shut_down: int = 0
-
-
-class FakeNvml(ModuleType):
-    """The functions of pynvml that membench calls."""
-
-    NVMLError = NVMLError
-
-    def __init__(self, script: Script) -> None:
-        super().__init__("pynvml")
-        self.script = script
-
-    def nvmlInit(self) -> None:
-        if self.script.init:
-            raise NVMLError(self.script.init)
-
-    def nvmlShutdown(self) -> None:
-        self.script.shut_down += 1
-
-    def nvmlSystemGetDriverVersion(self) -> str:
-        return "580.95.05"
-
-    def nvmlSystemGetCudaDriverVersion(self) -> int:
-        if self.script.cuda is None:
-            raise NVMLError(13)
-        return self.script.cuda
-
-    def nvmlDeviceGetCount(self) -> int:
-        return len(self.script.cards)
-
-    def nvmlDeviceGetHandleByIndex(self, index: int) -> Card:
-        card = self.script.cards[index]
-        if card.fails:
-            raise NVMLError(card.fails)
-        return card
-
-    def nvmlDeviceGetUUID(self, card: Card) -> str:
-        return card.uuid
-
-    def nvmlDeviceGetName(self, card: Card) -> str | bytes:
-        return card.name
-
-    def nvmlDeviceGetMemoryInfo(self, card: Card) -> SimpleNamespace:
-        if card.memory is None:
-            raise NVMLError(3)
-        return SimpleNamespace(total=card.memory)
-
-    def nvmlDeviceGetCudaComputeCapability(self, card: Card) -> tuple[int, int]:
-        return card.capability
-
-    def nvmlDeviceGetMigMode(self, card: Card) -> tuple[int, int]:
-        if card.capability < (8, 0):
-            raise NVMLError(3)
-        return (1, 1) if card.parts is not None else (0, 0)
-
-    def nvmlDeviceGetMaxMigDeviceCount(self, card: Card) -> int:
-        return len(card.parts or [])
-
-    def nvmlDeviceGetMigDeviceHandleByIndex(self, card: Card, slot: int) -> Card:
-        part = (card.parts or [])[slot]
-        if part is None:
-            raise NVMLError(6)
-        return part
 
 
 @pytest.fixture
-def ask(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Gpus]:
+def ask(plant: Plant, nvml: NvmlProcess) -> Ask:
     """Read the GPUs of a script."""
 
     def read(
@@ -131,14 +73,13 @@ def ask(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Gpus]:
         stack: Stack = FIT,
         tree: Mapping[str, str] = LOADED,
     ) -> Gpus:
-        monkeypatch.setitem(sys.modules, "pynvml", FakeNvml(script))
+        nvml.facts.write_text(
+            text([card.facts() for card in script.cards], init=script.init, cuda=script.cuda or 0)
+        )
         environ = {} if setting is None else {"CUDA_VISIBLE_DEVICES": setting}
-        return read_gpus(plant(tree), environ, stack)
+        return nvml.gpus(plant(tree), environ, stack)
 
     return read
-
-
-Ask = Callable[..., Gpus]
 
 
 def test_a_usable_gpu(ask: Ask) -> None:
@@ -149,13 +90,27 @@ def test_a_usable_gpu(ask: Ask) -> None:
     (gpu,) = gpus.devices
     assert (gpu.index, gpu.name, gpu.memory) == (0, "NVIDIA H100 80GB HBM3", 80 << 30)
     assert gpu.compute_capability == "9.0"
+    assert gpu.sm_mhz == 1980
     assert gpu.uuid == hashlib.sha256(A.encode()).hexdigest()[:12]
-    assert script.shut_down == 1
 
 
 def test_what_a_card_does_not_say_costs_that_fact_alone(ask: Ask) -> None:
-    gpus = ask(Script([Card(A, name=b"NVIDIA GB10", memory=None)]))
+    gpus = ask(Script([Card(A, name="NVIDIA GB10", memory=None)]))
     assert (gpus.devices[0].name, gpus.devices[0].memory, gpus.usable) == ("NVIDIA GB10", 0, True)
+
+
+def test_old_bindings_answer_in_bytes() -> None:
+    assert as_text(b"NVIDIA GB10") == as_text("NVIDIA GB10") == "NVIDIA GB10"
+
+
+def test_a_driver_that_only_the_loader_finds_is_found(
+    plant: Plant, nvml: NvmlProcess, tmp_path: Path
+) -> None:
+    nvml.facts.write_text(text([Card(A).facts()]))
+    root = plant({"usr/local/nvidia/lib64/libnvidia-ml.so.1": ""})
+    environ = {"LD_LIBRARY_PATH": "relative:/usr/local/nvidia/lib64"}
+    assert nvml.gpus(root, environ, FIT).present
+    assert nvml.gpus(root, {}, FIT) == Gpus()
 
 
 def test_no_gpu_is_no_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -412,44 +367,3 @@ def test_indices_and_uuids_keep_their_order_and_end_at_the_first_stranger(
 )
 def test_visible_devices_as_cuda_reads_them(setting: str | None, chosen: list[str]) -> None:
     assert visible(setting, [A, B, C]) == chosen
-
-
-NVML_DOUBLE = r"""
-#include <string.h>
-typedef int R; typedef struct { unsigned long long total, free, used; } M;
-R nvmlInit_v2(void){return 0;} R nvmlInitWithFlags(unsigned f){return 0;}
-R nvmlShutdown(void){return 0;}
-const char *nvmlErrorString(R r){return "error";}
-R nvmlSystemGetDriverVersion(char *s,unsigned n){strcpy(s,"580.95.05");return 0;}
-R nvmlSystemGetCudaDriverVersion(int *v){*v=13000;return 0;}
-R nvmlSystemGetCudaDriverVersion_v2(int *v){*v=13000;return 0;}
-R nvmlDeviceGetCount_v2(unsigned *n){*n=2;return 0;}
-R nvmlDeviceGetHandleByIndex_v2(unsigned i,void **h){*h=(void*)(unsigned long)(i+1);return 0;}
-R nvmlDeviceGetUUID(void *d,char *s,unsigned n){strcpy(s,d==(void*)1?"GPU-1":"GPU-2");return 0;}
-R nvmlDeviceGetName(void *d,char *s,unsigned n){strcpy(s,"NVIDIA H100 80GB HBM3");return 0;}
-R nvmlDeviceGetMemoryInfo(void *d,M *m){m->total=85899345920ULL;return 0;}
-R nvmlDeviceGetCudaComputeCapability(void *d,int *a,int *b){*a=9;*b=0;return 0;}
-"""
-
-
-@pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler")
-def test_the_true_bindings_accept_the_calls(plant: Plant, tmp_path: Path) -> None:
-    """Through pynvml's own ctypes signatures, against a library that lacks the MIG calls."""
-    root = plant(LOADED | {"nvml.c": NVML_DOUBLE})
-    library = tmp_path / "libnvidia-ml.so.1"
-    build = ["cc", "-w", "-shared", "-fPIC", "-o", str(library), str(tmp_path / "nvml.c")]
-    subprocess.run(build, check=True)
-    code = (
-        "from pathlib import Path; from membench.machine.gpu import read_gpus;"
-        f"g = read_gpus(Path({str(root)!r}), {{'CUDA_VISIBLE_DEVICES': '1'}});"
-        "print(repr(g.devices), g.cuda)"
-    )
-    environ = {**os.environ, "LD_LIBRARY_PATH": str(tmp_path)}
-    result = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env=environ, check=True
-    )
-    digest = hashlib.sha256(b"GPU-2").hexdigest()[:12]
-    assert result.stdout.strip() == (
-        f"(Gpu(index=1, name='NVIDIA H100 80GB HBM3', uuid='{digest}', memory=85899345920, "
-        "compute_capability='9.0'),) 13.0"
-    )

@@ -21,18 +21,23 @@ from membench.measure.plan import make_plan, planned
 from membench.measure.protocol import Request
 from membench.measure.recording import VARIABLE, RecordingDevice, keep, recorded
 from membench.measure.stopwatch import Stopwatches
-from membench.measure.worker import answer
+from membench.measure.worker import answer as answer_of
 from membench.record.plan import PlannedCase
 from membench.record.rows import rows
 from membench.record.table import read_rows, write_rows
 from membench.record.unit import Unit
 from membench.registry import Registry
-from membench.terms import BytesConvention, Status
+from membench.terms import BytesConvention, Metric, PeakBasis, Stat, Status
 from membench.work import Timed, Work
 
 SIZE = 1_000_000
 NS = {1: 500_000.0, 2: 250_000.0, 4: 300_000.0}
 """Nanoseconds of an iteration by the unrolling that the bench is configured with."""
+
+
+def answer(*arguments: Any) -> Unit:
+    """The unit of a request."""
+    return answer_of(*arguments).unit
 
 
 def unrollings(_gpu: Any, **_axes: Any) -> Iterator[Config]:
@@ -96,6 +101,36 @@ def test_a_unit_says_how_its_number_was_made() -> None:
     assert device.reclaimed == 1
 
 
+def test_one_time_may_be_several_metrics() -> None:
+    def step(gpu: ScriptedDevice) -> Work:
+        return Timed(
+            run=gpu.run,
+            size_bytes=SIZE,
+            also=(Metric.RATE, Metric.FLOPS),
+            bytes_moved=SIZE,
+            operations=16,
+            bytes_convention=BytesConvention.PAYLOAD,
+            min_sample_s=0.0005,
+        )
+
+    metrics = (Metric.BANDWIDTH, Metric.RATE, Metric.FLOPS)
+    yields = tuple((metric, Stat.MEDIAN) for metric in metrics)
+    made = bench("decode/step", version=1, needs=Needs.GPU, yields=yields)(step)
+    (case,) = made.cases("quick", MACHINE)
+    benches = {"decode/step": made}
+    request = Request(1, planned(case, Registry(benches), Site(MACHINE)))
+    unit = asked(ScriptedDevice(ns=1_000_000.0), request, benches)
+    assert unit.status is Status.OK, unit.reason
+    found = {one.metric: one.value for one in unit.readings}
+    assert found == pytest.approx({metrics[0]: 1.0, metrics[1]: 16_000.0, metrics[2]: 16e-6})
+
+
+@pytest.mark.parametrize("metric", [Metric.ENERGY, Metric.IOPS])
+def test_what_a_time_cannot_say_is_refused(metric: Metric) -> None:
+    with pytest.raises(ValueError, match=f"cannot yield {metric}"):
+        Timed(run=lambda _: None, size_bytes=1, metric=metric, operations=1)
+
+
 def test_tuning_takes_the_fastest_that_can_run_and_reports_no_number() -> None:
     device = ScriptedDevice()
     unit = asked(device, Request(1, BEST, tune=True))
@@ -103,6 +138,18 @@ def test_tuning_takes_the_fastest_that_can_run_and_reports_no_number() -> None:
     assert unit.detail == {"unroll": 2}
     assert unit.readings == ()
     assert device.reclaimed == 4  # also after the one that was skipped
+
+
+def test_tuning_does_not_choose_what_cannot_be() -> None:
+    def peaked(gpu: ScriptedDevice, vec: int | str, config: Config) -> Work:
+        made = thing.function(gpu, vec, config)
+        assert isinstance(made, Timed)
+        return replace(made, peak=SIZE / 270_000.0, peak_basis=PeakBasis.QUERIED)
+
+    peaked.__module__ = thing.function.__module__
+    benches = {"hbm/thing": replace(thing, function=peaked)}
+    unit = asked(ScriptedDevice(), Request(1, BEST, tune=True), benches)
+    assert unit.detail == {"unroll": 4}  # 2 would be faster, and faster than the memory
 
 
 def test_a_tuned_case_runs_with_what_was_chosen_and_says_so() -> None:

@@ -63,3 +63,11 @@ def test_rounds_and_seeds_have_orders_of_their_own() -> None:
 def test_the_order_is_the_same_in_every_version_of_python() -> None:
     # Written down once: a resumed run and a reader of the sidecar rely on it.
     assert [case.params["n"] for case in order(PLAN, 1)] == [4, 0, 2, 7, 9, 5, 6, 11, 10, 1, 8]
+
+
+def test_what_is_measured_once_a_run_is_in_the_first_round_alone() -> None:
+    once = replace(planned(3), rounds=1)
+    plan = replace(PLAN, cases=(planned(1), planned(2), once))
+    assert once.id in ids(plan, 1)
+    assert all(once.id not in ids(plan, round_) for round_ in (2, 3, 5))
+    assert len(ids(plan, 2)) == 2

@@ -20,7 +20,20 @@ DATA = (
     "py.typed",
     "report/templates/report.css",
     "report/templates/report.html.j2",
+    "thesis/assumptions.toml",
     "thesis/claims.toml",
+    "thesis/curves.json",
+    "thesis/records.toml",
+    "thesis/verdicts.schema.json",
+    "thesis/models.toml",
+    "thesis/traces/data/NOTICE",
+    "thesis/traces/data/LICENSE.azure",
+    "thesis/traces/data/LICENSE.kv-cache-tester",
+    "thesis/traces/data/LICENSE.mooncake",
+    "thesis/traces/data/AzureLLMInferenceTrace_code.csv.xz",
+    "thesis/traces/data/AzureLLMInferenceTrace_conv.csv.xz",
+    "thesis/traces/data/cc_traces_rle.jsonl.xz",
+    "thesis/traces/data/conversation_trace.jsonl.xz",
 )
 SOURCES = sorted(path.name for path in (ROOT / "kernels").iterdir())
 REFERENCES = ROOT / "results" / "reference"

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import re
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from nvml_stub import H100, text
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -16,22 +20,27 @@ BENCHES = '''
 
 import ctypes
 import os
+import resource
 import signal
+import sys
 import time
 from pathlib import Path
 
 from membench.axes import Axis
 from membench.case import Needs, axis, bench
-from membench.errors import VerificationFailed, skip
+from membench.errors import DeviceLost, VerificationFailed, skip
 from membench.terms import BytesConvention, Metric, Stat
 from membench.work import Observation, Observed
 
 VERSION = int(os.environ.get("TEST_VERSION", "1"))
+LOST = False  # of this process: its device, for good
 
 
 def fill(verify=None, before=None):
     """Observed work: how fast a megabyte is overwritten."""
     target = bytearray(1 << 20)
+    if LOST:
+        raise RuntimeError("the device is lost in this process")
 
     def observe(seconds):
         if before is not None:
@@ -109,6 +118,101 @@ def segfaults(cpu):
     return fill(before=lambda: ctypes.string_at(8))
 
 
+@bench("ddr/aborts", version=1, seconds=0.01)
+def aborts(cpu):
+    """Gives up, as the C library does on a damaged heap."""
+    return fill(before=os.abort)
+
+
+@bench("ddr/exits", version=1, seconds=0.01)
+def exits(cpu):
+    """Leaves the process, as some libraries do."""
+    return fill(before=lambda: os._exit(7))
+
+
+@bench("ddr/stops", version=1, seconds=0.01)
+def stops(cpu):
+    """Is stopped, as by a debugger or a frozen container."""
+    return fill(before=lambda: os.kill(os.getpid(), signal.SIGSTOP))
+
+
+@bench("ddr/babbles", version=1, seconds=0.01)
+def babbles(cpu):
+    """Writes into the pipe of the answers."""
+    return fill(before=lambda: os.write(int(sys.argv[2]), b"no answer\\n"))
+
+
+@bench("ddr/starves", version=1, seconds=0.01)
+def starves(cpu):
+    """Asks for more memory than it may have."""
+    def starve():
+        limits = resource.getrlimit(resource.RLIMIT_AS)
+        size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (size + (64 << 20), limits[1]))
+        try:
+            bytearray(4 << 30)
+        finally:
+            resource.setrlimit(resource.RLIMIT_AS, limits)
+    return fill(before=starve)
+
+
+@bench("ddr/loses", version=1, seconds=0.01)
+def loses(cpu):
+    """Meets an error after which nothing on the device works in this process any more."""
+    def lose():
+        global LOST
+        LOST = True
+        try:
+            raise DeviceLost("an illegal memory access was encountered")
+        finally:
+            raise RuntimeError("what hangs on it cannot be given back")
+    return fill(before=lose)
+
+
+@bench("ddr/steps", version=1, seconds=0.01)
+def steps(cpu):
+    """The machine's clock is set back by an hour while it is measured."""
+    return fill(before=Path(os.environ["TEST_STEP"]).touch)
+
+
+def change_gpu(*lines):
+    """Other facts for the stand-in for NVML; the first line of a key counts."""
+    facts = Path(os.environ["NVML_STUB"])
+    new = facts.with_suffix(".new")
+    new.write_text("\\n".join(lines) + "\\n" + facts.read_text())
+    new.replace(facts)
+
+
+@bench("hbm/calm", version=1, needs=Needs.GPU, backend="cpu", seconds=0.01)
+def calm(cpu):
+    """Overwrites memory beside a GPU with which nothing is wrong."""
+    return fill()
+
+
+@bench("hbm/heats", version=1, needs=Needs.GPU, backend="cpu", seconds=0.01)
+def heats(cpu):
+    """The GPU slows down meanwhile, and somebody else comes."""
+    return fill(before=lambda: change_gpu("0.reasons 0x40", f"0.processes {os.getpid()} 1"))
+
+
+@bench("hbm/vanishes", version=1, needs=Needs.GPU, backend="cpu", seconds=0.01)
+def vanishes(cpu):
+    """NVML does not answer any more."""
+    return fill(before=lambda: change_gpu("gone 15"))
+
+
+@bench("hbm/slow", version=1, needs=Needs.GPU, backend="cpu", seconds=0.01)
+def slow_gpu(cpu):
+    """Waits while it is measured."""
+    return fill(before=wait)
+
+
+@bench("link/narrow", version=1, needs=Needs.GPU, backend="cpu", seconds=0.01)
+def narrow(cpu):
+    """The link loses half of its lanes meanwhile."""
+    return fill(before=lambda: change_gpu("0.width 8"))
+
+
 @bench("ddr/slow", version=1, seconds=0.01)
 @axis("n", quick=(1, 2))
 def slow(cpu, n):
@@ -150,6 +254,7 @@ class Membench:
 
     directory: Path
     environment: dict[str, str]
+    library: Path = Path()
     started: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def __call__(self, *arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
@@ -161,26 +266,41 @@ class Membench:
             "stderr": subprocess.PIPE,
             "timeout": 120,
         }
-        return subprocess.run(  # type: ignore[call-overload,no-any-return]
+        done = subprocess.run(  # type: ignore[call-overload]
             [sys.executable, "-P", "-m", "membench", *arguments],
             text=True,
             check=False,
             **{**defaults, **options},
         )
+        if done.stderr:
+            done.stderr = alone(done.stderr)
+        return done  # type: ignore[no-any-return]
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
+    def start(self, *arguments: str, **options: object) -> subprocess.Popen[str]:
         """Start it in a process group of its own, as a shell would."""
-        process = subprocess.Popen(
+        process: subprocess.Popen[str] = subprocess.Popen(  # type: ignore[call-overload]
             [sys.executable, "-P", "-m", "membench", *arguments],
             cwd=self.directory,
-            env=self.environment,
             text=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
+            **{"env": self.environment, **options},
         )
         self.started.append(process)
         return process
+
+    def with_gpu(self, uuid: str) -> dict[str, str]:
+        """The environment of a machine with one GPU, of that UUID: NVML is a stand-in."""
+        facts = self.directory.with_name("gpu")
+        facts.write_text(text([{**H100, "uuid": uuid}]))
+        environment = {
+            **self.environment,
+            "LD_LIBRARY_PATH": str(self.library.parent),
+            "NVML_STUB": str(facts),
+        }
+        environment.pop("CUDA_VISIBLE_DEVICES", None)
+        return environment
 
     @property
     def flag(self) -> Path:
@@ -190,6 +310,35 @@ class Membench:
     def wait_for_slow(self) -> int:
         """Wait until `ddr/slow` is being measured; the process id of its worker."""
         return int(until(lambda: self.flag.exists() and self.flag.read_text()))
+
+
+def installed(folder: Path, library: Path = Path()) -> Membench:
+    """The command line with the plug-in, in the empty directory ``folder``/work."""
+    site = folder / "site"
+    info = site / "membench_test_benches-1.0.dist-info"
+    info.mkdir(parents=True)
+    (site / "membench_test_benches.py").write_text(BENCHES)
+    (info / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: membench-test-benches\nVersion: 1.0\n"
+    )
+    (info / "entry_points.txt").write_text("[membench.benches]\ntests = membench_test_benches\n")
+    for name in ("flags", "work"):
+        (folder / name).mkdir()
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(site), str(ROOT)]),
+        "TEST_FLAG": str(folder / "flags" / "slow"),
+    }
+    environment.pop("COLUMNS", None)
+    return Membench(folder / "work", environment, library)
+
+
+NEIGHBOURS = re.compile(r"Warning: another run[^\n]* on this machine: [^\n]*\nHint: [^\n]*\n")
+
+
+def alone(errors: str) -> str:
+    """``errors`` without the warning that another run measures here: tests run side by side."""
+    return NEIGHBOURS.sub("", errors)
 
 
 def until(condition: Callable[[], object], seconds: float = 60.0) -> str:

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from driver import Membench
+from driver import Membench, alone
 
 from membench import __version__, cli
 from membench.record.sidecar import read_sidecar
@@ -231,7 +231,8 @@ def test_a_terminal_gets_a_bar_and_tables_that_fit(membench: Membench, columns: 
     )
     assert done.returncode == 0, done.stderr
     text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", done.stdout)
-    lines = [line.rpartition("\r")[2].rstrip() for line in text.replace("\r\n", "\n").split("\n")]
+    text = alone(text.replace("\r\n", "\n"))
+    lines = [line.rpartition("\r")[2].rstrip() for line in text.split("\n")]
     assert "round 2/2" in text
     assert "[round 2/2" not in text
     assert max(map(len, lines)) <= columns

@@ -71,6 +71,13 @@ def test_the_headline_takes_the_direction_into_account() -> None:
     ]
 
 
+def test_what_cannot_be_is_shown_and_never_the_best() -> None:
+    beyond = row("ddr/copy/size=4MiB", 900.0, flags=("above-peak",))
+    assert headline([*ROWS, beyond]) == headline(ROWS)
+    assert headline([beyond]) == []
+    assert [one.case for block in blocks([beyond]) for one in block.rows] == [beyond.case]
+
+
 def printed(width: int, *, full_ids: bool) -> list[str]:
     stream = io.StringIO()
     console = Console(file=stream, width=width, highlight=False)

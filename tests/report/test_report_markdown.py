@@ -19,6 +19,7 @@ from membench.report.markdown_text import code, escaped, fence
 from membench.report.runs import read_runs
 from membench.report.write import make_report
 from membench.terms import Metric, Status, Tier
+from membench.thesis.verdicts import verdicts
 
 
 @pytest.fixture
@@ -79,14 +80,15 @@ def test_it_fits_a_step_summary_whatever_the_size_of_the_run(
         for size in range(1, 3001)
     ]
     file = make_file(tmp_path / "a.csv", rows)
-    document = compose(*read_runs([file]))
+    sources, runs = read_runs([file])
+    document = compose(sources, runs, verdicts([row for run in runs for row in run.rows]))
     slugs = {"ladder": "x.svg"}
     whole = markdown.render(document, slugs)
     assert len(whole.encode()) <= markdown.LIMIT
     assert "ddr/read/size=3000MiB" in whole
-    short = markdown.render(document, slugs, limit=100_000)
-    assert len(short.encode()) <= 100_000
-    assert "2000 more rows: see the results file." in short
+    short = markdown.render(document, slugs, limit=150_000)
+    assert len(short.encode()) <= 150_000
+    assert re.search(r"[12]\d{3} more rows: see the results file\.", short)
 
 
 def test_hostile_text_stays_text(
@@ -123,3 +125,18 @@ def test_code_cannot_be_left_from_within(text: str) -> None:
     if text.strip():
         assert done.startswith(ticks)
         assert done.endswith(ticks)
+
+
+def test_what_cannot_be_is_never_the_headline(
+    make_result: Callable[..., Row], make_file: Callable[..., Path], tmp_path: Path
+) -> None:
+    real = make_result(Tier.DDR, "ddr/copy/size=1GiB", Metric.BANDWIDTH, 30.0)
+    beyond = make_result(
+        Tier.DDR, "ddr/copy/size=1MiB", Metric.BANDWIDTH, 900.0, flags=("above-peak",)
+    )
+    file = make_file(tmp_path / "a.csv", (real, beyond))
+    text = make_report([file], tmp_path / "r.md")[0].read_text(encoding="utf-8")
+    headline = text.partition("## Headline")[2].partition("\n## ")[0]
+    assert "ddr/copy/size=1GiB" in headline
+    assert "ddr/copy/size=1MiB" not in headline
+    assert "ddr/copy/size=1MiB" in text  # kept, with its flag

@@ -11,7 +11,7 @@ from membench.errors import OutputError, SchemaError, UsageError
 from membench.report.write import make_report
 
 
-@pytest.mark.parametrize("name", ["r.html", "r.HTML", "r.md", "deep/er/r.html"])
+@pytest.mark.parametrize("name", ["r.html", "r.HTML", "r.md", "deep/er/r.html", "r.json"])
 def test_a_report_of_ours_is_overwritten(results: Path, tmp_path: Path, name: str) -> None:
     first = make_report([results], tmp_path / name)
     before = [path.read_bytes() for path in first]
@@ -31,9 +31,9 @@ def test_a_file_of_somebody_else_is_not(results: Path, tmp_path: Path, name: str
     assert sorted(path.name for path in tmp_path.iterdir()) == before
 
 
-@pytest.mark.parametrize("name", ["r.pdf", "r", "r.html.gz", "verdicts.json"])
+@pytest.mark.parametrize("name", ["r.pdf", "r", "r.html.gz", "verdicts.json.gz"])
 def test_the_suffix_chooses_the_format(results: Path, tmp_path: Path, name: str) -> None:
-    with pytest.raises(UsageError, match=r"does not end in \.html or \.md"):
+    with pytest.raises(UsageError, match=r"does not end in \.html or \.md or \.json"):
         make_report([results], tmp_path / name)
     assert not (tmp_path / name).exists()
 

@@ -49,12 +49,58 @@ class Named:
         return np.zeros(min(self.size, 1 << 16), np.uint8)
 
 
+class AskingLinks:
+    """Links of nothing."""
+
+    near: int | None = 0
+    far: int | None = 1
+    nodes_here = "0"
+    batch_version = "13.0"
+
+    def under_load(self) -> dict[str, str]:
+        return {}
+
+    def memory(self, size: int, kind: str, node: int | None = None) -> Named:
+        return Named(size=size)
+
+    def mapped_file(self, fd: int, size: int) -> Named:
+        return Named(size=size)
+
+    def peer(self, size: int) -> Named:
+        return Named(size=size)
+
+    def free_bytes(self) -> int:
+        return 70 << 30
+
+    def record(self, stream: object = None) -> Named:
+        return Named()
+
+    def happened(self, event: object) -> bool:
+        return True
+
+    def between(self, first: object, last: object) -> float:
+        return 1.0
+
+    def batch(
+        self,
+        targets: npt.NDArray[np.uint64],
+        sources: npt.NDArray[np.uint64],
+        sizes: npt.NDArray[np.uint64],
+    ) -> Callable[[], None]:
+        return lambda: None
+
+    def prefetch(self, buffer: object, *, to_host: bool = False) -> None: ...
+    def advise(self, buffer: object, advice: str) -> None: ...
+    def follow(self, event: object, stream: object = None) -> None: ...
+
+
 @dataclass
 class AskingGpu:
     """Notes every compilation that it is asked for."""
 
     properties: Properties
     asked: set[Variant] = field(default_factory=set)
+    links: AskingLinks = field(default_factory=AskingLinks)
 
     timer = "none"
     resolution_ns = 1.0
@@ -87,6 +133,14 @@ class AskingGpu:
     def capture(self, run: Callable[[], None]) -> Callable[[], None]:
         run()
         return run
+
+    def gemm(
+        self, kind: str, shape: tuple[int, int, int], w: Buffer, x: Buffer, y: Buffer
+    ) -> Callable[[], None]:
+        return lambda: None
+
+    def energy(self) -> Callable[[], float]:
+        return lambda: 0.0
 
     def stamps(self) -> Stamps:
         raise AssertionError("nothing is timed here")

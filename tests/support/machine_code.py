@@ -100,6 +100,24 @@ def loops(code: Code) -> Iterator[Code]:
             yield [one for one in code if each.target <= one.address <= each.address]
 
 
+def main_loop(code: Code, opcode: str) -> Code:
+    """Of the loops without a loop inside, the one with ``opcode`` (a prefix) most often."""
+    bodies = list(loops(code))
+    flat = [
+        body
+        for body in bodies
+        if not any(
+            body[0].address <= other[0].address
+            and other[-1].address <= body[-1].address
+            and other != body
+            for other in bodies
+        )
+    ]
+    best = max(flat, key=lambda body: count(body, re.escape(opcode)), default=())
+    assert count(best, re.escape(opcode)), f"no loop with {opcode}"
+    return best
+
+
 def innermost(code: Code, opcode: str) -> Code:
     """The shortest loop in which ``opcode`` (a prefix) stands."""
     bodies = [body for body in loops(code) if any(one.opcode.startswith(opcode) for one in body)]
@@ -118,7 +136,7 @@ def most_loads_in_flight(code: Code, width: int = 16) -> int:
     most = 0
     for each in code:
         waiting = [target for target in waiting if not target & each.registers]
-        if each.width("LDG") == width:
+        if each.width("LDG.") == width:  # LDGSTS has no register to wait for
             first = int(each.operands.removeprefix("R").split(",")[0])
             waiting.append(set(range(first, first + width // 4)))
             most = max(most, len(waiting))

@@ -100,7 +100,15 @@ def test_every_metric_has_a_unit_and_a_direction_and_every_tier_a_threshold() ->
 
 def test_the_flags_are_the_closed_list() -> None:
     assert list(FLAGS) == [
-        *("noisy", "throttled", "above-peak", "cache-served", "single-round", "not-converged"),
-        *("unpinned-numa", "busy-gpu", "link-downtrained", "page-cache", "vm", "cgroup-limited"),
+        *("noisy", "throttled", "above-peak", "cache-served", "single-round", "best-of"),
+        *(
+            "not-converged",
+            "unpinned-numa",
+            "busy-gpu",
+            "link-downtrained",
+            "page-cache",
+            "vm",
+            "cgroup-limited",
+        ),
     ]
     assert all(flag.meaning and flag.weight and flag.remedy for flag in FLAGS.values())

@@ -77,8 +77,8 @@ def _row(figure: dict[str, Any], origin: Origin, device: str) -> Row:
             detail={key: text for key, text in words.items() if text},
         )
     except ValueError as error:
-        raise SchemaError(f"{case}: {error}") from None
-    return replace(made, backend="cited", flags=())
+        raise SchemaError(f"{case:.200}: {error!s:.200}") from None
+    return replace(made, backend="cited", flags=(), started="")  # gathered then, measured whenever
 
 
 def _convention(figure: dict[str, Any]) -> BytesConvention | None:

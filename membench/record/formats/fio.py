@@ -107,8 +107,7 @@ def _case(name: str, options: Mapping[str, Any], side: str, origin: Origin) -> s
         and text_of(options.get("direct")) == "1"
         and (text_of(options.get("ioengine")) in _ASYNC or depth == "1")
         and text_of(options.get("numjobs")) in ("", "1")
-        and "rate" not in options
-        and "bsrange" not in options
+        and not options.keys() & {"rate", "rate_iops", "bsrange", "bssplit", "kb_base"}
     )
     if not ours or block is None:
         return case_id("ssd", _TOOL, f"job={name}", f"op={side}")

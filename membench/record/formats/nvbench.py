@@ -32,7 +32,11 @@ _SAMPLES = "nv/cold/sample_size"
 def read(data: bytes, origin: Origin) -> list[Row]:
     """Rows for each state of each benchmark: time, and what it says of bytes and items."""
     content = json_object(data, _TOOL)
-    devices = {one.get("id"): one for one in objects(content, "devices")}
+    devices = {
+        identity: one
+        for one in objects(content, "devices")
+        if isinstance(identity := one.get("id"), int)
+    }
     return checked(
         (
             one

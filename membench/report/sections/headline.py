@@ -58,10 +58,10 @@ def section(runs: Sequence[Run]) -> Section:
 
 
 def _best(runs: Sequence[Run]) -> list[dict[str, Row]]:
-    """For every tier and metric the best row of each run that has one."""
+    """For every tier and metric the best credible row of each run that has one."""
     label = {id(row): run.label for run in runs for row in run.rows}
     found: list[dict[str, Row]] = []
-    for block in blocks_of(row for run in runs for row in run.rows):
+    for block in blocks_of(row for run in runs for row in run.rows if row.credible):
         pick = max if block.better is Better.HIGHER else min
         by_run: dict[str, list[Row]] = {}
         for row in block.rows:
@@ -153,7 +153,8 @@ def _quality(run: Run, *, named: bool) -> Line:
 def _grade(ok: Sequence[Row], noisy: int) -> str:
     if not ok:
         return "none"
-    if min(row.rounds for row in ok) < 2:
+    # What is measured once a run has one round in any run, and its own flag.
+    if max(row.rounds for row in ok) < 2:
         return "unknown (a single round says nothing of the noise)"
     share = noisy / len(ok)
     return "good" if share <= GOOD else "fair" if share <= FAIR else "poor"

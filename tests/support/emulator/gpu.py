@@ -18,13 +18,15 @@ from emulator.counters import Counts
 from emulator.device import Loaded, Queues, Work, prepare, run_once
 from emulator.faults import EmulationError, OutOfBounds
 from emulator.launching import Launch
+from emulator.library import product
+from emulator.links import EmulatedLinks
 from emulator.machine import Machine
 from emulator.memory import Allocation, raw_bytes
 from emulator.occupancy import blocks_per_sm
 from membench.backends.base import Device, Edge, Stamps
 from membench.backends.compile import Image, Resources, compile_source
 from membench.backends.gpu import Argument, Buffer, Kernel, Properties, Stream, Variant
-from membench.errors import MembenchError
+from membench.errors import MembenchError, skip
 
 
 def small(sms: int = 4, arch: str = "90", **others: Any) -> Properties:
@@ -99,6 +101,7 @@ class EmulatedGpu:
         log: what was asked of it, in order.
         ran: launches that have ended, in order.
         counts: added up by entry.
+        links: what lies around it.
     """
 
     timer = "none"
@@ -133,6 +136,7 @@ class EmulatedGpu:
         self._queues.between = between
         self._streams = 1
         self._given: list[Allocation] = []
+        self.links = EmulatedLinks(self)
         self._recording: list[tuple[int, Callable[[], Work]]] | None = None
 
     # -- Backend -----------------------------------------------------------------------------
@@ -367,6 +371,22 @@ class EmulatedGpu:
             self._note("graph", str(len(recorded)))
 
         return replay
+
+    def gemm(
+        self, kind: str, shape: tuple[int, int, int], w: Buffer, x: Buffer, y: Buffer
+    ) -> Callable[[], None]:
+        """In NumPy: the library's kernels are nobody's to prove here."""
+        once = product(self.machine.memory, kind, shape, (w, x, y))
+
+        def queue() -> None:
+            self._queue(None, lambda: run_once(once))
+            self._note("gemm", f"{kind} {'x'.join(map(str, shape))}")
+
+        return queue
+
+    def energy(self) -> Callable[[], float]:
+        """There is no counter."""
+        skip("an emulator uses no energy")
 
     def forget_counts(self) -> None:
         """Start the counts and the list of launches anew."""

@@ -130,6 +130,16 @@ def unary(function: Function, allowed: set[str] | None = None) -> Function:
     return make
 
 
+def flushing(function: Function) -> Function:
+    """``function`` with subnormal arguments and results taken as zeros of their sign."""
+
+    def flushed(value: Lanes) -> Lanes:
+        small = np.abs(value) < np.finfo(value.dtype).tiny
+        return np.where(small, np.copysign(value.dtype.type(0), value), value)
+
+    return lambda value: flushed(function(flushed(value)))
+
+
 def special(function: Function) -> Function:
     """rcp, sqrt, ex2 and their like: rounded to nearest, the approximate forms too.
 
@@ -137,11 +147,13 @@ def special(function: Function) -> Function:
     """
 
     def make(instruction: Instruction, scope: Scope) -> Step:
-        reject(instruction, {"rn", "approx"}, instruction.parts[1:-1])
+        parts = instruction.parts[1:-1]
+        reject(instruction, {"rn", "approx", "ftz"}, parts)
         type_ = instruction.parts[-1]
         if type_ not in ("f32", "f64"):
             raise instruction.unknown()
-        return apply(instruction, scope, function, (type_,), type_)
+        convert = flushing(function) if "ftz" in parts else function
+        return apply(instruction, scope, convert, (type_,), type_)
 
     return make
 

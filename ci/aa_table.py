@@ -1,0 +1,64 @@
+"""The verdicts of comparisons in which nothing had changed: ci/aa_table.py PAIR.json...
+
+Reads what `membench compare --format json` wrote, one file a pair, and prints
+a Markdown table: how often each verdict was reached, and how far apart the
+values of the two sides were.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+VERDICTS = ("better", "worse", "same", "unclear", "n/a")
+SHARES = (0.5, 0.9, 0.95)
+
+
+def groups(paths: Sequence[Path]) -> dict[str, list[tuple[str, float]]]:
+    """``tier metric (threshold)`` -> (verdict, |ratio - 1| as a fraction) of every row and pair."""
+    found: dict[str, list[tuple[str, float]]] = defaultdict(list)
+    for path in paths:
+        for row in json.loads(path.read_text(encoding="ascii"))["rows"]:
+            against = row["labels"][1].get("against_reference")
+            if against is None or against["ratio"] is None:
+                continue
+            apart = math.expm1(abs(math.log(against["ratio"])))
+            tail = "" if row["stat"] in ("median", "p50") else " tail"
+            name = f"{row['tier']} {row['metric']}{tail} ({row['threshold']:.0%})"
+            found[name].append((against["verdict"], apart))
+    return dict(sorted(found.items()))
+
+
+def quantile(values: Sequence[float], share: float) -> float:
+    """The smallest value that at least ``share`` of ``values`` do not exceed."""
+    return sorted(values)[math.ceil(share * len(values)) - 1]
+
+
+def line(name: str, rows: Sequence[tuple[str, float]]) -> str:
+    """One line of the table."""
+    counts = Counter(verdict for verdict, _ in rows)
+    shares = [f"{counts[verdict] / len(rows):.1%}" for verdict in VERDICTS[:4]]
+    apart = [f"{quantile([one for _, one in rows], share):.1%}" for share in SHARES]
+    return f"| {' | '.join([name, str(len(rows)), *shares, *apart])} |"
+
+
+def main(paths: Sequence[Path]) -> None:
+    """Print the table of the pairs in ``paths``."""
+    found = groups(paths)
+    if not found:
+        sys.exit("Error: there is not one row with a ratio in these files")
+    heads = ["rows of", "n", *VERDICTS[:4], *(f"{share:.0%} within" for share in SHARES)]
+    print(f"| {' | '.join(heads)} |")
+    print(f"|{' --- |' * len(heads)}")
+    for name, rows in found.items():
+        print(line(name, rows))
+    print(line("**all**", [row for rows in found.values() for row in rows]))
+    print(f"\n{len(paths)} pairs of runs, {sum(map(len, found.values()))} rows compared")
+
+
+if __name__ == "__main__":
+    main([Path(argument) for argument in sys.argv[1:]])

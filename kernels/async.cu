@@ -1,0 +1,177 @@
+// Three ways from global into shared memory: plain loads, cp.async, and bulk copies.
+//
+// Block b takes tiles b, b + blocks, ... of `vectors` vectors of 16 bytes each, and has STAGES of
+// them under way in a ring of that many tiles of dynamic shared memory.  What has arrived is summed
+// up out of shared memory.  A thread that copies by itself reads only what it has copied, so that
+// it waits for nobody.
+
+#include "device.cuh"
+
+#ifndef STAGES
+#define STAGES 2
+#endif
+
+namespace {
+
+constexpr unsigned kBlock = 256;
+constexpr int kInFlight = 4;
+
+extern __shared__ __align__(128) uint4 ring[];
+
+__device__ __forceinline__ unsigned sum_of_tile(const uint4* tile, unsigned vectors) {
+    unsigned sum = 0;
+#pragma unroll 4
+    for (unsigned i = threadIdx.x; i < vectors; i += kBlock) {
+        uint4 v;  // by name: the compiler would take it apart
+        asm volatile("ld.shared.v4.u32 {%0, %1, %2, %3}, [%4];"
+                     : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
+                     : "r"(shared_address(tile + i))
+                     : "memory");
+        sum += sum_of(v);
+    }
+    return sum;
+}
+
+}  // namespace
+
+// Through registers; one tile at a time, of which kInFlight vectors a thread are under way.
+extern "C" __global__ void __launch_bounds__(kBlock)
+    async_ld(unsigned* __restrict__ sums, const uint4* __restrict__ a, unsigned vectors,
+             unsigned tiles) {
+    unsigned sum = 0;
+#pragma unroll 1
+    for (unsigned t = blockIdx.x; t < tiles; t += gridDim.x) {
+        const uint4* const from = a + static_cast<size_t>(t) * vectors;
+        unsigned i = threadIdx.x;
+#pragma unroll 1
+        for (; i + (kInFlight - 1) * kBlock < vectors; i += kInFlight * kBlock) {
+            uint4 got[kInFlight];
+#pragma unroll
+            for (int k = 0; k < kInFlight; ++k) got[k] = from[i + k * kBlock];
+#pragma unroll
+            for (int k = 0; k < kInFlight; ++k) ring[i + k * kBlock] = got[k];
+        }
+#pragma unroll 1
+        for (; i < vectors; i += kBlock) ring[i] = from[i];
+        sum += sum_of_tile(ring, vectors);
+    }
+    add_block_sum(sums, sum);
+}
+
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
+
+namespace {
+
+__device__ __forceinline__ void copy_tile(uint4* to, const uint4* from, unsigned vectors) {
+#pragma unroll 4
+    for (unsigned i = threadIdx.x; i < vectors; i += kBlock)
+        asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(shared_address(to + i)),
+                     "l"(from + i)
+                     : "memory");
+}
+
+__device__ __forceinline__ void commit() { asm volatile("cp.async.commit_group;" ::: "memory"); }
+
+}  // namespace
+
+extern "C" __global__ void __launch_bounds__(kBlock)
+    async_cp(unsigned* __restrict__ sums, const uint4* __restrict__ a, unsigned vectors,
+             unsigned tiles) {
+    // A group is committed for every stage, an empty one where there is no tile any more: so the
+    // oldest of STAGES groups is always the one that is needed.
+    unsigned next = blockIdx.x, sum = 0;
+#pragma unroll 1
+    for (int s = 0; s < STAGES; ++s, next += gridDim.x) {
+        if (next < tiles) copy_tile(ring + s * vectors, a + size_t{next} * vectors, vectors);
+        commit();
+    }
+    unsigned stage = 0;
+#pragma unroll 1
+    for (unsigned t = blockIdx.x; t < tiles; t += gridDim.x, next += gridDim.x) {
+        uint4* const tile = ring + stage * vectors;
+        asm volatile("cp.async.wait_group %0;" ::"n"(STAGES - 1) : "memory");
+        sum += sum_of_tile(tile, vectors);
+        if (next < tiles) copy_tile(tile, a + size_t{next} * vectors, vectors);
+        commit();
+        stage = stage + 1 < STAGES ? stage + 1 : 0;
+    }
+    asm volatile("cp.async.wait_all;" ::: "memory");
+    add_block_sum(sums, sum);
+}
+
+#endif
+
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+
+namespace {
+
+__device__ __forceinline__ void expect(unsigned barrier, unsigned bytes) {
+    asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(barrier), "r"(bytes)
+                 : "memory");
+}
+
+__device__ __forceinline__ void await(unsigned barrier, unsigned parity) {
+    asm volatile(
+        "{\n"
+        ".reg .pred p;\n"
+        "again:\n"
+        "mbarrier.try_wait.parity.shared::cta.b64 p, [%0], %1;\n"
+        "@!p bra again;\n"
+        "}" ::"r"(barrier),
+        "r"(parity)
+        : "memory");
+}
+
+__device__ __forceinline__ void bulk(unsigned to, const uint4* from, unsigned bytes,
+                                     unsigned barrier) {
+    asm volatile(
+        "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::
+            "r"(to),
+        "l"(from), "r"(bytes), "r"(barrier)
+        : "memory");
+}
+
+}  // namespace
+
+// One thread asks for whole tiles; an mbarrier a stage says when one has arrived.
+extern "C" __global__ void __launch_bounds__(kBlock)
+    async_bulk(unsigned* __restrict__ sums, const uint4* __restrict__ a, unsigned vectors,
+               unsigned tiles) {
+    __shared__ unsigned long long arrived[STAGES];
+    const unsigned bytes = vectors * 16, first = shared_address(arrived);
+    unsigned next = blockIdx.x, sum = 0;
+    if (threadIdx.x == 0) {
+#pragma unroll 1
+        for (int s = 0; s < STAGES; ++s)
+            asm volatile("mbarrier.init.shared::cta.b64 [%0], 1;" ::"r"(first + 8 * s) : "memory");
+        asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
+    }
+    __syncthreads();
+#pragma unroll 1
+    for (int s = 0; s < STAGES; ++s, next += gridDim.x) {
+        if (threadIdx.x == 0 && next < tiles) {
+            expect(first + 8 * s, bytes);
+            bulk(shared_address(ring + s * vectors), a + size_t{next} * vectors, bytes,
+                 first + 8 * s);
+        }
+    }
+    unsigned stage = 0, parity = 0;
+#pragma unroll 1
+    for (unsigned t = blockIdx.x; t < tiles; t += gridDim.x, next += gridDim.x) {
+        uint4* const tile = ring + stage * vectors;
+        await(first + 8 * stage, parity);
+        sum += sum_of_tile(tile, vectors);
+        __syncthreads();  // all have read it: the next one may come
+        if (threadIdx.x == 0 && next < tiles) {
+            expect(first + 8 * stage, bytes);
+            bulk(shared_address(tile), a + size_t{next} * vectors, bytes, first + 8 * stage);
+        }
+        if (++stage == STAGES) {
+            stage = 0;
+            parity ^= 1;
+        }
+    }
+    add_block_sum(sums, sum);
+}
+
+#endif

@@ -1,0 +1,64 @@
+// A working set that is read or written again and again inside of one launch.
+//
+// It is cut into chunks of 16 KiB, a power of two of them, and a chunk is one access of 16 bytes by
+// each of the 1024 threads of a block.  Block b visits the numbers
+//     b * spread + step * i,   i = 0, 1, ...,   below its end,
+// and visit number v is to chunk v modulo the count.  With spread 1, step = blocks and one end for
+// all, the blocks walk through the set together and every chunk is visited once a lap; laps begin
+// at another block each (the count of blocks is no power of two), so that each SM meets the lines
+// of both partitions of the L2 cache.  With step 1 and an end of its own each block walks through
+// the whole set by itself: what its L1 cache can hold is served by it.
+
+#include "device.cuh"
+
+#ifndef HINT
+#define HINT "cg"
+#endif
+
+namespace {
+
+constexpr unsigned kBlock = 1024;
+constexpr int kInFlight = 4;
+
+__device__ __forceinline__ uint4 load(const uint4* from) {
+    uint4 v;
+    asm("ld.global." HINT ".v4.u32 {%0, %1, %2, %3}, [%4];"
+        : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
+        : "l"(from));
+    return v;
+}
+
+}  // namespace
+
+// sums[block] += sum of the words that the block read.  `own`: the end counts from the block's
+// first number.
+extern "C" __global__ void __launch_bounds__(kBlock)
+    cache_read(unsigned* __restrict__ sums, const uint4* __restrict__ a, unsigned mask,
+               unsigned spread, unsigned step, unsigned end, unsigned own) {
+    unsigned v = blockIdx.x * spread, sum = 0;
+    if (own) end += v;
+    const uint4* const mine = a + threadIdx.x;
+#pragma unroll 1
+    for (; v + (kInFlight - 1) * step < end; v += kInFlight * step) {
+        uint4 got[kInFlight];
+#pragma unroll
+        for (int k = 0; k < kInFlight; ++k)
+            got[k] = load(mine + static_cast<size_t>((v + k * step) & mask) * kBlock);
+#pragma unroll
+        for (int k = 0; k < kInFlight; ++k) sum += sum_of(got[k]);
+    }
+#pragma unroll 1
+    for (; v < end; v += step) sum += sum_of(load(mine + static_cast<size_t>(v & mask) * kBlock));
+    add_block_sum(sums, sum);
+}
+
+// Word i of the set becomes pattern(i, salt), whoever writes it.
+extern "C" __global__ void __launch_bounds__(kBlock)
+    cache_write(uint4* __restrict__ a, unsigned salt, unsigned mask, unsigned step, unsigned end) {
+#pragma unroll 4
+    for (unsigned v = blockIdx.x; v < end; v += step) {
+        const size_t i = static_cast<size_t>(v & mask) * kBlock + threadIdx.x;
+        a[i] = make_uint4(pattern_word(4 * i, salt), pattern_word(4 * i + 1, salt),
+                          pattern_word(4 * i + 2, salt), pattern_word(4 * i + 3, salt));
+    }
+}

@@ -1,0 +1,50 @@
+// What several families of kernels need: clocks, the number of the SM, and the sum of a block.
+#pragma once
+
+__device__ __forceinline__ unsigned long long device_ns() {
+    unsigned long long now;
+    asm volatile("mov.u64 %0, %%globaltimer;" : "=l"(now)::"memory");
+    return now;
+}
+
+__device__ __forceinline__ unsigned device_sm() {
+    unsigned sm;
+    asm volatile("mov.u32 %0, %%smid;" : "=r"(sm));
+    return sm;
+}
+
+// The clock, read when `needed` is there: it is an operand of the read.
+__device__ __forceinline__ long long clock_after(unsigned needed) {
+    long long now;
+    asm volatile(
+        "{ .reg .pred p; setp.ne.u32 p, %1, 0xffffffff; @p mov.u64 %0, %%clock64; "
+        "@!p mov.u64 %0, 0; }"
+        : "=l"(now)
+        : "r"(needed)
+        : "memory");
+    return now;
+}
+
+// sums[block] += wrapping sum over the threads of the block, which is a multiple of 32 of them.
+__device__ __forceinline__ void add_block_sum(unsigned* sums, unsigned sum) {
+    __shared__ unsigned of_warp[32];
+    for (int offset = 16; offset > 0; offset /= 2) sum += __shfl_down_sync(0xffffffff, sum, offset);
+    if (threadIdx.x % 32 == 0) of_warp[threadIdx.x / 32] = sum;
+    __syncthreads();
+    if (threadIdx.x == 0) {
+#pragma unroll 1
+        for (unsigned w = 1; w < blockDim.x / 32; ++w) sum += of_warp[w];
+        sums[blockIdx.x] += sum;
+    }
+}
+
+__device__ __forceinline__ unsigned sum_of(uint4 v) { return v.x + v.y + v.z + v.w; }
+
+// A word of the pattern of pattern.cu.
+__device__ __forceinline__ unsigned pattern_word(size_t i, unsigned salt) {
+    return static_cast<unsigned>(i) * 0x9e3779b1u + salt;
+}
+
+__device__ __forceinline__ unsigned shared_address(const void* at) {
+    return static_cast<unsigned>(__cvta_generic_to_shared(at));
+}

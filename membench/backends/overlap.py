@@ -1,0 +1,47 @@
+"""What ran beside what: two streams' stamps of the same clock, laid over each other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Stamps = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What is left when only the time counts in which both worked.
+
+    Attributes:
+        victim_ns: durations of the victim's pieces that lie wholly in the aggressor's time.
+        aggressor_pieces: pieces of the aggressor in the time of those, fractions counted.
+        window_ns: from the first of them to the last.
+    """
+
+    victim_ns: tuple[float, ...]
+    aggressor_pieces: float
+    window_ns: float
+
+
+def beside(victim: Sequence[int] | Stamps, aggressor: Sequence[int] | Stamps) -> Beside | None:
+    """The overlap of two sequences of pieces, each without a gap: n + 1 stamps are n pieces.
+
+    None where no piece of the victim lies wholly within the aggressor's time.
+    """
+    v, a = (np.asarray(stamps, np.int64) for stamps in (victim, aggressor))
+    within = (v[:-1] >= a[0]) & (v[1:] <= a[-1])
+    if not within.any():
+        return None
+    first, last = np.flatnonzero(within)[[0, -1]]
+    begin, end = int(v[first]), int(v[last + 1])
+    # How many pieces of the aggressor had ended at a time, linear within a piece.
+    done = np.interp([begin, end], a, np.arange(a.size))
+    durations = np.diff(v)[within]
+    return Beside(
+        victim_ns=tuple(float(one) for one in durations),
+        aggressor_pieces=float(done[1] - done[0]),
+        window_ns=float(end - begin),
+    )

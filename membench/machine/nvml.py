@@ -1,0 +1,27 @@
+"""Asking NVML: what a GPU or its driver does not know costs that fact and nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+_T = TypeVar("_T")
+
+
+def ask(nvml: Any, question: Callable[[], _T], otherwise: _T) -> _T:
+    """The answer to ``question``, or ``otherwise`` where this GPU or driver has none."""
+    try:
+        return question()
+    except nvml.NVMLError:
+        return otherwise
+
+
+def text(answer: str | bytes) -> str:
+    """``answer`` as text: old bindings answer in bytes."""
+    return answer.decode(errors="replace") if isinstance(answer, bytes) else answer
+
+
+def hashed(uuid: str) -> str:
+    """12 hex digits of ``uuid``: enough to tell two cards apart, useless to find one."""
+    return hashlib.sha256(uuid.encode()).hexdigest()[:12]

@@ -1,0 +1,87 @@
+"""Restore or recompute: the bandwidth at which both take the same time.
+
+Recomputing is a lower bound (`roofline`), so that the bandwidth given here is
+an upper bound of what restoring needs: a tier that clears it wins.
+"""
+
+from __future__ import annotations
+
+import math
+
+
+def breakeven_bandwidth(
+    bytes_per_token: float,
+    matmul_params: float,
+    attention_flops: float,
+    prefix: float,
+    flops_per_s: float,
+    efficiency: float = 1.0,
+) -> float:
+    """B/s above which a prefix of ``prefix`` tokens is restored sooner than recomputed.
+
+    ``B_be(p) = kv_per_token * eta_c FLOPS / (2 N + c_a p / 2)``. It is at once the
+    rate at which a GPU that does nothing but prefill produces cache.
+    """
+    return (
+        bytes_per_token
+        * efficiency
+        * flops_per_s
+        / (2 * matmul_params + attention_flops * prefix / 2)
+    )
+
+
+def mooncake_bandwidth(
+    *,
+    prefix: float,
+    width: float,
+    gqa: float,
+    flops_per_s: float,
+    attention: float = 4,
+    linear: float = 22,
+    element_bytes: float = 2,
+) -> float:
+    """The same by equation 2 of Mooncake (FAST '25), in its own constants, B/s.
+
+    ``l (a p^2 d + b p d^2)`` FLOPs against ``2 l p d s / gqa`` bytes; the layers
+    cancel. Other than `breakeven_bandwidth` it counts all pairs of attention (no
+    causal half), and its b = 22 is below the 25.5 of Llama 70B.
+    """
+    flops_per_token_and_layer = attention * prefix * width + linear * width**2
+    return 2 * width * element_bytes / gqa * flops_per_s / flops_per_token_and_layer
+
+
+def load_seconds(
+    kv_bytes: float, source_bytes_per_s: float, link_bytes_per_s: float, latency_s: float = 0.0
+) -> float:
+    """Seconds to bring ``kv_bytes`` to the GPU: the slower of source and link."""
+    return latency_s + kv_bytes / min(source_bytes_per_s, link_bytes_per_s)
+
+
+def restored_ttft(
+    load_s: float, suffix_s: float, layers: int, *, overlap: bool, fixed_s: float = 0.0
+) -> float:
+    """Time to first token where a prefix is loaded and the suffix is prefilled, seconds.
+
+    With ``overlap`` layers are computed while later ones are loaded; the first
+    has to wait for its own share, ``load_s / layers``. Without, one follows the other.
+    """
+    if overlap:
+        return max(load_s, suffix_s) + load_s / layers + fixed_s
+    return load_s + suffix_s + fixed_s
+
+
+def unhidden_load(load_s: float, suffix_s: float, layers: int, *, overlap: bool) -> float:
+    """Seconds by which loading delays the first token."""
+    return restored_ttft(load_s, suffix_s, layers, overlap=overlap) - suffix_s
+
+
+def contexts_held(
+    capacity_bytes: float, kv_bytes: float, weight_bytes: float = 0.0, usable: float = 1.0
+) -> int:
+    """Contexts of ``kv_bytes`` that fit: ``floor((C u - W) / kv)``, 0 where weights do not fit."""
+    return max(0, math.floor((capacity_bytes * usable - weight_bytes) / kv_bytes))
+
+
+def drain_seconds(capacity_bytes: float, bytes_per_s: float) -> float:
+    """Seconds to read a whole tier once."""
+    return capacity_bytes / bytes_per_s

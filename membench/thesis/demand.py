@@ -1,0 +1,51 @@
+"""Little's law for cache tiers: what is resident is what arrives times how long it stays."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def resident_bytes(
+    bytes_per_s: float,
+    gaps_s: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    ttl_s: float = float("inf"),
+) -> float:
+    """Bytes that a tier holds on average: ``rate * E[min(gap, TTL)]``.
+
+    Args:
+        bytes_per_s: bytes of cache that come to rest each second (tokens/s times bytes/token).
+        gaps_s, weights: [n] seconds until the next use, and how much waits so long.
+        ttl_s: what has waited longer is dropped.
+    """
+    return bytes_per_s * mean_gap(np.minimum(gaps_s, ttl_s), weights)
+
+
+def band_traffic(
+    bytes_per_s: float,
+    gaps_s: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    low_s: float,
+    high_s: float,
+) -> float:
+    """B/s read from the tier that serves gaps in ``(low, high]``: ``rate * P(gap in band)``."""
+    inside = (gaps_s > low_s) & (gaps_s <= high_s)
+    return float(bytes_per_s * weights[inside].sum() / weights.sum())
+
+
+def mean_gap(gaps_s: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
+    """The weighted mean of ``gaps_s``, seconds."""
+    return float(np.average(gaps_s, weights=weights))
+
+
+def usable_capacity(capacity_bytes: float, bytes_per_s: float, mean_gap_s: float) -> float:
+    """Bytes of a tier that its bandwidth can keep in use: ``min(C, BW * E[gap])``."""
+    return min(capacity_bytes, bytes_per_s * mean_gap_s)
+
+
+def sessions_held(active: float, duty: float) -> float:
+    """Sessions alive where ``active`` are being served and each is so for a share ``duty``."""
+    if not 0 < duty <= 1:
+        raise ValueError(f"a duty cycle of {duty}")
+    return active / duty

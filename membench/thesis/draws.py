@@ -1,0 +1,45 @@
+"""Seeded draws: assumptions by a Latin hypercube, measurements by a bootstrap over rounds.
+
+Every name has a stream of random numbers of its own, so that a further assumption or
+measurement changes no other's draws.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+DRAWS = 500
+SEED = 1
+
+
+def _stream(seed: int, name: str) -> np.random.Generator:
+    return np.random.default_rng([seed, zlib.crc32(name.encode())])
+
+
+def latin_hypercube(name: str, low: float, high: float, *, draws: int, seed: int) -> Floats:
+    """``draws`` values of [low, high], one of each of as many equal parts, in random order.
+
+    Drawn for each name apart, several of these are one Latin hypercube: McKay, Beckman
+    and Conover, Technometrics 21 (1979).
+    """
+    random = _stream(seed, name)
+    places = (random.permutation(draws) + random.random(draws)) / draws
+    values: Floats = low + (high - low) * places
+    return values
+
+
+def bootstrap(name: str, rounds: Sequence[float], *, draws: int, seed: int) -> Floats:
+    """``draws`` medians of as many rounds drawn with replacement from ``rounds``, at least one.
+
+    One round has no spread that could be drawn: all values are the same then.
+    """
+    values = np.asarray(rounds, float)
+    chosen = _stream(seed, name).integers(0, len(values), (draws, len(values)))
+    medians: Floats = np.median(values[chosen], axis=1)
+    return medians

@@ -1,0 +1,109 @@
+"""Hits against capacity, for every capacity at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+MOST_REFERENCES = 10**12
+"""Above this, sums of positions might not fit 64 bits."""
+_CANDIDATES = 4096
+TOLERANCE = 0.01
+"""How far a curve may lie from the line between two knees, in hit rate."""
+
+
+@dataclass(frozen=True)
+class HitCurve:
+    """The exact number of hits at every capacity.
+
+    Two kinds of events make it: a ramp (each capacity from `low` to `high` adds one
+    hit) and a step (at capacity `place`, `count` hits more).
+
+    Attributes:
+        references: references to blocks, hits or not.
+        low, high: [n] ramps, each sorted on its own; `high` is the capacity after the last.
+        place, count: [m] steps, sorted by place.
+    """
+
+    references: int
+    low: Ints
+    high: Ints
+    place: Ints
+    count: Ints
+
+    @classmethod
+    def of(cls, references: int, low: Ints, high: Ints, place: Ints, count: Ints) -> HitCurve:
+        """The curve of events in any order; ``high`` is the last capacity of a ramp."""
+        order = np.argsort(place, kind="stable")
+        return cls(references, np.sort(low), np.sort(high) + 1, place[order], count[order])
+
+    def hits(self, capacities: Ints) -> Ints:
+        """[k] hits at each of ``capacities`` (blocks)."""
+        stepped = np.concatenate([np.zeros(1, np.int64), np.cumsum(self.count)])
+        steps: Ints = stepped[np.searchsorted(self.place, capacities, side="right")]
+        return _climbed(self.low, capacities) - _climbed(self.high, capacities) + steps
+
+    def rates(self, capacities: Ints) -> Floats:
+        """[k] the share of references that hit at each of ``capacities`` (blocks)."""
+        return self.hits(capacities) / max(self.references, 1)
+
+    def rate(self, capacity: int) -> float:
+        """The share of references that hit with ``capacity`` blocks."""
+        return float(self.rates(np.array([capacity]))[0])
+
+    @property
+    def enough(self) -> int:
+        """The smallest capacity at which nothing more can hit."""
+        return int(max(self.high.max(initial=1) - 1, self.place.max(initial=0)))
+
+    @property
+    def most(self) -> float:
+        """The hit rate of a cache without end."""
+        return self.rate(self.enough)
+
+    def knees(self, tolerance: float = TOLERANCE) -> tuple[int, ...]:
+        """Capacities (blocks) where the curve bends, ascending.
+
+        Between two of them the hit rate over the logarithm of the capacity is a
+        straight line within ``tolerance``. The last is the smallest capacity at
+        which nothing more can hit. (Ramer 1972; Douglas and Peucker 1973.)
+        """
+        places = np.unique(np.concatenate([self.low, self.high - 1, self.place]))
+        places = places[places > 0]
+        if not places.size:
+            return ()
+        if places.size > _CANDIDATES:
+            spread = np.geomspace(places[0], places[-1], _CANDIDATES)
+            places = np.unique(places[np.searchsorted(places, spread).clip(max=places.size - 1)])
+        places = places[places <= self.enough]
+        kept = _bends(np.log(places.astype(np.float64)), self.rates(places), tolerance)
+        return tuple(places[kept].tolist())
+
+
+def _climbed(begins: Ints, capacities: Ints) -> Ints:
+    """Of ramps without end, one step a capacity from ``begins`` (sorted) on: the sum of steps."""
+    under = np.searchsorted(begins, capacities, side="right")
+    sums = np.concatenate([np.zeros(1, np.int64), np.cumsum(begins)])
+    total: Ints = under * (capacities + 1) - sums[under]
+    return total
+
+
+def _bends(x: Floats, y: Floats, tolerance: float) -> list[int]:
+    kept = {0, x.size - 1}
+    open_ = [(0, x.size - 1)]
+    while open_:
+        begin, end = open_.pop()
+        if end - begin < 2:
+            continue
+        line = y[begin] + (y[end] - y[begin]) * (x[begin:end] - x[begin]) / (x[end] - x[begin])
+        away = np.abs(y[begin:end] - line)
+        worst = begin + int(away.argmax())
+        if away.max() > tolerance:
+            kept.add(worst)
+            open_ += [(begin, worst), (worst, end)]
+    return sorted(kept)

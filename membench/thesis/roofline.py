@@ -1,0 +1,119 @@
+"""Prefill and decode as bounds: what a machine's measured rates cannot beat.
+
+Every time here is a **lower bound**, never a prediction: served models take
+1.1 to 3.7 times the decode bound. Efficiencies are what was measured of the
+peak (bandwidth by a read test, FLOP/s by a matrix product); with achieved
+rates they are 1.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+def prefill_flops(
+    tokens: float, matmul_params: float, attention_flops: float, cached: float = 0
+) -> float:
+    """FLOPs to prefill ``tokens``, the first ``cached`` of which are restored.
+
+    ``F = 2 N (n - p) + c_a (n^2 - p^2) / 2``: causal, so half of all pairs.
+
+    Args:
+        matmul_params: weights that every token is multiplied with (active ones of MoE).
+        attention_flops: ``c_a``, FLOPs of one pair of a query and a key over all layers.
+    """
+    if not 0 <= cached <= tokens:
+        raise ValueError(f"{cached} cached of {tokens} tokens")
+    linear = 2 * matmul_params * (tokens - cached)
+    return linear + attention_flops * (tokens**2 - cached**2) / 2
+
+
+def prefill_seconds(flops: float, flops_per_s: float, efficiency: float = 1.0) -> float:
+    """Seconds that ``flops`` take at least, at ``efficiency`` of ``flops_per_s``."""
+    return flops / (efficiency * flops_per_s)
+
+
+def touched_weights(
+    shared_bytes: float, expert_bytes: float, experts: int, active: int, batch: float
+) -> float:
+    """Bytes of weights that one decode step reads.
+
+    ``W = W_shared + W_exp (1 - (1 - k/E)^B)``: each of ``batch`` tokens chooses
+    ``active`` of ``experts`` at random; ``expert_bytes`` are those of all experts.
+    """
+    if not experts:
+        return shared_bytes
+    untouched = math.pow(1 - active / experts, batch)
+    return shared_bytes + expert_bytes * (1 - untouched)
+
+
+@dataclass(frozen=True)
+class DecodeBound:
+    """The least seconds of one decode step, by what bounds it."""
+
+    memory_s: float
+    compute_s: float
+    fixed_s: float
+
+    @property
+    def seconds(self) -> float:
+        """The bound: memory and compute overlap, what is fixed does not."""
+        return max(self.memory_s, self.compute_s) + self.fixed_s
+
+    @property
+    def memory_bound(self) -> bool:
+        """Whether reading takes longer than computing."""
+        return self.memory_s >= self.compute_s
+
+
+def decode_bound(
+    *,
+    weight_bytes: float,
+    kv_bytes: Iterable[float],
+    contexts: Iterable[float],
+    active_params: float,
+    attention_flops: float,
+    bytes_per_s: float,
+    flops_per_s: float,
+    memory_efficiency: float = 1.0,
+    compute_efficiency: float = 1.0,
+    fixed_s: float = 0.0,
+) -> DecodeBound:
+    """The least time of a step that gives each sequence of a batch one token.
+
+    Args:
+        weight_bytes: bytes of weights read (`touched_weights`).
+        kv_bytes: bytes of cache of each sequence.
+        contexts: tokens of each sequence, in the same order.
+        active_params: weights that a token is multiplied with.
+        attention_flops: FLOPs of one pair of a query and a key over all layers.
+    """
+    lengths = tuple(contexts)
+    reads = weight_bytes + sum(kv_bytes)
+    flops = 2 * active_params * len(lengths) + attention_flops * sum(lengths)
+    return DecodeBound(
+        memory_s=reads / (memory_efficiency * bytes_per_s),
+        compute_s=flops / (compute_efficiency * flops_per_s),
+        fixed_s=fixed_s,
+    )
+
+
+def decode_intensity(
+    *,
+    weight_bytes: float,
+    kv_bytes_per_sequence: float,
+    context: float,
+    active_params: float,
+    attention_flops: float,
+    batch: float,
+) -> float:
+    """FLOP per byte of a decode step of ``batch`` sequences of ``context`` tokens."""
+    flops = batch * (2 * active_params + attention_flops * context)
+    return flops / (weight_bytes + batch * kv_bytes_per_sequence)
+
+
+def ridge(flops_per_s: float, bytes_per_s: float) -> float:
+    """FLOP per byte below which a machine is bound by its memory."""
+    return flops_per_s / bytes_per_s

@@ -1,0 +1,77 @@
+"""The calls into cublasLt, against a library that notes them."""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Any
+
+import pytest
+
+from membench.backends import cublaslt
+from membench.backends.cublaslt import WORKSPACE_BYTES, CublasLt
+from membench.errors import BackendUnavailable, MembenchError
+
+
+class Library:
+    """Answers every call with success, and hands out numbered objects."""
+
+    def __init__(self, failing: str = "", algorithms: int = 1) -> None:
+        self.calls: list[tuple[str, tuple[Any, ...]]] = []
+        self._failing = failing
+        self._algorithms = algorithms
+
+    def __getattr__(self, name: str) -> Any:
+        def call(*arguments: Any) -> int:
+            self.calls.append((name, arguments))
+            if name == "cublasLtMatmulAlgoGetHeuristic":
+                arguments[-1]._obj.value = self._algorithms
+            return 7 if name == self._failing else 0
+
+        return call
+
+
+def test_a_product_is_transposed_and_has_a_workspace() -> None:
+    library = Library()
+    once = CublasLt(library).fp8((256, 128, 64), (0x1000, 0x2000, 0x3000), 0x9000, 0x77)
+    names = [name for name, _ in library.calls]
+    assert names.count("cublasLtMatrixLayoutCreate") == 3
+    assert "cublasLtMatmul" not in names  # only made ready
+    layouts = [
+        tuple(one.value if hasattr(one, "value") else one for one in arguments[1:])
+        for name, arguments in library.calls
+        if name == "cublasLtMatrixLayoutCreate"
+    ]
+    # E4M3 and E4M3, columns of k; single precision, columns of m.
+    assert layouts == [(28, 64, 256, 64), (28, 64, 128, 64), (0, 256, 128, 256)]
+    ((_, attribute),) = [c for c in library.calls if c[0] == "cublasLtMatmulDescSetAttribute"]
+    assert attribute[1] == 3
+    assert attribute[2]._obj.value == 1  # w is transposed
+    once()
+    name, arguments = library.calls[-1]
+    assert name == "cublasLtMatmul"
+    assert [arguments[n].value for n in (3, 5, 8, 10, 13, 14, 15)] == [
+        *(0x1000, 0x2000, 0x3000, 0x3000, 0x9000, WORKSPACE_BYTES, 0x77)
+    ]
+
+
+def test_no_algorithm_is_a_reason_and_a_failure_is_an_error() -> None:
+    shape, operands = (16, 16, 16), (1, 2, 3)
+    with pytest.raises(BackendUnavailable, match="no FP8 product"):
+        CublasLt(Library(algorithms=0)).fp8(shape, operands, 4, 5)
+    with pytest.raises(BackendUnavailable, match=r"no FP8 product .*\(7\)"):
+        CublasLt(Library(failing="cublasLtMatmulAlgoGetHeuristic")).fp8(shape, operands, 4, 5)
+    with pytest.raises(MembenchError, match="cublasLtCreate failed"):
+        CublasLt(Library(failing="cublasLtCreate"))
+
+
+def test_the_heuristics_result_has_the_size_of_the_c_structure() -> None:
+    assert ctypes.sizeof(cublaslt._Heuristic) == 96
+
+
+def test_a_missing_library_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(_name: str) -> Any:
+        raise OSError
+
+    monkeypatch.setattr(ctypes, "CDLL", missing)
+    with pytest.raises(BackendUnavailable, match="cublasLt is not installed"):
+        CublasLt()

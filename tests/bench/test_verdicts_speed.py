@@ -1,0 +1,28 @@
+"""All verdicts on a machine of which everything is measured: 10 s are the most that is allowed."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from membench.thesis import verdicts as room
+from membench.thesis.verdict_file import to_json
+from membench.thesis.verdicts import verdicts
+
+
+def test_all_verdicts(benchmark: BenchmarkFixture) -> None:
+    place = Path(__file__).parents[1] / "thesis" / "gpu_box.py"
+    spec = importlib.util.spec_from_file_location("thesis_box", place)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    rows = module.make_box({})
+
+    def judged() -> str:
+        room._as_shipped.cache_clear()  # as in a process of its own
+        return to_json(verdicts(rows))
+
+    assert '"verdict": "contradicted"' in benchmark(judged)

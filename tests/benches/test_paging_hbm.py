@@ -1,0 +1,292 @@
+"""From a real scratch file to an emulated GPU: all of paging/ssd-hbm and hmm/read but time."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+from emulator import EmulatedGpu, small
+
+from membench.axes import OMITTED, Value
+from membench.backends import cuda_storage
+from membench.backends.cuda_storage import CudaStorage, PoolSink
+from membench.backends.scratch import ScratchFile
+from membench.backends.storage import open_storage
+from membench.benches import interference, paging_hbm
+from membench.errors import MembenchError, Skip, VerificationFailed
+from membench.machine import Machine
+from membench.machine.filesystem import read_filesystem
+from membench.registry import registry
+from membench.terms import BytesConvention, CacheState, Metric, Stat
+from membench.units import KIB, MIB
+from membench.work import Timed
+
+BENCHES = registry().benches
+SIZE = 16 * MIB
+RATE = (Metric.RATE, Stat.MEDIAN)
+BANDWIDTH = (Metric.BANDWIDTH, Stat.MEDIAN)
+P99 = (Metric.LATENCY, Stat.P99)
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ScratchFile]:
+    place = tmp_path_factory.mktemp("scratch")
+    if reason := read_filesystem(place).direct_io:
+        pytest.skip(reason)
+    with ScratchFile.create(place, SIZE, budget=SIZE + 100 * MIB, seed=23, rounds=1) as made:
+        yield made
+
+
+@pytest.fixture
+def both(
+    machine: Machine, file: ScratchFile, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[CudaStorage]:
+    monkeypatch.setattr(paging_hbm, "POOL", 2 * MIB)
+    monkeypatch.setattr(paging_hbm, "PIPE_S", 0.02)
+    monkeypatch.setattr(paging_hbm, "LEG_S", 0.01)
+    gpu = EmulatedGpu(small(1, pageable_access=True))
+    # The emulator's memory begins anywhere; page-locked memory begins at a page, as O_DIRECT asks.
+    aligned = gpu.links.memory
+
+    def memory(size: int, kind: str, node: int | None = None) -> Any:
+        made = aligned(size + 4096, kind, node)
+        shift = -int(made.array.ctypes.data) % 4096
+        return replace(
+            made, address=made.address + shift, size=size, array=made.array[shift:][:size]
+        )
+
+    monkeypatch.setattr(gpu.links, "memory", memory)
+    backend = CudaStorage(gpu, open_storage(machine, file.scratch))
+    yield backend
+    backend.close()
+
+
+def paged(both: CudaStorage, **others: Value) -> tuple[Any, Any]:
+    params: dict[str, Value] = {"block": 64 * KIB, "qd": 4, "path": "bounce", **others}
+    work: Any = BENCHES["paging/ssd-hbm"].build(both, params)
+    return work, work.observe(0.02)
+
+
+@pytest.mark.parametrize("path", ["bounce", "mmap"])
+def test_pages_come_to_the_gpu_and_are_those_of_the_file(both: CudaStorage, path: str) -> None:
+    work, observation = paged(both, path=path)
+    work.verify()
+    work.close()
+    detail = {**work.detail, **observation.detail}
+    assert detail["engine"] == {"bounce": "preadv", "mmap": "mmap"}[path]
+    assert detail["slots"] == 8
+    assert observation.samples[RATE]
+    assert len(observation.samples[P99]) >= 8
+    assert detail["overlap"] > 0
+    slower = min(detail["read_gbs"], detail["copy_gbs"])
+    median = np.sort(observation.samples[BANDWIDTH])[len(observation.samples[BANDWIDTH]) // 2]
+    assert detail["overlap"] == pytest.approx(median / slower, rel=0.05)
+    assert work.bytes_convention is BytesConvention.PAYLOAD
+    assert work.cache_state is CacheState.COLD
+
+
+def test_a_page_that_is_not_the_one_asked_for_is_found(
+    both: CudaStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest = PoolSink.begin
+
+    def crooked(self: PoolSink, slot: int, place: int) -> None:
+        honest(self, (slot + 1) % 8, place)
+        self._going[slot] = self._going[(slot + 1) % 8]
+
+    monkeypatch.setattr(cuda_storage.PoolSink, "begin", crooked)
+    work, _ = paged(both)
+    with pytest.raises(VerificationFailed, match="not what was written"):
+        work.verify()
+    work.close()
+
+
+def test_nothing_that_arrived_is_no_result(both: CudaStorage) -> None:
+    work: Any = BENCHES["paging/ssd-hbm"].build(
+        both, {"block": 64 * KIB, "qd": 1, "path": "bounce"}
+    )
+    with pytest.raises(VerificationFailed, match="no page arrived"):
+        work.verify()
+    work.close()
+
+
+def test_without_kvikio_gds_is_a_skip_with_the_remedy(
+    both: CudaStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "kvikio", None)
+    with pytest.raises(Skip, match=r"pip install 'membench\[gds\]'"):
+        paged(both, path="gds")
+
+
+class _File:
+    """KvikIO's file as far as it is used, reading into the emulated GPU's memory."""
+
+    def __init__(self, path: str, flags: str) -> None:
+        assert flags == "r"
+        self._file = Path(path).open("rb", buffering=0)  # noqa: SIM115
+        self.short = False
+
+    def read(self, place: Any, size: int, offset: int) -> int:
+        import ctypes
+        import os
+
+        described = place.__cuda_array_interface__
+        assert described["shape"] == (size,)
+        data = os.pread(self._file.fileno(), size, offset)
+        ctypes.memmove(described["data"][0], data, size)
+        return size
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def test_gds_reads_straight_into_the_pool(
+    both: CudaStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kvikio, defaults = ModuleType("kvikio"), ModuleType("kvikio.defaults")
+    defaults.is_compat_mode_preferred = lambda: True  # type: ignore[attr-defined]
+    kvikio.CuFile = _File  # type: ignore[attr-defined]
+    kvikio.defaults = defaults  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "kvikio", kvikio)
+    monkeypatch.setitem(sys.modules, "kvikio.defaults", defaults)
+    gpu: Any = both.gpu
+    allocated = []
+    honest = gpu.allocate
+
+    def allocate(size: int) -> Any:
+        made = honest(size)
+        made.array[:] = 0
+        gpu.machine.memory.mark(made.address, made.size)
+        # What the host sees of it, because the reader writes past the emulator.
+        allocated.append(made)
+        return replace(made, address=int(made.array.ctypes.data))
+
+    monkeypatch.setattr(gpu, "allocate", allocate)
+    monkeypatch.setattr(
+        cuda_storage,
+        "landed_pages",
+        lambda _gpu, _pool, block, places: [
+            allocated[0].array[place * block : (place + 1) * block].copy() for place in places
+        ],
+    )
+    work, observation = paged(both, path="gds")
+    work.verify()
+    assert work.detail["mode"] == "compat"
+    assert "overlap" not in observation.detail  # there is one leg
+    assert observation.samples[RATE]
+    monkeypatch.setattr(_File, "read", lambda *_: 5)
+    with pytest.raises(MembenchError, match="moved 5"):
+        work.observe(0.01)
+    work.close()
+
+
+# Under decode.
+
+
+@pytest.fixture
+def victim(both: CudaStorage, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """A decode step of no work, and how often it ran."""
+    steps = [0]
+    # Pages go on in a thread of their own, and the emulator has but one.
+    monkeypatch.setattr(both.gpu, "synchronize", lambda: None)
+
+    def run(iterations: int) -> None:
+        steps[0] += iterations
+
+    work = Timed(run=run, size_bytes=1, metric=Metric.LATENCY, operations=1, verify=steps.append)
+    monkeypatch.setattr(interference, "victim_of", lambda _gpu, _name: work)
+    return steps
+
+
+def test_the_page_rate_beside_decoding_keeps_to_its_slowdown(
+    both: CudaStorage, victim: list[int]
+) -> None:
+    work: Any = BENCHES["paging/decode"].build(both, {"block": 64 * KIB, "slowdown": 10**6})
+    observation = work.observe(0.1)
+    work.verify()
+    work.close()
+    assert observation.detail["share"] == 1.0
+    assert observation.samples[RATE]
+    assert observation.samples[Metric.LATENCY, Stat.MEDIAN]
+    assert victim[-1] == victim[0]  # verified for as many steps as were run
+
+
+def test_a_slowdown_that_cannot_be_kept_is_a_skip(both: CudaStorage, victim: list[int]) -> None:
+    work: Any = BENCHES["paging/decode"].build(both, {"block": 64 * KIB, "slowdown": -(10**6)})
+    with pytest.raises(Skip, match="even 6% of the page rate slows decode/attn"):
+        work.observe(0.1)
+    work.close()
+
+
+def test_without_the_decode_bench_it_is_a_skip(both: CudaStorage) -> None:
+    if "decode/attn" not in BENCHES:
+        with pytest.raises(Skip, match="no bench decode/attn"):
+            BENCHES["paging/decode"].build(both, {"block": 64 * KIB, "slowdown": 5})
+
+
+# A kernel that reads the system's memory.
+
+
+@pytest.mark.parametrize(
+    ("source", "cache"), [("malloc", OMITTED), ("file", "hot"), ("file", "cold")]
+)
+def test_a_kernel_reads_the_system_s_memory_whole(
+    both: CudaStorage, source: str, cache: str
+) -> None:
+    params: dict[str, Value] = {"size": 64 * KIB, "source": source, "cache": cache}
+    work: Any = BENCHES["hmm/read"].build(both, params)
+    if source == "file":  # the emulator has a copy of the file: the true mapping is evicted
+        both.evict_mapped = lambda mapped: both.storage.evict(mapped.size)  # type: ignore[method-assign]
+    observation = work.observe(0.1)
+    work.verify()
+    assert observation.detail["access"] == "hmm"
+    assert len(observation.samples[P99]) == 5
+    assert ("resident" in observation.detail) == (cache == "cold")
+    gpu: Any = both.gpu
+    grid = next(ran.grid for ran in gpu.ran if ran.entry == "stream_read")
+    assert gpu.counts["stream_read"].loaded == 6 * (64 * KIB + 4 * grid)
+    work.observe(0.1)
+    work.verify()
+
+
+def test_a_wrong_read_is_found(both: CudaStorage) -> None:
+    work: Any = BENCHES["hmm/read"].build(
+        both, {"size": 64 * KIB, "source": "malloc", "cache": OMITTED}
+    )
+    work.observe(0.1)
+    gpu: Any = both.gpu
+    sums = gpu._given[0]
+    gpu.upload(sums, gpu.download(sums, np.uint32, 1) + np.uint32(1))
+    with pytest.raises(VerificationFailed, match="6 reads sum up"):
+        work.verify()
+
+
+def test_neither_hmm_nor_ats_is_a_skip(both: CudaStorage) -> None:
+    without = CudaStorage(EmulatedGpu(small(1)), both.storage)
+    with pytest.raises(Skip, match="neither HMM nor ATS"):
+        BENCHES["hmm/read"].build(without, {"size": KIB, "source": "malloc", "cache": OMITTED})
+
+
+def test_a_mapping_is_unmapped_and_evicted(both: CudaStorage) -> None:
+    import mmap
+
+    both.warm(SIZE)
+    with both.storage.opened(direct=False) as fd:
+        mapped = np.frombuffer(mmap.mmap(fd, SIZE, prot=mmap.PROT_READ), np.uint8)
+    assert int(mapped[::4096].sum()) >= 0  # every page is mapped now
+    assert both.storage.resident() == 1
+    assert both.evict_mapped(mapped) == 0
+    assert both.storage.resident() == 0
+
+
+def test_a_run_without_a_scratch_file_skips_what_needs_one() -> None:
+    without = CudaStorage(EmulatedGpu(small(1)), None)
+    with pytest.raises(Skip, match="no scratch file"):
+        BENCHES["paging/ssd-hbm"].build(without, {"block": KIB, "qd": 1, "path": "bounce"})
+    without.close()

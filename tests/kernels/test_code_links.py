@@ -1,0 +1,82 @@
+"""The machine code of the loops that move data over links, on Hopper and on Blackwell."""
+
+from __future__ import annotations
+
+import pytest
+from machine_code import Code, count, innermost, loops, machine_code, most_loads_in_flight
+
+from membench.benches import kv, link
+
+ARCHITECTURES = ("90", "120")
+ANEW = r"LDG\.E\.128\.STRONG\.SYS"
+"""A 16-byte load that no cache of the SM answers: ld.global.cv."""
+
+
+def in_flight(code: Code) -> int:
+    """Loads that are issued before the first store."""
+    first = next(n for n, each in enumerate(code) if each.opcode.startswith("STG"))
+    return count(code[:first], ANEW)
+
+
+@pytest.mark.parametrize("arch", ARCHITECTURES)
+def test_a_copy_by_kernel_has_all_loads_under_way_before_a_store(arch: str) -> None:
+    code = machine_code("link.cu", (f"-DUNROLL={link.UNROLL}",), arch)["link_copy"]
+    assert in_flight(code) >= link.UNROLL
+    assert count(code, r"STG\.E\.128") >= link.UNROLL
+    loads = [each for each in code if each.opcode.startswith("LDG")]
+    assert count(loads, ANEW) == len(loads)  # none that a cache may answer
+
+
+@pytest.mark.parametrize("arch", ARCHITECTURES)
+def test_kv_blocks_are_moved_by_wide_accesses_all_under_way(arch: str) -> None:
+    code = machine_code("kv.cu", (f"-DUNROLL={kv.UNROLL}",), arch)["kv_move"]
+    body = innermost(code, "STG")
+    assert in_flight(code) == kv.UNROLL
+    assert count(code, r"STG\.E\.128") == kv.UNROLL
+    assert count(body, r"LDG\.E(\.CONSTANT)?$") == 2  # the two tables
+    assert count(code, "LDS|STS|BAR") == 0
+
+
+@pytest.mark.parametrize("arch", ARCHITECTURES)
+def test_bulk_copies_go_both_ways_and_touch_no_register(arch: str) -> None:
+    code = machine_code("kv.cu", (), arch)["kv_bulk"]
+    body = max(loops(code), key=len)
+    assert count(body, r"UBLKCP\.S\.G") == 1  # from global to shared memory
+    assert count(body, r"UBLKCP\.G\.S") == 1  # and back
+    assert count(body, r"SYNCS\.ARRIVE.*TRANS64") >= 1
+    assert count(body, "UTMACMDFLUSH") == 1  # the group is committed
+    assert count(code, r"SYNCS\.PHASECHK\.TRANS64\.TRYWAIT") >= 1
+    assert count(code, "DEPBAR") >= 2  # a stage is read out; at the end all
+    through = [each for each in code if each.opcode.startswith(("LDS", "STS", "STG"))]
+    assert all(each.predicate == "@!PT" for each in through)  # no byte goes through a register
+
+
+def test_before_hopper_the_bulk_kernel_stops_at_once() -> None:
+    code = machine_code("kv.cu", (), "80")["kv_bulk"]
+    assert count(code, "LDG|STG|LDS|STS") == 0
+    assert count(code, "BPT.TRAP") == 1
+
+
+@pytest.mark.parametrize("arch", ARCHITECTURES)
+@pytest.mark.parametrize("unroll", [1, 2, 4])
+def test_zero_copy_reads_keep_as_many_loads_under_way_as_asked(unroll: int, arch: str) -> None:
+    code = machine_code("zerocopy.cu", (f"-DUNROLL={unroll}",), arch)["zerocopy_read"]
+    assert count(code, ANEW) == unroll + 1  # a tile, and the loop over what is left of the last
+    assert most_loads_in_flight(code) >= unroll
+    assert count(code, "STG") == 0
+    assert count(code, "REDG|ATOMG") == 1  # of each warp, at its end
+
+
+@pytest.mark.parametrize("arch", ARCHITECTURES)
+@pytest.mark.parametrize("unroll", [1, 4])
+def test_zero_copy_writes_are_wide_and_read_nothing(unroll: int, arch: str) -> None:
+    code = machine_code("zerocopy.cu", (f"-DUNROLL={unroll}",), arch)["zerocopy_write"]
+    assert count(code, r"STG\.E\.128") == unroll + 1
+    assert count(code, "LDG") == 0
+
+
+@pytest.mark.parametrize("arch", ARCHITECTURES)
+def test_a_stamp_is_one_reading_of_the_global_timer(arch: str) -> None:
+    code = machine_code("link.cu", (), arch)["link_stamp"]
+    assert sum("GLOBALTIMER" in each.operands for each in code) >= 1
+    assert count(code, "STG") == 1

@@ -1,0 +1,132 @@
+"""The machine code of the loops of every tier's kernels, on Hopper and on Blackwell."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from machine_code import Code, count, machine_code, main_loop, most_loads_in_flight
+
+ARCHS = pytest.mark.parametrize("arch", ["90", "120"])
+
+
+def body(file: str, entry: str, opcode: str, arch: str, *options: str) -> Code:
+    return main_loop(machine_code(file, options, arch)[entry], opcode)
+
+
+def is_one_chain(code: Code, opcode: str, hops: int) -> None:
+    """``hops`` loads, each of the address that the one before gave, and nothing in between."""
+    loads = [each for each in code if each.opcode == opcode]
+    assert len(loads) == hops
+    for before, after in pairwise(loads):
+        assert f"[{before.operands.split(',')[0]}" in after.operands.replace("desc", "")
+    assert len(code) - hops <= 4  # counting the turns, and the branch
+
+
+@ARCHS
+def test_cache_reads_keep_four_wide_loads_in_flight_past_l1(arch: str) -> None:
+    code = machine_code("cache.cu", (), arch)["cache_read"]
+    loop = main_loop(code, "LDG.E.128")
+    assert count(loop, r"LDG\.E\.128\.STRONG\.GPU") == 4
+    assert most_loads_in_flight(loop) == 4
+    assert count(body("cache.cu", "cache_write", "STG", arch), r"STG\.E\.128") == 4
+
+
+@ARCHS
+def test_l1_reads_go_through_l1(arch: str) -> None:
+    loop = body("cache.cu", "cache_read", "LDG.E.128", arch, '-DHINT="ca"')
+    assert count(loop, r"LDG\.E\.128\.STRONG\.SM") == 4
+
+
+@ARCHS
+@pytest.mark.parametrize(("width", "suffix"), [(4, ""), (8, ".64"), (16, ".128")])
+def test_shared_memory_is_accessed_at_full_width(width: int, suffix: str, arch: str) -> None:
+    option = f"-DWIDTH={width}"
+    loop = body("shared.cu", "shared_read", "LDS", arch, option)
+    each = 32 // width
+    assert [one.opcode for one in loop if one.opcode.startswith("LDS")] == [f"LDS{suffix}"] * each
+    # 128 bytes a cycle and SM, and four instructions: at most as many others as the loads allow.
+    assert len(loop) <= 4 * each * (width // 4)
+    loop = body("shared.cu", "shared_write", "STS", arch, option)
+    assert [one.opcode for one in loop if one.opcode.startswith("STS")] == [f"STS{suffix}"] * each
+
+
+@ARCHS
+def test_hops_in_shared_memory_are_one_load_each(arch: str) -> None:
+    is_one_chain(body("shared.cu", "shared_chase", "LDS", arch), "LDS", 32)
+    is_one_chain(body("shared.cu", "cluster_chase", "LD.E", arch), "LD.E.64", 32)
+
+
+@ARCHS
+def test_a_neighbours_memory_is_read_by_16_bytes(arch: str) -> None:
+    assert count(body("shared.cu", "cluster_read", "LD.E", arch), r"LD\.E\.128") == 2
+
+
+@ARCHS
+def test_pages_are_read_four_at_a_time(arch: str) -> None:
+    loop = body("gather.cu", "gather_read", "LDG.E.128", arch)
+    assert count(loop, r"LDG\.E\.128") == count(loop, r"LDG\.E\.CONSTANT") == 4
+    assert most_loads_in_flight(loop) == 4
+
+
+@ARCHS
+def test_each_way_into_shared_memory_is_its_own(arch: str) -> None:
+    code = machine_code("async.cu", (), arch)
+    assert most_loads_in_flight(code["async_ld"]) == 4
+    assert count(code["async_ld"], r"LDGSTS|UBLKCP") == 0
+    loop = main_loop(code["async_cp"], "LDGSTS")
+    assert count(loop, r"LDGSTS\.E\.BYPASS\.128") == 4  # past L1
+    assert count(code["async_cp"], r"LDG\.E\.128|UBLKCP") == 0
+    assert count(code["async_bulk"], r"UBLKCP") >= 2  # to fill the ring, and to go on
+    assert count(code["async_bulk"], r"SYNCS\.PHASECHK.*TRYWAIT") >= 1
+    assert count(code["async_bulk"], r"LDG\.E\.128|LDGSTS") == 0
+    for entry in ("async_ld", "async_cp", "async_bulk"):
+        assert count(code[entry], r"LDS\.128") >= 4
+
+
+@ARCHS
+def test_atomics_are_what_their_names_say(arch: str) -> None:
+    def ops(entry: str, opcode: str) -> int:
+        return count(body("atomics.cu", entry, opcode, arch), opcode.replace(".", r"\."))
+
+    assert ops("atomics_red", "REDG.E.ADD.STRONG.GPU") == 4
+    assert ops("atomics_atom", "ATOMG.E.ADD.STRONG.GPU") == 4
+    assert ops("atomics_shared", "ATOMS.ADD") == 4
+    assert ops("atomics_system", "REDG.E.ADD.STRONG.SYS") == 1
+
+
+@ARCHS
+def test_lines_of_l2_are_followed_between_two_clocks(arch: str) -> None:
+    loop = body("l2map.cu", "l2map_run", "LDG.E.64", arch)
+    shown = "".join(
+        "L" if each.opcode.startswith("LDG.E.64") else "c"
+        for each in loop
+        if each.opcode.startswith(("LDG.E.64", "CS2"))
+    )
+    assert shown == "L" + "c" + 16 * "L" + "c"
+    assert count(loop, r"LDG\.E\.64\.STRONG\.GPU") == 17
+
+
+@ARCHS
+def test_the_generator_has_a_whole_chunk_under_way(arch: str) -> None:
+    code = machine_code("loaded.cu", (), arch)["loaded_generate"]
+    assert most_loads_in_flight(code) == 8
+    assert count(code, r"STG\.E\.128") == 8
+    assert count(code, r"REDG\.E\.ADD\.64") == 1
+    is_one_chain(body("loaded.cu", "loaded_chase", "LDG.E.64", arch), "LDG.E.64.STRONG.SM", 32)
+
+
+@ARCHS
+@pytest.mark.parametrize(("options", "load"), [((), "128"), (("-DFP8=1",), "64")])
+def test_attention_asks_for_the_next_page_before_it_works(
+    options: tuple[str, ...], load: str, arch: str
+) -> None:
+    loop = body("attention.cu", "attention_read", "FFMA", arch, *options)
+    loads = [n for n, each in enumerate(loop) if each.opcode.startswith(f"LDG.E.{load}.CONSTANT")]
+    assert len(loads) == 4
+    assert count(loop, "FFMA") == 128  # two tokens, four heads, eight elements, twice
+    assert count(loop, r"MUFU\.EX2") == 8
+    if load == "128":
+        assert most_loads_in_flight(loop) == 4
+    else:
+        assert count(loop, r"F2FP.*E4M3") == 16

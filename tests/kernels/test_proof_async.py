@@ -1,0 +1,110 @@
+"""Copies into shared memory on the emulator: every byte arrives, and is waited for."""
+
+from __future__ import annotations
+
+import pytest
+from emulator import EmulatedGpu, EmulationError, MissingWait, small
+from mutants import mutant
+from proof import prove
+
+from membench.axes import Value
+from membench.benches.hbm_async import in_flight, sensible
+from membench.errors import Skip, VerificationFailed
+from membench.registry import registry
+from membench.units import KIB
+
+ASYNC = registry().benches["hbm/async"]
+KEY = {"ld": "ld.global", "cp": "cp.async", "bulk": "bulk.load"}
+
+
+def params(method: str, tile: int, stages: int) -> dict[str, Value]:
+    return {"size": 11 * 16 * KIB, "method": method, "tile": tile, "stages": stages}
+
+
+POINTS = [
+    ("ld", KIB, 1),
+    ("ld", 16 * KIB, 1),
+    ("cp", KIB, 1),
+    ("cp", 16 * KIB, 2),
+    ("cp", 8 * KIB, 8),
+    ("bulk", KIB, 1),
+    ("bulk", 16 * KIB, 2),
+    ("bulk", 8 * KIB, 8),
+]
+
+
+@pytest.mark.parametrize(("method", "tile", "stages"), POINTS)
+def test_every_tile_arrives_once(method: str, tile: int, stages: int) -> None:
+    gpu = EmulatedGpu(small(3))
+    proven = prove(ASYNC, params(method, tile, stages), gpu)
+    assert gpu.ran[0].grid == 3  # one block an SM
+    sums = 4 * 3 * proven.iterations
+    assert proven.counts.loaded - sums == proven.declared
+    assert proven.counts.bytes[KEY[method]] - sums * (method == "ld") == proven.declared
+    # And all of it is read out of shared memory: beside it the 7 words of adding up a block.
+    assert proven.counts.bytes["ld.shared"] - 7 * sums == proven.declared
+
+
+@pytest.mark.parametrize("arch", ["80", "120"])
+def test_cp_async_works_on_every_architecture(arch: str) -> None:
+    proven = prove(ASYNC, params("cp", 4 * KIB, 4), EmulatedGpu(small(2, arch)))
+    assert proven.counts.bytes["cp.async"] == proven.declared
+
+
+def test_what_the_device_has_not_is_refused() -> None:
+    with pytest.raises(Skip, match=r"compute capability 9\.0"):
+        prove(ASYNC, params("bulk", KIB, 1), EmulatedGpu(small(1, "89")))
+    gpu = EmulatedGpu(small(1, "89", shared_per_block=99 * KIB))
+    with pytest.raises(Skip, match="do not fit"):
+        prove(ASYNC, params("cp", 64 * KIB, 2), gpu)
+
+
+def test_bytes_in_flight() -> None:
+    assert in_flight("cp", 4 * KIB, 8) == 32 * KIB
+    assert in_flight("ld", 64 * KIB, 1) == 16 * KIB
+    assert in_flight("ld", KIB, 1) == KIB
+    assert sensible("full", "ld", KIB, 1)
+    assert not sensible("full", "ld", KIB, 2)
+    assert not sensible("full", "bulk", 64 * KIB, 4)
+
+
+MUTANTS = [
+    ("cp", '"n"(STAGES - 1)', '"n"(STAGES)', MissingWait),
+    ("cp", "ring + stage * vectors", "ring", EmulationError),
+    ("bulk", '"@!p bra again;\\n"', "", EmulationError),
+    ("bulk", "parity ^= 1;", "", EmulationError),
+    ("bulk", "__syncthreads();  // all have read it: the next one may come", "", EmulationError),
+    (
+        "bulk",
+        "expect(first + 8 * stage, bytes);",
+        "expect(first + 8 * stage, bytes - 16);",
+        EmulationError,
+    ),
+    ("ld", "i + (kInFlight - 1) * kBlock < vectors", "i + kInFlight * kBlock < vectors", None),
+    (
+        "ld",
+        "for (; i < vectors; i += kBlock) ring",
+        "for (; i + kBlock < vectors; i += kBlock) ring",
+        EmulationError,
+    ),
+    (
+        "cp",
+        "t < tiles; t += gridDim.x, next",
+        "t + 1 < tiles; t += gridDim.x, next",
+        VerificationFailed,
+    ),
+]
+
+
+@pytest.mark.parametrize(("method", "before", "after", "catch"), MUTANTS)
+def test_a_mutant_is_caught(
+    method: str, before: str, after: str, catch: type[Exception] | None
+) -> None:
+    gpu = EmulatedGpu(small(2), fuel=15_000, compile_=mutant("async.cu", before, after))
+    stages, tile = (1, 17 * 1024) if method == "ld" else (2, 4 * KIB)
+    work: dict[str, Value] = {"size": 12 * tile, "method": method, "tile": tile, "stages": stages}
+    if catch is None:  # an edit that only makes it slower: the proof is about results
+        prove(ASYNC, work, gpu)
+        return
+    with pytest.raises(catch):
+        prove(ASYNC, work, gpu)

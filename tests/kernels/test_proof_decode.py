@@ -1,0 +1,186 @@
+"""A decode step on the emulator: the attention in full, the library's products by their use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from emulator import EmulatedGpu, small
+from mutants import mutant
+from proof import Proven, prove
+
+from membench.axes import Value
+from membench.backends import gpu_attention, gpu_product
+from membench.backends.gpu import Buffer
+from membench.backends.gpu_attention import PAGE_TOKENS
+from membench.backends.gpu_content import random_numbers, values
+from membench.benches import decode
+from membench.benches.decode import MODELS, Model
+from membench.errors import Skip, VerificationFailed
+from membench.registry import registry
+from membench.terms import Metric
+from membench.work import Timed
+
+BENCHES = registry().benches
+ATTENTION, WEIGHTS = BENCHES["decode/attn"], BENCHES["decode/weights"]
+TINY = {
+    "four": Model(2, 256, 8, 2, 128, 64),
+    "eight": Model(1, 256, 8, 1, 128, 64),
+    "one": Model(1, 256, 4, 1, 128, 64),
+}
+
+
+@pytest.fixture(autouse=True)
+def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two small models, pools and tiles."""
+    for name, model in TINY.items():
+        monkeypatch.setitem(MODELS, name, model)
+    monkeypatch.setattr(gpu_attention, "POOL_BYTES", 1 << 17)
+    monkeypatch.setattr(gpu_product, "TILE", 4099)
+    monkeypatch.setattr(decode, "WEIGHT_BYTES", 1 << 16)
+    monkeypatch.setattr(decode, "TOKENS", 256)
+
+
+def attend(
+    gpu: EmulatedGpu,
+    model: str = "four",
+    kv: str = "fp16",
+    launch: str = "graph",
+    iterations: int = 1,
+) -> Proven:
+    params: dict[str, Value] = {"model": model, "context": 128, "kv": kv, "launch": launch}
+    return prove(ATTENTION, params, gpu, iterations)
+
+
+@pytest.mark.parametrize(
+    ("model", "kv", "arch"),
+    [
+        ("four", "fp16", "90"),
+        ("eight", "fp16", "80"),
+        ("four", "fp8", "120"),
+        ("eight", "fp8", "90"),
+    ],
+)
+def test_keys_and_values_are_read_once(model: str, kv: str, arch: str) -> None:
+    gpu = EmulatedGpu(small(1, arch))
+    proven = attend(gpu, model, kv, iterations=2 if model == "eight" else 1)
+    of_model, size = TINY[model], {"fp16": 2, "fp8": 1}[kv]
+    heads, group = of_model.kv_heads, of_model.heads // of_model.kv_heads
+    tokens = 256 * of_model.layers
+    assert proven.work.bytes_moved == 2 * tokens * heads * 128 * size
+    counts = gpu.counts["attention_read"]
+    wide = "ld.global.nc.v4.u32" if kv == "fp16" else "ld.global.nc.v2.u32"
+    assert counts.executed(wide) * 8 * size == proven.declared
+    # Beside them: queries by every split, and the block table by every thread of a page.
+    blocks = sum(run.grid for run in gpu.ran if run.entry == "attention_read")
+    queries = blocks * 8 * 128 * group * 4
+    table = 4 * 128 * proven.iterations * heads * tokens // PAGE_TOKENS
+    assert counts.loaded - queries - table == proven.declared
+    assert 32 * counts.sectors["ld.global"] >= proven.declared
+
+
+def test_the_rate_is_one_token_a_sequence() -> None:
+    proven = attend(EmulatedGpu(small(1)))
+    assert proven.work.operations == 256 // 128
+    assert proven.work.also == (Metric.RATE,)
+    assert proven.work.value(2e9, 4, Metric.RATE) == 4.0
+
+
+def test_a_graph_is_one_launch_and_a_stream_is_many() -> None:
+    graph, stream = EmulatedGpu(small(1)), EmulatedGpu(small(1))
+    assert attend(graph, launch="graph").work.launches == 1
+    assert [event.kind for event in graph.log].count("graph") == 1
+    proven = attend(stream, launch="stream")
+    assert proven.work.launches == proven.work.detail["launches"] == 2 * TINY["four"].layers
+    assert not proven.work.may_block  # the host's launching is part of it
+    assert [event.kind for event in stream.log].count("graph") == 0
+
+
+MUTANTS = [
+    ("p + 1 < last) ask", "p + 2 < last) ask"),
+    ("split + 1) / splits", "split + 1) / splits - (split + 1 == splits)"),
+    ("weight[g] += w[g]", "weight[g] = w[g]"),
+    ("offset = kLanes / 2", "offset = kLanes / 4"),
+    ("to[3] = load(v_pool + at + kApart)", "to[3] = load(v_pool + at)"),
+    ("of_sequence[p + 1]", "table[p + 1]"),
+    ("all / total", "all"),
+    ("s < splits; ++s", "s + 1 < splits; ++s"),
+]
+
+
+@pytest.mark.parametrize(("before", "after"), MUTANTS)
+def test_a_mutant_is_caught(before: str, after: str) -> None:
+    gpu = EmulatedGpu(small(1), compile_=mutant("attention.cu", before, after))
+    with pytest.raises(VerificationFailed, match="attention"):
+        attend(gpu, "one")
+
+
+def test_fp8_is_refused_where_it_is_not_known() -> None:
+    with pytest.raises(Skip, match=r"compute capability 8\.9"):
+        attend(EmulatedGpu(small(1, "86")), kv="fp8")
+
+
+@pytest.mark.parametrize("launch", ["graph", "stream"])
+def test_a_step_is_every_product_of_every_layer(launch: str) -> None:
+    gpu = EmulatedGpu(small(1))
+    proven = prove(WEIGHTS, {"model": "four", "batch": 3, "launch": launch}, gpu)
+    model = TINY["four"]
+    of_layer = [f"bf16 {m}x3x{k}" for m, k in model.products]
+    head = f"bf16 {model.head[0]}x3x{model.head[1]}"
+    asked = [event.detail for event in gpu.log if event.kind == "gemm"]
+    if launch == "stream":
+        assert asked == 2 * (of_layer * model.layers + [head])
+    weights = model.layers * sum(m * k for m, k in model.products) + 64 * 256
+    assert proven.work.bytes_moved == 2 * weights
+    assert proven.work.operations == 3
+
+
+def test_models_are_as_their_papers_say() -> None:
+    """Parameters in layers and head, against the names (embedding and norms left out)."""
+
+    def billions(model: Model) -> float:
+        return (
+            sum(m * k for m, k in model.products) * model.layers + model.head[0] * model.head[1]
+        ) / 1e9
+
+    assert 7.4 < billions(MODELS["llama-3.1-8b"]) < 7.6  # 8.03 with the embedding's 0.53
+    assert 69.4 < 8 * billions(MODELS["llama-3.1-70b-tp8"]) < 70.0
+    assert 31.8 < billions(MODELS["qwen3-32b"]) < 32.2
+
+
+@pytest.mark.parametrize("kind", ["fp32", "tf32", "bf16", "fp8"])
+def test_a_product_is_checked_all_over(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = BENCHES[f"gpu/gemm/{kind}"]
+    proven = prove(bench, {"n": 128}, EmulatedGpu(small(1)))
+    assert proven.work.operations == 2 * 128**3
+    assert proven.work.value(1.0, 1) == 2 * 128**3  # an operation a nanosecond is a GFLOP/s
+
+    class Transposed(EmulatedGpu):
+        def gemm(
+            self, kind: str, shape: tuple[int, int, int], w: Buffer, x: Buffer, y: Buffer
+        ) -> Callable[[], None]:
+            return super().gemm(kind, shape, x, w, y)
+
+    with pytest.raises(VerificationFailed, match=f"{kind} product"):
+        prove(bench, {"n": 128}, Transposed(small(1)))
+    work = bench.build(EmulatedGpu(small(1)), {"n": 128})
+    assert isinstance(work, Timed)
+    with pytest.raises(VerificationFailed, match=f"{kind} product"):
+        work.verify(0)
+
+
+@pytest.mark.parametrize("kind", ["fp32", "bf16", "fp16", "fp8"])
+def test_random_numbers_are_between_a_half_and_one(kind: str) -> None:
+    numbers = values(kind, random_numbers(kind, 4000, 1))
+    assert (np.abs(numbers) >= 0.5).all()
+    assert (np.abs(numbers) < 1).all()
+    assert 0.45 < (numbers > 0).mean() < 0.55
+    assert len(np.unique(numbers)) == {"fp8": 16, "bf16": 256}.get(kind, len(np.unique(numbers)))
+
+
+def test_the_values_of_fp8() -> None:
+    """Against the definition of E4M3 (Micikevicius et al., "FP8 formats", 2022)."""
+    bits = np.array([0x00, 0x01, 0x08, 0x38, 0x3C, 0x7E, 0xB8, 0x81], np.uint8)
+    expected = [0.0, 2**-9, 2**-6, 1.0, 1.5, 448.0, -1.0, -(2**-9)]
+    assert values("fp8", bits).tolist() == expected

@@ -1,0 +1,183 @@
+"""A GPU's live readings, through the true bindings: every field by itself, and when NVML goes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from healthy import GPU_STATE
+from nvml_stub import H100, NvmlProcess, build, text
+
+from membench.machine.cuda_stack import Stack
+from membench.machine.gpu_state import SLOWDOWNS, GpuState
+from membench.machine.nvml import hashed
+
+Plant = Callable[[Mapping[str, str]], Path]
+
+CARD = {**H100, "processes": "17 42", "held0": 5, "held1": 7, "held3": 9}
+UUID = str(H100["uuid"])
+HEALTHY = replace(
+    GPU_STATE,
+    uuid=hashed(UUID),
+    name="NVIDIA H100 80GB HBM3",
+    held_ns=21,
+    link_generation=5,
+    processes=(17, 42),
+    node=1,
+)
+
+OF_KEY = {
+    "name": "name",
+    "sm": "sm_mhz",
+    "sm_max": "sm_mhz_max",
+    "sm_set": "sm_mhz_set",
+    "mem": "memory_mhz",
+    "mem_max": "memory_mhz_max",
+    "performance": "performance",
+    "reasons": "reasons",
+    "temperature": "temperature",
+    "power": "power",
+    "power_limit": "power_limit",
+    "power_default": "power_default",
+    "ecc": "ecc",
+    "ecc_errors": "ecc_errors",
+    "mig": "mig",
+    "persistence": "persistence",
+    "gen": "link_generation",
+    "gen_max": "link_generation_max",
+    "width": "link_width",
+    "width_max": "link_width_max",
+    "processes": "processes",
+    "bus_bits": "bus_bits",
+    "bus": "node",
+}
+
+
+@pytest.fixture
+def root(plant: Plant) -> Path:
+    return plant({"sys/bus/pci/devices/0000:3b:00.0/numa_node": "1\n"})
+
+
+@pytest.fixture
+def state(nvml: NvmlProcess, root: Path) -> Callable[..., GpuState]:
+    """The state of one card, with some of its facts changed; None takes a fact away."""
+
+    def read(**changes: Any) -> GpuState:
+        nvml.facts.write_text(text([{**CARD, **changes}]))
+        (one,) = nvml.states(root)
+        assert isinstance(one, GpuState)
+        return one
+
+    return read
+
+
+def test_every_field_of_a_card_that_says_everything(state: Callable[..., GpuState]) -> None:
+    assert state() == HEALTHY
+    assert state().peak_bandwidth == pytest.approx(3352.3, abs=0.1)  # of the 3.35 TB/s card
+
+
+@pytest.mark.parametrize("error", [None, "!3", "!13", "!999"])
+@pytest.mark.parametrize("key", OF_KEY)
+def test_what_a_card_does_not_say_costs_that_field_alone(
+    state: Callable[..., GpuState], key: str, error: str | None
+) -> None:
+    absent: Any = "" if key == "name" else None
+    assert state(**{key: error}) == replace(HEALTHY, **{OF_KEY[key]: absent})
+
+
+def test_every_field_is_read(state: Callable[..., GpuState]) -> None:
+    nothing = state(**{key: None for key in CARD if key != "uuid"})
+    assert nothing == GpuState(uuid=hashed(UUID))
+    told = {field.name for field in fields(GpuState)} - {"uuid", "index", "held_ns"}
+    assert told == set(OF_KEY.values())
+
+
+def test_time_held_back_is_the_sum_of_what_is_known(state: Callable[..., GpuState]) -> None:
+    assert state(held1=None).held_ns == 14
+    assert state(held0="!3", held1=None, held3="!3").held_ns is None
+
+
+@pytest.mark.parametrize(
+    ("mask", "words"),
+    [
+        (0x0, ()),
+        (0x1 | 0x2 | 0x10 | 0x100, ()),  # idle, or as somebody wanted it
+        (0x4, ("power cap",)),
+        (0x8 | 0x40, ("hardware slowdown", "heat (hardware)")),
+        (0x20 | 0x1, ("heat (software)",)),
+        (0x80, ("power brake",)),
+    ],
+)
+def test_reasons_that_slow_a_card_down(
+    state: Callable[..., GpuState], mask: int, words: tuple[str, ...]
+) -> None:
+    assert state(reasons=hex(mask)).slowdowns == words
+    assert set(words) <= set(SLOWDOWNS.values())
+
+
+def test_an_unknown_performance_state_is_none(state: Callable[..., GpuState]) -> None:
+    assert state(performance=32).performance is None
+    assert state(performance=8).performance == 8
+
+
+def test_peak_needs_clock_and_width(state: Callable[..., GpuState]) -> None:
+    assert state(bus_bits=None).peak_bandwidth is None
+    assert state(mem_max=None).peak_bandwidth is None
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Iterator[NvmlProcess]:
+    asked = NvmlProcess(build(tmp_path, "-DOLD"), tmp_path / "facts")
+    yield asked
+    asked.close()
+
+
+def test_an_old_library_without_some_entries(old: NvmlProcess, root: Path) -> None:
+    old.facts.write_text(text([{**CARD, "reasons": "0x20"}]))
+    (one,) = old.states(root)
+    assert one == replace(HEALTHY, reasons=0x20, mig=None, processes=None, bus_bits=None)
+
+
+def test_a_card_that_goes_is_said_in_one_line(nvml: NvmlProcess) -> None:
+    nvml.facts.write_text(text([CARD]))
+    (said,) = nvml.states(then=text([CARD], gone=15))
+    assert said == "GPU 0 does not answer NVML any more: GPU is lost"
+    assert nvml.states() == []  # the file still says so: nothing answers from the start
+    nvml.facts.write_text(text([CARD]))
+    assert isinstance(nvml.states()[0], GpuState)
+
+
+def test_a_library_that_cannot_be_started_is_said_in_one_line(nvml: NvmlProcess) -> None:
+    nvml.facts.write_text(text([CARD], init=18))
+    (said,) = nvml.states()
+    assert isinstance(said, str)
+    assert said.startswith("NVML cannot be started: ")
+    assert "version mismatch" in said
+
+
+def test_an_instance_has_the_state_of_its_card(nvml: NvmlProcess) -> None:
+    split = {**CARD, "mig": 1, "slots": 2, "m1.uuid": "MIG-1", "sm": 1200}
+    nvml.facts.write_text(text([split]))
+    card, part = nvml.states()
+    assert isinstance(card, GpuState)
+    assert part == replace(card, uuid=hashed("MIG-1"))
+    assert (card.sm_mhz, card.mig) == (1200, True)
+
+
+@pytest.mark.parametrize(("setting", "index"), [("0", 0), ("1", 1), ("GPU-bbbb", 1), (None, 0)])
+def test_the_snapshot_and_the_readings_name_the_same_card(
+    nvml: NvmlProcess, plant: Plant, setting: str | None, index: int
+) -> None:
+    other = {**CARD, "uuid": "GPU-bbbb3333-0", "sm": 1410}
+    nvml.facts.write_text(text([CARD, other]))
+    root = plant({"dev/nvidiactl": ""})
+    environ = {} if setting is None else {"CUDA_VISIBLE_DEVICES": setting}
+    stack = Stack(("cupy-cuda13x",), importable=True, nvrtc=frozenset({13}))
+    gpu = nvml.gpus(root, environ, stack).devices[0]
+    (one,) = (
+        state for state in nvml.states() if isinstance(state, GpuState) and state.uuid == gpu.uuid
+    )
+    assert (gpu.index, one.index, one.sm_mhz) == (index, index, (1980, 1410)[index])

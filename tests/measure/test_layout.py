@@ -1,0 +1,66 @@
+"""The scratch file is made for the cases that are still to be run, and only for them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from membench.measure.events import Silent
+from membench.measure.layout import laid_out
+from membench.record.plan import Plan, PlannedCase
+from membench.record.unit import Unit
+from membench.terms import Metric, Stat, Status, Tier
+from membench.units import MIB
+
+
+def planned(scratch: Path, skipped: str = "") -> Plan:
+    case = PlannedCase(
+        id="ssd/read/n=1",
+        bench="ssd/read",
+        params={},
+        version=1,
+        tier=Tier.SSD,
+        yields=((Metric.BANDWIDTH, Stat.MEDIAN),),
+        seconds=0.1,
+        memory=0,
+        disk=16 * MIB,
+        backend="storage",
+        skipped=skipped,
+    )
+    return Plan(
+        run_id="20260101T000000Z-0000",
+        machine="box",
+        profile="quick",
+        rounds=2,
+        seed=1,
+        timeout=10.0,
+        device="auto",
+        software="0.1.0",
+        argv=(),
+        started="2026-01-01T00:00:00Z",
+        cases=(case,),
+        scratch=str(scratch),
+        disk_budget=64 * MIB,
+    )
+
+
+def unit(round_: int, status: Status = Status.OK) -> Unit:
+    return Unit(round=round_, case="ssd/read/n=1", status=status, started="2026-01-01T00:00:00Z")
+
+
+@pytest.mark.parametrize(
+    ("done", "skipped", "wanted"),
+    [
+        ([], "", True),
+        ([unit(1)], "", True),
+        ([unit(1), unit(2)], "", False),
+        ([unit(1, Status.FAILED)], "", False),
+        ([], "no disk", False),
+    ],
+)
+def test_a_file_is_wanted(done: list[Unit], skipped: str, wanted: bool, tmp_path: Path) -> None:
+    nowhere = tmp_path / "nowhere"  # so an attempt shows as a problem
+    with laid_out(planned(nowhere, skipped), done, Silent()) as layout:
+        assert layout.scratch is None
+        assert bool(layout.problem) == wanted

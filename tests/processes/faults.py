@@ -1,0 +1,648 @@
+# ruff: noqa: E501 - the document at the end has a paragraph a line
+"""The fault matrix: what is injected into real runs, what is promised, and what is seen.
+
+A scenario is one story with a real run in it; it tells what became of each of
+its faults.  The tests hold what is seen against what stands here, and
+docs/reliability.md is written from it:
+
+    python tests/processes/faults.py > docs/reliability.md
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import pytest
+from driver import Membench, alive, alone, until
+
+from membench.record.journal import read as read_journal
+from membench.record.paths import journal_path
+from membench.record.schema import Row
+from membench.record.sidecar import read_sidecar, verify_sha256
+from membench.record.table import read_rows
+from membench.record.unit import Unit
+from membench.terms import Status
+
+COMPLETE = "complete, every finished sample kept"
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a fault came to.
+
+    Attributes:
+        code: exit code of the run that met it.
+        says: the reason in the case's row, or the line on the screen.
+        kept: what became of everything else that was to be measured.
+        left: what lies in the results directory.
+        resumed: what ``--resume`` made of it, empty where nothing was left to do.
+    """
+
+    code: int
+    says: str
+    kept: str
+    left: str = "o.csv o.json"
+    resumed: str = ""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A line of the matrix."""
+
+    scenario: Callable[[Membench], dict[str, Seen]]
+    name: str
+    injected: str
+    promised: str
+    seen: Seen
+
+
+def by_case(csv: Path) -> dict[str, Row]:
+    return {row.case: row for row in read_rows(csv)}
+
+
+def listed(directory: Path) -> str:
+    return " ".join(sorted(path.name for path in directory.iterdir())) if directory.exists() else ""
+
+
+def first_line(errors: str, kind: str = "Error: ") -> str:
+    """The only line of ``errors`` that begins with ``kind``; no traceback stands beside it."""
+    assert "Traceback" not in errors, errors
+    (line,) = (line for line in alone(errors).splitlines() if line.startswith(kind))
+    return line
+
+
+def others(rows: dict[str, Row], without: Sequence[str], rounds: int) -> str:
+    """What became of all cases but those of ``without``."""
+    rest = [row for case, row in rows.items() if case not in without]
+    whole = [row for row in rest if row.status is Status.OK and row.rounds == rounds]
+    assert rest
+    return "all other cases complete" if len(whole) == len(rest) else f"{len(whole)}/{len(rest)}"
+
+
+def resume(membench: Membench, before: Sequence[Unit], rounds: int, cases: int) -> str:
+    """Complete the run; every unit of ``before`` must stand in the results as it was."""
+    done = membench("run", "--resume", "o.csv")
+    assert done.returncode == 0, done.stderr
+    csv = membench.directory / "o.csv"
+    rows = by_case(csv)
+    assert [row.rounds for row in rows.values()] == [rounds] * cases
+    for unit in before:
+        kept = rows[unit.case].samples[unit.round - 1]
+        assert kept == pytest.approx(unit.readings[0].samples), unit.case
+    sidecar = read_sidecar(csv)
+    assert sidecar is not None
+    assert verify_sha256(csv, sidecar)
+    assert not sidecar.interrupted
+    assert listed(membench.directory) == "o.csv o.json"
+    return COMPLETE
+
+
+def words(line: str) -> list[str]:
+    """Arguments as one types them."""
+    return line.split()
+
+
+def go_on(membench: Membench) -> None:
+    """Let `ddr/slow` pass from now on."""
+    membench.flag.unlink(missing_ok=True)
+    shutil.rmtree(membench.flag.parent, ignore_errors=True)
+
+
+# -- faults of a case: all of them in one run --------------------------------------------------
+
+BROKEN = {
+    "hang": "hangs",
+    "stop": "stops",
+    "sigkill": "dies",
+    "segfault": "segfaults",
+    "abort": "aborts",
+    "exit": "exits",
+    "no-memory": "starves",
+    "exception": "raises",
+    "wrong-result": "wrong",
+    "babble": "babbles",
+    "device-lost": "loses",
+}
+
+
+def broken_cases(membench: Membench) -> dict[str, Seen]:
+    benches = [f"ddr/{name}" for name in BROKEN.values()]
+    selectors = [word for name in ("ddr/steady", *benches) for word in ("--select", name)]
+    done = membench("run", *selectors, *words("--rounds 2 --timeout 4 --seed 5 -o o.csv"))
+    assert "Traceback" not in done.stderr
+    rows = by_case(membench.directory / "o.csv")
+    found = {}
+    for fault, bench in BROKEN.items():
+        row = rows[f"ddr/{bench}"]
+        assert (row.status, row.value) == (Status.FAILED, None)
+        found[fault] = Seen(
+            done.returncode, row.reason, others(rows, benches, 2), listed(membench.directory)
+        )
+    return found
+
+
+# -- faults of a run ----------------------------------------------------------------------------
+
+
+def interrupted(membench: Membench, number: signal.Signals, fault: str) -> dict[str, Seen]:
+    run = membench.start(
+        *("run", "--select", "ddr/steady", "--select", "ddr/slow"),
+        *words("--rounds 2 --seed 0 -o o.csv"),
+    )
+    worker = membench.wait_for_slow()
+    os.killpg(run.pid, number)  # Ctrl-C reaches the whole group, a worker too
+    out, err = run.communicate(timeout=30)
+    assert not alive(worker)
+    assert "Traceback" not in err
+    csv = membench.directory / "o.csv"
+    before = read_journal(journal_path(csv)).units
+    assert before
+    assert "membench run --resume o.csv" in out
+    sidecar = read_sidecar(csv)
+    assert sidecar is not None
+    assert sidecar.interrupted
+    assert verify_sha256(csv, sidecar)
+    assert {row.case for row in read_rows(csv)} == {unit.case for unit in before}
+    says = next(line for line in out.splitlines() if line.startswith("Partial results"))
+    left = listed(membench.directory)
+    go_on(membench)
+    resumed = resume(membench, before, rounds=2, cases=5)
+    return {fault: Seen(run.returncode, says, "every finished sample", left, resumed)}
+
+
+def parent_killed(membench: Membench) -> dict[str, Seen]:
+    run = membench.start(
+        *("run", "--select", "ddr/steady", "--select", "ddr/slow"),
+        *words("--rounds 2 --seed 3 -o o.csv"),
+    )
+    worker = membench.wait_for_slow()
+    os.kill(run.pid, signal.SIGKILL)
+    killed = time.monotonic()
+    until(lambda: not alive(worker), seconds=5)
+    assert time.monotonic() - killed < 1.0
+    run.communicate(timeout=10)
+    left = listed(membench.directory)
+    journal = membench.directory / "o.journal"
+    before = read_journal(journal).units
+    with journal.open("ab") as file:
+        file.write(b'{"unit":{"round":1,"case":"ddr/st')  # what a power cut leaves
+    go_on(membench)
+    resumed = resume(membench, before, rounds=2, cases=5)
+    again = membench("run", "--resume", "o.csv")
+    assert (again.returncode, first_line(again.stderr)) == (
+        1,
+        "Error: nothing to resume: o.csv is complete",
+    )
+    seen = Seen(run.returncode, "(nothing: it is dead)", "every finished sample", left, resumed)
+    return {"parent-killed": seen}
+
+
+def worker_killed(membench: Membench) -> dict[str, Seen]:
+    run = membench.start(
+        *("run", "--select", "ddr/steady", "--select", "ddr/slow/n=1"),
+        *words("--rounds 2 --seed 1 -o o.csv"),
+    )
+    worker = membench.wait_for_slow()
+    assert Path(f"/proc/{worker}/oom_score_adj").read_text().strip() == "1000"
+    os.kill(worker, signal.SIGKILL)
+    membench.flag.unlink()
+    _, err = run.communicate(timeout=60)
+    assert "Traceback" not in err
+    rows = by_case(membench.directory / "o.csv")
+    says = rows["ddr/slow/n=1"].reason
+    kept = others(rows, ["ddr/slow/n=1"], 2)
+    return {"oom": Seen(run.returncode, says, kept, listed(membench.directory))}
+
+
+def file_limit(membench: Membench) -> dict[str, Seen]:
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (8_000, 8_000))
+
+    done = membench(
+        *words("run --select ddr/steady --rounds 5 --seed 1 -o o.csv"), preexec_fn=limit
+    )
+    left = listed(membench.directory)
+    before = read_journal(membench.directory / "o.journal").units
+    assert 0 < len(before) < 15
+    assert "membench run --resume o.csv" in done.stderr
+    resumed = resume(membench, before, rounds=5, cases=3)
+    says = first_line(done.stderr)
+    return {"file-limit": Seen(done.returncode, says, "every finished sample", left, resumed)}
+
+
+MOUNT = (
+    "unshare --user --map-root-user --mount bash -c '"
+    "mount -t tmpfs -o size={size} none {place} && exec {command}'"
+)
+
+
+def in_a_filesystem(
+    membench: Membench, size: str, command: str, place: str = "."
+) -> subprocess.CompletedProcess[str]:
+    """Run ``command`` with a filesystem of ``size`` over ``place`` that only it sees."""
+    line = MOUNT.format(size=size, place=place, command=command)
+    done = subprocess.run(
+        ["bash", "-c", line],
+        cwd=membench.directory,
+        env=membench.environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    if "unshare" in done.stderr or "mount:" in done.stderr:
+        pytest.skip(f"no filesystem can be mounted here: {done.stderr.strip()}")
+    return done
+
+
+RUN = f"{sys.executable} -P -m membench run --select ddr/steady --rounds"
+
+
+def filesystem_full(membench: Membench) -> dict[str, Seen]:
+    script = membench.directory.with_name("full.sh")
+    keep = membench.directory.with_name("keep")
+    script.write_text(
+        f"cd {membench.directory}; {RUN} 5 --seed 1 -o o.csv; code=$?; ls -A | tr '\\n' ' '\n"
+        f"cp o.journal {keep}; exit $code\n"
+    )
+    done = in_a_filesystem(membench, "12k", f"bash {script}", str(membench.directory))
+    left = done.stdout.splitlines()[-1].strip()
+    shutil.copy(keep, membench.directory / "o.journal")
+    before = read_journal(membench.directory / "o.journal").units
+    assert 0 < len(before) < 15
+    resumed = resume(membench, before, rounds=5, cases=3)
+    says = first_line(done.stderr)
+    return {"disk-full": Seen(done.returncode, says, "every finished sample", left, resumed)}
+
+
+def read_only(membench: Membench) -> dict[str, Seen]:
+    done = in_a_filesystem(membench, "1m,ro", f"{RUN} 2 -o {membench.directory}/o.csv")
+    assert "[round" not in done.stdout
+    says = first_line(done.stderr).replace(str(membench.directory), "results")
+    seen = Seen(done.returncode, says, "nothing was measured for nothing", "")
+    assert listed(membench.directory) == ""
+    return {"read-only": seen}
+
+
+def results_removed(membench: Membench) -> dict[str, Seen]:
+    run = membench.start(
+        *("run", "--select", "ddr/steady", "--select", "ddr/slow/n=1"),
+        *words("--rounds 2 --seed 3 -o results/o.csv"),
+    )
+    membench.wait_for_slow()
+    before = read_journal(membench.directory / "results/o.journal").units
+    assert before
+    shutil.rmtree(membench.directory / "results")
+    go_on(membench)
+    _, err = run.communicate(timeout=30)
+    rows = by_case(membench.directory / "results/o.csv")
+    for unit in before:
+        kept = rows[unit.case].samples[unit.round - 1]
+        assert kept == pytest.approx(unit.readings[0].samples)
+    says = first_line(err, "Warning: ")
+    left = listed(membench.directory / "results")
+    return {"results-removed": Seen(run.returncode, says, others(rows, [], 2), left)}
+
+
+def scratch_removed(membench: Membench) -> dict[str, Seen]:
+    (membench.directory / "scratch").mkdir()
+    run = membench.start(
+        *("run", "--select", "ssd/slow", "--select", "ssd/tiny", "--scratch", "scratch"),
+        *words("--rounds 1 --disk-budget 64MiB -o o.csv"),
+    )
+    membench.wait_for_slow()
+    (membench.directory / "scratch").rmdir()  # empty: the file in it has no name
+    go_on(membench)
+    _, err = run.communicate(timeout=60)
+    assert alone(err) == ""
+    rows = by_case(membench.directory / "o.csv")
+    seen = Seen(run.returncode, "(nothing)", others(rows, [], 1), listed(membench.directory))
+    return {"scratch-removed": seen}
+
+
+STEP = r"""
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+int clock_gettime(clockid_t clock, struct timespec *now) {
+  static int (*real)(clockid_t, struct timespec *);
+  if (!real) real = (int (*)(clockid_t, struct timespec *))dlsym(RTLD_NEXT, "clock_gettime");
+  int status = real(clock, now);
+  if (clock == CLOCK_REALTIME && !access(getenv("TEST_STEP"), F_OK)) now->tv_sec -= 3600;
+  return status;
+}
+"""
+
+
+def clock_step(membench: Membench) -> dict[str, Seen]:
+    source = membench.directory.with_name("step.c")
+    source.write_text(STEP)
+    library = source.with_suffix(".so")
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
+    step = str(membench.directory.with_name("step"))
+    environment = {**membench.environment, "LD_PRELOAD": str(library), "TEST_STEP": step}
+    done = membench(
+        *("run", "--select", "ddr/steady", "--select", "ddr/steps"),
+        *words("--rounds 2 --seed 0 -o o.csv"),
+        env=environment,
+    )
+    assert done.stderr == ""
+    rows = by_case(membench.directory / "o.csv")
+    sidecar = read_sidecar(membench.directory / "o.csv")
+    assert sidecar is not None
+    assert min(row.started for row in rows.values()) < sidecar.plan.started  # it did step
+    assert all(seconds >= 0 for seconds in sidecar.seconds.values())
+    assert all(sample > 0 for row in rows.values() for one in row.samples for sample in one)
+    kept = others(rows, [], 2)
+    return {"clock-step": Seen(done.returncode, "(nothing)", kept, listed(membench.directory))}
+
+
+def nvml_gone(membench: Membench) -> dict[str, Seen]:
+    done = membench(
+        *("run", "--select", "hbm/calm", "--select", "hbm/vanishes", "--select", "ddr/steady"),
+        *words("--rounds 2 --seed 0 -o o.csv"),
+        env=membench.with_gpu(f"GPU-{membench.directory.parent.name}"),
+    )
+    rows = by_case(membench.directory / "o.csv")
+    says = first_line(done.stderr, "Warning: ")
+    kept = others(rows, [], 2)
+    return {"nvml-gone": Seen(done.returncode, says, kept, listed(membench.directory))}
+
+
+def two_on_one_gpu(membench: Membench) -> dict[str, Seen]:
+    environment = membench.with_gpu(f"GPU-{membench.directory.parent.name}")
+    run = membench.start(*words("run --select hbm/slow --rounds 1 -o o.csv"), env=environment)
+    membench.wait_for_slow()
+    second = membench(*words("run --select hbm/calm -o p.csv"), env=environment)
+    hidden = {**environment, "CUDA_VISIBLE_DEVICES": ""}  # who measures the host alone may
+    third = membench(*words("run --select ddr/steady/n=1 --rounds 1 -o q.csv"), env=hidden)
+    assert third.returncode == 0, third.stderr
+    membench.flag.unlink()
+    _, err = run.communicate(timeout=60)
+    assert run.returncode == 0, err
+    rows = by_case(membench.directory / "o.csv")
+    says = first_line(second.stderr).replace(str(run.pid), "1234")
+    left = " ".join(name for name in listed(membench.directory).split() if name[0] != "q")
+    return {"two-on-one-gpu": Seen(second.returncode, says, others(rows, [], 1), left)}
+
+
+def two_in_one_file(membench: Membench) -> dict[str, Seen]:
+    run = membench.start(*words("run --select ddr/slow/n=1 --rounds 1 -o o.csv"))
+    membench.wait_for_slow()
+    second = membench(*words("run --select ddr/steady -o o.csv"))
+    third = membench(*words("run --resume o.csv"))
+    assert third.returncode == 1
+    assert "another run is writing" in third.stderr
+    membench.flag.unlink()
+    _, err = run.communicate(timeout=60)
+    assert run.returncode == 0, err
+    rows = by_case(membench.directory / "o.csv")
+    says = first_line(second.stderr)
+    seen = Seen(second.returncode, says, others(rows, [], 1), listed(membench.directory))
+    return {"two-in-one-file": seen}
+
+
+ONE_CASE = "its case fails with that reason, a fresh worker goes on, nothing else is lost"
+ROW = "a failed row with that reason, nothing else is lost"
+STOPPED = "finished samples are kept and named, `--resume` completes"
+ALL, EVERY = "all other cases complete", "every finished sample"
+PARTIAL = "Partial results: o.csv and o.json"
+WAIT = "round 1: the worker was killed: no answer within 4 s (--timeout)"
+
+
+def _case(name: str, injected: str, promised: str, says: str) -> Fault:
+    return Fault(broken_cases, name, injected, promised, Seen(3, says, ALL))
+
+
+def _signal(number: signal.Signals, name: str, injected: str) -> Fault:
+    seen = Seen(128 + number, PARTIAL, EVERY, "o.csv o.journal o.json", COMPLETE)
+    scenario = partial(interrupted, number=number, fault=name)
+    return Fault(scenario, name, injected, STOPPED, seen)
+
+
+FAULTS = (
+    _case("hang", "a case that never returns", ONE_CASE, WAIT),
+    _case("stop", "a worker that is stopped (SIGSTOP)", ONE_CASE, WAIT),
+    _case(
+        "sigkill",
+        "a worker that kills itself with SIGKILL",
+        ONE_CASE,
+        "round 1: the worker was killed by SIGKILL (by a person, or by the kernel for want of "
+        "memory)",
+    ),
+    _case("segfault", "a read of address 8", ONE_CASE, "round 1: the worker died of SIGSEGV"),
+    _case("abort", "`abort()`", ONE_CASE, "round 1: the worker died of SIGABRT"),
+    _case(
+        "exit",
+        "`_exit(7)` inside a case",
+        ONE_CASE,
+        "round 1: the worker left with exit code 7: nothing on standard error",
+    ),
+    _case(
+        "no-memory",
+        "an allocation beyond RLIMIT_AS",
+        ROW,
+        "round 1: out of memory",
+    ),
+    _case("exception", "a Python exception", ROW, "round 1: RuntimeError: a line and another"),
+    _case("wrong-result", "a wrong result", ROW, "round 1: element 7 is 1.0 and must be 2.0"),
+    _case(
+        "babble",
+        "nonsense in the pipe of the answers",
+        ONE_CASE,
+        "round 1: the worker was killed: it answered nonsense, b'no answer'",
+    ),
+    _case(
+        "device-lost",
+        "an error that stays with the device's context, and another one while giving back",
+        ONE_CASE,
+        "round 1: an illegal memory access was encountered",
+    ),
+    Fault(
+        worker_killed,
+        "oom",
+        "SIGKILL of the worker from outside, as by the kernel for want of memory; "
+        "its `oom_score_adj` is the highest, so the kernel takes no other",
+        ONE_CASE,
+        Seen(
+            3,
+            "round 1: the worker was killed by SIGKILL (by a person, or by the kernel for want "
+            "of memory)",
+            ALL,
+        ),
+    ),
+    _signal(signal.SIGINT, "ctrl-c", "SIGINT to the whole process group"),
+    _signal(signal.SIGTERM, "sigterm", "SIGTERM to the whole process group"),
+    _signal(signal.SIGHUP, "hang-up", "SIGHUP: the terminal is closed"),
+    Fault(
+        parent_killed,
+        "parent-killed",
+        "SIGKILL of the parent, and half a record at the end of its journal",
+        f"its worker dies with it; {STOPPED}",
+        Seen(-9, "(nothing: it is dead)", EVERY, "o.journal", COMPLETE),
+    ),
+    Fault(
+        file_limit,
+        "file-limit",
+        "RLIMIT_FSIZE reached in the middle of the run",
+        f"one line; {STOPPED}",
+        Seen(
+            1,
+            "Error: cannot write o.journal: File too large; what was measured is in o.csv",
+            EVERY,
+            "o.csv o.journal o.json",
+            COMPLETE,
+        ),
+    ),
+    Fault(
+        filesystem_full,
+        "disk-full",
+        "a filesystem of 12 KiB that fills up in the middle",
+        f"one line; {STOPPED}",
+        Seen(
+            1,
+            "Error: cannot write o.journal: No space left on device; "
+            "what was measured is in o.journal",
+            EVERY,
+            "o.journal",
+            COMPLETE,
+        ),
+    ),
+    Fault(
+        read_only,
+        "read-only",
+        "a results directory on a read-only filesystem",
+        "one line before anything is measured",
+        Seen(
+            1,
+            "Error: cannot write results/o.csv: Read-only file system",
+            "nothing was measured for nothing",
+            "",
+        ),
+    ),
+    Fault(
+        results_removed,
+        "results-removed",
+        "`rm -r` of the results directory in the middle of the run",
+        "the directory is made again, nothing is lost, one line says so",
+        Seen(
+            0, "Warning: results/o.journal was removed during the run, and was written again", ALL
+        ),
+    ),
+    Fault(
+        scratch_removed,
+        "scratch-removed",
+        "removal of the scratch directory while its file is measured",
+        "the file has no name and stays until the run ends",
+        Seen(0, "(nothing)", ALL),
+    ),
+    Fault(
+        clock_step,
+        "clock-step",
+        "the clock of the day is set back by an hour in the middle of the run",
+        "no duration and no sample depends on it",
+        Seen(0, "(nothing)", ALL),
+    ),
+    Fault(
+        nvml_gone,
+        "nvml-gone",
+        "NVML answers no more in the middle of the run",
+        "one line, the run goes on",
+        Seen(
+            0,
+            "Warning: GPU 0 does not answer NVML any more: GPU is lost: the run goes on, and "
+            "whether the GPU throttled or was shared is not known from here on",
+            ALL,
+        ),
+    ),
+    Fault(
+        two_on_one_gpu,
+        "two-on-one-gpu",
+        "a second run on a GPU that a first one measures",
+        "the second is refused in one line, the first is not disturbed",
+        Seen(
+            1,
+            "Error: another run (process 1234) measures on GPU 0 (NVIDIA H100 80GB HBM3): "
+            "each would see a share of the device",
+            ALL,
+        ),
+    ),
+    Fault(
+        two_in_one_file,
+        "two-in-one-file",
+        "a second run into the file of a first one, and a resumption of it",
+        "both are refused in one line, the first is not disturbed",
+        Seen(
+            1,
+            "Error: o.journal exists: that run was interrupted, or is still going on",
+            ALL,
+        ),
+    ),
+)
+
+HEAD = """\
+# Reliability
+
+Each line is a fault that a test injects into real processes of `membench run`, and what it saw then. The tests hold every word of the columns behind *promised* against what happens, and this page against the tests: it is written by `python tests/processes/faults.py`.
+
+*exit* is the exit code (128 + n: ended by signal n; negative: killed by it), *left* what lies in the results directory afterwards, *resumed* what `--resume` made of it.
+
+| injected | promised | exit | said | kept | left | resumed |
+| --- | --- | --- | --- | --- | --- | --- |
+"""
+
+TAIL = """
+A case that failed in one round is not run in later ones; its samples of earlier rounds are kept.
+
+## What is not promised
+
+- A worker that hangs inside the kernel (state D) cannot be killed by anyone; the run then waits for it.
+- A run that was killed loses the case that was being measured, never one that was finished.
+- Where the filesystem knows no files without a name (`O_TMPFILE`), a SIGKILL in the moment of writing can leave `.membench-*.tmp`, or a journal without a plan.
+- Two runs that only use the host are both let go on: each warns that the other is there. Containers with networks of their own do not see each other.
+- A real GPU that falls off its bus was never met: the error is raised by hand, and NVML is a stand-in.
+
+## Killed at random moments
+
+`ci/kills.py` kills the parent of a run with SIGKILL at random moments and resumes it. `ci/soak.py` makes short runs in a row and several at once, interrupts some and kills some, and looks for anything left behind; CI does so for a minute. On a virtual machine with two CPUs (AMD EPYC, ext4), 2026-11-25:
+
+```
+$ ci/kills.py 20 1
+20 runs of at most 4.8 s killed: 4 before its plan, 16 measuring
+finished units 72, lost 0
+files left 0
+workers alive a second later 0
+complete results 20 of 20
+
+$ ci/soak.py 120
+11 cycles, 66 runs, 7 descriptors after each, left: nothing
+```
+"""
+
+
+def document(faults: Sequence[Fault] = FAULTS) -> str:
+    """docs/reliability.md."""
+    lines = []
+    for fault in faults:
+        seen = fault.seen
+        said = seen.says if seen.says.startswith("(") else f"`{seen.says}`"
+        cells = [fault.injected, fault.promised, str(seen.code), said, seen.kept]
+        cells += [f"`{seen.left}`" if seen.left else "nothing", seen.resumed or "-"]
+        lines.append(f"| {' | '.join(cells)} |\n")
+    return HEAD + "".join(lines) + TAIL
+
+
+if __name__ == "__main__":
+    sys.stdout.write(document())

@@ -1,0 +1,37 @@
+"""The vendor's matrix product in NumPy: what a bench does with it can be proven, it cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.memory import DeviceMemory
+from membench.backends.gpu import Buffer
+from membench.backends.gpu_content import values
+
+_STORED = {"fp32": np.uint32, "tf32": np.uint32, "bf16": np.uint16, "fp8": np.uint8}
+
+
+def product(
+    memory: DeviceMemory,
+    kind: str,
+    shape: tuple[int, int, int],
+    operands: tuple[Buffer, Buffer, Buffer],
+) -> Callable[[], None]:
+    """The product x w', when it is called."""
+    m, n, k = shape
+    w, x, y = operands
+
+    def matrix(buffer: Buffer, rows: int) -> npt.NDArray[np.float32]:
+        stored = np.dtype(_STORED[kind])
+        raw = memory.span(buffer.address, rows * k * stored.itemsize, "operand").copy()
+        return values(kind, raw.view(stored)).reshape(rows, k)
+
+    def once() -> None:
+        result = (matrix(x, n) @ matrix(w, m).T).astype(np.float32)
+        memory.span(y.address, result.nbytes, "product")[:] = result.reshape(-1).view(np.uint8)
+        memory.mark(y.address, result.nbytes)
+
+    return once

@@ -1,0 +1,175 @@
+"""GPUs that a test describes, told to the true bindings by a stand-in for NVIDIA's library.
+
+The stand-in is C, compiled once a session, and answers from a file.  It is
+loaded before `nvmlInit`, so that the loader hands it out for the name
+``libnvidia-ml.so.1``; that holds for a whole process, so the questions are
+asked in another one, which stays for the session.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from membench.machine.cuda_stack import Stack
+from membench.machine.gpu_state import GpuState
+from membench.machine.model import Gpus
+from membench.record.plain import load
+
+SONAME = "libnvidia-ml.so.1"
+SOURCE = Path(__file__).with_name("nvml_stub.c")
+
+H100: Mapping[str, object] = {
+    "uuid": "GPU-aaaa1111-0",
+    "name": "NVIDIA H100 80GB HBM3",
+    "memory": 80 << 30,
+    "capability": "9.0",
+    "mig": 0,
+    "sm": 1980,
+    "sm_max": 1980,
+    "sm_set": 1980,
+    "mem": 2619,
+    "mem_max": 2619,
+    "bus_bits": 5120,
+    "performance": 0,
+    "reasons": 0,
+    "held0": 0,
+    "held1": 0,
+    "held3": 0,
+    "temperature": 41,
+    "power": 70000,
+    "power_limit": 700000,
+    "power_default": 700000,
+    "ecc": 1,
+    "ecc_errors": 0,
+    "persistence": 1,
+    "gen": 5,
+    "gen_max": 5,
+    "width": 16,
+    "width_max": 16,
+    "bus": "00000000:3B:00.0",
+    "processes": "none",
+}
+"""A healthy card at work, by the keys of the stub."""
+
+
+def text(cards: list[Mapping[str, object]], **others: object) -> str:
+    """The stub's file for ``cards``; a value None leaves its line out."""
+    lines = [f"count {len(cards)}", *(f"{key} {value}" for key, value in others.items())]
+    for index, card in enumerate(cards):
+        lines += [f"{index}.{key} {value}" for key, value in card.items() if value is not None]
+    return "\n".join(lines) + "\n"
+
+
+def build(folder: Path, *options: str) -> Path:
+    """Compile the stub into ``folder``, under the name that the loader looks for."""
+    library = folder / SONAME
+    subprocess.run(
+        [
+            *("cc", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", f"-Wl,-soname,{SONAME}"),
+            *(*options, "-o", str(library), str(SOURCE)),
+        ],
+        check=True,
+    )
+    return library
+
+
+@dataclass
+class NvmlProcess:
+    """A process that has the stub for NVML, and is asked about the GPUs it shows."""
+
+    library: Path
+    facts: Path
+    process: subprocess.Popen[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, __file__, str(self.library)],
+            env={**os.environ, "NVML_STUB": str(self.facts)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def gpus(self, root: Path, environ: Mapping[str, str], stack: Stack) -> Gpus:
+        """What `read_gpus` finds; NVML must be closed again."""
+        answer = self._ask(
+            what="gpus",
+            root=str(root),
+            environ=dict(environ),
+            stack=[list(stack.cupy), stack.importable, sorted(stack.nvrtc)],
+        )
+        assert answer["closed"]
+        return load(Gpus, answer["gpus"])
+
+    def states(self, root: Path = Path("/"), then: str | None = None) -> list[GpuState | str]:
+        """What `GpuReader` reads of every GPU, or the error; after ``then`` replaced the facts."""
+        answer = self._ask(what="states", root=str(root), then=then)
+        return [one if isinstance(one, str) else load(GpuState, one) for one in answer["states"]]
+
+    def _ask(self, **question: Any) -> dict[str, Any]:
+        stdin, stdout = self.process.stdin, self.process.stdout
+        assert stdin is not None
+        assert stdout is not None
+        stdin.write(json.dumps(question) + "\n")
+        stdin.flush()
+        answer: dict[str, Any] = json.loads(stdout.readline())
+        return answer
+
+    def close(self) -> None:
+        """End it."""
+        self.process.communicate()
+
+
+def serve(questions: IO[str]) -> None:
+    """The other end: answer one line of JSON by one."""
+    from membench.machine.gpu import read_gpus
+    from membench.machine.gpu_state import GpuReader, NoAnswer
+    from membench.record.plain import dump
+
+    for line in questions:
+        asked = json.loads(line)
+        root = Path(asked["root"])
+        if asked["what"] == "gpus":
+            cupy, importable, nvrtc = asked["stack"]
+            stack = Stack(tuple(cupy), importable, frozenset(nvrtc))
+            gpus = read_gpus(root, asked["environ"], stack)
+            print(json.dumps({"gpus": dump(gpus), "closed": _is_closed()}), flush=True)
+            continue
+        states: list[Any] = []
+        try:
+            reader = GpuReader.open(root)
+            if asked["then"] is not None:
+                Path(os.environ["NVML_STUB"]).write_text(asked["then"])
+            for uuid in reader.uuids:
+                try:
+                    states.append(dump(reader.read(uuid)))
+                except NoAnswer as error:
+                    states.append(str(error))
+            reader.close()
+        except NoAnswer as error:
+            states.append(str(error))
+        print(json.dumps({"states": states}), flush=True)
+
+
+def _is_closed() -> bool:
+    import pynvml
+
+    try:
+        pynvml.nvmlSystemGetDriverVersion()
+    except pynvml.NVMLError_Uninitialized:
+        return True
+    return False
+
+
+if __name__ == "__main__":
+    import ctypes
+
+    ctypes.CDLL(sys.argv[1])
+    serve(sys.stdin)

@@ -1,0 +1,80 @@
+"""The two shares, traffic against residency, against published figures of the shipped traces."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from membench.thesis.gaps import Gaps, reread, resting
+from membench.thesis.replay import replay
+from membench.thesis.trace import Trace, TraceError
+from membench.thesis.traces import read_trace
+
+
+@pytest.fixture(scope="module")
+def agent() -> Trace:
+    return read_trace("agent")
+
+
+def percent(values: list[float]) -> list[float]:
+    return [round(100 * value, 1) for value in values]
+
+
+def test_resting_context_falls_into_the_published_bands(agent: Trace) -> None:
+    gaps = resting(agent)
+    bands = gaps.bands()
+    assert percent([band.traffic for band in bands]) == [
+        *(15.0, 50.8, 14.9, 7.6, 6.1, 3.4, 1.7, 0.6, 0.0)
+    ]
+    assert percent([band.residency for band in bands]) == [
+        *(0.7, 4.9, 3.4, 3.5, 5.8, 9.0, 17.2, 55.6, 0.0)
+    ]
+    assert round(gaps.mean_s) == 184
+    assert gaps.mean_s == pytest.approx(
+        float(np.average(gaps.seconds, weights=gaps.tokens)), rel=1e-9
+    )
+
+
+def test_fast_gaps_carry_the_traffic_and_slow_gaps_the_residency(agent: Trace) -> None:
+    fast, middle, slow = resting(agent).bands((60.0, 300.0))
+    assert percent([fast.traffic, fast.residency]) == pytest.approx([80.6, 9.0], abs=0.11)
+    assert percent([slow.traffic, slow.residency]) == pytest.approx([5.6, 81.8], abs=0.11)
+    assert fast.traffic + middle.traffic + slow.traffic == pytest.approx(1)
+
+
+def test_gaps_between_requests_of_a_session(agent: Trace) -> None:
+    seconds = resting(agent).seconds
+    assert np.percentile(seconds, [50, 90]).tolist() == [18, 130]
+    assert np.percentile(seconds, 99) == pytest.approx(2192, rel=2e-3)
+    assert percent([float((seconds > 60).mean()), float((seconds > 300).mean())]) == [17.6, 5.1]
+
+
+def test_what_is_read_again_rests_less_than_the_context(agent: Trace) -> None:
+    exact = reread(agent, replay(agent).reuse)
+    whole = resting(agent)
+    assert exact.tokens.sum() < whole.tokens.sum()
+    assert exact.mean_s < whole.mean_s
+    fast, _, slow = exact.bands((60.0, 300.0))
+    assert percent([fast.traffic, fast.residency, slow.traffic, slow.residency]) == [
+        *(81.7, 15.3, 4.9, 69.8)
+    ]
+
+
+def test_reuse_intervals_of_the_conversation() -> None:
+    trace = read_trace("conversation")
+    reuse = replay(trace).reuse
+    blocks = reuse.blocks.copy()
+    _, firsts = np.unique(reuse.request, return_index=True)
+    blocks[firsts] -= 1  # block 0 begins every request
+    gaps = np.repeat(trace.arrival[reuse.request] - trace.arrival[reuse.before], blocks)
+    assert np.percentile(gaps, [10, 50, 90, 99]).round().tolist() == [45, 135, 531, 1710]
+    assert round(100 * float((gaps <= 300).mean()), 1) == 75.8
+
+
+def test_a_trace_without_sessions_has_no_resting_context() -> None:
+    with pytest.raises(TraceError, match="no sessions"):
+        resting(read_trace("conversation"))
+
+
+def test_no_gaps_have_no_mean() -> None:
+    assert Gaps(np.zeros(0), np.zeros(0)).mean_s == 0

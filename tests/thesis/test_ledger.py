@@ -1,0 +1,194 @@
+"""The ledger: 27 claims, each with an origin, a rule or a reason why there is none."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from gpu_box import make_box, make_row
+
+from membench.errors import NothingMatched
+from membench.terms import ClaimClass, ClaimVerdict, Metric
+from membench.thesis.assumptions import shipped
+from membench.thesis.draws import Floats
+from membench.thesis.ledger import LedgerError, Part, ledger, parse_ledger
+from membench.thesis.statistics import STATISTICS
+from membench.thesis.verdicts import verdicts
+from membench.thesis.world import World, device_key, subjects
+
+SMALL = """
+[report]
+source = "a report"
+date = 2026-01-21
+
+[input.reads]
+what = "reads"
+select = ["ssd/read"]
+metric = "bandwidth"
+part = "SSD"
+
+[[claim]]
+id = "C01"
+tiers = ["ssd"]
+quote = "SSD"
+english = "SSD"
+quantity = "10x"
+
+[[claim.part]]
+class = "M"
+proposition = "it is so"
+decided_by = "a number"
+statistic = "number"
+direction = "higher"
+supports = 2
+contradicts = 1
+measurements = ["reads"]
+"""
+
+
+def test_all_27_claims_stand_there() -> None:
+    told = ledger()
+    assert [claim.id for claim in told.claims] == [f"C{number:02}" for number in range(1, 28)]
+    for claim in told.claims:
+        assert not claim.quote.isascii()
+        assert claim.english.isascii()
+        for part in claim.parts:
+            undecided = part.thresholds is None
+            assert undecided == (part.cls is ClaimClass.OUT_OF_SCOPE)
+            assert part.waits_for or part.statistic in STATISTICS
+    assert {part.statistic for part in told.parts} - {""} == set(STATISTICS)
+
+
+def test_out_of_scope_says_why() -> None:
+    (subject,) = verdicts([]).subjects
+    outside = {
+        result.claim.id for result in subject.claims if result.word is ClaimVerdict.NOT_TESTABLE
+    }
+    assert outside == {"C01", "C03", "C21", "C24", "C26"}
+    for result in subject.claims:
+        for part in result.parts:
+            assert part.reason
+
+
+def test_what_records_decide_as_shipped() -> None:
+    (subject,) = verdicts([]).subjects
+    words = {part.part.id: part.word for result in subject.claims for part in result.parts}
+    supported = {"C05", "C06", "C08", "C11a", "C14a", "C14b", "C17c", "C18a", "C20a", "C23"}
+    contradicted = {"C07a", "C10a", "C19"}
+    assert {name for name in supported if words[name] is ClaimVerdict.SUPPORTED} == supported
+    assert {words[name] for name in contradicted} == {ClaimVerdict.CONTRADICTED}
+    undecided = {"C04a", "C09", "C18b", "C20b", "C22", "C25a"}
+    assert {words[name] for name in undecided} == {ClaimVerdict.INCONCLUSIVE}
+    notes = {result.claim.id: " ".join(result.claim.notes) for result in subject.claims}
+    assert "Misattributed" in notes["C07"]
+    assert "Superseded before publication" in notes["C19"]
+    baselines = {
+        variant.name: round(float(variant.draws[0]), 1)
+        for result in subject.claims
+        for part in result.parts
+        if part.part.id == "C04a"
+        for variant in part.variants
+    }
+    assert baselines["GB200 dense"] == 5.0
+    assert baselines["B200 dense"] == 5.6
+    assert baselines["GB200 sparse"] == 2.5
+
+
+class _Seen(Mapping[str, Floats]):
+    """Draws that remember which of them were read."""
+
+    def __init__(self, values: Mapping[str, Floats]) -> None:
+        self.values_by_name = values
+        self.read: set[str] = set()
+
+    def __getitem__(self, name: str) -> Floats:
+        self.read.add(name)
+        return self.values_by_name[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.values_by_name
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.values_by_name)
+
+    def __len__(self) -> int:
+        return len(self.values_by_name)
+
+
+@pytest.mark.parametrize("part", ledger().parts, ids=lambda part: part.id)
+def test_a_statistic_reads_what_the_ledger_declares_and_all_of_it(
+    part: Part,
+) -> None:
+    if not part.statistic or part.waits_for:
+        return
+    there = {"machine": "other", "run_id": "r-2", "device": "NVIDIA H200"}
+    rows = make_box({})
+    rows += make_box({"hbm-read": 1.43}, **there)
+    rows += [make_row("decode/weights/batch=1", Metric.RATE, 100.0)]
+    rows += [make_row("decode/weights/batch=1", Metric.RATE, 140.0, **there)]
+    world = subjects(ledger(), shipped(), rows, 20, 1)["box"]
+    seen = _Seen(world.values)
+    watched: World = replace(world, values=seen)
+    drawn = STATISTICS[part.statistic](watched)
+    assert all(np.isfinite(draws).all() for draws in drawn.values())
+    devices = {device_key(world.device, what) for what in part.device}
+    declared = {*part.measurements, *part.assumptions, *devices}
+    if part.id == "C27":  # whatever comes with a peak
+        assert seen.read <= declared
+    else:
+        assert seen.read == declared
+
+
+@pytest.mark.parametrize(
+    ("line", "instead", "message"),
+    [
+        ('source = "a report"', "", "the report has no source"),
+        ("date = 2026-01-21", 'date = "January"', "no date such as"),
+        ('quote = "SSD"\n', "", "claim C01: 'quote' is missing"),
+        ('quote = "SSD"', "quote = 7", "claim C01: 'quote' must be text"),
+        ('quantity = "10x"', 'quantity = "10x"\nbeliever = "me"', "'believer' is not a key"),
+        ('tiers = ["ssd"]', 'tiers = ["tape"]', "claim C01: 'tape' is not a valid Tier"),
+        ('tiers = ["ssd"]', 'tiers = "ssd"', "claim C01: 'tiers' must be a list"),
+        ('class = "M"', 'class = "Q"', "C01: 'Q' is not a valid ClaimClass"),
+        ('proposition = "it is so"', "", "C01: 'proposition' is missing"),
+        ('direction = "higher"', 'direction = "lower"', "do not fit the direction"),
+        ('direction = "higher"', "", "C01: a statistic has direction"),
+        ('statistic = "number"', "", "C01: a statistic has direction"),
+        ("contradicts = 1", "contradicts = 1\nshare = 0.5", "both verdicts could hold"),
+        ('measurements = ["reads"]', 'measurements = ["writes"]', "there is no input 'writes'"),
+        ('metric = "bandwidth"', 'metric = "speed"', "input reads: 'speed' is not a valid Metric"),
+        ('select = ["ssd/read"]', 'select = "ssd/read"', "input reads: 'select' must be a list"),
+        ('id = "C01"', 'id = "one"', "an id is C and two digits"),
+        ("[report]", "[reports]", "unknown table 'reports'"),
+        ('id = "C01"', "id = C01", "not TOML"),
+    ],
+)
+def test_a_ledger_that_does_not_stand_is_refused(line: str, instead: str, message: str) -> None:
+    assert line in SMALL
+    with pytest.raises(LedgerError, match=re.escape(message)):
+        parse_ledger(SMALL.replace(line, instead, 1))
+
+
+def test_a_part_without_rule_or_reason_is_refused() -> None:
+    text = SMALL
+    for key in ("statistic", "direction", "supports", "contradicts"):
+        text = re.sub(rf"^{key} = .*\n", "", text, flags=re.MULTILINE)
+    with pytest.raises(LedgerError, match="neither how it is decided nor why it cannot be"):
+        parse_ledger(text)
+    assert parse_ledger(text + 'waits_for = "nobody counts"\n').parts[0].thresholds is None
+
+
+def test_no_claim_stands_twice() -> None:
+    (_, claim) = SMALL.split("[[claim]]")
+    with pytest.raises(LedgerError, match="claim C01 stands twice"):
+        parse_ledger(f"{SMALL}\n[[claim]]{claim}")
+
+
+def test_a_claim_is_found_by_its_id_or_that_of_a_part() -> None:
+    told = ledger()
+    assert told.claim("c13").id == told.claim("C13a").id == "C13"
+    with pytest.raises(NothingMatched, match="no claim 'C99'"):
+        told.claim("C99")

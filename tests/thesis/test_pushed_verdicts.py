@@ -1,0 +1,198 @@
+"""Every testable part can come out either way, and between: nothing is decided beforehand.
+
+For each part one input (or some together) is moved until the rule says what is asked
+for; then rows or assumptions with the moved values are judged from the beginning.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from gpu_box import edited, make_box, make_row
+
+from membench.record.schema import Row
+from membench.terms import ClaimClass, ClaimVerdict, Metric
+from membench.thesis.assumptions import Assumptions, Entry, shipped
+from membench.thesis.judging import judge_part
+from membench.thesis.ledger import Part, ledger
+from membench.thesis.rule import judge
+from membench.thesis.statistics import STATISTICS
+from membench.thesis.world import World, subjects
+
+DRAWS, SEED = 60, 1
+PARTS = {part.id: part for part in ledger().parts}
+KNOBS: Mapping[str, tuple[str, ...]] = {
+    # Measurements decide these.
+    "C04b": ("gemm",),
+    "C04c": ("gemm",),
+    "C11c": ("ssd-hbm",),
+    "C12a": ("ssd-hbm",),
+    "C12c": ("gemm",),
+    "C13b": ("zerocopy",),
+    "C15b": ("ssd-read",),
+    "C15c": ("ssd-read",),
+    "C16a": ("gemm",),
+    "C16b": ("ssd-write",),
+    "C17b": ("kv-h2d",),
+    "C15a": ("gemm", "ssd-hbm", "h2d"),
+    "C27": ("hbm-read", "gemm", "h2d"),
+    # Measured efficiencies enter old and new hardware alike here, and capacity is a
+    # property of the device: prices, capacities and workloads decide.
+    "C02a": ("workload.thinking.output", "workload.thinking.input"),
+    "C02b": ("workload.agent.requests",),
+    "C07b": ("price.rack_rubin",),
+    "C10b": ("device.h100.memory",),
+    "C11b": ("system.link",),
+    "C12b": ("system.extra_capacity",),
+    "C15d": ("system.extra_capacity",),
+    "C17a": ("system.ddr_capacity",),
+    "C25b": ("price.rack_rubin",),
+}
+STEPS: list[float] = sorted(np.linspace(-10, 10, 81).tolist(), key=abs)
+DECIDED = (ClaimVerdict.SUPPORTED, ClaimVerdict.CONTRADICTED, ClaimVerdict.INCONCLUSIVE)
+
+
+def world_of(rows: list[Row], entries: Assumptions) -> World:
+    return next(iter(subjects(ledger(), entries, rows, DRAWS, SEED).values()))
+
+
+def word_of(part: Part, world: World) -> ClaimVerdict:
+    assert part.thresholds is not None
+    drawn = STATISTICS[part.statistic](world)
+    return judge(np.stack(np.broadcast_arrays(*drawn.values())), part.thresholds).word
+
+
+def step_to(part: Part, world: World, knobs: tuple[str, ...], word: ClaimVerdict) -> float:
+    """The smallest step of ``knobs`` at which ``part`` is judged ``word``."""
+    for step in STEPS:
+        moved = world
+        for knob in knobs:
+            moved = moved.moved(knob, step)
+        if word_of(part, moved) is word:
+            return step
+    raise AssertionError(f"no step of {knobs} makes {part.id} {word}")
+
+
+def test_every_measured_or_modelled_part_is_pushed() -> None:
+    asked = {
+        part.id for part in PARTS.values() if part.cls in (ClaimClass.MEASURED, ClaimClass.MODELLED)
+    }
+    assert asked == {*KNOBS, "C13a"}
+
+
+@pytest.mark.parametrize("word", DECIDED)
+@pytest.mark.parametrize("name", sorted(KNOBS))
+def test_a_part_can_come_out_as(
+    name: str,
+    word: ClaimVerdict,
+) -> None:
+    part, knobs = PARTS[name], KNOBS[name]
+    step = step_to(part, world_of(make_box({}), shipped()), knobs, word)
+    if any(knob in part.measurements for knob in knobs):
+        rows = make_box(dict.fromkeys(knobs, math.exp(step)))
+        entries: Assumptions = shipped()
+    else:
+        rows = make_box({})
+        entries = edited(dict.fromkeys(knobs, step))
+    found = judge_part(part, world_of(rows, entries), entries)
+    assert found.word is word
+    assert found.judgement is not None
+    assert {row.case for several in found.rows.values() for row in several} or not part.measurements
+
+
+@pytest.mark.parametrize(
+    ("elasticity", "word"),
+    [
+        (0.9, ClaimVerdict.SUPPORTED),
+        (0.8, ClaimVerdict.SUPPORTED),
+        (0.4, ClaimVerdict.INCONCLUSIVE),
+        (0.1, ClaimVerdict.CONTRADICTED),
+    ],
+)
+@pytest.mark.parametrize("metric", [Metric.RATE, Metric.BANDWIDTH, Metric.LATENCY])
+def test_two_machines_decide_the_elasticity(
+    elasticity: float,
+    word: ClaimVerdict,
+    metric: Metric,
+) -> None:
+    ratio = 4.8 / 3.35
+    there = {"machine": "other", "run_id": "r-2", "device": "NVIDIA H200"}
+    gain = ratio ** (-elasticity if metric is Metric.LATENCY else elasticity)
+    rows = [
+        *make_box({}),
+        *make_box({"hbm-read": ratio}, **there),
+        make_row("decode/attn/model=llama-3.1-8b/batch=8", metric, 100.0),
+        make_row("decode/attn/model=llama-3.1-8b/batch=8", metric, 100.0 * gain, **there),
+    ]
+    worlds = subjects(ledger(), shipped(), rows, DRAWS, SEED)
+    assert set(worlds) == {"box", "other"}
+    for world in worlds.values():
+        found = judge_part(PARTS["C13a"], world, shipped())
+        assert found.word is word
+        (variant,) = found.variants
+        assert np.median(variant.draws) == pytest.approx(elasticity, abs=0.04)
+        assert {row.machine for row in found.rows["pair-rate"]} == {"box", "other"}
+
+
+RECORDS = {
+    part.id: part for part in PARTS.values() if part.cls is ClaimClass.RECORD and not part.waits_for
+}
+
+
+@pytest.mark.parametrize("name", sorted(RECORDS))
+def test_an_edited_record_flips_what_records_decide(name: str) -> None:
+    part = RECORDS[name]
+    world = world_of([], shipped())
+    before = judge_part(part, world, shipped())
+    assert before.flip is not None
+    entries = edited({before.flip.name: before.flip.step})
+    after = judge_part(part, world_of([], entries), entries)
+    assert after.word is before.flip.becomes
+    assert after.word is not before.word
+    # Edits of one record, or of those of one origin together, reach both decided verdicts.
+    origins = {record.rpartition(".")[0] for record in part.assumptions}
+    groups = [[record] for record in part.assumptions]
+    groups += [[one for one in part.assumptions if one.startswith(prefix)] for prefix in origins]
+    exact = {
+        one: replace(entry, low=entry.value, high=entry.value) for one, entry in shipped().items()
+    }
+    world = world_of([], exact)
+    reached = {before.word}
+    for group in groups:
+        for step in np.linspace(-2.5, 2.5, 201).tolist():
+            moved = world
+            for record in group:
+                moved = moved.moved(record, step)
+            reached.add(word_of(part, moved))
+    assert reached >= {ClaimVerdict.SUPPORTED, ClaimVerdict.CONTRADICTED}
+
+
+@pytest.mark.parametrize(
+    ("name", "record", "supports", "contradicts"),
+    [
+        ("C18b", "record.nvlink6.loaded_share", 0.95, 0.4),
+        ("C20b", "record.cowos.wafers_2025", 0.675, 0.9),
+        ("C22", "record.tsmc.n2_share_2026", 0.075, 0.15),
+    ],
+)
+def test_a_record_that_a_claim_waits_for_decides_it(
+    name: str, record: str, supports: float, contradicts: float
+) -> None:
+    def word(value: float | None) -> tuple[ClaimVerdict, str]:
+        entries = shipped()
+        if value is not None:
+            unit = "1e6" if "wafers" in record else "share"
+            like = entries["workload.agent.shared"]
+            values = {"name": record, "value": value, "low": value, "high": value, "unit": unit}
+            given = {key: getattr(like, key) for key in ("source", "date", "kind")}
+            entries[record] = Entry(**{**given, **values, "own": True})
+        found = judge_part(PARTS[name], world_of([], entries), entries)
+        return found.word, found.why
+
+    assert word(None) == (ClaimVerdict.INCONCLUSIVE, "no record")
+    assert word(supports) == (ClaimVerdict.SUPPORTED, "")
+    assert word(contradicts) == (ClaimVerdict.CONTRADICTED, "")

@@ -1,0 +1,276 @@
+"""The one pass against a brute-force cache with the same convention, and against an LRU library."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+
+import libcachesim
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from membench.thesis.hit_curve import HitCurve
+from membench.thesis.replay import Replay, replay
+from membench.thesis.trace import (
+    Trace,
+    TraceError,
+    with_poisson_arrivals,
+    with_shared_prefix,
+)
+from membench.thesis.traces import read_trace
+
+Blocks = Sequence[int]
+
+
+def trace_of(requests: Sequence[Blocks], sessions: Sequence[int] | None = None) -> Trace:
+    """Requests as lists of ids, a second apart."""
+    first: list[int] = []
+    last: list[int] = []
+    offsets = [0]
+    for blocks in requests:
+        begin = len(first)
+        for block in blocks:
+            if len(first) > begin and block == last[-1] + 1:
+                last[-1] = block
+            else:
+                first.append(block)
+                last.append(block)
+        offsets.append(len(first))
+    count = len(requests)
+    return Trace(
+        name="drawn",
+        block_tokens=1,
+        sessions=sessions is not None,
+        private=sessions is not None,
+        session=np.array(sessions if sessions is not None else [0] * count, np.int64),
+        arrival=np.arange(count, dtype=np.float64),
+        served=np.full(count, np.nan),
+        prompt=np.array([len(blocks) for blocks in requests], np.int64),
+        output=np.zeros(count, np.int64),
+        nested=np.zeros(count, np.bool_),
+        offsets=np.array(offsets, np.int64),
+        first=np.array(first, np.int64),
+        last=np.array(last, np.int64),
+    )
+
+
+def brute_force(requests: Sequence[Sequence[object]], capacity: int) -> int:
+    """Hits of a cache of ``capacity`` blocks, by the convention and nothing else."""
+    cache: OrderedDict[object, None] = OrderedDict()  # the most recent last
+    hits = 0
+    for blocks in requests:
+        for block in blocks:
+            if block not in cache:
+                break
+            hits += 1
+        for block in reversed(blocks):
+            cache[block] = None
+            cache.move_to_end(block)
+        while len(cache) > capacity:
+            cache.popitem(last=False)
+    return hits
+
+
+def expanded(trace: Trace) -> list[list[tuple[int, int]]]:
+    """The blocks of each request, named by session and id."""
+    requests = []
+    for number, session in enumerate(trace.session.tolist()):
+        runs = range(trace.offsets[number], trace.offsets[number + 1])
+        requests.append(
+            [
+                (session, block)
+                for run in runs
+                for block in range(int(trace.first[run]), int(trace.last[run]) + 1)
+            ]
+        )
+    return requests
+
+
+RUNS = st.lists(
+    st.tuples(st.integers(0, 24), st.integers(0, 9)).map(lambda run: range(run[0], sum(run) + 1)),
+    max_size=4,
+).map(lambda runs: [block for run in runs for block in run])
+PREFIXES = st.lists(st.tuples(st.integers(0, 20), st.integers(0, 12)), min_size=1, max_size=40)
+
+
+def of_prefixes(drawn: Sequence[tuple[int, int]]) -> list[list[int]]:
+    """Requests as serving sees them: a prefix of an earlier one, then new blocks."""
+    requests: list[list[int]] = [[]]
+    fresh = 0
+    for number, (keep, more) in enumerate(drawn):
+        base = requests[(keep * 7 + number) % len(requests)]
+        requests.append([*base[:keep], *range(fresh, fresh + more)])
+        fresh += more
+    return requests
+
+
+def check_at_all_capacities(found: Replay, requests: Sequence[Sequence[object]]) -> None:
+    references = sum(map(len, requests))
+    assert found.curve.references == references
+    capacities = np.arange(1, references + 2)
+    hits = found.curve.hits(capacities)
+    assert hits.tolist() == [brute_force(requests, int(capacity)) for capacity in capacities]
+    assert (np.diff(hits) >= 0).all()
+    assert found.curve.enough <= max(references, 1)
+
+
+@settings(max_examples=150)
+@given(st.lists(RUNS, max_size=14))
+def test_any_requests_hit_as_in_a_brute_force_cache(requests: list[list[int]]) -> None:
+    """Blocks in any order, also named twice in a request, and requests without blocks."""
+    check_at_all_capacities(replay(trace_of(requests)), requests)
+
+
+@settings(max_examples=100)
+@given(PREFIXES)
+def test_growing_prefixes_hit_as_in_a_brute_force_cache(drawn: list[tuple[int, int]]) -> None:
+    requests = of_prefixes(drawn)
+    check_at_all_capacities(replay(trace_of(requests)), requests)
+
+
+@settings(max_examples=50)
+@given(st.lists(st.tuples(st.integers(0, 2), RUNS), max_size=12))
+def test_equal_ids_of_other_sessions_are_other_blocks(drawn: list[tuple[int, list[int]]]) -> None:
+    trace = trace_of([blocks for _, blocks in drawn], [session for session, _ in drawn])
+    requests = [[(session, block) for block in blocks] for session, blocks in drawn]
+    check_at_all_capacities(replay(trace), requests)
+
+
+@settings(max_examples=25)
+@given(st.lists(st.integers(0, 15), min_size=1, max_size=80), st.integers(1, 18))
+def test_one_block_requests_hit_as_in_libcachesim(blocks: list[int], capacity: int) -> None:
+    cache = libcachesim.LRU(capacity)
+    hits = sum(cache.get(libcachesim.Request(obj_id=block, obj_size=1)) for block in blocks)
+    assert replay(trace_of([[block] for block in blocks])).curve.hits(
+        np.array([capacity])
+    ).tolist() == [hits]
+
+
+def test_hits_are_judged_before_the_request_and_by_its_prefix() -> None:
+    # With room for 2, blocks 1 and 2 of [1, 2, 3] stay: the tail is touched first.
+    found = replay(trace_of([[1, 2, 3], [1, 2, 3]])).curve
+    assert found.hits(np.array([1, 2, 3])).tolist() == [1, 2, 3]
+    # Block 2 alone is there, but it follows a miss.
+    assert replay(trace_of([[2], [1, 2]])).curve.hits(np.array([9])).tolist() == [0]
+
+
+@pytest.mark.parametrize("capacity", [4_000, 40_000])
+def test_the_conversation_hits_as_in_a_brute_force_cache(capacity: int) -> None:
+    trace = read_trace("conversation")
+    assert replay(trace).curve.hits(np.array([capacity])).tolist() == [
+        brute_force(expanded(trace), capacity)
+    ]
+
+
+@pytest.mark.parametrize("rate", [None, 0.01])
+def test_agent_sessions_hit_as_in_a_brute_force_cache(rate: float | None) -> None:
+    whole = read_trace("agent", nested=True)
+    small = whole.take(np.flatnonzero((whole.session < 40) & (whole.prompt < 60_000)))
+    trace = small if rate is None else with_poisson_arrivals(small, rate, seed=3)
+    assert trace.requests > 300
+    capacities = [100, 400, 2_000, 20_000]
+    requests = expanded(trace)
+    assert replay(trace).curve.hits(np.array(capacities)).tolist() == [
+        brute_force(requests, capacity) for capacity in capacities
+    ]
+
+
+def test_facts_of_the_conversation() -> None:
+    trace = read_trace("conversation")
+    assert (trace.requests, trace.references) == (12_031, 288_500)
+    assert round(float(trace.prompt.mean())) == 12_035
+    assert round(float(trace.output.mean())) == 343
+    found = replay(trace)
+    assert found.curve.hits(np.array([10**9])).tolist() == [288_500 - 182_790]
+    assert found.reuse.blocks.sum() == 288_500 - 182_790
+
+
+def test_facts_of_the_agent_trace() -> None:
+    trace = read_trace("agent")
+    assert (trace.requests, trace.references, trace.runs) == (48_658, 93_832_730, 163_744)
+    nested = read_trace("agent", nested=True)
+    assert (nested.references, nested.runs) == (94_310_647, 165_243)
+    assert int(trace.prompt.sum()) == 6_006_837_305
+    assert np.percentile(trace.prompt, [10, 50, 90, 99]).round(-3).tolist() == [
+        *(43_000, 105_000, 236_000, 500_000)
+    ]
+    assert replay(trace).curve.most > 0.96
+
+
+def test_random_starts_repeat_with_their_seed() -> None:
+    whole = read_trace("agent")
+    trace = whole.take(np.flatnonzero(whole.session < 60))
+    one, two = (with_poisson_arrivals(trace, 0.01, seed=5) for _ in range(2))
+    assert (one.arrival == two.arrival).all()
+    assert (np.diff(one.arrival) >= 0).all()
+    assert one.references == trace.references
+    other = with_poisson_arrivals(trace, 0.01, seed=6)
+    assert (one.arrival != other.arrival).any()
+    # Sessions are interleaved, so that the same cache serves fewer hits; in the end all are had.
+    mixed, apart = replay(one).curve, replay(trace).curve
+    assert mixed.rate(10_000) < apart.rate(10_000)
+    assert mixed.most == apart.most
+
+
+def test_random_arrivals_without_sessions_keep_the_order() -> None:
+    trace = read_trace("conversation")
+    drawn = with_poisson_arrivals(trace, 10.0, seed=1)
+    assert replay(drawn).curve.hits(np.array([5000])) == replay(trace).curve.hits(np.array([5000]))
+    assert drawn.arrival[-1] == pytest.approx(trace.requests / 10, rel=0.05)
+
+
+def test_knees_lie_on_the_curve_and_lines_between_them_near_it() -> None:
+    curve = replay(read_trace("agent")).curve
+    knees = curve.knees()
+    assert list(knees) == sorted(set(knees))
+    assert knees[-1] == curve.enough
+    assert curve.rate(knees[-1]) == curve.most
+    assert curve.rate(curve.enough - 1) < curve.most
+    assert 3 <= len(knees) <= 40
+    between = np.unique(np.geomspace(knees[0], knees[-1], 500).astype(np.int64))
+    line = np.interp(np.log(between), np.log(knees), curve.rates(np.array(knees)))
+    assert np.abs(line - curve.rates(between)).max() < 0.011
+
+
+def test_a_curve_without_hits_has_no_knees() -> None:
+    curve = replay(trace_of([[1], [2]])).curve
+    assert isinstance(curve, HitCurve)
+    assert (curve.knees(), curve.most) == ((), 0.0)
+
+
+def test_more_references_than_can_be_summed_are_refused() -> None:
+    trace = trace_of([[0]])
+    trace.last[0] = 2**62
+    with pytest.raises(TraceError, match="references"):
+        replay(trace)
+
+
+@settings(max_examples=60)
+@given(st.lists(st.tuples(st.integers(0, 2), RUNS), max_size=10), st.integers(0, 8))
+def test_sessions_may_share_their_begin(drawn: list[tuple[int, list[int]]], tokens: int) -> None:
+    assume(all(blocks for _, blocks in drawn))  # an empty first request has no begin to share
+    trace = trace_of([blocks for _, blocks in drawn], [session for session, _ in drawn])
+    shared = with_shared_prefix(trace, tokens)
+    assert shared.blocks.tolist() == trace.blocks.tolist()
+    begins: dict[int, list[int]] = {}
+    for session, blocks in drawn:
+        if session not in begins:
+            first = next((at for at in range(len(blocks)) if blocks[at] != blocks[0] + at), None)
+            begins[session] = blocks[:first][:tokens]
+    requests = [
+        [
+            begins[session].index(block) if block in begins[session] else (session, block)
+            for block in blocks
+        ]
+        for session, blocks in drawn
+    ]
+    check_at_all_capacities(replay(shared), requests)
+
+
+def test_a_shared_begin_saves_the_first_miss_of_each_session() -> None:
+    trace = read_trace("agent")
+    apart, shared = (replay(with_shared_prefix(trace, tokens)) for tokens in (0, 15_000))
+    gained = round((shared.curve.most - apart.curve.most) * trace.references)
+    assert 100 * 709 < gained < 15_000 // 64 * 709

@@ -1,0 +1,32 @@
+"""`docs/replay.md` shows what the command shows."""
+
+from __future__ import annotations
+
+import io
+import re
+from pathlib import Path
+
+import pytest
+
+from membench.report.console import console
+from membench.report.replay_files import replay_csv
+from membench.report.replay_screen import print_replay
+from membench.thesis.replayed import replay_source
+
+TEXT = (Path(__file__).parents[2] / "docs" / "replay.md").read_text(encoding="ascii")
+
+
+@pytest.mark.parametrize(
+    ("place", "source", "rate"), [(0, "conversation", None), (1, "agent", None), (2, "agent", 0.01)]
+)
+def test_documented_curves_are_those_of_the_command(
+    place: int, source: str, rate: float | None
+) -> None:
+    blocks = re.findall(r"^```csv\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE)
+    result = replay_source(source, rate=rate, seed=1)
+    assert blocks[place] == replay_csv([result], named=False)
+    if rate is None:
+        shown = io.StringIO()
+        print_replay(console(shown), [result])
+        gaps = shown.getvalue().partition("token-seconds\n")[2].partition("\n\n")[0]
+        assert f"```\n{gaps}\n```" in TEXT

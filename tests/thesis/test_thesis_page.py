@@ -1,0 +1,61 @@
+"""docs/thesis.md tells the ledger as it is, and what it shows as examples stands."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from membench.terms import ClaimVerdict
+from membench.thesis.assumptions import parse
+from membench.thesis.ledger import ledger
+from membench.thesis.wording import rule_words
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "thesis.md").read_text(encoding="utf-8")
+EXAMPLES = sorted((ROOT / "examples" / "verdicts").glob("*.json"))
+
+
+def test_every_proposition_and_rule_is_told() -> None:
+    for part in ledger().parts:
+        rule = rule_words(part.thresholds, part.unit) if part.thresholds else "not testable here"
+        decided = part.decided_by if part.thresholds else part.waits_for
+        row = f"| {part.id} | {part.cls} | {part.proposition} | {decided} | {rule} |"
+        assert row in PAGE
+
+
+def test_contrary_evidence_and_notes_are_told() -> None:
+    for claim in ledger().claims:
+        for text in (*claim.contrary, *claim.notes):
+            assert f"- {claim.id}: {text}" in PAGE
+
+
+def test_the_entries_that_it_shows_are_taken() -> None:
+    shown = PAGE.partition("```toml\n")[2].partition("```")[0]
+    assert set(parse(shown, "the page")) == {
+        "price.essd",
+        "record.tsmc.n2_share_2026",
+        "measurement.gemm",
+    }
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_the_examples_are_what_the_schema_says_and_the_page_tells(path: Path) -> None:
+    document = json.loads(path.read_text(encoding="utf-8"))
+    schema = ROOT / "membench" / "thesis" / "verdicts.schema.json"
+    jsonschema.validate(document, json.loads(schema.read_text(encoding="utf-8")))
+    claims = document["subjects"][0]["claims"]
+    words = {claim["id"]: claim["verdict"] for claim in claims}
+    assert set(words.values()) == set(ClaimVerdict)
+    verdicts = PAGE.partition("## Verdicts so far")[2]
+    column = 2 if path.stem.startswith("cited") else 1
+    for name, word in words.items():
+        row = next(line for line in verdicts.splitlines() if line.startswith(f"| {name} | "))
+        assert row.split(" | ")[column].startswith(word)
+    assert bool(document["subjects"][0]["badges"]) == path.stem.startswith("cited")
+
+
+def test_there_are_examples_of_both_kinds() -> None:
+    assert [path.stem for path in EXAMPLES] == ["cited-h100-h200", "epyc-zen4-2cpu-vm"]
