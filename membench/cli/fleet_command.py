@@ -133,7 +133,7 @@ def run(
     """  # noqa: D301 - click wants the very character \b to keep the lines below it apart
     if (scheduler is None) == (local is None):
         raise UsageError("give either --scheduler ADDR or --local N", "--local 3 is a trial run")
-    _demand_dask()
+    demand_dask()
     from membench.fleet.campaign import Patience
     from membench.fleet.hosts import read_hosts
     from membench.fleet.run import Order, Where, start
@@ -233,7 +233,7 @@ def report(
     from membench.analyse.fleet_summary import summarise
 
     if source.suffix.lower() == ".parquet" and not source.is_dir():
-        _demand_dask()
+        demand_dask()
         from membench.fleet.exchange import read_parquet
 
         values = read_parquet(source)
@@ -257,7 +257,7 @@ def report(
 
 def _write(summary: FleetSummary, output: Path) -> None:
     if output.suffix.lower() == ".parquet":
-        _demand_dask()
+        demand_dask()
         from membench.fleet.exchange import write_parquet
 
         write_parquet(summary.values, output)
@@ -286,7 +286,8 @@ def _show(summary: FleetSummary, form: str) -> None:
         click.echo(to_json(summary), nl=False)
 
 
-def _demand_dask() -> None:
+def demand_dask() -> None:
+    """Raise `BackendUnavailable` where the extra is not installed."""
     if importlib.util.find_spec("distributed") is None:
         raise BackendUnavailable(
             "Dask distributed is not installed", "pip install 'membench[fleet]'"

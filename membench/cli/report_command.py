@@ -27,7 +27,14 @@ import click
     help="TOML entries in place of what membench assumes: specifications, prices, workloads, "
     "records; each with a source and a date.",
 )
-def command(files: tuple[Path, ...], output: Path, assumptions: Path | None) -> None:
+@click.option(
+    "--scheduler",
+    metavar="ADDR",
+    help="Judge the claims on the workers of this Dask cluster; the report is the same.",
+)
+def command(
+    files: tuple[Path, ...], output: Path, assumptions: Path | None, scheduler: str | None
+) -> None:
     r"""Turn results files into a report that can be read, printed and sent.
 
     Headline, plots, the thesis, every result, the machine, what was skipped
@@ -43,7 +50,16 @@ def command(files: tuple[Path, ...], output: Path, assumptions: Path | None) -> 
     from membench.report.write import make_report
     from membench.units import about_size
 
-    written = make_report(files, output, assumptions)
+    if scheduler is None:
+        written = make_report(files, output, assumptions)
+    else:
+        from membench.cli.fleet_command import demand_dask
+
+        demand_dask()
+        from membench.fleet.sweep import spread_over
+
+        with spread_over(scheduler) as spread:
+            written = make_report(files, output, assumptions, spread=spread)
     size = about_size(sum(path.stat().st_size for path in written))
     plots = len(written) - 1
     more = f" and {plots} plot{'s' if plots > 1 else ''} beside it" if plots else ""

@@ -14,7 +14,7 @@ from membench.report.document import Document, Figure, Section
 from membench.report.plots.style import DARK, LIGHT
 from membench.report.runs import read_runs
 from membench.thesis.verdict_file import to_json
-from membench.thesis.verdicts import verdicts
+from membench.thesis.verdicts import Spread, verdicts
 
 FORMATS = (".html", ".md", ".json")
 
@@ -28,12 +28,17 @@ _HEAD_BYTES = 1 << 14  # in JSON, whose keys are sorted, a few lines come before
 
 
 def make_report(
-    files: Sequence[Path], output: Path, assumptions: Path | None = None
+    files: Sequence[Path],
+    output: Path,
+    assumptions: Path | None = None,
+    *,
+    spread: Spread | None = None,
 ) -> tuple[Path, ...]:
     """Report on ``files`` in the format that the suffix of ``output`` names.
 
     Args:
         assumptions: a file in place of entries of the assumptions that are shipped.
+        spread: judges the claims somewhere else; the report is the same to the byte.
 
     Returns:
         The files that were written, the report first.
@@ -52,7 +57,7 @@ def make_report(
         )
     _check(output)
     sources, runs = read_runs(files)
-    judged = verdicts([row for run in runs for row in run.rows], assumptions)
+    judged = verdicts([row for run in runs for row in run.rows], assumptions, spread=spread)
     if suffix == ".json":
         digests = [(shown(Path(source.path.name)), source.sha256) for source in sources]
         written = {output: to_json(judged, digests)}

@@ -28,7 +28,9 @@ def membench(directory: Path, *arguments: str) -> subprocess.CompletedProcess[st
     )
 
 
-def test_a_local_fleet_from_the_command_to_the_report(tmp_path: Path) -> None:
+def test_a_local_fleet_from_the_command_to_the_files(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     done = membench(
         tmp_path,
         *("fleet", "run", "--local", "1", "-o", "out", "--host-directory", str(tmp_path / "hosts")),
@@ -68,9 +70,10 @@ def test_a_local_fleet_from_the_command_to_the_report(tmp_path: Path) -> None:
     assert row.machine == "worker-0"
     sidecar = (tmp_path / "out" / host.csv).with_suffix(".json")
     assert json.loads(sidecar.read_text())["plan"]["seed"] == 7
-    again = membench(tmp_path, "fleet", "run", "--local", "1", "--resume", "out")
-    assert again.returncode == 4
-    assert again.stderr.startswith("Error: nothing to resume")
+    with pytest.raises(SystemExit) as left:
+        cli.main(["fleet", "run", "--local", "1", "--resume", str(tmp_path / "out")])
+    assert left.value.code == 4
+    assert capsys.readouterr().err.startswith("Error: nothing to resume")
 
 
 @pytest.mark.parametrize(

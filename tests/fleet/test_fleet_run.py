@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from distributed import Client
 
 from membench.fleet import campaign
 from membench.fleet.campaign import Campaign, Patience
-from membench.fleet.cluster import local, seats
+from membench.fleet.cluster import seats
 from membench.record.fleet import Host, HostState, Ledger, latest_ledger
 from membench.record.sidecar import read_sidecar, verify_sha256
 from membench.record.table import read_rows
@@ -38,12 +38,6 @@ class Watcher:
 
     def warned(self, message: str, hint: str) -> None:
         self.warnings.append(message)
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Client]:
-    with local(3) as client:
-        yield client
 
 
 def ledger(tmp_path: Path, *names: str) -> Ledger:
