@@ -23,6 +23,7 @@ _COMMANDS = {
     "replay": "Replay traces of requests: hit rate against cache capacity.",
     "report": "Turn results files into an HTML or Markdown report, or verdicts.",
     "advise": "Say what this machine should do with a model's KV cache.",
+    "fleet": "Measure many hosts on a Dask cluster, and say which are slow.",
     "list": "Show what exists, what can run here, and why not.",
     "info": "Show the machine as membench sees it.",
     "doctor": "Say what would spoil a measurement here, and the fix.",

@@ -35,7 +35,18 @@ import click
     show_default=True,
     help="Language of the page; labels in plots and quotes keep their own.",
 )
-def command(files: tuple[Path, ...], output: Path, assumptions: Path | None, language: str) -> None:
+@click.option(
+    "--scheduler",
+    metavar="ADDR",
+    help="Judge the claims on the workers of this Dask cluster; the report is the same.",
+)
+def command(
+    files: tuple[Path, ...],
+    output: Path,
+    assumptions: Path | None,
+    language: str,
+    scheduler: str | None,
+) -> None:
     r"""Turn results files into a report that can be read, printed and sent.
 
     Headline, plots, the thesis, every result, the machine, what was skipped
@@ -52,7 +63,16 @@ def command(files: tuple[Path, ...], output: Path, assumptions: Path | None, lan
     from membench.report.write import make_report
     from membench.units import about_size
 
-    written = make_report(files, output, assumptions, language)
+    if scheduler is None:
+        written = make_report(files, output, assumptions, language)
+    else:
+        from membench.cli.fleet_command import demand_dask
+
+        demand_dask()
+        from membench.fleet.sweep import spread_over
+
+        with spread_over(scheduler) as spread:
+            written = make_report(files, output, assumptions, language, spread=spread)
     size = about_size(sum(path.stat().st_size for path in written))
     plots = len(written) - 1
     more = f" and {plots} plot{'s' if plots > 1 else ''} beside it" if plots else ""

@@ -47,7 +47,7 @@ def blocks(rows: Iterable[R]) -> list[Block[R]]:
             group = groups.get((tier, metric), [])
             if not group:
                 continue
-            group.sort(key=lambda row: (benches[split(row.case)[0]], _natural(row.case)))
+            group.sort(key=lambda row: (benches[split(row.case)[0]], natural(row.case)))
             common = _common(group)
             made.append(
                 Block(
@@ -92,7 +92,7 @@ def _with_stat(row: Row | Measurement, name: str) -> str:
     return name if row.stat is Stat.MEDIAN else f"{name} {row.stat}"
 
 
-def _natural(case: str) -> tuple[tuple[str, bool, int, str], ...]:
+def natural(case: str) -> tuple[tuple[str, bool, int, str], ...]:
     """A sort key that puts 16KiB before 2MiB, 2 before 10, and words behind numbers."""
 
     def key(part: str) -> tuple[str, bool, int, str]:

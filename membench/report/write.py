@@ -15,7 +15,7 @@ from membench.report.plots.style import DARK, LIGHT
 from membench.report.runs import read_runs
 from membench.report.translate import SOURCE, translated
 from membench.thesis.verdict_file import to_json
-from membench.thesis.verdicts import verdicts
+from membench.thesis.verdicts import Spread, verdicts
 
 FORMATS = (".html", ".md", ".json")
 
@@ -33,12 +33,15 @@ def make_report(
     output: Path,
     assumptions: Path | None = None,
     language: str = SOURCE,
+    *,
+    spread: Spread | None = None,
 ) -> tuple[Path, ...]:
     """Report on ``files`` in the format that the suffix of ``output`` names.
 
     Args:
         language: one of `LANGUAGES`; plots and quotes keep their own.
         assumptions: a file in place of entries of the assumptions that are shipped.
+        spread: judges the claims somewhere else; the report is the same to the byte.
 
     Returns:
         The files that were written, the report first.
@@ -57,7 +60,7 @@ def make_report(
         )
     _check(output)
     sources, runs = read_runs(files)
-    judged = verdicts([row for run in runs for row in run.rows], assumptions)
+    judged = verdicts([row for run in runs for row in run.rows], assumptions, spread=spread)
     if suffix == ".json":
         digests = [(shown(Path(source.path.name)), source.sha256) for source in sources]
         written = {output: to_json(judged, digests)}
@@ -131,3 +134,16 @@ def _check(path: Path) -> None:
             f"{name} exists and is no report of membench",
             "nothing is overwritten: choose another -o",
         )
+
+
+def write_page(document: Document, output: Path) -> Path:
+    """Write ``document`` as an HTML page to ``output``, in the place of nothing but such a page.
+
+    Raises:
+        OutputError: a file of somebody else is in the way, or it cannot be written.
+    """
+    from membench.report import html
+
+    _check(output)
+    atomic_write(output, html.render(document).encode())
+    return output

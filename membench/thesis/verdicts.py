@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import islice
 from pathlib import Path
 
 from membench.record.schema import Row
@@ -68,6 +69,19 @@ class Verdicts:
     subjects: tuple[Subject, ...]
 
 
+@dataclass(frozen=True)
+class Point:
+    """One claim of one machine, and all that its verdict depends on."""
+
+    claim: Claim
+    world: World
+    entries: Assumptions
+
+
+Spread = Callable[[Callable[[Point], ClaimResult], Sequence[Point]], Iterable[ClaimResult]]
+"""Applies a function to points, in any order and anywhere, and answers in their order."""
+
+
 def waited_for(told: Ledger, entries: Assumptions) -> frozenset[str]:
     """Names that an assumptions file may add: records to come, and substituted measurements."""
     substitutes = {
@@ -82,6 +96,7 @@ def verdicts(
     *,
     seed: int = SEED,
     draws: int = DRAWS,
+    spread: Spread | None = None,
 ) -> Verdicts:
     """The verdicts on all claims, for every machine in ``rows``.
 
@@ -89,6 +104,7 @@ def verdicts(
 
     Args:
         override: a file of assumptions in place of those that are shipped.
+        spread: judges the claims somewhere else; None: here, one after the other.
 
     Raises:
         AssumptionError: that file does not stand.
@@ -97,23 +113,32 @@ def verdicts(
     entries = assumptions(override, declared=waited_for(told, assumptions()))
     by_machine = machines(rows)
     worlds = subjects(told, entries, rows, draws, seed)
-    # Parts that read no machine are judged once; as shipped, once for all reports.
-    shared = _as_shipped(seed, draws) if override is None else _Shared()
+    if spread is None:
+        # Parts that read no machine are judged once; as shipped, once for all reports.
+        shared = _as_shipped(seed, draws) if override is None else _Shared()
+        judged = [_claims(told, world, entries, shared) for world in worlds.values()]
+    else:
+        points = [
+            Point(claim, world, entries) for world in worlds.values() for claim in told.claims
+        ]
+        found = iter(spread(judge_point, points))
+        judged = [tuple(islice(found, len(told.claims))) for _ in worlds]
     return Verdicts(
         told,
         entries,
         seed,
         draws,
         tuple(
-            Subject(
-                machine,
-                world.device,
-                by_machine.get(machine, ()),
-                _claims(told, world, entries, shared),
-            )
-            for machine, world in worlds.items()
+            Subject(machine, world.device, by_machine.get(machine, ()), claims)
+            for (machine, world), claims in zip(worlds.items(), judged, strict=True)
         ),
     )
+
+
+def judge_point(point: Point) -> ClaimResult:
+    """The verdict on one claim of one machine, by nothing but what ``point`` holds."""
+    shared = _Shared()
+    return _claim(point.claim, Moved(point.world, shared.words), point.entries, shared)
 
 
 def _claims(

@@ -1,0 +1,333 @@
+"""`membench fleet run` and `membench fleet report`."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from membench.analyse.thresholds import PRESETS, thresholds
+from membench.cli.run_command import command as run_command
+from membench.errors import (
+    EXIT_FINDING,
+    EXIT_OK,
+    EXIT_SIGNAL_BASE,
+    BackendUnavailable,
+    NothingMatched,
+    UsageError,
+)
+
+if TYPE_CHECKING:  # the reports need numpy, and asking for help does not
+    from membench.analyse.fleet_summary import FleetSummary
+    from membench.record.fleet import Ledger
+
+_SIGINT = 2
+_NOT_PASSED_ON = frozenset({"output", "label", "resume", "dry_run"})
+"""Options of `membench run` that mean something else here, or nothing."""
+_PASSED_ON = [option for option in run_command.params if option.name not in _NOT_PASSED_ON]
+FINDINGS = ("straggler", "missing", "failed")
+
+
+@click.group(name="fleet")
+def command() -> None:
+    """Measure many hosts on a Dask cluster, and say which of them are slow."""
+
+
+def _with_options_of_run(made: click.Command) -> click.Command:
+    made.params += _PASSED_ON
+    return made
+
+
+@_with_options_of_run
+@command.command(name="run")
+@click.option(
+    "--scheduler", metavar="ADDR", help="Of the Dask cluster, such as tcp://10.0.0.1:8786."
+)
+@click.option(
+    "--local",
+    type=click.IntRange(1, 64),
+    metavar="N",
+    help="Instead of a cluster: N worker processes on this machine, one after the other; a trial.",
+)
+@click.option(
+    "--hosts",
+    "hosts_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Who is expected, one host a line.  [default: whoever is there]",
+)
+@click.option(
+    "--per",
+    type=click.Choice(["host", "worker"]),
+    default="host",
+    show_default=True,
+    help="What is one host: all workers of one kernel together, or each worker by its name.",
+)
+@click.option(
+    "-o",
+    "output",
+    type=click.Path(path_type=Path),
+    default="results",
+    show_default=True,
+    metavar="DIR",
+    help="Results go to DIR/<host>/.",
+)
+@click.option(
+    "--host-directory",
+    metavar="DIR",
+    help="On every host, for its journal and results.  [default: /var/tmp/membench-<uid>]",
+)
+@click.option(
+    "--wait",
+    type=click.FloatRange(0),
+    default=30.0,
+    show_default=True,
+    metavar="S",
+    help="Seconds for the worker of an expected or of a lost host to appear.",
+)
+@click.option(
+    "--retries",
+    type=click.IntRange(0, 100),
+    default=2,
+    show_default=True,
+    help="How often a host whose worker was lost is asked again.",
+)
+@click.option(
+    "--resume",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Complete the newest fleet run in DIR: ask again whoever has not arrived.",
+)
+@click.pass_context
+def run(
+    ctx: click.Context,
+    /,
+    scheduler: str | None,
+    local: int | None,
+    hosts_file: Path | None,
+    per: str,
+    output: Path,
+    host_directory: str | None,
+    wait: float,
+    retries: int,
+    resume: Path | None,
+    **options: Any,
+) -> int:
+    """Measure every host of a Dask cluster, each once and none two at a time.
+
+    Workers that offer the resource membench-host are measured on.  A host keeps
+    its journal; its results are brought here and checked.  The remaining options
+    are those of `membench run`, for every host.
+
+    \b
+    Examples:
+      membench fleet run --local 3 --select 'ddr/*'
+      membench fleet run --scheduler tcp://10.0.0.1:8786 --hosts rack7.txt -o rack7
+      membench fleet run --scheduler tcp://10.0.0.1:8786 --resume rack7
+
+    Exit codes: 0 all hosts arrived, 1 error, 2 usage, 3 a host failed or is
+    missing or a case failed, 4 nothing to resume, 130 interrupted.
+    """  # noqa: D301 - click wants the very character \b to keep the lines below it apart
+    if (scheduler is None) == (local is None):
+        raise UsageError("give either --scheduler ADDR or --local N", "--local 3 is a trial run")
+    demand_dask()
+    from membench.fleet.campaign import Patience
+    from membench.fleet.hosts import read_hosts
+    from membench.fleet.run import Order, Where, start
+    from membench.fleet.run import resume as resume_run
+    from membench.record.fleet import latest_ledger
+    from membench.report.fleet_live import fleet_watcher
+
+    where, patience = Where(scheduler or "", local or 0), Patience(wait, retries)
+    if resume is not None:
+        _refuse_others(ctx)
+    hosts = read_hosts(hosts_file) if hosts_file else ()
+    directory = resume if resume is not None else output
+    watch = fleet_watcher()
+    try:
+        if resume is not None:
+            ledger = resume_run(where, resume, watch, patience)
+        else:
+            arguments = tuple(_arguments(ctx, options))
+            order = Order(output, arguments, hosts, per, host_directory or "")
+            ledger = start(where, order, watch, patience)
+    except KeyboardInterrupt:
+        watch.close()
+        stopped = latest_ledger(directory)
+        if stopped is None:
+            raise
+        _say_end(stopped, directory)
+        return EXIT_SIGNAL_BASE + _SIGINT
+    finally:
+        watch.close()
+    _say_end(ledger, directory)
+    whole = all(host.csv and not host.failed_cases for host in ledger.hosts)
+    return EXIT_OK if whole else EXIT_FINDING
+
+
+def _findings(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[str, ...]:
+    words = tuple(word.strip() for word in value.split(",")) if value is not None else ()
+    for word in words:
+        if word not in FINDINGS:
+            raise click.BadParameter(f"'{word}' is not one of {', '.join(FINDINGS)}", ctx, param)
+    return words
+
+
+@command.command(name="report")
+@click.argument("source", metavar="DIR|FILE.parquet", type=click.Path(path_type=Path))
+@click.option(
+    "--fail-on",
+    callback=_findings,
+    metavar="V,..",
+    help=f"Exit with 3 if there is any of {', '.join(FINDINGS)}.",
+)
+@click.option(
+    "--preset",
+    metavar="|".join((*PRESETS, "FILE")),
+    default="default",
+    show_default=True,
+    help="How much slower than the median matters; FILE: thresholds in TOML.",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "csv", "json"]),
+    default="table",
+    show_default=True,
+    help="csv: every machine and case; json: the summary.",
+)
+@click.option(
+    "-o",
+    "output",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Also a page (.html), or all values in one file to report on again (.parquet).",
+)
+def report(
+    source: Path, fail_on: tuple[str, ...], preset: str, form: str, output: Path | None
+) -> int:
+    """Say which machines of a fleet are slow, how far it scatters, and who is missing.
+
+    DIR is the -o of a fleet run, or any directory with results files in it or
+    one level below.  A machine is slow in a case where it is far from the
+    median of the fleet by the fleet's own scatter and by more than what matters.
+
+    \b
+    Examples:
+      membench fleet report rack7
+      membench fleet report rack7 -o rack7.html --fail-on straggler
+      membench fleet report everything.parquet --format csv
+
+    Exit codes: 0 done, 1 error, 2 usage, 3 --fail-on found something, 4 no values.
+    """  # noqa: D301 - click wants the very character \b to keep the lines below it apart
+    limits = thresholds(preset)
+    if output is not None and output.suffix.lower() not in {".html", ".parquet"}:
+        raise UsageError(
+            f"'{output}' does not end in .html or .parquet",
+            "the suffix chooses the form; --format csv writes to standard output",
+        )
+    from membench.analyse.fleet_reading import read_fleet
+    from membench.analyse.fleet_summary import summarise
+
+    if source.suffix.lower() == ".parquet" and not source.is_dir():
+        demand_dask()
+        from membench.fleet.exchange import read_parquet
+
+        values = read_parquet(source)
+    else:
+        values = read_fleet(source)
+    summary = summarise(values, limits)
+    if not summary.cases and values.ledger is None:
+        raise NothingMatched(
+            f"no value of any machine in {source}", "name the -o of a fleet run, its files below it"
+        )
+    if output is not None:
+        _write(summary, output)
+    _show(summary, form)
+    counts = (len(summary.stragglers), summary.missing, summary.failed)
+    there = dict(zip(FINDINGS, counts, strict=True))
+    hits = [f"{there[word]} {word}" for word in fail_on if there[word]]
+    if hits:
+        click.echo(f"Found: {', '.join(hits)} (--fail-on {','.join(fail_on)})", err=True)
+    return EXIT_FINDING if hits else EXIT_OK
+
+
+def _write(summary: FleetSummary, output: Path) -> None:
+    if output.suffix.lower() == ".parquet":
+        demand_dask()
+        from membench.fleet.exchange import write_parquet
+
+        write_parquet(summary.values, output)
+    else:
+        from membench.report.fleet_page import compose
+        from membench.report.write import write_page
+
+        write_page(compose(summary), output)
+    click.echo(f"Written: {output}", err=True)
+
+
+def _show(summary: FleetSummary, form: str) -> None:
+    if form == "table":
+        from membench.report.console import console, is_terminal
+        from membench.report.fleet_screen import print_fleet
+
+        print_fleet(console(), summary, everything=not is_terminal())
+    elif form == "csv":
+        from membench.report.fleet_data import to_csv
+
+        for part in to_csv(summary):
+            click.echo(part, nl=False)
+    else:
+        from membench.report.fleet_data import to_json
+
+        click.echo(to_json(summary), nl=False)
+
+
+def demand_dask() -> None:
+    """Raise `BackendUnavailable` where the extra is not installed."""
+    if importlib.util.find_spec("distributed") is None:
+        raise BackendUnavailable(
+            "Dask distributed is not installed", "pip install 'membench[fleet]'"
+        )
+
+
+def _given(ctx: click.Context) -> Iterator[str]:
+    """The options that are on the command line."""
+    default = click.core.ParameterSource.DEFAULT
+    return (name for name in ctx.params if ctx.get_parameter_source(name) is not default)
+
+
+def _refuse_others(ctx: click.Context) -> None:
+    allowed = {"scheduler", "local", "wait", "retries", "resume"}
+    for name in _given(ctx):
+        if name not in allowed:
+            raise UsageError(
+                f"--resume does not go with --{name.replace('_', '-')}",
+                "the ledger in the directory holds what the fleet was asked for",
+            )
+
+
+def _arguments(ctx: click.Context, options: dict[str, Any]) -> Iterator[str]:
+    """What was given of the options of `membench run`, as its command line."""
+    given = set(_given(ctx))
+    for option in _PASSED_ON:
+        value = options[option.name or ""]
+        if option.name not in given:
+            continue
+        if value is True:
+            yield option.opts[0]
+        elif option.name == "disk_budget":
+            yield from (option.opts[0], f"{value}B")
+        else:
+            for one in value if isinstance(value, tuple) else (value,):
+                yield from (option.opts[0], str(one))
+
+
+def _say_end(ledger: Ledger, directory: Path) -> None:
+    from membench.report.console import console
+    from membench.report.fleet_end import print_end
+
+    print_end(console(), ledger, directory)

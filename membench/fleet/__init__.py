@@ -1,0 +1,1 @@
+"""Many hosts at once, on Dask distributed.  Nothing here schedules: Dask does."""

@@ -1,0 +1,245 @@
+"""One fleet run: ask every host, keep what comes, ask a lost one again, name what is missing.
+
+Dask decides where and when a task runs and notices which worker is gone.  Here
+is only what a fleet run adds: a host's journal lies on that host, so its task
+goes to no other; when its worker is lost, the host is given some time to come
+back with another one, which goes on with the journal.
+"""
+
+from __future__ import annotations
+
+import queue
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+from distributed import Client, Future
+
+from membench.errors import MembenchError
+from membench.fleet.cluster import RESOURCE, offered, seats
+from membench.fleet.collect import keep
+from membench.fleet.hosts import Seat, by_host
+from membench.fleet.task import Request, measure, topic
+from membench.record.fleet import Host, HostState, Ledger, write_ledger
+from membench.record.text import ascii_line
+from membench.report.sections.words import counted
+
+_GATHER = 120  # seconds for the bytes of a result
+_TICK = 0.5  # seconds between two looks at which workers are there
+
+
+class FleetObserver(Protocol):
+    """Who watches a fleet run."""
+
+    def changed(self, host: Host, *, news: bool) -> None:
+        """``host`` is in another state (``news``), or has said something."""
+
+    def warned(self, message: str, hint: str) -> None:
+        """Something that changes what the run is worth."""
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long to wait for what may not come.
+
+    Attributes:
+        wait: seconds for a worker of an expected or a lost host to appear.
+        retries: how often a host whose worker was lost is asked again.
+    """
+
+    wait: float = 30.0
+    retries: int = 2
+
+
+@dataclass
+class _Asked:
+    """A host that is being measured."""
+
+    future: Future[Any]
+    address: str
+
+
+class Campaign:
+    """The run of ``ledger`` in ``directory`` by the workers of ``client``."""
+
+    def __init__(
+        self,
+        client: Client,
+        directory: Path,
+        ledger: Ledger,
+        observer: FleetObserver,
+        patience: Patience,
+    ) -> None:
+        self.ledger = ledger
+        self._client = client
+        self._directory = directory
+        self._observer = observer
+        self._patience = patience
+        self._events: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._seats: dict[str, Seat] = {}  # by address: all that were asked who they are
+        self._asked: dict[str, _Asked] = {}
+        self._absent: dict[str, float] = {}  # hosts without a worker: when that is final
+        self._looked = 0.0
+        self._unreachable = 0.0
+
+    def run(self) -> Ledger:
+        """The ledger when every host has arrived, failed or been missed.
+
+        Whatever ends this early, the ledger on disk tells how far it came.
+        """
+        self._client.subscribe_topic(topic(self.ledger.fleet_id), self._heard)
+        try:
+            self._begin()
+            while self._asked or self._absent:
+                self._handle_events()
+                if time.monotonic() - self._looked >= _TICK:
+                    self._look()
+        finally:
+            for asked in self._asked.values():
+                asked.future.cancel()
+            self._client.unsubscribe_topic(topic(self.ledger.fleet_id))
+        return self.ledger
+
+    def _begin(self) -> None:
+        deadline = time.monotonic() + self._patience.wait
+        for host in self.ledger.hosts:
+            if host.state is not HostState.ARRIVED:
+                waiting = replace(host, state=HostState.WAITING, detail="", attempts=0)
+                self.ledger = self.ledger.with_host(waiting)
+                self._absent[host.name] = deadline
+        write_ledger(self._directory, self.ledger)
+        self._look()
+
+    def _handle_events(self) -> None:
+        try:
+            self._events.get(timeout=_TICK)()
+            while True:
+                self._events.get_nowait()()
+        except queue.Empty:
+            return
+
+    def _heard(self, event: tuple[float, Any]) -> None:
+        """A worker speaks, in the thread of the client."""
+        self._events.put(partial(self._note, event[1]))
+
+    def _note(self, message: Any) -> None:
+        if not isinstance(message, Mapping):
+            return
+        name, line = message.get("host"), message.get("line")
+        if name in self._asked and isinstance(line, str):
+            self._set(name, HostState.RUNNING, ascii_line(line)[:200], durable=False)
+
+    def _look(self) -> None:
+        """Which workers are there, and what that means for the hosts."""
+        self._looked = time.monotonic()
+        try:
+            there = offered(self._client)
+            found, problems = seats(self._client, self._seats)
+        except (OSError, TimeoutError, RuntimeError, ValueError, KeyError):
+            self._scheduler_is_gone()
+            return
+        self._unreachable = 0.0
+        self._seats = {
+            address: seat for address, seat in self._seats.items() if address in there
+        } | {seat.address: seat for seat in found}
+        for problem in problems:
+            self._observer.warned(problem, "is membench with its extra fleet installed there?")
+        for name, asked in list(self._asked.items()):
+            if asked.address not in there and not asked.future.done():
+                self._lost(name)
+        self._ask(by_host(self._seats.values(), self.ledger.per))
+        for name, deadline in list(self._absent.items()):
+            if time.monotonic() > deadline:
+                del self._absent[name]
+                host = self.ledger.host(name)
+                if host.attempts:
+                    self._set(name, HostState.FAILED, "its worker was lost and did not come back")
+                else:
+                    self._set(name, HostState.MISSING, "no worker of it came")
+
+    def _scheduler_is_gone(self) -> None:
+        now = time.monotonic()
+        self._unreachable = self._unreachable or now
+        if now - self._unreachable < self._patience.wait:
+            return
+        for name in (*self._asked, *self._absent):
+            self._set(name, HostState.FAILED, "the scheduler does not answer any more")
+        self._asked.clear()
+        self._absent.clear()
+
+    def _ask(self, hosts: Mapping[str, Seat]) -> None:
+        """Ask the hosts that are waited for and have a worker."""
+        for name in [name for name in self._absent if name in hosts]:
+            del self._absent[name]
+            seat = hosts[name]
+            host = replace(self.ledger.host(name), attempts=self.ledger.host(name).attempts + 1)
+            self.ledger = self.ledger.with_host(host)
+            request = Request(
+                self.ledger.fleet_id, name, self.ledger.arguments, self.ledger.directory
+            )
+            future = self._client.submit(
+                measure,
+                request,
+                key=f"membench-{self.ledger.fleet_id}-{name}-{time.time_ns():x}",
+                workers=[seat.address],
+                resources={RESOURCE: 1},
+                allow_other_workers=False,
+                pure=False,
+                retries=0,
+            )
+            self._asked[name] = _Asked(future, seat.address)
+            self._set(name, HostState.RUNNING, "asked")
+            # The callback keeps the future alive until it is done.
+            future.add_done_callback(partial(self._done, name))
+
+    def _done(self, name: str, _future: Future[Any]) -> None:
+        """A task is over, in a thread of the client."""
+        self._events.put(partial(self._ended, name))
+
+    def _ended(self, name: str) -> None:
+        asked = self._asked.get(name)
+        if asked is None or not asked.future.done():  # it was lost before, and asked anew
+            return
+        if asked.future.status != "finished":
+            error = asked.future.exception() if asked.future.status == "error" else None
+            if error is None or type(error).__name__ == "KilledWorker":
+                self._lost(name)
+            else:
+                del self._asked[name]
+                self._set(name, HostState.FAILED, ascii_line(f"{type(error).__name__}: {error}"))
+            return
+        try:
+            reply = asked.future.result(timeout=_GATHER)
+        except Exception:  # the worker was lost with the result in its hands
+            self._lost(name)
+            return
+        del self._asked[name]
+        try:
+            arrived = keep(self._directory, name, reply)
+        except MembenchError as error:
+            self._set(name, HostState.FAILED, str(error))
+            return
+        failed = f", {arrived.failed} failed" if arrived.failed else ""
+        self.ledger = self.ledger.with_host(
+            replace(self.ledger.host(name), csv=arrived.csv.as_posix(), failed_cases=arrived.failed)
+        )
+        self._set(name, HostState.ARRIVED, f"{counted(arrived.rows, 'row')}{failed}")
+
+    def _lost(self, name: str) -> None:
+        self._asked.pop(name).future.cancel()
+        if self.ledger.host(name).attempts > self._patience.retries:
+            self._set(name, HostState.FAILED, "its worker was lost, as often as it was asked")
+            return
+        self._absent[name] = time.monotonic() + self._patience.wait
+        self._set(name, HostState.WAITING, "its worker was lost; waiting for another one")
+
+    def _set(self, name: str, state: HostState, detail: str, *, durable: bool = True) -> None:
+        before = self.ledger.host(name)
+        host = replace(before, state=state, detail=ascii_line(detail)[:500])
+        self.ledger = self.ledger.with_host(host)
+        if durable:
+            write_ledger(self._directory, self.ledger)
+        self._observer.changed(host, news=durable)

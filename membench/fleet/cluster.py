@@ -1,0 +1,105 @@
+"""A client of a Dask cluster: of one that runs, or of one made here for the occasion."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import dask
+from distributed import Client, LocalCluster
+
+from membench.errors import MembenchError
+from membench.fleet.hosts import Seat
+from membench.fleet.task import identify
+from membench.record.text import ascii_line, one_line
+
+RESOURCE = "membench-host"
+"""What a worker must offer, one of it, to be measured on: ``--resources membench-host=1``."""
+_CONNECT_SECONDS = 20
+
+
+@contextmanager
+def connected(scheduler: str) -> Iterator[Client]:
+    """A client of the cluster at ``scheduler``; TLS and timeouts are Dask's configuration.
+
+    Raises:
+        MembenchError: nothing answers there.
+    """
+    try:
+        client = Client(scheduler, timeout=_CONNECT_SECONDS, set_as_default=False)
+    except Exception as error:  # of many kinds: no answer, a bad address, TLS, timeouts
+        raise MembenchError(
+            f"no Dask scheduler can be reached at {one_line(scheduler)}: {_first_line(error)}",
+            "start one with: dask scheduler --no-dashboard",
+        ) from None
+    try:
+        yield client
+    finally:
+        client.close(timeout=5)
+
+
+@contextmanager
+def local(workers: int) -> Iterator[Client]:
+    """A client of a cluster of ``workers`` processes on this machine, without a dashboard."""
+    no_pages: dict[str, list[str]] = {
+        "distributed.scheduler.http.routes": [],
+        "distributed.worker.http.routes": [],
+    }
+    with (
+        dask.config.set(no_pages),
+        LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            processes=True,
+            host="127.0.0.1",
+            scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
+            worker_dashboard_address=None,
+            memory_limit=0,
+            silence_logs=50,  # logging.CRITICAL: a lost worker is told by us
+            resources={RESOURCE: 1},
+        ) as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
+        yield client
+
+
+def seats(client: Client, known: Iterable[str] = ()) -> tuple[list[Seat], list[str]]:
+    """The workers that offer `RESOURCE`, without those at ``known`` addresses.
+
+    Returns:
+        Seats, and one line for each worker that cannot say what it is.
+    """
+    workers = offered(client)
+    asked = sorted(set(workers) - set(known))
+    if not asked:
+        return [], []
+    answers = client.run(identify, workers=asked, on_error="return")
+    found, problems = [], []
+    for address, answer in answers.items():
+        name = ascii_line(str(workers[address]))
+        if isinstance(answer, dict) and isinstance(answer.get("host"), str):
+            host, boot = answer["host"], str(answer.get("boot", ""))
+            found.append(Seat(address, name, ascii_line(host)[:200], ascii_line(boot)[:64]))
+        else:
+            problems.append(f"the worker {name} at {address}: {_first_line(answer)}")
+    return found, problems
+
+
+def offered(client: Client) -> dict[str, Any]:
+    """Address and name of the workers that offer `RESOURCE` now.
+
+    Raises:
+        OSError: the scheduler does not answer.
+    """
+    workers = client.scheduler_info()["workers"]
+    return {
+        address: worker.get("name", address)
+        for address, worker in workers.items()
+        if worker.get("resources", {}).get(RESOURCE, 0) >= 1
+    }
+
+
+def _first_line(error: Any) -> str:
+    lines = str(error).strip().splitlines()
+    return ascii_line(lines[0])[:200] if lines else type(error).__name__

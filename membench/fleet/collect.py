@@ -1,0 +1,112 @@
+"""What came back from a host, checked like any stranger's file before it is kept."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from membench.errors import MembenchError, SchemaError
+from membench.fleet.task import MAX_FILE
+from membench.record.files import atomic_write
+from membench.record.paths import check_output, default_path, sidecar_path
+from membench.record.sidecar import read_sidecar, verify_sha256
+from membench.record.table import read_rows
+from membench.record.text import ascii_line
+from membench.terms import Status
+
+DONE = (0, 3)
+"""Exit codes of a run that is complete: all is well, or some case failed."""
+
+
+@dataclass(frozen=True)
+class Arrived:
+    """Results that are here.
+
+    Attributes:
+        csv: below the directory of the fleet run.
+        failed: rows that are `failed`.
+    """
+
+    csv: Path
+    rows: int
+    failed: int
+
+
+def keep(directory: Path, host: str, reply: Any) -> Arrived:
+    """Put what ``reply`` holds into ``directory/host``, if it is what it should be.
+
+    Raises:
+        MembenchError: one line; nothing of it is kept.
+    """
+    code, csv, sidecar = _parts(reply)
+    if code not in DONE:
+        raise MembenchError(_failure(code, reply))
+    with tempfile.TemporaryDirectory(prefix=".incoming-", dir=directory) as folder:
+        incoming = Path(folder) / "results.csv"
+        incoming.write_bytes(csv)
+        sidecar_path(incoming).write_bytes(sidecar)
+        try:
+            started, profile, rows, failed = _checked(incoming, host)
+        except SchemaError as error:
+            said = str(error).replace(f"{folder}/", "")
+            raise SchemaError(f"what came back cannot be trusted: {said}", error.hint) from None
+    target = default_path(directory, host, started, profile)
+    if not _is_there(target, csv):
+        check_output(target)
+        atomic_write(sidecar_path(target), sidecar)
+        atomic_write(target, csv)
+    return Arrived(target.relative_to(directory), rows, failed)
+
+
+def _is_there(target: Path, csv: bytes) -> bool:
+    """These results are kept already: the client died before the ledger said so."""
+    try:
+        return target.read_bytes() == csv and sidecar_path(target).is_file()
+    except OSError:
+        return False
+
+
+def _parts(reply: Any) -> tuple[int, bytes, bytes]:
+    if not isinstance(reply, dict):
+        raise SchemaError("what came back cannot be trusted: not the answer of a run")
+    code, csv, sidecar = (reply.get(name) for name in ("code", "csv", "sidecar"))
+    if not (isinstance(code, int) and isinstance(csv, bytes) and isinstance(sidecar, bytes)):
+        raise SchemaError("what came back cannot be trusted: not the answer of a run")
+    if max(len(csv), len(sidecar)) > MAX_FILE:
+        raise SchemaError("what came back cannot be trusted: larger than any run's files")
+    return code, csv, sidecar
+
+
+def _failure(code: int, reply: dict[str, Any]) -> str:
+    errors = reply.get("errors")
+    said = ascii_line(errors)[:400].strip() if isinstance(errors, str) else ""
+    ended = f"signal {-code}" if code < 0 else f"exit code {code}"
+    return f"the run ended with {ended}{': ' if said else ''}{said.removeprefix('Error: ')}"
+
+
+def _checked(csv: Path, host: str) -> tuple[str, str, int, int]:
+    """Start, profile, rows and failed rows of the run in ``csv``, by the readers of all files."""
+    rows = read_rows(csv)
+    sidecar = read_sidecar(csv)
+    if not rows or sidecar is None:
+        raise SchemaError("there are no rows in it")
+    if {row.machine for row in rows} != {host}:
+        raise SchemaError(f"it is of another machine than {host}")
+    if {row.run_id for row in rows} != {sidecar.plan.run_id}:
+        raise SchemaError("the CSV and the JSON are of different runs")
+    if not verify_sha256(csv, sidecar):
+        raise SchemaError("the CSV is not as its run wrote it")
+    if sidecar.interrupted:
+        raise SchemaError("the run was interrupted")
+    plan = sidecar.plan
+    if plan.profile not in {"quick", "full"} or not _is_stamp(plan.started):
+        raise SchemaError("its plan has no time or profile")
+    failed = sum(row.status is Status.FAILED for row in rows)
+    return plan.started, plan.profile, len(rows), failed
+
+
+def _is_stamp(text: str) -> bool:
+    """``text`` can stand in the name of a file: digits and what ISO 8601 puts between them."""
+    return 0 < len(text) <= 32 and not set(text) - set("0123456789-:.TZ")

@@ -1,0 +1,94 @@
+"""Which workers of a cluster stand for which host: pure functions."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from membench.errors import UsageError
+from membench.machine.identity import MAX_LENGTH, check_label, slugify
+from membench.record.files import shown
+from membench.record.untrusted import read_bytes
+
+PER = ("host", "worker")
+_MAX_FILE = 4 << 20
+
+
+@dataclass(frozen=True)
+class Seat:
+    """A worker that may be measured on.
+
+    Attributes:
+        worker: its name in the cluster.
+        host, boot: the host's name and its kernel's boot id, as the worker says.
+    """
+
+    address: str
+    worker: str
+    host: str
+    boot: str
+
+
+def by_host(seats: Iterable[Seat], per: str) -> dict[str, Seat]:
+    """One seat for each host, by the host's name in the results.
+
+    Of several workers of one kernel (containers, sockets, GPUs: they share the
+    memory) the first by address stands for all, so that none disturbs another.
+    With ``per`` ``worker`` each is a host of its own, named by the worker.
+    """
+    ordered = sorted(seats, key=lambda seat: seat.address)
+    if per == "worker":
+        found = {seat.worker or seat.address: seat for seat in ordered}
+        named = [(slug(seat.worker or seat.address), seat) for seat in found.values()]
+    else:
+        kernels: dict[str, Seat] = {}
+        for seat in ordered:
+            kernels.setdefault(seat.boot or seat.host, seat)
+        named = [(slug(seat.host), seat) for seat in kernels.values()]
+    counts = Counter(name for name, _ in named)
+    return {
+        name if counts[name] == 1 else _told_apart(name, seat, per): seat for name, seat in named
+    }
+
+
+def slug(text: str) -> str:
+    """``text`` as a host's name in the results."""
+    name = slugify(text)
+    if name.isdigit():  # the workers of a local cluster are 0, 1, 2
+        return f"worker-{name}"
+    return name if name and name != "reference" else f"host-{name}".rstrip("-")
+
+
+def _told_apart(name: str, seat: Seat, per: str) -> str:
+    """Two hosts of one name, as cloned images have it: a digest of what differs."""
+    differs = seat.worker + seat.address if per == "worker" else seat.boot + seat.host
+    digits = hashlib.sha256(differs.encode()).hexdigest()[:6]
+    return f"{name[: MAX_LENGTH - 7].rstrip('._-')}-{digits}"
+
+
+def read_hosts(path: Path) -> tuple[str, ...]:
+    """The hosts in ``path``: one a line, ``#`` begins a remark, none twice.
+
+    Raises:
+        UsageError: a line that is no name of a host, or no line at all.
+    """
+    try:
+        text = read_bytes(path, _MAX_FILE).decode("utf-8")
+    except UnicodeDecodeError:
+        raise UsageError(f"{shown(path)} is not text", "write one host a line") from None
+    names: dict[str, None] = {}
+    for line in text.splitlines():
+        name = line.partition("#")[0].strip()
+        if name:
+            names[check_label(name.lower())] = None
+    if not names:
+        raise UsageError(f"{shown(path)} names no host", "write one host a line")
+    return tuple(names)
+
+
+def expected(found: Iterable[str], wanted: Sequence[str]) -> tuple[str, ...]:
+    """The hosts of a fleet run: those that are ``wanted``, or else those that were ``found``."""
+    return tuple(wanted) if wanted else tuple(sorted(found))

@@ -1,0 +1,116 @@
+"""`membench fleet run` as a function: the ledger, the cluster, the campaign."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from distributed import Client
+
+from membench.errors import MembenchError, NothingMatched, OutputError
+from membench.fleet.campaign import Campaign, FleetObserver, Patience
+from membench.fleet.cluster import RESOURCE, connected, local, seats
+from membench.fleet.hosts import by_host, expected
+from membench.record.files import output_error, probe, shown
+from membench.record.fleet import Host, Ledger, latest_ledger
+
+
+@dataclass(frozen=True)
+class Where:
+    """Which cluster: of ``scheduler``, or one of ``local`` worker processes made for the run."""
+
+    scheduler: str = ""
+    local: int = 0
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is wanted of a fleet.
+
+    Attributes:
+        output: the directory that the results go to.
+        arguments: for `membench run` on every host.
+        hosts: who is expected; empty for whoever is there.
+        per: see `hosts.by_host`.
+        directory: on every host; empty for the default.
+    """
+
+    output: Path
+    arguments: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+    per: str = "host"
+    directory: str = ""
+
+
+def start(where: Where, order: Order, observer: FleetObserver, patience: Patience) -> Ledger:
+    """Measure the hosts of a cluster; the ledger says what became of each.
+
+    Raises:
+        MembenchError: no cluster, no worker that may be measured on, or no place for the results.
+    """
+    _prove(order.output)
+    per = "worker" if where.local else order.per
+    with _client(where) as client:
+        found = _present(client, per, patience, observer, enough=len(order.hosts) or 1)
+        names = expected(found, order.hosts)
+        stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
+        hosts = tuple(Host(name) for name in names)
+        ledger = Ledger(stamp, order.arguments, hosts, per, order.directory)
+        return Campaign(client, order.output, ledger, observer, patience).run()
+
+
+def resume(where: Where, output: Path, observer: FleetObserver, patience: Patience) -> Ledger:
+    """Complete the newest fleet run in ``output``: ask the hosts again that have not arrived.
+
+    Raises:
+        NothingMatched: there is nothing to complete.
+    """
+    ledger = latest_ledger(output)
+    if ledger is None:
+        raise NothingMatched(
+            f"there is no fleet run in {shown(output)}", "give the directory of one, its -o"
+        )
+    if all(host.csv for host in ledger.hosts):
+        raise NothingMatched(f"nothing to resume: all hosts of {ledger.fleet_id} have arrived")
+    with _client(where) as client:
+        return Campaign(client, output, ledger, observer, patience).run()
+
+
+def _client(where: Where) -> AbstractContextManager[Client]:
+    return local(where.local) if where.local else connected(where.scheduler)
+
+
+def _present(
+    client: Client, per: str, patience: Patience, observer: FleetObserver, *, enough: int
+) -> tuple[str, ...]:
+    """The hosts that have a worker, once there are ``enough`` of them or time is up."""
+    deadline = time.monotonic() + patience.wait
+    while True:
+        found, problems = seats(client)
+        names = tuple(by_host(found, per))
+        if len(names) >= enough or time.monotonic() > deadline:
+            break
+        time.sleep(0.2)
+    for problem in problems:
+        observer.warned(problem, "is membench with its extra fleet installed there?")
+    if not names:
+        raise MembenchError(
+            "the cluster has no worker that may be measured on",
+            f"start workers with: dask worker ADDRESS --nthreads 1 --resources {RESOURCE}=1",
+        )
+    return names
+
+
+def _prove(directory: Path) -> None:
+    """Prove that results can be kept in ``directory``, before any host works for it."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        probe(directory)
+    except FileExistsError:
+        raise OutputError(f"{shown(directory)} is not a directory", "give another -o") from None
+    except OSError as error:
+        raise output_error(directory, error) from None

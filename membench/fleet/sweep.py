@@ -1,0 +1,61 @@
+"""Verdicts of the thesis on the workers of a cluster: the claims of a machine are independent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from distributed import Client
+from distributed.scheduler import KilledWorker
+
+from membench import __version__
+from membench.errors import MembenchError
+from membench.fleet.cluster import connected
+from membench.fleet.task import identify
+from membench.thesis.verdicts import ClaimResult, Point, Spread
+
+
+@contextmanager
+def spread_over(scheduler: str) -> Iterator[Spread]:
+    """What `thesis.verdicts.verdicts` takes to judge on the cluster at ``scheduler``.
+
+    Raises:
+        MembenchError: nothing answers there, there is no worker, or one has another version.
+    """
+    with connected(scheduler) as client:
+        _check_versions(client)
+        yield spread_by(client)
+
+
+def spread_by(client: Client) -> Spread:
+    """The same for a ``client`` that is there."""
+
+    def spread(
+        function: Callable[[Point], ClaimResult], points: Sequence[Point]
+    ) -> Sequence[ClaimResult]:
+        futures = client.map(function, points, pure=False, retries=2)
+        try:
+            results: list[ClaimResult] = client.gather(futures)
+        except KilledWorker as error:
+            raise MembenchError(
+                f"the workers that were to judge were lost: {error.last_worker.address}",
+                "without --scheduler the claims are judged here",
+            ) from None
+        return results
+
+    return spread
+
+
+def _check_versions(client: Client) -> None:
+    """Another version might judge otherwise, and nobody would see it."""
+    answers = client.run(identify, on_error="return")
+    if not answers:
+        raise MembenchError("the cluster has no worker", "start one with: dask worker ADDRESS")
+    for address, answer in answers.items():
+        version = answer.get("membench") if isinstance(answer, dict) else None
+        if version != __version__:
+            raise MembenchError(
+                f"the worker {address} has membench {version or 'not at all'}, here it is "
+                f"{__version__}",
+                "install the same version on all hosts",
+            )

@@ -1,0 +1,218 @@
+"""What a worker of the cluster does: one run on its host, as a process of its own.
+
+These functions travel to the worker by name; membench must be installed there.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+import stat
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from distributed import get_worker
+
+from membench import __version__
+from membench.errors import MembenchError, OutputError
+from membench.record.files import output_error, shown
+from membench.record.paths import journal_path, sidecar_path
+from membench.record.text import ascii_line
+from membench.record.untrusted import read_bytes
+
+MAX_FILE = 32 << 20
+"""Bytes of a CSV or a sidecar that are sent: thirty times those of a full run."""
+_BOOT = Path("/proc/sys/kernel/random/boot_id")  # the same in all containers of one kernel
+_POLL = 0.2
+_ERRORS = 400  # characters of a failed run's standard error that are sent
+
+
+@dataclass(frozen=True)
+class Request:
+    """What one host is asked for.
+
+    Attributes:
+        host: its name in the results.
+        arguments: those of `membench run`, without ``-o`` and ``--label``.
+        directory: where its files go; empty for `default_directory`.
+    """
+
+    fleet_id: str
+    host: str
+    arguments: tuple[str, ...]
+    directory: str = ""
+
+
+def identify() -> dict[str, str]:
+    """Which host this is: its name, and its kernel's boot id, which containers share."""
+    try:
+        boot = _BOOT.read_text(encoding="ascii").strip()
+    except OSError:
+        boot = ""
+    return {"host": socket.gethostname(), "boot": boot, "membench": __version__}
+
+
+def measure(request: Request) -> dict[str, Any]:
+    """Run `membench run` on this host, or go on with what it began, and return its files.
+
+    Returns:
+        ``code`` (the exit code), ``csv`` and ``sidecar`` (bytes, empty where there are none),
+        ``errors`` (the end of its standard error), ``where`` (the CSV's path here).
+    """
+    task = _Task(request)
+    try:
+        home = _private(Path(request.directory) if request.directory else default_directory())
+        csv = _private(home / request.fleet_id) / f"{request.host}.csv"
+        with _alone(home / "host.lock", task):
+            code, errors = _run(csv, request.arguments, task)
+        return {
+            "code": code,
+            "csv": _content(csv),
+            "sidecar": _content(sidecar_path(csv)),
+            "errors": errors,
+            "where": str(csv),
+        }
+    except MembenchError as error:
+        return {"code": 1, "csv": b"", "sidecar": b"", "errors": str(error), "where": ""}
+
+
+def default_directory() -> Path:
+    """On the host's own disk, of this user alone, and still there after a reboot."""
+    return Path("/var/tmp") / f"membench-{os.getuid()}"  # noqa: S108 - `_private` refuses a trap
+
+
+class _Task:
+    """The task that runs in this thread: whether it is still wanted, and how it speaks."""
+
+    def __init__(self, request: Request) -> None:
+        self._worker = get_worker()
+        self._key = self._worker.get_current_task()
+        self._request = request
+        self._said = ("", 0.0)
+
+    def wanted(self) -> bool:
+        """Neither was it cancelled nor does the worker close."""
+        state = self._worker.state.tasks.get(self._key)
+        running = state is not None and state.state in {"executing", "long-running"}
+        return running and self._worker.status.name == "running"
+
+    def say(self, line: str) -> None:
+        """Let the client know; at most twice a second, for a fleet speaks all at once."""
+        now = time.monotonic()
+        if line == self._said[0] or now - self._said[1] < 0.5:
+            return
+        self._said = (line, now)
+        message = {"host": self._request.host, "line": line[:200]}
+        self._worker.log_event(topic(self._request.fleet_id), message)
+
+
+def topic(fleet_id: str) -> str:
+    """The name under which the hosts of a fleet run speak."""
+    return f"membench-{fleet_id}"
+
+
+def _private(directory: Path) -> Path:
+    """``directory``, made if need be, and nobody else's.
+
+    Raises:
+        OutputError: it cannot be made, or another user could write there.
+    """
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        status = directory.lstat()
+    except OSError as error:
+        raise output_error(directory, error) from None
+    foreign = status.st_uid != os.getuid() or status.st_mode & 0o022
+    if not stat.S_ISDIR(status.st_mode) or foreign:
+        raise OutputError(
+            f"{shown(directory)} is not a directory that only its user may write to",
+            "choose another with --host-directory",
+        )
+    return directory
+
+
+@contextmanager
+def _alone(lock: Path, task: _Task) -> Iterator[None]:
+    """Hold ``lock``, which one run of this host has at a time, whichever cluster it is of.
+
+    The kernel gives it up for a process that dies.
+    """
+    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                task.say("waits for another run on this host to end")
+                if not task.wanted():
+                    raise MembenchError("it was called off before it began") from None
+                time.sleep(_POLL)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _run(csv: Path, arguments: tuple[str, ...], task: _Task) -> tuple[int, str]:
+    """Exit code and the end of the standard error; of a run that is complete nothing is run."""
+    if journal_path(csv).exists():
+        command = ["run", "--resume", str(csv)]
+    elif csv.exists() and sidecar_path(csv).exists():
+        return 0, ""
+    else:
+        command = ["run", *arguments, "--label", csv.stem, "-o", str(csv)]
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    environment.pop("MALLOC_TRIM_THRESHOLD_", None)  # Dask's, for its workers
+    with tempfile.TemporaryFile() as errors:
+        try:
+            process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "membench.fleet.child", str(os.getpid()), *command],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                cwd=csv.parent,
+                env=environment,
+                text=True,
+                errors="replace",
+            )
+        except OSError as error:
+            raise MembenchError(f"membench cannot be started: {error.strerror}") from None
+        watch = threading.Thread(target=_call_off, args=(process, task), daemon=True)
+        watch.start()
+        with process:
+            assert process.stdout is not None
+            for line in process.stdout:
+                if line.startswith("["):
+                    task.say(ascii_line(line))
+        watch.join()
+        errors.seek(0)
+        said = errors.read(1 << 20).decode("utf-8", "replace")
+    return process.returncode, _reason(said)
+
+
+def _reason(said: str) -> str:
+    """The error in what membench ``said``; without one, the end of it."""
+    errors = [line for line in said.splitlines() if line.startswith("Error: ")]
+    return ascii_line(errors[-1])[:_ERRORS] if errors else ascii_line(said.strip())[-_ERRORS:]
+
+
+def _call_off(process: subprocess.Popen[str], task: _Task) -> None:
+    """End ``process`` politely once its task is not wanted any more."""
+    while process.poll() is None:
+        if not task.wanted():
+            process.terminate()
+            process.wait()
+        time.sleep(_POLL)
+
+
+def _content(path: Path) -> bytes:
+    return read_bytes(path, MAX_FILE) if path.exists() else b""

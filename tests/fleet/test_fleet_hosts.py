@@ -1,0 +1,119 @@
+"""Which workers stand for which host, and what the ledger keeps."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from membench.errors import MembenchError, SchemaError, UsageError
+from membench.fleet.hosts import Seat, by_host, read_hosts
+from membench.machine.identity import check_label
+from membench.record.fleet import (
+    Host,
+    HostState,
+    Ledger,
+    latest_ledger,
+    ledger_path,
+    read_ledger,
+    write_ledger,
+)
+
+
+def test_several_workers_of_one_kernel_are_one_host() -> None:
+    seats = [
+        Seat("tcp://10.0.0.2:1", "gpu0", "node-a", "boot-1"),
+        Seat("tcp://10.0.0.1:1", "gpu1", "pod-b", "boot-1"),  # a container beside it
+        Seat("tcp://10.0.0.3:1", "x", "node-c", "boot-2"),
+    ]
+    assert {name: seat.address for name, seat in by_host(seats, "host").items()} == {
+        "pod-b": "tcp://10.0.0.1:1",
+        "node-c": "tcp://10.0.0.3:1",
+    }
+    assert sorted(by_host(seats, "worker")) == ["gpu0", "gpu1", "x"]
+
+
+def test_cloned_hosts_of_one_name_are_told_apart_and_keep_their_names() -> None:
+    seats = [Seat(f"tcp://10.0.0.{n}:1", "w", "Node.A", f"boot-{n}") for n in (1, 2)]
+    names = sorted(by_host(seats, "host"))
+    assert len(names) == 2
+    assert all(name.startswith("node.a-") for name in names)
+    assert names == sorted(by_host(seats[::-1], "host"))
+
+
+@settings(max_examples=40)
+@given(
+    st.lists(
+        st.builds(Seat, st.text(), st.text(), st.text(), st.text()),
+        unique_by=lambda seat: seat.address,
+    ),
+    st.sampled_from(["host", "worker"]),
+)
+def test_whatever_a_worker_calls_itself_its_name_can_stand_in_a_path(
+    seats: list[Seat], per: str
+) -> None:
+    named = by_host(seats, per)
+    for name in named:
+        assert check_label(name) == name
+    if per == "host":
+        assert len(named) == len({seat.boot or seat.host for seat in seats})
+
+
+def test_a_file_of_hosts(tmp_path: Path) -> None:
+    path = tmp_path / "hosts.txt"
+    path.write_text("# rack 7\nNode-1\n\nnode-2  # spare\nnode-1\n")
+    assert read_hosts(path) == ("node-1", "node-2")
+    path.write_text("../etc\n")
+    with pytest.raises(UsageError, match="cannot be a label"):
+        read_hosts(path)
+    path.write_text("# nobody\n")
+    with pytest.raises(UsageError, match="names no host"):
+        read_hosts(path)
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(UsageError, match="not text"):
+        read_hosts(path)
+
+
+LEDGER = Ledger(
+    "20261125T010349Z-6ba2",
+    ("--rounds", "1"),
+    (Host("a", HostState.ARRIVED, "1 row", "a/x.csv", 0, 1), Host("b", HostState.MISSING)),
+)
+
+
+def test_a_ledger_is_what_was_written_and_the_newest_is_found(tmp_path: Path) -> None:
+    assert latest_ledger(tmp_path) is None
+    write_ledger(tmp_path, LEDGER)
+    newer = Ledger("20261126T010349Z-0000", (), (Host("c"),))
+    write_ledger(tmp_path, newer)
+    assert read_ledger(ledger_path(tmp_path, LEDGER.fleet_id)) == LEDGER
+    assert latest_ledger(tmp_path) == newer
+    assert LEDGER.with_host(Host("b", HostState.FAILED)).host("b").state is HostState.FAILED
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"schema": "membench.run/1"}, "not a membench.fleet/1"),
+        ({"fleet_id": "../../x"}, "fleet_id"),
+        ({"hosts": [{"name": "a", "csv": "../a.csv"}]}, "outside its directory"),
+        ({"hosts": [{"name": "a", "csv": "/etc/passwd"}]}, "outside its directory"),
+        ({"hosts": [{"name": "a"}, {"name": "a"}]}, "twice"),
+        ({"hosts": [{"name": "a", "state": "happy"}]}, "not a HostState"),
+    ],
+)
+def test_a_ledger_of_a_stranger_is_refused_in_one_line(
+    tmp_path: Path, change: dict[str, object], message: str
+) -> None:
+    write_ledger(tmp_path, LEDGER)
+    path = ledger_path(tmp_path, LEDGER.fleet_id)
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(MembenchError, match=message) as caught:
+        read_ledger(path)
+    assert str(path) in str(caught.value)
+    path.write_text("{")
+    with pytest.raises(SchemaError, match="not JSON"):
+        read_ledger(path)

@@ -1,0 +1,145 @@
+"""A fleet on real worker processes: one is killed, one lies, one never comes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from distributed import Client
+
+from membench.fleet import campaign
+from membench.fleet.campaign import Campaign, Patience
+from membench.fleet.cluster import seats
+from membench.record.fleet import Host, HostState, Ledger, latest_ledger
+from membench.record.sidecar import read_sidecar, verify_sha256
+from membench.record.table import read_rows
+
+CASE = "host/chase/size=16KiB*"
+ID = "20261125T010349Z-6ba2"
+NAMES = ("worker-0", "worker-1", "worker-2")
+
+
+class Watcher:
+    """Remembers what it is told, and may act on it."""
+
+    def __init__(self, act: Callable[[Host], None] = lambda _: None) -> None:
+        self.told: list[Host] = []
+        self.warnings: list[str] = []
+        self._act = act
+
+    def changed(self, host: Host, *, news: bool) -> None:
+        self.told.append(host)
+        self._act(host)
+
+    def warned(self, message: str, hint: str) -> None:
+        self.warnings.append(message)
+
+
+def ledger(tmp_path: Path, *names: str) -> Ledger:
+    arguments = ("--select", CASE, "--rounds", "2")
+    hosts = tuple(Host(name) for name in names)
+    return Ledger(ID, arguments, hosts, "worker", str(tmp_path / "on-the-hosts"))
+
+
+def check_whole(directory: Path, host: Host) -> None:
+    csv = directory / host.csv
+    rows = read_rows(csv)
+    sidecar = read_sidecar(csv)
+    assert sidecar is not None
+    assert verify_sha256(csv, sidecar)
+    assert {(row.machine, row.rounds) for row in rows} == {(host.name, 2)}
+
+
+def test_a_killed_worker_costs_nothing_else_and_resume_completes(
+    cluster: Client, tmp_path: Path
+) -> None:
+    pids = {
+        f"worker-{seat.worker}": cluster.run(os.getpid, workers=[seat.address])[seat.address]
+        for seat in seats(cluster)[0]
+    }
+    killed: list[str] = []
+
+    def kill(host: Host) -> None:
+        if host.name == "worker-1" and host.detail.startswith("[round 1") and not killed:
+            killed.append(host.name)
+            os.kill(pids[host.name], signal.SIGKILL)
+
+    watcher = Watcher(kill)
+    output = tmp_path / "results"
+    output.mkdir()
+    asked = ledger(tmp_path, *NAMES, "node-9")
+    first = Campaign(cluster, output, asked, watcher, Patience(wait=0, retries=0)).run()
+    assert killed
+    states = {host.name: host.state for host in first.hosts}
+    assert states == {
+        "worker-0": HostState.ARRIVED,
+        "worker-1": HostState.FAILED,
+        "worker-2": HostState.ARRIVED,
+        "node-9": HostState.MISSING,
+    }
+    assert "lost" in first.host("worker-1").detail
+    for host in first.of_state(HostState.ARRIVED):
+        check_whole(output, host)
+    assert latest_ledger(output) == first
+    assert not list(output.glob(".incoming*"))
+
+    # Its journal is where it was: the second attempt goes on, it does not begin.
+    journal = tmp_path / "on-the-hosts" / ID / "worker-1.journal"
+    assert journal.exists()
+    watcher = Watcher()
+    while len(seats(cluster)[0]) < len(NAMES):
+        time.sleep(0.1)  # Dask brings the worker back
+    again = Campaign(cluster, output, first, watcher, Patience(wait=0, retries=0))
+    done = again.run()
+    assert done.host("worker-1").state is HostState.ARRIVED
+    assert done.host("node-9").state is HostState.MISSING
+    check_whole(output, done.host("worker-1"))
+    assert {host.name for host in watcher.told} == {"worker-1", "node-9"}
+    assert not journal.exists()
+
+
+def test_a_lost_worker_is_asked_again_by_itself(cluster: Client, tmp_path: Path) -> None:
+    def die_once(request: Any) -> dict[str, Any]:
+        from pathlib import Path
+
+        mark = Path(request.directory)
+        if not mark.exists():
+            mark.write_text("I was here")
+            os.kill(os.getpid(), signal.SIGKILL)
+        return {"code": 4, "csv": b"", "sidecar": b"", "errors": "Error: alive again", "where": ""}
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(campaign, "measure", die_once)
+        asked = ledger(tmp_path, "worker-2")
+        done = Campaign(cluster, tmp_path, asked, Watcher(), Patience(wait=20, retries=1)).run()
+    assert done.host("worker-2").attempts == 2
+    assert done.host("worker-2").detail == "the run ended with exit code 4: alive again"
+
+
+def test_what_a_worker_sends_is_checked_and_named(
+    cluster: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lie(request: Any) -> Any:
+        answers = {
+            "worker-0": "surprise",
+            "worker-1": {"code": 0, "csv": b"\0\xff" * 99, "sidecar": b"{}", "errors": ""},
+        }
+        if request.host in answers:
+            return answers[request.host]
+        raise RuntimeError("no\nway")
+
+    monkeypatch.setattr(campaign, "measure", lie)
+    asked = ledger(tmp_path, *NAMES)
+    done = Campaign(cluster, tmp_path, asked, Watcher(), Patience(wait=20)).run()
+    assert {host.name: host.detail for host in done.hosts} == {
+        "worker-0": "what came back cannot be trusted: not the answer of a run",
+        "worker-1": "what came back cannot be trusted: results.csv: binary, not a results file",
+        "worker-2": "RuntimeError: no way",
+    }
+    assert {host.state for host in done.hosts} == {HostState.FAILED}
+    assert [path.name for path in tmp_path.iterdir()] == [f"{ID}.fleet.json"]
