@@ -13,7 +13,8 @@ from membench.report.plots.style import NotDrawn
 from membench.terms import ClaimVerdict
 from membench.thesis.models import models
 from membench.thesis.rule import judge
-from membench.thesis.verdicts import PartVerdict, Subject, Verdicts
+from membench.thesis.judging import PartVerdict
+from membench.thesis.verdicts import Subject, Verdicts
 
 _TITLE = "Verdicts by model"
 _DESCRIPTION = (
