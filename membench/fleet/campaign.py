@@ -80,6 +80,7 @@ class Campaign:
         self._patience = patience
         self._events: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._seats: dict[str, Seat] = {}  # by address: all that were asked who they are
+        self._unfit: set[str] = set()  # addresses of those that could not say it
         self._asked: dict[str, _Asked] = {}
         self._absent: dict[str, float] = {}  # hosts without a worker: when that is final
         self._looked = 0.0
@@ -97,6 +98,10 @@ class Campaign:
                 self._handle_events()
                 if time.monotonic() - self._looked >= _TICK:
                     self._look()
+        except KeyboardInterrupt:
+            for name in (*self._asked, *self._absent):
+                self._set(name, HostState.FAILED, "called off")
+            raise
         finally:
             for asked in self._asked.values():
                 asked.future.cancel()
@@ -137,7 +142,7 @@ class Campaign:
         self._looked = time.monotonic()
         try:
             there = offered(self._client)
-            found, problems = seats(self._client, self._seats)
+            found, problems = seats(self._client, self._unfit.union(self._seats))
         except (OSError, TimeoutError, RuntimeError, ValueError, KeyError):
             self._scheduler_is_gone()
             return
@@ -145,7 +150,8 @@ class Campaign:
         self._seats = {
             address: seat for address, seat in self._seats.items() if address in there
         } | {seat.address: seat for seat in found}
-        for problem in problems:
+        self._unfit.update(problems)
+        for problem in problems.values():
             self._observer.warned(problem, "is membench with its extra fleet installed there?")
         for name, asked in list(self._asked.items()):
             if asked.address not in there and not asked.future.done():

@@ -64,25 +64,26 @@ def local(workers: int) -> Iterator[Client]:
         yield client
 
 
-def seats(client: Client, known: Iterable[str] = ()) -> tuple[list[Seat], list[str]]:
+def seats(client: Client, known: Iterable[str] = ()) -> tuple[list[Seat], dict[str, str]]:
     """The workers that offer `RESOURCE`, without those at ``known`` addresses.
 
     Returns:
-        Seats, and one line for each worker that cannot say what it is.
+        Seats, and by address one line for each worker that cannot say what it is.
     """
     workers = offered(client)
     asked = sorted(set(workers) - set(known))
     if not asked:
-        return [], []
+        return [], {}
     answers = client.run(identify, workers=asked, on_error="return")
-    found, problems = [], []
+    found: list[Seat] = []
+    problems: dict[str, str] = {}
     for address, answer in answers.items():
         name = ascii_line(str(workers[address]))
         if isinstance(answer, dict) and isinstance(answer.get("host"), str):
             host, boot = answer["host"], str(answer.get("boot", ""))
             found.append(Seat(address, name, ascii_line(host)[:200], ascii_line(boot)[:64]))
         else:
-            problems.append(f"the worker {name} at {address}: {_first_line(answer)}")
+            problems[address] = f"the worker {name} at {address}: {_first_line(answer)}"
     return found, problems
 
 

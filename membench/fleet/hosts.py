@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from membench.errors import UsageError
+from membench.errors import SchemaError, UsageError
 from membench.machine.identity import MAX_LENGTH, check_label, slugify
 from membench.record.files import shown
 from membench.record.untrusted import read_bytes
@@ -77,6 +77,8 @@ def read_hosts(path: Path) -> tuple[str, ...]:
     """
     try:
         text = read_bytes(path, _MAX_FILE).decode("utf-8")
+    except SchemaError as error:
+        raise UsageError(f"{shown(path)}: {error}", error.hint) from None
     except UnicodeDecodeError:
         raise UsageError(f"{shown(path)} is not text", "write one host a line") from None
     names: dict[str, None] = {}

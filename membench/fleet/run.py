@@ -95,7 +95,7 @@ def _present(
         if len(names) >= enough or time.monotonic() > deadline:
             break
         time.sleep(0.2)
-    for problem in problems:
+    for problem in problems.values():
         observer.warned(problem, "is membench with its extra fleet installed there?")
     if not names:
         raise MembenchError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import time
@@ -143,3 +144,37 @@ def test_what_a_worker_sends_is_checked_and_named(
     }
     assert {host.state for host in done.hosts} == {HostState.FAILED}
     assert [path.name for path in tmp_path.iterdir()] == [f"{ID}.fleet.json"]
+
+
+def test_a_worker_without_membench_is_named_once(
+    cluster: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing() -> None:
+        raise ModuleNotFoundError("No module named 'membench'")
+
+    monkeypatch.setattr("membench.fleet.cluster.identify", missing)
+    watcher = Watcher()
+    asked = ledger(tmp_path, "worker-0")
+    done = Campaign(cluster, tmp_path, asked, watcher, Patience(wait=1.2)).run()
+    assert done.host("worker-0").state is HostState.MISSING
+    assert len(watcher.warnings) == len(NAMES)
+    assert all("No module named 'membench'" in warning for warning in watcher.warnings)
+
+
+def test_a_run_that_is_called_off_says_so_and_ends_on_the_host(
+    cluster: Client, tmp_path: Path
+) -> None:
+    def stop(host: Host) -> None:
+        if host.detail.startswith("[round 1"):
+            raise KeyboardInterrupt
+
+    asked = ledger(tmp_path, "worker-0")
+    with pytest.raises(KeyboardInterrupt):
+        Campaign(cluster, tmp_path, asked, Watcher(stop), Patience()).run()
+    kept = latest_ledger(tmp_path)
+    assert kept is not None
+    assert kept.host("worker-0") == Host("worker-0", HostState.FAILED, "called off", attempts=1)
+    lock = (tmp_path / "on-the-hosts" / "host.lock").open("rb")
+    with lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # the run gives it up as soon as it has ended
+    assert (tmp_path / "on-the-hosts" / ID / "worker-0.journal").exists()
