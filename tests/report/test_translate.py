@@ -28,7 +28,7 @@ NAMES = re.compile(
     r"\S*[/_=.@\-\d]\S*|\b(?:token|membench|reads|block|pages|hbm|ddr|ssd|link|gpu|cpu|gemm|cuda|"
     r"storage|noisy|glibc|madvise|thp|quick|profile|memory|system|kernel|python|bookworm|copy|"
     r"triad|dense|sparse|caching|prefix|pool|attention|and|scout|maverick|box|engine|element|"
-    r"round|mean|thread|theme|report|zerocopy|read|of|full|tokens|qd|wins)\b"
+    r"round|mean|batch|loop|bulk|contig|front|firecracker|thread|theme|report|zerocopy|read|of|full|tokens|qd|wins)\b"
 )
 WORD = re.compile(r"\b[a-z]{3,}\b")
 
