@@ -39,7 +39,7 @@ def test_what_was_measured_can_be_read_as_a_page_and_as_markdown(measured: Membe
     assert "RuntimeError: a line and another" in html
     assert "Overwrites memory" in html
     assert "membench run --rounds 2" in html
-    assert "no sidecar" not in html
+    assert "has no sidecar" not in html
 
     done = measured("report", "a.csv", "-o", "a.md")
     assert (done.returncode, done.stderr) == (0, "")
