@@ -14,7 +14,7 @@ import pytest
 from membench.record.schema import Row
 from membench.report import translate
 from membench.report.compose import compose
-from membench.report.document import Document
+from membench.report.document import Document, Table
 from membench.report.runs import read_runs
 from membench.report.translate import LANGUAGES, SOURCE, catalogue, translated, translator
 from membench.terms import FLAGS
@@ -77,7 +77,7 @@ def _texts(value: Any, *, source: bool = False) -> Iterator[str]:
         for one in value:
             yield from _texts(one)
     elif is_dataclass(value) and not isinstance(value, translate._KEPT):
-        if type(value).__name__ == "Table" and value.columns[-1].title == "source":
+        if isinstance(value, Table) and value.columns[-1].title == "source":
             yield value.caption
             return
         for one in fields(value):
