@@ -69,5 +69,7 @@ def _lead(runs: Sequence[Run]) -> Line:
         rounds = max(row.rounds for row in run.rows)
         name = f"{run.label}: " if len(runs) > 1 else ""
         device = f"{', '.join(devices)}, " if devices else ""
-        parts.append(f"{name}{device}measured {run.started} UTC in {counted(rounds, 'round')}")
+        when = f"measured {run.started} UTC in {counted(rounds, 'round')}"
+        cited = all(row.backend == "cited" for row in run.rows)
+        parts.append(f"{name}{device}{'cited, not measured here' if cited else when}")
     return (f"{'; '.join(parts)}.",)

@@ -128,27 +128,34 @@ class Translator:
                 if (whole := self._formed(bare, sign)) is not None:
                     return f"{whole}{stop}"
                 return stands.join(self._inner(part) for part in parts)
-        if (whole := self._formed(bare, ", ")) is not None:
+        if (whole := self._phrase(bare)) is not None:
             return f"{whole}{stop}"
-        items = bare.split(", ")
+        between, _, stands = _BETWEEN[3]
+        parts = between.split(text)
+        return stands.join(map(self._inner, parts)) if len(parts) > 1 else text
+
+    def _phrase(self, text: str) -> str | None:
+        """A text of one sentence: a form, or else a list of forms."""
+        if (whole := self._formed(text, ", ") or self._formed(text, strict=True)) is not None:
+            return whole
+        items = text.split(", ")
         if len(items) > 1 and all(self._alone(item) for item in items):
-            return "、".join(self._inner(item) for item in items) + stop
-        if (whole := self._formed(bare)) is not None:
-            return f"{whole}{stop}"
-        for between, _, stands in _BETWEEN[3:]:
-            parts = between.split(text)
-            if len(parts) > 1:
-                return stands.join(self._inner(part) for part in parts)
-        return text
+            return "、".join(self._inner(item) for item in items)
+        return self._formed(text)
 
     def _alone(self, text: str) -> bool:
         """Whether ``text`` has a form of its own, or no words."""
         return text in self._exact or not _WORD.search(text) or self._formed(text) is not None
 
-    def _formed(self, text: str, sign: str = "") -> str | None:
-        """What the most particular form that holds ``sign`` makes of ``text``."""
+    def _formed(self, text: str, sign: str = "", *, strict: bool = False) -> str | None:
+        """What the most particular form that holds ``sign`` makes of ``text``.
+
+        Where it is ``strict``, no list stands in a hole: the text may be a list of forms itself.
+        """
         for form in self._patterns:
             if sign in form.text and (match := form.pattern.fullmatch(text)) is not None:
+                if strict and any(", " in one and one not in self._exact for one in match.groups()):
+                    continue
                 return _filled(form.becomes, [self.say(value) for value in match.groups()])
         return None
 

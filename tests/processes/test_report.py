@@ -39,11 +39,11 @@ def test_what_was_measured_can_be_read_as_a_page_and_as_markdown(measured: Membe
     assert "RuntimeError: a line and another" in html
     assert "Overwrites memory" in html
     assert "membench run --rounds 2" in html
-    assert "no sidecar" not in html
+    assert "has no sidecar" not in html
 
     done = measured("report", "a.csv", "-o", "a.md")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("Report: a.md and 1 plot beside it, ")
+    assert done.stdout.startswith("Report: a.md and 7 plots beside it, ")
     text = (measured.directory / "a.md").read_text(encoding="utf-8")
     for case in ("ddr/steady/n=1", "ddr/raises", "hbm/nothing"):
         assert f"`{case}`" in text

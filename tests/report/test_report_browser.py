@@ -43,7 +43,7 @@ CONTRAST = """
   let worst = [99, ""];
   for (const element of document.querySelectorAll("body *")) {
     const own = [...element.childNodes].some((n) => n.nodeType === 3 && n.data.trim());
-    if (!own || ["STYLE", "title", "desc"].includes(element.tagName)) continue;
+    if (!own || ["STYLE", "style", "title", "desc"].includes(element.tagName)) continue;
     const style = getComputedStyle(element);
     const colour = element.closest("svg") ? style.fill : style.color;
     if (!colour.startsWith("rgb")) continue;

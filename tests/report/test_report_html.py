@@ -228,8 +228,9 @@ def test_several_files_stand_side_by_side(
     assert "box-1, box-2" in text
     assert "b.csv has no sidecar" in text
     assert "No sidecar describes this run." in text
-    results = html.partition('<section id="results"')[2].partition('<section id="environment"')[0]
-    assert results.count('<th scope="col" class="n">box-2</th>') == 7
+    behind = html.partition('<section id="results"')[2]
+    shown = behind.partition('<section id="environment"')[0]
+    assert shown.count('<th scope="col" class="n">box-2</th>') == 7
     assert "Verdict on box-2" in text
     assert [one["download"] for one in page.of("a") if "download" in one] == ["a.csv", "b.csv"]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -84,7 +85,7 @@ def test_it_fits_a_step_summary_whatever_the_size_of_the_run(
     file = make_file(tmp_path / "a.csv", rows)
     sources, runs = read_runs([file])
     document = compose(sources, runs, verdicts([row for run in runs for row in run.rows]))
-    slugs = {"ladder": "x.svg"}
+    slugs: dict[str, str] = defaultdict(lambda: "x.svg")
     whole = markdown.render(document, slugs)
     assert len(whole.encode()) <= markdown.LIMIT
     assert "ddr/read/size=3000MiB" in whole

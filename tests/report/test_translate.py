@@ -14,7 +14,7 @@ import pytest
 from membench.record.schema import Row
 from membench.report import translate
 from membench.report.compose import compose
-from membench.report.document import Document
+from membench.report.document import Document, Table
 from membench.report.runs import read_runs
 from membench.report.translate import LANGUAGES, SOURCE, catalogue, translated, translator
 from membench.terms import FLAGS
@@ -28,7 +28,7 @@ NAMES = re.compile(
     r"\S*[/_=.@\-\d]\S*|\b(?:token|membench|reads|block|pages|hbm|ddr|ssd|link|gpu|cpu|gemm|cuda|"
     r"storage|noisy|glibc|madvise|thp|quick|profile|memory|system|kernel|python|bookworm|copy|"
     r"triad|dense|sparse|caching|prefix|pool|attention|and|scout|maverick|box|engine|element|"
-    r"round|mean|thread|theme|report|zerocopy|read|of|full|tokens|qd|wins)\b"
+    r"round|mean|batch|loop|bulk|contig|front|firecracker|thread|theme|report|zerocopy|read|of|full|tokens|qd|wins)\b"
 )
 WORD = re.compile(r"\b[a-z]{3,}\b")
 
@@ -77,7 +77,7 @@ def _texts(value: Any, *, source: bool = False) -> Iterator[str]:
         for one in value:
             yield from _texts(one)
     elif is_dataclass(value) and not isinstance(value, translate._KEPT):
-        if type(value).__name__ == "Table" and value.columns[-1].title == "source":
+        if isinstance(value, Table) and value.columns[-1].title == "source":
             yield value.caption
             return
         for one in fields(value):

@@ -14,9 +14,9 @@ from html import escape
 import numpy as np
 
 from membench.report.plots.style import LIGHT, WIDTH
+from membench.thesis.judging import PartVerdict
 from membench.thesis.rule import Thresholds
 from membench.thesis.tornado import Bar
-from membench.thesis.judging import PartVerdict
 from membench.units import significant
 
 _LEFT, _RIGHT, _ROW, _TOP = 128, 16, 17, 30

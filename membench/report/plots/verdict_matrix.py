@@ -11,9 +11,9 @@ from membench.report.document import Column, Figure, Line, Table
 from membench.report.plots import style
 from membench.report.plots.style import NotDrawn
 from membench.terms import ClaimVerdict
+from membench.thesis.judging import PartVerdict
 from membench.thesis.models import models
 from membench.thesis.rule import judge
-from membench.thesis.judging import PartVerdict
 from membench.thesis.verdicts import Subject, Verdicts
 
 _TITLE = "Verdicts by model"
