@@ -117,7 +117,7 @@ def test_every_flag_is_explained(membench: Membench, code: str) -> None:
     done = membench("explain", code)
     assert done.returncode == 0
     assert [line.partition(":")[0] for line in done.stdout.splitlines()] == [
-        *(code, "What", "How bad", "What to do")
+        *(code, "What", "How bad", "What to do", "Next", "  membench doctor")
     ]
 
 
