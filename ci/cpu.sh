@@ -38,7 +38,7 @@ check format ruff format --check .
 check types mypy
 check floors lint-imports --no-logo
 check kernel-format clang-format --dry-run -Werror "${kernels[@]}"
-check tests "$python" -m pytest -n logical --dist worksteal
+check tests "$python" -m pytest -m "" -n logical --dist worksteal
 check soak "$python" ci/soak.py 60
 
 if [[ -n $failed ]]; then

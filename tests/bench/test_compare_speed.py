@@ -22,6 +22,8 @@ from membench.record.rows import relative_spread
 from membench.record.schema import COLUMNS, Row, to_cells
 from membench.terms import BETTER, UNIT, BytesConvention, CacheState, Metric, Stat, Status, Tier
 
+pytestmark = pytest.mark.slow
+
 FILES = int(os.environ.get("MEMBENCH_FILES", "10"))
 ROWS, ROUNDS, SAMPLES = 300, 5, 8
 

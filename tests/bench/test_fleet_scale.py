@@ -16,6 +16,8 @@ import pytest
 from fleet_files import make_fleet
 from pytest_benchmark.fixture import BenchmarkFixture
 
+pytestmark = pytest.mark.slow
+
 MACHINES = int(os.environ.get("MEMBENCH_MACHINES", "70"))  # above what one process reads alone
 ROWS = 300 if MACHINES >= 1000 else 12
 

@@ -27,6 +27,8 @@ from membench.record.unit import Reading, Seconds, Unit
 from membench.registry import registry
 from membench.terms import Status
 
+pytestmark = pytest.mark.slow
+
 SAMPLES = tuple(30.0 + n / 100 for n in range(10))
 
 

@@ -21,6 +21,8 @@ from membench.thesis.replay import replay
 from membench.thesis.trace import Trace
 from membench.thesis.traces import read_trace
 
+pytestmark = pytest.mark.slow
+
 SESSIONS = 8  # of the agent trace: as many references as a test run should spend on it
 ENTRY = np.dtype([("time", "<u4"), ("id", "<u8"), ("size", "<u4"), ("next", "<i8")])
 

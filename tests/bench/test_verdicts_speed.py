@@ -5,11 +5,14 @@ from __future__ import annotations
 import importlib.util
 from pathlib import Path
 
+import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from membench.thesis import verdicts as room
 from membench.thesis.verdict_file import to_json
 from membench.thesis.verdicts import verdicts
+
+pytestmark = pytest.mark.slow
 
 
 def test_all_verdicts(benchmark: BenchmarkFixture) -> None:

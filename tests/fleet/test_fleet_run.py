@@ -20,6 +20,8 @@ from membench.record.fleet import Host, HostState, Ledger, latest_ledger
 from membench.record.sidecar import read_sidecar, verify_sha256
 from membench.record.table import read_rows
 
+pytestmark = pytest.mark.slow
+
 CASE = "host/chase/size=16KiB*"
 ID = "20261125T010349Z-6ba2"
 NAMES = ("worker-0", "worker-1", "worker-2")

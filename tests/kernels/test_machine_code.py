@@ -44,6 +44,7 @@ STREAMS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arch", DISASSEMBLED)
 @pytest.mark.parametrize("file", kernel_names())
 def test_no_entry_touches_local_memory(file: str, arch: str) -> None:

@@ -14,6 +14,8 @@ import pytest
 
 from membench.cli import group
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 WORKFLOW = ROOT / "examples" / "ci" / "github.yml"
 

@@ -20,6 +20,7 @@ def call(*arguments: str, limit: int = 500) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 def test_check_collects_the_tests_for_a_gpu_and_counts_without_one(tmp_path: Path) -> None:
     ran = call(str(tmp_path), "check", "--dry-run")
     assert ran.returncode == 0, ran.stdout + ran.stderr

@@ -15,6 +15,8 @@ import pytest
 
 from membench import __version__
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 DATA = (
     "py.typed",

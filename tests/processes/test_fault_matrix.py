@@ -8,6 +8,8 @@ import pytest
 from driver import ROOT, Membench
 from faults import FAULTS, Seen, document
 
+pytestmark = pytest.mark.slow
+
 Scenario = Callable[[Membench], dict[str, Seen]]
 
 SCENARIOS: dict[str, tuple[Scenario, dict[str, Seen]]] = {}

@@ -31,6 +31,7 @@ def measured(membench: Membench) -> Membench:
     return membench
 
 
+@pytest.mark.slow
 def test_what_was_measured_can_be_read_as_a_page_and_as_markdown(measured: Membench) -> None:
     done = measured("report", "a.csv", "-o", "a.html")
     assert (done.returncode, done.stderr) == (0, "")
@@ -50,6 +51,7 @@ def test_what_was_measured_can_be_read_as_a_page_and_as_markdown(measured: Membe
     assert (measured.directory / "a_ladder.svg").is_file()
 
 
+@pytest.mark.slow
 def test_a_report_is_repeated_and_other_files_are_left_alone(measured: Membench) -> None:
     page = measured.directory / "a.html"
     for _ in range(2):

@@ -17,6 +17,8 @@ from membench.record.schema import Row
 from membench.report.write import make_report
 from membench.terms import Status
 
+pytestmark = pytest.mark.slow
+
 AA = 4.5
 """Contrast that WCAG 2.2 asks of normal text (1.4.3)."""
 

@@ -75,6 +75,7 @@ def test_every_table_has_as_many_cells_in_each_row(written: tuple[Path, ...]) ->
         assert len(counts) == 1
 
 
+@pytest.mark.slow
 def test_it_fits_a_step_summary_whatever_the_size_of_the_run(
     tmp_path: Path, make_result: Callable[..., Row], make_file: Callable[..., Path]
 ) -> None:

@@ -289,6 +289,7 @@ make_report([Path(sys.argv[1])], Path(sys.argv[2]))
 """
 
 
+@pytest.mark.slow
 def test_two_processes_write_the_same_bytes(results: Path, tmp_path: Path) -> None:
     written: list[dict[str, bytes]] = []
     for name, hash_seed in (("x", "1"), ("y", "2")):

@@ -3,12 +3,38 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from membench.errors import OutputError, SchemaError, UsageError
+from membench.record.schema import Row
+from membench.report.compose import compose
+from membench.report.document import Document
+from membench.report.runs import read_runs
 from membench.report.write import make_report
+from membench.thesis.verdicts import Verdicts, verdicts
+
+_MADE: list[tuple[Verdicts, Document]] = []
+
+
+@pytest.fixture(autouse=True)
+def made_once(
+    everything: tuple[Row, ...],
+    make_file: Callable[..., Path],
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The document is composed for the first test alone: what is tested is where it goes."""
+    if not _MADE:
+        file = make_file(tmp_path_factory.mktemp("composed") / "a.csv", everything)
+        sources, runs = read_runs([file])
+        judged = verdicts([row for run in runs for row in run.rows])
+        _MADE.append((judged, compose(sources, runs, judged)))
+    ((judged, document),) = _MADE
+    monkeypatch.setattr("membench.report.write.verdicts", lambda *_args, **_more: judged)
+    monkeypatch.setattr("membench.report.write.compose", lambda *_args: document)
 
 
 @pytest.mark.parametrize("name", ["r.html", "r.HTML", "r.md", "deep/er/r.html", "r.json"])

@@ -21,6 +21,8 @@ from membench.terms import FLAGS
 from membench.thesis.ledger import ledger
 from membench.thesis.verdicts import verdicts
 
+pytestmark = pytest.mark.slow
+
 OTHERS = [language for language in LANGUAGES if language != SOURCE]
 HOLE = re.compile(r"\{\d\}")
 NAMES = re.compile(
