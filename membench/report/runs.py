@@ -87,7 +87,7 @@ def _read(path: Path) -> tuple[Source, list[Run]]:
     data = b""
     if path.is_file():
         data = path.read_bytes()
-        sidecar = _sidecar(path, set(by_run), problems)
+        sidecar = _sidecar(path, set(by_run), problems, measured=_measured(rows))
     else:
         problems.append(f"{path.name} was read from a pipe: it has no sidecar and is not embedded.")
     machine = _machine(sidecar, problems)
@@ -105,7 +105,14 @@ def _read(path: Path) -> tuple[Source, list[Run]]:
     ]
 
 
-def _sidecar(path: Path, run_ids: set[str], problems: list[str]) -> Sidecar | None:
+def _measured(rows: Sequence[Row]) -> bool:
+    """Whether a run of membench wrote them: cited and imported figures have no sidecar."""
+    return any(not row.backend.startswith(("cited", "import:")) for row in rows) or not rows
+
+
+def _sidecar(
+    path: Path, run_ids: set[str], problems: list[str], *, measured: bool
+) -> Sidecar | None:
     name = sidecar_path(path).name
     try:
         sidecar = read_sidecar(path)
@@ -113,10 +120,11 @@ def _sidecar(path: Path, run_ids: set[str], problems: list[str]) -> Sidecar | No
         problems.append(f"The sidecar of {path.name} cannot be used: {error}.")
         return None
     if sidecar is None:
-        problems.append(
-            f"{path.name} has no sidecar ({name}): machine, plan and command are unknown, "
-            "and nothing shows that the file is the one that its run wrote."
-        )
+        if measured:
+            problems.append(
+                f"{path.name} has no sidecar ({name}): machine, plan and command are unknown, "
+                "and nothing shows that the file is the one that its run wrote."
+            )
         return None
     if sidecar.plan.run_id not in run_ids:
         problems.append(

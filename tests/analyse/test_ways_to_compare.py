@@ -109,7 +109,7 @@ def test_normalize_compares_shares_of_peak(
 
 def test_against_a_reference(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     known: dict[str, Any] = {"tier": Tier.HBM, "backend": "cuda", "device": "a GPU"}
-    mine = write(tmp_path / "a.csv", row(around(2900), "hbm/copy/size=256MiB", **known))
+    mine = write(tmp_path / "a.csv", row(around(2900), "hbm/copy/size=256MiB/vec=16", **known))
     code, out, err = run_cli(capsys, mine, "--against", "ref:h100-sxm")
     assert (code, err) == (0, "")
     (line,) = [one for one in out.splitlines() if one.startswith("hbm/copy")]

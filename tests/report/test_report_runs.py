@@ -122,3 +122,14 @@ def test_a_pipe_is_read_once(results: Path, tmp_path: Path) -> None:
     assert runs[0].rows
     assert sources[0].data == b""
     assert "was read from a pipe" in sources[0].problems[0]
+
+
+def test_figures_that_nobody_here_measured_have_no_sidecar_to_miss(
+    everything: tuple[Row, ...], make_file: Callable[..., Path], tmp_path: Path
+) -> None:
+    for backend in ("cited", "import:nvbandwidth"):
+        rows = tuple(replace(row, backend=backend) for row in everything)
+        file = make_file(tmp_path / f"{backend[:5]}.csv", rows)
+        file.with_suffix(".json").unlink(missing_ok=True)
+        ((source,), _) = read_runs([file])
+        assert source.problems == ()
