@@ -43,6 +43,14 @@ class PlannedCase:
         """Whether it is measured in that round, which counts from 1."""
         return not self.rounds or round_ <= self.rounds
 
+    @property
+    def device_backend(self) -> str:
+        """What would have done the work, for a row without any: of a pair, the device that leads.
+
+        ``cuda-storage`` is a GPU that is given a scratch file.
+        """
+        return self.backend.partition("-")[0]
+
 
 @dataclass(frozen=True)
 class Plan:

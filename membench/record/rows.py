@@ -68,7 +68,7 @@ def _case_rows(plan: Plan, case: PlannedCase, units: Sequence[Unit]) -> list[Row
         "tier": case.tier,
         "case": case.id,
         "case_version": case.version,
-        "backend": facts["backend"] or case.backend,
+        "backend": facts["backend"] or case.device_backend,
         "membench": plan.software,
         "detail": merge_detail(good or units),
         "started": min((unit.started for unit in units), default=plan.started),

@@ -14,7 +14,8 @@ from membench.measure.availability import Site, why_not
 from membench.measure.flags import flagged
 from membench.measure.options import RunOptions
 from membench.measure.plan import estimate, gpus_of, make_plan, planned
-from membench.record.schema import Row
+from membench.record.rows import rows
+from membench.record.schema import Row, check
 from membench.registry import registry
 from membench.terms import BETTER, UNIT, CacheState, Metric, Stat, Status, Tier
 from membench.units import GIB, MIB
@@ -252,3 +253,14 @@ def test_a_case_that_a_gpu_cannot_hold_is_skipped_with_the_figures(machine: Mach
     assert why_not(gpu_case(machine, 73 * GIB), "cuda", site, 0) == (
         "needs 73.0 GiB of GPU memory, 72.0 GiB may be used"
     )
+
+
+@pytest.mark.parametrize("profile", ["quick", "full"])
+def test_every_case_can_stand_in_a_results_file_as_skipped(machine: Machine, profile: str) -> None:
+    plan = make_plan(RunOptions(profile=profile), registry(), machine)
+    skipped = replace(plan, cases=tuple(replace(one, skipped="not here") for one in plan.cases))
+    found = rows(skipped, ())
+    assert len(found) >= len(plan.cases)
+    for row in found:
+        check(row)
+        assert row.status is Status.SKIPPED
