@@ -16,6 +16,9 @@ from membench.report.blocks import Block, blocks, full_name
 from membench.terms import FLAGS, Stat, Status
 from membench.units import format_value
 
+_LISTED = 12
+"""Skipped cases of one reason that are named one by one; the file holds them all."""
+
 
 def print_results(console: Console, rows: Sequence[Row], *, full_ids: bool) -> None:
     """The ok rows as one table a tier and metric, then what was skipped and what failed."""
@@ -155,10 +158,18 @@ def _print_reasons(console: Console, rows: Sequence[Row], status: Status) -> Non
     for row in rows:
         by_reason.setdefault(row.reason, {})[row.case] = None
     console.print()
-    style = "red bold" if status is Status.FAILED else "bold"
+    failed = status is Status.FAILED
+    style = "red bold" if failed else "bold"
     cases = sum(len(several) for several in by_reason.values())
     console.print(Text(f"{status} {cases}", style))
     for reason, several in by_reason.items():
         console.print(Padding(Text(reason), (0, 0, 0, 2)))
-        for case in several:
-            console.print(Padding(Text(case, "dim", overflow="fold"), (0, 0, 0, 4)))
+        for line in several if len(several) <= _LISTED or failed else _families(several):
+            console.print(Padding(Text(line, "dim", overflow="fold"), (0, 0, 0, 4)))
+
+
+def _families(cases: Iterable[str]) -> list[str]:
+    """Many cases that share a reason, as the number of each family."""
+    counts = Counter(case.partition("/")[0] for case in cases)
+    counted = ", ".join(f"{family} {count}" for family, count in counts.items())
+    return [counted, "(membench list names them all)"]

@@ -129,3 +129,26 @@ def test_the_tail_of_a_latency_stands_beside_it() -> None:
         ["ssd/read/qd=1", "50.00", "90.00", "400.0", "noisy(p999)"],
         ["ssd/read/qd=32", "1600", "2880", "12800", "noisy(p999)"],
     ]
+
+
+def test_many_skipped_cases_of_one_reason_are_counted_and_failed_ones_are_named() -> None:
+    known = next(row for row in ROWS if row.status is Status.OK)
+    lost = replace(
+        known,
+        value=None,
+        rounds=0,
+        n=0,
+        round_values=(),
+        samples=(),
+        spread=None,
+        min=None,
+        max=None,
+    )
+    for status, shown in ((Status.SKIPPED, ["hbm 9, kv 6"]), (Status.FAILED, ["kv/x5", "hbm/x8"])):
+        names = [*(f"hbm/x{n}" for n in range(9)), *(f"kv/x{n}" for n in range(6))]
+        rows = [replace(lost, case=name, status=status, reason="no GPU") for name in names]
+        stream = io.StringIO()
+        print_results(Console(file=stream, width=80, highlight=False), rows, full_ids=True)
+        lines = [line.strip() for line in stream.getvalue().splitlines()]
+        assert set(shown) <= set(lines)
+        assert f"{status} 15" in lines
