@@ -17,6 +17,8 @@ from membench.record.fleet import Host, HostState, latest_ledger
 from membench.record.table import read_rows
 from membench.report.fleet_live import FleetTable, host_table
 
+pytestmark = pytest.mark.slow
+
 
 def membench(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from driver import Membench
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def runs(membench: Membench) -> Membench:

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from driver import Membench
 
+pytestmark = pytest.mark.slow
+
 LINE = '{"timestamp": %d, "input_length": %d, "output_length": 1, "hash_ids": %s}\n'
 
 

@@ -23,6 +23,8 @@ from membench.thesis.rule import judge
 from membench.thesis.statistics import STATISTICS
 from membench.thesis.world import World, subjects
 
+pytestmark = pytest.mark.slow
+
 DRAWS, SEED = 60, 1
 PARTS = {part.id: part for part in ledger().parts}
 KNOBS: Mapping[str, tuple[str, ...]] = {
