@@ -8,6 +8,8 @@
 // leaves the rest: one window over everything is a random order, small windows keep the address
 // translation of one window in use until it is done with.
 
+#include "device.cuh"
+
 #ifndef HINT
 #define HINT "ca"
 #endif
@@ -19,12 +21,6 @@
 namespace {
 
 constexpr unsigned kLine = 128;
-
-__device__ __forceinline__ unsigned long long global_ns() {
-    unsigned long long now;
-    asm volatile("mov.u64 %0, %%globaltimer;" : "=l"(now)::"memory");
-    return now;
-}
 
 // Each of the three steps is a bijection on [0, 2^bits): an odd factor, a constant, a shift to the
 // right that is at least one.
@@ -74,7 +70,7 @@ extern "C" __global__ void __launch_bounds__(1)
               unsigned seed, unsigned turns) {
     unsigned long long at = reinterpret_cast<unsigned long long>(base) +
                             static_cast<size_t>(place(i, bits, seed)) * kLine;
-    const unsigned long long ns = global_ns();
+    const unsigned long long ns = device_ns();
     const long long cycles = clock64();
 #pragma unroll 1
     for (unsigned turn = 0; turn < turns; ++turn) {
@@ -88,7 +84,7 @@ extern "C" __global__ void __launch_bounds__(1)
         : "=l"(cycles_after)
         : "l"(at)
         : "memory");
-    const unsigned long long ns_after = global_ns();
+    const unsigned long long ns_after = device_ns();
     out[0] = at;
     out[1] = ns_after - ns;
     out[2] = static_cast<unsigned long long>(cycles_after - cycles);

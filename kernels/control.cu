@@ -1,30 +1,16 @@
 // What the engine puts around the work that it times; see membench/measure/span.py.
 
-namespace {
-
-__device__ __forceinline__ unsigned long long global_ns() {
-    unsigned long long now;
-    asm volatile("mov.u64 %0, %%globaltimer;" : "=l"(now)::"memory");
-    return now;
-}
-
-__device__ __forceinline__ unsigned this_sm() {
-    unsigned sm;
-    asm volatile("mov.u32 %0, %%smid;" : "=r"(sm));
-    return sm;
-}
-
-}  // namespace
+#include "device.cuh"
 
 // Holds the queue: one thread waits until word[0], in mapped host memory, has come to `ticket`.
 // Tickets only grow, so that a release that comes early, or twice, can do no harm.  After
 // `deadline_ns` it gives up and says so in word[1].
 extern "C" __global__ void control_hold(volatile int* word, int ticket,
                                         unsigned long long deadline_ns) {
-    const unsigned long long begin = global_ns();
+    const unsigned long long begin = device_ns();
 #pragma unroll 1
     while (word[0] < ticket) {
-        if (global_ns() - begin > deadline_ns) {
+        if (device_ns() - begin > deadline_ns) {
             word[1] = ticket;
             break;
         }
@@ -35,7 +21,7 @@ extern "C" __global__ void control_hold(volatile int* word, int ticket,
 // ticks[sm] = {nanoseconds of the global timer, cycles of the SM}, by one thread of each block.
 // As many blocks as SMs on an idle device reach every SM.
 extern "C" __global__ void control_probe(ulonglong2* __restrict__ ticks) {
-    ticks[this_sm()] = make_ulonglong2(global_ns(), static_cast<unsigned long long>(clock64()));
+    ticks[device_sm()] = make_ulonglong2(device_ns(), static_cast<unsigned long long>(clock64()));
 }
 
 // The least that can be launched.
@@ -58,12 +44,12 @@ extern "C" __global__ void __launch_bounds__(1024)
 // Answers each of `turns` numbers that the host writes to word[0] by writing it to word[1].
 extern "C" __global__ void control_echo(volatile int* word, int turns,
                                         unsigned long long deadline_ns) {
-    const unsigned long long begin = global_ns();
+    const unsigned long long begin = device_ns();
 #pragma unroll 1
     for (int turn = 1; turn <= turns; ++turn) {
 #pragma unroll 1
         while (word[0] < turn) {
-            if (global_ns() - begin > deadline_ns) return;
+            if (device_ns() - begin > deadline_ns) return;
         }
         word[1] = turn;
     }

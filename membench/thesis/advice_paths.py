@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from membench.analyse.derive.links import parameters
 from membench.errors import UsageError
 from membench.machine.model import Machine
 from membench.record.schema import Row
@@ -115,15 +116,10 @@ def _rate(found: Found) -> Rate:
     return Rate.of_values(found.rounds, found.rows)
 
 
-def parameters(row: Row) -> dict[str, str]:
-    """The ``key=value`` parts of a case id."""
-    return dict(part.split("=", 1) for part in row.case.split("/") if "=" in part)
-
-
 def block_of(row: Row) -> int | None:
     """Bytes of the block that a case moves, None where it names none."""
     try:
-        return parse_size(parameters(row)["block"])
+        return parse_size(parameters(row.case)["block"])
     except (KeyError, UsageError):
         return None
 
@@ -154,7 +150,7 @@ def _nearest(found: Sequence[tuple[int, Row]], size: int) -> list[tuple[int, Row
 
 def fastest_near(rows: Sequence[Row], bench: str, piece: Pieces) -> Rate | None:
     """The best case of ``bench`` at the block size nearest to ``piece``."""
-    found = [one for one in moves(rows, bench) if parameters(one[1]).get("method") != "contig"]
+    found = [one for one in moves(rows, bench) if parameters(one[1].case).get("method") != "contig"]
     if not found:
         return None
     _, row = max(_nearest(found, piece.bytes), key=lambda one: one[1].value or 0.0)
@@ -192,14 +188,16 @@ def ssd_path(
 
 def choose_method(rows: Sequence[Row], piece: Pieces) -> Method | None:
     """The fastest copy at the block size nearest to ``piece``, and the size that is enough."""
-    found = [one for one in moves(rows, "kv/h2d") if parameters(one[1]).get("method") != "contig"]
+    found = [
+        one for one in moves(rows, "kv/h2d") if parameters(one[1].case).get("method") != "contig"
+    ]
     if not found:
         return None
     block, row = max(_nearest(found, piece.bytes), key=lambda one: one[1].value or 0.0)
     best = max(other.value or 0.0 for _, other in found)
     enough = [one for one in found if (one[1].value or 0.0) >= NEAR_BEST * best]
     size, enough_row = min(enough, key=lambda one: (one[0], -(one[1].value or 0.0)))
-    return Method(parameters(row).get("method", "copy"), block, row, size, enough_row)
+    return Method(parameters(row.case).get("method", "copy"), block, row, size, enough_row)
 
 
 def device_memory(machine: Machine | None, entry: Entry | None) -> float | None:
