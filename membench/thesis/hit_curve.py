@@ -73,8 +73,7 @@ class HitCurve:
         straight line within ``tolerance``. The last is the smallest capacity at
         which nothing more can hit. (Ramer 1972; Douglas and Peucker 1973.)
         """
-        places = np.unique(np.concatenate([self.low, self.high - 1, self.place]))
-        places = places[places > 0]
+        places = self._bent()
         if not places.size:
             return ()
         if places.size > _CANDIDATES:
@@ -83,6 +82,17 @@ class HitCurve:
         places = places[places <= self.enough]
         kept = _bends(np.log(places.astype(np.float64)), self.rates(places), tolerance)
         return tuple(places[kept].tolist())
+
+    def _bent(self) -> Ints:
+        """The capacities with which the curve begins or ends to climb more or less steeply.
+
+        It does not matter here into which ramps it was cut.
+        """
+        begins, up = np.unique(self.low, return_counts=True)
+        ends, down = np.unique(self.high, return_counts=True)
+        places, which = np.unique(np.concatenate([begins, ends]), return_inverse=True)
+        change = np.bincount(which, weights=np.concatenate([up, -down]), minlength=places.size)
+        return np.unique(np.concatenate([places[change > 0], places[change < 0] - 1, self.place]))
 
 
 def _climbed(begins: Ints, capacities: Ints) -> Ints:

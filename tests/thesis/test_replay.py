@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from unittest import mock
 
 import libcachesim
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from traces import PREFIXES, RUNS, of_prefixes, trace_of
 
+from membench.thesis import replay as replay_module
 from membench.thesis.hit_curve import HitCurve
 from membench.thesis.replay import Replay, replay
 from membench.thesis.trace import (
@@ -20,40 +23,6 @@ from membench.thesis.trace import (
     with_shared_prefix,
 )
 from membench.thesis.traces import read_trace
-
-Blocks = Sequence[int]
-
-
-def trace_of(requests: Sequence[Blocks], sessions: Sequence[int] | None = None) -> Trace:
-    """Requests as lists of ids, a second apart."""
-    first: list[int] = []
-    last: list[int] = []
-    offsets = [0]
-    for blocks in requests:
-        begin = len(first)
-        for block in blocks:
-            if len(first) > begin and block == last[-1] + 1:
-                last[-1] = block
-            else:
-                first.append(block)
-                last.append(block)
-        offsets.append(len(first))
-    count = len(requests)
-    return Trace(
-        name="drawn",
-        block_tokens=1,
-        sessions=sessions is not None,
-        private=sessions is not None,
-        session=np.array(sessions if sessions is not None else [0] * count, np.int64),
-        arrival=np.arange(count, dtype=np.float64),
-        served=np.full(count, np.nan),
-        prompt=np.array([len(blocks) for blocks in requests], np.int64),
-        output=np.zeros(count, np.int64),
-        nested=np.zeros(count, np.bool_),
-        offsets=np.array(offsets, np.int64),
-        first=np.array(first, np.int64),
-        last=np.array(last, np.int64),
-    )
 
 
 def brute_force(requests: Sequence[Sequence[object]], capacity: int) -> int:
@@ -88,24 +57,6 @@ def expanded(trace: Trace) -> list[list[tuple[int, int]]]:
     return requests
 
 
-RUNS = st.lists(
-    st.tuples(st.integers(0, 24), st.integers(0, 9)).map(lambda run: range(run[0], sum(run) + 1)),
-    max_size=4,
-).map(lambda runs: [block for run in runs for block in run])
-PREFIXES = st.lists(st.tuples(st.integers(0, 20), st.integers(0, 12)), min_size=1, max_size=40)
-
-
-def of_prefixes(drawn: Sequence[tuple[int, int]]) -> list[list[int]]:
-    """Requests as serving sees them: a prefix of an earlier one, then new blocks."""
-    requests: list[list[int]] = [[]]
-    fresh = 0
-    for number, (keep, more) in enumerate(drawn):
-        base = requests[(keep * 7 + number) % len(requests)]
-        requests.append([*base[:keep], *range(fresh, fresh + more)])
-        fresh += more
-    return requests
-
-
 def check_at_all_capacities(found: Replay, requests: Sequence[Sequence[object]]) -> None:
     references = sum(map(len, requests))
     assert found.curve.references == references
@@ -136,6 +87,14 @@ def test_equal_ids_of_other_sessions_are_other_blocks(drawn: list[tuple[int, lis
     trace = trace_of([blocks for _, blocks in drawn], [session for session, _ in drawn])
     requests = [[(session, block) for block in blocks] for session, blocks in drawn]
     check_at_all_capacities(replay(trace), requests)
+
+
+@settings(max_examples=60)
+@given(st.lists(RUNS, min_size=2, max_size=14), st.integers(1, 12))
+def test_a_trace_in_parts_hits_as_in_one(requests: list[list[int]], most: int) -> None:
+    """However few atoms memory may hold at once."""
+    with mock.patch.object(replay_module, "_MOST_ATOMS", most):
+        check_at_all_capacities(replay(trace_of(requests)), requests)
 
 
 @settings(max_examples=25)

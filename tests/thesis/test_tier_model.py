@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_replay import PREFIXES, RUNS, of_prefixes, trace_of
+from traces import PREFIXES, RUNS, of_prefixes, trace_of
 
 from membench.errors import UsageError
 from membench.thesis.replay import replay

@@ -1,0 +1,39 @@
+"""Rows of different lengths that lie one behind the other in one array."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+
+def offsets(lengths: Ints) -> Ints:
+    """[n + 1] where each row begins; the last is where all end."""
+    found = np.zeros(lengths.size + 1, np.int64)
+    np.cumsum(lengths, out=found[1:])
+    return found
+
+
+def rows(begins: Ints) -> Ints:
+    """For each element the number of its row; ``begins`` is [n + 1] as `offsets` makes it."""
+    return np.repeat(np.arange(begins.size - 1), np.diff(begins))
+
+
+def ranges(begins: Ints, lengths: Ints) -> Ints:
+    """``begins[0]``, ``begins[0] + 1``, ... (``lengths[0]`` of them), then those of the next."""
+    ends = offsets(lengths)
+    return np.repeat(begins - ends[:-1], lengths) + np.arange(ends[-1])
+
+
+def running_max(row: Ints, values: Ints) -> Ints:
+    """[n] the largest of ``values`` so far in the same row.
+
+    Args:
+        row: [n] ascending, from 0.
+        values: [n] not negative; the last row times the largest must fit 63 bits.
+    """
+    step = int(values.max(initial=0)) + 1
+    raised: Ints = np.maximum.accumulate(row * step + values)
+    return raised - row * step
