@@ -42,7 +42,7 @@ class Gaps:
 
 
 def resting(trace: Trace) -> Gaps:
-    """The context of each request until the next request of its session.
+    """The context of each request, prompt and answer, until the next request of its session.
 
     Raises:
         TraceError: the trace has no sessions.
@@ -53,7 +53,8 @@ def resting(trace: Trace) -> Gaps:
     session = trace.session[order]
     next_ = np.flatnonzero(session[1:] == session[:-1]) + 1
     gaps = trace.arrival[order][next_] - trace.arrival[order][next_ - 1]
-    return Gaps(gaps, trace.prompt[order][next_ - 1].astype(np.float64))
+    context = (trace.prompt + trace.output)[order]
+    return Gaps(gaps, context[next_ - 1].astype(np.float64))
 
 
 def reread(trace: Trace, reuse: Reuse) -> Gaps:
