@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from emulator import EmulatedGpu, EmulationError, MissingWait, small
+from emulator import EmulatedGpu, EmulationError, MissingFence, MissingWait, small
 from mutants import mutant
 from proof import prove
 
@@ -73,6 +73,12 @@ MUTANTS = [
     ("cp", "ring + stage * vectors", "ring", EmulationError),
     ("bulk", '"@!p bra again;\\n"', "", EmulationError),
     ("bulk", "parity ^= 1;", "", EmulationError),
+    (
+        "bulk",
+        'asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");',
+        "",
+        MissingFence,
+    ),
     ("bulk", "__syncthreads();  // all have read it: the next one may come", "", EmulationError),
     (
         "bulk",

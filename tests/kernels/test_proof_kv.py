@@ -171,6 +171,7 @@ MUTANTS = [
     ('"n"(kStages - kAhead - 1)', '"n"(kStages - 1)', "bulk"),
     ('asm volatile("cp.async.bulk.wait_group 0;" ::: "memory");', "", "bulk"),
     ("static_cast<unsigned>(q / kStages) & 1", "0u", "bulk"),
+    ('asm volatile("fence.proxy.async.shared::cta;" ::: "memory");', "", "bulk"),
 ]
 
 

@@ -116,6 +116,14 @@ MUTANTS = [
         VerificationFailed,
     ),
     ("smem/cluster", {"cluster": 2}, "(rank() + 1) % CLUSTER", "rank()", VerificationFailed),
+    ("smem/cluster", {"cluster": 2}, "    meet();  // nobody leaves while", "    //", Race),
+    (
+        "smem/cluster",
+        {"cluster": 2},
+        "    meet();\n    const unsigned mine",
+        "    const unsigned mine",
+        Race,
+    ),
 ]
 
 
@@ -126,6 +134,17 @@ def test_a_mutant_is_caught(
     gpu = EmulatedGpu(small(2), compile_=mutant("shared.cu", before, after))
     with pytest.raises(catch):
         prove(BENCHES[name], dict(params), gpu, iterations=1)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [("    meet();\n    if (block", "    if (block"), ("    }\n    meet();\n}", "    }\n}")],
+    ids=["before it is linked", "before it is read"],
+)
+def test_a_cluster_that_does_not_meet_is_caught(before: str, after: str) -> None:
+    gpu = EmulatedGpu(small(2), compile_=mutant("shared.cu", before, after))
+    with pytest.raises(EmulationError):
+        observe(BENCHES["smem/latency"], {"cluster": 2}, gpu)
 
 
 def test_a_chase_that_goes_nowhere_is_caught() -> None:

@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from emulator.faults import Misaligned, OutOfBounds, Uninitialised, UnknownInstruction
+from emulator.faults import (
+    Misaligned,
+    OutOfBounds,
+    Race,
+    Uninitialised,
+    UnknownInstruction,
+)
 from emulator.memory import AccessFault
 from emulator.scalars import RAW, Lanes
 
@@ -66,6 +72,9 @@ def shared_places(wave: Wave, addresses: Lanes, size: int, align: int) -> Lanes:
             raise AccessFault(OutOfBounds, message, lane)
         first = blocks - blocks % wave.shape.cluster
         blocks = np.where(ranks > 0, first + ranks - 1, blocks)
+        if wave.ended[blocks].any():
+            lane = int(np.flatnonzero(wave.ended[blocks])[0])
+            raise AccessFault(Race, "access to shared memory of a block that has ended", lane)
     places: Lanes = blocks * wave.shared.size + offsets
     return places
 

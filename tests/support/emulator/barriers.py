@@ -52,7 +52,7 @@ class BlockBarriers:
             raise BarrierMisuse(f"a barrier counts whole warps, not {expected} threads")
         everyone = expected in (0, 32 * wave.shape.warps)
         if wave.chosen is None and everyone and wait and not self._arrived[number].any():
-            wave.order.sync_all()
+            self._all_at_once()
             return following
         lanes = wave.lanes
         blocks = wave.block_of[lanes]
@@ -73,6 +73,15 @@ class BlockBarriers:
             self._of[lanes] = number
         self.settle()
         return PARTED
+
+    def _all_at_once(self) -> None:
+        """All threads of the wave pass a barrier of their block together."""
+        order, shape = self._wave.order, self._wave.shape
+        if shape.cluster == 1:
+            order.sync_all()
+            return
+        for block in range(self._wave.blocks):
+            order.sync(np.arange(block * shape.warps, (block + 1) * shape.warps))
 
     def settle(self) -> None:
         """Let those go on whose barrier is complete; threads that ended are not waited for."""

@@ -35,6 +35,10 @@ class MissingWait(EmulationError):
     """Use of what an asynchronous copy still reads or writes."""
 
 
+class MissingFence(EmulationError):
+    """A bulk copy that may not see what threads wrote before it."""
+
+
 class BarrierMisuse(EmulationError):
     """A barrier used before its initialisation, or beyond what it counts."""
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from emulator.faults import BarrierMisuse, Race
+from emulator.faults import BarrierMisuse, MissingFence, Race
 from emulator.memory import AccessFault
 from emulator.scalars import Lanes
 
@@ -36,6 +36,7 @@ class Mbarrier:
         bytes: that it still waits for; negative where they came before they were expected.
         phase: phases that are complete.
         given: clocks of those who arrived.
+        fenced: a fence since its initialisation shows it to bulk copies.
     """
 
     count: int
@@ -46,6 +47,7 @@ class Mbarrier:
     stamp: int
     bytes: int = 0
     phase: int = 0
+    fenced: bool = False
     loads: list[BulkLoad] = field(default_factory=list)
 
 
@@ -118,7 +120,15 @@ class Mbarriers:
 
     def load(self, place: int, load: BulkLoad) -> None:
         """A bulk copy will report to the object."""
-        self._of(place, load.lane).loads.append(load)
+        found = self._of(place, load.lane)
+        if not found.fenced:
+            raise MissingFence("a bulk copy reports to an mbarrier with no fence since its init")
+        found.loads.append(load)
+
+    def fence(self, lanes: Lanes) -> None:
+        """Bulk copies see what these lanes have initialised."""
+        for found in self._objects.values():
+            found.fenced = found.fenced or found.owner in lanes
 
     def poll(self, places: Lanes, wanted: Lanes, *, parity: bool) -> Lanes:
         """Whether the phase that each current lane wants is complete.

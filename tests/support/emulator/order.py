@@ -49,7 +49,7 @@ class Order:
         self.known[rows, self._columns(rows)] = self.stamp
 
     def sync_all(self) -> None:
-        """All warps of all teams passed a barrier of their team."""
+        """All warps of all teams passed a barrier of their team, together."""
         engine = self.known[:, self.engine].reshape(-1, self.warps).max(axis=1)
         self.known[:] = self.stamp
         self.known[:, self.engine] = np.repeat(engine, self.warps)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from emulator.faults import MissingWait, Race, Uninitialised
+from emulator.faults import MissingFence, MissingWait, Race, Uninitialised
 from emulator.memory import AccessFault
 from emulator.order import Order
 from emulator.scalars import RAW, Lanes
@@ -41,6 +41,7 @@ class SharedMemory:
         cells = data.size >> self._shift
         self.cells: dict[int, Lanes] = {n: data.view(raw) for n, raw in RAW.items()}
         self._written = np.zeros(cells, np.bool_)
+        self._plain = np.zeros(cells, np.bool_)  # written by threads, with no fence since
         self._state = np.zeros(cells, np.uint8)
         self._busy = 0  # cells that are not idle
         self._writer = np.full(cells, NOBODY, np.int32)  # lane; the engine's is the number of lanes
@@ -97,7 +98,7 @@ class SharedMemory:
                 self._refuse_writes(cells, count, lanes, rows, atomic=atomic)
                 self._refuse_reads(cells, count, lanes, rows)
             self._note_writes(cells, count, lanes, rows % self.order.warps, atomic, strong)
-        self._written[cells] = True
+        self._written[cells] = self._plain[cells] = True
 
     def atomic(self, places: Lanes, size: int, lanes: Lanes, rows: Lanes) -> None:
         """Note an atomic operation of each lane: atomics do not race with each other."""
@@ -125,6 +126,9 @@ class SharedMemory:
         self._state[cells] = IDLE
         self._busy -= cells.size
         self._written[cells] = True
+        self._plain[cells] = np.repeat(np.broadcast_to(column, places.shape), count) != (
+            self.order.engine
+        )
         stamp = self.order.tick()
         if self._races:
             self._writer[cells] = np.repeat(lanes, count)
@@ -137,7 +141,14 @@ class SharedMemory:
     def begin_drain(self, places: Lanes, size: int, lanes: Lanes, rows: Lanes) -> None:
         """A bulk copy from these places was started."""
         self.read(places, size, lanes, rows, strong=False)
-        cells, _ = self._spread(places, size)
+        cells, count = self._spread(places, size)
+        if self._races and self._plain[cells].any():
+            lane = int(np.flatnonzero(self._plain[cells])[0]) // count
+            raise AccessFault(
+                MissingFence,
+                "a bulk copy reads what threads wrote with no fence.proxy.async since",
+                lane,
+            )
         self._state[cells] = DRAINING
         self._busy += cells.size
 
@@ -146,6 +157,38 @@ class SharedMemory:
         cells, _ = self._spread(places, size)
         self._state[cells] = IDLE
         self._busy -= cells.size
+
+    def fence(self, lanes: Lanes, rows: Lanes) -> None:
+        """Bulk copies see what is ordered before this fence of these lanes.
+
+        Whether the fence is ordered before a copy is not asked.
+        """
+        if not self._races:
+            return
+        plain = np.flatnonzero(self._plain)
+        order = self.order
+        team_of = plain // (self._plain.size // (order.known.shape[0] // order.warps))
+        seen = np.isin(self._writer[plain], lanes)
+        for row in np.unique(rows):
+            known = order.known[row, self._write_column[plain]]
+            seen |= (team_of == row // order.warps) & (self._write_stamp[plain] <= known)
+        self._plain[plain[seen]] = False
+
+    def end_block(self, block: int, rows: Lanes) -> None:
+        """The threads of ``block``, ``rows``, have ended, and its memory with them."""
+        if not self._races:
+            return
+        cells = slice(block * self.size >> self._shift, (block + 1) * self.size >> self._shift)
+        others = np.ones(self.order.warps, np.bool_)
+        others[rows % self.order.warps] = False
+        known = self.order.known[rows].max(axis=0)
+        read = self._read_stamp[cells][:, others] > known[:-1][others]
+        column = self._write_column[cells]
+        foreign = np.append(others, False)[column]
+        written = foreign & (self._write_stamp[cells] > known[column])
+        if read.any() or written.any():
+            message = "a block of the cluster ends while another may still use its shared memory"
+            raise AccessFault(Race, message, 0)
 
     def declare(self, places: Lanes, size: int) -> None:
         """These bytes hold an object of the machine: an mbarrier."""

@@ -92,6 +92,7 @@ class Wave:
         self.local = np.full(self.size * program.local_bytes, 0xCD, np.uint8)
         self.mbarriers = Mbarriers(self)
         self.copies = AsynchronousCopies(self)
+        self.ended = np.zeros(blocks, np.bool_)  # blocks of clusters whose threads have ended
         self._special: dict[str, Lanes] = {}
         self.chosen: Lanes | None = None
         self.count = self.size
@@ -278,8 +279,17 @@ class Wave:
     def leave(self) -> int:
         """The threads of the current group end."""
         self.status[self.lanes] = self.DONE
+        if self.shape.cluster > 1:
+            self._end_blocks()
         self.barriers.settle()
         return PARTED
+
+    def _end_blocks(self) -> None:
+        living = np.bincount(self.block_of, weights=self.status != self.DONE)
+        for block in np.flatnonzero((living == 0) & ~self.ended):
+            self.ended[block] = True
+            rows = np.arange(block * self.shape.warps, (block + 1) * self.shape.warps)
+            self.shared.end_block(int(block), rows)
 
     def finish(self) -> None:
         """All threads have ended: nothing may be under way, and the counts are complete.

@@ -23,20 +23,29 @@ _FENCES = {
         for order in ("", ".sc", ".acq_rel", ".acquire", ".release")
         for level in ("cta", "cluster", "gpu", "sys")
     ),
-    "fence.proxy.async",
     "fence.proxy.async.global",
-    "fence.proxy.async.shared::cta",
-    "fence.proxy.async.shared::cluster",
     "fence.proxy.alias",
-    "fence.mbarrier_init.release.cluster",
 }
+_SHOWS_MBARRIERS = "fence.mbarrier_init.release.cluster"
+_SHOWS_ALL = {f"fence.proxy.async{where}" for where in ("", ".shared::cta", ".shared::cluster")}
 
 
 def fence(instruction: Instruction, scope: Scope) -> Step:
-    """Nothing to do: memory is ordered as the instructions are executed."""
-    if instruction.opcode not in _FENCES:
+    """What a fence is for where a bulk copy is to see the memory as threads do.
+
+    Else there is nothing to do: memory is ordered as the instructions are executed.
+    """
+    if instruction.opcode in _FENCES:
+        return lambda _wave: None
+    if instruction.opcode not in (_SHOWS_MBARRIERS, *_SHOWS_ALL):
         raise instruction.unknown()
-    return lambda _wave: None
+
+    def step(wave: Wave) -> None:
+        wave.mbarriers.fence(wave.lanes)
+        if instruction.opcode != _SHOWS_MBARRIERS:
+            wave.shared.fence(wave.lanes, wave.rows)
+
+    return step
 
 
 def nanosleep(instruction: Instruction, scope: Scope) -> Step:
