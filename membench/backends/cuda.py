@@ -6,11 +6,9 @@ whose lines are still in the cache.  Every buffer is an allocation of its own.
 
 from __future__ import annotations
 
-import ctypes
 import hashlib
-import uuid
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -21,14 +19,25 @@ import numpy.typing as npt
 
 from membench.backends.base import Device, Edge, Stamps, Tick
 from membench.backends.compile import Image, Resources, compile_source
-from membench.backends.cublaslt import WORKSPACE_BYTES, CublasLt
+from membench.backends.cublaslt import WORKSPACE_BYTES
+from membench.backends.cuda_device import ordinal_of, properties_of, uuid_hashes
+from membench.backends.cuda_errors import explained
 from membench.backends.cuda_links import CudaLinks
-from membench.backends.gpu import Argument, Buffer, Properties, Variant
-from membench.errors import BackendUnavailable, DeviceLost, MembenchError, skip
+from membench.backends.cuda_memory import (
+    DeviceMemory,
+    HostMemory,
+    check_within,
+    copy_and_wait,
+    device_memory,
+    give_back,
+    host_memory,
+)
+from membench.backends.cuda_product import FP8_CAPABILITY, fp8_product, product
+from membench.backends.gpu import Argument, Buffer, Variant
+from membench.errors import BackendUnavailable, MembenchError, skip
 from membench.kernel_files import kernel_names, read_kernel
 from membench.machine import Machine
 from membench.machine.energy import energy_counter
-from membench.units import about_size
 
 HOLD_DEADLINE_NS = 10_000_000_000
 """Nanoseconds after which a held queue goes on by itself; the sample is then void."""
@@ -39,26 +48,6 @@ FLUSH_FACTOR = 2
 _CONTROL = Variant("control.cu")
 _TICK_BYTES = 16
 _URGENT = -5  # CUDA's lower priorities go first; it caps them at the lowest that it has
-_FP8_CAPABILITY = 89
-_AS_IT_IS, _TRANSPOSED, _ANY_ALGORITHM = 0, 1, -1  # cublasOperation_t, cublasGemmAlgo_t
-# What w and x are stored as, and how they are multiplied: cudaDataType_t, cublasComputeType_t.
-_GEMM = {"fp32": (0, 68), "tf32": (0, 77), "bf16": (14, 68)}
-_HOST_FLAGS = {"pinned": 2, "wc": 6}  # cudaHostAllocMapped, and | cudaHostAllocWriteCombined
-
-# cudaError_t after which a context answers nothing any more (driver_types.h: "leaves the process
-# in an inconsistent state").
-_STICKY = frozenset({214, 220, 700, 702, 709, 710, 714, 715, 716, 717, 718, 719, 721, 999})
-
-# cudaError_t of a machine that CUDA cannot work on, and what to do (driver_types.h).
-_UNUSABLE = {
-    35: "the driver is older than CuPy's CUDA: update it, or install membench[cuda12]",
-    100: "no device is visible: look at CUDA_VISIBLE_DEVICES and at the container's devices",
-    101: "the device number does not exist: look at CUDA_VISIBLE_DEVICES",
-    46: "another process has the GPU for itself: end it, or ask for the mode 'default'",
-    802: "the fabric manager is not ready yet: wait, or see its log",
-    803: "the driver's library and its kernel module differ: reboot",
-    804: "this GPU cannot use a newer CUDA than its driver: install membench[cuda12]",
-}
 
 
 def open_cuda(machine: Machine, index: int) -> CudaBackend:
@@ -67,69 +56,10 @@ def open_cuda(machine: Machine, index: int) -> CudaBackend:
     Raises:
         BackendUnavailable: CUDA does not show that device, or cannot use it.
     """
-    try:
-        count = cupy.cuda.runtime.getDeviceCount()
-    except cupy.cuda.runtime.CUDARuntimeError as error:
-        told = _UNUSABLE.get(error.status, "see what 'membench doctor' and nvidia-smi say")
-        raise BackendUnavailable(f"CUDA cannot be used: {error}", told) from error
     wanted = machine.gpus.devices[index].uuid
-    ordinal = next((one for one in range(count) if wanted in _uuid_hashes(one)), None)
-    if ordinal is None:
-        raise BackendUnavailable(
-            "CUDA does not show the GPU that NVML named",
-            "look at CUDA_VISIBLE_DEVICES and at what 'nvidia-smi -L' lists",
-        )
-    with _explained("the GPU cannot be used"):
+    ordinal = ordinal_of(wanted)
+    with explained("the GPU cannot be used"):
         return CudaBackend(machine, ordinal, wanted)
-
-
-def _uuid_hashes(ordinal: int) -> tuple[str, ...]:
-    """The device's UUID as the snapshot may have it: hashed from NVML's form.
-
-    From the driver itself: CuPy's `getDeviceProperties` ends a UUID at its first zero byte.
-    """
-    driver = ctypes.CDLL("libcuda.so.1")
-    device, raw = ctypes.c_int(), (ctypes.c_uint8 * 16)()
-    if driver.cuDeviceGet(ctypes.byref(device), ordinal):
-        return ()
-    if driver.cuDeviceGetUuid_v2(raw, device):
-        return ()
-    text = str(uuid.UUID(bytes=bytes(raw)))
-    return tuple(
-        hashlib.sha256(f"{kind}-{text}".encode()).hexdigest()[:12] for kind in ("GPU", "MIG")
-    )
-
-
-@contextmanager
-def _explained(what: str) -> Iterator[None]:
-    """Turn CuPy's exceptions into ours; one that spoils the process becomes `DeviceLost`."""
-    try:
-        yield
-    except (cupy.cuda.runtime.CUDARuntimeError, cupy.cuda.driver.CUDADriverError) as error:
-        if error.status in _STICKY:
-            raise DeviceLost(f"{what}: {error}") from error
-        raise MembenchError(f"{what}: {error}") from error
-
-
-@dataclass(frozen=True)
-class DeviceMemory:
-    """Device memory; valid until it is taken back."""
-
-    address: int
-    size: int
-
-
-@dataclass(frozen=True)
-class HostMemory:
-    """Page-locked memory, mapped for the device at the same address; valid until taken back."""
-
-    address: int
-    size: int
-
-    @cached_property
-    def array(self) -> npt.NDArray[np.uint8]:
-        """The bytes for the host."""
-        return np.ctypeslib.as_array((ctypes.c_uint8 * self.size).from_address(self.address))
 
 
 @dataclass(frozen=True)
@@ -167,7 +97,7 @@ class CudaBackend:
         self.machine = machine
         self._device = cupy.cuda.Device(ordinal)
         self._device.use()
-        self.properties = _properties(cupy.cuda.runtime.getDeviceProperties(ordinal))
+        self.properties = properties_of(ordinal)
         self._queue = cupy.cuda.Stream(non_blocking=True)
         self.links = CudaLinks(machine, uuid, ordinal, self._queue)
         self._events = {edge: cupy.cuda.Event() for edge in Edge}
@@ -175,9 +105,9 @@ class CudaBackend:
         self._modules: dict[Variant, tuple[Image, Any]] = {}
         self._given: list[DeviceMemory | HostMemory] = []
         self._ticket = 0
-        self._words = self._host(64, "pinned")
+        self._words = host_memory(64, "pinned")
         self._words.array[:] = 0
-        self._ticks = self._host(len(Edge) * _TICK_BYTES * self.properties.sms, "pinned")
+        self._ticks = host_memory(len(Edge) * _TICK_BYTES * self.properties.sms, "pinned")
         self._control = {
             entry: self.kernel(_CONTROL, f"control_{entry}")
             for entry in ("hold", "probe", "idle", "sweep")
@@ -208,7 +138,7 @@ class CudaBackend:
 
     def synchronize(self) -> None:
         """Wait for the measured queue."""
-        with _explained("the GPU stopped"):
+        with explained("the GPU stopped"):
             self._queue.synchronize()
 
     def block(self) -> None:
@@ -239,7 +169,7 @@ class CudaBackend:
 
     def stamps(self) -> Stamps:
         """The time between the events, and the clocks of the first SM that both probes reached."""
-        with _explained("the events cannot be read"):
+        with explained("the events cannot be read"):
             elapsed = cupy.cuda.get_elapsed_time(
                 self._events[Edge.BEFORE], self._events[Edge.AFTER]
             )
@@ -257,13 +187,13 @@ class CudaBackend:
 
     def allocate(self, size: int) -> DeviceMemory:
         """An allocation of its own."""
-        memory = self._device_memory(size)
+        memory = device_memory(size)
         self._given.append(memory)
         return memory
 
     def host(self, size: int, kind: str = "pinned") -> HostMemory:
         """Page-locked memory, not from CuPy's pool."""
-        memory = self._host(size, kind)
+        memory = host_memory(size, kind)
         self._given.append(memory)
         return memory
 
@@ -271,14 +201,9 @@ class CudaBackend:
         """By a synchronous copy, after all queued work."""
         self.synchronize()
         data = np.ascontiguousarray(data)
-        _within(target, offset, data.nbytes)
-        with _explained("a copy to the GPU failed"):
-            cupy.cuda.runtime.memcpy(
-                target.address + offset,
-                data.ctypes.data,
-                data.nbytes,
-                cupy.cuda.runtime.memcpyDefault,
-            )
+        check_within(target, offset, data.nbytes)
+        what = "a copy to the GPU failed"
+        copy_and_wait(target.address + offset, data.ctypes.data, data.nbytes, what)
 
     def download(
         self, source: Buffer, dtype: npt.DTypeLike, count: int, offset: int = 0
@@ -286,14 +211,9 @@ class CudaBackend:
         """By a synchronous copy, after all queued work."""
         self.synchronize()
         data = np.empty(count, dtype)
-        _within(source, offset, data.nbytes)
-        with _explained("a copy from the GPU failed"):
-            cupy.cuda.runtime.memcpy(
-                data.ctypes.data,
-                source.address + offset,
-                data.nbytes,
-                cupy.cuda.runtime.memcpyDefault,
-            )
+        check_within(source, offset, data.nbytes)
+        what = "a copy from the GPU failed"
+        copy_and_wait(data.ctypes.data, source.address + offset, data.nbytes, what)
         return data
 
     def fill(self, target: Buffer, byte: int, stream: Any = None) -> None:
@@ -312,7 +232,7 @@ class CudaBackend:
         key = (variant, entry)
         if key not in self._kernels:
             image, module = self._module(variant)
-            with _explained(f"{variant.file} has no entry {entry}"):
+            with explained(f"{variant.file} has no entry {entry}"):
                 function = module.get_function(entry)
                 resources = image.resources[entry]
                 _opt_in(function, self.properties.shared_per_block - resources.shared_bytes)
@@ -333,7 +253,7 @@ class CudaBackend:
         passed = tuple(
             arg if isinstance(arg, np.generic) else np.uint64(arg.address) for arg in args
         )
-        with _explained(f"{kernel.entry} cannot be launched"):
+        with explained(f"{kernel.entry} cannot be launched"):
             kernel.function((grid,), (block,), passed, shared, stream or self._queue)
 
     def occupancy(self, kernel: CudaKernel, block: int, shared: int = 0) -> int:
@@ -350,12 +270,12 @@ class CudaBackend:
 
     def wait(self, stream: Any) -> None:
         """Wait for it."""
-        with _explained("the GPU stopped"):
+        with explained("the GPU stopped"):
             stream.synchronize()
 
     def capture(self, run: Callable[[], None]) -> Callable[[], None]:
         """As a CUDA graph of the measured queue."""
-        with _explained("a graph cannot be captured"):
+        with explained("a graph cannot be captured"):
             self._queue.begin_capture()
             try:
                 run()
@@ -368,7 +288,13 @@ class CudaBackend:
     ) -> Callable[[], None]:
         """By cuBLAS, FP8 by cublasLt; called once here, so that its code is loaded."""
         try:
-            once = self._fp8(shape, w, x, y) if kind == "fp8" else self._gemm(kind, shape, w, x, y)
+            if kind == "fp8":
+                if int(self.properties.arch) < FP8_CAPABILITY:
+                    skip("FP8 needs compute capability 8.9")
+                workspace = self.allocate(WORKSPACE_BYTES)
+                once = fp8_product(shape, (w, x, y), self._queue, workspace)
+            else:
+                once = product(kind, shape, (w, x, y), self._queue)
         except BackendUnavailable as missing:
             skip(str(missing))
         once()
@@ -377,7 +303,7 @@ class CudaBackend:
 
     def energy(self) -> Callable[[], float]:
         """By NVML."""
-        hashes = _uuid_hashes(self._device.id)
+        hashes = uuid_hashes(self._device.id)
         devices = self.machine.gpus.devices
         uuid = next((device.uuid for device in devices if device.uuid in hashes), "")
         try:
@@ -389,7 +315,7 @@ class CudaBackend:
         """Free what the last case was given."""
         self.synchronize()
         while self._given:
-            _free(self._given.pop())
+            give_back(self._given.pop())
         self.links.reclaim()
 
     def close(self) -> None:
@@ -400,110 +326,23 @@ class CudaBackend:
 
     # Inside.
 
-    def _gemm(
-        self, kind: str, shape: tuple[int, int, int], w: Buffer, x: Buffer, y: Buffer
-    ) -> Callable[[], None]:
-        cublas, handle = _cublas()
-        m, n, k = shape
-        stored, computed = _GEMM[kind]
-        one, zero = np.ones(1, np.float32), np.zeros(1, np.float32)
-
-        def once() -> None:
-            # Column by column, as cuBLAS counts, w' is k x m and x' is k x n.
-            arguments = (
-                *(handle, _TRANSPOSED, _AS_IT_IS, m, n, k),
-                *(one.ctypes.data, w.address, stored, k, x.address, stored, k),
-                *(zero.ctypes.data, y.address, cupy.cuda.runtime.CUDA_R_32F, m),
-                *(computed, _ANY_ALGORITHM),
-            )
-            try:
-                with self._queue:  # cuBLAS takes CuPy's current stream
-                    cublas.gemmEx(*arguments)
-            except cublas.CUBLASError as error:
-                raise MembenchError(f"cuBLAS cannot multiply {m} x {n} x {k}: {error}") from error
-
-        return once
-
-    def _fp8(
-        self, shape: tuple[int, int, int], w: Buffer, x: Buffer, y: Buffer
-    ) -> Callable[[], None]:
-        if int(self.properties.arch) < _FP8_CAPABILITY:
-            skip("FP8 needs compute capability 8.9")
-        _cublas()  # finds and loads the libraries, wherever pip put them
-        workspace = self.allocate(WORKSPACE_BYTES).address
-        addresses = (w.address, x.address, y.address)
-        return CublasLt().fp8(shape, addresses, workspace, self._queue.ptr)
-
     @cached_property
     def _flushed(self) -> tuple[DeviceMemory, DeviceMemory]:
         size = FLUSH_FACTOR * self.properties.l2_bytes
-        return self._device_memory(size), self._device_memory(16)
-
-    @staticmethod
-    def _device_memory(size: int) -> DeviceMemory:
-        with _explained(f"{about_size(size)} of GPU memory cannot be had"):
-            return DeviceMemory(cupy.cuda.runtime.malloc(size), size)
-
-    @staticmethod
-    def _host(size: int, kind: str) -> HostMemory:
-        with _explained(f"{about_size(size)} of {kind} memory cannot be had"):
-            return HostMemory(cupy.cuda.runtime.hostAlloc(size, _HOST_FLAGS[kind]), size)
+        return device_memory(size), device_memory(16)
 
     def _module(self, variant: Variant) -> tuple[Image, Any]:
         if variant not in self._modules:
             image = compile_source(variant.file, variant.options, self.properties.arch)
             # Not RawModule: that loads from a path, and the image is here.
             module = cupy.cuda.Module()
-            with _explained(f"{variant.file} as compiled by NVRTC {image.compiler} does not load"):
+            with explained(f"{variant.file} as compiled by NVRTC {image.compiler} does not load"):
                 module.load(image.cubin)
             self._modules[variant] = (image, module)
         return self._modules[variant]
-
-
-def _free(memory: DeviceMemory | HostMemory) -> None:
-    with _explained("memory cannot be given back"):
-        if isinstance(memory, HostMemory):
-            cupy.cuda.runtime.freeHost(memory.address)
-        else:
-            cupy.cuda.runtime.free(memory.address)
-
-
-def _cublas() -> tuple[Any, int]:
-    """CuPy's bindings of cuBLAS, and its handle on the current device."""
-    try:
-        from cupy.cuda import cublas, device
-    except ImportError:
-        raise BackendUnavailable(
-            "cuBLAS is not installed: the extras cuda12 and cuda13 bring it"
-        ) from None
-    return cublas, device.get_cublas_handle()
-
-
-def _within(buffer: Buffer, offset: int, size: int) -> None:
-    if offset < 0 or offset + size > buffer.size:
-        raise ValueError(f"{size} bytes at {offset} do not lie in a buffer of {buffer.size}")
 
 
 def _opt_in(function: Any, shared: int) -> None:
     """Let a kernel have more than 48 KiB of dynamic shared memory: all that is left."""
     attribute = cupy.cuda.driver.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
     cupy.cuda.driver.funcSetAttribute(function.ptr, attribute, shared)
-
-
-def _properties(found: dict[str, Any]) -> Properties:
-    return Properties(
-        name=found["name"].decode(),
-        arch=f"{found['major']}{found['minor']}",
-        sms=found["multiProcessorCount"],
-        l2_bytes=found["l2CacheSize"],
-        shared_per_block=found["sharedMemPerBlockOptin"],
-        shared_per_sm=found["sharedMemPerMultiprocessor"],
-        threads_per_sm=found["maxThreadsPerMultiProcessor"],
-        memory_bytes=found["totalGlobalMem"],
-        memory_khz=found["memoryClockRate"],
-        bus_bits=found["memoryBusWidth"],
-        sm_khz=found["clockRate"],
-        concurrent_managed=bool(found["concurrentManagedAccess"]),
-        pageable_access=bool(found["pageableMemoryAccess"]),
-        host_page_tables=bool(found["pageableMemoryAccessUsesHostPageTables"]),
-    )

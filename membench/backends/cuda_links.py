@@ -5,8 +5,7 @@ from __future__ import annotations
 import ctypes
 import mmap
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -17,8 +16,10 @@ import numpy.typing as npt
 
 from membench.backends.arena import map_pages
 from membench.backends.batch_copy import BatchCopy, find_batch_copy
+from membench.backends.cuda_errors import explained
+from membench.backends.cuda_memory import HOST_FLAGS
 from membench.backends.gpu_links import MEMORY_KINDS
-from membench.errors import BackendUnavailable, MembenchError, skip
+from membench.errors import BackendUnavailable, skip
 from membench.machine import Machine
 from membench.machine.gpu_links import pcie_now
 from membench.units import MIB, about_size
@@ -32,7 +33,6 @@ LOAD_COPIES = 16
 """Copies under which the link is looked at: some 20 ms on PCI Express 5.0, at which it wakes."""
 
 _REGISTER = 3  # cudaHostRegisterPortable | cudaHostRegisterMapped
-_HOST_FLAGS = {"pinned": 2, "wc": 6}  # cudaHostAllocMapped, and | cudaHostAllocWriteCombined
 _ADVICE = {"read-mostly": 1, "prefer-host": 3, "accessed-by": 5}  # cudaMemoryAdvise
 _HOST = -1  # cudaCpuDeviceId
 _ALREADY_OPEN = 704  # cudaErrorPeerAccessAlreadyEnabled
@@ -53,14 +53,6 @@ class LinkMemory:
         if isinstance(self.keep, np.ndarray):
             return self.keep
         return np.ctypeslib.as_array((ctypes.c_uint8 * self.size).from_address(self.address))
-
-
-@contextmanager
-def _explained(what: str) -> Iterator[None]:
-    try:
-        yield
-    except (cupy.cuda.runtime.CUDARuntimeError, cupy.cuda.driver.CUDADriverError) as error:
-        raise MembenchError(f"{what}: {error}") from error
 
 
 class CudaLinks:
@@ -132,9 +124,9 @@ class CudaLinks:
         """By hostAlloc, hostRegister, mallocManaged, or as the kernel gives it."""
         if kind not in MEMORY_KINDS:
             raise ValueError(f"'{kind}' is not a kind of host memory: {', '.join(MEMORY_KINDS)}")
-        with _explained(f"{about_size(size)} of {kind} memory cannot be had"):
-            if kind in _HOST_FLAGS:
-                address = cupy.cuda.runtime.hostAlloc(size, _HOST_FLAGS[kind])
+        with explained(f"{about_size(size)} of {kind} memory cannot be had"):
+            if kind in HOST_FLAGS:
+                address = cupy.cuda.runtime.hostAlloc(size, HOST_FLAGS[kind])
                 return self._keep(
                     LinkMemory(address, size, lambda: cupy.cuda.runtime.freeHost(address))
                 )
@@ -172,7 +164,7 @@ class CudaLinks:
         )
         if other < 0:
             skip("needs a GPU that this one can reach directly (peer access)")
-        with _explained(f"{about_size(size)} on GPU {other} cannot be had"):
+        with explained(f"{about_size(size)} on GPU {other} cannot be had"):
             self._open_peer(other)
             cupy.cuda.runtime.setDevice(other)
             try:
@@ -196,13 +188,13 @@ class CudaLinks:
     def prefetch(self, buffer: Buffer, *, to_host: bool = False) -> None:
         """Queue."""
         where = _HOST if to_host else self._ordinal
-        with _explained("managed memory cannot be prefetched"):
+        with explained("managed memory cannot be prefetched"):
             cupy.cuda.runtime.memPrefetchAsync(buffer.address, buffer.size, where, self._queue.ptr)
 
     def advise(self, buffer: Buffer, advice: str) -> None:
         """At once."""
         where = _HOST if advice == "prefer-host" else self._ordinal
-        with _explained(f"the advice {advice} cannot be given"):
+        with explained(f"the advice {advice} cannot be given"):
             cupy.cuda.runtime.memAdvise(buffer.address, buffer.size, _ADVICE[advice], where)
 
     # Moments.
@@ -227,7 +219,7 @@ class CudaLinks:
     @staticmethod
     def between(first: Any, last: Any) -> float:
         """Of the device's clock."""
-        with _explained("the events cannot be read"):
+        with explained("the events cannot be read"):
             return float(cupy.cuda.get_elapsed_time(first, last)) * 1e6
 
     # Batch copies.
@@ -271,5 +263,5 @@ class CudaLinks:
     def reclaim(self) -> None:
         """Take back what the last case was given; its queues are empty."""
         while self._given:
-            with _explained("memory cannot be given back"):
+            with explained("memory cannot be given back"):
                 self._given.pop().free()

@@ -15,7 +15,8 @@ import pytest
 
 import membench.backends.cuda as cuda_backend
 from membench.backends.cuda import open_cuda
-from membench.errors import BackendUnavailable
+from membench.backends.cuda_errors import explained
+from membench.errors import BackendUnavailable, DeviceLost, MembenchError
 from membench.machine import snapshot
 from membench.machine.model import Gpu, Gpus
 
@@ -131,7 +132,7 @@ def test_a_uuid_is_hashed_as_the_snapshot_hashes_it(tmp_path: Path) -> None:
     subprocess.run(
         ["cc", "-shared", "-fPIC", "-Wl,-soname,libcuda.so.1", "-o", library, source], check=True
     )
-    script = "from membench.backends.cuda import _uuid_hashes as f; print(*f(0), '|', *f(1))"
+    script = "from membench.backends.cuda_device import uuid_hashes as f; print(*f(0), '|', *f(1))"
     ran = subprocess.run(
         [sys.executable, "-c", script],
         env={**os.environ, "LD_LIBRARY_PATH": str(tmp_path)},
@@ -144,3 +145,15 @@ def test_a_uuid_is_hashed_as_the_snapshot_hashes_it(tmp_path: Path) -> None:
         hashlib.sha256(f"{kind}-{uuid}".encode()).hexdigest()[:12] for kind in ("GPU", "MIG")
     ]
     assert ran.stdout.split() == [*expected, "|"]
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [(700, DeviceLost), (719, DeviceLost), (2, MembenchError), (801, MembenchError)],
+)
+def test_an_error_that_spoils_the_process_is_told_from_others(
+    status: int, kind: type[MembenchError]
+) -> None:
+    with pytest.raises(MembenchError, match="no copy: cudaError") as error, explained("no copy"):
+        raise cupy.cuda.runtime.CUDARuntimeError(status)
+    assert type(error.value) is kind
