@@ -4,7 +4,10 @@
 
 PEERS names a folder (``peers`` by default) with the sources of nvbandwidth and
 BabelStream, as far as they are to take part.  They are built in a temporary
-folder that is gone afterwards; nothing of theirs is kept but their figures.
+folder that is gone afterwards; nothing of theirs is kept but their figures.  What
+they are built with beside CUDA and CMake may lie in PEERS as well: nvml.h in
+PEERS/include, and for nvbandwidth Boost's program_options in PEERS/boost
+(include/ and lib/).
 Into OUTDIR go membench's run (peers.csv), each peer's figures as a results file
 (nvbandwidth.csv, babelstream.csv), and the table of ratios (ratios.csv).
 
@@ -16,11 +19,14 @@ PYTHONPATH must name the checkout; ci/gpu.sh does that.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shlex
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,9 +72,8 @@ PEERS = (
     Peer(
         "BabelStream",
         "babelstream",
-        "mkdir -p {out} && nvcc -O3 -std=c++17 -arch=native -DCUDA -DDEFAULT -DNDEBUG"
-        " -I{src}/src -I{src}/src/cuda {src}/src/main.cpp {src}/src/cuda/CUDAStream.cu"
-        " -o {out}/cuda-stream",
+        "cmake -S {src} -B {out} -DMODEL=cuda -DCMAKE_BUILD_TYPE=Release -DCUDA_ARCH=native"
+        " -DCMAKE_CUDA_COMPILER=$(command -v nvcc) && cmake --build {out} -j 16",
         ((f"{{out}}/cuda-stream --csv -s {ARRAY_ELEMENTS}", ("tier=hbm",)),),
     ),
 )
@@ -79,17 +84,43 @@ def membench(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "membench", *arguments]
 
 
-def shell(line: str, output: int | None = None) -> subprocess.CompletedProcess[bytes]:
+def shell(
+    line: str, output: int | None = None, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[bytes]:
     """Run ``line``; what it says on standard error goes to the screen."""
     print(f"$ {line}", flush=True)
     command = ["bash", "-euo", "pipefail", "-c", line]
-    return subprocess.run(command, check=False, stdout=output)
+    return subprocess.run(command, check=False, stdout=output, env=environment)
 
 
-def figures(peer: Peer, source: Path, out: Path, scratch: Path) -> list[Path] | str:
+def build_environment(folder: Path, scratch: Path) -> dict[str, str]:
+    """The environment in which peers find headers in ``folder``, and the driver's libraries.
+
+    Peers link with names that come with a development package only; here they are
+    links in ``scratch`` to what the loader finds.
+    """
+    names = scratch / "lib"
+    names.mkdir()
+    for name in ("cuda", "nvidia-ml"):
+        with suppress(OSError, StopIteration):
+            ctypes.CDLL(f"lib{name}.so.1")
+            maps = Path("/proc/self/maps").read_text().splitlines()
+            found = next(line.split()[-1] for line in maps if f"/lib{name}.so" in line)
+            (names / f"lib{name}.so").symlink_to(found)
+    return {
+        **os.environ,
+        "CPATH": os.pathsep.join(filter(None, [str(folder / "include"), os.environ.get("CPATH")])),
+        "LIBRARY_PATH": str(names),
+        "BOOST_ROOT": os.environ.get("BOOST_ROOT", str(folder / "boost")),
+    }
+
+
+def figures(
+    peer: Peer, source: Path, out: Path, scratch: Path, environment: Mapping[str, str] | None = None
+) -> list[Path] | str:
     """The results files of ``peer``'s runs, or why there are none."""
     places = {"src": shlex.quote(str(source)), "out": shlex.quote(str(scratch / peer.folder))}
-    if shell(peer.build.format(**places)).returncode:
+    if shell(peer.build.format(**places), environment=environment).returncode:
         return "does not build"
     found = []
     for number, (line, settings) in enumerate(peer.runs):
@@ -138,8 +169,9 @@ def main(arguments: list[str]) -> int:
     failed = []
     with tempfile.TemporaryDirectory() as scratch:
         theirs: list[Path] = []
+        environment = build_environment(folder, Path(scratch))
         for peer in present:
-            found = figures(peer, folder / peer.folder, out, Path(scratch))
+            found = figures(peer, folder / peer.folder, out, Path(scratch), environment)
             if isinstance(found, str):
                 failed.append(f"{peer.folder} {found}")
             else:

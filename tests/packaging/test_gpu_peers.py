@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import csv
 import importlib.util
+import json
+import os
 import shlex
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -90,3 +93,38 @@ def test_a_peer_that_does_not_work_is_named(
     peer = script.Peer("x", "nvbandwidth", build, ((run, ()),))
     (tmp_path / "scratch").mkdir()
     assert script.figures(peer, tmp_path, tmp_path, tmp_path / "scratch") == said
+
+
+def test_peers_link_with_the_libraries_that_the_loader_finds(
+    script: ModuleType, tmp_path: Path
+) -> None:
+    """Without a driver's development package there is no name to link with."""
+    driver = tmp_path / "driver"
+    driver.mkdir()
+    subprocess.run(
+        ["cc", "-shared", "-fPIC", "-x", "c", "-", "-o", driver / "libcuda.so.1"],
+        input=b"int cuInit(unsigned flags) { return flags; }",
+        check=True,
+    )
+    code = (
+        "import importlib.util as u, json, sys; from pathlib import Path;"
+        "s = u.spec_from_file_location('p', sys.argv[1]); m = u.module_from_spec(s);"
+        "sys.modules['p'] = m; s.loader.exec_module(m);"
+        "print(json.dumps(m.build_environment(Path('peers'), Path(sys.argv[2]))))"
+    )
+    asked = [sys.executable, "-c", code, str(ROOT / "ci" / "gpu_peers.py"), str(tmp_path)]
+    ran = subprocess.run(
+        asked,
+        env={**os.environ, "LD_LIBRARY_PATH": str(driver)},
+        capture_output=True,
+        check=True,
+    )
+    environment = json.loads(ran.stdout)
+    assert environment["CPATH"].startswith("peers/include")
+    program = b"int cuInit(unsigned); int main(void) { return cuInit(0); }"
+    subprocess.run(
+        ["cc", "-x", "c", "-", "-o", tmp_path / "peer", "-lcuda"],
+        input=program,
+        env=environment,
+        check=True,
+    )
