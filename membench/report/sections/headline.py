@@ -113,15 +113,22 @@ def _title(row: Row, *, stat: bool = True) -> str:
 
 
 def _facts(row: Row) -> tuple[str, ...]:
-    """Rounds, spread, share of peak, and whose number it is where it is not ours."""
-    facts = [counted(row.rounds, "round") if row.rounds else "rounds unknown"]
-    facts.append("spread unknown" if row.spread is None else f"spread {percent(row.spread)}")
+    """Rounds, spread, share of peak, and whose number it is where it is not ours.
+
+    Of another's number only what is known: nothing else can be said of it here.
+    """
+    ours = row.backend != "cited" and not row.backend.startswith("import:")
+    facts = []
+    if row.rounds > 1 or ours:
+        facts.append(counted(row.rounds, "round") if row.rounds else "rounds unknown")
+    if row.spread is not None or ours:
+        facts.append("spread unknown" if row.spread is None else f"spread {percent(row.spread)}")
     if row.peak:
         share = percent((row.value or 0.0) / row.peak)
         facts.append(f"{share} of the {_PEAKS[row.peak_basis]}")
-    else:
+    elif ours:
         facts.append("peak unknown")
-    if row.backend == "cited" or row.backend.startswith("import:"):
+    if not ours:
         facts.append(f"not measured by membench: {row.backend}")
     return tuple(facts)
 
@@ -129,6 +136,9 @@ def _facts(row: Row) -> tuple[str, ...]:
 def _quality(run: Run, *, named: bool) -> Line:
     """The verdict on the data, then the counts that it stands on."""
     ok = [row for row in run.rows if row.status is Status.OK]
+    if ok and all(row.backend == "cited" for row in ok):
+        name = Strong(f"{f'{run.label}: ' if named else ''}Cited figures.")
+        return (name, f" Rows: {len(ok)}, whose sources stand with the results.")
     cases = {row.case: row.status for row in run.rows}
     counts = Counter(cases.values())
     flags = Counter(flag for row in ok for flag in row.flags)
