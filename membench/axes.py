@@ -93,7 +93,8 @@ def sweep(
 ) -> Iterator[Mapping[str, Value]]:
     """The combinations of a profile: one axis at a time around the defaults, ``grid`` axes crossed.
 
-    Yields each combination once, as ``{axis name: value}`` in the order of the axes.
+    Yields each combination once, as ``{axis name: value}`` in the order of the axes; the first
+    one is the default of every axis.
     """
     axes = tuple(axes)
     values = {axis.name: axis.values(profile, machine) for axis in axes}

@@ -12,7 +12,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -33,6 +33,12 @@ TUNED = "best"
 
 PROFILES: Mapping[str, int] = {"quick": 5, "full": 10}
 """Profile -> rounds."""
+
+SWEEP_ROUNDS: Mapping[str, int] = {"quick": 5, "full": 5}
+"""Profile -> rounds of the points of a sweep beside its default.
+
+Five a side are enough for an interval of their ratio, and as many as the quick profile has.
+"""
 
 _BENCH_NAME = re.compile(r"[a-z0-9]+(?:/[a-z0-9_-]+)+")
 
@@ -60,7 +66,8 @@ class Case:
         disk: bytes of scratch file that it needs.
         gpu_memory: bytes of a GPU's memory that it holds at most.
         tuned: its configuration is found before the first round.
-        rounds: rounds that it is measured in, from the first on; 0 = all of them.
+        rounds: rounds that it is measured in, as its bench says; 0 = it says nothing.
+        swept: a point of a sweep: neither the default of its bench nor its tuned configuration.
     """
 
     id: str
@@ -76,6 +83,7 @@ class Case:
     gpu_memory: int = 0
     tuned: bool = False
     rounds: int = 0
+    swept: bool = False
 
 
 @dataclass(frozen=True)
@@ -148,12 +156,13 @@ class Bench:
         if profile not in self.profiles:
             return
         grid = self.grid | self.full_grid if profile == "full" else self.grid
-        for combination in sweep(self.axes, grid, profile, machine):
+        for number, combination in enumerate(sweep(self.axes, grid, profile, machine)):
             params = dict(combination)
             if self._is_tuned(params):
                 params |= dict.fromkeys(self.tunes, OMITTED)
             if self.where is None or self.where(profile, **self.arguments(params)):
-                yield self.case(params, machine)
+                case = self.case(params, machine)
+                yield replace(case, swept=number > 0 and not case.tuned)
 
     def case(self, params: Mapping[str, Value], machine: Machine) -> Case:
         """The case at ``params``."""
@@ -247,8 +256,8 @@ def bench(
             may be launched with.  The bench has an axis `config` then, and its function gets
             the chosen configuration as ``config``.
         tunes: axes that the configuration decides, left out of the id of a tuned case.
-        rounds: rounds that it is measured in, from the first on, for what takes so long that
-            it brings its own repetitions; 0 = all of the run's.
+        rounds: rounds that it is measured in, for what takes so long that it brings its own
+            repetitions; 0 = those of its profile.
     """
     if not _BENCH_NAME.fullmatch(name):
         raise ValueError(f"'{name}' is not a bench name: lower case, <prefix>/<operation>")

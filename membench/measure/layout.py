@@ -70,8 +70,8 @@ def laid_out(plan: Plan, done: Sequence[Unit], observer: Observer) -> Iterator[L
 
 
 def _complete(plan: Plan, done: Sequence[Unit]) -> set[str]:
-    """The cases that were measured in every round."""
+    """The cases that were measured in all of their rounds."""
     rounds: dict[str, set[int]] = {}
     for unit in done:
         rounds.setdefault(unit.case, set()).add(unit.round)
-    return {case for case, found in rounds.items() if len(found) >= plan.rounds}
+    return {case.id for case in plan.cases if len(rounds.get(case.id, ())) >= plan.rounds_of(case)}

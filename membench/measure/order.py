@@ -9,6 +9,6 @@ from membench.record.plan import Plan, PlannedCase
 
 def order(plan: Plan, round_: int) -> tuple[PlannedCase, ...]:
     """The runnable cases of ``plan`` in the order of ``round_``: a function of the seed alone."""
-    cases = [case for case in plan.cases if not case.skipped and case.in_round(round_)]
+    cases = [case for case in plan.cases if not case.skipped and plan.measures(case, round_)]
     random.Random(f"{plan.seed}/{round_}").shuffle(cases)  # not a secret: it must be repeatable
     return tuple(cases)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from membench.case import PROFILES, Case, Needs
+from membench.case import PROFILES, SWEEP_ROUNDS, Case, Needs
 from membench.errors import NothingMatched, UsageError
 from membench.machine import Filesystem, Machine
 from membench.machine.identity import check_label
@@ -18,6 +19,15 @@ from membench.registry import Registry, choose
 
 ROUND_SECONDS = 1.0
 """Estimated seconds that a round costs beside its cases: interpreter, imports, cached kernels."""
+
+GPU_ROUND_SECONDS = 1.0
+"""And with cases on a GPU: importing CuPy takes 0.4 s, a context and libraries about as long."""
+
+TUNE_SECONDS = 0.6
+"""Of a tuned case, once a run: 30 configurations, each some ten samples of a millisecond."""
+
+LAYOUT_BYTES_S = 1e9
+"""Bytes of scratch file that are written in a second, once a run."""
 
 
 @dataclass(frozen=True)
@@ -36,13 +46,31 @@ class Estimate:
 def estimate(plan: Plan) -> Estimate:
     """The sums over the cases of ``plan`` that can run."""
     runnable = [case for case in plan.cases if not case.skipped]
+    disk = max((case.disk for case in runnable), default=0)
     return Estimate(
-        seconds=plan.rounds * ROUND_SECONDS
-        + sum(case.seconds * min(case.rounds or plan.rounds, plan.rounds) for case in runnable),
+        seconds=sum(family_seconds(plan, lambda case: case.bench).values())
+        + plan.rounds * _round_seconds(runnable)
+        + disk / LAYOUT_BYTES_S,
         memory=max((case.memory for case in runnable), default=0),
-        disk=max((case.disk for case in runnable), default=0),
+        disk=disk,
         gpu_memory=max((case.gpu_memory for case in runnable), default=0),
     )
+
+
+def _round_seconds(runnable: Sequence[PlannedCase]) -> float:
+    """What a round costs beside its cases."""
+    on_gpu = any(case.gpu is not None for case in runnable)
+    return ROUND_SECONDS + (GPU_ROUND_SECONDS if on_gpu else 0.0)
+
+
+def family_seconds(plan: Plan, family: Callable[[PlannedCase], str]) -> dict[str, float]:
+    """Seconds of all rounds by ``family`` of the runnable cases, tuning included, most first."""
+    found: dict[str, float] = {}
+    for case in plan.cases:
+        if not case.skipped:
+            cost = plan.rounds_of(case) * case.seconds + (TUNE_SECONDS if case.tuned else 0.0)
+            found[family(case)] = found.get(family(case), 0.0) + cost
+    return dict(sorted(found.items(), key=lambda one: -one[1]))
 
 
 def make_plan(
@@ -56,14 +84,14 @@ def make_plan(
     """
     check_device(options.device, machine)
     site = Site(machine, options.device, scratch, options.disk_budget)
+    rounds = PROFILES[options.profile] if options.rounds is None else options.rounds
     cases = tuple(
-        planned(case, registry, site, gpu)
+        replace(planned(case, registry, site, gpu), rounds=case_rounds(case, options, rounds))
         for case in select_cases(options, registry, machine)
         for gpu in gpus_of(case, options.device, machine)
     )
     needs_disk = any(case.disk and not case.skipped for case in cases)
     now = datetime.now(UTC)
-    rounds = PROFILES[options.profile] if options.rounds is None else options.rounds
     return Plan(
         run_id=f"{now:%Y%m%dT%H%M%SZ}-{os.urandom(2).hex()}",
         machine=check_label(options.label) if options.label is not None else machine.slug,
@@ -79,6 +107,18 @@ def make_plan(
         scratch=scratch.path if scratch is not None and needs_disk else "",
         disk_budget=options.disk_budget,
     )
+
+
+def case_rounds(case: Case, options: RunOptions, rounds: int) -> int:
+    """Rounds of ``case``, 0 for all ``rounds`` of the plan.
+
+    Points of a sweep have fewer than the default that they are swept around; whoever asks for
+    a number of rounds gets it for all.
+    """
+    if case.rounds or not case.swept or options.rounds is not None:
+        return case.rounds
+    fewer = SWEEP_ROUNDS[options.profile]
+    return fewer if fewer < rounds else 0
 
 
 def gpus_of(case: Case, device: str, machine: Machine) -> tuple[int | None, ...]:

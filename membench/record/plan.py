@@ -20,7 +20,7 @@ class PlannedCase:
         gpu_memory: bytes of a GPU's memory that it holds.
         tuned: its configuration is found before the first round.
         gpu: which of the GPUs that the machine shows; None for a case that needs none.
-        rounds: rounds that it is measured in, from the first on; 0 = all of the plan's.
+        rounds: rounds that it is measured in, spread over the run; 0 = all of the plan's.
     """
 
     id: str
@@ -38,10 +38,6 @@ class PlannedCase:
     tuned: bool = False
     gpu: int | None = None
     rounds: int = 0
-
-    def in_round(self, round_: int) -> bool:
-        """Whether it is measured in that round, which counts from 1."""
-        return not self.rounds or round_ <= self.rounds
 
     @property
     def device_backend(self) -> str:
@@ -78,3 +74,15 @@ class Plan:
     cases: tuple[PlannedCase, ...]
     scratch: str = ""
     disk_budget: int = 0
+
+    def rounds_of(self, case: PlannedCase) -> int:
+        """The number of rounds that ``case`` is measured in."""
+        return min(case.rounds or self.rounds, self.rounds)
+
+    def measures(self, case: PlannedCase, round_: int) -> bool:
+        """Whether ``case`` is measured in that round, which counts from 1.
+
+        The rounds of a case are spread evenly, the first one among them: a machine that drifts
+        in the course of a run drifts under all of its cases.
+        """
+        return (round_ - 1) * self.rounds_of(case) % self.rounds < self.rounds_of(case)

@@ -51,11 +51,12 @@ class Watcher:
     def started(self, plan: Plan, done: int) -> None:
         """Say what is about to happen."""
         self._rounds = plan.rounds
-        cases = sum(not case.skipped for case in plan.cases)
-        resumed = f", {done} of {cases * plan.rounds} units done" if done else ""
+        cases = [case for case in plan.cases if not case.skipped]
+        units = sum(map(plan.rounds_of, cases))
+        resumed = f", {done} of {units} units done" if done else ""
         self.draw(
             lambda: self.console.print(
-                f"{plan.machine}: {plan.profile} profile, {cases} cases, "
+                f"{plan.machine}: {plan.profile} profile, {len(cases)} cases, "
                 f"{plan.rounds} rounds{resumed}",
                 soft_wrap=True,
             )
@@ -129,10 +130,10 @@ class Bar(Watcher):
     def started(self, plan: Plan, done: int) -> None:
         """Draw the empty bar."""
         super().started(plan, done)
-        seconds = sum(case.seconds for case in plan.cases if not case.skipped)
-        self._task = self._progress.add_task(
-            "", total=seconds * plan.rounds, place=f"1/{plan.rounds}", text=""
+        seconds = sum(
+            case.seconds * plan.rounds_of(case) for case in plan.cases if not case.skipped
         )
+        self._task = self._progress.add_task("", total=seconds, place=f"1/{plan.rounds}", text="")
         self.draw(self._progress.start)
 
     def case_started(self, case: PlannedCase, place: Place) -> None:

@@ -71,3 +71,20 @@ def test_what_is_measured_once_a_run_is_in_the_first_round_alone() -> None:
     assert once.id in ids(plan, 1)
     assert all(once.id not in ids(plan, round_) for round_ in (2, 3, 5))
     assert len(ids(plan, 2)) == 2
+
+
+def test_half_of_the_rounds_are_every_other_round() -> None:
+    half = replace(planned(0), rounds=5)
+    plan = replace(PLAN, rounds=10, cases=(half,))
+    assert [round_ for round_ in range(1, 11) if ids(plan, round_)] == [1, 3, 5, 7, 9]
+
+
+@given(st.integers(1, 40), st.integers(0, 50))
+def test_a_case_has_its_rounds_spread_over_the_run(rounds: int, own: int) -> None:
+    case = replace(planned(0), rounds=own)
+    plan = replace(PLAN, rounds=rounds, cases=(case,))
+    found = [round_ for round_ in range(1, rounds + 1) if plan.measures(case, round_)]
+    assert len(found) == plan.rounds_of(case) == min(own or rounds, rounds)
+    assert found[0] == 1
+    gaps = [after - before for before, after in zip(found, [*found[1:], rounds + 1], strict=True)]
+    assert max(gaps) - min(gaps) <= 1
