@@ -28,7 +28,7 @@ def footprint_tier(machine: Machine, size: int, **_: Any) -> Tier:
 
 
 def _seconds(size: int, **_: Any) -> float:
-    return 0.15 + size * 0.2 / 2**28
+    return 0.12 + size * 0.2 / 2**28
 
 
 @bench(

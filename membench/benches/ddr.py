@@ -120,7 +120,6 @@ def _stream(
         bytes_convention=BytesConvention.RW_SUM,
         verify=verify_sum if reads else verify_elements,
         samples=8,
-        min_sample_s=0.02,
         detail={
             "engine": engine.name,
             "threads": count,
@@ -135,10 +134,11 @@ def _memory(arrays: int) -> Callable[..., float]:
 
 
 def _seconds(arrays: int) -> Callable[..., float]:
-    return lambda size, **_: 0.18 + arrays * size * 0.1 / 2**28
+    return lambda size, **_: 0.1 + arrays * size * 0.1 / 2**28
 
 
 SIZES = "256MiB..1GiB *4"
+"""Of `read` and `triad`: the full profile sweeps one kernel that only reads and one with all."""
 
 
 @bench("ddr/read", version=1, seconds=_seconds(1), memory=_memory(1))
@@ -154,9 +154,9 @@ def read(cpu: CpuBackend, size: int, threads: int | str, pages: str) -> Work:
 
 
 @bench("ddr/write", version=1, seconds=_seconds(1), memory=_memory(1))
-@axis("size", quick="256MiB", full=SIZES)
-@axis("threads", quick=thread_counts, full=all_thread_counts)
-@axis("pages", quick="thp", full=("thp", "4k"))
+@axis("size", quick="256MiB")
+@axis("threads", quick=thread_counts)
+@axis("pages", quick="thp")
 @axis("stores", quick=("plain", "nt"))
 def write(cpu: CpuBackend, size: int, threads: int | str, pages: str, stores: str) -> Work:
     """Fill one array with a constant: bandwidth of writing alone."""
@@ -164,9 +164,9 @@ def write(cpu: CpuBackend, size: int, threads: int | str, pages: str, stores: st
 
 
 @bench("ddr/copy", version=1, seconds=_seconds(2), memory=_memory(2))
-@axis("size", quick="256MiB", full=SIZES)
-@axis("threads", quick=thread_counts, full=all_thread_counts)
-@axis("pages", quick="thp", full=("thp", "4k"))
+@axis("size", quick="256MiB")
+@axis("threads", quick=thread_counts)
+@axis("pages", quick="thp")
 @axis("stores", quick=("plain", "nt"))
 def copy(cpu: CpuBackend, size: int, threads: int | str, pages: str, stores: str) -> Work:
     """STREAM copy: c = a, one array read and one written."""
@@ -174,9 +174,9 @@ def copy(cpu: CpuBackend, size: int, threads: int | str, pages: str, stores: str
 
 
 @bench("ddr/scale", version=1, seconds=_seconds(2), memory=_memory(2))
-@axis("size", quick="256MiB", full=SIZES)
-@axis("threads", quick=thread_counts, full=all_thread_counts)
-@axis("pages", quick="thp", full=("thp", "4k"))
+@axis("size", quick="256MiB")
+@axis("threads", quick=thread_counts)
+@axis("pages", quick="thp")
 @axis("stores", quick=("plain", "nt"))
 def scale(cpu: CpuBackend, size: int, threads: int | str, pages: str, stores: str) -> Work:
     """STREAM scale: b = 3 c, one array read and one written."""
@@ -184,9 +184,9 @@ def scale(cpu: CpuBackend, size: int, threads: int | str, pages: str, stores: st
 
 
 @bench("ddr/add", version=1, seconds=_seconds(3), memory=_memory(3))
-@axis("size", quick="256MiB", full=SIZES)
-@axis("threads", quick=thread_counts, full=all_thread_counts)
-@axis("pages", quick="thp", full=("thp", "4k"))
+@axis("size", quick="256MiB")
+@axis("threads", quick=thread_counts)
+@axis("pages", quick="thp")
 @axis("stores", quick=("plain", "nt"))
 def add(cpu: CpuBackend, size: int, threads: int | str, pages: str, stores: str) -> Work:
     """STREAM add: c = a + b, two arrays read and one written."""
@@ -265,6 +265,5 @@ def mix(cpu: CpuBackend, size: int, reads: int, threads: int | str) -> Work:
         bytes_convention=BytesConvention.RW_SUM,
         verify=verify,
         samples=8,
-        min_sample_s=0.02,
         detail={"engine": "numba", "threads": count, "huge": cpu.huge_share("thp")},
     )

@@ -6,6 +6,7 @@ GPUs of a tensor-parallel group.  They move little.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
 
 TOKENS = 131072
 """Tokens in the KV cache of a step, all sequences together: the batch is this over the context."""
+
+HEAD_DIM = 128
+
+STEPS = 16
+"""Steps of a case at most: ten samples, and what comes before them."""
 
 WEIGHT_BYTES = GIB
 """Weights that are held at least: layers take turns with them, and none finds its own in L2."""
@@ -57,6 +63,11 @@ class Model:
         )
 
     @property
+    def weight_bytes(self) -> int:
+        """Of all matrices, in 16 bits."""
+        return 2 * (self.layers * sum(m * k for m, k in self.products) + math.prod(self.head))
+
+    @property
     def head(self) -> tuple[int, int]:
         """(m, k) of the projection to the vocabulary."""
         return (self.vocabulary // self.tp, self.hidden)
@@ -68,6 +79,11 @@ MODELS = {
     "llama-3.1-70b-tp8": Model(80, 8192, 64, 8, 28672, 128256, tp=8),
     "qwen3-32b": Model(64, 5120, 64, 8, 25600, 151936),
 }
+
+
+def attention_bytes(model: Model) -> int:
+    """K and V that one step reads, in 16 bits."""
+    return 2 * 2 * model.layers * model.kv_heads // model.tp * HEAD_DIM * TOKENS
 
 
 def attention_shape(model: Model, context: int) -> Shape:
@@ -89,7 +105,7 @@ def attention_shape(model: Model, context: int) -> Shape:
     needs=Needs.GPU,
     yields=((Metric.BANDWIDTH, Stat.MEDIAN), (Metric.RATE, Stat.MEDIAN)),
     profiles=("full",),
-    seconds=0.5,
+    seconds=lambda model, **_: 0.15 + STEPS * MODELS[model].weight_bytes / 2.5e12,
     gpu_memory=4 * GIB,
 )
 @axis("model", quick="llama-3.1-8b", full=tuple(MODELS))
@@ -141,7 +157,8 @@ def weights(gpu: Gpu, model: str, batch: int, launch: str) -> Work:
     version=1,
     needs=Needs.GPU,
     yields=((Metric.BANDWIDTH, Stat.MEDIAN), (Metric.RATE, Stat.MEDIAN)),
-    seconds=0.45,
+    # On the CUDA cores FP8 takes as long as FP16, which has twice the bytes.
+    seconds=lambda model, **_: 0.1 + STEPS * attention_bytes(MODELS[model]) / 1.5e12,
     memory=GIB,
     gpu_memory=4 * GIB,
 )

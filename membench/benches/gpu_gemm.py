@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from membench.case import Needs, axis, bench
@@ -11,6 +12,15 @@ from membench.work import Timed, Work
 
 if TYPE_CHECKING:
     from membench.backends.gpu import Gpu
+
+
+SAMPLES = 10
+SAMPLE_S = 0.005
+
+
+def _seconds(flops: float) -> Callable[[int], float]:
+    """The operands, and the samples with what finds their length, at ``flops`` a second."""
+    return lambda n: 0.1 + (SAMPLES + 4) * max(SAMPLE_S, 2 * n**3 / flops)
 
 
 def _gemm(gpu: Gpu, kind: str, n: int) -> Work:
@@ -28,8 +38,8 @@ def _gemm(gpu: Gpu, kind: str, n: int) -> Work:
         size_bytes=2 * n * n * SIZE[kind] + 4 * n * n,
         metric=Metric.FLOPS,
         operations=2 * n**3,
-        min_sample_s=0.005,
-        samples=10,
+        min_sample_s=SAMPLE_S,
+        samples=SAMPLES,
         detail={"library": "cublasLt" if kind == "fp8" else "cuBLAS", "data": "random"},
     )
 
@@ -40,7 +50,7 @@ def _gemm(gpu: Gpu, kind: str, n: int) -> Work:
     needs=Needs.GPU,
     yields=(Metric.FLOPS, Stat.MEDIAN),
     profiles=("full",),
-    seconds=0.7,
+    seconds=_seconds(40e12),
     gpu_memory=3 * GIB,
 )
 @axis("n", quick=8192)
@@ -55,7 +65,7 @@ def fp32(gpu: Gpu, n: int) -> Work:
     needs=Needs.GPU,
     yields=(Metric.FLOPS, Stat.MEDIAN),
     profiles=("full",),
-    seconds=0.6,
+    seconds=_seconds(300e12),
     gpu_memory=3 * GIB,
 )
 @axis("n", quick=8192)
@@ -69,7 +79,7 @@ def tf32(gpu: Gpu, n: int) -> Work:
     version=1,
     needs=Needs.GPU,
     yields=(Metric.FLOPS, Stat.MEDIAN),
-    seconds=0.4,
+    seconds=_seconds(500e12),
     gpu_memory=3 * GIB,
 )
 @axis("n", quick=8192, full=(8192, 4096))
@@ -84,7 +94,7 @@ def bf16(gpu: Gpu, n: int) -> Work:
     needs=Needs.GPU,
     yields=(Metric.FLOPS, Stat.MEDIAN),
     profiles=("full",),
-    seconds=0.4,
+    seconds=_seconds(900e12),
     gpu_memory=3 * GIB,
 )
 @axis("n", quick=8192)

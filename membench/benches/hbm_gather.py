@@ -62,7 +62,8 @@ def sensible(profile: str, page: int, table: str, **_: int) -> bool:
     "hbm/gather",
     version=1,
     needs=Needs.GPU,
-    seconds=lambda size, page, **_: 0.08 + 0.02 * size / GIB + 2e-8 * READ_BYTES / page,
+    # The samples, a millisecond each or as long as one launch takes at 200 GB/s; the table.
+    seconds=lambda page, **_: 0.09 + 2e-8 * READ_BYTES / page,
     memory=lambda page, **_: 16 * READ_BYTES // page,
     gpu_memory=lambda size, page, **_: size + 4 * READ_BYTES // page + MIB,
     full_grid=("page", "table"),

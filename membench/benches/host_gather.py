@@ -25,7 +25,7 @@ SEED = 20
     needs=Needs.JIT,
     yields=(Metric.RATE, Stat.MEDIAN),
     profiles=("full",),
-    seconds=0.4,
+    seconds=0.25,
     memory=lambda size, **_: size + 2 * 8 * INDICES + MIB,
 )
 @axis("size", quick="256MiB")

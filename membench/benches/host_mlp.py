@@ -22,7 +22,7 @@ STEPS = 4096  # loads of each chain in one iteration
     needs=Needs.JIT,
     yields=(Metric.RATE, Stat.MEDIAN),
     profiles=("full",),
-    seconds=0.3,
+    seconds=0.2,
     memory=lambda size, **_: size + MIB,
 )
 @axis("size", quick="256MiB")

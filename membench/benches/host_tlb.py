@@ -29,7 +29,7 @@ def _stride(layout: str, line: int) -> int:
     tier=Tier.CACHE,
     grid=("layout", "pages", "lines"),
     profiles=("full",),
-    seconds=0.2,
+    seconds=0.15,
     memory=lambda lines, layout, **_: lines * (PAGE + 128 if layout == "spread" else 128) + MIB,
 )
 @axis("lines", quick=(16384, 1024, 65536))

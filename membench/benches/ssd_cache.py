@@ -45,7 +45,7 @@ def _cache_state(state: str) -> CacheState:
     yields=(BANDWIDTH, P50, P99),
     tier=_tier,
     profiles=("full",),
-    seconds=0.6,
+    seconds=0.5,
     memory=2 * MIB,
     disk=DISK,
 )

@@ -63,7 +63,7 @@ def object_bytes(model: str, tokens: int) -> int:
     yields=(BANDWIDTH, RATE, P50, P99),
     profiles=("full",),
     grid=("model", "tokens"),
-    seconds=SECONDS + 0.15,
+    seconds=SECONDS + 0.1,
     memory=lambda model, tokens: (QD + 1) * object_bytes(model, tokens) + MIB,
     disk=DISK,
 )

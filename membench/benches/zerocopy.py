@@ -32,7 +32,7 @@ _SALT = 53
 
 def _seconds(block: int, grid: int, **_: Value) -> float:
     """Few thread blocks keep little under way: some 0.1 GB/s each in 16-byte blocks."""
-    pace = min(20.0, 0.4 * grid if grid else 20.0) * (0.3 if block < 128 else 1.0)
+    pace = min(30.0, 0.4 * grid if grid else 30.0) * (0.3 if block < 128 else 1.0)
     return 0.07 + 8 * _bytes(grid) / 1e9 / pace
 
 
@@ -149,7 +149,7 @@ def write(gpu: Gpu, block: int, grid: int, unroll: int, order: str) -> Work:
     version=1,
     needs=Needs.GPU,
     yields=((Metric.LATENCY, Stat.MEDIAN), (Metric.LATENCY, Stat.P99)),
-    seconds=0.1 + 3 * LAUNCHES * HOPS * 2e-6,
+    seconds=0.06 + 2 * LAUNCHES * HOPS * 1.3e-6,
     memory=lambda size, **_: size,
     gpu_memory=MIB,
 )

@@ -108,6 +108,13 @@ def test_beyond_the_cache_nothing_is_walked_twice() -> None:
     )
 
 
+def test_a_cached_ring_is_walked_whole_and_a_long_one_once() -> None:
+    l2 = 50 * MIB
+    assert gpu_chase.walks(16 * KIB, l2) == (100_000, 3, 128)
+    assert gpu_chase.walks(128 * MIB, l2) == (1 << 20, 1, 1 << 20)
+    assert gpu_chase.walks(256 * MIB, l2) == (100_000, 3, 0)
+
+
 MUTANTS = [
     ("next = i + 1 < lines ? i + 1 : 0", "next = i + 2 < lines ? i + 2 : 0"),
     ("at = follow(at);\n        asm", "follow(at);\n        asm"),
