@@ -23,7 +23,8 @@ def _bytes(_ctx: click.Context, _option: click.Parameter, text: str) -> int:
 @click.option(
     "--rounds",
     type=click.IntRange(1, 1000),
-    help="Fresh processes that repeat the plan.  [default: quick 5, full 10]",
+    help="Fresh processes that repeat the plan, for every case."
+    "  [default: quick 5, full 10, and 5 for the points of a sweep beside its default]",
 )
 @click.option(
     "--device", default="auto", show_default=True, metavar="auto|cpu|cuda:N|all", help="Which GPU."
@@ -137,10 +138,12 @@ def command(
         )
         prepared = prepare(options, watch)
         if dry_run:
+            from membench.registry import registry
             from membench.report.console import console
-            from membench.report.plan_screen import print_cases, print_estimate
+            from membench.report.plan_screen import print_cases, print_estimate, print_families
 
             print_cases(console(), prepared.plan.cases)
+            print_families(console(), prepared.plan, registry().benches)
             print_estimate(console(), prepared.plan)
             return EXIT_OK
     try:

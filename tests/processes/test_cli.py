@@ -80,6 +80,22 @@ def test_a_dry_run_shows_the_plan_and_writes_nothing(membench: Membench) -> None
     assert list(membench.directory.iterdir()) == []
 
 
+def test_a_dry_run_of_full_says_where_the_time_goes(membench: Membench) -> None:
+    of = ("--select", "ddr/*", "--select", "host/chase*", "--device", "cpu", "--profile", "full")
+    done = membench("run", "--dry-run", *of)
+    assert done.returncode == 0, done.stderr
+    table = done.stdout.partition("benches ")[2]
+    shares = [int(one) for one in re.findall(r" (\d+)%$", table, re.MULTILINE)]
+    assert len(shares) >= 2
+    assert shares[:-1] == sorted(shares[:-1], reverse=True)  # the last is what is no family's
+    assert 98 <= sum(shares) <= 102
+    assert re.search(r"^host/chase +\d+ +10, 5 ", table, re.MULTILINE)
+    assert "--rounds 10 measures all of them in 10" in done.stdout
+    every = membench("run", "--dry-run", *of, "--rounds", "10").stdout.partition("benches ")[2]
+    assert re.search(r"^host/chase +\d+ +10 ", every, re.MULTILINE)
+    assert "in fewer" not in every
+
+
 def test_list_says_what_can_run_here_and_why_not(membench: Membench) -> None:
     done = membench("list", "--select", "ddr/steady", "--select", "hbm/nothing")
     assert done.returncode == 0, done.stderr
