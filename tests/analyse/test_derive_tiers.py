@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -89,9 +90,11 @@ def test_a_load_curve_for_every_mix() -> None:
             row((2.0 * ns,), case, metric=Metric.LATENCY, tier=Tier.HBM, stat=Stat.P99),
         ]
     rows.append(bandwidth("hbm/loaded/size=1GiB/reads=50/pause=0/sms=100", 2000.0))
+    rows += [replace(one, case=one.case.replace("hbm", "host")) for one in rows]
     curves = tiers.load_curves(rows)
-    assert set(curves) == {"100"}  # one point without a latency is no curve
-    curve = curves["100"]
+    mixes = [(one.bench, one.reads, len(one.cases)) for one in curves]
+    assert mixes == [("hbm/loaded", "100", 4), ("host/loaded", "100", 4)]  # no latency, no curve
+    curve = curves[0].curve
     assert curve.unloaded_ns == 400
     assert (curve.knee, curve.most) == ((2500, 520), (2900, 1100))
 
@@ -113,11 +116,13 @@ def test_shares_of_reading() -> None:
 def test_bank_conflicts_are_held_against_stride_one_of_the_same_width() -> None:
     rows = [
         bandwidth("smem/read/width=4/stride=1", 30000.0),
-        bandwidth("smem/read/width=4/stride=8", 3750.0),
+        bandwidth("smem/read/width=4/stride=8", 3750.0, detail={"conflict": "8"}),
         bandwidth("smem/read/width=8/stride=1", 29000.0),
         bandwidth("smem/write/width=4/stride=8", 3000.0),
     ]
-    assert tiers.bank_conflicts(rows) == {"smem/read/width=4/stride=8": 8.0}
+    (one,) = tiers.bank_conflicts(rows)
+    assert (one.case, one.of) == ("smem/read/width=4/stride=8", "smem/read/width=4/stride=1")
+    assert (one.times, one.predicted) == (8.0, "8")
 
 
 def test_a_case_in_its_parts() -> None:

@@ -76,8 +76,8 @@ def page(html: str) -> Page:
 
 def test_the_sections_stand_in_their_order(page: Page) -> None:
     sections = [attributes.get("id") for attributes in page.of("section")]
-    order = ["headline", "plots", "thesis", "demand", "advice", "results", "environment"]
-    order += ["outcomes", "flags", "method", "reproduce"]
+    order = ["headline", "plots", "thesis", "demand", "advice", "derived", "results"]
+    order += ["environment", "outcomes", "flags", "method", "reproduce"]
     assert [name for name in sections if name in order] == order
     targets = [attributes["href"] for attributes in page.of("a")]
     assert [target for target in targets if target == f"#{order[0]}"]

@@ -59,6 +59,7 @@ def test_its_headings_are_those_of_the_page(written: tuple[Path, ...]) -> None:
         "Thesis: demand for HBM, DDR and SSD",
         "Supply and demand",
         "Advice",
+        "Derived figures",
         "Results",
         "Environment",
         "Skipped and failed",

@@ -27,7 +27,7 @@ OTHERS = [language for language in LANGUAGES if language != SOURCE]
 HOLE = re.compile(r"\{\d\}")
 NAMES = re.compile(
     # what is a name in both languages: ids, units, models, engines, options, codes
-    r"\S*[/_=.@\-\d]\S*|\b(?:token|membench|reads|block|pages|hbm|ddr|ssd|link|gpu|cpu|gemm|cuda|"
+    r"\S*[/_=.@\-\d]\S*|\b(?:token|membench|reads|block|pages|hbm|smem|ddr|ssd|link|gpu|cpu|gemm|cuda|"
     r"storage|noisy|glibc|madvise|thp|quick|profile|memory|system|kernel|python|bookworm|copy|"
     r"triad|dense|sparse|caching|prefix|pool|attention|and|scout|maverick|box|engine|element|"
     r"round|mean|batch|loop|bulk|contig|front|firecracker|thread|theme|report|zerocopy|read|of|full|tokens|qd|wins)\b"
@@ -38,13 +38,13 @@ WORD = re.compile(r"\b[a-z]{3,}\b")
 @pytest.fixture(scope="module")
 def document(
     tmp_path_factory: pytest.TempPathFactory,
-    with_gpu: tuple[Row, ...],
+    with_tiers: tuple[Row, ...],
     make_file: Callable[..., Path],
 ) -> Document:
     """A report of two runs with every plot."""
     folder = tmp_path_factory.mktemp("lang")
-    first = make_file(folder / "a.csv", with_gpu)
-    other = [replace(row, run_id="other-1", machine="box-2") for row in with_gpu[1:]]
+    first = make_file(folder / "a.csv", with_tiers)
+    other = [replace(row, run_id="other-1", machine="box-2") for row in with_tiers[1:]]
     second = make_file(folder / "b.csv", other, sidecar=False)
     sources, runs = read_runs([first, second])
     return compose(sources, runs, verdicts([row for run in runs for row in run.rows]))

@@ -61,6 +61,38 @@ class Share:
     share: float
 
 
+@dataclass(frozen=True)
+class Loads:
+    """Latency under load at one mix of reads and writes.
+
+    Attributes:
+        bench: ``hbm/loaded`` or ``host/loaded``.
+        reads: percent of the traffic that is read, as it stands in the case ids.
+        cases: that the curve is drawn through, whatever their injection.
+    """
+
+    bench: str
+    reads: str
+    curve: LoadCurve
+    cases: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """What a stride costs in shared memory.
+
+    Attributes:
+        case: of ``smem/read`` or ``smem/write``; of: the same width at a stride of 1.
+        times: how much slower it is.
+        predicted: what the banks predict, as the row says; empty where it does not.
+    """
+
+    case: str
+    of: str
+    times: float
+    predicted: str
+
+
 def split_case(case: str) -> tuple[str, dict[str, str]]:
     """``hbm/read/size=1GiB`` -> ``hbm/read``, {"size": "1GiB"}."""
     parts = case.split("/")
@@ -108,17 +140,24 @@ def near_and_far(rows: Iterable[Row]) -> tuple[NearFar, ...]:
     return tuple(result)
 
 
-def load_curves(rows: Iterable[Row]) -> Mapping[str, LoadCurve]:
-    """Percent of reads -> the curve of ``hbm/loaded``, whatever the injection."""
+def load_curves(rows: Iterable[Row]) -> tuple[Loads, ...]:
+    """The curves of ``hbm/loaded`` and ``host/loaded``, one for each mix of reads and writes."""
     rows = tuple(rows)
-    latency = {row.case: row for row in _good(rows, "hbm/loaded", Metric.LATENCY, Stat.MEDIAN)}
-    points: dict[str, list[tuple[float, float]]] = {}
-    for row in _good(rows, "hbm/loaded", Metric.BANDWIDTH, Stat.MEDIAN):
-        if beside := latency.get(row.case):
-            reads = split_case(row.case)[1].get("reads", "")
-            points.setdefault(reads, []).append((row.value or 0.0, beside.value or 0.0))
-    curves = {reads: load_curve(*zip(*several, strict=True)) for reads, several in points.items()}
-    return {reads: curve for reads, curve in curves.items() if curve is not None}
+    result = []
+    for bench in ("hbm/loaded", "host/loaded"):
+        latency = {row.case: row for row in _good(rows, bench, Metric.LATENCY, Stat.MEDIAN)}
+        mixes: dict[str, list[Row]] = {}
+        for row in _good(rows, bench, Metric.BANDWIDTH, Stat.MEDIAN):
+            if row.case in latency:
+                mixes.setdefault(split_case(row.case)[1].get("reads", ""), []).append(row)
+        for reads, several in mixes.items():
+            curve = load_curve(
+                [row.value or 0.0 for row in several],
+                [latency[row.case].value or 0.0 for row in several],
+            )
+            if curve is not None:
+                result.append(Loads(bench, reads, curve, tuple(row.case for row in several)))
+    return tuple(result)
 
 
 def shares_of_read(rows: Iterable[Row]) -> tuple[Share, ...]:
@@ -139,22 +178,24 @@ def shares_of_read(rows: Iterable[Row]) -> tuple[Share, ...]:
     )
 
 
-def bank_conflicts(rows: Iterable[Row]) -> Mapping[str, float]:
-    """Case of ``smem/read`` or ``smem/write`` -> how much slower than its stride of 1."""
+def bank_conflicts(rows: Iterable[Row]) -> tuple[Conflict, ...]:
+    """How much slower each stride of ``smem/read`` and ``smem/write`` is than a stride of 1."""
     rows = tuple(rows)
-    result: dict[str, float] = {}
+    result = []
     for name in ("smem/read", "smem/write"):
         found = list(_good(rows, name, Metric.BANDWIDTH, Stat.MEDIAN))
         straight = {
-            params["width"]: row.value or 0.0
+            params["width"]: row
             for row in found
             if (params := split_case(row.case)[1]).get("stride") == "1"
         }
         for row in found:
             params = split_case(row.case)[1]
-            if params["stride"] != "1" and params["width"] in straight:
-                result[row.case] = straight[params["width"]] / (row.value or 1.0)
-    return result
+            one = straight.get(params["width"])
+            if params["stride"] != "1" and one is not None:
+                times = (one.value or 0.0) / (row.value or 1.0)
+                result.append(Conflict(row.case, one.case, times, row.detail.get("conflict", "")))
+    return tuple(result)
 
 
 def _good(rows: Iterable[Row], name: str, metric: Metric, stat: Stat) -> Iterator[Row]:
