@@ -86,33 +86,40 @@ def _capacities(run: Run, label: str) -> Table | None:
     rows: list[tuple[Line, ...]] = [
         (
             (_LEVELS[one.level],),
-            (f"{about_size(one.inside)} to {about_size(one.outside)}",),
+            (about_size(one.inside),),
+            (about_size(one.outside),),
             (one.by,),
             _from(one.cases),
         )
         for one in tiers.capacities(run.rows)
     ]
-    columns = (Column("cache"), Column("ends between"), Column("seen in"), Column("from"))
-    return Table(f"{label}where the caches of the GPU end", columns, tuple(rows)) if rows else None
+    columns = (
+        Column("cache"),
+        Column("largest inside", numeric=True),
+        Column("smallest outside", numeric=True),
+        Column("seen in"),
+        Column("from"),
+    )
+    return Table(f"{label}Where the caches of the GPU end", columns, tuple(rows)) if rows else None
 
 
 def _near_and_far(run: Run, label: str) -> Table | None:
     rows: list[tuple[Line, ...]] = [
         (
+            (Code(one.case),),
             (format_value(Metric.LATENCY, one.near_ns),),
             (format_value(Metric.LATENCY, one.far_ns),),
             (percent(one.far_share),),
-            (Code(one.case),),
         )
         for one in tiers.near_and_far(run.rows)
     ]
     columns = (
+        Column("from"),
         Column("near", numeric=True),
         Column("far", numeric=True),
         Column("far lines", numeric=True),
-        Column("from"),
     )
-    caption = f"{label}latency of an L2 hit in the two partitions"
+    caption = f"{label}Latency of an L2 hit in the two partitions"
     return Table(caption, columns, tuple(rows)) if rows else None
 
 
@@ -124,26 +131,24 @@ def _loads(run: Run, label: str) -> Table | None:
             format_value(metric, value)
             for metric, value in zip((Metric.BANDWIDTH, Metric.LATENCY), at, strict=True)
         )
-        return (f"{gbs} at {ns}",)
+        return (f"{gbs}, {ns}",)
 
     rows: list[tuple[Line, ...]] = [
         (
-            (f"{one.reads} %",),
+            _from(one.cases),
             (format_value(Metric.LATENCY, one.curve.unloaded_ns),),
             point(one.curve.knee),
             point(one.curve.most),
-            _from(one.cases),
         )
         for one in tiers.load_curves(run.rows)
     ]
     columns = (
-        Column("reads", numeric=True),
+        Column("from"),
         Column("unloaded", numeric=True),
         Column("knee", numeric=True),
         Column("most traffic", numeric=True),
-        Column("from"),
     )
-    caption = f"{label}latency under load, by the mix of reads and writes"
+    caption = f"{label}Latency under load, by the mix of reads and writes"
     return Table(caption, columns, tuple(rows)) if rows else None
 
 
@@ -153,7 +158,7 @@ def _shares(run: Run, label: str) -> Table | None:
     columns = (Column("case"), Column("share", numeric=True))
     if not rows:
         return None
-    return Table(f"{label}share of the bandwidth of {found[0].of}", columns, tuple(rows))
+    return Table(f"{label}Share of the bandwidth of {found[0].of}", columns, tuple(rows))
 
 
 def _conflicts(run: Run, label: str) -> Table | None:
@@ -162,7 +167,6 @@ def _conflicts(run: Run, label: str) -> Table | None:
             (Code(one.case),),
             (f"{significant(one.times, 3)}x",),
             (f"{one.predicted}x",) if one.predicted else (),
-            (Code(one.of),),
         )
         for one in tiers.bank_conflicts(run.rows)
     ]
@@ -170,9 +174,8 @@ def _conflicts(run: Run, label: str) -> Table | None:
         Column("case"),
         Column("slower by", numeric=True),
         Column("predicted", numeric=True),
-        Column("than"),
     )
-    caption = f"{label}bank conflicts in shared memory, by width and stride"
+    caption = f"{label}Bank conflicts in shared memory, by width and stride"
     return Table(caption, columns, tuple(rows)) if rows else None
 
 
