@@ -3,8 +3,10 @@
 // A page has 16 tokens; pages of K and of V lie in two pools, each [page][KV head][token][128].
 // Each block takes the pages first .. last of one sequence and KV head, for all GROUP query heads
 // that share it, so that K and V are read once.  16 lanes take a token: eight of its 128 elements
-// each.  The weights are 2^(q k), without a running maximum: queries are scaled so that none
-// overflows.  What the splits of a sequence found is put together by a second kernel.
+// each.  The weights are 2^(q k - m), m the largest q k so far: where it grows, what was added up
+// before is scaled (the online softmax of Milakov and Gimelshein, 2018), so that no query
+// overflows. What the splits of a sequence found is put together by a second kernel, by their own
+// maxima.
 //
 // The products run on the CUDA cores: what is measured is the reading, and as much arithmetic as
 // needs every element of it.
@@ -25,6 +27,13 @@ namespace {
 
 constexpr unsigned kBlock = 128;
 constexpr unsigned kDim = 128;
+constexpr float kLeast = -3e38f;  // below every q k; 2^(kLeast - m) is 0
+
+__device__ __forceinline__ float power_of_two(float x) {
+    float y;
+    asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+    return y;
+}
 
 }  // namespace
 
@@ -98,18 +107,12 @@ __device__ __forceinline__ void ask(Part* to, const Part* k_pool, const Part* v_
     to[3] = load(v_pool + at + kApart);
 }
 
-__device__ __forceinline__ float power_of_two(float x) {
-    float y;
-    asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
-    return y;
-}
-
 }  // namespace
 
-// parts[block][GROUP][128] = weighted sums of V, weights[block][GROUP] = sums of the weights.
+// parts[block][GROUP][128] = weighted sums of V, weights[block][GROUP] = {sum of the weights, m}.
 // q is [sequence][KV head][GROUP][128]; block = (sequence * heads + head) * splits + split.
 extern "C" __global__ void __launch_bounds__(kBlock)
-    attention_read(float* __restrict__ parts, float* __restrict__ weights,
+    attention_read(float* __restrict__ parts, float2* __restrict__ weights,
                    const float* __restrict__ q, const Part* __restrict__ k_pool,
                    const Part* __restrict__ v_pool, const unsigned* __restrict__ table,
                    unsigned pages, unsigned heads, unsigned splits) {
@@ -120,10 +123,11 @@ extern "C" __global__ void __launch_bounds__(kBlock)
     const unsigned last = static_cast<unsigned>(static_cast<size_t>(pages) * (split + 1) / splits);
     const unsigned* const of_sequence = table + static_cast<size_t>(row / heads) * pages;
 
-    float query[GROUP][kEach], sum[GROUP][kEach], weight[GROUP];
+    float query[GROUP][kEach], sum[GROUP][kEach], weight[GROUP], most[GROUP];
 #pragma unroll
     for (int g = 0; g < GROUP; ++g) {
         weight[g] = 0;
+        most[g] = kLeast;
 #pragma unroll
         for (int e = 0; e < kEach; ++e) {
             query[g][e] = q[(static_cast<size_t>(row) * GROUP + g) * kDim + lane * kEach + e];
@@ -141,11 +145,11 @@ extern "C" __global__ void __launch_bounds__(kBlock)
 #pragma unroll
         for (int i = 0; i < 4; ++i) part[i] = next[i];
         if (p + 1 < last) ask(next, k_pool, v_pool, of_sequence[p + 1] * of_page + mine);
+        float w[2][GROUP];
 #pragma unroll
         for (int t = 0; t < 2; ++t) {
             float x[kEach];
             unpack(x, part[t]);
-            float w[GROUP];
 #pragma unroll
             for (int g = 0; g < GROUP; ++g) {
                 float dot = 0;
@@ -154,53 +158,78 @@ extern "C" __global__ void __launch_bounds__(kBlock)
 #pragma unroll
                 for (int offset = kLanes / 2; offset > 0; offset /= 2)
                     dot += __shfl_xor_sync(0xffffffff, dot, offset);
-                w[g] = power_of_two(dot);
-                weight[g] += w[g];
+                w[t][g] = dot;
             }
+        }
+#pragma unroll
+        for (int g = 0; g < GROUP; ++g) {
+            const float before = most[g];
+            most[g] = fmaxf(before, fmaxf(w[0][g], w[1][g]));
+            const float keep = power_of_two(before - most[g]);
+#pragma unroll
+            for (int t = 0; t < 2; ++t) w[t][g] = power_of_two(w[t][g] - most[g]);
+            weight[g] = weight[g] * keep + (w[0][g] + w[1][g]);
+#pragma unroll
+            for (int e = 0; e < kEach; ++e) sum[g][e] *= keep;
+        }
+#pragma unroll
+        for (int t = 0; t < 2; ++t) {
+            float x[kEach];
             unpack(x, part[2 + t]);
 #pragma unroll
             for (int g = 0; g < GROUP; ++g) {
 #pragma unroll
-                for (int e = 0; e < kEach; ++e) sum[g][e] += w[g] * x[e];
+                for (int e = 0; e < kEach; ++e) sum[g][e] += w[t][g] * x[e];
             }
         }
     }
 
     __shared__ float of_set[kSets][kDim];
     __shared__ float of_weight[kSets];
+    __shared__ float of_most[kSets];
 #pragma unroll
     for (int g = 0; g < GROUP; ++g) {
 #pragma unroll
         for (int e = 0; e < kEach; ++e) of_set[set][lane * kEach + e] = sum[g][e];
-        if (lane == 0) of_weight[set] = weight[g];
+        if (lane == 0) {
+            of_weight[set] = weight[g];
+            of_most[set] = most[g];
+        }
         __syncthreads();
-        float all = 0, total = 0;
+        float all = 0, total = 0, top = kLeast;
+#pragma unroll
+        for (unsigned s = 0; s < kSets; ++s) top = fmaxf(top, of_most[s]);
 #pragma unroll
         for (unsigned s = 0; s < kSets; ++s) {
-            all += of_set[s][threadIdx.x];
-            total += of_weight[s];
+            const float keep = power_of_two(of_most[s] - top);
+            all += of_set[s][threadIdx.x] * keep;
+            total += of_weight[s] * keep;
         }
         const size_t place = static_cast<size_t>(blockIdx.x) * GROUP + g;
         parts[place * kDim + threadIdx.x] = all;
-        if (threadIdx.x == 0) weights[place] = total;
+        if (threadIdx.x == 0) weights[place] = make_float2(total, top);
         __syncthreads();
     }
 }
 
 #endif
 
-// out[row * GROUP + g][128] = sum of the splits' parts over the sum of their weights, of one row
-// and query head a block.
+// out[row * GROUP + g][128] = sum of the splits' parts over the sum of their weights, both scaled
+// to the largest of their maxima, of one row and query head a block.
 extern "C" __global__ void __launch_bounds__(kBlock)
     attention_merge(float* __restrict__ out, const float* __restrict__ parts,
-                    const float* __restrict__ weights, unsigned splits) {
+                    const float2* __restrict__ weights, unsigned splits) {
     const unsigned row = blockIdx.x / GROUP, g = blockIdx.x % GROUP;
-    float all = 0, total = 0;
+    float all = 0, total = 0, top = kLeast;
 #pragma unroll 4
     for (unsigned s = 0; s < splits; ++s) {
         const size_t place = (static_cast<size_t>(row) * splits + s) * GROUP + g;
-        all += parts[place * kDim + threadIdx.x];
-        total += weights[place];
+        const float2 weight = weights[place];
+        const float before = top;
+        top = fmaxf(before, weight.y);
+        const float keep = power_of_two(before - top), add = power_of_two(weight.y - top);
+        all = all * keep + parts[place * kDim + threadIdx.x] * add;
+        total = total * keep + weight.x * add;
     }
     out[static_cast<size_t>(blockIdx.x) * kDim + threadIdx.x] = all / total;
 }

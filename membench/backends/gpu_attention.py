@@ -29,6 +29,9 @@ TOLERANCE = 1e-5
 One page more or less of 8192 moves an element by some 2e-5.
 """
 
+QUERY = 1.0
+"""Elements of a query are below this."""
+
 _WAVES = 2
 _LEAST_PAGES = 4
 _LOG2_E = 1.4426950408889634
@@ -102,12 +105,12 @@ class Attention:
         gpu.upload(self._table, self._tables)
         # exp(q k / sqrt(d)) as a power of two.
         scale = _LOG2_E / HEAD_DIM**0.5
-        queries = random.uniform(-1, 1, (rows, shape.group, HEAD_DIM)) * scale
+        queries = random.uniform(-QUERY, QUERY, (rows, shape.group, HEAD_DIM)) * scale
         self._queries = queries.astype(np.float32)
         self._query = gpu.allocate(self._queries.nbytes)
         gpu.upload(self._query, self._queries)
         parts = rows * self.splits * shape.group
-        self._parts, self._weights = gpu.allocate(4 * HEAD_DIM * parts), gpu.allocate(4 * parts)
+        self._parts, self._weights = gpu.allocate(4 * HEAD_DIM * parts), gpu.allocate(8 * parts)
         self._out = gpu.allocate(self._queries.nbytes)
 
     def step(self) -> None:
@@ -147,7 +150,8 @@ class Attention:
         )
         # The pools repeat after so many pages: each of those counts as often as it is named.
         named = np.bincount(self._tables[-1, sequence] % TILE_PAGES, minlength=TILE_PAGES)
-        weights = np.exp2(self._queries[row].astype(np.float64) @ keys.T)
+        powers = self._queries[row].astype(np.float64) @ keys.T
+        weights = np.exp2(powers - powers.max(axis=1, keepdims=True))
         weights *= np.repeat(named, PAGE_TOKENS)
         result: npt.NDArray[np.float64] = weights @ contents / weights.sum(axis=1, keepdims=True)
         return result

@@ -154,7 +154,7 @@ def weights(gpu: Gpu, model: str, batch: int, launch: str) -> Work:
 
 @bench(
     "decode/attn",
-    version=1,
+    version=2,
     needs=Needs.GPU,
     yields=((Metric.BANDWIDTH, Stat.MEDIAN), (Metric.RATE, Stat.MEDIAN)),
     # On the CUDA cores FP8 takes as long as FP16, which has twice the bytes.

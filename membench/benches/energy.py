@@ -62,13 +62,15 @@ class Load:
     convention: BytesConvention = BytesConvention.PAYLOAD
 
 
-def _declared(name: str, gpu_memory: int, *grid: str) -> Callable[[Callable[..., Work]], Bench]:
+def _declared(
+    name: str, gpu_memory: int, *grid: str, version: int = 1
+) -> Callable[[Callable[..., Work]], Bench]:
     """Declare one: they differ in what they loop over alone."""
 
     def decorate(function: Callable[..., Work]) -> Bench:
         return bench(
             name,
-            version=1,
+            version=version,
             needs=Needs.GPU,
             yields=(Metric.ENERGY, Stat.MEDIAN),
             profiles=("full",),
@@ -100,7 +102,7 @@ def link(gpu: Gpu, data: str) -> Work:
     return _work(gpu, _h2d(gpu, data), data)
 
 
-@_declared("decode/energy", 4 * GIB)
+@_declared("decode/energy", 4 * GIB, version=2)
 @axis("data", quick=("random", "zeros"))
 def decode(gpu: Gpu, data: str) -> Work:
     """Dynamic energy of a byte of KV cache that a decode step's attention reads."""

@@ -100,7 +100,12 @@ def test_a_graph_is_one_launch_and_a_stream_is_many() -> None:
 MUTANTS = [
     ("p + 1 < last) ask", "p + 2 < last) ask"),
     ("split + 1) / splits", "split + 1) / splits - (split + 1 == splits)"),
-    ("weight[g] += w[g]", "weight[g] = w[g]"),
+    ("weight[g] = weight[g] * keep + (", "weight[g] = ("),
+    ("sum[g][e] *= keep", "sum[g][e] *= 1"),
+    ("w[t][g] = power_of_two(w[t][g] - most[g])", "w[t][g] = power_of_two(w[t][g])"),
+    ("all += of_set[s][threadIdx.x] * keep", "all += of_set[s][threadIdx.x]"),
+    ("* add;\n        total", ";\n        total"),
+    ("all = all * keep +", "all = all +"),
     ("offset = kLanes / 2", "offset = kLanes / 4"),
     ("to[3] = load(v_pool + at + kApart)", "to[3] = load(v_pool + at)"),
     ("of_sequence[p + 1]", "table[p + 1]"),
@@ -114,6 +119,23 @@ def test_a_mutant_is_caught(before: str, after: str) -> None:
     gpu = EmulatedGpu(small(1), compile_=mutant("attention.cu", before, after))
     with pytest.raises(VerificationFailed, match="attention"):
         attend(gpu, "one")
+
+
+WITHOUT_A_MAXIMUM = "fmaxf(before, fmaxf(w[0][g], w[1][g]))", "0"
+
+
+@pytest.mark.parametrize("kv", ["fp16", "fp8"])
+def test_weights_of_any_size_neither_overflow_nor_vanish(
+    kv: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exponents of some +-400, where a float ends at 128: all of the weight is on a few tokens."""
+    monkeypatch.setattr(gpu_attention, "QUERY", 250.0)
+    # An error of 1e-7 of an exponent of 400 is one of some 3e-5 of a weight.
+    monkeypatch.setattr(gpu_attention, "TOLERANCE", 1e-3)
+    attend(EmulatedGpu(small(1)), "four", kv)
+    gpu = EmulatedGpu(small(1), compile_=mutant("attention.cu", *WITHOUT_A_MAXIMUM))
+    with pytest.raises(VerificationFailed, match="attention"), np.errstate(all="ignore"):
+        attend(gpu, "four", kv)
 
 
 def test_fp8_is_refused_where_it_is_not_known() -> None:
