@@ -156,7 +156,7 @@ def read(cpu: CpuBackend, size: int, threads: int | str, pages: str) -> Work:
 @bench("ddr/write", version=1, seconds=_seconds(1), memory=_memory(1))
 @axis("size", quick="256MiB")
 @axis("threads", quick=thread_counts)
-@axis("pages", quick="thp")
+@axis("pages", quick="thp", full=("thp", "4k"))
 @axis("stores", quick=("plain", "nt"))
 def write(cpu: CpuBackend, size: int, threads: int | str, pages: str, stores: str) -> Work:
     """Fill one array with a constant: bandwidth of writing alone."""
@@ -166,7 +166,7 @@ def write(cpu: CpuBackend, size: int, threads: int | str, pages: str, stores: st
 @bench("ddr/copy", version=1, seconds=_seconds(2), memory=_memory(2))
 @axis("size", quick="256MiB")
 @axis("threads", quick=thread_counts)
-@axis("pages", quick="thp")
+@axis("pages", quick="thp", full=("thp", "4k"))
 @axis("stores", quick=("plain", "nt"))
 def copy(cpu: CpuBackend, size: int, threads: int | str, pages: str, stores: str) -> Work:
     """STREAM copy: c = a, one array read and one written."""
@@ -176,7 +176,7 @@ def copy(cpu: CpuBackend, size: int, threads: int | str, pages: str, stores: str
 @bench("ddr/scale", version=1, seconds=_seconds(2), memory=_memory(2))
 @axis("size", quick="256MiB")
 @axis("threads", quick=thread_counts)
-@axis("pages", quick="thp")
+@axis("pages", quick="thp", full=("thp", "4k"))
 @axis("stores", quick=("plain", "nt"))
 def scale(cpu: CpuBackend, size: int, threads: int | str, pages: str, stores: str) -> Work:
     """STREAM scale: b = 3 c, one array read and one written."""
@@ -186,7 +186,7 @@ def scale(cpu: CpuBackend, size: int, threads: int | str, pages: str, stores: st
 @bench("ddr/add", version=1, seconds=_seconds(3), memory=_memory(3))
 @axis("size", quick="256MiB")
 @axis("threads", quick=thread_counts)
-@axis("pages", quick="thp")
+@axis("pages", quick="thp", full=("thp", "4k"))
 @axis("stores", quick=("plain", "nt"))
 def add(cpu: CpuBackend, size: int, threads: int | str, pages: str, stores: str) -> Work:
     """STREAM add: c = a + b, two arrays read and one written."""
