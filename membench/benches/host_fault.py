@@ -30,7 +30,7 @@ STRAY_FAULTS = 256  # of the interpreter and its libraries meanwhile
     yields=((Metric.BANDWIDTH, Stat.MEDIAN), (Metric.LATENCY, Stat.MEDIAN)),
     profiles=("full",),
     grid=("pages", "threads"),
-    seconds=lambda size, **_: 0.1 + 1.5 * size / 2**29,
+    seconds=lambda size, **_: 0.1 + 1.8 * size / 2**29,
     memory=lambda size, **_: size + 2 * MIB,
 )
 @axis("size", quick="256MiB")
