@@ -6,12 +6,14 @@ import statistics
 from typing import TYPE_CHECKING
 
 from membench.case import Needs, axis, bench
-from membench.errors import VerificationFailed
+from membench.errors import MembenchError, VerificationFailed
 from membench.terms import BytesConvention, Metric, Stat
 from membench.units import MIB
 from membench.work import Observation, Observed, Work
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from membench.backends.cpu import CpuBackend
     from membench.backends.team import Seat
 
@@ -101,6 +103,7 @@ class _Scene:
         before, _ = self._samples(IDLE_S, 0)
         latencies, bandwidths = self._samples(seconds, self.generators)
         after, _ = self._samples(IDLE_S, 0)
+        refuse_starved(bandwidths)
         idles = [statistics.median(before), statistics.median(after)]
         detail: dict[str, str | int | float] = {"idle_ns": round(statistics.mean(idles), 2)}
         if max(idles) > (1 + UNSTABLE) * min(idles):
@@ -154,3 +157,13 @@ class _Scene:
         found = self._cpu.each(self.generators, wrong)
         if any(index >= 0 for index in found):
             raise VerificationFailed(f"a generator left the wrong data: element {max(found)}")
+
+
+def refuse_starved(bandwidths: Sequence[float]) -> None:
+    """A latency beside generators that hardly ran is none under load."""
+    still = sum(one == 0 for one in bandwidths)
+    if 2 * still >= len(bandwidths):
+        raise MembenchError(
+            f"the generators of traffic stood still in {still} of {len(bandwidths)} samples",
+            "something else keeps these CPUs busy: membench doctor says what",
+        )

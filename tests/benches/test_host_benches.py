@@ -13,8 +13,9 @@ import pytest
 
 from membench.backends.cpu import CpuBackend
 from membench.benches.ddr import all_thread_counts, parts, thread_counts
+from membench.benches.loaded import refuse_starved
 from membench.case import Needs
-from membench.errors import Skip, VerificationFailed
+from membench.errors import MembenchError, Skip, VerificationFailed
 from membench.machine import Machine
 from membench.machine.model import Node
 from membench.measure.sampling import Sampled, take_samples
@@ -354,3 +355,10 @@ def test_every_bench_says_what_it_is() -> None:
     for bench in BENCHES.values():
         assert 20 < len(bench.summary) < 100, bench.name
         assert bench.backend == "cpu"
+
+
+def test_a_latency_beside_generators_that_hardly_ran_is_refused() -> None:
+    refuse_starved([0.0, 4.0, 5.0])
+    with pytest.raises(MembenchError, match="stood still in 2 of 3 samples") as error:
+        refuse_starved([0.0, 0.0, 5.0])
+    assert "doctor" in error.value.hint
