@@ -24,7 +24,7 @@ from membench.measure.stopwatch import HostStopwatch
 from membench.registry import registry
 from membench.terms import BytesConvention, Metric, Stat, Tier
 from membench.units import MIB, format_size
-from membench.work import Observed, Timed, Work
+from membench.work import Observation, Observed, Timed, Work
 
 BENCHES = {name: b for name, b in registry().benches.items() if name.startswith(("ddr/", "host/"))}
 STREAMS = ("read", "write", "copy", "scale", "add", "triad")
@@ -142,6 +142,16 @@ def test_the_tier_of_a_chase_follows_the_footprint(machine: Machine) -> None:
     assert tier(blind, size=64 * MIB, pages="4k") is Tier.DDR
 
 
+def undisturbed(work: Observed) -> Observation:
+    """A short observation in which other tests have left the generators a CPU."""
+    for _ in range(50):
+        try:
+            return work.observe(0.02)
+        except MembenchError as error:
+            assert "stood still" in str(error)  # noqa: PT017 - and then once more
+    return work.observe(1.0)
+
+
 @two_cpus
 @pytest.mark.parametrize(("reads", "pause"), [(100, 0), (50, 500), (0, 0)])
 def test_loaded_latency_comes_with_the_bandwidth_of_the_same_time(
@@ -150,7 +160,7 @@ def test_loaded_latency_comes_with_the_bandwidth_of_the_same_time(
     work = build(cpu, "host/loaded", size="4MiB", reads=reads, pause=pause)
     assert isinstance(work, Observed)
     assert work.verify is not None
-    observation = work.observe(0.02)
+    observation = undisturbed(work)
     work.verify()
     latency = observation.samples[Metric.LATENCY, Stat.MEDIAN]
     bandwidth = observation.samples[Metric.BANDWIDTH, Stat.MEDIAN]
