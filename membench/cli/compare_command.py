@@ -133,7 +133,7 @@ def command(
         if fail_on and comparison.matched:
             check_gate(comparison, fail_on, cross_machine=cross_machine)
         _show(comparison, [Verdict(verdict) for verdict in verdicts], sort, form)
-    return _exit_code(comparison, fail_on)
+        return _exit_code(comparison, fail_on)
 
 
 def _exit_code(comparison: Comparison, fail_on: Sequence[str]) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from operator import attrgetter
 
 from membench.analyse.compare import Comparison, Line
 from membench.analyse.figure import Figure
@@ -87,8 +88,8 @@ def _tiers(figure: Figure | None) -> str:
 def _engines(figure: Figure | None) -> str:
     if figure is None:
         return ""
-    distinct = {row.detail_cell: row for row in figure.rows}
-    return _joined(row.detail.get("engine", "") for row in distinct.values())
+    details = dict(zip(map(attrgetter("detail_cell"), figure.rows), figure.rows, strict=True))
+    return _joined(row.detail.get("engine", "") for row in details.values())
 
 
 def _joined(values: Iterable[str]) -> str:
