@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from membench.analyse.sources import without_collector
 from membench.errors import SchemaError
 from membench.record.fleet import HostState, Ledger, latest_ledger
-from membench.record.measurement import Measurement, read_measurements
+from membench.record.measurement import Measurement
+from membench.record.quick import read_measurements
 from membench.record.text import ascii_line
 from membench.terms import Better, Metric, Stat, Status, Tier
 
