@@ -80,10 +80,12 @@ def _plain(text: str) -> list[Measurement] | None:
     shared = _shared(columns[len(_ALONE) :]) if in_order else None
     if shared is None:
         return None
-    commons, numbers, wide = shared.commons, _floats(values), _floats(spreads)
-    if not all(map(_agree, commons, numbers, wide, lists)) or _repeated(shared, runs):
+    numbers, wide = _floats(values), _floats(spreads)
+    if not _agree(shared, numbers, wide, lists) or _repeated(shared, runs):
         return None
-    kept = [cell if one.rounds == 1 else "" for one, cell in zip(commons, samples, strict=True)]
+    commons, kept = shared.commons, [""] * len(runs)
+    if not shared.usual:
+        kept = [cell if one.rounds == 1 else "" for one, cell in zip(commons, samples, strict=True)]
     rows = zip(commons, runs, machines, numbers, wide, details, lists, kept, strict=True)
     return list(map(_measurement, rows))
 
@@ -94,14 +96,24 @@ def _interned(cells: list[str]) -> list[str]:
     return [first] * len(cells) if cells.count(first) == len(cells) else list(map(intern, cells))
 
 
-def _agree(common: Common, value: float | None, spread: float | None, rounds: str) -> bool:
-    """These may stand in one row, by the rules of the schema."""
-    count = rounds.count(";") + 1 if rounds else 0
-    return (
-        (0 < value < math.inf if value is not None else True)
-        and (value is not None) == (common.status is Status.OK)
-        and (count == common.rounds or not count)
-        and (spread is None or (count > 1 and spread < math.inf))
+def _agree(
+    shared: _Shared,
+    values: Sequence[float | None],
+    spreads: Sequence[float | None],
+    lists: Sequence[str],
+) -> bool:
+    """What stands in one row may stand there, by the rules of the schema."""
+    if 0.0 in values or math.inf in values or math.inf in spreads:
+        return False
+    counts = [cell.count(";") + 1 if cell else 0 for cell in lists]
+    if shared.usual and counts == shared.rounds and None not in values:
+        return True
+    rows = zip(shared.commons, values, spreads, counts, strict=True)
+    return all(
+        (value is not None) == (common.status is Status.OK)
+        and count in (0, common.rounds)
+        and (spread is None or count > 1)
+        for common, value, spread, count in rows
     )
 
 
@@ -119,11 +131,15 @@ class _Shared(NamedTuple):
     Attributes:
         columns: the cells, a list for each field of `Common`.
         commons: what they mean, a row each.
+        rounds: of ``commons``.
+        usual: all rows are ok and of several rounds.
         unique: no two rows are of the same case, metric and statistic.
     """
 
     columns: list[list[str]]
     commons: list[Common]
+    rounds: list[int]
+    usual: bool
     unique: bool
 
 
@@ -144,8 +160,10 @@ def _shared(columns: list[list[str]]) -> _Shared | None:
     commons = [one for one in found if one is not None]
     if len(commons) < len(found):
         return None
+    rounds = [one.rounds for one in commons]
+    usual = min(rounds) > 1 and all(one.status is Status.OK for one in commons)
     unique = len({(one.case, one.metric, one.stat) for one in commons}) == len(commons)
-    shared = _Shared(columns, commons, unique)
+    shared = _Shared(columns, commons, rounds, usual, unique)
     if len(commons) <= _ROWS_KEPT:
         if before is None and len(_files) >= _FILES_KEPT:
             del _files[next(iter(_files))]

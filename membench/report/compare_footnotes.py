@@ -7,6 +7,7 @@ from operator import attrgetter
 
 from membench.analyse.compare import Comparison, Line
 from membench.analyse.figure import Figure
+from membench.record.measurement import read_detail
 from membench.report.compare_cells import count_text
 from membench.terms import FLAGS
 
@@ -88,8 +89,8 @@ def _tiers(figure: Figure | None) -> str:
 def _engines(figure: Figure | None) -> str:
     if figure is None:
         return ""
-    details = dict(zip(map(attrgetter("detail_cell"), figure.rows), figure.rows, strict=True))
-    return _joined(row.detail.get("engine", "") for row in details.values())
+    details = map(read_detail, set(map(attrgetter("detail_cell"), figure.rows)))
+    return _joined(detail.get("engine", "") for detail in details if detail)
 
 
 def _joined(values: Iterable[str]) -> str:
