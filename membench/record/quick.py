@@ -31,7 +31,8 @@ from membench.record.text import one_line
 from membench.terms import Status
 
 _ALONE = ("schema", "run_id", "machine", "value", "spread", "round_values", "samples", "detail")
-_READ = (*_ALONE, *Common._fields)
+_SHARED: tuple[str, ...] = Common._fields
+_READ = (*_ALONE, *_SHARED)
 SKIPPED = (*(name for name in COLUMNS if name not in _READ), "samples")
 """Columns that are not read; `samples` only when it is asked for."""
 
@@ -162,7 +163,8 @@ def _shared(columns: list[list[str]]) -> _Shared | None:
         return None
     rounds = [one.rounds for one in commons]
     usual = min(rounds) > 1 and all(one.status is Status.OK for one in commons)
-    unique = len({(one.case, one.metric, one.stat) for one in commons}) == len(commons)
+    keys = zip(*(columns[_SHARED.index(name)] for name in ("case", "metric", "stat")), strict=True)
+    unique = len(set(keys)) == len(commons)
     shared = _Shared(columns, commons, rounds, usual, unique)
     if len(commons) <= _ROWS_KEPT:
         if before is None and len(_files) >= _FILES_KEPT:
@@ -182,16 +184,17 @@ def _commons(columns: list[list[str]], before: _Shared | None) -> list[Common | 
         for place, (one, other) in enumerate(zip(now, then, strict=True))
         if one != other
     }
+    rows = zip(*([column[place] for place in changed] for column in columns), strict=True)
     commons: list[Common | None] = [*before.commons]
-    for place in changed:
-        commons[place] = _checked(tuple(column[place] for column in columns))
+    for place, cells in zip(changed, rows, strict=True):
+        commons[place] = _checked(cells)
     return commons
 
 
 @lru_cache(maxsize=1 << 14)
 def _checked(cells: tuple[str, ...]) -> Common | None:
     """The values of the fields of `Common` if they may stand together, or None."""
-    by_name = dict(zip(Common._fields, cells, strict=True))
+    by_name = dict(zip(_SHARED, cells, strict=True))
     value = "1" if by_name["status"] == Status.OK else ""
     try:
         row = from_cells(
@@ -200,7 +203,7 @@ def _checked(cells: tuple[str, ...]) -> Common | None:
         check(row)
     except SchemaError:
         return None
-    return Common._make(getattr(row, name) for name in Common._fields)
+    return Common._make(getattr(row, name) for name in _SHARED)
 
 
 def _repeated(shared: _Shared, runs: Sequence[str]) -> bool:
