@@ -54,7 +54,7 @@ def read_sources(paths: Iterable[Path]) -> list[Source]:
         SchemaError: one of them cannot be read.
     """
     with without_collector():
-        _keep_freed_memory()
+        keep_freed_memory()
         return [read_source(path) for path in paths]
 
 
@@ -90,7 +90,7 @@ def _run(sidecar: Mapping[str, Any]) -> str:
     return str(plan.get("run_id")) if isinstance(plan, Mapping) else ""
 
 
-def _keep_freed_memory() -> None:
+def keep_freed_memory() -> None:
     """Let the memory of one file serve the next.
 
     The C library gives freed memory back to the system beyond a threshold that
