@@ -1,7 +1,7 @@
 """A reader of results files that keeps up with the csv module.
 
 `record.table.read_rows` checks every cell of a file and makes `Row` objects; a
-fleet's thousand files would take it a minute.  Here a file is cut into cells at
+fleet's thousand files would take it half a minute.  Here a file is cut into cells at
 once and looked at column by column.  Most cells of a file are those of the file
 before it, or of its own row above: they are checked once.  The columns that
 comparing never looks at are not read.
