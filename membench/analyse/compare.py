@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -186,7 +186,7 @@ def compare(
         for key, rows in table.items():
             # An ok row knows more than a skipped one that happens to come first.
             if key not in keys or (keys[key].status is not Status.OK):
-                keys[key] = min(rows, key=lambda row: row.status is not Status.OK)
+                keys[key] = next((row for row in rows if row.status is Status.OK), rows[0])
     absent = [_absent(side.rows) for side in sides]
     lines = []
     for key, row in keys.items():
@@ -228,9 +228,9 @@ def _selector(sides: Sequence[Side], patterns: Sequence[str]) -> frozenset[str]:
 
 def _table(rows: Iterable[Measurement], wanted: Container[str]) -> dict[Key, list[Measurement]]:
     """The ``rows`` of the ``wanted`` cases by what they are of."""
-    alike: dict[int, list[Measurement]] = {}
+    alike: defaultdict[int, list[Measurement]] = defaultdict(list)
     for row in rows:
-        alike.setdefault(id(row.common), []).append(row)
+        alike[id(row.common)].append(row)
     table: dict[Key, list[Measurement]] = {}
     for several in alike.values():
         one = several[0].common

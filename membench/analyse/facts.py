@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
-from membench.record.measurement import Measurement
+from membench.record.measurement import Measurement, distinct
 from membench.record.text import ascii_line
 from membench.units import about_size
 
@@ -72,8 +73,7 @@ def compare_facts(
         rows: by side, those that are compared.
         sidecars: by side, the facts of its files.
     """
-    kinds = [{(id(row.common), row.machine): row for row in side}.values() for side in rows]
-    columns = [[_joined(getattr(row, name) for row in side) for name in COLUMNS] for side in kinds]
+    columns = [[_joined(values) for values in _columns(side)] for side in rows]
     facts = [
         Fact(name, tuple(side[place] for side in columns)) for place, name in enumerate(COLUMNS)
     ]
@@ -85,8 +85,15 @@ def compare_facts(
     return [fact for fact in facts if any(fact.values)]
 
 
+def _columns(rows: Sequence[Measurement]) -> Iterator[Iterable[str]]:
+    """The values of each of `COLUMNS` in ``rows``, few of them more than once."""
+    commons = distinct(rows)
+    for name in COLUMNS:
+        yield map(attrgetter(name), rows if name == "machine" else commons)
+
+
 def _joined(values: Iterable[str]) -> str:
-    return ", ".join(sorted({value for value in values if value}))
+    return ", ".join(sorted(filter(None, set(values))))
 
 
 def _part(machine: Mapping[str, Any], name: str) -> Mapping[str, Any]:

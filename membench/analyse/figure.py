@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
+from operator import attrgetter
 
 from membench.analyse import statistics
 from membench.record.measurement import Common, Measurement, distinct
@@ -83,7 +84,7 @@ class Figure:
 def figure(rows: Sequence[Measurement]) -> Figure:
     """The figure of ``rows``: ok rows of one (case, metric, stat), at least one."""
     if len(rows) > 1:
-        return Figure(tuple(rows), Basis.RUNS, tuple(row.value for row in rows if row.value))
+        return Figure(tuple(rows), Basis.RUNS, tuple(filter(None, map(attrgetter("value"), rows))))
     (row,) = rows
     return Figure((row,), Basis.ROUNDS, row.round_values or ((row.value,) if row.value else ()))
 

@@ -18,10 +18,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from membench.analyse.sources import without_collector
+from membench.analyse.sources import keep_freed_memory, without_collector
 from membench.errors import SchemaError
 from membench.record.fleet import HostState, Ledger, latest_ledger
-from membench.record.measurement import Measurement, read_measurements
+from membench.record.measurement import Measurement
+from membench.record.quick import read_measurements
 from membench.record.text import ascii_line
 from membench.terms import Better, Metric, Stat, Status, Tier
 
@@ -122,6 +123,7 @@ def read_batch(paths: Sequence[Path]) -> _Batch:
     keys: dict[Key, int] = {}
     runs: list[_Run] = []
     unread: dict[str, str] = {}
+    keep_freed_memory()
     with without_collector():
         for path in paths:
             try:

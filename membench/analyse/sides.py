@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
+from operator import attrgetter
 from pathlib import Path
 
 from membench.analyse.sources import Source
@@ -167,7 +168,7 @@ def _labels(given: Sequence[tuple[str | None, Source]]) -> list[str]:
 
 def _machine(source: Source) -> str:
     """The machine of ``source``, empty for a file of several."""
-    machines = {row.machine for row in source.rows}
+    machines = set(map(attrgetter("machine"), source.rows))
     return machines.pop() if len(machines) == 1 else ""
 
 

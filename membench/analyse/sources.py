@@ -7,15 +7,19 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 from membench.analyse.facts import sidecar_facts
 from membench.errors import MembenchError, SchemaError
-from membench.record.measurement import Measurement, read_measurements
+from membench.record.measurement import Measurement
 from membench.record.paths import sidecar_path
+from membench.record.quick import read_measurements
 from membench.record.sidecar import digest, read_plain
 from membench.record.text import ascii_line
+
+_LARGEST_BLOCK = 8 << 20  # bytes: not touched, only freed
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,7 @@ class Source:
     @cached_property
     def runs(self) -> tuple[str, ...]:
         """The ids of its runs, in the order of the rows."""
-        return tuple(dict.fromkeys(row.run_id for row in self.rows))
+        return tuple(dict.fromkeys(map(attrgetter("run_id"), self.rows)))
 
     @property
     def name(self) -> str:
@@ -50,6 +54,7 @@ def read_sources(paths: Iterable[Path]) -> list[Source]:
         SchemaError: one of them cannot be read.
     """
     with without_collector():
+        keep_freed_memory()
         return [read_source(path) for path in paths]
 
 
@@ -69,7 +74,7 @@ def read_source(path: Path) -> Source:
     problem = ""
     try:
         sidecar = read_plain(path)
-        if sidecar is not None and _run(sidecar) not in {row.run_id for row in rows}:
+        if sidecar is not None and _run(sidecar) not in set(map(attrgetter("run_id"), rows)):
             problem = f"{sidecar_path(path)} is of another run, and not used"
         elif sidecar is not None:
             facts = sidecar_facts(sidecar)
@@ -83,6 +88,16 @@ def read_source(path: Path) -> Source:
 def _run(sidecar: Mapping[str, Any]) -> str:
     plan = sidecar.get("plan")
     return str(plan.get("run_id")) if isinstance(plan, Mapping) else ""
+
+
+def keep_freed_memory() -> None:
+    """Let the memory of one file serve the next.
+
+    The C library gives freed memory back to the system beyond a threshold that
+    it learns from the largest block freed so far (mallopt(3), M_MMAP_THRESHOLD):
+    until it has seen one, every file costs a hundred page faults.
+    """
+    bytes(_LARGEST_BLOCK)
 
 
 @contextmanager

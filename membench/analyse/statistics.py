@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -38,7 +38,8 @@ would also allow 2 against 8; two values do not show how their side scatters.
 """
 _DIFFERENCES_AT_ONCE = 1 << 20  # 8 MiB: what is compared at the same time, not what there is
 _MANY_DIFFERENCES = 1 << 14
-_SAMPLE, _MARGIN = 2048, 64
+_SAMPLE, _MARGIN = 48, 0.02  # values of a side to look at first; a share of the differences
+_ROUNDING = 1e-12  # far above what the logarithms' sums lose, far below what matters
 _LOG_LIMIT = 700.0  # exp() of more overflows
 
 
@@ -89,47 +90,63 @@ def estimates(
 ) -> list[Estimate]:
     """`estimate` of each pair: of shapes (K, n) and (K, m), the same n and m for all."""
     n, m = len(firsts[0]), len(seconds[0])
-    at_once = max(1, _DIFFERENCES_AT_ONCE // (n * m))
-    made: list[Estimate] = []
-    for start in range(0, len(firsts), at_once):
-        stop = start + at_once
-        differences = _log_ratios(firsts[start:stop], seconds[start:stop])
-        made += _estimates(differences, interval_rank(n, m, confidence))
-    return made
-
-
-def _estimates(differences: Floats, rank: int | None) -> Iterator[Estimate]:
-    """Of ``differences`` (K, n * m): medians, and intervals from the rank-th of either end."""
-    size = differences.shape[1]
-    middle = [(size - 1) // 2, size // 2]
-    ends = [] if rank is None else [rank - 1, size - rank]
-    places = [*middle, *ends]
-    if size > _MANY_DIFFERENCES:
-        found = np.array([_order_statistics(row, places) for row in differences])
-    else:
-        found = np.partition(differences, places, axis=1)[:, places]
+    rank = interval_rank(n, m, confidence)
+    middle = [(n * m - 1) // 2, n * m // 2]
+    ends = [] if rank is None else [rank - 1, n * m - rank]
+    found = _order_statistics(_logs(firsts), _logs(seconds), [*middle, *ends])
     medians = found[:, :2].mean(axis=1).tolist()
     if rank is None:
-        return (Estimate(median, None) for median in medians)
-    lows, highs = found[:, 2].tolist(), found[:, 3].tolist()
-    return map(Estimate, medians, zip(lows, highs, strict=True))
+        return [Estimate(one, None) for one in medians]
+    return list(map(Estimate, medians, zip(*found[:, 2:].T.tolist(), strict=True)))
 
 
-def _order_statistics(values: Floats, places: Sequence[int]) -> Floats:
-    """The ``places``-th smallest of ``values``, which are many; the places lie close together.
+def _order_statistics(firsts: Floats, seconds: Floats, places: Sequence[int]) -> Floats:
+    """The ``places``-th smallest of the differences second - first, of shape (K, places)."""
+    size = firsts.shape[1] * seconds.shape[1]
+    if size > _MANY_DIFFERENCES:
+        pairs = zip(firsts, seconds, strict=True)
+        return np.array([_among_many(first, second, places) for first, second in pairs])
+    at_once = max(1, _DIFFERENCES_AT_ONCE // size)
+    found = []
+    for start in range(0, len(firsts), at_once):
+        some = slice(start, start + at_once)
+        differences = (seconds[some, :, None] - firsts[some, None, :]).reshape(-1, size)
+        found.append(np.partition(differences, places, axis=1)[:, places])
+    return np.concatenate(found)
 
-    A sample tells between which bounds to look; where that was wrong, all are looked through.
+
+def _among_many(first: Floats, second: Floats, places: Sequence[int]) -> Floats:
+    """The ``places``-th smallest of the many differences second - first; they lie close together.
+
+    A sample of the differences tells between which bounds to look, and where the
+    sides are sorted, those between them stand in a row.  What is found is true if it
+    lies within the bounds; else all are looked through.
     """
-    sample = np.sort(values[:: max(1, len(values) // _SAMPLE)])
-    share = len(sample) / len(values)
-    low = sample[max(0, math.floor(min(places) * share) - _MARGIN)]
-    high = sample[min(len(sample) - 1, math.ceil(max(places) * share) + _MARGIN)]
-    below = int(np.count_nonzero(values < low))
-    between = values[(values >= low) & (values <= high)]
-    inside = [place - below for place in places]
-    if min(inside) < 0 or max(inside) >= len(between):
-        return np.partition(values, places)[list(places)]
-    return np.partition(between, inside)[inside]
+    a, b = np.sort(first), np.sort(second)
+    low, high = _bounds(a, b, places)
+    slack = _ROUNDING * (np.abs(a).max() + np.abs(b).max())  # a + low is rounded, as b - a is
+    starts = np.searchsorted(b, a + (low - slack), "left")
+    counts = np.searchsorted(b, a + (high + slack), "right") - starts
+    ends = np.cumsum(counts)
+    inside = [place - int(starts.sum()) for place in places]
+    if min(inside) >= 0 and max(inside) < ends[-1] <= len(a) * len(b) // 2:
+        of_b = np.arange(ends[-1]) + np.repeat(starts - (ends - counts), counts)
+        between = b[of_b] - np.repeat(a, counts)
+        found: Floats = np.partition(between, inside)[inside]
+        if low <= found.min() and found.max() <= high:
+            return found
+    return np.partition(np.subtract.outer(b, a).ravel(), places)[places]
+
+
+def _bounds(a: Floats, b: Floats, places: Sequence[int]) -> tuple[float, float]:
+    """Two differences of the sorted ``a`` and ``b`` between which the ``places`` should lie."""
+    few = [side[:: max(1, len(side) // _SAMPLE)] for side in (a, b)]
+    sample = np.sort(np.subtract.outer(few[1], few[0]).ravel())
+    share = len(sample) / (len(a) * len(b))
+    margin = math.ceil(_MARGIN * len(sample))
+    low = max(0, math.floor(min(places) * share) - margin)
+    high = min(len(sample) - 1, math.ceil(max(places) * share) + margin)
+    return float(sample[low]), float(sample[high])
 
 
 def interval_rank(n: int, m: int, confidence: float = CONFIDENCE) -> int | None:
@@ -210,11 +227,9 @@ def half_range(values: Sequence[float]) -> float | None:
     return fraction if math.isfinite(fraction) else None
 
 
-def _log_ratios(firsts: Sequence[Sequence[float]], seconds: Sequence[Sequence[float]]) -> Floats:
-    """Of shape (K, n * m): the differences of the logarithms; swapping the sides negates them."""
-    a, b = np.log(np.asarray(firsts, float)), np.log(np.asarray(seconds, float))
-    differences: Floats = (b[:, :, None] - a[:, None, :]).reshape(len(firsts), -1)
-    return differences
+def _logs(sides: Sequence[Sequence[float]]) -> Floats:
+    logs: Floats = np.log(np.asarray(sides, float))
+    return logs
 
 
 def _exp(logarithm: float) -> float:

@@ -127,13 +127,16 @@ def command(
     from membench.analyse.requests import sides_of
     from membench.analyse.sources import without_collector
 
-    with without_collector():
+    def outcome() -> int:
         sides = sides_of(files, reference=reference or "", against=against or "", by=by or "")
         comparison = compare(sides, select=select, thresholds=limits, normalize=bool(normalize))
         if fail_on and comparison.matched:
             check_gate(comparison, fail_on, cross_machine=cross_machine)
         _show(comparison, [Verdict(verdict) for verdict in verdicts], sort, form)
-    return _exit_code(comparison, fail_on)
+        return _exit_code(comparison, fail_on)
+
+    with without_collector():  # nor at the end, when all of it goes at once
+        return outcome()
 
 
 def _exit_code(comparison: Comparison, fail_on: Sequence[str]) -> int:

@@ -22,13 +22,18 @@ def read_bytes(path: Path, limit: int) -> bytes:
             large, or neither a file nor a pipe (a device has no end).
     """
     try:
-        mode = path.stat().st_mode
+        status = path.stat()
+        mode = status.st_mode
         if stat.S_ISDIR(mode):
             raise SchemaError("a directory, not a file", "name a file in it")
         if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode)):
             raise SchemaError("neither a file nor a pipe")
+        # Asked for as many bytes as there may be, Python would set memory aside for all of them.
+        size = min(status.st_size, limit)
         with path.open("rb") as file:
-            data = file.read(limit + 1)
+            data = file.read(size + 1)
+            if len(data) > size:  # a pipe, which tells no size, or a file that grows
+                data += file.read(limit - size)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise SchemaError(f"cannot be read: {reason}") from None

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from operator import attrgetter
 
 from membench.analyse.compare import Comparison, Line
 from membench.analyse.figure import Figure
+from membench.record.measurement import read_detail
 from membench.report.compare_cells import count_text
 from membench.terms import FLAGS
 
@@ -87,8 +89,8 @@ def _tiers(figure: Figure | None) -> str:
 def _engines(figure: Figure | None) -> str:
     if figure is None:
         return ""
-    distinct = {row.detail_cell: row for row in figure.rows}
-    return _joined(row.detail.get("engine", "") for row in distinct.values())
+    details = map(read_detail, set(map(attrgetter("detail_cell"), figure.rows)))
+    return _joined(detail.get("engine", "") for detail in details if detail)
 
 
 def _joined(values: Iterable[str]) -> str:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import chain
+from operator import attrgetter
 
 from membench.analyse.absences import Absence
 from membench.analyse.compare import Comparison, Line
 from membench.analyse.facts import PACKAGE, Fact
 from membench.analyse.sides import Side, shared_runs
 from membench.analyse.verdict import Verdict
+from membench.record.measurement import distinct
 from membench.report.compare_footnotes import flags_of_all
 from membench.terms import FLAGS, Metric, Status, Tier
 
@@ -18,11 +21,11 @@ _NAMES_SHOWN = 4
 
 def side_text(side: Side) -> str:
     """``5 rounds, 42 cases: a.csv``; what it ran on stands among the facts."""
-    ok = [row for row in side.rows if row.status is Status.OK]
-    rounds = sorted({row.rounds for row in ok})
+    ok = [one for one in distinct(side.rows) if one.status is Status.OK]
+    rounds = sorted({one.rounds for one in ok})
     span = "..".join(str(count) for count in dict.fromkeys((*rounds[:1], *rounds[-1:]))) or "0"
     runs = f"{len(side.runs)} runs of " if len(side.runs) > 1 else ""
-    cases = plural(len({row.case for row in ok}), "case")
+    cases = plural(len({one.case for one in ok}), "case")
     files = _some([source.name for source in side.sources])
     return f"{runs}{span} {'round' if span == '1' else 'rounds'}, {cases}: {files}"
 
@@ -121,7 +124,8 @@ def _noise(comparison: Comparison) -> Iterator[str]:
 
 def _spread(line: Line) -> float:
     figures = [entry.figure for entry in line.entries if entry.figure]
-    return max(row.spread or 0.0 for figure in figures for row in figure.rows)
+    spreads = (map(attrgetter("spread"), figure.rows) for figure in figures)
+    return max(filter(None, chain.from_iterable(spreads)), default=0.0)
 
 
 def _flags(comparison: Comparison) -> list[str]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.console import Console
-from rich.measure import Measurement
+from rich.console import Console, Group
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -14,12 +13,11 @@ from membench.analyse.absences import absences
 from membench.analyse.compare import Comparison
 from membench.report.compare_footnotes import Footnotes
 from membench.report.compare_notes import absence_text, fact_lines, notes, side_text, summary
-from membench.report.compare_table import list_lines, wide_table
+from membench.report.compare_table import list_lines, wide_lines
 from membench.report.compare_view import CompareBlock
 from membench.terms import Status
 
 _JUDGED_WIDTH = len("1.000  = same  ")
-_UNBOUNDED = 1 << 20  # columns: how wide a table would like to be
 
 
 def print_comparison(
@@ -35,12 +33,12 @@ def print_comparison(
         names = block.ids if full_ids else block.names
         console.print()
         console.print(_title(block, full_ids=full_ids))
-        table = _fitting(console, comparison, block, footnotes, names)
-        if table is not None:
-            console.print(table)
-        else:
-            for shown in list_lines(comparison, block, footnotes, names):
-                console.print(shown)
+        lines = None
+        if _may_fit(comparison, console.width):
+            lines = wide_lines(comparison, block, footnotes, names, console.width)
+        if lines is None:
+            lines = list(list_lines(comparison, block, footnotes, names))
+        console.print(Group(*lines))
     _print_footnotes(console, footnotes)
     _print_absences(console, comparison)
     console.print()
@@ -50,21 +48,10 @@ def print_comparison(
         console.print(Text(line))
 
 
-def _fitting(
-    console: Console,
-    comparison: Comparison,
-    block: CompareBlock,
-    footnotes: Footnotes,
-    names: Sequence[str],
-) -> Table | None:
-    """The wide table of ``block``, None where it is wider than the console."""
+def _may_fit(comparison: Comparison, width: int) -> bool:
+    """Whether it is worth laying out the columns of all labels."""
     labels = [side.label for side in comparison.sides]
-    least = sum(map(len, labels)) + _JUDGED_WIDTH * (len(labels) - 1)
-    if least > console.width:  # not worth laying out hundreds of columns
-        return None
-    table = wide_table(comparison, block, footnotes, names)
-    unbounded = console.options.update(max_width=_UNBOUNDED)
-    return table if Measurement.get(console, unbounded, table).maximum <= console.width else None
+    return sum(map(len, labels)) + _JUDGED_WIDTH * (len(labels) - 1) <= width
 
 
 def _print_sides(console: Console, comparison: Comparison) -> None:

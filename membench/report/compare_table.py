@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import accumulate
 
-from rich.table import Table
 from rich.text import Text
 
-from membench.analyse.compare import Comparison
+from membench.analyse.compare import Comparison, Line
 from membench.analyse.finding import Finding
 from membench.analyse.verdict import Verdict
 from membench.report.compare_cells import mean_text, ratio_text, value_parts, verdict_text
@@ -22,41 +22,84 @@ _STYLE = {
     Verdict.UNCLEAR: "yellow",
     Verdict.NA: "dim",
 }
+_GAP = "  "
 
 
-def wide_table(
-    comparison: Comparison, block: CompareBlock, footnotes: Footnotes, names: Sequence[str]
-) -> Table:
-    """One line a row: every label's value, then ratio and verdict of all but the reference."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    table.add_column("case", no_wrap=True)
-    reference, *others = (side.label for side in comparison.sides)
-    for label in (reference, *others):
-        table.add_column(Text(label), no_wrap=True)
+def wide_lines(
+    comparison: Comparison,
+    block: CompareBlock,
+    footnotes: Footnotes,
+    names: Sequence[str],
+    width: int,
+) -> list[Text] | None:
+    """One line a row: every label's value, then ratio and verdict of all but the reference.
+
+    None where that is wider than ``width``.  A table of rich measures and draws each of its
+    cells on its own, and there is a cell for the mean of each label below each label.
+    """
+    heads = _heads([side.label for side in comparison.sides])
+    values = zip(*_values(comparison, block), strict=True)
+    rows = [
+        [name, *cells, *_judged(line), footnotes.numbers(line)]
+        for line, name, cells in zip(block.lines, names, values, strict=True)
+    ]
+    means = [
+        (mean_text(mean, several=block.several_stats), _ratio_column(comparison, mean.side), ratio)
+        for mean in block.means
+        for ratio in [significant(mean.ratio)]
+    ]
+    widths = [max(map(len, column)) for column in zip(*heads, *rows, strict=True)]
+    for name, column, ratio in means:
+        widths[0] = max(widths[0], len(name))
+        widths[column] = max(widths[column], len(ratio))
+    *starts, whole = accumulate(widths, lambda start, one: start + one + len(_GAP), initial=0)
+    if whole - len(_GAP) > width:
+        return None
+    made = [_whole(_row(cells, widths), "dim") for cells in heads]
+    for line, cells in zip(block.lines, rows, strict=True):
+        shown = _whole(_row(cells, widths))
+        for side, entry in enumerate(line.entries[1:], start=1):
+            column = _ratio_column(comparison, side) + 1
+            _mark(shown, entry.finding, starts[column], widths[column])
+        made.append(shown)
+    made += [_whole(f"{name:{starts[column]}}{ratio}", "dim") for name, column, ratio in means]
+    return made
+
+
+def _heads(labels: Sequence[str]) -> list[list[str]]:
+    """Two lines above the columns of `wide_lines`."""
+    reference, *others = labels
+    above = ["" for _ in ("case", *labels)]
+    below = ["case", *labels]
     for label in others:
-        table.add_column(Text(f"{label}/{reference}\n[95% CI]"), no_wrap=True)
-        table.add_column("verdict", no_wrap=True)
-    table.add_column("notes", no_wrap=True)
-    values = zip(
-        *(
-            _aligned([value_parts(line.entries[side].figure, block.scale) for line in block.lines])
-            for side in range(len(comparison.sides))
-        ),
-        strict=True,
-    )
-    for line, name, cells in zip(block.lines, names, values, strict=True):
-        row = [Text(name), *map(Text, cells)]
-        for entry in line.entries[1:]:
-            row += [
-                Text(ratio_text(entry.finding)),
-                _verdict(verdict_text(entry.finding), entry.finding),
-            ]
-        table.add_row(*row, footnotes.numbers(line))
-    for mean in block.means:
-        before = [""] * (len(comparison.sides) + 2 * (mean.side - 1))
-        name = mean_text(mean, several=block.several_stats)
-        table.add_row(Text(name, "dim"), *before, Text(significant(mean.ratio), "dim"))
-    return table
+        above += [f"{label}/{reference}", ""]
+        below += ["[95% CI]", "verdict"]
+    return [[*above, ""], [*below, "notes"]]
+
+
+def _ratio_column(comparison: Comparison, side: int) -> int:
+    """Where the ratio of the label of index ``side`` stands; its verdict stands next to it."""
+    return 1 + len(comparison.sides) + 2 * (side - 1)
+
+
+def _values(comparison: Comparison, block: CompareBlock) -> Iterator[list[str]]:
+    for side in range(len(comparison.sides)):
+        figures = (line.entries[side].figure for line in block.lines)
+        yield _aligned([value_parts(figure, block.scale) for figure in figures])
+
+
+def _judged(line: Line) -> Iterator[str]:
+    for entry in line.entries[1:]:
+        yield ratio_text(entry.finding)
+        yield verdict_text(entry.finding)
+
+
+def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
+    return _GAP.join(map(str.ljust, cells, widths)).rstrip()
+
+
+def _whole(text: str, style: str = "") -> Text:
+    return Text(text, style, no_wrap=True, overflow="ignore")
 
 
 def list_lines(
@@ -73,10 +116,10 @@ def list_lines(
         remarks = ["" for _ in labels]
         remarks[-1] = footnotes.numbers(line)
         for label, entry, remark in zip(labels, line.entries, remarks, strict=True):
-            shown = Text(f"  {label}  {next(values)}  {next(ratios)}  ")
-            shown.append(_verdict(next(verdicts), entry.finding))
-            shown.append(f"  {remark}")
-            shown.rstrip()
+            start = f"  {label}  {next(values)}  {next(ratios)}  "
+            verdict = next(verdicts)
+            shown = Text(f"{start}{verdict}  {remark}".rstrip())
+            _mark(shown, entry.finding, len(start), len(verdict))
             yield shown
     for mean in block.means:
         label = comparison.sides[mean.side].label
@@ -84,8 +127,10 @@ def list_lines(
         yield Text(f"{label}: {words}: {significant(mean.ratio)}", "dim")
 
 
-def _verdict(text: str, finding: Finding | None) -> Text:
-    return Text(text, _STYLE[finding.verdict] if finding is not None else "")
+def _mark(shown: Text, finding: Finding | None, start: int, length: int) -> None:
+    """Give the verdict that stands at ``start`` its colour."""
+    if finding is not None and _STYLE[finding.verdict]:
+        shown.stylize(_STYLE[finding.verdict], start, start + length)
 
 
 def _aligned(parts: Sequence[tuple[str, ...]]) -> list[str]:

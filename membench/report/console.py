@@ -11,7 +11,7 @@ from typing import TextIO, cast
 from rich.console import Console
 
 _UNBOUNDED = 4096  # a pipe has no width: rich would fold ids at 80 columns
-_TRAILING = re.compile(r" +(?=\n)")
+_TRAILING = re.compile(r"(?<! ) ++(?=\n)")  # each run of blanks is looked at once
 
 
 class _Trimmed:

@@ -20,9 +20,12 @@ from membench.analyse.thresholds import PRESETS
 from membench.analyse.verdict import Reason, Verdict
 from membench.cli.compare_command import command
 from membench.report.compare_cells import GLYPH
+from membench.report.compare_footnotes import Footnotes
 from membench.report.compare_github import LIMIT, fitting
 from membench.report.compare_screen import print_comparison
+from membench.report.compare_table import wide_lines
 from membench.report.compare_view import SORTS, arrange
+from membench.report.console import console
 from membench.report.markdown_text import escaped
 from membench.terms import Metric, Stat, Status, Tier
 
@@ -66,8 +69,8 @@ def sides(*paths: Path) -> Comparison:
 
 def drawn(comparison: Comparison, width: int, *, full_ids: bool) -> str:
     stream = io.StringIO()
-    console = Console(file=stream, width=width, highlight=False)
-    print_comparison(console, comparison, arrange(comparison), full_ids=full_ids)
+    screen = Console(file=stream, width=width, highlight=False)
+    print_comparison(screen, comparison, arrange(comparison), full_ids=full_ids)
     return stream.getvalue()
 
 
@@ -133,6 +136,39 @@ def test_on_a_pipe_many_labels_stand_in_one_line_with_whole_ids(tmp_path: Path, 
     lines = drawn(sides(old, *files), 4096, full_ids=True).splitlines()
     (line,) = [line for line in lines if line.startswith(LONG)]
     assert line.count("v worse") == 9
+
+
+def test_a_table_is_drawn_where_there_is_just_room_for_it(old: Path, new: Path) -> None:
+    comparison = sides(old, new)
+    for block in arrange(comparison):
+        lines = wide_lines(comparison, block, Footnotes(comparison), block.ids, 400)
+        assert lines is not None
+        width = max(map(len, lines))
+        for room, expected in ((width, lines), (width - 1, None)):
+            drawn_in = wide_lines(comparison, block, Footnotes(comparison), block.ids, room)
+            assert drawn_in == expected
+
+
+def test_colour_changes_no_letter_of_a_table(old: Path, new: Path) -> None:
+    comparison = sides(old, new)
+    wide = drawn(comparison, 400, full_ids=True)
+    stream = io.StringIO()
+    screen = Console(file=stream, width=400, force_terminal=True, color_system="standard")
+    print_comparison(screen, comparison, arrange(comparison), full_ids=True)
+    coloured = stream.getvalue()
+    assert re.search(r"1\.103\] +\x1b\[32m\^ better *\x1b\[0m", coloured)
+    assert re.search(r"\x1b\[1;31mv worse *\x1b\[0m", coloured)
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", coloured)
+    assert [line.rstrip() for line in plain.splitlines()] == [
+        line.rstrip() for line in wide.splitlines()
+    ]
+
+
+def test_runs_of_blanks_are_trimmed_in_one_sweep() -> None:
+    stream = io.StringIO()
+    blanks = " " * 300_000
+    console(stream).file.write(f"a{blanks}b  \n{blanks}\n c{blanks}")
+    assert stream.getvalue() == f"a{blanks}b\n\n c{blanks}"
 
 
 def test_what_all_rows_carry_is_said_once(

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from scipy import stats
 
+from membench.analyse import statistics
 from membench.analyse.statistics import (
     VALUES_NEEDED,
     estimate,
@@ -106,6 +109,37 @@ def test_the_ratio_is_the_median_of_all_pairwise_ratios() -> None:
     a, b = [10.0, 20.0, 40.0], [30.0, 50.0]
     ratios = sorted(two / one for one in a for two in b)
     assert estimate(a, b).ratio == pytest.approx(math.sqrt(ratios[2] * ratios[3]))
+
+
+@pytest.mark.parametrize(("n", "m"), [(129, 128), (500, 480), (2000, 20), (17000, 1)])
+@pytest.mark.parametrize("kind", ["normal", "skewed", "ties", "constant", "two peaks", "drift"])
+def test_of_many_values_it_is_the_same_number_without_all_the_ratios(
+    n: int, m: int, kind: str
+) -> None:
+    rng = np.random.default_rng(n)
+    kinds: dict[str, Callable[[int], NDArray[Any]]] = {
+        "normal": lambda size: rng.normal(2, 0.003, size),
+        "skewed": lambda size: rng.lognormal(0, 2, size),
+        "ties": lambda size: np.round(rng.normal(2, 0.003, size), 3),
+        "constant": lambda size: np.full(size, 2.2),
+        "two peaks": lambda size: rng.normal(rng.choice([1, 7], size), 0.001),
+        "drift": lambda size: np.arange(size) * 1e-3 + 1,
+    }
+    a, b = kinds[kind](n), kinds[kind](m)
+    differences = np.sort(np.subtract.outer(np.log(b), np.log(a)), axis=None)
+    found = estimate(a.tolist(), b.tolist())
+    assert found.log_ratio == np.mean(differences[[(n * m - 1) // 2, n * m // 2]])
+    rank = interval_rank(n, m)
+    ends = None if rank is None else (differences[rank - 1], differences[-rank])
+    assert found.log_interval == ends
+
+
+def test_a_sample_that_misleads_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    a, b = (np.exp(np.random.default_rng(seed).normal(size=300)).tolist() for seed in (1, 2))
+    expected = estimate(a, b)
+    for bounds in ((-9.0, -8.0), (8.0, 9.0), (-0.001, 0.001), (3.0, -3.0)):
+        monkeypatch.setattr(statistics, "_bounds", lambda *_, found=bounds: found)
+        assert estimate(a, b) == expected
 
 
 @given(SIDES, SIDES)

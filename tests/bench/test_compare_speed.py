@@ -1,18 +1,23 @@
-"""Comparing many files against reading them with the csv module alone.
+"""Comparing many files against reading them with the csv module alone, and many labels.
 
-``pytest tests/bench --benchmark-enable -k many`` times both on the same files; the group's
-column of ratios is the figure.  `MEMBENCH_FILES=1000` makes them a thousand.
+``pytest tests/bench --benchmark-enable -k many`` times all on the same files; the column of
+ratios in each group is the figure.  `MEMBENCH_FILES=1000` makes them a thousand and holds the
+pace and the memory to what `docs/compare.md` promises; `MEMBENCH_LABELS=300` is its figure for
+labels.
 """
 
 from __future__ import annotations
 
 import csv
+import json
 import os
 import random
 import resource
 import statistics
 import subprocess
 import sys
+import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -20,12 +25,17 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from membench.record.rows import relative_spread
 from membench.record.schema import COLUMNS, Row, to_cells
+from membench.record.sidecar import SCHEMA, digest
 from membench.terms import BETTER, UNIT, BytesConvention, CacheState, Metric, Stat, Status, Tier
 
 pytestmark = pytest.mark.slow
 
 FILES = int(os.environ.get("MEMBENCH_FILES", "10"))
 ROWS, ROUNDS, SAMPLES = 300, 5, 8
+LABELS = int(os.environ.get("MEMBENCH_LABELS", "6"))
+ROWS_OF_A_LABEL = 100
+MOST_TIMES, MOST_MIB = 3, 600  # of the csv module's time; of memory
+SIDECAR = 40_000  # bytes, as the run of a quick profile writes
 
 
 def _row(rng: random.Random, run: str, place: int) -> Row:
@@ -74,47 +84,128 @@ def _row(rng: random.Random, run: str, place: int) -> Row:
     )
 
 
+def _write(path: Path, number: int, rows: int, rng: random.Random) -> Path:
+    """A run of its own."""
+    with path.open("w", encoding="ascii", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        run = f"20260101T000000Z-{number:04x}"
+        writer.writerows(to_cells(_row(rng, run, place)) for place in range(rows))
+    return path
+
+
+def _vary(source: Path, path: Path, rng: random.Random) -> Path:
+    """``source`` with what differs from run to run in every row, and a sidecar."""
+    with source.open(encoding="ascii", newline="") as file:
+        header, *records = csv.reader(file)
+    started, iters, flags, detail = map(header.index, ("started", "iters", "flags", "detail"))
+    for record in records:
+        record[started] = f"2026-01-31T{rng.randrange(24):02d}:{rng.randrange(60):02d}:12Z"
+        record[iters] = str(rng.randrange(1, 9))
+        record[flags] = "vm;noisy" if rng.random() < 0.1 else "vm"
+        record[detail] = f"engine=numba;threads=2;huge={rng.randrange(9)}%,100%"
+    with path.open("w", encoding="ascii", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows([header, *records])
+    plan = {"run_id": records[0][header.index("run_id")], "profile": "quick"}
+    order = [[f"ddr/copy/size={place}MiB" for place in range(SIDECAR // 20)]]
+    sidecar = {"schema": SCHEMA, "plan": plan, "order": order, "sha256": digest(path)}
+    path.with_suffix(".json").write_text(json.dumps(sidecar))
+    return path
+
+
 @pytest.fixture(scope="module")
 def many(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """`FILES` files of `ROWS` rows, each a run of its own."""
+    """`FILES` files of `ROWS` rows."""
     folder = tmp_path_factory.mktemp("many")
     rng = random.Random(1)
-    paths = []
-    for number in range(FILES):
-        path = folder / f"{number:04d}.csv"
-        with path.open("w", encoding="ascii", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(COLUMNS)
-            run = f"20260101T000000Z-{number:04x}"
-            writer.writerows(to_cells(_row(rng, run, place)) for place in range(ROWS))
-        paths.append(path)
-    return paths
+    return [_write(folder / f"{number:04d}.csv", number, ROWS, rng) for number in range(FILES)]
+
+
+@pytest.fixture(scope="module")
+def varied(many: list[Path], tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """The same as runs leave them: see `_vary`."""
+    folder = tmp_path_factory.mktemp("varied")
+    rng = random.Random(2)
+    return [_vary(path, folder / path.name, rng) for path in many]
+
+
+def _read(paths: Sequence[Path]) -> int:
+    count = 0
+    for path in paths:
+        with path.open(newline="", encoding="ascii") as file:
+            for _ in csv.reader(file):
+                count += 1
+    return count
+
+
+def _halves(paths: Sequence[Path]) -> list[str]:
+    """Half of the files against the other half."""
+    return [f"{'a' if place < len(paths) // 2 else 'b'}={path}" for place, path in enumerate(paths)]
+
+
+def _compare(arguments: Sequence[str]) -> str:
+    """The whole command, start-up included."""
+    command = [sys.executable, "-m", "membench", "compare", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def _peak_mib() -> float:
+    """Of any child so far."""
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
 
 
 @pytest.mark.benchmark(group="many files")
 def test_reading_many_files_with_csv_alone(benchmark: BenchmarkFixture, many: list[Path]) -> None:
-    def read() -> int:
-        count = 0
-        for path in many:
-            with path.open(newline="", encoding="ascii") as file:
-                for _ in csv.reader(file):
-                    count += 1
-        return count
-
-    rows = benchmark(read)
-    assert rows == FILES * (ROWS + 1)
+    assert benchmark(_read, many) == FILES * (ROWS + 1)
 
 
 @pytest.mark.benchmark(group="many files")
 def test_comparing_many_files(benchmark: BenchmarkFixture, many: list[Path]) -> None:
-    """The whole command, start-up included: half of the files against the other half."""
-    arguments = [f"{'a' if place < FILES // 2 else 'b'}={path}" for place, path in enumerate(many)]
-
-    def compare() -> str:
-        command = [sys.executable, "-m", "membench", "compare", *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
-
-    shown = benchmark(compare)
+    shown = benchmark(_compare, _halves(many))
     assert f"b against a: {ROWS} rows: " in shown
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-    benchmark.extra_info["peak MiB of any child so far"] = peak
+    benchmark.extra_info["peak MiB of any child so far"] = _peak_mib()
+
+
+@pytest.mark.benchmark(group="many files")
+def test_comparing_many_files_as_runs_leave_them(
+    benchmark: BenchmarkFixture, varied: list[Path]
+) -> None:
+    shown = benchmark(_compare, _halves(varied))
+    assert f"b against a: {ROWS} rows: " in shown
+    assert "not as its run wrote it" not in shown
+
+
+@pytest.mark.skipif(FILES < 1000, reason="of fewer files the start-up is the larger part")
+def test_many_files_take_at_most_three_times_what_csv_takes(many: list[Path]) -> None:
+    """In processor time and pairwise, so that what else runs on the machine matters less."""
+    arguments, ratios = _halves(many), []
+    for _ in range(3):
+        start = time.process_time()
+        _read(many)
+        alone = time.process_time() - start
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        _compare(arguments)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        ratios.append(spent / alone)
+    assert statistics.median(ratios) <= MOST_TIMES, ratios
+    assert _peak_mib() <= MOST_MIB
+
+
+@pytest.fixture(scope="module")
+def labels(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """`LABELS` files of `ROWS_OF_A_LABEL` rows."""
+    folder = tmp_path_factory.mktemp("labels")
+    rng = random.Random(3)
+    paths = (folder / f"{number:04d}.csv" for number in range(LABELS))
+    return [_write(path, number, ROWS_OF_A_LABEL, rng) for number, path in enumerate(paths)]
+
+
+@pytest.mark.benchmark(group="many labels", max_time=1, min_rounds=1)
+@pytest.mark.parametrize("most", [80, 10_000], ids=["wide", "list"])
+def test_comparing_many_labels(benchmark: BenchmarkFixture, labels: list[Path], most: int) -> None:
+    """Eighty short labels are the most that stand side by side where there is no terminal."""
+    arguments = [f"l{number}={path}" for number, path in enumerate(labels[:most])]
+    shown = benchmark(_compare, arguments)
+    assert f"l{len(arguments) - 1} against l0: {ROWS_OF_A_LABEL} rows: " in shown
+    assert ("l1/l0" in shown) == (len(arguments) <= 80)

@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import membench.record.measurement as quick
 from membench.errors import SchemaError
-from membench.record.measurement import SKIPPED, of_row, read_measurements
+from membench.record import quick
+from membench.record.measurement import of_row
+from membench.record.quick import SKIPPED, read_measurements
 from membench.record.schema import COLUMNS, Row, to_cells
 from membench.record.table import read_rows, write_rows
 
@@ -186,3 +187,59 @@ def test_numbers_that_do_not_agree_are_refused_when_they_are_used(
         _ = one.round_values
     with pytest.raises(SchemaError, match="not the median"):
         read_rows(tmp_path / "a.csv")
+
+
+def test_a_file_is_not_excused_by_the_one_before_it(
+    make_row: Callable[..., Row], make_failed: Callable[..., Row], tmp_path: Path
+) -> None:
+    """What two files share is checked once; what differs is checked in each."""
+    rows = [make_row(), make_row(case="ddr/x"), make_failed(case="ddr/y"), make_row(case="ddr/z")]
+    write_rows(tmp_path / "a.csv", rows)
+    records = [to_cells(row) for row in rows]
+    changes = [
+        ("flags", "noisy"),
+        ("flags", "so;so"),
+        ("unit", "ns"),
+        ("case", "ddr/x"),
+        ("rounds", "3"),
+        ("status", "ok"),
+        ("device", '"'),
+        ("tier", "tape"),
+        ("run_id", ""),
+        ("machine", "BOX"),
+        ("schema", "membench.results/2"),
+        ("detail", "none"),
+    ]
+    for column, cell in changes:
+        for place in range(4):
+            changed = [list(record) for record in records]
+            changed[place][COLUMNS.index(column)] = cell
+            text = io.StringIO()
+            csv.writer(text, lineterminator="\n").writerows([COLUMNS, *changed])
+            (tmp_path / "b.csv").write_text(text.getvalue())
+            read_measurements(tmp_path / "a.csv")
+            strict, found = both(tmp_path / "b.csv")
+            assert found == strict, (column, cell, place)
+    assert read_measurements(tmp_path / "a.csv") == [of_row(row) for row in rows]
+
+
+def test_more_kinds_of_files_than_are_remembered(
+    make_row: Callable[..., Row], tmp_path: Path
+) -> None:
+    for turn in range(2):
+        for kind in range(40):
+            rows = [make_row(device=f"D{kind}"), make_row(case=f"ddr/{turn}", device=f"D{kind}")]
+            write_rows(tmp_path / "a.csv", rows)
+            strict, found = both(tmp_path / "a.csv")
+            assert found == strict
+    assert len(quick._files) <= 32
+
+
+def test_quoted_cells_in_several_columns(make_row: Callable[..., Row], tmp_path: Path) -> None:
+    rows = [
+        make_row(case="ddr/a", device="one, two", detail={"cpus": "0,1"}),
+        make_row(case="ddr/b", timer="x,y"),
+        make_row(case="ddr/c", detail={"cpus": "2,3"}, cuda='a ""b"", c'),
+    ]
+    write_rows(tmp_path / "a.csv", rows)
+    assert quick._plain((tmp_path / "a.csv").read_text()) == [of_row(row) for row in rows]
