@@ -22,6 +22,7 @@ from membench.report.plots import (
     gaps,
     hits,
     ladder,
+    link_matrix,
     queue_depth,
     restore,
     roofline,
@@ -166,6 +167,35 @@ def test_the_plots_of_a_gpu_say_what_was_found(gpu_figures: dict[str, Figure]) -
     assert captions["transfer"].startswith("link/h2d reaches 54.0 GB/s with transfers of 64MiB")
     assert "it falls between 16MiB and 256MiB" in captions["footprint"]
     assert "190 to 380 GB/s between 3 pairs of devices" in captions["link-matrix"]
+
+
+def test_our_own_copies_between_gpus_fill_the_matrix(
+    make_result: Callable[..., Row], make_run: Callable[..., Run]
+) -> None:
+    """As a run with `--device all` writes them: the pair stands in `detail`."""
+    pairs = (("0", "1", 0, 380.0), ("1", "0", 1, 377.0), ("2", "0", 2, 190.0))
+    rows = [
+        make_result(
+            *(Tier.LINK, f"peer/write/size={size}/engine={engine}/gpu={gpu}"),
+            *(Metric.BANDWIDTH, value * share),
+            detail={"engine": engine, "src": source, "dst": target},
+        )
+        for size, engine, share in (
+            ("256MiB", "ce", 1.0),
+            ("256MiB", "sm", 0.9),
+            ("1MiB", "ce", 0.1),
+        )
+        for source, target, gpu, value in pairs
+    ]
+    both = make_result(
+        *(Tier.LINK, "peer/bidir/size=256MiB/engine=ce/gpu=0", Metric.BANDWIDTH, 700.0),
+        detail={"engine": "ce", "gpus": "0+1"},
+    )
+    matrix = link_matrix.draw([make_run([*rows, both])])
+    assert isinstance(matrix, Figure)
+    assert matrix.title == "Link matrix: peer/write/size=256MiB/engine=ce"
+    assert "190 to 380 GB/s between 3 pairs of devices" in matrix.caption
+    assert len(matrix.table.rows) == 3
 
 
 def test_the_plots_of_the_models_are_the_same_bytes_and_tell_measured_from_assumed(

@@ -61,6 +61,7 @@ class AskingLinks:
     far: int | None = 1
     nodes_here = "0"
     batch_version = "13.0"
+    pair = (0, 1)
 
     def under_load(self) -> dict[str, str]:
         return {}
