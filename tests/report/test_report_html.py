@@ -5,13 +5,13 @@ from __future__ import annotations
 import base64
 import gzip
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
-from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from page import Page
 
 from membench.record.schema import Row
 from membench.report.document import Attachment
@@ -19,42 +19,7 @@ from membench.report.html import download, wrapping
 from membench.report.write import make_report
 from membench.terms import Status
 
-VOID = {"meta", "link", "br", "hr", "img", "wbr", "input", "area", "base", "col", "source"}
 HOSTILE = "<script>alert(1)</script><img src=http://evil.example/x onerror=alert(2)>"
-
-
-class Page(HTMLParser):
-    """A page as a stack of tags sees it."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(convert_charrefs=True)
-        self.stack: list[str] = []
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.text: list[str] = []
-        self.feed(text)
-        self.close()
-        assert self.stack == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        assert len(dict(attrs)) == len(attrs), f"<{tag}> names an attribute twice"
-        if tag not in VOID:
-            self.stack.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.stack, f"</{tag}> closes nothing"
-        assert self.stack.pop() == tag, f"</{tag}> closes another tag"
-
-    def handle_data(self, data: str) -> None:
-        if "style" not in self.stack:
-            self.text.append(data)
-
-    def of(self, tag: str) -> Iterator[dict[str, str | None]]:
-        """The attributes of every ``tag``."""
-        return (attributes for name, attributes in self.tags if name == tag)
 
 
 @pytest.fixture(scope="module")
