@@ -17,7 +17,7 @@ from membench.record.schema import Row
 from membench.report.document import Attachment
 from membench.report.html import download, wrapping
 from membench.report.write import make_report
-from membench.terms import Status
+from membench.terms import Status, Tier
 
 HOSTILE = "<script>alert(1)</script><img src=http://evil.example/x onerror=alert(2)>"
 
@@ -153,7 +153,11 @@ def test_hostile_text_stays_text(
     assert HOSTILE in "".join(page.text)
 
 
-def test_what_is_wrong_with_a_file_is_said_first(results: Path, tmp_path: Path) -> None:
+def test_what_is_wrong_with_a_file_is_said_first(
+    tmp_path: Path, everything: tuple[Row, ...], make_file: Callable[..., Path]
+) -> None:
+    rows = [row for row in everything if row.tier is Tier.HBM]
+    results = make_file(tmp_path / "a.csv", rows)
     results.write_bytes(results.read_bytes().replace(b"Some CPU", b"Some TPU"))
     (path,) = make_report([results], tmp_path / "r.html")
     text = "".join(Page(path.read_text(encoding="utf-8")).text)
@@ -164,8 +168,6 @@ def test_what_is_wrong_with_a_file_is_said_first(results: Path, tmp_path: Path) 
 def test_a_file_without_any_value_says_so(
     tmp_path: Path, make_absent: Callable[..., Row], make_file: Callable[..., Path]
 ) -> None:
-    from membench.terms import Tier
-
     rows = [make_absent(Tier.DDR, "ddr/read/size=1GiB", "no memory")]
     (path,) = make_report([make_file(tmp_path / "a.csv", rows)], tmp_path / "r.html")
     text = "".join(Page(path.read_text(encoding="utf-8")).text)
