@@ -261,6 +261,12 @@ FLAGS: Mapping[str, Flag] = MappingProxyType({flag.code: flag for flag in _FLAGS
 INVALID_FLAGS = frozenset({"above-peak"})
 """Flags of a number that cannot be: the row is kept, and is never the best of anything."""
 
+OFF_TIER_FLAGS = INVALID_FLAGS | {"cache-served", "page-cache"}
+"""Flags of a number that is not the tier's: besides those that cannot be, what a cache served.
+
+Such a number is real and can be compared with its like, but no claim and no advice rests on it.
+"""
+
 NOISE_THRESHOLD: Mapping[Tier, float] = MappingProxyType(
     {tier: 0.10 if tier is Tier.SSD else 0.05 if tier is Tier.CACHE else 0.03 for tier in Tier}
 )

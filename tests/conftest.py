@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +13,11 @@ from hypothesis import settings
 
 if TYPE_CHECKING:
     from nvml_stub import NvmlProcess
+
+# Hundreds of processes import the same modules: each would compile all of them where the
+# environment asks for no bytecode, and so would each worker of pytest with the tests.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # A deadline would judge by the clock; examples drawn anew each time would not repeat.
 settings.register_profile("membench", deadline=None, derandomize=True)

@@ -154,7 +154,20 @@ class CudaLinks:
         return self._keep(LinkMemory(int(array.ctypes.data), size, lambda: None, array))
 
     def peer(self, size: int) -> LinkMemory:
-        """On the next device that this one can reach."""
+        """By malloc on the other one of `pair`."""
+        _, other = self.pair
+        with explained(f"{about_size(size)} on GPU {other} cannot be had"):
+            self._open_peer(other)
+            cupy.cuda.runtime.setDevice(other)
+            try:
+                address = cupy.cuda.runtime.malloc(size)
+            finally:
+                cupy.cuda.runtime.setDevice(self._ordinal)
+        return self._keep(LinkMemory(address, size, lambda: cupy.cuda.runtime.free(address)))
+
+    @property
+    def pair(self) -> tuple[int, int]:
+        """The other one is the first that this one can reach."""
         count = cupy.cuda.runtime.getDeviceCount()
         if count < 2:
             skip("needs 2 GPUs, this process sees 1")
@@ -164,14 +177,7 @@ class CudaLinks:
         )
         if other < 0:
             skip("needs a GPU that this one can reach directly (peer access)")
-        with explained(f"{about_size(size)} on GPU {other} cannot be had"):
-            self._open_peer(other)
-            cupy.cuda.runtime.setDevice(other)
-            try:
-                address = cupy.cuda.runtime.malloc(size)
-            finally:
-                cupy.cuda.runtime.setDevice(self._ordinal)
-        return self._keep(LinkMemory(address, size, lambda: cupy.cuda.runtime.free(address)))
+        return self._ordinal, other
 
     @staticmethod
     def _open_peer(other: int) -> None:

@@ -79,6 +79,15 @@ class Links(Protocol):
         """
         ...
 
+    @property
+    def pair(self) -> tuple[int, int]:
+        """This GPU and that of `peer`, by CUDA's numbers in this process.
+
+        Raises:
+            Skip: as `peer`.
+        """
+        ...
+
     def free_bytes(self) -> int:
         """Bytes of device memory that are free now."""
         ...

@@ -27,7 +27,7 @@ _SALT = 71
 @axis("size", quick="1GiB", full="64KiB..4GiB *8")
 @axis("count", quick="rw_sum", full=("rw_sum", "payload"))
 def d2d(gpu: Gpu, size: int, count: str) -> Work:
-    """CudaMemcpyAsync from GPU memory to GPU memory; the driver chooses the engine.
+    """Copy within GPU memory by cudaMemcpyAsync; the driver chooses the engine.
 
     ``count=payload`` counts a byte that is copied once, as copies between tiers do,
     ``count=rw_sum`` twice, as STREAM does: it is read and written.
@@ -68,7 +68,7 @@ def d2d(gpu: Gpu, size: int, count: str) -> Work:
 )
 @axis("size", quick="1GiB", full="64KiB..4GiB *8")
 def memset(gpu: Gpu, size: int) -> Work:
-    """CudaMemsetAsync of GPU memory."""
+    """Fill GPU memory by cudaMemsetAsync."""
     from membench.backends.gpu_pattern import Patterns
 
     target = gpu.allocate(size)

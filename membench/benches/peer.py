@@ -7,13 +7,14 @@ transfers stand in ``docs/kernels.md``.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from membench.benches.link import copies
 from membench.case import Bench, Needs, axis, bench
 from membench.terms import BytesConvention, Metric, Stat
 from membench.units import GIB, MIB
-from membench.work import Observed, Timed, Work
+from membench.work import Observation, Observed, Timed, Work
 
 if TYPE_CHECKING:
     from membench.backends.gpu import Gpu
@@ -45,6 +46,12 @@ def _declare(operation: str) -> Callable[[Callable[..., Work]], Bench]:
     return decorate
 
 
+def _ends(gpu: Gpu, *, reads: bool) -> dict[str, str]:
+    """Where the bytes come from and where they go, for the `detail` of a row."""
+    here, there = (str(number) for number in gpu.links.pair)
+    return {"src": there, "dst": here} if reads else {"src": here, "dst": there}
+
+
 def _one_way(gpu: Gpu, operation: str, size: int, engine: str) -> Work:
     from membench.backends.gpu_pattern import Patterns
 
@@ -72,7 +79,7 @@ def _one_way(gpu: Gpu, operation: str, size: int, engine: str) -> Work:
         bytes_convention=BytesConvention.PAYLOAD,
         min_sample_s=0.001,
         samples=15,
-        detail={"engine": engine},
+        detail={"engine": engine, **_ends(gpu, reads=operation == "read")},
     )
 
 
@@ -135,7 +142,7 @@ def bidir(gpu: Gpu, size: int, engine: str) -> Work:
         min_sample_s=0.001,
         samples=15,
         launches=4,
-        detail={"engine": engine},
+        detail={"engine": engine, "gpus": "+".join(map(str, links.pair))},
     )
 
 
@@ -157,9 +164,14 @@ def latency(gpu: Gpu, size: int) -> Work:
     from membench.backends.gpu_walk import LINE, Walker
 
     walker = Walker(gpu, gpu.links.peer(size), size // LINE)
+    ends = _ends(gpu, reads=True)
+
+    def observe(_seconds: float) -> Observation:
+        observed = walker.round_trips(HOPS, LAUNCHES)
+        return replace(observed, detail={**observed.detail, **ends})
 
     return Observed(
-        observe=lambda _seconds: walker.round_trips(HOPS, LAUNCHES),
+        observe=observe,
         seconds=0.2,
         timer="globaltimer",
         size_bytes=size,

@@ -66,7 +66,7 @@ def command(
     if scheduler is None:
         written = make_report(files, output, assumptions, language)
     else:
-        from membench.cli.fleet_command import demand_dask
+        from membench.cli.extras import demand_dask
 
         demand_dask()
         from membench.fleet.sweep import spread_over

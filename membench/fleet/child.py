@@ -8,20 +8,16 @@ resumed, and the next run on this host does not meet it.
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import sys
 
-_PR_SET_PDEATHSIG = 1  # outlives execve(2)
+from membench.measure.lifeline import die_with
 
 
 def main(argv: list[str]) -> None:
     """Never returns."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)
-    if os.getppid() != int(argv[0]):  # it died before the kernel knew what we want
-        os._exit(128 + signal.SIGTERM)
+    die_with(int(argv[0]), signal.SIGTERM)
     os.execv(sys.executable, [sys.executable, "-P", "-m", "membench", *argv[1:]])  # noqa: S606 - no shell is wanted
 
 

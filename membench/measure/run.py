@@ -24,7 +24,7 @@ from membench.measure.interrupt import Interrupted, interrupts
 from membench.measure.layout import laid_out
 from membench.measure.options import RESULTS, RunOptions
 from membench.measure.plan import make_plan
-from membench.measure.runner import run_rounds
+from membench.measure.runner import Setting, run_rounds
 from membench.measure.surroundings import Surroundings
 from membench.record.journal import Contents, Journal
 from membench.record.journal import read as read_journal
@@ -241,10 +241,8 @@ def _measure(
         ):
             layout_seconds = layout.seconds
             interrupt.check()
-            run_rounds(
-                *(plan, machine, journal, done, layout, surroundings, observer, interrupt),
-                verbose=verbose,
-            )
+            setting = Setting(plan, machine, layout, surroundings, interrupt, verbose)
+            run_rounds(setting, journal, done, observer)
     except Interrupted as interrupted:
         signum = interrupted.signum
     except (OutputError, WorkerError) as error:

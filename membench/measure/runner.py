@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Self
 
@@ -21,19 +22,28 @@ from membench.record.unit import Unit
 from membench.terms import Status
 
 
+@dataclass(frozen=True)
+class Setting:
+    """What stays the same over all rounds of a run.
+
+    Attributes:
+        layout: the scratch file, or why there is none.
+        surroundings: what is looked at before and after each case.
+        verbose: whether what workers say on standard error is shown.
+    """
+
+    plan: Plan
+    machine: Machine
+    layout: Layout
+    surroundings: Surroundings
+    interrupt: Interrupt
+    verbose: bool = False
+
+
 def run_rounds(
-    plan: Plan,
-    machine: Machine,
-    journal: Journal,
-    done: Contents,
-    layout: Layout,
-    surroundings: Surroundings,
-    observer: Observer,
-    interrupt: Interrupt,
-    *,
-    verbose: bool = False,
+    setting: Setting, journal: Journal, done: Contents, observer: Observer
 ) -> tuple[Unit, ...]:
-    """Measure what of ``plan`` is not in ``done``, append it to ``journal``, return all units.
+    """Measure what of the plan is not in ``done``, append it to ``journal``, return all units.
 
     Tuned cases get their configuration first, in a process of its own.
 
@@ -45,6 +55,7 @@ def run_rounds(
         OutputError: the journal cannot be written any more.
         WorkerError: workers cannot be started at all.
     """
+    plan = setting.plan
     units = list(done.units)
     configs = {
         note.data["case"]: note.data["config"] for note in done.notes if note.kind == "tuned"
@@ -59,7 +70,7 @@ def run_rounds(
         if case.tuned and not case.skipped and case.id not in configs | dict.fromkeys(settled)
     ]:
         observer.noted(f"looking for the best configuration of {len(untuned)} cases")
-        with _Round(plan, machine, layout, surroundings, interrupt, 1, verbose=verbose) as worker:
+        with _Round(setting, 1) as worker:
             for case in untuned:
                 unit = worker.run(Request(1, case, tune=True))
                 if unit.status is Status.OK:
@@ -69,7 +80,7 @@ def run_rounds(
                     journal.append(unit)
                     units.append(unit)
                     settled.add(case.id)
-                interrupt.check()
+                setting.interrupt.check()
     for round_ in range(1, plan.rounds + 1):
         cases = order(plan, round_)
         todo = [
@@ -78,9 +89,7 @@ def run_rounds(
         if not todo:
             continue
         journal.note("round", {"round": round_, "order": [case.id for case in todo]})
-        with _Round(
-            plan, machine, layout, surroundings, interrupt, round_, verbose=verbose
-        ) as worker:
+        with _Round(setting, round_) as worker:
             for case in todo:
                 place = Place(round_, plan.rounds, cases.index(case) + 1, len(cases))
                 observer.case_started(case, place)
@@ -94,34 +103,19 @@ def run_rounds(
                 if unit.iters is not None:
                     batches.setdefault(case.id, unit.iters)
                 observer.case_ended(unit, place, time.monotonic() - begin)
-                interrupt.check()
-        if gpus := surroundings.states():
+                setting.interrupt.check()
+        if gpus := setting.surroundings.states():
             journal.note("gpu", {"round": round_, "states": gpus})
-        observer.round_ended(round_, lambda: results(plan, units, machine))
+        observer.round_ended(round_, lambda: results(plan, units, setting.machine))
     return tuple(units)
 
 
 class _Round:
     """One round's worker, replaced when it is lost; killed when the round is left early."""
 
-    def __init__(
-        self,
-        plan: Plan,
-        machine: Machine,
-        layout: Layout,
-        surroundings: Surroundings,
-        interrupt: Interrupt,
-        round_: int,
-        *,
-        verbose: bool,
-    ) -> None:
-        self._plan = plan
-        self._machine = machine
-        self._layout = layout
-        self._surroundings = surroundings
-        self._interrupt = interrupt
+    def __init__(self, setting: Setting, round_: int) -> None:
+        self._setting = setting
         self._round = round_
-        self._verbose = verbose
         self._worker: Worker | None = None
 
     def __enter__(self) -> Self:
@@ -137,20 +131,20 @@ class _Round:
 
     def run(self, request: Request) -> Unit:
         """The unit of ``request``; a lost worker makes it a failed one."""
-        case = request.case
+        case, setting = request.case, self._setting
         started = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
-        if case.disk and self._layout.problem:
-            return self._failed(case, started, self._layout.problem)
+        if case.disk and setting.layout.problem:
+            return self._failed(case, started, setting.layout.problem)
         worker = self._worker or self._start()
-        before = self._surroundings.before(case, worker.pid)
+        before = setting.surroundings.before(case, worker.pid)
         try:
-            answer = worker.ask(request, self._plan.timeout)
+            answer = worker.ask(request, setting.plan.timeout)
         except WorkerLost as lost:
             self._replace()
             return self._failed(case, started, f"the worker {lost}")
         unit = answer.unit
         if not request.tune:  # its `detail` is a configuration and nothing else
-            unit = self._surroundings.after(before, case, worker.pid, unit)
+            unit = setting.surroundings.after(before, case, worker.pid, unit)
         if answer.spent:
             self._replace()
         return unit
@@ -167,7 +161,8 @@ class _Round:
         )
 
     def _start(self) -> Worker:
+        setting = self._setting
         self._worker = Worker(
-            self._machine, self._layout.scratch, self._interrupt, verbose=self._verbose
+            setting.machine, setting.layout.scratch, setting.interrupt, verbose=setting.verbose
         )
         return self._worker

@@ -2,12 +2,11 @@
 
 Started as ``python -m membench.measure.worker PARENT_PID RESULT_FD``.  It dies
 within a moment of its parent, whichever way that goes: the kernel sends
-SIGKILL (PR_SET_PDEATHSIG), and a thread leaves at the end of standard input.
+SIGKILL, and a thread leaves at the end of standard input.
 """
 
 from __future__ import annotations
 
-import ctypes
 import faulthandler
 import os
 import queue
@@ -23,6 +22,7 @@ from membench.backends import open_backend
 from membench.backends.base import Backend
 from membench.case import Bench
 from membench.errors import DeviceLost, MembenchError, Skip
+from membench.measure.lifeline import die_with
 from membench.measure.protocol import Answer, Hello, Request, decode, encode
 from membench.measure.recording import keep, recorded
 from membench.measure.stopwatch import Stopwatches
@@ -32,13 +32,11 @@ from membench.record.unit import Seconds, Unit
 from membench.registry import registry
 from membench.terms import Status
 
-_PR_SET_PDEATHSIG = 1
-
 
 def main(argv: list[str]) -> None:
     """Serve requests until standard input ends."""
     parent, results = int(argv[0]), int(argv[1])
-    _die_with(parent)
+    die_with(parent, signal.SIGKILL)
     # Ctrl-C reaches the whole foreground group; only the parent decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     faulthandler.enable()
@@ -114,13 +112,6 @@ def _lost(error: BaseException | None) -> DeviceLost | None:
     while error is not None and not isinstance(error, DeviceLost):
         error = error.__cause__ or error.__context__
     return error
-
-
-def _die_with(parent: int) -> None:
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent:  # it died before the line above
-        os._exit(1)
 
 
 def _lines_of_stdin() -> queue.SimpleQueue[bytes]:

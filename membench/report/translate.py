@@ -3,7 +3,7 @@
 Sections and plots write English.  A catalogue has every form of words that they use, with
 ``{0}``, ``{1}``, ... where a number, a name or another text stands; the same keys have the
 same forms in ``locale/en.toml`` and in the other languages.  Code, commands, quotes and the
-labels inside pictures stay as they are.
+labels inside pictures stay as they are, and so do the sources of assumptions.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from functools import cache, cached_property, lru_cache
 from importlib.resources import files
 from typing import Any, TypeVar
 
-from membench.report.document import Code, Command, Document, Picture, Quote
+from membench.report.document import Code, Command, Document, Picture, Quote, Table
 from membench.thesis.ledger import ledger
 
 SOURCE = "en"
@@ -218,5 +218,8 @@ def _walk(value: T, to: Translator) -> T:
             for one in fields(found)
             if one.name not in _KEPT_FIELDS
         }
+        if isinstance(found, Table) and found.columns[-1].title == "source":
+            pairs = zip(changed["rows"], found.rows, strict=True)
+            changed["rows"] = tuple((*theirs[:-1], ours[-1]) for theirs, ours in pairs)
         found = replace(found, **changed)
     return found  # type: ignore[no-any-return]

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from membench.analyse.derive.links import parameters
+from membench.analyse.derive.links import of_bench
+from membench.analyse.derive.policy import REFERENCE, measured_for
 from membench.errors import UsageError
 from membench.machine.model import Machine
 from membench.record.schema import Row
-from membench.terms import Metric, Stat
+from membench.terms import Metric
 from membench.thesis.assumptions import Entry
 from membench.thesis.evidence import SI, Found, find, origin, trusted
 from membench.thesis.kvshape import Pieces
@@ -116,45 +117,52 @@ def _rate(found: Found) -> Rate:
     return Rate.of_values(found.rounds, found.rows)
 
 
-def block_of(row: Row) -> int | None:
+@dataclass(frozen=True)
+class _Copy:
+    """One measured way to move blocks of ``block`` bytes."""
+
+    block: int
+    method: str
+    row: Row
+
+    @property
+    def rate(self) -> float:
+        return self.row.value or 0.0
+
+
+def _copies(rows: Sequence[Row], bench: str) -> list[_Copy]:
+    """What an engine could do of ``bench``: the rows of the nearest origin alone."""
+    usable = of_bench(trusted(rows), bench, Metric.BANDWIDTH)
+    nearest = min((origin(row) for _, row in usable), default=0)
+    return [
+        _Copy(block, parameters.get("method", "copy"), row)
+        for parameters, row in usable
+        if origin(row) == nearest
+        and (block := _block(parameters)) is not None
+        and parameters.get("method") != REFERENCE
+    ]
+
+
+def _block(parameters: Mapping[str, str]) -> int | None:
     """Bytes of the block that a case moves, None where it names none."""
     try:
-        return parse_size(parameters(row.case)["block"])
+        return parse_size(parameters["block"])
     except (KeyError, UsageError):
         return None
 
 
-def moves(rows: Sequence[Row], bench: str) -> list[tuple[int, Row]]:
-    """(bytes of a block, row) of the bandwidths of ``bench``: the nearest origin alone."""
-    usable = [
-        row
-        for row in trusted(rows)
-        if row.case.startswith(f"{bench}/")
-        and row.metric is Metric.BANDWIDTH
-        and row.stat is Stat.MEDIAN
-    ]
-    nearest = min(map(origin, usable), default=0)
-    return [
-        (size, row)
-        for row in usable
-        if origin(row) == nearest and (size := block_of(row)) is not None
-    ]
-
-
-def _nearest(found: Sequence[tuple[int, Row]], size: int) -> list[tuple[int, Row]]:
-    """The largest block that is no larger than ``size``, else the smallest there is."""
-    below = [block for block, _ in found if block <= size]
-    chosen = max(below) if below else min(block for block, _ in found)
-    return [one for one in found if one[0] == chosen]
+def _fastest(copies: Sequence[_Copy], piece: Pieces) -> _Copy | None:
+    """The best of ``copies`` at the block size that answers for ``piece``."""
+    if not copies:
+        return None
+    block = measured_for((one.block for one in copies), piece.bytes)
+    return max((one for one in copies if one.block == block), key=lambda one: one.rate)
 
 
 def fastest_near(rows: Sequence[Row], bench: str, piece: Pieces) -> Rate | None:
-    """The best case of ``bench`` at the block size nearest to ``piece``."""
-    found = [one for one in moves(rows, bench) if parameters(one[1].case).get("method") != "contig"]
-    if not found:
-        return None
-    _, row = max(_nearest(found, piece.bytes), key=lambda one: one[1].value or 0.0)
-    return _rate(Found((row,)))
+    """The best case of ``bench`` at the block size that answers for ``piece``."""
+    best = _fastest(_copies(rows, bench), piece)
+    return None if best is None else _rate(Found((best.row,)))
 
 
 def kv_path(
@@ -187,17 +195,18 @@ def ssd_path(
 
 
 def choose_method(rows: Sequence[Row], piece: Pieces) -> Method | None:
-    """The fastest copy at the block size nearest to ``piece``, and the size that is enough."""
-    found = [
-        one for one in moves(rows, "kv/h2d") if parameters(one[1].case).get("method") != "contig"
-    ]
-    if not found:
+    """The fastest copy at the block size that answers for ``piece``, and the size that is enough.
+
+    Of the methods that a policy (`analyse.derive.policy`) weighs it is the best at this size.
+    """
+    copies = _copies(rows, "kv/h2d")
+    here = _fastest(copies, piece)
+    if here is None:
         return None
-    block, row = max(_nearest(found, piece.bytes), key=lambda one: one[1].value or 0.0)
-    best = max(other.value or 0.0 for _, other in found)
-    enough = [one for one in found if (one[1].value or 0.0) >= NEAR_BEST * best]
-    size, enough_row = min(enough, key=lambda one: (one[0], -(one[1].value or 0.0)))
-    return Method(parameters(row.case).get("method", "copy"), block, row, size, enough_row)
+    best = max(one.rate for one in copies)
+    near = (one for one in copies if one.rate >= NEAR_BEST * best)
+    enough = min(near, key=lambda one: (one.block, -one.rate))
+    return Method(here.method, here.block, here.row, enough.block, enough.row)
 
 
 def device_memory(machine: Machine | None, entry: Entry | None) -> float | None:

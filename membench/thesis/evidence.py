@@ -13,11 +13,8 @@ from types import MappingProxyType
 
 from membench.record.schema import Row
 from membench.registry import matches
-from membench.terms import Badge, Better, Metric, PeakBasis, Status
+from membench.terms import OFF_TIER_FLAGS, Badge, Better, Metric, PeakBasis, Status
 from membench.thesis.ledger import Input
-
-DISTRUSTED = frozenset({"above-peak", "cache-served", "page-cache"})
-"""Flags that say: something else than the tier gave this number."""
 
 SI: Mapping[Metric, float] = MappingProxyType(
     {
@@ -98,7 +95,7 @@ def find(need: Input, rows: Sequence[Row]) -> Found:
 
 def trusted(rows: Iterable[Row]) -> list[Row]:
     """The `ok` rows whose number is that of the tier."""
-    return [row for row in rows if row.status is Status.OK and not DISTRUSTED & {*row.flags}]
+    return [row for row in rows if row.status is Status.OK and OFF_TIER_FLAGS.isdisjoint(row.flags)]
 
 
 def origin(row: Row) -> int:
@@ -120,7 +117,7 @@ def _same(row: Row, best: Row) -> bool:
 
 def _missing(need: Input, asked: Sequence[Row]) -> str:
     name = f"{need.what} ({' or '.join(need.select)})"
-    flags = sorted({flag for row in asked for flag in row.flags} & DISTRUSTED)
+    flags = sorted({flag for row in asked for flag in row.flags} & OFF_TIER_FLAGS)
     if any(row.status is Status.OK for row in asked):
         return f"{name}: its rows are flagged {', '.join(flags)}"
     reasons = dict.fromkeys(row.reason for row in asked if row.reason)

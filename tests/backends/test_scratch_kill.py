@@ -19,9 +19,10 @@ SIZE = 192 * MIB
 OTHERS = SIZE // 3  # what other programs may take meanwhile
 
 PROGRAM = f"""
-import os, subprocess, sys
+import os, signal, subprocess, sys
 from pathlib import Path
 from membench.backends.scratch import ScratchFile
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 print("begun", flush=True)
 file = ScratchFile.create(Path(sys.argv[1]), {SIZE}, budget={2 * SIZE}, seed=1)
 print("laid out", flush=True)
@@ -64,7 +65,7 @@ def start(directory: Path, first: str) -> subprocess.Popen[str]:
 
 def kill(process: subprocess.Popen[str], signum: int) -> None:
     process.send_signal(signum)
-    process.wait()
+    process.wait(60)
     assert process.stdout is not None
     process.stdout.close()
 

@@ -182,6 +182,8 @@ def test_what_goes_to_another_gpu_and_back_is_whole(operation: str, engine: str)
     gpu = EmulatedGpu(small(2))
     proven = prove(BENCHES[f"peer/{operation}"], {"size": SIZE, "engine": engine}, gpu)
     assert proven.declared == (4 if operation == "bidir" else 2) * SIZE
+    pair = {"read": {"src": "1", "dst": "0"}, "write": {"src": "0", "dst": "1"}}
+    assert proven.work.detail == {"engine": engine, **pair.get(operation, {"gpus": "0+1"})}
     if engine == "sm":
         assert proven.counts.loaded == proven.counts.stored == proven.declared
 
@@ -190,6 +192,7 @@ def test_the_latency_of_a_peer_is_a_walk_through_its_memory() -> None:
     gpu = EmulatedGpu(small(1))
     _, observation = observe(BENCHES["peer/latency"], {"size": 8 * KIB}, gpu)
     assert len(observation.samples[Metric.LATENCY, Stat.P99]) == 32
+    assert (observation.detail["src"], observation.detail["dst"]) == ("1", "0")
 
 
 @pytest.mark.parametrize("operation", ["read", "write", "bidir", "latency"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import re
 import subprocess
@@ -275,6 +277,27 @@ class Membench:
         if done.stderr:
             done.stderr = alone(done.stderr)
         return done  # type: ignore[no-any-return]
+
+    def refuses(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run it in this process: for what is refused before anything is started.
+
+        The plug-in is not installed here.
+        """
+        from membench.cli import main
+
+        out, err = io.StringIO(), io.StringIO()
+        code: object = None
+        with (
+            contextlib.chdir(self.directory),
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(err),
+        ):
+            try:
+                main(list(arguments))
+            except SystemExit as left:
+                code = left.code
+        assert isinstance(code, int)
+        return subprocess.CompletedProcess(arguments, code, out.getvalue(), alone(err.getvalue()))
 
     def start(self, *arguments: str, **options: object) -> subprocess.Popen[str]:
         """Start it in a process group of its own, as a shell would."""

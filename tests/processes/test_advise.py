@@ -53,7 +53,7 @@ def test_what_is_missing_is_named_and_no_error(membench: Membench) -> None:
 def test_mistakes_get_one_line_and_a_hint(
     membench: Membench, arguments: tuple[str, ...], code: int, words: str
 ) -> None:
-    done = membench("advise", *arguments)
+    done = membench.refuses("advise", *arguments)
     assert done.returncode == code, done.stderr
     assert words in done.stderr
     assert done.stderr.startswith("Error: ")

@@ -159,7 +159,7 @@ def test_what_cannot_be_explained_gets_a_suggestion(membench: Membench) -> None:
     ("arguments", "code", "message"),
     [
         (("run", "--select", "nothing/*"), 4, "Error: no case matches 'nothing/*'"),
-        (("run", "--select", "ddr/steady", "--skip", "*"), 4, "Error: --skip leaves no case"),
+        (("run", "--select", "ddr/copy", "--skip", "*"), 4, "Error: --skip leaves no case"),
         (("run", "--select", "host/mlp"), 4, "in the quick profile\nHint: "),
         (("run", "--profile", "slow"), 2, "Error: Invalid value for '--profile'"),
         (("run", "--rounds", "0"), 2, "Error: Invalid value for '--rounds'"),
@@ -175,7 +175,7 @@ def test_what_cannot_be_explained_gets_a_suggestion(membench: Membench) -> None:
 def test_bad_input_is_one_clear_line_and_a_hint(
     membench: Membench, arguments: tuple[str, ...], code: int, message: str
 ) -> None:
-    done = membench(*arguments)
+    done = membench.refuses(*arguments)
     assert done.returncode == code, done.stderr
     assert message in done.stderr
     assert [line.partition(":")[0] for line in done.stderr.splitlines()] == ["Error", "Hint"]

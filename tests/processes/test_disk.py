@@ -87,7 +87,7 @@ def test_where_no_disk_can_be_measured_its_cases_are_skipped_with_the_reason(
 @pytest.mark.parametrize("place", ["precious", "nowhere", "/dev/null"])
 def test_only_directories_are_accepted(membench: Membench, place: str) -> None:
     (membench.directory / "precious").write_text("mine")
-    done = membench("run", "--select", "ssd/tiny", "--scratch", place, "-o", "o.csv")
+    done = membench.refuses("run", "--select", "ssd/read", "--scratch", place, "-o", "o.csv")
     assert done.returncode == 1
     assert done.stderr.startswith(f"Error: the scratch place {place} is not a directory\nHint: ")
     assert (membench.directory / "precious").read_text() == "mine"

@@ -133,7 +133,7 @@ def test_an_output_that_cannot_be_is_refused_before_anything_is_measured(
     membench: Membench, output: str, message: str
 ) -> None:
     (membench.directory / "file").write_text("precious")
-    done = membench("run", "--select", "ddr/steady", "-o", output)
+    done = membench.refuses("run", "--select", "ddr/copy", "-o", output)
     assert done.returncode == 1
     assert done.stderr.startswith(message), done.stderr
     assert len(done.stderr.splitlines()) <= 2

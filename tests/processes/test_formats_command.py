@@ -45,7 +45,7 @@ def test_what_cannot_be_done_is_said_in_one_line(
     reference = next((ROOT / "results" / "reference" / "h100-sxm").glob("*.csv"))
     Path(membench.directory, "a.csv").write_bytes(reference.read_bytes())
     Path(membench.directory, "b").write_bytes((DATA / "babelstream.csv").read_bytes())
-    done = membench(*arguments)
+    done = membench.refuses(*arguments)
     assert done.returncode == code
     first, *rest = done.stderr.splitlines()
     assert first.startswith("Error: ")

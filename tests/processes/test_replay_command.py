@@ -104,7 +104,7 @@ def test_a_seed_decides_random_arrivals(membench: Membench) -> None:
 def test_what_makes_no_sense_is_one_line_and_a_hint(
     arguments: tuple[str, ...], code: int, says: str, membench: Membench
 ) -> None:
-    done = membench("replay", "conversation", *arguments)
+    done = membench.refuses("replay", "conversation", *arguments)
     assert (done.returncode, done.stdout) == (code, "")
     error, hint = done.stderr.splitlines()
     assert error.startswith("Error: ")

@@ -80,7 +80,7 @@ def test_what_cannot_be_done_is_one_line(
     membench: Membench, arguments: list[str], code: int, message: str
 ) -> None:
     (membench.directory / "bad.csv").write_text("x\n1\n")
-    done = membench("report", *arguments)
+    done = membench.refuses("report", *arguments)
     assert done.returncode == code
     assert done.stderr.startswith(f"Error: {message}")
     assert not (membench.directory / "a.html").exists()

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from browser import Browser
+from page import Page
 from PIL import Image
 
 from membench.record.schema import Row
@@ -99,6 +100,22 @@ def test_no_script_runs_and_no_request_leaves(browser: Browser, report: Path) ->
     assert browser.evaluate("document.scripts.length + document.images.length") == 0
     assert browser.evaluate("document.querySelectorAll('iframe, link, object').length") == 0
     assert "document.title=" in browser.evaluate("document.body.textContent")  # shown as text
+
+
+TREE = """
+[...document.querySelectorAll("*")].map((one) => {
+  let depth = 0;
+  for (let above = one.parentElement; above; above = above.parentElement) depth += 1;
+  return [depth, one.localName.toLowerCase()];
+})
+"""
+
+
+def test_the_tree_is_the_one_that_was_written(browser: Browser, report: Path) -> None:
+    """A browser repairs what HTML does not allow (a block in a paragraph, a link in a link)."""
+    browser.open(report)
+    tree = [tuple(place) for place in browser.evaluate(TREE)]
+    assert tree == Page(report.read_text(encoding="utf-8")).places
 
 
 def _pixels(png: bytes) -> np.ndarray[Any, Any]:

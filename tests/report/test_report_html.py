@@ -5,56 +5,21 @@ from __future__ import annotations
 import base64
 import gzip
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
-from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from page import Page
 
 from membench.record.schema import Row
 from membench.report.document import Attachment
 from membench.report.html import download, wrapping
 from membench.report.write import make_report
-from membench.terms import Status
+from membench.terms import Status, Tier
 
-VOID = {"meta", "link", "br", "hr", "img", "wbr", "input", "area", "base", "col", "source"}
 HOSTILE = "<script>alert(1)</script><img src=http://evil.example/x onerror=alert(2)>"
-
-
-class Page(HTMLParser):
-    """A page as a stack of tags sees it."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(convert_charrefs=True)
-        self.stack: list[str] = []
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.text: list[str] = []
-        self.feed(text)
-        self.close()
-        assert self.stack == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        assert len(dict(attrs)) == len(attrs), f"<{tag}> names an attribute twice"
-        if tag not in VOID:
-            self.stack.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.stack, f"</{tag}> closes nothing"
-        assert self.stack.pop() == tag, f"</{tag}> closes another tag"
-
-    def handle_data(self, data: str) -> None:
-        if "style" not in self.stack:
-            self.text.append(data)
-
-    def of(self, tag: str) -> Iterator[dict[str, str | None]]:
-        """The attributes of every ``tag``."""
-        return (attributes for name, attributes in self.tags if name == tag)
 
 
 @pytest.fixture(scope="module")
@@ -188,7 +153,11 @@ def test_hostile_text_stays_text(
     assert HOSTILE in "".join(page.text)
 
 
-def test_what_is_wrong_with_a_file_is_said_first(results: Path, tmp_path: Path) -> None:
+def test_what_is_wrong_with_a_file_is_said_first(
+    tmp_path: Path, everything: tuple[Row, ...], make_file: Callable[..., Path]
+) -> None:
+    rows = [row for row in everything if row.tier is Tier.HBM]
+    results = make_file(tmp_path / "a.csv", rows)
     results.write_bytes(results.read_bytes().replace(b"Some CPU", b"Some TPU"))
     (path,) = make_report([results], tmp_path / "r.html")
     text = "".join(Page(path.read_text(encoding="utf-8")).text)
@@ -199,8 +168,6 @@ def test_what_is_wrong_with_a_file_is_said_first(results: Path, tmp_path: Path) 
 def test_a_file_without_any_value_says_so(
     tmp_path: Path, make_absent: Callable[..., Row], make_file: Callable[..., Path]
 ) -> None:
-    from membench.terms import Tier
-
     rows = [make_absent(Tier.DDR, "ddr/read/size=1GiB", "no memory")]
     (path,) = make_report([make_file(tmp_path / "a.csv", rows)], tmp_path / "r.html")
     text = "".join(Page(path.read_text(encoding="utf-8")).text)

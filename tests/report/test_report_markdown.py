@@ -23,9 +23,14 @@ from membench.terms import Metric, Status, Tier
 from membench.thesis.verdicts import verdicts
 
 
-@pytest.fixture
-def written(results: Path, tmp_path: Path) -> tuple[Path, ...]:
-    return make_report([results], tmp_path / "out" / "my report.md")
+@pytest.fixture(scope="module")
+def written(
+    tmp_path_factory: pytest.TempPathFactory,
+    everything: tuple[Row, ...],
+    make_file: Callable[..., Path],
+) -> tuple[Path, ...]:
+    folder = tmp_path_factory.mktemp("markdown")
+    return make_report([make_file(folder / "a.csv", everything)], folder / "out" / "my report.md")
 
 
 def test_every_case_and_every_plot_is_there(

@@ -21,8 +21,12 @@ from membench.report.plots import (
     draw_all,
     gaps,
     hits,
+    ladder,
+    link_matrix,
+    queue_depth,
     restore,
     roofline,
+    staircase,
     strip,
     style,
     usable,
@@ -30,13 +34,13 @@ from membench.report.plots import (
 )
 from membench.report.runs import Run, Source
 from membench.terms import Metric, Stat, Tier
-from membench.thesis.verdicts import verdicts
+from membench.thesis.verdicts import Verdicts, verdicts
 
 ROOT = Path(__file__).parents[2]
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_run(machine: Machine) -> Callable[..., Run]:
     """A run of rows in memory."""
 
@@ -47,7 +51,7 @@ def make_run(machine: Machine) -> Callable[..., Run]:
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def figures(everything: tuple[Row, ...], make_run: Callable[..., Run]) -> dict[str, Figure]:
     drawn, left_out = draw_all([make_run(everything)])
     assert {one.title for one in left_out} == {
@@ -57,6 +61,16 @@ def figures(everything: tuple[Row, ...], make_run: Callable[..., Run]) -> dict[s
         "Link matrix",
     }
     return {figure.slug: figure for figure in drawn}
+
+
+@pytest.fixture(scope="module")
+def gpu_figures(with_gpu: tuple[Row, ...], make_run: Callable[..., Run]) -> dict[str, Figure]:
+    return {figure.slug: figure for figure in draw_all([make_run(with_gpu)])[0]}
+
+
+@pytest.fixture(scope="module")
+def judged(with_gpu: tuple[Row, ...]) -> Verdicts:
+    return verdicts(with_gpu, draws=50)
 
 
 def test_the_captions_state_what_the_data_says(figures: dict[str, Figure]) -> None:
@@ -121,9 +135,9 @@ def test_caches_are_marked_as_the_system_reports_them(
     assert {"L1 32KiB", "L2 1MiB", "L3 32MiB"} <= set(texts)
     assert "working set (caches: as the system says)" in texts
     unknown = replace(make_run(everything), machine=None)
-    drawn, _ = draw_all([unknown])
-    (staircase,) = [figure for figure in drawn if figure.slug == "staircase"]
-    assert "L2 1MiB" not in staircase.svg
+    drawn = staircase.draw([unknown])
+    assert isinstance(drawn, Figure)
+    assert "L2 1MiB" not in drawn.svg
 
 
 def test_without_data_nothing_is_drawn_and_each_plot_says_why(make_run: Callable[..., Run]) -> None:
@@ -134,9 +148,9 @@ def test_without_data_nothing_is_drawn_and_each_plot_says_why(make_run: Callable
 
 
 def test_cited_figures_are_hollow_and_said_to_be_cited(
-    with_gpu: tuple[Row, ...], make_run: Callable[..., Run]
+    with_gpu: tuple[Row, ...], make_run: Callable[..., Run], gpu_figures: dict[str, Figure]
 ) -> None:
-    own = {one.slug: one for one in draw_all([make_run(with_gpu)])[0]}
+    own = gpu_figures
     cited = [replace(row, backend="cited") for row in with_gpu]
     theirs = {one.slug: one for one in draw_all([make_run(cited)])[0]}
     assert own.keys() == theirs.keys()
@@ -146,10 +160,8 @@ def test_cited_figures_are_hollow_and_said_to_be_cited(
         assert figure.svg != own[slug].svg or slug == "link-matrix"  # numbers, not marks
 
 
-def test_the_plots_of_a_gpu_say_what_was_found(
-    with_gpu: tuple[Row, ...], make_run: Callable[..., Run]
-) -> None:
-    captions = {one.slug: one.caption for one in draw_all([make_run(with_gpu)])[0]}
+def test_the_plots_of_a_gpu_say_what_was_found(gpu_figures: dict[str, Figure]) -> None:
+    captions = {slug: figure.caption for slug, figure in gpu_figures.items()}
     assert captions["kv-map"].startswith("method=sm is fastest at 16KiB to 28KiB (30.0 GB/s")
     assert "method=batch is fastest at 64KiB (39.0 GB/s" in captions["kv-map"]
     assert captions["transfer"].startswith("link/h2d reaches 54.0 GB/s with transfers of 64MiB")
@@ -157,17 +169,45 @@ def test_the_plots_of_a_gpu_say_what_was_found(
     assert "190 to 380 GB/s between 3 pairs of devices" in captions["link-matrix"]
 
 
-def test_the_plots_of_the_models_are_the_same_bytes_and_tell_measured_from_assumed(
-    with_gpu: tuple[Row, ...],
+def test_our_own_copies_between_gpus_fill_the_matrix(
+    make_result: Callable[..., Row], make_run: Callable[..., Run]
 ) -> None:
-    found = verdicts(with_gpu, draws=50)
+    """As a run with `--device all` writes them: the pair stands in `detail`."""
+    pairs = (("0", "1", 0, 380.0), ("1", "0", 1, 377.0), ("2", "0", 2, 190.0))
+    rows = [
+        make_result(
+            *(Tier.LINK, f"peer/write/size={size}/engine={engine}/gpu={gpu}"),
+            *(Metric.BANDWIDTH, value * share),
+            detail={"engine": engine, "src": source, "dst": target},
+        )
+        for size, engine, share in (
+            ("256MiB", "ce", 1.0),
+            ("256MiB", "sm", 0.9),
+            ("1MiB", "ce", 0.1),
+        )
+        for source, target, gpu, value in pairs
+    ]
+    both = make_result(
+        *(Tier.LINK, "peer/bidir/size=256MiB/engine=ce/gpu=0", Metric.BANDWIDTH, 700.0),
+        detail={"engine": "ce", "gpus": "0+1"},
+    )
+    matrix = link_matrix.draw([make_run([*rows, both])])
+    assert isinstance(matrix, Figure)
+    assert matrix.title == "Link matrix: peer/write/size=256MiB/engine=ce"
+    assert "190 to 380 GB/s between 3 pairs of devices" in matrix.caption
+    assert len(matrix.table.rows) == 3
+
+
+def test_the_plots_of_the_models_are_the_same_bytes_and_tell_measured_from_assumed(
+    judged: Verdicts,
+) -> None:
     bare = verdicts([], draws=50)
     for plot in (restore, breakeven, roofline, hits, gaps, usable, verdict_matrix):
-        figure = plot.draw(found)
+        figure = plot.draw(judged)
         assert isinstance(figure, Figure)
-        assert figure.svg == plot.draw(found).svg
+        assert figure.svg == plot.draw(judged).svg
         assert figure.table.rows
-    drawn = breakeven.draw(found)
+    drawn = breakeven.draw(judged)
     assert "box-1, measured" in drawn.caption
     assert "h100 bf16 peak, assumed" in breakeven.draw(bare).caption
     missing = restore.draw(bare)
@@ -175,9 +215,8 @@ def test_the_plots_of_the_models_are_the_same_bytes_and_tell_measured_from_assum
     assert missing.reason == "no path from DDR or SSD was measured"
 
 
-def test_a_strip_shows_the_draws_between_both_thresholds(with_gpu: tuple[Row, ...]) -> None:
-    found = verdicts(with_gpu, draws=50)
-    parts = {one.part.id: one for claim in found.subjects[0].claims for one in claim.parts}
+def test_a_strip_shows_the_draws_between_both_thresholds(judged: Verdicts) -> None:
+    parts = {one.part.id: one for claim in judged.subjects[0].claims for one in claim.parts}
     shown = strip.draw(parts["C13b"], "draws-c13b", {})
     assert shown is not None
     root = ET.fromstring(shown.svg)
@@ -198,8 +237,8 @@ def test_one_point_makes_no_curve(
 def test_queue_depth_without_tails_is_drawn_without_them(
     everything: tuple[Row, ...], make_run: Callable[..., Run]
 ) -> None:
-    drawn, _ = draw_all([make_run([row for row in everything if row.stat is not Stat.P99])])
-    (depth,) = [figure for figure in drawn if figure.slug == "depth"]
+    depth = queue_depth.draw([make_run([row for row in everything if row.stat is not Stat.P99])])
+    assert isinstance(depth, Figure)
     assert "p99 latency" not in depth.svg
     assert "its p99" not in depth.caption
 
@@ -221,12 +260,12 @@ def test_more_series_than_can_be_told_apart_are_counted_in_the_caption(
 def test_several_runs_share_a_plot(
     everything: tuple[Row, ...], make_run: Callable[..., Run]
 ) -> None:
-    drawn, _ = draw_all([make_run(everything, "one"), make_run(everything, "two")])
-    ladder = drawn[0]
-    texts = {element.text for element in ET.fromstring(ladder.svg).iter(f"{SVG}text")}
+    drawn = ladder.draw([make_run(everything, "one"), make_run(everything, "two")])
+    assert isinstance(drawn, Figure)
+    texts = {element.text for element in ET.fromstring(drawn.svg).iter(f"{SVG}text")}
     assert {"one", "two"} <= texts
-    assert ladder.table.columns[0].title == "run"
-    assert {row[0] for row in ladder.table.rows} == {("one",), ("two",)}
+    assert drawn.table.columns[0].title == "run"
+    assert {row[0] for row in drawn.table.rows} == {("one",), ("two",)}
 
 
 def test_a_label_is_text_whatever_it_holds(

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from membench.record.schema import Row
+from membench.registry import registry
 from membench.report import translate
 from membench.report.compose import compose
 from membench.report.document import Document, Table
@@ -20,8 +21,6 @@ from membench.report.translate import LANGUAGES, SOURCE, catalogue, translated, 
 from membench.terms import FLAGS
 from membench.thesis.ledger import ledger
 from membench.thesis.verdicts import verdicts
-
-pytestmark = pytest.mark.slow
 
 OTHERS = [language for language in LANGUAGES if language != SOURCE]
 HOLE = re.compile(r"\{\d\}")
@@ -60,6 +59,7 @@ def test_the_catalogues_have_the_same_forms_with_the_same_holes(language: str) -
     assert len(set(source.values())) == len(source)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", OTHERS)
 def test_every_word_of_a_report_is_translated(document: Document, language: str) -> None:
     say = translator(language).say
@@ -100,6 +100,7 @@ def test_claims_and_flags_are_translated(language: str) -> None:
         assert [t for t in (flag.meaning, flag.weight, flag.remedy) if say.lacks(t)] == []
 
 
+@pytest.mark.slow
 def test_chinese_keeps_ids_quotes_numbers_and_pictures(document: Document) -> None:
     found = translated(document, "zh-TW")
     assert found.language == "zh-Hant-TW"
@@ -108,6 +109,32 @@ def test_chinese_keeps_ids_quotes_numbers_and_pictures(document: Document) -> No
     for one, other in zip(plots, theirs, strict=True):
         assert getattr(one, "svg", "") == getattr(other, "svg", "")
         assert getattr(one, "caption", "") != getattr(other, "caption", "-")
+    pairs = list(zip(_tables(document), _tables(found), strict=True))
+    cited = [pair for pair in pairs if pair[0].columns[-1].title == "source"]
+    assert cited
+    for before, after in cited:
+        assert [row[-1] for row in before.rows] == [row[-1] for row in after.rows]
+
+
+def _tables(value: Any) -> Iterator[Table]:
+    if isinstance(value, Table):
+        yield value
+    elif isinstance(value, tuple):
+        for one in value:
+            yield from _tables(one)
+    elif is_dataclass(value):
+        for field in fields(value):
+            yield from _tables(getattr(value, field.name))
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_what_a_bench_says_of_itself_is_translated_as_a_whole(language: str) -> None:
+    """Taken apart at its commas, half of a sentence would stay English."""
+    said = {name: one.summary.rstrip(".") for name, one in registry().benches.items()}
+    forms = set(catalogue(SOURCE).values())
+    assert {name: text for name, text in said.items() if text not in forms} == {}
+    say = translator(language).say
+    assert all(re.search("[\u4e00-\u9fff]", say(text)) for text in said.values())
 
 
 def test_text_of_others_goes_through_untouched() -> None:

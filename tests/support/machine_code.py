@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import tempfile
@@ -13,7 +14,9 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from shutil import which
 
+from membench.backends.cache import cache_directory
 from membench.backends.compile import compile_source
+from membench.backends.image_cache import image_key
 
 INSTRUCTION_BYTES = 16
 """Length of an instruction since Volta."""
@@ -59,11 +62,7 @@ def machine_code(file: str, options: tuple[str, ...], arch: str) -> dict[str, Co
     The disassembler is part of the `dev` extra.  Where it is missing this
     raises: a skip would hide that no kernel was looked at.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "image.cubin"
-        path.write_bytes(compile_source(file, options, arch).cubin)
-        command = [str(_disassembler()), "-json", str(path)]
-        shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    shown = _disassembled(compile_source(file, options, arch).cubin)
     return {
         function["function-name"]: tuple(
             Instruction(
@@ -76,6 +75,27 @@ def machine_code(file: str, options: tuple[str, ...], arch: str) -> dict[str, Co
         )
         for function in json.loads(shown)[1]
     }
+
+
+def _disassembled(cubin: bytes) -> str:
+    """What the disassembler says; kept beside the compilation, because it takes as long."""
+    tool = _disassembler()
+    found = tool.stat()
+    key = image_key([f"{tool} {found.st_size} {found.st_mtime_ns}".encode(), cubin])
+    directory = cache_directory("disassemblies")
+    kept = directory / f"{key}.json" if directory else None
+    if kept and kept.exists():
+        return kept.read_text()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "image.cubin"
+        path.write_bytes(cubin)
+        command = [str(tool), "-json", str(path)]
+        shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    if kept:
+        partial = kept.with_suffix(f".{os.getpid()}")
+        partial.write_text(shown)
+        partial.replace(kept)
+    return shown
 
 
 @cache

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from membench.analyse.derive.links import policies
 from membench.errors import UsageError
 from membench.record.rows import relative_spread
 from membench.record.schema import Row
@@ -116,6 +117,22 @@ def test_the_copy_method_is_the_fastest_at_blocks_of_about_that_size() -> None:
     assert found.method.enough == 1024**2
     (ddr,) = [choice for choice in found.choices if choice.name == "ddr"]
     assert ddr.rate.value == 30e9
+
+
+@pytest.mark.parametrize("tokens", [1, 8, 16, 20, 64, 1024])
+def test_the_copy_method_is_that_of_the_policy(tokens: int) -> None:
+    rows = _box(gemm=700e3) + [
+        _row(
+            *(Tier.LINK, f"kv/h2d/block={block}KiB/count=1024/method={method}/order=random"),
+            *(Metric.BANDWIDTH, value),
+        )
+        for method, values in {"batch": (4.0, 20.0, 50.0), "sm": (18.0, 30.0, 30.0)}.items()
+        for block, value in zip((4, 32, 256), values, strict=True)
+    ]
+    ((rule,),) = (one.rules for one in policies(rows))
+    found = _advise(rows, block_tokens=tokens)
+    assert found.method is not None
+    assert found.method.name == rule.method(found.piece.bytes)
 
 
 def test_a_model_that_does_not_fit_is_said_to_need_more_gpus() -> None:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from traces import shipped
 
 from membench.thesis.gaps import Gaps, reread, resting
 from membench.thesis.replay import replay
 from membench.thesis.trace import Trace, TraceError
-from membench.thesis.traces import read_trace
 
 
 @pytest.fixture(scope="module")
 def agent() -> Trace:
-    return read_trace("agent")
+    return shipped("agent")
 
 
 def percent(values: list[float]) -> list[float]:
@@ -64,7 +64,7 @@ def test_what_is_read_again_rests_less_than_the_context(agent: Trace) -> None:
 
 
 def test_reuse_intervals_of_the_conversation() -> None:
-    trace = read_trace("conversation")
+    trace = shipped("conversation")
     reuse = replay(trace).reuse
     blocks = reuse.blocks.copy()
     _, firsts = np.unique(reuse.request, return_index=True)
@@ -76,7 +76,7 @@ def test_reuse_intervals_of_the_conversation() -> None:
 
 def test_a_trace_without_sessions_has_no_resting_context() -> None:
     with pytest.raises(TraceError, match="no sessions"):
-        resting(read_trace("conversation"))
+        resting(shipped("conversation"))
 
 
 def test_no_gaps_have_no_mean() -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from traces import PREFIXES, RUNS, of_prefixes, trace_of
+from traces import PREFIXES, RUNS, of_prefixes, shipped, trace_of
 
 from membench.thesis import replay as replay_module
 from membench.thesis.hit_curve import HitCurve
@@ -22,7 +22,6 @@ from membench.thesis.trace import (
     with_poisson_arrivals,
     with_shared_prefix,
 )
-from membench.thesis.traces import read_trace
 
 
 def brute_force(requests: Sequence[Sequence[object]], capacity: int) -> int:
@@ -117,7 +116,7 @@ def test_hits_are_judged_before_the_request_and_by_its_prefix() -> None:
 
 @pytest.mark.parametrize("capacity", [4_000, 40_000])
 def test_the_conversation_hits_as_in_a_brute_force_cache(capacity: int) -> None:
-    trace = read_trace("conversation")
+    trace = shipped("conversation")
     assert replay(trace).curve.hits(np.array([capacity])).tolist() == [
         brute_force(expanded(trace), capacity)
     ]
@@ -125,7 +124,7 @@ def test_the_conversation_hits_as_in_a_brute_force_cache(capacity: int) -> None:
 
 @pytest.mark.parametrize("rate", [None, 0.01])
 def test_agent_sessions_hit_as_in_a_brute_force_cache(rate: float | None) -> None:
-    whole = read_trace("agent", nested=True)
+    whole = shipped("agent", nested=True)
     small = whole.take(np.flatnonzero((whole.session < 40) & (whole.prompt < 60_000)))
     trace = small if rate is None else with_poisson_arrivals(small, rate, seed=3)
     assert trace.requests > 300
@@ -137,7 +136,7 @@ def test_agent_sessions_hit_as_in_a_brute_force_cache(rate: float | None) -> Non
 
 
 def test_facts_of_the_conversation() -> None:
-    trace = read_trace("conversation")
+    trace = shipped("conversation")
     assert (trace.requests, trace.references) == (12_031, 288_500)
     assert round(float(trace.prompt.mean())) == 12_035
     assert round(float(trace.output.mean())) == 343
@@ -147,9 +146,9 @@ def test_facts_of_the_conversation() -> None:
 
 
 def test_facts_of_the_agent_trace() -> None:
-    trace = read_trace("agent")
+    trace = shipped("agent")
     assert (trace.requests, trace.references, trace.runs) == (48_658, 93_832_730, 163_744)
-    nested = read_trace("agent", nested=True)
+    nested = shipped("agent", nested=True)
     assert (nested.references, nested.runs) == (94_310_647, 165_243)
     assert int(trace.prompt.sum()) == 6_006_837_305
     assert np.percentile(trace.prompt, [10, 50, 90, 99]).round(-3).tolist() == [
@@ -159,7 +158,7 @@ def test_facts_of_the_agent_trace() -> None:
 
 
 def test_random_starts_repeat_with_their_seed() -> None:
-    whole = read_trace("agent")
+    whole = shipped("agent")
     trace = whole.take(np.flatnonzero(whole.session < 60))
     one, two = (with_poisson_arrivals(trace, 0.01, seed=5) for _ in range(2))
     assert (one.arrival == two.arrival).all()
@@ -174,14 +173,14 @@ def test_random_starts_repeat_with_their_seed() -> None:
 
 
 def test_random_arrivals_without_sessions_keep_the_order() -> None:
-    trace = read_trace("conversation")
+    trace = shipped("conversation")
     drawn = with_poisson_arrivals(trace, 10.0, seed=1)
     assert replay(drawn).curve.hits(np.array([5000])) == replay(trace).curve.hits(np.array([5000]))
     assert drawn.arrival[-1] == pytest.approx(trace.requests / 10, rel=0.05)
 
 
 def test_knees_lie_on_the_curve_and_lines_between_them_near_it() -> None:
-    curve = replay(read_trace("agent")).curve
+    curve = replay(shipped("agent")).curve
     knees = curve.knees()
     assert list(knees) == sorted(set(knees))
     assert knees[-1] == curve.enough
@@ -229,7 +228,7 @@ def test_sessions_may_share_their_begin(drawn: list[tuple[int, list[int]]], toke
 
 
 def test_a_shared_begin_saves_the_first_miss_of_each_session() -> None:
-    trace = read_trace("agent")
+    trace = shipped("agent")
     apart, shared = (replay(with_shared_prefix(trace, tokens)) for tokens in (0, 15_000))
     gained = round((shared.curve.most - apart.curve.most) * trace.references)
     assert 100 * 709 < gained < 15_000 // 64 * 709

@@ -10,14 +10,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from traces import PREFIXES, RUNS, of_prefixes, trace_of
+from traces import PREFIXES, RUNS, of_prefixes, shipped, trace_of
 
 from membench.errors import UsageError
 from membench.thesis.replay import replay
 from membench.thesis.tiers import Admission, Gpu, Inclusion, Outcome, TierSpec
 from membench.thesis.tiersim import at_request_rate, simulate
 from membench.thesis.trace import Trace
-from membench.thesis.traces import read_trace
 
 INF = float("inf")
 HBM = TierSpec(name="hbm", capacity=4)
@@ -59,7 +58,7 @@ def test_one_tier_hits_as_the_one_pass(requests: list[list[int]], capacity: int)
 
 def test_one_tier_hits_as_the_one_pass_on_the_conversation() -> None:
     capacity = 20_000
-    trace = read_trace("conversation")
+    trace = shipped("conversation")
     outcome = simulate(trace, [replace(HBM, capacity=capacity)], 1.0)
     assert outcome.hits == replay(trace).curve.hits(np.array([capacity]))[0]
     (tier,) = outcome.tiers
@@ -187,16 +186,16 @@ def test_residency_is_the_average_over_time() -> None:
 
 def test_request_rates_are_kept() -> None:
     for name in ("conversation", "agent"):
-        trace = at_request_rate(read_trace(name), 2.0, seed=1)
+        trace = at_request_rate(shipped(name), 2.0, seed=1)
         if not trace.sessions:
             assert trace.requests / trace.arrival[-1] == pytest.approx(2.0)
         assert (np.diff(trace.arrival) >= 0).all()
     with pytest.raises(UsageError, match="requests a second"):
-        at_request_rate(read_trace("conversation"), 0.0)
+        at_request_rate(shipped("conversation"), 0.0)
 
 
 def test_fast_tiers_carry_traffic_and_slow_tiers_residency() -> None:
-    whole = read_trace("agent")
+    whole = shipped("agent")
     some = whole.take(np.flatnonzero(whole.session < 15))
     trace = at_request_rate(some, 0.5, seed=2)
     tiers = [

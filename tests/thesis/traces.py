@@ -1,13 +1,16 @@
-"""Traces for tests: from plain lists of blocks, and drawn ones."""
+"""Traces for tests: shipped ones, from plain lists of blocks, and drawn ones."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import fields
+from functools import cache
 
 import numpy as np
 from hypothesis import strategies as st
 
 from membench.thesis.trace import Trace
+from membench.thesis.traces import read_trace
 
 Blocks = Sequence[int]
 
@@ -16,6 +19,17 @@ RUNS = st.lists(
     max_size=4,
 ).map(lambda runs: [block for run in runs for block in run])
 PREFIXES = st.lists(st.tuples(st.integers(0, 20), st.integers(0, 12)), min_size=1, max_size=40)
+
+
+@cache
+def shipped(name: str, *, nested: bool = False) -> Trace:
+    """`read_trace` of a shipped trace, once a process; nobody can change its arrays."""
+    trace = read_trace(name, nested=nested)
+    for field in fields(trace):
+        value = getattr(trace, field.name)
+        if isinstance(value, np.ndarray):
+            value.setflags(write=False)
+    return trace
 
 
 def trace_of(requests: Sequence[Blocks], sessions: Sequence[int] | None = None) -> Trace:

@@ -80,6 +80,15 @@ class Rule:
         return f"{self.count}:{self.below}<{format_size(self.threshold)}<={self.above}"
 
 
+def measured_for(blocks: Iterable[int], size: int) -> int:
+    """The block size that answers for ``size``, as a rule's threshold does.
+
+    It is the largest of ``blocks`` (at least one) that is no larger, else the smallest.
+    """
+    ordered = sorted(blocks)
+    return max((block for block in ordered if block <= size), default=ordered[0])
+
+
 Points = Mapping[tuple[int, int], Mapping[str, float]]
 
 

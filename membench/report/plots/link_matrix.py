@@ -9,15 +9,17 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.patches import Rectangle
 
 from membench.record.schema import Row
+from membench.report.blocks import split
 from membench.report.document import Figure
 from membench.report.plots import style
-from membench.report.plots.series import bench, data_table, measured, parameter, rounds_text
+from membench.report.plots.series import data_table, measured, parameter, rounds_text
 from membench.report.plots.style import NotDrawn
 from membench.report.runs import Run
 from membench.terms import Metric, Stat
 from membench.units import significant
 
 _TITLE = "Link matrix"
+_DEVICES = frozenset({"src", "dst", "gpu"})
 _DESCRIPTION = (
     "Annotated matrix. Rows: where the bytes come from. Columns: where they go. Each cell is a "
     "bandwidth in GB/s; the area of its square says the same."
@@ -25,7 +27,7 @@ _DESCRIPTION = (
 
 
 def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
-    """The first operation that was measured between two pairs of devices or more."""
+    """The operation that was measured between most pairs of devices, two at least."""
     for run in runs:
         for name, cells in _matrices([run]).items():
             if len(cells) > 1:
@@ -37,10 +39,22 @@ def _matrices(runs: Sequence[Run]) -> dict[str, dict[tuple[str, str], tuple[str,
     """Operation -> (source, target) -> run and row."""
     found: dict[str, dict[tuple[str, str], tuple[str, Row]]] = {}
     for run, row in measured(runs):
-        source, target = parameter(row, "src"), parameter(row, "dst")
+        source, target = _end(row, "src"), _end(row, "dst")
         if source and target and row.metric is Metric.BANDWIDTH and row.stat is Stat.MEDIAN:
-            found.setdefault(bench(row), {}).setdefault((source, target), (run.label, row))
+            found.setdefault(_operation(row), {}).setdefault((source, target), (run.label, row))
     return dict(sorted(found.items(), key=lambda item: -len(item[1])))
+
+
+def _end(row: Row, key: str) -> str:
+    """A device: of the case where the tool asks for pairs, else what the row says it met."""
+    return parameter(row, key) or row.detail.get(key, "")
+
+
+def _operation(row: Row) -> str:
+    """The case, less what names its devices: only equal transfers share a matrix."""
+    name, parameters = split(row.case)
+    kept = (part for part in parameters if part.partition("=")[0] not in _DEVICES)
+    return "/".join((name, *kept))
 
 
 def _draw(name: str, cells: Mapping[tuple[str, str], tuple[str, Row]]) -> Figure:

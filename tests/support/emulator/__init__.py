@@ -37,7 +37,8 @@ from emulator.faults import (
     Uninitialised,
     UnknownInstruction,
 )
-from emulator.gpu import EmulatedGpu, Event, Ran, small
+from emulator.gpu import EmulatedGpu, small
+from emulator.handles import Event, Ran
 from emulator.machine import Machine
 
 __all__ = [

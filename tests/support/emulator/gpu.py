@@ -7,7 +7,7 @@ a duration gets an error, and what it answers is never a result.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from asking_gpu import H100
 from emulator.counters import Counts
 from emulator.device import Loaded, Queues, Work, prepare, run_once
 from emulator.faults import EmulationError, OutOfBounds
+from emulator.handles import EmulatedKernel, EmulatedStream, Event, Ran
 from emulator.launching import Launch
 from emulator.library import product
 from emulator.links import EmulatedLinks
@@ -24,7 +25,7 @@ from emulator.machine import Machine
 from emulator.memory import Allocation, raw_bytes
 from emulator.occupancy import blocks_per_sm
 from membench.backends.base import Device, Edge, Stamps
-from membench.backends.compile import Image, Resources, compile_source
+from membench.backends.compile import Image, compile_source
 from membench.backends.gpu import Argument, Buffer, Kernel, Properties, Stream, Variant
 from membench.errors import MembenchError, skip
 
@@ -32,56 +33,6 @@ from membench.errors import MembenchError, skip
 def small(sms: int = 4, arch: str = "90", **others: Any) -> Properties:
     """A device with few SMs, so that grids made for it stay small."""
     return replace(H100, name=f"emulated sm_{arch}, {sms} SMs", sms=sms, arch=arch, **others)
-
-
-@dataclass(frozen=True)
-class Event:
-    """Something that was asked of the device, in its order: ``launch stream_copy``."""
-
-    kind: str
-    detail: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.kind} {self.detail}".strip()
-
-
-@dataclass(frozen=True)
-class Ran:
-    """One launch that has ended."""
-
-    entry: str
-    grid: int
-    block: int
-    shared: int
-    counts: Counts
-
-
-@dataclass(frozen=True, eq=False)
-class EmulatedKernel:
-    """A `Kernel`."""
-
-    entry: str
-    variant: Variant
-    module: Loaded
-    resources: Resources
-
-    @property
-    def registers(self) -> int:
-        """Registers a thread, as the assembler reports them."""
-        return self.resources.registers
-
-    @property
-    def shared_bytes(self) -> int:
-        """Static shared memory of a block."""
-        return self.resources.shared_bytes
-
-
-@dataclass(frozen=True)
-class EmulatedStream:
-    """A `Stream`; an urgent one has no advantage here."""
-
-    number: int
-    urgent: bool
 
 
 _MEASURED = EmulatedStream(0, urgent=False)

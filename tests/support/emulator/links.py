@@ -66,9 +66,14 @@ class EmulatedLinks:
         made.array[:] = np.frombuffer(os.pread(fd, size, 0), np.uint8)
         return made
 
-    def peer(self, size: int) -> Allocation:
+    @property
+    def pair(self) -> tuple[int, int]:
         if self._gpus < 2:
             skip("needs 2 GPUs, this process sees 1")
+        return 0, 1
+
+    def peer(self, size: int) -> Allocation:
+        assert self.pair
         return self._gpu._take(size, "memory of another GPU")
 
     def free_bytes(self) -> int:

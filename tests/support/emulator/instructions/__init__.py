@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from emulator.instructions import (
     atomics,
+    bits,
     clusters,
     control,
     converting,
@@ -29,6 +30,7 @@ EndMaker = Callable[[Instruction, Scope, int], End]
 STEPS: dict[str, Maker] = {
     **moving.TABLE,
     **integers.TABLE,
+    **bits.TABLE,
     **floating.TABLE,
     **converting.TABLE,
     **loading.TABLE,

@@ -1,0 +1,135 @@
+"""`membench fleet report`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from membench.analyse.thresholds import PRESETS, thresholds
+from membench.cli.extras import demand_dask
+from membench.errors import EXIT_FINDING, EXIT_OK, NothingMatched, UsageError
+
+if TYPE_CHECKING:  # the reports need numpy, and asking for help does not
+    from membench.analyse.fleet_summary import FleetSummary
+
+FINDINGS = ("straggler", "missing", "failed")
+
+
+def _findings(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[str, ...]:
+    words = tuple(word.strip() for word in value.split(",")) if value is not None else ()
+    for word in words:
+        if word not in FINDINGS:
+            raise click.BadParameter(f"'{word}' is not one of {', '.join(FINDINGS)}", ctx, param)
+    return words
+
+
+@click.command(name="report")
+@click.argument("source", metavar="DIR|FILE.parquet", type=click.Path(path_type=Path))
+@click.option(
+    "--fail-on",
+    callback=_findings,
+    metavar="V,..",
+    help=f"Exit with 3 if there is any of {', '.join(FINDINGS)}.",
+)
+@click.option(
+    "--preset",
+    metavar="|".join((*PRESETS, "FILE")),
+    default="default",
+    show_default=True,
+    help="How much slower than the median matters; FILE: thresholds in TOML.",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "csv", "json"]),
+    default="table",
+    show_default=True,
+    help="csv: every machine and case; json: the summary.",
+)
+@click.option(
+    "-o",
+    "output",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Also a page (.html), or all values in one file to report on again (.parquet).",
+)
+def report(
+    source: Path, fail_on: tuple[str, ...], preset: str, form: str, output: Path | None
+) -> int:
+    """Say which machines of a fleet are slow, how far it scatters, and who is missing.
+
+    DIR is the -o of a fleet run, or any directory with results files in it or
+    one level below.  A machine is slow in a case where it is far from the
+    median of the fleet by the fleet's own scatter and by more than what matters.
+
+    \b
+    Examples:
+      membench fleet report rack7
+      membench fleet report rack7 -o rack7.html --fail-on straggler
+      membench fleet report everything.parquet --format csv
+
+    Exit codes: 0 done, 1 error, 2 usage, 3 --fail-on found something, 4 no values.
+    """  # noqa: D301 - click wants the very character \b to keep the lines below it apart
+    limits = thresholds(preset)
+    if output is not None and output.suffix.lower() not in {".html", ".parquet"}:
+        raise UsageError(
+            f"'{output}' does not end in .html or .parquet",
+            "the suffix chooses the form; --format csv writes to standard output",
+        )
+    from membench.analyse.fleet_reading import read_fleet
+    from membench.analyse.fleet_summary import summarise
+
+    if source.suffix.lower() == ".parquet" and not source.is_dir():
+        demand_dask()
+        from membench.fleet.exchange import read_parquet
+
+        values = read_parquet(source)
+    else:
+        values = read_fleet(source)
+    summary = summarise(values, limits)
+    if not summary.cases and values.ledger is None:
+        raise NothingMatched(
+            f"no value of any machine in {source}", "name the -o of a fleet run, its files below it"
+        )
+    if output is not None:
+        _write(summary, output)
+    _show(summary, form)
+    counts = (len(summary.stragglers), summary.missing, summary.failed)
+    there = dict(zip(FINDINGS, counts, strict=True))
+    hits = [f"{there[word]} {word}" for word in fail_on if there[word]]
+    if hits:
+        click.echo(f"Found: {', '.join(hits)} (--fail-on {','.join(fail_on)})", err=True)
+    return EXIT_FINDING if hits else EXIT_OK
+
+
+def _write(summary: FleetSummary, output: Path) -> None:
+    if output.suffix.lower() == ".parquet":
+        demand_dask()
+        from membench.fleet.exchange import write_parquet
+
+        write_parquet(summary.values, output)
+    else:
+        from membench.report.fleet_page import compose
+        from membench.report.write import write_page
+
+        write_page(compose(summary), output)
+    click.echo(f"Written: {output}", err=True)
+
+
+def _show(summary: FleetSummary, form: str) -> None:
+    if form == "table":
+        from membench.report.console import console, is_terminal
+        from membench.report.fleet_screen import print_fleet
+
+        print_fleet(console(), summary, everything=not is_terminal())
+    elif form == "csv":
+        from membench.report.fleet_data import to_csv
+
+        for part in to_csv(summary):
+            click.echo(part, nl=False)
+    else:
+        from membench.report.fleet_data import to_json
+
+        click.echo(to_json(summary), nl=False)

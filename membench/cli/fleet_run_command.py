@@ -1,0 +1,192 @@
+"""`membench fleet run`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from membench.cli.extras import demand_dask
+from membench.cli.run_command import command as run_command
+from membench.errors import EXIT_FINDING, EXIT_OK, EXIT_SIGNAL_BASE, UsageError
+
+if TYPE_CHECKING:
+    from membench.record.fleet import Ledger
+
+_SIGINT = 2
+_NOT_PASSED_ON = frozenset({"output", "label", "resume", "dry_run"})
+"""Options of `membench run` that mean something else here, or nothing."""
+_PASSED_ON = [option for option in run_command.params if option.name not in _NOT_PASSED_ON]
+
+
+def _with_options_of_run(made: click.Command) -> click.Command:
+    made.params += _PASSED_ON
+    return made
+
+
+@_with_options_of_run
+@click.command(name="run")
+@click.option(
+    "--scheduler", metavar="ADDR", help="Of the Dask cluster, such as tcp://10.0.0.1:8786."
+)
+@click.option(
+    "--local",
+    type=click.IntRange(1, 64),
+    metavar="N",
+    help="Instead of a cluster: N worker processes on this machine, one after the other; a trial.",
+)
+@click.option(
+    "--hosts",
+    "hosts_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Who is expected, one host a line.  [default: whoever is there]",
+)
+@click.option(
+    "--per",
+    type=click.Choice(["host", "worker"]),
+    default="host",
+    show_default=True,
+    help="What is one host: all workers of one kernel together, or each worker by its name.",
+)
+@click.option(
+    "-o",
+    "output",
+    type=click.Path(path_type=Path),
+    default="results",
+    show_default=True,
+    metavar="DIR",
+    help="Results go to DIR/<host>/.",
+)
+@click.option(
+    "--host-directory",
+    metavar="DIR",
+    help="On every host, for its journal and results.  [default: /var/tmp/membench-<uid>]",
+)
+@click.option(
+    "--wait",
+    type=click.FloatRange(0),
+    default=30.0,
+    show_default=True,
+    metavar="S",
+    help="Seconds for the worker of an expected or of a lost host to appear.",
+)
+@click.option(
+    "--retries",
+    type=click.IntRange(0, 100),
+    default=2,
+    show_default=True,
+    help="How often a host whose worker was lost is asked again.",
+)
+@click.option(
+    "--resume",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Complete the newest fleet run in DIR: ask again whoever has not arrived.",
+)
+@click.pass_context
+def run(
+    ctx: click.Context,
+    /,
+    scheduler: str | None,
+    local: int | None,
+    hosts_file: Path | None,
+    per: str,
+    output: Path,
+    host_directory: str | None,
+    wait: float,
+    retries: int,
+    resume: Path | None,
+    **options: Any,
+) -> int:
+    """Measure every host of a Dask cluster, each once and none two at a time.
+
+    Workers that offer the resource membench-host are measured on.  A host keeps
+    its journal; its results are brought here and checked.  The remaining options
+    are those of `membench run`, for every host.
+
+    \b
+    Examples:
+      membench fleet run --local 3 --select 'ddr/*'
+      membench fleet run --scheduler tcp://10.0.0.1:8786 --hosts rack7.txt -o rack7
+      membench fleet run --scheduler tcp://10.0.0.1:8786 --resume rack7
+
+    Exit codes: 0 all hosts arrived, 1 error, 2 usage, 3 a host failed or is
+    missing or a case failed, 4 nothing to resume, 130 interrupted.
+    """  # noqa: D301 - click wants the very character \b to keep the lines below it apart
+    if (scheduler is None) == (local is None):
+        raise UsageError("give either --scheduler ADDR or --local N", "--local 3 is a trial run")
+    demand_dask()
+    from membench.fleet.campaign import Patience
+    from membench.fleet.hosts import read_hosts
+    from membench.fleet.run import Order, Where, start
+    from membench.fleet.run import resume as resume_run
+    from membench.record.fleet import latest_ledger
+    from membench.report.fleet_live import fleet_watcher
+
+    where, patience = Where(scheduler or "", local or 0), Patience(wait, retries)
+    if resume is not None:
+        _refuse_others(ctx)
+    hosts = read_hosts(hosts_file) if hosts_file else ()
+    directory = resume if resume is not None else output
+    watch = fleet_watcher()
+    try:
+        if resume is not None:
+            ledger = resume_run(where, resume, watch, patience)
+        else:
+            arguments = tuple(_arguments(ctx, options))
+            order = Order(output, arguments, hosts, per, host_directory or "")
+            ledger = start(where, order, watch, patience)
+    except KeyboardInterrupt:
+        watch.close()
+        stopped = latest_ledger(directory)
+        if stopped is None:
+            raise
+        _say_end(stopped, directory)
+        return EXIT_SIGNAL_BASE + _SIGINT
+    finally:
+        watch.close()
+    _say_end(ledger, directory)
+    whole = all(host.csv and not host.failed_cases for host in ledger.hosts)
+    return EXIT_OK if whole else EXIT_FINDING
+
+
+def _given(ctx: click.Context) -> Iterator[str]:
+    """The options that are on the command line."""
+    default = click.core.ParameterSource.DEFAULT
+    return (name for name in ctx.params if ctx.get_parameter_source(name) is not default)
+
+
+def _refuse_others(ctx: click.Context) -> None:
+    allowed = {"scheduler", "local", "wait", "retries", "resume"}
+    for name in _given(ctx):
+        if name not in allowed:
+            raise UsageError(
+                f"--resume does not go with --{name.replace('_', '-')}",
+                "the ledger in the directory holds what the fleet was asked for",
+            )
+
+
+def _arguments(ctx: click.Context, options: dict[str, Any]) -> Iterator[str]:
+    """What was given of the options of `membench run`, as its command line."""
+    given = set(_given(ctx))
+    for option in _PASSED_ON:
+        value = options[option.name or ""]
+        if option.name not in given:
+            continue
+        if value is True:
+            yield option.opts[0]
+        elif option.name == "disk_budget":
+            yield from (option.opts[0], f"{value}B")
+        else:
+            for one in value if isinstance(value, tuple) else (value,):
+                yield from (option.opts[0], str(one))
+
+
+def _say_end(ledger: Ledger, directory: Path) -> None:
+    from membench.report.console import console
+    from membench.report.fleet_end import print_end
+
+    print_end(console(), ledger, directory)
