@@ -27,7 +27,7 @@ from membench.analyse.statistics import estimate, estimates
 from membench.analyse.verdict import Verdict
 from membench.record.measurement import Measurement, of_row
 from membench.record.table import read_rows
-from membench.terms import BETTER, Better, Metric, Stat, Tier
+from membench.terms import BETTER, Better, Metric, Stat, Status, Tier
 
 PAIRS = 10_000
 WITHIN, BETWEEN = 0.003, 0.01
@@ -150,7 +150,8 @@ def test_a_real_file_against_itself_twice_as_good(
 ) -> None:
     """The reference run of this repository, every number improved, whatever its noise."""
     (file,) = (Path(__file__).parents[2] / "results" / "reference").glob("epyc-*/*.csv")
-    rows = read_rows(file)
+    rows = [row for row in read_rows(file) if row.status is Status.OK]
+    assert len(rows) > 100
     quiet = []
     for one in rows:
         better = 2.0 if one.better is Better.HIGHER else 0.5
@@ -160,6 +161,7 @@ def test_a_real_file_against_itself_twice_as_good(
             replace(
                 one,
                 value=values[2],
+                rounds=5,
                 round_values=values,
                 spread=0.001,
                 samples=(),

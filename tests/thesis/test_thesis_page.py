@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import jsonschema
@@ -12,6 +13,7 @@ from membench.terms import ClaimVerdict
 from membench.thesis.assumptions import parse
 from membench.thesis.ledger import ledger
 from membench.thesis.wording import rule_words
+from membench.units import significant
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "thesis.md").read_text(encoding="utf-8")
@@ -41,6 +43,10 @@ def test_the_entries_that_it_shows_are_taken() -> None:
     }
 
 
+def flip_words(flip: dict[str, str]) -> str:
+    return f"{flip['name']} {flip['change']}: {flip['becomes']}"
+
+
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_the_examples_are_what_the_schema_says_and_the_page_tells(path: Path) -> None:
     document = json.loads(path.read_text(encoding="utf-8"))
@@ -55,6 +61,14 @@ def test_the_examples_are_what_the_schema_says_and_the_page_tells(path: Path) ->
         row = next(line for line in verdicts.splitlines() if line.startswith(f"| {name} | "))
         assert row.split(" | ")[column].startswith(word)
     assert bool(document["subjects"][0]["badges"]) == path.stem.startswith("cited")
+    if column == 1:
+        assert all(flip_words(claim["flip"]) in verdicts for claim in claims if claim["flip"])
+        shares = re.findall(r"^- (C\w+) (\w+): ([\d.]+) % of the draws", verdicts, re.MULTILINE)
+        parts = {part["id"]: part for claim in claims for part in claim["parts"]}
+        assert shares == [
+            (name, parts[name]["verdict"], f"{significant(100 * parts[name]['supporting'], 3)}")
+            for name, _, _ in shares
+        ]
 
 
 def test_there_are_examples_of_both_kinds() -> None:
