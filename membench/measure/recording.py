@@ -76,6 +76,10 @@ class RecordingDevice:
         return stamps
 
 
+# From Python 3.12 on a protocol does not ask `__getattr__` what an object has.
+DeviceBackend.register(RecordingDevice)
+
+
 def recorded(backend: Backend, environ: Mapping[str, str] = os.environ) -> Backend:
     """``backend``, listened to if it is a device and somebody asked for a recording."""
     if VARIABLE in environ and isinstance(backend, DeviceBackend):
