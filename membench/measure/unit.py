@@ -42,7 +42,7 @@ def run_unit(
         Skip: the bench says that this machine cannot run it.
         Exception: whatever the bench raises.
     """
-    bench = benches[request.case.bench]
+    bench = _bench(request, benches)
     begin = time.monotonic()
     backend = backend_of(request.case)
     try:
@@ -98,7 +98,7 @@ def tune_unit(
         Skip: no configuration can run here.
         Exception: whatever the bench raises.
     """
-    bench = benches[request.case.bench]
+    bench = _bench(request, benches)
     backend = backend_of(request.case)
     config = best_config(bench, backend, request.case.params, stopwatches)
     return Unit(
@@ -198,6 +198,16 @@ def _declared(work: Work) -> dict[str, Any]:
         "peak_basis": work.peak_basis or "",
         "flags": work.flags,
     }
+
+
+def _bench(request: Request, benches: Mapping[str, Bench]) -> Bench:
+    found = benches.get(request.case.bench)
+    if found is None:  # a plug-in that loaded in the parent only
+        raise MembenchError(
+            f"the worker has no bench '{request.case.bench}': membench list says which "
+            "plug-ins do not load"
+        )
+    return found
 
 
 def _check_yields(request: Request, readings: tuple[Reading, ...]) -> None:

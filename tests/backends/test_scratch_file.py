@@ -214,7 +214,7 @@ except OutputError as error:
     print(error)
 """
     done = subprocess.run(
-        [sys.executable, "-c", program, str(disk)], capture_output=True, text=True, check=True
+        [sys.executable, "-B", "-c", program, str(disk)], capture_output=True, text=True, check=True
     )
     assert "File too large" in done.stdout
 
@@ -228,6 +228,6 @@ def test_the_limit_on_file_sizes_is_the_old_one_afterwards(disk: Path) -> None:
 def test_the_parent_needs_nothing_heavy_for_it() -> None:
     program = "import sys, membench.backends.scratch; print(*sys.modules)"
     done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+        [sys.executable, "-B", "-c", program], capture_output=True, text=True, check=True
     )
     assert not {"numpy", "numba", "psutil", "cupy"} & set(done.stdout.split())

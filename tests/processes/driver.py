@@ -263,7 +263,7 @@ class Membench:
         """Run to the end; stdout and stderr as text."""
         defaults = {
             "cwd": self.directory,
-            "env": self.environment,
+            "env": self._limited if "preexec_fn" in options else self.environment,
             "stdout": subprocess.PIPE,
             "stderr": subprocess.PIPE,
             "timeout": 120,
@@ -277,6 +277,14 @@ class Membench:
         if done.stderr:
             done.stderr = alone(done.stderr)
         return done  # type: ignore[no-any-return]
+
+    @property
+    def _limited(self) -> dict[str, str]:
+        """For a process whose files may not grow: it leaves no half of a compiled module behind.
+
+        Python before 3.14 would (CPython issue 126606), and whoever imports that next fails.
+        """
+        return {**self.environment, "PYTHONDONTWRITEBYTECODE": "1"}
 
     def refuses(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run it in this process: for what is refused before anything is started.

@@ -199,7 +199,7 @@ journal.append(unit("short"))
 def test_a_full_disk_costs_one_record_and_no_journal(path: Path, journal: Journal) -> None:
     journal.close()
     done = subprocess.run(
-        [sys.executable, "-c", FULL, str(path)], capture_output=True, text=True, check=False
+        [sys.executable, "-B", "-c", FULL, str(path)], capture_output=True, text=True, check=False
     )
     assert done.stderr == ""
     first, second = done.stdout.splitlines()
@@ -238,7 +238,7 @@ def test_a_journal_that_cannot_hold_its_plan_leaves_no_file(
     plan = json.dumps(json.loads(path.read_text())["plan"])
     other = tmp_path / "other.journal"
     done = subprocess.run(
-        [sys.executable, "-c", CREATE_FULL, str(other), plan],
+        [sys.executable, "-B", "-c", CREATE_FULL, str(other), plan],
         capture_output=True,
         text=True,
         check=True,

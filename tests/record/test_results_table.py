@@ -320,7 +320,7 @@ def test_a_disk_that_is_full_halfway_leaves_nothing(tmp_path: Path) -> None:
     path = tmp_path / "r.csv"
     path.write_text("old")
     done = subprocess.run(
-        [sys.executable, "-c", LIMITED, str(path)], capture_output=True, text=True, check=True
+        [sys.executable, "-B", "-c", LIMITED, str(path)], capture_output=True, text=True, check=True
     )
     assert done.stdout.startswith(f"cannot write {path}: File too large | ")
     assert done.stderr == ""
