@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests/processes"), str(ROOT / "tests/support")]
 
 from driver import Membench, alone, installed, until  # noqa: E402 - by the line above
+from hearing import hear_signals  # noqa: E402
 
 import membench as api  # noqa: E402
 
@@ -130,4 +131,5 @@ def main(seconds: float) -> int:
 
 
 if __name__ == "__main__":
+    hear_signals()
     sys.exit(main(float(sys.argv[1]) if len(sys.argv) > 1 else 60.0))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hearing import hear_signals
 from hypothesis import settings
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 # environment asks for no bytecode, and so would each worker of pytest with the tests.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+
+hear_signals()
 
 # A deadline would judge by the clock; examples drawn anew each time would not repeat.
 settings.register_profile("membench", deadline=None, derandomize=True)

@@ -19,10 +19,9 @@ SIZE = 192 * MIB
 OTHERS = SIZE // 3  # what other programs may take meanwhile
 
 PROGRAM = f"""
-import os, signal, subprocess, sys
+import os, subprocess, sys
 from pathlib import Path
 from membench.backends.scratch import ScratchFile
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 print("begun", flush=True)
 file = ScratchFile.create(Path(sys.argv[1]), {SIZE}, budget={2 * SIZE}, seed=1)
 print("laid out", flush=True)

@@ -276,7 +276,7 @@ def test_the_backend_says_what_it_is(storage: StorageBackend) -> None:
     assert storage.evict() == 0
     with storage.opened(direct=False) as fd:
         os.pread(fd, SIZE, 0)
-    assert storage.resident() == 1
+    assert storage.resident() > 0.9  # the kernel may take a page back at any time
     assert storage.evict() == 0
 
 
