@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -33,7 +34,10 @@ def test_skips_of_gpu_tests_are_failures_when_a_gpu_is_required(
     (tmp_path / "test_it.py").write_text(TESTS)
     (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers = gpu\n")
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-rf", *options]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    environment = {**os.environ, "PYTHONPATH": str(CONFTEST.parent / "support")}
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
     last = done.stdout.splitlines()[-1]
     assert re.search(rf"\b{summary} in ", last), done.stdout
     assert ("--require-gpu: no driver" in done.stdout) == bool(options)
