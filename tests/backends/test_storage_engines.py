@@ -99,8 +99,9 @@ def test_reads_are_counted_placed_and_verified(
     assert trace.offset.max() <= SIZE - block
     assert 0 < trace.busy <= 1.5
     assert (trace.landed != NEVER).any()
-    places = trace.offset[: SIZE // block // 2]
-    assert np.unique(places).size == places.size  # none came twice yet
+    # A thread has its share of the places, and however fast it is, none came twice before that.
+    places = trace.offset[: SIZE // block // depth]
+    assert np.unique(places).size == places.size
 
 
 def test_the_memory_holds_what_the_trace_says(storage: StorageBackend, engine: Engine) -> None:
