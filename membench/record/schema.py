@@ -158,6 +158,16 @@ class Row:
         """It has a value, and no flag says that this value cannot be."""
         return self.status is Status.OK and INVALID_FLAGS.isdisjoint(self.flags)
 
+    @property
+    def cited(self) -> bool:
+        """Somebody else published the number; nobody here measured it."""
+        return self.backend == "cited"
+
+    @property
+    def imported(self) -> bool:
+        """Another tool measured it."""
+        return self.backend.startswith("import:")
+
 
 REQUIRED: tuple[str, ...] = (
     "schema",

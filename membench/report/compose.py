@@ -72,6 +72,6 @@ def _lead(runs: Sequence[Run]) -> Line:
         name = f"{run.label}: " if len(runs) > 1 else ""
         device = f"{', '.join(devices)}, " if devices else ""
         when = f"measured {run.started} UTC in {counted(rounds, 'round')}"
-        cited = all(row.backend == "cited" for row in run.rows)
+        cited = all(row.cited for row in run.rows)
         parts.append(f"{name}{device}{'cited, not measured here' if cited else when}")
     return (f"{'; '.join(parts)}.",)

@@ -107,7 +107,7 @@ def _read(path: Path) -> tuple[Source, list[Run]]:
 
 def _measured(rows: Sequence[Row]) -> bool:
     """Whether a run of membench wrote them: cited and imported figures have no sidecar."""
-    return any(not row.backend.startswith(("cited", "import:")) for row in rows) or not rows
+    return any(not (row.cited or row.imported) for row in rows) or not rows
 
 
 def _sidecar(

@@ -100,9 +100,7 @@ def trusted(rows: Iterable[Row]) -> list[Row]:
 
 def origin(row: Row) -> int:
     """0 for what membench measured, 1 for another tool's, 2 for a cited figure."""
-    if row.backend == "cited":
-        return 2
-    return 1 if row.backend.startswith("import:") else 0
+    return 2 if row.cited else 1 if row.imported else 0
 
 
 def badges(rows: Iterable[Row]) -> tuple[Badge, ...]:

@@ -14,7 +14,6 @@ from membench.report.plots import style
 from membench.report.plots.series import (
     bench,
     data_table,
-    is_cited,
     measured,
     parameter,
     rounds_text,
@@ -54,7 +53,7 @@ def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
                 [row.value or 0.0 for _, row in rows],
                 [place + shift for place, _ in rows],
                 label=name,
-                **style.mark(index, cited=all(is_cited(row) for _, row in rows)),
+                **style.mark(index, cited=all(row.cited for _, row in rows)),
             )
         style.zero_axis(
             axes, "x", [v for *_, row in chosen for v in (row.value or 0.0, *row.round_values)]

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure as Canvas
 from membench.record.schema import Row
 from membench.report.document import Figure
 from membench.report.plots import style
-from membench.report.plots.series import bench, data_table, is_cited, measured, rounds_text
+from membench.report.plots.series import bench, data_table, measured, rounds_text
 from membench.report.plots.style import NotDrawn
 from membench.report.runs import Run
 from membench.terms import Metric, Stat, Tier
@@ -91,7 +91,7 @@ def _rungs(runs: Sequence[Run]) -> list[_Rung]:
 
 def _paint_row(axes: Axes, row: Row, place: float, index: int) -> None:
     axes.plot(row.round_values, [place] * len(row.round_values), **style.rounds(index))
-    axes.plot([row.value or 0.0], [place], **style.mark(index, cited=is_cited(row)))
+    axes.plot([row.value or 0.0], [place], **style.mark(index, cited=row.cited))
     if row.peak:
         axes.plot([row.peak], [place], "|", color=style.INK, markersize=11, markeredgewidth=1.6)
     right = max(row.value or 0.0, row.peak or 0.0, *row.round_values)

@@ -14,7 +14,6 @@ from membench.report.plots import style
 from membench.report.plots.series import (
     bench,
     data_table,
-    is_cited,
     measured,
     parameter,
     rounds_text,
@@ -68,7 +67,7 @@ def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
                 [load.x for load in several],
                 [load.y for load in several],
                 label=label,
-                **style.line(index, cited=all(is_cited(load.latency) for load in several)),
+                **style.line(index, cited=all(load.latency.cited for load in several)),
             )
         for which, rows in (
             ("x", [load.bandwidth for load in loads]),

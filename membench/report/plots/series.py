@@ -56,7 +56,7 @@ class Series:
     @property
     def cited(self) -> bool:
         """None of them was measured by membench or another tool here."""
-        return all(is_cited(point.row) for point in self.points)
+        return all(point.row.cited for point in self.points)
 
 
 def measured(runs: Sequence[Run]) -> Iterator[tuple[Run, Row]]:
@@ -70,11 +70,6 @@ def measured(runs: Sequence[Run]) -> Iterator[tuple[Run, Row]]:
             possible = min(numbers) >= _LEAST and max(numbers) <= _MOST
             if row.status is Status.OK and possible:
                 yield run, row
-
-
-def is_cited(row: Row) -> bool:
-    """Somebody else published the number of ``row``."""
-    return row.backend == "cited"
 
 
 def bench(row: Row) -> str:
@@ -177,7 +172,7 @@ def named(row: Row) -> str:
 
 def rounds_text(rows: Sequence[Row]) -> str:
     """``Medians of 5 rounds.``: how many values stand behind each mark."""
-    own = [row for row in rows if not is_cited(row)]
+    own = [row for row in rows if not row.cited]
     hollow = "" if len(own) == len(rows) else "Hollow marks are cited, not measured."
     counts = sorted({row.rounds for row in own})
     if not counts:

@@ -271,7 +271,7 @@ def _evidence(verdict: PartVerdict, found: Verdicts) -> Line:
     for name, rows in verdict.rows.items():
         for row in rows:
             value = format_value(row.metric, row.value or 0.0)
-            where = row.backend if row.backend == "cited" else row.machine
+            where = row.backend if row.cited else row.machine
             parts.append((flip_name(name, found), f" {value} (", Code(row.case), f", {where})"))
     return joined(parts, "; ", ".")
 

@@ -117,7 +117,7 @@ def _facts(row: Row) -> tuple[str, ...]:
 
     Of another's number only what is known: nothing else can be said of it here.
     """
-    ours = row.backend != "cited" and not row.backend.startswith("import:")
+    ours = not (row.cited or row.imported)
     facts = []
     if row.rounds > 1 or ours:
         facts.append(counted(row.rounds, "round") if row.rounds else "rounds unknown")
@@ -136,7 +136,7 @@ def _facts(row: Row) -> tuple[str, ...]:
 def _quality(run: Run, *, named: bool) -> Line:
     """The verdict on the data, then the counts that it stands on."""
     ok = [row for row in run.rows if row.status is Status.OK]
-    if ok and all(row.backend == "cited" for row in ok):
+    if ok and all(row.cited for row in ok):
         name = Strong(f"{f'{run.label}: ' if named else ''}Cited figures.")
         return (name, f" Rows: {len(ok)}, whose sources stand with the results.")
     cases = {row.case: row.status for row in run.rows}
