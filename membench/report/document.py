@@ -76,11 +76,15 @@ class Facts:
 
 @dataclass(frozen=True)
 class Column:
-    """``numeric`` columns are set to the right, ``prose`` ones hold sentences."""
+    """``numeric`` columns are set to the right, ``prose`` ones hold sentences.
+
+    What stands in a ``verbatim`` column is the same in every language.
+    """
 
     title: str
     numeric: bool = False
     prose: bool = False
+    verbatim: bool = False
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 Sections and plots write English.  A catalogue has every form of words that they use, with
 ``{0}``, ``{1}``, ... where a number, a name or another text stands; the same keys have the
 same forms in ``locale/en.toml`` and in the other languages.  Code, commands, quotes and the
-labels inside pictures stay as they are, and so do the sources of assumptions.
+labels inside pictures stay as they are, and so do columns that are `verbatim`.
 """
 
 from __future__ import annotations
@@ -212,14 +212,18 @@ def _walk(value: T, to: Translator) -> T:
         found = to.say(found)
     elif isinstance(found, tuple):
         found = tuple(_walk(one, to) for one in found)
+    elif isinstance(found, Table):
+        kept = [column.verbatim for column in found.columns]
+        rows = (
+            tuple(cell if keep else _walk(cell, to) for keep, cell in zip(kept, row, strict=True))
+            for row in found.rows
+        )
+        found = Table(_walk(found.caption, to), _walk(found.columns, to), tuple(rows))
     elif is_dataclass(found) and not isinstance(found, (*_KEPT, type)):
         changed = {
             one.name: _walk(getattr(found, one.name), to)
             for one in fields(found)
             if one.name not in _KEPT_FIELDS
         }
-        if isinstance(found, Table) and found.columns[-1].title == "source":
-            pairs = zip(changed["rows"], found.rows, strict=True)
-            changed["rows"] = tuple((*theirs[:-1], ours[-1]) for theirs, ours in pairs)
         found = replace(found, **changed)
     return found  # type: ignore[no-any-return]

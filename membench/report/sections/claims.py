@@ -310,7 +310,7 @@ def _assumptions(found: Verdicts) -> Section:
     ]
     table = Table(
         "Assumptions and records that were read",
-        (*columns, Column("source", prose=True)),
+        (*columns, Column("source", prose=True, verbatim=True)),
         tuple(rows),
     )
     return Section("thesis-assumptions", "Assumptions and records", (table,))
