@@ -8,9 +8,8 @@ Programming 3, 5.1.1, counts inversions by the same halving.)
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-Ints = NDArray[np.int64]
+from membench.thesis.lru_stack.ragged import Ints
 
 
 def smaller_before(values: Ints, weights: Ints) -> Ints:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from membench.thesis.lru_stack.ragged import Ints, offsets, running_max
+from membench.thesis.lru_stack.ragged import Ints, joined, offsets, running_max
 from membench.thesis.lru_stack.stack import Found
 from membench.thesis.lru_stack.touches import Touches
 
@@ -53,14 +53,14 @@ def judge(touches: Touches, found: Found) -> Events:
     warm = _warm(found)
     low = np.maximum(warm.begin, warm.before + 1)
     ramps = low <= warm.end
-    climbs = _joined(warm.turn[ramps], low[ramps], warm.end[ramps])
+    _, climbs, tops = joined(warm.turn[ramps], low[ramps], warm.end[ramps])
     steps = low > warm.begin
     place, hits = _again(touches, found, warm)
     whole = np.flatnonzero(found.shared)
     turn, before, blocks = _grouped(warm.turn, found.toucher[warm.atom], found.blocks[warm.atom])
     return Events(
-        low=np.concatenate([np.ones(whole.size, np.int64), climbs[0]]),
-        high=np.concatenate([found.shared[whole], climbs[1]]),
+        low=np.concatenate([np.ones(whole.size, np.int64), climbs]),
+        high=np.concatenate([found.shared[whole], tops]),
         place=np.concatenate([warm.before[steps], place]),
         hits=np.concatenate([np.minimum(low, warm.end + 1)[steps] - warm.begin[steps], hits]),
         request=touches.number[np.concatenate([whole, turn])],
@@ -80,13 +80,6 @@ def _warm(found: Found) -> _Warm:
     follows = np.flatnonzero(turn[1:] == turn[:-1]) + 1
     before[follows] = worst[follows - 1]
     return _Warm(atom, turn, begin, end, before, worst)
-
-
-def _joined(turn: Ints, low: Ints, high: Ints) -> tuple[Ints, Ints]:
-    """The ramps, those of a request that go on where the last one ended as one."""
-    heads = np.ones(turn.size, np.bool_)
-    heads[1:] = (turn[1:] != turn[:-1]) | (low[1:] != high[:-1] + 1)
-    return low[heads], high[np.roll(heads, -1)]
 
 
 def _grouped(turn: Ints, toucher: Ints, blocks: Ints) -> tuple[Ints, Ints, Ints]:

@@ -1,4 +1,4 @@
-"""Rows of different lengths that lie one behind the other in one array."""
+"""Rows of different lengths that lie one behind the other in one array, and runs of keys."""
 
 from __future__ import annotations
 
@@ -37,3 +37,13 @@ def running_max(row: Ints, values: Ints) -> Ints:
     step = int(values.max(initial=0)) + 1
     raised: Ints = np.maximum.accumulate(row * step + values)
     return raised - row * step
+
+
+def joined(group: Ints, first: Ints, last: Ints) -> tuple[Ints, Ints, Ints]:
+    """Runs from ``first`` to ``last``: those that go on where the one before ended as one.
+
+    Only neighbours of one ``group`` are joined.
+    """
+    heads = np.ones(first.size, np.bool_)
+    heads[1:] = (group[1:] != group[:-1]) | (first[1:] != last[:-1] + 1)
+    return group[heads], first[heads], last[np.roll(heads, -1)]

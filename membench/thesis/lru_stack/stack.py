@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 
 from membench.thesis.lru_stack.inversions import smaller_before
-from membench.thesis.lru_stack.ragged import Ints, offsets, ranges
+from membench.thesis.lru_stack.ragged import Ints, joined, offsets, ranges
 from membench.thesis.lru_stack.successive import Runs, succession
 from membench.thesis.lru_stack.touches import Touches
 
@@ -104,7 +104,7 @@ def advance(stack: Stack, touches: Touches, most: int | None) -> tuple[Found, St
         return None
     new = _atoms(cuts, fresh, begin[:count], atoms[:count])
     old = _atoms(cuts, buried, begin[count:], atoms[count:])
-    source = _sources(new, old)
+    source = _sources(new, old, turns)
     known = np.flatnonzero(source >= 0)
     source = source[known]
     taken = np.full(old.number.size, turns)  # the turn in which it leaves the buried
@@ -149,12 +149,11 @@ def _atoms(cuts: Ints, runs: Runs, begin: Ints, atoms: Ints) -> _Atoms:
     return _Atoms(number, of, runs.turn[of], np.diff(cuts)[number])
 
 
-def _sources(new: _Atoms, old: _Atoms) -> Ints:
+def _sources(new: _Atoms, old: _Atoms, turns: int) -> Ints:
     """[n] the burial that each fresh atom comes from: which of ``old``; -1 where it is new."""
-    step = 2 * int(old.turn.max(initial=0)) + 2 * int(new.turn.max(initial=0)) + 4
     # By atom, then by turn; a turn buries before it takes.
     time = np.concatenate([2 * old.turn + 2, 2 * new.turn + 3])
-    order = np.argsort(np.concatenate([old.number, new.number]) * step + time)
+    order = np.argsort(np.concatenate([old.number, new.number]) * (2 * turns + 2) + time)
     one, next_ = order[:-1], order[1:]
     count = old.number.size
     pairs = np.flatnonzero((one < count) & (next_ >= count))
@@ -186,15 +185,12 @@ def _above(old: _Atoms, taken: Ints, turns: int) -> Ints:
 
 def _stack(touches: Touches, first: Ints, blocks: Ints, toucher: Ints) -> Stack:
     """The last request of ``touches`` above atoms that are buried still."""
-    last = first + blocks - 1
-    heads = np.ones(first.size, np.bool_)
-    heads[1:] = (first[1:] != last[:-1] + 1) | (toucher[1:] != toucher[:-1])
-    tails = np.roll(heads, -1)
+    toucher, first, last = joined(toucher, first, first + blocks - 1)
     top = slice(touches.offsets[-2], touches.offsets[-1])
     mine = touches.first[top]
     return Stack(
-        np.concatenate([mine, first[heads]]),
-        np.concatenate([touches.last[top], last[tails]]),
-        np.concatenate([np.full(mine.size, touches.number[-1]), toucher[heads]]),
+        np.concatenate([mine, first]),
+        np.concatenate([touches.last[top], last]),
+        np.concatenate([np.full(mine.size, touches.number[-1]), toucher]),
         mine.size,
     )
