@@ -17,7 +17,7 @@ import numpy.typing as npt
 from membench.backends.arena import map_pages
 from membench.backends.batch_copy import BatchCopy, find_batch_copy
 from membench.backends.cuda_errors import explained
-from membench.backends.cuda_memory import HOST_FLAGS
+from membench.backends.cuda_memory import HOST_FLAGS, give_back, host_memory
 from membench.backends.gpu_links import MEMORY_KINDS
 from membench.errors import BackendUnavailable, skip
 from membench.machine import Machine
@@ -126,10 +126,8 @@ class CudaLinks:
             raise ValueError(f"'{kind}' is not a kind of host memory: {', '.join(MEMORY_KINDS)}")
         with explained(f"{about_size(size)} of {kind} memory cannot be had"):
             if kind in HOST_FLAGS:
-                address = cupy.cuda.runtime.hostAlloc(size, HOST_FLAGS[kind])
-                return self._keep(
-                    LinkMemory(address, size, lambda: cupy.cuda.runtime.freeHost(address))
-                )
+                locked = host_memory(size, kind)
+                return self._keep(LinkMemory(locked.address, size, lambda: give_back(locked)))
             if kind == "managed":
                 address = cupy.cuda.runtime.mallocManaged(size)
                 made = self._keep(
