@@ -24,6 +24,7 @@ TOKENS = 131072
 """Tokens in the KV cache of a step, all sequences together: the batch is this over the context."""
 
 HEAD_DIM = 128
+"""Elements of a head, as in `backends.gpu_attention`, which lists of cases must not import."""
 
 STEPS = 16
 """Steps of a case at most: ten samples, and what comes before them."""
@@ -38,7 +39,7 @@ class Model:
 
     Attributes:
         hidden, intermediate, vocabulary: of the whole model.
-        heads, kv_heads: of the whole model, of 128 elements each.
+        heads, kv_heads: of the whole model, of `HEAD_DIM` elements each.
         tp: GPUs that the heads, the MLP and the vocabulary are divided over.
     """
 
@@ -53,11 +54,11 @@ class Model:
     @property
     def products(self) -> tuple[tuple[int, int], ...]:
         """(m, k) of a layer's matrices: QKV, output, gate and up, down."""
-        qkv = (self.heads + 2 * self.kv_heads) * 128 // self.tp
+        qkv = (self.heads + 2 * self.kv_heads) * HEAD_DIM // self.tp
         inner = self.intermediate // self.tp
         return (
             (qkv, self.hidden),
-            (self.hidden, self.heads * 128 // self.tp),
+            (self.hidden, self.heads * HEAD_DIM // self.tp),
             (2 * inner, self.hidden),
             (self.hidden, inner),
         )
