@@ -85,8 +85,8 @@ def measured_for(blocks: Iterable[int], size: int) -> int:
 
     It is the largest of ``blocks`` (at least one) that is no larger, else the smallest.
     """
-    ordered = sorted(blocks)
-    return max((block for block in ordered if block <= size), default=ordered[0])
+    known = set(blocks)
+    return max((block for block in known if block <= size), default=min(known))
 
 
 Points = Mapping[tuple[int, int], Mapping[str, float]]
