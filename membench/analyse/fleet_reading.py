@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from membench.analyse.sources import keep_freed_memory, without_collector
+from membench.analyse.sources import for_many_files
 from membench.errors import SchemaError
 from membench.record.fleet import HostState, Ledger, latest_ledger
 from membench.record.measurement import Measurement
@@ -123,8 +123,7 @@ def read_batch(paths: Sequence[Path]) -> _Batch:
     keys: dict[Key, int] = {}
     runs: list[_Run] = []
     unread: dict[str, str] = {}
-    keep_freed_memory()
-    with without_collector():
+    with for_many_files():
         for path in paths:
             try:
                 runs += _runs(read_measurements(path), keys)
