@@ -99,8 +99,10 @@ def test_reads_are_counted_placed_and_verified(
     assert trace.offset.max() <= SIZE - block
     assert 0 < trace.busy <= 1.5
     assert (trace.landed != NEVER).any()
-    # A thread has its share of the places, and however fast it is, none came twice before that.
-    places = trace.offset[: SIZE // block // depth]
+    # None came twice yet.  A thread has its own share of the places, and may be through with it
+    # when others have hardly begun.
+    shares = depth if isinstance(engine, Threads) else 2
+    places = trace.offset[: SIZE // block // shares]
     assert np.unique(places).size == places.size
 
 
@@ -276,8 +278,8 @@ def test_the_backend_says_what_it_is(storage: StorageBackend) -> None:
     assert len(storage.kernel_digest) == 64
     assert storage.evict() == 0
     with storage.opened(direct=False) as fd:
-        os.pread(fd, SIZE, 0)
-    assert storage.resident() > 0.9  # the kernel may take a page back at any time
+        # The kernel may take a page back at any time, but not each time.
+        assert any(os.pread(fd, SIZE, 0) and storage.resident() == 1 for _ in range(20))
     assert storage.evict() == 0
 
 
