@@ -82,6 +82,7 @@ class Worker:
             self._line(START_SECONDS)
         except WorkerLost as lost:
             self.kill()
+            self._interrupt.check()
             raise WorkerError(
                 f"workers cannot be started: the first one {lost}", "membench -v run shows more"
             ) from lost
@@ -99,10 +100,14 @@ class Worker:
 
         Raises:
             WorkerLost: it died, or was killed after ``timeout`` seconds.
-            Interrupted: a signal came; the worker still runs.
+            Interrupted: a signal came; the worker still runs, or died of it first.
         """
-        self._say(encode(request))
-        line = self._line(timeout)
+        try:
+            self._say(encode(request))
+            line = self._line(timeout)
+        except WorkerLost:
+            self._interrupt.check()  # what it died of may have been sent to the whole group
+            raise
         try:
             return decode(Answer, line)
         except (ValueError, SchemaError):

@@ -92,7 +92,7 @@ def others(rows: dict[str, Row], without: Sequence[str], rounds: int) -> str:
 def resume(membench: Membench, before: Sequence[Unit], rounds: int, cases: int) -> str:
     """Complete the run; every unit of ``before`` must stand in the results as it was."""
     done = membench("run", "--resume", "o.csv")
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, done.stdout + done.stderr
     csv = membench.directory / "o.csv"
     rows = by_case(csv)
     assert [row.rounds for row in rows.values()] == [rounds] * cases

@@ -1,0 +1,66 @@
+"""A worker that dies of the signal that ends the run is no failed case."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from membench.machine import snapshot
+from membench.measure.interrupt import Interrupt, Interrupted
+from membench.measure.options import RunOptions
+from membench.measure.plan import make_plan
+from membench.measure.process import Worker, WorkerLost
+from membench.measure.protocol import Request
+from membench.registry import registry
+
+MACHINE = snapshot()
+
+
+class Late(Interrupt):
+    """The parent's own signal, which is seen once the worker is gone and not before."""
+
+    worker = 0
+
+    def check(self) -> None:
+        if self.worker and not Path(f"/proc/{self.worker}").exists():
+            self.signum = signal.SIGTERM
+        super().check()
+
+
+@pytest.fixture
+def fd() -> Iterator[int]:
+    reader, writer = os.pipe()
+    yield reader
+    os.close(reader)
+    os.close(writer)
+
+
+def ask_one_that_is_killed(worker: Worker) -> None:
+    """The worker is stopped, so that it has no answer before it dies."""
+    plan = make_plan(RunOptions(select=("ddr/read",)), registry(), MACHINE)
+    os.kill(worker.pid, signal.SIGSTOP)
+    killer = threading.Timer(0.2, os.kill, (worker.pid, signal.SIGKILL))
+    killer.start()
+    try:
+        worker.ask(Request(1, plan.cases[0]), timeout=30)
+    finally:
+        killer.join()
+        worker.kill()
+
+
+def test_a_signal_to_the_whole_group_interrupts_although_the_worker_died_first(fd: int) -> None:
+    interrupt = Late(fd)
+    worker = Worker(MACHINE, None, interrupt)
+    interrupt.worker = worker.pid
+    with pytest.raises(Interrupted, match="SIGTERM"):
+        ask_one_that_is_killed(worker)
+
+
+def test_a_worker_that_dies_alone_is_lost(fd: int) -> None:
+    with pytest.raises(WorkerLost, match="was killed by SIGKILL"):
+        ask_one_that_is_killed(Worker(MACHINE, None, Interrupt(fd)))
