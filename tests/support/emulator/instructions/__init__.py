@@ -18,6 +18,7 @@ from emulator.instructions import (
     floating,
     integers,
     loading,
+    matrices,
     moving,
     warps,
 )
@@ -36,6 +37,7 @@ STEPS: dict[str, Maker] = {
     **loading.TABLE,
     **atomics.TABLE,
     **warps.TABLE,
+    **matrices.TABLE,
     **copying.TABLE,
     **clusters.TABLE,
     **control.TABLE,

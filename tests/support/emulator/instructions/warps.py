@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from emulator.wave import Wave
 
 _TOGETHER = {"shfl", "vote", "match", "redux"}
+_WHOLE = {"mma", "movmatrix"}
+"""What every thread of a warp does, without an operand that names them."""
 
 
 def member_of(instruction: Instruction) -> str | None:
@@ -25,10 +27,10 @@ def member_of(instruction: Instruction) -> str | None:
         return instruction.args[-1]
     if instruction.parts[:2] in (("bar", "warp"), ("elect", "sync")):
         return instruction.args[-1]
-    return None
+    return "0xffffffff" if instruction.parts[0] in _WHOLE else None
 
 
-def _grid(wave: Wave, values: Lanes) -> tuple[Lanes, Lanes]:
+def by_warp(wave: Wave, values: Lanes) -> tuple[Lanes, Lanes]:
     """Values of the current lanes as (warp, lane of the warp), and which of them are there."""
     rows, lane = wave.rows, wave.threads % 32
     values = np.broadcast_to(values, (wave.count,))
@@ -75,7 +77,7 @@ def shfl(instruction: Instruction, scope: Scope) -> Step:
 
     def step(wave: Wave) -> None:
         _member(wave, mask(wave))
-        table, there = _grid(wave, value(wave))
+        table, there = by_warp(wave, value(wave))
         lane = wave.threads % 32
         b, c = shift(wave).astype(np.int64) & 31, clamp(wave).astype(np.int64)
         segment, limit = c >> 8 & 31, c & 31
@@ -113,7 +115,7 @@ def vote(instruction: Instruction, scope: Scope) -> Step:
 
     def step(wave: Wave) -> None:
         members = _member(wave, mask(wave))
-        table, there = _grid(wave, asked(wave))
+        table, there = by_warp(wave, asked(wave))
         yes = _masks(table & there)[wave.rows] & members
         if mode == "ballot":
             write(wave, yes)
@@ -139,7 +141,7 @@ def match(instruction: Instruction, scope: Scope) -> Step:
     def step(wave: Wave) -> None:
         members = _member(wave, mask(wave))
         own = np.broadcast_to(value(wave), (wave.count,))
-        table, there = _grid(wave, own)
+        table, there = by_warp(wave, own)
         equal = (table[wave.rows] == own[:, None]) & there[wave.rows]
         same = _masks(equal) & members
         if mode == "any":
@@ -212,7 +214,7 @@ def activemask(instruction: Instruction, scope: Scope) -> Step:
     write: Write = scope.writer(instruction.args[0], "b32")
 
     def step(wave: Wave) -> None:
-        _, there = _grid(wave, np.zeros(wave.count, np.bool_))
+        _, there = by_warp(wave, np.zeros(wave.count, np.bool_))
         write(wave, _masks(there)[wave.rows])
 
     return step
