@@ -2,18 +2,22 @@
 //
 // A page has 16 tokens; pages of K and of V lie in two pools, each [page][KV head][token][128].
 // Each block takes the pages first .. last of one sequence and KV head, for all GROUP query heads
-// that share it, so that K and V are read once.  16 lanes take a token: eight of its 128 elements
-// each.  The weights are 2^(q k - m), m the largest q k so far: where it grows, what was added up
-// before is scaled (the online softmax of Milakov and Gimelshein, 2018), so that no query
-// overflows. What the splits of a sequence found is put together by a second kernel, by their own
-// maxima.
+// that share it, so that K and V are read once; each of its warps takes a page at a time.  The
+// weights are 2^(q k - m), m the largest q k so far: where it grows, what was added up before is
+// scaled (the online softmax of Milakov and Gimelshein, 2018), so that no query overflows.  What
+// the splits of a sequence found is put together by a second kernel, by their own maxima.
 //
-// The products run on the CUDA cores: what is measured is the reading, and as much arithmetic as
-// needs every element of it.
+// Both products run on the tensor cores, as in engines: on the CUDA cores, eight query heads or
+// FP8 would make arithmetic the limit, and not memory.  Of a product a page is the side with 16
+// rows, and the query heads are the side with 8.  Which lane holds which numbers is that of
+// mma.m16n8k16 (PTX ISA, "Matrix fragments"), with two liberties: the order of what is summed
+// over (elements of a head) and of the rows of a result (elements again) is free.  So a lane
+// loads 16 bytes that lie side by side, and they are its fragment.
 
 #include "device.cuh"
+#include "tensor.cuh"
 
-// Query heads of a KV head.
+// Query heads of a KV head, at most 8.
 #ifndef GROUP
 #define GROUP 4
 #endif
@@ -29,6 +33,8 @@ constexpr unsigned kBlock = 128;
 constexpr unsigned kDim = 128;
 constexpr float kLeast = -3e38f;  // below every q k; 2^(kLeast - m) is 0
 
+static_assert(0 < GROUP && GROUP <= 8, "the query heads are the 8 columns of a product");
+
 __device__ __forceinline__ float power_of_two(float x) {
     float y;
     asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
@@ -37,27 +43,20 @@ __device__ __forceinline__ float power_of_two(float x) {
 
 }  // namespace
 
-#if !FP8 || !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 890
+// Before these capabilities there is no mma.m16n8k16, or no FP8.
+#if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= (FP8 ? 890 : 800)
 
 namespace {
 
 constexpr unsigned kTokens = 16;
-constexpr unsigned kLanes = 16;
-constexpr unsigned kSets = kBlock / kLanes;
-constexpr int kEach = kDim / kLanes;
+constexpr unsigned kWarps = kBlock / 32;
+constexpr unsigned kBytes = FP8 ? 1 : 2;
+constexpr unsigned kRow = kDim * kBytes / 16;  // vectors of a token
+constexpr unsigned kPage = kTokens * kRow;     // vectors of a page of one head
+constexpr unsigned kMine = kPage / 32;         // of these a lane's
+constexpr unsigned kSteps = kDim / 16;         // products of 16 elements of a head
 
 // In the order of the source: the compiler would put the second half off.
-#if FP8
-using Part = uint2;
-
-__device__ __forceinline__ uint2 load(const uint2* from) {
-    uint2 v;
-    asm volatile("ld.global.nc.v2.u32 {%0, %1}, [%2];" : "=r"(v.x), "=r"(v.y) : "l"(from));
-    return v;
-}
-#else
-using Part = uint4;
-
 __device__ __forceinline__ uint4 load(const uint4* from) {
     uint4 v;
     asm volatile("ld.global.nc.v4.u32 {%0, %1, %2, %3}, [%4];"
@@ -65,150 +64,212 @@ __device__ __forceinline__ uint4 load(const uint4* from) {
                  : "l"(from));
     return v;
 }
-#endif
 
-__device__ __forceinline__ void two_halves(float* to, unsigned packed) {
-    asm("{ .reg .b16 low, high; mov.b32 {low, high}, %2; cvt.f32.f16 %0, low; "
-        "cvt.f32.f16 %1, high; }"
-        : "=f"(to[0]), "=f"(to[1])
-        : "r"(packed));
+__device__ __forceinline__ unsigned word(const uint4& v, unsigned i) {
+    return i == 0 ? v.x : i == 1 ? v.y : i == 2 ? v.z : v.w;
 }
 
+// Of a page of K: the tokens lane / 4 and 8 further, of each a quarter of every 64 bytes.
+__device__ __forceinline__ void ask_keys(uint4 (&to)[kMine], const uint4* page, unsigned lane) {
+#pragma unroll
+    for (unsigned i = 0; i < kMine; ++i) {
+        const unsigned token = lane / 4 + i % 2 * 8;
+        to[i] = load(page + token * kRow + i / 2 * 4 + lane % 4);
+    }
+}
+
+// The token of a lane's i-th vector of a page of V.
+__device__ __forceinline__ unsigned value_token(unsigned i, unsigned lane) {
+    return lane % 4 * 2 + i % 2 + i / 2 % 2 * 8;
+}
+
+// Of a page of V: four tokens, of each an eighth of every 128 bytes.
+__device__ __forceinline__ void ask_values(uint4 (&to)[kMine], const uint4* page, unsigned lane) {
+#pragma unroll
+    for (unsigned i = 0; i < kMine; ++i)
+        to[i] = load(page + value_token(i, lane) * kRow + i / 4 * 8 + lane / 4);
+}
+
+// The query as the other side of every step: its elements in the order in which K has them.
+__device__ __forceinline__ void ask_query(unsigned (&to)[2 * kSteps], const uint4* q,
+                                          unsigned lane) {
+    const unsigned head = lane / 4;
+#pragma unroll
+    for (unsigned i = 0; i < kSteps / 2; ++i) {
+        uint4 v = make_uint4(0, 0, 0, 0);
+        const unsigned place = FP8 ? i / 2 * 8 + lane % 4 * 2 + i % 2 : i * 4 + lane % 4;
+        if (head < GROUP) v = q[head * (kDim / 8) + place];
+#pragma unroll
+        for (unsigned j = 0; j < 4; ++j) to[4 * i + j] = word(v, j);
+    }
+}
+
+// power[token][head] = q k of a page; in two sums, so that steps need not wait for each other.
+__device__ __forceinline__ void multiply_keys(float (&power)[4], const uint4 (&keys)[kMine],
+                                              const unsigned (&query)[2 * kSteps]) {
+    float other[4] = {0, 0, 0, 0};
+#pragma unroll
+    for (unsigned i = 0; i < 4; ++i) power[i] = 0;
+#pragma unroll
+    for (unsigned step = 0; step < kSteps; ++step) {
+        unsigned a[4];
 #if FP8
-__device__ __forceinline__ void four_bytes(float* to, unsigned packed) {
-    unsigned low, high;
-    asm("{ .reg .b16 a, b; mov.b32 {a, b}, %2; cvt.rn.f16x2.e4m3x2 %0, a; "
-        "cvt.rn.f16x2.e4m3x2 %1, b; }"
-        : "=r"(low), "=r"(high)
-        : "r"(packed));
-    two_halves(to, low);
-    two_halves(to + 2, high);
-}
-
-__device__ __forceinline__ void unpack(float* to, uint2 v) {
-    four_bytes(to, v.x);
-    four_bytes(to + 4, v.y);
-}
+        const unsigned vector = step / 4 * 2, which = step % 4;
+        unpack(word(keys[vector], which), a[0], a[2]);
+        unpack(word(keys[vector + 1], which), a[1], a[3]);
 #else
-__device__ __forceinline__ void unpack(float* to, uint4 v) {
-    two_halves(to, v.x);
-    two_halves(to + 2, v.y);
-    two_halves(to + 4, v.z);
-    two_halves(to + 6, v.w);
-}
+        const unsigned vector = step / 2 * 2, which = step % 2 * 2;
+        a[0] = word(keys[vector], which);
+        a[1] = word(keys[vector + 1], which);
+        a[2] = word(keys[vector], which + 1);
+        a[3] = word(keys[vector + 1], which + 1);
 #endif
+        multiply(step % 2 ? other : power, a, query[2 * step], query[2 * step + 1]);
+    }
+#pragma unroll
+    for (unsigned i = 0; i < 4; ++i) power[i] += other[i];
+}
 
-// The lane's parts of two tokens of K and of V, `at` and eight tokens further.
-__device__ __forceinline__ void ask(Part* to, const Part* k_pool, const Part* v_pool, size_t at) {
-    constexpr unsigned kApart = kSets * kLanes;
-    to[0] = load(k_pool + at);
-    to[1] = load(k_pool + at + kApart);
-    to[2] = load(v_pool + at);
-    to[3] = load(v_pool + at + kApart);
+// The element of a head that sum[step][0] and [1] belong to; [2] and [3] are of the one behind it.
+__device__ __forceinline__ unsigned element(unsigned step, unsigned lane) {
+    return FP8 ? lane / 4 * 16 + step * 2 : step / 4 * 64 + lane / 4 * 8 + step % 4 * 2;
+}
+
+// sum[step][element][head] += the values of a page, weighted.
+__device__ __forceinline__ void multiply_values(float (&sum)[kSteps][4],
+                                                const uint4 (&values)[kMine], unsigned weights_low,
+                                                unsigned weights_high) {
+    // Two tokens side by side of every element, where a load has two elements of every token.
+#pragma unroll
+    for (unsigned step = 0; step < kSteps; ++step) {
+        unsigned a[4];
+#if FP8
+        const unsigned which = step / 2, selector = step % 2 ? 0x7362 : 0x5140;
+#pragma unroll
+        for (unsigned i = 0; i < 2; ++i) {
+            const unsigned first = word(values[2 * i], which);
+            const unsigned second = word(values[2 * i + 1], which);
+            unpack(permuted(first, second, selector), a[2 * i], a[2 * i + 1]);
+        }
+#else
+        const unsigned vector = step / 4 * 4, which = step % 4;
+#pragma unroll
+        for (unsigned i = 0; i < 2; ++i) {
+            const unsigned first = word(values[vector + 2 * i], which);
+            const unsigned second = word(values[vector + 2 * i + 1], which);
+            a[2 * i] = permuted(first, second, 0x5410);
+            a[2 * i + 1] = permuted(first, second, 0x7632);
+        }
+#endif
+        multiply(sum[step], a, weights_low, weights_high);
+    }
+}
+
+// The largest, and the sum, of the lanes that have the same two query heads.
+__device__ __forceinline__ float most_of(float x) {
+#pragma unroll
+    for (int apart = 4; apart < 32; apart *= 2) x = fmaxf(x, __shfl_xor_sync(0xffffffff, x, apart));
+    return x;
+}
+
+__device__ __forceinline__ float total_of(float x) {
+#pragma unroll
+    for (int apart = 4; apart < 32; apart *= 2) x += __shfl_xor_sync(0xffffffff, x, apart);
+    return x;
 }
 
 }  // namespace
 
 // parts[block][GROUP][128] = weighted sums of V, weights[block][GROUP] = {sum of the weights, m}.
-// q is [sequence][KV head][GROUP][128]; block = (sequence * heads + head) * splits + split.
+// q is [sequence][KV head][GROUP][128] in FP16; block = (sequence * heads + head) * splits + split.
 extern "C" __global__ void __launch_bounds__(kBlock)
     attention_read(float* __restrict__ parts, float2* __restrict__ weights,
-                   const float* __restrict__ q, const Part* __restrict__ k_pool,
-                   const Part* __restrict__ v_pool, const unsigned* __restrict__ table,
+                   const uint4* __restrict__ q, const uint4* __restrict__ k_pool,
+                   const uint4* __restrict__ v_pool, const unsigned* __restrict__ table,
                    unsigned pages, unsigned heads, unsigned splits) {
-    const unsigned lane = threadIdx.x % kLanes, set = threadIdx.x / kLanes;
+    const unsigned lane = threadIdx.x % 32, warp = threadIdx.x / 32;
     const unsigned split = blockIdx.x % splits, row = blockIdx.x / splits;
     const unsigned head = row % heads;
     const unsigned first = static_cast<unsigned>(static_cast<size_t>(pages) * split / splits);
     const unsigned last = static_cast<unsigned>(static_cast<size_t>(pages) * (split + 1) / splits);
     const unsigned* const of_sequence = table + static_cast<size_t>(row / heads) * pages;
 
-    float query[GROUP][kEach], sum[GROUP][kEach], weight[GROUP], most[GROUP];
-#pragma unroll
-    for (int g = 0; g < GROUP; ++g) {
-        weight[g] = 0;
-        most[g] = kLeast;
-#pragma unroll
-        for (int e = 0; e < kEach; ++e) {
-            query[g][e] = q[(static_cast<size_t>(row) * GROUP + g) * kDim + lane * kEach + e];
-            sum[g][e] = 0;
-        }
+    unsigned query[2 * kSteps];
+    ask_query(query, q + static_cast<size_t>(row) * GROUP * (kDim / 8), lane);
+    float sum[kSteps][4] = {}, weight[2] = {0, 0}, most[2] = {kLeast, kLeast};
+
+    // Each half of the next page is asked for as soon as this one's is used up, and the number of
+    // the page after it is at hand by then.
+    const size_t mine = static_cast<size_t>(head) * kPage;
+    const size_t of_page = static_cast<size_t>(heads) * kPage;
+    uint4 keys[kMine], values[kMine];
+    unsigned p = first + warp, page = 0;
+    if (p < last) {
+        const size_t at = of_sequence[p] * of_page + mine;
+        ask_keys(keys, k_pool + at, lane);
+        ask_values(values, v_pool + at, lane);
+        if (p + kWarps < last) page = of_sequence[p + kWarps];
     }
-    // The next page is asked for before this one is worked on: without that, half of the loads
-    // would wait for the arithmetic.
-    const size_t mine = (static_cast<size_t>(head) * kTokens + set) * kLanes + lane;
-    const size_t of_page = static_cast<size_t>(heads) * kTokens * kLanes;
-    Part next[4], part[4];
-    if (first < last) ask(next, k_pool, v_pool, of_sequence[first] * of_page + mine);
 #pragma unroll 1
-    for (unsigned p = first; p < last; ++p) {
+    for (; p < last; p += kWarps) {
+        const bool more = p + kWarps < last;
+        const size_t at = page * of_page + mine;
+        if (p + 2 * kWarps < last) page = of_sequence[p + 2 * kWarps];
+        float power[4];
+        multiply_keys(power, keys, query);
+        if (more) ask_keys(keys, k_pool + at, lane);
+        // power[0] and [1] are of one token and two heads, [2] and [3] of the token 8 further.
+        float keep[2];
 #pragma unroll
-        for (int i = 0; i < 4; ++i) part[i] = next[i];
-        if (p + 1 < last) ask(next, k_pool, v_pool, of_sequence[p + 1] * of_page + mine);
-        float w[2][GROUP];
-#pragma unroll
-        for (int t = 0; t < 2; ++t) {
-            float x[kEach];
-            unpack(x, part[t]);
-#pragma unroll
-            for (int g = 0; g < GROUP; ++g) {
-                float dot = 0;
-#pragma unroll
-                for (int e = 0; e < kEach; ++e) dot += query[g][e] * x[e];
-#pragma unroll
-                for (int offset = kLanes / 2; offset > 0; offset /= 2)
-                    dot += __shfl_xor_sync(0xffffffff, dot, offset);
-                w[t][g] = dot;
-            }
+        for (unsigned h = 0; h < 2; ++h) {
+            const float before = most[h];
+            most[h] = fmaxf(before, most_of(fmaxf(power[h], power[h + 2])));
+            keep[h] = power_of_two(before - most[h]);
+            power[h] = power_of_two(power[h] - most[h]);
+            power[h + 2] = power_of_two(power[h + 2] - most[h]);
+            weight[h] = weight[h] * keep[h] + (power[h] + power[h + 2]);
         }
 #pragma unroll
-        for (int g = 0; g < GROUP; ++g) {
-            const float before = most[g];
-            most[g] = fmaxf(before, fmaxf(w[0][g], w[1][g]));
-            const float keep = power_of_two(before - most[g]);
+        for (unsigned step = 0; step < kSteps; ++step) {
 #pragma unroll
-            for (int t = 0; t < 2; ++t) w[t][g] = power_of_two(w[t][g] - most[g]);
-            weight[g] = weight[g] * keep + (w[0][g] + w[1][g]);
-#pragma unroll
-            for (int e = 0; e < kEach; ++e) sum[g][e] *= keep;
+            for (unsigned i = 0; i < 4; ++i) sum[step][i] *= keep[i % 2];
         }
-#pragma unroll
-        for (int t = 0; t < 2; ++t) {
-            float x[kEach];
-            unpack(x, part[2 + t]);
-#pragma unroll
-            for (int g = 0; g < GROUP; ++g) {
-#pragma unroll
-                for (int e = 0; e < kEach; ++e) sum[g][e] += w[t][g] * x[e];
-            }
-        }
+        // They come out as [token][head] and go in as [head][token].
+        multiply_values(sum, values, turned(halves(power[0], power[1])),
+                        turned(halves(power[2], power[3])));
+        if (more) ask_values(values, v_pool + at, lane);
     }
 
-    __shared__ float of_set[kSets][kDim];
-    __shared__ float of_weight[kSets];
-    __shared__ float of_most[kSets];
+    __shared__ float of_warp[kWarps][GROUP][kDim];
+    __shared__ float2 weights_of[kWarps][GROUP];
 #pragma unroll
-    for (int g = 0; g < GROUP; ++g) {
+    for (unsigned h = 0; h < 2; ++h) {
+        const unsigned g = lane % 4 * 2 + h;
+        const float total = total_of(weight[h]);
+        if (g < GROUP) {
+            if (lane < 4) weights_of[warp][g] = make_float2(total, most[h]);
 #pragma unroll
-        for (int e = 0; e < kEach; ++e) of_set[set][lane * kEach + e] = sum[g][e];
-        if (lane == 0) {
-            of_weight[set] = weight[g];
-            of_most[set] = most[g];
+            for (unsigned step = 0; step < kSteps; ++step) {
+                of_warp[warp][g][element(step, lane)] = sum[step][h];
+                of_warp[warp][g][element(step, lane) + 1] = sum[step][h + 2];
+            }
         }
-        __syncthreads();
+    }
+    __syncthreads();
+#pragma unroll 1
+    for (unsigned g = 0; g < GROUP; ++g) {
         float all = 0, total = 0, top = kLeast;
 #pragma unroll
-        for (unsigned s = 0; s < kSets; ++s) top = fmaxf(top, of_most[s]);
+        for (unsigned w = 0; w < kWarps; ++w) top = fmaxf(top, weights_of[w][g].y);
 #pragma unroll
-        for (unsigned s = 0; s < kSets; ++s) {
-            const float keep = power_of_two(of_most[s] - top);
-            all += of_set[s][threadIdx.x] * keep;
-            total += of_weight[s] * keep;
+        for (unsigned w = 0; w < kWarps; ++w) {
+            const float keep = power_of_two(weights_of[w][g].y - top);
+            all += of_warp[w][g][threadIdx.x] * keep;
+            total += weights_of[w][g].x * keep;
         }
         const size_t place = static_cast<size_t>(blockIdx.x) * GROUP + g;
         parts[place * kDim + threadIdx.x] = all;
         if (threadIdx.x == 0) weights[place] = make_float2(total, top);
-        __syncthreads();
     }
 }
 

@@ -82,9 +82,10 @@ MODELS = {
 }
 
 
-def attention_bytes(model: Model) -> int:
-    """K and V that one step reads, in 16 bits."""
-    return 2 * 2 * model.layers * model.kv_heads // model.tp * HEAD_DIM * TOKENS
+def attention_bytes(model: Model, kv: str) -> int:
+    """K and V that one step reads, as ``kv``: fp16 or fp8."""
+    size = {"fp16": 2, "fp8": 1}[kv]
+    return 2 * size * model.layers * model.kv_heads // model.tp * HEAD_DIM * TOKENS
 
 
 def attention_shape(model: Model, context: int) -> Shape:
@@ -155,11 +156,10 @@ def weights(gpu: Gpu, model: str, batch: int, launch: str) -> Work:
 
 @bench(
     "decode/attn",
-    version=2,
+    version=3,
     needs=Needs.GPU,
     yields=((Metric.BANDWIDTH, Stat.MEDIAN), (Metric.RATE, Stat.MEDIAN)),
-    # On the CUDA cores FP8 takes as long as FP16, which has twice the bytes.
-    seconds=lambda model, **_: 0.1 + STEPS * attention_bytes(MODELS[model]) / 1.5e12,
+    seconds=lambda model, kv, **_: 0.1 + STEPS * attention_bytes(MODELS[model], kv) / 1.5e12,
     memory=GIB,
     gpu_memory=4 * GIB,
 )

@@ -102,7 +102,7 @@ def link(gpu: Gpu, data: str) -> Work:
     return _work(gpu, _h2d(gpu, data), data)
 
 
-@_declared("decode/energy", 4 * GIB, version=2)
+@_declared("decode/energy", 4 * GIB, version=3)
 @axis("data", quick=("random", "zeros"))
 def decode(gpu: Gpu, data: str) -> Work:
     """Dynamic energy of a byte of KV cache that a decode step's attention reads."""

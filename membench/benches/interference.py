@@ -265,7 +265,7 @@ def _sensible(profile: str, victim: str, aggressor: str, grid: Value) -> bool:
 
 @bench(
     "interference/link",
-    version=2,
+    version=3,
     needs=Needs.GPU,
     yields=((Metric.LATENCY, Stat.MEDIAN), (Metric.BANDWIDTH, Stat.MEDIAN)),
     grid=("victim", "aggressor"),

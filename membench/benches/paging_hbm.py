@@ -235,7 +235,7 @@ def ssd_hbm(both: CudaStorage, block: int, qd: int, path: str) -> Work:
 
 @bench(
     "paging/decode",
-    version=2,
+    version=3,
     needs=Needs.GPU,
     backend="cuda-storage",
     profiles=("full",),

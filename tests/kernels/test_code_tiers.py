@@ -117,17 +117,22 @@ def test_the_generator_has_a_whole_chunk_under_way(arch: str) -> None:
 
 
 @ARCHS
-@pytest.mark.parametrize(("options", "load"), [((), "128"), (("-DFP8=1",), "64")])
-def test_attention_asks_for_the_next_page_before_it_works(
-    options: tuple[str, ...], load: str, arch: str
-) -> None:
-    loop = body("attention.cu", "attention_read", "FFMA", arch, *options)
-    loads = [n for n, each in enumerate(loop) if each.opcode.startswith(f"LDG.E.{load}.CONSTANT")]
-    assert len(loads) == 4
-    # Two tokens, four heads, eight elements, twice; four sums of weights that go on.
-    assert count(loop, "FFMA") == 128 + 4
-    assert count(loop, r"MUFU\.EX2") == 8 + 4  # weights, and what a larger maximum scales by
-    if load == "128":
-        assert most_loads_in_flight(loop) == 4
-    else:
-        assert count(loop, r"F2FP.*E4M3") == 16
+@pytest.mark.parametrize("kv", ["fp16", "fp8"])
+def test_attention_multiplies_on_the_tensor_cores_and_asks_ahead(kv: str, arch: str) -> None:
+    loop = body("attention.cu", "attention_read", "HMMA", arch, f"-DFP8={int(kv == 'fp8')}")
+    loads = {"fp16": 16, "fp8": 8}[kv]
+    assert count(loop, r"LDG\.E\.128\.CONSTANT") == loads
+    assert count(loop, r"HMMA\.16816\.F32") == 16
+    assert count(loop, r"F2FP.*E4M3") == (64 if kv == "fp8" else 0)
+    assert count(loop, r"FFMA") == 2  # what the sums of the weights keep: nothing else multiplies
+    assert count(loop, r"MUFU\.EX2") == 4 + 2  # weights, and what a larger maximum scales by
+    assert count(loop, r"(LDS|STS|LDSM)") == 0
+    # K, softmax, V: each half is asked for where its registers are free.
+    shown = "".join(
+        {"LDG.E.128": "L", "HMMA": "H", "MUFU.EX2": "e"}[kind]
+        for each in loop
+        for kind in ("LDG.E.128", "HMMA", "MUFU.EX2")
+        if each.opcode.startswith(kind)
+    )
+    half = loads // 2 * "L"
+    assert shown == 8 * "H" + half + 6 * "e" + 8 * "H" + half

@@ -48,8 +48,9 @@ def attend(
     kv: str = "fp16",
     launch: str = "graph",
     iterations: int = 1,
+    context: int = 128,
 ) -> Proven:
-    params: dict[str, Value] = {"model": model, "context": 128, "kv": kv, "launch": launch}
+    params: dict[str, Value] = {"model": model, "context": context, "kv": kv, "launch": launch}
     return prove(ATTENTION, params, gpu, iterations)
 
 
@@ -70,12 +71,11 @@ def test_keys_and_values_are_read_once(model: str, kv: str, arch: str) -> None:
     tokens = 256 * of_model.layers
     assert proven.work.bytes_moved == 2 * tokens * heads * 128 * size
     counts = gpu.counts["attention_read"]
-    wide = "ld.global.nc.v4.u32" if kv == "fp16" else "ld.global.nc.v2.u32"
-    assert counts.executed(wide) * 8 * size == proven.declared
-    # Beside them: queries by every split, and the block table by every thread of a page.
+    # Beside them: queries by every warp, and the block table by every thread of a page.
     blocks = sum(run.grid for run in gpu.ran if run.entry == "attention_read")
-    queries = blocks * 8 * 128 * group * 4
-    table = 4 * 128 * proven.iterations * heads * tokens // PAGE_TOKENS
+    queries = blocks * 4 * group * 128 * 2
+    table = 4 * 32 * proven.iterations * heads * tokens // PAGE_TOKENS
+    assert 16 * counts.executed("ld.global.nc.v4.u32") - queries == proven.declared
     assert counts.loaded - queries - table == proven.declared
     assert 32 * counts.sectors["ld.global"] >= proven.declared
 
@@ -97,18 +97,26 @@ def test_a_graph_is_one_launch_and_a_stream_is_many() -> None:
     assert [event.kind for event in stream.log].count("graph") == 0
 
 
+LONG = 1040
+"""Tokens of which every warp has three pages, and the splits not the same number."""
+
 MUTANTS = [
-    ("p + 1 < last) ask", "p + 2 < last) ask"),
+    ("p + kWarps < last) page", "p + 2 * kWarps < last) page"),
     ("split + 1) / splits", "split + 1) / splits - (split + 1 == splits)"),
-    ("weight[g] = weight[g] * keep + (", "weight[g] = ("),
-    ("sum[g][e] *= keep", "sum[g][e] *= 1"),
-    ("w[t][g] = power_of_two(w[t][g] - most[g])", "w[t][g] = power_of_two(w[t][g])"),
-    ("all += of_set[s][threadIdx.x] * keep", "all += of_set[s][threadIdx.x]"),
+    ("weight[h] = weight[h] * keep[h] + (", "weight[h] = ("),
+    ("sum[step][i] *= keep[i % 2]", "sum[step][i] *= 1"),
+    ("power[h] = power_of_two(power[h] - most[h])", "power[h] = power_of_two(power[h])"),
+    ("turned(halves(power[0], power[1]))", "halves(power[0], power[1])"),
+    ("power[i] += other[i]", "power[i] += 0"),
+    ("if (head < GROUP) v = q[head *", "if (head < GROUP) v = q[head / 2 *"),
+    ("lane % 4 * 2 + i % 2 + i / 2 % 2 * 8", "lane % 4 * 2 + i % 2"),
+    ("permuted(first, second, 0x7632)", "permuted(first, second, 0x5410)"),
+    ("all += of_warp[w][g][threadIdx.x] * keep", "all += of_warp[w][g][threadIdx.x]"),
     ("* add;\n        total", ";\n        total"),
     ("all = all * keep +", "all = all +"),
-    ("offset = kLanes / 2", "offset = kLanes / 4"),
-    ("to[3] = load(v_pool + at + kApart)", "to[3] = load(v_pool + at)"),
-    ("of_sequence[p + 1]", "table[p + 1]"),
+    ("apart = 4; apart < 32; apart *= 2) x +=", "apart = 4; apart < 16; apart *= 2) x +="),
+    ("apart = 4; apart < 32; apart *= 2) x = f", "apart = 4; apart < 16; apart *= 2) x = f"),
+    ("of_sequence[p + 2 * kWarps]", "of_sequence[p + kWarps]"),
     ("all / total", "all"),
     ("s < splits; ++s", "s + 1 < splits; ++s"),
 ]
@@ -118,10 +126,10 @@ MUTANTS = [
 def test_a_mutant_is_caught(before: str, after: str) -> None:
     gpu = EmulatedGpu(small(1), compile_=mutant("attention.cu", before, after))
     with pytest.raises(VerificationFailed, match="attention"):
-        attend(gpu, "one")
+        attend(gpu, "one", context=LONG)
 
 
-WITHOUT_A_MAXIMUM = "fmaxf(before, fmaxf(w[0][g], w[1][g]))", "0"
+WITHOUT_A_MAXIMUM = "fmaxf(before, most_of(fmaxf(power[h], power[h + 2])))", "0 * most_of(0)"
 
 
 @pytest.mark.parametrize("kv", ["fp16", "fp8"])
@@ -132,15 +140,18 @@ def test_weights_of_any_size_neither_overflow_nor_vanish(
     monkeypatch.setattr(gpu_attention, "QUERY", 250.0)
     # An error of 1e-7 of an exponent of 400 is one of some 3e-5 of a weight.
     monkeypatch.setattr(gpu_attention, "TOLERANCE", 1e-3)
-    attend(EmulatedGpu(small(1)), "four", kv)
+    attend(EmulatedGpu(small(1)), "four", kv, context=LONG)
     gpu = EmulatedGpu(small(1), compile_=mutant("attention.cu", *WITHOUT_A_MAXIMUM))
     with pytest.raises(VerificationFailed, match="attention"), np.errstate(all="ignore"):
-        attend(gpu, "four", kv)
+        attend(gpu, "four", kv, context=LONG)
 
 
-def test_fp8_is_refused_where_it_is_not_known() -> None:
-    with pytest.raises(Skip, match=r"compute capability 8\.9"):
-        attend(EmulatedGpu(small(1, "86")), kv="fp8")
+@pytest.mark.parametrize(
+    ("kv", "arch", "first"), [("fp8", "86", r"FP8 .* 8\.9"), ("fp16", "75", r"FP16 .* 8\.0")]
+)
+def test_a_format_is_refused_where_it_is_not_known(kv: str, arch: str, first: str) -> None:
+    with pytest.raises(Skip, match=first):
+        attend(EmulatedGpu(small(1, arch)), kv=kv)
 
 
 @pytest.mark.parametrize("launch", ["graph", "stream"])

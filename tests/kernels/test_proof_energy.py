@@ -79,6 +79,9 @@ class Metered(EmulatedGpu):
                 for entry, counts in self.counts.items()
                 if entry in ("stream_read", "gather_read", "attention_read")
             )
+            # The attention's warps also read the queries, four heads of 256 bytes each.
+            blocks = sum(run.grid for run in self.ran if run.entry == "attention_read")
+            reads -= blocks * 4 * 4 * 256
             copied = sum(int(event.detail) for event in self.log if event.kind == "copy")
             return IDLE_W * self.clock.now + PICOJOULES * 1e-12 * (reads + copied)
 
