@@ -1,0 +1,102 @@
+"""Memory must be the limit and not the issue of instructions: a bound by the machine code alone.
+
+An SM issues at most four instructions of a warp a cycle, one from each of its partitions.  A loop
+of n instructions that moves b bytes a thread moves no more than 4 x 32 x b / n bytes a cycle and
+SM, however fast the memory is.  That bound must be well above what the memory delivers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+from machine_code import Code, count, loops, machine_code
+
+PARTITIONS, WARP = 4, 32
+ROOM = 2.0
+"""Times what the memory delivers: arithmetic units and waiting take their part of the slots."""
+
+CLOCK = 1.7e9
+"""Hz, below the boost clock of both; a lower clock asks for more bytes a cycle."""
+
+# Bytes a second over SMs: H200 and B200 by NVIDIA's data sheets.
+HBM = {"90": 4.8e12 / 132 / CLOCK, "100": 7.7e12 / 148 / CLOCK}
+L2 = {"90": 64.0, "100": 64.0}  # a cycle, of an SM's port
+BANKS = {"90": 128.0, "100": 128.0}  # a cycle: 32 banks of 4 bytes, and as much of L1
+
+
+@dataclass(frozen=True)
+class Loop:
+    """A timed loop.
+
+    Attributes:
+        opcode: that it is known by.
+        room: times ``limit``, in bytes a cycle and SM.
+        whole: the loop around what has ``opcode``, where work on the data stands behind it.
+    """
+
+    file: str
+    entry: str
+    opcode: str
+    limit: dict[str, float]
+    options: tuple[str, ...] = ()
+    room: float = ROOM
+    whole: bool = False
+
+    def __str__(self) -> str:
+        return " ".join((self.entry, *self.options))
+
+    def body(self, arch: str) -> Code:
+        """Its instructions."""
+        code = machine_code(self.file, self.options, arch)[self.entry]
+        bodies = [body for body in loops(code) if count(body, self.opcode)]
+        if self.whole:
+            return max(bodies, key=len)
+        most = max(count(body, self.opcode) for body in bodies)
+        return min((body for body in bodies if count(body, self.opcode) == most), key=len)
+
+    def bound(self, arch: str) -> float:
+        """Bytes a cycle and SM, of the memory that is measured."""
+        kinds = ("LDS", "STS") if self.file == "shared.cu" else ("LDG.", "STG.", "LDGSTS")
+        body = self.body(arch)
+        moved = sum(each.width(*kinds) for each in body)
+        return PARTITIONS * WARP * moved / len(body)
+
+
+STREAMS = [
+    Loop("stream.cu", f"stream_{name}", r"(LDG|STG)\.E\.128", HBM)
+    for name in ("read", "write", "copy", "scale", "add", "triad", "nstream")
+]
+LOOPS = [
+    *STREAMS,
+    Loop("gather.cu", "gather_read", r"LDG\.E\.128", HBM),
+    Loop("async.cu", "async_ld", r"LDG\.E\.128", HBM, whole=True),
+    Loop("async.cu", "async_cp", r"LDGSTS", HBM, whole=True),
+    Loop("loaded.cu", "loaded_generate", r"LDG\.E\.128", HBM),
+    Loop("kv.cu", "kv_move", r"LDG\.E\.128", HBM),
+    *(
+        Loop("attention.cu", "attention_read", "HMMA", HBM, (f"-DGROUP={group}", f"-DFP8={fp8}"))
+        for group in (4, 8)
+        for fp8 in (0, 1)
+    ),
+    Loop("cache.cu", "cache_read", r"LDG\.E\.128", L2),
+    Loop("cache.cu", "cache_write", r"STG\.E\.128", L2),
+    Loop("cache.cu", "cache_read", r"LDG\.E\.128", BANKS, ('-DHINT="ca"',), room=1.5),
+    *(
+        Loop("shared.cu", f"shared_{name}", pattern, BANKS, (f"-DWIDTH={width}",), room=1.5)
+        for width, bits in ((4, ""), (8, r"\.64"), (16, r"\.128"))
+        for name, pattern in (("read", f"LDS{bits}"), ("write", f"STS{bits}"))
+    ),
+]
+
+
+@pytest.mark.parametrize("arch", ["90", "100"])
+@pytest.mark.parametrize("loop", LOOPS, ids=str)
+def test_issue_leaves_room_for_the_memory(loop: Loop, arch: str) -> None:
+    assert loop.bound(arch) >= loop.room * loop.limit[arch]
+
+
+def test_a_loop_with_too_much_arithmetic_is_found() -> None:
+    """What verifies computes the content of every word: never fast enough to measure with."""
+    check = Loop("loaded.cu", "loaded_check", r"LDG\.E\.128", HBM)
+    assert check.bound("90") < ROOM * HBM["90"]
