@@ -36,8 +36,10 @@ in NumPy, 128 to 131072 tokens); a page too much or too little moves it by some 
 QUERY = 1.0
 """Elements of a query are below this."""
 
-_WAVES = 2
 _LEAST_PAGES = 4
+_OF_A_SPLIT = 4
+"""What a block costs beside its pages, in pages: its first loads, its partial result, the merge."""
+
 _LOG2_E = 1.4426950408889634
 
 
@@ -63,6 +65,20 @@ class Shape:
         return self.context // PAGE_TOKENS
 
 
+def splits_of(rows: int, pages: int, resident: int) -> int:
+    """How many blocks share the ``pages`` of a row, when ``resident`` blocks run at once.
+
+    The one for which all waves of blocks together take the least: a last wave of a few blocks
+    would leave the GPU idle for as long as a full one.
+    """
+
+    def time(splits: int) -> int:
+        waves = -(-rows * splits // resident)
+        return waves * (-(-pages // splits) + _OF_A_SPLIT)
+
+    return min(range(1, max(1, pages // _LEAST_PAGES) + 1), key=time)
+
+
 class Attention:
     """The attention of all layers for one new token of every sequence.
 
@@ -85,8 +101,7 @@ class Attention:
         self.registers = self._read.registers
         rows = shape.batch * shape.heads
         resident = gpu.occupancy(self._read, BLOCK) * gpu.properties.sms
-        most = max(1, shape.pages // _LEAST_PAGES)
-        self.splits = min(most, -(-_WAVES * resident // rows))
+        self.splits = splits_of(rows, shape.pages, resident)
         self.payload = shape.layers * rows * 2 * shape.context * HEAD_DIM * SIZE[dtype]
         self.launches = 2 * shape.layers
         self._fill(rows)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 from emulator import EmulatedGpu, small
+from hypothesis import given
+from hypothesis import strategies as st
 from mutants import mutant
 from proof import Proven, prove
 
 from membench.axes import Value
 from membench.backends import gpu_attention, gpu_product
 from membench.backends.gpu import Buffer
-from membench.backends.gpu_attention import PAGE_TOKENS
+from membench.backends.gpu_attention import PAGE_TOKENS, splits_of
 from membench.backends.gpu_content import random_numbers, values
 from membench.benches import decode
 from membench.benches.decode import MODELS, Model
@@ -98,10 +101,10 @@ def test_a_graph_is_one_launch_and_a_stream_is_many() -> None:
 
 
 LONG = 1040
-"""Tokens of which every warp has three pages, and the splits not the same number."""
+"""Tokens of which every warp has several pages, and the splits not the same number."""
 
 MUTANTS = [
-    ("p + kWarps < last) page", "p + 2 * kWarps < last) page"),
+    ("page = of_sequence[p + kWarps]", "page = of_sequence[p]"),
     ("split + 1) / splits", "split + 1) / splits - (split + 1 == splits)"),
     ("weight[h] = weight[h] * keep[h] + (", "weight[h] = ("),
     ("sum[step][i] *= keep[i % 2]", "sum[step][i] *= 1"),
@@ -217,3 +220,26 @@ def test_the_values_of_fp8() -> None:
     bits = np.array([0x00, 0x01, 0x08, 0x38, 0x3C, 0x7E, 0xB8, 0x81], np.uint8)
     expected = [0.0, 2**-9, 2**-6, 1.0, 1.5, 448.0, -1.0, -(2**-9)]
     assert values("fp8", bits).tolist() == expected
+
+
+@given(st.integers(1, 2000), st.integers(1, 8192), st.integers(1, 600))
+def test_splits_are_never_worse_than_none(rows: int, pages: int, resident: int) -> None:
+    splits = splits_of(rows, pages, resident)
+    assert 1 <= splits <= max(1, pages // 4)
+    waves, alone = math.ceil(rows * splits / resident), math.ceil(rows / resident)
+    assert waves * math.ceil(pages / splits) <= alone * (pages + 4)
+
+
+@pytest.mark.parametrize(
+    ("rows", "pages", "splits"),
+    [
+        (32, 2048, 12),  # 384 of 396 blocks at once; 25 would have been three waves, the last of 8
+        (1, 8192, 391),  # one sequence and KV head: nearly all of the GPU, 21 pages a block
+        (8, 8192, 49),
+        (128, 64, 3),
+        (1024, 64, 1),  # 2.6 waves, and short ones would cost more than they fill
+        (1, 64, 16),
+    ],
+)
+def test_waves_are_full(rows: int, pages: int, splits: int) -> None:
+    assert splits_of(rows, pages, 396) == splits
