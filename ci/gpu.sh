@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # What is done on a machine with a GPU: ci/gpu.sh OUTDIR STAGE [--dry-run]
 #
-#   check  the proofs on the GPU itself: contract, kernels, counts against ncu
+#   check  the proofs on the GPU itself: the backend's contract, counts against ncu, and one round
+#          of every case that needs the GPU (about two minutes): does it run, is its result right?
 #   quick  the quick profile
 #   full   the full profile
 #   peers  nvbandwidth and BabelStream, where the folder PEERS has their sources, beside membench
@@ -14,7 +15,7 @@
 set -uo pipefail
 
 usage() {
-    sed -n '2,7p' "${BASH_SOURCE[0]}" | sed 's/^# \{0,1\}//' >&2
+    sed -n '2,8p' "${BASH_SOURCE[0]}" | sed 's/^# \{0,1\}//' >&2
     exit 2
 }
 
@@ -49,16 +50,32 @@ step() {
 
 membench() { step "$1" "$python" -m membench "${@:2}"; }
 
+# --select, for all benches that need the GPU and no loop of 10 s.
+gpu_benches() {
+    "$python" - <<'PYTHON'
+from membench.case import Needs
+from membench.registry import registry
+
+for name, bench in registry().benches.items():
+    if Needs.GPU in bench.needs and not name.endswith("/energy"):
+        print(f"--select={name}/*")
+PYTHON
+}
+
 check() {
-    local tests=(tests/kernels tests/backends tests/benches tests/measure)
+    local tests=(-q -p no:cacheprovider -m gpu --require-gpu tests/{kernels,backends,benches,measure}) every
+    mapfile -t every < <(gpu_benches)
+    every=(run --profile full --rounds 1 "${every[@]}")
     if $dry; then
-        step tests "$python" -m pytest -q -p no:cacheprovider --collect-only -m gpu "${tests[@]}"
+        step tests "$python" -m pytest --collect-only "${tests[@]}"
         step counts "$python" ci/gpu_counts.py "$out/counts.csv" --dry-run
+        membench every "${every[@]}" --dry-run
         return
     fi
     membench doctor doctor
-    step tests "$python" -m pytest -q -p no:cacheprovider --require-gpu "${tests[@]}"
+    step tests "$python" -m pytest "${tests[@]}"
     step counts "$python" ci/gpu_counts.py "$out/counts.csv"
+    membench every "${every[@]}" --strict --timeout 20 -o "$out/every.csv"
 }
 
 peers() { step peers "$python" ci/gpu_peers.py "$out" "$@"; }

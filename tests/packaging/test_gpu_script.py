@@ -29,6 +29,11 @@ def test_check_collects_the_tests_for_a_gpu_and_counts_without_one(tmp_path: Pat
     assert counts[0] == "pattern,emulated_ld,emulated_st,counted_ld,counted_st"
     assert counts[1] == '"copy, 16 bytes a thread",32768,32768,,'
     assert len(counts) == 7
+    every = (tmp_path / "every.log").read_text()
+    assert "hbm/triad/size=1GiB/vec=16" in every
+    assert "decode/attn/" in every
+    assert "energy" not in every
+    assert "ddr/" not in every
     assert ran.stdout.splitlines()[-1].split() == ["check", ran.stdout.split()[-2], "none"]
 
 
