@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,11 +15,11 @@ import pytest
 from emulator import EmulatedGpu, small
 
 from membench.axes import OMITTED, Value
-from membench.backends import cuda_storage
+from membench.backends import cuda_storage, gpu_attention
 from membench.backends.cuda_storage import CudaStorage, PoolSink
 from membench.backends.scratch import ScratchFile
 from membench.backends.storage import open_storage
-from membench.benches import interference, paging_hbm
+from membench.benches import decode, interference, paging_hbm
 from membench.errors import MembenchError, Skip, VerificationFailed
 from membench.machine import Machine
 from membench.machine.filesystem import read_filesystem
@@ -222,6 +223,47 @@ def test_a_slowdown_that_cannot_be_kept_is_a_skip(both: CudaStorage, victim: lis
     with pytest.raises(Skip, match="even 6% of the page rate slows decode/attn"):
         work.observe(0.1)
     work.close()
+
+
+class _InTurn:
+    """An object whose methods take turns: pages move in a thread beside the emulator's only one."""
+
+    def __init__(self, inner: Any, lock: Any) -> None:
+        self._inner, self._lock = inner, lock
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._inner, name)
+        if not callable(found):
+            return found
+
+        def in_turn(*args: Any, **kwargs: Any) -> Any:
+            with self._lock:
+                return found(*args, **kwargs)
+
+        return in_turn
+
+
+def test_a_true_decode_step_and_pages_share_the_gpu(
+    both: CudaStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(decode.MODELS, "tiny", decode.Model(1, 256, 4, 1, 128, 64))
+    monkeypatch.setattr(decode, "TOKENS", 128)
+    monkeypatch.setattr(gpu_attention, "POOL_BYTES", 1 << 17)
+    monkeypatch.setattr(paging_hbm, "STEPS", 3)
+    step = BENCHES["decode/attn"]
+    params: dict[str, Value] = {"model": "tiny", "context": 128, "kv": "fp16", "launch": "graph"}
+    monkeypatch.setattr(interference, "victim_of", lambda gpu, _name: step.build(gpu, params))
+    lock = threading.RLock()
+    gpu: Any = _InTurn(both.gpu, lock)
+    gpu.links = _InTurn(both.gpu.links, lock)
+    beside = CudaStorage(gpu, both.storage)
+    work: Any = BENCHES["paging/decode"].build(beside, {"block": 64 * KIB, "slowdown": 10**6})
+    observation = work.observe(0.1)
+    work.verify()  # of the pages, and of the attention's result
+    work.close()
+    assert observation.samples[RATE]
+    assert observation.detail["alone_ns"] > 0
+    assert both.gpu.counts["attention_read"].loaded > 0  # type: ignore[attr-defined]
 
 
 def test_without_the_decode_bench_it_is_a_skip(both: CudaStorage) -> None:
