@@ -23,6 +23,7 @@ from membench.report.plots import (
     hits,
     ladder,
     link_matrix,
+    loaded,
     queue_depth,
     restore,
     roofline,
@@ -224,6 +225,23 @@ def test_a_strip_shows_the_draws_between_both_thresholds(judged: Verdicts) -> No
     assert [text for text in texts if text.startswith(("supported", "contradicted"))]
     assert "supported at" in shown.description
     assert strip.draw(parts["C01"], "draws-c01", {}) is None
+
+
+def test_load_is_drawn_by_memory_and_by_the_median_alone(
+    with_tiers: tuple[Row, ...], make_result: Callable[..., Row], make_run: Callable[..., Run]
+) -> None:
+    """A machine with a GPU has two memories under load, and its GPU's rows have tails."""
+    rows = [row for row in with_tiers if row.case.startswith(("host/loaded", "hbm/loaded"))]
+    rows += [
+        make_result(Tier.HBM, row.case, row.metric, 9e3, stat=Stat.P99)
+        for row in rows
+        if row.tier is Tier.HBM and row.metric is Metric.LATENCY
+    ]
+    figure = loaded.draw([make_run(rows)])
+    assert isinstance(figure, Figure)
+    assert "host/loaded: 100 % reads: 102 ns at 4.00 GB/s, 180 ns at 30.0 GB/s" in figure.caption
+    assert "hbm/loaded: 100 % reads: 400 ns at 100 GB/s, 1.10 us at 2900 GB/s" in figure.caption
+    assert len(figure.table.rows) == 8 + 6  # no tail among them
 
 
 def test_one_point_makes_no_curve(

@@ -97,7 +97,7 @@ def paint_lines(
         style.size_axis(axes, places)
 
 
-def left_out(series: Sequence[Series]) -> str:
+def left_out(series: Sequence[object]) -> str:
     """A remark where there are more series than a plot can hold."""
     more = len(series) - style.SERIES
     return f" {more} more of the same kind stand in the table only." if more > 0 else ""

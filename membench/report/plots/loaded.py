@@ -11,6 +11,7 @@ from membench.analyse.derive.load import load_curve
 from membench.record.schema import Row
 from membench.report.document import Figure
 from membench.report.plots import style
+from membench.report.plots.curve import left_out
 from membench.report.plots.series import (
     bench,
     data_table,
@@ -20,13 +21,13 @@ from membench.report.plots.series import (
 )
 from membench.report.plots.style import NotDrawn
 from membench.report.runs import Run
-from membench.terms import Metric
+from membench.terms import Metric, Stat
 from membench.units import format_value, significant
 
 _TITLE = "Latency under load"
 _DESCRIPTION = (
-    "Line plot. Horizontal axis: bandwidth in GB/s that the other CPUs draw. Vertical axis: "
-    "nanoseconds a load of the chasing CPU. One line per share of reads in the traffic; marks "
+    "Line plot. Horizontal axis: bandwidth in GB/s of the traffic. Vertical axis: "
+    "nanoseconds a load of the chasing thread. One line per share of reads in the traffic; marks "
     "are medians, small circles single rounds."
 )
 
@@ -86,11 +87,12 @@ def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
         if len(shown) > 1:
             style.legend(canvas, axes)
 
-    rows = [(load.run, row) for load in loads for row in (load.bandwidth, load.latency)]
+    every = [load for several in lines.values() for load in several]
+    rows = [(load.run, row) for load in every for row in (load.bandwidth, load.latency)]
     return Figure(
         slug="loaded",
         title=_TITLE,
-        caption=f"{_finding(shown)} {rounds_text([row for _, row in rows])}",
+        caption=f"{_finding(shown)} {rounds_text([row for _, row in rows])}{left_out(list(lines))}",
         description=_DESCRIPTION,
         svg=style.render("loaded", _TITLE, _DESCRIPTION, 275, paint),
         table=data_table("Latency and bandwidth of the same cases", rows),
@@ -100,15 +102,18 @@ def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
 def _lines(runs: Sequence[Run]) -> dict[str, list[_Load]]:
     pairs: dict[tuple[str, str], dict[Metric, Row]] = {}
     for run, row in measured(runs):
-        if bench(row).endswith("/loaded"):
+        if bench(row).endswith("/loaded") and row.stat is Stat.MEDIAN:  # tails are rows as well
             pairs.setdefault((run.label, row.case), {})[row.metric] = row
-    several = len({label for label, _ in pairs}) > 1
+    runs_differ = len({label for label, _ in pairs}) > 1
+    memories_differ = len({bench(row) for rows in pairs.values() for row in rows.values()}) > 1
     lines: dict[str, list[_Load]] = {}
     for (label, _), rows in pairs.items():
         if {Metric.LATENCY, Metric.BANDWIDTH} <= rows.keys():
             load = _Load(label, rows[Metric.LATENCY], rows[Metric.BANDWIDTH])
-            reads = f"{parameter(load.latency, 'reads') or '?'} % reads"
-            lines.setdefault(f"{label}: {reads}" if several else reads, []).append(load)
+            named = [f"{parameter(load.latency, 'reads') or '?'} % reads"]
+            named[:0] = [bench(load.latency)] if memories_differ else []
+            named[:0] = [label] if runs_differ else []
+            lines.setdefault(": ".join(named), []).append(load)
     return {label: sorted(loads, key=lambda load: load.x) for label, loads in lines.items()}
 
 
