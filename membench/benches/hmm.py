@@ -58,7 +58,8 @@ def read(both: CudaStorage, size: int, source: str, cache: str) -> Work:
 
     ``source=malloc`` is ordinary memory of the process, ``file`` a mapping of the
     scratch file, whose pages are in the page cache (`hot`) or were removed from it
-    before each sample (`cold`).  Latency is that of one kernel over all of it.
+    before each sample (`cold`).  Latency is that of one kernel over all of it, and its
+    p99 of 5 such kernels a round: in effect the slowest, and ``unresolved`` says so.
     Rows say by which means: `access` is ``hmm`` or ``ats``; without either they are skipped.
     """
     import numpy as np

@@ -37,6 +37,7 @@ def l2_map(gpu: Gpu, size: int) -> Work:
 
     One SM at a time follows each line, which names itself, 16 times.  A GPU with two
     partitions shows two levels: the near and the far one.  Both are read off the samples.
+    A sample is the mean of those 16 loads: p95 is over places, not over single loads.
     """
     import numpy as np
 

@@ -159,7 +159,8 @@ def latency(gpu: Gpu, size: int) -> Work:
     """Latency of one dependent load of another GPU's memory.
 
     The ring is one random cycle over ``size`` bytes: at 512 MiB beyond the other
-    GPU's cache, at 1 MiB inside of it, which is what a short ring would measure.
+    GPU's cache, at 1 MiB inside of it, which is what a short ring would measure.  The
+    median is that of whole launches, p99 of single hops, which include reading the clock.
     """
     from membench.backends.gpu_walk import LINE, Walker
 

@@ -158,7 +158,8 @@ def chase(gpu: Gpu, size: int) -> Work:
     """Round trip of one dependent load of host memory by a GPU thread.
 
     The ring is one random cycle over all lines of 128 bytes; every load fetches
-    anew (``ld.global.cv``).  The median is that of whole launches, p99 of single hops.
+    anew (``ld.global.cv``).  The median is that of whole launches, p99 of single hops,
+    which include reading the clock.
     """
     from membench.backends.gpu_links import link_detail, link_flags
     from membench.backends.gpu_walk import LINE, Walker
