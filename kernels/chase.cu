@@ -99,17 +99,7 @@ extern "C" __global__ void __launch_bounds__(1)
     unsigned long long at = reinterpret_cast<unsigned long long>(base) +
                             static_cast<size_t>(place(i, bits, seed)) * kLine;
 #pragma unroll 1
-    for (unsigned hop = 0; hop < hops; ++hop) {
-        unsigned before, after;
-        asm volatile("mov.u32 %0, %%clock;" : "=r"(before)::"memory");
-        at = follow(at);
-        asm volatile(
-            "{ .reg .pred p; setp.ne.u64 p, %1, 0; @p mov.u32 %0, %%clock; @!p mov.u32 %0, 0; }"
-            : "=r"(after)
-            : "l"(at)
-            : "memory");
-        cycles[hop] = after - before;
-    }
+    for (unsigned hop = 0; hop < hops; ++hop) cycles[hop] = timed_hop<follow>(at);
     out[0] = at;
     for (unsigned hop = 0; hop < hops; ++hop) took[hop] = cycles[hop];
 }

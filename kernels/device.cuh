@@ -1,4 +1,5 @@
-// What several families of kernels need: clocks, the number of the SM, and the sum of a block.
+// What several families of kernels need: clocks, a timed hop, the number of the SM, the sum of a
+// block.
 #pragma once
 
 __device__ __forceinline__ unsigned long long device_ns() {
@@ -23,6 +24,23 @@ __device__ __forceinline__ long long clock_after(unsigned needed) {
         : "r"(needed)
         : "memory");
     return now;
+}
+
+// Cycles of one hop, with those of reading the clock; `at` becomes the address that it led to.
+//
+// In the machine code stand in this order: the clock, the load of Follow, an instruction that needs
+// what it loaded, the clock.
+template <unsigned long long (*Follow)(unsigned long long)>
+__device__ __forceinline__ unsigned timed_hop(unsigned long long& at) {
+    unsigned before, after;
+    asm volatile("mov.u32 %0, %%clock;" : "=r"(before)::"memory");
+    at = Follow(at);
+    asm volatile(
+        "{ .reg .pred p; setp.ne.u64 p, %1, 0; @p mov.u32 %0, %%clock; @!p mov.u32 %0, 0; }"
+        : "=r"(after)
+        : "l"(at)
+        : "memory");
+    return after - before;
 }
 
 // sums[block] += wrapping sum over the threads of the block, which is a multiple of 32 of them.

@@ -118,16 +118,26 @@ extern "C" __global__ void __launch_bounds__(kBlock, 1)
     if (lane == 0) done[warp] = make_uint2(count, sum);
 }
 
+// A sample is LOADS * turns hops in one span, then `hops` hops that are timed one by one, all while
+// the traffic runs.
+//
 // out = {address that all hops end at, blocks that were running, 1 + SM, cycles of all samples,
-// nanoseconds of all samples, 0, ...}; out[8 + 3 s ...] = of sample s the nanoseconds of its LOADS
-// * turns hops, the nanoseconds over which bytes were counted, and the bytes.
+// nanoseconds of all samples, 0, ...}; out[8 + 4 s ...] = of sample s the nanoseconds of its LOADS
+// * turns hops, the nanoseconds over which bytes were counted, the bytes, and those that were moved
+// while single hops were timed.  took[hops * s ...] = cycles of its single hops.
 //
 // The bytes are those between the beginnings of two countings, so that how long counting takes
-// stands at both ends and cancels.
+// stands at both ends and cancels.  Single hops lie between the second counting of a sample and the
+// first of the next one, so that they are in no sample's time and in no sample's bytes.
+//
+// Their cycles stay in shared memory until the traffic has ended: a store to global memory each
+// would be traffic of the chase's own, and the next hop would wait beside it.
 extern "C" __global__ void __launch_bounds__(1)
-    loaded_chase(unsigned long long* __restrict__ out, unsigned long long at, unsigned turns,
-                 unsigned samples, const unsigned long long* moved, unsigned blocks, unsigned* stop,
+    loaded_chase(unsigned long long* __restrict__ out, unsigned* __restrict__ took,
+                 unsigned long long at, unsigned turns, unsigned hops, unsigned samples,
+                 const unsigned long long* moved, unsigned blocks, unsigned* stop,
                  unsigned long long deadline_ns) {
+    extern __shared__ unsigned cycles[];
     const unsigned long long waiting = device_ns();
     unsigned running = 0;
 #pragma unroll 1
@@ -144,6 +154,7 @@ extern "C" __global__ void __launch_bounds__(1)
     unsigned long long counted_at = device_ns();
     const unsigned long long first_ns = counted_at;
     unsigned long long bytes = moved_by(moved, blocks);
+    unsigned timed = 0;
 #pragma unroll 1
     for (unsigned s = 0; s < samples; ++s) {
         const unsigned long long begin = device_ns();
@@ -155,11 +166,14 @@ extern "C" __global__ void __launch_bounds__(1)
         const long long arrived = clock_after(static_cast<unsigned>(at));
         const unsigned long long end = device_ns();
         const unsigned long long now = moved_by(moved, blocks);
-        out[8 + 3 * s] = arrived != 0 ? end - begin : 0;
-        out[9 + 3 * s] = end - counted_at;
-        out[10 + 3 * s] = now - bytes;
-        bytes = now;
-        counted_at = end;
+#pragma unroll 1
+        for (unsigned hop = 0; hop < hops; ++hop) cycles[timed++] = timed_hop<follow>(at);
+        out[8 + 4 * s] = arrived != 0 ? end - begin : 0;
+        out[9 + 4 * s] = end - counted_at;
+        out[10 + 4 * s] = now - bytes;
+        counted_at = device_ns();
+        bytes = moved_by(moved, blocks);
+        out[11 + 4 * s] = bytes - now;
     }
     out[0] = at;
     out[1] = running;
@@ -167,6 +181,8 @@ extern "C" __global__ void __launch_bounds__(1)
     out[3] = static_cast<unsigned long long>(clock64() - first_cycle);
     out[4] = device_ns() - first_ns;
     asm volatile("st.volatile.global.u32 [%0], 1;" ::"l"(stop) : "memory");
+#pragma unroll 1
+    for (unsigned hop = 0; hop < timed; ++hop) took[hop] = cycles[hop];
 }
 
 // Does every chunk hold what `done` chunks of its warp must have left?  found[0] += wrong vectors.

@@ -23,6 +23,13 @@ TURNS = 8
 """A sample is LOADS x TURNS hops: some 0.2 ms under load."""
 
 SAMPLES = 64
+SINGLE_HOPS = 128
+"""Hops after each sample that are timed one by one: 8,192 under load, 82 of them beyond p99."""
+
+IDLE_SAMPLES = 32
+WARM_SAMPLES = 16
+"""Of the first run, which touches the translations: 6,144 hops over 512 pages of 2 MiB."""
+
 TRAFFIC_BYTES = 512 * MIB
 CHUNK = 4096
 CYCLE = 6
@@ -36,7 +43,7 @@ DEADLINE_NS = 2_000_000_000
 """When kernels end by themselves that wait for each other."""
 
 _WARPS = BLOCK // 32
-_HEAD = 8
+_HEAD, _WORDS = 8, 4  # words of `out`: of all samples, of each
 _SALT = 83
 _SEED = 0x10AD
 
@@ -48,10 +55,12 @@ def sensible(_profile: str, reads: int, pause: int, sms: int, **_: int) -> bool:
 
 @bench(
     "hbm/loaded",
-    version=1,
+    version=2,  # 2: the quantiles are of single hops, not of means of 256
     needs=Needs.GPU,
     yields=(
         (Metric.LATENCY, Stat.MEDIAN),
+        (Metric.LATENCY, Stat.P50),
+        (Metric.LATENCY, Stat.P95),
         (Metric.LATENCY, Stat.P99),
         (Metric.BANDWIDTH, Stat.MEDIAN),
     ),
@@ -70,7 +79,8 @@ def loaded(gpu: Gpu, size: int, reads: int, pause: int, sms: int) -> Work:
     ``reads`` percent of the traffic's chunks of 4 KiB are read, the others written.  A warp
     begins a chunk at most every ``pause`` ns; ``sms`` percent of the other SMs take part.
     The bandwidth is the generator's own count of bytes over the time of the same samples.
-    A sample is the mean of 256 hops.
+    The median is that of samples, each the mean of 256 hops; p50, p95 and p99 are of single
+    hops between the samples, under the same traffic, and include reading the clock.
     """
     scene = _Scene(gpu, size, reads, pause, sms)
     return Observed(
@@ -85,12 +95,22 @@ def loaded(gpu: Gpu, size: int, reads: int, pause: int, sms: int) -> Work:
 
 
 @dataclass(frozen=True)
-class _Clock:
-    """Where the chase ran, at what clock, and where the generators ran."""
+class _Run:
+    """What one run of the chase saw.
 
-    sm: int
+    Attributes:
+        means: ns of a hop, one of each sample.
+        singles: ns of single hops, with reading the clock.
+        bandwidths: GB/s of the traffic, one of each sample.
+        mhz: clock of the SM that the chase ran on.
+        apart: no generator was on that SM.
+    """
+
+    means: list[float]
+    singles: list[float]
+    bandwidths: list[float]
     mhz: float
-    generators: frozenset[int]
+    apart: bool
 
 
 class _Scene:
@@ -119,7 +139,8 @@ class _Scene:
         }
         self._ring = Ring(size // LINE, size // LINE, _SEED)
         self._memory, self._region = gpu.allocate(size), gpu.allocate(self.traffic)
-        self._out = gpu.allocate(8 * (_HEAD + 3 * SAMPLES))
+        self._out = gpu.allocate(8 * (_HEAD + _WORDS * SAMPLES))
+        self._took = gpu.allocate(4 * SINGLE_HOPS * SAMPLES)
         self._moved, self._done = gpu.allocate(LINE * self.blocks), gpu.allocate(8 * self.warps)
         self._where, self._stop = gpu.allocate(4 * self.blocks), gpu.allocate(4)
         self._found = gpu.allocate(8)
@@ -144,30 +165,64 @@ class _Scene:
         """Idle, then loaded."""
         import numpy as np
 
-        self._run(loaded=False)  # touches the translations, loads the kernel
-        idle, _, _ = self._run(loaded=False)
-        latencies, bandwidths, clock = self._run(loaded=True)
-        apart = clock.sm not in clock.generators
+        self._run(WARM_SAMPLES, loaded=False)  # touches the translations, loads the kernel
+        idle = self._run(IDLE_SAMPLES, loaded=False)
+        run = self._run(SAMPLES, loaded=True)
         return Observation(
             {
-                (Metric.LATENCY, Stat.MEDIAN): latencies,
-                (Metric.LATENCY, Stat.P99): latencies,
-                (Metric.BANDWIDTH, Stat.MEDIAN): bandwidths,
+                (Metric.LATENCY, Stat.MEDIAN): run.means,
+                (Metric.LATENCY, Stat.P50): run.singles,
+                (Metric.LATENCY, Stat.P95): run.singles,
+                (Metric.LATENCY, Stat.P99): run.singles,
+                (Metric.BANDWIDTH, Stat.MEDIAN): run.bandwidths,
             },
-            {"idle_ns": round(float(np.median(idle)), 1), "apart": "yes" if apart else "no"},
-            sm_mhz=clock.mhz,
+            {
+                "idle_ns": round(float(np.median(idle.means)), 1),
+                "idle_p99_ns": round(float(np.quantile(idle.singles, 0.99)), 1),
+                "apart": "yes" if run.apart else "no",
+            },
+            sm_mhz=run.mhz,
         )
 
-    def _run(self, *, loaded: bool) -> tuple[list[float], list[float], _Clock]:
+    def _run(self, samples: int, *, loaded: bool) -> _Run:
         import numpy as np
 
         gpu, blocks = self._gpu, self.blocks if loaded else 0
-        for buffer in (self._stop, self._moved, self._done, self._where):
+        self._queue(samples, blocks)
+        background, urgent = self._streams
+        gpu.wait(urgent)
+        gpu.wait(background)
+        out = gpu.download(self._out, np.uint64, _HEAD + _WORDS * samples)
+        took = gpu.download(self._took, np.uint32, SINGLE_HOPS * samples)
+        spans, windows, moved, meanwhile = out[_HEAD:].reshape(samples, _WORDS).T.astype(np.float64)
+        self._start = (self._start + self._hops(samples)) % self._ring.lines
+        self._check_walk(int(out[0]), int(out[1]), blocks)
+        self._check_singles(int((took == 0).sum()), int((meanwhile == 0).sum()) if loaded else 0)
+        generators = gpu.download(self._where, np.uint32, self.blocks) if loaded else ()
+        ghz = int(out[3]) / max(1, int(out[4]))
+        return _Run(
+            means=(spans / (LOADS * TURNS)).tolist(),
+            singles=(took / ghz).tolist(),
+            bandwidths=(moved / windows).tolist(),
+            mhz=1e3 * ghz,
+            apart=int(out[2]) not in generators,
+        )
+
+    @staticmethod
+    def _hops(samples: int) -> int:
+        return samples * (LOADS * TURNS + SINGLE_HOPS)
+
+    def _queue(self, samples: int, blocks: int) -> None:
+        """Queue the generator on ``blocks`` SMs, and beside it the chase that stops it."""
+        import numpy as np
+
+        gpu = self._gpu
+        for buffer in (self._stop, self._moved, self._done, self._where, self._took):
             gpu.fill(buffer, 0)
         gpu.synchronize()
         deadline = np.uint64(DEADLINE_NS)
         background, urgent = self._streams
-        if loaded:
+        if blocks:
             numbers = (self._chunks, self._reads, _SALT, self._pause)
             args = (
                 *(self._region, *(np.uint32(number) for number in numbers), self._stop),
@@ -179,22 +234,13 @@ class _Scene:
                 stream=background,
             )
         begin = np.uint64(self._memory.address + LINE * self._ring.place(self._start))
-        counts = (np.uint32(TURNS), np.uint32(SAMPLES), self._moved, np.uint32(blocks))
-        args = (self._out, begin, *counts, self._stop, deadline)
-        gpu.launch(self._kernels["chase"], 1, 1, args, stream=urgent)
-        gpu.wait(urgent)
-        gpu.wait(background)
-        out = gpu.download(self._out, np.uint64, _HEAD + 3 * SAMPLES)
-        self._start = (self._start + LOADS * TURNS * SAMPLES) % self._ring.lines
-        self._check_walk(int(out[0]), int(out[1]), blocks)
-        spans, windows, moved = out[_HEAD:].reshape(SAMPLES, 3).T.astype(np.float64)
-        generators = gpu.download(self._where, np.uint32, self.blocks) if loaded else ()
-        clock = _Clock(
-            sm=int(out[2]),
-            mhz=1e3 * int(out[3]) / max(1, int(out[4])),
-            generators=frozenset(int(one) for one in generators),
+        counts = (np.uint32(number) for number in (TURNS, SINGLE_HOPS, samples))
+        watched = (self._moved, np.uint32(blocks), self._stop, deadline)
+        gpu.launch(
+            *(self._kernels["chase"], 1, 1, (self._out, self._took, begin, *counts, *watched)),
+            shared=4 * SINGLE_HOPS * samples,
+            stream=urgent,
         )
-        return (spans / (LOADS * TURNS)).tolist(), (moved / windows).tolist(), clock
 
     def _check_walk(self, end: int, running: int, blocks: int) -> None:
         must = self._memory.address + LINE * self._ring.place(self._start)
@@ -202,6 +248,12 @@ class _Scene:
             self._wrong.append(f"the chase ends at {end:#x}, not at {must:#x}")
         if running != blocks:
             self._wrong.append(f"{running} of {blocks} generators were running in time")
+
+    def _check_singles(self, missing: int, still: int) -> None:
+        if missing:
+            self._wrong.append(f"{missing} single hops were not timed")
+        if still:
+            self._wrong.append(f"the traffic stood still after {still} samples: it ended too early")
 
     def verify(self) -> None:
         """The chase is where it must be, and the traffic read and wrote what it counts."""

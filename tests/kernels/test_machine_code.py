@@ -8,13 +8,17 @@ from itertools import pairwise
 import pytest
 from machine_code import (
     Instruction,
+    code_of,
     count,
     innermost,
+    is_one_hop_between_clocks,
     loops,
     machine_code,
     most_loads_in_flight,
 )
+from mutants import edited
 
+from membench.backends.compile import compile_text
 from membench.kernel_files import kernel_names
 
 DISASSEMBLED = ("90", "120")
@@ -107,26 +111,51 @@ def test_the_closing_clock_waits_for_the_last_hop(arch: str) -> None:
     assert any(f"{value}," in each.operands for each in tail[:clock])
 
 
+TIMED_HOPS = pytest.mark.parametrize(
+    ("file", "entry"), [("chase.cu", "chase_hops"), ("loaded.cu", "loaded_chase")]
+)
+
+
 @pytest.mark.parametrize("arch", DISASSEMBLED)
-def test_single_hops_are_one_load_between_two_clocks(arch: str) -> None:
-    code = machine_code("chase.cu", (), arch)["chase_hops"]
-    body = innermost(code, "LDG")
-    shown = [
-        "clock"
-        if "SR_CLOCKLO" in each.operands
-        else "load"
-        if each.opcode.startswith("LDG")
-        else "use"
-        for each in body
-        if "SR_CLOCKLO" in each.operands
-        or each.opcode.startswith("LDG")
-        or each.opcode.startswith("ISETP.NE")
-    ]
-    text = " ".join(shown)
-    assert "clock load use" in text
-    assert text.index("use") < text.rindex("clock")
-    assert count(body, "STG") == 0
-    assert count(body, "STS") == 1
+@TIMED_HOPS
+def test_single_hops_are_one_load_between_two_clocks(file: str, entry: str, arch: str) -> None:
+    assert is_one_hop_between_clocks(machine_code(file, (), arch)[entry])
+
+
+CLOSING = "@p mov.u32 %0, %%clock; @!p mov.u32 %0, 0; }"
+MISTIMED = {
+    "the clock does not wait for the load": (CLOSING, "mov.u32 %0, %%clock; }"),
+    "the clock is read before the load": (
+        "at = Follow(at);\n    asm volatile(",
+        "const unsigned long long from = at;\n    at = Follow(at);\n    asm volatile(",
+        '"l"(at)\n        : "memory");\n    return after',
+        '"l"(from)\n        : "memory");\n    return after',
+    ),
+    "a hop is two loads": ("at = Follow(at);", "at = Follow(Follow(at));"),
+}
+
+
+@pytest.mark.parametrize("arch", DISASSEMBLED)
+@pytest.mark.parametrize("mistake", MISTIMED)
+@TIMED_HOPS
+def test_mistimed_hops_are_seen(mistake: str, file: str, entry: str, arch: str) -> None:
+    before, after, *further = MISTIMED[mistake]
+    edits = [(before, after), *zip(further[::2], further[1::2], strict=True)]
+    image = compile_text(file, edited(file, *edits), (), arch)
+    assert not is_one_hop_between_clocks(code_of(image)[entry])
+
+
+@pytest.mark.parametrize("arch", DISASSEMBLED)
+def test_stamps_that_are_stored_straight_to_global_memory_are_seen(arch: str) -> None:
+    edits = (
+        ("cycles[timed++] = timed_hop", "took[timed++] = timed_hop"),
+        (
+            "took[hop] = cycles[hop];",
+            "cycles[hop] = 0;",
+        ),
+    )
+    code = code_of(compile_text("loaded.cu", edited("loaded.cu", *edits), (), arch))
+    assert not is_one_hop_between_clocks(code["loaded_chase"])
 
 
 def test_the_hold_sleeps_and_the_idle_kernel_does_nothing() -> None:

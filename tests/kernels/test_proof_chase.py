@@ -7,15 +7,14 @@ import pytest
 from emulator import EmulatedGpu, EmulationError, small
 from hypothesis import given
 from hypothesis import strategies as st
+from mutants import mutant
 from proof import observe
 
-from membench.backends.compile import Image, compile_source, compile_text
 from membench.backends.gpu import Variant
 from membench.backends.gpu_ring import Ring
 from membench.benches import gpu_chase
 from membench.benches.gpu_chase import LINE, sensible, tier
 from membench.errors import VerificationFailed
-from membench.kernel_files import read_kernel
 from membench.machine import snapshot
 from membench.registry import registry
 from membench.terms import Metric, Stat, Tier
@@ -117,7 +116,7 @@ def test_a_cached_ring_is_walked_whole_and_a_long_one_once() -> None:
 
 MUTANTS = [
     ("next = i + 1 < lines ? i + 1 : 0", "next = i + 2 < lines ? i + 2 : 0"),
-    ("at = follow(at);\n        asm", "follow(at);\n        asm"),
+    ("at = Follow(at);", "Follow(at);"),
     ("turn < turns; ++turn", "turn + 1 < turns; ++turn"),
     ("x = (x * 0x85ebca6bu)", "x = (x * 0x85ebca6au)"),  # even: no bijection
 ]
@@ -126,15 +125,7 @@ MUTANTS = [
 @pytest.mark.parametrize(("before", "after"), MUTANTS)
 @pytest.mark.usefixtures("short")
 def test_a_mutant_ends_somewhere_else(before: str, after: str) -> None:
-    source = read_kernel("chase.cu")
-    assert before in source
-
-    def compile_mutant(file: str, options: tuple[str, ...], arch: str) -> Image:
-        if file != "chase.cu":
-            return compile_source(file, options, arch)
-        return compile_text("mutant.cu", source.replace(before, after), options, arch)
-
-    gpu = EmulatedGpu(small(1), compile_=compile_mutant)
+    gpu = EmulatedGpu(small(1), compile_=mutant("chase.cu", before, after))
     # It ends at another line, or at one that nothing points to.
     with pytest.raises((VerificationFailed, EmulationError)):
         observe(CHASE, {"size": 8 * KIB, "tlb": "cold", "hint": "ca"}, gpu)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import pytest
 from emulator import EmulatedGpu, small
@@ -17,15 +19,18 @@ from membench.terms import Metric, Stat
 from membench.units import KIB, MIB
 
 LOADED = registry().benches["hbm/loaded"]
-HOPS = 4 * 32
+SAMPLES, MEAN, SINGLE = 4, 32, 32  # samples, and hops of each: in one span, and timed one by one
 
 
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Little traffic and few hops."""
-    monkeypatch.setattr(hbm_loaded, "TRAFFIC_BYTES", MIB)
-    monkeypatch.setattr(hbm_loaded, "SAMPLES", 4)
-    monkeypatch.setattr(hbm_loaded, "TURNS", 1)
+    monkeypatch.setattr(hbm_loaded, "TRAFFIC_BYTES", 4 * MIB)
+    monkeypatch.setattr(hbm_loaded, "SAMPLES", SAMPLES)
+    monkeypatch.setattr(hbm_loaded, "IDLE_SAMPLES", 3)
+    monkeypatch.setattr(hbm_loaded, "WARM_SAMPLES", 2)
+    monkeypatch.setattr(hbm_loaded, "TURNS", MEAN // 32)
+    monkeypatch.setattr(hbm_loaded, "SINGLE_HOPS", SINGLE)
 
 
 def params(reads: int, pause: int = 0, sms: int = 100) -> dict[str, Value]:
@@ -49,17 +54,73 @@ def test_the_generator_counts_its_own_bytes(reads: int, arch: str) -> None:
         assert (loaded, stored)[reads == 0] == CHUNK * chunks
     else:  # in whole cycles the mix is exact
         assert abs(loaded / (loaded + stored) - READS[reads] / CYCLE) < 0.3
-    assert len(observation.samples[Metric.LATENCY, Stat.P99]) == 4
+    assert len(observation.samples[Metric.LATENCY, Stat.MEDIAN]) == SAMPLES
+    for stat in (Stat.P50, Stat.P95, Stat.P99):
+        assert len(observation.samples[Metric.LATENCY, stat]) == SAMPLES * SINGLE
     assert len(observation.samples[Metric.BANDWIDTH, Stat.MEDIAN]) == 4
 
 
 def test_the_chase_is_as_long_as_declared_and_stops_the_traffic() -> None:
     gpu = EmulatedGpu(small(2))
     observe(LOADED, params(50), gpu)
-    assert gpu.counts["loaded_chase"].executed("ld.global.ca.u64") == 3 * HOPS  # twice idle
-    assert [run.entry for run in gpu.ran if run.entry in ("loaded_generate", "loaded_chase")] == [
-        *("loaded_chase", "loaded_chase", "loaded_chase", "loaded_generate")
-    ]
+    counts = gpu.counts["loaded_chase"]
+    samples = 2 + 3 + SAMPLES  # warming, idle, loaded
+    assert counts.executed("ld.global.ca.u64") == samples * (MEAN + SINGLE)
+    # Beside the stamps, which go through shared memory: four words a sample, five in all, and stop.
+    assert counts.bytes["st.shared"] == counts.bytes["ld.shared"] == 4 * samples * SINGLE
+    assert counts.bytes["st.global"] == 4 * samples * SINGLE + 32 * samples + 3 * (40 + 4)
+    ran = Counter(run.entry for run in gpu.ran)
+    assert (ran["loaded_chase"], ran["loaded_generate"]) == (3, 1)
+
+
+COUNT_BYTES = (
+    "timed_hop<follow>(at)",
+    "(at = follow(at), static_cast<unsigned>(moved_by(moved, blocks)))",
+)
+"""Instead of its cycles a single hop keeps the bytes that the traffic had moved by then."""
+
+HOPS_LATE = (
+    ("hop < hops; ++hop) cycles", f"hop < hops - {SINGLE}; ++hop) cycles"),
+    (
+        '"l"(stop) : "memory");',
+        """"l"(stop) : "memory");
+        for (; timed < samples * hops; ++timed) {
+            __nanosleep(0);
+            cycles[timed] = (at = follow(at), static_cast<unsigned>(moved_by(moved, blocks)));
+        }
+        out[0] = at;""",
+    ),
+)
+"""All single hops come when the samples are done and the traffic was told to stop."""
+
+
+def moved_by_then(*further: tuple[str, str]) -> tuple[list[int], int]:
+    """What the traffic had moved at each single hop under load, and what it moved in all."""
+    gpu = EmulatedGpu(small(2), compile_=mutant("loaded.cu", *COUNT_BYTES, *further))
+    scene = hbm_loaded._Scene(gpu, 64 * KIB, 100, 0, 100)
+    observation = scene.observe(0.01)
+    singles = observation.samples[Metric.LATENCY, Stat.P99]
+    assert observation.sm_mhz
+    ghz = observation.sm_mhz / 1e3
+    moved = gpu.download(scene._moved, np.uint64, hbm_loaded.LINE // 8 * scene.blocks)
+    return [round(ns * ghz) for ns in singles], int(moved.sum())
+
+
+def test_single_hops_are_taken_while_the_traffic_runs() -> None:
+    moved, total = moved_by_then()
+    assert len(moved) == SAMPLES * SINGLE
+    assert moved[0] > 0
+    assert moved[-1] < total
+    of_samples = np.reshape(moved, (SAMPLES, SINGLE))
+    assert (np.diff(moved) >= 0).all()
+    assert (np.ptp(of_samples, axis=1) > 0).all()  # it went on beside those of every sample
+    assert (of_samples[1:, 0] > of_samples[:-1, -1]).all()  # and beside the samples
+
+
+def test_single_hops_that_come_too_late_are_seen() -> None:
+    moved, total = moved_by_then(*HOPS_LATE)
+    assert len(moved) == SAMPLES * SINGLE
+    assert moved[-1] == total
 
 
 def test_fewer_sms_and_pauses_are_injections() -> None:
@@ -89,6 +150,17 @@ MUTANTS = [
         100,
     ),
     ("chunk < done[place / chunks].x", "chunk < done[0].x + 1", 0),
+    ("at = Follow(at);", "Follow(at);", 100),
+    ("hop < hops; ++hop) cycles", "hop + 1 < hops; ++hop) cycles", 100),
+    ("timed_hop<follow>(at)", "(at = follow(at), 0u)", 100),  # not timed
+    ("took[hop] = cycles[hop];", "took[0] = cycles[hop];", 100),
+    # The traffic stops when the first single hops begin.
+    (
+        "const unsigned long long now = moved_by(moved, blocks);",
+        """*(volatile unsigned*)stop = 1;
+        const unsigned long long now = moved_by(moved, blocks);""",
+        100,
+    ),
 ]
 
 
@@ -104,6 +176,15 @@ def test_a_generator_that_never_began_is_said(monkeypatch: pytest.MonkeyPatch) -
     source = ("if (lane == 0)\n            asm", "if (lane == 99)\n            asm")
     gpu = EmulatedGpu(small(2), compile_=mutant("loaded.cu", *source))
     with pytest.raises(VerificationFailed, match="0 of 1 generators were running"):
+        observe(LOADED, params(100), gpu)
+
+
+def test_traffic_that_ends_before_the_chase_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hbm_loaded, "DEADLINE_NS", 1)  # of the generator
+    monkeypatch.setattr(hbm_loaded, "SAMPLES", 64)
+    source = ("waiting > deadline_ns", "waiting > deadline_ns + 1000000")
+    gpu = EmulatedGpu(small(2), compile_=mutant("loaded.cu", *source))
+    with pytest.raises(VerificationFailed, match="the traffic stood still after"):
         observe(LOADED, params(100), gpu)
 
 

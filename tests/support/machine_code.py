@@ -15,7 +15,7 @@ from pathlib import Path
 from shutil import which
 
 from membench.backends.cache import cache_directory
-from membench.backends.compile import compile_source
+from membench.backends.compile import Image, compile_source
 from membench.backends.image_cache import image_key
 
 INSTRUCTION_BYTES = 16
@@ -62,7 +62,12 @@ def machine_code(file: str, options: tuple[str, ...], arch: str) -> dict[str, Co
     The disassembler is part of the `dev` extra.  Where it is missing this
     raises: a skip would hide that no kernel was looked at.
     """
-    shown = _disassembled(compile_source(file, options, arch).cubin)
+    return code_of(compile_source(file, options, arch))
+
+
+def code_of(image: Image) -> dict[str, Code]:
+    """Entry -> its instructions, of any compilation."""
+    shown = _disassembled(image.cubin)
     return {
         function["function-name"]: tuple(
             Instruction(
@@ -143,6 +148,31 @@ def innermost(code: Code, opcode: str) -> Code:
     bodies = [body for body in loops(code) if any(one.opcode.startswith(opcode) for one in body)]
     assert bodies, f"no loop with {opcode}"
     return min(bodies, key=len)
+
+
+def is_one_hop_between_clocks(code: Code) -> bool:
+    """Whether the shortest loop with a clock in it reads: clock, load, a use of the value, clock.
+
+    Issue is in order, so an instruction that needs the value holds up the clock behind it.  Beside
+    the load nothing may access memory until the second clock is read, and nothing global at all.
+    """
+    body = min((body for body in loops(code) if _clocks(body)), key=len, default=())
+    clocks = _clocks(body)
+    loads = [n for n, each in enumerate(body) if each.opcode.startswith(("LD", "ST", "RED", "AT"))]
+    if len(clocks) != 2 or not loads or not body[loads[0]].opcode.startswith("LDG.E.64"):
+        return False
+    first, second = clocks
+    value = int(body[loads[0]].operands.removeprefix("R").split(",")[0])
+    return (
+        first < loads[0] < second
+        and any(value in each.registers for each in body[loads[0] + 1 : second])
+        and all(n > second and body[n].opcode.startswith("STS") for n in loads[1:])
+    )
+
+
+def _clocks(code: Code) -> list[int]:
+    """Where the cycle counter is read."""
+    return [n for n, each in enumerate(code) if "SR_CLOCKLO" in each.operands]
 
 
 def count(code: Code, pattern: str) -> int:

@@ -1,7 +1,8 @@
-"""Sources with one edit: what a proof is worth, it shows by not passing them."""
+"""Sources with edits: what a proof is worth, it shows by not passing them."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import cache
 
@@ -9,15 +10,47 @@ from membench.backends.compile import Image, compile_source, compile_text
 from membench.kernel_files import read_kernel
 
 
-def mutant(file: str, before: str, after: str) -> Callable[[str, tuple[str, ...], str], Image]:
-    """A compiler that sees ``file`` with ``before`` replaced by ``after``, all else as it is."""
+def edited(file: str, *edits: tuple[str, str]) -> str:
+    """The text of ``file``, in which each edit replaces its first text by its second.
+
+    A text that stands in a header is found too: every header is spelled out where it is included.
+    """
     source = read_kernel(file)
-    assert before in source, f"{file} has no {before!r}"
+    if any(before not in source for before, _ in edits):
+        source = _spelled_out(source)
+    for before, after in edits:
+        assert before in source, f"{file} has no {before!r}"
+        source = source.replace(before, after)
+    return source
+
+
+def _spelled_out(source: str) -> str:
+    seen: set[str] = set()
+
+    def header(found: re.Match[str]) -> str:
+        if found[1] in seen:
+            return ""
+        seen.add(found[1])
+        text = read_kernel(found[1]).replace("#pragma once\n", "")
+        return re.sub(r'#include "(.+)"', header, text)
+
+    return re.sub(r'#include "(.+)"', header, source)
+
+
+def mutant(
+    file: str, before: str, after: str, *further: tuple[str, str]
+) -> Callable[[str, tuple[str, ...], str], Image]:
+    """A compiler that sees ``file`` with ``before`` replaced by ``after``, all else as it is.
+
+    Args:
+        further: more of such edits.
+    """
+    source = edited(file, (before, after), *further)
 
     @cache  # a variant is asked for once an entry
     def compile_(name: str, options: tuple[str, ...], arch: str) -> Image:
         if name != file:
             return compile_source(name, options, arch)
-        return compile_text(f"mutant_{file}", source.replace(before, after), options, arch)
+        return compile_text(f"mutant_{file}", source, options, arch)
 
     return compile_
