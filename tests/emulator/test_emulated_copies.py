@@ -281,3 +281,67 @@ def test_cache_hints_of_bulk_copies_are_refused_by_name() -> None:
     ).replace("cvta_generic_to_shared(tile)) :", 'cvta_generic_to_shared(tile)), "l"(0ull) :')
     with pytest.raises(EmulationError, match=r"not emulated: cp\.async\.bulk\.global.*cache_hint"):
         Run(text, [5 * 256], grid=5, block=64)
+
+
+FENCE = 'asm volatile("fence.proxy.async.shared::cta;" ::: "memory");'
+WRITTEN = "__syncthreads();  // written"
+
+
+def store(between: str) -> Run:
+    """The bulk store, with ``between`` in place of the fence and of the barrier after it."""
+    return Run(STORE.replace(FENCE, "").replace(WRITTEN, between), [256], grid=1, block=64)
+
+
+@pytest.mark.parametrize(
+    "between",
+    [
+        f"{WRITTEN}\n if (threadIdx.x == 0) {FENCE}",  # the copy's own thread
+        f"{WRITTEN}\n {FENCE}",  # every thread, the copy's own too
+        f"{WRITTEN}\n if (threadIdx.x == 40) {FENCE} __syncthreads();",
+        f"{WRITTEN}\n if (threadIdx.x == 5) {FENCE} __syncwarp();",
+        f"{FENCE} {WRITTEN}\n if (threadIdx.x == 40) {FENCE}",  # once more than is needed
+    ],
+    ids=["own", "all", "barrier", "warp-barrier", "twice"],
+)
+def test_a_fence_that_is_ordered_before_its_copy_is_enough(between: str) -> None:
+    assert np.array_equal(store(between).result(0, np.uint32), np.arange(64))
+
+
+@pytest.mark.parametrize(
+    "between",
+    [
+        f"{WRITTEN}\n if (threadIdx.x == 40) {FENCE}",
+        f"{WRITTEN}\n if (threadIdx.x >= 32) {FENCE}",
+        f"{WRITTEN}\n if (threadIdx.x == 5) {FENCE}",  # of the same warp
+        f"{WRITTEN}\n if (threadIdx.x == 5) {FENCE} if (threadIdx.x >= 32) __syncwarp();",
+    ],
+    ids=["other-warp", "whole-other-warp", "same-warp", "barrier-of-others"],
+)
+def test_a_fence_of_another_thread_needs_a_barrier_before_the_copy(between: str) -> None:
+    with pytest.raises(MissingFence, match="no barrier between this bulk copy and the fence"):
+        store(between)
+
+
+def test_a_write_after_the_fence_needs_another_one() -> None:
+    again = f"{FENCE} __syncthreads(); if (threadIdx.x == 40) tile[3] = 7; {WRITTEN}\n"
+    with pytest.raises(MissingFence, match=r"with no fence\.proxy\.async since"):
+        store(again)
+
+
+OWNER = "if (threadIdx.x == 0) {\n        for"
+INIT_FENCE = 'asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");'
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+def test_an_mbarrier_is_fenced_and_then_a_barrier_passed(ordered: bool) -> None:
+    """Thread 32 makes the mbarriers and thread 0 copies; the fence comes behind their barrier."""
+    ready = "__syncthreads();  // ready"
+    late = f"{ready}\n if (threadIdx.x == 32) {INIT_FENCE}{' __syncthreads();' * ordered}"
+    assert all(part in BULK for part in (OWNER, INIT_FENCE, ready))
+    text = BULK.replace(OWNER, OWNER.replace("== 0", "== 32"))
+    text = text.replace(INIT_FENCE, "").replace(ready, late)
+    if ordered:
+        bulk(text)
+        return
+    with pytest.raises(MissingFence, match="no barrier between a bulk copy and the fence"):
+        bulk(text)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from emulator.faults import BarrierMisuse, MissingFence, Race
+from emulator.fences import NEVER
 from emulator.memory import AccessFault
 from emulator.scalars import Lanes
 
@@ -36,7 +37,7 @@ class Mbarrier:
         bytes: that it still waits for; negative where they came before they were expected.
         phase: phases that are complete.
         given: clocks of those who arrived.
-        fenced: a fence since its initialisation shows it to bulk copies.
+        fence: stamp of its owner's first fence since, which shows it to bulk copies.
     """
 
     count: int
@@ -47,7 +48,7 @@ class Mbarrier:
     stamp: int
     bytes: int = 0
     phase: int = 0
-    fenced: bool = False
+    fence: int = NEVER
     loads: list[BulkLoad] = field(default_factory=list)
 
 
@@ -121,14 +122,22 @@ class Mbarriers:
     def load(self, place: int, load: BulkLoad) -> None:
         """A bulk copy will report to the object."""
         found = self._of(place, load.lane)
-        if not found.fenced:
+        if found.fence == NEVER:
             raise MissingFence("a bulk copy reports to an mbarrier with no fence since its init")
+        wave = self._wave
+        known = wave.order.known[wave.row_of[load.lane], found.row % wave.order.warps]
+        if wave.machine.races and load.lane != found.owner and found.fence > known:
+            raise MissingFence(
+                "no barrier between a bulk copy and the fence that shows it its mbarrier"
+            )
         found.loads.append(load)
 
     def fence(self, lanes: Lanes) -> None:
-        """Bulk copies see what these lanes have initialised."""
+        """Bulk copies that come after it see what these lanes have initialised."""
+        stamp = self._wave.order.tick()
         for found in self._objects.values():
-            found.fenced = found.fenced or found.owner in lanes
+            if found.owner in lanes:
+                found.fence = min(found.fence, stamp)
 
     def poll(self, places: Lanes, wanted: Lanes, *, parity: bool) -> Lanes:
         """Whether the phase that each current lane wants is complete.

@@ -10,12 +10,11 @@ from __future__ import annotations
 import numpy as np
 
 from emulator.faults import MissingFence, MissingWait, Race, Uninitialised
+from emulator.fences import NOBODY, SEVERAL, Fences
 from emulator.memory import AccessFault
 from emulator.order import Order
 from emulator.scalars import RAW, Lanes
 
-NOBODY = -1
-SEVERAL = -2
 POISON = 0xCD
 
 IDLE = 0
@@ -41,7 +40,8 @@ class SharedMemory:
         cells = data.size >> self._shift
         self.cells: dict[int, Lanes] = {n: data.view(raw) for n, raw in RAW.items()}
         self._written = np.zeros(cells, np.bool_)
-        self._plain = np.zeros(cells, np.bool_)  # written by threads, with no fence since
+        self._plain = np.zeros(cells, np.bool_)  # written by threads, not by bulk copies
+        self._fences: Fences | None = None  # made when there is the first one
         self._state = np.zeros(cells, np.uint8)
         self._busy = 0  # cells that are not idle
         self._writer = np.full(cells, NOBODY, np.int32)  # lane; the engine's is the number of lanes
@@ -99,6 +99,7 @@ class SharedMemory:
                 self._refuse_reads(cells, count, lanes, rows)
             self._note_writes(cells, count, lanes, rows % self.order.warps, atomic, strong)
         self._written[cells] = self._plain[cells] = True
+        self._forget_fences(cells)
 
     def atomic(self, places: Lanes, size: int, lanes: Lanes, rows: Lanes) -> None:
         """Note an atomic operation of each lane: atomics do not race with each other."""
@@ -129,6 +130,7 @@ class SharedMemory:
         self._plain[cells] = np.repeat(np.broadcast_to(column, places.shape), count) != (
             self.order.engine
         )
+        self._forget_fences(cells)
         stamp = self.order.tick()
         if self._races:
             self._writer[cells] = np.repeat(lanes, count)
@@ -142,13 +144,8 @@ class SharedMemory:
         """A bulk copy from these places was started."""
         self.read(places, size, lanes, rows, strong=False)
         cells, count = self._spread(places, size)
-        if self._races and self._plain[cells].any():
-            lane = int(np.flatnonzero(self._plain[cells])[0]) // count
-            raise AccessFault(
-                MissingFence,
-                "a bulk copy reads what threads wrote with no fence.proxy.async since",
-                lane,
-            )
+        if self._races:
+            self._refuse_unfenced(cells, count, *_repeated(lanes, rows, count))
         self._state[cells] = DRAINING
         self._busy += cells.size
 
@@ -159,20 +156,39 @@ class SharedMemory:
         self._busy -= cells.size
 
     def fence(self, lanes: Lanes, rows: Lanes) -> None:
-        """Bulk copies see what is ordered before this fence of these lanes.
-
-        Whether the fence is ordered before a copy is not asked.
-        """
+        """Bulk copies that come after this fence of these lanes see what came before it."""
         if not self._races:
             return
+        if self._fences is None:
+            self._fences = Fences(self._plain.size, self.order)
         plain = np.flatnonzero(self._plain)
         order = self.order
         team_of = plain // (self._plain.size // (order.known.shape[0] // order.warps))
-        seen = np.isin(self._writer[plain], lanes)
         for row in np.unique(rows):
+            own = lanes[rows == row]
             known = order.known[row, self._write_column[plain]]
-            seen |= (team_of == row // order.warps) & (self._write_stamp[plain] <= known)
-        self._plain[plain[seen]] = False
+            seen = (team_of == row // order.warps) & (self._write_stamp[plain] <= known)
+            seen |= np.isin(self._writer[plain], own)
+            self._fences.note(plain[seen], own, int(row))
+
+    def _forget_fences(self, cells: Lanes) -> None:
+        if self._fences is not None:
+            self._fences.forget(cells)
+
+    def _refuse_unfenced(self, cells: Lanes, count: int, lanes: Lanes, rows: Lanes) -> None:
+        plain = np.flatnonzero(self._plain[cells])
+        cells = cells[plain]
+        if not cells.size:
+            return
+        what = "a bulk copy reads what threads wrote with no fence.proxy.async since"
+        if self._fences is None:
+            raise AccessFault(MissingFence, what, int(plain[0]) // count)
+        bad = np.flatnonzero(~self._fences.ordered(cells, lanes[plain], rows[plain]))
+        if not bad.size:
+            return
+        if self._fences.any(cells[bad[:1]])[0]:
+            what = "no barrier between this bulk copy and the fence.proxy.async of another thread"
+        raise AccessFault(MissingFence, what, int(plain[bad[0]]) // count)
 
     def end_block(self, block: int, rows: Lanes) -> None:
         """The threads of ``block``, ``rows``, have ended, and its memory with them."""
