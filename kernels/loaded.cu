@@ -130,7 +130,7 @@ extern "C" __global__ void __launch_bounds__(kBlock, 1)
 // stands at both ends and cancels.  Single hops lie between the second counting of a sample and the
 // first of the next one, so that they are in no sample's time and in no sample's bytes.
 //
-// Their cycles stay in shared memory until the traffic has ended: a store to global memory each
+// Their cycles stay in shared memory until the traffic is to stop: a store to global memory each
 // would be traffic of the chase's own, and the next hop would wait beside it.
 extern "C" __global__ void __launch_bounds__(1)
     loaded_chase(unsigned long long* __restrict__ out, unsigned* __restrict__ took,
