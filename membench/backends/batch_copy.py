@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from membench.backends.driver import LIBRARY, explainer, open_driver
 from membench.errors import BackendUnavailable, MembenchError
 
 Addresses = npt.NDArray[np.uint64]
@@ -105,20 +106,17 @@ class BatchCopy:
         return run
 
 
-def find_batch_copy(library: str = "libcuda.so.1") -> BatchCopy:
+def find_batch_copy(library: str = LIBRARY) -> BatchCopy:
     """The batch copy of the driver ``library``.
 
     Raises:
         BackendUnavailable: there is no driver, or it is older than CUDA 12.8.
     """
-    try:
-        driver = ctypes.CDLL(library)
-    except OSError as error:
-        raise BackendUnavailable(f"the NVIDIA driver cannot be loaded: {error}") from error
+    driver = open_driver(library)
     for version in VERSIONS:
         address = _look_up(driver, version)
         if address:
-            return BatchCopy(version, _prototype(version)(address), _explainer(driver))
+            return BatchCopy(version, _prototype(version)(address), explainer(driver))
     raise BackendUnavailable(
         "the driver has no batch copy (cuMemcpyBatchAsync)", "it came with CUDA 12.8"
     )
@@ -148,14 +146,3 @@ def _prototype(version: int) -> Any:
     return ctypes.CFUNCTYPE(
         ctypes.c_int, pointer, pointer, pointer, size, pointer, pointer, size, *fail_index, pointer
     )
-
-
-def _explainer(driver: Any) -> Callable[[int], str]:
-    def explain(status: int) -> str:
-        name = ctypes.c_char_p()
-        ask = getattr(driver, "cuGetErrorName", None)
-        if ask is None or ask(ctypes.c_int(status), ctypes.byref(name)) or name.value is None:
-            return f"error {status}"
-        return name.value.decode()
-
-    return explain

@@ -10,6 +10,7 @@ from typing import Any
 import cupy
 
 from membench.backends.cuda_errors import unusable
+from membench.backends.driver import device_handle, open_driver
 from membench.backends.gpu import Properties
 from membench.errors import BackendUnavailable
 
@@ -38,11 +39,9 @@ def uuid_hashes(ordinal: int) -> tuple[str, ...]:
 
     From the driver itself: CuPy's `getDeviceProperties` ends a UUID at its first zero byte.
     """
-    driver = ctypes.CDLL("libcuda.so.1")
-    device, raw = ctypes.c_int(), (ctypes.c_uint8 * 16)()
-    if driver.cuDeviceGet(ctypes.byref(device), ordinal):
-        return ()
-    if driver.cuDeviceGetUuid_v2(raw, device):
+    driver, raw = open_driver(), (ctypes.c_uint8 * 16)()
+    device = device_handle(driver, ordinal)
+    if device is None or driver.cuDeviceGetUuid_v2(raw, ctypes.c_int(device)):
         return ()
     text = str(uuid.UUID(bytes=bytes(raw)))
     return tuple(

@@ -36,6 +36,12 @@ def explained(what: str) -> Iterator[None]:
         raise MembenchError(f"{what}: {error}") from error
 
 
+def check(status: int) -> None:
+    """Raise for a CUresult that is an error what CuPy raises for its own calls."""
+    if status:
+        raise cupy.cuda.driver.CUDADriverError(status)
+
+
 def unusable(error: cupy.cuda.runtime.CUDARuntimeError) -> BackendUnavailable:
     """CUDA's first answer was ``error``: with what to do, as far as it is known."""
     told = _UNUSABLE.get(error.status, "see what 'membench doctor' and nvidia-smi say")

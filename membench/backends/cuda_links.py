@@ -16,9 +16,10 @@ import numpy.typing as npt
 
 from membench.backends.arena import map_pages
 from membench.backends.batch_copy import BatchCopy, find_batch_copy
-from membench.backends.cuda_errors import explained
+from membench.backends.cuda_errors import check, explained
 from membench.backends.cuda_memory import HOST_FLAGS, give_back, host_memory
 from membench.backends.gpu_links import MEMORY_KINDS
+from membench.backends.managed import ManagedMemory
 from membench.errors import BackendUnavailable, skip
 from membench.machine import Machine
 from membench.machine.gpu_links import pcie_now
@@ -33,8 +34,6 @@ LOAD_COPIES = 16
 """Copies under which the link is looked at: some 20 ms on PCI Express 5.0, at which it wakes."""
 
 _REGISTER = 3  # cudaHostRegisterPortable | cudaHostRegisterMapped
-_ADVICE = {"read-mostly": 1, "prefer-host": 3, "accessed-by": 5}  # cudaMemoryAdvise
-_HOST = -1  # cudaCpuDeviceId
 _ALREADY_OPEN = 704  # cudaErrorPeerAccessAlreadyEnabled
 
 
@@ -191,15 +190,18 @@ class CudaLinks:
 
     def prefetch(self, buffer: Buffer, *, to_host: bool = False) -> None:
         """Queue."""
-        where = _HOST if to_host else self._ordinal
+        queue = self._queue.ptr
         with explained("managed memory cannot be prefetched"):
-            cupy.cuda.runtime.memPrefetchAsync(buffer.address, buffer.size, where, self._queue.ptr)
+            check(self._managed.prefetch(buffer.address, buffer.size, queue, to_host=to_host))
 
     def advise(self, buffer: Buffer, advice: str) -> None:
         """At once."""
-        where = _HOST if advice == "prefer-host" else self._ordinal
         with explained(f"the advice {advice} cannot be given"):
-            cupy.cuda.runtime.memAdvise(buffer.address, buffer.size, _ADVICE[advice], where)
+            check(self._managed.advise(buffer.address, buffer.size, advice))
+
+    @cached_property
+    def _managed(self) -> ManagedMemory:
+        return ManagedMemory(self._ordinal)
 
     # Moments.
 
