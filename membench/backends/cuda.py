@@ -266,7 +266,8 @@ class CudaBackend:
 
     def stream(self, *, urgent: bool = False) -> Any:
         """A queue of its own."""
-        return cupy.cuda.Stream(non_blocking=True, priority=_URGENT if urgent else 0)
+        with self._device:  # of this thread it may be another one
+            return cupy.cuda.Stream(non_blocking=True, priority=_URGENT if urgent else 0)
 
     def wait(self, stream: Any) -> None:
         """Wait for it."""

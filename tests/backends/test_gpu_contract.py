@@ -6,10 +6,13 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+from cupy_double import patched
+from cupy_double.real import no_driver
 from emulator import EmulatedGpu, EmulationError, small
 
 from membench.backends import open_backend
 from membench.backends.base import DeviceBackend
+from membench.backends.cuda import open_cuda
 from membench.backends.gpu import Gpu, Variant
 from membench.backends.gpu_pattern import Patterns, pattern
 from membench.errors import MembenchError
@@ -23,10 +26,20 @@ CONTROL = Variant.of("control.cu")
 STREAM = Variant.of("stream.cu")
 
 
-@pytest.fixture(scope="module", params=["emulated", pytest.param("cuda", marks=pytest.mark.gpu)])
+@pytest.fixture(
+    scope="module", params=["emulated", "double", pytest.param("cuda", marks=pytest.mark.gpu)]
+)
 def gpu(request: pytest.FixtureRequest) -> Iterator[Gpu]:
     if request.param == "emulated":
         yield EmulatedGpu(small(2))
+        return
+    if request.param == "double":  # the CUDA backend, on a double of CuPy
+        if not no_driver():
+            pytest.skip("this machine has a driver")
+        with patched() as (_, machine, _):
+            double = open_cuda(machine, 0)
+            yield double  # type: ignore[misc]
+            double.close()
         return
     machine = snapshot()
     if machine.gpus.problem or not machine.gpus.present:

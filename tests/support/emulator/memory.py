@@ -20,7 +20,7 @@ from emulator.faults import EmulationError, Misaligned, OutOfBounds
 from emulator.scalars import RAW, Lanes
 from membench.errors import MembenchError
 
-BASE = 0x7F00_0000_0000
+BASE = 0x1000_0000_0000  # where no process maps anything of its own
 ALIGN = 256
 GAP = 4096
 POISON = 0xA5

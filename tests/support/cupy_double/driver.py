@@ -1,0 +1,42 @@
+"""``cupy.cuda.driver``: functions of kernels, each asked of CuPy first."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import cupy
+from asking_gpu import H100
+from emulator.occupancy import blocks_per_sm
+
+from cupy_double.device import Double
+from cupy_double.real import DriverFailure, ask
+
+_REAL = cupy.cuda.driver
+_INVALID_VALUE = 1  # CUresult
+_DYNAMIC = _REAL.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
+
+
+def driver(double: Double) -> SimpleNamespace:
+    """The module, on ``double``."""
+
+    def allow(function: int, attribute: int, value: int) -> None:
+        ask(_REAL.funcSetAttribute, function, attribute, value)
+        assert attribute == _DYNAMIC
+        if value > H100.shared_per_block - double.resources[function].shared_bytes:
+            raise DriverFailure(_INVALID_VALUE)
+        double.allowed[function] = value
+
+    def occupancy(function: int, block: int, shared: int) -> int:
+        ask(_REAL.occupancyMaxActiveBlocksPerMultiprocessor, function, block, shared)
+        of = double.resources[function]
+        shared += of.shared_bytes
+        return blocks_per_sm(
+            "90", block, of.registers, shared, H100.threads_per_sm, H100.shared_per_sm
+        )
+
+    return SimpleNamespace(
+        CUDADriverError=DriverFailure,
+        CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES=_DYNAMIC,
+        funcSetAttribute=allow,
+        occupancyMaxActiveBlocksPerMultiprocessor=occupancy,
+    )

@@ -1,0 +1,63 @@
+"""The CUDA backend on the double."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from types import SimpleNamespace
+from unittest.mock import patch
+
+from cupy_double.classes import classes
+from cupy_double.device import Double
+from cupy_double.driver import driver
+from cupy_double.library import UUIDS, DriverLibrary, batch_copy
+from cupy_double.runtime import runtime
+from membench.backends import (
+    cuda,
+    cuda_device,
+    cuda_errors,
+    cuda_links,
+    cuda_memory,
+    cuda_product,
+    managed,
+)
+from membench.backends.batch_copy import BatchCopy
+from membench.machine import Machine, snapshot
+from membench.machine.model import Gpu, Gpus
+
+_MODULES = (cuda, cuda_device, cuda_errors, cuda_links, cuda_memory, cuda_product)
+
+
+def machine_of(double: Double) -> Machine:
+    """This machine, with the GPUs of ``double`` in the snapshot."""
+
+    def gpu(index: int) -> Gpu:
+        text = f"GPU-{uuid.UUID(bytes=UUIDS[index])}"
+        hashed = hashlib.sha256(text.encode()).hexdigest()[:12]
+        return Gpu(index, "NVIDIA H100 of the tests", hashed, 80 << 30, "9.0")
+
+    devices = tuple(gpu(index) for index in range(double.gpus))
+    return replace(snapshot(), gpus=Gpus("580.1", "13.0", devices))
+
+
+@contextmanager
+def patched(sms: int = 2, gpus: int = 2) -> Iterator[tuple[Double, Machine, DriverLibrary]]:
+    """The backend's modules with the double in CuPy's place, and a machine to open it on."""
+    double = Double(sms, gpus)
+    library = DriverLibrary(double)
+    cupy = SimpleNamespace(
+        cuda=SimpleNamespace(**classes(double), runtime=runtime(double), driver=driver(double))
+    )
+    with ExitStack() as stack:
+        stack.callback(double.close)
+        for module in _MODULES:
+            stack.enter_context(patch.object(module, "cupy", cupy))
+        stack.enter_context(patch.object(cuda, "compile_source", double.compile))
+        for module in (cuda_device, managed):
+            stack.enter_context(patch.object(module, "open_driver", lambda: library))
+        found = BatchCopy(13000, batch_copy(double), str)
+        stack.enter_context(patch.object(cuda_links, "find_batch_copy", lambda: found))
+        yield double, machine_of(double), library
