@@ -20,8 +20,19 @@ def call(*arguments: str, limit: int = 500) -> subprocess.CompletedProcess[str]:
     )
 
 
+NOT_THERE = ("scipy", "jsonschema", "dask", "distributed", "pyarrow", "libcachesim")
+"""Packages of the tests that a machine with a GPU need not have."""
+
+
 @pytest.mark.slow
-def test_check_collects_the_tests_for_a_gpu_and_counts_without_one(tmp_path: Path) -> None:
+def test_check_collects_the_tests_for_a_gpu_and_counts_without_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lacking = tmp_path / "lacking"
+    lacking.mkdir()
+    gone = "".join(f"sys.modules[{name!r}] = None\n" for name in NOT_THERE)
+    (lacking / "sitecustomize.py").write_text(f"import sys\n{gone}")
+    monkeypatch.setenv("PYTHONPATH", str(lacking))
     ran = call(str(tmp_path), "check", "--dry-run")
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "test_gpu_contract.py::test_what_goes_up_comes_down[cuda]" in ran.stdout
@@ -35,6 +46,16 @@ def test_check_collects_the_tests_for_a_gpu_and_counts_without_one(tmp_path: Pat
     assert "energy" not in every
     assert "ddr/" not in every
     assert ran.stdout.splitlines()[-1].split() == ["check", ran.stdout.split()[-2], "none"]
+
+
+def test_check_runs_every_test_for_a_gpu() -> None:
+    marked = {
+        path.relative_to(ROOT).as_posix()
+        for path in (ROOT / "tests").rglob("test_*.py")
+        if "pytest.mark.gpu" in path.read_text() and path.parent != Path(__file__).parent
+    }
+    assert marked
+    assert all(path in SCRIPT.read_text() for path in marked)
 
 
 @pytest.mark.parametrize("stage", ["quick", "full", "peers"])
@@ -57,7 +78,13 @@ def test_a_wrong_call_is_answered_with_the_usage(
     assert "ci/gpu.sh OUTDIR STAGE" in ran.stderr
 
 
-def test_what_does_not_end_in_time_is_a_failure_that_is_named(tmp_path: Path) -> None:
-    ran = call(str(tmp_path), "check", "--dry-run", limit=1)
+def test_what_does_not_end_in_time_is_a_failure_that_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = tmp_path / "slow"
+    slow.write_text('#!/bin/sh\n[ "$1" = - ] || exec sleep 60\n')
+    slow.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(slow))
+    ran = call(str(tmp_path), "quick", "--dry-run", limit=1)
     assert ran.returncode == 1
-    assert "tests(1" in ran.stdout.splitlines()[-1]
+    assert ran.stdout.splitlines()[-1].split()[2:] == ["quick(124)"]
