@@ -132,7 +132,7 @@ def counted() -> list[tuple[int, int]] | str:
         return "ncu is not installed"
     command = [ncu, "--csv", "--metrics", f"{LOADS},{STORES}", sys.executable, __file__, "--launch"]
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
-    table = ran.stdout[ran.stdout.find('"ID"') :]
+    table = "".join(ran.stdout.partition('"ID"')[1:])
     if ran.returncode or not table:
         said = [line for line in (ran.stdout + ran.stderr).splitlines() if "ERR" in line]
         return f"ncu reads no counters: {(said or [f'exit code {ran.returncode}'])[0].strip()}"
