@@ -9,6 +9,7 @@
     ├── JournalError             1   a journal that cannot be appended to or resumed from
     ├── OutputError              1   a place that results cannot be written to
     ├── BackendUnavailable       1   the hardware or its library cannot be used
+    ├── RegistersSpilled         1   a kernel would use memory that no byte count knows of
     ├── DeviceLost               1   the process cannot use its device any more
     ├── WorkerError              1   worker processes cannot be started
     └── VerificationFailed       1   a kernel's result is wrong: its number is worthless
@@ -67,6 +68,10 @@ class OutputError(MembenchError):
 
 class BackendUnavailable(MembenchError):
     """Hardware, driver or library is missing or unfit."""
+
+
+class RegistersSpilled(MembenchError):
+    """A kernel does not fit into the registers of a thread: it would load and store on its own."""
 
 
 class DeviceLost(MembenchError):

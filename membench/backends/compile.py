@@ -16,7 +16,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from membench.backends.image_cache import image_key, load_image, store_image
-from membench.errors import BackendUnavailable, MembenchError
+from membench.errors import BackendUnavailable, MembenchError, RegistersSpilled
 from membench.kernel_files import kernel_root, read_kernel
 
 ARCHITECTURES = ("80", "86", "89", "90", "100", "120")
@@ -33,6 +33,7 @@ OPTIONS = (
 """What every source is compiled with, beside its architecture and its macros."""
 
 _COMPLAINT = re.compile(r"error|warning", re.IGNORECASE)
+_SPILLED = re.compile(r"local memory|spill", re.IGNORECASE)
 _ENTRY = re.compile(r"Compiling entry function '(\w+)' for '\w+'(.*?)Compile time", re.DOTALL)
 
 
@@ -87,7 +88,7 @@ def compile_source(file: str, options: tuple[str, ...], arch: str) -> Image:
 
     Raises:
         BackendUnavailable: NVRTC is missing, or does not know the architecture.
-        MembenchError: it does not compile, spills registers or uses local memory.
+        MembenchError: it does not compile; `RegistersSpilled` where it would use local memory.
     """
     text = read_kernel(file)
     parts = (_compiler(), arch, *OPTIONS, *options, text, *_headers().values())
@@ -106,7 +107,7 @@ def compile_text(file: str, text: str, options: tuple[str, ...], arch: str) -> I
 
     Raises:
         BackendUnavailable: NVRTC is missing, or does not know the architecture.
-        MembenchError: it does not compile, spills registers or uses local memory.
+        MembenchError: it does not compile; `RegistersSpilled` where it would use local memory.
     """
     nvrtc = _nvrtc()
     compiler = _compiler()
@@ -185,4 +186,5 @@ def _explained(file: str, arch: str, compiler: str, log: str, error: Exception) 
             "install a newer CuPy with its CUDA toolkit: membench doctor says which",
         )
     said = next((line for line in log.splitlines() if _COMPLAINT.search(line)), str(error))
-    return MembenchError(f"{file} does not compile for sm_{arch}: {' '.join(said.split())}")
+    kind = RegistersSpilled if _SPILLED.search(said) else MembenchError
+    return kind(f"{file} does not compile for sm_{arch}: {' '.join(said.split())}")

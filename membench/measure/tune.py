@@ -12,7 +12,7 @@ from statistics import median
 from membench.axes import Value
 from membench.backends.base import Backend
 from membench.case import Bench, Config
-from membench.errors import MembenchError, Skip, skip
+from membench.errors import MembenchError, RegistersSpilled, Skip, skip
 from membench.measure.flags import beyond_peak
 from membench.measure.sampling import take_samples
 from membench.measure.stop import FixedCount
@@ -58,7 +58,10 @@ def _score(
     stopwatches: Stopwatches,
 ) -> float:
     """Larger is better."""
-    work = bench.build(backend, params, config)
+    try:
+        work = bench.build(backend, params, config)
+    except RegistersSpilled as spilled:  # with this compiler it is no configuration
+        skip(str(spilled))
     try:
         if not isinstance(work, Timed):
             raise MembenchError(f"bench '{bench.name}' times itself and cannot be tuned")

@@ -8,7 +8,7 @@ import pytest
 from asking_gpu import variants_of_all_profiles
 
 from membench.backends.compile import ARCHITECTURES, compile_source
-from membench.errors import BackendUnavailable, MembenchError
+from membench.errors import BackendUnavailable, MembenchError, RegistersSpilled
 from membench.kernel_files import kernel_names, kernel_root, read_kernel
 from membench.machine import snapshot
 
@@ -62,20 +62,21 @@ WRONG = 'extern "C" __global__ void wrong(int* a) { a[0] = missing; }'
 
 
 @pytest.mark.parametrize(
-    ("source", "complaint"),
+    ("source", "complaint", "kind"),
     [
-        (SPILLS, "spill"),
-        (INDEXES, "local memory"),
-        (UNUSED, "never referenced"),
-        (WRONG, "missing"),
+        (SPILLS, "spill", RegistersSpilled),
+        (INDEXES, "local memory", RegistersSpilled),
+        (UNUSED, "never referenced", MembenchError),
+        (WRONG, "missing", MembenchError),
     ],
 )
 def test_what_would_spoil_a_number_does_not_compile(
-    source: str, complaint: str, monkeypatch: pytest.MonkeyPatch
+    source: str, complaint: str, kind: type[MembenchError], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("membench.backends.compile.read_kernel", lambda _file: source)
-    with pytest.raises(MembenchError, match=f"(?i){complaint}"):
+    with pytest.raises(MembenchError, match=f"(?i){complaint}") as refused:
         compile_source(f"{complaint}.cu", (), "90")
+    assert type(refused.value) is kind
 
 
 def test_an_architecture_that_the_compiler_does_not_know_is_named() -> None:

@@ -13,7 +13,7 @@ from scripted_device import ScriptedDevice
 
 from membench.backends.base import DeviceBackend
 from membench.case import TUNED, Bench, Config, Needs, axis, bench
-from membench.errors import SchemaError, skip
+from membench.errors import RegistersSpilled, SchemaError, skip
 from membench.machine import snapshot
 from membench.measure.availability import Site
 from membench.measure.options import RunOptions
@@ -150,6 +150,20 @@ def test_tuning_does_not_choose_what_cannot_be() -> None:
     benches = {"hbm/thing": replace(thing, function=peaked)}
     unit = asked(ScriptedDevice(), Request(1, BEST, tune=True), benches)
     assert unit.detail == {"unroll": 4}  # 2 would be faster, and faster than the memory
+
+
+def test_a_configuration_that_the_compiler_spills_is_none() -> None:
+    """Another version of the compiler may: with NVRTC 12.9 one of sm_100's streams does."""
+
+    def spilling(gpu: ScriptedDevice, vec: int | str, config: Config) -> Work:
+        if config["unroll"] == 2:
+            raise RegistersSpilled("stream.cu does not compile")
+        return thing.function(gpu, vec, config)
+
+    spilling.__module__ = thing.function.__module__
+    benches = {"hbm/thing": replace(thing, function=spilling)}
+    unit = asked(ScriptedDevice(), Request(1, BEST, tune=True), benches)
+    assert (unit.status, unit.detail) == (Status.OK, {"unroll": 4})
 
 
 def test_a_tuned_case_runs_with_what_was_chosen_and_says_so() -> None:
