@@ -48,7 +48,7 @@ class Device(OfDouble):
 
 
 class Event(OfDouble):
-    """Its time is the emulator's count of steps when it happens, each a nanosecond."""
+    """Its time is the emulator's count of steps when it happens."""
 
     def __init__(self) -> None:
         self.gpu = self.double.current
@@ -170,7 +170,8 @@ def elapsed(start_event: Event, end_event: Event) -> float:
     """Milliseconds in single precision, as CuPy gives them."""
     if not (start_event.happened and end_event.happened):
         raise RuntimeFailure(_NOT_READY)
-    return float(np.float32((end_event.happened[0] - start_event.happened[0]) / 1e6))
+    steps = end_event.happened[0] - start_event.happened[0]
+    return float(np.float32(steps * start_event.double.ns_per_step / 1e6))
 
 
 def classes(double: Double) -> dict[str, Any]:

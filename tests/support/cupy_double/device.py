@@ -27,6 +27,7 @@ class Double:
     Args:
         sms: of each GPU.
         gpus: how many there are; all can reach each other.
+        ns_per_step: nanoseconds between events for each of the emulator's steps.
 
     Attributes:
         lock: one thread is at the emulator at a time.
@@ -37,9 +38,10 @@ class Double:
         peers: pairs of GPUs of which the first may reach the second.
     """
 
-    def __init__(self, sms: int = 2, gpus: int = 2) -> None:
+    def __init__(self, sms: int = 2, gpus: int = 2, ns_per_step: int = 1) -> None:
         self.sms = sms
         self.gpus = gpus
+        self.ns_per_step = ns_per_step
         self.lock = threading.RLock()
         self.memory = TrueMemory()
         self.machine = Machine(memory=self.memory, sms=sms, shared_per_block=H100.shared_per_block)

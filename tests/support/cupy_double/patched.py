@@ -44,9 +44,11 @@ def machine_of(double: Double) -> Machine:
 
 
 @contextmanager
-def patched(sms: int = 2, gpus: int = 2) -> Iterator[tuple[Double, Machine, DriverLibrary]]:
+def patched(
+    sms: int = 2, gpus: int = 2, ns_per_step: int = 1
+) -> Iterator[tuple[Double, Machine, DriverLibrary]]:
     """The backend's modules with the double in CuPy's place, and a machine to open it on."""
-    double = Double(sms, gpus)
+    double = Double(sms, gpus, ns_per_step)
     library = DriverLibrary(double)
     cupy = SimpleNamespace(
         cuda=SimpleNamespace(**classes(double), runtime=runtime(double), driver=driver(double))
