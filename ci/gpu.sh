@@ -102,6 +102,8 @@ profile() {
     fi
     if [[ -e $out/$name.journal ]]; then
         echo "$name: not complete yet; call it again with this OUTDIR"
+    elif [[ -e $MEMBENCH_RECORDING ]]; then # tens of MiB after a full run, a tenth of that packed
+        gzip --force "$MEMBENCH_RECORDING"
     fi
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -230,6 +231,9 @@ def test_a_recording_drives_the_engine_to_the_same_numbers(
     recording: Callable[[list[PlannedCase]], tuple[Path, list[Unit]]],
 ) -> None:
     path, units = recording([DEFAULT])
+    packed = path.with_suffix(".jsonl.gz")
+    packed.write_bytes(gzip.compress(path.read_bytes()))
+    assert read_recording(packed) == read_recording(path)
     again = replayed(read_recording(path), answer, thing)
     assert [unit.status for unit in again] == [Status.OK] * 2
     for before, after in zip(units, again, strict=True):

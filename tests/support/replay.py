@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -17,8 +18,10 @@ from membench.work import Timed
 
 
 def read_recording(path: Path) -> tuple[Recorded, ...]:
-    """The lines of a recording."""
-    lines = [json.loads(line) for line in path.read_text(encoding="ascii").splitlines()]
+    """The lines of a recording, packed or not."""
+    raw = path.read_bytes()
+    text = (gzip.decompress(raw) if path.suffix == ".gz" else raw).decode("ascii")
+    lines = [json.loads(line) for line in text.splitlines()]
     assert {line.pop("schema") for line in lines} == {SCHEMA}
     return tuple(load(Recorded, line) for line in lines)
 
