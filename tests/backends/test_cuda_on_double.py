@@ -16,7 +16,7 @@ from cupy_double.real import ask, no_driver
 from emulator.faults import BadArgument
 
 from membench.axes import OMITTED, Value
-from membench.backends import cuda, cuda_links, gpu_attention, gpu_walk
+from membench.backends import cuda, cuda_links, gpu_attention, gpu_product, gpu_walk
 from membench.backends.cuda import CudaBackend, open_cuda
 from membench.backends.cuda_errors import explained
 from membench.backends.gpu import Variant
@@ -46,7 +46,8 @@ SMALL: dict[Any, dict[str, int]] = {
     peer: {"HOPS": 64, "LAUNCHES": 2},
     gpu_walk: {"SINGLE_HOPS": 16},
     gpu_attention: {"POOL_BYTES": 1 << 17},
-    decode: {"TOKENS": 128},
+    gpu_product: {"TILE": 4099},
+    decode: {"TOKENS": 128, "WEIGHT_BYTES": 1 << 16},
     cuda_links: {"LOAD_BYTES": 64 * KIB},
     interference: {"CHUNK": 16 * KIB, "RING": 8 * KIB, "TURNS": 2, "PIECES": 4},
 }
@@ -141,6 +142,11 @@ CASES: list[tuple[str, dict[str, Value]]] = [
     ("kv/h2d", KV | {"method": "bulk"}),
     ("kv/h2d", KV | {"method": "staged"}),
     ("interference/link", {"victim": "chase", "aggressor": "h2d-sm", "grid": 2}),
+    ("gpu/gemm/fp32", {"n": 64}),
+    ("gpu/gemm/tf32", {"n": 64}),
+    ("gpu/gemm/bf16", {"n": 64}),
+    ("decode/weights", {"model": "tiny", "batch": 3, "launch": "graph"}),
+    ("decode/weights", {"model": "tiny", "batch": 1, "launch": "stream"}),
     ("decode/attn", ATTENTION | {"launch": "graph"}),
     ("decode/attn", ATTENTION | {"launch": "stream"}),
 ]

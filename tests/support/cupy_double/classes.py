@@ -82,6 +82,16 @@ class Stream(OfDouble):
         self.ptr = self.double.stream()
         self.device_id = self.double.current
 
+    def __enter__(self) -> Self:
+        if self.device_id != self.double.current:
+            raise RuntimeError("the stream is of another device than the current one")
+        self._before = self.double.current_stream
+        self.double.use_stream(self.ptr)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.double.use_stream(self._before)
+
     def synchronize(self) -> None:
         ask(_CUDA.runtime.streamSynchronize, self.ptr)
         with self.double.call("streamSynchronize"):

@@ -70,6 +70,15 @@ class Double:
             raise RuntimeFailure(_INVALID_DEVICE)
         self._thread.gpu = gpu
 
+    @property
+    def current_stream(self) -> int:
+        """What the calling thread's libraries queue on; 0, the one for all, until it says so."""
+        return int(getattr(self._thread, "stream", 0))
+
+    def use_stream(self, stream: int) -> None:
+        """From now on it is this one."""
+        self._thread.stream = stream
+
     # Calls and handles.
 
     @contextmanager

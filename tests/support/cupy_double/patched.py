@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from unittest.mock import patch
 
 from cupy_double.classes import classes
+from cupy_double.cublas import HANDLE, Cublas
 from cupy_double.device import Double
 from cupy_double.driver import driver
 from cupy_double.library import UUIDS, DriverLibrary, batch_copy
@@ -60,6 +61,8 @@ def patched(
         stack.enter_context(patch.object(cuda, "compile_source", double.compile))
         for module in (cuda_device, managed):
             stack.enter_context(patch.object(module, "open_driver", lambda: library))
+        library_of_products = (Cublas(double), HANDLE)
+        stack.enter_context(patch.object(cuda_product, "_cublas", lambda: library_of_products))
         found = BatchCopy(13000, batch_copy(double), str)
         stack.enter_context(patch.object(cuda_links, "find_batch_copy", lambda: found))
         yield double, machine_of(double), library
