@@ -22,7 +22,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests/processes"), str(ROOT / "tests/supp
 
 from driver import Membench, alive, installed, until  # noqa: E402 - by the line above
 
-from membench.record.journal import read as read_journal  # noqa: E402
+from membench.record.journal_reading import read_journal  # noqa: E402
 from membench.record.table import read_rows  # noqa: E402
 from membench.record.unit import Unit  # noqa: E402
 from membench.terms import Status  # noqa: E402

@@ -26,8 +26,8 @@ from membench.measure.options import RESULTS, RunOptions
 from membench.measure.plan import make_plan
 from membench.measure.runner import Setting, run_rounds
 from membench.measure.surroundings import Surroundings
-from membench.record.journal import Contents, Journal
-from membench.record.journal import read as read_journal
+from membench.record.journal import Journal
+from membench.record.journal_reading import Contents, read_journal
 from membench.record.paths import check_output, default_path, journal_path, sidecar_path
 from membench.record.plain import dump, load
 from membench.record.plan import Plan

@@ -16,7 +16,8 @@ from membench.measure.order import order
 from membench.measure.process import Worker, WorkerLost
 from membench.measure.protocol import Request
 from membench.measure.surroundings import Surroundings
-from membench.record.journal import Contents, Journal
+from membench.record.journal import Journal
+from membench.record.journal_reading import Contents
 from membench.record.plan import Plan, PlannedCase
 from membench.record.unit import Unit
 from membench.terms import Status

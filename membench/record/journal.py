@@ -1,9 +1,8 @@
 """The journal: what a run has done so far, durable case by case.
 
-JSON lines.  The first one is the plan, so that a run can be resumed from its
-journal alone; then come units and notes.  A line is written at once and synced
-before the next case starts, so that a death of process or machine costs at
-most the case that was being measured.
+A record (`membench.record.journal_reading`) is written at once and synced before the next
+case starts, so that a death of process or machine costs at most the case that was being
+measured.
 """
 
 from __future__ import annotations
@@ -14,12 +13,11 @@ import fcntl
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from membench.errors import JournalError, MembenchError, OutputError, SchemaError
+from membench.errors import JournalError, OutputError
 from membench.record.files import (
     give_name,
     nameless,
@@ -28,41 +26,12 @@ from membench.record.files import (
     sync_directory,
     write_all,
 )
-from membench.record.plain import dump, load
+from membench.record.journal_reading import SCHEMA, Contents, Note, read_journal, unreadable
+from membench.record.plain import dump
 from membench.record.plan import Plan
 from membench.record.unit import Unit
-from membench.record.untrusted import parse_json, read_bytes
-
-SCHEMA = "membench.journal/1"
-MAX_BYTES = 512 << 20
 
 _NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS)
-
-
-@dataclass(frozen=True)
-class Note:
-    """Something about the run that belongs to no case, such as the start of a round."""
-
-    kind: str
-    data: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Contents:
-    """What a journal holds.
-
-    Attributes:
-        units: in the order in which they were measured; of several of one
-            (round, case) the last.
-        machine: the machine snapshot, as plain data.
-        length: bytes of the whole records; what follows is a torn one.
-    """
-
-    plan: Plan
-    machine: dict[str, Any]
-    units: tuple[Unit, ...] = ()
-    notes: tuple[Note, ...] = ()
-    length: int = 0
 
 
 class Journal:
@@ -118,10 +87,10 @@ class Journal:
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
         except OSError as error:
-            raise _unreadable(path, error) from None
+            raise unreadable(path, error) from None
         try:
             _lock(path, descriptor)
-            contents = read(path)
+            contents = read_journal(path)
             os.ftruncate(descriptor, contents.length)
             os.fsync(descriptor)
         except BaseException as error:
@@ -230,88 +199,6 @@ class Journal:
         self._length += len(line)
 
 
-def read(path: Path) -> Contents:
-    """What the journal at ``path`` holds; it may be of a run that is still going on.
-
-    A last record without its newline, or with half its text, was torn by a
-    death while it was written, and is left out.
-
-    Raises:
-        JournalError: one line; for a damaged record with its line number.
-    """
-    if not path.exists():
-        raise _unreadable(path, FileNotFoundError())
-    try:
-        data = read_bytes(path, MAX_BYTES)
-    except SchemaError as error:
-        raise JournalError(f"{shown(path)}: {error}", error.hint) from None
-    lines = data.split(b"\n")[:-1]
-    records: list[dict[str, Any]] = []
-    length = 0
-    for number, line in enumerate(lines, start=1):
-        try:
-            records.append(_record(line))
-        except ValueError:
-            if number == len(lines) and records:
-                break
-            raise _damaged(path, number, "not a record of a journal") from None
-        length += len(line) + 1
-    if not records:
-        raise JournalError(
-            f"{shown(path)} holds no plan: the run ended before it began",
-            "delete it and start the run anew",
-        )
-    return _contents(path, records, length)
-
-
-def _record(line: bytes) -> dict[str, Any]:
-    record = parse_json(line)
-    if not isinstance(record, dict):
-        raise ValueError(line)  # noqa: TRY004  # read() treats it like broken JSON
-    return record
-
-
-def _contents(path: Path, records: list[dict[str, Any]], length: int) -> Contents:
-    head = records[0]
-    schema = head.get("schema")
-    if schema != SCHEMA:
-        if isinstance(schema, str) and schema.startswith(SCHEMA.partition("/")[0] + "/"):
-            raise JournalError(
-                f"{shown(path)} is a {schema:.40}, which this version of membench cannot read",
-                "resume with the version that began the run",
-            )
-        raise JournalError(f"{shown(path)} is not a journal of membench")
-    loaded = [_loaded(path, number, record) for number, record in enumerate(records, start=1)]
-    start = loaded[0]
-    units: dict[tuple[int, str], Unit] = {}
-    for one in loaded:
-        if isinstance(one, Unit):
-            units.pop((one.round, one.case), None)
-            units[one.round, one.case] = one
-    notes = tuple(one for one in loaded if isinstance(one, Note))
-    if not isinstance(start, _Head):
-        raise _damaged(path, 1, "no plan")
-    return Contents(start.plan, start.machine, tuple(units.values()), notes, length)
-
-
-@dataclass(frozen=True)
-class _Head:
-    plan: Plan
-    machine: dict[str, Any]
-
-
-def _loaded(path: Path, number: int, record: dict[str, Any]) -> _Head | Unit | Note | None:
-    """What ``record`` is, or None for a kind that a newer version may have added."""
-    try:
-        if "plan" in record:
-            return load(_Head, record)
-        if "unit" in record:
-            return load(Unit, record["unit"])
-        return load(Note, record["note"]) if "note" in record else None
-    except SchemaError as error:
-        raise _damaged(path, number, str(error)) from None
-
-
 def _new(path: Path) -> int:
     """A new file at ``path`` from the start, where the filesystem has none without a name."""
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
@@ -347,18 +234,3 @@ def _lock(path: Path, descriptor: int) -> None:
     except OSError as error:
         if error.errno not in _NO_LOCKS:  # a filesystem without locks is no reason not to measure
             raise output_error(path, error) from None
-
-
-def _damaged(path: Path, line: int, reason: str) -> MembenchError:
-    return JournalError(
-        f"{shown(path)} is damaged at line {line}: {reason}", "start the run anew with another -o"
-    )
-
-
-def _unreadable(path: Path, error: OSError) -> JournalError:
-    if isinstance(error, FileNotFoundError):
-        return JournalError(
-            f"there is no {shown(path)}, so nothing to resume",
-            "give --resume the -o path of an interrupted run",
-        )
-    return JournalError(f"cannot read {shown(path)}: {error.strerror or error}")

@@ -14,7 +14,7 @@ from typing import Any
 
 from membench.errors import OutputError, SchemaError
 from membench.record.files import atomic_write, shown
-from membench.record.journal import Note
+from membench.record.journal_reading import Note
 from membench.record.paths import sidecar_path
 from membench.record.plain import dump, load
 from membench.record.plan import Plan

@@ -27,7 +27,7 @@ import pytest
 from membench.analyse.sources import read_source
 from membench.analyse.thresholds import PRESETS, thresholds, to_toml
 from membench.errors import MembenchError
-from membench.record import journal
+from membench.record import journal_reading
 from membench.record.formats import importer
 from membench.record.formats.intake import origin_of
 from membench.record.schema import COLUMNS, to_cells
@@ -124,7 +124,11 @@ def short_sidecar() -> bytes:
 def some_journal() -> bytes:
     content = json.loads(short_sidecar())
     case = content["plan"]["cases"][0]["id"]
-    head = {"schema": journal.SCHEMA, "plan": content["plan"], "machine": content["machine"]}
+    head = {
+        "schema": journal_reading.SCHEMA,
+        "plan": content["plan"],
+        "machine": content["machine"],
+    }
     reading = {"metric": "bandwidth", "stat": "median", "value": 1.5, "n": 2, "samples": [1.0, 2.0]}
     unit = {"round": 1, "case": case, "status": "ok", "started": "", "readings": [reading]}
     lines = (head, {"note": {"kind": "round", "data": {}}}, {"unit": unit})
@@ -144,7 +148,7 @@ READERS = {
     "compare": Reader(read_source, short_csv),
     "sidecar": Reader(read_sidecar, short_sidecar, target="r.json"),
     "facts": Reader(read_source, short_sidecar, target="r.json"),
-    "journal": Reader(journal.read, some_journal),
+    "journal": Reader(journal_reading.read_journal, some_journal),
     "thresholds": Reader(lambda path: thresholds(str(path)), preset),
     "nvbandwidth": Reader(imported("nvbandwidth"), of("nvbandwidth.json")),
     "babelstream": Reader(imported("babelstream"), of("babelstream.csv")),

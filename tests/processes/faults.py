@@ -25,7 +25,7 @@ from pathlib import Path
 import pytest
 from driver import Membench, alive, alone, until
 
-from membench.record.journal import read as read_journal
+from membench.record.journal_reading import read_journal
 from membench.record.paths import journal_path
 from membench.record.schema import Row
 from membench.record.sidecar import read_sidecar, verify_sha256

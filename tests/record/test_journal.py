@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from membench.errors import JournalError, OutputError
-from membench.record.journal import Journal, Note
-from membench.record.journal import read as read_journal
+from membench.record.journal import Journal
+from membench.record.journal_reading import Note, read_journal
 from membench.record.plan import Plan
 from membench.record.unit import Unit
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from membench.errors import OutputError, SchemaError
-from membench.record.journal import Note
+from membench.record.journal_reading import Note
 from membench.record.paths import check_output, default_path, journal_path, sidecar_path
 from membench.record.plan import Plan
 from membench.record.schema import Row
