@@ -6,30 +6,24 @@ slower of its two legs, measured alone in the same round.
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from membench.benches.ssd import BANDWIDTH, DISK, P50, P99, RATE, bandwidth, latencies, seen
 from membench.case import Needs, axis, bench
-from membench.errors import MembenchError, VerificationFailed, skip
+from membench.errors import skip
 from membench.terms import BytesConvention, CacheState, Metric, Stat
 from membench.units import MIB
 from membench.work import Observation, Observed, Timed, Work
 
 if TYPE_CHECKING:
     from membench.backends.cuda_storage import CudaStorage
-    from membench.backends.gpu import Buffer
-    from membench.backends.pager import Pager, Sink
+    from membench.backends.page_pipeline import Pipeline
     from membench.backends.storage_traffic import Trace
 
 POOL = 256 * MIB
 """Device memory that pages land in."""
 
-CHECKED_BYTES = 8 * MIB
 LEG_S = 0.03
 PIPE_S = 0.12
 DECODE = "decode/attn"
@@ -45,107 +39,12 @@ def _slots(qd: int) -> int:
     return 2 * qd
 
 
-@dataclass(frozen=True)
-class Pipeline:
-    """A path from the disk to the GPU, ready to run.
-
-    Attributes:
-        pager: both legs.
-        read: the first leg.
-        sink: the second leg; None where there is but one.
-        memory: device memory that the pages come to.
-        offsets: of the pages in the file, in the order in which they are moved.
-        detail: what the rows say of it.
-        close: gives back what it holds.
-    """
-
-    pager: Pager
-    read: Callable[[int, int], None]
-    sink: Sink | None
-    memory: Buffer
-    offsets: Any
-    detail: dict[str, str | int | float]
-    close: Callable[[], None]
-
-
 def _pipeline(both: CudaStorage, block: int, qd: int, path: str) -> Pipeline:
-    import numpy as np
+    from membench.backends.page_pipeline import open_pipeline
 
-    from membench.backends.cuda_storage import PoolSink
-    from membench.backends.gds import GdsReader
-    from membench.backends.pager import Nowhere, Pager
-    from membench.backends.storage_traffic import shuffled
-
-    gpu, storage = both.gpu, both.storage
-    size = storage.scratch.size
-    if size < 4 * block * qd:
-        skip("needs a larger scratch file (--disk-budget)")
-    offsets = shuffled(size, block, np.random.default_rng())
     slots = _slots(qd)
-    with ExitStack() as closing:
-        if path == "gds":
-            memory = gpu.allocate(slots * block)
-            reader = GdsReader(storage.scratch.path, memory, block)
-            closing.callback(reader.close)
-            pager = Pager(reader.read, Nowhere(), readers=qd, slots=slots)
-            close = closing.pop_all().close
-            return Pipeline(
-                pager,
-                reader.read,
-                None,
-                memory,
-                offsets,
-                {"engine": "kvikio", "mode": reader.mode},
-                close,
-            )
-        memory = gpu.allocate(max(POOL, 2 * slots * block) // block * block)
-        pages = gpu.links.memory(slots * block, "pinned")
-        views = [pages.array[n * block : (n + 1) * block] for n in range(slots)]
-        fd = storage.open(direct=path == "bounce")
-        closing.callback(os.close, fd)
-        if path == "bounce":
-
-            def read(slot: int, offset: int) -> None:
-                got = os.preadv(fd, [views[slot].data], offset)
-                if got != block:
-                    raise MembenchError(f"a read of {block} bytes at {offset} moved {got}")
-
-        else:
-            mapped = gpu.links.mapped_file(fd, size).array
-
-            def read(slot: int, offset: int) -> None:
-                np.copyto(views[slot], mapped[offset : offset + block])
-
-        sink = PoolSink(gpu, pages, memory, block)
-        pager = Pager(read, sink, readers=qd, slots=slots)
-        engine = "preadv" if path == "bounce" else "mmap"
-        close = closing.pop_all().close
-        return Pipeline(
-            pager, read, sink, memory, offsets, {"engine": engine, "slots": slots}, close
-        )
-
-
-def check_landed(both: CudaStorage, memory: Buffer, block: int, trace: Trace | None) -> None:
-    """Compare pages on the GPU with what stands at their places in the file.
-
-    Raises:
-        VerificationFailed: nothing arrived, or a page is not the one that it must be.
-    """
-    import numpy as np
-
-    from membench.backends.cuda_storage import landed_pages
-
-    if trace is None or not trace.count:
-        raise VerificationFailed("no page arrived")
-    places = np.flatnonzero(trace.landed >= 0)
-    most = max(1, CHECKED_BYTES // block)
-    if places.size > most:
-        places = np.random.default_rng().choice(places, most, replace=False)
-    chosen = places.tolist()
-    for place, page in zip(chosen, landed_pages(both.gpu, memory, block, chosen), strict=True):
-        wrong = both.storage.content.wrong(page.data, int(trace.landed[place]))
-        if wrong >= 0:
-            raise VerificationFailed(f"what came from {wrong} is not what was written there")
+    pool = max(POOL, 2 * slots * block) // block * block
+    return open_pipeline(both, path, block, readers=qd, slots=slots, pool=pool)
 
 
 def _worth(profile: str, block: int, qd: int, path: str) -> bool:
@@ -182,6 +81,7 @@ def ssd_hbm(both: CudaStorage, block: int, qd: int, path: str) -> Work:
     `overlap` is the bandwidth over that of the slower leg alone, in the same round.
     """
     from membench.backends.gpu_links import link_detail, link_flags
+    from membench.backends.page_pipeline import check_landed
     from membench.backends.pager import Nowhere, Pager, copying
 
     pipeline = _pipeline(both, block, qd, path)
@@ -255,6 +155,7 @@ def decode(both: CudaStorage, block: int, slowdown: int) -> Work:
     Latency is that of a decode step meanwhile; `alone_ns` is that of one alone.
     """
     from membench.backends.gpu_links import link_detail, link_flags
+    from membench.backends.page_pipeline import check_landed
     from membench.benches.interference import victim_of
 
     qd = 8

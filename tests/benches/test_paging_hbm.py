@@ -15,7 +15,7 @@ import pytest
 from emulator import EmulatedGpu, small
 
 from membench.axes import OMITTED, Value
-from membench.backends import cuda_storage, gpu_attention
+from membench.backends import cuda_storage, gpu_attention, page_pipeline
 from membench.backends.cuda_storage import CudaStorage, PoolSink
 from membench.backends.scratch import ScratchFile
 from membench.backends.storage import open_storage
@@ -170,7 +170,7 @@ def test_gds_reads_straight_into_the_pool(
 
     monkeypatch.setattr(gpu, "allocate", allocate)
     monkeypatch.setattr(
-        cuda_storage,
+        page_pipeline,
         "landed_pages",
         lambda _gpu, _pool, block, places: [
             allocated[0].array[place * block : (place + 1) * block].copy() for place in places
