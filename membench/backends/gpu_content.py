@@ -57,11 +57,6 @@ def random_words(count: int, seed: int) -> npt.NDArray[np.uint32]:
     return np.random.default_rng(seed).integers(0, _U32, count, dtype=np.uint32)
 
 
-def word_sum(words: npt.NDArray[np.uint32]) -> int:
-    """Their wrapping sum."""
-    return int(words.sum(dtype=np.uint64)) % _U32
-
-
 class Repeated:
     """Sums over a buffer that `repeat` filled with ``tile``, in 32-bit words."""
 

@@ -22,9 +22,6 @@ pages of 4 KiB; ``registered`` is the same, page-locked afterwards, and ``huge``
 pages; ``managed`` migrates, and lies on the host at first.
 """
 
-MAPPED_KINDS = ("pinned", "wc", "registered", "huge")
-"""Those that a kernel reaches through the link without migrating anything."""
-
 
 class Event(Protocol):
     """A moment in a queue."""

@@ -13,7 +13,6 @@ from membench.machine.identity import MAX_LENGTH, check_label, slugify
 from membench.record.files import shown
 from membench.record.untrusted import read_bytes
 
-PER = ("host", "worker")
 _MAX_FILE = 4 << 20
 
 

@@ -44,6 +44,15 @@ def test_stores_are_what_the_case_says(operation: str, stores: str) -> None:
         assert plain in ((0,) if operation == "read" else (1, 2, 4))
 
 
+INPUTS = {"read": 1, "write": 0, "copy": 1, "scale": 1, "add": 2, "triad": 2}
+
+
+@pytest.mark.parametrize(("operation", "stores"), STREAMS)
+def test_every_input_is_loaded_by_vectors(operation: str, stores: str) -> None:
+    text = assembly(STREAMS[operation, stores])
+    assert len(LOAD.findall(text)) >= INPUTS[operation]
+
+
 @pytest.mark.parametrize(("operation", "stores"), STREAMS)
 def test_a_loop_is_not_turned_into_a_call(operation: str, stores: str) -> None:
     text = assembly(STREAMS[operation, stores])

@@ -32,7 +32,6 @@ class Copier:
         self.going: set[int] = set()
         self.most = 0
         self.count = 0
-        self.waited = 0
         self._slots = slots
         self._jobs: list[tuple[int, int]] = []
         self._wake = threading.Condition()
@@ -54,7 +53,6 @@ class Copier:
         return slot not in self.going
 
     def wait(self, slot: int) -> None:
-        self.waited += 1
         with self._wake:
             self._wake.wait_for(lambda: slot not in self.going)
 

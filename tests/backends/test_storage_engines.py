@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -63,7 +63,6 @@ def threads(cpu: CpuBackend) -> Engine:
 
 
 ENGINES = [native, threads]
-Make = Callable[[CpuBackend], Engine]
 
 
 @pytest.fixture(params=ENGINES, ids=["aio", "preadv"])

@@ -15,8 +15,6 @@ from membench.terms import Metric, Stat
 
 BENCHES = registry().benches
 TURNS = 10
-SUMS = 32 * 4 + 31 * 4
-"""Bytes of shared memory that adding up a block of 1024 threads stores and loads."""
 
 
 @pytest.fixture(autouse=True)
