@@ -44,6 +44,7 @@ def loaded(cpu: CpuBackend, size: int, reads: int, pause: int) -> Work:
     written; a generator waits ``pause`` ns between two chunks.  The bandwidth is
     the generators' own count of bytes (read or written, once) over exactly the
     time of a latency sample.  ``size`` is that of the ring, and of all traffic.
+    A sample during which no generator ran is none under load and left out: `still` is their share.
     """
     scene = _Scene(cpu, size, reads, pause)
     return Observed(
@@ -104,10 +105,15 @@ class _Scene:
         latencies, bandwidths = self._samples(seconds, self.generators)
         after, _ = self._samples(IDLE_S, 0)
         refuse_starved(bandwidths)
+        loaded = [(ns, rate) for ns, rate in zip(latencies, bandwidths, strict=True) if rate > 0]
+        still = len(latencies) - len(loaded)
+        latencies, bandwidths = ([sample[part] for sample in loaded] for part in (0, 1))
         idles = [statistics.median(before), statistics.median(after)]
         detail: dict[str, str | int | float] = {"idle_ns": round(statistics.mean(idles), 2)}
         if max(idles) > (1 + UNSTABLE) * min(idles):
             detail["idle"] = "unstable"
+        if still:
+            detail["still"] = f"{100 * still / (still + len(loaded)):.0f}%"
         return Observation(
             {
                 (Metric.LATENCY, Stat.MEDIAN): latencies,

@@ -367,6 +367,21 @@ def test_every_bench_says_what_it_is() -> None:
         assert bench.backend == "cpu"
 
 
+@two_cpus
+def test_a_sample_without_traffic_is_none_under_load(
+    cpu: CpuBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work: Any = build(cpu, "host/loaded", size="4MiB", reads=100, pause=0)
+    scene = work.observe.__self__
+    idle = ([80.0], [0.0])
+    answers = iter([idle, ([90.0, 200.0, 210.0, 220.0], [0.0, 5.0, 6.0, 7.0]), idle])
+    monkeypatch.setattr(scene, "_samples", lambda *_: next(answers))
+    observation = work.observe(0.01)
+    assert observation.samples[Metric.LATENCY, Stat.MEDIAN] == [200.0, 210.0, 220.0]
+    assert observation.samples[Metric.BANDWIDTH, Stat.MEDIAN] == [5.0, 6.0, 7.0]
+    assert observation.detail == {"idle_ns": 80.0, "still": "25%"}
+
+
 def test_a_latency_beside_generators_that_hardly_ran_is_refused() -> None:
     refuse_starved([0.0, 4.0, 5.0])
     with pytest.raises(MembenchError, match="stood still in 2 of 3 samples") as error:
