@@ -79,7 +79,7 @@ def command(
     slo: float | None,
     as_json: bool,
 ) -> None:
-    r"""Say what a measured machine should do with a model's KV cache.
+    """Say what a measured machine should do with a model's KV cache.
 
     Restore it from host memory, from the disk, or recompute it: with the prefix from
     which on restoring wins, the bandwidth that would flip it, the contexts that fit,
@@ -90,7 +90,7 @@ def command(
       membench advise --model list
       membench advise mybox.csv --model llama-3.1-70b --context 32768 --tp 4
       membench advise mybox.csv --model ./config.json --context 8192 --json
-    """
+    """  # noqa: D301 - click wants the very character \b to keep the lines below it apart
     from membench.errors import UsageError
 
     if name == _LIST:

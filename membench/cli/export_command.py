@@ -47,6 +47,8 @@ def command(form: str, file: Path, output: Path | None) -> int:
     if output is None:
         click.echo("".join(texts.values()), nl=False)
     else:
+        if not output.name:
+            raise OutputError(f"{shown(output)} is a directory", "name a file in it")
         paths = {output.with_name(output.name + ending): text for ending, text in texts.items()}
         for path in paths:
             if path.exists():

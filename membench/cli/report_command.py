@@ -47,7 +47,7 @@ def command(
     language: str,
     scheduler: str | None,
 ) -> None:
-    r"""Turn results files into a report that can be read, printed and sent.
+    """Turn results files into a report that can be read, printed and sent.
 
     Headline, plots, the thesis, every result, the machine, what was skipped
     and why, and how to reproduce it.  Several files stand side by side.  A
@@ -59,7 +59,7 @@ def command(
       membench report old.csv new.csv -o both.md
       membench report h100.csv h200.csv -o verdicts.json
       membench report mybox.csv -o mybox.html --lang zh-TW
-    """
+    """  # noqa: D301 - click wants the very character \b to keep the lines below it apart
     from membench.report.write import make_report
     from membench.units import about_size
 

@@ -21,6 +21,7 @@ MAX_CELLS = 10_000
 """Of a line: a hundred times the columns that there are."""
 
 _FAMILY = SCHEMA.partition("/")[0]
+_WHAT_IT_IS = "it is what 'membench run' writes; 'membench import' makes one of other tools' output"
 _MARKS = frozenset({"schema", "run_id", "case"})
 """Words that stand together in a header and in no row: how a second header is told."""
 
@@ -88,11 +89,11 @@ def read_text(path: Path) -> str:
     """
     data = read_bytes(path, MAX_BYTES)
     if b"\0" in data:
-        raise SchemaError("binary, not a results file")
+        raise SchemaError("binary, not a results file", _WHAT_IT_IS)
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError:
-        raise SchemaError("not text, so not a results file") from None
+        raise SchemaError("not text, so not a results file", _WHAT_IT_IS) from None
     if len(text) > MAX_LINES and text.count("\n") > MAX_LINES:
         raise SchemaError(f"more than {MAX_LINES} lines, which no results file has")
     return text.replace("\ufeff", "")  # Excel's mark; in the middle after `cat`
@@ -111,7 +112,7 @@ def _rows(text: str) -> Iterator[Row]:
             )
         yield _row(dict(zip(header, record, strict=True)), line)
     if header is None:
-        raise SchemaError("empty, not a results file")
+        raise SchemaError("empty, not a results file", _WHAT_IT_IS)
 
 
 def _records(text: str) -> Iterator[tuple[int, list[str]]]:
@@ -137,7 +138,7 @@ def _lines(text: str) -> Iterator[str]:
 def _header(record: list[str]) -> list[str]:
     if "schema" not in record:
         semicolons = len(record) == 1 and "schema;" in record[0]
-        hint = "save it with commas between the cells" if semicolons else ""
+        hint = "save it with commas between the cells" if semicolons else _WHAT_IT_IS
         raise SchemaError("not a results file of membench: no column 'schema'", hint)
     if len(set(record)) != len(record):
         raise SchemaError("two columns of the same name")

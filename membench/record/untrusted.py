@@ -36,7 +36,9 @@ def read_bytes(path: Path, limit: int) -> bytes:
                 data += file.read(limit - size)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise SchemaError(f"cannot be read: {reason}") from None
+        gone = isinstance(error, FileNotFoundError)
+        hint = "look at its name, and at the directory" if gone else ""
+        raise SchemaError(f"cannot be read: {reason}", hint) from None
     if len(data) > limit:
         raise SchemaError(f"larger than {about_size(limit)}, which no file of this kind is")
     return data

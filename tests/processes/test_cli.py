@@ -8,9 +8,11 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from driver import Membench, alone
 
 from membench import __version__, cli
@@ -214,6 +216,22 @@ def test_help_and_version(membench: Membench) -> None:
     for command in ("run", "list", "info", "explain"):
         assert re.search(rf"^  {command} +\w", shown, re.MULTILINE)
     assert membench("--version").stdout == f"membench {__version__} (membench.results/1)\n"
+
+
+def test_no_help_shows_a_mark_of_its_source() -> None:
+    def shown(words: list[str]) -> Iterator[str]:
+        text = CliRunner().invoke(cli.group, [*words, "--help"]).output
+        yield text
+        listed = text.partition("Commands:")[2]
+        for name in re.findall(r"^  ([a-z-]+) ", listed, re.MULTILINE):
+            yield from shown([*words, name])
+
+    texts = list(shown([]))
+    assert len(texts) > 12
+    for text in texts:
+        assert text.startswith("Usage:")
+        assert "\\b" not in text
+        assert "\b" not in text
 
 
 def test_a_broken_plug_in_is_named_and_costs_nothing_else(membench: Membench) -> None:

@@ -35,8 +35,9 @@ def test_from_another_tool_to_a_third(membench: Membench) -> None:
         (["import", "babelstream", "b", "-o", "o.csv"], 2, "what memory", "--set tier=ddr"),
         (["import", "babelstream", "b", "-o", "o.csv", "--set", "x=1"], 2, "known key", "tier"),
         (["export", "samples", "a.csv", "-o", "b"], 1, "b exists", ""),
+        (["export", "samples", "a.csv", "-o", "."], 1, ". is a directory", "name a file in it"),
         (["export", "github-action-benchmark", "a.csv"], 2, "is 2 files", "-o bench"),
-        (["export", "samples", "b"], 1, "not a results file", ""),
+        (["export", "samples", "b"], 1, "not a results file", "membench import"),
     ],
 )
 def test_what_cannot_be_done_is_said_in_one_line(

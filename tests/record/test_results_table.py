@@ -203,6 +203,8 @@ def test_what_is_no_results_file_is_said_in_one_line(
     with pytest.raises(SchemaError) as refused:
         read_rows(path)
     assert str(refused.value).startswith(f"{path}: {message}")
+    if "not a results file" in message:
+        assert "membench import" in refused.value.hint
     assert "\n" not in str(refused.value)
 
 
