@@ -16,6 +16,11 @@ from membench.thesis.models import Model
 from membench.thesis.wording import BADGE_MEANING
 from membench.units import about_size, significant
 
+_ABOUT = (
+    "Times are bounds at the measured rates, those of the largest measured block that a piece "
+    "fills; ranges are those of the rounds."
+)
+
 
 def print_advice(console: Console, found: Advice) -> None:
     """The answer first, what it stands on, then what is missing."""
@@ -43,9 +48,7 @@ def print_advice(console: Console, found: Advice) -> None:
         table.add_row(Text(term, "dim"), Text(text))
     console.print(table)
     console.print()
-    console.print(
-        Text("Times are bounds at the measured rates; ranges are those of the rounds."), style="dim"
-    )
+    console.print(Text(_ABOUT, "dim"))
     if found.missing:
         console.print(Text("Not known:", "bold"))
         for line in found.missing:

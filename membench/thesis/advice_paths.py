@@ -90,7 +90,8 @@ class Method:
     """How KV blocks move fastest here.
 
     Attributes:
-        name: of the fastest copy at the block size nearest to the piece.
+        name: of the fastest copy at the largest measured block that a piece fills, else at the
+            smallest.
         block: that size in bytes.
         row: its measurement.
         enough: the smallest measured block, in bytes, that reaches `NEAR_BEST` of the best.

@@ -29,7 +29,8 @@ from membench.units import about_size
 CONTEXT = 32768
 _ABOUT = (
     f"A context of {CONTEXT} tokens, KV in fp16, on one GPU. Times are bounds at the measured "
-    "rates, ranges those of the rounds. Any other model, context, layout or number of GPUs:"
+    "rates, those of the largest measured block that a piece fills, ranges those of the rounds. "
+    "Any other model, context, layout or number of GPUs:"
 )
 
 
