@@ -12,10 +12,11 @@ from membench.analyse.facts import Fact, compare_facts
 from membench.analyse.figure import Figure, figure
 from membench.analyse.finding import Finding, Pair, find
 from membench.analyse.sides import Side
+from membench.analyse.sources import check_strictly
 from membench.analyse.statistics import geometric_mean
 from membench.analyse.thresholds import PRESETS, Thresholds
 from membench.analyse.verdict import Verdict
-from membench.errors import NothingMatched
+from membench.errors import NothingMatched, SchemaError
 from membench.record.cells import VALUES
 from membench.record.measurement import Measurement, distinct
 from membench.registry import matches
@@ -176,10 +177,22 @@ def compare(
 
     Raises:
         NothingMatched: a glob of ``select`` fits no case.
+        SchemaError: the values of a row contradict each other, with file and line.
     """
+    try:
+        return _compared(sides, tuple(select), thresholds, normalize=normalize)
+    except SchemaError:  # of a cell that is read when it is asked for, by a row without a place
+        for side in sides:
+            check_strictly(side.sources)
+        raise
+
+
+def _compared(
+    sides: Sequence[Side], select: tuple[str, ...], thresholds: Thresholds, *, normalize: bool
+) -> Comparison:
     if normalize:
         sides = [replace(side, rows=tuple(map(_of_peak, side.rows))) for side in sides]
-    wanted = _selector(sides, tuple(select))
+    wanted = _selector(sides, select)
     tables = [_table(side.rows, wanted) for side in sides]
     keys: dict[Key, Measurement] = {}
     for table in tables:

@@ -17,6 +17,7 @@ from membench.record.measurement import Measurement
 from membench.record.paths import sidecar_path
 from membench.record.quick import read_measurements
 from membench.record.sidecar import digest, read_plain
+from membench.record.table import read_rows
 from membench.record.text import ascii_line
 
 _LARGEST_BLOCK = 8 << 20  # bytes: not touched, only freed
@@ -55,6 +56,16 @@ def read_sources(paths: Iterable[Path]) -> list[Source]:
     """
     with for_many_files():
         return [read_source(path) for path in paths]
+
+
+def check_strictly(sources: Iterable[Source]) -> None:
+    """Read the files once more, every cell of them: what is wrong is said with file and line.
+
+    Raises:
+        SchemaError: something is.
+    """
+    for source in sources:
+        read_rows(source.path)
 
 
 def read_source(path: Path) -> Source:

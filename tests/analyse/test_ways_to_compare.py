@@ -220,3 +220,19 @@ def test_a_reason_is_given_for_every_number_that_is_not_there() -> None:
     lost = of_row(row((), status=Status.FAILED, reason="it broke"))
     assert lost.round_values == ()
     assert set(Reason) >= {Reason.FEW, Reason.WIDE}
+
+
+@pytest.mark.parametrize(("column", "cell"), [("value", "40"), ("round_values", "0;20;20;20;20")])
+def test_values_that_contradict_each_other_are_said_with_file_and_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], column: str, cell: str
+) -> None:
+    good = write(tmp_path / "good.csv", row(around(20)))
+    edited = write(tmp_path / "edited.csv", *of_run("r2", [row(around(20))]))
+    header, line = edited.read_text().splitlines()
+    cells = line.split(",")
+    cells[header.split(",").index(column)] = cell
+    edited.write_text(f"{header}\n{','.join(cells)}\n")
+    code, _, err = run_cli(capsys, good, edited)
+    assert code == 1
+    assert err.startswith(f"Error: {edited}: line 2: ")
+    assert "Traceback" not in err
