@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ctypes
-import subprocess
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
+import c_library
 import numpy as np
 import pytest
 from hypothesis import given
@@ -42,13 +43,10 @@ def driver(tmp_path_factory: pytest.TempPathFactory) -> Build:
     """Compile a driver of a version that fails with an error."""
     folder = tmp_path_factory.mktemp("driver")
 
+    @cache
     def build(newest: int, fails: int = 0) -> Path:
         path = folder / f"libcuda_{newest}_{fails}.so"
-        if not path.exists():
-            command = ["cc", "-shared", "-fPIC", "-Wall", "-Werror"]
-            command += [f"-DNEWEST={newest}", f"-DFAILS={fails}", str(SOURCE), "-o", str(path)]
-            subprocess.run(command, check=True)
-        return path
+        return c_library.build(path, SOURCE, f"-DNEWEST={newest}", f"-DFAILS={fails}")
 
     return build
 

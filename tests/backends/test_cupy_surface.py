@@ -12,6 +12,8 @@ from pathlib import Path
 
 import cupy
 import pytest
+from c_library import build
+from cupy_double.real import no_driver
 
 import membench.backends.cuda as cuda_backend
 from membench.backends.cuda import open_cuda
@@ -55,11 +57,7 @@ def test_a_misspelt_name_would_be_found(tmp_path: Path) -> None:
     assert not hasattr(cupy.cuda, "Streem")
 
 
-def no_driver() -> bool:
-    return int(cupy.cuda.runtime.driverGetVersion()) == 0
-
-
-@pytest.mark.skipif("not no_driver()", reason="this machine has a driver")
+@pytest.mark.skipif(not no_driver(), reason="this machine has a driver")
 def test_without_a_driver_the_backend_says_what_to_do() -> None:
     machine = replace(snapshot(), gpus=Gpus("580.1", "13.0", (GPU,)))
     with pytest.raises(BackendUnavailable, match="InsufficientDriver") as why:
@@ -87,13 +85,9 @@ int cuGetProcAddress(const char *name, void **f, int v, unsigned long long g) {
 """
 
 
-@pytest.mark.skipif("not no_driver()", reason="this machine has a driver")
+@pytest.mark.skipif(not no_driver(), reason="this machine has a driver")
 def test_a_driver_that_shows_no_device_is_told_from_none(tmp_path: Path) -> None:
-    source, library = tmp_path / "cuda.c", tmp_path / "libcuda.so.1"
-    source.write_text(DRIVER_WITHOUT_DEVICES)
-    subprocess.run(
-        ["cc", "-shared", "-fPIC", "-Wl,-soname,libcuda.so.1", "-o", library, source], check=True
-    )
+    build(tmp_path / "libcuda.so.1", DRIVER_WITHOUT_DEVICES)
     script = (
         "from dataclasses import replace\n"
         "from membench.machine import snapshot\n"
@@ -127,11 +121,7 @@ int cuDeviceGetUuid_v2(unsigned char *raw, int device) {
 
 
 def test_a_uuid_is_hashed_as_the_snapshot_hashes_it(tmp_path: Path) -> None:
-    source, library = tmp_path / "cuda.c", tmp_path / "libcuda.so.1"
-    source.write_text(DRIVER_WITH_A_DEVICE)
-    subprocess.run(
-        ["cc", "-shared", "-fPIC", "-Wl,-soname,libcuda.so.1", "-o", library, source], check=True
-    )
+    build(tmp_path / "libcuda.so.1", DRIVER_WITH_A_DEVICE)
     script = "from membench.backends.cuda_device import uuid_hashes as f; print(*f(0), '|', *f(1))"
     ran = subprocess.run(
         [sys.executable, "-c", script],

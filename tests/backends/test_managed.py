@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ctypes
-import subprocess
 from typing import Any
 
 import pytest
+from c_library import build
 
 from membench.backends.driver import device_handle, explainer, open_driver
 from membench.backends.managed import ManagedMemory
@@ -43,11 +43,7 @@ class Recorded(ctypes.Structure):
 
 @pytest.fixture(scope="module")
 def driver(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    folder = tmp_path_factory.mktemp("driver")
-    source, library = folder / "driver.c", folder / "libcuda.so"
-    source.write_text(DRIVER)
-    subprocess.run(["cc", "-shared", "-fPIC", "-Werror", "-o", library, source], check=True)
-    return ctypes.CDLL(str(library))
+    return ctypes.CDLL(str(build(tmp_path_factory.mktemp("driver") / "libcuda.so", DRIVER)))
 
 
 @pytest.mark.parametrize(("to_host", "place"), [(True, HOST), (False, GPU)])

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from c_library import build
 from rich.console import Console
 
 from membench.machine import GpuLinks, Machine, snapshot
@@ -39,10 +40,7 @@ print(json.dumps([[dump(one) for one in links], [pcie_now(gpu.uuid) for gpu in g
 
 @pytest.fixture(scope="session")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("nvml") / "libnvidia-ml.so.1"
-    command = ["cc", "-shared", "-fPIC", "-Wl,-soname,libnvidia-ml.so.1", "-o", str(path)]
-    subprocess.run([*command, str(SOURCE)], check=True)
-    return path
+    return build(tmp_path_factory.mktemp("nvml") / "libnvidia-ml.so.1", SOURCE)
 
 
 def ask(library: Path, root: Path, *uuids: str) -> tuple[list[GpuLinks], list[str]]:

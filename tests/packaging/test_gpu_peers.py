@@ -14,6 +14,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from c_library import build
 
 from membench.machine import snapshot
 from membench.record.table import read_rows, write_rows
@@ -101,11 +102,7 @@ def test_peers_link_with_the_libraries_that_the_loader_finds(
     """Without a driver's development package there is no name to link with."""
     driver = tmp_path / "driver"
     driver.mkdir()
-    subprocess.run(
-        ["cc", "-shared", "-fPIC", "-x", "c", "-", "-o", driver / "libcuda.so.1"],
-        input=b"int cuInit(unsigned flags) { return flags; }",
-        check=True,
-    )
+    build(driver / "libcuda.so.1", "int cuInit(unsigned flags) { return flags; }")
     code = (
         "import importlib.util as u, json, sys; from pathlib import Path;"
         "s = u.spec_from_file_location('p', sys.argv[1]); m = u.module_from_spec(s);"

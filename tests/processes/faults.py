@@ -23,6 +23,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from c_library import build
 from driver import Membench, alive, alone, until
 
 from membench.record.journal_reading import read_journal
@@ -347,10 +348,7 @@ int clock_gettime(clockid_t clock, struct timespec *now) {
 
 
 def clock_step(membench: Membench) -> dict[str, Seen]:
-    source = membench.directory.with_name("step.c")
-    source.write_text(STEP)
-    library = source.with_suffix(".so")
-    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
+    library = build(membench.directory.with_name("step.so"), STEP, "-ldl")
     step = str(membench.directory.with_name("step"))
     environment = {**membench.environment, "LD_PRELOAD": str(library), "TEST_STEP": step}
     done = membench(

@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+import c_library
+
 from membench.machine.cuda_stack import Stack
 from membench.machine.gpu_state import GpuState
 from membench.machine.model import Gpus
@@ -69,15 +71,7 @@ def text(cards: list[Mapping[str, object]], **others: object) -> str:
 
 def build(folder: Path, *options: str) -> Path:
     """Compile the stub into ``folder``, under the name that the loader looks for."""
-    library = folder / SONAME
-    subprocess.run(
-        [
-            *("cc", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", f"-Wl,-soname,{SONAME}"),
-            *(*options, "-o", str(library), str(SOURCE)),
-        ],
-        check=True,
-    )
-    return library
+    return c_library.build(folder / SONAME, SOURCE, *options)
 
 
 @dataclass
