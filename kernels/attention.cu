@@ -149,7 +149,7 @@ __device__ __forceinline__ void multiply_values(float (&sum)[kSteps][4],
         for (unsigned i = 0; i < 2; ++i) {
             const unsigned first = word(values[2 * i], which);
             const unsigned second = word(values[2 * i + 1], which);
-            unpack(permuted(first, second, selector), a[2 * i], a[2 * i + 1]);
+            unpack(__byte_perm(first, second, selector), a[2 * i], a[2 * i + 1]);
         }
 #else
         const unsigned vector = step / 4 * 4, which = step % 4;
@@ -157,8 +157,8 @@ __device__ __forceinline__ void multiply_values(float (&sum)[kSteps][4],
         for (unsigned i = 0; i < 2; ++i) {
             const unsigned first = word(values[vector + 2 * i], which);
             const unsigned second = word(values[vector + 2 * i + 1], which);
-            a[2 * i] = permuted(first, second, 0x5410);
-            a[2 * i + 1] = permuted(first, second, 0x7632);
+            a[2 * i] = __byte_perm(first, second, 0x5410);
+            a[2 * i + 1] = __byte_perm(first, second, 0x7632);
         }
 #endif
         multiply(sum[step], a, weights_low, weights_high);

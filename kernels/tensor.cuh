@@ -25,12 +25,6 @@ __device__ __forceinline__ unsigned halves(float low, float high) {
     return pair;
 }
 
-__device__ __forceinline__ unsigned permuted(unsigned low, unsigned high, unsigned selector) {
-    unsigned result;
-    asm("prmt.b32 %0, %1, %2, %3;" : "=r"(result) : "r"(low), "r"(high), "r"(selector));
-    return result;
-}
-
 // FP8 came with compute capability 8.9.
 #if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 890
 // The halves of the four numbers in `packed`.

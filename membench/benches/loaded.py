@@ -105,15 +105,15 @@ class _Scene:
         latencies, bandwidths = self._samples(seconds, self.generators)
         after, _ = self._samples(IDLE_S, 0)
         refuse_starved(bandwidths)
-        loaded = [(ns, rate) for ns, rate in zip(latencies, bandwidths, strict=True) if rate > 0]
-        still = len(latencies) - len(loaded)
-        latencies, bandwidths = ([sample[part] for sample in loaded] for part in (0, 1))
+        taken = len(latencies)
+        loaded = [pair for pair in zip(latencies, bandwidths, strict=True) if pair[1] > 0]
+        latencies, bandwidths = map(list, zip(*loaded, strict=True))
         idles = [statistics.median(before), statistics.median(after)]
         detail: dict[str, str | int | float] = {"idle_ns": round(statistics.mean(idles), 2)}
         if max(idles) > (1 + UNSTABLE) * min(idles):
             detail["idle"] = "unstable"
-        if still:
-            detail["still"] = f"{100 * still / (still + len(loaded)):.0f}%"
+        if len(loaded) < taken:
+            detail["still"] = f"{100 - 100 * len(loaded) / taken:.0f}%"
         return Observation(
             {
                 (Metric.LATENCY, Stat.MEDIAN): latencies,

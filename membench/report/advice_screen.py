@@ -8,18 +8,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from membench.report.advice_words import facts, verdict
+from membench.report.advice_words import BOUNDS, facts, verdict
 from membench.report.console import is_terminal
 from membench.thesis.advice import Advice
 from membench.thesis.kvshape import KvDtype, bytes_per_token, constant_bytes
 from membench.thesis.models import Model
 from membench.thesis.wording import BADGE_MEANING
 from membench.units import about_size, significant
-
-_ABOUT = (
-    "Times are bounds at the measured rates, those of the largest measured block that a piece "
-    "fills; ranges are those of the rounds."
-)
 
 
 def print_advice(console: Console, found: Advice) -> None:
@@ -48,7 +43,7 @@ def print_advice(console: Console, found: Advice) -> None:
         table.add_row(Text(term, "dim"), Text(text))
     console.print(table)
     console.print()
-    console.print(Text(_ABOUT, "dim"))
+    console.print(Text(f"{BOUNDS}; ranges are those of the rounds.", "dim"))
     if found.missing:
         console.print(Text("Not known:", "bold"))
         for line in found.missing:

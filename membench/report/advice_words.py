@@ -16,6 +16,11 @@ CHOICES = {
 }
 """What each choice tells a serving engine to do."""
 
+BOUNDS = (
+    "Times are bounds at the measured rates, those of the largest measured block that a piece fills"
+)
+"""What the times stand on; how their ranges come about is said after it."""
+
 
 def seconds(value: float) -> str:
     """``82.0 ms``, ``1.64 s``."""

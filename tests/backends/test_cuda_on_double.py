@@ -18,7 +18,7 @@ from emulator.faults import BadArgument
 from membench.axes import OMITTED, Value
 from membench.backends import cuda, cuda_links, gpu_attention, gpu_product, gpu_walk
 from membench.backends.cuda import CudaBackend, open_cuda
-from membench.backends.cuda_errors import explained
+from membench.backends.cuda_errors import check, explained
 from membench.backends.gpu import Variant
 from membench.benches import decode, hbm_loaded, interference, peer, zerocopy
 from membench.errors import BackendUnavailable, DeviceLost, MembenchError
@@ -328,6 +328,9 @@ def test_the_double_has_no_name_that_cupy_lacks(opened: Opened) -> None:
     assert hasattr(real.Graph, "launch")
 
 
-def test_errors_of_both_kinds_are_explained() -> None:
+def test_errors_of_both_kinds_are_explained(opened: Opened) -> None:
     with pytest.raises(DeviceLost, match="it: cudaErrorIllegalAddress"), explained("it"):
         raise cupy.cuda.runtime.CUDARuntimeError(700)
+    with pytest.raises(DeviceLost, match="it: CUDA_ERROR 700"), explained("it"):
+        check(700)
+    check(0)

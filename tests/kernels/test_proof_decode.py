@@ -113,7 +113,7 @@ MUTANTS = [
     ("power[i] += other[i]", "power[i] += 0"),
     ("if (head < GROUP) v = q[head *", "if (head < GROUP) v = q[head / 2 *"),
     ("lane % 4 * 2 + i % 2 + i / 2 % 2 * 8", "lane % 4 * 2 + i % 2"),
-    ("permuted(first, second, 0x7632)", "permuted(first, second, 0x5410)"),
+    ("__byte_perm(first, second, 0x7632)", "__byte_perm(first, second, 0x5410)"),
     ("all += of_warp[w][g][threadIdx.x] * keep", "all += of_warp[w][g][threadIdx.x]"),
     ("* add;\n        total", ";\n        total"),
     ("all = all * keep +", "all = all +"),

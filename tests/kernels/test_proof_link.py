@@ -208,7 +208,7 @@ def test_one_gpu_is_a_skip_before_and_in_the_worker(operation: str) -> None:
 # Mutants.
 
 MUTANTS: list[tuple[str, str, str, str, dict[str, Value]]] = [
-    ("system.cuh", "put(i + k * width, got[k])", "put(i + k * width, got[0])", "link/h2d", {}),
+    ("link.cu", "put(i + k * width, got[k])", "put(i + k * width, got[0])", "link/h2d", {}),
     ("link.cu", "to[i] = v", "to[i ^ 1] = v", "link/h2d", {}),
     ("zerocopy.cu", "block << shift |", "block << shift ^ 1 |", "zerocopy/write", {}),
     ("zerocopy.cu", "* factor &", "* (factor + 1) &", "zerocopy/read", {"order": "seq"}),
@@ -225,23 +225,13 @@ def test_a_mutant_is_caught(
     after: str,
     bench: str,
     more: dict[str, Value],
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     usual: dict[str, dict[str, Value]] = {
         "link": one_way(engine="sm"),
         "zerocopy": access(),
         "kv": {"block": KIB, "count": 3, "method": "sm", "order": "random", "grid": OMITTED},
     }
-    if file.endswith(".cuh"):  # a header goes into the source that includes it
-        from membench.kernel_files import read_kernel
-
-        text = read_kernel(file)
-        assert before in text
-        whole = read_kernel("link.cu").replace(f'#include "{file}"', text.replace(before, after))
-        monkeypatch.setattr("mutants.read_kernel", lambda _name: whole)
-        compile_ = mutant("link.cu", "#pragma once", "")
-    else:
-        compile_ = mutant(file, before, after)
+    compile_ = mutant(file, before, after)
     gpu = EmulatedGpu(small(1), compile_=compile_)
     params = {**usual[bench.partition("/")[0]], **more}
     with pytest.raises((VerificationFailed, EmulationError)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from membench.report.advice_words import crossover, interval, verdict
+from membench.report.advice_words import BOUNDS, crossover, interval, verdict
 from membench.report.document import (
     Alert,
     Block,
@@ -28,9 +28,8 @@ from membench.units import about_size
 
 CONTEXT = 32768
 _ABOUT = (
-    f"A context of {CONTEXT} tokens, KV in fp16, on one GPU. Times are bounds at the measured "
-    "rates, those of the largest measured block that a piece fills, ranges those of the rounds. "
-    "Any other model, context, layout or number of GPUs:"
+    f"A context of {CONTEXT} tokens, KV in fp16, on one GPU. {BOUNDS}, ranges those of the "
+    "rounds. Any other model, context, layout or number of GPUs:"
 )
 
 
