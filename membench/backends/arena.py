@@ -53,7 +53,8 @@ def map_pages(size: int, pages: str, node: int | None = None) -> Bytes:
         MembenchError: the memory cannot be had.
     """
     try:
-        mapping = mmap.mmap(-1, size + HUGE_PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        room = size + HUGE_PAGE + 2 * mmap.PAGESIZE
+        mapping = mmap.mmap(-1, room, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     except OSError as error:
         raise MembenchError(f"{size} bytes of memory cannot be had: {error.strerror}") from error
     whole: Bytes = np.frombuffer(mapping, np.uint8)
@@ -63,11 +64,25 @@ def map_pages(size: int, pages: str, node: int | None = None) -> Bytes:
         if pages == "thp":
             skip("the kernel has no transparent huge pages")
         # A kernel without them has nothing to forbid.
-    start = -whole.ctypes.data % HUGE_PAGE
+    first = mmap.PAGESIZE
+    start = first + -(whole.ctypes.data + first) % HUGE_PAGE
     memory = whole[start : start + size]
+    end = start + -(-size // mmap.PAGESIZE) * mmap.PAGESIZE
+    for guard in (whole[:start], whole[end:]):
+        _forbid(guard)
     if node is not None:
         _bind(memory, node)
     return memory
+
+
+def _forbid(guard: Bytes) -> None:
+    """Let nobody access these whole pages, so that they part what lies on their two sides.
+
+    Of two mappings that are alike and next to each other the kernel makes one, and counts their
+    huge pages together.
+    """
+    address, size = ctypes.c_void_p(guard.ctypes.data), ctypes.c_size_t(guard.nbytes)
+    ctypes.CDLL(None).mprotect(address, size, ctypes.c_int(0))  # PROT_NONE
 
 
 def _bind(memory: Bytes, node: int) -> None:

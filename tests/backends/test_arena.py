@@ -51,6 +51,20 @@ def test_huge_pages_are_huge_and_few_faults() -> None:
 
 
 @needs_huge
+def test_huge_pages_are_counted_beside_a_mapping_that_is_alike() -> None:
+    """The kernel puts new mappings next to each other."""
+    beside = [map_pages(64 * MIB, "thp") for _ in range(2)]
+    memory = map_pages(16 * MIB, "thp")
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    memory[::4096] = 1
+    faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+    huge = huge_bytes(memory)
+    expected = huge // HUGE_PAGE + (memory.size - huge) // resource.getpagesize()
+    assert expected <= faults <= expected + 64
+    assert [huge_bytes(one) for one in beside] == [0, 0]
+
+
+@needs_huge
 def test_the_share_counts_what_was_taken() -> None:
     arenas = Arenas(LIMIT)
     for size in (6 * MIB, 2 * MIB):
