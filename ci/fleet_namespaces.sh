@@ -136,8 +136,8 @@ done
 import sys
 from pathlib import Path
 
-from membench.record.sidecar import read_sidecar, verify_sha256
-from membench.record.table import read_rows
+from membench.results.sidecar import read_sidecar, verify_sha256
+from membench.results.table import read_rows
 
 files = sorted(Path(sys.argv[1]).glob("*/*.csv"))
 assert [path.parent.name for path in files] == [f"node-{n}" for n in (1, 2, 3, 4)], files

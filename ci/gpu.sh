@@ -56,8 +56,8 @@ membench() { step "$1" "$python" -m membench "${@:2}"; }
 # --select, for all benches that need the GPU and no loop of 10 s.
 gpu_benches() {
     "$python" - <<'PYTHON'
-from membench.case import Needs
-from membench.registry import registry
+from membench.core.case import Needs
+from membench.core.registry import registry
 
 for name, bench in registry().benches.items():
     if Needs.GPU in bench.needs and not name.endswith("/energy"):

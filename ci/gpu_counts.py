@@ -24,8 +24,8 @@ from pathlib import Path
 
 import numpy as np
 
-from membench.backends.gpu import Gpu, Variant
-from membench.backends.gpu_ring import Ring
+from membench.gpu.protocol import Gpu, Variant
+from membench.gpu.verify.ring import Ring
 
 LOADS = "l1tex__t_sectors_pipe_lsu_mem_global_op_ld.sum"
 STORES = "l1tex__t_sectors_pipe_lsu_mem_global_op_st.sum"
@@ -115,8 +115,8 @@ def emulated() -> list[tuple[int, int]]:
 
 def launch() -> None:
     """Run every pattern on the GPU: what ncu watches."""
-    from membench.backends import open_backend
     from membench.machine import snapshot
+    from membench.measure.backends import open_backend
 
     gpu = open_backend("cuda", snapshot())
     for pattern in PATTERNS:

@@ -22,10 +22,10 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests/processes"), str(ROOT / "tests/supp
 
 from driver import Membench, alive, installed, until  # noqa: E402 - by the line above
 
-from membench.record.journal_reading import read_journal  # noqa: E402
-from membench.record.table import read_rows  # noqa: E402
-from membench.record.unit import Unit  # noqa: E402
-from membench.terms import Status  # noqa: E402
+from membench.core.terms import Status  # noqa: E402
+from membench.results.case_result import Unit  # noqa: E402
+from membench.results.journal.reading import read_journal  # noqa: E402
+from membench.results.table import read_rows  # noqa: E402
 
 ROUNDS, CASES = 3, 4
 RUN = ("run", "--select", "ddr/steady", "--select", "ssd/tiny", "--rounds", str(ROUNDS))

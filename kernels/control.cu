@@ -1,4 +1,4 @@
-// What the engine puts around the work that it times; see membench/measure/span.py.
+// What the engine puts around the work that it times; see membench/measure/worker/span.py.
 
 #include "device.cuh"
 

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from membench.api import compare, load, read_rows, run
-    from membench.case import Needs, axis, bench
-    from membench.errors import MembenchError, skip
-    from membench.work import Observation, Observed, Timed
+    from membench.core.case import Needs, axis, bench
+    from membench.core.errors import MembenchError, skip
+    from membench.core.work import Observation, Observed, Timed
 
 __version__ = "0.1.0"
 
@@ -43,17 +43,17 @@ __all__ = [
 
 _HOMES = {
     "run": "api",
-    "bench": "case",
-    "axis": "case",
-    "Needs": "case",
-    "skip": "errors",
-    "MembenchError": "errors",
+    "bench": "core.case",
+    "axis": "core.case",
+    "Needs": "core.case",
+    "skip": "core.errors",
+    "MembenchError": "core.errors",
     "load": "api",
     "compare": "api",
     "read_rows": "api",
-    "Timed": "work",
-    "Observed": "work",
-    "Observation": "work",
+    "Timed": "core.work",
+    "Observed": "core.work",
+    "Observation": "core.work",
 }
 
 

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 from membench.measure.events import Observer, Silent
 from membench.measure.options import DEFAULT_DISK_BUDGET, DEFAULT_TIMEOUT, RunOptions
 from membench.measure.run import Outcome, prepare, start
-from membench.record import table
-from membench.record.schema import Row
+from membench.results import table
+from membench.results.schema import Row
 
 if TYPE_CHECKING:
-    from membench.analyse.compare import Comparison
-    from membench.analyse.frame import DataFrame
+    from membench.analysis.comparison import Comparison
+    from membench.analysis.frame import DataFrame
 
 
 def run(
@@ -85,7 +85,7 @@ def load(*paths: str | Path) -> DataFrame:
     Raises:
         SchemaError: one of them cannot be read, or breaks a rule of the schema.
     """
-    from membench.analyse.frame import rows_frame
+    from membench.analysis.frame import rows_frame
 
     return rows_frame([row for path in paths for row in table.read_rows(Path(path))])
 
@@ -117,9 +117,9 @@ def compare(
     Raises:
         MembenchError: what the command line would end with, as one line and a hint.
     """
-    from membench.analyse.compare import compare as compare_sides
-    from membench.analyse.requests import sides_of
-    from membench.analyse.thresholds import thresholds
+    from membench.analysis.comparison import compare as compare_sides
+    from membench.analysis.requests import sides_of
+    from membench.analysis.thresholds import thresholds
 
     sides = sides_of(tuple(map(str, files)), reference=reference, against=against, by=by)
     limits = thresholds(preset)

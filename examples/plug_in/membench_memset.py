@@ -5,13 +5,13 @@ from __future__ import annotations
 import ctypes
 from typing import TYPE_CHECKING
 
-from membench.case import axis, bench
-from membench.errors import VerificationFailed
-from membench.terms import BytesConvention
-from membench.work import Timed, Work
+from membench.core.case import axis, bench
+from membench.core.errors import VerificationFailed
+from membench.core.terms import BytesConvention
+from membench.core.work import Timed, Work
 
 if TYPE_CHECKING:
-    from membench.backends.cpu import CpuBackend
+    from membench.host.memory.backend import CpuBackend
 
 BYTE = 0x5A
 

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 import click
 
 from membench import __version__
-from membench.errors import EXIT_ERROR, EXIT_OK, EXIT_SIGNAL_BASE, EXIT_USAGE, MembenchError
+from membench.core.errors import EXIT_ERROR, EXIT_OK, EXIT_SIGNAL_BASE, EXIT_USAGE, MembenchError
 
 _COMMANDS = {
     "run": "Measure this machine and write a results file.",
@@ -55,7 +55,7 @@ class _LazyGroup(click.Group):
 
 def _print_version(ctx: click.Context, _option: click.Parameter, wanted: bool) -> None:
     if wanted and not ctx.resilient_parsing:
-        from membench.record.schema import SCHEMA
+        from membench.results.schema import SCHEMA
 
         click.echo(f"membench {__version__} ({SCHEMA})")
         ctx.exit()

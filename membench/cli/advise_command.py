@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from membench.machine.model import Machine
-    from membench.record.schema import Row
+    from membench.core.snapshot import Machine
+    from membench.results.schema import Row
 
 _MOST_TOKENS = 2**24
 _LIST = "list"
@@ -91,7 +91,7 @@ def command(
       membench advise mybox.csv --model llama-3.1-70b --context 32768 --tp 4
       membench advise mybox.csv --model ./config.json --context 8192 --json
     """  # noqa: D301 - click wants the very character \b to keep the lines below it apart
-    from membench.errors import UsageError
+    from membench.core.errors import UsageError
 
     if name == _LIST:
         _list(as_json)
@@ -101,10 +101,10 @@ def command(
         raise UsageError(
             f"advice takes {lacks}", "membench advise FILE --model NAME --context TOKENS"
         )
-    from membench.thesis.advice import Question, advise
-    from membench.thesis.assumptions import assumptions
-    from membench.thesis.kvshape import KvDtype, Layout
-    from membench.thesis.models import find_model
+    from membench.thesis.advise.plan import Question, advise
+    from membench.thesis.claims.assumptions import assumptions
+    from membench.thesis.models.catalogue import find_model
+    from membench.thesis.models.kv_shape import KvDtype, Layout
 
     question = Question(
         model=find_model(name),
@@ -120,22 +120,22 @@ def command(
     if as_json:
         import json
 
-        from membench.report.advice_words import to_json
+        from membench.report.screens.advice_words import to_json
 
         click.echo(json.dumps(to_json(found), indent=1))
         return
-    from membench.report.advice_screen import print_advice
-    from membench.report.console import console
+    from membench.report.screens.advice import print_advice
+    from membench.report.screens.console import console
 
     print_advice(console(), found)
 
 
 def _read(file: Path) -> tuple[list[Row], Machine | None]:
     """The rows of ``file``, and the machine of its sidecar where there is one."""
-    from membench.machine.model import Machine
-    from membench.record.plain import load
-    from membench.record.sidecar import read_sidecar
-    from membench.record.table import read_rows
+    from membench.core.plain import load
+    from membench.core.snapshot import Machine
+    from membench.results.sidecar import read_sidecar
+    from membench.results.table import read_rows
 
     rows = read_rows(file)
     sidecar = read_sidecar(file) if file.is_file() else None
@@ -143,7 +143,7 @@ def _read(file: Path) -> tuple[list[Row], Machine | None]:
 
 
 def _list(as_json: bool) -> None:
-    from membench.thesis.models import models
+    from membench.thesis.models.catalogue import models
 
     known = models()
     if as_json:
@@ -151,7 +151,7 @@ def _list(as_json: bool) -> None:
 
         click.echo(json.dumps([*known], indent=1))
         return
-    from membench.report.advice_screen import print_models
-    from membench.report.console import console
+    from membench.report.screens.advice import print_models
+    from membench.report.screens.console import console
 
     print_models(console(), known.values())

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from membench.analyse.thresholds import PRESETS, thresholds, to_toml
-from membench.analyse.verdict import GATE_CLASSES, Verdict
-from membench.errors import EXIT_FINDING, EXIT_OK, NothingMatched
+from membench.analysis.thresholds import PRESETS, thresholds, to_toml
+from membench.analysis.verdict import GATE_CLASSES, Verdict
+from membench.core.errors import EXIT_FINDING, EXIT_OK, NothingMatched
 
 if TYPE_CHECKING:  # it needs numpy, and asking for help does not
-    from membench.analyse.compare import Comparison
+    from membench.analysis.comparison import Comparison
 
 _WORDS = {"verdicts": tuple(Verdict), "fail_on": GATE_CLASSES}
 
@@ -122,10 +122,10 @@ def command(
     if dump_config:
         click.echo(to_toml(limits), nl=False)
         return EXIT_OK
-    from membench.analyse.compare import compare
-    from membench.analyse.gate import check_gate
-    from membench.analyse.requests import sides_of
-    from membench.analyse.sources import without_collector
+    from membench.analysis.comparison import compare
+    from membench.analysis.gate import check_gate
+    from membench.analysis.requests import sides_of
+    from membench.analysis.sources import without_collector
 
     def outcome() -> int:
         sides = sides_of(files, reference=reference or "", against=against or "", by=by or "")
@@ -145,7 +145,7 @@ def _exit_code(comparison: Comparison, fail_on: Sequence[str]) -> int:
     Raises:
         NothingMatched: there was nothing to compare.
     """
-    from membench.analyse.gate import found
+    from membench.analysis.gate import found
 
     if not comparison.matched:
         raise NothingMatched(
@@ -160,25 +160,25 @@ def _exit_code(comparison: Comparison, fail_on: Sequence[str]) -> int:
 
 
 def _show(comparison: Comparison, verdicts: Sequence[Verdict], sort: str, form: str) -> None:
-    from membench.report.compare_view import arrange
+    from membench.report.screens.compare.view import arrange
 
     blocks = arrange(comparison, verdicts, sort)
     if form == "table":
-        from membench.report.compare_screen import print_comparison
-        from membench.report.console import console, is_terminal
+        from membench.report.screens.compare.screen import print_comparison
+        from membench.report.screens.console import console, is_terminal
 
         print_comparison(console(), comparison, blocks, full_ids=not is_terminal())
     elif form == "md":
-        from membench.report.compare_markdown import to_markdown
+        from membench.report.screens.compare.markdown import to_markdown
 
         click.echo(to_markdown(comparison, blocks), nl=False)
     elif form == "github":
-        from membench.report.compare_github import publish
+        from membench.report.screens.compare.github import publish
 
         click.echo(publish(comparison, blocks), nl=False)
     else:
-        from membench.report.compare_data import to_csv, to_json
-        from membench.report.compare_view import ordered
+        from membench.report.screens.compare.data import to_csv, to_json
+        from membench.report.screens.compare.view import ordered
 
         write = to_csv if form == "csv" else to_json
         click.echo(write(comparison, ordered(comparison, blocks, verdicts)), nl=False)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from membench.errors import EXIT_FINDING, EXIT_OK
+from membench.core.errors import EXIT_FINDING, EXIT_OK
 
 
 @click.command(name="doctor")
@@ -34,7 +34,7 @@ def command(scratch: Path | None, as_json: bool) -> int:
     if as_json:
         import json
 
-        from membench.record.plain import dump
+        from membench.core.plain import dump
 
         document = {
             "schema": SCHEMA,
@@ -46,8 +46,8 @@ def command(scratch: Path | None, as_json: bool) -> int:
         }
         click.echo(json.dumps(dump(document), indent=2))
     else:
-        from membench.report.console import console
-        from membench.report.doctor_screen import print_findings
+        from membench.report.screens.console import console
+        from membench.report.screens.doctor import print_findings
 
         print_findings(console(), findings)
     return EXIT_FINDING if worst(findings) is Level.FAIL else EXIT_OK

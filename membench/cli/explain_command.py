@@ -6,30 +6,31 @@ import re
 
 import click
 
-from membench.errors import NothingMatched
-from membench.terms import FLAGS
+from membench.core.errors import NothingMatched
+from membench.core.terms import FLAGS
 
 
 @click.command(name="explain")
 @click.argument("what", metavar="CODE|CASE|CLAIM")
 def command(what: str) -> None:
     """Explain a flag (such as noisy), a bench (ddr/copy), a case id or a claim (C13)."""
-    from membench.report.console import console
-    from membench.report.explain_screen import print_bench, print_flag
+    from membench.report.screens.console import console
+    from membench.report.screens.explain import print_bench, print_flag
 
     if what in FLAGS:
         print_flag(console(), FLAGS[what])
         return
     if re.fullmatch(r"[Cc]\d+[a-h]?", what):
-        from membench.report.claim_screen import print_claim
-        from membench.thesis.ledger import ledger
+        from membench.report.screens.claim import print_claim
+        from membench.thesis.claims.ledger import ledger
 
         print_claim(console(), ledger(), ledger().claim(what))
         return
 
-    from membench.case import PROFILES
+    from membench.benches import registry
+    from membench.core.case import PROFILES
+    from membench.core.registry import matches
     from membench.machine import snapshot
-    from membench.registry import matches, registry
 
     benches = registry().benches
     machine = snapshot()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from membench.errors import EXIT_OK, NothingMatched, OutputError, UsageError
+from membench.core.errors import EXIT_OK, NothingMatched, OutputError, UsageError
 
 
 @click.command(name="export")
@@ -31,10 +31,10 @@ def command(form: str, file: Path, output: Path | None) -> int:
     Skipped and failed rows have no place in these formats; how many were left
     out is said on standard error.
     """  # noqa: D301 - click wants the very character \b to keep the lines below it apart
-    from membench.record.files import atomic_write, shown
-    from membench.record.formats import exporter
-    from membench.record.formats.outgoing import measured
-    from membench.record.table import read_rows
+    from membench.core.files import atomic_write, shown
+    from membench.results.formats import exporter
+    from membench.results.formats.exporting import measured
+    from membench.results.table import read_rows
 
     write = exporter(form)
     rows = read_rows(file)

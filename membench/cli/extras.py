@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 
-from membench.errors import BackendUnavailable
+from membench.core.errors import BackendUnavailable
 
 
 def demand_dask() -> None:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from membench.analyse.thresholds import PRESETS, thresholds
+from membench.analysis.thresholds import PRESETS, thresholds
 from membench.cli.extras import demand_dask
-from membench.errors import EXIT_FINDING, EXIT_OK, NothingMatched, UsageError
+from membench.core.errors import EXIT_FINDING, EXIT_OK, NothingMatched, UsageError
 
 if TYPE_CHECKING:  # the reports need numpy, and asking for help does not
-    from membench.analyse.fleet_summary import FleetSummary
+    from membench.analysis.fleet.summary import FleetSummary
 
 FINDINGS = ("straggler", "missing", "failed")
 
@@ -78,8 +78,8 @@ def report(
             f"'{output}' does not end in .html or .parquet",
             "the suffix chooses the form; --format csv writes to standard output",
         )
-    from membench.analyse.fleet_reading import read_fleet
-    from membench.analyse.fleet_summary import summarise
+    from membench.analysis.fleet.reading import read_fleet
+    from membench.analysis.fleet.summary import summarise
 
     if source.suffix.lower() == ".parquet" and not source.is_dir():
         demand_dask()
@@ -111,8 +111,8 @@ def _write(summary: FleetSummary, output: Path) -> None:
 
         write_parquet(summary.values, output)
     else:
-        from membench.report.fleet_page import compose
-        from membench.report.write import write_page
+        from membench.report.page.write import write_page
+        from membench.report.screens.fleet.page import compose
 
         write_page(compose(summary), output)
     click.echo(f"Written: {output}", err=True)
@@ -120,16 +120,16 @@ def _write(summary: FleetSummary, output: Path) -> None:
 
 def _show(summary: FleetSummary, form: str) -> None:
     if form == "table":
-        from membench.report.console import console, is_terminal
-        from membench.report.fleet_screen import print_fleet
+        from membench.report.screens.console import console, is_terminal
+        from membench.report.screens.fleet.screen import print_fleet
 
         print_fleet(console(), summary, everything=not is_terminal())
     elif form == "csv":
-        from membench.report.fleet_data import to_csv
+        from membench.report.screens.fleet.data import to_csv
 
         for part in to_csv(summary):
             click.echo(part, nl=False)
     else:
-        from membench.report.fleet_data import to_json
+        from membench.report.screens.fleet.data import to_json
 
         click.echo(to_json(summary), nl=False)

@@ -10,10 +10,10 @@ import click
 
 from membench.cli.extras import demand_dask
 from membench.cli.run_command import command as run_command
-from membench.errors import EXIT_FINDING, EXIT_OK, EXIT_SIGNAL_BASE, UsageError
+from membench.core.errors import EXIT_FINDING, EXIT_OK, EXIT_SIGNAL_BASE, UsageError
 
 if TYPE_CHECKING:
-    from membench.record.fleet import Ledger
+    from membench.results.fleet_ledger import Ledger
 
 _SIGINT = 2
 _NOT_PASSED_ON = frozenset({"output", "label", "resume", "dry_run"})
@@ -123,8 +123,8 @@ def run(
     from membench.fleet.hosts import read_hosts
     from membench.fleet.run import Order, Where, start
     from membench.fleet.run import resume as resume_run
-    from membench.record.fleet import latest_ledger
-    from membench.report.fleet_live import fleet_watcher
+    from membench.report.screens.fleet.live import fleet_watcher
+    from membench.results.fleet_ledger import latest_ledger
 
     where, patience = Where(scheduler or "", local or 0), Patience(wait, retries)
     if resume is not None:
@@ -186,7 +186,7 @@ def _arguments(ctx: click.Context, options: dict[str, Any]) -> Iterator[str]:
 
 
 def _say_end(ledger: Ledger, directory: Path) -> None:
-    from membench.report.console import console
-    from membench.report.fleet_end import print_end
+    from membench.report.screens.console import console
+    from membench.report.screens.fleet.end import print_end
 
     print_end(console(), ledger, directory)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from membench.errors import EXIT_OK, SchemaError, UsageError
-from membench.record.formats import IMPORTS
+from membench.core.errors import EXIT_OK, SchemaError, UsageError
+from membench.results.formats import IMPORTS
 
 _GIVEN = ("tier", "device", "machine", "threads", "pages", "stores", "size")
 
@@ -40,12 +40,12 @@ def command(form: str, file: Path, output: Path, settings: tuple[str, ...]) -> i
     The rows have backend import:FORMAT, and our case ids where they mean the
     same, so that membench compare puts both into one table.
     """  # noqa: D301 - click wants the very character \b to keep the lines below it apart
-    from membench.record.files import shown
-    from membench.record.formats import importer
-    from membench.record.formats.intake import origin_of
-    from membench.record.paths import check_output
-    from membench.record.table import write_rows
-    from membench.record.untrusted import MAX_JSON, read_bytes
+    from membench.core.files import shown
+    from membench.core.untrusted import MAX_JSON, read_bytes
+    from membench.results.formats import importer
+    from membench.results.formats.origin import origin_of
+    from membench.results.paths import check_output
+    from membench.results.table import write_rows
 
     read = importer(form)
     given = _given(settings)

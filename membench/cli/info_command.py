@@ -16,11 +16,11 @@ def command(as_json: bool) -> None:
     if as_json:
         import json
 
-        from membench.record.plain import dump
+        from membench.core.plain import dump
 
         click.echo(json.dumps(dump(machine), indent=2))
         return
-    from membench.report.console import console
-    from membench.report.info_screen import print_machine
+    from membench.report.screens.console import console
+    from membench.report.screens.info import print_machine
 
     print_machine(console(), machine)

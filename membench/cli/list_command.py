@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from membench.case import PROFILES
+from membench.core.case import PROFILES
 
 
 @click.command(name="list")
@@ -22,11 +22,11 @@ def command(profile: str, select: tuple[str, ...], of_references: bool, as_json:
     if of_references:
         _show_references(as_json)
         return
+    from membench.benches import registry
     from membench.machine import snapshot
     from membench.measure.availability import Site
     from membench.measure.options import RESULTS, RunOptions
     from membench.measure.plan import planned, select_cases
-    from membench.registry import registry
 
     machine = snapshot([RESULTS])
     site = Site(machine, scratch=machine.filesystems[-1])
@@ -38,18 +38,18 @@ def command(profile: str, select: tuple[str, ...], of_references: bool, as_json:
     if as_json:
         import json
 
-        from membench.record.plain import dump
+        from membench.core.plain import dump
 
         click.echo(json.dumps([dump(case) for case in cases], indent=2))
         return
-    from membench.report.console import console
-    from membench.report.plan_screen import print_cases
+    from membench.report.screens.console import console
+    from membench.report.screens.plan import print_cases
 
     print_cases(console(), cases)
 
 
 def _show_references(as_json: bool) -> None:
-    from membench.analyse.references import references
+    from membench.analysis.references import references
 
     found = references()
     if as_json:
@@ -67,7 +67,7 @@ def _show_references(as_json: bool) -> None:
         ]
         click.echo(json.dumps(records, indent=2))
         return
-    from membench.report.console import console
-    from membench.report.reference_screen import print_references
+    from membench.report.screens.console import console
+    from membench.report.screens.references import print_references
 
     print_references(console(), found)

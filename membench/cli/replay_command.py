@@ -115,10 +115,10 @@ def command(
     TRACE is a file of the Mooncake form (JSONL) or of the agent form, or a trace that
     comes with membench: conversation, agent. Without it, both of these.
     """
-    from membench.thesis.kvshape import KvDtype
-    from membench.thesis.models import find_model
-    from membench.thesis.replayed import replay_source
-    from membench.thesis.traces import SHIPPED
+    from membench.thesis.models.catalogue import find_model
+    from membench.thesis.models.kv_shape import KvDtype
+    from membench.thesis.replay.answer import replay_source
+    from membench.thesis.replay.traces import SHIPPED
 
     known = find_model(model) if model is not None else None
     results = [
@@ -135,15 +135,15 @@ def command(
         for source in ([trace] if trace is not None else [one.name for one in SHIPPED])
     ]
     if form == "csv":
-        from membench.report.replay_files import replay_csv
+        from membench.report.screens.replay_files import replay_csv
 
         click.echo(replay_csv(results, named=trace is None), nl=False)
     elif form == "json":
-        from membench.report.replay_files import replay_json
+        from membench.report.screens.replay_files import replay_json
 
         click.echo(replay_json(results), nl=False)
     else:
-        from membench.report.console import console
-        from membench.report.replay_screen import print_replay
+        from membench.report.screens.console import console
+        from membench.report.screens.replay import print_replay
 
         print_replay(console(), results)

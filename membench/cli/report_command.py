@@ -60,8 +60,8 @@ def command(
       membench report h100.csv h200.csv -o verdicts.json
       membench report mybox.csv -o mybox.html --lang zh-TW
     """  # noqa: D301 - click wants the very character \b to keep the lines below it apart
-    from membench.report.write import make_report
-    from membench.units import about_size
+    from membench.core.units import about_size
+    from membench.report.page.write import make_report
 
     if scheduler is None:
         written = make_report(files, output, assumptions, language)

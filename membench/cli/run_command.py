@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
-from membench.case import PROFILES
-from membench.errors import EXIT_FINDING, EXIT_OK, EXIT_SIGNAL_BASE, UsageError
-from membench.units import parse_size
+from membench.core.case import PROFILES
+from membench.core.errors import EXIT_FINDING, EXIT_OK, EXIT_SIGNAL_BASE, UsageError
+from membench.core.units import parse_size
 
 
 def _bytes(_ctx: click.Context, _option: click.Parameter, text: str) -> int:
@@ -105,7 +105,7 @@ def command(
     from membench.measure.options import RunOptions
     from membench.measure.run import prepare, start
     from membench.measure.run import resume as resume_run
-    from membench.report.progress import watcher
+    from membench.report.screens.progress import watcher
 
     watch = watcher()
     if resume is not None:
@@ -138,9 +138,9 @@ def command(
         )
         prepared = prepare(options, watch)
         if dry_run:
-            from membench.registry import registry
-            from membench.report.console import console
-            from membench.report.plan_screen import print_cases, print_estimate, print_families
+            from membench.benches import registry
+            from membench.report.screens.console import console
+            from membench.report.screens.plan import print_cases, print_estimate, print_families
 
             print_cases(console(), prepared.plan.cases)
             print_families(console(), prepared.plan, registry().benches)
@@ -155,7 +155,7 @@ def command(
     finally:
         watch.close()
 
-    from membench.report.last_screen import print_outcome
+    from membench.report.screens.last import print_outcome
 
     watch.draw(lambda: print_outcome(watch.console, outcome))
     if outcome.signum:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 
+from membench.core.terms import FLAGS
 from membench.doctor.facts import Facts
 from membench.doctor.finding import UNKNOWN, Finding, fail, fine, warn
-from membench.machine.gpu_state import GpuState
-from membench.terms import FLAGS
+from membench.machine.gpus.state import GpuState
 
 _STACK = re.compile(r"cupy(-cuda\d+x)?|nvidia-cuda-nvrtc(-cu\d+)?")
 

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from membench.machine import Filesystem, Machine, snapshot
-from membench.machine.disks import Disk, read_disks
-from membench.machine.gpu_state import GpuReader, GpuState, NoAnswer
+from membench.core.snapshot import Filesystem, Machine
+from membench.machine import snapshot
+from membench.machine.disks.devices import Disk, read_disks
+from membench.machine.gpus.state import GpuReader, GpuState, NoAnswer
 from membench.machine.noise import Noise, watch
 from membench.machine.settings import Settings, read_settings
 

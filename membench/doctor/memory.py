@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from membench.core.units import GIB, MIB, about_size
 from membench.doctor.facts import Facts
 from membench.doctor.finding import UNKNOWN, Finding, fail, fine, warn
-from membench.units import GIB, MIB, about_size
 
 NEEDED = 2 * GIB
 """Usable memory with which every case of the quick profile can run: at most half is taken."""

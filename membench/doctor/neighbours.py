@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from membench.core.terms import FLAGS
 from membench.doctor.facts import Facts
 from membench.doctor.finding import UNKNOWN, Finding, fine, warn
-from membench.terms import FLAGS
 
 BUSY_SHARE = 0.1
 """Share of the machine's CPUs at work for others from which on it shows in a bandwidth."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from membench.core.terms import FLAGS
 from membench.doctor.facts import Facts
 from membench.doctor.finding import UNKNOWN, Finding, fail, fine, warn
-from membench.terms import FLAGS
 
 _FAST_CLOCKS = frozenset(["tsc", "arch_sys_counter", "timebase", "riscv_clocksource", "tod"])
 """Counters that a process reads by itself, by architecture."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from membench.core.units import GIB, MIB, about_size
 from membench.doctor.facts import Facts
 from membench.doctor.finding import UNKNOWN, Finding, fail, fine, warn
-from membench.units import GIB, MIB, about_size
 
 DISK_BUDGET = 2 * GIB
 """Default size of the scratch file."""

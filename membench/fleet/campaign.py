@@ -18,14 +18,14 @@ from typing import Any, Protocol
 
 from distributed import Client, Future
 
-from membench.errors import MembenchError
+from membench.core.errors import MembenchError
+from membench.core.text import ascii_line
 from membench.fleet.cluster import RESOURCE, offered, seats
 from membench.fleet.collect import keep
 from membench.fleet.hosts import Seat, by_host
 from membench.fleet.task import Request, measure, topic
-from membench.record.fleet import Host, HostState, Ledger, write_ledger
-from membench.record.text import ascii_line
-from membench.report.sections.words import counted
+from membench.report.page.sections.words import counted
+from membench.results.fleet_ledger import Host, HostState, Ledger, write_ledger
 
 _GATHER = 120  # seconds for the bytes of a result
 _TICK = 0.5  # seconds between two looks at which workers are there

@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 
-from membench.measure.lifeline import die_with
+from membench.measure.rounds.lifeline import die_with
 
 
 def main(argv: list[str]) -> None:

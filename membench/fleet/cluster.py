@@ -9,10 +9,10 @@ from typing import Any
 import dask
 from distributed import Client, LocalCluster
 
-from membench.errors import MembenchError
+from membench.core.errors import MembenchError
+from membench.core.text import ascii_line, one_line
 from membench.fleet.hosts import Seat
 from membench.fleet.task import identify
-from membench.record.text import ascii_line, one_line
 
 RESOURCE = "membench-host"
 """What a worker must offer, one of it, to be measured on: ``--resources membench-host=1``."""

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from membench.errors import MembenchError, SchemaError
+from membench.core.errors import MembenchError, SchemaError
+from membench.core.files import atomic_write
+from membench.core.terms import Status
+from membench.core.text import ascii_line
 from membench.fleet.task import MAX_FILE
-from membench.record.files import atomic_write
-from membench.record.paths import check_output, default_path, sidecar_path
-from membench.record.sidecar import read_sidecar, verify_sha256
-from membench.record.table import read_rows
-from membench.record.text import ascii_line
-from membench.terms import Status
+from membench.results.paths import check_output, default_path, sidecar_path
+from membench.results.sidecar import read_sidecar, verify_sha256
+from membench.results.table import read_rows
 
 DONE = (0, 3)
 """Exit codes of a run that is complete: all is well, or some case failed."""

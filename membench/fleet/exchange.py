@@ -12,12 +12,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from membench.analyse.fleet_reading import Key, Values
-from membench.errors import OutputError, SchemaError
-from membench.record.files import output_error, shown
-from membench.record.schema import is_cell
-from membench.record.text import ascii_line
-from membench.terms import BETTER, Metric, Stat, Tier
+from membench.analysis.fleet.reading import Key, Values
+from membench.core.errors import OutputError, SchemaError
+from membench.core.files import output_error, shown
+from membench.core.terms import BETTER, Metric, Stat, Tier
+from membench.core.text import ascii_line
+from membench.results.schema import is_cell
 
 Ints = NDArray[np.integer[Any]]
 

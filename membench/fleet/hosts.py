@@ -8,10 +8,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from membench.errors import SchemaError, UsageError
+from membench.core.errors import SchemaError, UsageError
+from membench.core.files import shown
+from membench.core.untrusted import read_bytes
 from membench.machine.identity import MAX_LENGTH, check_label, slugify
-from membench.record.files import shown
-from membench.record.untrusted import read_bytes
 
 _MAX_FILE = 4 << 20
 

@@ -11,12 +11,12 @@ from pathlib import Path
 
 from distributed import Client
 
-from membench.errors import MembenchError, NothingMatched, OutputError
+from membench.core.errors import MembenchError, NothingMatched, OutputError
+from membench.core.files import output_error, probe, shown
 from membench.fleet.campaign import Campaign, FleetObserver, Patience
 from membench.fleet.cluster import RESOURCE, connected, local, seats
 from membench.fleet.hosts import by_host, expected
-from membench.record.files import output_error, probe, shown
-from membench.record.fleet import Host, Ledger, latest_ledger
+from membench.results.fleet_ledger import Host, Ledger, latest_ledger
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ from distributed import Client
 from distributed.scheduler import KilledWorker
 
 from membench import __version__
-from membench.errors import MembenchError
+from membench.core.errors import MembenchError
 from membench.fleet.cluster import connected
 from membench.fleet.task import identify
-from membench.thesis.verdicts import ClaimResult, Point, Spread
+from membench.thesis.claims.verdicts import ClaimResult, Point, Spread
 
 
 @contextmanager

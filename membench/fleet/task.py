@@ -23,11 +23,11 @@ from typing import Any
 from distributed import get_worker
 
 from membench import __version__
-from membench.errors import MembenchError, OutputError
-from membench.record.files import output_error, shown
-from membench.record.paths import journal_path, sidecar_path
-from membench.record.text import ascii_line
-from membench.record.untrusted import read_bytes
+from membench.core.errors import MembenchError, OutputError
+from membench.core.files import output_error, shown
+from membench.core.text import ascii_line
+from membench.core.untrusted import read_bytes
+from membench.results.paths import journal_path, sidecar_path
 
 MAX_FILE = 32 << 20
 """Bytes of a CSV or a sidecar that are sent: thirty times those of a full run."""

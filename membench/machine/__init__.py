@@ -8,32 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from membench.machine.model import (
-    Cache,
-    Core,
-    Cpu,
-    Filesystem,
-    Gpu,
-    GpuLinks,
-    Gpus,
-    Machine,
-    Memory,
-    Node,
-)
-
-__all__ = [
-    "Cache",
-    "Core",
-    "Cpu",
-    "Filesystem",
-    "Gpu",
-    "GpuLinks",
-    "Gpus",
-    "Machine",
-    "Memory",
-    "Node",
-    "snapshot",
-]
+from membench.core.snapshot import Machine
 
 
 def snapshot(paths: Sequence[Path] = ()) -> Machine:

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from membench.machine.files import integer, read
-from membench.machine.mounts import Mount, read_mounts
+from membench.machine.disks.mounts import Mount, read_mounts
+from membench.machine.kernel_text import integer, read
 
 _UNLIMITED = 1 << 62  # version 1 says "no limit" as the largest multiple of a page below 2**63
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from membench.core.snapshot import Machine
 from membench.machine import software
 from membench.machine.cgroup import read_limits
-from membench.machine.cpu import read_cpu
-from membench.machine.files import read
-from membench.machine.filesystem import read_filesystem
-from membench.machine.gpu import read_gpus
-from membench.machine.gpu_links import read_links
+from membench.machine.cpus.topology import read_cpu
+from membench.machine.disks.filesystem import read_filesystem
+from membench.machine.gpus.describe import read_gpus
+from membench.machine.gpus.links import read_links
 from membench.machine.identity import machine_slug
+from membench.machine.kernel_text import read
 from membench.machine.memory import read_memory
-from membench.machine.model import Machine
 
 
 def collect(paths: Sequence[Path] = (), root: Path = Path("/")) -> Machine:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from membench.machine.files import fields, read
+from membench.machine.kernel_text import fields, read
 
 _FIRMWARE = (
     ("firecracker", "firecracker"),

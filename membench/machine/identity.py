@@ -6,9 +6,9 @@ import hashlib
 import re
 from pathlib import Path
 
-from membench.errors import UsageError
-from membench.machine.files import read
-from membench.machine.model import Cpu, Gpus
+from membench.core.errors import UsageError
+from membench.core.snapshot import Cpu, Gpus
+from membench.machine.kernel_text import read
 
 MAX_LENGTH = 40
 _DIGITS = 6

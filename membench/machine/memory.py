@@ -7,10 +7,10 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+from membench.core.snapshot import Memory, Node
 from membench.machine.cgroup import Limits
-from membench.machine.cpu import online_cpus
-from membench.machine.files import cpu_list, fields, integer, numbered, read
-from membench.machine.model import Memory, Node
+from membench.machine.cpus.topology import online_cpus
+from membench.machine.kernel_text import cpu_list, fields, integer, numbered, read
 
 
 def read_memory(root: Path = Path("/"), limits: Limits | None = None, page: int = 0) -> Memory:

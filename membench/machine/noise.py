@@ -12,8 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from membench.machine.cpu import online_cpus
-from membench.machine.files import fields, integer, numbered, read
+from membench.machine.cpus.topology import online_cpus
+from membench.machine.kernel_text import fields, integer, numbered, read
 
 WINDOW = 0.2
 """Seconds between the two looks."""

@@ -6,7 +6,7 @@ import resource
 from dataclasses import dataclass
 from pathlib import Path
 
-from membench.machine.files import integer, read
+from membench.machine.kernel_text import integer, read
 
 
 @dataclass(frozen=True)

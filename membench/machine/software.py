@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import membench
-from membench.machine.files import read
+from membench.machine.kernel_text import read
 
 _RELEVANT = re.compile(
     r"cupy(-cuda\d+x)?|numpy|numba|llvmlite|pandas|psutil|cuda-(bindings|core|pathfinder|toolkit)"

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 
 from membench import __version__
-from membench.backends import BACKENDS
-from membench.case import Case, Needs
-from membench.machine import Filesystem, Machine
+from membench.core.case import Case, Needs
+from membench.core.snapshot import Filesystem, Machine
+from membench.core.units import about_size
+from membench.measure.backends import BACKENDS
 from membench.measure.options import DEFAULT_DISK_BUDGET
-from membench.units import about_size
 
 DISK_SHARE = 0.5
 """Largest share of the free space that the scratch file may take."""

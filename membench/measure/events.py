@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from membench.record.plan import Plan, PlannedCase
-from membench.record.schema import Row
-from membench.record.unit import Unit
+from membench.results.case_result import Unit
+from membench.results.plan import Plan, PlannedCase
+from membench.results.schema import Row
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from membench.machine import Machine
+from membench.core.snapshot import Machine
+from membench.core.terms import FLAGS, NOISE_THRESHOLD, Better, CacheState, PeakBasis, Status, Tier
 from membench.measure.clocks import clock_fell
-from membench.record.plan import Plan
-from membench.record.rows import rows
-from membench.record.schema import Row
-from membench.record.unit import Unit
-from membench.terms import FLAGS, NOISE_THRESHOLD, Better, CacheState, PeakBasis, Status, Tier
+from membench.results.case_result import Unit
+from membench.results.plan import Plan
+from membench.results.rows import rows
+from membench.results.schema import Row
 
 CACHE_MULTIPLE = 4
 """STREAM's rule: a working set for memory is at least four times the last-level cache."""

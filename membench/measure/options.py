@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from membench.units import GIB
+from membench.core.units import GIB
 
 RESULTS = Path("results")
 """Where results go unless a file is named."""

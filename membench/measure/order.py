@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from membench.record.plan import Plan, PlannedCase
+from membench.results.plan import Plan, PlannedCase
 
 
 def order(plan: Plan, round_: int) -> tuple[PlannedCase, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from membench.machine import Machine
+from membench.core.snapshot import Machine
 
 
 def pin(pid: int, node: int | None, machine: Machine) -> bool:

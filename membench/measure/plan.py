@@ -7,15 +7,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from membench.case import PROFILES, SWEEP_ROUNDS, Case, Needs
-from membench.errors import NothingMatched, UsageError
-from membench.machine import Filesystem, Machine
+from membench.core.case import PROFILES, SWEEP_ROUNDS, Case, Needs
+from membench.core.errors import NothingMatched, UsageError
+from membench.core.registry import Registry, choose
+from membench.core.snapshot import Filesystem, Machine
 from membench.machine.identity import check_label
 from membench.machine.software import software_version
 from membench.measure.availability import Site, why_not
 from membench.measure.options import RunOptions
-from membench.record.plan import Plan, PlannedCase
-from membench.registry import Registry, choose
+from membench.results.plan import Plan, PlannedCase
 
 ROUND_SECONDS = 1.0
 """Estimated seconds that a round costs beside its cases: interpreter, imports, cached kernels."""

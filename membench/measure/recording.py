@@ -16,12 +16,12 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from membench.backends.base import Backend, DeviceBackend, Stamps
-from membench.measure.protocol import Request
-from membench.record.plain import dump
-from membench.record.unit import Unit
-from membench.terms import BytesConvention, Metric
-from membench.work import Timed
+from membench.core.backend import Backend, DeviceBackend, Stamps
+from membench.core.plain import dump
+from membench.core.terms import BytesConvention, Metric
+from membench.core.work import Timed
+from membench.measure.rounds.protocol import Request
+from membench.results.case_result import Unit
 
 VARIABLE = "MEMBENCH_RECORDING"
 """Environment variable that names the file."""

@@ -8,35 +8,37 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from membench.errors import (
+from membench.benches import registry
+from membench.core.errors import (
     BackendUnavailable,
     JournalError,
     MembenchError,
     OutputError,
     WorkerError,
 )
-from membench.machine import Gpu, Machine, snapshot
+from membench.core.plain import dump, load
+from membench.core.registry import Registry
+from membench.core.snapshot import Gpu, Machine
+from membench.core.terms import Status
+from membench.machine import snapshot
 from membench.machine.software import software_version
-from membench.measure.claim import claimed
 from membench.measure.events import Observer
 from membench.measure.flags import results
-from membench.measure.interrupt import Interrupted, interrupts
-from membench.measure.layout import laid_out
+from membench.measure.locks import claimed
 from membench.measure.options import RESULTS, RunOptions
 from membench.measure.plan import make_plan
-from membench.measure.runner import Setting, run_rounds
-from membench.measure.surroundings import Surroundings
-from membench.record.journal import Journal
-from membench.record.journal_reading import Contents, read_journal
-from membench.record.paths import check_output, default_path, journal_path, sidecar_path
-from membench.record.plain import dump, load
-from membench.record.plan import Plan
-from membench.record.schema import Row
-from membench.record.sidecar import Sidecar, write_sidecar
-from membench.record.table import write_rows
-from membench.record.unit import Unit
-from membench.registry import Registry, registry
-from membench.terms import Status
+from membench.measure.rounds.environment import Surroundings
+from membench.measure.rounds.interrupt import Interrupted, interrupts
+from membench.measure.rounds.runner import Setting, run_rounds
+from membench.measure.scratch_layout import laid_out
+from membench.results.case_result import Unit
+from membench.results.journal.reading import Contents, read_journal
+from membench.results.journal.writing import Journal
+from membench.results.paths import check_output, default_path, journal_path, sidecar_path
+from membench.results.plan import Plan
+from membench.results.schema import Row
+from membench.results.sidecar import Sidecar, write_sidecar
+from membench.results.table import write_rows
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from membench.backends import arena as arena_module
-from membench.backends.arena import HUGE_PAGE, Arenas, huge_bytes, map_pages
-from membench.errors import MembenchError, Skip
+from membench.core.errors import MembenchError, Skip
+from membench.core.units import MIB
+from membench.host.memory import arena as arena_module
+from membench.host.memory.arena import HUGE_PAGE, Arenas, huge_bytes, map_pages
 from membench.machine.pages import node_of_pages
-from membench.units import MIB
 
 LIMIT = 64 * MIB
 HAS_HUGE = Path("/sys/kernel/mm/transparent_hugepage/enabled")

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from membench.backends.batch_copy import Attributes, BatchCopy, find_batch_copy
-from membench.errors import BackendUnavailable, MembenchError
+from membench.core.errors import BackendUnavailable, MembenchError
+from membench.gpu.cuda.batch_copy import Attributes, BatchCopy, find_batch_copy
 
 SOURCE = Path(__file__).parents[1] / "support" / "batch_stub.c"
 

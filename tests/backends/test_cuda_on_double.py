@@ -15,18 +15,24 @@ from cupy_double.library import HANDLE, HOST, DriverLibrary
 from cupy_double.real import ask, no_driver
 from emulator.faults import BadArgument
 
-from membench.axes import OMITTED, Value
-from membench.backends import cuda, cuda_links, gpu_attention, gpu_product, gpu_walk
-from membench.backends.cuda import CudaBackend, open_cuda
-from membench.backends.cuda_errors import check, explained
-from membench.backends.gpu import Variant
-from membench.benches import decode, hbm_loaded, interference, peer, zerocopy
-from membench.errors import BackendUnavailable, DeviceLost, MembenchError
-from membench.machine import Machine
-from membench.measure.span import time_span
-from membench.registry import registry
-from membench.units import KIB, MIB
-from membench.work import Observed, Timed
+from membench.benches import registry
+from membench.benches.gpu import decode
+from membench.benches.hbm import loaded as hbm_loaded
+from membench.benches.link import interference, peer, zerocopy
+from membench.core.axes import OMITTED, Value
+from membench.core.errors import BackendUnavailable, DeviceLost, MembenchError
+from membench.core.snapshot import Machine
+from membench.core.units import KIB, MIB
+from membench.core.work import Observed, Timed
+from membench.gpu.cuda import backend as cuda
+from membench.gpu.cuda import links as cuda_links
+from membench.gpu.cuda.backend import CudaBackend, open_cuda
+from membench.gpu.cuda.errors import check, explained
+from membench.gpu.protocol import Variant
+from membench.gpu.verify import walk as gpu_walk
+from membench.measure.worker.span import time_span
+from membench.workloads import attention as gpu_attention
+from membench.workloads import products as gpu_product
 
 pytestmark = pytest.mark.skipif(not no_driver(), reason="this machine has a driver")
 

@@ -15,12 +15,12 @@ import pytest
 from c_library import build
 from cupy_double.real import no_driver
 
-import membench.backends.cuda as cuda_backend
-from membench.backends.cuda import open_cuda
-from membench.backends.cuda_errors import explained
-from membench.errors import BackendUnavailable, DeviceLost, MembenchError
+import membench.gpu.cuda.backend as cuda_backend
+from membench.core.errors import BackendUnavailable, DeviceLost, MembenchError
+from membench.core.snapshot import Gpu, Gpus
+from membench.gpu.cuda.backend import open_cuda
+from membench.gpu.cuda.errors import explained
 from membench.machine import snapshot
-from membench.machine.model import Gpu, Gpus
 
 ROOT = Path(cuda_backend.__file__).parent
 GPU = Gpu(0, "NVIDIA H100", "0123456789ab", 80 << 30, "9.0")
@@ -91,8 +91,8 @@ def test_a_driver_that_shows_no_device_is_told_from_none(tmp_path: Path) -> None
     script = (
         "from dataclasses import replace\n"
         "from membench.machine import snapshot\n"
-        "from membench.machine.model import Gpu, Gpus\n"
-        "from membench.backends.cuda import open_cuda\n"
+        "from membench.core.snapshot import Gpu, Gpus\n"
+        "from membench.gpu.cuda.backend import open_cuda\n"
         "gpu = Gpu(0, 'x', '0123456789ab', 1 << 30, '9.0')\n"
         "try:\n"
         "    open_cuda(replace(snapshot(), gpus=Gpus('1', '13.0', (gpu,))), 0)\n"
@@ -122,7 +122,7 @@ int cuDeviceGetUuid_v2(unsigned char *raw, int device) {
 
 def test_a_uuid_is_hashed_as_the_snapshot_hashes_it(tmp_path: Path) -> None:
     build(tmp_path / "libcuda.so.1", DRIVER_WITH_A_DEVICE)
-    script = "from membench.backends.cuda_device import uuid_hashes as f; print(*f(0), '|', *f(1))"
+    script = "from membench.gpu.cuda.device import uuid_hashes as f; print(*f(0), '|', *f(1))"
     ran = subprocess.run(
         [sys.executable, "-c", script],
         env={**os.environ, "LD_LIBRARY_PATH": str(tmp_path)},

@@ -10,17 +10,17 @@ from cupy_double import patched
 from cupy_double.real import no_driver
 from emulator import EmulatedGpu, EmulationError, small
 
-from membench.backends import open_backend
-from membench.backends.base import DeviceBackend
-from membench.backends.cuda import open_cuda
-from membench.backends.gpu import Gpu, Variant
-from membench.backends.gpu_pattern import Patterns, pattern
-from membench.errors import MembenchError
+from membench.benches import registry
+from membench.core.backend import DeviceBackend
+from membench.core.errors import MembenchError
+from membench.core.work import Timed
+from membench.gpu.cuda.backend import open_cuda
+from membench.gpu.protocol import Gpu, Variant
+from membench.gpu.verify.pattern import Patterns, pattern
 from membench.machine import snapshot
-from membench.measure.span import time_span
-from membench.measure.stopwatch import Stopwatches
-from membench.registry import registry
-from membench.work import Timed
+from membench.measure.backends import open_backend
+from membench.measure.worker.span import time_span
+from membench.measure.worker.stopwatch import Stopwatches
 
 CONTROL = Variant.of("control.cu")
 STREAM = Variant.of("stream.cu")

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from membench.backends import cublaslt
-from membench.backends.cublaslt import WORKSPACE_BYTES, CublasLt
-from membench.errors import BackendUnavailable, MembenchError
+from membench.core.errors import BackendUnavailable, MembenchError
+from membench.gpu.cuda import cublaslt
+from membench.gpu.cuda.cublaslt import WORKSPACE_BYTES, CublasLt
 
 
 class Library:

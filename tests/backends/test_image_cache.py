@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from membench.backends import compile as compiling
-from membench.backends.compile import compile_source
-from membench.backends.image_cache import image_key, load_image, store_image
+from membench.gpu.cuda import compile as compiling
+from membench.gpu.cuda.compile import compile_source
+from membench.gpu.cuda.image_cache import image_key, load_image, store_image
 
 ARGS = ("control.cu", ("-DNOTHING=1",), "90")
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from membench.backends import jit
-from membench.backends.cache import cache_directory
+from membench.host.compiled import jit
+from membench.host.compiled.cache_dir import cache_directory
 
 PROGRAM = """
-from membench.backends.host_streams import fill
+from membench.host.memory.stream_kernels import fill
 import numpy as np
 a = np.zeros(16)
 fill.entry(a.ctypes.data, 0, 16, 0)

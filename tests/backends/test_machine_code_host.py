@@ -8,9 +8,10 @@ from functools import cache
 
 import pytest
 
-from membench.backends import host_chase, host_ir
-from membench.backends.host_streams import STREAMS
-from membench.backends.jit import Kernel
+from membench.host.compiled import instructions as host_ir
+from membench.host.compiled.jit import Kernel
+from membench.host.memory import chase_kernels as host_chase
+from membench.host.memory.stream_kernels import STREAMS
 
 pytestmark = pytest.mark.skipif(platform.machine() != "x86_64", reason="reads x86-64 instructions")
 

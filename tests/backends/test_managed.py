@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from c_library import build
 
-from membench.backends.driver import device_handle, explainer, open_driver
-from membench.backends.managed import ManagedMemory
-from membench.errors import BackendUnavailable
+from membench.core.errors import BackendUnavailable
+from membench.gpu.cuda.driver import device_handle, explainer, open_driver
+from membench.gpu.cuda.managed import ManagedMemory
 
 DRIVER = """
 #include <stddef.h>

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from membench.backends.overlap import beside
+from membench.workloads.overlap import beside
 
 
 def test_pieces_wholly_inside_count_and_others_do_not() -> None:

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from membench.backends.pager import Nowhere, Pager, copying
-from membench.errors import MembenchError
+from membench.core.errors import MembenchError
+from membench.host.storage.pager import Nowhere, Pager, copying
 
 PAGE = 4096
 PAGES = 64

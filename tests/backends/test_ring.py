@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from membench.backends import host_chase
-from membench.backends.arena import map_pages
-from membench.backends.cpu import CpuBackend
-from membench.backends.host_pattern import RING_FACTORS
-from membench.backends.ring import Ring, Walk
-from membench.errors import VerificationFailed
+from membench.core.errors import VerificationFailed
+from membench.host.compiled.pattern import RING_FACTORS
+from membench.host.memory import chase_kernels as host_chase
+from membench.host.memory.arena import map_pages
+from membench.host.memory.backend import CpuBackend
+from membench.host.memory.ring import Ring, Walk
 
 LINE = 64
 

@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from membench.backends.scratch import CHUNK, LEAST, ScratchFile
-from membench.backends.storage_content import Content
-from membench.errors import BackendUnavailable, OutputError
-from membench.machine.filesystem import read_filesystem
-from membench.units import MIB
+from membench.core.errors import BackendUnavailable, OutputError
+from membench.core.units import MIB
+from membench.host.storage.content import Content
+from membench.host.storage.scratch import CHUNK, LEAST, ScratchFile
+from membench.machine.disks.filesystem import read_filesystem
 
 SIZE = LEAST
 
@@ -205,8 +205,8 @@ def test_a_limit_of_the_system_is_an_error_and_not_a_signal(disk: Path) -> None:
     program = f"""
 import resource, sys
 from pathlib import Path
-from membench.backends.scratch import ScratchFile
-from membench.errors import OutputError
+from membench.host.storage.scratch import ScratchFile
+from membench.core.errors import OutputError
 resource.setrlimit(resource.RLIMIT_FSIZE, ({8 * MIB}, {8 * MIB}))
 try:
     ScratchFile.create(Path(sys.argv[1]), {SIZE}, budget={SIZE}, seed=1)
@@ -226,7 +226,7 @@ def test_the_limit_on_file_sizes_is_the_old_one_afterwards(disk: Path) -> None:
 
 
 def test_the_parent_needs_nothing_heavy_for_it() -> None:
-    program = "import sys, membench.backends.scratch; print(*sys.modules)"
+    program = "import sys, membench.host.storage.scratch; print(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-B", "-c", program], capture_output=True, text=True, check=True
     )

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from membench.machine.filesystem import read_filesystem
-from membench.units import MIB
+from membench.core.units import MIB
+from membench.machine.disks.filesystem import read_filesystem
 
 SIZE = 192 * MIB
 OTHERS = SIZE // 3  # what other programs may take meanwhile
@@ -21,7 +21,7 @@ OTHERS = SIZE // 3  # what other programs may take meanwhile
 PROGRAM = f"""
 import os, subprocess, sys
 from pathlib import Path
-from membench.backends.scratch import ScratchFile
+from membench.host.storage.scratch import ScratchFile
 print("begun", flush=True)
 file = ScratchFile.create(Path(sys.argv[1]), {SIZE}, budget={2 * SIZE}, seed=1)
 print("laid out", flush=True)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from membench.backends.storage_content import BLOCK, GENERATIONS, PATTERN, Content
+from membench.host.storage.content import BLOCK, GENERATIONS, PATTERN, Content
 
 blocks = st.integers(0, 1 << 24)
 

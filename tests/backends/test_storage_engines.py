@@ -12,15 +12,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from membench.backends.cpu import CpuBackend
-from membench.backends.scratch import Scratch, ScratchFile
-from membench.backends.storage import StorageBackend, open_storage
-from membench.backends.storage_content import BLOCK
-from membench.backends.storage_flow import Flow, Shape
-from membench.backends.storage_mapping import Mapping
-from membench.backends.storage_native import NativeAio
-from membench.backends.storage_threads import Threads
-from membench.backends.storage_traffic import (
+from membench.core.errors import BackendUnavailable, MembenchError, Skip, VerificationFailed
+from membench.core.snapshot import Machine
+from membench.core.units import KIB, MIB
+from membench.host.memory.backend import CpuBackend
+from membench.host.storage.backend import StorageBackend, open_storage
+from membench.host.storage.content import BLOCK
+from membench.host.storage.flow import Flow, Shape
+from membench.host.storage.mapping import Mapping
+from membench.host.storage.native_engine import NativeAio
+from membench.host.storage.scratch import Scratch, ScratchFile
+from membench.host.storage.thread_engine import Threads
+from membench.host.storage.traffic import (
     NEVER,
     Engine,
     Trace,
@@ -29,10 +32,7 @@ from membench.backends.storage_traffic import (
     shuffled,
     successive,
 )
-from membench.errors import BackendUnavailable, MembenchError, Skip, VerificationFailed
-from membench.machine import Machine
-from membench.machine.filesystem import read_filesystem
-from membench.units import KIB, MIB
+from membench.machine.disks.filesystem import read_filesystem
 
 SIZE = 32 * MIB
 SECONDS = 0.05

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from membench.backends import storage_files
-from membench.backends.storage_files import disk_name, requests, resident_share
-from membench.machine.filesystem import read_filesystem
+from membench.host.storage import files as storage_files
+from membench.host.storage.files import disk_name, requests, resident_share
+from membench.machine.disks.filesystem import read_filesystem
 
 SIZE = 8 << 20
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from membench.backends.storage_ledger import Ledger
+from membench.host.storage.write_budget import Ledger
 
 
 @pytest.fixture

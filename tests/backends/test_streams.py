@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from membench.backends.cpu import CpuBackend
-from membench.backends.host_pattern import ARRAYS, SALT_A, SALT_B
-from membench.backends.numba_streams import NumbaStreams, vector_bits
-from membench.backends.numpy_streams import NumpyStreams
-from membench.backends.streams import Doubles, Streams, expected, source
-from membench.errors import Skip
+from membench.core.errors import Skip
+from membench.host.compiled.pattern import ARRAYS, SALT_A, SALT_B
+from membench.host.memory.backend import CpuBackend
+from membench.host.memory.numba_streams import NumbaStreams, vector_bits
+from membench.host.memory.numpy_streams import NumpyStreams
+from membench.host.memory.streams import Doubles, Streams, expected, source
 
 SIZE = 1 << 20
 ELEMENTS = SIZE // 8

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from membench.backends import host_layout
-from membench.backends.host_chase import chase
-from membench.backends.team import Seat, Team, placement
-from membench.errors import MembenchError
-from membench.machine import Core, Machine
+from membench.core.errors import MembenchError
+from membench.core.snapshot import Core, Machine
+from membench.host.compiled import shared_block as host_layout
+from membench.host.memory.chase_kernels import chase
+from membench.host.memory.thread_pool import Seat, Team, placement
 
 
 @pytest.fixture
@@ -142,7 +142,7 @@ def test_numpy_work_passes_the_barrier_and_is_stamped(team: Team) -> None:
 def test_a_barrier_that_nobody_else_reaches_gives_up(
     team: Team, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("membench.backends.team.GIVE_UP_NS", 50_000_000)
+    monkeypatch.setattr("membench.host.memory.thread_pool.GIVE_UP_NS", 50_000_000)
     with pytest.raises(MembenchError, match="did not start together"):
         team.run([lambda seat: seat.timed(lambda: None), lambda _: None])
     assert team.run([lambda seat: seat.timed(lambda: 1)] * 2) == [1, 1]
@@ -152,7 +152,7 @@ def test_a_gate_that_nobody_else_reaches_gives_up(team: Team) -> None:
     """The compiled gate, with a party that does not exist and a clock that has run out."""
     from numba import njit
 
-    from membench.backends import host_gate
+    from membench.host.compiled import barrier as host_gate
 
     gate: Any = host_gate.enter
     fresh: Any = njit(nogil=True)(gate.py_func)

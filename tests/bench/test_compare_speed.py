@@ -23,10 +23,19 @@ from pathlib import Path
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from membench.record.rows import relative_spread
-from membench.record.schema import COLUMNS, Row, to_cells
-from membench.record.sidecar import SCHEMA, digest
-from membench.terms import BETTER, UNIT, BytesConvention, CacheState, Metric, Stat, Status, Tier
+from membench.core.terms import (
+    BETTER,
+    UNIT,
+    BytesConvention,
+    CacheState,
+    Metric,
+    Stat,
+    Status,
+    Tier,
+)
+from membench.results.rows import relative_spread
+from membench.results.schema import COLUMNS, Row, to_cells
+from membench.results.sidecar import SCHEMA, digest
 
 pytestmark = pytest.mark.slow
 

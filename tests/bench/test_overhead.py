@@ -14,18 +14,19 @@ from pathlib import Path
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from membench.machine import Machine, snapshot
+from membench.benches import registry
+from membench.core.plain import dump
+from membench.core.snapshot import Machine
+from membench.core.terms import Status
+from membench.machine import snapshot
 from membench.measure.flags import results
 from membench.measure.options import RunOptions
 from membench.measure.plan import make_plan
-from membench.record.journal import Journal
-from membench.record.plain import dump
-from membench.record.plan import Plan
-from membench.record.rows import rows
-from membench.record.table import read_rows, write_rows
-from membench.record.unit import Reading, Seconds, Unit
-from membench.registry import registry
-from membench.terms import Status
+from membench.results.case_result import Reading, Seconds, Unit
+from membench.results.journal.writing import Journal
+from membench.results.plan import Plan
+from membench.results.rows import rows
+from membench.results.table import read_rows, write_rows
 
 pytestmark = pytest.mark.slow
 

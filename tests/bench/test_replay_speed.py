@@ -17,9 +17,9 @@ import numpy as np
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from membench.thesis.replay import replay
-from membench.thesis.trace import Trace
-from membench.thesis.traces import read_trace
+from membench.thesis.replay.hits import replay
+from membench.thesis.replay.trace import Trace
+from membench.thesis.replay.traces import read_trace
 
 pytestmark = pytest.mark.slow
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from membench.thesis import verdicts as room
-from membench.thesis.verdict_file import to_json
-from membench.thesis.verdicts import verdicts
+from membench.thesis.claims import verdicts as room
+from membench.thesis.claims.verdict_file import to_json
+from membench.thesis.claims.verdicts import verdicts
 
 pytestmark = pytest.mark.slow
 

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from membench.backends.cpu import CpuBackend
-from membench.machine import Machine, snapshot
+from membench.core.snapshot import Machine
+from membench.host.memory.backend import CpuBackend
+from membench.machine import snapshot
 
 
 @pytest.fixture(scope="session")

@@ -11,20 +11,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from membench.backends.cpu import CpuBackend
-from membench.benches.ddr import all_thread_counts, parts, thread_counts
-from membench.benches.loaded import refuse_starved
-from membench.case import Needs
-from membench.errors import MembenchError, Skip, VerificationFailed
-from membench.machine import Machine
-from membench.machine.model import Node
-from membench.measure.sampling import Sampled, take_samples
-from membench.measure.stop import FixedCount
-from membench.measure.stopwatch import HostStopwatch
-from membench.registry import registry
-from membench.terms import BytesConvention, Metric, Stat, Tier
-from membench.units import MIB, format_size
-from membench.work import Observation, Observed, Timed, Work
+from membench.benches import registry
+from membench.benches.host.ddr import all_thread_counts, parts, thread_counts
+from membench.benches.host.loaded import refuse_starved
+from membench.core.case import Needs
+from membench.core.errors import MembenchError, Skip, VerificationFailed
+from membench.core.snapshot import Machine, Node
+from membench.core.terms import BytesConvention, Metric, Stat, Tier
+from membench.core.units import MIB, format_size
+from membench.core.work import Observation, Observed, Timed, Work
+from membench.host.memory.backend import CpuBackend
+from membench.measure.worker.sampling import Sampled, take_samples
+from membench.measure.worker.stopping import FixedCount
+from membench.measure.worker.stopwatch import HostStopwatch
 
 BENCHES = {name: b for name, b in registry().benches.items() if name.startswith(("ddr/", "host/"))}
 STREAMS = ("read", "write", "copy", "scale", "add", "triad")
@@ -233,7 +232,7 @@ def test_a_wrong_number_of_page_faults_fails(
 ) -> None:
     work = build(cpu, "host/fault", size="16MiB", pages="4k", threads=1)
     assert isinstance(work, Observed)
-    monkeypatch.setattr("membench.backends.arena.huge_page_bytes", lambda *_: 0)
+    monkeypatch.setattr("membench.host.memory.arena.huge_page_bytes", lambda *_: 0)
     work.observe(0.0)
     thp = build(cpu, "host/fault", size="16MiB", pages="thp", threads=1)
     assert isinstance(thp, Observed)

@@ -14,19 +14,23 @@ import numpy as np
 import pytest
 from emulator import EmulatedGpu, small
 
-from membench.axes import OMITTED, Value
-from membench.backends import cuda_storage, gpu_attention, page_pipeline
-from membench.backends.cuda_storage import CudaStorage, PoolSink
-from membench.backends.scratch import ScratchFile
-from membench.backends.storage import open_storage
-from membench.benches import decode, interference, paging_hbm
-from membench.errors import MembenchError, Skip, VerificationFailed
-from membench.machine import Machine
-from membench.machine.filesystem import read_filesystem
-from membench.registry import registry
-from membench.terms import BytesConvention, CacheState, Metric, Stat
-from membench.units import KIB, MIB
-from membench.work import Timed
+from membench.benches import registry
+from membench.benches.disk import paging_hbm
+from membench.benches.gpu import decode
+from membench.benches.link import interference
+from membench.core.axes import OMITTED, Value
+from membench.core.errors import MembenchError, Skip, VerificationFailed
+from membench.core.snapshot import Machine
+from membench.core.terms import BytesConvention, CacheState, Metric, Stat
+from membench.core.units import KIB, MIB
+from membench.core.work import Timed
+from membench.host.storage.backend import open_storage
+from membench.host.storage.scratch import ScratchFile
+from membench.machine.disks.filesystem import read_filesystem
+from membench.workloads import attention as gpu_attention
+from membench.workloads import gpu_disk as cuda_storage
+from membench.workloads import page_pipeline
+from membench.workloads.gpu_disk import CudaStorage, PoolSink
 
 BENCHES = registry().benches
 SIZE = 16 * MIB

@@ -8,18 +8,18 @@ from typing import Any
 
 import pytest
 
-from membench.backends.scratch import ScratchFile
-from membench.backends.storage import StorageBackend, open_storage
-from membench.benches.ssd_kv import MODELS, object_bytes
-from membench.case import PROFILES, Bench, Case
-from membench.errors import Skip, VerificationFailed
-from membench.machine import Machine
-from membench.machine.filesystem import read_filesystem
-from membench.measure.readings import reading
-from membench.registry import registry
-from membench.terms import CacheState, Metric, Stat, Tier
-from membench.units import GIB, MIB
-from membench.work import Observed
+from membench.benches import registry
+from membench.benches.disk.kv_objects import MODELS, object_bytes
+from membench.core.case import PROFILES, Bench, Case
+from membench.core.errors import Skip, VerificationFailed
+from membench.core.snapshot import Machine
+from membench.core.terms import CacheState, Metric, Stat, Tier
+from membench.core.units import GIB, MIB
+from membench.core.work import Observed
+from membench.host.storage.backend import StorageBackend, open_storage
+from membench.host.storage.scratch import ScratchFile
+from membench.machine.disks.filesystem import read_filesystem
+from membench.measure.worker.readings import reading
 
 SIZE = 64 * MIB
 SECONDS = 0.05

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from healthy import GPU_STATE, MACHINE
 
+from membench.core.snapshot import Filesystem
+from membench.core.units import GIB
 from membench.doctor.facts import Facts, Kernels, Scratch
-from membench.machine import Filesystem
-from membench.machine.disks import Disk
+from membench.machine.disks.devices import Disk
 from membench.machine.noise import Noise
 from membench.machine.settings import Settings
-from membench.units import GIB
 
 With = Callable[..., Facts]
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
+from membench.core.units import MIB
 from membench.doctor import Facts, Finding, examine, gather
-from membench.units import MIB
 
 
 @pytest.fixture(scope="module")

@@ -11,20 +11,20 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from membench.case import Needs
+from membench.benches import registry
+from membench.core.case import Needs
+from membench.core.snapshot import Gpus, Node
+from membench.core.units import GIB, KIB, MIB
 from membench.doctor import CHECKS, GPU_CHECKS, Facts, Finding, Level, examine, worst
 from membench.doctor.facts import Kernels
 from membench.doctor.memory import NEEDED
 from membench.doctor.storage import DISK_BUDGET, FREE_SHARE
-from membench.machine import Gpus, Node
-from membench.machine.disks import Disk
-from membench.machine.gpu_state import GpuState
+from membench.machine.disks.devices import Disk
+from membench.machine.gpus.state import GpuState
 from membench.machine.noise import Busy, Noise
 from membench.machine.settings import Settings
 from membench.measure.availability import DISK_SHARE
 from membench.measure.options import DEFAULT_DISK_BUDGET
-from membench.registry import registry
-from membench.units import GIB, KIB, MIB
 
 With = Callable[..., Facts]
 

@@ -8,8 +8,8 @@ import pytest
 from rich.console import Console
 
 from membench.doctor import CHECKS, GPU_CHECKS, Facts, Finding, Level, examine
-from membench.report.console import console
-from membench.report.doctor_screen import print_findings
+from membench.report.screens.console import console
+from membench.report.screens.doctor import print_findings
 
 FINDINGS = [
     Finding("memory", Level.FAIL, "too little of it", "free --human | sudo tee /dev/null " * 4),

@@ -20,10 +20,10 @@ from emulator import (
 from emulator.occupancy import blocks_per_sm
 from ptx_snippets import compiled
 
-from membench.backends.base import Backend, DeviceBackend, Edge
-from membench.backends.compile import Image
-from membench.backends.gpu import Gpu, Variant
-from membench.errors import MembenchError
+from membench.core.backend import Backend, DeviceBackend, Edge
+from membench.core.errors import MembenchError
+from membench.gpu.cuda.compile import Image
+from membench.gpu.protocol import Gpu, Variant
 
 TEXT = """
 extern "C" __global__ void twice(unsigned* a, unsigned n) {

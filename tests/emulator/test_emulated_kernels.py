@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pytest
 from emulator import EmulatedGpu, OutOfBounds, small
 
-from membench.backends.gpu import Variant
+from membench.gpu.protocol import Variant
 
 ARCHITECTURES = ["80", "90", "100", "120"]
 LINE = 128

@@ -12,13 +12,13 @@ from fleet_files import fleet_row
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from membench.errors import MembenchError
+from membench.core.errors import MembenchError
 from membench.fleet import collect
 from membench.fleet.collect import keep
-from membench.record.paths import sidecar_path
-from membench.record.plan import Plan
-from membench.record.sidecar import Sidecar, write_sidecar
-from membench.record.table import write_rows
+from membench.results.paths import sidecar_path
+from membench.results.plan import Plan
+from membench.results.sidecar import Sidecar, write_sidecar
+from membench.results.table import write_rows
 
 RUN = "20260131T080412Z-12ab"
 HOST = "node-1"

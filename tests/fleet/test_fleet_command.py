@@ -13,9 +13,9 @@ import pytest
 from rich.console import Console
 
 from membench import cli
-from membench.record.fleet import Host, HostState, latest_ledger
-from membench.record.table import read_rows
-from membench.report.fleet_live import FleetTable, host_table
+from membench.report.screens.fleet.live import FleetTable, host_table
+from membench.results.fleet_ledger import Host, HostState, latest_ledger
+from membench.results.table import read_rows
 
 pytestmark = pytest.mark.slow
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from membench.errors import MembenchError, SchemaError, UsageError
+from membench.core.errors import MembenchError, SchemaError, UsageError
 from membench.fleet.hosts import Seat, by_host, read_hosts
 from membench.machine.identity import check_label
-from membench.record.fleet import (
+from membench.results.fleet_ledger import (
     Host,
     HostState,
     Ledger,

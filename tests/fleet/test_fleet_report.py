@@ -15,14 +15,14 @@ import pytest
 from fleet_files import make_fleet
 
 from membench import cli
-from membench.analyse.fleet_reading import Values, read_fleet
-from membench.analyse.fleet_summary import FleetSummary, summarise
-from membench.analyse.thresholds import thresholds
-from membench.errors import OutputError, SchemaError
+from membench.analysis.fleet.reading import Values, read_fleet
+from membench.analysis.fleet.summary import FleetSummary, summarise
+from membench.analysis.thresholds import thresholds
+from membench.core.errors import OutputError, SchemaError
+from membench.core.terms import Status
 from membench.fleet.exchange import read_parquet, write_parquet
-from membench.record.fleet import Host, HostState, Ledger, write_ledger
-from membench.record.table import read_rows, write_rows
-from membench.terms import Status
+from membench.results.fleet_ledger import Host, HostState, Ledger, write_ledger
+from membench.results.table import read_rows, write_rows
 
 MACHINES, CASES = 24, 12
 SLOW = {3: {0, 1, 2, 5}, 7: {4}}
@@ -78,8 +78,8 @@ def test_four_machines_are_not_judged(tmp_path: Path) -> None:
 
 
 def test_several_processes_read_the_same(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("membench.analyse.fleet_reading._ALONE", 0)
-    monkeypatch.setattr("membench.analyse.fleet_reading._FILES_AT_ONCE", 5)
+    monkeypatch.setattr("membench.analysis.fleet.reading._ALONE", 0)
+    monkeypatch.setattr("membench.analysis.fleet.reading._FILES_AT_ONCE", 5)
     one, several = read_fleet(made, workers=1), read_fleet(made, workers=2)
     assert one.machines == several.machines
     assert cells(one) == cells(several)

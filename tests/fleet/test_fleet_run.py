@@ -16,9 +16,9 @@ from distributed import Client
 from membench.fleet import campaign
 from membench.fleet.campaign import Campaign, Patience
 from membench.fleet.cluster import seats
-from membench.record.fleet import Host, HostState, Ledger, latest_ledger
-from membench.record.sidecar import read_sidecar, verify_sha256
-from membench.record.table import read_rows
+from membench.results.fleet_ledger import Host, HostState, Ledger, latest_ledger
+from membench.results.sidecar import read_sidecar, verify_sha256
+from membench.results.table import read_rows
 
 pytestmark = pytest.mark.slow
 

@@ -8,12 +8,12 @@ import pytest
 from distributed import Client
 
 from membench import cli
-from membench.errors import MembenchError
+from membench.core.errors import MembenchError
 from membench.fleet import sweep
 from membench.fleet.sweep import spread_by, spread_over
-from membench.record.table import read_rows
-from membench.thesis.verdict_file import to_json
-from membench.thesis.verdicts import verdicts
+from membench.results.table import read_rows
+from membench.thesis.claims.verdict_file import to_json
+from membench.thesis.claims.verdicts import verdicts
 
 REFERENCE = Path(__file__).resolve().parents[2] / "results" / "reference" / "epyc-zen4-2cpu-vm"
 DRAWS = 32  # fewer than a report's, for the sake of time

@@ -24,16 +24,16 @@ from pathlib import Path
 
 import pytest
 
-from membench.analyse.sources import read_source
-from membench.analyse.thresholds import PRESETS, thresholds, to_toml
-from membench.errors import MembenchError
-from membench.record import journal_reading
-from membench.record.formats import importer
-from membench.record.formats.intake import origin_of
-from membench.record.schema import COLUMNS, to_cells
-from membench.record.sidecar import read_sidecar
-from membench.record.table import read_rows
-from membench.record.untrusted import MAX_JSON, read_bytes
+from membench.analysis.sources import read_source
+from membench.analysis.thresholds import PRESETS, thresholds, to_toml
+from membench.core.errors import MembenchError
+from membench.core.untrusted import MAX_JSON, read_bytes
+from membench.results.formats import importer
+from membench.results.formats.origin import origin_of
+from membench.results.journal import reading as journal_reading
+from membench.results.schema import COLUMNS, to_cells
+from membench.results.sidecar import read_sidecar
+from membench.results.table import read_rows
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT / "tests" / "record" / "formats" / "data"

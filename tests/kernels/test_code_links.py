@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from machine_code import Code, count, innermost, loops, machine_code, most_loads_in_flight
 
-from membench.benches import kv, link
+from membench.benches.link import copies as link
+from membench.benches.link import kv
 
 ARCHITECTURES = ("90", "120")
 ANEW = r"LDG\.E\.128\.STRONG\.SYS"

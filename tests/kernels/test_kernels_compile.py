@@ -7,9 +7,9 @@ import re
 import pytest
 from asking_gpu import variants_of_all_profiles
 
-from membench.backends.compile import ARCHITECTURES, compile_source
-from membench.errors import BackendUnavailable, MembenchError, RegistersSpilled
-from membench.kernel_files import kernel_names, kernel_root, read_kernel
+from membench.core.errors import BackendUnavailable, MembenchError, RegistersSpilled
+from membench.gpu.cuda.compile import ARCHITECTURES, compile_source
+from membench.gpu.cuda.kernel_files import kernel_names, kernel_root, read_kernel
 from membench.machine import snapshot
 
 # Beside those that are proven: older, newer, and the feature sets of one architecture.
@@ -73,7 +73,7 @@ WRONG = 'extern "C" __global__ void wrong(int* a) { a[0] = missing; }'
 def test_what_would_spoil_a_number_does_not_compile(
     source: str, complaint: str, kind: type[MembenchError], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("membench.backends.compile.read_kernel", lambda _file: source)
+    monkeypatch.setattr("membench.gpu.cuda.compile.read_kernel", lambda _file: source)
     with pytest.raises(MembenchError, match=f"(?i){complaint}") as refused:
         compile_source(f"{complaint}.cu", (), "90")
     assert type(refused.value) is kind

@@ -18,8 +18,8 @@ from machine_code import (
 )
 from mutants import edited
 
-from membench.backends.compile import compile_text
-from membench.kernel_files import kernel_names
+from membench.gpu.cuda.compile import compile_text
+from membench.gpu.cuda.kernel_files import kernel_names
 
 DISASSEMBLED = ("90", "120")
 

@@ -7,11 +7,11 @@ from emulator import EmulatedGpu, EmulationError, MissingFence, MissingWait, sma
 from mutants import mutant
 from proof import prove
 
-from membench.axes import Value
-from membench.benches.hbm_async import in_flight, sensible
-from membench.errors import Skip, VerificationFailed
-from membench.registry import registry
-from membench.units import KIB
+from membench.benches import registry
+from membench.benches.hbm.async_copy import in_flight, sensible
+from membench.core.axes import Value
+from membench.core.errors import Skip, VerificationFailed
+from membench.core.units import KIB
 
 ASYNC = registry().benches["hbm/async"]
 KEY = {"ld": "ld.global", "cp": "cp.async", "bulk": "bulk.load"}

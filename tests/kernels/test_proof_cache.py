@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from mutants import mutant
 from proof import prove
 
-from membench.backends.gpu_pattern import pattern
-from membench.benches import cache_bandwidth
-from membench.benches.cache_bandwidth import CHUNK, own_sum
-from membench.errors import VerificationFailed
-from membench.registry import registry
-from membench.units import KIB
+from membench.benches import registry
+from membench.benches.gpu import cache_bandwidth
+from membench.benches.gpu.cache_bandwidth import CHUNK, own_sum
+from membench.core.errors import VerificationFailed
+from membench.core.units import KIB
+from membench.gpu.verify.pattern import pattern
 
 BENCHES = registry().benches
 

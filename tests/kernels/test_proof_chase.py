@@ -10,15 +10,15 @@ from hypothesis import strategies as st
 from mutants import mutant
 from proof import observe
 
-from membench.backends.gpu import Variant
-from membench.backends.gpu_ring import Ring
-from membench.benches import gpu_chase
-from membench.benches.gpu_chase import LINE, sensible, tier
-from membench.errors import VerificationFailed
+from membench.benches import registry
+from membench.benches.gpu import chase as gpu_chase
+from membench.benches.gpu.chase import LINE, sensible, tier
+from membench.core.errors import VerificationFailed
+from membench.core.terms import Metric, Stat, Tier
+from membench.core.units import GIB, KIB, MIB
+from membench.gpu.protocol import Variant
+from membench.gpu.verify.ring import Ring
 from membench.machine import snapshot
-from membench.registry import registry
-from membench.terms import Metric, Stat, Tier
-from membench.units import GIB, KIB, MIB
 
 CHASE = registry().benches["gpu/chase"]
 POWERS = st.integers(1, 12).map(lambda bits: 1 << bits)

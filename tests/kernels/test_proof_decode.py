@@ -13,17 +13,18 @@ from hypothesis import strategies as st
 from mutants import mutant
 from proof import Proven, prove
 
-from membench.axes import Value
-from membench.backends import gpu_attention, gpu_product
-from membench.backends.gpu import Buffer
-from membench.backends.gpu_attention import PAGE_TOKENS, splits_of
-from membench.backends.gpu_content import random_numbers, values
-from membench.benches import decode
-from membench.benches.decode import MODELS, Model
-from membench.errors import Skip, VerificationFailed
-from membench.registry import registry
-from membench.terms import Metric
-from membench.work import Timed
+from membench.benches import registry
+from membench.benches.gpu import decode
+from membench.benches.gpu.decode import MODELS, Model
+from membench.core.axes import Value
+from membench.core.errors import Skip, VerificationFailed
+from membench.core.terms import Metric
+from membench.core.work import Timed
+from membench.gpu.protocol import Buffer
+from membench.gpu.verify.content import random_numbers, values
+from membench.workloads import attention as gpu_attention
+from membench.workloads import products as gpu_product
+from membench.workloads.attention import PAGE_TOKENS, splits_of
 
 BENCHES = registry().benches
 ATTENTION, WEIGHTS = BENCHES["decode/attn"], BENCHES["decode/weights"]

@@ -8,14 +8,14 @@ import pytest
 from emulator import EmulatedGpu, small
 from proof import observe
 
-from membench.axes import Value
-from membench.backends import gpu_attention
-from membench.benches import energy
-from membench.benches.decode import MODELS, Model
-from membench.errors import MembenchError, Skip
-from membench.registry import registry
-from membench.terms import Metric, Stat
-from membench.units import KIB
+from membench.benches import registry
+from membench.benches.gpu import energy
+from membench.benches.gpu.decode import MODELS, Model
+from membench.core.axes import Value
+from membench.core.errors import MembenchError, Skip
+from membench.core.terms import Metric, Stat
+from membench.core.units import KIB
+from membench.workloads import attention as gpu_attention
 
 BENCHES = registry().benches
 IDLE_W = 50.0
@@ -47,7 +47,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(energy, name, value)
     monkeypatch.setitem(MODELS, "tiny", Model(1, 256, 4, 1, 128, 64))
     monkeypatch.setattr(gpu_attention, "POOL_BYTES", 1 << 16)
-    monkeypatch.setattr("membench.benches.decode.TOKENS", 64)
+    monkeypatch.setattr("membench.benches.gpu.decode.TOKENS", 64)
 
 
 class Clock:

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from mutants import mutant
 from proof import prove
 
-from membench.backends.gpu_pattern import pattern
-from membench.benches import hbm_gather
-from membench.benches.hbm_gather import page_table, sensible, table_sum
-from membench.errors import VerificationFailed
-from membench.registry import registry
-from membench.units import KIB, MIB
+from membench.benches import registry
+from membench.benches.hbm import gather as hbm_gather
+from membench.benches.hbm.gather import page_table, sensible, table_sum
+from membench.core.errors import VerificationFailed
+from membench.core.units import KIB, MIB
+from membench.gpu.verify.pattern import pattern
 
 GATHER = registry().benches["hbm/gather"]
 

@@ -7,13 +7,14 @@ from emulator import EmulatedGpu, EmulationError, small
 from mutants import mutant
 from proof import observe, prove
 
-from membench.axes import Value
-from membench.benches import gpu_atomics, l2_map
-from membench.errors import VerificationFailed
-from membench.registry import registry
-from membench.terms import BytesConvention, Metric, Stat
-from membench.units import KIB
-from membench.work import Timed
+from membench.benches import registry
+from membench.benches.gpu import atomics as gpu_atomics
+from membench.benches.gpu import l2_map
+from membench.core.axes import Value
+from membench.core.errors import VerificationFailed
+from membench.core.terms import BytesConvention, Metric, Stat
+from membench.core.units import KIB
+from membench.core.work import Timed
 
 BENCHES = registry().benches
 ATOMICS, MAP = BENCHES["gpu/atomics"], BENCHES["l2/map"]

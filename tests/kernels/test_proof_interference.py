@@ -9,13 +9,13 @@ import pytest
 from emulator import EmulatedGpu, small
 from proof import observe
 
-from membench.axes import OMITTED, Value
-from membench.benches import interference
-from membench.benches.interference import victim_of
-from membench.errors import MembenchError, Skip, VerificationFailed
-from membench.registry import registry
-from membench.terms import Metric, Stat
-from membench.units import KIB
+from membench.benches import registry
+from membench.benches.link import interference
+from membench.benches.link.interference import victim_of
+from membench.core.axes import OMITTED, Value
+from membench.core.errors import MembenchError, Skip, VerificationFailed
+from membench.core.terms import Metric, Stat
+from membench.core.units import KIB
 
 BENCHES = registry().benches
 DUEL = BENCHES["interference/link"]
@@ -87,7 +87,7 @@ def test_a_victim_that_never_ran_is_found() -> None:
 
 
 def test_no_common_time_is_an_error_and_not_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("membench.backends.overlap.beside", lambda victim, aggressor: None)
+    monkeypatch.setattr("membench.workloads.overlap.beside", lambda victim, aggressor: None)
     work: Any = DUEL.build(EmulatedGpu(small(1)), params("chase", "h2d-sm"))
     with pytest.raises(MembenchError, match="no piece of the victim"):
         work.observe(0.1)

@@ -14,18 +14,12 @@ from hypothesis import strategies as st
 from mutants import mutant
 from proof import prove
 
-from membench.axes import OMITTED, Value
-from membench.benches.kv import (
-    COUNTS,
-    LARGEST,
-    METHODS,
-    UNROLL,
-    pool_blocks,
-)
-from membench.errors import Skip, VerificationFailed
+from membench.benches import registry
+from membench.benches.link.kv import COUNTS, LARGEST, METHODS, UNROLL, pool_blocks
+from membench.core.axes import OMITTED, Value
+from membench.core.errors import Skip, VerificationFailed
+from membench.core.units import KIB
 from membench.machine import snapshot
-from membench.registry import registry
-from membench.units import KIB
 
 BENCHES = registry().benches
 WAYS = ("h2d", "d2h", "d2d")

@@ -7,10 +7,10 @@ import pytest
 from emulator import EmulatedGpu, small
 from proof import observe, prove
 
-from membench.backends.gpu import Variant
-from membench.benches import gpu_launch
-from membench.registry import registry
-from membench.terms import Metric, Stat
+from membench.benches import registry
+from membench.benches.gpu import launch as gpu_launch
+from membench.core.terms import Metric, Stat
+from membench.gpu.protocol import Variant
 
 CONTROL = Variant.of("control.cu")
 BENCHES = registry().benches

@@ -12,15 +12,15 @@ from emulator.links import EmulatedLinks
 from mutants import mutant
 from proof import observe, prove
 
-from membench.axes import OMITTED, Value
-from membench.backends import gpu_walk
-from membench.backends.gpu_links import MEMORY_KINDS, link_detail, link_flags
-from membench.benches import peer, zerocopy
-from membench.errors import Skip, VerificationFailed
+from membench.benches import registry
+from membench.benches.link import peer, zerocopy
+from membench.core.axes import OMITTED, Value
+from membench.core.errors import Skip, VerificationFailed
+from membench.core.terms import Metric, Stat
+from membench.core.units import KIB
+from membench.gpu.link_protocol import MEMORY_KINDS, link_detail, link_flags
+from membench.gpu.verify import walk as gpu_walk
 from membench.machine import snapshot
-from membench.registry import registry
-from membench.terms import Metric, Stat
-from membench.units import KIB
 
 BENCHES = registry().benches
 SIZE = 64 * KIB + 48

@@ -10,13 +10,13 @@ from emulator import EmulatedGpu, small
 from mutants import mutant
 from proof import observe
 
-from membench.axes import Value
-from membench.benches import hbm_loaded
-from membench.benches.hbm_loaded import CHUNK, CYCLE, READS, sensible
-from membench.errors import VerificationFailed
-from membench.registry import registry
-from membench.terms import Metric, Stat
-from membench.units import KIB, MIB
+from membench.benches import registry
+from membench.benches.hbm import loaded as hbm_loaded
+from membench.benches.hbm.loaded import CHUNK, CYCLE, READS, sensible
+from membench.core.axes import Value
+from membench.core.errors import VerificationFailed
+from membench.core.terms import Metric, Stat
+from membench.core.units import KIB, MIB
 
 LOADED = registry().benches["hbm/loaded"]
 SAMPLES, MEAN, SINGLE = 4, 32, 32  # samples, and hops of each: in one span, and timed one by one
@@ -190,7 +190,7 @@ def test_traffic_that_ends_before_the_chase_is_said(monkeypatch: pytest.MonkeyPa
 
 def test_sums_of_warps_are_those_of_their_chunks() -> None:
     scene = hbm_loaded._Scene(EmulatedGpu(small(2)), 64 * KIB, 50, 0, 100)
-    from membench.backends.gpu_pattern import pattern
+    from membench.gpu.verify.pattern import pattern
 
     words = pattern(0, scene.traffic // 4, 83).reshape(scene.warps, -1, CHUNK // 4)
     of_chunk = words.sum(axis=2, dtype=np.uint64)

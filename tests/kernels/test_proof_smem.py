@@ -7,11 +7,11 @@ from emulator import EmulatedGpu, EmulationError, Race, small
 from mutants import mutant
 from proof import observe, prove
 
-from membench.benches import smem
-from membench.benches.smem import BLOCK, TURN_BYTES, conflict, memory_bytes, tiles
-from membench.errors import Skip, VerificationFailed
-from membench.registry import registry
-from membench.terms import Metric, Stat
+from membench.benches import registry
+from membench.benches.gpu import smem
+from membench.benches.gpu.smem import BLOCK, TURN_BYTES, conflict, memory_bytes, tiles
+from membench.core.errors import Skip, VerificationFailed
+from membench.core.terms import Metric, Stat
 
 BENCHES = registry().benches
 TURNS = 10

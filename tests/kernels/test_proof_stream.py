@@ -12,14 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from proof import prove
 
-from membench.axes import OMITTED, Value
-from membench.backends.compile import Image, compile_source, compile_text
-from membench.backends.gpu_pattern import STEP, Patterns, pattern, pattern_sum
-from membench.backends.gpu_pattern import small as small_numbers
-from membench.benches.hbm_stream import ACCESSES, ARRAYS, configurations
-from membench.errors import Skip, VerificationFailed
-from membench.kernel_files import read_kernel
-from membench.registry import registry
+from membench.benches import registry
+from membench.benches.hbm.stream import ACCESSES, ARRAYS, configurations
+from membench.core.axes import OMITTED, Value
+from membench.core.errors import Skip, VerificationFailed
+from membench.gpu.cuda.compile import Image, compile_source, compile_text
+from membench.gpu.cuda.kernel_files import read_kernel
+from membench.gpu.verify.pattern import STEP, Patterns, pattern, pattern_sum
+from membench.gpu.verify.pattern import small as small_numbers
 
 BENCHES = registry().benches
 SIZE = 16 * (2048 + 1200)

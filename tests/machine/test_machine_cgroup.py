@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from membench.machine.cgroup import Limits, read_limits, throttled_count
-from membench.machine.cpu import read_cpu
+from membench.machine.cpus.topology import read_cpu
 
 Plant = Callable[[Mapping[str, str]], Path]
 

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from membench.machine.cgroup import Limits
-from membench.machine.cpu import read_cpu
-from membench.machine.cpu_name import cpu_name
-from membench.machine.files import cpu_list, fields, integer, numbered, read
+from membench.machine.cpus.names import cpu_name
+from membench.machine.cpus.topology import read_cpu
 from membench.machine.hypervisor import read_hypervisor
+from membench.machine.kernel_text import cpu_list, fields, integer, numbered, read
 
 Tree = dict[str, str]
 Plant = Callable[[Mapping[str, str]], Path]

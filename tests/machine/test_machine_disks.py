@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from membench.machine.disks import Disk, read_disks
+from membench.machine.disks.devices import Disk, read_disks
 
 Plant = Callable[[Mapping[str, str]], Path]
 BLOCK = "sys/class/block"

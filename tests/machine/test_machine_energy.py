@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from membench.errors import BackendUnavailable
-from membench.machine.energy import energy_counter
+from membench.core.errors import BackendUnavailable
+from membench.machine.gpus.energy import energy_counter
 
 
 class Nvml:

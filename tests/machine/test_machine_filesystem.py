@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from membench.machine.filesystem import read_filesystem
-from membench.machine.mounts import mount_of, parse, unescape
+from membench.machine.disks.filesystem import read_filesystem
+from membench.machine.disks.mounts import mount_of, parse, unescape
 
 Plant = Callable[[Mapping[str, str]], Path]
 

@@ -14,12 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nvml_stub import NvmlProcess, text
 
-from membench.machine import cuda_stack
-from membench.machine.cuda_stack import Stack, complaint, read_stack
-from membench.machine.gpu import read_gpus
-from membench.machine.model import Gpus
-from membench.machine.nvml import text as as_text
-from membench.machine.visible import hides_all, visible
+from membench.core.snapshot import Gpus
+from membench.machine.gpus import cuda_stack
+from membench.machine.gpus.cuda_stack import Stack, complaint, read_stack
+from membench.machine.gpus.describe import read_gpus
+from membench.machine.gpus.nvml import text as as_text
+from membench.machine.gpus.visible import hides_all, visible
 
 Plant = Callable[[Mapping[str, str]], Path]
 
@@ -309,7 +309,7 @@ def test_the_run_time_compiler_is_found_where_it_lies(
 
 def test_looking_for_cupy_does_not_import_it() -> None:
     code = (
-        "import sys; from pathlib import Path; from membench.machine.cuda_stack import read_stack;"
+        "import sys; from pathlib import Path; from membench.machine.gpus.cuda_stack import read_stack;"
         "read_stack(Path('/'), {}); print('cupy' in sys.modules, 'numpy' in sys.modules)"
     )
     result = subprocess.run(

@@ -14,12 +14,12 @@ import pytest
 from c_library import build
 from rich.console import Console
 
-from membench.machine import GpuLinks, Machine, snapshot
-from membench.machine.gpu_links import read_links
-from membench.machine.model import Gpu, Gpus
-from membench.machine.nvml import hashed
-from membench.record.plain import load
-from membench.report.info_screen import print_machine
+from membench.core.plain import load
+from membench.core.snapshot import Gpu, GpuLinks, Gpus, Machine
+from membench.machine import snapshot
+from membench.machine.gpus.links import read_links
+from membench.machine.gpus.nvml import hashed
+from membench.report.screens.info import print_machine
 
 SOURCE = Path(__file__).parents[1] / "support" / "topology_stub.c"
 FIRST, SECOND = hashed("GPU-first"), hashed("GPU-second")
@@ -29,9 +29,9 @@ ASK = """
 import ctypes, json, sys
 from pathlib import Path
 ctypes.CDLL(sys.argv[1], ctypes.RTLD_GLOBAL)
-from membench.machine.gpu_links import pcie_now, read_links
-from membench.machine.model import Gpu, Gpus
-from membench.record.plain import dump
+from membench.machine.gpus.links import pcie_now, read_links
+from membench.core.snapshot import Gpu, Gpus
+from membench.core.plain import dump
 gpus = Gpus(devices=tuple(Gpu(0, "", uuid, 0, "9.0") for uuid in sys.argv[3].split(",")))
 links = read_links(gpus, Path(sys.argv[2]))
 print(json.dumps([[dump(one) for one in links], [pcie_now(gpu.uuid) for gpu in gpus.devices]]))
@@ -103,7 +103,7 @@ def test_info_shows_the_links() -> None:
 
 
 def test_an_older_snapshot_without_links_can_be_read() -> None:
-    from membench.record.plain import dump
+    from membench.core.plain import dump
 
     plain = dump(snapshot())
     del plain["links"]

@@ -11,9 +11,9 @@ import pytest
 from healthy import GPU_STATE
 from nvml_stub import H100, NvmlProcess, build, text
 
-from membench.machine.cuda_stack import Stack
-from membench.machine.gpu_state import SLOWDOWNS, GpuState
-from membench.machine.nvml import hashed
+from membench.machine.gpus.cuda_stack import Stack
+from membench.machine.gpus.nvml import hashed
+from membench.machine.gpus.state import SLOWDOWNS, GpuState
 
 Plant = Callable[[Mapping[str, str]], Path]
 

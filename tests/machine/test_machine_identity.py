@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from membench.errors import UsageError
-from membench.machine.cpu import read_cpu
+from membench.core.errors import UsageError
+from membench.core.snapshot import Cpu, Gpu, Gpus
+from membench.machine.cpus.topology import read_cpu
 from membench.machine.identity import check_label, device_name, machine_slug, slugify
-from membench.machine.model import Cpu, Gpu, Gpus
 
 Tree = dict[str, str]
 Plant = Callable[[Mapping[str, str]], Path]

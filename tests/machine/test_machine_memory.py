@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from membench.core.snapshot import Node
 from membench.machine.cgroup import Limits
 from membench.machine.memory import read_memory
-from membench.machine.model import Node
 from membench.machine.pages import huge_page_bytes, node_of_pages
 
 Tree = dict[str, str]

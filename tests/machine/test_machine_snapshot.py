@@ -17,7 +17,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from membench.machine import Machine, snapshot
+from membench.core.snapshot import Machine
+from membench.machine import snapshot
 from membench.machine.collect import collect
 
 Tree = dict[str, str]

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from membench.errors import BackendUnavailable
-from membench.machine import Machine, snapshot
-from membench.machine.model import Gpu, Gpus
+from membench.core.errors import BackendUnavailable
+from membench.core.snapshot import Gpu, Gpus, Machine
+from membench.machine import snapshot
 from membench.measure import run
 from membench.measure.events import Silent
 from membench.measure.options import RunOptions

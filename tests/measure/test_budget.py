@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from membench.case import SWEEP_ROUNDS, Needs
-from membench.machine import Filesystem, Gpu, Gpus, Machine, snapshot
-from membench.machine.model import Node
+from membench.benches import registry
+from membench.core.case import SWEEP_ROUNDS, Needs
+from membench.core.snapshot import Filesystem, Gpu, Gpus, Machine, Node
+from membench.core.units import GIB
+from membench.machine import snapshot
 from membench.measure.options import RunOptions
 from membench.measure.plan import (
     GPU_ROUND_SECONDS,
@@ -22,9 +24,7 @@ from membench.measure.plan import (
     family_seconds,
     make_plan,
 )
-from membench.record.plan import Plan, PlannedCase
-from membench.registry import registry
-from membench.units import GIB
+from membench.results.plan import Plan, PlannedCase
 
 FULL_SECONDS = 20 * 60
 DISK = Filesystem("/scratch", "/", "ext4", "", "nvme0n1", 1000 * GIB, direct_io="")

@@ -10,11 +10,11 @@ from contextlib import ExitStack
 
 import pytest
 
-from membench.errors import BackendUnavailable
-from membench.machine import Gpu
-from membench.measure import claim
-from membench.measure.claim import claimed
+from membench.core.errors import BackendUnavailable
+from membench.core.snapshot import Gpu
+from membench.measure import locks as claim
 from membench.measure.events import Silent
+from membench.measure.locks import claimed
 
 
 class Listener(Silent):
@@ -59,7 +59,7 @@ def test_who_gets_not_all_of_them_holds_none(gpus: list[Gpu]) -> None:
 def test_a_claim_ends_with_its_process_however_that_ends(gpus: list[Gpu]) -> None:
     code = (
         "import os, signal, sys; from membench.machine import Gpu;"
-        "from membench.measure.claim import claimed; from membench.measure.events import Silent;"
+        "from membench.measure.locks import claimed; from membench.measure.events import Silent;"
         "held = claimed([Gpu(0, 'x', sys.argv[1], 1, '')], Silent()); held.__enter__();"
         "print('held', flush=True); sys.stdin.read()"
     )

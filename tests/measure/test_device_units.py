@@ -12,24 +12,24 @@ import pytest
 from replay import read_recording, replayed
 from scripted_device import ScriptedDevice
 
-from membench.backends.base import DeviceBackend
-from membench.case import TUNED, Bench, Config, Needs, axis, bench
-from membench.errors import RegistersSpilled, SchemaError, skip
+from membench.core.backend import DeviceBackend
+from membench.core.case import TUNED, Bench, Config, Needs, axis, bench
+from membench.core.errors import RegistersSpilled, SchemaError, skip
+from membench.core.registry import Registry
+from membench.core.terms import BytesConvention, Metric, PeakBasis, Stat, Status
+from membench.core.work import Timed, Work
 from membench.machine import snapshot
 from membench.measure.availability import Site
 from membench.measure.options import RunOptions
 from membench.measure.plan import make_plan, planned
-from membench.measure.protocol import Request
 from membench.measure.recording import VARIABLE, RecordingDevice, keep, recorded
-from membench.measure.stopwatch import Stopwatches
-from membench.measure.worker import answer as answer_of
-from membench.record.plan import PlannedCase
-from membench.record.rows import rows
-from membench.record.table import read_rows, write_rows
-from membench.record.unit import Unit
-from membench.registry import Registry
-from membench.terms import BytesConvention, Metric, PeakBasis, Stat, Status
-from membench.work import Timed, Work
+from membench.measure.rounds.protocol import Request
+from membench.measure.worker.main import answer as answer_of
+from membench.measure.worker.stopwatch import Stopwatches
+from membench.results.case_result import Unit
+from membench.results.plan import PlannedCase
+from membench.results.rows import rows
+from membench.results.table import read_rows, write_rows
 
 SIZE = 1_000_000
 NS = {1: 500_000.0, 2: 250_000.0, 4: 300_000.0}

@@ -12,13 +12,15 @@ from healthy import MACHINE as HEALTHY
 from hypothesis import given
 from hypothesis import strategies as st
 
-from membench.machine import Cache, Core, Gpu, Gpus, Machine, Node
-from membench.measure import surroundings
+from membench.core.snapshot import Cache, Core, Gpu, Gpus, Machine, Node
+from membench.core.terms import FLAGS, INVALID_FLAGS, OFF_TIER_FLAGS, Metric, Stat, Status, Tier
+from membench.core.units import GIB, MIB
 from membench.measure.clocks import LEAST_SHARE, MOST_FALL, clock_fell
 from membench.measure.events import Silent
 from membench.measure.flags import PEAK_TOLERANCE, results
 from membench.measure.pinning import pin, unpin
-from membench.measure.surroundings import (
+from membench.measure.rounds import environment as surroundings
+from membench.measure.rounds.environment import (
     HELD_SHARE,
     Look,
     Surroundings,
@@ -27,11 +29,9 @@ from membench.measure.surroundings import (
     slowdowns,
     was_held,
 )
-from membench.record.plan import Plan, PlannedCase
-from membench.record.schema import Row
-from membench.record.unit import Reading, Unit
-from membench.terms import FLAGS, INVALID_FLAGS, OFF_TIER_FLAGS, Metric, Stat, Status, Tier
-from membench.units import GIB, MIB
+from membench.results.case_result import Reading, Unit
+from membench.results.plan import Plan, PlannedCase
+from membench.results.schema import Row
 
 NODES = (Node(0, (0, 1), GIB, (10, 20)), Node(1, (2, 3), GIB, (20, 10)))
 GPUS = tuple(Gpu(n, "Some GPU", f"{n}{n}", 80 * GIB, "9.0", sm_mhz=2000) for n in range(2))
@@ -170,7 +170,7 @@ def test_raised_by_this_and_not_by_that(
 
 
 def test_every_flag_of_the_list_is_raised_somewhere() -> None:
-    imported = {"best-of"}  # of another tool's results: tests/record/formats
+    imported = {"best-of"}  # of another tool's results: tests/results/formats
     assert {*SEEN, *AROUND, *imported} == set(FLAGS)
     assert set(FLAGS) >= OFF_TIER_FLAGS > INVALID_FLAGS
 

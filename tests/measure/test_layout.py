@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from membench.core.terms import Metric, Stat, Status, Tier
+from membench.core.units import MIB
 from membench.measure.events import Silent
-from membench.measure.layout import laid_out
-from membench.record.plan import Plan, PlannedCase
-from membench.record.unit import Unit
-from membench.terms import Metric, Stat, Status, Tier
-from membench.units import MIB
+from membench.measure.scratch_layout import laid_out
+from membench.results.case_result import Unit
+from membench.results.plan import Plan, PlannedCase
 
 
 def planned(scratch: Path, skipped: str = "") -> Plan:

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from membench.benches import registry
 from membench.machine import snapshot
-from membench.measure.interrupt import Interrupt, Interrupted
 from membench.measure.options import RunOptions
 from membench.measure.plan import make_plan
-from membench.measure.process import Worker, WorkerLost
-from membench.measure.protocol import Request
-from membench.registry import registry
+from membench.measure.rounds.interrupt import Interrupt, Interrupted
+from membench.measure.rounds.process import Worker, WorkerLost
+from membench.measure.rounds.protocol import Request
 
 MACHINE = snapshot()
 

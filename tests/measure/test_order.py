@@ -5,9 +5,9 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
+from membench.core.terms import Metric, Stat, Tier
 from membench.measure.order import order
-from membench.record.plan import Plan, PlannedCase
-from membench.terms import Metric, Stat, Tier
+from membench.results.plan import Plan, PlannedCase
 
 
 def planned(number: int, skipped: str = "") -> PlannedCase:

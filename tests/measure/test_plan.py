@@ -6,19 +6,19 @@ from dataclasses import replace
 
 import pytest
 
-from membench.case import Case, Needs
-from membench.errors import NothingMatched, UsageError
-from membench.machine import Machine, snapshot
-from membench.machine.model import Filesystem, Gpu, Gpus, Node
+from membench.benches import registry
+from membench.core.case import Case, Needs
+from membench.core.errors import NothingMatched, UsageError
+from membench.core.snapshot import Filesystem, Gpu, Gpus, Machine, Node
+from membench.core.terms import BETTER, UNIT, CacheState, Metric, Stat, Status, Tier
+from membench.core.units import GIB, MIB
+from membench.machine import snapshot
 from membench.measure.availability import Site, why_not
 from membench.measure.flags import flagged
 from membench.measure.options import RunOptions
 from membench.measure.plan import estimate, gpus_of, make_plan, planned
-from membench.record.rows import rows
-from membench.record.schema import Row, check
-from membench.registry import registry
-from membench.terms import BETTER, UNIT, CacheState, Metric, Stat, Status, Tier
-from membench.units import GIB, MIB
+from membench.results.rows import rows
+from membench.results.schema import Row, check
 
 
 @pytest.fixture(scope="module")

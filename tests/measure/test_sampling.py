@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from membench.backends.base import Device
-from membench.errors import MembenchError, Skip
-from membench.measure.readings import KEPT_QUANTILES, KEPT_SAMPLES, reading
-from membench.measure.sampling import RESOLUTION_FACTOR, Sampled, take_samples
-from membench.measure.stop import Capped, FixedCount
-from membench.measure.stopwatch import HostStopwatch
-from membench.terms import BytesConvention, Metric, Stat
-from membench.work import Timed
+from membench.core.backend import Device
+from membench.core.errors import MembenchError, Skip
+from membench.core.terms import BytesConvention, Metric, Stat
+from membench.core.work import Timed
+from membench.measure.worker.readings import KEPT_QUANTILES, KEPT_SAMPLES, reading
+from membench.measure.worker.sampling import RESOLUTION_FACTOR, Sampled, take_samples
+from membench.measure.worker.stopping import Capped, FixedCount
+from membench.measure.worker.stopwatch import HostStopwatch
 
 
 class ScriptedBackend:

@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scripted_device import ScriptedDevice
 
-from membench.errors import MembenchError, Skip
-from membench.measure.sampling import RESOLUTION_FACTOR, Sampled, take_samples
-from membench.measure.span import PROBE_NS, Span, time_span
-from membench.measure.stop import FixedCount, Stop
-from membench.measure.stopwatch import QUEUE_LIMIT, DeviceStopwatch, Stopwatches
-from membench.terms import BytesConvention
-from membench.work import Timed
+from membench.core.errors import MembenchError, Skip
+from membench.core.terms import BytesConvention
+from membench.core.work import Timed
+from membench.measure.worker.sampling import RESOLUTION_FACTOR, Sampled, take_samples
+from membench.measure.worker.span import PROBE_NS, Span, time_span
+from membench.measure.worker.stopping import FixedCount, Stop
+from membench.measure.worker.stopwatch import QUEUE_LIMIT, DeviceStopwatch, Stopwatches
 
 
 def work(

@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from membench.measure.stop import (
+from membench.core.terms import BytesConvention
+from membench.core.work import StopName, Timed
+from membench.measure.worker.stopping import (
     WALL_CAP_S,
     Capped,
     FixedCount,
@@ -17,8 +19,6 @@ from membench.measure.stop import (
     StopRule,
     rule_for,
 )
-from membench.terms import BytesConvention
-from membench.work import StopName, Timed
 
 RULES: list[StopRule] = [FixedCount(10), RelativeStandardError(), RelativeDeviation()]
 SAMPLES = st.lists(st.floats(1.0, 1e9), max_size=80)

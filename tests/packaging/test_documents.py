@@ -11,15 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from membench.backends.cpu import CpuBackend
-from membench.case import Bench
-from membench.errors import VerificationFailed
+from membench.core.case import Bench
+from membench.core.errors import VerificationFailed
+from membench.core.registry import benches_of
+from membench.core.terms import FLAGS
+from membench.core.work import Timed
+from membench.host.memory.backend import CpuBackend
 from membench.machine import snapshot
-from membench.record.schema import COLUMNS
-from membench.record.sidecar import Sidecar
-from membench.registry import benches_of
-from membench.terms import FLAGS
-from membench.work import Timed
+from membench.results.schema import COLUMNS
+from membench.results.sidecar import Sidecar
 
 ROOT = Path(__file__).parents[2]
 

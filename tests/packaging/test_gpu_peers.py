@@ -16,9 +16,9 @@ from types import ModuleType
 import pytest
 from c_library import build
 
+from membench.benches import registry
 from membench.machine import snapshot
-from membench.record.table import read_rows, write_rows
-from membench.registry import registry
+from membench.results.table import read_rows, write_rows
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT / "tests" / "record" / "formats" / "data"

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from membench import kernel_files
-from membench.errors import MembenchError
+from membench.core.errors import MembenchError
+from membench.gpu.cuda import kernel_files
 
 
 def test_package_data_comes_before_a_checkout_around_it(

@@ -20,14 +20,14 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 DATA = (
     "py.typed",
-    "report/templates/report.css",
-    "report/templates/report.html.j2",
-    "thesis/assumptions.toml",
-    "thesis/claims.toml",
-    "thesis/curves.json",
-    "thesis/records.toml",
-    "thesis/verdicts.schema.json",
-    "thesis/models.toml",
+    "report/page/templates/report.css",
+    "report/page/templates/report.html.j2",
+    "thesis/claims/assumptions.toml",
+    "thesis/claims/claims.toml",
+    "thesis/replay/curves.json",
+    "thesis/claims/records.toml",
+    "thesis/claims/verdicts.schema.json",
+    "thesis/models/models.toml",
     "thesis/traces/data/NOTICE",
     "thesis/traces/data/LICENSE.azure",
     "thesis/traces/data/LICENSE.kv-cache-tester",
@@ -40,12 +40,12 @@ DATA = (
 SOURCES = sorted(path.name for path in (ROOT / "kernels").iterdir())
 REFERENCES = ROOT / "results" / "reference"
 ASK = """
-import json, membench, membench.kernel_files as files
+import json, membench, membench.gpu.cuda.kernel_files as files
 print(json.dumps([membench.__file__, str(files.kernel_root()), files.kernel_names(),
                   [files.read_kernel(name) for name in files.kernel_names()]]))
 """
 ASK_FOR_REFERENCES = """
-import json, membench.analyse.references as found, membench.reference_files as files
+import json, membench.analysis.references as found, membench.results.reference_files as files
 print(json.dumps([str(files.reference_root()),
                   [[one.name, one.cases] for one in found.references()]]))
 """

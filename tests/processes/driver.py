@@ -28,11 +28,11 @@ import sys
 import time
 from pathlib import Path
 
-from membench.axes import Axis
-from membench.case import Needs, axis, bench
-from membench.errors import DeviceLost, VerificationFailed, skip
-from membench.terms import BytesConvention, Metric, Stat
-from membench.work import Observation, Observed
+from membench.core.axes import Axis
+from membench.core.case import Needs, axis, bench
+from membench.core.errors import DeviceLost, VerificationFailed, skip
+from membench.core.terms import BytesConvention, Metric, Stat
+from membench.core.work import Observation, Observed
 
 VERSION = int(os.environ.get("TEST_VERSION", "1"))
 LOST = False  # of this process: its device, for good
@@ -231,7 +231,7 @@ YIELDS = tuple(
 @bench("ssd/tiny", version=1, backend="storage", yields=YIELDS, seconds=0.2, disk=16 << 20)
 def tiny(storage):
     """Reads a small file."""
-    from membench.benches.ssd import read
+    from membench.benches.disk.direct import read
 
     return read.function(storage, "rand", 4096, 4, "thp")
 

@@ -26,13 +26,13 @@ import pytest
 from c_library import build
 from driver import Membench, alive, alone, until
 
-from membench.record.journal_reading import read_journal
-from membench.record.paths import journal_path
-from membench.record.schema import Row
-from membench.record.sidecar import read_sidecar, verify_sha256
-from membench.record.table import read_rows
-from membench.record.unit import Unit
-from membench.terms import Status
+from membench.core.terms import Status
+from membench.results.case_result import Unit
+from membench.results.journal.reading import read_journal
+from membench.results.paths import journal_path
+from membench.results.schema import Row
+from membench.results.sidecar import read_sidecar, verify_sha256
+from membench.results.table import read_rows
 
 COMPLETE = "complete, every finished sample kept"
 

@@ -16,9 +16,9 @@ from click.testing import CliRunner
 from driver import Membench, alone
 
 from membench import __version__, cli
-from membench.record.sidecar import read_sidecar
-from membench.record.table import read_rows
-from membench.terms import FLAGS, Status
+from membench.core.terms import FLAGS, Status
+from membench.results.sidecar import read_sidecar
+from membench.results.table import read_rows
 
 
 def test_a_run_from_the_case_to_a_file_that_a_stranger_can_read(membench: Membench) -> None:

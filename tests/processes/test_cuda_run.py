@@ -13,15 +13,15 @@ from cupy_double.library import UUIDS
 from cupy_double.real import no_driver
 from driver import ROOT, Membench, alone
 
-from membench.record.table import read_rows
-from membench.terms import Metric, Status
+from membench.core.terms import Metric, Status
+from membench.results.table import read_rows
 
 pytestmark = pytest.mark.skipif(not no_driver(), reason="this machine has a driver")
 
 IN_WORKERS = f"""
 import sys
 
-if "membench.measure.worker" in sys.orig_argv:
+if "membench.measure.worker.main" in sys.orig_argv:
     sys.path.insert(0, {str(ROOT / "tests" / "support")!r})
     from cupy_double import patched
 

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from driver import Membench, alive, until
 
-from membench.machine.filesystem import read_filesystem
-from membench.record.schema import Row
-from membench.record.sidecar import read_sidecar
-from membench.record.table import read_rows
-from membench.terms import Metric, Stat, Status
+from membench.core.terms import Metric, Stat, Status
+from membench.machine.disks.filesystem import read_filesystem
+from membench.results.schema import Row
+from membench.results.sidecar import read_sidecar
+from membench.results.table import read_rows
 
 
 @pytest.fixture

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 from driver import Membench, alive, alone, until
 
-from membench.record.schema import Row
-from membench.record.table import read_rows
-from membench.terms import Status
+from membench.core.terms import Status
+from membench.results.schema import Row
+from membench.results.table import read_rows
 
 
 def by_case(csv: Path) -> dict[str, Row]:

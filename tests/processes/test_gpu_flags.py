@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 from driver import Membench, alone
 
-from membench.record.schema import Row
-from membench.record.sidecar import read_sidecar
-from membench.record.table import read_rows
+from membench.results.schema import Row
+from membench.results.sidecar import read_sidecar
+from membench.results.table import read_rows
 
 
 @pytest.fixture

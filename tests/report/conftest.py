@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from membench.machine.model import Cache, Cpu, Gpus, Machine, Memory
-from membench.record.plain import dump
-from membench.record.plan import Plan
-from membench.record.rows import relative_spread
-from membench.record.schema import Row
-from membench.record.sidecar import Sidecar, write_sidecar
-from membench.record.table import write_rows
-from membench.terms import BETTER, UNIT, Metric, Stat, Status, Tier
+from membench.core.plain import dump
+from membench.core.snapshot import Cache, Cpu, Gpus, Machine, Memory
+from membench.core.terms import BETTER, UNIT, Metric, Stat, Status, Tier
+from membench.results.plan import Plan
+from membench.results.rows import relative_spread
+from membench.results.schema import Row
+from membench.results.sidecar import Sidecar, write_sidecar
+from membench.results.table import write_rows
 
 RUN_ID = "20260131T080412Z-7f3a"
 KIB, MIB = 1024, 1024**2

@@ -8,11 +8,11 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from membench.record.schema import Row
-from membench.report.blocks import blocks, split
-from membench.report.info_screen import ranges
-from membench.report.run_screen import headline, print_flags, print_results
-from membench.terms import BETTER, UNIT, BytesConvention, Metric, Stat, Status, Tier
+from membench.core.terms import BETTER, UNIT, BytesConvention, Metric, Stat, Status, Tier
+from membench.report.screens.blocks import blocks, split
+from membench.report.screens.info import ranges
+from membench.report.screens.run import headline, print_flags, print_results
+from membench.results.schema import Row
 
 
 def row(case: str, value: float | None, **changes: object) -> Row:

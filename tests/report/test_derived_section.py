@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from membench.record.schema import Row
-from membench.report.document import Bullets, Line, Paragraph, Section, Strong, Table
-from membench.report.runs import Run, Source
-from membench.report.sections import derived
-from membench.report.sections.derived import common_form
-from membench.report.write import make_report
+from membench.report.page.document import Bullets, Line, Paragraph, Section, Strong, Table
+from membench.report.page.runs import Run, Source
+from membench.report.page.sections import derived
+from membench.report.page.sections.derived import common_form
+from membench.report.page.write import make_report
+from membench.results.schema import Row
 
 
 def run_of(rows: tuple[Row, ...], label: str = "box-1") -> Run:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from membench.report.document import Table
-from membench.report.runs import read_runs
-from membench.report.sections.headline import section
+from membench.report.page.document import Table
+from membench.report.page.runs import read_runs
+from membench.report.page.sections.headline import section
 
 REFERENCE = Path(__file__).parents[2] / "results" / "reference"
 

@@ -14,9 +14,9 @@ from browser import Browser
 from page import Page
 from PIL import Image
 
-from membench.record.schema import Row
-from membench.report.write import make_report
-from membench.terms import Status
+from membench.core.terms import Status
+from membench.report.page.write import make_report
+from membench.results.schema import Row
 
 pytestmark = pytest.mark.slow
 

@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 from page import Page
 
-from membench.record.schema import Row
-from membench.report.document import Attachment
-from membench.report.html import download, wrapping
-from membench.report.write import make_report
-from membench.terms import Status, Tier
+from membench.core.terms import Status, Tier
+from membench.report.page.document import Attachment
+from membench.report.page.html import download, wrapping
+from membench.report.page.write import make_report
+from membench.results.schema import Row
 
 HOSTILE = "<script>alert(1)</script><img src=http://evil.example/x onerror=alert(2)>"
 

@@ -13,14 +13,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from membench.record.schema import Row
-from membench.report import markdown
-from membench.report.compose import compose
-from membench.report.markdown_text import code, escaped, fence
-from membench.report.runs import read_runs
-from membench.report.write import make_report
-from membench.terms import Metric, Status, Tier
-from membench.thesis.verdicts import verdicts
+from membench.core.terms import Metric, Status, Tier
+from membench.report.page import markdown
+from membench.report.page.compose import compose
+from membench.report.page.markdown_text import code, escaped, fence
+from membench.report.page.runs import read_runs
+from membench.report.page.write import make_report
+from membench.results.schema import Row
+from membench.thesis.claims.verdicts import verdicts
 
 
 @pytest.fixture(scope="module")

@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 
-from membench.machine import Machine
-from membench.record.schema import Row
-from membench.report.document import Figure
+from membench.core.snapshot import Machine
+from membench.core.terms import Metric, Stat, Tier
+from membench.report.page.document import Figure
+from membench.report.page.runs import Run, Source
 from membench.report.plots import (
     breakeven,
     draw_all,
@@ -33,9 +34,8 @@ from membench.report.plots import (
     usable,
     verdict_matrix,
 )
-from membench.report.runs import Run, Source
-from membench.terms import Metric, Stat, Tier
-from membench.thesis.verdicts import Verdicts, verdicts
+from membench.results.schema import Row
+from membench.thesis.claims.verdicts import Verdicts, verdicts
 
 ROOT = Path(__file__).parents[2]
 SVG = "{http://www.w3.org/2000/svg}"
@@ -341,7 +341,7 @@ def test_no_number_that_a_file_may_hold_breaks_a_plot(
 RENDER = """
 import sys
 from pathlib import Path
-from membench.report.write import make_report
+from membench.report.page.write import make_report
 make_report([Path(sys.argv[1])], Path(sys.argv[2]))
 """
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from membench.errors import SchemaError
-from membench.record.schema import Row
-from membench.record.table import write_rows
-from membench.report.runs import read_runs
+from membench.core.errors import SchemaError
+from membench.report.page.runs import read_runs
+from membench.results.schema import Row
+from membench.results.table import write_rows
 
 
 def problems(*paths: Path) -> list[str]:

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from membench.errors import OutputError, SchemaError, UsageError
-from membench.record.schema import Row
-from membench.report.compose import compose
-from membench.report.document import Document
-from membench.report.runs import read_runs
-from membench.report.write import make_report
-from membench.thesis.verdicts import Verdicts, verdicts
+from membench.core.errors import OutputError, SchemaError, UsageError
+from membench.report.page.compose import compose
+from membench.report.page.document import Document
+from membench.report.page.runs import read_runs
+from membench.report.page.write import make_report
+from membench.results.schema import Row
+from membench.thesis.claims.verdicts import Verdicts, verdicts
 
 _MADE: list[tuple[Verdicts, Document]] = []
 
@@ -33,8 +33,8 @@ def made_once(
         judged = verdicts([row for run in runs for row in run.rows])
         _MADE.append((judged, compose(sources, runs, judged)))
     ((judged, document),) = _MADE
-    monkeypatch.setattr("membench.report.write.verdicts", lambda *_args, **_more: judged)
-    monkeypatch.setattr("membench.report.write.compose", lambda *_args: document)
+    monkeypatch.setattr("membench.report.page.write.verdicts", lambda *_args, **_more: judged)
+    monkeypatch.setattr("membench.report.page.write.compose", lambda *_args: document)
 
 
 @pytest.mark.parametrize("name", ["r.html", "r.HTML", "r.md", "deep/er/r.html", "r.json"])

@@ -11,16 +11,16 @@ from typing import Any
 
 import pytest
 
-from membench.record.schema import Row
-from membench.registry import registry
-from membench.report import translate
-from membench.report.compose import compose
-from membench.report.document import Document, Table
-from membench.report.runs import read_runs
-from membench.report.translate import LANGUAGES, SOURCE, catalogue, translated, translator
-from membench.terms import FLAGS
-from membench.thesis.ledger import ledger
-from membench.thesis.verdicts import verdicts
+from membench.benches import registry
+from membench.core.terms import FLAGS
+from membench.report.page import translate
+from membench.report.page.compose import compose
+from membench.report.page.document import Document, Table
+from membench.report.page.runs import read_runs
+from membench.report.page.translate import LANGUAGES, SOURCE, catalogue, translated, translator
+from membench.results.schema import Row
+from membench.thesis.claims.ledger import ledger
+from membench.thesis.claims.verdicts import verdicts
 
 OTHERS = [language for language in LANGUAGES if language != SOURCE]
 HOLE = re.compile(r"\{\d\}")

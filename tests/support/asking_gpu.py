@@ -12,15 +12,16 @@ from unittest.mock import patch
 import numpy as np
 import numpy.typing as npt
 
-from membench.backends import gpu_attention, gpu_product
-from membench.backends.base import Device, Edge, Stamps
-from membench.backends.cuda_storage import CudaStorage
-from membench.backends.gpu import Argument, Buffer, Gpu, Properties, Variant
-from membench.backends.gpu_content import random_numbers
-from membench.case import PROFILES, Needs
-from membench.errors import Skip
-from membench.machine import Machine
-from membench.registry import registry
+from membench.benches import registry
+from membench.core.backend import Device, Edge, Stamps
+from membench.core.case import PROFILES, Needs
+from membench.core.errors import Skip
+from membench.core.snapshot import Machine
+from membench.gpu.protocol import Argument, Buffer, Gpu, Properties, Variant
+from membench.gpu.verify.content import random_numbers
+from membench.workloads import attention as gpu_attention
+from membench.workloads import products as gpu_product
+from membench.workloads.gpu_disk import CudaStorage
 
 H100 = Properties(
     name="a GPU of the tests",

@@ -8,9 +8,18 @@ from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 
-from membench.record.rows import relative_spread
-from membench.record.schema import COLUMNS, Row, to_cells
-from membench.terms import BETTER, UNIT, BytesConvention, CacheState, Metric, Stat, Status, Tier
+from membench.core.terms import (
+    BETTER,
+    UNIT,
+    BytesConvention,
+    CacheState,
+    Metric,
+    Stat,
+    Status,
+    Tier,
+)
+from membench.results.rows import relative_spread
+from membench.results.schema import COLUMNS, Row, to_cells
 
 ROUNDS, SAMPLES = 5, 8
 _TIERS = (Tier.DDR, Tier.CACHE, Tier.SSD)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from membench.machine import Core, Cpu, Gpu, Gpus, Machine, Memory, Node
-from membench.machine.gpu_state import GpuState
-from membench.units import GIB
+from membench.core.snapshot import Core, Cpu, Gpu, Gpus, Machine, Memory, Node
+from membench.core.units import GIB
+from membench.machine.gpus.state import GpuState
 
 MACHINE = Machine(
     slug="some-box-012345",

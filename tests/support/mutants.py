@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable
 from functools import cache
 
-from membench.backends.compile import Image, compile_source, compile_text
-from membench.kernel_files import read_kernel
+from membench.gpu.cuda.compile import Image, compile_source, compile_text
+from membench.gpu.cuda.kernel_files import read_kernel
 
 
 def edited(file: str, *edits: tuple[str, str]) -> str:

@@ -19,10 +19,10 @@ from typing import IO, Any
 
 import c_library
 
-from membench.machine.cuda_stack import Stack
-from membench.machine.gpu_state import GpuState
-from membench.machine.model import Gpus
-from membench.record.plain import load
+from membench.core.plain import load
+from membench.core.snapshot import Gpus
+from membench.machine.gpus.cuda_stack import Stack
+from membench.machine.gpus.state import GpuState
 
 SONAME = "libnvidia-ml.so.1"
 SOURCE = Path(__file__).with_name("nvml_stub.c")
@@ -123,9 +123,9 @@ class NvmlProcess:
 
 def serve(questions: IO[str]) -> None:
     """The other end: answer one line of JSON by one."""
-    from membench.machine.gpu import read_gpus
-    from membench.machine.gpu_state import GpuReader, NoAnswer
-    from membench.record.plain import dump
+    from membench.core.plain import dump
+    from membench.machine.gpus.describe import read_gpus
+    from membench.machine.gpus.state import GpuReader, NoAnswer
 
     for line in questions:
         asked = json.loads(line)

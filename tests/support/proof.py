@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from emulator import Counts, EmulatedGpu
 
-from membench.axes import Value
-from membench.case import Bench, Config
-from membench.work import Observation, Observed, Timed
+from membench.core.axes import Value
+from membench.core.case import Bench, Config
+from membench.core.work import Observation, Observed, Timed
 
 
 @dataclass(frozen=True)

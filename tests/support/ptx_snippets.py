@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from emulator import Counts, Loaded, Machine, execute, upload
 
-from membench.backends.compile import Image, compile_text
+from membench.gpu.cuda.compile import Image, compile_text
 
 Array = npt.NDArray[Any]
 

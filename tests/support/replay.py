@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from membench.backends.base import Device, Edge, Stamps
-from membench.case import Bench
-from membench.measure.protocol import Request
+from membench.core.backend import Device, Edge, Stamps
+from membench.core.case import Bench
+from membench.core.plain import load
+from membench.core.work import Timed
 from membench.measure.recording import SCHEMA, Recorded
-from membench.record.plain import load
-from membench.record.unit import Unit
-from membench.work import Timed
+from membench.measure.rounds.protocol import Request
+from membench.results.case_result import Unit
 
 
 def read_recording(path: Path) -> tuple[Recorded, ...]:
@@ -74,7 +74,7 @@ def bench_of(recorded: Recorded, like: Bench) -> Bench:
 
 def replayed(recording: Iterable[Recorded], answer: Callable[..., Unit], like: Bench) -> list[Unit]:
     """Each recorded request, put to the engine again."""
-    from membench.measure.stopwatch import Stopwatches
+    from membench.measure.worker.stopwatch import Stopwatches
 
     recording = tuple(recording)
     backend, stopwatches = ReplayBackend(recording), Stopwatches()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from membench.backends.base import Device, Edge, Stamps, Tick
+from membench.core.backend import Device, Edge, Stamps, Tick
 
 
 @dataclass

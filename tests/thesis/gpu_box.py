@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from membench.record.schema import Row
-from membench.terms import BETTER, UNIT, Metric, Stat, Status, Tier
-from membench.thesis.assumptions import Entry, shipped
+from membench.core.terms import BETTER, UNIT, Metric, Stat, Status, Tier
+from membench.results.schema import Row
+from membench.thesis.claims.assumptions import Entry, shipped
 
 BOX: Mapping[str, tuple[str, Metric, Stat, float, float | None]] = {
     "hbm-read": ("hbm/read/size=1GiB/vec=16", Metric.BANDWIDTH, Stat.MEDIAN, 3000.0, 3350.0),

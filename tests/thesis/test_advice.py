@@ -10,17 +10,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from membench.analyse.derive.links import policies
-from membench.errors import UsageError
-from membench.record.rows import relative_spread
-from membench.record.schema import Row
-from membench.terms import BETTER, UNIT, Badge, Metric, Stat, Status, Tier
-from membench.thesis.advice import MOST_TOKENS, Advice, Question, advise, crossover, usual_block
-from membench.thesis.assumptions import shipped
-from membench.thesis.breakeven import breakeven_bandwidth
-from membench.thesis.kvshape import KvDtype, bytes_per_token, kv_bytes
-from membench.thesis.models import models
-from membench.thesis.roofline import prefill_flops
+from membench.analysis.derive.links import policies
+from membench.core.errors import UsageError
+from membench.core.terms import BETTER, UNIT, Badge, Metric, Stat, Status, Tier
+from membench.results.rows import relative_spread
+from membench.results.schema import Row
+from membench.thesis.advise.plan import (
+    MOST_TOKENS,
+    Advice,
+    Question,
+    advise,
+    crossover,
+    usual_block,
+)
+from membench.thesis.claims.assumptions import shipped
+from membench.thesis.models.breakeven import breakeven_bandwidth
+from membench.thesis.models.catalogue import models
+from membench.thesis.models.kv_shape import KvDtype, bytes_per_token, kv_bytes
+from membench.thesis.models.roofline import prefill_flops
 
 GB = 1e9
 LLAMA = models()["llama-3.1-70b"]

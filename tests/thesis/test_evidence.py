@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from gpu_box import make_box, make_row
 
-from membench.record.schema import Row
-from membench.terms import Badge, ClaimVerdict, Metric, Stat, Status
-from membench.thesis.assumptions import Assumptions, shipped
-from membench.thesis.evidence import badges, find
-from membench.thesis.judging import judge_part
-from membench.thesis.ledger import ledger
-from membench.thesis.world import World, device_slug, subjects
+from membench.core.terms import Badge, ClaimVerdict, Metric, Stat, Status
+from membench.results.schema import Row
+from membench.thesis.claims.assumptions import Assumptions, shipped
+from membench.thesis.claims.evidence import badges, find
+from membench.thesis.claims.judging import judge_part
+from membench.thesis.claims.ledger import ledger
+from membench.thesis.claims.world import World, device_slug, subjects
 
 INPUTS = ledger().inputs
 PARTS = {part.id: part for part in ledger().parts}

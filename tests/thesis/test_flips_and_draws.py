@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from membench.terms import ClaimVerdict
-from membench.thesis.curves import computed, curves
-from membench.thesis.draws import Floats, bootstrap, latin_hypercube
-from membench.thesis.flip import Judge, smallest_flip
-from membench.thesis.tornado import tornado
-from membench.thesis.world import NoData, World
+from membench.core.terms import ClaimVerdict
+from membench.thesis.claims.draws import Floats, bootstrap, latin_hypercube
+from membench.thesis.claims.flip import Judge, smallest_flip
+from membench.thesis.claims.tornado import tornado
+from membench.thesis.claims.world import NoData, World
+from membench.thesis.replay.curves import computed, curves
 
 
 @given(st.floats(0.1, 10), st.floats(0, 10), st.integers(1, 200), st.integers(0, 9))

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from traces import shipped
 
-from membench.thesis.gaps import Gaps, reread, resting
-from membench.thesis.replay import replay
-from membench.thesis.trace import Trace, TraceError
+from membench.thesis.replay.gaps import Gaps, reread, resting
+from membench.thesis.replay.hits import replay
+from membench.thesis.replay.trace import Trace, TraceError
 
 
 @pytest.fixture(scope="module")

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from membench.errors import UsageError
-from membench.thesis.architecture import ModelError, shape_of
-from membench.thesis.kvshape import (
+from membench.core.errors import UsageError
+from membench.thesis.models.architecture import ModelError, shape_of
+from membench.thesis.models.catalogue import find_model, models, parse_models
+from membench.thesis.models.kv_shape import (
     KvDtype,
     KvShape,
     Layout,
@@ -24,7 +25,6 @@ from membench.thesis.kvshape import (
     piece_sizes,
     pieces,
 )
-from membench.thesis.models import find_model, models, parse_models
 
 MIB = 2**20
 GIB = 2**30

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 from gpu_box import make_box, make_row
 
-from membench.errors import NothingMatched
-from membench.terms import ClaimClass, ClaimVerdict, Metric
-from membench.thesis.assumptions import shipped
-from membench.thesis.draws import Floats
-from membench.thesis.ledger import LedgerError, Part, ledger, parse_ledger
-from membench.thesis.statistics import STATISTICS
-from membench.thesis.verdicts import verdicts
-from membench.thesis.world import World, device_key, subjects
+from membench.core.errors import NothingMatched
+from membench.core.terms import ClaimClass, ClaimVerdict, Metric
+from membench.thesis.claims.assumptions import shipped
+from membench.thesis.claims.draws import Floats
+from membench.thesis.claims.ledger import LedgerError, Part, ledger, parse_ledger
+from membench.thesis.claims.statistics import STATISTICS
+from membench.thesis.claims.verdicts import verdicts
+from membench.thesis.claims.world import World, device_key, subjects
 
 SMALL = """
 [report]

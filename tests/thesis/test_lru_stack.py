@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from traces import trace_of
 
-from membench.thesis.lru_stack.inversions import smaller_before
-from membench.thesis.lru_stack.ragged import offsets, ranges, rows, running_max
-from membench.thesis.lru_stack.stack import EMPTY, advance
-from membench.thesis.lru_stack.successive import succession
-from membench.thesis.lru_stack.touches import touches
-from membench.thesis.trace import TraceError
+from membench.thesis.replay.lru_stack.inversions import smaller_before
+from membench.thesis.replay.lru_stack.ragged import offsets, ranges, rows, running_max
+from membench.thesis.replay.lru_stack.stack import EMPTY, advance
+from membench.thesis.replay.lru_stack.successive import succession
+from membench.thesis.replay.lru_stack.touches import touches
+from membench.thesis.replay.trace import TraceError
 
 WEIGHED = st.lists(st.tuples(st.integers(-5, 20), st.integers(0, 9)), max_size=70)
 LENGTHS = st.lists(st.integers(0, 5), max_size=12)

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from membench.thesis import breakeven, demand, economics, roofline
-from membench.thesis.economics import Band, Keeping
-from membench.thesis.kvshape import KvDtype, bytes_per_token, kv_bytes
-from membench.thesis.models import Model, models
+from membench.thesis.models import breakeven, demand, economics, roofline
+from membench.thesis.models.catalogue import Model, models
+from membench.thesis.models.economics import Band, Keeping
+from membench.thesis.models.kv_shape import KvDtype, bytes_per_token, kv_bytes
 
 H100 = 0.5 * 989e12  # FLOP/s: half of the peak
 RUBIN = 0.5 * 35e15

@@ -14,14 +14,14 @@ import numpy as np
 import pytest
 from gpu_box import edited, make_box, make_row
 
-from membench.record.schema import Row
-from membench.terms import ClaimClass, ClaimVerdict, Metric
-from membench.thesis.assumptions import Assumptions, Entry, shipped
-from membench.thesis.judging import judge_part
-from membench.thesis.ledger import Part, ledger
-from membench.thesis.rule import judge
-from membench.thesis.statistics import STATISTICS
-from membench.thesis.world import World, subjects
+from membench.core.terms import ClaimClass, ClaimVerdict, Metric
+from membench.results.schema import Row
+from membench.thesis.claims.assumptions import Assumptions, Entry, shipped
+from membench.thesis.claims.judging import judge_part
+from membench.thesis.claims.ledger import Part, ledger
+from membench.thesis.claims.rule import judge
+from membench.thesis.claims.statistics import STATISTICS
+from membench.thesis.claims.world import World, subjects
 
 pytestmark = pytest.mark.slow
 

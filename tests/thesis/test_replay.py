@@ -13,10 +13,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from traces import PREFIXES, RUNS, of_prefixes, shipped, trace_of
 
-from membench.thesis import replay as replay_module
-from membench.thesis.hit_curve import HitCurve
-from membench.thesis.replay import Replay, replay
-from membench.thesis.trace import (
+from membench.thesis.replay import hits as replay_module
+from membench.thesis.replay.hit_curve import HitCurve
+from membench.thesis.replay.hits import Replay, replay
+from membench.thesis.replay.trace import (
     Trace,
     TraceError,
     with_poisson_arrivals,

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from membench.report.console import console
-from membench.report.replay_files import replay_csv
-from membench.report.replay_screen import print_replay
-from membench.thesis.replayed import replay_source
+from membench.report.screens.console import console
+from membench.report.screens.replay import print_replay
+from membench.report.screens.replay_files import replay_csv
+from membench.thesis.replay.answer import replay_source
 
 TEXT = (Path(__file__).parents[2] / "docs" / "replay.md").read_text(encoding="ascii")
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from membench.terms import ClaimVerdict
-from membench.thesis.rule import Direction, Judgement, Thresholds, combine, judge
+from membench.core.terms import ClaimVerdict
+from membench.thesis.claims.rule import Direction, Judgement, Thresholds, combine, judge
 
 SUPPORTED, CONTRADICTED, INCONCLUSIVE, NOT_TESTABLE = ClaimVerdict
 NUMBERS = st.floats(-1e6, 1e6)

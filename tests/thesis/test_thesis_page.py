@@ -9,11 +9,11 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from membench.terms import ClaimVerdict
-from membench.thesis.assumptions import parse
-from membench.thesis.ledger import ledger
-from membench.thesis.wording import rule_words
-from membench.units import significant
+from membench.core.terms import ClaimVerdict
+from membench.core.units import significant
+from membench.thesis.claims.assumptions import parse
+from membench.thesis.claims.ledger import ledger
+from membench.thesis.claims.wording import rule_words
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "thesis.md").read_text(encoding="utf-8")

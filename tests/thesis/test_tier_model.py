@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from traces import PREFIXES, RUNS, of_prefixes, shipped, trace_of
 
-from membench.errors import UsageError
-from membench.thesis.replay import replay
-from membench.thesis.tiers import Admission, Gpu, Inclusion, Outcome, TierSpec
-from membench.thesis.tiersim import at_request_rate, simulate
-from membench.thesis.trace import Trace
+from membench.core.errors import UsageError
+from membench.thesis.replay.hits import replay
+from membench.thesis.replay.trace import Trace
+from membench.thesis.tiers.settings import Admission, Gpu, Inclusion, Outcome, TierSpec
+from membench.thesis.tiers.simulator import at_request_rate, simulate
 
 INF = float("inf")
 HBM = TierSpec(name="hbm", capacity=4)

@@ -15,13 +15,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from membench.thesis.replay import replay
-from membench.thesis.trace import Trace, TraceError
-from membench.thesis.traces import SHIPPED, read_trace, shipped_bytes
-from membench.thesis.traces.agent import is_form_of, read
-from membench.thesis.traces.azure import NAMES, azure_lengths, parse_lengths
-from membench.thesis.traces.lines import Lines
-from membench.thesis.traces.mooncake import read as read_mooncake
+from membench.thesis.replay.hits import replay
+from membench.thesis.replay.trace import Trace, TraceError
+from membench.thesis.replay.traces import SHIPPED, read_trace, shipped_bytes
+from membench.thesis.replay.traces.agent import is_form_of, read
+from membench.thesis.replay.traces.azure import NAMES, azure_lengths, parse_lengths
+from membench.thesis.replay.traces.lines import Lines
+from membench.thesis.replay.traces.mooncake import read as read_mooncake
 
 AZURE = {
     "conv": "2f1e5b666d4e3055fdbba98598ce2ec307767b9064e03e2fa46676dbcc7d0bf8",
@@ -54,7 +54,9 @@ def write(path: Path, *entries: object) -> str:
 @pytest.mark.parametrize("one", SHIPPED, ids=lambda one: one.name)
 def test_a_shipped_trace_is_the_published_file(one: Any) -> None:
     assert hashlib.sha256(shipped_bytes(one.file)).hexdigest() == one.sha256
-    notice = (files("membench.thesis.traces") / "data" / "NOTICE").read_text(encoding="ascii")
+    notice = (files("membench.thesis.replay.traces") / "data" / "NOTICE").read_text(
+        encoding="ascii"
+    )
     assert one.file in notice
     assert one.origin.partition(",")[0].split()[0] in notice
     assert read_trace(one.name).references > 0

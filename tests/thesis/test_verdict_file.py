@@ -13,11 +13,11 @@ import pytest
 from gpu_box import make_box, make_row
 
 from membench.cli import main
-from membench.record.schema import Row
-from membench.record.table import write_rows
-from membench.terms import Metric
-from membench.thesis.verdict_file import number, to_json
-from membench.thesis.verdicts import verdicts
+from membench.core.terms import Metric
+from membench.results.schema import Row
+from membench.results.table import write_rows
+from membench.thesis.claims.verdict_file import number, to_json
+from membench.thesis.claims.verdicts import verdicts
 
 REFERENCES = sorted((Path(__file__).parents[2] / "results" / "reference").glob("*/figures.csv"))
 MINE = (

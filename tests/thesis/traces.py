@@ -9,8 +9,8 @@ from functools import cache
 import numpy as np
 from hypothesis import strategies as st
 
-from membench.thesis.trace import Trace
-from membench.thesis.traces import read_trace
+from membench.thesis.replay.trace import Trace
+from membench.thesis.replay.traces import read_trace
 
 Blocks = Sequence[int]
 

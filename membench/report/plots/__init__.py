@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from membench.report.document import Figure
+from membench.report.page.document import Figure
+from membench.report.page.runs import Run
 from membench.report.plots import (
     block_size,
     footprint,
@@ -19,7 +20,6 @@ from membench.report.plots import (
     transfer,
 )
 from membench.report.plots.style import NotDrawn
-from membench.report.runs import Run
 
 _PLOTS = (
     ladder,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from membench.report.document import Figure
+from membench.core.terms import Metric, Stat, Tier
+from membench.core.units import format_size, significant
+from membench.report.page.document import Figure
+from membench.report.page.runs import Run
 from membench.report.plots.curve import Curve, draw_curve
 from membench.report.plots.series import Series, size_of, sweep
 from membench.report.plots.style import NotDrawn
-from membench.report.runs import Run
-from membench.terms import Metric, Stat, Tier
-from membench.units import format_size, significant
 
 _CURVE = Curve(
     slug="blocks",

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure as Canvas
 
-from membench.report.document import Column, Figure, Line, Table
+from membench.core.units import significant
+from membench.report.page.document import Column, Figure, Line, Table
+from membench.report.page.supply import compute, spec, supplies
 from membench.report.plots import style
-from membench.report.supply import compute, spec, supplies
-from membench.thesis.breakeven import breakeven_bandwidth
-from membench.thesis.kvshape import KvDtype, bytes_per_token
-from membench.thesis.models import Model, models
-from membench.thesis.verdicts import Verdicts
-from membench.units import significant
+from membench.thesis.claims.verdicts import Verdicts
+from membench.thesis.models.breakeven import breakeven_bandwidth
+from membench.thesis.models.catalogue import Model, models
+from membench.thesis.models.kv_shape import KvDtype, bytes_per_token
 
 _TITLE = "Break-even bandwidth by model"
 _DESCRIPTION = (

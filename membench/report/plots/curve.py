@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
-from membench.report.document import Figure
+from membench.report.page.document import Figure
 from membench.report.plots import style
 from membench.report.plots.series import Series, data_table, of_series, rounds_text
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from membench.analyse.derive.steps import falls
-from membench.report.document import Figure
+from membench.analysis.derive.steps import falls
+from membench.core.terms import Metric, Stat, Tier
+from membench.core.units import format_size, significant
+from membench.report.page.document import Figure
+from membench.report.page.runs import Run
 from membench.report.plots.curve import Curve, draw_curve
 from membench.report.plots.series import Series, size_of, sweep
 from membench.report.plots.staircase import cache_sizes, paint_caches
 from membench.report.plots.style import NotDrawn
-from membench.report.runs import Run
-from membench.terms import Metric, Stat, Tier
-from membench.units import format_size, significant
 
 _TIERS = frozenset({Tier.SMEM, Tier.L1, Tier.L2, Tier.HBM, Tier.CACHE, Tier.DDR})
 _CURVE = Curve(

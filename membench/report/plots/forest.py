@@ -6,15 +6,15 @@ import math
 
 from matplotlib.figure import Figure as Canvas
 
-from membench.analyse.compare import Comparison, Line
-from membench.analyse.finding import Finding
-from membench.analyse.verdict import Verdict
-from membench.report.blocks import full_name
-from membench.report.document import Code, Column, Figure, Table
-from membench.report.document import Line as Cells
+from membench.analysis.comparison import Comparison, Line
+from membench.analysis.finding import Finding
+from membench.analysis.verdict import Verdict
+from membench.core.units import significant
+from membench.report.page.document import Code, Column, Figure, Table
+from membench.report.page.document import Line as Cells
 from membench.report.plots import style
 from membench.report.plots.style import NotDrawn
-from membench.units import significant
+from membench.report.screens.blocks import full_name
 
 _TITLE = "Ratio to the reference"
 _DESCRIPTION = (

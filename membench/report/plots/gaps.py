@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure as Canvas
 
-from membench.report.document import Column, Figure, Line, Table
-from membench.report.keeping import keep_seconds
+from membench.report.page.document import Column, Figure, Line, Table
+from membench.report.page.keeping import keep_seconds
+from membench.report.page.supply import compute
 from membench.report.plots import style
-from membench.report.supply import compute
-from membench.thesis.models import models
-from membench.thesis.verdicts import Verdicts
-from membench.thesis.workloads import FAST_S, Workload, workloads
+from membench.thesis.claims.verdicts import Verdicts
+from membench.thesis.models.catalogue import models
+from membench.thesis.replay.workloads import FAST_S, Workload, workloads
 
 _TITLE = "Gaps between two uses of cache"
 _DESCRIPTION = (

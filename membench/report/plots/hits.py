@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure as Canvas
 
-from membench.report.document import Column, Figure, Line, Table
+from membench.core.units import significant
+from membench.report.page.document import Column, Figure, Line, Table
 from membench.report.plots import style
-from membench.thesis.curves import Curve, curves
-from membench.thesis.kvshape import bytes_per_token
-from membench.thesis.models import models
-from membench.thesis.verdicts import Verdicts
-from membench.units import significant
+from membench.thesis.claims.verdicts import Verdicts
+from membench.thesis.models.catalogue import models
+from membench.thesis.models.kv_shape import bytes_per_token
+from membench.thesis.replay.curves import Curve, curves
 
 _TITLE = "Hit rate by capacity"
 _DESCRIPTION = (

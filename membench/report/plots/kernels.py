@@ -7,21 +7,15 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure as Canvas
 
-from membench.record.schema import Row
-from membench.report.blocks import split
-from membench.report.document import Figure
+from membench.core.terms import Metric, Tier
+from membench.core.units import significant
+from membench.report.page.document import Figure
+from membench.report.page.runs import Run
 from membench.report.plots import style
-from membench.report.plots.series import (
-    bench,
-    data_table,
-    measured,
-    parameter,
-    rounds_text,
-)
+from membench.report.plots.series import bench, data_table, measured, parameter, rounds_text
 from membench.report.plots.style import NotDrawn
-from membench.report.runs import Run
-from membench.terms import Metric, Tier
-from membench.units import significant
+from membench.report.screens.blocks import split
+from membench.results.schema import Row
 
 _TITLE = "Host memory by kernel, threads and stores"
 _DESCRIPTION = (

@@ -6,14 +6,14 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import groupby
 
-from membench.record.schema import Row
-from membench.report.document import Figure
+from membench.core.terms import Metric, Stat
+from membench.core.units import format_size, significant
+from membench.report.page.document import Figure
+from membench.report.page.runs import Run
 from membench.report.plots.curve import Curve, draw_curve
 from membench.report.plots.series import Series, bench, measured, parameter, size_of, sweep
 from membench.report.plots.style import NotDrawn
-from membench.report.runs import Run
-from membench.terms import Metric, Stat
-from membench.units import format_size, significant
+from membench.results.schema import Row
 
 _CURVE = Curve(
     slug="kv-map",

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
-from membench.record.schema import Row
-from membench.report.document import Figure
+from membench.core.terms import Metric, Stat, Tier
+from membench.core.units import significant
+from membench.report.page.document import Figure
+from membench.report.page.runs import Run
 from membench.report.plots import style
 from membench.report.plots.series import bench, data_table, measured, rounds_text
 from membench.report.plots.style import NotDrawn
-from membench.report.runs import Run
-from membench.terms import Metric, Stat, Tier
-from membench.units import significant
+from membench.results.schema import Row
 
 _TITLE = "Bandwidth ladder"
 _DESCRIPTION = (

@@ -8,15 +8,15 @@ import numpy as np
 from matplotlib.figure import Figure as Canvas
 from matplotlib.patches import Rectangle
 
-from membench.record.schema import Row
-from membench.report.blocks import split
-from membench.report.document import Figure
+from membench.core.terms import Metric, Stat
+from membench.core.units import significant
+from membench.report.page.document import Figure
+from membench.report.page.runs import Run
 from membench.report.plots import style
 from membench.report.plots.series import data_table, measured, parameter, rounds_text
 from membench.report.plots.style import NotDrawn
-from membench.report.runs import Run
-from membench.terms import Metric, Stat
-from membench.units import significant
+from membench.report.screens.blocks import split
+from membench.results.schema import Row
 
 _TITLE = "Link matrix"
 _DEVICES = frozenset({"src", "dst", "gpu"})

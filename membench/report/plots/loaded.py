@@ -7,22 +7,16 @@ from dataclasses import dataclass
 
 from matplotlib.figure import Figure as Canvas
 
-from membench.analyse.derive.load import load_curve
-from membench.record.schema import Row
-from membench.report.document import Figure
+from membench.analysis.derive.load import load_curve
+from membench.core.terms import Metric, Stat
+from membench.core.units import format_value, significant
+from membench.report.page.document import Figure
+from membench.report.page.runs import Run
 from membench.report.plots import style
 from membench.report.plots.curve import left_out
-from membench.report.plots.series import (
-    bench,
-    data_table,
-    measured,
-    parameter,
-    rounds_text,
-)
+from membench.report.plots.series import bench, data_table, measured, parameter, rounds_text
 from membench.report.plots.style import NotDrawn
-from membench.report.runs import Run
-from membench.terms import Metric, Stat
-from membench.units import format_value, significant
+from membench.results.schema import Row
 
 _TITLE = "Latency under load"
 _DESCRIPTION = (

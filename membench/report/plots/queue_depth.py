@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure as Canvas
 
-from membench.record.schema import Row
-from membench.report.document import Figure
+from membench.core.terms import Metric, Stat, Tier
+from membench.core.units import format_value
+from membench.report.page.document import Figure
+from membench.report.page.runs import Run
 from membench.report.plots import style
 from membench.report.plots.curve import left_out, paint_lines
 from membench.report.plots.series import (
@@ -20,9 +22,7 @@ from membench.report.plots.series import (
     sweep,
 )
 from membench.report.plots.style import NotDrawn
-from membench.report.runs import Run
-from membench.terms import Metric, Stat, Tier
-from membench.units import format_value
+from membench.results.schema import Row
 
 _TITLE = "Disk by queue depth"
 _DESCRIPTION = (

@@ -5,16 +5,16 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure as Canvas
 
-from membench.report.document import Column, Figure, Line, Table
+from membench.core.units import significant
+from membench.report.page.document import Column, Figure, Line, Table
+from membench.report.page.supply import compute, supplies
 from membench.report.plots import style
 from membench.report.plots.style import NotDrawn
-from membench.report.supply import compute, supplies
-from membench.thesis.breakeven import load_seconds
-from membench.thesis.kvshape import kv_bytes
-from membench.thesis.models import models
-from membench.thesis.roofline import prefill_flops
-from membench.thesis.verdicts import Verdicts
-from membench.units import significant
+from membench.thesis.claims.verdicts import Verdicts
+from membench.thesis.models.breakeven import load_seconds
+from membench.thesis.models.catalogue import models
+from membench.thesis.models.kv_shape import kv_bytes
+from membench.thesis.models.roofline import prefill_flops
 
 _TITLE = "Restore or recompute"
 _DESCRIPTION = (

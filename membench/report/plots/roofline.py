@@ -8,14 +8,14 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
-from membench.report.document import Column, Figure, Table
+from membench.core.units import significant
+from membench.report.page.document import Column, Figure, Table
+from membench.report.page.supply import measured_roofs, spec
 from membench.report.plots import style
-from membench.report.supply import measured_roofs, spec
-from membench.thesis.kvshape import kv_bytes
-from membench.thesis.models import Model, models
-from membench.thesis.roofline import decode_intensity, ridge, touched_weights
-from membench.thesis.verdicts import Verdicts
-from membench.units import significant
+from membench.thesis.claims.verdicts import Verdicts
+from membench.thesis.models.catalogue import Model, models
+from membench.thesis.models.kv_shape import kv_bytes
+from membench.thesis.models.roofline import decode_intensity, ridge, touched_weights
 
 _TITLE = "Roofline of decode and prefill"
 _DESCRIPTION = (

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from membench.errors import UsageError
-from membench.record.schema import Row
-from membench.report.blocks import split
-from membench.report.document import Code, Column, Table
-from membench.report.runs import Run
-from membench.terms import Status
-from membench.units import parse_size, significant
+from membench.core.errors import UsageError
+from membench.core.terms import Status
+from membench.core.units import parse_size, significant
+from membench.report.page.document import Code, Column, Table
+from membench.report.page.runs import Run
+from membench.report.screens.blocks import split
+from membench.results.schema import Row
 
 _LEAST, _MOST = 1e-6, 1e15
 """Far beyond any hardware: in ns a femtosecond and days, in GB/s a kilobyte a second and more."""

@@ -7,7 +7,10 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
-from membench.report.document import Figure
+from membench.core.terms import Metric
+from membench.core.units import format_size, format_value, significant
+from membench.report.page.document import Figure
+from membench.report.page.runs import Run
 from membench.report.plots import style
 from membench.report.plots.series import (
     Series,
@@ -19,9 +22,6 @@ from membench.report.plots.series import (
     sweep,
 )
 from membench.report.plots.style import NotDrawn
-from membench.report.runs import Run
-from membench.terms import Metric
-from membench.units import format_size, format_value, significant
 
 _TITLE = "Latency staircase"
 _DESCRIPTION = (

@@ -13,11 +13,11 @@ from html import escape
 
 import numpy as np
 
+from membench.core.units import significant
 from membench.report.plots.style import LIGHT, WIDTH
-from membench.thesis.judging import PartVerdict
-from membench.thesis.rule import Thresholds
-from membench.thesis.tornado import Bar
-from membench.units import significant
+from membench.thesis.claims.judging import PartVerdict
+from membench.thesis.claims.rule import Thresholds
+from membench.thesis.claims.tornado import Bar
 
 _LEFT, _RIGHT, _ROW, _TOP = 128, 16, 17, 30
 _LOG_FROM = 20.0

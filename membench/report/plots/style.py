@@ -27,7 +27,7 @@ from matplotlib.ticker import (
     NullLocator,
 )
 
-from membench.units import format_size
+from membench.core.units import format_size
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from membench.record.schema import Row
-from membench.report.document import Figure
+from membench.core.terms import Metric
+from membench.core.units import significant
+from membench.report.page.document import Figure
+from membench.report.page.runs import Run
 from membench.report.plots.curve import Curve, draw_curve
 from membench.report.plots.series import Series, bench, count_of, sweep
 from membench.report.plots.style import NotDrawn
-from membench.report.runs import Run
-from membench.terms import Metric
-from membench.units import significant
+from membench.results.schema import Row
 
 _CURVE = Curve(
     slug="threads",

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from membench.analyse.derive.transfer import fit_transfer
-from membench.report.document import Figure
+from membench.analysis.derive.transfer import fit_transfer
+from membench.core.terms import Metric, Stat
+from membench.core.units import about_size, format_size, format_value, significant
+from membench.report.page.document import Figure
+from membench.report.page.runs import Run
 from membench.report.plots.curve import Curve, draw_curve
 from membench.report.plots.series import Series, bench, size_of, sweep
 from membench.report.plots.style import NotDrawn
-from membench.report.runs import Run
-from membench.terms import Metric, Stat
-from membench.units import about_size, format_size, format_value, significant
 
 _BENCHES = frozenset({"link/h2d", "link/d2h", "peer/read", "peer/write"})
 _CURVE = Curve(

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure as Canvas
 
-from membench.report.document import Column, Figure, Line, Table
+from membench.core.units import significant
+from membench.report.page.document import Column, Figure, Line, Table
+from membench.report.page.supply import supplies
 from membench.report.plots import style
-from membench.report.supply import supplies
-from membench.thesis.demand import usable_capacity
-from membench.thesis.verdicts import Verdicts
-from membench.units import significant
+from membench.thesis.claims.verdicts import Verdicts
+from membench.thesis.models.demand import usable_capacity
 
 _TITLE = "Usable capacity by link bandwidth"
 _DESCRIPTION = (

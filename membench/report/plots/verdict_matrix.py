@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure as Canvas
 
-from membench.report.document import Column, Figure, Line, Table
+from membench.core.terms import ClaimVerdict
+from membench.report.page.document import Column, Figure, Line, Table
 from membench.report.plots import style
 from membench.report.plots.style import NotDrawn
-from membench.terms import ClaimVerdict
-from membench.thesis.judging import PartVerdict
-from membench.thesis.models import models
-from membench.thesis.rule import judge
-from membench.thesis.verdicts import Subject, Verdicts
+from membench.thesis.claims.judging import PartVerdict
+from membench.thesis.claims.rule import judge
+from membench.thesis.claims.verdicts import Subject, Verdicts
+from membench.thesis.models.catalogue import models
 
 _TITLE = "Verdicts by model"
 _DESCRIPTION = (

@@ -13,7 +13,7 @@ from emulator.machine import Machine
 
 from cupy_double.memory import TrueMemory
 from cupy_double.real import RuntimeFailure
-from membench.backends.compile import Image, Resources, compile_source
+from membench.gpu.cuda.compile import Image, Resources, compile_source
 
 _INVALID_VALUE, _INVALID_DEVICE, _INVALID_HANDLE, _IN_CAPTURE = 1, 101, 400, 900  # cudaError_t
 

@@ -16,18 +16,16 @@ from cupy_double.device import Double
 from cupy_double.driver import driver
 from cupy_double.library import UUIDS, DriverLibrary, batch_copy
 from cupy_double.runtime import runtime
-from membench.backends import (
-    cuda,
-    cuda_device,
-    cuda_errors,
-    cuda_links,
-    cuda_memory,
-    cuda_product,
-    managed,
-)
-from membench.backends.batch_copy import BatchCopy
-from membench.machine import Machine, snapshot
-from membench.machine.model import Gpu, Gpus
+from membench.core.snapshot import Gpu, Gpus, Machine
+from membench.gpu.cuda import backend as cuda
+from membench.gpu.cuda import device as cuda_device
+from membench.gpu.cuda import errors as cuda_errors
+from membench.gpu.cuda import links as cuda_links
+from membench.gpu.cuda import managed
+from membench.gpu.cuda import memory as cuda_memory
+from membench.gpu.cuda import products as cuda_product
+from membench.gpu.cuda.batch_copy import BatchCopy
+from membench.machine import snapshot
 
 _MODULES = (cuda, cuda_device, cuda_errors, cuda_links, cuda_memory, cuda_product)
 

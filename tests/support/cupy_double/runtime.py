@@ -13,7 +13,7 @@ from emulator.memory import Allocation
 
 from cupy_double.device import Double
 from cupy_double.real import RuntimeFailure, ask
-from membench.errors import MembenchError
+from membench.core.errors import MembenchError
 
 _REAL = cupy.cuda.runtime
 _INVALID, _NO_MEMORY, _PEER_ALREADY = 1, 2, 704  # cudaError_t

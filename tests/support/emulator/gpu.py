@@ -1,4 +1,4 @@
-"""`membench.backends.gpu.Gpu` over the emulator.
+"""`membench.gpu.protocol.Gpu` over the emulator.
 
 It executes kernels and counts what they do.  It has no clock: whoever asks it for
 a duration gets an error, and what it answers is never a result.
@@ -24,10 +24,10 @@ from emulator.links import EmulatedLinks
 from emulator.machine import Machine
 from emulator.memory import Allocation, raw_bytes
 from emulator.occupancy import blocks_per_sm
-from membench.backends.base import Device, Edge, Stamps
-from membench.backends.compile import Image, compile_source
-from membench.backends.gpu import Argument, Buffer, Kernel, Properties, Stream, Variant
-from membench.errors import MembenchError, skip
+from membench.core.backend import Device, Edge, Stamps
+from membench.core.errors import MembenchError, skip
+from membench.gpu.cuda.compile import Image, compile_source
+from membench.gpu.protocol import Argument, Buffer, Kernel, Properties, Stream, Variant
 
 
 def small(sms: int = 4, arch: str = "90", **others: Any) -> Properties:

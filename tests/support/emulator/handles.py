@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from emulator.counters import Counts
 from emulator.device import Loaded
-from membench.backends.compile import Resources
-from membench.backends.gpu import Variant
+from membench.gpu.cuda.compile import Resources
+from membench.gpu.protocol import Variant
 
 
 @dataclass(frozen=True)

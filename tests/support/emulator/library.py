@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.memory import DeviceMemory
-from membench.backends.gpu import Buffer
-from membench.backends.gpu_content import values
+from membench.gpu.protocol import Buffer
+from membench.gpu.verify.content import values
 
 _STORED = {"fp32": np.uint32, "tf32": np.uint32, "bf16": np.uint16, "fp8": np.uint8}
 

@@ -1,4 +1,4 @@
-"""`membench.backends.gpu_links.Links` over the emulator: other memory, events, batch copies.
+"""`membench.gpu.link_protocol.Links` over the emulator: other memory, events, batch copies.
 
 Streams keep the order that events between them ask for.  No time passes between two
 events: `between` says whether the one came before the other, and nothing else.
@@ -17,8 +17,8 @@ import numpy.typing as npt
 from emulator.device import Work, run_once
 from emulator.faults import EmulationError
 from emulator.memory import Allocation
-from membench.backends.gpu_links import MEMORY_KINDS
-from membench.errors import skip
+from membench.core.errors import skip
+from membench.gpu.link_protocol import MEMORY_KINDS
 
 if TYPE_CHECKING:
     from emulator.gpu import EmulatedGpu

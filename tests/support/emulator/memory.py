@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from emulator.faults import EmulationError, Misaligned, OutOfBounds
 from emulator.scalars import RAW, Lanes
-from membench.errors import MembenchError
+from membench.core.errors import MembenchError
 
 BASE = 0x1000_0000_0000  # where no process maps anything of its own
 ALIGN = 256

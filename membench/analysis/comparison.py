@@ -1,0 +1,307 @@
+"""Runs held against each other: rows matched, judged, and what could not be matched."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Container, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from membench.analysis.facts import Fact, compare_facts
+from membench.analysis.figure import Figure, figure
+from membench.analysis.finding import Finding, Pair, find
+from membench.analysis.sides import Side
+from membench.analysis.sources import check_strictly
+from membench.analysis.statistics import geometric_mean
+from membench.analysis.thresholds import PRESETS, Thresholds
+from membench.analysis.verdict import Verdict
+from membench.core.errors import NothingMatched, SchemaError
+from membench.core.registry import matches
+from membench.core.terms import Metric, Stat, Status, Tier
+from membench.results.cells import VALUES
+from membench.results.compact.row import Measurement, distinct
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+OF_PEAK = "fraction-of-peak"
+"""The unit of what is normalized."""
+
+Key = tuple[str, Metric, Stat]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What one label has for a line.
+
+    Attributes:
+        figure: its number, None where it has none.
+        finding: against the reference, None for the reference itself and where either has none.
+        failures, skips: the reasons of its failed and skipped rows; a label of several
+            runs may have them beside a figure.
+    """
+
+    figure: Figure | None
+    finding: Finding | None = None
+    failures: tuple[str, ...] = ()
+    skips: tuple[str, ...] = ()
+
+    @property
+    def status(self) -> str:
+        """``ok``, ``failed``, ``skipped``, or ``missing`` where there is no row at all."""
+        if self.figure is not None:
+            return str(Status.OK)
+        return (
+            str(Status.FAILED if self.failures else Status.SKIPPED) if self.reasons else "missing"
+        )
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why there is no number, or not one of every run."""
+        return self.failures + self.skips
+
+
+@dataclass(frozen=True)
+class Line:
+    """One (case, metric, stat) on all sides.
+
+    Attributes:
+        row: the first ok row that there is, or else the first: tier, unit and direction are its.
+        threshold: fraction from which on a difference matters.
+        entries: by side, the reference first.
+    """
+
+    row: Measurement
+    threshold: float
+    entries: tuple[Entry, ...]
+
+    @property
+    def key(self) -> Key:
+        """What it is the line of."""
+        return self.row.case, self.row.metric, self.row.stat
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Of all labels that could be held against the reference."""
+        return tuple(entry.finding for entry in self.entries if entry.finding is not None)
+
+
+@dataclass(frozen=True)
+class Mean:
+    """The geometric mean of the ratios of one label to the reference: an orientation, no verdict.
+
+    Attributes:
+        side: index of the label.
+        count: how many comparable lines it is the mean of.
+    """
+
+    tier: Tier
+    metric: Metric
+    stat: Stat
+    side: int
+    ratio: float
+    count: int
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Several sides, held against the first.
+
+    Attributes:
+        lines: of every (case, metric, stat) of any side, in the order in which they were found.
+        normalized: values and peaks are fractions of the peak.
+    """
+
+    sides: tuple[Side, ...]
+    lines: tuple[Line, ...]
+    thresholds: Thresholds
+    normalized: bool = False
+
+    @cached_property
+    def matched(self) -> tuple[Line, ...]:
+        """The lines in which the reference and another side have a number."""
+        return tuple(line for line in self.lines if line.findings)
+
+    @cached_property
+    def facts(self) -> tuple[Fact, ...]:
+        """The surroundings of what was matched (of everything, where nothing was)."""
+        lines = self.matched or self.lines
+        rows = [
+            [row for line in lines if (one := line.entries[side].figure) for row in one.rows]
+            for side in range(len(self.sides))
+        ]
+        return tuple(
+            compare_facts(rows, [[one.facts for one in side.sources] for side in self.sides])
+        )
+
+    @cached_property
+    def means(self) -> tuple[Mean, ...]:
+        """By tier, metric and statistic, and by label."""
+        ratios: dict[tuple[Tier, Metric, Stat, int], list[float]] = {}
+        for line in self.matched:
+            for side, entry in enumerate(line.entries):
+                if entry.finding is not None and entry.finding.ratio is not None:
+                    key = (line.row.tier, line.row.metric, line.row.stat, side)
+                    ratios.setdefault(key, []).append(entry.finding.ratio)
+        return tuple(
+            Mean(*key, ratio=geometric_mean(several), count=len(several))
+            for key, several in ratios.items()
+        )
+
+    def to_frame(self) -> pd.DataFrame:
+        """The matched lines as a data frame: see `membench.analysis.frame.comparison_frame`."""
+        from membench.analysis.frame import comparison_frame
+
+        return comparison_frame(self)
+
+    def counts(self, side: int) -> Counter[Verdict]:
+        """How often each verdict was reached on the label of index ``side``."""
+        findings = (line.entries[side].finding for line in self.matched)
+        return Counter(finding.verdict for finding in findings if finding is not None)
+
+
+def compare(
+    sides: Sequence[Side],
+    *,
+    select: Iterable[str] = (),
+    thresholds: Thresholds = PRESETS["default"],
+    normalize: bool = False,
+) -> Comparison:
+    """Hold ``sides`` against the first of them.
+
+    Args:
+        sides: two or more.
+        select: globs for case ids; all cases where there is none.
+        normalize: compare shares of peak; a row that knows no peak counts as skipped.
+
+    Raises:
+        NothingMatched: a glob of ``select`` fits no case.
+        SchemaError: the values of a row contradict each other, with file and line.
+    """
+    try:
+        return _compared(sides, tuple(select), thresholds, normalize=normalize)
+    except SchemaError:  # of a cell that is read when it is asked for, by a row without a place
+        for side in sides:
+            check_strictly(side.sources)
+        raise
+
+
+def _compared(
+    sides: Sequence[Side], select: tuple[str, ...], thresholds: Thresholds, *, normalize: bool
+) -> Comparison:
+    if normalize:
+        sides = [replace(side, rows=tuple(map(_of_peak, side.rows))) for side in sides]
+    wanted = _selector(sides, select)
+    tables = [_table(side.rows, wanted) for side in sides]
+    keys: dict[Key, Measurement] = {}
+    for table in tables:
+        for key, rows in table.items():
+            # An ok row knows more than a skipped one that happens to come first.
+            if key not in keys or (keys[key].status is not Status.OK):
+                keys[key] = next((row for row in rows if row.status is Status.OK), rows[0])
+    absent = [_absent(side.rows) for side in sides]
+    lines = []
+    for key, row in keys.items():
+        threshold = thresholds.of(row.tier, row.metric)
+        entries = [
+            _entry(table.get(key, ()), gone.get(key[0], ()))
+            for table, gone in zip(tables, absent, strict=True)
+        ]
+        lines.append(Line(row, threshold, tuple(entries)))
+    return Comparison(tuple(sides), tuple(_judged(lines)), thresholds, normalize)
+
+
+def _of_peak(row: Measurement) -> Measurement:
+    """``row`` as a fraction of its peak, a peak of 1; skipped where it knows none."""
+    if row.value is None:
+        return row
+    if row.peak is None:
+        reason = "no peak is known to normalize by"
+        lost = row.common._replace(status=Status.SKIPPED, reason=reason)
+        return row._replace(common=lost, value=None)
+    return row._replace(
+        common=row.common._replace(unit=OF_PEAK, peak=1.0),
+        value=row.value / row.peak,
+        rounds_cell=VALUES.to_cell(tuple(value / row.peak for value in row.round_values)),
+        samples_cell="",
+    )
+
+
+def _selector(sides: Sequence[Side], patterns: Sequence[str]) -> frozenset[str]:
+    cases = {one.case for side in sides for one in distinct(side.rows)}
+    chosen = set[str]()
+    for pattern in patterns:
+        found = {case for case in cases if matches(case, pattern)}
+        if not found:
+            raise NothingMatched(f"no case matches '{pattern}'", "'*' crosses slashes")
+        chosen |= found
+    return frozenset(chosen if patterns else cases)
+
+
+def _table(rows: Iterable[Measurement], wanted: Container[str]) -> dict[Key, list[Measurement]]:
+    """The ``rows`` of the ``wanted`` cases by what they are of."""
+    alike: defaultdict[int, list[Measurement]] = defaultdict(list)
+    for row in rows:
+        alike[id(row.common)].append(row)
+    table: dict[Key, list[Measurement]] = {}
+    for several in alike.values():
+        one = several[0].common
+        if one.case in wanted:
+            table.setdefault((one.case, one.metric, one.stat), []).extend(several)
+    return table
+
+
+def _absent(rows: Sequence[Measurement]) -> dict[str, list[Measurement]]:
+    """The failed and skipped rows by case."""
+    table: dict[str, list[Measurement]] = {}
+    if any(one.status is not Status.OK for one in distinct(rows)):
+        for row in rows:
+            if row.status is not Status.OK:
+                table.setdefault(row.case, []).append(row)
+    return table
+
+
+def _entry(rows: Sequence[Measurement], absent: Sequence[Measurement]) -> Entry:
+    """The entry of the ``rows`` of one key, of a case with the failed or skipped rows ``absent``.
+
+    A case that broke never told all the statistics that it would have had: of
+    a run without a row for the key, what became of the case became of the key.
+    """
+    if not absent and all(one.status is Status.OK for one in distinct(rows)):
+        return Entry(figure(rows) if rows else None)
+    runs = {row.run_id for row in rows}
+    lost = [row for row in rows if row.status is not Status.OK]
+    lost += [row for row in absent if row.run_id not in runs]
+    good = [row for row in rows if row.status is Status.OK]
+    return Entry(
+        figure=figure(good) if good else None,
+        failures=_reasons(lost, Status.FAILED),
+        skips=_reasons(lost, Status.SKIPPED),
+    )
+
+
+def _reasons(rows: Iterable[Measurement], status: Status) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(row.reason for row in rows if row.status is status))
+
+
+def _judged(lines: Sequence[Line]) -> Iterator[Line]:
+    """``lines`` with a finding wherever the reference and another side have a figure."""
+    pairs = [
+        Pair(line.entries[0].figure, entry.figure, line.threshold)
+        for line in lines
+        if line.entries[0].figure
+        for entry in line.entries[1:]
+        if entry.figure
+    ]
+    findings = iter(find(pairs))
+    for line in lines:
+        reference, *others = line.entries
+        if reference.figure is None:
+            yield line
+        else:
+            judged = (
+                Entry(one.figure, next(findings), one.failures, one.skips) if one.figure else one
+                for one in others
+            )
+            yield Line(line.row, line.threshold, (reference, *judged))

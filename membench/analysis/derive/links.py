@@ -1,0 +1,199 @@
+"""What the rows of the link benches say together: start-up times, bytes in flight, policies.
+
+Only `ok` rows of medians are looked at; the parameters stand in the case ids.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from membench.analysis.derive.load import pareto_front
+from membench.analysis.derive.policy import Moved, Rule, policy, policy_line
+from membench.analysis.derive.transfer import TransferFit, fit_transfer
+from membench.core.errors import UsageError
+from membench.core.terms import Metric, Stat, Status
+from membench.core.units import parse_size
+from membench.results.schema import Row
+
+WAYS = ("h2d", "d2h", "d2d")
+
+
+def parameters(case: str) -> dict[str, str]:
+    """``kv/h2d/block=4KiB/count=16`` -> ``{"block": "4KiB", "count": "16"}``."""
+    parts = (part.partition("=") for part in case.split("/"))
+    return {key: value for key, equals, value in parts if equals}
+
+
+def of_bench(rows: Iterable[Row], bench: str, metric: Metric) -> list[tuple[dict[str, str], Row]]:
+    """The medians of ``bench``, with their parameters."""
+    return [
+        (parameters(row.case), row)
+        for row in rows
+        if row.status is Status.OK
+        and row.value
+        and row.metric is metric
+        and row.stat is Stat.MEDIAN
+        and row.case.startswith(f"{bench}/")
+    ]
+
+
+# KV blocks.
+
+
+def moved(rows: Iterable[Row], way: str) -> tuple[Moved, ...]:
+    """The map of ``kv/<way>``: blocks in random order, no cap on the grid."""
+    found = []
+    for params, row in of_bench(rows, f"kv/{way}", Metric.BANDWIDTH):
+        if params.get("order") != "random" or "grid" in params:
+            continue
+        size, count = _size(params.get("block", "")), params.get("count", "")
+        if size and count.isdigit():
+            found.append(Moved(size, int(count), params.get("method", ""), row.value or 0.0))
+    return tuple(found)
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What an engine can take over for one direction."""
+
+    way: str
+    rules: tuple[Rule, ...]
+
+    @property
+    def line(self) -> str:
+        """As one line of configuration."""
+        return policy_line(self.way, self.rules)
+
+    @property
+    def loss(self) -> float:
+        """Share of the best bandwidth that is lost where it is worst."""
+        return max(rule.loss for rule in self.rules)
+
+
+def policies(rows: Iterable[Row]) -> tuple[Policy, ...]:
+    """The policies of the directions that were measured with two methods at least."""
+    rows = list(rows)
+    found = ((way, policy(moved(rows, way))) for way in WAYS)
+    return tuple(Policy(way, rules) for way, rules in found if rules)
+
+
+# Plain copies.
+
+
+@dataclass(frozen=True)
+class LinkFit:
+    """What a copy of any size costs, for one direction and engine."""
+
+    bench: str
+    engine: str
+    fit: TransferFit
+
+
+def link_fits(rows: Iterable[Row]) -> tuple[LinkFit, ...]:
+    """T = a + V / b over the sizes of pinned copies in one stream."""
+    rows = list(rows)
+    found = []
+    for way in ("h2d", "d2h"):
+        bench = f"link/{way}"
+        for engine in ("ce", "sm"):
+            points = [
+                (_size(params["size"]), row.value or 0.0)
+                for params, row in of_bench(rows, bench, Metric.BANDWIDTH)
+                if params.get("mem") == "pinned"
+                and params.get("engine") == engine
+                and params.get("streams") == "1"
+                and "size" in params
+            ]
+            fit = fit_transfer(*zip(*points, strict=True)) if points else None
+            if fit is not None:
+                found.append(LinkFit(bench, engine, fit))
+    return tuple(found)
+
+
+# Zero-copy.
+
+
+@dataclass(frozen=True)
+class InFlight:
+    """Bytes that were under way on the link: bandwidth x round trip (Little's law)."""
+
+    case: str
+    gbs: float
+    bytes: float
+
+
+def in_flight(rows: Iterable[Row]) -> tuple[InFlight, ...]:
+    """Of every ``zerocopy/read``; none without a round trip beyond the caches."""
+    rows = list(rows)
+    trips = [
+        row.value or 0.0
+        for params, row in of_bench(rows, "zerocopy/chase", Metric.LATENCY)
+        if params.get("size") == "64MiB"
+    ]
+    if not trips:
+        return ()
+    # GB/s is bytes a nanosecond.
+    return tuple(
+        InFlight(row.case, row.value or 0.0, (row.value or 0.0) * trips[0])
+        for _, row in of_bench(rows, "zerocopy/read", Metric.BANDWIDTH)
+    )
+
+
+# Interference.
+
+
+@dataclass(frozen=True)
+class Cost:
+    """One aggressor: what it moved, and how many times longer its victim took."""
+
+    aggressor: str
+    gbs: float
+    slowdown: float
+
+
+@dataclass(frozen=True)
+class Front:
+    """The aggressors that no other beats in both, the least slow-down first."""
+
+    victim: str
+    best: tuple[Cost, ...]
+    others: tuple[Cost, ...]
+
+
+def fronts(rows: Iterable[Row]) -> tuple[Front, ...]:
+    """The Pareto front of each victim."""
+    costs: dict[str, list[Cost]] = {}
+    for params, row in of_bench(rows, "interference/link", Metric.BANDWIDTH):
+        slowdown = _number(row.detail.get("slowdown", ""))
+        if slowdown is None:
+            continue
+        grid = f" grid {params['grid']}" if "grid" in params else ""
+        name = f"{params.get('aggressor', '')}{grid}"
+        costs.setdefault(params.get("victim", ""), []).append(
+            Cost(name, row.value or 0.0, slowdown)
+        )
+    return tuple(_front(victim, found) for victim, found in costs.items())
+
+
+def _front(victim: str, found: Sequence[Cost]) -> Front:
+    chosen = pareto_front([one.slowdown for one in found], [one.gbs for one in found])
+    return Front(
+        victim,
+        tuple(found[index] for index in chosen),
+        tuple(one for index, one in enumerate(found) if index not in chosen),
+    )
+
+
+def _size(text: str) -> int:
+    try:
+        return parse_size(text)
+    except UsageError:
+        return 0
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None

@@ -1,0 +1,164 @@
+"""How an engine should move KV blocks: which method, from which block size and number on.
+
+From the rows of ``kv/*``: the bandwidth that each method reached with N blocks of B
+bytes.  For every measured number of blocks a rule of two methods and one threshold is
+chosen, the one whose worst loss against the best method is least.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from membench.core.units import format_size
+
+REFERENCE = "contig"
+"""Measured for comparison only: an engine's blocks are not contiguous."""
+
+CLOSE = 0.02
+"""A loss that is no reason to prefer one rule to a simpler one, or to call a cell decided."""
+
+
+@dataclass(frozen=True)
+class Moved:
+    """One cell of the map: ``count`` blocks of ``block`` bytes moved by ``method`` at ``gbs``."""
+
+    block: int
+    count: int
+    method: str
+    gbs: float
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The best method at one block size and number.
+
+    Attributes:
+        lead: how many times faster it is than the next one; 1 where there is no other.
+    """
+
+    block: int
+    count: int
+    best: str
+    gbs: float
+    lead: float
+
+    @property
+    def decided(self) -> bool:
+        """The next one is slower by more than noise."""
+        return self.lead > 1 + CLOSE
+
+
+@dataclass(frozen=True)
+class Rule:
+    """From ``count`` blocks on: ``below`` for blocks under ``threshold`` bytes, else ``above``.
+
+    Attributes:
+        threshold: bytes; 0 where one method serves for all sizes (``above``).
+        loss: share of the best bandwidth that is lost where the rule is worst.
+    """
+
+    count: int
+    below: str
+    threshold: int
+    above: str
+    loss: float
+
+    @property
+    def choice(self) -> tuple[str, int, str]:
+        """What it says, whatever the count."""
+        return self.below, self.threshold, self.above
+
+    def method(self, block: int) -> str:
+        """What it takes for blocks of ``block`` bytes."""
+        return self.above if block >= self.threshold else self.below
+
+    def __str__(self) -> str:
+        if not self.threshold:
+            return f"{self.count}:{self.above}"
+        return f"{self.count}:{self.below}<{format_size(self.threshold)}<={self.above}"
+
+
+def measured_for(blocks: Iterable[int], size: int) -> int:
+    """The block size that answers for ``size``, as a rule's threshold does.
+
+    It is the largest of ``blocks`` (at least one) that is no larger, else the smallest.
+    """
+    known = set(blocks)
+    return max((block for block in known if block <= size), default=min(known))
+
+
+Points = Mapping[tuple[int, int], Mapping[str, float]]
+
+
+def by_place(moved: Iterable[Moved]) -> Points:
+    """``(block, count) -> method -> GB/s``, the reference left out."""
+    places: dict[tuple[int, int], dict[str, float]] = {}
+    for one in moved:
+        if one.method != REFERENCE:
+            places.setdefault((one.block, one.count), {})[one.method] = one.gbs
+    return dict(sorted(places.items()))
+
+
+def crossover_map(moved: Iterable[Moved]) -> tuple[Cell, ...]:
+    """The best method at every place that was measured with two methods at least."""
+    cells = []
+    for (block, count), methods in by_place(moved).items():
+        if len(methods) < 2:
+            continue
+        best, *others = sorted(methods.items(), key=lambda item: -item[1])
+        cells.append(Cell(block, count, best[0], best[1], best[1] / others[0][1]))
+    return tuple(cells)
+
+
+def policy(moved: Iterable[Moved]) -> tuple[Rule, ...]:
+    """One rule for each number of blocks, those that say the same as the one before left out.
+
+    A rule only speaks of methods that were measured at every block size of its number.
+    """
+    places = by_place(moved)
+    rules: list[Rule] = []
+    for count in sorted({count for _, count in places}):
+        sizes = {block: methods for (block, n), methods in places.items() if n == count}
+        found = _rule(count, sizes)
+        if found is None:
+            continue
+        if rules and rules[-1].choice == found.choice:
+            rules[-1] = _with_loss(rules[-1], max(rules[-1].loss, found.loss))
+        else:
+            rules.append(found)
+    return tuple(rules)
+
+
+def policy_line(way: str, rules: Sequence[Rule]) -> str:
+    """The rules as one line for a configuration: ``h2d 16:batch 1024:sm<28KiB<=batch``."""
+    return " ".join([way, *map(str, rules)])
+
+
+def _rule(count: int, sizes: Mapping[int, Mapping[str, float]]) -> Rule | None:
+    """The simplest rule whose worst loss is no more than `CLOSE` above the least possible."""
+    everywhere = set.intersection(*(set(methods) for methods in sizes.values()))
+    if len(everywhere) < 2:
+        return None
+    blocks = sorted(sizes)
+    candidates = [Rule(count, one, 0, one, 0.0) for one in sorted(everywhere)]
+    candidates += [
+        Rule(count, below, threshold, above, 0.0)
+        for below, above in itertools.permutations(sorted(everywhere), 2)
+        for threshold in blocks[1:]
+    ]
+    scored = [_with_loss(rule, _loss(rule, sizes)) for rule in candidates]
+    least = min(rule.loss for rule in scored)
+    near = [rule for rule in scored if rule.loss <= least + CLOSE]
+    return min(near, key=lambda rule: (rule.threshold > 0, rule.loss, rule.threshold))
+
+
+def _with_loss(rule: Rule, loss: float) -> Rule:
+    return Rule(rule.count, rule.below, rule.threshold, rule.above, loss)
+
+
+def _loss(rule: Rule, sizes: Mapping[int, Mapping[str, float]]) -> float:
+    return max(
+        1 - methods[rule.method(block)] / max(methods.values()) for block, methods in sizes.items()
+    )

@@ -1,0 +1,235 @@
+"""What a run's rows say of a GPU's tiers: capacities, near and far L2, knees, shares, conflicts.
+
+Every figure names the cases that it comes from.  Only `ok` rows with a number count; where the
+cases are missing, or show nothing, there is no figure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from membench.analysis.derive.load import LoadCurve, load_curve
+from membench.analysis.derive.steps import Step, climbs, falls
+from membench.core.terms import Metric, Stat, Status
+from membench.core.units import parse_size
+from membench.results.schema import Row
+
+L1_MOST = 1 << 20
+"""No GPU has an L1 cache of a MiB, and none an L2 cache smaller than that."""
+
+APART = 1.1
+"""Far lines are at least this much farther than near ones; else there is one level."""
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """Between which sizes a level ends.
+
+    Attributes:
+        level: ``l1``, ``l2`` or ``l2 near``: what is near of a cache in two parts.
+        inside: largest size in bytes that still lay in it; outside: smallest that did not.
+        by: ``latency`` or ``bandwidth``.
+        cases: that it is read off.
+    """
+
+    level: str
+    inside: float
+    outside: float
+    by: str
+    cases: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class NearFar:
+    """The two levels of an L2 cache in two parts, in ns; ``far_share`` of the lines are far."""
+
+    near_ns: float
+    far_ns: float
+    far_share: float
+    case: str
+
+
+@dataclass(frozen=True)
+class Share:
+    """What a case reached of ``hbm/read``, a fraction."""
+
+    case: str
+    of: str
+    share: float
+
+
+@dataclass(frozen=True)
+class Loads:
+    """Latency under load at one mix of reads and writes.
+
+    Attributes:
+        bench: ``hbm/loaded`` or ``host/loaded``.
+        reads: percent of the traffic that is read, as it stands in the case ids.
+        cases: that the curve is drawn through, whatever their injection.
+    """
+
+    bench: str
+    reads: str
+    curve: LoadCurve
+    cases: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """What a stride costs in shared memory.
+
+    Attributes:
+        case: of ``smem/read`` or ``smem/write``; of: the same width at a stride of 1.
+        times: how much slower it is.
+        predicted: what the banks predict, as the row says; empty where it does not.
+    """
+
+    case: str
+    of: str
+    times: float
+    predicted: str
+
+
+def split_case(case: str) -> tuple[str, dict[str, str]]:
+    """``hbm/read/size=1GiB`` -> ``hbm/read``, {"size": "1GiB"}."""
+    parts = case.split("/")
+    name = "/".join(part for part in parts if "=" not in part)
+    return name, dict(part.split("=", 1) for part in parts if "=" in part)
+
+
+def capacities(rows: Iterable[Row]) -> tuple[Capacity, ...]:
+    """Of L1 and L2: by the chase's latency, and by the fall of their bandwidths."""
+    rows = tuple(rows)
+    found: list[Capacity] = []
+    chase = _over_size(rows, "gpu/chase", Metric.LATENCY, tlb="cold", hint="ca")
+    steps = climbs(*_curve(chase))
+    cases = tuple(row.case for row in chase.values())
+    found += [_capacity("l1", s, "latency", cases) for s in steps if s.inside < L1_MOST][:1]
+    beyond = [step for step in steps if step.inside >= L1_MOST]
+    for place, step in enumerate(beyond):
+        level = "l2" if place == len(beyond) - 1 else "l2 near"
+        found.append(_capacity(level, step, "latency", cases))
+    for name in ("l1/read", "l2/read", "l2/write"):
+        level = name.partition("/")[0]
+        over = _over_size(rows, name, Metric.BANDWIDTH)
+        cases = tuple(row.case for row in over.values())
+        ends = [s for s in falls(*_curve(over)) if (s.inside < L1_MOST) == (level == "l1")]
+        # The first fall ends L1; the last one is where L2 hands over to memory.
+        chosen = ends[:1] if level == "l1" else ends[-1:]
+        found += [_capacity(level, step, "bandwidth", cases) for step in chosen]
+    return tuple(found)
+
+
+def near_and_far(rows: Iterable[Row]) -> tuple[NearFar, ...]:
+    """The levels in every ``l2/map``: its samples in two groups of least squared distance."""
+    result = []
+    for row in _good(rows, "l2/map", Metric.LATENCY, Stat.MEDIAN):
+        samples = np.sort([sample for round_ in row.samples for sample in round_])
+        cut = _cut(samples)
+        near, far = samples[:cut], samples[cut:]
+        if not near.size or far.mean() < APART * near.mean():
+            continue
+        result.append(
+            NearFar(
+                float(np.median(near)), float(np.median(far)), far.size / samples.size, row.case
+            )
+        )
+    return tuple(result)
+
+
+def load_curves(rows: Iterable[Row]) -> tuple[Loads, ...]:
+    """The curves of ``hbm/loaded`` and ``host/loaded``, one for each mix of reads and writes."""
+    rows = tuple(rows)
+    result = []
+    for bench in ("hbm/loaded", "host/loaded"):
+        latency = {row.case: row for row in _good(rows, bench, Metric.LATENCY, Stat.MEDIAN)}
+        mixes: dict[str, list[Row]] = {}
+        for row in _good(rows, bench, Metric.BANDWIDTH, Stat.MEDIAN):
+            if row.case in latency:
+                mixes.setdefault(split_case(row.case)[1].get("reads", ""), []).append(row)
+        for reads, several in mixes.items():
+            curve = load_curve(
+                [row.value or 0.0 for row in several],
+                [latency[row.case].value or 0.0 for row in several],
+            )
+            if curve is not None:
+                result.append(Loads(bench, reads, curve, tuple(row.case for row in several)))
+    return tuple(result)
+
+
+def shares_of_read(rows: Iterable[Row]) -> tuple[Share, ...]:
+    """What ``hbm/gather``, ``hbm/async`` and ``decode/`` reach of the best ``hbm/read``.
+
+    What a cache served is no share of memory's bandwidth and is left out, as reading and as part.
+    """
+    rows = [row for row in rows if "cache-served" not in row.flags]
+    reads = list(_good(rows, "hbm/read", Metric.BANDWIDTH, Stat.MEDIAN))
+    if not reads:
+        return ()
+    best = max(reads, key=lambda row: row.value or 0.0)
+    names = ("hbm/gather", "hbm/async", "decode/attn", "decode/weights")
+    return tuple(
+        Share(row.case, best.case, (row.value or 0.0) / (best.value or 1.0))
+        for name in names
+        for row in _good(rows, name, Metric.BANDWIDTH, Stat.MEDIAN)
+    )
+
+
+def bank_conflicts(rows: Iterable[Row]) -> tuple[Conflict, ...]:
+    """How much slower each stride of ``smem/read`` and ``smem/write`` is than a stride of 1."""
+    rows = tuple(rows)
+    result = []
+    for name in ("smem/read", "smem/write"):
+        found = list(_good(rows, name, Metric.BANDWIDTH, Stat.MEDIAN))
+        straight = {
+            params["width"]: row
+            for row in found
+            if (params := split_case(row.case)[1]).get("stride") == "1"
+        }
+        for row in found:
+            params = split_case(row.case)[1]
+            one = straight.get(params["width"])
+            if params["stride"] != "1" and one is not None:
+                times = (one.value or 0.0) / (row.value or 1.0)
+                result.append(Conflict(row.case, one.case, times, row.detail.get("conflict", "")))
+    return tuple(result)
+
+
+def _good(rows: Iterable[Row], name: str, metric: Metric, stat: Stat) -> Iterator[Row]:
+    for row in rows:
+        wanted = row.status is Status.OK and row.value is not None and row.value > 0
+        if wanted and row.metric is metric and row.stat is stat and split_case(row.case)[0] == name:
+            yield row
+
+
+def _over_size(rows: Iterable[Row], name: str, metric: Metric, **fixed: str) -> Mapping[int, Row]:
+    """Rows by size in bytes, ascending, of the cases with the ``fixed`` parameters."""
+    found = {}
+    for row in _good(rows, name, metric, Stat.MEDIAN):
+        params = split_case(row.case)[1]
+        if "size" in params and all(params.get(key) == value for key, value in fixed.items()):
+            found[parse_size(params["size"])] = row
+    return dict(sorted(found.items()))
+
+
+def _curve(rows: Mapping[int, Row]) -> tuple[Sequence[float], Sequence[float]]:
+    return list(rows), [row.value or 0.0 for row in rows.values()]
+
+
+def _capacity(level: str, step: Step, by: str, cases: tuple[str, ...]) -> Capacity:
+    return Capacity(level, step.inside, step.outside, by, cases)
+
+
+def _cut(samples: np.ndarray[tuple[int], np.dtype[np.float64]]) -> int:
+    """Where sorted numbers fall into two groups: the least sum of squares within the two."""
+    count = samples.size
+    if count < 2:
+        return 0
+    sums, squares = np.cumsum(samples), np.cumsum(samples**2)
+    sizes = np.arange(1, count)
+    left = squares[:-1] - sums[:-1] ** 2 / sizes
+    right = squares[-1] - squares[:-1] - (sums[-1] - sums[:-1]) ** 2 / (count - sizes)
+    return int(np.argmin(left + right)) + 1

@@ -1,0 +1,101 @@
+"""What is known of the surroundings of a result, and what of it differs between sides."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any
+
+from membench.core.text import ascii_line
+from membench.core.units import about_size
+from membench.results.compact.row import Measurement, distinct
+
+COLUMNS = ("machine", "device", "backend", "driver", "cuda", "membench")
+"""The columns of a results file that say where a row comes from."""
+PACKAGE = "package "
+"""What the names of facts about installed software begin with."""
+_LARGEST_MEMORY = 1 << 60
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One property, by side; empty where nothing is known."""
+
+    name: str
+    values: tuple[str, ...]
+
+    @property
+    def differs(self) -> bool:
+        """Two sides are known to differ."""
+        return len({value for value in self.values if value}) > 1
+
+    @property
+    def same(self) -> bool:
+        """All sides are known to be alike."""
+        return len(set(self.values)) == 1 and bool(self.values[0])
+
+
+def sidecar_facts(sidecar: Mapping[str, Any]) -> dict[str, str]:
+    """The facts of ``sidecar``, by name; what it lacks is left out.
+
+    It is read as plain data, so that an older one gives what it has.
+    """
+    machine = _part(sidecar, "machine")
+    cpu, memory = _part(machine, "cpu"), _part(machine, "memory")
+    total = memory.get("total")
+    known = isinstance(total, int) and 0 < total < _LARGEST_MEMORY
+    facts = {
+        "profile": _part(sidecar, "plan").get("profile"),
+        "cpu": cpu.get("model"),
+        "governor": cpu.get("governor"),
+        "hypervisor": cpu.get("hypervisor"),
+        "memory": about_size(total) if known and total else None,
+        "thp": memory.get("thp"),
+        "system": machine.get("system"),
+        "kernel": machine.get("kernel"),
+        "python": machine.get("python"),
+        **{f"{PACKAGE}{name}": value for name, value in _part(machine, "packages").items()},
+    }
+    return {
+        ascii_line(name): ascii_line(value)
+        for name, value in facts.items()
+        if isinstance(value, str) and ascii_line(value)
+    }
+
+
+def compare_facts(
+    rows: Sequence[Sequence[Measurement]], sidecars: Sequence[Sequence[Mapping[str, str]]]
+) -> list[Fact]:
+    """The facts of several sides.
+
+    Args:
+        rows: by side, those that are compared.
+        sidecars: by side, the facts of its files.
+    """
+    columns = [[_joined(values) for values in _columns(side)] for side in rows]
+    facts = [
+        Fact(name, tuple(side[place] for side in columns)) for place, name in enumerate(COLUMNS)
+    ]
+    names = dict.fromkeys(name for side in sidecars for one in side for name in one)
+    facts += [
+        Fact(name, tuple(_joined(one.get(name, "") for one in side) for side in sidecars))
+        for name in names
+    ]
+    return [fact for fact in facts if any(fact.values)]
+
+
+def _columns(rows: Sequence[Measurement]) -> Iterator[Iterable[str]]:
+    """The values of each of `COLUMNS` in ``rows``, few of them more than once."""
+    commons = distinct(rows)
+    for name in COLUMNS:
+        yield map(attrgetter(name), rows if name == "machine" else commons)
+
+
+def _joined(values: Iterable[str]) -> str:
+    return ", ".join(sorted(filter(None, set(values))))
+
+
+def _part(machine: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    part = machine.get(name)
+    return part if isinstance(part, Mapping) else {}

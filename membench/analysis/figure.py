@@ -1,0 +1,106 @@
+"""What one label has to say about one row: the values that are compared."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+from operator import attrgetter
+
+from membench.analysis import statistics
+from membench.core.terms import Stat
+from membench.results.compact.row import Common, Measurement, distinct
+
+
+class Basis(StrEnum):
+    """What one of the compared values is."""
+
+    ROUNDS = "rounds"  # of one run, each a fresh process
+    RUNS = "runs"  # the median over a run's rounds: rounds of one run share what the run did
+    SAMPLES = "samples"  # of the only round of the only run
+
+
+@dataclass(frozen=True)
+class Figure:
+    """The ok rows of one label for one (case, metric, stat), one row a run.
+
+    Attributes:
+        values: in the unit of the rows, at least one.
+    """
+
+    rows: tuple[Measurement, ...]
+    basis: Basis
+    values: tuple[float, ...]
+
+    @cached_property
+    def value(self) -> float:
+        """The median of the rounds, or of the runs."""
+        if self.basis is Basis.RUNS:
+            return statistics.median(self.values)
+        return statistics.median([row.value for row in self.rows if row.value is not None])
+
+    @cached_property
+    def half_range(self) -> float | None:
+        """Half the range of the rounds or runs, a fraction of their median; None for one alone."""
+        return None if self.basis is Basis.SAMPLES else statistics.half_range(self.values)
+
+    @cached_property
+    def peak_share(self) -> float | None:
+        """Value over peak, None where the rows know no peak, or not the same one."""
+        peaks = {one.peak for one in self.commons}
+        (peak,) = peaks if len(peaks) == 1 else (None,)
+        share = self.value / peak if peak else math.inf
+        return share if math.isfinite(share) else None
+
+    @cached_property
+    def commons(self) -> tuple[Common, ...]:
+        """What the rows share: one or a few, however many the runs are."""
+        return distinct(self.rows)
+
+    @cached_property
+    def backends(self) -> frozenset[str]:
+        """What made the numbers."""
+        return frozenset(one.backend for one in self.commons)
+
+    @property
+    def cited(self) -> bool:
+        """Somebody published it; nobody here measured it."""
+        return "cited" in self.backends
+
+    @property
+    def imported(self) -> bool:
+        """Another tool measured it."""
+        return any(backend.startswith("import:") for backend in self.backends)
+
+    @cached_property
+    def flags(self) -> tuple[str, ...]:
+        """Of all rows, each once."""
+        sets = dict.fromkeys(one.flags for one in self.commons)
+        return tuple(dict.fromkeys(flag for flags in sets for flag in flags))
+
+
+def figure(rows: Sequence[Measurement]) -> Figure:
+    """The figure of ``rows``: ok rows of one (case, metric, stat), at least one."""
+    if len(rows) > 1:
+        return Figure(tuple(rows), Basis.RUNS, tuple(filter(None, map(attrgetter("value"), rows))))
+    (row,) = rows
+    return Figure((row,), Basis.ROUNDS, row.round_values or ((row.value,) if row.value else ()))
+
+
+def pooled(one: Figure) -> Figure | None:
+    """The samples of the only round of ``one`` as its values; None where they cannot stand for it.
+
+    That is: there are more rounds than one, or none was kept; the statistic is
+    no median, so that it is not what the samples scatter around; what was kept
+    is their quantiles; or a sample is 0, which has no logarithm.
+    """
+    if len(one.rows) > 1 or len(one.values) > 1:
+        return None
+    (row,) = one.rows
+    if row.stat not in (Stat.MEDIAN, Stat.P50) or row.detail.get("samples") == "quantiles":
+        return None
+    samples = row.samples[0] if len(row.samples) == 1 else ()
+    usable = samples and all(sample > 0 for sample in samples)
+    return Figure(one.rows, Basis.SAMPLES, samples) if usable else None

@@ -1,0 +1,194 @@
+"""Figures held against the reference's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+
+from membench.analysis.figure import Basis, Figure, pooled
+from membench.analysis.statistics import (
+    CONFIDENCE,
+    VALUES_NEEDED,
+    Estimate,
+    estimates,
+    mann_whitney_p,
+)
+from membench.analysis.verdict import Reason, Verdict, judge
+from membench.core.terms import INVALID_FLAGS
+
+SINGLE_ROUND_CONFIDENCE = 0.99
+"""For the samples of a single round, which hide the noise between rounds: be harder to convince."""
+_MANY_ROUNDS = 10
+
+
+@dataclass(frozen=True)
+class Finding:
+    """How a label's figure compares with the reference's.
+
+    Attributes:
+        values: of the reference and of the label; empty where they cannot be compared.
+        ratio: label / reference, None where they cannot be compared.
+        interval: confidence interval of the ratio, None where the values are too few.
+        counts: values of the reference and of the label.
+        single_round: the values are samples of one round a side: not to be gated on.
+        detail: the reason in words, empty where the numbers say it all.
+        settle: what would turn `unclear` or `n/a` into an answer.
+    """
+
+    verdict: Verdict
+    reason: Reason
+    values: tuple[Sequence[float], Sequence[float]] = ((), ())
+    ratio: float | None = None
+    interval: tuple[float, float] | None = None
+    confidence: float = CONFIDENCE
+    counts: tuple[int, int] = (0, 0)
+    single_round: bool = False
+    detail: str = ""
+    settle: str = ""
+
+    @property
+    def p(self) -> float | None:
+        """Of the Mann-Whitney test, for those who ask; no verdict depends on it."""
+        first, second = self.values
+        return mann_whitney_p(first, second) if first and second else None
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two figures to hold against each other; ``threshold`` is a fraction."""
+
+    reference: Figure
+    contender: Figure
+    threshold: float
+
+
+@dataclass(frozen=True)
+class _Ready:
+    """A pair that can be compared, with the figures whose values are."""
+
+    place: int
+    pair: Pair
+    first: Figure
+    second: Figure
+    single: bool
+
+    @property
+    def shape(self) -> tuple[int, int, bool]:
+        """What pairs must share to be estimated at once."""
+        return len(self.first.values), len(self.second.values), self.single
+
+
+def find(pairs: Sequence[Pair]) -> list[Finding]:
+    """A finding on the contender of each of ``pairs``, in their order."""
+    found: dict[int, Finding] = {}
+    groups: dict[tuple[int, int, bool], list[_Ready]] = {}
+    for place, pair in enumerate(pairs):
+        obstacle = _obstacle(pair.reference, pair.contender)
+        if obstacle is not None:
+            found[place] = obstacle
+            continue
+        first, second = pooled(pair.reference), pooled(pair.contender)
+        single = first is not None and second is not None
+        if first is None or second is None:
+            first, second = pair.reference, pair.contender
+        ready = _Ready(place, pair, first, second, single)
+        groups.setdefault(ready.shape, []).append(ready)
+    for (_, _, single), group in groups.items():
+        estimated = estimates(
+            [one.first.values for one in group],
+            [one.second.values for one in group],
+            SINGLE_ROUND_CONFIDENCE if single else CONFIDENCE,
+        )
+        for one, estimate in zip(group, estimated, strict=True):
+            found[one.place] = _finding(one, estimate)
+    return [found[place] for place in range(len(pairs))]
+
+
+def _finding(ready: _Ready, estimated: Estimate) -> Finding:
+    first, second = ready.first, ready.second
+    better = ready.pair.reference.rows[0].better
+    verdict, reason = judge(estimated.log_interval, ready.pair.threshold, better)
+    return Finding(
+        verdict=verdict,
+        reason=reason,
+        values=(first.values, second.values),
+        ratio=estimated.ratio,
+        interval=estimated.interval,
+        confidence=SINGLE_ROUND_CONFIDENCE if ready.single else CONFIDENCE,
+        counts=(len(first.values), len(second.values)),
+        single_round=ready.single,
+        settle=_settle(reason, first, second),
+    )
+
+
+@dataclass(frozen=True)
+class _Ground:
+    """A column that both sides must share, or their numbers mean different things."""
+
+    reason: Reason
+    column: str
+    settle: str
+
+
+_SAME_VERSION = "run both sides with the same version of membench"
+_GROUNDS = (
+    _Ground(Reason.CASE_VERSION, "case_version", _SAME_VERSION),
+    _Ground(Reason.UNIT, "unit", "run both sides with this membench"),
+    _Ground(Reason.BYTES, "bytes_convention", _SAME_VERSION),
+    _Ground(Reason.BACKEND, "backend", "run both sides on the same kind of device"),
+)
+_OUR_BACKENDS = frozenset({"cuda", "cpu", "storage"})
+_ground_of = attrgetter(*(ground.column for ground in _GROUNDS))
+
+
+def _obstacle(reference: Figure, contender: Figure) -> Finding | None:
+    counts = (len(reference.values), len(contender.values))
+    if not INVALID_FLAGS.isdisjoint({*reference.flags, *contender.flags}):
+        return Finding(
+            Verdict.NA,
+            Reason.ABOVE_PEAK,
+            counts=counts,
+            detail="a value lies above the peak of its tier, so it is not the tier's",
+            settle="use a larger size",
+        )
+    sides = [set(map(_ground_of, one.commons)) for one in (reference, contender)]
+    if len(sides[0] | sides[1]) == 1:
+        return None
+    for place, ground in enumerate(_GROUNDS):
+        here, there = ({values[place] for values in side if values[place]} for side in sides)
+        if ground.reason is Reason.BACKEND:
+            # Another tool's figure, or a cited one, does not say which hardware it used.
+            here, there = here & _OUR_BACKENDS, there & _OUR_BACKENDS
+        if len(here | there) > 1:
+            return Finding(
+                Verdict.NA,
+                ground.reason,
+                counts=counts,
+                detail=f"{ground.column} differs: {_words(here)} | {_words(there)}",
+                settle=ground.settle,
+            )
+    return None
+
+
+def _words(values: Iterable[object]) -> str:
+    return ", ".join(sorted(map(str, values))) or "-"
+
+
+def _settle(reason: Reason, first: Figure, second: Figure) -> str:
+    """The least that would help: more rounds while they are few, then more runs."""
+    if reason not in (Reason.FEW, Reason.WIDE):
+        return ""
+    if any(one.cited for one in (first, second)):
+        return "a published figure is one value: only a run of that machine would tell"
+    if any(one.imported and len(one.values) < VALUES_NEEDED for one in (first, second)):
+        return f"import {VALUES_NEEDED} runs of the other tool or more under one label"
+    if Basis.RUNS in (first.basis, second.basis):
+        fewest = min(len(one.values) for one in (first, second) if one.basis is Basis.RUNS)
+        if fewest < VALUES_NEEDED:
+            return f"give {VALUES_NEEDED} runs a side, or one run a side"
+        return "give more runs a side"
+    fewest = min(len(one.values) for one in (first, second))
+    if Basis.SAMPLES in (first.basis, second.basis) or fewest < _MANY_ROUNDS:
+        return f"run again with --rounds {_MANY_ROUNDS}"
+    return f"run again on a quieter machine, or give {VALUES_NEEDED} runs a side"

@@ -1,0 +1,1 @@
+"""Statistics over the machines of a fleet."""

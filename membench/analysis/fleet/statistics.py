@@ -1,0 +1,88 @@
+"""Who stands apart in a fleet: pure functions on the values of one case, shape (n,), one a machine.
+
+All work on logarithms, so that a machine that needs twice the time and one
+that has half the bandwidth are equally far away; values are positive and finite.
+
+Sources: Iglewicz and Hoaglin, "How to Detect and Handle Outliers", ASQC (1993),
+for the modified z-score, its bound 3.5, and the mean absolute deviation where
+the median absolute deviation is 0; Rousseeuw and Croux, "Alternatives to the
+Median Absolute Deviation", JASA 88 (1993), for the factor 1.4826.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+SLOW_Z = 3.5
+"""From this robust z-score on a machine stands apart."""
+FAR_Z = 10.0
+"""A score that a normal fleet of `FAR_MACHINES` gives once in a million values."""
+FAR_MACHINES = 20
+MACHINES_NEEDED = 5
+"""With fewer the scale of the fleet is a guess: one of 3 machines is beyond 3.5 in every seventh
+case, although nothing is wrong with it."""
+CHANCE = 0.05
+"""A machine stands apart where chance would make one of the whole fleet do so less often."""
+
+_MAD, _MEAN = 1.4826, 1.253314  # what makes either the standard deviation of a normal fleet
+
+# One-sided share of the machines of a normal fleet of n whose score is beyond `SLOW_Z`, from
+# 4e6 / n simulated fleets of each size; tests/analysis/test_fleet_statistics.py repeats it.
+_BEYOND = (
+    *((5, 2.67e-2), (6, 1.54e-2), (8, 1.11e-2), (10, 8.4e-3), (15, 5.4e-3), (20, 3.3e-3)),
+    *((50, 1.05e-3), (100, 5.8e-4), (1000, 2.55e-4), (10**6, 2.33e-4)),
+)
+
+
+def slowness(values: Floats, *, higher_is_better: bool) -> Floats:
+    """The logarithm of how many times slower each machine is than the median of all, shape (n,)."""
+    logs = np.log(values)
+    apart: Floats = logs - np.median(logs)
+    return -apart if higher_is_better else apart
+
+
+def robust_z(apart: Floats) -> Floats:
+    """The modified z-score of each of ``apart``, deviations from their median, shape (n,).
+
+    Where more than half of them are 0 the mean deviation is the scale, and
+    where all are 0 so is every score.
+    """
+    absolute = np.abs(apart)
+    scale = _MAD * float(np.median(absolute)) or _MEAN * float(absolute.mean())
+    return apart / scale if scale else np.zeros_like(apart)
+
+
+def fleet_spread(apart: Floats) -> float:
+    """1.4826 times the median absolute deviation: the scatter of the fleet, a fraction."""
+    return math.expm1(_MAD * float(np.median(np.abs(apart))))
+
+
+def share_beyond(machines: int) -> float:
+    """How often a machine of a normal fleet of ``machines`` is beyond `SLOW_Z` by chance."""
+    sizes, shares = zip(*_BEYOND, strict=True)
+    return float(np.exp(np.interp(math.log(machines), np.log(sizes), np.log(shares))))
+
+
+def chance_of(slow: int, shares: Sequence[float], machines: int) -> float:
+    """The chance that any of ``machines`` is slow in ``slow`` cases or more though none is apart.
+
+    Args:
+        shares: for each case that the machine was judged in, `share_beyond`.
+
+    The cases are taken to be independent: exact for the number of cases (a
+    Poisson binomial distribution), at most 1.
+    """
+    if not slow:
+        return 1.0
+    fewer = np.zeros(slow)  # of 0, 1, ..., slow - 1 cases
+    fewer[0] = 1.0
+    for share in shares:
+        fewer[1:] = fewer[1:] * (1 - share) + fewer[:-1] * share
+        fewer[0] *= 1 - share
+    return min(1.0, machines * max(0.0, 1.0 - float(fewer.sum())))

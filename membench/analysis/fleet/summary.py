@@ -1,0 +1,226 @@
+"""What a fleet looks like: the spread of each case, and the machines that stand apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from membench.analysis.fleet.reading import Key, Values
+from membench.analysis.fleet.statistics import (
+    CHANCE,
+    FAR_MACHINES,
+    FAR_Z,
+    MACHINES_NEEDED,
+    SLOW_Z,
+    chance_of,
+    fleet_spread,
+    robust_z,
+    share_beyond,
+    slowness,
+)
+from membench.analysis.thresholds import Thresholds
+from membench.core.terms import Better
+from membench.results.fleet_ledger import Host, HostState
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class CaseSpread:
+    """One case over the fleet.
+
+    Attributes:
+        machines: how many have a value; judged: they are enough to say who stands apart.
+        spread: of the fleet, a fraction; low, high: its 1 % and 99 % quantiles.
+        threshold: how much slower than the median is of any importance.
+        slow: machines that stand apart in it.
+    """
+
+    key: Key
+    machines: int
+    judged: bool
+    median: float
+    spread: float
+    low: float
+    high: float
+    threshold: float
+    slow: int
+
+
+@dataclass(frozen=True)
+class SlowCell:
+    """A machine that stands apart in a case.
+
+    Attributes:
+        times: how many times slower than the median of the fleet it is, above 1.
+        z: its robust z-score.
+    """
+
+    key: Key
+    value: float
+    median: float
+    times: float
+    z: float
+
+
+@dataclass(frozen=True)
+class MachineLine:
+    """One machine.
+
+    Attributes:
+        slow: the cases in which it stands apart, the slowest first.
+        judged: cases that it was judged in.
+        chance: how likely one of such a fleet is slow in so many cases by chance, at most 1.
+        straggler: it is not chance, or one of the cases lies far apart.
+    """
+
+    name: str
+    slow: tuple[SlowCell, ...]
+    judged: int
+    chance: float
+    straggler: bool
+
+
+@dataclass(frozen=True)
+class FleetSummary:
+    """A fleet.
+
+    Attributes:
+        values: what it was made from.
+        cells: for each of ``values``, how many times slower than the median, as a logarithm,
+            and the z-score, NaN where the case was not judged; both of shape (N,).
+        slow: machines that are slow in a case, stragglers first, the surest above.
+        lacking: by machine, how many cases it has no value of that most machines have.
+    """
+
+    values: Values
+    apart: Floats
+    z: Floats
+    cases: tuple[CaseSpread, ...]
+    slow: tuple[MachineLine, ...]
+    lacking: dict[str, int]
+
+    @cached_property
+    def stragglers(self) -> tuple[MachineLine, ...]:
+        """The machines that stand apart, and not by chance."""
+        return tuple(line for line in self.slow if line.straggler)
+
+    def absent(self, state: HostState) -> tuple[Host, ...]:
+        """The hosts of the ledger that are in ``state``."""
+        ledger = self.values.ledger
+        return ledger.of_state(state) if ledger is not None else ()
+
+    @property
+    def failed(self) -> int:
+        """Hosts that failed, machines with failed rows, and files that are none."""
+        states = (HostState.FAILED, HostState.RUNNING, HostState.WAITING)
+        hosts = sum(len(self.absent(state)) for state in states)
+        return hosts + len(self.values.failed) + len(self.values.unread)
+
+    @property
+    def missing(self) -> int:
+        """Hosts that never came, and machines that lack cases."""
+        return len(self.absent(HostState.MISSING)) + len(self.lacking)
+
+
+def summarise(values: Values, thresholds: Thresholds) -> FleetSummary:
+    """The spread of every case and who stands apart, by `fleet_statistics`.
+
+    A machine is slow in a case where its score is beyond `SLOW_Z` and it is
+    slower than the median by more than the threshold for the case's tier and metric.
+    """
+    apart, z = np.full(len(values.value), np.nan), np.full(len(values.value), np.nan)
+    cases: list[CaseSpread] = []
+    cells: dict[int, list[SlowCell]] = {}
+    shares: dict[int, list[float]] = {}
+    for number, places in _by_case(values):
+        case = _case(values, number, places, thresholds, apart, z)
+        cases.append(case)
+        if not case.judged:
+            continue
+        share = share_beyond(case.machines)
+        for machine in values.machine[places].tolist():
+            shares.setdefault(machine, []).append(share)
+        for place in places[_slow(apart[places], z[places], case.threshold)].tolist():
+            cells.setdefault(int(values.machine[place]), []).append(
+                SlowCell(
+                    case.key,
+                    float(values.value[place]),
+                    case.median,
+                    float(np.exp(apart[place])),
+                    float(z[place]),
+                )
+            )
+    machines = [_machine(values, number, found, shares[number]) for number, found in cells.items()]
+    machines.sort(key=lambda line: (not line.straggler, line.chance, -len(line.slow), line.name))
+    return FleetSummary(values, apart, z, tuple(cases), tuple(machines), _lacking(values))
+
+
+def _by_case(values: Values) -> Iterator[tuple[int, NDArray[np.int64]]]:
+    """Each key, and the places of its values."""
+    order = np.argsort(values.key, kind="stable")
+    starts = np.searchsorted(values.key[order], np.arange(len(values.keys) + 1))
+    for number in range(len(values.keys)):
+        places = order[starts[number] : starts[number + 1]]
+        if len(places):
+            yield number, places
+
+
+def _case(
+    values: Values,
+    number: int,
+    places: NDArray[np.int64],
+    thresholds: Thresholds,
+    apart: Floats,
+    z: Floats,
+) -> CaseSpread:
+    key = values.keys[number]
+    numbers = values.value[places]
+    apart[places] = slowness(numbers, higher_is_better=key.better is Better.HIGHER)
+    judged = len(places) >= MACHINES_NEEDED
+    if judged:
+        z[places] = robust_z(apart[places])
+    threshold = thresholds.of(key.tier, key.metric)
+    low, high = np.quantile(numbers, [0.01, 0.99])
+    return CaseSpread(
+        key=key,
+        machines=len(places),
+        judged=judged,
+        median=float(np.median(numbers)),
+        spread=fleet_spread(apart[places]),
+        low=float(low),
+        high=float(high),
+        threshold=threshold,
+        slow=int(np.count_nonzero(_slow(apart[places], z[places], threshold))),
+    )
+
+
+def _slow(apart: Floats, z: Floats, threshold: float) -> NDArray[np.bool_]:
+    """Beyond both bounds; where there is no score, not."""
+    slow: NDArray[np.bool_] = (z > SLOW_Z) & (apart > np.log1p(threshold))
+    return slow
+
+
+def _machine(
+    values: Values, number: int, found: list[SlowCell], shares: list[float]
+) -> MachineLine:
+    fleet = len(values.machines)
+    chance = chance_of(len(found), shares, fleet)
+    far = fleet >= FAR_MACHINES and any(cell.z > FAR_Z for cell in found)
+    slow = tuple(sorted(found, key=lambda cell: (-cell.times, cell.key)))
+    name = values.machines[number]
+    return MachineLine(name, slow, len(shares), chance, chance < CHANCE or far)
+
+
+def _lacking(values: Values) -> dict[str, int]:
+    """A case counts where more than half of the machines have a value of it."""
+    fleet = len(values.machines)
+    common = np.bincount(values.key, minlength=len(values.keys)) > fleet / 2
+    has = np.bincount(values.machine[common[values.key]], minlength=fleet)
+    lacks = int(common.sum()) - has
+    return {values.machines[place]: int(lacks[place]) for place in np.flatnonzero(lacks)}

@@ -1,0 +1,74 @@
+"""Results and comparisons as data frames, for notebooks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from membench.results.schema import COLUMNS, Row
+
+if TYPE_CHECKING:  # half a second that nobody else should wait for
+    from pandas import DataFrame as DataFrame  # noqa: PLC0414 - the API names it by this module
+
+    from membench.analysis.comparison import Comparison
+
+_INTEGERS = ("case_version", "rounds", "n", "size_bytes", "bytes_moved", "iters")
+_FLOATS = ("value", "spread", "min", "max", "peak", "sm_mhz")
+_BOOLEANS = ("verified", "converged")
+_WORDS: tuple[str, ...] = ("tier", "metric", "stat", "status", "better")
+_WORDS += ("bytes_convention", "cache_state", "peak_basis")
+
+
+def rows_frame(rows: Sequence[Row]) -> DataFrame:
+    """A line for each of ``rows``, a column for each of the file.
+
+    Absent numbers are NaN or `pandas.NA`, absent text is ``""``; ``round_values``
+    and ``flags`` are tuples, ``samples`` a tuple of tuples, ``detail`` a dict.
+    """
+    import pandas as pd
+
+    frame = pd.DataFrame({name: [getattr(row, name) for row in rows] for name in COLUMNS})
+    types: dict[str, Any] = dict.fromkeys(_INTEGERS, "Int64") | dict.fromkeys(_FLOATS, "float64")
+    types |= dict.fromkeys(_BOOLEANS, "boolean")
+    for name in _WORDS:
+        frame[name] = pd.Series([str(getattr(row, name) or "") for row in rows], dtype="object")
+    return frame.astype(types)
+
+
+def comparison_frame(comparison: Comparison) -> DataFrame:
+    """A line for each matched row and each label that was held against the reference.
+
+    Columns: what the row is of, ``label``, the two values, ``ratio`` with ``ci_low`` and
+    ``ci_high``, ``verdict``, ``reason`` and ``settle``.
+    """
+    import pandas as pd
+
+    records = []
+    for line in comparison.matched:
+        reference = line.entries[0].figure
+        for side, entry in zip(comparison.sides, line.entries, strict=True):
+            finding = entry.finding
+            if finding is None or entry.figure is None or reference is None:
+                continue
+            low, high = finding.interval or (None, None)
+            records.append(
+                {
+                    "tier": str(line.row.tier),
+                    "case": line.row.case,
+                    "metric": str(line.row.metric),
+                    "stat": str(line.row.stat),
+                    "unit": line.row.unit,
+                    "better": str(line.row.better),
+                    "label": side.label,
+                    "reference": reference.value,
+                    "value": entry.figure.value,
+                    "ratio": finding.ratio,
+                    "ci_low": low,
+                    "ci_high": high,
+                    "threshold": line.threshold,
+                    "verdict": str(finding.verdict),
+                    "reason": str(finding.reason),
+                    "settle": finding.settle,
+                }
+            )
+    return pd.DataFrame.from_records(records)

@@ -1,0 +1,80 @@
+"""Whether a comparison lets a change pass."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+from membench.analysis.comparison import Comparison, Line
+from membench.analysis.verdict import Reason, Verdict
+from membench.core.errors import MembenchError
+from membench.core.terms import Status
+
+_GROUND = ("machine", "device")
+
+
+def check_gate(
+    comparison: Comparison, classes: Collection[str], *, cross_machine: bool = False
+) -> None:
+    """Refuse a gate on ``classes`` that would pass or fail for the wrong reason.
+
+    Raises:
+        MembenchError: the sides are of different machines or devices and nobody
+            said that this is wanted; or verdicts are asked for and a row was
+            measured in a single round, which does not show the noise between
+            rounds; or `worse` is asked for without `unclear`, and a row has too
+            few values ever to be called worse.
+    """
+    differing = [fact for fact in comparison.facts if fact.name in _GROUND and fact.differs]
+    if differing and not cross_machine:
+        what = "; ".join(f"{fact.name} {' | '.join(fact.values)}" for fact in differing)
+        raise MembenchError(
+            f"--fail-on, but the sides are not of one machine: {what}",
+            "compare runs of one machine, or say --cross-machine",
+        )
+    if Verdict.WORSE in classes or Verdict.UNCLEAR in classes:
+        _refuse(
+            comparison,
+            [line for line in comparison.matched if any(one.single_round for one in line.findings)],
+            "had one round alone",
+            "run with --rounds 10: one round does not show the noise between rounds",
+        )
+    if Verdict.WORSE in classes and Verdict.UNCLEAR not in classes:
+        _refuse(
+            comparison,
+            [
+                line
+                for line in comparison.matched
+                if any(one.reason is Reason.FEW for one in line.findings)
+            ],
+            "had too few rounds or runs to be judged",
+            "run with --rounds 10, or add unclear to --fail-on",
+        )
+
+
+def _refuse(comparison: Comparison, lines: Sequence[Line], why: str, hint: str) -> None:
+    if lines:
+        raise MembenchError(
+            f"--fail-on, but {len(lines)} of {len(comparison.matched)} matched rows {why}, "
+            f"such as {lines[0].row.case}",
+            hint,
+        )
+
+
+def found(comparison: Comparison, classes: Iterable[str]) -> Mapping[str, int]:
+    """How many lines there are of each of ``classes`` (`GATE_CLASSES`), where there are any.
+
+    ``missing``: the reference has a number and another label has no row, or a
+    skipped one.  ``failed``: of any label.  The others are verdicts.
+    """
+    counts = {name: sum(_is(line, name) for line in comparison.lines) for name in classes}
+    return {name: count for name, count in counts.items() if count}
+
+
+def _is(line: Line, name: str) -> bool:
+    reference, *others = line.entries
+    if name == "failed":
+        return any(entry.failures for entry in line.entries)
+    if name == "missing":
+        absent = ("missing", Status.SKIPPED)
+        return reference.figure is not None and any(entry.status in absent for entry in others)
+    return any(finding.verdict is Verdict(name) for finding in line.findings)

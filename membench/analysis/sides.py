@@ -1,0 +1,199 @@
+"""The sides of a comparison: results under labels."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
+from operator import attrgetter
+from pathlib import Path
+
+from membench.analysis.sources import Source
+from membench.core.errors import SchemaError, UsageError
+from membench.core.text import ascii_line
+from membench.results.compact.row import Measurement
+
+BY_COLUMNS = ("machine", "device", "driver", "cuda", "backend", "membench", "run_id")
+"""Columns whose values may be held against each other, within files and across them."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """What stands under one label.
+
+    Attributes:
+        rows: of all sources, each (run, case, metric, stat) once.
+    """
+
+    label: str
+    sources: tuple[Source, ...]
+    rows: tuple[Measurement, ...]
+
+    @property
+    def runs(self) -> tuple[str, ...]:
+        """The ids of its runs, in the order of the files."""
+        return tuple(dict.fromkeys(run for source in self.sources for run in source.runs))
+
+
+def split_label(argument: str) -> tuple[str | None, Path]:
+    """``[LABEL=]FILE`` as label and path.
+
+    A file of exactly that name has no label; otherwise the label ends at the
+    first ``=`` that is followed by the name of a file, so that both may hold one.
+
+    Raises:
+        UsageError: the label has no printable character.
+    """
+    if _exists(argument):
+        return None, Path(argument)
+    signs = [place for place, character in enumerate(argument) if character == "=" and place]
+    if not signs:
+        return None, Path(argument)
+    end = next((sign for sign in signs if _exists(argument[sign + 1 :])), signs[0])
+    label = ascii_line(argument[:end])
+    if not label:
+        raise UsageError(f"'{argument}' has an empty label", "write LABEL=FILE, or FILE alone")
+    return label, Path(argument[end + 1 :])
+
+
+def _exists(name: str) -> bool:
+    try:
+        return Path(name).exists()
+    except (OSError, ValueError):  # too long for a name, or no name at all
+        return False
+
+
+def make_sides(given: Sequence[tuple[str | None, Source]], reference: str = "") -> list[Side]:
+    """The sides of ``given`` labels and sources, the reference first (the first one, if not named).
+
+    Sources of one label are pooled.  Where there is no label it is the machine,
+    or, where another file is of the same one, the name of the file without
+    ``.csv``, or its path.
+
+    Raises:
+        UsageError: fewer than two sides, a label that is both given and found, or a
+            ``reference`` that is no label.
+        SchemaError: two different rows of one run, case, metric and statistic.
+    """
+    found = iter(_labels(given))
+    labels = {label for label, _ in given if label is not None}
+    pools: dict[str, list[Source]] = {}
+    for label, source in given:
+        name = label if label is not None else next(found)
+        if label is None and name in labels:
+            raise UsageError(
+                f"{source.name} would be labelled '{name}', which is another file's label",
+                f"give it a label of its own: LABEL={source.name}",
+            )
+        pools.setdefault(name, []).append(source)
+    if len(pools) < 2:
+        raise UsageError(
+            "there is nothing to compare with",
+            "give two files or more; files under the same label are one side",
+        )
+    sides = [
+        Side(label, tuple(sources), _distinct(label, sources)) for label, sources in pools.items()
+    ]
+    return _reference_first(sides, reference)
+
+
+def make_sides_by(key: str, sources: Sequence[Source], reference: str = "") -> list[Side]:
+    """A side for each value that ``key`` takes in ``sources``, the reference first.
+
+    ``key`` is a column (`BY_COLUMNS`), or a parameter of case ids: of
+    ``--by stores`` the case ``ddr/copy/stores=nt`` is ``ddr/copy`` under the
+    label ``nt``.  Rows that have no such key are left out.
+
+    Raises:
+        UsageError: the key takes fewer than two values, or no row has it, or a
+            ``reference`` that is no value of it.
+        SchemaError: two different rows of one run, case, metric and statistic.
+    """
+    parts: dict[str, list[Source]] = {}
+    for source in sources:
+        rows: dict[str, list[Measurement]] = {}
+        for row in source.rows:
+            value, case = _value_of(row, key)
+            if value:
+                rows.setdefault(value, []).append(_renamed(row, case))
+        for value, several in rows.items():
+            parts.setdefault(value, []).append(replace(source, rows=tuple(several)))
+    if len(parts) < 2:
+        values = f"only the value '{next(iter(parts))}'" if parts else "no value"
+        raise UsageError(
+            f"--by {key}: it has {values} in what was given",
+            f"name a part of the case ids, such as stores, or one of {', '.join(BY_COLUMNS)}",
+        )
+    sides = [Side(value, tuple(some), _distinct(value, some)) for value, some in parts.items()]
+    return _reference_first(sides, reference)
+
+
+def _renamed(row: Measurement, case: str) -> Measurement:
+    same = row.case == case
+    return row if same else row._replace(common=row.common._replace(case=case))
+
+
+def _value_of(row: Measurement, key: str) -> tuple[str, str]:
+    """The value of ``key`` in ``row``, empty where it has none, and the case without it."""
+    if key in BY_COLUMNS:
+        return str(getattr(row, key)), row.case
+    start = f"{key}="
+    here = [part for part in row.case.split("/") if part.startswith(start)]
+    rest = "/".join(part for part in row.case.split("/") if not part.startswith(start))
+    return (here[0].removeprefix(start), rest) if here else ("", row.case)
+
+
+def _reference_first(sides: Sequence[Side], reference: str) -> list[Side]:
+    labels = [side.label for side in sides]
+    if reference and reference not in labels:
+        raise UsageError(f"there is no label '{reference}'", f"the labels are {', '.join(labels)}")
+    return sorted(sides, key=lambda side: side.label != (reference or labels[0]))
+
+
+def _labels(given: Sequence[tuple[str | None, Source]]) -> list[str]:
+    """A label for each of the sources that have none, no two the same."""
+    sources = [source for label, source in given if label is None]
+    machines = Counter(_machine(source) for _, source in given)
+    names = [_machine(source) for source in sources]
+    if all(name and machines[name] == 1 for name in names):
+        return names
+    stems = [ascii_line(_stem(source.path)) for source in sources]
+    for names in (stems, [source.name for source in sources]):
+        if all(names) and len(set(names)) == len(names):
+            return names
+    # One and the same file several times.
+    return [f"{stem or 'file'}#{number}" for number, stem in enumerate(stems, start=1)]
+
+
+def _machine(source: Source) -> str:
+    """The machine of ``source``, empty for a file of several."""
+    machines = set(map(attrgetter("machine"), source.rows))
+    return machines.pop() if len(machines) == 1 else ""
+
+
+def _stem(path: Path) -> str:
+    return path.stem if path.suffix.lower() == ".csv" else path.name
+
+
+def _distinct(label: str, sources: Sequence[Source]) -> tuple[Measurement, ...]:
+    """The rows of ``sources``, so that a file that is given twice does not count twice."""
+    runs = [run for source in sources for run in source.runs]
+    if len(set(runs)) == len(runs):
+        return tuple(chain.from_iterable(source.rows for source in sources))
+    seen: dict[object, Measurement] = {}
+    for source in sources:
+        for row in source.rows:
+            if seen.setdefault(row.key, row) != row:
+                raise SchemaError(
+                    f"{source.name}: another row for {row.case} ({row.metric} {row.stat}) of run "
+                    f"{row.run_id} stands under the label '{label}' already",
+                    "give runs of their own to compare, not edited copies",
+                )
+    return tuple(seen.values())
+
+
+def shared_runs(sides: Sequence[Side]) -> list[str]:
+    """The runs that stand under more than one label."""
+    counts = Counter(run for side in sides for run in side.runs)
+    return [run for run, count in counts.items() if count > 1]

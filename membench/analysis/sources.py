@@ -1,0 +1,130 @@
+"""The files of a comparison, and what stands beside them."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from operator import attrgetter
+from pathlib import Path
+from typing import Any
+
+from membench.analysis.facts import sidecar_facts
+from membench.core.errors import MembenchError, SchemaError
+from membench.core.text import ascii_line
+from membench.results.compact.reader import read_measurements
+from membench.results.compact.row import Measurement
+from membench.results.paths import sidecar_path
+from membench.results.sidecar import digest, read_plain
+from membench.results.table import read_rows
+
+_LARGEST_BLOCK = 8 << 20  # bytes: not touched, only freed
+
+
+@dataclass(frozen=True)
+class Source:
+    """A results file.
+
+    Attributes:
+        facts: what its sidecar says of the machine and the run, empty without one.
+        problem: one line on a sidecar that cannot be trusted, empty where all is well.
+    """
+
+    path: Path
+    rows: tuple[Measurement, ...]
+    facts: dict[str, str] = field(default_factory=dict)
+    problem: str = ""
+
+    @cached_property
+    def runs(self) -> tuple[str, ...]:
+        """The ids of its runs, in the order of the rows."""
+        return tuple(dict.fromkeys(map(attrgetter("run_id"), self.rows)))
+
+    @property
+    def name(self) -> str:
+        """The path as ASCII on one line."""
+        return ascii_line(str(self.path))
+
+
+def read_sources(paths: Iterable[Path]) -> list[Source]:
+    """The results files ``paths``, in their order; see `read_source`.
+
+    Raises:
+        SchemaError: one of them cannot be read.
+    """
+    with for_many_files():
+        return [read_source(path) for path in paths]
+
+
+def check_strictly(sources: Iterable[Source]) -> None:
+    """Read the files once more, every cell of them: what is wrong is said with file and line.
+
+    Raises:
+        SchemaError: something is.
+    """
+    for source in sources:
+        read_rows(source.path)
+
+
+def read_source(path: Path) -> Source:
+    """The results file ``path`` and what stands beside it.
+
+    A sidecar that is broken, or of another run, is a problem, never an error:
+    the CSV is enough to compare.
+
+    Raises:
+        SchemaError: the results file cannot be read.
+    """
+    rows = tuple(read_measurements(path))
+    if not rows:
+        raise SchemaError(f"{path}: there are no rows in it", "no case of that run was measured")
+    facts: dict[str, str] = {}
+    problem = ""
+    try:
+        sidecar = read_plain(path)
+        if sidecar is not None and _run(sidecar) not in set(map(attrgetter("run_id"), rows)):
+            problem = f"{sidecar_path(path)} is of another run, and not used"
+        elif sidecar is not None:
+            facts = sidecar_facts(sidecar)
+            if digest(path) != sidecar.get("sha256"):
+                problem = f"{path} is not as its run wrote it"
+    except MembenchError as error:
+        problem = f"{error}; not used"
+    return Source(path, rows, facts, ascii_line(problem))
+
+
+def _run(sidecar: Mapping[str, Any]) -> str:
+    plan = sidecar.get("plan")
+    return str(plan.get("run_id")) if isinstance(plan, Mapping) else ""
+
+
+@contextmanager
+def for_many_files() -> Iterator[None]:
+    """What makes reading file after file quick: memory is kept, and nobody looks for cycles."""
+    _keep_freed_memory()
+    with without_collector():
+        yield
+
+
+def _keep_freed_memory() -> None:
+    """Let the memory of one file serve the next.
+
+    The C library gives freed memory back to the system beyond a threshold that
+    it learns from the largest block freed so far (mallopt(3), M_MMAP_THRESHOLD):
+    until it has seen one, every file costs a hundred page faults.
+    """
+    bytes(_LARGEST_BLOCK)
+
+
+@contextmanager
+def without_collector() -> Iterator[None]:
+    """Rows are tuples of text and numbers: looking for cycles in a million of them finds none."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

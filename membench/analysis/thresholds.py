@@ -1,0 +1,163 @@
+"""How large a difference must be to matter: presets, and files of one's own.
+
+A file is strict TOML (`membench compare --dump-config` prints one)::
+
+    schema = "membench.thresholds/1"
+    base = "default"      # a preset: what is not said here is as it is there
+
+    [all]                 # every tier
+    bandwidth = 0.03
+
+    [ssd]                 # one tier; stands above [all]
+    latency = 0.10
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from membench.core.errors import MembenchError
+from membench.core.terms import Metric, Tier
+from membench.core.text import one_line
+
+SCHEMA = "membench.thresholds/1"
+ALL = "all"
+"""The table of a file that is of every tier."""
+_LARGEST = 10.0  # a difference of more than tenfold: surely a percentage that was meant
+_MAX_BYTES = 1 << 20
+_HINT = "membench compare --dump-config prints a file of this kind"
+
+Table = Mapping[str, Mapping[Metric, float]]
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """Fractions, by tier and metric.
+
+    Attributes:
+        name: a preset's, or the file's.
+        every: by metric, for every tier.
+        tiers: by tier and metric, where that differs.
+    """
+
+    name: str
+    every: Mapping[Metric, float]
+    tiers: Mapping[Tier, Mapping[Metric, float]]
+
+    def of(self, tier: Tier, metric: Metric) -> float:
+        """The threshold for ``metric`` of ``tier``."""
+        return self.tiers.get(tier, {}).get(metric, self.every[metric])
+
+
+def _preset(name: str, throughput: float, latency: float, ssd: float) -> Thresholds:
+    """``throughput`` is for every metric that is better when higher; disks scatter more."""
+    lower = {Metric.LATENCY: latency, Metric.ENERGY: latency}
+    return Thresholds(
+        name,
+        {metric: lower.get(metric, throughput) for metric in Metric},
+        {Tier.SSD: dict.fromkeys(Metric, ssd)},
+    )
+
+
+PRESETS: Mapping[str, Thresholds] = MappingProxyType(
+    {
+        one.name: one
+        for one in (
+            _preset("strict", throughput=0.01, latency=0.02, ssd=0.05),
+            _preset("default", throughput=0.03, latency=0.05, ssd=0.10),
+            _preset("permissive", throughput=0.05, latency=0.10, ssd=0.20),
+        )
+    }
+)
+
+
+def thresholds(name: str) -> Thresholds:
+    """The preset ``name``, or else what stands in the file of that name.
+
+    Raises:
+        MembenchError: one line; there is no such file, or it says what it may not.
+    """
+    if name in PRESETS:
+        return PRESETS[name]
+    path = Path(name)
+    try:
+        return _read(path)
+    except MembenchError as error:
+        raise MembenchError(one_line(f"{path}: {error}"), error.hint or _HINT) from None
+
+
+def to_toml(one: Thresholds) -> str:
+    """``one`` as a file that says it all."""
+    return "\n".join(_lines(one)) + "\n"
+
+
+def _lines(one: Thresholds) -> Iterator[str]:
+    yield "# Thresholds of membench compare: fractions; a smaller difference does not matter."
+    yield f'schema = "{SCHEMA}"'
+    for name, table in ((ALL, one.every), *one.tiers.items()):
+        yield ""
+        yield f"[{name}]"
+        yield from (f"{metric} = {limit!r}" for metric, limit in table.items())
+
+
+def _read(path: Path) -> Thresholds:
+    try:
+        with path.open("rb") as file:
+            data = file.read(_MAX_BYTES + 1)
+        if len(data) > _MAX_BYTES:
+            raise MembenchError("larger than any file of thresholds")
+        content = tomllib.loads(data.decode("utf-8"))
+    except FileNotFoundError:
+        raise MembenchError(
+            "neither a preset nor a file", f"the presets are {', '.join(PRESETS)}"
+        ) from None
+    except (OSError, ValueError) as error:  # TOMLDecodeError and UnicodeDecodeError are such
+        reason = getattr(error, "strerror", None) or str(error)
+        raise MembenchError(f"cannot be read: {reason}") from None
+    except RecursionError:
+        raise MembenchError("nested too deeply") from None
+    if content.pop("schema", None) != SCHEMA:
+        raise MembenchError(f'the first line is not: schema = "{SCHEMA}"')
+    base = content.pop("base", "default")
+    if not isinstance(base, str) or base not in PRESETS:
+        raise MembenchError(f"base is none of {', '.join(PRESETS)}")
+    tables = {name: _table(name, table) for name, table in content.items()}
+    return _over(PRESETS[base], path.name, tables)
+
+
+def _over(base: Thresholds, name: str, tables: Table) -> Thresholds:
+    """``tables`` over ``base``; what the file says of all tiers also overrules the base's tiers."""
+    every = tables.get(ALL, {})
+    tiers = {}
+    for tier in Tier:
+        kept = {
+            metric: limit
+            for metric, limit in base.tiers.get(tier, {}).items()
+            if metric not in every
+        }
+        if table := {**kept, **tables.get(tier, {})}:
+            tiers[tier] = table
+    return Thresholds(name, {**base.every, **every}, tiers)
+
+
+def _table(name: str, table: Any) -> dict[Metric, float]:
+    if name != ALL and name not in tuple(Tier):
+        raise MembenchError(f"'{name:.40}' is neither '{ALL}' nor a tier: {', '.join(Tier)}")
+    if not isinstance(table, dict):
+        raise MembenchError(f"'{name}' is no table: write [{name}] and the metrics below it")
+    limits = {}
+    for key, limit in table.items():
+        if key not in tuple(Metric):
+            raise MembenchError(f"[{name}] '{key:.40}' is no metric: {', '.join(Metric)}")
+        number = isinstance(limit, int | float) and not isinstance(limit, bool)
+        if not number or not 0 < limit <= _LARGEST:
+            raise MembenchError(
+                f"[{name}] {key} = {limit!r:.40} is not a fraction above 0", "3 % is 0.03"
+            )
+        limits[Metric(key)] = float(limit)
+    return limits

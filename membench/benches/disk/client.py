@@ -1,0 +1,113 @@
+"""What is not the disk: the memory that is read into, and the loop that asks."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from membench.benches.disk.direct import (
+    BANDWIDTH,
+    DISK,
+    IOPS,
+    P50,
+    P99,
+    SECONDS,
+    bandwidth,
+    disk_work,
+    latencies,
+    seen,
+)
+from membench.core.case import axis, bench
+from membench.core.errors import skip
+from membench.core.terms import Tier
+from membench.core.units import KIB, MIB
+from membench.core.work import Observation, Work
+
+if TYPE_CHECKING:
+    from membench.host.storage.backend import StorageBackend
+
+CEILING_FILE = 64 * MIB
+
+
+@bench(
+    "ssd/buffer",
+    version=1,
+    backend="storage",
+    yields=(BANDWIDTH, P50, P99),
+    profiles=("full",),
+    grid=("pages", "align"),
+    seconds=SECONDS,
+    memory=17 * MIB,
+    disk=DISK,
+)
+@axis("pages", quick=("thp", "4k"))
+@axis("align", quick=("4KiB", "512B"))
+def buffer(storage: StorageBackend, pages: str, align: int) -> Work:
+    """Read 1 MiB at a time, 8 under way, into memory of a kind of page and an alignment.
+
+    Where the memory is in small pieces, the kernel splits a read into several
+    requests; ``requests`` is how many the disk's counters show for each read.
+    """
+    from membench.host.storage.flow import Shape
+
+    shift = align if align < 4 * KIB else 0
+    with storage.opened(direct=True) as fd:
+        try:
+            os.preadv(fd, [storage.memory(pages, 4 * KIB, shift).data], 0)
+        except OSError as error:
+            skip(f"the disk cannot read into memory aligned to {align} bytes: {error.strerror}")
+    flow = storage.flow(Shape(pattern="seq", block=MIB, depth=8), pages, shift=shift)
+
+    def observe(seconds: float) -> Observation:
+        storage.evict()
+        before = storage.requests()
+        trace = flow.run(seconds)
+        after = storage.requests()
+        detail = seen(trace)
+        if before is not None and after is not None:
+            detail["requests"] = round((after[0] - before[0]) / trace.count, 2)
+        return Observation(bandwidth(trace, MIB) | latencies(trace, (P50, P99)), detail)
+
+    return disk_work(storage, flow, observe, MIB, pages)
+
+
+@bench(
+    "ssd/client",
+    version=1,
+    backend="storage",
+    yields=(IOPS, P50),
+    tier=Tier.DDR,
+    profiles=("full",),
+    seconds=SECONDS + 0.1,
+    memory=CEILING_FILE + MIB,
+    disk=DISK,
+)
+@axis("qd", quick=(32, 1))
+def client(storage: StorageBackend, qd: int) -> Work:
+    """The client's ceiling: random reads of 4 KiB from a file in memory, where no disk waits.
+
+    A disk that comes near this rate is measured together with the program that
+    asks, and ``ssd/read`` says so by ``client=limited``.
+    """
+    from membench.host.storage.flow import Flow, Shape
+
+    fd = os.memfd_create("membench-ceiling", os.MFD_CLOEXEC)
+    chunk = bytearray(MIB)
+    for offset in range(0, CEILING_FILE, MIB):
+        storage.content.fill(memoryview(chunk), offset)
+        os.pwrite(fd, chunk, offset)
+    block = 4 * KIB
+    flow = Flow(
+        fd,
+        CEILING_FILE,
+        storage.content,
+        storage.memory("thp", 2 * qd * block),
+        storage.engine,
+        Shape(pattern="rand", block=block, depth=qd),
+    )
+
+    def observe(seconds: float) -> Observation:
+        trace = flow.run(seconds)
+        return Observation({IOPS: trace.rates(), **latencies(trace, (P50,))}, seen(trace))
+
+    return disk_work(storage, flow, observe, block, "thp", file="memory")

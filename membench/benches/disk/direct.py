@@ -1,0 +1,175 @@
+"""Reads and writes of a disk, past the page cache: IOPS, bandwidth, and the latency's tail.
+
+The places are fresh in every round, all of a random order are visited before
+one comes again, and every block proves by its content that it is the one that
+was asked for.  Latency counts from submission to completion (fio's `lat`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from membench.core.case import axis, bench
+from membench.core.terms import BytesConvention, CacheState, Metric, Stat
+from membench.core.units import GIB, KIB, MIB, format_size
+from membench.core.work import Observation, Observed, Work
+
+if TYPE_CHECKING:
+    from membench.host.storage.backend import StorageBackend
+    from membench.host.storage.flow import Flow
+    from membench.host.storage.traffic import Trace
+
+DISK = GIB  # of scratch file: more than the memory of most disks' controllers
+OBSERVE_S = 0.2
+SECONDS = 0.22  # of a round of one case, with making its places and checking what was read
+CLIENT_LIMITED = 0.9  # share of its CPU above which a loop, not the disk, may set the rate
+
+IOPS = (Metric.IOPS, Stat.MEDIAN)
+BANDWIDTH = (Metric.BANDWIDTH, Stat.MEDIAN)
+RATE = (Metric.RATE, Stat.MEDIAN)
+P50 = (Metric.LATENCY, Stat.P50)
+P95 = (Metric.LATENCY, Stat.P95)
+P99 = (Metric.LATENCY, Stat.P99)
+P999 = (Metric.LATENCY, Stat.P999)
+
+_QUICK_READS = {
+    ("rand", 4 * KIB, 1, "thp"),
+    ("rand", 4 * KIB, 4, "thp"),
+    ("rand", 4 * KIB, 32, "thp"),
+    ("rand", 4 * KIB, 64, "thp"),
+    ("rand", 64 * KIB, 8, "thp"),
+    ("seq", MIB, 8, "thp"),
+    ("seq", MIB, 8, "4k"),
+    ("seq", 4 * MIB, 4, "thp"),
+}
+_QUICK_WRITES = {("rand", 4 * KIB, 16), ("seq", MIB, 4)}
+
+
+def _worth_reading(profile: str, pattern: str, block: int, qd: int, pages: str) -> bool:
+    """Depths matter most for small random reads, pages for large ones."""
+    if profile == "quick" or (pattern, block, qd, pages) in _QUICK_READS:
+        return (pattern, block, qd, pages) in _QUICK_READS
+    if pages == "4k":
+        return pattern == "seq" and qd == 8 and block >= 64 * KIB
+    if pattern == "rand":
+        return block == 4 * KIB or qd in (1, 8) or (qd == 32 and block <= MIB)
+    return block >= 64 * KIB and (qd in (1, 8) or (qd == 32 and block <= MIB))
+
+
+def _worth_writing(profile: str, pattern: str, block: int, qd: int) -> bool:
+    if profile == "quick" or (pattern, block, qd) in _QUICK_WRITES:
+        return (pattern, block, qd) in _QUICK_WRITES
+    if pattern == "rand":
+        return block == 4 * KIB or (qd == 4 and block in (64 * KIB, MIB))
+    return (qd == 4 and block >= 64 * KIB) or (block == MIB and qd in (1, 16))
+
+
+@bench(
+    "ssd/read",
+    version=1,
+    backend="storage",
+    yields=(IOPS, BANDWIDTH, P50, P95, P99, P999),
+    grid=("pattern", "block", "qd", "pages"),
+    where=_worth_reading,
+    seconds=SECONDS,
+    memory=lambda block, qd, **_: block * (qd + 1) + 2 * MIB,
+    disk=DISK,
+)
+@axis("pattern", quick=("rand", "seq"))
+@axis("block", quick=("4KiB", "64KiB", "1MiB", "4MiB"), full="4KiB..4MiB *4")
+@axis("qd", quick=(32, 1, 4, 8, 64), full=(1, 2, 4, 8, 16, 32, 64))
+@axis("pages", quick=("thp", "4k"))
+def read(storage: StorageBackend, pattern: str, block: int, qd: int, pages: str) -> Work:
+    """Read ``block`` bytes at a time with ``qd`` reads under way, into memory on ``pages``.
+
+    The page cache is proven empty of the file first; ``resident`` says of how much.
+    """
+    from membench.host.storage.flow import Shape
+
+    flow = storage.flow(Shape(pattern=pattern, block=block, depth=qd), pages)
+
+    def observe(seconds: float) -> Observation:
+        resident = storage.evict()
+        trace = flow.run(seconds)
+        samples = {IOPS: trace.rates(), **bandwidth(trace, block), **latencies(trace)}
+        return Observation(samples, seen(trace) | {"resident": f"{100 * resident:.1f}%"})
+
+    return disk_work(storage, flow, observe, block, pages)
+
+
+@bench(
+    "ssd/write",
+    version=1,
+    backend="storage",
+    yields=(IOPS, BANDWIDTH, P50, P95, P99, P999),
+    grid=("pattern", "block", "qd"),
+    where=_worth_writing,
+    seconds=0.15,  # it ends when its bytes are written
+    memory=lambda block, qd, **_: block * (qd + 1) + 2 * MIB,
+    disk=DISK,
+)
+@axis("pattern", quick=("rand", "seq"))
+@axis("block", quick=("4KiB", "1MiB"), full="4KiB..4MiB *4")
+@axis("qd", quick=(16, 4), full=(1, 4, 16, 64))
+def write(storage: StorageBackend, pattern: str, block: int, qd: int) -> Work:
+    """Overwrite ``block`` bytes at a time with ``qd`` writes under way.
+
+    A write is complete when the disk says so, which may be before it is on the
+    medium: ``ssd/sync`` asks for that.  A round writes 48 MiB at most, or 128 MiB
+    where the blocks are large.
+    """
+    from membench.host.storage.flow import Shape
+
+    most = 48 * MIB if block < 64 * KIB else 128 * MIB
+    case = f"ssd/write/{pattern}/{format_size(block)}/{qd}"
+    storage.claim(case, most + block)
+    flow = storage.flow(Shape(pattern=pattern, block=block, depth=qd, reads=0, most=most))
+
+    def observe(seconds: float) -> Observation:
+        trace = flow.run(seconds)
+        storage.wrote(trace.count * block)
+        samples = {IOPS: trace.rates(), **bandwidth(trace, block), **latencies(trace)}
+        return Observation(samples, seen(trace) | {"written": trace.count * block})
+
+    return disk_work(storage, flow, observe, block, "thp")
+
+
+def disk_work(
+    storage: StorageBackend, flow: Flow, observe: Any, block: int, pages: str, **detail: Any
+) -> Observed:
+    """The work of a flow, with what all rows of a disk say."""
+    return Observed(
+        observe=observe,
+        seconds=OBSERVE_S,
+        timer=storage.timer,
+        size_bytes=storage.scratch.size,
+        bytes_moved=block,
+        bytes_convention=BytesConvention.PAYLOAD,
+        verify=flow.verify,
+        cache_state=CacheState.COLD,
+        detail={"engine": storage.engine.name, "huge": storage.cpu.huge_share(pages), **detail},
+        close=flow.close,
+    )
+
+
+def bandwidth(trace: Trace, block: int) -> dict[tuple[Metric, Stat], list[float]]:
+    """GB/s of the groups of I/Os that the rates are of."""
+    return {BANDWIDTH: [rate * block / 1e9 for rate in trace.rates()]}
+
+
+def latencies(
+    trace: Trace, stats: tuple[tuple[Metric, Stat], ...] = (P50, P95, P99, P999)
+) -> dict[tuple[Metric, Stat], Any]:
+    """The same latencies, in ns, for each of ``stats``."""
+    return dict.fromkeys(stats, trace.latency)
+
+
+def seen(trace: Trace) -> dict[str, str | int | float]:
+    """How busy the client was (share of a CPU), and whether it may have been the limit."""
+    detail: dict[str, str | int | float] = {
+        "loops": trace.loops,
+        "busy": round(trace.busy, 2),
+    }
+    if trace.busy > CLIENT_LIMITED:
+        detail["client"] = "limited"
+    return detail

@@ -1,0 +1,98 @@
+"""Objects of a KV cache, of the sizes that models have."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from membench.benches.disk.direct import (
+    BANDWIDTH,
+    DISK,
+    P50,
+    P99,
+    RATE,
+    SECONDS,
+    bandwidth,
+    disk_work,
+    latencies,
+    seen,
+)
+from membench.core.case import axis, bench
+from membench.core.units import MIB
+from membench.core.work import Observation, Work
+
+if TYPE_CHECKING:
+    from membench.host.storage.backend import StorageBackend
+
+QD = 2  # objects under way: the largest have 80 MiB
+
+
+@dataclass(frozen=True)
+class _Model:
+    """Attention of a model: `num_hidden_layers`, `num_key_value_heads` and `head_dim`."""
+
+    layers: int
+    kv_heads: int
+    head_dim: int
+
+    @property
+    def bytes_per_token(self) -> int:
+        """Keys and values of one token in 16-bit numbers: 2 * layers * heads * dim * 2 bytes."""
+        return 2 * self.layers * self.kv_heads * self.head_dim * 2
+
+
+MODELS = {
+    # Source: config.json of the model as its makers publish it (num_hidden_layers,
+    # num_key_value_heads, and head_dim or hidden_size / num_attention_heads).
+    "llama-3.1-8b": _Model(layers=32, kv_heads=8, head_dim=128),
+    "llama-3.1-70b": _Model(layers=80, kv_heads=8, head_dim=128),
+    "qwen3-32b": _Model(layers=64, kv_heads=8, head_dim=128),
+    "qwen3-235b-a22b": _Model(layers=94, kv_heads=4, head_dim=128),
+}
+
+
+def object_bytes(model: str, tokens: int) -> int:
+    """Bytes of the KV-cache object of ``tokens`` tokens: all layers in one piece."""
+    return MODELS[model].bytes_per_token * tokens
+
+
+@bench(
+    "ssd/kv",
+    version=1,
+    backend="storage",
+    yields=(BANDWIDTH, RATE, P50, P99),
+    profiles=("full",),
+    grid=("model", "tokens"),
+    seconds=SECONDS + 0.1,
+    memory=lambda model, tokens: (QD + 1) * object_bytes(model, tokens) + MIB,
+    disk=DISK,
+)
+@axis("model", quick=tuple(MODELS))
+@axis("tokens", quick=(16, 256))
+def kv(storage: StorageBackend, model: str, tokens: int) -> Work:
+    """Load KV-cache objects of ``tokens`` tokens in random order, two under way; no serialising.
+
+    16 tokens are a block of a paged cache, 256 a chunk of a cache that is moved
+    to disks.  ``rate`` is in tokens a second, latency in ns an object.
+    """
+    from membench.host.storage.flow import Shape
+
+    size = object_bytes(model, tokens)
+    flow = storage.flow(Shape(pattern="rand", block=size, depth=QD))
+
+    def observe(seconds: float) -> Observation:
+        resident = storage.evict()
+        trace = flow.run(seconds)
+        samples = {
+            RATE: [rate * tokens for rate in trace.rates()],
+            **bandwidth(trace, size),
+            **latencies(trace, (P50, P99)),
+        }
+        detail: dict[str, str | int | float] = {
+            "resident": f"{100 * resident:.1f}%",
+            "object": size,
+            "qd": QD,
+        }
+        return Observation(samples, {**seen(trace), **detail})
+
+    return disk_work(storage, flow, observe, size, "thp")

@@ -1,0 +1,187 @@
+"""Writes as programs do them: mixed with reads, forced to the medium, and for a long time."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+from membench.benches.disk.direct import (
+    BANDWIDTH,
+    DISK,
+    IOPS,
+    P50,
+    P99,
+    P999,
+    RATE,
+    SECONDS,
+    bandwidth,
+    disk_work,
+    seen,
+)
+from membench.core.case import axis, bench
+from membench.core.errors import VerificationFailed
+from membench.core.terms import BytesConvention, CacheState
+from membench.core.units import GIB, KIB, MIB, format_size
+from membench.core.work import Observation, Observed, Work
+
+if TYPE_CHECKING:
+    from membench.host.storage.backend import StorageBackend
+
+MIX_BYTES = 32 * MIB  # written in a round
+SYNC_BYTES = 32 * MIB  # written in a round
+SUSTAINED_BYTES = 8 * GIB  # beyond the fast part (SLC) of many consumer disks
+SUSTAINED_S = 30.0
+SLOT_NS = 10**9
+
+
+@bench(
+    "ssd/mix",
+    version=1,
+    backend="storage",
+    yields=(IOPS, BANDWIDTH, P50, P99, P999),
+    profiles=("full",),
+    seconds=SECONDS,
+    memory=MIB,
+    disk=DISK,
+)
+@axis("reads", quick=(70, 50))
+@axis("qd", quick=16)
+def mix(storage: StorageBackend, reads: int, qd: int) -> Work:
+    """Random reads and writes of 4 KiB mixed: ``reads`` percent of them read.
+
+    The latencies are those of the reads; the writes' stand in the detail.
+    """
+    import numpy as np
+
+    from membench.host.storage.flow import Shape
+
+    block = 4 * KIB
+    storage.claim(f"ssd/mix/{reads}/{qd}", MIX_BYTES + block)
+    flow = storage.flow(Shape(pattern="rand", block=block, depth=qd, reads=reads, most=MIX_BYTES))
+
+    def observe(seconds: float) -> Observation:
+        trace = flow.run(seconds)
+        wrote = trace.latency[trace.wrote]
+        storage.wrote(int(wrote.size) * block)
+        p50, p99 = (round(float(ns)) for ns in np.percentile(wrote, (50, 99)))
+        reading = trace.latency[~trace.wrote]
+        samples: dict[Any, Any] = {
+            IOPS: trace.rates(),
+            **bandwidth(trace, block),
+            **dict.fromkeys((P50, P99, P999), reading),
+        }
+        return Observation(samples, seen(trace) | {"write_p50_ns": p50, "write_p99_ns": p99})
+
+    return disk_work(storage, flow, observe, block, "thp")
+
+
+@bench(
+    "ssd/sync",
+    version=1,
+    backend="storage",
+    yields=(RATE, P50, P99),
+    profiles=("full",),
+    seconds=SECONDS,
+    memory=2 * MIB,
+    disk=DISK,
+)
+@axis("method", quick=("fdatasync", "fsync", "odsync"))
+@axis("block", quick="4KiB", full=("4KiB", "64KiB", "1MiB"))
+def sync(storage: StorageBackend, method: str, block: int) -> Work:
+    """One write after another, each forced to the medium before the next.
+
+    A sample is a write of ``block`` bytes at a random place with its fsync or
+    fdatasync, or one write to a file opened with O_DSYNC.  What the medium is
+    in a virtual machine, its host decides.
+    """
+    import numpy as np
+
+    from membench.host.storage.content import GENERATIONS
+    from membench.host.storage.traffic import shuffled
+
+    storage.claim(f"ssd/sync/{method}/{format_size(block)}", SYNC_BYTES)
+    rng = np.random.default_rng()
+    generation = int(rng.integers(1, GENERATIONS))
+    offsets = shuffled(storage.scratch.size, block, rng).tolist()[: SYNC_BYTES // block]
+    view = storage.memory("thp", block).data
+    fd = storage.open(direct=True, write=True, flags=os.O_DSYNC if method == "odsync" else 0)
+    force = {"fsync": os.fsync, "fdatasync": os.fdatasync, "odsync": None}[method]
+    done: list[int] = []
+
+    def observe(seconds: float) -> Observation:
+        spans: list[int] = []
+        end = time.monotonic() + seconds
+        for offset in offsets:
+            if spans and time.monotonic() >= end:
+                break
+            storage.content.fill(view, offset, generation)
+            begin = time.monotonic_ns()
+            os.pwrite(fd, view, offset)
+            if force is not None:
+                force(fd)
+            spans.append(time.monotonic_ns() - begin)
+            done.append(offset)
+        storage.wrote(len(done) * block)
+        return Observation({RATE: [1e9 / ns for ns in spans], P50: spans, P99: spans})
+
+    def verify() -> None:
+        for offset in done[-64:]:
+            os.preadv(fd, [view], offset)
+            if storage.content.generation(view[:4096], offset) != generation:
+                raise VerificationFailed(f"what was written at {offset} does not stand there")
+
+    return Observed(
+        observe=observe,
+        seconds=0.2,
+        timer=storage.timer,
+        size_bytes=storage.scratch.size,
+        bytes_moved=block,
+        bytes_convention=BytesConvention.PAYLOAD,
+        verify=verify,
+        cache_state=CacheState.COLD,
+        detail={"engine": "pwrite"},
+        close=lambda: os.close(fd),
+    )
+
+
+@bench(
+    "ssd/sustained",
+    version=1,
+    backend="storage",
+    profiles=("full",),
+    seconds=0.1,  # with the default budget it is skipped; else as long as 8 GiB take
+    memory=17 * MIB,
+    disk=DISK,
+)
+@axis("block", quick="1MiB")
+@axis("qd", quick=8)
+def sustained(storage: StorageBackend, block: int, qd: int) -> Work:
+    """Write 8 GiB in one go, over and over the scratch file: what is left when caches are full.
+
+    A sample is the bandwidth of one second.  It needs a budget for all rounds.
+    """
+    import numpy as np
+
+    from membench.host.storage.flow import Shape
+
+    storage.claim("ssd/sustained", SUSTAINED_BYTES + block)
+    flow = storage.flow(Shape(pattern="seq", block=block, depth=qd, reads=0, most=SUSTAINED_BYTES))
+
+    def observe(seconds: float) -> Observation:
+        del seconds  # it is over when all is written
+        trace = flow.run(SUSTAINED_S)
+        storage.wrote(trace.count * block)
+        slots = np.bincount((trace.finished - trace.begin) // SLOT_NS)
+        whole = (
+            slots[:-1] if slots.size > 1 else slots * SLOT_NS / (trace.finished[-1] - trace.begin)
+        )
+        speeds = (whole * block / 1e9).tolist()
+        detail: dict[str, str | int | float] = {
+            "first": f"{speeds[0]:.3g}GB/s",
+            "last": f"{speeds[-1]:.3g}GB/s",
+            "written": trace.count * block,
+        }
+        return Observation({BANDWIDTH: speeds}, {**seen(trace), **detail})
+
+    return disk_work(storage, flow, observe, block, "thp")

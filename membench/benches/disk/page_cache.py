@@ -1,0 +1,189 @@
+"""Files read through the page cache, by calls and by mappings, with the cache's state proven."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+from membench.benches.disk.direct import BANDWIDTH, DISK, P50, P99, RATE, SECONDS, latencies
+from membench.core.axes import Value
+from membench.core.case import Needs, axis, bench
+from membench.core.errors import VerificationFailed
+from membench.core.snapshot import Machine
+from membench.core.terms import BytesConvention, CacheState, Tier
+from membench.core.units import KIB, MIB
+from membench.core.work import Observation, Observed, Work
+
+if TYPE_CHECKING:
+    from membench.host.storage.backend import StorageBackend
+
+READ = MIB
+PAGE = 4 * KIB
+PART = 256 * MIB  # of the file that is made resident
+FAULT_AROUND = 64 * KIB  # pages that one minor fault maps together, by the kernel's default
+COLD_AT_MOST = 0.01
+WARM_AT_LEAST = 0.99
+
+
+def _tier(_: Machine, /, state: str, **__: Any) -> Tier:
+    return Tier.DDR if state == "warm" else Tier.SSD
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f}%"
+
+
+def _cache_state(state: str) -> CacheState:
+    return CacheState.HOT if state == "warm" else CacheState.COLD
+
+
+@bench(
+    "ssd/cache",
+    version=1,
+    backend="storage",
+    yields=(BANDWIDTH, P50, P99),
+    tier=_tier,
+    profiles=("full",),
+    seconds=0.5,
+    memory=2 * MIB,
+    disk=DISK,
+)
+@axis("state", quick=("cold", "warm", "evicted"))
+def cache(storage: StorageBackend, state: str) -> Work:
+    """Read 256 MiB in order by buffered calls of 1 MiB: as ordinary programs read files.
+
+    ``cold``: the page cache holds nothing of the file; ``warm``: all of it, so
+    that main memory is measured; ``evicted``: it was read by the same
+    descriptor before and then dropped, which shows how readahead learns.
+    """
+    size = min(PART, storage.scratch.size)
+    view = storage.memory("thp", READ).data
+    fd = storage.open(direct=False)
+    wrong: list[int] = []
+
+    def walk() -> tuple[list[int], list[int]]:
+        spans, stamps = [], [time.monotonic_ns()]
+        for offset in range(0, size, READ):
+            os.preadv(fd, [view], offset)
+            stamps.append(time.monotonic_ns())
+            spans.append(stamps[-1] - stamps[-2])
+        wrong.append(storage.content.wrong(view, size - READ))
+        return spans, stamps
+
+    def observe(seconds: float) -> Observation:
+        del seconds  # one walk, whatever it takes
+        if state != "cold":
+            walk()
+        before = storage.resident(size) if state == "warm" else storage.evict(size)
+        spans, stamps = walk()
+        after = storage.resident(size)
+        if (before < WARM_AT_LEAST) if state == "warm" else (before > COLD_AT_MOST):
+            raise VerificationFailed(f"{_percent(before)} of the file were in the page cache")
+        step = 8
+        speeds = [
+            step * READ / (end - begin)
+            for begin, end in zip(stamps[::step], stamps[step::step], strict=False)
+        ]
+        storage.evict()
+        detail = {"resident": _percent(before), "resident_after": _percent(after)}
+        return Observation({BANDWIDTH: speeds, P50: spans, P99: spans}, detail)
+
+    def verify() -> None:
+        if any(offset >= 0 for offset in wrong):
+            raise VerificationFailed(f"what was read at {max(wrong)} is not what stands there")
+
+    return Observed(
+        observe=observe,
+        seconds=0.2,
+        timer=storage.timer,
+        size_bytes=size,
+        bytes_moved=READ,
+        bytes_convention=BytesConvention.PAYLOAD,
+        verify=verify,
+        cache_state=_cache_state(state),
+        detail={"engine": "preadv", "buffered": "yes"},
+        close=lambda: os.close(fd),
+    )
+
+
+def _thread_counts(machine: Machine) -> tuple[Value, ...]:
+    return (1, "all") if machine.cpu.usable > 1 else (1,)
+
+
+@bench(
+    "ssd/mmap",
+    version=1,
+    backend="storage",
+    needs=Needs.JIT,
+    yields=(RATE, P50, P99),
+    tier=_tier,
+    profiles=("full",),
+    grid=("state", "pattern"),
+    where=lambda _, state, pattern, **__: state == "cold" or pattern == "rand",
+    seconds=SECONDS + 0.2,
+    memory=8 * MIB,
+    disk=DISK,
+)
+@axis("state", quick=("cold", "warm"))
+@axis("pattern", quick=("rand", "seq"))
+@axis("threads", quick=_thread_counts)
+def mapped(storage: StorageBackend, state: str, pattern: str, threads: int | str) -> Work:
+    """Touch the pages of the mapped file: what a page fault costs, and how many there are a second.
+
+    ``cold``: the page comes from the disk (a major fault); ``warm``: it is in
+    the page cache and only has to be mapped (a minor fault), one page in each
+    64 KiB, because the kernel maps its neighbours along.  The counts of faults
+    stand in the detail and are checked.
+    """
+    import mmap
+
+    import numpy as np
+
+    from membench.host.storage.mapping import Mapping
+    from membench.host.storage.traffic import shuffled
+
+    count = storage.cpu.threads(threads)
+    size = min(PART, storage.scratch.size) if state == "warm" else storage.scratch.size
+    page = max(PAGE, mmap.PAGESIZE)
+    stride = max(FAULT_AROUND, page) if state == "warm" else page
+    if pattern == "rand":
+        offsets = shuffled(size, stride, np.random.default_rng())
+    else:
+        offsets = np.arange(0, size, stride, dtype=np.int64)
+    mapping = Mapping(storage.cpu, storage.open(direct=False), size, pattern)
+    touched = [0]
+
+    def observe(seconds: float) -> Observation:
+        resident = mapping.warm() if state == "warm" else mapping.evict()
+        trace = mapping.touch(offsets, count, seconds)
+        touched[0] = trace.count
+        major, minor = mapping.faults
+        detail: dict[str, str | int | float] = {
+            "resident": _percent(resident),
+            "majflt": major,
+            "minflt": minor,
+            "touched": trace.count,
+        }
+        if (resident < WARM_AT_LEAST) if state == "warm" else (resident > COLD_AT_MOST):
+            raise VerificationFailed(f"{_percent(resident)} of the file were in the page cache")
+        return Observation({RATE: trace.rates(), **latencies(trace, (P50, P99))}, detail)
+
+    def verify() -> None:
+        major, minor = mapping.faults
+        expected = {"cold": major if pattern == "rand" else 10**9, "warm": minor}[state]
+        if expected < 0.9 * touched[0]:
+            raise VerificationFailed(f"{touched[0]} pages made {expected} page faults")
+
+    return Observed(
+        observe=observe,
+        seconds=0.2,
+        timer=storage.timer,
+        size_bytes=size,
+        bytes_moved=PAGE,
+        bytes_convention=BytesConvention.PAYLOAD,
+        verify=verify,
+        cache_state=_cache_state(state),
+        detail={"engine": "numba", "threads": count},
+        close=mapping.close,
+    )

@@ -1,0 +1,67 @@
+"""KV-cache pages from one tier to the next: from the disk into main memory."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from membench.benches.disk.direct import (
+    BANDWIDTH,
+    DISK,
+    P50,
+    P99,
+    RATE,
+    bandwidth,
+    disk_work,
+    latencies,
+    seen,
+)
+from membench.core.case import axis, bench
+from membench.core.units import MIB, about_size
+from membench.core.work import Observation, Work
+
+if TYPE_CHECKING:
+    from membench.host.storage.backend import StorageBackend
+
+POOL = 128 * MIB
+"""Memory that pages land in: more than most caches hold, as a cache of KV pages is."""
+
+
+def _pool(block: int, qd: int) -> int:
+    return max(POOL, 2 * block * qd)
+
+
+@bench(
+    "paging/ssd-ddr",
+    version=1,
+    backend="storage",
+    yields=(BANDWIDTH, RATE, P50, P99),
+    grid=("block", "qd"),
+    seconds=0.23,
+    memory=lambda block, qd, **_: _pool(block, qd) + MIB,
+    disk=DISK,
+)
+@axis("block", quick=("1MiB", "64KiB", "16KiB"), full="16KiB..4MiB *4")
+@axis("qd", quick=8, full=(1, 8, 32))
+@axis("pattern", quick="rand", full=("rand", "seq"))
+def ssd_ddr(storage: StorageBackend, block: int, qd: int, pattern: str) -> Work:
+    """Read pages of ``block`` bytes from the disk, each into a place of its own in memory.
+
+    The pages are those of a KV cache that was moved to a file: chosen at random
+    (`rand`) as requests for prefixes come, or one after the other (`seq`) as
+    one long context is restored.  The pool of places is larger than the caches,
+    on huge pages, and used in turn; ``rate`` is in pages a second.
+    """
+    from membench.host.storage.flow import Shape
+
+    pool = _pool(block, qd)
+    flow = storage.flow(Shape(pattern=pattern, block=block, depth=qd), pool=pool)
+
+    def observe(seconds: float) -> Observation:
+        resident = storage.evict()
+        trace = flow.run(seconds)
+        samples = {RATE: trace.rates(), **bandwidth(trace, block), **latencies(trace, (P50, P99))}
+        return Observation(samples, seen(trace) | {"resident": f"{100 * resident:.1f}%"})
+
+    return disk_work(
+        storage, flow, observe, block, "thp", pool=about_size(pool).replace(" ", ""), memory="host"
+    )

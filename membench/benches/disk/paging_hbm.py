@@ -1,0 +1,238 @@
+"""KV-cache pages from the disk into GPU memory, and how many a running decode step can be fed with.
+
+The pipeline overlaps reading with copying; what it reaches is held against the
+slower of its two legs, measured alone in the same round.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from membench.benches.disk.direct import BANDWIDTH, DISK, P50, P99, RATE, bandwidth, latencies, seen
+from membench.core.case import Needs, axis, bench
+from membench.core.errors import skip
+from membench.core.terms import BytesConvention, CacheState, Metric, Stat
+from membench.core.units import MIB
+from membench.core.work import Observation, Observed, Timed, Work
+
+if TYPE_CHECKING:
+    from membench.host.storage.traffic import Trace
+    from membench.workloads.gpu_disk import CudaStorage
+    from membench.workloads.page_pipeline import Pipeline
+
+POOL = 256 * MIB
+"""Device memory that pages land in."""
+
+LEG_S = 0.03
+PIPE_S = 0.12
+DECODE = "decode/attn"
+STEPS = 12
+"""Decode steps of which the median is taken."""
+
+SHARES = (1.0, 0.5, 0.25, 0.125, 0.0625)
+"""Shares of the unthrottled page rate that are tried, until the slow-down is small enough."""
+
+
+def _slots(qd: int) -> int:
+    """Two for each reader: one is read into while the other is copied out."""
+    return 2 * qd
+
+
+def _pipeline(both: CudaStorage, block: int, qd: int, path: str) -> Pipeline:
+    from membench.workloads.page_pipeline import open_pipeline
+
+    slots = _slots(qd)
+    pool = max(POOL, 2 * slots * block) // block * block
+    return open_pipeline(both, path, block, readers=qd, slots=slots, pool=pool)
+
+
+def _worth(profile: str, block: int, qd: int, path: str) -> bool:
+    """All depths where pages bounce; one where nothing depends on it."""
+    if profile == "quick":
+        return path == "bounce" or block == MIB
+    return path == "bounce" or (qd == 8 and (path == "gds" or block >= 64 * 1024))
+
+
+@bench(
+    "paging/ssd-hbm",
+    version=1,
+    needs=Needs.GPU,
+    backend="cuda-storage",
+    yields=(BANDWIDTH, RATE, P50, P99),
+    grid=("block", "path"),
+    full_grid=("qd",),
+    seconds=0.06 + PIPE_S + 2 * LEG_S,
+    memory=lambda block, qd, **_: _slots(qd) * block,
+    gpu_memory=lambda block, qd, **_: max(POOL, 2 * _slots(qd) * block) + MIB,
+    disk=DISK,
+    where=_worth,
+)
+@axis("block", quick=("1MiB", "64KiB"), full="16KiB..4MiB *4")
+@axis("qd", quick=8, full=(1, 8, 32))
+@axis("path", quick=("bounce", "gds"), full=("bounce", "gds", "mmap"))
+def ssd_hbm(both: CudaStorage, block: int, qd: int, path: str) -> Work:
+    """Read pages of ``block`` bytes from the disk into a pool on the GPU, in random order.
+
+    ``path=bounce`` reads past the page cache into page-locked memory and copies
+    from there, both at once; `gds` is GPUDirect Storage through KvikIO; `mmap` copies
+    from a mapping of the file.  ``qd`` is the pages being read at any time, latency the time
+    from the begin of a page's reading to the end of its copy, ``rate`` is in pages a second.
+    `overlap` is the bandwidth over that of the slower leg alone, in the same round.
+    """
+    from membench.gpu.link_protocol import link_detail, link_flags
+    from membench.host.storage.pager import Nowhere, Pager, copying
+    from membench.workloads.page_pipeline import check_landed
+
+    pipeline = _pipeline(both, block, qd, path)
+    storage = both.storage
+    traces: list[Trace] = []
+
+    def legs() -> dict[str, float]:
+        """GB/s of reading alone and of copying alone."""
+        if pipeline.sink is None:
+            return {}
+        storage.evict()
+        alone = Pager(pipeline.read, Nowhere(), readers=qd, slots=_slots(qd))
+        trace = alone.run(pipeline.offsets[::-1].copy(), LEG_S, least=_slots(qd))
+        reading = block * trace.count / max(1, int(trace.finished[-1]) - trace.begin)
+        slots = range(_slots(qd))
+        copied = copying(pipeline.sink, slots, LEG_S) * block / 1e9
+        return {"read_gbs": reading, "copy_gbs": copied}
+
+    def observe(_seconds: float) -> Observation:
+        found = legs()
+        resident = storage.evict()
+        trace = pipeline.pager.run(pipeline.offsets, PIPE_S, least=_slots(qd))
+        traces.append(trace)
+        samples = {RATE: trace.rates(), **bandwidth(trace, block), **latencies(trace, (P50, P99))}
+        detail = seen(trace) | {"resident": f"{100 * resident:.1f}%"}
+        if found:
+            slower = min(found.values())
+            whole = sorted(samples[BANDWIDTH])[len(samples[BANDWIDTH]) // 2]
+            detail |= {name: round(gbs, 3) for name, gbs in found.items()}
+            detail["overlap"] = round(whole / slower, 3)
+        return Observation(samples, detail)
+
+    return Observed(
+        observe=observe,
+        seconds=PIPE_S,
+        timer="monotonic_ns",
+        size_bytes=storage.scratch.size,
+        bytes_moved=block,
+        bytes_convention=BytesConvention.PAYLOAD,
+        verify=lambda: check_landed(both, pipeline.memory, block, traces[-1] if traces else None),
+        cache_state=CacheState.COLD,
+        flags=link_flags(both.gpu.links),
+        detail={
+            **link_detail(both.gpu.links),
+            **pipeline.detail,
+            "disk": storage.describe().name,
+        },
+        close=pipeline.close,
+    )
+
+
+@bench(
+    "paging/decode",
+    version=3,
+    needs=Needs.GPU,
+    backend="cuda-storage",
+    profiles=("full",),
+    yields=(RATE, BANDWIDTH, (Metric.LATENCY, Stat.MEDIAN)),
+    seconds=0.6,
+    memory=lambda block, **_: _slots(8) * block,
+    gpu_memory=lambda block, **_: max(POOL, 2 * _slots(8) * block) + 4096 * MIB,
+    disk=DISK,
+)
+@axis("block", quick=("1MiB", "64KiB"))
+@axis("slowdown", quick=(5, 20))
+def decode(both: CudaStorage, block: int, slowdown: int) -> Work:
+    """Pages a second from the disk to the GPU beside a decode step that they slow but little.
+
+    The victim is ``decode/attn``, repeated; ``slowdown`` is what it may be slowed by, in
+    percent.  The pages bounce through host memory, at the highest of a few rates that keep to it.
+    Latency is that of a decode step meanwhile; `alone_ns` is that of one alone.
+    """
+    from membench.benches.link.interference import victim_of
+    from membench.gpu.link_protocol import link_detail, link_flags
+    from membench.workloads.page_pipeline import check_landed
+
+    qd = 8
+    gpu, storage = both.gpu, both.storage
+    victim: Timed = victim_of(gpu, DECODE)
+    pipeline = _pipeline(both, block, qd, "bounce")
+    traces: list[Trace] = []
+    steps = [0]
+
+    def step() -> float:
+        begin = time.perf_counter_ns()
+        victim.run(1)
+        gpu.synchronize()
+        steps[0] += 1
+        return float(time.perf_counter_ns() - begin)
+
+    def under(pace: float) -> tuple[Trace, list[float]]:
+        """A pipeline of ``pace`` pages a second, and the steps that began and ended beside it."""
+        from concurrent.futures import ThreadPoolExecutor
+
+        storage.evict()
+        with ThreadPoolExecutor(1) as pool:
+            running = pool.submit(
+                pipeline.pager.run, pipeline.offsets, PIPE_S, pace=pace, least=_slots(qd)
+            )
+            took = []
+            while not running.done():
+                took.append(step())
+            trace = running.result()
+        traces.append(trace)
+        return trace, took[:-1] or took  # the last one outlasted it
+
+    def observe(_seconds: float) -> Observation:
+        step()
+        alone = sorted(step() for _ in range(STEPS))[STEPS // 2]
+        pace, slowed = 0.0, 0.0
+        for share in SHARES:
+            trace, took = under(pace * share)
+            slowed = sorted(took)[len(took) // 2] / alone
+            rates = trace.rates()
+            if slowed <= 1 + slowdown / 100:
+                break
+            pace = pace or sorted(rates)[len(rates) // 2]
+        else:
+            skip(f"even {share:.0%} of the page rate slows {DECODE} by {100 * (slowed - 1):.0f} %")
+        return Observation(
+            {
+                RATE: rates,
+                BANDWIDTH: [rate * block / 1e9 for rate in rates],
+                (Metric.LATENCY, Stat.MEDIAN): took,
+            },
+            {
+                "alone_ns": round(alone),
+                "share": share,
+                "slowdown": round(slowed, 3),
+                **seen(trace),
+            },
+        )
+
+    def verify() -> None:
+        check_landed(both, pipeline.memory, block, traces[-1] if traces else None)
+        victim.verify(steps[0])
+
+    def close() -> None:
+        pipeline.close()
+        victim.close()
+
+    return Observed(
+        observe=observe,
+        seconds=1.0,
+        timer="perf_counter_ns",
+        size_bytes=storage.scratch.size,
+        bytes_moved=block,
+        bytes_convention=BytesConvention.PAYLOAD,
+        verify=verify,
+        cache_state=CacheState.COLD,
+        flags=link_flags(gpu.links),
+        detail={**link_detail(gpu.links), "victim": DECODE, "qd": qd},
+        close=close,
+    )

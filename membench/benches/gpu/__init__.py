@@ -1,0 +1,1 @@
+"""Benches of GPU caches, compute and decode steps."""

@@ -1,0 +1,187 @@
+"""Bandwidth of the GPU's caches: a working set that is walked through again and again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from membench.core.case import Needs, axis, bench
+from membench.core.terms import BytesConvention
+from membench.core.units import GIB, KIB, MIB
+from membench.core.work import Timed, Work
+
+if TYPE_CHECKING:
+    from membench.gpu.protocol import Gpu
+
+CHUNK = 16 * KIB
+"""What a block accesses at once: 16 bytes by each of its threads."""
+
+BLOCK = 1024
+LAUNCH_BYTES = GIB
+"""Bytes of one launch at least, all SMs together, where they share the working set."""
+
+OWN_BYTES = 32 * MIB
+"""Bytes of one launch and SM, where every SM walks by itself; a power of two."""
+
+L1_SIZES = ("16KiB", "32KiB", "64KiB", "128KiB", "256KiB", "512KiB", "1MiB")
+"""Where the capacity of an L1 cache may lie; beyond, few sizes say all."""
+
+_SALT = 29
+
+
+def _together(gpu: Gpu) -> int:
+    """Blocks that fit at once; an odd number of them, so that every block meets every chunk."""
+    blocks = gpu.properties.threads_per_sm // BLOCK * gpu.properties.sms
+    return blocks - 1 + blocks % 2
+
+
+def _seconds_together(size: int) -> float:
+    return 0.06 + 12 * max(size, LAUNCH_BYTES) / 2e12
+
+
+def own_sum(blocks: int, spread: int, visits: int, chunks: int, salt: int) -> int:
+    """Sum of the words that all blocks read of a pattern, modulo 2^32, each by itself.
+
+    Block b visits ``visits`` chunks from b * ``spread`` on, and goes round in ``chunks``.
+    """
+    from membench.gpu.verify.pattern import pattern_sum
+
+    words = CHUNK // 4
+
+    def up_to(chunk: int) -> int:
+        laps, rest = divmod(chunk, chunks)
+        return laps * pattern_sum(chunks * words, salt) + pattern_sum(rest * words, salt)
+
+    starts = (block * spread for block in range(blocks))
+    return sum(up_to(start + visits) - up_to(start) for start in starts) % 2**32
+
+
+@bench(
+    "l2/read",
+    version=1,
+    needs=Needs.GPU,
+    seconds=_seconds_together,
+    gpu_memory=lambda size: size + MIB,
+)
+@axis("size", quick="16MiB", full="16KiB..4GiB *2")
+def l2_read(gpu: Gpu, size: int) -> Work:
+    """Read bandwidth of the L2 cache: all SMs read one set, past their L1 caches.
+
+    Each chunk of 16 KiB is read by another SM in every lap, so that each SM asks for lines of
+    both partitions of the cache.  Beyond its capacity the set comes from memory.
+    """
+    import numpy as np
+
+    from membench.gpu.protocol import Variant
+    from membench.gpu.verify.content import BlockSums
+    from membench.gpu.verify.pattern import Patterns, pattern_sum
+
+    kernel = gpu.kernel(Variant.of("cache.cu", HINT='"cg"'), "cache_read")
+    blocks, laps, chunks = _together(gpu), max(1, LAUNCH_BYTES // size), size // CHUNK
+    memory = gpu.allocate(size)
+    Patterns(gpu).fill(memory, _SALT)
+    sums = BlockSums(gpu, blocks)
+    shape = (chunks - 1, 1, blocks, laps * chunks, 0)
+    args = (sums.buffer, memory, *(np.uint32(number) for number in shape))
+
+    def run(iterations: int) -> None:
+        for _ in range(iterations):
+            gpu.launch(kernel, blocks, BLOCK, args)
+
+    def verify(iterations: int) -> None:
+        sums.check("l2/read", laps * iterations * pattern_sum(size // 4, _SALT))
+
+    return Timed(
+        run=run,
+        verify=verify,
+        size_bytes=size,
+        bytes_moved=laps * size,
+        bytes_convention=BytesConvention.RW_SUM,
+        min_sample_s=0.001,
+        detail={"laps": laps, "blocks": blocks, "hint": "cg", "l2": gpu.properties.l2_bytes},
+    )
+
+
+@bench(
+    "l2/write",
+    version=1,
+    needs=Needs.GPU,
+    seconds=_seconds_together,
+    gpu_memory=lambda size: size + MIB,
+)
+@axis("size", quick="16MiB", full="16KiB..4GiB *4")
+def l2_write(gpu: Gpu, size: int) -> Work:
+    """Write bandwidth of the L2 cache: all SMs write one set, chunks changing hands every lap."""
+    import numpy as np
+
+    from membench.gpu.protocol import Variant
+    from membench.gpu.verify.pattern import Patterns
+
+    kernel = gpu.kernel(Variant.of("cache.cu", HINT='"cg"'), "cache_write")
+    blocks, laps, chunks = _together(gpu), max(1, LAUNCH_BYTES // size), size // CHUNK
+    memory = gpu.allocate(size)
+    patterns = Patterns(gpu)
+    patterns.poison(memory)
+    shape = (_SALT, chunks - 1, blocks, laps * chunks)
+    args = (memory, *(np.uint32(number) for number in shape))
+
+    def run(iterations: int) -> None:
+        for _ in range(iterations):
+            gpu.launch(kernel, blocks, BLOCK, args)
+
+    return Timed(
+        run=run,
+        verify=lambda _iterations: patterns.check("l2/write", memory, _SALT),
+        size_bytes=size,
+        bytes_moved=laps * size,
+        bytes_convention=BytesConvention.RW_SUM,
+        min_sample_s=0.001,
+        detail={"laps": laps, "blocks": blocks, "l2": gpu.properties.l2_bytes},
+    )
+
+
+@bench(
+    "l1/read",
+    version=1,
+    needs=Needs.GPU,
+    seconds=0.07,
+    gpu_memory=lambda size: size + MIB,
+)
+@axis("size", quick="64KiB", full=(*L1_SIZES, "4MiB", "16MiB", "64MiB", "1GiB", "4GiB"))
+def l1_read(gpu: Gpu, size: int) -> Work:
+    """Read bandwidth of the L1 caches, all SMs added up: each walks through the set by itself.
+
+    The SMs begin at different places of it and go round, 32 MiB in a launch.  Beyond the
+    capacity of L1 the set comes from L2, and beyond that from memory.
+    """
+    import numpy as np
+
+    from membench.gpu.protocol import Variant
+    from membench.gpu.verify.content import BlockSums
+    from membench.gpu.verify.pattern import Patterns
+
+    kernel = gpu.kernel(Variant.of("cache.cu", HINT='"ca"'), "cache_read")
+    blocks, visits, chunks = gpu.properties.sms, OWN_BYTES // CHUNK, size // CHUNK
+    memory = gpu.allocate(size)
+    Patterns(gpu).fill(memory, _SALT)
+    sums = BlockSums(gpu, blocks)
+    spread = chunks // blocks
+    shape = (chunks - 1, spread, 1, visits, 1)
+    expected = own_sum(blocks, spread, visits, chunks, _SALT)
+    args = (sums.buffer, memory, *(np.uint32(number) for number in shape))
+
+    def run(iterations: int) -> None:
+        for _ in range(iterations):
+            gpu.launch(kernel, blocks, BLOCK, args)
+
+    def verify(iterations: int) -> None:
+        sums.check("l1/read", iterations * expected)
+
+    return Timed(
+        run=run,
+        verify=verify,
+        size_bytes=size,
+        bytes_moved=blocks * OWN_BYTES,
+        bytes_convention=BytesConvention.RW_SUM,
+        min_sample_s=0.001,
+        detail={"own_bytes": OWN_BYTES, "hint": "ca", "sms": blocks},
+    )

@@ -1,0 +1,186 @@
+"""Latency of the GPU's memory hierarchy: one thread that follows pointers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from membench.core.axes import Value
+from membench.core.case import Needs, axis, bench
+from membench.core.errors import VerificationFailed
+from membench.core.snapshot import Machine
+from membench.core.terms import Metric, Stat, Tier
+from membench.core.units import KIB, MIB
+from membench.core.work import Observation, Observed, Work
+
+if TYPE_CHECKING:
+    from membench.gpu.protocol import Gpu
+
+LINE = 128
+"""Bytes between two pointers: a cache line of every NVIDIA GPU."""
+
+LOADS = 32
+"""Hops in the body of the loop."""
+
+HOPS = 100_000
+"""Hops of one launch at least; where the footprint is cached, one full cycle if that is more."""
+
+WARM_MULTIPLE = 4
+"""Up to this many times the L2 cache the ring is walked once before it is timed."""
+
+TLB_WINDOW = 2 * MIB
+"""A page of device memory: random order inside of one, page after page, keeps the TLB warm."""
+
+HINTED = (16 * KIB, MIB, 16 * MIB, 1024 * MIB)
+"""Footprints at which the cache operators are compared: in L1, in L2 near and far, beyond."""
+
+TIMED_HOPS = 2048
+"""Hops of one launch that are timed one by one."""
+
+LAUNCHES = 3
+"""Of a round; fewer where a cycle is so long that one launch has as many hops as these."""
+
+_SEED = 0x5EED
+
+L1_BYTES = 128 * KIB
+"""Least that L1 and shared memory have together, from Turing to Blackwell."""
+
+L2_BYTES = {"8.0": 40, "8.6": 6, "8.9": 48, "9.0": 50, "10.0": 126, "10.3": 126, "12.0": 96}
+"""MiB of L2 by compute capability: of its usual card.
+
+Only for the tier that a case is listed under, before a device is opened.  Sources: NVIDIA's
+architecture whitepapers (A100, GA102, Ada, H100, RTX Blackwell); B200's 126 MB by Chips and Cheese.
+"""
+
+
+def tier(machine: Machine, size: int, **_: Value) -> Tier:
+    """Where a ring of ``size`` bytes lies."""
+    devices = machine.gpus.devices
+    capability = devices[0].compute_capability if devices else ""
+    if size <= L1_BYTES // 2:
+        return Tier.L1
+    return Tier.L2 if size <= L2_BYTES.get(capability, 50) * MIB else Tier.HBM
+
+
+def sensible(_profile: str, size: int, tlb: str, hint: str) -> bool:
+    """Whether this point of the grid says something that its neighbours do not."""
+    if tlb == "warm" and size <= TLB_WINDOW:
+        return False  # one window: the same ring as the cold one
+    if tlb == "warm" and size.bit_length() % 2 == 0:
+        return False  # a curve without steps of its own: every other size shows it
+    return hint == "ca" or (tlb == "cold" and size in HINTED)
+
+
+def walks(size: int, l2_bytes: int) -> tuple[int, int, int]:
+    """Hops of one launch, launches, and hops before them that bring the ring into the caches."""
+    lines = size // LINE
+    if size > WARM_MULTIPLE * l2_bytes:
+        return HOPS, LAUNCHES, 0
+    hops = max(HOPS, lines)
+    return hops, max(1, LAUNCHES * HOPS // hops), lines
+
+
+def _seconds(size: int, **_: Value) -> float:
+    """At the latencies of an H100: 25 ns in L1, up to 0.25 us in L2, 0.5 us and more beyond."""
+    l2_bytes = 50 * MIB
+    hop_s = 25e-9 if size <= L1_BYTES else 0.25e-6 if size <= l2_bytes else 0.5e-6
+    hops, launches, before = walks(size, l2_bytes)
+    return 0.07 + (hops * launches + before) * hop_s
+
+
+@bench(
+    "gpu/chase",
+    version=1,
+    needs=Needs.GPU,
+    yields=(
+        (Metric.LATENCY, Stat.MEDIAN),
+        (Metric.LATENCY, Stat.P50),
+        (Metric.LATENCY, Stat.P95),
+        (Metric.LATENCY, Stat.P99),
+    ),
+    tier=tier,
+    seconds=_seconds,
+    gpu_memory=lambda size, **_: size + MIB,
+    full_grid=("size", "tlb", "hint"),
+    where=sensible,
+)
+@axis("size", quick=("1GiB", "16KiB", "1MiB", "16MiB", "256MiB"), full="2KiB..4GiB *2")
+@axis("tlb", quick="cold", full=("cold", "warm"))
+@axis("hint", quick="ca", full=("ca", "cg", "cv"))
+def chase(gpu: Gpu, size: int, tlb: str, hint: str) -> Work:
+    """Latency of one dependent load, from L1 to device memory.
+
+    The ring is one random cycle over all lines of the footprint.  ``tlb=warm``
+    orders it by pages of 2 MiB, so that a translation is used until its page is
+    done; ``tlb=cold`` jumps anywhere.  ``hint`` is the load's cache operator: ``ca``
+    uses L1, ``cg`` starts at L2, ``cv`` fetches anew.  The median is that of whole
+    launches; p50, p95 and p99 are of single hops, which include reading the clock.
+    """
+    import numpy as np
+
+    from membench.gpu.protocol import Variant
+    from membench.gpu.verify.ring import Ring
+
+    variant = Variant.of("chase.cu", HINT=f'"{hint}"', LOADS=LOADS)
+    ring = Ring(size // LINE, TLB_WINDOW // LINE if tlb == "warm" else size // LINE, _SEED)
+    run, hops = (gpu.kernel(variant, f"chase_{entry}") for entry in ("run", "hops"))
+    memory = gpu.allocate(size)
+    out = gpu.allocate(24)
+    took = gpu.allocate(4 * TIMED_HOPS)
+    shape = (np.uint32(ring.bits), np.uint32(ring.seed))
+    link = gpu.kernel(variant, "chase_link")
+    gpu.launch(link, 8 * gpu.properties.sms, 256, (memory, np.uint32(ring.lines), *shape))
+    hops_each, launches, before = walks(size, gpu.properties.l2_bytes)
+    turns = -(-hops_each // LOADS)
+    starts = np.random.default_rng(_SEED)
+    wrong: list[str] = []
+
+    def walk(turns: int) -> tuple[float, float]:
+        """Nanoseconds and cycles of a hop, over ``turns`` turns from a random line."""
+        start = int(starts.integers(ring.lines))
+        gpu.launch(run, 1, 1, (out, memory, np.uint32(start), *shape, np.uint32(turns)))
+        end, ns, cycles = (int(word) for word in gpu.download(out, np.uint64, 3))
+        check(start, turns * LOADS, end)
+        return ns / (turns * LOADS), cycles / (turns * LOADS)
+
+    def walk_slowly() -> list[int]:
+        """Cycles of each of `TIMED_HOPS` hops from a random line."""
+        start = int(starts.integers(ring.lines))
+        args = (out, took, memory, np.uint32(start), *shape, np.uint32(TIMED_HOPS))
+        gpu.launch(hops, 1, 1, args, shared=4 * TIMED_HOPS)
+        check(start, TIMED_HOPS, int(gpu.download(out, np.uint64, 1)[0]))
+        return [int(one) for one in gpu.download(took, np.uint32, TIMED_HOPS)]
+
+    def check(start: int, count: int, end: int) -> None:
+        expected = memory.address + LINE * ring.place((start + count) % ring.lines)
+        if end != expected:
+            wrong.append(f"{count} hops from line {start} end at {end:#x}, not at {expected:#x}")
+
+    def observe(_seconds: float) -> Observation:
+        if before:
+            walk(-(-before // LOADS))
+        walked = [walk(turns) for _ in range(launches)]
+        ghz = float(np.median([cycles / ns for ns, cycles in walked]))
+        single = [one / ghz for _ in range(LAUNCHES) for one in walk_slowly()]
+        return Observation(
+            samples={
+                (Metric.LATENCY, Stat.MEDIAN): [ns for ns, _ in walked],
+                (Metric.LATENCY, Stat.P50): single,
+                (Metric.LATENCY, Stat.P95): single,
+                (Metric.LATENCY, Stat.P99): single,
+            },
+            detail={"cycles": round(float(np.median([cycles for _, cycles in walked])), 1)},
+            sm_mhz=1e3 * ghz,
+        )
+
+    def verify() -> None:
+        if wrong:
+            raise VerificationFailed(wrong[0])
+
+    return Observed(
+        observe=observe,
+        seconds=1.0,
+        timer="globaltimer",
+        size_bytes=size,
+        verify=verify,
+        detail={"hops": turns * LOADS, "registers": run.registers},
+    )

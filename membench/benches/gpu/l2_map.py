@@ -1,0 +1,103 @@
+"""How far the lines of the L2 cache are from each SM."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from membench.core.case import Needs, axis, bench
+from membench.core.errors import VerificationFailed
+from membench.core.terms import Metric, Stat
+from membench.core.units import MIB
+from membench.core.work import Observation, Observed, Work
+
+if TYPE_CHECKING:
+    from membench.gpu.protocol import Gpu
+
+LINE = 128
+LINES = 128
+"""Lines that are measured: they are hashed over the slices of both partitions."""
+
+LOADS = 16
+_SEED = 0x12
+
+_OUT_WORDS = 4
+
+
+@bench(
+    "l2/map",
+    version=1,
+    needs=Needs.GPU,
+    yields=((Metric.LATENCY, Stat.MEDIAN), (Metric.LATENCY, Stat.P95)),
+    seconds=0.12,  # one launch an SM, 2048 hits each
+    gpu_memory=lambda size: size + MIB,
+)
+@axis("size", quick="8MiB")
+def l2_map(gpu: Gpu, size: int) -> Work:
+    """Latency of an L2 hit for every SM and each of 128 lines spread over ``size`` bytes.
+
+    One SM at a time follows each line, which names itself, 16 times.  A GPU with two
+    partitions shows two levels: the near and the far one.  Both are read off the samples.
+    A sample is the mean of those 16 loads: p95 is over places, not over single loads.
+    """
+    import numpy as np
+
+    from membench.gpu.protocol import Variant
+
+    variant = Variant.of("l2map.cu", LOADS=LOADS)
+    link, run = (gpu.kernel(variant, f"l2map_{entry}") for entry in ("link", "run"))
+    sms = gpu.properties.sms
+    choice = np.random.default_rng(_SEED).permutation(size // LINE)[:LINES]
+    memory, lines = gpu.allocate(size), gpu.allocate(4 * LINES)
+    out, took = gpu.allocate(8 * _OUT_WORDS * sms), gpu.allocate(4 * LINES * sms)
+    gpu.upload(lines, choice.astype(np.uint32))
+    gpu.fill(out, 0)
+    gpu.fill(took, 0)
+    gpu.launch(link, 1, 128, (memory, lines, np.uint32(LINES)))
+    wrong: list[str] = []
+
+    def observe(_seconds: float) -> Observation:
+        for sm in range(sms):
+            args = (
+                np.uint64(out.address + 8 * _OUT_WORDS * sm),
+                np.uint64(took.address + 4 * LINES * sm),
+                *(memory, lines, np.uint32(LINES), np.uint32(sm)),
+            )
+            gpu.launch(run, sms, 1, args)
+        found = gpu.download(out, np.uint64, _OUT_WORDS * sms).reshape(sms, _OUT_WORDS)
+        cycles = gpu.download(took, np.uint32, LINES * sms).reshape(sms, LINES)
+        seen = np.flatnonzero(found[:, 3])
+        if not seen.size:
+            wrong.append("no SM was reached")
+            return Observation({(Metric.LATENCY, stat): [] for stat in (Stat.MEDIAN, Stat.P95)})
+        wrong.extend(
+            f"SM {one}: {found[one, 0]} lines did not name themselves"
+            for one in seen
+            if found[one, 3] != 1 + one or found[one, 0]
+        )
+        ghz = float(np.median(found[seen, 2] / found[seen, 1]))
+        spans = cycles[seen] / LOADS / ghz
+        of_sm = np.median(spans, axis=1)
+        samples = np.sort(spans.reshape(-1)).tolist()
+        return Observation(
+            {(Metric.LATENCY, stat): samples for stat in (Stat.MEDIAN, Stat.P95)},
+            {
+                "sms": int(seen.size),
+                "lines": LINES,
+                "sm_low": round(float(of_sm.min()), 1),
+                "sm_high": round(float(of_sm.max()), 1),
+            },
+            sm_mhz=1e3 * ghz,
+        )
+
+    def verify() -> None:
+        if wrong:
+            raise VerificationFailed(wrong[0])
+
+    return Observed(
+        observe=observe,
+        seconds=0.2,
+        timer="clock64",
+        size_bytes=size,
+        verify=verify,
+        detail={"registers": run.registers},
+    )

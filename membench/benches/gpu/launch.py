@@ -1,0 +1,135 @@
+"""What it costs to put anything onto a GPU: the floor under every other number."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from membench.core.case import Needs, axis, bench
+from membench.core.errors import VerificationFailed
+from membench.core.terms import Metric, Stat
+from membench.core.work import Observation, Observed, Timed, Work
+
+if TYPE_CHECKING:
+    from membench.gpu.protocol import Gpu
+
+GRAPH_NODES = 64
+"""Empty kernels in the graph."""
+
+TURNS = 1000
+"""Round trips of one observation."""
+
+_DEADLINE_NS = 5_000_000_000
+
+
+@bench(
+    "gpu/launch",
+    version=1,
+    needs=Needs.GPU,
+    yields=(Metric.LATENCY, Stat.MEDIAN),
+    seconds=0.05,
+)
+@axis("kind", quick=("kernel", "graph", "copy"))
+def launch(gpu: Gpu, kind: str) -> Work:
+    """Time of one launch in a queue that is already full: the device's own share.
+
+    ``kernel`` is an empty kernel, ``graph`` one of 64 such kernels in a CUDA graph,
+    ``copy`` an asynchronous copy of 4 bytes from device memory to device memory.
+    """
+    graph = gpu.capture(lambda: _repeat(gpu.idle, GRAPH_NODES)) if kind == "graph" else None
+    source, target = gpu.allocate(4), gpu.allocate(4)
+    gpu.fill(source, 0x5A)
+    gpu.fill(target, 0)
+    once: dict[str, Callable[[], None]] = {
+        "kernel": gpu.idle,
+        "graph": graph or gpu.idle,
+        "copy": lambda: gpu.copy(target.address, source.address, 4),
+    }
+
+    def verify(_iterations: int) -> None:
+        if kind == "copy" and int(gpu.download(target, "u4", 1)[0]) != 0x5A5A5A5A:
+            raise VerificationFailed("copy: the four bytes did not arrive")
+
+    return Timed(
+        run=lambda iterations: _repeat(once[kind], iterations),
+        verify=verify,
+        size_bytes=4,
+        metric=Metric.LATENCY,
+        operations=GRAPH_NODES if kind == "graph" else 1,
+        min_sample_s=0.0,
+        samples=50,
+    )
+
+
+def _repeat(function: Callable[[], None], times: int) -> None:
+    for _ in range(times):
+        function()
+
+
+@bench(
+    "gpu/roundtrip",
+    version=1,
+    needs=Needs.GPU,
+    yields=((Metric.LATENCY, Stat.P50), (Metric.LATENCY, Stat.P99)),
+    seconds=0.06,  # a thousand turns of 10 us
+)
+@axis("kind", quick=("launch", "flag"))
+def roundtrip(gpu: Gpu, kind: str) -> Work:
+    """Time from the host to the device and back, as the host's clock sees it.
+
+    ``launch`` is an empty kernel launched and waited for: what every operation costs
+    that the host waits for, this program's interpreter included.  ``flag`` is a word
+    in mapped host memory that a running kernel answers: the link's latency, twice.
+    """
+    import numpy as np
+
+    from membench.gpu.protocol import Variant
+
+    words = gpu.host(64)
+    word = words.array.view(np.int32)
+    echo = gpu.kernel(Variant.of("control.cu"), "control_echo")
+    answered = [0]
+
+    def by_launch() -> list[float]:
+        took = []
+        for _ in range(TURNS):
+            begin = time.perf_counter_ns()
+            gpu.idle()
+            gpu.synchronize()
+            took.append(float(time.perf_counter_ns() - begin))
+        answered[0] = TURNS
+        return took
+
+    def by_flag() -> list[float]:
+        word[:2] = 0
+        gpu.launch(echo, 1, 1, (words, np.int32(TURNS), np.uint64(_DEADLINE_NS)))
+        deadline = time.perf_counter_ns() + _DEADLINE_NS
+        took = []
+        for turn in range(1, TURNS + 1):
+            begin = now = time.perf_counter_ns()
+            word[0] = turn
+            while word[1] < turn and now < deadline:
+                now = time.perf_counter_ns()
+            took.append(float(time.perf_counter_ns() - begin))
+        gpu.synchronize()
+        answered[0] = int(word[1])
+        return took
+
+    def observe(_seconds: float) -> Observation:
+        gpu.idle()
+        gpu.synchronize()
+        took = by_launch() if kind == "launch" else by_flag()
+        return Observation({(Metric.LATENCY, stat): took for stat in (Stat.P50, Stat.P99)})
+
+    def verify() -> None:
+        if answered[0] != TURNS:
+            raise VerificationFailed(f"{kind}: {answered[0]} of {TURNS} turns were answered")
+
+    return Observed(
+        observe=observe,
+        seconds=0.05,
+        timer="perf_counter_ns",
+        size_bytes=8,
+        verify=verify,
+    )

@@ -1,0 +1,242 @@
+"""Shared memory: bandwidth by width and stride, latency, and that of a neighbour in a cluster."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from membench.core.case import Needs, axis, bench
+from membench.core.errors import VerificationFailed, skip
+from membench.core.terms import BytesConvention, Metric, Stat
+from membench.core.units import KIB
+from membench.core.work import Observation, Observed, Timed, Work
+
+if TYPE_CHECKING:
+    from membench.gpu.protocol import Gpu
+
+BLOCK = 1024
+TURN_BYTES = 32 * KIB
+"""What one turn accesses, all threads of a block together."""
+
+TURNS = 2048
+"""Turns of one launch: some 0.3 ms without conflicts."""
+
+WORDS = 4096
+STEP = 1021
+"""The ring of the latency: every word names the one STEP further; odd, so that it is one cycle."""
+
+LOADS = 32
+HOPS_TURNS = 1000
+LAUNCHES = 5
+CLUSTER_CAPABILITY = 90
+_SALT = 41
+
+
+def conflict(width: int, stride: int) -> int:
+    """Passes that a request takes, of those that it takes without a bank conflict.
+
+    There are 32 banks of four bytes.  Accesses of 8 and 16 bytes go by half and quarter
+    warps, whose lanes are ``stride`` elements apart (a power of two).
+    """
+    return min(stride, 128 // width)
+
+
+def tiles(width: int) -> int:
+    """Tiles of one turn, each with one element a thread."""
+    return TURN_BYTES // (BLOCK * width)
+
+
+def memory_bytes(width: int) -> int:
+    """Dynamic shared memory: the tiles that turns begin at, and those that they end at."""
+    return (2 * tiles(width) - 1) * BLOCK * width
+
+
+def tile_sum(width: int, tile: int, salt: int) -> int:
+    """Sum of the words of a tile that holds the pattern."""
+    from membench.gpu.verify.pattern import pattern_sum
+
+    words = BLOCK * width // 4
+    return pattern_sum((tile + 1) * words, salt) - pattern_sum(tile * words, salt)
+
+
+def read_sum(width: int, turns: int, salt: int) -> int:
+    """Sum of the words that a block reads in ``turns`` turns."""
+    each = tiles(width)
+    of_tile = [tile_sum(width, tile, salt) for tile in range(2 * each - 1)]
+    return sum(sum(of_tile[turn % each : turn % each + each]) for turn in range(turns))
+
+
+def written_sum(width: int, turns: int, salt: int) -> int:
+    """Sum of the words that a block leaves behind after ``turns`` turns of writing."""
+    each, total = tiles(width), 0
+    for tile in range(2 * each - 1):
+        turn = max((t for t in range(turns) if 0 <= tile - t % each < each), default=None)
+        if turn is None:
+            total += tile_sum(width, tile, salt)
+        else:
+            total += width // 4 * (BLOCK * (BLOCK - 1) // 2 + BLOCK * turn)
+    return total
+
+
+def _bandwidth(gpu: Gpu, operation: str, width: int, stride: int) -> Work:
+    import numpy as np
+
+    from membench.gpu.protocol import Variant
+    from membench.gpu.verify.content import BlockSums
+
+    kernel = gpu.kernel(Variant.of("shared.cu", WIDTH=width), f"shared_{operation}")
+    blocks, shared = gpu.properties.sms, memory_bytes(width)
+    sums = BlockSums(gpu, blocks)
+    args = (sums.buffer, np.uint32(stride), np.uint32(TURNS), np.uint32(_SALT))
+    expected = (read_sum if operation == "read" else written_sum)(width, TURNS, _SALT)
+
+    def run(iterations: int) -> None:
+        for _ in range(iterations):
+            gpu.launch(kernel, blocks, BLOCK, args, shared=shared)
+
+    return Timed(
+        run=run,
+        verify=lambda iterations: sums.check(f"smem/{operation}", blocks * iterations * expected),
+        size_bytes=shared,
+        bytes_moved=blocks * TURNS * TURN_BYTES,
+        bytes_convention=BytesConvention.RW_SUM,
+        min_sample_s=0.001,
+        detail={"sms": blocks, "conflict": conflict(width, stride), "registers": kernel.registers},
+    )
+
+
+@bench(
+    "smem/read",
+    version=1,
+    needs=Needs.GPU,
+    seconds=lambda width, stride: 0.04 + 0.006 * conflict(width, stride),
+)
+@axis("width", quick=4, full=(4, 8, 16))
+@axis("stride", quick=1, full=(1, 2, 4, 8, 16, 32))
+def read(gpu: Gpu, width: int, stride: int) -> Work:
+    """Read bandwidth of shared memory, all SMs added up.
+
+    ``width`` is bytes of one load of a thread, ``stride`` how many such elements neighbouring
+    threads are apart.  The bank-conflict ratio is stride 1 over this one; the banks predict
+    what stands in the detail as conflict.
+    """
+    return _bandwidth(gpu, "read", width, stride)
+
+
+@bench(
+    "smem/write",
+    version=1,
+    needs=Needs.GPU,
+    seconds=lambda width, stride: 0.04 + 0.006 * conflict(width, stride),
+)
+@axis("width", quick=4, full=(4, 8, 16))
+@axis("stride", quick=1, full=(1, 2, 4, 8, 16, 32))
+def write(gpu: Gpu, width: int, stride: int) -> Work:
+    """Write bandwidth of shared memory, all SMs added up; axes as in smem/read."""
+    return _bandwidth(gpu, "write", width, stride)
+
+
+@bench(
+    "smem/latency",
+    version=1,
+    needs=Needs.GPU,
+    yields=(Metric.LATENCY, Stat.MEDIAN),
+    seconds=0.04,
+)
+@axis("cluster", quick=1, full=(1, 2, 4, 8))
+def latency(gpu: Gpu, cluster: int) -> Work:
+    """Latency of a dependent load from shared memory: the block's own, or its neighbour's.
+
+    With ``cluster`` above 1 the loads go to the next block of a cluster of that many
+    (distributed shared memory, from compute capability 9.0 on).
+    """
+    import numpy as np
+
+    from membench.gpu.protocol import Variant
+
+    _needs_clusters(gpu, cluster)
+    own = cluster == 1
+    variant = Variant.of("shared.cu", LOADS=LOADS, **({} if own else {"CLUSTER": cluster}))
+    kernel = gpu.kernel(variant, "shared_chase" if own else "cluster_chase")
+    out = gpu.allocate(24)
+    args = (out, np.uint32(WORDS), np.uint32(STEP), np.uint32(HOPS_TURNS))
+    ring = (4 if own else 8) * WORDS
+    hops = LOADS * HOPS_TURNS
+    ends: list[int] = []
+
+    def walk() -> tuple[float, float]:
+        gpu.launch(kernel, cluster, 32, args, shared=ring)
+        end, ns, cycles = (int(word) for word in gpu.download(out, np.uint64, 3))
+        ends.append(end)
+        return ns / hops, cycles / hops
+
+    def observe(_seconds: float) -> Observation:
+        walk()
+        walks = [walk() for _ in range(LAUNCHES)]
+        return Observation(
+            {(Metric.LATENCY, Stat.MEDIAN): [ns for ns, _ in walks]},
+            {"cycles": round(float(np.median([cycles for _, cycles in walks])), 2)},
+            sm_mhz=float(np.median([1e3 * cycles / ns for ns, cycles in walks])),
+        )
+
+    def verify() -> None:
+        if wrong := [end for end in ends if end != hops * STEP % WORDS]:
+            raise VerificationFailed(
+                f"{hops} hops end at word {wrong[0]}, not at {hops * STEP % WORDS}"
+            )
+
+    return Observed(
+        observe=observe,
+        seconds=0.01,
+        timer="globaltimer",
+        size_bytes=ring,
+        verify=verify,
+        detail={"hops": hops, "registers": kernel.registers},
+    )
+
+
+@bench("smem/cluster", version=1, needs=Needs.GPU, profiles=("full",), seconds=0.06)
+@axis("cluster", quick=2, full=(2, 4, 8))
+def neighbour(gpu: Gpu, cluster: int) -> Work:
+    """Read bandwidth of distributed shared memory, all SMs added up.
+
+    Every block reads 16 bytes a thread from the next block of its cluster.  SMs that are left
+    over where their number is no multiple of ``cluster`` stay idle.
+    """
+    import numpy as np
+
+    from membench.gpu.protocol import Variant
+    from membench.gpu.verify.content import BlockSums
+
+    _needs_clusters(gpu, cluster)
+    kernel = gpu.kernel(Variant.of("shared.cu", CLUSTER=cluster), "cluster_read")
+    blocks = gpu.properties.sms // cluster * cluster
+    sums = BlockSums(gpu, blocks)
+    args = (sums.buffer, np.uint32(TURNS), np.uint32(_SALT))
+    # What block r of a cluster reads is what block r + 1 holds.
+    expected = [read_sum(16, TURNS, _SALT + (rank + 1) % cluster) for rank in range(cluster)]
+
+    def run(iterations: int) -> None:
+        for _ in range(iterations):
+            gpu.launch(kernel, blocks, BLOCK, args, shared=memory_bytes(16))
+
+    def verify(iterations: int) -> None:
+        for block, found in enumerate(sums.each()):
+            if int(found) != iterations * expected[block % cluster] % 2**32:
+                raise VerificationFailed(f"smem/cluster: block {block} read something else")
+
+    return Timed(
+        run=run,
+        verify=verify,
+        size_bytes=memory_bytes(16),
+        bytes_moved=blocks * TURNS * TURN_BYTES,
+        bytes_convention=BytesConvention.RW_SUM,
+        min_sample_s=0.001,
+        detail={"blocks": blocks, "registers": kernel.registers},
+    )
+
+
+def _needs_clusters(gpu: Gpu, cluster: int) -> None:
+    if cluster > 1 and gpu.properties.capability < CLUSTER_CAPABILITY:
+        skip("clusters of blocks need compute capability 9.0")
+    if cluster > gpu.properties.sms:
+        skip(f"a cluster of {cluster} blocks needs as many SMs")

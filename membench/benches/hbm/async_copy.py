@@ -1,0 +1,100 @@
+"""Three ways from GPU memory into shared memory, against the bytes that are under way."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from membench.core.case import Needs, axis, bench
+from membench.core.errors import skip
+from membench.core.terms import BytesConvention, PeakBasis
+from membench.core.units import KIB, MIB
+from membench.core.work import Timed, Work
+
+if TYPE_CHECKING:
+    from membench.gpu.protocol import Gpu
+
+BLOCK = 256
+LOADS = 4
+"""Plain loads of a thread that are under way together."""
+
+BULK_CAPABILITY = 90
+_SALT = 67
+
+
+def in_flight(method: str, tile: int, stages: int) -> int:
+    """Bytes that one SM has under way at most."""
+    return min(tile, BLOCK * LOADS * 16) if method == "ld" else tile * stages
+
+
+def sensible(_profile: str, method: str, tile: int, stages: int, **_: int) -> bool:
+    """Loads have no stages; stages that fill more than any SM's shared memory do not exist."""
+    return stages == 1 if method == "ld" else tile * stages <= 208 * KIB
+
+
+@bench(
+    "hbm/async",
+    version=1,
+    needs=Needs.GPU,
+    profiles=("full",),
+    seconds=lambda size, method, tile, stages: (
+        0.05 + 12 * size / min(2.5e12, 1.5e8 * in_flight(method, tile, stages))
+    ),
+    gpu_memory=lambda size, **_: size + MIB,
+    grid=("method", "tile", "stages"),
+    where=sensible,
+)
+@axis("size", quick="256MiB")
+@axis("method", quick=("bulk", "cp", "ld"))
+@axis("tile", quick=("16KiB", "1KiB", "2KiB", "4KiB", "64KiB"))
+@axis("stages", quick=(2, 1, 4, 8))
+def asynchronous(gpu: Gpu, size: int, method: str, tile: int, stages: int) -> Work:
+    """Read bandwidth into shared memory, one block an SM: what bytes in flight bring.
+
+    ``ld`` goes through registers, ``cp`` by cp.async (16 bytes a thread), ``bulk`` by one-
+    dimensional bulk copies of whole tiles (from compute capability 9.0 on).  ``stages`` tiles
+    are under way together.  By Little's law bandwidth is bytes in flight over latency, until
+    the memory is full.
+    """
+    import numpy as np
+
+    from membench.gpu.protocol import Variant
+    from membench.gpu.verify.content import BlockSums
+    from membench.gpu.verify.pattern import Patterns, pattern_sum
+
+    if method == "bulk" and gpu.properties.capability < BULK_CAPABILITY:
+        skip("bulk copies need compute capability 9.0")
+    kernel = gpu.kernel(Variant.of("async.cu", STAGES=stages), f"async_{method}")
+    shared = tile * stages
+    if shared + kernel.shared_bytes > gpu.properties.shared_per_block:
+        skip(f"{stages} tiles of {tile} bytes do not fit into the shared memory of a block")
+    blocks = gpu.properties.sms
+    memory = gpu.allocate(size)
+    Patterns(gpu).fill(memory, _SALT)
+    sums = BlockSums(gpu, blocks)
+    args = (sums.buffer, memory, np.uint32(tile // 16), np.uint32(size // tile))
+    peak = gpu.properties.peak_bandwidth
+
+    def run(iterations: int) -> None:
+        for _ in range(iterations):
+            gpu.launch(kernel, blocks, BLOCK, args, shared=shared)
+
+    def verify(iterations: int) -> None:
+        sums.check("hbm/async", iterations * pattern_sum(size // 4, _SALT))
+
+    return Timed(
+        run=run,
+        verify=verify,
+        size_bytes=size,
+        bytes_moved=size,
+        bytes_convention=BytesConvention.PAYLOAD,
+        min_sample_s=0.0,
+        samples=8,
+        peak=peak,
+        peak_basis=PeakBasis.QUERIED if peak else None,
+        flags=("cache-served",) if size < 4 * gpu.properties.l2_bytes else (),
+        detail={
+            "in_flight": in_flight(method, tile, stages),
+            "blocks": blocks,
+            "registers": kernel.registers,
+        },
+    )

@@ -1,0 +1,99 @@
+"""What the driver's own calls reach inside of GPU memory: memcpy and memset."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from membench.core.case import Needs, axis, bench
+from membench.core.errors import VerificationFailed
+from membench.core.terms import BytesConvention, PeakBasis
+from membench.core.units import GIB, MIB
+from membench.core.work import Timed, Work
+
+if TYPE_CHECKING:
+    from membench.gpu.protocol import Gpu
+
+BYTE = 0x3C
+_SALT = 71
+
+
+@bench(
+    "hbm/d2d",
+    version=1,
+    needs=Needs.GPU,
+    seconds=lambda size, **_: 0.06 + 0.04 * size / GIB,
+    gpu_memory=lambda size, **_: 2 * size + MIB,
+)
+@axis("size", quick="1GiB", full="64KiB..4GiB *8")
+@axis("count", quick="rw_sum", full=("rw_sum", "payload"))
+def d2d(gpu: Gpu, size: int, count: str) -> Work:
+    """Copy within GPU memory by cudaMemcpyAsync; the driver chooses the engine.
+
+    ``count=payload`` counts a byte that is copied once, as copies between tiers do,
+    ``count=rw_sum`` twice, as STREAM does: it is read and written.
+    """
+    from membench.gpu.verify.pattern import Patterns
+
+    source, target = gpu.allocate(size), gpu.allocate(size)
+    patterns = Patterns(gpu)
+    patterns.fill(source, _SALT)
+    patterns.poison(target)
+    both = count == "rw_sum"
+    peak = gpu.properties.peak_bandwidth if both else None
+
+    def run(iterations: int) -> None:
+        for _ in range(iterations):
+            gpu.copy(target.address, source.address, size)
+
+    return Timed(
+        run=run,
+        verify=lambda _iterations: patterns.check("hbm/d2d", target, _SALT),
+        size_bytes=2 * size,
+        bytes_moved=2 * size if both else size,
+        bytes_convention=BytesConvention.RW_SUM if both else BytesConvention.PAYLOAD,
+        min_sample_s=0.001,
+        peak=peak,
+        peak_basis=PeakBasis.QUERIED if peak else None,
+        flags=("cache-served",) if 2 * size < 4 * gpu.properties.l2_bytes else (),
+        detail={"api": "cudaMemcpyAsync"},
+    )
+
+
+@bench(
+    "hbm/memset",
+    version=1,
+    needs=Needs.GPU,
+    seconds=lambda size: 0.06 + 0.02 * size / GIB,
+    gpu_memory=lambda size: size + MIB,
+)
+@axis("size", quick="1GiB", full="64KiB..4GiB *8")
+def memset(gpu: Gpu, size: int) -> Work:
+    """Fill GPU memory by cudaMemsetAsync."""
+    from membench.gpu.verify.pattern import Patterns
+
+    target = gpu.allocate(size)
+    patterns = Patterns(gpu)
+    patterns.poison(target)
+    peak = gpu.properties.peak_bandwidth
+
+    def run(iterations: int) -> None:
+        for _ in range(iterations):
+            gpu.fill(target, BYTE)
+
+    def verify(iterations: int) -> None:
+        if not iterations:
+            raise VerificationFailed("hbm/memset: nothing was done")
+        patterns.check_value("hbm/memset", target, BYTE * 0x01010101)
+
+    return Timed(
+        run=run,
+        verify=verify,
+        size_bytes=size,
+        bytes_moved=size,
+        bytes_convention=BytesConvention.RW_SUM,
+        min_sample_s=0.001,
+        peak=peak,
+        peak_basis=PeakBasis.QUERIED if peak else None,
+        flags=("cache-served",) if size < 4 * gpu.properties.l2_bytes else (),
+        detail={"api": "cudaMemsetAsync"},
+    )

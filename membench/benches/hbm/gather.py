@@ -1,0 +1,124 @@
+"""Random reads of pages out of GPU memory, as a paged KV cache is read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from membench.core.case import Needs, axis, bench
+from membench.core.errors import skip
+from membench.core.terms import BytesConvention, PeakBasis
+from membench.core.units import GIB, KIB, MIB
+from membench.core.work import Timed, Work
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from membench.gpu.protocol import Gpu
+
+BLOCK = 512
+VECTOR = 16
+READ_BYTES = GIB // 4
+"""What one launch reads."""
+
+CACHE_MULTIPLE = 4
+_SALT = 53
+_SEED = 0x9A9E
+
+
+def page_table(kind: str, pages: int, count: int) -> npt.NDArray[np.uint32]:
+    """``count`` numbers of pages below ``pages``, a power of two.
+
+    ``uniform``: independent of each other.  ``zipf``: the k-th most wanted page is wanted 1/k
+    times as often as the first (exponent 1, by the inverse of the continuous distribution,
+    rank = pages^u), with the wanted ones scattered over the pool.  ``seq``: one after the other.
+    """
+    import numpy as np
+
+    random = np.random.default_rng(_SEED)
+    if kind == "uniform":
+        return random.integers(0, pages, count, dtype=np.uint32)
+    if kind == "zipf":
+        rank = np.power(float(pages), random.random(count)).astype(np.uint64) - np.uint64(1)
+        return (rank * np.uint64(0x9E3779B1) % np.uint64(pages)).astype(np.uint32)
+    return (np.arange(count) % pages).astype(np.uint32)
+
+
+def table_sum(table: npt.NDArray[np.uint32], page: int, salt: int) -> int:
+    """Sum of the words of the pages that ``table`` names, modulo 2^32, the pool a pattern."""
+    from membench.gpu.verify.pattern import STEP, pattern_sum
+
+    words = page // 4
+    first = int(table.sum(dtype="u8")) * words  # sum of the first words' indices
+    return (STEP * words * first + table.size * pattern_sum(words, salt)) % 2**32
+
+
+def sensible(profile: str, page: int, table: str, **_: int) -> bool:
+    """In the full profile every page size is read at random, and every other table at some."""
+    return profile == "quick" or table == "uniform" or page in (KIB // 2, 4 * KIB, 64 * KIB)
+
+
+@bench(
+    "hbm/gather",
+    version=1,
+    needs=Needs.GPU,
+    # The samples, a millisecond each or as long as one launch takes at 200 GB/s; the table.
+    seconds=lambda page, **_: 0.09 + 2e-8 * READ_BYTES / page,
+    memory=lambda page, **_: 16 * READ_BYTES // page,
+    gpu_memory=lambda size, page, **_: size + 4 * READ_BYTES // page + MIB,
+    full_grid=("page", "table"),
+    where=sensible,
+)
+@axis("size", quick="4GiB")
+@axis("page", quick="4KiB", full="32B..64KiB *2")
+@axis("table", quick="uniform", full=("uniform", "zipf", "seq"))
+def gather(gpu: Gpu, size: int, page: int, table: str) -> Work:
+    """Useful bandwidth of reading pages that a table names, from a pool of ``size`` bytes.
+
+    Counted are the bytes of the pages.  Those of the table, four a page, are not; they stand
+    in the detail.  ``zipf`` wants some pages so often that the cache serves them: that is its
+    point.
+    """
+    import numpy as np
+
+    from membench.gpu.protocol import Variant
+    from membench.gpu.verify.content import BlockSums
+    from membench.gpu.verify.pattern import Patterns
+
+    if page > READ_BYTES or page > size:
+        skip("a page is larger than what is read")
+    kernel = gpu.kernel(Variant.of("gather.cu"), "gather_read")
+    blocks = gpu.occupancy(kernel, BLOCK) * gpu.properties.sms
+    numbers = page_table(table, size // page, READ_BYTES // page)
+    pool, named = gpu.allocate(size), gpu.allocate(numbers.nbytes)
+    gpu.upload(named, numbers)
+    Patterns(gpu).fill(pool, _SALT)
+    sums = BlockSums(gpu, blocks)
+    bits = (page // VECTOR).bit_length() - 1
+    vectors = np.uint64(numbers.size << bits)
+    args = (sums.buffer, pool, named, np.uint32(bits), vectors)
+    expected = table_sum(numbers, page, _SALT)
+    peak = gpu.properties.peak_bandwidth
+
+    def run(iterations: int) -> None:
+        for _ in range(iterations):
+            gpu.launch(kernel, blocks, BLOCK, args)
+
+    return Timed(
+        run=run,
+        verify=lambda iterations: sums.check("hbm/gather", iterations * expected),
+        size_bytes=size,
+        bytes_moved=numbers.size * page,
+        bytes_convention=BytesConvention.PAYLOAD,
+        min_sample_s=0.001,
+        samples=20,
+        # What the cache serves of a skewed table may be faster than memory.
+        peak=None if table == "zipf" else peak,
+        peak_basis=PeakBasis.QUERIED if peak and table != "zipf" else None,
+        flags=("cache-served",) if size < CACHE_MULTIPLE * gpu.properties.l2_bytes else (),
+        detail={
+            "pages": numbers.size,
+            "table_bytes": numbers.nbytes,
+            "registers": kernel.registers,
+        },
+    )

@@ -1,0 +1,293 @@
+"""Latency of GPU memory under load: one thread follows pointers while other SMs make traffic."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from membench.core.case import Needs, axis, bench
+from membench.core.errors import VerificationFailed
+from membench.core.terms import BytesConvention, Metric, Stat
+from membench.core.units import MIB
+from membench.core.work import Observation, Observed, Work
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from membench.gpu.protocol import Argument, Gpu
+
+LINE = 128
+LOADS = 32
+TURNS = 8
+"""A sample is LOADS x TURNS hops: some 0.2 ms under load."""
+
+SAMPLES = 64
+SINGLE_HOPS = 128
+"""Hops after each sample that are timed one by one: 8,192 under load, 82 of them beyond p99."""
+
+IDLE_SAMPLES = 32
+WARM_SAMPLES = 16
+"""Of the first run, which touches the translations: 6,144 hops over 512 pages of 2 MiB."""
+
+TRAFFIC_BYTES = 512 * MIB
+CHUNK = 4096
+CYCLE = 6
+"""Chunks after which the mix of reads and writes repeats."""
+
+READS = {100: 6, 67: 4, 50: 3, 0: 0}
+"""Percent of reads -> chunks of a cycle that are read."""
+
+BLOCK = 1024
+DEADLINE_NS = 2_000_000_000
+"""When kernels end by themselves that wait for each other."""
+
+_WARPS = BLOCK // 32
+_HEAD, _WORDS = 8, 4  # words of `out`: of all samples, of each
+_SALT = 83
+_SEED = 0x10AD
+
+
+def sensible(_profile: str, reads: int, pause: int, sms: int, **_: int) -> bool:
+    """Fewer SMs only at full speed: an injection of its own."""
+    return sms == 100 or (pause == 0 and reads in (100, 50))
+
+
+@bench(
+    "hbm/loaded",
+    version=2,  # 2: the quantiles are of single hops, not of means of 256
+    needs=Needs.GPU,
+    yields=(
+        (Metric.LATENCY, Stat.MEDIAN),
+        (Metric.LATENCY, Stat.P50),
+        (Metric.LATENCY, Stat.P95),
+        (Metric.LATENCY, Stat.P99),
+        (Metric.BANDWIDTH, Stat.MEDIAN),
+    ),
+    seconds=0.15,
+    gpu_memory=lambda size, **_: size + TRAFFIC_BYTES + 16 * MIB,
+    full_grid=("reads", "pause", "sms"),
+    where=sensible,
+)
+@axis("size", quick="1GiB")
+@axis("reads", quick=100, full=(100, 67, 50, 0))
+@axis("pause", quick=(0, 10000, 50000), full=(0, 7000, 10000, 20000, 100000))
+@axis("sms", quick=100, full=(100, 50, 25, 12))
+def loaded(gpu: Gpu, size: int, reads: int, pause: int, sms: int) -> Work:
+    """Loaded latency: a chase through ``size`` bytes beside traffic from the other SMs.
+
+    ``reads`` percent of the traffic's chunks of 4 KiB are read, the others written.  A warp
+    begins a chunk at most every ``pause`` ns; ``sms`` percent of the other SMs take part.
+    The bandwidth is the generator's own count of bytes over the time of the same samples.
+    The median is that of samples, each the mean of 256 hops; p50, p95 and p99 are of single
+    hops between the samples, under the same traffic, and include reading the clock.
+    """
+    scene = _Scene(gpu, size, reads, pause, sms)
+    return Observed(
+        observe=scene.observe,
+        seconds=0.05,
+        timer="globaltimer",
+        size_bytes=size + scene.traffic,
+        bytes_convention=BytesConvention.RW_SUM,
+        verify=scene.verify,
+        detail={"generators": scene.blocks, "warps": scene.warps, "hops": LOADS * TURNS},
+    )
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What one run of the chase saw.
+
+    Attributes:
+        means: ns of a hop, one of each sample.
+        singles: ns of single hops, with reading the clock.
+        bandwidths: GB/s of the traffic, one of each sample.
+        mhz: clock of the SM that the chase ran on.
+        apart: no generator was on that SM.
+    """
+
+    means: list[float]
+    singles: list[float]
+    bandwidths: list[float]
+    mhz: float
+    apart: bool
+
+
+class _Scene:
+    """A ring for the chase, and a region of chunks for each warp of the generator."""
+
+    def __init__(self, gpu: Gpu, size: int, reads: int, pause: int, share: int) -> None:
+        import numpy as np
+
+        from membench.gpu.protocol import Variant
+        from membench.gpu.verify.ring import Ring
+
+        self._gpu = gpu
+        properties = gpu.properties
+        self.blocks = max(1, (properties.sms - 1) * share // 100)
+        self.warps = self.blocks * _WARPS
+        self._chunks = max(CYCLE, TRAFFIC_BYTES // (self.warps * CHUNK) // CYCLE * CYCLE)
+        self.traffic = self.warps * self._chunks * CHUNK
+        self._reads = READS[reads]
+        self._pause = pause * properties.sm_khz // 1_000_000
+        # More than half of an SM's shared memory each: never two generators on one SM.
+        self._spoiler = min(properties.shared_per_block, properties.shared_per_sm // 2)
+        variant = Variant.of("loaded.cu", LOADS=LOADS)
+        self._kernels = {
+            entry: gpu.kernel(variant, f"loaded_{entry}")
+            for entry in ("prepare", "generate", "chase", "check")
+        }
+        self._ring = Ring(size // LINE, size // LINE, _SEED)
+        self._memory, self._region = gpu.allocate(size), gpu.allocate(self.traffic)
+        self._out = gpu.allocate(8 * (_HEAD + _WORDS * SAMPLES))
+        self._took = gpu.allocate(4 * SINGLE_HOPS * SAMPLES)
+        self._moved, self._done = gpu.allocate(LINE * self.blocks), gpu.allocate(8 * self.warps)
+        self._where, self._stop = gpu.allocate(4 * self.blocks), gpu.allocate(4)
+        self._found = gpu.allocate(8)
+        self._streams = gpu.stream(), gpu.stream(urgent=True)
+        link = gpu.kernel(Variant.of("chase.cu", HINT='"ca"', LOADS=LOADS), "chase_link")
+        shape = (np.uint32(self._ring.bits), np.uint32(self._ring.seed))
+        lines = np.uint32(self._ring.lines)
+        gpu.launch(link, 8 * properties.sms, 256, (self._memory, lines, *shape))
+        self._each("prepare", np.uint32(_SALT))
+        self._start = 0
+        self._wrong: list[str] = []
+
+    def _each(self, entry: str, *more: Argument, first: tuple[Argument, ...] = ()) -> None:
+        """Launch what goes over the whole region."""
+        import numpy as np
+
+        shape = (np.uint64(self.traffic // 16), np.uint32(self._chunks), np.uint32(self._reads))
+        args = (*first, self._region, *shape, *more)
+        self._gpu.launch(self._kernels[entry], self._gpu.properties.sms, BLOCK, args)
+
+    def observe(self, _seconds: float) -> Observation:
+        """Idle, then loaded."""
+        import numpy as np
+
+        self._run(WARM_SAMPLES, loaded=False)  # touches the translations, loads the kernel
+        idle = self._run(IDLE_SAMPLES, loaded=False)
+        run = self._run(SAMPLES, loaded=True)
+        return Observation(
+            {
+                (Metric.LATENCY, Stat.MEDIAN): run.means,
+                (Metric.LATENCY, Stat.P50): run.singles,
+                (Metric.LATENCY, Stat.P95): run.singles,
+                (Metric.LATENCY, Stat.P99): run.singles,
+                (Metric.BANDWIDTH, Stat.MEDIAN): run.bandwidths,
+            },
+            {
+                "idle_ns": round(float(np.median(idle.means)), 1),
+                "idle_p99_ns": round(float(np.quantile(idle.singles, 0.99)), 1),
+                "apart": "yes" if run.apart else "no",
+            },
+            sm_mhz=run.mhz,
+        )
+
+    def _run(self, samples: int, *, loaded: bool) -> _Run:
+        import numpy as np
+
+        gpu, blocks = self._gpu, self.blocks if loaded else 0
+        self._queue(samples, blocks)
+        background, urgent = self._streams
+        gpu.wait(urgent)
+        gpu.wait(background)
+        out = gpu.download(self._out, np.uint64, _HEAD + _WORDS * samples)
+        took = gpu.download(self._took, np.uint32, SINGLE_HOPS * samples)
+        spans, windows, moved, meanwhile = out[_HEAD:].reshape(samples, _WORDS).T.astype(np.float64)
+        self._start = (self._start + self._hops(samples)) % self._ring.lines
+        self._check_walk(int(out[0]), int(out[1]), blocks)
+        self._check_singles(int((took == 0).sum()), int((meanwhile == 0).sum()) if loaded else 0)
+        generators = gpu.download(self._where, np.uint32, self.blocks) if loaded else ()
+        ghz = int(out[3]) / max(1, int(out[4]))
+        return _Run(
+            means=(spans / (LOADS * TURNS)).tolist(),
+            singles=(took / ghz).tolist(),
+            bandwidths=(moved / windows).tolist(),
+            mhz=1e3 * ghz,
+            apart=int(out[2]) not in generators,
+        )
+
+    @staticmethod
+    def _hops(samples: int) -> int:
+        return samples * (LOADS * TURNS + SINGLE_HOPS)
+
+    def _queue(self, samples: int, blocks: int) -> None:
+        """Queue the generator on ``blocks`` SMs, and beside it the chase that stops it."""
+        import numpy as np
+
+        gpu = self._gpu
+        for buffer in (self._stop, self._moved, self._done, self._where, self._took):
+            gpu.fill(buffer, 0)
+        gpu.synchronize()
+        deadline = np.uint64(DEADLINE_NS)
+        background, urgent = self._streams
+        if blocks:
+            numbers = (self._chunks, self._reads, _SALT, self._pause)
+            args = (
+                *(self._region, *(np.uint32(number) for number in numbers), self._stop),
+                *(self._moved, self._done, self._where, deadline),
+            )
+            gpu.launch(
+                *(self._kernels["generate"], blocks, BLOCK, args),
+                shared=self._spoiler,
+                stream=background,
+            )
+        begin = np.uint64(self._memory.address + LINE * self._ring.place(self._start))
+        counts = (np.uint32(number) for number in (TURNS, SINGLE_HOPS, samples))
+        watched = (self._moved, np.uint32(blocks), self._stop, deadline)
+        gpu.launch(
+            *(self._kernels["chase"], 1, 1, (self._out, self._took, begin, *counts, *watched)),
+            shared=4 * SINGLE_HOPS * samples,
+            stream=urgent,
+        )
+
+    def _check_walk(self, end: int, running: int, blocks: int) -> None:
+        must = self._memory.address + LINE * self._ring.place(self._start)
+        if end != must:
+            self._wrong.append(f"the chase ends at {end:#x}, not at {must:#x}")
+        if running != blocks:
+            self._wrong.append(f"{running} of {blocks} generators were running in time")
+
+    def _check_singles(self, missing: int, still: int) -> None:
+        if missing:
+            self._wrong.append(f"{missing} single hops were not timed")
+        if still:
+            self._wrong.append(f"the traffic stood still after {still} samples: it ended too early")
+
+    def verify(self) -> None:
+        """The chase is where it must be, and the traffic read and wrote what it counts."""
+        import numpy as np
+
+        if self._wrong:
+            raise VerificationFailed(self._wrong[0])
+        counts, sums = self._gpu.download(self._done, np.uint32, 2 * self.warps).reshape(-1, 2).T
+        moved = self._gpu.download(self._moved, np.uint64, LINE // 8 * self.blocks)
+        if int(moved.sum()) != CHUNK * int(counts.sum(dtype=np.uint64)):
+            raise VerificationFailed("hbm/loaded: the generator did not move what it counts")
+        wrong = np.flatnonzero(sums != self._sums(counts))
+        if wrong.size:
+            raise VerificationFailed(f"hbm/loaded: warp {wrong[0]} read something else")
+        self._gpu.fill(self._found, 0)
+        self._each("check", np.uint32(_SALT), self._done, first=(self._found,))
+        if bad := int(self._gpu.download(self._found, np.uint64, 1)[0]):
+            raise VerificationFailed(f"hbm/loaded: {bad} vectors of the traffic are wrong")
+
+    def _sums(self, counts: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
+        """What the words sum up to that each warp read, modulo 2^32."""
+        import numpy as np
+
+        from membench.gpu.verify.pattern import STEP
+
+        words, chunks = CHUNK // 4, self._chunks
+        chunk = np.arange(chunks, dtype=np.uint64)
+        warp = np.arange(self.warps, dtype=np.uint64)[:, None]
+        first = (warp * np.uint64(chunks) + chunk) * np.uint64(words)
+        indices = np.uint64(words) * first + np.uint64(words * (words - 1) // 2)
+        of_chunk = np.uint64(STEP) * indices + np.uint64(_SALT * words)
+        of_chunk *= (chunk % np.uint64(CYCLE) < np.uint64(self._reads)).astype(np.uint64)
+        before = np.concatenate([np.zeros_like(warp), np.cumsum(of_chunk, axis=1)], axis=1)
+        laps, rest = np.divmod(counts.astype(np.uint64), np.uint64(chunks))
+        total = laps * before[:, -1] + before[np.arange(self.warps), rest.astype(np.int64)]
+        wrapped: npt.NDArray[np.uint32] = total.astype(np.uint32)
+        return wrapped

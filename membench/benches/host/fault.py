@@ -1,0 +1,101 @@
+"""First touch: what the kernel takes to provide memory that was only promised."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from membench.benches.host.ddr import PAGE, parts, thread_counts
+from membench.core.case import Needs, axis, bench
+from membench.core.errors import VerificationFailed, skip
+from membench.core.terms import BytesConvention, Metric, Stat
+from membench.core.units import MIB
+from membench.core.work import Observation, Observed, Work
+
+if TYPE_CHECKING:
+    from membench.host.memory.backend import CpuBackend
+    from membench.host.memory.thread_pool import Seat
+
+HUGE_PAGE = 2 * MIB
+LEAST_SAMPLES = 3
+MOST_SAMPLES = 64
+MADV_POPULATE_WRITE = 23  # Linux 5.14
+STRAY_FAULTS = 256  # of the interpreter and its libraries meanwhile
+
+
+@bench(
+    "host/fault",
+    version=1,
+    needs=Needs.JIT,
+    yields=((Metric.BANDWIDTH, Stat.MEDIAN), (Metric.LATENCY, Stat.MEDIAN)),
+    profiles=("full",),
+    grid=("pages", "threads"),
+    seconds=lambda size, **_: 0.1 + 1.8 * size / 2**29,
+    memory=lambda size, **_: size + 2 * MIB,
+)
+@axis("size", quick="256MiB")
+@axis("pages", quick=("4k", "thp", "populate"))
+@axis("threads", quick=thread_counts)
+def fault(cpu: CpuBackend, size: int, pages: str, threads: int | str) -> Work:
+    """First touch of new memory: bytes a second, and the time of a thread for each 4 KiB.
+
+    ``4k`` and ``thp`` touch every page; ``populate`` has the kernel provide
+    4 KiB pages in one call (MADV_POPULATE_WRITE).  Mapping and unmapping are not timed.
+    """
+    import mmap
+    import resource
+
+    from membench.host.memory import traffic_kernels as host_traffic
+    from membench.host.memory.arena import huge_bytes, map_pages
+
+    if pages != "thp" and mmap.PAGESIZE != PAGE:
+        skip(f"the pages of this kernel are {mmap.PAGESIZE // 1024} KiB")
+    count = cpu.threads(threads)
+    cuts = parts(size, count)
+    entry = (host_traffic.populate if pages == "populate" else host_traffic.touch).entry
+    extra = MADV_POPULATE_WRITE if pages == "populate" else mmap.PAGESIZE
+    shares: list[float] = []
+
+    def sample() -> float:
+        memory = map_pages(size, "4k" if pages == "populate" else pages)
+
+        def job(seat: Seat) -> int:
+            cut = cuts[seat.index]
+            base = memory.ctypes.data + cut.start
+            return int(entry(*seat.gate, base, cut.stop - cut.start, extra))
+
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        answers = cpu.launch([job] * count)
+        faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+        if any(answers):
+            skip("this kernel has no MADV_POPULATE_WRITE (it came with Linux 5.14)")
+        huge = huge_bytes(memory)
+        shares.append(huge / size)
+        expected = huge // HUGE_PAGE + (size - huge) // mmap.PAGESIZE
+        if not expected <= faults <= 1.02 * expected + STRAY_FAULTS:
+            raise VerificationFailed(f"{faults} page faults instead of {expected}")
+        return float(cpu.span_ns)
+
+    def observe(seconds: float) -> Observation:
+        sample()  # the first one also pays for the kernel's own tables
+        spans: list[float] = []
+        end = time.monotonic() + seconds
+        while len(spans) < MOST_SAMPLES and (len(spans) < LEAST_SAMPLES or time.monotonic() < end):
+            spans.append(sample())
+        samples: dict[tuple[Metric, Stat], list[float]] = {
+            (Metric.BANDWIDTH, Stat.MEDIAN): [size / span for span in spans],
+            (Metric.LATENCY, Stat.MEDIAN): [span * count * PAGE / size for span in spans],
+        }
+        detail: dict[str, Any] = {"huge": f"{100 * min(shares):.0f}%"}
+        return Observation(samples, detail)
+
+    return Observed(
+        observe=observe,
+        seconds=0.3,
+        timer=cpu.timer,
+        size_bytes=size,
+        bytes_moved=size,
+        bytes_convention=BytesConvention.PAYLOAD,
+        verify=lambda: None,  # every sample was: its page faults were counted
+        detail={"engine": "numba", "threads": count},
+    )

@@ -1,0 +1,175 @@
+"""Latency under load: what a load costs while the other CPUs keep the memory busy."""
+
+from __future__ import annotations
+
+import statistics
+from typing import TYPE_CHECKING
+
+from membench.core.case import Needs, axis, bench
+from membench.core.errors import MembenchError, VerificationFailed
+from membench.core.terms import BytesConvention, Metric, Stat
+from membench.core.units import MIB
+from membench.core.work import Observation, Observed, Work
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from membench.host.memory.backend import CpuBackend
+    from membench.host.memory.thread_pool import Seat
+
+LOADS = 32768  # of one sample: some 5 ms
+OBSERVE_S = 0.3
+IDLE_S = 0.05
+MOST_SAMPLES = 512
+RUNNING_BYTES = MIB  # what every generator has moved before the first sample
+UNSTABLE = 0.10  # difference between the idle latencies before and after
+
+
+@bench(
+    "host/loaded",
+    version=1,
+    needs=(Needs.JIT, Needs.TWO_CPUS),
+    yields=((Metric.LATENCY, Stat.MEDIAN), (Metric.BANDWIDTH, Stat.MEDIAN)),
+    grid=("reads", "pause"),
+    seconds=0.5,
+    memory=lambda size, **_: 2 * size + MIB,
+)
+@axis("size", quick="256MiB")
+@axis("reads", quick=(100, 50), full=(100, 67, 50, 0))
+@axis("pause", quick=(0, 2000), full=(0, 200, 500, 2000, 5000, 20000))
+def loaded(cpu: CpuBackend, size: int, reads: int, pause: int) -> Work:
+    """Loaded latency: a chase on one CPU, traffic from all others.
+
+    ``reads`` percent of the traffic's chunks of 16 KiB are read and the others
+    written; a generator waits ``pause`` ns between two chunks.  The bandwidth is
+    the generators' own count of bytes (read or written, once) over exactly the
+    time of a latency sample.  ``size`` is that of the ring, and of all traffic.
+    A sample during which no generator ran is none under load and left out: `still` is their share.
+    """
+    scene = _Scene(cpu, size, reads, pause)
+    return Observed(
+        observe=scene.observe,
+        seconds=OBSERVE_S,
+        timer=cpu.timer,
+        size_bytes=scene.size_bytes,
+        bytes_convention=BytesConvention.RW_SUM,
+        verify=scene.verify,
+        detail={
+            "engine": "numba",
+            "generators": scene.generators,
+            "huge": cpu.huge_share("thp"),
+        },
+    )
+
+
+class _Scene:
+    """A ring on the first CPU, and a region of traffic for each of the others."""
+
+    def __init__(self, cpu: CpuBackend, size: int, reads: int, pause: int) -> None:
+        import numpy as np
+
+        from membench.host.compiled.pattern import CHUNK, SALT_A
+        from membench.host.memory import traffic_kernels as host_traffic
+        from membench.host.memory.ring import Ring, Walk
+
+        cpu.streams.prepare("read", "plain")
+        self._cpu, self._reads, self._pause = cpu, reads, pause
+        self._generate = host_traffic.generate.entry
+        self._chase = host_traffic.chase_beside.entry
+        self._check = host_traffic.check_chunks.entry
+        count = len(cpu.cpus)
+        self.generators = count - 1
+        self._chunk = CHUNK
+        self._chunks = max(1, size // CHUNK // self.generators)
+        traffic_bytes = self._chunks * CHUNK * self.generators
+        memory, traffic = cpu.arrays("thp", [size, traffic_bytes], count)
+        self.size_bytes = size + traffic_bytes
+        self._regions = np.split(traffic.view(np.float64), self.generators)
+        self._seen = [0] * self.generators
+        self._out = np.zeros(1 + 2 * MOST_SAMPLES, np.int64)
+        ring = Ring.over(memory, cpu.line_bytes)
+
+        def fill(thread: int) -> None:
+            if thread == 0:
+                memory.fill(0)
+            else:
+                cpu.streams.fill(self._regions[thread - 1], 0, SALT_A)
+
+        cpu.each(count, fill)
+        cpu.each(count, lambda part: ring.link(part, count))
+        self._walk = Walk(ring)
+
+    def observe(self, seconds: float) -> Observation:
+        """Idle, loaded, idle again."""
+        before, _ = self._samples(IDLE_S, 0)
+        latencies, bandwidths = self._samples(seconds, self.generators)
+        after, _ = self._samples(IDLE_S, 0)
+        refuse_starved(bandwidths)
+        taken = len(latencies)
+        loaded = [pair for pair in zip(latencies, bandwidths, strict=True) if pair[1] > 0]
+        latencies, bandwidths = map(list, zip(*loaded, strict=True))
+        idles = [statistics.median(before), statistics.median(after)]
+        detail: dict[str, str | int | float] = {"idle_ns": round(statistics.mean(idles), 2)}
+        if max(idles) > (1 + UNSTABLE) * min(idles):
+            detail["idle"] = "unstable"
+        if len(loaded) < taken:
+            detail["still"] = f"{100 - 100 * len(loaded) / taken:.0f}%"
+        return Observation(
+            {
+                (Metric.LATENCY, Stat.MEDIAN): latencies,
+                (Metric.BANDWIDTH, Stat.MEDIAN): bandwidths,
+            },
+            detail,
+        )
+
+    def _samples(self, seconds: float, generators: int) -> tuple[list[float], list[float]]:
+        """Nanoseconds a load, and bytes that the generators moved a nanosecond."""
+
+        def walk(seat: Seat) -> int:
+            return int(
+                self._chase(
+                    *seat.gate,
+                    self._walk.at,
+                    LOADS,
+                    int(seconds * 1e9),
+                    MOST_SAMPLES,
+                    RUNNING_BYTES,
+                    self._out.ctypes.data,
+                )
+            )
+
+        def load(seat: Seat) -> None:
+            region = self._regions[seat.index - 1].ctypes.data
+            self._generate(*seat.gate, region, self._chunks, self._reads, self._pause)
+
+        end = self._cpu.launch([walk, *[load] * generators])[0]
+        taken = int(self._out[0])
+        self._walk.moved(end, taken * LOADS)
+        for generator in range(generators):
+            passed = self._cpu.moved(generator + 1) // self._chunk
+            self._seen[generator] = max(self._seen[generator], passed)
+        spans, moved = self._out[1 : 1 + 2 * taken].reshape(taken, 2).T
+        return (spans / LOADS).tolist(), (moved / spans).tolist()
+
+    def verify(self) -> None:
+        """The chase is where it must be, and the traffic wrote what and where it should."""
+        self._walk.verify()
+
+        def wrong(generator: int) -> int:
+            region = self._regions[generator].ctypes.data
+            seen = self._seen[generator]
+            return int(self._check(region, 0, self._chunks, self._reads, seen))
+
+        found = self._cpu.each(self.generators, wrong)
+        if any(index >= 0 for index in found):
+            raise VerificationFailed(f"a generator left the wrong data: element {max(found)}")
+
+
+def refuse_starved(bandwidths: Sequence[float]) -> None:
+    """A latency beside generators that hardly ran is none under load."""
+    still = sum(one == 0 for one in bandwidths)
+    if 2 * still >= len(bandwidths):
+        raise MembenchError(
+            f"the generators of traffic stood still in {still} of {len(bandwidths)} samples",
+            "something else keeps these CPUs busy: membench doctor says what",
+        )

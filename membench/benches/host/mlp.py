@@ -1,0 +1,70 @@
+"""Memory-level parallelism: how many loads one core keeps under way."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from membench.core.case import Needs, axis, bench
+from membench.core.terms import Metric, Stat
+from membench.core.units import MIB
+from membench.core.work import Timed, Work
+
+if TYPE_CHECKING:
+    from membench.host.memory.backend import CpuBackend
+    from membench.host.memory.thread_pool import Seat
+
+STEPS = 4096  # loads of each chain in one iteration
+
+
+@bench(
+    "host/mlp",
+    version=1,
+    needs=Needs.JIT,
+    yields=(Metric.RATE, Stat.MEDIAN),
+    profiles=("full",),
+    seconds=0.2,
+    memory=lambda size, **_: size + MIB,
+)
+@axis("size", quick="256MiB")
+@axis("chains", quick=(1, 2, 4, 8, 12))
+@axis("pages", quick=("thp", "4k"))
+def mlp(cpu: CpuBackend, size: int, chains: int, pages: str) -> Work:
+    """Independent chases on one core: loads a second by ``chains``.
+
+    Each load still waits for the one before it in its chain; the gain over one
+    chain is what the core and its caches can have under way at once.
+    """
+    import numpy as np
+
+    from membench.host.memory import chase_kernels as host_chase
+    from membench.host.memory.ring import Ring
+
+    (memory,) = cpu.arrays(pages, [size])
+    ring = Ring.over(memory, cpu.line_bytes)
+    entry = host_chase.chains.entry
+    cpu.each(1, lambda _: memory.fill(0))
+    workers = len(cpu.cpus)
+    cpu.each(workers, lambda part: ring.link(part, workers))
+    # Far apart, so that no chain walks where another has just been.
+    starts = [ring.lines * chain // chains for chain in range(chains)]
+    heads = np.array([ring.address(start) for start in starts], np.int64)
+
+    def run(iterations: int) -> None:
+        def job(seat: Seat) -> None:
+            entry(*seat.gate, heads.ctypes.data, chains, STEPS * iterations)
+
+        cpu.launch([job])
+
+    def verify(iterations: int) -> None:
+        for start, head in zip(starts, heads.tolist(), strict=True):
+            ring.verify(head, start + STEPS * iterations)
+
+    return Timed(
+        run=run,
+        size_bytes=size,
+        metric=Metric.RATE,
+        operations=STEPS * chains,
+        verify=verify,
+        samples=8,
+        detail={"engine": "numba", "huge": cpu.huge_share(pages), "line": cpu.line_bytes},
+    )

@@ -1,0 +1,144 @@
+"""Between memory nodes: the CPUs of one, the memory of another."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from membench.benches.host.ddr import parts
+from membench.core.axes import Value
+from membench.core.case import Needs, axis, bench
+from membench.core.errors import VerificationFailed, skip
+from membench.core.snapshot import Machine
+from membench.core.terms import BytesConvention, Metric, Stat
+from membench.core.units import MIB
+from membench.core.work import Observation, Observed, Work
+
+if TYPE_CHECKING:
+    from membench.host.memory.arena import Bytes
+    from membench.host.memory.backend import CpuBackend
+    from membench.host.memory.thread_pool import Seat
+
+LOADS = 32768
+LEAST_SAMPLES, MOST_SAMPLES = 5, 512
+PROBES = 64  # pages whose node is asked for
+
+
+def cpu_nodes(machine: Machine) -> tuple[Value, ...]:
+    """The nodes that have CPUs which may be used."""
+    usable = set(machine.cpu.affinity)
+    return tuple(n.node for n in machine.memory.nodes if usable & set(n.cpus)) or (0,)
+
+
+def memory_nodes(machine: Machine) -> tuple[Value, ...]:
+    """The nodes that have memory."""
+    return tuple(n.node for n in machine.memory.nodes if n.memory) or (0,)
+
+
+@bench(
+    "host/numa",
+    version=1,
+    needs=(Needs.JIT, Needs.TWO_NUMA_NODES),
+    yields=((Metric.BANDWIDTH, Stat.MEDIAN), (Metric.LATENCY, Stat.MEDIAN)),
+    grid=("cpu", "mem"),
+    profiles=("full",),
+    seconds=0.7,  # 0.3 observed, the rest as in host/loaded
+    memory=lambda size, **_: 2 * size + 2 * MIB,
+)
+@axis("size", quick="256MiB")
+@axis("cpu", quick=cpu_nodes)
+@axis("mem", quick=memory_nodes)
+def numa(backend: CpuBackend, size: int, cpu: int, mem: int) -> Work:
+    """The CPUs of node ``cpu`` and the memory of node ``mem``: all of them read, one chases."""
+    mine = {core.cpu for core in backend.machine.cpu.cores if core.node == cpu}
+    threads = [place for place, number in enumerate(backend.cpus) if number in mine]
+    if not threads:
+        skip(f"no CPU of node {cpu} may be used")
+    pair = _Pair(backend, size, threads, mem)
+    return Observed(
+        observe=pair.observe,
+        seconds=0.3,
+        timer=backend.timer,
+        size_bytes=2 * size,
+        bytes_moved=size,
+        bytes_convention=BytesConvention.RW_SUM,
+        verify=pair.verify,
+        detail={"engine": "numba", "threads": len(threads), "placement": pair.placement},
+    )
+
+
+class _Pair:
+    """Threads of one node; a table to read and a ring to chase in the memory of another.
+
+    Attributes:
+        placement: ``proven`` where the kernel said which node the pages are on.
+    """
+
+    def __init__(self, backend: CpuBackend, size: int, threads: list[int], node: int) -> None:
+        import numpy as np
+
+        from membench.host.compiled.pattern import SALT_A
+        from membench.host.memory.arena import map_pages
+        from membench.host.memory.ring import Ring, Walk
+
+        self._backend, self._size, self._threads = backend, size, threads
+        self._engine = backend.streams
+        self._engine.prepare("read", "plain")
+        memory, self._table = (map_pages(size, "thp", node=node) for _ in range(2))
+        ring = Ring.over(memory, backend.line_bytes)
+        cuts = parts(size, len(threads))
+        self._pieces = [self._table[cut].view(np.float64) for cut in cuts]
+
+        def fill(index: int) -> None:
+            self._engine.fill(self._pieces[index], cuts[index].start // 8, SALT_A)
+            ring.link(index, len(threads))
+
+        backend.each(threads, fill)
+        self.placement = self._prove([memory, self._table], node)
+        self._walk = Walk(ring)
+        self._sum = self._passes = 0
+
+    def observe(self, seconds: float) -> Observation:
+        """Read and chase by turns."""
+        bandwidths: list[float] = []
+        latencies: list[float] = []
+        end = time.monotonic() + seconds
+        while len(bandwidths) < LEAST_SAMPLES or (
+            time.monotonic() < end and len(bandwidths) < MOST_SAMPLES
+        ):
+            bandwidths.append(self._size / self._read())
+            self._backend.launch([self._walk.job(LOADS)], self._threads[:1])
+            latencies.append(self._backend.span_ns / LOADS)
+        return Observation(
+            {
+                (Metric.BANDWIDTH, Stat.MEDIAN): bandwidths,
+                (Metric.LATENCY, Stat.MEDIAN): latencies,
+            }
+        )
+
+    def _read(self) -> int:
+        def job(seat: Seat) -> int:
+            return self._engine.run(seat, "read", "plain", [self._pieces[seat.index]], 1)
+
+        self._sum += sum(self._backend.launch([job] * len(self._threads), self._threads))
+        self._passes += 1
+        return self._backend.span_ns
+
+    def _prove(self, arrays: list[Bytes], node: int) -> str:
+        from membench.machine.pages import node_of_pages
+
+        step = self._size // PROBES
+        bases = [int(array.ctypes.data) for array in arrays]
+        nodes = node_of_pages([base + n * step for base in bases for n in range(PROBES)])
+        if any(found != node for found in nodes):
+            raise VerificationFailed(f"pages lie on nodes {sorted(set(nodes))}, not on {node}")
+        return "proven" if nodes else "unproven"
+
+    def verify(self) -> None:
+        """The chase is where it must be, and the sum is that of the table."""
+        import numpy as np
+
+        self._walk.verify()
+        expected = int(np.add.reduce(self._table.view(np.uint64))) * self._passes
+        if (self._sum - expected) % 2**64:
+            raise VerificationFailed("the words that were read have another sum than the table")

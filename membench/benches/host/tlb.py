@@ -1,0 +1,64 @@
+"""The price of address translation: the same number of cache lines, packed or one a page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from membench.core.case import Needs, axis, bench
+from membench.core.terms import Metric, Stat, Tier
+from membench.core.units import MIB
+from membench.core.work import Timed, Work
+
+if TYPE_CHECKING:
+    from membench.host.memory.backend import CpuBackend
+
+LOADS = 4096
+PAGE = 4096
+
+
+def _stride(layout: str, line: int) -> int:
+    """Bytes between two lines: a page and a line when spread, so that all cache sets are used."""
+    return line if layout == "packed" else PAGE + line
+
+
+@bench(
+    "host/tlb",
+    version=1,
+    needs=Needs.JIT,
+    yields=(Metric.LATENCY, Stat.MEDIAN),
+    tier=Tier.CACHE,
+    grid=("layout", "pages", "lines"),
+    profiles=("full",),
+    seconds=0.15,
+    memory=lambda lines, layout, **_: lines * (PAGE + 128 if layout == "spread" else 128) + MIB,
+)
+@axis("lines", quick=(16384, 1024, 65536))
+@axis("layout", quick=("spread", "packed"))
+@axis("pages", quick=("4k", "thp"))
+def tlb(cpu: CpuBackend, lines: int, layout: str, pages: str) -> Work:
+    """A chase through ``lines`` cache lines that lie side by side or one on each page of 4 KiB.
+
+    Both fill the caches alike; what spread lines cost more with pages=4k is
+    translation, and huge pages should take it away.  In a virtual machine they do
+    so only where its host backs them with huge pages, too.
+    """
+    from membench.host.memory.ring import Ring, Walk
+
+    stride = _stride(layout, cpu.line_bytes)
+    (memory,) = cpu.arrays(pages, [lines * stride])
+    ring = Ring.over(memory, stride)
+    cpu.each(1, lambda _: ring.link())
+    walk = Walk(ring)
+    cpu.launch([walk.job(max(LOADS, ring.lines))])
+
+    def run(iterations: int) -> None:
+        cpu.launch([walk.job(iterations * LOADS)])
+
+    return Timed(
+        run=run,
+        size_bytes=memory.size,
+        metric=Metric.LATENCY,
+        operations=LOADS,
+        verify=lambda _: walk.verify(),
+        detail={"engine": "numba", "huge": cpu.huge_share(pages), "stride": stride},
+    )

@@ -1,0 +1,1 @@
+"""Benches of the links around a GPU."""

@@ -1,0 +1,279 @@
+"""The link between host memory and a GPU: plain copies, by copy engine and by kernel.
+
+Payload is counted once.  What is copied is a pattern that follows from its place;
+afterwards all of it is compared on the GPU.  What a transfer of any size costs is
+derived from the sizes: T(V) = a + V / b.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from membench.core.axes import OMITTED, Value
+from membench.core.case import Bench, Needs, axis, bench
+from membench.core.errors import VerificationFailed, skip
+from membench.core.terms import BytesConvention
+from membench.core.units import GIB, KIB, MIB
+from membench.core.work import Timed, Work
+
+if TYPE_CHECKING:
+    from membench.gpu.link_protocol import Event
+    from membench.gpu.protocol import Buffer, Gpu, Stream
+    from membench.gpu.verify.pattern import Patterns
+
+SIZES = (
+    *("64MiB", "4KiB", "16KiB", "64KiB", "256KiB", "1MiB", "4MiB", "16MiB", "256MiB"),
+    *("1GiB", "8GiB"),
+)
+MEMORIES = ("pinned", "pageable", "wc", "registered", "huge", "managed")
+WAITING = ("pageable", "managed")
+"""Memory whose copies wait for the device themselves: never behind a queue that is held."""
+
+BLOCK = 512
+UNROLL = 8
+BACKGROUND = 4
+"""How many copies go the other way for each that is timed: the directions may differ by 2.5x."""
+
+SM_SIZES = frozenset((64 * KIB, MIB, 16 * MIB, 64 * MIB, 256 * MIB))
+
+_SALT = 29
+
+
+def _sensible(_profile: str, size: int, mem: str, engine: str, streams: int, numa: str) -> bool:
+    """A kernel reaches mapped memory only, from one stream; nodes are chosen for registered."""
+    if size != 64 * MIB and (mem != "pinned" or numa):
+        return False
+    if engine == "sm":
+        if mem in WAITING or streams != 1 or numa:
+            return False
+        return size in SM_SIZES
+    return not numa or mem == "registered"
+
+
+def _seconds(size: int, mem: str, **_: Value) -> float:
+    """Making host memory at 3 GB/s; three fills and checks and the samples at the link's pace."""
+    made = 0.1 if mem == "pageable" else 0.3
+    pace = 0.15 if mem == "pageable" else 0.02
+    return 0.03 + (made + pace * (4 + _samples(size))) * size / GIB
+
+
+def _samples(size: int) -> int:
+    """Samples of a round: fewer where one takes long."""
+    return 3 if size >= GIB else 15
+
+
+def copies(
+    gpu: Gpu, engine: str, target: int, source: int, size: int, grid: int = 0
+) -> Callable[[Stream | None], None]:
+    """What queues one copy between two addresses, by copy engine (``ce``) or kernel (``sm``).
+
+    Args:
+        grid: thread blocks of the kernel; 0 for one on each SM.
+    """
+    import numpy as np
+
+    from membench.gpu.protocol import Variant
+
+    if engine == "ce":
+        return lambda stream: gpu.copy(target, source, size, stream)
+    kernel = gpu.kernel(Variant.of("link.cu", UNROLL=UNROLL), "link_copy")
+    args = (np.uint64(target), np.uint64(source), np.uint64(size // 16))
+    blocks = grid or gpu.properties.sms
+    return lambda stream: gpu.launch(kernel, blocks, BLOCK, args, stream=stream)
+
+
+def host_fill(gpu: Gpu, device: Buffer, host: Buffer, fill: Callable[[Buffer], None]) -> None:
+    """Bring what ``fill`` makes of ``device`` into ``host``: any kind of memory, at full speed."""
+    fill(device)
+    gpu.copy(host.address, device.address, host.size)
+    gpu.synchronize()
+
+
+def _prepare(gpu: Gpu, way: str, patterns: Patterns, device: Buffer, host: Buffer) -> None:
+    """The pattern where it is copied from, poison where it is copied to."""
+    if way == "h2d":
+        host_fill(gpu, device, host, lambda buffer: patterns.fill(buffer, _SALT))
+        patterns.poison(device)
+    else:
+        host_fill(gpu, device, host, patterns.poison)
+        patterns.fill(device, _SALT)
+    gpu.synchronize()
+
+
+def _one_way(gpu: Gpu, way: str, size: int, mem: str, engine: str, streams: int, numa: str) -> Work:
+    from membench.gpu.link_protocol import link_detail, link_flags
+    from membench.gpu.verify.pattern import Patterns
+
+    links = gpu.links
+    node = {OMITTED: None, "near": links.near, "far": links.far}[numa]
+    if numa and node is None:
+        skip(f"the {numa} memory node is unknown: one node only, or the firmware does not say")
+    patterns = Patterns(gpu)
+    device = gpu.allocate(size)
+    host = links.memory(size, mem, node)
+    target, source = (device, host) if way == "h2d" else (host, device)
+
+    _prepare(gpu, way, patterns, device, host)
+    if mem == "managed":  # writing it may have brought it to the device
+        links.prefetch(host, to_host=True)
+        gpu.synchronize()
+    part = size // streams
+    beside = [gpu.stream() for _ in range(streams)] if streams > 1 else [None]
+    once = [
+        copies(gpu, engine, target.address + n * part, source.address + n * part, part)
+        for n in range(streams)
+    ]
+
+    def run(iterations: int) -> None:
+        begun = links.record() if streams > 1 else None
+        for stream, copy in zip(beside, once, strict=True):
+            if begun is not None:
+                links.follow(begun, stream)
+            for _ in range(iterations):
+                copy(stream)
+        for stream in beside if begun is not None else ():
+            links.follow(links.record(stream))
+
+    def verify(_iterations: int) -> None:
+        if way == "d2h":  # what came to the host is looked at where it can be seen fast
+            patterns.poison(device)
+            gpu.copy(device.address, host.address, size)
+        patterns.check(way, device, _SALT)
+
+    return Timed(
+        run=run,
+        verify=verify,
+        size_bytes=size,
+        bytes_moved=size,
+        bytes_convention=BytesConvention.PAYLOAD,
+        min_sample_s=0.001,
+        samples=_samples(size),
+        may_block=mem not in WAITING,
+        launches=3 * streams if streams > 1 else 1,
+        flags=() if numa else link_flags(links),
+        detail={
+            **link_detail(links),
+            **({"memory_node": node} if node is not None else {}),
+            **({"grid": gpu.properties.sms, "unroll": UNROLL} if engine == "sm" else {}),
+        },
+    )
+
+
+def _declare(way: str) -> Callable[[Callable[..., Work]], Bench]:
+    def decorate(function: Callable[..., Work]) -> Bench:
+        function = axis("numa", quick=OMITTED, full=(OMITTED, "near", "far"))(function)
+        function = axis("streams", quick=1, full=(1, 2, 4))(function)
+        function = axis("engine", quick=("ce", "sm"))(function)
+        function = axis("mem", quick=("pinned", "pageable"), full=MEMORIES)(function)
+        function = axis("size", quick=("64MiB", "16KiB", "1MiB"), full=SIZES)(function)
+        return bench(
+            f"link/{way}",
+            version=1,
+            needs=Needs.GPU,
+            seconds=_seconds,
+            memory=lambda size, **_: size,
+            gpu_memory=lambda size, **_: size + MIB,
+            full_grid=("size", "mem", "engine", "numa"),
+            where=_sensible,
+        )(function)
+
+    return decorate
+
+
+@_declare("h2d")
+def h2d(gpu: Gpu, size: int, mem: str, engine: str, streams: int, numa: str) -> Work:
+    """Copy ``size`` bytes from host memory to the GPU.
+
+    ``engine`` is the copy engine (`ce`) or a kernel on all SMs (`sm`); several
+    ``streams`` share the bytes.  ``numa`` chooses the node of registered memory.
+    """
+    return _one_way(gpu, "h2d", size, mem, engine, streams, numa)
+
+
+@_declare("d2h")
+def d2h(gpu: Gpu, size: int, mem: str, engine: str, streams: int, numa: str) -> Work:
+    """Copy ``size`` bytes from the GPU to host memory.
+
+    ``engine`` is the copy engine (`ce`) or a kernel on all SMs (`sm`); several
+    ``streams`` share the bytes.  ``numa`` chooses the node of registered memory.
+    """
+    return _one_way(gpu, "d2h", size, mem, engine, streams, numa)
+
+
+@bench(
+    "link/bidir",
+    version=1,
+    needs=Needs.GPU,
+    seconds=lambda size, **_: 0.05 + 2.0 * size / GIB,
+    memory=lambda size, **_: 2 * size,
+    gpu_memory=lambda size, **_: 2 * size + MIB,
+    full_grid=("dir", "engine"),
+)
+@axis("size", quick="64MiB", full=("64MiB", "1MiB", "16MiB", "256MiB"))
+@axis("dir", quick="sum", full=("sum", "h2d", "d2h"))
+@axis("engine", quick="ce", full=("ce", "sm"))
+def bidir(gpu: Gpu, size: int, dir: str, engine: str) -> Work:  # noqa: A002 - the axis' name
+    """Copy ``size`` bytes each way at the same time.
+
+    ``dir=sum`` counts both until the slower one has ended.  ``h2d`` and ``d2h``
+    time that direction alone while the other one never pauses.  Two kernels
+    (`sm`) share the SMs by half.
+    """
+    from membench.gpu.link_protocol import link_detail, link_flags
+    from membench.gpu.verify.pattern import Patterns
+
+    links = gpu.links
+    patterns = Patterns(gpu)
+    up, down = gpu.allocate(size), gpu.allocate(size)
+    into, outof = links.memory(size, "pinned"), links.memory(size, "pinned")
+    host_fill(gpu, up, outof, lambda buffer: patterns.fill(buffer, _SALT))
+    host_fill(gpu, down, into, patterns.poison)
+    patterns.poison(up)
+    patterns.fill(down, _SALT + 1)
+    gpu.synchronize()
+    half = max(1, gpu.properties.sms // 2)
+    ways = {
+        "h2d": copies(gpu, engine, up.address, outof.address, size, half),
+        "d2h": copies(gpu, engine, into.address, down.address, size, half),
+    }
+    timed = "d2h" if dir == "d2h" else "h2d"
+    other = "h2d" if timed == "d2h" else "d2h"
+    more = 1 if dir == "sum" else BACKGROUND
+    beside = gpu.stream()
+    ends: list[Event] = []
+
+    def run(iterations: int) -> None:
+        gpu.wait(beside)  # of the sample before: what goes the other way outlasts it
+        links.follow(links.record(), beside)
+        for _ in range(iterations * more):
+            ways[other](beside)
+        last = links.record(beside)
+        for _ in range(iterations):
+            ways[timed](None)
+        ends[:] = [links.record(), last]
+        if dir == "sum":
+            links.follow(last)
+
+    def verify(_iterations: int) -> None:
+        gpu.wait(beside)
+        gpu.synchronize()
+        if dir != "sum" and links.between(*ends) < 0:
+            raise VerificationFailed(f"{other} ended before {timed}: not all of it was beside")
+        patterns.check("h2d", up, _SALT)
+        patterns.poison(up)
+        gpu.copy(up.address, into.address, size)
+        patterns.check("d2h", up, _SALT + 1)
+
+    return Timed(
+        run=run,
+        verify=verify,
+        size_bytes=2 * size,
+        bytes_moved=2 * size if dir == "sum" else size,
+        bytes_convention=BytesConvention.PAYLOAD,
+        min_sample_s=0.001,
+        samples=15,
+        launches=4 + more,
+        flags=link_flags(links),
+        detail={**link_detail(links), "background": more},
+    )

@@ -1,0 +1,133 @@
+"""A kernel that reads the system's own memory: malloc, or a file in the page cache.
+
+Works where the GPU shares the process's address space: by HMM (the driver
+mirrors page tables in software) or by ATS (the GPU walks the host's).
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from membench.core.axes import OMITTED, Value
+from membench.core.case import Needs, axis, bench
+from membench.core.errors import VerificationFailed, skip
+from membench.core.terms import BytesConvention, CacheState, Metric, Stat
+from membench.core.units import GIB, MIB
+from membench.core.work import Observation, Observed, Work
+
+if TYPE_CHECKING:
+    from membench.gpu.protocol import Gpu
+    from membench.workloads.gpu_disk import CudaStorage
+
+SAMPLES = 5
+BLOCK = 512
+_SALT = 83
+
+
+def how(gpu: Gpu) -> str:
+    """``ats``, ``hmm`` or ``none``: by which means kernels reach the system's memory."""
+    if not gpu.properties.pageable_access:
+        return "none"
+    return "ats" if gpu.properties.host_page_tables else "hmm"
+
+
+def _seconds(size: int, **_: Value) -> float:
+    """Cold pages come from the disk, and one by one."""
+    return 0.1 + (SAMPLES + 1) * 1.0 * size / GIB
+
+
+@bench(
+    "hmm/read",
+    version=1,
+    needs=Needs.GPU,
+    backend="cuda-storage",
+    yields=((Metric.BANDWIDTH, Stat.MEDIAN), (Metric.LATENCY, Stat.P99)),
+    seconds=_seconds,
+    memory=lambda size, **_: size,
+    gpu_memory=MIB,
+    disk=lambda size, source, **_: size if source == "file" else 0,
+    where=lambda _profile, source, cache, **_: (source == "file") == bool(cache),
+    grid=("source", "cache"),
+)
+@axis("size", quick="32MiB", full=("128MiB", "1MiB"))
+@axis("source", quick="malloc", full=("malloc", "file"))
+@axis("cache", quick=OMITTED, full=(OMITTED, "hot", "cold"))
+def read(both: CudaStorage, size: int, source: str, cache: str) -> Work:
+    """Read ``size`` bytes of the system's memory on the GPU, as it lies.
+
+    ``source=malloc`` is ordinary memory of the process, ``file`` a mapping of the
+    scratch file, whose pages are in the page cache (`hot`) or were removed from it
+    before each sample (`cold`).  Latency is that of one kernel over all of it, and its
+    p99 of 5 such kernels a round: in effect the slowest, and ``unresolved`` says so.
+    Rows say by which means: `access` is ``hmm`` or ``ats``; without either they are skipped.
+    """
+    import numpy as np
+
+    from membench.gpu.link_protocol import link_detail, link_flags
+    from membench.gpu.protocol import Variant
+
+    gpu, links = both.gpu, both.gpu.links
+    means = how(gpu)
+    if means == "none":
+        skip("kernels cannot read the system's memory here: neither HMM nor ATS")
+    kernel = gpu.kernel(Variant.of("stream.cu", VEC=16, UNROLL=4, BLOCK=BLOCK), "stream_read")
+    grid = gpu.properties.sms * gpu.occupancy(kernel, BLOCK)
+    sums = gpu.allocate(4 * grid)
+    gpu.fill(sums, 0)
+    if source == "file":
+        with both.storage.opened(direct=False) as fd:
+            memory = links.mapped_file(fd, size)
+        both.warm(size)
+    else:
+        memory = links.memory(size, "pageable")
+        words = np.random.default_rng(_SALT).integers(0, 2**32, 4096, np.uint32)
+        memory.array.view(np.uint32).reshape(-1, words.size)[:] = words
+    expected = int(memory.array.view(np.uint32).sum(dtype=np.uint64)) % 2**32
+    args = (sums, memory, np.uint64(size // 16))
+    reads = [0]
+
+    def sample() -> tuple[float, float]:
+        """Nanoseconds of one kernel, and the share of the file that was cached before it."""
+        gpu.synchronize()
+        resident = 1.0
+        if cache == "cold":
+            resident = both.evict_mapped(memory.array)
+        begin = time.perf_counter_ns()
+        gpu.launch(kernel, grid, BLOCK, args)
+        gpu.synchronize()
+        reads[0] += 1
+        return float(time.perf_counter_ns() - begin), resident
+
+    def observe(_seconds: float) -> Observation:
+        sample()
+        samples = [sample() for _ in range(SAMPLES)]
+        took = [ns for ns, _ in samples]
+        detail: dict[str, str | int | float] = {"access": means}
+        if cache == "cold":
+            detail["resident"] = f"{100 * max(share for _, share in samples):.1f}%"
+        return Observation(
+            {
+                (Metric.BANDWIDTH, Stat.MEDIAN): [size / ns for ns in took],
+                (Metric.LATENCY, Stat.P99): took,
+            },
+            detail,
+        )
+
+    def verify() -> None:
+        found = int(gpu.download(sums, np.uint32, grid).sum(dtype=np.uint64)) % 2**32
+        if found != expected * reads[0] % 2**32:
+            raise VerificationFailed(f"{reads[0]} reads sum up to {found}, not to {expected} each")
+
+    return Observed(
+        observe=observe,
+        seconds=0.1,
+        timer="perf_counter_ns",
+        size_bytes=size,
+        bytes_moved=size,
+        bytes_convention=BytesConvention.PAYLOAD,
+        verify=verify,
+        cache_state=CacheState.COLD if cache == "cold" else CacheState.HOT,
+        flags=link_flags(links),
+        detail={**link_detail(links), "grid": grid},
+    )

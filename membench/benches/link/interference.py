@@ -1,0 +1,339 @@
+"""What a transfer over the link costs the work that runs on the GPU meanwhile.
+
+A victim and an aggressor run in queues of their own.  Both stamp the GPU's global
+timer between their pieces, and only what lies in the time of both counts.  Both
+are verified.  The slow-down against the victim alone, measured in the same round,
+stands in the detail; the Pareto front of bandwidth against slow-down is derived.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+from statistics import median
+from typing import TYPE_CHECKING
+
+from membench.core.axes import OMITTED, Axis, Value
+from membench.core.case import Needs, axis, bench
+from membench.core.errors import MembenchError, skip
+from membench.core.terms import BytesConvention, Metric, Stat
+from membench.core.units import KIB, MIB
+from membench.core.work import Observation, Observed, Timed, Work
+
+if TYPE_CHECKING:
+    from membench.gpu.link_protocol import Event
+    from membench.gpu.protocol import Buffer, Gpu, Stream
+
+BENCH_VICTIMS = {"read": "hbm/read", "attn": "decode/attn"}
+"""Victims that are benches of their own, in their first case."""
+
+CHUNK = 16 * MIB
+"""Bytes of one piece of the aggressor."""
+
+KV_BLOCK = 64 * KIB
+PIECES = 10
+"""Pieces of the victim that the aggressor is to cover."""
+
+MOST_CHUNKS = 400
+GATHER_BLOCK = 4 * KIB
+GATHER_BYTES = 256 * MIB
+RING = 256 * MIB
+TURNS = 512
+
+_SALT = 97
+
+
+@dataclass(frozen=True)
+class Aggressor:
+    """Copies over the link.
+
+    Attributes:
+        piece: queues one of `CHUNK` bytes.
+        verify: raises `VerificationFailed` unless they arrived.
+        detail: how they are made.
+    """
+
+    piece: Callable[[Stream | None], None]
+    verify: Callable[[], None]
+    detail: dict[str, str | int | float]
+
+
+def victim_of(gpu: Gpu, name: str) -> Timed:
+    """The work of the first case of the bench ``name``, on this GPU.
+
+    Raises:
+        Skip: there is no such bench, or it cannot run here.
+    """
+    from membench.benches import registry
+
+    found = registry().benches.get(name)
+    if found is None:
+        skip(f"there is no bench {name} in this version")
+    work = found.build(gpu, {one.name: _first(one) for one in found.axes})
+    if not isinstance(work, Timed):
+        skip(f"{name} times itself and cannot be a victim")
+    return work
+
+
+def _first(of: Axis) -> Value:
+    """The default of an axis, as it stands in the quick profile."""
+    if callable(of.quick):
+        skip(f"the victim's {of.name} depends on the machine")
+    first = of.quick[0] if isinstance(of.quick, tuple) else of.quick
+    return first.partition("..")[0] if isinstance(first, str) else first
+
+
+def _victim(gpu: Gpu, victim: str) -> Timed:
+    if victim in BENCH_VICTIMS:
+        return victim_of(gpu, BENCH_VICTIMS[victim])
+    return _chase(gpu) if victim == "chase" else _gather(gpu)
+
+
+def _chase(gpu: Gpu) -> Timed:
+    """One thread that follows pointers through 256 MiB of device memory."""
+    from membench.gpu.verify.walk import LINE, LOADS, Walker
+
+    walker = Walker(gpu, gpu.allocate(RING), RING // LINE, "ca")
+
+    def run(iterations: int) -> None:
+        for _ in range(iterations):
+            walker.queue(TURNS)
+
+    def verify(_iterations: int) -> None:
+        walker.check(TURNS)
+        walker.verify()
+
+    return Timed(
+        run=run,
+        verify=verify,
+        size_bytes=RING,
+        metric=Metric.LATENCY,
+        operations=TURNS * LOADS,
+    )
+
+
+def _gather(gpu: Gpu) -> Timed:
+    """Blocks of 4 KiB from anywhere in 256 MiB of device memory to anywhere else."""
+    import numpy as np
+
+    from membench.benches.link.kv import kernel_move, pool_blocks
+    from membench.gpu.verify.pattern import UNTOUCHED, Patterns
+
+    count = GATHER_BYTES // GATHER_BLOCK
+    blocks = pool_blocks(count)
+    source, target = (gpu.allocate(blocks * GATHER_BLOCK) for _ in range(2))
+    rng = np.random.default_rng(_SALT)
+    tables = [rng.permutation(blocks)[:count].astype(np.uint32) for _ in range(2)]
+    of = np.full(blocks, UNTOUCHED, np.uint32)
+    of[tables[0]] = tables[1]
+    patterns = Patterns(gpu)
+    patterns.fill(source, _SALT)
+    patterns.poison(target)
+    once = kernel_move(gpu, "sm", target, source, tables, GATHER_BLOCK, 0, {})
+
+    def run(iterations: int) -> None:
+        for _ in range(iterations):
+            once()
+
+    return Timed(
+        run=run,
+        verify=lambda _: patterns.check_blocks("gather", target, GATHER_BLOCK, of, _SALT),
+        size_bytes=2 * blocks * GATHER_BLOCK,
+        bytes_moved=2 * count * GATHER_BLOCK,
+        bytes_convention=BytesConvention.RW_SUM,
+    )
+
+
+def _aggressor(gpu: Gpu, kind: str, grid: Value) -> Aggressor:
+    import numpy as np
+
+    from membench.benches.link.copies import copies, host_fill
+    from membench.benches.link.kv import BULK_CAPABILITY, kernel_move
+    from membench.gpu.verify.pattern import Patterns
+
+    way, _, engine = kind.partition("-")
+    if engine == "bulk" and gpu.properties.capability < BULK_CAPABILITY:
+        skip("bulk copies through shared memory need compute capability 9.0")
+    patterns = Patterns(gpu)
+    device: Buffer = gpu.allocate(CHUNK)
+    host = gpu.links.memory(CHUNK, "pinned")
+    target, source = (device, host) if way == "h2d" else (host, device)
+    fill = (lambda b: patterns.fill(b, _SALT)) if way == "h2d" else patterns.poison
+    host_fill(gpu, device, host, fill)
+    if way == "h2d":
+        patterns.poison(device)
+    else:
+        patterns.fill(device, _SALT)
+    detail: dict[str, str | int | float] = {}
+    if engine == "bulk":
+        table = np.arange(CHUNK // KV_BLOCK, dtype=np.uint32)
+        piece = kernel_move(
+            gpu, "bulk", target, source, (table, table), KV_BLOCK, int(grid or 0), detail
+        )
+    else:
+        piece = copies(gpu, engine, target.address, source.address, CHUNK, int(grid or 0))
+        if engine == "sm":
+            detail["grid"] = int(grid or 0) or gpu.properties.sms
+
+    def verify() -> None:
+        if way == "d2h":
+            patterns.poison(device)
+            gpu.copy(device.address, host.address, CHUNK)
+        patterns.check(kind, device, _SALT)
+
+    return Aggressor(piece, verify, detail)
+
+
+class Duel:
+    """Both, and the clock that they are laid side by side with."""
+
+    def __init__(self, gpu: Gpu, victim: Timed, aggressor: Aggressor) -> None:
+        from membench.gpu.protocol import Variant
+
+        self._gpu = gpu
+        self._victim = victim
+        self._aggressor = aggressor
+        self._beside = gpu.stream()
+        self._stamp = gpu.kernel(Variant.of("link.cu"), "link_stamp")
+        self._ticks = [gpu.allocate(8 * (MOST_CHUNKS + 1)) for _ in range(2)]
+        self.done = 0
+
+    def victim_alone(self, pieces: int) -> list[int]:
+        """Stamps around ``pieces`` of the victim."""
+        self._queue_victim(pieces)
+        return self._read(0, pieces)
+
+    def aggressor_alone(self, pieces: int) -> list[int]:
+        """Stamps around ``pieces`` of the aggressor."""
+        self._queue_aggressor(pieces)
+        self._gpu.wait(self._beside)
+        return self._read(1, pieces)
+
+    def both(self, pieces: int, chunks: int) -> tuple[list[int], list[int]]:
+        """Stamps of both, the aggressor having begun first."""
+        begun = self._queue_aggressor(chunks)
+        self._gpu.links.follow(begun)
+        self._queue_victim(pieces)
+        self._gpu.synchronize()
+        self._gpu.wait(self._beside)
+        return self._read(0, pieces), self._read(1, chunks)
+
+    def verify(self) -> None:
+        """Both."""
+        self._gpu.wait(self._beside)
+        self._aggressor.verify()
+        self._victim.verify(self.done)
+
+    def _queue_victim(self, pieces: int) -> None:
+        self._mark(0, 0, None)
+        for number in range(pieces):
+            self._victim.run(1)
+            self._mark(0, number + 1, None)
+        self.done += pieces
+
+    def _queue_aggressor(self, chunks: int) -> Event:
+        """Queue them; the event is the end of the first."""
+        self._mark(1, 0, self._beside)
+        self._aggressor.piece(self._beside)
+        self._mark(1, 1, self._beside)
+        begun = self._gpu.links.record(self._beside)
+        for number in range(1, chunks):
+            self._aggressor.piece(self._beside)
+            self._mark(1, number + 1, self._beside)
+        return begun
+
+    def _mark(self, whose: int, number: int, stream: Stream | None) -> None:
+        import numpy as np
+
+        args = (self._ticks[whose], np.uint32(number))
+        self._gpu.launch(self._stamp, 1, 1, args, stream=stream)
+
+    def _read(self, whose: int, pieces: int) -> list[int]:
+        import numpy as np
+
+        found = self._gpu.download(self._ticks[whose], np.uint64, pieces + 1)
+        return [int(one) for one in found]
+
+
+def _sensible(profile: str, victim: str, aggressor: str, grid: Value) -> bool:
+    """Grids are for plain kernels, beside the victims that use bandwidth."""
+    if profile == "quick":
+        return aggressor.endswith("-ce") or aggressor == "h2d-sm"
+    return grid == OMITTED or (aggressor.endswith("-sm") and victim in ("read", "attn"))
+
+
+@bench(
+    "interference/link",
+    version=3,
+    needs=Needs.GPU,
+    yields=((Metric.LATENCY, Stat.MEDIAN), (Metric.BANDWIDTH, Stat.MEDIAN)),
+    grid=("victim", "aggressor"),
+    full_grid=("grid",),
+    where=_sensible,
+    # Pieces: one to load, ten alone, ten beside the copies; 10 ms each of attn, 8 ms of the chase.
+    seconds=lambda victim, **_: {"attn": 0.4, "chase": 0.22}.get(victim, 0.08),
+    memory=CHUNK,
+    gpu_memory=1400 * MIB,
+)
+@axis("victim", quick=("read", "chase"), full=("read", "chase", "gather", "attn"))
+@axis(
+    "aggressor",
+    quick=("h2d-ce", "d2h-ce", "h2d-sm"),
+    full=("h2d-ce", "d2h-ce", "h2d-sm", "d2h-sm", "h2d-bulk", "d2h-bulk"),
+)
+@axis("grid", quick=OMITTED, full=(OMITTED, 4, 16, 64))
+def link(gpu: Gpu, victim: str, aggressor: str, grid: Value) -> Work:
+    """Run a victim while copies go over the link.
+
+    Latency is that of one piece of the victim's work meanwhile (one pass of ``hbm/read``,
+    16,384 hops, a gather of 256 MiB in blocks of 4 KiB, one step of ``decode/attn``), bandwidth
+    that of the copies meanwhile.  The detail has both alone (`alone_ns`, `alone_gbs`) and the
+    `slowdown`.  ``aggressor`` is direction and means: copy engine, kernel (`sm`) or kernel through
+    shared memory (`bulk`); ``grid`` caps the thread blocks of a kernel.
+    """
+    from membench.gpu.link_protocol import link_detail, link_flags
+    from membench.workloads.overlap import beside
+
+    work = _victim(gpu, victim)
+    other = _aggressor(gpu, aggressor, grid)
+    duel = Duel(gpu, work, other)
+
+    def observe(_seconds: float) -> Observation:
+        duel.victim_alone(1)  # loads everything
+        duel.aggressor_alone(1)
+        alone = duel.victim_alone(PIECES)
+        own = duel.aggressor_alone(PIECES)
+        piece_ns = median(end - begin for begin, end in pairwise(alone))
+        chunk_ns = (own[-1] - own[0]) / PIECES
+        chunks = min(MOST_CHUNKS, int(2 * PIECES * piece_ns / max(1.0, chunk_ns)) + 4)
+        found = beside(*duel.both(PIECES, chunks))
+        if found is None:
+            raise MembenchError("no piece of the victim lies within the time of the copies")
+        slowed = median(found.victim_ns)
+        rate = found.aggressor_pieces * CHUNK / found.window_ns
+        return Observation(
+            {
+                (Metric.LATENCY, Stat.MEDIAN): found.victim_ns,
+                (Metric.BANDWIDTH, Stat.MEDIAN): [rate],
+            },
+            {
+                "alone_ns": round(piece_ns),
+                "alone_gbs": round(CHUNK / max(1.0, chunk_ns), 3),
+                "slowdown": round(slowed / piece_ns, 4),
+                "window_ns": round(found.window_ns),
+            },
+        )
+
+    return Observed(
+        observe=observe,
+        seconds=0.2,
+        timer="globaltimer",
+        size_bytes=work.size_bytes,
+        bytes_moved=CHUNK,
+        bytes_convention=BytesConvention.PAYLOAD,
+        verify=duel.verify,
+        flags=link_flags(gpu.links),
+        detail={**link_detail(gpu.links), **other.detail},
+        close=work.close,
+    )

@@ -1,0 +1,318 @@
+"""Blocks of a KV cache between host memory and a GPU: what engines do when they swap or restore.
+
+N blocks lie scattered in a paged pool and go to other places of another pool.
+The same work is done in five ways, so that the rows say which one an engine
+should take at which block size and number; `analyse.derive.policy` does.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from membench.core.axes import OMITTED, Value
+from membench.core.case import Bench, Needs, axis, bench
+from membench.core.errors import skip
+from membench.core.terms import BytesConvention
+from membench.core.units import GIB, KIB, MIB
+from membench.core.work import Timed, Work
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from membench.gpu.protocol import Buffer, Gpu
+
+BLOCKS = (
+    *("16KiB", "1KiB", "2KiB", "4KiB", "8KiB", "12KiB", "20KiB", "24KiB", "28KiB", "32KiB"),
+    *("48KiB", "64KiB", "128KiB", "256KiB", "512KiB", "1MiB", "2MiB"),
+)
+COUNTS = (1024, 16, 128, 10_000, 100_000)
+METHODS = ("batch", "sm", "loop", "bulk", "contig")
+LARGEST = 4 * GIB
+"""Bytes that one case moves at most."""
+
+MAP_BLOCKS = frozenset(size * KIB for size in (4, 16, 24, 28, 64, 256))
+"""Block sizes at which every number of blocks is measured: around the cliff, and far from it."""
+
+CLIFF = frozenset({(24 * KIB, "batch"), (28 * KIB, "batch"), (28 * KIB, "sm")})
+"""What is measured with very many blocks, beside which the batch copy was seen to break in."""
+
+GRIDS = (OMITTED, 1, 4, 16, 64)
+"""Thread blocks of the kernels: the fewer, the more SMs are left to the model."""
+
+UNROLL = 4
+BLOCK = 512
+BULK_SHARED = 64 * KIB
+BULK_CAPABILITY = 90
+
+_SALT = 41
+_SEED = 0xB10C
+
+
+def pool_blocks(count: int) -> int:
+    """Blocks of a pool: a sixteenth more than are moved, which must stay as they are."""
+    return count + count // 16 + 1
+
+
+def _sensible(
+    way: str, profile: str, block: int, count: int, method: str, order: str, grid: Value
+) -> bool:
+    """A map over block and number; orders and grids at one point of it."""
+    if block * count > LARGEST:
+        return False
+    usual = block == 16 * KIB and count == 1024
+    if method == "contig" and (order != "random" or grid != OMITTED):
+        return False
+    if grid != OMITTED:
+        return method in ("sm", "bulk") and usual and order == "random"
+    if order == "seq":
+        return usual
+    return profile == "quick" or _on_the_map(way, block, count, method)
+
+
+def _on_the_map(way: str, block: int, count: int, method: str) -> bool:
+    """All block sizes at one number; around the cliff of the batch copy, all numbers."""
+    mapped = block in MAP_BLOCKS
+    if way == "d2d":
+        return count == 1024 and block in (4 * KIB, 16 * KIB, 64 * KIB)
+    if way == "d2h":
+        return mapped and count <= 1024 and (method in ("batch", "sm") or block == 16 * KIB)
+    if method in ("bulk", "contig"):
+        return count == 1024 and mapped
+    if count == 128 and block > 256 * KIB:
+        return method != "loop"
+    if count == 1024 and block <= 256 * KIB:
+        return True
+    if count == 100_000:  # the cliff shows with very many blocks only
+        return (block, method) in CLIFF
+    if count == 10_000:
+        return block <= 64 * KIB and mapped and (method != "loop" or block == 16 * KIB)
+    return mapped
+
+
+def _seconds(way: str, block: int, count: int, method: str, **_: Value) -> float:
+    """Two pools made and filled, then the samples; a loop pays for every block.
+
+    Page-locked memory is made at 3 GB/s.  Batches of small blocks were seen at 6 GB/s, larger
+    ones at 27 GB/s and more (vLLM issue 42212).
+    """
+    size = block * pool_blocks(count)
+    each = {"loop": 3e-6, "batch": 0.5e-6}.get(method, 0.0) * count
+    if way == "d2d":
+        pace, made = 300e9, 0.01
+    else:
+        pace, made = 25e9 if block >= 28 * KIB or method != "batch" else 6e9, 0.35
+    samples = 2 + _samples(block, count, method)
+    return 0.03 + made * size / GIB + samples * (block * count / pace + each)
+
+
+def _samples(block: int, count: int, method: str) -> int:
+    """Samples of a round: fewer where one takes long."""
+    if block * count >= GIB // 2 or (method == "loop" and count > 1024):
+        return 3
+    return 6 if block * count > 64 * MIB else 10
+
+
+def _tables(count: int, order: str) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32]]:
+    """To which block of the target each of the blocks of the source goes: ``(to, from)``."""
+    import numpy as np
+
+    if order == "seq":
+        both = np.arange(count, dtype=np.uint32)
+        return both, both
+    rng = np.random.default_rng(_SEED)
+    blocks = pool_blocks(count)
+    to, source = (rng.permutation(blocks)[:count].astype(np.uint32) for _ in range(2))
+    return to, source
+
+
+def _move(gpu: Gpu, way: str, block: int, count: int, method: str, order: str, grid: Value) -> Work:
+    import numpy as np
+
+    from membench.gpu.link_protocol import link_detail, link_flags
+    from membench.gpu.verify.pattern import UNTOUCHED, Patterns
+
+    if method == "bulk" and gpu.properties.capability < BULK_CAPABILITY:
+        skip("bulk copies through shared memory need compute capability 9.0")
+    links = gpu.links
+    blocks = pool_blocks(count)
+    size = block * blocks
+    places: dict[str, Buffer] = {"d": gpu.allocate(size)}
+    places["other"] = gpu.allocate(size) if way == "d2d" else links.memory(size, "pinned")
+    source = places["other"] if way[0] == "h" else places["d"]
+    target = places["d"] if way[0] == "h" else places["other"]
+    to, from_ = _tables(count, "seq" if method == "contig" else order)
+    of = np.full(blocks, UNTOUCHED, np.uint32)
+    of[to] = from_
+
+    patterns = Patterns(gpu)
+    patterns.fill(source, _SALT)
+    if way == "d2h":  # memset is not for the host's memory
+        poisoned = gpu.allocate(min(size, 64 * MIB))
+        patterns.poison(poisoned)
+        for start in range(0, size, poisoned.size):
+            part = min(poisoned.size, size - start)
+            gpu.copy(target.address + start, poisoned.address, part)
+    else:
+        patterns.poison(target)
+    gpu.synchronize()
+
+    detail: dict[str, str | int | float] = {**link_detail(links)}
+    once = _method(gpu, method, target, source, to, from_, block, grid, detail)
+
+    def run(iterations: int) -> None:
+        begin = time.perf_counter_ns()
+        for _ in range(iterations):
+            once()
+        spent = time.perf_counter_ns() - begin
+        detail["host_us"] = round(spent / iterations / 1e3, 1)
+
+    def verify(_iterations: int) -> None:
+        patterns.check_blocks(f"{way} by {method}", target, block, of, _SALT)
+
+    return Timed(
+        run=run,
+        verify=verify,
+        size_bytes=block * count,
+        bytes_moved=block * count,
+        bytes_convention=BytesConvention.PAYLOAD,
+        min_sample_s=0.0005,
+        samples=_samples(block, count, method),
+        # What the host spends on submitting many copies is part of these methods.
+        may_block=method not in ("loop", "batch"),
+        launches=count if method in ("loop", "batch") else 1,
+        flags=link_flags(links),
+        detail=detail,
+    )
+
+
+def _method(
+    gpu: Gpu,
+    method: str,
+    target: Buffer,
+    source: Buffer,
+    to: npt.NDArray[np.uint32],
+    from_: npt.NDArray[np.uint32],
+    block: int,
+    grid: Value,
+    detail: dict[str, str | int | float],
+) -> Callable[[], None]:
+    """What moves all blocks once."""
+    import numpy as np
+
+    if method == "contig":
+        return lambda: gpu.copy(target.address, source.address, block * to.size)
+    targets = np.uint64(target.address) + to.astype(np.uint64) * np.uint64(block)
+    sources = np.uint64(source.address) + from_.astype(np.uint64) * np.uint64(block)
+    if method == "batch":
+        detail["batch"] = gpu.links.batch_version
+        return gpu.links.batch(targets, sources, np.full(to.size, block, np.uint64))
+    if method == "loop":
+        pairs = list(zip(targets.tolist(), sources.tolist(), strict=True))
+
+        def loop() -> None:
+            for one, other in pairs:
+                gpu.copy(one, other, block)
+
+        return loop
+    return kernel_move(gpu, method, target, source, (to, from_), block, int(grid or 0), detail)
+
+
+def kernel_move(
+    gpu: Gpu,
+    method: str,
+    target: Buffer,
+    source: Buffer,
+    tables: Sequence[npt.NDArray[np.uint32]],
+    block: int,
+    grid: int,
+    detail: dict[str, str | int | float],
+) -> Callable[..., None]:
+    """What launches ``kv_move`` (`sm`) or ``kv_bulk`` (`bulk`), in the stream that it is given.
+
+    Args:
+        tables: blocks of the target, and those of the source that go there.
+        grid: thread blocks at most; 0 for as many as are useful.
+        detail: gets the grid that it came to.
+    """
+    import numpy as np
+
+    from membench.gpu.protocol import Variant
+
+    count = tables[0].size
+    to, source_blocks = (gpu.allocate(table.nbytes) for table in tables)
+    for buffer, table in zip((to, source_blocks), tables, strict=True):
+        gpu.upload(buffer, table)
+    variant = Variant.of("kv.cu", UNROLL=UNROLL)
+    bulk = method == "bulk"
+    kernel = gpu.kernel(variant, "kv_bulk" if bulk else "kv_move")
+    threads, shared = (32, BULK_SHARED) if bulk else (BLOCK, 0)
+    fits = gpu.properties.sms * gpu.occupancy(kernel, threads, shared)
+    # Each warp of kv_move takes a tile, each thread block of kv_bulk a KV block.
+    tiles = count if bulk else -(-count * -(-block // (512 * UNROLL)) // (BLOCK // 32))
+    chosen = min(grid or fits, tiles, fits)
+    detail["grid"] = chosen
+    number = np.uint32(block if bulk else block // 16)
+    args = (target, source, to, source_blocks, np.uint32(count), number)
+    return lambda stream=None: gpu.launch(
+        kernel, chosen, threads, args, shared=shared, stream=stream
+    )
+
+
+def _declare(way: str) -> Callable[[Callable[..., Work]], Bench]:
+    def decorate(function: Callable[..., Work]) -> Bench:
+        quick = {"block": ("16KiB", "4KiB", "64KiB"), "method": ("batch", "sm")}
+        if way == "h2d":
+            quick = {"block": ("16KiB", "4KiB", "28KiB", "64KiB"), "method": METHODS}
+        function = axis("grid", quick=OMITTED, full=GRIDS)(function)
+        function = axis("order", quick="random", full=("random", "seq"))(function)
+        function = axis("method", quick=quick["method"], full=METHODS)(function)
+        function = axis("count", quick=1024, full=COUNTS)(function)
+        function = axis("block", quick=quick["block"], full=BLOCKS)(function)
+        pools = 2 if way == "d2d" else 1
+        return bench(
+            f"kv/{way}",
+            version=1,
+            needs=Needs.GPU,
+            seconds=lambda **params: _seconds(way, **params),
+            memory=lambda block, count, **_: (2 - pools) * block * pool_blocks(count),
+            gpu_memory=lambda block, count, **_: pools * block * pool_blocks(count) + 72 * MIB,
+            grid=("block", "method") if way == "h2d" else (),
+            full_grid=("block", "count", "method", "order", "grid"),
+            where=lambda profile, **params: _sensible(way, profile, **params),
+        )(function)
+
+    return decorate
+
+
+@_declare("h2d")
+def h2d(gpu: Gpu, block: int, count: int, method: str, order: str, grid: Value) -> Work:
+    """Move ``count`` scattered blocks from a pool in host memory to a pool on the GPU.
+
+    ``method``: `loop` is one asynchronous copy a block, `batch` one call of the
+    driver's batch copy, `sm` a kernel that gathers and scatters, `bulk` one that does
+    so through shared memory, `contig` one copy of as many bytes, for reference.
+    ``grid`` caps the thread blocks of a kernel.  In ``order=random`` the blocks stand
+    anywhere in both pools.  `host_us` is what the host spent on submitting.
+    """
+    return _move(gpu, "h2d", block, count, method, order, grid)
+
+
+@_declare("d2h")
+def d2h(gpu: Gpu, block: int, count: int, method: str, order: str, grid: Value) -> Work:
+    """Move ``count`` scattered blocks from a pool on the GPU to a pool in host memory.
+
+    The methods are those of ``kv/h2d``.
+    """
+    return _move(gpu, "d2h", block, count, method, order, grid)
+
+
+@_declare("d2d")
+def d2d(gpu: Gpu, block: int, count: int, method: str, order: str, grid: Value) -> Work:
+    """Move ``count`` scattered blocks from one pool to another on the same GPU.
+
+    The methods are those of ``kv/h2d``; bytes are counted once, as a payload.
+    """
+    return _move(gpu, "d2d", block, count, method, order, grid)

@@ -1,0 +1,164 @@
+"""Managed memory: pages that move between host and GPU by themselves, when they are touched.
+
+The footprint never comes near the card's free memory: what happens beyond is
+thrashing, which can bring a machine to a halt.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from membench.core.axes import Value
+from membench.core.case import Needs, axis, bench
+from membench.core.errors import VerificationFailed, skip
+from membench.core.terms import BytesConvention, CacheState, Metric, Stat
+from membench.core.units import GIB, MIB
+from membench.core.work import Observation, Observed, Work
+
+if TYPE_CHECKING:
+    from membench.gpu.protocol import Gpu
+
+FREE_SHARE = 0.5
+"""Largest share of the free device memory that is used."""
+
+SAMPLES = 5
+BLOCK = 512
+_SALT = 71
+
+
+def _seconds(size: int, **_: Value) -> float:
+    """Faults move some 5 GB/s, and before every sample all pages go back to the host."""
+    return 0.1 + (SAMPLES + 1) * 0.3 * size / GIB
+
+
+def _may(gpu: Gpu, size: int) -> None:
+    """Raise `Skip` where pages do not move by themselves, or there is too little room for them."""
+    if not gpu.properties.concurrent_managed:
+        skip("pages do not move here while the GPU works (no concurrent managed access)")
+    if size > FREE_SHARE * gpu.links.free_bytes():
+        skip("needs twice as much free GPU memory")
+
+
+def _from_host(gpu: Gpu, size: int, timed: str, advice: tuple[str, ...] = ()) -> Work:
+    """Bring managed pages from the host to the GPU: time the reading kernel, or the prefetch."""
+    import numpy as np
+
+    from membench.gpu.link_protocol import link_detail, link_flags
+    from membench.gpu.protocol import Variant
+    from membench.gpu.verify.pattern import Patterns, pattern_sum
+
+    links = gpu.links
+    _may(gpu, size)
+    memory = links.memory(size, "managed")
+    patterns = Patterns(gpu)
+    patterns.fill(memory, _SALT)
+    gpu.synchronize()
+    kernel = gpu.kernel(Variant.of("stream.cu", VEC=16, UNROLL=4, BLOCK=BLOCK), "stream_read")
+    grid = gpu.properties.sms * gpu.occupancy(kernel, BLOCK)
+    sums = gpu.allocate(4 * grid)
+    gpu.fill(sums, 0)
+    args = (sums, memory, np.uint64(size // 16))
+    for one in advice:
+        links.advise(memory, one)
+    reads = [0]
+
+    def read() -> None:
+        gpu.launch(kernel, grid, BLOCK, args)
+        reads[0] += 1
+
+    def sample() -> float:
+        """Nanoseconds of the timed part; all pages are on the host before it."""
+        links.prefetch(memory, to_host=True)
+        gpu.synchronize()
+        begin = links.record()
+        if timed == "prefetch":
+            links.prefetch(memory)
+        else:
+            read()
+        end = links.record()
+        if timed == "prefetch":
+            read()  # finds them there, and proves it
+        gpu.synchronize()
+        return links.between(begin, end)
+
+    def observe(_seconds: float) -> Observation:
+        sample()
+        rates = [size / sample() for _ in range(SAMPLES)]
+        return Observation({(Metric.BANDWIDTH, Stat.MEDIAN): rates})
+
+    def verify() -> None:
+        found = int(gpu.download(sums, np.uint32, grid).sum(dtype=np.uint64)) % 2**32
+        expected = pattern_sum(size // 4, _SALT) * reads[0] % 2**32
+        if found != expected:
+            raise VerificationFailed(f"the words sum up to {found}, not to {expected}")
+
+    return Observed(
+        observe=observe,
+        seconds=0.1,
+        timer="cuda_event",
+        size_bytes=size,
+        bytes_moved=size,
+        bytes_convention=BytesConvention.PAYLOAD,
+        verify=verify,
+        cache_state=CacheState.COLD,
+        flags=link_flags(links),
+        detail={**link_detail(links), "grid": grid},
+    )
+
+
+@bench(
+    "managed/fault",
+    version=1,
+    needs=Needs.GPU,
+    seconds=_seconds,
+    memory=lambda size, **_: size,
+    gpu_memory=lambda size, **_: size + MIB,
+)
+@axis("size", quick="64MiB", full=("256MiB", "16MiB"))
+def fault(gpu: Gpu, size: int) -> Work:
+    """Read managed memory on the GPU while all of its pages are on the host.
+
+    Every page moves because a thread faults on it.
+    """
+    return _from_host(gpu, size, "read")
+
+
+@bench(
+    "managed/prefetch",
+    version=1,
+    needs=Needs.GPU,
+    profiles=("full",),
+    seconds=_seconds,
+    memory=lambda size, **_: size,
+    gpu_memory=lambda size, **_: size + MIB,
+)
+@axis("size", quick="256MiB", full=("256MiB", "16MiB"))
+def prefetch(gpu: Gpu, size: int) -> Work:
+    """Move managed memory from the host to the GPU by one prefetch of the whole."""
+    return _from_host(gpu, size, "prefetch")
+
+
+ADVICE = {
+    "read-mostly": ("read-mostly",),
+    "accessed-by": ("prefer-host", "accessed-by"),
+}
+
+
+@bench(
+    "managed/advise",
+    version=1,
+    needs=Needs.GPU,
+    profiles=("full",),
+    seconds=_seconds,
+    memory=lambda size, **_: size,
+    gpu_memory=lambda size, **_: size + MIB,
+)
+@axis("size", quick="256MiB")
+@axis("advice", quick=tuple(ADVICE))
+def advise(gpu: Gpu, size: int, advice: str) -> Work:
+    """Read managed memory that lies on the host, with advice to the driver.
+
+    ``read-mostly`` lets both sides keep a copy; ``accessed-by`` keeps the pages on
+    the host and maps them for the GPU, so that nothing moves but what is read.
+    """
+    return _from_host(gpu, size, "read", ADVICE[advice])

@@ -1,0 +1,180 @@
+"""From one GPU to another: copies by copy engine and by kernel, and the latency of a load.
+
+Not yet run on several GPUs.  The names of NVIDIA's nvbandwidth for the same
+transfers stand in ``docs/kernels.md``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from membench.benches.link.copies import copies
+from membench.core.case import Bench, Needs, axis, bench
+from membench.core.terms import BytesConvention, Metric, Stat
+from membench.core.units import GIB, MIB
+from membench.core.work import Observation, Observed, Timed, Work
+
+if TYPE_CHECKING:
+    from membench.gpu.protocol import Gpu
+
+HOPS = 8192
+LAUNCHES = 5
+
+_SALT = 67
+
+
+def _seconds(size: int, **_: object) -> float:
+    return 0.05 + 0.3 * size / GIB
+
+
+def _declare(operation: str) -> Callable[[Callable[..., Work]], Bench]:
+    def decorate(function: Callable[..., Work]) -> Bench:
+        sizes = ("256MiB", "64KiB", "1MiB", "16MiB", "2GiB")
+        function = axis("engine", quick=("ce", "sm"))(function)
+        function = axis("size", quick="256MiB", full=sizes)(function)
+        both = 2 if operation == "bidir" else 1
+        return bench(
+            f"peer/{operation}",
+            version=1,
+            needs=(Needs.GPU, Needs.TWO_GPUS),
+            seconds=_seconds,
+            gpu_memory=lambda size, **_: both * size + MIB,
+        )(function)
+
+    return decorate
+
+
+def _ends(gpu: Gpu, *, reads: bool) -> dict[str, str]:
+    """Where the bytes come from and where they go, for the `detail` of a row."""
+    here, there = (str(number) for number in gpu.links.pair)
+    return {"src": there, "dst": here} if reads else {"src": here, "dst": there}
+
+
+def _one_way(gpu: Gpu, operation: str, size: int, engine: str) -> Work:
+    from membench.gpu.verify.pattern import Patterns
+
+    far = gpu.links.peer(size)
+    near = gpu.allocate(size)
+    target, source = (near, far) if operation == "read" else (far, near)
+    patterns = Patterns(gpu)
+    patterns.fill(source, _SALT)
+    if operation == "read":
+        patterns.poison(near)
+    else:  # memset is for the own GPU's memory
+        patterns.fill(far, _SALT + 1)
+    once = copies(gpu, engine, target.address, source.address, size)
+    gpu.synchronize()
+
+    def run(iterations: int) -> None:
+        for _ in range(iterations):
+            once(None)
+
+    return Timed(
+        run=run,
+        verify=lambda _iterations: patterns.check(operation, target, _SALT),
+        size_bytes=size,
+        bytes_moved=size,
+        bytes_convention=BytesConvention.PAYLOAD,
+        min_sample_s=0.001,
+        samples=15,
+        detail={"engine": engine, **_ends(gpu, reads=operation == "read")},
+    )
+
+
+@_declare("read")
+def read(gpu: Gpu, size: int, engine: str) -> Work:
+    """Copy ``size`` bytes from another GPU to this one; this one does the work."""
+    return _one_way(gpu, "read", size, engine)
+
+
+@_declare("write")
+def write(gpu: Gpu, size: int, engine: str) -> Work:
+    """Copy ``size`` bytes from this GPU to another one; this one does the work."""
+    return _one_way(gpu, "write", size, engine)
+
+
+@_declare("bidir")
+def bidir(gpu: Gpu, size: int, engine: str) -> Work:
+    """Copy ``size`` bytes from another GPU while as many are copied to it.
+
+    Both directions are counted.  This GPU does the work of both: two copy
+    engines, or two kernels on half of its SMs each.
+    """
+    from membench.gpu.verify.pattern import Patterns
+
+    links = gpu.links
+    far = links.peer(2 * size)
+    into, outof = gpu.allocate(size), gpu.allocate(size)
+    patterns = Patterns(gpu)
+    patterns.fill(outof, _SALT)
+    # The other GPU's memory: first half to be read, second half to be written.
+    fill_far = copies(gpu, "ce", far.address, into.address, size)
+    patterns.fill(into, _SALT + 1)
+    fill_far(None)
+    patterns.poison(into)
+    copies(gpu, "ce", far.address + size, into.address, size)(None)
+    half = max(1, gpu.properties.sms // 2)
+    reading = copies(gpu, engine, into.address, far.address, size, half)
+    writing = copies(gpu, engine, far.address + size, outof.address, size, half)
+    beside = gpu.stream()
+    gpu.synchronize()
+
+    def run(iterations: int) -> None:
+        links.follow(links.record(), beside)
+        for _ in range(iterations):
+            writing(beside)
+            reading(None)
+        links.follow(links.record(beside))
+
+    def verify(_iterations: int) -> None:
+        patterns.check("read", into, _SALT + 1)
+        gpu.copy(into.address, far.address + size, size)
+        patterns.check("write", into, _SALT)
+
+    return Timed(
+        run=run,
+        verify=verify,
+        size_bytes=2 * size,
+        bytes_moved=2 * size,
+        bytes_convention=BytesConvention.PAYLOAD,
+        min_sample_s=0.001,
+        samples=15,
+        launches=4,
+        detail={"engine": engine, "gpus": "+".join(map(str, links.pair))},
+    )
+
+
+@bench(
+    "peer/latency",
+    version=1,
+    needs=(Needs.GPU, Needs.TWO_GPUS),
+    yields=((Metric.LATENCY, Stat.MEDIAN), (Metric.LATENCY, Stat.P99)),
+    seconds=0.2,
+    gpu_memory=MIB,
+)
+@axis("size", quick="512MiB", full=("512MiB", "1MiB"))
+def latency(gpu: Gpu, size: int) -> Work:
+    """Latency of one dependent load of another GPU's memory.
+
+    The ring is one random cycle over ``size`` bytes: at 512 MiB beyond the other
+    GPU's cache, at 1 MiB inside of it, which is what a short ring would measure.  The
+    median is that of whole launches, p99 of single hops, which include reading the clock.
+    """
+    from membench.gpu.verify.walk import LINE, Walker
+
+    walker = Walker(gpu, gpu.links.peer(size), size // LINE)
+    ends = _ends(gpu, reads=True)
+
+    def observe(_seconds: float) -> Observation:
+        observed = walker.round_trips(HOPS, LAUNCHES)
+        return replace(observed, detail={**observed.detail, **ends})
+
+    return Observed(
+        observe=observe,
+        seconds=0.2,
+        timer="globaltimer",
+        size_bytes=size,
+        verify=walker.verify,
+    )

@@ -1,0 +1,114 @@
+"""Axes: how a bench declares what it is swept over, and how a sweep becomes cases.
+
+Floor 2, standard library only.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from membench.core.errors import UsageError
+from membench.core.snapshot import Machine
+from membench.core.units import format_size, parse_size
+
+Value = int | str
+Values = Value | tuple[Value, ...] | Callable[[Machine], tuple[Value, ...]]
+"""One value, several, a size range such as ``"4KiB..1GiB *4"``, or what depends on the machine."""
+
+OMITTED = ""
+"""A value that leaves its axis out of the case id: where the axis does not apply."""
+
+_RANGE = re.compile(r"(\S+?)\.\.(\S+) \*(\d+)")
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_TEXT = re.compile(r"[a-z0-9][a-z0-9._-]*")
+
+
+def expand(values: Values, machine: Machine) -> tuple[Value, ...]:
+    """``values`` as a tuple, ranges written out: ``"4KiB..64KiB *4"`` -> 4KiB, 16KiB, 64KiB."""
+    if callable(values):
+        values = values(machine)
+    if isinstance(values, tuple):
+        return values
+    if isinstance(values, str) and (match := _RANGE.fullmatch(values)):
+        first, last, factor = parse_size(match[1]), parse_size(match[2]), int(match[3])
+        if factor < 2 or first < 1:
+            raise ValueError(f"the range '{values}' does not grow")
+        steps = itertools.takewhile(
+            lambda size: size <= last, (first * factor**n for n in itertools.count())
+        )
+        return tuple(format_size(size) for size in steps)
+    return (values,)
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One parameter of a bench.
+
+    Attributes:
+        name: the parameter's name in the function and in the case id.
+        quick: its values in the quick profile; the first one is the default
+            that the other axes are swept around, in every profile.
+        full: its values in the full profile.
+    """
+
+    name: str
+    quick: Values
+    full: Values
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name):
+            raise ValueError(f"'{self.name}' is not an axis name")
+
+    def values(self, profile: str, machine: Machine) -> tuple[Value, ...]:
+        """The values in ``profile``, the default first, none twice."""
+        quick = expand(self.quick, machine)
+        chosen = quick if profile == "quick" else expand(self.full, machine)
+        values = tuple(dict.fromkeys((*quick[:1], *chosen)))
+        for value in values:
+            if value != OMITTED and not _TEXT.fullmatch(self.text(value).lower()):
+                raise ValueError(f"axis {self.name}: '{value}' cannot stand in a case id")
+        return values
+
+    @staticmethod
+    def text(value: Value) -> str:
+        """``value`` as it stands in a case id."""
+        return str(value)
+
+    @staticmethod
+    def argument(value: Value) -> Value:
+        """``value`` as the bench function gets it: a size as an integer of bytes."""
+        if isinstance(value, str) and value[:1].isdigit():
+            try:
+                return parse_size(value)
+            except UsageError:
+                return value
+        return value
+
+
+def sweep(
+    axes: Iterable[Axis], grid: frozenset[str], profile: str, machine: Machine
+) -> Iterator[Mapping[str, Value]]:
+    """The combinations of a profile: one axis at a time around the defaults, ``grid`` axes crossed.
+
+    Yields each combination once, as ``{axis name: value}`` in the order of the axes; the first
+    one is the default of every axis.
+    """
+    axes = tuple(axes)
+    values = {axis.name: axis.values(profile, machine) for axis in axes}
+    defaults = {name: several[0] for name, several in values.items()}
+    crossed = [name for name in values if name in grid]
+    alone = [name for name in values if name not in grid]
+    seen: set[tuple[Value, ...]] = set()
+    combinations: list[dict[str, Value]] = [
+        defaults | dict(zip(crossed, some, strict=True))
+        for some in itertools.product(*(values[name] for name in crossed))
+    ]
+    combinations += [defaults | {name: value} for name in alone for value in values[name]]
+    for combination in combinations:
+        key = tuple(combination.values())
+        if key not in seen:
+            seen.add(key)
+            yield combination

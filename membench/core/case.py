@@ -1,0 +1,302 @@
+"""Benches and cases: what can be measured, declared and named.
+
+Floor 2.  A bench is a decorated function; a case is one point of its axes::
+
+    @bench("ddr/copy", version=1, seconds=0.5, memory=lambda size, **_: 2 * size)
+    @axis("size", quick="256MiB", full="256MiB..4GiB *4")
+    def copy(cpu: CpuBackend, size: int) -> Work: ...
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+from membench.core.axes import OMITTED, Axis, Value, Values, sweep
+from membench.core.snapshot import Machine
+from membench.core.terms import PREFIX_TIER, Metric, Stat, Tier
+from membench.core.work import Work
+
+Yield = tuple[Metric, Stat]
+Cost = float | Callable[..., float]
+"""A number, or a function of the case's parameters (as the bench function gets them)."""
+
+Config = Mapping[str, int]
+"""How a tuned case is launched: ``{"block": 256, "unroll": 4}``."""
+
+TUNED = "best"
+"""Value of the axis `config`: the fastest of the bench's `configs` on this machine."""
+
+PROFILES: Mapping[str, int] = {"quick": 5, "full": 10}
+"""Profile -> rounds."""
+
+SWEEP_ROUNDS: Mapping[str, int] = {"quick": 5, "full": 5}
+"""Profile -> rounds of the points of a sweep beside its default.
+
+Five a side are enough for an interval of their ratio, and as many as the quick profile has.
+"""
+
+_BENCH_NAME = re.compile(r"[a-z0-9]+(?:/[a-z0-9_-]+)+")
+
+
+class Needs(StrEnum):
+    """What a machine must have for a bench to make sense on it."""
+
+    GPU = "gpu"
+    TWO_GPUS = "two-gpus"
+    JIT = "jit"  # kernels compiled on this machine (numba)
+    TWO_CPUS = "two-cpus"
+    TWO_NUMA_NODES = "two-numa-nodes"
+
+
+@dataclass(frozen=True)
+class Case:
+    """One point of a bench: what one row (or several, one a metric) is about.
+
+    Attributes:
+        id: ``<bench>/<key>=<value>/...``, stable and globbable.
+        bench: name of its bench.
+        params: axis -> value as it stands in the id.
+        seconds: estimated seconds of one round; an estimate for planning, not a limit.
+        memory: bytes of memory that it holds at most.
+        disk: bytes of scratch file that it needs.
+        gpu_memory: bytes of a GPU's memory that it holds at most.
+        tuned: its configuration is found before the first round.
+        rounds: rounds that it is measured in, as its bench says; 0 = it says nothing.
+        swept: a point of a sweep: neither the default of its bench nor its tuned configuration.
+    """
+
+    id: str
+    bench: str
+    params: tuple[tuple[str, Value], ...]
+    version: int
+    tier: Tier
+    yields: tuple[Yield, ...]
+    needs: frozenset[Needs]
+    seconds: float
+    memory: int
+    disk: int
+    gpu_memory: int = 0
+    tuned: bool = False
+    rounds: int = 0
+    swept: bool = False
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A family of cases around one function.
+
+    Calling it with a backend and the parameters builds the case's `Work`.
+    """
+
+    name: str
+    version: int
+    function: Callable[..., Work]
+    axes: tuple[Axis, ...]
+    grid: frozenset[str]
+    full_grid: frozenset[str]
+    profiles: tuple[str, ...]
+    needs: frozenset[Needs]
+    yields: tuple[Yield, ...]
+    tier: Tier | Callable[..., Tier]
+    seconds: Cost
+    memory: Cost
+    disk: Cost
+    backend: str
+    gpu_memory: Cost = 0
+    where: Callable[..., bool] | None = None
+    configs: Callable[..., Iterable[Config]] | None = None
+    tunes: tuple[str, ...] = ()
+    rounds: int = 0
+
+    @property
+    def summary(self) -> str:
+        """The first line of its description."""
+        return self.description.partition("\n")[0]
+
+    @property
+    def description(self) -> str:
+        """Its docstring for a reader: without indentation and without marks of code."""
+        return inspect.cleandoc(self.function.__doc__ or "").replace("``", "")
+
+    @property
+    def family(self) -> str:
+        """The module that declares it: one file is one family."""
+        return self.function.__module__.rpartition(".")[2]
+
+    def arguments(self, params: Mapping[str, Value]) -> dict[str, Value]:
+        """The parameters as the function gets them: sizes as bytes."""
+        return {name: Axis.argument(value) for name, value in params.items()}
+
+    def build(
+        self, backend: Any, params: Mapping[str, Value], config: Config | None = None
+    ) -> Work:
+        """Allocate, fill and return the work of one case; raises `Skip` where it cannot run.
+
+        The function of a bench with `configs` gets ``config`` as the argument of that
+        name: the chosen one for a tuned case, else empty for its fixed default.
+        """
+        arguments: dict[str, Any] = self.arguments(params)
+        if self.configs is not None:
+            arguments["config"] = config or {}
+        return self.function(backend, **arguments)
+
+    def candidates(self, backend: Any, params: Mapping[str, Value]) -> tuple[Config, ...]:
+        """The configurations to try for a tuned case."""
+        if self.configs is None:
+            return ()
+        return tuple(self.configs(backend, **self.arguments(params)))
+
+    def cases(self, profile: str, machine: Machine) -> Iterator[Case]:
+        """The cases of a profile on ``machine``; none where the bench is not of that profile."""
+        if profile not in self.profiles:
+            return
+        grid = self.grid | self.full_grid if profile == "full" else self.grid
+        for number, combination in enumerate(sweep(self.axes, grid, profile, machine)):
+            params = dict(combination)
+            if self._is_tuned(params):
+                params |= dict.fromkeys(self.tunes, OMITTED)
+            if self.where is None or self.where(profile, **self.arguments(params)):
+                case = self.case(params, machine)
+                yield replace(case, swept=number > 0 and not case.tuned)
+
+    def case(self, params: Mapping[str, Value], machine: Machine) -> Case:
+        """The case at ``params``."""
+        arguments = self.arguments(params)
+
+        def cost(of: Cost) -> float:
+            return of(**arguments) if callable(of) else of
+
+        tier = self.tier if isinstance(self.tier, Tier) else self.tier(machine, **arguments)
+        return Case(
+            id="/".join(
+                [
+                    self.name,
+                    *(f"{key}={value}" for key, value in params.items() if value != OMITTED),
+                ]
+            ),
+            bench=self.name,
+            params=tuple(params.items()),
+            version=self.version,
+            tier=tier,
+            yields=self.yields,
+            needs=self.needs,
+            seconds=float(cost(self.seconds)),
+            memory=int(cost(self.memory)),
+            disk=int(cost(self.disk)),
+            gpu_memory=int(cost(self.gpu_memory)),
+            tuned=self._is_tuned(params),
+            rounds=self.rounds,
+        )
+
+    def _is_tuned(self, params: Mapping[str, Value]) -> bool:
+        return self.configs is not None and params.get("config") == TUNED
+
+
+_AXES = "__membench_axes__"
+
+
+def axis(
+    name: str, quick: Values, full: Values | None = None
+) -> Callable[[Callable[..., Work]], Callable[..., Work]]:
+    """Declare a parameter; see `Axis`.  Without ``full`` both profiles sweep ``quick``."""
+
+    def decorate(function: Callable[..., Work]) -> Callable[..., Work]:
+        declared: tuple[Axis, ...] = getattr(function, _AXES, ())
+        setattr(function, _AXES, (Axis(name, quick, quick if full is None else full), *declared))
+        return function
+
+    return decorate
+
+
+def bench(
+    name: str,
+    *,
+    version: int,
+    needs: Needs | tuple[Needs, ...] = (),
+    yields: Yield | tuple[Yield, ...] = (Metric.BANDWIDTH, Stat.MEDIAN),
+    tier: Tier | Callable[..., Tier] | None = None,
+    grid: tuple[str, ...] = (),
+    full_grid: tuple[str, ...] = (),
+    profiles: tuple[str, ...] = tuple(PROFILES),
+    seconds: Cost = 0.5,
+    memory: Cost = 0,
+    disk: Cost = 0,
+    gpu_memory: Cost = 0,
+    backend: str = "",
+    where: Callable[..., bool] | None = None,
+    configs: Callable[..., Iterable[Config]] | None = None,
+    tunes: tuple[str, ...] = (),
+    rounds: int = 0,
+) -> Callable[[Callable[..., Work]], Bench]:
+    """Declare a benchmark.
+
+    Args:
+        name: ``<prefix>/<operation>``; the prefix decides the tier unless ``tier`` does.
+        version: raised by its author when the meaning of the number changes;
+            results of different versions are never compared.
+        needs: what the machine must have.
+        yields: the (metric, stat) pairs that its work returns.
+        tier: a tier, or a function ``(machine, **arguments) -> Tier``.
+        grid: axes that are crossed with each other instead of swept one at a time.
+        full_grid: further axes that are crossed in the full profile only.
+        profiles: the profiles that run it.
+        seconds: estimated seconds a round, of one case.
+        memory: bytes that one case holds.
+        disk: bytes of scratch file that one case needs.
+        backend: ``cpu``, ``cuda``, ``storage`` or ``cuda-storage``; by default ``cuda`` where a
+            GPU is needed.
+        where: ``(profile, **arguments) -> bool``: which combinations of the axes are cases;
+            all by default.
+        configs: ``(backend, **arguments) -> configurations``: what a case at ``config=best``
+            may be launched with.  The bench has an axis `config` then, and its function gets
+            the chosen configuration as ``config``.
+        tunes: axes that the configuration decides, left out of the id of a tuned case.
+        rounds: rounds that it is measured in, for what takes so long that it brings its own
+            repetitions; 0 = those of its profile.
+    """
+    if not _BENCH_NAME.fullmatch(name):
+        raise ValueError(f"'{name}' is not a bench name: lower case, <prefix>/<operation>")
+    prefix = name.partition("/")[0]
+    if tier is None:
+        if prefix not in PREFIX_TIER:
+            raise ValueError(f"bench '{name}': the prefix '{prefix}' has no tier; give tier=")
+        tier = PREFIX_TIER[prefix]
+    if backend not in ("", "cpu", "cuda", "storage", "cuda-storage"):
+        raise ValueError(f"bench '{name}': there is no backend '{backend}'")
+    every_need = frozenset((needs,) if isinstance(needs, Needs) else needs)
+    every_yield: Any = yields if isinstance(yields[0], tuple) else (yields,)
+
+    def decorate(function: Callable[..., Work]) -> Bench:
+        # Taken off again: the same function may be declared as several benches.
+        axes: tuple[Axis, ...] = vars(function).pop(_AXES, ())
+        unknown = {*grid, *full_grid} - {declared.name for declared in axes}
+        if unknown:
+            raise ValueError(f"bench '{name}': grid names no axis: {', '.join(sorted(unknown))}")
+        return Bench(
+            name=name,
+            version=version,
+            function=function,
+            axes=axes,
+            grid=frozenset(grid),
+            full_grid=frozenset(full_grid),
+            profiles=profiles,
+            needs=every_need,
+            yields=every_yield,
+            tier=tier,
+            seconds=seconds,
+            memory=memory,
+            disk=disk,
+            backend=backend or ("cuda" if Needs.GPU in every_need else "cpu"),
+            gpu_memory=gpu_memory,
+            where=where,
+            configs=configs,
+            tunes=tunes,
+            rounds=rounds,
+        )
+
+    return decorate

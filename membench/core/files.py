@@ -1,0 +1,149 @@
+"""Files that are there whole or not at all, and errors that a person can act on."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+from pathlib import Path
+
+from membench.core.errors import OutputError
+from membench.core.text import one_line
+
+_HINTS = {
+    errno.ENOSPC: "free some space there, or choose another place with -o",
+    errno.EDQUOT: "your quota is used up: free some space, or choose another place with -o",
+    errno.EFBIG: "the size of files is limited here (ulimit -f), or the filesystem is too old",
+    errno.EIO: "the disk reports an error: see dmesg, and choose another place with -o",
+    errno.EROFS: "choose a place that can be written with -o",
+    errno.EACCES: "choose a place that you may write to with -o",
+    errno.EPERM: "choose a place that you may write to with -o",
+    errno.ENOENT: "choose another place with -o",
+    errno.ENOTDIR: "a part of the path is a file: choose another place with -o",
+    errno.ENAMETOOLONG: "choose a shorter name with -o",
+}
+
+_NO_TMPFILE = (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT)
+_PROBE = b"\n" * 4096
+
+
+def shown(path: Path) -> str:
+    """``path`` for a message, on one line."""
+    return one_line(str(path))
+
+
+def output_error(path: Path, error: OSError) -> OutputError:
+    """``error``, met while writing ``path``, in one line with a hint."""
+    reason = error.strerror or str(error)
+    return OutputError(f"cannot write {shown(path)}: {reason}", _HINTS.get(error.errno or 0, ""))
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write ``data`` to the end, however the system cuts it."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+
+
+def sync_directory(directory: Path) -> None:
+    """Make the names in ``directory`` durable, where the filesystem can."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def atomic_write(path: Path, data: bytes) -> None:
+    """Put ``data`` at ``path``: after any failure or death there is the old file or the new one.
+
+    Raises:
+        OutputError: in one line; nothing is left behind.
+    """
+    try:
+        with contextlib.ExitStack() as stack:
+            descriptor = nameless(path.parent)
+            if descriptor is None:
+                temporary = _durable_temporary(path.parent, data)
+            else:
+                stack.callback(os.close, descriptor)
+                write_all(descriptor, data)
+                os.fsync(descriptor)
+                temporary = _temporary(path.parent)
+                give_name(descriptor, temporary)
+            try:
+                temporary.replace(path)
+            except BaseException:
+                _forget(temporary)
+                raise
+        sync_directory(path.parent)
+    except OSError as error:
+        raise output_error(path, error) from None
+
+
+def probe(directory: Path) -> None:
+    """Prove that a file can be made, written and removed in ``directory``; raises OSError."""
+    descriptor = nameless(directory)
+    if descriptor is None:
+        _durable_temporary(directory, _PROBE).unlink()
+        return
+    try:
+        write_all(descriptor, _PROBE)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def nameless(directory: Path, flags: int = os.O_WRONLY) -> int | None:
+    """A descriptor of a new file without a name: no death leaves anything of it.
+
+    None where the filesystem has no such files.
+    """
+    try:
+        return os.open(directory, flags | os.O_TMPFILE | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        if error.errno in _NO_TMPFILE:
+            return None
+        raise
+
+
+def give_name(descriptor: int, path: Path) -> None:
+    """Make the file of `nameless` appear at ``path``, whole; raises FileExistsError."""
+    # Only with a descriptor of a directory does Python call linkat(2), which can follow the link.
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        source = f"/proc/self/fd/{descriptor}"
+        os.link(source, path.name, dst_dir_fd=folder, follow_symlinks=True)
+    finally:
+        os.close(folder)
+
+
+def _durable_temporary(directory: Path, data: bytes) -> Path:
+    """A new file with ``data`` that the disk has."""
+    temporary = _temporary(directory)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(temporary, flags, 0o666)
+    try:
+        try:
+            write_all(descriptor, data)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except BaseException:
+        _forget(temporary)
+        raise
+    return temporary
+
+
+def _temporary(directory: Path) -> Path:
+    """A name that nobody has; it is short because ours may be long."""
+    return directory / f".membench-{secrets.token_hex(6)}.tmp"
+
+
+def _forget(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        path.unlink()

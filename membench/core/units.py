@@ -1,0 +1,119 @@
+"""Sizes, rates and times: parsed strictly, printed the same way everywhere.
+
+Sizes are binary (KiB, MiB, GiB, TiB) because caches are powers of two; rates
+are decimal (1 GB/s = 1e9 B/s) because the field's are.  In files a size is an
+integer of bytes and a latency is in nanoseconds; only the screen scales them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from membench.core.errors import UsageError
+from membench.core.terms import UNIT, Metric
+
+KIB = 1024
+MIB = 1024**2
+GIB = 1024**3
+TIB = 1024**4
+
+_BINARY = {"B": 1, "KiB": KIB, "MiB": MIB, "GiB": GIB, "TiB": TIB}
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(B|KiB|MiB|GiB|TiB)")
+
+
+def parse_size(text: str) -> int:
+    """Bytes of ``text``, such as ``4096B``, ``64KiB`` or ``1.5GiB``.
+
+    Raises:
+        UsageError: no unit, a decimal unit, or a fraction of a byte.
+    """
+    match = _SIZE.fullmatch(text.strip())
+    if match is None:
+        raise UsageError(
+            f"'{text}' is not a size", "write a number and B, KiB, MiB, GiB or TiB, such as 256MiB"
+        )
+    whole, _, fraction = match[1].partition(".")
+    scaled = int(whole + fraction) * _BINARY[match[2]]
+    size, rest = divmod(scaled, int(10 ** len(fraction)))
+    if rest:
+        raise UsageError(f"'{text}' is not a whole number of bytes", "write it in a smaller unit")
+    return size
+
+
+def format_size(size: int) -> str:
+    """The shortest exact form of ``size`` bytes: ``268435456`` -> ``256MiB``.
+
+    ``parse_size(format_size(n)) == n`` for every n >= 0.
+    """
+    if size < 0:
+        raise ValueError(f"a size cannot be negative: {size}")
+    for unit in ("TiB", "GiB", "MiB", "KiB"):
+        if size and size % _BINARY[unit] == 0:
+            return f"{size // _BINARY[unit]}{unit}"
+    return f"{size}B"
+
+
+def about_size(size: float) -> str:
+    """``size`` bytes for a person, three significant digits: ``1.95 GiB``."""
+    for unit in ("TiB", "GiB", "MiB", "KiB"):
+        if size >= _BINARY[unit]:
+            return f"{significant(size / _BINARY[unit], 3)} {unit}"
+    return f"{size:.0f} B"
+
+
+def significant(value: float, digits: int = 4) -> str:
+    """``value`` with ``digits`` significant digits and no exponent: ``38.10``, ``0.003456``."""
+    if value == 0:
+        return "0"
+    exponent = int(f"{value:.{digits - 1}e}".partition("e")[2])  # of the rounded value: 9.9996 -> 1
+    return f"{value:.{max(0, digits - 1 - exponent)}f}"
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How a metric is shown: file unit divided by ``divisor`` is ``unit``."""
+
+    divisor: float
+    unit: str
+
+    def format(self, value: float, digits: int = 4) -> str:
+        """``value`` (in the unit of the file) as a bare number in this scale."""
+        return significant(value / self.divisor, digits)
+
+
+_SCALES: Mapping[Metric, tuple[Scale, ...]] = MappingProxyType(
+    {
+        Metric.LATENCY: (Scale(1, "ns"), Scale(1e3, "us"), Scale(1e6, "ms"), Scale(1e9, "s")),
+        Metric.IOPS: (Scale(1, "1/s"), Scale(1e3, "k/s"), Scale(1e6, "M/s"), Scale(1e9, "G/s")),
+        Metric.RATE: (Scale(1, "1/s"), Scale(1e3, "k/s"), Scale(1e6, "M/s"), Scale(1e9, "G/s")),
+    }
+)
+
+
+def common_scale(metric: Metric, values: Iterable[float]) -> Scale:
+    """The one scale in which all ``values`` of a metric can be read side by side.
+
+    It suits the smallest of them: 900 ns beside 1.2 ns are both shown in ns.
+    """
+    scales = _SCALES.get(metric, (Scale(1, UNIT[metric]),))
+    smallest = min((abs(value) for value in values), default=0.0)
+    return [scale for scale in scales if scale.divisor <= max(smallest, 1)][-1]
+
+
+def format_value(metric: Metric, value: float) -> str:
+    """A value for a person, with its unit: ``1.19 ns``, ``68.0 us``, ``64.2 k/s``."""
+    scale = common_scale(metric, (value,))
+    return f"{scale.format(value, 3)} {scale.unit}"
+
+
+def format_seconds(seconds: float) -> str:
+    """A duration for a person: ``0.9 s``, ``62 s``, ``4 min 10 s``."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s"

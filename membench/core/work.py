@@ -1,0 +1,149 @@
+"""What a bench hands to the engine: work to time, or work that observes itself.
+
+Floor 2.  A bench function allocates and fills its buffers and returns one of
+
+* `Timed`: the engine places the clock around repetitions, batches them against
+  the timer's resolution and decides how many samples to take;
+* `Observed`: the work runs for a given time and returns the samples that it
+  stamped itself (per I/O, in a kernel, on two threads at once).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from membench.core.terms import BytesConvention, CacheState, Metric, PeakBasis, Stat
+
+StopName = Literal["count", "rse", "stdrel"]
+"""A fixed count; or until the standard error, or the deviation, is small beside the mean."""
+
+Detail = Mapping[str, str | int | float]
+"""Facts about how a number was made, for the row's `detail`: engine, threads, page size ..."""
+
+
+def nothing() -> None:
+    """The `close` of work that holds nothing."""
+
+
+def unverified(iterations: int) -> None:
+    """The `verify` of work whose result cannot be wrong: its row leaves `verified` empty."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timed:
+    """Work that the engine times.
+
+    Attributes:
+        run: does the given number of iterations.  On a GPU it queues them on
+            the backend's stream; on the host it returns when they are done.
+        size_bytes: working set in bytes.
+        metric: what the elapsed time is turned into: BANDWIDTH needs
+            `bytes_moved`; LATENCY (ns an operation), RATE (operations a second)
+            and FLOPS (GFLOP/s) need `operations`.
+        also: further metrics that the same elapsed times are turned into.
+        bytes_moved: payload of one iteration in bytes, by `bytes_convention`.
+        operations: dependent loads, gathered elements, tokens, ... of one iteration.
+        verify: called once a round after the last sample with the iterations
+            done since the work was made; raises `VerificationFailed`.
+        batchable: one sample may be several iterations.
+        samples: samples to take in a round; of a rule that looks at them, the most.
+        stop: when to stop sampling; see `StopName`.
+        min_sample_s: shortest span that one sample may have, in seconds; the
+            engine batches iterations until it is reached.
+        cold: a device's caches are emptied before every sample, which then is one iteration.
+        may_block: a device's queue may be held until a whole sample is queued.  Not for work
+            that waits for the device itself, as copies of pageable memory do.
+        launches: entries that one iteration puts into a device's queue.
+        flags: codes that the bench knows of, such as ``cache-served``.
+        close: gives back what the work holds.
+    """
+
+    run: Callable[[int], None]
+    size_bytes: int
+    metric: Metric = Metric.BANDWIDTH
+    also: tuple[Metric, ...] = ()
+    bytes_moved: int = 0
+    operations: int = 0
+    bytes_convention: BytesConvention | None = None
+    verify: Callable[[int], None] = unverified
+    batchable: bool = True
+    samples: int = 10
+    stop: StopName = "count"
+    min_sample_s: float = 0.01
+    cold: bool = False
+    may_block: bool = True
+    launches: int = 1
+    peak: float | None = None
+    peak_basis: PeakBasis | None = None
+    flags: tuple[str, ...] = ()
+    detail: Detail = field(default_factory=dict)
+    close: Callable[[], None] = nothing
+
+    def __post_init__(self) -> None:
+        for metric in (self.metric, *self.also):
+            if metric is Metric.BANDWIDTH:
+                if self.bytes_moved <= 0 or self.bytes_convention is None:
+                    raise ValueError("bandwidth needs bytes_moved > 0 and a bytes_convention")
+            elif metric in (Metric.LATENCY, Metric.RATE, Metric.FLOPS):
+                if self.operations <= 0:
+                    raise ValueError(f"{metric} needs operations > 0")
+            else:
+                raise ValueError(f"timed work cannot yield {metric}")
+
+    def value(self, elapsed_ns: float, iterations: int, metric: Metric | None = None) -> float:
+        """``metric`` of ``iterations`` that took ``elapsed_ns``, in its unit; else the first."""
+        metric = metric or self.metric
+        if metric is Metric.BANDWIDTH:
+            return self.bytes_moved * iterations / elapsed_ns  # B/ns = GB/s
+        if metric is Metric.LATENCY:
+            return elapsed_ns / (self.operations * iterations)
+        per_ns = self.operations * iterations / elapsed_ns
+        return per_ns if metric is Metric.FLOPS else per_ns * 1e9
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What `Observed.observe` saw: samples by (metric, stat), in the metric's unit, and facts.
+
+    Attributes:
+        sm_mhz: the clock of a GPU's SMs meanwhile, where it was measured.
+    """
+
+    samples: Mapping[tuple[Metric, Stat], Sequence[float]]
+    detail: Detail = field(default_factory=dict)
+    sm_mhz: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observed:
+    """Work that stamps its own samples.
+
+    Attributes:
+        observe: runs for about the given number of seconds.
+        seconds: how long to observe in one round.
+        timer: the clock that the stamps come from.
+        size_bytes: working set in bytes.
+        bytes_moved: payload of one sample in bytes, or 0 where it varies.
+        flags: codes that the bench knows of, such as ``cache-served``.
+        verify: called once after `observe`; raises `VerificationFailed`.
+        close: gives back what the work holds.
+    """
+
+    observe: Callable[[float], Observation]
+    seconds: float
+    timer: str
+    size_bytes: int
+    bytes_moved: int = 0
+    bytes_convention: BytesConvention | None = None
+    verify: Callable[[], None] | None = None
+    cache_state: CacheState = CacheState.HOT
+    peak: float | None = None
+    peak_basis: PeakBasis | None = None
+    flags: tuple[str, ...] = ()
+    detail: Detail = field(default_factory=dict)
+    close: Callable[[], None] = nothing
+
+
+Work = Timed | Observed

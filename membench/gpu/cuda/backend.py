@@ -1,0 +1,349 @@
+"""The GPU as a backend: CuPy's calls behind the interface `Gpu`, and nothing that is computed.
+
+CuPy's memory pools are left alone: they round sizes up and hand out memory
+whose lines are still in the cache.  Every buffer is an allocation of its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import cupy
+import numpy as np
+import numpy.typing as npt
+
+from membench.core.backend import Device, Edge, Stamps, Tick
+from membench.core.errors import BackendUnavailable, MembenchError, skip
+from membench.core.snapshot import Machine
+from membench.gpu.cuda.compile import Image, Resources, compile_source
+from membench.gpu.cuda.cublaslt import WORKSPACE_BYTES
+from membench.gpu.cuda.device import ordinal_of, properties_of, uuid_hashes
+from membench.gpu.cuda.errors import explained
+from membench.gpu.cuda.kernel_files import kernel_names, read_kernel
+from membench.gpu.cuda.links import CudaLinks
+from membench.gpu.cuda.memory import (
+    DeviceMemory,
+    HostMemory,
+    check_within,
+    copy_and_wait,
+    device_memory,
+    give_back,
+    host_memory,
+)
+from membench.gpu.cuda.products import FP8_CAPABILITY, fp8_product, product
+from membench.gpu.protocol import Argument, Buffer, Variant
+from membench.machine.gpus.energy import energy_counter
+
+HOLD_DEADLINE_NS = 10_000_000_000
+"""Nanoseconds after which a held queue goes on by itself; the sample is then void."""
+
+FLUSH_FACTOR = 2
+"""The flush writes and reads this many times the L2 cache, so that its slices all turn over."""
+
+_CONTROL = Variant("control.cu")
+_TICK_BYTES = 16
+_URGENT = -5  # CUDA's lower priorities go first; it caps them at the lowest that it has
+
+
+def open_cuda(machine: Machine, index: int) -> CudaBackend:
+    """The backend on ``machine.gpus.devices[index]``.
+
+    Raises:
+        BackendUnavailable: CUDA does not show that device, or cannot use it.
+    """
+    wanted = machine.gpus.devices[index].uuid
+    ordinal = ordinal_of(wanted)
+    with explained("the GPU cannot be used"):
+        return CudaBackend(machine, ordinal, wanted)
+
+
+@dataclass(frozen=True)
+class CudaKernel:
+    """A loaded function."""
+
+    entry: str
+    resources: Resources
+    function: Any
+
+    @property
+    def registers(self) -> int:
+        """Of a thread."""
+        return self.resources.registers
+
+    @property
+    def shared_bytes(self) -> int:
+        """Static, of a block."""
+        return self.resources.shared_bytes
+
+
+class CudaBackend:
+    """One GPU in this process: the interfaces `DeviceBackend` and `Gpu`.
+
+    Attributes:
+        timer: CUDA events.
+        links: what lies around the device.
+        resolution_ns: of their difference, which CuPy gives as milliseconds in single precision.
+    """
+
+    timer = "cuda_event"
+    resolution_ns = 500.0
+
+    def __init__(self, machine: Machine, ordinal: int, uuid: str = "") -> None:
+        self.machine = machine
+        self._device = cupy.cuda.Device(ordinal)
+        self._device.use()
+        self.properties = properties_of(ordinal)
+        self._queue = cupy.cuda.Stream(non_blocking=True)
+        self.links = CudaLinks(machine, uuid, ordinal, self._queue)
+        self._events = {edge: cupy.cuda.Event() for edge in Edge}
+        self._kernels: dict[tuple[Variant, str], CudaKernel] = {}
+        self._modules: dict[Variant, tuple[Image, Any]] = {}
+        self._given: list[DeviceMemory | HostMemory] = []
+        self._ticket = 0
+        self._words = host_memory(64, "pinned")
+        self._words.array[:] = 0
+        self._ticks = host_memory(len(Edge) * _TICK_BYTES * self.properties.sms, "pinned")
+        self._control = {
+            entry: self.kernel(_CONTROL, f"control_{entry}")
+            for entry in ("hold", "probe", "idle", "sweep")
+        }
+
+    @cached_property
+    def kernel_digest(self) -> str:
+        """Digest of every CUDA source, and of the compiler's version."""
+        digest = hashlib.sha256(self._modules[_CONTROL][0].compiler.encode())
+        for name in kernel_names():
+            digest.update(name.encode() + b"\0" + read_kernel(name).encode())
+        return digest.hexdigest()
+
+    def describe(self) -> Device:
+        """The GPU, its driver, and the CUDA version that runs here."""
+        version = cupy.cuda.runtime.runtimeGetVersion()
+        cuda = f"{version // 1000}.{version % 1000 // 10}"
+        return Device("cuda", self.properties.name, self.machine.gpus.driver, cuda)
+
+    # The measuring order.
+
+    def flush(self) -> None:
+        """Queue: write, then read, twice the L2 cache."""
+        scratch, sink = self._flushed
+        self.fill(scratch, 0)
+        args = (scratch, sink, np.uint64(scratch.size // 16))
+        self.launch(self._control["sweep"], 4 * self.properties.sms, 256, args)
+
+    def synchronize(self) -> None:
+        """Wait for the measured queue."""
+        with explained("the GPU stopped"):
+            self._queue.synchronize()
+
+    def block(self) -> None:
+        """Queue: hold until `release`."""
+        self._ticket += 1
+        args = (self._words, np.int32(self._ticket), np.uint64(HOLD_DEADLINE_NS))
+        self.launch(self._control["hold"], 1, 1, args)
+
+    def release(self) -> None:
+        """Let the queue go on, at once."""
+        self._words.array.view(np.int32)[0] = self._ticket
+
+    def probe(self, edge: Edge) -> None:
+        """Queue: the clocks of every SM."""
+        half = _TICK_BYTES * self.properties.sms
+        begin = edge.value * half
+        self._ticks.array[begin : begin + half] = 0
+        args = (np.uint64(self._ticks.address + begin),)
+        self.launch(self._control["probe"], self.properties.sms, 1, args)
+
+    def mark(self, edge: Edge) -> None:
+        """Queue: an event."""
+        self._events[edge].record(self._queue)
+
+    def idle(self) -> None:
+        """Queue: an empty kernel."""
+        self.launch(self._control["idle"], 1, 1, ())
+
+    def stamps(self) -> Stamps:
+        """The time between the events, and the clocks of the first SM that both probes reached."""
+        with explained("the events cannot be read"):
+            elapsed = cupy.cuda.get_elapsed_time(
+                self._events[Edge.BEFORE], self._events[Edge.AFTER]
+            )
+        before, after = self._ticks.array.view(np.uint64).reshape(len(Edge), -1, 2)
+        reached = np.flatnonzero((before[:, 0] != 0) & (after[:, 0] != 0))
+        sm = int(reached[0]) if reached.size else 0
+        return Stamps(
+            elapsed_ns=elapsed * 1e6,
+            before=Tick(int(before[sm, 0]), int(before[sm, 1])),
+            after=Tick(int(after[sm, 0]), int(after[sm, 1])),
+            overdue=int(self._words.array.view(np.int32)[1]) == self._ticket > 0,
+        )
+
+    # What a bench asks for.
+
+    def allocate(self, size: int) -> DeviceMemory:
+        """An allocation of its own."""
+        memory = device_memory(size)
+        self._given.append(memory)
+        return memory
+
+    def host(self, size: int, kind: str = "pinned") -> HostMemory:
+        """Page-locked memory, not from CuPy's pool."""
+        memory = host_memory(size, kind)
+        self._given.append(memory)
+        return memory
+
+    def upload(self, target: Buffer, data: npt.NDArray[Any], offset: int = 0) -> None:
+        """By a synchronous copy, after all queued work."""
+        self.synchronize()
+        data = np.ascontiguousarray(data)
+        check_within(target, offset, data.nbytes)
+        what = "a copy to the GPU failed"
+        copy_and_wait(target.address + offset, data.ctypes.data, data.nbytes, what)
+
+    def download(
+        self, source: Buffer, dtype: npt.DTypeLike, count: int, offset: int = 0
+    ) -> npt.NDArray[Any]:
+        """By a synchronous copy, after all queued work."""
+        self.synchronize()
+        data = np.empty(count, dtype)
+        check_within(source, offset, data.nbytes)
+        what = "a copy from the GPU failed"
+        copy_and_wait(data.ctypes.data, source.address + offset, data.nbytes, what)
+        return data
+
+    def fill(self, target: Buffer, byte: int, stream: Any = None) -> None:
+        """Queue: memset."""
+        queue = stream or self._queue
+        cupy.cuda.runtime.memsetAsync(target.address, byte, target.size, queue.ptr)
+
+    def copy(self, target: int, source: int, size: int, stream: Any = None) -> None:
+        """Queue: memcpy; the driver knows from the addresses which way."""
+        queue = stream or self._queue
+        kind = cupy.cuda.runtime.memcpyDefault
+        cupy.cuda.runtime.memcpyAsync(target, source, size, kind, queue.ptr)
+
+    def kernel(self, variant: Variant, entry: str) -> CudaKernel:
+        """Compiled by `compile_source`, loaded as it is, ready for all the shared memory."""
+        key = (variant, entry)
+        if key not in self._kernels:
+            image, module = self._module(variant)
+            with explained(f"{variant.file} has no entry {entry}"):
+                function = module.get_function(entry)
+                resources = image.resources[entry]
+                _opt_in(function, self.properties.shared_per_block - resources.shared_bytes)
+            self._kernels[key] = CudaKernel(entry, resources, function)
+        return self._kernels[key]
+
+    def launch(
+        self,
+        kernel: CudaKernel,
+        grid: int,
+        block: int,
+        args: Sequence[Argument],
+        *,
+        shared: int = 0,
+        stream: Any = None,
+    ) -> None:
+        """Queue a kernel."""
+        passed = tuple(
+            arg if isinstance(arg, np.generic) else np.uint64(arg.address) for arg in args
+        )
+        with explained(f"{kernel.entry} cannot be launched"):
+            kernel.function((grid,), (block,), passed, shared, stream or self._queue)
+
+    def occupancy(self, kernel: CudaKernel, block: int, shared: int = 0) -> int:
+        """As the driver computes it."""
+        return int(
+            cupy.cuda.driver.occupancyMaxActiveBlocksPerMultiprocessor(
+                kernel.function.ptr, block, shared
+            )
+        )
+
+    def stream(self, *, urgent: bool = False) -> Any:
+        """A queue of its own."""
+        with self._device:  # of this thread it may be another one
+            return cupy.cuda.Stream(non_blocking=True, priority=_URGENT if urgent else 0)
+
+    def wait(self, stream: Any) -> None:
+        """Wait for it."""
+        with explained("the GPU stopped"):
+            stream.synchronize()
+
+    def capture(self, run: Callable[[], None]) -> Callable[[], None]:
+        """As a CUDA graph of the measured queue."""
+        with explained("a graph cannot be captured"):
+            self._queue.begin_capture()
+            try:
+                run()
+            finally:
+                graph = self._queue.end_capture()
+        return lambda: graph.launch(self._queue)
+
+    def gemm(
+        self, kind: str, shape: tuple[int, int, int], w: Buffer, x: Buffer, y: Buffer
+    ) -> Callable[[], None]:
+        """By cuBLAS, FP8 by cublasLt; called once here, so that its code is loaded."""
+        try:
+            if kind == "fp8":
+                if int(self.properties.arch) < FP8_CAPABILITY:
+                    skip("FP8 needs compute capability 8.9")
+                workspace = self.allocate(WORKSPACE_BYTES)
+                once = fp8_product(shape, (w, x, y), self._queue, workspace)
+            else:
+                once = product(kind, shape, (w, x, y), self._queue)
+        except BackendUnavailable as missing:
+            skip(str(missing))
+        once()
+        self.synchronize()
+        return once
+
+    def energy(self) -> Callable[[], float]:
+        """By NVML."""
+        hashes = uuid_hashes(self._device.id)
+        devices = self.machine.gpus.devices
+        uuid = next((device.uuid for device in devices if device.uuid in hashes), "")
+        try:
+            return energy_counter(uuid)
+        except BackendUnavailable as missing:
+            skip(str(missing))
+
+    def reclaim(self) -> None:
+        """Free what the last case was given."""
+        self.synchronize()
+        while self._given:
+            give_back(self._given.pop())
+        self.links.reclaim()
+
+    def close(self) -> None:
+        """Free all memory; the driver ends the rest with the process."""
+        self.release()
+        with suppress(MembenchError):  # a device that is lost has nothing left to give back
+            self.reclaim()
+
+    # Inside.
+
+    @cached_property
+    def _flushed(self) -> tuple[DeviceMemory, DeviceMemory]:
+        size = FLUSH_FACTOR * self.properties.l2_bytes
+        return device_memory(size), device_memory(16)
+
+    def _module(self, variant: Variant) -> tuple[Image, Any]:
+        if variant not in self._modules:
+            image = compile_source(variant.file, variant.options, self.properties.arch)
+            # Not RawModule: that loads from a path, and the image is here.
+            module = cupy.cuda.Module()
+            with explained(f"{variant.file} as compiled by NVRTC {image.compiler} does not load"):
+                module.load(image.cubin)
+            self._modules[variant] = (image, module)
+        return self._modules[variant]
+
+
+def _opt_in(function: Any, shared: int) -> None:
+    """Let a kernel have more than 48 KiB of dynamic shared memory: all that is left."""
+    attribute = cupy.cuda.driver.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
+    cupy.cuda.driver.funcSetAttribute(function.ptr, attribute, shared)

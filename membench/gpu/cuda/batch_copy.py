@@ -1,0 +1,148 @@
+"""The driver's batch copy, ``cuMemcpyBatchAsync``: many copies in one call.
+
+CuPy does not wrap it.  There are two signatures (cuda.h of CUDA 12.8 and of 13.0)::
+
+    12.8  cuMemcpyBatchAsync     (dsts, srcs, sizes, count, attrs, attrsIdxs, numAttrs, failIdx, s)
+    13.0  cuMemcpyBatchAsync_v2  (dsts, srcs, sizes, count, attrs, attrsIdxs, numAttrs, s)
+
+Which one a driver has is asked of ``cuGetProcAddress`` at run time: asked for version
+13.0 it answers with the later one, asked for 12.8 with the earlier one, and an older
+driver has neither.  The module needs nothing but ctypes, so a stub library can test it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from membench.core.errors import BackendUnavailable, MembenchError
+from membench.gpu.cuda.driver import LIBRARY, explainer, open_driver
+
+Addresses = npt.NDArray[np.uint64]
+
+SYMBOL = b"cuMemcpyBatchAsync"
+VERSIONS = (13000, 12080)
+"""CUDA versions whose signature is asked for, the later one first."""
+
+WITHOUT_FAIL_INDEX = 13000
+"""From this version on there is no ``failIdx``."""
+
+_FOUND = 0  # CU_GET_PROC_ADDRESS_SUCCESS
+_STREAM_ORDER = 1  # CU_MEMCPY_SRC_ACCESS_ORDER_STREAM
+
+
+class Location(ctypes.Structure):
+    """``CUmemLocation``: a hint; ignored for memory that CUDA allocated."""
+
+    _fields_ = (("type", ctypes.c_int), ("id", ctypes.c_int))
+
+
+class Attributes(ctypes.Structure):
+    """``CUmemcpyAttributes``: how the copies of a batch may be done."""
+
+    _fields_ = (
+        ("srcAccessOrder", ctypes.c_int),
+        ("srcLocHint", Location),
+        ("dstLocHint", Location),
+        ("flags", ctypes.c_uint),
+    )
+
+
+@dataclass(frozen=True)
+class BatchCopy:
+    """The entry that this driver has.
+
+    Attributes:
+        version: of the signature: 13000 or 12080.
+    """
+
+    version: int
+    _function: Callable[..., int]
+    _explain: Callable[[int], str]
+
+    def prepare(
+        self, targets: Addresses, sources: Addresses, sizes: npt.NDArray[np.uint64]
+    ) -> Callable[[int], None]:
+        """The copies ``sources[i] -> targets[i]`` of ``sizes[i]`` bytes, made ready once.
+
+        Each call of the result queues all of them into the stream of the given handle;
+        among them there is no order.  The source is read in the order of the stream.
+
+        Raises:
+            ValueError: the arrays differ in length, or are empty.
+        """
+        count = len(targets)
+        if not count or not count == len(sources) == len(sizes):
+            raise ValueError("a batch needs as many sources and sizes as targets, one at least")
+        kept = tuple(
+            np.ascontiguousarray(array, dtype=np.uint64) for array in (targets, sources, sizes)
+        )
+        attributes = Attributes(srcAccessOrder=_STREAM_ORDER)
+        first = ctypes.c_size_t(0)  # the one set of attributes holds from copy 0 on
+        failed = ctypes.c_size_t(0)
+        pointers = tuple(ctypes.c_void_p(array.ctypes.data) for array in kept)
+        where = () if self.version >= WITHOUT_FAIL_INDEX else (ctypes.byref(failed),)
+
+        def run(stream: int) -> None:
+            status = self._function(
+                *pointers,
+                ctypes.c_size_t(count),
+                ctypes.byref(attributes),
+                ctypes.byref(first),
+                ctypes.c_size_t(1),
+                *where,
+                ctypes.c_void_p(stream),
+            )
+            if status:
+                # SIZE_MAX is the driver's word for a failure that is of no one copy.
+                which = f" (copy {failed.value})" if where and failed.value < kept[0].size else ""
+                raise MembenchError(f"the batch copy failed{which}: {self._explain(status)}")
+
+        return run
+
+
+def find_batch_copy(library: str = LIBRARY) -> BatchCopy:
+    """The batch copy of the driver ``library``.
+
+    Raises:
+        BackendUnavailable: there is no driver, or it is older than CUDA 12.8.
+    """
+    driver = open_driver(library)
+    for version in VERSIONS:
+        address = _look_up(driver, version)
+        if address:
+            return BatchCopy(version, _prototype(version)(address), explainer(driver))
+    raise BackendUnavailable(
+        "the driver has no batch copy (cuMemcpyBatchAsync)", "it came with CUDA 12.8"
+    )
+
+
+def _look_up(driver: Any, version: int) -> int:
+    """The address of the symbol as it was in ``version``; 0 where there is none."""
+    ask = getattr(driver, "cuGetProcAddress_v2", None)
+    if ask is None:  # a driver before CUDA 12.0
+        return 0
+    found, status = ctypes.c_void_p(), ctypes.c_int(-1)
+    ask.restype = ctypes.c_int
+    failed = ask(
+        ctypes.c_char_p(SYMBOL),
+        ctypes.byref(found),
+        ctypes.c_int(version),
+        ctypes.c_uint64(0),
+        ctypes.byref(status),
+    )
+    return 0 if failed or status.value != _FOUND else found.value or 0
+
+
+def _prototype(version: int) -> Any:
+    pointer, size = ctypes.c_void_p, ctypes.c_size_t
+    fail_index = () if version >= WITHOUT_FAIL_INDEX else (pointer,)
+    #                               dsts     srcs     sizes    count attrs    indices  how many
+    return ctypes.CFUNCTYPE(
+        ctypes.c_int, pointer, pointer, pointer, size, pointer, pointer, size, *fail_index, pointer
+    )

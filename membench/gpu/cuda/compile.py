@@ -1,0 +1,190 @@
+"""CUDA C++ to machine code by NVRTC: a pure function that needs no driver and no GPU.
+
+What comes out of it is the same wherever it runs: the machine code that the
+tests disassemble, the PTX that they execute, and the image that the GPU loads.
+The source is compiled here and not by CuPy, because CuPy asks the driver for
+the architecture even where it is given (cupy 14.2, `compiler.py`).
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from membench.core.errors import BackendUnavailable, MembenchError, RegistersSpilled
+from membench.gpu.cuda.image_cache import image_key, load_image, store_image
+from membench.gpu.cuda.kernel_files import kernel_root, read_kernel
+
+ARCHITECTURES = ("80", "86", "89", "90", "100", "120")
+"""The compute capabilities that every source is proven for: Ampere, Ada, Hopper, Blackwell."""
+
+OPTIONS = (
+    "-std=c++17",
+    # A source that spills or that indexes into local memory measures local memory: an error.
+    "--ptxas-options=-v",
+    "--ptxas-options=--warn-on-spills",
+    "--ptxas-options=--warn-on-local-memory-usage",
+    "--ptxas-options=--warning-as-error",
+)
+"""What every source is compiled with, beside its architecture and its macros."""
+
+_COMPLAINT = re.compile(r"error|warning", re.IGNORECASE)
+_SPILLED = re.compile(r"local memory|spill", re.IGNORECASE)
+_ENTRY = re.compile(r"Compiling entry function '(\w+)' for '\w+'(.*?)Compile time", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What one entry needs, as the assembler reports it.
+
+    Attributes:
+        registers: of a thread.
+        shared_bytes: static shared memory of a block.
+        stack_bytes, spill_bytes: local memory of a thread: for arrays, and for spilled registers.
+    """
+
+    registers: int
+    shared_bytes: int
+    stack_bytes: int
+    spill_bytes: int
+
+    @property
+    def local_bytes(self) -> int:
+        """Local memory of a thread: traffic that no byte count knows of."""
+        return self.stack_bytes + self.spill_bytes
+
+
+@dataclass(frozen=True)
+class Image:
+    """One compilation.
+
+    Attributes:
+        cubin: an ELF image for exactly one architecture.
+        ptx: the intermediate code that the same compilation made.
+        resources: by entry.
+        log: all that the compiler said.
+        compiler: NVRTC's version: ``13.0.88``.
+    """
+
+    cubin: bytes
+    ptx: str
+    resources: dict[str, Resources]
+    log: str
+    compiler: str
+
+
+@cache
+def compile_source(file: str, options: tuple[str, ...], arch: str) -> Image:
+    """Compile ``file`` of ``kernels/``; the same is compiled once, and then kept on disk.
+
+    Args:
+        file: its name: ``stream.cu``.
+        options: further options: ``("-DVEC=16",)``.
+        arch: compute capability without its dot: ``90``.
+
+    Raises:
+        BackendUnavailable: NVRTC is missing, or does not know the architecture.
+        MembenchError: it does not compile; `RegistersSpilled` where it would use local memory.
+    """
+    text = read_kernel(file)
+    parts = (_compiler(), arch, *OPTIONS, *options, text, *_headers().values())
+    key = image_key(part.encode() for part in parts)
+    if (kept := load_image(key)) is not None:
+        with suppress(TypeError, KeyError, AttributeError):  # of another shape: made anew
+            resources = {entry: Resources(**each) for entry, each in kept["resources"].items()}
+            return Image(**{**kept, "resources": resources})
+    image = compile_text(file, text, options, arch)
+    store_image(key, asdict(image))
+    return image
+
+
+def compile_text(file: str, text: str, options: tuple[str, ...], arch: str) -> Image:
+    """Compile a source that is given as ``text``; ``file`` names it in messages.
+
+    Raises:
+        BackendUnavailable: NVRTC is missing, or does not know the architecture.
+        MembenchError: it does not compile; `RegistersSpilled` where it would use local memory.
+    """
+    nvrtc = _nvrtc()
+    compiler = _compiler()
+    names = tuple(name.encode() for name in _headers())
+    contents = tuple(content.encode() for content in _headers().values())
+    program = nvrtc.createProgram(text, file, contents, names)
+    try:
+        try:
+            nvrtc.compileProgram(program, (f"-arch=sm_{arch}", *OPTIONS, *options))
+        except nvrtc.NVRTCError as error:
+            raise _explained(file, arch, compiler, nvrtc.getProgramLog(program), error) from error
+        log: str = nvrtc.getProgramLog(program)
+        # CuPy's wrapper drops the last byte, without which the image is no valid ELF file.
+        cubin: bytes = nvrtc.getCUBIN(program) + b"\0"
+        ptx: str = nvrtc.getPTX(program).rstrip(b"\0").decode()
+    finally:
+        nvrtc.destroyProgram(program)
+    if "warning" in log:  # the front end has no option that makes its warnings errors
+        raise _explained(file, arch, compiler, log, MembenchError("a warning"))
+    return Image(cubin, ptx, _resources(log), log, compiler)
+
+
+def _nvrtc() -> Any:
+    try:
+        from cupy.cuda import nvrtc
+
+        nvrtc.getVersion()
+    except ImportError as error:
+        raise BackendUnavailable("CuPy is not installed", "membench doctor says which") from error
+    except RuntimeError as error:  # cuda.pathfinder's "not found" is one
+        raise BackendUnavailable(
+            "NVRTC, CUDA's run-time compiler, is not installed", "membench doctor says which"
+        ) from error
+    return nvrtc
+
+
+@cache
+def _compiler() -> str:
+    """NVRTC's version; with its patch where a package says it, because the code may differ."""
+    named = ".".join(str(part) for part in _nvrtc().getVersion())
+    for package in ("nvidia-cuda-nvrtc", "nvidia-cuda-nvrtc-cu12"):
+        with suppress(PackageNotFoundError):
+            if (found := version(package)).startswith(f"{named}."):
+                return found
+    return named
+
+
+@cache
+def _headers() -> dict[str, str]:
+    """Name -> text of what the sources include."""
+    return {
+        path.name: path.read_text(encoding="ascii") for path in sorted(kernel_root().glob("*.cuh"))
+    }
+
+
+def _resources(log: str) -> dict[str, Resources]:
+    def number(pattern: str, text: str) -> int:
+        found = re.search(pattern, text)
+        return int(found[1]) if found else 0
+
+    return {
+        entry: Resources(
+            registers=number(r"Used (\d+) registers", report),
+            shared_bytes=number(r"(\d+) bytes smem", report),
+            stack_bytes=number(r"(\d+) bytes stack frame", report),
+            spill_bytes=number(r"(\d+) bytes spill stores", report),
+        )
+        for entry, report in _ENTRY.findall(log)
+    }
+
+
+def _explained(file: str, arch: str, compiler: str, log: str, error: Exception) -> MembenchError:
+    if "invalid value for --gpu-architecture" in log:
+        return BackendUnavailable(
+            f"NVRTC {compiler} does not know compute capability {arch[:-1]}.{arch[-1]}",
+            "install a newer CuPy with its CUDA toolkit: membench doctor says which",
+        )
+    said = next((line for line in log.splitlines() if _COMPLAINT.search(line)), str(error))
+    kind = RegistersSpilled if _SPILLED.search(said) else MembenchError
+    return kind(f"{file} does not compile for sm_{arch}: {' '.join(said.split())}")

@@ -1,0 +1,127 @@
+"""FP8 matrix products by cublasLt, which CuPy has no bindings for: a few calls by ctypes.
+
+Constants and structures are those of cublasLt.h and library_types.h.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from typing import Any
+
+from membench.core.errors import BackendUnavailable, MembenchError
+
+WORKSPACE_BYTES = 32 << 20
+"""What NVIDIA advises for Hopper (cuBLAS manual, "cublasLtMatmul"); the alignment is 256 bytes."""
+
+_LIBRARIES = ("libcublasLt.so.13", "libcublasLt.so.12")
+_R_32F, _R_8F_E4M3 = 0, 28  # cudaDataType_t
+_COMPUTE_32F = 68  # cublasComputeType_t
+_TRANSPOSED = 1  # cublasOperation_t
+_DESC_TRANSA = 3  # cublasLtMatmulDescAttributes_t
+_PREF_MAX_WORKSPACE_BYTES = 1  # cublasLtMatmulPreferenceAttributes_t
+
+
+class _Heuristic(ctypes.Structure):
+    """cublasLtMatmulHeuristicResult_t."""
+
+    _fields_ = (
+        ("algo", ctypes.c_uint64 * 8),
+        ("workspace", ctypes.c_size_t),
+        ("state", ctypes.c_int),
+        ("waves", ctypes.c_float),
+        ("reserved", ctypes.c_int * 4),
+    )
+
+
+class CublasLt:
+    """The library, with one handle.
+
+    Raises:
+        BackendUnavailable: it is not installed, or cannot start.
+    """
+
+    def __init__(self, library: Any = None) -> None:
+        self._library = library or _load()
+        self._handle = ctypes.c_void_p()
+        self._call("cublasLtCreate", ctypes.byref(self._handle))
+
+    def fp8(
+        self,
+        shape: tuple[int, int, int],
+        operands: tuple[int, int, int],
+        workspace: int,
+        stream: int,
+    ) -> Callable[[], None]:
+        """Y = x w' in E4M3 with single-precision sums, ready to be queued on ``stream``.
+
+        Args:
+            shape: m, n, k as in `Gpu.gemm`.
+            operands: addresses of w, x and y.
+            workspace: address of `WORKSPACE_BYTES`.
+
+        Raises:
+            BackendUnavailable: the library has no algorithm for it on this device.
+        """
+        m, n, k = shape
+        description = self._made("cublasLtMatmulDescCreate", _COMPUTE_32F, _R_32F)
+        transposed = ctypes.c_int32(_TRANSPOSED)
+        self._call(
+            "cublasLtMatmulDescSetAttribute",
+            *(description, _DESC_TRANSA, ctypes.byref(transposed), ctypes.c_size_t(4)),
+        )
+        w, x, y = (ctypes.c_void_p(address) for address in operands)
+        layouts = [
+            self._layout(_R_8F_E4M3, k, m),
+            self._layout(_R_8F_E4M3, k, n),
+            self._layout(_R_32F, m, n),
+        ]
+        a, b, c = layouts
+        found = self._heuristic(description, layouts)
+        one, zero = ctypes.c_float(1), ctypes.c_float(0)
+        arguments = (
+            *(self._handle, description, ctypes.byref(one), w, a, x, b),
+            *(ctypes.byref(zero), y, c, y, c, ctypes.byref(found.algo)),
+            *(ctypes.c_void_p(workspace), ctypes.c_size_t(WORKSPACE_BYTES)),
+            ctypes.c_void_p(stream),
+        )
+        return lambda: self._call("cublasLtMatmul", *arguments)
+
+    def _layout(self, kind: int, rows: int, columns: int) -> ctypes.c_void_p:
+        sizes = (ctypes.c_uint64(rows), ctypes.c_uint64(columns), ctypes.c_int64(rows))
+        return self._made("cublasLtMatrixLayoutCreate", kind, *sizes)
+
+    def _heuristic(self, description: ctypes.c_void_p, layouts: list[ctypes.c_void_p]) -> Any:
+        preference = self._made("cublasLtMatmulPreferenceCreate")
+        most = ctypes.c_uint64(WORKSPACE_BYTES)
+        self._call(
+            "cublasLtMatmulPreferenceSetAttribute",
+            *(preference, _PREF_MAX_WORKSPACE_BYTES, ctypes.byref(most), ctypes.c_size_t(8)),
+        )
+        found, count = _Heuristic(), ctypes.c_int(0)
+        a, b, c = layouts
+        status = self._library.cublasLtMatmulAlgoGetHeuristic(
+            *(self._handle, description, a, b, c, c, preference, 1),
+            *(ctypes.byref(found), ctypes.byref(count)),
+        )
+        if status or not count.value:
+            raise BackendUnavailable(f"cublasLt has no FP8 product for this device ({status})")
+        return found
+
+    def _made(self, function: str, *arguments: Any) -> ctypes.c_void_p:
+        made = ctypes.c_void_p()
+        self._call(function, ctypes.byref(made), *arguments)
+        return made
+
+    def _call(self, function: str, *arguments: Any) -> None:
+        if status := getattr(self._library, function)(*arguments):
+            raise MembenchError(f"{function} failed with cublasStatus_t {status}")
+
+
+def _load() -> Any:
+    for name in _LIBRARIES:
+        try:
+            return ctypes.CDLL(name)
+        except OSError:
+            continue
+    raise BackendUnavailable(f"cublasLt is not installed: no {' and no '.join(_LIBRARIES)}")

@@ -1,0 +1,70 @@
+"""Which device is which, and what it is like, as the driver says."""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import uuid
+from typing import Any
+
+import cupy
+
+from membench.core.errors import BackendUnavailable
+from membench.gpu.cuda.driver import device_handle, open_driver
+from membench.gpu.cuda.errors import unusable
+from membench.gpu.protocol import Properties
+
+
+def ordinal_of(uuid_hash: str) -> int:
+    """CUDA's number of the device with that hash in the snapshot.
+
+    Raises:
+        BackendUnavailable: CUDA does not show it, or cannot be used at all.
+    """
+    try:
+        count = cupy.cuda.runtime.getDeviceCount()
+    except cupy.cuda.runtime.CUDARuntimeError as error:
+        raise unusable(error) from error
+    for ordinal in range(count):
+        if uuid_hash in uuid_hashes(ordinal):
+            return ordinal
+    raise BackendUnavailable(
+        "CUDA does not show the GPU that NVML named",
+        "look at CUDA_VISIBLE_DEVICES and at what 'nvidia-smi -L' lists",
+    )
+
+
+def uuid_hashes(ordinal: int) -> tuple[str, ...]:
+    """The device's UUID as the snapshot may have it: hashed from NVML's form.
+
+    From the driver itself: CuPy's `getDeviceProperties` ends a UUID at its first zero byte.
+    """
+    driver, raw = open_driver(), (ctypes.c_uint8 * 16)()
+    device = device_handle(driver, ordinal)
+    if device is None or driver.cuDeviceGetUuid_v2(raw, ctypes.c_int(device)):
+        return ()
+    text = str(uuid.UUID(bytes=bytes(raw)))
+    return tuple(
+        hashlib.sha256(f"{kind}-{text}".encode()).hexdigest()[:12] for kind in ("GPU", "MIG")
+    )
+
+
+def properties_of(ordinal: int) -> Properties:
+    """Of CUDA's device ``ordinal``."""
+    found: dict[str, Any] = cupy.cuda.runtime.getDeviceProperties(ordinal)
+    return Properties(
+        name=found["name"].decode(),
+        arch=f"{found['major']}{found['minor']}",
+        sms=found["multiProcessorCount"],
+        l2_bytes=found["l2CacheSize"],
+        shared_per_block=found["sharedMemPerBlockOptin"],
+        shared_per_sm=found["sharedMemPerMultiprocessor"],
+        threads_per_sm=found["maxThreadsPerMultiProcessor"],
+        memory_bytes=found["totalGlobalMem"],
+        memory_khz=found["memoryClockRate"],
+        bus_bits=found["memoryBusWidth"],
+        sm_khz=found["clockRate"],
+        concurrent_managed=bool(found["concurrentManagedAccess"]),
+        pageable_access=bool(found["pageableMemoryAccess"]),
+        host_page_tables=bool(found["pageableMemoryAccessUsesHostPageTables"]),
+    )

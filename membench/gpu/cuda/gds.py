@@ -1,0 +1,68 @@
+"""GPUDirect Storage through KvikIO: reads from a file straight into device memory.
+
+An extra (``pip install 'membench[gds]'``).  Where the driver side is missing KvikIO
+works in compatibility mode, through host memory: the rows say which it was.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from membench.core.errors import MembenchError, skip
+from membench.gpu.protocol import Buffer
+
+
+class _Place:
+    """Device memory as other libraries take it: the ``__cuda_array_interface__``."""
+
+    def __init__(self, address: int, size: int) -> None:
+        self.__cuda_array_interface__ = {
+            "shape": (size,),
+            "typestr": "|u1",
+            "data": (address, False),
+            "version": 3,
+        }
+
+
+class GdsReader:
+    """Reads pages of a file into a pool of device memory.
+
+    Args:
+        path: of the file.
+        pool: where page ``slot`` begins at ``slot * block``.
+
+    Raises:
+        Skip: KvikIO is not installed, or cannot be used.
+    """
+
+    def __init__(self, path: str, pool: Buffer, block: int) -> None:
+        try:
+            import kvikio
+            import kvikio.defaults
+        except ImportError:
+            skip("needs KvikIO: pip install 'membench[gds]'")
+        except Exception as error:
+            skip(f"KvikIO cannot be used: {' '.join(str(error).split())}")
+        try:
+            self._file: Any = kvikio.CuFile(path, "r")
+            self.mode = "compat" if kvikio.defaults.is_compat_mode_preferred() else "gds"
+        except Exception as error:
+            skip(f"KvikIO cannot open the scratch file: {' '.join(str(error).split())}")
+        self._block = block
+        self._places = [
+            _Place(pool.address + at, block) for at in range(0, pool.size // block * block, block)
+        ]
+
+    def read(self, slot: int, offset: int) -> None:
+        """Read the page at ``offset`` to place ``slot``; from any thread.
+
+        Raises:
+            MembenchError: fewer bytes came than were asked for.
+        """
+        got = self._file.read(self._places[slot], self._block, offset)
+        if got != self._block:
+            raise MembenchError(f"a read of {self._block} bytes at {offset} moved {got}")
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()

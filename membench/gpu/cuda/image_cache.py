@@ -1,0 +1,50 @@
+"""Compilations kept on disk, by everything that they follow from."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from membench.host.compiled.cache_dir import cache_directory
+
+_NAME = "images"
+
+
+def image_key(parts: Iterable[bytes]) -> str:
+    """Hex digest of ``parts``; their lengths count, so that no two lists meet."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(len(part).to_bytes(8, "little") + part)
+    return digest.hexdigest()
+
+
+def load_image(key: str) -> dict[str, Any] | None:
+    """What was stored under ``key``, with ``cubin`` as bytes; None where there is nothing whole."""
+    directory = cache_directory(_NAME)
+    if directory is None:
+        return None
+    try:
+        data = json.loads((directory / f"{key}.json").read_bytes())
+        return {**data, "cubin": base64.b64decode(data["cubin"], validate=True)}
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def store_image(key: str, image: dict[str, Any]) -> None:
+    """Keep ``image`` under ``key``, whole or not at all; a cache that cannot be written is none."""
+    directory = cache_directory(_NAME)
+    if directory is None:
+        return
+    data = {**image, "cubin": base64.b64encode(image["cubin"]).decode()}
+    partial = directory / f"{key}.{os.getpid()}"
+    with suppress(OSError):
+        partial.write_text(json.dumps(data), encoding="utf-8")
+        partial.replace(directory / f"{key}.json")
+    with suppress(OSError):
+        Path(partial).unlink(missing_ok=True)

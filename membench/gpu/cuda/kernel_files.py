@@ -1,0 +1,46 @@
+"""Where the CUDA sources are: inside an installed package, or beside it in a checkout.
+
+Floor 0.  A wheel carries ``kernels/`` as ``membench/kernels/``; an editable
+install and a bare checkout read the folder of the checkout itself.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from membench.core.errors import MembenchError
+
+_PACKAGE = Path(__file__).parents[2]
+_REPAIR = "install membench again, or run it from a complete checkout"
+
+
+def kernel_root() -> Path:
+    """The folder with the ``.cu`` and ``.cuh`` files.
+
+    Raises:
+        MembenchError: neither the package nor a checkout around it has one.
+    """
+    places = (_PACKAGE / "kernels", _PACKAGE.parent / "kernels")
+    for place in places:
+        if place.is_dir():
+            return place
+    looked = " nor ".join(str(place) for place in places)
+    raise MembenchError(f"the CUDA sources are missing: neither {looked} is there", _REPAIR)
+
+
+def kernel_names() -> tuple[str, ...]:
+    """The file names of the kernels, sorted: ``("stream.cu", ...)``; headers are not among them."""
+    return tuple(sorted(path.name for path in kernel_root().glob("*.cu")))
+
+
+def read_kernel(name: str) -> str:
+    """The source text of ``name``, a kernel or a header.
+
+    Raises:
+        MembenchError: there is no such file.
+    """
+    path = kernel_root() / name
+    if path.parent != kernel_root() or not path.is_file():
+        known = ", ".join(kernel_names()) or "none"
+        raise MembenchError(f"there is no CUDA source '{name}' (there are: {known})", _REPAIR)
+    return path.read_text(encoding="ascii")

@@ -1,0 +1,273 @@
+"""The links around a GPU through CuPy's calls: see `membench.gpu.link_protocol`."""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import cupy
+import numpy as np
+import numpy.typing as npt
+
+from membench.core.errors import BackendUnavailable, skip
+from membench.core.snapshot import Machine
+from membench.core.units import MIB, about_size
+from membench.gpu.cuda.batch_copy import BatchCopy, find_batch_copy
+from membench.gpu.cuda.errors import check, explained
+from membench.gpu.cuda.managed import ManagedMemory
+from membench.gpu.cuda.memory import HOST_FLAGS, give_back, host_memory
+from membench.gpu.link_protocol import MEMORY_KINDS
+from membench.host.memory.arena import map_pages
+from membench.machine.gpus.links import pcie_now
+
+if TYPE_CHECKING:
+    from membench.gpu.protocol import Buffer, Stream
+
+PAGE = 4096
+LOAD_BYTES = 64 * MIB
+LOAD_COPIES = 16
+"""Copies under which the link is looked at: some 20 ms on PCI Express 5.0, at which it wakes."""
+
+_REGISTER = 3  # cudaHostRegisterPortable | cudaHostRegisterMapped
+_ALREADY_OPEN = 704  # cudaErrorPeerAccessAlreadyEnabled
+
+
+@dataclass(frozen=True)
+class LinkMemory:
+    """Memory that was given; ``free`` takes it back."""
+
+    address: int
+    size: int
+    free: Callable[[], None]
+    keep: object = None
+
+    @cached_property
+    def array(self) -> npt.NDArray[np.uint8]:
+        """The bytes for the host."""
+        if isinstance(self.keep, np.ndarray):
+            return self.keep
+        return np.ctypeslib.as_array((ctypes.c_uint8 * self.size).from_address(self.address))
+
+
+class CudaLinks:
+    """The surroundings of one GPU.
+
+    Args:
+        uuid: hashed, as in the snapshot.
+        ordinal: CUDA's number of the device.
+        queue: the measured stream.
+    """
+
+    def __init__(self, machine: Machine, uuid: str, ordinal: int, queue: Any) -> None:
+        self._machine = machine
+        self._uuid = uuid
+        self._ordinal = ordinal
+        self._queue = queue
+        self._given: list[LinkMemory] = []
+
+    # Where things lie.
+
+    @property
+    def near(self) -> int | None:
+        """As the snapshot has it."""
+        return next((one.node for one in self._machine.links if one.uuid == self._uuid), None)
+
+    @property
+    def far(self) -> int | None:
+        """By the firmware's distances."""
+        nodes = {one.node: one for one in self._machine.memory.nodes}
+        here = nodes.get(self.near if self.near is not None else -1)
+        if here is None or len(nodes) < 2:
+            return None
+        order = list(zip(here.distances, sorted(nodes), strict=False))
+        return max((distance, node) for distance, node in order if node != here.node)[1]
+
+    @property
+    def nodes_here(self) -> str:
+        """By the scheduler's mask."""
+        mask = os.sched_getaffinity(0)
+        found = {one.node for one in self._machine.memory.nodes if mask & set(one.cpus)}
+        return "+".join(str(node) for node in sorted(found))
+
+    def under_load(self) -> dict[str, str]:
+        """Asked once a process."""
+        return dict(self._pcie)
+
+    @cached_property
+    def _pcie(self) -> dict[str, str]:
+        host = self.memory(LOAD_BYTES, "pinned")
+        device = cupy.cuda.runtime.malloc(LOAD_BYTES)
+        try:
+            for _ in range(LOAD_COPIES):
+                cupy.cuda.runtime.memcpyAsync(
+                    device,
+                    host.address,
+                    LOAD_BYTES,
+                    cupy.cuda.runtime.memcpyDefault,
+                    self._queue.ptr,
+                )
+            shown = pcie_now(self._uuid)
+            self._queue.synchronize()
+        finally:
+            cupy.cuda.runtime.free(device)
+        return {"pcie": shown} if shown else {}
+
+    # Memory.
+
+    def memory(self, size: int, kind: str, node: int | None = None) -> LinkMemory:
+        """By hostAlloc, hostRegister, mallocManaged, or as the kernel gives it."""
+        if kind not in MEMORY_KINDS:
+            raise ValueError(f"'{kind}' is not a kind of host memory: {', '.join(MEMORY_KINDS)}")
+        with explained(f"{about_size(size)} of {kind} memory cannot be had"):
+            if kind in HOST_FLAGS:
+                locked = host_memory(size, kind)
+                return self._keep(LinkMemory(locked.address, size, lambda: give_back(locked)))
+            if kind == "managed":
+                address = cupy.cuda.runtime.mallocManaged(size)
+                made = self._keep(
+                    LinkMemory(address, size, lambda: cupy.cuda.runtime.free(address))
+                )
+                made.array[::PAGE] = 0
+                return made
+            pages = map_pages(size, "thp" if kind == "huge" else "4k", node)
+            pages[::PAGE] = 0
+            address = int(pages.ctypes.data)
+            if kind == "pageable":
+                return self._keep(LinkMemory(address, size, lambda: None, pages))
+            cupy.cuda.runtime.hostRegister(address, size, _REGISTER)
+            return self._keep(
+                LinkMemory(address, size, lambda: cupy.cuda.runtime.hostUnregister(address), pages)
+            )
+
+    def mapped_file(self, fd: int, size: int) -> LinkMemory:
+        """A private mapping that is only read."""
+        mapping = mmap.mmap(fd, size, flags=mmap.MAP_SHARED, prot=mmap.PROT_READ)
+        array = np.frombuffer(mapping, np.uint8)
+        return self._keep(LinkMemory(int(array.ctypes.data), size, lambda: None, array))
+
+    def peer(self, size: int) -> LinkMemory:
+        """By malloc on the other one of `pair`."""
+        _, other = self.pair
+        with explained(f"{about_size(size)} on GPU {other} cannot be had"):
+            self._open_peer(other)
+            cupy.cuda.runtime.setDevice(other)
+            try:
+                address = cupy.cuda.runtime.malloc(size)
+            finally:
+                cupy.cuda.runtime.setDevice(self._ordinal)
+        return self._keep(LinkMemory(address, size, lambda: cupy.cuda.runtime.free(address)))
+
+    @property
+    def pair(self) -> tuple[int, int]:
+        """The other one is the first that this one can reach."""
+        count = cupy.cuda.runtime.getDeviceCount()
+        if count < 2:
+            skip("needs 2 GPUs, this process sees 1")
+        others = (one for one in range(count) if one != self._ordinal)
+        other = next(
+            (one for one in others if cupy.cuda.runtime.deviceCanAccessPeer(self._ordinal, one)), -1
+        )
+        if other < 0:
+            skip("needs a GPU that this one can reach directly (peer access)")
+        return self._ordinal, other
+
+    @staticmethod
+    def _open_peer(other: int) -> None:
+        try:
+            cupy.cuda.runtime.deviceEnablePeerAccess(other)
+        except cupy.cuda.runtime.CUDARuntimeError as error:
+            if error.status != _ALREADY_OPEN:
+                raise
+
+    def free_bytes(self) -> int:
+        """As the driver says."""
+        return int(cupy.cuda.runtime.memGetInfo()[0])
+
+    def prefetch(self, buffer: Buffer, *, to_host: bool = False) -> None:
+        """Queue."""
+        queue = self._queue.ptr
+        with explained("managed memory cannot be prefetched"):
+            check(self._managed.prefetch(buffer.address, buffer.size, queue, to_host=to_host))
+
+    def advise(self, buffer: Buffer, advice: str) -> None:
+        """At once."""
+        with explained(f"the advice {advice} cannot be given"):
+            check(self._managed.advise(buffer.address, buffer.size, advice))
+
+    @cached_property
+    def _managed(self) -> ManagedMemory:
+        return ManagedMemory(self._ordinal)
+
+    # Moments.
+
+    def record(self, stream: Stream | None = None) -> Any:
+        """A timing event."""
+        with cupy.cuda.Device(self._ordinal):  # of this thread it may be another one
+            event = cupy.cuda.Event()
+        event.record(stream or self._queue)
+        return event
+
+    def follow(self, event: Any, stream: Stream | None = None) -> None:
+        """Wait in a queue."""
+        queue: Any = stream or self._queue
+        queue.wait_event(event)
+
+    @staticmethod
+    def happened(event: Any) -> bool:
+        """Ask, do not wait."""
+        return bool(event.done)
+
+    @staticmethod
+    def between(first: Any, last: Any) -> float:
+        """Of the device's clock."""
+        with explained("the events cannot be read"):
+            return float(cupy.cuda.get_elapsed_time(first, last)) * 1e6
+
+    # Batch copies.
+
+    def batch(
+        self,
+        targets: npt.NDArray[np.uint64],
+        sources: npt.NDArray[np.uint64],
+        sizes: npt.NDArray[np.uint64],
+    ) -> Callable[[], None]:
+        """By the driver's own entry."""
+        found = self._batch_copy
+        if isinstance(found, str):
+            skip(found)
+        run = found.prepare(targets, sources, sizes)
+        return lambda: run(self._queue.ptr)
+
+    @property
+    def batch_version(self) -> str:
+        """Of the signature."""
+        found = self._batch_copy
+        return (
+            ""
+            if isinstance(found, str)
+            else f"{found.version // 1000}.{found.version % 1000 // 10}"
+        )
+
+    @cached_property
+    def _batch_copy(self) -> BatchCopy | str:
+        try:
+            return find_batch_copy()
+        except BackendUnavailable as missing:
+            return str(missing)
+
+    # Inside.
+
+    def _keep(self, memory: LinkMemory) -> LinkMemory:
+        self._given.append(memory)
+        return memory
+
+    def reclaim(self) -> None:
+        """Take back what the last case was given; its queues are empty."""
+        while self._given:
+            with explained("memory cannot be given back"):
+                self._given.pop().free()

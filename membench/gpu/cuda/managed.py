@@ -1,0 +1,62 @@
+"""Where managed memory shall lie: the driver's prefetch and advice.
+
+CuPy built for CUDA 13 cannot name the host: its ``memPrefetchAsync`` and ``memAdvise`` take every
+place for a GPU (runtime.pyx of CuPy 14.0 to 14.2).  The driver's own entries are those that cuda.h
+has declared since CUDA 8.0; every driver keeps them for programs that were built with it::
+
+    cuMemPrefetchAsync(CUdeviceptr, size_t, CUdevice, CUstream)
+    cuMemAdvise(CUdeviceptr, size_t, CUmem_advise, CUdevice)
+"""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Any
+
+from membench.core.errors import BackendUnavailable
+from membench.gpu.cuda.driver import device_handle, open_driver
+
+ADVICE = {"read-mostly": 1, "prefer-host": 3, "accessed-by": 5}
+"""CUmem_advise."""
+
+_HOST = -1  # CU_DEVICE_CPU
+
+
+class ManagedMemory:
+    """The two calls, for one GPU and the host.
+
+    Args:
+        ordinal: CUDA's number of the GPU.
+
+    Raises:
+        BackendUnavailable: there is no driver, or no such GPU.
+    """
+
+    def __init__(self, ordinal: int, driver: Any = None) -> None:
+        self._driver = driver or open_driver()
+        device = device_handle(self._driver, ordinal)
+        if device is None:
+            raise BackendUnavailable(f"the driver does not show GPU {ordinal}")
+        self._device = device
+
+    def prefetch(self, address: int, size: int, stream: int, *, to_host: bool) -> int:
+        """Queue on ``stream``: bring ``size`` bytes to the host or the GPU.  Gives a CUresult."""
+        return int(
+            self._driver.cuMemPrefetchAsync(
+                ctypes.c_uint64(address),
+                ctypes.c_size_t(size),
+                ctypes.c_int(_HOST if to_host else self._device),
+                ctypes.c_void_p(stream),
+            )
+        )
+
+    def advise(self, address: int, size: int, advice: str) -> int:
+        """Give one of `ADVICE` for ``size`` bytes, at once.  Gives a CUresult."""
+        return int(
+            self._driver.cuMemAdvise(
+                ctypes.c_uint64(address),
+                ctypes.c_size_t(size),
+                ctypes.c_int(ADVICE[advice]),
+                ctypes.c_int(_HOST if advice == "prefer-host" else self._device),
+            )
+        )

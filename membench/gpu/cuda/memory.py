@@ -1,0 +1,72 @@
+"""Memory by CUDA's own calls: CuPy's pools round sizes up and hand out lines that are cached."""
+
+from __future__ import annotations
+
+import ctypes
+from dataclasses import dataclass
+from functools import cached_property
+
+import cupy
+import numpy as np
+import numpy.typing as npt
+
+from membench.core.units import about_size
+from membench.gpu.cuda.errors import explained
+from membench.gpu.protocol import Buffer
+
+HOST_FLAGS = {"pinned": 2, "wc": 6}
+"""cudaHostAllocMapped, and that with cudaHostAllocWriteCombined."""
+
+
+@dataclass(frozen=True)
+class DeviceMemory:
+    """Device memory; valid until it is taken back."""
+
+    address: int
+    size: int
+
+
+@dataclass(frozen=True)
+class HostMemory:
+    """Page-locked memory, mapped for the device at the same address; valid until taken back."""
+
+    address: int
+    size: int
+
+    @cached_property
+    def array(self) -> npt.NDArray[np.uint8]:
+        """The bytes for the host."""
+        return np.ctypeslib.as_array((ctypes.c_uint8 * self.size).from_address(self.address))
+
+
+def device_memory(size: int) -> DeviceMemory:
+    """An allocation of its own."""
+    with explained(f"{about_size(size)} of GPU memory cannot be had"):
+        return DeviceMemory(cupy.cuda.runtime.malloc(size), size)
+
+
+def host_memory(size: int, kind: str) -> HostMemory:
+    """The same on the host; ``kind`` is one of `HOST_FLAGS`."""
+    with explained(f"{about_size(size)} of {kind} memory cannot be had"):
+        return HostMemory(cupy.cuda.runtime.hostAlloc(size, HOST_FLAGS[kind]), size)
+
+
+def give_back(memory: DeviceMemory | HostMemory) -> None:
+    """Free it."""
+    with explained("memory cannot be given back"):
+        if isinstance(memory, HostMemory):
+            cupy.cuda.runtime.freeHost(memory.address)
+        else:
+            cupy.cuda.runtime.free(memory.address)
+
+
+def copy_and_wait(target: int, source: int, size: int, what: str) -> None:
+    """Copy between addresses of either side; ``what`` is said where it fails."""
+    with explained(what):
+        cupy.cuda.runtime.memcpy(target, source, size, cupy.cuda.runtime.memcpyDefault)
+
+
+def check_within(buffer: Buffer, offset: int, size: int) -> None:
+    """Refuse (`ValueError`) a range that goes beyond ``buffer``."""
+    if offset < 0 or offset + size > buffer.size:
+        raise ValueError(f"{size} bytes at {offset} do not lie in a buffer of {buffer.size}")

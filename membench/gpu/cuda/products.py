@@ -1,0 +1,73 @@
+"""Products of matrices by cuBLAS, FP8 by cublasLt: the roof of compute, and decode's layers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import cupy
+import numpy as np
+
+from membench.core.errors import BackendUnavailable, MembenchError
+from membench.gpu.cuda.cublaslt import CublasLt
+from membench.gpu.protocol import Buffer
+
+_AS_IT_IS, _TRANSPOSED, _ANY_ALGORITHM = 0, 1, -1  # cublasOperation_t, cublasGemmAlgo_t
+# What w and x are stored as, and how they are multiplied: cudaDataType_t, cublasComputeType_t.
+_GEMM = {"fp32": (0, 68), "tf32": (0, 77), "bf16": (14, 68)}
+
+Shape = tuple[int, int, int]
+"""m, n, k: y (n x m) = x (n x k) times the transposed w (m x k), all row by row."""
+
+
+Operands = tuple[Buffer, Buffer, Buffer]
+"""w, x, y."""
+
+FP8_CAPABILITY = 89
+"""The first compute capability with FP8."""
+
+
+def product(kind: str, shape: Shape, operands: Operands, queue: Any) -> Callable[[], None]:
+    """What queues one product on ``queue``, in fp32, tf32 or bf16."""
+    w, x, y = operands
+    cublas, handle = _cublas()
+    m, n, k = shape
+    stored, computed = _GEMM[kind]
+    one, zero = np.ones(1, np.float32), np.zeros(1, np.float32)
+
+    def once() -> None:
+        # Column by column, as cuBLAS counts, w' is k x m and x' is k x n.
+        arguments = (
+            *(handle, _TRANSPOSED, _AS_IT_IS, m, n, k),
+            *(one.ctypes.data, w.address, stored, k, x.address, stored, k),
+            *(zero.ctypes.data, y.address, cupy.cuda.runtime.CUDA_R_32F, m),
+            *(computed, _ANY_ALGORITHM),
+        )
+        try:
+            with queue:  # cuBLAS takes CuPy's current stream
+                cublas.gemmEx(*arguments)
+        except cublas.CUBLASError as error:
+            raise MembenchError(f"cuBLAS cannot multiply {m} x {n} x {k}: {error}") from error
+
+    return once
+
+
+def fp8_product(
+    shape: Shape, operands: Operands, queue: Any, workspace: Buffer
+) -> Callable[[], None]:
+    """The same in FP8; ``workspace`` has `cublaslt.WORKSPACE_BYTES`."""
+    _cublas()  # finds and loads the libraries, wherever pip put them
+    w, x, y = operands
+    addresses = (w.address, x.address, y.address)
+    return CublasLt().fp8(shape, addresses, workspace.address, queue.ptr)
+
+
+def _cublas() -> tuple[Any, int]:
+    """CuPy's bindings of cuBLAS, and its handle on the current device."""
+    try:
+        from cupy.cuda import cublas, device
+    except ImportError:
+        raise BackendUnavailable(
+            "cuBLAS is not installed: the extras cuda12 and cuda13 bring it"
+        ) from None
+    return cublas, device.get_cublas_handle()

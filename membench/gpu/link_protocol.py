@@ -1,0 +1,146 @@
+"""What a bench may ask of the links around a GPU: other memory, moments in queues, batch copies.
+
+A part of the interface `membench.gpu.protocol.Gpu`, with the same rules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from membench.gpu.protocol import Buffer, HostBuffer, Stream
+
+MEMORY_KINDS = ("pinned", "wc", "pageable", "registered", "huge", "managed")
+"""Kinds of host memory.
+
+``pinned`` and ``wc`` (write-combined) are the driver's; ``pageable`` is ordinary memory on
+pages of 4 KiB; ``registered`` is the same, page-locked afterwards, and ``huge`` on huge
+pages; ``managed`` migrates, and lies on the host at first.
+"""
+
+
+class Event(Protocol):
+    """A moment in a queue."""
+
+
+class Links(Protocol):
+    """The surroundings of one GPU.  What it gives is taken back with the GPU's own."""
+
+    @property
+    def near(self) -> int | None:
+        """The memory node of the host that the GPU sits at; None where it is unknown."""
+        ...
+
+    @property
+    def far(self) -> int | None:
+        """The node that is farthest from it; None where there is one node only."""
+        ...
+
+    @property
+    def nodes_here(self) -> str:
+        """The nodes whose CPUs this process may use, as it stands in `detail`: ``0`` or ``0+1``."""
+        ...
+
+    def under_load(self) -> dict[str, str]:
+        """The link as NVML names it while copies run: ``{"pcie": "gen5x16"}``; empty if unknown."""
+        ...
+
+    def memory(self, size: int, kind: str, node: int | None = None) -> HostBuffer:
+        """``size`` bytes of host memory, every page touched.
+
+        Args:
+            kind: one of `MEMORY_KINDS`.
+            node: memory node of its pages; only for ``registered`` and ``huge``.
+
+        Raises:
+            Skip: this machine has no memory of that kind.
+        """
+        ...
+
+    def mapped_file(self, fd: int, size: int) -> HostBuffer:
+        """The first ``size`` bytes of a file as memory, read only; nothing of it is touched.
+
+        ``array`` of the result cannot be written.  The descriptor may be closed at once.
+        """
+        ...
+
+    def peer(self, size: int) -> Buffer:
+        """Memory of another GPU that this one's kernels and copies reach directly.
+
+        Raises:
+            Skip: there is no other GPU, or no direct way to it.
+        """
+        ...
+
+    @property
+    def pair(self) -> tuple[int, int]:
+        """This GPU and that of `peer`, by CUDA's numbers in this process.
+
+        Raises:
+            Skip: as `peer`.
+        """
+        ...
+
+    def free_bytes(self) -> int:
+        """Bytes of device memory that are free now."""
+        ...
+
+    def prefetch(self, buffer: Buffer, *, to_host: bool = False) -> None:
+        """Queue: move managed memory to the device, or to the host."""
+        ...
+
+    def advise(self, buffer: Buffer, advice: str) -> None:
+        """``read-mostly``, ``prefer-host`` or ``accessed-by`` (the device) for managed memory."""
+        ...
+
+    def record(self, stream: Stream | None = None) -> Event:
+        """Queue: note the moment; the measured queue's where no stream is given."""
+        ...
+
+    def follow(self, event: Event, stream: Stream | None = None) -> None:
+        """Queue: go on once ``event`` has happened."""
+        ...
+
+    def happened(self, event: Event) -> bool:
+        """Whether ``event`` has."""
+        ...
+
+    def between(self, first: Event, last: Event) -> float:
+        """Nanoseconds from one event to another; both must have happened."""
+        ...
+
+    def batch(
+        self,
+        targets: npt.NDArray[np.uint64],
+        sources: npt.NDArray[np.uint64],
+        sizes: npt.NDArray[np.uint64],
+    ) -> Callable[[], None]:
+        """All these copies as one call of the driver's batch copy into the measured queue.
+
+        Raises:
+            Skip: the driver has no batch copy.
+        """
+        ...
+
+    @property
+    def batch_version(self) -> str:
+        """Signature of the batch copy: ``13.0`` or ``12.8``; empty where there is none."""
+        ...
+
+
+def link_detail(links: Links) -> dict[str, str]:
+    """Where the process and its GPU sit, for the `detail` of every row of a link."""
+    where = {"numa_node": links.nodes_here}
+    if links.near is not None:
+        where["gpu_node"] = str(links.near)
+    return where | links.under_load()
+
+
+def link_flags(links: Links) -> tuple[str, ...]:
+    """``unpinned-numa`` where the process may run on another node than its GPU's."""
+    known = links.near is not None
+    return ("unpinned-numa",) if known and links.nodes_here != str(links.near) else ()

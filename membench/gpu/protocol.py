@@ -1,0 +1,245 @@
+"""What a bench may ask of a GPU.
+
+The CUDA backend answers on hardware.  The tests answer with an emulator that
+executes the same PTX, which is how every kernel and every byte count is proven
+on a machine without a GPU.  So a bench says everything through this interface:
+no arithmetic about the device hides behind it.
+
+Rules for a bench:
+
+* it asks for its kernels, buffers and streams while it is built, never while it
+  is timed: the first launch of a kernel loads it, and allocating synchronises;
+* everything that it was given is taken back after the case;
+* scalars are NumPy scalars of the very type that the kernel takes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from membench.core.backend import DeviceBackend
+from membench.gpu.link_protocol import Links
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A CUDA source and the macros that it is compiled with.
+
+    Attributes:
+        file: name in ``kernels/``.
+        defines: (macro, value), sorted by macro; a macro that is absent has the source's default.
+    """
+
+    file: str
+    defines: tuple[tuple[str, int | str], ...] = ()
+
+    @staticmethod
+    def of(file: str, **defines: int | str) -> Variant:
+        """``Variant.of("stream.cu", VEC=16)``."""
+        return Variant(file, tuple(sorted(defines.items())))
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """The compiler's options: ``("-DVEC=16",)``."""
+        return tuple(f"-D{name}={value}" for name, value in self.defines)
+
+
+@dataclass(frozen=True)
+class Properties:
+    """A device as the driver describes it.  Sizes are bytes, clocks kHz.
+
+    Attributes:
+        arch: compute capability without its dot: ``"90"``, ``"120"``.
+        shared_per_block: with the opt-in above 48 KiB.
+        bus_bits: width of the memory bus; 0 where unknown.
+        concurrent_managed: managed memory may be used by CPU and GPU at once.
+        pageable_access: kernels may read the system's own memory (HMM or ATS).
+        host_page_tables: and do so by the host's page tables (ATS).
+    """
+
+    name: str
+    arch: str
+    sms: int
+    l2_bytes: int
+    shared_per_block: int
+    shared_per_sm: int
+    threads_per_sm: int
+    memory_bytes: int
+    memory_khz: int
+    bus_bits: int
+    sm_khz: int
+    concurrent_managed: bool = False
+    pageable_access: bool = False
+    host_page_tables: bool = False
+
+    @property
+    def capability(self) -> int:
+        """The architecture as a number to compare: 90, 120."""
+        return int(self.arch)
+
+    @property
+    def peak_bandwidth(self) -> float | None:
+        """Peak of the device's memory in GB/s: two transfers a clock over the whole bus."""
+        peak = 2 * self.memory_khz * 1e3 * self.bus_bits / 8 / 1e9
+        return peak or None
+
+
+class Buffer(Protocol):
+    """Device memory of its own allocation, or page-locked host memory: same address on both."""
+
+    @property
+    def address(self) -> int:
+        """Its first byte, as kernels and copies name it; aligned to 256 bytes."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """Bytes that were asked for."""
+        ...
+
+
+class HostBuffer(Buffer, Protocol):
+    """Host memory that the device reaches by its address."""
+
+    @property
+    def array(self) -> npt.NDArray[np.uint8]:
+        """The same bytes for the host."""
+        ...
+
+
+class Kernel(Protocol):
+    """A loaded entry of a compiled source."""
+
+    @property
+    def entry(self) -> str:
+        """Its name in the source."""
+        ...
+
+    @property
+    def registers(self) -> int:
+        """Registers a thread."""
+        ...
+
+    @property
+    def shared_bytes(self) -> int:
+        """Static shared memory of a block."""
+        ...
+
+
+class Stream(Protocol):
+    """A queue of its own beside the measured one."""
+
+
+Argument = Any
+"""A `Buffer` (passed as its address) or a NumPy scalar."""
+
+
+class Gpu(DeviceBackend, Protocol):
+    """One GPU.  Where no stream is named, work goes into the queue that is measured."""
+
+    @property
+    def properties(self) -> Properties:
+        """What the driver says of the device."""
+        ...
+
+    def allocate(self, size: int) -> Buffer:
+        """``size`` bytes of device memory, an allocation of its own; nothing is written.
+
+        Raises:
+            MembenchError: there is not so much.
+        """
+        ...
+
+    def host(self, size: int, kind: str = "pinned") -> HostBuffer:
+        """Host memory: ``pinned``, or ``wc`` for write-combined; both mapped for the device."""
+        ...
+
+    def upload(self, target: Buffer, data: npt.NDArray[Any], offset: int = 0) -> None:
+        """Copy ``data`` to ``target`` from byte ``offset`` on, and wait for it."""
+        ...
+
+    def download(
+        self, source: Buffer, dtype: npt.DTypeLike, count: int, offset: int = 0
+    ) -> npt.NDArray[Any]:
+        """``count`` elements from byte ``offset`` of ``source`` on, after all queued work."""
+        ...
+
+    def fill(self, target: Buffer, byte: int, stream: Stream | None = None) -> None:
+        """Queue: set every byte of ``target``."""
+        ...
+
+    def copy(self, target: int, source: int, size: int, stream: Stream | None = None) -> None:
+        """Queue: copy ``size`` bytes between two addresses, of device or page-locked memory."""
+        ...
+
+    def kernel(self, variant: Variant, entry: str) -> Kernel:
+        """Compile (once a process and variant), load, and make ready for any shared memory.
+
+        Raises:
+            MembenchError: it does not compile, spills registers, or uses local memory.
+        """
+        ...
+
+    def launch(
+        self,
+        kernel: Kernel,
+        grid: int,
+        block: int,
+        args: Sequence[Argument],
+        *,
+        shared: int = 0,
+        stream: Stream | None = None,
+    ) -> None:
+        """Queue: ``grid`` blocks of ``block`` threads with ``shared`` bytes of dynamic memory."""
+        ...
+
+    def occupancy(self, kernel: Kernel, block: int, shared: int = 0) -> int:
+        """Blocks that one SM holds at the same time."""
+        ...
+
+    def stream(self, *, urgent: bool = False) -> Stream:
+        """A further queue; an ``urgent`` one's blocks are placed first."""
+        ...
+
+    def wait(self, stream: Stream) -> None:
+        """Wait until ``stream`` is empty."""
+        ...
+
+    def capture(self, run: Callable[[], None]) -> Callable[[], None]:
+        """What ``run`` queues, as a graph: each call of the result queues it as one launch."""
+        ...
+
+    @property
+    def links(self) -> Links:
+        """What lies around it: the host's memory, other GPUs, moments in queues."""
+        ...
+
+    def gemm(
+        self, kind: str, shape: tuple[int, int, int], w: Buffer, x: Buffer, y: Buffer
+    ) -> Callable[[], None]:
+        """A matrix product by the vendor's library; each call of the result queues it.
+
+        y = x w': of ``shape`` (m, n, k), w is m x k, x is n x k and y is n x m, rows after
+        each other.  y is in single precision, and so are the sums.
+
+        Args:
+            kind: of w and x: ``fp32``, ``tf32`` (fp32 in memory), ``bf16`` or ``fp8`` (E4M3).
+
+        Raises:
+            Skip: the library is missing, or has no such product for this device.
+        """
+        ...
+
+    def energy(self) -> Callable[[], float]:
+        """A reader of the joules that the device has used so far.
+
+        Raises:
+            Skip: it does not count them.
+        """
+        ...

@@ -1,0 +1,110 @@
+"""Contents of GPU buffers that the host made, and sums over what a kernel read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from membench.core.errors import VerificationFailed
+from membench.gpu.protocol import Buffer, Gpu
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+_U32 = 2**32
+
+
+class BlockSums:
+    """One 32-bit word a block, to which each launch adds what the block read.
+
+    Attributes:
+        buffer: the words, as the kernels take them.
+    """
+
+    def __init__(self, gpu: Gpu, blocks: int) -> None:
+        self._gpu = gpu
+        self._blocks = blocks
+        self.buffer = gpu.allocate(4 * blocks)
+        gpu.fill(self.buffer, 0)
+
+    def each(self) -> npt.NDArray[np.uint32]:
+        """The words as they are."""
+        return self._gpu.download(self.buffer, np.uint32, self._blocks)
+
+    def check(self, what: str, expected: int) -> None:
+        """Raise `VerificationFailed` unless all words sum up to ``expected`` modulo 2^32."""
+        found = int(self.each().sum(dtype=np.uint64))
+        if found % _U32 != expected % _U32:
+            raise VerificationFailed(
+                f"{what}: the words sum up to {found % _U32}, not to {expected % _U32}"
+            )
+
+
+def repeat(gpu: Gpu, target: Buffer, tile: npt.NDArray[Any]) -> None:
+    """Fill ``target`` with copies of ``tile``, the last one perhaps not whole."""
+    raw = np.ascontiguousarray(tile).reshape(-1).view(np.uint8)[: target.size]
+    gpu.upload(target, raw)
+    filled = raw.size
+    while filled < target.size:
+        size = min(filled, target.size - filled)
+        gpu.copy(target.address + filled, target.address, size)
+        filled += size
+
+
+def random_words(count: int, seed: int) -> npt.NDArray[np.uint32]:
+    """``count`` words of which every bit is random."""
+    return np.random.default_rng(seed).integers(0, _U32, count, dtype=np.uint32)
+
+
+class Repeated:
+    """Sums over a buffer that `repeat` filled with ``tile``, in 32-bit words."""
+
+    def __init__(self, tile: npt.NDArray[np.uint32]) -> None:
+        self._count = np.uint64(tile.size)
+        # Wrapping modulo 2^64 is wrapping modulo 2^32.
+        self._before = np.concatenate(([0], np.cumsum(tile, dtype=np.uint64))).astype(np.uint64)
+
+    def sum(self, first: npt.NDArray[np.uint64], count: int) -> int:
+        """Sum of the words ``first[i] .. first[i] + count - 1`` over all i, modulo 2^32."""
+        ends = self._up_to(first + np.uint64(count))
+        return int((ends - self._up_to(first)).sum(dtype=np.uint64)) % _U32
+
+    def _up_to(self, end: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+        laps, rest = np.divmod(end, self._count)
+        result: npt.NDArray[np.uint64] = laps * self._before[-1] + self._before[rest]
+        return result
+
+
+# Random numbers of the formats that kernels and libraries take: +-[0.5, 1), every bit of the
+# mantissa random, so that neither sums overflow nor the data is easier on the power than real data.
+_FORMATS: dict[str, tuple[type[np.unsignedinteger[Any]], int, int]] = {
+    "fp32": (np.uint32, 0x807F_FFFF, 0x3F00_0000),
+    "bf16": (np.uint16, 0x807F, 0x3F00),
+    "fp16": (np.uint16, 0x83FF, 0x3800),
+    "fp8": (np.uint8, 0x87, 0x30),
+}
+
+
+def random_numbers(kind: str, count: int, seed: int) -> npt.NDArray[np.unsignedinteger[Any]]:
+    """``count`` numbers as the bits of ``kind``: fp32, tf32, bf16, fp16 or fp8 (E4M3)."""
+    stored, kept, exponent = _FORMATS["fp32" if kind == "tf32" else kind]
+    bits = np.random.default_rng(seed).integers(
+        0, np.iinfo(stored).max, count, stored, endpoint=True
+    )
+    result: npt.NDArray[np.unsignedinteger[Any]] = (bits & stored(kept)) | stored(exponent)
+    return result
+
+
+def values(kind: str, bits: npt.NDArray[np.unsignedinteger[Any]]) -> npt.NDArray[np.float32]:
+    """What the bits of ``kind`` mean."""
+    if kind in ("fp32", "tf32"):
+        return bits.view(np.float32)
+    if kind == "bf16":
+        return (bits.astype(np.uint32) << np.uint32(16)).view(np.float32)
+    if kind == "fp16":
+        return bits.view(np.float16).astype(np.float32)
+    exponent, fraction = (bits >> 3) & 0xF, (bits & 7).astype(np.float32)
+    size = np.where(exponent > 0, 1 + fraction / 8, fraction / 4) * np.exp2(exponent - 7.0)
+    result: npt.NDArray[np.float32] = np.where(bits & 0x80, -size, size).astype(np.float32)
+    return result

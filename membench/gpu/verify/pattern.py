@@ -1,0 +1,135 @@
+"""Known contents for GPU buffers, and the proof afterwards that they are what they must be.
+
+The Python side of ``kernels/pattern.cu``: every 32-bit word follows from its index.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from membench.core.errors import VerificationFailed
+from membench.gpu.protocol import Buffer, Gpu, Variant
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+STEP = 0x9E3779B1
+"""What the pattern grows by from word to word, modulo 2^32."""
+
+POISON = 0xA5
+"""Byte of what must be overwritten."""
+
+UNTOUCHED = 2**32 - 1
+"""Of a block that nothing was moved to."""
+
+_FILE = Variant("pattern.cu")
+_BLOCK = 256
+_BLOCKS_PER_SM = 8
+
+
+def pattern(first: int, count: int, salt: int) -> npt.NDArray[np.uint32]:
+    """The words ``first`` .. ``first + count - 1``."""
+    index = np.arange(first, first + count, dtype=np.uint64)
+    return (index * np.uint64(STEP) + np.uint64(salt)).astype(np.uint32)
+
+
+def small(first: int, count: int, salt: int) -> npt.NDArray[np.float32]:
+    """The small whole numbers 0 to 3 at the same words."""
+    return (pattern(first, count, salt) >> np.uint32(30)).astype(np.float32)
+
+
+def pattern_sum(count: int, salt: int) -> int:
+    """Sum of the first ``count`` words modulo 2^32, in closed form."""
+    return (STEP * (count * (count - 1) // 2) + salt * count) % 2**32
+
+
+class Patterns:
+    """Fills and checks buffers on a GPU; both are queued after all work before them."""
+
+    def __init__(self, gpu: Gpu) -> None:
+        self._gpu = gpu
+        self._grid = _BLOCKS_PER_SM * gpu.properties.sms
+        self._found = gpu.allocate(16)
+        # Loaded now: a first launch behind a held queue would wait for itself.
+        self._kernels = {
+            entry: gpu.kernel(_FILE, f"pattern_{entry}")
+            for entry in (
+                "fill",
+                "fill_small",
+                "check",
+                "check_value",
+                "check_linear",
+                "check_blocks",
+            )
+        }
+
+    def fill(self, target: Buffer, salt: int) -> None:
+        """The pattern."""
+        self._launch("fill", target, np.uint64(target.size // 4), np.uint32(salt))
+
+    def fill_small(self, target: Buffer, salt: int) -> None:
+        """Small whole numbers in single precision."""
+        self._launch("fill_small", target, np.uint64(target.size // 4), np.uint32(salt))
+
+    def poison(self, target: Buffer) -> None:
+        """What nothing that is measured writes."""
+        self._gpu.fill(target, POISON)
+
+    def check(self, what: str, target: Buffer, salt: int) -> None:
+        """Raise `VerificationFailed` unless ``target`` holds the pattern."""
+        self._check(what, "check", target, np.uint32(salt))
+
+    def check_value(self, what: str, target: Buffer, value: int) -> None:
+        """Raise `VerificationFailed` unless every word of ``target`` is ``value``."""
+        self._check(what, "check_value", target, np.uint32(value))
+
+    def check_linear(
+        self, what: str, target: Buffer, salt: int, factors: tuple[float, float, float]
+    ) -> None:
+        """Raise `VerificationFailed` unless ``target`` is a sum of small whole numbers.
+
+        Word i must be ``x small(i, salt) + (y small(i, salt + 1) + z small(i, salt + 2))``
+        with (x, y, z) the ``factors``.
+        """
+        x, y, z = (np.float32(factor) for factor in factors)
+        self._check(what, "check_linear", target, np.uint32(salt), x, y, z)
+
+    def check_blocks(
+        self, what: str, target: Buffer, block: int, of: npt.NDArray[np.uint32], salt: int
+    ) -> None:
+        """Raise `VerificationFailed` unless ``target`` holds these blocks of the pattern.
+
+        Args:
+            block: bytes of a block.
+            of: for each block of ``target`` the block of a pattern-filled pool that it must
+                be, or `UNTOUCHED` where it must still be poison.
+        """
+        table = self._gpu.allocate(of.nbytes)
+        self._gpu.upload(table, of)
+        words, blocks = np.uint64(block // 4), np.uint64(of.size)
+        poison = np.uint32(POISON * 0x01010101)
+        self._gpu.upload(self._found, np.array([0, 2**64 - 1], np.uint64))
+        args = (self._found, target, table, words, blocks, np.uint32(salt), poison)
+        self._launch("check_blocks", *args)
+        wrong, first = (int(word) for word in self._gpu.download(self._found, np.uint64, 2))
+        if wrong:
+            number, word = divmod(first - 1, block // 4)
+            raise VerificationFailed(
+                f"{what}: {wrong} words are wrong, the first is word {word} of block {number}"
+            )
+
+    def _check(self, what: str, entry: str, target: Buffer, *more: np.generic) -> None:
+        self._gpu.upload(self._found, np.array([0, 2**64 - 1], np.uint64))
+        words = target.size // 4
+        self._launch(entry, self._found, target, np.uint64(words), *more)
+        wrong, first = (int(word) for word in self._gpu.download(self._found, np.uint64, 2))
+        if wrong:
+            value = self._gpu.download(target, np.uint32, 1, 4 * (first - 1))[0]
+            raise VerificationFailed(
+                f"{what}: {wrong} of {words} words are wrong, the first at {first - 1}: {value:#x}"
+            )
+
+    def _launch(self, entry: str, *args: Buffer | np.generic) -> None:
+        self._gpu.launch(self._kernels[entry], self._grid, _BLOCK, args)

@@ -1,0 +1,109 @@
+"""Walks of ``kernels/chase.cu`` over memory that lies anywhere: on the host, or on another GPU."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from membench.core.errors import VerificationFailed
+from membench.core.terms import Metric, Stat
+from membench.core.work import Observation
+from membench.gpu.protocol import Buffer, Gpu, Stream, Variant
+from membench.gpu.verify.ring import Ring
+
+LINE = 128
+LOADS = 32
+SINGLE_HOPS = 1024
+"""Hops of one launch that are timed one by one."""
+
+_SEED = 0x5EED
+
+
+class Walker:
+    """One thread that follows one random cycle over ``lines`` lines of ``memory``.
+
+    Every walk starts at a random line and ends where the ring's formula says.
+
+    Args:
+        lines: a power of two.
+        hint: the load's cache operator; ``cv`` fetches anew.
+    """
+
+    def __init__(self, gpu: Gpu, memory: Buffer, lines: int, hint: str = "cv") -> None:
+        self._gpu = gpu
+        self._memory = memory
+        self._ring = Ring(lines, lines, _SEED)
+        variant = Variant.of("chase.cu", HINT=f'"{hint}"', LOADS=LOADS)
+        self._run = gpu.kernel(variant, "chase_run")
+        self._hops = gpu.kernel(variant, "chase_hops")
+        self._out = gpu.allocate(24)
+        self._took = gpu.allocate(4 * SINGLE_HOPS)
+        self._starts = np.random.default_rng(_SEED)
+        self._wrong: list[str] = []
+        self._shape = (np.uint32(self._ring.bits), np.uint32(self._ring.seed))
+        link = gpu.kernel(variant, "chase_link")
+        args = (memory, np.uint32(lines), *self._shape)
+        gpu.launch(link, 8 * gpu.properties.sms, 256, args)
+        gpu.synchronize()
+
+    def queue(self, turns: int, start: int = 0, stream: Stream | None = None) -> None:
+        """Queue: ``turns`` times `LOADS` hops from the line ``start`` of the ring."""
+        args = (self._out, self._memory, np.uint32(start), *self._shape, np.uint32(turns))
+        self._gpu.launch(self._run, 1, 1, args, stream=stream)
+
+    def check(self, turns: int, start: int = 0) -> None:
+        """Note whether the last queued walk ended where it must."""
+        end = int(self._gpu.download(self._out, np.uint64, 1)[0])
+        self._check(start, turns * LOADS, end)
+
+    def walk(self, turns: int) -> tuple[float, float]:
+        """Nanoseconds and cycles of a hop, from a random line on."""
+        start = int(self._starts.integers(self._ring.lines))
+        self.queue(turns, start)
+        end, ns, cycles = (int(word) for word in self._gpu.download(self._out, np.uint64, 3))
+        self._check(start, turns * LOADS, end)
+        return ns / (turns * LOADS), cycles / (turns * LOADS)
+
+    def single_hops(self, walks: Sequence[tuple[float, float]]) -> list[float]:
+        """Nanoseconds of single hops, at the clock that ``walks`` ran at."""
+        ghz = float(np.median([cycles / ns for ns, cycles in walks]))
+        start = int(self._starts.integers(self._ring.lines))
+        args = (
+            self._out,
+            self._took,
+            self._memory,
+            np.uint32(start),
+            *self._shape,
+            np.uint32(SINGLE_HOPS),
+        )
+        self._gpu.launch(self._hops, 1, 1, args, shared=4 * SINGLE_HOPS)
+        self._check(start, SINGLE_HOPS, int(self._gpu.download(self._out, np.uint64, 1)[0]))
+        return [int(one) / ghz for one in self._gpu.download(self._took, np.uint32, SINGLE_HOPS)]
+
+    def round_trips(self, hops: int, launches: int) -> Observation:
+        """The latency of a load: its median over whole launches of ``hops``, p99 of single hops."""
+        turns = hops // LOADS
+        self.walk(turns)
+        walks = [self.walk(turns) for _ in range(launches)]
+        singles = [one for _ in range(launches) for one in self.single_hops(walks)]
+        return Observation(
+            {
+                (Metric.LATENCY, Stat.MEDIAN): [ns for ns, _ in walks],
+                (Metric.LATENCY, Stat.P99): singles,
+            },
+            {"hops": hops},
+        )
+
+    def _check(self, start: int, count: int, end: int) -> None:
+        place = self._ring.place((start + count) % self._ring.lines)
+        expected = self._memory.address + LINE * place
+        if end != expected:
+            self._wrong.append(
+                f"{count} hops from line {start} end at {end:#x}, not at {expected:#x}"
+            )
+
+    def verify(self) -> None:
+        """Raise `VerificationFailed` if any walk ended elsewhere."""
+        if self._wrong:
+            raise VerificationFailed(self._wrong[0])

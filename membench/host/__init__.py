@@ -1,0 +1,1 @@
+"""The host: memory and disks, measured by kernels that Numba compiles."""

@@ -1,0 +1,63 @@
+"""The gate: all threads start together, and each stamps its own start and end.
+
+Numbers come from stamps that compiled code takes, so that neither the
+interpreter lock nor the hand-over of work to a thread stands inside of them.
+
+The shared block is of int64: the count of threads that have arrived in the
+first line, then `SEAT_BYTES` for each thread.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from membench.host.compiled.instructions import (
+    atomic_add,
+    atomic_load,
+    atomic_store,
+    clock_gettime,
+    load,
+    relax,
+)
+from membench.host.compiled.jit import helper
+from membench.host.compiled.shared_block import (
+    CLOCK_MONOTONIC,
+    END,
+    FIRST_SEAT,
+    GIVE_UP_NS,
+    LATE,
+    SCRATCH,
+    SEAT_BYTES,
+    START,
+)
+
+
+@helper
+def now(scratch: Any) -> Any:
+    """Nanoseconds of the monotonic clock; ``scratch`` is the address of 16 bytes."""
+    clock_gettime(CLOCK_MONOTONIC, scratch)
+    return load(scratch) * 1_000_000_000 + load(scratch + 8)
+
+
+@helper
+def enter(block: Any, seat: Any, parties: Any) -> Any:
+    """Wait for all ``parties`` and stamp the start; False where they did not come in time."""
+    line = block + FIRST_SEAT + seat * SEAT_BYTES
+    give_up = now(line + SCRATCH) + GIVE_UP_NS
+    atomic_add(block, 1)
+    spins = 0
+    while atomic_load(block) < parties:
+        relax()
+        spins += 1
+        if spins & 0xFFF == 0 and now(line + SCRATCH) > give_up:
+            atomic_store(line + LATE, 1)
+            return False
+    atomic_store(line + START, now(line + SCRATCH))
+    return True
+
+
+@helper
+def leave(block: Any, seat: Any) -> Any:
+    """Stamp the end."""
+    line = block + FIRST_SEAT + seat * SEAT_BYTES
+    atomic_store(line + END, now(line + SCRATCH))

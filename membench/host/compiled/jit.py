@@ -1,0 +1,83 @@
+"""Kernels for the host: Python functions that Numba compiles on this machine, once.
+
+What is compiled is kept between processes, because every round is a new one.
+The directory's name carries a digest of the sources of all kernels: Numba
+itself looks only at the file of a kernel, not at the files that it is made of.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numba
+from numba.core import config
+
+from membench.host.compiled.cache_dir import cache_directory
+
+_HERE = Path(__file__).parents[1]  # the room `host`
+
+
+def sources_digest() -> str:
+    """Hex digest of the sources of all host kernels and of what compiles them."""
+    digest = hashlib.sha256()
+    for path in sorted(_HERE.rglob("*.py")):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
+_CACHE = cache_directory(sources_digest()[:16])
+if _CACHE is not None:
+    setattr(config, "CACHE_DIR", str(_CACHE))  # noqa: B010 - it is defined at run time
+
+_njit: Callable[..., Any] = numba.njit
+_OPTIONS = {"nogil": True, "cache": _CACHE is not None, "error_model": "numpy"}
+
+
+def helper(function: Callable[..., Any]) -> Any:
+    """A function that kernels call; it is compiled into them."""
+    return _njit(**_OPTIONS)(function)
+
+
+class Kernel:
+    """A compiled function that runs without the interpreter lock.
+
+    Attributes:
+        name: of its Python function.
+        signature: its types, in Numba's notation; addresses are int64.
+    """
+
+    def __init__(self, function: Callable[..., Any], signature: str) -> None:
+        self.name = function.__name__
+        self.signature = signature
+        self.__doc__ = function.__doc__
+        self._dispatcher: Any = _njit(**_OPTIONS)(function)
+
+    @cached_property
+    def entry(self) -> Callable[..., Any]:
+        """The function, compiled or loaded.
+
+        Take it on one thread before others wait for each other inside of it.
+        """
+        self._dispatcher.compile(self.signature)
+        self._dispatcher.disable_compile()
+        entry: Callable[..., Any] = self._dispatcher
+        return entry
+
+    def assembly(self) -> str:
+        """Its machine code as text, compiled anew where only the machine code was kept."""
+        fresh = _njit(nogil=True, error_model="numpy")(self._dispatcher.py_func)
+        fresh.compile(self.signature)
+        return "\n".join(fresh.inspect_asm().values())
+
+
+def kernel(signature: str) -> Callable[[Callable[..., Any]], Kernel]:
+    """Declare a kernel of the given Numba signature, such as ``int64(int64, int64)``."""
+
+    def declare(function: Callable[..., Any]) -> Kernel:
+        return Kernel(function, signature)
+
+    return declare

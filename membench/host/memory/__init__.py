@@ -1,0 +1,1 @@
+"""Host memory: arrays, threads, streams, pointer chases, traffic."""

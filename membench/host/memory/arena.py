@@ -1,0 +1,183 @@
+"""Memory whose pages are chosen, not left to chance.
+
+NumPy's own arrays get huge pages by default, a C program's do not; the same
+loop differs by 1.5x in latency between the two.  So every array here lies in
+memory that was mapped with a declared kind of page.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from membench.core.errors import MembenchError, skip
+from membench.core.units import MIB
+from membench.machine.pages import huge_page_bytes
+
+Bytes = npt.NDArray[np.uint8]
+
+HUGE_PAGE = 2 * MIB
+PAGES = ("thp", "4k")
+
+STAGGER = 96 * 1024
+"""Gap between neighbouring arrays, whose lengths are mostly powers of two.
+
+Equal spacing by a power of two puts the arrays into the same cache sets and DRAM
+banks and costs 20 to 40 % (hence STREAM's OFFSET); of the gaps from 4 KiB to
+544 KiB this one was the best or near it for two and three arrays, on both kinds
+of page.
+"""
+
+_MADVICE = {"thp": mmap.MADV_HUGEPAGE, "4k": mmap.MADV_NOHUGEPAGE}
+_MBIND = {"x86_64": 237, "aarch64": 235}
+_MPOL_BIND = 2
+
+
+def map_pages(size: int, pages: str, node: int | None = None) -> Bytes:
+    """``size`` bytes of new memory, aligned to a huge page; nothing is touched yet.
+
+    The mapping lives as long as the array or a view of it.
+
+    Args:
+        pages: ``thp`` asks for transparent huge pages, ``4k`` forbids them.
+        node: memory node that the pages must come from.
+
+    Raises:
+        Skip: the kernel has no transparent huge pages, or memory policies.
+        MembenchError: the memory cannot be had.
+    """
+    try:
+        room = size + HUGE_PAGE + 2 * mmap.PAGESIZE
+        mapping = mmap.mmap(-1, room, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    except OSError as error:
+        raise MembenchError(f"{size} bytes of memory cannot be had: {error.strerror}") from error
+    whole: Bytes = np.frombuffer(mapping, np.uint8)
+    try:
+        mapping.madvise(_MADVICE[pages])
+    except OSError:
+        if pages == "thp":
+            skip("the kernel has no transparent huge pages")
+        # A kernel without them has nothing to forbid.
+    first = mmap.PAGESIZE
+    start = first + -(whole.ctypes.data + first) % HUGE_PAGE
+    memory = whole[start : start + size]
+    end = start + -(-size // mmap.PAGESIZE) * mmap.PAGESIZE
+    for guard in (whole[:start], whole[end:]):
+        _forbid(guard)
+    if node is not None:
+        _bind(memory, node)
+    return memory
+
+
+def _forbid(guard: Bytes) -> None:
+    """Let nobody access these whole pages, so that they part what lies on their two sides.
+
+    Of two mappings that are alike and next to each other the kernel makes one, and counts their
+    huge pages together.
+    """
+    address, size = ctypes.c_void_p(guard.ctypes.data), ctypes.c_size_t(guard.nbytes)
+    ctypes.CDLL(None).mprotect(address, size, ctypes.c_int(0))  # PROT_NONE
+
+
+def _bind(memory: Bytes, node: int) -> None:
+    number = _MBIND.get(platform.machine())
+    if number is None:
+        skip(f"memory cannot be bound to a node on {platform.machine()}")
+    words = node // 64 + 1
+    mask = (ctypes.c_ulong * words)()
+    mask[node // 64] = 1 << node % 64
+    libc = ctypes.CDLL(None, use_errno=True)
+    length = -(-memory.size // 4096) * 4096
+    failed = libc.syscall(
+        ctypes.c_long(number),
+        ctypes.c_void_p(memory.ctypes.data),
+        ctypes.c_ulong(length),
+        ctypes.c_long(_MPOL_BIND),
+        mask,
+        ctypes.c_ulong(64 * words + 1),
+        ctypes.c_ulong(0),
+    )
+    if failed:
+        skip(f"mbind to node {node} is not allowed here (errno {ctypes.get_errno()})")
+
+
+def huge_bytes(memory: Bytes) -> int:
+    """Bytes of what `map_pages` returned that lie on huge pages, proven by smaps."""
+    # All of the mapping: what the kernel counts for it cannot be told apart within.
+    whole = memory.base if isinstance(memory.base, np.ndarray) else memory
+    return huge_page_bytes(int(whole.ctypes.data), whole.nbytes)
+
+
+@dataclass
+class _Arena:
+    memory: Bytes
+    owner: object
+    taken: int = 0  # bytes that have been handed out, and so touched
+
+
+class Arenas:
+    """One mapping for each kind of page, kept between cases because first touch is dear.
+
+    Args:
+        limit: bytes that all of them together may have; where another one is
+            needed beyond it, the others go first.
+        nodes: memory nodes of the machine.  Where there are several, pages are
+            given back when the threads that touch them first change.
+    """
+
+    def __init__(self, limit: int, nodes: int = 1) -> None:
+        self._limit = limit
+        self._nodes = nodes
+        self._arenas: dict[str, _Arena] = {}
+
+    def take(self, pages: str, sizes: Sequence[int], owner: object = None) -> list[Bytes]:
+        """Arrays of ``sizes`` bytes, staggered, with whatever the case before left in them.
+
+        What was taken before is no longer yours.
+
+        Args:
+            owner: which thread touches which part, as anything that can be compared.
+        """
+        if pages not in PAGES:
+            raise ValueError(f"'{pages}' is not a kind of page: {', '.join(PAGES)}")
+        spans = [-(-size // 4096) * 4096 + STAGGER for size in sizes]
+        total = sum(spans)
+        if total > self._limit:
+            raise MembenchError(
+                f"needs {total / MIB:.0f} MiB of memory, {self._limit / MIB:.0f} MiB may be used"
+            )
+        arena = self._arenas.get(pages)
+        moved = arena is not None and self._nodes > 1 and arena.owner != owner
+        if arena is None or moved or arena.memory.size < total:
+            self._arenas.pop(pages, None)
+            arena = self._arenas[pages] = _Arena(self._reserve(total, pages), owner)
+        if total + sum(a.taken for kind, a in self._arenas.items() if kind != pages) > self._limit:
+            self._arenas = {pages: arena}
+        arena.taken = max(arena.taken, total)
+        starts = np.cumsum([0, *spans[:-1]])
+        return [
+            arena.memory[int(start) : int(start) + size]
+            for start, size in zip(starts, sizes, strict=True)
+        ]
+
+    def _reserve(self, total: int, pages: str) -> Bytes:
+        """Address space for the largest case, so that nothing touched is thrown away to grow."""
+        try:
+            return map_pages(self._limit, pages)
+        except MembenchError:  # the system counts address space as if it were memory
+            return map_pages(total, pages)
+
+    def huge_share(self, pages: str) -> str:
+        """How much of what was taken lies on huge pages, proven by smaps: ``100%``."""
+        arena = self._arenas[pages]
+        return f"{min(100, 100 * huge_bytes(arena.memory) / arena.taken):.0f}%"
+
+    def clear(self) -> None:
+        """Give everything back."""
+        self._arenas.clear()

@@ -1,0 +1,159 @@
+"""The host as a backend: pinned threads, chosen pages, and a clock inside the kernels."""
+
+from __future__ import annotations
+
+import hashlib
+import mmap
+import os
+import platform
+import time
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from membench.core.backend import Device
+from membench.core.errors import skip
+from membench.core.snapshot import Machine
+from membench.host.compiled.shared_block import COUNTER
+from membench.host.memory.arena import Arenas, Bytes
+from membench.host.memory.streams import Streams
+from membench.host.memory.thread_pool import Job, Team, placement
+
+LINE = 64
+
+
+class CpuBackend:
+    """The CPUs and the main memory of this machine.
+
+    ``MEMBENCH_ENGINE=numpy`` in the environment keeps it from compiling.
+
+    Attributes:
+        timer: what all stamps are taken with.
+        resolution_ns: smallest step of that clock that this process can see.
+        cpus: where the threads are, in their order.
+        span_ns: from the first start to the last end of the last launch, by the threads' own
+            stamps; 0 where nothing was stamped.
+    """
+
+    timer = "clock_monotonic"
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+        self.cpus = placement(machine)
+        self.resolution_ns = _resolution_ns()
+        self._limit = machine.memory.budget
+        self._team = Team(self.cpus)
+        self._arenas = Arenas(self._limit, max(1, len(machine.memory.nodes)))
+        self.span_ns = 0
+
+    @cached_property
+    def kernel_digest(self) -> str:
+        """Digest of the sources of everything that runs between two stamps, or makes its data."""
+        here = Path(__file__).parents[1]
+        digest = hashlib.sha256()
+        for path in sorted(
+            (
+                *here.glob("compiled/*.py"),
+                *here.glob("memory/*_kernels.py"),
+                *here.glob("memory/*_streams.py"),
+            )
+        ):
+            digest.update(path.name.encode() + b"\0" + path.read_bytes())
+        return digest.hexdigest()
+
+    @cached_property
+    def compiles(self) -> bool:
+        """Kernels are compiled on this machine."""
+        return os.environ.get("MEMBENCH_ENGINE") != "numpy" and find_spec("numba") is not None
+
+    @cached_property
+    def streams(self) -> Streams:
+        """What runs STREAM's kernels."""
+        if self.compiles:
+            from membench.host.memory.numba_streams import NumbaStreams
+
+            return NumbaStreams()
+        from membench.host.memory.numpy_streams import NumpyStreams
+
+        return NumpyStreams()
+
+    @property
+    def line_bytes(self) -> int:
+        """Size of a cache line, at least 64."""
+        return max((cache.line for cache in self.machine.cpu.caches), default=LINE) or LINE
+
+    def describe(self) -> Device:
+        """This machine's CPU."""
+        return Device("cpu", self.machine.cpu.model or platform.machine())
+
+    def threads(self, wanted: int | str) -> int:
+        """The number of threads that ``wanted`` (a number, or ``all``) means here.
+
+        Raises:
+            Skip: there are not so many CPUs.
+        """
+        count = len(self.cpus) if wanted == "all" else int(wanted)
+        if count > len(self.cpus):
+            skip(f"needs {count} CPUs, {len(self.cpus)} may be used")
+        return count
+
+    def arrays(self, pages: str, sizes: Sequence[int], threads: int = 1) -> list[Bytes]:
+        """Arrays of ``sizes`` bytes on ``pages`` (``thp`` or ``4k``).
+
+        They hold whatever was left in them, and are taken back by the next call.
+        The threads that use a part should touch it first.
+
+        Raises:
+            Skip: this kernel has no such pages.
+        """
+        if pages == "4k" and mmap.PAGESIZE != 4096:
+            skip(f"the pages of this kernel are {mmap.PAGESIZE // 1024} KiB")
+        return self._arenas.take(pages, sizes, (tuple(sizes), threads))
+
+    def huge_share(self, pages: str) -> str:
+        """How much of the memory taken last from ``pages`` really lies on huge pages: ``100%``."""
+        return self._arenas.huge_share(pages)
+
+    def launch(self, jobs: Sequence[Job], threads: Sequence[int] | None = None) -> list[Any]:
+        """Run one job a thread, all at the same time; `elapsed_ns` and `span_ns` read their stamps.
+
+        Args:
+            threads: which threads, by their place in ``cpus``; the first ones by default.
+        """
+        results = self._team.run(jobs, threads)
+        self.span_ns = self._team.span_ns(len(jobs))
+        return results
+
+    def each(self, threads: int | Sequence[int], job: Callable[[int], Any]) -> list[Any]:
+        """Run ``job(index)`` on the threads at the same time, untimed: filling, checking."""
+        which = range(threads) if isinstance(threads, int) else threads
+        return self._team.run([lambda seat: job(seat.index)] * len(which), which)
+
+    def moved(self, seat: int) -> int:
+        """Bytes that the generator on ``seat`` counted in the last launch."""
+        return self._team.field(seat, COUNTER)
+
+    def elapsed_ns(self, run: Callable[[int], None], iterations: int) -> float:
+        """Run ``iterations``; nanoseconds from the first thread's start to the last one's end."""
+        self.span_ns = 0
+        run(iterations)
+        return float(self.span_ns)
+
+    def reclaim(self) -> None:
+        """Nothing: the arenas keep what first touch paid for."""
+
+    def close(self) -> None:
+        """End the threads and give the memory back."""
+        self._team.close()
+        self._arenas.clear()
+
+
+def _resolution_ns() -> float:
+    stamps = np.fromiter((time.monotonic_ns() for _ in range(2000)), np.int64)
+    steps = np.diff(stamps)
+    steps = steps[steps > 0]
+    return float(steps.min()) if steps.size else 1.0

@@ -1,0 +1,116 @@
+"""Dependent loads, compiled: rings, the chase through them, several chains at once, gathering.
+
+A ring links ``lines`` (a power of two) lines of memory in the order of a
+bijective hash: line hash(0) points to line hash(1), and so on, and the last one
+to hash(0).  It is one cycle because the hash is a bijection, needs no memory
+for the order, and where a chase must be after any number of loads is known.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from membench.host.compiled.barrier import enter, leave
+from membench.host.compiled.instructions import (
+    CHASE_LOADS,
+    chains_1,
+    chains_2,
+    chains_4,
+    chains_8,
+    chains_12,
+    gather_words,
+    hops,
+    store,
+)
+from membench.host.compiled.jit import helper, kernel
+from membench.host.compiled.pattern import RING_FACTORS
+
+_F0, _F1, _F2, _F3 = RING_FACTORS
+
+
+@helper
+def ring_line(index: Any, bits: Any) -> Any:
+    """The line at place ``index`` of a ring of ``2**bits`` lines.
+
+    Odd factors and xorshifts are bijections modulo a power of two, one by one
+    and in a row; the shifts bring the well mixed upper bits down.
+    """
+    mask = (1 << bits) - 1
+    half, third = (bits + 1) // 2, (bits + 2) // 3
+    x = index & mask
+    x = (x * _F0 + 1) & mask
+    x ^= x >> half
+    x = (x * _F1 + 2) & mask
+    x ^= x >> third
+    x = (x * _F2 + 3) & mask
+    x ^= x >> half
+    x = (x * _F3 + 4) & mask
+    return x ^ (x >> third)
+
+
+@kernel("int64(int64, int64, int64, int64, int64)")
+def link(base: Any, bits: Any, stride: Any, first: Any, last: Any) -> Any:
+    """Link places ``first .. last`` of the ring whose lines are ``stride`` bytes apart."""
+    here = base + ring_line(first, bits) * stride
+    for index in range(first, last):
+        there = base + ring_line(index + 1, bits) * stride
+        store(here, there)
+        here = there
+    return 0
+
+
+@kernel("int64(int64, int64)")
+def place(index: Any, bits: Any) -> Any:
+    """The line at place ``index`` of a ring."""
+    return ring_line(index, bits)
+
+
+@kernel("int64(int64, int64, int64, int64, int64)")
+def chase(block: Any, seat: Any, parties: Any, start: Any, loads: Any) -> Any:
+    """Follow ``loads`` pointers (a multiple of 32) from ``start``; returns the last one."""
+    at = start
+    if enter(block, seat, parties):
+        for _ in range(loads // CHASE_LOADS):
+            at = hops(at)
+        leave(block, seat)
+    return at
+
+
+@kernel("int64(int64, int64, int64, int64, int64, int64)")
+def chains(block: Any, seat: Any, parties: Any, heads: Any, count: Any, steps: Any) -> Any:
+    """Follow ``count`` chains at once, ``steps`` loads each (a multiple of 8).
+
+    ``heads`` is the address of their pointers, which are moved on.
+    """
+    if enter(block, seat, parties):
+        if count == 1:
+            chains_1(heads, steps)
+        elif count == 2:
+            chains_2(heads, steps)
+        elif count == 4:
+            chains_4(heads, steps)
+        elif count == 8:
+            chains_8(heads, steps)
+        elif count == 12:
+            chains_12(heads, steps)
+        leave(block, seat)
+    return 0
+
+
+@kernel("int64(int64, int64, int64, int64, int64, int64, int64, int64)")
+def gather(
+    block: Any,
+    seat: Any,
+    parties: Any,
+    iterations: Any,
+    out: Any,
+    table: Any,
+    indices: Any,
+    count: Any,
+) -> Any:
+    """out[i] = table[indices[i]] for ``count`` int64, ``iterations`` times."""
+    if enter(block, seat, parties):
+        for _ in range(iterations):
+            gather_words(out, table, indices, count)
+        leave(block, seat)
+    return 0

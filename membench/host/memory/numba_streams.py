@@ -1,0 +1,68 @@
+"""The compiled engine for STREAM's kernels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import llvmlite.binding as llvm
+
+from membench.core.errors import skip
+from membench.host.compiled.pattern import CODES, SALT_A, SALT_B
+from membench.host.memory import stream_kernels as host_streams
+from membench.host.memory.stream_kernels import STREAMS
+from membench.host.memory.streams import Doubles
+from membench.host.memory.thread_pool import Seat
+
+
+def vector_bits(features: Mapping[str, bool]) -> int:
+    """Register width that LLVM gives to 64-byte vectors on a CPU with ``features``."""
+    if features.get("avx512f"):
+        return 512
+    if features.get("avx"):
+        return 256
+    return 128 if features.get("sse2") or features.get("neon") else 0
+
+
+class NumbaStreams:
+    """See `membench.host.memory.streams.Streams`."""
+
+    name = "numba"
+
+    def __init__(self) -> None:
+        self.vector_bits = vector_bits(llvm.get_host_cpu_features())
+
+    def prepare(self, operation: str, stores: str) -> None:
+        """Compile or load the kernels of ``operation``."""
+        if (operation, stores) not in STREAMS:
+            skip(f"there are no {stores} stores in {operation}")
+        for kernel in (
+            STREAMS[operation, stores],
+            host_streams.fill,
+            host_streams.poison,
+            host_streams.check,
+        ):
+            _ = kernel.entry
+
+    def run(
+        self, seat: Seat, operation: str, stores: str, arrays: Sequence[Doubles], iterations: int
+    ) -> int:
+        """Run the compiled kernel."""
+        entry = STREAMS[operation, stores].entry
+        addresses = [array.ctypes.data for array in arrays]
+        return int(entry(*seat.gate, iterations, *addresses, arrays[0].nbytes))
+
+    def fill(self, array: Doubles, first: int, salt: int) -> None:
+        """Write the closed form."""
+        host_streams.fill.entry(array.ctypes.data, first, array.size, salt)
+
+    def poison(self, array: Doubles) -> None:
+        """Write NaN."""
+        host_streams.poison.entry(array.ctypes.data, array.size)
+
+    def check(self, operation: str, array: Doubles, first: int) -> int:
+        """Compare every element."""
+        return int(
+            host_streams.check.entry(
+                CODES[operation], array.ctypes.data, first, array.size, SALT_A, SALT_B
+            )
+        )

@@ -1,0 +1,104 @@
+"""The engine for machines without a compiler: what NumPy can measure honestly.
+
+Every kernel writes into an array that stands (``out=``); an expression with a
+temporary array reaches 0.3 to 0.5 of the bandwidth.  The triad runs in blocks
+with one scratch array a thread; multiplying in place and then adding would
+move five arrays and count three.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from membench.core.errors import skip
+from membench.host.compiled.pattern import SCALAR
+from membench.host.memory.streams import Doubles, expected, source
+from membench.host.memory.thread_pool import Seat
+
+TRIAD_BLOCK = 128 * 1024
+"""Elements: 1 MiB of scratch stays in L2, and a call is long enough to hide the interpreter."""
+
+_PIECE = 1 << 16  # elements that are filled or checked at a time, to stay in the caches
+
+
+class NumpyStreams:
+    """See `membench.host.memory.streams.Streams`."""
+
+    name = "numpy"
+    vector_bits = 0
+
+    def prepare(self, operation: str, stores: str) -> None:
+        """Refuse what NumPy has no way to do."""
+        if stores != "plain":
+            skip(f"stores={stores} need compiled kernels: Numba is not installed or switched off")
+        if operation not in ("read", "write", "copy", "scale", "add", "triad"):
+            skip(f"{operation} needs compiled kernels: Numba is not installed or switched off")
+
+    def run(
+        self, seat: Seat, operation: str, stores: str, arrays: Sequence[Doubles], iterations: int
+    ) -> int:
+        """Run NumPy's loops."""
+        once = _once(operation, arrays)
+        sums: list[Any] = [0] * iterations
+
+        def work() -> None:
+            for iteration in range(iterations):
+                sums[iteration] = once()
+
+        seat.timed(work)
+        return _wrap(sum(map(int, sums))) if operation == "read" else 0
+
+    def fill(self, array: Doubles, first: int, salt: int) -> None:
+        """Write the closed form."""
+        for begin in range(0, array.size, _PIECE):
+            piece = array[begin : begin + _PIECE]
+            piece[:] = source(first + begin, piece.size, salt)
+
+    def poison(self, array: Doubles) -> None:
+        """Write NaN."""
+        array.fill(np.nan)
+
+    def check(self, operation: str, array: Doubles, first: int) -> int:
+        """Compare every element."""
+        for begin in range(0, array.size, _PIECE):
+            piece = array[begin : begin + _PIECE]
+            wrong = piece != expected(operation, first + begin, piece.size)
+            if wrong.any():
+                return first + begin + int(wrong.argmax())
+        return -1
+
+
+def _once(operation: str, arrays: Sequence[Doubles]) -> Callable[[], Any]:
+    """One pass over ``arrays`` as a function without arguments."""
+    d = arrays[0]
+    if operation == "read":
+        words = d.view(np.uint64)
+        return lambda: np.add.reduce(words)
+    if operation == "write":
+        return lambda: d.fill(SCALAR)
+    a = arrays[1]
+    if operation == "copy":
+        return lambda: np.copyto(d, a)
+    if operation == "scale":
+        return lambda: np.multiply(a, SCALAR, out=d)
+    b = arrays[2]
+    if operation == "add":
+        return lambda: np.add(a, b, out=d)
+    scratch = np.empty(min(TRIAD_BLOCK, d.size))
+    blocks = [slice(at, at + TRIAD_BLOCK) for at in range(0, d.size, TRIAD_BLOCK)]
+    pieces = [(d[block], a[block], b[block], scratch[: d[block].size]) for block in blocks]
+
+    def triad() -> None:
+        for to, x, y, product in pieces:
+            np.multiply(y, SCALAR, out=product)
+            np.add(x, product, out=to)
+
+    return triad
+
+
+def _wrap(total: int) -> int:
+    """``total`` as an int64, as compiled code would have it after wrapping around."""
+    return (total + 2**63) % 2**64 - 2**63

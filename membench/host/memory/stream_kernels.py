@@ -1,0 +1,264 @@
+"""STREAM's kernels, compiled: plain and non-temporal stores, filling and checking.
+
+Every kernel is ``(block, seat, parties, iterations, address..., bytes)``, where
+the first three are the gate of `host_gate`; it returns 0, or the sum of what it
+read.  Addresses are 64-byte aligned, bytes a multiple of 256.
+
+What is checked must be a function of the index that no mistake reproduces:
+element i of an array with salt s is the upper part of a multiplicative hash of
+i + s, an integer below 2**20, so that float64 computes all kernels exactly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numba import carray, types
+from numba.extending import intrinsic as _intrinsic
+
+from membench.host.compiled.barrier import enter, leave
+from membench.host.compiled.instructions import (
+    drain,
+    pass_add,
+    pass_add_nt,
+    pass_copy,
+    pass_copy_nt,
+    pass_read,
+    pass_scale,
+    pass_scale_nt,
+    pass_triad,
+    pass_triad_nt,
+    pass_write,
+    pass_write_nt,
+)
+from membench.host.compiled.jit import Kernel, helper, kernel
+from membench.host.compiled.pattern import (
+    ADD,
+    COPY,
+    FACTOR,
+    MASK,
+    SCALAR,
+    SCALE,
+    SHIFT,
+    TRIAD,
+    WRITE,
+)
+
+_ONE = "int64(int64, int64, int64, int64, int64, int64)"
+_TWO = "int64(int64, int64, int64, int64, int64, int64, int64)"
+_THREE = "int64(int64, int64, int64, int64, int64, int64, int64, int64)"
+
+
+@kernel(_ONE)
+def read(block: Any, seat: Any, parties: Any, iterations: Any, a: Any, count: Any) -> Any:
+    """Sum all int64, wrapping around."""
+    total = 0
+    if enter(block, seat, parties):
+        for _ in range(iterations):
+            total += pass_read(a, count)
+        leave(block, seat)
+    return total
+
+
+@kernel(_ONE)
+def write(block: Any, seat: Any, parties: Any, iterations: Any, d: Any, count: Any) -> Any:
+    """d = scalar."""
+    if enter(block, seat, parties):
+        for _ in range(iterations):
+            pass_write(d, count)
+        leave(block, seat)
+    return 0
+
+
+@kernel(_ONE)
+def write_nt(block: Any, seat: Any, parties: Any, iterations: Any, d: Any, count: Any) -> Any:
+    """d = scalar, past the caches."""
+    if enter(block, seat, parties):
+        for _ in range(iterations):
+            pass_write_nt(d, count)
+        drain()
+        leave(block, seat)
+    return 0
+
+
+@kernel(_TWO)
+def copy(block: Any, seat: Any, parties: Any, iterations: Any, d: Any, a: Any, count: Any) -> Any:
+    """d = a."""
+    if enter(block, seat, parties):
+        for _ in range(iterations):
+            pass_copy(d, a, count)
+        leave(block, seat)
+    return 0
+
+
+@kernel(_TWO)
+def copy_nt(
+    block: Any, seat: Any, parties: Any, iterations: Any, d: Any, a: Any, count: Any
+) -> Any:
+    """d = a, past the caches."""
+    if enter(block, seat, parties):
+        for _ in range(iterations):
+            pass_copy_nt(d, a, count)
+        drain()
+        leave(block, seat)
+    return 0
+
+
+@kernel(_TWO)
+def scale(block: Any, seat: Any, parties: Any, iterations: Any, d: Any, a: Any, count: Any) -> Any:
+    """d = scalar * a."""
+    if enter(block, seat, parties):
+        for _ in range(iterations):
+            pass_scale(d, a, count)
+        leave(block, seat)
+    return 0
+
+
+@kernel(_TWO)
+def scale_nt(
+    block: Any, seat: Any, parties: Any, iterations: Any, d: Any, a: Any, count: Any
+) -> Any:
+    """d = scalar * a, past the caches."""
+    if enter(block, seat, parties):
+        for _ in range(iterations):
+            pass_scale_nt(d, a, count)
+        drain()
+        leave(block, seat)
+    return 0
+
+
+@kernel(_THREE)
+def add(
+    block: Any, seat: Any, parties: Any, iterations: Any, d: Any, a: Any, b: Any, count: Any
+) -> Any:
+    """d = a + b."""
+    if enter(block, seat, parties):
+        for _ in range(iterations):
+            pass_add(d, a, b, count)
+        leave(block, seat)
+    return 0
+
+
+@kernel(_THREE)
+def add_nt(
+    block: Any, seat: Any, parties: Any, iterations: Any, d: Any, a: Any, b: Any, count: Any
+) -> Any:
+    """d = a + b, past the caches."""
+    if enter(block, seat, parties):
+        for _ in range(iterations):
+            pass_add_nt(d, a, b, count)
+        drain()
+        leave(block, seat)
+    return 0
+
+
+@kernel(_THREE)
+def triad(
+    block: Any, seat: Any, parties: Any, iterations: Any, d: Any, a: Any, b: Any, count: Any
+) -> Any:
+    """d = a + scalar * b."""
+    if enter(block, seat, parties):
+        for _ in range(iterations):
+            pass_triad(d, a, b, count)
+        leave(block, seat)
+    return 0
+
+
+@kernel(_THREE)
+def triad_nt(
+    block: Any, seat: Any, parties: Any, iterations: Any, d: Any, a: Any, b: Any, count: Any
+) -> Any:
+    """d = a + scalar * b, past the caches."""
+    if enter(block, seat, parties):
+        for _ in range(iterations):
+            pass_triad_nt(d, a, b, count)
+        drain()
+        leave(block, seat)
+    return 0
+
+
+STREAMS: Mapping[tuple[str, str], Kernel] = MappingProxyType(
+    {
+        ("read", "plain"): read,
+        ("write", "plain"): write,
+        ("copy", "plain"): copy,
+        ("scale", "plain"): scale,
+        ("add", "plain"): add,
+        ("triad", "plain"): triad,
+        ("write", "nt"): write_nt,
+        ("copy", "nt"): copy_nt,
+        ("scale", "nt"): scale_nt,
+        ("add", "nt"): add_nt,
+        ("triad", "nt"): triad_nt,
+    }
+)
+"""(operation, stores) -> its kernel."""
+
+
+def _view(typing: Any, address: Any) -> Any:
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.inttoptr(arguments[0], context.get_value_type(types.CPointer(types.float64)))
+
+    return types.CPointer(types.float64)(types.int64), emit
+
+
+doubles: Any = _intrinsic(_view)
+
+
+@helper
+def source_value(index: Any, salt: Any) -> Any:
+    """Element ``index`` of the source with ``salt``."""
+    return float((((index + salt) * FACTOR) >> SHIFT) & MASK)
+
+
+@kernel("int64(int64, int64, int64, int64)")
+def fill(address: Any, first: Any, count: Any, salt: Any) -> Any:
+    """Write elements ``first .. first + count`` of the source with ``salt`` to ``address``."""
+    values = carray(doubles(address), count)
+    for i in range(count):
+        values[i] = source_value(first + i, salt)
+    return 0
+
+
+@kernel("int64(int64, int64)")
+def poison(address: Any, count: Any) -> Any:
+    """Write ``count`` NaN: what no kernel computes."""
+    values = carray(doubles(address), count)
+    for i in range(count):
+        values[i] = np.nan
+    return 0
+
+
+@helper
+def _expected(code: Any, index: Any, salt_a: Any, salt_b: Any) -> Any:
+    if code == WRITE:
+        return SCALAR
+    a = source_value(index, salt_a)
+    if code == COPY:
+        return a
+    if code == SCALE:
+        return SCALAR * a
+    if code == ADD:
+        return a + source_value(index, salt_b)
+    if code == TRIAD:
+        return a + SCALAR * source_value(index, salt_b)
+    return np.nan
+
+
+@kernel("int64(int64, int64, int64, int64, int64, int64)")
+def check(code: Any, address: Any, first: Any, count: Any, salt_a: Any, salt_b: Any) -> Any:
+    """The first index at which the destination is not what ``code`` must write; -1 for none."""
+    values = carray(doubles(address), count)
+    for begin in range(0, count, 4096):
+        end = min(begin + 4096, count)
+        wrong = 0
+        for i in range(begin, end):
+            wrong += values[i] != _expected(code, first + i, salt_a, salt_b)
+        if wrong:
+            for i in range(begin, end):
+                if values[i] != _expected(code, first + i, salt_a, salt_b):
+                    return first + i
+    return -1

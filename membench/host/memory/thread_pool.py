@@ -1,0 +1,191 @@
+"""Threads that stay, each on a CPU of its own."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from queue import SimpleQueue
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from membench.core.errors import MembenchError
+from membench.core.snapshot import Machine
+from membench.host.compiled.shared_block import END, FIRST_SEAT, GIVE_UP_NS, LATE, SEAT_BYTES, START
+
+
+def placement(machine: Machine) -> tuple[int, ...]:
+    """The CPUs that may be used, in the order in which threads are put on them.
+
+    Whole cores before their second hardware threads, and one memory node
+    after the other; as many as the control group grants time for.
+    """
+    allowed = set(machine.cpu.affinity)
+    siblings: dict[tuple[int, int], int] = {}
+    ranked: list[tuple[int, int, int, int]] = []
+    for core in sorted(machine.cpu.cores, key=lambda core: core.cpu):
+        if core.cpu in allowed:
+            rank = siblings.get((core.package, core.core), 0)
+            siblings[core.package, core.core] = rank + 1
+            ranked.append((rank, core.node, core.package, core.cpu))
+    cpus = [entry[-1] for entry in sorted(ranked)]
+    cpus += sorted(allowed - set(cpus))  # the kernel grants it and sysfs does not describe it
+    return tuple(cpus[: max(1, machine.cpu.usable)])
+
+
+@dataclass(frozen=True)
+class Seat:
+    """A thread's place in a launch: its number, and the gate that all pass together.
+
+    Attributes:
+        index: 0 .. parties - 1.
+        block: address of the memory that the team shares; see `host_layout`.
+        parties: threads that the gate waits for.
+    """
+
+    index: int
+    cpu: int
+    block: int
+    parties: int
+    team: Team
+
+    @property
+    def gate(self) -> tuple[int, int, int]:
+        """The first three arguments of a compiled kernel."""
+        return self.block, self.index, self.parties
+
+    def timed(self, work: Callable[[], Any]) -> Any:
+        """Run ``work`` between the gate and the stamps, for work that is not compiled.
+
+        Coarser than a compiled kernel: the interpreter's wake-up stands before the stamp.
+        """
+        return self.team.timed_here(self.index, work)
+
+
+Job = Callable[[Seat], Any]
+
+
+class Team:
+    """A pool of threads, started when needed and pinned for good.
+
+    Args:
+        cpus: one a thread, in the order in which they are used.
+    """
+
+    def __init__(self, cpus: Sequence[int]) -> None:
+        self.cpus = tuple(cpus)
+        room = FIRST_SEAT + SEAT_BYTES * len(self.cpus)
+        raw = np.zeros(room // 8 + 8, np.int64)
+        skip = -raw.ctypes.data % 64 // 8
+        self._shared: npt.NDArray[np.int64] = raw[skip : skip + room // 8]
+        self._inboxes: list[SimpleQueue[tuple[Job, Seat] | None]] = []
+        self._threads: list[threading.Thread] = []
+        self._done: SimpleQueue[tuple[int, Any, BaseException | None]] = SimpleQueue()
+        self._barrier = threading.Barrier(1)
+
+    @property
+    def block(self) -> int:
+        """Address of the shared memory."""
+        return int(self._shared.ctypes.data)
+
+    def run(self, jobs: Sequence[Job], threads: Sequence[int] | None = None) -> list[Any]:
+        """Run one job a thread at the same time and return their results.
+
+        Args:
+            threads: which threads, by their place in ``cpus``; the first ones by default.
+
+        Raises:
+            MembenchError: a thread did not come to the gate in time.
+            BaseException: what the first job that failed raised.
+        """
+        parties = len(jobs)
+        threads = range(parties) if threads is None else threads
+        if not 1 <= parties == len(set(threads)) <= len(self.cpus):
+            raise ValueError(f"{parties} jobs for {len(threads)} of {len(self.cpus)} CPUs")
+        self._start(1 + max(threads))
+        self._shared[:] = 0
+        self._barrier = threading.Barrier(parties, timeout=GIVE_UP_NS / 1e9)
+        for index, (thread, job) in enumerate(zip(threads, jobs, strict=True)):
+            seat = Seat(index, self.cpus[thread], self.block, parties, self)
+            self._inboxes[thread].put((job, seat))
+        results: list[Any] = [None] * parties
+        errors: list[BaseException] = []
+        for _ in jobs:
+            index, result, error = self._done.get()
+            results[index] = result
+            if error is not None:
+                errors.append(error)
+        real = [e for e in errors if not isinstance(e, threading.BrokenBarrierError)]
+        if real:
+            raise real[0]
+        if errors or any(self.field(seat, LATE) for seat in range(parties)):
+            raise MembenchError(
+                f"{parties} threads did not start together within {GIVE_UP_NS // 10**9} s",
+                "close other programs, or run on fewer CPUs (taskset)",
+            )
+        return results
+
+    def span_ns(self, parties: int) -> int:
+        """Nanoseconds from the first start to the last end in the last run; 0 without stamps."""
+        starts = [self.field(seat, START) for seat in range(parties)]
+        ends = [self.field(seat, END) for seat in range(parties)]
+        stamped = [start for start in starts if start]
+        return max(ends) - min(stamped) if stamped else 0
+
+    def timed_here(self, seat: int, work: Callable[[], Any]) -> Any:
+        """See `Seat.timed`."""
+        self._barrier.wait()
+        line = (FIRST_SEAT + SEAT_BYTES * seat) // 8
+        self._shared[line + START // 8] = time.perf_counter_ns()
+        result = work()
+        self._shared[line + END // 8] = time.perf_counter_ns()
+        return result
+
+    def close(self) -> None:
+        """End the threads.  May be called twice."""
+        for inbox in self._inboxes:
+            inbox.put(None)
+        for thread in self._threads:
+            thread.join()
+        self._inboxes.clear()
+        self._threads.clear()
+
+    def field(self, seat: int, offset: int) -> int:
+        """The int64 at byte ``offset`` of a seat's part of the shared memory; see `host_layout`."""
+        return int(self._shared[(FIRST_SEAT + SEAT_BYTES * seat + offset) // 8])
+
+    def _start(self, count: int) -> None:
+        for index in range(len(self._threads), count):
+            self._inboxes.append(SimpleQueue())
+            thread = threading.Thread(
+                target=self._serve, args=(index,), name=f"membench-{index}", daemon=True
+            )
+            thread.start()
+            self._threads.append(thread)
+
+    def _serve(self, thread: int) -> None:
+        refused = _pin(self.cpus[thread])
+        inbox = self._inboxes[thread]
+        while (order := inbox.get()) is not None:
+            job, seat = order
+            result, error = None, refused
+            if refused is None:
+                try:
+                    result = job(seat)
+                except BaseException as raised:  # it belongs to the caller's thread
+                    error = raised
+            self._done.put((seat.index, result, error))
+            del order, job, result, error  # they hold arrays
+
+
+def _pin(cpu: int) -> BaseException | None:
+    """Keep the calling thread on ``cpu``; what stands against it, if anything."""
+    try:
+        os.sched_setaffinity(0, {cpu})  # 0 is this thread, not the process
+    except OSError as error:
+        return MembenchError(f"a thread cannot be put on CPU {cpu}: {error.strerror}")
+    return None

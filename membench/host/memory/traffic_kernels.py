@@ -1,0 +1,198 @@
+"""Compiled generators of memory traffic, the chase that runs beside them, and page faults.
+
+Traffic moves in chunks, each of which is read or written as a whole.  Which
+one it is follows from the chunk's number alone, so that the data can be
+checked: chunks that are read keep their closed form, chunks that are written
+hold the constant.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numba import carray, types
+
+from membench.host.compiled.barrier import enter, leave, now
+from membench.host.compiled.instructions import (
+    CHASE_LOADS,
+    atomic_load,
+    atomic_store,
+    hops,
+    pass_read,
+    pass_write,
+    relax,
+    store,
+)
+from membench.host.compiled.jit import helper, kernel
+from membench.host.compiled.pattern import CHUNK, SALT_A, SCALAR
+from membench.host.compiled.shared_block import (
+    COUNTER,
+    FIRST_SEAT,
+    GIVE_UP_NS,
+    LATE,
+    SCRATCH,
+    SEAT_BYTES,
+    STOP,
+)
+from membench.host.memory.stream_kernels import doubles, source_value
+
+madvise: Any = types.ExternalFunction("madvise", types.int32(types.int64, types.int64, types.int32))
+
+_CHUNK_DOUBLES = CHUNK // 8
+
+
+@helper
+def is_read(chunk: Any, percent: Any) -> Any:
+    """Chunk number ``chunk`` is one of the ``percent`` of all that are read, evenly spread."""
+    return (chunk + 1) * percent // 100 > chunk * percent // 100
+
+
+@helper
+def _move(address: Any, chunk: Any, percent: Any) -> Any:
+    if is_read(chunk, percent):
+        return pass_read(address, CHUNK)
+    pass_write(address, CHUNK)
+    return 0
+
+
+@kernel("int64(int64, int64, int64, int64, int64, int64, int64)")
+def mix(
+    block: Any, seat: Any, parties: Any, iterations: Any, base: Any, chunks: Any, percent: Any
+) -> Any:
+    """Go over ``chunks`` chunks; returns the wrapping sum of the words that were read."""
+    total = 0
+    if enter(block, seat, parties):
+        for _ in range(iterations):
+            for chunk in range(chunks):
+                total += _move(base + chunk * CHUNK, chunk, percent)
+        leave(block, seat)
+    return total
+
+
+@kernel("int64(int64, int64, int64, int64, int64, int64, int64)")
+def generate(
+    block: Any, seat: Any, parties: Any, base: Any, chunks: Any, percent: Any, pause_ns: Any
+) -> Any:
+    """Make traffic until told to stop, counting its bytes; ``pause_ns`` between two chunks.
+
+    Returns the wrapping sum of the words that were read.
+    """
+    line = block + FIRST_SEAT + seat * SEAT_BYTES
+    total = 0
+    moved = 0
+    chunk = 0
+    if enter(block, seat, parties):
+        while atomic_load(block + STOP) == 0:
+            total += _move(base + chunk * CHUNK, chunk, percent)
+            moved += CHUNK
+            atomic_store(line + COUNTER, moved)
+            chunk += 1
+            if chunk == chunks:
+                chunk = 0
+            if pause_ns > 0:
+                until = now(line + SCRATCH) + pause_ns
+                while now(line + SCRATCH) < until:
+                    relax()
+        leave(block, seat)
+    return total
+
+
+@helper
+def _moved(block: Any, parties: Any) -> Any:
+    total = 0
+    for seat in range(1, parties):
+        total += atomic_load(block + FIRST_SEAT + seat * SEAT_BYTES + COUNTER)
+    return total
+
+
+@helper
+def _all_beat(block: Any, seat: Any, parties: Any, least: Any) -> Any:
+    """Wait until every generator has moved ``least`` bytes; False where one never does."""
+    line = block + FIRST_SEAT + seat * SEAT_BYTES
+    give_up = now(line + SCRATCH) + GIVE_UP_NS
+    for other in range(1, parties):
+        counter = block + FIRST_SEAT + other * SEAT_BYTES + COUNTER
+        while atomic_load(counter) < least:
+            relax()
+            if now(line + SCRATCH) > give_up:
+                atomic_store(line + LATE, 1)
+                return False
+    return True
+
+
+@kernel("int64(int64, int64, int64, int64, int64, int64, int64, int64, int64)")
+def chase_beside(
+    block: Any,
+    seat: Any,
+    parties: Any,
+    start: Any,
+    loads: Any,
+    nanoseconds: Any,
+    most: Any,
+    least_moved: Any,
+    out: Any,
+) -> Any:
+    """Chase on seat 0 while the other seats generate traffic, and stop them at the end.
+
+    A sample is ``loads`` loads; ``out`` receives the number of samples and then
+    for each its nanoseconds and the bytes that the generators moved meanwhile.
+    Returns where the chase ended.
+    """
+    line = block + FIRST_SEAT + seat * SEAT_BYTES
+    at = start
+    taken = 0
+    if enter(block, seat, parties):
+        if _all_beat(block, seat, parties, least_moved):
+            end = now(line + SCRATCH) + nanoseconds
+            after = end - nanoseconds
+            while taken < most and (after < end or taken == 0):
+                bytes_before = _moved(block, parties)
+                before = now(line + SCRATCH)
+                for _ in range(loads // CHASE_LOADS):
+                    at = hops(at)
+                store(out, at)  # the loads end before the clock is read
+                after = now(line + SCRATCH)
+                store(out + 8 + taken * 16, after - before)
+                store(out + 16 + taken * 16, _moved(block, parties) - bytes_before)
+                taken += 1
+        atomic_store(block + STOP, 1)
+        leave(block, seat)
+    store(out, taken)
+    return at
+
+
+@kernel("int64(int64, int64, int64, int64, int64)")
+def check_chunks(base: Any, first: Any, chunks: Any, percent: Any, seen: Any) -> Any:
+    """The first double that is not what it must be after ``seen`` chunks went by; -1 for none.
+
+    Args:
+        first: element of the closed form that stands at ``base``.
+    """
+    values = carray(doubles(base), chunks * _CHUNK_DOUBLES)
+    for chunk in range(chunks):
+        written = chunk < seen and not is_read(chunk, percent)
+        begin = chunk * _CHUNK_DOUBLES
+        for i in range(begin, begin + _CHUNK_DOUBLES):
+            if values[i] != (SCALAR if written else source_value(first + i, SALT_A)):
+                return i
+    return -1
+
+
+@kernel("int64(int64, int64, int64, int64, int64, int64)")
+def touch(block: Any, seat: Any, parties: Any, base: Any, count: Any, page: Any) -> Any:
+    """Write one word to each page of ``count`` bytes."""
+    if enter(block, seat, parties):
+        for offset in range(0, count, page):
+            store(base + offset, offset + 1)
+        leave(block, seat)
+    return 0
+
+
+@kernel("int64(int64, int64, int64, int64, int64, int64)")
+def populate(block: Any, seat: Any, parties: Any, base: Any, count: Any, advice: Any) -> Any:
+    """Have the kernel provide the pages of ``count`` bytes in one call; returns its answer."""
+    answer = 0
+    if enter(block, seat, parties):
+        answer = madvise(base, count, advice)
+        leave(block, seat)
+    return answer

@@ -1,0 +1,1 @@
+"""The scratch file and the engines that read and write it."""

@@ -1,0 +1,186 @@
+"""The compiled submission loop: Linux native AIO, without the interpreter between two I/Os.
+
+Native AIO and not io_uring: with O_DIRECT both reach the same figures, and the
+default profiles of container engines forbid io_uring.
+
+The parameters stand in a block of int64 words.  Names in capitals are byte
+offsets into it; all of what a kernel is made of but the intrinsics stands in
+this file, because Numba's cache does not look further.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numba import types
+
+from membench.host.compiled.barrier import enter, leave, now
+from membench.host.compiled.instructions import clock_gettime, load, store
+from membench.host.compiled.jit import helper, kernel
+from membench.host.compiled.shared_block import FIRST_SEAT, SCRATCH, SEAT_BYTES
+
+CONTEXT = 0  # of io_setup
+DEPTH = 8
+SIZE = 16  # bytes of an I/O
+SPAN = 24  # nanoseconds in which new I/Os are begun
+MOST = 32  # I/Os in all
+OFFSETS = 40  # address of COUNT int64
+COUNT = 48
+WRITES = 56  # address of COUNT int64, 1 for a write; 0 where all read
+MEMORY = 64
+SLOTS = 72  # I/Os that fit into the memory, more than DEPTH
+LANDED = 80  # address of SLOTS int64
+FILE = 88
+STRIDE = 96  # bytes from one stamp of the content to the next
+SUBMIT = 104  # system call numbers
+GETEVENTS = 112
+IOCBS = 120  # address of DEPTH iocbs
+POINTER = 128  # address of one int64
+EVENT = 136  # address of one event
+STARTS = 144  # address of DEPTH int64
+PLACES = 152  # address of DEPTH int64: where in memory, in I/Os
+LATENCIES = 160  # address of MOST int64, negative where the I/O was a write
+FINISHED = 168  # address of MOST int64
+DONE_AT = 176  # address of MOST int64: offsets
+TAG_KEPT = 184  # bits of a tag that a write leaves as they are
+TAG_SET = 192  # bits that it sets: its generation
+# What `drive` leaves.
+DONE = 200
+BEGIN = 208
+END = 216
+BUSY = 224  # nanoseconds of CPU time
+VALUE = 232  # of what failed: an errno, the result of an I/O, or the offset that was asked for
+WORDS = 30
+
+IOCB_BYTES = 64  # struct iocb: data, key and flags, opcode, fd; buf, nbytes, offset; reserved
+EVENT_BYTES = 32  # struct io_event: data, obj, res, res2
+FLYING = -2  # in LANDED: an I/O uses the place
+
+# What `drive` returns.
+FINE = 0
+LATE = 1
+SUBMIT_FAILED = 2
+GETEVENTS_FAILED = 3
+IO_FAILED = 4  # a negative errno, or fewer bytes than asked for
+WRONG_BLOCK = 5
+
+_EAGAIN = 11
+_EINTR = 4
+_CLOCK_THREAD = 3  # CLOCK_THREAD_CPUTIME_ID
+
+_types: Any = types
+_long = _types.int64
+_syscall: Any = types.ExternalFunction("syscall", _long(_long, _long, _long, _long, _long, _long))
+_errno_location: Any = types.ExternalFunction("__errno_location", _long())
+
+
+@helper
+def _errno() -> Any:
+    return load(_errno_location()) & 0xFFFFFFFF
+
+
+@helper
+def _cpu_time(scratch: Any) -> Any:
+    clock_gettime(_CLOCK_THREAD, scratch)
+    return load(scratch) * 1_000_000_000 + load(scratch + 8)
+
+
+@helper
+def _start(p: Any, clock: Any, io: Any, place: Any, number: Any) -> Any:
+    """Begin the I/O at ``number`` of the offsets, with iocb ``io``; 0, or an errno."""
+    size, cursor = load(p + SIZE), number % load(p + COUNT) * 8
+    offset = load(load(p + OFFSETS) + cursor)
+    writes = load(load(p + WRITES) + cursor) if load(p + WRITES) else 0
+    address = load(p + MEMORY) + place * size
+    iocb = load(p + IOCBS) + io * IOCB_BYTES
+    store(iocb, io)
+    store(iocb + 16, writes | load(p + FILE) << 32)  # IOCB_CMD_PREAD is 0, PWRITE is 1
+    store(iocb + 24, address)
+    store(iocb + 32, size)
+    store(iocb + 40, offset)
+    if writes:
+        at = 0
+        while at < size:
+            store(address + at, offset + at)
+            tag = load(address + at + 8)
+            store(address + at + 8, tag & load(p + TAG_KEPT) | load(p + TAG_SET))
+            at += load(p + STRIDE)
+    store(load(p + LANDED) + 8 * place, FLYING)
+    store(load(p + PLACES) + 8 * io, place)
+    pointer = load(p + POINTER)
+    store(pointer, iocb)
+    store(load(p + STARTS) + 8 * io, now(clock))
+    while _syscall(load(p + SUBMIT), load(p + CONTEXT), 1, pointer, 0, 0) != 1:
+        error = _errno()
+        if error not in (_EAGAIN, _EINTR):
+            return error
+    return 0
+
+
+@kernel("int64(int64, int64, int64, int64)")
+def drive(block: Any, seat: Any, parties: Any, p: Any) -> Any:  # noqa: C901, PLR0915 - one loop
+    """Keep DEPTH I/Os under way until the time or their number is up, then wait for the last.
+
+    One is taken when it is complete, and followed by its successor at once: to
+    submit several together cost a sixth of the rate of a disk that could have
+    worked meanwhile, and to take several together would leave places empty
+    that count as under way.  What was read is compared with its first and last
+    stamps after that; until then its place in memory is not used again.
+    """
+    if not enter(block, seat, parties):
+        return LATE
+    clock = block + FIRST_SEAT + seat * SEAT_BYTES + SCRATCH
+    depth, size, most, slots = load(p + DEPTH), load(p + SIZE), load(p + MOST), load(p + SLOTS)
+    memory, landed, event = load(p + MEMORY), load(p + LANDED), load(p + EVENT)
+    last = size - load(p + STRIDE)
+    busy = _cpu_time(clock)
+    t = now(clock)
+    end = t + load(p + SPAN)
+    store(p + BEGIN, t)
+    done, issued, place, failure = 0, 0, 0, FINE
+    for io in range(min(depth, most)):
+        error = _start(p, clock, io, place, issued)
+        if error:
+            store(p + VALUE, error)
+            return SUBMIT_FAILED  # what is under way is waited for by io_destroy
+        place = (place + 1) % slots
+        issued += 1
+    while done < issued:
+        got = _syscall(load(p + GETEVENTS), load(p + CONTEXT), 1, 1, event, 0)
+        t = now(clock)
+        if got != 1:
+            error = _errno()
+            if error == _EINTR:
+                continue
+            store(p + VALUE, error)
+            return GETEVENTS_FAILED
+        io, iocb, result = load(event), load(event + 8), load(event + 16)
+        offset, writes = load(iocb + 40), load(iocb + 16) & 1
+        where = load(load(p + PLACES) + 8 * io)
+        latency = t - load(load(p + STARTS) + 8 * io)
+        store(load(p + LATENCIES) + 8 * done, -latency if writes else latency)
+        store(load(p + FINISHED) + 8 * done, t)
+        store(load(p + DONE_AT) + 8 * done, offset)
+        done += 1
+        if issued < most and t < end and failure == FINE:
+            while load(landed + 8 * place) == FLYING:
+                place = (place + 1) % slots
+            error = _start(p, clock, io, place, issued)
+            if error:
+                store(p + VALUE, error)
+                return SUBMIT_FAILED
+            place = (place + 1) % slots
+            issued += 1
+        store(landed + 8 * where, offset)
+        address = memory + where * size
+        if result != size:
+            failure = IO_FAILED
+            store(p + VALUE, result)
+        elif not writes and (load(address) != offset or load(address + last) != offset + last):
+            failure = WRONG_BLOCK
+            store(p + VALUE, offset)
+    store(p + DONE, done)
+    store(p + END, t)
+    store(p + BUSY, _cpu_time(clock) - busy)
+    leave(block, seat)
+    return failure

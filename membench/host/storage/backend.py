@@ -1,0 +1,207 @@
+"""The disk as a backend: the scratch file, direct I/O, and what proves that it was the disk."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import resource
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+
+from membench.core.backend import Device
+from membench.core.errors import BackendUnavailable, skip
+from membench.core.snapshot import Machine
+from membench.core.units import KIB, MIB, about_size
+from membench.host.memory.arena import Bytes
+from membench.host.memory.backend import CpuBackend
+from membench.host.storage.content import BLOCK, Content
+from membench.host.storage.files import disk_name, evict, requests, resident_share
+from membench.host.storage.flow import Flow, Shape
+from membench.host.storage.scratch import Scratch
+from membench.host.storage.traffic import Engine
+from membench.host.storage.write_budget import Ledger
+
+SMALL = 64 * KIB
+"""Size of an I/O below which one loop may not be enough, and each loop needs a spare block."""
+
+LARGEST_OTHER_FILE = 256 * MIB  # what this process may write beside the scratch file
+
+
+def open_storage(machine: Machine, scratch: Scratch) -> StorageBackend:
+    """The backend on ``scratch``, whose maker must still hold it.
+
+    Raises:
+        BackendUnavailable: the file cannot be reached.
+    """
+    return StorageBackend(machine, scratch)
+
+
+class StorageBackend:
+    """A scratch file on a disk.
+
+    Attributes:
+        cpu: threads and memory of the host.
+        content: what stands in the file.
+    """
+
+    timer = CpuBackend.timer
+
+    def __init__(self, machine: Machine, scratch: Scratch) -> None:
+        self.machine = machine
+        self.scratch = scratch
+        self.content = Content(scratch.seed)
+        with self.opened(direct=True) as fd:
+            size = os.fstat(fd).st_size
+        if size != scratch.size:
+            raise BackendUnavailable(f"the scratch file has {size} bytes, not {scratch.size}")
+        self.cpu = CpuBackend(machine)
+        self.resolution_ns = self.cpu.resolution_ns
+        self._ledger = Ledger(scratch.ledger)
+        self._limits: tuple[int, int] | None = resource.getrlimit(resource.RLIMIT_FSIZE)
+        soft, hard = self._limits
+        lower = max(scratch.size, LARGEST_OTHER_FILE)
+        if soft == resource.RLIM_INFINITY or lower < soft:  # a write too far is then an error
+            resource.setrlimit(resource.RLIMIT_FSIZE, (lower, hard))
+
+    @cached_property
+    def kernel_digest(self) -> str:
+        """Digest of the sources of everything that moves a byte between two stamps."""
+        digest = hashlib.sha256(self.cpu.kernel_digest.encode())
+        here = Path(__file__).parent
+        for path in sorted(here.glob("*.py")):
+            digest.update(path.name.encode() + b"\0" + path.read_bytes())
+        return digest.hexdigest()
+
+    def describe(self) -> Device:
+        """The filesystem and its disk: ``ext4 on /dev/vda (virtio_blk)``."""
+        disk = disk_name(self.scratch.device)
+        return Device("storage", f"{self.scratch.kind} on {disk}" if disk else self.scratch.kind)
+
+    def elapsed_ns(self, run: Callable[[int], None], iterations: int) -> float:
+        """See `CpuBackend.elapsed_ns`."""
+        return self.cpu.elapsed_ns(run, iterations)
+
+    @cached_property
+    def engine(self) -> Engine:
+        """The compiled loop where the machine allows it, else threads."""
+        from membench.host.storage.thread_engine import Threads
+
+        if not self.cpu.compiles:
+            return Threads()
+        from membench.host.storage.native_engine import NativeAio
+
+        try:
+            return NativeAio(self.cpu)
+        except BackendUnavailable:
+            return Threads()
+
+    @contextmanager
+    def opened(self, *, direct: bool, write: bool = False) -> Iterator[int]:
+        """A descriptor of the file, closed afterwards."""
+        fd = self.open(direct=direct, write=write)
+        try:
+            yield fd
+        finally:
+            os.close(fd)
+
+    def open(self, *, direct: bool, write: bool = False, flags: int = 0) -> int:
+        """A descriptor of the file.
+
+        Raises:
+            BackendUnavailable: it cannot be reached.
+        """
+        mode = os.O_RDWR if write else os.O_RDONLY
+        try:
+            return os.open(
+                self.scratch.path, mode | os.O_CLOEXEC | flags | (os.O_DIRECT if direct else 0)
+            )
+        except OSError as error:
+            raise BackendUnavailable(
+                f"the scratch file cannot be reached: {error.strerror}"
+            ) from error
+
+    def memory(self, pages: str, size: int, shift: int = 0) -> Bytes:
+        """``size`` bytes on ``pages`` (``thp`` or ``4k``) that exist: every page was touched.
+
+        Taken back by the next call.
+
+        Args:
+            shift: bytes after the start of a page at which they begin.
+        """
+        (memory,) = self.cpu.arrays(pages, [size + shift])
+        memory[::BLOCK] = 0
+        return memory[shift:]
+
+    def flow(self, shape: Shape, pages: str = "thp", pool: int = 0, shift: int = 0) -> Flow:
+        """Traffic of ``shape``.
+
+        Args:
+            pages: that the memory lies on.
+            pool: bytes of memory that the blocks are spread over; by default
+                hardly more than what can be under way.
+            shift: see `memory`.
+
+        Raises:
+            Skip: the file is too small for it.
+        """
+        least = 2 * shape.depth * shape.block  # else it would read the same again and again
+        if self.scratch.size < least:
+            skip(
+                f"needs a scratch file of {about_size(least)}, "
+                f"this one has {about_size(self.scratch.size)}"
+            )
+        # No more than needed: what is spread over more memory falls out of the caches.
+        spare = min(len(self.cpu.cpus), shape.depth) if shape.block < SMALL else 1
+        room = max((shape.depth + spare) * shape.block, pool // shape.block * shape.block)
+        memory = self.memory(pages, room, shift)
+        fd = self.open(direct=True, write=shape.reads < 100)
+        return Flow(fd, self.scratch.size, self.content, memory, self.engine, shape)
+
+    def evict(self, size: int = 0) -> float:
+        """Remove the file from the page cache; the share of its first ``size`` bytes that stayed.
+
+        Of all of it where ``size`` is 0.
+        """
+        with self.opened(direct=False) as fd:
+            return evict(fd, size or self.scratch.size)
+
+    def resident(self, size: int = 0) -> float:
+        """Share of the file, or of its first ``size`` bytes, that is in the page cache, proven."""
+        with self.opened(direct=False) as fd:
+            return resident_share(fd, size or self.scratch.size)
+
+    def requests(self) -> tuple[int, int] | None:
+        """See `storage_files.requests`; of the file's device."""
+        return requests(self.scratch.device) if self.scratch.device else None
+
+    def claim(self, case: str, size: int) -> None:
+        """Set aside the bytes that ``case`` writes: ``size`` in every round.
+
+        Raises:
+            Skip: the disk budget does not allow it.
+        """
+        scratch = self.scratch
+        if not self._ledger.claim(case, size * scratch.rounds, scratch.budget):
+            left = max(0, self._ledger.left(scratch.budget))
+            skip(
+                f"writes {about_size(size)} in each of {scratch.rounds} rounds, "
+                f"{about_size(left)} are left of the disk budget (--disk-budget)"
+            )
+
+    def wrote(self, size: int) -> None:
+        """Count ``size`` bytes as written."""
+        self._ledger.wrote(size)
+
+    def reclaim(self) -> None:
+        """Nothing: buffers stay, as the host's do."""
+
+    def close(self) -> None:
+        """Give back threads, memory and limits."""
+        if "engine" in vars(self):
+            self.engine.close()
+        self.cpu.close()
+        if self._limits is not None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, self._limits)
+            self._limits = None

@@ -1,0 +1,142 @@
+"""Traffic on the scratch file, from choosing the places to proving what was moved."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from membench.core.errors import VerificationFailed
+from membench.host.storage.content import BLOCK, GENERATIONS, Content
+from membench.host.storage.traffic import (
+    NEVER,
+    Bytes,
+    Engine,
+    Longs,
+    Trace,
+    Traffic,
+    shuffled,
+    successive,
+)
+
+CHECKED_BYTES = 8 << 20  # of memory that is compared, byte by byte, after a round
+CHECKED_WRITES = 64  # blocks that are read back after a round
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shape:
+    """A kind of traffic.
+
+    Attributes:
+        pattern: ``rand``: every block once before any comes again; ``seq``: one
+            after the other, from a random place on and around.
+        block: bytes of an I/O.
+        depth: I/Os under way.
+        reads: percent of the I/Os that read; the others write.
+        most: bytes that are written in a round, at most.
+    """
+
+    pattern: str
+    block: int
+    depth: int
+    reads: int = 100
+    most: int = 0
+
+
+class Flow:
+    """Traffic of one shape; its places are drawn anew for every round.
+
+    Args:
+        fd: the scratch file, opened for direct I/O and for writing where the shape writes.
+        size: of the file.
+        memory: what is read into and written from: more than ``depth`` blocks.
+    """
+
+    def __init__(
+        self, fd: int, size: int, content: Content, memory: Bytes, engine: Engine, shape: Shape
+    ) -> None:
+        rng = np.random.default_rng()
+        self._fd, self._content, self._memory, self._engine = fd, content, memory, engine
+        self._shape = shape
+        choose = shuffled if shape.pattern == "rand" else successive
+        self._offsets = choose(size, shape.block, rng)
+        self._writes = _writers(self._offsets.size, shape.reads, rng)
+        self._generation = int(rng.integers(1, GENERATIONS))
+        self._trace: Trace | None = None
+        if self._writes is not None:
+            start = int(rng.integers(size // BLOCK)) * BLOCK
+            content.fill(memory.data, start)
+
+    def run(self, seconds: float) -> Trace:
+        """Do it for about ``seconds``, or until ``most`` is written."""
+        shape = self._shape
+        share = (100 - shape.reads) / 100
+        traffic = Traffic(
+            block=shape.block,
+            depth=shape.depth,
+            offsets=self._offsets,
+            seconds=seconds,
+            most=int(shape.most / shape.block / share) if share else 0,
+            writes=self._writes,
+            generation=self._generation,
+        )
+        self._trace = self._engine.run(self._fd, self._memory, traffic)
+        return self._trace
+
+    def verify(self) -> None:
+        """Compare what was read with what must stand there, and read back what was written.
+
+        A sample of it: every read was compared with its stamps already.
+
+        Raises:
+            VerificationFailed: a block is not what it must be.
+        """
+        trace = self._trace
+        if trace is None or not trace.count:
+            raise VerificationFailed("nothing was read or written")
+        if self._writes is None:
+            self._check_memory(trace.landed)
+        if trace.wrote.any():
+            self._check_file(trace.offset[trace.wrote])
+
+    def _check_memory(self, landed: Longs) -> None:
+        block = self._shape.block
+        slots = np.flatnonzero(landed != NEVER)
+        count = max(1, CHECKED_BYTES // block)
+        if slots.size > count:
+            slots = np.random.default_rng().choice(slots, count, replace=False)
+        view = self._memory.data
+        for slot in slots.tolist():
+            wrong = self._content.wrong(view[slot * block : (slot + 1) * block], int(landed[slot]))
+            if wrong != NEVER:
+                raise VerificationFailed(f"what was read at {wrong} is not what was written there")
+
+    def _check_file(self, written: Longs) -> None:
+        rng = np.random.default_rng()
+        at = rng.choice(written, min(CHECKED_WRITES, written.size), replace=False)
+        inside = rng.integers(self._shape.block // BLOCK, size=at.size) * BLOCK
+        page = self._memory[:BLOCK]
+        for offset in (at + inside).tolist():
+            os.preadv(self._fd, [page.data], offset)
+            found = self._content.generation(page.data, offset)
+            if found != self._generation:
+                raise VerificationFailed(f"what was written at {offset} does not stand there")
+
+    def close(self) -> None:
+        """Bring what was written to the device and close the file."""
+        if self._fd >= 0:
+            if self._writes is not None:
+                os.fdatasync(self._fd)
+            os.close(self._fd)
+            self._fd = -1
+
+
+def _writers(count: int, reads: int, rng: np.random.Generator) -> npt.NDArray[np.bool_] | None:
+    """Which of ``count`` I/Os write: none where all read."""
+    if reads == 100:
+        return None
+    numbers = np.arange(count)
+    writes = (numbers + 1) * (100 - reads) // 100 > numbers * (100 - reads) // 100
+    return rng.permutation(writes)

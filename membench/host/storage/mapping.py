@@ -1,0 +1,112 @@
+"""The scratch file mapped into memory, and its pages touched by threads."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import resource
+
+import numpy as np
+
+from membench.core.errors import VerificationFailed
+from membench.host.memory.backend import CpuBackend
+from membench.host.memory.thread_pool import Seat
+from membench.host.storage import touch_loop as storage_touch
+from membench.host.storage.files import evict, resident_share
+from membench.host.storage.traffic import Longs, Trace, joined
+
+_ADVICE = {"rand": mmap.MADV_RANDOM, "seq": mmap.MADV_SEQUENTIAL}
+_READ = 4 << 20
+
+
+class Mapping:
+    """The first ``size`` bytes of the file behind ``fd``, mapped; it takes the descriptor over.
+
+    Attributes:
+        faults: major and minor page faults of this process in the last `touch`.
+    """
+
+    def __init__(self, cpu: CpuBackend, fd: int, size: int, pattern: str) -> None:
+        self._cpu, self._fd, self._size = cpu, fd, size
+        self._map = mmap.mmap(fd, size, mmap.MAP_SHARED, mmap.PROT_READ)
+        self._map.madvise(_ADVICE[pattern])
+        self._entry = storage_touch.touch_pages.entry
+        self.faults = (0, 0)
+
+    def evict(self) -> float:
+        """Unmap the pages and drop them from the page cache; the share that stayed."""
+        self._map.madvise(mmap.MADV_DONTNEED)  # a mapped page would stay
+        return evict(self._fd, self._size)
+
+    def warm(self) -> float:
+        """Bring all pages into the page cache, unmapped; the share that is there."""
+        # From nothing and page by page: of a large folio one fault would map all.
+        self.evict()
+        os.posix_fadvise(self._fd, 0, 0, os.POSIX_FADV_RANDOM)
+        buffer = bytearray(_READ)
+        for offset in range(0, self._size, _READ):
+            os.preadv(self._fd, [buffer], offset)
+        self._map.madvise(mmap.MADV_DONTNEED)
+        return self.resident()
+
+    def resident(self) -> float:
+        """Share of the mapped part that is in the page cache."""
+        return resident_share(self._fd, self._size)
+
+    def touch(self, offsets: Longs, threads: int, seconds: float) -> Trace:
+        """Touch the pages at ``offsets``, shared out to ``threads``, for about ``seconds``.
+
+        Raises:
+            VerificationFailed: a page is not the one that was asked for.
+        """
+        base = np.frombuffer(self._map, np.uint8).ctypes.data
+        parts = [np.ascontiguousarray(part) for part in np.array_split(offsets, threads)]
+        span = int(seconds * 1e9)
+        rooms = [np.empty((2, part.size), np.int64) for part in parts]
+
+        def job(seat: Seat) -> int:
+            part, (latencies, finished) = parts[seat.index], rooms[seat.index]
+            arrays = (latencies.ctypes.data, finished.ctypes.data)
+            return int(self._entry(*seat.gate, base, part.ctypes.data, part.size, span, *arrays))
+
+        before = _faults()
+        counts = self._cpu.launch([job] * threads)
+        after = _faults()
+        self.faults = (after[0] - before[0], after[1] - before[1])
+        if storage_touch.WRONG in counts:
+            raise VerificationFailed("a page of the mapped file is not the one that was touched")
+        traces = [
+            _trace(room[:, :count], part[:count], span)
+            for room, part, count in zip(rooms, parts, counts, strict=True)
+        ]
+        return joined(traces)
+
+    def close(self) -> None:
+        """Unmap and close.  May be called twice."""
+        if self._fd >= 0:
+            self.evict()
+            self._map.close()
+            os.close(self._fd)
+            self._fd = -1
+
+
+def _trace(stamps: Longs, offsets: Longs, span: int) -> Trace:
+    latency, finished = stamps
+    begin = int(finished[0] - latency[0])
+    return Trace(
+        latency=latency,
+        finished=finished,
+        offset=offsets,
+        wrote=np.zeros(offsets.size, np.bool_),
+        begin=begin,
+        deadline=begin + span,
+        busy=0.0,
+        loops=1,
+        depth=1,
+        landed=np.empty(0, np.int64),
+    )
+
+
+def _faults() -> tuple[int, int]:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_majflt, usage.ru_minflt

@@ -1,0 +1,188 @@
+"""The engine of the compiled loop: contexts, memory for its bookkeeping, and several loops."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import platform
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+
+from membench.core.errors import BackendUnavailable, MembenchError, VerificationFailed
+from membench.host.compiled.shared_block import FIRST_SEAT, SEAT_BYTES
+from membench.host.memory.backend import CpuBackend
+from membench.host.memory.thread_pool import Seat
+from membench.host.storage import aio_loop as aio
+from membench.host.storage.content import BLOCK, GENERATION_SHIFT, GENERATIONS
+from membench.host.storage.traffic import NEVER, Bytes, Trace, Traffic, joined
+
+CALLS = {"x86_64": (206, 207, 208, 209), "aarch64": (0, 1, 4, 2)}
+"""Architecture -> io_setup, io_destroy, io_getevents, io_submit (asm/unistd.h)."""
+
+FASTEST = 4_000_000  # I/Os a second that one loop has room for
+LIMITED = 0.9
+"""Share of its CPU above which a loop, not the disk, may be what limits the rate."""
+
+
+class NativeAio:
+    """Native AIO from a compiled loop, or several where one uses up its CPU.
+
+    Args:
+        cpu: whose threads the loops run on.
+
+    Raises:
+        BackendUnavailable: the kernel gives no contexts.
+    """
+
+    name = "aio"
+
+    def __init__(self, cpu: CpuBackend) -> None:
+        self._cpu = cpu
+        self._libc = ctypes.CDLL(None, use_errno=True)
+        self._libc.syscall.restype = ctypes.c_long
+        numbers = CALLS.get(platform.machine())
+        if numbers is None:
+            raise BackendUnavailable(f"native AIO is not known on {platform.machine()}")
+        self._setup, self._destroy, self._getevents, self._submit = numbers
+        self._entry = aio.drive.entry
+        self._alone = np.zeros((FIRST_SEAT + SEAT_BYTES) // 8, np.int64)
+        self._contexts: dict[tuple[int, int], int] = {}
+        self._context(0, 1)
+
+    def run(self, fd: int, memory: Bytes, traffic: Traffic) -> Trace:
+        """See `Engine.run`; repeated with more loops while one of them uses up its CPU."""
+        if memory.size < (traffic.depth + 1) * traffic.block:
+            # A block is checked before its place is used again: with none to spare, nobody moves.
+            raise ValueError(f"{traffic.depth} I/Os under way need memory for one block more")
+        loops = 1
+        while True:
+            trace = self._run(fd, memory, traffic, loops)
+            spare = memory.size // traffic.block - traffic.depth
+            more = 2 * loops <= min(len(self._cpu.cpus), traffic.depth, spare)
+            if trace.busy <= LIMITED or not more or traffic.writes is not None:
+                return trace
+            loops *= 2
+
+    def _run(self, fd: int, memory: Bytes, traffic: Traffic, loops: int) -> Trace:
+        if loops == 1:  # not pinned: beside other programs that cost a quarter of the rate
+            return self._loop(self._gate(), 0, fd, memory, traffic)
+        depth, spare = traffic.depth, memory.size // traffic.block - traffic.depth
+        shares = [depth * n // loops for n in range(loops + 1)]
+        cuts = [(shares[n] + spare * n // loops) * traffic.block for n in range(loops + 1)]
+        pools = [memory[begin:end] for begin, end in pairwise(cuts)]
+        parts = [
+            replace(traffic, depth=shares[n + 1] - shares[n], offsets=traffic.offsets[n::loops])
+            for n in range(loops)
+        ]
+
+        def job(seat: Seat) -> Trace:
+            n = seat.index
+            return self._loop(seat.gate, n, fd, pools[n], parts[n])
+
+        return joined(self._cpu.launch([job] * loops))
+
+    def _gate(self) -> tuple[int, int, int]:
+        """A gate for the calling thread alone."""
+        self._alone[:] = 0
+        return self._alone.ctypes.data, 0, 1
+
+    def _loop(
+        self, gate: tuple[int, int, int], loop: int, fd: int, memory: Bytes, traffic: Traffic
+    ) -> Trace:
+        depth = traffic.depth
+        most = int(traffic.seconds * FASTEST) + depth
+        most = min(most, traffic.most) if traffic.most else most
+        offsets = np.ascontiguousarray(traffic.offsets)
+        writes = None if traffic.writes is None else traffic.writes.astype(np.int64)
+        landed = np.full(memory.size // traffic.block, NEVER, np.int64)
+        latencies, finished, done_at = np.split(np.empty(3 * most, np.int64), 3)
+        parts = [aio.IOCB_BYTES // 8 * depth, depth, depth, aio.EVENT_BYTES // 8, 1]
+        books = np.split(np.zeros(sum(parts), np.int64), np.cumsum(parts)[:-1])
+        iocbs, starts, places, event, pointer = books
+        words = np.zeros(aio.WORDS, np.int64)
+        for word, value in {
+            aio.CONTEXT: self._context(loop, depth),
+            aio.DEPTH: depth,
+            aio.SIZE: traffic.block,
+            aio.SPAN: int(traffic.seconds * 1e9),
+            aio.MOST: most,
+            aio.OFFSETS: offsets.ctypes.data,
+            aio.COUNT: offsets.size,
+            aio.WRITES: 0 if writes is None else writes.ctypes.data,
+            aio.MEMORY: memory.ctypes.data,
+            aio.SLOTS: landed.size,
+            aio.LANDED: landed.ctypes.data,
+            aio.FILE: fd,
+            aio.STRIDE: BLOCK,
+            aio.SUBMIT: self._submit,
+            aio.GETEVENTS: self._getevents,
+            aio.IOCBS: iocbs.ctypes.data,
+            aio.POINTER: pointer.ctypes.data,
+            aio.EVENT: event.ctypes.data,
+            aio.STARTS: starts.ctypes.data,
+            aio.PLACES: places.ctypes.data,
+            aio.LATENCIES: latencies.ctypes.data,
+            aio.FINISHED: finished.ctypes.data,
+            aio.DONE_AT: done_at.ctypes.data,
+            aio.TAG_KEPT: ~((GENERATIONS - 1) << GENERATION_SHIFT),
+            aio.TAG_SET: traffic.generation << GENERATION_SHIFT,
+        }.items():
+            words[word // 8] = value
+        failure = int(self._entry(*gate, words.ctypes.data))
+        if failure in (aio.SUBMIT_FAILED, aio.GETEVENTS_FAILED):
+            self._drop(loop, depth)
+        _raise_for(failure, int(words[aio.VALUE // 8]), traffic.block)
+        done, begin, end, busy = (
+            int(words[word // 8]) for word in (aio.DONE, aio.BEGIN, aio.END, aio.BUSY)
+        )
+        return Trace(
+            latency=np.abs(latencies[:done]),
+            finished=finished[:done].copy(),
+            offset=done_at[:done].copy(),
+            wrote=latencies[:done] < 0,
+            begin=begin,
+            deadline=begin + int(traffic.seconds * 1e9),
+            busy=busy / max(1, end - begin),
+            loops=1,
+            depth=depth,
+            landed=landed,
+        )
+
+    def _context(self, loop: int, depth: int) -> int:
+        """A context of the kernel, kept: to destroy one takes longer than many a case."""
+        kept = self._contexts.get((loop, depth))
+        if kept is not None:
+            return kept
+        context = ctypes.c_ulong(0)
+        if self._call(self._setup, depth, ctypes.addressof(context)):
+            number = ctypes.get_errno()
+            why = "fs.aio-max-nr is used up" if number == errno.EAGAIN else os.strerror(number)
+            raise BackendUnavailable(f"io_setup is refused: {why}")
+        self._contexts[loop, depth] = context.value
+        return context.value
+
+    def _drop(self, loop: int, depth: int) -> None:
+        """Destroy a context, and so wait for all that is under way in it."""
+        self._call(self._destroy, self._contexts.pop((loop, depth)))
+
+    def close(self) -> None:
+        """Give the contexts back.  May be called twice."""
+        for loop, depth in tuple(self._contexts):
+            self._drop(loop, depth)
+
+    def _call(self, *arguments: int) -> int:
+        return int(self._libc.syscall(*(ctypes.c_long(argument) for argument in arguments)))
+
+
+def _raise_for(failure: int, value: int, block: int) -> None:
+    if failure in (aio.FINE, aio.LATE):  # the team itself says who was late
+        return
+    if failure == aio.WRONG_BLOCK:
+        raise VerificationFailed(f"what was read at {value} belongs elsewhere")
+    if failure == aio.IO_FAILED and value >= 0:
+        raise MembenchError(f"an I/O moved {value} bytes instead of {block}")
+    call = {aio.SUBMIT_FAILED: "io_submit", aio.GETEVENTS_FAILED: "io_getevents"}
+    raise MembenchError(f"{call.get(failure, 'an I/O')} failed: {os.strerror(abs(value))}")

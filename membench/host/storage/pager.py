@@ -1,0 +1,314 @@
+"""The host's half of a page pipeline: readers fill slots, copies empty them, both at once.
+
+    free slots -> reader threads -> filled slots -> copies under way -> free slots
+
+A slot is a place for one page.  ``readers`` threads each take a free slot and the next
+page and read it; the calling thread starts the copy of every filled slot at once and
+gives the slot back when its copy is done.  So reading and copying overlap as long as
+there are more slots than readers: with two for each reader one is read into while the
+other is copied out (double buffering).
+
+What goes wrong on any side stops all: no page is begun any more, the copies under way
+are waited for, because the device still reads the slots, all threads are joined, and
+the first error is raised in the caller.
+"""
+
+from __future__ import annotations
+
+import queue
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from membench.host.storage.traffic import Longs, Trace
+
+POLL_S = 0.0002
+"""How long a filled slot is waited for while a copy may end."""
+
+SWITCH_S = 50e-6
+"""Seconds between two checks of the interpreter: at the usual 5 ms threads wait for each other."""
+
+
+class Sink(Protocol):
+    """Where filled slots go.  Called by one thread only; copies end in their order.
+
+    Attributes:
+        places: pages land at 0, 1, 2, ... and again from 0 after this many, in the order in
+            which their copies begin; 0 where a page stays in its slot.
+    """
+
+    @property
+    def places(self) -> int: ...  # noqa: D102 - described above
+
+    def begin(self, slot: int, place: int) -> None:
+        """Start to copy ``slot`` to ``place`` and return."""
+        ...
+
+    def done(self, slot: int) -> bool:
+        """Whether the copy of ``slot`` has ended."""
+        ...
+
+    def wait(self, slot: int) -> None:
+        """Wait until it has."""
+        ...
+
+
+class Nowhere:
+    """A sink that is done at once: for reading alone, or where reading was all there is to do."""
+
+    places = 0
+
+    def begin(self, slot: int, place: int) -> None:
+        """Nothing."""
+
+    def done(self, slot: int) -> bool:
+        """Always."""
+        return True
+
+    def wait(self, slot: int) -> None:
+        """Nothing."""
+
+
+@dataclass(frozen=True)
+class _Filled:
+    """A page that stands in a slot; ``begun`` is when its reading began."""
+
+    slot: int
+    offset: int
+    begun: int
+
+
+class Pager:
+    """A pipeline of pages, used for one run after another.
+
+    Args:
+        read: ``(slot, offset)``: read the page at ``offset`` of the file into ``slot``;
+            called by several threads at once.
+        sink: where it is copied to.
+        slots: number of slots, at least ``readers``.
+
+    Attributes:
+        cancelled: set by `cancel`.
+    """
+
+    def __init__(
+        self,
+        read: Callable[[int, int], None],
+        sink: Sink,
+        *,
+        readers: int,
+        slots: int,
+    ) -> None:
+        if not 1 <= readers <= slots:
+            raise ValueError(f"{readers} readers need as many slots at least, not {slots}")
+        self.read = read
+        self.sink = sink
+        self.readers = readers
+        self.slots = slots
+        self.cancelled = threading.Event()
+
+    def cancel(self) -> None:
+        """Begin no page any more; `run` returns what has arrived.  From any thread."""
+        self.cancelled.set()
+
+    def run(self, offsets: Longs, seconds: float, *, pace: float = 0.0, least: int = 1) -> Trace:
+        """Move the pages at ``offsets``, in turn and again from the first, for about ``seconds``.
+
+        Args:
+            pace: pages that are begun in a second at most; 0 for no bound.
+            least: pages that are moved however long it takes.
+
+        Returns:
+            In the order of arrival; `landed` says for each place (or, where pages stay in
+            them, each slot) the offset of the page that stands there, or -1.
+
+        Raises:
+            Exception: the first error of a reader or of the sink.
+        """
+        self.cancelled.clear()
+        state = _Run(self, offsets, seconds, pace, least)
+        with _responsive():
+            return state.run()
+
+
+class _Run:
+    """One run of a pager."""
+
+    def __init__(
+        self, pager: Pager, offsets: Longs, seconds: float, pace: float, least: int
+    ) -> None:
+        self._pager = pager
+        self._offsets: list[int] = offsets.tolist()
+        self._pace = pace
+        self._least = least
+        self._free: queue.SimpleQueue[int] = queue.SimpleQueue()
+        for slot in range(pager.slots):
+            self._free.put(slot)
+        self._filled: queue.SimpleQueue[_Filled | None] = queue.SimpleQueue()
+        self._stop = threading.Event()
+        self._lock = threading.Lock()
+        self._next = 0
+        self._errors: list[BaseException] = []
+        self._busy = 0.0
+        self._landed = np.full(pager.sink.places or pager.slots, -1, np.int64)
+        self._copies = 0
+        self._arrived: list[tuple[int, int, int]] = []  # offset, nanoseconds taken, finished
+        self._begin = time.monotonic_ns()
+        self._deadline = self._begin + int(seconds * 1e9)
+
+    def run(self) -> Trace:
+        threads = [
+            threading.Thread(target=self._reader, name=f"pager-{n}", daemon=True)
+            for n in range(self._pager.readers)
+        ]
+        for thread in threads:
+            thread.start()
+        cpu = time.thread_time()
+        try:
+            self._forward()
+        except BaseException as error:
+            self._errors.append(error)
+        finally:
+            self._stop.set()
+            for _ in threads:
+                self._free.put(-1)  # wakes a reader that waits for a slot
+            for thread in threads:
+                thread.join()
+        passed = (time.monotonic_ns() - self._begin) / 1e9
+        self._busy = max(self._busy, (time.thread_time() - cpu) / max(passed, 1e-9))
+        if self._errors:
+            raise self._errors[0]
+        return self._trace()
+
+    # The readers' side.
+
+    def _reader(self) -> None:
+        begin, cpu = time.monotonic(), time.thread_time()
+        try:
+            while (slot := self._free.get()) >= 0:
+                number = self._take()
+                if number is None:
+                    break
+                begun = time.monotonic_ns()
+                offset = self._offsets[number % len(self._offsets)]
+                self._pager.read(slot, offset)
+                self._filled.put(_Filled(slot, offset, begun))
+        except BaseException as error:
+            self._errors.append(error)
+            self._stop.set()
+        finally:
+            used = (time.thread_time() - cpu) / max(time.monotonic() - begin, 1e-9)
+            self._busy = max(self._busy, used)
+            self._filled.put(None)
+
+    def _take(self) -> int | None:
+        """The number of the next page; None where no more is to be begun."""
+        with self._lock:
+            number = self._next
+            if self._stop.is_set() or self._pager.cancelled.is_set():
+                return None
+            if number >= self._least and time.monotonic_ns() >= self._deadline:
+                return None
+            self._next += 1
+        if self._pace:
+            due = self._begin + int(number / self._pace * 1e9)
+            late = min(due, self._deadline) - time.monotonic_ns()
+            if late > 0 and self._stop.wait(late / 1e9):
+                return None
+            if due > self._deadline and number >= self._least:
+                return None
+        return number
+
+    # The copies' side.
+
+    def _forward(self) -> None:
+        sink = self._pager.sink
+        left = self._pager.readers  # that have not ended
+        going: deque[_Filled] = deque()
+        try:
+            while left or going:
+                while going and sink.done(going[0].slot):
+                    self._arrive(going.popleft())
+                if not left:
+                    if going:
+                        sink.wait(going[0].slot)
+                    continue
+                try:
+                    filled = self._filled.get(timeout=POLL_S if going else None)
+                except queue.Empty:
+                    continue
+                if filled is None:
+                    left -= 1
+                    continue
+                place = self._copies % sink.places if sink.places else filled.slot
+                self._copies += 1
+                sink.begin(filled.slot, place)
+                self._landed[place] = filled.offset
+                going.append(filled)
+        finally:
+            # Until its copy has ended, the device reads a slot; an error is raised already.
+            if self._errors or sys.exc_info()[0] is not None:
+                for one in going:
+                    _quietly(sink.wait, one.slot)
+
+    def _arrive(self, one: _Filled) -> None:
+        now = time.monotonic_ns()
+        self._arrived.append((one.offset, now - one.begun, now))
+        self._free.put(one.slot)
+
+    def _trace(self) -> Trace:
+        found = np.array(self._arrived, np.int64).reshape(-1, 3)
+        return Trace(
+            latency=found[:, 1],
+            finished=found[:, 2],
+            offset=found[:, 0],
+            wrote=np.zeros(len(found), np.bool_),
+            begin=self._begin,
+            deadline=self._deadline,
+            busy=self._busy,
+            loops=self._pager.readers,
+            depth=self._pager.readers,
+            landed=self._landed,
+        )
+
+
+def _quietly(wait: Callable[[int], None], slot: int) -> None:
+    try:
+        wait(slot)
+    except Exception:  # the first error is the one to tell
+        return
+
+
+@contextmanager
+def _responsive() -> Iterator[None]:
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(SWITCH_S)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
+
+
+def copying(sink: Sink, slots: Sequence[int], seconds: float) -> float:
+    """Pages a second that ``sink`` alone copies out of full ``slots``, all of them under way."""
+    places = max(1, sink.places)
+    going: deque[int] = deque()
+    count = 0
+    begin = time.monotonic()
+    while time.monotonic() - begin < seconds or count < len(slots):
+        for slot in slots:
+            if len(going) == len(slots):
+                sink.wait(going.popleft())
+            sink.begin(slot, count % places)
+            going.append(slot)
+            count += 1
+    for slot in going:
+        sink.wait(slot)
+    return count / (time.monotonic() - begin)

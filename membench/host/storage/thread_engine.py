@@ -1,0 +1,144 @@
+"""The engine without a compiler or native AIO: blocking calls, one thread for each I/O.
+
+The interpreter stands between two I/Os here, and its lock between the
+threads: at great depths the rate and the tail are the client's as well.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+
+from membench.core.errors import MembenchError, VerificationFailed
+from membench.host.storage.content import BLOCK, GENERATION_SHIFT, GENERATIONS, STAMP
+from membench.host.storage.traffic import NEVER, Bytes, Longs, Trace, Traffic
+
+SWITCH_S = 50e-6
+"""How long a thread may keep the interpreter lock: the default of 5 ms stands in the tail."""
+
+
+class Threads:
+    """``depth`` threads of preadv and pwritev."""
+
+    name = "preadv"
+
+    def run(self, fd: int, memory: Bytes, traffic: Traffic) -> Trace:
+        """See `Engine.run`."""
+        landed = np.full(memory.size // traffic.block, NEVER, np.int64)
+        workers = [_Worker(fd, memory, traffic, landed, n) for n in range(traffic.depth)]
+        begin, busy = _run_together(workers)
+        for worker in workers:
+            if worker.error is not None:
+                raise worker.error
+        table = np.array([entry for worker in workers for entry in worker.log], np.int64)
+        table = table.reshape(-1, 4)
+        table = table[np.argsort(table[:, 1], kind="stable")]
+        return Trace(
+            latency=table[:, 0],
+            finished=table[:, 1],
+            offset=table[:, 2],
+            wrote=table[:, 3].astype(bool),
+            begin=begin,
+            deadline=begin + int(traffic.seconds * 1e9),
+            busy=min(1.0, busy),  # the lock lets one thread run at a time
+            loops=traffic.depth,
+            depth=traffic.depth,
+            landed=landed,
+        )
+
+    def close(self) -> None:
+        """It holds nothing."""
+
+
+class _Worker:
+    """One thread: its share of the places in the file, and of those in memory.
+
+    Attributes:
+        log: of each I/O its nanoseconds, when it ended, its offset, and whether it wrote.
+    """
+
+    def __init__(
+        self, fd: int, memory: Bytes, traffic: Traffic, landed: Longs, number: int
+    ) -> None:
+        depth, block = traffic.depth, traffic.block
+        self._fd = fd
+        self._traffic = traffic
+        self._landed = landed
+        self._slots = range(number, landed.size, depth)
+        self._views = [memory.data[slot * block : (slot + 1) * block] for slot in self._slots]
+        self._offsets: list[int] = traffic.offsets[number::depth].tolist()
+        reads = np.zeros(traffic.offsets.size, np.bool_)
+        writes = reads if traffic.writes is None else traffic.writes
+        self._writes: list[bool] = writes[number::depth].tolist()
+        most = traffic.most or sys.maxsize
+        self._share = most // depth + (number < most % depth)
+        self.log: list[tuple[int, int, int, bool]] = []
+        self.error: Exception | None = None
+
+    def run(self, barrier: threading.Barrier) -> None:
+        """Wait for the others, then work until the time is up."""
+        barrier.wait()
+        try:
+            self._work(time.monotonic_ns() + int(self._traffic.seconds * 1e9))
+        except OSError as error:
+            self.error = MembenchError(f"an I/O failed: {error.strerror}")
+        except MembenchError as error:
+            self.error = error
+
+    def _work(self, end: int) -> None:
+        fd, offsets, views = self._fd, self._offsets, self._views
+        for number in range(self._share):
+            at, slot = number % len(offsets), number % len(views)
+            offset, view, wrote = offsets[at], views[slot], self._writes[at]
+            if wrote:
+                _stamp(view, offset, self._traffic.generation)
+            call = os.pwritev if wrote else os.preadv
+            start = time.monotonic_ns()
+            if start >= end:
+                break
+            moved = call(fd, [view], offset)
+            stop = time.monotonic_ns()
+            self.log.append((stop - start, stop, offset, wrote))
+            self._landed[self._slots[slot]] = offset
+            if moved != len(view):
+                raise MembenchError(f"an I/O moved {moved} bytes instead of {len(view)}")
+            if STAMP.unpack_from(view)[0] != offset:
+                raise VerificationFailed(f"what was read at {offset} belongs elsewhere")
+
+
+def _run_together(workers: Sequence[_Worker]) -> tuple[int, float]:
+    """When they began, and the share of a CPU that they used."""
+    barrier = threading.Barrier(len(workers) + 1)
+    threads = [threading.Thread(target=worker.run, args=(barrier,)) for worker in workers]
+    with _quick_switches():
+        for thread in threads:
+            thread.start()
+        cpu, begin = time.process_time_ns(), time.monotonic_ns()
+        barrier.wait()
+        for thread in threads:
+            thread.join()
+        busy = (time.process_time_ns() - cpu) / max(1, time.monotonic_ns() - begin)
+    return begin, busy
+
+
+def _stamp(view: memoryview, offset: int, generation: int) -> None:
+    for at in range(0, len(view), BLOCK):
+        _, tag = STAMP.unpack_from(view, at)
+        tag = tag & ~((GENERATIONS - 1) << GENERATION_SHIFT) | generation << GENERATION_SHIFT
+        STAMP.pack_into(view, at, offset + at, tag)
+
+
+@contextmanager
+def _quick_switches() -> Iterator[None]:
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(SWITCH_S)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)

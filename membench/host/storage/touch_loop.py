@@ -1,0 +1,56 @@
+"""The compiled loops that touch the pages of a mapped file."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from membench.host.compiled.barrier import enter, leave, now
+from membench.host.compiled.instructions import load, store
+from membench.host.compiled.jit import kernel
+from membench.host.compiled.shared_block import FIRST_SEAT, SCRATCH, SEAT_BYTES
+
+LATE = -1
+WRONG = -2
+
+
+@kernel("int64(int64, int64, int64, int64, int64, int64, int64, int64, int64)")
+def touch_pages(
+    block: Any,
+    seat: Any,
+    parties: Any,
+    base: Any,
+    offsets: Any,
+    count: Any,
+    span: Any,
+    latencies: Any,
+    finished: Any,
+) -> Any:
+    """Load one word of each of ``count`` pages for ``span`` ns, stamping every load.
+
+    Args:
+        base: address of the mapped file; every page begins with its offset.
+        offsets: address of the pages' offsets, int64.
+        latencies, finished: addresses of ``count`` int64 to fill: nanoseconds of
+            each load, and when it ended.
+
+    Returns:
+        The pages touched, `LATE`, or `WRONG` where a page is not the one that was asked for.
+    """
+    if not enter(block, seat, parties):
+        return LATE
+    clock = block + FIRST_SEAT + seat * SEAT_BYTES + SCRATCH
+    before = now(clock)
+    end = before + span
+    done = 0
+    while done < count and before < end:
+        offset = load(offsets + 8 * done)
+        found = load(base + offset)
+        after = now(clock)
+        store(latencies + 8 * done, after - before)
+        store(finished + 8 * done, after)
+        if found != offset:
+            return WRONG
+        before = after
+        done += 1
+    leave(block, seat)
+    return done

@@ -1,0 +1,113 @@
+"""The processors: topology, caches, clock governor, and the share that is ours."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Collection
+from pathlib import Path
+
+from membench.core.snapshot import Cache, Core, Cpu
+from membench.machine.cgroup import Limits
+from membench.machine.cpus.names import cpu_name
+from membench.machine.hypervisor import read_hypervisor
+from membench.machine.kernel_text import cpu_list, integer, numbered, read
+
+_SUFFIX = {"K": 1024, "M": 1024**2, "G": 1024**3}
+
+
+def read_cpu(
+    root: Path = Path("/"),
+    limits: Limits | None = None,
+    affinity: Collection[int] | None = None,
+    architecture: str = "",
+) -> Cpu:
+    """The processors of the machine under ``root``.
+
+    Args:
+        root: where /proc and /sys are found.
+        limits: of the control groups.
+        affinity: CPUs that this process may run on; asked of the kernel where None.
+        architecture: as `os.uname` names it, asked of the kernel where empty.
+    """
+    limits = limits or Limits()
+    architecture = architecture or os.uname().machine
+    mine = tuple(sorted(os.sched_getaffinity(0) if affinity is None else affinity))
+    online = online_cpus(root) or mine
+    quota = limits.quota
+    cap = len(mine) if quota is None else max(1, math.ceil(quota))
+    info = read(root / "proc/cpuinfo")
+    return Cpu(
+        model=cpu_name(info, architecture, root),
+        architecture=architecture,
+        cores=_cores(root, online),
+        affinity=mine,
+        quota=quota,
+        usable=max(1, min(len(mine), cap)),
+        caches=_caches(root, online),
+        governor=_governor(root),
+        hypervisor=read_hypervisor(info, root),
+    )
+
+
+def online_cpus(root: Path) -> tuple[int, ...]:
+    """Numbers of the CPUs that are switched on, empty where sysfs is absent."""
+    folder = root / "sys/devices/system/cpu"
+    return cpu_list(read(folder / "online")) or tuple(
+        number for number, _ in numbered(folder, "cpu")
+    )
+
+
+def _cores(root: Path, online: tuple[int, ...]) -> tuple[Core, ...]:
+    node_of = {
+        cpu: node
+        for node, folder in numbered(root / "sys/devices/system/node", "node")
+        for cpu in cpu_list(read(folder / "cpulist"))
+    }
+    cores = []
+    for cpu in online:
+        topology = root / f"sys/devices/system/cpu/cpu{cpu}/topology"
+        core = integer(read(topology / "core_id"))
+        package = integer(read(topology / "physical_package_id"))
+        cores.append(
+            Core(
+                cpu=cpu,
+                core=cpu if core is None else core,
+                package=max(0, package or 0),  # -1: the firmware does not say
+                node=node_of.get(cpu, 0),
+            )
+        )
+    return tuple(cores)
+
+
+def _caches(root: Path, online: tuple[int, ...]) -> tuple[Cache, ...]:
+    """Every physical cache once, although sysfs lists it at each CPU that shares it."""
+    found: dict[tuple[int, str, tuple[int, ...]], Cache] = {}
+    seen: set[tuple[int, int]] = set()  # (index, cpu): spares thousands of reads on a large machine
+    for cpu in online:
+        for index, folder in numbered(root / f"sys/devices/system/cpu/cpu{cpu}/cache", "index"):
+            if (index, cpu) in seen:
+                continue
+            level, size = integer(read(folder / "level")), _size(read(folder / "size"))
+            if level is None or not size:
+                continue
+            kind = read(folder / "type").lower() or "unified"
+            cpus = cpu_list(read(folder / "shared_cpu_list")) or (cpu,)
+            line = integer(read(folder / "coherency_line_size")) or 0
+            found.setdefault((level, kind, cpus), Cache(level, kind, size, line, cpus))
+            seen.update((index, other) for other in cpus)
+    return tuple(found[key] for key in sorted(found))
+
+
+def _size(text: str) -> int:
+    """``1024K`` -> 1048576; 0 where it is no size."""
+    scale = _SUFFIX.get(text[-1:], 1)
+    number = integer(text.rstrip("KMG"))
+    return max(0, number or 0) * scale
+
+
+def _governor(root: Path) -> str:
+    """The clock governor, several joined by commas, empty where the kernel has no say."""
+    policies = numbered(root / "sys/devices/system/cpu/cpufreq", "policy")
+    names = {read(folder / "scaling_governor") for _, folder in policies} - {""}
+    return ",".join(sorted(names))

@@ -1,0 +1,1 @@
+"""Filesystems, mounts and the disks under them."""

@@ -1,0 +1,81 @@
+"""The disks under a block device, and how the kernel queues requests to them.
+
+Source: the kernel's ABI/stable/sysfs-block.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from membench.machine.kernel_text import integer, present, read
+
+
+@dataclass(frozen=True)
+class Disk:
+    """A whole disk as sysfs describes it; a virtual machine may describe it wrongly.
+
+    Attributes:
+        rotational: whether it says that it turns, None where it does not say.
+        scheduler: the I/O scheduler in use; schedulers: those that may be chosen.
+        write_cache: ``write back`` (a finished write may still be lost) or ``write through``.
+        requests: how many requests its queue holds, None where unknown.
+    """
+
+    name: str
+    model: str = ""
+    rotational: bool | None = None
+    scheduler: str = ""
+    schedulers: tuple[str, ...] = ()
+    write_cache: str = ""
+    requests: int | None = None
+
+
+def read_disks(device: str, root: Path = Path("/")) -> tuple[Disk, ...]:
+    """The disks that ``/dev/<name>`` lies on, sorted by name; empty where sysfs does not know.
+
+    A partition leads to its disk, a volume or an array to all that it is made of.
+    """
+    found: set[str] = set()
+    seen: set[str] = set()
+    ahead = [device.removeprefix("/dev/")]
+    while ahead:
+        name = ahead.pop()
+        folder = root / "sys/class/block" / name
+        if not name or name in seen or not present(folder):
+            continue
+        seen.add(name)
+        if present(folder / "partition"):
+            ahead.append(Path(os.path.realpath(folder)).parent.name)
+        elif below := _names(folder / "slaves"):
+            ahead += below
+        else:
+            found.add(name)
+    return tuple(_disk(name, root) for name in sorted(found))
+
+
+def _disk(name: str, root: Path) -> Disk:
+    folder = root / "sys/class/block" / name
+    queue = folder / "queue"
+    schedulers = read(queue / "scheduler")
+    chosen = re.search(r"\[([\w-]+)\]", schedulers)
+    rotational = read(queue / "rotational")
+    return Disk(
+        name=name,
+        model=" ".join((read(folder / "device/model") or read(folder / "device/name")).split()),
+        rotational=rotational == "1" if rotational in ("0", "1") else None,
+        # A disk without a choice of schedulers writes the bare word "none".
+        scheduler=chosen[1] if chosen else schedulers if schedulers == "none" else "",
+        schedulers=tuple(re.sub(r"[\[\]]", "", schedulers).split()),
+        write_cache=read(queue / "write_cache"),
+        requests=integer(read(queue / "nr_requests")),
+    )
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return [entry.name for entry in folder.iterdir()]
+    except OSError:
+        return []

@@ -1,0 +1,161 @@
+"""Where a path lives, and whether O_DIRECT reaches a device from there.
+
+Told by the filesystem's type, not by opening a file: tmpfs takes O_DIRECT and
+serves it from memory.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path, PurePosixPath
+
+from membench.core.snapshot import Filesystem
+from membench.machine.disks.mounts import Mount, mount_of, read_mounts
+from membench.machine.kernel_text import present, read
+
+_DISK = frozenset(
+    [
+        "bcachefs",
+        "btrfs",
+        "exfat",
+        "ext2",
+        "ext3",
+        "ext4",
+        "f2fs",
+        "gfs2",
+        "jfs",
+        "msdos",
+        "nilfs2",
+        "ntfs3",
+        "ocfs2",
+        "vfat",
+        "xfs",
+    ]
+)
+_MEMORY = frozenset(["devtmpfs", "hugetlbfs", "ramfs", "tmpfs"])
+_LAYERED = frozenset(["aufs", "ecryptfs", "overlay", "unionfs"])
+_NETWORK = frozenset(
+    [
+        "afs",
+        "beegfs",
+        "ceph",
+        "cifs",
+        "glusterfs",
+        "gpfs",
+        "lustre",
+        "nfs",
+        "nfs4",
+        "orangefs",
+        "smb3",
+        "smbfs",
+        "wekafs",
+    ]
+)
+_HOST = frozenset(["9p", "drvfs", "prl_fs", "vboxsf", "virtiofs", "vmhgfs"])
+_READ_ONLY = frozenset(["cramfs", "erofs", "iso9660", "romfs", "squashfs", "udf"])
+
+_REASONS = (
+    (_MEMORY, "keeps its files in memory"),
+    (_LAYERED, "is a layer over another filesystem: use a volume or a bind mount"),
+    (_NETWORK, "is a network filesystem: the disk is another machine's"),
+    (_HOST, "is a share of the host: its page cache cannot be passed by"),
+    (_READ_ONLY, "cannot be written"),
+    (frozenset({"zfs"}), "may serve O_DIRECT reads from its own cache"),
+)
+"""Why O_DIRECT reaches no device on these kinds."""
+
+_PRIVATE = frozenset(
+    ["addr", "clientaddr", "domain", "mountaddr", "password", "unc", "user", "username"]
+)
+"""Mount options that tell who and where, not how fast."""
+
+
+def read_filesystem(path: Path, root: Path = Path("/")) -> Filesystem:
+    """The filesystem behind ``path``, or behind its nearest parent that exists."""
+    top = Path(os.path.realpath(root))
+    real = top / str(path.absolute()).lstrip("/")
+    while not present(real) and real != top:
+        real = real.parent
+    real = Path(os.path.realpath(real))
+    inside = PurePosixPath("/") / (real.relative_to(top) if real.is_relative_to(top) else real)
+    mount = mount_of(inside, read_mounts(root))
+    if mount is None:
+        reason = "the mount table does not say what the path lives on"
+        return Filesystem(str(path), "", "", "", "", _free(real), reason)
+    return Filesystem(
+        path=str(path),
+        mount=mount.point,
+        kind=mount.kind,
+        options=_options(mount),
+        device=_device(mount, root),
+        free=_free(real),
+        direct_io=_direct_io(mount, root),
+    )
+
+
+def _free(path: Path) -> int:
+    """Bytes that an ordinary user may still write, 0 where unknown."""
+    try:
+        status = os.statvfs(path)
+    except OSError:
+        return 0
+    return status.f_bavail * status.f_frsize
+
+
+def _options(mount: Mount) -> str:
+    """Options of the mount, then those of the filesystem; no paths, addresses or users."""
+    kept: dict[str, None] = {}
+    for option in [*mount.options.split(","), *mount.super_options.split(",")]:
+        key, _, value = option.partition("=")
+        if option and key not in _PRIVATE and "/" not in value:
+            kept[option] = None
+    return ",".join(kept)
+
+
+def _device(mount: Mount, root: Path) -> str:
+    """The kernel's name of the block device, empty where there is none.
+
+    Not the name given at mount time: a volume group is often called after the
+    host, and a network share names a server.
+    """
+    try:
+        name = (root / "sys/dev/block" / mount.number).readlink().name
+    except OSError:
+        name = ""
+    if name:
+        return f"/dev/{name}"
+    plain = mount.source.startswith("/dev/") and not mount.source.startswith("/dev/mapper/")
+    return mount.source if plain else ""
+
+
+def _direct_io(mount: Mount, root: Path) -> str:
+    """Why O_DIRECT would not reach a device, empty where it does."""
+    kind = mount.kind
+    for kinds, reason in _REASONS:
+        if kind in kinds:
+            return f"{kind} {reason}"
+    if kind.startswith("fuse"):
+        return f"{kind} hands reads to a user-space process that may cache them"
+    if kind not in _DISK:
+        return f"it is not known whether O_DIRECT reaches a device on {kind or 'this filesystem'}"
+    return _cached_by_option(mount) or _cached_by_device(_device(mount, root), root)
+
+
+def _cached_by_option(mount: Mount) -> str:
+    options = {*mount.options.split(","), *mount.super_options.split(",")}
+    if mount.kind in ("ext3", "ext4") and "data=journal" in options:
+        return f"{mount.kind} with data=journal turns O_DIRECT into cached access"
+    if mount.kind == "btrfs" and any(
+        option.startswith("compress") and not option.endswith("=none") for option in options
+    ):
+        return "btrfs with compression turns O_DIRECT into cached access"
+    return ""
+
+
+def _cached_by_device(device: str, root: Path) -> str:
+    name = device.removeprefix("/dev/")
+    if name.startswith(("ram", "zram")):
+        return f"{device} is a disk in memory"
+    if name.startswith("loop") and read(root / f"sys/block/{name}/loop/dio") != "1":
+        return f"{device} reads its file through the page cache"
+    return ""

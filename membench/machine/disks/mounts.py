@@ -1,0 +1,103 @@
+"""The mount table: /proc/self/mountinfo, and which mount a path lives on.
+
+Format: proc_pid_mountinfo(5).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from membench.machine.kernel_text import integer, read
+
+
+@dataclass(frozen=True)
+class Mount:
+    """One line of mountinfo.
+
+    Attributes:
+        number: ``major:minor`` of the files' st_dev.
+        root: the directory of the filesystem that is seen at ``point``.
+        options: of this mount; super_options: of the filesystem.
+    """
+
+    id: int
+    parent: int
+    number: str
+    root: str
+    point: str
+    options: str
+    kind: str
+    source: str
+    super_options: str
+
+
+def unescape(text: str) -> str:
+    r"""A mountinfo field as the name it stands for: ``a\040b`` -> ``a b``.
+
+    The kernel escapes bytes, so a name in UTF-8 is put together again from them.
+    """
+    raw = text.encode("utf-8", "surrogateescape")
+    plain = re.sub(rb"\\([0-7]{3})", lambda match: bytes([int(match[1], 8) & 0xFF]), raw)
+    return plain.decode("utf-8", "surrogateescape")
+
+
+def parse(text: str) -> tuple[Mount, ...]:
+    """The mounts of a mountinfo ``text``; lines that make no sense are left out."""
+    mounts = []
+    for line in text.split("\n"):  # not splitlines: names may hold its other separators
+        left, _, right = line.partition(" - ")
+        own, file_system = left.split(" "), right.split(" ")
+        if len(own) < 6 or len(file_system) < 3:
+            continue
+        number, parent = integer(own[0]), integer(own[1])
+        if number is None or parent is None:
+            continue
+        mounts.append(
+            Mount(
+                id=number,
+                parent=parent,
+                number=own[2],
+                root=unescape(own[3]),
+                point=unescape(own[4]),
+                options=own[5],
+                kind=unescape(file_system[0]),
+                source=unescape(file_system[1]),
+                super_options=file_system[2],
+            )
+        )
+    return tuple(mounts)
+
+
+def read_mounts(root: Path) -> tuple[Mount, ...]:
+    """The mounts that this process sees."""
+    return parse(read(root / "proc/self/mountinfo", errors="surrogateescape"))
+
+
+def mount_of(path: PurePosixPath, mounts: Sequence[Mount]) -> Mount | None:
+    """The mount that an absolute ``path`` without symbolic links lives on.
+
+    Walks down as the kernel does, from mount to mount by parent, so that a
+    mount hidden under a later one is not taken.  None where nothing fits.
+    """
+    here: Mount | None = None
+    passed: set[int] = set()
+    for prefix in [*reversed(path.parents), path]:
+        while above := [
+            mount
+            for mount in mounts
+            if mount.point == str(prefix)
+            and mount.id not in passed
+            and (here is None or mount.parent == here.id)
+        ]:
+            here = above[-1] if here is not None else _lowest(above)
+            passed.add(here.id)
+    return here
+
+
+def _lowest(candidates: Sequence[Mount]) -> Mount:
+    """The mount that the others of the same point are mounted upon."""
+    ids = {mount.id for mount in candidates}
+    return next((mount for mount in candidates if mount.parent not in ids), candidates[-1])

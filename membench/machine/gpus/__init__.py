@@ -1,0 +1,1 @@
+"""NVIDIA GPUs as NVML and the kernel describe them."""

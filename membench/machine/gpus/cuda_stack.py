@@ -1,0 +1,128 @@
+"""Whether the installed packages fit the driver, and the one line that mends it.
+
+Nothing is imported to find out: importing CuPy takes a third of a second and a
+broken one may raise anything.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from membench.machine.kernel_text import integer
+from membench.machine.software import installed
+
+Version = tuple[int, int]
+
+_CUPY = re.compile(r"cupy(?:-cuda([0-9]+)x)?")
+_OLDEST_MAJOR = 12
+_OLDEST_DRIVER = "525"  # the first that supports CUDA 12.0
+_CUDA13_CAPABILITY = (7, 5)  # CUDA 13 compiles for Turing and newer
+
+
+@dataclass(frozen=True)
+class Stack:
+    """What is installed on top of the driver.
+
+    Attributes:
+        cupy: distribution names of CuPy: ``cupy-cuda13x``, or ``cupy`` where built from source.
+        importable: the interpreter would find a package ``cupy``.
+        nvrtc: CUDA majors for which the run-time compiler was found.
+    """
+
+    cupy: tuple[str, ...]
+    importable: bool
+    nvrtc: frozenset[int]
+
+
+def read_stack(root: Path, environ: Mapping[str, str]) -> Stack:
+    """What is installed for this interpreter."""
+    names = installed()
+    try:
+        spec = importlib.util.find_spec("cupy")
+    except ValueError:  # a module without a specification, put in place by hand
+        spec = None
+    return Stack(
+        cupy=tuple(sorted(name for name in names if _CUPY.fullmatch(name))),
+        importable=spec is not None and spec.origin is not None,  # a mere folder has no origin
+        nvrtc=frozenset(_packaged_nvrtc(names) | _library_nvrtc(root, environ)),
+    )
+
+
+def complaint(
+    stack: Stack, driver: str, cuda: Version | None, capabilities: Sequence[Version]
+) -> tuple[str, str]:
+    """``(problem, remedy)``, one line each, both empty where CUDA kernels can run.
+
+    Args:
+        stack: what is installed.
+        driver: the driver's version, for the message.
+        cuda: newest CUDA version that the driver supports, None where it does not say.
+        capabilities: compute capabilities of the GPUs to be used.
+    """
+    if cuda is None or cuda[0] < _OLDEST_MAJOR:
+        says = f"CUDA {cuda[0]}.{cuda[1]}" if cuda else "no known CUDA version"
+        return (
+            f"the NVIDIA driver {driver} supports {says}, and CUDA {_OLDEST_MAJOR} is needed",
+            f"install NVIDIA driver {_OLDEST_DRIVER} or newer",
+        )
+    old_gpu = any(capability < _CUDA13_CAPABILITY for capability in capabilities)
+    major = _OLDEST_MAJOR if old_gpu or cuda[0] == _OLDEST_MAJOR else 13
+    install = f"pip install 'membench[cuda{major}]'"
+    if len(stack.cupy) > 1:
+        names = " ".join(stack.cupy)
+        return (
+            f"several CuPy packages are installed over each other: {', '.join(stack.cupy)}",
+            f"pip uninstall -y {names} && {install}",
+        )
+    if not stack.importable:
+        return "CuPy is not installed", install
+    name = stack.cupy[0] if stack.cupy else "cupy"
+    built = integer(_CUPY.sub(r"\1", name))
+    if built is not None and built > major:
+        why = (
+            "the GPU is older than CUDA 13 supports"
+            if old_gpu
+            else f"the driver {driver} supports CUDA {cuda[0]}.{cuda[1]} only"
+        )
+        return f"{name} does not fit: {why}", f"pip uninstall -y {name} && {install}"
+    if not stack.nvrtc if built is None else built not in stack.nvrtc:
+        wanted = major if built is None else built
+        return (
+            f"the run-time compiler NVRTC of CUDA {wanted} is not installed",
+            f"pip install 'membench[cuda{wanted}]'",
+        )
+    return "", ""
+
+
+def _packaged_nvrtc(names: Mapping[str, str]) -> set[int]:
+    majors = {
+        int(match[1])
+        for name in names
+        if (match := re.fullmatch(r"nvidia-cuda-nvrtc-cu(\d+)", name))
+    }
+    plain = integer(names.get("nvidia-cuda-nvrtc", "").partition(".")[0])
+    return majors if plain is None else majors | {plain}
+
+
+def _library_nvrtc(root: Path, environ: Mapping[str, str]) -> set[int]:
+    """Majors of every ``libnvrtc.so.<major>`` in a toolkit or where the loader looks."""
+    toolkits = [environ.get("CUDA_PATH", ""), environ.get("CUDA_HOME", ""), "/usr/local/cuda"]
+    searched = environ.get("LD_LIBRARY_PATH", "").split(":")
+    folders = [Path(sys.prefix) / "lib"]
+    folders += [root / text.lstrip("/") for text in searched if text.startswith("/")]
+    for text in toolkits:
+        if text.startswith("/"):
+            toolkit = root / text.lstrip("/")
+            folders += [toolkit / "lib64", toolkit / "lib", *toolkit.glob("targets/*/lib")]
+    folders += [root / "usr/lib64", *root.glob("usr/lib/*-linux-gnu")]
+    return {
+        int(match[1])
+        for folder in folders
+        for library in folder.glob("libnvrtc.so.*")
+        if (match := re.match(r"libnvrtc\.so\.([0-9]{1,3})", library.name))
+    }

@@ -1,0 +1,46 @@
+"""The energy that a GPU has used, as NVML counts it: read, nothing is changed."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+from membench.core.errors import BackendUnavailable
+from membench.machine.gpus.nvml import hashed, text
+
+
+def energy_counter(uuid: str, nvml: Any = None) -> Callable[[], float]:
+    """Joules that a GPU used since its driver was loaded, whenever the result is called.
+
+    The counter is the board's, memory included (nvmlDeviceGetTotalEnergyConsumption, since
+    Volta).  It is updated some ten times a second: a span of 10 s is known to about 1 %.
+
+    Args:
+        uuid: hashed, as in `Gpu`.
+        nvml: the bindings; by default pynvml, which is started.
+
+    Raises:
+        BackendUnavailable: there is no such counter here, and why.
+    """
+    if nvml is None:
+        try:
+            nvml = importlib.import_module("pynvml")
+        except ImportError:
+            raise BackendUnavailable("nvidia-ml-py is not installed") from None
+    try:
+        nvml.nvmlInit()
+        handle = _handle(nvml, uuid)
+        nvml.nvmlDeviceGetTotalEnergyConsumption(handle)
+    except nvml.NVMLError as error:
+        raise BackendUnavailable(f"NVML has no energy counter for this GPU: {error}") from None
+    return lambda: float(nvml.nvmlDeviceGetTotalEnergyConsumption(handle)) / 1e3
+
+
+def _handle(nvml: Any, uuid: str) -> Any:
+    for index in range(nvml.nvmlDeviceGetCount()):
+        handle = nvml.nvmlDeviceGetHandleByIndex(index)
+        if hashed(text(nvml.nvmlDeviceGetUUID(handle))) == uuid:
+            return handle
+    # A MIG instance is not among them: the counter is that of the whole board.
+    raise BackendUnavailable("NVML has no energy counter for a part of a GPU")

@@ -1,0 +1,80 @@
+"""What a GPU is connected with: PCI Express, NVLink, the chip-to-chip link, its memory node, BAR1.
+
+Asked of NVML, which opens no CUDA context.  An idle link trains down, so its
+present speed only says something while copies run: `pcie_now` is asked then.
+Source of names and units: nvml.h.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from membench.core.snapshot import GpuLinks, Gpus
+from membench.machine.gpus.state import GpuReader, NoAnswer
+
+NVLINKS = 36
+"""Links of a GPU at most: NVML_NVLINK_MAX_LINKS."""
+
+
+def read_links(gpus: Gpus, root: Path = Path("/")) -> tuple[GpuLinks, ...]:
+    """The links of ``gpus.devices``, in their order; empty where NVML cannot be asked.
+
+    Args:
+        root: where /sys is found.
+    """
+    if not gpus.present:
+        return ()
+    try:
+        reader = GpuReader.open(root)
+    except NoAnswer:
+        return ()
+    try:
+        return tuple(_links(reader, gpu.uuid) for gpu in gpus.devices if gpu.uuid in reader.uuids)
+    except NoAnswer:
+        return ()
+    finally:
+        reader.close()
+
+
+def pcie_now(uuid: str) -> str:
+    """How the PCI Express link of a GPU is trained at this moment: ``gen5x16``; empty if unknown.
+
+    Args:
+        uuid: hashed, as in `GpuLinks`.
+    """
+    try:
+        reader = GpuReader.open()
+    except NoAnswer:
+        return ""
+    try:
+        state = reader.read(uuid)
+    except NoAnswer:
+        return ""
+    finally:
+        reader.close()
+    known = state.link_generation and state.link_width
+    return f"gen{state.link_generation}x{state.link_width}" if known else ""
+
+
+def _links(reader: GpuReader, uuid: str) -> GpuLinks:
+    state = reader.read(uuid)
+
+    def one(name: str, *arguments: Any) -> Any:
+        return reader.ask(uuid, name, *arguments)
+
+    bar = one("nvmlDeviceGetBAR1MemoryInfo")
+    c2c = one("nvmlDeviceGetC2cModeInfoV")
+    active = [link for link in range(NVLINKS) if one("nvmlDeviceGetNvLinkState", link)]
+    return GpuLinks(
+        uuid=uuid,
+        generation=state.link_generation,
+        generation_max=state.link_generation_max,
+        width=state.link_width,
+        width_max=state.link_width_max,
+        nvlinks=len(active),
+        nvlink_version=one("nvmlDeviceGetNvLinkVersion", active[0]) if active else None,
+        c2c=None if c2c is None else bool(c2c.isC2cEnabled),
+        node=state.node if state.node is not None and state.node >= 0 else None,
+        bar1=None if bar is None else int(bar.bar1Total),
+    )

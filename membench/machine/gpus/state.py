@@ -1,0 +1,248 @@
+"""A GPU at one moment, as NVML tells it: clocks, limits, link, errors, and who else is there.
+
+Read, never changed.  No CUDA context is opened, so a parent may ask while its
+worker measures on the device.  Source of names and units: nvml.h.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Self
+
+from membench.core.errors import MembenchError
+from membench.machine.gpus.nvml import ask, hashed, text
+from membench.machine.kernel_text import integer, read
+
+SLOWDOWNS: Mapping[int, str] = MappingProxyType(
+    {
+        0x04: "power cap",
+        0x08: "hardware slowdown",
+        0x20: "heat (software)",
+        0x40: "heat (hardware)",
+        0x80: "power brake",
+    }
+)
+"""Bits of `GpuState.reasons` that mean: slower than the device was asked to be.
+
+Left out are idleness (0x1), clocks that somebody chose (0x2, 0x100) and the
+clocks of other GPUs of a boost group (0x10).
+"""
+
+_POLICIES = (0, 1, 3)  # power, thermal, board limit: nvmlPerfPolicyType_t
+
+
+@dataclass(frozen=True)
+class GpuState:
+    """What a GPU says of itself; None where it, or its driver, does not say.
+
+    Attributes:
+        uuid: hashed, as in `Gpu`.
+        sm_mhz, memory_mhz: clocks now; ``..._max``: the highest that there are;
+            sm_mhz_set: the application clock, which the owner may have lowered.
+        performance: 0 (at work) .. 15 (idle).
+        reasons: why the clock is not higher, a mask; see `SLOWDOWNS`.
+        held_ns: nanoseconds for which power, heat or the board's limit held the clocks
+            down, since the driver was loaded.
+        power, power_limit, power_default: watts.
+        ecc, mig, persistence: modes that are on.
+        ecc_errors: uncorrected memory errors since the driver was loaded.
+        link_..: PCI Express now, and the best that device and slot can do together.
+        processes: process ids of those that compute on it, as the host numbers them.
+        bus_bits: width of the memory bus.
+        node: memory node that it sits at; -1 where the firmware does not say.
+    """
+
+    uuid: str
+    index: int = 0
+    name: str = ""
+    sm_mhz: int | None = None
+    sm_mhz_max: int | None = None
+    sm_mhz_set: int | None = None
+    memory_mhz: int | None = None
+    memory_mhz_max: int | None = None
+    performance: int | None = None
+    reasons: int | None = None
+    held_ns: int | None = None
+    temperature: int | None = None
+    power: float | None = None
+    power_limit: float | None = None
+    power_default: float | None = None
+    ecc: bool | None = None
+    ecc_errors: int | None = None
+    mig: bool | None = None
+    persistence: bool | None = None
+    link_generation: int | None = None
+    link_generation_max: int | None = None
+    link_width: int | None = None
+    link_width_max: int | None = None
+    processes: tuple[int, ...] | None = None
+    bus_bits: int | None = None
+    node: int | None = None
+
+    @property
+    def slowdowns(self) -> tuple[str, ...]:
+        """What holds its clock down now, in words."""
+        return tuple(word for bit, word in SLOWDOWNS.items() if (self.reasons or 0) & bit)
+
+    @property
+    def peak_bandwidth(self) -> float | None:
+        """Peak of its memory in GB/s: two transfers a clock over the whole bus."""
+        if not self.memory_mhz_max or not self.bus_bits:
+            return None
+        return 2 * self.memory_mhz_max * 1e6 * self.bus_bits / 8 / 1e9
+
+
+class NoAnswer(MembenchError):
+    """NVML cannot be asked, or does not answer any more."""
+
+
+class GpuReader:
+    """NVML, kept open to read the same devices again and again.
+
+    Args:
+        nvml: the bindings, initialised.
+        root: where /sys is found.
+    """
+
+    def __init__(self, nvml: Any, root: Path = Path("/")) -> None:
+        self._nvml = nvml
+        self._root = root
+        self._handles: dict[str, tuple[int, Any]] = {}
+        for index in range(ask(nvml, nvml.nvmlDeviceGetCount, 0)):
+            handle = ask(nvml, partial(nvml.nvmlDeviceGetHandleByIndex, index), None)
+            if handle is None:
+                continue
+            for one in (handle, *self._instances(handle)):
+                uuid = text(ask(nvml, partial(nvml.nvmlDeviceGetUUID, one), ""))
+                # What an instance does not say of itself, its GPU does.
+                self._handles[hashed(uuid)] = (index, handle)
+
+    @classmethod
+    def open(cls, root: Path = Path("/")) -> Self:
+        """Start NVML.
+
+        Raises:
+            NoAnswer: there is none, or it cannot be used.
+        """
+        try:
+            nvml = importlib.import_module("pynvml")
+            nvml.nvmlInit()
+        except ImportError:
+            raise NoAnswer("nvidia-ml-py is not installed", "pip install nvidia-ml-py") from None
+        except nvml.NVMLError as error:
+            raise NoAnswer(f"NVML cannot be started: {error}", "see what nvidia-smi says") from None
+        return cls(nvml, root)
+
+    @property
+    def uuids(self) -> tuple[str, ...]:
+        """The hashed UUIDs of all GPUs and MIG instances that answered."""
+        return tuple(self._handles)
+
+    def read(self, uuid: str) -> GpuState:
+        """The state of the device of the hashed ``uuid``; of a MIG instance that of its GPU.
+
+        Raises:
+            NoAnswer: there is no such device, or it is gone.
+        """
+        if uuid not in self._handles:
+            raise NoAnswer(f"NVML knows no GPU {uuid}", "see what nvidia-smi -L says")
+        index, handle = self._handles[uuid]
+        try:
+            self._nvml.nvmlDeviceGetUUID(handle)  # every GPU that is there answers this
+        except self._nvml.NVMLError as error:
+            raise NoAnswer(f"GPU {index} does not answer NVML any more: {error}") from None
+        return _state(self._nvml, handle, uuid, index, self._root)
+
+    def ask(self, uuid: str, question: str, *arguments: Any) -> Any:
+        """The answer of the device to the NVML function ``question``; None where it has none."""
+        function = getattr(self._nvml, question, None)  # older bindings may not have it
+        if function is None:
+            return None
+        return ask(self._nvml, partial(function, self._handles[uuid][1], *arguments), None)
+
+    def close(self) -> None:
+        """Let NVML go.  May be called twice."""
+        self._handles.clear()
+        ask(self._nvml, self._nvml.nvmlShutdown, None)
+
+    def _instances(self, handle: Any) -> list[Any]:
+        nvml = self._nvml
+        mode = ask(nvml, lambda: nvml.nvmlDeviceGetMigMode(handle), (0, 0))
+        slots = ask(nvml, lambda: nvml.nvmlDeviceGetMaxMigDeviceCount(handle), 0) if mode[0] else 0
+        found = [
+            ask(nvml, partial(nvml.nvmlDeviceGetMigDeviceHandleByIndex, handle, slot), None)
+            for slot in range(slots)
+        ]
+        return [part for part in found if part is not None]
+
+
+def _state(nvml: Any, handle: Any, uuid: str, index: int, root: Path) -> GpuState:
+    def one(question: Callable[..., Any], *arguments: Any) -> Any:
+        return ask(nvml, lambda: question(handle, *arguments), None)
+
+    def watts(question: Callable[..., Any]) -> float | None:
+        milliwatts = one(question)
+        return None if milliwatts is None else milliwatts / 1000
+
+    def mode(question: Callable[..., Any]) -> bool | None:
+        found = one(question)
+        return None if found is None else bool(found[0] if isinstance(found, list) else found)
+
+    def held() -> int | None:
+        times = [one(nvml.nvmlDeviceGetViolationStatus, policy) for policy in _POLICIES]
+        known = [time.violationTime for time in times if time is not None]
+        return sum(known) if known else None
+
+    sm, memory = nvml.NVML_CLOCK_SM, nvml.NVML_CLOCK_MEM
+    reasons = one(nvml.nvmlDeviceGetCurrentClocksEventReasons)
+    if reasons is None:  # drivers before 535 know it by its old name
+        reasons = one(nvml.nvmlDeviceGetCurrentClocksThrottleReasons)
+    # The entry without a version raises what is no NVMLError where the library is too old for it.
+    processes = one(nvml.nvmlDeviceGetComputeRunningProcesses_v3)
+    performance = one(nvml.nvmlDeviceGetPerformanceState)
+    return GpuState(
+        uuid=uuid,
+        index=index,
+        name=text(one(nvml.nvmlDeviceGetName) or ""),
+        sm_mhz=one(nvml.nvmlDeviceGetClockInfo, sm),
+        sm_mhz_max=one(nvml.nvmlDeviceGetMaxClockInfo, sm),
+        sm_mhz_set=one(nvml.nvmlDeviceGetApplicationsClock, sm),
+        memory_mhz=one(nvml.nvmlDeviceGetClockInfo, memory),
+        memory_mhz_max=one(nvml.nvmlDeviceGetMaxClockInfo, memory),
+        performance=performance if performance in range(16) else None,  # 32 is "unknown"
+        reasons=reasons,
+        held_ns=held(),
+        temperature=one(nvml.nvmlDeviceGetTemperature, nvml.NVML_TEMPERATURE_GPU),
+        power=watts(nvml.nvmlDeviceGetPowerUsage),
+        power_limit=watts(nvml.nvmlDeviceGetPowerManagementLimit),
+        power_default=watts(nvml.nvmlDeviceGetPowerManagementDefaultLimit),
+        ecc=mode(nvml.nvmlDeviceGetEccMode),
+        ecc_errors=one(
+            nvml.nvmlDeviceGetTotalEccErrors,
+            nvml.NVML_MEMORY_ERROR_TYPE_UNCORRECTED,
+            nvml.NVML_VOLATILE_ECC,
+        ),
+        mig=mode(nvml.nvmlDeviceGetMigMode),
+        persistence=mode(nvml.nvmlDeviceGetPersistenceMode),
+        link_generation=one(nvml.nvmlDeviceGetCurrPcieLinkGeneration),
+        link_generation_max=one(nvml.nvmlDeviceGetMaxPcieLinkGeneration),
+        link_width=one(nvml.nvmlDeviceGetCurrPcieLinkWidth),
+        link_width_max=one(nvml.nvmlDeviceGetMaxPcieLinkWidth),
+        processes=None if processes is None else tuple(process.pid for process in processes),
+        bus_bits=one(nvml.nvmlDeviceGetMemoryBusWidth),
+        node=_node(one(nvml.nvmlDeviceGetPciInfo), root),
+    )
+
+
+def _node(pci: Any, root: Path) -> int | None:
+    """The memory node of a PCI device; None where it is not to be found, as in some containers."""
+    if pci is None:
+        return None
+    address = text(pci.busId).lower()  # 00000000:3B:00.0, where sysfs writes four zeros
+    domain, _, rest = address.partition(":")
+    return integer(read(root / f"sys/bus/pci/devices/{domain[-4:]}:{rest}/numa_node"))

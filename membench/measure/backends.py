@@ -1,0 +1,53 @@
+"""The machinery that touches hardware: the only room that may import cupy or numba."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from membench.core.errors import BackendUnavailable
+
+if TYPE_CHECKING:
+    from membench.core.backend import Backend
+    from membench.core.snapshot import Machine
+    from membench.gpu.protocol import Gpu
+    from membench.host.storage.scratch import Scratch
+
+BACKENDS = ("cpu", "cuda", "storage", "cuda-storage")
+"""The backends of this version, by the name that a bench asks for."""
+
+
+def open_backend(
+    name: str, machine: Machine, *, scratch: Scratch | None = None, gpu: int | None = None
+) -> Backend:
+    """A backend, opened in this process.
+
+    Args:
+        scratch: the file that `storage` works on.
+        gpu: which of ``machine.gpus.devices`` `cuda` works on, alone or with `storage`; the
+            first where None.
+
+    Raises:
+        BackendUnavailable: there is none of that name.
+    """
+    if name == "cpu":
+        from membench.host.memory.backend import CpuBackend
+
+        return CpuBackend(machine)
+    if name == "cuda":
+        from membench.gpu.cuda.backend import open_cuda
+
+        return open_cuda(machine, gpu or 0)
+    if name == "storage":
+        from membench.host.storage.backend import open_storage
+
+        if scratch is None:
+            raise BackendUnavailable("there is no scratch file to measure a disk with")
+        return open_storage(machine, scratch)
+    if name == "cuda-storage":
+        from membench.gpu.cuda.backend import open_cuda
+        from membench.host.storage.backend import open_storage
+        from membench.workloads.gpu_disk import CudaStorage
+
+        storage = open_storage(machine, scratch) if scratch is not None else None
+        return CudaStorage(cast("Gpu", open_cuda(machine, gpu or 0)), storage)
+    raise BackendUnavailable(f"there is no backend '{name}'")

@@ -1,0 +1,110 @@
+"""Who else measures here: one run a GPU, and a warning where two runs share a machine.
+
+A claim is a listening socket of the kernel's abstract name space (unix(7)):
+nothing of it lies on a disk, it is gone with its process whatever ends that,
+users see each other's, and the kernel tells who holds it.  Containers with a
+network of their own do not see each other's; NVML still shows who computes.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+import struct
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+
+from membench.core.errors import BackendUnavailable
+from membench.core.snapshot import Gpu
+from membench.measure.events import Observer
+
+_SEATS = 8
+"""Runs on one machine that see each other; who has a ninth has no doubt."""
+
+_UNKNOWN = 0
+
+
+@contextmanager
+def claimed(gpus: Sequence[Gpu], observer: Observer) -> Iterator[None]:
+    """Hold ``gpus`` for this process inside the block, and warn of other runs.
+
+    Waiting would be no service: a job would hang for as long as somebody else likes.
+
+    Raises:
+        BackendUnavailable: another run has one of them.
+    """
+    with ExitStack() as held:
+        for gpu in gpus:
+            one = _claim(f"gpu/{gpu.uuid}")
+            if isinstance(one, int):
+                raise BackendUnavailable(
+                    f"another run{_by(one)} measures on GPU {gpu.index} ({gpu.name}): "
+                    "each would see a share of the device",
+                    "wait until it has ended, or choose another GPU with --device cuda:N",
+                )
+            held.enter_context(one)
+        neighbours = []
+        seated = False
+        for seat in range(_SEATS):
+            name = f"run/{seat}"
+            if seated:
+                neighbours += [pid] if (pid := _holder(name)) is not None else []
+                continue
+            one = _claim(name)
+            if isinstance(one, int):
+                neighbours.append(one)
+            else:
+                held.enter_context(one)
+                seated = True
+        if neighbours:
+            observer.warned(
+                f"another run{_by(neighbours[0])} measures on this machine: "
+                "each disturbs the other",
+                "wait until it has ended; what they both report is worth little",
+            )
+        yield
+
+
+def _by(pid: int) -> str:
+    return f" (process {pid})" if pid != _UNKNOWN else ""
+
+
+def _claim(name: str) -> socket.socket | int:
+    """A socket that holds ``name``, or the process that holds it already.
+
+    Where the kernel has no such sockets for us, an unbound one: that is no reason not to measure.
+    """
+    one = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    for _ in range(3):
+        try:
+            one.bind(_address(name))
+            one.listen()
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                return one
+            if (pid := _holder(name)) is None:
+                continue  # it has just gone
+            one.close()
+            return pid
+        return one
+    one.close()
+    return _UNKNOWN
+
+
+def _holder(name: str) -> int | None:
+    """The process that holds ``name``, `_UNKNOWN` where that is not told; None if nobody does."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as one:
+        one.setblocking(False)
+        try:
+            one.connect(_address(name))
+            found = one.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+        except BlockingIOError:  # its queue of callers is full
+            return _UNKNOWN
+        except OSError:
+            return None
+        pid: int = struct.unpack("3i", found)[0]
+        return pid
+
+
+def _address(name: str) -> str:
+    return f"\0membench/{name}"

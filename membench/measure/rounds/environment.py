@@ -1,0 +1,169 @@
+"""What a case meets while it is measured: looked at before and after it, never meanwhile.
+
+The parent looks, so that it costs the worker nothing: at the control group's
+count of pauses and, for a case of the GPU, at NVML, which needs no CUDA context.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from membench.core.snapshot import Machine
+from membench.core.terms import Status, Tier
+from membench.machine.cgroup import throttled_count
+from membench.machine.gpus.state import GpuReader, GpuState, NoAnswer
+from membench.measure.events import Observer
+from membench.measure.pinning import pin, unpin
+from membench.results.case_result import Unit
+from membench.results.plan import PlannedCase
+
+HELD_SHARE = 0.01
+"""Share of a case's time for which power or heat may hold the clocks down unflagged."""
+
+AT_WORK = 2
+"""GeForce cards compute in performance state 2, others in 0; in higher ones they idle."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """The surroundings at one moment.
+
+    Attributes:
+        seconds: of a monotonic clock.
+        pauses: how often the control group stopped its processes so far.
+        gpus: states by hashed UUID; empty where the case needs none, or NVML is silent.
+        pinned: the worker is bound to the memory node of its device.
+    """
+
+    seconds: float
+    pauses: int
+    gpus: Mapping[str, GpuState]
+    pinned: bool = True
+
+
+class Surroundings:
+    """Looks around the cases of a run.
+
+    Args:
+        observer: is told once if NVML stops answering.
+    """
+
+    def __init__(self, machine: Machine, observer: Observer) -> None:
+        self._machine = machine
+        self._observer = observer
+        self._seen: dict[str, GpuState] = {}
+        self._reader: GpuReader | None = None
+        self._silent = False
+        self._contexts: set[int] = set()  # workers that have opened the device
+
+    def before(self, case: PlannedCase, worker: int) -> Look:
+        """Look before ``case``, and put the process ``worker`` beside its GPU if it needs one."""
+        gpus = self._gpus(case)
+        pinned = True
+        if gpus:
+            pinned = all(pin(worker, state.node, self._machine) for state in gpus.values())
+        elif self._contexts:
+            unpin(worker, self._machine)
+        return Look(time.monotonic(), throttled_count(), gpus, pinned)
+
+    def after(self, before: Look, case: PlannedCase, worker: int, unit: Unit) -> Unit:
+        """``unit`` with the flags that the two looks raise; only an `ok` one is flagged."""
+        was_open = worker in self._contexts
+        if before.gpus and unit.status is not Status.SKIPPED:
+            self._contexts.add(worker)
+        if unit.status is not Status.OK:
+            return unit
+        after = Look(time.monotonic(), throttled_count(), self._gpus(case))
+        codes = ["cgroup-limited"] if after.pauses > before.pauses else []
+        codes += [] if before.pinned else ["unpinned-numa"]
+        slow: dict[str, None] = {}
+        for uuid, then in before.gpus.items():
+            now = after.gpus.get(uuid, then)
+            held = was_held(then, now, after.seconds - before.seconds)
+            slow |= dict.fromkeys(slowdowns(then, now, held=held))
+            busy = others(then, worker, is_open=was_open) or others(now, worker, is_open=True)
+            codes += ["busy-gpu"] if busy else []
+            codes += ["link-downtrained"] if is_of_the_link(case) and link_is_down(now) else []
+        if slow:
+            codes.append("throttled")
+            unit = replace(unit, detail={**unit.detail, "slowdown": ", ".join(slow)})
+        return replace(unit, flags=tuple(dict.fromkeys((*unit.flags, *codes))))
+
+    def states(self) -> list[GpuState]:
+        """The GPUs that were used, as they were after their last case."""
+        return list(self._seen.values())
+
+    def close(self) -> None:
+        """Let NVML go."""
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+
+    def _gpus(self, case: PlannedCase) -> dict[str, GpuState]:
+        """The state of the GPU of ``case``."""
+        if case.gpu is None or self._silent:
+            return {}
+        uuid = self._machine.gpus.devices[case.gpu].uuid
+        try:
+            if self._reader is None:
+                self._reader = GpuReader.open()
+            self._seen[uuid] = self._reader.read(uuid)
+        except NoAnswer as error:
+            self.close()
+            self._seen.clear()
+            self._silent = True
+            self._observer.warned(
+                f"{error}: the run goes on, and whether the GPU throttled or was shared "
+                "is not known from here on",
+                error.hint or "see what nvidia-smi says, and 'dmesg | grep Xid'",
+            )
+            return {}
+        return {uuid: self._seen[uuid]}
+
+
+def was_held(before: GpuState, after: GpuState, seconds: float) -> bool:
+    """Power, heat or the board held the clocks down for more than `HELD_SHARE` of ``seconds``."""
+    if before.held_ns is None or after.held_ns is None:
+        return False
+    return after.held_ns - before.held_ns > HELD_SHARE * seconds * 1e9
+
+
+def slowdowns(before: GpuState, after: GpuState, *, held: bool) -> tuple[str, ...]:
+    """Why the clock was held down around a case, in words; empty where nothing says so.
+
+    A reason is of one moment, and gone when the load is: the counter of `was_held` sees more.
+    """
+    seen = tuple(dict.fromkeys((*before.slowdowns, *after.slowdowns)))
+    return seen or (("power, heat or board limit",) if held else ())
+
+
+def others(state: GpuState, worker: int, *, is_open: bool) -> int:
+    """How many other processes compute on the GPU.
+
+    A container may see its own process under the host's number.  So where the
+    ``worker`` is not listed, and has the device open, one of the listed is taken for it.
+    """
+    listed = set(state.processes or ())
+    if worker in listed or (is_open and listed):
+        return len(listed) - 1
+    return len(listed)
+
+
+def link_is_down(state: GpuState) -> bool:
+    """The link is narrower than it could be, or slower although the GPU is at work.
+
+    An idle GPU lowers the speed of its link to save power, never the width.
+    """
+    width, widest = state.link_width, state.link_width_max
+    if width is not None and widest is not None and width < widest:
+        return True
+    speed, fastest = state.link_generation, state.link_generation_max
+    at_work = state.performance is not None and state.performance <= AT_WORK
+    return at_work and speed is not None and fastest is not None and speed < fastest
+
+
+def is_of_the_link(case: PlannedCase) -> bool:
+    """The case moves its data over the host link."""
+    return case.tier in (Tier.LINK, Tier.SSD)

@@ -1,0 +1,202 @@
+"""The parent's end of a worker: start it, ask it, notice its death, end it."""
+
+from __future__ import annotations
+
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
+
+import membench
+from membench.core.errors import SchemaError, WorkerError
+from membench.core.snapshot import Machine
+from membench.host.storage.scratch import Scratch
+from membench.measure.rounds.interrupt import Interrupt
+from membench.measure.rounds.protocol import Answer, Hello, Request, decode, encode
+
+START_SECONDS = 60.0
+"""A worker that has not answered by then will not: a first import from a cold disk is slow."""
+
+_SINGLE_THREADED = dict.fromkeys(
+    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1"
+)
+"""A library's own threads would turn a row of one thread into a row of many."""
+
+
+class WorkerLost(Exception):
+    """The worker died or was killed while it worked; the message says how."""
+
+
+class Worker:
+    """One worker process.
+
+    Args:
+        scratch: the run's scratch file, if it has one.
+        verbose: its standard error is the parent's, instead of being kept for
+            the reason of its death.
+
+    Raises:
+        WorkerError: it cannot be started.
+        Interrupted: a signal came while waiting for it.
+    """
+
+    def __init__(
+        self,
+        machine: Machine,
+        scratch: Scratch | None,
+        interrupt: Interrupt,
+        *,
+        verbose: bool = False,
+    ) -> None:
+        self._interrupt = interrupt
+        self._stderr: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as self
+        reader, writer = os.pipe2(os.O_CLOEXEC)
+        try:
+            self._process = subprocess.Popen(
+                [
+                    *(sys.executable, "-P", "-m", "membench.measure.worker.main"),
+                    *(str(os.getpid()), str(writer)),
+                ],
+                stdin=subprocess.PIPE,
+                stderr=None if verbose else self._stderr,
+                pass_fds=(writer,),
+                env=_environment(),
+            )
+        except OSError as error:
+            os.close(reader)
+            self._stderr.close()
+            raise WorkerError(f"a worker cannot be started: {error.strerror}") from error
+        finally:
+            os.close(writer)
+        _offer(self._process.pid)
+        self._reader = reader
+        self._buffer = b""
+        try:
+            self._say(encode(Hello(machine, scratch)))
+            self._line(START_SECONDS)
+        except WorkerLost as lost:
+            self.kill()
+            self._interrupt.check()
+            raise WorkerError(
+                f"workers cannot be started: the first one {lost}", "membench -v run shows more"
+            ) from lost
+        except BaseException:
+            self.kill()
+            raise
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    def ask(self, request: Request, timeout: float) -> Answer:
+        """What became of ``request``.
+
+        Raises:
+            WorkerLost: it died, or was killed after ``timeout`` seconds.
+            Interrupted: a signal came; the worker still runs, or died of it first.
+        """
+        try:
+            self._say(encode(request))
+            line = self._line(timeout)
+        except WorkerLost:
+            self._interrupt.check()  # what it died of may have been sent to the whole group
+            raise
+        try:
+            return decode(Answer, line)
+        except (ValueError, SchemaError):
+            self._process.kill()
+            raise WorkerLost(f"was killed: it answered nonsense, {line[:40]!r}") from None
+
+    def quit(self) -> None:
+        """End it politely; kill it where that takes too long."""
+        with suppress(WorkerLost, subprocess.TimeoutExpired):
+            self._say(b"\n")
+            self._process.wait(timeout=5)
+        self.kill()
+
+    def kill(self) -> None:
+        """End it at once, and give back its pipes.  May be called twice."""
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+        if self._process.stdin is not None:
+            with suppress(OSError):  # a request that it did not take any more
+                self._process.stdin.close()
+        if self._reader >= 0:
+            os.close(self._reader)
+            self._reader = -1
+        self._stderr.close()
+
+    @property
+    def errors(self) -> str:
+        """What it wrote to standard error so far."""
+        if self._stderr.closed:
+            return ""
+        self._stderr.seek(0)
+        return self._stderr.read().decode(errors="replace").strip()
+
+    def _say(self, line: bytes) -> None:
+        stdin = self._process.stdin
+        assert stdin is not None
+        try:
+            stdin.write(line)
+            stdin.flush()
+        except (BrokenPipeError, ConnectionResetError) as error:
+            raise WorkerLost(self._end()) from error
+
+    def _line(self, timeout: float) -> bytes:
+        deadline = time.monotonic() + timeout
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._reader, selectors.EVENT_READ)
+            selector.register(self._interrupt.fd, selectors.EVENT_READ)
+            while b"\n" not in self._buffer:
+                self._interrupt.check()
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    self._process.kill()
+                    raise WorkerLost(f"was killed: no answer within {timeout:g} s (--timeout)")
+                ready = {key.fd for key, _ in selector.select(left)}
+                if self._reader in ready:
+                    chunk = os.read(self._reader, 1 << 20)
+                    if not chunk:
+                        raise WorkerLost(self._end())
+                    self._buffer += chunk
+        line, _, self._buffer = self._buffer.partition(b"\n")
+        return line
+
+    def _end(self) -> str:
+        """How it ended, in words."""
+        try:
+            code = self._process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            return "closed its pipe without an answer"
+        if code == -signal.SIGKILL:
+            return "was killed by SIGKILL (by a person, or by the kernel for want of memory)"
+        if code < 0:
+            return f"died of {signal.Signals(-code).name}"
+        last = self.errors.splitlines()[-1:] or ["nothing on standard error"]
+        return f"left with exit code {code}: {last[0]}"
+
+
+def _offer(pid: int) -> None:
+    """Where memory runs out, the kernel shall take the worker: that costs a case, not the run."""
+    with suppress(OSError):
+        Path(f"/proc/{pid}/oom_score_adj").write_text("1000")
+
+
+def _environment() -> dict[str, str]:
+    """The worker's environment: it must find this very membench, wherever it lies."""
+    environment = {**os.environ, **_SINGLE_THREADED}
+    root = Path(membench.__file__).resolve().parents[1]
+    if root.name not in ("site-packages", "dist-packages"):
+        path = environment.get("PYTHONPATH")
+        environment["PYTHONPATH"] = os.pathsep.join([str(root), *([path] if path else [])])
+    return environment

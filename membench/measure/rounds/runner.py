@@ -1,0 +1,169 @@
+"""The parent's loop: rounds, each in a fresh worker; units, each in the journal before the next."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Self
+
+from membench.core.snapshot import Machine
+from membench.core.terms import Status
+from membench.measure.events import Observer, Place
+from membench.measure.flags import results
+from membench.measure.order import order
+from membench.measure.rounds.environment import Surroundings
+from membench.measure.rounds.interrupt import Interrupt
+from membench.measure.rounds.process import Worker, WorkerLost
+from membench.measure.rounds.protocol import Request
+from membench.measure.scratch_layout import Layout
+from membench.results.case_result import Unit
+from membench.results.journal.reading import Contents
+from membench.results.journal.writing import Journal
+from membench.results.plan import Plan, PlannedCase
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What stays the same over all rounds of a run.
+
+    Attributes:
+        layout: the scratch file, or why there is none.
+        surroundings: what is looked at before and after each case.
+        verbose: whether what workers say on standard error is shown.
+    """
+
+    plan: Plan
+    machine: Machine
+    layout: Layout
+    surroundings: Surroundings
+    interrupt: Interrupt
+    verbose: bool = False
+
+
+def run_rounds(
+    setting: Setting, journal: Journal, done: Contents, observer: Observer
+) -> tuple[Unit, ...]:
+    """Measure what of the plan is not in ``done``, append it to ``journal``, return all units.
+
+    Tuned cases get their configuration first, in a process of its own.
+
+    A case that failed or was skipped in one round is not run in later ones:
+    its verdict cannot change, and a hanging case would cost its timeout again.
+
+    Raises:
+        Interrupted: a signal came; what was measured so far is in the journal.
+        OutputError: the journal cannot be written any more.
+        WorkerError: workers cannot be started at all.
+    """
+    plan = setting.plan
+    units = list(done.units)
+    configs = {
+        note.data["case"]: note.data["config"] for note in done.notes if note.kind == "tuned"
+    }
+    measured = {(unit.round, unit.case) for unit in units}
+    settled = {unit.case for unit in units if unit.status is not Status.OK}
+    batches = {unit.case: unit.iters for unit in units if unit.iters is not None}
+    observer.started(plan, len(units))
+    if untuned := [
+        case
+        for case in plan.cases
+        if case.tuned and not case.skipped and case.id not in configs | dict.fromkeys(settled)
+    ]:
+        observer.noted(f"looking for the best configuration of {len(untuned)} cases")
+        with _Round(setting, 1) as worker:
+            for case in untuned:
+                unit = worker.run(Request(1, case, tune=True))
+                if unit.status is Status.OK:
+                    configs[case.id] = unit.detail
+                    journal.note("tuned", {"case": case.id, "config": unit.detail})
+                else:
+                    journal.append(unit)
+                    units.append(unit)
+                    settled.add(case.id)
+                setting.interrupt.check()
+    for round_ in range(1, plan.rounds + 1):
+        cases = order(plan, round_)
+        todo = [
+            case for case in cases if (round_, case.id) not in measured and case.id not in settled
+        ]
+        if not todo:
+            continue
+        journal.note("round", {"round": round_, "order": [case.id for case in todo]})
+        with _Round(setting, round_) as worker:
+            for case in todo:
+                place = Place(round_, plan.rounds, cases.index(case) + 1, len(cases))
+                observer.case_started(case, place)
+                begin = time.monotonic()
+                config = configs.get(case.id, {})
+                unit = worker.run(Request(round_, case, batches.get(case.id), config))
+                journal.append(unit)
+                units.append(unit)
+                if unit.status is not Status.OK:
+                    settled.add(case.id)
+                if unit.iters is not None:
+                    batches.setdefault(case.id, unit.iters)
+                observer.case_ended(unit, place, time.monotonic() - begin)
+                setting.interrupt.check()
+        if gpus := setting.surroundings.states():
+            journal.note("gpu", {"round": round_, "states": gpus})
+        observer.round_ended(round_, lambda: results(plan, units, setting.machine))
+    return tuple(units)
+
+
+class _Round:
+    """One round's worker, replaced when it is lost; killed when the round is left early."""
+
+    def __init__(self, setting: Setting, round_: int) -> None:
+        self._setting = setting
+        self._round = round_
+        self._worker: Worker | None = None
+
+    def __enter__(self) -> Self:
+        self._start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if self._worker is not None:
+            if kind is None:
+                self._worker.quit()
+            else:
+                self._worker.kill()
+
+    def run(self, request: Request) -> Unit:
+        """The unit of ``request``; a lost worker makes it a failed one."""
+        case, setting = request.case, self._setting
+        started = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+        if case.disk and setting.layout.problem:
+            return self._failed(case, started, setting.layout.problem)
+        worker = self._worker or self._start()
+        before = setting.surroundings.before(case, worker.pid)
+        try:
+            answer = worker.ask(request, setting.plan.timeout)
+        except WorkerLost as lost:
+            self._replace()
+            return self._failed(case, started, f"the worker {lost}")
+        unit = answer.unit
+        if not request.tune:  # its `detail` is a configuration and nothing else
+            unit = setting.surroundings.after(before, case, worker.pid, unit)
+        if answer.spent:
+            self._replace()
+        return unit
+
+    def _replace(self) -> None:
+        """The next case gets a fresh worker."""
+        if self._worker is not None:
+            self._worker.kill()
+            self._worker = None
+
+    def _failed(self, case: PlannedCase, started: str, reason: str) -> Unit:
+        return Unit(
+            round=self._round, case=case.id, status=Status.FAILED, started=started, reason=reason
+        )
+
+    def _start(self) -> Worker:
+        setting = self._setting
+        self._worker = Worker(
+            setting.machine, setting.layout.scratch, setting.interrupt, verbose=setting.verbose
+        )
+        return self._worker

@@ -1,0 +1,77 @@
+"""The scratch file of a run: made once, before the first round, and only if a case needs it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from membench.core.errors import MembenchError
+from membench.core.terms import Status
+from membench.core.units import about_size
+from membench.host.storage.scratch import Scratch, ScratchFile
+from membench.measure.events import Observer
+from membench.results.case_result import Unit
+from membench.results.plan import Plan
+
+WRITE_FACTOR = 8
+"""A run writes at most this many times its ``--disk-budget``, the layout included: SSDs wear."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What came of it.
+
+    Attributes:
+        scratch: the file as workers know it, None where there is none.
+        problem: why there is none although a case needs it, else empty.
+        seconds: that writing it took.
+    """
+
+    scratch: Scratch | None = None
+    problem: str = ""
+    seconds: float = 0.0
+
+
+@contextmanager
+def laid_out(plan: Plan, done: Sequence[Unit], observer: Observer) -> Iterator[Layout]:
+    """The scratch file that the cases still to be run need, gone when the block is left.
+
+    Of ``plan``, those are the runnable ones that ``done`` does not settle.
+
+    A file that cannot be made costs the cases that need it, not the run.
+    """
+    settled = {unit.case for unit in done if unit.status is not Status.OK}
+    settled |= _complete(plan, done)
+    size = max(
+        (case.disk for case in plan.cases if not case.skipped and case.id not in settled), default=0
+    )
+    if not size:
+        yield Layout()
+        return
+    observer.noted(f"writing a scratch file of {about_size(size)} in {plan.scratch}")
+    begin = time.monotonic()
+    try:
+        file = ScratchFile.create(
+            Path(plan.scratch),
+            size,
+            budget=WRITE_FACTOR * plan.disk_budget,
+            seed=plan.seed,
+            rounds=plan.rounds,
+        )
+    except MembenchError as error:
+        observer.warned(str(error), error.hint)
+        yield Layout(problem=str(error))
+        return
+    with file:
+        yield Layout(file.scratch, seconds=time.monotonic() - begin)
+
+
+def _complete(plan: Plan, done: Sequence[Unit]) -> set[str]:
+    """The cases that were measured in all of their rounds."""
+    rounds: dict[str, set[int]] = {}
+    for unit in done:
+        rounds.setdefault(unit.case, set()).add(unit.round)
+    return {case.id for case in plan.cases if len(rounds.get(case.id, ())) >= plan.rounds_of(case)}

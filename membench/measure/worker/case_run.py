@@ -1,0 +1,222 @@
+"""One case in one round, inside the worker: build, time or observe, verify, close."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import math
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from membench.core.backend import Backend
+from membench.core.case import Bench
+from membench.core.errors import MembenchError, VerificationFailed
+from membench.core.terms import QUANTILE, CacheState, Stat, Status
+from membench.core.work import Observed, Timed, Work, unverified
+from membench.measure.recording import remember
+from membench.measure.rounds.protocol import Request
+from membench.measure.worker.readings import reading
+from membench.measure.worker.sampling import Sampled, take_samples
+from membench.measure.worker.stopping import rule_for
+from membench.measure.worker.stopwatch import DeviceStopwatch, Stopwatch, Stopwatches
+from membench.measure.worker.tune import best_config
+from membench.results.case_result import Reading, Seconds, Unit
+from membench.results.plan import PlannedCase
+
+BackendOf = Callable[[PlannedCase], Backend]
+"""The opened backend that a case works on."""
+
+
+def run_unit(
+    request: Request,
+    benches: Mapping[str, Bench],
+    backend_of: BackendOf,
+    stopwatches: Stopwatches,
+    started: str,
+) -> Unit:
+    """Run ``request`` and return its unit, status `ok`.
+
+    Raises:
+        Skip: the bench says that this machine cannot run it.
+        Exception: whatever the bench raises.
+    """
+    bench = _bench(request, benches)
+    begin = time.monotonic()
+    backend = backend_of(request.case)
+    try:
+        work = bench.build(backend, request.case.params, request.config)
+        built = time.monotonic()
+        try:
+            facts: dict[str, Any]
+            if isinstance(work, Timed):
+                remember(backend, work)
+                stopwatch = stopwatches.stopwatch(backend, work)
+                readings, facts, verify = _timed(stopwatch, work, request.iters)
+            else:
+                readings, facts, verify = _observed(work)
+            measured = time.monotonic()
+            verified = verify()
+        finally:
+            work.close()
+    finally:
+        backend.reclaim()
+    facts["detail"] |= request.config
+    _check_yields(request, readings)
+    device = backend.describe()
+    return Unit(
+        round=request.round,
+        case=request.case.id,
+        status=Status.OK,
+        started=started,
+        readings=readings,
+        seconds=Seconds(
+            setup=built - begin, measure=measured - built, verify=time.monotonic() - measured
+        ),
+        verified=verified,
+        backend=device.backend,
+        device=device.name,
+        driver=device.driver,
+        cuda=device.cuda,
+        kernel=kernel_hash(bench, backend),
+        **_declared(work),
+        **facts,
+    )
+
+
+def tune_unit(
+    request: Request,
+    benches: Mapping[str, Bench],
+    backend_of: BackendOf,
+    stopwatches: Stopwatches,
+    started: str,
+) -> Unit:
+    """A unit without readings, whose `detail` is the best configuration of the case.
+
+    Raises:
+        Skip: no configuration can run here.
+        Exception: whatever the bench raises.
+    """
+    bench = _bench(request, benches)
+    backend = backend_of(request.case)
+    config = best_config(bench, backend, request.case.params, stopwatches)
+    return Unit(
+        round=request.round,
+        case=request.case.id,
+        status=Status.OK,
+        started=started,
+        detail=dict(config),
+    )
+
+
+def kernel_hash(bench: Bench, backend: Backend) -> str:
+    """``k`` and 12 hex digits over the sources of the bench and of its backend's kernels."""
+    module = importlib.import_module(bench.function.__module__)
+    digest = hashlib.sha256(backend.kernel_digest.encode())
+    if module.__file__:
+        digest.update(Path(module.__file__).read_bytes())
+    return f"k{digest.hexdigest()[:12]}"
+
+
+def _timed(
+    stopwatch: Stopwatch, work: Timed, iterations: int | None
+) -> tuple[tuple[Reading, ...], dict[str, Any], Callable[[], bool | None]]:
+    sampled = take_samples(stopwatch, work, rule_for(work), iterations)
+    readings = tuple(
+        reading(
+            metric,
+            Stat.MEDIAN,
+            [work.value(elapsed, sampled.iterations, metric) for elapsed in sampled.elapsed_ns],
+        )
+        for metric in (work.metric, *work.also)
+    )
+
+    def verify() -> bool | None:
+        if work.verify is unverified:
+            return None
+        work.verify(sampled.total)
+        return True
+
+    facts = {
+        "iters": sampled.iterations,
+        "bytes_moved": work.bytes_moved * sampled.iterations or None,
+        "timer": stopwatch.timer,
+        "cache_state": CacheState.COLD if work.cold else CacheState.HOT,
+        "converged": sampled.stop.converged,
+        "stop_reason": sampled.stop.reason,
+        "sm_mhz": sampled.clock,
+        "detail": {**work.detail, **_of_the_device(stopwatch, sampled)},
+    }
+    return readings, facts, verify
+
+
+def _of_the_device(stopwatch: Stopwatch, sampled: Sampled) -> dict[str, int | float]:
+    """The lowest clock that a sample saw, and the launch floor that it was held against."""
+    if not isinstance(stopwatch, DeviceStopwatch):
+        return {}
+    lowest = {"sm_mhz_low": round(sampled.sm_mhz[0])} if sampled.sm_mhz else {}
+    return {"floor_ns": round(stopwatch.floor_ns), **lowest}
+
+
+def _observed(
+    work: Observed,
+) -> tuple[tuple[Reading, ...], dict[str, Any], Callable[[], bool | None]]:
+    observation = work.observe(work.seconds)
+    readings = tuple(
+        reading(metric, stat, samples) for (metric, stat), samples in observation.samples.items()
+    )
+
+    def verify() -> bool | None:
+        if work.verify is None:
+            return None
+        work.verify()
+        return True
+
+    facts = {
+        "bytes_moved": work.bytes_moved or None,
+        "timer": work.timer,
+        "cache_state": work.cache_state,
+        "stop_reason": "deadline",
+        "sm_mhz": observation.sm_mhz,
+        "detail": {**work.detail, **observation.detail, **_unresolved(readings)},
+    }
+    return readings, facts, verify
+
+
+def _unresolved(readings: tuple[Reading, ...]) -> dict[str, str]:
+    """Quantiles beyond which not one sample lies: of 200 samples, p99.9 is but the largest."""
+    stats = [one.stat for one in readings if one.n * (1 - QUANTILE[one.stat]) < 1]
+    return {"unresolved": ",".join(dict.fromkeys(stats))} if stats else {}
+
+
+def _declared(work: Work) -> dict[str, Any]:
+    return {
+        "size_bytes": work.size_bytes,
+        "bytes_convention": work.bytes_convention or "",
+        "peak": work.peak,
+        "peak_basis": work.peak_basis or "",
+        "flags": work.flags,
+    }
+
+
+def _bench(request: Request, benches: Mapping[str, Bench]) -> Bench:
+    found = benches.get(request.case.bench)
+    if found is None:  # a plug-in that loaded in the parent only
+        raise MembenchError(
+            f"the worker has no bench '{request.case.bench}': membench list says which "
+            "plug-ins do not load"
+        )
+    return found
+
+
+def _check_yields(request: Request, readings: tuple[Reading, ...]) -> None:
+    yielded = {(one.metric, one.stat) for one in readings}
+    if yielded != set(request.case.yields):
+        raise MembenchError(
+            f"bench '{request.case.bench}' declares {sorted(request.case.yields)} "
+            f"and measured {sorted(yielded)}"
+        )
+    for one in readings:
+        if not (math.isfinite(one.value) and one.value > 0):
+            raise VerificationFailed(f"{one.metric} {one.stat} is {one.value}, which cannot be")

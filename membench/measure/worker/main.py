@@ -1,0 +1,140 @@
+"""The child process of one round: builds, times and verifies cases, one request at a time.
+
+Started as ``python -m membench.measure.worker.main PARENT_PID RESULT_FD``.  It dies
+within a moment of its parent, whichever way that goes: the kernel sends
+SIGKILL, and a thread leaves at the end of standard input.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import queue
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from membench.benches import registry
+from membench.core.backend import Backend
+from membench.core.case import Bench
+from membench.core.errors import DeviceLost, MembenchError, Skip
+from membench.core.terms import Status
+from membench.measure.backends import open_backend
+from membench.measure.recording import keep, recorded
+from membench.measure.rounds.lifeline import die_with
+from membench.measure.rounds.protocol import Answer, Hello, Request, decode, encode
+from membench.measure.worker.case_run import BackendOf, run_unit, tune_unit
+from membench.measure.worker.stopwatch import Stopwatches
+from membench.results.case_result import Seconds, Unit
+from membench.results.plan import PlannedCase
+
+
+def main(argv: list[str]) -> None:
+    """Serve requests until standard input ends."""
+    parent, results = int(argv[0]), int(argv[1])
+    die_with(parent, signal.SIGKILL)
+    # Ctrl-C reaches the whole foreground group; only the parent decides what it means.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    faulthandler.enable()
+    # Whatever a library prints must not end up between two answers.
+    os.dup2(2, 1)
+    lines = _lines_of_stdin()
+    hello = decode(Hello, lines.get())
+    backends: dict[tuple[str, int | None], Backend] = {}
+    stopwatches = Stopwatches()
+
+    def backend(case: PlannedCase) -> Backend:
+        place = (case.backend, case.gpu)
+        if place not in backends:
+            opened = open_backend(case.backend, hello.machine, scratch=hello.scratch, gpu=case.gpu)
+            backends[place] = recorded(opened)
+        return backends[place]
+
+    os.write(results, b"{}\n")
+    try:
+        while line := lines.get():
+            request = decode(Request, line)
+            given = answer(request, registry().benches, backend, stopwatches)
+            if (used := backends.get((request.case.backend, request.case.gpu))) is not None:
+                keep(request, given.unit, used)
+            _write_all(results, encode(given))
+            if given.spent:  # closing what hangs on a lost device may itself hang
+                os._exit(0)
+    finally:
+        for opened in backends.values():
+            opened.close()
+
+
+def answer(
+    request: Request,
+    benches: Mapping[str, Bench],
+    backend: BackendOf,
+    stopwatches: Stopwatches,
+) -> Answer:
+    """The answer to ``request``: whatever a bench raises becomes a skipped or failed unit."""
+    started = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    begin = time.monotonic()
+    lost: DeviceLost | None = None
+    try:
+        make = tune_unit if request.tune else run_unit
+        return Answer(make(request, benches, backend, stopwatches, started))
+    except Skip as skipped:
+        status, reason = Status.SKIPPED, str(skipped)
+    except MembenchError as error:
+        lost = _lost(error)
+        status, reason = Status.FAILED, str(lost or error)
+    except MemoryError as error:
+        status, reason = Status.FAILED, f"out of memory {error}".strip()
+    except Exception as error:
+        traceback.print_exc()  # the parent shows the worker's stderr under -v
+        lost = _lost(error)
+        status, reason = Status.FAILED, str(lost or f"{type(error).__name__}: {error}")
+    unit = Unit(
+        round=request.round,
+        case=request.case.id,
+        status=status,
+        started=started,
+        reason=" ".join(reason.split()) or "no reason was given",
+        seconds=Seconds(setup=time.monotonic() - begin),
+    )
+    return Answer(unit, spent=lost is not None)
+
+
+def _lost(error: BaseException | None) -> DeviceLost | None:
+    """The loss of the device that ``error`` is, or came up in the handling of.
+
+    Giving back what hangs on a lost device fails too, and would hide the first error.
+    """
+    while error is not None and not isinstance(error, DeviceLost):
+        error = error.__cause__ or error.__context__
+    return error
+
+
+def _lines_of_stdin() -> queue.SimpleQueue[bytes]:
+    """Lines as they come; an empty one is a polite end, the end of the stream is a sudden one."""
+    lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+
+    def read() -> None:
+        rest = b""
+        while chunk := os.read(0, 1 << 16):
+            *whole, rest = (rest + chunk).split(b"\n")
+            for line in whole:
+                lines.put(line)
+        os._exit(1)
+
+    threading.Thread(target=read, name="lifeline", daemon=True).start()
+    return lines
+
+
+def _write_all(fd: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

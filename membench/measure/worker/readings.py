@@ -1,0 +1,34 @@
+"""From samples to a round's reading: its statistic, and what of the samples is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from membench.core.terms import QUANTILE, Metric, Stat
+from membench.results.case_result import Reading
+
+KEPT_SAMPLES = 512
+KEPT_QUANTILES = 129
+
+
+def reading(metric: Metric, stat: Stat, samples: Sequence[float]) -> Reading:
+    """The `Reading` of one round's ``samples`` (any order, at least one, in the metric's unit).
+
+    The value is the linearly interpolated quantile that ``stat`` names, of all
+    samples (Hyndman & Fan's definition 7, NumPy's default).
+    """
+    values = np.asarray(samples, dtype=np.float64)
+    if values.size == 0:
+        raise ValueError(f"{metric}/{stat}: no sample")
+    many = values.size > KEPT_SAMPLES
+    kept = np.quantile(values, np.linspace(0, 1, KEPT_QUANTILES)) if many else values
+    return Reading(
+        metric=metric,
+        stat=stat,
+        value=float(np.quantile(values, QUANTILE[stat])),
+        n=int(values.size),
+        samples=tuple(float(sample) for sample in kept),
+        quantiles=many,
+    )

@@ -1,0 +1,113 @@
+"""The timed loop: warm up, batch against the timer's resolution, sample until the rule stops it."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from statistics import median
+
+from membench.core.errors import MembenchError, skip
+from membench.core.work import Timed
+from membench.measure.worker.span import Span
+from membench.measure.worker.stopping import Stop, StopRule
+from membench.measure.worker.stopwatch import Stopwatch
+
+RESOLUTION_FACTOR = 20
+"""A sample is at least this many times longer than what its clock cannot see (5 %)."""
+
+_GROWTH = 10.0  # one calibration step multiplies the batch by at most this
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """The samples of one round.
+
+    Attributes:
+        spans: one a sample.
+        iterations: iterations in each sample.
+        total: iterations done since the work was made, warm-up included.
+        stop: why there are no more.
+    """
+
+    spans: tuple[Span, ...]
+    iterations: int
+    total: int
+    stop: Stop
+
+    @cached_property
+    def elapsed_ns(self) -> tuple[float, ...]:
+        """Nanoseconds of each sample."""
+        return tuple(span.elapsed_ns for span in self.spans)
+
+    @property
+    def sm_mhz(self) -> tuple[float, ...]:
+        """The clocks that were seen, lowest first."""
+        return tuple(sorted(span.sm_mhz for span in self.spans if span.sm_mhz is not None))
+
+    @property
+    def clock(self) -> float | None:
+        """Median SM clock in MHz, None where no sample was long enough for it."""
+        return median(self.sm_mhz) if self.sm_mhz else None
+
+
+def take_samples(
+    stopwatch: Stopwatch,
+    work: Timed,
+    rule: StopRule,
+    iterations: int | None = None,
+    clock: Callable[[], float] = time.monotonic,
+) -> Sampled:
+    """Time ``work`` with ``stopwatch``.
+
+    Args:
+        iterations: the batch of an earlier round, so that all rounds time the
+            same thing; None calibrates.
+        clock: seconds; it only feeds the wall cap of the rule.
+
+    Raises:
+        Skip: as many iterations as a sample may have are too short for the clock.
+    """
+    total = 1
+    once = stopwatch.warm()  # page tables, code and caches
+    if iterations is None:
+        iterations, calibrating = _calibrate(stopwatch, work, once)
+        total += calibrating
+    spans: list[Span] = []
+    values: list[float] = []
+    start = clock()
+    while not (why := rule.stop(values, clock() - start)):
+        spans.append(_advanced(stopwatch, stopwatch.span(iterations), iterations))
+        values.append(spans[-1].elapsed_ns)
+        total += iterations
+    return Sampled(tuple(spans), iterations, total, why)
+
+
+def _calibrate(stopwatch: Stopwatch, work: Timed, once: Span | None) -> tuple[int, int]:
+    """The batch that makes a sample long enough, and the iterations spent on finding it."""
+    least = RESOLUTION_FACTOR * stopwatch.step_ns
+    target = max(least, work.min_sample_s * 1e9)
+    iterations, spent = 1, 0
+    if once is None:
+        once, spent = stopwatch.span(1), 1
+    elapsed = _advanced(stopwatch, once, 1).elapsed_ns
+    while elapsed < target and iterations < stopwatch.most:
+        grow = min(_GROWTH, 1.1 * target / elapsed)
+        iterations = max(iterations + 1, math.ceil(iterations * grow))
+        iterations = int(min(iterations, stopwatch.most))
+        elapsed = _advanced(stopwatch, stopwatch.span(iterations), iterations).elapsed_ns
+        spent += iterations
+    if elapsed < least:
+        what = "one repetition takes" if iterations == 1 else f"{iterations} repetitions take"
+        skip(f"{what} {elapsed:.0f} ns, too short for {stopwatch.timer}")
+    return iterations, spent
+
+
+def _advanced(stopwatch: Stopwatch, span: Span, iterations: int) -> Span:
+    if not span.elapsed_ns > 0:
+        raise MembenchError(
+            f"the clock {stopwatch.timer} did not advance over {iterations} iterations"
+        )
+    return span

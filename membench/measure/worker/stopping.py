@@ -1,0 +1,132 @@
+"""When to stop sampling: small pure objects that see the samples and answer with a reason."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from membench.core.work import Timed
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Why sampling ended.
+
+    Attributes:
+        reason: the word for the row's `stop_reason`.
+        converged: the rule was met, or not; None where it asks for no convergence.
+    """
+
+    reason: str
+    converged: bool | None = None
+
+
+class StopRule(Protocol):
+    """Decides after every sample."""
+
+    def stop(self, samples: Sequence[float], elapsed_s: float) -> Stop | None:
+        """Why to stop now, or None to go on.  ``samples`` as they came, ``elapsed_s`` of wall."""
+        ...
+
+
+@dataclass(frozen=True)
+class FixedCount:
+    """Stop after ``count`` samples."""
+
+    count: int
+
+    def stop(self, samples: Sequence[float], elapsed_s: float) -> Stop | None:
+        """``count``."""
+        return Stop("count") if len(samples) >= self.count else None
+
+
+@dataclass(frozen=True)
+class RelativeStandardError:
+    """Stop when the standard error of the mean is at most ``limit`` of the mean.
+
+    The error is s / sqrt(n): more samples always make it smaller, so that only
+    the wall cap or the largest number of samples can prevent convergence.
+    """
+
+    limit: float = 0.002
+    least: int = 10
+
+    def stop(self, samples: Sequence[float], elapsed_s: float) -> Stop | None:
+        """``rse``."""
+        if len(samples) < self.least:
+            return None
+        error = _relative_deviation(samples) / math.sqrt(len(samples))
+        return Stop("rse", converged=True) if error <= self.limit else None
+
+
+@dataclass(frozen=True)
+class RelativeDeviation:
+    """Stop when the samples agree, or when it is known how much they do not.
+
+    Two ways out: their relative standard deviation is at most ``limit``; or the
+    estimate of it stands still: over the last ``window`` samples it moved by
+    less than ``drift`` of itself.  A noisy device then ends with an honest
+    spread instead of at the wall cap.  NVBench's `stdrel` criterion has the
+    same two ways (0.5 %, 5 % over a window).
+    """
+
+    limit: float = 0.005
+    least: int = 10
+    window: int = 32
+    drift: float = 0.05
+
+    def stop(self, samples: Sequence[float], elapsed_s: float) -> Stop | None:
+        """``stdrel`` or ``noise-stable``."""
+        if len(samples) < self.least:
+            return None
+        now = _relative_deviation(samples)
+        if now <= self.limit:
+            return Stop("stdrel", converged=True)
+        if len(samples) >= 2 * self.window:
+            before = _relative_deviation(samples[: -self.window])
+            if abs(now - before) <= self.drift * now:
+                return Stop("noise-stable", converged=True)
+        return None
+
+
+@dataclass(frozen=True)
+class Capped:
+    """``rule``, but at most ``most`` samples, and ``wall_s`` seconds with at least one."""
+
+    rule: StopRule
+    most: int
+    wall_s: float
+
+    def stop(self, samples: Sequence[float], elapsed_s: float) -> Stop | None:
+        """What the rule says; ``most-samples`` or ``wall-cap`` where it says nothing."""
+        if why := self.rule.stop(samples, elapsed_s):
+            return why
+        if len(samples) >= self.most:
+            return Stop("most-samples", converged=False)
+        if samples and elapsed_s >= self.wall_s:
+            return Stop("wall-cap", converged=False)
+        return None
+
+
+WALL_CAP_S = 10.0
+"""Seconds after which a round stops sampling a case that has not taken all its samples."""
+
+
+def rule_for(work: Timed) -> StopRule:
+    """The rule that ``work`` asks for, capped."""
+    rules: dict[str, StopRule] = {
+        "count": FixedCount(work.samples),
+        "rse": RelativeStandardError(),
+        "stdrel": RelativeDeviation(),
+    }
+    return Capped(rules[work.stop], work.samples, WALL_CAP_S)
+
+
+def _relative_deviation(samples: Sequence[float]) -> float:
+    values = np.asarray(samples, dtype=np.float64)
+    mean = float(values.mean())
+    return float(values.std(ddof=1)) / mean if mean else math.inf

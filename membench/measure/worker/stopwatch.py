@@ -1,0 +1,155 @@
+"""One way to time work, whether its kernels stamp themselves or a queue is timed by events."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import median
+from typing import Protocol
+
+from membench.core.backend import Backend, DeviceBackend, HostBackend
+from membench.core.errors import MembenchError
+from membench.core.work import Timed
+from membench.measure.worker.span import Span, time_span
+
+QUEUE_LIMIT = 64
+"""Launches that wait behind a block at most: a full launch queue would wait for the block."""
+
+FLOOR_SAMPLES = 21
+"""Empty launches that the floor is the median of."""
+
+
+class Stopwatch(Protocol):
+    """Times spans of one piece of work.
+
+    Attributes:
+        timer: name of the clock.
+        step_ns: the least span that it can tell from nothing.
+        most: iterations that one span may have at most.
+    """
+
+    @property
+    def timer(self) -> str: ...  # noqa: D102 - described above
+
+    @property
+    def step_ns(self) -> float: ...  # noqa: D102
+
+    @property
+    def most(self) -> float: ...  # noqa: D102
+
+    def warm(self) -> Span | None:
+        """Run once, so that everything is loaded; the span where it is as good as another."""
+        ...
+
+    def span(self, iterations: int) -> Span:
+        """Run ``iterations`` and time them."""
+        ...
+
+
+@dataclass(frozen=True)
+class HostStopwatch:
+    """The stamps of host kernels."""
+
+    backend: HostBackend
+    work: Timed
+
+    @property
+    def timer(self) -> str:
+        """The backend's."""
+        return self.backend.timer
+
+    @property
+    def step_ns(self) -> float:
+        """The resolution of the clock."""
+        return self.backend.resolution_ns
+
+    @property
+    def most(self) -> float:
+        """One, where the work cannot be batched."""
+        return float("inf") if self.work.batchable else 1
+
+    def warm(self) -> Span:
+        """A first run."""
+        return self.span(1)
+
+    def span(self, iterations: int) -> Span:
+        """The time between the first stamp and the last."""
+        return Span(self.backend.elapsed_ns(self.work.run, iterations))
+
+
+@dataclass(frozen=True)
+class DeviceStopwatch:
+    """Events in a device's queue, in the measuring order.
+
+    Attributes:
+        floor_ns: what an empty launch takes between two events.
+    """
+
+    device: DeviceBackend
+    work: Timed
+    floor_ns: float
+
+    @property
+    def timer(self) -> str:
+        """The backend's."""
+        return self.device.timer
+
+    @property
+    def step_ns(self) -> float:
+        """The resolution of the events, or an empty launch, whichever is longer."""
+        return max(self.device.resolution_ns, self.floor_ns)
+
+    @property
+    def most(self) -> float:
+        """One where every sample begins cold; what a held queue can take where it may be held."""
+        if self.work.cold or not self.work.batchable:
+            return 1
+        if not self.work.may_block:
+            return float("inf")
+        return max(1, QUEUE_LIMIT // self.work.launches)
+
+    def warm(self) -> None:
+        """A first run, which must not be held: it may load code, and that waits for the device."""
+        time_span(self.device, self.work.run, 1, hold=False)
+
+    def span(self, iterations: int) -> Span:
+        """The time between the two events."""
+        fits = iterations * self.work.launches <= QUEUE_LIMIT
+        return time_span(
+            self.device,
+            self.work.run,
+            iterations,
+            cold=self.work.cold,
+            hold=self.work.may_block and fits,
+        )
+
+
+class Stopwatches:
+    """The stopwatches of one process; the launch floor of a device is measured once."""
+
+    def __init__(self) -> None:
+        self._floors: dict[int, float] = {}
+
+    def stopwatch(self, backend: Backend, work: Timed) -> Stopwatch:
+        """The one for ``work`` on ``backend``.
+
+        Raises:
+            MembenchError: the backend cannot time anything.
+        """
+        if isinstance(backend, DeviceBackend):
+            return DeviceStopwatch(backend, work, self.floor_ns(backend))
+        if isinstance(backend, HostBackend):
+            return HostStopwatch(backend, work)
+        raise MembenchError(f"the backend {backend.describe().backend} has no clock")
+
+    def floor_ns(self, device: DeviceBackend) -> float:
+        """Median time of an empty launch, event to event, in a held queue."""
+        if id(device) not in self._floors:
+
+            def empty(iterations: int) -> None:
+                for _ in range(iterations):
+                    device.idle()
+
+            time_span(device, empty, 1, hold=False)
+            spans = [time_span(device, empty, 1).elapsed_ns for _ in range(FLOOR_SAMPLES)]
+            self._floors[id(device)] = median(spans)
+        return self._floors[id(device)]

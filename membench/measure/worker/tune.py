@@ -1,0 +1,75 @@
+"""Finding the configuration of a tuned case: once, before the first round.
+
+The rounds then measure the chosen one anew, so that no sample that won the
+choice is in a row: the best of many noisy numbers is too good.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from statistics import median
+
+from membench.core.axes import Value
+from membench.core.backend import Backend
+from membench.core.case import Bench, Config
+from membench.core.errors import MembenchError, RegistersSpilled, Skip, skip
+from membench.core.terms import BETTER, Better
+from membench.core.work import Timed
+from membench.measure.flags import beyond_peak
+from membench.measure.worker.sampling import take_samples
+from membench.measure.worker.stopping import FixedCount
+from membench.measure.worker.stopwatch import Stopwatches
+
+SAMPLES = 5
+"""Samples of each candidate; the median of them counts."""
+
+
+def best_config(
+    bench: Bench, backend: Backend, params: Mapping[str, Value], stopwatches: Stopwatches
+) -> Config:
+    """The candidate of ``bench`` with the best median; the earlier one of equals.
+
+    Raises:
+        Skip: none of them can run here; the reason of the last.
+        MembenchError: the bench has no candidates, or its work times itself.
+    """
+    scores: list[tuple[float, int]] = []
+    candidates = bench.candidates(backend, params)
+    refused = Skip("there is no configuration to choose from")
+    for number, config in enumerate(candidates):
+        try:
+            score = _score(bench, backend, params, config, stopwatches)
+        except Skip as skipped:
+            refused = skipped
+            continue
+        finally:
+            backend.reclaim()
+        scores.append((score, -number))
+    if not scores:
+        raise refused
+    return candidates[-max(scores)[1]]
+
+
+def _score(
+    bench: Bench,
+    backend: Backend,
+    params: Mapping[str, Value],
+    config: Config,
+    stopwatches: Stopwatches,
+) -> float:
+    """Larger is better."""
+    try:
+        work = bench.build(backend, params, config)
+    except RegistersSpilled as spilled:  # with this compiler it is no configuration
+        skip(str(spilled))
+    try:
+        if not isinstance(work, Timed):
+            raise MembenchError(f"bench '{bench.name}' times itself and cannot be tuned")
+        stopwatch = stopwatches.stopwatch(backend, work)
+        sampled = take_samples(stopwatch, work, FixedCount(SAMPLES))
+        value = median(work.value(elapsed, sampled.iterations) for elapsed in sampled.elapsed_ns)
+        if beyond_peak(value, work.peak, work.peak_basis, BETTER[work.metric]):
+            skip(f"{value:.4g} lies above the peak of {work.peak:.4g}: something faster served it")
+        return value if BETTER[work.metric] is Better.HIGHER else -value
+    finally:
+        work.close()

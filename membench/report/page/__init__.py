@@ -1,0 +1,1 @@
+"""The report: content, HTML and Markdown."""

@@ -1,0 +1,101 @@
+"""The document as one HTML file that needs nothing else."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+from collections.abc import Iterable
+from functools import cache
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from membench.report.page.document import (
+    Attachment,
+    Block,
+    Code,
+    Column,
+    Document,
+    Figure,
+    Inline,
+    Line,
+    Link,
+    Strong,
+)
+from membench.report.page.translate import phrase
+from membench.report.plots.style import DARK, LIGHT
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+_PLAIN_BYTES = 256 * 1024
+"""Up to this size an attachment is embedded as it is; a larger one is compressed."""
+
+
+def render(document: Document) -> str:
+    """``document`` as HTML; all of its text is escaped, only plots are markup."""
+    say = phrase(document.language)
+    return _template().render(document=document, light=LIGHT, dark=DARK, phrase=say) + "\n"
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=PackageLoader("membench.report.page"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["line"] = line
+    environment.filters["wrapping"] = wrapping
+    environment.filters["download"] = download
+    environment.filters["kind"] = lambda block: type(block).__name__
+    environment.filters["cell_class"] = _cell_class
+    environment.filters["grouped"] = _grouped
+    environment.filters["svg"] = Markup  # made by our own plots, which escape what they are given
+    return environment.get_template("report.html.j2")
+
+
+def _cell_class(column: Column) -> Markup:
+    if column.numeric:
+        return Markup(' class="n"')
+    return Markup(' class="p"') if column.prose else Markup()
+
+
+def _grouped(blocks: Iterable[Block]) -> list[tuple[bool, list[Block]]]:
+    """``blocks`` in order, figures that follow each other together: they share a grid."""
+    groups = groupby(blocks, lambda block: isinstance(block, Figure))
+    return [(figures, list(several)) for figures, several in groups]
+
+
+def line(parts: Line) -> Markup:
+    """Inline content as HTML."""
+    return Markup().join(_inline(part) for part in parts)
+
+
+def _inline(part: Inline) -> Markup:
+    match part:
+        case Code(text):
+            return Markup("<code>{}</code>").format(wrapping(text))
+        case Strong(text):
+            return Markup("<strong>{}</strong>").format(text)
+        case Link(text, anchor):
+            return Markup('<a href="#{}">{}</a>').format(anchor, text)
+        case _:
+            return escape(part)
+
+
+def wrapping(text: str) -> Markup:
+    """``text`` that may be broken after its slashes, such as a case id."""
+    return Markup("/<wbr>").join(text.split("/"))
+
+
+def download(attachment: Attachment) -> dict[str, str]:
+    """File name and ``data:`` address of ``attachment``."""
+    name, media, data = attachment.name, attachment.media, attachment.data
+    if len(data) > _PLAIN_BYTES:
+        name, media, data = f"{name}.gz", "application/gzip", gzip.compress(data, mtime=0)
+    return {"name": name, "href": f"data:{media};base64,{base64.b64encode(data).decode('ascii')}"}

@@ -1,0 +1,197 @@
+"""The document as Markdown for people and for a step summary, its plots in files beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from urllib.parse import quote
+
+from membench.report.page.document import (
+    Alert,
+    Attachment,
+    Block,
+    Bullets,
+    Cards,
+    Code,
+    Column,
+    Command,
+    Document,
+    Facts,
+    Figure,
+    Inline,
+    Line,
+    Link,
+    Paragraph,
+    Picture,
+    Quote,
+    Section,
+    Strong,
+    Table,
+    joined,
+)
+from membench.report.page.markdown_text import code, escaped, fence
+from membench.report.page.translate import in_language, phrase
+
+LIMIT = 1024 * 1024
+"""What GitHub takes as the summary of a step, in bytes."""
+
+
+@dataclass(frozen=True)
+class _Detail:
+    """How much is told: tables behind the plots, rows of a table; and in which language."""
+
+    plot_tables: bool = True
+    rows: int | None = None
+    language: str = "en"
+
+
+_DETAILS = (
+    _Detail(),
+    _Detail(plot_tables=False),
+    *(_Detail(plot_tables=False, rows=rows) for rows in (1000, 300, 100, 30, 10, 3)),
+)
+
+
+def render(document: Document, images: Mapping[str, str], limit: int = LIMIT) -> str:
+    """``document`` in at most ``limit`` bytes: with less detail where it must be.
+
+    Args:
+        document: what to tell.
+        images: slug of a figure -> file name of its picture.
+        limit: bytes of UTF-8.
+    """
+    text = ""
+    for level in _DETAILS:
+        detail = replace(level, language=document.language)
+        text = "\n\n".join(_document(document, images, detail)) + "\n"
+        if len(text.encode()) <= limit:
+            break
+    return text
+
+
+def _document(document: Document, images: Mapping[str, str], detail: _Detail) -> Iterator[str]:
+    yield f"<!-- generator: {document.generator} -->"
+    yield f"# {escaped(document.title)}"
+    yield _line(document.lead)
+    for alert in document.alerts:
+        yield _alert(alert)
+    for section in document.sections:
+        yield from _section(section, 2, images, detail)
+
+
+def _section(
+    section: Section, level: int, images: Mapping[str, str], detail: _Detail
+) -> Iterator[str]:
+    yield f"{'#' * level} {escaped(section.title)}"
+    for block in section.blocks:
+        yield from _block(block, level + 1, images, detail)
+    for inner in section.sections:
+        yield from _section(inner, level + 1, images, detail)
+
+
+def _block(block: Block, level: int, images: Mapping[str, str], detail: _Detail) -> Iterator[str]:
+    match block:
+        case Figure():
+            yield from _figure(block, level, images[block.slug], detail)
+        case Table():
+            yield from _table(block, detail)
+        case Cards():
+            yield from _table(
+                in_language(_cards(block), detail.language), replace(detail, rows=None)
+            )
+        case Picture():
+            pass  # what it shows stands in the text beside it
+        case _:
+            yield _simple(block)
+
+
+def _simple(block: Paragraph | Alert | Bullets | Facts | Quote | Command | Attachment) -> str:
+    match block:
+        case Paragraph(line):
+            return _line(line)
+        case Alert():
+            return _alert(block)
+        case Bullets(items):
+            return "\n".join(f"- {_line(item)}" for item in items)
+        case Facts(items):
+            return "\n".join(f"- {escaped(term)}: {_line(line)}" for term, line in items)
+        case Quote(text):
+            return f"> {escaped(text)}"
+        case Command(text):
+            ticks = fence(text, 3)
+            return f"{ticks}sh\n{text}\n{ticks}"
+        case Attachment(name, note=note):
+            return f"{code(name)}: {escaped(note)}"
+
+
+def _figure(figure: Figure, level: int, image: str, detail: _Detail) -> Iterator[str]:
+    yield f"{'#' * level} {escaped(figure.title)}"
+    yield escaped(figure.caption)
+    yield f"![{escaped(figure.title)}]({quote(image)})"
+    if detail.plot_tables:
+        say = phrase(detail.language)
+        yield f"<details><summary>{say('Data of this plot')}</summary>"
+        yield from _table(figure.table, detail)
+        yield "</details>"
+
+
+def _alert(alert: Alert) -> str:
+    return f"> **{escaped(alert.title)}:** {_line(alert.line)}"
+
+
+def _cards(cards: Cards) -> Table:
+    rows: list[tuple[Line, ...]] = []
+    for card in cards.cards:
+        flags = [(Code(flag),) for flag in card.warnings]
+        facts = ", ".join(card.facts) + ("; flags: " if flags else "")
+        rows.append(
+            (
+                (card.title,),
+                (Strong(f"{card.value} {card.unit}"),),
+                (Code(card.case),),
+                (card.what,),
+                (facts, *joined(flags, " ")),
+            )
+        )
+    columns = (
+        Column("tier and metric"),
+        Column("best", numeric=True),
+        *map(Column, ("case", "what it is", "data")),
+    )
+    return Table("Best of every tier and metric", columns, tuple(rows))
+
+
+def _table(table: Table, detail: _Detail) -> Iterator[str]:
+    shown = table.rows if detail.rows is None else table.rows[: detail.rows]
+    yield f"**{escaped(table.caption)}**"
+    lines = [
+        _cells([escaped(column.title) for column in table.columns]),
+        _cells(["---:" if column.numeric else "---" for column in table.columns]),
+        *(_cells([_line(cell) for cell in row]) for row in shown),
+    ]
+    yield "\n".join(lines)
+    if len(shown) < len(table.rows):
+        more = f"{len(table.rows) - len(shown)} more rows: see the results file."
+        yield phrase(detail.language)(more)
+
+
+def _cells(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _line(line: Line) -> str:
+    return "".join(_inline(part) for part in line).strip()
+
+
+def _inline(part: Inline) -> str:
+    match part:
+        case Code(text):
+            return code(text)
+        case Strong(text):
+            inner = escaped(text)
+            # Emphasis ends at the last letter: "**a: **b" is not strong.
+            return f"**{inner.rstrip()}**{' ' if inner.endswith(' ') else ''}" if inner else ""
+        case Link(text, anchor):
+            return f"[{escaped(text)}](#{anchor})"
+        case _:
+            return escaped(part)

@@ -1,0 +1,172 @@
+"""The runs that a report is about: rows, sidecar, and what is wrong with either."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from membench.core.errors import MembenchError, SchemaError
+from membench.core.plain import load
+from membench.core.snapshot import Machine
+from membench.core.text import ascii_line
+from membench.results.paths import sidecar_path
+from membench.results.schema import Row
+from membench.results.sidecar import Sidecar, read_sidecar, verify_sha256
+from membench.results.table import read_rows
+
+
+@dataclass(frozen=True)
+class Source:
+    """A results file as it was read.
+
+    Attributes:
+        data: its bytes; empty for a pipe, which can be read only once.
+        problems: what the reader must know before trusting it, one sentence each.
+    """
+
+    path: Path
+    data: bytes
+    problems: tuple[str, ...]
+
+    @property
+    def sha256(self) -> str:
+        """Hex digest of the bytes, empty for a pipe."""
+        return hashlib.sha256(self.data).hexdigest() if self.data else ""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of one file.
+
+    Attributes:
+        label: what tells it from the other runs of the report; ASCII.
+        sidecar: None where none describes this very run.
+        machine: the snapshot in the sidecar.
+    """
+
+    label: str
+    source: Source
+    rows: tuple[Row, ...]
+    sidecar: Sidecar | None
+    machine: Machine | None
+
+    @property
+    def started(self) -> str:
+        """The earliest time in its rows, UTC, without fractions of seconds."""
+        first = min((row.started for row in self.rows if row.started), default="")
+        return first.partition(".")[0].rstrip("Z").replace("T", " ")
+
+
+def read_runs(paths: Sequence[Path]) -> tuple[tuple[Source, ...], tuple[Run, ...]]:
+    """The files and the runs in them, in order, with labels that differ.
+
+    Raises:
+        SchemaError: a file is no results file.
+    """
+    sources: list[Source] = []
+    runs: list[Run] = []
+    for path in dict.fromkeys(paths):
+        source, found = _read(path)
+        sources.append(source)
+        runs.extend(found)
+    labels = _labels(runs)
+    return tuple(sources), tuple(
+        replace(run, label=label) for run, label in zip(runs, labels, strict=True)
+    )
+
+
+def _read(path: Path) -> tuple[Source, list[Run]]:
+    rows = read_rows(path)
+    by_run: dict[str, list[Row]] = {}
+    for row in rows:
+        by_run.setdefault(row.run_id, []).append(row)
+    problems: list[str] = []
+    sidecar = None
+    data = b""
+    if path.is_file():
+        data = path.read_bytes()
+        sidecar = _sidecar(path, set(by_run), problems, measured=_measured(rows))
+    else:
+        problems.append(f"{path.name} was read from a pipe: it has no sidecar and is not embedded.")
+    machine = _machine(sidecar, problems)
+    source = Source(path, data, tuple(problems))
+    own = sidecar.plan.run_id if sidecar else None
+    return source, [
+        Run(
+            "",
+            source,
+            tuple(several),
+            sidecar if run_id == own else None,
+            machine if run_id == own else None,
+        )
+        for run_id, several in by_run.items()
+    ]
+
+
+def _measured(rows: Sequence[Row]) -> bool:
+    """Whether a run of membench wrote them: cited and imported figures have no sidecar."""
+    return any(not (row.cited or row.imported) for row in rows) or not rows
+
+
+def _sidecar(
+    path: Path, run_ids: set[str], problems: list[str], *, measured: bool
+) -> Sidecar | None:
+    name = sidecar_path(path).name
+    try:
+        sidecar = read_sidecar(path)
+    except SchemaError as error:
+        problems.append(f"The sidecar of {path.name} cannot be used: {error}.")
+        return None
+    if sidecar is None:
+        if measured:
+            problems.append(
+                f"{path.name} has no sidecar ({name}): machine, plan and command are unknown, "
+                "and nothing shows that the file is the one that its run wrote."
+            )
+        return None
+    if sidecar.plan.run_id not in run_ids:
+        problems.append(
+            f"{name} describes the run {sidecar.plan.run_id}, which is not in {path.name}."
+        )
+        return None
+    if not verify_sha256(path, sidecar):
+        problems.append(
+            f"{path.name} is NOT the file that its run wrote: its SHA-256 differs from the one "
+            f"in {name}. Numbers may have been changed."
+        )
+    if sidecar.interrupted:
+        problems.append(
+            f"The run of {path.name} was interrupted: what it had not reached is absent."
+        )
+    return sidecar
+
+
+def _machine(sidecar: Sidecar | None, problems: list[str]) -> Machine | None:
+    if sidecar is None:
+        return None
+    try:
+        return load(Machine, sidecar.machine)
+    except MembenchError as error:
+        problems.append(f"The machine snapshot in the sidecar cannot be read: {error}.")
+        return None
+
+
+def _labels(runs: Sequence[Run]) -> list[str]:
+    """The shortest labels that tell the runs apart."""
+
+    def stem(run: Run) -> str:
+        return ascii_line(run.source.path.stem)
+
+    schemes: Iterable[Callable[[Run], str]] = (
+        lambda run: run.rows[0].machine,
+        stem,
+        lambda run: f"{run.rows[0].machine} {stem(run)}",
+        lambda run: f"{stem(run)} {run.rows[0].run_id}",
+    )
+    for scheme in schemes:
+        labels = [scheme(run) for run in runs]
+        if len(set(labels)) == len(labels):
+            return labels
+    return [f"{number} {run.rows[0].machine}" for number, run in enumerate(runs, 1)]

@@ -1,0 +1,110 @@
+"""What to do with a model's KV cache on the measured machine, model by model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from membench.core.units import about_size
+from membench.report.page.document import (
+    Alert,
+    Block,
+    Bullets,
+    Column,
+    Command,
+    Line,
+    Paragraph,
+    Section,
+    Strong,
+    Table,
+)
+from membench.report.page.runs import Run
+from membench.report.page.sections.demand import SHOWN
+from membench.report.screens.advice_words import BOUNDS, crossover, interval, verdict
+from membench.thesis.advise.plan import Advice, Question, advise, missing_of, usual_block
+from membench.thesis.claims.verdicts import Verdicts
+from membench.thesis.claims.wording import BADGE_MEANING
+from membench.thesis.models.catalogue import Model, models
+
+CONTEXT = 32768
+_ABOUT = (
+    f"A context of {CONTEXT} tokens, KV in fp16, on one GPU. {BOUNDS}, ranges those of the "
+    "rounds. Any other model, context, layout or number of GPUs:"
+)
+
+
+def section(runs: Sequence[Run], found: Verdicts) -> Section:
+    """One table for every machine; what is missing is named once."""
+    blocks: list[Block] = [
+        Paragraph((_ABOUT,)),
+        Command(f"membench advise FILE --model llama-3.1-70b --context {CONTEXT} --tp 4"),
+    ]
+    for run in _by_machine(runs):
+        answers = [
+            advise(_question(models()[slug]), run.rows, run.machine, found.entries)
+            for slug in SHOWN
+        ]
+        blocks += _machine(run, answers, named=len(runs) > 1)
+    return Section("advice", "Advice", tuple(blocks))
+
+
+def _question(model: Model) -> Question:
+    return Question(model=model, context=CONTEXT, block_tokens=usual_block(model))
+
+
+def _by_machine(runs: Sequence[Run]) -> list[Run]:
+    """The last run of each machine."""
+    return [*{run.rows[0].machine: run for run in runs}.values()]
+
+
+def _machine(run: Run, answers: Sequence[Advice], *, named: bool) -> list[Block]:
+    blocks: list[Block] = []
+    if named:
+        blocks.append(Paragraph((Strong(run.label),)))
+    worn = dict.fromkeys(badge for one in answers for badge in one.badges)
+    blocks += [Alert(f"[{badge}]", (f"{BADGE_MEANING[badge]}.",)) for badge in worn]
+    caption = f"Advice for {run.label}" if named else "Advice by model"
+    blocks.append(_table(caption, answers))
+    missing = missing_of(answers)
+    if missing:
+        blocks.append(Paragraph((Strong("Not known, and therefore not said:"),)))
+        blocks.append(Bullets(tuple((f"{line}.",) for line in missing)))
+    return blocks
+
+
+def _table(caption: str, answers: Sequence[Advice]) -> Table:
+    """A column for whatever is known of one model at least."""
+    paths = {choice.name for one in answers for choice in one.choices}
+    columns: list[tuple[Column, Callable[[Advice], Line]]] = [
+        (Column("model"), lambda one: (one.question.model.slug,))
+    ]
+    if any(one.best for one in answers):
+        columns.append((Column("what to do", prose=True), lambda one: (Strong(verdict(one)),)))
+    for name, title in (("ddr", "restore from DDR"), ("ssd", "restore from SSD")):
+        if name in paths:
+            columns.append((Column(title, prose=True), partial(_path, name=name)))
+    columns.append((Column("KV cache", numeric=True), lambda one: (about_size(one.kv_bytes),)))
+    for tier in ("hbm", "ddr", "ssd"):
+        if any(held.tier == tier for one in answers for held in one.capacities):
+            title = f"contexts in {tier.upper()}"
+            columns.append((Column(title, numeric=True), partial(_held, tier=tier)))
+    if any(one.gpus for one in answers):
+        title = "GPUs for the weights"
+        columns.append((Column(title, numeric=True), lambda one: (str(one.gpus or "?"),)))
+    return Table(
+        caption,
+        tuple(column for column, _ in columns),
+        tuple(tuple(cell(one) for _, cell in columns) for one in answers),
+    )
+
+
+def _path(one: Advice, name: str) -> Line:
+    found = next((choice for choice in one.choices if choice.name == name), None)
+    if found is None:
+        return ("not known",)
+    known = f"; {crossover(found)}" if found.flips_at is not None else ""
+    return (f"{interval(found.ttft)}{known}",)
+
+
+def _held(one: Advice, tier: str) -> Line:
+    return (next((str(held.contexts) for held in one.capacities if held.tier == tier), "?"),)

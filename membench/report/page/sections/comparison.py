@@ -1,0 +1,96 @@
+"""Several files against the first: the forest plot, and the cases that differ."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from membench.analysis.comparison import Comparison, Line, compare
+from membench.analysis.sides import make_sides
+from membench.analysis.sources import read_sources
+from membench.analysis.thresholds import PRESETS
+from membench.analysis.verdict import Verdict
+from membench.core.errors import MembenchError
+from membench.report.page.document import (
+    Block,
+    Code,
+    Column,
+    Figure,
+    Paragraph,
+    Section,
+    Strong,
+    Table,
+)
+from membench.report.page.document import Line as Cells
+from membench.report.page.runs import Source
+from membench.report.plots import forest
+from membench.report.screens.blocks import full_name
+from membench.report.screens.compare.cells import ratio_text, verdict_text
+from membench.report.screens.compare.view import CompareBlock, arrange
+
+_RULE = (
+    "A case is better or worse where the whole 95 % interval of its ratio lies beyond the "
+    "threshold, the same where all of it lies within, else unclear. With one run a side, offsets "
+    "between runs cannot be seen."
+)
+_MOST_PLOTS = 3
+"""Labels that get a forest plot; the table has all of them."""
+
+
+def compared(sources: Sequence[Source]) -> Comparison | None:
+    """The files against the first of them, None where there is nothing to hold against another."""
+    paths = [source.path for source in sources if source.data]
+    if len(paths) < 2:
+        return None
+    try:
+        sides = make_sides([(None, one) for one in read_sources(map(Path, paths))])
+        return compare(sides, thresholds=PRESETS["default"])
+    except MembenchError:
+        return None  # one machine only, or a file that can be read but not compared
+
+
+def section(comparison: Comparison | None) -> Section | None:
+    """What is better, worse, the same or unclear; None where nothing is compared."""
+    if comparison is None:
+        return None
+    reference, *others = comparison.sides
+    if not comparison.matched:
+        line = (
+            "The files have no case in common that both have a number of: nothing can be compared."
+        )
+        return Section("comparison", "Comparison", (Paragraph((line,)),))
+    blocks: list[Block] = []
+    for place, side in enumerate(others, 1):
+        counts = comparison.counts(place)
+        words = ", ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict])
+        blocks.append(Paragraph((Strong(f"{side.label} against {reference.label}: "), f"{words}.")))
+    differ = [fact.name for fact in comparison.facts if len(set(fact.values)) > 1]
+    if differ:
+        blocks.append(Paragraph((f"What differs: {', '.join(differ)}.",)))
+    plots = [forest.draw(comparison, place) for place in range(1, len(others) + 1)[:_MOST_PLOTS]]
+    blocks += [plot for plot in plots if isinstance(plot, Figure)]
+    blocks += [_table(comparison, block) for block in arrange(comparison)]
+    blocks.append(Paragraph((_RULE,)))
+    return Section("comparison", "Comparison", tuple(blocks))
+
+
+def _table(comparison: Comparison, block: CompareBlock) -> Table:
+    labels = [side.label for side in comparison.sides]
+    columns = [Column("case"), *(Column(label, numeric=True) for label in labels)]
+    for label in labels[1:]:
+        columns += [
+            Column(f"{label} / {labels[0]} [95 % interval]", numeric=True),
+            Column("verdict"),
+        ]
+    rows = tuple(_row(block, line) for line in block.lines)
+    return Table(block.title[:1].upper() + block.title[1:], tuple(columns), rows)
+
+
+def _row(block: CompareBlock, line: Line) -> tuple[Cells, ...]:
+    cells: list[Cells] = [(Code(full_name(line.row)),)]
+    for entry in line.entries:
+        figure = entry.figure
+        cells.append((block.scale.format(figure.value),) if figure is not None else ())
+    for entry in line.entries[1:]:
+        cells += [(ratio_text(entry.finding),), (verdict_text(entry.finding),)]
+    return tuple(cells)

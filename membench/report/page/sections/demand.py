@@ -1,0 +1,158 @@
+"""Supply and demand: the plots of the models, tier demand, and break-even tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from membench.core.units import significant
+from membench.report.page.document import (
+    Block,
+    Bullets,
+    Column,
+    Figure,
+    Line,
+    Paragraph,
+    Section,
+    Strong,
+    Table,
+)
+from membench.report.page.keeping import keep_seconds
+from membench.report.page.supply import Compute, compute
+from membench.report.plots import breakeven, gaps, hits, restore, roofline, usable
+from membench.report.plots.style import NotDrawn
+from membench.thesis.claims.verdicts import Verdicts
+from membench.thesis.models.breakeven import breakeven_bandwidth
+from membench.thesis.models.catalogue import Model, models
+from membench.thesis.models.kv_shape import KvDtype, bytes_per_token
+from membench.thesis.replay.workloads import FAST_S, demand_of, workloads
+
+SHOWN = (
+    "llama-3.1-8b",
+    "llama-3.1-70b",
+    "qwen3-235b-a22b",
+    "gpt-oss-120b",
+    "deepseek-v3",
+    "deepseek-v4-pro",
+)
+"""From wide caches to narrow ones: the answer depends on the architecture."""
+_PREFIXES = (1024, 8192, 32768, 131072)
+_KEEP_PREFIX = 32768
+_BOUNDS = (
+    "Bounds are computed from it; a real engine needs longer to recompute, so that restoring looks "
+    "better in practice than here."
+)
+
+
+def section(found: Verdicts) -> Section:
+    """What models ask of the tiers, beside what was measured."""
+    rate = compute(found)
+    share = found.entries["system.prefill_share"].value
+    flash = found.entries["system.extra_capacity"]
+    known = [models()[name] for name in SHOWN]
+    drawn = [plot.draw(found) for plot in (restore, breakeven, roofline, hits, gaps, usable)]
+    blocks: list[Block] = [
+        Paragraph(
+            (
+                "Models and traces say what is asked of the tiers, measurements what is there. ",
+                Strong(f"Compute here: {rate.label}. "),
+                _BOUNDS,
+            )
+        ),
+        *(one for one in drawn if isinstance(one, Figure)),
+        _demand(known, rate.flops_per_s * share, flash.value * flash.scale, share),
+        _breakeven(known, rate),
+        _keeping(found, known, rate),
+    ]
+    return Section("demand", "Supply and demand", tuple(blocks), _rest(drawn))
+
+
+def _rest(drawn: Sequence[Figure | NotDrawn]) -> tuple[Section, ...]:
+    items = tuple(
+        (Strong(f"{one.title}: "), f"{one.reason}.") for one in drawn if isinstance(one, NotDrawn)
+    )
+    return (Section("demand-not-drawn", "Not drawn here", (Bullets(items),)),) if items else ()
+
+
+def _demand(known: Sequence[Model], flops: float, flash: float, share: float) -> Table:
+    rows: list[tuple[Line, ...]] = []
+    for one in workloads():
+        for model in known:
+            if model.parameters is None:
+                continue
+            need = demand_of(model, one, flops, flash)
+            values = (
+                need.requests_per_s,
+                need.fast_bytes / 1e9,
+                need.slow_bytes / 1e9,
+                need.fast_read / 1e9,
+                need.slow_read / 1e9,
+                need.written / 1e9,
+                need.dwpd,
+            )
+            numbers: list[Line] = [(significant(value, 3),) for value in values]
+            rows.append(((f"{model.slug}, {one.name}",), *numbers))
+    heads = (
+        "requests/s",
+        "GB in HBM and DDR",
+        "GB in SSD",
+        "GB/s read from HBM and DDR",
+        "GB/s read from SSD",
+        "GB/s written",
+        "drive writes per day",
+    )
+    return Table(
+        f"Tier demand of one GPU that spends {100 * share:g} % of its compute on prefill, KV in "
+        f"fp16: HBM and DDR serve gaps up to {FAST_S:g} s, SSD longer ones up to a day; all new "
+        f"cache is written to {flash / 1e12:g} TB of flash",
+        (Column("model and workload"), *(Column(head, numeric=True) for head in heads)),
+        tuple(rows),
+    )
+
+
+def _breakeven(known: Sequence[Model], rate: Compute) -> Table:
+    rows: list[tuple[Line, ...]] = []
+    for model in known:
+        weights = model.parameters
+        if weights is None:
+            continue
+        cells: list[Line] = []
+        for prefix in _PREFIXES:
+            value = breakeven_bandwidth(
+                bytes_per_token(model.shape, KvDtype.FP16),
+                weights.matmul,
+                weights.attention,
+                prefix,
+                rate.flops_per_s,
+            )
+            cells.append((significant(value / 1e9, 3),))
+        rows.append(((model.slug,), *cells))
+    heads = (Column(f"{prefix} tokens", numeric=True) for prefix in _PREFIXES)
+    return Table(
+        f"Break-even bandwidth in GB/s: above it restoring beats recomputing ({rate.label}, KV in "
+        "fp16)",
+        (Column("model"), *heads),
+        tuple(rows),
+    )
+
+
+def _keeping(found: Verdicts, known: Sequence[Model], rate: Compute) -> Table:
+    tiers = {"essd": "SSD", "ddr5": "DDR", "hbm": "HBM"}
+    rows: list[tuple[Line, ...]] = []
+    for model in known:
+        if model.parameters is None:
+            continue
+        hours = (
+            keep_seconds(found, model, _KEEP_PREFIX, rate.flops_per_s, tier) / 3600
+            for tier in tiers
+        )
+        rows.append(((model.slug,), *((significant(value, 3),) for value in hours)))
+    gpu, life = (found.entries[f"price.{name}"] for name in ("gpu_hour", "life"))
+    prices = ", ".join(
+        f"{name} {found.entries[f'price.{tier}'].value:g} USD/GB" for tier, name in tiers.items()
+    )
+    return Table(
+        f"Hours for which keeping {_KEEP_PREFIX} tokens costs less than recomputing them once "
+        f"(assumed: GPU {gpu.value:g} USD/h, {prices}, written off over {life.value:g} years)",
+        (Column("model"), *(Column(name, numeric=True) for name in tiers.values())),
+        tuple(rows),
+    )

@@ -1,0 +1,77 @@
+"""The machines: from the sidecars, or as much as the rows say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from membench.core.units import format_seconds
+from membench.report.page.document import (
+    Block,
+    Column,
+    Facts,
+    Line,
+    Paragraph,
+    Section,
+    Strong,
+    Table,
+)
+from membench.report.page.runs import Run
+from membench.report.screens.info import facts
+
+_COLUMNS = ("machine", "device", "driver", "cuda", "membench", "kernel", "backend")
+
+
+def section(runs: Sequence[Run]) -> Section:
+    """Facts of one run; of several a table, with the facts that differ marked."""
+    blocks: list[Block] = [
+        Paragraph(
+            (
+                *([Strong(f"{run.label}: ")] if len(runs) > 1 else []),
+                "No sidecar describes this run. What follows is what its rows say.",
+            )
+        )
+        for run in runs
+        if run.machine is None
+    ]
+    found = [_facts(run) for run in runs]
+    if len(runs) == 1:
+        blocks.append(Facts(tuple((fact, (value,)) for fact, value in found[0].items())))
+    elif runs:
+        blocks.append(_table([run.label for run in runs], found))
+    return Section("environment", "Environment", tuple(blocks))
+
+
+def _facts(run: Run) -> dict[str, str]:
+    """Fact -> value; several values of one fact on one line."""
+    known: dict[str, str] = {}
+    if run.sidecar is not None:
+        plan = run.sidecar.plan
+        total = run.sidecar.seconds.get("total")
+        known["run"] = f"{plan.run_id}, {plan.profile} profile, {plan.rounds} rounds planned"
+        known["seed"] = str(plan.seed)
+        known["started"] = plan.started
+        known["took"] = format_seconds(total) if total is not None else ""
+        known["membench"] = plan.software
+    if run.machine is not None:
+        for fact, value in facts(run.machine):
+            known[fact] = f"{known[fact]}; {value}" if known.get(fact) and value else value
+    else:
+        for column in _COLUMNS:
+            values = dict.fromkeys(str(getattr(row, column)) for row in run.rows)
+            known[column] = "; ".join(value for value in values if value)
+    return {fact: value for fact, value in known.items() if value}
+
+
+def _table(labels: Sequence[str], found: Sequence[dict[str, str]]) -> Table:
+    names = dict.fromkeys(name for one in found for name in one)
+    rows: list[tuple[Line, ...]] = []
+    for name in names:
+        values = [one.get(name, "") for one in found]
+        differs: Line = (Strong("differs"),) if len(set(values)) > 1 else ()
+        rows.append(((name,), *((value,) for value in values), differs))
+    columns = (
+        Column("fact"),
+        *(Column(label, prose=True) for label in labels),
+        Column("differs"),
+    )
+    return Table("Machines and runs side by side", columns, tuple(rows))

@@ -1,0 +1,139 @@
+"""The link and the movement of KV blocks: what is derived from the rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from membench.analysis.derive.links import Policy, fronts, in_flight, link_fits, moved, policies
+from membench.analysis.derive.policy import crossover_map
+from membench.core.units import about_size, format_size, significant
+from membench.report.page.document import (
+    Block,
+    Code,
+    Column,
+    Command,
+    Line,
+    Paragraph,
+    Section,
+    Strong,
+    Table,
+)
+from membench.report.page.runs import Run
+from membench.report.page.sections.words import percent
+
+_POLICY = (
+    "Which way to move KV blocks, as thresholds for an engine. Read it as: from so many blocks "
+    "on, one method below the block size and the other from it on."
+)
+
+
+def section(runs: Sequence[Run]) -> Section | None:
+    """None where no run has anything to derive."""
+    parts = tuple(part for run in runs for part in _of(run, alone=len(runs) == 1))
+    return Section("links", "Links and KV blocks", (), parts) if parts else None
+
+
+def _of(run: Run, *, alone: bool) -> list[Section]:
+    named = "" if alone else f" of {run.label}"
+    made = {
+        "policy": (f"Policy{named}", _policies(policies(run.rows))),
+        "map": (f"Best method{named}", _maps(run)),
+        "fits": (f"Start-up time and bandwidth{named}", _fits(run)),
+        "flight": (f"Bytes in flight{named}", _in_flight(run)),
+        "fronts": (f"Bandwidth against slow-down{named}", _fronts(run)),
+    }
+    suffix = "" if alone else f"-{run.label}"
+    return [
+        Section(f"links-{name}{suffix}", title, tuple(blocks))
+        for name, (title, blocks) in made.items()
+        if blocks
+    ]
+
+
+def _policies(found: Sequence[Policy]) -> list[Block]:
+    if not found:
+        return []
+    blocks: list[Block] = [Paragraph((_POLICY,))]
+    for one in found:
+        blocks.append(Command(f"kv_policy {one.line}"))
+        loss = f"At its worst it loses {percent(one.loss)} against the best method measured."
+        blocks.append(Paragraph((Strong(f"{one.way}: "), loss)))
+    return blocks
+
+
+def _maps(run: Run) -> list[Block]:
+    blocks: list[Block] = []
+    for way in ("h2d", "d2h", "d2d"):
+        cells = crossover_map(moved(run.rows, way))
+        if not cells:
+            continue
+        counts = sorted({cell.count for cell in cells})
+        sizes = sorted({cell.block for cell in cells})
+        at = {(cell.block, cell.count): cell for cell in cells}
+        rows: list[tuple[Line, ...]] = []
+        for size in sizes:
+            row: list[Line] = [(format_size(size),)]
+            for count in counts:
+                cell = at.get((size, count))
+                lead = f" x{cell.lead:.2f}" if cell and cell.decided else ""
+                row.append((f"{cell.best} {significant(cell.gbs, 3)}{lead}",) if cell else ())
+            rows.append(tuple(row))
+        columns = (Column("block"), *(Column(f"{count} blocks", numeric=True) for count in counts))
+        caption = f"kv/{way}: best method, GB/s, and its lead over the next (blank: too close)"
+        blocks.append(Table(caption, columns, tuple(rows)))
+    return blocks
+
+
+def _fits(run: Run) -> list[Block]:
+    rows: list[tuple[Line, ...]] = [
+        (
+            (Code(f"{one.bench} {one.engine}"),),
+            (significant(one.fit.start_ns / 1e3, 3),),
+            (significant(one.fit.bandwidth, 3),),
+            (about_size(one.fit.half_size),),
+            (percent(one.fit.worst),),
+        )
+        for one in link_fits(run.rows)
+    ]
+    columns = (
+        Column("copies"),
+        Column("a, us", numeric=True),
+        Column("b, GB/s", numeric=True),
+        Column("half-bandwidth size", numeric=True),
+        Column("worst error", numeric=True),
+    )
+    caption = "T(V) = a + V / b over the sizes of pinned copies"
+    return [Table(caption, columns, tuple(rows))] if rows else []
+
+
+def _in_flight(run: Run) -> list[Block]:
+    rows: list[tuple[Line, ...]] = [
+        ((Code(one.case),), (significant(one.gbs, 3),), (about_size(one.bytes),))
+        for one in in_flight(run.rows)
+    ]
+    columns = (Column("case"), Column("GB/s", numeric=True), Column("in flight", numeric=True))
+    caption = "Bandwidth x round trip: what was under way on the link"
+    return [Table(caption, columns, tuple(rows))] if rows else []
+
+
+def _fronts(run: Run) -> list[Block]:
+    blocks: list[Block] = []
+    for front in fronts(run.rows):
+        rows: list[tuple[Line, ...]] = [
+            (
+                (one.aggressor,),
+                (significant(one.gbs, 3),),
+                (f"{one.slowdown:.2f}x",),
+                (mark,),
+            )
+            for mark, several in (("front", front.best), ("", front.others))
+            for one in several
+        ]
+        columns = (
+            Column("copies"),
+            Column("GB/s", numeric=True),
+            Column("victim takes", numeric=True),
+            Column(""),
+        )
+        blocks.append(Table(f"Victim {front.victim}", columns, tuple(rows)))
+    return blocks

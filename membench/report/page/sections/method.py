@@ -1,0 +1,44 @@
+"""How the numbers were made, in short."""
+
+from __future__ import annotations
+
+from membench.core.terms import NOISE_THRESHOLD, Tier
+from membench.report.page.document import Bullets, Line, Section, Strong
+from membench.report.page.sections.headline import FAIR, GOOD
+
+_NOISE = {tier: f"{100 * threshold:g} %" for tier, threshold in NOISE_THRESHOLD.items()}
+
+_POINTS = {
+    "Rounds": (
+        "A round is a fresh process with fresh buffers that measures the cases in an order of its "
+        "own. A round has one number per row; the value of a row is the median of these numbers."
+    ),
+    "Spread": (
+        "1.4826 times the median absolute deviation of the rounds, divided by their median. Above "
+        f"{_NOISE[Tier.DDR]} ({_NOISE[Tier.CACHE]} for host caches, {_NOISE[Tier.SSD]} for the "
+        "disk) a row is flagged as noisy."
+    ),
+    "Data quality": (
+        f"Good where at most {100 * GOOD:g} % of the rows are noisy, fair up to {100 * FAIR:g} %, "
+        "poor above."
+    ),
+    "Headline": (
+        "The best row of a tier and metric. The best of many noisy rows flatters: read it with "
+        "its spread."
+    ),
+    "Units": (
+        "1 GB/s = 1e9 B/s; KiB, MiB and GiB are powers of 1024. Bytes are payload: STREAM kernels "
+        "count reads and writes, copies between tiers count each byte once, and traffic that a "
+        "cache adds is not counted."
+    ),
+    "Nothing is emulated": (
+        "A value stands here because hardware did that work. What could not be measured is listed "
+        "with the reason."
+    ),
+}
+
+
+def section() -> Section:
+    """What a reader must know to repeat or to doubt a number."""
+    items: list[Line] = [(Strong(f"{name}. "), text) for name, text in _POINTS.items()]
+    return Section("method", "Method in short", (Bullets(tuple(items)),))

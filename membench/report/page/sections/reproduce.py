@@ -1,0 +1,48 @@
+"""How to measure again, and the data itself."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+
+from membench.report.page.document import (
+    Attachment,
+    Block,
+    Code,
+    Command,
+    Paragraph,
+    Section,
+    Strong,
+)
+from membench.report.page.runs import Run, Source
+
+
+def section(sources: Sequence[Source], runs: Sequence[Run]) -> Section:
+    """The command of every run, and every file."""
+    blocks: list[Block] = []
+    for run in runs:
+        if len(runs) > 1:
+            blocks.append(Paragraph((Strong(run.label),)))
+        blocks += _commands(run)
+    for source in sources:
+        if source.data:
+            blocks.append(
+                Attachment(source.path.name, "text/csv", source.data, f"SHA-256 {source.sha256}")
+            )
+    return Section("reproduce", "How to reproduce", tuple(blocks))
+
+
+def _commands(run: Run) -> list[Block]:
+    if run.sidecar is None:
+        return [Paragraph(("The command is unknown: no sidecar describes this run.",))]
+    plan = run.sidecar.plan
+    return [
+        Command(shlex.join(plan.argv)),
+        Paragraph(
+            (
+                "The order of the cases was drawn with seed ",
+                Code(str(plan.seed)),
+                f"; membench {plan.software}.",
+            )
+        ),
+    ]

@@ -1,0 +1,101 @@
+"""Every `ok` row, one table a tier and metric."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from membench.core.terms import Stat, Tier
+from membench.report.page.document import (
+    Code,
+    Column,
+    Line,
+    Link,
+    Paragraph,
+    Section,
+    Table,
+    joined,
+)
+from membench.report.page.runs import Run
+from membench.report.page.sections.words import METRICS, TIERS, capital, codes, percent
+from membench.report.screens.blocks import Block, blocks
+from membench.results.schema import Row
+
+_ABOUT = (
+    "The value of a row is the median of its rounds; the range is that of the rounds. Flags are "
+    "explained "
+)
+
+
+def section(runs: Sequence[Run]) -> Section:
+    """One run in full; several side by side, a column each."""
+    label = {id(row): run.label for run in runs for row in run.rows}
+    by_tier: dict[Tier, list[Table]] = {}
+    for block in blocks(row for run in runs for row in run.rows):
+        table = _alone(block) if len(runs) == 1 else _beside(block, runs, label)
+        by_tier.setdefault(block.tier, []).append(table)
+    if not by_tier:
+        return Section("results", "Results", (Paragraph(("No row has a value.",)),))
+    return Section(
+        "results",
+        "Results",
+        (Paragraph((_ABOUT, Link("further down", "flags"), ".")),),
+        tuple(
+            Section(f"results-{tier}", capital(TIERS[tier]), tuple(tables))
+            for tier, tables in by_tier.items()
+        ),
+    )
+
+
+def _caption(block: Block[Row]) -> str:
+    return f"{capital(METRICS[block.metric])}, {block.scale.unit} ({block.better} is better)"
+
+
+def _alone(block: Block[Row]) -> Table:
+    peaks = any(row.peak for row in block.rows)
+    columns = [Column("case")]
+    columns += [Column(title, numeric=True) for title in ("value", "spread", "range", "rounds")]
+    columns += [Column("of peak", numeric=True)] if peaks else []
+    columns += [Column("flags")]
+    rows = []
+    for row in block.rows:
+        show, rounds = block.scale.format, row.round_values
+        cells: list[Line] = [
+            _name(row),
+            (show(row.value or 0.0),),
+            _spread(row),
+            (f"{show(min(rounds))} to {show(max(rounds))}",) if len(rounds) > 1 else (),
+            (str(row.rounds),),
+        ]
+        if peaks:
+            cells.append((f"{percent((row.value or 0.0) / row.peak)}",) if row.peak else ())
+        rows.append((*cells, codes(row.flags)))
+    return Table(_caption(block), tuple(columns), tuple(rows))
+
+
+def _beside(block: Block[Row], runs: Sequence[Run], label: dict[int, str]) -> Table:
+    columns = [Column("case")]
+    for run in runs:
+        columns += [Column(run.label, numeric=True), Column("spread", numeric=True)]
+    columns.append(Column("flags"))
+    by_case: dict[tuple[str, Stat], dict[str, Row]] = {}
+    for row in block.rows:
+        by_case.setdefault((row.case, row.stat), {})[label[id(row)]] = row
+    rows = []
+    for several in by_case.values():
+        cells: list[Line] = [_name(next(iter(several.values())))]
+        flags: list[Line] = []
+        for run in runs:
+            own = several.get(run.label)
+            cells += [(block.scale.format(own.value or 0.0),), _spread(own)] if own else [(), ()]
+            if own and own.flags:
+                flags.append((f"{run.label}: ", *codes(own.flags)))
+        rows.append((*cells, joined(flags, "; ")))
+    return Table(_caption(block), tuple(columns), tuple(rows))
+
+
+def _name(row: Row) -> Line:
+    return (Code(row.case),) if row.stat is Stat.MEDIAN else (Code(row.case), f" {row.stat}")
+
+
+def _spread(row: Row) -> Line:
+    return () if row.spread is None else (percent(row.spread),)

@@ -1,0 +1,106 @@
+"""What was measured against what models ask for: rates by machine, and what is assumed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from membench.core.terms import Badge
+from membench.thesis.advise.paths import Rate, rate_of
+from membench.thesis.claims.evidence import origin
+from membench.thesis.claims.verdicts import Subject, Verdicts
+from membench.thesis.claims.world import device_key
+
+FALLBACK = "h100"
+"""The device whose specification stands where no GPU is known, always said to be assumed."""
+_PATHS = {
+    "ddr-read": "DDR read",
+    "h2d": "copies from host to GPU",
+    "kv-h2d": "KV blocks from host to GPU",
+    "ssd-read": "SSD read",
+    "ssd-hbm": "SSD to GPU",
+}
+
+
+@dataclass(frozen=True)
+class Supply:
+    """A rate that a machine delivers.
+
+    Attributes:
+        name: in words, with the machine where there are several.
+        key: the input of the ledger.
+        rate: B/s.
+        cited: somebody else published it.
+    """
+
+    name: str
+    key: str
+    rate: Rate
+    cited: bool
+
+
+@dataclass(frozen=True)
+class Compute:
+    """FLOP/s of a matrix product.
+
+    Attributes:
+        label: of what, and whether it is measured.
+        assumed: it is a specification.
+    """
+
+    label: str
+    flops_per_s: float
+    assumed: bool
+
+
+def supplies(found: Verdicts) -> tuple[Supply, ...]:
+    """The rates of the tiers outside HBM, of every machine."""
+    several = sum(bool(subject.rows) for subject in found.subjects) > 1
+    return tuple(
+        Supply(
+            f"{name}, {subject.machine}" if several else name,
+            key,
+            rate,
+            all(origin(row) == 2 for row in rate.rows),
+        )
+        for subject in found.subjects
+        for key, name in _PATHS.items()
+        if (rate := rate_of(found.ledger.inputs[key], subject.rows, [])) is not None
+    )
+
+
+def compute(found: Verdicts) -> Compute:
+    """The measured matrix product, else the peak of the measured device, else of `FALLBACK`."""
+    for subject in found.subjects:
+        rate = rate_of(found.ledger.inputs["gemm"], subject.rows, [])
+        if rate is not None:
+            own = Badge.CITED not in subject.badges or origin(rate.rows[0]) != 2
+            word = "measured" if own else "cited"
+            return Compute(f"{subject.machine}, {word}", rate.value, assumed=False)
+    slug = next((name for name in _devices(found) if name), FALLBACK)
+    entry = found.entries[device_key(slug, "bf16")]
+    return Compute(f"{slug} bf16 peak, assumed", entry.value * entry.scale, assumed=True)
+
+
+def _devices(found: Verdicts) -> Iterator[str]:
+    for subject in found.subjects:
+        if device_key(subject.device, "bf16") in found.entries:
+            yield subject.device
+
+
+def measured_roofs(found: Verdicts) -> list[tuple[Subject, Rate, Rate]]:
+    """Machines with both roofs: bytes and FLOPs a second."""
+    inputs = found.ledger.inputs
+    roofs = []
+    for subject in found.subjects:
+        memory = rate_of(inputs["hbm-read"], subject.rows, [])
+        flops = rate_of(inputs["gemm"], subject.rows, [])
+        if memory is not None and flops is not None:
+            roofs.append((subject, memory, flops))
+    return roofs
+
+
+def spec(found: Verdicts, device: str, what: str) -> float:
+    """An assumption on ``device`` in SI units."""
+    entry = found.entries[device_key(device, what)]
+    return entry.value * entry.scale

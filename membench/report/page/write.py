@@ -1,0 +1,149 @@
+"""Making a report: which format, which files, and what may be overwritten."""
+
+from __future__ import annotations
+
+import re
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+
+from membench.core.errors import OutputError, UsageError
+from membench.core.files import atomic_write, output_error, shown
+from membench.report.page.compose import compose
+from membench.report.page.document import Document, Figure, Section
+from membench.report.page.runs import read_runs
+from membench.report.page.translate import SOURCE, translated
+from membench.report.plots.style import DARK, LIGHT
+from membench.thesis.claims.verdict_file import to_json
+from membench.thesis.claims.verdicts import Spread, verdicts
+
+FORMATS = (".html", ".md", ".json")
+
+_SVG_MARK = "<!-- generator: membench -->"
+_MARKS = (
+    b'<meta name="generator" content="membench',
+    b"<!-- generator: membench",
+    b'"schema": "membench.verdicts/',
+)
+_HEAD_BYTES = 1 << 14  # in JSON, whose keys are sorted, a few lines come before the mark
+
+
+def make_report(
+    files: Sequence[Path],
+    output: Path,
+    assumptions: Path | None = None,
+    language: str = SOURCE,
+    *,
+    spread: Spread | None = None,
+) -> tuple[Path, ...]:
+    """Report on ``files`` in the format that the suffix of ``output`` names.
+
+    Args:
+        language: one of `LANGUAGES`; plots and quotes keep their own.
+        assumptions: a file in place of entries of the assumptions that are shipped.
+        spread: judges the claims somewhere else; the report is the same to the byte.
+
+    Returns:
+        The files that were written, the report first.
+
+    Raises:
+        UsageError: the suffix is none of `FORMATS`.
+        SchemaError: a file is no results file.
+        AssumptionError: the assumptions do not stand.
+        OutputError: a file of somebody else is in the way, or cannot be written.
+    """
+    suffix = output.suffix.lower()
+    if suffix not in FORMATS:
+        raise UsageError(
+            f"'{shown(output)}' does not end in {' or '.join(FORMATS)}",
+            "the suffix chooses the format: -o report.html, -o verdicts.json",
+        )
+    _check(output)
+    sources, runs = read_runs(files)
+    judged = verdicts([row for run in runs for row in run.rows], assumptions, spread=spread)
+    if suffix == ".json":
+        digests = [(shown(Path(source.path.name)), source.sha256) for source in sources]
+        written = {output: to_json(judged, digests)}
+    else:
+        document = translated(compose(sources, runs, judged), language)
+        if suffix == ".html":
+            from membench.report.page import html
+
+            written = {output: html.render(document)}
+        else:
+            written = _markdown(document, output)
+    for path in written:
+        _check(path)
+    for path, text in reversed(written.items()):  # the report last: what it links to is there
+        atomic_write(path, text.encode())
+    return tuple(written)
+
+
+def _markdown(document: Document, output: Path) -> dict[Path, str]:
+    from membench.report.page import markdown
+
+    figures = [block for section in document.sections for block in _figures(section)]
+    images = {figure.slug: f"{output.stem}_{figure.slug}.svg" for figure in figures}
+    pictures = {output.with_name(images[figure.slug]): standalone(figure.svg) for figure in figures}
+    return {output: markdown.render(document, images), **pictures}
+
+
+def _figures(section: Section) -> list[Figure]:
+    own = [block for block in section.blocks if isinstance(block, Figure)]
+    return own + [figure for inner in section.sections for figure in _figures(inner)]
+
+
+def standalone(svg: str) -> str:
+    """``svg`` as a file of its own, which brings the colours that a page would give it."""
+
+    def variables(colours: dict[str, str]) -> str:
+        return "".join(f"--{name}:{value};" for name, value in colours.items())
+
+    style = (
+        f"<style>svg{{{variables(LIGHT)}}}"
+        f"@media(prefers-color-scheme:dark){{svg{{{variables(DARK)}}}}}"
+        "text{font-family:system-ui,sans-serif!important}</style>"
+    )
+    head, _, body = svg.partition(">")
+    box = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', head)
+    assert box is not None
+    size = f' width="{1.5 * float(box[1]):g}" height="{1.5 * float(box[2]):g}"'
+    return f'<?xml version="1.0" encoding="utf-8"?>\n{_SVG_MARK}\n{head}{size}>\n{style}{body}\n'
+
+
+def _check(path: Path) -> None:
+    """Refuse what is there, unless membench made it; make the directory."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        mode = path.lstat().st_mode
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError) as error:
+        cause = error if isinstance(error, OSError) else OSError(str(error))
+        raise output_error(path, cause) from None
+    name = shown(path)
+    if not stat.S_ISREG(mode):
+        raise OutputError(f"{name} is not a regular file", "choose another -o")
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD_BYTES)
+    except OSError as error:
+        raise output_error(path, error) from None
+    if not any(mark in head for mark in _MARKS):
+        raise OutputError(
+            f"{name} exists and is no report of membench",
+            "nothing is overwritten: choose another -o",
+        )
+
+
+def write_page(document: Document, output: Path) -> Path:
+    """Write ``document`` as an HTML page to ``output``, in the place of nothing but such a page.
+
+    Raises:
+        OutputError: a file of somebody else is in the way, or it cannot be written.
+    """
+    from membench.report.page import html
+
+    _check(output)
+    atomic_write(output, html.render(document).encode())
+    return output

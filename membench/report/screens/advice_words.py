@@ -1,0 +1,177 @@
+"""Advice in words and as data: the screen, the page and `--json` say the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from membench.core.units import about_size, format_size, significant
+from membench.thesis.advise.paths import Choice, Rate, gb_per_s
+from membench.thesis.advise.plan import Advice
+
+CHOICES = {
+    "recompute": "recompute it",
+    "ddr": "restore it from host memory (DDR)",
+    "ssd": "restore it from the disk (SSD)",
+}
+"""What each choice tells a serving engine to do."""
+
+BOUNDS = (
+    "Times are bounds at the measured rates, those of the largest measured block that a piece fills"
+)
+"""What the times stand on; how their ranges come about is said after it."""
+
+
+def seconds(value: float) -> str:
+    """``82.0 ms``, ``1.64 s``."""
+    return f"{significant(value * 1e3, 3)} ms" if value < 1 else f"{significant(value, 3)} s"
+
+
+def interval(rate: Rate) -> str:
+    """A time with the range that the rounds give it."""
+    if rate.low == rate.high:
+        return f"{seconds(rate.value)} (a single value)"
+    return f"{seconds(rate.value)} ({seconds(rate.low)} to {seconds(rate.high)})"
+
+
+def speed(choice: Choice) -> str:
+    """The rate behind a choice, with its unit."""
+    if choice.name == "recompute":
+        return f"{significant(choice.rate.value / 1e12, 3)} TFLOP/s"
+    return f"{significant(gb_per_s(choice.rate.value), 3)} GB/s"
+
+
+def verdict(found: Advice) -> str:
+    """What to do, in a sentence."""
+    best = found.best
+    if best is None:
+        return "Nothing to choose between: see what is missing."
+    second = found.choices[1]
+    what = CHOICES[best.name]
+    text = f"{what[0].upper()}{what[1:]}: first token after at least {interval(best.ttft)}"
+    factor = significant(second.ttft.value / best.ttft.value, 2)
+    text += f", {factor} times as soon as to {CHOICES[second.name]}"
+    return f"{text}." if found.clear else f"{text}; their ranges overlap."
+
+
+def crossover(choice: Choice) -> str:
+    """From which prefix on restoring wins, and which bandwidth would flip it."""
+    if choice.flips_at is None:
+        return "not known: the rate of recomputing is not measured"
+    if choice.crossover is None:
+        where = "never wins"
+    elif choice.crossover == 1:
+        where = "wins at every prefix"
+    else:
+        where = f"wins from {choice.crossover} tokens on"
+    at = significant(gb_per_s(choice.flips_at), 3)
+    factor = significant(choice.flips_at / choice.rate.value, 3)
+    return f"{where}; break-even at this context is {at} GB/s (x{factor} of what is measured)"
+
+
+def slo(found: Advice) -> str:
+    """Whether the accepted time to the first token can be met; empty where none was given."""
+    limit = found.question.slo
+    if limit is None:
+        return ""
+    meets = [choice.name for choice in found.choices if choice.ttft.high <= limit]
+    if not found.choices:
+        return f"{seconds(limit)}: not known"
+    if not meets:
+        return f"{seconds(limit)}: no way here meets it"
+    return f"{seconds(limit)}: met by {', '.join(meets)} (these are bounds: engines take longer)"
+
+
+def facts(found: Advice) -> Iterator[tuple[str, str]]:
+    """Term and text, in the order in which they are read."""
+    asked = found.question
+    ranks = f", {about_size(found.rank_bytes)} a rank" if asked.tp > 1 else ""
+    yield "KV cache", f"{about_size(found.kv_bytes)} for {asked.context} tokens{ranks}"
+    pieces = f"{found.piece.number} pieces of {format_size(found.piece.bytes)}"
+    yield "One block", f"{asked.block_tokens} tokens are {pieces} on a rank ({asked.layout})"
+    if found.weight_bytes is not None:
+        need = "" if found.gpus is None else f", {found.gpus} GPU{'s' * (found.gpus > 1)} needed"
+        yield "Weights", f"{about_size(found.weight_bytes)} in 16 bits{need}"
+    for choice in found.choices:
+        text = f"{interval(choice.ttft)} at {speed(choice)}"
+        yield f"TTFT, {choice.name}", f"at least {text}"
+    for choice in found.choices:
+        if choice.name != "recompute":
+            yield f"Restore, {choice.name}", crossover(choice)
+    if found.method is not None:
+        yield "Copy method", method(found)
+    if found.staging is not None:
+        yield "SSD to DDR", f"{interval(found.staging)} to bring the context into host memory"
+    for held in found.capacities:
+        count = f"{held.contexts} context{'' if held.contexts == 1 else 's'}"
+        yield f"Fit in {held.tier}", f"{count} in {about_size(held.bytes)} ({held.counted})"
+    if limit := slo(found):
+        yield "Accepted TTFT", limit
+
+
+def method(found: Advice) -> str:
+    """The fastest copy of such pieces, and the block that is large enough."""
+    best = found.method
+    assert best is not None
+    text = (
+        f"{best.name} at {format_size(best.block)}: "
+        f"{significant(best.row.value or 0.0, 3)} GB/s (measured nearest to the piece)"
+    )
+    if best.enough > best.block:
+        text += (
+            f"; blocks of {format_size(best.enough)} reach "
+            f"{significant(best.enough_row.value or 0.0, 3)} GB/s"
+        )
+    return text
+
+
+def to_json(found: Advice) -> dict[str, Any]:
+    """Plain values in SI units: bytes, seconds, bytes or FLOPs a second."""
+
+    def span(rate: Rate) -> dict[str, Any]:
+        return {"low": rate.low, "value": rate.value, "high": rate.high}
+
+    asked = found.question
+    return {
+        "schema": "membench.advice/1",
+        "machine": found.machine,
+        "device": found.device,
+        "model": asked.model.slug,
+        "context_tokens": asked.context,
+        "block_tokens": asked.block_tokens,
+        "kv_dtype": str(asked.dtype),
+        "tp": asked.tp,
+        "layout": str(asked.layout),
+        "kv_bytes": found.kv_bytes,
+        "kv_bytes_rank": found.rank_bytes,
+        "weight_bytes": found.weight_bytes,
+        "gpus_needed": found.gpus,
+        "fits": found.fits,
+        "piece": {"bytes": found.piece.bytes, "number": found.piece.number},
+        "best": found.best.name if found.best else None,
+        "clear": found.clear,
+        "choices": [
+            {
+                "name": choice.name,
+                "ttft_s": span(choice.ttft),
+                "rate": span(choice.rate),
+                "crossover_tokens": choice.crossover,
+                "break_even_bytes_per_s": choice.flips_at,
+                "cases": list(dict.fromkeys(row.case for row in choice.rate.rows)),
+            }
+            for choice in found.choices
+        ],
+        "copy_method": found.method
+        and {
+            "name": found.method.name,
+            "block_bytes": found.method.block,
+            "case": found.method.row.case,
+            "enough_block_bytes": found.method.enough,
+        },
+        "ssd_to_ddr_s": found.staging and span(found.staging),
+        "contexts": {held.tier: held.contexts for held in found.capacities},
+        "slo_ttft_s": asked.slo,
+        "badges": [str(badge) for badge in found.badges],
+        "missing": list(found.missing),
+        "notes": list(found.notes),
+    }

@@ -1,0 +1,107 @@
+"""Rows arranged for a reader: one block a tier and metric, one unit in each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from membench.core.errors import UsageError
+from membench.core.terms import Better, Metric, Stat, Status, Tier
+from membench.core.units import Scale, common_scale, parse_size
+from membench.results.compact.row import Measurement
+from membench.results.schema import Row
+
+R = TypeVar("R", Row, Measurement)
+
+
+@dataclass(frozen=True)
+class Block(Generic[R]):
+    """The ok rows of one (tier, metric).
+
+    Attributes:
+        common: the ``key=value`` parts that all its ids share.
+        names: the ids without them, by row.
+    """
+
+    tier: Tier
+    metric: Metric
+    better: Better
+    scale: Scale
+    common: tuple[str, ...]
+    rows: tuple[R, ...]
+    names: tuple[str, ...]
+
+
+def blocks(rows: Iterable[R]) -> list[Block[R]]:
+    """The `ok` rows of ``rows``, in the order of the tiers, by bench and then by parameters."""
+    groups: dict[tuple[Tier, Metric], list[R]] = {}
+    benches: dict[str, int] = {}
+    for row in rows:
+        if row.status is Status.OK:
+            groups.setdefault((Tier(row.tier), Metric(row.metric)), []).append(row)
+            benches.setdefault(split(row.case)[0], len(benches))
+    made = []
+    for tier in Tier:
+        for metric in Metric:
+            group = groups.get((tier, metric), [])
+            if not group:
+                continue
+            group.sort(key=lambda row: (benches[split(row.case)[0]], natural(row.case)))
+            common = _common(group)
+            made.append(
+                Block(
+                    tier=tier,
+                    metric=metric,
+                    better=Better(group[0].better),
+                    scale=common_scale(metric, (row.value or 0.0 for row in group)),
+                    common=common,
+                    rows=tuple(group),
+                    names=tuple(_name(row, common) for row in group),
+                )
+            )
+    return made
+
+
+def split(case: str) -> tuple[str, tuple[str, ...]]:
+    """A case id as its bench and its ``key=value`` parts."""
+    parts = case.split("/")
+    return "/".join(part for part in parts if "=" not in part), tuple(
+        part for part in parts if "=" in part
+    )
+
+
+def _common(rows: Sequence[Row] | Sequence[Measurement]) -> tuple[str, ...]:
+    if len(rows) < 2:
+        return ()
+    first, *others = [split(row.case)[1] for row in rows]
+    return tuple(part for part in first if all(part in other for other in others))
+
+
+def full_name(row: Row | Measurement) -> str:
+    """The case id of ``row``, with its statistic where that is not the median."""
+    return _with_stat(row, row.case)
+
+
+def _name(row: Row | Measurement, common: tuple[str, ...]) -> str:
+    bench, params = split(row.case)
+    return _with_stat(row, "/".join([bench, *(part for part in params if part not in common)]))
+
+
+def _with_stat(row: Row | Measurement, name: str) -> str:
+    return name if row.stat is Stat.MEDIAN else f"{name} {row.stat}"
+
+
+def natural(case: str) -> tuple[tuple[str, bool, int, str], ...]:
+    """A sort key that puts 16KiB before 2MiB, 2 before 10, and words behind numbers."""
+
+    def key(part: str) -> tuple[str, bool, int, str]:
+        name, _, value = part.partition("=")
+        if value.isdigit():
+            return name, False, int(value), ""
+        try:
+            return name, False, parse_size(value), ""
+        except UsageError:
+            return name, True, 0, value
+
+    return tuple(key(part) for part in split(case)[1])

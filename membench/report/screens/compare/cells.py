@@ -1,0 +1,66 @@
+"""The cells of a comparison table, the same on the screen and in Markdown.  ASCII."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from membench.analysis.comparison import Mean
+from membench.analysis.figure import Figure
+from membench.analysis.finding import Finding
+from membench.analysis.verdict import Reason, Verdict
+from membench.core.units import Scale, significant
+
+GLYPH: Mapping[Verdict, str] = MappingProxyType(
+    {
+        Verdict.BETTER: "^",
+        Verdict.WORSE: "v",
+        Verdict.SAME: "=",
+        Verdict.UNCLEAR: "?",
+        Verdict.NA: "-",
+    }
+)
+"""One character a verdict, so that a column can be read from afar; the word stands beside it."""
+
+
+def value_parts(figure: Figure | None, scale: Scale) -> tuple[str, str, str]:
+    """Value, half range (or who says so) and share of peak; empty where unknown."""
+    if figure is None:
+        return "-", "", ""
+    half, share = figure.half_range, figure.peak_share
+    origin = "cited" if figure.cited else "import" if figure.imported else ""
+    return (
+        scale.format(figure.value),
+        origin if half is None else f"+-{half:.1%}",
+        "" if share is None else f"{share:.0%}",
+    )
+
+
+def ratio_text(finding: Finding | None) -> str:
+    """``1.457 [1.451, 1.463]``; without an interval where the values are too few for one."""
+    if finding is None or finding.ratio is None:
+        return ""
+    if finding.interval is None:
+        return significant(finding.ratio)
+    low, high = finding.interval
+    return f"{significant(finding.ratio)} [{significant(low)}, {significant(high)}]"
+
+
+def verdict_text(finding: Finding | None) -> str:
+    """``^ better``, ``? unclear (n=3)``."""
+    if finding is None:
+        return ""
+    word = f"{GLYPH[finding.verdict]} {finding.verdict}"
+    return f"{word} (n={count_text(finding)})" if finding.reason is Reason.FEW else word
+
+
+def count_text(finding: Finding) -> str:
+    """``5``, or ``1/5`` where the reference and the label have different numbers of values."""
+    first, second = finding.counts
+    return str(first) if first == second else f"{first}/{second}"
+
+
+def mean_text(mean: Mean, *, several: bool) -> str:
+    """``geomean, 2 cases``; with the statistic where the block has ``several``."""
+    cases = "1 case" if mean.count == 1 else f"{mean.count} cases"
+    return f"geomean {mean.stat}, {cases}" if several else f"geomean, {cases}"

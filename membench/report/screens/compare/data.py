@@ -1,0 +1,191 @@
+"""A comparison for programs: JSON and CSV.
+
+Both hold every line, matched or not, with full precision, in a stable order.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from membench.analysis.absences import absences
+from membench.analysis.comparison import Comparison, Entry, Line
+from membench.analysis.finding import Finding
+from membench.core.text import guard
+from membench.report.screens.compare.notes import notes
+
+SCHEMA = "membench.compare/1"
+
+
+def to_json(comparison: Comparison, lines: Sequence[Line]) -> str:
+    """``lines`` of ``comparison`` with their statistics, and what is said of the whole."""
+    labels = [side.label for side in comparison.sides]
+    data = {
+        "schema": SCHEMA,
+        "reference": labels[0],
+        "labels": [
+            {
+                "label": side.label,
+                "files": [source.name for source in side.sources],
+                "runs": list(side.runs),
+            }
+            for side in comparison.sides
+        ],
+        "environment": [
+            {
+                "name": fact.name,
+                "differs": fact.differs,
+                "values": dict(zip(labels, (value or None for value in fact.values), strict=True)),
+            }
+            for fact in comparison.facts
+        ],
+        "thresholds": comparison.thresholds.name,
+        "counts": {
+            label: {str(verdict): count for verdict, count in comparison.counts(place).items()}
+            for place, label in enumerate(labels)
+            if place
+        },
+        "rows": [_line(line, labels) for line in lines],
+        "geomeans": [
+            {
+                "tier": mean.tier,
+                "metric": mean.metric,
+                "stat": mean.stat,
+                "label": labels[mean.side],
+                "ratio": mean.ratio,
+                "rows": mean.count,
+            }
+            for mean in comparison.means
+        ],
+        "unmatched": [
+            {
+                "kind": absence.kind,
+                "labels": list(absence.labels),
+                "reason": absence.reason,
+                "cases": list(absence.cases),
+            }
+            for absence in absences(comparison)
+        ],
+        "notes": notes(comparison),
+    }
+    return json.dumps(data, indent=1, allow_nan=False) + "\n"
+
+
+def _line(line: Line, labels: Sequence[str]) -> dict[str, Any]:
+    row = line.row
+    return {
+        "case": row.case,
+        "metric": row.metric,
+        "stat": row.stat,
+        "tier": row.tier,
+        "unit": row.unit,
+        "better": row.better,
+        "threshold": line.threshold,
+        "labels": [_entry(entry, label) for entry, label in zip(line.entries, labels, strict=True)],
+    }
+
+
+def _entry(entry: Entry, label: str) -> dict[str, Any]:
+    figure, finding = entry.figure, entry.finding
+    data: dict[str, Any] = {"label": label, "status": entry.status}
+    if entry.reasons:
+        data["reasons"] = list(entry.reasons)
+    if figure is not None:
+        data |= {
+            "value": figure.value,
+            "half_range": figure.half_range,
+            "peak_share": figure.peak_share,
+            "basis": figure.basis,
+            "n": len(figure.values),
+            "flags": list(figure.flags),
+        }
+    if finding is not None:
+        data["against_reference"] = {
+            "verdict": finding.verdict,
+            "reason": finding.reason,
+            "detail": finding.detail,
+            "settle": finding.settle,
+            "ratio": finding.ratio,
+            "ci": list(finding.interval) if finding.interval else None,
+            "confidence": finding.confidence,
+            "p": finding.p,
+            "n": list(finding.counts),
+            "single_round": finding.single_round,
+        }
+    return data
+
+
+def to_csv(comparison: Comparison, lines: Sequence[Line]) -> str:
+    """One row for each of ``lines`` and each label; an empty cell is an absent value."""
+    text = io.StringIO()
+    records = [
+        _record(line, side.label, entry, reference=place == 0)
+        for line in lines
+        for place, (side, entry) in enumerate(zip(comparison.sides, line.entries, strict=True))
+    ]
+    writer = csv.DictWriter(text, _COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    for record in records:
+        writer.writerow({name: _cell(value) for name, value in record.items()})
+    return text.getvalue()
+
+
+_COLUMNS = (
+    *("schema", "case", "metric", "stat", "tier", "unit", "better", "threshold", "label"),
+    *("reference", "status", "value", "half_range", "peak_share", "basis", "n", "flags"),
+    *("ratio", "ci_low", "ci_high", "confidence", "p", "verdict", "why", "settle", "reason"),
+)
+
+
+def _record(line: Line, label: str, entry: Entry, *, reference: bool) -> dict[str, Any]:
+    row, figure = line.row, entry.figure
+    record = {
+        "schema": SCHEMA,
+        "case": row.case,
+        "metric": row.metric,
+        "stat": row.stat,
+        "tier": row.tier,
+        "unit": row.unit,
+        "better": row.better,
+        "threshold": line.threshold,
+        "label": label,
+        "reference": "true" if reference else "false",
+        "status": entry.status,
+        "reason": "; ".join(entry.reasons),
+    }
+    if figure is not None:
+        record |= {
+            "value": figure.value,
+            "half_range": figure.half_range,
+            "peak_share": figure.peak_share,
+            "basis": figure.basis,
+            "n": len(figure.values),
+            "flags": ";".join(figure.flags),
+        }
+    if entry.finding is not None:
+        record |= _finding(entry.finding)
+    return record
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    low, high = finding.interval or (None, None)
+    return {
+        "ratio": finding.ratio,
+        "ci_low": low,
+        "ci_high": high,
+        "confidence": finding.confidence,
+        "p": finding.p,
+        "verdict": finding.verdict,
+        "why": finding.reason,
+        "settle": finding.settle,
+    }
+
+
+def _cell(value: object) -> str:
+    """Free text is guarded: a label such as ``=x`` must stay text in a spreadsheet."""
+    if value is None:
+        return ""
+    return repr(value) if isinstance(value, float) else guard(str(value))

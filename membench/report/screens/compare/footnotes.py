@@ -1,0 +1,97 @@
+"""Remarks on the lines of a comparison: why a number says less than it seems to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from operator import attrgetter
+
+from membench.analysis.comparison import Comparison, Line
+from membench.analysis.figure import Figure
+from membench.core.terms import FLAGS
+from membench.report.screens.compare.cells import count_text
+from membench.results.compact.row import read_detail
+
+
+class Footnotes:
+    """Remarks, each said once and numbered in the order of first use.
+
+    Attributes:
+        texts: remark -> number.
+        of_all: flags that every compared row of every label carries; they are
+            no footnotes, because they set no line apart.
+    """
+
+    def __init__(self, comparison: Comparison) -> None:
+        self.texts: dict[str, int] = {}
+        self.of_all = flags_of_all(comparison)
+        self._labels = [side.label for side in comparison.sides]
+
+    def numbers(self, line: Line) -> str:
+        """The numbers of the remarks on ``line``: ``1 3``."""
+        remarks = [
+            *self._flags(line),
+            *self._sources(line),
+            *self._findings(line),
+            *_differences(line),
+        ]
+        numbers = {self.texts.setdefault(text, len(self.texts) + 1) for text in remarks}
+        return " ".join(map(str, sorted(numbers)))
+
+    def _flags(self, line: Line) -> Iterator[str]:
+        for code, flag in FLAGS.items():
+            for label, entry in zip(self._labels, line.entries, strict=True):
+                if entry.figure and code in entry.figure.flags and code not in self.of_all:
+                    yield f"{code} in {label}: {flag.meaning}"
+
+    def _sources(self, line: Line) -> Iterator[str]:
+        """Where a number comes from that no run of membench made."""
+        for label, entry in zip(self._labels, line.entries, strict=True):
+            figure = entry.figure
+            for row in figure.rows if figure and (figure.cited or figure.imported) else ():
+                words = (row.detail.get(key, "") for key in ("source", "note"))
+                yield ": ".join((label, row.backend, *filter(None, words)))
+
+    def _findings(self, line: Line) -> Iterator[str]:
+        for label, entry in zip(self._labels, line.entries, strict=True):
+            finding = entry.finding
+            if finding is not None and finding.single_round:
+                yield (
+                    f"single-round: the values are the samples of one round a side "
+                    f"(n={count_text(finding)}), the interval is of {finding.confidence:.0%}"
+                )
+            if finding is not None and finding.detail:
+                yield f"{label}: {finding.detail}; {finding.settle}"
+
+
+def flags_of_all(comparison: Comparison) -> frozenset[str]:
+    """The flags that all figures of all matched lines carry, where there are several lines."""
+    sets = [
+        frozenset(entry.figure.flags)
+        for line in comparison.matched
+        for entry in line.entries
+        if entry.figure
+    ]
+    return frozenset.intersection(*sets) if len(comparison.matched) > 1 else frozenset()
+
+
+def _differences(line: Line) -> Iterator[str]:
+    """What may differ between two numbers that can still be compared."""
+    for name, of in (("tier", _tiers), ("engine", _engines)):
+        values = [of(entry.figure) for entry in line.entries]
+        if len({value for value in values if value}) > 1:
+            yield f"{name} differs: {' | '.join(value or '-' for value in values)}"
+
+
+def _tiers(figure: Figure | None) -> str:
+    return _joined(one.tier for one in figure.commons) if figure else ""
+
+
+def _engines(figure: Figure | None) -> str:
+    if figure is None:
+        return ""
+    details = map(read_detail, set(map(attrgetter("detail_cell"), figure.rows)))
+    return _joined(detail.get("engine", "") for detail in details if detail)
+
+
+def _joined(values: Iterable[str]) -> str:
+    return ", ".join(sorted({value for value in values if value}))

@@ -1,0 +1,93 @@
+"""A comparison as Markdown, for a pull request or a job summary."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from membench.analysis.absences import absences
+from membench.analysis.comparison import Comparison
+from membench.core.units import significant
+from membench.report.page.markdown_text import escaped
+from membench.report.screens.compare.cells import mean_text, ratio_text, value_parts, verdict_text
+from membench.report.screens.compare.footnotes import Footnotes
+from membench.report.screens.compare.notes import (
+    absence_text,
+    fact_lines,
+    notes,
+    side_text,
+    summary,
+)
+from membench.report.screens.compare.view import CompareBlock
+
+
+def to_markdown(comparison: Comparison, blocks: Sequence[CompareBlock]) -> str:
+    """The summary first, then the blocks, then what could not be matched; ASCII."""
+    return "\n".join(_lines(comparison, blocks)) + "\n"
+
+
+def _lines(comparison: Comparison, blocks: Sequence[CompareBlock]) -> Iterator[str]:
+    yield "## membench compare"
+    yield ""
+    yield from _items(summary(comparison))
+    yield from _table(
+        ["label", "", "results"],
+        (
+            [side.label, "" if place else "reference", side_text(side)]
+            for place, side in enumerate(comparison.sides)
+        ),
+    )
+    yield from _items(f"{heading}: {text}" for heading, text in fact_lines(comparison))
+    footnotes = Footnotes(comparison)
+    for block in blocks:
+        yield f"### {escaped(block.title)}"
+        yield ""
+        yield from _block(comparison, block, footnotes)
+    if footnotes.texts:
+        yield from (f"{number}. {escaped(text)}" for text, number in footnotes.texts.items())
+        yield ""
+    for absence in absences(comparison):
+        yield f"**{escaped(absence_text(absence))}**"
+        yield ""
+        yield from _items(absence.cases)
+    yield from _items(notes(comparison))
+
+
+def _block(comparison: Comparison, block: CompareBlock, footnotes: Footnotes) -> Iterator[str]:
+    reference, *others = (side.label for side in comparison.sides)
+    judged = [
+        head for label in others for head in (f"{label}/{reference} [95% CI]", f"{label} verdict")
+    ]
+    head = ["case", reference, *others, *judged, "notes"]
+    rows = []
+    for line, name in zip(block.lines, block.ids, strict=True):
+        values = [
+            " ".join(filter(None, value_parts(entry.figure, block.scale))) for entry in line.entries
+        ]
+        findings = [
+            cell
+            for entry in line.entries[1:]
+            for cell in (ratio_text(entry.finding), verdict_text(entry.finding))
+        ]
+        rows.append([name, *values, *findings, footnotes.numbers(line)])
+    for mean in block.means:
+        row = [mean_text(mean, several=block.several_stats), *[""] * (len(head) - 1)]
+        row[len(comparison.sides) + 1 + 2 * (mean.side - 1)] = significant(mean.ratio)
+        rows.append(row)
+    yield from _table(head, rows)
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    yield _row(head)
+    yield _row(["---"] * len(head), plain=True)
+    for row in rows:
+        yield _row(row)
+    yield ""
+
+
+def _row(cells: Sequence[str], *, plain: bool = False) -> str:
+    return f"| {' | '.join(cell if plain else escaped(cell) for cell in cells)} |"
+
+
+def _items(texts: Iterable[str]) -> Iterator[str]:
+    yield from (f"- {escaped(text)}" for text in texts)
+    yield ""

@@ -1,0 +1,172 @@
+"""What is said above and below the tables of a comparison, as lines of text."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from operator import attrgetter
+
+from membench.analysis.absences import Absence
+from membench.analysis.comparison import Comparison, Line
+from membench.analysis.facts import PACKAGE, Fact
+from membench.analysis.sides import Side, shared_runs
+from membench.analysis.verdict import Verdict
+from membench.core.terms import FLAGS, Metric, Status, Tier
+from membench.report.screens.compare.footnotes import flags_of_all
+from membench.results.compact.row import distinct
+
+_NAMES_SHOWN = 4
+
+
+def side_text(side: Side) -> str:
+    """``5 rounds, 42 cases: a.csv``; what it ran on stands among the facts."""
+    ok = [one for one in distinct(side.rows) if one.status is Status.OK]
+    rounds = sorted({one.rounds for one in ok})
+    span = "..".join(str(count) for count in dict.fromkeys((*rounds[:1], *rounds[-1:]))) or "0"
+    runs = f"{len(side.runs)} runs of " if len(side.runs) > 1 else ""
+    cases = plural(len({one.case for one in ok}), "case")
+    files = _some([source.name for source in side.sources])
+    return f"{runs}{span} {'round' if span == '1' else 'rounds'}, {cases}: {files}"
+
+
+def _some(names: Sequence[str]) -> str:
+    """``names`` with commas between them; of many, the first ones and how many more there are."""
+    more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
+    return ", ".join(names[:_NAMES_SHOWN]) + more
+
+
+def fact_lines(comparison: Comparison) -> list[tuple[str, str]]:
+    """What differs, what is the same, and what is not known of every side, as (heading, text)."""
+    facts = comparison.facts
+    differing = [
+        f"{fact.name}: {' | '.join(map(_value, fact.values))}" for fact in facts if fact.differs
+    ]
+    alike = [fact for fact in facts if fact.same]
+    same = [f"{fact.name} {fact.values[0]}" for fact in alike if not _package(fact)]
+    same += (
+        [plural(len(packages), "package")] if (packages := list(filter(_package, alike))) else []
+    )
+    partly = [fact for fact in facts if not fact.differs and not fact.same]
+    unknown = [fact.name for fact in partly if not _package(fact)]
+    if packages := list(filter(_package, partly)):
+        unknown.append(plural(len(packages), "package"))
+    made = [("differs", text) for text in differing or ["nothing that is known"]]
+    made += [("same", ", ".join(same))] if same else []
+    return made + ([("known of some only", ", ".join(unknown))] if unknown else [])
+
+
+def _value(value: str) -> str:
+    return _some(value.split(", ")) or "?"
+
+
+def _package(fact: Fact) -> bool:
+    return fact.name.startswith(PACKAGE)
+
+
+def absence_text(absence: Absence) -> str:
+    """``2 failed in b: out of memory``, ``1 only in a``."""
+    what = f"{len(absence.cases)} {absence.kind} in {', '.join(absence.labels)}"
+    return f"{what}: {absence.reason}" if absence.reason else what
+
+
+def summary(comparison: Comparison) -> list[str]:
+    """How often each verdict was reached, a line a label, and the thresholds."""
+    made = []
+    reference, *others = comparison.sides
+    for place, side in enumerate(others, start=1):
+        counts = comparison.counts(place)
+        words = ", ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict])
+        rows = plural(counts.total(), "row")
+        made.append(f"{side.label} against {reference.label}: {rows}{': ' if words else ''}{words}")
+    if comparison.matched:
+        cases = plural(len({line.row.case for line in comparison.matched}), "case")
+        made.append(f"{cases} in common; thresholds {_thresholds(comparison)}")
+    return made
+
+
+def notes(comparison: Comparison) -> list[str]:
+    """What to know of the whole before it is believed, and what would settle what is open."""
+    return [
+        *_settling(comparison),
+        *_noise(comparison),
+        *_flags(comparison),
+        *(source.problem for side in comparison.sides for source in side.sources if source.problem),
+        *_runs(comparison),
+        *_sources(comparison),
+    ]
+
+
+def plural(count: int, noun: str) -> str:
+    """``1 case``, ``2 cases``."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def _settling(comparison: Comparison) -> list[str]:
+    advice = Counter(
+        finding.settle
+        for line in comparison.matched
+        for finding in line.findings
+        if finding.verdict is Verdict.UNCLEAR
+    )
+    return [f"{count} unclear: {what}" for what, count in advice.items()]
+
+
+def _noise(comparison: Comparison) -> Iterator[str]:
+    """The rows that scatter by more than the difference that is looked for."""
+    spreads = [spread for line in comparison.matched if (spread := _spread(line)) > line.threshold]
+    if spreads:
+        yield (
+            f"{len(spreads)} noisy: the spread between rounds is above the threshold, "
+            f"up to {max(spreads):.1%}; close other programs, and give it --rounds 10"
+        )
+
+
+def _spread(line: Line) -> float:
+    figures = [entry.figure for entry in line.entries if entry.figure]
+    spreads = (map(attrgetter("spread"), figure.rows) for figure in figures)
+    return max(filter(None, chain.from_iterable(spreads)), default=0.0)
+
+
+def _flags(comparison: Comparison) -> list[str]:
+    of_all = flags_of_all(comparison)
+    return [f"{code} (all rows): {flag.meaning}" for code, flag in FLAGS.items() if code in of_all]
+
+
+def _runs(comparison: Comparison) -> Iterator[str]:
+    single = [
+        side.label
+        for place, side in enumerate(comparison.sides)
+        if any(
+            len(one.rows) == 1 for line in comparison.matched if (one := line.entries[place].figure)
+        )
+    ]
+    if len(single) == len(comparison.sides):
+        yield "one run a side: offsets between runs cannot be seen"
+    elif single:
+        yield f"one run of {', '.join(single)}: its offset from other runs cannot be seen"
+    if shared := shared_runs(comparison.sides):
+        yield f"the same run stands under several labels: {', '.join(shared)}"
+
+
+def _sources(comparison: Comparison) -> Iterator[str]:
+    changed = 0
+    for line in comparison.matched:
+        figures = [entry.figure for entry in line.entries if entry.figure]
+        changed += len({row.kernel for one in figures for row in one.commons if row.kernel}) > 1
+    if changed:
+        yield (
+            f"the measured source differs in {plural(changed, 'row')} (column kernel); "
+            "as long as case_version is the same, so is the meaning of the number"
+        )
+
+
+def _thresholds(comparison: Comparison) -> str:
+    """Of the metrics and tiers that occur: ``3% bandwidth, 10% ssd (default)``."""
+    used: dict[str, float] = {}
+    for metric in Metric:
+        for line in comparison.matched:
+            if line.row.metric is metric:
+                used[str(Tier.SSD if line.row.tier is Tier.SSD else metric)] = line.threshold
+    words = ", ".join(f"{limit * 100:.3g}% {name}" for name, limit in used.items())
+    return f"{words} ({comparison.thresholds.name})"

@@ -1,0 +1,108 @@
+"""A comparison on a terminal or a pipe."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console, Group
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from membench.analysis.absences import absences
+from membench.analysis.comparison import Comparison
+from membench.core.terms import Status
+from membench.report.screens.compare.footnotes import Footnotes
+from membench.report.screens.compare.notes import (
+    absence_text,
+    fact_lines,
+    notes,
+    side_text,
+    summary,
+)
+from membench.report.screens.compare.table import list_lines, wide_lines
+from membench.report.screens.compare.view import CompareBlock
+
+_JUDGED_WIDTH = len("1.000  = same  ")
+
+
+def print_comparison(
+    console: Console, comparison: Comparison, blocks: Sequence[CompareBlock], *, full_ids: bool
+) -> None:
+    """What is compared, the blocks, what could not be matched, and the summary.
+
+    A block has one line a row where the width allows it, else one a row and label.
+    """
+    _print_sides(console, comparison)
+    footnotes = Footnotes(comparison)
+    for block in blocks:
+        names = block.ids if full_ids else block.names
+        console.print()
+        console.print(_title(block, full_ids=full_ids))
+        lines = None
+        if _may_fit(comparison, console.width):
+            lines = wide_lines(comparison, block, footnotes, names, console.width)
+        if lines is None:
+            lines = list(list_lines(comparison, block, footnotes, names))
+        console.print(Group(*lines))
+    _print_footnotes(console, footnotes)
+    _print_absences(console, comparison)
+    console.print()
+    for line in summary(comparison):
+        console.print(Text(line, "bold"))
+    for line in notes(comparison):
+        console.print(Text(line))
+
+
+def _may_fit(comparison: Comparison, width: int) -> bool:
+    """Whether it is worth laying out the columns of all labels."""
+    labels = [side.label for side in comparison.sides]
+    return sum(map(len, labels)) + _JUDGED_WIDTH * (len(labels) - 1) <= width
+
+
+def _print_sides(console: Console, comparison: Comparison) -> None:
+    table = _grid()
+    for place, side in enumerate(comparison.sides):
+        role = "" if place else "reference"
+        table.add_row(Text(side.label, "bold", overflow="fold"), role, _folded(side_text(side)))
+    console.print(table)
+    table = _grid()
+    before = ""
+    for heading, text in fact_lines(comparison):
+        table.add_row(Text("" if heading == before else f"{heading}:", "dim"), _folded(text))
+        before = heading
+    console.print(table)
+
+
+def _title(block: CompareBlock, *, full_ids: bool) -> Text:
+    kind, _, rest = block.title.partition(",")
+    common = "" if full_ids or not block.block.common else f"   {' '.join(block.block.common)}"
+    return Text.assemble((kind, "bold"), f",{rest}{common}")
+
+
+def _print_footnotes(console: Console, footnotes: Footnotes) -> None:
+    if not footnotes.texts:
+        return
+    table = _grid()
+    for text, number in footnotes.texts.items():
+        table.add_row(Text(str(number)), _folded(text))
+    console.print()
+    console.print(table)
+
+
+def _print_absences(console: Console, comparison: Comparison) -> None:
+    for absence in absences(comparison):
+        console.print()
+        style = "bold red" if absence.kind == Status.FAILED else "bold"
+        console.print(Text(absence_text(absence), style))
+        for case in absence.cases:
+            console.print(Padding(Text(case, "dim", overflow="fold"), (0, 0, 0, 2)))
+
+
+def _folded(text: str) -> Text:
+    return Text(text, overflow="fold")
+
+
+def _grid() -> Table:
+    """Columns without a head, for pairs of a name and a text."""
+    return Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)

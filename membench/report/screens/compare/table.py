@@ -1,0 +1,147 @@
+"""One block of a comparison on the screen, in two layouts: wide, and as a list."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
+
+from rich.text import Text
+
+from membench.analysis.comparison import Comparison, Line
+from membench.analysis.finding import Finding
+from membench.analysis.verdict import Verdict
+from membench.core.units import significant
+from membench.report.screens.compare.cells import mean_text, ratio_text, value_parts, verdict_text
+from membench.report.screens.compare.footnotes import Footnotes
+from membench.report.screens.compare.view import CompareBlock
+
+_STYLE = {
+    Verdict.BETTER: "green",
+    Verdict.WORSE: "bold red",
+    Verdict.SAME: "",
+    Verdict.UNCLEAR: "yellow",
+    Verdict.NA: "dim",
+}
+_GAP = "  "
+
+
+def wide_lines(
+    comparison: Comparison,
+    block: CompareBlock,
+    footnotes: Footnotes,
+    names: Sequence[str],
+    width: int,
+) -> list[Text] | None:
+    """One line a row: every label's value, then ratio and verdict of all but the reference.
+
+    None where that is wider than ``width``.  A table of rich measures and draws each of its
+    cells on its own, and there is a cell for the mean of each label below each label.
+    """
+    heads = _heads([side.label for side in comparison.sides])
+    values = zip(*_values(comparison, block), strict=True)
+    rows = [
+        [name, *cells, *_judged(line), footnotes.numbers(line)]
+        for line, name, cells in zip(block.lines, names, values, strict=True)
+    ]
+    means = [
+        (mean_text(mean, several=block.several_stats), _ratio_column(comparison, mean.side), ratio)
+        for mean in block.means
+        for ratio in [significant(mean.ratio)]
+    ]
+    widths = [max(map(len, column)) for column in zip(*heads, *rows, strict=True)]
+    for name, column, ratio in means:
+        widths[0] = max(widths[0], len(name))
+        widths[column] = max(widths[column], len(ratio))
+    *starts, whole = accumulate(widths, lambda start, one: start + one + len(_GAP), initial=0)
+    if whole - len(_GAP) > width:
+        return None
+    made = [_whole(_row(cells, widths), "dim") for cells in heads]
+    for line, cells in zip(block.lines, rows, strict=True):
+        shown = _whole(_row(cells, widths))
+        for side, entry in enumerate(line.entries[1:], start=1):
+            column = _ratio_column(comparison, side) + 1
+            _mark(shown, entry.finding, starts[column], widths[column])
+        made.append(shown)
+    made += [_whole(f"{name:{starts[column]}}{ratio}", "dim") for name, column, ratio in means]
+    return made
+
+
+def _heads(labels: Sequence[str]) -> list[list[str]]:
+    """Two lines above the columns of `wide_lines`."""
+    reference, *others = labels
+    above = ["" for _ in ("case", *labels)]
+    below = ["case", *labels]
+    for label in others:
+        above += [f"{label}/{reference}", ""]
+        below += ["[95% CI]", "verdict"]
+    return [[*above, ""], [*below, "notes"]]
+
+
+def _ratio_column(comparison: Comparison, side: int) -> int:
+    """Where the ratio of the label of index ``side`` stands; its verdict stands next to it."""
+    return 1 + len(comparison.sides) + 2 * (side - 1)
+
+
+def _values(comparison: Comparison, block: CompareBlock) -> Iterator[list[str]]:
+    for side in range(len(comparison.sides)):
+        figures = (line.entries[side].figure for line in block.lines)
+        yield _aligned([value_parts(figure, block.scale) for figure in figures])
+
+
+def _judged(line: Line) -> Iterator[str]:
+    for entry in line.entries[1:]:
+        yield ratio_text(entry.finding)
+        yield verdict_text(entry.finding)
+
+
+def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
+    return _GAP.join(map(str.ljust, cells, widths)).rstrip()
+
+
+def _whole(text: str, style: str = "") -> Text:
+    return Text(text, style, no_wrap=True, overflow="ignore")
+
+
+def list_lines(
+    comparison: Comparison, block: CompareBlock, footnotes: Footnotes, names: Sequence[str]
+) -> Iterator[Text]:
+    """A line for the id, and one for each label below it: for a narrow terminal or many labels."""
+    entries = [entry for line in block.lines for entry in line.entries]
+    labels = _padded([side.label for side in comparison.sides])
+    values = iter(_aligned([value_parts(entry.figure, block.scale) for entry in entries]))
+    ratios = iter(_padded([ratio_text(entry.finding) for entry in entries]))
+    verdicts = iter(_padded([verdict_text(entry.finding) for entry in entries]))
+    for line, name in zip(block.lines, names, strict=True):
+        yield Text(name, overflow="fold")
+        remarks = ["" for _ in labels]
+        remarks[-1] = footnotes.numbers(line)
+        for label, entry, remark in zip(labels, line.entries, remarks, strict=True):
+            start = f"  {label}  {next(values)}  {next(ratios)}  "
+            verdict = next(verdicts)
+            shown = Text(f"{start}{verdict}  {remark}".rstrip())
+            _mark(shown, entry.finding, len(start), len(verdict))
+            yield shown
+    for mean in block.means:
+        label = comparison.sides[mean.side].label
+        words = mean_text(mean, several=block.several_stats)
+        yield Text(f"{label}: {words}: {significant(mean.ratio)}", "dim")
+
+
+def _mark(shown: Text, finding: Finding | None, start: int, length: int) -> None:
+    """Give the verdict that stands at ``start`` its colour."""
+    if finding is not None and _STYLE[finding.verdict]:
+        shown.stylize(_STYLE[finding.verdict], start, start + length)
+
+
+def _aligned(parts: Sequence[tuple[str, ...]]) -> list[str]:
+    """A cell for each of ``parts``, their columns below each other; empty columns are left out."""
+    widths = [max(map(len, column)) for column in zip(*parts, strict=True)]
+    return [
+        " ".join(text.rjust(width) for text, width in zip(part, widths, strict=True) if width)
+        for part in parts
+    ]
+
+
+def _padded(texts: Sequence[str]) -> list[str]:
+    width = max(map(len, texts), default=0)
+    return [text.ljust(width) for text in texts]

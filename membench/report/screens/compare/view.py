@@ -1,0 +1,119 @@
+"""A comparison arranged for a reader: blocks, order, and what is shown of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from membench.analysis.comparison import Comparison, Line, Mean
+from membench.analysis.verdict import Verdict
+from membench.core.terms import Stat
+from membench.core.units import Scale, common_scale
+from membench.report.screens.blocks import Block, blocks
+from membench.results.compact.row import Measurement
+
+
+@dataclass(frozen=True)
+class CompareBlock:
+    """The matched lines of one (tier, metric), in one unit and scale.
+
+    Attributes:
+        block: tier, metric, direction, and the parts that all ids share.
+        lines: those that are shown; ``names`` are their ids without the shared parts.
+        means: of all matched lines of the block, shown or not.
+    """
+
+    block: Block[Measurement]
+    scale: Scale
+    lines: tuple[Line, ...]
+    names: tuple[str, ...]
+    means: tuple[Mean, ...]
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The whole ids of the lines, with the statistic where it is no median."""
+        return tuple(
+            line.row.case if line.row.stat is Stat.MEDIAN else f"{line.row.case} {line.row.stat}"
+            for line in self.lines
+        )
+
+    @property
+    def several_stats(self) -> bool:
+        """The means are of more than one statistic."""
+        return len({mean.stat for mean in self.means}) > 1
+
+    @property
+    def title(self) -> str:
+        """``ddr bandwidth, GB/s (higher is better)``."""
+        block = self.block
+        return f"{block.tier} {block.metric}, {self.scale.unit} ({block.better} is better)"
+
+
+def _by_ratio(line: Line) -> float:
+    return -next((one.ratio for one in line.findings if one.ratio is not None), 0.0)
+
+
+def _by_peak(line: Line) -> float:
+    figure = line.entries[0].figure
+    return -(figure.peak_share or 0.0) if figure is not None else 0.0
+
+
+def _by_value(line: Line) -> float:
+    reference = line.entries[0].figure
+    return -reference.value if reference is not None else 0.0
+
+
+_PEAK = Scale(0.01, "% of peak")
+
+SORTS: Mapping[str, Callable[[Line], float] | None] = MappingProxyType(
+    {"case": None, "ratio": _by_ratio, "value": _by_value, "peak": _by_peak}
+)
+"""How the lines of a block may be ordered: by case as the tables of a run are, or largest first by
+the ratio of the first label after the reference, the reference's value, or its share of peak."""
+
+
+def arrange(
+    comparison: Comparison, verdicts: Collection[Verdict] = (), sort: str = "case"
+) -> list[CompareBlock]:
+    """The matched lines that have one of ``verdicts`` (all where none is given), by block."""
+    lines = {line.key: line for line in comparison.matched}
+    made = []
+    for block in blocks(line.row for line in lines.values()):
+        pairs = [
+            (lines[row.case, row.metric, row.stat], name)
+            for row, name in zip(block.rows, block.names, strict=True)
+        ]
+        shown = [(line, name) for line, name in pairs if _shown(line, verdicts)]
+        key = SORTS[sort]
+        if key is not None:
+            shown.sort(key=lambda pair: key(pair[0]))
+        values = [one.figure.value for line, _ in pairs for one in line.entries if one.figure]
+        if shown:
+            made.append(
+                CompareBlock(
+                    block=block,
+                    scale=_PEAK if comparison.normalized else common_scale(block.metric, values),
+                    lines=tuple(line for line, _ in shown),
+                    names=tuple(name for _, name in shown),
+                    means=tuple(
+                        mean
+                        for mean in comparison.means
+                        if (mean.tier, mean.metric) == (block.tier, block.metric)
+                    ),
+                )
+            )
+    return made
+
+
+def _shown(line: Line, verdicts: Collection[Verdict]) -> bool:
+    return not verdicts or any(one.verdict in verdicts for one in line.findings)
+
+
+def ordered(
+    comparison: Comparison, blocks: Sequence[CompareBlock], verdicts: Collection[Verdict] = ()
+) -> list[Line]:
+    """The lines of ``blocks``, and behind them the unmatched, unless ``verdicts`` are asked for."""
+    lines = [line for block in blocks for line in block.lines]
+    unmatched = [line for line in comparison.lines if not line.findings]
+    return lines if verdicts else lines + unmatched

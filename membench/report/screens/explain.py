@@ -1,0 +1,54 @@
+"""What a flag or a case means, in words: `membench explain`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.text import Text
+
+from membench.core.case import Bench, Case
+from membench.core.terms import BETTER, UNIT, Flag
+from membench.report.screens.explain_topics import counting, dangers, next_steps
+
+
+def print_flag(console: Console, flag: Flag) -> None:
+    """What was seen, how bad it is, what to do."""
+    console.print(Text(flag.code, "bold"))
+    console.print(f"What: {flag.meaning}", soft_wrap=True)
+    console.print(f"How bad: {flag.weight}", soft_wrap=True)
+    console.print(f"What to do: {flag.remedy}", soft_wrap=True)
+    _print_next(console, ("membench doctor",))
+
+
+def print_bench(console: Console, bench: Bench, cases: dict[str, list[Case]]) -> None:
+    """A bench's own description, its axes and its cases by profile."""
+    console.print(Text(bench.name, "bold"))
+    console.print(Text(bench.description or "(not described)"))
+    console.print()
+    for metric, stat in bench.yields:
+        console.print(f"Yields: {metric} ({stat}), {UNIT[metric]}, {BETTER[metric]} is better")
+    if bench.needs:
+        console.print(f"Needs: {', '.join(sorted(bench.needs))}")
+    console.print(f"Version: {bench.version} (results of different versions are not compared)")
+    for profile, several in cases.items():
+        if not several:
+            continue
+        values: dict[str, dict[str, None]] = {}
+        for case in several:
+            for name, value in case.params:
+                values.setdefault(name, {})[str(value)] = None
+        axes = "; ".join(f"{name}={','.join(texts)}" for name, texts in values.items())
+        console.print(f"{profile}: {len(several)} cases; {axes}", soft_wrap=True)
+    console.print()
+    console.print(f"Bytes counted: {counting(bench)}", soft_wrap=True)
+    console.print("What can go wrong (each is a flag in the results):")
+    for flag in dangers(bench):
+        console.print(Text(f"  {flag.code}: {flag.meaning}"), soft_wrap=True)
+    _print_next(console, next_steps(bench))
+
+
+def _print_next(console: Console, commands: Sequence[str]) -> None:
+    console.print("Next:")
+    for command in commands:
+        console.print(Text(f"  {command}"), soft_wrap=True)

@@ -1,0 +1,53 @@
+"""What holds for benches of a kind: how bytes are counted, what can go wrong, what to do next."""
+
+from __future__ import annotations
+
+from membench.core.case import Bench, Needs
+from membench.core.terms import FLAGS, Flag, Metric
+
+_COPIES = frozenset({"link", "kv", "peer", "zerocopy", "managed", "hmm", "interference"})
+_DISKS = frozenset({"ssd", "paging"})
+_GENERAL = ("noisy", "single-round", "not-converged")
+_BY_PREFIX = {
+    "ddr": ("cache-served", "vm", "cgroup-limited"),
+    "host": ("vm", "cgroup-limited", "unpinned-numa"),
+    "ssd": ("page-cache", "vm"),
+    "paging": ("page-cache", "vm"),
+    "link": ("link-downtrained", "unpinned-numa", "busy-gpu"),
+    "kv": ("link-downtrained", "unpinned-numa", "busy-gpu"),
+}
+_GPU = ("throttled", "busy-gpu", "above-peak")
+
+
+def prefix(bench: Bench) -> str:
+    """The first part of its name."""
+    return bench.name.partition("/")[0]
+
+
+def counting(bench: Bench) -> str:
+    """How its bytes are counted, in a sentence."""
+    if Metric.BANDWIDTH not in {metric for metric, _ in bench.yields}:
+        return "no bytes: what is timed is one operation, or how many there are a second"
+    if prefix(bench) in _COPIES:
+        return "the payload, each byte once, however often it is touched on its way"
+    if prefix(bench) in _DISKS:
+        return "the payload that the caller gets or gives, each byte once"
+    return (
+        "those that the algorithm reads plus those that it writes, as STREAM counts; the line that "
+        "a cache reads before it is written (write-allocate) is not counted"
+    )
+
+
+def dangers(bench: Bench) -> list[Flag]:
+    """The flags that its rows are most likely to carry."""
+    own = _GPU if Needs.GPU in bench.needs else ()
+    codes = dict.fromkeys((*_GENERAL, *_BY_PREFIX.get(prefix(bench), own)))
+    return [FLAGS[code] for code in codes if code in FLAGS]
+
+
+def next_steps(bench: Bench) -> tuple[str, ...]:
+    """Commands that go on from here."""
+    return (
+        f"membench run --select '{bench.name}'",
+        f"membench list --profile full --select '{bench.name}'",
+    )

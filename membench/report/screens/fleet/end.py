@@ -1,0 +1,37 @@
+"""The last lines of a fleet run: who arrived, who did not and why, and what to do next."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from membench.report.screens.fleet.live import STYLES
+from membench.results.fleet_ledger import HostState, Ledger
+
+
+def print_end(console: Console, ledger: Ledger, directory: Path) -> None:
+    """Counts, the hosts that have not arrived, and the next command."""
+    arrived = ledger.of_state(HostState.ARRIVED)
+    console.print(Text(f"{len(arrived)} of {len(ledger.hosts)} hosts arrived: {directory}", "bold"))
+    absent = [host for host in ledger.hosts if host.state is not HostState.ARRIVED]
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
+    for host in absent:
+        table.add_row(
+            Text(host.name),
+            Text(host.state, STYLES[host.state]),
+            Text(host.detail, overflow="fold"),
+        )
+    if absent:
+        console.print(table)
+    where = shlex.quote(str(directory))
+    if absent:
+        console.print(
+            Text(f"Complete it with: membench fleet run --scheduler ADDR --resume {where}"),
+            soft_wrap=True,
+        )
+    if arrived:
+        console.print(Text(f"Read it with: membench fleet report {where}"), soft_wrap=True)

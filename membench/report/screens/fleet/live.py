@@ -1,0 +1,106 @@
+"""Watching a fleet run: a table of hosts on a terminal, one plain line a change on a pipe."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from membench.report.screens.console import console, is_terminal
+from membench.results.fleet_ledger import Host, HostState
+
+STYLES = {
+    HostState.WAITING: "dim",
+    HostState.RUNNING: "",
+    HostState.ARRIVED: "green",
+    HostState.FAILED: "bold red",
+    HostState.MISSING: "bold red",
+}
+_ORDER = (
+    HostState.FAILED,
+    HostState.MISSING,
+    HostState.RUNNING,
+    HostState.WAITING,
+    HostState.ARRIVED,
+)
+_SPARE_LINES = 4  # of a screen: the head of the table, the counts, the cursor
+
+
+class FleetLines:
+    """A line for each change of state, and nothing for what a host says in between."""
+
+    def __init__(self, shown_on: Console | None = None) -> None:
+        self.console = shown_on or console()
+
+    def changed(self, host: Host, *, news: bool) -> None:
+        """Print it."""
+        if news:
+            self.console.print(_sentence(host), soft_wrap=True)
+
+    def warned(self, message: str, hint: str) -> None:
+        """Say it on standard error."""
+        errors = Console(stderr=True, highlight=False, soft_wrap=True)
+        errors.print(Text(f"Warning: {message}", "bold yellow"))
+        if hint:
+            errors.print(Text(f"Hint: {hint}"))
+
+    def close(self) -> None:
+        """Nothing is left on the screen."""
+
+
+class FleetTable(FleetLines):
+    """A table that is drawn anew when something happens; the worst stands above."""
+
+    def __init__(self, shown_on: Console | None = None) -> None:
+        super().__init__(shown_on)
+        self._hosts: dict[str, Host] = {}
+        self._live = Live(console=self.console, auto_refresh=False, transient=True)
+        self._live.start()
+
+    def changed(self, host: Host, *, news: bool) -> None:
+        """Draw the table."""
+        self._hosts[host.name] = host
+        height = max(1, self.console.height - _SPARE_LINES)
+        table = host_table(tuple(self._hosts.values()), height, self.console.width)
+        self._live.update(table, refresh=True)
+
+    def close(self) -> None:
+        """Take the table away."""
+        self._live.stop()
+
+
+def fleet_watcher() -> FleetLines:
+    """A table where standard output is a terminal, else lines."""
+    return FleetTable() if is_terminal() else FleetLines()
+
+
+def host_table(hosts: tuple[Host, ...], height: int, width: int) -> Table:
+    """The first ``height`` of ``hosts`` in ``width`` columns, and how many there are of each state.
+
+    What a host says is cut to what names and states leave: it must not push them off the screen.
+    """
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("host", no_wrap=True)
+    table.add_column("state", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    ordered = sorted(hosts, key=lambda host: (_ORDER.index(host.state), host.name))
+    shown = ordered[:height]
+    names = max((len(host.name) for host in shown), default=0)
+    room = max(8, width - max(names, 4) - max(map(len, HostState)) - 3 * 2)
+    for host in shown:
+        said = host.detail if len(host.detail) <= room else f"{host.detail[: room - 2]}.."
+        table.add_row(Text(host.name), Text(host.state, STYLES[host.state]), Text(said))
+    counts = ", ".join(
+        f"{count} {state}"
+        for state in HostState
+        if (count := sum(host.state is state for host in hosts))
+    )
+    table.caption = Text(counts, "bold")
+    table.caption_justify = "left"
+    return table
+
+
+def _sentence(host: Host) -> Text:
+    state = Text(host.state, STYLES[host.state])
+    return Text.assemble(f"{host.name} ", state, f": {host.detail}" if host.detail else "")

@@ -1,0 +1,238 @@
+"""The plots of a fleet: machines by cases as a heat map, and the machines of each tier as dots."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Canvas
+from matplotlib.patches import Rectangle
+from numpy.typing import NDArray
+
+from membench.analysis.fleet.summary import CaseSpread, FleetSummary
+from membench.core.terms import Tier
+from membench.core.units import significant
+from membench.report.page.document import Code, Column, Figure, Line, Table
+from membench.report.page.sections.words import TIERS, counted
+from membench.report.plots import style
+from membench.report.plots.style import NotDrawn
+from membench.report.screens.fleet.words import case_name, in_order
+
+MACHINES, CASES, DOTS = 40, 60, 400
+"""As many machines and cases as a heat map, and dots as a tier can show and still be read."""
+_HEAT_TITLE, _STRIP_TITLE = "Machines by cases", "Every machine, tier by tier"
+_HEAT = (
+    "Heat map. One line per machine, the slowest above; one column per case, numbered as in the "
+    "data below the plot, tier by tier. A square is larger the slower the machine is than the "
+    "median of the fleet in that case; a filled one stands apart from the fleet, an empty one "
+    "does not, and where there is none the machine is as fast as the median or has no value."
+)
+_STRIP = (
+    "Strip plot. One line per tier. Horizontal axis: how many times slower than the median of the "
+    "fleet a machine is, the geometric mean over the cases of the tier; right is slower. Circles "
+    "are machines, filled diamonds are stragglers."
+)
+_NAME = 18  # characters of a machine's name beside the plot
+
+
+@dataclass(frozen=True)
+class _Grid:
+    """A dense part of the fleet: log slowness and z of shape (machines, cases), NaN = no value."""
+
+    machines: tuple[int, ...]
+    cases: tuple[CaseSpread, ...]
+    apart: NDArray[np.float64]
+    slow: NDArray[np.bool_]
+
+
+def heat_map(summary: FleetSummary) -> Figure | NotDrawn:
+    """Who is slow where: at most `MACHINES` machines and `CASES` cases, those with most to say."""
+    if not any(case.judged for case in summary.cases):
+        return NotDrawn(_HEAT_TITLE, "no case has enough machines to say who stands apart")
+    grid = _grid(summary)
+    names = [summary.values.machines[number] for number in grid.machines]
+
+    def paint(canvas: Canvas) -> None:
+        axes = canvas.subplots()
+        for line, (apart, slow) in enumerate(zip(grid.apart, grid.slow, strict=True)):
+            for column in np.flatnonzero(np.nan_to_num(apart) > math.log1p(0.005)).tolist():
+                _paint_cell(axes, column, line, float(apart[column]), slow=bool(slow[column]))
+        _frame(axes, grid, names)
+
+    rows: list[tuple[Line, ...]] = [
+        (
+            (str(number),),
+            (Code(case_name(case)),),
+            (str(case.slow),),
+            (f"{100 * case.spread:.1f} %",),
+        )
+        for number, case in enumerate(grid.cases, 1)
+    ]
+    columns = (
+        *(Column("number", numeric=True), Column("case")),
+        *(Column("slow machines", numeric=True), Column("spread", numeric=True)),
+    )
+    return Figure(
+        slug="fleet-heat",
+        title=_HEAT_TITLE,
+        caption=_heat_finding(summary, grid),
+        description=_HEAT,
+        svg=style.render("fleet-heat", _HEAT_TITLE, _HEAT, 90 + 13 * len(names), paint),
+        table=Table("The cases of the columns", columns, tuple(rows)),
+    )
+
+
+def _heat_finding(summary: FleetSummary, grid: _Grid) -> str:
+    shown, there = len(grid.machines), len(summary.values.machines)
+    part = f"The slowest {shown} of {there} machines" if shown < there else f"All {there} machines"
+    many = len(summary.stragglers)
+    found = "no machine is a straggler" if not many else f"{counted(many, 'straggler')}"
+    cases = f"{len(grid.cases)} of {counted(len(summary.cases), 'case')}"
+    return f"{part}, {cases}: {found}."
+
+
+def _paint_cell(axes: Axes, column: int, line: int, apart: float, *, slow: bool) -> None:
+    """The side grows with the logarithm: 1 % can be seen, twofold fills the cell."""
+    side = min(0.92, 0.18 + 0.74 * math.sqrt(apart / math.log(2)))
+    corner = (column - side / 2, line - side / 2)
+    colour = style.colour(1 if slow else 0)
+    axes.add_patch(Rectangle(corner, side, side, fill=slow, color=colour, linewidth=0.7))
+
+
+def _frame(axes: Axes, grid: _Grid, names: Sequence[str]) -> None:
+    count = len(grid.cases)
+    axes.set_xlim(-0.6, count - 0.4)
+    axes.set_ylim(len(names) - 0.4, -0.6)
+    short = [name if len(name) <= _NAME else f"{name[: _NAME - 2]}.." for name in names]
+    axes.set_yticks(range(len(names)), short, fontsize=8.5)
+    step = max(1, math.ceil(count / 8))
+    axes.set_xticks(range(0, count, step), [str(place + 1) for place in range(0, count, step)])
+    axes.tick_params(axis="y", length=0)
+    axes.set_xlabel("case, by its number")
+    tiers = [case.key.tier for case in grid.cases]
+    for place in range(1, count):
+        if tiers[place] is not tiers[place - 1]:
+            axes.axvline(place - 0.5, color=style.MUTED, linewidth=0.8)
+    top = axes.secondary_xaxis("top")
+    middles = [
+        np.mean([place for place, one in enumerate(tiers) if one is tier])
+        for tier in dict.fromkeys(tiers)
+    ]
+    top.set_xticks(middles, [str(tier) for tier in dict.fromkeys(tiers)])
+    top.tick_params(axis="x", length=0)
+
+
+def _grid(summary: FleetSummary) -> _Grid:
+    values = summary.values
+    slow = {line.name: place for place, line in enumerate(summary.slow)}
+    mean = _by_machine(summary, np.ones(len(values.value), np.bool_))
+    ordered = sorted(
+        range(len(values.machines)),
+        key=lambda number: (slow.get(values.machines[number], len(slow)), -mean[number]),
+    )[:MACHINES]
+    cases = [case for case in in_order(summary) if case.judged]
+    kept = sorted(cases, key=lambda case: -case.slow)[:CASES]
+    shown = tuple(case for case in cases if case in kept)
+    line = {number: place for place, number in enumerate(ordered)}
+    key = {case.key: place for place, case in enumerate(shown)}
+    column = np.array([key.get(one, -1) for one in values.keys], np.int32)[values.key]
+    row = np.array([line.get(number, -1) for number in range(len(values.machines))], np.int32)
+    row = row[values.machine]
+    here = (column >= 0) & (row >= 0)
+    apart = np.full((len(ordered), len(shown)), np.nan)
+    apart[row[here], column[here]] = summary.apart[here]
+    stands = np.zeros(apart.shape, np.bool_)
+    by_name = {values.machines[number]: place for number, place in line.items()}
+    for one in summary.slow:
+        for cell in one.slow if one.name in by_name else ():
+            if cell.key in key:
+                stands[by_name[one.name], key[cell.key]] = True
+    return _Grid(tuple(ordered), shown, apart, stands)
+
+
+def _by_machine(summary: FleetSummary, chosen: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """The mean of the log slowness of the ``chosen`` values by machine; NaN where there is none."""
+    values = summary.values
+    count = len(values.machines)
+    sums = np.bincount(values.machine[chosen], summary.apart[chosen], minlength=count)
+    counts = np.bincount(values.machine[chosen], minlength=count)
+    means: NDArray[np.float64] = np.full(count, np.nan)
+    return np.divide(sums, counts, out=means, where=counts > 0)
+
+
+def strips(summary: FleetSummary) -> Figure | NotDrawn:
+    """The machines by tier; of many the slowest and the fastest, and evenly from between."""
+    values = summary.values
+    if len(values.machines) < 2:
+        return NotDrawn(_STRIP_TITLE, "there are not two machines")
+    present = {key.tier for key in values.keys}
+    tiers = [tier for tier in Tier if tier in present]
+    tier_of = np.array([tiers.index(key.tier) for key in values.keys])[values.key]
+    means = [_by_machine(summary, tier_of == place) for place in range(len(tiers))]
+    stragglers = {line.name for line in summary.stragglers}
+    marked = np.array([name in stragglers for name in values.machines])
+    times = [np.exp(mean[~np.isnan(mean)]) for mean in means]
+
+    def paint(canvas: Canvas) -> None:
+        axes = canvas.subplots()
+        _times_axis(axes, np.concatenate(times))
+        for place, mean in enumerate(means):
+            usual = np.sort(np.exp(mean[~marked & ~np.isnan(mean)]))
+            shown = _thinned(usual)
+            # The golden ratio spreads neighbours apart, the same way each time.
+            shift = (np.arange(len(shown)) * 0.618034 % 1 - 0.5) * 0.6
+            axes.plot(shown, place + shift, **style.rounds(0))
+            apart = np.exp(mean[marked & ~np.isnan(mean)])
+            axes.plot(apart, np.full(len(apart), place), **(style.mark(1) | {"marker": "D"}))
+        axes.set_yticks(range(len(tiers)), [TIERS[tier] for tier in tiers])
+        axes.set_ylim(len(tiers) - 0.4, -0.6)
+        axes.tick_params(axis="y", length=0)
+        axes.set_xlabel("times slower than the median of the fleet")
+
+    return Figure(
+        slug="fleet-strips",
+        title=_STRIP_TITLE,
+        caption=_strip_finding(tiers, times),
+        description=_STRIP,
+        svg=style.render(
+            "fleet-strips", _STRIP_TITLE, _STRIP, 60 + 3 * style.ROW * len(tiers), paint
+        ),
+        table=_strip_table(tiers, times),
+    )
+
+
+def _times_axis(axes: Axes, times: NDArray[np.float64]) -> None:
+    """Linear around the fleet, where a few per cent must be seen; logarithmic beyond twofold."""
+    low, high = min(0.98, float(times.min())), max(1.02, float(times.max()))
+    if high / low > 2:
+        style.log_axis(axes, "x", [low, high])
+    else:
+        room = 0.04 * (high - low)
+        axes.set_xlim(low - room, high + room)
+        axes.axvline(1, color=style.MUTED, linewidth=0.8)
+
+
+def _thinned(ordered: NDArray[np.float64]) -> NDArray[np.float64]:
+    if len(ordered) <= DOTS:
+        return ordered
+    return ordered[np.linspace(0, len(ordered) - 1, DOTS).round().astype(np.int64)]
+
+
+def _strip_finding(tiers: Sequence[Tier], times: Sequence[NDArray[np.float64]]) -> str:
+    widest = max(range(len(tiers)), key=lambda place: float(times[place].max()))
+    worst = significant(float(times[widest].max()), 3)
+    return f"The slowest machine is {worst} times slower than the median, in {tiers[widest]}."
+
+
+def _strip_table(tiers: Sequence[Tier], times: Sequence[NDArray[np.float64]]) -> Table:
+    titles = ("fastest", "1 %", "median", "99 %", "slowest")
+    columns = (Column("tier"), *(Column(title, numeric=True) for title in ("machines", *titles)))
+    rows: list[tuple[Line, ...]] = []
+    for tier, one in zip(tiers, times, strict=True):
+        points = np.quantile(one, [0, 0.01, 0.5, 0.99, 1])
+        cells: list[Line] = [(significant(float(point), 4),) for point in points]
+        rows.append(((TIERS[tier],), (str(len(one)),), *cells))
+    return Table("Times slower than the median of the fleet", columns, tuple(rows))

@@ -1,0 +1,126 @@
+"""The machine snapshot for a person: `membench info`."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from membench.core.snapshot import Cache, GpuLinks, Machine
+from membench.core.units import about_size, format_size
+
+
+def print_machine(console: Console, machine: Machine) -> None:
+    """Two columns, fact and value; an absent fact is left out."""
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for fact, value in facts(machine):
+        if value:
+            table.add_row(fact, Text(value))
+    console.print(table)
+
+
+def facts(machine: Machine) -> list[tuple[str, str]]:
+    """What a machine is, as (fact, value) for a person; an absent fact has an empty value."""
+    cpu, memory, gpus = machine.cpu, machine.memory, machine.gpus
+    huge = f", transparent huge pages {memory.thp}" if memory.thp else ""
+    return [
+        ("machine", machine.slug),
+        ("system", f"{machine.system}, Linux {machine.kernel}, {machine.libc}"),
+        ("virtual", cpu.hypervisor),
+        ("CPU", f"{cpu.model} ({cpu.architecture})"),
+        ("CPUs", _cpus(machine)),
+        *((f"L{cache.level} {cache.kind}", text) for cache, text in _caches(cpu.caches)),
+        ("governor", cpu.governor),
+        (
+            "memory",
+            (
+                f"{about_size(memory.total)}, {about_size(memory.usable)} usable, "
+                f"pages of {format_size(memory.page)}{huge}"
+            ),
+        ),
+        ("limit", about_size(memory.cgroup_limit) if memory.cgroup_limit else ""),
+        (
+            "huge pages",
+            f"{memory.hugetlb_free} of {memory.hugetlb_total} free" if memory.hugetlb_total else "",
+        ),
+        *(
+            (
+                f"NUMA node {node.node}",
+                (
+                    f"{about_size(node.memory)}, CPUs {ranges(node.cpus)}, "
+                    f"distances {' '.join(map(str, node.distances))}"
+                ),
+            )
+            for node in memory.nodes
+        ),
+        ("NVIDIA driver", f"{gpus.driver}, CUDA {gpus.cuda}" if gpus.driver else ""),
+        *(
+            (
+                f"GPU {gpu.index}",
+                f"{gpu.name}, {about_size(gpu.memory)}, sm_{gpu.compute_capability}",
+            )
+            for gpu in gpus.devices
+        ),
+        *(
+            (f"links of GPU {gpu.index}", _links(links))
+            for gpu, links in zip(gpus.devices, machine.links, strict=False)
+        ),
+        ("GPU", "" if gpus.present or gpus.problem else "none found"),
+        ("GPU problem", gpus.problem),
+        ("GPU remedy", gpus.remedy),
+        *(
+            (
+                "results on",
+                f"{place.path}: {place.kind} on {place.device}, {about_size(place.free)} free"
+                + (f", no O_DIRECT: {place.direct_io}" if place.direct_io else ""),
+            )
+            for place in machine.filesystems
+        ),
+        ("Python", machine.python),
+        ("packages", " ".join(f"{name} {version}" for name, version in machine.packages.items())),
+    ]
+
+
+def _cpus(machine: Machine) -> str:
+    cpu = machine.cpu
+    physical = len({(core.package, core.core) for core in cpu.cores})
+    packages = len({core.package for core in cpu.cores})
+    text = f"{len(cpu.cores)} logical, {physical} cores, {packages} sockets; {cpu.usable} usable"
+    return text + (f" (quota {cpu.quota:g})" if cpu.quota is not None else "")
+
+
+def _caches(caches: tuple[Cache, ...]) -> list[tuple[Cache, str]]:
+    counts = Counter((cache.level, cache.kind, cache.size, cache.line) for cache in caches)
+    firsts = {(cache.level, cache.kind, cache.size, cache.line): cache for cache in caches}
+    return [
+        (firsts[key], f"{count} x {format_size(key[2])}, lines of {key[3]} B, as the system says")
+        for key, count in sorted(counts.items())
+    ]
+
+
+def _links(links: GpuLinks) -> str:
+    """``PCIe 5.0 x16, 18 NVLinks, memory node 1, BAR1 128 GiB``."""
+    node = "memory node unknown" if links.node is None else f"memory node {links.node}"
+    parts = [
+        f"PCIe {links.generation_max}.0 x{links.width_max}" if links.generation_max else "",
+        f"{links.nvlinks} NVLinks" if links.nvlinks else "",
+        "chip-to-chip link to the CPU" if links.c2c else "",
+        node,
+        f"BAR1 {about_size(links.bar1)}" if links.bar1 else "",
+    ]
+    return ", ".join(part for part in parts if part)
+
+
+def ranges(numbers: tuple[int, ...]) -> str:
+    """``(0, 1, 2, 5)`` -> ``0-2,5``."""
+    parts: list[list[int]] = []
+    for number in sorted(numbers):
+        if parts and number == parts[-1][-1] + 1:
+            parts[-1].append(number)
+        else:
+            parts.append([number])
+    return ",".join(f"{p[0]}-{p[-1]}" if len(p) > 1 else str(p[0]) for p in parts)

@@ -1,0 +1,89 @@
+"""What would be measured: the tables of `membench list` and `membench run --dry-run`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from membench.core.case import Bench
+from membench.core.units import about_size, format_seconds, significant
+from membench.measure.plan import estimate, family_seconds
+from membench.results.plan import Plan, PlannedCase
+
+
+def print_cases(console: Console, cases: Iterable[PlannedCase]) -> None:
+    """One line a case: id, tier, seconds a round, memory, and why it cannot run here.
+
+    The memory is the host's, or the GPU's where a case fills that.
+    """
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("case", overflow="fold")
+    table.add_column("tier")
+    table.add_column("s/round", justify="right", no_wrap=True)
+    table.add_column("memory", justify="right", no_wrap=True)
+    table.add_column("here", overflow="fold")
+    for case in cases:
+        table.add_row(
+            case.id,
+            str(case.tier),
+            significant(case.seconds, 2),
+            about_size(case.memory or case.gpu_memory) if case.memory or case.gpu_memory else "",
+            Text(case.skipped, "yellow") if case.skipped else "yes",
+        )
+    console.print(table)
+
+
+def print_families(console: Console, plan: Plan, benches: Mapping[str, Bench]) -> None:
+    """One line a family of benches, longest first: how long all of its rounds take, and the share.
+
+    Says nothing of a plan that is one family.
+    """
+    family = {case.bench: benches[case.bench].family for case in plan.cases}
+    seconds = family_seconds(plan, lambda case: family[case.bench])
+    if len(seconds) < 2:
+        return
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("benches", overflow="fold")
+    for title in ("cases", "rounds", "in all", "share"):
+        table.add_column(title, justify="right", no_wrap=True)
+    whole = estimate(plan).seconds
+    for name, cost in seconds.items():
+        own = [case for case in plan.cases if family[case.bench] == name and not case.skipped]
+        rounds = sorted({plan.rounds_of(case) for case in own}, reverse=True)
+        table.add_row(
+            " ".join(dict.fromkeys(case.bench for case in own)),
+            str(len(own)),
+            ", ".join(map(str, rounds)),
+            format_seconds(cost),
+            f"{cost / whole:.0%}",
+        )
+    rest = whole - sum(seconds.values())
+    table.add_row(
+        "(starting rounds, scratch file)", "", "", format_seconds(rest), f"{rest / whole:.0%}"
+    )
+    console.print()
+    console.print(table)
+    if any(case.rounds and not benches[case.bench].rounds for case in plan.cases):
+        console.print(
+            f"The default of every bench is measured in {plan.rounds} rounds, the other points of "
+            f"its sweep in fewer; --rounds {plan.rounds} measures all of them in {plan.rounds}.",
+            soft_wrap=True,
+        )
+    console.print()
+
+
+def print_estimate(console: Console, plan: Plan) -> None:
+    """The sums of a plan: time, peak memory, bytes of scratch file, peak memory of a GPU."""
+    cost = estimate(plan)
+    runnable = sum(not case.skipped for case in plan.cases)
+    rounds = "1 round" if plan.rounds == 1 else f"{plan.rounds} rounds"
+    console.print(
+        f"{runnable} of {len(plan.cases)} cases can run here; {rounds}: "
+        f"about {format_seconds(cost.seconds)}, at most {about_size(cost.memory)} of memory, "
+        f"{about_size(cost.disk)} of disk"
+        + (f", {about_size(cost.gpu_memory)} of GPU memory" if cost.gpu_memory else ""),
+        soft_wrap=True,
+    )

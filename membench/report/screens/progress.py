@@ -1,0 +1,175 @@
+"""Watching a run: a bar on a terminal, one plain line a unit on a pipe.
+
+Both draw between cases only: a bar that refreshes itself would take a CPU from
+the case that is being timed.  Neither ever ends a run: where standard output
+is gone or full, the drawing stops, the measuring goes on, and the error is
+kept for the end.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+from membench.core.terms import Status
+from membench.core.units import format_seconds, format_value
+from membench.measure.events import Place
+from membench.report.screens.console import console, is_terminal
+from membench.report.screens.run import print_results
+from membench.results.case_result import Unit
+from membench.results.plan import Plan, PlannedCase
+from membench.results.schema import Row
+
+
+class Watcher:
+    """What bar and lines have in common: warnings, the provisional table, lost output.
+
+    Attributes:
+        lost: why standard output cannot be written any more, None while it can.
+    """
+
+    def __init__(self) -> None:
+        self.console = console()
+        self.lost: OSError | None = None
+        self._rounds = 0
+
+    def warned(self, message: str, hint: str) -> None:
+        """Say it first and loudly, on standard error."""
+        errors = Console(stderr=True, highlight=False, soft_wrap=True)
+        errors.print(Text(f"Warning: {message}", "bold yellow"))
+        if hint:
+            errors.print(Text(f"Hint: {hint}"))
+
+    def noted(self, message: str) -> None:
+        """Say it, as a line of its own."""
+        self.draw(lambda: self.console.print(message, markup=False, soft_wrap=True))
+
+    def started(self, plan: Plan, done: int) -> None:
+        """Say what is about to happen."""
+        self._rounds = plan.rounds
+        cases = [case for case in plan.cases if not case.skipped]
+        units = sum(map(plan.rounds_of, cases))
+        resumed = f", {done} of {units} units done" if done else ""
+        self.draw(
+            lambda: self.console.print(
+                f"{plan.machine}: {plan.profile} profile, {len(cases)} cases, "
+                f"{plan.rounds} rounds{resumed}",
+                soft_wrap=True,
+            )
+        )
+
+    def case_started(self, case: PlannedCase, place: Place) -> None:
+        """See the classes below."""
+
+    def case_ended(self, unit: Unit, place: Place, seconds: float) -> None:
+        """See the classes below."""
+
+    def round_ended(self, round_: int, rows: Callable[[], Sequence[Row]]) -> None:
+        """After the first round of several, what is known so far."""
+        if round_ != 1 or self._rounds == 1:
+            return
+
+        def show() -> None:
+            self.console.print()
+            self.console.print(Text("provisional, after 1 round", "bold"))
+            print_results(self.console, rows(), full_ids=not is_terminal())
+            self.console.print()
+
+        self.draw(show)
+
+    def close(self) -> None:
+        """Leave the screen as it should be found."""
+
+    def draw(self, show: Callable[[], None]) -> None:
+        """Run ``show``; where standard output is lost, remember why and never try again."""
+        if self.lost is not None:
+            return
+        try:
+            show()
+            sys.stdout.flush()
+        except OSError as error:
+            self.lost = error
+
+
+class Lines(Watcher):
+    """One plain line a unit: ``[round 2/5 12/42] ddr/copy/size=1GiB 38.1 GB/s 0.9 s``."""
+
+    def case_ended(self, unit: Unit, place: Place, seconds: float) -> None:
+        """Print the line."""
+        where = f"[round {place.round}/{place.rounds} {place.number}/{place.of}]"
+        self.draw(
+            lambda: self.console.print(
+                f"{where} {unit.case} {outcome(unit)} {format_seconds(seconds)}",
+                markup=False,
+                soft_wrap=True,
+            )
+        )
+
+
+class Bar(Watcher):
+    """A bar that counts estimated seconds, so that the time left is worth reading."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._progress = Progress(
+            TextColumn("round {task.fields[place]}"),
+            BarColumn(bar_width=24),
+            TimeRemainingColumn(compact=True),
+            TextColumn("{task.fields[text]}", markup=False),
+            console=self.console,
+            auto_refresh=False,
+            transient=True,
+        )
+        self._task: TaskID | None = None
+        self._seconds = 0.0
+
+    def started(self, plan: Plan, done: int) -> None:
+        """Draw the empty bar."""
+        super().started(plan, done)
+        seconds = sum(
+            case.seconds * plan.rounds_of(case) for case in plan.cases if not case.skipped
+        )
+        self._task = self._progress.add_task("", total=seconds, place=f"1/{plan.rounds}", text="")
+        self.draw(self._progress.start)
+
+    def case_started(self, case: PlannedCase, place: Place) -> None:
+        """Name the case that is being measured."""
+        self._seconds = case.seconds
+        self._update(
+            0.0,
+            place=f"{place.round}/{place.rounds} {place.number:>{len(str(place.of))}}/{place.of}",
+            text=case.id,
+        )
+
+    def case_ended(self, unit: Unit, place: Place, seconds: float) -> None:
+        """Advance, and leave a trace of what went wrong."""
+        self._update(self._seconds, text=f"{unit.case} {outcome(unit)}")
+        if unit.status is not Status.OK:
+            self.draw(lambda: self.console.print(Text(f"{unit.case} {outcome(unit)}")))
+
+    def close(self) -> None:
+        """Take the bar away."""
+        self.draw(self._progress.stop)
+
+    def _update(self, advance: float, **fields: str) -> None:
+        if self._task is not None:
+            task = self._task
+            self.draw(
+                lambda: self._progress.update(task, advance=advance, refresh=True, **fields)  # type: ignore[arg-type]
+            )
+
+
+def watcher() -> Watcher:
+    """A bar where standard output is a terminal, else lines."""
+    return Bar() if is_terminal() else Lines()
+
+
+def outcome(unit: Unit) -> str:
+    """A unit's numbers, or what kept it from having any."""
+    if unit.status is not Status.OK:
+        return f"{unit.status.upper()}: {unit.reason}"
+    return " ".join(format_value(one.metric, one.value) for one in unit.readings)

@@ -1,0 +1,73 @@
+"""What one (round, case) produced: the unit of the journal, and the stuff that rows are made of.
+
+Floor 1, plain data that goes through JSON unchanged.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from membench.core.terms import Metric, Stat, Status
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The samples of one (metric, stat) in one round, in the metric's unit.
+
+    Attributes:
+        value: the statistic of all samples: the round's number.
+        n: samples that were taken.
+        samples: the samples; where more than 512 were taken, 129 evenly
+            spaced quantiles of them, and `quantiles` is True.
+    """
+
+    metric: Metric
+    stat: Stat
+    value: float
+    n: int
+    samples: tuple[float, ...]
+    quantiles: bool = False
+
+
+@dataclass(frozen=True)
+class Seconds:
+    """Where the wall time of a unit went."""
+
+    setup: float = 0.0  # allocating and filling
+    measure: float = 0.0  # warming up and timing
+    verify: float = 0.0
+
+
+@dataclass(frozen=True)
+class Unit:
+    """The outcome of one case in one round.  Rounds count from 1.
+
+    The optional facts are those of the row's columns of the same name.
+    """
+
+    round: int
+    case: str
+    status: Status
+    started: str  # ISO 8601, UTC, with Z
+    reason: str = ""
+    readings: tuple[Reading, ...] = ()
+    seconds: Seconds = Seconds()
+    size_bytes: int | None = None
+    bytes_moved: int | None = None
+    bytes_convention: str = ""
+    iters: int | None = None
+    timer: str = ""
+    cache_state: str = ""
+    verified: bool | None = None
+    converged: bool | None = None
+    stop_reason: str = ""
+    peak: float | None = None
+    peak_basis: str = ""
+    sm_mhz: float | None = None
+    backend: str = ""
+    device: str = ""
+    driver: str = ""
+    cuda: str = ""
+    kernel: str = ""
+    detail: dict[str, str | int | float] = field(default_factory=dict)
+    flags: tuple[str, ...] = ()

@@ -1,0 +1,247 @@
+"""The kinds of cells: how a value is written, read back and judged.
+
+An empty cell is an absent value, for every kind.  Numbers are written so that
+reading and writing again gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from membench.core.terms import FLAGS
+from membench.core.text import ascii_line, guard, unguard
+
+SAMPLES_KEPT = 512
+"""Samples of one round that a cell may hold at most."""
+
+_NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?(?:e[+-]?[0-9]+)?", re.IGNORECASE)
+_WHOLE = re.compile(r"[1-9][0-9]*")
+_LOOKS_LIKE_A_NUMBER = re.compile(r"[0-9]+(?:e[0-9]+)?", re.IGNORECASE)
+_KEY = re.compile(r"[a-z0-9_]+")
+_NOT_IN_KEY = re.compile(r"[^a-z0-9_]")
+_NOT_FINITE = re.compile(r"[+-]?(?:nan|inf(?:inity)?)", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How the values of a column stand in a cell.
+
+    Attributes:
+        what: ends the sentence ``'x' is not ...``.
+        read: of a cell that is not empty; raises ValueError.
+        valid: whether a value that is not absent may stand in a file.
+        absent: the value of an empty cell.
+    """
+
+    what: str
+    write: Callable[[Any], str]
+    read: Callable[[str], Any]
+    valid: Callable[[Any], bool]
+    absent: Any = None
+
+    def to_cell(self, value: Any) -> str:
+        """The cell of ``value``."""
+        return "" if value is None or value == self.absent else self.write(value)
+
+    def from_cell(self, cell: str) -> Any:
+        """The value of ``cell``; raises ValueError with the sentence."""
+        if cell == "":
+            return self.absent
+        try:
+            return self.read(cell)
+        except ValueError:
+            shown = cell if len(cell) <= 40 else f"{cell[:37]}..."
+            raise ValueError(f"'{shown}' is not {self.what}") from None
+
+
+def number_text(value: float) -> str:
+    """The shortest text that reads back as exactly ``value``."""
+    return repr(float(value)).removesuffix(".0")
+
+
+def sample_text(value: float) -> str:
+    """``value`` with 7 significant digits."""
+    return f"{value:.7g}"
+
+
+def is_number(value: Any) -> bool:
+    """``value`` is a finite number that is not negative."""
+    return (
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and math.isfinite(value)
+        and value >= 0
+    )
+
+
+def is_positive(value: Any) -> bool:
+    """``value`` is a finite number above 0."""
+    return is_number(value) and value > 0
+
+
+def looks_like_a_number(text: str) -> bool:
+    """A spreadsheet would turn ``text`` into a number, as it does with the hash ``1234e56``."""
+    return _LOOKS_LIKE_A_NUMBER.fullmatch(text) is not None
+
+
+def _read_number(cell: str) -> float:
+    if _NUMBER.fullmatch(cell) is None:
+        raise ValueError(cell)
+    return float(cell)
+
+
+def _read_whole(cell: str) -> int:
+    if _WHOLE.fullmatch(cell) is None:
+        raise ValueError(cell)
+    return int(cell)
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def _read_boolean(cell: str) -> bool:
+    if cell.lower() not in ("true", "false"):  # a spreadsheet shouts when it saves
+        raise ValueError(cell)
+    return cell.lower() == "true"
+
+
+def _write_samples(rounds: tuple[tuple[float, ...], ...]) -> str:
+    if not any(rounds):
+        return ""
+    return "|".join(";".join(map(sample_text, samples)) for samples in rounds)
+
+
+def _read_samples(cell: str) -> tuple[tuple[float, ...], ...]:
+    return tuple(
+        tuple(map(_read_number, samples.split(";"))) if samples else ()
+        for samples in cell.split("|")
+    )
+
+
+def _are_samples(rounds: Any) -> bool:
+    return all(len(samples) <= SAMPLES_KEPT and all(map(is_number, samples)) for samples in rounds)
+
+
+def _write_detail(detail: Mapping[str, str]) -> str:
+    return ";".join(f"{key}={value}" for key, value in clean_detail(detail).items())
+
+
+def clean_detail(detail: Mapping[str, str]) -> dict[str, str]:
+    """``detail`` as a cell can hold it.
+
+    Keys are lowered and other characters than ``a-z 0-9 _`` become ``_``; in
+    values ``;`` becomes ``,`` and ``=`` becomes ``:``; what is empty or not a
+    finite number is left out.
+    """
+    clean = {}
+    for key, value in detail.items():
+        name = _NOT_IN_KEY.sub("_", ascii_line(key).lower())
+        text = ascii_line(value).replace(";", ",").replace("=", ":")
+        if name and text and not _NOT_FINITE.fullmatch(text):
+            clean[name] = text
+    return clean
+
+
+def _read_detail(cell: str) -> dict[str, str]:
+    detail = {}
+    for pair in cell.split(";"):
+        key, equals, value = pair.partition("=")
+        if not (equals and value and _KEY.fullmatch(key)):
+            raise ValueError(cell)
+        detail[key] = value
+    return detail
+
+
+def _is_detail(detail: Any) -> bool:
+    return isinstance(detail, Mapping) and all(
+        isinstance(text, str) for pair in detail.items() for text in pair
+    )
+
+
+def _are_flags(flags: Any) -> bool:
+    return all(flag in FLAGS for flag in flags) and len(set(flags)) == len(flags)
+
+
+def word(vocabulary: type[StrEnum]) -> Kind:
+    """A word of ``vocabulary``."""
+    return Kind(
+        what=f"one of {', '.join(vocabulary)}",
+        write=str,
+        read=vocabulary,
+        valid=lambda value: isinstance(value, vocabulary),
+    )
+
+
+def code(pattern: str, what: str) -> Kind:
+    """Text that matches ``pattern`` as a whole."""
+    expression = re.compile(pattern, re.ASCII)
+
+    def valid(value: Any) -> bool:
+        return isinstance(value, str) and expression.fullmatch(value) is not None
+
+    return Kind(what=what, write=str, read=str, valid=valid, absent="")
+
+
+TEXT = Kind(
+    what="text",
+    write=lambda value: guard(ascii_line(value)),
+    read=unguard,
+    valid=lambda value: isinstance(value, str),
+    absent="",
+)
+HASH = Kind(
+    what="text that no spreadsheet takes for a number: put a letter before a hash",
+    write=TEXT.write,
+    read=TEXT.read,
+    valid=lambda value: isinstance(value, str) and not looks_like_a_number(ascii_line(value)),
+    absent="",
+)
+WHOLE = Kind(what="a whole number above 0", write=str, read=_read_whole, valid=_is_whole)
+COUNT = Kind(what=WHOLE.what, write=str, read=_read_whole, valid=_is_whole, absent=0)
+POSITIVE = Kind(
+    what="a finite number above 0", write=number_text, read=_read_number, valid=is_positive
+)
+NUMBER = Kind(
+    what="a finite number, 0 or more", write=number_text, read=_read_number, valid=is_number
+)
+SAMPLE = Kind(what=NUMBER.what, write=sample_text, read=_read_number, valid=is_number)
+BOOLEAN = Kind(
+    what="true or false",
+    write=lambda value: "true" if value else "false",
+    read=_read_boolean,
+    valid=lambda value: isinstance(value, bool),
+)
+VALUES = Kind(
+    what="finite numbers above 0 with ';' between them",
+    write=lambda values: ";".join(map(number_text, values)),
+    read=lambda cell: tuple(map(_read_number, cell.split(";"))),
+    valid=lambda values: all(map(is_positive, values)),
+    absent=(),
+)
+SAMPLES = Kind(
+    what=f"finite numbers, ';' between samples and '|' between rounds, {SAMPLES_KEPT} a round",
+    write=_write_samples,
+    read=_read_samples,
+    valid=_are_samples,
+    absent=(),
+)
+DETAIL = Kind(
+    what="key=value pairs with ';' between them",
+    write=_write_detail,
+    read=_read_detail,
+    valid=_is_detail,
+    absent={},
+)
+FLAG_CODES = Kind(
+    what=f"codes with ';' between them, each once, of {', '.join(FLAGS)}",
+    write=";".join,
+    read=lambda cell: tuple(cell.split(";")),
+    valid=_are_flags,
+    absent=(),
+)

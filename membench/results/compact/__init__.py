@@ -1,0 +1,1 @@
+"""Results files read at the speed of the csv module, as flat tuples."""

@@ -1,0 +1,285 @@
+"""A reader of results files that keeps up with the csv module.
+
+`record.table.read_rows` checks every cell of a file and makes `Row` objects; a
+fleet's thousand files would take it half a minute.  Here a file is cut into cells at
+once and looked at column by column.  Most cells of a file are those of the file
+before it, or of its own row above: they are checked once.  The columns that
+comparing never looks at are not read.
+
+Whatever is not plainly in order goes to `read_rows`, which alone decides what
+may stand in a results file and says what is wrong with it.  So both readers
+take the same files and refuse the same files, except for cells that this one
+does not read (`SKIPPED`) or reads when they are used: of a label with several
+runs nobody looks at the rounds of each.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Sequence
+from functools import lru_cache, partial
+from pathlib import Path
+from sys import intern
+from typing import NamedTuple
+
+from membench.core.errors import SchemaError
+from membench.core.terms import Status
+from membench.core.text import one_line
+from membench.results.compact.row import Common, Measurement, of_row, read_detail
+from membench.results.schema import COLUMNS, SCHEMA, check, from_cells, is_cell
+from membench.results.table import MAX_CELLS, parse_rows, read_text
+
+_ALONE = ("schema", "run_id", "machine", "value", "spread", "round_values", "samples", "detail")
+_SHARED: tuple[str, ...] = Common._fields
+_READ = (*_ALONE, *_SHARED)
+SKIPPED = (*(name for name in COLUMNS if name not in _READ), "samples")
+"""Columns that are not read; `samples` only when it is asked for."""
+
+_QUOTED, _QUOTE = "\x1f", "\x1e"  # stand for a quoted cell, and a quote in one; no text holds them
+_CHARACTERS = 3  # a cell at least, on average; a file of commas is no table of ours
+# Exponents of two digits: more may be infinite or 0, which is the strict reader's to tell.
+_NUMBER = r"[0-9]++(?:\.[0-9]++)?+(?:e[+-]?[0-9]{1,2})?+"
+_NUMBERS = re.compile(rf"(?:(?:{_NUMBER})?+\n)*+")
+_LISTS = re.compile(rf"(?:(?:{_NUMBER}(?:;{_NUMBER})*+)?+\n)*+")
+_FILES_KEPT, _ROWS_KEPT = 32, 2000  # to find the next file like: at most 80 MB
+
+_measurement = partial(tuple.__new__, Measurement)  # `Measurement._make` without Python between
+
+
+def read_measurements(path: Path) -> list[Measurement]:
+    """The rows of ``path`` in order, a repeated one once.
+
+    Raises:
+        SchemaError: as `record.table.read_rows` does, but for the columns `SKIPPED`.
+    """
+    try:
+        text = read_text(path)
+        found = _plain(text)
+        return found if found is not None else [of_row(row) for row in parse_rows(text)]
+    except SchemaError as error:
+        raise SchemaError(one_line(f"{path}: {error}"), error.hint) from None
+
+
+def _plain(text: str) -> list[Measurement] | None:
+    """The rows of ``text`` if all is plainly in order, or None."""
+    columns = _columns(text)
+    if columns is None:
+        return None
+    schemas, runs, machines, values, spreads, lists, samples, details = columns[: len(_ALONE)]
+    if not schemas:
+        return []
+    runs, machines, details = map(_interned, (runs, machines, details))
+    in_order = (
+        set(schemas) == {SCHEMA}
+        and all(is_cell("run_id", cell) for cell in set(runs))
+        and all(is_cell("machine", cell) for cell in set(machines))
+        and all(read_detail(cell) is not None for cell in set(details))
+        and _NUMBERS.fullmatch(_joined([*values, *spreads]))
+        and _LISTS.fullmatch(_joined(lists))
+    )
+    shared = _shared(columns[len(_ALONE) :]) if in_order else None
+    if shared is None:
+        return None
+    numbers, wide = _floats(values), _floats(spreads)
+    if not _agree(shared, numbers, wide, lists) or _repeated(shared, runs):
+        return None
+    commons, kept = shared.commons, [""] * len(runs)
+    if not shared.usual:
+        kept = [cell if one.rounds == 1 else "" for one, cell in zip(commons, samples, strict=True)]
+    rows = zip(commons, runs, machines, numbers, wide, details, lists, kept, strict=True)
+    return list(map(_measurement, rows))
+
+
+def _interned(cells: list[str]) -> list[str]:
+    """``cells`` with one object for each text, here and in all files."""
+    first = intern(cells[0])
+    return [first] * len(cells) if cells.count(first) == len(cells) else list(map(intern, cells))
+
+
+def _agree(
+    shared: _Shared,
+    values: Sequence[float | None],
+    spreads: Sequence[float | None],
+    lists: Sequence[str],
+) -> bool:
+    """What stands in one row may stand there, by the rules of the schema."""
+    if 0.0 in values or math.inf in values or math.inf in spreads:
+        return False
+    counts = [cell.count(";") + 1 if cell else 0 for cell in lists]
+    if shared.usual and counts == shared.rounds and None not in values:
+        return True
+    rows = zip(shared.commons, values, spreads, counts, strict=True)
+    return all(
+        (value is not None) == (common.status is Status.OK)
+        and count in (0, common.rounds)
+        and (spread is None or count > 1)
+        for common, value, spread, count in rows
+    )
+
+
+def _floats(cells: Iterable[str]) -> list[float | None]:
+    return [float(cell) if cell else None for cell in cells]
+
+
+def _joined(cells: Sequence[str]) -> str:
+    return "\n".join(cells) + "\n"
+
+
+class _Shared(NamedTuple):
+    """What the rows of a file say in the columns of `Common`.
+
+    Attributes:
+        columns: the cells, a list for each field of `Common`.
+        commons: what they mean, a row each.
+        rounds: of ``commons``.
+        usual: all rows are ok and of several rounds.
+        unique: no two rows are of the same case, metric and statistic.
+    """
+
+    columns: list[list[str]]
+    commons: list[Common]
+    rounds: list[int]
+    usual: bool
+    unique: bool
+
+
+_files: dict[tuple[str, ...], _Shared] = {}  # by their length and first row
+
+
+def _shared(columns: list[list[str]]) -> _Shared | None:
+    """What ``columns`` say, or None if it may not stand in a file.
+
+    Runs of the same cases on the same kind of machine differ in a few of these cells
+    (flags, mostly): only rows that are not those of such a file are looked into.
+    """
+    first = (str(len(columns[0])), *(column[0] for column in columns))
+    before = _files.get(first)
+    if before is not None and before.columns == columns:
+        return before
+    found = _commons(columns, before)
+    commons = [one for one in found if one is not None]
+    if len(commons) < len(found):
+        return None
+    rounds = [one.rounds for one in commons]
+    usual = min(rounds) > 1 and all(one.status is Status.OK for one in commons)
+    keys = zip(*(columns[_SHARED.index(name)] for name in ("case", "metric", "stat")), strict=True)
+    unique = len(set(keys)) == len(commons)
+    shared = _Shared(columns, commons, rounds, usual, unique)
+    if len(commons) <= _ROWS_KEPT:
+        if before is None and len(_files) >= _FILES_KEPT:
+            del _files[next(iter(_files))]
+        _files[first] = shared
+    return shared
+
+
+def _commons(columns: list[list[str]], before: _Shared | None) -> list[Common | None]:
+    """What each row of ``columns`` says, None where that may not be."""
+    if before is None:
+        return list(map(_checked, zip(*columns, strict=True)))
+    pairs = [pair for pair in zip(columns, before.columns, strict=True) if pair[0] != pair[1]]
+    changed = {
+        place
+        for now, then in pairs
+        for place, (one, other) in enumerate(zip(now, then, strict=True))
+        if one != other
+    }
+    rows = zip(*([column[place] for place in changed] for column in columns), strict=True)
+    commons: list[Common | None] = [*before.commons]
+    for place, cells in zip(changed, rows, strict=True):
+        commons[place] = _checked(cells)
+    return commons
+
+
+@lru_cache(maxsize=1 << 14)
+def _checked(cells: tuple[str, ...]) -> Common | None:
+    """The values of the fields of `Common` if they may stand together, or None."""
+    by_name = dict(zip(_SHARED, cells, strict=True))
+    value = "1" if by_name["status"] == Status.OK else ""
+    try:
+        row = from_cells(
+            {**by_name, "schema": SCHEMA, "run_id": "r", "machine": "m", "value": value}
+        )
+        check(row)
+    except SchemaError:
+        return None
+    return Common._make(getattr(row, name) for name in _SHARED)
+
+
+def _repeated(shared: _Shared, runs: Sequence[str]) -> bool:
+    """A row may stand there twice."""
+    if shared.unique:
+        return False
+    keys = zip(runs, shared.commons, strict=True)
+    distinct = {(run, one.case, one.metric, one.stat) for run, one in keys}
+    return len(distinct) < len(runs)
+
+
+def _columns(text: str) -> list[list[str]] | None:
+    """The cells of ``text`` below its header, a list for each of `_READ`.
+
+    None where a line may be more or less than a record, or the header is not ours.
+    """
+    if not text or "\r" in text or _QUOTED in text or _QUOTE in text:
+        return None
+    unquoted = _unquoted(text if text[-1] == "\n" else f"{text}\n")
+    if unquoted is None:
+        return None
+    outside, inside = unquoted
+    # A cell of its own for the end of a line, so that no line can borrow cells of the next.
+    ended = outside.replace("\n", ",\n,")
+    lines = (len(ended) - len(outside)) // 2
+    width = outside.count(",", 0, outside.index("\n")) + 1
+    size = lines * (width + 1)
+    if width > MAX_CELLS or size - 2 * lines > len(text) // _CHARACTERS:
+        return None
+    cells = ended.split(",", size)
+    whole = len(cells) > size and not cells.pop() and set(cells[width :: width + 1]) == {"\n"}
+    if not whole or not _requoted(cells, inside, width + 1):
+        return None
+    places = _places(tuple(cells[:width]))
+    if places is None:
+        return None
+    return [cells[width + 1 + place :: width + 1] for place in places]
+
+
+def _unquoted(text: str) -> tuple[str, list[str]] | None:
+    """``text`` with `_QUOTED` for what stands in quotes, and that in order, without its quotes.
+
+    None where they do not pair up, or a line ends inside of them.
+    """
+    parts = text.split('"')
+    doubled = "" in parts[2:-1:2]  # two quotes that stand for one
+    if doubled:
+        parts = text.replace('""', _QUOTE).split('"')
+    outside, inside = _QUOTED.join(parts[::2]), parts[1::2]
+    if len(parts) % 2 == 0 or any("\n" in part for part in inside):
+        return None
+    if doubled:
+        if _QUOTE in outside:
+            return None
+        inside = [part.replace(_QUOTE, '"') for part in inside]
+    return outside, inside
+
+
+def _requoted(cells: list[str], inside: Sequence[str], stride: int) -> bool:
+    """Put ``inside`` where `_QUOTED` stands in ``cells``; whether each had a cell to itself."""
+    if not inside or _QUOTED not in cells:
+        return not inside
+    first = cells.index(_QUOTED)
+    places = [place for place in range(first, len(cells), stride) if cells[place] == _QUOTED]
+    if len(places) < len(inside):  # not all in one column
+        places = [place for place, cell in enumerate(cells) if cell == _QUOTED]
+    if len(places) < len(inside):
+        return False
+    for place, part in zip(places, inside, strict=True):
+        cells[place] = part
+    return True
+
+
+@lru_cache(maxsize=64)
+def _places(header: tuple[str, ...]) -> tuple[int, ...] | None:
+    """Where the columns `_READ` stand; None where ours are not all there, or one is twice."""
+    if not set(COLUMNS) <= set(header) or len(set(header)) != len(header):
+        return None
+    return tuple(map(header.index, _READ))

@@ -1,0 +1,140 @@
+"""The ledger of a fleet run: which hosts were asked, and what became of each.
+
+One JSON file beside the results, ``<fleet id>.fleet.json``, replaced whole
+whenever a host's state changes, so that a client that dies leaves one that
+`membench fleet run --resume` can go on from.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path, PurePosixPath
+
+from membench.core.errors import MembenchError, SchemaError
+from membench.core.files import atomic_write, shown
+from membench.core.plain import dump, load
+from membench.core.untrusted import MAX_JSON, parse_json, read_bytes
+
+SCHEMA = "membench.fleet/1"
+SUFFIX = ".fleet.json"
+_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{4}")
+
+
+class HostState(StrEnum):
+    """Where a host is.  A finished fleet run knows the last three only."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    ARRIVED = "arrived"  # its results were checked and are here
+    FAILED = "failed"
+    MISSING = "missing"  # it was expected, and no worker of it came
+
+
+@dataclass(frozen=True)
+class Host:
+    """One host of a fleet.
+
+    Attributes:
+        name: also the `machine` of its results and the name of their directory.
+        detail: the last that was heard of it, or why it failed; one line of ASCII.
+        csv: its results file, below the directory of the ledger; empty until it arrived.
+        failed_cases: rows of it that are `failed`.
+        attempts: how often it was asked.
+    """
+
+    name: str
+    state: HostState = HostState.WAITING
+    detail: str = ""
+    csv: str = ""
+    failed_cases: int = 0
+    attempts: int = 0
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """A fleet run.
+
+    Attributes:
+        fleet_id: ``<UTC>-<4 hex>``.
+        arguments: what each host was asked to run, after ``membench run``.
+        per: ``host`` or ``worker``: what counted as one host.
+        directory: on each host, where its journal and results are kept; empty for the default.
+    """
+
+    fleet_id: str
+    arguments: tuple[str, ...]
+    hosts: tuple[Host, ...]
+    per: str = "host"
+    directory: str = ""
+    schema: str = SCHEMA
+
+    def host(self, name: str) -> Host:
+        """The host ``name``, which is one of them."""
+        return next(host for host in self.hosts if host.name == name)
+
+    def with_host(self, changed: Host) -> Ledger:
+        """The ledger with ``changed`` in the place of the host of that name."""
+        hosts = (changed if host.name == changed.name else host for host in self.hosts)
+        return replace(self, hosts=tuple(hosts))
+
+    def of_state(self, *states: HostState) -> tuple[Host, ...]:
+        """The hosts that are in one of ``states``."""
+        return tuple(host for host in self.hosts if host.state in states)
+
+
+def ledger_path(directory: Path, fleet_id: str) -> Path:
+    """Where the ledger of ``fleet_id`` is in ``directory``."""
+    return directory / f"{fleet_id}{SUFFIX}"
+
+
+def write_ledger(directory: Path, ledger: Ledger) -> None:
+    """Put ``ledger`` into ``directory``.
+
+    Raises:
+        OutputError: it cannot be written there.
+    """
+    data = json.dumps(dump(ledger), indent=1, allow_nan=False).encode("ascii") + b"\n"
+    atomic_write(ledger_path(directory, ledger.fleet_id), data)
+
+
+def latest_ledger(directory: Path) -> Ledger | None:
+    """The ledger of the newest fleet run in ``directory``, or None where there is none.
+
+    Raises:
+        SchemaError: there is one, and it cannot be read.
+    """
+    names = sorted(path.name for path in directory.glob(f"*{SUFFIX}"))
+    return read_ledger(directory / names[-1]) if names else None
+
+
+def read_ledger(path: Path) -> Ledger:
+    """The ledger at ``path``.
+
+    Raises:
+        SchemaError: one line that names the file.
+    """
+    try:
+        data = parse_json(read_bytes(path, MAX_JSON))
+        if not isinstance(data, dict) or data.get("schema") != SCHEMA:
+            raise SchemaError(f"not a {SCHEMA}")
+        ledger = load(Ledger, data)
+        _check(ledger)
+    except ValueError:
+        raise SchemaError(f"{shown(path)} is not JSON") from None
+    except MembenchError as error:
+        raise SchemaError(f"{shown(path)}: {error}", error.hint) from None
+    return ledger
+
+
+def _check(ledger: Ledger) -> None:
+    if not _ID.fullmatch(ledger.fleet_id):
+        raise SchemaError("its fleet_id is none")
+    if len({host.name for host in ledger.hosts}) != len(ledger.hosts):
+        raise SchemaError("it names a host twice")
+    for host in ledger.hosts:
+        path = PurePosixPath(host.csv)
+        if path.is_absolute() or ".." in path.parts:
+            raise SchemaError("it names a file outside its directory")

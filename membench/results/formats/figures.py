@@ -1,0 +1,187 @@
+"""What all importers share: where a file comes from, and rows made of single figures."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from membench.core.errors import SchemaError, UsageError
+from membench.core.terms import BETTER, UNIT, Metric, Stat, Status, Tier
+from membench.core.text import ascii_line
+from membench.core.untrusted import parse_json
+from membench.results.cells import SAMPLES_KEPT
+from membench.results.schema import Row, check, normal
+
+_NOT_IN_CASE = re.compile(r"[^A-Za-z0-9._=+:@-]+")
+_NOT_IN_SLUG = re.compile(r"[^a-z0-9._-]+")
+_LONGEST_PART = 200
+
+Importer = Callable[[bytes, "Origin"], list[Row]]
+"""The content of a file and its origin -> rows.  Raises `SchemaError` or `UsageError`."""
+Exporter = Callable[[Sequence[Row]], Mapping[str, str]]
+"""Rows -> text by ending of the file's name, empty where there is but one."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where the figures of one file come from.
+
+    Attributes:
+        tool: stands in `backend` as ``import:<tool>``.
+        started: of the run where the file says so, else of the file, ISO 8601 with Z.
+        given: what the file does not say and the person who imports it does, by name.
+    """
+
+    tool: str
+    run_id: str
+    machine: str
+    started: str = ""
+    given: Mapping[str, str] = field(default_factory=dict)
+
+    def tier(self, default: Tier | None = None, *, of: Sequence[Tier] = tuple(Tier)) -> Tier:
+        """The tier that was given.
+
+        Raises:
+            UsageError: none was, and there is no ``default``; or it is none of ``of``.
+        """
+        name = self.given.get("tier", default or "")
+        if name not in of:
+            raise UsageError(
+                f"a file of {self.tool} does not say what memory it is about",
+                " or ".join(f"--set tier={tier}" for tier in of),
+            )
+        return Tier(name)
+
+
+def row(
+    origin: Origin,
+    tier: Tier,
+    case: str,
+    metric: Metric,
+    value: float | None = None,
+    *,
+    stat: Stat = Stat.MEDIAN,
+    samples: Sequence[float] = (),
+    reason: str = "",
+    failed: bool = False,
+    **columns: Any,
+) -> Row:
+    """A row of one figure in the metric's unit: one round, whatever the tool calls its repetitions.
+
+    Without a value it is `skipped`, or `failed`, for ``reason``.  More samples
+    than a file keeps are left out, their number kept.
+
+    Raises:
+        SchemaError: the figure cannot stand in a results file.
+    """
+    ok = value is not None
+    kept = tuple(samples) if len(samples) <= SAMPLES_KEPT else ()
+    flags = (*(("single-round",) if ok else ()), *columns.pop("flags", ()))
+    device = columns.pop("device", "") or origin.given.get("device", "")
+    made = Row(
+        run_id=origin.run_id,
+        machine=origin.machine,
+        tier=tier,
+        case=case,
+        case_version=1,
+        metric=metric,
+        stat=stat,
+        status=Status.OK if ok else Status.FAILED if failed else Status.SKIPPED,
+        value=value,
+        unit=UNIT[metric],
+        better=BETTER[metric],
+        rounds=1 if ok else 0,
+        round_values=(value,) if value is not None else (),
+        samples=(kept,) if ok and kept else (),
+        backend=f"import:{origin.tool}",
+        device=device,
+        started=origin.started,
+        flags=flags,
+        reason="" if ok else ascii_line(reason) or "no reason was given",
+        **{"n": len(samples) or (1 if ok else 0), **columns},
+    )
+    check(made)
+    return normal(made)
+
+
+def case_id(*parts: str) -> str:
+    """``parts`` as a case id: what may not stand in one becomes ``-``."""
+    cleaned = (_NOT_IN_CASE.sub("-", ascii_line(part))[:_LONGEST_PART].strip("-") for part in parts)
+    text = "/".join(part for part in cleaned if part)
+    return text[:1].lower() + text[1:]
+
+
+def slug(text: str) -> str:
+    """``text`` as the name of a machine, empty where nothing of it is left."""
+    return _NOT_IN_SLUG.sub("-", ascii_line(text).lower()).strip("-._")[:60]
+
+
+def json_object(data: bytes, tool: str) -> dict[str, Any]:
+    """The JSON object in ``data``; lines that a tool printed before and behind it are passed over.
+
+    Raises:
+        SchemaError: there is none.
+    """
+    try:
+        content = parse_json(data)
+    except ValueError as error:
+        start, end = re.search(rb"^\{", data, re.MULTILINE), data.rfind(b"\n}")
+        if start is None or end < 0:
+            raise SchemaError(f"not the JSON of {tool}: {error!s:.80}") from None
+        try:
+            content = parse_json(data[start.start() : end + 2])
+        except ValueError as inner:
+            raise SchemaError(f"not the JSON of {tool}: {inner!s:.80}") from None
+    if not isinstance(content, dict):
+        raise SchemaError(f"not the JSON of {tool}: no object")
+    return content
+
+
+def part(content: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """The object under ``name``, an empty one where there is none."""
+    found = content.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def objects(content: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    """The objects in the list under ``name``; what is none is left out."""
+    found = content.get(name)
+    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+
+
+def text_of(value: object) -> str:
+    """``value`` if it is text, as one line of ASCII; else nothing."""
+    return ascii_line(value) if isinstance(value, str) else ""
+
+
+def number(value: object) -> float | None:
+    """``value``, a number or the text of one, if it is finite and above 0; else None.
+
+    So a tool's ``"N/A"``, null, 0 for absent and infinities never become figures.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        found = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return found if math.isfinite(found) and found > 0 else None
+
+
+def checked(rows: Iterable[Row], tool: str) -> list[Row]:
+    """``rows``, of which there must be some and no two of one key.
+
+    Raises:
+        SchemaError: there are none, or two.
+    """
+    found: dict[object, Row] = {}
+    for one in rows:
+        if one.key in found:
+            raise SchemaError(f"two figures of {tool} for {one.case} ({one.metric} {one.stat})")
+        found[one.key] = one
+    if not found:
+        raise SchemaError(f"no result of {tool} in it")
+    return list(found.values())

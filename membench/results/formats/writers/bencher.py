@@ -1,0 +1,22 @@
+"""Bencher Metric Format: case -> measure -> value, with the range of the rounds around it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+
+from membench.core.terms import Stat
+from membench.results.formats.exporting import measured
+from membench.results.schema import Row
+
+
+def write(rows: Sequence[Row]) -> Mapping[str, str]:
+    """The measure is the metric, with the statistic where that is no median."""
+    cases: dict[str, dict[str, dict[str, float | None]]] = {}
+    for row in measured(rows):
+        stat = "" if row.stat is Stat.MEDIAN else f"-{row.stat}"
+        metric = {"value": row.value}
+        if len(row.round_values) > 1:
+            metric |= {"lower_value": min(row.round_values), "upper_value": max(row.round_values)}
+        cases.setdefault(row.case, {})[f"{row.metric}{stat}"] = metric
+    return {"": json.dumps(cases, indent=1) + "\n"}

@@ -1,0 +1,35 @@
+"""github-action-benchmark: it knows no direction, so each direction is a file of its own.
+
+``customBiggerIsBetter`` takes the one, ``customSmallerIsBetter`` the other.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+
+from membench.core.terms import Better
+from membench.results.formats.exporting import full_name, measured
+from membench.results.schema import Row
+
+_ENDING = {Better.HIGHER: ".bigger.json", Better.LOWER: ".smaller.json"}
+
+
+def write(rows: Sequence[Row]) -> Mapping[str, str]:
+    """Both files, also where one is empty, so that a workflow finds them."""
+    return {
+        ending: json.dumps(
+            [_entry(row) for row in measured(rows) if row.better is better], indent=1
+        )
+        + "\n"
+        for better, ending in _ENDING.items()
+    }
+
+
+def _entry(row: Row) -> dict[str, object]:
+    entry: dict[str, object] = {"name": full_name(row), "value": row.value, "unit": row.unit}
+    if len(row.round_values) > 1:
+        half = (max(row.round_values) - min(row.round_values)) / 2
+        entry["range"] = f"+-{half:.4g}"
+    entry["extra"] = f"{row.rounds} rounds; {row.device}; membench {row.membench}"
+    return entry

@@ -1,0 +1,96 @@
+"""pytest-benchmark JSON: seconds, smaller is better, so a rate becomes the time that it stands for.
+
+A latency is itself; a bandwidth the time in which ``bytes_moved`` are moved; an
+operation of a rate takes its inverse.  What stands for no time is left out.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+
+from membench.core.terms import Metric
+from membench.results.formats.exporting import full_name, measured
+from membench.results.schema import Row
+
+_VERSION = "5.1.0"  # of the format that this is
+
+
+def write(rows: Sequence[Row]) -> Mapping[str, str]:
+    """A benchmark for each row that stands for a time; its data are the rounds."""
+    benchmarks = [_benchmark(row, to_seconds) for row in rows if (to_seconds := _seconds(row))]
+    whole = {
+        "machine_info": {"cpu": {"brand_raw": next((row.device for row in rows), "")}},
+        "commit_info": {},
+        "benchmarks": benchmarks,
+        "datetime": next((row.started for row in rows), ""),
+        "version": _VERSION,
+    }
+    return {"": json.dumps(whole, indent=1) + "\n"}
+
+
+def _seconds(row: Row) -> Callable[[float], float] | None:
+    """How a value of ``row`` becomes seconds; None where it stands for no time."""
+    if not list(measured([row])):
+        return None
+    moved = row.bytes_moved
+    if row.metric is Metric.LATENCY:
+        return lambda value: value / 1e9
+    if row.metric is Metric.BANDWIDTH and moved:
+        return lambda value: moved / (value * 1e9)
+    return (lambda value: 1 / value) if row.metric in (Metric.IOPS, Metric.RATE) else None
+
+
+def _benchmark(row: Row, to_seconds: Callable[[float], float]) -> dict[str, object]:
+    values = row.round_values or ((row.value,) if row.value else ())
+    extra: dict[str, object] = {
+        "membench_case": row.case,
+        "membench_metric": row.metric,
+        "membench_stat": row.stat,
+        "membench_tier": row.tier,
+    }
+    if row.metric is Metric.BANDWIDTH:
+        extra |= {"bytes": row.bytes_moved, "membench_bytes": row.bytes_convention or ""}
+    name = f"{full_name(row)} {row.metric}"
+    return {
+        "group": str(row.tier),
+        "name": name,
+        "fullname": name,
+        "params": None,
+        "param": None,
+        "extra_info": extra,
+        "options": {},
+        "stats": _statistics([to_seconds(value) for value in values]),
+    }
+
+
+def _statistics(data: Sequence[float]) -> dict[str, object]:
+    """Of ``data``, at least one; outliers are beyond one deviation, and beyond 1.5 IQR (Tukey)."""
+    mean, deviation = statistics.fmean(data), statistics.stdev(data) if len(data) > 1 else 0.0
+    q1, _, q3 = (
+        statistics.quantiles(data, n=4, method="inclusive") if len(data) > 1 else [*data] * 3
+    )
+    near = [one for one in data if q1 - 1.5 * (q3 - q1) <= one <= q3 + 1.5 * (q3 - q1)]
+    far = sum(abs(one - mean) > deviation for one in data)
+    return {
+        "min": min(data),
+        "max": max(data),
+        "mean": mean,
+        "stddev": deviation,
+        "rounds": len(data),
+        "median": statistics.median(data),
+        "iqr": q3 - q1,
+        "q1": q1,
+        "q3": q3,
+        "iqr_outliers": len(data) - len(near),
+        "stddev_outliers": far,
+        "outliers": f"{far};{len(data) - len(near)}",
+        "ld15iqr": min(near, default=min(data)),
+        "hd15iqr": max(near, default=max(data)),
+        "ops": 1 / mean,
+        "total": math.fsum(data),
+        "data": list(data),
+        "iterations": 1,
+    }

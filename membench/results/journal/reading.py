@@ -1,0 +1,145 @@
+"""What a journal holds, and how it is read.
+
+JSON lines.  The first one is the plan, so that a run can be resumed from its
+journal alone; then come units and notes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from membench.core.errors import JournalError, MembenchError, SchemaError
+from membench.core.files import shown
+from membench.core.plain import load
+from membench.core.untrusted import parse_json, read_bytes
+from membench.results.case_result import Unit
+from membench.results.plan import Plan
+
+SCHEMA = "membench.journal/1"
+MAX_BYTES = 512 << 20
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something about the run that belongs to no case, such as the start of a round."""
+
+    kind: str
+    data: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a journal holds.
+
+    Attributes:
+        units: in the order in which they were measured; of several of one
+            (round, case) the last.
+        machine: the machine snapshot, as plain data.
+        length: bytes of the whole records; what follows is a torn one.
+    """
+
+    plan: Plan
+    machine: dict[str, Any]
+    units: tuple[Unit, ...] = ()
+    notes: tuple[Note, ...] = ()
+    length: int = 0
+
+
+def read_journal(path: Path) -> Contents:
+    """What the journal at ``path`` holds; it may be of a run that is still going on.
+
+    A last record without its newline, or with half its text, was torn by a
+    death while it was written, and is left out.
+
+    Raises:
+        JournalError: one line; for a damaged record with its line number.
+    """
+    if not path.exists():
+        raise unreadable(path, FileNotFoundError())
+    try:
+        data = read_bytes(path, MAX_BYTES)
+    except SchemaError as error:
+        raise JournalError(f"{shown(path)}: {error}", error.hint) from None
+    lines = data.split(b"\n")[:-1]
+    records: list[dict[str, Any]] = []
+    length = 0
+    for number, line in enumerate(lines, start=1):
+        try:
+            records.append(_record(line))
+        except ValueError:
+            if number == len(lines) and records:
+                break
+            raise _damaged(path, number, "not a record of a journal") from None
+        length += len(line) + 1
+    if not records:
+        raise JournalError(
+            f"{shown(path)} holds no plan: the run ended before it began",
+            "delete it and start the run anew",
+        )
+    return _contents(path, records, length)
+
+
+def _record(line: bytes) -> dict[str, Any]:
+    record = parse_json(line)
+    if not isinstance(record, dict):
+        raise ValueError(line)  # noqa: TRY004  # read_journal() treats it like broken JSON
+    return record
+
+
+def _contents(path: Path, records: list[dict[str, Any]], length: int) -> Contents:
+    head = records[0]
+    schema = head.get("schema")
+    if schema != SCHEMA:
+        if isinstance(schema, str) and schema.startswith(SCHEMA.partition("/")[0] + "/"):
+            raise JournalError(
+                f"{shown(path)} is a {schema:.40}, which this version of membench cannot read",
+                "resume with the version that began the run",
+            )
+        raise JournalError(f"{shown(path)} is not a journal of membench")
+    loaded = [_loaded(path, number, record) for number, record in enumerate(records, start=1)]
+    start = loaded[0]
+    units: dict[tuple[int, str], Unit] = {}
+    for one in loaded:
+        if isinstance(one, Unit):
+            units.pop((one.round, one.case), None)
+            units[one.round, one.case] = one
+    notes = tuple(one for one in loaded if isinstance(one, Note))
+    if not isinstance(start, _Head):
+        raise _damaged(path, 1, "no plan")
+    return Contents(start.plan, start.machine, tuple(units.values()), notes, length)
+
+
+@dataclass(frozen=True)
+class _Head:
+    plan: Plan
+    machine: dict[str, Any]
+
+
+def _loaded(path: Path, number: int, record: dict[str, Any]) -> _Head | Unit | Note | None:
+    """What ``record`` is, or None for a kind that a newer version may have added."""
+    try:
+        if "plan" in record:
+            return load(_Head, record)
+        if "unit" in record:
+            return load(Unit, record["unit"])
+        return load(Note, record["note"]) if "note" in record else None
+    except SchemaError as error:
+        raise _damaged(path, number, str(error)) from None
+
+
+def _damaged(path: Path, line: int, reason: str) -> MembenchError:
+    return JournalError(
+        f"{shown(path)} is damaged at line {line}: {reason}", "start the run anew with another -o"
+    )
+
+
+def unreadable(path: Path, error: OSError) -> JournalError:
+    """Why the journal at ``path`` cannot be opened, and what to do."""
+    if isinstance(error, FileNotFoundError):
+        return JournalError(
+            f"there is no {shown(path)}, so nothing to resume",
+            "give --resume the -o path of an interrupted run",
+        )
+    return JournalError(f"cannot read {shown(path)}: {error.strerror or error}")

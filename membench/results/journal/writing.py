@@ -1,0 +1,229 @@
+"""The journal: what a run has done so far, durable case by case.
+
+A record (`membench.results.journal.reading`) is written at once and synced before the next
+case starts, so that a death of process or machine costs at most the case that was being
+measured.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from membench.core.errors import JournalError, OutputError
+from membench.core.files import give_name, nameless, output_error, shown, sync_directory, write_all
+from membench.core.plain import dump
+from membench.results.case_result import Unit
+from membench.results.journal.reading import SCHEMA, Contents, Note, read_journal, unreadable
+from membench.results.plan import Plan
+
+_NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS)
+
+
+class Journal:
+    """An open journal, locked against other processes as long as it is open.
+
+    Attributes:
+        restored: it had been removed, and was put back.
+    """
+
+    def __init__(self, path: Path, descriptor: int, length: int) -> None:
+        self.path = path
+        self.restored = False
+        self._descriptor = descriptor
+        self._length = length
+
+    @classmethod
+    def create(cls, path: Path, plan: Plan, machine: Mapping[str, Any]) -> Self:
+        """Start the journal of ``plan`` at ``path``, which must not exist.
+
+        Raises:
+            JournalError: there is one already.
+            OutputError: the place cannot be written; no file is left behind.
+        """
+        try:
+            descriptor = nameless(path.parent, os.O_RDWR | os.O_APPEND)
+        except OSError as error:
+            raise output_error(path, error) from None
+        named = descriptor is None
+        journal = cls(path, _new(path) if descriptor is None else descriptor, 0)
+        try:
+            _lock(path, journal._descriptor)
+            journal._write({"schema": SCHEMA, "plan": dump(plan), "machine": dump(machine)})
+            if not named:  # it appears with its plan in it, or not at all
+                _name(path, journal._descriptor)
+                named = True
+            sync_directory(path.parent)
+        except BaseException as error:
+            if named:
+                journal.remove()
+            journal.close()
+            if isinstance(error, OSError):
+                raise output_error(path, error) from None
+            raise
+        return journal
+
+    @classmethod
+    def resume(cls, path: Path) -> tuple[Self, Contents]:
+        """Open the journal at ``path`` to go on with it; a torn last record is cut off.
+
+        Raises:
+            JournalError: there is none, another process has it, or it is damaged.
+        """
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
+        except OSError as error:
+            raise unreadable(path, error) from None
+        try:
+            _lock(path, descriptor)
+            contents = read_journal(path)
+            os.ftruncate(descriptor, contents.length)
+            os.fsync(descriptor)
+        except BaseException as error:
+            os.close(descriptor)
+            if isinstance(error, OSError):
+                raise output_error(path, error) from None
+            raise
+        return cls(path, descriptor, contents.length), contents
+
+    def append(self, unit: Unit) -> None:
+        """Record ``unit``; when this returns the disk has it.
+
+        Raises:
+            OutputError: it could not be written; the journal stands as it was before.
+        """
+        self._append({"unit": dump(unit)})
+
+    def keep(self) -> bool:
+        """Put the journal back where somebody removed it or its directory; True if that was so.
+
+        Raises:
+            OutputError: it cannot be put back, or another file has its place.
+        """
+        here = os.fstat(self._descriptor)
+        try:
+            if os.path.samestat(here, self.path.lstat()):
+                return False
+            raise OutputError(
+                f"{shown(self.path)} was replaced by another file while the run wrote it",
+                "two programs must not write one file: start the run anew with another -o",
+            )
+        except (FileNotFoundError, NotADirectoryError):
+            pass
+        except OSError as error:
+            raise output_error(self.path, error) from None
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            data = os.pread(self._descriptor, here.st_size, 0)
+            descriptor = nameless(self.path.parent, os.O_RDWR | os.O_APPEND)
+            named = descriptor is None
+            descriptor = _new(self.path) if descriptor is None else descriptor
+            try:
+                _lock(self.path, descriptor)
+                write_all(descriptor, data)
+                os.fsync(descriptor)
+                if not named:
+                    _name(self.path, descriptor)
+                sync_directory(self.path.parent)
+            except BaseException:
+                os.close(descriptor)
+                raise
+        except OSError as error:
+            raise output_error(self.path, error) from None
+        os.close(self._descriptor)
+        self._descriptor = descriptor
+        self.restored = True
+        return True
+
+    def note(self, kind: str, data: Mapping[str, Any]) -> None:
+        """Record a `Note`; as durable as a unit."""
+        self._append({"note": dump(Note(kind, dict(data)))})
+
+    def close(self) -> None:
+        """Close the file and give up the lock.  May be called twice."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def remove(self) -> None:
+        """Delete the journal, of a run whose results are written, and close it."""
+        try:
+            with contextlib.suppress(OSError):
+                self.path.unlink(missing_ok=True)
+                sync_directory(self.path.parent)
+        finally:
+            self.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _append(self, record: Mapping[str, Any]) -> None:
+        self.keep()
+        self._write(record)
+
+    def _write(self, record: Mapping[str, Any]) -> None:
+        line = json.dumps(record, allow_nan=False, separators=(",", ":")).encode("ascii") + b"\n"
+        try:
+            write_all(self._descriptor, line)
+            os.fsync(self._descriptor)
+        except OSError as error:
+            # Half a record in the middle would damage the journal once the next one follows it.
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._descriptor, self._length)
+                os.fsync(self._descriptor)
+            reason = output_error(self.path, error)
+            advice = "; ".join(filter(None, (reason.hint, "then continue with --resume")))
+            raise OutputError(str(reason), advice) from None
+        self._length += len(line)
+
+
+def _new(path: Path) -> int:
+    """A new file at ``path`` from the start, where the filesystem has none without a name."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
+    try:
+        return os.open(path, flags, 0o666)
+    except FileExistsError:
+        raise _taken(path) from None
+    except OSError as error:
+        raise output_error(path, error) from None
+
+
+def _name(path: Path, descriptor: int) -> None:
+    try:
+        give_name(descriptor, path)
+    except FileExistsError:
+        raise _taken(path) from None
+
+
+def _taken(path: Path) -> JournalError:
+    return JournalError(
+        f"{shown(path)} exists: that run was interrupted, or is still going on",
+        "continue it with --resume, or choose another -o",
+    )
+
+
+def _lock(path: Path, descriptor: int) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise JournalError(
+            f"another run is writing {shown(path)}", "wait for it, or choose another -o"
+        ) from None
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:  # a filesystem without locks is no reason not to measure
+            raise output_error(path, error) from None

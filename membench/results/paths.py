@@ -1,0 +1,74 @@
+"""Where a run's files are, and the proof before measuring that they can be."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+
+from membench.core.errors import OutputError
+from membench.core.files import output_error, probe, shown
+
+
+def default_path(results: Path, machine: str, started: str, profile: str) -> Path:
+    """``<results>/<machine>/<UTC>_<profile>.csv`` for ``started`` in ISO 8601 with Z."""
+    stamp = started.partition(".")[0].rstrip("Z").replace("-", "").replace(":", "")
+    return results / machine / f"{stamp}Z_{profile}.csv"
+
+
+def sidecar_path(csv: Path) -> Path:
+    """The JSON file beside ``csv``."""
+    return csv.with_name(f"{_stem(csv)}.json")
+
+
+def journal_path(csv: Path) -> Path:
+    """The journal beside ``csv`` while it is not written yet."""
+    return csv.with_name(f"{_stem(csv)}.journal")
+
+
+def _stem(csv: Path) -> str:
+    """The name without ``.csv``; other endings stay: `run.v1` and `run.v2` are two runs."""
+    return csv.name[:-4] if csv.suffix.lower() == ".csv" else csv.name
+
+
+def check_output(csv: Path) -> None:
+    """Prove that a run can write ``csv`` and the files beside it; makes its directory.
+
+    Done before measuring, because a result that cannot be kept is time lost.
+    Nothing is ever overwritten, and nothing but a new regular file is written.
+
+    Raises:
+        OutputError: one line that says what stands in the way, and what to do.
+    """
+    if csv.name in ("", ".."):
+        raise OutputError(f"{shown(csv)} is a directory", f"name a file: -o {shown(csv)}/run.csv")
+    try:
+        csv.parent.mkdir(parents=True, exist_ok=True)
+        for path in (csv, sidecar_path(csv), journal_path(csv)):
+            _refuse_existing(csv, path)
+        probe(csv.parent)
+    except FileExistsError:  # what mkdir says of a parent that is a file
+        parent = NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+        raise output_error(csv, parent) from None
+    except (OSError, ValueError) as error:
+        cause = error if isinstance(error, OSError) else OSError(str(error))
+        raise output_error(csv, cause) from None
+
+
+def _refuse_existing(csv: Path, path: Path) -> None:
+    try:
+        mode = path.lstat().st_mode
+    except FileNotFoundError:
+        return
+    name = shown(path)
+    if stat.S_ISDIR(mode):
+        raise OutputError(f"{name} is a directory", f"name a file: -o {shown(csv)}/run.csv")
+    if not stat.S_ISREG(mode):
+        raise OutputError(f"{name} is not a regular file", "choose another -o")
+    if journal_path(csv).is_file():
+        raise OutputError(
+            f"{name} exists: that run was interrupted, or is still going on",
+            f"continue it with --resume {shown(csv)}, or choose another -o",
+        )
+    raise OutputError(f"{name} exists, and nothing is overwritten", "choose another -o")

@@ -1,0 +1,88 @@
+"""What a run sets out to do: the journal's first record.
+
+Floor 1, plain data.  `membench run --resume` needs nothing but this.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from membench.core.terms import Metric, Stat, Tier
+
+
+@dataclass(frozen=True)
+class PlannedCase:
+    """A case of the plan.
+
+    Attributes:
+        skipped: why it cannot run on this machine, empty where it can.
+        memory: bytes of memory that it holds; disk: bytes of scratch file.
+        gpu_memory: bytes of a GPU's memory that it holds.
+        tuned: its configuration is found before the first round.
+        gpu: which of the GPUs that the machine shows; None for a case that needs none.
+        rounds: rounds that it is measured in, spread over the run; 0 = all of the plan's.
+    """
+
+    id: str
+    bench: str
+    params: dict[str, str | int]
+    version: int
+    tier: Tier
+    yields: tuple[tuple[Metric, Stat], ...]
+    seconds: float
+    memory: int
+    disk: int
+    backend: str
+    skipped: str = ""
+    gpu_memory: int = 0
+    tuned: bool = False
+    gpu: int | None = None
+    rounds: int = 0
+
+    @property
+    def device_backend(self) -> str:
+        """What would have done the work, for a row without any: of a pair, the device that leads.
+
+        ``cuda-storage`` is a GPU that is given a scratch file.
+        """
+        return self.backend.partition("-")[0]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run, before its first round.
+
+    Attributes:
+        run_id: ``<UTC>-<4 hex>``, so that files can be concatenated.
+        seed: of the order of the cases in every round.
+        timeout: seconds that one case may take in one round.
+        software: the `membench` column: version, and ``+g<hash>`` in a checkout.
+        scratch: directory of the scratch file, empty where no case needs one.
+        disk_budget: bytes that the scratch file may have, and that all cases together may write.
+    """
+
+    run_id: str
+    machine: str
+    profile: str
+    rounds: int
+    seed: int
+    timeout: float
+    device: str
+    software: str
+    argv: tuple[str, ...]
+    started: str
+    cases: tuple[PlannedCase, ...]
+    scratch: str = ""
+    disk_budget: int = 0
+
+    def rounds_of(self, case: PlannedCase) -> int:
+        """The number of rounds that ``case`` is measured in."""
+        return min(case.rounds or self.rounds, self.rounds)
+
+    def measures(self, case: PlannedCase, round_: int) -> bool:
+        """Whether ``case`` is measured in that round, which counts from 1.
+
+        The rounds of a case are spread evenly, the first one among them: a machine that drifts
+        in the course of a run drifts under all of its cases.
+        """
+        return (round_ - 1) * self.rounds_of(case) % self.rounds < self.rounds_of(case)

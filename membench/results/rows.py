@@ -1,0 +1,159 @@
+"""From what the rounds of a run produced to the rows of its results file.  Pure."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Sequence
+from itertools import chain
+from typing import Any
+
+from membench.core.errors import SchemaError
+from membench.core.terms import BETTER, UNIT, Metric, Stat, Status
+from membench.core.text import ascii_line
+from membench.results.case_result import Reading, Unit
+from membench.results.cells import is_number, is_positive, sample_text
+from membench.results.merge import merge_detail, merge_facts, merge_flags
+from membench.results.plan import Plan, PlannedCase
+from membench.results.schema import Row, normal
+
+_MAD_TO_SIGMA = 1.4826  # 1 / the 0.75 quantile of the standard normal distribution
+
+
+def rows(plan: Plan, units: Iterable[Unit], *, partial: bool = False) -> list[Row]:
+    """One row per planned (case, metric, stat), in the order of ``plan``, as a file holds it.
+
+    A case that failed in one round is `failed`, with the samples that there
+    are; so is one whose numbers cannot be (not finite, not above 0).  One that
+    was measured in fewer rounds than planned is `ok` with those.
+
+    Args:
+        plan: the run's plan.
+        units: what was journaled; of several of one (round, case) the last counts.
+        partial: leave out the cases that the run never reached.
+
+    Raises:
+        SchemaError: a unit of no planned case, or, unless ``partial``, a case without a unit.
+    """
+    rounds: dict[str, dict[int, Unit]] = {case.id: {} for case in plan.cases}
+    for unit in units:
+        if unit.case not in rounds:
+            raise SchemaError(f"there is a result of '{unit.case}', which is not in the plan")
+        rounds[unit.case][unit.round] = unit
+    result: list[Row] = []
+    for case in plan.cases:
+        found = [unit for _, unit in sorted(rounds[case.id].items())]
+        if found or case.skipped:
+            result.extend(_case_rows(plan, case, found))
+        elif not partial:
+            raise SchemaError(f"there is no result of '{case.id}'")
+    return result
+
+
+def relative_spread(values: Sequence[float]) -> float | None:
+    """1.4826 * MAD / median of ``values`` (> 0), a fraction; None for fewer than two."""
+    if len(values) < 2:
+        return None
+    middle = statistics.median(values)
+    return _MAD_TO_SIGMA * statistics.median(abs(value - middle) for value in values) / middle
+
+
+def _case_rows(plan: Plan, case: PlannedCase, units: Sequence[Unit]) -> list[Row]:
+    status, reason = _outcome(case, units)
+    good = [unit for unit in units if unit.status is Status.OK and not _fault(unit)]
+    facts = merge_facts(good or units)
+    common: dict[str, Any] = {
+        **facts,
+        "run_id": plan.run_id,
+        "machine": plan.machine,
+        "tier": case.tier,
+        "case": case.id,
+        "case_version": case.version,
+        "backend": facts["backend"] or case.device_backend,
+        "membench": plan.software,
+        "detail": merge_detail(good or units),
+        "started": min((unit.started for unit in units), default=plan.started),
+    }
+    read = ((reading.metric, reading.stat) for unit in units for reading in unit.readings)
+    return [
+        _row(common, metric, stat, (status, reason), units)
+        for metric, stat in dict.fromkeys(chain(case.yields, read))
+    ]
+
+
+def _row(
+    common: dict[str, Any],
+    metric: Metric,
+    stat: Stat,
+    outcome: tuple[Status, str],
+    units: Sequence[Unit],
+) -> Row:
+    status, reason = outcome
+    found = [(unit, one) for unit in units for one in unit.readings if one.metric is metric]
+    found = [(unit, one) for unit, one in found if one.stat is stat]
+    values = tuple(
+        one.value for unit, one in found if unit.status is Status.OK and not _fault(unit)
+    )
+    if status is Status.OK and not values:
+        status, reason = Status.FAILED, f"no {metric} {stat} was measured"
+    ok = status is Status.OK
+    samples = tuple(_kept(one) for _, one in found)
+    if not ok:
+        samples = tuple(filter(None, samples))
+    every = list(chain.from_iterable(samples))
+    more = ("single-round",) if ok and len(values) == 1 else ()
+    quantiles = {"samples": "quantiles"} if any(one.quantiles for _, one in found) else {}
+    row = Row(
+        **{**common, "detail": {**common["detail"], **quantiles}},
+        metric=metric,
+        stat=stat,
+        status=status,
+        value=statistics.median(values) if ok else None,
+        unit=UNIT[metric],
+        better=BETTER[metric],
+        rounds=len(values),
+        n=sum(one.n for _, one in found),
+        round_values=values,
+        spread=relative_spread(values) if ok else None,
+        min=min(every, default=None),
+        max=max(every, default=None),
+        samples=samples,
+        flags=merge_flags(units, *more),
+        reason=reason,
+    )
+    return normal(row)
+
+
+def _outcome(case: PlannedCase, units: Sequence[Unit]) -> tuple[Status, str]:
+    """What became of ``case`` over its rounds, and why if it is not `ok`."""
+    if case.skipped:
+        return Status.SKIPPED, case.skipped
+    for unit in units:
+        if fault := _fault(unit):
+            return Status.FAILED, f"round {unit.round}: {fault}"
+    skips = [unit for unit in units if unit.status is Status.SKIPPED]
+    if not skips:
+        return Status.OK, ""
+    why = _reason(skips[0])
+    return Status.SKIPPED, why if len(skips) == len(units) else f"round {skips[0].round}: {why}"
+
+
+def _fault(unit: Unit) -> str:
+    """Why ``unit`` is a failure, or nothing: it says so, or its numbers cannot be."""
+    if unit.status is Status.FAILED:
+        return _reason(unit)
+    for one in unit.readings:
+        if not is_positive(one.value):
+            return f"{one.metric} {one.stat} is {one.value}, not a finite number above 0"
+        for sample in one.samples:
+            if not is_number(sample):
+                return f"a sample of {one.metric} {one.stat} is {sample}"
+    return ""
+
+
+def _reason(unit: Unit) -> str:
+    return ascii_line(unit.reason) or "no reason was given"
+
+
+def _kept(reading: Reading) -> tuple[float, ...]:
+    """The samples that can stand in a file, as they will read there, so that min and max agree."""
+    return tuple(float(sample_text(one)) for one in reading.samples if is_number(one))

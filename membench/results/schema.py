@@ -1,0 +1,303 @@
+"""The row of a results file: its columns, their kinds, and the rules between them."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import MISSING, dataclass, field, fields
+from types import MappingProxyType
+from typing import Any
+
+from membench.core.errors import SchemaError
+from membench.core.terms import (
+    BETTER,
+    INVALID_FLAGS,
+    UNIT,
+    Better,
+    BytesConvention,
+    CacheState,
+    Metric,
+    PeakBasis,
+    Stat,
+    Status,
+    Tier,
+)
+from membench.core.text import ascii_line
+from membench.results import cells
+from membench.results.cells import Kind
+
+SCHEMA = "membench.results/1"
+
+_STAMP = cells.code(
+    r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "a time in UTC such as 2026-01-31T08:04:12Z"
+)
+
+_KINDS: Mapping[str, Kind] = MappingProxyType(
+    {
+        "schema": cells.code(r"[a-z.]+/\d+", SCHEMA),
+        "run_id": cells.code(r"[A-Za-z0-9][A-Za-z0-9._-]*", "a run id: letters, digits and . _ -"),
+        "machine": cells.code(r"[a-z0-9][a-z0-9._-]*", "a slug of a-z 0-9 . _ -"),
+        "tier": cells.word(Tier),
+        "case": cells.code(r"[a-z0-9][A-Za-z0-9._=/+:@-]*", "a case id"),
+        "case_version": cells.WHOLE,
+        "metric": cells.word(Metric),
+        "stat": cells.word(Stat),
+        "status": cells.word(Status),
+        "value": cells.POSITIVE,
+        "unit": cells.code(r"\S+", "a unit"),
+        "better": cells.word(Better),
+        "rounds": cells.COUNT,
+        "n": cells.COUNT,
+        "round_values": cells.VALUES,
+        "spread": cells.NUMBER,
+        "min": cells.SAMPLE,
+        "max": cells.SAMPLE,
+        "samples": cells.SAMPLES,
+        "size_bytes": cells.WHOLE,
+        "bytes_moved": cells.WHOLE,
+        "bytes_convention": cells.word(BytesConvention),
+        "iters": cells.WHOLE,
+        "timer": cells.TEXT,
+        "cache_state": cells.word(CacheState),
+        "verified": cells.BOOLEAN,
+        "converged": cells.BOOLEAN,
+        "stop_reason": cells.TEXT,
+        "peak": cells.POSITIVE,
+        "peak_basis": cells.word(PeakBasis),
+        "sm_mhz": cells.POSITIVE,
+        "backend": cells.code(
+            r"cuda|cpu|storage|cited|import:[a-z0-9._-]+",
+            "cuda, cpu, storage, import:<tool> or cited",
+        ),
+        "device": cells.TEXT,
+        "driver": cells.TEXT,
+        "cuda": cells.TEXT,
+        "membench": cells.HASH,
+        "kernel": cells.HASH,
+        "detail": cells.DETAIL,
+        "flags": cells.FLAG_CODES,
+        "started": _STAMP,
+        "reason": cells.TEXT,
+    }
+)
+
+COLUMNS: tuple[str, ...] = tuple(_KINDS)
+"""The header of `membench.results/1`, in order."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One (case, metric, stat) of one run; a field is the column of the same name.
+
+    ``None``, ``""``, ``()``, ``{}`` and the count 0 are absent: empty cells.
+
+    Attributes:
+        value: median of ``round_values``, in ``unit``; None unless `ok`.
+        rounds: rounds with a value; n: samples taken in them, kept or not.
+        round_values: one number per round: what is compared between runs.
+        spread: 1.4826 * MAD / median of ``round_values``, a fraction; None for one round.
+        min, max: over all kept samples.
+        samples: kept samples by round, 7 significant digits in a file.
+        size_bytes: working set; bytes_moved: payload of one sample.
+        iters: iterations of one sample.
+        peak: best that the hardware could do, in ``unit``.
+        detail: how the number was made; values are text, numbers included.
+        started: ISO 8601, UTC, with Z.
+    """
+
+    schema: str = SCHEMA
+    run_id: str
+    machine: str
+    tier: Tier
+    case: str
+    case_version: int
+    metric: Metric
+    stat: Stat
+    status: Status
+    value: float | None = None
+    unit: str
+    better: Better
+    rounds: int = 0
+    n: int = 0
+    round_values: tuple[float, ...] = ()
+    spread: float | None = None
+    min: float | None = None
+    max: float | None = None
+    samples: tuple[tuple[float, ...], ...] = ()
+    size_bytes: int | None = None
+    bytes_moved: int | None = None
+    bytes_convention: BytesConvention | None = None
+    iters: int | None = None
+    timer: str = ""
+    cache_state: CacheState | None = None
+    verified: bool | None = None
+    converged: bool | None = None
+    stop_reason: str = ""
+    peak: float | None = None
+    peak_basis: PeakBasis | None = None
+    sm_mhz: float | None = None
+    backend: str = ""
+    device: str = ""
+    driver: str = ""
+    cuda: str = ""
+    membench: str = ""
+    kernel: str = ""
+    detail: dict[str, str] = field(default_factory=dict)
+    flags: tuple[str, ...] = ()
+    started: str = ""
+    reason: str = ""
+
+    @property
+    def key(self) -> tuple[str, str, Metric, Stat]:
+        """What there is one row of: run, case, metric and statistic."""
+        return (self.run_id, self.case, self.metric, self.stat)
+
+    @property
+    def credible(self) -> bool:
+        """It has a value, and no flag says that this value cannot be."""
+        return self.status is Status.OK and INVALID_FLAGS.isdisjoint(self.flags)
+
+    @property
+    def cited(self) -> bool:
+        """Somebody else published the number; nobody here measured it."""
+        return self.backend == "cited"
+
+    @property
+    def imported(self) -> bool:
+        """Another tool measured it."""
+        return self.backend.startswith("import:")
+
+
+REQUIRED: tuple[str, ...] = (
+    "schema",
+    *(
+        column.name
+        for column in fields(Row)
+        if column.default is MISSING and column.default_factory is MISSING
+    ),
+)
+"""Columns that no row can do without."""
+
+
+def is_median(value: float, values: Sequence[float]) -> bool:
+    """``value`` is the median of ``values``, but for rounding."""
+    return math.isclose(value, statistics.median(values), rel_tol=1e-9)
+
+
+@dataclass(frozen=True)
+class _Rule:
+    """What must hold between the columns of a row; ``column`` is the one to blame."""
+
+    column: str
+    holds: Callable[[Row], bool]
+    message: str
+
+
+_RULES = (
+    _Rule("schema", lambda row: row.schema == SCHEMA, f"is not {SCHEMA}"),
+    _Rule("unit", lambda row: row.unit == UNIT[row.metric], "is not the unit of the metric"),
+    _Rule(
+        "better", lambda row: row.better is BETTER[row.metric], "is not the direction of the metric"
+    ),
+    _Rule(
+        "value",
+        lambda row: (row.value is not None) == (row.status is Status.OK),
+        "must stand in an ok row, and in no other",
+    ),
+    _Rule(
+        "reason",
+        lambda row: (ascii_line(row.reason) != "") == (row.status is not Status.OK),
+        "must stand in a skipped or failed row, and in no other",
+    ),
+    _Rule(
+        "rounds",
+        lambda row: not row.round_values or row.rounds == len(row.round_values),
+        "is not the number of round values",
+    ),
+    _Rule(
+        "value",
+        lambda row: (
+            row.value is None or not row.round_values or is_median(row.value, row.round_values)
+        ),
+        "is not the median of the round values",
+    ),
+    _Rule(
+        "spread",
+        lambda row: row.spread is None or len(row.round_values) > 1,
+        "cannot be known from fewer than two rounds",
+    ),
+    _Rule(
+        "samples",
+        lambda row: (
+            row.status is not Status.OK
+            or not (row.samples and row.round_values)
+            or len(row.samples) == len(row.round_values)
+        ),
+        "are not of as many rounds as there are round values",
+    ),
+    _Rule(
+        "min",
+        lambda row: row.min is None or row.max is None or row.min <= row.max,
+        "is larger than max",
+    ),
+)
+
+
+def to_cells(row: Row) -> list[str]:
+    """The cells of ``row`` in the order of `COLUMNS`; free text cleaned by `ascii_line`."""
+    return [kind.to_cell(getattr(row, name)) for name, kind in _KINDS.items()]
+
+
+def from_cells(cells_by_name: Mapping[str, str]) -> Row:
+    """The row of ``cells_by_name``, column -> cell; other columns are ignored.
+
+    Raises:
+        SchemaError: a cell that is not of its column's kind, or a required one that is empty.
+    """
+    values: dict[str, Any] = {}
+    for name, kind in _KINDS.items():
+        try:
+            values[name] = kind.from_cell(cells_by_name.get(name, ""))
+        except ValueError as error:
+            raise _refused(cells_by_name.get("case", ""), name, str(error)) from None
+        if name in REQUIRED and values[name] == kind.absent:
+            raise _refused(cells_by_name.get("case", ""), name, "is empty")
+    return Row(**values)
+
+
+def check(row: Row) -> None:
+    """Raise `SchemaError`, naming case and column, if ``row`` may not stand in a file."""
+    for name, kind in _KINDS.items():
+        value = getattr(row, name)
+        if value is None or value == kind.absent:
+            if name in REQUIRED:
+                raise _refused(row.case, name, "is empty")
+        elif not kind.valid(value):
+            raise _refused(row.case, name, f"{value!r:.40} is not {kind.what}")
+    for rule in _RULES:
+        if not rule.holds(row):
+            raise _refused(f"{row.case} ({row.metric} {row.stat})", rule.column, rule.message)
+
+
+def is_cell(column: str, cell: str) -> bool:
+    """``cell`` is a value that ``column`` may hold; an empty one is where it may be absent."""
+    kind = _KINDS[column]
+    try:
+        value = kind.from_cell(cell)
+    except ValueError:
+        return False
+    return column not in REQUIRED if value == kind.absent else kind.valid(value)
+
+
+def normal(row: Row) -> Row:
+    """``row`` as a file holds it: free text cleaned, samples of 7 significant digits."""
+    return from_cells(dict(zip(COLUMNS, to_cells(row), strict=True)))
+
+
+def _refused(case: str, column: str, message: str) -> SchemaError:
+    return SchemaError(f"{case[:200] or 'a row without a case'}: column '{column}': {message}")
+
+
+READERS: Mapping[str, Callable[[Mapping[str, str]], Row]] = MappingProxyType({SCHEMA: from_cells})
+"""Schema -> how its rows are read: an old major stays here when a new one comes."""

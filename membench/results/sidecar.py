@@ -1,0 +1,120 @@
+"""The sidecar: what stands beside a results file, as JSON.
+
+`compare` works without it; it explains a run and lets one see that the CSV is
+the one that the run wrote.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from membench.core.errors import OutputError, SchemaError
+from membench.core.files import atomic_write, shown
+from membench.core.plain import dump, load
+from membench.core.untrusted import MAX_JSON, parse_json, read_bytes
+from membench.results.journal.reading import Note
+from membench.results.paths import sidecar_path
+from membench.results.plan import Plan
+
+SCHEMA = "membench.run/1"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sidecar:
+    """A run as it was made.
+
+    Attributes:
+        plan: what it set out to do, with its arguments (``argv``) and ``seed``.
+        machine: the machine snapshot, as plain data.
+        order: by round, the case ids in the order that was drawn for it.
+        notes: what was noted, clocks at the rounds' ends included.
+        seconds: where the wall time went, by kind of work.
+        interrupted: the run ended before its plan did.
+        sha256: hex digest of the bytes of the CSV.
+    """
+
+    schema: str = SCHEMA
+    plan: Plan
+    machine: dict[str, Any]
+    order: tuple[tuple[str, ...], ...] = ()
+    notes: tuple[Note, ...] = ()
+    seconds: dict[str, float] = field(default_factory=dict)
+    interrupted: bool = False
+    sha256: str = ""
+
+
+def write_sidecar(csv: Path, sidecar: Sidecar) -> Path:
+    """Write ``sidecar`` beside ``csv``, with the digest of ``csv`` as it stands; return its path.
+
+    Raises:
+        OutputError: ``csv`` cannot be read or the sidecar not be written.
+    """
+    path = sidecar_path(csv)
+    whole = dump(replace(sidecar, sha256=digest(csv)))
+    atomic_write(path, json.dumps(whole, indent=1, allow_nan=False).encode("ascii") + b"\n")
+    return path
+
+
+def read_sidecar(csv: Path) -> Sidecar | None:
+    """The sidecar of ``csv``, or None where there is none.
+
+    Raises:
+        SchemaError: there is one, and it cannot be read.
+    """
+    data = read_plain(csv)
+    try:
+        return None if data is None else load(Sidecar, data)
+    except SchemaError as error:
+        raise SchemaError(f"{shown(sidecar_path(csv))}: {error}") from None
+
+
+def read_plain(csv: Path) -> dict[str, Any] | None:
+    """The sidecar of ``csv`` as the JSON object that it is, unchecked but for its schema.
+
+    Raises:
+        SchemaError: there is one, and it cannot be read.
+    """
+    path = sidecar_path(csv)
+    if not path.exists():
+        return None
+    try:
+        data = parse_json(read_bytes(path, MAX_JSON))
+    except SchemaError as error:
+        raise SchemaError(f"{shown(path)}: {error}", error.hint) from None
+    except ValueError:
+        raise SchemaError(f"{shown(path)} is not JSON") from None
+    schema = data.get("schema") if isinstance(data, dict) else None
+    if schema != SCHEMA:
+        family = isinstance(schema, str) and schema.partition("/")[0] == SCHEMA.partition("/")[0]
+        raise SchemaError(
+            f"{shown(path)} is not a {SCHEMA}" + (f" but a {schema:.40}" if family else ""),
+            "upgrade membench" if family else "",
+        )
+    whole: dict[str, Any] = data
+    return whole
+
+
+def verify_sha256(csv: Path, sidecar: Sidecar) -> bool:
+    """``csv`` is byte for byte what the run wrote.
+
+    Raises:
+        OutputError: ``csv`` cannot be read.
+    """
+    return digest(csv) == sidecar.sha256
+
+
+def digest(csv: Path) -> str:
+    """The SHA-256 of the bytes of ``csv``, in hexadecimal.
+
+    Raises:
+        OutputError: ``csv`` cannot be read.
+    """
+    try:
+        with csv.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise OutputError(f"cannot read {shown(csv)}: {error.strerror or error}") from None

@@ -1,0 +1,163 @@
+"""The results file: rows to CSV and back."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from membench.core.errors import SchemaError
+from membench.core.files import atomic_write
+from membench.core.text import one_line
+from membench.core.untrusted import read_bytes
+from membench.results.schema import COLUMNS, READERS, REQUIRED, SCHEMA, Row, check, to_cells
+
+MAX_BYTES = 512 << 20
+"""Of a results file: two thousand runs one after the other."""
+MAX_LINES = 5_000_000
+"""Of a results file: two thousand full runs have a tenth of that."""
+MAX_CELLS = 10_000
+"""Of a line: a hundred times the columns that there are."""
+
+_FAMILY = SCHEMA.partition("/")[0]
+_WHAT_IT_IS = "it is what 'membench run' writes; 'membench import' makes one of other tools' output"
+_MARKS = frozenset({"schema", "run_id", "case"})
+"""Words that stand together in a header and in no row: how a second header is told."""
+
+
+def write_rows(path: Path, rows: Iterable[Row]) -> None:
+    """Write ``rows`` to ``path``, which is replaced as a whole or not at all.
+
+    Raises:
+        SchemaError: a row breaks the schema; nothing is written.
+        OutputError: the place cannot be written; nothing is left behind.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for row in _distinct(map(_checked, rows)):
+        writer.writerow(to_cells(row))
+    atomic_write(path, text.getvalue().encode("ascii"))
+
+
+def read_rows(path: Path) -> list[Row]:
+    """The rows of ``path`` in order.
+
+    Columns may be in any order and unknown ones are ignored; files of several
+    runs may be put one after the other, headers included.  A row that stands
+    there twice unchanged is taken once.
+
+    Raises:
+        SchemaError: one line that names the file, and the line where there is one.
+    """
+    try:
+        return parse_rows(read_text(path))
+    except SchemaError as error:
+        raise SchemaError(one_line(f"{path}: {error}"), error.hint) from None
+
+
+def parse_rows(text: str) -> list[Row]:
+    """The rows of ``text``, the content of a results file; see `read_rows`."""
+    return list(_distinct(_rows(text)))
+
+
+def _checked(row: Row) -> Row:
+    check(row)
+    return row
+
+
+def _distinct(rows: Iterable[Row]) -> Iterator[Row]:
+    """``rows`` without repetitions, so that no run counts twice."""
+    seen: dict[object, Row] = {}
+    for row in rows:
+        first = seen.setdefault(row.key, row)
+        if first is row:
+            yield row
+        elif first != row:
+            raise SchemaError(
+                f"two different rows for {row.case} ({row.metric} {row.stat}) of {row.run_id}",
+                "give runs of their own to compare, not edited copies",
+            )
+
+
+def read_text(path: Path) -> str:
+    """The content of ``path``, which may be a results file.
+
+    Raises:
+        SchemaError: it cannot be read, or is no text.
+    """
+    data = read_bytes(path, MAX_BYTES)
+    if b"\0" in data:
+        raise SchemaError("binary, not a results file", _WHAT_IT_IS)
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        raise SchemaError("not text, so not a results file", _WHAT_IT_IS) from None
+    if len(text) > MAX_LINES and text.count("\n") > MAX_LINES:
+        raise SchemaError(f"more than {MAX_LINES} lines, which no results file has")
+    return text.replace("\ufeff", "")  # Excel's mark; in the middle after `cat`
+
+
+def _rows(text: str) -> Iterator[Row]:
+    header: list[str] | None = None
+    for line, record in _records(text):
+        if header is None or set(record) >= _MARKS:
+            header = _header(record)
+            continue
+        if len(record) != len(header):
+            raise SchemaError(
+                f"line {line}: {len(record)} cells where the header has {len(header)}",
+                "the file was cut off or edited",
+            )
+        yield _row(dict(zip(header, record, strict=True)), line)
+    if header is None:
+        raise SchemaError("empty, not a results file", _WHAT_IT_IS)
+
+
+def _records(text: str) -> Iterator[tuple[int, list[str]]]:
+    """Line number and cells of each record; blank lines are passed over."""
+    if csv.field_size_limit() < len(text):
+        csv.field_size_limit(len(text))  # 128 KiB by default, less than a cell of samples may be
+    reader = csv.reader(_lines(text), strict=True)
+    try:
+        for record in reader:
+            if record:
+                yield reader.line_num, record
+    except csv.Error as error:
+        raise SchemaError(f"line {reader.line_num}: not CSV: {error}") from None
+
+
+def _lines(text: str) -> Iterator[str]:
+    for number, line in enumerate(io.StringIO(text, newline=""), start=1):
+        if line.count(",") > MAX_CELLS:
+            raise SchemaError(f"line {number}: {line.count(',')} cells, which no results file has")
+        yield line
+
+
+def _header(record: list[str]) -> list[str]:
+    if "schema" not in record:
+        semicolons = len(record) == 1 and "schema;" in record[0]
+        hint = "save it with commas between the cells" if semicolons else _WHAT_IT_IS
+        raise SchemaError("not a results file of membench: no column 'schema'", hint)
+    if len(set(record)) != len(record):
+        raise SchemaError("two columns of the same name")
+    return record
+
+
+def _row(cells: Mapping[str, str], line: int) -> Row:
+    schema = cells["schema"]
+    if schema not in READERS:
+        if schema.partition("/")[0] != _FAMILY:
+            raise SchemaError(f"line {line}: '{schema:.40}' is not a schema of membench results")
+        raise SchemaError(
+            f"line {line}: {schema:.40} is newer than this version of membench can read",
+            "upgrade membench",
+        )
+    missing = [name for name in REQUIRED if name not in cells]
+    if missing:
+        raise SchemaError(f"no column {', '.join(missing)}")
+    try:
+        return _checked(READERS[schema](cells))
+    except SchemaError as error:
+        raise SchemaError(f"line {line}: {error}", error.hint) from None

@@ -1,0 +1,1 @@
+"""What a machine's measurements advise for one model."""

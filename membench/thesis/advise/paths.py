@@ -1,0 +1,222 @@
+"""What advice reads from rows: rates with their intervals, paths to the GPU, copy methods."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from membench.analysis.derive.links import of_bench
+from membench.analysis.derive.policy import REFERENCE, measured_for
+from membench.core.errors import UsageError
+from membench.core.snapshot import Machine
+from membench.core.terms import Metric
+from membench.core.units import parse_size
+from membench.results.schema import Row
+from membench.thesis.claims.assumptions import Entry
+from membench.thesis.claims.evidence import SI, Found, find, origin, trusted
+from membench.thesis.claims.ledger import Input
+from membench.thesis.models.kv_shape import Pieces
+
+NEAR_BEST = 0.9
+"""A block size that reaches this share of the best rate is large enough."""
+
+
+@dataclass(frozen=True)
+class Rate:
+    """A rate or a time with the range of its rounds, in SI units.
+
+    Attributes:
+        rows: what it stands on.
+        shared: the rate is that of a device that all ranks share.
+    """
+
+    low: float
+    value: float
+    high: float
+    rows: tuple[Row, ...] = ()
+    shared: bool = False
+
+    @classmethod
+    def of_values(cls, values: Sequence[float], rows: Sequence[Row] = ()) -> Rate:
+        """The median of ``values`` (at least one) and their ends."""
+        ordered = sorted(values)
+        middle = len(ordered) // 2
+        value = ordered[middle]
+        if len(ordered) % 2 == 0:
+            value = (ordered[middle - 1] + value) / 2
+        return cls(ordered[0], value, ordered[-1], tuple(rows))
+
+    def times(self, factor: float) -> Rate:
+        """``factor`` of them at once."""
+        return Rate(self.low * factor, self.value * factor, self.high * factor, self.rows)
+
+    def seconds(self, time: Callable[[float], float]) -> Rate:
+        """What takes ``time(rate)``: the highest rate gives the low end."""
+        return Rate(time(self.high), time(self.value), time(self.low), self.rows)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One way to the first token.
+
+    Attributes:
+        name: recompute, ddr or ssd.
+        ttft: seconds to the first token, with the range that the rounds give it.
+        rate: B/s of the path, or FLOP/s.
+        crossover: tokens of the prefix from which on restoring beats recomputing; None for never
+            or not known.
+        flips_at: B/s of the path below which recomputing would be as fast; None where unknown.
+    """
+
+    name: str
+    ttft: Rate
+    rate: Rate
+    crossover: int | None = None
+    flips_at: float | None = None
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """``contexts`` of the asked length that fit ``bytes`` of a tier; ``counted`` says of what."""
+
+    tier: str
+    bytes: float
+    contexts: int
+    counted: str
+
+
+@dataclass(frozen=True)
+class Method:
+    """How KV blocks move fastest here.
+
+    Attributes:
+        name: of the fastest copy at the largest measured block that a piece fills, else at the
+            smallest.
+        block: that size in bytes.
+        row: its measurement.
+        enough: the smallest measured block, in bytes, that reaches `NEAR_BEST` of the best.
+        enough_row: its measurement.
+    """
+
+    name: str
+    block: int
+    row: Row
+    enough: int
+    enough_row: Row
+
+
+def rate_of(need: Input, rows: Sequence[Row], missing: list[str]) -> Rate | None:
+    """The best case of ``need``; where there is none, ``missing`` gets why."""
+    found = find(need, rows)
+    if not found.rows:
+        missing.append(found.missing)
+        return None
+    return _rate(found)
+
+
+def _rate(found: Found) -> Rate:
+    return Rate.of_values(found.rounds, found.rows)
+
+
+@dataclass(frozen=True)
+class _Copy:
+    """One measured way to move blocks of ``block`` bytes."""
+
+    block: int
+    method: str
+    row: Row
+
+    @property
+    def rate(self) -> float:
+        return self.row.value or 0.0
+
+
+def _copies(rows: Sequence[Row], bench: str) -> list[_Copy]:
+    """What an engine could do of ``bench``: the rows of the nearest origin alone."""
+    usable = of_bench(trusted(rows), bench, Metric.BANDWIDTH)
+    nearest = min((origin(row) for _, row in usable), default=0)
+    return [
+        _Copy(block, parameters.get("method", "copy"), row)
+        for parameters, row in usable
+        if origin(row) == nearest
+        and (block := _block(parameters)) is not None
+        and parameters.get("method") != REFERENCE
+    ]
+
+
+def _block(parameters: Mapping[str, str]) -> int | None:
+    """Bytes of the block that a case moves, None where it names none."""
+    try:
+        return parse_size(parameters["block"])
+    except (KeyError, UsageError):
+        return None
+
+
+def _fastest(copies: Sequence[_Copy], piece: Pieces) -> _Copy | None:
+    """The best of ``copies`` at the block size that answers for ``piece``."""
+    if not copies:
+        return None
+    block = measured_for((one.block for one in copies), piece.bytes)
+    return max((one for one in copies if one.block == block), key=lambda one: one.rate)
+
+
+def fastest_near(rows: Sequence[Row], bench: str, piece: Pieces) -> Rate | None:
+    """The best case of ``bench`` at the block size that answers for ``piece``."""
+    best = _fastest(_copies(rows, bench), piece)
+    return None if best is None else _rate(Found((best.row,)))
+
+
+def kv_path(
+    rows: Sequence[Row], piece: Pieces, inputs: Mapping[str, Input], missing: list[str]
+) -> Rate | None:
+    """Host memory to GPU in pieces: KV blocks of about that size, else large copies."""
+    if (rate := fastest_near(rows, "kv/h2d", piece)) is not None:
+        return rate
+    missing.append(find(inputs["kv-h2d"], rows).missing or "KV blocks to the GPU at any block size")
+    return rate_of(inputs["h2d"], rows, missing)
+
+
+def ssd_path(
+    rows: Sequence[Row],
+    piece: Pieces,
+    inputs: Mapping[str, Input],
+    link: Rate | None,
+    missing: list[str],
+) -> Rate | None:
+    """Disk to GPU: the pipeline, else the slower of its two legs."""
+    if (rate := fastest_near(rows, "paging/ssd-hbm", piece)) is not None:
+        return Rate(rate.low, rate.value, rate.high, rate.rows, shared=True)
+    missing.append(find(inputs["ssd-hbm"], rows).missing or "pages from disk to GPU")
+    source = rate_of(inputs["ssd-read"], rows, missing)
+    if source is None or link is None:
+        return None
+    slower = min(source, link, key=lambda rate: rate.value)
+    shared = slower is source
+    return Rate(slower.low, slower.value, slower.high, (*source.rows, *link.rows), shared)
+
+
+def choose_method(rows: Sequence[Row], piece: Pieces) -> Method | None:
+    """The fastest copy at the block size that answers for ``piece``, and the size that is enough.
+
+    Of the methods that a policy (`analyse.derive.policy`) weighs it is the best at this size.
+    """
+    copies = _copies(rows, "kv/h2d")
+    here = _fastest(copies, piece)
+    if here is None:
+        return None
+    best = max(one.rate for one in copies)
+    near = (one for one in copies if one.rate >= NEAR_BEST * best)
+    enough = min(near, key=lambda one: (one.block, -one.rate))
+    return Method(here.method, here.block, here.row, enough.block, enough.row)
+
+
+def device_memory(machine: Machine | None, entry: Entry | None) -> float | None:
+    """Bytes of one GPU: as the machine says, else as its specification does."""
+    if machine is not None and machine.gpus.devices:
+        return float(min(gpu.memory for gpu in machine.gpus.devices))
+    return entry.value * entry.scale if entry is not None else None
+
+
+def gb_per_s(rate: float) -> float:
+    """B/s as GB/s."""
+    return rate / SI[Metric.BANDWIDTH]

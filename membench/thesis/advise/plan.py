@@ -1,0 +1,343 @@
+"""Restore from DDR, restore from SSD, or recompute: what a measured machine says for one model.
+
+Every time is a bound (`roofline`, `breakeven`): recomputing at the measured rate of a
+matrix product, restoring at the measured rate of the path. What no row provides is
+named as missing, never replaced by a specification.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from membench.core.errors import UsageError
+from membench.core.snapshot import Machine
+from membench.core.terms import Badge
+from membench.results.schema import Row
+from membench.thesis.advise.paths import (
+    Capacity,
+    Choice,
+    Method,
+    Rate,
+    choose_method,
+    device_memory,
+    fastest_near,
+    kv_path,
+    rate_of,
+    ssd_path,
+)
+from membench.thesis.claims.assumptions import Assumptions
+from membench.thesis.claims.evidence import badges, machines
+from membench.thesis.claims.ledger import ledger
+from membench.thesis.claims.world import device_key, device_slug
+from membench.thesis.models.breakeven import contexts_held, load_seconds, restored_ttft
+from membench.thesis.models.catalogue import Model
+from membench.thesis.models.kv_shape import KvDtype, Layout, Pieces, kv_bytes, pieces
+from membench.thesis.models.roofline import prefill_flops, prefill_seconds
+
+WEIGHT_BYTES = 2
+"""A weight in 16 bits, as the matrix product is measured."""
+MOST_TOKENS = 2**24
+"""No crossover is looked for beyond this prefix."""
+USABLE = "system.hbm_share"
+"""The assumption on the share of a GPU's memory that weights and KV may fill."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """What is asked.
+
+    Attributes:
+        context: tokens that are cached, all but the last block of which is restored.
+        tp: ranks of tensor parallelism; each has a link of its own, and all share the disks.
+        slo: seconds to the first token that are accepted; None for no limit.
+    """
+
+    model: Model
+    context: int
+    block_tokens: int = 16
+    dtype: KvDtype = KvDtype.FP16
+    tp: int = 1
+    layout: Layout = Layout.SPLIT
+    slo: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Advice:
+    """What can be said.
+
+    Attributes:
+        kv_bytes, rank_bytes: of the whole context, over all ranks and on one.
+        weight_bytes: over all ranks; None where the weights are not known.
+        gpus: how many GPUs hold the weights; None where the memory or the weights are unknown.
+        piece: what is moved at once for one block on one rank.
+        choices: recompute, DDR and SSD, those that can be judged, soonest first.
+        staging: seconds to bring the context from SSD into DDR; None where it is not measured.
+        capacities: contexts that each tier holds.
+        missing: what is not known, one line each.
+        notes: what must be said of the rest.
+    """
+
+    question: Question
+    machine: str
+    device: str
+    kv_bytes: int
+    rank_bytes: float
+    weight_bytes: float | None
+    gpus: int | None
+    piece: Pieces
+    choices: tuple[Choice, ...]
+    method: Method | None
+    staging: Rate | None
+    capacities: tuple[Capacity, ...]
+    badges: tuple[Badge, ...]
+    missing: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def best(self) -> Choice | None:
+        """The soonest first token, where there is something to choose between."""
+        return self.choices[0] if len(self.choices) > 1 else None
+
+    @property
+    def fits(self) -> bool | None:
+        """Whether the weights fit the ranks that were asked for; None where it is not known."""
+        return None if self.gpus is None else self.gpus <= self.question.tp
+
+    @property
+    def clear(self) -> bool:
+        """Whether the best is ahead of the next by more than the intervals are wide."""
+        if len(self.choices) < 2:
+            return False
+        return self.choices[0].ttft.high < self.choices[1].ttft.low
+
+
+def advise(
+    question: Question, rows: Sequence[Row], machine: Machine | None, entries: Assumptions
+) -> Advice:
+    """The advice of the rows of one machine: of the first that has a GPU, else of the first.
+
+    Args:
+        machine: the snapshot of that machine, None where no sidecar has it.
+
+    Raises:
+        UsageError: a context, block or number of ranks that the model cannot have.
+    """
+    _check(question)
+    name, own = _one_machine(rows)
+    inputs = ledger().inputs
+    shape, weights = question.model.shape, question.model.parameters
+    device = device_slug(own, entries)
+    piece = pieces(shape, question.block_tokens, question.tp, question.layout, question.dtype)
+    whole = kv_bytes(shape, question.context, question.dtype)
+    rank = whole * _rank_share(question)
+    missing: list[str] = []
+
+    gemm = rate_of(inputs["gemm"], own, missing)
+    ddr = kv_path(own, piece, inputs, missing)
+    ssd = ssd_path(own, piece, inputs, ddr, missing)
+    if weights is None:
+        missing.append(f"the weights of {question.model.name}: its configuration does not say")
+    flops = None if gemm is None or weights is None else gemm.times(question.tp)
+    choices = _choices(question, flops, {"ddr": ddr, "ssd": ssd}, rank, whole)
+
+    memory = device_memory(machine, entries.get(device_key(device, "memory")))
+    if memory is None:
+        missing.append("the memory of the GPU: no sidecar with a GPU, and no GPU that is known")
+    held = None if weights is None else weights.total * WEIGHT_BYTES
+    usable = entries[USABLE].value
+    gpus = None
+    if memory is not None and held is not None:
+        gpus = max(1, math.ceil(held / (memory * usable)))
+    return Advice(
+        question=question,
+        machine=name,
+        device=next((row.device for row in own if row.tier == "hbm" and row.device), ""),
+        kv_bytes=whole,
+        rank_bytes=rank,
+        weight_bytes=held,
+        gpus=gpus,
+        piece=piece,
+        choices=choices,
+        method=choose_method(own, piece),
+        staging=_staging(own, piece, whole),
+        capacities=_capacities(question, memory, usable, held, machine, whole, missing),
+        badges=badges(row for rate in (gemm, ddr, ssd) if rate for row in rate.rows),
+        missing=tuple(dict.fromkeys(missing)),
+        notes=_notes(question, gpus),
+    )
+
+
+def _staging(rows: Sequence[Row], piece: Pieces, whole: float) -> Rate | None:
+    rate = fastest_near(rows, "paging/ssd-ddr", piece)
+    return None if rate is None else rate.seconds(lambda speed: whole / speed)
+
+
+def _check(question: Question) -> None:
+    if question.context < question.block_tokens:
+        raise UsageError(
+            f"a context of {question.context} tokens is shorter than a block of "
+            f"{question.block_tokens}",
+            "take a longer --context or a smaller --block-tokens",
+        )
+
+
+def _one_machine(rows: Sequence[Row]) -> tuple[str, tuple[Row, ...]]:
+    found = machines(rows)
+    if not found:
+        return "", ()
+    with_gpu = [name for name, own in found.items() if any(row.backend == "cuda" for row in own)]
+    name = (with_gpu or [*found])[0]
+    return name, found[name]
+
+
+def _rank_share(question: Question) -> float:
+    """Share of the cache that one rank holds: heads are divided, latents are not."""
+
+    def size(ranks: int) -> int:
+        shape, block = question.model.shape, question.block_tokens
+        return pieces(shape, block, ranks, Layout.WHOLE, question.dtype).bytes
+
+    return size(question.tp) / size(1)
+
+
+def _choices(
+    question: Question,
+    flops: Rate | None,
+    paths: Mapping[str, Rate | None],
+    rank: float,
+    whole: float,
+) -> tuple[Choice, ...]:
+    """What can be judged, soonest first token first."""
+    found: list[Choice] = []
+    if flops is not None:
+        found.append(
+            Choice(
+                "recompute",
+                flops.seconds(lambda rate: _prefill(question, question.context, 0, rate)),
+                flops,
+            )
+        )
+    for name, path in paths.items():
+        if path is None:
+            continue
+        # Each rank loads its own share over its own link; the disks are shared by all.
+        size = rank if name == "ddr" else whole if path.shared else rank
+        found.append(_restore(question, name, path, flops, size))
+    return tuple(sorted(found, key=lambda choice: choice.ttft.value))
+
+
+def _restore(question: Question, name: str, path: Rate, flops: Rate | None, size: float) -> Choice:
+    suffix_tokens = min(question.block_tokens, question.context)
+    kept = question.context - suffix_tokens
+
+    def ttft(rate: float, compute: float | None) -> float:
+        load = load_seconds(size * kept / question.context, rate, math.inf)
+        suffix = 0.0 if compute is None else _prefill(question, question.context, kept, compute)
+        return restored_ttft(load, suffix, question.model.shape.layers, overlap=True)
+
+    spans = (None, None, None) if flops is None else (flops.low, flops.value, flops.high)
+    times = Rate.of_values(
+        [
+            ttft(rate, compute)
+            for rate, compute in zip((path.low, path.value, path.high), spans, strict=True)
+        ]
+    )
+    if flops is None:
+        return Choice(name, times, path)
+    again = _prefill(question, question.context, 0, flops.value)
+    return Choice(
+        name,
+        times,
+        path,
+        crossover=crossover(question, size / question.context, path.value, flops.value),
+        flips_at=size / again,
+    )
+
+
+def _prefill(question: Question, tokens: float, cached: float, rate: float) -> float:
+    weights = question.model.parameters
+    assert weights is not None
+    flops = prefill_flops(tokens, weights.matmul, weights.attention, cached)
+    return prefill_seconds(flops, rate)
+
+
+def crossover(
+    question: Question, bytes_per_token: float, bytes_per_s: float, flops_per_s: float
+) -> int | None:
+    """The shortest prefix, in tokens, from which on restoring beats recomputing.
+
+    Recomputing grows faster than the bytes, so that there is one at most: 1 where
+    restoring always wins, None where it does not win up to `MOST_TOKENS`.
+    """
+
+    def restores(prefix: int) -> bool:
+        again = _prefill(question, prefix, 0, flops_per_s)
+        return load_seconds(bytes_per_token * prefix, bytes_per_s, math.inf) < again
+
+    if restores(1):
+        return 1
+    if not restores(MOST_TOKENS):
+        return None
+    low, high = 1, MOST_TOKENS
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if restores(middle) else (middle, high)
+    return high
+
+
+def _capacities(
+    question: Question,
+    memory: float | None,
+    usable: float,
+    weight_bytes: float | None,
+    machine: Machine | None,
+    whole: float,
+    missing: list[str],
+) -> tuple[Capacity, ...]:
+    found: list[Capacity] = []
+    if memory is not None and weight_bytes is not None:
+        total = memory * question.tp
+        count = contexts_held(total, whole, weight_bytes, usable)
+        found.append(Capacity("hbm", total, count, f"less weights, {100 * usable:g} % usable"))
+    if machine is not None:
+        host = machine.memory.cgroup_limit or machine.memory.total
+        host = min(host, machine.memory.total)
+        found.append(Capacity("ddr", host, contexts_held(host, whole), "all of it"))
+        free = max((one.free for one in machine.filesystems if not one.direct_io), default=0)
+        if free:
+            found.append(Capacity("ssd", free, contexts_held(free, whole), "what is free"))
+        else:
+            missing.append("the free space of a disk: no filesystem that reads reach directly")
+    else:
+        missing.append("the capacity of DDR and SSD: no sidecar describes the machine")
+    return tuple(found)
+
+
+def _notes(question: Question, gpus: int | None) -> tuple[str, ...]:
+    notes = []
+    if gpus is not None and gpus > question.tp:
+        notes.append(
+            f"{question.model.name} does not fit {_gpus(question.tp)}: its weights need "
+            f"{_gpus(gpus)}; times are for {_gpus(question.tp)} all the same"
+        )
+    if question.tp > 1:
+        notes.append(
+            "measured is one GPU: each rank is taken to have the same link, all to share the disks"
+        )
+    return tuple(notes)
+
+
+def _gpus(count: int) -> str:
+    return f"{count} GPU{'' if count == 1 else 's'}"
+
+
+def usual_block(model: Model, tokens: int = 16) -> int:
+    """The smallest block of ``tokens`` or more that cuts no entry of the model's cache."""
+    return math.lcm(tokens, *(group.every for group in model.shape.groups if not group.window))
+
+
+def missing_of(found: Iterable[Advice]) -> tuple[str, ...]:
+    """What several answers lack, each once."""
+    return tuple(dict.fromkeys(line for one in found for line in one.missing))

@@ -1,0 +1,1 @@
+"""The claims of the thesis: evidence, statistics, verdicts."""

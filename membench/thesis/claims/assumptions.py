@@ -1,0 +1,253 @@
+"""What is assumed and not measured: every figure with its range, source and date, or refused."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from datetime import date
+from enum import StrEnum
+from importlib.resources import files
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from membench.core.errors import MembenchError
+from membench.core.files import shown
+from membench.core.text import one_line
+
+SHIPPED = ("assumptions.toml", "records.toml")
+SUBSTITUTE = "measurement."
+"""Prefix of an entry that stands in for a measurement which no row provides."""
+
+
+class AssumptionError(MembenchError):
+    """An assumption that does not stand as it is written."""
+
+
+UNITS: Mapping[str, tuple[str, float]] = MappingProxyType(
+    {
+        **{unit: (unit, 1.0) for unit in ("1", "share", "tokens", "s", "year", "years", "1/s")},
+        "GB": ("B", 1e9),
+        "TB": ("B", 1e12),
+        "GB/s": ("B/s", 1e9),
+        "TB/s": ("B/s", 1e12),
+        "GFLOP/s": ("FLOP/s", 1e9),
+        "TFLOP/s": ("FLOP/s", 1e12),
+        "PFLOP/s": ("FLOP/s", 1e15),
+        "1e6": ("1", 1e6),
+        "1e9": ("1", 1e9),
+        "1e12": ("1", 1e12),
+        "1/day": ("1/day", 1.0),
+        "USD/GB": ("USD/GB", 1.0),
+        "USD/h": ("USD/h", 1.0),
+        "1e6 USD": ("USD", 1e6),
+        "1e9 USD": ("USD", 1e9),
+    }
+)
+"""Unit of an entry -> the unit in which models compute, and the factor to it."""
+
+
+class EntryKind(StrEnum):
+    """Where a figure comes from."""
+
+    SPEC = "spec"
+    PRICE = "price"
+    WORKLOAD = "workload"
+    DERIVED = "derived"  # computed from other figures, or a convention: the source says how
+    RECORD = "record"  # what was published on a date: decides claims of class P
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One figure.
+
+    Attributes:
+        name: dotted path of its table, such as ``device.h100.bandwidth``.
+        value, low, high: 0 < low <= value <= high, in ``unit``; equal where the figure is exact.
+        date: when it was stated, or read where the source is undated.
+        own: given by the user, not shipped.
+    """
+
+    name: str
+    value: float
+    low: float
+    high: float
+    unit: str
+    source: str
+    date: date
+    kind: EntryKind
+    own: bool = False
+
+    @property
+    def scale(self) -> float:
+        """Factor from ``unit`` to the unit in which models compute (`UNITS`)."""
+        return UNITS[self.unit][1]
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values, the date as ISO text."""
+        return {**asdict(self), "date": self.date.isoformat(), "kind": str(self.kind)}
+
+
+Assumptions = Mapping[str, Entry]
+
+_KEYS = tuple(one.name for one in fields(Entry) if one.name not in ("name", "own"))
+_NUMBERS = ("value", "low", "high")
+
+
+def shipped() -> dict[str, Entry]:
+    """The assumptions and records that membench ships, by name."""
+    found: dict[str, Entry] = {}
+    for name in SHIPPED:
+        text = (files(__package__) / name).read_text(encoding="utf-8")
+        found |= parse(text, name)
+    return found
+
+
+def assumptions(
+    override: Path | None = None, *, declared: frozenset[str] = frozenset()
+) -> Assumptions:
+    """What is shipped, with the entries of the file ``override`` in place of their namesakes.
+
+    Args:
+        declared: further names that an entry may have: records that claims wait for, and
+            ``measurement.<input>``.
+
+    Raises:
+        AssumptionError: one line that names the file, the entry and what is wrong with it.
+    """
+    base = shipped()
+    if override is None:
+        return base
+    own = {
+        name: replace(entry, own=True)
+        for name, entry in parse(_read(override), shown(override)).items()
+    }
+    known = base.keys() | declared
+    for name, entry in own.items():
+        if name not in known:
+            near = difflib.get_close_matches(name, sorted(known), n=1)
+            raise AssumptionError(
+                f"{shown(override)}: nothing uses an assumption '{one_line(name)}'",
+                f"did you mean {near[0]}?" if near else "docs/thesis.md says what is used",
+            )
+        if name in base and UNITS[base[name].unit][0] != UNITS[entry.unit][0]:
+            raise AssumptionError(
+                f"{shown(override)}: {name}: a figure in {entry.unit} cannot stand for one "
+                f"in {base[name].unit}",
+                f"give it in {base[name].unit}",
+            )
+    return {**base, **own}
+
+
+def parse(text: str, where: str) -> dict[str, Entry]:
+    """The entries of ``text`` (TOML), by dotted name; ``where`` names it in an error.
+
+    Raises:
+        AssumptionError: not TOML, or an entry without value, range, unit, source, date or
+            kind, with another key, or with a range that does not hold its value.
+    """
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise AssumptionError(
+            f"{where}: not TOML: {one_line(str(error))}", "docs/thesis.md shows an entry"
+        ) from None
+    return {name: _entry(name, table, where) for name, table in _tables(document, "", where)}
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "not text"
+        raise AssumptionError(
+            f"{shown(path)} cannot be read: {reason}", "--assumptions takes a TOML file"
+        ) from None
+
+
+def _tables(
+    table: Mapping[str, Any], prefix: str, where: str
+) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The innermost tables: those that hold no table."""
+    for key, value in table.items():
+        name = f"{prefix}{key}"
+        if not isinstance(value, dict):
+            raise AssumptionError(
+                f"{where}: '{one_line(name)}' is not a table with value, low, high, ...",
+                "docs/thesis.md shows an entry",
+            )
+        if any(isinstance(inner, dict) for inner in value.values()) or not value:
+            yield from _tables(value, f"{name}.", where)
+        else:
+            yield name, value
+
+
+def _entry(name: str, table: Mapping[str, Any], where: str) -> Entry:
+    try:
+        _check_keys(table)
+        value, low, high = _numbers(table)
+        _check_words(table, high)
+    except _Refused as refused:
+        message, hint = refused.args
+        raise AssumptionError(f"{where}: {one_line(f'{name}: {message}')}", hint) from None
+    return Entry(
+        name=name,
+        value=value,
+        low=low,
+        high=high,
+        unit=table["unit"],
+        source=table["source"],
+        date=table["date"],
+        kind=EntryKind(table["kind"]),
+    )
+
+
+_KEYS_HINT = f"the keys are {', '.join(_KEYS)}"
+
+
+class _Refused(Exception):
+    """What is wrong with an entry, and what to do."""
+
+    def __init__(self, message: str, hint: str = "docs/thesis.md shows an entry") -> None:
+        super().__init__(message, hint)
+
+
+def _check_keys(table: Mapping[str, Any]) -> None:
+    for key in table:
+        if key not in _KEYS:
+            raise _Refused(f"'{key}' is not a key of an entry", _KEYS_HINT)
+    for key in _KEYS:
+        if table.get(key) in (None, ""):
+            origin = key in ("source", "date")
+            hint = "a figure without a source and a date is not taken" if origin else _KEYS_HINT
+            raise _Refused(f"'{key}' is missing or empty", hint)
+
+
+def _numbers(table: Mapping[str, Any]) -> tuple[float, float, float]:
+    for key in _NUMBERS:
+        if isinstance(table[key], bool) or not isinstance(table[key], int | float):
+            raise _Refused(f"'{key}' is not a number")
+    value, low, high = (float(table[key]) for key in _NUMBERS)
+    if not (0 < low <= value <= high and math.isfinite(high)):
+        raise _Refused(
+            f"low {low:g}, value {value:g}, high {high:g}: not 0 < low <= value <= high",
+            "state a quantity that cannot be zero, and its range",
+        )
+    return value, low, high
+
+
+def _check_words(table: Mapping[str, Any], high: float) -> None:
+    if type(table["date"]) is not date:
+        raise _Refused("'date' is not a date such as 2026-01-31")
+    for key in ("unit", "source", "kind"):
+        if not isinstance(table[key], str) or not table[key].strip():
+            raise _Refused(f"'{key}' is not text")
+    if table["unit"] not in UNITS:
+        raise _Refused(f"unit '{table['unit']}' is not known", f"known are {', '.join(UNITS)}")
+    if table["kind"] not in set(EntryKind):
+        raise _Refused(f"kind '{table['kind']}' is none of {', '.join(EntryKind)}")
+    if table["unit"] == "share" and high > 1:
+        raise _Refused(f"a share of {high:g} is above 1")

@@ -1,0 +1,124 @@
+"""Which rows speak for an input: selection by case id, one machine at a time.
+
+A number of one machine is never mixed with one of another, and only the best case of
+an input counts: what the hardware can do.  Rows that are flagged as served by something
+faster than the tier are no evidence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from membench.core.registry import matches
+from membench.core.terms import OFF_TIER_FLAGS, Badge, Better, Metric, PeakBasis, Status
+from membench.results.schema import Row
+from membench.thesis.claims.ledger import Input
+
+SI: Mapping[Metric, float] = MappingProxyType(
+    {
+        Metric.BANDWIDTH: 1e9,  # GB/s -> B/s
+        Metric.FLOPS: 1e9,  # GFLOP/s -> FLOP/s
+        Metric.LATENCY: 1e-9,  # ns -> s
+        Metric.IOPS: 1.0,
+        Metric.RATE: 1.0,
+        Metric.ENERGY: 1e-12,
+    }
+)
+
+
+@dataclass(frozen=True)
+class Found:
+    """The rows of one case of one machine that stand for an input: one a run.
+
+    ``missing`` says why there is none.
+    """
+
+    rows: tuple[Row, ...] = ()
+    missing: str = ""
+
+    @property
+    def rounds(self) -> tuple[float, ...]:
+        """The round values of all its runs, in SI units; a row without any gives its value."""
+        return rounds(self.rows)
+
+    @property
+    def peak(self) -> float | None:
+        """The peak that its rows state, in SI units; one that was itself measured is none."""
+        for row in self.rows:
+            if row.peak is not None and row.peak_basis is not PeakBasis.MEASURED:
+                return row.peak * SI[row.metric]
+        return None
+
+
+def rounds(rows: Iterable[Row]) -> tuple[float, ...]:
+    """The round values of ``rows`` in SI units; a row without any gives its value."""
+    return tuple(
+        value * SI[row.metric]
+        for row in rows
+        for value in (row.round_values or (row.value or 0.0,))
+    )
+
+
+def machines(rows: Iterable[Row]) -> dict[str, tuple[Row, ...]]:
+    """``rows`` by machine, in the order in which the machines first stand there."""
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        found.setdefault(row.machine, []).append(row)
+    return {name: tuple(several) for name, several in found.items()}
+
+
+def find(need: Input, rows: Sequence[Row]) -> Found:
+    """The best case of ``need`` in the ``rows`` of one machine.
+
+    Own measurements come before imported ones, and those before cited figures.
+    """
+    asked: list[Row] = []
+    for pattern in need.select:
+        asked = [
+            row
+            for row in rows
+            if matches(row.case, pattern) and row.metric is need.metric and row.stat is need.stat
+        ]
+        if any(row.status is Status.OK for row in asked):
+            break
+    usable = trusted(asked)
+    if not usable:
+        return Found(missing=_missing(need, asked))
+    nearest = min(map(origin, usable))
+    usable = [row for row in usable if origin(row) == nearest]
+    pick = max if usable[0].better is Better.HIGHER else min
+    best = pick(usable, key=lambda row: row.value or 0.0)
+    return Found(tuple(row for row in usable if _same(row, best)))
+
+
+def trusted(rows: Iterable[Row]) -> list[Row]:
+    """The `ok` rows whose number is that of the tier."""
+    return [row for row in rows if row.status is Status.OK and OFF_TIER_FLAGS.isdisjoint(row.flags)]
+
+
+def origin(row: Row) -> int:
+    """0 for what membench measured, 1 for another tool's, 2 for a cited figure."""
+    return 2 if row.cited else 1 if row.imported else 0
+
+
+def badges(rows: Iterable[Row]) -> tuple[Badge, ...]:
+    """What a verdict on ``rows`` must wear."""
+    worn = {1: Badge.IMPORTED, 2: Badge.CITED}
+    return tuple(worn[place] for place in sorted({origin(row) for row in rows} & worn.keys()))
+
+
+def _same(row: Row, best: Row) -> bool:
+    return (row.case, row.case_version) == (best.case, best.case_version)
+
+
+def _missing(need: Input, asked: Sequence[Row]) -> str:
+    name = f"{need.what} ({' or '.join(need.select)})"
+    flags = sorted({flag for row in asked for flag in row.flags} & OFF_TIER_FLAGS)
+    if any(row.status is Status.OK for row in asked):
+        return f"{name}: its rows are flagged {', '.join(flags)}"
+    reasons = dict.fromkeys(row.reason for row in asked if row.reason)
+    if reasons:
+        return f"{name}: {next(iter(reasons))}"
+    return f"{name} is not measured"

@@ -1,0 +1,85 @@
+"""The smallest single change that would turn a verdict into another.
+
+One input at a time is moved, all its draws alike, until the verdict changes: by a
+factor, or by years where it is a date.  Sizes are compared as |ln factor|, so that
+halving and doubling count alike, and a year counts as much as a factor of e.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from membench.core.terms import ClaimVerdict
+from membench.thesis.claims.world import NoData
+
+_LADDER = tuple(math.log(f) for f in (1.05, 1.1, 1.2, 1.35, 1.6, 2, 3, 5, 10, 30, 100))
+_BISECTIONS = 7
+_ONE_WAY = math.log(2)
+"""Within a factor of two a change is taken to lead one way only: its end is tried alone."""
+
+Judge = Callable[[str, float], ClaimVerdict]
+"""(name, step) -> the verdict where that input is moved so; raises `NoData`."""
+
+
+@dataclass(frozen=True)
+class Flip:
+    """``name`` moved by ``step`` (ln factor, or years) gives ``becomes``."""
+
+    name: str
+    step: float
+    becomes: ClaimVerdict
+
+
+def smallest_flip(
+    judge: Judge,
+    names: Iterable[str],
+    now: ClaimVerdict,
+    limits: Mapping[str, float],
+) -> Flip | None:
+    """The smallest change of one of ``names`` that changes the verdict ``now``.
+
+    Args:
+        limits: name -> the largest step upwards, such as that to a share of 1.
+
+    Returns:
+        None where no change up to a hundredfold does.
+    """
+    best: Flip | None = None
+    for name in names:
+        for sign in (-1.0, 1.0):
+            bound = abs(best.step) if best else _LADDER[-1]
+            if sign > 0:
+                bound = min(bound, limits.get(name, bound))
+            found = _search(judge, name, now, sign, bound)
+            if found and (best is None or abs(found.step) < abs(best.step)):
+                best = found
+    return best
+
+
+def _search(judge: Judge, name: str, now: ClaimVerdict, sign: float, bound: float) -> Flip | None:
+    def word(size: float) -> ClaimVerdict:
+        try:
+            return judge(name, sign * size)
+        except NoData:
+            return now  # what cannot be drawn is no verdict to arrive at
+
+    below = 0.0
+    for size in _LADDER if bound > _ONE_WAY else (bound,):
+        above = min(size, bound)
+        if above <= below:
+            return None
+        if (becomes := word(above)) is not now:
+            break
+        below = above
+    else:
+        return None
+    for _ in range(_BISECTIONS):
+        middle = (below + above) / 2
+        other = word(middle)
+        if other is now:
+            below = middle
+        else:
+            above, becomes = middle, other
+    return Flip(name, sign * above, becomes)

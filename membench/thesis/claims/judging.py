@@ -1,0 +1,222 @@
+"""The verdict on one part of a claim: drawn, judged, and what would flip it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from membench.core.terms import Badge, ClaimVerdict
+from membench.results.schema import Row
+from membench.thesis.claims.assumptions import SUBSTITUTE, Assumptions, Entry
+from membench.thesis.claims.draws import Floats
+from membench.thesis.claims.evidence import badges
+from membench.thesis.claims.flip import Flip, smallest_flip
+from membench.thesis.claims.ledger import Part
+from membench.thesis.claims.rule import Judgement, Thresholds, judge
+from membench.thesis.claims.statistics import STATISTICS
+from membench.thesis.claims.tornado import Bar, tornado
+from membench.thesis.claims.world import NoData, World, device_key
+
+Words = dict[tuple[str, Thresholds, str, float], ClaimVerdict]
+"""(statistic, rule, input, step) -> the verdict where that input is moved so."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """The draws of one model, baseline or trace, and what they alone would say."""
+
+    name: str
+    draws: Floats
+    judgement: Judgement
+
+
+@dataclass(frozen=True, kw_only=True)
+class PartVerdict:
+    """A verdict on one part.
+
+    Attributes:
+        why: two words beside an inconclusive verdict that has no draws, such as "no data".
+        judgement: over the draws of all variants; None without draws.
+        rows: the evidence, by input.
+        missing: inputs without a value, and why.
+        used: the assumptions and records that were read.
+        note: what must be said of the evidence.
+    """
+
+    part: Part
+    word: ClaimVerdict
+    reason: str
+    why: str = ""
+    judgement: Judgement | None = None
+    variants: tuple[Variant, ...] = ()
+    rows: Mapping[str, tuple[Row, ...]]
+    missing: Mapping[str, str]
+    used: tuple[Entry, ...]
+    badges: tuple[Badge, ...]
+    flip: Flip | None = None
+    bars: tuple[Bar, ...] = ()
+    note: str = ""
+
+
+class Moved:
+    """Verdicts where one input is moved; parts that share a statistic share the work."""
+
+    def __init__(self, world: World, shared: Words) -> None:
+        self.world = world
+        self._own: Words = {}
+        self._shared = shared
+
+    def word(self, part: Part, name: str, step: float) -> ClaimVerdict:
+        """The verdict on ``part``; raises `NoData` where nothing can be drawn."""
+        assert part.thresholds is not None
+        key = (part.statistic, part.thresholds, name, step)
+        known = self._own if reads_machine(part) else self._shared
+        if key not in known:
+            drawn = STATISTICS[part.statistic](self.world.moved(name, step))
+            known[key] = judge(_grid(drawn), part.thresholds).word
+        return known[key]
+
+
+def reads_machine(part: Part) -> bool:
+    """Whether ``part`` depends on the machine; else it is the same for every one."""
+    return bool(part.measurements or part.device)
+
+
+def judge_part(
+    part: Part, world: World, entries: Assumptions, moved: Moved | None = None
+) -> PartVerdict:
+    """The verdict on ``part`` in ``world``, with what would flip it."""
+    names = names_of(part, world)
+    rows = {name: world.rows[name] for name in part.measurements if name in world.rows}
+    substituted = [
+        name for name in part.measurements if name in world.values and name not in world.rows
+    ]
+    read = [*names, *(f"{SUBSTITUTE}{name}" for name in substituted)]
+    used = tuple(entries[name] for name in read if name in entries)
+    worn = [
+        *badges(row for several in rows.values() for row in several),
+        *([Badge.SUBSTITUTED] if substituted else []),
+        *([Badge.OVERRIDDEN] if any(entry.own for entry in used) else []),
+    ]
+    missing = {
+        name: world.missing.get(name, "no data")
+        for name in part.measurements
+        if name not in world.values
+    }
+
+    def outcome(word: ClaimVerdict, reason: str, why: str = "") -> PartVerdict:
+        return PartVerdict(
+            part=part,
+            word=word,
+            reason=reason,
+            why=why,
+            rows=rows,
+            missing=missing,
+            used=used,
+            badges=tuple(worn),
+        )
+
+    if part.thresholds is None:
+        return outcome(ClaimVerdict.NOT_TESTABLE, part.waits_for)
+    try:
+        drawn = STATISTICS[part.statistic](world)
+    except NoData as lack:
+        if lack.why == "no record" and part.waits_for:
+            return outcome(ClaimVerdict.INCONCLUSIVE, part.waits_for, lack.why)
+        reason = "; ".join(dict.fromkeys(missing.values())) or str(lack)
+        return outcome(ClaimVerdict.INCONCLUSIVE, reason, lack.why)
+    blank = outcome(ClaimVerdict.INCONCLUSIVE, "")
+    return _judged(part, moved or Moved(world, {}), entries, drawn, names, blank)
+
+
+def _judged(
+    part: Part,
+    moved: Moved,
+    entries: Assumptions,
+    drawn: Mapping[str, Floats],
+    names: Sequence[str],
+    blank: PartVerdict,
+) -> PartVerdict:
+    assert part.thresholds is not None
+    thresholds, world = part.thresholds, moved.world
+    whole = judge(_grid(drawn), thresholds)
+    present = [name for name in names if name in world.values]
+
+    bars = tornado(STATISTICS[part.statistic], world, present, _ranges(entries, present))
+    # What moves it most first: the nearer a flip is found, the less of the others is searched.
+    first = dict.fromkeys([*(bar.name for bar in bars), *present])
+
+    def word_of(name: str, step: float) -> ClaimVerdict:
+        return moved.word(part, name, step)
+
+    return replace(
+        blank,
+        word=whole.word,
+        reason=_reason(part, whole),
+        judgement=whole,
+        variants=tuple(
+            Variant(name, draws, judge(draws, thresholds)) for name, draws in drawn.items()
+        ),
+        flip=smallest_flip(word_of, first, whole.word, limits(entries, present)),
+        bars=bars,
+        note=world.pair_note if "pair-rate" in part.measurements else "",
+    )
+
+
+def _grid(drawn: Mapping[str, Floats]) -> Floats:
+    """[variant, draws]: every variant weighs the same."""
+    return np.stack(np.broadcast_arrays(*drawn.values()))
+
+
+def names_of(part: Part, world: World) -> tuple[str, ...]:
+    """What ``part`` reads, by the names of `World`."""
+    devices = [device_key(world.device, what) for what in part.device] if world.device else []
+    return (*part.measurements, *devices, *part.assumptions)
+
+
+def _ranges(entries: Assumptions, names: Iterable[str]) -> dict[str, tuple[float, float, float]]:
+    found = {}
+    for name in names:
+        if entry := entries.get(name):
+            found[name] = (
+                entry.low * entry.scale,
+                entry.value * entry.scale,
+                entry.high * entry.scale,
+            )
+    return found
+
+
+def limits(entries: Assumptions, names: Iterable[str]) -> dict[str, float]:
+    """A share cannot be moved beyond 1."""
+    return {
+        name: -math.log(entries[name].high) * (1 - 1e-9)  # rounding must not lead above it
+        for name in names
+        if name in entries and entries[name].unit == "share"
+    }
+
+
+def _reason(part: Part, found: Judgement) -> str:
+    rule = part.thresholds
+    assert rule is not None
+    more, less = ("least", "most") if rule.direction == "higher" else ("most", "least")
+    unit = f" {part.unit}" if part.unit not in ("", "share") else ""
+    for_it = f"{_percent(found.supporting)} of the draws at {more} {rule.supports:g}{unit}"
+    against = f"{_percent(found.contradicting)} at {less} {rule.contradicts:g}{unit}"
+    if found.word is ClaimVerdict.SUPPORTED:
+        return f"{for_it}; {_percent(rule.share)} needed"
+    if found.word is ClaimVerdict.CONTRADICTED:
+        return (
+            f"{_percent(found.contradicting)} of the draws at {less} {rule.contradicts:g}{unit}; "
+            f"{_percent(rule.contradicting_share)} needed"
+        )
+    needed = _percent(rule.share)
+    if rule.contradicting_share != rule.share:
+        needed += f" and {_percent(rule.contradicting_share)}"
+    return f"{for_it}, {against}; {needed} needed"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %".replace(".0 %", " %")

@@ -1,0 +1,282 @@
+"""The ledger: the claims, stated so that they can fail, loaded from `claims.toml`.
+
+A claim has parts, and each part one statistic with a direction, two thresholds and
+the shares of draws that must lie beyond them.  The file is refused where a claim has
+no source or date, a threshold makes no sense, or a part says neither how it is
+decided nor why it cannot be.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from datetime import date
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from membench.core.errors import MembenchError, NothingMatched
+from membench.core.terms import ClaimClass, Metric, Stat, Tier
+from membench.thesis.claims.rule import Direction, Thresholds
+
+
+class LedgerError(MembenchError):
+    """The ledger does not stand as it is written."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Input:
+    """A measurement that parts ask for by name.
+
+    Attributes:
+        select: globs of case ids, as `--select` takes them; the first that finds rows counts.
+        part: what must be measured for it: GPU, SSD, host memory.
+        peak: the field of a device in the assumptions that is its peak; empty for none.
+        machines: 2 where the input is a ratio between two machines.
+    """
+
+    name: str
+    what: str
+    select: tuple[str, ...]
+    metric: Metric
+    part: str
+    stat: Stat = Stat.MEDIAN
+    peak: str = ""
+    machines: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """One proposition of a claim.
+
+    Attributes:
+        id: of the claim and a letter, or the claim's own where it has one part.
+        decided_by: the statistic in words.
+        statistic: its name in `membench.thesis.claims.statistics`; empty where nothing decides.
+        thresholds: None exactly where there is no statistic.
+        measurements: names of the inputs that it reads.
+        assumptions: names of the assumptions and records that it reads.
+        device: fields of the measured device that it reads (``device.<this one>.<field>``).
+        waits_for: what would decide it, or why nothing here can.
+    """
+
+    id: str
+    cls: ClaimClass
+    proposition: str
+    decided_by: str = ""
+    statistic: str = ""
+    unit: str = ""
+    thresholds: Thresholds | None = None
+    measurements: tuple[str, ...] = ()
+    assumptions: tuple[str, ...] = ()
+    device: tuple[str, ...] = ()
+    waits_for: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """One sentence of the thesis.
+
+    Attributes:
+        quote: in the words of the source (Traditional Chinese).
+        quantity: what is claimed, as a number or a rank.
+        notes: what stands beside the verdict, such as "misattributed".
+        contrary: public evidence that points the other way, or that a verdict must be held against.
+    """
+
+    id: str
+    tiers: tuple[Tier, ...]
+    quote: str
+    english: str
+    quantity: str
+    parts: tuple[Part, ...]
+    notes: tuple[str, ...] = ()
+    contrary: tuple[str, ...] = ()
+
+    @property
+    def classes(self) -> tuple[ClaimClass, ...]:
+        """The classes of its parts, each once."""
+        return tuple(dict.fromkeys(part.cls for part in self.parts))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ledger:
+    """All claims of one published text.
+
+    Attributes:
+        source, date: who said it, and when.
+        inputs: by name.
+    """
+
+    source: str
+    date: date
+    inputs: Mapping[str, Input]
+    claims: tuple[Claim, ...]
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Every assumption and record that some part reads."""
+        return frozenset(name for part in self.parts for name in part.assumptions)
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The parts of all claims, in order."""
+        return tuple(part for claim in self.claims for part in claim.parts)
+
+    def claim(self, name: str) -> Claim:
+        """The claim ``name``, also by the id of one of its parts (``C13a``), in any case.
+
+        Raises:
+            NothingMatched: there is none.
+        """
+        wanted = re.sub(r"(?<=\d)[A-H]$", "", name.upper())
+        for claim in self.claims:
+            if claim.id == wanted:
+                return claim
+        last = self.claims[-1].id
+        raise NothingMatched(
+            f"there is no claim '{name}'", f"they are {self.claims[0].id} to {last}"
+        )
+
+
+@cache
+def ledger() -> Ledger:
+    """The ledger that membench ships."""
+    return parse_ledger((files(__package__) / "claims.toml").read_text(encoding="utf-8"))
+
+
+def parse_ledger(text: str) -> Ledger:
+    """The ledger in ``text``: TOML of ``[report]``, ``[input.NAME]`` and ``[[claim]]`` with parts.
+
+    Raises:
+        LedgerError: one line that names what is wrong, and where.
+    """
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise LedgerError(f"the ledger is not TOML: {error}") from None
+    unknown = set(document) - {"report", "input", "claim"}
+    if unknown:
+        raise LedgerError(f"the ledger has an unknown table '{min(unknown)}'")
+    report = document.get("report", {})
+    if not report.get("source") or type(report.get("date")) is not date:
+        raise LedgerError("the report has no source, or no date such as 2026-01-21")
+    inputs = {name: _input(name, table) for name, table in document.get("input", {}).items()}
+    claims = tuple(_claim(table, number) for number, table in enumerate(document["claim"], 1))
+    found = Ledger(source=report["source"], date=report["date"], inputs=inputs, claims=claims)
+    ids = [claim.id for claim in claims]
+    for twice in sorted({one for one in ids if ids.count(one) > 1}):
+        raise LedgerError(f"claim {twice} stands twice")
+    for part in found.parts:
+        for name in part.measurements:
+            if name not in inputs:
+                raise LedgerError(f"{part.id}: there is no input '{name}'")
+    return found
+
+
+def _input(name: str, table: Mapping[str, Any]) -> Input:
+    where = f"input {name}"
+    _check_keys(Input, table, where, optional={"stat", "peak", "machines"}, given={"name"})
+    try:
+        return Input(
+            **{
+                **table,
+                "name": name,
+                "select": tuple(table["select"]),
+                "metric": Metric(table["metric"]),
+                "stat": Stat(table.get("stat", Stat.MEDIAN)),
+            }
+        )
+    except ValueError as error:
+        raise LedgerError(f"{where}: {error}") from None
+
+
+def _claim(table: Mapping[str, Any], number: int) -> Claim:
+    where = f"claim {table.get('id') or number}"
+    values = {("parts" if key == "part" else key): value for key, value in table.items()}
+    _check_keys(Claim, values, where, optional={"notes", "contrary"})
+    if not re.fullmatch(r"C\d\d", values["id"]):
+        raise LedgerError(f"{where}: an id is C and two digits")
+    single = len(values["parts"]) == 1
+    try:
+        return Claim(
+            **{
+                **values,
+                "tiers": tuple(Tier(word) for word in values["tiers"]),
+                "parts": tuple(_parts(values["id"], values["parts"], single)),
+                "notes": tuple(values.get("notes", ())),
+                "contrary": tuple(values.get("contrary", ())),
+            }
+        )
+    except ValueError as error:
+        raise LedgerError(f"{where}: {error}") from None
+
+
+_RULE_KEYS = {"direction", "supports", "contradicts", "share", "contradicting_share"}
+
+
+def _parts(claim: str, tables: list[Mapping[str, Any]], single: bool) -> Iterator[Part]:
+    for letter, table in zip("abcdefgh", tables, strict=False):
+        name = claim if single else f"{claim}{letter}"
+        values = {("cls" if key == "class" else key): value for key, value in table.items()}
+        rule = {key: values.pop(key) for key in _RULE_KEYS & values.keys()}
+        optional = {one.name for one in fields(Part)} - {"id", "cls", "proposition"}
+        _check_keys(Part, values, name, optional=optional, given={"id", "thresholds"})
+        if bool(values.get("statistic")) != (
+            {"direction", "supports", "contradicts"} <= rule.keys()
+        ):
+            raise LedgerError(
+                f"{name}: a statistic has direction, supports and contradicts; nothing else has"
+            )
+        if not values.get("statistic") and not values.get("waits_for"):
+            raise LedgerError(f"{name}: says neither how it is decided nor why it cannot be")
+        try:
+            yield Part(
+                **{
+                    **values,
+                    "id": name,
+                    "cls": ClaimClass(values["cls"]),
+                    "thresholds": _thresholds(rule) if rule else None,
+                    **{
+                        key: tuple(values.get(key, ()))
+                        for key in ("measurements", "assumptions", "device")
+                    },
+                }
+            )
+        except ValueError as error:
+            raise LedgerError(f"{name}: {error}") from None
+
+
+def _thresholds(rule: Mapping[str, Any]) -> Thresholds:
+    share = rule.get("share", Thresholds.share)
+    return Thresholds(
+        direction=Direction(rule["direction"]),
+        supports=float(rule["supports"]),
+        contradicts=float(rule["contradicts"]),
+        share=share,
+        contradicting_share=rule.get("contradicting_share", share),
+    )
+
+
+def _check_keys(
+    cls: type[Input | Part | Claim],
+    table: Mapping[str, Any],
+    where: str,
+    *,
+    optional: set[str],
+    given: frozenset[str] | set[str] = frozenset(),
+) -> None:
+    """``given`` keys are not of the file; of the rest, all but the ``optional`` must be there."""
+    known = {one.name: one for one in fields(cls) if one.name not in given}
+    for name in sorted(known.keys() - optional):
+        if not table.get(name) and table.get(name) != []:
+            raise LedgerError(f"{where}: '{name}' is missing or empty")
+    for name, value in table.items():
+        if name not in known:
+            raise LedgerError(f"{where}: '{name}' is not a key of it")
+        if known[name].type == "str" and not isinstance(value, str):
+            raise LedgerError(f"{where}: '{name}' must be text")
+        if str(known[name].type).startswith("tuple") and not isinstance(value, list):
+            raise LedgerError(f"{where}: '{name}' must be a list")

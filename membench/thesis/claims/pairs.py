@@ -1,0 +1,134 @@
+"""Two machines as one experiment: what changes with memory bandwidth where compute does not.
+
+The pair that decides is an H100 and an H200: the same tensor rates, 3.35 against
+4.8 TB/s.  Machines that differ in compute as well show nothing of bandwidth alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from membench.core.registry import matches
+from membench.core.terms import Better
+from membench.results.schema import Row
+from membench.thesis.claims.evidence import Found, find, origin, trusted
+from membench.thesis.claims.ledger import Input
+
+LEAST_RATIO = 1.1
+"""Bandwidths nearer than this cannot show an elasticity."""
+MOST_RATIO = 1.1
+"""FLOPS further apart than this make it no controlled experiment."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """This machine and another one.
+
+    Attributes:
+        bandwidth: HBM read of this machine and of the other.
+        rates: by case and statistic, its rows here and there.
+        compared: whether the FLOPS of both are known to be alike.
+    """
+
+    bandwidth: tuple[Found, Found]
+    rates: Mapping[str, tuple[Found, Found]]
+    compared: bool
+
+
+@dataclass(frozen=True)
+class NoPair:
+    """Why there is none."""
+
+    reason: str
+
+
+def find_pair(
+    own: Sequence[Row],
+    others: Sequence[Sequence[Row]],
+    inputs: Mapping[str, Input],
+    flops: tuple[float | None, Sequence[float | None]],
+) -> Pair | NoPair:
+    """The other machine whose HBM bandwidth is furthest from this one's.
+
+    Args:
+        own, others: rows of this machine, and of each other.
+        inputs: those of the ledger.
+        flops: what is assumed of this machine's compute and each other's, for where it is not
+            measured.
+    """
+    here = find(inputs["hbm-read"], own)
+    if not here.rows:
+        return NoPair(here.missing)
+    found: list[tuple[float, Pair]] = []
+    reasons: list[str] = []
+    for rows, assumed in zip(others, flops[1], strict=True):
+        there = find(inputs["hbm-read"], rows)
+        rates = _rates(inputs["pair-rate"], own, rows)
+        if not there.rows or not rates:
+            continue
+        ratio = _middle(there) / _middle(here)
+        if max(ratio, 1 / ratio) < LEAST_RATIO:
+            reasons.append(f"HBM of {rows[0].machine} is as fast as that of {own[0].machine}")
+            continue
+        compute = _flops_ratio(inputs["gemm"], own, rows, (flops[0], assumed))
+        if compute is not None and max(compute, 1 / compute) > MOST_RATIO:
+            reasons.append(
+                f"{rows[0].machine} computes {compute:.2f} times as fast as {own[0].machine}: "
+                "not bandwidth alone"
+            )
+            continue
+        found.append((abs(math.log(ratio)), Pair((here, there), rates, compute is not None)))
+    if found:
+        return max(found, key=lambda item: item[0])[1]
+    return NoPair(
+        "; ".join(reasons)
+        or "it takes decode/ and hbm/read of a second machine that computes as fast"
+    )
+
+
+def _rates(need: Input, own: Sequence[Row], other: Sequence[Row]) -> dict[str, tuple[Found, Found]]:
+    """The decode cases that both machines measured alike."""
+
+    def by_case(rows: Sequence[Row]) -> dict[tuple[object, ...], list[Row]]:
+        found: dict[tuple[object, ...], list[Row]] = {}
+        asked = [row for row in rows if any(matches(row.case, glob) for glob in need.select)]
+        for row in trusted(asked):
+            key = (row.case, row.case_version, row.metric, row.stat)
+            found.setdefault(key, []).append(row)
+        return {
+            key: [row for row in several if origin(row) == min(map(origin, several))]
+            for key, several in found.items()
+        }
+
+    here, there = by_case(own), by_case(other)
+    return {
+        f"{key[0]} ({key[2]} {key[3]})": (Found(tuple(here[key])), Found(tuple(there[key])))
+        for key in sorted(here.keys() & there.keys(), key=str)
+        if here[key][0].unit != "pJ/B"
+    }
+
+
+def inverted(found: Found) -> bool:
+    """Whether a lower number of these rows is a higher rate."""
+    return found.rows[0].better is Better.LOWER
+
+
+def _flops_ratio(
+    need: Input,
+    own: Sequence[Row],
+    other: Sequence[Row],
+    assumed: tuple[float | None, float | None],
+) -> float | None:
+    here, there = find(need, own), find(need, other)
+    if here.rows and there.rows:
+        return _middle(there) / _middle(here)
+    if assumed[0] and assumed[1]:
+        return assumed[1] / assumed[0]
+    return None
+
+
+def _middle(found: Found) -> float:
+    ordered = sorted(found.rounds)
+    return ordered[len(ordered) // 2]

@@ -1,0 +1,85 @@
+"""Statistics of memory bandwidth and capacity: HBM, host memory, and what the peaks are worth."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from membench.thesis.claims.draws import Floats
+from membench.thesis.claims.statistics.common import (
+    HALF,
+    Known,
+    batches,
+    breakeven_rate,
+    each_model,
+    known_models,
+    token_time,
+)
+from membench.thesis.claims.world import NoData, World
+from membench.thesis.models.kv_shape import KvDtype
+
+Values = dict[str, Floats]
+
+_PEAK_SHARE = 0.8
+"""Share of the highest decode rate at which a batch counts as large enough."""
+_LARGEST_BATCH = 2.0**17
+
+
+def gpus(model: Known, memory: Floats, weights_share: Floats) -> Floats:
+    """The smallest power of two of GPUs on which weights fill no more than ``weights_share``."""
+    fitting = model.weights.total * HALF / (memory * weights_share)
+    count: Floats = 2.0 ** np.ceil(np.log2(np.maximum(fitting, 1)))
+    return count
+
+
+def kv_over_free_hbm(world: World) -> Values:
+    """KV bytes of the smallest batch near peak decode rate, over HBM less weights."""
+    memory = world.of_device("memory") * world["system.hbm_share"]
+    size = np.array(list(batches(_LARGEST_BATCH)))[:, None]
+    found = {}
+    for model in known_models():
+        many = gpus(model, memory, world["system.weights_share"])
+        free = many * memory - model.weights.total * HALF
+        for point in ("p50", "p90"):
+            context = world[f"workload.agent.context_{point}"]
+            time = token_time(
+                model,
+                size,
+                context,
+                many * world["hbm-read"],
+                many * world["gemm"],
+                HALF,
+                KvDtype.FP16,
+            ).bound
+            enough = time <= time[-1] / _PEAK_SHARE
+            batch = size[np.argmax(enough, axis=0), 0]
+            found[f"{model.name}, {point}"] = batch * model.kv(context, KvDtype.FP16) / free
+    return found
+
+
+def elasticity(world: World) -> Values:
+    """D ln(decode rate) / d ln(HBM bandwidth) between two machines, a case at a time."""
+    steps = np.log(world["pair-rate"]) / np.log(world["pair-bandwidth"])
+    return dict(zip(world.pair_cases, steps, strict=True))
+
+
+def host_slowdown(world: World) -> Values:
+    """HBM read bandwidth over that of a kernel that reads host memory."""
+    return {"kernel reads": world["hbm-read"] / world["zerocopy"]}
+
+
+def ddr_over_breakeven(world: World) -> Values:
+    """Rate from host memory to the GPU over the break-even rate."""
+    rate = np.minimum(world["ddr-read"], world["kv-h2d"])
+    prefix, flops = world["workload.agent.context_p50"], world["gemm"]
+    return each_model(lambda model: rate / breakeven_rate(model, prefix, flops, KvDtype.FP16))
+
+
+def measured_over_peak(world: World) -> Values:
+    """Measured rate over the peak of the device, for each tier whose peak is known."""
+    found = {}
+    for name in ("hbm-read", "gemm", "h2d", "ddr-read", "ssd-read"):
+        if name in world.values and name in world.peaks:
+            found[name] = world.efficiency(name)
+    if not found:
+        raise NoData("no measured rate comes with the peak of its device")
+    return found

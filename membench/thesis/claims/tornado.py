@@ -1,0 +1,76 @@
+"""How far each input alone moves a statistic: all others at their middle, it at either end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from membench.thesis.claims.draws import Floats
+from membench.thesis.claims.world import World
+
+_ENDS = (2.5, 97.5)
+"""Percentiles of the bootstrap that stand for the ends of a measurement."""
+
+
+@dataclass(frozen=True)
+class Bar:
+    """The statistic (median over variants) with ``name`` at ``low`` and at ``high``."""
+
+    name: str
+    low: float
+    high: float
+    at_low: float
+    at_high: float
+
+    @property
+    def swing(self) -> float:
+        """By how much it moves the statistic."""
+        return abs(self.at_high - self.at_low)
+
+
+def tornado(
+    statistic: Callable[[World], Mapping[str, Floats]],
+    world: World,
+    names: Sequence[str],
+    ranges: Mapping[str, tuple[float, float, float]],
+) -> tuple[Bar, ...]:
+    """The bars of ``names`` that move ``statistic`` at all, the longest first.
+
+    Args:
+        ranges: name -> (low, middle, high) in SI units; names without one are measurements,
+            whose range is that of their draws.
+    """
+    width = 2 * len(names)
+    values = dict(world.values)
+    ends: list[tuple[float, float]] = []
+    for place, name in enumerate(names):
+        column: Floats
+        if name in ranges:
+            low, middle, high = ranges[name]
+            column = np.full(width, middle)
+            column[2 * place : 2 * place + 2] = low, high
+            ends.append((low, high))
+        else:
+            draws = world.values[name]
+            spread = np.percentile(draws, _ENDS, axis=-1)
+            centre = np.median(draws, axis=-1)
+            column = np.repeat(np.expand_dims(centre, -1), width, axis=-1)
+            column[..., 2 * place], column[..., 2 * place + 1] = spread
+            ends.append((float(np.median(spread[0])), float(np.median(spread[1]))))
+        values[name] = column
+    found = statistic(replace(world, values=values))
+    middle_of_variants = np.median(
+        [np.broadcast_to(draws, (width,)) for draws in found.values()], axis=0
+    )
+    bars = [
+        Bar(
+            name,
+            *ends[place],
+            float(middle_of_variants[2 * place]),
+            float(middle_of_variants[2 * place + 1]),
+        )
+        for place, name in enumerate(names)
+    ]
+    return tuple(sorted((bar for bar in bars if bar.swing), key=lambda bar: -bar.swing))

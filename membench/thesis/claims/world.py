@@ -1,0 +1,216 @@
+"""What a statistic sees: draws of measurements and assumptions by name, in SI units."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from membench.results.schema import Row
+from membench.thesis.claims.assumptions import SUBSTITUTE, Assumptions
+from membench.thesis.claims.draws import Floats, bootstrap, latin_hypercube
+from membench.thesis.claims.evidence import Found, find, machines
+from membench.thesis.claims.ledger import Ledger
+from membench.thesis.claims.pairs import Pair, find_pair, inverted
+
+
+class NoData(Exception):
+    """A statistic cannot be drawn; ``why`` is two words for the verdict, the message the rest."""
+
+    def __init__(self, reason: str, why: str = "no data") -> None:
+        super().__init__(reason)
+        self.why = why
+
+
+@dataclass(frozen=True, kw_only=True)
+class World:
+    """Draws by name: measurements, and assumptions and records by their dotted path.
+
+    Attributes:
+        values: name -> [draws], SI units; ``pair-rate`` is [case, draws].
+        peaks: input -> what the device could do, SI units.
+        missing: name -> why it has no values.
+        device: slug of the measured device in the assumptions; empty where it is not known.
+        rows: input -> the rows behind its values; none where an assumption is substituted.
+        pair_cases: the cases of ``pair-rate``, in order.
+        pair_note: what must be said of the pair.
+        dates: names whose values are points in time, years: these move by adding.
+    """
+
+    values: Mapping[str, Floats]
+    peaks: Mapping[str, float] = field(default_factory=dict)
+    missing: Mapping[str, str] = field(default_factory=dict)
+    device: str = ""
+    rows: Mapping[str, tuple[Row, ...]] = field(default_factory=dict)
+    pair_cases: tuple[str, ...] = ()
+    pair_note: str = ""
+    dates: frozenset[str] = frozenset()
+
+    def __getitem__(self, name: str) -> Floats:
+        """The draws of ``name``.
+
+        Raises:
+            NoData: there are none; why.
+        """
+        if name in self.values:
+            return self.values[name]
+        if name.startswith("record."):
+            raise NoData(self.missing.get(name, f"there is no record '{name}'"), "no record")
+        why = "one machine" if name.startswith("pair-") else "no data"
+        raise NoData(self.missing.get(name, f"{name} is not known"), why)
+
+    def of_device(self, what: str) -> Floats:
+        """An assumption on the device that was measured, such as its ``memory``."""
+        if not self.device:
+            raise NoData(f"the {what} of the measured device is not known")
+        return self[device_key(self.device, what)]
+
+    def efficiency(self, name: str) -> Floats:
+        """What was measured of ``name`` over the peak of the device; raises `NoData`."""
+        values = self[name]
+        if name not in self.peaks:
+            raise NoData(f"{name}: the peak of the device is not known")
+        return values / self.peaks[name]
+
+    def moved(self, name: str, step: float) -> World:
+        """The same with all draws of ``name`` times e^step; a date is ``step`` years later."""
+        old = self.values[name]
+        new = old + step if name in self.dates else old * math.exp(step)
+        return replace(self, values={**self.values, name: new})
+
+
+def device_key(device: str, what: str) -> str:
+    """Name of the assumption on ``what`` of ``device``; of no device there is none."""
+    return f"device.{device or 'measured'}.{what}"
+
+
+def device_slug(rows: Iterable[Row], entries: Assumptions) -> str:
+    """The device of the assumptions whose name stands in the ``device`` column of GPU rows."""
+    slugs = sorted({name.split(".")[1] for name in entries if name.startswith("device.")})
+    for text in dict.fromkeys(row.device for row in rows):
+        words = re.split(r"[^a-z0-9]+", text.lower())
+        found = [slug for slug in slugs if all(part in words for part in slug.split("-"))]
+        if found:
+            return max(found, key=len)
+    return ""
+
+
+def assumed(entries: Assumptions, draws: int, seed: int) -> dict[str, Floats]:
+    """A Latin hypercube over the ranges of ``entries``, in SI units."""
+    return {
+        name: entry.scale * latin_hypercube(name, entry.low, entry.high, draws=draws, seed=seed)
+        for name, entry in entries.items()
+    }
+
+
+def subjects(
+    ledger: Ledger, entries: Assumptions, rows: Sequence[Row], draws: int, seed: int
+) -> dict[str, World]:
+    """A world a machine; without any row, one of assumptions alone."""
+    base = assumed(entries, draws, seed)
+    by_machine = machines(rows) or {"": ()}
+    slugs = {name: device_slug(own, entries) for name, own in by_machine.items()}
+
+    def flops(machine: str) -> float | None:
+        entry = entries.get(device_key(slugs[machine], "bf16"))
+        return entry.value if entry else None
+
+    worlds = {}
+    for machine, own in by_machine.items():
+        world = _world(ledger, entries, base, own, slugs[machine], seed)
+        others = [name for name in by_machine if name != machine]
+        pair = find_pair(
+            own,
+            [by_machine[name] for name in others],
+            ledger.inputs,
+            (flops(machine), [flops(name) for name in others]),
+        )
+        worlds[machine] = (
+            _with_pair(world, pair, draws, seed)
+            if isinstance(pair, Pair)
+            else (
+                replace(
+                    world,
+                    missing={
+                        **world.missing,
+                        "pair-bandwidth": pair.reason,
+                        "pair-rate": pair.reason,
+                    },
+                )
+            )
+        )
+    return worlds
+
+
+def _world(
+    ledger: Ledger,
+    entries: Assumptions,
+    base: Mapping[str, Floats],
+    rows: Sequence[Row],
+    device: str,
+    seed: int,
+) -> World:
+    values = dict(base)
+    peaks: dict[str, float] = {}
+    missing: dict[str, str] = {}
+    seen: dict[str, tuple[Row, ...]] = {}
+    draws = len(next(iter(base.values())))
+    for name, need in ledger.inputs.items():
+        if need.machines > 1:
+            continue
+        found = find(need, rows)
+        if found.rows:
+            values[name] = _draw(found, draws, seed)
+            seen[name] = found.rows
+        elif SUBSTITUTE + name in entries:
+            values[name] = base[SUBSTITUTE + name]
+        else:
+            missing[name] = found.missing
+        stated = found.peak
+        spec = entries.get(device_key(device, need.peak)) if need.peak else None
+        if stated is not None:
+            peaks[name] = stated
+        elif spec is not None:
+            peaks[name] = spec.value * spec.scale
+    return World(
+        values=values,
+        peaks=peaks,
+        missing=missing,
+        device=device,
+        rows=seen,
+        dates=frozenset(name for name, entry in entries.items() if entry.unit == "year"),
+    )
+
+
+def _with_pair(world: World, pair: Pair, draws: int, seed: int) -> World:
+    def ratio(here: Found, there: Found) -> Floats:
+        first, second = (_draw(found, draws, seed) for found in (here, there))
+        return first / second if inverted(here) else second / first
+
+    return replace(
+        world,
+        values={
+            **world.values,
+            "pair-bandwidth": ratio(*pair.bandwidth),
+            "pair-rate": np.stack([ratio(*both) for both in pair.rates.values()]),
+        },
+        rows={
+            **world.rows,
+            "pair-bandwidth": tuple(row for found in pair.bandwidth for row in found.rows),
+            "pair-rate": tuple(
+                row for both in pair.rates.values() for found in both for row in found.rows
+            ),
+        },
+        pair_cases=tuple(pair.rates),
+        pair_note="" if pair.compared else "Nothing shows that both machines compute alike.",
+    )
+
+
+def _draw(found: Found, draws: int, seed: int) -> Floats:
+    """A bootstrap over its rounds; two machines, or two cases, are drawn independently."""
+    row = found.rows[0]
+    name = f"{row.machine} {row.case} {row.metric} {row.stat}"
+    return bootstrap(name, found.rounds, draws=draws, seed=seed)

@@ -1,0 +1,1 @@
+"""Models of AI inference: KV shapes, weights, rooflines, costs."""

@@ -1,0 +1,106 @@
+"""Hit rate against capacity of the shipped traces, as statistics read it.
+
+Replaying both traces takes seconds, and they do not change: their curves are shipped
+in `curves.json`, computed by `computed`, and a test computes them anew.
+``python -m membench.thesis.curves > membench/thesis/curves.json`` writes the file.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from functools import cache, cached_property
+from importlib.resources import files
+from typing import Any
+
+import numpy as np
+
+from membench.thesis.claims.draws import Floats
+
+POINTS = 240
+SESSIONS_PER_S = 1 / 60
+"""At which the sessions of the agent trace start; curves scale with the rate of requests."""
+_MIDDLE = (5, 95)
+"""Percentiles of arrival between which an interleaved trace is steady."""
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One trace.
+
+    Attributes:
+        requests_per_s: rate at which requests arrive.
+        tokens_per_request: mean input.
+        capacity: [n] ascending, tokens of cache.
+        hits: [n] share of input blocks that hit with that capacity (LRU, whole prefixes).
+    """
+
+    name: str
+    requests_per_s: float
+    tokens_per_request: float
+    capacity: Floats
+    hits: Floats
+
+    def hit_rate(self, tokens: Floats) -> Floats:
+        """Hit rate with ``tokens`` of cache, linear in the logarithm between the points."""
+        place = np.log(np.maximum(tokens, self.capacity[0]))
+        rate: Floats = np.interp(place, self._logarithms, self.hits)
+        return rate
+
+    @cached_property
+    def _logarithms(self) -> Floats:
+        return np.log(self.capacity)
+
+    @property
+    def most_tokens(self) -> float:
+        """The least capacity at which nothing more can hit, tokens."""
+        return float(self.capacity[-1])
+
+
+@cache
+def curves() -> tuple[Curve, ...]:
+    """The curves of the shipped traces."""
+    text = (files(__package__) / "curves.json").read_text(encoding="utf-8")
+    return tuple(
+        Curve(
+            one["name"],
+            one["requests_per_s"],
+            one["tokens_per_request"],
+            np.array(one["capacity_tokens"], float),
+            np.array(one["hit_rate"], float),
+        )
+        for one in json.loads(text)
+    )
+
+
+def computed(name: str) -> dict[str, Any]:
+    """The entry of `curves.json` for the shipped trace ``name``, by a replay of it."""
+    from membench.thesis.replay.hits import replay
+    from membench.thesis.replay.trace import with_poisson_arrivals
+    from membench.thesis.replay.traces import read_trace
+
+    trace = read_trace(name)
+    if trace.sessions:
+        trace = with_poisson_arrivals(trace, SESSIONS_PER_S, 1)
+        begin, end = np.percentile(trace.arrival, _MIDDLE)
+        rate = (_MIDDLE[1] - _MIDDLE[0]) / 100 * trace.requests / float(end - begin)
+    else:
+        rate = trace.requests / float(np.ptp(trace.arrival))
+    curve = replay(trace).curve
+    blocks = np.unique(np.geomspace(1, curve.enough, POINTS).round().astype(np.int64))
+    return {
+        "name": name,
+        "arrivals": f"poisson:{SESSIONS_PER_S:.6g}, seed 1" if trace.sessions else "file",
+        "requests_per_s": float(f"{rate:.6g}"),
+        "tokens_per_request": float(f"{trace.prompt.mean():.6g}"),
+        "capacity_tokens": (blocks * trace.block_tokens).tolist(),
+        "hit_rate": [float(f"{rate:.6g}") for rate in curve.rates(blocks)],
+    }
+
+
+if __name__ == "__main__":
+    from membench.thesis.replay.traces import SHIPPED
+
+    json.dump([computed(one.name) for one in SHIPPED], sys.stdout)
+    sys.stdout.write("\n")

@@ -1,0 +1,63 @@
+"""How long cache rests between two uses: who carries the traffic, and who the residency.
+
+Two measures, because they answer different questions:
+
+- `resting`: the whole context of a request rests until the next request of its
+  session, read again or not. It is what a tier holds that keeps sessions warm.
+- `reread`: only blocks that the next user really reads again (prefix hits of a
+  cache without end). Context that was dropped or rewritten does not count.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from membench.thesis.models.economics import Shares, shares
+from membench.thesis.replay.hits import Reuse
+from membench.thesis.replay.trace import Trace, TraceError
+
+EDGES_S = (10.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3600.0, 86400.0)
+"""Upper edges of the gap bands, seconds."""
+
+
+@dataclass(frozen=True)
+class Gaps:
+    """[n] seconds between two uses, and [n] tokens that waited so long."""
+
+    seconds: NDArray[np.float64]
+    tokens: NDArray[np.float64]
+
+    def bands(self, edges_s: tuple[float, ...] = EDGES_S) -> tuple[Shares, ...]:
+        """Shares of traffic and of residency by gap."""
+        return shares(self.seconds, self.tokens, edges_s)
+
+    @property
+    def mean_s(self) -> float:
+        """The mean gap of a token, seconds."""
+        total = self.tokens.sum()
+        return float((self.seconds * self.tokens).sum() / total) if total else 0.0
+
+
+def resting(trace: Trace) -> Gaps:
+    """The context of each request, prompt and answer, until the next request of its session.
+
+    Raises:
+        TraceError: the trace has no sessions.
+    """
+    if not trace.sessions:
+        raise TraceError(f"{trace.name}: it has no sessions whose context could rest")
+    order = np.lexsort((trace.arrival, trace.session))
+    session = trace.session[order]
+    next_ = np.flatnonzero(session[1:] == session[:-1]) + 1
+    gaps = trace.arrival[order][next_] - trace.arrival[order][next_ - 1]
+    context = (trace.prompt + trace.output)[order]
+    return Gaps(gaps, context[next_ - 1].astype(np.float64))
+
+
+def reread(trace: Trace, reuse: Reuse) -> Gaps:
+    """Tokens that hit if nothing is dropped, by the time since they were touched last."""
+    gaps = trace.arrival[reuse.request] - trace.arrival[reuse.before]
+    return Gaps(gaps, reuse.blocks.astype(np.float64) * trace.block_tokens)

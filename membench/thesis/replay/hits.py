@@ -1,0 +1,93 @@
+"""One pass over a trace: the hits at every cache capacity at once, exactly.
+
+Convention.  Hits are weighted by block.  Those of a request are judged against
+the cache as it was before any of its blocks was touched, and count only up to
+its first missing block, because a block is of use only with all before it.
+Then its blocks are touched or inserted tail-first (last block first, so that
+the first block is the most recent), and then the cache is trimmed to its
+capacity.  So block k of a request hits at capacity C if and only if the largest
+LRU position among its blocks 1..k is at most C.  A stack distance for each
+reference on its own is not this.
+
+It is done for many requests at once, on arrays (`stack`), and on runs of
+consecutive ids, never on single blocks: time grows with runs and not with
+references.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from membench.thesis.replay.hit_curve import MOST_REFERENCES, HitCurve
+from membench.thesis.replay.lru_stack.prefix_rule import Events, judge
+from membench.thesis.replay.lru_stack.ragged import Ints
+from membench.thesis.replay.lru_stack.stack import EMPTY, advance
+from membench.thesis.replay.lru_stack.touches import Touches, touches
+from membench.thesis.replay.trace import Trace, TraceError
+
+_MOST_ATOMS = 2**20
+"""Runs are cut into so many at most at a time: about 200 MB."""
+
+
+@dataclass(frozen=True)
+class Reuse:
+    """Blocks that hit if nothing is ever dropped, in groups that share both their uses.
+
+    Attributes:
+        request: [n] the request that reads them again.
+        before: [n] the request that had touched them last.
+        blocks: [n] how many.
+    """
+
+    request: Ints
+    before: Ints
+    blocks: Ints
+
+
+@dataclass(frozen=True)
+class Replay:
+    """What one pass over a trace found."""
+
+    curve: HitCurve
+    reuse: Reuse
+
+
+def replay(trace: Trace) -> Replay:
+    """Replay ``trace`` in its order.
+
+    Raises:
+        TraceError: so many references that their sums would not fit 64 bits.
+    """
+    references = trace.references
+    if not 0 <= references <= MOST_REFERENCES:
+        raise TraceError(
+            f"{trace.name}: more than {MOST_REFERENCES:.0e} references to blocks",
+            "look for a run that ends far beyond its begin",
+        )
+    events = Events(*map(np.concatenate, zip(*_events(touches(trace)), strict=True)))
+    return Replay(
+        HitCurve.of(references, events.low, events.high, events.place, events.hits),
+        Reuse(events.request, events.before, events.blocks),
+    )
+
+
+def _events(whole: Touches) -> list[Events]:
+    """The events of all requests: of as many at once as memory should hold."""
+    found = [Events(*(np.zeros(0, np.int64) for _ in Events._fields))]
+    stack = EMPTY
+    begin, count = 0, whole.number.size
+    while begin < whole.number.size:
+        part = whole.between(begin, min(begin + count, whole.number.size))
+        # What the stack costs is paid for each part: let none be much smaller.
+        most = max(_MOST_ATOMS, stack.first.size) if part.number.size > 1 else None
+        done = advance(stack, part, most)
+        if done is None:
+            count = part.number.size // 2
+            continue
+        found.append(judge(part, done[0]))
+        stack = done[1]
+        begin += part.number.size
+        count *= 2
+    return found

@@ -1,0 +1,106 @@
+"""The rule of prefixes: which blocks that were found are hits, and from which capacity on."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from membench.thesis.replay.lru_stack.ragged import Ints, joined, offsets, running_max
+from membench.thesis.replay.lru_stack.stack import Found
+from membench.thesis.replay.lru_stack.touches import Touches
+
+
+class Events(NamedTuple):
+    """What becomes a hit at which capacity, and what was read again.
+
+    Attributes:
+        low, high: [n] ramps: each capacity from `low` to `high` adds one hit.
+        place, hits: [m] steps: at capacity `place` so many hits more.
+        request, before, blocks: [k] the request that reads so many blocks again, and the
+            one that had touched them last.
+    """
+
+    low: Ints
+    high: Ints
+    place: Ints
+    hits: Ints
+    request: Ints
+    before: Ints
+    blocks: Ints
+
+
+class _Warm(NamedTuple):
+    """Atoms with nothing new before them in their request, nor new themselves.
+
+    Attributes:
+        atom: [n] which one of `Found`; ascending.
+        turn: [n] its request.
+        begin, end: [n] positions of its first and last block.
+        before, worst: [n] the largest position in its request before it, and with it.
+    """
+
+    atom: Ints
+    turn: Ints
+    begin: Ints
+    end: Ints
+    before: Ints
+    worst: Ints
+
+
+def judge(touches: Touches, found: Found) -> Events:
+    """Block k of a request hits from the largest position among its blocks 1 to k on."""
+    warm = _warm(found)
+    low = np.maximum(warm.begin, warm.before + 1)
+    ramps = low <= warm.end
+    _, climbs, tops = joined(warm.turn[ramps], low[ramps], warm.end[ramps])
+    steps = low > warm.begin
+    place, hits = _again(touches, found, warm)
+    whole = np.flatnonzero(found.shared)
+    turn, before, blocks = _grouped(warm.turn, found.toucher[warm.atom], found.blocks[warm.atom])
+    return Events(
+        low=np.concatenate([np.ones(whole.size, np.int64), climbs]),
+        high=np.concatenate([found.shared[whole], tops]),
+        place=np.concatenate([warm.before[steps], place]),
+        hits=np.concatenate([np.minimum(low, warm.end + 1)[steps] - warm.begin[steps], hits]),
+        request=touches.number[np.concatenate([whole, turn])],
+        before=np.concatenate([found.before[whole], before]),
+        blocks=np.concatenate([found.shared[whole], blocks]),
+    )
+
+
+def _warm(found: Found) -> _Warm:
+    missed = offsets(found.position == 0)
+    begins = np.searchsorted(found.turn, np.arange(found.shared.size))
+    atom = np.flatnonzero(missed[1:] == missed[begins[found.turn]])
+    turn, begin = found.turn[atom], found.position[atom]
+    end = begin + found.blocks[atom] - 1
+    before = found.shared[turn]
+    worst = running_max(turn, np.maximum(end, before))
+    follows = np.flatnonzero(turn[1:] == turn[:-1]) + 1
+    before[follows] = worst[follows - 1]
+    return _Warm(atom, turn, begin, end, before, worst)
+
+
+def _grouped(turn: Ints, toucher: Ints, blocks: Ints) -> tuple[Ints, Ints, Ints]:
+    """Neighbours that share both their requests as one."""
+    heads = np.flatnonzero((np.diff(turn, prepend=-1) != 0) | (np.diff(toucher, prepend=-1) != 0))
+    total = np.add.reduceat(blocks, heads) if heads.size else blocks
+    return turn[heads], toucher[heads], total
+
+
+def _again(touches: Touches, found: Found, warm: _Warm) -> tuple[Ints, Ints]:
+    """Where what is named again becomes hits, and how many: at the worst position before it."""
+    after, blocks = touches.again
+    turn = np.searchsorted(touches.offsets, after, side="right") - 1
+    # All before it is shared with the last request, unless an atom says otherwise.
+    ends = offsets(touches.last - touches.first + 1)
+    place = ends[after + 1] - ends[touches.offsets[turn]]
+    hits = np.ones(after.size, np.bool_)
+    atom = np.searchsorted(found.run, after, side="right") - 1
+    other = np.flatnonzero(atom >= 0)
+    other = other[found.turn[atom[other]] == turn[other]]
+    at = np.searchsorted(warm.atom, atom[other])
+    hits[other] = np.append(warm.atom, -1)[at] == atom[other]
+    place[other] = np.append(warm.worst, 0)[at]
+    return place[hits], blocks[hits]

@@ -1,0 +1,196 @@
+"""The LRU stack of a trace, moved on by many requests at once.
+
+The stack is the last request, in its own order, above everything else.  The
+prefix that a request shares with the last one lies at positions 1..n and stays
+there.  What else the last one had is *buried*: put on top of what was buried
+before.  What else the request names is *fresh*: it comes from among the buried,
+which it leaves, or it is new.
+
+All of that is done on whole arrays.  Keys are cut wherever a fresh or a buried
+run begins or ends; the blocks of an *atom* between two cuts are never apart.  In
+order of time each atom is buried, fresh, buried, fresh ..., which tells the
+burial that a fresh one comes from.  Above it lies what was buried later, without
+what had left by then: a count of inversions.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from membench.thesis.replay.lru_stack.inversions import smaller_before
+from membench.thesis.replay.lru_stack.ragged import Ints, joined, offsets, ranges
+from membench.thesis.replay.lru_stack.successive import Runs, succession
+from membench.thesis.replay.lru_stack.touches import Touches
+
+_NOTHING = np.zeros(0, np.int64)
+
+
+class Stack(NamedTuple):
+    """The stack between two requests: runs of keys, uppermost first.
+
+    Attributes:
+        first, last: [n] keys of a run, both included.
+        toucher: [n] the request that touched it last.
+        top: how many of the runs are the last request.
+    """
+
+    first: Ints
+    last: Ints
+    toucher: Ints
+    top: int
+
+
+EMPTY = Stack(_NOTHING, _NOTHING, _NOTHING, 0)
+"""Before the first request."""
+
+
+class Found(NamedTuple):
+    """Where the blocks of some requests were when they were asked for.
+
+    Attributes:
+        shared: [n] blocks at positions 1 to n, for each request.
+        before: [n] the request that had touched those last.
+        turn, run: [m] request and run (both of the `Touches`) of each atom besides, in order.
+        blocks: [m] how many.
+        position: [m] of the first of them; 0 where they are new.
+        toucher: [m] the request that had touched them last; -1 where they are new.
+    """
+
+    shared: Ints
+    before: Ints
+    turn: Ints
+    run: Ints
+    blocks: Ints
+    position: Ints
+    toucher: Ints
+
+
+class _Atoms(NamedTuple):
+    """Runs, cut.
+
+    Attributes:
+        number: [n] of the atom, by key.
+        of: [n] the run that it is a part of.
+        turn: [n] the request that this is fresh or buried in.
+        blocks: [n] how many.
+    """
+
+    number: Ints
+    of: Ints
+    turn: Ints
+    blocks: Ints
+
+
+def advance(stack: Stack, touches: Touches, most: int | None) -> tuple[Found, Stack] | None:
+    """Put the requests of ``touches``, of which there is at least one, on ``stack``.
+
+    Returns:
+        What they found, and the stack after them; None where it takes more than ``most`` atoms.
+    """
+    top, turns = stack.top, touches.number.size
+    before = np.append(stack.toucher[0] if top else -1, touches.number[:-1])
+    shared, fresh, left = succession(
+        np.concatenate([stack.first[:top], touches.first]),
+        np.concatenate([stack.last[:top], touches.last]),
+        np.append(0, top + touches.offsets),
+    )
+    buried = _buried(stack, left)
+    toucher = np.concatenate([before[left.turn], stack.toucher[top:]])
+    cuts, begin, atoms = _cut(fresh, buried)
+    count = fresh.turn.size
+    if most is not None and atoms[: count + left.turn.size].sum() > most:
+        return None
+    new = _atoms(cuts, fresh, begin[:count], atoms[:count])
+    old = _atoms(cuts, buried, begin[count:], atoms[count:])
+    source = _sources(new, old, turns)
+    known = np.flatnonzero(source >= 0)
+    source = source[known]
+    taken = np.full(old.number.size, turns)  # the turn in which it leaves the buried
+    taken[source] = new.turn[known]
+    position = np.zeros(new.number.size, np.int64)
+    position[known] = shared[new.turn[known]] + _above(old, taken, turns)[source] + 1
+    touched = np.full(new.number.size, -1)
+    touched[known] = toucher[old.of[source]]
+    run = fresh.run[new.of] - top
+    found = Found(shared, before, new.turn, run, new.blocks, position, touched)
+    stays = taken == turns
+    first, blocks = cuts[old.number[stays]], old.blocks[stays]
+    return found, _stack(touches, first, blocks, toucher[old.of[stays]])
+
+
+def _buried(stack: Stack, left: Runs) -> Runs:
+    """All that was ever buried, uppermost first; in turn -1 what lay below the top before."""
+    below = np.full(stack.first.size - stack.top, -1)
+    return Runs(
+        np.concatenate([left.turn, below]),
+        np.concatenate([left.run, below]),
+        np.concatenate([left.first, stack.first[stack.top :]]),
+        np.concatenate([left.last, stack.last[stack.top :]]),
+    )
+
+
+def _cut(fresh: Runs, buried: Runs) -> tuple[Ints, Ints, Ints]:
+    """All keys where an atom begins or that follow one, ascending.
+
+    Returns:
+        The keys; for each run of both the number of its first atom, and how many it has.
+    """
+    runs = [fresh.first, buried.first, fresh.last + 1, buried.last + 1]
+    cuts, number = np.unique(np.concatenate(runs), return_inverse=True)
+    begin, end = np.split(number, 2)
+    return cuts, begin, end - begin
+
+
+def _atoms(cuts: Ints, runs: Runs, begin: Ints, atoms: Ints) -> _Atoms:
+    number = ranges(begin, atoms)
+    of = np.repeat(np.arange(runs.turn.size), atoms)
+    return _Atoms(number, of, runs.turn[of], np.diff(cuts)[number])
+
+
+def _sources(new: _Atoms, old: _Atoms, turns: int) -> Ints:
+    """[n] the burial that each fresh atom comes from: which of ``old``; -1 where it is new."""
+    # By atom, then by turn; a turn buries before it takes.
+    time = np.concatenate([2 * old.turn + 2, 2 * new.turn + 3])
+    order = np.argsort(np.concatenate([old.number, new.number]) * (2 * turns + 2) + time)
+    one, next_ = order[:-1], order[1:]
+    count = old.number.size
+    pairs = np.flatnonzero((one < count) & (next_ >= count))
+    one, next_ = one[pairs], next_[pairs] - count
+    same = old.number[one] == new.number[next_]
+    source = np.full(new.number.size, -1)
+    source[next_[same]] = one[same]
+    return source
+
+
+def _above(old: _Atoms, taken: Ints, turns: int) -> Ints:
+    """[n] what of the buried lies above each when it is taken; without meaning where it stays.
+
+    Args:
+        taken: [n] the turn in which each of ``old`` is taken; ``turns`` where it stays.
+    """
+    ends = offsets(old.blocks)
+    # What was buried above it by then ...
+    above = ends[:-1] - ends[np.searchsorted(-old.turn, -taken)]
+    # ... without what had been taken by then. Neighbours that go together count as one.
+    goes = np.flatnonzero(taken < turns)
+    turn = taken[goes]
+    heads = np.flatnonzero(np.diff(turn, prepend=-1))
+    if heads.size:
+        gone = smaller_before(turn[heads], np.add.reduceat(old.blocks[goes], heads))
+        above[goes] -= np.repeat(gone, np.diff(heads, append=goes.size))
+    return above
+
+
+def _stack(touches: Touches, first: Ints, blocks: Ints, toucher: Ints) -> Stack:
+    """The last request of ``touches`` above atoms that are buried still."""
+    toucher, first, last = joined(toucher, first, first + blocks - 1)
+    top = slice(touches.offsets[-2], touches.offsets[-1])
+    mine = touches.first[top]
+    return Stack(
+        np.concatenate([mine, first]),
+        np.concatenate([touches.last[top], last]),
+        np.concatenate([np.full(mine.size, touches.number[-1]), toucher]),
+        mine.size,
+    )

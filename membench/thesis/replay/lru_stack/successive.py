@@ -1,0 +1,89 @@
+"""What each request has in common with the one right before it, and what not."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from membench.thesis.replay.lru_stack.ragged import Ints, offsets, ranges, rows
+
+
+class Runs(NamedTuple):
+    """Runs of keys.
+
+    Attributes:
+        turn: [n] the request that they are fresh or buried in.
+        run: [n] what they are a run of, or the rest of one.
+        first, last: [n] keys, both included.
+    """
+
+    turn: Ints
+    run: Ints
+    first: Ints
+    last: Ints
+
+
+class Succession(NamedTuple):
+    """Requests, each compared with the one before.
+
+    Attributes:
+        shared: [n] blocks at the begin of both.
+        fresh: what the request names besides, in order.
+        left: what the one before had besides: of the last request first, each in order.
+    """
+
+    shared: Ints
+    fresh: Runs
+    left: Runs
+
+
+def succession(first: Ints, last: Ints, begins: Ints) -> Succession:
+    """Compare requests 1 to n with requests 0 to n - 1.
+
+    Args:
+        first, last: [m] the runs of all of them, keys, both included.
+        begins: [n + 2] where each request begins; only number 0 may be empty.
+    """
+    lengths, starts = np.diff(begins), begins[1:-1]
+    same = _equal_runs(first, last, begins)
+    mine, other = starts + same, begins[:-2] + same
+    # The first two runs that differ may begin with the same blocks.
+    both = np.flatnonzero((same < lengths[1:]) & (same < lengths[:-1]))
+    both = both[first[mine[both]] == first[other[both]]]
+    ends = np.minimum(last[mine[both]], last[other[both]]) + 1
+    head = np.zeros(same.size, np.int64)
+    head[both] = ends - first[mine[both]]
+    blocks = offsets(last - first + 1)
+    turns = np.arange(same.size)
+    return Succession(
+        blocks[mine] - blocks[starts] + head,
+        _rest(first, last, turns, mine, begins[2:], head),
+        _rest(first, last, turns[::-1], other[::-1], starts[::-1], head[::-1]),
+    )
+
+
+def _equal_runs(first: Ints, last: Ints, begins: Ints) -> Ints:
+    """[n] how many runs at its begin a request has like the one before."""
+    lengths, starts = np.diff(begins), begins[1:-1]
+    turn = rows(begins[1:])
+    run = np.arange(begins[1], first.size)
+    place = run - starts[turn]
+    partner = begins[turn] + place
+    equal = place < lengths[turn]
+    partner[~equal] = 0
+    equal &= (first[partner] == first[run]) & (last[partner] == last[run])
+    place[equal] = first.size
+    return np.minimum(np.minimum.reduceat(place, starts - begins[1]), lengths[1:])
+
+
+def _rest(first: Ints, last: Ints, turns: Ints, begins: Ints, ends: Ints, head: Ints) -> Runs:
+    """The runs from ``begins`` up to ``ends`` of each of ``turns``, without ``head`` blocks."""
+    lengths = ends - begins
+    run = ranges(begins, lengths)
+    turn = np.repeat(turns, lengths)
+    first, last = first[run], last[run]
+    some = lengths > 0
+    first[offsets(lengths)[:-1][some]] += head[some]
+    left = first <= last
+    return Runs(turn[left], run[left], first[left], last[left])

@@ -1,0 +1,139 @@
+"""What the requests of a trace touch, each block once, as runs of keys.
+
+A key names a block in the whole trace: its id, or where ids are private to a
+session, an id moved by so much that sessions do not meet.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from membench.thesis.replay.lru_stack.ragged import Bools, Ints, offsets, rows
+from membench.thesis.replay.run_parts import first_uses
+from membench.thesis.replay.trace import Trace, TraceError
+
+_MOST_KEYS = 2**62
+
+
+class Again(NamedTuple):
+    """Blocks that a request names once more: they hit where their first use does.
+
+    Attributes:
+        after: [k] the last run of `Touches` before them; ascending, always of their request.
+        blocks: [k] how many.
+    """
+
+    after: Ints
+    blocks: Ints
+
+    def between(self, begin: int, end: int) -> Again:
+        """Those after the runs ``begin`` to ``end - 1``, which are counted from 0 then."""
+        found = slice(*np.searchsorted(self.after, [begin, end]))
+        return Again(self.after[found] - begin, self.blocks[found])
+
+
+@dataclass(frozen=True)
+class Touches:
+    """Requests that touch something, in order.
+
+    Attributes:
+        number: [n] of the request in the trace.
+        offsets: [n + 1] runs ``offsets[i]`` to ``offsets[i + 1]`` are those of request i.
+        first, last: [m] the keys of a run, both included; no request has a key twice.
+        again: what it names twice nevertheless.
+    """
+
+    number: Ints
+    offsets: Ints
+    first: Ints
+    last: Ints
+    again: Again
+
+    def between(self, begin: int, end: int) -> Touches:
+        """The requests ``begin`` to ``end - 1``."""
+        low, high = self.offsets[begin], self.offsets[end]
+        return Touches(
+            self.number[begin:end],
+            self.offsets[begin : end + 1] - low,
+            self.first[low:high],
+            self.last[low:high],
+            self.again.between(low, high),
+        )
+
+
+def touches(trace: Trace) -> Touches:
+    """Keys instead of ids, no request without blocks, and no block twice in a request.
+
+    Raises:
+        TraceError: ids of many sessions that are too far apart for one number each.
+    """
+    number = np.flatnonzero(np.diff(trace.offsets))
+    begins = np.append(trace.offsets[number], trace.runs)
+    moved = _moves(trace)
+    first, last = trace.first + moved, trace.last + moved
+    request = rows(begins)
+    repeating = _repeating(request, first, last)
+    if repeating.size:
+        return _without_repeats(number, request, first, last, repeating)
+    nothing = np.zeros(0, np.int64)
+    return Touches(number, begins, first, last, Again(nothing, nothing))
+
+
+def _moves(trace: Trace) -> Ints | int:
+    """[m] what is added to the ids of each run."""
+    if not trace.private or not trace.runs:
+        return 0
+    sessions, session = np.unique(trace.session, return_inverse=True)
+    session = np.repeat(session, np.diff(trace.offsets))
+    lowest = np.full(sessions.size, _MOST_KEYS)
+    highest = np.zeros(sessions.size, np.int64)
+    np.minimum.at(lowest, session, trace.first)
+    np.maximum.at(highest, session, trace.last)
+    spans = np.maximum(highest - lowest + 1, 0)  # a session may have no run at all
+    if spans.sum(dtype=np.float64) >= _MOST_KEYS:
+        raise TraceError(f"{trace.name}: its ids are too large to be told apart by session")
+    moves: Ints = (offsets(spans)[:-1] - lowest)[session]
+    return moves
+
+
+def _repeating(request: Ints, first: Ints, last: Ints) -> Ints:
+    """The requests that have a block twice."""
+    suspects = _meeting(request, first, last)
+    if not suspects.any():  # in every request the runs ascend
+        return np.zeros(0, np.int64)
+    runs = np.flatnonzero(np.isin(request, request[1:][suspects]))
+    runs = runs[np.lexsort((first[runs], request[runs]))]
+    return np.unique(request[runs][1:][_meeting(request[runs], first[runs], last[runs])])
+
+
+def _meeting(request: Ints, first: Ints, last: Ints) -> Bools:
+    """[m - 1] whether a run begins before the end of the last one, in the same request."""
+    return np.asarray((request[1:] == request[:-1]) & (first[1:] <= last[:-1]))
+
+
+def _without_repeats(
+    number: Ints, request: Ints, first: Ints, last: Ints, repeating: Ints
+) -> Touches:
+    others = ~np.isin(request, repeating)
+    parts = []
+    for one in repeating.tolist():
+        own = slice(*np.searchsorted(request, [one, one + 1]))
+        runs = list(zip(first[own].tolist(), last[own].tolist(), strict=True))
+        parts += [(one, *part) for part in first_uses(runs)]
+    cut, begin, end, again = np.array(parts, np.int64).T
+    new = again == 0
+    request = np.concatenate([request[others], cut[new]])
+    order = np.argsort(request, kind="stable")
+    begins = offsets(np.bincount(request, minlength=number.size))
+    # How many parts of its own request stand before each that is named again.
+    within = np.cumsum(new) - np.searchsorted(cut[new], cut)
+    return Touches(
+        number,
+        begins,
+        np.concatenate([first[others], begin[new]])[order],
+        np.concatenate([last[others], end[new]])[order],
+        Again((begins[cut] + within - 1)[~new], (end - begin + 1)[~new]),
+    )

@@ -1,0 +1,154 @@
+"""A trace of requests: when, how long, and which blocks of cache, as runs of consecutive ids."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from membench.core.errors import MembenchError
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+
+_MOST_IDS = 2**62
+
+
+class TraceError(MembenchError):
+    """A trace that cannot be read or replayed as it stands."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trace:
+    """Requests in the order in which they are replayed.
+
+    Attributes:
+        block_tokens: tokens of one block.
+        sessions: whether times begin anew in each session; else they are the trace's.
+        private: whether equal ids of different sessions are different blocks.
+        session: [n] number of the session, 0 throughout where there are none.
+        arrival: [n] seconds, from the session's start or from the trace's.
+        served: [n] seconds that the traced server took; NaN where it is not known.
+        prompt, output: [n] tokens.
+        nested: [n] whether a sub-agent made the request.
+        offsets: [n + 1] runs ``offsets[i]`` to ``offsets[i + 1]`` are those of request i.
+        first, last: [m] the ids of a run, both included.
+    """
+
+    name: str
+    block_tokens: int
+    sessions: bool
+    private: bool
+    session: Ints
+    arrival: Floats
+    served: Floats
+    prompt: Ints
+    output: Ints
+    nested: NDArray[np.bool_]
+    offsets: Ints
+    first: Ints
+    last: Ints
+
+    @property
+    def requests(self) -> int:
+        """How many requests."""
+        return self.arrival.size
+
+    @property
+    def runs(self) -> int:
+        """How many runs of consecutive ids."""
+        return self.first.size
+
+    @property
+    def blocks(self) -> Ints:
+        """[n] blocks of each request."""
+        ends = np.concatenate([[0], np.cumsum(self.last - self.first + 1)])
+        return np.diff(ends[self.offsets])
+
+    @property
+    def references(self) -> int:
+        """How many references to blocks."""
+        return int((self.last - self.first + 1).sum())
+
+    def take(self, order: Ints) -> Trace:
+        """The requests ``order`` (numbers of requests), in that order."""
+        lengths = np.diff(self.offsets)[order]
+        offsets = np.concatenate([[0], np.cumsum(lengths)])
+        runs = np.repeat(self.offsets[:-1][order] - offsets[:-1], lengths) + np.arange(offsets[-1])
+        return replace(
+            self,
+            session=self.session[order],
+            arrival=self.arrival[order],
+            served=self.served[order],
+            prompt=self.prompt[order],
+            output=self.output[order],
+            nested=self.nested[order],
+            offsets=offsets,
+            first=self.first[runs],
+            last=self.last[runs],
+        )
+
+    def without_nested(self) -> Trace:
+        """The requests that no sub-agent made."""
+        return self.take(np.flatnonzero(~self.nested)) if self.nested.any() else self
+
+
+def with_poisson_arrivals(trace: Trace, rate: float, seed: int) -> Trace:
+    """``trace`` with sessions that start at random, ``rate`` a second, replayed in order of time.
+
+    Where there are no sessions each request arrives so, in the order of the trace.
+    """
+    draw = np.random.default_rng(seed)
+    if not trace.sessions:
+        arrival = np.cumsum(draw.exponential(1 / rate, trace.requests))
+        return replace(trace, arrival=arrival)
+    _, session = np.unique(trace.session, return_inverse=True)
+    starts = np.cumsum(draw.exponential(1 / rate, int(session.max(initial=-1)) + 1))
+    begins = _first_arrivals(session, trace.arrival)
+    moved = replace(trace, arrival=trace.arrival - begins[session] + starts[session])
+    return moved.take(np.argsort(moved.arrival, kind="stable"))
+
+
+def _first_arrivals(session: Ints, arrival: Floats) -> Floats:
+    begins = np.full(int(session.max(initial=-1)) + 1, np.inf)
+    np.minimum.at(begins, session, arrival)
+    return begins
+
+
+def with_shared_prefix(trace: Trace, tokens: int) -> Trace:
+    """``trace`` whose sessions share the first ``tokens``, in whole blocks.
+
+    Ids that are private to a session hide what all sessions share (tools, system
+    prompt). Here the blocks at the begin of a session's first request become the same
+    blocks everywhere. A request that does not begin with them keeps what differs.
+    """
+    wanted = tokens // trace.block_tokens
+    if not trace.private or not wanted or not trace.runs:
+        return trace
+    sessions, begins = np.unique(trace.session, return_index=True)
+    place = np.minimum(trace.offsets[begins], trace.runs - 1)
+    of_run = np.searchsorted(sessions, np.repeat(trace.session, np.diff(trace.offsets)))
+    head = trace.first[place][of_run]
+    end = np.minimum(trace.last[place], trace.first[place] + wanted - 1)[of_run]
+    span = int(trace.last.max()) + 1
+    if span * sessions.size >= _MOST_IDS:
+        raise TraceError(f"{trace.name}: its ids are too large to be told apart by session")
+    own = wanted + of_run * span  # shared ids come first, then those of each session
+    parts = [
+        (trace.first + own, np.minimum(trace.last, head - 1) + own),
+        (np.maximum(trace.first, head) - head, np.minimum(trace.last, end) - head),
+        (np.maximum(trace.first, end + 1) + own, trace.last + own),
+    ]
+    first = np.stack([begin for begin, _ in parts], axis=1)
+    last = np.stack([stop for _, stop in parts], axis=1)
+    kept = first <= last
+    counts = np.concatenate([[0], np.cumsum(kept.sum(axis=1))])
+    return replace(
+        trace,
+        private=False,
+        offsets=counts[trace.offsets],
+        first=first[kept],
+        last=last[kept],
+    )

@@ -1,0 +1,143 @@
+"""The agent form: one session a line, its requests with run-length coded block ids.
+
+A session has `block_size`, `scope` ("local": its ids are its own) and
+`requests`; a request `t` (seconds from the session's start), `in`, `out`, `api`
+(seconds of the server, may be null) and `h`: an integer is one id, a pair
+``[a, b]`` the ids from a to b. An entry with `requests` instead holds those of a
+sub-agent, with times from its own start. Only whole blocks have ids.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from membench.thesis.replay.trace import Trace, TraceError
+from membench.thesis.replay.traces.lines import Lines
+
+_MOST_ID = 2**62
+
+
+def is_form_of(lines: Lines) -> bool:
+    """Whether the first line is a session."""
+    return bool(lines.lines) and "requests" in lines.parse(1, lines.lines[0])
+
+
+def read(lines: Lines, block_tokens: int | None = None) -> Trace:
+    """The trace in ``lines``; raises `TraceError` with the line and what is wrong with it."""
+    reader = _Reader(lines)
+    for number, session in lines.objects():
+        reader.session(number, session, block_tokens)
+    return reader.trace()
+
+
+class _Reader:
+    """Columns that grow with the requests."""
+
+    def __init__(self, lines: Lines) -> None:
+        self.lines = lines
+        self.block = 0
+        self.sessions = array("q")
+        self.arrival, self.served = array("d"), array("d")
+        self.prompt, self.output = array("q"), array("q")
+        self.nested = array("b")
+        self.offsets = array("q", [0])
+        self.first, self.last = array("q"), array("q")
+
+    def session(self, number: int, session: Mapping[str, Any], wanted: int | None) -> None:
+        lines = self.lines
+        size = lines.whole(number, session, "block_size")
+        if not size or size != (self.block or size):
+            lines.fail(
+                number, f"blocks of {size} tokens, where {self.block or 'some'} are expected"
+            )
+        if wanted not in {None, size}:
+            lines.fail(
+                number,
+                f"the trace has blocks of {size} tokens, not of {wanted}",
+                "leave --block-tokens out",
+            )
+        self.block = size
+        if session.get("scope", "local") != "local":
+            lines.fail(number, "'scope' must be \"local\": no other is known")
+        requests = session.get("requests")
+        if not isinstance(requests, list) or not requests:
+            lines.fail(number, "'requests' must be a list with at least one request")
+        self._requests(number, requests, 0.0, nested=False)
+
+    def _requests(self, number: int, requests: list[Any], begin: float, *, nested: bool) -> None:
+        lines = self.lines
+        before = 0.0
+        for place, request in enumerate(requests, 1):
+            if not isinstance(request, dict):
+                lines.fail(number, f"request {place} is no JSON object")
+            time = lines.time(number, request, "t")
+            if time < before:
+                lines.fail(number, f"'t' of request {place} goes back, from {before:g} to {time:g}")
+            before = time
+            inner = request.get("requests")
+            if inner is None:
+                self._request(number, place, request, begin + time, nested=nested)
+            elif nested or not isinstance(inner, list):
+                lines.fail(number, f"'requests' of request {place} must be a list, one level deep")
+            else:
+                self._requests(number, inner, time, nested=True)
+
+    def _request(
+        self, number: int, place: int, request: dict[str, Any], time: float, *, nested: bool
+    ) -> None:
+        lines = self.lines
+        ids = request.get("h")
+        if not isinstance(ids, list):
+            lines.fail(number, f"request {place} has no list 'h' of block ids")
+        blocks = 0
+        for run in ids:
+            if type(run) is int:
+                first = last = run
+            elif type(run) is list and list(map(type, run)) == [int, int]:
+                first, last = run
+            else:
+                lines.fail(
+                    number, f"request {place} has an id that is no number and no pair of them"
+                )
+            if not 0 <= first <= last < _MOST_ID:
+                lines.fail(number, f"request {place} has ids from {first} to {last}")
+            self.first.append(first)
+            self.last.append(last)
+            blocks += last - first + 1
+        prompt = lines.whole(number, request, "in")
+        if blocks not in {prompt // self.block, -(-prompt // self.block)}:
+            lines.fail(
+                number,
+                f"request {place} has {blocks} blocks of {self.block} tokens for {prompt} tokens",
+            )
+        served = request.get("api")
+        self.served.append(np.nan if served is None else lines.time(number, request, "api"))
+        self.sessions.append(number - 1)
+        self.arrival.append(time)
+        self.prompt.append(prompt)
+        self.output.append(lines.whole(number, request, "out"))
+        self.nested.append(nested)
+        self.offsets.append(len(self.first))
+
+    def trace(self) -> Trace:
+        if not self.first:
+            raise TraceError(f"{self.lines.name}: no request has a block")
+        return Trace(
+            name=self.lines.name,
+            block_tokens=self.block,
+            sessions=True,
+            private=True,
+            session=np.array(self.sessions, np.int64),
+            arrival=np.array(self.arrival, np.float64),
+            served=np.array(self.served, np.float64),
+            prompt=np.array(self.prompt, np.int64),
+            output=np.array(self.output, np.int64),
+            nested=np.array(self.nested, np.bool_),
+            offsets=np.array(self.offsets, np.int64),
+            first=np.array(self.first, np.int64),
+            last=np.array(self.last, np.int64),
+        )

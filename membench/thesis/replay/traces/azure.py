@@ -1,0 +1,62 @@
+"""Azure's published requests: lengths and arrival times, and nothing of reuse.
+
+`TIMESTAMP,ContextTokens,GeneratedTokens`, one request a line (Patel et al., ISCA 2024).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+
+from membench.thesis.replay.trace import Floats, Ints, TraceError
+from membench.thesis.replay.traces import shipped_bytes
+
+NAMES = ("conv", "code")
+_HEADER = "TIMESTAMP,ContextTokens,GeneratedTokens"
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """Requests by arrival (seconds from the first), prompt and output (tokens): [n] each."""
+
+    arrival: Floats
+    prompt: Ints
+    output: Ints
+
+
+def azure_lengths(name: str) -> Lengths:
+    """The shipped trace ``name``: `conv` or `code`."""
+    return parse_lengths(
+        shipped_bytes(f"AzureLLMInferenceTrace_{name}.csv.xz").decode("ascii"), name
+    )
+
+
+def parse_lengths(text: str, name: str) -> Lengths:
+    """The requests in ``text``.
+
+    Raises:
+        TraceError: one line that names the line and what is wrong with it.
+    """
+    head, *lines = text.splitlines() or [""]
+    if head != _HEADER:
+        raise TraceError(f"{name}: the first line is not {_HEADER}")
+    arrival, prompt, output = [], [], []
+    for number, line in enumerate(lines, 2):
+        try:
+            stamp, asked, made = line.split(",")
+            # Seven digits of a second, where Python knows six: 0.1 us are cut off.
+            arrival.append(datetime.fromisoformat(f"{stamp[:26]}+00:00").timestamp())
+            prompt.append(int(asked))
+            output.append(int(made))
+        except ValueError:
+            raise TraceError(f"{name}, line {number}: this is not a time and two numbers") from None
+    times = np.array(arrival, np.float64)
+    if (np.diff(times) < 0).any() or min(prompt + output, default=0) < 0:
+        raise TraceError(f"{name}: times go back, or a length is negative")
+    return Lengths(
+        times - times[0] if times.size else times,
+        np.array(prompt, np.int64),
+        np.array(output, np.int64),
+    )

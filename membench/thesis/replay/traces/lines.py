@@ -1,0 +1,87 @@
+"""The lines of a JSONL file, and complaints that name them."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import lzma
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+from membench.thesis.replay.trace import TraceError
+
+_MOST = 1 << 53  # what a double holds exactly: no length and no time is larger
+
+
+@dataclass(frozen=True)
+class Lines:
+    """A file's name and its lines."""
+
+    name: str
+    lines: list[bytes]
+
+    def fail(self, number: int, what: str, hint: str = "") -> NoReturn:
+        """Complain about line ``number`` (from 1)."""
+        raise TraceError(f"{self.name}, line {number}: {what}", hint)
+
+    def objects(self) -> Iterator[tuple[int, Mapping[str, Any]]]:
+        """The JSON object of each line, with the line's number."""
+        if not self.lines:
+            raise TraceError(f"{self.name}: the file is empty")
+        for number, line in enumerate(self.lines, 1):
+            yield number, self.parse(number, line)
+
+    def parse(self, number: int, line: bytes) -> Mapping[str, Any]:
+        """The JSON object of one line."""
+        if not line.strip():
+            self.fail(number, "the line is empty")
+        try:
+            found = json.loads(line)
+        except (ValueError, RecursionError):
+            last = number == len(self.lines)
+            self.fail(number, "this is not JSON" + (": is the file cut off?" if last else ""))
+        if not isinstance(found, dict):
+            self.fail(number, "this is no JSON object")
+        return found
+
+    def time(self, number: int, entry: Mapping[str, Any], key: str) -> float:
+        """``entry[key]``, a time of 0 or more."""
+        value = entry.get(key)
+        numeric = type(value) is int or type(value) is float
+        if not numeric or value is None or not 0 <= value < _MOST:  # NaN is not either
+            self.fail(number, f"'{key}' must be a time of 0 or more, not {_shown(value)}")
+        return float(value)
+
+    def whole(self, number: int, entry: Mapping[str, Any], key: str) -> int:
+        """``entry[key]``, a whole number of 0 or more."""
+        value = entry.get(key)
+        if type(value) is not int or not 0 <= value < _MOST:
+            self.fail(number, f"'{key}' must be a whole number of 0 or more, not {_shown(value)}")
+        return value
+
+
+def _shown(value: object) -> str:
+    """``value`` in a message: short, on one line, in ASCII."""
+    text = json.dumps(value) if value is not None else "nothing"
+    return text if len(text) <= 40 else f"{text[:37]}..."
+
+
+def read_lines(path: Path) -> Lines:
+    """The lines of ``path``, unpacked if its name ends in .xz or .gz."""
+    lines = unpack(path.read_bytes(), path.name).splitlines()
+    return Lines(str(path), lines)
+
+
+def unpack(packed: bytes, name: str) -> bytes:
+    """What is in ``packed``, by the end of ``name``."""
+    try:
+        if name.endswith(".xz"):
+            return lzma.decompress(packed)
+        if name.endswith(".gz"):
+            return gzip.decompress(packed)
+    except (lzma.LZMAError, OSError, EOFError, zlib.error):
+        raise TraceError(f"{name}: damaged or cut off, cannot be unpacked") from None
+    return packed

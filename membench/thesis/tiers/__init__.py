@@ -1,0 +1,1 @@
+"""Several cache tiers simulated over a trace."""

@@ -1,0 +1,104 @@
+"""An LRU cache of blocks that works on runs: what the event model keeps for each tier."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from dataclasses import dataclass, field
+
+from membench.thesis.replay.run_parts import Run
+from membench.thesis.tiers.pieces_map import Piece, PieceMap
+
+
+@dataclass
+class Slot:
+    """What is left of a run that was touched at ``time``.
+
+    Attributes:
+        reused: whether it was a hit when it was touched.
+        starts: starts of its pieces, ascending: later blocks are less recent.
+    """
+
+    scope: int
+    time: float
+    reused: bool
+    starts: list[int] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """A run that left the cache."""
+
+    scope: int
+    first: int
+    last: int
+    time: float
+    reused: bool
+
+    @property
+    def blocks(self) -> int:
+        """How many."""
+        return self.last - self.first + 1
+
+
+class RunLru:
+    """Blocks in the order of their use."""
+
+    def __init__(self) -> None:
+        self._map = PieceMap()
+        self.find = self._map.find
+        self._slots: dict[int, Slot] = {}  # the least recent first
+        self._next = 0
+        self.blocks = 0
+
+    def slot(self, piece: Piece) -> Slot:
+        """When and how ``piece`` was touched last."""
+        return self._slots[piece.slot]
+
+    def take(self, scope: int, first: int, last: int) -> int:
+        """Take out what is here of the ids ``first`` to ``last``; how many there were."""
+        taken = 0
+        for piece in self._map.find(scope, first, last):
+            self._remove(scope, piece.slot, piece.first, piece.last)
+            taken += piece.last - piece.first + 1
+        return taken
+
+    def push(self, scope: int, run: Run, time: float, *, reused: bool) -> None:
+        """Make ``run`` the most recent, its first block uppermost; none of it is here."""
+        self._map.insert(scope, *run, self._next)
+        self._slots[self._next] = Slot(scope, time, reused, [run[0]])
+        self._next += 1
+        self.blocks += run[1] - run[0] + 1
+
+    def trim(self, capacity: float) -> list[Dropped]:
+        """Drop the least recent blocks until at most ``capacity`` are left."""
+        dropped = []
+        while self.blocks > capacity:
+            number, slot = next(iter(self._slots.items()))
+            start = slot.starts[-1]
+            last = self._map.last(slot.scope, start)
+            first = max(start, last - int(self.blocks - capacity) + 1)
+            self._remove(slot.scope, number, first, last)
+            dropped.append(Dropped(slot.scope, first, last, slot.time, slot.reused))
+        return dropped
+
+    def expire(self, before: float) -> list[Dropped]:
+        """Drop what was touched last before the time ``before``."""
+        dropped = []
+        while self._slots:
+            number, slot = next(iter(self._slots.items()))
+            if slot.time >= before:
+                break
+            for start in reversed(slot.starts.copy()):
+                last = self._map.last(slot.scope, start)
+                self._remove(slot.scope, number, start, last)
+                dropped.append(Dropped(slot.scope, start, last, slot.time, slot.reused))
+        return dropped
+
+    def _remove(self, scope: int, number: int, first: int, last: int) -> None:
+        start, left = self._map.cut(scope, first, last)
+        starts = self._slots[number].starts
+        at = bisect_left(starts, start)
+        starts[at : at + 1] = left
+        if not starts:
+            del self._slots[number]
+        self.blocks -= last - first + 1

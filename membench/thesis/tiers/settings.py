@@ -1,0 +1,144 @@
+"""What the event model is told: tiers, policy, the GPU, and what it finds out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from membench.core.errors import UsageError
+from membench.thesis.models.economics import Shares, drive_writes_per_day, shares
+
+INFINITE = float("inf")
+
+
+class Inclusion(StrEnum):
+    """Whether a block of a fast tier is also in the slower ones."""
+
+    INCLUSIVE = "inclusive"
+    EXCLUSIVE = "exclusive"
+
+
+class Admission(StrEnum):
+    """What tiers below the first take."""
+
+    THROUGH = "write-through"  # every block
+    SELECTIVE = "selective"  # a block that was used a second time
+
+
+@dataclass(frozen=True, kw_only=True)
+class TierSpec:
+    """A tier that holds cache, as measured.
+
+    Attributes:
+        capacity: blocks.
+        read, write: B/s between this tier and the GPU, whatever lies between.
+        latency: seconds until the first byte of a load.
+        ttl: seconds without use after which a block is dropped.
+        shared: one pool for all GPUs; otherwise each GPU has its own.
+    """
+
+    name: str
+    capacity: float
+    read: float = INFINITE
+    write: float = INFINITE
+    latency: float = 0.0
+    ttl: float = INFINITE
+    shared: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what no tier can be."""
+        slow = not (self.read > 0 and self.write > 0)
+        if slow or not (self.capacity >= 0 and self.latency >= 0 and self.ttl >= 0):
+            raise UsageError(
+                f"{self.name}: a capacity, a latency or a time to live below 0, or no bandwidth",
+                "a tier that is not there is left out",
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gpu:
+    """What a GPU needs for a prefill: a lower bound (see `roofline`).
+
+    Attributes:
+        matmul_params, attention_flops: of the model.
+        flops_per_s: achieved.
+        layers: of the model; with ``overlap`` the load of all but the first is hidden.
+    """
+
+    matmul_params: float = 0.0
+    attention_flops: float = 0.0
+    flops_per_s: float = INFINITE
+    layers: int = 1
+    overlap: bool = True
+    fixed_s: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class TierUse:
+    """What became of one tier, over all GPUs.
+
+    Attributes:
+        hits: blocks that were served from it.
+        written: blocks that were put into it, the GPU's own tier included.
+        mean_blocks, most_blocks: resident, on average over time and at most.
+        read_busy, write_busy: share of the time that it moved data; above 1 it never keeps up.
+        gaps_s, gap_blocks: [n] seconds since the last use, of the blocks that it served.
+        dwpd: its capacity written so often a day.
+    """
+
+    name: str
+    hits: int
+    written: int
+    mean_blocks: float
+    most_blocks: int
+    read_bytes: float
+    written_bytes: float
+    read_busy: float
+    write_busy: float
+    gaps_s: NDArray[np.float64]
+    gap_blocks: NDArray[np.float64]
+    capacity_bytes: float
+    seconds: float
+
+    def bands(self, edges_s: Iterable[float]) -> tuple[Shares, ...]:
+        """What it served, as shares of traffic and of residency by gap (see `shares`)."""
+        return shares(self.gaps_s, self.gap_blocks, edges_s)
+
+    @property
+    def dwpd(self) -> float:
+        """Drive writes per day."""
+        if not self.seconds or not self.written_bytes:
+            return 0.0
+        return drive_writes_per_day(self.written_bytes / self.seconds, self.capacity_bytes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What the event model found.
+
+    Attributes:
+        references: blocks that were asked for.
+        tiers: in the order in which they were given, fastest first.
+        ttft_s: [n] seconds to the first token of each request, in the order of arrival.
+        gpu_busy: share of the time that the GPUs computed; above 1 they never keep up.
+        seconds: from the first arrival to the last.
+    """
+
+    references: int
+    tiers: tuple[TierUse, ...]
+    ttft_s: NDArray[np.float64]
+    gpu_busy: float
+    seconds: float
+
+    @property
+    def hits(self) -> int:
+        """Blocks that were served from any tier."""
+        return sum(tier.hits for tier in self.tiers)
+
+    def ttft(self, *percents: float) -> list[float]:
+        """Percentiles of the time to the first token, seconds."""
+        return [float(value) for value in np.percentile(self.ttft_s, percents)]

@@ -1,0 +1,291 @@
+"""An event model of several tiers: who serves which hit, what moves, and how long users wait.
+
+Requests come at their times. What is cached is decided at arrival, by the
+convention of `replay`: hits count up to the first block that no tier holds. Each
+tier drops the least recent blocks beyond its capacity, and what has rested longer
+than its TTL (at the first request after that). Inclusive tiers each see every
+request; of exclusive ones, a block is in one tier only, a hit moves it to the first,
+and what a tier drops goes to the next.
+
+Loads queue at each tier (one after the other at its bandwidth, tiers side by
+side), prefills queue at each GPU. Writes have a queue of their own: they are
+counted, and delay no load. Decoding is left out: times are those of a GPU that
+only prefills, and a lower bound.
+
+With one tier, no TTL and infinite bandwidth the hits are those of `replay`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from membench.core.errors import UsageError
+from membench.thesis.models.roofline import prefill_flops
+from membench.thesis.replay.run_parts import Run, distinct, length, split
+from membench.thesis.replay.trace import Trace, with_poisson_arrivals
+from membench.thesis.tiers.run_lru import Dropped, RunLru
+from membench.thesis.tiers.settings import Admission, Gpu, Inclusion, Outcome, TierSpec, TierUse
+
+
+def at_request_rate(trace: Trace, per_s: float, seed: int = 0) -> Trace:
+    """``trace`` with ``per_s`` requests a second, on average.
+
+    Sessions keep their inner times and start at random, as often as that needs;
+    without sessions all times are scaled.
+    """
+    if per_s <= 0:
+        raise UsageError(f"{per_s:g} requests a second", "take a rate above 0")
+    if trace.sessions:
+        sessions = np.unique(trace.session).size
+        return with_poisson_arrivals(trace, per_s * sessions / trace.requests, seed)
+    span = float(trace.arrival[-1])
+    return replace(trace, arrival=trace.arrival * (trace.requests / per_s / span if span else 1))
+
+
+@dataclass
+class _Store:
+    """One tier of one GPU (or of all): its cache, its queues, its counts."""
+
+    spec: TierSpec
+    cache: RunLru = field(default_factory=RunLru)
+    read_free: float = 0.0
+    read_s: float = 0.0
+    write_s: float = 0.0
+    hits: int = 0
+    written: int = 0
+    since: float = 0.0
+    block_seconds: float = 0.0
+    most: int = 0
+    gaps: list[tuple[float, int]] = field(default_factory=list)
+
+    def age(self, now: float) -> list[Dropped]:
+        """Account for the time up to ``now``; what has expired by then."""
+        self.block_seconds += self.cache.blocks * (now - self.since)
+        self.since = now
+        return self.cache.expire(now - self.spec.ttl)
+
+    def load(self, now: float, blocks: int, block_bytes: float) -> tuple[float, float]:
+        """When ``blocks`` are on the GPU, and how long moving them takes without waiting."""
+        took = self.spec.latency + blocks * block_bytes / self.spec.read
+        self.read_free = max(now, self.read_free) + took
+        self.read_s += took
+        return self.read_free, took
+
+    def write(self, blocks: int, block_bytes: float) -> None:
+        self.written += blocks
+        self.write_s += blocks * block_bytes / self.spec.write
+
+
+def simulate(
+    trace: Trace,
+    tiers: Sequence[TierSpec],
+    block_bytes: float,
+    *,
+    gpu: Gpu | None = None,
+    gpus: int = 1,
+    inclusion: Inclusion = Inclusion.INCLUSIVE,
+    admission: Admission = Admission.THROUGH,
+) -> Outcome:
+    """Send ``trace`` (in order of arrival) through ``tiers``, fastest first.
+
+    Args:
+        block_bytes: bytes of one block of cache.
+        gpus: requests go to the GPU of their session, or round robin without sessions.
+
+    Raises:
+        UsageError: no tier, or a trace that is not in the order of arrival.
+    """
+    if not tiers or gpus < 1:
+        raise UsageError("an event model needs a tier and a GPU")
+    if (np.diff(trace.arrival) < 0).any():
+        raise UsageError(
+            "the requests are not in the order of arrival", "draw arrivals first: poisson:RATE"
+        )
+    model = _Model(tiers, block_bytes, gpu or Gpu(), gpus, inclusion, admission)
+    runs = list(zip(trace.first.tolist(), trace.last.tolist(), strict=True))
+    bounds = trace.offsets.tolist()
+    scopes = trace.session.tolist()
+    prompts = trace.prompt.tolist()
+    for number, now in enumerate(trace.arrival.tolist()):
+        asked = runs[bounds[number] : bounds[number + 1]]
+        home = (scopes[number] if trace.sessions else number) % gpus
+        scope = scopes[number] if trace.private else 0
+        model.request(now, home, scope, asked, prompts[number], trace.block_tokens)
+    return model.outcome(trace)
+
+
+class _Model:
+    def __init__(
+        self,
+        tiers: Sequence[TierSpec],
+        block_bytes: float,
+        gpu: Gpu,
+        gpus: int,
+        inclusion: Inclusion,
+        admission: Admission,
+    ) -> None:
+        self.specs = tuple(tiers)
+        self.block_bytes = block_bytes
+        self.gpu = gpu
+        self.exclusive = inclusion is Inclusion.EXCLUSIVE
+        self.selective = admission is Admission.SELECTIVE
+        pools = [_Store(spec) for spec in tiers]
+        self.homes = [
+            [pool if pool.spec.shared else _Store(pool.spec) for pool in pools] for _ in range(gpus)
+        ]
+        self.gpu_free = [0.0] * gpus
+        self.gpu_s = 0.0
+        self.ttft: list[float] = []
+
+    def request(
+        self, now: float, home: int, scope: int, runs: list[Run], prompt: int, block_tokens: int
+    ) -> None:
+        stores = self.homes[home]
+        self._age(now)
+        served, hits = self._look_up(now, stores, scope, runs)
+        self._wait(now, home, served, prompt, min(hits * block_tokens, max(prompt - 1, 0)))
+        once = distinct(runs)
+        if once is not runs:
+            hits = length(distinct(split(runs, hits)[0]))
+        self._touch(now, stores, scope, once, hits)
+
+    def _age(self, now: float) -> None:
+        for stores in self.homes:
+            for depth, store in enumerate(stores):
+                if store.since == now and store.spec.ttl == float("inf"):
+                    continue
+                expired = store.age(now)
+                if self.exclusive and expired:
+                    self._sink(stores, depth + 1, expired)
+
+    def _look_up(
+        self, now: float, stores: list[_Store], scope: int, runs: list[Run]
+    ) -> tuple[list[int], int]:
+        """Blocks that each tier serves, and their sum: the prefix that some tier holds."""
+        served = [0] * len(stores)
+        for first, last in runs:
+            begin = first
+            while begin <= last:
+                for depth, store in enumerate(stores):
+                    found = store.cache.find(scope, begin, last)
+                    if found and found[0].first == begin:
+                        end = self._next_above(stores[:depth], scope, begin, found[0].last)
+                        served[depth] += end - begin + 1
+                        store.hits += end - begin + 1
+                        store.gaps.append((now - store.cache.slot(found[0]).time, end - begin + 1))
+                        begin = end + 1
+                        break
+                else:
+                    return served, sum(served)
+        return served, sum(served)
+
+    def _next_above(self, faster: list[_Store], scope: int, begin: int, last: int) -> int:
+        """The last block before one that a faster tier holds."""
+        for store in faster:
+            found = store.cache.find(scope, begin, last)
+            if found:
+                last = found[0].first - 1
+        return last
+
+    def _wait(self, now: float, home: int, served: list[int], prompt: int, cached: int) -> None:
+        gpu, stores = self.gpu, self.homes[home]
+        loaded, moving = now, 0.0
+        for store, blocks in zip(stores, served, strict=True):
+            if blocks and store is not stores[0]:
+                done, took = store.load(now, blocks, self.block_bytes)
+                loaded, moving = max(loaded, done), max(moving, took)
+        flops = prefill_flops(prompt, gpu.matmul_params, gpu.attention_flops, cached)
+        computing = flops / gpu.flops_per_s
+        begin = max(now, self.gpu_free[home])
+        if gpu.overlap:
+            done = max(loaded, begin + computing) + moving / gpu.layers
+        else:
+            begin = max(begin, loaded)
+            done = begin + computing
+        self.gpu_free[home] = begin + computing
+        self.gpu_s += computing
+        self.ttft.append(done + gpu.fixed_s - now)
+
+    def _touch(
+        self, now: float, stores: list[_Store], scope: int, runs: list[Run], hits: int
+    ) -> None:
+        """Tail first: what was not cached, then the prefix that was."""
+        prefix, rest = split(runs, hits)
+        below: list[Dropped] = []
+        for depth, store in enumerate(stores):
+            if self.exclusive and depth:
+                for first, last in runs:
+                    store.cache.take(scope, first, last)
+                continue
+            for part, reused in ((rest, False), (prefix, True)):
+                if depth and self.selective and not reused:
+                    continue
+                for run in reversed(part):
+                    held = store.cache.take(scope, *run)
+                    store.write(run[1] - run[0] + 1 - held, self.block_bytes)
+                    store.cache.push(scope, run, now, reused=reused)
+            dropped = store.cache.trim(store.spec.capacity)
+            store.most = max(store.most, store.cache.blocks)
+            if self.exclusive:
+                below = dropped
+        if self.exclusive:
+            self._sink(stores, 1, below)
+
+    def _sink(self, stores: list[_Store], depth: int, dropped: list[Dropped]) -> None:
+        """What a tier dropped goes to the next one, and on, until one has room."""
+        while dropped and depth < len(stores):
+            store = stores[depth]
+            for run in dropped:
+                if self.selective and not run.reused:
+                    continue
+                span = run.first, run.last
+                # Another GPU may have put the same blocks into a shared pool.
+                held = store.cache.take(run.scope, *span)
+                store.write(run.blocks - held, self.block_bytes)
+                store.cache.push(run.scope, span, run.time, reused=run.reused)
+            dropped = store.cache.trim(store.spec.capacity)
+            store.most = max(store.most, store.cache.blocks)
+            depth += 1
+
+    def outcome(self, trace: Trace) -> Outcome:
+        seconds = float(trace.arrival[-1] - trace.arrival[0]) if trace.requests else 0.0
+        if trace.requests:
+            self._age(float(trace.arrival[-1]))
+        uses = []
+        for depth, spec in enumerate(self.specs):
+            stores = [home[depth] for home in self.homes][: 1 if spec.shared else None]
+            uses.append(_use(spec, stores, self.block_bytes, seconds, first=depth == 0))
+        return Outcome(
+            references=trace.references,
+            tiers=tuple(uses),
+            ttft_s=np.array(self.ttft),
+            gpu_busy=self.gpu_s / seconds / len(self.homes) if seconds else 0.0,
+            seconds=seconds,
+        )
+
+
+def _use(
+    spec: TierSpec, stores: list[_Store], block_bytes: float, seconds: float, *, first: bool
+) -> TierUse:
+    hits = sum(store.hits for store in stores)
+    written = sum(store.written for store in stores)
+    gaps = np.array([gap for store in stores for gap in store.gaps]).reshape(-1, 2)
+    span = seconds * len(stores)
+    return TierUse(
+        name=spec.name,
+        hits=hits,
+        written=written,
+        mean_blocks=sum(store.block_seconds for store in stores) / seconds if seconds else 0.0,
+        most_blocks=sum(store.most for store in stores),
+        read_bytes=0.0 if first else hits * block_bytes,
+        written_bytes=written * block_bytes,
+        read_busy=sum(store.read_s for store in stores) / span if span else 0.0,
+        write_busy=sum(store.write_s for store in stores) / span if span else 0.0,
+        gaps_s=gaps[:, 0],
+        gap_blocks=gaps[:, 1],
+        capacity_bytes=spec.capacity * block_bytes * len(stores),
+        seconds=seconds,
+    )

@@ -1,0 +1,177 @@
+"""A paged KV cache on the GPU, and one decode step's attention over it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from membench.core.errors import VerificationFailed, skip
+from membench.gpu.protocol import Gpu, Variant
+from membench.gpu.verify.content import random_numbers, repeat, values
+
+HEAD_DIM = 128
+PAGE_TOKENS = 16
+BLOCK = 128
+POOL_BYTES = 1 << 30
+"""The pools of K and of V have this at least: no layer finds what the one before left in L2."""
+
+TILE_PAGES = 251
+"""Pages after which the contents of a pool repeat; a prime."""
+
+SIZE: Mapping[str, int] = {"fp16": 2, "fp8": 1}
+CAPABILITY: Mapping[str, int] = {"fp16": 80, "fp8": 89}
+"""The first compute capability with the products of that format."""
+
+TOLERANCE = 2.5e-3
+"""Of an element of the result, over the square root of the context.
+
+The element is an average of numbers from 0.5 to 1 of either sign.  Its weights are rounded to
+FP16, which moves the largest of 1024 elements by 7e-4 over that root (found by the same rounding
+in NumPy, 128 to 131072 tokens); a page too much or too little moves it by some 3 over the context.
+"""
+
+QUERY = 1.0
+"""Elements of a query are below this."""
+
+_LEAST_PAGES = 4
+_OF_A_SPLIT = 4
+"""What a block costs beside its pages, in pages: its first loads, its partial result, the merge."""
+
+_LOG2_E = 1.4426950408889634
+
+
+@dataclass(frozen=True)
+class Shape:
+    """One step.
+
+    Attributes:
+        layers: that attend one after the other, each with a block table of its own.
+        heads: KV heads on this GPU; group: query heads of each.
+        batch: sequences; context: tokens of each, a multiple of 16.
+    """
+
+    layers: int
+    heads: int
+    group: int
+    batch: int
+    context: int
+
+    @property
+    def pages(self) -> int:
+        """Of a sequence."""
+        return self.context // PAGE_TOKENS
+
+
+def splits_of(rows: int, pages: int, resident: int) -> int:
+    """How many blocks share the ``pages`` of a row, when ``resident`` blocks run at once.
+
+    The one for which all waves of blocks together take the least: a last wave of a few blocks
+    would leave the GPU idle for as long as a full one.
+    """
+
+    def time(splits: int) -> int:
+        waves = -(-rows * splits // resident)
+        return waves * (-(-pages // splits) + _OF_A_SPLIT)
+
+    return min(range(1, max(1, pages // _LEAST_PAGES) + 1), key=time)
+
+
+class Attention:
+    """The attention of all layers for one new token of every sequence.
+
+    Attributes:
+        payload: bytes of K and V that a step reads.
+        launches: of a step.
+        splits: blocks that share a sequence and KV head.
+
+    Raises:
+        Skip: the device does not know the format.
+    """
+
+    def __init__(self, gpu: Gpu, shape: Shape, dtype: str, *, zeros: bool = False) -> None:
+        if gpu.properties.capability < CAPABILITY[dtype]:
+            skip(f"{dtype.upper()} needs compute capability {CAPABILITY[dtype] / 10}")
+        self._gpu, self._shape, self._dtype, self._zeros = gpu, shape, dtype, zeros
+        variant = Variant.of("attention.cu", GROUP=shape.group, FP8=int(dtype == "fp8"))
+        self._read = gpu.kernel(variant, "attention_read")
+        self._merge = gpu.kernel(variant, "attention_merge")
+        self.registers = self._read.registers
+        rows = shape.batch * shape.heads
+        resident = gpu.occupancy(self._read, BLOCK) * gpu.properties.sms
+        self.splits = splits_of(rows, shape.pages, resident)
+        self.payload = shape.layers * rows * 2 * shape.context * HEAD_DIM * SIZE[dtype]
+        self.launches = 2 * shape.layers
+        self._fill(rows)
+
+    def _fill(self, rows: int) -> None:
+        gpu, shape = self._gpu, self._shape
+        self._page = shape.heads * PAGE_TOKENS * HEAD_DIM
+        pages = max(shape.batch * shape.pages, POOL_BYTES // (self._page * SIZE[self._dtype]))
+        self._pools = tuple(gpu.allocate(pages * self._page * SIZE[self._dtype]) for _ in range(2))
+        count = TILE_PAGES * self._page
+        self._tiles = tuple(random_numbers(self._dtype, count, seed) for seed in (3, 5))
+        if self._zeros:
+            self._tiles = tuple(np.zeros_like(tile) for tile in self._tiles)
+        for pool, tile in zip(self._pools, self._tiles, strict=True):
+            repeat(gpu, pool, tile)
+        random = np.random.default_rng(7)
+        places = (shape.layers, shape.batch, shape.pages)
+        self._tables = random.integers(0, pages, places, dtype=np.uint32)
+        self._table = gpu.allocate(self._tables.nbytes)
+        gpu.upload(self._table, self._tables)
+        # exp(q k / sqrt(d)) as a power of two.
+        scale = _LOG2_E / HEAD_DIM**0.5
+        queries = random.uniform(-QUERY, QUERY, (rows, shape.group, HEAD_DIM)) * scale
+        self._queries = queries.astype(np.float16)
+        self._query = gpu.allocate(self._queries.nbytes)
+        gpu.upload(self._query, self._queries)
+        parts = rows * self.splits * shape.group
+        self._parts, self._weights = gpu.allocate(4 * HEAD_DIM * parts), gpu.allocate(8 * parts)
+        self._out = gpu.allocate(4 * self._queries.size)
+
+    def step(self) -> None:
+        """Queue one step."""
+        gpu, shape = self._gpu, self._shape
+        rows = shape.batch * shape.heads
+        counts = (np.uint32(shape.pages), np.uint32(shape.heads), np.uint32(self.splits))
+        for layer in range(shape.layers):
+            table = np.uint64(self._table.address + layer * self._tables[0].nbytes)
+            args = (self._parts, self._weights, self._query, *self._pools, table, *counts)
+            gpu.launch(self._read, rows * self.splits, BLOCK, args)
+            merged = (self._out, self._parts, self._weights, counts[-1])
+            gpu.launch(self._merge, rows * shape.group, BLOCK, merged)
+
+    def verify(self) -> None:
+        """Raise `VerificationFailed` unless rows of the last layer are what they must be."""
+        shape = self._shape
+        last = shape.batch * shape.heads - 1
+        for row in {0, last}:
+            size = shape.group * HEAD_DIM
+            found = self._gpu.download(self._out, np.float32, size, 4 * row * size)
+            tolerance = TOLERANCE / shape.context**0.5
+            wrong = np.abs(found - self._expected(row).reshape(-1)) > tolerance
+            if wrong.any() or not np.isfinite(found).all():
+                raise VerificationFailed(
+                    f"attention: {int(wrong.sum())} of {size} elements of row {row} are wrong"
+                )
+
+    def _expected(self, row: int) -> npt.NDArray[np.float64]:
+        """[group][128] of one sequence and KV head, by the definition."""
+        sequence, head = divmod(row, self._shape.heads)
+        size = PAGE_TOKENS * HEAD_DIM
+        keys, contents = (
+            values(self._dtype, tile.reshape(TILE_PAGES, -1)[:, head * size :][:, :size])
+            .astype(np.float64)
+            .reshape(-1, HEAD_DIM)
+            for tile in self._tiles
+        )
+        # The pools repeat after so many pages: each of those counts as often as it is named.
+        named = np.bincount(self._tables[-1, sequence] % TILE_PAGES, minlength=TILE_PAGES)
+        powers = self._queries[row].astype(np.float64) @ keys.T
+        weights = np.exp2(powers - powers.max(axis=1, keepdims=True))
+        weights *= np.repeat(named, PAGE_TOKENS)
+        result: npt.NDArray[np.float64] = weights @ contents / weights.sum(axis=1, keepdims=True)
+        return result

@@ -1,0 +1,134 @@
+"""A GPU and a disk at once, for what moves between the two."""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import mmap
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from membench.core.backend import Device
+from membench.core.errors import MembenchError, skip
+from membench.gpu.link_protocol import Event
+from membench.gpu.protocol import Buffer, Gpu, HostBuffer
+from membench.host.memory.arena import Bytes
+
+if TYPE_CHECKING:
+    from membench.host.storage.backend import StorageBackend
+
+_CHUNK = 4 << 20
+
+
+class CudaStorage:
+    """Both backends; a row names the GPU, and its detail the disk.
+
+    Args:
+        storage: None where the run has no scratch file.
+    """
+
+    def __init__(self, gpu: Gpu, storage: StorageBackend | None) -> None:
+        self.gpu = gpu
+        self._storage = storage
+        self.timer = gpu.timer
+        self.resolution_ns = gpu.resolution_ns
+
+    @property
+    def storage(self) -> StorageBackend:
+        """The disk.
+
+        Raises:
+            Skip: there is no scratch file.
+        """
+        if self._storage is None:
+            skip("there is no scratch file in this run")
+        return self._storage
+
+    @property
+    def kernel_digest(self) -> str:
+        """Of the kernels of both."""
+        parts = [self.gpu.kernel_digest]
+        parts += [self._storage.kernel_digest] if self._storage is not None else []
+        return hashlib.sha256("".join(parts).encode()).hexdigest()
+
+    def describe(self) -> Device:
+        """The GPU."""
+        return self.gpu.describe()
+
+    def warm(self, size: int) -> None:
+        """Bring the first ``size`` bytes of the file into the page cache."""
+        with self.storage.opened(direct=False) as fd:
+            buffer = bytearray(_CHUNK)
+            for offset in range(0, size, _CHUNK):
+                os.preadv(fd, [buffer], offset)
+
+    def evict_mapped(self, mapped: Bytes) -> float:
+        """Unmap the pages of a mapping of the file and drop them; the share of it that stayed.
+
+        Raises:
+            MembenchError: the kernel does not unmap them.
+        """
+        libc = ctypes.CDLL(None, use_errno=True)
+        address = ctypes.c_void_p(int(mapped.ctypes.data))
+        if libc.madvise(address, ctypes.c_size_t(mapped.size), mmap.MADV_DONTNEED):
+            raise MembenchError(f"pages cannot be unmapped: {os.strerror(ctypes.get_errno())}")
+        return self.storage.evict(mapped.size)
+
+    def reclaim(self) -> None:
+        """Of both."""
+        self.gpu.reclaim()
+        if self._storage is not None:
+            self._storage.reclaim()
+
+    def close(self) -> None:
+        """Both."""
+        self.gpu.close()
+        if self._storage is not None:
+            self._storage.close()
+
+
+class PoolSink:
+    """Pages from slots in page-locked memory to the places of a pool on the GPU: a `pager.Sink`.
+
+    Args:
+        slots: page-locked memory, one page after another.
+        pool: device memory.
+        block: bytes of a page.
+    """
+
+    def __init__(self, gpu: Gpu, slots: HostBuffer, pool: Buffer, block: int) -> None:
+        self._gpu = gpu
+        self._slots = slots
+        self._pool = pool
+        self._block = block
+        self._stream = gpu.stream()
+        self._going: dict[int, Event] = {}
+
+    @property
+    def places(self) -> int:
+        """Pages that the pool has room for."""
+        return self._pool.size // self._block
+
+    def begin(self, slot: int, place: int) -> None:
+        """An asynchronous copy, and an event behind it."""
+        source = self._slots.address + slot * self._block
+        target = self._pool.address + place * self._block
+        self._gpu.copy(target, source, self._block, self._stream)
+        self._going[slot] = self._gpu.links.record(self._stream)
+
+    def done(self, slot: int) -> bool:
+        """As the event says."""
+        return self._gpu.links.happened(self._going[slot])
+
+    def wait(self, slot: int) -> None:
+        """For all copies: they end in their order, and this one is the oldest or the last."""
+        if not self.done(slot):
+            self._gpu.wait(self._stream)
+
+
+def landed_pages(gpu: Gpu, pool: Buffer, block: int, places: Sequence[int]) -> list[Any]:
+    """The bytes at some ``places`` of a pool, as the host finds them after all queued work."""
+    return [gpu.download(pool, np.uint8, block, place * block) for place in places]

@@ -1,0 +1,132 @@
+"""Pages from the disk into GPU memory: the three paths, ready to run, and what must arrive."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from membench.core.errors import MembenchError, VerificationFailed, skip
+from membench.core.units import MIB
+from membench.gpu.cuda.gds import GdsReader
+from membench.host.storage.pager import Nowhere, Pager, Sink
+from membench.host.storage.traffic import Trace, shuffled
+from membench.workloads.gpu_disk import CudaStorage, PoolSink, landed_pages
+
+if TYPE_CHECKING:
+    from membench.gpu.protocol import Buffer
+
+CHECKED_BYTES = 8 * MIB
+"""What is compared at most of what arrived."""
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """A path from the disk to the GPU, ready to run.
+
+    Attributes:
+        pager: both legs.
+        read: the first leg.
+        sink: the second leg; None where there is but one.
+        memory: device memory that the pages come to.
+        offsets: of the pages in the file, in the order in which they are moved.
+        detail: what the rows say of it.
+        close: gives back what it holds.
+    """
+
+    pager: Pager
+    read: Callable[[int, int], None]
+    sink: Sink | None
+    memory: Buffer
+    offsets: Any
+    detail: dict[str, str | int | float]
+    close: Callable[[], None]
+
+
+def open_pipeline(
+    both: CudaStorage, path: str, block: int, *, readers: int, slots: int, pool: int
+) -> Pipeline:
+    """The pipeline by ``path`` for pages of ``block`` bytes.
+
+    Args:
+        path: `bounce` by direct reads into page-locked memory, `mmap` by copies out of a
+            mapping, or `gds` straight to the GPU.
+        readers: reads under way at most.
+        slots: pages under way at most.
+        pool: bytes of device memory that bounced pages land in, whole pages.
+
+    Raises:
+        Skip: the scratch file is too small for so many, or there is no GPUDirect Storage.
+    """
+    storage = both.storage
+    if storage.scratch.size < 4 * block * readers:
+        skip("needs a larger scratch file (--disk-budget)")
+    offsets = shuffled(storage.scratch.size, block, np.random.default_rng())
+    if path == "gds":
+        return _direct(both, block, readers, slots, offsets)
+    return _bounced(both, path, block, readers, slots, pool, offsets)
+
+
+def _direct(both: CudaStorage, block: int, readers: int, slots: int, offsets: Any) -> Pipeline:
+    memory = both.gpu.allocate(slots * block)
+    reader = GdsReader(both.storage.scratch.path, memory, block)
+    with ExitStack() as closing:
+        closing.callback(reader.close)
+        pager = Pager(reader.read, Nowhere(), readers=readers, slots=slots)
+        detail: dict[str, str | int | float] = {"engine": "kvikio", "mode": reader.mode}
+        close = closing.pop_all().close
+    return Pipeline(pager, reader.read, None, memory, offsets, detail, close)
+
+
+def _bounced(
+    both: CudaStorage, path: str, block: int, readers: int, slots: int, pool: int, offsets: Any
+) -> Pipeline:
+    gpu, storage = both.gpu, both.storage
+    memory = gpu.allocate(pool)
+    pages = gpu.links.memory(slots * block, "pinned")
+    views = [pages.array[n * block : (n + 1) * block] for n in range(slots)]
+    with ExitStack() as closing:
+        fd = storage.open(direct=path == "bounce")
+        closing.callback(os.close, fd)
+        if path == "bounce":
+
+            def read(slot: int, offset: int) -> None:
+                got = os.preadv(fd, [views[slot].data], offset)
+                if got != block:
+                    raise MembenchError(f"a read of {block} bytes at {offset} moved {got}")
+
+        else:
+            mapped = gpu.links.mapped_file(fd, storage.scratch.size).array
+
+            def read(slot: int, offset: int) -> None:
+                np.copyto(views[slot], mapped[offset : offset + block])
+
+        sink = PoolSink(gpu, pages, memory, block)
+        pager = Pager(read, sink, readers=readers, slots=slots)
+        engine = "preadv" if path == "bounce" else "mmap"
+        detail: dict[str, str | int | float] = {"engine": engine, "slots": slots}
+        close = closing.pop_all().close
+    return Pipeline(pager, read, sink, memory, offsets, detail, close)
+
+
+def check_landed(both: CudaStorage, memory: Buffer, block: int, trace: Trace | None) -> None:
+    """Compare pages on the GPU with what stands at their places in the file.
+
+    Raises:
+        VerificationFailed: nothing arrived, or a page is not the one that it must be.
+    """
+    if trace is None or not trace.count:
+        raise VerificationFailed("no page arrived")
+    places = np.flatnonzero(trace.landed >= 0)
+    most = max(1, CHECKED_BYTES // block)
+    if places.size > most:
+        places = np.random.default_rng().choice(places, most, replace=False)
+    chosen = places.tolist()
+    for place, page in zip(chosen, landed_pages(both.gpu, memory, block, chosen), strict=True):
+        wrong = both.storage.content.wrong(page.data, int(trace.landed[place]))
+        if wrong >= 0:
+            raise VerificationFailed(f"what came from {wrong} is not what was written there")

@@ -1,0 +1,70 @@
+"""Matrix products by the vendor's library, with operands and with a check."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from membench.core.errors import VerificationFailed
+from membench.gpu.protocol import Gpu
+from membench.gpu.verify.content import random_numbers, repeat, values
+from membench.gpu.verify.pattern import POISON
+
+TILE = 1_048_583
+"""Numbers that an operand repeats; a prime, so that no two rows are the same."""
+
+SIZE: Mapping[str, int] = {"fp32": 4, "tf32": 4, "bf16": 2, "fp8": 1}
+"""Bytes of one number in memory."""
+
+CHECKED = 16
+"""Elements of a result that the host computes itself."""
+
+# What a sum of k products of numbers below 1 may be off, in units of sqrt(k): by the roundings
+# of the operands (tf32) and of the sums, of which tensor cores keep fewer bits for FP8.  A sum
+# that is wrong is off by some half of such a unit.
+_TOLERANCE = {"fp32": 2**-12, "tf32": 2**-8, "bf16": 2**-10, "fp8": 2**-5}
+
+
+class Product:
+    """y = x w' as `Gpu.gemm` has it; w is m x k, x is n x k, both random.
+
+    Attributes:
+        weight_bytes: of w.
+        once: queues the product.
+
+    Raises:
+        Skip: the library cannot do it here.
+    """
+
+    def __init__(self, gpu: Gpu, kind: str, shape: tuple[int, int, int], seed: int) -> None:
+        m, n, k = shape
+        self._gpu, self._kind, self._shape = gpu, kind, shape
+        self._tiles = tuple(random_numbers(kind, TILE, seed + part) for part in range(2))
+        self.weight_bytes = m * k * SIZE[kind]
+        w, x = gpu.allocate(self.weight_bytes), gpu.allocate(n * k * SIZE[kind])
+        self._y = gpu.allocate(4 * m * n)
+        for operand, tile in zip((w, x), self._tiles, strict=True):
+            repeat(gpu, operand, tile)
+        self.once = gpu.gemm(kind, shape, w, x, self._y)
+        gpu.fill(self._y, POISON)
+
+    def verify(self) -> None:
+        """Raise `VerificationFailed` unless elements all over y are what they must be."""
+        m, n, k = self._shape
+        limit = _TOLERANCE[self._kind] * k**0.5
+        places = np.random.default_rng(m + n + k)
+        for _ in range(CHECKED):
+            row, column = int(places.integers(n)), int(places.integers(m))
+            must = float(self._row(1, row) @ self._row(0, column))
+            found = float(self._gpu.download(self._y, np.float32, 1, 4 * (row * m + column))[0])
+            if not abs(found - must) <= limit:
+                raise VerificationFailed(
+                    f"{self._kind} product {m} x {n} x {k}: "
+                    f"element ({row}, {column}) is {found:.6g}, not {must:.6g}"
+                )
+
+    def _row(self, operand: int, row: int) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+        k = self._shape[2]
+        places = np.arange(row * k, (row + 1) * k) % TILE
+        return values(self._kind, self._tiles[operand][places]).astype(np.float64)

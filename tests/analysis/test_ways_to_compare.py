@@ -1,0 +1,238 @@
+"""Within a file, by share of peak, against references, and many files at once."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from compare_rows import around, of_run, row, run_cli, write
+
+from membench.analysis.comparison import compare
+from membench.analysis.references import find_reference, reference_names, references
+from membench.analysis.requests import sides_of
+from membench.analysis.sides import make_sides_by
+from membench.analysis.sources import read_source
+from membench.analysis.verdict import Reason, Verdict
+from membench.core.errors import MembenchError, UsageError
+from membench.core.terms import PeakBasis, Status, Tier
+from membench.results.compact.row import of_row
+from membench.results.formats import importer
+from membench.results.formats.figures import Origin
+from membench.results.reference_files import reference_root
+from membench.results.sidecar import read_sidecar, verify_sha256
+from membench.results.table import read_rows
+
+
+@pytest.fixture
+def stores(tmp_path: Path) -> Path:
+    """One run with two kinds of stores."""
+    return write(
+        tmp_path / "a.csv",
+        row(around(20), "ddr/copy/size=1GiB/stores=plain"),
+        row(around(30), "ddr/copy/size=1GiB/stores=nt"),
+        row(around(20), "ddr/scale/size=1GiB/stores=plain"),
+        row(around(20), "ddr/read/size=1GiB"),
+    )
+
+
+def test_by_a_part_of_the_case_ids(stores: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = run_cli(capsys, stores, "--by", "stores", "--format", "json")
+    assert (code, err) == (0, "")
+    data = json.loads(out)
+    assert [label["label"] for label in data["labels"]] == ["plain", "nt"]
+    (line,) = [one for one in data["rows"] if len(one["labels"][1]) > 2]
+    assert line["case"] == "ddr/copy/size=1GiB"
+    assert line["labels"][1]["against_reference"]["verdict"] == "better"
+    assert data["unmatched"] == [
+        {"kind": "only", "labels": ["plain"], "reason": "", "cases": ["ddr/scale/size=1GiB"]}
+    ]
+    code, out, _ = run_cli(capsys, stores, "--by", "stores", "--ref", "nt", "--fail-on", "worse")
+    assert code == 3
+    assert "plain against nt: 1 row: 1 worse" in out
+
+
+@pytest.mark.parametrize("key", ["machine", "device", "driver", "backend"])
+def test_by_a_column(tmp_path: Path, key: str) -> None:
+    change: dict[str, Any] = {key: "cuda" if key == "backend" else "other", "run_id": "r2"}
+    rows = [row(around(20), driver="1"), row(around(30), **{"driver": "1", **change})]
+    sides = make_sides_by(key, [read_source(write(tmp_path / "a.csv", *rows))])
+    assert sides[1].label == change[key]
+    (line,) = compare(sides).lines
+    expected = Verdict.NA if key == "backend" else Verdict.BETTER
+    assert line.findings[0].verdict is expected
+
+
+def test_by_what_cannot_be_meant(stores: Path) -> None:
+    for arguments, message in (
+        ({"by": "nonsense"}, "--by nonsense: it has no value"),
+        ({"by": "size"}, "it has only the value '1GiB'"),
+        ({"by": "stores", "reference": "xx"}, "there is no label 'xx'"),
+        ({"by": "stores", "against": "ref:h100-sxm"}, "--against names the reference"),
+        ({"reference": "a", "against": "ref:h100-sxm"}, "--against names the reference"),
+        ({"against": "h100-sxm"}, "there is no reference 'h100-sxm'"),
+        ({"against": "ref:../../x"}, "there is no reference"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            sides_of([str(stores)], **arguments)
+    with pytest.raises(UsageError, match="labels of --by"):
+        sides_of([f"x={stores}"], by="stores")
+    with pytest.raises(UsageError, match="nothing to compare"):
+        sides_of([])
+
+
+def test_normalize_compares_shares_of_peak(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def made(peak: float, center: float, **more: Any) -> list[Any]:
+        known: dict[str, Any] = {"peak": peak, "peak_basis": PeakBasis.SPEC, "tier": Tier.HBM}
+        return [
+            row(around(center), "hbm/copy", **known, **more),
+            row(around(center), "hbm/unknown", tier=Tier.HBM, **more),
+        ]
+
+    small = write(tmp_path / "a.csv", *made(2000, 1800))
+    large = write(tmp_path / "b.csv", *made(4000, 3200, run_id="r2", machine="b"))
+    code, out, _ = run_cli(capsys, small, large, "--normalize", "peak", "--sort", "peak")
+    assert code == 0
+    assert "hbm bandwidth, % of peak (higher is better)" in out
+    (line,) = [one for one in out.splitlines() if one.startswith("hbm/copy ")]
+    assert "90.00" in line
+    assert "80.00" in line
+    assert "0.8889" in line
+    assert "v worse" in line
+    code, text, _ = run_cli(capsys, small, large, "--normalize", "peak", "--format", "json")
+    assert json.loads(text)["rows"][0]["unit"] == "fraction-of-peak"
+    assert "1 skipped in box, b: no peak is known to normalize by\n  hbm/unknown" in out
+
+
+def test_against_a_reference(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    known: dict[str, Any] = {"tier": Tier.HBM, "backend": "cuda", "device": "a GPU"}
+    mine = write(tmp_path / "a.csv", row(around(2900), "hbm/copy/size=256MiB/vec=16", **known))
+    code, out, err = run_cli(capsys, mine, "--against", "ref:h100-sxm")
+    assert (code, err) == (0, "")
+    (line,) = [one for one in out.splitlines() if one.startswith("hbm/copy")]
+    assert "2900 cited 87%" in line
+    assert "? unclear (n=1/5)" in line
+    assert "ref:h100-sxm: cited: Azure/AI-benchmarking-guide, ND_H100_v5: BabelStream" in out
+    assert "1 unclear: a published figure is one value" in out
+    code, _, err = run_cli(capsys, mine, "--against", "ref:h100-sxm", "--fail-on", "worse")
+    assert code == 1  # not of one machine, and one value
+    code, _, err = run_cli(
+        capsys, mine, "--against", "ref:h100-sxm", "--fail-on", "worse", "--cross-machine"
+    )
+    assert code == 1
+    assert "too few rounds" in err
+
+
+def test_every_reference_says_where_it_comes_from() -> None:
+    root = reference_root()
+    assert root is not None
+    assert len(reference_names()) >= 5
+    kinds = set()
+    for one in references():
+        folder = root / one.name
+        kinds.add(one.kind)
+        assert one.title
+        assert not one.title.startswith("#")
+        rows = [item for source in one.sources for item in read_rows(source.path)]
+        assert all(source.problem == "" for source in one.sources)
+        if one.kind == "cited":
+            data = (folder / "figures.toml").read_bytes()
+            origin = Origin("cited", rows[0].run_id, "x", rows[0].started)
+            assert importer("cited")(data, origin) == rows
+            assert all(item.backend == "cited" and item.detail["source"] for item in rows)
+        else:
+            readme = (folder / "README.md").read_text(encoding="ascii")
+            for source in one.sources:
+                sidecar = read_sidecar(source.path)
+                assert sidecar is not None
+                assert verify_sha256(source.path, sidecar)
+                assert "dirty" not in sidecar.plan.software
+                assert sidecar.plan.rounds >= 5
+                assert sidecar.plan.started[:10] in readme
+            assert all(item.machine == one.name for item in rows)
+        for path in folder.iterdir():
+            text = path.read_text(encoding="ascii")
+            assert not any(word in text for word in ("/home/", "/root", "/tmp", "/work"))
+    assert kinds == {"cited", "measured"}
+    with pytest.raises(MembenchError, match="there is no reference 'ref:'"):
+        find_reference("ref:")
+
+
+def test_references_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    from membench.cli import main
+
+    with pytest.raises(SystemExit):
+        main(["list", "--references", "--json"])
+    records = json.loads(capsys.readouterr().out)
+    assert {record["kind"] for record in records} == {"cited", "measured"}
+    assert all(record["cases"] for record in records)
+    with pytest.raises(SystemExit):
+        main(["list", "--references"])
+    out = capsys.readouterr().out
+    assert all(record["name"] in out for record in records)
+
+
+def test_a_label_of_many_files_is_named_shortly(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = [
+        f"{'a' if number < 8 else 'b'}="
+        + str(
+            write(
+                tmp_path / f"{number}.csv", *of_run(f"r{number}", [row(around(10 + number / 99))])
+            )
+        )
+        for number in range(16)
+    ]
+    code, out, _ = run_cli(capsys, *files)
+    assert code == 0
+    assert "8 runs of 5 rounds, 1 case: " in out
+    assert "3.csv and 4 more" in out
+
+
+def test_imports_stand_in_one_table_with_ours(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    case = "ddr/copy/size=256MiB/threads=all/pages=4k/stores=plain"
+    ours = write(tmp_path / "ours.csv", row(around(25), case))
+    data = Path(__file__).parents[1] / "record" / "formats" / "data" / "babelstream.csv"
+    from membench.cli import main
+
+    with pytest.raises(SystemExit) as end:
+        main(
+            ["import", "babelstream", str(data), "-o", str(tmp_path / "b.csv"), "--set", "tier=ddr"]
+        )
+    assert end.value.code == 0
+    capsys.readouterr()
+    code, out, _ = run_cli(capsys, f"ours={ours}", f"babelstream={tmp_path / 'b.csv'}")
+    assert code == 0
+    (line,) = [one for one in out.splitlines() if one.startswith(case)]
+    assert "27.19 import" in line
+    assert "? unclear (n=5/1)" in line
+    assert "import 4 runs of the other tool or more under one label" in out
+    assert "best-of in babelstream: " in out
+
+
+def test_a_reason_is_given_for_every_number_that_is_not_there() -> None:
+    lost = of_row(row((), status=Status.FAILED, reason="it broke"))
+    assert lost.round_values == ()
+    assert set(Reason) >= {Reason.FEW, Reason.WIDE}
+
+
+@pytest.mark.parametrize(("column", "cell"), [("value", "40"), ("round_values", "0;20;20;20;20")])
+def test_values_that_contradict_each_other_are_said_with_file_and_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], column: str, cell: str
+) -> None:
+    good = write(tmp_path / "good.csv", row(around(20)))
+    edited = write(tmp_path / "edited.csv", *of_run("r2", [row(around(20))]))
+    header, line = edited.read_text().splitlines()
+    cells = line.split(",")
+    cells[header.split(",").index(column)] = cell
+    edited.write_text(f"{header}\n{','.join(cells)}\n")
+    code, _, err = run_cli(capsys, good, edited)
+    assert code == 1
+    assert err.startswith(f"Error: {edited}: line 2: ")
+    assert "Traceback" not in err

@@ -1,0 +1,141 @@
+"""Axes and sweeps: what a declaration becomes."""
+
+from typing import cast
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from membench.core.axes import Axis, expand, sweep
+from membench.core.case import Bench, Needs, axis, bench
+from membench.core.snapshot import Machine
+from membench.core.terms import BytesConvention, Metric, Stat, Tier
+from membench.core.work import Timed
+
+ANY_MACHINE = cast(Machine, None)  # these axes do not look at it
+
+
+def work(_backend: object, **_arguments: object) -> Timed:
+    """Nothing in particular."""
+    return Timed(
+        run=lambda _n: None, size_bytes=8, bytes_moved=8, bytes_convention=BytesConvention.RW_SUM
+    )
+
+
+def test_a_range_is_written_out() -> None:
+    assert expand("4KiB..1MiB *16", ANY_MACHINE) == ("4KiB", "64KiB", "1MiB")
+    assert expand("1KiB..3KiB *2", ANY_MACHINE) == ("1KiB", "2KiB")
+
+
+def test_a_range_that_does_not_grow_is_refused() -> None:
+    with pytest.raises(ValueError, match="grow"):
+        expand("4KiB..1MiB *1", ANY_MACHINE)
+
+
+def test_values_may_depend_on_the_machine() -> None:
+    assert expand(lambda _machine: (1, 2), ANY_MACHINE) == (1, 2)
+
+
+def test_the_default_of_quick_is_part_of_full_and_comes_first() -> None:
+    size = Axis("size", "256MiB", "1GiB..4GiB *4")
+    assert size.values("full", ANY_MACHINE) == ("256MiB", "1GiB", "4GiB")
+
+
+def test_sizes_reach_the_function_as_bytes_and_the_id_as_text() -> None:
+    assert Axis.argument("64KiB") == 65536
+    assert Axis.argument("4k") == "4k"
+    assert Axis.argument("thp") == "thp"
+    assert Axis.argument(7) == 7
+
+
+def test_an_axis_is_swept_alone_and_a_grid_is_crossed() -> None:
+    axes = (Axis("a", (1, 2), (1, 2)), Axis("b", (1, 2), (1, 2)), Axis("c", (1, 2), (1, 2)))
+    alone = [tuple(point.values()) for point in sweep(axes, frozenset(), "quick", ANY_MACHINE)]
+    assert alone == [(1, 1, 1), (2, 1, 1), (1, 2, 1), (1, 1, 2)]
+    crossed = [
+        tuple(point.values()) for point in sweep(axes, frozenset("ab"), "quick", ANY_MACHINE)
+    ]
+    assert crossed == [(1, 1, 1), (1, 2, 1), (2, 1, 1), (2, 2, 1), (1, 1, 2)]
+
+
+@given(st.lists(st.integers(1, 4), min_size=1, max_size=4), st.data())
+def test_a_sweep_has_the_size_that_its_axes_promise(
+    lengths: list[int], data: st.DataObject
+) -> None:
+    axes = [Axis(f"a{n}", tuple(range(k)), tuple(range(k))) for n, k in enumerate(lengths)]
+    grid = frozenset(data.draw(st.sets(st.sampled_from([one.name for one in axes]))))
+    points = [tuple(p.values()) for p in sweep(axes, grid, "quick", ANY_MACHINE)]
+    expected = 1
+    for one, length in zip(axes, lengths, strict=True):
+        expected *= length if one.name in grid else 1
+    expected += sum(k - 1 for one, k in zip(axes, lengths, strict=True) if one.name not in grid)
+    assert len(points) == len(set(points)) == expected
+
+
+def test_a_bench_makes_cases_with_ids_costs_and_tier() -> None:
+    made = bench(
+        "ddr/thing",
+        version=3,
+        needs=Needs.JIT,
+        seconds=lambda size, **_: size / 2**30,
+        memory=lambda size, **_: 2 * size,
+    )(axis("size", "1GiB", ("1GiB", "2GiB"))(axis("threads", ("all", 1))(work)))
+    assert isinstance(made, Bench)
+    quick = list(made.cases("quick", ANY_MACHINE))
+    assert [case.id for case in quick] == [
+        "ddr/thing/size=1GiB/threads=all",
+        "ddr/thing/size=1GiB/threads=1",
+    ]
+    assert quick[0].tier is Tier.DDR
+    assert quick[0].version == 3
+    assert quick[0].memory == 2**31
+    assert quick[0].seconds == 1.0
+    assert quick[0].yields == ((Metric.BANDWIDTH, Stat.MEDIAN),)
+    assert made.backend == "cpu"
+    assert len(list(made.cases("full", ANY_MACHINE))) == 3
+
+
+def test_a_bench_may_be_of_one_profile_only() -> None:
+    made = bench("ddr/rare", version=1, profiles=("full",))(work)
+    assert list(made.cases("quick", ANY_MACHINE)) == []
+    assert [case.id for case in made.cases("full", ANY_MACHINE)] == ["ddr/rare"]
+
+
+def test_a_gpu_bench_asks_for_the_cuda_backend() -> None:
+    assert bench("hbm/read", version=1, needs=Needs.GPU)(work).backend == "cuda"
+
+
+@pytest.mark.parametrize("name", ["ddr", "DDR/copy", "ddr//copy", "ddr/co py", "nowhere/copy"])
+def test_a_bad_name_is_refused_when_it_is_declared(name: str) -> None:
+    with pytest.raises(ValueError, match="bench"):
+        bench(name, version=1)
+
+
+def test_a_grid_must_name_axes() -> None:
+    with pytest.raises(ValueError, match="grid names no axis: pages"):
+        bench("ddr/copy", version=1, grid=("pages",))(work)
+
+
+def test_bandwidth_needs_bytes_and_a_convention() -> None:
+    with pytest.raises(ValueError, match="bytes_moved"):
+        Timed(run=lambda _n: None, size_bytes=1)
+    with pytest.raises(ValueError, match="operations"):
+        Timed(run=lambda _n: None, size_bytes=1, metric=Metric.LATENCY)
+    with pytest.raises(ValueError, match="iops"):
+        Timed(run=lambda _n: None, size_bytes=1, metric=Metric.IOPS)
+
+
+def test_values_of_timed_work() -> None:
+    def timed(metric: Metric) -> Timed:
+        return Timed(
+            run=lambda _n: None,
+            size_bytes=1,
+            metric=metric,
+            bytes_moved=300,
+            operations=10,
+            bytes_convention=BytesConvention.RW_SUM,
+        )
+
+    assert timed(Metric.BANDWIDTH).value(elapsed_ns=100.0, iterations=2) == 6.0  # GB/s
+    assert timed(Metric.LATENCY).value(elapsed_ns=100.0, iterations=2) == 5.0  # ns
+    assert timed(Metric.RATE).value(elapsed_ns=100.0, iterations=2) == 2e8  # 1/s

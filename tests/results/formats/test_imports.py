@@ -1,0 +1,286 @@
+"""Other tools' real outputs as rows: units, absent values, and our ids where they mean the same."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from membench.benches import registry
+from membench.core.errors import MembenchError, SchemaError, UsageError
+from membench.core.terms import Metric, PeakBasis, Stat, Status, Tier
+from membench.machine import snapshot
+from membench.results.formats import IMPORTS, importer
+from membench.results.formats.figures import Origin, number
+from membench.results.schema import Row, check
+
+DATA = Path(__file__).parent / "data"
+
+
+def rows(tool: str, name: str | bytes, **given: str) -> dict[tuple[str, str, str], Row]:
+    """By case, metric and stat."""
+    data = name if isinstance(name, bytes) else (DATA / name).read_bytes()
+    origin = Origin(tool, "20260101T000000Z-ab", "box", "2026-01-01T00:00:00Z", given)
+    found = importer(tool)(data, origin)
+    for row in found:
+        check(row)
+        if tool != "cited":
+            assert row.backend == f"import:{tool}"
+    return {(row.case, row.metric, row.stat): row for row in found}
+
+
+def edited(name: str, **changes: Any) -> bytes:
+    content = json.loads((DATA / name).read_bytes())
+    content.update(changes)
+    return json.dumps(content).encode()
+
+
+def our_cases() -> set[str]:
+    return {case.id for case in registry().cases("full", snapshot())}
+
+
+H2D = "link/h2d/size=512MiB/mem=pinned/engine=ce/streams=1"
+
+
+def test_nvbandwidth_ids_are_ours_where_the_size_is_one_of_ours() -> None:
+    given = {"size": "256MiB"}
+    found = rows("nvbandwidth", "nvbandwidth.json", **given)
+    ours = our_cases()
+    assert H2D.replace("512", "256") in ours
+    assert {case for case, _, _ in found if case.startswith(("link/h2d", "link/d2h"))} <= ours
+    assert "assumed" not in found[H2D.replace("512", "256"), "bandwidth", "median"].detail
+
+
+def test_nvbandwidth_local_copies_count_each_byte_once() -> None:
+    test = {
+        "name": "device_local_copy",
+        "status": "Passed",
+        "bandwidth_description": "memcpy local GPU(column) bandwidth (GB/s)",
+        "bandwidth_matrix": [["1450.2"]],
+    }
+    content = {"nvbandwidth": {"testcases": [test]}}
+    (row,) = rows("nvbandwidth", json.dumps(content).encode(), size="1GiB").values()
+    assert (row.case, row.tier) == ("hbm/d2d/size=1GiB/count=payload", "hbm")
+    assert row.case in our_cases()
+
+
+def test_nvbandwidth_cells_are_text_and_their_unit_stands_in_the_description() -> None:
+    found = rows("nvbandwidth", "nvbandwidth.json")
+    h2d = found[H2D, "bandwidth", "median"]
+    assert h2d.value == 12.3964
+    assert h2d.detail == {"statistic": "median", "assumed": "size"}
+    assert (h2d.driver, h2d.cuda, h2d.rounds, h2d.flags) == ("565.02", "12.7", 1, ("single-round",))
+    assert found[H2D.replace("h2d", "d2h"), "bandwidth", "median"].value == 13.2001
+    assert found[H2D.replace("ce", "sm"), "bandwidth", "median"].value == 12.3996
+    latency = found["link/nvbandwidth/test=host_device_latency_sm/src=0/dst=0", "latency", "median"]
+    assert (latency.value, latency.unit) == (649.879, "ns")
+    one_way = found[
+        "link/nvbandwidth/test=host_to_device_bidirectional_memcpy_ce/src=0/dst=0",
+        "bandwidth",
+        "median",
+    ]
+    assert one_way.detail["counts"] == "one-direction"  # ours is the sum: not the same case
+    waived = found[
+        "link/nvbandwidth/test=device_to_device_memcpy_read_ce/src=0/dst=0", "bandwidth", "median"
+    ]
+    assert (waived.status, waived.reason) == (Status.SKIPPED, "nvbandwidth says: Waived")
+
+
+def test_nvbandwidth_absent_cells_are_no_figures() -> None:
+    found = rows("nvbandwidth", "nvbandwidth_two_gpus.json")
+    peer = "link/nvbandwidth/test=device_to_device_memcpy_write_ce/src={}/dst={}"
+    assert {case for case, _, _ in found} == {
+        H2D,
+        f"{H2D}/gpu=1",
+        peer.format(0, 1),
+        peer.format(1, 0),
+    }
+
+
+def test_nvbandwidth_an_error_is_a_failed_row() -> None:
+    test = {"name": "host_to_device_memcpy_ce", "status": "Error", "error": "out of | memory"}
+    content = {"nvbandwidth": {"testcases": [test]}}
+    (row,) = rows("nvbandwidth", json.dumps(content).encode()).values()
+    assert (row.status, row.reason) == (Status.FAILED, "out of | memory")
+
+
+@pytest.mark.parametrize(
+    ("name", "copy"), [("babelstream.csv", 27.1893), ("babelstream_gib.csv", 19.7154 * 1.073741824)]
+)
+def test_babelstream_units_are_those_of_the_header(name: str, copy: float) -> None:
+    found = rows("babelstream", name, tier="ddr")
+    row = found["ddr/copy/size=256MiB/threads=all/pages=4k/stores=plain", "bandwidth", "median"]
+    assert row.value == pytest.approx(copy, rel=1e-9)
+    assert row.unit == "GB/s"
+    assert "best-of" in row.flags
+    assert row.n == 20
+    assert row.max == pytest.approx(copy, rel=1e-6)
+    assert row.bytes_moved == 2 * 33554432 * 8
+    assert row.detail["assumed"] == "threads,pages,stores"
+    # The runtimes in the file say the same as its bandwidths do, whatever their unit.
+    line = (DATA / name).read_text().splitlines()[1].split(",")
+    assert row.value == pytest.approx(row.bytes_moved / float(line[5]) / 1e9, rel=1e-4)
+    assert {case.split("/")[1] for case, _, _ in found} == {"copy", "scale", "add", "triad", "dot"}
+    assert row.case in our_cases()
+
+
+def test_babelstream_says_what_it_does_not_know() -> None:
+    with pytest.raises(UsageError, match="does not say what memory") as error:
+        rows("babelstream", "babelstream.csv")
+    assert "--set tier=hbm" in error.value.hint
+    with pytest.raises(UsageError):
+        rows("babelstream", "babelstream.csv", tier="ssd")
+    gpu = rows("babelstream", "babelstream.csv", tier="hbm", device="Some GPU")
+    row = gpu["hbm/copy/size=256MiB/vec=16", "bandwidth", "median"]
+    assert (row.tier, row.device) == (Tier.HBM, "Some GPU")
+    known = rows("babelstream", "babelstream.csv", tier="ddr", pages="thp", threads="1")
+    row = known["ddr/copy/size=256MiB/threads=1/pages=thp/stores=plain", "bandwidth", "median"]
+    assert row.detail["assumed"] == "stores"
+
+
+def test_fio_bandwidth_is_bytes_and_latency_is_clat() -> None:
+    found = rows("fio", "fio.json")
+    job = json.loads((DATA / "fio.json").read_bytes())["jobs"][0]["read"]
+    case = "ssd/read/pattern=rand/block=4KiB/qd=32/pages=4k"
+    bandwidth = found[case, "bandwidth", "median"].value
+    assert bandwidth == job["bw_bytes"] / 1e9
+    assert bandwidth == pytest.approx(job["bw"] * 1024 / 1e9, rel=1e-5)  # bw is KiB/s
+    iops = found[case, "iops", "median"].value
+    assert iops is not None
+    assert iops == job["iops"]
+    assert bandwidth == pytest.approx(iops * 4096 / 1e9, rel=1e-3)
+    assert found[case, "latency", "p99"].value == job["clat_ns"]["percentile"]["99.000000"]
+    assert {stat for name, metric, stat in found if (name, metric) == (case, "latency")} == {
+        Stat.P50,
+        Stat.P95,
+        Stat.P99,
+        Stat.P999,
+    }
+    cases = {name for name, _, _ in found}
+    assert cases == {
+        case,
+        "ssd/write/pattern=seq/block=1MiB/qd=4",
+        "ssd/fio/job=mixed/op=read",
+        "ssd/fio/job=mixed/op=write",
+    }
+    huge = rows("fio", "fio.json", pages="thp")
+    assert (case.replace("4k", "thp"), "iops", "median") in huge
+    assert {case.replace("4k", "thp"), "ssd/write/pattern=seq/block=1MiB/qd=4"} <= our_cases()
+
+
+@pytest.mark.parametrize(
+    "change", [{"direct": "0"}, {"ioengine": "mmap"}, {"numjobs": "4"}, {"bsrange": "4k-8k"}]
+)
+def test_fio_a_job_that_means_something_else_keeps_its_name(change: dict[str, str]) -> None:
+    options = {"direct": "1", "ioengine": "libaio", **change}
+    found = rows("fio", edited("fio.json", **{"global options": options}))
+    assert {case.split("/")[1] for case, _, _ in found} == {"fio"}
+
+
+def test_fio_a_job_with_an_error_failed() -> None:
+    content = json.loads((DATA / "fio.json").read_bytes())
+    content["jobs"][0]["error"] = 5
+    found = rows("fio", json.dumps(content).encode())
+    row = found["ssd/read/pattern=rand/block=4KiB/qd=32/pages=4k", "iops", "median"]
+    assert (row.status, row.reason) == (Status.FAILED, "fio says: error 5")
+
+
+def test_nvbench_text_is_read_and_what_was_skipped_stays() -> None:
+    found = rows("nvbench", "nvbench.json")
+    time = found["gpu/nvbench/simple", "latency", "median"]
+    assert time.value == pytest.approx(1003471.58, rel=1e-6)  # 1 ms, in ns
+    assert (time.n, time.device) == (499, "Quadro GV100")
+    assert time.detail == {"statistic": "mean", "clock": "gpu"}
+    assert found["gpu/nvbench/simple/gpu=1", "latency", "median"].device == "Quadro GP100"
+    bandwidth = next(row for row in found.values() if row.metric is Metric.BANDWIDTH)
+    assert bandwidth.peak == 870.4
+    assert bandwidth.peak_basis is PeakBasis.QUERIED
+    assert bandwidth.value is not None
+    assert 0 < bandwidth.value < bandwidth.peak
+    skipped = [row for row in found.values() if row.status is Status.SKIPPED]
+    assert skipped[0].reason == "Not a conversion: InputType == OutputType."
+
+
+def test_nvbench_null_for_infinity_is_no_figure() -> None:
+    content = json.loads((DATA / "nvbench.json").read_bytes())
+    for summary in content["benchmarks"][0]["states"][0]["summaries"]:
+        if summary["tag"] == "nv/cold/time/gpu/mean":
+            summary["data"][0]["value"] = None
+    found = rows("nvbench", json.dumps(content).encode())
+    assert found["gpu/nvbench/simple", "latency", "median"].detail["clock"] == "cpu"
+
+
+def test_pytest_benchmark_seconds_become_nanoseconds_with_their_samples() -> None:
+    found = rows("pytest-benchmark", "pytest_benchmark.json")
+    row = found["pytest/test_copy.py::test_bytes_copy-65536", "latency", "median"]
+    stats = json.loads((DATA / "pytest_benchmark.json").read_bytes())["benchmarks"][0]["stats"]
+    assert row.value == pytest.approx(stats["median"] * 1e9)
+    assert len(row.samples[0]) == row.n == stats["rounds"]
+    assert row.device == "AMD EPYC"
+    rate = found["pytest/test_copy.py::test_bytes_copy-65536", "bandwidth", "median"]
+    assert rate.value == pytest.approx(65536 / stats["median"] / 1e9)
+    assert ("pytest/test_copy.py::test_sort", "bandwidth", "median") not in found
+
+
+CITED = """
+schema = "membench.cited/1"
+machine = "some-gpu"
+device = "Some GPU"
+[[figure]]
+case = "hbm/copy/size=256MiB"
+tier = "hbm"
+metric = "bandwidth"
+value = 2900
+source = "a page"
+peak = 3352
+"""
+
+
+def test_cited_figures_have_a_source_and_a_backend_of_their_own() -> None:
+    (row,) = rows("cited", CITED.encode()).values()
+    assert (row.backend, row.machine, row.device) == ("cited", "some-gpu", "Some GPU")
+    assert row.detail == {"source": "a page"}
+    assert row.peak_basis is PeakBasis.SPEC
+    tomllib.loads(CITED)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('source = "a page"', "", "hbm/copy/size=256MiB: no source"),
+        ("value = 2900", "value = -1", "not a number above 0"),
+        ("value = 2900", 'value = "2900"', "not a number above 0"),
+        ('"bandwidth"', '"speed"', "'speed' is not a valid Metric"),
+        ("peak = 3352", "peek = 3352", "'peek' is not known here"),
+        ("membench.cited/1", "membench.cited/2", "the first line"),
+        ('"Some GPU"', '"Some GPU', "not TOML"),
+        ("device =", "devise =", "'devise' is not known here"),
+    ],
+)
+def test_cited_is_strict(old: str, new: str, message: str) -> None:
+    with pytest.raises(SchemaError, match=message):
+        rows("cited", CITED.replace(old, new).encode())
+
+
+@pytest.mark.parametrize("tool", IMPORTS)
+@pytest.mark.parametrize("data", [b"", b"{}", b"[]", b"null", b"\xff\xfe\x00", b"{" * 100_000])
+def test_what_is_no_output_of_the_tool_is_refused_in_one_line(tool: str, data: bytes) -> None:
+    with pytest.raises(MembenchError) as error:
+        rows(tool, data, tier="ddr")
+    assert "\n" not in str(error.value)
+
+
+@given(st.one_of(st.none(), st.booleans(), st.text(), st.floats(), st.integers()))
+def test_a_number_is_finite_and_above_0_or_absent(value: object) -> None:
+    found = number(value)
+    assert found is None or 0 < found < float("inf")
+
+
+@pytest.mark.parametrize("value", ["N/A", "", "inf", "nan", None, 0, "0.00", -1, True, [1]])
+def test_what_stands_for_absent_is_absent(value: object) -> None:
+    assert number(value) is None

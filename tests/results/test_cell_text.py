@@ -1,0 +1,60 @@
+"""Free text becomes one line of harmless ASCII, and clean text comes back exactly."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from membench.core.text import ascii_line, guard, one_line, unguard
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("Intel\u00ae Xeon\u2122 Gold", "Intel Xeon Gold"),
+        ("AMD  EPYC", "AMD  EPYC"),
+        ("5 \u00b5s \u2013 na\u00efve", "5 us - naive"),
+        ("a\nb\r\nc\td\x00e", "a b  c d e"),
+        ("\u4e2d\u6587", "??"),
+        ("\ufeffx\u200by", "xy"),
+        ("a\u2028b", "a b"),
+        ("lone \udcff surrogate", "lone ? surrogate"),
+        ("  padded \n", "padded"),
+    ],
+)
+def test_transliteration(text: str, line: str) -> None:
+    assert ascii_line(text) == line
+
+
+@given(st.text(st.characters(categories=None)))
+def test_any_text_becomes_printable_ascii_once_and_for_all(text: str) -> None:
+    line = ascii_line(text)
+    assert line.isascii()
+    assert line.isprintable()
+    assert line == line.strip(" ")
+    assert ascii_line(line) == line
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
+def test_formula_characters_get_a_quote(start: str) -> None:
+    assert guard(f"{start}cmd()") == f"'{start}cmd()"
+
+
+def test_harmless_text_is_left_alone_and_foreign_text_is_read_as_it_stands() -> None:
+    assert guard("a=b") == "a=b"
+    assert guard("'tis") == "'tis"
+    assert unguard("'tis") == "'tis"
+    assert unguard("=1+1") == "=1+1"
+
+
+@given(st.text(st.sampled_from("'=+-@ab1 \t\r")))
+def test_a_guarded_text_is_harmless_and_comes_back_exactly(text: str) -> None:
+    cell = guard(text)
+    assert cell[:1] not in tuple("=+-@\t\r")
+    assert unguard(cell) == text
+
+
+@given(st.text())
+def test_a_message_stays_on_one_line(text: str) -> None:
+    assert len(one_line(text).splitlines()) <= 1

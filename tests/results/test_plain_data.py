@@ -1,0 +1,129 @@
+"""Dataclasses survive JSON, and foreign JSON is refused in one line."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from membench.core.errors import SchemaError
+from membench.core.plain import dump, load
+from membench.core.snapshot import Cache, Core, Cpu, Gpu, Gpus, Machine, Memory, Node
+from membench.core.terms import Metric
+from membench.results.case_result import Unit
+from membench.results.plan import Plan
+
+MACHINE = Machine(
+    slug="box-1",
+    cpu=Cpu(
+        model="Some CPU",
+        architecture="x86_64",
+        cores=(Core(0, 0, 0, 0), Core(1, 0, 0, 0)),
+        affinity=(0, 1),
+        quota=1.5,
+        usable=1,
+        caches=(Cache(3, "unified", 2**25, 64, (0, 1)),),
+        governor="",
+        hypervisor="kvm",
+    ),
+    memory=Memory(
+        2**33, 2**32, None, None, 4096, 2**21, "madvise", 0, 0, (Node(0, (0, 1), 2**33, (10,)),)
+    ),
+    gpus=Gpus("580.1", "13.0", (Gpu(0, "Some GPU", "ab12", 2**36, "9.0"),)),
+    filesystems=(),
+    system="Linux",
+    kernel="6.1",
+    libc="glibc 2.36",
+    python="3.11.2",
+    load=(0.1, 0.2, 0.3),
+    packages={"numpy": "2.1"},
+)
+
+
+def through_json(value: object) -> Any:
+    return json.loads(json.dumps(dump(value), allow_nan=False))
+
+
+def test_contract_types_come_back_equal(
+    make_plan: Callable[..., Plan], make_unit: Callable[..., Unit]
+) -> None:
+    assert load(Machine, through_json(MACHINE)) == MACHINE
+    assert load(Plan, through_json(make_plan())) == make_plan()
+    assert load(Unit, through_json(make_unit())) == make_unit()
+
+
+@given(st.data())
+@settings(max_examples=60)
+def test_any_unit_comes_back_equal(data: st.DataObject) -> None:
+    unit = data.draw(st.from_type(Unit))
+    back = load(Unit, through_json(unit))
+    assert repr(back) == repr(unit)  # by repr, because nan is not equal to itself
+
+
+def test_enumerations_and_number_types_are_kept(make_unit: Callable[..., Unit]) -> None:
+    back = load(Unit, through_json(make_unit(detail={"a": 1, "b": 1.0, "c": "1"})))
+    assert back.readings[0].metric is Metric.BANDWIDTH
+    assert [type(value) for value in back.detail.values()] == [int, float, str]
+
+
+def test_a_number_that_is_none_reaches_the_other_side(make_unit: Callable[..., Unit]) -> None:
+    assert through_json(make_unit(peak=math.inf))["peak"] == "inf"
+    back = load(Unit, through_json(make_unit(peak=math.nan)))
+    assert back.peak is not None
+    assert math.isnan(back.peak)
+
+
+def test_unknown_keys_are_ignored_and_missing_ones_take_their_default() -> None:
+    data = {"round": 1, "case": "a/b", "status": "ok", "started": "x", "mood": "fine"}
+    assert load(Unit, data).readings == ()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"status": "fine"}, "Unit.status: 'fine' is not a Status"),
+        ({"round": "1"}, "Unit.round: '1' is not a whole number"),
+        ({"round": True}, "Unit.round: True is not a whole number"),
+        ({"round": 1.5}, "Unit.round: 1.5 is not a whole number"),
+        ({"case": None}, "Unit.case: None is not text"),
+        ({"flags": "noisy"}, "Unit.flags: 'noisy' is not a list"),
+        ({"detail": []}, "Unit.detail: [] is not an object"),
+        ({"detail": {"k": [1]}}, "Unit.detail.k: [1] is not a number"),
+        ({"verified": 1}, "Unit.verified: 1 is neither true nor false"),
+        ({"peak": "much"}, "Unit.peak: 'much' is not a number"),
+        ({"readings": [{"metric": "x"}]}, "Unit.readings[0]: 'stat' is missing"),
+        ({"seconds": 3}, "Unit.seconds: 3 is not an object"),
+    ],
+)
+def test_wrong_data_names_its_place(change: dict[str, object], message: str) -> None:
+    data = {"round": 1, "case": "a/b", "status": "ok", "started": "x", **change}
+    with pytest.raises(SchemaError) as refused:
+        load(Unit, data)
+    assert str(refused.value) == message
+
+
+def test_a_missing_key_without_default_is_named() -> None:
+    with pytest.raises(SchemaError, match=r"^Unit: 'round' is missing$"):
+        load(Unit, {"case": "a/b"})
+
+
+@dataclass(frozen=True)
+class Pair:
+    both: tuple[int, str]
+
+
+def test_a_tuple_of_fixed_length() -> None:
+    assert load(Pair, {"both": [1, "a"]}) == Pair((1, "a"))
+    with pytest.raises(SchemaError, match=r"Pair.both: 3 items where 2 belong"):
+        load(Pair, {"both": [1, "a", "b"]})
+
+
+def test_what_has_no_plain_form_is_a_programming_error() -> None:
+    with pytest.raises(TypeError, match="object has no plain form"):
+        dump(object())
