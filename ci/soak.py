@@ -23,7 +23,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests/processes"), str(ROOT / "tests/supp
 from driver import Membench, alone, installed, until  # noqa: E402 - by the line above
 from hearing import hear_signals  # noqa: E402
 
-import membench as api
+import membench as api  # noqa: E402
 
 AT_ONCE = 3
 MARK = "MEMBENCH_SOAK"

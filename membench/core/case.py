@@ -125,8 +125,8 @@ class Bench:
 
     @property
     def family(self) -> str:
-        """The module that declares it: one file is one family."""
-        return self.function.__module__.rpartition(".")[2]
+        """The module that declares it, with its folder: ``host.loaded``."""
+        return ".".join(self.function.__module__.split(".")[-2:])
 
     def arguments(self, params: Mapping[str, Value]) -> dict[str, Value]:
         """The parameters as the function gets them: sizes as bytes."""

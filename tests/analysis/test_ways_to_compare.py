@@ -198,7 +198,7 @@ def test_imports_stand_in_one_table_with_ours(
 ) -> None:
     case = "ddr/copy/size=256MiB/threads=all/pages=4k/stores=plain"
     ours = write(tmp_path / "ours.csv", row(around(25), case))
-    data = Path(__file__).parents[1] / "record" / "formats" / "data" / "babelstream.csv"
+    data = Path(__file__).parents[1] / "results" / "formats" / "data" / "babelstream.csv"
     from membench.cli import main
 
     with pytest.raises(SystemExit) as end:

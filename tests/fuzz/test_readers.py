@@ -36,7 +36,7 @@ from membench.results.sidecar import read_sidecar
 from membench.results.table import read_rows
 
 ROOT = Path(__file__).parents[2]
-DATA = ROOT / "tests" / "record" / "formats" / "data"
+DATA = ROOT / "tests" / "results" / "formats" / "data"
 REFERENCE = next((ROOT / "results" / "reference").glob("epyc-*/*.csv"))
 SECONDS = float(os.environ.get("MEMBENCH_FUZZ", "0"))
 SHARE = 120  # mutilations of each reader without MEMBENCH_FUZZ

@@ -309,7 +309,8 @@ def test_the_run_time_compiler_is_found_where_it_lies(
 
 def test_looking_for_cupy_does_not_import_it() -> None:
     code = (
-        "import sys; from pathlib import Path; from membench.machine.gpus.cuda_stack import read_stack;"
+        "import sys; from pathlib import Path;"
+        "from membench.machine.gpus.cuda_stack import read_stack;"
         "read_stack(Path('/'), {}); print('cupy' in sys.modules, 'numpy' in sys.modules)"
     )
     result = subprocess.run(

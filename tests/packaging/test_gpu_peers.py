@@ -21,7 +21,7 @@ from membench.machine import snapshot
 from membench.results.table import read_rows, write_rows
 
 ROOT = Path(__file__).parents[2]
-DATA = ROOT / "tests" / "record" / "formats" / "data"
+DATA = ROOT / "tests" / "results" / "formats" / "data"
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from driver import ROOT, Membench
 
-DATA = ROOT / "tests" / "record" / "formats" / "data"
+DATA = ROOT / "tests" / "results" / "formats" / "data"
 
 
 def test_from_another_tool_to_a_third(membench: Membench) -> None:

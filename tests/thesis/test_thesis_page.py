@@ -50,7 +50,7 @@ def flip_words(flip: dict[str, str]) -> str:
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_the_examples_are_what_the_schema_says_and_the_page_tells(path: Path) -> None:
     document = json.loads(path.read_text(encoding="utf-8"))
-    schema = ROOT / "membench" / "thesis" / "verdicts.schema.json"
+    schema = ROOT / "membench" / "thesis" / "claims" / "verdicts.schema.json"
     jsonschema.validate(document, json.loads(schema.read_text(encoding="utf-8")))
     claims = document["subjects"][0]["claims"]
     words = {claim["id"]: claim["verdict"] for claim in claims}

@@ -29,7 +29,7 @@ MINE = (
 @pytest.fixture(scope="module")
 def valid() -> Callable[[str], dict[str, Any]]:
     """A document, after the schema has accepted it."""
-    schema = json.loads((files("membench.thesis") / "verdicts.schema.json").read_text())
+    schema = json.loads((files("membench.thesis.claims") / "verdicts.schema.json").read_text())
     jsonschema.Draft202012Validator.check_schema(schema)
     validator = jsonschema.Draft202012Validator(schema)
 
