@@ -240,7 +240,7 @@ def _selector(sides: Sequence[Side], patterns: Sequence[str]) -> frozenset[str]:
 
 
 def _table(rows: Iterable[Measurement], wanted: Container[str]) -> dict[Key, list[Measurement]]:
-    """The ``rows`` of the ``wanted`` cases by what they are of."""
+    """Group the ``rows`` of the ``wanted`` cases by (case, metric, stat)."""
     alike: defaultdict[int, list[Measurement]] = defaultdict(list)
     for row in rows:
         alike[id(row.common)].append(row)

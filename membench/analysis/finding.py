@@ -18,7 +18,7 @@ from membench.analysis.verdict import Reason, Verdict, judge
 from membench.core.terms import INVALID_FLAGS
 
 SINGLE_ROUND_CONFIDENCE = 0.99
-"""For the samples of a single round, which hide the noise between rounds: be harder to convince."""
+"""Confidence for samples of one round: stricter, as they hide the noise between rounds."""
 _MANY_ROUNDS = 10
 
 

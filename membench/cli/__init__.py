@@ -24,7 +24,7 @@ _COMMANDS = {
     "report": "Turn results files into an HTML or Markdown report, or verdicts.",
     "advise": "Say what this machine should do with a model's KV cache.",
     "fleet": "Measure many hosts on a Dask cluster, and say which are slow.",
-    "list": "Show what exists, what can run here, and why not.",
+    "list": "List the cases: what can run here, and why the others cannot.",
     "info": "Show the machine as membench sees it.",
     "doctor": "Say what would spoil a measurement here, and the fix.",
     "import": "Turn another tool's results into a results file.",

@@ -31,19 +31,21 @@ def _words(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
 
 @click.command(name="compare")
 @click.argument("files", nargs=-1, metavar="[LABEL=]FILE...")
-@click.option("--ref", "reference", metavar="LABEL", help="What to compare with.  [default: first]")
+@click.option(
+    "--ref", "reference", metavar="LABEL", help="Label of the reference.  [default: the first]"
+)
 @click.option(
     "--against",
     metavar="ref:NAME",
-    help="Compare with a reference: membench list --references names them.",
+    help="Compare with a shipped reference; 'membench list --references' names them.",
 )
 @click.option(
     "--by",
     metavar="KEY",
-    help="Compare within what is given: by machine, driver, backend, ... or a part of the "
-    "case ids, such as stores.",
+    help="Split the given results by machine, driver, backend, ... or by an axis "
+    "of the case ids, such as stores, and compare the parts.",
 )
-@click.option("--select", multiple=True, metavar="GLOB", help="Only these cases; repeatable.")
+@click.option("--select", multiple=True, metavar="GLOB", help="Only matching cases; repeatable.")
 @click.option(
     "--status",
     "verdicts",
@@ -56,26 +58,28 @@ def _words(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
     type=click.Choice(["case", "ratio", "value", "peak"]),
     default="case",
     show_default=True,
-    help="Order within a table; others than case: largest first.",
+    help="Sort order within a table; all but case sort largest first.",
 )
 @click.option(
     "--normalize",
     type=click.Choice(["peak"]),
-    help="Compare shares of the theoretical peak, not values.",
+    help="Compare fractions of the theoretical peak instead of values.",
 )
 @click.option(
     "--fail-on",
     callback=_words,
     metavar="V,..",
-    help=f"Exit with 3 if there is any of {', '.join(GATE_CLASSES)}.",
+    help=f"Exit with 3 if any row is one of {', '.join(GATE_CLASSES)}.",
 )
-@click.option("--cross-machine", is_flag=True, help="Let --fail-on compare different machines.")
+@click.option(
+    "--cross-machine", is_flag=True, help="Allow --fail-on to compare different machines."
+)
 @click.option(
     "--preset",
     metavar="|".join((*PRESETS, "FILE")),
     default="default",
     show_default=True,
-    help="How large a difference must be to matter; FILE: thresholds in TOML.",
+    help="Thresholds for better and worse; FILE is a TOML file with thresholds.",
 )
 @click.option("--dump-config", is_flag=True, help="Print the thresholds of --preset as TOML.")
 @click.option(

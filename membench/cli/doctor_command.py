@@ -14,11 +14,11 @@ from membench.core.errors import EXIT_FINDING, EXIT_OK
     "--scratch",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Where disks would be measured.  [default: results, else the current directory]",
+    help="Directory whose disk is checked.  [default: results, else the current directory]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Write JSON to standard output.")
 def command(scratch: Path | None, as_json: bool) -> int:
-    """Look for what makes measurements on this machine worse than they could be.
+    """Check this machine for anything that would spoil a measurement.
 
     FAIL: something here cannot be measured.  WARN: numbers come out lower, noisier
     or harder to compare.  Every fix is for you to run: membench changes no setting.

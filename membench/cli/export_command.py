@@ -16,7 +16,7 @@ from membench.core.errors import EXIT_OK, NothingMatched, OutputError, UsageErro
     "-o",
     "output",
     type=click.Path(path_type=Path),
-    help="Where to; of several files what their names begin with.  [default: standard output]",
+    help="Output file, or the prefix of several output files.  [default: standard output]",
 )
 def command(form: str, file: Path, output: Path | None) -> int:
     """Turn a results file into another tool's format.

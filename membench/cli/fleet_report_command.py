@@ -31,7 +31,7 @@ def _findings(ctx: click.Context, param: click.Parameter, value: str | None) -> 
     "--fail-on",
     callback=_findings,
     metavar="V,..",
-    help=f"Exit with 3 if there is any of {', '.join(FINDINGS)}.",
+    help=f"Exit with 3 if any row is one of {', '.join(FINDINGS)}.",
 )
 @click.option(
     "--preset",

@@ -29,27 +29,29 @@ def _with_options_of_run(made: click.Command) -> click.Command:
 @_with_options_of_run
 @click.command(name="run")
 @click.option(
-    "--scheduler", metavar="ADDR", help="Of the Dask cluster, such as tcp://10.0.0.1:8786."
+    "--scheduler",
+    metavar="ADDR",
+    help="Address of the Dask scheduler, such as tcp://10.0.0.1:8786.",
 )
 @click.option(
     "--local",
     type=click.IntRange(1, 64),
     metavar="N",
-    help="Instead of a cluster: N worker processes on this machine, one after the other; a trial.",
+    help="For a trial without a cluster: N worker processes on this machine, one at a time.",
 )
 @click.option(
     "--hosts",
     "hosts_file",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Who is expected, one host a line.  [default: whoever is there]",
+    help="File listing the expected hosts, one per line.  [default: all connected workers]",
 )
 @click.option(
     "--per",
     type=click.Choice(["host", "worker"]),
     default="host",
     show_default=True,
-    help="What is one host: all workers of one kernel together, or each worker by its name.",
+    help="What counts as one host: all workers of one machine together, or each worker.",
 )
 @click.option(
     "-o",
@@ -63,7 +65,7 @@ def _with_options_of_run(made: click.Command) -> click.Command:
 @click.option(
     "--host-directory",
     metavar="DIR",
-    help="On every host, for its journal and results.  [default: /var/tmp/membench-<uid>]",
+    help="Directory on every host for its journal and results.  [default: /var/tmp/membench-<uid>]",
 )
 @click.option(
     "--wait",
@@ -71,20 +73,20 @@ def _with_options_of_run(made: click.Command) -> click.Command:
     default=30.0,
     show_default=True,
     metavar="S",
-    help="Seconds for the worker of an expected or of a lost host to appear.",
+    help="Seconds to wait for the worker of an expected or lost host to connect.",
 )
 @click.option(
     "--retries",
     type=click.IntRange(0, 100),
     default=2,
     show_default=True,
-    help="How often a host whose worker was lost is asked again.",
+    help="Maximum number of retries for a host whose worker was lost.",
 )
 @click.option(
     "--resume",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Complete the newest fleet run in DIR: ask again whoever has not arrived.",
+    help="Complete the newest fleet run in DIR: run again on hosts that have no results yet.",
 )
 @click.pass_context
 def run(

@@ -9,11 +9,13 @@ from membench.core.case import PROFILES
 
 @click.command(name="list")
 @click.option("--profile", type=click.Choice(list(PROFILES)), default="quick", show_default=True)
-@click.option("--select", multiple=True, metavar="GLOB", help="Only these cases; repeatable.")
-@click.option("--references", "of_references", is_flag=True, help="The references instead.")
+@click.option("--select", multiple=True, metavar="GLOB", help="Only matching cases; repeatable.")
+@click.option(
+    "--references", "of_references", is_flag=True, help="List reference results instead of cases."
+)
 @click.option("--json", "as_json", is_flag=True, help="Write JSON to standard output.")
 def command(profile: str, select: tuple[str, ...], of_references: bool, as_json: bool) -> None:
-    """Show what exists, what can run here, and why not.
+    """List the cases: what can run here, and why the others cannot.
 
     Seconds and memory are estimates.  'membench explain BENCH' describes one.
     --references shows the results of named machines and the published figures

@@ -18,16 +18,22 @@ def _bytes(_ctx: click.Context, _option: click.Parameter, text: str) -> int:
 
 @click.command(name="run")
 @click.option("--profile", type=click.Choice(list(PROFILES)), default="quick", show_default=True)
-@click.option("--select", multiple=True, metavar="GLOB", help="Only these cases; repeatable.")
-@click.option("--skip", multiple=True, metavar="GLOB", help="Not these cases; repeatable.")
+@click.option(
+    "--select", multiple=True, metavar="GLOB", help="Measure only matching cases; repeatable."
+)
+@click.option("--skip", multiple=True, metavar="GLOB", help="Leave out matching cases; repeatable.")
 @click.option(
     "--rounds",
     type=click.IntRange(1, 1000),
-    help="Fresh processes that repeat the plan, for every case."
+    help="Rounds for every case; each round is a fresh process."
     "  [default: quick 5, full 10, and 5 for the points of a sweep beside its default]",
 )
 @click.option(
-    "--device", default="auto", show_default=True, metavar="auto|cpu|cuda:N|all", help="Which GPU."
+    "--device",
+    default="auto",
+    show_default=True,
+    metavar="auto|cpu|cuda:N|all",
+    help="GPUs to measure: the first, none, one of them, or all.",
 )
 @click.option(
     "-o",
@@ -37,12 +43,12 @@ def _bytes(_ctx: click.Context, _option: click.Parameter, text: str) -> int:
     help="Results file.  [default: results/<machine>/<UTC>_<profile>.csv]",
 )
 @click.option("--label", metavar="NAME", help="Name of this machine in the results.")
-@click.option("--seed", type=click.IntRange(0), help="Of the order of the cases.")
+@click.option("--seed", type=click.IntRange(0), help="Seed for the case order.")
 @click.option(
     "--scratch",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Directory of the scratch file, which has no name and cannot be left behind."
+    help="Directory for the scratch file, which is unlinked and so never left behind."
     "  [default: beside the results]",
 )
 @click.option(
@@ -51,7 +57,7 @@ def _bytes(_ctx: click.Context, _option: click.Parameter, text: str) -> int:
     default="2GiB",
     show_default=True,
     metavar="SIZE",
-    help="Size of the scratch file at most.",
+    help="Maximum size of the scratch file.",
 )
 @click.option(
     "--timeout",
@@ -59,15 +65,21 @@ def _bytes(_ctx: click.Context, _option: click.Parameter, text: str) -> int:
     default=120.0,
     show_default=True,
     metavar="S",
-    help="Seconds that one case may take in one round.",
+    help="Maximum seconds for one case in one round.",
 )
-@click.option("--dry-run", is_flag=True, help="Show what would be measured and what it costs.")
-@click.option("--strict", is_flag=True, help="A GPU that cannot be used is an error.")
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Show the plan with its time, memory and disk use; measure nothing.",
+)
+@click.option(
+    "--strict", is_flag=True, help="Exit with an error if a GPU is there but cannot be used."
+)
 @click.option(
     "--resume",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Complete an interrupted run: the path that its -o gave, or that it named.",
+    help="Complete an interrupted run: the path of its results file.",
 )
 @click.pass_context
 def command(
@@ -117,7 +129,7 @@ def command(
         ]
         if given:
             raise UsageError(
-                f"--resume goes with no other option, and --{given[0].replace('_', '-')} was given",
+                f"--resume cannot be combined with other options, and --{given[0].replace('_', '-')} was given",
                 "the journal holds the whole plan",
             )
     else:

@@ -48,7 +48,7 @@ class Kernels:
 
 @dataclass(frozen=True)
 class Facts:
-    """A machine on the examination table.
+    """Everything that the checks look at.
 
     Attributes:
         gpus: the visible GPUs as they are now.

@@ -164,7 +164,7 @@ class Campaign:
                 if host.attempts:
                     self._set(name, HostState.FAILED, "its worker was lost and did not come back")
                 else:
-                    self._set(name, HostState.MISSING, "no worker of it came")
+                    self._set(name, HostState.MISSING, "no worker from this host connected")
 
     def _scheduler_is_gone(self) -> None:
         now = time.monotonic()

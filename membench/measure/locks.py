@@ -19,7 +19,7 @@ from membench.core.snapshot import Gpu
 from membench.measure.events import Observer
 
 _SEATS = 8
-"""Runs on one machine that see each other; who has a ninth has no doubt."""
+"""Number of concurrent runs on one machine that can detect each other."""
 
 _UNKNOWN = 0
 
@@ -60,7 +60,7 @@ def claimed(gpus: Sequence[Gpu], observer: Observer) -> Iterator[None]:
             observer.warned(
                 f"another run{_by(neighbours[0])} measures on this machine: "
                 "each disturbs the other",
-                "wait until it has ended; what they both report is worth little",
+                "wait until it has ended; the results of both runs are unreliable",
             )
         yield
 

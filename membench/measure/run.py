@@ -165,7 +165,7 @@ def _gpus(prepared: Prepared) -> Sequence[Gpu]:
 
 
 def _same_ground(plan: Plan, then: Machine, now: Machine, benches: Registry) -> None:
-    hint = "start a new run: numbers of different grounds must not share a file"
+    hint = "start a new run: one file cannot mix results from different machines or versions"
     if then.slug != now.slug:
         raise JournalError(f"the journal is of {then.slug}, this machine is {now.slug}", hint)
     if plan.software != software_version():
@@ -217,7 +217,7 @@ def _run(
     if journal.restored:
         observer.warned(
             f"{journal.path} was removed during the run, and was written again",
-            "nothing that was measured is lost; let no one clean up while a run goes on",
+            "no result is lost; do not delete files in the results directory during a run",
         )
     return _publish(prepared, len(done.units), end)
 

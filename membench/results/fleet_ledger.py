@@ -30,7 +30,7 @@ class HostState(StrEnum):
     RUNNING = "running"
     ARRIVED = "arrived"  # its results were checked and are here
     FAILED = "failed"
-    MISSING = "missing"  # it was expected, and no worker of it came
+    MISSING = "missing"  # no worker from this host connected
 
 
 @dataclass(frozen=True)

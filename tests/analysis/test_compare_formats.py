@@ -384,7 +384,7 @@ def test_a_file_with_itself(capsys: pytest.CaptureFixture[str], tmp_path: Path) 
     code, out, _ = run_cli(capsys, path, path, "--fail-on", "worse,unclear,missing,n/a,failed")
     assert code == 0
     assert "a#2 against a#1: 3 rows: 3 same" in out
-    assert "the same run stands under several labels" in out
+    assert "the same run appears under several labels" in out
 
 
 def test_many_regressions_are_one_exit_code(

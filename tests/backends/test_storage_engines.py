@@ -197,7 +197,7 @@ def test_a_write_that_was_lost_is_noticed(storage: StorageBackend, engine: Engin
     for offset in trace.offset.tolist():
         storage.content.fill(memoryview(clean), offset)
         spoil(storage.scratch, offset, bytes(clean))  # as if it had never been written
-    with pytest.raises(VerificationFailed, match="does not stand there"):
+    with pytest.raises(VerificationFailed, match="did not read back"):
         writing.verify()
     writing.close()
 

@@ -168,7 +168,7 @@ def test_what_cannot_be_explained_gets_a_suggestion(membench: Membench) -> None:
         (("run", "--device", "cuda:99"), 2, "Error: there is no cuda:99"),
         (("run", "--device", "gpu"), 2, "Error: 'gpu' is not a device"),
         (("run", "--label", "../evil"), 2, "Error: "),
-        (("run", "--resume", "o.csv", "--rounds", "3"), 2, "Error: --resume goes with no other"),
+        (("run", "--resume", "o.csv", "--rounds", "3"), 2, "Error: --resume cannot be combined"),
         (("frobnicate",), 2, "Error: No such command 'frobnicate'"),
         (("run", "--nonsense"), 2, "Error: No such option"),
         (("list", "--select", "nothing"), 4, "Error: no case matches 'nothing'"),

@@ -183,7 +183,7 @@ def test_a_part_without_rule_or_reason_is_refused() -> None:
 
 def test_no_claim_stands_twice() -> None:
     (_, claim) = SMALL.split("[[claim]]")
-    with pytest.raises(LedgerError, match="claim C01 stands twice"):
+    with pytest.raises(LedgerError, match="duplicate claim id: C01"):
         parse_ledger(f"{SMALL}\n[[claim]]{claim}")
 
 

@@ -129,7 +129,9 @@ def sync(storage: StorageBackend, method: str, block: int) -> Work:
         for offset in done[-64:]:
             os.preadv(fd, [view], offset)
             if storage.content.generation(view[:4096], offset) != generation:
-                raise VerificationFailed(f"what was written at {offset} does not stand there")
+                raise VerificationFailed(
+                    f"verification failed: data written at offset {offset} did not read back"
+                )
 
     return Observed(
         observe=observe,

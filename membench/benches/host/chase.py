@@ -53,7 +53,7 @@ def chase(cpu: CpuBackend, size: int, pages: str) -> Work:
     from membench.host.memory.ring import Ring, Walk
 
     if size // cpu.line_bytes < 2:
-        skip(f"{size} bytes hold no ring of {cpu.line_bytes}-byte lines")
+        skip(f"size {size} B is too small for a pointer chase over {cpu.line_bytes}-byte lines")
     (memory,) = cpu.arrays(pages, [size])
     ring = Ring.over(memory, cpu.line_bytes)
     cpu.each(1, lambda _: memory.fill(0))  # first touch where the chase runs

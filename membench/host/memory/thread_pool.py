@@ -183,7 +183,7 @@ class Team:
 
 
 def _pin(cpu: int) -> BaseException | None:
-    """Keep the calling thread on ``cpu``; what stands against it, if anything."""
+    """Keep the calling thread on ``cpu``; return the error, or None."""
     try:
         os.sched_setaffinity(0, {cpu})  # 0 is this thread, not the process
     except OSError as error:

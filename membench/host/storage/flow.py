@@ -122,7 +122,9 @@ class Flow:
             os.preadv(self._fd, [page.data], offset)
             found = self._content.generation(page.data, offset)
             if found != self._generation:
-                raise VerificationFailed(f"what was written at {offset} does not stand there")
+                raise VerificationFailed(
+                    f"verification failed: data written at offset {offset} did not read back"
+                )
 
     def close(self) -> None:
         """Bring what was written to the device and close the file."""

@@ -219,4 +219,4 @@ def _check_yields(request: Request, readings: tuple[Reading, ...]) -> None:
         )
     for one in readings:
         if not (math.isfinite(one.value) and one.value > 0):
-            raise VerificationFailed(f"{one.metric} {one.stat} is {one.value}, which cannot be")
+            raise VerificationFailed(f"invalid {one.metric} {one.stat}: {one.value}")

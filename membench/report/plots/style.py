@@ -239,7 +239,7 @@ _USED = re.compile(r'(?:xlink:href="#|url\(#)([^")]*)')
 
 
 def _adopt(svg: str, slug: str, title: str, description: str) -> str:
-    """Matplotlib's ``svg`` as an element of a page: named, small, its colours the page's."""
+    """Matplotlib's ``svg`` with title and description, rounded coordinates, the page's colours."""
     svg = svg[svg.index("<svg") :].rstrip()
     svg = re.sub(r"\s*<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = _NUMBERS.sub(lambda match: _LONG.sub(r"\1", match[0]), svg)

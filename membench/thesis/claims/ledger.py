@@ -168,7 +168,7 @@ def parse_ledger(text: str) -> Ledger:
     found = Ledger(source=report["source"], date=report["date"], inputs=inputs, claims=claims)
     ids = [claim.id for claim in claims]
     for twice in sorted({one for one in ids if ids.count(one) > 1}):
-        raise LedgerError(f"claim {twice} stands twice")
+        raise LedgerError(f"duplicate claim id: {twice}")
     for part in found.parts:
         for name in part.measurements:
             if name not in inputs:

@@ -66,7 +66,7 @@ def parse_models(text: str) -> dict[str, Model]:
         if unknown := set(entry) - _KEYS - _STATED:
             raise ModelError(f"{where}: '{min(unknown)}' is not a key of it")
         if entry["slug"] in found:
-            raise ModelError(f"{where} stands twice")
+            raise ModelError(f"{where} is defined twice")
         try:
             found[entry["slug"]] = _model(entry)
         except ModelError as error:

@@ -146,7 +146,7 @@ def _runs(comparison: Comparison) -> Iterator[str]:
     elif single:
         yield f"one run of {', '.join(single)}: its offset from other runs cannot be seen"
     if shared := shared_runs(comparison.sides):
-        yield f"the same run stands under several labels: {', '.join(shared)}"
+        yield f"the same run appears under several labels: {', '.join(shared)}"
 
 
 def _sources(comparison: Comparison) -> Iterator[str]:
