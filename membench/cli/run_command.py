@@ -129,7 +129,8 @@ def command(
         ]
         if given:
             raise UsageError(
-                f"--resume cannot be combined with other options, and --{given[0].replace('_', '-')} was given",
+                "--resume cannot be combined with other options, and "
+                f"--{given[0].replace('_', '-')} was given",
                 "the journal holds the whole plan",
             )
     else:
