@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import re
 import subprocess
 import sys
+import tomllib
 from dataclasses import fields
 from pathlib import Path
 
@@ -94,3 +96,25 @@ def test_links_lead_somewhere(document: str) -> None:
     path = ROOT / document
     for target in re.findall(r"\]\(([^)#:]+)\)", path.read_text(encoding="ascii")):
         assert (path.parent / target).exists(), target
+
+
+def test_the_picture_of_the_house_is_the_import_contract() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="ascii")
+    drawn = re.findall(r"^ ?(\d+) +(\w+) {2,}\S", text, re.MULTILINE)
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    layers = [re.findall(r"\w+", layer) for layer in contracts["contracts"][0]["layers"]]
+    floors = itertools.groupby(drawn, key=lambda line: line[0])
+    assert [[room for _, room in rooms] for _, rooms in floors] == layers
+    assert [int(floor) for floor, _ in drawn] == sorted((int(f) for f, _ in drawn), reverse=True)
+    for _, room in drawn:
+        place = ROOT / "membench" / room
+        assert place.is_dir() or place.with_suffix(".py").is_file(), room
+
+
+def test_the_paths_of_the_house_exist() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="ascii")
+    table = text.partition("Where to look:")[2].partition("\n## ")[0]
+    paths = re.findall(r"`([a-z_]+/[\w/.]*)`", table)
+    assert len(paths) > 10
+    for path in paths:
+        assert (ROOT / "membench" / path).exists(), path
