@@ -32,7 +32,7 @@ needs() { # a test that is skipped for want of a tool proves nothing
     return "$missing"
 }
 
-check tools needs cc findmnt lsblk lscpu unshare
+check tools needs cc findmnt lsblk lscpu openssl unshare
 check lint ruff check .
 check format ruff format --check .
 check types mypy

@@ -91,7 +91,7 @@ for n in 1 2 3; do worker $n; done
 printf 'node-%s\n' 1 2 3 4 > "$work/hosts.txt"
 
 echo "== three hosts; node-3 is killed, node-2 is cut off, node-4 does not exist"
-fleet run --scheduler tcp://127.0.0.1:8786 --hosts "$work/hosts.txt" --per worker \
+fleet run --insecure --scheduler tcp://127.0.0.1:8786 --hosts "$work/hosts.txt" --per worker \
     --host-directory "$work/hosts" -o "$work/results" --wait 15 --retries 1 \
     --select 'host/chase/size=16KiB*' --rounds $rounds > "$work/client.log" 2>&1 &
 client=$!
@@ -128,7 +128,7 @@ worker_4() { # the fourth host comes late, from the namespace of the first
     disown
 }
 worker_4
-fleet run --scheduler tcp://127.0.0.1:8786 --resume "$work/results" --wait 30 || fail "resume: exit code $?"
+fleet run --insecure --scheduler tcp://127.0.0.1:8786 --resume "$work/results" --wait 30 || fail "resume: exit code $?"
 for n in 1 2 3 4; do
     [[ $(state $n) == arrived ]] || fail "node-$n is $(state $n) after resume"
 done

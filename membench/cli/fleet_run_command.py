@@ -31,13 +31,19 @@ def _with_options_of_run(made: click.Command) -> click.Command:
 @click.option(
     "--scheduler",
     metavar="ADDR",
-    help="Address of the Dask scheduler, such as tcp://10.0.0.1:8786.",
+    help="Address of the Dask scheduler, such as tls://10.0.0.1:8786.",
 )
 @click.option(
     "--local",
     type=click.IntRange(1, 64),
     metavar="N",
-    help="For a trial without a cluster: N worker processes on this machine, one at a time.",
+    help="For a trial without a cluster: N workers in this process, one at a time.",
+)
+@click.option(
+    "--insecure",
+    is_flag=True,
+    help="Use a scheduler without TLS that other hosts can reach: whoever reaches it can run "
+    "code on every host.",
 )
 @click.option(
     "--hosts",
@@ -94,6 +100,7 @@ def run(
     /,
     scheduler: str | None,
     local: int | None,
+    insecure: bool,
     hosts_file: Path | None,
     per: str,
     output: Path,
@@ -112,8 +119,8 @@ def run(
     \b
     Examples:
       membench fleet run --local 3 --select 'ddr/*'
-      membench fleet run --scheduler tcp://10.0.0.1:8786 --hosts rack7.txt -o rack7
-      membench fleet run --scheduler tcp://10.0.0.1:8786 --resume rack7
+      membench fleet run --scheduler tls://10.0.0.1:8786 --hosts rack7.txt -o rack7
+      membench fleet run --scheduler tls://10.0.0.1:8786 --resume rack7
 
     Exit codes: 0 all hosts arrived, 1 error, 2 usage, 3 a host failed or is
     missing or a case failed, 4 nothing to resume, 130 interrupted.
@@ -128,7 +135,7 @@ def run(
     from membench.report.screens.fleet.live import fleet_watcher
     from membench.results.fleet_ledger import latest_ledger
 
-    where, patience = Where(scheduler or "", local or 0), Patience(wait, retries)
+    where, patience = Where(scheduler or "", local or 0, insecure), Patience(wait, retries)
     if resume is not None:
         _refuse_others(ctx)
     hosts = read_hosts(hosts_file) if hosts_file else ()
@@ -162,7 +169,7 @@ def _given(ctx: click.Context) -> Iterator[str]:
 
 
 def _refuse_others(ctx: click.Context) -> None:
-    allowed = {"scheduler", "local", "wait", "retries", "resume"}
+    allowed = {"scheduler", "local", "insecure", "wait", "retries", "resume"}
     for name in _given(ctx):
         if name not in allowed:
             raise UsageError(

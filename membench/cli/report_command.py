@@ -40,12 +40,16 @@ import click
     metavar="ADDR",
     help="Judge the claims on the workers of this Dask cluster; the report is the same.",
 )
+@click.option(
+    "--insecure", is_flag=True, help="Use a scheduler without TLS that other hosts can reach."
+)
 def command(
     files: tuple[Path, ...],
     output: Path,
     assumptions: Path | None,
     language: str,
     scheduler: str | None,
+    insecure: bool,
 ) -> None:
     """Turn results files into a report that can be read, printed and sent.
 
@@ -71,7 +75,7 @@ def command(
         demand_dask()
         from membench.fleet.sweep import spread_over
 
-        with spread_over(scheduler) as spread:
+        with spread_over(scheduler, insecure=insecure) as spread:
             written = make_report(files, output, assumptions, language, spread=spread)
     size = about_size(sum(path.stat().st_size for path in written))
     plots = len(written) - 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from ipaddress import ip_address
 from typing import Any
 
 import dask
@@ -17,14 +18,19 @@ from membench.fleet.task import identify
 RESOURCE = "membench-host"
 """What a worker must offer, one of it, to be measured on: ``--resources membench-host=1``."""
 _CONNECT_SECONDS = 20
+_ENCRYPTED = frozenset({"tls", "wss", "inproc"})
 
 
 @contextmanager
-def connected(scheduler: str) -> Iterator[Client]:
+def connected(scheduler: str, *, insecure: bool = False) -> Iterator[Client]:
     """A client of the cluster at ``scheduler``; TLS and timeouts are Dask's configuration.
 
+    Args:
+        insecure: also use a scheduler that anybody on the network can command.
+
     Raises:
-        MembenchError: nothing answers there.
+        MembenchError: nothing answers there, or the scheduler has no security and can be
+            reached from other hosts, so that whoever reaches it could run code here.
     """
     try:
         client = Client(scheduler, timeout=_CONNECT_SECONDS, set_as_default=False)
@@ -34,14 +40,38 @@ def connected(scheduler: str) -> Iterator[Client]:
             "start one with: dask scheduler --no-dashboard",
         ) from None
     try:
+        if not insecure:
+            _refuse_open_scheduler(str(client.scheduler_info().get("address", scheduler)))
         yield client
     finally:
         client.close(timeout=5)
 
 
+def _refuse_open_scheduler(address: str) -> None:
+    """Dask's protocol carries pickles: whoever speaks to a scheduler runs code on its peers."""
+    protocol, _, place = address.rpartition("://")
+    if protocol in _ENCRYPTED:
+        return
+    host = place.rpartition(":")[0].strip("[]")
+    try:
+        loopback = ip_address(host).is_loopback
+    except ValueError:
+        loopback = host == "localhost"
+    if not loopback:
+        raise MembenchError(
+            f"the scheduler at {one_line(address)} has no security: anybody who reaches it can "
+            "run code on all hosts",
+            "use TLS (docs/fleet.md), or --insecure on a network that is yours alone",
+        )
+
+
 @contextmanager
 def local(workers: int) -> Iterator[Client]:
-    """A client of a cluster of ``workers`` processes on this machine, without a dashboard."""
+    """A client of a cluster of ``workers`` threads of this process, for a trial.
+
+    Scheduler and workers speak inside the process.  A scheduler on a socket, also on the
+    loopback interface, could be commanded by every user of the machine.
+    """
     no_pages: dict[str, list[str]] = {
         "distributed.scheduler.http.routes": [],
         "distributed.worker.http.routes": [],
@@ -51,10 +81,11 @@ def local(workers: int) -> Iterator[Client]:
         LocalCluster(
             n_workers=workers,
             threads_per_worker=1,
-            processes=True,
-            host="127.0.0.1",
-            scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
-            worker_dashboard_address=None,
+            processes=False,
+            protocol="inproc://",
+            scheduler_kwargs={"dashboard": False},
+            dashboard_address="127.0.0.1:0",  # a page server without pages: Dask always starts it
+            worker_dashboard_address="127.0.0.1:0",
             memory_limit=0,
             silence_logs=50,  # logging.CRITICAL: a lost worker is told by us
             resources={RESOURCE: 1},

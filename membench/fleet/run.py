@@ -21,10 +21,15 @@ from membench.results.fleet_ledger import Host, Ledger, latest_ledger
 
 @dataclass(frozen=True)
 class Where:
-    """Which cluster: of ``scheduler``, or one of ``local`` worker processes made for the run."""
+    """Which cluster: of ``scheduler``, or one of ``local`` workers in this process.
+
+    Attributes:
+        insecure: see `cluster.connected`.
+    """
 
     scheduler: str = ""
     local: int = 0
+    insecure: bool = False
 
 
 @dataclass(frozen=True)
@@ -81,7 +86,9 @@ def resume(where: Where, output: Path, observer: FleetObserver, patience: Patien
 
 
 def _client(where: Where) -> AbstractContextManager[Client]:
-    return local(where.local) if where.local else connected(where.scheduler)
+    if where.local:
+        return local(where.local)
+    return connected(where.scheduler, insecure=where.insecure)
 
 
 def _present(

@@ -16,13 +16,13 @@ from membench.thesis.claims.verdicts import ClaimResult, Point, Spread
 
 
 @contextmanager
-def spread_over(scheduler: str) -> Iterator[Spread]:
+def spread_over(scheduler: str, *, insecure: bool = False) -> Iterator[Spread]:
     """What `thesis.verdicts.verdicts` takes to judge on the cluster at ``scheduler``.
 
     Raises:
-        MembenchError: nothing answers there, there is no worker, or one has another version.
+        MembenchError: see `cluster.connected`; there is no worker, or one has another version.
     """
-    with connected(scheduler) as client:
+    with connected(scheduler, insecure=insecure) as client:
         _check_versions(client)
         yield spread_by(client)
 
