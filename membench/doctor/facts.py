@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from membench.core.snapshot import Filesystem, Machine
+from membench.host.compiled.cache_dir import cache_base, cache_problem
 from membench.machine import snapshot
 from membench.machine.disks.devices import Disk, read_disks
 from membench.machine.gpus.state import GpuReader, GpuState, NoAnswer
@@ -118,14 +119,8 @@ def no_file_in(directory: Path) -> str:
 
 
 def no_kernel_cache(environ: Mapping[str, str]) -> str:
-    """Why compiled kernels cannot be kept, or empty where they can.
-
-    The place is that of the backend, which is not asked because it imports Numba.
-    """
-    home = environ.get("HOME", "")
-    base = (
-        environ.get("NUMBA_CACHE_DIR")
-        or environ.get("XDG_CACHE_HOME")
-        or (home and f"{home}/.cache")
-    )
-    return no_file_in(Path(base) / "membench") if base else "there is no home directory"
+    """Why compiled kernels cannot be kept or may not be loaded, or empty where they can."""
+    base = cache_base(environ)
+    if base is None:
+        return "there is no home directory"
+    return no_file_in(base) or cache_problem(environ)

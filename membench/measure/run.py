@@ -24,6 +24,7 @@ from membench.machine import snapshot
 from membench.machine.software import software_version
 from membench.measure.events import Observer
 from membench.measure.flags import results
+from membench.measure.kernel_cache import kernel_cache
 from membench.measure.locks import claimed
 from membench.measure.options import RESULTS, RunOptions
 from membench.measure.plan import make_plan
@@ -240,10 +241,11 @@ def _measure(
             interrupts() as interrupt,
             laid_out(plan, done.units, observer) as layout,
             closing(Surroundings(machine, observer)) as surroundings,
+            kernel_cache(prepared.csv.parent, observer) as environment,
         ):
             layout_seconds = layout.seconds
             interrupt.check()
-            setting = Setting(plan, machine, layout, surroundings, interrupt, verbose)
+            setting = Setting(plan, machine, layout, surroundings, interrupt, environment, verbose)
             run_rounds(setting, journal, done, observer)
     except Interrupted as interrupted:
         signum = interrupted.signum

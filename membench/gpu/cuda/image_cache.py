@@ -31,9 +31,12 @@ def load_image(key: str) -> dict[str, Any] | None:
         return None
     try:
         data = json.loads((directory / f"{key}.json").read_bytes())
-        return {**data, "cubin": base64.b64decode(data["cubin"], validate=True)}
+        cubin = base64.b64decode(data["cubin"], validate=True)
+        whole = data.pop("sha256") == hashlib.sha256(cubin).hexdigest()
     except (OSError, ValueError, KeyError, TypeError):
         return None
+    # Machine code with a wrong bit must not reach a GPU.
+    return {**data, "cubin": cubin} if whole else None
 
 
 def store_image(key: str, image: dict[str, Any]) -> None:
@@ -41,7 +44,8 @@ def store_image(key: str, image: dict[str, Any]) -> None:
     directory = cache_directory(_NAME)
     if directory is None:
         return
-    data = {**image, "cubin": base64.b64encode(image["cubin"]).decode()}
+    digest = hashlib.sha256(image["cubin"]).hexdigest()
+    data = {**image, "cubin": base64.b64encode(image["cubin"]).decode(), "sha256": digest}
     partial = directory / f"{key}.{os.getpid()}"
     with suppress(OSError):
         partial.write_text(json.dumps(data), encoding="utf-8")

@@ -1,28 +1,110 @@
-"""Where compiled code is kept between processes: every round is a new one."""
+"""Where compiled code is kept between processes: every round is a new one.
+
+What lies there is loaded and run.  So it must lie where nobody else could have put it:
+every directory on the way belongs to this user or to root, and no other user may write to it.
+"""
 
 from __future__ import annotations
 
 import os
+import stat
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+
+NUMBA_CACHE_DIR = "NUMBA_CACHE_DIR"
+_WRITABLE_BY_OTHERS = 0o022
+
+
+def cache_base(environ: Mapping[str, str]) -> Path | None:
+    """The directory of all caches of membench; None where no variable names a place.
+
+    ``NUMBA_CACHE_DIR`` is honoured, then ``XDG_CACHE_HOME``, then ``~/.cache``.
+    """
+    home = environ.get("HOME", "")
+    base = (
+        environ.get(NUMBA_CACHE_DIR) or environ.get("XDG_CACHE_HOME") or (home and f"{home}/.cache")
+    )
+    return Path(base).absolute() / "membench" if base else None
 
 
 def cache_directory(name: str) -> Path | None:
-    """The directory ``name`` of the user's cache, made if need be; None where it cannot be written.
+    """The directory ``name`` of the user's cache, made if need be.
 
-    ``NUMBA_CACHE_DIR`` is honoured, then ``XDG_CACHE_HOME``, then ``~/.cache``.
-    A shared temporary directory is never used: what lies there would be run.
+    None where it cannot be written, or where another user could have put something into it.
     """
-    home = os.environ.get("HOME", "")
-    base = (
-        os.environ.get("NUMBA_CACHE_DIR")
-        or os.environ.get("XDG_CACHE_HOME")
-        or (home and f"{home}/.cache")
-    )
-    if not base:
+    base = cache_base(os.environ)
+    if base is None or untrusted(base):
         return None
-    path = Path(base) / "membench" / name
+    path = base / name
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not os.access(path, os.W_OK | os.X_OK) or untrusted(path) or _foreign_file(path):
+            return None
     except OSError:
         return None
-    return path if os.access(path, os.W_OK | os.X_OK) else None
+    return path
+
+
+def untrusted(path: Path) -> str:
+    """Why another user could put files into ``path``, or empty where only root could.
+
+    Looked at is every directory that exists on the way to ``path``, as it is written and as
+    its symbolic links resolve.  A directory with the sticky bit, such as /tmp, is fine on the
+    way: what is ours in there nobody else can replace.
+    """
+    written = path.absolute()
+    for whole in dict.fromkeys((written, written.resolve())):
+        for place in (*reversed(whole.parents), whole):
+            try:
+                status = place.stat()
+            except OSError:
+                break
+            if status.st_uid not in (0, os.getuid()):
+                return f"{place} belongs to another user"
+            if status.st_mode & _WRITABLE_BY_OTHERS and (
+                place == whole or not status.st_mode & stat.S_ISVTX
+            ):
+                return f"{place} can be written by other users"
+    return ""
+
+
+def _foreign_file(directory: Path) -> str:
+    """A file in ``directory`` that another user wrote or may write, if there is one."""
+    for entry in directory.iterdir():
+        status = entry.lstat()
+        if status.st_uid not in (0, os.getuid()) or status.st_mode & _WRITABLE_BY_OTHERS:
+            return str(entry)
+    return ""
+
+
+def cache_problem(environ: Mapping[str, str]) -> str:
+    """Why the caches of compiled code are not safe to load, or empty where they are."""
+    base = cache_base(environ)
+    if base is None:
+        return ""
+    if problem := untrusted(base):
+        return problem
+    try:
+        for directory in base.iterdir() if base.is_dir() else ():
+            if directory.is_dir() and (problem := untrusted(directory)):
+                return problem
+            if directory.is_dir() and (file := _foreign_file(directory)):
+                return f"{file} belongs to another user, or can be written by other users"
+    except OSError:
+        return ""  # what cannot be read cannot be loaded
+    return ""
+
+
+@contextmanager
+def private_cache(directory: Path) -> Iterator[dict[str, str]]:
+    """The environment of workers whose compiled code is kept in ``directory`` for this run alone.
+
+    The cache is removed afterwards.  Empty where nothing can be kept there in private either.
+    """
+    if untrusted(directory):
+        yield {}
+        return
+    with tempfile.TemporaryDirectory(prefix=".membench-kernels-", dir=directory) as kept:
+        yield {NUMBA_CACHE_DIR: kept}

@@ -17,6 +17,7 @@ import numba
 from numba.core import config
 
 from membench.host.compiled.cache_dir import cache_directory
+from membench.host.compiled.cache_integrity import discard_all, discard_damaged, record_digests
 
 _HERE = Path(__file__).parents[1]  # the room `host`
 
@@ -31,6 +32,7 @@ def sources_digest() -> str:
 
 _CACHE = cache_directory(sources_digest()[:16])
 if _CACHE is not None:
+    discard_damaged(_CACHE)
     setattr(config, "CACHE_DIR", str(_CACHE))  # noqa: B010 - it is defined at run time
 
 _njit: Callable[..., Any] = numba.njit
@@ -62,8 +64,18 @@ class Kernel:
 
         Take it on one thread before others wait for each other inside of it.
         """
-        self._dispatcher.compile(self.signature)
+        try:
+            self._dispatcher.compile(self.signature)
+        except Exception:
+            if _CACHE is None:
+                raise
+            # Of many kinds: an index that was cut short ends in any error of pickle.  A kernel
+            # that does not compile raises again.
+            discard_all(_CACHE)
+            self._dispatcher.compile(self.signature)
         self._dispatcher.disable_compile()
+        if _CACHE is not None and sum(self._dispatcher.stats.cache_misses.values()):
+            record_digests(_CACHE)
         entry: Callable[..., Any] = self._dispatcher
         return entry
 

@@ -9,8 +9,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO
 
 import membench
@@ -38,6 +40,7 @@ class Worker:
 
     Args:
         scratch: the run's scratch file, if it has one.
+        environment: variables beside those of this process.
         verbose: its standard error is the parent's, instead of being kept for
             the reason of its death.
 
@@ -52,6 +55,7 @@ class Worker:
         scratch: Scratch | None,
         interrupt: Interrupt,
         *,
+        environment: Mapping[str, str] = MappingProxyType({}),
         verbose: bool = False,
     ) -> None:
         self._interrupt = interrupt
@@ -66,7 +70,7 @@ class Worker:
                 stdin=subprocess.PIPE,
                 stderr=None if verbose else self._stderr,
                 pass_fds=(writer,),
-                env=_environment(),
+                env=_environment() | dict(environment),
             )
         except OSError as error:
             os.close(reader)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Self
@@ -30,6 +31,7 @@ class Setting:
     Attributes:
         layout: the scratch file, or why there is none.
         surroundings: what is looked at before and after each case.
+        environment: variables for the workers, beside those of this process.
         verbose: whether what workers say on standard error is shown.
     """
 
@@ -38,6 +40,7 @@ class Setting:
     layout: Layout
     surroundings: Surroundings
     interrupt: Interrupt
+    environment: Mapping[str, str]
     verbose: bool = False
 
 
@@ -164,6 +167,10 @@ class _Round:
     def _start(self) -> Worker:
         setting = self._setting
         self._worker = Worker(
-            setting.machine, setting.layout.scratch, setting.interrupt, verbose=setting.verbose
+            setting.machine,
+            setting.layout.scratch,
+            setting.interrupt,
+            environment=setting.environment,
+            verbose=setting.verbose,
         )
         return self._worker

@@ -1,0 +1,39 @@
+"""The kernel cache before a run: only what nobody else could have written is loaded."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from membench.host.compiled.cache_dir import cache_base, cache_problem, private_cache
+from membench.host.compiled.cache_integrity import discard_damaged
+from membench.measure.events import Observer
+
+
+@contextmanager
+def kernel_cache(directory: Path, observer: Observer) -> Iterator[Mapping[str, str]]:
+    """The variables that tell workers where compiled code is kept.
+
+    Empty where the user's cache is used.  Where another user could have written there, the run
+    has a cache of its own in ``directory``, which goes when the run ends.  Damaged files of the
+    user's cache are discarded.  Either is told to ``observer`` once.
+    """
+    base = cache_base(os.environ)
+    if problem := cache_problem(os.environ):
+        observer.warned(
+            f"the kernel cache {base} is not used: {problem}",
+            "name a directory that only you can write to: export NUMBA_CACHE_DIR=DIR",
+        )
+        with private_cache(directory) as variables:
+            yield variables
+        return
+    if base is not None and base.is_dir():
+        damaged = [path for kept in base.iterdir() for path in discard_damaged(kept)]
+        if damaged:
+            observer.warned(
+                f"the kernel cache was damaged: {len(damaged)} files were discarded",
+                "the kernels are compiled again, once",
+            )
+    yield {}
