@@ -172,7 +172,7 @@ def _run(csv: Path, arguments: tuple[str, ...], task: _Task) -> tuple[int, str]:
         command = ["run", *arguments, "--label", csv.stem, "-o", str(csv)]
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     environment.pop("MALLOC_TRIM_THRESHOLD_", None)  # Dask's, for its workers
-    with tempfile.TemporaryFile() as errors:
+    with tempfile.TemporaryFile(dir=csv.parent) as errors:
         try:
             process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "membench.fleet.child", str(os.getpid()), *command],

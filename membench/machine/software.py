@@ -86,12 +86,15 @@ def software_version(package: Path | None = None) -> str:
         return membench.__version__
     import subprocess  # here alone: most uses of this module start no process
 
-    command = "git --no-optional-locks describe --always --dirty=.dirty --exclude=* --abbrev=7"
     # A hook of another repository may have set GIT_DIR.
     environ = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
-    try:
-        answer = subprocess.run(
-            command.split(),
+
+    command = ("git", "--no-optional-locks")
+
+    def git(*arguments: str) -> str:
+        # `describe --dirty` would take the lock of the index, which somebody's commit may want.
+        return subprocess.run(
+            [*command, *arguments],
             cwd=checkout,
             env=environ,
             stdin=subprocess.DEVNULL,
@@ -100,7 +103,11 @@ def software_version(package: Path | None = None) -> str:
             timeout=_GIT_SECONDS,
             check=True,
         ).stdout.strip()
+
+    try:
+        commit = git("rev-parse", "--short=7", "HEAD")
+        dirty = ".dirty" if git("status", "--porcelain", "--untracked-files=no") else ""
     except (OSError, subprocess.SubprocessError):
         return membench.__version__
-    known = re.fullmatch(r"[0-9a-f]{7,}(\.dirty)?", answer)
-    return f"{membench.__version__}+g{answer}" if known else membench.__version__
+    known = re.fullmatch(r"[0-9a-f]{7,}", commit)
+    return f"{membench.__version__}+g{commit}{dirty}" if known else membench.__version__

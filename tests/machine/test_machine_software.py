@@ -110,6 +110,14 @@ def test_the_version_of_a_checkout(checkout: Path, monkeypatch: pytest.MonkeyPat
     assert software.software_version(package) == f"{version}.dirty"
 
 
+def test_asking_git_leaves_its_index_alone(checkout: Path) -> None:
+    index = checkout / ".git" / "index"
+    os.utime(checkout / "membench" / "__init__.py", (0, 0))  # what git would note down
+    before = (index.stat().st_ino, index.stat().st_mtime_ns)
+    assert not software.software_version(checkout / "membench").endswith(".dirty")
+    assert (index.stat().st_ino, index.stat().st_mtime_ns) == before
+
+
 def test_a_wheel_has_a_plain_version(plant: Plant) -> None:
     package = plant({"membench/__init__.py": ""}) / "membench"
     assert software.software_version(package) == membench.__version__

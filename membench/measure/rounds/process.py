@@ -7,7 +7,6 @@ import selectors
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -59,7 +58,8 @@ class Worker:
         verbose: bool = False,
     ) -> None:
         self._interrupt = interrupt
-        self._stderr: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as self
+        # In memory: a run leaves no trace in the temporary directory.
+        self._stderr: IO[bytes] = os.fdopen(os.memfd_create("stderr", os.MFD_CLOEXEC), "w+b")
         reader, writer = os.pipe2(os.O_CLOEXEC)
         try:
             self._process = subprocess.Popen(
