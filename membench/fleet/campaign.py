@@ -40,6 +40,9 @@ class FleetObserver(Protocol):
     def warned(self, message: str, hint: str) -> None:
         """Something that changes what the run is worth."""
 
+    def ticked(self) -> None:
+        """All changes of a moment were told: time to draw."""
+
 
 @dataclass(frozen=True)
 class Patience:
@@ -73,7 +76,9 @@ class Campaign:
         observer: FleetObserver,
         patience: Patience,
     ) -> None:
-        self.ledger = ledger
+        self._asked_for = ledger
+        self._hosts = {host.name: host for host in ledger.hosts}
+        self._unwritten = False
         self._client = client
         self._directory = directory
         self._observer = observer
@@ -86,18 +91,28 @@ class Campaign:
         self._looked = 0.0
         self._unreachable = 0.0
 
+    @property
+    def ledger(self) -> Ledger:
+        """How far it has come."""
+        return replace(self._asked_for, hosts=tuple(self._hosts.values()))
+
     def run(self) -> Ledger:
         """The ledger when every host has arrived, failed or been missed.
 
-        Whatever ends this early, the ledger on disk tells how far it came.
+        It is written once a tick, not once an event: ten thousand hosts that are missed at
+        once are one change.  Whatever ends this early, the ledger on disk tells how far it
+        came; a host that arrived within the last tick is asked again by ``--resume``, which
+        fetches its files without measuring anew.
         """
-        self._client.subscribe_topic(topic(self.ledger.fleet_id), self._heard)
+        channel = topic(self._asked_for.fleet_id)
+        self._client.subscribe_topic(channel, self._heard)
         try:
             self._begin()
             while self._asked or self._absent:
                 self._handle_events()
                 if time.monotonic() - self._looked >= _TICK:
                     self._look()
+                self._write()
         except KeyboardInterrupt:
             for name in (*self._asked, *self._absent):
                 self._set(name, HostState.FAILED, "called off")
@@ -105,17 +120,18 @@ class Campaign:
         finally:
             for asked in self._asked.values():
                 asked.future.cancel()
-            self._client.unsubscribe_topic(topic(self.ledger.fleet_id))
+            self._client.unsubscribe_topic(channel)
+            self._write()
         return self.ledger
 
     def _begin(self) -> None:
         deadline = time.monotonic() + self._patience.wait
-        for host in self.ledger.hosts:
+        for name, host in self._hosts.items():
             if host.state is not HostState.ARRIVED:
-                waiting = replace(host, state=HostState.WAITING, detail="", attempts=0)
-                self.ledger = self.ledger.with_host(waiting)
-                self._absent[host.name] = deadline
-        write_ledger(self._directory, self.ledger)
+                self._hosts[name] = replace(host, state=HostState.WAITING, detail="", attempts=0)
+                self._absent[name] = deadline
+        self._unwritten = True
+        self._write()
         self._look()
 
     def _handle_events(self) -> None:
@@ -156,12 +172,11 @@ class Campaign:
         for name, asked in list(self._asked.items()):
             if asked.address not in there and not asked.future.done():
                 self._lost(name)
-        self._ask(by_host(self._seats.values(), self.ledger.per))
+        self._ask(by_host(self._seats.values(), self._asked_for.per))
         for name, deadline in list(self._absent.items()):
             if time.monotonic() > deadline:
                 del self._absent[name]
-                host = self.ledger.host(name)
-                if host.attempts:
+                if self._hosts[name].attempts:
                     self._set(name, HostState.FAILED, "its worker was lost and did not come back")
                 else:
                     self._set(name, HostState.MISSING, "no worker from this host connected")
@@ -181,15 +196,14 @@ class Campaign:
         for name in [name for name in self._absent if name in hosts]:
             del self._absent[name]
             seat = hosts[name]
-            host = replace(self.ledger.host(name), attempts=self.ledger.host(name).attempts + 1)
-            self.ledger = self.ledger.with_host(host)
-            request = Request(
-                self.ledger.fleet_id, name, self.ledger.arguments, self.ledger.directory
-            )
+            host = self._hosts[name]
+            self._hosts[name] = replace(host, attempts=host.attempts + 1)
+            run = self._asked_for
+            request = Request(run.fleet_id, name, run.arguments, run.directory)
             future = self._client.submit(
                 measure,
                 request,
-                key=f"membench-{self.ledger.fleet_id}-{name}-{time.time_ns():x}",
+                key=f"membench-{run.fleet_id}-{name}-{time.time_ns():x}",
                 workers=[seat.address],
                 resources={RESOURCE: 1},
                 allow_other_workers=False,
@@ -229,23 +243,28 @@ class Campaign:
             self._set(name, HostState.FAILED, str(error))
             return
         failed = f", {arrived.failed} failed" if arrived.failed else ""
-        self.ledger = self.ledger.with_host(
-            replace(self.ledger.host(name), csv=arrived.csv.as_posix(), failed_cases=arrived.failed)
+        self._hosts[name] = replace(
+            self._hosts[name], csv=arrived.csv.as_posix(), failed_cases=arrived.failed
         )
         self._set(name, HostState.ARRIVED, f"{counted(arrived.rows, 'row')}{failed}")
 
     def _lost(self, name: str) -> None:
         self._asked.pop(name).future.cancel()
-        if self.ledger.host(name).attempts > self._patience.retries:
+        if self._hosts[name].attempts > self._patience.retries:
             self._set(name, HostState.FAILED, "its worker was lost, as often as it was asked")
             return
         self._absent[name] = time.monotonic() + self._patience.wait
         self._set(name, HostState.WAITING, "its worker was lost; waiting for another one")
 
     def _set(self, name: str, state: HostState, detail: str, *, durable: bool = True) -> None:
-        before = self.ledger.host(name)
-        host = replace(before, state=state, detail=ascii_line(detail)[:500])
-        self.ledger = self.ledger.with_host(host)
-        if durable:
-            write_ledger(self._directory, self.ledger)
+        host = replace(self._hosts[name], state=state, detail=ascii_line(detail)[:500])
+        self._hosts[name] = host
+        self._unwritten = self._unwritten or durable
         self._observer.changed(host, news=durable)
+
+    def _write(self) -> None:
+        """Put the ledger on the disk if it says something new, and let the observer draw."""
+        if self._unwritten:
+            write_ledger(self._directory, self.ledger)
+            self._unwritten = False
+        self._observer.ticked()

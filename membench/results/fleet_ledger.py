@@ -1,7 +1,7 @@
 """The ledger of a fleet run: which hosts were asked, and what became of each.
 
 One JSON file beside the results, ``<fleet id>.fleet.json``, replaced whole
-whenever a host's state changes, so that a client that dies leaves one that
+when a host's state changes, so that a client that dies leaves one that
 `membench fleet run --resume` can go on from.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path, PurePosixPath
 
@@ -74,11 +74,6 @@ class Ledger:
     def host(self, name: str) -> Host:
         """The host ``name``, which is one of them."""
         return next(host for host in self.hosts if host.name == name)
-
-    def with_host(self, changed: Host) -> Ledger:
-        """The ledger with ``changed`` in the place of the host of that name."""
-        hosts = (changed if host.name == changed.name else host for host in self.hosts)
-        return replace(self, hosts=tuple(hosts))
 
     def of_state(self, *states: HostState) -> tuple[Host, ...]:
         """The hosts that are in one of ``states``."""

@@ -42,6 +42,9 @@ class Watcher:
     def warned(self, message: str, hint: str) -> None:
         self.warnings.append(message)
 
+    def ticked(self) -> None:
+        self.ticks = getattr(self, "ticks", 0) + 1
+
 
 def ledger(tmp_path: Path, *names: str) -> Ledger:
     arguments = ("--select", CASE, "--rounds", "2")

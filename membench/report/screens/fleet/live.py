@@ -45,6 +45,9 @@ class FleetLines:
         if hint:
             errors.print(Text(f"Hint: {hint}"))
 
+    def ticked(self) -> None:
+        """Lines are printed when they are heard."""
+
     def close(self) -> None:
         """Nothing is left on the screen."""
 
@@ -55,12 +58,20 @@ class FleetTable(FleetLines):
     def __init__(self, shown_on: Console | None = None) -> None:
         super().__init__(shown_on)
         self._hosts: dict[str, Host] = {}
+        self._undrawn = False
         self._live = Live(console=self.console, auto_refresh=False, transient=True)
         self._live.start()
 
     def changed(self, host: Host, *, news: bool) -> None:
-        """Draw the table."""
+        """Remember it for the next drawing."""
         self._hosts[host.name] = host
+        self._undrawn = True
+
+    def ticked(self) -> None:
+        """Draw the table, if it changed."""
+        if not self._undrawn:
+            return
+        self._undrawn = False
         height = max(1, self.console.height - _SPARE_LINES)
         table = host_table(tuple(self._hosts.values()), height, self.console.width)
         self._live.update(table, refresh=True)
