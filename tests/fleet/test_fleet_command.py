@@ -133,7 +133,14 @@ def test_on_a_terminal_the_table_is_drawn_when_something_happens() -> None:
     table = FleetTable(console)
     for host in HOSTS:
         table.changed(host, news=True)
+    table.ticked()
     table.changed(Host("b", HostState.RUNNING, "[round 3/5 1/42] other"), news=False)
+    drawn = stream.tell()
+    table.ticked()
+    assert stream.tell() > drawn
+    drawn = stream.tell()
+    table.ticked()
+    assert stream.tell() == drawn  # nothing happened since
     table.close()
     shown = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", stream.getvalue())
     assert "[round 2/5 3/42]" in shown
