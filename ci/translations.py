@@ -125,7 +125,7 @@ def missing(catalogue: Catalog) -> list[str]:
     for message in catalogue:
         text = message.string if isinstance(message.string, tuple) else (message.string,)
         if message.id and not all(text):
-            found.append(message.id[0] if isinstance(message.id, tuple) else message.id)
+            found.append(message.id if isinstance(message.id, str) else message.id[0])
     return sorted(found)
 
 

@@ -79,7 +79,8 @@ def said(value: object, catalogue: NullTranslations) -> object:
 
 
 _TOUCH = re.compile(r"[\u4e00-\u9fff][A-Za-z0-9]|[A-Za-z0-9%][\u4e00-\u9fff]")
-_WIDE = re.compile(r"[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]")
+_MARK = r"[\u3000-\u303f\uff00-\uffef]"
+_TIGHT = re.compile(rf"{_MARK} .|. {_MARK}|[\u4e00-\u9fff] [\u4e00-\u9fff]")
 
 
 def _spaced(pieces: list[object]) -> list[object]:
@@ -92,18 +93,15 @@ def _spaced(pieces: list[object]) -> list[object]:
     found: list[object] = []
     for piece in pieces:
         left, right = str(found[-1]) if found else "", str(piece)
+        if _TIGHT.fullmatch(left[-1:] + right[:2]) and isinstance(piece, str):
+            found.append(right[1:])
+            continue
         if _TOUCH.fullmatch(left[-1:] + right[:1]):
             found.append(" ")
-        elif right[:1] == " " and _wide(left[-1:], right[1:2]) and isinstance(piece, str):
-            piece = right[1:]
-        elif left[-1:] == " " and _wide(left[-2:-1], right[:1]) and isinstance(found[-1], str):
+        elif _TIGHT.fullmatch(left[-2:] + right[:1]) and isinstance(found[-1], str):
             found[-1] = left[:-1]
         found.append(piece)
     return found
-
-
-def _wide(*ends: str) -> bool:
-    return all(map(_WIDE.fullmatch, ends))
 
 
 def tr(msgid: str, **params: object) -> Message:

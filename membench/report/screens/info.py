@@ -29,7 +29,7 @@ def facts(machine: Machine) -> list[tuple[str, str]]:
     cpu, memory, gpus = machine.cpu, machine.memory, machine.gpus
     return [
         (tr("machine"), machine.slug),
-        (tr("system"), f"{machine.system}, Linux {machine.kernel}, {machine.libc}"),
+        (tr("system"), listed((machine.system, f"Linux {machine.kernel}", machine.libc))),
         (tr("virtual"), cpu.hypervisor),
         (tr("CPU"), f"{cpu.model} ({cpu.architecture})"),
         (tr("CPUs"), _cpus(machine)),

@@ -25,7 +25,9 @@ def amount(number: str, unit: str) -> str:
     """``number`` with its unit in words; a share and a plain number have none."""
     if unit in ("", "1", "share"):
         return number
-    return tr(_AMOUNTS[unit], number=number) if unit in _AMOUNTS else f"{number} {unit}"
+    if unit in _AMOUNTS:
+        return tr(_AMOUNTS[unit], number=number)
+    return tr("{number} {unit}", number=number, unit=unit)
 
 
 def entry_range(entry: Entry) -> str:

@@ -27,6 +27,7 @@ from membench.report.page.document import (
     Table,
     joined,
 )
+from membench.report.page.sections.words import origin
 from membench.report.plots import verdict_matrix
 from membench.report.plots.strip import draw as draw_strip
 from membench.thesis.claims.amounts import amount, entry_range
@@ -320,7 +321,7 @@ def _evidence(verdict: PartVerdict, found: Verdicts) -> Line:
     for name, rows in verdict.rows.items():
         for row in rows:
             value = format_value(row.metric, row.value or 0.0)
-            where = row.backend if row.cited else row.machine
+            where = origin(row) if row.cited else row.machine
             parts.append(
                 (
                     tr(

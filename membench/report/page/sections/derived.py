@@ -183,8 +183,8 @@ def _conflicts(run: Run) -> Table | None:
     rows: list[tuple[Line, ...]] = [
         (
             (Code(one.case),),
-            (f"{significant(one.times, 3)}x",),
-            (f"{one.predicted}x",) if one.predicted else (),
+            (tr("{factor}x", factor=significant(one.times, 3)),),
+            (tr("{factor}x", factor=one.predicted),) if one.predicted else (),
         )
         for one in tiers.bank_conflicts(run.rows)
     ]

@@ -22,7 +22,7 @@ from membench.report.page.document import (
     Table,
 )
 from membench.report.page.runs import Run
-from membench.report.page.sections.words import METRICS, TIERS, about, codes, percent
+from membench.report.page.sections.words import METRICS, TIERS, about, codes, origin, percent
 from membench.report.screens.blocks import blocks as blocks_of
 from membench.results.schema import Row
 
@@ -143,7 +143,7 @@ def _facts(row: Row) -> tuple[str, ...]:
     elif ours:
         facts.append(tr("peak unknown"))
     if not ours:
-        facts.append(tr("not measured by membench: {source}", source=row.backend))
+        facts.append(tr("not measured by membench: {source}", source=origin(row)))
     return tuple(facts)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from membench.analysis.derive.links import Policy, fronts, in_flight, link_fits, moved, policies
-from membench.analysis.derive.policy import crossover_map
+from membench.analysis.derive.policy import Cell, crossover_map
 from membench.core.messages import tr, tr_n
 from membench.core.units import about_size, format_size, significant
 from membench.report.page.document import (
@@ -82,8 +82,7 @@ def _maps(run: Run) -> list[Block]:
             row: list[Line] = [(format_size(size),)]
             for count in counts:
                 cell = at.get((size, count))
-                lead = f" x{cell.lead:.2f}" if cell and cell.decided else ""
-                row.append((f"{cell.best} {significant(cell.gbs, 3)}{lead}",) if cell else ())
+                row.append((_best(cell),) if cell else ())
             rows.append(tuple(row))
         columns = (
             Column(tr("block")),
@@ -98,6 +97,14 @@ def _maps(run: Run) -> list[Block]:
         )
         blocks.append(Table(caption, columns, tuple(rows)))
     return blocks
+
+
+def _best(cell: Cell) -> str:
+    """``batch 39.0 x1.15``: method, GB/s, and its lead where it is no tie."""
+    best = f"{cell.best} {significant(cell.gbs, 3)}"
+    if not cell.decided:
+        return best
+    return tr("{best} x{factor}", best=best, factor=f"{cell.lead:.2f}")
 
 
 def _fits(run: Run) -> list[Block]:
@@ -143,7 +150,7 @@ def _fronts(run: Run) -> list[Block]:
             (
                 (one.aggressor,),
                 (significant(one.gbs, 3),),
-                (f"{one.slowdown:.2f}x",),
+                (tr("{factor}x", factor=f"{one.slowdown:.2f}"),),
                 (mark,),
             )
             for mark, several in ((tr("front"), front.best), ("", front.others))

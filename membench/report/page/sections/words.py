@@ -79,6 +79,11 @@ def percent(fraction: float) -> str:
     return f"{100 * fraction:.1f} %"
 
 
+def origin(row: Row) -> str:
+    """Whose number it is where it is not ours: ``cited``, or the tool that it is imported from."""
+    return tr("cited") if row.cited else row.backend
+
+
 def about(row: Row) -> str:
     """What the bench of ``row`` measures, in its author's first line; empty where unknown."""
     bench = registry().benches.get(split(row.case)[0])
