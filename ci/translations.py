@@ -108,9 +108,15 @@ def read(language: str) -> Catalog:
 
 def updated(language: str) -> Catalog:
     """The catalogue of ``language`` with the messages of now, and their translations if known."""
-    known, catalogue = read(language), Catalog(language.replace("-", "_"), DOMAIN, fuzzy=False)
+    known = read(language)
+    catalogue = Catalog(
+        language.replace("-", "_"),
+        DOMAIN,
+        project=DOMAIN,
+        fuzzy=False,
+    )
     catalogue.header_comment = HEADER.format(language=language)
-    catalogue.revision_date = known.revision_date
+    catalogue.creation_date = catalogue.revision_date = known.creation_date
     for message in messages():
         if message.id:
             old = known.get(message.id)
