@@ -113,6 +113,10 @@ def updated(language: str) -> Catalog:
         language.replace("-", "_"),
         DOMAIN,
         project=DOMAIN,
+        version="1",
+        msgid_bugs_address="none",
+        last_translator="none",
+        language_team="none",
         fuzzy=False,
     )
     catalogue.header_comment = HEADER.format(language=language)

@@ -69,7 +69,9 @@ def test_what_is_read_is_what_the_translator_wrote(language: str) -> None:
     for message in written:
         forms = _forms(message.id)
         if forms[0] and all(_forms(message.string)):
-            read = known.ngettext(*forms, 2) if len(forms) > 1 else known.gettext(forms[0])
+            read = (
+                known.ngettext(forms[0], forms[1], 2) if len(forms) > 1 else known.gettext(forms[0])
+            )
             assert read == _forms(message.string)[-1]
     lacking = set(translations().missing(written))
     with translations().source_of(language).with_suffix(".mo").open("rb") as file:
