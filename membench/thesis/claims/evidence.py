@@ -124,5 +124,5 @@ def _missing(need: Input, asked: Sequence[Row]) -> str:
         return tr("{input}: its rows are flagged {flags}", input=name, flags=listed(flags))
     reasons = dict.fromkeys(row.reason for row in asked if row.reason)
     if reasons:
-        return tr("{title}: {text}", title=name, text=next(iter(reasons)))
+        return tr("{input}: {reason}", input=name, reason=next(iter(reasons)))
     return tr("{input} is not measured", input=name)

@@ -17,7 +17,7 @@ from membench.report.page.document import (
     Table,
 )
 from membench.report.page.runs import Run
-from membench.report.page.sections.words import FACTS
+from membench.report.page.sections.words import FACTS, origin
 from membench.report.screens.info import facts
 
 _COLUMNS = ("machine", "device", "driver", "cuda", "membench", "kernel", "backend")
@@ -65,7 +65,10 @@ def _facts(run: Run) -> dict[str, str]:
             known[fact] = clauses((known[fact], value)) if known.get(fact) and value else value
     else:
         for column in _COLUMNS:
-            values = dict.fromkeys(str(getattr(row, column)) for row in run.rows)
+            values = dict.fromkeys(
+                origin(row) if column == "backend" else str(getattr(row, column))
+                for row in run.rows
+            )
             known[FACTS[column]] = clauses(value for value in values if value)
     return {fact: value for fact, value in known.items() if value}
 
