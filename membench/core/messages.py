@@ -13,7 +13,6 @@ from __future__ import annotations
 import re
 import string
 from collections.abc import Callable, Iterable, Mapping
-from functools import reduce
 from gettext import NullTranslations
 from typing import Any, Self
 
@@ -52,7 +51,9 @@ class Message(str):
         if not self.msgid:
             return ""  # in a catalogue the empty form is the header
         if self.plural:
-            return catalogue.ngettext(self.msgid, self.plural, int(str(self.params["count"])))
+            count = self.params["count"]
+            assert isinstance(count, int)
+            return catalogue.ngettext(self.msgid, self.plural, count)
         return catalogue.gettext(self.msgid)
 
     def said(self, catalogue: NullTranslations) -> str:
@@ -67,10 +68,12 @@ class Message(str):
         if not self.params:
             return [form]
         found: list[object] = []
+        before = ""
         for text, name, _, _ in _FORMATTER.parse(form):
-            found += [text] if text else []
-            found += [place(self.params[name])] if name else []
-        return _spaced(found)
+            value = place(self.params[name]) if name else ""
+            found += [_spaced(before, text, str(value)), value]
+            before = str(value) or text
+        return [piece for piece in found if piece != ""]
 
 
 def said(value: object, catalogue: NullTranslations) -> object:
@@ -79,29 +82,29 @@ def said(value: object, catalogue: NullTranslations) -> object:
 
 
 _TOUCH = re.compile(r"[\u4e00-\u9fff][A-Za-z0-9]|[A-Za-z0-9%][\u4e00-\u9fff]")
-_MARK = r"[\u3000-\u303f\uff00-\uffef]"
-_TIGHT = re.compile(rf"{_MARK} .|. {_MARK}|[\u4e00-\u9fff] [\u4e00-\u9fff]")
+"""Han beside Latin, which a space parts."""
+_TIGHT = re.compile(
+    r"[\u3000-\u303f\uff00-\uffef] .|. [\u3000-\u303f\uff00-\uffef]|"
+    r"[\u4e00-\u9fff] [\u4e00-\u9fff]"
+)
+"""A space beside a full-width mark, or between two Han, where none belongs."""
 
 
-def _spaced(pieces: list[object]) -> list[object]:
-    """``pieces`` with a space where Chinese meets Latin letters or digits, and none within Chinese.
+def _spaced(before: str, text: str, after: str) -> str:
+    """``text`` of a form between two parameters, with the spaces that Chinese asks for.
 
-    A form cannot know what its parameters begin and end with.  Only the seams are set so, never
-    the inside of a parameter, which may be a file name.  The rule is that of the W3C's
-    Requirements for Chinese Text Layout, 3.2.2.
+    A form cannot know what its parameters begin and end with.  The parameters themselves stay
+    as they are: they may be names of files.  The rule is that of the W3C's Requirements for
+    Chinese Text Layout, 3.2.2; English has nothing that it applies to.
     """
-    found: list[object] = []
-    for piece in pieces:
-        left, right = str(found[-1]) if found else "", str(piece)
-        if _TIGHT.fullmatch(left[-1:] + right[:2]) and isinstance(piece, str):
-            found.append(right[1:])
-            continue
-        if _TOUCH.fullmatch(left[-1:] + right[:1]):
-            found.append(" ")
-        elif _TIGHT.fullmatch(left[-2:] + right[:1]) and isinstance(found[-1], str):
-            found[-1] = left[:-1]
-        found.append(piece)
-    return found
+    left, right = before[-1:], after[:1]
+    if _TIGHT.fullmatch(left + (text + right)[:2]):
+        text = text[1:]
+    elif text and _TOUCH.fullmatch(left + text[:1]):
+        text = f" {text}"
+    if _TIGHT.fullmatch((left + text)[-2:] + right):
+        return text[:-1]
+    return f"{text} " if _TOUCH.fullmatch((left + text)[-1:] + right) else text
 
 
 def tr(msgid: str, **params: object) -> Message:
@@ -133,8 +136,12 @@ def sentences(items: Iterable[str]) -> str:
 
 
 def _folded(items: Iterable[str], pair: Callable[[str, str], str]) -> str:
+    """Neighbours paired, and the pairs again: a thousand items are ten levels deep."""
     several = list(items)
-    return reduce(pair, several) if several else ""
+    while len(several) > 1:
+        odd = several[len(several) & ~1 :]
+        several = [pair(*two) for two in zip(several[::2], several[1::2], strict=False)] + odd
+    return several[0] if several else ""
 
 
 def span(low: object, high: object) -> Message:

@@ -11,7 +11,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from membench.core.messages import Message, clauses, listed, sentence, sentences, span, tr, tr_n
+from membench.core.messages import (
+    Message,
+    clauses,
+    listed,
+    said,
+    sentence,
+    sentences,
+    span,
+    tr,
+    tr_n,
+)
 
 
 class _Chinese(NullTranslations):
@@ -55,10 +65,10 @@ def test_a_language_orders_the_parameters_as_it_likes() -> None:
 def test_parameters_that_are_messages_follow() -> None:
     missing = tr("{input} is not measured", input=tr("host memory"))
     assert missing == "host memory is not measured"
-    assert sentence(missing).said(CHINESE) == "未量測主機記憶體。"  # type: ignore[attr-defined]
+    assert said(sentence(missing), CHINESE) == "未量測主機記憶體。"
     both = listed([missing, span(3, 5)])
     assert both == "host memory is not measured, 3 to 5"
-    assert both.said(CHINESE) == "未量測主機記憶體、3 至 5"  # type: ignore[attr-defined]
+    assert said(both, CHINESE) == "未量測主機記憶體、3 至 5"
 
 
 @pytest.mark.parametrize(("count", "english"), [(0, "0 rounds"), (1, "1 round"), (2, "2 rounds")])
@@ -75,6 +85,9 @@ def test_chinese_is_spaced_from_latin_letters_and_not_from_itself() -> None:
 
     assert missing("16 bits") == "未量測 16 bits"
     assert missing("磁碟") == "未量測磁碟"
+    assert tr("{a}{b}", a="磁碟", b="SSD").said(CHINESE) == "磁碟 SSD"
+    assert tr("{a} {b}", a="磁碟\uff09", b="SSD").said(CHINESE) == "磁碟\uff09SSD"
+    assert tr("{a} {b}", a="磁碟 ", b=" SSD").said(CHINESE) == "磁碟   SSD"
     assert tr("{number} tokens", number="5").said(CHINESE) == "5 個 token"
     ends = tr("{value} ({range})", value="5", range=span(3, 8))
     assert tr("{number} tokens", number=ends).said(CHINESE) == "5\uff083 至 8\uff09個 token"
@@ -100,6 +113,18 @@ def test_a_message_travels(text: str, count: int) -> None:
             message.plural,
             message.params,
         )
+
+
+@given(st.lists(st.text("ab,;. "), max_size=40))
+def test_lists_are_those_of_the_language(items: list[str]) -> None:
+    assert listed(items) == ", ".join(items)
+    assert clauses(items) == "; ".join(items)
+    assert said(listed(items), CHINESE) == "\u3001".join(items)
+
+
+def test_a_list_may_be_long() -> None:
+    several = [str(number) for number in range(5001)]
+    assert said(listed(several), CHINESE) == "\u3001".join(several)
 
 
 def test_lists_of_none_and_one() -> None:
