@@ -2,8 +2,8 @@
 """What the report's catalogues lack, and with --write the catalogues brought up to date.
 
     python ci/translations.py           lists every message without a translation
-    python ci/translations.py --write   takes new messages into each .po, drops those that are
-                                        gone, and compiles each .mo
+    python ci/translations.py --write   takes new and changed messages into each .po, drops those
+                                        that are gone, and compiles each .mo
 
 Messages come from calls of ``tr`` and ``tr_n`` in the code, from ``_`` in the templates, and from
 two places where text is data: the ledger of claims and the first lines of the benches.  A missing
@@ -28,10 +28,9 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from membench.benches import registry  # noqa: E402
-from membench.report.page.translate import DOMAIN, LANGUAGES, SOURCE  # noqa: E402
+from membench.report.page.translate import DOMAIN, LANGUAGES, LOCALE, SOURCE  # noqa: E402
 from membench.thesis.claims.ledger import ledger  # noqa: E402
 
-LOCALE = ROOT / "membench" / "report" / "locale"
 KEYWORDS = {"tr": None, "tr_n": (1, 2), "_": None}
 HEADER = f"""\
 # The report of {DOMAIN} in {{language}}: what {Path(__file__).name} --write keeps up to date.
@@ -66,7 +65,7 @@ def calls(
 
 METHODS: list[tuple[str, Any]] = [
     ("**.py", calls),
-    ("report/templates/**.j2", "jinja2.ext:babel_extract"),
+    ("**.j2", "jinja2.ext:babel_extract"),
 ]
 
 
@@ -94,38 +93,36 @@ def data() -> Iterator[str]:
 
 def source_of(language: str) -> Path:
     """The ``.po`` of one of `LANGUAGES`; its ``.mo`` lies beside it."""
-    return LOCALE / language.replace("-", "_") / "LC_MESSAGES" / f"{DOMAIN}.po"
+    return Path(str(LOCALE)) / language.replace("-", "_") / "LC_MESSAGES" / f"{DOMAIN}.po"
 
 
 def read(language: str) -> Catalog:
     """The catalogue of ``language`` as it is on disk."""
-    path = source_of(language)
+    locale, path = language.replace("-", "_"), source_of(language)
     if not path.exists():
-        return Catalog(language.replace("-", "_"), DOMAIN)
+        return Catalog(
+            locale,
+            DOMAIN,
+            HEADER.format(language=language),
+            project=DOMAIN,
+            version="1",
+            msgid_bugs_address="none",
+            last_translator="none",
+            language_team="none",
+            fuzzy=False,
+        )
     with path.open("rb") as file:
-        return read_po(file, language.replace("-", "_"), DOMAIN)
+        return read_po(file, locale, DOMAIN)
 
 
 def updated(language: str) -> Catalog:
-    """The catalogue of ``language`` with the messages of now, and their translations if known."""
-    known = read(language)
-    catalogue = Catalog(
-        language.replace("-", "_"),
-        DOMAIN,
-        project=DOMAIN,
-        version="1",
-        msgid_bugs_address="none",
-        last_translator="none",
-        language_team="none",
-        fuzzy=False,
-    )
-    catalogue.header_comment = HEADER.format(language=language)
-    catalogue.creation_date = catalogue.revision_date = known.creation_date
-    for message in messages():
-        if message.id:
-            old = known.get(message.id)
-            text = old.string if old is not None and not old.fuzzy else None
-            catalogue.add(message.id, text)
+    """The catalogue of ``language`` with the messages of now.
+
+    A message whose English text was changed keeps its translation, marked fuzzy: it is not used
+    until a translator has looked at it and taken the mark away.
+    """
+    catalogue = read(language)
+    catalogue.update(messages(), update_creation_date=False)
     return catalogue
 
 
@@ -134,17 +131,19 @@ def missing(catalogue: Catalog) -> list[str]:
     found = []
     for message in catalogue:
         text = message.string if isinstance(message.string, tuple) else (message.string,)
-        if message.id and not all(text):
+        if message.id and (message.fuzzy or not all(text)):
             found.append(message.id if isinstance(message.id, str) else message.id[0])
     return sorted(found)
 
 
 def write(language: str, catalogue: Catalog) -> None:
-    """Write the ``.po`` and the ``.mo`` of ``language``."""
+    """Write the ``.po`` and the ``.mo`` of ``language``; what is fuzzy is not compiled."""
     path = source_of(language)
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as file:
-        write_po(file, catalogue, width=100, no_location=True, sort_output=True)
+        write_po(
+            file, catalogue, width=100, no_location=True, sort_output=True, ignore_obsolete=True
+        )
     with path.with_suffix(".mo").open("wb") as file:
         write_mo(file, catalogue)
 

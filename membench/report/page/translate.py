@@ -22,6 +22,8 @@ SOURCE = "en"
 LANGUAGES = {SOURCE: "en", "zh-TW": "zh-Hant-TW"}
 """Name on the command line -> language tag of the page."""
 DOMAIN = "membench"
+LOCALE = files(__package__) / "locale"
+"""Where the catalogues are."""
 
 T = TypeVar("T")
 
@@ -31,7 +33,7 @@ def catalogue(language: str) -> NullTranslations:
     """The catalogue of one of `LANGUAGES`; that of English is empty."""
     if language == SOURCE:
         return NullTranslations()
-    with as_file(files(__package__) / "locale") as folder:
+    with as_file(LOCALE) as folder:
         return translation(DOMAIN, folder, [language.replace("-", "_")])
 
 
