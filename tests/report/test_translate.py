@@ -12,10 +12,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import click
 import pytest
 from babel.messages.catalog import Catalog
 from babel.messages.mofile import read_mo
 
+from membench.cli import report_command
 from membench.core.messages import Message, tr
 from membench.report.page.compose import compose
 from membench.report.page.document import Document, Table
@@ -96,6 +98,12 @@ def test_a_translation_has_no_parameter_that_its_message_lacks(language: str) ->
 def _names(form: str) -> Iterator[str]:
     if "{" in form:
         yield from (name for _, name, _, _ in string.Formatter().parse(form) if name)
+
+
+def test_the_command_line_offers_every_language() -> None:
+    (option,) = [one for one in report_command.command.params if one.name == "language"]
+    assert isinstance(option.type, click.Choice)
+    assert list(option.type.choices) == [*LANGUAGES]
 
 
 def test_every_marked_literal_is_extracted() -> None:
