@@ -1,7 +1,7 @@
 """The vocabulary: every word that stands in a result row, once.
 
-Floor 0: imports nothing of membench and nothing heavy.  A word that is not in
-this module does not appear in a results file.
+Floor 0: imports nothing of membench but what marks a message, and nothing heavy.
+A word that is not in this module does not appear in a results file.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
+
+from membench.core.messages import tr
 
 
 class Tier(StrEnum):
@@ -177,81 +179,87 @@ class Flag:
 _FLAGS = (
     Flag(
         "noisy",
-        "the rounds differ by more than the tier's threshold (spread = 1.4826 MAD / median)",
-        "differences to another run that are smaller than the spread mean nothing",
-        "close other programs and run again with --rounds 10",
+        tr("the rounds differ by more than the tier's threshold (spread = 1.4826 MAD / median)"),
+        tr("differences to another run that are smaller than the spread mean nothing"),
+        tr("close other programs and run again with --rounds 10"),
     ),
     Flag(
         "throttled",
-        "the device lowered its clock while the case was measured (power, heat or a set limit)",
-        "the number is this machine's present state, not its ability",
-        "cool the device or raise its power limit, then run again",
+        tr("the device lowered its clock while the case was measured (power, heat or a set limit)"),
+        tr("the number is this machine's present state, not its ability"),
+        tr("cool the device or raise its power limit, then run again"),
     ),
     Flag(
         "above-peak",
-        "the result is larger than the theoretical peak of the tier",
-        "invalid: the data was served by something faster than the tier",
-        "use a larger size; please report the case",
+        tr("the result is larger than the theoretical peak of the tier"),
+        tr("invalid: the data was served by something faster than the tier"),
+        tr("use a larger size; please report the case"),
     ),
     Flag(
         "cache-served",
-        "the working set is smaller than four times the last-level cache that the system reports",
-        "part of the traffic may never have reached memory (the STREAM rule asks for four times)",
-        "use a larger size: --profile full sweeps it",
+        tr(
+            "the working set is smaller than four times the last-level cache that the system "
+            "reports"
+        ),
+        tr(
+            "part of the traffic may never have reached memory (the STREAM rule asks for four "
+            "times)"
+        ),
+        tr("use a larger size: --profile full sweeps it"),
     ),
     Flag(
         "single-round",
-        "only one round was measured",
-        "nothing is known of the noise between rounds, so no comparison can be trusted",
-        "run with --rounds 5 or more",
+        tr("only one round was measured"),
+        tr("nothing is known of the noise between rounds, so no comparison can be trusted"),
+        tr("run with --rounds 5 or more"),
     ),
     Flag(
         "best-of",
-        "the value is the best of all repetitions, as another tool reports it",
-        "it is what the machine can do at its best, and a median of ours stands below it",
-        "compare it with the max column of a run, or let the other tool report a median",
+        tr("the value is the best of all repetitions, as another tool reports it"),
+        tr("it is what the machine can do at its best, and a median of ours stands below it"),
+        tr("compare it with the max column of a run, or let the other tool report a median"),
     ),
     Flag(
         "not-converged",
-        "the sampling stopped at its time cap before its rule was met",
-        "the median is less certain than those of other cases",
-        "run again on a quieter machine, or with --rounds 10",
+        tr("the sampling stopped at its time cap before its rule was met"),
+        tr("the median is less certain than those of other cases"),
+        tr("run again on a quieter machine, or with --rounds 10"),
     ),
     Flag(
         "unpinned-numa",
-        "the measuring process could not be bound to the memory node of its device",
-        "the result may include a hop between sockets",
-        "start membench under numactl, or in a container that grants the CPUs of that node",
+        tr("the measuring process could not be bound to the memory node of its device"),
+        tr("the result may include a hop between sockets"),
+        tr("start membench under numactl, or in a container that grants the CPUs of that node"),
     ),
     Flag(
         "busy-gpu",
-        "another process used the GPU during the run",
-        "the result is a share of the device, not its ability",
-        "stop the other process (nvidia-smi names it) and run again",
+        tr("another process used the GPU during the run"),
+        tr("the result is a share of the device, not its ability"),
+        tr("stop the other process (nvidia-smi names it) and run again"),
     ),
     Flag(
         "link-downtrained",
-        "the host link ran below its maximum width or speed while under load",
-        "every link number of this run is below the machine's ability",
-        "reseat the card; look at nvidia-smi -q -d PCIE and the firmware's slot settings",
+        tr("the host link ran below its maximum width or speed while under load"),
+        tr("every link number of this run is below the machine's ability"),
+        tr("reseat the card; look at nvidia-smi -q -d PCIE and the firmware's slot settings"),
     ),
     Flag(
         "page-cache",
-        "part of the file was in the page cache although the case wanted it cold",
-        "the number mixes memory with the disk",
-        "use a scratch directory on a filesystem that supports O_DIRECT",
+        tr("part of the file was in the page cache although the case wanted it cold"),
+        tr("the number mixes memory with the disk"),
+        tr("use a scratch directory on a filesystem that supports O_DIRECT"),
     ),
     Flag(
         "vm",
-        "the machine is a virtual one",
-        "caches and topology may be misreported and neighbours share the memory bandwidth",
-        "compare only with runs on the same kind of instance; prefer --rounds 10",
+        tr("the machine is a virtual one"),
+        tr("caches and topology may be misreported and neighbours share the memory bandwidth"),
+        tr("compare only with runs on the same kind of instance; prefer --rounds 10"),
     ),
     Flag(
         "cgroup-limited",
-        "the control group stopped the process to hold its CPU quota during the run",
-        "bandwidths and latencies include those pauses",
-        "raise the CPU limit of the container, or run outside it",
+        tr("the control group stopped the process to hold its CPU quota during the run"),
+        tr("bandwidths and latencies include those pauses"),
+        tr("raise the CPU limit of the container, or run outside it"),
     ),
 )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from membench import __version__
+from membench.core.messages import Message, clauses, listed, sentence, tr, tr_n
 from membench.report.page.document import Alert, Document, Line
 from membench.report.page.runs import Run, Source
 from membench.report.page.sections import (
@@ -23,7 +24,6 @@ from membench.report.page.sections import (
     reproduce,
     results,
 )
-from membench.report.page.sections.words import counted
 from membench.thesis.claims.verdicts import Verdicts
 
 
@@ -39,7 +39,7 @@ def compose(sources: Sequence[Source], runs: Sequence[Run], judged: Verdicts) ->
         lead=_lead(runs),
         generator=f"membench {__version__}",
         alerts=tuple(
-            Alert("Read this first", (problem,))
+            Alert(tr("Read this first"), (problem,))
             for source in sources
             for problem in source.problems
         ),
@@ -64,14 +64,19 @@ def compose(sources: Sequence[Source], runs: Sequence[Run], judged: Verdicts) ->
 
 def _lead(runs: Sequence[Run]) -> Line:
     if not runs:
-        return ("The file holds no row: nothing was measured.",)
+        return (tr("The file holds no row: nothing was measured."),)
     parts = []
     for run in runs:
         devices = dict.fromkeys(row.device for row in run.rows if row.device)
         rounds = max(row.rounds for row in run.rows)
-        name = f"{run.label}: " if len(runs) > 1 else ""
-        device = f"{', '.join(devices)}, " if devices else ""
-        when = f"measured {run.started} UTC in {counted(rounds, 'round')}"
-        cited = all(row.cited for row in run.rows)
-        parts.append(f"{name}{device}{'cited, not measured here' if cited else when}")
-    return (f"{'; '.join(parts)}.",)
+        origin: Message = tr_n(
+            "measured {start} UTC in {count} round",
+            "measured {start} UTC in {count} rounds",
+            rounds,
+            start=run.started,
+        )
+        if all(row.cited for row in run.rows):
+            origin = tr("cited, not measured here")
+        told = listed([*devices, origin])
+        parts.append(tr("{run}: {told}", run=run.label, told=told) if len(runs) > 1 else told)
+    return (sentence(clauses(parts)),)

@@ -1,7 +1,8 @@
 """The report as plain content: what both HTML and Markdown are made from.
 
 Text here is untrusted (it comes from results files): a renderer escapes all of
-it.  A section knows nothing of how it will look.
+it.  A section knows nothing of how it will look, nor of the reader's language: it
+writes messages (`membench.core.messages`), around a case id or a link too.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from membench.core.messages import tr
+
 
 @dataclass(frozen=True)
 class Code:
@@ -17,12 +20,18 @@ class Code:
 
     text: str
 
+    def __str__(self) -> str:
+        return self.text
+
 
 @dataclass(frozen=True)
 class Strong:
     """What must be seen first."""
 
     text: str
+
+    def __str__(self) -> str:
+        return self.text
 
 
 @dataclass(frozen=True)
@@ -32,12 +41,17 @@ class Link:
     text: str
     anchor: str
 
+    def __str__(self) -> str:
+        return self.text
+
 
 Inline: TypeAlias = str | Code | Strong | Link
 Line: TypeAlias = tuple[Inline, ...]
 
+_COMMA = tr(", ")
 
-def joined(parts: Sequence[Line], between: str = ", ", end: str = "") -> Line:
+
+def joined(parts: Sequence[Line], between: str = _COMMA, end: str = "") -> Line:
     """``parts`` as one line."""
     line: list[Inline] = []
     for part in parts:
@@ -76,15 +90,11 @@ class Facts:
 
 @dataclass(frozen=True)
 class Column:
-    """``numeric`` columns are set to the right, ``prose`` ones hold sentences.
-
-    What stands in a ``verbatim`` column is the same in every language.
-    """
+    """``numeric`` columns are set to the right, ``prose`` ones hold sentences."""
 
     title: str
     numeric: bool = False
     prose: bool = False
-    verbatim: bool = False
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from membench.report.page.document import (
     Link,
     Strong,
 )
-from membench.report.page.translate import phrase
+from membench.report.page.translate import of_tag
 from membench.report.plots.style import DARK, LIGHT
 
 if TYPE_CHECKING:
@@ -36,8 +36,8 @@ _PLAIN_BYTES = 256 * 1024
 
 def render(document: Document) -> str:
     """``document`` as HTML; all of its text is escaped, only plots are markup."""
-    say = phrase(document.language)
-    return _template().render(document=document, light=LIGHT, dark=DARK, phrase=say) + "\n"
+    say = of_tag(document.language).gettext
+    return _template().render(document=document, light=LIGHT, dark=DARK, _=say) + "\n"
 
 
 @cache

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import quote
 
+from membench.core.messages import listed, tr, tr_n
 from membench.report.page.document import (
     Alert,
     Attachment,
@@ -30,7 +32,7 @@ from membench.report.page.document import (
     joined,
 )
 from membench.report.page.markdown_text import code, escaped, fence
-from membench.report.page.translate import in_language, phrase
+from membench.report.page.translate import in_language, of_tag
 
 LIMIT = 1024 * 1024
 """What GitHub takes as the summary of a step, in bytes."""
@@ -74,7 +76,7 @@ def _document(document: Document, images: Mapping[str, str], detail: _Detail) ->
     yield f"# {escaped(document.title)}"
     yield _line(document.lead)
     for alert in document.alerts:
-        yield _alert(alert)
+        yield _alert(alert, detail)
     for section in document.sections:
         yield from _section(section, 2, images, detail)
 
@@ -96,25 +98,28 @@ def _block(block: Block, level: int, images: Mapping[str, str], detail: _Detail)
         case Table():
             yield from _table(block, detail)
         case Cards():
-            yield from _table(
-                in_language(_cards(block), detail.language), replace(detail, rows=None)
-            )
+            table = in_language(_cards(block), of_tag(detail.language))
+            yield from _table(table, replace(detail, rows=None))
         case Picture():
             pass  # what it shows stands in the text beside it
         case _:
-            yield _simple(block)
+            yield _simple(block, detail)
 
 
-def _simple(block: Paragraph | Alert | Bullets | Facts | Quote | Command | Attachment) -> str:
+def _simple(
+    block: Paragraph | Alert | Bullets | Facts | Quote | Command | Attachment, detail: _Detail
+) -> str:
     match block:
         case Paragraph(line):
             return _line(line)
         case Alert():
-            return _alert(block)
+            return _alert(block, detail)
         case Bullets(items):
             return "\n".join(f"- {_line(item)}" for item in items)
         case Facts(items):
-            return "\n".join(f"- {escaped(term)}: {_line(line)}" for term, line in items)
+            return "\n".join(
+                f"- {_headed(escaped(term), detail)}{_line(line)}" for term, line in items
+            )
         case Quote(text):
             return f"> {escaped(text)}"
         case Command(text):
@@ -129,21 +134,28 @@ def _figure(figure: Figure, level: int, image: str, detail: _Detail) -> Iterator
     yield escaped(figure.caption)
     yield f"![{escaped(figure.title)}]({quote(image)})"
     if detail.plot_tables:
-        say = phrase(detail.language)
-        yield f"<details><summary>{say('Data of this plot')}</summary>"
+        data = tr("Data of this plot").said(of_tag(detail.language))
+        yield f"<details><summary>{data}</summary>"
         yield from _table(figure.table, detail)
         yield "</details>"
 
 
-def _alert(alert: Alert) -> str:
-    return f"> **{escaped(alert.title)}:** {_line(alert.line)}"
+def _alert(alert: Alert, detail: _Detail) -> str:
+    return f"> **{_headed(escaped(alert.title), detail).rstrip()}** {_line(alert.line)}"
+
+
+def _headed(title: str, detail: _Detail) -> str:
+    """``title`` with the colon of the language."""
+    return tr("{title}: ", title=title).said(of_tag(detail.language))
 
 
 def _cards(cards: Cards) -> Table:
     rows: list[tuple[Line, ...]] = []
     for card in cards.cards:
         flags = [(Code(flag),) for flag in card.warnings]
-        facts = ", ".join(card.facts) + ("; flags: " if flags else "")
+        facts = listed(card.facts)
+        if flags:
+            facts = tr("{facts}; flags: ", facts=facts)
         rows.append(
             (
                 (card.title,),
@@ -154,11 +166,11 @@ def _cards(cards: Cards) -> Table:
             )
         )
     columns = (
-        Column("tier and metric"),
-        Column("best", numeric=True),
-        *map(Column, ("case", "what it is", "data")),
+        Column(tr("tier and metric")),
+        Column(tr("best"), numeric=True),
+        *map(Column, (tr("case"), tr("what it is"), tr("data"))),
     )
-    return Table("Best of every tier and metric", columns, tuple(rows))
+    return Table(tr("Best of every tier and metric"), columns, tuple(rows))
 
 
 def _table(table: Table, detail: _Detail) -> Iterator[str]:
@@ -171,16 +183,29 @@ def _table(table: Table, detail: _Detail) -> Iterator[str]:
     ]
     yield "\n".join(lines)
     if len(shown) < len(table.rows):
-        more = f"{len(table.rows) - len(shown)} more rows: see the results file."
-        yield phrase(detail.language)(more)
+        more = tr_n(
+            "{count} more row: see the results file.",
+            "{count} more rows: see the results file.",
+            len(table.rows) - len(shown),
+        )
+        yield more.said(of_tag(detail.language))
 
 
 def _cells(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
+_SIGN = re.compile(r"[^\w\s*]\*\*$")
+
+
 def _line(line: Line) -> str:
-    return "".join(_inline(part) for part in line).strip()
+    text = ""
+    for part in line:
+        told = _inline(part)
+        # Emphasis that ends with a sign must be followed by a space: CommonMark 0.31, 6.2.
+        text += " " if _SIGN.search(text) and told[:1].isalnum() else ""
+        text += told
+    return text.strip()
 
 
 def _inline(part: Inline) -> str:

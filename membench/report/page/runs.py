@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from membench.core.errors import MembenchError, SchemaError
+from membench.core.messages import tr
 from membench.core.plain import load
 from membench.core.snapshot import Machine
 from membench.core.text import ascii_line
@@ -89,7 +90,12 @@ def _read(path: Path) -> tuple[Source, list[Run]]:
         data = path.read_bytes()
         sidecar = _sidecar(path, set(by_run), problems, measured=_measured(rows))
     else:
-        problems.append(f"{path.name} was read from a pipe: it has no sidecar and is not embedded.")
+        problems.append(
+            tr(
+                "{file} was read from a pipe: it has no sidecar and is not embedded.",
+                file=path.name,
+            )
+        )
     machine = _machine(sidecar, problems)
     source = Source(path, data, tuple(problems))
     own = sidecar.plan.run_id if sidecar else None
@@ -117,28 +123,46 @@ def _sidecar(
     try:
         sidecar = read_sidecar(path)
     except SchemaError as error:
-        problems.append(f"The sidecar of {path.name} cannot be used: {error}.")
+        problems.append(
+            tr("The sidecar of {file} cannot be used: {error}.", file=path.name, error=error)
+        )
         return None
     if sidecar is None:
         if measured:
             problems.append(
-                f"{path.name} has no sidecar ({name}): machine, plan and command are unknown, "
-                "and nothing shows that the file is the one that its run wrote."
+                tr(
+                    "{file} has no sidecar ({sidecar}): machine, plan and command are unknown, "
+                    "and nothing shows that the file is the one that its run wrote.",
+                    file=path.name,
+                    sidecar=name,
+                )
             )
         return None
     if sidecar.plan.run_id not in run_ids:
         problems.append(
-            f"{name} describes the run {sidecar.plan.run_id}, which is not in {path.name}."
+            tr(
+                "{sidecar} describes the run {run}, which is not in {file}.",
+                sidecar=name,
+                run=sidecar.plan.run_id,
+                file=path.name,
+            )
         )
         return None
     if not verify_sha256(path, sidecar):
         problems.append(
-            f"{path.name} is NOT the file that its run wrote: its SHA-256 differs from the one "
-            f"in {name}. Numbers may have been changed."
+            tr(
+                "{file} is NOT the file that its run wrote: its SHA-256 differs from the one "
+                "in {sidecar}. Numbers may have been changed.",
+                file=path.name,
+                sidecar=name,
+            )
         )
     if sidecar.interrupted:
         problems.append(
-            f"The run of {path.name} was interrupted: what it had not reached is absent."
+            tr(
+                "The run of {file} was interrupted: what it had not reached is absent.",
+                file=path.name,
+            )
         )
     return sidecar
 
@@ -149,7 +173,9 @@ def _machine(sidecar: Sidecar | None, problems: list[str]) -> Machine | None:
     try:
         return load(Machine, sidecar.machine)
     except MembenchError as error:
-        problems.append(f"The machine snapshot in the sidecar cannot be read: {error}.")
+        problems.append(
+            tr("The machine snapshot in the sidecar cannot be read: {error}.", error=error)
+        )
         return None
 
 

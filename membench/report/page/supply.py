@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from membench.core.messages import tr
 from membench.core.terms import Badge
 from membench.thesis.advise.paths import Rate, rate_of
 from membench.thesis.claims.evidence import origin
@@ -14,11 +15,11 @@ from membench.thesis.claims.world import device_key
 FALLBACK = "h100"
 """The device whose specification stands where no GPU is known, always said to be assumed."""
 _PATHS = {
-    "ddr-read": "DDR read",
-    "h2d": "copies from host to GPU",
-    "kv-h2d": "KV blocks from host to GPU",
-    "ssd-read": "SSD read",
-    "ssd-hbm": "SSD to GPU",
+    "ddr-read": tr("DDR read"),
+    "h2d": tr("copies from host to GPU"),
+    "kv-h2d": tr("KV blocks from host to GPU"),
+    "ssd-read": tr("SSD read"),
+    "ssd-hbm": tr("SSD to GPU"),
 }
 
 
@@ -58,7 +59,7 @@ def supplies(found: Verdicts) -> tuple[Supply, ...]:
     several = sum(bool(subject.rows) for subject in found.subjects) > 1
     return tuple(
         Supply(
-            f"{name}, {subject.machine}" if several else name,
+            tr("{path}, {machine}", path=name, machine=subject.machine) if several else name,
             key,
             rate,
             all(origin(row) == 2 for row in rate.rows),
@@ -75,11 +76,16 @@ def compute(found: Verdicts) -> Compute:
         rate = rate_of(found.ledger.inputs["gemm"], subject.rows, [])
         if rate is not None:
             own = Badge.CITED not in subject.badges or origin(rate.rows[0]) != 2
-            word = "measured" if own else "cited"
-            return Compute(f"{subject.machine}, {word}", rate.value, assumed=False)
+            label = (
+                tr("{machine}, measured", machine=subject.machine)
+                if own
+                else tr("{machine}, cited", machine=subject.machine)
+            )
+            return Compute(label, rate.value, assumed=False)
     slug = next((name for name in _devices(found) if name), FALLBACK)
     entry = found.entries[device_key(slug, "bf16")]
-    return Compute(f"{slug} bf16 peak, assumed", entry.value * entry.scale, assumed=True)
+    label = tr("{device} bf16 peak, assumed", device=slug)
+    return Compute(label, entry.value * entry.scale, assumed=True)
 
 
 def _devices(found: Verdicts) -> Iterator[str]:

@@ -145,5 +145,5 @@ def write_page(document: Document, output: Path) -> Path:
     from membench.report.page import html
 
     _check(output)
-    atomic_write(output, html.render(document).encode())
+    atomic_write(output, html.render(translated(document, SOURCE)).encode())
     return output

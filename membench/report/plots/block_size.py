@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from membench.core.messages import tr
 from membench.core.terms import Metric, Stat, Tier
 from membench.core.units import format_size, significant
 from membench.report.page.document import Figure
@@ -14,7 +15,7 @@ from membench.report.plots.style import NotDrawn
 
 _CURVE = Curve(
     slug="blocks",
-    title="Disk and paging bandwidth by block size",
+    title=tr("Disk and paging bandwidth by block size"),
     description=(
         "Line plot. Horizontal axis: block size, logarithmic, in KiB to MiB. Vertical axis: "
         "bandwidth in GB/s, logarithmic. Marks are medians, small circles single rounds."
@@ -23,7 +24,7 @@ _CURVE = Curve(
     y="bandwidth [GB/s]",
     counts=False,
     log_y=True,
-    table="Bandwidth by block size",
+    table=tr("Bandwidth by block size"),
 )
 
 
@@ -38,7 +39,7 @@ def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
         ),
     )
     if not series:
-        return NotDrawn(_CURVE.title, "no ssd or paging case was measured at two block sizes")
+        return NotDrawn(_CURVE.title, tr("no ssd or paging case was measured at two block sizes"))
     return draw_curve(_CURVE, series, _finding(series))
 
 
@@ -48,8 +49,13 @@ def _finding(series: Sequence[Series]) -> str:
     first = own.points[0]
     # The half-peak size says from where on blocks are large enough.
     half = next(point for point in own.points if point.y >= best.y / 2)
-    return (
-        f"{own.label} reaches {significant(best.y, 3)} GB/s with blocks of "
-        f"{format_size(int(best.x))} and {significant(first.y, 3)} GB/s with "
-        f"{format_size(int(first.x))}; half of the best is reached at {format_size(int(half.x))}."
+    return tr(
+        "{series} reaches {rate} GB/s with blocks of {size} and {first_rate} GB/s with "
+        "{first_size}; half of the best is reached at {half}.",
+        series=own.label,
+        rate=significant(best.y, 3),
+        size=format_size(int(best.x)),
+        first_rate=significant(first.y, 3),
+        first_size=format_size(int(first.x)),
+        half=format_size(int(half.x)),
     )

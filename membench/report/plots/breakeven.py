@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure as Canvas
 
+from membench.core.messages import sentences, tr
 from membench.core.units import significant
 from membench.report.page.document import Column, Figure, Line, Table
 from membench.report.page.supply import compute, spec, supplies
@@ -13,7 +14,7 @@ from membench.thesis.models.breakeven import breakeven_bandwidth
 from membench.thesis.models.catalogue import Model, models
 from membench.thesis.models.kv_shape import KvDtype, bytes_per_token
 
-_TITLE = "Break-even bandwidth by model"
+_TITLE = tr("Break-even bandwidth by model")
 _DESCRIPTION = (
     "Dot plot. Horizontal axis: GB/s, logarithmic. One line per model; a filled mark is the "
     "bandwidth above which restoring a prefix beats recomputing it, a hollow one the same on "
@@ -85,17 +86,28 @@ def draw(found: Verdicts) -> Figure:
         style.legend(canvas, axes)
 
     low, high = own[-1], own[0]
-    caption = (
-        f"At {PREFIX} tokens ({rate.label}), restoring beats recomputing above "
-        f"{significant(low[1] / 1e9, 3)} GB/s for {low[0].name} and above "
-        f"{significant(high[1] / 1e9, 3)} GB/s for {high[0].name}."
-    )
-    for one in supply[:_TOLD]:
-        clears = sum(one.rate.value > value for _, value in own)
-        caption += (
-            f" The path {one.name} delivers {significant(one.rate.value / 1e9, 3)} GB/s and clears "
-            f"{clears} of {len(own)} models."
+    told = [
+        tr(
+            "At {tokens} tokens ({rate}), restoring beats recomputing above {low} GB/s for "
+            "{low_model} and above {high} GB/s for {high_model}.",
+            tokens=PREFIX,
+            rate=rate.label,
+            low=significant(low[1] / 1e9, 3),
+            low_model=low[0].name,
+            high=significant(high[1] / 1e9, 3),
+            high_model=high[0].name,
         )
+    ]
+    told += [
+        tr(
+            "The path {path} delivers {rate} GB/s and clears {cleared} of {models} models.",
+            path=one.name,
+            rate=significant(one.rate.value / 1e9, 3),
+            cleared=sum(one.rate.value > value for _, value in own),
+            models=len(own),
+        )
+        for one in supply[:_TOLD]
+    ]
     rows: list[tuple[Line, ...]] = [
         (
             (model.name,),
@@ -107,17 +119,17 @@ def draw(found: Verdicts) -> Figure:
     return Figure(
         slug="breakeven",
         title=_TITLE,
-        caption=caption,
+        caption=sentences(told),
         description=_DESCRIPTION,
         svg=style.render(
             "breakeven", _TITLE, _DESCRIPTION, 95 + style.ROW * (len(own) + len(supply) / 2), paint
         ),
         table=Table(
-            f"Break-even bandwidth at {PREFIX} tokens, GB/s",
+            tr("Break-even bandwidth at {tokens} tokens, GB/s", tokens=PREFIX),
             (
-                Column("model"),
-                Column(f"{rate.label}, fp16", numeric=True),
-                Column("Rubin fp4 (assumed), fp8", numeric=True),
+                Column(tr("model")),
+                Column(tr("{rate}, fp16", rate=rate.label), numeric=True),
+                Column(tr("Rubin fp4 (assumed), fp8"), numeric=True),
             ),
             tuple(rows),
         ),

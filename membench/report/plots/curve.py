@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
+from membench.core.messages import sentences, tr
 from membench.report.page.document import Figure
 from membench.report.plots import style
 from membench.report.plots.series import Series, data_table, of_series, rounds_text
@@ -61,7 +62,7 @@ def draw_curve(
     return Figure(
         slug=curve.slug,
         title=curve.title,
-        caption=f"{finding} {rounds_text([row for _, row in rows])}{left_out(series)}",
+        caption=sentences((finding, rounds_text([row for _, row in rows]), left_out(series))),
         description=curve.description,
         svg=style.render(curve.slug, curve.title, curve.description, curve.height, paint),
         table=data_table(curve.table, rows),
@@ -100,4 +101,6 @@ def paint_lines(
 def left_out(series: Sequence[object]) -> str:
     """A remark where there are more series than a plot can hold."""
     more = len(series) - style.SERIES
-    return f" {more} more of the same kind stand in the table only." if more > 0 else ""
+    if more < 1:
+        return ""
+    return tr("{count} more of the same kind stand in the table only.", count=more)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from membench.analysis.derive.steps import falls
+from membench.core.messages import tr
 from membench.core.terms import Metric, Stat, Tier
 from membench.core.units import format_size, significant
 from membench.report.page.document import Figure
@@ -17,7 +18,7 @@ from membench.report.plots.style import NotDrawn
 _TIERS = frozenset({Tier.SMEM, Tier.L1, Tier.L2, Tier.HBM, Tier.CACHE, Tier.DDR})
 _CURVE = Curve(
     slug="footprint",
-    title="Bandwidth by footprint",
+    title=tr("Bandwidth by footprint"),
     description=(
         "Line plot. Horizontal axis: working set, logarithmic, in KiB to GiB. Vertical axis: "
         "bandwidth in GB/s, logarithmic. Marks are medians, small circles single rounds; dashed "
@@ -27,7 +28,7 @@ _CURVE = Curve(
     y="bandwidth [GB/s]",
     counts=False,
     log_y=True,
-    table="Bandwidth by working set",
+    table=tr("Bandwidth by working set"),
 )
 
 
@@ -43,7 +44,7 @@ def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
         least=3,
     )
     if not series:
-        return NotDrawn(_CURVE.title, "no kernel was measured at three sizes or more")
+        return NotDrawn(_CURVE.title, tr("no kernel was measured at three sizes or more"))
     return draw_curve(
         _CURVE, series, _finding(series), lambda axes: paint_caches(axes, cache_sizes(runs))
     )
@@ -53,15 +54,24 @@ def _finding(series: Sequence[Series]) -> str:
     one = series[0]
     steps = falls(one.x, one.y)
     first, last = one.points[0], one.points[-1]
-    text = (
-        f"{one.label or 'Bandwidth'} goes from {significant(first.y, 3)} GB/s in "
-        f"{format_size(int(first.x))} to {significant(last.y, 3)} GB/s in "
-        f"{format_size(int(last.x))}"
+    told = tr(
+        "{series} goes from {first_rate} GB/s in {first_size} to {rate} GB/s in {size}",
+        series=one.label or tr("Bandwidth"),
+        first_rate=significant(first.y, 3),
+        first_size=format_size(int(first.x)),
+        rate=significant(last.y, 3),
+        size=format_size(int(last.x)),
     )
     if not steps:
-        return f"{text} without a step."
-    where = " and ".join(
-        f"between {format_size(int(step.inside))} and {format_size(int(step.outside))}"
+        return tr("{told} without a step.", told=told)
+    where, *more = [
+        tr(
+            "between {inside} and {outside}",
+            inside=format_size(int(step.inside)),
+            outside=format_size(int(step.outside)),
+        )
         for step in steps
-    )
-    return f"{text}; it falls {where}."
+    ]
+    for other in more:
+        where = tr("{step} and {other}", step=where, other=other)
+    return tr("{told}; it falls {where}.", told=told, where=where)

@@ -9,14 +9,16 @@ from matplotlib.figure import Figure as Canvas
 from membench.analysis.comparison import Comparison, Line
 from membench.analysis.finding import Finding
 from membench.analysis.verdict import Verdict
+from membench.core.messages import sentence, sentences, span, tr
 from membench.core.units import significant
 from membench.report.page.document import Code, Column, Figure, Table
 from membench.report.page.document import Line as Cells
 from membench.report.plots import style
 from membench.report.plots.style import NotDrawn
 from membench.report.screens.blocks import full_name
+from membench.report.screens.compare.cells import counts_text, verdict_word
 
-_TITLE = "Ratio to the reference"
+_TITLE = tr("Ratio to the reference")
 _DESCRIPTION = (
     "Dot plot. Horizontal axis: the value of a label over that of the reference, logarithmic, with "
     "its confidence interval. One line per case, by tier and metric. Grey bars are the threshold "
@@ -35,7 +37,7 @@ def draw(comparison: Comparison, side: int = 1) -> Figure | NotDrawn:
         if (finding := line.entries[side].finding) is not None and finding.ratio
     ]
     if not found:
-        return NotDrawn(_TITLE, "no case is in both files")
+        return NotDrawn(_TITLE, tr("no case is in both files"))
     largest = sorted(found, key=lambda one: -abs(math.log(one[1].ratio or 1)))[:MOST]
     shown = [one for one in found if one in largest]
     label, reference = comparison.sides[side].label, comparison.sides[0].label
@@ -56,12 +58,18 @@ def draw(comparison: Comparison, side: int = 1) -> Figure | NotDrawn:
                 axes.plot([], [], label=str(verdict), **style.mark(index))
         style.legend(canvas, axes)
 
-    counts = comparison.counts(side)
-    words = ", ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict])
+    pair = tr("{label} against {reference}: ", label=label, reference=reference)
+    caption: str = tr(
+        "{title}{text}", title=pair, text=sentence(counts_text(comparison.counts(side)))
+    )
     more = len(found) - len(shown)
-    caption = f"{label} against {reference}: {words}."
     if more:
-        caption += f" Drawn are the {MOST} largest ratios; {more} more stand in the table only."
+        left_out = tr(
+            "Drawn are the {most} largest ratios; {more} more stand in the table only.",
+            most=MOST,
+            more=more,
+        )
+        caption = sentences((caption, left_out))
     return Figure(
         slug=f"forest-{side}",
         title=_TITLE,
@@ -69,12 +77,12 @@ def draw(comparison: Comparison, side: int = 1) -> Figure | NotDrawn:
         description=_DESCRIPTION,
         svg=style.render(f"forest-{side}", _TITLE, _DESCRIPTION, 70 + 15 * len(shown), paint),
         table=Table(
-            f"{label} over {reference}",
+            tr("{label} over {reference}", label=label, reference=reference),
             (
-                Column("case"),
-                Column("ratio", numeric=True),
-                Column("95 % interval", numeric=True),
-                Column("verdict"),
+                Column(tr("case")),
+                Column(tr("ratio"), numeric=True),
+                Column(tr("95 % interval"), numeric=True),
+                Column(tr("verdict")),
             ),
             tuple(_row(line, finding) for line, finding in found),
         ),
@@ -100,10 +108,10 @@ def _short(line: Line) -> str:
 
 def _row(line: Line, finding: Finding) -> tuple[Cells, ...]:
     interval = finding.interval
-    ends = "" if interval is None else f"{significant(interval[0])} to {significant(interval[1])}"
+    ends = "" if interval is None else span(*map(significant, interval))
     return (
         (Code(full_name(line.row)),),
         (significant(finding.ratio or 0.0),),
         (ends,) if ends else (),
-        (str(finding.verdict),),
+        (verdict_word(finding.verdict),),
     )

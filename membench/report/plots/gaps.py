@@ -7,15 +7,17 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure as Canvas
 
+from membench.core.messages import clauses, sentence, sentences, tr
 from membench.report.page.document import Column, Figure, Line, Table
 from membench.report.page.keeping import keep_seconds
 from membench.report.page.supply import compute
 from membench.report.plots import style
+from membench.thesis.claims.amounts import workload_name
 from membench.thesis.claims.verdicts import Verdicts
 from membench.thesis.models.catalogue import models
 from membench.thesis.replay.workloads import FAST_S, Workload, workloads
 
-_TITLE = "Gaps between two uses of cache"
+_TITLE = tr("Gaps between two uses of cache")
 _DESCRIPTION = (
     "Line plot of cumulated shares. Horizontal axis: seconds between two uses, logarithmic. "
     "Vertical axis: percent. For each trace the share of re-read tokens (traffic) and of idle "
@@ -55,13 +57,24 @@ def draw(found: Verdicts) -> Figure:
     for one in told:
         traffic, residency = (values for values in _shares_up_to(one, FAST_S))
         parts.append(
-            f"{one.name}: gaps up to {FAST_S:g} s are {_percent(traffic)} of the re-read tokens "
-            f"and {_percent(residency)} of the idle token-seconds"
+            tr(
+                "{trace}: gaps up to {gap} s are {traffic} of the re-read tokens and {residency} "
+                "of the idle token-seconds",
+                trace=workload_name(one.name),
+                gap=f"{FAST_S:g}",
+                traffic=_percent(traffic),
+                residency=_percent(residency),
+            )
         )
     return Figure(
         slug="gaps",
         title=_TITLE,
-        caption=f"{'; '.join(parts)}. Fast tiers carry the traffic, slow ones the residency.",
+        caption=sentences(
+            (
+                sentence(clauses(parts)),
+                tr("Fast tiers carry the traffic, slow ones the residency."),
+            )
+        ),
         description=_DESCRIPTION,
         svg=style.render("gaps", _TITLE, _DESCRIPTION, 290, paint),
         table=_table(told),
@@ -90,17 +103,19 @@ def _percent(share: float) -> str:
 
 
 def _table(told: tuple[Workload, ...]) -> Table:
-    columns = [Column("gap up to [s]")]
+    columns = [Column(tr("gap up to [s]"))]
     for one in told:
+        name = workload_name(one.name)
         columns += [
-            Column(f"{one.name}, {kind} [%]", numeric=True) for kind in ("traffic", "residency")
+            Column(tr("{trace}, traffic [%]", trace=name), numeric=True),
+            Column(tr("{trace}, residency [%]", trace=name), numeric=True),
         ]
     bands = [one.gaps.bands() for one in told]
     rows: list[tuple[Line, ...]] = []
     for several in zip(*bands, strict=True):
         high = several[0].high
-        cells: list[Line] = [(f"{high:g}" if np.isfinite(high) else "longer",)]
+        cells: list[Line] = [(f"{high:g}" if np.isfinite(high) else tr("longer"),)]
         for band in several:
             cells += [(f"{100 * band.traffic:.1f}",), (f"{100 * band.residency:.1f}",)]
         rows.append(tuple(cells))
-    return Table("Shares of traffic and of residency by gap", tuple(columns), tuple(rows))
+    return Table(tr("Shares of traffic and of residency by gap"), tuple(columns), tuple(rows))

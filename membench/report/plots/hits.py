@@ -7,15 +7,17 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure as Canvas
 
+from membench.core.messages import clauses, sentence, sentences, tr
 from membench.core.units import significant
 from membench.report.page.document import Column, Figure, Line, Table
 from membench.report.plots import style
+from membench.thesis.claims.amounts import workload_name
 from membench.thesis.claims.verdicts import Verdicts
 from membench.thesis.models.catalogue import models
 from membench.thesis.models.kv_shape import bytes_per_token
 from membench.thesis.replay.curves import Curve, curves
 
-_TITLE = "Hit rate by capacity"
+_TITLE = tr("Hit rate by capacity")
 _DESCRIPTION = (
     "Line plot. Horizontal axis: cache capacity in GB, logarithmic. Vertical axis: share of the "
     "input that hits, in percent. One line per trace and model; dashed vertical lines mark 1 TB "
@@ -29,7 +31,11 @@ MARKED = (1e12, 17e12)
 def draw(_found: Verdicts) -> Figure:
     """Each shipped trace at its own rate of requests, for a wide and a narrow cache."""
     lines = [
-        (f"{curve.name}, {slug}", curve, bytes_per_token(models()[slug].shape))
+        (
+            tr("{trace}, {model}", trace=workload_name(curve.name), model=slug),
+            curve,
+            bytes_per_token(models()[slug].shape),
+        )
         for curve in curves()
         for slug in MODELS
     ]
@@ -49,7 +55,12 @@ def draw(_found: Verdicts) -> Figure:
         style.legend(canvas, axes)
 
     parts = [
-        f"{name}: {_at(curve, size, MARKED[0])} at 1 TB, {_at(curve, size, MARKED[1])} at 17 TB"
+        tr(
+            "{series}: {small} at 1 TB, {large} at 17 TB",
+            series=name,
+            small=_at(curve, size, MARKED[0]),
+            large=_at(curve, size, MARKED[1]),
+        )
         for name, curve, size in lines
     ]
     rows: list[tuple[Line, ...]] = [
@@ -60,16 +71,21 @@ def draw(_found: Verdicts) -> Figure:
         )
         for name, curve, size in lines
     ]
-    heads = ("100 GB", "300 GB", "1 TB", "17 TB", "requests/s")
+    heads = ("100 GB", "300 GB", "1 TB", "17 TB", tr("requests/s"))
     return Figure(
         slug="hits",
         title=_TITLE,
-        caption=f"{'; '.join(parts)}. Replayed from published traces, KV in fp16.",
+        caption=sentences(
+            (
+                sentence(clauses(parts)),
+                tr("Replayed from published traces, KV in fp16."),
+            )
+        ),
         description=_DESCRIPTION,
         svg=style.render("hits", _TITLE, _DESCRIPTION, 290, paint),
         table=Table(
-            "Hit rate by capacity",
-            (Column("trace and model"), *(Column(head, numeric=True) for head in heads)),
+            tr("Hit rate by capacity"),
+            (Column(tr("trace and model")), *(Column(head, numeric=True) for head in heads)),
             tuple(rows),
         ),
     )

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure as Canvas
 
+from membench.core.messages import listed, sentences, tr
 from membench.core.terms import Metric, Tier
 from membench.core.units import significant
 from membench.report.page.document import Figure
@@ -17,13 +18,13 @@ from membench.report.plots.style import NotDrawn
 from membench.report.screens.blocks import split
 from membench.results.schema import Row
 
-_TITLE = "Host memory by kernel, threads and stores"
+_TITLE = tr("Host memory by kernel, threads and stores")
 _DESCRIPTION = (
     "Dot plot. Horizontal axis: bandwidth in GB/s, from 0. One line per kernel, one kind of mark "
     "per number of threads and kind of stores; a mark is the median of the rounds, small "
     "circles are single rounds."
 )
-_STORES = {"nt": "non-temporal stores", "plain": "plain stores"}
+_STORES = {"nt": tr("non-temporal stores"), "plain": tr("plain stores")}
 
 
 def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
@@ -33,7 +34,7 @@ def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
     chosen = [one for one in chosen if one[1] in names]
     kernels = list(dict.fromkeys(bench(row) for _, _, row in chosen))
     if len(names) < 2 or len(kernels) < 2:
-        return NotDrawn(_TITLE, "the ddr kernels were not measured in two ways or more")
+        return NotDrawn(_TITLE, tr("the ddr kernels were not measured in two ways or more"))
 
     def paint(canvas: Canvas) -> None:
         axes = canvas.subplots()
@@ -64,10 +65,10 @@ def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
     return Figure(
         slug="kernels",
         title=_TITLE,
-        caption=f"{_finding(chosen)} {rounds_text([row for _, row in rows])}",
+        caption=sentences((_finding(chosen), rounds_text([row for _, row in rows]))),
         description=_DESCRIPTION,
         svg=style.render("kernels", _TITLE, _DESCRIPTION, height, paint),
-        table=data_table("Bandwidth by kernel, threads and stores", rows),
+        table=data_table(tr("Bandwidth by kernel, threads and stores"), rows),
     )
 
 
@@ -85,7 +86,7 @@ def _chosen(runs: Sequence[Run]) -> list[tuple[str, str, Row]]:
     usual = {key: _commonest(rows, key) for key in ("size", "pages")}
     several = len({run for run, _ in rows}) > 1
     return [
-        (run, f"{run}: {_series(row)}" if several else _series(row), row)
+        (run, tr("{run}: {told}", run=run, told=_series(row)) if several else _series(row), row)
         for run, row in rows
         if all(parameter(row, key) in ("", value) for key, value in usual.items())
     ]
@@ -97,9 +98,10 @@ def _commonest(rows: Sequence[tuple[str, Row]], key: str) -> str:
 
 
 def _series(row: Row) -> str:
-    threads = "1 thread" if parameter(row, "threads") == "1" else "all threads"
+    threads = tr("1 thread") if parameter(row, "threads") == "1" else tr("all threads")
     # A kernel that stores nothing belongs to the series of plain stores.
-    return f"{threads}, {_STORES.get(parameter(row, 'stores') or 'plain', 'other stores')}"
+    stores = _STORES.get(parameter(row, "stores") or "plain", tr("other stores"))
+    return listed((threads, stores))
 
 
 def _order(name: str) -> tuple[str, bool, bool]:
@@ -111,7 +113,10 @@ def _order(name: str) -> tuple[str, bool, bool]:
 def _finding(chosen: Sequence[tuple[str, str, Row]]) -> str:
     ordered = sorted(chosen, key=lambda one: one[2].value or 0.0)
     (_, low_name, low), (_, high_name, high) = ordered[0], ordered[-1]
-    return (
-        f"Fastest: {bench(high)}, {high_name}, {significant(high.value or 0.0, 3)} GB/s. "
-        f"Slowest: {bench(low)}, {low_name}, {significant(low.value or 0.0, 3)} GB/s."
+    return tr(
+        "Fastest: {fastest}, {rate} GB/s. Slowest: {slowest}, {low_rate} GB/s.",
+        fastest=listed((bench(high), high_name)),
+        rate=significant(high.value or 0.0, 3),
+        slowest=listed((bench(low), low_name)),
+        low_rate=significant(low.value or 0.0, 3),
     )

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import groupby
 
+from membench.core.messages import clauses, sentence, span, tr
 from membench.core.terms import Metric, Stat
 from membench.core.units import format_size, significant
 from membench.report.page.document import Figure
@@ -17,7 +18,7 @@ from membench.results.schema import Row
 
 _CURVE = Curve(
     slug="kv-map",
-    title="KV blocks: method by block size",
+    title=tr("KV blocks: method by block size"),
     description=(
         "Line plot. Horizontal axis: bytes of one KV block, logarithmic. Vertical axis: bandwidth "
         "from host to GPU in GB/s, logarithmic. One line per method of copying. Marks are "
@@ -27,7 +28,7 @@ _CURVE = Curve(
     y="bandwidth [GB/s]",
     counts=False,
     log_y=True,
-    table="Bandwidth by block size and method",
+    table=tr("Bandwidth by block size and method"),
 )
 
 
@@ -48,7 +49,7 @@ def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
 
     series = sweep(runs, "block", lambda row: size_of(row, "block"), wanted)
     if not series:
-        return NotDrawn(_CURVE.title, "kv/h2d was not measured at two block sizes")
+        return NotDrawn(_CURVE.title, tr("kv/h2d was not measured at two block sizes"))
     return draw_curve(_CURVE, series, _finding(series))
 
 
@@ -62,7 +63,13 @@ def _finding(series: Sequence[Series]) -> str:
     parts = []
     for label, group in groupby(sorted(best.items()), key=lambda item: item[1][0]):
         sizes = [size for size, _ in group]
-        ends = " to ".join(dict.fromkeys(format_size(int(size)) for size in (sizes[0], sizes[-1])))
-        top = significant(best[sizes[-1]][1], 3)
-        parts.append(f"{label or 'kv/h2d'} is fastest at {ends} ({top} GB/s at the last)")
-    return f"{'; '.join(parts)}."
+        first, last = (format_size(int(size)) for size in (sizes[0], sizes[-1]))
+        parts.append(
+            tr(
+                "{method} is fastest at {sizes} ({rate} GB/s at the last)",
+                method=label or "kv/h2d",
+                sizes=first if first == last else span(first, last),
+                rate=significant(best[sizes[-1]][1], 3),
+            )
+        )
+    return sentence(clauses(parts))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
+from membench.core.messages import clauses, listed, sentence, sentences, tr
 from membench.core.terms import Metric, Stat, Tier
 from membench.core.units import significant
 from membench.report.page.document import Figure
@@ -17,7 +18,7 @@ from membench.report.plots.series import bench, data_table, measured, rounds_tex
 from membench.report.plots.style import NotDrawn
 from membench.results.schema import Row
 
-_TITLE = "Bandwidth ladder"
+_TITLE = tr("Bandwidth ladder")
 _DESCRIPTION = (
     "Dot plot. Horizontal axis: bandwidth in GB/s, logarithmic. One line per bench, by tier and "
     "then by bandwidth. A large mark is the median of the rounds of the bench's best case, small "
@@ -44,7 +45,7 @@ def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
     runs = runs[: style.SERIES]
     rungs = _rungs(runs)
     if not rungs:
-        return NotDrawn(_TITLE, "no bandwidth was measured")
+        return NotDrawn(_TITLE, tr("no bandwidth was measured"))
     labels = [run.label for run in runs if any(run.label in rung.best for rung in rungs)]
     rows = [(label, row) for rung in rungs for label, row in rung.best.items()]
 
@@ -70,10 +71,10 @@ def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
     return Figure(
         slug="ladder",
         title=_TITLE,
-        caption=f"{_finding(rungs)} {rounds_text([row for _, row in rows])}",
+        caption=sentences((_finding(rungs), rounds_text([row for _, row in rows]))),
         description=_DESCRIPTION,
         svg=style.render("ladder", _TITLE, _DESCRIPTION, height, paint),
-        table=data_table("The best case of every bench", rows),
+        table=data_table(tr("The best case of every bench"), rows),
     )
 
 
@@ -110,12 +111,23 @@ def _finding(rungs: Sequence[_Rung]) -> str:
     for rung in rungs:
         tops.setdefault(rung.tier, rung)
     parts = [
-        f"{tier} reaches {significant(rung.top, 3)} GB/s ({rung.name})"
+        tr(
+            "{tier} reaches {rate} GB/s ({bench})",
+            tier=tier,
+            rate=significant(rung.top, 3),
+            bench=rung.name,
+        )
         for tier, rung in tops.items()
     ]
-    finding = ", ".join(parts)
+    finding = [listed(parts)]
     if len(tops) > 1:
         ends = sorted(tops.values(), key=lambda rung: rung.top)
-        factor = significant(ends[-1].top / ends[0].top, 2)
-        finding += f"; {ends[-1].tier} is {factor} times as fast as {ends[0].tier}"
-    return f"{finding}."
+        finding.append(
+            tr(
+                "{fast} is {factor} times as fast as {slow}",
+                fast=ends[-1].tier,
+                factor=significant(ends[-1].top / ends[0].top, 2),
+                slow=ends[0].tier,
+            )
+        )
+    return sentence(clauses(finding))

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure as Canvas
 from matplotlib.patches import Rectangle
 
+from membench.core.messages import sentences, tr
 from membench.core.terms import Metric, Stat
 from membench.core.units import significant
 from membench.report.page.document import Figure
@@ -18,7 +19,7 @@ from membench.report.plots.style import NotDrawn
 from membench.report.screens.blocks import split
 from membench.results.schema import Row
 
-_TITLE = "Link matrix"
+_TITLE = tr("Link matrix")
 _DEVICES = frozenset({"src", "dst", "gpu"})
 _DESCRIPTION = (
     "Annotated matrix. Rows: where the bytes come from. Columns: where they go. Each cell is a "
@@ -32,7 +33,7 @@ def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
         for name, cells in _matrices([run]).items():
             if len(cells) > 1:
                 return _draw(name, cells)
-    return NotDrawn(_TITLE, "no case was measured between two pairs of devices")
+    return NotDrawn(_TITLE, tr("no case was measured between two pairs of devices"))
 
 
 def _matrices(runs: Sequence[Run]) -> dict[str, dict[tuple[str, str], tuple[str, Row]]]:
@@ -86,15 +87,21 @@ def _draw(name: str, cells: Mapping[tuple[str, str], tuple[str, Row]]) -> Figure
     rows = [*cells.values()]
     ordered = sorted((row for _, row in rows), key=lambda row: row.value or 0.0)
     low, high = (significant(row.value or 0.0, 3) for row in (ordered[0], ordered[-1]))
+    finding = tr(
+        "{operation} moves {low} to {high} GB/s between {pairs} pairs of devices.",
+        operation=name,
+        low=low,
+        high=high,
+        pairs=len(cells),
+    )
     height = 70 + 34 * len(sources)
     return Figure(
         slug="link-matrix",
-        title=f"{_TITLE}: {name}",
-        caption=f"{name} moves {low} to {high} GB/s between {len(cells)} pairs of devices. "
-        f"{rounds_text([row for _, row in rows])}",
+        title=tr("Link matrix: {operation}", operation=name),
+        caption=sentences((finding, rounds_text([row for _, row in rows]))),
         description=_DESCRIPTION,
         svg=style.render("link-matrix", _TITLE, _DESCRIPTION, height, paint),
-        table=data_table("Bandwidth by pair of devices", rows),
+        table=data_table(tr("Bandwidth by pair of devices"), rows),
     )
 
 

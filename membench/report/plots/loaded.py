@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from matplotlib.figure import Figure as Canvas
 
 from membench.analysis.derive.load import load_curve
+from membench.core.messages import clauses, listed, sentence, sentences, tr
 from membench.core.terms import Metric, Stat
 from membench.core.units import format_value, significant
 from membench.report.page.document import Figure
@@ -18,7 +19,7 @@ from membench.report.plots.series import bench, data_table, measured, parameter,
 from membench.report.plots.style import NotDrawn
 from membench.results.schema import Row
 
-_TITLE = "Latency under load"
+_TITLE = tr("Latency under load")
 _DESCRIPTION = (
     "Line plot. Horizontal axis: bandwidth in GB/s of the traffic. Vertical axis: "
     "nanoseconds a load of the chasing thread. One line per share of reads in the traffic; marks "
@@ -47,7 +48,7 @@ def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
     """One line for every share of reads, from the least traffic to the most."""
     lines = _lines(runs)
     if not any(len(loads) > 1 for loads in lines.values()):
-        return NotDrawn(_TITLE, "no latency was measured under two intensities of load or more")
+        return NotDrawn(_TITLE, tr("no latency was measured under two intensities of load or more"))
     shown = list(lines.items())[: style.SERIES]
     loads = [load for _, several in shown for load in several]
 
@@ -86,10 +87,12 @@ def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
     return Figure(
         slug="loaded",
         title=_TITLE,
-        caption=f"{_finding(shown)} {rounds_text([row for _, row in rows])}{left_out(list(lines))}",
+        caption=sentences(
+            (_finding(shown), rounds_text([row for _, row in rows]), left_out(list(lines)))
+        ),
         description=_DESCRIPTION,
         svg=style.render("loaded", _TITLE, _DESCRIPTION, 275, paint),
-        table=data_table("Latency and bandwidth of the same cases", rows),
+        table=data_table(tr("Latency and bandwidth of the same cases"), rows),
     )
 
 
@@ -104,10 +107,12 @@ def _lines(runs: Sequence[Run]) -> dict[str, list[_Load]]:
     for (label, _), rows in pairs.items():
         if {Metric.LATENCY, Metric.BANDWIDTH} <= rows.keys():
             load = _Load(label, rows[Metric.LATENCY], rows[Metric.BANDWIDTH])
-            named = [f"{parameter(load.latency, 'reads') or '?'} % reads"]
-            named[:0] = [bench(load.latency)] if memories_differ else []
-            named[:0] = [label] if runs_differ else []
-            lines.setdefault(": ".join(named), []).append(load)
+            name = tr("{share} % reads", share=parameter(load.latency, "reads") or "?")
+            if memories_differ:
+                name = tr("{run}: {told}", run=bench(load.latency), told=name)
+            if runs_differ:
+                name = tr("{run}: {told}", run=label, told=name)
+            lines.setdefault(name, []).append(load)
     return {label: sorted(loads, key=lambda load: load.x) for label, loads in lines.items()}
 
 
@@ -115,12 +120,19 @@ def _finding(lines: Sequence[tuple[str, Sequence[_Load]]]) -> str:
     texts = []
     for label, loads in lines:
         first, last = loads[0], loads[-1]
-        texts.append(
-            f"{label}: {format_value(Metric.LATENCY, first.y)} at {significant(first.x, 3)} GB/s, "
-            f"{format_value(Metric.LATENCY, last.y)} at {significant(last.x, 3)} GB/s "
-            f"(x {significant(last.y / first.y, 3)})"
-        )
+        told = [
+            tr(
+                "{series}: {first} at {first_rate} GB/s, {last} at {last_rate} GB/s (x {factor})",
+                series=label,
+                first=format_value(Metric.LATENCY, first.y),
+                first_rate=significant(first.x, 3),
+                last=format_value(Metric.LATENCY, last.y),
+                last_rate=significant(last.x, 3),
+                factor=significant(last.y / first.y, 3),
+            )
+        ]
         curve = load_curve([load.x for load in loads], [load.y for load in loads])
         if curve is not None and curve.knee is not None:
-            texts[-1] += f", knee at {significant(curve.knee[0], 3)} GB/s"
-    return f"{'; '.join(texts)}."
+            told.append(tr("knee at {rate} GB/s", rate=significant(curve.knee[0], 3)))
+        texts.append(listed(told))
+    return sentence(clauses(texts))

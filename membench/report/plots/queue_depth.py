@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure as Canvas
 
+from membench.core.messages import clauses, sentence, sentences, tr
 from membench.core.terms import Metric, Stat, Tier
 from membench.core.units import format_value
 from membench.report.page.document import Figure
@@ -24,7 +25,7 @@ from membench.report.plots.series import (
 from membench.report.plots.style import NotDrawn
 from membench.results.schema import Row
 
-_TITLE = "Disk by queue depth"
+_TITLE = tr("Disk by queue depth")
 _DESCRIPTION = (
     "Line plots, one above the other, with the same horizontal axis: queue depth, logarithmic. "
     "Above: operations a second, in thousands, from 0. Below, where it was measured: the 99th "
@@ -37,7 +38,7 @@ def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
     """IOPS above p99, one line for every pattern and block size."""
     iops = _sweep(runs, Metric.IOPS, Stat.MEDIAN)
     if not iops:
-        return NotDrawn(_TITLE, "no ssd case was measured at two queue depths")
+        return NotDrawn(_TITLE, tr("no ssd case was measured at two queue depths"))
     names = [one.label for one in iops]
     slowest = {one.label: one for one in _sweep(runs, Metric.LATENCY, Stat.P99)}
     p99 = [slowest.get(name, Series(name, ())) for name in names]
@@ -61,10 +62,12 @@ def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
     return Figure(
         slug="depth",
         title=_TITLE,
-        caption=f"{_finding(iops, p99)} {rounds_text([row for _, row in rows])}{left_out(iops)}",
+        caption=sentences(
+            (_finding(iops, p99), rounds_text([row for _, row in rows]), left_out(iops))
+        ),
         description=_DESCRIPTION,
         svg=style.render("depth", _TITLE, _DESCRIPTION, 400 if tails else 250, paint),
-        table=data_table("IOPS and p99 latency by queue depth", rows),
+        table=data_table(tr("IOPS and p99 latency by queue depth"), rows),
     )
 
 
@@ -82,15 +85,22 @@ def _finding(iops: Sequence[Series], p99: Sequence[Series]) -> str:
     own = max(iops, key=top)
     best = max(own.points, key=lambda point: point.y)
     first = own.points[0]
-    text = (
-        f"{own.label} does {format_value(Metric.IOPS, first.y)} at depth {first.x:g} and "
-        f"{format_value(Metric.IOPS, best.y)} at depth {best.x:g}"
-    )
+    told = [
+        tr(
+            "{series} does {first} at depth {first_depth} and {best} at depth {best_depth}",
+            series=own.label,
+            first=format_value(Metric.IOPS, first.y),
+            first_depth=f"{first.x:g}",
+            best=format_value(Metric.IOPS, best.y),
+            best_depth=f"{best.x:g}",
+        )
+    ]
     slow = next(one for one in p99 if one.label == own.label)
     at = {point.x: point for point in slow.points}
     if first.x in at and best.x in at:
-        text += f"; its p99 goes from {_latency(at[first.x])} to {_latency(at[best.x])}"
-    return f"{text}."
+        low, high = _latency(at[first.x]), _latency(at[best.x])
+        told.append(tr("its p99 goes from {low} to {high}", low=low, high=high))
+    return sentence(clauses(told))
 
 
 def _latency(point: Point) -> str:

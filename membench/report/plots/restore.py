@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure as Canvas
 
+from membench.core.messages import clauses, tr
 from membench.core.units import significant
 from membench.report.page.document import Column, Figure, Line, Table
 from membench.report.page.supply import compute, supplies
@@ -16,7 +17,7 @@ from membench.thesis.models.catalogue import models
 from membench.thesis.models.kv_shape import kv_bytes
 from membench.thesis.models.roofline import prefill_flops
 
-_TITLE = "Restore or recompute"
+_TITLE = tr("Restore or recompute")
 _DESCRIPTION = (
     "Line plot. Horizontal axis: tokens of the prefix, logarithmic. Vertical axis: the least "
     "seconds, logarithmic. One line to recompute, one for each tier to restore from. Solid lines "
@@ -31,7 +32,7 @@ def draw(found: Verdicts) -> Figure | NotDrawn:
     """One line for every measured path, and one for recomputing."""
     shown = [one for one in supplies(found) if one.key in _TIERS][: style.SERIES - 1]
     if not shown:
-        return NotDrawn(_TITLE, "no path from DDR or SSD was measured")
+        return NotDrawn(_TITLE, tr("no path from DDR or SSD was measured"))
     model = models()[MODEL]
     weights = model.parameters
     assert weights is not None
@@ -59,12 +60,21 @@ def draw(found: Verdicts) -> Figure | NotDrawn:
 
     place = int(np.argmin(np.abs(_PREFIXES - 32768)))
     parts = [
-        f"{one.name} takes {significant(times[place] / again[place], 2)} times as long"
+        tr(
+            "{path} takes {factor} times as long",
+            path=one.name,
+            factor=significant(times[place] / again[place], 2),
+        )
         for one, times in lines
     ]
-    caption = (
-        f"{model.name}, KV in fp16, {int(_PREFIXES[place])} tokens: to recompute takes at least "
-        f"{significant(again[place], 3)} s ({rate.label}); to restore: {'; '.join(parts)}."
+    caption = tr(
+        "{model}, KV in fp16, {tokens} tokens: to recompute takes at least {seconds} s ({rate}); "
+        "to restore: {paths}.",
+        model=model.name,
+        tokens=int(_PREFIXES[place]),
+        seconds=significant(again[place], 3),
+        rate=rate.label,
+        paths=clauses(parts),
     )
     rows: list[tuple[Line, ...]] = [
         (
@@ -74,16 +84,19 @@ def draw(found: Verdicts) -> Figure | NotDrawn:
         )
         for number, (prefix, once) in enumerate(zip(_PREFIXES, again, strict=True))
     ]
-    columns = (Column("prefix"), Column("recompute [s]", numeric=True))
+    columns = (Column(tr("prefix")), Column(tr("recompute [s]"), numeric=True))
     return Figure(
         slug="restore",
-        title=f"{_TITLE}: {model.name}",
+        title=tr("Restore or recompute: {model}", model=model.name),
         caption=caption,
         description=_DESCRIPTION,
         svg=style.render("restore", _TITLE, _DESCRIPTION, 320, paint),
         table=Table(
-            "Least seconds by prefix",
-            (*columns, *(Column(f"{one.name} [s]", numeric=True) for one, _ in lines)),
+            tr("Least seconds by prefix"),
+            (
+                *columns,
+                *(Column(tr("{path} [s]", path=one.name), numeric=True) for one, _ in lines),
+            ),
             tuple(rows),
         ),
     )

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
+from membench.core.messages import tr
 from membench.core.units import significant
 from membench.report.page.document import Column, Figure, Table
 from membench.report.page.supply import measured_roofs, spec
@@ -17,7 +18,7 @@ from membench.thesis.models.catalogue import Model, models
 from membench.thesis.models.kv_shape import kv_bytes
 from membench.thesis.models.roofline import decode_intensity, ridge, touched_weights
 
-_TITLE = "Roofline of decode and prefill"
+_TITLE = tr("Roofline of decode and prefill")
 _DESCRIPTION = (
     "Two line plots, one above the other. Horizontal axis: FLOP per byte of device memory, "
     "logarithmic. Vertical axis: the most TFLOP/s, logarithmic. Solid roofs are measured, dashed "
@@ -33,13 +34,13 @@ _ASSUMED = (("h100", "bf16"), ("gb200", "bf16"), ("rubin", "fp4"))
 
 def draw(found: Verdicts) -> Figure:
     """Measured roofs where there are some, assumed ones beside them, models as points."""
-    roofs = [
-        (f"{subject.machine} (measured)", memory.value, flops.value, False)
+    roofs: list[tuple[str, float, float, bool]] = [
+        (tr("{machine} (measured)", machine=subject.machine), memory.value, flops.value, False)
         for subject, memory, flops in measured_roofs(found)[:2]
     ]
     roofs += [
         (
-            f"{device} {number} (assumed)",
+            tr("{device} (assumed)", device=f"{device} {number}"),
             spec(found, device, "bandwidth"),
             spec(found, device, number),
             True,
@@ -66,10 +67,15 @@ def draw(found: Verdicts) -> Figure:
         for model, value in zip(known, decode, strict=True)
         if value < ridge(flops, memory)
     ]
-    caption = (
-        f"At batch {BATCH} and {CONTEXT} tokens, {len(bound)} of {len(known)} models decode below "
-        f"the ridge of {name}, {significant(ridge(flops, memory), 3)} FLOP/B: they are bound by "
-        "memory."
+    caption = tr(
+        "At batch {batch} and {tokens} tokens, {bound} of {models} models decode below the ridge "
+        "of {roof}, {ridge} FLOP/B: they are bound by memory.",
+        batch=BATCH,
+        tokens=CONTEXT,
+        bound=len(bound),
+        models=len(known),
+        roof=name,
+        ridge=significant(ridge(flops, memory), 3),
     )
     return Figure(
         slug="roofline",
@@ -136,9 +142,18 @@ def _prefill(model: Model) -> float:
 
 def _table(known: list[Model], decode: list[float], prefill: list[float]) -> Table:
     return Table(
-        f"FLOP per byte at {CONTEXT} tokens: decode in batches of {BATCH}, prefill in chunks of "
-        f"{CHUNK}",
-        (Column("model"), Column("decode", numeric=True), Column("prefill", numeric=True)),
+        tr(
+            "FLOP per byte at {tokens} tokens: decode in batches of {batch}, prefill in chunks of "
+            "{chunk}",
+            tokens=CONTEXT,
+            batch=BATCH,
+            chunk=CHUNK,
+        ),
+        (
+            Column(tr("model")),
+            Column(tr("decode"), numeric=True),
+            Column(tr("prefill"), numeric=True),
+        ),
         tuple(
             ((model.name,), (significant(one, 3),), (significant(other, 3),))
             for model, one, other in zip(known, decode, prefill, strict=True)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from membench.core.errors import UsageError
+from membench.core.messages import clauses, sentences, span, tr
 from membench.core.terms import Status
 from membench.core.units import parse_size, significant
 from membench.report.page.document import Code, Column, Table
@@ -143,17 +144,22 @@ def _labels(names: Sequence[tuple[str, ...]]) -> list[str]:
 def data_table(caption: str, rows: Sequence[tuple[str, Row]]) -> Table:
     """The rows behind a plot, each with the label of its run: value, and that of every round."""
     several = len({run for run, _ in rows}) > 1
-    head = (Column("case"), Column("value", numeric=True), Column("unit"), Column("rounds"))
+    head = (
+        Column(tr("case")),
+        Column(tr("value"), numeric=True),
+        Column(tr("unit")),
+        Column(tr("rounds")),
+    )
     return Table(
         caption,
-        (Column("run"), *head) if several else head,
+        (Column(tr("run")), *head) if several else head,
         tuple(
             (
                 *(((run,),) if several else ()),
                 (Code(named(row)),),
                 (significant(row.value or 0.0),),
                 (row.unit,),
-                ("; ".join(significant(value) for value in row.round_values),),
+                (clauses(significant(value) for value in row.round_values),),
             )
             for run, row in rows
         ),
@@ -173,11 +179,12 @@ def named(row: Row) -> str:
 def rounds_text(rows: Sequence[Row]) -> str:
     """``Medians of 5 rounds.``: how many values stand behind each mark."""
     own = [row for row in rows if not row.cited]
-    hollow = "" if len(own) == len(rows) else "Hollow marks are cited, not measured."
+    hollow = "" if len(own) == len(rows) else tr("Hollow marks are cited, not measured.")
     counts = sorted({row.rounds for row in own})
     if not counts:
         return hollow
-    text = "Single values, not repeated."
-    if counts[-1] > 1:
-        text = f"Medians of {' to '.join(map(str, dict.fromkeys((counts[0], counts[-1]))))} rounds."
-    return f"{text} {hollow}".rstrip()
+    least, most = counts[0], counts[-1]
+    text = tr("Medians of {rounds} rounds.", rounds=most if least == most else span(least, most))
+    if most < 2:
+        text = tr("Single values, not repeated.")
+    return sentences((text, hollow))

@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
+from membench.core.messages import clauses, sentence, sentences, tr
 from membench.core.terms import Metric
 from membench.core.units import format_size, format_value, significant
 from membench.report.page.document import Figure
 from membench.report.page.runs import Run
 from membench.report.plots import style
 from membench.report.plots.series import (
+    Point,
     Series,
     bench,
     data_table,
@@ -23,7 +25,7 @@ from membench.report.plots.series import (
 )
 from membench.report.plots.style import NotDrawn
 
-_TITLE = "Latency staircase"
+_TITLE = tr("Latency staircase")
 _DESCRIPTION = (
     "Line plot. Horizontal axis: working set of a pointer chase, logarithmic, in KiB to GiB. "
     "Vertical axis: nanoseconds a load, logarithmic. Marks are medians, small circles single "
@@ -43,7 +45,7 @@ def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
         least=1,
     )
     if not series or len(series[0].points) < 2:
-        return NotDrawn(_TITLE, "no pointer chase was measured at two sizes or more")
+        return NotDrawn(_TITLE, tr("no pointer chase was measured at two sizes or more"))
     series = series[: style.SERIES]
     caches = cache_sizes(runs)
 
@@ -67,10 +69,10 @@ def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
     return Figure(
         slug="staircase",
         title=_TITLE,
-        caption=f"{_finding(series)} {rounds_text([row for _, row in rows])}",
+        caption=sentences((_finding(series), rounds_text([row for _, row in rows]))),
         description=_DESCRIPTION,
         svg=style.render("staircase", _TITLE, _DESCRIPTION, 275, paint),
-        table=data_table("Latency by working set", rows),
+        table=data_table(tr("Latency by working set"), rows),
     )
 
 
@@ -105,14 +107,20 @@ def paint_caches(axes: Axes, caches: Sequence[tuple[int, int]]) -> None:
 
 
 def _finding(series: Sequence[Series]) -> str:
-    return f"{'; '.join(_climb(one, named=len(series) > 1) for one in series)}."
+    return sentence(clauses(_climb(one, named=len(series) > 1) for one in series))
 
 
 def _climb(series: Series, *, named: bool) -> str:
-    name = f"{series.label}: " if named else ""
     first, last = series.points[0], series.points[-1]
-    end = f"{format_value(Metric.LATENCY, last.y)} in {format_size(int(last.x))}"
-    if first is last:
-        return f"{name}{end}"
-    start = f"{format_value(Metric.LATENCY, first.y)} in {format_size(int(first.x))}"
-    return f"{name}{start}, {end} (x {significant(last.y / first.y, 3)})"
+    end = _in(last)
+    told: str = end
+    if first is not last:
+        factor = significant(last.y / first.y, 3)
+        told = tr("{first}, {last} (x {factor})", first=_in(first), last=end, factor=factor)
+    return tr("{run}: {told}", run=series.label, told=told) if named else told
+
+
+def _in(point: Point) -> str:
+    """``1.1 ns in 16KiB``."""
+    latency, size = format_value(Metric.LATENCY, point.y), format_size(int(point.x))
+    return tr("{latency} in {size}", latency=latency, size=size)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from membench.core.messages import tr
 from membench.core.terms import Metric
 from membench.core.units import significant
 from membench.report.page.document import Figure
@@ -15,7 +16,7 @@ from membench.results.schema import Row
 
 _CURVE = Curve(
     slug="threads",
-    title="Host memory bandwidth by threads",
+    title=tr("Host memory bandwidth by threads"),
     description=(
         "Line plot. Horizontal axis: threads, logarithmic. Vertical axis: bandwidth in GB/s, "
         "from 0. Marks are medians, small circles single rounds."
@@ -24,7 +25,7 @@ _CURVE = Curve(
     y="bandwidth [GB/s]",
     counts=True,
     log_y=False,
-    table="Bandwidth by threads",
+    table=tr("Bandwidth by threads"),
 )
 
 
@@ -38,7 +39,7 @@ def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
         least=3,
     )
     if not series:
-        return NotDrawn(_CURVE.title, "no ddr kernel was measured with three counts of threads")
+        return NotDrawn(_CURVE.title, tr("no ddr kernel was measured with three counts of threads"))
     return draw_curve(_CURVE, series, _finding(series))
 
 
@@ -51,7 +52,11 @@ def _finding(series: Sequence[Series]) -> str:
     best = max((point for one in series for point in one.points), key=lambda point: point.y)
     own = next(one for one in series if best in one.points)
     first = own.points[0]
-    return (
-        f"{own.label} grows from {significant(first.y, 3)} GB/s with {first.x:g} to "
-        f"{significant(best.y, 3)} GB/s with {best.x:g} threads."
+    return tr(
+        "{series} grows from {first_rate} GB/s with {first} to {rate} GB/s with {threads} threads.",
+        series=own.label,
+        first_rate=significant(first.y, 3),
+        first=f"{first.x:g}",
+        rate=significant(best.y, 3),
+        threads=f"{best.x:g}",
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from membench.analysis.derive.transfer import fit_transfer
+from membench.core.messages import clauses, sentence, tr
 from membench.core.terms import Metric, Stat
 from membench.core.units import about_size, format_size, format_value, significant
 from membench.report.page.document import Figure
@@ -16,7 +17,7 @@ from membench.report.plots.style import NotDrawn
 _BENCHES = frozenset({"link/h2d", "link/d2h", "peer/read", "peer/write"})
 _CURVE = Curve(
     slug="transfer",
-    title="Link bandwidth by size of the transfer",
+    title=tr("Link bandwidth by size of the transfer"),
     description=(
         "Line plot. Horizontal axis: bytes of one transfer, logarithmic. Vertical axis: bandwidth "
         "in GB/s, logarithmic. Marks are medians, small circles single rounds."
@@ -25,7 +26,7 @@ _CURVE = Curve(
     y="bandwidth [GB/s]",
     counts=False,
     log_y=True,
-    table="Bandwidth by size of the transfer",
+    table=tr("Bandwidth by size of the transfer"),
 )
 
 
@@ -40,22 +41,28 @@ def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
         ),
     )
     if not series:
-        return NotDrawn(_CURVE.title, "no transfer over a link was measured at two sizes")
+        return NotDrawn(_CURVE.title, tr("no transfer over a link was measured at two sizes"))
     return draw_curve(_CURVE, series, _finding(series))
 
 
 def _finding(series: Sequence[Series]) -> str:
     own = max(series, key=lambda one: max(one.y))
     best = max(own.points, key=lambda point: point.y)
-    text = (
-        f"{own.label} reaches {significant(best.y, 3)} GB/s with transfers of "
-        f"{format_size(int(best.x))}"
-    )
+    told = [
+        tr(
+            "{series} reaches {rate} GB/s with transfers of {size}",
+            series=own.label,
+            rate=significant(best.y, 3),
+            size=format_size(int(best.x)),
+        )
+    ]
     fit = fit_transfer(own.x, own.y)
-    if fit is None:
-        return f"{text}."
-    start = format_value(Metric.LATENCY, fit.start_ns)
-    return (
-        f"{text}; T = a + V / b fits with a start of {start} and half of the bandwidth at "
-        f"{about_size(fit.half_size)}."
-    )
+    if fit is not None:
+        told.append(
+            tr(
+                "T = a + V / b fits with a start of {start} and half of the bandwidth at {size}",
+                start=format_value(Metric.LATENCY, fit.start_ns),
+                size=about_size(fit.half_size),
+            )
+        )
+    return sentence(clauses(told))

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure as Canvas
 
+from membench.core.messages import tr
 from membench.core.units import significant
 from membench.report.page.document import Column, Figure, Line, Table
 from membench.report.page.supply import supplies
@@ -14,15 +15,15 @@ from membench.report.plots import style
 from membench.thesis.claims.verdicts import Verdicts
 from membench.thesis.models.demand import usable_capacity
 
-_TITLE = "Usable capacity by link bandwidth"
+_TITLE = tr("Usable capacity by link bandwidth")
 _DESCRIPTION = (
     "Line plot. Horizontal axis: link bandwidth in GB/s, logarithmic. Vertical axis: terabytes "
     "that can be kept in use, from 0. One line for each mean gap between two uses; the dashed "
     "vertical line is the assumed link, others are measured or cited paths from SSD."
 )
 _GAPS = {
-    "SSD serves all reuse": "workload.agent.gap",
-    "HBM and DDR absorb 60 s": "workload.agent.gap_above_60s",
+    tr("SSD serves all reuse"): "workload.agent.gap",
+    tr("HBM and DDR absorb 60 s"): "workload.agent.gap_above_60s",
 }
 _RATES = np.geomspace(1, 128, 8) * 1e9
 
@@ -53,14 +54,18 @@ def draw(found: Verdicts) -> Figure:
         axes.set_ylabel("usable capacity [TB]")
         style.legend(canvas, axes)
 
-    parts = [
-        f"{significant(usable_capacity(total, link.value * link.scale, gap) / 1e12, 3)} TB where "
-        f"{name}"
-        for name, gap in gaps.items()
-    ]
-    caption = (
-        f"At the assumed {link.value:g} GB/s of {capacity.value:g} TB are usable "
-        f"{' and '.join(parts)}."
+    held, other = (
+        significant(usable_capacity(total, link.value * link.scale, gap) / 1e12, 3)
+        for gap in gaps.values()
+    )
+    caption = tr(
+        "At the assumed {rate} GB/s of {capacity} TB are usable {held} TB where {case} and "
+        "{other} TB where {other_case}.",
+        rate=f"{link.value:g}",
+        capacity=f"{capacity.value:g}",
+        held=held,
+        other=other,
+        **dict(zip(("case", "other_case"), gaps, strict=True)),
     )
     rows: list[tuple[Line, ...]] = [
         (
@@ -79,7 +84,7 @@ def draw(found: Verdicts) -> Figure:
         description=_DESCRIPTION,
         svg=style.render("usable", _TITLE, _DESCRIPTION, 290, paint),
         table=Table(
-            "Usable TB by GB/s",
+            tr("Usable TB by GB/s"),
             (Column("GB/s"), *(Column(name, numeric=True) for name in gaps)),
             tuple(rows),
         ),

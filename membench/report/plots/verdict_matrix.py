@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure as Canvas
 
+from membench.core.messages import listed, tr
 from membench.core.terms import ClaimVerdict
 from membench.report.page.document import Column, Figure, Line, Table
 from membench.report.plots import style
@@ -14,9 +15,10 @@ from membench.report.plots.style import NotDrawn
 from membench.thesis.claims.judging import PartVerdict
 from membench.thesis.claims.rule import judge
 from membench.thesis.claims.verdicts import Subject, Verdicts
+from membench.thesis.claims.wording import VERDICTS
 from membench.thesis.models.catalogue import models
 
-_TITLE = "Verdicts by model"
+_TITLE = tr("Verdicts by model")
 _DESCRIPTION = (
     "Matrix. Rows: parts of claims whose statistic depends on the model. Columns: models. A filled "
     "square says supported, a cross contradicted, a small circle inconclusive, by the draws of "
@@ -38,7 +40,7 @@ def draw(found: Verdicts) -> Figure | NotDrawn:
     """One row for every such part of the first machine that has draws of it."""
     rows = {part.part.id: words for part in _parts(found) if (words := _by_model(part))}
     if not rows:
-        return NotDrawn(_TITLE, "no verdict was drawn model by model")
+        return NotDrawn(_TITLE, tr("no verdict was drawn model by model"))
     names = [name for name in models() if any(name in words for words in rows.values())]
 
     def paint(canvas: Canvas) -> None:
@@ -60,14 +62,19 @@ def draw(found: Verdicts) -> Figure | NotDrawn:
         style.legend(canvas, axes)
 
     differ = [name for name, words in rows.items() if len(set(words.values())) > 1]
-    caption = f"{len(rows)} parts of claims are judged model by model; "
-    caption += (
-        f"models disagree on {', '.join(differ)}."
-        if differ
-        else "on each of them all models say the same."
+    caption = tr(
+        "{count} parts of claims are judged model by model; on each of them all models say the "
+        "same.",
+        count=len(rows),
     )
+    if differ:
+        caption = tr(
+            "{count} parts of claims are judged model by model; models disagree on {parts}.",
+            count=len(rows),
+            parts=listed(differ),
+        )
     cells: list[tuple[Line, ...]] = [
-        ((name,), *((str(words.get(model, "")),) for model in names))
+        ((name,), *((VERDICTS[words[model]] if model in words else "",) for model in names))
         for name, words in rows.items()
     ]
     return Figure(
@@ -76,7 +83,9 @@ def draw(found: Verdicts) -> Figure | NotDrawn:
         caption=caption,
         description=_DESCRIPTION,
         svg=style.render("verdict-matrix", _TITLE, _DESCRIPTION, 120 + 19 * len(rows), paint),
-        table=Table("Verdict of each model", (Column("part"), *map(Column, names)), tuple(cells)),
+        table=Table(
+            tr("Verdict of each model"), (Column(tr("part")), *map(Column, names)), tuple(cells)
+        ),
     )
 
 

@@ -5,18 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from membench.core.messages import clauses, sentence, span, tr
 from membench.core.units import about_size, format_size, significant
 from membench.thesis.advise.paths import Choice, Rate, gb_per_s
 from membench.thesis.advise.plan import Advice
 
 CHOICES = {
-    "recompute": "recompute it",
-    "ddr": "restore it from host memory (DDR)",
-    "ssd": "restore it from the disk (SSD)",
+    "recompute": tr("recompute it"),
+    "ddr": tr("restore it from host memory (DDR)"),
+    "ssd": tr("restore it from the disk (SSD)"),
 }
 """What each choice tells a serving engine to do."""
 
-BOUNDS = (
+_ORDERS = {
+    "recompute": tr("Recompute it"),
+    "ddr": tr("Restore it from host memory (DDR)"),
+    "ssd": tr("Restore it from the disk (SSD)"),
+}
+
+BOUNDS = tr(
     "Times are bounds at the measured rates, those of the largest measured block that a piece fills"
 )
 """What the times stand on; how their ranges come about is said after it."""
@@ -30,8 +37,9 @@ def seconds(value: float) -> str:
 def interval(rate: Rate) -> str:
     """A time with the range that the rounds give it."""
     if rate.low == rate.high:
-        return f"{seconds(rate.value)} (a single value)"
-    return f"{seconds(rate.value)} ({seconds(rate.low)} to {seconds(rate.high)})"
+        return tr("{time} (a single value)", time=seconds(rate.value))
+    ends = span(seconds(rate.low), seconds(rate.high))
+    return tr("{value} ({range})", value=seconds(rate.value), range=ends)
 
 
 def speed(choice: Choice) -> str:
@@ -45,28 +53,34 @@ def verdict(found: Advice) -> str:
     """What to do, in a sentence."""
     best = found.best
     if best is None:
-        return "Nothing to choose between: see what is missing."
+        return tr("Nothing to choose between: see what is missing.")
     second = found.choices[1]
-    what = CHOICES[best.name]
-    text = f"{what[0].upper()}{what[1:]}: first token after at least {interval(best.ttft)}"
-    factor = significant(second.ttft.value / best.ttft.value, 2)
-    text += f", {factor} times as soon as to {CHOICES[second.name]}"
-    return f"{text}." if found.clear else f"{text}; their ranges overlap."
+    text = tr(
+        "{what}: first token after at least {time}, {factor} times as soon as to {other}",
+        what=_ORDERS[best.name],
+        time=interval(best.ttft),
+        factor=significant(second.ttft.value / best.ttft.value, 2),
+        other=CHOICES[second.name],
+    )
+    return sentence(text if found.clear else clauses((text, tr("their ranges overlap"))))
 
 
 def crossover(choice: Choice) -> str:
     """From which prefix on restoring wins, and which bandwidth would flip it."""
     if choice.flips_at is None:
-        return "not known: the rate of recomputing is not measured"
+        return tr("not known: the rate of recomputing is not measured")
     if choice.crossover is None:
-        where = "never wins"
+        where = tr("never wins")
     elif choice.crossover == 1:
-        where = "wins at every prefix"
+        where = tr("wins at every prefix")
     else:
-        where = f"wins from {choice.crossover} tokens on"
-    at = significant(gb_per_s(choice.flips_at), 3)
-    factor = significant(choice.flips_at / choice.rate.value, 3)
-    return f"{where}; break-even at this context is {at} GB/s (x{factor} of what is measured)"
+        where = tr("wins from {tokens} tokens on", tokens=choice.crossover)
+    even = tr(
+        "break-even at this context is {rate} GB/s (x{factor} of what is measured)",
+        rate=significant(gb_per_s(choice.flips_at), 3),
+        factor=significant(choice.flips_at / choice.rate.value, 3),
+    )
+    return clauses((where, even))
 
 
 def slo(found: Advice) -> str:

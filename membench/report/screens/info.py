@@ -8,7 +8,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from membench.core.snapshot import Cache, GpuLinks, Machine
+from membench.core.messages import listed, tr
+from membench.core.snapshot import Cache, Filesystem, GpuLinks, Machine, Memory
 from membench.core.units import about_size, format_size
 
 
@@ -26,38 +27,35 @@ def print_machine(console: Console, machine: Machine) -> None:
 def facts(machine: Machine) -> list[tuple[str, str]]:
     """What a machine is, as (fact, value) for a person; an absent fact has an empty value."""
     cpu, memory, gpus = machine.cpu, machine.memory, machine.gpus
-    huge = f", transparent huge pages {memory.thp}" if memory.thp else ""
     return [
-        ("machine", machine.slug),
-        ("system", f"{machine.system}, Linux {machine.kernel}, {machine.libc}"),
-        ("virtual", cpu.hypervisor),
-        ("CPU", f"{cpu.model} ({cpu.architecture})"),
-        ("CPUs", _cpus(machine)),
-        *((f"L{cache.level} {cache.kind}", text) for cache, text in _caches(cpu.caches)),
-        ("governor", cpu.governor),
+        (tr("machine"), machine.slug),
+        (tr("system"), listed((machine.system, f"Linux {machine.kernel}", machine.libc))),
+        (tr("virtual"), cpu.hypervisor),
+        (tr("CPU"), f"{cpu.model} ({cpu.architecture})"),
+        (tr("CPUs"), _cpus(machine)),
+        *_caches(cpu.caches),
+        (tr("governor"), cpu.governor),
+        (tr("memory"), _memory(memory)),
+        (tr("limit"), about_size(memory.cgroup_limit) if memory.cgroup_limit else ""),
         (
-            "memory",
-            (
-                f"{about_size(memory.total)}, {about_size(memory.usable)} usable, "
-                f"pages of {format_size(memory.page)}{huge}"
-            ),
-        ),
-        ("limit", about_size(memory.cgroup_limit) if memory.cgroup_limit else ""),
-        (
-            "huge pages",
-            f"{memory.hugetlb_free} of {memory.hugetlb_total} free" if memory.hugetlb_total else "",
+            tr("huge pages"),
+            tr("{free} of {total} free", free=memory.hugetlb_free, total=memory.hugetlb_total)
+            if memory.hugetlb_total
+            else "",
         ),
         *(
             (
-                f"NUMA node {node.node}",
-                (
-                    f"{about_size(node.memory)}, CPUs {ranges(node.cpus)}, "
-                    f"distances {' '.join(map(str, node.distances))}"
+                tr("NUMA node {node}", node=node.node),
+                tr(
+                    "{memory}, CPUs {cpus}, distances {distances}",
+                    memory=about_size(node.memory),
+                    cpus=ranges(node.cpus),
+                    distances=" ".join(map(str, node.distances)),
                 ),
             )
             for node in memory.nodes
         ),
-        ("NVIDIA driver", f"{gpus.driver}, CUDA {gpus.cuda}" if gpus.driver else ""),
+        (tr("NVIDIA driver"), f"{gpus.driver}, CUDA {gpus.cuda}" if gpus.driver else ""),
         *(
             (
                 f"GPU {gpu.index}",
@@ -66,53 +64,100 @@ def facts(machine: Machine) -> list[tuple[str, str]]:
             for gpu in gpus.devices
         ),
         *(
-            (f"links of GPU {gpu.index}", _links(links))
+            (tr("links of GPU {index}", index=gpu.index), _links(links))
             for gpu, links in zip(gpus.devices, machine.links, strict=False)
         ),
-        ("GPU", "" if gpus.present or gpus.problem else "none found"),
-        ("GPU problem", gpus.problem),
-        ("GPU remedy", gpus.remedy),
-        *(
-            (
-                "results on",
-                f"{place.path}: {place.kind} on {place.device}, {about_size(place.free)} free"
-                + (f", no O_DIRECT: {place.direct_io}" if place.direct_io else ""),
-            )
-            for place in machine.filesystems
-        ),
+        (tr("GPU"), "" if gpus.present or gpus.problem else tr("none found")),
+        (tr("GPU problem"), gpus.problem),
+        (tr("GPU remedy"), gpus.remedy),
+        *((tr("results on"), _filesystem(place)) for place in machine.filesystems),
         ("Python", machine.python),
-        ("packages", " ".join(f"{name} {version}" for name, version in machine.packages.items())),
+        (
+            tr("packages"),
+            " ".join(f"{name} {version}" for name, version in machine.packages.items()),
+        ),
     ]
+
+
+def _memory(memory: Memory) -> str:
+    size, usable, page = (
+        about_size(memory.total),
+        about_size(memory.usable),
+        format_size(memory.page),
+    )
+    text = tr("{size}, {usable} usable, pages of {page}", size=size, usable=usable, page=page)
+    huge = [tr("transparent huge pages {thp}", thp=memory.thp)] if memory.thp else []
+    return listed((text, *huge))
+
+
+def _filesystem(place: Filesystem) -> str:
+    text = tr(
+        "{path}: {kind} on {device}, {free} free",
+        path=place.path,
+        kind=place.kind,
+        device=place.device,
+        free=about_size(place.free),
+    )
+    no_direct = [tr("no O_DIRECT: {reason}", reason=place.direct_io)] if place.direct_io else []
+    return listed((text, *no_direct))
 
 
 def _cpus(machine: Machine) -> str:
     cpu = machine.cpu
-    physical = len({(core.package, core.core) for core in cpu.cores})
-    packages = len({core.package for core in cpu.cores})
-    text = f"{len(cpu.cores)} logical, {physical} cores, {packages} sockets; {cpu.usable} usable"
-    return text + (f" (quota {cpu.quota:g})" if cpu.quota is not None else "")
+    text = tr(
+        "{logical} logical, {cores} cores, {sockets} sockets; {usable} usable",
+        logical=len(cpu.cores),
+        cores=len({(core.package, core.core) for core in cpu.cores}),
+        sockets=len({core.package for core in cpu.cores}),
+        usable=cpu.usable,
+    )
+    if cpu.quota is None:
+        return text
+    return tr("{cpus} (quota {quota})", cpus=text, quota=f"{cpu.quota:g}")
 
 
-def _caches(caches: tuple[Cache, ...]) -> list[tuple[Cache, str]]:
+def _caches(caches: tuple[Cache, ...]) -> list[tuple[str, str]]:
     counts = Counter((cache.level, cache.kind, cache.size, cache.line) for cache in caches)
-    firsts = {(cache.level, cache.kind, cache.size, cache.line): cache for cache in caches}
     return [
-        (firsts[key], f"{count} x {format_size(key[2])}, lines of {key[3]} B, as the system says")
-        for key, count in sorted(counts.items())
+        (
+            _cache(level, kind),
+            tr(
+                "{count} x {size}, lines of {line} B, as the system says",
+                count=count,
+                size=format_size(size),
+                line=line,
+            ),
+        )
+        for (level, kind, size, line), count in sorted(counts.items())
     ]
+
+
+def _cache(level: int, kind: str) -> str:
+    match kind:
+        case "data":
+            return tr("L{level} data", level=level)
+        case "instruction":
+            return tr("L{level} instruction", level=level)
+        case "unified":
+            return tr("L{level} unified", level=level)
+    return f"L{level} {kind}"
 
 
 def _links(links: GpuLinks) -> str:
     """``PCIe 5.0 x16, 18 NVLinks, memory node 1, BAR1 128 GiB``."""
-    node = "memory node unknown" if links.node is None else f"memory node {links.node}"
+    node = (
+        tr("memory node unknown")
+        if links.node is None
+        else tr("memory node {node}", node=links.node)
+    )
     parts = [
         f"PCIe {links.generation_max}.0 x{links.width_max}" if links.generation_max else "",
         f"{links.nvlinks} NVLinks" if links.nvlinks else "",
-        "chip-to-chip link to the CPU" if links.c2c else "",
+        tr("chip-to-chip link to the CPU") if links.c2c else "",
         node,
         f"BAR1 {about_size(links.bar1)}" if links.bar1 else "",
     ]
-    return ", ".join(part for part in parts if part)
+    return listed(part for part in parts if part)
 
 
 def ranges(numbers: tuple[int, ...]) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from membench.analysis.derive.links import of_bench
 from membench.analysis.derive.policy import REFERENCE, measured_for
 from membench.core.errors import UsageError
+from membench.core.messages import tr
 from membench.core.snapshot import Machine
 from membench.core.terms import Metric
 from membench.core.units import parse_size
@@ -172,7 +173,9 @@ def kv_path(
     """Host memory to GPU in pieces: KV blocks of about that size, else large copies."""
     if (rate := fastest_near(rows, "kv/h2d", piece)) is not None:
         return rate
-    missing.append(find(inputs["kv-h2d"], rows).missing or "KV blocks to the GPU at any block size")
+    missing.append(
+        find(inputs["kv-h2d"], rows).missing or tr("KV blocks to the GPU at any block size")
+    )
     return rate_of(inputs["h2d"], rows, missing)
 
 
@@ -186,7 +189,7 @@ def ssd_path(
     """Disk to GPU: the pipeline, else the slower of its two legs."""
     if (rate := fastest_near(rows, "paging/ssd-hbm", piece)) is not None:
         return Rate(rate.low, rate.value, rate.high, rate.rows, shared=True)
-    missing.append(find(inputs["ssd-hbm"], rows).missing or "pages from disk to GPU")
+    missing.append(find(inputs["ssd-hbm"], rows).missing or tr("pages from disk to GPU"))
     source = rate_of(inputs["ssd-read"], rows, missing)
     if source is None or link is None:
         return None

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from membench.core.errors import UsageError
+from membench.core.messages import tr
 from membench.core.snapshot import Machine
 from membench.core.terms import Badge
 from membench.results.schema import Row
@@ -138,13 +139,18 @@ def advise(
     ddr = kv_path(own, piece, inputs, missing)
     ssd = ssd_path(own, piece, inputs, ddr, missing)
     if weights is None:
-        missing.append(f"the weights of {question.model.name}: its configuration does not say")
+        missing.append(
+            tr(
+                "the weights of {model}: its configuration does not say",
+                model=question.model.name,
+            )
+        )
     flops = None if gemm is None or weights is None else gemm.times(question.tp)
     choices = _choices(question, flops, {"ddr": ddr, "ssd": ssd}, rank, whole)
 
     memory = device_memory(machine, entries.get(device_key(device, "memory")))
     if memory is None:
-        missing.append("the memory of the GPU: no sidecar with a GPU, and no GPU that is known")
+        missing.append(tr("the memory of the GPU: no sidecar with a GPU, and no GPU that is known"))
     held = None if weights is None else weights.total * WEIGHT_BYTES
     usable = entries[USABLE].value
     gpus = None
@@ -309,9 +315,9 @@ def _capacities(
         if free:
             found.append(Capacity("ssd", free, contexts_held(free, whole), "what is free"))
         else:
-            missing.append("the free space of a disk: no filesystem that reads reach directly")
+            missing.append(tr("the free space of a disk: no filesystem that reads reach directly"))
     else:
-        missing.append("the capacity of DDR and SSD: no sidecar describes the machine")
+        missing.append(tr("the capacity of DDR and SSD: no sidecar describes the machine"))
     return tuple(found)
 
 

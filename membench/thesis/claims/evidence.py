@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from membench.core.messages import listed, tr
 from membench.core.registry import matches
 from membench.core.terms import OFF_TIER_FLAGS, Badge, Better, Metric, PeakBasis, Status
 from membench.results.schema import Row
@@ -114,11 +115,14 @@ def _same(row: Row, best: Row) -> bool:
 
 
 def _missing(need: Input, asked: Sequence[Row]) -> str:
-    name = f"{need.what} ({' or '.join(need.select)})"
+    cases: str = need.select[0]
+    for other in need.select[1:]:
+        cases = tr("{case} or {other}", case=cases, other=other)
+    name = tr("{input} ({cases})", input=need.what, cases=cases)
     flags = sorted({flag for row in asked for flag in row.flags} & OFF_TIER_FLAGS)
     if any(row.status is Status.OK for row in asked):
-        return f"{name}: its rows are flagged {', '.join(flags)}"
+        return tr("{input}: its rows are flagged {flags}", input=name, flags=listed(flags))
     reasons = dict.fromkeys(row.reason for row in asked if row.reason)
     if reasons:
-        return f"{name}: {next(iter(reasons))}"
-    return f"{name} is not measured"
+        return tr("{input}: {reason}", input=name, reason=next(iter(reasons)))
+    return tr("{input} is not measured", input=name)

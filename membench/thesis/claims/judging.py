@@ -8,8 +8,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from membench.core.messages import Message, clauses, listed, tr
 from membench.core.terms import Badge, ClaimVerdict
 from membench.results.schema import Row
+from membench.thesis.claims.amounts import amount
 from membench.thesis.claims.assumptions import SUBSTITUTE, Assumptions, Entry
 from membench.thesis.claims.draws import Floats
 from membench.thesis.claims.evidence import badges
@@ -102,7 +104,7 @@ def judge_part(
         *([Badge.OVERRIDDEN] if any(entry.own for entry in used) else []),
     ]
     missing = {
-        name: world.missing.get(name, "no data")
+        name: world.missing.get(name, tr("no data"))
         for name in part.measurements
         if name not in world.values
     }
@@ -126,7 +128,7 @@ def judge_part(
     except NoData as lack:
         if lack.why == "no record" and part.waits_for:
             return outcome(ClaimVerdict.INCONCLUSIVE, part.waits_for, lack.why)
-        reason = "; ".join(dict.fromkeys(missing.values())) or str(lack)
+        reason = clauses(dict.fromkeys(missing.values())) or lack.reason
         return outcome(ClaimVerdict.INCONCLUSIVE, reason, lack.why)
     blank = outcome(ClaimVerdict.INCONCLUSIVE, "")
     return _judged(part, moved or Moved(world, {}), entries, drawn, names, blank)
@@ -201,22 +203,35 @@ def limits(entries: Assumptions, names: Iterable[str]) -> dict[str, float]:
 def _reason(part: Part, found: Judgement) -> str:
     rule = part.thresholds
     assert rule is not None
-    more, less = ("least", "most") if rule.direction == "higher" else ("most", "least")
-    unit = f" {part.unit}" if part.unit not in ("", "share") else ""
-    for_it = f"{_percent(found.supporting)} of the draws at {more} {rule.supports:g}{unit}"
-    against = f"{_percent(found.contradicting)} at {less} {rule.contradicts:g}{unit}"
-    if found.word is ClaimVerdict.SUPPORTED:
-        return f"{for_it}; {_percent(rule.share)} needed"
+    higher = rule.direction == "higher"
+    supports, contradicts = (
+        amount(f"{value:g}", part.unit) for value in (rule.supports, rule.contradicts)
+    )
+    share, other = _percent(rule.share), _percent(rule.contradicting_share)
     if found.word is ClaimVerdict.CONTRADICTED:
-        return (
-            f"{_percent(found.contradicting)} of the draws at {less} {rule.contradicts:g}{unit}; "
-            f"{_percent(rule.contradicting_share)} needed"
-        )
-    needed = _percent(rule.share)
+        against = _draws(found.contradicting, contradicts, least=not higher)
+        return clauses((against, tr("{share} % needed", share=other)))
+    for_it = _draws(found.supporting, supports, least=higher)
+    if found.word is ClaimVerdict.SUPPORTED:
+        return clauses((for_it, tr("{share} % needed", share=share)))
+    params = {"share": _percent(found.contradicting), "value": contradicts}
+    against = (
+        tr("{share} % at most {value}", **params)
+        if higher
+        else tr("{share} % at least {value}", **params)
+    )
+    needed = tr("{share} % needed", share=share)
     if rule.contradicting_share != rule.share:
-        needed += f" and {_percent(rule.contradicting_share)}"
-    return f"{for_it}, {against}; {needed} needed"
+        needed = tr("{share} % and {other} % needed", share=share, other=other)
+    return clauses((listed((for_it, against)), needed))
+
+
+def _draws(share: float, value: str, *, least: bool) -> Message:
+    params = {"share": _percent(share), "value": value}
+    if least:
+        return tr("{share} % of the draws at least {value}", **params)
+    return tr("{share} % of the draws at most {value}", **params)
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %".replace(".0 %", " %")
+    return f"{100 * share:.1f}".removesuffix(".0")

@@ -18,6 +18,7 @@ from importlib.resources import files
 from typing import Any
 
 from membench.core.errors import MembenchError, NothingMatched
+from membench.core.messages import tr
 from membench.core.terms import ClaimClass, Metric, Stat, Tier
 from membench.thesis.claims.rule import Direction, Thresholds
 
@@ -184,6 +185,7 @@ def _input(name: str, table: Mapping[str, Any]) -> Input:
             **{
                 **table,
                 "name": name,
+                "what": tr(table["what"]),
                 "select": tuple(table["select"]),
                 "metric": Metric(table["metric"]),
                 "stat": Stat(table.get("stat", Stat.MEDIAN)),
@@ -204,16 +206,19 @@ def _claim(table: Mapping[str, Any], number: int) -> Claim:
         return Claim(
             **{
                 **values,
+                "english": tr(values["english"]),
+                "quantity": tr(values["quantity"]),
                 "tiers": tuple(Tier(word) for word in values["tiers"]),
                 "parts": tuple(_parts(values["id"], values["parts"], single)),
-                "notes": tuple(values.get("notes", ())),
-                "contrary": tuple(values.get("contrary", ())),
+                "notes": tuple(map(tr, values.get("notes", ()))),
+                "contrary": tuple(map(tr, values.get("contrary", ()))),
             }
         )
     except ValueError as error:
         raise LedgerError(f"{where}: {error}") from None
 
 
+_TEXTS = {"proposition", "decided_by", "waits_for"}
 _RULE_KEYS = {"direction", "supports", "contradicts", "share", "contradicting_share"}
 
 
@@ -236,6 +241,7 @@ def _parts(claim: str, tables: list[Mapping[str, Any]], single: bool) -> Iterato
             yield Part(
                 **{
                     **values,
+                    **{key: tr(values[key]) for key in _TEXTS & values.keys()},
                     "id": name,
                     "cls": ClaimClass(values["cls"]),
                     "thresholds": _thresholds(rule) if rule else None,

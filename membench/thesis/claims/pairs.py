@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from membench.core.messages import clauses, tr
 from membench.core.registry import matches
 from membench.core.terms import Better
 from membench.results.schema import Row
@@ -70,21 +71,31 @@ def find_pair(
             continue
         ratio = _middle(there) / _middle(here)
         if max(ratio, 1 / ratio) < LEAST_RATIO:
-            reasons.append(f"HBM of {rows[0].machine} is as fast as that of {own[0].machine}")
+            reasons.append(
+                tr(
+                    "HBM of {other} is as fast as that of {machine}",
+                    other=rows[0].machine,
+                    machine=own[0].machine,
+                )
+            )
             continue
         compute = _flops_ratio(inputs["gemm"], own, rows, (flops[0], assumed))
         if compute is not None and max(compute, 1 / compute) > MOST_RATIO:
             reasons.append(
-                f"{rows[0].machine} computes {compute:.2f} times as fast as {own[0].machine}: "
-                "not bandwidth alone"
+                tr(
+                    "{other} computes {factor} times as fast as {machine}: not bandwidth alone",
+                    other=rows[0].machine,
+                    factor=f"{compute:.2f}",
+                    machine=own[0].machine,
+                )
             )
             continue
         found.append((abs(math.log(ratio)), Pair((here, there), rates, compute is not None)))
     if found:
         return max(found, key=lambda item: item[0])[1]
     return NoPair(
-        "; ".join(reasons)
-        or "it takes decode/ and hbm/read of a second machine that computes as fast"
+        clauses(reasons)
+        or tr("it takes decode/ and hbm/read of a second machine that computes as fast")
     )
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from membench.core.messages import tr
 from membench.results.schema import Row
 from membench.thesis.claims.assumptions import SUBSTITUTE, Assumptions
 from membench.thesis.claims.draws import Floats, bootstrap, latin_hypercube
@@ -16,12 +17,15 @@ from membench.thesis.claims.evidence import Found, find, machines
 from membench.thesis.claims.ledger import Ledger
 from membench.thesis.claims.pairs import Pair, find_pair, inverted
 
+_NO_DATA, _NO_RECORD = tr("no data"), tr("no record")
+
 
 class NoData(Exception):
-    """A statistic cannot be drawn; ``why`` is two words for the verdict, the message the rest."""
+    """A statistic cannot be drawn; ``why`` is two words for the verdict, ``reason`` the rest."""
 
-    def __init__(self, reason: str, why: str = "no data") -> None:
+    def __init__(self, reason: str, why: str = _NO_DATA) -> None:
         super().__init__(reason)
+        self.reason = reason
         self.why = why
 
 
@@ -58,21 +62,23 @@ class World:
         if name in self.values:
             return self.values[name]
         if name.startswith("record."):
-            raise NoData(self.missing.get(name, f"there is no record '{name}'"), "no record")
-        why = "one machine" if name.startswith("pair-") else "no data"
-        raise NoData(self.missing.get(name, f"{name} is not known"), why)
+            raise NoData(
+                self.missing.get(name, tr("there is no record '{name}'", name=name)), _NO_RECORD
+            )
+        why = tr("one machine") if name.startswith("pair-") else _NO_DATA
+        raise NoData(self.missing.get(name, tr("{name} is not known", name=name)), why)
 
     def of_device(self, what: str) -> Floats:
         """An assumption on the device that was measured, such as its ``memory``."""
         if not self.device:
-            raise NoData(f"the {what} of the measured device is not known")
+            raise NoData(tr("the {what} of the measured device is not known", what=what))
         return self[device_key(self.device, what)]
 
     def efficiency(self, name: str) -> Floats:
         """What was measured of ``name`` over the peak of the device; raises `NoData`."""
         values = self[name]
         if name not in self.peaks:
-            raise NoData(f"{name}: the peak of the device is not known")
+            raise NoData(tr("{name}: the peak of the device is not known", name=name))
         return values / self.peaks[name]
 
     def moved(self, name: str, step: float) -> World:
@@ -205,7 +211,7 @@ def _with_pair(world: World, pair: Pair, draws: int, seed: int) -> World:
             ),
         },
         pair_cases=tuple(pair.rates),
-        pair_note="" if pair.compared else "Nothing shows that both machines compute alike.",
+        pair_note="" if pair.compared else tr("Nothing shows that both machines compute alike."),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from membench.core.messages import clauses, sentence, tr
 from membench.core.units import about_size
 from membench.report.page.document import (
     Alert,
@@ -23,13 +24,15 @@ from membench.report.page.sections.demand import SHOWN
 from membench.report.screens.advice_words import BOUNDS, crossover, interval, verdict
 from membench.thesis.advise.plan import Advice, Question, advise, missing_of, usual_block
 from membench.thesis.claims.verdicts import Verdicts
-from membench.thesis.claims.wording import BADGE_MEANING
+from membench.thesis.claims.wording import BADGE_MEANING, worn_text
 from membench.thesis.models.catalogue import Model, models
 
 CONTEXT = 32768
-_ABOUT = (
-    f"A context of {CONTEXT} tokens, KV in fp16, on one GPU. {BOUNDS}, ranges those of the "
-    "rounds. Any other model, context, layout or number of GPUs:"
+_ABOUT = tr(
+    "A context of {tokens} tokens, KV in fp16, on one GPU. {bounds}, ranges those of the "
+    "rounds. Any other model, context, layout or number of GPUs:",
+    tokens=CONTEXT,
+    bounds=BOUNDS,
 )
 
 
@@ -45,7 +48,7 @@ def section(runs: Sequence[Run], found: Verdicts) -> Section:
             for slug in SHOWN
         ]
         blocks += _machine(run, answers, named=len(runs) > 1)
-    return Section("advice", "Advice", tuple(blocks))
+    return Section("advice", tr("Advice"), tuple(blocks))
 
 
 def _question(model: Model) -> Question:
@@ -62,13 +65,13 @@ def _machine(run: Run, answers: Sequence[Advice], *, named: bool) -> list[Block]
     if named:
         blocks.append(Paragraph((Strong(run.label),)))
     worn = dict.fromkeys(badge for one in answers for badge in one.badges)
-    blocks += [Alert(f"[{badge}]", (f"{BADGE_MEANING[badge]}.",)) for badge in worn]
-    caption = f"Advice for {run.label}" if named else "Advice by model"
+    blocks += [Alert(worn_text((badge,)), (sentence(BADGE_MEANING[badge]),)) for badge in worn]
+    caption = tr("Advice for {run}", run=run.label) if named else tr("Advice by model")
     blocks.append(_table(caption, answers))
     missing = missing_of(answers)
     if missing:
-        blocks.append(Paragraph((Strong("Not known, and therefore not said:"),)))
-        blocks.append(Bullets(tuple((f"{line}.",) for line in missing)))
+        blocks.append(Paragraph((Strong(tr("Not known, and therefore not said:")),)))
+        blocks.append(Bullets(tuple((sentence(line),) for line in missing)))
     return blocks
 
 
@@ -76,20 +79,20 @@ def _table(caption: str, answers: Sequence[Advice]) -> Table:
     """A column for whatever is known of one model at least."""
     paths = {choice.name for one in answers for choice in one.choices}
     columns: list[tuple[Column, Callable[[Advice], Line]]] = [
-        (Column("model"), lambda one: (one.question.model.slug,))
+        (Column(tr("model")), lambda one: (one.question.model.slug,))
     ]
     if any(one.best for one in answers):
-        columns.append((Column("what to do", prose=True), lambda one: (Strong(verdict(one)),)))
-    for name, title in (("ddr", "restore from DDR"), ("ssd", "restore from SSD")):
+        columns.append((Column(tr("what to do"), prose=True), lambda one: (Strong(verdict(one)),)))
+    for name, title in (("ddr", tr("restore from DDR")), ("ssd", tr("restore from SSD"))):
         if name in paths:
             columns.append((Column(title, prose=True), partial(_path, name=name)))
-    columns.append((Column("KV cache", numeric=True), lambda one: (about_size(one.kv_bytes),)))
+    columns.append((Column(tr("KV cache"), numeric=True), lambda one: (about_size(one.kv_bytes),)))
     for tier in ("hbm", "ddr", "ssd"):
         if any(held.tier == tier for one in answers for held in one.capacities):
-            title = f"contexts in {tier.upper()}"
+            title = tr("contexts in {tier}", tier=tier.upper())
             columns.append((Column(title, numeric=True), partial(_held, tier=tier)))
     if any(one.gpus for one in answers):
-        title = "GPUs for the weights"
+        title = tr("GPUs for the weights")
         columns.append((Column(title, numeric=True), lambda one: (str(one.gpus or "?"),)))
     return Table(
         caption,
@@ -101,9 +104,9 @@ def _table(caption: str, answers: Sequence[Advice]) -> Table:
 def _path(one: Advice, name: str) -> Line:
     found = next((choice for choice in one.choices if choice.name == name), None)
     if found is None:
-        return ("not known",)
-    known = f"; {crossover(found)}" if found.flips_at is not None else ""
-    return (f"{interval(found.ttft)}{known}",)
+        return (tr("not known"),)
+    known = [crossover(found)] if found.flips_at is not None else []
+    return (clauses([interval(found.ttft), *known]),)
 
 
 def _held(one: Advice, tier: str) -> Line:

@@ -6,6 +6,7 @@ import re
 
 import numpy as np
 
+from membench.core.messages import clauses, listed, sentence, span, tr
 from membench.core.terms import ClaimClass, ClaimVerdict
 from membench.core.units import format_value, significant
 from membench.report.page.document import (
@@ -26,37 +27,48 @@ from membench.report.page.document import (
     Table,
     joined,
 )
+from membench.report.page.sections.words import origin
 from membench.report.plots import verdict_matrix
 from membench.report.plots.strip import draw as draw_strip
-from membench.thesis.claims.assumptions import Entry
+from membench.thesis.claims.amounts import amount, entry_range
+from membench.thesis.claims.assumptions import EntryKind
 from membench.thesis.claims.judging import PartVerdict
 from membench.thesis.claims.ledger import Claim
 from membench.thesis.claims.verdicts import ClaimResult, Subject, Verdicts
 from membench.thesis.claims.wording import (
     BADGE_MEANING,
+    VERDICTS,
     claim_reason,
     claim_words,
     flip_name,
     flip_words,
     rule_words,
-    unit_words,
     verdict_words,
+    worn_text,
 )
 
 CLASSES = {
-    ClaimClass.MEASURED: "measurement",
-    ClaimClass.MODELLED: "a model fed by measurements and assumptions",
-    ClaimClass.RECORD: "dated public records",
-    ClaimClass.OUT_OF_SCOPE: "nothing that is measured here",
+    ClaimClass.MEASURED: tr("measurement"),
+    ClaimClass.MODELLED: tr("a model fed by measurements and assumptions"),
+    ClaimClass.RECORD: tr("dated public records"),
+    ClaimClass.OUT_OF_SCOPE: tr("nothing that is measured here"),
 }
 
-_WHAT_A_BENCHMARK_DECIDES = (
+_KINDS = {
+    EntryKind.SPEC: tr("spec"),
+    EntryKind.PRICE: tr("price"),
+    EntryKind.WORKLOAD: tr("workload"),
+    EntryKind.DERIVED: tr("derived"),
+    EntryKind.RECORD: tr("record"),
+}
+
+_WHAT_A_BENCHMARK_DECIDES = tr(
     "The thesis under test says that inference moves the demand for memory from HBM outward to DDR "
     "and SSD. A benchmark can show whether the mechanism works on a machine. It can never show "
     "that a market follows: no verdict here is one on prices, revenues or stocks. One machine "
     "cannot test sharing between racks, NVLink domains, RDMA fabrics or ICMS software either."
 )
-_WHAT_A_VERDICT_IS = (
+_WHAT_A_VERDICT_IS = tr(
     "Every statistic is drawn many times, over the spread of the measured rounds and the ranges of "
     "the assumptions, and for every model or baseline. Where a stated share of all draws lies "
     "beyond the supporting threshold the verdict is supported, where it lies beyond the other one "
@@ -72,7 +84,15 @@ def section(found: Verdicts) -> Section:
         Paragraph((_WHAT_A_BENCHMARK_DECIDES,)),
         Paragraph((_WHAT_A_VERDICT_IS,)),
         *_badges(found),
-        Paragraph((f"All quotes are from {told.source}, {told.date.isoformat()}.",)),
+        Paragraph(
+            (
+                tr(
+                    "All quotes are from {source}, {date}.",
+                    source=told.source,
+                    date=told.date.isoformat(),
+                ),
+            )
+        ),
         *_summary(found),
         _overview(found),
     ]
@@ -80,14 +100,14 @@ def section(found: Verdicts) -> Section:
     if isinstance(matrix, Figure):
         blocks.append(matrix)
     parts = (*(_claim(claim, found) for claim in told.claims), _assumptions(found))
-    return Section("thesis", "Thesis: demand for HBM, DDR and SSD", tuple(blocks), parts)
+    return Section("thesis", tr("Thesis: demand for HBM, DDR and SSD"), tuple(blocks), parts)
 
 
 _FACTS = {
-    ClaimVerdict.SUPPORTED: "Supported",
-    ClaimVerdict.CONTRADICTED: "Contradicted",
-    ClaimVerdict.INCONCLUSIVE: "Inconclusive",
-    ClaimVerdict.NOT_TESTABLE: "Not testable here",
+    ClaimVerdict.SUPPORTED: tr("Supported"),
+    ClaimVerdict.CONTRADICTED: tr("Contradicted"),
+    ClaimVerdict.INCONCLUSIVE: tr("Inconclusive"),
+    ClaimVerdict.NOT_TESTABLE: tr("Not testable here"),
 }
 
 
@@ -108,7 +128,7 @@ def _summary(found: Verdicts) -> list[Block]:
             (_FACTS[word], joined(by_word[word])) for word in ClaimVerdict if word in by_word
         ]
         if lacking:
-            items.append(("Inconclusive for want of data", joined(lacking)))
+            items.append((tr("Inconclusive for want of data"), joined(lacking)))
         if len(found.subjects) > 1:
             blocks.append(Paragraph((Strong(subject.machine),)))
         blocks.append(Facts(tuple(items)))
@@ -119,8 +139,18 @@ def _badges(found: Verdicts) -> list[Block]:
     worn = dict.fromkeys(badge for subject in found.subjects for badge in subject.badges)
     if not worn:
         return []
-    line = joined([(Strong(f"[{badge}]"), f" {BADGE_MEANING[badge]}") for badge in worn], "; ", ".")
-    return [Alert("Not measured by membench alone", line)]
+    parts: list[Line] = [
+        (
+            tr(
+                "{badge} {meaning}",
+                badge=Strong(worn_text((badge,))),
+                meaning=BADGE_MEANING[badge],
+            ),
+        )
+        for badge in worn
+    ]
+    line = joined(parts, tr("; "), tr("."))
+    return [Alert(tr("Not measured by membench alone"), line)]
 
 
 def _of(found: Verdicts, claim: Claim) -> list[tuple[str, ClaimResult]]:
@@ -136,13 +166,15 @@ def _of(found: Verdicts, claim: Claim) -> list[tuple[str, ClaimResult]]:
 
 def _overview(found: Verdicts) -> Table:
     def head(subject: Subject) -> str:
-        return f"verdict on {subject.machine}" if len(found.subjects) > 1 else "verdict"
+        if len(found.subjects) > 1:
+            return tr("verdict on {machine}", machine=subject.machine)
+        return tr("verdict")
 
     columns = (
-        Column("claim"),
-        Column("it says", prose=True),
+        Column(tr("claim")),
+        Column(tr("it says"), prose=True),
         *(Column(head(subject), prose=True) for subject in found.subjects),
-        Column("decided by", prose=True),
+        Column(tr("decided by"), prose=True),
     )
     rows: list[tuple[Line, ...]] = []
     for claim in found.ledger.claims:
@@ -150,7 +182,7 @@ def _overview(found: Verdicts) -> Table:
         classes = " ".join(claim.classes)
         rows.append(((Link(claim.id, _anchor(claim)),), (claim.english,), *words, (classes,)))
     return Table(
-        "Claims and verdicts (M measured, D modelled, P public records, X out of scope)",
+        tr("Claims and verdicts (M measured, D modelled, P public records, X out of scope)"),
         columns,
         tuple(rows),
     )
@@ -172,20 +204,19 @@ def _claim(claim: Claim, found: Verdicts) -> Section:
     if len({_told(result, found) for _, result in results}) == 1:
         results = [("", results[0][1])]  # the same on every machine
     for machine, result in results:
-        on = f" on {machine}" if machine else ""
         verdict, flip = _told(result, found)
-        items.append((f"Verdict{on}", (Strong(verdict), f": {_sentence(claim_reason(result))}")))
+        items.append((_on(tr("Verdict"), machine), _because(verdict, claim_reason(result))))
         if any(part.judgement for part in result.parts):
-            items.append((f"What flips it{on}", (f"{flip}.",)))
-    items += [("Note", (note,)) for note in claim.notes]
-    items.append(("Claimed", (f"{claim.quantity}.",)))
+            items.append((_on(tr("What flips it"), machine), (sentence(flip),)))
+    items += [(tr("Note"), (note,)) for note in claim.notes]
+    items.append((tr("Claimed"), (sentence(claim.quantity),)))
     blocks: list[Block] = [
         Quote(claim.quote, "zh-Hant-TW"),
-        Quote(claim.english, "en"),
+        Quote(str(claim.english), "en"),
         Facts(tuple(items)),
     ]
     if claim.contrary:
-        blocks.append(Paragraph((Strong("Evidence to hold against it"),)))
+        blocks.append(Paragraph((Strong(tr("Evidence to hold against it")),)))
         blocks.append(Bullets(tuple((text,) for text in claim.contrary)))
     for place, part in enumerate(claim.parts):
         several = _of(found, claim)
@@ -193,8 +224,18 @@ def _claim(claim: Claim, found: Verdicts) -> Section:
             several = [("", several[0][1])]
         for machine, result in several:
             blocks += _part(result.parts[place], found, machine, single=len(claim.parts) == 1)
-    tiers = f" {', '.join(tier.upper() for tier in claim.tiers)}" if claim.tiers else ""
-    return Section(_anchor(claim), f"{claim.id}{tiers}", tuple(blocks))
+    tiers = listed(tier.upper() for tier in claim.tiers)
+    title = tr("{claim} {tiers}", claim=claim.id, tiers=tiers) if tiers else claim.id
+    return Section(_anchor(claim), title, tuple(blocks))
+
+
+def _on(text: str, machine: str) -> str:
+    """``text``, and of which of several machines it is."""
+    return tr("{what} on {machine}", what=text, machine=machine) if machine else text
+
+
+def _because(verdict: str, reason: str) -> Line:
+    return (tr("{verdict}: {reason}", verdict=Strong(verdict), reason=sentence(reason)),)
 
 
 def _told(result: ClaimResult, found: Verdicts) -> tuple[str, str]:
@@ -204,41 +245,43 @@ def _told(result: ClaimResult, found: Verdicts) -> tuple[str, str]:
 
 def _part(verdict: PartVerdict, found: Verdicts, machine: str, *, single: bool) -> list[Block]:
     part = verdict.part
-    on = f" on {machine}" if machine else ""
     items: list[tuple[str, Line]] = [
-        ("Proposition", (part.proposition,)),
-        ("Tested by", (f"{CLASSES[part.cls]}.",)),
+        (tr("Proposition"), (part.proposition,)),
+        (tr("Tested by"), (sentence(CLASSES[part.cls]),)),
     ]
     if part.thresholds:
         rule = rule_words(part.thresholds, part.unit)
-        items.append(("Decided by", (f"{part.decided_by}; {rule}.",)))
+        items.append((tr("Decided by"), (sentence(clauses((part.decided_by, rule))),)))
     if not single:
-        items.append(
-            ("Verdict", (Strong(verdict_words(verdict)), f": {_sentence(verdict.reason)}"))
-        )
+        items.append((tr("Verdict"), _because(verdict_words(verdict), verdict.reason)))
         if verdict.judgement:
-            items.append(("What flips it", (f"{flip_words(verdict.flip, found)}.",)))
+            items.append((tr("What flips it"), (sentence(flip_words(verdict.flip, found)),)))
     if verdict.variants:
-        items.append(("Draws", (f"{_draws(verdict)}.",)))
+        items.append((tr("Draws"), (sentence(_draws(verdict)),)))
     if verdict.rows:
-        items.append(("Evidence", _evidence(verdict, found)))
+        items.append((tr("Evidence"), _evidence(verdict, found)))
     if verdict.missing and verdict.judgement:
-        items.append(("Missing", (f"{'; '.join(dict.fromkeys(verdict.missing.values()))}.",)))
+        lacking = clauses(dict.fromkeys(verdict.missing.values()))
+        items.append((tr("Missing"), (sentence(lacking),)))
     if verdict.note:
-        items.append(("Note", (verdict.note,)))
+        items.append((tr("Note"), (verdict.note,)))
     if verdict.used and verdict.judgement:
-        items.append(("Assumed", _assumed(verdict)))
+        items.append((tr("Assumed"), _assumed(verdict)))
     if verdict.bars:
-        moved = [
-            (f"{flip_name(bar.name, found)} ({_number(bar.at_low)} to {_number(bar.at_high)})",)
+        moved = listed(
+            tr(
+                "{value} ({range})",
+                value=flip_name(bar.name, found),
+                range=span(_number(bar.at_low), _number(bar.at_high)),
+            )
             for bar in verdict.bars[:5]
-        ]
-        items.append(("Moved most by", joined([tuple(line) for line in moved], ", ", ".")))
+        )
+        items.append((tr("Moved most by"), (sentence(moved),)))
     names = {name: need.what for name, need in found.ledger.inputs.items()}
     slug = "-".join(("draws", part.id.lower(), *re.findall("[a-z0-9]+", machine.lower())))
     strip = draw_strip(verdict, slug, names)
     picture: list[Block] = [] if strip is None else [Picture(strip.svg)]
-    title = f"{part.id}{on}" if not single or on else "How it is decided"
+    title = _on(part.id, machine) if not single or machine else tr("How it is decided")
     return [Paragraph((Strong(title),)), *picture, Facts(tuple(items))]
 
 
@@ -246,20 +289,27 @@ def _draws(verdict: PartVerdict) -> str:
     """Median and 5th to 95th percentile over all variants, and the verdicts of each."""
     grid = np.concatenate([variant.draws for variant in verdict.variants])
     low, middle, high = (float(value) for value in np.percentile(grid, (5, 50, 95)))
-    unit = f" {verdict.part.unit}" if verdict.part.unit not in ("", "share") else ""
-    text = f"median {_number(middle)}{unit}, 5 to 95 %: {_number(low)} to {_number(high)}"
+    text = tr(
+        "median {median}, 5 to 95 %: {range}",
+        median=amount(_number(middle), verdict.part.unit),
+        range=span(_number(low), _number(high)),
+    )
     if len(verdict.variants) == 1:
         return text
     counts: dict[ClaimVerdict, list[str]] = {}
     for variant in verdict.variants:
         counts.setdefault(variant.judgement.word, []).append(variant.name)
-    several = [f"{word} for {_names(names)}" for word, names in sorted(counts.items())]
-    return f"{text}; each by itself: {'; '.join(several)}"
+    several = clauses(
+        tr("{verdict} for {names}", verdict=VERDICTS[word], names=_names(names))
+        for word, names in sorted(counts.items())
+    )
+    return clauses((text, tr("each by itself: {verdicts}", verdicts=several)))
 
 
 def _names(names: list[str]) -> str:
     more = len(names) - 6
-    return ", ".join(names[:6]) + (f" and {more} more" if more > 0 else "")
+    first = listed(names[:6])
+    return tr("{names} and {count} more", names=first, count=more) if more > 0 else first
 
 
 def _number(value: float) -> str:
@@ -271,21 +321,24 @@ def _evidence(verdict: PartVerdict, found: Verdicts) -> Line:
     for name, rows in verdict.rows.items():
         for row in rows:
             value = format_value(row.metric, row.value or 0.0)
-            where = row.backend if row.cited else row.machine
-            parts.append((flip_name(name, found), f" {value} (", Code(row.case), f", {where})"))
-    return joined(parts, "; ", ".")
+            where = origin(row) if row.cited else row.machine
+            parts.append(
+                (
+                    tr(
+                        "{input} {value} ({case}, {where})",
+                        input=flip_name(name, found),
+                        value=value,
+                        case=Code(row.case),
+                        where=where,
+                    ),
+                )
+            )
+    return joined(parts, tr("; "), tr("."))
 
 
 def _assumed(verdict: PartVerdict) -> Line:
-    parts: list[Line] = [(Code(entry.name), f" {_range(entry)}") for entry in verdict.used]
-    return joined(parts, ", ", ".")
-
-
-def _range(entry: Entry) -> str:
-    unit = unit_words(entry.unit)
-    if entry.low == entry.high:
-        return f"{entry.value:.6g}{unit}"
-    return f"{entry.value:.6g} ({entry.low:.6g} to {entry.high:.6g}){unit}"
+    parts: list[Line] = [(Code(entry.name), " ", entry_range(entry)) for entry in verdict.used]
+    return joined(parts, end=tr("."))
 
 
 def _assumptions(found: Verdicts) -> Section:
@@ -297,24 +350,25 @@ def _assumptions(found: Verdicts) -> Section:
         for part in result.parts
         for entry in part.used
     }
-    columns = (Column("name"), Column("value (range)"), Column("kind"), Column("date"))
+    columns = (
+        Column(tr("name")),
+        Column(tr("value (range)")),
+        Column(tr("kind")),
+        Column(tr("date")),
+    )
     rows: list[tuple[Line, ...]] = [
         (
             (Code(entry.name),),
-            (_range(entry),),
-            (f"{entry.kind}, own" if entry.own else str(entry.kind),),
+            (entry_range(entry),),
+            (tr("{kind}, own", kind=_KINDS[entry.kind]) if entry.own else _KINDS[entry.kind],),
             (entry.date.isoformat(),),
             (entry.source,),
         )
         for _, entry in sorted(used.items())
     ]
     table = Table(
-        "Assumptions and records that were read",
-        (*columns, Column("source", prose=True, verbatim=True)),
+        tr("Assumptions and records that were read"),
+        (*columns, Column(tr("source"), prose=True)),
         tuple(rows),
     )
-    return Section("thesis-assumptions", "Assumptions and records", (table,))
-
-
-def _sentence(text: str) -> str:
-    return text if text.endswith(".") else f"{text}."
+    return Section("thesis-assumptions", tr("Assumptions and records"), (table,))

@@ -9,8 +9,9 @@ from membench.analysis.comparison import Comparison, Line, compare
 from membench.analysis.sides import make_sides
 from membench.analysis.sources import read_sources
 from membench.analysis.thresholds import PRESETS
-from membench.analysis.verdict import Verdict
 from membench.core.errors import MembenchError
+from membench.core.messages import listed, sentence, tr
+from membench.core.terms import Better, Metric
 from membench.report.page.document import (
     Block,
     Code,
@@ -23,16 +24,18 @@ from membench.report.page.document import (
 )
 from membench.report.page.document import Line as Cells
 from membench.report.page.runs import Source
+from membench.report.page.sections.words import FACTS, METRICS
 from membench.report.plots import forest
 from membench.report.screens.blocks import full_name
-from membench.report.screens.compare.cells import ratio_text, verdict_text
+from membench.report.screens.compare.cells import counts_text, ratio_text, verdict_text
 from membench.report.screens.compare.view import CompareBlock, arrange
 
-_RULE = (
+_RULE = tr(
     "A case is better or worse where the whole 95 % interval of its ratio lies beyond the "
     "threshold, the same where all of it lies within, else unclear. With one run a side, offsets "
     "between runs cannot be seen."
 )
+_METRICS = METRICS | {Metric.IOPS: tr("iops"), Metric.FLOPS: tr("flops")}
 _MOST_PLOTS = 3
 """Labels that get a forest plot; the table has all of them."""
 
@@ -55,35 +58,49 @@ def section(comparison: Comparison | None) -> Section | None:
         return None
     reference, *others = comparison.sides
     if not comparison.matched:
-        line = (
+        line = tr(
             "The files have no case in common that both have a number of: nothing can be compared."
         )
-        return Section("comparison", "Comparison", (Paragraph((line,)),))
+        return Section("comparison", tr("Comparison"), (Paragraph((line,)),))
     blocks: list[Block] = []
     for place, side in enumerate(others, 1):
-        counts = comparison.counts(place)
-        words = ", ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict])
-        blocks.append(Paragraph((Strong(f"{side.label} against {reference.label}: "), f"{words}.")))
-    differ = [fact.name for fact in comparison.facts if len(set(fact.values)) > 1]
+        pair = tr("{label} against {reference}: ", label=side.label, reference=reference.label)
+        counts = sentence(counts_text(comparison.counts(place)))
+        blocks.append(Paragraph((Strong(pair), counts)))
+    differ = [
+        FACTS.get(fact.name, fact.name) for fact in comparison.facts if len(set(fact.values)) > 1
+    ]
     if differ:
-        blocks.append(Paragraph((f"What differs: {', '.join(differ)}.",)))
+        blocks.append(Paragraph((tr("What differs: {facts}.", facts=listed(differ)),)))
     plots = [forest.draw(comparison, place) for place in range(1, len(others) + 1)[:_MOST_PLOTS]]
     blocks += [plot for plot in plots if isinstance(plot, Figure)]
     blocks += [_table(comparison, block) for block in arrange(comparison)]
     blocks.append(Paragraph((_RULE,)))
-    return Section("comparison", "Comparison", tuple(blocks))
+    return Section("comparison", tr("Comparison"), tuple(blocks))
 
 
 def _table(comparison: Comparison, block: CompareBlock) -> Table:
     labels = [side.label for side in comparison.sides]
-    columns = [Column("case"), *(Column(label, numeric=True) for label in labels)]
+    columns = [Column(tr("case")), *(Column(label, numeric=True) for label in labels)]
     for label in labels[1:]:
         columns += [
-            Column(f"{label} / {labels[0]} [95 % interval]", numeric=True),
-            Column("verdict"),
+            Column(
+                tr("{label} / {reference} [95 % interval]", label=label, reference=labels[0]),
+                numeric=True,
+            ),
+            Column(tr("verdict")),
         ]
     rows = tuple(_row(block, line) for line in block.lines)
-    return Table(block.title[:1].upper() + block.title[1:], tuple(columns), rows)
+    return Table(_title(block), tuple(columns), rows)
+
+
+def _title(block: CompareBlock) -> str:
+    """``Ddr bandwidth, GB/s (higher is better)``."""
+    tier, metric = str(block.block.tier).capitalize(), _METRICS[block.block.metric]
+    what = tr("{tier} {metric}", tier=tier, metric=metric)
+    if block.block.better is Better.HIGHER:
+        return tr("{metric}, {unit} (higher is better)", metric=what, unit=block.scale.unit)
+    return tr("{metric}, {unit} (lower is better)", metric=what, unit=block.scale.unit)
 
 
 def _row(block: CompareBlock, line: Line) -> tuple[Cells, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from membench.core.messages import listed, sentence, tr
 from membench.core.units import significant
 from membench.report.page.document import (
     Block,
@@ -20,6 +21,7 @@ from membench.report.page.keeping import keep_seconds
 from membench.report.page.supply import Compute, compute
 from membench.report.plots import breakeven, gaps, hits, restore, roofline, usable
 from membench.report.plots.style import NotDrawn
+from membench.thesis.claims.amounts import of_workload
 from membench.thesis.claims.verdicts import Verdicts
 from membench.thesis.models.breakeven import breakeven_bandwidth
 from membench.thesis.models.catalogue import Model, models
@@ -37,7 +39,7 @@ SHOWN = (
 """From wide caches to narrow ones: the answer depends on the architecture."""
 _PREFIXES = (1024, 8192, 32768, 131072)
 _KEEP_PREFIX = 32768
-_BOUNDS = (
+_BOUNDS = tr(
     "Bounds are computed from it; a real engine needs longer to recompute, so that restoring looks "
     "better in practice than here."
 )
@@ -53,8 +55,10 @@ def section(found: Verdicts) -> Section:
     blocks: list[Block] = [
         Paragraph(
             (
-                "Models and traces say what is asked of the tiers, measurements what is there. ",
-                Strong(f"Compute here: {rate.label}. "),
+                tr(
+                    "Models and traces say what is asked of the tiers, measurements what is there. "
+                ),
+                Strong(tr("Compute here: {rate}. ", rate=rate.label)),
                 _BOUNDS,
             )
         ),
@@ -63,14 +67,16 @@ def section(found: Verdicts) -> Section:
         _breakeven(known, rate),
         _keeping(found, known, rate),
     ]
-    return Section("demand", "Supply and demand", tuple(blocks), _rest(drawn))
+    return Section("demand", tr("Supply and demand"), tuple(blocks), _rest(drawn))
 
 
 def _rest(drawn: Sequence[Figure | NotDrawn]) -> tuple[Section, ...]:
     items = tuple(
-        (Strong(f"{one.title}: "), f"{one.reason}.") for one in drawn if isinstance(one, NotDrawn)
+        (Strong(tr("{title}: ", title=one.title)), sentence(one.reason))
+        for one in drawn
+        if isinstance(one, NotDrawn)
     )
-    return (Section("demand-not-drawn", "Not drawn here", (Bullets(items),)),) if items else ()
+    return (Section("demand-not-drawn", tr("Not drawn here"), (Bullets(items),)),) if items else ()
 
 
 def _demand(known: Sequence[Model], flops: float, flash: float, share: float) -> Table:
@@ -90,21 +96,26 @@ def _demand(known: Sequence[Model], flops: float, flash: float, share: float) ->
                 need.dwpd,
             )
             numbers: list[Line] = [(significant(value, 3),) for value in values]
-            rows.append(((f"{model.slug}, {one.name}",), *numbers))
+            rows.append(((of_workload(model.slug, one.name),), *numbers))
     heads = (
-        "requests/s",
-        "GB in HBM and DDR",
-        "GB in SSD",
-        "GB/s read from HBM and DDR",
-        "GB/s read from SSD",
-        "GB/s written",
-        "drive writes per day",
+        tr("requests/s"),
+        tr("GB in HBM and DDR"),
+        tr("GB in SSD"),
+        tr("GB/s read from HBM and DDR"),
+        tr("GB/s read from SSD"),
+        tr("GB/s written"),
+        tr("drive writes per day"),
     )
     return Table(
-        f"Tier demand of one GPU that spends {100 * share:g} % of its compute on prefill, KV in "
-        f"fp16: HBM and DDR serve gaps up to {FAST_S:g} s, SSD longer ones up to a day; all new "
-        f"cache is written to {flash / 1e12:g} TB of flash",
-        (Column("model and workload"), *(Column(head, numeric=True) for head in heads)),
+        tr(
+            "Tier demand of one GPU that spends {share} of its compute on prefill, KV in "
+            "fp16: HBM and DDR serve gaps up to {gap} s, SSD longer ones up to a day; all new "
+            "cache is written to {flash} TB of flash",
+            share=f"{100 * share:g} %",
+            gap=f"{FAST_S:g}",
+            flash=f"{flash / 1e12:g}",
+        ),
+        (Column(tr("model and workload")), *(Column(head, numeric=True) for head in heads)),
         tuple(rows),
     )
 
@@ -126,11 +137,14 @@ def _breakeven(known: Sequence[Model], rate: Compute) -> Table:
             )
             cells.append((significant(value / 1e9, 3),))
         rows.append(((model.slug,), *cells))
-    heads = (Column(f"{prefix} tokens", numeric=True) for prefix in _PREFIXES)
+    heads = (Column(tr("{tokens} tokens", tokens=prefix), numeric=True) for prefix in _PREFIXES)
     return Table(
-        f"Break-even bandwidth in GB/s: above it restoring beats recomputing ({rate.label}, KV in "
-        "fp16)",
-        (Column("model"), *heads),
+        tr(
+            "Break-even bandwidth in GB/s: above it restoring beats recomputing ({rate}, KV in "
+            "fp16)",
+            rate=rate.label,
+        ),
+        (Column(tr("model")), *heads),
         tuple(rows),
     )
 
@@ -147,12 +161,18 @@ def _keeping(found: Verdicts, known: Sequence[Model], rate: Compute) -> Table:
         )
         rows.append(((model.slug,), *((significant(value, 3),) for value in hours)))
     gpu, life = (found.entries[f"price.{name}"] for name in ("gpu_hour", "life"))
-    prices = ", ".join(
+    prices = listed(
         f"{name} {found.entries[f'price.{tier}'].value:g} USD/GB" for tier, name in tiers.items()
     )
     return Table(
-        f"Hours for which keeping {_KEEP_PREFIX} tokens costs less than recomputing them once "
-        f"(assumed: GPU {gpu.value:g} USD/h, {prices}, written off over {life.value:g} years)",
-        (Column("model"), *(Column(name, numeric=True) for name in tiers.values())),
+        tr(
+            "Hours for which keeping {tokens} tokens costs less than recomputing them once "
+            "(assumed: GPU {gpu} USD/h, {prices}, written off over {life} years)",
+            tokens=_KEEP_PREFIX,
+            gpu=f"{gpu.value:g}",
+            prices=prices,
+            life=f"{life.value:g}",
+        ),
+        (Column(tr("model")), *(Column(name, numeric=True) for name in tiers.values())),
         tuple(rows),
     )

@@ -6,10 +6,11 @@ Derived figures are made anew for every report.  They are never samples and neve
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from membench.analysis.derive import tiers
 from membench.analysis.derive.steps import CLIMB
+from membench.core.messages import listed, sentence, tr, tr_n
 from membench.core.terms import Metric
 from membench.core.units import about_size, format_value, significant
 from membench.report.page.document import (
@@ -24,13 +25,16 @@ from membench.report.page.document import (
     Table,
 )
 from membench.report.page.runs import Run
-from membench.report.page.sections.words import counted, percent
+from membench.report.page.sections.words import percent
 
-_INTRO = (
+_INTRO = tr(
     "Computed from the rows of this report by the rules below: no row holds them, and no verdict "
     "compares them."
 )
-_LEVELS = {"l1": "L1", "l2": "L2", "l2 near": "L2, near part"}
+_LEVELS = {"l1": "L1", "l2": "L2", "l2 near": tr("L2, near part")}
+
+
+_SEEN = {"latency": tr("latency"), "bandwidth": tr("bandwidth")}
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,7 @@ class _Kind:
     title: str
     rule: str
     reason: str
-    table: Callable[[Run, str], Table | None]
+    table: Callable[[Run], Table | None]
 
 
 def section(runs: Sequence[Run]) -> Section:
@@ -55,16 +59,24 @@ def section(runs: Sequence[Run]) -> Section:
     made: list[Section] = []
     left_out: list[Line] = []
     for kind in _KINDS:
-        tables = [kind.table(run, f"{run.label}: " if len(runs) > 1 else "") for run in runs]
-        blocks: list[Block] = [table for table in tables if table is not None]
+        tables = [(run, kind.table(run)) for run in runs]
+        blocks: list[Block] = [
+            _labelled(table, run) if len(runs) > 1 else table
+            for run, table in tables
+            if table is not None
+        ]
         if blocks:
             rule = Paragraph((kind.rule,))
             made.append(Section(f"derived-{kind.anchor}", kind.title, (rule, *blocks)))
         else:
-            left_out.append((Strong(f"{kind.title}: "), f"{kind.reason}."))
+            left_out.append((Strong(tr("{title}: ", title=kind.title)), sentence(kind.reason)))
     if left_out:
-        made.append(Section("not-derived", "Not derived", (Bullets(tuple(left_out)),)))
-    return Section("derived", "Derived figures", (Paragraph((_INTRO,)),), tuple(made))
+        made.append(Section("not-derived", tr("Not derived"), (Bullets(tuple(left_out)),)))
+    return Section("derived", tr("Derived figures"), (Paragraph((_INTRO,)),), tuple(made))
+
+
+def _labelled(table: Table, run: Run) -> Table:
+    return replace(table, caption=tr("{run}: {told}", run=run.label, told=table.caption))
 
 
 def common_form(cases: Sequence[str]) -> str:
@@ -79,31 +91,36 @@ def common_form(cases: Sequence[str]) -> str:
 
 
 def _from(cases: Sequence[str]) -> Line:
-    return (Code(common_form(cases)), f" ({counted(len(cases), 'case')})")
+    number = len(cases)
+    return (
+        tr_n(
+            "{form} ({count} case)", "{form} ({count} cases)", number, form=Code(common_form(cases))
+        ),
+    )
 
 
-def _capacities(run: Run, label: str) -> Table | None:
+def _capacities(run: Run) -> Table | None:
     rows: list[tuple[Line, ...]] = [
         (
             (_LEVELS[one.level],),
             (about_size(one.inside),),
             (about_size(one.outside),),
-            (one.by,),
+            (_SEEN[one.by],),
             _from(one.cases),
         )
         for one in tiers.capacities(run.rows)
     ]
     columns = (
-        Column("cache"),
-        Column("largest inside", numeric=True),
-        Column("smallest outside", numeric=True),
-        Column("seen in"),
-        Column("from"),
+        Column(tr("cache")),
+        Column(tr("largest inside"), numeric=True),
+        Column(tr("smallest outside"), numeric=True),
+        Column(tr("seen in")),
+        Column(tr("from")),
     )
-    return Table(f"{label}Where the caches of the GPU end", columns, tuple(rows)) if rows else None
+    return Table(tr("Where the caches of the GPU end"), columns, tuple(rows)) if rows else None
 
 
-def _near_and_far(run: Run, label: str) -> Table | None:
+def _near_and_far(run: Run) -> Table | None:
     rows: list[tuple[Line, ...]] = [
         (
             (Code(one.case),),
@@ -114,24 +131,24 @@ def _near_and_far(run: Run, label: str) -> Table | None:
         for one in tiers.near_and_far(run.rows)
     ]
     columns = (
-        Column("from"),
-        Column("near", numeric=True),
-        Column("far", numeric=True),
-        Column("far lines", numeric=True),
+        Column(tr("from")),
+        Column(tr("near"), numeric=True),
+        Column(tr("far"), numeric=True),
+        Column(tr("far lines"), numeric=True),
     )
-    caption = f"{label}Latency of an L2 hit in the two partitions"
+    caption = tr("Latency of an L2 hit in the two partitions")
     return Table(caption, columns, tuple(rows)) if rows else None
 
 
-def _loads(run: Run, label: str) -> Table | None:
+def _loads(run: Run) -> Table | None:
     def point(at: tuple[float, float] | None) -> Line:
         if at is None:
-            return ("none",)
+            return (tr("none"),)
         gbs, ns = (
             format_value(metric, value)
             for metric, value in zip((Metric.BANDWIDTH, Metric.LATENCY), at, strict=True)
         )
-        return (f"{gbs}, {ns}",)
+        return (listed((gbs, ns)),)
 
     rows: list[tuple[Line, ...]] = [
         (
@@ -143,83 +160,96 @@ def _loads(run: Run, label: str) -> Table | None:
         for one in tiers.load_curves(run.rows)
     ]
     columns = (
-        Column("from"),
-        Column("unloaded", numeric=True),
-        Column("knee", numeric=True),
-        Column("most traffic", numeric=True),
+        Column(tr("from")),
+        Column(tr("unloaded"), numeric=True),
+        Column(tr("knee"), numeric=True),
+        Column(tr("most traffic"), numeric=True),
     )
-    caption = f"{label}Latency under load, by the mix of reads and writes"
+    caption = tr("Latency under load, by the mix of reads and writes")
     return Table(caption, columns, tuple(rows)) if rows else None
 
 
-def _shares(run: Run, label: str) -> Table | None:
+def _shares(run: Run) -> Table | None:
     found = tiers.shares_of_read(run.rows)
     rows: list[tuple[Line, ...]] = [((Code(one.case),), (percent(one.share),)) for one in found]
-    columns = (Column("case"), Column("share", numeric=True))
+    columns = (Column(tr("case")), Column(tr("share"), numeric=True))
     if not rows:
         return None
-    return Table(f"{label}Share of the bandwidth of {found[0].of}", columns, tuple(rows))
+    caption = tr("Share of the bandwidth of {case}", case=found[0].of)
+    return Table(caption, columns, tuple(rows))
 
 
-def _conflicts(run: Run, label: str) -> Table | None:
+def _conflicts(run: Run) -> Table | None:
     rows: list[tuple[Line, ...]] = [
         (
             (Code(one.case),),
-            (f"{significant(one.times, 3)}x",),
-            (f"{one.predicted}x",) if one.predicted else (),
+            (tr("{factor}x", factor=significant(one.times, 3)),),
+            (tr("{factor}x", factor=one.predicted),) if one.predicted else (),
         )
         for one in tiers.bank_conflicts(run.rows)
     ]
     columns = (
-        Column("case"),
-        Column("slower by", numeric=True),
-        Column("predicted", numeric=True),
+        Column(tr("case")),
+        Column(tr("slower by"), numeric=True),
+        Column(tr("predicted"), numeric=True),
     )
-    caption = f"{label}Bank conflicts in shared memory, by width and stride"
+    caption = tr("Bank conflicts in shared memory, by width and stride")
     return Table(caption, columns, tuple(rows)) if rows else None
 
 
 _KINDS = (
     _Kind(
         "capacities",
-        "Cache capacities",
-        "A cache ends between two measured sizes: the largest that still has its latency or "
-        "bandwidth, and the smallest that has the next level's. The levels are the piecewise "
-        f"constant fit to the logarithms; neighbours under {CLIMB:g} times apart are one level.",
-        "no latency or bandwidth of a GPU's caches was measured at sizes that show a step",
+        tr("Cache capacities"),
+        tr(
+            "A cache ends between two measured sizes: the largest that still has its latency or "
+            "bandwidth, and the smallest that has the next level's. The levels are the piecewise "
+            "constant fit to the logarithms; neighbours under {factor} times apart are one level.",
+            factor=f"{CLIMB:g}",
+        ),
+        tr("no latency or bandwidth of a GPU's caches was measured at sizes that show a step"),
         _capacities,
     ),
     _Kind(
         "l2",
-        "Near and far L2",
-        "The latencies of all SMs and lines are cut into two groups with the least squared "
-        f"distance within them. Groups less than {tiers.APART:g} times apart are one level.",
-        "no map of the L2 cache was measured, or it shows one level",
+        tr("Near and far L2"),
+        tr(
+            "The latencies of all SMs and lines are cut into two groups with the least squared "
+            "distance within them. Groups less than {factor} times apart are one level.",
+            factor=f"{tiers.APART:g}",
+        ),
+        tr("no map of the L2 cache was measured, or it shows one level"),
         _near_and_far,
     ),
     _Kind(
         "load",
-        "Latency under load",
-        "Unloaded is the latency at the least traffic. The knee is the point farthest below the "
-        "line from the least to the most traffic, both axes scaled to 1 (Kneedle, Satopaa et al., "
-        "2011): behind it latency grows faster than bandwidth.",
-        "latency under load was not measured at three injections or more",
+        tr("Latency under load"),
+        tr(
+            "Unloaded is the latency at the least traffic. The knee is the point farthest below "
+            "the line from the least to the most traffic, both axes scaled to 1 (Kneedle, Satopaa "
+            "et al., 2011): behind it latency grows faster than bandwidth."
+        ),
+        tr("latency under load was not measured at three injections or more"),
         _loads,
     ),
     _Kind(
         "shares",
-        "Shares of the read bandwidth",
-        "A bandwidth over that of the best hbm/read of the same run. What a cache served is left "
-        "out, as share and as whole.",
-        "no gather, asynchronous copy or decode step was measured beside hbm/read",
+        tr("Shares of the read bandwidth"),
+        tr(
+            "A bandwidth over that of the best hbm/read of the same run. What a cache served is "
+            "left out, as share and as whole."
+        ),
+        tr("no gather, asynchronous copy or decode step was measured beside hbm/read"),
         _shares,
     ),
     _Kind(
         "conflicts",
-        "Bank conflicts",
-        "The bandwidth at a stride of 1 over that at this stride, both of the same width. Beside "
-        "it stands what 32 banks of 4 bytes predict.",
-        "shared memory was not measured at two strides",
+        tr("Bank conflicts"),
+        tr(
+            "The bandwidth at a stride of 1 over that at this stride, both of the same width. "
+            "Beside it stands what 32 banks of 4 bytes predict."
+        ),
+        tr("shared memory was not measured at two strides"),
         _conflicts,
     ),
 )

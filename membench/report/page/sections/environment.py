@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from membench.core.messages import clauses, tr, tr_n
 from membench.core.units import format_seconds
 from membench.report.page.document import (
     Block,
@@ -16,6 +17,7 @@ from membench.report.page.document import (
     Table,
 )
 from membench.report.page.runs import Run
+from membench.report.page.sections.words import FACTS, origin
 from membench.report.screens.info import facts
 
 _COLUMNS = ("machine", "device", "driver", "cuda", "membench", "kernel", "backend")
@@ -26,8 +28,8 @@ def section(runs: Sequence[Run]) -> Section:
     blocks: list[Block] = [
         Paragraph(
             (
-                *([Strong(f"{run.label}: ")] if len(runs) > 1 else []),
-                "No sidecar describes this run. What follows is what its rows say.",
+                *([Strong(tr("{title}: ", title=run.label))] if len(runs) > 1 else []),
+                tr("No sidecar describes this run. What follows is what its rows say."),
             )
         )
         for run in runs
@@ -38,7 +40,7 @@ def section(runs: Sequence[Run]) -> Section:
         blocks.append(Facts(tuple((fact, (value,)) for fact, value in found[0].items())))
     elif runs:
         blocks.append(_table([run.label for run in runs], found))
-    return Section("environment", "Environment", tuple(blocks))
+    return Section("environment", tr("Environment"), tuple(blocks))
 
 
 def _facts(run: Run) -> dict[str, str]:
@@ -47,18 +49,27 @@ def _facts(run: Run) -> dict[str, str]:
     if run.sidecar is not None:
         plan = run.sidecar.plan
         total = run.sidecar.seconds.get("total")
-        known["run"] = f"{plan.run_id}, {plan.profile} profile, {plan.rounds} rounds planned"
-        known["seed"] = str(plan.seed)
-        known["started"] = plan.started
-        known["took"] = format_seconds(total) if total is not None else ""
-        known["membench"] = plan.software
+        known[tr("run")] = tr_n(
+            "{run}, {profile} profile, {count} round planned",
+            "{run}, {profile} profile, {count} rounds planned",
+            plan.rounds,
+            run=plan.run_id,
+            profile=plan.profile,
+        )
+        known[tr("seed")] = str(plan.seed)
+        known[tr("started")] = plan.started
+        known[tr("took")] = format_seconds(total) if total is not None else ""
+        known[tr("membench")] = plan.software
     if run.machine is not None:
         for fact, value in facts(run.machine):
-            known[fact] = f"{known[fact]}; {value}" if known.get(fact) and value else value
+            known[fact] = clauses((known[fact], value)) if known.get(fact) and value else value
     else:
         for column in _COLUMNS:
-            values = dict.fromkeys(str(getattr(row, column)) for row in run.rows)
-            known[column] = "; ".join(value for value in values if value)
+            values = dict.fromkeys(
+                origin(row) if column == "backend" else str(getattr(row, column))
+                for row in run.rows
+            )
+            known[FACTS[column]] = clauses(value for value in values if value)
     return {fact: value for fact, value in known.items() if value}
 
 
@@ -67,11 +78,11 @@ def _table(labels: Sequence[str], found: Sequence[dict[str, str]]) -> Table:
     rows: list[tuple[Line, ...]] = []
     for name in names:
         values = [one.get(name, "") for one in found]
-        differs: Line = (Strong("differs"),) if len(set(values)) > 1 else ()
+        differs: Line = (Strong(tr("differs")),) if len(set(values)) > 1 else ()
         rows.append(((name,), *((value,) for value in values), differs))
     columns = (
-        Column("fact"),
+        Column(tr("fact")),
         *(Column(label, prose=True) for label in labels),
-        Column("differs"),
+        Column(tr("differs")),
     )
-    return Table("Machines and runs side by side", columns, tuple(rows))
+    return Table(tr("Machines and runs side by side"), columns, tuple(rows))

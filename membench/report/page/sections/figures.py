@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from membench.core.messages import sentence, tr
 from membench.report.page.document import Bullets, Section, Strong
 from membench.report.page.runs import Run
 from membench.report.plots import draw_all
@@ -12,6 +13,8 @@ from membench.report.plots import draw_all
 def section(runs: Sequence[Run]) -> Section:
     """Every plot that the data allows; the others by name with the reason."""
     drawn, left_out = draw_all(runs)
-    items = tuple((Strong(f"{one.title}: "), f"{one.reason}.") for one in left_out)
-    rest = (Section("not-drawn", "Not drawn", (Bullets(items),)),) if items else ()
-    return Section("plots", "Plots", drawn, rest)
+    items = tuple(
+        (Strong(tr("{title}: ", title=one.title)), sentence(one.reason)) for one in left_out
+    )
+    rest = (Section("not-drawn", tr("Not drawn"), (Bullets(items),)),) if items else ()
+    return Section("plots", tr("Plots"), drawn, rest)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from membench.core.messages import tr
 from membench.core.terms import FLAGS, Status
 from membench.report.page.document import Code, Column, Paragraph, Section, Table
 from membench.report.page.runs import Run
@@ -15,15 +16,16 @@ def section(runs: Sequence[Run]) -> Section:
     ok = [row for run in runs for row in run.rows if row.status is Status.OK]
     counts = Counter(flag for row in ok for flag in row.flags)
     if not counts:
-        return Section("flags", "Flags", (Paragraph(("No row carries a flag.",)),))
-    columns = [Column("flag"), Column("rows", numeric=True)]
+        return Section("flags", tr("Flags"), (Paragraph((tr("No row carries a flag."),)),))
+    columns = [Column(tr("flag")), Column(tr("rows"), numeric=True)]
     columns += [
-        Column(title, prose=True) for title in ("what was seen", "how bad it is", "what to do")
+        Column(title, prose=True)
+        for title in (tr("what was seen"), tr("how bad it is"), tr("what to do"))
     ]
     rows = tuple(
         (
             (Code(code),),
-            (f"{counts[code]} of {len(ok)}",),
+            (tr("{part} of {whole}", part=counts[code], whole=len(ok)),),
             (flag.meaning,),
             (flag.weight,),
             (flag.remedy,),
@@ -31,4 +33,4 @@ def section(runs: Sequence[Run]) -> Section:
         for code, flag in FLAGS.items()
         if counts[code]
     )
-    return Section("flags", "Flags", (Table("Flags of this report", tuple(columns), rows),))
+    return Section("flags", tr("Flags"), (Table(tr("Flags of this report"), tuple(columns), rows),))

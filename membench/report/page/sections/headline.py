@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from membench.core.messages import listed, tr, tr_n
 from membench.core.terms import Better, PeakBasis, Stat, Status
 from membench.core.units import common_scale, format_value
 from membench.report.page.document import (
@@ -13,6 +14,7 @@ from membench.report.page.document import (
     Cards,
     Code,
     Column,
+    Inline,
     Line,
     Paragraph,
     Section,
@@ -20,27 +22,24 @@ from membench.report.page.document import (
     Table,
 )
 from membench.report.page.runs import Run
-from membench.report.page.sections.words import (
-    METRICS,
-    TIERS,
-    about,
-    capital,
-    codes,
-    counted,
-    percent,
-)
+from membench.report.page.sections.words import METRICS, TIERS, about, codes, origin, percent
 from membench.report.screens.blocks import blocks as blocks_of
 from membench.results.schema import Row
 
 GOOD, FAIR = 0.1, 0.5
 """Shares of noisy rows up to which the data of a run is called good, and fair."""
 
-_PEAKS = {
-    None: "stated peak",
-    PeakBasis.SPEC: "specified peak",
-    PeakBasis.QUERIED: "peak that the device reports",
-    PeakBasis.MEASURED: "measured peak",
-}
+
+def _of_peak(share: str, basis: PeakBasis | None) -> str:
+    match basis:
+        case PeakBasis.SPEC:
+            return tr("{share} of the specified peak", share=share)
+        case PeakBasis.QUERIED:
+            return tr("{share} of the peak that the device reports", share=share)
+        case PeakBasis.MEASURED:
+            return tr("{share} of the measured peak", share=share)
+        case _:
+            return tr("{share} of the stated peak", share=share)
 
 
 def section(runs: Sequence[Run]) -> Section:
@@ -48,13 +47,15 @@ def section(runs: Sequence[Run]) -> Section:
     best = _best(runs)
     blocks: list[Block] = []
     if not best:
-        blocks.append(Paragraph((Strong("Nothing was measured."), " No row has a value.")))
+        nothing = Strong(tr("Nothing was measured."))
+        line = tr("{before} {item}", before=nothing, item=tr("No row has a value."))
+        blocks.append(Paragraph((line,)))
     elif len(runs) == 1:
         blocks.append(Cards(tuple(_card(row) for several in best for row in several.values())))
     else:
         blocks.append(_table(best, runs))
     blocks += [Paragraph(_quality(run, named=len(runs) > 1)) for run in runs]
-    return Section("headline", "Headline", tuple(blocks))
+    return Section("headline", tr("Headline"), tuple(blocks))
 
 
 def _best(runs: Sequence[Run]) -> list[dict[str, Row]]:
@@ -76,7 +77,7 @@ def _card(row: Row) -> Card:
     value = row.value or 0.0
     scale = common_scale(row.metric, (value,))
     return Card(
-        title=capital(_title(row)),
+        title=_title(row),
         value=scale.format(value, 3),
         unit=scale.unit,
         what=about(row),
@@ -91,25 +92,31 @@ def _table(best: Sequence[dict[str, Row]], runs: Sequence[Run]) -> Table:
     for several in best:
         first = next(iter(several.values()))
         cells = [_cell(several[run.label]) if run.label in several else () for run in runs]
-        rows.append(((capital(_title(first, stat=False)),), *cells))
+        rows.append(((_title(first, stat=False),), *cells))
     heads = (Column(run.label, prose=True) for run in runs)
-    columns = (Column("tier and metric"), *heads)
-    return Table("Best of every tier and metric", columns, tuple(rows))
+    columns = (Column(tr("tier and metric")), *heads)
+    return Table(tr("Best of every tier and metric"), columns, tuple(rows))
 
 
 def _cell(row: Row) -> Line:
     stat = "" if row.stat is Stat.MEDIAN else f" {row.stat}"
     line: Line = (
-        Strong(format_value(row.metric, row.value or 0.0)),
-        f"{stat}, {', '.join(_facts(row))}, ",
-        Code(row.case),
+        tr(
+            "{value}{stat}, {facts}, {case}",
+            value=Strong(format_value(row.metric, row.value or 0.0)),
+            stat=stat,
+            facts=listed(_facts(row)),
+            case=Code(row.case),
+        ),
     )
-    return (*line, "; flags: ", *codes(row.flags)) if row.flags else line
+    return (*line, tr("; flags: "), *codes(row.flags)) if row.flags else line
 
 
 def _title(row: Row, *, stat: bool = True) -> str:
-    name = f"{TIERS[row.tier]}: {METRICS[row.metric]}"
-    return f"{name}, {row.stat}" if stat and row.stat is not Stat.MEDIAN else name
+    tier, metric = TIERS[row.tier], METRICS[row.metric]
+    if stat and row.stat is not Stat.MEDIAN:
+        return tr("{tier}: {metric}, {stat}", tier=tier, metric=metric, stat=row.stat)
+    return tr("{tier}: {metric}", tier=tier, metric=metric)
 
 
 def _facts(row: Row) -> tuple[str, ...]:
@@ -118,18 +125,25 @@ def _facts(row: Row) -> tuple[str, ...]:
     Of another's number only what is known: nothing else can be said of it here.
     """
     ours = not (row.cited or row.imported)
-    facts = []
+    facts: list[str] = []
     if row.rounds > 1 or ours:
-        facts.append(counted(row.rounds, "round") if row.rounds else "rounds unknown")
+        facts.append(
+            tr_n("{count} round", "{count} rounds", row.rounds)
+            if row.rounds
+            else tr("rounds unknown")
+        )
     if row.spread is not None or ours:
-        facts.append("spread unknown" if row.spread is None else f"spread {percent(row.spread)}")
+        facts.append(
+            tr("spread unknown")
+            if row.spread is None
+            else tr("spread {share}", share=percent(row.spread))
+        )
     if row.peak:
-        share = percent((row.value or 0.0) / row.peak)
-        facts.append(f"{share} of the {_PEAKS[row.peak_basis]}")
+        facts.append(_of_peak(percent((row.value or 0.0) / row.peak), row.peak_basis))
     elif ours:
-        facts.append("peak unknown")
+        facts.append(tr("peak unknown"))
     if not ours:
-        facts.append(f"not measured by membench: {row.backend}")
+        facts.append(tr("not measured by membench: {source}", source=origin(row)))
     return tuple(facts)
 
 
@@ -137,34 +151,44 @@ def _quality(run: Run, *, named: bool) -> Line:
     """The verdict on the data, then the counts that it stands on."""
     ok = [row for row in run.rows if row.status is Status.OK]
     if ok and all(row.cited for row in ok):
-        name = Strong(f"{f'{run.label}: ' if named else ''}Cited figures.")
-        return (name, f" Rows: {len(ok)}, whose sources stand with the results.")
+        name = _named(run, tr("Cited figures."), named=named)
+        return (name, tr(" Rows: {count}, whose sources stand with the results.", count=len(ok)))
     cases = {row.case: row.status for row in run.rows}
     counts = Counter(cases.values())
     flags = Counter(flag for row in ok for flag in row.flags)
-    parts = [f"{counted(len(ok), 'row')} of {counted(counts[Status.OK], 'case')} measured"]
+    rows = tr_n("{count} row", "{count} rows", len(ok))
+    measured = tr_n("{count} case", "{count} cases", counts[Status.OK])
+    parts: list[str] = [tr("{rows} of {cases} measured", rows=rows, cases=measured)]
     if flags["noisy"]:
-        parts.append(f"{flags['noisy']} noisy")
+        parts.append(tr("{count} noisy", count=flags["noisy"]))
     everywhere = {code for code, count in flags.items() if count == len(ok) > 1}
     others = sum(bool(set(row.flags) - everywhere - {"noisy"}) for row in ok)
     if others:
-        parts.append(f"{others} with other flags")
-    parts.append(f"{counted(counts[Status.FAILED], 'case')} failed")
-    parts.append(f"{counts[Status.SKIPPED]} skipped")
-    line: list[str | Code | Strong] = [
-        Strong(f"{f'{run.label}: ' if named else ''}Data quality {_grade(ok, flags['noisy'])}."),
-        f" {', '.join(parts)}.",
+        parts.append(tr("{count} with other flags", count=others))
+    parts.append(tr_n("{count} case failed", "{count} cases failed", counts[Status.FAILED]))
+    parts.append(tr("{count} skipped", count=counts[Status.SKIPPED]))
+    line: list[Inline] = [
+        _named(run, _grade(ok, flags["noisy"]), named=named),
+        tr(" {counts}.", counts=listed(parts)),
     ]
-    for code in sorted(everywhere - {"noisy"}):
-        line += [" Every row is flagged ", Code(code), "."]
+    line += [
+        tr(" Every row is flagged {flag}.", flag=Code(code))
+        for code in sorted(everywhere - {"noisy"})
+    ]
     return tuple(line)
+
+
+def _named(run: Run, text: str, *, named: bool) -> Strong:
+    return Strong(tr("{run}: {told}", run=run.label, told=text) if named else text)
 
 
 def _grade(ok: Sequence[Row], noisy: int) -> str:
     if not ok:
-        return "none"
+        return tr("Data quality none.")
     # What is measured once a run has one round in any run, and its own flag.
     if max(row.rounds for row in ok) < 2:
-        return "unknown (a single round says nothing of the noise)"
+        return tr("Data quality unknown (a single round says nothing of the noise).")
     share = noisy / len(ok)
-    return "good" if share <= GOOD else "fair" if share <= FAIR else "poor"
+    if share <= GOOD:
+        return tr("Data quality good.")
+    return tr("Data quality fair.") if share <= FAIR else tr("Data quality poor.")

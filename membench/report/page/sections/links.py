@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from membench.analysis.derive.links import Policy, fronts, in_flight, link_fits, moved, policies
-from membench.analysis.derive.policy import crossover_map
+from membench.analysis.derive.policy import Cell, crossover_map
+from membench.core.messages import tr, tr_n
 from membench.core.units import about_size, format_size, significant
 from membench.report.page.document import (
     Block,
@@ -21,7 +22,7 @@ from membench.report.page.document import (
 from membench.report.page.runs import Run
 from membench.report.page.sections.words import percent
 
-_POLICY = (
+_POLICY = tr(
     "Which way to move KV blocks, as thresholds for an engine. Read it as: from so many blocks "
     "on, one method below the block size and the other from it on."
 )
@@ -30,21 +31,24 @@ _POLICY = (
 def section(runs: Sequence[Run]) -> Section | None:
     """None where no run has anything to derive."""
     parts = tuple(part for run in runs for part in _of(run, alone=len(runs) == 1))
-    return Section("links", "Links and KV blocks", (), parts) if parts else None
+    return Section("links", tr("Links and KV blocks"), (), parts) if parts else None
 
 
 def _of(run: Run, *, alone: bool) -> list[Section]:
-    named = "" if alone else f" of {run.label}"
     made = {
-        "policy": (f"Policy{named}", _policies(policies(run.rows))),
-        "map": (f"Best method{named}", _maps(run)),
-        "fits": (f"Start-up time and bandwidth{named}", _fits(run)),
-        "flight": (f"Bytes in flight{named}", _in_flight(run)),
-        "fronts": (f"Bandwidth against slow-down{named}", _fronts(run)),
+        "policy": (tr("Policy"), _policies(policies(run.rows))),
+        "map": (tr("Best method"), _maps(run)),
+        "fits": (tr("Start-up time and bandwidth"), _fits(run)),
+        "flight": (tr("Bytes in flight"), _in_flight(run)),
+        "fronts": (tr("Bandwidth against slow-down"), _fronts(run)),
     }
     suffix = "" if alone else f"-{run.label}"
     return [
-        Section(f"links-{name}{suffix}", title, tuple(blocks))
+        Section(
+            f"links-{name}{suffix}",
+            title if alone else tr("{what} of {run}", what=title, run=run.label),
+            tuple(blocks),
+        )
         for name, (title, blocks) in made.items()
         if blocks
     ]
@@ -56,8 +60,11 @@ def _policies(found: Sequence[Policy]) -> list[Block]:
     blocks: list[Block] = [Paragraph((_POLICY,))]
     for one in found:
         blocks.append(Command(f"kv_policy {one.line}"))
-        loss = f"At its worst it loses {percent(one.loss)} against the best method measured."
-        blocks.append(Paragraph((Strong(f"{one.way}: "), loss)))
+        loss = tr(
+            "At its worst it loses {loss} against the best method measured.",
+            loss=percent(one.loss),
+        )
+        blocks.append(Paragraph((Strong(tr("{title}: ", title=one.way)), loss)))
     return blocks
 
 
@@ -75,13 +82,29 @@ def _maps(run: Run) -> list[Block]:
             row: list[Line] = [(format_size(size),)]
             for count in counts:
                 cell = at.get((size, count))
-                lead = f" x{cell.lead:.2f}" if cell and cell.decided else ""
-                row.append((f"{cell.best} {significant(cell.gbs, 3)}{lead}",) if cell else ())
+                row.append((_best(cell),) if cell else ())
             rows.append(tuple(row))
-        columns = (Column("block"), *(Column(f"{count} blocks", numeric=True) for count in counts))
-        caption = f"kv/{way}: best method, GB/s, and its lead over the next (blank: too close)"
+        columns = (
+            Column(tr("block")),
+            *(
+                Column(tr_n("{count} block", "{count} blocks", count), numeric=True)
+                for count in counts
+            ),
+        )
+        caption = tr(
+            "{bench}: best method, GB/s, and its lead over the next (blank: too close)",
+            bench=f"kv/{way}",
+        )
         blocks.append(Table(caption, columns, tuple(rows)))
     return blocks
+
+
+def _best(cell: Cell) -> str:
+    """``batch 39.0 x1.15``: method, GB/s, and its lead where it is no tie."""
+    best = f"{cell.best} {significant(cell.gbs, 3)}"
+    if not cell.decided:
+        return best
+    return tr("{best} x{factor}", best=best, factor=f"{cell.lead:.2f}")
 
 
 def _fits(run: Run) -> list[Block]:
@@ -96,13 +119,13 @@ def _fits(run: Run) -> list[Block]:
         for one in link_fits(run.rows)
     ]
     columns = (
-        Column("copies"),
+        Column(tr("copies")),
         Column("a, us", numeric=True),
         Column("b, GB/s", numeric=True),
-        Column("half-bandwidth size", numeric=True),
-        Column("worst error", numeric=True),
+        Column(tr("half-bandwidth size"), numeric=True),
+        Column(tr("worst error"), numeric=True),
     )
-    caption = "T(V) = a + V / b over the sizes of pinned copies"
+    caption = tr("T(V) = a + V / b over the sizes of pinned copies")
     return [Table(caption, columns, tuple(rows))] if rows else []
 
 
@@ -111,8 +134,12 @@ def _in_flight(run: Run) -> list[Block]:
         ((Code(one.case),), (significant(one.gbs, 3),), (about_size(one.bytes),))
         for one in in_flight(run.rows)
     ]
-    columns = (Column("case"), Column("GB/s", numeric=True), Column("in flight", numeric=True))
-    caption = "Bandwidth x round trip: what was under way on the link"
+    columns = (
+        Column(tr("case")),
+        Column("GB/s", numeric=True),
+        Column(tr("in flight"), numeric=True),
+    )
+    caption = tr("Bandwidth x round trip: what was under way on the link")
     return [Table(caption, columns, tuple(rows))] if rows else []
 
 
@@ -123,17 +150,17 @@ def _fronts(run: Run) -> list[Block]:
             (
                 (one.aggressor,),
                 (significant(one.gbs, 3),),
-                (f"{one.slowdown:.2f}x",),
+                (tr("{factor}x", factor=f"{one.slowdown:.2f}"),),
                 (mark,),
             )
-            for mark, several in (("front", front.best), ("", front.others))
+            for mark, several in ((tr("front"), front.best), ("", front.others))
             for one in several
         ]
         columns = (
-            Column("copies"),
+            Column(tr("copies")),
             Column("GB/s", numeric=True),
-            Column("victim takes", numeric=True),
+            Column(tr("victim takes"), numeric=True),
             Column(""),
         )
-        blocks.append(Table(f"Victim {front.victim}", columns, tuple(rows)))
+        blocks.append(Table(tr("Victim {victim}", victim=front.victim), columns, tuple(rows)))
     return blocks

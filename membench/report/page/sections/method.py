@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from membench.core.messages import tr
 from membench.core.terms import NOISE_THRESHOLD, Tier
 from membench.report.page.document import Bullets, Line, Section, Strong
 from membench.report.page.sections.headline import FAIR, GOOD
@@ -9,29 +10,32 @@ from membench.report.page.sections.headline import FAIR, GOOD
 _NOISE = {tier: f"{100 * threshold:g} %" for tier, threshold in NOISE_THRESHOLD.items()}
 
 _POINTS = {
-    "Rounds": (
+    tr("Rounds. "): tr(
         "A round is a fresh process with fresh buffers that measures the cases in an order of its "
         "own. A round has one number per row; the value of a row is the median of these numbers."
     ),
-    "Spread": (
+    tr("Spread. "): tr(
         "1.4826 times the median absolute deviation of the rounds, divided by their median. Above "
-        f"{_NOISE[Tier.DDR]} ({_NOISE[Tier.CACHE]} for host caches, {_NOISE[Tier.SSD]} for the "
-        "disk) a row is flagged as noisy."
+        "{memory} ({caches} for host caches, {disk} for the disk) a row is flagged as noisy.",
+        memory=_NOISE[Tier.DDR],
+        caches=_NOISE[Tier.CACHE],
+        disk=_NOISE[Tier.SSD],
     ),
-    "Data quality": (
-        f"Good where at most {100 * GOOD:g} % of the rows are noisy, fair up to {100 * FAIR:g} %, "
-        "poor above."
+    tr("Data quality. "): tr(
+        "Good where at most {good} of the rows are noisy, fair up to {fair}, poor above.",
+        good=f"{100 * GOOD:g} %",
+        fair=f"{100 * FAIR:g} %",
     ),
-    "Headline": (
+    tr("Headline. "): tr(
         "The best row of a tier and metric. The best of many noisy rows flatters: read it with "
         "its spread."
     ),
-    "Units": (
+    tr("Units. "): tr(
         "1 GB/s = 1e9 B/s; KiB, MiB and GiB are powers of 1024. Bytes are payload: STREAM kernels "
         "count reads and writes, copies between tiers count each byte once, and traffic that a "
         "cache adds is not counted."
     ),
-    "Nothing is emulated": (
+    tr("Nothing is emulated. "): tr(
         "A value stands here because hardware did that work. What could not be measured is listed "
         "with the reason."
     ),
@@ -40,5 +44,5 @@ _POINTS = {
 
 def section() -> Section:
     """What a reader must know to repeat or to doubt a number."""
-    items: list[Line] = [(Strong(f"{name}. "), text) for name, text in _POINTS.items()]
-    return Section("method", "Method in short", (Bullets(tuple(items)),))
+    items: list[Line] = [(Strong(name), text) for name, text in _POINTS.items()]
+    return Section("method", tr("Method in short"), (Bullets(tuple(items)),))

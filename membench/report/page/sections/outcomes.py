@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from membench.core.messages import listed, tr, tr_n
 from membench.core.terms import Status
 from membench.report.page.document import Block, Bullets, Code, Paragraph, Section, Strong
 from membench.report.page.runs import Run
-from membench.report.page.sections.words import counted
 
 _WORDS = {
-    Status.FAILED: ("Failed", "No case failed."),
-    Status.SKIPPED: ("Skipped", "No case was skipped."),
+    Status.FAILED: (tr("Failed"), tr("No case failed.")),
+    Status.SKIPPED: (tr("Skipped"), tr("No case was skipped.")),
 }
 
 
 def section(runs: Sequence[Run]) -> Section:
     """Failures first; every case by its id, under the reason that it shares with others."""
     parts = tuple(_part(runs, status) for status in (Status.FAILED, Status.SKIPPED))
-    return Section("outcomes", "Skipped and failed", (), parts)
+    return Section("outcomes", tr("Skipped and failed"), (), parts)
 
 
 def _part(runs: Sequence[Run], status: Status) -> Section:
@@ -29,8 +29,10 @@ def _part(runs: Sequence[Run], status: Status) -> Section:
                 by_reason.setdefault((run.label, row.reason), {})[row.case] = None
     blocks: list[Block] = []
     for (label, reason), cases in by_reason.items():
-        of = f"{label}, " if len(runs) > 1 else ""
-        blocks.append(Paragraph((Strong(f"{of}{counted(len(cases), 'case')}: "), reason)))
+        head: str = tr_n("{count} case", "{count} cases", len(cases))
+        if len(runs) > 1:
+            head = listed((label, head))
+        blocks.append(Paragraph((Strong(tr("{title}: ", title=head)), reason)))
         blocks.append(Bullets(tuple((Code(case),) for case in cases)))
     title, none = _WORDS[status]
     return Section(str(status), title, tuple(blocks) or (Paragraph((none,)),))

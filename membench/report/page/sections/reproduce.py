@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
+from membench.core.messages import tr
 from membench.report.page.document import (
     Attachment,
     Block,
@@ -29,20 +30,22 @@ def section(sources: Sequence[Source], runs: Sequence[Run]) -> Section:
             blocks.append(
                 Attachment(source.path.name, "text/csv", source.data, f"SHA-256 {source.sha256}")
             )
-    return Section("reproduce", "How to reproduce", tuple(blocks))
+    return Section("reproduce", tr("How to reproduce"), tuple(blocks))
 
 
 def _commands(run: Run) -> list[Block]:
     if run.sidecar is None:
-        return [Paragraph(("The command is unknown: no sidecar describes this run.",))]
+        return [Paragraph((tr("The command is unknown: no sidecar describes this run."),))]
     plan = run.sidecar.plan
     return [
         Command(shlex.join(plan.argv)),
         Paragraph(
             (
-                "The order of the cases was drawn with seed ",
-                Code(str(plan.seed)),
-                f"; membench {plan.software}.",
+                tr(
+                    "The order of the cases was drawn with seed {seed}; membench {version}.",
+                    seed=Code(str(plan.seed)),
+                    version=plan.software,
+                ),
             )
         ),
     ]

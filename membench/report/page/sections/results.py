@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from membench.core.messages import span, tr
 from membench.core.terms import Stat, Tier
 from membench.report.page.document import (
     Code,
@@ -16,13 +17,14 @@ from membench.report.page.document import (
     joined,
 )
 from membench.report.page.runs import Run
-from membench.report.page.sections.words import METRICS, TIERS, capital, codes, percent
+from membench.report.page.sections.words import TIERS, codes, metric_title, percent
 from membench.report.screens.blocks import Block, blocks
 from membench.results.schema import Row
 
-_ABOUT = (
+_ABOUT = tr(
     "The value of a row is the median of its rounds; the range is that of the rounds. Flags are "
-    "explained "
+    "explained {link}.",
+    link=Link(tr("further down"), "flags"),
 )
 
 
@@ -34,28 +36,29 @@ def section(runs: Sequence[Run]) -> Section:
         table = _alone(block) if len(runs) == 1 else _beside(block, runs, label)
         by_tier.setdefault(block.tier, []).append(table)
     if not by_tier:
-        return Section("results", "Results", (Paragraph(("No row has a value.",)),))
+        return Section("results", tr("Results"), (Paragraph((tr("No row has a value."),)),))
     return Section(
         "results",
-        "Results",
-        (Paragraph((_ABOUT, Link("further down", "flags"), ".")),),
+        tr("Results"),
+        (Paragraph((_ABOUT,)),),
         tuple(
-            Section(f"results-{tier}", capital(TIERS[tier]), tuple(tables))
+            Section(f"results-{tier}", TIERS[tier], tuple(tables))
             for tier, tables in by_tier.items()
         ),
     )
 
 
-def _caption(block: Block[Row]) -> str:
-    return f"{capital(METRICS[block.metric])}, {block.scale.unit} ({block.better} is better)"
-
-
 def _alone(block: Block[Row]) -> Table:
     peaks = any(row.peak for row in block.rows)
-    columns = [Column("case")]
-    columns += [Column(title, numeric=True) for title in ("value", "spread", "range", "rounds")]
-    columns += [Column("of peak", numeric=True)] if peaks else []
-    columns += [Column("flags")]
+    columns = [
+        Column(tr("case")),
+        Column(tr("value"), numeric=True),
+        Column(tr("spread"), numeric=True),
+        Column(tr("range"), numeric=True),
+        Column(tr("rounds"), numeric=True),
+    ]
+    columns += [Column(tr("of peak"), numeric=True)] if peaks else []
+    columns += [Column(tr("flags"))]
     rows = []
     for row in block.rows:
         show, rounds = block.scale.format, row.round_values
@@ -63,20 +66,22 @@ def _alone(block: Block[Row]) -> Table:
             _name(row),
             (show(row.value or 0.0),),
             _spread(row),
-            (f"{show(min(rounds))} to {show(max(rounds))}",) if len(rounds) > 1 else (),
+            (span(show(min(rounds)), show(max(rounds))),) if len(rounds) > 1 else (),
             (str(row.rounds),),
         ]
         if peaks:
             cells.append((f"{percent((row.value or 0.0) / row.peak)}",) if row.peak else ())
         rows.append((*cells, codes(row.flags)))
-    return Table(_caption(block), tuple(columns), tuple(rows))
+    return Table(
+        metric_title(block.metric, block.scale.unit, block.better), tuple(columns), tuple(rows)
+    )
 
 
 def _beside(block: Block[Row], runs: Sequence[Run], label: dict[int, str]) -> Table:
-    columns = [Column("case")]
+    columns = [Column(tr("case"))]
     for run in runs:
-        columns += [Column(run.label, numeric=True), Column("spread", numeric=True)]
-    columns.append(Column("flags"))
+        columns += [Column(run.label, numeric=True), Column(tr("spread"), numeric=True)]
+    columns.append(Column(tr("flags")))
     by_case: dict[tuple[str, Stat], dict[str, Row]] = {}
     for row in block.rows:
         by_case.setdefault((row.case, row.stat), {})[label[id(row)]] = row
@@ -88,9 +93,11 @@ def _beside(block: Block[Row], runs: Sequence[Run], label: dict[int, str]) -> Ta
             own = several.get(run.label)
             cells += [(block.scale.format(own.value or 0.0),), _spread(own)] if own else [(), ()]
             if own and own.flags:
-                flags.append((f"{run.label}: ", *codes(own.flags)))
-        rows.append((*cells, joined(flags, "; ")))
-    return Table(_caption(block), tuple(columns), tuple(rows))
+                flags.append((tr("{title}: ", title=run.label), *codes(own.flags)))
+        rows.append((*cells, joined(flags, tr("; "))))
+    return Table(
+        metric_title(block.metric, block.scale.unit, block.better), tuple(columns), tuple(rows)
+    )
 
 
 def _name(row: Row) -> Line:

@@ -5,38 +5,72 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from membench.benches import registry
-from membench.core.terms import Metric, Tier
+from membench.core.messages import Message, tr
+from membench.core.terms import Better, Metric, Tier
 from membench.report.page.document import Code, Line, joined
 from membench.report.screens.blocks import split
 from membench.results.schema import Row
 
 TIERS = {
-    Tier.SMEM: "GPU shared memory",
-    Tier.L1: "GPU L1 cache",
-    Tier.L2: "GPU L2 cache",
-    Tier.HBM: "GPU memory (HBM)",
-    Tier.GPU: "GPU",
-    Tier.LINK: "host link",
-    Tier.CACHE: "host caches",
-    Tier.DDR: "host memory (DDR)",
-    Tier.SSD: "disk (SSD)",
+    Tier.SMEM: tr("GPU shared memory"),
+    Tier.L1: tr("GPU L1 cache"),
+    Tier.L2: tr("GPU L2 cache"),
+    Tier.HBM: tr("GPU memory (HBM)"),
+    Tier.GPU: tr("GPU"),
+    Tier.LINK: tr("Host link"),
+    Tier.CACHE: tr("Host caches"),
+    Tier.DDR: tr("Host memory (DDR)"),
+    Tier.SSD: tr("Disk (SSD)"),
 }
-"""What a reader calls a tier."""
+"""What a reader calls a tier, as a title."""
 
-METRICS = {metric: str(metric) for metric in Metric} | {
-    Metric.IOPS: "IOPS",
-    Metric.FLOPS: "FLOP/s",
+METRICS = {
+    Metric.BANDWIDTH: tr("bandwidth"),
+    Metric.LATENCY: tr("latency"),
+    Metric.IOPS: tr("IOPS"),
+    Metric.RATE: tr("rate"),
+    Metric.FLOPS: tr("FLOP/s"),
+    Metric.ENERGY: tr("energy"),
 }
 """What a reader calls a metric."""
 
 
-def capital(text: str) -> str:
-    """``text`` with a capital at its beginning."""
-    return text[:1].upper() + text[1:]
+FACTS = {
+    "backend": tr("backend"),
+    "device": tr("device"),
+    "driver": tr("driver"),
+    "cuda": tr("cuda"),
+    "membench": tr("membench"),
+    "machine": tr("machine"),
+    "profile": tr("profile"),
+    "cpu": tr("cpu"),
+    "governor": tr("governor"),
+    "hypervisor": tr("hypervisor"),
+    "memory": tr("memory"),
+    "thp": tr("thp"),
+    "system": tr("system"),
+    "kernel": tr("kernel"),
+    "python": tr("python"),
+}
+"""What a reader calls a fact of the rows or of a sidecar."""
+
+
+def metric_title(metric: Metric, unit: str, better: Better) -> Message:
+    """``Bandwidth, GB/s (higher is better)``."""
+    heading = {
+        Metric.BANDWIDTH: tr("Bandwidth"),
+        Metric.LATENCY: tr("Latency"),
+        Metric.RATE: tr("Rate"),
+        Metric.ENERGY: tr("Energy"),
+    }
+    what = heading.get(metric, METRICS[metric])
+    if better is Better.HIGHER:
+        return tr("{metric}, {unit} (higher is better)", metric=what, unit=unit)
+    return tr("{metric}, {unit} (lower is better)", metric=what, unit=unit)
 
 
 def counted(count: int, noun: str) -> str:
-    """``1 row``, ``2 rows``."""
+    """``1 row``, ``2 rows``; for pages that are in English alone."""
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
@@ -45,10 +79,15 @@ def percent(fraction: float) -> str:
     return f"{100 * fraction:.1f} %"
 
 
+def origin(row: Row) -> str:
+    """Whose number it is where it is not ours: ``cited``, or the tool that it is imported from."""
+    return tr("cited") if row.cited else row.backend
+
+
 def about(row: Row) -> str:
     """What the bench of ``row`` measures, in its author's first line; empty where unknown."""
     bench = registry().benches.get(split(row.case)[0])
-    return bench.summary.rstrip(".") if bench else ""
+    return tr(bench.summary.rstrip(".")) if bench else ""
 
 
 def codes(flags: Sequence[str]) -> Line:

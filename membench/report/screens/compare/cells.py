@@ -9,6 +9,7 @@ from membench.analysis.comparison import Mean
 from membench.analysis.figure import Figure
 from membench.analysis.finding import Finding
 from membench.analysis.verdict import Reason, Verdict
+from membench.core.messages import listed, tr
 from membench.core.units import Scale, significant
 
 GLYPH: Mapping[Verdict, str] = MappingProxyType(
@@ -21,6 +22,17 @@ GLYPH: Mapping[Verdict, str] = MappingProxyType(
     }
 )
 """One character a verdict, so that a column can be read from afar; the word stands beside it."""
+
+
+_WORDS: Mapping[Verdict, str] = MappingProxyType(
+    {
+        Verdict.BETTER: tr("better"),
+        Verdict.WORSE: tr("worse"),
+        Verdict.SAME: tr("same"),
+        Verdict.UNCLEAR: tr("unclear"),
+        Verdict.NA: tr("n/a"),
+    }
+)
 
 
 def value_parts(figure: Figure | None, scale: Scale) -> tuple[str, str, str]:
@@ -50,8 +62,24 @@ def verdict_text(finding: Finding | None) -> str:
     """``^ better``, ``? unclear (n=3)``."""
     if finding is None:
         return ""
-    word = f"{GLYPH[finding.verdict]} {finding.verdict}"
-    return f"{word} (n={count_text(finding)})" if finding.reason is Reason.FEW else word
+    glyph, word = GLYPH[finding.verdict], _WORDS[finding.verdict]
+    if finding.reason is Reason.FEW:
+        return tr("{glyph} {verdict} (n={n})", glyph=glyph, verdict=word, n=count_text(finding))
+    return tr("{glyph} {verdict}", glyph=glyph, verdict=word)
+
+
+def verdict_word(verdict: Verdict) -> str:
+    """``better``."""
+    return _WORDS[verdict]
+
+
+def counts_text(counts: Mapping[Verdict, int]) -> str:
+    """``3 better, 1 unclear``: the verdicts that occur."""
+    return listed(
+        tr("{count} {verdict}", count=counts[verdict], verdict=_WORDS[verdict])
+        for verdict in Verdict
+        if counts[verdict]
+    )
 
 
 def count_text(finding: Finding) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from membench.core.messages import tr
 from membench.thesis.claims.draws import Floats
 from membench.thesis.claims.statistics.common import (
     HALF,
@@ -35,7 +36,7 @@ def kv_over_free_hbm(world: World) -> Values:
     """KV bytes of the smallest batch near peak decode rate, over HBM less weights."""
     memory = world.of_device("memory") * world["system.hbm_share"]
     size = np.array(list(batches(_LARGEST_BATCH)))[:, None]
-    found = {}
+    found: Values = {}
     for model in known_models():
         many = gpus(model, memory, world["system.weights_share"])
         free = many * memory - model.weights.total * HALF
@@ -52,7 +53,8 @@ def kv_over_free_hbm(world: World) -> Values:
             ).bound
             enough = time <= time[-1] / _PEAK_SHARE
             batch = size[np.argmax(enough, axis=0), 0]
-            found[f"{model.name}, {point}"] = batch * model.kv(context, KvDtype.FP16) / free
+            name = tr("{model}, {point}", model=model.name, point=point)
+            found[name] = batch * model.kv(context, KvDtype.FP16) / free
     return found
 
 
@@ -64,7 +66,7 @@ def elasticity(world: World) -> Values:
 
 def host_slowdown(world: World) -> Values:
     """HBM read bandwidth over that of a kernel that reads host memory."""
-    return {"kernel reads": world["hbm-read"] / world["zerocopy"]}
+    return {tr("kernel reads"): world["hbm-read"] / world["zerocopy"]}
 
 
 def ddr_over_breakeven(world: World) -> Values:
@@ -81,5 +83,5 @@ def measured_over_peak(world: World) -> Values:
         if name in world.values and name in world.peaks:
             found[name] = world.efficiency(name)
     if not found:
-        raise NoData("no measured rate comes with the peak of its device")
+        raise NoData(tr("no measured rate comes with the peak of its device"))
     return found

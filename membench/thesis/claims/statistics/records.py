@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from membench.core.messages import tr
 from membench.thesis.claims.draws import Floats
 from membench.thesis.claims.world import World
 
 Values = dict[str, Floats]
+
+_REPORTS = {"keynote": tr("keynote report"), "taiwan": tr("taiwan report")}
 
 
 def _off(value: Floats, claimed: Floats | float) -> Floats:
@@ -19,10 +22,10 @@ def _off(value: Floats, claimed: Floats | float) -> Floats:
 def inference_spec(world: World) -> Values:
     """Peak FP4 rate of Rubin over each Blackwell's."""
     baselines = {
-        "GB200 dense": "device.gb200.fp4",
-        "B200 dense": "device.b200.fp4",
-        "GB300 dense": "device.gb300.fp4",
-        "GB200 sparse": "device.gb200.fp4_sparse",
+        tr("GB200 dense"): "device.gb200.fp4",
+        tr("B200 dense"): "device.b200.fp4",
+        tr("GB300 dense"): "device.gb300.fp4",
+        tr("GB200 sparse"): "device.gb200.fp4_sparse",
     }
     rubin = world["device.rubin.fp4"]
     return {name: rubin / world[key] for name, key in baselines.items()}
@@ -30,7 +33,7 @@ def inference_spec(world: World) -> Values:
 
 def training_spec(world: World) -> Values:
     """Peak training rate of Rubin over GB200's dense FP4."""
-    return {"GB200 dense": world["device.rubin.fp4_training"] / world["device.gb200.fp4"]}
+    return {tr("GB200 dense"): world["device.rubin.fp4_training"] / world["device.gb200.fp4"]}
 
 
 def transistor_ratio(world: World) -> Values:
@@ -43,14 +46,13 @@ def yearly_fall(world: World) -> Values:
     """An announced fall per generation, as a fall per year."""
     years = world["record.token.generation"]
     return {
-        f"{name} report": world[f"record.token.{name}"] ** (1 / years)
-        for name in ("keynote", "taiwan")
+        report: world[f"record.token.{name}"] ** (1 / years) for name, report in _REPORTS.items()
     }
 
 
 def announced_fall(world: World) -> Values:
     """The announced fall, in each report of it."""
-    return {f"{name} report": world[f"record.token.{name}"] for name in ("keynote", "taiwan")}
+    return {report: world[f"record.token.{name}"] for name, report in _REPORTS.items()}
 
 
 def software_fall(world: World) -> Values:
@@ -76,9 +78,9 @@ def density_growth(world: World) -> Values:
 def sharing_predates(world: World) -> Values:
     """Years by which a public system that keeps and shares KV cache predates CES 2026."""
     systems = {
-        "vLLM prefix caching": "vllm_prefix_caching",
+        tr("vLLM prefix caching"): "vllm_prefix_caching",
         "SGLang RadixAttention": "sglang_radix_attention",
-        "Mooncake pool": "mooncake_pool",
+        tr("Mooncake pool"): "mooncake_pool",
         "LMCache": "lmcache",
     }
     ces = world["record.sharing.ces_2026"]
@@ -90,9 +92,9 @@ def reachable_capacity(world: World) -> Values:
     gpus, extra = world["record.rack.gpus"], world["system.extra_capacity"]
     near = (world["record.rack.hbm"] + world["record.rack.lpddr"]) / gpus
     return {
-        "1 TB without flash": _off(near, 1e12),
-        "16 TB with flash": _off(near + extra, 16e12),
-        "a rack, by Citi": _off(extra * gpus, world["record.rack.citi"]),
+        tr("1 TB without flash"): _off(near, 1e12),
+        tr("16 TB with flash"): _off(near + extra, 16e12),
+        tr("a rack, by Citi"): _off(extra * gpus, world["record.rack.citi"]),
     }
 
 
@@ -113,7 +115,7 @@ def host_memory_growth(world: World) -> Values:
 
 def transfer_spec(world: World) -> Values:
     """Published rates over those of the generation before."""
-    what = {"NVLink": "nvlink", "CPU memory": "host_bandwidth", "CPU to GPU": "c2c"}
+    what = {"NVLink": "nvlink", tr("CPU memory"): "host_bandwidth", tr("CPU to GPU"): "c2c"}
     return {
         name: world[f"device.rubin.{key}"] / world[f"device.gb200.{key}"]
         for name, key in what.items()
@@ -144,7 +146,7 @@ def cowos_2027(world: World) -> Values:
 
 def n2_revenue(world: World) -> Values:
     """Distance of the reported share of revenue from 7.5 %, as a share of it."""
-    return {"fiscal 2026": _off(world["record.tsmc.n2_share_2026"], 0.075)}
+    return {tr("fiscal 2026"): _off(world["record.tsmc.n2_share_2026"], 0.075)}
 
 
 def rubin_volume(world: World) -> Values:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from membench.thesis.claims.amounts import of_workload
 from membench.thesis.claims.draws import Floats
 from membench.thesis.claims.statistics.common import (
     HALF,
@@ -65,7 +66,7 @@ def _hits(model: Known, curve: Curve, flops: Floats) -> Callable[[Floats], Float
 
 def _each(value: Callable[[Known, Curve], Floats]) -> Values:
     return {
-        f"{model.name}, {curve.name}": value(model, curve)
+        of_workload(model.name, curve.name): value(model, curve)
         for model in known_models()
         for curve in curves()
     }

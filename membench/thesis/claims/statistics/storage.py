@@ -6,6 +6,7 @@ from typing import cast
 
 import numpy as np
 
+from membench.core.messages import tr
 from membench.thesis.claims.draws import Floats
 from membench.thesis.claims.statistics.common import Formula, Known, breakeven_rate, each_model
 from membench.thesis.claims.world import World
@@ -55,8 +56,8 @@ def _usable(world: World, rate: Floats) -> Values:
     usable = np.vectorize(demand.usable_capacity, otypes=[float])
     capacity = world["system.extra_capacity"]
     gaps = {
-        "SSD serves all reuse": "workload.agent.gap",
-        "HBM and DDR absorb 60 s": "workload.agent.gap_above_60s",
+        tr("SSD serves all reuse"): "workload.agent.gap",
+        tr("HBM and DDR absorb 60 s"): "workload.agent.gap_above_60s",
     }
     return {name: usable(capacity, rate, world[key]) / 16e12 for name, key in gaps.items()}
 

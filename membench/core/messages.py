@@ -1,0 +1,154 @@
+"""Messages: English text that remembers how it was made, so that a page can say it in a language.
+
+A message is marked where it is written, ``tr("{rate} GB/s with {count} threads", ...)``.  It
+*is* its English text: files, screens and JSON use it as a string.  Only the report asks it for
+another language (`Message.said`), and the parameters that are messages follow.  ``tr`` and
+``tr_n`` are the names that extraction looks for (`ci/translations.py`).
+
+Floor 0: imports nothing of membench.
+"""
+
+from __future__ import annotations
+
+import re
+import string
+from collections.abc import Callable, Iterable, Mapping
+from gettext import NullTranslations
+from typing import Any, Self
+
+_FORMATTER = string.Formatter()
+
+
+class Message(str):
+    """English text with the form and the parameters that it was made from.
+
+    Attributes:
+        msgid: the form, with ``{name}`` where a parameter stands; what a catalogue is asked for.
+        plural: the form for several, empty where nothing is counted.
+        params: by name; ``count`` chooses the plural form.  Without any, the form is not
+            formatted, so that text of somebody else may hold braces.
+    """
+
+    __slots__ = ("msgid", "params", "plural")
+
+    msgid: str
+    plural: str
+    params: Mapping[str, object]
+
+    def __new__(cls, msgid: str, params: Mapping[str, object], plural: str = "") -> Self:
+        """The English text of ``msgid`` (of ``plural`` unless ``count`` is 1)."""
+        form = plural if plural and params["count"] != 1 else msgid
+        made = super().__new__(cls, form.format_map(params) if params else form)
+        made.msgid, made.plural, made.params = msgid, plural, params
+        return made
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Verdicts travel between processes with their messages."""
+        return Message, (self.msgid, dict(self.params), self.plural)
+
+    def form(self, catalogue: NullTranslations) -> str:
+        """The form in the language of ``catalogue``, its parameters not yet in place."""
+        if not self.msgid:
+            return ""  # in a catalogue the empty form is the header
+        if self.plural:
+            count = self.params["count"]
+            assert isinstance(count, int)
+            return catalogue.ngettext(self.msgid, self.plural, count)
+        return catalogue.gettext(self.msgid)
+
+    def said(self, catalogue: NullTranslations) -> str:
+        """The text in the language of ``catalogue``; what it does not have stays English."""
+        return "".join(map(str, self.pieces(catalogue, lambda value: said(value, catalogue))))
+
+    def pieces(
+        self, catalogue: NullTranslations, place: Callable[[object], object]
+    ) -> list[object]:
+        """The text in order, as pieces: what ``place`` answers for a parameter, text between."""
+        form = self.form(catalogue)
+        if not self.params:
+            return [form]
+        found: list[object] = []
+        before = ""
+        for text, name, _, _ in _FORMATTER.parse(form):
+            value = place(self.params[name]) if name else ""
+            found += [_spaced(before, text, str(value)), value]
+            before = str(value) or text
+        return [piece for piece in found if piece != ""]
+
+
+def said(value: object, catalogue: NullTranslations) -> object:
+    """A message in the language of ``catalogue``; anything else as it is."""
+    return value.said(catalogue) if isinstance(value, Message) else value
+
+
+_TOUCH = re.compile(r"[\u4e00-\u9fff][A-Za-z0-9]|[A-Za-z0-9%][\u4e00-\u9fff]")
+"""Han beside Latin, which a space parts."""
+_TIGHT = re.compile(
+    r"[\u3000-\u303f\uff00-\uffef] .|. [\u3000-\u303f\uff00-\uffef]|"
+    r"[\u4e00-\u9fff] [\u4e00-\u9fff]"
+)
+"""A space beside a full-width mark, or between two Han, where none belongs."""
+
+
+def _spaced(before: str, text: str, after: str) -> str:
+    """``text`` of a form between two parameters, with the spaces that Chinese asks for.
+
+    A form cannot know what its parameters begin and end with.  The parameters themselves stay
+    as they are: they may be names of files.  The rule is that of the W3C's Requirements for
+    Chinese Text Layout, 3.2.2; English has nothing that it applies to.
+    """
+    left, right = before[-1:], after[:1]
+    if _TIGHT.fullmatch(left + (text + right)[:2]):
+        text = text[1:]
+    elif text and _TOUCH.fullmatch(left + text[:1]):
+        text = f" {text}"
+    if _TIGHT.fullmatch((left + text)[-2:] + right):
+        return text[:-1]
+    return f"{text} " if _TOUCH.fullmatch((left + text)[-1:] + right) else text
+
+
+def tr(msgid: str, **params: object) -> Message:
+    """A message: ``msgid`` with ``params`` where their names stand in braces."""
+    return Message(msgid, params)
+
+
+def tr_n(one: str, several: str, count: int, **params: object) -> Message:
+    """A message that counts: ``one`` for 1, else ``several``; both may hold ``{count}``."""
+    return Message(one, {"count": count, **params}, several)
+
+
+def listed(items: Iterable[str]) -> str:
+    """``a, b, c``; empty without items."""
+    return _folded(items, lambda before, item: tr("{before}, {item}", before=before, item=item))
+
+
+def clauses(items: Iterable[str]) -> str:
+    """``a; b; c``; empty without items."""
+    return _folded(items, lambda before, item: tr("{before}; {item}", before=before, item=item))
+
+
+def sentences(items: Iterable[str]) -> str:
+    """Whole sentences one after another; the empty ones are left out."""
+    return _folded(
+        (item for item in items if item),
+        lambda before, item: tr("{before} {item}", before=before, item=item),
+    )
+
+
+def _folded(items: Iterable[str], pair: Callable[[str, str], str]) -> str:
+    """Neighbours paired, and the pairs again: a thousand items are ten levels deep."""
+    several = list(items)
+    while len(several) > 1:
+        odd = several[len(several) & ~1 :]
+        several = [pair(*two) for two in zip(several[::2], several[1::2], strict=False)] + odd
+    return several[0] if several else ""
+
+
+def span(low: object, high: object) -> Message:
+    """``3 to 5``."""
+    return tr("{low} to {high}", low=low, high=high)
+
+
+def sentence(text: str) -> str:
+    """``text`` with a full stop, unless it ends with one."""
+    return text if text.endswith(".") else tr("{sentence}.", sentence=text)

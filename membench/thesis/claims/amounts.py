@@ -1,0 +1,49 @@
+"""Numbers with their units in words, and what a number is of."""
+
+from __future__ import annotations
+
+from membench.core.messages import Message, span, tr
+from membench.thesis.claims.assumptions import Entry
+
+_AMOUNTS = {
+    "x": tr("{number} x"),
+    "x a year": tr("{number} x a year"),
+    "year": tr("{number} year"),
+    "years": tr("{number} years"),
+    "tokens": tr("{number} tokens"),
+    "1e6": tr("{number} million"),
+    "1e9": tr("{number} billion"),
+    "1e12": tr("{number} trillion"),
+    "1e6 USD": tr("{number} million USD"),
+    "1e9 USD": tr("{number} billion USD"),
+}
+"""A number with each unit that is said in words; the others are symbols."""
+_WORKLOADS = {"conversation": tr("conversation"), "agent": tr("agent")}
+
+
+def amount(number: str, unit: str) -> str:
+    """``number`` with its unit in words; a share and a plain number have none."""
+    if unit in ("", "1", "share"):
+        return number
+    if unit in _AMOUNTS:
+        return tr(_AMOUNTS[unit], number=number)
+    return tr("{number} {unit}", number=number, unit=unit)
+
+
+def entry_range(entry: Entry) -> str:
+    """``22 TB/s``, ``5 (3 to 8) USD/GB``: the value of an assumption, and what it is drawn from."""
+    value = f"{entry.value:.6g}"
+    if entry.low != entry.high:
+        ends = span(f"{entry.low:.6g}", f"{entry.high:.6g}")
+        value = tr("{value} ({range})", value=value, range=ends)
+    return amount(value, entry.unit)
+
+
+def of_workload(model: str, workload: str) -> Message:
+    """``llama-3.1-8b, agent``: a model under the requests of a shipped trace."""
+    return tr("{model}, {workload}", model=model, workload=workload_name(workload))
+
+
+def workload_name(name: str) -> str:
+    """What a reader calls a shipped trace; any other keeps its name."""
+    return _WORKLOADS.get(name, name)
