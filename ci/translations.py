@@ -28,7 +28,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from membench.benches import registry  # noqa: E402
-from membench.report.page.translate import DOMAIN, LANGUAGES, LOCALE, SOURCE  # noqa: E402
+from membench.report.locale import DOMAIN, LANGUAGES, LOCALE, SOURCE  # noqa: E402
 from membench.thesis.claims.ledger import ledger  # noqa: E402
 
 KEYWORDS = {"tr": None, "tr_n": (1, 2), "_": None}

@@ -19,10 +19,10 @@ from babel.messages.mofile import read_mo
 
 from membench.cli import report_command
 from membench.core.messages import Message, tr
+from membench.report.locale import LANGUAGES, SOURCE, catalogue, in_language, translated
 from membench.report.page.compose import compose
 from membench.report.page.document import Document, Table
 from membench.report.page.runs import read_runs
-from membench.report.page.translate import LANGUAGES, SOURCE, catalogue, in_language, translated
 from membench.results.schema import Row
 from membench.thesis.claims.ledger import ledger
 from membench.thesis.claims.verdicts import verdicts

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from membench.report.locale import of_tag
 from membench.report.page.document import (
     Attachment,
     Block,
@@ -24,7 +25,6 @@ from membench.report.page.document import (
     Link,
     Strong,
 )
-from membench.report.page.translate import of_tag
 from membench.report.plots.style import DARK, LIGHT
 
 if TYPE_CHECKING:

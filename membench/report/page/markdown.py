@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from urllib.parse import quote
 
 from membench.core.messages import listed, tr, tr_n
+from membench.report.locale import in_language, of_tag
 from membench.report.page.document import (
     Alert,
     Attachment,
@@ -32,7 +33,6 @@ from membench.report.page.document import (
     joined,
 )
 from membench.report.page.markdown_text import code, escaped, fence
-from membench.report.page.translate import in_language, of_tag
 
 LIMIT = 1024 * 1024
 """What GitHub takes as the summary of a step, in bytes."""

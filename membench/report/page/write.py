@@ -9,10 +9,10 @@ from pathlib import Path
 
 from membench.core.errors import OutputError, UsageError
 from membench.core.files import atomic_write, output_error, shown
+from membench.report.locale import SOURCE, translated
 from membench.report.page.compose import compose
 from membench.report.page.document import Document, Figure, Section
 from membench.report.page.runs import read_runs
-from membench.report.page.translate import SOURCE, translated
 from membench.report.plots.style import DARK, LIGHT
 from membench.thesis.claims.verdict_file import to_json
 from membench.thesis.claims.verdicts import Spread, verdicts

@@ -1,7 +1,7 @@
 """The report in a language: every message of the finished document, said in it.
 
 Sections and plots write messages (`membench.core.messages`).  A catalogue is a file of GNU gettext,
-``locale/<language>/LC_MESSAGES/membench.mo``, compiled from the ``.po`` beside it by
+``<language>/LC_MESSAGES/membench.mo``, compiled from the ``.po`` beside it by
 `ci/translations.py`.  Text that is no message stays as it is: code, commands, quotes, the labels
 in pictures, and what others wrote.
 """
@@ -22,7 +22,7 @@ SOURCE = "en"
 LANGUAGES = {SOURCE: "en", "zh-TW": "zh-Hant-TW"}
 """Name on the command line -> language tag of the page."""
 DOMAIN = "membench"
-LOCALE = files(__package__) / "locale"
+LOCALE = files(__package__)
 """Where the catalogues are."""
 
 T = TypeVar("T")
