@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from membench.core.errors import MembenchError, SchemaError
+from membench.core.files import shown
 from membench.core.plain import load
 from membench.core.snapshot import Machine
 from membench.core.text import ascii_line
@@ -89,7 +90,9 @@ def _read(path: Path) -> tuple[Source, list[Run]]:
         data = path.read_bytes()
         sidecar = _sidecar(path, set(by_run), problems, measured=_measured(rows))
     else:
-        problems.append(f"{path.name} was read from a pipe: it has no sidecar and is not embedded.")
+        problems.append(
+            f"{shown(Path(path.name))} was read from a pipe: it has no sidecar and is not embedded."
+        )
     machine = _machine(sidecar, problems)
     source = Source(path, data, tuple(problems))
     own = sidecar.plan.run_id if sidecar else None
@@ -113,33 +116,29 @@ def _measured(rows: Sequence[Row]) -> bool:
 def _sidecar(
     path: Path, run_ids: set[str], problems: list[str], *, measured: bool
 ) -> Sidecar | None:
-    name = sidecar_path(path).name
+    name, file = shown(Path(sidecar_path(path).name)), shown(Path(path.name))
     try:
         sidecar = read_sidecar(path)
     except SchemaError as error:
-        problems.append(f"The sidecar of {path.name} cannot be used: {error}.")
+        problems.append(f"The sidecar of {file} cannot be used: {error}.")
         return None
     if sidecar is None:
         if measured:
             problems.append(
-                f"{path.name} has no sidecar ({name}): machine, plan and command are unknown, "
+                f"{file} has no sidecar ({name}): machine, plan and command are unknown, "
                 "and nothing shows that the file is the one that its run wrote."
             )
         return None
     if sidecar.plan.run_id not in run_ids:
-        problems.append(
-            f"{name} describes the run {sidecar.plan.run_id}, which is not in {path.name}."
-        )
+        problems.append(f"{name} describes the run {sidecar.plan.run_id}, which is not in {file}.")
         return None
     if not verify_sha256(path, sidecar):
         problems.append(
-            f"{path.name} is NOT the file that its run wrote: its SHA-256 differs from the one "
+            f"{file} is NOT the file that its run wrote: its SHA-256 differs from the one "
             f"in {name}. Numbers may have been changed."
         )
     if sidecar.interrupted:
-        problems.append(
-            f"The run of {path.name} was interrupted: what it had not reached is absent."
-        )
+        problems.append(f"The run of {file} was interrupted: what it had not reached is absent.")
     return sidecar
 
 
