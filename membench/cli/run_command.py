@@ -62,7 +62,11 @@ def _bytes(_ctx: click.Context, _option: click.Parameter, text: str) -> int:
     help="Seconds that one case may take in one round.",
 )
 @click.option("--dry-run", is_flag=True, help="Show what would be measured and what it costs.")
-@click.option("--strict", is_flag=True, help="A GPU that cannot be used is an error.")
+@click.option(
+    "--strict",
+    is_flag=True,
+    help="A GPU that is there and not right is an error; so is none where all cases need one.",
+)
 @click.option(
     "--resume",
     type=click.Path(path_type=Path),

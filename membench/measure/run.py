@@ -108,7 +108,8 @@ def prepare(options: RunOptions, observer: Observer) -> Prepared:
     """Look at the machine and make the plan.  Writes nothing.
 
     Raises:
-        BackendUnavailable: ``strict``, and a GPU is there that cannot be used.
+        BackendUnavailable: ``strict``, and a GPU is there that is not right, or nothing is
+            selected that runs without one.
         UsageError, NothingMatched: see `make_plan`.
     """
     benches = registry()
@@ -125,9 +126,19 @@ def prepare(options: RunOptions, observer: Observer) -> Prepared:
         if options.strict:
             raise BackendUnavailable(gpus.problem, gpus.remedy)
         observer.warned(gpus.problem, gpus.remedy)
+    elif options.device != "cpu":
+        for fault in gpus.faults:
+            if options.strict:
+                raise BackendUnavailable(f"{fault.where}: {fault.problem}", fault.remedy)
+            observer.warned(f"{fault.where}: {fault.problem}", fault.remedy)
     for problem in benches.problems:
         observer.warned(problem, "")
     plan = make_plan(options, benches, machine, machine.filesystems[-1])
+    if options.strict and all(case.gpu is not None and case.skipped for case in plan.cases):
+        raise BackendUnavailable(
+            f"every selected case needs a GPU: {plan.cases[0].skipped}",
+            "select others, or run without --strict to get their skipped rows",
+        )
     csv = options.output or default_path(RESULTS, plan.machine, plan.started, plan.profile)
     return Prepared(plan, machine, csv, named=options.output is not None)
 

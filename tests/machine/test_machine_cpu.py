@@ -23,7 +23,7 @@ def test_two_sockets_with_smt(plant: Plant, two_sockets: Tree) -> None:
     cpu = read_cpu(plant(two_sockets), affinity=range(8), architecture="x86_64")
     assert cpu.model == "Intel(R) Xeon(R) Platinum 8480C CPU @ 2.60GHz"
     assert len(cpu.cores) == 8
-    assert {(core.package, core.core) for core in cpu.cores} == {(0, 0), (0, 1), (1, 0), (1, 1)}
+    assert {(core.package, core.core) for core in cpu.cores} == {(0, 0), (0, 1), (1, 2), (1, 3)}
     assert [core.node for core in cpu.cores] == [0, 0, 1, 1, 0, 0, 1, 1]
     assert cpu.governor == "performance,powersave"
     assert cpu.hypervisor == ""

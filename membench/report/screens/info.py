@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from membench.core.snapshot import Cache, GpuLinks, Machine
+from membench.core.snapshot import Cache, Gpu, GpuLinks, Machine, Node, NodeKind
 from membench.core.units import about_size, format_size
 
 
@@ -50,10 +51,7 @@ def facts(machine: Machine) -> list[tuple[str, str]]:
         *(
             (
                 f"NUMA node {node.node}",
-                (
-                    f"{about_size(node.memory)}, CPUs {ranges(node.cpus)}, "
-                    f"distances {' '.join(map(str, node.distances))}"
-                ),
+                _node(node),
             )
             for node in memory.nodes
         ),
@@ -61,17 +59,22 @@ def facts(machine: Machine) -> list[tuple[str, str]]:
         *(
             (
                 f"GPU {gpu.index}",
-                f"{gpu.name}, {about_size(gpu.memory)}, sm_{gpu.compute_capability}",
+                _gpu(gpu),
             )
             for gpu in gpus.devices
         ),
         *(
-            (f"links of GPU {gpu.index}", _links(links))
+            (f"links of GPU {gpu.index}", _links(gpu, links))
             for gpu, links in zip(gpus.devices, machine.links, strict=False)
         ),
+        *(
+            (fault.where, f"{'' if fault.shown else 'cannot be used: '}{fault.problem}")
+            for fault in gpus.faults
+        ),
+        *((f"remedy for {fault.where}", fault.remedy) for fault in gpus.faults),
         ("GPU", "" if gpus.present or gpus.problem else "none found"),
-        ("GPU problem", gpus.problem),
-        ("GPU remedy", gpus.remedy),
+        ("GPU problem", "" if gpus.faults and not gpus.present else gpus.problem),
+        ("GPU remedy", "" if gpus.faults and not gpus.present else gpus.remedy),
         *(
             (
                 "results on",
@@ -85,12 +88,57 @@ def facts(machine: Machine) -> list[tuple[str, str]]:
     ]
 
 
+def _node(node: Node) -> str:
+    """``64.0 GiB, CPUs 0-7, distances 10 21``; what kind it is where it is not the host's own."""
+    parts = [
+        about_size(node.memory),
+        "" if node.kind is NodeKind.HOST else _NODE_KINDS[node.kind],
+        f"CPUs {ranges(node.cpus)}" if node.cpus else "no CPUs",
+        f"behind a cache of {about_size(node.side_cache)}" if node.side_cache else "",
+        f"distances {' '.join(map(str, node.distances))}" if node.distances else "",
+    ]
+    return ", ".join(part for part in parts if part)
+
+
+_NODE_KINDS = {
+    NodeKind.GPU: "memory of a GPU",
+    NodeKind.PERSISTENT: "persistent memory",
+    NodeKind.MEMORY_ONLY: "memory only",
+}
+
+
+def _gpu(gpu: Gpu) -> str:
+    """``NVIDIA H100, 80.0 GiB, sm_9.0``."""
+    memory = "memory unknown" if not gpu.memory else about_size(gpu.memory)  # old sidecars say 0
+    parts = [
+        gpu.name,
+        f"works in the host's memory of {memory}" if gpu.integrated and gpu.memory else memory,
+        f"sm_{gpu.compute_capability}" if gpu.compute_capability else "",
+        _ADDRESSING.get(gpu.addressing, ""),
+        "" if gpu.memory_node is None else f"memory is NUMA node {gpu.memory_node}",
+    ]
+    return ", ".join(part for part in parts if part)
+
+
+_ADDRESSING = {
+    "ats": "reads the system's memory by its page tables (ATS)",
+    "hmm": "reads the system's memory by page faults (HMM)",
+}
+
+
 def _cpus(machine: Machine) -> str:
     cpu = machine.cpu
     physical = len({(core.package, core.core) for core in cpu.cores})
     packages = len({core.package for core in cpu.cores})
     text = f"{len(cpu.cores)} logical, {physical} cores, {packages} sockets; {cpu.usable} usable"
+    kinds = cpu.kinds
+    if len(kinds) > 1:
+        text += f"; of the fastest kind of core {kinds[0]}, of slower kinds {_listed(kinds[1:])}"
     return text + (f" (quota {cpu.quota:g})" if cpu.quota is not None else "")
+
+
+def _listed(numbers: Iterable[int]) -> str:
+    return " and ".join(map(str, numbers))
 
 
 def _caches(caches: tuple[Cache, ...]) -> list[tuple[Cache, str]]:
@@ -102,13 +150,14 @@ def _caches(caches: tuple[Cache, ...]) -> list[tuple[Cache, str]]:
     ]
 
 
-def _links(links: GpuLinks) -> str:
+def _links(gpu: Gpu, links: GpuLinks) -> str:
     """``PCIe 5.0 x16, 18 NVLinks, memory node 1, BAR1 128 GiB``."""
     node = "memory node unknown" if links.node is None else f"memory node {links.node}"
     parts = [
         f"PCIe {links.generation_max}.0 x{links.width_max}" if links.generation_max else "",
+        "C2C: chip-to-chip link to the CPU" if links.c2c else "",
+        "C2C: in one package with the CPU" if gpu.integrated and not links.c2c else "",
         f"{links.nvlinks} NVLinks" if links.nvlinks else "",
-        "chip-to-chip link to the CPU" if links.c2c else "",
         node,
         f"BAR1 {about_size(links.bar1)}" if links.bar1 else "",
     ]
