@@ -94,20 +94,23 @@ class Node:
     """One NUMA node.
 
     Attributes:
+        memory: bytes, None where the kernel does not say.
         distances: to every node in the order of their numbers, as the firmware states them, 10
             being local.
         free: bytes when the snapshot was taken, or None.
         side_cache: bytes of the cache between the node's memory and the processors, such as the
             DRAM before persistent memory; None where no such cache is reported.
+        allowed: this process may be given memory of it (``cpuset.mems`` of its control group).
     """
 
     node: int
     cpus: tuple[int, ...]
-    memory: int
+    memory: int | None
     distances: tuple[int, ...]
     kind: NodeKind = NodeKind.HOST
     free: int | None = None
     side_cache: int | None = None
+    allowed: bool = True
 
 
 @dataclass(frozen=True)
@@ -117,7 +120,6 @@ class Memory:
     Attributes:
         huge_page: bytes of a transparent huge page, 0 where there is none.
         thp: always | madvise | never, or empty.
-        allowed_nodes: those that this process may have memory of; None where nobody says.
         thp_allowed: whether this process may have transparent huge pages; None where nobody says.
     """
 
@@ -131,16 +133,19 @@ class Memory:
     hugetlb_total: int
     hugetlb_free: int
     nodes: tuple[Node, ...]
-    allowed_nodes: tuple[int, ...] | None = None
     thp_allowed: bool | None = None
 
     @property
     def grantable(self) -> tuple[Node, ...]:
-        """The nodes that have memory which this process may be given."""
-        allowed = self.allowed_nodes
-        return tuple(
-            node for node in self.nodes if node.memory and (allowed is None or node.node in allowed)
-        )
+        """The nodes that have memory, as far as is known, of which this process may be given."""
+        return tuple(node for node in self.nodes if node.memory != 0 and node.allowed)
+
+    def distance(self, cpus: int, memory: int) -> int | None:
+        """From the processors of node ``cpus`` to the memory of node ``memory``; None: unknown."""
+        numbers = [node.node for node in self.nodes]
+        row = next((node.distances for node in self.nodes if node.node == cpus), ())
+        place = numbers.index(memory) if memory in numbers else len(row)
+        return row[place] if place < len(row) else None
 
     @property
     def budget(self) -> int:
@@ -279,6 +284,7 @@ class Machine:
         slug: name for paths and the `machine` column, ``[a-z0-9._-]+``; never the host name.
         packages: distribution -> version of what a result depends on.
         links: what the GPUs are connected with, in the order of ``gpus.devices``.
+        former: slugs that earlier versions of membench gave this machine.
     """
 
     slug: str
@@ -293,3 +299,4 @@ class Machine:
     load: tuple[float, ...] = ()
     packages: dict[str, str] = field(default_factory=dict)
     links: tuple[GpuLinks, ...] = ()
+    former: tuple[str, ...] = ()

@@ -13,10 +13,10 @@ from membench.machine.cpus.topology import read_cpu
 from membench.machine.disks.filesystem import read_filesystem
 from membench.machine.gpus.describe import read_gpus, with_host_memory
 from membench.machine.gpus.links import read_links
-from membench.machine.identity import machine_slug
+from membench.machine.identity import former_slugs, machine_slug
 from membench.machine.kernel_text import read
 from membench.machine.memory import read_memory
-from membench.machine.nodes import seen_together
+from membench.machine.nodes import of_the_host, seen_together
 
 
 def collect(paths: Sequence[Path] = (), root: Path = Path("/")) -> Machine:
@@ -29,7 +29,7 @@ def collect(paths: Sequence[Path] = (), root: Path = Path("/")) -> Machine:
     cpu = read_cpu(root, limits)
     memory = read_memory(root, limits)
     gpus = with_host_memory(read_gpus(root), memory.total)
-    memory = replace(memory, nodes=seen_together(memory.nodes, cpu, gpus))
+    memory = of_the_host(replace(memory, nodes=seen_together(memory.nodes, cpu, gpus)))
     return Machine(
         slug=machine_slug(cpu, gpus, root),
         cpu=cpu,
@@ -43,6 +43,7 @@ def collect(paths: Sequence[Path] = (), root: Path = Path("/")) -> Machine:
         load=_load(root),
         packages=software.packages(),
         links=read_links(gpus, root),
+        former=former_slugs(cpu, gpus, root),
     )
 
 

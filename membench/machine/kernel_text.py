@@ -68,6 +68,14 @@ def cpu_set(folder: Path, *names: str) -> tuple[int, ...]:
     return ()
 
 
+def entries(folder: Path) -> list[Path]:
+    """Everything in ``folder``, sorted; empty where it cannot be listed."""
+    try:
+        return sorted(folder.iterdir())
+    except OSError:
+        return []
+
+
 def numbered(folder: Path, prefix: str) -> list[tuple[int, Path]]:
     """Entries of ``folder`` named ``<prefix><number>``, in the order of the number."""
     try:

@@ -9,7 +9,7 @@ from pathlib import Path
 from membench.core.snapshot import Memory
 from membench.machine.cgroup import Limits
 from membench.machine.kernel_text import fields, integer, read
-from membench.machine.nodes import allowed_nodes, read_nodes
+from membench.machine.nodes import read_nodes
 
 
 def read_memory(root: Path = Path("/"), limits: Limits | None = None, page: int = 0) -> Memory:
@@ -34,7 +34,6 @@ def read_memory(root: Path = Path("/"), limits: Limits | None = None, page: int 
         hugetlb_total=integer(info.get("HugePages_Total", "")) or 0,
         hugetlb_free=integer(info.get("HugePages_Free", "")) or 0,
         nodes=read_nodes(root, total),
-        allowed_nodes=allowed_nodes(root),
         thp_allowed=_thp_allowed(root),
     )
 

@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from membench.core.snapshot import Cpu, Gpus, Node, NodeKind
+from membench.core.snapshot import Cpu, Gpus, Memory, Node, NodeKind
 from membench.machine.cpus.topology import online_cpus
-from membench.machine.kernel_text import cpu_list, cpu_set, integer, numbered, read
+from membench.machine.kernel_text import cpu_list, cpu_set, entries, fields, integer, numbered, read
 
 _STATUS = re.compile(r"^Node:\s*([0-9]{1,9})$", re.MULTILINE)
 
@@ -27,8 +27,11 @@ def read_nodes(root: Path, total: int) -> tuple[Node, ...]:
         total: bytes of memory of the whole machine.
     """
     folders = numbered(root / "sys/devices/system/node", "node")
-    given = _given(root)
-    nodes = tuple(_node(number, folder, given) for number, folder in folders)
+    given, allowed = _given(root), _allowed(root)
+    nodes = tuple(
+        replace(_node(number, folder, given), allowed=not allowed or number in allowed)
+        for number, folder in folders
+    )
     if not nodes:
         return (Node(0, online_cpus(root), total, (10,)),)
     if len(nodes) == 1 and total:
@@ -52,13 +55,29 @@ def seen_together(nodes: tuple[Node, ...], cpu: Cpu, gpus: Gpus) -> tuple[Node, 
     )
 
 
-def allowed_nodes(root: Path) -> tuple[int, ...] | None:
-    """The nodes that this process may have memory of (cpuset.mems); None where nobody says."""
-    status = read(root / "proc/self/status")
-    found = re.search(r"^Mems_allowed_list:\s*(\S+)$", status, re.MULTILINE)
-    if found is None:
+def of_the_host(memory: Memory) -> Memory:
+    """``memory`` without what is a GPU's: the kernel counts it among its own, and NVML too."""
+    theirs = [node for node in memory.nodes if node.kind is NodeKind.GPU]
+    return replace(
+        memory,
+        total=max(0, memory.total - sum(node.memory or 0 for node in theirs)),
+        available=max(0, memory.available - sum(node.free or 0 for node in theirs)),
+    )
+
+
+def available_bytes(node: int, root: Path = Path("/")) -> int | None:
+    """Bytes of ``node`` that are free now or hold files that the kernel may drop; or None."""
+    info = read(root / f"sys/devices/system/node/node{node}/meminfo")
+    free = _bytes(info, "MemFree")
+    if free is None:
         return None
-    return cpu_list(found[1]) or None
+    return free + sum(_bytes(info, rf"{kind}\(file\)") or 0 for kind in ("Active", "Inactive"))
+
+
+def _allowed(root: Path) -> tuple[int, ...]:
+    """The nodes that this process may have memory of; empty where nobody says."""
+    status = fields(read(root / "proc/self/status"))
+    return cpu_list(status.get("Mems_allowed_list", ""))
 
 
 def _node(number: int, folder: Path, given: Mapping[int, NodeKind]) -> Node:
@@ -69,7 +88,7 @@ def _node(number: int, folder: Path, given: Mapping[int, NodeKind]) -> Node:
     return Node(
         node=number,
         cpus=cpus,
-        memory=_bytes(info, "MemTotal") or 0,
+        memory=_bytes(info, "MemTotal"),
         distances=tuple(distance for distance in distances if distance is not None),
         kind=kind,
         free=_bytes(info, "MemFree"),
@@ -91,19 +110,12 @@ def _side_cache(folder: Path) -> int | None:
 def _given(root: Path) -> dict[int, NodeKind]:
     """Nodes whose memory a device gives, by their numbers."""
     found: dict[int, NodeKind] = {}
-    for device in _entries(root / "sys/bus/dax/devices"):
+    for device in entries(root / "sys/bus/dax/devices"):
         node = integer(read(device / "target_node"))
         if node is not None and node >= 0:
             persistent = "/ndbus" in str(device.resolve())
             found[node] = NodeKind.PERSISTENT if persistent else NodeKind.MEMORY_ONLY
-    for gpu in _entries(root / "proc/driver/nvidia/gpus"):
+    for gpu in entries(root / "proc/driver/nvidia/gpus"):
         if status := _STATUS.search(read(gpu / "numa_status")):
             found[int(status[1])] = NodeKind.GPU
     return found
-
-
-def _entries(folder: Path) -> list[Path]:
-    try:
-        return sorted(folder.iterdir())
-    except OSError:
-        return []

@@ -50,7 +50,10 @@ def why_not(case: Case, backend: str, site: Site, gpu: int | None = None) -> str
     if Needs.TWO_CPUS in case.needs and machine.cpu.usable < 2:
         return "needs 2 CPUs, 1 may be used"
     if Needs.TWO_NUMA_NODES in case.needs and (shown := len(machine.memory.grantable)) < 2:
-        return f"needs 2 NUMA nodes, memory of {shown} may be used"
+        several = len(machine.memory.nodes) > 1
+        return "needs 2 NUMA nodes, " + (
+            f"memory of {shown} may be used" if several else "this machine has 1"
+        )
     if (limit := machine.memory.budget) < case.memory:
         return f"needs {about_size(case.memory)} of memory, {about_size(limit)} may be used"
     return _no_disk(case, site) if case.disk else ""

@@ -209,7 +209,7 @@ def _gpus(prepared: Prepared) -> Sequence[Gpu]:
 
 def _same_ground(plan: Plan, then: Machine, now: Machine, benches: Registry) -> None:
     hint = "start a new run: numbers of different grounds must not share a file"
-    if then.slug != now.slug:
+    if then.slug not in (now.slug, *now.former):
         raise JournalError(f"the journal is of {then.slug}, this machine is {now.slug}", hint)
     if plan.software != software_version():
         raise JournalError(

@@ -7,7 +7,7 @@ import mmap
 import os
 import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
@@ -137,7 +137,7 @@ class CpuBackend:
 
     def seating(self) -> Seating:
         """Which kind of core the threads were on, or why they were not bound to any."""
-        refused = self._team.unpinned(sorted(self._launched))
+        refused = self.unpinned(sorted(self._launched))
         if refused:
             return Seating({"unpinned": refused}, ("unpinned",))
         kinds = {core.cpu: core.kind for core in self.machine.cpu.cores}
@@ -146,6 +146,13 @@ class CpuBackend:
             return Seating()
         names = (f"slower-{kind}" if kind else "fastest" for kind in sorted(used))
         return Seating({"cores": "+".join(names)})
+
+    def unpinned(self, threads: Iterable[int]) -> str:
+        """Why one of ``threads``, by their place in ``cpus``, is not on its CPU; empty if all are.
+
+        Only known of threads that have run.
+        """
+        return self._team.unpinned(threads)
 
     def moved(self, seat: int) -> int:
         """Bytes that the generator on ``seat`` counted in the last launch."""

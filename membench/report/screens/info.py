@@ -91,8 +91,9 @@ def facts(machine: Machine) -> list[tuple[str, str]]:
 def _node(node: Node) -> str:
     """``64.0 GiB, CPUs 0-7, distances 10 21``; what kind it is where it is not the host's own."""
     parts = [
-        about_size(node.memory),
+        "memory unknown" if node.memory is None else about_size(node.memory),
         "" if node.kind is NodeKind.HOST else _NODE_KINDS[node.kind],
+        "" if node.allowed else "none of it granted (cpuset.mems)",
         f"CPUs {ranges(node.cpus)}" if node.cpus else "no CPUs",
         f"behind a cache of {about_size(node.side_cache)}" if node.side_cache else "",
         f"distances {' '.join(map(str, node.distances))}" if node.distances else "",
