@@ -1,8 +1,8 @@
 """Names of Arm cores by the implementer and part numbers that /proc/cpuinfo prints (MIDR_EL1).
 
 Sources: arch/arm64/include/asm/cputype.h of Linux; the technical reference manuals of Arm's cores
-(MIDR_EL1); sys-utils/lscpu-arm.c of util-linux 2.39 for those of other companies; for what is
-newer than that list, such as NVIDIA's Olympus (0x010), the kernel's file again.
+(MIDR_EL1); for those of other companies sys-utils/lscpu-arm.c of util-linux 2.42, all of whose 208
+cores are here.
 """
 
 from __future__ import annotations
@@ -84,9 +84,14 @@ PARTS: Mapping[int, Mapping[int, str]] = MappingProxyType(
             0xD0D: "Cortex-A77",
             0xD0E: "Cortex-A76AE",
             0xD13: "Cortex-R52",
+            0xD14: "Cortex-R82AE",
             0xD15: "Cortex-R82",
+            0xD16: "Cortex-R52+",
             0xD20: "Cortex-M23",
             0xD21: "Cortex-M33",
+            0xD22: "Cortex-M55",
+            0xD23: "Cortex-M85",
+            0xD24: "Cortex-M52",
             0xD40: "Neoverse-V1",
             0xD41: "Cortex-A78",
             0xD42: "Cortex-A78AE",
@@ -109,9 +114,13 @@ PARTS: Mapping[int, Mapping[int, str]] = MappingProxyType(
             0xD84: "Neoverse-V3",
             0xD85: "Cortex-X925",
             0xD87: "Cortex-A725",
+            0xD88: "Cortex-A520AE",
             0xD89: "Cortex-A720AE",
+            0xD8A: "C1-Nano",
+            0xD8B: "C1-Pro",
             0xD8C: "C1-Ultra",
             0xD8E: "Neoverse-N3",
+            0xD8F: "Cortex-A320",
             0xD90: "C1-Premium",
         },
         0x42: {
@@ -140,11 +149,16 @@ PARTS: Mapping[int, Mapping[int, str]] = MappingProxyType(
         },
         0x46: {
             0x001: "A64FX",
+            0x003: "MONAKA",
         },
         0x48: {
             0xD01: "TaiShan-v110",
             0xD02: "TaiShan-v120",
+            0xD03: "Kunpeng-920",
+            0xD06: "Kunpeng-950",
+            0xD22: "Kunpeng-920",
             0xD40: "Cortex-A76",
+            0xD41: "Cortex-A77",
         },
         0x4E: {
             0x000: "Denver",
@@ -186,18 +200,42 @@ PARTS: Mapping[int, Mapping[int, str]] = MappingProxyType(
             0x584: "PJ4B-MP",
         },
         0x61: {
+            0x000: "Swift",
+            0x001: "Cyclone",
+            0x002: "Typhoon",
+            0x003: "Typhoon/Capri",
+            0x004: "Twister",
+            0x005: "Twister/Elba/Malta",
+            0x006: "Hurricane",
+            0x007: "Hurricane/Myst",
+            0x008: "Monsoon",
+            0x009: "Mistral",
+            0x00B: "Vortex",
+            0x00C: "Tempest",
+            0x00F: "Tempest-M9",
+            0x010: "Vortex/Aruba",
+            0x011: "Tempest/Aruba",
+            0x012: "Lightning",
+            0x013: "Thunder",
             0x020: "Icestorm-A14",
             0x021: "Firestorm-A14",
             0x022: "Icestorm-M1",
             0x023: "Firestorm-M1",
             0x024: "Icestorm-M1-Pro",
             0x025: "Firestorm-M1-Pro",
+            0x026: "Thunder-M10",
             0x028: "Icestorm-M1-Max",
             0x029: "Firestorm-M1-Max",
             0x030: "Blizzard-A15",
             0x031: "Avalanche-A15",
             0x032: "Blizzard-M2",
             0x033: "Avalanche-M2",
+            0x034: "Blizzard-M2-Pro",
+            0x035: "Avalanche-M2-Pro",
+            0x036: "Sawtooth-A16",
+            0x037: "Everest-A16",
+            0x038: "Blizzard-M2-Max",
+            0x039: "Avalanche-M2-Max",
         },
         0x66: {
             0x526: "FA526",

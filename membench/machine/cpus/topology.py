@@ -58,7 +58,7 @@ def online_cpus(root: Path) -> tuple[int, ...]:
     """Numbers of the CPUs that are switched on, empty where sysfs is absent."""
     folder = root / "sys/devices/system/cpu"
     return cpu_list(read(folder / "online")) or tuple(
-        number for number, _ in numbered(folder, "cpu")
+        number for number, one in numbered(folder, "cpu") if read(one / "online") != "0"
     )
 
 
