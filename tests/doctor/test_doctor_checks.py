@@ -59,6 +59,7 @@ RAISED: list[tuple[str, Level, dict[str, Any], str]] = [
     ("clock", Level.WARN, {"settings.clock": "hpet"}, "tsc is there"),
     ("clock", Level.WARN, {"settings.clock": "acpi_pm", "settings.clocks": ("acpi_pm",)}, "slow"),
     ("affinity", Level.WARN, {"machine.cpu.affinity": (0, 1)}, "2 of 8"),
+    ("affinity", Level.WARN, {"settings.pinning": False}, "cannot be bound"),
     ("cpu-quota", Level.WARN, {"machine.cpu.quota": 2.5}, "2.5 CPUs"),
     ("cpu-quota", Level.FAIL, {"machine.cpu.quota": 0.5}, "0.5 CPUs"),
     ("virtual", Level.WARN, {"machine.cpu.hypervisor": "kvm"}, "by kvm"),

@@ -57,6 +57,12 @@ def test_one_of_four_is_lost_and_the_others_are_measured(
     assert remedy in fault.remedy
 
 
+def test_sixteen_gpus_of_which_two_are_not_right(ask: Ask) -> None:
+    gpus = ask(*[{"handle": 15} if n == 7 else {"compute_mode": 2 * (n == 11)} for n in range(16)])
+    assert [gpu.index for gpu in gpus.devices] == [n for n in range(16) if n not in (7, 11)]
+    assert [fault.index for fault in gpus.faults] == [7, 11]
+
+
 @pytest.mark.parametrize(("setting", "faults"), [("1", 1), ("0, 1", 1), ("0", 0), ("GPU-0", 0)])
 def test_a_lost_gpu_that_was_not_asked_for_is_no_fault(ask: Ask, setting: str, faults: int) -> None:
     assert len(ask({}, {"handle": 15}, setting=setting).faults) == faults
