@@ -20,7 +20,8 @@ def cpu_name(cpuinfo: str, architecture: str, root: Path = Path("/")) -> str:
         root: where /proc and /sys are found.
     """
     info = fields(cpuinfo)
-    stated = info.get("model name") or info.get("cpu", "")
+    keys = ("model name", "Model Name", "cpu", "uarch")  # x86, LoongArch, POWER, RISC-V
+    stated = next((info[key] for key in keys if info.get(key)), "")
     candidates = (
         _arm_name(cpuinfo, root),  # first: a 32-bit view prints a useless model name
         "" if stated.lower() == "unknown" else stated,
