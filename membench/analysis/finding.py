@@ -15,7 +15,7 @@ from membench.analysis.statistics import (
     mann_whitney_p,
 )
 from membench.analysis.verdict import Reason, Verdict, judge
-from membench.core.terms import INVALID_FLAGS
+from membench.core.terms import FLAGS, INVALID_FLAGS
 
 SINGLE_ROUND_CONFIDENCE = 0.99
 """Confidence for samples of one round: stricter, as they hide the noise between rounds."""
@@ -131,6 +131,7 @@ class _Ground:
     settle: str
 
 
+_FEW_HUGE_PAGES = "few-huge-pages"
 _SAME_VERSION = "run both sides with the same version of membench"
 _GROUNDS = (
     _Ground(Reason.CASE_VERSION, "case_version", _SAME_VERSION),
@@ -151,6 +152,14 @@ def _obstacle(reference: Figure, contender: Figure) -> Finding | None:
             counts=counts,
             detail="a value lies above the peak of its tier, so it is not the tier's",
             settle="use a larger size",
+        )
+    if len({_FEW_HUGE_PAGES in one.flags for one in (reference, contender)}) > 1:
+        return Finding(
+            Verdict.NA,
+            Reason.PAGES,
+            counts=counts,
+            detail="one side lay on huge pages, the other did not",
+            settle=FLAGS[_FEW_HUGE_PAGES].remedy,
         )
     sides = [set(map(_ground_of, one.commons)) for one in (reference, contender)]
     if len(sides[0] | sides[1]) == 1:

@@ -41,6 +41,7 @@ class Reason(StrEnum):
     UNIT = "unit"
     BYTES = "bytes-convention"
     BACKEND = "backend"
+    PAGES = "pages"  # one side had the huge pages of its name, the other had not
     ABOVE_PEAK = "above-peak"  # a number that cannot be
 
 

@@ -73,7 +73,10 @@ def _bytes(_ctx: click.Context, _option: click.Parameter, text: str) -> int:
     help="Show the plan with its time, memory and disk use; measure nothing.",
 )
 @click.option(
-    "--strict", is_flag=True, help="Exit with an error if a GPU is there but cannot be used."
+    "--strict",
+    is_flag=True,
+    help="Exit with an error if a GPU is there but not right, or if all cases need one and "
+    "there is none.",
 )
 @click.option(
     "--resume",

@@ -6,8 +6,8 @@ a queue into which the engine places flushes, blocks, probes and events.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol, runtime_checkable
 
@@ -64,6 +64,28 @@ class HostBackend(Backend, Protocol):
 
     def elapsed_ns(self, run: Callable[[int], None], iterations: int) -> float:
         """Run ``iterations`` and return the nanoseconds from their start to their end."""
+        ...
+
+
+@dataclass(frozen=True)
+class Seating:
+    """On which CPUs the threads of a case were, where that says something of its numbers.
+
+    Attributes:
+        detail: facts for the row's `detail`.
+        flags: codes that it earns its row.
+    """
+
+    detail: Mapping[str, str] = field(default_factory=dict)
+    flags: tuple[str, ...] = ()
+
+
+@runtime_checkable
+class SeatedBackend(Backend, Protocol):
+    """A backend whose threads are meant to have CPUs of their own."""
+
+    def seating(self) -> Seating:
+        """Of the threads that were launched since the last `reclaim`."""
         ...
 
 

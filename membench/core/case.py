@@ -112,6 +112,7 @@ class Bench:
     configs: Callable[..., Iterable[Config]] | None = None
     tunes: tuple[str, ...] = ()
     rounds: int = 0
+    on_machine: Callable[..., bool] | None = None
 
     @property
     def summary(self) -> str:
@@ -160,7 +161,10 @@ class Bench:
             params = dict(combination)
             if self._is_tuned(params):
                 params |= dict.fromkeys(self.tunes, OMITTED)
-            if self.where is None or self.where(profile, **self.arguments(params)):
+            arguments = self.arguments(params)
+            if (self.where is None or self.where(profile, **arguments)) and (
+                self.on_machine is None or self.on_machine(machine, **arguments)
+            ):
                 case = self.case(params, machine)
                 yield replace(case, swept=number > 0 and not case.tuned)
 
@@ -232,6 +236,7 @@ def bench(
     configs: Callable[..., Iterable[Config]] | None = None,
     tunes: tuple[str, ...] = (),
     rounds: int = 0,
+    on_machine: Callable[..., bool] | None = None,
 ) -> Callable[[Callable[..., Work]], Bench]:
     """Declare a benchmark.
 
@@ -258,6 +263,7 @@ def bench(
         tunes: axes that the configuration decides, left out of the id of a tuned case.
         rounds: rounds that it is measured in, for what takes so long that it brings its own
             repetitions; 0 = those of its profile.
+        on_machine: ``(machine, **arguments) -> bool``: which of them are cases on that machine.
     """
     if not _BENCH_NAME.fullmatch(name):
         raise ValueError(f"'{name}' is not a bench name: lower case, <prefix>/<operation>")
@@ -297,6 +303,7 @@ def bench(
             configs=configs,
             tunes=tunes,
             rounds=rounds,
+            on_machine=on_machine,
         )
 
     return decorate

@@ -29,8 +29,8 @@ _PROBE = b"\n" * 4096
 
 
 def shown(path: Path) -> str:
-    """``path`` for a message, on one line."""
-    return one_line(str(path))
+    r"""``path`` for a message, on one line; a byte that is no UTF-8 as ``\xff``."""
+    return one_line(os.fsencode(path).decode(errors="backslashreplace"))
 
 
 def output_error(path: Path, error: OSError) -> OutputError:

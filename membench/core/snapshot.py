@@ -6,7 +6,9 @@ fact is empty (``""``, ``None``, ``()``), never a guess.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 
 @dataclass(frozen=True)
@@ -22,12 +24,23 @@ class Cache:
 
 @dataclass(frozen=True)
 class Core:
-    """One logical CPU and where it sits."""
+    """One logical CPU and where it sits.
+
+    Attributes:
+        core, package: physical core and package, counted through the machine from 0 in the order
+            of their lowest CPUs: the kernel's own numbers may begin anew in each die or cluster.
+        kind: 0 where its core is of the fastest kind in the machine, 1 of the next one, ...
+        capacity: what the kernel says that it computes, 1024 being the fastest core; or None.
+        clock: kHz at most, or None.
+    """
 
     cpu: int
     core: int
     package: int
     node: int
+    kind: int = 0
+    capacity: int | None = None
+    clock: int | None = None
 
 
 @dataclass(frozen=True)
@@ -50,6 +63,12 @@ class Cpu:
     governor: str
     hypervisor: str  # empty on bare metal
 
+    @property
+    def kinds(self) -> tuple[int, ...]:
+        """How many CPUs there are of each kind of core, the fastest kind first."""
+        counts = Counter(core.kind for core in self.cores)
+        return tuple(counts[kind] for kind in sorted(counts))
+
     def cache_bytes(self, level: int) -> int:
         """Bytes of the data caches of ``level`` in the whole machine, 0 where unknown."""
         return sum(c.size for c in self.caches if c.level == level and c.kind != "instruction")
@@ -61,30 +80,72 @@ class Cpu:
         return self.cache_bytes(max(data)) if data else 0
 
 
+class NodeKind(StrEnum):
+    """Whose memory a NUMA node is."""
+
+    HOST = "host"  # that of its own processors
+    GPU = "gpu"  # a GPU's own, which processors may read too
+    PERSISTENT = "persistent"
+    MEMORY_ONLY = "memory-only"  # no processors of its own: CXL, HBM in flat mode, ...
+
+
 @dataclass(frozen=True)
 class Node:
-    """One NUMA node; ``distances`` as the firmware states them, 10 being local."""
+    """One NUMA node.
+
+    Attributes:
+        memory: bytes, None where the kernel does not say.
+        distances: to every node in the order of their numbers, as the firmware states them, 10
+            being local.
+        free: bytes when the snapshot was taken, or None.
+        side_cache: bytes of the cache between the node's memory and the processors, such as the
+            DRAM before persistent memory; None where no such cache is reported.
+        allowed: this process may be given memory of it (``cpuset.mems`` of its control group).
+    """
 
     node: int
     cpus: tuple[int, ...]
-    memory: int
+    memory: int | None
     distances: tuple[int, ...]
+    kind: NodeKind = NodeKind.HOST
+    free: int | None = None
+    side_cache: int | None = None
+    allowed: bool = True
 
 
 @dataclass(frozen=True)
 class Memory:
-    """Main memory, its pages, and the control group's cap."""
+    """Main memory, its pages, and the control group's cap.
+
+    Attributes:
+        huge_page: bytes of a transparent huge page, 0 where there is none.
+        thp: always | madvise | never, or empty.
+        thp_allowed: whether this process may have transparent huge pages; None where nobody says.
+    """
 
     total: int
     available: int
     cgroup_limit: int | None
     cgroup_used: int | None
     page: int
-    huge_page: int  # size of a transparent huge page, 0 where there is none
-    thp: str  # always | madvise | never | ""
+    huge_page: int
+    thp: str
     hugetlb_total: int
     hugetlb_free: int
     nodes: tuple[Node, ...]
+    thp_allowed: bool | None = None
+
+    @property
+    def grantable(self) -> tuple[Node, ...]:
+        """The nodes that have memory, as far as is known, of which this process may be given."""
+        return tuple(node for node in self.nodes if node.memory != 0 and node.allowed)
+
+    def distance(self, cpus: int, memory: int) -> int | None:
+        """From the processors of node ``cpus`` to the memory of node ``memory``; None: unknown."""
+        numbers = [node.node for node in self.nodes]
+        row = next((node.distances for node in self.nodes if node.node == cpus), ())
+        place = numbers.index(memory) if memory in numbers else len(row)
+        return row[place] if place < len(row) else None
 
     @property
     def budget(self) -> int:
@@ -101,14 +162,46 @@ class Memory:
 
 @dataclass(frozen=True)
 class Gpu:
-    """One NVIDIA GPU as NVML names it."""
+    """One NVIDIA GPU as NVML names it.
+
+    Attributes:
+        uuid: hashed: enough to tell two cards apart, useless to find one.
+        memory: bytes; of an integrated GPU those of the host, None where nobody says.
+        integrated: it has no memory of its own and works in the host's; None where unknown.
+        addressing: how it reads the system's own memory: ``ats``, ``hmm``, ``none``, or empty.
+        memory_node: the memory node that its own memory is to the processors, or None.
+    """
 
     index: int
     name: str
-    uuid: str  # hashed: enough to tell two cards apart, useless to find one
-    memory: int
+    uuid: str
+    memory: int | None
     compute_capability: str
     sm_mhz: int = 0  # highest clock of its multiprocessors, 0 where unknown
+    integrated: bool | None = None
+    addressing: str = ""
+    memory_node: int | None = None
+
+
+@dataclass(frozen=True)
+class GpuFault:
+    """A GPU that is there and not right.
+
+    Attributes:
+        index: NVML's number of it; None where it is about all of them.
+        problem, remedy: one line each.
+        shown: it is one of `Gpus.devices` all the same.
+    """
+
+    index: int | None
+    problem: str
+    remedy: str
+    shown: bool = False
+
+    @property
+    def where(self) -> str:
+        """``GPU 1``, or all of them."""
+        return "GPUs" if self.index is None else f"GPU {self.index}"
 
 
 @dataclass(frozen=True)
@@ -121,6 +214,7 @@ class Gpus:
         devices: the GPUs visible to this process (CUDA_VISIBLE_DEVICES honoured).
         problem: one line, empty where GPUs can be used.
         remedy: one line: what to install or do, empty where nothing is wrong.
+        faults: what is not right with single GPUs; the others are measured.
     """
 
     driver: str = ""
@@ -128,6 +222,8 @@ class Gpus:
     devices: tuple[Gpu, ...] = ()
     problem: str = ""
     remedy: str = ""
+
+    faults: tuple[GpuFault, ...] = ()
 
     @property
     def present(self) -> bool:
@@ -149,6 +245,7 @@ class GpuLinks:
         generation, width: of PCI Express when the snapshot was taken: an idle link is slow.
         generation_max, width_max: the best that device and slot can do together.
         nvlinks: NVLinks that are up; ``nvlink_version`` is NVML's number of their kind.
+            None where there is no such link (an integrated GPU; ``c2c`` and nothing but 1.0 x1).
         c2c: the chip-to-chip link to the CPU is in use.
         node: memory node of the host that it sits at.
         bar1: bytes of device memory that the bus can reach at once.
@@ -187,6 +284,7 @@ class Machine:
         slug: name for paths and the `machine` column, ``[a-z0-9._-]+``; never the host name.
         packages: distribution -> version of what a result depends on.
         links: what the GPUs are connected with, in the order of ``gpus.devices``.
+        former: slugs that earlier versions of membench gave this machine.
     """
 
     slug: str
@@ -201,3 +299,4 @@ class Machine:
     load: tuple[float, ...] = ()
     packages: dict[str, str] = field(default_factory=dict)
     links: tuple[GpuLinks, ...] = ()
+    former: tuple[str, ...] = ()

@@ -226,6 +226,21 @@ _FLAGS = (
         tr("run again on a quieter machine, or with --rounds 10"),
     ),
     Flag(
+        "unpinned",
+        "the kernel did not let membench put its threads on CPUs of their own",
+        "threads may have moved or shared a core meanwhile: the number is at most what the "
+        "machine can do",
+        "allow sched_setaffinity (systemd: SystemCallFilter= without ~@resources), "
+        "or run outside of the sandbox",
+    ),
+    Flag(
+        "few-huge-pages",
+        "less than 90 % of the memory of a case with transparent huge pages lay on huge pages",
+        "latencies and bandwidths include page-table walks that huge pages would have spared",
+        "echo madvise | sudo tee /sys/kernel/mm/transparent_hugepage/enabled; "
+        "membench doctor says what else stands in the way",
+    ),
+    Flag(
         "unpinned-numa",
         tr("the measuring process could not be bound to the memory node of its device"),
         tr("the result may include a hop between sockets"),
@@ -242,6 +257,13 @@ _FLAGS = (
         tr("the host link ran below its maximum width or speed while under load"),
         tr("every link number of this run is below the machine's ability"),
         tr("reseat the card; look at nvidia-smi -q -d PCIE and the firmware's slot settings"),
+    ),
+    Flag(
+        "other-memory",
+        "the memory is not the host's ordinary memory: a GPU's, persistent, or of a node without "
+        "processors",
+        "the number is real, and no number of the host's DDR: it is the best of nothing",
+        "compare it with rows of the same node; membench info says what each node is",
     ),
     Flag(
         "page-cache",
@@ -269,8 +291,9 @@ FLAGS: Mapping[str, Flag] = MappingProxyType({flag.code: flag for flag in _FLAGS
 INVALID_FLAGS = frozenset({"above-peak"})
 """Flags of a number that cannot be: the row is kept, and is never the best of anything."""
 
-OFF_TIER_FLAGS = INVALID_FLAGS | {"cache-served", "page-cache"}
-"""Flags of a number that is not the tier's: besides those that cannot be, what a cache served.
+OFF_TIER_FLAGS = INVALID_FLAGS | {"cache-served", "other-memory", "page-cache"}
+"""Flags of a number that is not the tier's: besides those that cannot be, what a cache
+served or other memory held.
 
 Such a number is real and can be compared with its like, but no claim and no advice rests on it.
 """

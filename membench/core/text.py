@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
 import unicodedata
 
 _SPELLED = str.maketrans(
@@ -54,6 +56,26 @@ def _ascii(character: str) -> str:
 def one_line(text: str) -> str:
     """``text`` with control characters as spaces: for messages, where letters may be any."""
     return "".join(character if character.isprintable() else " " for character in text)
+
+
+def shell_word(path: str | os.PathLike[str]) -> str:
+    r"""``path`` as one word of a command that a person pastes into a shell.
+
+    A name with blanks is quoted.  Control characters and bytes that are no UTF-8 are written as
+    ``$'\xff'`` (bash, zsh, POSIX.1-2024), so that the word can be printed and names that file.
+    """
+    text = os.fspath(path)
+    if text.isprintable():
+        return shlex.quote(text)
+    return "$'" + "".join(map(_escaped, text)) + "'"
+
+
+def _escaped(character: str) -> str:
+    if character in "\\'":
+        return f"\\{character}"
+    if character.isprintable():
+        return character
+    return "".join(f"\\x{byte:02x}" for byte in os.fsencode(character))
 
 
 def guard(text: str) -> str:

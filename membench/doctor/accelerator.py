@@ -18,9 +18,15 @@ def gpu(facts: Facts) -> Finding:
     gpus = facts.machine.gpus
     if gpus.problem:
         return fail("gpu", gpus.problem, gpus.remedy)
+    seen = ", ".join(f"{one.index}: {one.name}" for one in gpus.devices)
+    if gpus.faults:
+        faults = "; ".join(f"{fault.where}: {fault.problem}" for fault in gpus.faults)
+        remedies = "; ".join(dict.fromkeys(fault.remedy for fault in gpus.faults))
+        told = warn if all(fault.shown for fault in gpus.faults) else fail
+        return told("gpu", f"{faults} (there are {seen})", remedies)
     if not gpus.present:
         return fine("gpu", f"none visible, driver {gpus.driver}" if gpus.driver else "none")
-    return fine("gpu", ", ".join(f"{one.index}: {one.name}" for one in gpus.devices))
+    return fine("gpu", seen)
 
 
 def stack(facts: Facts) -> Finding:
@@ -136,6 +142,8 @@ def link(facts: Facts) -> Finding:
     """An idle link runs slower to save power; a width below the maximum is a fault."""
 
     def told(one: GpuState) -> str:
+        if not one.fed_by_pcie:
+            return "chip-to-chip" if one.c2c else "on one chip with the CPU"
         if one.link_width is None:
             return UNKNOWN
         return (
@@ -144,7 +152,8 @@ def link(facts: Facts) -> Finding:
         )
 
     seen = _each(facts.gpus, told)
-    if not any((one.link_width or 99) < (one.link_width_max or 0) for one in facts.gpus):
+    on_pcie = [one for one in facts.gpus if one.fed_by_pcie]
+    if not any((one.link_width or 99) < (one.link_width_max or 0) for one in on_pcie):
         return fine("gpu-link", seen)
     return warn("gpu-link", seen, FLAGS["link-downtrained"].remedy)
 

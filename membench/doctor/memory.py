@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from membench.core.snapshot import NodeKind
 from membench.core.units import GIB, MIB, about_size
 from membench.doctor.facts import Facts
 from membench.doctor.finding import UNKNOWN, Finding, fail, fine, warn
 
 NEEDED = 2 * GIB
 """Usable memory with which every case of the quick profile can run: at most half is taken."""
+
+LARGEST = 32 * MIB
+"""Bytes of a huge page that arrays of every case still hold: 2 MiB with pages of 4 KiB, 32 MiB with
+pages of 16 KiB; with pages of 64 KiB it has 512 MiB."""
 
 SWAP_SHARE = 0.01
 """Swap in use, as a share of the memory, below which it is what was never needed again."""
@@ -48,24 +53,41 @@ def limit(facts: Facts) -> Finding:
 
 def huge_pages(facts: Facts) -> Finding:
     """Without huge pages a latency is that of the page tables too."""
-    mode = facts.machine.memory.thp
-    if not mode:
+    memory = facts.machine.memory
+    if not memory.thp:
         return fine("huge-pages", UNKNOWN)
-    if mode != "never":
-        return fine("huge-pages", f"transparent huge pages: {mode}")
-    return warn(
-        "huge-pages",
-        "transparent huge pages: never, so their rows cannot be had",
-        "echo madvise | sudo tee /sys/kernel/mm/transparent_hugepage/enabled",
-    )
+    seen = f"transparent huge pages: {memory.thp}"
+    if memory.thp == "never":
+        return warn(
+            "huge-pages",
+            f"{seen}, so rows with pages=thp lie on small ones and are flagged few-huge-pages",
+            "echo madvise | sudo tee /sys/kernel/mm/transparent_hugepage/enabled",
+        )
+    if memory.thp_allowed is False:
+        return warn(
+            "huge-pages",
+            f"{seen}, but this process may have none: rows with pages=thp are flagged "
+            "few-huge-pages",
+            "start it without prctl(PR_SET_THP_DISABLE); systemd: MemoryTHP=inherit",
+        )
+    if memory.huge_page > LARGEST:
+        return warn(
+            "huge-pages",
+            f"{seen}, each of {about_size(memory.huge_page)}: what is smaller has none and is "
+            "flagged few-huge-pages",
+            "boot a kernel with pages of 4 KiB, whose huge pages have 2 MiB",
+        )
+    return fine("huge-pages", seen)
 
 
 def nodes(facts: Facts) -> Finding:
     """Pages that the kernel moves between nodes move the result."""
-    populated = [node for node in facts.machine.memory.nodes if node.memory]
+    populated = facts.machine.memory.grantable
     if len(populated) < 2:
         return fine("numa", "1 memory node")
+    others = sum(node.kind is not NodeKind.HOST for node in populated)
     seen = f"{len(populated)} memory nodes"
+    seen += f", {others} of them not the host's own memory" if others else ""
     balancing = facts.settings.numa_balancing
     if balancing:
         return warn(

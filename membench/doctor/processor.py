@@ -59,6 +59,12 @@ def clock(facts: Facts) -> Finding:
 def affinity(facts: Facts) -> Finding:
     """Fewer CPUs than there are show less than the machine can."""
     mine, online = len(facts.machine.cpu.affinity), len(facts.machine.cpu.cores)
+    if facts.settings.pinning is False:
+        return warn(
+            "affinity",
+            f"threads cannot be bound to CPUs: {FLAGS['unpinned'].weight}",
+            FLAGS["unpinned"].remedy,
+        )
     if not online:
         return fine("affinity", UNKNOWN)
     if mine >= online:

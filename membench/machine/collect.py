@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from membench.core.snapshot import Machine
@@ -10,11 +11,12 @@ from membench.machine import software
 from membench.machine.cgroup import read_limits
 from membench.machine.cpus.topology import read_cpu
 from membench.machine.disks.filesystem import read_filesystem
-from membench.machine.gpus.describe import read_gpus
+from membench.machine.gpus.describe import read_gpus, with_host_memory
 from membench.machine.gpus.links import read_links
-from membench.machine.identity import machine_slug
+from membench.machine.identity import former_slugs, machine_slug
 from membench.machine.kernel_text import read
 from membench.machine.memory import read_memory
+from membench.machine.nodes import of_the_host, seen_together
 
 
 def collect(paths: Sequence[Path] = (), root: Path = Path("/")) -> Machine:
@@ -25,11 +27,13 @@ def collect(paths: Sequence[Path] = (), root: Path = Path("/")) -> Machine:
     """
     limits = read_limits(root)
     cpu = read_cpu(root, limits)
-    gpus = read_gpus(root)
+    memory = read_memory(root, limits)
+    gpus = with_host_memory(read_gpus(root), memory.total)
+    memory = of_the_host(replace(memory, nodes=seen_together(memory.nodes, cpu, gpus)))
     return Machine(
         slug=machine_slug(cpu, gpus, root),
         cpu=cpu,
-        memory=read_memory(root, limits),
+        memory=memory,
         gpus=gpus,
         filesystems=tuple(read_filesystem(path, root) for path in paths),
         system=software.read_system(root),
@@ -39,6 +43,7 @@ def collect(paths: Sequence[Path] = (), root: Path = Path("/")) -> Machine:
         load=_load(root),
         packages=software.packages(),
         links=read_links(gpus, root),
+        former=former_slugs(cpu, gpus, root),
     )
 
 

@@ -8,10 +8,11 @@ from pathlib import Path
 
 from membench.core.errors import UsageError
 from membench.core.snapshot import Cpu, Gpus
-from membench.machine.kernel_text import read
+from membench.machine.kernel_text import entries, present, read
 
 MAX_LENGTH = 40
 _DIGITS = 6
+_ADMINISTERED = 2  # bit of an address's first byte: whoever set it up, not the maker (IEEE 802)
 _SALT = "membench.machine/1:"  # so that the digest leads to no other program's use of the id
 _LABEL = re.compile(r"[a-z0-9][a-z0-9._-]*")
 _RESERVED = frozenset({"reference"})  # results/reference holds runs that are not the user's
@@ -43,14 +44,26 @@ def device_name(model: str) -> str:
 def machine_slug(cpu: Cpu, gpus: Gpus, root: Path = Path("/")) -> str:
     """``<device>-<6 hex>``: the first GPU, else the CPU and how many of it may be used.
 
-    The digits tell two machines of one kind apart and are stable over boots.
-    They are a salted digest, so they lead to no one.
+    The digits tell two machines of one kind apart, clones of one image too, and are
+    stable over boots.  They are a salted digest, so they lead to no one.
     """
+    system, hardware = _system(cpu, gpus, root), _hardware(root)
+    return _slug(cpu, gpus, f"{system}|{hardware}" if hardware else system)
+
+
+def former_slugs(cpu: Cpu, gpus: Gpus, root: Path = Path("/")) -> tuple[str, ...]:
+    """Names that earlier versions of membench gave the same machine: by its installation alone."""
+    former = _slug(cpu, gpus, _system(cpu, gpus, root))
+    return () if former == machine_slug(cpu, gpus, root) else (former,)
+
+
+def _slug(cpu: Cpu, gpus: Gpus, identity: str) -> str:
     if gpus.devices:
         name, count = device_name(gpus.devices[0].name) or "gpu", ""
     else:
         name, count = device_name(cpu.model) or slugify(cpu.architecture), f"-{cpu.usable}cpu"
-    tail = f"{count}-{_digits(cpu, gpus, root)}"
+    digits = hashlib.sha256((_SALT + identity).encode()).hexdigest()[:_DIGITS]
+    tail = f"{count}-{digits}"
     return f"{name[: MAX_LENGTH - len(tail)].rstrip('._-') or 'machine'}{tail}"
 
 
@@ -72,7 +85,38 @@ def check_label(text: str) -> str:
     )
 
 
-def _digits(cpu: Cpu, gpus: Gpus, root: Path) -> str:
+def _hardware(root: Path) -> str:
+    """What clones of one image differ in, as far as every user may read it; empty where nothing is.
+
+    The lowest permanent address of a network card that is built in; where that is one that its
+    owner administers, as those of virtual machines are, also the lowest serial number of a disk
+    and that of the board.  Addresses that somebody chose or the kernel drew, and cards
+    on USB, come and go.  Sources: Documentation/ABI/testing/sysfs-class-net (``addr_assign_type``)
+    and stable/sysfs-block (``serial``).
+    """
+    cards = [
+        read(card / "address").lower()
+        for card in entries(root / "sys/class/net")
+        if present(card / "device")
+        and read(card / "addr_assign_type") == "0"
+        and "/usb" not in str(card.resolve())
+    ]
+    disks = [
+        *(read(disk / "serial") for disk in entries(root / "sys/class/nvme")),
+        *(read(disk / "serial") for disk in entries(root / "sys/block")),
+    ]
+    card = min((one for one in cards if re.fullmatch("[0-9a-f:]{17}", one)), default="")
+    if not card.strip("0:"):
+        card = ""
+    elif not int(card[1], 16) & _ADMINISTERED:
+        return card
+    disk = min((one for one in disks if one), default="")
+    facts = (card, disk, read(root / "proc/device-tree/serial-number"))
+    return "|".join(facts) if any(facts) else read(root / "sys/class/dmi/id/product_uuid").lower()
+
+
+def _system(cpu: Cpu, gpus: Gpus, root: Path) -> str:
+    """The identity of the installed system, by which two boots of it are one machine."""
     identity = read(root / "etc/machine-id").lower()
     if not re.fullmatch(r"[0-9a-f]{32}", identity):  # absent, empty, or "uninitialized"
         identity = read(root / "sys/class/dmi/id/product_uuid").lower()
@@ -82,4 +126,4 @@ def _digits(cpu: Cpu, gpus: Gpus, root: Path) -> str:
         facts += [cpu.model, cpu.architecture, str(len(cpu.cores))]
         facts += [gpu.uuid for gpu in gpus.devices]
         identity = "|".join(facts)
-    return hashlib.sha256((_SALT + identity).encode()).hexdigest()[:_DIGITS]
+    return identity

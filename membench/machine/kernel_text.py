@@ -45,6 +45,37 @@ def cpu_list(text: str) -> tuple[int, ...]:
     return tuple(sorted(numbers))
 
 
+def cpu_mask(text: str) -> tuple[int, ...]:
+    """The kernel's mask format, sorted: ``00000001,00000005`` -> ``(0, 2, 32)``."""
+    words = text.split(",")
+    if not all(re.fullmatch("[0-9a-fA-F]{1,8}", word) for word in words):
+        return ()
+    bits = 0
+    for word in words[-_MAX_CPU // 32 :]:
+        bits = bits << 32 | int(word, 16)
+    return tuple(bit for bit in range(bits.bit_length()) if bits >> bit & 1)
+
+
+def cpu_set(folder: Path, *names: str) -> tuple[int, ...]:
+    """The CPUs of the first file of ``names`` in ``folder`` that holds any, as list or mask.
+
+    A name that ends in ``list`` is a list; old kernels have the mask alone.
+    """
+    for name in names:
+        text = read(folder / name)
+        if cpus := cpu_list(text) if name.endswith("list") else cpu_mask(text):
+            return cpus
+    return ()
+
+
+def entries(folder: Path) -> list[Path]:
+    """Everything in ``folder``, sorted; empty where it cannot be listed."""
+    try:
+        return sorted(folder.iterdir())
+    except OSError:
+        return []
+
+
 def numbered(folder: Path, prefix: str) -> list[tuple[int, Path]]:
     """Entries of ``folder`` named ``<prefix><number>``, in the order of the number."""
     try:

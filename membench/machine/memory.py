@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import replace
 from pathlib import Path
 
-from membench.core.snapshot import Memory, Node
+from membench.core.snapshot import Memory
 from membench.machine.cgroup import Limits
-from membench.machine.cpus.topology import online_cpus
-from membench.machine.kernel_text import cpu_list, fields, integer, numbered, read
+from membench.machine.kernel_text import fields, integer, read
+from membench.machine.nodes import read_nodes
 
 
 def read_memory(root: Path = Path("/"), limits: Limits | None = None, page: int = 0) -> Memory:
@@ -34,30 +33,16 @@ def read_memory(root: Path = Path("/"), limits: Limits | None = None, page: int 
         thp=chosen[1] if chosen else "",
         hugetlb_total=integer(info.get("HugePages_Total", "")) or 0,
         hugetlb_free=integer(info.get("HugePages_Free", "")) or 0,
-        nodes=_nodes(root, total) or (Node(0, online_cpus(root), total, (10,)),),
+        nodes=read_nodes(root, total),
+        thp_allowed=_thp_allowed(root),
     )
 
 
-def _nodes(root: Path, total: int) -> tuple[Node, ...]:
-    """All nodes that sysfs knows, those without CPUs or memory too: distances count them."""
-    nodes = []
-    folders = numbered(root / "sys/devices/system/node", "node")
-    for number, folder in folders:
-        distances = [integer(text) for text in read(folder / "distance").split()]
-        memory = re.search(r"MemTotal:\s*([0-9]{1,15}) kB", read(folder / "meminfo"))
-        nodes.append(
-            Node(
-                node=number,
-                cpus=cpu_list(read(folder / "cpulist")),
-                memory=int(memory[1]) * 1024 if memory else 0,
-                distances=tuple(distance for distance in distances if distance is not None),
-            )
-        )
-    if len(nodes) == 1 and total:
-        # The only node has it all; a virtual machine that was given memory while
-        # it ran may show less at the node.
-        return (replace(nodes[0], memory=total),)
-    return tuple(nodes)
+def _thp_allowed(root: Path) -> bool | None:
+    """Whether this process may have huge pages: prctl(PR_SET_THP_DISABLE) is inherited."""
+    return {"0": False, "1": True}.get(
+        fields(read(root / "proc/self/status")).get("THP_enabled", "")
+    )
 
 
 def _bytes(info: dict[str, str], key: str) -> int:

@@ -7,10 +7,23 @@ import errno
 import os
 import re
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
+
+from membench.machine.kernel_text import integer, read
 
 _MAPPING = re.compile(r"([0-9a-f]+)-([0-9a-f]+) ")
 _MOVE_PAGES = {"x86_64": 279, "aarch64": 239}  # asm/unistd_64.h, asm-generic/unistd.h
+
+
+@cache
+def huge_page_size(root: Path = Path("/")) -> int:
+    """Bytes of a transparent huge page; 2 MiB where the kernel has none or does not say.
+
+    512 MiB on a kernel with pages of 64 KiB (arm64).  Source: ``hpage_pmd_size``, transhuge.rst.
+    """
+    size = integer(read(root / "sys/kernel/mm/transparent_hugepage/hpage_pmd_size"))
+    return size if size is not None and size > 0 and size & (size - 1) == 0 else 2 << 20
 
 
 def huge_page_bytes(address: int, length: int, root: Path = Path("/")) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ class Settings:
         numa_balancing: whether the kernel moves pages between nodes by itself.
         clock: the clock source in use; clocks: those that may be chosen.
         locked: bytes that this process may lock in memory; None: no limit.
+        pinning: whether this process may bind its threads to CPUs.
         aio_used, aio_limit: requests of native asynchronous I/O, of all processes.
     """
 
@@ -28,6 +30,7 @@ class Settings:
     locked: int | None = None
     aio_used: int | None = None
     aio_limit: int | None = None
+    pinning: bool | None = None
 
 
 def read_settings(root: Path = Path("/")) -> Settings:
@@ -47,7 +50,17 @@ def read_settings(root: Path = Path("/")) -> Settings:
         locked=None if locked == resource.RLIM_INFINITY else locked,
         aio_used=integer(read(root / "proc/sys/fs/aio-nr")),
         aio_limit=integer(read(root / "proc/sys/fs/aio-max-nr")),
+        pinning=_may_pin(),
     )
+
+
+def _may_pin() -> bool:
+    """Whether a seccomp filter or a security module lets this thread keep the CPUs that it has."""
+    try:
+        os.sched_setaffinity(0, os.sched_getaffinity(0))
+    except OSError:
+        return False
+    return True
 
 
 def _boost(cpu: Path) -> bool | None:

@@ -49,8 +49,11 @@ def why_not(case: Case, backend: str, site: Site, gpu: int | None = None) -> str
         return reason
     if Needs.TWO_CPUS in case.needs and machine.cpu.usable < 2:
         return "needs 2 CPUs, 1 may be used"
-    if Needs.TWO_NUMA_NODES in case.needs and len(machine.memory.nodes) < 2:
-        return "needs 2 NUMA nodes, this machine has 1"
+    if Needs.TWO_NUMA_NODES in case.needs and (shown := len(machine.memory.grantable)) < 2:
+        several = len(machine.memory.nodes) > 1
+        return "needs 2 NUMA nodes, " + (
+            f"memory of {shown} may be used" if several else "this machine has 1"
+        )
     if (limit := machine.memory.budget) < case.memory:
         return f"needs {about_size(case.memory)} of memory, {about_size(limit)} may be used"
     return _no_disk(case, site) if case.disk else ""
@@ -92,7 +95,10 @@ def _no_gpu(case: Case, site: Site, gpu: int) -> str:
         return machine.gpus.problem
     if not machine.gpus.present:
         return "no NVIDIA GPU was found"
-    limit = GPU_SHARE * machine.gpus.devices[gpu].memory
+    device = machine.gpus.devices[gpu]
+    limit = GPU_SHARE * (device.memory or 0)
+    if device.integrated:  # it works in the memory that everything else works in
+        limit = min(limit or machine.memory.budget, machine.memory.budget)
     if 0 < limit < case.gpu_memory:
         return f"needs {about_size(case.gpu_memory)} of GPU memory, {about_size(limit)} may be used"
     return ""

@@ -22,6 +22,9 @@ CACHE_MULTIPLE = 4
 COLD_SHARE = 0.01
 """Share of a file that may be in the page cache while it is still called cold."""
 
+HUGE_SHARE = 0.9
+"""Share of the memory of a case with transparent huge pages that must lie on huge pages."""
+
 LOWEST_CLOCK = "sm_mhz_low"
 """Key in a unit's `detail`: the lowest SM clock that any of its samples saw, in MHz."""
 
@@ -65,6 +68,7 @@ def flagged(row: Row, machine: Machine, clocks: Sequence[float] = ()) -> Row:
         "above-peak": beyond_peak(row.value, row.peak, row.peak_basis, row.better),
         "cache-served": _may_be_cached(row, machine),
         "not-converged": row.stop_reason == "wall-cap" or row.converged is False,
+        "few-huge-pages": _lacks_huge_pages(row),
         "page-cache": _was_in_page_cache(row),
         "vm": bool(machine.cpu.hypervisor),
     }
@@ -97,9 +101,22 @@ def _may_be_cached(row: Row, machine: Machine) -> bool:
     )
 
 
+def _lacks_huge_pages(row: Row) -> bool:
+    """A case with transparent huge pages that had too few of them in some round."""
+    if "huge" not in row.detail or not {"pages=4k", "pages=populate"}.isdisjoint(
+        row.case.split("/")
+    ):
+        return False
+    return any(share < HUGE_SHARE for share in _shares(row.detail["huge"]))
+
+
+def _shares(text: str) -> list[float]:
+    """The percentages in a `detail`, as fractions: one text a round where rounds differ."""
+    return [float(share.rstrip("%")) / 100 for share in text.split(",")]
+
+
 def _was_in_page_cache(row: Row) -> bool:
     """A cold case of which more than `COLD_SHARE` of the file was resident in some round."""
     if row.cache_state is not CacheState.COLD or "resident" not in row.detail:
         return False
-    shares = row.detail["resident"].split(",")  # one text a round where they differ
-    return any(float(share.rstrip("%")) > 100 * COLD_SHARE for share in shares)
+    return any(share > COLD_SHARE for share in _shares(row.detail["resident"]))

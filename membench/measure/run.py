@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from membench.benches import registry
@@ -16,10 +16,12 @@ from membench.core.errors import (
     OutputError,
     WorkerError,
 )
+from membench.core.files import shown
 from membench.core.plain import dump, load
 from membench.core.registry import Registry
 from membench.core.snapshot import Gpu, Machine
 from membench.core.terms import Status
+from membench.core.text import shell_word
 from membench.machine import snapshot
 from membench.machine.software import software_version
 from membench.measure.events import Observer
@@ -35,7 +37,13 @@ from membench.measure.scratch_layout import laid_out
 from membench.results.case_result import Unit
 from membench.results.journal.reading import Contents, read_journal
 from membench.results.journal.writing import Journal
-from membench.results.paths import check_output, default_path, journal_path, sidecar_path
+from membench.results.paths import (
+    check_output,
+    default_path,
+    journal_path,
+    sidecar_path,
+    unused_path,
+)
 from membench.results.plan import Plan
 from membench.results.schema import Row
 from membench.results.sidecar import Sidecar, write_sidecar
@@ -86,18 +94,23 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A run that has not begun: everything that can be refused has been."""
+    """A run that has not begun: everything that can be refused has been.
+
+    ``named``: the user chose the name of the results file, so no other will do.
+    """
 
     plan: Plan
     machine: Machine
     csv: Path
+    named: bool = True
 
 
 def prepare(options: RunOptions, observer: Observer) -> Prepared:
     """Look at the machine and make the plan.  Writes nothing.
 
     Raises:
-        BackendUnavailable: ``strict``, and a GPU is there that cannot be used.
+        BackendUnavailable: ``strict``, and a GPU is there that is not right, or nothing is
+            selected that runs without one.
         UsageError, NothingMatched: see `make_plan`.
     """
     benches = registry()
@@ -105,7 +118,7 @@ def prepare(options: RunOptions, observer: Observer) -> Prepared:
     scratch = options.scratch or results_directory
     if options.scratch is not None and not options.scratch.is_dir():
         raise OutputError(
-            f"the scratch place {options.scratch} is not a directory",
+            f"the scratch place {shown(options.scratch)} is not a directory",
             "give a directory that you may write to; nothing else is ever written to",
         )
     machine = snapshot([results_directory, scratch])
@@ -114,11 +127,21 @@ def prepare(options: RunOptions, observer: Observer) -> Prepared:
         if options.strict:
             raise BackendUnavailable(gpus.problem, gpus.remedy)
         observer.warned(gpus.problem, gpus.remedy)
+    elif options.device != "cpu":
+        for fault in gpus.faults:
+            if options.strict:
+                raise BackendUnavailable(f"{fault.where}: {fault.problem}", fault.remedy)
+            observer.warned(f"{fault.where}: {fault.problem}", fault.remedy)
     for problem in benches.problems:
         observer.warned(problem, "")
     plan = make_plan(options, benches, machine, machine.filesystems[-1])
+    if options.strict and all(case.gpu is not None and case.skipped for case in plan.cases):
+        raise BackendUnavailable(
+            f"every selected case needs a GPU: {plan.cases[0].skipped}",
+            "select others, or run without --strict to get their skipped rows",
+        )
     csv = options.output or default_path(RESULTS, plan.machine, plan.started, plan.profile)
-    return Prepared(plan, machine, csv)
+    return Prepared(plan, machine, csv, named=options.output is not None)
 
 
 def start(prepared: Prepared, observer: Observer, *, verbose: bool = False) -> Outcome:
@@ -129,11 +152,30 @@ def start(prepared: Prepared, observer: Observer, *, verbose: bool = False) -> O
             yet, or what was measured is in the journal and the message names it.
         BackendUnavailable: another run measures on the same GPU.
     """
-    check_output(prepared.csv)
+    if prepared.named:
+        check_output(prepared.csv)
     with claimed(_gpus(prepared), observer):
-        journal = Journal.create(journal_path(prepared.csv), prepared.plan, dump(prepared.machine))
+        prepared, journal = _begun(prepared)
         nothing = Contents(prepared.plan, {})
         return _run(prepared, journal, nothing, observer, verbose=verbose)
+
+
+def _begun(prepared: Prepared) -> tuple[Prepared, Journal]:
+    """The journal, and ``prepared`` with the path that it got.
+
+    The default path tells the second of the start: of two runs that start in one, the one that
+    comes second to a name takes the next.
+    """
+    while True:
+        csv = prepared.csv if prepared.named else unused_path(prepared.csv)
+        try:
+            check_output(csv)
+            journal = Journal.create(journal_path(csv), prepared.plan, dump(prepared.machine))
+        except (JournalError, OutputError):
+            if prepared.named or unused_path(csv) == csv:  # it is not for the name
+                raise
+        else:
+            return replace(prepared, csv=csv), journal
 
 
 def resume(csv: Path, observer: Observer, *, verbose: bool = False) -> Outcome:
@@ -146,9 +188,10 @@ def resume(csv: Path, observer: Observer, *, verbose: bool = False) -> Outcome:
     path = journal_path(csv)
     if not path.exists():
         if csv.exists() and sidecar_path(csv).exists():
-            raise JournalError(f"nothing to resume: {csv} is complete", "start a new run")
+            raise JournalError(f"nothing to resume: {shown(csv)} is complete", "start a new run")
         raise JournalError(
-            f"there is no journal {path}", "--resume takes the -o path of the interrupted run"
+            f"there is no journal {shown(path)}",
+            "--resume takes the -o path of the interrupted run",
         )
     machine = snapshot([csv.parent])
     contents = read_journal(path)
@@ -167,7 +210,7 @@ def _gpus(prepared: Prepared) -> Sequence[Gpu]:
 
 def _same_ground(plan: Plan, then: Machine, now: Machine, benches: Registry) -> None:
     hint = "start a new run: one file cannot mix results from different machines or versions"
-    if then.slug != now.slug:
+    if then.slug not in (now.slug, *now.former):
         raise JournalError(f"the journal is of {then.slug}, this machine is {now.slug}", hint)
     if plan.software != software_version():
         raise JournalError(
@@ -217,7 +260,7 @@ def _run(
         raise end.trouble  # somebody removed it, and it cannot be put back
     if journal.restored:
         observer.warned(
-            f"{journal.path} was removed during the run, and was written again",
+            f"{shown(journal.path)} was removed during the run, and was written again",
             "no result is lost; do not delete files in the results directory during a run",
         )
     return _publish(prepared, len(done.units), end)
@@ -272,18 +315,19 @@ def _publish(prepared: Prepared, before: int, end: _End) -> Outcome:
             raise end.trouble
         return Outcome(contents.plan, prepared.machine, (), None, wall, end.signum)
     rows = results(contents.plan, contents.units, prepared.machine)
-    again = f"membench run --resume {prepared.csv}"
+    again = f"membench run --resume {shell_word(prepared.csv)}"
     try:
         write_rows(prepared.csv, rows)
         write_sidecar(prepared.csv, _sidecar(contents, wall, interrupted=not end.complete))
     except OutputError as error:
         raise OutputError(
-            f"{end.trouble or error}; what was measured is in {journal}",
+            f"{end.trouble or error}; what was measured is in {shown(journal)}",
             f"make room, then: {again}",
         ) from error
     if end.trouble is not None:
         raise type(end.trouble)(
-            f"{end.trouble}; what was measured is in {prepared.csv}", f"when it is mended: {again}"
+            f"{end.trouble}; what was measured is in {shown(prepared.csv)}",
+            f"when it is mended: {again}",
         )
     if end.complete:
         journal.unlink()

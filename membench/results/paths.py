@@ -9,12 +9,22 @@ from pathlib import Path
 
 from membench.core.errors import OutputError
 from membench.core.files import output_error, probe, shown
+from membench.core.text import shell_word
 
 
 def default_path(results: Path, machine: str, started: str, profile: str) -> Path:
     """``<results>/<machine>/<UTC>_<profile>.csv`` for ``started`` in ISO 8601 with Z."""
     stamp = started.partition(".")[0].rstrip("Z").replace("-", "").replace(":", "")
     return results / machine / f"{stamp}Z_{profile}.csv"
+
+
+def unused_path(csv: Path) -> Path:
+    """``csv``, or with ``_2``, ``_3`` ... before its ending where a run has that name already."""
+    number, path = 1, csv
+    while any(os.path.lexists(one) for one in (path, sidecar_path(path), journal_path(path))):
+        number += 1
+        path = csv.with_name(f"{_stem(csv)}_{number}{csv.suffix}")
+    return path
 
 
 def sidecar_path(csv: Path) -> Path:
@@ -42,7 +52,9 @@ def check_output(csv: Path) -> None:
         OutputError: one line that says what stands in the way, and what to do.
     """
     if csv.name in ("", ".."):
-        raise OutputError(f"{shown(csv)} is a directory", f"name a file: -o {shown(csv)}/run.csv")
+        raise OutputError(
+            f"{shown(csv)} is a directory", f"name a file: -o {shell_word(csv / 'run.csv')}"
+        )
     try:
         csv.parent.mkdir(parents=True, exist_ok=True)
         for path in (csv, sidecar_path(csv), journal_path(csv)):
@@ -63,12 +75,14 @@ def _refuse_existing(csv: Path, path: Path) -> None:
         return
     name = shown(path)
     if stat.S_ISDIR(mode):
-        raise OutputError(f"{name} is a directory", f"name a file: -o {shown(csv)}/run.csv")
+        raise OutputError(
+            f"{name} is a directory", f"name a file: -o {shell_word(csv / 'run.csv')}"
+        )
     if not stat.S_ISREG(mode):
         raise OutputError(f"{name} is not a regular file", "choose another -o")
     if journal_path(csv).is_file():
         raise OutputError(
             f"{name} exists: that run was interrupted, or is still going on",
-            f"continue it with --resume {shown(csv)}, or choose another -o",
+            f"continue it with --resume {shell_word(csv)}, or choose another -o",
         )
     raise OutputError(f"{name} exists, and nothing is overwritten", "choose another -o")

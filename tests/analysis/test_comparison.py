@@ -137,6 +137,16 @@ def test_a_number_above_its_peak_is_not_compared(side: int) -> None:
     assert one.settle
 
 
+@pytest.mark.parametrize("flagged", [(0,), (1,), (0, 1), ()])
+def test_huge_pages_are_not_compared_with_small_ones(flagged: tuple[int, ...]) -> None:
+    rows = [row(around(100)), row(around(100), run_id="r2")]
+    for side in flagged:
+        rows[side] = replace(rows[side], flags=("few-huge-pages",))
+    one = finding([rows[0]], [rows[1]])
+    assert (one.reason is Reason.PAGES) == (len(flagged) == 1)
+    assert (one.verdict is Verdict.NA) == (len(flagged) == 1)
+
+
 def test_another_tools_figure_of_the_same_case_is_compared() -> None:
     imported = row(around(200), backend="import:nvbandwidth", bytes_convention=None)
     assert finding([row(around(100), backend="cuda")], [imported]).verdict is Verdict.BETTER

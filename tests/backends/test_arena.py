@@ -13,7 +13,7 @@ import pytest
 from membench.core.errors import MembenchError, Skip
 from membench.core.units import MIB
 from membench.host.memory import arena as arena_module
-from membench.host.memory.arena import HUGE_PAGE, Arenas, huge_bytes, map_pages
+from membench.host.memory.arena import ALIGNMENT, Arenas, huge_bytes, map_pages
 from membench.machine.pages import node_of_pages
 
 LIMIT = 64 * MIB
@@ -40,13 +40,13 @@ def test_small_pages_are_small_and_each_costs_a_fault() -> None:
 @needs_huge
 def test_huge_pages_are_huge_and_few_faults() -> None:
     memory = map_pages(16 * MIB, "thp")
-    assert memory.ctypes.data % HUGE_PAGE == 0
+    assert memory.ctypes.data % ALIGNMENT == 0
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     memory[::4096] = 1
     faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
     huge = huge_bytes(memory)
     assert 0 < huge <= 16 * MIB
-    expected = huge // HUGE_PAGE + (memory.size - huge) // resource.getpagesize()
+    expected = huge // ALIGNMENT + (memory.size - huge) // resource.getpagesize()
     assert expected <= faults <= expected + 64
 
 
@@ -59,7 +59,7 @@ def test_huge_pages_are_counted_beside_a_mapping_that_is_alike() -> None:
     memory[::4096] = 1
     faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
     huge = huge_bytes(memory)
-    expected = huge // HUGE_PAGE + (memory.size - huge) // resource.getpagesize()
+    expected = huge // ALIGNMENT + (memory.size - huge) // resource.getpagesize()
     assert expected <= faults <= expected + 64
     assert [huge_bytes(one) for one in beside] == [0, 0]
 

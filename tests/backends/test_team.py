@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 import time
@@ -12,9 +13,11 @@ from typing import Any
 
 import pytest
 
+from membench.core.backend import Seating
 from membench.core.errors import MembenchError
 from membench.core.snapshot import Core, Machine
 from membench.host.compiled import shared_block as host_layout
+from membench.host.memory.backend import CpuBackend
 from membench.host.memory.chase_kernels import chase
 from membench.host.memory.thread_pool import Seat, Team, placement
 
@@ -170,6 +173,45 @@ def test_more_jobs_than_cpus_are_refused(team: Team) -> None:
         team.run([lambda _: None] * (len(team.cpus) + 1))
     with pytest.raises(ValueError, match="jobs for"):
         team.run([])
+
+
+@pytest.mark.parametrize("error", [errno.EPERM, errno.EINVAL])
+def test_a_kernel_that_forbids_pinning_costs_the_place_and_not_the_number(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, error: int
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(error, os.strerror(error))
+
+    monkeypatch.setattr(os, "sched_setaffinity", refuse)
+    cpu = CpuBackend(machine)
+    try:
+        assert cpu.launch([lambda seat: seat.index] * len(cpu.cpus)) == [*range(len(cpu.cpus))]
+        seating = cpu.seating()
+        assert seating.flags == ("unpinned",)
+        assert os.strerror(error) in seating.detail["unpinned"]
+        cpu.reclaim()
+        assert cpu.seating() == Seating()
+    finally:
+        cpu.close()
+
+
+def test_the_fastest_kind_of_core_comes_first_and_the_row_says_which(machine: Machine) -> None:
+    mine = sorted(os.sched_getaffinity(0))
+    if len(mine) < 2:
+        pytest.skip("only one CPU may be used")
+    slow, fast = mine[:2]
+    cores = (Core(slow, 0, 0, 0, kind=1), Core(fast, 1, 0, 0, kind=0))
+    cpu = CpuBackend(replace(machine, cpu=replace(machine.cpu, cores=cores, affinity=(slow, fast))))
+    try:
+        assert cpu.cpus[0] == fast
+        for threads, said in ((1, "fastest"), (2, "fastest+slower-1")):
+            cpu.launch([lambda _: None] * threads)
+            assert cpu.seating() == Seating({"cores": said})
+            cpu.reclaim()
+        cpu.launch([lambda _: None], [1])
+        assert cpu.seating().detail == {"cores": "slower-1"}
+    finally:
+        cpu.close()
 
 
 def test_closing_twice_ends_the_threads_once() -> None:

@@ -103,9 +103,12 @@ def test_the_flags_are_the_closed_list() -> None:
         *("noisy", "throttled", "above-peak", "cache-served", "single-round", "best-of"),
         *(
             "not-converged",
+            "unpinned",
+            "few-huge-pages",
             "unpinned-numa",
             "busy-gpu",
             "link-downtrained",
+            "other-memory",
             "page-cache",
             "vm",
             "cgroup-limited",

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from membench.benches import registry
 from membench.core.case import Needs
-from membench.core.snapshot import Gpus, Node
+from membench.core.snapshot import GpuFault, Gpus, Node
 from membench.core.units import GIB, KIB, MIB
 from membench.doctor import CHECKS, GPU_CHECKS, Facts, Finding, Level, examine, worst
 from membench.doctor.facts import Kernels
@@ -36,6 +36,9 @@ QUEUED = Disk("sdb", "Some SSD", False, "bfq", ("none", "bfq"))
 TWO_NODES = (Node(0, (0,), GIB, (10, 20)), Node(1, (1,), GIB, (20, 10)))
 GPU_MEMORY_NODE = (Node(0, (0, 1), GIB, (10, 80)), Node(1, (), 0, (80, 10)))
 
+LOST = GpuFault(1, "it has fallen off the bus", "reboot")
+VGPU = GpuFault(0, "it is a vGPU", "compare with its like", shown=True)
+
 REMEDY = {"machine.gpus.remedy": "pip install X"}
 
 RAISED: list[tuple[str, Level, dict[str, Any], str]] = [
@@ -56,6 +59,7 @@ RAISED: list[tuple[str, Level, dict[str, Any], str]] = [
     ("clock", Level.WARN, {"settings.clock": "hpet"}, "tsc is there"),
     ("clock", Level.WARN, {"settings.clock": "acpi_pm", "settings.clocks": ("acpi_pm",)}, "slow"),
     ("affinity", Level.WARN, {"machine.cpu.affinity": (0, 1)}, "2 of 8"),
+    ("affinity", Level.WARN, {"settings.pinning": False}, "cannot be bound"),
     ("cpu-quota", Level.WARN, {"machine.cpu.quota": 2.5}, "2.5 CPUs"),
     ("cpu-quota", Level.FAIL, {"machine.cpu.quota": 0.5}, "0.5 CPUs"),
     ("virtual", Level.WARN, {"machine.cpu.hypervisor": "kvm"}, "by kvm"),
@@ -69,6 +73,10 @@ RAISED: list[tuple[str, Level, dict[str, Any], str]] = [
     ),
     ("memory-limit", Level.WARN, {"machine.memory.cgroup_limit": 3 * GIB}, "3.00 GiB"),
     ("huge-pages", Level.WARN, {"machine.memory.thp": "never"}, "never"),
+    ("huge-pages", Level.WARN, {"machine.memory.thp_allowed": False}, "this process may have none"),
+    ("huge-pages", Level.WARN, {"machine.memory.huge_page": 512 * MIB}, "each of 512 MiB"),
+    ("gpu", Level.FAIL, {"machine.gpus.faults": (LOST,)}, "GPU 1: it has fallen off the bus"),
+    ("gpu", Level.WARN, {"machine.gpus.faults": (VGPU,)}, "GPU 0: it is a vGPU"),
     (
         "numa",
         Level.WARN,
@@ -116,6 +124,9 @@ QUIET: list[tuple[str, dict[str, Any], str]] = [
     ("gpu-clocks", {"gpus.0.sm_mhz_set": 0}, "0: up to 1980 MHz"),
     ("gpu-throttle", {"gpus.0.reasons": 0x1 | 0x2}, "nothing holds it down"),
     ("gpu-link", {"gpus.0.link_generation": 1}, "0: x16 of x16, generation 5"),
+    ("gpu-link", {"gpus.0.link_width": 1, "gpus.0.c2c": True}, "0: chip-to-chip"),
+    ("gpu-link", {"gpus.0.link_width": 1, "gpus.0.integrated": True}, "one chip with the CPU"),
+    ("huge-pages", {"machine.memory.huge_page": 32 * MIB}, "madvise"),
     ("gpu-company", {}, "0: nobody"),
     ("governor", {"machine.cpu.governor": "", "machine.cpu.hypervisor": "kvm"}, "hypervisor sets"),
     ("clock", {"settings.clock": "kvm-clock"}, "kvm-clock"),

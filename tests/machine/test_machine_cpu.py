@@ -13,7 +13,7 @@ from membench.machine.cgroup import Limits
 from membench.machine.cpus.names import cpu_name
 from membench.machine.cpus.topology import read_cpu
 from membench.machine.hypervisor import read_hypervisor
-from membench.machine.kernel_text import cpu_list, fields, integer, numbered, read
+from membench.machine.kernel_text import cpu_list, cpu_mask, fields, integer, numbered, read
 
 Tree = dict[str, str]
 Plant = Callable[[Mapping[str, str]], Path]
@@ -23,7 +23,7 @@ def test_two_sockets_with_smt(plant: Plant, two_sockets: Tree) -> None:
     cpu = read_cpu(plant(two_sockets), affinity=range(8), architecture="x86_64")
     assert cpu.model == "Intel(R) Xeon(R) Platinum 8480C CPU @ 2.60GHz"
     assert len(cpu.cores) == 8
-    assert {(core.package, core.core) for core in cpu.cores} == {(0, 0), (0, 1), (1, 0), (1, 1)}
+    assert {(core.package, core.core) for core in cpu.cores} == {(0, 0), (0, 1), (1, 2), (1, 3)}
     assert [core.node for core in cpu.cores] == [0, 0, 1, 1, 0, 0, 1, 1]
     assert cpu.governor == "performance,powersave"
     assert cpu.hypervisor == ""
@@ -79,6 +79,71 @@ def test_usable_threads(tmp_path: Path, quota: float | None, affinity: int, usab
 def test_big_and_little_cores_are_both_named(tmp_path: Path) -> None:
     text = "".join(f"CPU implementer : 0x41\nCPU part : {p}\n" for p in ("0xd87", "0xd85", "0xd87"))
     assert cpu_name(text, "aarch64", tmp_path) == "Arm Cortex-A725 + Arm Cortex-X925"
+
+
+@pytest.mark.parametrize(
+    ("cpuinfo", "name"),
+    [
+        ("Model Name : Loongson-3A5000\n", "Loongson-3A5000"),
+        ("isa : rv64imafdc\nuarch : sifive,u74-mc\n", "sifive,u74-mc"),
+        ("cpu : POWER9, altivec supported\n", "POWER9, altivec supported"),
+        ("CPU implementer : 0x41\nCPU part : 0xd99\n", "Arm part 0xd99"),
+        ("CPU implementer : 0x7f\nCPU part : 0x1\n", "implementer 0x7f part 0x001"),
+        ("CPU implementer : 0x4e\nCPU part : 0x010\n", "NVIDIA Olympus"),
+        ("CPU implementer : 0x6d\nCPU part : 0xd49\n", "Microsoft Cobalt 100"),
+    ],
+)
+def test_names_of_other_architectures(tmp_path: Path, cpuinfo: str, name: str) -> None:
+    assert cpu_name(cpuinfo, "some", tmp_path) == name
+
+
+def test_masks_of_old_kernels() -> None:
+    assert cpu_mask("00000001,00000005") == (0, 2, 32)
+    assert cpu_mask("ff") == tuple(range(8))
+    assert cpu_mask("") == cpu_mask("0x1") == cpu_mask("123456789") == ()
+
+
+@given(st.sets(st.integers(0, 300)))
+def test_a_mask_and_a_list_say_the_same(cpus: set[int]) -> None:
+    bits = sum(1 << cpu for cpu in cpus)
+    words = [f"{bits >> shift & 0xFFFFFFFF:08x}" for shift in range(288, -1, -32)]
+    assert cpu_mask(",".join(words)) == cpu_list(",".join(map(str, cpus)))
+
+
+def test_lists_of_a_mask_alone_group_the_cores(plant: Plant) -> None:
+    base = "sys/devices/system/cpu"
+    tree = {f"{base}/online": "0-3"}
+    for cpu in range(4):
+        tree[f"{base}/cpu{cpu}/topology/core_id"] = "0"
+        tree[f"{base}/cpu{cpu}/topology/thread_siblings"] = f"{3 << cpu // 2 * 2:x}"
+        tree[f"{base}/cpu{cpu}/topology/core_siblings"] = "f"
+    found = read_cpu(plant(tree), affinity=range(4), architecture="x86_64")
+    assert [(core.core, core.package) for core in found.cores] == [(0, 0), (0, 0), (1, 0), (1, 0)]
+
+
+def test_ids_that_begin_anew_in_a_die_are_told_apart_without_lists(plant: Plant) -> None:
+    base = "sys/devices/system/cpu"
+    tree = {f"{base}/online": "0-3"}
+    for cpu in range(4):
+        place = f"{base}/cpu{cpu}/topology"
+        tree |= {f"{place}/core_id": str(cpu % 2), f"{place}/die_id": str(cpu // 2)}
+        tree[f"{place}/physical_package_id"] = "0"
+    found = read_cpu(plant(tree), affinity=range(4), architecture="x86_64")
+    assert [core.core for core in found.cores] == [0, 1, 2, 3]
+
+
+def test_a_favoured_core_is_no_kind_of_its_own(plant: Plant) -> None:
+    base = "sys/devices/system/cpu"
+    tree = {f"{base}/online": "0-3"}
+    for cpu, clock in enumerate((4400000, 4900000, 4500000, 4400000)):
+        tree[f"{base}/cpu{cpu}/cpufreq/cpuinfo_max_freq"] = str(clock)
+    root = plant(tree)
+    assert read_cpu(root, affinity=range(4)).kinds == (4,)
+    plant({f"{base}/cpu0/cpufreq/cpuinfo_max_freq": "2000000"})
+    assert read_cpu(root, affinity=range(4)).kinds == (3, 1)
+    plant({"sys/devices/cpu_core/cpus": "0-1", "sys/devices/cpu_atom/cpus": "2-3"})
+    (root / f"{base}/cpu0/cpufreq/cpuinfo_max_freq").unlink()
+    assert read_cpu(root, affinity=range(4)).kinds == (2, 2)
 
 
 def test_device_tree_and_firmware_name_what_cpuinfo_does_not(plant: Plant, tmp_path: Path) -> None:

@@ -96,7 +96,11 @@ def test_a_usable_gpu(ask: Ask) -> None:
 
 def test_what_a_card_does_not_say_costs_that_fact_alone(ask: Ask) -> None:
     gpus = ask(Script([Card(A, name="NVIDIA GB10", memory=None)]))
-    assert (gpus.devices[0].name, gpus.devices[0].memory, gpus.usable) == ("NVIDIA GB10", 0, True)
+    assert (gpus.devices[0].name, gpus.devices[0].memory, gpus.usable) == (
+        "NVIDIA GB10",
+        None,
+        True,
+    )
 
 
 def test_old_bindings_answer_in_bytes() -> None:
@@ -233,7 +237,7 @@ BOTH = frozenset({12, 13})
         (Stack((), False, BOTH), 12080, (9, 0), "pip install 'membench[cuda12]'"),
         (Stack((), False, BOTH), 13000, (7, 0), "pip install 'membench[cuda12]'"),
         (Stack((), False, BOTH), 11080, (9, 0), "install NVIDIA driver 525 or newer"),
-        (Stack((), False, BOTH), None, (9, 0), "install NVIDIA driver 525 or newer"),
+        (Stack((), False, BOTH), None, (9, 0), "pip install 'membench[cuda13]'"),  # by the driver
         (FIT, 12080, (9, 0), "pip uninstall -y cupy-cuda13x && pip install 'membench[cuda12]'"),
         (FIT, 13000, (7, 0), "pip uninstall -y cupy-cuda13x && pip install 'membench[cuda12]'"),
         (

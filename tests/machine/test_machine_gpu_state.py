@@ -53,6 +53,8 @@ OF_KEY = {
     "processes": "processes",
     "bus_bits": "bus_bits",
     "bus": "node",
+    "c2c": "c2c",
+    "capability": "integrated",
 }
 
 
@@ -138,7 +140,7 @@ def old(tmp_path: Path) -> Iterator[NvmlProcess]:
 def test_an_old_library_without_some_entries(old: NvmlProcess, root: Path) -> None:
     old.facts.write_text(text([{**CARD, "reasons": "0x20"}]))
     (one,) = old.states(root)
-    assert one == replace(HEALTHY, reasons=0x20, mig=None, processes=None, bus_bits=None)
+    assert one == replace(HEALTHY, reasons=0x20, mig=None, processes=None, bus_bits=None, c2c=None)
 
 
 def test_a_card_that_goes_is_said_in_one_line(nvml: NvmlProcess) -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from membench.core.errors import UsageError
 from membench.core.snapshot import Cpu, Gpu, Gpus
 from membench.machine.cpus.topology import read_cpu
-from membench.machine.identity import check_label, device_name, machine_slug, slugify
+from membench.machine.identity import check_label, device_name, former_slugs, machine_slug, slugify
 
 Tree = dict[str, str]
 Plant = Callable[[Mapping[str, str]], Path]
@@ -71,6 +71,82 @@ def test_a_useless_machine_id_is_passed_over(plant: Plant, content: str) -> None
     assert machine_slug(PLAIN, Gpus(), root) == without
     plant({"sys/class/dmi/id/product_uuid": "1-2-3"})
     assert machine_slug(PLAIN, Gpus(), root) != without
+
+
+CLONED = {"etc/machine-id": "0123456789abcdef" * 2}
+CARD = "sys/devices/pci0000:00/0000:00:1f.6/net/eno1"
+
+
+def _card(address: str, path: str = CARD, assigned: str = "0") -> dict[str, str]:
+    name = path.rpartition("/")[2]
+    return {
+        f"{path}/address": address,
+        f"{path}/addr_assign_type": assigned,
+        f"{path}/device/vendor": "0x8086",
+        f"sys/class/net/{name}": f"-> ../../../{path}",
+    }
+
+
+HARDWARE: list[dict[str, str]] = [
+    _card("3c:ec:ef:00:00:01"),
+    {"sys/class/nvme/nvme0/serial": "S63CNF0T1"},
+    {"sys/class/dmi/id/product_uuid": "1-2-3"},
+    {"sys/block/vda/serial": "disk-1"},
+    {"proc/device-tree/serial-number": "1421022057000\0"},
+]
+
+
+@pytest.mark.parametrize("tree", HARDWARE)
+def test_clones_of_one_image_have_names_of_their_own(tmp_path: Path, tree: dict[str, str]) -> None:
+    def name(folder: str, changes: Mapping[str, str]) -> str:
+        root = tmp_path / folder
+        for path, content in {**CLONED, **tree, **changes}.items():
+            (root / path).parent.mkdir(parents=True, exist_ok=True)
+            if content.startswith("-> "):
+                (root / path).symlink_to(content.removeprefix("-> "))
+            else:
+                (root / path).write_text(content)
+        return machine_slug(PLAIN, Gpus(), root)
+
+    (key,) = (key for key in tree if key.endswith(("address", "serial", "number", "uuid")))
+    first, again = name("a", {}), name("b", {})
+    other = name("c", {key: tree[key].replace("1", "7")})
+    assert first == again != other
+    (tmp_path / "d/etc").mkdir(parents=True)
+    (tmp_path / "d/etc/machine-id").write_text(CLONED["etc/machine-id"])
+    assert former_slugs(PLAIN, Gpus(), tmp_path / "a") == (
+        machine_slug(PLAIN, Gpus(), tmp_path / "d"),
+    )
+    assert former_slugs(PLAIN, Gpus(), tmp_path / "d") == ()
+
+
+def test_clones_with_one_virtual_address_are_told_by_their_disks(plant: Plant) -> None:
+    root = plant({**CLONED, **_card("52:54:00:12:34:56"), "sys/block/vda/serial": "disk-1"})
+    first = machine_slug(PLAIN, Gpus(), root)
+    plant({"sys/block/vda/serial": "disk-2"})
+    assert machine_slug(PLAIN, Gpus(), root) != first
+
+
+def test_a_new_disk_does_not_rename_a_machine_with_a_card_of_its_maker(plant: Plant) -> None:
+    root = plant({**CLONED, **_card("3c:ec:ef:00:00:01")})
+    first = machine_slug(PLAIN, Gpus(), root)
+    plant({"sys/class/nvme/nvme0/serial": "S1"})
+    assert machine_slug(PLAIN, Gpus(), root) == first
+
+
+@pytest.mark.parametrize(
+    "card",
+    [
+        _card("3c:ec:ef:00:00:01", assigned="1"),  # drawn anew at every boot
+        _card("3c:ec:ef:00:00:01", assigned="3"),  # chosen by somebody
+        _card("3c:ec:ef:00:00:01", "sys/devices/pci0/usb1/1-1/net/enx0"),
+        _card("00:00:00:00:00:00"),
+        {"sys/class/net/lo/address": "00:00:00:00:00:00", "sys/class/net/lo/addr_assign_type": "0"},
+    ],
+)
+def test_what_comes_and_goes_does_not_name_a_machine(plant: Plant, card: dict[str, str]) -> None:
+    plain = machine_slug(PLAIN, Gpus(), plant(CLONED))
+    assert machine_slug(PLAIN, Gpus(), plant(card)) == plain
 
 
 def test_the_raw_id_and_the_host_name_stay_out(plant: Plant) -> None:

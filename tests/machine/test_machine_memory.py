@@ -26,8 +26,8 @@ def test_two_nodes(plant: Plant, two_sockets: Tree) -> None:
     assert (memory.thp, memory.huge_page) == ("madvise", 2 * MIB)
     assert (memory.hugetlb_total, memory.hugetlb_free) == (16, 4)
     assert memory.nodes == (
-        Node(0, (0, 1, 4, 5), 264000000 * KIB, (10, 21)),
-        Node(1, (2, 3, 6, 7), 264280000 * KIB, (21, 10)),
+        Node(0, (0, 1, 4, 5), 264000000 * KIB, (10, 21), free=KIB),
+        Node(1, (2, 3, 6, 7), 264280000 * KIB, (21, 10), free=KIB),
     )
     assert memory.usable == 3 * MIB
 

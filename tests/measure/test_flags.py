@@ -151,6 +151,13 @@ SEEN: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {
             {"detail": {"resident": "50%"}, "tier": Tier.SSD, "cache_state": "hot"},
         ),
     ],
+    "few-huge-pages": [
+        ({"detail": {"huge": "89%"}}, {"detail": {"huge": "90%"}}),
+        (
+            {"rounds": [{"detail": {"huge": x}} for x in ("100%", "0%", "100%")]},
+            {"detail": {"huge": "100%"}},
+        ),
+    ],
     "vm": [({"machine": VIRTUAL}, {"machine": MACHINE})],
 }
 """Flags that are raised from what stands in the units."""
@@ -170,8 +177,12 @@ def test_raised_by_this_and_not_by_that(
 
 
 def test_every_flag_of_the_list_is_raised_somewhere() -> None:
-    imported = {"best-of"}  # of another tool's results: tests/results/formats
-    assert {*SEEN, *AROUND, *imported} == set(FLAGS)
+    elsewhere = {
+        "best-of",  # of another tool's results: tests/results/formats
+        "unpinned",  # by a worker: tests/backends/test_team.py
+        "other-memory",  # by host/numa: tests/machine/test_machine_zoo.py
+    }
+    assert {*SEEN, *AROUND, *elsewhere} == set(FLAGS)
     assert set(FLAGS) >= OFF_TIER_FLAGS > INVALID_FLAGS
 
 
@@ -366,3 +377,11 @@ def test_the_reason_of_a_slow_clock_stands_in_the_detail(around: Callable[..., U
     unit = around(reasons=0x44, unit=replace(UNIT, flags=("vm",), detail={"vec": 16}))
     assert unit.flags == ("vm", "throttled")
     assert unit.detail == {"vec": 16, "slowdown": "power cap, heat (hardware)"}
+
+
+def test_small_pages_that_were_asked_for_are_no_lack_of_huge_ones() -> None:
+    plan = planned(BANDWIDTH, Tier.DDR, "cpu")
+    case = replace(plan.cases[0], id="ddr/copy/pages=4k/size=1GiB")
+    unit = replace(UNIT, case=case.id, detail={"huge": "0%"}, size_bytes=GIB, backend="cpu")
+    (row,) = results(replace(plan, cases=(case,)), [unit], MACHINE)
+    assert "few-huge-pages" not in row.flags

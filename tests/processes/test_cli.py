@@ -74,6 +74,26 @@ def test_the_default_path_is_by_machine_time_and_profile(membench: Membench) -> 
     assert re.fullmatch(r"\d{8}T\d{6}Z_quick\.csv", csv.name)
 
 
+def test_two_runs_that_start_in_one_second_both_keep_their_results(membench: Membench) -> None:
+    run = ("run", "--select", "ddr/steady/n=1", "--rounds", "1", "--label", "box")
+    both = [membench.start(*run) for _ in range(2)]
+    said = [one.communicate(timeout=60)[1] for one in both]
+    assert [one.returncode for one in both] == [0, 0], said
+    results = membench.directory / "results" / "box"
+    assert len(list(results.glob("*.csv"))) == len(list(results.glob("*.json"))) == 2
+    assert list(results.glob("*.journal")) == []
+
+
+def test_the_next_command_can_be_pasted(membench: Membench) -> None:
+    output = os.fsdecode(b"a b\xff.csv")
+    done = membench("run", "--select", "ddr/steady/n=1", "--rounds", "1", "-o", output)
+    (line,) = re.findall(r"^Next: membench (.*)$", done.stdout, re.MULTILINE)
+    words = subprocess.run(
+        ["bash", "-c", f"printf '%s\\0' {line}"], capture_output=True, check=True
+    ).stdout.split(b"\0")
+    assert [os.fsdecode(word) for word in words[:3]] == ["report", output, "-o"]
+
+
 def test_a_dry_run_shows_the_plan_and_writes_nothing(membench: Membench) -> None:
     done = membench("run", "--dry-run", "--select", "ddr/steady", "--select", "hbm/nothing")
     assert done.returncode == 0, done.stderr

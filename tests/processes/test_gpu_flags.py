@@ -80,3 +80,30 @@ def test_a_run_is_not_resumed_on_another_gpu(membench: Membench) -> None:
     membench.flag.parent.rmdir()
     same = membench("run", "--resume", "o.csv", env=membench.with_gpu(f"GPU-{name}-a"))
     assert same.returncode == 0, same.stderr
+
+
+def test_a_lost_gpu_is_named_and_the_others_are_measured(membench: Membench) -> None:
+    environment = membench.with_gpu(f"GPU-{membench.directory.parent.name}")
+    facts = Path(environment["NVML_STUB"])
+    facts.write_text("1.handle 15\n" + facts.read_text().replace("count 1", "count 2"))
+    run = ("run", "--select", "hbm/calm", "--rounds", "1")
+    done = membench(*run, "-o", "o.csv", env=environment)
+    assert done.returncode == 0, done.stderr
+    assert "Warning: GPU 1: it has fallen off the bus" in done.stderr
+    strict = membench(*run, "--strict", "-o", "p.csv", env=environment)
+    assert strict.returncode == 1
+    assert "Error: GPU 1: it has fallen off the bus" in strict.stderr
+    assert "Hint: reboot" in strict.stderr
+    assert membench(*run, "--strict", "--device", "cpu", "--dry-run", env=environment).returncode
+    info = membench("info", env=environment).stdout
+    assert "GPU 1" in info
+    assert "fallen off the bus" in info
+
+
+def test_strict_refuses_to_measure_nothing(membench: Membench) -> None:
+    run = ("run", "--select", "hbm/calm", "--rounds", "1", "--strict", "-o", "o.csv")
+    done = membench(*run)
+    assert done.returncode == 1
+    assert "Error: every selected case needs a GPU: no NVIDIA GPU was found" in done.stderr
+    mixed = membench(*run, "--select", "ddr/steady/n=1")
+    assert mixed.returncode == 0, mixed.stderr

@@ -85,3 +85,10 @@ def test_nothing_is_written_about_a_file_that_cannot_be_read(tmp_path: Path) -> 
     with pytest.raises(SchemaError, match="cannot be read"):
         make_report([tmp_path / "absent.csv"], tmp_path / "r.html")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", [b"r\xff.html", b"r\xff.md", b"r\xff.json"])
+def test_names_that_are_no_utf_8_are_reported(results: Path, tmp_path: Path, name: bytes) -> None:
+    source = results.rename(results.with_name(os.fsdecode(b"in\xfe.csv")))
+    for path in make_report([source], tmp_path / os.fsdecode(name)):
+        path.read_bytes().decode()

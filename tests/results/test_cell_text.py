@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from membench.core.text import ascii_line, guard, one_line, unguard
+from membench.core.text import ascii_line, guard, one_line, shell_word, unguard
 
 
 @pytest.mark.parametrize(
@@ -58,3 +61,34 @@ def test_a_guarded_text_is_harmless_and_comes_back_exactly(text: str) -> None:
 @given(st.text())
 def test_a_message_stays_on_one_line(text: str) -> None:
     assert len(one_line(text).splitlines()) <= 1
+
+
+NAMES = st.binary(min_size=1, max_size=12).filter(lambda name: b"\0" not in name)
+
+
+@settings(max_examples=20)
+@given(st.lists(NAMES, min_size=1, max_size=5))
+def test_a_shell_reads_back_the_very_name(names: list[bytes]) -> None:
+    words = " ".join(shell_word(os.fsdecode(name)) for name in names)
+    assert words.isprintable()
+    words.encode()  # nothing that cannot be printed
+    done = subprocess.run(
+        ["bash", "-c", f"printf '%s\\0' {words}"], capture_output=True, check=True
+    )
+    assert done.stdout.split(b"\0")[:-1] == names
+
+
+@pytest.mark.parametrize(
+    ("name", "word"),
+    [
+        ("a.csv", "a.csv"),
+        ("a b.csv", "'a b.csv'"),
+        ("it's", "'it'\"'\"'s'"),
+        ("host/chase/size=*", "'host/chase/size=*'"),
+        ("caf\u00e9", "'caf\u00e9'"),
+        ("a\udcff", "$'a\\xff'"),
+        ("two\nlines", "$'two\\x0alines'"),
+    ],
+)
+def test_a_shell_word(name: str, word: str) -> None:
+    assert shell_word(name) == word

@@ -11,7 +11,13 @@ import pytest
 
 from membench.core.errors import OutputError, SchemaError
 from membench.results.journal.reading import Note
-from membench.results.paths import check_output, default_path, journal_path, sidecar_path
+from membench.results.paths import (
+    check_output,
+    default_path,
+    journal_path,
+    sidecar_path,
+    unused_path,
+)
 from membench.results.plan import Plan
 from membench.results.schema import Row
 from membench.results.sidecar import Sidecar, read_sidecar, verify_sha256, write_sidecar
@@ -172,3 +178,13 @@ def test_a_full_disk_is_seen_before_measuring(
     assert "No space left on device" in str(error)
     assert "free some space" in error.hint
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("taken", ["r.csv", "r.json", "r.journal"])
+def test_a_name_that_a_run_has_is_not_given_again(tmp_path: Path, taken: str) -> None:
+    wanted = tmp_path / "r.csv"
+    assert unused_path(wanted) == wanted
+    (tmp_path / taken).touch()
+    assert unused_path(wanted).name == "r_2.csv"
+    (tmp_path / "r_2.journal").symlink_to("nowhere")
+    assert unused_path(wanted).name == "r_3.csv"

@@ -68,5 +68,7 @@ GPU_STATE = GpuState(
     processes=(),
     bus_bits=5120,
     node=0,
+    c2c=False,
+    integrated=False,
 )
 """That GPU: an H100 at rest, whose link is slower for it."""

@@ -112,6 +112,7 @@ const char* nvmlErrorString(R error) {
 }
 R nvmlSystemGetDriverVersion(char* out, unsigned room) {
     const char* text = look("driver");
+    if (up && text && *text == '!') return atoi(text + 1);
     snprintf(out, room, "%s", text ? text : "580.95.05");
     return up ? OK : UNINITIALIZED;
 }
@@ -187,9 +188,10 @@ R nvmlDeviceGetPciInfo_v3(void* d, Pci* out) {
 #ifndef OLD
 R nvmlDeviceGetCurrentClocksEventReasons(void* d, U64* mask) { return whole64(d, "reasons", mask); }
 R nvmlDeviceGetMemoryBusWidth(void* d, unsigned* bits) { return whole(d, "bus_bits", bits); }
-R nvmlDeviceGetComputeRunningProcesses_v3(void* d, unsigned* count, Process* out) {
+/* Processes "17 42", or "none". */
+static R listed(void* d, const char* name, unsigned* count, Process* out) {
     R error;
-    const char* text = fact(d, "processes", &error); /* "17 42", or "none" */
+    const char* text = fact(d, name, &error);
     char copy[256];
     unsigned found = 0, room = *count;
     if (error) return error;
@@ -199,6 +201,26 @@ R nvmlDeviceGetComputeRunningProcesses_v3(void* d, unsigned* count, Process* out
             memset(&out[found], 0, sizeof *out), out[found].pid = (unsigned)atoi(word);
     *count = found;
     return found > room ? TOO_SMALL : OK;
+}
+R nvmlDeviceGetComputeRunningProcesses_v3(void* d, unsigned* count, Process* out) {
+    return listed(d, "processes", count, out);
+}
+R nvmlDeviceGetMPSComputeRunningProcesses_v3(void* d, unsigned* count, Process* out) {
+    return listed(d, "mps", count, out);
+}
+R nvmlDeviceGetComputeMode(void* d, unsigned* mode) { return whole(d, "compute_mode", mode); }
+R nvmlDeviceGetVirtualizationMode(void* d, unsigned* mode) {
+    return whole(d, "virtualization", mode);
+}
+R nvmlDeviceGetNumaNodeId(void* d, int* node) { return whole(d, "numa", (unsigned*)node); }
+R nvmlDeviceGetAddressingMode(void* d, unsigned* mode) {
+    return whole(d, "addressing", mode + 1); /* behind the version of the structure */
+}
+R nvmlDeviceGetC2cModeInfoV(void* d, unsigned* enabled) { return whole(d, "c2c", enabled); }
+R nvmlSystemGetConfComputeState(unsigned* state) {
+    state[0] = state[2] = 0;
+    state[1] = (unsigned)number("confidential", 0);
+    return up ? OK : UNINITIALIZED;
 }
 R nvmlDeviceGetMigMode(void* d, unsigned* now, unsigned* pending) {
     *pending = 0;

@@ -57,6 +57,7 @@ H100: Mapping[str, object] = {
     "width_max": 16,
     "bus": "00000000:3B:00.0",
     "processes": "none",
+    "c2c": 0,
 }
 """A healthy card at work, by the keys of the stub."""
 

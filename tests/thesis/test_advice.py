@@ -7,12 +7,15 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from healthy import MACHINE
 from hypothesis import given
 from hypothesis import strategies as st
 
 from membench.analysis.derive.links import policies
 from membench.core.errors import UsageError
+from membench.core.snapshot import Gpu, Gpus
 from membench.core.terms import BETTER, UNIT, Badge, Metric, Stat, Status, Tier
+from membench.core.units import GIB
 from membench.results.rows import relative_spread
 from membench.results.schema import Row
 from membench.thesis.advise.plan import (
@@ -150,6 +153,25 @@ def test_a_model_that_does_not_fit_is_said_to_need_more_gpus() -> None:
     assert _advise(_box(gemm=700e3, kv=40.0), tp=4).fits is True
     (hbm,) = [held for held in found.capacities if held.tier == "hbm"]
     assert hbm.contexts == 0
+
+
+@pytest.mark.parametrize("unknown", [None, 0])  # older sidecars say 0
+def test_memory_that_the_machine_does_not_tell_is_the_specification_s(unknown: int | None) -> None:
+    rows = _box(gemm=700e3, kv=40.0)
+    machine = replace(MACHINE, gpus=Gpus(devices=(Gpu(0, "H100", "00", unknown, "9.0"),)))
+    found = advise(Question(model=LLAMA, context=32768), rows, machine, shipped())
+    assert found.gpus == _advise(rows).gpus
+
+
+def test_one_pool_of_memory_is_counted_once() -> None:
+    gpu = Gpu(0, "NVIDIA GB10", "00", 128 * GIB, "12.1", integrated=True)
+    rows = _box(gemm=700e3, kv=40.0)
+    own = advise(Question(model=LLAMA, context=32768), rows, MACHINE, shipped())
+    assert [held.tier for held in own.capacities][:2] == ["hbm", "ddr"]
+    shared = replace(MACHINE, gpus=Gpus(devices=(gpu,)))
+    found = advise(Question(model=LLAMA, context=32768), rows, shared, shipped())
+    assert [held.tier for held in found.capacities if held.tier != "ssd"] == ["hbm"]
+    assert "the host's is the same" in found.capacities[0].counted
 
 
 def test_ranks_share_the_cache_but_not_a_latent() -> None:

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from membench.host.memory.backend import CpuBackend
     from membench.host.memory.thread_pool import Seat
 
-HUGE_PAGE = 2 * MIB
 LEAST_SAMPLES = 3
 MOST_SAMPLES = 64
 MADV_POPULATE_WRITE = 23  # Linux 5.14
@@ -47,6 +46,7 @@ def fault(cpu: CpuBackend, size: int, pages: str, threads: int | str) -> Work:
 
     from membench.host.memory import traffic_kernels as host_traffic
     from membench.host.memory.arena import huge_bytes, map_pages
+    from membench.machine.pages import huge_page_size
 
     if pages != "thp" and mmap.PAGESIZE != PAGE:
         skip(f"the pages of this kernel are {mmap.PAGESIZE // 1024} KiB")
@@ -71,7 +71,7 @@ def fault(cpu: CpuBackend, size: int, pages: str, threads: int | str) -> Work:
             skip("this kernel has no MADV_POPULATE_WRITE (it came with Linux 5.14)")
         huge = huge_bytes(memory)
         shares.append(huge / size)
-        expected = huge // HUGE_PAGE + (size - huge) // mmap.PAGESIZE
+        expected = huge // huge_page_size() + (size - huge) // mmap.PAGESIZE
         if not expected <= faults <= 1.02 * expected + STRAY_FAULTS:
             raise VerificationFailed(f"{faults} page faults instead of {expected}")
         return float(cpu.span_ns)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
+from functools import cache
 from typing import TYPE_CHECKING
 
 from membench.benches.host.ddr import parts
 from membench.core.axes import Value
 from membench.core.case import Needs, axis, bench
 from membench.core.errors import VerificationFailed, skip
-from membench.core.snapshot import Machine
+from membench.core.snapshot import Machine, Node, NodeKind
 from membench.core.terms import BytesConvention, Metric, Stat
-from membench.core.units import MIB
+from membench.core.units import MIB, about_size
 from membench.core.work import Observation, Observed, Work
+from membench.machine.nodes import available_bytes
 
 if TYPE_CHECKING:
     from membench.host.memory.arena import Bytes
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
 
 LOADS = 32768
 LEAST_SAMPLES, MOST_SAMPLES = 5, 512
+MOST_PAIRS = 16
+"""Pairs of nodes that are all measured: 4 nodes, 56 s in five rounds."""
+
 PROBES = 64  # pages whose node is asked for
 
 
@@ -31,8 +36,39 @@ def cpu_nodes(machine: Machine) -> tuple[Value, ...]:
 
 
 def memory_nodes(machine: Machine) -> tuple[Value, ...]:
-    """The nodes that have memory."""
-    return tuple(n.node for n in machine.memory.nodes if n.memory) or (0,)
+    """The nodes of whose memory this process may be given."""
+    return tuple(node.node for node in machine.memory.grantable) or (0,)
+
+
+def worth_measuring(machine: Machine, cpu: int, mem: int, **_: Value) -> bool:
+    """All pairs of nodes where they are few, else the outermost ones of every distance and kind."""
+    cpus = tuple(int(node) for node in cpu_nodes(machine))
+    grantable = machine.memory.grantable
+    if len(cpus) * len(grantable) <= MOST_PAIRS:
+        return True
+    return (cpu, mem) in _outermost(cpus, grantable, machine.memory.nodes)
+
+
+@cache
+def _outermost(
+    cpus: tuple[int, ...], grantable: tuple[Node, ...], nodes: tuple[Node, ...]
+) -> frozenset[tuple[int, int]]:
+    """Of every distance to every kind of memory the pairs whose numbers are nearest and farthest.
+
+    Pairs of one distance are alike as far as the firmware knows; what it does not know, such as
+    a slower way around, shows most between the outermost.
+    """
+    place = {node.node: number for number, node in enumerate(nodes)}
+    rows = {node.node: node.distances for node in nodes}
+    alike: dict[tuple[NodeKind, int], list[tuple[int, int, int]]] = {}
+    for cpu in cpus:
+        for node in grantable:
+            far = int(node.node != cpu)
+            row = rows.get(cpu, ())
+            distance = row[place[node.node]] if len(row) == len(nodes) else far
+            pair = (abs(cpu - node.node), cpu, node.node)
+            alike.setdefault((node.kind, distance), []).append(pair)
+    return frozenset(pair[1:] for pairs in alike.values() for pair in (min(pairs), max(pairs)))
 
 
 @bench(
@@ -44,17 +80,27 @@ def memory_nodes(machine: Machine) -> tuple[Value, ...]:
     profiles=("full",),
     seconds=0.7,  # 0.3 observed, the rest as in host/loaded
     memory=lambda size, **_: 2 * size + 2 * MIB,
+    on_machine=worth_measuring,
 )
 @axis("size", quick="256MiB")
 @axis("cpu", quick=cpu_nodes)
 @axis("mem", quick=memory_nodes)
 def numa(backend: CpuBackend, size: int, cpu: int, mem: int) -> Work:
-    """The CPUs of node ``cpu`` and the memory of node ``mem``: all of them read, one chases."""
+    """The CPUs of node ``cpu`` and the memory of node ``mem``: all of them read, one chases.
+
+    Where there are more than 16 pairs of nodes, of each distance to each kind of memory two are
+    measured: those whose numbers are nearest and farthest.
+    """
     mine = {core.cpu for core in backend.machine.cpu.cores if core.node == cpu}
     threads = [place for place, number in enumerate(backend.cpus) if number in mine]
     if not threads:
         skip(f"no CPU of node {cpu} may be used")
+    free = available_bytes(mem)
+    if free is not None and free < 2 * size + MIB:
+        skip(f"node {mem} has {about_size(free)} free, {about_size(2 * size + MIB)} are needed")
     pair = _Pair(backend, size, threads, mem)
+    kinds = {node.node: node.kind for node in backend.machine.memory.nodes}
+    kind = kinds.get(mem, NodeKind.HOST)
     return Observed(
         observe=pair.observe,
         seconds=0.3,
@@ -63,7 +109,14 @@ def numa(backend: CpuBackend, size: int, cpu: int, mem: int) -> Work:
         bytes_moved=size,
         bytes_convention=BytesConvention.RW_SUM,
         verify=pair.verify,
-        detail={"engine": "numba", "threads": len(threads), "placement": pair.placement},
+        flags=() if kind is NodeKind.HOST else ("other-memory",),
+        detail={
+            "engine": "numba",
+            "threads": len(threads),
+            "placement": pair.placement,
+            "memory": kind,
+            "huge": pair.huge,
+        },
     )
 
 
@@ -72,13 +125,14 @@ class _Pair:
 
     Attributes:
         placement: ``proven`` where the kernel said which node the pages are on.
+        huge: share of the memory on huge pages.
     """
 
     def __init__(self, backend: CpuBackend, size: int, threads: list[int], node: int) -> None:
         import numpy as np
 
         from membench.host.compiled.pattern import SALT_A
-        from membench.host.memory.arena import map_pages
+        from membench.host.memory.arena import huge_bytes, map_pages
         from membench.host.memory.ring import Ring, Walk
 
         self._backend, self._size, self._threads = backend, size, threads
@@ -94,6 +148,10 @@ class _Pair:
             ring.link(index, len(threads))
 
         backend.each(threads, fill)
+        if reason := backend.unpinned(threads):
+            skip(f"threads cannot be bound to the CPUs of a node: {reason}")
+        huge = huge_bytes(memory) + huge_bytes(self._table)
+        self.huge = f"{min(100, 100 * huge / (2 * size)):.0f}%"
         self.placement = self._prove([memory, self._table], node)
         self._walk = Walk(ring)
         self._sum = self._passes = 0

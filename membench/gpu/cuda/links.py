@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from membench.core.errors import BackendUnavailable, skip
-from membench.core.snapshot import Machine
+from membench.core.snapshot import Machine, NodeKind
 from membench.core.units import MIB, about_size
 from membench.gpu.cuda.batch_copy import BatchCopy, find_batch_copy
 from membench.gpu.cuda.errors import check, explained
@@ -79,13 +79,16 @@ class CudaLinks:
 
     @property
     def far(self) -> int | None:
-        """By the firmware's distances."""
-        nodes = {one.node: one for one in self._machine.memory.nodes}
-        here = nodes.get(self.near if self.near is not None else -1)
-        if here is None or len(nodes) < 2:
+        """By the firmware's distances; memory of a GPU is nobody's far DDR."""
+        memory, near = self._machine.memory, self.near
+        if near is None:
             return None
-        order = list(zip(here.distances, sorted(nodes), strict=False))
-        return max((distance, node) for distance, node in order if node != here.node)[1]
+        others = [
+            (memory.distance(near, node.node) or 0, node.node)
+            for node in memory.grantable
+            if node.kind is NodeKind.HOST and node.node != near
+        ]
+        return max(others, default=(0, None))[1]
 
     @property
     def nodes_here(self) -> str:

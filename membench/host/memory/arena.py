@@ -18,11 +18,13 @@ import numpy.typing as npt
 
 from membench.core.errors import MembenchError, skip
 from membench.core.units import MIB
-from membench.machine.pages import huge_page_bytes
+from membench.machine.pages import huge_page_bytes, huge_page_size
 
 Bytes = npt.NDArray[np.uint8]
 
-HUGE_PAGE = 2 * MIB
+ALIGNMENT = 2 * MIB
+"""Of every array at least: a huge page wherever pages have 4 KiB."""
+
 PAGES = ("thp", "4k")
 
 STAGGER = 96 * 1024
@@ -40,7 +42,7 @@ _MPOL_BIND = 2
 
 
 def map_pages(size: int, pages: str, node: int | None = None) -> Bytes:
-    """``size`` bytes of new memory, aligned to a huge page; nothing is touched yet.
+    """``size`` bytes of new memory, aligned to a huge page if it holds one; nothing is touched yet.
 
     The mapping lives as long as the array or a view of it.
 
@@ -52,8 +54,10 @@ def map_pages(size: int, pages: str, node: int | None = None) -> Bytes:
         Skip: the kernel has no transparent huge pages, or memory policies.
         MembenchError: the memory cannot be had.
     """
+    huge = huge_page_size()
+    alignment = huge if pages == "thp" and size >= huge else ALIGNMENT
     try:
-        room = size + HUGE_PAGE + 2 * mmap.PAGESIZE
+        room = size + alignment + 2 * mmap.PAGESIZE
         mapping = mmap.mmap(-1, room, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     except OSError as error:
         raise MembenchError(f"{size} bytes of memory cannot be had: {error.strerror}") from error
@@ -65,7 +69,7 @@ def map_pages(size: int, pages: str, node: int | None = None) -> Bytes:
             skip("the kernel has no transparent huge pages")
         # A kernel without them has nothing to forbid.
     first = mmap.PAGESIZE
-    start = first + -(whole.ctypes.data + first) % HUGE_PAGE
+    start = first + -(whole.ctypes.data + first) % alignment
     memory = whole[start : start + size]
     end = start + -(-size // mmap.PAGESIZE) * mmap.PAGESIZE
     for guard in (whole[:start], whole[end:]):

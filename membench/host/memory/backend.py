@@ -7,7 +7,7 @@ import mmap
 import os
 import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from membench.core.backend import Device
+from membench.core.backend import Device, Seating
 from membench.core.errors import skip
 from membench.core.snapshot import Machine
 from membench.host.compiled.shared_block import COUNTER
@@ -48,6 +48,7 @@ class CpuBackend:
         self._limit = machine.memory.budget
         self._team = Team(self.cpus)
         self._arenas = Arenas(self._limit, max(1, len(machine.memory.nodes)))
+        self._launched: set[int] = set()
         self.span_ns = 0
 
     @cached_property
@@ -124,6 +125,7 @@ class CpuBackend:
         Args:
             threads: which threads, by their place in ``cpus``; the first ones by default.
         """
+        self._launched.update(range(len(jobs)) if threads is None else threads)
         results = self._team.run(jobs, threads)
         self.span_ns = self._team.span_ns(len(jobs))
         return results
@@ -132,6 +134,25 @@ class CpuBackend:
         """Run ``job(index)`` on the threads at the same time, untimed: filling, checking."""
         which = range(threads) if isinstance(threads, int) else threads
         return self._team.run([lambda seat: job(seat.index)] * len(which), which)
+
+    def seating(self) -> Seating:
+        """Which kind of core the threads were on, or why they were not bound to any."""
+        refused = self.unpinned(sorted(self._launched))
+        if refused:
+            return Seating({"unpinned": refused}, ("unpinned",))
+        kinds = {core.cpu: core.kind for core in self.machine.cpu.cores}
+        used = {kinds.get(self.cpus[thread], 0) for thread in self._launched}
+        if len(set(kinds.values())) < 2 or not used:
+            return Seating()
+        names = (f"slower-{kind}" if kind else "fastest" for kind in sorted(used))
+        return Seating({"cores": "+".join(names)})
+
+    def unpinned(self, threads: Iterable[int]) -> str:
+        """Why one of ``threads``, by their place in ``cpus``, is not on its CPU; empty if all are.
+
+        Only known of threads that have run.
+        """
+        return self._team.unpinned(threads)
 
     def moved(self, seat: int) -> int:
         """Bytes that the generator on ``seat`` counted in the last launch."""
@@ -144,7 +165,8 @@ class CpuBackend:
         return float(self.span_ns)
 
     def reclaim(self) -> None:
-        """Nothing: the arenas keep what first touch paid for."""
+        """Forget who was launched; the arenas keep what first touch paid for."""
+        self._launched.clear()
 
     def close(self) -> None:
         """End the threads and give the memory back."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Any
@@ -21,17 +21,18 @@ from membench.host.compiled.shared_block import END, FIRST_SEAT, GIVE_UP_NS, LAT
 def placement(machine: Machine) -> tuple[int, ...]:
     """The CPUs that may be used, in the order in which threads are put on them.
 
-    Whole cores before their second hardware threads, and one memory node
-    after the other; as many as the control group grants time for.
+    Whole cores before their second hardware threads, the fastest kind of core
+    before the others, and one memory node after the other; as many as the
+    control group grants time for.
     """
     allowed = set(machine.cpu.affinity)
     siblings: dict[tuple[int, int], int] = {}
-    ranked: list[tuple[int, int, int, int]] = []
+    ranked: list[tuple[int, int, int, int, int]] = []
     for core in sorted(machine.cpu.cores, key=lambda core: core.cpu):
         if core.cpu in allowed:
             rank = siblings.get((core.package, core.core), 0)
             siblings[core.package, core.core] = rank + 1
-            ranked.append((rank, core.node, core.package, core.cpu))
+            ranked.append((rank, core.kind, core.node, core.package, core.cpu))
     cpus = [entry[-1] for entry in sorted(ranked)]
     cpus += sorted(allowed - set(cpus))  # the kernel grants it and sysfs does not describe it
     return tuple(cpus[: max(1, machine.cpu.usable)])
@@ -70,7 +71,7 @@ Job = Callable[[Seat], Any]
 
 
 class Team:
-    """A pool of threads, started when needed and pinned for good.
+    """A pool of threads, started when needed and pinned for good where the kernel allows it.
 
     Args:
         cpus: one a thread, in the order in which they are used.
@@ -86,6 +87,7 @@ class Team:
         self._threads: list[threading.Thread] = []
         self._done: SimpleQueue[tuple[int, Any, BaseException | None]] = SimpleQueue()
         self._barrier = threading.Barrier(1)
+        self._refusals: dict[int, str] = {}
 
     @property
     def block(self) -> int:
@@ -158,6 +160,13 @@ class Team:
         """The int64 at byte ``offset`` of a seat's part of the shared memory; see `host_layout`."""
         return int(self._shared[(FIRST_SEAT + SEAT_BYTES * seat + offset) // 8])
 
+    def unpinned(self, threads: Iterable[int]) -> str:
+        """Why one of ``threads``, by their place in ``cpus``, is not on its CPU; empty if all are.
+
+        A thread that has not run yet is not known to be anywhere else.
+        """
+        return next((self._refusals[one] for one in threads if one in self._refusals), "")
+
     def _start(self, count: int) -> None:
         for index in range(len(self._threads), count):
             self._inboxes.append(SimpleQueue())
@@ -168,24 +177,28 @@ class Team:
             self._threads.append(thread)
 
     def _serve(self, thread: int) -> None:
-        refused = _pin(self.cpus[thread])
+        if reason := _pin(self.cpus[thread]):
+            self._refusals[thread] = reason
         inbox = self._inboxes[thread]
         while (order := inbox.get()) is not None:
             job, seat = order
-            result, error = None, refused
-            if refused is None:
-                try:
-                    result = job(seat)
-                except BaseException as raised:  # it belongs to the caller's thread
-                    error = raised
+            result: Any = None
+            error: BaseException | None = None
+            try:
+                result = job(seat)
+            except BaseException as raised:  # it belongs to the caller's thread
+                error = raised
             self._done.put((seat.index, result, error))
             del order, job, result, error  # they hold arrays
 
 
-def _pin(cpu: int) -> BaseException | None:
-    """Keep the calling thread on ``cpu``; return the error, or None."""
+def _pin(cpu: int) -> str:
+    """Keep the calling thread on ``cpu``; return the error, or an empty text.
+
+    A seccomp filter may forbid it, a control group may have lost the CPU since the snapshot.
+    """
     try:
         os.sched_setaffinity(0, {cpu})  # 0 is this thread, not the process
     except OSError as error:
-        return MembenchError(f"a thread cannot be put on CPU {cpu}: {error.strerror}")
-    return None
+        return f"CPU {cpu}: {error.strerror}"
+    return ""

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 
-from membench.core.backend import Device
+from membench.core.backend import Device, Seating
 from membench.core.errors import BackendUnavailable, skip
 from membench.core.snapshot import Machine
 from membench.core.units import KIB, MIB, about_size
@@ -158,6 +158,10 @@ class StorageBackend:
         memory = self.memory(pages, room, shift)
         fd = self.open(direct=True, write=shape.reads < 100)
         return Flow(fd, self.scratch.size, self.content, memory, self.engine, shape)
+
+    def seating(self) -> Seating:
+        """Of the host's threads."""
+        return self.cpu.seating()
 
     def evict(self, size: int = 0) -> float:
         """Remove the file from the page cache; the share of its first ``size`` bytes that stayed.

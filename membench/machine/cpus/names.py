@@ -4,30 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from membench.machine.cpus.arm import core_name
 from membench.machine.kernel_text import fields, read
-
-_ARM = {
-    (0x41, 0xD03): "Arm Cortex-A53",
-    (0x41, 0xD05): "Arm Cortex-A55",
-    (0x41, 0xD07): "Arm Cortex-A57",
-    (0x41, 0xD08): "Arm Cortex-A72",
-    (0x41, 0xD0B): "Arm Cortex-A76",
-    (0x41, 0xD0C): "Arm Neoverse-N1",
-    (0x41, 0xD40): "Arm Neoverse-V1",
-    (0x41, 0xD41): "Arm Cortex-A78",
-    (0x41, 0xD42): "Arm Cortex-A78AE",
-    (0x41, 0xD49): "Arm Neoverse-N2",
-    (0x41, 0xD4F): "Arm Neoverse-V2",
-    (0x41, 0xD84): "Arm Neoverse-V3",
-    (0x41, 0xD85): "Arm Cortex-X925",
-    (0x41, 0xD87): "Arm Cortex-A725",
-    (0x41, 0xD8E): "Arm Neoverse-N3",
-    (0x46, 0x001): "Fujitsu A64FX",
-    (0x48, 0xD01): "HiSilicon TaiShan-v110",
-    (0xC0, 0xAC3): "Ampere-1",
-    (0xC0, 0xAC4): "Ampere-1a",
-}
-"""(CPU implementer, CPU part) -> name: the MIDR_EL1 values of arch/arm64/include/asm/cputype.h."""
 
 _GRACE_SOC = "jep106:036b:0241"
 """NVIDIA's JEP-106 code and the chip T241: Grace, among all that use Neoverse-V2 cores."""
@@ -42,7 +20,8 @@ def cpu_name(cpuinfo: str, architecture: str, root: Path = Path("/")) -> str:
         root: where /proc and /sys are found.
     """
     info = fields(cpuinfo)
-    stated = info.get("model name") or info.get("cpu", "")
+    keys = ("model name", "Model Name", "cpu", "uarch")  # x86, LoongArch, POWER, RISC-V
+    stated = next((info[key] for key in keys if info.get(key)), "")
     candidates = (
         _arm_name(cpuinfo, root),  # first: a 32-bit view prints a useless model name
         "" if stated.lower() == "unknown" else stated,
@@ -55,13 +34,14 @@ def cpu_name(cpuinfo: str, architecture: str, root: Path = Path("/")) -> str:
 
 def _arm_name(cpuinfo: str, root: Path) -> str:
     parts: dict[str, None] = {}  # an ordered set: big and little cores have different parts
-    implementer = 0
+    implementer: int | None = None
     for line in cpuinfo.splitlines():
         key, _, value = line.partition(":")
         if key.strip() == "CPU implementer":
             implementer = _hexadecimal(value)
-        elif key.strip() == "CPU part":
-            name = _ARM.get((implementer, _hexadecimal(value)), "")
+        elif key.strip() == "CPU part" and implementer is not None:
+            part = _hexadecimal(value)
+            name = "" if part is None else core_name(implementer, part)
             if name == "Arm Neoverse-V2" and read(root / "sys/devices/soc0/soc_id") == _GRACE_SOC:
                 name = "NVIDIA Grace"
             parts[name] = None
@@ -73,8 +53,9 @@ def _x86_signature(info: dict[str, str]) -> str:
     return f"{vendor} family {family} model {model}" if vendor and family and model else ""
 
 
-def _hexadecimal(text: str) -> int:
+def _hexadecimal(text: str) -> int | None:
     try:
-        return int(text.strip(), 16)
+        number = int(text.strip(), 16)
     except ValueError:
-        return 0
+        return None
+    return number if 0 <= number < 1 << 32 else None

@@ -7,11 +7,12 @@ import os
 from collections.abc import Collection
 from pathlib import Path
 
-from membench.core.snapshot import Cache, Core, Cpu
+from membench.core.snapshot import Cache, Cpu
 from membench.machine.cgroup import Limits
+from membench.machine.cpus.cores import read_cores
 from membench.machine.cpus.names import cpu_name
 from membench.machine.hypervisor import read_hypervisor
-from membench.machine.kernel_text import cpu_list, integer, numbered, read
+from membench.machine.kernel_text import cpu_list, cpu_set, integer, numbered, read
 
 _SUFFIX = {"K": 1024, "M": 1024**2, "G": 1024**3}
 
@@ -33,14 +34,17 @@ def read_cpu(
     limits = limits or Limits()
     architecture = architecture or os.uname().machine
     mine = tuple(sorted(os.sched_getaffinity(0) if affinity is None else affinity))
-    online = online_cpus(root) or mine
+    online = online_cpus(root)
+    if not set(mine) <= set(online):
+        # lxcfs numbers the CPUs of a container anew in this file, and sysfs itself does not.
+        online = mine
     quota = limits.quota
     cap = len(mine) if quota is None else max(1, math.ceil(quota))
     info = read(root / "proc/cpuinfo")
     return Cpu(
         model=cpu_name(info, architecture, root),
         architecture=architecture,
-        cores=_cores(root, online),
+        cores=read_cores(root, online),
         affinity=mine,
         quota=quota,
         usable=max(1, min(len(mine), cap)),
@@ -54,30 +58,8 @@ def online_cpus(root: Path) -> tuple[int, ...]:
     """Numbers of the CPUs that are switched on, empty where sysfs is absent."""
     folder = root / "sys/devices/system/cpu"
     return cpu_list(read(folder / "online")) or tuple(
-        number for number, _ in numbered(folder, "cpu")
+        number for number, one in numbered(folder, "cpu") if read(one / "online") != "0"
     )
-
-
-def _cores(root: Path, online: tuple[int, ...]) -> tuple[Core, ...]:
-    node_of = {
-        cpu: node
-        for node, folder in numbered(root / "sys/devices/system/node", "node")
-        for cpu in cpu_list(read(folder / "cpulist"))
-    }
-    cores = []
-    for cpu in online:
-        topology = root / f"sys/devices/system/cpu/cpu{cpu}/topology"
-        core = integer(read(topology / "core_id"))
-        package = integer(read(topology / "physical_package_id"))
-        cores.append(
-            Core(
-                cpu=cpu,
-                core=cpu if core is None else core,
-                package=max(0, package or 0),  # -1: the firmware does not say
-                node=node_of.get(cpu, 0),
-            )
-        )
-    return tuple(cores)
 
 
 def _caches(root: Path, online: tuple[int, ...]) -> tuple[Cache, ...]:
@@ -92,7 +74,7 @@ def _caches(root: Path, online: tuple[int, ...]) -> tuple[Cache, ...]:
             if level is None or not size:
                 continue
             kind = read(folder / "type").lower() or "unified"
-            cpus = cpu_list(read(folder / "shared_cpu_list")) or (cpu,)
+            cpus = cpu_set(folder, "shared_cpu_list", "shared_cpu_map") or (cpu,)
             line = integer(read(folder / "coherency_line_size")) or 0
             found.setdefault((level, kind, cpus), Cache(level, kind, size, line, cpus))
             seen.update((index, other) for other in cpus)

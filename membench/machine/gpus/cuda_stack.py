@@ -20,7 +20,12 @@ Version = tuple[int, int]
 
 _CUPY = re.compile(r"cupy(?:-cuda([0-9]+)x)?")
 _OLDEST_MAJOR = 12
-_OLDEST_DRIVER = "525"  # the first that supports CUDA 12.0
+_OLDEST_BRANCH = 525
+_BRANCHES = ((580, (13, 0)), (_OLDEST_BRANCH, (12, 0)), (1, (11, 0)))
+"""First branch of the driver that supports a CUDA major; what is older supports less than 12.
+
+Source: CUDA release notes, "CUDA Toolkit and Corresponding Driver Versions".
+"""
 _CUDA13_CAPABILITY = (7, 5)  # CUDA 13 compiles for Turing and newer
 
 
@@ -61,15 +66,19 @@ def complaint(
     Args:
         stack: what is installed.
         driver: the driver's version, for the message.
-        cuda: newest CUDA version that the driver supports, None where it does not say.
+        cuda: newest CUDA version that the driver supports, None where it does not say: then its
+            version decides.
         capabilities: compute capabilities of the GPUs to be used.
     """
-    if cuda is None or cuda[0] < _OLDEST_MAJOR:
-        says = f"CUDA {cuda[0]}.{cuda[1]}" if cuda else "no known CUDA version"
+    supported = cuda or _by_branch(driver)
+    if supported is not None and supported[0] < _OLDEST_MAJOR:
+        says = f"CUDA {cuda[0]}.{cuda[1]}" if cuda else f"no CUDA {_OLDEST_MAJOR}"
         return (
             f"the NVIDIA driver {driver} supports {says}, and CUDA {_OLDEST_MAJOR} is needed",
-            f"install NVIDIA driver {_OLDEST_DRIVER} or newer",
+            f"install NVIDIA driver {_OLDEST_BRANCH} or newer",
         )
+    # Of a driver that says nothing at all the packages are believed; CUDA 12 runs on most.
+    cuda = supported or (_OLDEST_MAJOR, 0)
     old_gpu = any(capability < _CUDA13_CAPABILITY for capability in capabilities)
     major = _OLDEST_MAJOR if old_gpu or cuda[0] == _OLDEST_MAJOR else 13
     install = f"pip install 'membench[cuda{major}]'"
@@ -83,11 +92,11 @@ def complaint(
         return "CuPy is not installed", install
     name = stack.cupy[0] if stack.cupy else "cupy"
     built = integer(_CUPY.sub(r"\1", name))
-    if built is not None and built > major:
+    if built is not None and built > major and (supported is not None or old_gpu):
         why = (
             "the GPU is older than CUDA 13 supports"
             if old_gpu
-            else f"the driver {driver} supports CUDA {cuda[0]}.{cuda[1]} only"
+            else f"the driver {driver} supports CUDA {cuda[0]} only"
         )
         return f"{name} does not fit: {why}", f"pip uninstall -y {name} && {install}"
     if not stack.nvrtc if built is None else built not in stack.nvrtc:
@@ -97,6 +106,14 @@ def complaint(
             f"pip install 'membench[cuda{wanted}]'",
         )
     return "", ""
+
+
+def _by_branch(driver: str) -> Version | None:
+    """The least that a driver of that version supports; None where the version says nothing."""
+    branch = integer(driver.partition(".")[0])
+    if branch is None:
+        return None
+    return next((cuda for first, cuda in _BRANCHES if branch >= first), None)
 
 
 def _packaged_nvrtc(names: Mapping[str, str]) -> set[int]:

@@ -8,21 +8,31 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from membench.core.snapshot import Gpu, Gpus
+from membench.core.snapshot import Gpu, GpuFault, Gpus
 from membench.machine.gpus.cuda_stack import Stack, Version, complaint, read_stack
-from membench.machine.gpus.nvml import ask, hashed, text
+from membench.machine.gpus.faults import faults_of
+from membench.machine.gpus.nvml import ask, called, hashed, text
+from membench.machine.gpus.state import is_integrated
 from membench.machine.gpus.visible import hides_all, visible
 from membench.machine.kernel_text import integer, present, read
 
 _NVIDIA_VENDOR = "0x10de"
 _DISPLAY_CLASS = "0x03"
 _LIBRARY = "libnvidia-ml.so.1"
+_WSL = "dev/dxg"
+_WSL_FOLDER = "usr/lib/wsl/lib"
+_JETSON = ("dev/nvgpu", "dev/nvhost-gpu")
+_NO_JETSON_LIBRARY = (
+    f"an integrated NVIDIA GPU is there (Jetson), but not {_LIBRARY}, which membench asks for it",
+    "install JetPack 6 or newer, whose driver brings that library",
+)
 
 # nvmlReturn_t of nvml.h; by number, because pynvml makes its exception classes at run time.
 _NO_PERMISSION = 4
@@ -32,6 +42,24 @@ _LOST = 15
 _RESET_REQUIRED = 16
 _BLOCKED = 17
 _VERSION_MISMATCH = 18
+
+_REBOOT = "reboot the machine; look at 'sudo dmesg | grep Xid'"
+_RESET = "reboot the machine, or ask its owner for a reset"
+
+_NO_ANSWER = {
+    _LOST: ("it has fallen off the bus", _REBOOT),
+    _RESET_REQUIRED: ("it does not answer: it needs a reset", _RESET),
+}
+
+_NO_VERSION = GpuFault(
+    None,
+    "the NVIDIA driver does not tell its version",
+    "see what nvidia-smi says; where it does not know either, reinstall the driver",
+    shown=True,
+)
+
+_ADDRESSING = {0: "none", 1: "hmm", 2: "ats"}
+"""nvmlDeviceAddressingModeType_t."""
 
 _INIT_FAILED = {
     _NO_PERMISSION: (
@@ -46,8 +74,8 @@ _INIT_FAILED = {
         f"the GPU's device files are there, but the driver's library {_LIBRARY} is not",
         "start the container with --gpus all, or install the user-space part of the driver",
     ),
-    _LOST: ("a GPU has fallen off the bus", "reboot the machine; look at 'dmesg | grep Xid'"),
-    _RESET_REQUIRED: ("a GPU needs a reset", "reboot the machine, or ask its owner for a reset"),
+    _LOST: ("a GPU has fallen off the bus", _REBOOT),
+    _RESET_REQUIRED: ("a GPU needs a reset", _RESET),
     _BLOCKED: (
         "the operating system blocks the NVIDIA driver",
         "grant the container the GPU's devices, or reboot after a driver upgrade",
@@ -66,6 +94,11 @@ class _Found:
     uuid: str
     gpu: Gpu
     instances: tuple[_Found, ...] | None = None  # None: not in MIG mode
+    faults: tuple[GpuFault, ...] = ()
+
+    @property
+    def usable(self) -> bool:
+        return all(fault.shown for fault in self.faults)
 
 
 def read_gpus(
@@ -106,7 +139,7 @@ def read_gpus(
 
 def _driver_traces(root: Path, environ: Mapping[str, str]) -> bool:
     """Whether there is any sign of an NVIDIA driver or GPU."""
-    traces = ["dev/nvidiactl", "dev/dxg", "dev/nvgpu", "proc/driver/nvidia", "sys/module/nvidia"]
+    traces = ["dev/nvidiactl", _WSL, *_JETSON, "proc/driver/nvidia", "sys/module/nvidia"]
     # Some container hosts mount the driver's libraries where only the loader is told to look.
     folders = environ.get("LD_LIBRARY_PATH", "").split(":")
     traces += [f"{one.lstrip('/')}/{_LIBRARY}" for one in folders if one.startswith("/")]
@@ -130,6 +163,11 @@ def _no_nvml(error: Any, version: str, root: Path) -> Gpus:
     """NVML cannot be started: a fault, or simply a machine without a GPU for us."""
     code = error.value
     nodes = present(root / "dev/nvidiactl")
+    if code == _NO_LIBRARY and not nodes:
+        if present(root / _WSL):
+            return Gpus(version, "", (), *_no_wsl_library(root))
+        if any(present(root / trace) for trace in _JETSON):
+            return Gpus(version, "", (), *_NO_JETSON_LIBRARY)
     if (code == _NO_LIBRARY and not nodes) or (
         code == _NOT_LOADED and not nodes and not _on_the_bus(root)
     ):
@@ -138,24 +176,63 @@ def _no_nvml(error: Any, version: str, root: Path) -> Gpus:
     return Gpus(version, "", (), *_INIT_FAILED.get(code, fallback))
 
 
+def _no_wsl_library(root: Path) -> tuple[str, str]:
+    """Problem and remedy where Windows lends a GPU, and NVML is not where the loader looks."""
+    return (
+        f"Windows lends this Linux a GPU (/dev/dxg), but the loader does not find {_LIBRARY}",
+        f"export LD_LIBRARY_PATH=/{_WSL_FOLDER}"
+        if present(root / _WSL_FOLDER / _LIBRARY)
+        else "if it is an NVIDIA GPU, install its driver in Windows (none in Linux), "
+        "then 'wsl --shutdown'; other GPUs are not measured",
+    )
+
+
 def _read(nvml: Any, root: Path, environ: Mapping[str, str], stack: Stack | None) -> Gpus:
-    driver = text(ask(nvml, nvml.nvmlSystemGetDriverVersion, ""))
+    driver = text(ask(nvml, nvml.nvmlSystemGetDriverVersion, "")) or _module_version(root)
     number = ask(nvml, nvml.nvmlSystemGetCudaDriverVersion, 0)  # 13020 for 13.2
     cuda: Version | None = (number // 1000, number % 1000 // 10) if number else None
     named = f"{cuda[0]}.{cuda[1]}" if cuda else ""
-    found, broken = _enumerate(nvml)
-    if not found:
-        return Gpus(driver, named, (), *broken)
     setting = environ.get("CUDA_VISIBLE_DEVICES")
-    devices, problem, remedy = _shown(found, setting)
+    found, lost = _enumerate(nvml)
+    lost = [fault for fault in lost if _is_ours(fault, setting)]
+    if not found:
+        return Gpus(driver, named, (), *_first(lost), tuple(lost))
+    chosen, problem, remedy = _shown(found, setting)
+    devices = tuple(one.gpu for one in chosen if one.usable)
+    faults = (*lost, *(fault for one in chosen for fault in one.faults))
     if devices:
+        if not driver:
+            faults = (*faults, _NO_VERSION)
         stack = stack or read_stack(root, environ)
         problem, remedy = complaint(stack, driver, cuda, [_capability(gpu) for gpu in devices])
-    return Gpus(driver, named, devices, problem, remedy)
+    elif chosen:
+        problem, remedy = _first(faults)
+    return Gpus(driver, named, devices, problem, remedy, faults)
 
 
-def _shown(found: list[_Found], setting: str | None) -> tuple[tuple[Gpu, ...], str, str]:
-    """The devices that CUDA will show, or why there is none."""
+def _first(faults: Sequence[GpuFault]) -> tuple[str, str]:
+    """Problem and remedy of a machine of which no GPU can be used."""
+    for fault in faults:
+        if not fault.shown:
+            return f"GPU {fault.index}: {fault.problem}", fault.remedy
+    return "", ""
+
+
+def _is_ours(fault: GpuFault, setting: str | None) -> bool:
+    """Whether CUDA_VISIBLE_DEVICES may mean a GPU that does not even say its UUID."""
+    return setting is None or str(fault.index) in [one.strip() for one in setting.split(",")]
+
+
+def _module_version(root: Path) -> str:
+    """The driver's version by its kernel module, which containers may see too."""
+    if version := read(root / "sys/module/nvidia/version"):
+        return version
+    found = re.search(r"Kernel Module.*?\s(\d[\d.]+)\s", read(root / "proc/driver/nvidia/version"))
+    return found[1] if found else ""
+
+
+def _shown(found: list[_Found], setting: str | None) -> tuple[list[_Found], str, str]:
+    """What CUDA will show, usable or not, or why there is none."""
     everything = {one.uuid: one for one in found}
     for one in found:
         everything |= {instance.uuid: instance for instance in one.instances or ()}
@@ -163,42 +240,46 @@ def _shown(found: list[_Found], setting: str | None) -> tuple[tuple[Gpu, ...], s
     chosen = [everything[uuid] for uuid in visible(setting, [one.uuid for one in found], instances)]
     if not chosen:
         if hides_all(setting):
-            return (), "", ""
+            return [], "", ""
         return (
-            (),
+            [],
             f"CUDA_VISIBLE_DEVICES={setting!r} names no GPU of this machine",
             "unset CUDA_VISIBLE_DEVICES, or give it a number or UUID that 'nvidia-smi -L' lists",
         )
-    whole = tuple(one.gpu for one in chosen if one.instances is None)
+    whole = [one for one in chosen if one.instances is None]
     if whole:
         return whole, "", ""
     # CUDA shows one instance to a process: that which is named, or the first.
     first = next((part for one in chosen for part in one.instances or ()), None)
     if first is not None:
-        return (first.gpu,), "", ""
+        return [first], "", ""
     return (
-        (),
+        [],
         "the GPU is split by MIG, and no instance of it exists",
         "ask the machine's owner to create a MIG instance or to switch MIG off",
     )
 
 
-def _enumerate(nvml: Any) -> tuple[list[_Found], tuple[str, str]]:
-    """All GPUs in NVML's order, and a complaint about the last one that did not answer."""
+def _enumerate(nvml: Any) -> tuple[list[_Found], list[GpuFault]]:
+    """All GPUs in NVML's order, and a complaint about each that did not answer."""
     found: list[_Found] = []
-    broken = ("", "")
+    lost: list[GpuFault] = []
     for index in range(nvml.nvmlDeviceGetCount()):
         try:
             handle = nvml.nvmlDeviceGetHandleByIndex(index)
             uuid = text(nvml.nvmlDeviceGetUUID(handle))
         except nvml.NVMLError as error:
-            fallback = (f"GPU {index} does not answer: {error}", "see what nvidia-smi says")
-            broken = _INIT_FAILED.get(error.value, fallback)
+            fallback = (f"it does not answer: {error}", "see what nvidia-smi says")
+            lost.append(GpuFault(index, *_NO_ANSWER.get(error.value, fallback)))
             continue
         capability = ask(nvml, partial(nvml.nvmlDeviceGetCudaComputeCapability, handle), (0, 0))
         gpu = _describe(nvml, handle, uuid, index, capability)
-        found.append(_Found(uuid, gpu, _instances(nvml, handle, index, capability)))
-    return found, broken
+        faults = tuple(faults_of(nvml, handle, index))
+        parts = _instances(nvml, handle, index, capability)
+        if parts is not None:
+            parts = tuple(replace(part, faults=faults) for part in parts)
+        found.append(_Found(uuid, gpu, parts, faults))
+    return found, lost
 
 
 def _instances(
@@ -220,15 +301,29 @@ def _instances(
 
 
 def _describe(nvml: Any, handle: Any, uuid: str, index: int, capability: Version) -> Gpu:
-    memory = ask(nvml, lambda: int(nvml.nvmlDeviceGetMemoryInfo(handle).total), 0)
+    node = called(nvml, "nvmlDeviceGetNumaNodeId", handle)
     return Gpu(
         index=index,
         name=text(ask(nvml, lambda: nvml.nvmlDeviceGetName(handle), "")),
         uuid=hashed(uuid),
-        memory=memory,
+        memory=ask(nvml, lambda: int(nvml.nvmlDeviceGetMemoryInfo(handle).total), 0) or None,
         compute_capability=f"{capability[0]}.{capability[1]}" if capability[0] else "",
         sm_mhz=ask(
             nvml, lambda: int(nvml.nvmlDeviceGetMaxClockInfo(handle, nvml.NVML_CLOCK_SM)), 0
+        ),
+        integrated=is_integrated(capability),
+        addressing=_ADDRESSING.get(called(nvml, "nvmlDeviceGetAddressingMode", handle), ""),
+        memory_node=node if node is not None and node >= 0 else None,
+    )
+
+
+def with_host_memory(gpus: Gpus, total: int) -> Gpus:
+    """``gpus``, an integrated one that does not say its memory with that of the host, ``total``."""
+    return replace(
+        gpus,
+        devices=tuple(
+            replace(gpu, memory=total or None) if gpu.integrated and gpu.memory is None else gpu
+            for gpu in gpus.devices
         ),
     )
 

@@ -40,6 +40,8 @@ def read_links(gpus: Gpus, root: Path = Path("/")) -> tuple[GpuLinks, ...]:
 def pcie_now(uuid: str) -> str:
     """How the PCI Express link of a GPU is trained at this moment: ``gen5x16``; empty if unknown.
 
+    ``c2c`` where its data goes over a chip-to-chip link or stays on one chip.
+
     Args:
         uuid: hashed, as in `GpuLinks`.
     """
@@ -53,6 +55,8 @@ def pcie_now(uuid: str) -> str:
         return ""
     finally:
         reader.close()
+    if not state.has_pcie:
+        return "c2c"
     known = state.link_generation and state.link_width
     return f"gen{state.link_generation}x{state.link_width}" if known else ""
 
@@ -64,17 +68,16 @@ def _links(reader: GpuReader, uuid: str) -> GpuLinks:
         return reader.ask(uuid, name, *arguments)
 
     bar = one("nvmlDeviceGetBAR1MemoryInfo")
-    c2c = one("nvmlDeviceGetC2cModeInfoV")
     active = [link for link in range(NVLINKS) if one("nvmlDeviceGetNvLinkState", link)]
     return GpuLinks(
         uuid=uuid,
-        generation=state.link_generation,
-        generation_max=state.link_generation_max,
-        width=state.link_width,
-        width_max=state.link_width_max,
+        generation=state.link_generation if state.has_pcie else None,
+        generation_max=state.link_generation_max if state.has_pcie else None,
+        width=state.link_width if state.has_pcie else None,
+        width_max=state.link_width_max if state.has_pcie else None,
         nvlinks=len(active),
         nvlink_version=one("nvmlDeviceGetNvLinkVersion", active[0]) if active else None,
-        c2c=None if c2c is None else bool(c2c.isC2cEnabled),
+        c2c=state.c2c,
         node=state.node if state.node is not None and state.node >= 0 else None,
         bar1=None if bar is None else int(bar.bar1Total),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 _T = TypeVar("_T")
@@ -15,6 +16,12 @@ def ask(nvml: Any, question: Callable[[], _T], otherwise: _T) -> _T:
         return question()
     except nvml.NVMLError:
         return otherwise
+
+
+def called(nvml: Any, name: str, *arguments: Any) -> Any:
+    """The answer to NVML's function ``name``; None where bindings, driver or GPU have none."""
+    function = getattr(nvml, name, None)  # older bindings may not have it
+    return None if function is None else ask(nvml, partial(function, *arguments), None)
 
 
 def text(answer: str | bytes) -> str:

@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import Any, Self
 
 from membench.core.errors import MembenchError
-from membench.machine.gpus.nvml import ask, hashed, text
+from membench.machine.gpus.nvml import ask, called, hashed, text
 from membench.machine.kernel_text import integer, read
 
 SLOWDOWNS: Mapping[int, str] = MappingProxyType(
@@ -32,6 +32,10 @@ SLOWDOWNS: Mapping[int, str] = MappingProxyType(
 Left out are idleness (0x1), clocks that somebody chose (0x2, 0x100) and the
 clocks of other GPUs of a boost group (0x10).
 """
+
+_INTEGRATED = frozenset({(5, 3), (6, 2), (7, 2), (8, 7), (10, 1), (11, 0), (12, 1)})
+"""Compute capabilities that only systems on a chip have: Jetson TX1, TX2, Xavier, Orin, Thor (10.1
+before CUDA 13) and GB10.  Source: developer.nvidia.com/cuda-gpus and the CUDA 13 release notes."""
 
 _POLICIES = (0, 1, 3)  # power, thermal, board limit: nvmlPerfPolicyType_t
 
@@ -53,6 +57,8 @@ class GpuState:
         ecc_errors: uncorrected memory errors since the driver was loaded.
         link_..: PCI Express now, and the best that device and slot can do together.
         processes: process ids of those that compute on it, as the host numbers them.
+        c2c: the chip-to-chip link to the CPU is in use.
+        integrated: it works in the host's memory, on one chip with the CPU.
         bus_bits: width of the memory bus.
         node: memory node that it sits at; -1 where the firmware does not say.
     """
@@ -83,6 +89,19 @@ class GpuState:
     processes: tuple[int, ...] | None = None
     bus_bits: int | None = None
     node: int | None = None
+    c2c: bool | None = None
+    integrated: bool | None = None
+
+    @property
+    def fed_by_pcie(self) -> bool:
+        """What host and GPU exchange goes over PCI Express."""
+        return not (self.c2c or self.integrated)
+
+    @property
+    def has_pcie(self) -> bool:
+        """What it says of PCI Express describes a link: GB10 and its like answer 1.0 x1."""
+        least = (self.link_generation_max or 1, self.link_width_max or 1) == (1, 1)
+        return not self.integrated and not (self.c2c and least)
 
     @property
     def slowdowns(self) -> tuple[str, ...]:
@@ -160,10 +179,7 @@ class GpuReader:
 
     def ask(self, uuid: str, question: str, *arguments: Any) -> Any:
         """The answer of the device to the NVML function ``question``; None where it has none."""
-        function = getattr(self._nvml, question, None)  # older bindings may not have it
-        if function is None:
-            return None
-        return ask(self._nvml, partial(function, self._handles[uuid][1], *arguments), None)
+        return called(self._nvml, question, self._handles[uuid][1], *arguments)
 
     def close(self) -> None:
         """Let NVML go.  May be called twice."""
@@ -205,6 +221,7 @@ def _state(nvml: Any, handle: Any, uuid: str, index: int, root: Path) -> GpuStat
     # The entry without a version raises what is no NVMLError where the library is too old for it.
     processes = one(nvml.nvmlDeviceGetComputeRunningProcesses_v3)
     performance = one(nvml.nvmlDeviceGetPerformanceState)
+    c2c = called(nvml, "nvmlDeviceGetC2cModeInfoV", handle)
     return GpuState(
         uuid=uuid,
         index=index,
@@ -233,10 +250,19 @@ def _state(nvml: Any, handle: Any, uuid: str, index: int, root: Path) -> GpuStat
         link_generation_max=one(nvml.nvmlDeviceGetMaxPcieLinkGeneration),
         link_width=one(nvml.nvmlDeviceGetCurrPcieLinkWidth),
         link_width_max=one(nvml.nvmlDeviceGetMaxPcieLinkWidth),
-        processes=None if processes is None else tuple(process.pid for process in processes),
+        processes=None
+        if processes is None
+        else tuple(process.pid for process in processes if process.pid),  # 0 is nobody (Jetson)
         bus_bits=one(nvml.nvmlDeviceGetMemoryBusWidth),
         node=_node(one(nvml.nvmlDeviceGetPciInfo), root),
+        c2c=None if c2c is None else bool(c2c.isC2cEnabled),
+        integrated=is_integrated(one(nvml.nvmlDeviceGetCudaComputeCapability)),
     )
+
+
+def is_integrated(capability: tuple[int, int] | None) -> bool | None:
+    """Whether a GPU of that compute capability shares chip and memory with the CPU."""
+    return capability in _INTEGRATED if capability and capability[0] else None
 
 
 def _node(pci: Any, root: Path) -> int | None:

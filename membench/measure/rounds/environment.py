@@ -156,6 +156,8 @@ def link_is_down(state: GpuState) -> bool:
 
     An idle GPU lowers the speed of its link to save power, never the width.
     """
+    if not state.fed_by_pcie:
+        return False
     width, widest = state.link_width, state.link_width_max
     if width is not None and widest is not None and width < widest:
         return True

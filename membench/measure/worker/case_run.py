@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from membench.core.backend import Backend
+from membench.core.backend import Backend, SeatedBackend, Seating
 from membench.core.case import Bench
 from membench.core.errors import MembenchError, VerificationFailed
 from membench.core.terms import QUANTILE, CacheState, Stat, Status
@@ -58,11 +58,12 @@ def run_unit(
                 readings, facts, verify = _observed(work)
             measured = time.monotonic()
             verified = verify()
+            seating = backend.seating() if isinstance(backend, SeatedBackend) else Seating()
         finally:
             work.close()
     finally:
         backend.reclaim()
-    facts["detail"] |= request.config
+    facts["detail"] |= {**seating.detail, **request.config}
     _check_yields(request, readings)
     device = backend.describe()
     return Unit(
@@ -80,7 +81,7 @@ def run_unit(
         driver=device.driver,
         cuda=device.cuda,
         kernel=kernel_hash(bench, backend),
-        **_declared(work),
+        **_declared(work, seating.flags),
         **facts,
     )
 
@@ -190,13 +191,13 @@ def _unresolved(readings: tuple[Reading, ...]) -> dict[str, str]:
     return {"unresolved": ",".join(dict.fromkeys(stats))} if stats else {}
 
 
-def _declared(work: Work) -> dict[str, Any]:
+def _declared(work: Work, flags: tuple[str, ...]) -> dict[str, Any]:
     return {
         "size_bytes": work.size_bytes,
         "bytes_convention": work.bytes_convention or "",
         "peak": work.peak,
         "peak_basis": work.peak_basis or "",
-        "flags": work.flags,
+        "flags": (*work.flags, *flags),
     }
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from membench.core.errors import MembenchError, SchemaError
+from membench.core.files import shown
 from membench.core.messages import tr
 from membench.core.plain import load
 from membench.core.snapshot import Machine
@@ -93,7 +94,7 @@ def _read(path: Path) -> tuple[Source, list[Run]]:
         problems.append(
             tr(
                 "{file} was read from a pipe: it has no sidecar and is not embedded.",
-                file=path.name,
+                file=shown(Path(path.name)),
             )
         )
     machine = _machine(sidecar, problems)
@@ -119,12 +120,12 @@ def _measured(rows: Sequence[Row]) -> bool:
 def _sidecar(
     path: Path, run_ids: set[str], problems: list[str], *, measured: bool
 ) -> Sidecar | None:
-    name = sidecar_path(path).name
+    name, file = shown(Path(sidecar_path(path).name)), shown(Path(path.name))
     try:
         sidecar = read_sidecar(path)
     except SchemaError as error:
         problems.append(
-            tr("The sidecar of {file} cannot be used: {error}.", file=path.name, error=error)
+            tr("The sidecar of {file} cannot be used: {error}.", file=file, error=error)
         )
         return None
     if sidecar is None:
@@ -133,7 +134,7 @@ def _sidecar(
                 tr(
                     "{file} has no sidecar ({sidecar}): machine, plan and command are unknown, "
                     "and nothing shows that the file is the one that its run wrote.",
-                    file=path.name,
+                    file=file,
                     sidecar=name,
                 )
             )
@@ -144,7 +145,7 @@ def _sidecar(
                 "{sidecar} describes the run {run}, which is not in {file}.",
                 sidecar=name,
                 run=sidecar.plan.run_id,
-                file=path.name,
+                file=file,
             )
         )
         return None
@@ -153,7 +154,7 @@ def _sidecar(
             tr(
                 "{file} is NOT the file that its run wrote: its SHA-256 differs from the one "
                 "in {sidecar}. Numbers may have been changed.",
-                file=path.name,
+                file=file,
                 sidecar=name,
             )
         )
@@ -161,7 +162,7 @@ def _sidecar(
         problems.append(
             tr(
                 "The run of {file} was interrupted: what it had not reached is absent.",
-                file=path.name,
+                file=file,
             )
         )
     return sidecar

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import stat
 from collections.abc import Sequence
@@ -75,15 +76,21 @@ def make_report(
     for path in written:
         _check(path)
     for path, text in reversed(written.items()):  # the report last: what it links to is there
-        atomic_write(path, text.encode())
+        atomic_write(path, _encoded(text))
     return tuple(written)
+
+
+def _encoded(text: str) -> bytes:
+    """``text`` as UTF-8; bytes of a file's name that are none are spelled."""
+    return text.encode(errors="backslashreplace")
 
 
 def _markdown(document: Document, output: Path) -> dict[Path, str]:
     from membench.report.page import markdown
 
     figures = [block for section in document.sections for block in _figures(section)]
-    images = {figure.slug: f"{output.stem}_{figure.slug}.svg" for figure in figures}
+    stem = os.fsencode(output.stem).decode(errors="replace").replace("\ufffd", "_")  # for links
+    images = {figure.slug: f"{stem}_{figure.slug}.svg" for figure in figures}
     pictures = {output.with_name(images[figure.slug]): standalone(figure.svg) for figure in figures}
     return {output: markdown.render(document, images), **pictures}
 
@@ -145,5 +152,5 @@ def write_page(document: Document, output: Path) -> Path:
     from membench.report.page import html
 
     _check(output)
-    atomic_write(output, html.render(translated(document, SOURCE)).encode())
+    atomic_write(output, _encoded(html.render(translated(document, SOURCE))))
     return output

@@ -9,7 +9,16 @@ from rich.table import Table
 from rich.text import Text
 
 from membench.core.messages import listed, tr
-from membench.core.snapshot import Cache, Filesystem, GpuLinks, Machine, Memory
+from membench.core.snapshot import (
+    Cache,
+    Filesystem,
+    Gpu,
+    GpuLinks,
+    Machine,
+    Memory,
+    Node,
+    NodeKind,
+)
 from membench.core.units import about_size, format_size
 
 
@@ -46,12 +55,7 @@ def facts(machine: Machine) -> list[tuple[str, str]]:
         *(
             (
                 tr("NUMA node {node}", node=node.node),
-                tr(
-                    "{memory}, CPUs {cpus}, distances {distances}",
-                    memory=about_size(node.memory),
-                    cpus=ranges(node.cpus),
-                    distances=" ".join(map(str, node.distances)),
-                ),
+                _node(node),
             )
             for node in memory.nodes
         ),
@@ -59,17 +63,25 @@ def facts(machine: Machine) -> list[tuple[str, str]]:
         *(
             (
                 f"GPU {gpu.index}",
-                f"{gpu.name}, {about_size(gpu.memory)}, sm_{gpu.compute_capability}",
+                _gpu(gpu),
             )
             for gpu in gpus.devices
         ),
         *(
-            (tr("links of GPU {index}", index=gpu.index), _links(links))
+            (tr("links of GPU {index}", index=gpu.index), _links(gpu, links))
             for gpu, links in zip(gpus.devices, machine.links, strict=False)
         ),
+        *(
+            (
+                fault.where,
+                fault.problem if fault.shown else tr("cannot be used: {why}", why=fault.problem),
+            )
+            for fault in gpus.faults
+        ),
+        *((tr("remedy for {what}", what=fault.where), fault.remedy) for fault in gpus.faults),
         (tr("GPU"), "" if gpus.present or gpus.problem else tr("none found")),
-        (tr("GPU problem"), gpus.problem),
-        (tr("GPU remedy"), gpus.remedy),
+        (tr("GPU problem"), "" if gpus.faults and not gpus.present else gpus.problem),
+        (tr("GPU remedy"), "" if gpus.faults and not gpus.present else gpus.remedy),
         *((tr("results on"), _filesystem(place)) for place in machine.filesystems),
         ("Python", machine.python),
         (
@@ -102,6 +114,48 @@ def _filesystem(place: Filesystem) -> str:
     return listed((text, *no_direct))
 
 
+def _node(node: Node) -> str:
+    """``64.0 GiB, CPUs 0-7, distances 10 21``; what kind it is where it is not the host's own."""
+    distances = " ".join(map(str, node.distances))
+    parts = [
+        tr("memory unknown") if node.memory is None else about_size(node.memory),
+        _NODE_KINDS.get(node.kind, ""),
+        "" if node.allowed else tr("none of it granted (cpuset.mems)"),
+        tr("CPUs {cpus}", cpus=ranges(node.cpus)) if node.cpus else tr("no CPUs"),
+        tr("behind a cache of {size}", size=about_size(node.side_cache)) if node.side_cache else "",
+        tr("distances {distances}", distances=distances) if distances else "",
+    ]
+    return listed(part for part in parts if part)
+
+
+_NODE_KINDS = {
+    NodeKind.GPU: tr("memory of a GPU"),
+    NodeKind.PERSISTENT: tr("persistent memory"),
+    NodeKind.MEMORY_ONLY: tr("memory only"),
+}
+
+
+def _gpu(gpu: Gpu) -> str:
+    """``NVIDIA H100, 80.0 GiB, sm_9.0``."""
+    known = bool(gpu.memory)  # old sidecars say 0
+    memory = about_size(gpu.memory) if gpu.memory else tr("memory unknown")
+    shared = tr("works in the host's memory of {size}", size=memory)
+    parts = [
+        gpu.name,
+        shared if gpu.integrated and known else memory,
+        f"sm_{gpu.compute_capability}" if gpu.compute_capability else "",
+        _ADDRESSING.get(gpu.addressing, ""),
+        "" if gpu.memory_node is None else tr("memory is NUMA node {node}", node=gpu.memory_node),
+    ]
+    return listed(part for part in parts if part)
+
+
+_ADDRESSING = {
+    "ats": tr("reads the system's memory by its page tables (ATS)"),
+    "hmm": tr("reads the system's memory by page faults (HMM)"),
+}
+
+
 def _cpus(machine: Machine) -> str:
     cpu = machine.cpu
     text = tr(
@@ -111,6 +165,14 @@ def _cpus(machine: Machine) -> str:
         sockets=len({core.package for core in cpu.cores}),
         usable=cpu.usable,
     )
+    kinds = cpu.kinds
+    if len(kinds) > 1:
+        text = tr(
+            "{cpus}; of the fastest kind of core {fastest}, of slower kinds {slower}",
+            cpus=text,
+            fastest=kinds[0],
+            slower=listed(map(str, kinds[1:])),
+        )
     if cpu.quota is None:
         return text
     return tr("{cpus} (quota {quota})", cpus=text, quota=f"{cpu.quota:g}")
@@ -143,7 +205,7 @@ def _cache(level: int, kind: str) -> str:
     return f"L{level} {kind}"
 
 
-def _links(links: GpuLinks) -> str:
+def _links(gpu: Gpu, links: GpuLinks) -> str:
     """``PCIe 5.0 x16, 18 NVLinks, memory node 1, BAR1 128 GiB``."""
     node = (
         tr("memory node unknown")
@@ -153,7 +215,8 @@ def _links(links: GpuLinks) -> str:
     parts = [
         f"PCIe {links.generation_max}.0 x{links.width_max}" if links.generation_max else "",
         f"{links.nvlinks} NVLinks" if links.nvlinks else "",
-        tr("chip-to-chip link to the CPU") if links.c2c else "",
+        tr("C2C: chip-to-chip link to the CPU") if links.c2c else "",
+        tr("C2C: in one package with the CPU") if gpu.integrated and not links.c2c else "",
         node,
         f"BAR1 {about_size(links.bar1)}" if links.bar1 else "",
     ]

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
 
+from membench.core.files import shown
 from membench.core.terms import Status
+from membench.core.text import shell_word
 from membench.core.units import format_seconds
 from membench.measure.run import Outcome, Wall
 from membench.report.screens.console import is_terminal
@@ -33,7 +36,8 @@ def print_outcome(console: Console, outcome: Outcome) -> None:
     console.print(Text(_counts(outcome), "bold"))
     console.print(_wall(outcome.wall), soft_wrap=True)
     what = "Partial results" if outcome.signum else "Results"
-    console.print(f"{what}: {outcome.csv} and {sidecar_path(outcome.csv).name}", soft_wrap=True)
+    files = f"{shown(outcome.csv)} and {shown(Path(sidecar_path(outcome.csv).name))}"
+    console.print(Text(f"{what}: {files}"), soft_wrap=True)
     console.print(Text(f"Next: {_next(outcome)}", "bold"), soft_wrap=True)
     if not outcome.signum and any(row.status is Status.OK for row in outcome.rows):
         console.print(Text(f"Then: {_then(outcome)}"), soft_wrap=True)
@@ -62,21 +66,24 @@ def _next(outcome: Outcome) -> str:
     """The one command that helps most now."""
     assert outcome.csv is not None
     if outcome.signum:
-        return f"membench run --resume {outcome.csv}"
+        return f"membench run --resume {shell_word(outcome.csv)}"
     failed = next((row for row in outcome.rows if row.status is Status.FAILED), None)
     if failed is not None:
-        return f"membench -v run --rounds 1 --select '{failed.case}'"
+        return f"membench -v run --rounds 1 --select {shell_word(failed.case)}"
     ok = sum(row.status is Status.OK for row in outcome.rows)
     noisy = sum("noisy" in row.flags for row in outcome.rows)
     if noisy > NOISY_SHARE * ok:
         return "membench doctor    (many rows are noisy: it looks for what disturbs)"
     if noisy:
         return "membench run --rounds 10    (some rows are noisy: membench explain noisy)"
-    return f"membench report {outcome.csv} -o {sidecar_path(outcome.csv).with_suffix('.html')}"
+    page = sidecar_path(outcome.csv).with_suffix(".html")
+    return f"membench report {shell_word(outcome.csv)} -o {shell_word(page)}"
 
 
 def _then(outcome: Outcome) -> str:
     """What the numbers are for: advice where a GPU was measured, else a comparison."""
+    assert outcome.csv is not None
     if any(row.backend == "cuda" and row.status is Status.OK for row in outcome.rows):
-        return f"membench advise {outcome.csv} --model llama-3.1-8b --context 32768"
-    return f"membench compare {outcome.csv} ANOTHER.csv    (another machine, or this one later)"
+        return f"membench advise {shell_word(outcome.csv)} --model llama-3.1-8b --context 32768"
+    csv = shell_word(outcome.csv)
+    return f"membench compare {csv} ANOTHER.csv    (another machine, or this one later)"

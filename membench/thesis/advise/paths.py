@@ -215,8 +215,10 @@ def choose_method(rows: Sequence[Row], piece: Pieces) -> Method | None:
 
 def device_memory(machine: Machine | None, entry: Entry | None) -> float | None:
     """Bytes of one GPU: as the machine says, else as its specification does."""
-    if machine is not None and machine.gpus.devices:
-        return float(min(gpu.memory for gpu in machine.gpus.devices))
+    if machine is not None:
+        known = [gpu.memory for gpu in machine.gpus.devices if gpu.memory]  # old sidecars say 0
+        if known:
+            return float(min(known))
     return entry.value * entry.scale if entry is not None else None
 
 

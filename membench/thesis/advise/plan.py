@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from membench.core.errors import UsageError
 from membench.core.messages import tr
@@ -310,7 +310,10 @@ def _capacities(
     if machine is not None:
         host = machine.memory.cgroup_limit or machine.memory.total
         host = min(host, machine.memory.total)
-        found.append(Capacity("ddr", host, contexts_held(host, whole), "all of it"))
+        if found and any(gpu.integrated for gpu in machine.gpus.devices):
+            found[0] = replace(found[0], counted=f"{found[0].counted}; the host's is the same")
+        else:
+            found.append(Capacity("ddr", host, contexts_held(host, whole), "all of it"))
         free = max((one.free for one in machine.filesystems if not one.direct_io), default=0)
         if free:
             found.append(Capacity("ssd", free, contexts_held(free, whole), "what is free"))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
+from pathlib import Path
 
+from membench.core.files import shown
 from membench.core.messages import tr
+from membench.core.text import shell_word
 from membench.report.page.document import (
     Attachment,
     Block,
@@ -28,7 +30,12 @@ def section(sources: Sequence[Source], runs: Sequence[Run]) -> Section:
     for source in sources:
         if source.data:
             blocks.append(
-                Attachment(source.path.name, "text/csv", source.data, f"SHA-256 {source.sha256}")
+                Attachment(
+                    shown(Path(source.path.name)),
+                    "text/csv",
+                    source.data,
+                    f"SHA-256 {source.sha256}",
+                )
             )
     return Section("reproduce", tr("How to reproduce"), tuple(blocks))
 
@@ -38,7 +45,7 @@ def _commands(run: Run) -> list[Block]:
         return [Paragraph((tr("The command is unknown: no sidecar describes this run."),))]
     plan = run.sidecar.plan
     return [
-        Command(shlex.join(plan.argv)),
+        Command(" ".join(map(shell_word, plan.argv))),
         Paragraph(
             (
                 tr(

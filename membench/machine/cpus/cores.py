@@ -1,0 +1,104 @@
+"""Which logical CPUs are one core, one package, one kind of core.
+
+Sources: the kernel's admin-guide/cputopology and Documentation/ABI/stable/sysfs-devices-system-cpu.
+Where the kernel lists the CPUs of a core and of a package, its lists are taken: ``core_id`` begins
+anew in each die on some machines, and in each cluster where a device tree describes the processor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from pathlib import Path
+
+from membench.core.snapshot import Core
+from membench.machine.kernel_text import cpu_list, cpu_set, integer, numbered, read
+
+SLOWER = 0.85
+"""Share of the fastest core of a kind below which a core is of the next kind.
+
+Cores of one kind differ by what the firmware lets a favoured one clock higher (1024 and 997 on
+GB10, up to 10 % on Xeons with Turbo Boost Max 3.0); kinds differ by more (0.71 on GB10, 0.74 to
+0.82 of the clock on Intel's hybrids).
+"""
+
+_CORE = ("core_cpus_list", "thread_siblings_list", "core_cpus", "thread_siblings")
+_PACKAGE = ("package_cpus_list", "core_siblings_list", "package_cpus", "core_siblings")
+
+
+def read_cores(root: Path, cpus: Sequence[int]) -> tuple[Core, ...]:
+    """The logical ``cpus`` of the machine under ``root``, each with its place."""
+    folder = root / "sys/devices/system/cpu"
+    node_of = {
+        cpu: node
+        for node, place in numbered(root / "sys/devices/system/node", "node")
+        for cpu in cpu_set(place, "cpulist", "cpumap")
+    }
+    topology = {cpu: folder / f"cpu{cpu}/topology" for cpu in cpus}
+    core_of = _counted({cpu: _core(cpu, place) for cpu, place in topology.items()})
+    package_of = _counted({cpu: _package(cpu, place) for cpu, place in topology.items()})
+    capacities = {cpu: _positive(folder / f"cpu{cpu}/cpu_capacity") for cpu in cpus}
+    clocks = {cpu: _positive(folder / f"cpu{cpu}/cpufreq/cpuinfo_max_freq") for cpu in cpus}
+    kind_of = _kinds(capacities) or _kinds(clocks) or _named(root / "sys/devices")
+    return tuple(
+        Core(
+            cpu=cpu,
+            core=core_of[cpu],
+            package=package_of[cpu],
+            node=node_of.get(cpu, 0),
+            kind=kind_of.get(cpu, 0),
+            capacity=capacities[cpu],
+            clock=clocks[cpu],
+        )
+        for cpu in cpus
+    )
+
+
+def _core(cpu: int, topology: Path) -> Hashable:
+    """What the CPUs of one core have in common, and no others."""
+    listed = cpu_set(topology, *_CORE)
+    if cpu in listed:
+        return listed
+    core = integer(read(topology / "core_id"))
+    if core is None or core < 0:
+        return cpu
+    around = [read(topology / name) for name in ("physical_package_id", "die_id", "cluster_id")]
+    return (*around, core)
+
+
+def _package(cpu: int, topology: Path) -> Hashable:
+    listed = cpu_set(topology, *_PACKAGE)
+    if cpu in listed:
+        return listed
+    return max(0, integer(read(topology / "physical_package_id")) or 0)  # -1: nobody says
+
+
+def _counted(groups: Mapping[int, Hashable]) -> dict[int, int]:
+    """The number of each CPU's group, in the order in which the groups are met."""
+    numbers: dict[Hashable, int] = {}
+    return {cpu: numbers.setdefault(group, len(numbers)) for cpu, group in groups.items()}
+
+
+def _positive(path: Path) -> int | None:
+    number = integer(read(path))
+    return number if number is not None and number > 0 else None
+
+
+def _named(devices: Path) -> dict[int, int]:
+    """The kind of each CPU's core by the counters that Intel's hybrids have for each kind."""
+    names = ("cpu_core", "cpu_atom", "cpu_lowpower")
+    found = [cpus for name in names if (cpus := cpu_list(read(devices / name / "cpus")))]
+    return {cpu: kind for kind, cpus in enumerate(found) for cpu in cpus}
+
+
+def _kinds(speeds: Mapping[int, int | None]) -> dict[int, int]:
+    """The kind of each CPU's core, 0 the fastest; empty where a speed is not known of every CPU."""
+    known = {cpu: speed for cpu, speed in speeds.items() if speed is not None}
+    if len(known) < len(speeds):
+        return {}
+    kinds: dict[int, int] = {}
+    kind, top = -1, 0
+    for cpu, speed in sorted(known.items(), key=lambda one: -one[1]):
+        if kind < 0 or speed < SLOWER * top:
+            kind, top = kind + 1, speed
+        kinds[cpu] = kind
+    return kinds
