@@ -237,9 +237,15 @@ _FLAGS = (
     ),
     Flag(
         "page-cache",
-        "part of the file was in the page cache although the case wanted it cold",
+        "reads or writes that asked to pass the page cache by went through it, or found data there",
         "the number mixes memory with the disk",
         "use a scratch directory on a filesystem that supports O_DIRECT",
+    ),
+    Flag(
+        "sync-submit",
+        "the kernel kept the thread that submits I/Os waiting for most of the time (`submit`)",
+        "fewer I/Os were under way than `qd` says: the number is that of a smaller depth",
+        "use a scratch directory on ext4 or xfs, and look at the disk's queue (nr_requests)",
     ),
     Flag(
         "vm",

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from membench.core.errors import MembenchError
+from membench.core.errors import BackendUnavailable, MembenchError
 from membench.core.terms import Status
 from membench.core.units import about_size
 from membench.host.storage.scratch import Scratch, ScratchFile
@@ -27,11 +27,13 @@ class Layout:
     Attributes:
         scratch: the file as workers know it, None where there is none.
         problem: why there is none although a case needs it, else empty.
+        reaches: whether a disk can be reached from there at all; if not, its cases are skipped.
         seconds: that writing it took.
     """
 
     scratch: Scratch | None = None
     problem: str = ""
+    reaches: bool = True
     seconds: float = 0.0
 
 
@@ -63,7 +65,7 @@ def laid_out(plan: Plan, done: Sequence[Unit], observer: Observer) -> Iterator[L
         )
     except MembenchError as error:
         observer.warned(str(error), error.hint)
-        yield Layout(problem=str(error))
+        yield Layout(problem=str(error), reaches=not isinstance(error, BackendUnavailable))
         return
     with file:
         yield Layout(file.scratch, seconds=time.monotonic() - begin)

@@ -107,6 +107,7 @@ def test_the_flags_are_the_closed_list() -> None:
             "busy-gpu",
             "link-downtrained",
             "page-cache",
+            "sync-submit",
             "vm",
             "cgroup-limited",
         ),

@@ -64,3 +64,12 @@ def test_a_file_is_wanted(done: list[Unit], skipped: str, wanted: bool, tmp_path
     with laid_out(planned(nowhere, skipped), done, Silent()) as layout:
         assert layout.scratch is None
         assert bool(layout.problem) == wanted
+
+
+@pytest.mark.parametrize(("place", "reaches"), [("nowhere", True), ("/dev/shm", False)])
+def test_where_no_disk_is_reached_its_cases_are_skipped_and_not_failed(
+    place: str, reaches: bool, tmp_path: Path
+) -> None:
+    with laid_out(planned(tmp_path / place), [], Silent()) as layout:
+        assert layout.problem
+        assert layout.reaches == reaches

@@ -172,6 +172,20 @@ class StorageBackend:
         with self.opened(direct=False) as fd:
             return resident_share(fd, size or self.scratch.size)
 
+    def served(self, before: float, moved: int) -> str:
+        """The share that the page cache may have served of direct reads, as ``resident`` says it.
+
+        The larger one of what was there before and of what the reads themselves left there: a
+        filesystem that cannot read directly falls back to the page cache instead of failing.
+
+        Args:
+            before: what `evict` left of the file.
+            moved: bytes that were read past the page cache since.
+        """
+        size = self.scratch.size
+        after = self.resident() * size / min(moved, size) if moved else 0.0
+        return f"{100 * min(1.0, max(before, after)):.1f}%"
+
     def requests(self) -> tuple[int, int] | None:
         """See `storage_files.requests`; of the file's device."""
         return requests(self.scratch.device) if self.scratch.device else None

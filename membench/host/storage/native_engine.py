@@ -135,8 +135,9 @@ class NativeAio:
         if failure in (aio.SUBMIT_FAILED, aio.GETEVENTS_FAILED):
             self._drop(loop, depth)
         _raise_for(failure, int(words[aio.VALUE // 8]), traffic.block)
-        done, begin, end, busy = (
-            int(words[word // 8]) for word in (aio.DONE, aio.BEGIN, aio.END, aio.BUSY)
+        done, begin, end, busy, submitting = (
+            int(words[word // 8])
+            for word in (aio.DONE, aio.BEGIN, aio.END, aio.BUSY, aio.SUBMITTING)
         )
         return Trace(
             latency=np.abs(latencies[:done]),
@@ -149,6 +150,7 @@ class NativeAio:
             loops=1,
             depth=depth,
             landed=landed,
+            submitting=submitting / max(1, end - begin),
         )
 
     def _context(self, loop: int, depth: int) -> int:

@@ -57,6 +57,8 @@ class Trace:
         loops: submitting threads.
         depth: I/Os that were under way.
         landed: for each block of memory, the offset of the I/O that it served last, or `NEVER`.
+        submitting: largest share of its time that one of the submitting threads spent inside of
+            the call that only submits; 0 where the engine has no such call.
     """
 
     latency: Longs
@@ -69,11 +71,21 @@ class Trace:
     loops: int
     depth: int
     landed: Longs
+    submitting: float = 0.0
 
     @property
     def count(self) -> int:
         """I/Os that were completed."""
         return int(self.latency.size)
+
+    @property
+    def blocked(self) -> bool:
+        """Whether submission waited for the disk, so that fewer than ``depth`` were under way.
+
+        It took more than half of the time, and most of that was no work of the processor.
+        """
+        waiting = self.submitting - self.busy  # at least: not all of the work is submission's
+        return self.depth > 1 and self.submitting > 0.5 and waiting > self.submitting / 2
 
     def rates(self) -> list[float]:
         """I/Os a second: of successive groups of I/Os, each over the time that it took.
@@ -107,6 +119,7 @@ def joined(traces: Sequence[Trace]) -> Trace:
         loops=len(traces),
         depth=sum(trace.depth for trace in traces),
         landed=np.concatenate([trace.landed for trace in traces]),
+        submitting=max(trace.submitting for trace in traces),
     )
 
 
