@@ -181,12 +181,15 @@ def latencies(
 def seen(trace: Trace) -> dict[str, str | int | float]:
     """How busy the client was (share of a CPU), and whether it may have been the limit.
 
-    ``submit`` is the share of its time that it spent in handing I/Os to the kernel.
+    ``submit`` is the share of its time that it spent in handing I/Os to the kernel, and
+    ``registered`` says that the kernel knew memory and file beforehand.
     """
     detail: dict[str, str | int | float] = {
         "loops": trace.loops,
         "busy": round(trace.busy, 2),
     }
+    if trace.registered:
+        detail["registered"] = "yes"
     if trace.submitting:
         detail["submit"] = round(trace.submitting, 2)
     if trace.blocked:

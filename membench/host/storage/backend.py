@@ -6,7 +6,7 @@ import hashlib
 import os
 import resource
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 
@@ -85,17 +85,18 @@ class StorageBackend:
 
     @cached_property
     def engine(self) -> Engine:
-        """The compiled loop where the machine allows it, else threads."""
+        """The compiled loop where the machine allows it, on io_uring if it can be; else threads."""
         from membench.host.storage.thread_engine import Threads
 
         if not self.cpu.compiles:
             return Threads()
         from membench.host.storage.native_engine import NativeAio
+        from membench.host.storage.uring_engine import NativeRing
 
-        try:
-            return NativeAio(self.cpu)
-        except BackendUnavailable:
-            return Threads()
+        for engine in (NativeRing, NativeAio):
+            with suppress(BackendUnavailable):
+                return engine(self.cpu)
+        return Threads()
 
     @contextmanager
     def opened(self, *, direct: bool, write: bool = False) -> Iterator[int]:
