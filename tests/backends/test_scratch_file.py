@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import itertools
 import mmap
 import os
 import resource
@@ -276,10 +277,26 @@ def test_writes_that_are_dirtied_in_the_page_cache_are_seen(
     with make(disk) as file:
         assert file.scratch.dirtied < 0.5
         assert not file.scratch.buffered_writes
-    count = iter(range(0, 10**9, CHUNK // mmap.PAGESIZE))
-    monkeypatch.setattr(module, "dirtied_pages", lambda: next(count))
-    with make(disk) as file:
+    pages = CHUNK // mmap.PAGESIZE
+    ours, steps = itertools.cycle((0, pages, 0)), itertools.count()
+    seen = 0
+
+    def dirtied(others: int) -> int:
+        """Before a chunk, after it, and after as long again; ``others`` dirty pages all along."""
+        nonlocal seen
+        seen += next(ours) + others
+        next(steps)
+        return seen
+
+    monkeypatch.setattr(module, "dirtied_pages", lambda: dirtied(pages // 100))
+    with make(disk, size=LEAST) as file:
+        assert file.scratch.dirtied == pytest.approx(1)
         assert file.scratch.buffered_writes
+    assert next(steps) == 3 * LEAST // CHUNK
+    ours = itertools.cycle((0,))
+    monkeypatch.setattr(module, "dirtied_pages", lambda: dirtied(5 * pages))
+    with make(disk, size=LEAST) as file:  # a neighbour copies a file
+        assert file.scratch.dirtied == 0
     monkeypatch.setattr(module, "dirtied_pages", lambda: None)
     with make(disk) as file:
         assert file.scratch.dirtied == 0

@@ -80,6 +80,29 @@ def test_a_loop_device_that_passes_the_cache_by(plant: Plant) -> None:
     assert read_filesystem(Path("/scratch"), _root(plant, "ext4", "/dev/loop7")).direct_io == ""
 
 
+def test_a_loop_device_whose_file_lies_in_memory(plant: Plant) -> None:
+    plant({"sys/block/loop7/loop/dio": "1", "sys/block/loop7/loop/backing_file": "/mem/image"})
+    root = _root(plant, "ext4", "/dev/loop7")
+    memory = "41 27 0:51 / /mem rw - tmpfs none rw\n"
+    plant({"proc/self/mountinfo": (root / "proc/self/mountinfo").read_text() + memory})
+    assert read_filesystem(Path("/scratch"), root).direct_io == ""  # it cannot be seen from here
+    plant({"mem/image": ""})
+    reason = read_filesystem(Path("/scratch"), root).direct_io
+    assert reason == "the file of /dev/loop7 lies where tmpfs keeps its files in memory"
+
+
+def test_a_volume_on_a_disk_in_memory(plant: Plant) -> None:
+    plant(
+        {
+            "sys/dev/block/253:1": "-> ../../devices/virtual/block/dm-1",
+            "sys/class/block/dm-1/slaves/zram0/size": "1",
+            "sys/class/block/zram0/size": "1",
+        }
+    )
+    root = _root(plant, "ext4", "/dev/mapper/x", number="253:1")
+    assert read_filesystem(Path("/scratch"), root).direct_io == "/dev/zram0 is a disk in memory"
+
+
 @pytest.mark.parametrize(
     ("kind", "options"), [("newfs42", "rw"), ("btrfs", "rw,compress=zstd:3"), ("btrfs", "rw")]
 )

@@ -98,7 +98,7 @@ def full(directory: Path) -> dict[str, Any]:
         scratch = {**ended(run, out), "left": left}
     within = directory / "o.csv"
     # Enough samples to outgrow whatever the journal's last block still has room for.
-    arguments = ("--select", "ssd/read/pattern=rand*", "--rounds", "6", *place)
+    arguments = ("--select", "ssd/read/pattern=rand*", "--rounds", "4", *place)
     run = start(*arguments, "-o", str(within))
     when(lambda: units(within) >= 2, run)
     with filled(directory):

@@ -146,25 +146,29 @@ def facts(kind: Kind, folder: Path) -> dict[str, Any]:
     return found
 
 
-ASKED = (
-    *("O_TMPFILE", "fallocate", "aligned", "memory at 512", "length 1000"),
-    *("untouched memory", "RWF_NOWAIT, cold", "RWF_DONTCACHE"),
-)
+ASKED = {
+    "O_TMPFILE": "`O_TMPFILE`",
+    "fallocate": "`fallocate`",
+    "aligned": "direct read of 4 KiB",
+    "memory at 512": "the same into memory aligned to 512 bytes",
+    "length 1000": "of 1,000 bytes",
+    "untouched memory": "of 1 MiB into memory that was never touched",
+    "RWF_NOWAIT, cold": "buffered read, `RWF_NOWAIT`, page not there",
+    "RWF_DONTCACHE": "buffered read, `RWF_DONTCACHE`",
+}
 
 
 def table(found: dict[str, dict[str, Any] | str]) -> str:
     """The facts of some filesystems by name as Markdown; a text says why there are none."""
-    names = list(found)
-    lines = [["", *names], ["---"] * (1 + len(names))]
     known = {name: one for name, one in found.items() if not isinstance(one, str)}
+    lines = [["", *known], ["---"] * (1 + len(known))]
 
     def line(title: str, cell: Callable[[dict[str, Any]], object]) -> None:
-        cells = [str(cell(known[name])) if name in known else "" for name in names]
-        lines.append([title, *cells])
+        lines.append([title, *(str(cell(one)) for one in known.values())])
 
     line("alignment of memory, offset", lambda one: _alignment(one["alignment"]))
-    for title in ASKED:
-        line(title, lambda one, title=title: one[title])  # type: ignore[misc]
+    for key, title in ASKED.items():
+        line(title, lambda one, key=key: one[key])  # type: ignore[misc]
     for what in ("read", "write"):
         line(
             f"time in `io_submit`, {what}s at depth 1, 8, 32",

@@ -16,6 +16,7 @@ import resource
 import secrets
 import stat
 import struct
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -327,7 +328,8 @@ def _lay_out(fd: int, directory: Path, size: int, seed: int) -> float:
 def _write_all(fd: int, size: int, content: Content) -> float:
     """Write ``size`` bytes directly; the share of them that was dirtied in the page cache.
 
-    Of the chunk of the file's beginning that has the fewest: others dirty pages, too.
+    Of the chunk of the file's beginning that has the fewest, beyond what others dirty in the same
+    time.
     """
     direct = os.open(f"/proc/self/fd/{fd}", os.O_WRONLY | os.O_DIRECT | os.O_CLOEXEC)
     view = memoryview(_pages(CHUNK))
@@ -335,13 +337,18 @@ def _write_all(fd: int, size: int, content: Content) -> float:
     try:
         for offset in range(0, size, CHUNK):
             content.fill(view, offset)
-            before = dirtied_pages() if offset < LEAST else None
+            begin, before = time.monotonic(), dirtied_pages()
             done = 0
             while done < CHUNK:
                 done += os.pwrite(direct, view[done:], offset + done)
-            after = dirtied_pages() if before is not None else None
-            if before is not None and after is not None:
-                shares.append((after - before) * mmap.PAGESIZE / CHUNK)
+            after = dirtied_pages() if offset < LEAST else None
+            if before is None or after is None:
+                continue
+            share = (after - before) * mmap.PAGESIZE / CHUNK
+            if share >= CACHED:
+                time.sleep(time.monotonic() - begin)
+                share -= ((dirtied_pages() or after) - after) * mmap.PAGESIZE / CHUNK
+            shares.append(max(0.0, share))
     finally:
         os.close(direct)
     return min(1.0, *shares) if shares else 0.0

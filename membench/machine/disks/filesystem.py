@@ -10,6 +10,7 @@ import os
 from pathlib import Path, PurePosixPath
 
 from membench.core.snapshot import Filesystem
+from membench.machine.disks.devices import read_disks
 from membench.machine.disks.mounts import Mount, mount_of, read_mounts
 from membench.machine.kernel_text import present, read
 
@@ -148,9 +149,21 @@ def _cached_by_option(mount: Mount) -> str:
 
 
 def _cached_by_device(device: str, root: Path) -> str:
-    name = device.removeprefix("/dev/")
+    """Why what lies under ``device`` is no disk, empty where all of it may be one."""
+    below = [disk.name for disk in read_disks(device, root)] or [device.removeprefix("/dev/")]
+    return next(filter(None, (_no_disk(name, root) for name in below)), "")
+
+
+def _no_disk(name: str, root: Path) -> str:
     if name.startswith(("ram", "zram")):
-        return f"{device} is a disk in memory"
-    if name.startswith("loop") and read(root / f"sys/block/{name}/loop/dio") != "1":
-        return f"{device} reads its file through the page cache"
-    return ""
+        return f"/dev/{name} is a disk in memory"
+    if not name.startswith("loop"):
+        return ""
+    loop = root / f"sys/block/{name}/loop"
+    if read(loop / "dio") != "1":
+        return f"/dev/{name} reads its file through the page cache"
+    # A file on tmpfs can be read directly, too.
+    file = read(loop / "backing_file", errors="surrogateescape")
+    found = root / file.lstrip("/")
+    reason = read_filesystem(Path(file), root).direct_io if file and present(found) else ""
+    return f"the file of /dev/{name} lies where {reason}" if reason else ""
