@@ -86,16 +86,23 @@ class StorageBackend:
     @cached_property
     def engine(self) -> Engine:
         """The compiled loop where the machine allows it, on io_uring if it can be; else threads."""
+        if self.cpu.compiles:
+            from membench.host.storage.uring_engine import NativeRing
+
+            with suppress(BackendUnavailable):
+                return NativeRing(self.cpu)
+        return self.plain_engine
+
+    @cached_property
+    def plain_engine(self) -> Engine:
+        """The same without io_uring, which leaves reads of a file in memory to kernel threads."""
         from membench.host.storage.thread_engine import Threads
 
-        if not self.cpu.compiles:
-            return Threads()
-        from membench.host.storage.native_engine import NativeAio
-        from membench.host.storage.uring_engine import NativeRing
+        if self.cpu.compiles:
+            from membench.host.storage.native_engine import NativeAio
 
-        for engine in (NativeRing, NativeAio):
             with suppress(BackendUnavailable):
-                return engine(self.cpu)
+                return NativeAio(self.cpu)
         return Threads()
 
     @contextmanager
@@ -214,8 +221,8 @@ class StorageBackend:
 
     def close(self) -> None:
         """Give back threads, memory and limits."""
-        if "engine" in vars(self):
-            self.engine.close()
+        for name in {"engine", "plain_engine"} & set(vars(self)):
+            getattr(self, name).close()
         self.cpu.close()
         if self._limits is not None:
             resource.setrlimit(resource.RLIMIT_FSIZE, self._limits)
