@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from pathlib import Path
 from membench.core.errors import BackendUnavailable, MembenchError
 from membench.core.terms import Status
 from membench.core.units import about_size
-from membench.host.storage.scratch import Scratch, ScratchFile
+from membench.host.storage.scratch import Scratch, ScratchFile, cut
 from membench.measure.events import Observer
 from membench.results.case_result import Unit
 from membench.results.plan import Plan
@@ -53,6 +54,7 @@ def laid_out(plan: Plan, done: Sequence[Unit], observer: Observer) -> Iterator[L
     if not size:
         yield Layout()
         return
+    size = _affordable(size, plan)
     observer.noted(f"writing a scratch file of {about_size(size)} in {plan.scratch}")
     begin = time.monotonic()
     try:
@@ -69,6 +71,17 @@ def laid_out(plan: Plan, done: Sequence[Unit], observer: Observer) -> Iterator[L
         return
     with file:
         yield Layout(file.scratch, seconds=time.monotonic() - begin)
+
+
+def _affordable(size: int, plan: Plan) -> int:
+    """What is left of ``size`` bytes by now: the plan was made when more was free, if only by the
+    journal's bytes.
+    """
+    try:
+        status = os.statvfs(plan.scratch)
+    except OSError:  # whoever makes the file says why
+        return size
+    return cut(size, plan.disk_budget, status.f_bavail * status.f_frsize) or size
 
 
 def _complete(plan: Plan, done: Sequence[Unit]) -> set[str]:

@@ -21,6 +21,7 @@ WRITES = (
     "ssd/write/pattern=seq/block=1MiB/qd=4",
 )
 UNALIGNED = "ssd/buffer/pages=thp/align=512B"
+BUFFERS = ("ssd/buffer/pages=thp/align=4KiB", "ssd/buffer/pages=4k/align=4KiB")
 OFF_TIER = {"page-cache", "sync-submit"}
 
 
@@ -46,7 +47,7 @@ def flags(row: dict[str, Any]) -> set[str]:
 def test_what_does_not_reach_the_disk_is_said(kind: Kind, tmp_path: Path) -> None:
     found = seen(kind, tmp_path)
     rows = found["product"]
-    assert set(rows) == {READ, *WRITES, UNALIGNED}
+    assert set(rows) == {READ, *WRITES, *BUFFERS, UNALIGNED}
     if found["direct_io"]:
         assert {row["status"] for row in rows.values()} == {"skipped"}
         assert all(found["direct_io"] in row["reason"] for row in rows.values())
@@ -74,10 +75,10 @@ def test_these_are_measured_without_a_flag(name: str, tmp_path: Path) -> None:
     (kind,) = (kind for kind in KINDS if kind.name == name)
     found = seen(kind, tmp_path)
     assert found["direct_io"] == ""
-    for case in (READ, *WRITES):
+    for case in (READ, *WRITES, *BUFFERS):
         row = found["product"][case]
         assert (row["status"], flags(row)) == ("ok", set()), case
-        assert ("file" in row["detail"]) == (found["kind"] == "btrfs" and case != READ)
+        assert ("file" in row["detail"]) == (found["kind"] == "btrfs" and case in WRITES)
     assert found["submission"]["nocow"] == (found["kind"] == "btrfs")
 
 

@@ -17,6 +17,7 @@ from membench.core.errors import BackendUnavailable, MembenchError, Skip, Verifi
 from membench.core.snapshot import Machine
 from membench.core.units import KIB, MIB
 from membench.host.memory.backend import CpuBackend
+from membench.host.storage import uring_engine as storage_native_uring
 from membench.host.storage.backend import StorageBackend, open_storage
 from membench.host.storage.content import BLOCK
 from membench.host.storage.flow import Flow, Shape
@@ -278,6 +279,16 @@ def test_several_loops_share_the_work(
     assert (np.diff(trace.finished) >= 0).all()
     half = trace.offset[: SIZE // BLOCK // 4]
     assert np.unique(half).size == half.size
+
+
+def test_a_kernel_or_a_container_without_io_uring_is_said(
+    cpu: CpuBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = len([*Path("/proc/self/fd").iterdir()])
+    monkeypatch.setattr(storage_native_uring, "_SETUP", 9999)
+    with pytest.raises(BackendUnavailable, match="io_uring is refused: Function not implemented"):
+        NativeRing(cpu)
+    assert len([*Path("/proc/self/fd").iterdir()]) == before
 
 
 def test_without_io_uring_native_aio_does_it_and_without_that_threads(

@@ -38,6 +38,8 @@ CASES = (
     "ssd/read/pattern=rand/block=4KiB/qd=32/pages=thp",
     "ssd/write/pattern=rand/block=4KiB/qd=16",
     "ssd/write/pattern=seq/block=1MiB/qd=4",
+    "ssd/buffer/pages=thp/align=4KiB",
+    "ssd/buffer/pages=4k/align=4KiB",
     "ssd/buffer/pages=thp/align=512B",
 )
 _STATX = {"x86_64": 332, "aarch64": 291}

@@ -177,7 +177,9 @@ def table(found: dict[str, dict[str, Any] | str]) -> str:
     line("pages dirtied by direct writes", lambda one: _percent(one["submission"].get("dirtied")))
     for title, bench in (("ssd/read", "ssd/read"), ("ssd/write", "ssd/write/pattern=rand")):
         line(f"row of `{title}`", lambda one, bench=bench: _row(one["product"], bench))  # type: ignore[misc]
-    line("row of `ssd/buffer/align=512B`", lambda one: _row(one["product"], "ssd/buffer"))
+    unaligned = "ssd/buffer/pages=thp/align=512B"
+    line("row of `ssd/buffer/align=512B`", lambda one: _row(one["product"], unaligned))
+    line("requests a read of 1 MiB: huge pages, 4 KiB pages", _requests)
     text = "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
     missing = [f"- {name}: {why}" for name, why in found.items() if isinstance(why, str)]
     return "\n".join([text, "", *missing])
@@ -196,6 +198,11 @@ def _shares(submission: dict[str, Any], what: str) -> str:
 
 def _percent(share: float | None) -> str:
     return "-" if share is None else f"{100 * share:.0f} %"
+
+
+def _requests(found: dict[str, Any]) -> str:
+    rows = [found["product"][f"ssd/buffer/pages={pages}/align=4KiB"] for pages in ("thp", "4k")]
+    return ", ".join(row["detail"].get("requests", "-") for row in rows)
 
 
 def _row(rows: dict[str, Any], bench: str) -> str:

@@ -41,6 +41,9 @@ LEAST_CUT = 256 * MIB
 """A file is cut to what budget and free space allow, but not below this: of a smaller one much
 may be served from the disk's own cache."""
 
+PROBED = 9
+"""Chunks of the layout whose way to the disk is watched: bursts of others decide nothing then."""
+
 CACHED = 0.5
 """Share of what was written or read directly, found in the page cache, from which on it was used.
 The filesystem's own blocks are a few percent of it."""
@@ -328,8 +331,7 @@ def _lay_out(fd: int, directory: Path, size: int, seed: int) -> float:
 def _write_all(fd: int, size: int, content: Content) -> float:
     """Write ``size`` bytes directly; the share of them that was dirtied in the page cache.
 
-    Of the chunk of the file's beginning that has the fewest, beyond what others dirty in the same
-    time.
+    The median over the first chunks, each without what others dirty in the same time after it.
     """
     direct = os.open(f"/proc/self/fd/{fd}", os.O_WRONLY | os.O_DIRECT | os.O_CLOEXEC)
     view = memoryview(_pages(CHUNK))
@@ -341,7 +343,7 @@ def _write_all(fd: int, size: int, content: Content) -> float:
             done = 0
             while done < CHUNK:
                 done += os.pwrite(direct, view[done:], offset + done)
-            after = dirtied_pages() if offset < LEAST else None
+            after = dirtied_pages() if len(shares) < PROBED else None
             if before is None or after is None:
                 continue
             share = (after - before) * mmap.PAGESIZE / CHUNK
@@ -351,7 +353,7 @@ def _write_all(fd: int, size: int, content: Content) -> float:
             shares.append(max(0.0, share))
     finally:
         os.close(direct)
-    return min(1.0, *shares) if shares else 0.0
+    return min(1.0, sorted(shares)[len(shares) // 2]) if shares else 0.0
 
 
 def _pages(size: int) -> mmap.mmap:

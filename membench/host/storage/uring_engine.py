@@ -20,6 +20,7 @@ from membench.host.storage.traffic import Bytes, Longs
 _SETUP, _ENTER, _REGISTER = 425, 426, 427
 _COOPERATIVE = 1 << 8  # IORING_SETUP_COOP_TASKRUN, Linux 5.19: no interrupts of the loop
 _ONE_MAPPING = 1  # IORING_FEAT_SINGLE_MMAP, Linux 5.4
+_CURRENT_POSITION = 1 << 3  # IORING_FEAT_RW_CUR_POS, Linux 5.6, as IORING_OP_READ
 _RINGS, _ENTRIES = 0, 0x10000000  # IORING_OFF_SQ_RING, IORING_OFF_SQES
 _BUFFERS, _NO_BUFFERS, _FILES, _NO_FILES = 0, 1, 2, 3  # IORING_REGISTER_BUFFERS, ...
 
@@ -105,9 +106,10 @@ class NativeRing(NativeAio):
         made = _Ring(fd, np.zeros(ring.RING_WORDS, np.int64))
         sq_entries, cq_entries, features = params[0], params[1], params[5]
         sq, cq = params[10:20], params[20:30]  # head, tail, mask, entries, ..., then array or cqes
-        if not features & _ONE_MAPPING:
+        needed = _ONE_MAPPING | _CURRENT_POSITION
+        if features & needed != needed:
             os.close(fd)
-            raise BackendUnavailable("io_uring is too old here: Linux 5.4 maps both rings as one")
+            raise BackendUnavailable("io_uring is older here than that of Linux 5.6")
         size = max(sq[6] + 4 * sq_entries, cq[5] + ring.CQE_BYTES * cq_entries)
         try:
             for length, at in ((size, _RINGS), (ring.SQE_BYTES * sq_entries, _ENTRIES)):
