@@ -74,9 +74,7 @@ def laid_out(plan: Plan, done: Sequence[Unit], observer: Observer) -> Iterator[L
 
 
 def _affordable(size: int, plan: Plan) -> int:
-    """What is left of ``size`` bytes by now: the plan was made when more was free, if only by the
-    journal's bytes.
-    """
+    """What of ``size`` bytes still fits: since it was planned the journal has taken room, too."""
     try:
         status = os.statvfs(plan.scratch)
     except OSError:  # whoever makes the file says why
