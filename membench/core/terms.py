@@ -267,9 +267,18 @@ _FLAGS = (
     ),
     Flag(
         "page-cache",
-        tr("part of the file was in the page cache although the case wanted it cold"),
+        tr(
+            "reads or writes that asked to pass the page cache by went through it, or found data "
+            "there"
+        ),
         tr("the number mixes memory with the disk"),
         tr("use a scratch directory on a filesystem that supports O_DIRECT"),
+    ),
+    Flag(
+        "sync-submit",
+        tr("the kernel kept the thread that submits I/Os waiting for most of the time (`submit`)"),
+        tr("fewer I/Os were under way than `qd` says: the number is that of a smaller depth"),
+        tr("use a scratch directory on ext4 or xfs, and look at the disk's queue (nr_requests)"),
     ),
     Flag(
         "vm",

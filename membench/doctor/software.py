@@ -7,33 +7,18 @@ import re
 from membench.doctor.facts import Facts
 from membench.doctor.finding import UNKNOWN, Finding, fail, fine, warn
 
-NOWAIT = (4, 14)
-"""First Linux whose buffered reads know RWF_NOWAIT: preadv2(2)."""
-
 CACHESTAT = (6, 5)
 """First Linux with cachestat(2)."""
 
 
 def kernel(facts: Facts) -> Finding:
-    """Whether it can be proven that a file is not in the page cache."""
+    """By what it is proven that a file is not in the page cache."""
     release = facts.machine.kernel
     number = re.match(r"(\d{1,4})\.(\d{1,4})", release)
     if number is None:
         return fine("kernel", UNKNOWN)
-    version = int(number[1]), int(number[2])
-    if version < NOWAIT:
-        return fail(
-            "kernel",
-            f"Linux {release}: it cannot be proven that a file is not in the page cache",
-            "boot Linux 4.14 or newer (RWF_NOWAIT), best 6.5 (cachestat)",
-        )
-    if version < CACHESTAT:
-        return warn(
-            "kernel",
-            f"Linux {release}: no cachestat, files are proven cold by RWF_NOWAIT",
-            "boot Linux 6.5 or newer, where one is to be had",
-        )
-    return fine("kernel", f"Linux {release}")
+    older = (int(number[1]), int(number[2])) < CACHESTAT
+    return fine("kernel", f"Linux {release}" + (" (cold files are proven by mincore)" * older))
 
 
 def compiler(facts: Facts) -> Finding:

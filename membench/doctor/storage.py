@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from membench.core.units import GIB, MIB, about_size
+from membench.benches.disk.direct import DISK
+from membench.core.units import GIB, about_size
 from membench.doctor.facts import Facts
 from membench.doctor.finding import UNKNOWN, Finding, fail, fine, warn
+from membench.host.storage.scratch import FREE_SHARE, LEAST_CUT, cut
 
 DISK_BUDGET = 2 * GIB
-"""Default size of the scratch file."""
-
-FREE_SHARE = 0.5
-"""Largest share of the free space that the file may take."""
-
-LEAST_FILE = 256 * MIB
-"""A file smaller than this may be served from the disk's own cache."""
+"""Largest scratch file that a run makes without being told."""
 
 LEAST_AIO = 1024
 """Requests of native asynchronous I/O that several loops at the largest depth may hold at once."""
@@ -34,26 +30,30 @@ def direct_io(facts: Facts) -> Finding:
     if not place.kind:
         return fine("direct-io", UNKNOWN)
     if not place.direct_io:
-        return fine("direct-io", f"O_DIRECT reaches {place.device or 'a device'}")
+        device = place.device or "a device"
+        if place.kind == "btrfs":
+            return fine("direct-io", f"O_DIRECT reaches {device} without copy-on-write (nocow)")
+        return fine("direct-io", f"O_DIRECT reaches {device}")
     return fail(
         "direct-io", place.direct_io, "name a directory on a local disk (ext4, xfs): --scratch DIR"
     )
 
 
 def free_space(facts: Facts) -> Finding:
-    """The file takes at most half of what is free."""
+    """The file takes at most half of what is free, and is cut to it."""
     place = facts.scratch.filesystem
     if not (place.kind or place.free):
         return fine("free-space", UNKNOWN)
     seen = f"{about_size(place.free)} free"
-    largest = FREE_SHARE * place.free
+    wanted = min(DISK, DISK_BUDGET)
+    size = cut(DISK, DISK_BUDGET, place.free)
     fix = "make room, or name another directory: --scratch DIR"
-    if largest < LEAST_FILE:
-        return fail("free-space", f"{seen}, {about_size(LEAST_FILE / FREE_SHARE)} are needed", fix)
-    if largest < DISK_BUDGET:
-        return warn(
-            "free-space", f"{seen}: the file is cut from {about_size(DISK_BUDGET)} to half", fix
-        )
+    if not size:
+        needed = f"{about_size(LEAST_CUT / FREE_SHARE)} are needed"
+        return fail("free-space", f"{seen}, {needed}: no disk case will be measured", fix)
+    if size < wanted:
+        sizes = f"from {about_size(wanted)} to {about_size(size)}, half of it"
+        return warn("free-space", f"{seen}: the file is cut {sizes}", fix)
     return fine("free-space", seen)
 
 

@@ -10,11 +10,9 @@ from membench import __version__
 from membench.core.case import Case, Needs
 from membench.core.snapshot import Filesystem, Machine
 from membench.core.units import about_size
+from membench.host.storage.scratch import FREE_SHARE, LEAST_CUT, cut
 from membench.measure.backends import BACKENDS
 from membench.measure.options import DEFAULT_DISK_BUDGET
-
-DISK_SHARE = 0.5
-"""Largest share of the free space that the scratch file may take."""
 
 GPU_SHARE = 0.9
 """Largest share of a GPU's memory that a case may hold: its context needs some, too."""
@@ -74,17 +72,23 @@ def _no_disk(case: Case, site: Site) -> str:
         return "the filesystem of the scratch directory is unknown"
     if place.direct_io:
         return f"no disk to reach through {place.path} ({place.direct_io}); try --scratch DIR"
-    if case.disk > site.disk_budget:
+    if file_size(case, site):
+        return ""
+    least = min(case.disk, LEAST_CUT)
+    if least > site.disk_budget:
         return (
-            f"needs a file of {about_size(case.disk)}, "
+            f"needs a file of {about_size(least)}, "
             f"--disk-budget grants {about_size(site.disk_budget)}"
         )
-    if case.disk > DISK_SHARE * place.free:
-        return (
-            f"needs a file of {about_size(case.disk)}, "
-            f"{about_size(DISK_SHARE * place.free)} of {place.path} may be used"
-        )
-    return ""
+    return (
+        f"needs a file of {about_size(least)}, "
+        f"{about_size(FREE_SHARE * place.free)} of {place.path} may be used"
+    )
+
+
+def file_size(case: Case, site: Site) -> int:
+    """Bytes of scratch file that ``case`` gets on ``site``: what it asks for, or less."""
+    return cut(case.disk, site.disk_budget, site.scratch.free) if site.scratch is not None else 0
 
 
 def _no_gpu(case: Case, site: Site, gpu: int) -> str:

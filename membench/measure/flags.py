@@ -69,7 +69,8 @@ def flagged(row: Row, machine: Machine, clocks: Sequence[float] = ()) -> Row:
         "cache-served": _may_be_cached(row, machine),
         "not-converged": row.stop_reason == "wall-cap" or row.converged is False,
         "few-huge-pages": _lacks_huge_pages(row),
-        "page-cache": _was_in_page_cache(row),
+        "page-cache": _was_in_page_cache(row) or "dirtied" in row.detail,
+        "sync-submit": "blocked" in row.detail.get("submission", "").split(","),
         "vm": bool(machine.cpu.hypervisor),
     }
     codes = {*row.flags, *(code for code, seen in raised.items() if seen)}

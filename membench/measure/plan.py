@@ -13,7 +13,7 @@ from membench.core.registry import Registry, choose
 from membench.core.snapshot import Filesystem, Machine
 from membench.machine.identity import check_label
 from membench.machine.software import software_version
-from membench.measure.availability import Site, why_not
+from membench.measure.availability import Site, file_size, why_not
 from membench.measure.options import RunOptions
 from membench.results.plan import Plan, PlannedCase
 
@@ -146,7 +146,7 @@ def planned(case: Case, registry: Registry, site: Site, gpu: int | None = None) 
         yields=case.yields,
         seconds=case.seconds,
         memory=case.memory,
-        disk=case.disk,
+        disk=file_size(case, site) or case.disk,
         backend=backend,
         skipped=why_not(case, backend, site, gpu),
         gpu_memory=case.gpu_memory,

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from membench.core.errors import MembenchError
+from membench.core.errors import BackendUnavailable, MembenchError
 from membench.core.terms import Status
 from membench.core.units import about_size
-from membench.host.storage.scratch import Scratch, ScratchFile
+from membench.host.storage.scratch import Scratch, ScratchFile, cut
 from membench.measure.events import Observer
 from membench.results.case_result import Unit
 from membench.results.plan import Plan
@@ -27,11 +28,13 @@ class Layout:
     Attributes:
         scratch: the file as workers know it, None where there is none.
         problem: why there is none although a case needs it, else empty.
+        reaches: whether a disk can be reached from there at all; if not, its cases are skipped.
         seconds: that writing it took.
     """
 
     scratch: Scratch | None = None
     problem: str = ""
+    reaches: bool = True
     seconds: float = 0.0
 
 
@@ -51,6 +54,7 @@ def laid_out(plan: Plan, done: Sequence[Unit], observer: Observer) -> Iterator[L
     if not size:
         yield Layout()
         return
+    size = _affordable(size, plan)
     observer.noted(f"writing a scratch file of {about_size(size)} in {plan.scratch}")
     begin = time.monotonic()
     try:
@@ -63,10 +67,19 @@ def laid_out(plan: Plan, done: Sequence[Unit], observer: Observer) -> Iterator[L
         )
     except MembenchError as error:
         observer.warned(str(error), error.hint)
-        yield Layout(problem=str(error))
+        yield Layout(problem=str(error), reaches=not isinstance(error, BackendUnavailable))
         return
     with file:
         yield Layout(file.scratch, seconds=time.monotonic() - begin)
+
+
+def _affordable(size: int, plan: Plan) -> int:
+    """What of ``size`` bytes still fits: since it was planned the journal has taken room, too."""
+    try:
+        status = os.statvfs(plan.scratch)
+    except OSError:  # whoever makes the file says why
+        return size
+    return cut(size, plan.disk_budget, status.f_bavail * status.f_frsize) or size
 
 
 def _complete(plan: Plan, done: Sequence[Unit]) -> set[str]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
+import itertools
+import mmap
 import os
 import resource
 import secrets
@@ -12,12 +15,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from membench.core.errors import BackendUnavailable, OutputError
-from membench.core.units import MIB
+from membench.core.units import GIB, MIB
+from membench.host.storage import scratch as module
 from membench.host.storage.content import Content
-from membench.host.storage.scratch import CHUNK, LEAST, ScratchFile
+from membench.host.storage.scratch import CHUNK, LEAST, LEAST_CUT, ScratchFile, cut
 from membench.machine.disks.filesystem import read_filesystem
+from membench.machine.pages import huge_page_bytes
 
 SIZE = LEAST
 
@@ -231,3 +238,75 @@ def test_the_parent_needs_nothing_heavy_for_it() -> None:
         [sys.executable, "-B", "-c", program], capture_output=True, text=True, check=True
     )
     assert not {"numpy", "numba", "psutil", "cupy"} & set(done.stdout.split())
+
+
+@given(st.integers(LEAST, 64 * GIB), st.integers(0, 64 * GIB), st.integers(0, 1 << 45))
+def test_a_file_is_cut_to_what_is_granted_and_never_below_what_says_something(
+    wanted: int, budget: int, free: int
+) -> None:
+    size = cut(wanted, budget, free)
+    assert size <= min(wanted, budget, free / 2)
+    if size:
+        assert size >= min(wanted, LEAST_CUT)
+        assert size == wanted or size % CHUNK == 0
+        assert size == wanted or min(wanted, budget, free // 2) - size < CHUNK
+    else:
+        assert min(budget, free / 2) < min(wanted, LEAST_CUT)
+
+
+def test_a_cut_file_is_what_fits() -> None:
+    assert cut(GIB, 2 * GIB, 100 * GIB) == GIB
+    assert cut(GIB, 2 * GIB, 623 * MIB) == 308 * MIB
+    assert cut(GIB, 512 * MIB, 100 * GIB) == 512 * MIB
+    assert cut(GIB, 2 * GIB, 511 * MIB) == 0
+    assert cut(16 * MIB, 8 * MIB, 100 * GIB) == 0
+
+
+def test_the_layout_writes_from_huge_pages() -> None:
+    available = Path("/sys/kernel/mm/transparent_hugepage/enabled")
+    if not available.exists() or "[never]" in available.read_text():
+        pytest.skip("there are no transparent huge pages here")
+    buffer = module._pages(2 * CHUNK)
+    address = ctypes.addressof(ctypes.c_char.from_buffer(buffer))
+    assert huge_page_bytes(address, 2 * CHUNK) > 0
+
+
+def test_writes_that_are_dirtied_in_the_page_cache_are_seen(
+    disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with make(disk) as file:
+        assert file.scratch.dirtied < 0.5
+        assert not file.scratch.buffered_writes
+    pages = CHUNK // mmap.PAGESIZE
+    ours, steps = itertools.cycle((0, pages, 0)), itertools.count()
+    seen = 0
+
+    def dirtied(others: int) -> int:
+        """Before a chunk, after it, and after as long again; ``others`` dirty pages all along."""
+        nonlocal seen
+        seen += next(ours) + others
+        next(steps)
+        return seen
+
+    monkeypatch.setattr(module, "dirtied_pages", lambda: dirtied(pages // 100))
+    with make(disk, size=LEAST) as file:
+        assert file.scratch.dirtied == pytest.approx(1)
+        assert file.scratch.buffered_writes
+    assert next(steps) == 3 * LEAST // CHUNK
+    ours = itertools.cycle((0,))
+    monkeypatch.setattr(module, "dirtied_pages", lambda: dirtied(5 * pages))
+    with make(disk, size=LEAST) as file:  # a neighbour copies a file
+        assert file.scratch.dirtied == 0
+    monkeypatch.setattr(module, "dirtied_pages", lambda: None)
+    with make(disk) as file:
+        assert file.scratch.dirtied == 0
+
+
+def test_a_place_that_reads_through_the_page_cache_has_no_disk(
+    disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "resident_share", lambda *_: 1.0)
+    with pytest.raises(BackendUnavailable, match="reads through the page cache") as caught:
+        make(disk)
+    assert "--scratch" in caught.value.hint
+    assert list(disk.iterdir()) == []

@@ -12,10 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from membench.benches.disk.direct import seen
 from membench.core.errors import BackendUnavailable, MembenchError, Skip, VerificationFailed
 from membench.core.snapshot import Machine
 from membench.core.units import KIB, MIB
 from membench.host.memory.backend import CpuBackend
+from membench.host.storage import uring_engine as storage_native_uring
 from membench.host.storage.backend import StorageBackend, open_storage
 from membench.host.storage.content import BLOCK
 from membench.host.storage.flow import Flow, Shape
@@ -32,6 +34,7 @@ from membench.host.storage.traffic import (
     shuffled,
     successive,
 )
+from membench.host.storage.uring_engine import NativeRing
 from membench.machine.disks.filesystem import read_filesystem
 
 SIZE = 32 * MIB
@@ -58,14 +61,21 @@ def native(cpu: CpuBackend) -> Engine:
     return NativeAio(cpu)
 
 
+def uring(cpu: CpuBackend) -> Engine:
+    try:
+        return NativeRing(cpu)
+    except BackendUnavailable as error:
+        pytest.skip(str(error))
+
+
 def threads(cpu: CpuBackend) -> Engine:
     return Threads()
 
 
-ENGINES = [native, threads]
+ENGINES = [native, uring, threads]
 
 
-@pytest.fixture(params=ENGINES, ids=["aio", "preadv"])
+@pytest.fixture(params=ENGINES, ids=["aio", "io_uring", "preadv"])
 def engine(request: pytest.FixtureRequest, cpu: CpuBackend) -> Iterator[Engine]:
     made: Engine = request.param(cpu)
     yield made
@@ -97,6 +107,8 @@ def test_reads_are_counted_placed_and_verified(
     assert (trace.offset % block == 0).all()
     assert trace.offset.max() <= SIZE - block
     assert 0 < trace.busy <= 1.5
+    assert (trace.submitting > 0) == isinstance(engine, NativeAio)
+    assert trace.submitting <= 1
     assert (trace.landed != NEVER).any()
     # None came twice yet.  A thread has its own share of the places, and may be through with it
     # when others have hardly begun.
@@ -230,10 +242,32 @@ def test_memory_without_a_spare_block_is_refused_instead_of_waited_for(
         NativeAio(cpu).run(fd, storage.memory("4k", 16 * KIB), traffic)
 
 
-def test_several_loops_share_the_work(storage: StorageBackend, cpu: CpuBackend) -> None:
+def test_where_memory_cannot_be_locked_the_ring_goes_without(
+    storage: StorageBackend, cpu: CpuBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ring = uring(cpu)
+    assert isinstance(ring, NativeRing)
+    reading = flow(storage, ring, Shape(pattern="rand", block=BLOCK, depth=3))
+    registered = reading.run(SECONDS)
+    reading.verify()
+    monkeypatch.setattr(NativeRing, "_register", lambda *_: False)
+    plain = reading.run(SECONDS)
+    reading.verify()
+    reading.close()
+    assert registered.registered
+    assert not plain.registered
+    assert plain.count >= 3
+    ring.close()
+    ring.close()
+
+
+@pytest.mark.parametrize("make", [NativeAio, NativeRing])
+def test_several_loops_share_the_work(
+    storage: StorageBackend, cpu: CpuBackend, make: type[NativeAio]
+) -> None:
     if len(cpu.cpus) < 2:
         pytest.skip("needs 2 CPUs")
-    engine = NativeAio(cpu)
+    engine = make(cpu)
     offsets = shuffled(SIZE, BLOCK, np.random.default_rng(2))
     with storage.opened(direct=True) as fd:
         memory = storage.memory("4k", 10 * BLOCK)
@@ -247,9 +281,23 @@ def test_several_loops_share_the_work(storage: StorageBackend, cpu: CpuBackend) 
     assert np.unique(half).size == half.size
 
 
-def test_without_native_aio_threads_do_it(
+def test_a_kernel_or_a_container_without_io_uring_is_said(
+    cpu: CpuBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = len([*Path("/proc/self/fd").iterdir()])
+    monkeypatch.setattr(storage_native_uring, "_SETUP", 9999)
+    with pytest.raises(BackendUnavailable, match="io_uring is refused: Function not implemented"):
+        NativeRing(cpu)
+    assert len([*Path("/proc/self/fd").iterdir()]) == before
+
+
+def test_without_io_uring_native_aio_does_it_and_without_that_threads(
     machine: Machine, file: ScratchFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(NativeRing, "_ring", refuse)
+    backend = open_storage(machine, file.scratch)
+    assert backend.engine.name == "aio"
+    backend.close()
     monkeypatch.setattr(NativeAio, "_context", refuse)
     backend = open_storage(machine, file.scratch)
     assert backend.engine.name == "preadv"
@@ -273,7 +321,7 @@ def test_the_backend_says_what_it_is(storage: StorageBackend) -> None:
     device = storage.describe()
     assert device.backend == "storage"
     assert device.name.startswith(storage.scratch.kind)
-    assert storage.engine.name == "aio"
+    assert storage.engine.name in ("io_uring", "aio")
     assert len(storage.kernel_digest) == 64
     assert storage.evict() == 0
     with storage.opened(direct=False) as fd:
@@ -381,6 +429,26 @@ def test_what_comes_after_the_deadline_does_not_count() -> None:
     finished = [*range(1000, 101_000, 1000), 500_000, 900_000]
     assert trace_of(finished, 1, 100_000).rates() == pytest.approx([1e6] * 12, rel=1e-6)
     assert trace_of([900_000], 1, 100_000).rates() == pytest.approx([1e9 / 900_000])
+
+
+@pytest.mark.parametrize(
+    ("depth", "submitting", "busy", "queued", "blocked"),
+    [
+        (16, 1.0, 0.15, 0.0, True),  # btrfs, buffered: 1.00, 0.06 and 0.33 measured
+        (1, 1.0, 0.1, 0.0, False),  # one at a time: nothing else could be under way
+        (16, 0.49, 0.0, 0.0, False),
+        (16, 0.95, 0.95, 0.0, False),  # the client is the limit
+        (16, 0.8, 0.16, 0.7, False),  # the thread was ready, and others had the CPUs
+    ],
+)
+def test_submission_that_waits_for_the_disk_is_told_from_one_that_works_or_queues(
+    depth: int, submitting: float, busy: float, queued: float, blocked: bool
+) -> None:
+    trace = replace(
+        trace_of([1], depth, 1), submitting=submitting, busy=busy, queued=queued, depth=depth
+    )
+    assert trace.blocked == blocked
+    assert ("submission" in seen(trace)) == blocked
 
 
 def test_joined_traces_are_in_order() -> None:

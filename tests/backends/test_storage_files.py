@@ -42,6 +42,38 @@ def test_residency_follows_the_page_cache(
     assert resident_share(file, SIZE) == 1
 
 
+def test_to_ask_for_residency_reads_nothing(file: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert storage_files._counted(file, SIZE) is not None, "needs cachestat as a witness"
+    counted = storage_files._counted
+    os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
+    monkeypatch.setattr(storage_files, "_counted", lambda *_: None)
+    for _ in range(20):
+        assert resident_share(file, SIZE) == 0
+    assert counted(file, SIZE) == 0
+
+
+def test_where_nobody_counts_all_may_be_resident(
+    file: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storage_files, "_counted", lambda *_: None)
+    read_only = os.open(f"/proc/self/fd/{file}", os.O_WRONLY)  # which cannot be mapped
+    assert resident_share(read_only, SIZE) == 1
+    os.close(read_only)
+
+
+def test_dirtied_pages_are_counted(file: int, tmp_path: Path) -> None:
+    before = storage_files.dirtied_pages()
+    os.pwrite(file, bytes(SIZE), 0)
+    after = storage_files.dirtied_pages()
+    assert before is not None
+    assert after is not None
+    assert after - before >= SIZE // os.sysconf("SC_PAGE_SIZE")
+    assert storage_files.dirtied_pages(tmp_path) is None
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc/vmstat").write_text("nr_dirty 7\nnr_dirtied 41\nnr_written 3\n")
+    assert storage_files.dirtied_pages(tmp_path) == 41
+
+
 def test_half_a_file_is_half_resident(file: int) -> None:
     if storage_files._counted(file, SIZE) is None:
         pytest.skip("this kernel has no cachestat")

@@ -6,7 +6,6 @@ import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -129,26 +128,39 @@ def test_without_kvikio_gds_is_a_skip_with_the_remedy(
         paged(both, path="gds")
 
 
+_Settings: dict[str, bool] = {}
+"""Of KvikIO: `auto_direct_io_read` is off unless it is set, and looked at as a file is opened."""
+
+
 class _File:
-    """KvikIO's file as far as it is used, reading into the emulated GPU's memory."""
+    """KvikIO's file as far as it is used, reading into the emulated GPU's memory.
+
+    In compatibility mode, which reads through the page cache unless it was told otherwise.
+    """
 
     def __init__(self, path: str, flags: str) -> None:
+        import os
+
         assert flags == "r"
-        self._file = Path(path).open("rb", buffering=0)  # noqa: SIM115
-        self.short = False
+        direct = os.O_DIRECT if _Settings.get("auto_direct_io_read") else 0
+        self._file = os.open(path, os.O_RDONLY | direct)
 
     def read(self, place: Any, size: int, offset: int) -> int:
         import ctypes
+        import mmap
         import os
 
         described = place.__cuda_array_interface__
         assert described["shape"] == (size,)
-        data = os.pread(self._file.fileno(), size, offset)
-        ctypes.memmove(described["data"][0], data, size)
+        bounce = mmap.mmap(-1, size)
+        assert os.preadv(self._file, [bounce], offset) == size
+        ctypes.memmove(described["data"][0], bounce[:], size)
         return size
 
     def close(self) -> None:
-        self._file.close()
+        import os
+
+        os.close(self._file)
 
 
 def test_gds_reads_straight_into_the_pool(
@@ -156,6 +168,8 @@ def test_gds_reads_straight_into_the_pool(
 ) -> None:
     kvikio, defaults = ModuleType("kvikio"), ModuleType("kvikio.defaults")
     defaults.is_compat_mode_preferred = lambda: True  # type: ignore[attr-defined]
+    defaults.set = _Settings.update  # type: ignore[attr-defined]
+    _Settings.clear()
     kvikio.CuFile = _File  # type: ignore[attr-defined]
     kvikio.defaults = defaults  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "kvikio", kvikio)
@@ -183,6 +197,7 @@ def test_gds_reads_straight_into_the_pool(
     work, observation = paged(both, path="gds")
     work.verify()
     assert work.detail["mode"] == "compat"
+    assert observation.detail["resident"] == "0.0%"
     assert "overlap" not in observation.detail  # there is one leg
     assert observation.samples[RATE]
     monkeypatch.setattr(_File, "read", lambda *_: 5)

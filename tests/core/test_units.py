@@ -110,6 +110,7 @@ def test_the_flags_are_the_closed_list() -> None:
             "link-downtrained",
             "other-memory",
             "page-cache",
+            "sync-submit",
             "vm",
             "cgroup-limited",
         ),

@@ -57,6 +57,16 @@ def test_an_encrypted_volume_on_an_array_leads_to_all_its_disks(plant: Plant) ->
     )
 
 
+def test_a_btrfs_of_several_devices_leads_to_all_of_them(plant: Plant) -> None:
+    spanned = {
+        "sys/fs/btrfs/0b1d/devices/nvme0n1p2/size": "1",
+        "sys/fs/btrfs/0b1d/devices/sda/size": "1",
+        "sys/fs/btrfs/features/x": "",
+    }
+    tree = plant(NVME | HDD | spanned)
+    assert [disk.name for disk in read_disks("/dev/nvme0n1p2", tree)] == ["nvme0n1", "sda"]
+
+
 def test_devices_that_point_at_each_other_come_to_an_end(plant: Plant) -> None:
     loop = {f"{BLOCK}/dm-0/slaves/dm-1/x": "", f"{BLOCK}/dm-1/slaves/dm-0/x": ""}
     assert read_disks("/dev/dm-0", plant(loop)) == ()

@@ -51,7 +51,7 @@ def test_on_a_disk(plant: Plant, kind: str) -> None:
         ("zfs", "cache"),
         ("squashfs", "written"),
         ("lustre", "network"),
-        ("newfs42", "not known"),
+        ("newfs42", "no block device"),
     ],
 )
 def test_not_on_a_disk(plant: Plant, kind: str, word: str) -> None:
@@ -64,8 +64,6 @@ def test_not_on_a_disk(plant: Plant, kind: str, word: str) -> None:
     ("kind", "source", "options"),
     [
         ("ext4", "/dev/sda1", "rw,data=journal"),
-        ("btrfs", "/dev/sda1", "rw,compress=zstd:3"),
-        ("btrfs", "/dev/sda1", "rw,compress-force=lzo"),
         ("ext4", "/dev/zram0", "rw"),
         ("xfs", "/dev/ram1", "rw"),
         ("ext4", "/dev/loop7", "rw"),
@@ -80,6 +78,37 @@ def test_a_disk_filesystem_that_caches_all_the_same(
 def test_a_loop_device_that_passes_the_cache_by(plant: Plant) -> None:
     plant({"sys/block/loop7/loop/dio": "1\n"})
     assert read_filesystem(Path("/scratch"), _root(plant, "ext4", "/dev/loop7")).direct_io == ""
+
+
+def test_a_loop_device_whose_file_lies_in_memory(plant: Plant) -> None:
+    plant({"sys/block/loop7/loop/dio": "1", "sys/block/loop7/loop/backing_file": "/mem/image"})
+    root = _root(plant, "ext4", "/dev/loop7")
+    memory = "41 27 0:51 / /mem rw - tmpfs none rw\n"
+    plant({"proc/self/mountinfo": (root / "proc/self/mountinfo").read_text() + memory})
+    assert read_filesystem(Path("/scratch"), root).direct_io == ""  # it cannot be seen from here
+    plant({"mem/image": ""})
+    reason = read_filesystem(Path("/scratch"), root).direct_io
+    assert reason == "the file of /dev/loop7 lies where tmpfs keeps its files in memory"
+
+
+def test_a_volume_on_a_disk_in_memory(plant: Plant) -> None:
+    plant(
+        {
+            "sys/dev/block/253:1": "-> ../../devices/virtual/block/dm-1",
+            "sys/class/block/dm-1/slaves/zram0/size": "1",
+            "sys/class/block/zram0/size": "1",
+        }
+    )
+    root = _root(plant, "ext4", "/dev/mapper/x", number="253:1")
+    assert read_filesystem(Path("/scratch"), root).direct_io == "/dev/zram0 is a disk in memory"
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"), [("newfs42", "rw"), ("btrfs", "rw,compress=zstd:3"), ("btrfs", "rw")]
+)
+def test_what_the_scratch_file_itself_will_show(plant: Plant, kind: str, options: str) -> None:
+    root = _root(plant, kind, "/dev/sda1", options)
+    assert read_filesystem(Path("/scratch"), root).direct_io == ""
 
 
 def test_names_of_hosts_and_people_stay_out(plant: Plant) -> None:
@@ -99,6 +128,25 @@ def test_a_volume_is_known_by_its_kernel_name(plant: Plant) -> None:
     assert read_filesystem(Path("/scratch"), root).device == "/dev/dm-1"
     plain = _root_without_links(plant, root)
     assert read_filesystem(Path("/scratch"), plain).device == ""
+
+
+@pytest.mark.parametrize("how", ["link", "node"])
+def test_a_volume_under_btrfs_is_known_although_its_files_have_another_number(
+    plant: Plant, how: str
+) -> None:
+    """As in a container, /dev/mapper may hold nodes instead of links, or nothing."""
+    plant(
+        {
+            "sys/class/block/dm-3/dm/name": "luks-f00\n",
+            "sys/class/block/dm-4/dm/name": "myhost--vg-home\n",
+        }
+    )
+    if how == "link":
+        plant({"dev/dm-4": "", "dev/mapper/myhost--vg-home": "-> ../dm-4"})
+    root = _root(plant, "btrfs", "/dev/mapper/myhost--vg-home")
+    assert read_filesystem(Path("/scratch"), root).device == "/dev/dm-4"
+    other = _root(plant, "btrfs", "/dev/mapper/another")
+    assert read_filesystem(Path("/scratch"), other).device == ""
 
 
 def _root_without_links(plant: Plant, root: Path) -> Path:

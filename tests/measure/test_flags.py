@@ -150,6 +150,16 @@ SEEN: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {
             {"detail": {"resident": "50%"}, **RESIDENT},
             {"detail": {"resident": "50%"}, "tier": Tier.SSD, "cache_state": "hot"},
         ),
+        (
+            {"detail": {"dirtied": "98%"}, "tier": Tier.SSD},
+            {"detail": {"file": "nocow"}, "tier": Tier.SSD},
+        ),
+    ],
+    "sync-submit": [
+        (
+            {"rounds": [{"detail": {"submission": "blocked"}}, {}, {}]},
+            {"detail": {"submit": "0.99"}},
+        ),
     ],
     "few-huge-pages": [
         ({"detail": {"huge": "89%"}}, {"detail": {"huge": "90%"}}),

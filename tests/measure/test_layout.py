@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from membench.core.terms import Metric, Stat, Status, Tier
-from membench.core.units import MIB
+from membench.core.units import GIB, MIB
 from membench.measure.events import Silent
-from membench.measure.scratch_layout import laid_out
+from membench.measure.scratch_layout import _affordable, laid_out
 from membench.results.case_result import Unit
 from membench.results.plan import Plan, PlannedCase
 
@@ -64,3 +67,28 @@ def test_a_file_is_wanted(done: list[Unit], skipped: str, wanted: bool, tmp_path
     with laid_out(planned(nowhere, skipped), done, Silent()) as layout:
         assert layout.scratch is None
         assert bool(layout.problem) == wanted
+
+
+@pytest.mark.parametrize(("place", "reaches"), [("nowhere", True), ("/dev/shm", False)])
+def test_where_no_disk_is_reached_its_cases_are_skipped_and_not_failed(
+    place: str, reaches: bool, tmp_path: Path
+) -> None:
+    with laid_out(planned(tmp_path / place), [], Silent()) as layout:
+        assert layout.problem
+        assert layout.reaches == reaches
+
+
+@pytest.mark.parametrize(("free", "size"), [(2 * GIB, 1024), (2 * GIB - 4096, 1020), (MIB, 1024)])
+def test_what_became_less_since_the_plan_was_made_cuts_the_file_once_more(
+    free: int, size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.statvfs
+
+    def nearly(path: Any) -> os.statvfs_result:
+        fields = list(real(path))
+        fields[4] = free // fields[1]  # f_bavail, in units of f_frsize
+        return os.statvfs_result(fields)
+
+    monkeypatch.setattr(os, "statvfs", nearly)
+    plan = replace(planned(tmp_path), disk_budget=2 * GIB)
+    assert _affordable(GIB, plan) == size * MIB

@@ -107,11 +107,13 @@ DISK = Filesystem(
             2 * GIB,
             "no disk to reach through results (tmpfs keeps its files in memory); try --scratch DIR",
         ),
-        (DISK, GIB, "needs a file of 1.50 GiB, --disk-budget grants 1.00 GiB"),
+        (DISK, GIB, ""),  # the file is cut
+        (DISK, 255 * MIB, "needs a file of 256 MiB, --disk-budget grants 255 MiB"),
+        (replace(DISK, free=2 * GIB), 2 * GIB, ""),
         (
-            replace(DISK, free=2 * GIB),
+            replace(DISK, free=500 * MIB),
             2 * GIB,
-            "needs a file of 1.50 GiB, 1.00 GiB of results may be used",
+            "needs a file of 256 MiB, 250 MiB of results may be used",
         ),
     ],
 )

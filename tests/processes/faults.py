@@ -612,6 +612,17 @@ A case that failed in one round is not run in later ones; its samples of earlier
 - Two runs that only use the host are both let go on: each warns that the other is there. Containers with networks of their own do not see each other.
 - A real GPU that falls off its bus was never met: the error is raised by hand, and NVML is a stand-in.
 
+## A disk in trouble
+
+`tests/processes/test_disk_faults.py` (slow, as root) mounts small filesystems on loop devices and runs on them. Linux 6.18, 2026-11-28:
+
+- The filesystem of the scratch file fills up in the middle of a run (ext4, xfs, btrfs): all cases complete, writes too, because the file was written in full before and is overwritten in place.
+- That of the results fills up: exit 1 and one line, `No space left on device`; what was measured is kept, and `--resume` completes once there is room.
+- ext4 meets an error of its own and turns read-only: cases that write fail with that reason, cases that read complete, exit 3.
+- Asked to write more than eight times its `--disk-budget`, a run skips what is beyond: the device's own counter stays below that.
+
+Not run: a quota of the filesystem.
+
 ## Killed at random moments
 
 `ci/kills.py` kills the parent of a run with SIGKILL at random moments and resumes it. `ci/soak.py` makes short runs in a row and several at once, interrupts some and kills some, and looks for anything left behind; CI does so for a minute. On a virtual machine with two CPUs (AMD EPYC, ext4), 2026-11-25:

@@ -82,7 +82,8 @@ def _worth_writing(profile: str, pattern: str, block: int, qd: int) -> bool:
 def read(storage: StorageBackend, pattern: str, block: int, qd: int, pages: str) -> Work:
     """Read ``block`` bytes at a time with ``qd`` reads under way, into memory on ``pages``.
 
-    The page cache is proven empty of the file first; ``resident`` says of how much.
+    The page cache is proven empty of the file first and of what was read afterwards; ``resident``
+    is the larger share.
     """
     from membench.host.storage.flow import Shape
 
@@ -92,7 +93,8 @@ def read(storage: StorageBackend, pattern: str, block: int, qd: int, pages: str)
         resident = storage.evict()
         trace = flow.run(seconds)
         samples = {IOPS: trace.rates(), **bandwidth(trace, block), **latencies(trace)}
-        return Observation(samples, seen(trace) | {"resident": f"{100 * resident:.1f}%"})
+        served = storage.served(resident, trace.count * block)
+        return Observation(samples, seen(trace) | {"resident": served})
 
     return disk_work(storage, flow, observe, block, pages)
 
@@ -131,7 +133,19 @@ def write(storage: StorageBackend, pattern: str, block: int, qd: int) -> Work:
         samples = {IOPS: trace.rates(), **bandwidth(trace, block), **latencies(trace)}
         return Observation(samples, seen(trace) | {"written": trace.count * block})
 
-    return disk_work(storage, flow, observe, block, "thp")
+    return disk_work(storage, flow, observe, block, "thp", **write_facts(storage))
+
+
+def write_facts(storage: StorageBackend) -> dict[str, str]:
+    """What rows of writes say of how they reach the disk; see `Scratch`.
+
+    ``dirtied`` is there where the kernel sends them through the page cache, and raises the flag.
+    """
+    scratch = storage.scratch
+    facts = {"file": "nocow"} if scratch.nocow else {}
+    if scratch.buffered_writes:
+        facts["dirtied"] = f"{100 * scratch.dirtied:.0f}%"
+    return facts
 
 
 def disk_work(
@@ -165,11 +179,21 @@ def latencies(
 
 
 def seen(trace: Trace) -> dict[str, str | int | float]:
-    """How busy the client was (share of a CPU), and whether it may have been the limit."""
+    """How busy the client was (share of a CPU), and whether it may have been the limit.
+
+    ``submit`` is the share of its time that it spent in handing I/Os to the kernel, and
+    ``registered`` says that the kernel knew memory and file beforehand.
+    """
     detail: dict[str, str | int | float] = {
         "loops": trace.loops,
         "busy": round(trace.busy, 2),
     }
+    if trace.registered:
+        detail["registered"] = "yes"
+    if trace.submitting:
+        detail["submit"] = round(trace.submitting, 2)
+    if trace.blocked:
+        detail["submission"] = "blocked"
     if trace.busy > CLIENT_LIMITED:
         detail["client"] = "limited"
     return detail

@@ -89,7 +89,7 @@ def kv(storage: StorageBackend, model: str, tokens: int) -> Work:
             **latencies(trace, (P50, P99)),
         }
         detail: dict[str, str | int | float] = {
-            "resident": f"{100 * resident:.1f}%",
+            "resident": storage.served(resident, trace.count * size),
             "object": size,
             "qd": QD,
         }

@@ -18,6 +18,7 @@ from membench.benches.disk.direct import (
     bandwidth,
     disk_work,
     seen,
+    write_facts,
 )
 from membench.core.case import axis, bench
 from membench.core.errors import VerificationFailed
@@ -61,6 +62,7 @@ def mix(storage: StorageBackend, reads: int, qd: int) -> Work:
     flow = storage.flow(Shape(pattern="rand", block=block, depth=qd, reads=reads, most=MIX_BYTES))
 
     def observe(seconds: float) -> Observation:
+        resident = storage.evict()
         trace = flow.run(seconds)
         wrote = trace.latency[trace.wrote]
         storage.wrote(int(wrote.size) * block)
@@ -71,9 +73,14 @@ def mix(storage: StorageBackend, reads: int, qd: int) -> Work:
             **bandwidth(trace, block),
             **dict.fromkeys((P50, P99, P999), reading),
         }
-        return Observation(samples, seen(trace) | {"write_p50_ns": p50, "write_p99_ns": p99})
+        detail: dict[str, str | int | float] = {
+            "resident": storage.served(resident, trace.count * block),
+            "write_p50_ns": p50,
+            "write_p99_ns": p99,
+        }
+        return Observation(samples, seen(trace) | detail)
 
-    return disk_work(storage, flow, observe, block, "thp")
+    return disk_work(storage, flow, observe, block, "thp", **write_facts(storage))
 
 
 @bench(
@@ -142,7 +149,7 @@ def sync(storage: StorageBackend, method: str, block: int) -> Work:
         bytes_convention=BytesConvention.PAYLOAD,
         verify=verify,
         cache_state=CacheState.COLD,
-        detail={"engine": "pwrite"},
+        detail={"engine": "pwrite", **write_facts(storage)},
         close=lambda: os.close(fd),
     )
 
@@ -186,4 +193,4 @@ def sustained(storage: StorageBackend, block: int, qd: int) -> Work:
         }
         return Observation({BANDWIDTH: speeds}, {**seen(trace), **detail})
 
-    return disk_work(storage, flow, observe, block, "thp")
+    return disk_work(storage, flow, observe, block, "thp", **write_facts(storage))

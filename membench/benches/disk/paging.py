@@ -60,7 +60,8 @@ def ssd_ddr(storage: StorageBackend, block: int, qd: int, pattern: str) -> Work:
         resident = storage.evict()
         trace = flow.run(seconds)
         samples = {RATE: trace.rates(), **bandwidth(trace, block), **latencies(trace, (P50, P99))}
-        return Observation(samples, seen(trace) | {"resident": f"{100 * resident:.1f}%"})
+        served = storage.served(resident, trace.count * block)
+        return Observation(samples, seen(trace) | {"resident": served})
 
     return disk_work(
         storage, flow, observe, block, "thp", pool=about_size(pool).replace(" ", ""), memory="host"

@@ -106,7 +106,9 @@ def ssd_hbm(both: CudaStorage, block: int, qd: int, path: str) -> Work:
         trace = pipeline.pager.run(pipeline.offsets, PIPE_S, least=_slots(qd))
         traces.append(trace)
         samples = {RATE: trace.rates(), **bandwidth(trace, block), **latencies(trace, (P50, P99))}
-        detail = seen(trace) | {"resident": f"{100 * resident:.1f}%"}
+        # A mapping is read through the page cache by intent.
+        moved = 0 if path == "mmap" else trace.count * block
+        detail = seen(trace) | {"resident": storage.served(resident, moved)}
         if found:
             slower = min(found.values())
             whole = sorted(samples[BANDWIDTH])[len(samples[BANDWIDTH]) // 2]
@@ -172,11 +174,13 @@ def decode(both: CudaStorage, block: int, slowdown: int) -> Work:
         steps[0] += 1
         return float(time.perf_counter_ns() - begin)
 
+    resident = [""]
+
     def under(pace: float) -> tuple[Trace, list[float]]:
         """A pipeline of ``pace`` pages a second, and the steps that began and ended beside it."""
         from concurrent.futures import ThreadPoolExecutor
 
-        storage.evict()
+        before = storage.evict()
         with ThreadPoolExecutor(1) as pool:
             running = pool.submit(
                 pipeline.pager.run, pipeline.offsets, PIPE_S, pace=pace, least=_slots(qd)
@@ -185,6 +189,7 @@ def decode(both: CudaStorage, block: int, slowdown: int) -> Work:
             while not running.done():
                 took.append(step())
             trace = running.result()
+        resident[0] = storage.served(before, trace.count * block)
         traces.append(trace)
         return trace, took[:-1] or took  # the last one outlasted it
 
@@ -211,6 +216,7 @@ def decode(both: CudaStorage, block: int, slowdown: int) -> Work:
                 "alone_ns": round(alone),
                 "share": share,
                 "slowdown": round(slowed, 3),
+                "resident": resident[0],
                 **seen(trace),
             },
         )

@@ -1,7 +1,7 @@
-"""The compiled submission loop: Linux native AIO, without the interpreter between two I/Os.
+"""The compiled submission loop, without the interpreter between two I/Os.
 
-Native AIO and not io_uring: with O_DIRECT both reach the same figures, and the
-default profiles of container engines forbid io_uring.
+By io_uring or by Linux native AIO: the default profiles of container engines forbid
+io_uring.
 
 The parameters stand in a block of int64 words.  Names in capitals are byte
 offsets into it; all of what a kernel is made of but the intrinsics stands in
@@ -18,6 +18,7 @@ from membench.host.compiled.barrier import enter, leave, now
 from membench.host.compiled.instructions import clock_gettime, load, store
 from membench.host.compiled.jit import helper, kernel
 from membench.host.compiled.shared_block import FIRST_SEAT, SCRATCH, SEAT_BYTES
+from membench.host.storage.uring_loop import ring_put, ring_submit, ring_wait, system_call
 
 CONTEXT = 0  # of io_setup
 DEPTH = 8
@@ -50,7 +51,10 @@ BEGIN = 208
 END = 216
 BUSY = 224  # nanoseconds of CPU time
 VALUE = 232  # of what failed: an errno, the result of an I/O, or the offset that was asked for
-WORDS = 30
+SUBMITTING = 240  # nanoseconds inside of the call that submits
+RING = 248  # address of the parameters of `storage_uring`; 0 for native AIO
+ASKED = 256  # address of DEPTH int64: offset, with 1 added for a write
+WORDS = 33
 
 IOCB_BYTES = 64  # struct iocb: data, key and flags, opcode, fd; buf, nbytes, offset; reserved
 EVENT_BYTES = 32  # struct io_event: data, obj, res, res2
@@ -69,9 +73,7 @@ _EINTR = 4
 _CLOCK_THREAD = 3  # CLOCK_THREAD_CPUTIME_ID
 
 _types: Any = types
-_long = _types.int64
-_syscall: Any = types.ExternalFunction("syscall", _long(_long, _long, _long, _long, _long, _long))
-_errno_location: Any = types.ExternalFunction("__errno_location", _long())
+_errno_location: Any = types.ExternalFunction("__errno_location", _types.int64())
 
 
 @helper
@@ -86,18 +88,41 @@ def _cpu_time(scratch: Any) -> Any:
 
 
 @helper
+def _submit(p: Any) -> Any:
+    """Hand over what `_start` made ready; the number of I/Os that the kernel took."""
+    if load(p + RING):
+        return ring_submit(load(p + RING))
+    return system_call(load(p + SUBMIT), load(p + CONTEXT), 1, load(p + POINTER), 0, 0, 0)
+
+
+@helper
+def _take(p: Any) -> Any:
+    """Wait for one that is complete; its number and result stand in the first words of EVENT."""
+    event = load(p + EVENT)
+    if load(p + RING):
+        return ring_wait(load(p + RING), event)
+    got = system_call(load(p + GETEVENTS), load(p + CONTEXT), 1, 1, event, 0, 0)
+    store(event + 8, load(event + 16))
+    return got
+
+
+@helper
 def _start(p: Any, clock: Any, io: Any, place: Any, number: Any) -> Any:
-    """Begin the I/O at ``number`` of the offsets, with iocb ``io``; 0, or an errno."""
+    """Begin the I/O at ``number`` of the offsets, as the one numbered ``io``; 0, or an errno."""
     size, cursor = load(p + SIZE), number % load(p + COUNT) * 8
     offset = load(load(p + OFFSETS) + cursor)
     writes = load(load(p + WRITES) + cursor) if load(p + WRITES) else 0
     address = load(p + MEMORY) + place * size
-    iocb = load(p + IOCBS) + io * IOCB_BYTES
-    store(iocb, io)
-    store(iocb + 16, writes | load(p + FILE) << 32)  # IOCB_CMD_PREAD is 0, PWRITE is 1
-    store(iocb + 24, address)
-    store(iocb + 32, size)
-    store(iocb + 40, offset)
+    if load(p + RING):
+        ring_put(load(p + RING), io, load(p + FILE), address, size, offset, writes)
+    else:
+        iocb = load(p + IOCBS) + io * IOCB_BYTES
+        store(iocb, io)
+        store(iocb + 16, writes | load(p + FILE) << 32)  # IOCB_CMD_PREAD is 0, PWRITE is 1
+        store(iocb + 24, address)
+        store(iocb + 32, size)
+        store(iocb + 40, offset)
+        store(load(p + POINTER), iocb)
     if writes:
         at = 0
         while at < size:
@@ -107,18 +132,19 @@ def _start(p: Any, clock: Any, io: Any, place: Any, number: Any) -> Any:
             at += load(p + STRIDE)
     store(load(p + LANDED) + 8 * place, FLYING)
     store(load(p + PLACES) + 8 * io, place)
-    pointer = load(p + POINTER)
-    store(pointer, iocb)
-    store(load(p + STARTS) + 8 * io, now(clock))
-    while _syscall(load(p + SUBMIT), load(p + CONTEXT), 1, pointer, 0, 0) != 1:
+    store(load(p + ASKED) + 8 * io, offset | writes)
+    begin = now(clock)
+    store(load(p + STARTS) + 8 * io, begin)
+    while _submit(p) != 1:
         error = _errno()
         if error not in (_EAGAIN, _EINTR):
             return error
+    store(p + SUBMITTING, load(p + SUBMITTING) + now(clock) - begin)
     return 0
 
 
 @kernel("int64(int64, int64, int64, int64)")
-def drive(block: Any, seat: Any, parties: Any, p: Any) -> Any:  # noqa: C901, PLR0915 - one loop
+def drive(block: Any, seat: Any, parties: Any, p: Any) -> Any:  # noqa: C901, PLR0912, PLR0915 - one loop
     """Keep DEPTH I/Os under way until the time or their number is up, then wait for the last.
 
     One is taken when it is complete, and followed by its successor at once: to
@@ -142,20 +168,22 @@ def drive(block: Any, seat: Any, parties: Any, p: Any) -> Any:  # noqa: C901, PL
         error = _start(p, clock, io, place, issued)
         if error:
             store(p + VALUE, error)
-            return SUBMIT_FAILED  # what is under way is waited for by io_destroy
+            failure = SUBMIT_FAILED
+            break  # what is under way is waited for: it writes into the memory
         place = (place + 1) % slots
         issued += 1
     while done < issued:
-        got = _syscall(load(p + GETEVENTS), load(p + CONTEXT), 1, 1, event, 0)
+        got = _take(p)
         t = now(clock)
         if got != 1:
             error = _errno()
-            if error == _EINTR:
+            if got == 0 or error == _EINTR:
                 continue
             store(p + VALUE, error)
             return GETEVENTS_FAILED
-        io, iocb, result = load(event), load(event + 8), load(event + 16)
-        offset, writes = load(iocb + 40), load(iocb + 16) & 1
+        io, result = load(event), load(event + 8)
+        asked = load(load(p + ASKED) + 8 * io)
+        offset, writes = asked & ~1, asked & 1
         where = load(load(p + PLACES) + 8 * io)
         latency = t - load(load(p + STARTS) + 8 * io)
         store(load(p + LATENCIES) + 8 * done, -latency if writes else latency)
@@ -168,15 +196,18 @@ def drive(block: Any, seat: Any, parties: Any, p: Any) -> Any:  # noqa: C901, PL
             error = _start(p, clock, io, place, issued)
             if error:
                 store(p + VALUE, error)
-                return SUBMIT_FAILED
-            place = (place + 1) % slots
-            issued += 1
+                failure = SUBMIT_FAILED
+            else:
+                place = (place + 1) % slots
+                issued += 1
         store(landed + 8 * where, offset)
         address = memory + where * size
+        if failure != FINE or (result == size and writes):
+            continue
         if result != size:
             failure = IO_FAILED
             store(p + VALUE, result)
-        elif not writes and (load(address) != offset or load(address + last) != offset + last):
+        elif load(address) != offset or load(address + last) != offset + last:
             failure = WRONG_BLOCK
             store(p + VALUE, offset)
     store(p + DONE, done)

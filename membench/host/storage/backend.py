@@ -6,7 +6,7 @@ import hashlib
 import os
 import resource
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 
@@ -85,17 +85,25 @@ class StorageBackend:
 
     @cached_property
     def engine(self) -> Engine:
-        """The compiled loop where the machine allows it, else threads."""
+        """The compiled loop where the machine allows it, on io_uring if it can be; else threads."""
+        if self.cpu.compiles:
+            from membench.host.storage.uring_engine import NativeRing
+
+            with suppress(BackendUnavailable):
+                return NativeRing(self.cpu)
+        return self.plain_engine
+
+    @cached_property
+    def plain_engine(self) -> Engine:
+        """The same without io_uring, which leaves reads of a file in memory to kernel threads."""
         from membench.host.storage.thread_engine import Threads
 
-        if not self.cpu.compiles:
-            return Threads()
-        from membench.host.storage.native_engine import NativeAio
+        if self.cpu.compiles:
+            from membench.host.storage.native_engine import NativeAio
 
-        try:
-            return NativeAio(self.cpu)
-        except BackendUnavailable:
-            return Threads()
+            with suppress(BackendUnavailable):
+                return NativeAio(self.cpu)
+        return Threads()
 
     @contextmanager
     def opened(self, *, direct: bool, write: bool = False) -> Iterator[int]:
@@ -176,6 +184,20 @@ class StorageBackend:
         with self.opened(direct=False) as fd:
             return resident_share(fd, size or self.scratch.size)
 
+    def served(self, before: float, moved: int) -> str:
+        """The share that the page cache may have served of direct reads, as ``resident`` says it.
+
+        The larger one of what was there before and of what the reads themselves left there: a
+        filesystem that cannot read directly falls back to the page cache instead of failing.
+
+        Args:
+            before: what `evict` left of the file.
+            moved: bytes that were read past the page cache since.
+        """
+        size = self.scratch.size
+        after = self.resident() * size / min(moved, size) if moved else 0.0
+        return f"{100 * min(1.0, max(before, after)):.1f}%"
+
     def requests(self) -> tuple[int, int] | None:
         """See `storage_files.requests`; of the file's device."""
         return requests(self.scratch.device) if self.scratch.device else None
@@ -203,8 +225,8 @@ class StorageBackend:
 
     def close(self) -> None:
         """Give back threads, memory and limits."""
-        if "engine" in vars(self):
-            self.engine.close()
+        for name in {"engine", "plain_engine"} & set(vars(self)):
+            getattr(self, name).close()
         self.cpu.close()
         if self._limits is not None:
             resource.setrlimit(resource.RLIMIT_FSIZE, self._limits)

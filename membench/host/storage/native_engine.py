@@ -8,6 +8,7 @@ import os
 import platform
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 
@@ -43,14 +44,33 @@ class NativeAio:
         self._cpu = cpu
         self._libc = ctypes.CDLL(None, use_errno=True)
         self._libc.syscall.restype = ctypes.c_long
+        self._contexts: dict[tuple[int, int], int] = {}
+        self._open()
+        self._entry = aio.drive.entry
+        self._alone = np.zeros((FIRST_SEAT + SEAT_BYTES) // 8, np.int64)
+
+    def _open(self) -> None:
+        """Find out whether the kernel gives what the loop needs."""
         numbers = CALLS.get(platform.machine())
         if numbers is None:
             raise BackendUnavailable(f"native AIO is not known on {platform.machine()}")
         self._setup, self._destroy, self._getevents, self._submit = numbers
-        self._entry = aio.drive.entry
-        self._alone = np.zeros((FIRST_SEAT + SEAT_BYTES) // 8, np.int64)
-        self._contexts: dict[tuple[int, int], int] = {}
         self._context(0, 1)
+
+    def _begin(self, loop: int, depth: int, fd: int, memory: Bytes) -> dict[int, int]:
+        """What the loop must know of its way into the kernel, as its words."""
+        return {
+            aio.CONTEXT: self._context(loop, depth),
+            aio.SUBMIT: self._submit,
+            aio.GETEVENTS: self._getevents,
+        }
+
+    def _registered(self, loop: int, depth: int) -> bool:
+        """Whether `_begin` made memory and file known to the kernel."""
+        return False
+
+    def _end(self, loop: int, depth: int) -> None:
+        """Take back what `_begin` set up for one run."""
 
     def run(self, fd: int, memory: Bytes, traffic: Traffic) -> Trace:
         """See `Engine.run`; repeated with more loops while one of them uses up its CPU."""
@@ -99,12 +119,12 @@ class NativeAio:
         writes = None if traffic.writes is None else traffic.writes.astype(np.int64)
         landed = np.full(memory.size // traffic.block, NEVER, np.int64)
         latencies, finished, done_at = np.split(np.empty(3 * most, np.int64), 3)
-        parts = [aio.IOCB_BYTES // 8 * depth, depth, depth, aio.EVENT_BYTES // 8, 1]
+        parts = [aio.IOCB_BYTES // 8 * depth, depth, depth, depth, aio.EVENT_BYTES // 8, 1]
         books = np.split(np.zeros(sum(parts), np.int64), np.cumsum(parts)[:-1])
-        iocbs, starts, places, event, pointer = books
+        iocbs, starts, places, asked, event, pointer = books
         words = np.zeros(aio.WORDS, np.int64)
         for word, value in {
-            aio.CONTEXT: self._context(loop, depth),
+            **self._begin(loop, depth, fd, memory),
             aio.DEPTH: depth,
             aio.SIZE: traffic.block,
             aio.SPAN: int(traffic.seconds * 1e9),
@@ -117,13 +137,12 @@ class NativeAio:
             aio.LANDED: landed.ctypes.data,
             aio.FILE: fd,
             aio.STRIDE: BLOCK,
-            aio.SUBMIT: self._submit,
-            aio.GETEVENTS: self._getevents,
             aio.IOCBS: iocbs.ctypes.data,
             aio.POINTER: pointer.ctypes.data,
             aio.EVENT: event.ctypes.data,
             aio.STARTS: starts.ctypes.data,
             aio.PLACES: places.ctypes.data,
+            aio.ASKED: asked.ctypes.data,
             aio.LATENCIES: latencies.ctypes.data,
             aio.FINISHED: finished.ctypes.data,
             aio.DONE_AT: done_at.ctypes.data,
@@ -131,12 +150,17 @@ class NativeAio:
             aio.TAG_SET: traffic.generation << GENERATION_SHIFT,
         }.items():
             words[word // 8] = value
+        registered = self._registered(loop, depth)
+        queued = _queued_ns()
         failure = int(self._entry(*gate, words.ctypes.data))
+        queued = _queued_ns() - queued
+        self._end(loop, depth)
         if failure in (aio.SUBMIT_FAILED, aio.GETEVENTS_FAILED):
             self._drop(loop, depth)
         _raise_for(failure, int(words[aio.VALUE // 8]), traffic.block)
-        done, begin, end, busy = (
-            int(words[word // 8]) for word in (aio.DONE, aio.BEGIN, aio.END, aio.BUSY)
+        done, begin, end, busy, submitting = (
+            int(words[word // 8])
+            for word in (aio.DONE, aio.BEGIN, aio.END, aio.BUSY, aio.SUBMITTING)
         )
         return Trace(
             latency=np.abs(latencies[:done]),
@@ -149,6 +173,9 @@ class NativeAio:
             loops=1,
             depth=depth,
             landed=landed,
+            submitting=submitting / max(1, end - begin),
+            queued=queued / max(1, end - begin),
+            registered=registered,
         )
 
     def _context(self, loop: int, depth: int) -> int:
@@ -177,6 +204,18 @@ class NativeAio:
         return int(self._libc.syscall(*(ctypes.c_long(argument) for argument in arguments)))
 
 
+def _queued_ns() -> int:
+    """Nanoseconds that this thread has been ready to run without a CPU; 0 where nobody counts.
+
+    Source: the second field of /proc/thread-self/schedstat.
+    """
+    try:
+        fields = Path("/proc/thread-self/schedstat").read_text(encoding="ascii").split()
+    except OSError:
+        return 0
+    return int(fields[1]) if len(fields) == 3 else 0
+
+
 def _raise_for(failure: int, value: int, block: int) -> None:
     if failure in (aio.FINE, aio.LATE):  # the team itself says who was late
         return
@@ -184,5 +223,5 @@ def _raise_for(failure: int, value: int, block: int) -> None:
         raise VerificationFailed(f"what was read at {value} belongs elsewhere")
     if failure == aio.IO_FAILED and value >= 0:
         raise MembenchError(f"an I/O moved {value} bytes instead of {block}")
-    call = {aio.SUBMIT_FAILED: "io_submit", aio.GETEVENTS_FAILED: "io_getevents"}
+    call = {aio.SUBMIT_FAILED: "submission", aio.GETEVENTS_FAILED: "waiting for an I/O"}
     raise MembenchError(f"{call.get(failure, 'an I/O')} failed: {os.strerror(abs(value))}")

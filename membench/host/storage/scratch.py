@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import mmap
 import os
 import resource
 import secrets
 import stat
+import struct
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,13 +24,34 @@ from types import TracebackType
 from typing import Self
 
 from membench.core.errors import BackendUnavailable, OutputError
+from membench.core.snapshot import Filesystem
 from membench.core.units import MIB, about_size
 from membench.host.storage.content import Content
+from membench.host.storage.files import dirtied_pages, evict, resident_share
 from membench.host.storage.write_budget import Ledger
 from membench.machine.disks.filesystem import read_filesystem
 
 CHUNK = 4 * MIB  # one write of the layout; a file is a whole number of them
 LEAST = 16 * MIB  # a smaller file would say nothing, not even in a test
+
+FREE_SHARE = 0.5
+"""Largest share of the free space that the file may take."""
+
+LEAST_CUT = 256 * MIB
+"""A file is cut to what budget and free space allow, but not below this: of a smaller one much
+may be served from the disk's own cache."""
+
+PROBED = 9
+"""Chunks of the layout whose way to the disk is watched: bursts of others decide nothing then."""
+
+CACHED = 0.5
+"""Share of what was written or read directly, found in the page cache, from which on it was used.
+The filesystem's own blocks are a few percent of it."""
+
+# linux/fs.h; the two calls pass an int, although their numbers say long.
+_GET_FLAGS = 0x80086601  # FS_IOC_GETFLAGS
+_SET_FLAGS = 0x40086602  # FS_IOC_SETFLAGS
+_NOCOW = 0x00800000  # FS_NOCOW_FL
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _NO_TMPFILE = (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT)
@@ -47,6 +71,9 @@ class Scratch:
         ledger: path where the bytes claimed and written are kept; see `Ledger`.
         kind: of the filesystem, such as ext4.
         device: its block device, such as /dev/nvme0n1p2; empty where unknown.
+        nocow: whether the file is overwritten in place although its filesystem copies on write.
+        dirtied: share of the pages written directly that went through the page cache, as the
+            layout saw it; 0 where the kernel does not count them.
     """
 
     path: str
@@ -57,6 +84,24 @@ class Scratch:
     ledger: str
     kind: str = ""
     device: str = ""
+    nocow: bool = False
+    dirtied: float = 0.0
+
+    @property
+    def buffered_writes(self) -> bool:
+        """Whether writes go through the page cache although they were asked not to."""
+        return self.dirtied >= CACHED
+
+
+def cut(wanted: int, budget: int, free: int) -> int:
+    """Bytes of the file where ``wanted`` are best: no more than ``budget`` and half of ``free``.
+
+    Whole chunks; 0 where less than ``wanted`` and less than `LEAST_CUT` would be left.
+    """
+    size = min(wanted, budget, int(FREE_SHARE * free))
+    if size < min(wanted, LEAST_CUT):
+        return 0
+    return size if size == wanted else size // CHUNK * CHUNK
 
 
 class ScratchFile:
@@ -83,7 +128,8 @@ class ScratchFile:
 
         Raises:
             OutputError: it is no directory, it cannot be written to, or there is no room.
-            BackendUnavailable: direct I/O reaches no device from there.
+            BackendUnavailable: direct I/O reaches no device from there, as the filesystem's
+                kind tells or as reading from the new file shows.
         """
         size = max(LEAST, -(-size // CHUNK) * CHUNK)
         with _opened(directory) as folder:
@@ -97,7 +143,9 @@ class ScratchFile:
             _check_room(folder, directory, size, budget)
             fd = _nameless(folder, directory)
         try:
-            _lay_out(fd, directory, size, seed)
+            nocow = _without_copies(fd, filesystem)
+            dirtied = _lay_out(fd, directory, size, seed)
+            _check_reads(fd, directory, filesystem)
             ledger = os.memfd_create("membench-ledger", os.MFD_CLOEXEC)
         except BaseException:
             os.close(fd)
@@ -112,6 +160,8 @@ class ScratchFile:
             ledger=f"{here}/{ledger}",
             kind=filesystem.kind,
             device=filesystem.device,
+            nocow=nocow,
+            dirtied=dirtied,
         )
         return cls(fd, ledger, scratch)
 
@@ -165,7 +215,7 @@ def _check_room(folder: int, directory: Path, size: int, budget: int) -> None:
         )
     status = os.fstatvfs(folder)
     free = status.f_bavail * status.f_frsize
-    if size > free // 2:
+    if size > FREE_SHARE * free:
         raise OutputError(
             f"a scratch file of {about_size(size)} is more than half of the "
             f"{about_size(free)} that are free in {directory}",
@@ -203,15 +253,66 @@ def _refused(error: OSError, directory: Path) -> OutputError:
     )
 
 
-def _lay_out(fd: int, directory: Path, size: int, seed: int) -> None:
-    """Write all of the file: what is only allocated would be read without the disk."""
+def _without_copies(fd: int, filesystem: Filesystem) -> bool:
+    """Have btrfs overwrite the file in place, which it promises for an empty file only.
+
+    Otherwise its direct writes are buffered since Linux 6.15, because the checksum of a page
+    that changes meanwhile would be wrong; such a file has no checksums, and is not compressed.
+    Elsewhere the same bit means something else (f2fs pins the file) or nothing.
+    """
+    if filesystem.kind != "btrfs":
+        return False
+    try:
+        (flags,) = struct.unpack_from("I", fcntl.ioctl(fd, _GET_FLAGS, bytes(8)))
+        fcntl.ioctl(fd, _SET_FLAGS, struct.pack("I4x", flags | _NOCOW))
+    except OSError:  # what that means for the writes, the layout sees
+        return False
+    return True
+
+
+def _check_reads(fd: int, directory: Path, filesystem: Filesystem) -> None:
+    """Read a little of the new file directly, and see that nothing of it comes into memory.
+
+    Raises:
+        BackendUnavailable: all of it did.
+    """
+    if evict(fd, LEAST) >= CACHED:
+        return  # no answer: the rows carry the flag
+    direct = os.open(f"/proc/self/fd/{fd}", os.O_RDONLY | os.O_DIRECT | os.O_CLOEXEC)
+    buffer = _pages(CHUNK)
+    try:
+        for offset in range(0, LEAST, CHUNK):
+            os.preadv(direct, [buffer], offset)
+    except OSError as error:
+        raise BackendUnavailable(
+            f"no disk can be measured in {directory}: direct reads fail: {error.strerror}",
+            "choose a directory on a local disk: --scratch DIR",
+        ) from error
+    finally:
+        os.close(direct)
+    share = resident_share(fd, LEAST)
+    os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+    if share >= CACHED:
+        raise BackendUnavailable(
+            f"no disk can be measured in {directory}: {filesystem.kind} reads through the page "
+            f"cache although direct I/O was asked for ({share:.0%} of what was read stayed there)",
+            "choose a directory on a local disk (ext4, xfs): --scratch DIR",
+        )
+
+
+def _lay_out(fd: int, directory: Path, size: int, seed: int) -> float:
+    """Write all of the file: what is only allocated would be read without the disk.
+
+    Returns:
+        See `Scratch.dirtied`.
+    """
     status = os.fstat(fd)
     if not stat.S_ISREG(status.st_mode) or status.st_nlink or status.st_size:
         raise OutputError(f"what {directory} gave is not a new file without a name")
     try:
         with _no_longer_than(size):
             os.posix_fallocate(fd, 0, size)
-            _write_all(fd, size, Content(seed))
+            dirtied = _write_all(fd, size, Content(seed))
             os.fsync(fd)
     except OSError as error:
         if error.errno not in _FULL:
@@ -224,22 +325,48 @@ def _lay_out(fd: int, directory: Path, size: int, seed: int) -> None:
             "make room, ask for less (--disk-budget SIZE), or go elsewhere (--scratch DIR)",
         ) from error
     os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+    return dirtied
 
 
-def _write_all(fd: int, size: int, content: Content) -> None:
+def _write_all(fd: int, size: int, content: Content) -> float:
+    """Write ``size`` bytes directly; the share of them that was dirtied in the page cache.
+
+    The median over the first chunks, each without what others dirty in the same time after it.
+    """
     direct = os.open(f"/proc/self/fd/{fd}", os.O_WRONLY | os.O_DIRECT | os.O_CLOEXEC)
-    buffer = mmap.mmap(-1, CHUNK)
-    view = memoryview(buffer)
+    view = memoryview(_pages(CHUNK))
+    shares: list[float] = []
     try:
-        with contextlib.suppress(OSError):  # faster, where there are huge pages
-            buffer.madvise(mmap.MADV_HUGEPAGE)
         for offset in range(0, size, CHUNK):
             content.fill(view, offset)
+            begin, before = time.monotonic(), dirtied_pages()
             done = 0
             while done < CHUNK:
                 done += os.pwrite(direct, view[done:], offset + done)
+            after = dirtied_pages() if len(shares) < PROBED else None
+            if before is None or after is None:
+                continue
+            share = (after - before) * mmap.PAGESIZE / CHUNK
+            if share >= CACHED:
+                time.sleep(time.monotonic() - begin)
+                share -= ((dirtied_pages() or after) - after) * mmap.PAGESIZE / CHUNK
+            shares.append(max(0.0, share))
     finally:
         os.close(direct)
+    return min(1.0, sorted(shares)[len(shares) // 2]) if shares else 0.0
+
+
+def _pages(size: int) -> mmap.mmap:
+    """Memory on huge pages, where there are any: only a private mapping gets them by asking.
+
+    Every page is there: btrfs reads through the page cache into memory that it has to fault in.
+    """
+    buffer = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    with contextlib.suppress(OSError):
+        buffer.madvise(mmap.MADV_HUGEPAGE)
+    for at in range(0, size, mmap.PAGESIZE):
+        buffer[at] = 0
+    return buffer
 
 
 @contextlib.contextmanager

@@ -57,6 +57,10 @@ class Trace:
         loops: submitting threads.
         depth: I/Os that were under way.
         landed: for each block of memory, the offset of the I/O that it served last, or `NEVER`.
+        submitting: largest share of its time that one of the submitting threads spent inside of
+            the call that only submits; 0 where the engine has no such call.
+        queued: share of its time that this thread waited for a CPU that others used.
+        registered: whether the kernel knew memory and file beforehand.
     """
 
     latency: Longs
@@ -69,11 +73,24 @@ class Trace:
     loops: int
     depth: int
     landed: Longs
+    submitting: float = 0.0
+    queued: float = 0.0
+    registered: bool = False
 
     @property
     def count(self) -> int:
         """I/Os that were completed."""
         return int(self.latency.size)
+
+    @property
+    def blocked(self) -> bool:
+        """Whether submission waited for the disk, so that fewer than ``depth`` were under way.
+
+        It took more than half of the time, and most of that was neither work of the processor nor
+        waiting for one.
+        """
+        waiting = self.submitting - self.busy - self.queued  # at least: not all of them fall there
+        return self.depth > 1 and self.submitting > 0.5 and waiting > self.submitting / 2
 
     def rates(self) -> list[float]:
         """I/Os a second: of successive groups of I/Os, each over the time that it took.
@@ -107,6 +124,9 @@ def joined(traces: Sequence[Trace]) -> Trace:
         loops=len(traces),
         depth=sum(trace.depth for trace in traces),
         landed=np.concatenate([trace.landed for trace in traces]),
+        submitting=max(trace.submitting for trace in traces),
+        queued=max(trace.queued for trace in traces),
+        registered=all(trace.registered for trace in traces),
     )
 
 

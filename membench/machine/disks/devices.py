@@ -36,11 +36,12 @@ class Disk:
 def read_disks(device: str, root: Path = Path("/")) -> tuple[Disk, ...]:
     """The disks that ``/dev/<name>`` lies on, sorted by name; empty where sysfs does not know.
 
-    A partition leads to its disk, a volume or an array to all that it is made of.
+    A partition leads to its disk, a volume or an array to all that it is made of, and a device of
+    a btrfs to the others that it spans.
     """
     found: set[str] = set()
     seen: set[str] = set()
-    ahead = [device.removeprefix("/dev/")]
+    ahead = _spanned(device.removeprefix("/dev/"), root)
     while ahead:
         name = ahead.pop()
         folder = root / "sys/class/block" / name
@@ -54,6 +55,14 @@ def read_disks(device: str, root: Path = Path("/")) -> tuple[Disk, ...]:
         else:
             found.add(name)
     return tuple(_disk(name, root) for name in sorted(found))
+
+
+def _spanned(name: str, root: Path) -> list[str]:
+    """The devices of the btrfs that ``name`` is one of, else ``name`` alone."""
+    for devices in sorted(root.glob("sys/fs/btrfs/*/devices")):
+        if name in (names := _names(devices)):
+            return names
+    return [name]
 
 
 def _disk(name: str, root: Path) -> Disk:

@@ -1,7 +1,7 @@
-"""Where a path lives, and whether O_DIRECT reaches a device from there.
+"""Where a path lives, and what is known of O_DIRECT there before a file is opened.
 
-Told by the filesystem's type, not by opening a file: tmpfs takes O_DIRECT and
-serves it from memory.
+Some kinds of filesystem cannot reach a device, although they take O_DIRECT: tmpfs
+serves it from memory.  Of all others the scratch file itself shows whether they do.
 """
 
 from __future__ import annotations
@@ -10,28 +10,10 @@ import os
 from pathlib import Path, PurePosixPath
 
 from membench.core.snapshot import Filesystem
+from membench.machine.disks.devices import read_disks
 from membench.machine.disks.mounts import Mount, mount_of, read_mounts
 from membench.machine.kernel_text import present, read
 
-_DISK = frozenset(
-    [
-        "bcachefs",
-        "btrfs",
-        "exfat",
-        "ext2",
-        "ext3",
-        "ext4",
-        "f2fs",
-        "gfs2",
-        "jfs",
-        "msdos",
-        "nilfs2",
-        "ntfs3",
-        "ocfs2",
-        "vfat",
-        "xfs",
-    ]
-)
 _MEMORY = frozenset(["devtmpfs", "hugetlbfs", "ramfs", "tmpfs"])
 _LAYERED = frozenset(["aufs", "ecryptfs", "overlay", "unionfs"])
 _NETWORK = frozenset(
@@ -116,16 +98,33 @@ def _device(mount: Mount, root: Path) -> str:
     """The kernel's name of the block device, empty where there is none.
 
     Not the name given at mount time: a volume group is often called after the
-    host, and a network share names a server.
+    host, and a network share names a server.  The files of btrfs have a device number of
+    their own, so that only the name is left, which may be a link or a device mapper's.
     """
     try:
-        name = (root / "sys/dev/block" / mount.number).readlink().name
+        return f"/dev/{(root / 'sys/dev/block' / mount.number).readlink().name}"
     except OSError:
-        name = ""
-    if name:
-        return f"/dev/{name}"
-    plain = mount.source.startswith("/dev/") and not mount.source.startswith("/dev/mapper/")
+        pass
+    if not mount.source.startswith("/dev/"):
+        return ""
+    linked = Path(os.path.realpath(root / mount.source.lstrip("/"))).name
+    for name in (linked, _mapped(PurePosixPath(mount.source).name, root)):
+        if name and present(root / "sys/class/block" / name):
+            return f"/dev/{name}"
+    plain = PurePosixPath(mount.source).parent == PurePosixPath("/dev")
     return mount.source if plain else ""
+
+
+def _mapped(volume: str, root: Path) -> str:
+    """The kernel's name of the device mapper's ``volume``, such as dm-0; empty where unknown.
+
+    Asked of sysfs, because a container may show neither the link nor the node in /dev/mapper.
+    """
+    try:
+        names = sorted(root.glob("sys/class/block/dm-*/dm/name"))
+    except OSError:
+        return ""
+    return next((path.parent.parent.name for path in names if read(path) == volume), "")
 
 
 def _direct_io(mount: Mount, root: Path) -> str:
@@ -136,26 +135,35 @@ def _direct_io(mount: Mount, root: Path) -> str:
             return f"{kind} {reason}"
     if kind.startswith("fuse"):
         return f"{kind} hands reads to a user-space process that may cache them"
-    if kind not in _DISK:
-        return f"it is not known whether O_DIRECT reaches a device on {kind or 'this filesystem'}"
-    return _cached_by_option(mount) or _cached_by_device(_device(mount, root), root)
+    device = _device(mount, root)
+    if not (device or mount.source.startswith("/dev/")):
+        return f"{kind or 'this filesystem'} lies on no block device that can be named"
+    return _cached_by_option(mount) or _cached_by_device(device, root)
 
 
 def _cached_by_option(mount: Mount) -> str:
     options = {*mount.options.split(","), *mount.super_options.split(",")}
     if mount.kind in ("ext3", "ext4") and "data=journal" in options:
         return f"{mount.kind} with data=journal turns O_DIRECT into cached access"
-    if mount.kind == "btrfs" and any(
-        option.startswith("compress") and not option.endswith("=none") for option in options
-    ):
-        return "btrfs with compression turns O_DIRECT into cached access"
     return ""
 
 
 def _cached_by_device(device: str, root: Path) -> str:
-    name = device.removeprefix("/dev/")
+    """Why what lies under ``device`` is no disk, empty where all of it may be one."""
+    below = [disk.name for disk in read_disks(device, root)] or [device.removeprefix("/dev/")]
+    return next(filter(None, (_no_disk(name, root) for name in below)), "")
+
+
+def _no_disk(name: str, root: Path) -> str:
     if name.startswith(("ram", "zram")):
-        return f"{device} is a disk in memory"
-    if name.startswith("loop") and read(root / f"sys/block/{name}/loop/dio") != "1":
-        return f"{device} reads its file through the page cache"
-    return ""
+        return f"/dev/{name} is a disk in memory"
+    if not name.startswith("loop"):
+        return ""
+    loop = root / f"sys/block/{name}/loop"
+    if read(loop / "dio") != "1":
+        return f"/dev/{name} reads its file through the page cache"
+    # A file on tmpfs can be read directly, too.
+    file = read(loop / "backing_file", errors="surrogateescape")
+    found = root / file.lstrip("/")
+    reason = read_filesystem(Path(file), root).direct_io if file and present(found) else ""
+    return f"the file of /dev/{name} lies where {reason}" if reason else ""

@@ -138,7 +138,8 @@ class _Round:
         case, setting = request.case, self._setting
         started = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
         if case.disk and setting.layout.problem:
-            return self._failed(case, started, setting.layout.problem)
+            why = setting.layout.problem
+            return self._failed(case, started, why, skip=not setting.layout.reaches)
         worker = self._worker or self._start()
         before = setting.surroundings.before(case, worker.pid)
         try:
@@ -159,10 +160,9 @@ class _Round:
             self._worker.kill()
             self._worker = None
 
-    def _failed(self, case: PlannedCase, started: str, reason: str) -> Unit:
-        return Unit(
-            round=self._round, case=case.id, status=Status.FAILED, started=started, reason=reason
-        )
+    def _failed(self, case: PlannedCase, started: str, reason: str, *, skip: bool = False) -> Unit:
+        status = Status.SKIPPED if skip else Status.FAILED
+        return Unit(round=self._round, case=case.id, status=status, started=started, reason=reason)
 
     def _start(self) -> Worker:
         setting = self._setting

@@ -11,8 +11,8 @@ _GENERAL = ("noisy", "single-round", "not-converged")
 _BY_PREFIX = {
     "ddr": ("cache-served", "few-huge-pages", "unpinned", "vm", "cgroup-limited"),
     "host": ("few-huge-pages", "unpinned", "other-memory", "vm", "cgroup-limited"),
-    "ssd": ("page-cache", "vm"),
-    "paging": ("page-cache", "vm"),
+    "ssd": ("page-cache", "sync-submit", "vm"),
+    "paging": ("page-cache", "sync-submit", "vm"),
     "link": ("link-downtrained", "unpinned-numa", "busy-gpu"),
     "kv": ("link-downtrained", "unpinned-numa", "busy-gpu"),
 }

@@ -1,0 +1,114 @@
+"""The compiled half of io_uring: handing one I/O over, and taking one that is complete.
+
+The rings are shared with the kernel, so that their indices are read after what they announce
+and written before it is announced.  Layouts: linux/io_uring.h.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+
+from membench.host.compiled.instructions import intrinsic, load, store
+from membench.host.compiled.jit import helper
+
+# The parameters, byte offsets into a block of int64 words of their own.
+RING_FD = 0
+SQ_TAIL = 8  # addresses of the kernel's indices
+CQ_HEAD = 16
+CQ_TAIL = 24
+SQ_MASK = 32
+CQ_MASK = 40
+SQES = 48  # addresses of the entries
+CQES = 56
+FIXED = 64  # 1 where memory and file are registered
+ENTER = 72  # system call number
+RING_WORDS = 10
+
+SQE_BYTES = 64
+CQE_BYTES = 16
+GETEVENTS = 1  # IORING_ENTER_GETEVENTS
+_READ, _WRITE = 22, 23  # IORING_OP_READ
+_READ_FIXED, _WRITE_FIXED = 4, 5  # IORING_OP_READ_FIXED
+_FIXED_FILE = 1  # IOSQE_FIXED_FILE
+
+_types: Any = types
+_long = _types.int64
+system_call: Any = types.ExternalFunction(
+    "syscall", _long(_long, _long, _long, _long, _long, _long, _long)
+)
+_I32 = ir.IntType(32)
+_I64 = ir.IntType(64)
+
+
+@intrinsic
+def _index(typing: Any, address: Any) -> Any:
+    """The 32-bit index at ``address``, read before anything that follows."""
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        pointer = builder.inttoptr(arguments[0], _I32.as_pointer())
+        return builder.zext(builder.load_atomic(pointer, "acquire", 4), _I64)
+
+    return types.int64(types.int64), emit
+
+
+@intrinsic
+def _announce(typing: Any, address: Any, value: Any) -> Any:
+    """Write the 32-bit index at ``address``, after everything before it."""
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        pointer = builder.inttoptr(arguments[0], _I32.as_pointer())
+        builder.store_atomic(builder.trunc(arguments[1], _I32), pointer, "release", 4)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64), emit
+
+
+@helper
+def ring_put(r: Any, io: Any, file: Any, address: Any, size: Any, offset: Any, writes: Any) -> Any:
+    """Put an I/O into the ring ``r``; nothing is submitted yet."""
+    tail = _index(load(r + SQ_TAIL))
+    entry = load(r + SQES) + (tail & load(r + SQ_MASK)) * SQE_BYTES
+    if load(r + FIXED):
+        # File 0 of those registered, and buffer 0.
+        store(entry, (_WRITE_FIXED if writes else _READ_FIXED) | _FIXED_FILE << 8)
+    else:
+        store(entry, (_WRITE if writes else _READ) | file << 32)
+    store(entry + 8, offset)
+    store(entry + 16, address)
+    store(entry + 24, size)
+    store(entry + 32, io)
+    store(entry + 40, 0)
+    store(entry + 48, 0)
+    store(entry + 56, 0)
+    _announce(load(r + SQ_TAIL), tail + 1)
+    return 0
+
+
+@helper
+def ring_submit(r: Any) -> Any:
+    """Submit what was put last; the number that was, or -1 as syscall(2) does."""
+    return system_call(load(r + ENTER), load(r + RING_FD), 1, 0, 0, 0, 0)
+
+
+@helper
+def ring_wait(r: Any, event: Any) -> Any:
+    """Take one that is complete, waiting for it; 1, or less as syscall(2) does.
+
+    ``event`` gets its number and its result, as 64-bit words.
+    """
+    head = _index(load(r + CQ_HEAD))
+    if head == _index(load(r + CQ_TAIL)):
+        got = system_call(load(r + ENTER), load(r + RING_FD), 0, 1, GETEVENTS, 0, 0)
+        if got < 0:
+            return got
+        if head == _index(load(r + CQ_TAIL)):
+            return 0
+    entry = load(r + CQES) + (head & load(r + CQ_MASK)) * CQE_BYTES
+    store(event, load(entry))
+    result = load(entry + 8) & 0xFFFFFFFF
+    store(event + 8, result - ((result & 0x80000000) << 1))
+    _announce(load(r + CQ_HEAD), head + 1)
+    return 1
