@@ -10,14 +10,12 @@ from membench import __version__
 from membench.core.case import Case, Needs
 from membench.core.snapshot import Filesystem, Machine
 from membench.core.units import about_size
+from membench.machine.working_set import GPU_SHARE
 from membench.measure.backends import BACKENDS
 from membench.measure.options import DEFAULT_DISK_BUDGET
 
 DISK_SHARE = 0.5
 """Largest share of the free space that the scratch file may take."""
-
-GPU_SHARE = 0.9
-"""Largest share of a GPU's memory that a case may hold: its context needs some, too."""
 
 
 @dataclass(frozen=True)
