@@ -1,6 +1,7 @@
 """The flags that need a threshold or the machine to be seen; what a worker saw, a unit carries.
 
-`single-round` is raised where rows are made, because it needs nothing else.
+`single-round` is raised where rows are made, because it needs nothing else; whether a cache
+can serve a case is known when it is planned.
 """
 
 from __future__ import annotations
@@ -9,15 +10,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from membench.core.snapshot import Machine
-from membench.core.terms import FLAGS, NOISE_THRESHOLD, Better, CacheState, PeakBasis, Status, Tier
+from membench.core.terms import FLAGS, NOISE_THRESHOLD, Better, CacheState, PeakBasis, Status
 from membench.measure.clocks import clock_fell
 from membench.results.case_result import Unit
 from membench.results.plan import Plan
 from membench.results.rows import rows
 from membench.results.schema import Row
-
-CACHE_MULTIPLE = 4
-"""STREAM's rule: a working set for memory is at least four times the last-level cache."""
 
 COLD_SHARE = 0.01
 """Share of a file that may be in the page cache while it is still called cold."""
@@ -63,7 +61,6 @@ def flagged(row: Row, machine: Machine, clocks: Sequence[float] = ()) -> Row:
         "noisy": row.spread is not None and row.spread > NOISE_THRESHOLD[row.tier],
         "throttled": clock_fell(clocks, _highest_clock(row, machine)),
         "above-peak": beyond_peak(row.value, row.peak, row.peak_basis, row.better),
-        "cache-served": _may_be_cached(row, machine),
         "not-converged": row.stop_reason == "wall-cap" or row.converged is False,
         "page-cache": _was_in_page_cache(row),
         "vm": bool(machine.cpu.hypervisor),
@@ -86,15 +83,6 @@ def beyond_peak(
     if better is Better.HIGHER:
         return value > peak * (1 + PEAK_TOLERANCE)
     return value < peak / (1 + PEAK_TOLERANCE)
-
-
-def _may_be_cached(row: Row, machine: Machine) -> bool:
-    return (
-        row.tier is Tier.DDR
-        and row.backend == "cpu"
-        and row.size_bytes is not None
-        and row.size_bytes < CACHE_MULTIPLE * machine.cpu.last_level_bytes
-    )
 
 
 def _was_in_page_cache(row: Row) -> bool:

@@ -6,13 +6,14 @@ import time
 from typing import TYPE_CHECKING
 
 from membench.benches.host.ddr import parts
-from membench.core.axes import Value
+from membench.core.axes import AUTO, Value
 from membench.core.case import Needs, axis, bench
 from membench.core.errors import VerificationFailed, skip
 from membench.core.snapshot import Machine
 from membench.core.terms import BytesConvention, Metric, Stat
 from membench.core.units import MIB
 from membench.core.work import Observation, Observed, Work
+from membench.machine.cpus.placement import placement
 
 if TYPE_CHECKING:
     from membench.host.memory.arena import Bytes
@@ -30,6 +31,12 @@ def cpu_nodes(machine: Machine) -> tuple[Value, ...]:
     return tuple(n.node for n in machine.memory.nodes if usable & set(n.cpus)) or (0,)
 
 
+def cpus_of(machine: Machine, node: int) -> tuple[int, ...]:
+    """The CPUs of ``node`` that are used."""
+    mine = {core.cpu for core in machine.cpu.cores if core.node == node}
+    return tuple(cpu for cpu in placement(machine) if cpu in mine)
+
+
 def memory_nodes(machine: Machine) -> tuple[Value, ...]:
     """The nodes that have memory."""
     return tuple(n.node for n in machine.memory.nodes if n.memory) or (0,)
@@ -37,20 +44,21 @@ def memory_nodes(machine: Machine) -> tuple[Value, ...]:
 
 @bench(
     "host/numa",
-    version=1,
+    version=2,  # 2: `size=auto`; the chasing CPU links the ring
     needs=(Needs.JIT, Needs.TWO_NUMA_NODES),
     yields=((Metric.BANDWIDTH, Stat.MEDIAN), (Metric.LATENCY, Stat.MEDIAN)),
     grid=("cpu", "mem"),
     profiles=("full",),
     seconds=0.7,  # 0.3 observed, the rest as in host/loaded
     memory=lambda size, **_: 2 * size + 2 * MIB,
+    cpus=lambda machine, cpu, **_: cpus_of(machine, cpu),
 )
-@axis("size", quick="256MiB")
+@axis("size", quick=AUTO)
 @axis("cpu", quick=cpu_nodes)
 @axis("mem", quick=memory_nodes)
 def numa(backend: CpuBackend, size: int, cpu: int, mem: int) -> Work:
     """The CPUs of node ``cpu`` and the memory of node ``mem``: all of them read, one chases."""
-    mine = {core.cpu for core in backend.machine.cpu.cores if core.node == cpu}
+    mine = cpus_of(backend.machine, cpu)
     threads = [place for place, number in enumerate(backend.cpus) if number in mine]
     if not threads:
         skip(f"no CPU of node {cpu} may be used")
@@ -91,7 +99,8 @@ class _Pair:
 
         def fill(index: int) -> None:
             self._engine.fill(self._pieces[index], cuts[index].start // 8, SALT_A)
-            ring.link(index, len(threads))
+            if index == 0:
+                ring.link()  # the lines are in no other CPU's cache
 
         backend.each(threads, fill)
         self.placement = self._prove([memory, self._table], node)
