@@ -16,6 +16,7 @@ from membench.results.case_result import Unit
 from membench.results.plan import Plan
 from membench.results.rows import rows
 from membench.results.schema import Row
+from membench.results.staircase import settled
 
 COLD_SHARE = 0.01
 """Share of a file that may be in the page cache while it is still called cold."""
@@ -32,14 +33,14 @@ twentieth of one sample, and far less of the median of many.
 
 
 def results(plan: Plan, units: Iterable[Unit], machine: Machine) -> list[Row]:
-    """The rows of what was measured so far, flagged."""
+    """The rows of what was measured so far, flagged, and the tiers of chases decided."""
     units = list(units)
     clocks: dict[str, list[float]] = {}
     for unit in units:
         clocks.setdefault(unit.case, []).extend(_clocks(unit))
-    return [
-        flagged(row, machine, clocks.get(row.case, ())) for row in rows(plan, units, partial=True)
-    ]
+    return settled(
+        [flagged(row, machine, clocks.get(row.case, ())) for row in rows(plan, units, partial=True)]
+    )
 
 
 def _clocks(unit: Unit) -> list[float]:

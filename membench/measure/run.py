@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from membench.benches import registry
@@ -19,7 +19,8 @@ from membench.core.errors import (
 from membench.core.plain import dump, load
 from membench.core.registry import Registry
 from membench.core.snapshot import Gpu, Machine
-from membench.core.terms import Status
+from membench.core.terms import Status, Tier
+from membench.host.memory import staircase
 from membench.machine import snapshot
 from membench.machine.software import software_version
 from membench.measure.events import Observer
@@ -35,7 +36,7 @@ from membench.results.case_result import Unit
 from membench.results.journal.reading import Contents, read_journal
 from membench.results.journal.writing import Journal
 from membench.results.paths import check_output, default_path, journal_path, sidecar_path
-from membench.results.plan import Plan
+from membench.results.plan import Plan, PlannedCase
 from membench.results.schema import Row
 from membench.results.sidecar import Sidecar, write_sidecar
 from membench.results.table import write_rows
@@ -116,8 +117,17 @@ def prepare(options: RunOptions, observer: Observer) -> Prepared:
     for problem in benches.problems:
         observer.warned(problem, "")
     plan = make_plan(options, benches, machine, machine.filesystems[-1])
+    if any(_rests_on_caches(case) for case in plan.cases):
+        cpu = replace(machine.cpu, staircase=staircase.measure(machine))
+        machine = replace(machine, cpu=cpu)
+        plan = make_plan(options, benches, machine, machine.filesystems[-1])
     csv = options.output or default_path(RESULTS, plan.machine, plan.started, plan.profile)
     return Prepared(plan, machine, csv)
+
+
+def _rests_on_caches(case: PlannedCase) -> bool:
+    """Whether it can be measured here, and what the host's caches are decides its size or flags."""
+    return case.backend == "cpu" and case.tier is Tier.DDR and not case.skipped
 
 
 def start(prepared: Prepared, observer: Observer, *, verbose: bool = False) -> Outcome:

@@ -12,7 +12,6 @@ from typing import Any
 from membench.core.errors import SchemaError
 from membench.core.terms import (
     BETTER,
-    INVALID_FLAGS,
     UNIT,
     Better,
     BytesConvention,
@@ -152,11 +151,6 @@ class Row:
     def key(self) -> tuple[str, str, Metric, Stat]:
         """What there is one row of: run, case, metric and statistic."""
         return (self.run_id, self.case, self.metric, self.stat)
-
-    @property
-    def credible(self) -> bool:
-        """It has a value, and no flag says that this value cannot be."""
-        return self.status is Status.OK and INVALID_FLAGS.isdisjoint(self.flags)
 
     @property
     def cited(self) -> bool:

@@ -32,6 +32,7 @@ from membench.measure.rounds.environment import (
 from membench.results.case_result import Reading, Unit
 from membench.results.plan import Plan, PlannedCase
 from membench.results.schema import Row
+from membench.results.staircase import leading
 
 NODES = (Node(0, (0, 1), GIB, (10, 20)), Node(1, (2, 3), GIB, (20, 10)))
 GPUS = tuple(Gpu(n, "Some GPU", f"{n}{n}", 80 * GIB, "9.0", sm_mhz=2000) for n in range(2))
@@ -186,7 +187,7 @@ def test_a_flagged_row_keeps_its_value_and_every_sample(code: str) -> None:
         ((100, 100), (101, 101), (100.5, 100.5)),
         6,
     )
-    assert row.credible == (code not in INVALID_FLAGS)
+    assert (leading([row]) == [row]) == (code not in OFF_TIER_FLAGS)
 
 
 def test_flags_stand_in_the_order_of_the_list() -> None:

@@ -12,6 +12,7 @@ from membench.core.terms import Metric, Stat, Tier
 from membench.core.units import KIB, MIB, format_size
 from membench.core.work import Timed, Work
 from membench.machine.cpus.reach import reachable
+from membench.results.staircase import REACH
 
 if TYPE_CHECKING:
     from membench.host.memory.backend import CpuBackend
@@ -76,11 +77,17 @@ def chase(cpu: CpuBackend, size: int, pages: str) -> Work:
     def run(iterations: int) -> None:
         cpu.launch([walk.job(iterations * LOADS)])
 
+    cache = reachable(cpu.machine, cpu.cpus[:1]).bytes
     return Timed(
         run=run,
         size_bytes=size,
         metric=Metric.LATENCY,
         operations=LOADS,
         verify=lambda _: walk.verify(),
-        detail={"engine": "numba", "huge": cpu.huge_share(pages), "line": cpu.line_bytes},
+        detail={
+            "engine": "numba",
+            "huge": cpu.huge_share(pages),
+            "line": cpu.line_bytes,
+            **({REACH: cache} if cache else {}),
+        },
     )

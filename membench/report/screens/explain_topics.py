@@ -9,8 +9,8 @@ _COPIES = frozenset({"link", "kv", "peer", "zerocopy", "managed", "hmm", "interf
 _DISKS = frozenset({"ssd", "paging"})
 _GENERAL = ("noisy", "single-round", "not-converged")
 _BY_PREFIX = {
-    "ddr": ("cache-served", "vm", "cgroup-limited"),
-    "host": ("vm", "cgroup-limited", "unpinned-numa"),
+    "ddr": ("cache-served", "cache-unknown", "vm", "cgroup-limited"),
+    "host": ("cache-served", "cache-unknown", "transition", "vm", "cgroup-limited"),
     "ssd": ("page-cache", "vm"),
     "paging": ("page-cache", "vm"),
     "link": ("link-downtrained", "unpinned-numa", "busy-gpu"),

@@ -31,6 +31,7 @@ from membench.report.page.sections.words import (
 )
 from membench.report.screens.blocks import blocks as blocks_of
 from membench.results.schema import Row
+from membench.results.staircase import leading
 
 GOOD, FAIR = 0.1, 0.5
 """Shares of noisy rows up to which the data of a run is called good, and fair."""
@@ -58,10 +59,11 @@ def section(runs: Sequence[Run]) -> Section:
 
 
 def _best(runs: Sequence[Run]) -> list[dict[str, Row]]:
-    """For every tier and metric the best credible row of each run that has one."""
-    label = {id(row): run.label for run in runs for row in run.rows}
+    """For every tier and metric the best row of each run that has one; see `leading`."""
+    led = {run.label: leading(run.rows) for run in runs}
+    label = {id(row): name for name, rows in led.items() for row in rows}
     found: list[dict[str, Row]] = []
-    for block in blocks_of(row for run in runs for row in run.rows if row.credible):
+    for block in blocks_of(row for rows in led.values() for row in rows):
         pick = max if block.better is Better.HIGHER else min
         by_run: dict[str, list[Row]] = {}
         for row in block.rows:
