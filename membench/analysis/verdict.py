@@ -41,6 +41,7 @@ class Reason(StrEnum):
     UNIT = "unit"
     BYTES = "bytes-convention"
     BACKEND = "backend"
+    SIZE = "size"  # of one side the size was asked for, of the other the machine decided it
     ABOVE_PEAK = "above-peak"  # a number that cannot be
 
 

@@ -44,11 +44,11 @@ LEAST_L2 = 4 * MIB
 PAST_L1 = frozenset({"cg", "cv"})
 """Cache operators of loads that L1 never serves (PTX ISA, cache operators)."""
 
-_TIERS: Mapping[str, tuple[Tier, Tier, Tier]] = {
-    "host/chase": (Tier.CACHE, Tier.CACHE, Tier.DDR),
-    "gpu/chase": (Tier.L1, Tier.L2, Tier.HBM),
+_TIERS: Mapping[str, tuple[Tier, Tier]] = {
+    "host/chase": (Tier.CACHE, Tier.DDR),
+    "gpu/chase": (Tier.L2, Tier.HBM),
 }
-"""Bench -> first cache, further caches, memory."""
+"""Bench -> the tier of its caches (on a GPU: beyond L1), and memory."""
 
 
 @dataclass(frozen=True)
@@ -76,9 +76,8 @@ def settled(rows: Sequence[Row]) -> list[Row]:
     decided: dict[tuple[str, str], Tier | None] = {}
     for several in curves.values():
         several.sort(key=_footprint)
-        for row, tier in zip(several, _tiers(several), strict=True):
-            if tier is not _UNDECIDED:
-                decided[row.run_id, row.case] = tier
+        for place, tier in _tiers(several).items():
+            decided[several[place].run_id, several[place].case] = tier
     return [
         _placed(row, decided[row.run_id, row.case]) if (row.run_id, row.case) in decided else row
         for row in rows
@@ -100,9 +99,6 @@ def leading(rows: Sequence[Row]) -> list[Row]:
     ]
 
 
-_UNDECIDED = object()
-
-
 def _placed(row: Row, tier: Tier | None) -> Row:
     codes = set(row.flags) - {"cache-served", "transition"}
     codes |= {"transition"} if tier is None and row.status is Status.OK else set()
@@ -110,40 +106,54 @@ def _placed(row: Row, tier: Tier | None) -> Row:
     return replace(row, tier=tier or row.tier, flags=flags)
 
 
-def _tiers(rows: Sequence[Row]) -> list[object]:
-    """The tier of each row of one curve, None between two steps, or `_UNDECIDED`."""
+def _tiers(rows: Sequence[Row]) -> dict[int, Tier | None]:
+    """The tier of the rows of one curve by their place, None between two steps.
+
+    Absent is what cannot be decided.
+    """
     name, params = _split(rows[0].case)
-    first, further, memory = _TIERS[name]
-    on_gpu = name == "gpu/chase"
+    caches, memory = _TIERS[name]
     stairs = [_Stair(_footprint(row), row.value or 0.0) for row in rows]
     cache = max((_reach(row) for row in rows), default=0) or None
     beyond = _of_memory(stairs, cache)
     seen = any(beyond)
     if not seen and cache is None:
-        return [_UNDECIDED] * len(stairs)
+        return {}
+    least = cache or (LEAST_L2 if name == "gpu/chase" else 0)
     top = stairs[-1].latency if seen else math.inf
-    least = cache or (LEAST_L2 if on_gpu else 0)
-    cached = _cached(stairs, beyond, least, top)
-    l1 = _first_step(stairs) if on_gpu and params.get("hint") not in PAST_L1 else 0
-    steps = [one for one, good in zip(stairs, cached, strict=True) if good]
-    second = next((one.latency for one in reversed(steps) if one.size < L1_END), 0.0)
-    second = next((one.latency for one in steps if one.size >= L1_END), second)
-    found: list[object] = []
+    cached = _cached(stairs, beyond, least, cache or math.inf, top)
+    found: dict[int, Tier | None] = {}
     for place, stair in enumerate(stairs):
         if beyond[place]:
-            found.append(memory)
-        elif not seen and cache is not None and 2 * stair.size > cache:
-            # Nothing shows memory: what a cache holds a part of is of no tier.
-            found.append(None if stair.size > cache else _UNDECIDED)
-        elif not on_gpu:
-            found.append(first if cached[place] else None)
-        elif stair.size >= L1_END or not l1:
-            found.append(further if cached[place] else None)
-        else:
-            share = _share(stair.latency, stairs[0].latency, second)
-            on_second = share >= 1 - SHARE
-            found.append(first if place < l1 else further if on_second else None)
+            found[place] = memory
+        elif seen or cache is None or 2 * stair.size <= cache:
+            found[place] = caches if cached[place] else None
+        elif stair.size > cache:
+            found[place] = None  # nothing shows memory, and the cache holds a part of it at most
+    if name == "gpu/chase" and params.get("hint") not in PAST_L1:
+        large = {place: tier for place, tier in found.items() if stairs[place].size >= L1_END}
+        return large | _beside_l1(stairs, cached)
     return found
+
+
+def _beside_l1(stairs: Sequence[_Stair], cached: Sequence[bool]) -> dict[int, Tier | None]:
+    """The tiers of the footprints below `L1_END`, of loads that L1 may serve.
+
+    All on the first step, which something ends, are L1's; what has climbed to the second step is
+    L2's.  Where nothing ends the first step, nothing tells them apart.
+    """
+    small = [place for place, one in enumerate(stairs) if one.size < L1_END]
+    l1 = _first_step(stairs)
+    if not l1:
+        return {}
+    steps = [one for one, good in zip(stairs, cached, strict=True) if good]
+    last = next((one.latency for one in reversed(steps) if one.size < L1_END), 0.0)
+    second = next((one.latency for one in steps if one.size >= L1_END), last)
+    shares = {place: _share(stairs[place].latency, stairs[0].latency, second) for place in small}
+    return {
+        place: Tier.L1 if place < l1 else Tier.L2 if shares[place] >= 1 - SHARE else None
+        for place in small
+    }
 
 
 def _of_memory(stairs: Sequence[_Stair], cache: int | None) -> list[bool]:
@@ -167,11 +177,14 @@ def _of_memory(stairs: Sequence[_Stair], cache: int | None) -> list[bool]:
     ]
 
 
-def _cached(stairs: Sequence[_Stair], beyond: Sequence[bool], cache: int, top: float) -> list[bool]:
+def _cached(
+    stairs: Sequence[_Stair], beyond: Sequence[bool], least: int, most: float, top: float
+) -> list[bool]:
     """Which footprints lie on a step below memory, whose latency is ``top``.
 
-    A latency hardly above the step before it, or close to a neighbour's; and of a footprint of
-    at most half of the ``cache`` that is reported, one nearer to that step than to memory.
+    Of those that a cache of ``most`` bytes can hold: a latency hardly above the step before it,
+    or close to a neighbour's; and of at most half of ``least``, which the cache has for certain,
+    one nearer to that step than to memory.
     """
     below = [one for one, out in zip(stairs, beyond, strict=True) if not out]
     found: list[bool] = []
@@ -182,11 +195,8 @@ def _cached(stairs: Sequence[_Stair], beyond: Sequence[bool], cache: int, top: f
             for other in (*below[max(0, place - 1) : place], *below[place + 1 : place + 2])
         )
         share = _share(one.latency, step, top)
-        found.append(
-            share <= SHARE
-            or (near and (not cache or one.size <= cache))
-            or (2 * one.size <= cache and share <= HALF)
-        )
+        on_a_step = share <= SHARE or near or (2 * one.size <= least and share <= HALF)
+        found.append(on_a_step and one.size <= most)
         if found[-1]:
             step = one.latency
     return [*found, *([False] * (len(stairs) - len(below)))]

@@ -47,10 +47,12 @@ def ratio_text(finding: Finding | None) -> str:
 
 
 def verdict_text(finding: Finding | None) -> str:
-    """``^ better``, ``? unclear (n=3)``."""
+    """``^ better``, ``? unclear (n=3)``, ``- n/a (size)``."""
     if finding is None:
         return ""
     word = f"{GLYPH[finding.verdict]} {finding.verdict}"
+    if finding.reason is Reason.SIZE:
+        return f"{word} (size)"
     return f"{word} (n={count_text(finding)})" if finding.reason is Reason.FEW else word
 
 
