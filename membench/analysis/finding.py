@@ -166,6 +166,8 @@ def _obstacle(reference: Figure, contender: Figure) -> Finding | None:
         if ground.reason is Reason.BACKEND:
             # Another tool's figure, or a cited one, does not say which hardware it used.
             here, there = here & _OUR_BACKENDS, there & _OUR_BACKENDS
+        if ground.reason is Reason.CASE_VERSION and not all(map(_is_ours, (reference, contender))):
+            continue  # another tool's figure, or a cited one, is of no version of ours
         if len(here | there) > 1:
             return Finding(
                 Verdict.NA,
@@ -175,6 +177,10 @@ def _obstacle(reference: Figure, contender: Figure) -> Finding | None:
                 settle=ground.settle,
             )
     return _unlike_sizes(reference, contender, counts) if alike else None
+
+
+def _is_ours(one: Figure) -> bool:
+    return not (one.cited or one.imported)
 
 
 def _unlike_sizes(reference: Figure, contender: Figure, counts: tuple[int, int]) -> Finding:

@@ -60,6 +60,8 @@ def relative_spread(values: Sequence[float]) -> float | None:
 def _case_rows(plan: Plan, case: PlannedCase, units: Sequence[Unit]) -> list[Row]:
     status, reason = _outcome(case, units)
     good = [unit for unit in units if unit.status is Status.OK and not _fault(unit)]
+    size = case.params.get("size")
+    array = {"array": str(size)} if "size=auto" in case.id.split("/") and size else {}
     facts = merge_facts(good or units)
     common: dict[str, Any] = {
         **facts,
@@ -70,7 +72,7 @@ def _case_rows(plan: Plan, case: PlannedCase, units: Sequence[Unit]) -> list[Row
         "case_version": case.version,
         "backend": facts["backend"] or case.device_backend,
         "membench": plan.software,
-        "detail": merge_detail(good or units),
+        "detail": {**merge_detail(good or units), **(array if good else {})},
         "started": min((unit.started for unit in units), default=plan.started),
     }
     read = ((reading.metric, reading.stat) for unit in units for reading in unit.readings)

@@ -11,10 +11,9 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from membench.core.errors import UsageError
 from membench.core.terms import FLAGS, OFF_TIER_FLAGS, Metric, Stat, Status, Tier
-from membench.core.units import MIB, parse_size
-from membench.results.schema import Row
+from membench.core.units import MIB
+from membench.results.schema import Row, is_whole
 
 REACH = "cache_bytes"
 """Key in a chase's `detail`: bytes of the last-level cache (on a GPU: of L2) in its reach."""
@@ -226,14 +225,9 @@ def _split(case: str) -> tuple[str, dict[str, str]]:
 
 
 def _footprint(row: Row) -> int:
-    if row.size_bytes:
-        return row.size_bytes
-    try:
-        return parse_size(_split(row.case)[1].get("size", ""))
-    except UsageError:
-        return 0
+    return row.size_bytes or row.array_bytes or 0
 
 
 def _reach(row: Row) -> int:
     text = row.detail.get(REACH, "")
-    return int(text) if text.isdecimal() and text.isascii() and len(text) < 19 else 0
+    return int(text) if is_whole(text) else 0

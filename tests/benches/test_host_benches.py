@@ -276,7 +276,7 @@ def test_numa_cases_cross_the_nodes(machine: Machine) -> None:
         cpu=replace(machine.cpu, affinity=(0, 1)),
     )
     ids = [case.id for case in BENCHES["host/numa"].cases("full", two)]
-    assert ids == [f"host/numa/size=256MiB/cpu={c}/mem={m}" for c in (0, 1) for m in (0, 1)]
+    assert ids == [f"host/numa/size=auto/cpu={c}/mem={m}" for c in (0, 1) for m in (0, 1)]
 
 
 def test_parts_share_everything_at_page_boundaries() -> None:

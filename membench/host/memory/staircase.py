@@ -13,12 +13,17 @@ import os
 import subprocess
 import sys
 import time
+from typing import TYPE_CHECKING
 
 from membench.core.snapshot import Machine
 from membench.core.units import MIB
 from membench.host.compiled.interpreter import command, environment
 from membench.machine.cpus.placement import placement
 from membench.machine.working_set import top_ring
+
+if TYPE_CHECKING:
+    from membench.host.memory.ring import Ring
+    from membench.host.memory.thread_pool import Job
 
 LEAST_RING = MIB
 LOADS = 4096
@@ -76,7 +81,7 @@ def chase(cpu: int, top: int, line: int) -> list[tuple[int, float]]:
     size, end = LEAST_RING, time.monotonic() + LIMIT_S
     while size <= top and time.monotonic() < end:
         ring = Ring.over(memory[:size], line)
-        team.run([lambda _, ring=ring: ring.link()])
+        team.run([_linking(ring)])
         walk = Walk(ring)
         spans = []
         for _ in range(SAMPLES):
@@ -86,6 +91,10 @@ def chase(cpu: int, top: int, line: int) -> list[tuple[int, float]]:
         size *= 2
     team.close()
     return stairs
+
+
+def _linking(ring: Ring) -> Job:
+    return lambda _seat: ring.link()
 
 
 if __name__ == "__main__":
