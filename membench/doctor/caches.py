@@ -19,20 +19,19 @@ def caches(facts: Facts) -> Finding:
     reported, stairs = of_the_chase(machine), machine.cpu.staircase
     told = about_size(reported) if reported else UNKNOWN
     if not stairs:
-        return fine("caches", f"last level of the first CPU: {told}; no chase could be measured")
+        return fine("caches", f"last level: {told}; no chase confirmed it")
     wrong = contradiction(machine)
     if wrong:
         array = host_array(machine, reachable(machine, machine.cpu.affinity), lambda _: 0)
         return warn(
             "caches",
-            f"the caches are not as the system reports them: {wrong}",
-            f"size=auto takes {about_size(array)} an array here; to be beyond any cache: "
+            wrong,
+            f"size=auto takes {about_size(array)} an array; beyond any cache: "
             "membench run --set 'ddr/*:size=4GiB'",
         )
     return fine(
         "caches",
-        f"last level of the first CPU: {told}; a chase has memory's latency from "
-        f"{about_size(flat_from(stairs))} on",
+        f"last level: {told}; a chase has memory's latency from {about_size(flat_from(stairs))} on",
     )
 
 
