@@ -50,7 +50,11 @@ def test_a_row_says_how_large_its_arrays_were() -> None:
     reading = Reading(Metric.BANDWIDTH, Stat.MEDIAN, 100.0, 1, (100.0,))
     units = [
         Unit(
-            *(number, only.id, Status.OK, "2026-01-01T00:00:00Z", (reading,)),
+            round=number,
+            case=only.id,
+            status=Status.OK,
+            started="2026-01-01T00:00:00Z",
+            readings=(reading,),
             size_bytes=3 * 512 * MIB,
         )
         for number in (1, 2)
