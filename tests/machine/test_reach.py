@@ -47,6 +47,14 @@ def test_flat_begins_where_every_larger_ring_has_the_same_latency() -> None:
     assert flat_from(bump) == 64 * MIB
 
 
+def test_noise_does_not_make_a_cache() -> None:
+    """A top that another guest disturbs by a third, and a bump before it."""
+    noisy = (*staircase((1, 40), (16, 120), (64, 135))[:-1], (256 * MIB, 172.0))
+    assert contradiction(machine([32], 2, staircase=noisy)) == ""
+    bump = (*staircase((1, 40), (16, 120))[:5], (32 * MIB, 300.0), (256 * MIB, 125.0))
+    assert flat_from(bump) == 16 * MIB
+
+
 # What is reported in MiB, the staircase, what all CPUs then reach in MiB, and whether it agrees.
 BELIEVED = {
     "as reported": ([32], staircase((1, 12), (32, 60), (64, 110)), 32, True),

@@ -22,6 +22,9 @@ CACHE_MULTIPLE = 4
 FLAT = 1.25
 """Latencies that differ by less than this factor lie on the same step of a staircase."""
 
+CONTRAST = 2.0
+"""A latency that is smaller than memory's by this factor is a cache's, and no noise."""
+
 BEYOND = 1.5
 """A ring of this many times a cache's size leaves it: a third of the loads miss at least."""
 
@@ -69,7 +72,7 @@ def contradiction(machine: Machine) -> str:
     """How the staircase contradicts the caches that are reported, in words; empty where it agrees.
 
     Flat from a quarter of a cache's size on, and beyond it: then no cache of that size serves
-    this CPU.  Rising still at four times its size: then a larger one does.
+    this CPU.  Half of memory's latency or less at four times its size: then a larger one does.
     """
     stairs = machine.cpu.staircase
     if not stairs:
@@ -79,16 +82,22 @@ def contradiction(machine: Machine) -> str:
         return f"no cache is reported, and the chase leaves its caches before {_size(seen)}"
     if _is_beyond(stairs, reported) and CACHE_MULTIPLE * seen <= reported:
         return f"{_size(reported)} are reported, and the chase leaves them before {_size(seen)}"
-    if seen > CACHE_MULTIPLE * reported:
+    beyond = [latency for size, latency in stairs if size >= CACHE_MULTIPLE * reported]
+    if beyond and CONTRAST * min(beyond) <= stairs[-1][1]:
         return f"{_size(reported)} are reported, and the chase is cached up to {_size(seen // 2)}"
     return ""
 
 
 def flat_from(stairs: Staircase) -> int:
-    """The smallest ring from which on the latency is that of the largest one, within `FLAT`."""
+    """The smallest ring from which on the latency is that of the largest one, within `FLAT`.
+
+    A ring that took longer than a larger one was disturbed: it counts as that one.
+    """
     size, top = stairs[-1]
+    least = top
     for ring, latency in reversed(stairs):
-        if not top / FLAT <= latency <= top * FLAT:
+        least = min(least, latency)
+        if least < top / FLAT:
             break
         size = ring
     return size
