@@ -37,8 +37,7 @@ def order(bits: int) -> npt.NDArray[np.int64]:
 def test_the_ring_is_one_cycle_through_every_line(bits: int, stride: int) -> None:
     memory = map_pages(stride << bits, "4k")
     ring = Ring.over(memory, stride)
-    for part in range(3):
-        ring.link(part, 3)
+    ring.link()
     words = memory.view(np.int64)
     line = int(order(bits)[0])
     seen = np.zeros(ring.lines, bool)

@@ -139,16 +139,16 @@ def test_the_cpu_that_chases_has_linked_the_whole_ring(
     cpu: CpuBackend, monkeypatch: pytest.MonkeyPatch, name: str, size: str
 ) -> None:
     """Lines that another cache holds dirty would be fetched from there, not from memory."""
-    linked: list[tuple[set[int], int, int]] = []
+    linked: list[set[int]] = []
     link = Ring.link
 
-    def watched(ring: Ring, part: int = 0, parts: int = 1) -> None:
-        linked.append((os.sched_getaffinity(0), part, parts))
-        link(ring, part, parts)
+    def watched(ring: Ring) -> None:
+        linked.append(os.sched_getaffinity(0))
+        link(ring)
 
     monkeypatch.setattr(Ring, "link", watched)
     build(cpu, name, size=size).close()
-    assert linked == [({cpu.cpus[0]}, 0, 1)]
+    assert linked == [{cpu.cpus[0]}]
 
 
 def test_the_tier_of_a_chase_follows_the_footprint(machine: Machine) -> None:

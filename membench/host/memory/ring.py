@@ -45,11 +45,13 @@ class Ring:
         line = host_chase.place.entry(hops % self.lines, self.bits)
         return self.base + int(line) * self.stride
 
-    def link(self, part: int = 0, parts: int = 1) -> None:
-        """Write the pointers of one of ``parts`` equal stretches of the ring."""
-        first = self.lines * part // parts
-        last = self.lines * (part + 1) // parts
-        host_chase.link.entry(self.base, self.bits, self.stride, first, last)
+    def link(self) -> None:
+        """Write the pointers, on the CPU that will follow them.
+
+        Lines that another CPU has written may lie dirty in its caches, all of a ring in the
+        many caches of a large server: a chase would time transfers between caches.
+        """
+        host_chase.link.entry(self.base, self.bits, self.stride, 0, self.lines)
 
     def verify(self, address: int, hops: int) -> None:
         """Raise `VerificationFailed` where a chase of ``hops`` loads did not end at ``address``."""
