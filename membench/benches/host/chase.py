@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from membench.core.axes import AUTO
 from membench.core.case import Needs, axis, bench, first_cpu
-from membench.core.errors import skip
 from membench.core.snapshot import Machine
 from membench.core.terms import Metric, Stat, Tier
 from membench.core.units import KIB, MIB, format_size
@@ -58,8 +57,6 @@ def chase(cpu: CpuBackend, size: int, pages: str) -> Work:
     """
     from membench.host.memory.ring import Ring, Walk
 
-    if size // cpu.line_bytes < 2 or size & (size - 1):
-        skip(f"{size} bytes hold no ring of {cpu.line_bytes}-byte lines: it takes a power of two")
     (memory,) = cpu.arrays(pages, [size])
     ring = Ring.over(memory, cpu.line_bytes)
 
