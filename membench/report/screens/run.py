@@ -51,12 +51,15 @@ def headline(rows: Iterable[Row]) -> list[tuple[str, str, str]]:
 
 
 def print_headline(console: Console, rows: Sequence[Row]) -> None:
-    """The best figure of every tier and metric, a line each."""
+    """The best figure of every tier and metric, a line each; nothing where none has one."""
+    lines = headline(rows)
+    if not lines:
+        return
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("tier")
     table.add_column("best", justify="right", no_wrap=True)
     table.add_column("case", overflow="fold")
-    for tier, value, case in headline(rows):
+    for tier, value, case in lines:
         table.add_row(Text(tier, "bold"), Text(value, "bold"), case)
     console.print(table)
 

@@ -36,6 +36,11 @@ from membench.results.staircase import leading
 GOOD, FAIR = 0.1, 0.5
 """Shares of noisy rows up to which the data of a run is called good, and fair."""
 
+_NO_BEST = (
+    "Every row is flagged as not its tier's: a cache served it, it lies between two tiers, or it "
+    "cannot be; or it was measured under load."
+)
+
 _PEAKS = {
     None: "stated peak",
     PeakBasis.SPEC: "specified peak",
@@ -48,7 +53,9 @@ def section(runs: Sequence[Run]) -> Section:
     """The best of every tier and metric: cards of one run, a table of several; then the quality."""
     best = _best(runs)
     blocks: list[Block] = []
-    if not best:
+    if not best and any(row.status is Status.OK for run in runs for row in run.rows):
+        blocks.append(Paragraph((Strong("No best figure."), f" {_NO_BEST}")))
+    elif not best:
         blocks.append(Paragraph((Strong("Nothing was measured."), " No row has a value.")))
     elif len(runs) == 1:
         blocks.append(Cards(tuple(_card(row) for several in best for row in several.values())))
