@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from membench.analysis.alike import put_alike_together
 from membench.analysis.facts import Fact, compare_facts
 from membench.analysis.figure import Figure, figure
 from membench.analysis.finding import Finding, Pair, find
@@ -141,9 +142,10 @@ class Comparison:
         ratios: dict[tuple[Tier, Metric, Stat, int], list[float]] = {}
         for line in self.matched:
             for side, entry in enumerate(line.entries):
-                if entry.finding is not None and entry.finding.ratio is not None:
+                finding = entry.finding
+                if finding is not None and finding.ratio and finding.verdict is not Verdict.NA:
                     key = (line.row.tier, line.row.metric, line.row.stat, side)
-                    ratios.setdefault(key, []).append(entry.finding.ratio)
+                    ratios.setdefault(key, []).append(finding.ratio)
         return tuple(
             Mean(*key, ratio=geometric_mean(several), count=len(several))
             for key, several in ratios.items()
@@ -194,6 +196,7 @@ def _compared(
         sides = [replace(side, rows=tuple(map(_of_peak, side.rows))) for side in sides]
     wanted = _selector(sides, select)
     tables = [_table(side.rows, wanted) for side in sides]
+    put_alike_together(tables)
     keys: dict[Key, Measurement] = {}
     for table in tables:
         for key, rows in table.items():

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 
+from membench.analysis.alike import is_auto, sizes
 from membench.analysis.figure import Basis, Figure, pooled
 from membench.analysis.statistics import (
     CONFIDENCE,
@@ -16,6 +17,7 @@ from membench.analysis.statistics import (
 )
 from membench.analysis.verdict import Reason, Verdict, judge
 from membench.core.terms import FLAGS, INVALID_FLAGS
+from membench.core.units import about_size
 
 SINGLE_ROUND_CONFIDENCE = 0.99
 """Confidence for samples of one round: stricter, as they hide the noise between rounds."""
@@ -28,7 +30,8 @@ class Finding:
 
     Attributes:
         values: of the reference and of the label; empty where they cannot be compared.
-        ratio: label / reference, None where they cannot be compared.
+        ratio: label / reference, None where they cannot be compared; without a verdict where
+            only their sizes differ.
         interval: confidence interval of the ratio, None where the values are too few.
         counts: values of the reference and of the label.
         single_round: the values are samples of one round a side: not to be gated on.
@@ -162,13 +165,18 @@ def _obstacle(reference: Figure, contender: Figure) -> Finding | None:
             settle=FLAGS[_FEW_HUGE_PAGES].remedy,
         )
     sides = [set(map(_ground_of, one.commons)) for one in (reference, contender)]
-    if len(sides[0] | sides[1]) == 1:
+    alike = len({one.case for side in (reference, contender) for one in side.commons}) > 1
+    if len(sides[0] | sides[1]) == 1 and not alike:
         return None
     for place, ground in enumerate(_GROUNDS):
+        if alike and ground.reason is Reason.CASE_VERSION:
+            continue  # it rose because the size changed
         here, there = ({values[place] for values in side if values[place]} for side in sides)
         if ground.reason is Reason.BACKEND:
             # Another tool's figure, or a cited one, does not say which hardware it used.
             here, there = here & _OUR_BACKENDS, there & _OUR_BACKENDS
+        if ground.reason is Reason.CASE_VERSION and not all(map(_is_ours, (reference, contender))):
+            continue  # another tool's figure, or a cited one, is of no version of ours
         if len(here | there) > 1:
             return Finding(
                 Verdict.NA,
@@ -177,7 +185,28 @@ def _obstacle(reference: Figure, contender: Figure) -> Finding | None:
                 detail=f"{ground.column} differs: {_words(here)} | {_words(there)}",
                 settle=ground.settle,
             )
-    return None
+    return _unlike_sizes(reference, contender, counts) if alike else None
+
+
+def _is_ours(one: Figure) -> bool:
+    return not (one.cited or one.imported)
+
+
+def _unlike_sizes(reference: Figure, contender: Figure, counts: tuple[int, int]) -> Finding:
+    """The ratio of two numbers of memory whose working sets were chosen in two ways."""
+    here, there = (
+        f"{'auto' if all(is_auto(one.case) for one in side.commons) else 'asked for'} "
+        f"({', '.join(map(about_size, sizes(side.rows))) or 'bytes unknown'})"
+        for side in (reference, contender)
+    )
+    return Finding(
+        Verdict.NA,
+        Reason.SIZE,
+        ratio=contender.value / reference.value,
+        counts=counts,
+        detail=f"size: {here} | {there}",
+        settle="run both sides with the same size: --set BENCHGLOB:size=SIZE",
+    )
 
 
 def _words(values: Iterable[object]) -> str:

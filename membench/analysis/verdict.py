@@ -42,6 +42,7 @@ class Reason(StrEnum):
     BYTES = "bytes-convention"
     BACKEND = "backend"
     PAGES = "pages"  # one side had the huge pages of its name, the other had not
+    SIZE = "size"  # of one side the size was asked for, of the other the machine decided it
     ABOVE_PEAK = "above-peak"  # a number that cannot be
 
 

@@ -19,7 +19,18 @@ def _bytes(_ctx: click.Context, _option: click.Parameter, text: str) -> int:
 @click.command(name="run")
 @click.option("--profile", type=click.Choice(list(PROFILES)), default="quick", show_default=True)
 @click.option(
-    "--select", multiple=True, metavar="GLOB", help="Measure only matching cases; repeatable."
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="BENCHGLOB:KEY=VALUE",
+    help="Fix an axis of matching benches at one value, also outside the profile:"
+    " 'ddr/*:size=4GiB'; repeatable.",
+)
+@click.option(
+    "--select",
+    multiple=True,
+    metavar="GLOB",
+    help="Measure only matching cases; a whole id may lie outside the profile; repeatable.",
 )
 @click.option("--skip", multiple=True, metavar="GLOB", help="Leave out matching cases; repeatable.")
 @click.option(
@@ -88,6 +99,7 @@ def _bytes(_ctx: click.Context, _option: click.Parameter, text: str) -> int:
 def command(
     ctx: click.Context,
     profile: str,
+    settings: tuple[str, ...],
     select: tuple[str, ...],
     skip: tuple[str, ...],
     rounds: int | None,
@@ -113,6 +125,7 @@ def command(
       membench run
       membench run --select 'ddr/*' --rounds 10 -o mybox.csv
       membench run --profile full --label rack7-node3
+      membench run --select 'ddr/*' --set 'ddr/*:size=4GiB'
 
     Exit codes: 0 done, 1 error, 2 usage, 3 a case failed, 4 nothing matched,
     130 or 143 interrupted (the partial results are kept and named).
@@ -139,6 +152,7 @@ def command(
     else:
         options = RunOptions(
             profile=profile,
+            settings=settings,
             select=select,
             skip=skip,
             rounds=rounds,

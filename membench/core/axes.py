@@ -21,6 +21,9 @@ Values = Value | tuple[Value, ...] | Callable[[Machine], tuple[Value, ...]]
 OMITTED = ""
 """A value that leaves its axis out of the case id: where the axis does not apply."""
 
+AUTO = "auto"
+"""The size that the machine decides; see `membench.machine.working_set`."""
+
 _RANGE = re.compile(r"(\S+?)\.\.(\S+) \*(\d+)")
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _TEXT = re.compile(r"[a-z0-9][a-z0-9._-]*")
@@ -71,6 +74,26 @@ class Axis:
             if value != OMITTED and not _TEXT.fullmatch(self.text(value).lower()):
                 raise ValueError(f"axis {self.name}: '{value}' cannot stand in a case id")
         return values
+
+    def parse(self, text: str, machine: Machine) -> Value:
+        """The value that a person asks for with ``text``, in the profile or outside of it.
+
+        A size is written as ids write it: ``1024MiB`` is ``1GiB``.
+
+        Raises:
+            UsageError: it is none that this axis can have.
+        """
+        known = (*expand(self.quick, machine), *expand(self.full, machine))
+        for value in known:
+            if text == str(value):
+                return value
+        if any(isinstance(value, int) for value in known) and text.isdecimal() and text.isascii():
+            return int(text)
+        sizes = [value for value in known if isinstance(self.argument(value), int)]
+        if AUTO in known or any(isinstance(value, str) for value in sizes):
+            return AUTO if text == AUTO else format_size(parse_size(text))
+        shown = ", ".join(dict.fromkeys(str(value) for value in known if value != OMITTED))
+        raise UsageError(f"{self.name} cannot be '{text}'", f"it can be {shown}")
 
     @staticmethod
     def text(value: Value) -> str:

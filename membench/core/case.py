@@ -16,10 +16,14 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from membench.core.axes import OMITTED, Axis, Value, Values, sweep
+from membench.core.axes import AUTO, OMITTED, Axis, Value, Values, expand, sweep
+from membench.core.errors import UsageError
 from membench.core.snapshot import Machine
 from membench.core.terms import PREFIX_TIER, Metric, Stat, Tier
 from membench.core.work import Work
+from membench.machine.cpus.placement import placement
+from membench.machine.cpus.reach import CACHE_MULTIPLE, Reach, reachable
+from membench.machine.working_set import device_array, host_array
 
 Yield = tuple[Metric, Stat]
 Cost = float | Callable[..., float]
@@ -60,7 +64,8 @@ class Case:
     Attributes:
         id: ``<bench>/<key>=<value>/...``, stable and globbable.
         bench: name of its bench.
-        params: axis -> value as it stands in the id.
+        params: axis -> value as it stands in the id, but for a size that the machine decides:
+            that one is in bytes here, and `auto` in the id.
         seconds: estimated seconds of one round; an estimate for planning, not a limit.
         memory: bytes of memory that it holds at most.
         disk: bytes of scratch file that it needs.
@@ -68,6 +73,7 @@ class Case:
         tuned: its configuration is found before the first round.
         rounds: rounds that it is measured in, as its bench says; 0 = it says nothing.
         swept: a point of a sweep: neither the default of its bench nor its tuned configuration.
+        flags: what is known before it is measured: whether a cache can serve it.
     """
 
     id: str
@@ -84,6 +90,7 @@ class Case:
     tuned: bool = False
     rounds: int = 0
     swept: bool = False
+    flags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -113,6 +120,7 @@ class Bench:
     tunes: tuple[str, ...] = ()
     rounds: int = 0
     on_machine: Callable[..., bool] | None = None
+    cpus: Callable[..., Iterable[int]] | None = None
 
     @property
     def summary(self) -> str:
@@ -170,11 +178,11 @@ class Bench:
 
     def case(self, params: Mapping[str, Value], machine: Machine) -> Case:
         """The case at ``params``."""
-        arguments = self.arguments(params)
-
-        def cost(of: Cost) -> float:
-            return of(**arguments) if callable(of) else of
-
+        reach = self._reach(params, machine)
+        values = dict(params)
+        if params.get("size") == AUTO:
+            values["size"] = self._array(params, machine, reach)
+        arguments = self.arguments(values)
         tier = self.tier if isinstance(self.tier, Tier) else self.tier(machine, **arguments)
         return Case(
             id="/".join(
@@ -184,21 +192,118 @@ class Bench:
                 ]
             ),
             bench=self.name,
-            params=tuple(params.items()),
+            params=tuple(values.items()),
             version=self.version,
             tier=tier,
             yields=self.yields,
             needs=self.needs,
-            seconds=float(cost(self.seconds)),
-            memory=int(cost(self.memory)),
-            disk=int(cost(self.disk)),
-            gpu_memory=int(cost(self.gpu_memory)),
+            seconds=_cost(self.seconds, self._share_of_a_cache(arguments, machine, reach)),
+            memory=int(_cost(self.memory, arguments)),
+            disk=int(_cost(self.disk, arguments)),
+            gpu_memory=int(_cost(self.gpu_memory, arguments)),
             tuned=self._is_tuned(params),
             rounds=self.rounds,
+            flags=_cache_flags(reach, arguments.get("size")) if tier is Tier.DDR else (),
         )
+
+    def holding(self, name: str, text: str, machine: Machine) -> Bench:
+        """The bench with its axis ``name`` at one value, in every profile.
+
+        Raises:
+            UsageError: the axis cannot have that value.
+        """
+        axes = tuple(
+            Axis(one.name, value := one.parse(text, machine), value) if one.name == name else one
+            for one in self.axes
+        )
+        return replace(self, axes=axes)
+
+    def asked(self, case_id: str, machine: Machine) -> Case | None:
+        """The case of a whole id, in a profile or outside of all; axes may be in any order.
+
+        None where an axis is missing: then it is the beginning of several ids.
+
+        Raises:
+            UsageError: a part of it is no axis, or no value of one.
+        """
+        hint = f"membench explain {self.name} shows its axes and their values"
+        given: dict[str, str] = {}
+        for part in filter(None, case_id.removeprefix(self.name).split("/")):
+            key, equals, text = part.partition("=")
+            if not equals or key in given:
+                raise UsageError(f"'{part}' in '{case_id}' is not KEY=VALUE", hint)
+            given[key] = text
+        if unknown := given.keys() - {one.name for one in self.axes}:
+            raise UsageError(f"{self.name} has no {', '.join(sorted(unknown))}", hint)
+        tuned = self.configs is not None and given.get("config") == TUNED
+        left_out = {one.name for one in self.axes if OMITTED in expand(one.quick, machine)}
+        left_out |= set(self.tunes) if tuned else set()
+        if {one.name for one in self.axes} - given.keys() - left_out:
+            return None
+        values = {
+            one.name: one.parse(given[one.name], machine) if one.name in given else OMITTED
+            for one in self.axes
+        }
+        return self.case(values, machine)
+
+    def _reach(self, params: Mapping[str, Value], machine: Machine) -> Reach:
+        """The host's caches that the CPUs of the case at ``params`` can reach."""
+        if self.backend != "cpu" or "size" not in params:
+            return Reach(0, confirmed=True)
+        others = {key: value for key, value in params.items() if key != "size"}
+        cpus = self.cpus or _its_threads
+        return reachable(machine, cpus(machine, **self.arguments(others)))
+
+    def _array(self, params: Mapping[str, Value], machine: Machine, reach: Reach) -> int:
+        """The bytes that `auto` is here."""
+        others = self.arguments({key: value for key, value in params.items() if key != "size"})
+
+        def held(cost: Cost) -> Callable[[int], float]:
+            return lambda size: _cost(cost, {**others, "size": size})
+
+        if Needs.GPU in self.needs:
+            return device_array(machine, held(self.gpu_memory))
+        return host_array(machine, reach, held(self.memory))
+
+    def _share_of_a_cache(
+        self, arguments: Mapping[str, Value], machine: Machine, reach: Reach
+    ) -> Mapping[str, Value]:
+        """``arguments`` with the part of the size that falls to one of the caches in reach.
+
+        What takes time is a core complex or a socket with its part: all work at the same time.
+        """
+        size = arguments.get("size")
+        if not isinstance(size, int) or not reach.bytes:
+            return arguments
+        largest = max((cache.size for cache in machine.cpu.last_levels.values()), default=0)
+        return {**arguments, "size": size * min(largest, reach.bytes) // reach.bytes}
 
     def _is_tuned(self, params: Mapping[str, Value]) -> bool:
         return self.configs is not None and params.get("config") == TUNED
+
+
+def _cost(of: Cost, arguments: Mapping[str, Value]) -> float:
+    return float(of(**arguments) if callable(of) else of)
+
+
+def _its_threads(machine: Machine, threads: int | str = "all", **_: Value) -> tuple[int, ...]:
+    """The CPUs on which that many threads are put."""
+    cpus = placement(machine)
+    return cpus[:threads] if isinstance(threads, int) else cpus
+
+
+def first_cpu(machine: Machine, **_: Value) -> tuple[int, ...]:
+    """The CPU of a case that works on one: for `bench(cpus=...)`."""
+    return placement(machine)[:1]
+
+
+def _cache_flags(reach: Reach, size: Value | None) -> tuple[str, ...]:
+    """What is known of a case of main memory whose arrays have ``size`` bytes each."""
+    served = isinstance(size, int) and size < CACHE_MULTIPLE * (reach.bytes or 0)
+    return (
+        *(("cache-served",) if served else ()),
+        *(() if reach.confirmed else ("cache-unknown",)),
+    )
 
 
 _AXES = "__membench_axes__"
@@ -237,6 +342,7 @@ def bench(
     tunes: tuple[str, ...] = (),
     rounds: int = 0,
     on_machine: Callable[..., bool] | None = None,
+    cpus: Callable[..., Iterable[int]] | None = None,
 ) -> Callable[[Callable[..., Work]], Bench]:
     """Declare a benchmark.
 
@@ -264,6 +370,9 @@ def bench(
         rounds: rounds that it is measured in, for what takes so long that it brings its own
             repetitions; 0 = those of its profile.
         on_machine: ``(machine, **arguments) -> bool``: which of them are cases on that machine.
+        cpus: ``(machine, **arguments without size) -> CPUs`` whose caches can serve the case:
+            they decide `size=auto` and the flags.  By default those of its axis `threads`, or all
+            that are used; none for what no cache can serve.
     """
     if not _BENCH_NAME.fullmatch(name):
         raise ValueError(f"'{name}' is not a bench name: lower case, <prefix>/<operation>")
@@ -304,6 +413,7 @@ def bench(
             tunes=tunes,
             rounds=rounds,
             on_machine=on_machine,
+            cpus=cpus,
         )
 
     return decorate

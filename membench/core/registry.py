@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -18,7 +18,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from membench.core.case import Bench, Case
-from membench.core.errors import NothingMatched
+from membench.core.errors import NothingMatched, UsageError
 from membench.core.snapshot import Machine
 
 if TYPE_CHECKING:
@@ -34,11 +34,64 @@ class Registry:
     benches: Mapping[str, Bench]
     problems: tuple[str, ...] = ()
 
-    def cases(self, profile: str, machine: Machine) -> tuple[Case, ...]:
-        """All cases of ``profile`` on ``machine``, in the order of the benches."""
-        return tuple(
-            case for bench in self.benches.values() for case in bench.cases(profile, machine)
-        )
+    def cases(
+        self, profile: str, machine: Machine, settings: Iterable[str] = ()
+    ) -> tuple[Case, ...]:
+        """All cases of ``profile`` on ``machine``, in the order of the benches.
+
+        Args:
+            settings: ``BENCHGLOB:KEY=VALUE``, which hold the axis of that name at one value.
+
+        Raises:
+            UsageError: a setting that is none, or a value that its axis cannot have.
+            NothingMatched: no case of the profile comes of a setting.
+        """
+        benches = dict(self.benches)
+        chosen = [self._set(text, benches, machine) for text in settings]
+        found = {name: tuple(one.cases(profile, machine)) for name, one in benches.items()}
+        for text, names in zip(settings, chosen, strict=True):
+            if not any(found[name] for name in names):
+                raise NothingMatched(
+                    f"--set {text}: the {profile} profile has no such case",
+                    f"its benches are {', '.join(names)}: --profile full may have them",
+                )
+        return tuple(case for cases in found.values() for case in cases)
+
+    @staticmethod
+    def _set(text: str, benches: dict[str, Bench], machine: Machine) -> tuple[str, ...]:
+        """Put one setting into ``benches``; the names of those that have the axis."""
+        pattern, colon, rest = text.rpartition(":")
+        key, equals, value = rest.partition("=")
+        if not (pattern and colon and key and equals and value):
+            raise UsageError(
+                f"'{text}' is no setting", "write BENCHGLOB:KEY=VALUE, such as 'ddr/*:size=4GiB'"
+            )
+        named = [one for one in benches.values() if matches(one.name, pattern)]
+        if not named:
+            raise NothingMatched(
+                f"no bench matches '{pattern}'",
+                "membench list names the cases; '*' crosses slashes",
+            )
+        having = [one for one in named if any(axis.name == key for axis in one.axes)]
+        if not having:
+            axes = dict.fromkeys(axis.name for one in named for axis in one.axes)
+            raise UsageError(
+                f"no bench of '{pattern}' has {key}=", f"they have {', '.join(axes) or 'none'}"
+            )
+        for one in having:
+            benches[one.name] = one.holding(key, value, machine)
+        return tuple(one.name for one in having)
+
+    def case(self, case_id: str, machine: Machine) -> Case | None:
+        """The case of a whole id, in a profile or not; None where it is no whole id.
+
+        Raises:
+            UsageError: a part of it is no axis of its bench, or no value of one.
+        """
+        found = self.benches.get(case_id.partition("=")[0].rpartition("/")[0])
+        if found is None or any(sign in case_id for sign in "*?["):
+            return None
+        return found.asked(case_id, machine)
 
 
 def scan(package: ModuleType) -> Registry:
@@ -116,10 +169,18 @@ def matches(case_id: str, pattern: str) -> bool:
     return fnmatchcase(case_id, pattern) or fnmatchcase(case_id, f"{pattern}/*")
 
 
-def choose(cases: Iterable[Case], select: Iterable[str], skip: Iterable[str]) -> tuple[Case, ...]:
+def choose(
+    cases: Iterable[Case],
+    select: Iterable[str],
+    skip: Iterable[str],
+    whole: Callable[[str], Case | None] = lambda _: None,
+) -> tuple[Case, ...]:
     """The cases that match any of ``select`` (all where it is empty) and none of ``skip``.
 
     The order is that of the selectors, and within one that of ``cases``.
+
+    Args:
+        whole: the case of a whole id that is not among ``cases``.
 
     Raises:
         NothingMatched: a selector matches no case, or nothing is left.
@@ -128,6 +189,8 @@ def choose(cases: Iterable[Case], select: Iterable[str], skip: Iterable[str]) ->
     chosen: dict[str, Case] = {}
     for pattern in tuple(select) or ("*",):
         found = [case for case in cases if matches(case.id, pattern)]
+        if not found and (asked := whole(pattern)) is not None:
+            found = [asked]
         if not found:
             raise NothingMatched(
                 f"no case matches '{pattern}'", "membench list names the cases; '*' crosses slashes"

@@ -7,8 +7,10 @@ fact is empty (``""``, ``None``, ``()``), never a guess.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,8 @@ class Cpu:
         affinity: CPUs that the scheduler may put this process on.
         quota: CPUs' worth of time that the control group grants, or None.
         usable: threads that make sense: the affinity's count, capped by the quota.
+        staircase: bytes of a ring and ns of one dependent load through it, ascending, measured
+            on the first CPU that is used; empty where it was not.
     """
 
     model: str
@@ -62,6 +66,7 @@ class Cpu:
     caches: tuple[Cache, ...]
     governor: str
     hypervisor: str  # empty on bare metal
+    staircase: tuple[tuple[int, float], ...] = ()
 
     @property
     def kinds(self) -> tuple[int, ...]:
@@ -78,6 +83,17 @@ class Cpu:
         """Bytes of all last-level caches together, 0 where unknown."""
         data = [c.level for c in self.caches if c.kind != "instruction"]
         return self.cache_bytes(max(data)) if data else 0
+
+    @cached_property
+    def last_levels(self) -> Mapping[int, Cache]:
+        """The last-level cache of each CPU; one for which the system describes none is absent."""
+        found: dict[int, Cache] = {}
+        for cache in self.caches:
+            if cache.kind != "instruction":
+                for cpu in cache.cpus:
+                    if cpu not in found or cache.level >= found[cpu].level:
+                        found[cpu] = cache
+        return found
 
 
 class NodeKind(StrEnum):

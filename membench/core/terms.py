@@ -198,14 +198,35 @@ _FLAGS = (
     Flag(
         "cache-served",
         tr(
-            "the working set is smaller than four times the last-level cache that the system "
-            "reports"
+            "each array is smaller than four times the last-level caches that the case's own "
+            "processors can reach"
         ),
         tr(
             "part of the traffic may never have reached memory (the STREAM rule asks for four "
             "times)"
         ),
-        tr("use a larger size: --profile full sweeps it"),
+        tr(
+            "leave the size at auto and free some memory, or ask for more: "
+            "membench run --set 'ddr/*:size=4GiB'"
+        ),
+    ),
+    Flag(
+        "cache-unknown",
+        tr(
+            "no chase confirmed the caches that the system reports: it reports none, they behave "
+            "otherwise, or the chase could not be measured"
+        ),
+        tr("the size of the arrays rests on what is known: a larger cache may have served a part"),
+        tr("membench doctor says what was seen; --set 'ddr/*:size=4GiB' is beyond most caches"),
+    ),
+    Flag(
+        "transition",
+        tr(
+            "the footprint lies between two steps of the latencies: one tier serves a part of the "
+            "loads and the next tier the others"
+        ),
+        tr("the number is of no tier; it stands for the curve, and is never the best of a tier"),
+        tr("look at the sizes before and after it: membench run --select '*/chase'"),
     ),
     Flag(
         "single-round",
@@ -300,9 +321,11 @@ FLAGS: Mapping[str, Flag] = MappingProxyType({flag.code: flag for flag in _FLAGS
 INVALID_FLAGS = frozenset({"above-peak"})
 """Flags of a number that cannot be: the row is kept, and is never the best of anything."""
 
-OFF_TIER_FLAGS = INVALID_FLAGS | {"cache-served", "other-memory", "page-cache"}
+OFF_TIER_FLAGS = INVALID_FLAGS | {"cache-served", "other-memory", "page-cache", "transition"}
 """Flags of a number that is not the tier's: besides those that cannot be, what a cache
 served or other memory held.
+
+A footprint between two tiers is one of them.
 
 Such a number is real and can be compared with its like, but no claim and no advice rests on it.
 """

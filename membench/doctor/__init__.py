@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from membench.doctor import accelerator, memory, neighbours, processor, software, storage
+from membench.doctor import accelerator, caches, memory, neighbours, processor, software, storage
 from membench.doctor.facts import Facts, gather
 from membench.doctor.finding import Finding, Level
 
@@ -33,6 +33,7 @@ Check = Callable[[Facts], Finding]
 CHECKS: tuple[Check, ...] = (
     *accelerator.CHECKS,
     *processor.CHECKS,
+    *caches.CHECKS,
     *memory.CHECKS,
     *storage.CHECKS,
     *neighbours.CHECKS,

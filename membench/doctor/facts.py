@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
 from membench.core.snapshot import Filesystem, Machine
 from membench.host.compiled.cache_dir import cache_base, cache_problem
+from membench.host.memory import staircase
 from membench.machine import snapshot
 from membench.machine.disks.devices import Disk, read_disks
 from membench.machine.gpus.state import GpuReader, GpuState, NoAnswer
@@ -66,13 +67,14 @@ class Facts:
 
 
 def gather(scratch: Path) -> Facts:
-    """Look at this machine, for a few tenths of a second; nothing is written.
+    """Look at this machine, for a second or two; nothing is written.
 
     Args:
         scratch: a directory, which need not exist yet: its nearest parent counts.
     """
     noise = watch()  # first, before this process itself warms the machine
     machine = snapshot([scratch])
+    machine = replace(machine, cpu=replace(machine.cpu, staircase=staircase.measure(machine)))
     (filesystem,) = machine.filesystems
     gpus, gpu_problem = read_gpu_states(machine)
     disks = read_disks(filesystem.device) if filesystem.device else ()

@@ -11,11 +11,9 @@ from membench.core.case import Case, Needs
 from membench.core.snapshot import Filesystem, Machine
 from membench.core.units import about_size
 from membench.host.storage.scratch import FREE_SHARE, LEAST_CUT, cut
+from membench.machine.working_set import GPU_SHARE
 from membench.measure.backends import BACKENDS
 from membench.measure.options import DEFAULT_DISK_BUDGET
-
-GPU_SHARE = 0.9
-"""Largest share of a GPU's memory that a case may hold: its context needs some, too."""
 
 
 @dataclass(frozen=True)

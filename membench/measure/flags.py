@@ -1,6 +1,7 @@
 """The flags that need a threshold or the machine to be seen; what a worker saw, a unit carries.
 
-`single-round` is raised where rows are made, because it needs nothing else.
+`single-round` is raised where rows are made, because it needs nothing else; whether a cache
+can serve a case is known when it is planned.
 """
 
 from __future__ import annotations
@@ -9,15 +10,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from membench.core.snapshot import Machine
-from membench.core.terms import FLAGS, NOISE_THRESHOLD, Better, CacheState, PeakBasis, Status, Tier
+from membench.core.terms import FLAGS, NOISE_THRESHOLD, Better, CacheState, PeakBasis, Status
 from membench.measure.clocks import clock_fell
 from membench.results.case_result import Unit
 from membench.results.plan import Plan
 from membench.results.rows import rows
 from membench.results.schema import Row
-
-CACHE_MULTIPLE = 4
-"""STREAM's rule: a working set for memory is at least four times the last-level cache."""
+from membench.results.staircase import settled
 
 COLD_SHARE = 0.01
 """Share of a file that may be in the page cache while it is still called cold."""
@@ -37,14 +36,14 @@ twentieth of one sample, and far less of the median of many.
 
 
 def results(plan: Plan, units: Iterable[Unit], machine: Machine) -> list[Row]:
-    """The rows of what was measured so far, flagged."""
+    """The rows of what was measured so far, flagged, and the tiers of chases decided."""
     units = list(units)
     clocks: dict[str, list[float]] = {}
     for unit in units:
         clocks.setdefault(unit.case, []).extend(_clocks(unit))
-    return [
-        flagged(row, machine, clocks.get(row.case, ())) for row in rows(plan, units, partial=True)
-    ]
+    return settled(
+        [flagged(row, machine, clocks.get(row.case, ())) for row in rows(plan, units, partial=True)]
+    )
 
 
 def _clocks(unit: Unit) -> list[float]:
@@ -66,7 +65,6 @@ def flagged(row: Row, machine: Machine, clocks: Sequence[float] = ()) -> Row:
         "noisy": row.spread is not None and row.spread > NOISE_THRESHOLD[row.tier],
         "throttled": clock_fell(clocks, _highest_clock(row, machine)),
         "above-peak": beyond_peak(row.value, row.peak, row.peak_basis, row.better),
-        "cache-served": _may_be_cached(row, machine),
         "not-converged": row.stop_reason == "wall-cap" or row.converged is False,
         "few-huge-pages": _lacks_huge_pages(row),
         "page-cache": _was_in_page_cache(row) or "dirtied" in row.detail,
@@ -91,15 +89,6 @@ def beyond_peak(
     if better is Better.HIGHER:
         return value > peak * (1 + PEAK_TOLERANCE)
     return value < peak / (1 + PEAK_TOLERANCE)
-
-
-def _may_be_cached(row: Row, machine: Machine) -> bool:
-    return (
-        row.tier is Tier.DDR
-        and row.backend == "cpu"
-        and row.size_bytes is not None
-        and row.size_bytes < CACHE_MULTIPLE * machine.cpu.last_level_bytes
-    )
 
 
 def _lacks_huge_pages(row: Row) -> bool:

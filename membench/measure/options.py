@@ -20,7 +20,9 @@ class RunOptions:
 
     Attributes:
         profile: ``quick`` or ``full``.
-        select, skip: globs on case ids.
+        select, skip: globs on case ids; a whole id need not be of the profile.
+        settings: ``BENCHGLOB:KEY=VALUE``: what the axis of that name is at, instead of what the
+            profile has.
         rounds: fresh processes that repeat the plan; None = the profile's number.
         device: ``auto``, ``cpu``, ``all`` or ``cuda:N``.
         output: the CSV's path; None = ``results/<machine>/<UTC>_<profile>.csv``.
@@ -35,6 +37,7 @@ class RunOptions:
     profile: str = "quick"
     select: tuple[str, ...] = ()
     skip: tuple[str, ...] = ()
+    settings: tuple[str, ...] = ()
     rounds: int | None = None
     device: str = "auto"
     output: Path | None = None

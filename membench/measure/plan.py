@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 
 from membench.core.case import PROFILES, SWEEP_ROUNDS, Case, Needs
 from membench.core.errors import NothingMatched, UsageError
@@ -153,19 +154,25 @@ def planned(case: Case, registry: Registry, site: Site, gpu: int | None = None) 
         tuned=case.tuned,
         gpu=gpu,
         rounds=case.rounds,
+        flags=case.flags,
     )
 
 
 def select_cases(options: RunOptions, registry: Registry, machine: Machine) -> tuple[Case, ...]:
-    """The cases of the profile that the selectors choose."""
+    """The cases of the profile that the selectors choose, and those of whole ids beside it."""
+
+    def chosen(cases: Iterable[Case]) -> tuple[Case, ...]:
+        return choose(cases, options.select, options.skip, partial(registry.case, machine=machine))
+
+    cases = registry.cases(options.profile, machine, options.settings)
     try:
-        return choose(registry.cases(options.profile, machine), options.select, options.skip)
+        return chosen(cases)
     except NothingMatched as nothing:
         for other in PROFILES:
             if other == options.profile:
                 continue
             try:
-                found = choose(registry.cases(other, machine), options.select, options.skip)
+                found = chosen(registry.cases(other, machine, options.settings))
             except NothingMatched:
                 continue
             raise NothingMatched(

@@ -20,8 +20,9 @@ from membench.core.files import shown
 from membench.core.plain import dump, load
 from membench.core.registry import Registry
 from membench.core.snapshot import Gpu, Machine
-from membench.core.terms import Status
+from membench.core.terms import Status, Tier
 from membench.core.text import shell_word
+from membench.host.memory import staircase
 from membench.machine import snapshot
 from membench.machine.software import software_version
 from membench.measure.events import Observer
@@ -44,7 +45,7 @@ from membench.results.paths import (
     sidecar_path,
     unused_path,
 )
-from membench.results.plan import Plan
+from membench.results.plan import Plan, PlannedCase
 from membench.results.schema import Row
 from membench.results.sidecar import Sidecar, write_sidecar
 from membench.results.table import write_rows
@@ -140,8 +141,17 @@ def prepare(options: RunOptions, observer: Observer) -> Prepared:
             f"every selected case needs a GPU: {plan.cases[0].skipped}",
             "select others, or run without --strict to get their skipped rows",
         )
+    if any(_rests_on_caches(case) for case in plan.cases):
+        cpu = replace(machine.cpu, staircase=staircase.measure(machine))
+        machine = replace(machine, cpu=cpu)
+        plan = make_plan(options, benches, machine, machine.filesystems[-1])
     csv = options.output or default_path(RESULTS, plan.machine, plan.started, plan.profile)
     return Prepared(plan, machine, csv, named=options.output is not None)
+
+
+def _rests_on_caches(case: PlannedCase) -> bool:
+    """Whether it can be measured here, and what the host's caches are decides its size or flags."""
+    return case.backend == "cpu" and case.tier is Tier.DDR and not case.skipped
 
 
 def start(prepared: Prepared, observer: Observer, *, verbose: bool = False) -> Outcome:

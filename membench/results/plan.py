@@ -21,6 +21,7 @@ class PlannedCase:
         tuned: its configuration is found before the first round.
         gpu: which of the GPUs that the machine shows; None for a case that needs none.
         rounds: rounds that it is measured in, spread over the run; 0 = all of the plan's.
+        flags: of its rows, known before it is measured.
     """
 
     id: str
@@ -38,6 +39,7 @@ class PlannedCase:
     tuned: bool = False
     gpu: int | None = None
     rounds: int = 0
+    flags: tuple[str, ...] = ()
 
     @property
     def device_backend(self) -> str:

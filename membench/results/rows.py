@@ -60,6 +60,8 @@ def relative_spread(values: Sequence[float]) -> float | None:
 def _case_rows(plan: Plan, case: PlannedCase, units: Sequence[Unit]) -> list[Row]:
     status, reason = _outcome(case, units)
     good = [unit for unit in units if unit.status is Status.OK and not _fault(unit)]
+    size = case.params.get("size")
+    array = {"array": str(size)} if "size=auto" in case.id.split("/") and size else {}
     facts = merge_facts(good or units)
     common: dict[str, Any] = {
         **facts,
@@ -70,12 +72,12 @@ def _case_rows(plan: Plan, case: PlannedCase, units: Sequence[Unit]) -> list[Row
         "case_version": case.version,
         "backend": facts["backend"] or case.device_backend,
         "membench": plan.software,
-        "detail": merge_detail(good or units),
+        "detail": {**merge_detail(good or units), **(array if good else {})},
         "started": min((unit.started for unit in units), default=plan.started),
     }
     read = ((reading.metric, reading.stat) for unit in units for reading in unit.readings)
     return [
-        _row(common, metric, stat, (status, reason), units)
+        _row(common, metric, stat, (status, reason), units, case.flags)
         for metric, stat in dict.fromkeys(chain(case.yields, read))
     ]
 
@@ -86,7 +88,9 @@ def _row(
     stat: Stat,
     outcome: tuple[Status, str],
     units: Sequence[Unit],
+    planned: Sequence[str],
 ) -> Row:
+    """The row of one metric and statistic; ``planned`` flags stood in the plan."""
     status, reason = outcome
     found = [(unit, one) for unit in units for one in unit.readings if one.metric is metric]
     found = [(unit, one) for unit, one in found if one.stat is stat]
@@ -100,7 +104,7 @@ def _row(
     if not ok:
         samples = tuple(filter(None, samples))
     every = list(chain.from_iterable(samples))
-    more = ("single-round",) if ok and len(values) == 1 else ()
+    more = (*planned, *(("single-round",) if len(values) == 1 else ())) if ok else ()
     quantiles = {"samples": "quantiles"} if any(one.quantiles for _, one in found) else {}
     row = Row(
         **{**common, "detail": {**common["detail"], **quantiles}},

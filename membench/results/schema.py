@@ -9,10 +9,9 @@ from dataclasses import MISSING, dataclass, field, fields
 from types import MappingProxyType
 from typing import Any
 
-from membench.core.errors import SchemaError
+from membench.core.errors import SchemaError, UsageError
 from membench.core.terms import (
     BETTER,
-    INVALID_FLAGS,
     UNIT,
     Better,
     BytesConvention,
@@ -24,6 +23,7 @@ from membench.core.terms import (
     Tier,
 )
 from membench.core.text import ascii_line
+from membench.core.units import parse_size
 from membench.results import cells
 from membench.results.cells import Kind
 
@@ -154,9 +154,18 @@ class Row:
         return (self.run_id, self.case, self.metric, self.stat)
 
     @property
-    def credible(self) -> bool:
-        """It has a value, and no flag says that this value cannot be."""
-        return self.status is Status.OK and INVALID_FLAGS.isdisjoint(self.flags)
+    def array_bytes(self) -> int | None:
+        """Bytes of each of its arrays: the size in its case id, or what `auto` was there."""
+        sizes = [part[5:] for part in self.case.split("/") if part.startswith("size=")]
+        if not sizes:
+            return None
+        if sizes[0] == "auto":
+            text = self.detail.get("array", "")
+            return int(text) if is_whole(text) else self.size_bytes
+        try:
+            return parse_size(sizes[0])
+        except UsageError:
+            return None
 
     @property
     def cited(self) -> bool:
@@ -167,6 +176,11 @@ class Row:
     def imported(self) -> bool:
         """Another tool measured it."""
         return self.backend.startswith("import:")
+
+
+def is_whole(text: str) -> bool:
+    """``text`` is a whole number that a size may be."""
+    return text.isdecimal() and text.isascii() and len(text) < 19
 
 
 REQUIRED: tuple[str, ...] = (

@@ -21,6 +21,7 @@ from membench.core.terms import BytesConvention, Metric, Stat, Tier
 from membench.core.units import MIB, format_size
 from membench.core.work import Observation, Observed, Timed, Work
 from membench.host.memory.backend import CpuBackend
+from membench.host.memory.ring import Ring
 from membench.measure.worker.sampling import Sampled, take_samples
 from membench.measure.worker.stopping import FixedCount
 from membench.measure.worker.stopwatch import HostStopwatch
@@ -128,6 +129,26 @@ def test_the_chase_ends_where_it_must(cpu: CpuBackend, size: str, pages: str) ->
     cpu.elapsed_ns(work.run, 1)
     with pytest.raises(VerificationFailed, match="loads the chase is at byte 0"):
         work.verify(sampled.total + 1)
+
+
+@two_cpus
+@pytest.mark.parametrize(
+    ("name", "size"), [("host/chase", "128MiB"), ("host/mlp", "1MiB"), ("host/loaded", "1MiB")]
+)
+def test_the_cpu_that_chases_has_linked_the_whole_ring(
+    cpu: CpuBackend, monkeypatch: pytest.MonkeyPatch, name: str, size: str
+) -> None:
+    """Lines that another cache holds dirty would be fetched from there, not from memory."""
+    linked: list[set[int]] = []
+    link = Ring.link
+
+    def watched(ring: Ring) -> None:
+        linked.append(os.sched_getaffinity(0))
+        link(ring)
+
+    monkeypatch.setattr(Ring, "link", watched)
+    build(cpu, name, size=size).close()
+    assert linked == [{cpu.cpus[0]}]
 
 
 def test_the_tier_of_a_chase_follows_the_footprint(machine: Machine) -> None:
@@ -276,7 +297,7 @@ def test_numa_cases_cross_the_nodes(machine: Machine) -> None:
         cpu=replace(machine.cpu, affinity=(0, 1)),
     )
     ids = [case.id for case in BENCHES["host/numa"].cases("full", two)]
-    assert ids == [f"host/numa/size=256MiB/cpu={c}/mem={m}" for c in (0, 1) for m in (0, 1)]
+    assert ids == [f"host/numa/size=auto/cpu={c}/mem={m}" for c in (0, 1) for m in (0, 1)]
 
 
 def test_parts_share_everything_at_page_boundaries() -> None:

@@ -1,18 +1,16 @@
 """Axes and sweeps: what a declaration becomes."""
 
-from typing import cast
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from membench.core.axes import Axis, expand, sweep
 from membench.core.case import Bench, Needs, axis, bench
-from membench.core.snapshot import Machine
 from membench.core.terms import BytesConvention, Metric, Stat, Tier
 from membench.core.work import Timed
+from membench.machine import snapshot
 
-ANY_MACHINE = cast(Machine, None)  # these axes do not look at it
+ANY_MACHINE = snapshot()
 
 
 def work(_backend: object, **_arguments: object) -> Timed:

@@ -100,7 +100,8 @@ def test_every_metric_has_a_unit_and_a_direction_and_every_tier_a_threshold() ->
 
 def test_the_flags_are_the_closed_list() -> None:
     assert list(FLAGS) == [
-        *("noisy", "throttled", "above-peak", "cache-served", "single-round", "best-of"),
+        *("noisy", "throttled", "above-peak", "cache-served", "cache-unknown", "transition"),
+        *("single-round", "best-of"),
         *(
             "not-converged",
             "unpinned",

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from described import machine, staircase
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -55,6 +56,10 @@ RAISED: list[tuple[str, Level, dict[str, Any], str]] = [
     ("governor", Level.WARN, {"machine.cpu.governor": "powersave"}, "powersave"),
     ("governor", Level.WARN, {"machine.cpu.governor": "performance,schedutil"}, "schedutil"),
     ("boost", Level.WARN, {"settings.boost": False}, "off"),
+    (
+        *("caches", Level.WARN, {"machine.cpu.staircase": staircase((1, 12), (32, 110))}),
+        "no cache is reported, and the chase leaves its caches before 32 MiB",
+    ),
     ("clock", Level.WARN, {"settings.clock": "hpet"}, "tsc is there"),
     ("clock", Level.WARN, {"settings.clock": "acpi_pm", "settings.clocks": ("acpi_pm",)}, "slow"),
     ("affinity", Level.WARN, {"machine.cpu.affinity": (0, 1)}, "2 of 8"),
@@ -206,6 +211,22 @@ def test_what_cannot_be_read_is_no_reason_to_warn(
     one = finding(with_(changes), check)
     assert one.level is Level.OK
     assert "not readable" in one.seen
+
+
+def test_caches_that_a_chase_confirms_or_cannot(with_: With) -> None:
+    box = machine([32], 8)
+    unconfirmed = finding(with_({"machine": box}), "caches")
+    assert (unconfirmed.level, unconfirmed.seen) == (
+        *(Level.OK, "last level: 32.0 MiB; no chase confirmed it"),
+    )
+    cpu = replace(box.cpu, staircase=staircase((1, 12), (32, 60), (64, 110)))
+    confirmed = finding(with_({"machine": replace(box, cpu=cpu)}), "caches")
+    assert confirmed.level is Level.OK
+    assert confirmed.seen.endswith("a chase has memory's latency from 64.0 MiB on")
+    absurd = machine([260], 2, staircase=staircase((1, 20), (16, 120), top=512))
+    wrong = finding(with_({"machine": absurd}), "caches")
+    assert wrong.level is Level.WARN
+    assert "size=auto takes 256 MiB an array" in wrong.fix
 
 
 def test_every_check_can_be_raised(healthy: Facts) -> None:

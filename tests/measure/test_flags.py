@@ -32,6 +32,7 @@ from membench.measure.rounds.environment import (
 from membench.results.case_result import Reading, Unit
 from membench.results.plan import Plan, PlannedCase
 from membench.results.schema import Row
+from membench.results.staircase import leading
 
 NODES = (Node(0, (0, 1), GIB, (10, 20)), Node(1, (2, 3), GIB, (20, 10)))
 GPUS = tuple(Gpu(n, "Some GPU", f"{n}{n}", 80 * GIB, "9.0", sm_mhz=2000) for n in range(2))
@@ -132,10 +133,6 @@ SEEN: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {
             {"peak": 101.0, "peak_basis": "spec", "metric": LATENCY},
         ),
     ],
-    "cache-served": [
-        ({"size_bytes": 128 * MIB - 1}, {"size_bytes": 128 * MIB}),
-        ({"size_bytes": MIB}, {"size_bytes": MIB, "tier": Tier.CACHE}),
-    ],
     "single-round": [({"values": (100.0,)}, {"values": (100.0, 101.0)})],
     "not-converged": [
         ({"stop_reason": "wall-cap"}, {"stop_reason": "count"}),
@@ -175,6 +172,12 @@ SEEN: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {
 AROUND = ("unpinned-numa", "busy-gpu", "link-downtrained", "cgroup-limited")
 """Flags that are raised from what the parent sees around a case; `throttled` is raised by both."""
 
+KNOWN_BEFORE = ("cache-served", "cache-unknown")
+"""Flags that stand in the plan: tests/measure/test_sizes.py."""
+
+OF_A_CURVE = ("transition",)
+"""Flags that take the rows of a whole curve: tests/results/test_staircase.py."""
+
 PAIRS = [(code, *pair) for code, pairs in SEEN.items() for pair in pairs]
 
 
@@ -192,7 +195,7 @@ def test_every_flag_of_the_list_is_raised_somewhere() -> None:
         "unpinned",  # by a worker: tests/backends/test_team.py
         "other-memory",  # by host/numa: tests/machine/test_machine_zoo.py
     }
-    assert {*SEEN, *AROUND, *elsewhere} == set(FLAGS)
+    assert {*SEEN, *AROUND, *KNOWN_BEFORE, *OF_A_CURVE, *elsewhere} == set(FLAGS)
     assert set(FLAGS) >= OFF_TIER_FLAGS > INVALID_FLAGS
 
 
@@ -207,13 +210,13 @@ def test_a_flagged_row_keeps_its_value_and_every_sample(code: str) -> None:
         ((100, 100), (101, 101), (100.5, 100.5)),
         6,
     )
-    assert row.credible == (code not in INVALID_FLAGS)
+    assert (leading([row]) == [row]) == (code not in OFF_TIER_FLAGS)
 
 
 def test_flags_stand_in_the_order_of_the_list() -> None:
     row = measured((100.0,), machine=VIRTUAL, stop_reason="wall-cap", size_bytes=MIB)
     assert list(row.flags) == [code for code in FLAGS if code in row.flags]
-    assert len(row.flags) == 4
+    assert len(row.flags) == 3
 
 
 def test_a_healthy_row_has_no_flag() -> None:

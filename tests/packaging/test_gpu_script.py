@@ -62,7 +62,8 @@ def test_check_runs_every_test_for_a_gpu() -> None:
 def test_a_profile_is_planned(tmp_path: Path, stage: str) -> None:
     ran = call(str(tmp_path), stage, "--dry-run")
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    assert "hbm/triad/size=1GiB/vec=16" in ran.stdout
+    size = "1GiB" if stage == "peers" else "auto"  # as large as the peers' arrays
+    assert f"hbm/triad/size={size}/vec=16" in ran.stdout
     assert sorted(path.name for path in tmp_path.iterdir()) == [f"{stage}.log"]
 
 

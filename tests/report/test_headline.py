@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
+from membench.core.terms import Metric, Tier
 from membench.report.page.document import Table
 from membench.report.page.runs import read_runs
 from membench.report.page.sections.headline import section
+from membench.report.screens.run import headline
+from membench.results.schema import Row
+from membench.results.table import write_rows
 
 REFERENCE = Path(__file__).parents[2] / "results" / "reference"
 
@@ -24,3 +29,35 @@ def test_of_a_cited_figure_it_says_only_what_is_known() -> None:
     assert "unknown" not in words(table)
     assert "round" not in words(table)
     assert all("Cited figures." in str(block) for block in quality)
+
+
+def test_what_is_not_its_tiers_is_no_headline(
+    tmp_path: Path, make_result: Callable[..., Row]
+) -> None:
+    """A row that a cache served, one under load, and a footprint between two steps."""
+    rows = [
+        make_result(
+            Tier.DDR, "ddr/read/size=1MiB", Metric.BANDWIDTH, 99.0, flags=("cache-served",)
+        ),
+        make_result(Tier.DDR, "host/loaded/size=auto/reads=100", Metric.LATENCY, 1.0),
+    ]
+    write_rows(tmp_path / "a.csv", rows)
+    _, runs = read_runs([tmp_path / "a.csv"])
+    assert "No best figure." in str(section(runs).blocks[0])
+    assert headline(rows) == []
+    chase = [(16, 1.1), (512, 4.9), (2048, 13.4), (8192, 107.9), (32768, 145.9), (262144, 160.8)]
+    rows += [
+        make_result(
+            *(Tier.CACHE if size <= 32768 else Tier.DDR, f"host/chase/size={size}KiB/pages=thp"),
+            *(Metric.LATENCY, ns),
+        )
+        for size, ns in chase
+    ]
+    write_rows(tmp_path / "b.csv", rows)
+    _, runs = read_runs([tmp_path / "b.csv"])
+    shown = str(section(runs).blocks[0])
+    assert "161" in shown
+    assert "146" not in shown
+    assert [flags for flags in (row.flags for row in runs[0].rows) if "transition" in flags] == [
+        *(("transition",), ("transition",)),
+    ]

@@ -14,7 +14,6 @@ import numpy as np
 from membench.analysis.derive.load import LoadCurve, load_curve
 from membench.analysis.derive.steps import Step, climbs, falls
 from membench.core.terms import Metric, Stat, Status
-from membench.core.units import parse_size
 from membench.results.schema import Row
 
 L1_MOST = 1 << 20
@@ -210,8 +209,8 @@ def _over_size(rows: Iterable[Row], name: str, metric: Metric, **fixed: str) -> 
     found = {}
     for row in _good(rows, name, metric, Stat.MEDIAN):
         params = split_case(row.case)[1]
-        if "size" in params and all(params.get(key) == value for key, value in fixed.items()):
-            found[parse_size(params["size"])] = row
+        if row.array_bytes and all(params.get(key) == value for key, value in fixed.items()):
+            found[row.array_bytes] = row
     return dict(sorted(found.items()))
 
 

@@ -11,6 +11,7 @@ from membench.core.snapshot import Machine
 from membench.core.terms import Metric, Stat, Tier
 from membench.core.units import KIB, MIB
 from membench.core.work import Observation, Observed, Work
+from membench.results.staircase import REACH
 
 if TYPE_CHECKING:
     from membench.gpu.protocol import Gpu
@@ -182,5 +183,9 @@ def chase(gpu: Gpu, size: int, tlb: str, hint: str) -> Work:
         timer="globaltimer",
         size_bytes=size,
         verify=verify,
-        detail={"hops": turns * LOADS, "registers": run.registers},
+        detail={
+            "hops": turns * LOADS,
+            "registers": run.registers,
+            REACH: gpu.properties.l2_bytes,
+        },
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from membench.core.axes import AUTO
 from membench.core.case import Needs, axis, bench
 from membench.core.errors import skip
 from membench.core.terms import BytesConvention, PeakBasis
@@ -33,7 +34,7 @@ def sensible(_profile: str, method: str, tile: int, stages: int, **_: int) -> bo
 
 @bench(
     "hbm/async",
-    version=1,
+    version=2,  # 2: `size=auto`
     needs=Needs.GPU,
     profiles=("full",),
     seconds=lambda size, method, tile, stages: (
@@ -43,7 +44,7 @@ def sensible(_profile: str, method: str, tile: int, stages: int, **_: int) -> bo
     grid=("method", "tile", "stages"),
     where=sensible,
 )
-@axis("size", quick="256MiB")
+@axis("size", quick=AUTO)
 @axis("method", quick=("bulk", "cp", "ld"))
 @axis("tile", quick=("16KiB", "1KiB", "2KiB", "4KiB", "64KiB"))
 @axis("stages", quick=(2, 1, 4, 8))

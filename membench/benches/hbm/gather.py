@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from membench.core.axes import AUTO
 from membench.core.case import Needs, axis, bench
 from membench.core.errors import skip
 from membench.core.terms import BytesConvention, PeakBasis
@@ -60,7 +61,7 @@ def sensible(profile: str, page: int, table: str, **_: int) -> bool:
 
 @bench(
     "hbm/gather",
-    version=1,
+    version=2,  # 2: `size=auto`
     needs=Needs.GPU,
     # The samples, a millisecond each or as long as one launch takes at 200 GB/s; the table.
     seconds=lambda page, **_: 0.09 + 2e-8 * READ_BYTES / page,
@@ -69,7 +70,7 @@ def sensible(profile: str, page: int, table: str, **_: int) -> bool:
     full_grid=("page", "table"),
     where=sensible,
 )
-@axis("size", quick="4GiB")
+@axis("size", quick=AUTO)
 @axis("page", quick="4KiB", full="32B..64KiB *2")
 @axis("table", quick="uniform", full=("uniform", "zipf", "seq"))
 def gather(gpu: Gpu, size: int, page: int, table: str) -> Work:

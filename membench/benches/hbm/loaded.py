@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from membench.core.axes import AUTO
 from membench.core.case import Needs, axis, bench
 from membench.core.errors import VerificationFailed
 from membench.core.terms import BytesConvention, Metric, Stat
@@ -55,7 +56,7 @@ def sensible(_profile: str, reads: int, pause: int, sms: int, **_: int) -> bool:
 
 @bench(
     "hbm/loaded",
-    version=2,  # 2: the quantiles are of single hops, not of means of 256
+    version=3,  # 3: `size=auto`; 2: the quantiles are of single hops, not of means of 256
     needs=Needs.GPU,
     yields=(
         (Metric.LATENCY, Stat.MEDIAN),
@@ -69,7 +70,7 @@ def sensible(_profile: str, reads: int, pause: int, sms: int, **_: int) -> bool:
     full_grid=("reads", "pause", "sms"),
     where=sensible,
 )
-@axis("size", quick="1GiB")
+@axis("size", quick=AUTO)
 @axis("reads", quick=100, full=(100, 67, 50, 0))
 @axis("pause", quick=(0, 10000, 50000), full=(0, 7000, 10000, 20000, 100000))
 @axis("sms", quick=100, full=(100, 50, 25, 12))

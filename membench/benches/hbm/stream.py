@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from membench.core.axes import OMITTED, Value
+from membench.core.axes import AUTO, OMITTED, Value
 from membench.core.case import TUNED, Bench, Config, Needs, axis, bench
 from membench.core.errors import VerificationFailed, skip
 from membench.core.terms import BytesConvention, PeakBasis
@@ -31,6 +31,9 @@ ACCESSES = ARRAYS | {"nstream": 4}
 SWEPT = ("read", "copy", "triad")
 """Kernels that the full profile sweeps over sizes and widths: one, two and three arrays."""
 
+SIZES = ("256MiB", "512MiB", "1GiB", "2GiB", "8GiB")
+"""Sizes of an array beside `auto`, which is 4 GiB where there is room."""
+
 DEFAULT: Config = {"vec": 16, "unroll": 4, "block": 512, "per_sm": 0}
 """The fixed configuration; ``per_sm`` 0 is as many blocks as fit at once."""
 
@@ -41,7 +44,12 @@ WIDE_CAPABILITY = 100
 CACHE_MULTIPLE = 4
 """STREAM's rule: arrays together at least four times the last-level cache."""
 
-SAMPLES = 20
+SAMPLES = (6, 20)
+"""Fewest and most samples of a round: of long ones fewer say as much."""
+
+SAMPLED_S = 0.02
+"""What the samples of a round take together, where the fewest do not take longer."""
+
 MIN_SAMPLE_S = 0.001
 
 _SCALAR = 3
@@ -128,7 +136,7 @@ def _stream(gpu: Gpu, operation: str, size: int, vec: Value, config: Config) -> 
         bytes_moved=bytes_moved,
         bytes_convention=BytesConvention.RW_SUM,
         min_sample_s=MIN_SAMPLE_S,
-        samples=SAMPLES,
+        samples=_samples(operation, size),
         peak=peak,
         peak_basis=PeakBasis.QUERIED if peak else None,
         flags=("cache-served",)
@@ -170,10 +178,22 @@ def _check(patterns: Patterns, operation: str, target: Buffer, iterations: int) 
         patterns.check_linear(operation, target, _SALT, factors[operation])
 
 
+def _sample_s(operation: str, size: int) -> float:
+    """Seconds of one sample at 2.5 TB/s."""
+    return max(MIN_SAMPLE_S, ACCESSES[operation] * size / 2.5e12)
+
+
+def _samples(operation: str, size: int) -> int:
+    fewest, most = SAMPLES
+    return min(most, max(fewest, round(SAMPLED_S / _sample_s(operation, size))))
+
+
 def _seconds(operation: str, size: int) -> float:
-    """The samples and what finds their length at 2.5 TB/s; filling and checking at 2 TB/s."""
-    sample = max(MIN_SAMPLE_S, ACCESSES[operation] * size / 2.5e12)
-    return 0.05 + (SAMPLES + 4) * sample + 2 * ARRAYS[operation] * size / 2e12
+    """The samples, what finds their length, filling and checking, all at 2.5 TB/s."""
+    sample = _sample_s(operation, size)
+    finding = 2 if sample > MIN_SAMPLE_S else 4
+    sampling = (_samples(operation, size) + finding) * sample
+    return 0.05 + sampling + 2 * ARRAYS[operation] * size / 2.5e12
 
 
 def stream_bench(operation: str) -> Callable[[Callable[..., Work]], Bench]:
@@ -183,10 +203,10 @@ def stream_bench(operation: str) -> Callable[[Callable[..., Work]], Bench]:
         function = axis("config", quick=(OMITTED, TUNED))(function)
         swept = operation in SWEPT
         function = axis("vec", quick=16, full=(16, 4, 8, WIDE) if swept else 16)(function)
-        function = axis("size", quick="1GiB", full="256MiB..8GiB *2" if swept else "1GiB")(function)
+        function = axis("size", quick=AUTO, full=(AUTO, *SIZES) if swept else AUTO)(function)
         return bench(
             f"hbm/{operation}",
-            version=1,
+            version=2,  # 2: `size=auto`
             needs=Needs.GPU,
             seconds=lambda size, **_: _seconds(operation, size),
             gpu_memory=lambda size, **_: ARRAYS[operation] * size + MIB,

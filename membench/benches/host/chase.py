@@ -4,26 +4,30 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from membench.core.case import Needs, axis, bench
-from membench.core.errors import skip
+from membench.core.axes import AUTO
+from membench.core.case import Needs, axis, bench, first_cpu
 from membench.core.snapshot import Machine
 from membench.core.terms import Metric, Stat, Tier
-from membench.core.units import MIB
+from membench.core.units import KIB, MIB, format_size
 from membench.core.work import Timed, Work
+from membench.machine.cpus.reach import reachable
+from membench.results.staircase import REACH
 
 if TYPE_CHECKING:
     from membench.host.memory.backend import CpuBackend
 
-LAST_LEVEL_BYTES = 32 * MIB  # where the system does not say
+LAST_LEVEL_BYTES = 32 * MIB  # where neither the system nor a staircase says
 LOADS = 4096  # of one iteration: 5 us in L1, 0.5 ms in main memory
 WARM_UP_BYTES = 64 * MIB  # a ring up to this size is walked once before it is timed
 
-QUICK = ("256MiB", "16KiB", "128KiB", "512KiB", "2MiB", "8MiB", "32MiB")
+QUICK = (AUTO, "16KiB", "128KiB", "512KiB", "2MiB", "8MiB", "32MiB")
+LADDER = tuple(format_size(4**n * KIB) for n in range(1, 11))
+"""4 KiB to 1 GiB."""
 
 
 def footprint_tier(machine: Machine, size: int, **_: Any) -> Tier:
-    """`cache` where the ring fits into the last-level cache that the system reports."""
-    last = machine.cpu.last_level_bytes or LAST_LEVEL_BYTES
+    """`cache` where the ring fits into the last-level cache that the chasing CPU can reach."""
+    last = reachable(machine, first_cpu(machine)).bytes or LAST_LEVEL_BYTES
     return Tier.CACHE if size <= last else Tier.DDR
 
 
@@ -33,15 +37,16 @@ def _seconds(size: int, **_: Any) -> float:
 
 @bench(
     "host/chase",
-    version=1,
+    version=2,  # 2: `size=auto`; the chasing CPU links the ring, so that no other holds its lines
     needs=Needs.JIT,
     yields=(Metric.LATENCY, Stat.MEDIAN),
     tier=footprint_tier,
     full_grid=("size", "pages"),
     seconds=_seconds,
     memory=lambda size, **_: size + MIB,
+    cpus=first_cpu,
 )
-@axis("size", quick=QUICK, full="4KiB..1GiB *4")
+@axis("size", quick=QUICK, full=(AUTO, *LADDER))
 @axis("pages", quick=("thp", "4k"))
 def chase(cpu: CpuBackend, size: int, pages: str) -> Work:
     """Unloaded latency: each load's address is what the load before it fetched.
@@ -52,13 +57,16 @@ def chase(cpu: CpuBackend, size: int, pages: str) -> Work:
     """
     from membench.host.memory.ring import Ring, Walk
 
-    if size // cpu.line_bytes < 2:
-        skip(f"size {size} B is too small for a pointer chase over {cpu.line_bytes}-byte lines")
     (memory,) = cpu.arrays(pages, [size])
     ring = Ring.over(memory, cpu.line_bytes)
-    cpu.each(1, lambda _: memory.fill(0))  # first touch where the chase runs
-    workers = len(cpu.cpus) if size > WARM_UP_BYTES else 1
-    cpu.each(workers, lambda part: ring.link(part, workers))
+
+    def prepare(_: int) -> None:
+        # First touch where the chase runs, and pointers that no other CPU has written: lines that
+        # other caches hold dirty would be fetched from there.
+        memory.fill(0)
+        ring.link()
+
+    cpu.each(1, prepare)
     walk = Walk(ring)
     if size <= WARM_UP_BYTES:
         cpu.launch([walk.job(max(LOADS, ring.lines))])
@@ -66,11 +74,17 @@ def chase(cpu: CpuBackend, size: int, pages: str) -> Work:
     def run(iterations: int) -> None:
         cpu.launch([walk.job(iterations * LOADS)])
 
+    cache = reachable(cpu.machine, cpu.cpus[:1]).bytes
     return Timed(
         run=run,
         size_bytes=size,
         metric=Metric.LATENCY,
         operations=LOADS,
         verify=lambda _: walk.verify(),
-        detail={"engine": "numba", "huge": cpu.huge_share(pages), "line": cpu.line_bytes},
+        detail={
+            "engine": "numba",
+            "huge": cpu.huge_share(pages),
+            "line": cpu.line_bytes,
+            **({REACH: cache} if cache else {}),
+        },
     )

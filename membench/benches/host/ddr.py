@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from membench.core.axes import Value
+from membench.core.axes import AUTO, Value
 from membench.core.case import Needs, axis, bench
 from membench.core.errors import VerificationFailed, skip
 from membench.core.snapshot import Machine
@@ -137,12 +137,15 @@ def _seconds(arrays: int) -> Callable[..., float]:
     return lambda size, **_: 0.1 + arrays * size * 0.1 / 2**28
 
 
-SIZES = "256MiB..1GiB *4"
+SIZES = (AUTO, "256MiB", "1GiB")
 """Of `read` and `triad`: the full profile sweeps one kernel that only reads and one with all."""
 
+VERSION = 2
+"""2: `size=auto` is the default, and arrays grow with the caches in reach."""
 
-@bench("ddr/read", version=1, seconds=_seconds(1), memory=_memory(1))
-@axis("size", quick="256MiB", full=SIZES)
+
+@bench("ddr/read", version=VERSION, seconds=_seconds(1), memory=_memory(1))
+@axis("size", quick=AUTO, full=SIZES)
 @axis("threads", quick=thread_counts, full=all_thread_counts)
 @axis("pages", quick="thp", full=("thp", "4k"))
 def read(cpu: CpuBackend, size: int, threads: int | str, pages: str) -> Work:
@@ -153,8 +156,8 @@ def read(cpu: CpuBackend, size: int, threads: int | str, pages: str) -> Work:
     return _stream(cpu, "read", size, threads, pages, "plain")
 
 
-@bench("ddr/write", version=1, seconds=_seconds(1), memory=_memory(1))
-@axis("size", quick="256MiB")
+@bench("ddr/write", version=VERSION, seconds=_seconds(1), memory=_memory(1))
+@axis("size", quick=AUTO)
 @axis("threads", quick=thread_counts)
 @axis("pages", quick="thp", full=("thp", "4k"))
 @axis("stores", quick=("plain", "nt"))
@@ -163,8 +166,8 @@ def write(cpu: CpuBackend, size: int, threads: int | str, pages: str, stores: st
     return _stream(cpu, "write", size, threads, pages, stores)
 
 
-@bench("ddr/copy", version=1, seconds=_seconds(2), memory=_memory(2))
-@axis("size", quick="256MiB")
+@bench("ddr/copy", version=VERSION, seconds=_seconds(2), memory=_memory(2))
+@axis("size", quick=AUTO)
 @axis("threads", quick=thread_counts)
 @axis("pages", quick="thp", full=("thp", "4k"))
 @axis("stores", quick=("plain", "nt"))
@@ -173,8 +176,8 @@ def copy(cpu: CpuBackend, size: int, threads: int | str, pages: str, stores: str
     return _stream(cpu, "copy", size, threads, pages, stores)
 
 
-@bench("ddr/scale", version=1, seconds=_seconds(2), memory=_memory(2))
-@axis("size", quick="256MiB")
+@bench("ddr/scale", version=VERSION, seconds=_seconds(2), memory=_memory(2))
+@axis("size", quick=AUTO)
 @axis("threads", quick=thread_counts)
 @axis("pages", quick="thp", full=("thp", "4k"))
 @axis("stores", quick=("plain", "nt"))
@@ -183,8 +186,8 @@ def scale(cpu: CpuBackend, size: int, threads: int | str, pages: str, stores: st
     return _stream(cpu, "scale", size, threads, pages, stores)
 
 
-@bench("ddr/add", version=1, seconds=_seconds(3), memory=_memory(3))
-@axis("size", quick="256MiB")
+@bench("ddr/add", version=VERSION, seconds=_seconds(3), memory=_memory(3))
+@axis("size", quick=AUTO)
 @axis("threads", quick=thread_counts)
 @axis("pages", quick="thp", full=("thp", "4k"))
 @axis("stores", quick=("plain", "nt"))
@@ -193,8 +196,8 @@ def add(cpu: CpuBackend, size: int, threads: int | str, pages: str, stores: str)
     return _stream(cpu, "add", size, threads, pages, stores)
 
 
-@bench("ddr/triad", version=1, seconds=_seconds(3), memory=_memory(3))
-@axis("size", quick="256MiB", full=SIZES)
+@bench("ddr/triad", version=VERSION, seconds=_seconds(3), memory=_memory(3))
+@axis("size", quick=AUTO, full=SIZES)
 @axis("threads", quick=thread_counts, full=all_thread_counts)
 @axis("pages", quick="thp", full=("thp", "4k"))
 @axis("stores", quick=("plain", "nt"))
@@ -205,13 +208,13 @@ def triad(cpu: CpuBackend, size: int, threads: int | str, pages: str, stores: st
 
 @bench(
     "ddr/mix",
-    version=1,
+    version=VERSION,
     needs=Needs.JIT,
     profiles=("full",),
     seconds=_seconds(1),
     memory=_memory(1),
 )
-@axis("size", quick="256MiB")
+@axis("size", quick=AUTO)
 @axis("reads", quick=(100, 75, 67, 50, 0))
 @axis("threads", quick=thread_counts)
 def mix(cpu: CpuBackend, size: int, reads: int, threads: int | str) -> Work:

@@ -31,6 +31,7 @@ STRAY_FAULTS = 256  # of the interpreter and its libraries meanwhile
     grid=("pages", "threads"),
     seconds=lambda size, **_: 0.1 + 1.8 * size / 2**29,
     memory=lambda size, **_: size + 2 * MIB,
+    cpus=lambda _machine, **_: (),  # no cache holds pages that nobody has touched yet
 )
 @axis("size", quick="256MiB")
 @axis("pages", quick=("4k", "thp", "populate"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from membench.benches.host.ddr import thread_counts
+from membench.core.axes import AUTO
 from membench.core.case import Needs, axis, bench
 from membench.core.errors import VerificationFailed, skip
 from membench.core.terms import Metric, Stat
@@ -21,14 +22,14 @@ SEED = 20
 
 @bench(
     "host/gather",
-    version=1,
+    version=2,  # 2: `size=auto`
     needs=Needs.JIT,
     yields=(Metric.RATE, Stat.MEDIAN),
     profiles=("full",),
     seconds=0.25,
     memory=lambda size, **_: size + 2 * 8 * INDICES + MIB,
 )
-@axis("size", quick="256MiB")
+@axis("size", quick=AUTO)
 @axis("index", quick=("rand", "seq"))
 @axis("threads", quick=thread_counts)
 @axis("pages", quick=("thp", "4k"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from typing import TYPE_CHECKING
 
+from membench.core.axes import AUTO
 from membench.core.case import Needs, axis, bench
 from membench.core.errors import MembenchError, VerificationFailed
 from membench.core.terms import BytesConvention, Metric, Stat
@@ -27,14 +28,14 @@ UNSTABLE = 0.10  # difference between the idle latencies before and after
 
 @bench(
     "host/loaded",
-    version=1,
+    version=2,  # 2: `size=auto`; the chasing CPU links the ring
     needs=(Needs.JIT, Needs.TWO_CPUS),
     yields=((Metric.LATENCY, Stat.MEDIAN), (Metric.BANDWIDTH, Stat.MEDIAN)),
     grid=("reads", "pause"),
     seconds=0.5,
     memory=lambda size, **_: 2 * size + MIB,
 )
-@axis("size", quick="256MiB")
+@axis("size", quick=AUTO)
 @axis("reads", quick=(100, 50), full=(100, 67, 50, 0))
 @axis("pause", quick=(0, 2000), full=(0, 200, 500, 2000, 5000, 20000))
 def loaded(cpu: CpuBackend, size: int, reads: int, pause: int) -> Work:
@@ -90,13 +91,13 @@ class _Scene:
         ring = Ring.over(memory, cpu.line_bytes)
 
         def fill(thread: int) -> None:
-            if thread == 0:
+            if thread == 0:  # the lines of the ring are in no other CPU's cache
                 memory.fill(0)
+                ring.link()
             else:
                 cpu.streams.fill(self._regions[thread - 1], 0, SALT_A)
 
         cpu.each(count, fill)
-        cpu.each(count, lambda part: ring.link(part, count))
         self._walk = Walk(ring)
 
     def observe(self, seconds: float) -> Observation:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from membench.core.case import Needs, axis, bench
+from membench.core.axes import AUTO
+from membench.core.case import Needs, axis, bench, first_cpu
 from membench.core.terms import Metric, Stat
 from membench.core.units import MIB
 from membench.core.work import Timed, Work
@@ -18,14 +19,15 @@ STEPS = 4096  # loads of each chain in one iteration
 
 @bench(
     "host/mlp",
-    version=1,
+    version=2,  # 2: `size=auto`; the chasing CPU links the ring
     needs=Needs.JIT,
     yields=(Metric.RATE, Stat.MEDIAN),
     profiles=("full",),
     seconds=0.2,
     memory=lambda size, **_: size + MIB,
+    cpus=first_cpu,
 )
-@axis("size", quick="256MiB")
+@axis("size", quick=AUTO)
 @axis("chains", quick=(1, 2, 4, 8, 12))
 @axis("pages", quick=("thp", "4k"))
 def mlp(cpu: CpuBackend, size: int, chains: int, pages: str) -> Work:
@@ -42,9 +44,12 @@ def mlp(cpu: CpuBackend, size: int, chains: int, pages: str) -> Work:
     (memory,) = cpu.arrays(pages, [size])
     ring = Ring.over(memory, cpu.line_bytes)
     entry = host_chase.chains.entry
-    cpu.each(1, lambda _: memory.fill(0))
-    workers = len(cpu.cpus)
-    cpu.each(workers, lambda part: ring.link(part, workers))
+
+    def prepare(_: int) -> None:
+        memory.fill(0)
+        ring.link()  # the lines are in no other CPU's cache
+
+    cpu.each(1, prepare)
     # Far apart, so that no chain walks where another has just been.
     starts = [ring.lines * chain // chains for chain in range(chains)]
     heads = np.array([ring.address(start) for start in starts], np.int64)

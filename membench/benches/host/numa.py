@@ -7,13 +7,14 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from membench.benches.host.ddr import parts
-from membench.core.axes import Value
+from membench.core.axes import AUTO, Value
 from membench.core.case import Needs, axis, bench
 from membench.core.errors import VerificationFailed, skip
 from membench.core.snapshot import Machine, Node, NodeKind
 from membench.core.terms import BytesConvention, Metric, Stat
 from membench.core.units import MIB, about_size
 from membench.core.work import Observation, Observed, Work
+from membench.machine.cpus.placement import placement
 from membench.machine.nodes import available_bytes
 
 if TYPE_CHECKING:
@@ -33,6 +34,12 @@ def cpu_nodes(machine: Machine) -> tuple[Value, ...]:
     """The nodes that have CPUs which may be used."""
     usable = set(machine.cpu.affinity)
     return tuple(n.node for n in machine.memory.nodes if usable & set(n.cpus)) or (0,)
+
+
+def cpus_of(machine: Machine, node: int) -> tuple[int, ...]:
+    """The CPUs of ``node`` that are used."""
+    mine = {core.cpu for core in machine.cpu.cores if core.node == node}
+    return tuple(cpu for cpu in placement(machine) if cpu in mine)
 
 
 def memory_nodes(machine: Machine) -> tuple[Value, ...]:
@@ -73,7 +80,7 @@ def _outermost(
 
 @bench(
     "host/numa",
-    version=1,
+    version=2,  # 2: `size=auto`; the chasing CPU links the ring
     needs=(Needs.JIT, Needs.TWO_NUMA_NODES),
     yields=((Metric.BANDWIDTH, Stat.MEDIAN), (Metric.LATENCY, Stat.MEDIAN)),
     grid=("cpu", "mem"),
@@ -81,8 +88,9 @@ def _outermost(
     seconds=0.7,  # 0.3 observed, the rest as in host/loaded
     memory=lambda size, **_: 2 * size + 2 * MIB,
     on_machine=worth_measuring,
+    cpus=lambda machine, cpu, **_: cpus_of(machine, cpu),
 )
-@axis("size", quick="256MiB")
+@axis("size", quick=AUTO)
 @axis("cpu", quick=cpu_nodes)
 @axis("mem", quick=memory_nodes)
 def numa(backend: CpuBackend, size: int, cpu: int, mem: int) -> Work:
@@ -91,7 +99,7 @@ def numa(backend: CpuBackend, size: int, cpu: int, mem: int) -> Work:
     Where there are more than 16 pairs of nodes, of each distance to each kind of memory two are
     measured: those whose numbers are nearest and farthest.
     """
-    mine = {core.cpu for core in backend.machine.cpu.cores if core.node == cpu}
+    mine = cpus_of(backend.machine, cpu)
     threads = [place for place, number in enumerate(backend.cpus) if number in mine]
     if not threads:
         skip(f"no CPU of node {cpu} may be used")
@@ -145,7 +153,8 @@ class _Pair:
 
         def fill(index: int) -> None:
             self._engine.fill(self._pieces[index], cuts[index].start // 8, SALT_A)
-            ring.link(index, len(threads))
+            if index == 0:
+                ring.link()  # the lines are in no other CPU's cache
 
         backend.each(threads, fill)
         if reason := backend.unpinned(threads):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from membench.core.errors import VerificationFailed
+from membench.core.errors import VerificationFailed, skip
 from membench.host.memory import chase_kernels as host_chase
 from membench.host.memory.arena import Bytes
 from membench.host.memory.thread_pool import Job, Seat
@@ -27,11 +27,14 @@ class Ring:
         """The ring that fills ``memory``, not linked yet.
 
         Raises:
-            ValueError: the lines are not a power of two, or hold no pointer.
+            Skip: the lines are not a power of two, or hold no pointer.
         """
         lines = memory.size // stride
         if lines < 2 or lines & (lines - 1) or stride % 8:
-            raise ValueError(f"{memory.size} bytes are no ring of lines {stride} bytes apart")
+            skip(
+                f"{memory.size} bytes hold no ring of lines {stride} bytes apart: "
+                "it takes a power of two"
+            )
         _ = host_chase.link.entry  # compiled here, not on several threads at once
         return cls(int(memory.ctypes.data), lines.bit_length() - 1, stride, memory)
 
@@ -45,11 +48,13 @@ class Ring:
         line = host_chase.place.entry(hops % self.lines, self.bits)
         return self.base + int(line) * self.stride
 
-    def link(self, part: int = 0, parts: int = 1) -> None:
-        """Write the pointers of one of ``parts`` equal stretches of the ring."""
-        first = self.lines * part // parts
-        last = self.lines * (part + 1) // parts
-        host_chase.link.entry(self.base, self.bits, self.stride, first, last)
+    def link(self) -> None:
+        """Write the pointers, on the CPU that will follow them.
+
+        Lines that another CPU has written may lie dirty in its caches, all of a ring in the
+        many caches of a large server: a chase would time transfers between caches.
+        """
+        host_chase.link.entry(self.base, self.bits, self.stride, 0, self.lines)
 
     def verify(self, address: int, hops: int) -> None:
         """Raise `VerificationFailed` where a chase of ``hops`` loads did not end at ``address``."""

@@ -6,7 +6,6 @@ import os
 import selectors
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -14,20 +13,15 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import IO
 
-import membench
 from membench.core.errors import SchemaError, WorkerError
 from membench.core.snapshot import Machine
+from membench.host.compiled.interpreter import command, environment
 from membench.host.storage.scratch import Scratch
 from membench.measure.rounds.interrupt import Interrupt
 from membench.measure.rounds.protocol import Answer, Hello, Request, decode, encode
 
 START_SECONDS = 60.0
 """A worker that has not answered by then will not: a first import from a cold disk is slow."""
-
-_SINGLE_THREADED = dict.fromkeys(
-    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1"
-)
-"""A library's own threads would turn a row of one thread into a row of many."""
 
 
 class WorkerLost(Exception):
@@ -39,7 +33,7 @@ class Worker:
 
     Args:
         scratch: the run's scratch file, if it has one.
-        environment: variables beside those of this process.
+        variables: of the environment, beside those of this process.
         verbose: its standard error is the parent's, instead of being kept for
             the reason of its death.
 
@@ -54,7 +48,7 @@ class Worker:
         scratch: Scratch | None,
         interrupt: Interrupt,
         *,
-        environment: Mapping[str, str] = MappingProxyType({}),
+        variables: Mapping[str, str] = MappingProxyType({}),
         verbose: bool = False,
     ) -> None:
         self._interrupt = interrupt
@@ -63,14 +57,11 @@ class Worker:
         reader, writer = os.pipe2(os.O_CLOEXEC)
         try:
             self._process = subprocess.Popen(
-                [
-                    *(sys.executable, "-P", "-m", "membench.measure.worker.main"),
-                    *(str(os.getpid()), str(writer)),
-                ],
+                command("membench.measure.worker.main", str(os.getpid()), str(writer)),
                 stdin=subprocess.PIPE,
                 stderr=None if verbose else self._stderr,
                 pass_fds=(writer,),
-                env=_environment() | dict(environment),
+                env=environment() | dict(variables),
             )
         except OSError as error:
             os.close(reader)
@@ -194,13 +185,3 @@ def _offer(pid: int) -> None:
     """Where memory runs out, the kernel shall take the worker: that costs a case, not the run."""
     with suppress(OSError):
         Path(f"/proc/{pid}/oom_score_adj").write_text("1000")
-
-
-def _environment() -> dict[str, str]:
-    """The worker's environment: it must find this very membench, wherever it lies."""
-    environment = {**os.environ, **_SINGLE_THREADED}
-    root = Path(membench.__file__).resolve().parents[1]
-    if root.name not in ("site-packages", "dist-packages"):
-        path = environment.get("PYTHONPATH")
-        environment["PYTHONPATH"] = os.pathsep.join([str(root), *([path] if path else [])])
-    return environment

@@ -170,7 +170,7 @@ class _Round:
             setting.machine,
             setting.layout.scratch,
             setting.interrupt,
-            environment=setting.environment,
+            variables=setting.environment,
             verbose=setting.verbose,
         )
         return self._worker

@@ -16,6 +16,7 @@ from membench.core.text import ascii_line
 from membench.results.paths import sidecar_path
 from membench.results.schema import Row
 from membench.results.sidecar import Sidecar, read_sidecar, verify_sha256
+from membench.results.staircase import settled
 from membench.results.table import read_rows
 
 
@@ -104,7 +105,7 @@ def _read(path: Path) -> tuple[Source, list[Run]]:
         Run(
             "",
             source,
-            tuple(several),
+            tuple(settled(several)),
             sidecar if run_id == own else None,
             machine if run_id == own else None,
         )

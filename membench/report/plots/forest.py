@@ -34,10 +34,13 @@ def draw(comparison: Comparison, side: int = 1) -> Figure | NotDrawn:
     found = [
         (line, finding)
         for line in comparison.matched
-        if (finding := line.entries[side].finding) is not None and finding.ratio
+        if (finding := line.entries[side].finding) is not None
+        and finding.ratio
+        and finding.verdict is not Verdict.NA
     ]
     if not found:
-        return NotDrawn(_TITLE, tr("no case is in both files"))
+        why = tr("no case can be judged") if comparison.matched else tr("no case is in both files")
+        return NotDrawn(_TITLE, why)
     largest = sorted(found, key=lambda one: -abs(math.log(one[1].ratio or 1)))[:MOST]
     shown = [one for one in found if one in largest]
     label, reference = comparison.sides[side].label, comparison.sides[0].label

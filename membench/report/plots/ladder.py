@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
@@ -17,6 +17,7 @@ from membench.report.plots import style
 from membench.report.plots.series import bench, data_table, measured, rounds_text
 from membench.report.plots.style import NotDrawn
 from membench.results.schema import Row
+from membench.results.staircase import leading
 
 _TITLE = tr("Bandwidth ladder")
 _DESCRIPTION = (
@@ -80,7 +81,7 @@ def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
 
 def _rungs(runs: Sequence[Run]) -> list[_Rung]:
     found: dict[tuple[Tier, str], dict[str, Row]] = {}
-    for run, row in measured(runs):
+    for run, row in measured([replace(run, rows=tuple(leading(run.rows))) for run in runs]):
         if row.metric is Metric.BANDWIDTH and row.stat is Stat.MEDIAN:
             best = found.setdefault((row.tier, bench(row)), {})
             if run.label not in best or (row.value or 0) > (best[run.label].value or 0):

@@ -85,6 +85,8 @@ def parameter(row: Row, key: str) -> str:
 
 def size_of(row: Row, key: str) -> float | None:
     """The parameter ``key`` as bytes, None where it is no size that can be drawn."""
+    if key == "size":
+        return _place(row.array_bytes or 0)
     try:
         return _place(parse_size(parameter(row, key)))
     except UsageError:

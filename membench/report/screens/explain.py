@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.text import Text
 
+from membench.core.axes import AUTO
 from membench.core.case import Bench, Case
 from membench.core.terms import BETTER, UNIT, Flag
+from membench.core.units import format_size
 from membench.report.screens.explain_topics import counting, dangers, next_steps
 
 
@@ -37,7 +39,9 @@ def print_bench(console: Console, bench: Bench, cases: dict[str, list[Case]]) ->
         values: dict[str, dict[str, None]] = {}
         for case in several:
             for name, value in case.params:
-                values.setdefault(name, {})[str(value)] = None
+                text = _asked(case, name)
+                shown = f"{AUTO} (here {format_size(int(value))})" if text == AUTO else text
+                values.setdefault(name, {})[shown] = None
         axes = "; ".join(f"{name}={','.join(texts)}" for name, texts in values.items())
         console.print(f"{profile}: {len(several)} cases; {axes}", soft_wrap=True)
     console.print()
@@ -46,6 +50,12 @@ def print_bench(console: Console, bench: Bench, cases: dict[str, list[Case]]) ->
     for flag in dangers(bench):
         console.print(Text(f"  {flag.code}: {flag.meaning}"), soft_wrap=True)
     _print_next(console, next_steps(bench))
+
+
+def _asked(case: Case, name: str) -> str:
+    """The value of ``name`` as the case's id has it, empty where it has none."""
+    start = f"{name}="
+    return next((part[len(start) :] for part in case.id.split("/") if part.startswith(start)), "")
 
 
 def _print_next(console: Console, commands: Sequence[str]) -> None:

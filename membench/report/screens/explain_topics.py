@@ -9,8 +9,17 @@ _COPIES = frozenset({"link", "kv", "peer", "zerocopy", "managed", "hmm", "interf
 _DISKS = frozenset({"ssd", "paging"})
 _GENERAL = ("noisy", "single-round", "not-converged")
 _BY_PREFIX = {
-    "ddr": ("cache-served", "few-huge-pages", "unpinned", "vm", "cgroup-limited"),
-    "host": ("few-huge-pages", "unpinned", "other-memory", "vm", "cgroup-limited"),
+    "ddr": ("cache-served", "cache-unknown", "few-huge-pages", "unpinned", "vm", "cgroup-limited"),
+    "host": (
+        "cache-served",
+        "cache-unknown",
+        "transition",
+        "few-huge-pages",
+        "unpinned",
+        "other-memory",
+        "vm",
+        "cgroup-limited",
+    ),
     "ssd": ("page-cache", "sync-submit", "vm"),
     "paging": ("page-cache", "sync-submit", "vm"),
     "link": ("link-downtrained", "unpinned-numa", "busy-gpu"),

@@ -15,6 +15,7 @@ from membench.core.terms import FLAGS, Stat, Status
 from membench.core.units import format_value
 from membench.report.screens.blocks import Block, blocks, full_name
 from membench.results.schema import Row
+from membench.results.staircase import leading
 
 _LISTED = 12
 """Skipped cases of one reason that are named one by one; the file holds them all."""
@@ -40,9 +41,9 @@ def print_flags(console: Console, rows: Sequence[Row]) -> None:
 
 
 def headline(rows: Iterable[Row]) -> list[tuple[str, str, str]]:
-    """For every tier and metric the best row: (tier, value with unit, its case)."""
+    """For every tier and metric the best row of that tier: (tier, value with unit, its case)."""
     lines = []
-    for block in blocks(row for row in rows if row.credible):
+    for block in blocks(leading(tuple(rows))):
         pick = max if block.better == "higher" else min
         best = pick(block.rows, key=lambda row: row.value or 0.0)
         lines.append((str(block.tier), format_value(block.metric, best.value or 0.0), best.case))
@@ -50,12 +51,15 @@ def headline(rows: Iterable[Row]) -> list[tuple[str, str, str]]:
 
 
 def print_headline(console: Console, rows: Sequence[Row]) -> None:
-    """The best figure of every tier and metric, a line each."""
+    """The best figure of every tier and metric, a line each; nothing where none has one."""
+    lines = headline(rows)
+    if not lines:
+        return
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("tier")
     table.add_column("best", justify="right", no_wrap=True)
     table.add_column("case", overflow="fold")
-    for tier, value, case in headline(rows):
+    for tier, value, case in lines:
         table.add_row(Text(tier, "bold"), Text(value, "bold"), case)
     console.print(table)
 

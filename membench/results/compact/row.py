@@ -39,6 +39,7 @@ class Common(NamedTuple):
     kernel: str
     flags: tuple[str, ...]
     reason: str
+    size_bytes: int | None
 
 
 class Measurement(NamedTuple):

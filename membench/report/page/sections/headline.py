@@ -25,9 +25,15 @@ from membench.report.page.runs import Run
 from membench.report.page.sections.words import METRICS, TIERS, about, codes, origin, percent
 from membench.report.screens.blocks import blocks as blocks_of
 from membench.results.schema import Row
+from membench.results.staircase import leading
 
 GOOD, FAIR = 0.1, 0.5
 """Shares of noisy rows up to which the data of a run is called good, and fair."""
+
+_NO_BEST = tr(
+    "Every row is flagged as not its tier's: a cache served it, it lies between two tiers, or it "
+    "cannot be; or it was measured under load."
+)
 
 
 def _of_peak(share: str, basis: PeakBasis | None) -> str:
@@ -46,7 +52,11 @@ def section(runs: Sequence[Run]) -> Section:
     """The best of every tier and metric: cards of one run, a table of several; then the quality."""
     best = _best(runs)
     blocks: list[Block] = []
-    if not best:
+    if not best and any(row.status is Status.OK for run in runs for row in run.rows):
+        nothing = Strong(tr("No best figure."))
+        line = tr("{before} {item}", before=nothing, item=_NO_BEST)
+        blocks.append(Paragraph((line,)))
+    elif not best:
         nothing = Strong(tr("Nothing was measured."))
         line = tr("{before} {item}", before=nothing, item=tr("No row has a value."))
         blocks.append(Paragraph((line,)))
@@ -59,10 +69,11 @@ def section(runs: Sequence[Run]) -> Section:
 
 
 def _best(runs: Sequence[Run]) -> list[dict[str, Row]]:
-    """For every tier and metric the best credible row of each run that has one."""
-    label = {id(row): run.label for run in runs for row in run.rows}
+    """For every tier and metric the best row of each run that has one; see `leading`."""
+    led = {run.label: leading(run.rows) for run in runs}
+    label = {id(row): name for name, rows in led.items() for row in rows}
     found: list[dict[str, Row]] = []
-    for block in blocks_of(row for run in runs for row in run.rows if row.credible):
+    for block in blocks_of(row for rows in led.values() for row in rows):
         pick = max if block.better is Better.HIGHER else min
         by_run: dict[str, list[Row]] = {}
         for row in block.rows:

@@ -59,10 +59,12 @@ def ratio_text(finding: Finding | None) -> str:
 
 
 def verdict_text(finding: Finding | None) -> str:
-    """``^ better``, ``? unclear (n=3)``."""
+    """``^ better``, ``? unclear (n=3)``, ``- n/a (size)``."""
     if finding is None:
         return ""
     glyph, word = GLYPH[finding.verdict], _WORDS[finding.verdict]
+    if finding.reason is Reason.SIZE:
+        return tr("{glyph} {verdict} (size)", glyph=glyph, verdict=word)
     if finding.reason is Reason.FEW:
         return tr("{glyph} {verdict} (n={n})", glyph=glyph, verdict=word, n=count_text(finding))
     return tr("{glyph} {verdict}", glyph=glyph, verdict=word)

@@ -8,11 +8,13 @@ from itertools import chain
 from operator import attrgetter
 
 from membench.analysis.absences import Absence
+from membench.analysis.alike import is_auto, sizes
 from membench.analysis.comparison import Comparison, Line
 from membench.analysis.facts import PACKAGE, Fact
 from membench.analysis.sides import Side, shared_runs
 from membench.analysis.verdict import Verdict
 from membench.core.terms import FLAGS, Metric, Status, Tier
+from membench.core.units import about_size
 from membench.report.screens.compare.footnotes import flags_of_all
 from membench.results.compact.row import distinct
 
@@ -91,6 +93,7 @@ def notes(comparison: Comparison) -> list[str]:
         *_settling(comparison),
         *_noise(comparison),
         *_flags(comparison),
+        *_sizes(comparison),
         *(source.problem for side in comparison.sides for source in side.sources if source.problem),
         *_runs(comparison),
         *_sources(comparison),
@@ -131,6 +134,23 @@ def _spread(line: Line) -> float:
 def _flags(comparison: Comparison) -> list[str]:
     of_all = flags_of_all(comparison)
     return [f"{code} (all rows): {flag.meaning}" for code, flag in FLAGS.items() if code in of_all]
+
+
+def _sizes(comparison: Comparison) -> Iterator[str]:
+    """Where ``size=auto`` is not the same number of bytes on all sides."""
+    differing = []
+    for line in comparison.matched:
+        figures = [entry.figure for entry in line.entries if entry.figure]
+        found = [sizes(one.rows) for one in figures if all(is_auto(row.case) for row in one.rows)]
+        if len(found) == len(figures) and len(set(filter(None, found))) > 1:
+            differing.append((line.row.case, found))
+    if differing:
+        case, found = differing[0]
+        shown = " | ".join(", ".join(map(about_size, several)) or "?" for several in found)
+        yield (
+            f"size=auto has other bytes in {plural(len(differing), 'row')}, as the caches in reach "
+            f"demand: {case} {shown}"
+        )
 
 
 def _runs(comparison: Comparison) -> Iterator[str]:

@@ -1,0 +1,29 @@
+"""How another Python process of this very membench is started."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import membench
+
+_SINGLE_THREADED = dict.fromkeys(
+    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1"
+)
+"""A library's own threads would turn a row of one thread into a row of many."""
+
+
+def command(module: str, *arguments: str) -> list[str]:
+    """What runs ``module`` as a program; nothing is imported from the working directory."""
+    return [sys.executable, "-P", "-m", module, *arguments]
+
+
+def environment() -> dict[str, str]:
+    """The environment of such a process: it must find this membench, wherever it lies."""
+    found = {**os.environ, **_SINGLE_THREADED}
+    root = Path(membench.__file__).resolve().parents[1]
+    if root.name not in ("site-packages", "dist-packages"):
+        path = found.get("PYTHONPATH")
+        found["PYTHONPATH"] = os.pathsep.join([str(root), *([path] if path else [])])
+    return found

@@ -1,0 +1,25 @@
+"""Which CPUs threads are put on, and in which order."""
+
+from __future__ import annotations
+
+from membench.core.snapshot import Machine
+
+
+def placement(machine: Machine) -> tuple[int, ...]:
+    """The CPUs that may be used, in the order in which threads are put on them.
+
+    Whole cores before their second hardware threads, the fastest kind of core
+    before the others, and one memory node after the other; as many as the
+    control group grants time for.
+    """
+    allowed = set(machine.cpu.affinity)
+    siblings: dict[tuple[int, int], int] = {}
+    ranked: list[tuple[int, int, int, int, int]] = []
+    for core in sorted(machine.cpu.cores, key=lambda core: core.cpu):
+        if core.cpu in allowed:
+            rank = siblings.get((core.package, core.core), 0)
+            siblings[core.package, core.core] = rank + 1
+            ranked.append((rank, core.kind, core.node, core.package, core.cpu))
+    cpus = [entry[-1] for entry in sorted(ranked)]
+    cpus += sorted(allowed - set(cpus))  # the kernel grants it and sysfs does not describe it
+    return tuple(cpus[: max(1, machine.cpu.usable)])

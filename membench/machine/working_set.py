@@ -1,0 +1,63 @@
+"""How large an array must be, so that memory serves it and not a cache: what `size=auto` means."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from membench.core.snapshot import Machine
+from membench.core.units import GIB, MIB
+from membench.machine.cpus.reach import BEYOND, CACHE_MULTIPLE, Reach, of_the_chase
+
+LEAST_ARRAY = 256 * MIB
+"""The smallest array that stands for memory, whatever the caches."""
+
+DEVICE_ARRAY = 4 * GIB
+"""An array in GPU memory, where there is room: the largest L2 cache of 2026 has 126 MiB, and
+peers' figures are of arrays of gigabytes."""
+
+GPU_SHARE = 0.9
+"""Largest share of a GPU's memory that a case may hold: its context needs some, too."""
+
+Cost = Callable[[int], float]
+"""Bytes of memory that a case holds whose arrays have the given number of bytes."""
+
+
+def host_array(machine: Machine, reach: Reach, held: Cost) -> int:
+    """Bytes of an array in main memory that the caches in reach cannot serve.
+
+    A power of two, as rings need it.  Where the memory budget has no room for so much it is the
+    largest that fits, down to `LEAST_ARRAY`; a case for which even that is too much is skipped.
+    """
+    size = _power_of_two(max(LEAST_ARRAY, CACHE_MULTIPLE * (reach.bytes or 0)))
+    return _fitting(size, held, machine.memory.budget)
+
+
+def device_array(machine: Machine, held: Cost) -> int:
+    """Bytes of an array in GPU memory: `DEVICE_ARRAY`, or the largest power of two that fits.
+
+    A GPU whose memory is not known shares the host's, as far as can be told.
+    """
+    devices, budget = machine.gpus.devices, machine.memory.budget
+    if not devices:
+        return DEVICE_ARRAY
+    known = [gpu.memory for gpu in devices if gpu.memory]
+    room = GPU_SHARE * min(known) if len(known) == len(devices) else budget
+    if any(gpu.integrated for gpu in devices):
+        room = min(room, budget)  # it works in the memory that everything else works in
+    return _fitting(DEVICE_ARRAY, held, room)
+
+
+def top_ring(machine: Machine) -> int:
+    """Bytes of the largest ring of a staircase: one that leaves the reported cache."""
+    return _power_of_two(max(LEAST_ARRAY, int(BEYOND * (of_the_chase(machine) or 0))))
+
+
+def _fitting(size: int, held: Cost, room: float) -> int:
+    while size > LEAST_ARRAY and held(size) > room:
+        size //= 2
+    return size
+
+
+def _power_of_two(size: int) -> int:
+    """The least power of two that is not smaller."""
+    return 1 << (size - 1).bit_length()

@@ -1,0 +1,233 @@
+"""The tiers of a chase, decided by its own rows: the steps that were seen, and what is reported.
+
+A chase over growing footprints climbs a staircase: a flat stretch is a tier, a ramp between two
+of them is none.  The sizes that a system or a device reports say which tier a stretch is, where
+the latencies do not contradict them; the operator of a GPU's loads says whether L1 can serve it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from membench.core.terms import FLAGS, OFF_TIER_FLAGS, Metric, Stat, Status, Tier
+from membench.core.units import MIB
+from membench.results.schema import Row, is_whole
+
+REACH = "cache_bytes"
+"""Key in a chase's `detail`: bytes of the last-level cache (on a GPU: of L2) in its reach."""
+
+FLAT = 1.25
+"""Latencies that differ by less than this factor may lie on the same step."""
+
+CLOSE = 1.1
+"""Neighbours that differ by less lie on the same step, whatever comes before and after."""
+
+HALF = 0.5
+SHARE = 0.1
+"""Share of the climb to the next step up to which a latency still lies on the lower one."""
+
+BEYOND = 4
+"""Footprints of so many times a cache are memory's (STREAM's rule)."""
+
+LEAST_MEMORY = 256 * MIB
+"""Where no cache is reported, smaller footprints are not said to be memory's."""
+
+L1_END = MIB
+"""No GPU has an L1 cache of a MiB, and none an L2 cache smaller than that."""
+
+LEAST_L2 = 4 * MIB
+"""What an L2 cache has at least where its size is not reported (Volta and later)."""
+
+PAST_L1 = frozenset({"cg", "cv"})
+"""Cache operators of loads that L1 never serves (PTX ISA, cache operators)."""
+
+_TIERS: Mapping[str, tuple[Tier, Tier]] = {
+    "host/chase": (Tier.CACHE, Tier.DDR),
+    "gpu/chase": (Tier.L2, Tier.HBM),
+}
+"""Bench -> the tier of its caches (on a GPU: beyond L1), and memory."""
+
+
+@dataclass(frozen=True)
+class _Stair:
+    """A footprint in bytes, and ns of one dependent load."""
+
+    size: int
+    latency: float
+
+
+def settled(rows: Sequence[Row]) -> list[Row]:
+    """``rows`` with the tiers of every chase as its staircase decides them.
+
+    A footprint between two steps keeps its tier cell and carries the flag `transition`.  What
+    cannot be decided, because no step was seen, stays as it is.
+    """
+    curves: dict[tuple[str, ...], list[Row]] = {}
+    for row in rows:
+        if row.status is Status.OK and row.metric is Metric.LATENCY and row.stat is Stat.MEDIAN:
+            name, params = _split(row.case)
+            if name in _TIERS and row.value and _footprint(row) and not row.cited:
+                params.pop("size", None)
+                others = (f"{key}={value}" for key, value in sorted(params.items()))
+                curves.setdefault((row.run_id, row.device, name, *others), []).append(row)
+    decided: dict[tuple[str, str], Tier | None] = {}
+    for several in curves.values():
+        several.sort(key=_footprint)
+        for place, tier in _tiers(several).items():
+            decided[several[place].run_id, several[place].case] = tier
+    return [
+        _placed(row, decided[row.run_id, row.case]) if (row.run_id, row.case) in decided else row
+        for row in rows
+    ]
+
+
+def leading(rows: Sequence[Row]) -> list[Row]:
+    """The rows that may stand for their tier, as its best: with a value, served by that tier alone.
+
+    What is measured under load (``host/loaded``, ``hbm/loaded``) says nothing of a tier at its
+    best.
+    """
+    return [
+        row
+        for row in settled(rows)
+        if row.status is Status.OK
+        and OFF_TIER_FLAGS.isdisjoint(row.flags)
+        and not _split(row.case)[0].endswith("/loaded")
+    ]
+
+
+def _placed(row: Row, tier: Tier | None) -> Row:
+    codes = set(row.flags) - {"cache-served", "transition"}
+    codes |= {"transition"} if tier is None and row.status is Status.OK else set()
+    flags = tuple(code for code in FLAGS if code in codes)
+    return replace(row, tier=tier or row.tier, flags=flags)
+
+
+def _tiers(rows: Sequence[Row]) -> dict[int, Tier | None]:
+    """The tier of the rows of one curve by their place, None between two steps.
+
+    Absent is what cannot be decided.
+    """
+    name, params = _split(rows[0].case)
+    caches, memory = _TIERS[name]
+    stairs = [_Stair(_footprint(row), row.value or 0.0) for row in rows]
+    cache = max((_reach(row) for row in rows), default=0) or None
+    beyond = _of_memory(stairs, cache)
+    seen = any(beyond)
+    if not seen and cache is None:
+        return {}
+    least = cache or (LEAST_L2 if name == "gpu/chase" else 0)
+    top = stairs[-1].latency if seen else math.inf
+    cached = _cached(stairs, beyond, least, cache or math.inf, top)
+    found: dict[int, Tier | None] = {}
+    for place, stair in enumerate(stairs):
+        if beyond[place]:
+            found[place] = memory
+        elif seen or cache is None or 2 * stair.size <= cache:
+            found[place] = caches if cached[place] else None
+        elif stair.size > cache:
+            found[place] = None  # nothing shows memory, and the cache holds a part of it at most
+    if name == "gpu/chase" and params.get("hint") not in PAST_L1:
+        large = {place: tier for place, tier in found.items() if stairs[place].size >= L1_END}
+        return large | _beside_l1(stairs, cached)
+    return found
+
+
+def _beside_l1(stairs: Sequence[_Stair], cached: Sequence[bool]) -> dict[int, Tier | None]:
+    """The tiers of the footprints below `L1_END`, of loads that L1 may serve.
+
+    All on the first step, which something ends, are L1's; what has climbed to the second step is
+    L2's.  Where nothing ends the first step, nothing tells them apart.
+    """
+    small = [place for place, one in enumerate(stairs) if one.size < L1_END]
+    l1 = _first_step(stairs)
+    if not l1:
+        return {}
+    steps = [one for one, good in zip(stairs, cached, strict=True) if good]
+    last = next((one.latency for one in reversed(steps) if one.size < L1_END), 0.0)
+    second = next((one.latency for one in steps if one.size >= L1_END), last)
+    shares = {place: _share(stairs[place].latency, stairs[0].latency, second) for place in small}
+    return {
+        place: Tier.L1 if place < l1 else Tier.L2 if shares[place] >= 1 - SHARE else None
+        for place in small
+    }
+
+
+def _of_memory(stairs: Sequence[_Stair], cache: int | None) -> list[bool]:
+    """Which footprints no cache serves.
+
+    Four times the cache, or flat from a quarter of the footprint on; a curve in which no step
+    was seen does not tell.
+    """
+    top = stairs[-1].latency
+    flat = len(stairs) - 1
+    while flat and top / FLAT <= stairs[flat - 1].latency <= top * FLAT:
+        flat -= 1
+    least = LEAST_MEMORY if cache is None else cache + 1
+    return [
+        place >= flat
+        and (
+            (cache is not None and one.size >= BEYOND * cache)
+            or (flat > 0 and one.size >= max(least, BEYOND * stairs[flat].size))
+        )
+        for place, one in enumerate(stairs)
+    ]
+
+
+def _cached(
+    stairs: Sequence[_Stair], beyond: Sequence[bool], least: int, most: float, top: float
+) -> list[bool]:
+    """Which footprints lie on a step below memory, whose latency is ``top``.
+
+    Of those that a cache of ``most`` bytes can hold: a latency hardly above the step before it,
+    or close to a neighbour's; and of at most half of ``least``, which the cache has for certain,
+    one nearer to that step than to memory.
+    """
+    below = [one for one, out in zip(stairs, beyond, strict=True) if not out]
+    found: list[bool] = []
+    step = stairs[0].latency
+    for place, one in enumerate(below):
+        near = any(
+            one.latency / CLOSE <= other.latency <= one.latency * CLOSE
+            for other in (*below[max(0, place - 1) : place], *below[place + 1 : place + 2])
+        )
+        share = _share(one.latency, step, top)
+        on_a_step = share <= SHARE or near or (2 * one.size <= least and share <= HALF)
+        found.append(on_a_step and one.size <= most)
+        if found[-1]:
+            step = one.latency
+    return [*found, *([False] * (len(stairs) - len(below)))]
+
+
+def _first_step(stairs: Sequence[_Stair]) -> int:
+    """How many footprints lie on the first step, before `L1_END`; 0 where nothing ends it."""
+    first = stairs[0].latency
+    count = 0
+    for one in stairs:
+        if one.size >= L1_END or one.latency > CLOSE * first:
+            break
+        count += 1
+    ends = any(one.latency >= FLAT * first for one in stairs[count:])
+    return count if ends else 0
+
+
+def _share(latency: float, low: float, high: float) -> float:
+    """How far ``latency`` has climbed from ``low`` to ``high``; 0 where there is no climb."""
+    return (latency - low) / (high - low) if high > low else 0.0
+
+
+def _split(case: str) -> tuple[str, dict[str, str]]:
+    parts = case.split("/")
+    name = "/".join(part for part in parts if "=" not in part)
+    return name, dict(part.split("=", 1) for part in parts if "=" in part)
+
+
+def _footprint(row: Row) -> int:
+    return row.size_bytes or row.array_bytes or 0
+
+
+def _reach(row: Row) -> int:
+    text = row.detail.get(REACH, "")
+    return int(text) if is_whole(text) else 0

@@ -1,0 +1,159 @@
+"""Sizes that the machine decides, and sizes that a person asks for."""
+
+from __future__ import annotations
+
+import pytest
+from described import machine, staircase
+
+from membench.benches import registry
+from membench.core.case import Case
+from membench.core.errors import NothingMatched, UsageError
+from membench.core.terms import Metric, Stat, Status
+from membench.core.units import GIB, MIB
+from membench.measure.options import RunOptions
+from membench.measure.plan import make_plan
+from membench.results.case_result import Reading, Unit
+from membench.results.plan import PlannedCase
+from membench.results.rows import rows
+
+BOX = machine([32] * 4, 32, staircase=staircase((1, 12), (64, 110)))
+
+
+def planned(
+    *select: str, settings: tuple[str, ...] = (), profile: str = "quick"
+) -> list[PlannedCase]:
+    options = RunOptions(profile=profile, select=select, settings=settings)
+    return list(make_plan(options, registry(), BOX).cases)
+
+
+def case(name: str) -> Case:
+    found = registry().case(name, BOX)
+    assert found is not None
+    return found
+
+
+def test_the_id_says_auto_and_the_parameters_say_how_much() -> None:
+    one, every = (
+        {found.id: found for found in planned("ddr/triad")}[
+            f"ddr/triad/size=auto/threads={threads}/pages=thp/stores=plain"
+        ]
+        for threads in ("1", "all")
+    )
+    assert (one.params["size"], one.memory) == (256 * MIB, 3 * 256 * MIB + MIB)
+    assert (every.params["size"], every.memory) == (512 * MIB, 3 * 512 * MIB + MIB)
+    assert one.flags == every.flags == ()
+
+
+def test_a_row_says_how_large_its_arrays_were() -> None:
+    plan = make_plan(RunOptions(select=("ddr/add/*threads=all*nt",)), registry(), BOX)
+    (only,) = plan.cases
+    reading = Reading(Metric.BANDWIDTH, Stat.MEDIAN, 100.0, 1, (100.0,))
+    units = [
+        Unit(
+            round=number,
+            case=only.id,
+            status=Status.OK,
+            started="2026-01-01T00:00:00Z",
+            readings=(reading,),
+            size_bytes=3 * 512 * MIB,
+        )
+        for number in (1, 2)
+    ]
+    (row,) = rows(plan, units)
+    assert (row.array_bytes, row.size_bytes) == (512 * MIB, 3 * 512 * MIB)
+    assert row.detail["array"] == str(512 * MIB)
+
+
+def test_what_memory_has_no_room_for_is_as_large_as_it_allows_and_flagged() -> None:
+    tight = machine([105, 105], 112, memory=4, staircase=staircase((1, 40), (128, 120)))
+    plan = make_plan(RunOptions(select=("ddr/triad/*threads=all*",)), registry(), tight)
+    for one in plan.cases:
+        assert one.params["size"] == 512 * MIB
+        assert one.memory <= tight.memory.budget
+        assert one.flags == ("cache-served",)
+        assert not one.skipped
+
+
+def test_a_setting_holds_an_axis_at_a_value_outside_of_the_profile() -> None:
+    found = planned("ddr/*", settings=("ddr/*:size=4096MiB",))
+    assert len(found) == len(planned("ddr/*"))
+    assert {one.params["size"] for one in found} == {"4GiB"}
+    assert all("/size=4GiB/" in one.id for one in found)
+    two = planned("ddr/read", settings=("ddr/*:size=1GiB", "ddr/read:threads=3"))
+    assert [one.id for one in two] == ["ddr/read/size=1GiB/threads=3/pages=thp"]
+    (small,) = planned("host/chase/*4k", settings=("host/*:size=64MiB",))
+    assert small.flags == ("cache-served",)
+    back = planned("host/chase", settings=("host/chase:size=auto",))
+    assert [one.id for one in back] == [f"host/chase/size=auto/pages={p}" for p in ("thp", "4k")]
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "words"),
+    [
+        ("ddr/*:size=4GB", UsageError, "'4GB' is not a size"),
+        ("ddr/*:size", UsageError, "is no setting"),
+        ("size=4GiB", UsageError, "is no setting"),
+        ("ddr/*:colour=red", UsageError, "has colour="),
+        ("ddr/*:pages=1g", UsageError, "pages cannot be '1g'"),
+        ("ddr/*:threads=many", UsageError, "threads"),
+        ("drd/*:size=4GiB", NothingMatched, "no bench matches"),
+        ("ddr/mix:size=4GiB", NothingMatched, "the quick profile has no such case"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_refused(text: str, error: type[Exception], words: str) -> None:
+    with pytest.raises(error, match=words):
+        planned(settings=(text,))
+
+
+def test_a_whole_id_need_not_be_of_the_profile() -> None:
+    name = "ddr/mix/size=512MiB/reads=90/threads=2"
+    (found,) = planned(name)
+    assert (found.id, found.params["reads"], found.rounds) == (name, 90, 0)
+    # Axes in any order, a size written in another way, and beside what the profile has.
+    both = planned("host/chase/pages=4k/size=1024MiB", "ddr/read/*threads=1*")
+    assert [one.id for one in both] == [
+        "host/chase/size=1GiB/pages=4k",
+        "ddr/read/size=auto/threads=1/pages=thp",
+    ]
+
+
+def test_an_id_that_leaves_an_axis_out_is_whole_where_the_axis_may_be() -> None:
+    assert case("hbm/read/size=2GiB/vec=8").id == "hbm/read/size=2GiB/vec=8"
+    assert case("hbm/read/size=2GiB/config=best").tuned
+    assert registry().case("ddr/read/size=64MiB", BOX) is None
+    assert registry().case("ddr/read", BOX) is None
+    assert registry().case("no/such/size=64MiB", BOX) is None
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "ddr/read/size=2XiB/threads=1/pages=thp",
+        "ddr/read/size=2GiB/threads=1/pages=2m",
+        "ddr/read/size=2GiB/threads=1/pages=thp/stores=nt",
+        "ddr/read/size=2GiB/size=1GiB/threads=1/pages=thp",
+    ],
+)
+def test_an_id_that_is_none_is_refused_with_the_way_to_the_axes(name: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        planned(name)
+    assert caught.value.hint
+
+
+def test_every_id_of_a_profile_can_be_asked_for() -> None:
+    """And is the same case: what is printed can be pasted."""
+    for profile in ("quick", "full"):
+        for found in registry().cases(profile, BOX):
+            again = registry().case(found.id, BOX)
+            assert again is not None, found.id
+            assert (again.id, again.params, again.memory, again.tier, again.flags) == (
+                *(found.id, found.params, found.memory, found.tier, found.flags),
+            )
+
+
+def test_a_setting_of_a_gpu_bench() -> None:
+    found = planned("hbm/copy", settings=("hbm/*:size=1GiB",))
+    assert {one.id for one in found} == {
+        *("hbm/copy/size=1GiB/vec=16", "hbm/copy/size=1GiB/config=best"),
+    }
+    assert all(one.gpu_memory == 2 * GIB + MIB for one in found)

@@ -1,0 +1,91 @@
+"""Machines put together from a few numbers: sockets, caches, memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from membench.core.snapshot import Cache, Core, Cpu, Gpu, Gpus, Machine, Memory, Node
+from membench.core.units import GIB, MIB
+
+Staircase = tuple[tuple[int, float], ...]
+
+
+def machine(
+    last_levels: Sequence[float],
+    cpus: int,
+    *,
+    memory: float = 512,
+    level: int = 3,
+    sockets: int = 1,
+    usable: int | None = None,
+    staircase: Staircase = (),
+    gpu: float | None = None,
+) -> Machine:
+    """A machine of ``cpus`` CPUs that share ``last_levels``, in MiB, one after the other.
+
+    Args:
+        last_levels: each belongs to as many CPUs in a row; none where sysfs describes no cache.
+        memory: GiB, all of them available.
+        gpu: GiB of a GPU's memory; None without one.
+    """
+    count = max(1, len(last_levels))
+    groups = [tuple(range(n * cpus // count, (n + 1) * cpus // count)) for n in range(count)]
+    caches = tuple(
+        Cache(level, "unified", int(size * MIB), 64, group)
+        for size, group in zip(last_levels, groups, strict=False)
+    )
+    mine = tuple(range(usable or cpus))
+    per = cpus // sockets
+    return Machine(
+        slug="m",
+        cpu=Cpu(
+            model="x",
+            architecture="x86_64",
+            cores=tuple(Core(cpu, cpu, cpu // per, cpu // per) for cpu in range(cpus)),
+            affinity=mine,
+            quota=None,
+            usable=len(mine),
+            caches=caches,
+            governor="",
+            hypervisor="",
+            staircase=staircase,
+        ),
+        memory=Memory(
+            total=int(memory * GIB),
+            available=int(memory * GIB),
+            cgroup_limit=None,
+            cgroup_used=None,
+            page=4096,
+            huge_page=2 * MIB,
+            thp="madvise",
+            hugetlb_total=0,
+            hugetlb_free=0,
+            nodes=tuple(
+                Node(
+                    node,
+                    tuple(range(node * per, (node + 1) * per)),
+                    int(memory * GIB / sockets),
+                    tuple(10 if other == node else 20 for other in range(sockets)),
+                )
+                for node in range(sockets)
+            ),
+        ),
+        gpus=Gpus()
+        if gpu is None
+        else Gpus("580", "13.0", (Gpu(0, "Some GPU", "0" * 12, int(gpu * GIB), "9.0"),)),
+        filesystems=(),
+        system="",
+        kernel="",
+        libc="",
+        python="",
+    )
+
+
+def staircase(*steps: tuple[int, float], top: int = 256) -> Staircase:
+    """Rings of 1 MiB, 2 MiB, ... ``top`` MiB; each has the latency of the last step before it.
+
+    Args:
+        steps: MiB from which on, and ns.
+    """
+    sizes = [1 << n for n in range(top.bit_length())]
+    return tuple((size * MIB, [ns for begin, ns in steps if begin <= size][-1]) for size in sizes)
