@@ -212,6 +212,12 @@ _FLAGS = (
         "compare it with the max column of a run, or let the other tool report a median",
     ),
     Flag(
+        "short-run",
+        "the other tool measured for less than 100 ms and divided by whole milliseconds",
+        "the rate may be off by more than a hundredth, for runs of a few ms by a multiple",
+        "let the other tool run for some seconds",
+    ),
+    Flag(
         "not-converged",
         "the sampling stopped at its time cap before its rule was met",
         "the median is less certain than those of other cases",

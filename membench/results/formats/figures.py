@@ -4,25 +4,20 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from membench.core.errors import SchemaError, UsageError
 from membench.core.terms import BETTER, UNIT, Metric, Stat, Status, Tier
 from membench.core.text import ascii_line
-from membench.core.untrusted import parse_json
 from membench.results.cells import SAMPLES_KEPT
+from membench.results.formats.reading import Unplaced
 from membench.results.schema import Row, check, normal
 
 _NOT_IN_CASE = re.compile(r"[^A-Za-z0-9._=+:@-]+")
 _NOT_IN_SLUG = re.compile(r"[^a-z0-9._-]+")
 _LONGEST_PART = 200
-
-Importer = Callable[[bytes, "Origin"], list[Row]]
-"""The content of a file and its origin -> rows.  Raises `SchemaError` or `UsageError`."""
-Exporter = Callable[[Sequence[Row]], Mapping[str, str]]
-"""Rows -> text by ending of the file's name, empty where there is but one."""
 
 
 @dataclass(frozen=True)
@@ -68,14 +63,12 @@ def row(
     reason: str = "",
     failed: bool = False,
     **columns: Any,
-) -> Row:
+) -> Row | Unplaced:
     """A row of one figure in the metric's unit: one round, whatever the tool calls its repetitions.
 
     Without a value it is `skipped`, or `failed`, for ``reason``.  More samples
-    than a file keeps are left out, their number kept.
-
-    Raises:
-        SchemaError: the figure cannot stand in a results file.
+    than a file keeps are left out, their number kept.  A figure that cannot
+    stand in a results file is `Unplaced`, so that it takes no other with it.
     """
     ok = value is not None
     kept = tuple(samples) if len(samples) <= SAMPLES_KEPT else ()
@@ -103,8 +96,11 @@ def row(
         reason="" if ok else ascii_line(reason) or "no reason was given",
         **{"n": len(samples) or (1 if ok else 0), **columns},
     )
-    check(made)
-    return normal(made)
+    try:
+        check(made)
+        return normal(made)
+    except SchemaError as error:
+        return Unplaced(str(error))
 
 
 def case_id(*parts: str) -> str:
@@ -117,27 +113,6 @@ def case_id(*parts: str) -> str:
 def slug(text: str) -> str:
     """``text`` as the name of a machine, empty where nothing of it is left."""
     return _NOT_IN_SLUG.sub("-", ascii_line(text).lower()).strip("-._")[:60]
-
-
-def json_object(data: bytes, tool: str) -> dict[str, Any]:
-    """The JSON object in ``data``; lines that a tool printed before and behind it are passed over.
-
-    Raises:
-        SchemaError: there is none.
-    """
-    try:
-        content = parse_json(data)
-    except ValueError as error:
-        start, end = re.search(rb"^\{", data, re.MULTILINE), data.rfind(b"\n}")
-        if start is None or end < 0:
-            raise SchemaError(f"not the JSON of {tool}: {error!s:.80}") from None
-        try:
-            content = parse_json(data[start.start() : end + 2])
-        except ValueError as inner:
-            raise SchemaError(f"not the JSON of {tool}: {inner!s:.80}") from None
-    if not isinstance(content, dict):
-        raise SchemaError(f"not the JSON of {tool}: no object")
-    return content
 
 
 def part(content: Mapping[str, Any], name: str) -> dict[str, Any]:
@@ -171,17 +146,6 @@ def number(value: object) -> float | None:
     return found if math.isfinite(found) and found > 0 else None
 
 
-def checked(rows: Iterable[Row], tool: str) -> list[Row]:
-    """``rows``, of which there must be some and no two of one key.
-
-    Raises:
-        SchemaError: there are none, or two.
-    """
-    found: dict[object, Row] = {}
-    for one in rows:
-        if one.key in found:
-            raise SchemaError(f"two figures of {tool} for {one.case} ({one.metric} {one.stat})")
-        found[one.key] = one
-    if not found:
-        raise SchemaError(f"no result of {tool} in it")
-    return list(found.values())
+def count(value: object) -> int:
+    """``value`` as a number of repetitions: 1 where it is none."""
+    return max(1, int(number(value) or 1))

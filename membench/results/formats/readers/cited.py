@@ -25,17 +25,20 @@ from typing import Any
 
 from membench.core.errors import SchemaError
 from membench.core.terms import BytesConvention, Metric, PeakBasis, Stat, Tier
-from membench.results.formats.figures import Origin, checked, number, objects, row, text_of
+from membench.results.formats.figures import Origin, number, objects, row, text_of
+from membench.results.formats.reading import Record, Unplaced
 from membench.results.schema import Row
 
 SCHEMA = "membench.cited/1"
-_TOOL = "cited"
 _NEEDED = ("case", "tier", "metric", "value", "source")
 _ALLOWED = frozenset((*_NEEDED, "note", "stat", "peak", "peak_basis", "bytes_convention"))
 
 
-def read(data: bytes, origin: Origin) -> list[Row]:
-    """A row with ``backend=cited`` for each figure."""
+def read(data: bytes, origin: Origin) -> list[Record]:
+    """A record for each figure, a row with ``backend=cited``; one that is wrong is an error.
+
+    What somebody types has to be right as a whole: nothing of it is passed over.
+    """
     try:
         content = tomllib.loads(data.decode("utf-8"))
     except (ValueError, RecursionError) as error:
@@ -47,7 +50,11 @@ def read(data: bytes, origin: Origin) -> list[Row]:
         raise SchemaError(f"'{min(unknown):.40}' is not known here")
     named = replace(origin, machine=text_of(content.get("machine")) or origin.machine)
     device = text_of(content.get("device"))
-    return checked((_row(one, named, device) for one in objects(content, "figure")), _TOOL)
+    rows = [_row(one, named, device) for one in objects(content, "figure")]
+    twice = next((row.case for row in rows if [one.key for one in rows].count(row.key) > 1), "")
+    if twice:
+        raise SchemaError(f"two figures for {twice}")
+    return [(row,) for row in rows]
 
 
 def _row(figure: dict[str, Any], origin: Origin, device: str) -> Row:
@@ -78,6 +85,8 @@ def _row(figure: dict[str, Any], origin: Origin, device: str) -> Row:
         )
     except ValueError as error:
         raise SchemaError(f"{case:.200}: {error!s:.200}") from None
+    if isinstance(made, Unplaced):
+        raise SchemaError(made.what)
     return replace(made, backend="cited", flags=(), started="")  # gathered then, measured whenever
 
 
