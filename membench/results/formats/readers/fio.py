@@ -10,7 +10,9 @@ latency, which stands under ``clat_ns`` before 3.17 and under ``lat_ns`` since
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -24,7 +26,6 @@ from membench.results.formats.readers.fio_side import QUANTILES, TOOL, Side, own
 from membench.results.formats.readers.fio_terse import terse_records
 from membench.results.formats.readers.fio_text import text_records
 from membench.results.formats.reading import Item, Note, Record, Unplaced
-from membench.results.schema import Row
 
 _SIDES = ("read", "write", "trim", "mixed")
 _JSON = re.compile(rb'^[ \t]*\{|"fio version"', re.MULTILINE)
@@ -56,14 +57,18 @@ def _json_records(data: bytes, origin: Origin) -> Iterator[Record]:
             runs.append(document)
     if len(runs) > 1:
         yield (Note(f"{len(runs)} runs of fio in one file: all were taken, as one run"),)
+    jobs: list[_Job] = []
     for run in runs:
         common = part(run, "global options")
-        for job in (*objects(run, "jobs"), *objects(run, "client_stats")):
-            yield _job(job, common, _of_run(run, origin))
+        entries = (*objects(run, "jobs"), *objects(run, "client_stats"))
+        jobs += [_Job(entry, common, _of_run(run, origin)) for entry in entries]
+    ours = Counter(case for job in jobs for case in job.cases.values() if case)
+    for job in jobs:
+        yield _rows(job, {case for case, times in ours.items() if times > 1})
 
 
 def _continues(first: Mapping[str, Any], second: Mapping[str, Any]) -> bool:
-    """``second`` is a later state of the run of ``first``: it began before ``first`` was written."""
+    """``second`` is a later state of the run ``first``: it began before ``first`` was written."""
     before, after = (
         (*objects(run, "jobs"), *objects(run, "client_stats")) for run in (first, second)
     )
@@ -97,44 +102,58 @@ def _of_run(run: Mapping[str, Any], origin: Origin) -> Origin:
     return replace(origin, started=f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}")
 
 
-def _job(job: dict[str, Any], common: Mapping[str, Any], origin: Origin) -> Iterator[Item]:
-    options = {**common, **part(job, "job options")}
-    name = text_of(job.get("jobname")) or "unnamed"
-    host = text_of(job.get("hostname"))
-    pages = origin.given.get("pages", "thp" if "huge" in memory_of(options) else "4k")
-    detail = {"engine": text_of(options.get("ioengine")), "host": host}
-    if name == _ALL_CLIENTS:
+class _Job:
+    """An entry of fio's JSON, and what it means."""
+
+    def __init__(self, entry: dict[str, Any], common: Mapping[str, Any], origin: Origin) -> None:
+        self.entry = entry
+        self.options = {**common, **part(entry, "job options")}
+        self.name = text_of(entry.get("jobname")) or "unnamed"
+        self.host = text_of(entry.get("hostname"))
+        self.origin = origin
+        memory = memory_of(self.options)
+        self.pages = origin.given.get("pages", "thp" if "huge" in memory else "4k")
+        self.pages_known = bool(memory) or "pages" in origin.given
+        sides = (*(_side(part(entry, one), one, self.options) for one in _SIDES), _sync(entry))
+        self.sides = [side for side in sides if not side.empty]
+
+    @property
+    def cases(self) -> Mapping[str, str]:
+        """Our case of each side, empty where it keeps fio's name."""
+        sides = [side.op for side in self.sides]
+        if self.entry.get("error"):
+            sides = ["write" if "write" in text_of(self.options.get("rw")) else "read"]
+        return {
+            op: "" if self.host else case_of(self.entry, self.options, op, self.pages)
+            for op in sides
+        }
+
+
+def _rows(job: _Job, shared: AbstractSet[str]) -> Iterator[Item]:
+    """The rows of ``job``; a case that several jobs would have is nobody's."""
+    detail = {"engine": text_of(job.options.get("ioengine")), "host": job.host}
+    if job.name == _ALL_CLIENTS:
         detail["counts"] = "all-clients"
-    if error := job.get("error"):
-        yield _failed(job, options, pages, error, origin)
+    names = {
+        op: case if case and case not in shared else own_case(_told(job.name, job.host), op)
+        for op, case in job.cases.items()
+    }
+    if error := job.entry.get("error"):
+        reason = f"fio says: error {error}" if isinstance(error, int) else "fio says: error"
+        for case in names.values():
+            yield row(job.origin, Tier.SSD, case, Metric.IOPS, reason=reason, failed=True)
         return
-    placed = False
-    for side in (*(_side(part(job, one), one, options) for one in _SIDES), _sync(job)):
-        if side.empty:
-            continue
-        placed = True
-        case = "" if host else case_of(job, options, side.op, pages)
-        assumed = case and "/pages=" in case and not memory_of(options)
-        assumed = assumed and "pages" not in origin.given
-        about = {**detail, **({"assumed": "pages"} if assumed else {})}
-        yield from side_rows(side, case or own_case(_told(name, host), side.op), origin, about)
-    if not placed:
-        yield Unplaced(f"a job without a figure: {name}")
+    if not job.sides:
+        yield Unplaced(f"a job without a figure: {job.name}")
+    for side in job.sides:
+        case = names[side.op]
+        assumed = {"assumed": "pages"} if "/pages=" in case and not job.pages_known else {}
+        yield from side_rows(side, case, job.origin, {**detail, **assumed})
 
 
 def _told(name: str, host: str) -> str:
     """The job, told from those of the same name on other clients."""
     return f"{name}@{host}" if host and name != _ALL_CLIENTS else name
-
-
-def _failed(
-    job: dict[str, Any], options: Mapping[str, Any], pages: str, error: object, origin: Origin
-) -> Row | Unplaced:
-    side = "write" if "write" in text_of(options.get("rw")) else "read"
-    name = text_of(job.get("jobname"))
-    case = case_of(job, options, side, pages) or own_case(name, side)
-    reason = f"fio says: error {error}" if isinstance(error, int) else "fio says: error"
-    return row(origin, Tier.SSD, case, Metric.IOPS, reason=reason, failed=True)
 
 
 def _side(figures: dict[str, Any], op: str, options: Mapping[str, Any]) -> Side:
@@ -154,7 +173,7 @@ def _side(figures: dict[str, Any], op: str, options: Mapping[str, Any]) -> Side:
 
 
 def _sync(job: dict[str, Any]) -> Side:
-    """fsync and its kind, timed apart since 3.7."""
+    """Calls of fsync and its kind, timed apart since 3.7."""
     figures = part(job, "sync")
     latency = part(figures, "lat_ns")
     return Side(
@@ -179,7 +198,7 @@ def _latency(
     for key, what, factor in kinds:
         if quantiles := _quantiles(part(figures, key), factor):
             whole = what == "clat" and text_of(options.get("lat_percentiles")) == "1"
-            mixed = whole and not text_of(options.get("clat_percentiles")) == "1"
+            mixed = whole and text_of(options.get("clat_percentiles")) != "1"
             said = "lat" if mixed and not _quantiles(part(figures, "lat_ns"), 1) else what
             return quantiles, None, said
     for key, what, factor in kinds:

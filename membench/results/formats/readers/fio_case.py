@@ -57,7 +57,10 @@ def case_of(job: Mapping[str, Any], options: Mapping[str, Any], side: str, pages
     depth = text_of(options.get("iodepth")) or "1"
     if _SIDE.get(mode) != side or block is None or not depth.isdigit() or len(depth) > 6:
         return ""
-    if not (_is_plain(options, int(depth)) and _is_what_was_counted(job, side, block, int(depth))):
+    if not (
+        _is_plain(options, int(depth))
+        and _is_what_was_counted(job, options, side, block, int(depth))
+    ):
         return ""
     parts = [f"pattern={_PATTERN[mode]}", f"block={format_size(block)}", f"qd={int(depth)}"]
     return case_id("ssd", side, *parts, *([f"pages={pages}"] if side == "read" else []))
@@ -85,7 +88,9 @@ def _is_plain(options: Mapping[str, Any], depth: int) -> bool:
     )
 
 
-def _is_what_was_counted(job: Mapping[str, Any], side: str, block: int, depth: int) -> bool:
+def _is_what_was_counted(
+    job: Mapping[str, Any], options: Mapping[str, Any], side: str, block: int, depth: int
+) -> bool:
     """Depth, block and name as fio counted them are those of the options."""
     bucket = next(one for one in _BUCKETS if depth >= one)
     levels = part(job, "iodepth_level")
@@ -96,5 +101,13 @@ def _is_what_was_counted(job: Mapping[str, Any], side: str, block: int, depth: i
         share >= _AT_DEPTH
         and bool(moved and operations)
         and abs((moved or 0) - block * (operations or 0)) < block
-        and text_of(job.get("jobname")) == text_of(part(job, "job options").get("name"))
+        and _is_alone(job, options)
     )
+
+
+def _is_alone(job: Mapping[str, Any], options: Mapping[str, Any]) -> bool:
+    """The entry is of one job, as its name shows; a job file's sections leave it out."""
+    named = text_of(options.get("name"))
+    if not named:
+        return "group_reporting" not in options
+    return named == text_of(job.get("jobname"))
