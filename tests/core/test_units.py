@@ -102,6 +102,7 @@ def test_the_flags_are_the_closed_list() -> None:
     assert list(FLAGS) == [
         *("noisy", "throttled", "above-peak", "cache-served", "single-round", "best-of"),
         *(
+            "short-run",
             "not-converged",
             "unpinned-numa",
             "busy-gpu",

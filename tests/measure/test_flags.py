@@ -170,7 +170,7 @@ def test_raised_by_this_and_not_by_that(
 
 
 def test_every_flag_of_the_list_is_raised_somewhere() -> None:
-    imported = {"best-of"}  # of another tool's results: tests/results/formats
+    imported = {"best-of", "short-run"}  # of another tool's results: tests/results/formats
     assert {*SEEN, *AROUND, *imported} == set(FLAGS)
     assert set(FLAGS) >= OFF_TIER_FLAGS > INVALID_FLAGS
 

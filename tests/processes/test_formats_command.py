@@ -30,7 +30,12 @@ def test_from_another_tool_to_a_third(membench: Membench) -> None:
         (["export", "xml", "a.csv"], 2, "no export format 'xml'", "bencher"),
         (["import", "fio", "nowhere", "-o", "o.csv"], 1, "nowhere: cannot be read", ""),
         (["import", "fio", "a.csv", "-o", "a.csv"], 1, "nothing is overwritten", "-o"),
-        (["import", "fio", "a.csv", "-o", "o.csv"], 1, "a.csv: not the JSON of fio", ""),
+        (
+            ["import", "fio", "a.csv", "-o", "o.csv"],
+            1,
+            "a.csv: a results file of membench already",
+            "as it is",
+        ),
         (["import", "fio", "a.csv"], 2, "Missing option '-o'", "--help"),
         (["import", "babelstream", "b", "-o", "o.csv"], 2, "what memory", "--set tier=ddr"),
         (["import", "babelstream", "b", "-o", "o.csv", "--set", "x=1"], 2, "known key", "tier"),

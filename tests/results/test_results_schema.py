@@ -33,7 +33,7 @@ def test_a_row_in_cells(make_row: MakeRow) -> None:
     assert cells["schema"] == "membench.results/1"
     assert cells["value"] == "20.5"
     assert cells["round_values"] == "20.0;21.0"
-    assert cells["samples"] == "19.5;20;20.5|20.5;21.5"
+    assert cells["samples"] == "19.5;20.0;20.5|20.5;21.5"
     assert cells["size_bytes"] == "268435456"
     assert cells["verified"] == "true"
     assert cells["converged"] == "false"

@@ -14,11 +14,6 @@ MOST_CONTAINERS = 8_000_000
 
 _START = re.compile(r"^[ \t]*\{", re.MULTILINE)
 _BARE = re.compile(r"(?<=[:\[,\s])-?(?:nan|inf(?:inity)?)(?=\s*[,}\]])", re.IGNORECASE)
-_MARKS = (
-    (b"\xef\xbb\xbf", "utf-8-sig"),
-    (b"\xff\xfe", "utf-16"),  # as PowerShell's > writes
-    (b"\xfe\xff", "utf-16"),
-)
 
 
 def text_in(data: bytes, tool: str) -> str:
@@ -27,9 +22,8 @@ def text_in(data: bytes, tool: str) -> str:
     Raises:
         SchemaError: it is binary.
     """
-    code = next((code for mark, code in _MARKS if data.startswith(mark)), "utf-8")
     try:
-        text = data.decode(code)
+        text = data.decode()
     except UnicodeDecodeError:
         text = data.decode("latin-1")  # a name in another code: the figures are ASCII
     if "\0" in text:

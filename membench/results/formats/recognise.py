@@ -18,11 +18,14 @@ _LOOKS: Mapping[str, re.Pattern[bytes]] = MappingProxyType(
     {
         name: re.compile(pattern, re.MULTILINE)
         for name, pattern in {
-            "nvbandwidth": rb'"nvbandwidth"\s*:|^nvbandwidth Version|^Running \w+_(?:ce|sm|tma)\.',
-            "babelstream": rb"^(?:function|phase)[,;\t].*_per_sec|^BabelStream\s*$|^Function\s+\w+/s",
-            "fio": rb'"fio version"\s*:|\(groupid=\d+, jobs=\d+\)|^[2-5];(?:fio-[^;]*;)?[^;]*;\d+;\d+;',
+            "nvbandwidth": rb'"nvbandwidth"\s*:|^nvbandwidth Version|^Running \w+_(?:ce|sm)\.',
+            "babelstream": rb"^(?:function|phase),.*_per_sec|^BabelStream\s*$|^Function +\w+/s",
+            "fio": (
+                rb'"fio version"\s*:|\(groupid=\d+, jobs=\d+\)|'
+                rb"^[2-5];(?:fio-[^;]*;)?[^;]*;\d+;\d+;"
+            ),
             "nvbench": rb'"nvbench"\s*:|"nv/(?:cold|batch|cpu_only)/',
-            "pytest-benchmark": rb'"benchmarks"\s*:[^"]*"(?:group|name|fullname)"|"machine_info"\s*:',
+            "pytest-benchmark": rb'"fullname"\s*:|"machine_info"\s*:',
             "cited": rb'^schema\s*=\s*"membench\.cited/',
             "stream": rb"^STREAM version|^Function +Best Rate MB/s|^Function +Rate \(MB/s\)",
             "mlc": rb"^Intel\(R\) Memory Latency Checker",
@@ -60,7 +63,7 @@ def formats_of(data: bytes) -> tuple[str, ...]:
 
 
 def opened(data: bytes) -> bytes:
-    """``data``, unpacked if it is gzip.
+    """``data`` in UTF-8, unpacked if it is gzip.
 
     Raises:
         SchemaError: it holds no output of any tool: it is packed in another way, a
@@ -68,6 +71,7 @@ def opened(data: bytes) -> bytes:
     """
     if data.startswith(b"\x1f\x8b"):
         data = _unpacked(data)
+    data = _in_utf8(data)
     for mark, what, hint in _PACKED:
         if data.startswith(mark):
             raise SchemaError(what, hint)
@@ -88,6 +92,13 @@ def opened(data: bytes) -> bytes:
             "name the CSV beside it to membench compare or report",
         )
     return data
+
+
+def _in_utf8(data: bytes) -> bytes:
+    """``data`` without a mark of its code; PowerShell writes UTF-16."""
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        data = data.decode("utf-16", "replace").encode("utf-8", "replace")
+    return data.removeprefix(b"\xef\xbb\xbf")
 
 
 def _unpacked(data: bytes) -> bytes:

@@ -44,6 +44,7 @@ _DEVICES = (
     re.compile(r"Using \S+ device (.+)"),
     re.compile(r'(?:CUDA|HIP) Device \d+: "(.+?)"'),
 )
+_PHASE = re.compile(r"(Init|Read): +[\d.]+ s \(=")
 _DRIVER = re.compile(r"(?:CUDA )?Driver: *(\S+)")
 _SIZE = re.compile(r"Array size: ([\d.]+) (KB|KiB|MB|MiB|GB|GiB|TB|TiB)\b")
 _BYTES = {f"{prefix}B": 1000**power for power, prefix in enumerate("KMGT", 1)}
@@ -106,6 +107,8 @@ def _line(line: str, run: _Run) -> Iterator[Record]:
     elif triad := _TRIAD.match(line):
         value = (number(triad[2]) or 0) * _UNITS[triad[1].lower()]
         yield _figure(_Line("Triad", value, run.repetitions, run.size, mean=True), run)
+    elif phase := _PHASE.match(line):
+        yield (Unplaced(f"the phase {phase[1]}, which is no function"),)
     elif run.header and len(cells) > 2:
         yield (Unplaced("a line that is cut off or has other columns than its header"),)
     else:
@@ -162,13 +165,20 @@ def _csv(cells: Mapping[str, str], run: _Run) -> Record:
 
 
 def _table(cells: Sequence[str], run: _Run) -> Record:
-    value = number(cells[1]) if len(cells) == 5 else None
+    """A line of the text: three digits behind the point of the rate, five of the seconds."""
+    if len(cells) != 5:
+        return (Unplaced("a line of a function that is cut off"),)
+    size = _given_size(run) or run.size
+    shown, fastest = number(cells[1]) or 0, number(cells[2])
+    value = shown * _UNITS[f"{run.table.lower()}b"]
+    if size and fastest and cells[0] in _OPERATIONS and shown * 5e-6 < fastest * 5e-4:
+        value = _OPERATIONS[cells[0]][1] * size / fastest / 1e9  # TiB/s has too few digits
     line = _Line(
         cells[0],
-        value * _UNITS[f"{run.table.lower()}b"] if value else None,
+        value or None,
         run.repetitions,
-        _given_size(run) or run.size,
-        number(cells[3]) if len(cells) == 5 else None,
+        size,
+        number(cells[3]),
         mean=run.isolated,
     )
     return _figure(line, run)
