@@ -6,6 +6,8 @@ import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
+from functools import lru_cache
+from operator import itemgetter
 from types import MappingProxyType
 from typing import Any
 
@@ -244,9 +246,46 @@ _RULES = (
 )
 
 
+_OWN = ("case", "value", "n", "round_values", "spread", "min", "max", "samples", "detail", "reason")
+"""Columns in which the rows of one run differ; most rows share what stands in all others."""
+
+_SHARED = tuple(name for name in _KINDS if name not in _OWN)
+_shared = itemgetter(*_SHARED)
+_PLACE_OF_OWN = tuple((COLUMNS.index(name), name, _KINDS[name]) for name in sorted(_OWN))
+
+
+@lru_cache(maxsize=512)
+def _shared_cells(values: tuple[Any, ...], _types: tuple[type, ...]) -> list[str]:
+    """The cells of a row whose shared columns are ``values``, empty in its own columns."""
+    cells = dict(zip(_SHARED, values, strict=True))
+    return [_KINDS[name].to_cell(cells[name]) if name in cells else "" for name in COLUMNS]
+
+
+@lru_cache(maxsize=512)
+def _shared_fault(values: tuple[Any, ...], _types: tuple[type, ...]) -> tuple[str, str]:
+    """The first of the shared columns that may not hold its value, and why; else nothing."""
+    for name, value in zip(_SHARED, values, strict=True):
+        if fault := _fault(name, value):
+            return name, fault
+    return "", ""
+
+
+def _fault(name: str, value: Any) -> str:
+    """Why the column ``name`` may not hold ``value``, empty if it may."""
+    kind = _KINDS[name]
+    if value is None or value == kind.absent:
+        return "is empty" if name in REQUIRED else ""
+    return "" if kind.valid(value) else f"{value!r:.40} is not {kind.what}"
+
+
 def to_cells(row: Row) -> list[str]:
     """The cells of ``row`` in the order of `COLUMNS`; free text cleaned by `ascii_line`."""
-    return [kind.to_cell(getattr(row, name)) for name, kind in _KINDS.items()]
+    values = vars(row)
+    shared = _shared(values)
+    cells = _shared_cells(shared, tuple(map(type, shared))).copy()
+    for place, name, kind in _PLACE_OF_OWN:
+        cells[place] = kind.to_cell(values[name])
+    return cells
 
 
 def from_cells(cells_by_name: Mapping[str, str]) -> Row:
@@ -268,13 +307,18 @@ def from_cells(cells_by_name: Mapping[str, str]) -> Row:
 
 def check(row: Row) -> None:
     """Raise `SchemaError`, naming case and column, if ``row`` may not stand in a file."""
-    for name, kind in _KINDS.items():
-        value = getattr(row, name)
-        if value is None or value == kind.absent:
-            if name in REQUIRED:
-                raise _refused(row.case, name, "is empty")
-        elif not kind.valid(value):
-            raise _refused(row.case, name, f"{value!r:.40} is not {kind.what}")
+    values = vars(row)
+    shared = _shared(values)
+    try:
+        name, fault = _shared_fault(shared, tuple(map(type, shared)))
+    except TypeError:  # a value without a hash, which none of these columns holds
+        name, fault = next((one, text) for one in _SHARED if (text := _fault(one, values[one])))
+    if not fault:
+        name, fault = next(
+            ((one, text) for one in _OWN if (text := _fault(one, values[one]))), ("", "")
+        )
+    if fault:
+        raise _refused(row.case, name, fault)
     for rule in _RULES:
         if not rule.holds(row):
             raise _refused(f"{row.case} ({row.metric} {row.stat})", rule.column, rule.message)

@@ -72,21 +72,21 @@ def importer(name: str) -> Importer:
 
     def read(data: bytes, origin: Origin) -> Imported:
         from membench.results.formats.reading import collected
-        from membench.results.formats.recognise import formats_of, opened
+        from membench.results.formats.recognise import format_of, looks_like, opened
 
         content = opened(data)
-        seen = formats_of(content)
-        if seen and name not in seen:
+        its_own = looks_like(name, content)
+        if not its_own and (other := format_of(content)):
             raise SchemaError(
-                f"the output of {seen[0]}, not of {name}",
-                f"membench import {seen[0]} FILE -o OUTPUT.csv",
+                f"the output of {other}, not of {name}",
+                f"membench import {other} FILE -o OUTPUT.csv",
             )
         try:
             return collected(reader(content, origin), name)
         except SchemaError as error:
             if error.hint:
                 raise
-            hint = "" if seen else f"membench reads what this writes: {IMPORTS[name]}"
+            hint = "" if its_own else f"membench reads what this writes: {IMPORTS[name]}"
             raise SchemaError(str(error), hint) from None
 
     return read

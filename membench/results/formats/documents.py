@@ -48,6 +48,7 @@ def documents(data: bytes, tool: str) -> Iterator[dict[str, Any] | SchemaError]:
     except (ValueError, RecursionError) as error:
         yield from _one_by_one(text, tool, error)
         return
+    del text  # as large as the file, and not needed while rows are made
     if not isinstance(whole, dict):
         raise SchemaError(f"not the JSON of {tool}: no object")
     yield whole

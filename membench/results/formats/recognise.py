@@ -56,10 +56,14 @@ _OWN_CSV = re.compile(
 _OWN_JSON = re.compile(rb'"schema"\s*:\s*"membench\.(run|results|journal)/')
 
 
-def formats_of(data: bytes) -> tuple[str, ...]:
-    """The formats whose marks stand among the first lines of ``data``."""
-    head = data[:_HEAD]
-    return tuple(name for name, look in _LOOKS.items() if look.search(head))
+def looks_like(name: str, data: bytes) -> bool:
+    """The marks of the format ``name`` stand among the first lines of ``data``."""
+    return _LOOKS[name].search(data[:_HEAD]) is not None
+
+
+def format_of(data: bytes) -> str:
+    """The format whose marks stand among the first lines of ``data``, empty if none's do."""
+    return next((name for name in _LOOKS if looks_like(name, data)), "")
 
 
 def opened(data: bytes) -> bytes:

@@ -12,6 +12,7 @@ from reading_files import DATA, imported, values
 
 from membench.core.errors import SchemaError
 from membench.core.terms import Status, Tier
+from membench.results.formats import recognise
 from membench.results.schema import Row
 
 AWKWARD = DATA / "awkward"
@@ -241,9 +242,10 @@ def test_what_is_no_output_of_a_tool_is_said_with_what_helps(
         assert hint in error.value.hint
 
 
-def test_gzip_of_more_than_a_file_may_hold_is_given_up() -> None:
-    bomb = gzip.compress(b" " * (300 << 20), 1)
-    with pytest.raises(SchemaError, match="larger than 256 MiB when it is unpacked"):
+def test_gzip_of_more_than_a_file_may_hold_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recognise, "MAX_BYTES", 1 << 20)
+    bomb = gzip.compress(b" " * (4 << 20))
+    with pytest.raises(SchemaError, match="larger than 1 MiB when it is unpacked"):
         imported("fio", bomb)
 
 
