@@ -13,7 +13,7 @@ MOST_CONTAINERS = 8_000_000
 """Lists and objects in one file: each takes 64 bytes or more once it is read."""
 
 _START = re.compile(r"^[ \t]*\{", re.MULTILINE)
-_BARE = re.compile(r"(?<=[:\[,\s])-?(?:nan|inf(?:inity)?)(?=\s*[,}\]])", re.IGNORECASE)
+_BARE = re.compile(r"(?<=[:\[,\s])-?(?:nan|inf(?:inity)?)(?=\s{0,9}[,}\]])", re.IGNORECASE)
 
 
 def text_in(data: bytes, tool: str) -> str:

@@ -15,15 +15,18 @@ from membench.results.formats.figures import Origin, number, row
 from membench.results.formats.readers.fio_side import QUANTILES, Side, own_case, side_rows
 from membench.results.formats.reading import Item, Note, Record, Unplaced
 
-_HEAD = re.compile(r"(.*?): \(groupid=(\d+), jobs=(\d+)\): err= *(\d+)(.*?): pid=(\d+)")
-_SETUP = re.compile(r"(.*?): \(g=\d+\): rw=.*?ioengine=([\w.:/-]+), iodepth=(\d+)")
-_SIDE = re.compile(r"\s*(read|write|trim|mixed) *: *(.*)")
+# Bounded, and each tried from one place of a line alone: a line may be as long as a file.
+_HEAD = re.compile(
+    r"(.{0,300}?): \(groupid=(\d{1,9}), jobs=(\d{1,9})\): err= {0,9}(\d{1,9}).{0,300}?: pid=(\d{1,9})"
+)
+_SETUP = re.compile(r"(.{0,300}?): \(g=\d{1,9}\): rw=.{0,300}?ioengine=([\w.:/-]{1,80}), iodepth=")
+_SIDE = re.compile(r" {0,9}(read|write|trim|mixed) ?: {0,9}(.{0,300})")
 _NEW = re.compile(r"IOPS=([\d.]+[a-zA-Z]?), BW=([\d.]+)([KMGTPE]?i?)B/s")
 _OLD = re.compile(r"bw=([\d.]+)([KMGTPE]?)B/s, iops=([\d.]+[a-zA-Z]?)")
 _RUN = re.compile(r"/(\d+)msec|runt= *(\d+)msec")
-_QUANTILES = re.compile(r"\s*(clat|lat)? *percentiles \((nsec|usec|msec)\):")
-_QUANTILE = re.compile(r"([\d.]+)th=\[ *(\d+)\]")
-_MEAN = re.compile(r"\s*(clat|lat) \((nsec|usec|msec)\).*?avg= *([\d.]+)([KMG]?)")
+_QUANTILES = re.compile(r" {0,9}(clat|lat)? {0,9}percentiles \((nsec|usec|msec)\):")
+_QUANTILE = re.compile(r"\b(\d{1,3}\.\d{1,9})th=\[ {0,20}(\d{1,20})\]")
+_MEAN = re.compile(r" {0,9}(clat|lat) \((nsec|usec|msec)\).{0,99}?avg= {0,9}([\d.]{1,20})([KMG]?)")
 _NS = {"nsec": 1, "usec": 1000, "msec": 1_000_000}
 _SI = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9, "t": 1e12}
 _POWER = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4, "P": 5, "E": 6}
@@ -45,11 +48,11 @@ def text_records(text: str, origin: Origin) -> Iterator[Record]:
     job: _Job | None = None
     side = latency = ""
     for line in text.splitlines():
-        if head := _HEAD.search(line):
-            job = _Job(head[1].strip(), head[4], head[6])
+        if head := _HEAD.match(line):
+            job = _Job(head[1].strip(), head[4], head[5])
             jobs[job.name, head[2], head[3], job.pid] = job
             side = latency = ""
-        elif setup := _SETUP.search(line):
+        elif setup := _SETUP.match(line):
             engines[setup[1].strip()] = setup[2]
         elif job is not None and (start := _SIDE.match(line)) and "=" in start[2]:
             side, latency = start[1], ""

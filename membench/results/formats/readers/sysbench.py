@@ -18,7 +18,7 @@ from membench.results.formats.reading import Item, Note, Record
 
 _TOOL = "sysbench"
 _RUN = re.compile(r"^sysbench [\d.]+.*$", re.MULTILINE)
-_RATE = re.compile(r"([\d.]+) (KiB|MiB|GiB|MB) transferred \(([\d.]+) (KiB|MiB|GiB|MB)/sec\)")
+_RATE = re.compile(r"(KiB|MiB|GiB|MB) transferred \(([\d.]{1,30}) (KiB|MiB|GiB|MB)/sec\)")
 _BLOCK = re.compile(r"block size: +(\d+)(K|M|G)?(?:iB|B)?", re.IGNORECASE)
 _OPERATION = re.compile(r"operations?(?: type)?: +(read|write|none)", re.IGNORECASE)
 _SCOPE = re.compile(r"scope(?: type)?: +(global|local)", re.IGNORECASE)
@@ -39,7 +39,7 @@ def read(data: bytes, origin: Origin) -> Iterator[Record]:
 
 def _run(text: str, origin: Origin) -> Iterator[Item]:
     rate, block = _RATE.search(text), _BLOCK.search(text)
-    value = number(rate[3]) if rate else None
+    value = number(rate[2]) if rate else None
     if rate is None or value is None:
         yield Note("a run without 'transferred': only the test 'memory' is read")
         return
@@ -58,7 +58,7 @@ def _run(text: str, origin: Origin) -> Iterator[Item]:
         tier,
         case,
         Metric.BANDWIDTH,
-        value * _UNIT[rate[4]] / 1e9,
+        value * _UNIT[rate[3]] / 1e9,
         size_bytes=size,
         bytes_moved=size,
         bytes_convention=BytesConvention.PAYLOAD,

@@ -17,8 +17,8 @@ from membench.results.formats.readers.host_text import host_case, place
 from membench.results.formats.reading import Record, Unplaced
 
 _TOOL = "tinymembench"
-_RATE = re.compile(r"(\S.*?) +: +([\d.]+) MB/s")
-_BROKEN = re.compile(r"\S.*? +: +[\d.]*$")
+_RATE = re.compile(r"(\S.{0,100}?) {1,60}: {1,9}([\d.]+) MB/s")
+_BROKEN = re.compile(r"\S.{0,100}? {1,60}: {1,9}[\d.]{0,20}$")
 _HEADER = re.compile(r"block size : .*?(?:\[(\w+)\])?$")
 _LATENCY = re.compile(r"(\d+) : +([\d.]+) ns +/ +([\d.]+) ns")
 
