@@ -57,6 +57,9 @@ EXPORTS: Mapping[str, str] = MappingProxyType(
 )
 """Format -> what it is."""
 
+WITH_ALL_ROWS = frozenset({"parquet"})
+"""Export formats that have a place for skipped and failed rows."""
+
 
 def importer(name: str) -> Importer:
     """The importer of the format ``name``.

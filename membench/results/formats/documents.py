@@ -17,7 +17,7 @@ _BARE = re.compile(r"(?<=[:\[,\s])-?(?:nan|inf(?:inity)?)(?=\s{0,9}[,}\]])", re.
 
 
 def text_in(data: bytes, tool: str) -> str:
-    """``data`` as text with ``\\n`` alone at the ends of lines.
+    """``data`` as text, its lines ended as Linux does.
 
     Raises:
         SchemaError: it is binary.

@@ -102,7 +102,7 @@ def _line(line: str, run: _Run) -> Iterator[Record]:
         run.table, run.header = table[1], ()
     elif run.header and len(cells) == len(run.header):
         yield _csv(dict(zip(run.header, cells, strict=True)), run)
-    elif run.table and line.split(maxsplit=1)[:1] and line.split()[0] in _OPERATIONS:
+    elif run.table and line.partition(" ")[0] in _OPERATIONS:
         yield _table(line.split(), run)
     elif triad := _TRIAD.match(line):
         value = (number(triad[2]) or 0) * _UNITS[triad[1].lower()]

@@ -20,7 +20,7 @@ from membench.results.formats.reading import Record, Unplaced
 
 _TOOL = "cuda-samples"
 _SAMPLE = re.compile(r"\[(CUDA Bandwidth Test|P2P \(Peer-to-Peer\).*?|bandwidthTest.*?)\]")
-_DEVICE = re.compile(r"Device:? (\d+)[:,] (.*?)(?:, pciBusID.*)?$")
+_DEVICE = re.compile(r"Device:? (\d{1,6})[:,] (.*?)(?:, pciBusID.*)?$")
 _KIND = re.compile(r"(Host to Device|Device to Host|Device to Device) Bandwidth")
 _MEMORY = re.compile(r"(PINNED|PAGEABLE|Pinned|Paged|Pageable) Memory Transfers", re.IGNORECASE)
 _UNIT = re.compile(r"Transfer Size \(Bytes\)\s+Bandwidth\((GB|MB)/s\)")
@@ -31,8 +31,8 @@ _CSV = re.compile(
 _MATRIX = re.compile(
     r"(.*?)\s*(Bandwidth|Latency)( \(P2P (?:Writes|Reads)\))? Matrix \((GB/s|us)\)"
 )
-_COLUMNS = re.compile(r"(D\\D|GPU|CPU)((?:\s+\d+)+)\s*$")
-_ROW = re.compile(r"(\d+)((?:\s+[\d.]+)+)\s*$")
+_COLUMNS = re.compile(r"(D\\D|GPU|CPU)((?:\s+\d{1,6})+)\s*$")
+_ROW = re.compile(r"(\d{1,6})((?:\s+[\d.]+)+)\s*$")
 _KINDS = {"Host to Device": "h2d", "Device to Host": "d2h", "Device to Device": "d2d"}
 
 
@@ -51,36 +51,44 @@ class _State:
 
 
 def read(data: bytes, origin: Origin) -> Iterator[Record]:
-    """A record for each size of bandwidthTest and each row of a matrix."""
+    """A record for each size of bandwidthTest and each cell of a matrix."""
     state = _State()
     for raw in text_in(data, _TOOL).splitlines():
         line = raw.strip()
-        if match := _SAMPLE.match(line):
+        if _SAMPLE.match(line):
             state = _State(old=not line.startswith("[CUDA"))
-        elif match := _DEVICE.match(line):
-            state.devices[int(match[1])] = match[2].strip()
-        elif match := _CSV.match(line):
-            factor = _factor(match[4], state)
-            memory = (match[2] or "").lower()
-            yield _copy(match[1].lower(), memory, match[5], match[3], factor, state, origin)
-        elif match := _KIND.match(line):
-            state.kind, state.matrix = _KINDS[match[1]], None
-        elif match := _MEMORY.search(line):
-            state.memory = "pageable" if match[1].lower().startswith("page") else "pinned"
-        elif match := _UNIT.match(line):
-            state.unit = match[1]
-        elif match := _MATRIX.match(line):
-            state.matrix, state.unit, state.columns = match, "", []
-        elif match := _COLUMNS.match(line):
-            state.side, state.columns = match[1].lower(), [int(one) for one in match[2].split()]
-        elif state.unit and (match := _SIZE.match(line)):
-            factor = _factor(state.unit, state)
-            memory = state.memory
-            yield _copy(state.kind, memory, match[1], match[2], factor, state, origin)
-        elif state.matrix and state.columns and (match := _ROW.match(line)):
-            yield from _row(match, state, origin)
-        elif state.matrix and state.columns and line[:1].isdigit():
-            yield (Unplaced("a row of a matrix that is not whole"),)
+        elif not _heading(line, state):
+            yield from _figures(line, state, origin)
+
+
+def _heading(line: str, state: _State) -> bool:
+    """Whether ``line`` says what the figures below it are; ``state`` then knows."""
+    if match := _DEVICE.match(line):
+        state.devices[int(match[1])] = match[2].strip()
+    elif match := _KIND.match(line):
+        state.kind, state.matrix = _KINDS[match[1]], None
+    elif match := _MEMORY.search(line):
+        state.memory = "pageable" if match[1].lower().startswith("page") else "pinned"
+    elif match := _UNIT.match(line):
+        state.unit = match[1]
+    elif match := _MATRIX.match(line):
+        state.matrix, state.unit, state.columns = match, "", []
+    elif match := _COLUMNS.match(line):
+        state.side, state.columns = match[1].lower(), [int(one) for one in match[2].split()]
+    return match is not None
+
+
+def _figures(line: str, state: _State, origin: Origin) -> Iterator[Record]:
+    if match := _CSV.match(line):
+        factor, memory = _factor(match[4], state), (match[2] or "").lower()
+        yield _copy(match[1].lower(), memory, match[5], match[3], factor, state, origin)
+    elif state.unit and (match := _SIZE.match(line)):
+        factor = _factor(state.unit, state)
+        yield _copy(state.kind, state.memory, match[1], match[2], factor, state, origin)
+    elif state.matrix and state.columns and (match := _ROW.match(line)):
+        yield from _row(match, state, origin)
+    elif state.matrix and state.columns and line[:1].isdigit():
+        yield (Unplaced("a row of a matrix that is not whole"),)
 
 
 def _factor(unit: str, state: _State) -> tuple[float, bool]:

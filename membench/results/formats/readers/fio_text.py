@@ -17,7 +17,8 @@ from membench.results.formats.reading import Item, Note, Record, Unplaced
 
 # Bounded, and each tried from one place of a line alone: a line may be as long as a file.
 _HEAD = re.compile(
-    r"(.{0,300}?): \(groupid=(\d{1,9}), jobs=(\d{1,9})\): err= {0,9}(\d{1,9}).{0,300}?: pid=(\d{1,9})"
+    r"(.{0,300}?): \(groupid=(\d{1,9}), jobs=(\d{1,9})\): "
+    r"err= {0,9}(\d{1,9}).{0,300}?: pid=(\d{1,9})"
 )
 _SETUP = re.compile(r"(.{0,300}?): \(g=\d{1,9}\): rw=.{0,300}?ioengine=([\w.:/-]{1,80}), iodepth=")
 _SIDE = re.compile(r" {0,9}(read|write|trim|mixed) ?: {0,9}(.{0,300})")

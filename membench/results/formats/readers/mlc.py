@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
 from membench.core.terms import BytesConvention, Metric, Tier
 from membench.results.formats.documents import text_in
@@ -28,62 +29,70 @@ _ITERATION = re.compile(
 )
 
 
+@dataclass
+class _Section:
+    """Under which headings a line stands: of the test, its traffic, its matrix."""
+
+    test: str = ""
+    traffic: str = ""
+    kind: str = ""
+    columns: list[str] = field(default_factory=list)
+
+
 def read(data: bytes, origin: Origin) -> Iterator[Record]:
     """A record for each figure."""
-    section, traffic, kind, columns = "", "", "", list[str]()
+    section = _Section()
     for raw in text_in(data, _TOOL).splitlines():
         line = raw.strip()
         if match := _SECTION.match(line):
-            section, traffic, kind, columns = match[1].lower(), "", "", []
+            section = _Section(match[1].lower())
         elif match := _TRAFFIC.match(line):
-            traffic = match[1].lower()
-        elif match := _ITERATION.match(line):
-            yield _latency(origin, ("test=idle-latency",), match[1], Tier.DDR)
-        elif match := _PEAK.match(line):
-            yield _bandwidth(origin, ("test=peak", f"traffic={_word(match[1])}"), match[2])
+            section.traffic = match[1].lower()
         elif match := _HEADER.match(line):
-            columns = match[1].split()
-        elif "loaded" in section and (match := _LOADED.match(line)):
-            params = ("test=loaded", f"traffic={_word(traffic or 'not said')}", f"delay={match[1]}")
-            yield (
-                *_latency(origin, params, match[2], Tier.DDR),
-                *_bandwidth(origin, params, match[3]),
-            )
-        elif "cache-to-cache" in section and (match := _C2C.match(line)):
-            yield _latency(origin, ("test=c2c", f"kind={_word(match[1])}"), match[2], Tier.CACHE)
-        elif "cache-to-cache" in section and line.startswith("Remote Socket"):
-            kind, columns = line, []
-        elif columns and (match := _ROW.match(line)):
-            yield from _matrix(origin, section, traffic, kind, columns, match)
-        elif columns and line and line[0].isdigit():
-            yield (Unplaced("a row of a matrix that is not whole"),)
+            section.columns = match[1].split()
+        elif "cache-to-cache" in section.test and line.startswith("Remote Socket"):
+            section.kind, section.columns = line, []
+        else:
+            yield from _figures(line, section, origin)
 
 
-def _matrix(
-    origin: Origin,
-    section: str,
-    traffic: str,
-    kind: str,
-    columns: Sequence[str],
-    match: re.Match[str],
-) -> Iterator[Record]:
+def _figures(line: str, section: _Section, origin: Origin) -> Iterator[Record]:
+    if match := _ITERATION.match(line):
+        yield _latency(origin, ("test=idle-latency",), match[1], Tier.DDR)
+    elif match := _PEAK.match(line):
+        yield _bandwidth(origin, ("test=peak", f"traffic={_word(match[1])}"), match[2])
+    elif "loaded" in section.test and (match := _LOADED.match(line)):
+        traffic = _word(section.traffic or "not said")
+        params = ("test=loaded", f"traffic={traffic}", f"delay={match[1]}")
+        latency = _latency(origin, params, match[2], Tier.DDR)
+        yield (*latency, *_bandwidth(origin, params, match[3]))
+    elif "cache-to-cache" in section.test and (match := _C2C.match(line)):
+        params = ("test=c2c", f"kind={_word(match[1])}")
+        yield _latency(origin, params, match[2], Tier.CACHE)
+    elif section.columns and (match := _ROW.match(line)):
+        yield from _matrix(match, section, origin)
+    elif section.columns and line[:1].isdigit():
+        yield (Unplaced("a row of a matrix that is not whole"),)
+
+
+def _matrix(match: re.Match[str], section: _Section, origin: Origin) -> Iterator[Record]:
     cells = match[2].split()
-    if len(cells) != len(columns):
+    if len(cells) != len(section.columns):
         yield (Unplaced("a row of a matrix with more or fewer cells than its header"),)
         return
-    for column, cell in zip(columns, cells, strict=True):
+    for column, cell in zip(section.columns, cells, strict=True):
         where = (f"from={match[1]}", f"to={column}")
         if number(cell) is None:
             continue  # a node to itself has none
-        if "cache-to-cache" in section:
-            params = ("test=c2c", f"kind={_word(kind)}", *where)
+        if "cache-to-cache" in section.test:
+            params = ("test=c2c", f"kind={_word(section.kind)}", *where)
             yield _latency(origin, params, cell, Tier.CACHE)
-        elif "latenc" in section:
-            access = re.search(r"(random|sequential) access", section)
+        elif "latenc" in section.test:
+            access = re.search(r"(random|sequential) access", section.test)
             said = (f"access={access[1]}",) if access else ()
             yield _latency(origin, ("test=idle-latency", *said, *where), cell, Tier.DDR)
-        elif "bandwidth" in section:
-            params = ("test=bandwidth", f"traffic={_word(traffic or 'not said')}", *where)
+        elif "bandwidth" in section.test:
+            params = ("test=bandwidth", f"traffic={_word(section.traffic or 'not said')}", *where)
             yield _bandwidth(origin, params, cell)
         else:
             yield (Unplaced("a matrix under a heading that is not known"),)
