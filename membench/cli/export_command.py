@@ -51,7 +51,7 @@ def command(form: str, file: Path, output: Path | None) -> int:
     if output is None and len(contents) > 1:
         raise UsageError(f"{form} is {len(contents)} files", "name what they begin with: -o bench")
     if output is None:
-        click.get_binary_stream("stdout").write(b"".join(contents.values()))
+        click.echo(b"".join(contents.values()), nl=False)
     else:
         if not output.name:
             raise OutputError(f"{shown(output)} is a directory", "name a file in it")

@@ -23,7 +23,7 @@ def test_every_form_of_every_version(path: Path) -> None:
         assert row.n == 4
         assert row.detail["statistic"] == ("mean" if mean else "best")
         assert ("best-of" in row.flags) != mean
-    guessed = path.suffix == ".txt" and path.name[0] in "34" or path.name == "5.0.txt"
+    guessed = (path.suffix == ".txt" and path.name[0] in "34") or path.name == "5.0.txt"
     known = "triad." in path.name  # says the number of elements
     assert ("size" in found.rows[0].detail["assumed"]) == (guessed and not known)
 

@@ -21,7 +21,7 @@ FORMS = [
 def test_bandwidth_operations_and_latencies_fit_together(path: Path) -> None:
     found = imported("fio", path)
     assert not found.unplaced
-    by = {(row.case, row.metric, row.stat): row.value or 0 for row in found.rows}
+    by = {(row.case, str(row.metric), str(row.stat)): row.value or 0 for row in found.rows}
     cases = {case for case, _, _ in by}
     assert len(cases) == 3
     for case in cases:

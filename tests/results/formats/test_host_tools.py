@@ -50,7 +50,7 @@ def test_mbw_is_binary_and_counts_a_copied_byte_once() -> None:
     for row in found:
         method = row.case.split("=")[1].split("/")[0].upper()
         lines = re.findall(
-            rf"^\d\t.*{method}\tElapsed: (\S+)", (HOST / "mbw.txt").read_text(), re.M
+            rf"^\d\t.*{method}\tElapsed: (\S+)", (HOST / "mbw.txt").read_text(), re.MULTILINE
         )
         rates = [32 * 2**20 / float(seconds) / 1e9 for seconds in lines]
         assert row.value == pytest.approx(statistics.median(rates), rel=2e-3)
@@ -61,7 +61,8 @@ def test_mbw_is_binary_and_counts_a_copied_byte_once() -> None:
     (average,) = imported(
         "mbw", "AVG\tMethod: MEMCPY\tElapsed: 1.0\tMB: 32.0\tCopy: 32.0 MB/s"
     ).rows
-    assert (average.value, average.detail["statistic"]) == (pytest.approx(0.033554432), "mean")
+    assert average.value == pytest.approx(0.033554432)
+    assert average.detail["statistic"] == "mean"
 
 
 def test_likwid_bench_is_decimal_and_counts_what_is_read_and_written() -> None:
@@ -117,8 +118,8 @@ def test_stress_ng_is_binary_and_its_forms_agree() -> None:
         assert value == pytest.approx(yaml[case], rel=1e-4)
     stream = text["ddr/stress-ng/stressor=stream/method=memory-read-rate"]
     assert stream == pytest.approx(3212.60 * 2**20 / 1e9)
-    later = "stress-ng: metrc: [1] stream  100.00 MB per sec memory read rate (harmonic mean of 2 instances)"
-    (row,) = imported("stress-ng", later).rows
+    later = "100.00 MB per sec memory read rate (harmonic mean of 2 instances)"
+    (row,) = imported("stress-ng", f"stress-ng: metrc: [1] stream  {later}").rows
     assert (row.case, row.detail["instances"]) == (
         "ddr/stress-ng/stressor=stream/method=memory-read-rate",
         "2",
@@ -136,7 +137,8 @@ def test_mlc_every_section() -> None:
     assert not found.unplaced
     idle = "ddr/mlc/test=idle-latency/access=random"
     loaded = "ddr/mlc/test=loaded/traffic=read-only/delay"
-    remote = "host/mlc/test=c2c/kind=remote-socket-l2-l2-hitm-latency-data-address-homed-in-writer-socket"
+    remote = "host/mlc/test=c2c/kind=remote-socket-l2-l2-hitm-latency-data-address-homed-in"
+    remote += "-writer-socket"
     assert values(found.rows, "latency") == {
         f"{idle}/from=0/to=0": 80.5,
         f"{idle}/from=0/to=1": 140.5,
@@ -164,7 +166,8 @@ def test_mlc_every_section() -> None:
     assert {row.tier for row in found.rows if "c2c" in row.case} == {Tier.CACHE}
     (alone,) = imported(
         "mlc",
-        "Intel(R) Memory Latency Checker - v3.5\nEach iteration took 202.0 core clocks ( 80.8    ns)",
+        "Intel(R) Memory Latency Checker - v3.5\n"
+        "Each iteration took 202.0 core clocks ( 80.8    ns)",
     ).rows
     assert (alone.case, alone.value) == ("ddr/mlc/test=idle-latency", 80.8)
     cut = imported("mlc", MLC.replace("30001.5\t70001.5", "30001.5"))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 from membench.core.terms import BytesConvention, Metric, Tier
 from membench.core.units import KIB, format_size
@@ -39,7 +40,7 @@ def _run(line: re.Match[str], origin: Origin) -> Iterator[Item]:
     size = format_size(int(block) * KIB) if block.isdigit() and int(block) else f"{block}KiB"
     params = (f"op={operation.lower()}", f"path={path.lower()}", f"block={size}")
     case = case_id("ssd", _TOOL, *params, f"threads={threads}")
-    common = {"n": count(operations), "timer": "tool:gdsio"}
+    common: dict[str, Any] = {"n": count(operations), "timer": "tool:gdsio"}
     if value := number(rate):
         yield row(
             origin,

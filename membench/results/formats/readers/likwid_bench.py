@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from typing import Any
 
-from membench.core.terms import BytesConvention, Metric, Tier
+from membench.core.terms import BytesConvention, Metric
 from membench.core.units import format_size
 from membench.results.formats.documents import text_in
 from membench.results.formats.figures import Origin, count, number, row
@@ -41,7 +42,7 @@ def _test(said: Mapping[str, str], threads: str, origin: Origin) -> Iterator[Ite
     params = [f"test={name}"]
     params += [f"size={format_size(size)}"] if size else []
     params += [f"threads={threads}"] if threads else []
-    common = {
+    common: dict[str, Any] = {
         "n": count(said.get("Iterations")),
         "size_bytes": size,
         "timer": "tool:likwid-bench",
@@ -56,7 +57,7 @@ def _test(said: Mapping[str, str], threads: str, origin: Origin) -> Iterator[Ite
     if flops:
         yield row(
             origin,
-            Tier.DDR if tier is Tier.DDR else tier,
+            tier,
             case,
             Metric.FLOPS,
             flops / 1e3,

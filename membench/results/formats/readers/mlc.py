@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from membench.core.terms import BytesConvention, Metric, Tier
 from membench.results.formats.documents import text_in
@@ -67,8 +68,8 @@ def _figures(line: str, section: _Section, origin: Origin) -> Iterator[Record]:
         latency = _latency(origin, params, match[2], Tier.DDR)
         yield (*latency, *_bandwidth(origin, params, match[3]))
     elif "cache-to-cache" in section.test and (match := _C2C.match(line)):
-        params = ("test=c2c", f"kind={_word(match[1])}")
-        yield _latency(origin, params, match[2], Tier.CACHE)
+        kind = f"kind={_word(match[1])}"
+        yield _latency(origin, ("test=c2c", kind), match[2], Tier.CACHE)
     elif section.columns and (match := _ROW.match(line)):
         yield from _matrix(match, section, origin)
     elif section.columns and line[:1].isdigit():
@@ -100,7 +101,7 @@ def _matrix(match: re.Match[str], section: _Section, origin: Origin) -> Iterator
 
 def _latency(origin: Origin, params: Sequence[str], cell: str, tier: Tier) -> Record:
     case = case_id("ddr" if tier is Tier.DDR else "host", _TOOL, *params)
-    about = {"timer": "tool:mlc", "detail": {"statistic": "mean"}}
+    about: dict[str, Any] = {"timer": "tool:mlc", "detail": {"statistic": "mean"}}
     value = number(cell)
     zero = Unplaced("a latency of 0")
     return (row(origin, tier, case, Metric.LATENCY, value, **about) if value else zero,)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 from membench.core.terms import BytesConvention, Metric, Stat
 from membench.core.units import GIB, KIB, MIB, format_size
@@ -52,7 +53,10 @@ def _run(text: str, origin: Origin) -> Iterator[Item]:
     params += [f"scope={scope[1].lower()}"] if scope else []
     params += [f"threads={threads[1]}"] if threads else []
     case = host_case(tier, _TOOL, *params)
-    common = {"n": count(operations[1] if operations else 1), "timer": "tool:sysbench"}
+    common: dict[str, Any] = {
+        "n": count(operations[1] if operations else 1),
+        "timer": "tool:sysbench",
+    }
     yield row(
         origin,
         tier,

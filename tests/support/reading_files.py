@@ -9,7 +9,7 @@ from membench.results.formats.figures import Origin
 from membench.results.formats.reading import Imported
 from membench.results.schema import Row, check
 
-DATA = Path(__file__).parent / "data"
+DATA = Path(__file__).parents[1] / "record" / "formats" / "data"
 
 
 def imported(tool: str, content: str | bytes | Path, **given: str) -> Imported:
