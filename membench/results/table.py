@@ -56,8 +56,13 @@ def read_rows(path: Path) -> list[Row]:
     try:
         return parse_rows(read_text(path))
     except SchemaError as error:
-        hint = one_line(error.hint.replace("FILE", str(path)))
-        raise SchemaError(one_line(f"{path}: {error}"), hint) from None
+        raise about(path, error) from None
+
+
+def about(path: Path, error: SchemaError) -> SchemaError:
+    """``error``, met while reading ``path``, with the path in its message and its hint."""
+    hint = error.hint.replace("FILE", str(path))
+    return SchemaError(one_line(f"{path}: {error}"), one_line(hint))
 
 
 def parse_rows(text: str) -> list[Row]:
