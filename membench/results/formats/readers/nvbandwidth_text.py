@@ -12,7 +12,7 @@ _STATUS = re.compile(r"(Waived|Error|ERROR|Not Found): ?(.*)")
 _ERROR = re.compile(r"\[?(?:ERROR|CUDA_ERROR|NVML_ERROR)")
 _CELL = re.compile(r"N/A|-?\d+(?:\.\d+)?(?:e[+-]?\d+)?", re.IGNORECASE)
 _SUMMARY = re.compile(r"(?:SUM|MIN|MAX|AVG|COEFFICIENT_OF_VARIATION|&&&& PERF)\b")
-_DEVICE = re.compile(r"(?:Process \d+ \(.*?\): device|Device) \d+: .*")
+_DEVICE = re.compile(r"(?:Process +\d+ \(.*?\): device|Device) \d+: .*")
 
 
 @dataclass(frozen=True)
