@@ -66,21 +66,20 @@ def take(
     Raises:
         SchemaError: without the path; ``intake.refused`` has it.
     """
-    runs: set[str] = set()
+    contents: set[int] = set()
     for path, named in _files(paths):
         try:
             data = read_bytes(path, MAX_BYTES)
-            origin = origin_of(tool, path, data, given)
-            if origin.run_id in runs:
-                intake.notes["the same file again, taken once"] += 1
+            if hash(data) in contents:
+                intake.notes["the same content again, taken once"] += 1
                 continue
-            found = read(data, origin)
+            found = read(data, origin_of(tool, path, data, given))
         except SchemaError as error:
             intake.refused[path] = str(error)
             if named:
                 raise
             continue
-        runs.add(origin.run_id)
+        contents.add(hash(data))
         intake.rows += found.rows
         intake.unplaced.update(found.unplaced)
         intake.notes.update(found.notes)
