@@ -109,10 +109,10 @@ def _items(record: Record) -> Iterator[Item]:
 def _numbered(records: list[list[Row]]) -> Iterator[Row]:
     """The rows of ``records``.
 
-    A case of which several records have the same figure ends in ``/instance=N``
-    for each of them, from 0 in their order.
+    A case that has the same figure several times ends in ``/instance=N`` in each
+    record that it stands in, from 0 in their order.
     """
-    times = Counter(key for rows in records for key in {row.key for row in rows})
+    times = Counter(row.key for rows in records for row in rows)
     shared = {case for (_, case, _, _), number in times.items() if number > 1}
     seen: Counter[str] = Counter()
     keys: set[object] = set()

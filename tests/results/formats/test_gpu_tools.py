@@ -83,6 +83,14 @@ def test_nvbandwidth_a_test_that_ran_twice_is_numbered() -> None:
     assert {row.case: row.value for row in found} == {f"{name}=0": 1.5, f"{name}=1": 2.5}
 
 
+def test_nvbandwidth_a_test_that_prints_two_matrices_is_numbered_too() -> None:
+    matrix = "memcpy CE CPU(row) -> GPU(column) bandwidth (GB/s)\n           0\n 0     {}\n\n"
+    text = "nvbandwidth Version: v0.4\nRunning x_ce.\n" + matrix.format(1.5) + matrix.format(2.5)
+    found = imported("nvbandwidth", text + "Running x_ce.\n" + matrix.format(3.5)).rows
+    name = "link/nvbandwidth/test=x_ce/src=0/dst=0/instance"
+    assert {row.case: row.value for row in found} == {f"{name}={n}": n + 1.5 for n in (0, 1, 2)}
+
+
 def test_nvbandwidth_units_and_sizes() -> None:
     slow = passed("x_latency_sm", ["1.5"], text="latency (us)")
     (row,) = imported("nvbandwidth", nvb(slow)).rows
