@@ -141,7 +141,7 @@ def test_every_reference_says_where_it_comes_from() -> None:
         if one.kind == "cited":
             data = (folder / "figures.toml").read_bytes()
             origin = Origin("cited", rows[0].run_id, "x", rows[0].started)
-            assert list(importer("cited")(data, origin).rows) == rows
+            assert importer("cited")(data, origin) == rows
             assert all(item.backend == "cited" and item.detail["source"] for item in rows)
         else:
             readme = (folder / "README.md").read_text(encoding="ascii")

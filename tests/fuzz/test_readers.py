@@ -95,9 +95,9 @@ def imported(tool: str) -> Callable[[Path], object]:
     def read(path: Path) -> object:
         data = read_bytes(path, MAX_BYTES)
         found = importer(tool)(data, origin_of(tool, path, data, {"tier": "ddr"}))
-        for row in found.rows:
+        for row in found:
             check(row)
-        assert len({row.key for row in found.rows}) == len(found.rows)
+        assert len({row.key for row in found}) == len(found)
         return found
 
     return read

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from membench.results.formats import importer
@@ -18,12 +19,12 @@ def imported(tool: str, content: str | bytes | Path, **given: str) -> Imported:
     data = data.encode() if isinstance(data, str) else data
     origin = Origin(tool, "20260101T000000Z-ab", "box", "2026-01-01T00:00:00Z", given)
     found = importer(tool)(data, origin)
-    for row in found.rows:
+    for row in found:
         check(row)
-    assert len({row.key for row in found.rows}) == len(found.rows)
+    assert len({row.key for row in found}) == len(found)
     return found
 
 
-def values(rows: tuple[Row, ...], metric: str = "bandwidth") -> dict[str, float | None]:
+def values(rows: Sequence[Row], metric: str = "bandwidth") -> dict[str, float | None]:
     """By case, of the medians of ``metric``."""
     return {row.case: row.value for row in rows if (row.metric, row.stat) == (metric, "median")}

@@ -80,7 +80,7 @@ def take(
                 raise
             continue
         contents.add(hash(data))
-        intake.rows += found.rows
+        intake.rows += found
         intake.unplaced.update(found.unplaced)
         intake.notes.update(found.notes)
 

@@ -44,19 +44,20 @@ Reader = Callable[[bytes, "Origin"], Iterable[Record]]
 """The content of a file and its origin -> its records.  Raises `SchemaError` or `UsageError`."""
 
 
-@dataclass(frozen=True)
-class Imported:
-    """What an importer made of a file.
+class Imported(list[Row]):
+    """The rows of a file, at least one and no two with one key, and what became none.
 
     Attributes:
-        rows: at least one, no two of them with one key.
         unplaced: what became no row -> how often.
         notes: what a person should know, each once.
     """
 
-    rows: tuple[Row, ...]
-    unplaced: Mapping[str, int]
-    notes: tuple[str, ...]
+    def __init__(
+        self, rows: Iterable[Row], unplaced: Mapping[str, int], notes: tuple[str, ...]
+    ) -> None:
+        super().__init__(rows)
+        self.unplaced = unplaced
+        self.notes = notes
 
 
 def collected(records: Iterable[Record], tool: str) -> Imported:
@@ -82,7 +83,7 @@ def collected(records: Iterable[Record], tool: str) -> Imported:
     if not found:
         why = next(iter([*notes, *unplaced]), "")
         raise SchemaError(f"no result of {tool} in it" + (f": {why}" if why else ""))
-    return Imported(tuple(_numbered(found)), unplaced, tuple(notes))
+    return Imported(_numbered(found), unplaced, tuple(notes))
 
 
 def _all_but_the_broken(records: Iterable[Record]) -> Iterator[Record]:

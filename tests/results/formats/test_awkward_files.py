@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,18 +20,18 @@ AWKWARD = DATA / "awkward"
 HOST = "threads=all/pages=4k/stores=plain"
 
 
-def rows(tool: str, name: str, **given: str) -> tuple[Row, ...]:
-    return imported(tool, AWKWARD / name, **given).rows
+def rows(tool: str, name: str, **given: str) -> Sequence[Row]:
+    return imported(tool, AWKWARD / name, **given)
 
 
-def figures(found: tuple[Row, ...]) -> dict[tuple[str, str, str], float | None]:
+def figures(found: Sequence[Row]) -> dict[tuple[str, str, str], float | None]:
     return {(row.case, row.metric, row.stat): row.value for row in found}
 
 
 @pytest.mark.parametrize("name", ["bs-01-v34-mbytes.csv", "bs-03-v50-phase-block.csv"])
 def test_babelstream_of_old_versions(name: str) -> None:
     found = imported("babelstream", AWKWARD / name, tier="ddr")
-    assert values(found.rows) == {
+    assert values(found) == {
         f"ddr/{word}/size=8MiB/{HOST}": value
         for word, value in {"copy": 20, "scale": 19, "add": 21, "triad": 22, "dot": 30}.items()
     }
@@ -110,7 +111,7 @@ def test_fio_options_that_do_not_say_what_was_done_give_no_case_of_ours(
 
 def test_fio_normal_output_is_read_and_says_that_json_is_better() -> None:
     found = imported("fio", AWKWARD / "fio-text.txt")
-    assert figures(found.rows) == {
+    assert figures(found) == {
         ("ssd/fio/job=a/op=read", "iops", "median"): 10000,
         ("ssd/fio/job=a/op=read", "bandwidth", "median"): pytest.approx(39.1 * 2**20 / 1e9),
     }
@@ -124,7 +125,7 @@ def test_fio_earlier_states_of_a_run_are_passed_over_and_other_runs_are_not() ->
     first, second = text.split("\n}\n{\n")
     later = second.replace("1700000000000", "1700000020000")  # 20 s later, and ran for 10
     found = imported("fio", f"{first}\n}}\n{{\n{later}")
-    assert set(values(found.rows)) == {f"ssd/fio/job=a/op=read/instance={n}" for n in (0, 1)}
+    assert set(values(found)) == {f"ssd/fio/job=a/op=read/instance={n}" for n in (0, 1)}
     assert "2 runs" in found.notes[0]
 
 
@@ -160,7 +161,7 @@ def test_nvbandwidth_says_why_it_ran_nothing() -> None:
 
 def test_nvbandwidth_text() -> None:
     found = imported("nvbandwidth", AWKWARD / "nvb-06-text.txt")
-    (row,) = found.rows
+    (row,) = found
     assert row.case == "link/h2d/size=512MiB/mem=pinned/engine=ce/streams=1"
     assert (row.value, row.device) == (25.1, "NVIDIA Example X1")
     assert (row.driver, row.cuda) == ("570.10", "12.8")
@@ -199,7 +200,7 @@ TOOLS: dict[str, tuple[Path, dict[str, str]]] = {
 def test_gzip_and_utf_16_and_lines_of_windows_change_nothing(tool: str) -> None:
     path, given = TOOLS[tool]
     text = path.read_text()
-    plain = imported(tool, path, **given).rows
+    plain = imported(tool, path, **given)
     others: list[bytes] = [
         gzip.compress(text.encode()),
         text.encode("utf-16"),
@@ -207,7 +208,7 @@ def test_gzip_and_utf_16_and_lines_of_windows_change_nothing(tool: str) -> None:
         ("$ a command\nsome line {\n" + text + "\ndone\n").encode(),
     ]
     for data in others:
-        assert imported(tool, data, **given).rows == plain
+        assert imported(tool, data, **given) == plain
 
 
 @pytest.mark.parametrize("tool", TOOLS)
@@ -270,7 +271,7 @@ def job(**options: Any) -> dict[str, Any]:
 
 def fio(*jobs: dict[str, Any]) -> set[str]:
     content = {"fio version": "fio-3.36", "jobs": jobs}
-    return {row.case for row in imported("fio", json.dumps(content)).rows}
+    return {row.case for row in imported("fio", json.dumps(content))}
 
 
 OURS = "ssd/read/pattern=rand/block=4KiB/qd=4/pages=4k"
@@ -332,11 +333,11 @@ def test_fio_mixed_trim_and_sync_are_told_apart() -> None:
 def test_fio_a_document_that_is_cut_off_leaves_the_one_before_it() -> None:
     whole = json.dumps({"fio version": "fio-3.36", "jobs": [job()]}, indent=1)
     found = imported("fio", f"{whole}\n{whole[:300]}")
-    assert {row.case for row in found.rows} == {OURS}
+    assert {row.case for row in found} == {OURS}
     assert any("cut off" in what for what in found.unplaced)
 
 
 def test_fio_numbers_that_c_prints_and_json_does_not_know_are_absent() -> None:
     text = json.dumps({"fio version": "fio-2.1", "jobs": [{**job(), "x": 0.5}]})
     for word in ("-nan", "nan", "inf", "NaN", "-Infinity"):
-        assert imported("fio", text.replace("0.5}", f"{word}}}")).rows
+        assert imported("fio", text.replace("0.5}", f"{word}}}"))

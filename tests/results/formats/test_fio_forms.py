@@ -21,7 +21,7 @@ FORMS = [
 def test_bandwidth_operations_and_latencies_fit_together(path: Path) -> None:
     found = imported("fio", path)
     assert not found.unplaced
-    by = {(row.case, str(row.metric), str(row.stat)): row.value or 0 for row in found.rows}
+    by = {(row.case, str(row.metric), str(row.stat)): row.value or 0 for row in found}
     cases = {case for case, _, _ in by}
     assert len(cases) == 3
     for case in cases:
@@ -39,7 +39,7 @@ def test_bandwidth_operations_and_latencies_fit_together(path: Path) -> None:
 @pytest.mark.parametrize("version", ["2.2.10", "2.21", "3.1", "3.10", "3.42"])
 def test_json_bandwidth_is_that_of_its_bytes_and_time(version: str) -> None:
     content = json.loads((FIO / f"{version}.json").read_bytes())
-    found = imported("fio", FIO / f"{version}.json").rows
+    found = imported("fio", FIO / f"{version}.json")
     job = content["jobs"][0]["read"]
     (value,) = (row.value for row in found[:3] if row.metric == "bandwidth")
     moved = job["total_ios"] * 4096
@@ -55,32 +55,32 @@ def test_a_later_state_takes_the_place_of_an_earlier_one() -> None:
     documents = (FIO / "3.33.status.json").read_text().count('"fio version"')
     last = json.loads("{" + (FIO / "3.33.status.json").read_text().rpartition("\n}\n{")[2])
     assert documents == 3
-    assert found.rows[0].n == last["jobs"][0]["read"]["total_ios"]
-    assert len(found.rows) == 6
+    assert found[0].n == last["jobs"][0]["read"]["total_ios"]
+    assert len(found) == 6
 
 
 @pytest.mark.parametrize("version", ["3.10", "3.42"])
 def test_quantiles_of_the_whole_latency_are_found_where_each_version_has_them(version: str) -> None:
-    found = imported("fio", FIO / f"{version}.lat.json").rows
+    found = imported("fio", FIO / f"{version}.lat.json")
     assert {row.detail["latency"] for row in found if row.metric == "latency"} == {"lat"}
 
 
 def test_reads_writes_and_both_together() -> None:
-    found = values(imported("fio", FIO / "3.42.unified.json").rows, "iops")
+    found = values(imported("fio", FIO / "3.42.unified.json"), "iops")
     both = found["ssd/fio/job=u/op=mixed"] or 0
     apart = sum(found[f"ssd/fio/job=u/op={op}"] or 0 for op in ("read", "write"))
     assert both == pytest.approx(apart, rel=1e-3)
 
 
 def test_syncs_are_timed_apart_and_writes_that_sync_are_not_ours() -> None:
-    found = imported("fio", FIO / "3.42.fsync.json").rows
+    found = imported("fio", FIO / "3.42.fsync.json")
     assert {row.case for row in found} == {"ssd/fio/job=w/op=write", "ssd/fio/job=w/op=sync"}
 
 
 def test_terse_and_text_of_a_job_that_failed() -> None:
     text = (FIO / "3.42.txt").read_text().replace("err= 0: pid", "err=28 (file:x, line 1): pid", 1)
-    failed = imported("fio", text).rows[0]
+    failed = imported("fio", text)[0]
     assert (failed.status, failed.reason) == ("failed", "fio says: error 28")
     line = (FIO / "3.42.terse5").read_text().replace(";r4k;0;0;", ";r4k;0;5;")
-    failed = imported("fio", line).rows[0]
+    failed = imported("fio", line)[0]
     assert (failed.status, failed.reason) == ("failed", "fio says: error 5")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import statistics
+from collections.abc import Sequence
 
 import pytest
 from reading_files import DATA, imported, values
@@ -14,8 +15,8 @@ from membench.results.schema import Row
 HOST = DATA / "host"
 
 
-def of(tool: str, name: str, **given: str) -> tuple[Row, ...]:
-    return imported(tool, HOST / name, **given).rows
+def of(tool: str, name: str, **given: str) -> Sequence[Row]:
+    return imported(tool, HOST / name, **given)
 
 
 def test_stream_is_decimal_and_counts_what_is_read_and_written() -> None:
@@ -36,11 +37,11 @@ def test_stream_is_decimal_and_counts_what_is_read_and_written() -> None:
 def test_stream_that_fails_its_own_check_is_not_verified() -> None:
     text = (HOST / "stream.txt").read_text()
     broken = text.replace("Solution Validates", "Failed Validation on array a[]")
-    assert {row.verified for row in imported("stream", broken).rows} == {False}
+    assert {row.verified for row in imported("stream", broken)} == {False}
     old = (
         "Function      Rate (MB/s)   Avg time     Min time     Max time\nCopy:  10.0  1.0 1.0 1.1\n"
     )
-    (row,) = imported("stream", f"STREAM version 5.8\nArray size = 2000000, Offset = 0\n{old}").rows
+    (row,) = imported("stream", f"STREAM version 5.8\nArray size = 2000000, Offset = 0\n{old}")
     assert row.case == "ddr/copy/size=15625KiB/threads=1/pages=4k/stores=plain"
     assert row.detail["assumed"] == "threads,pages,stores"
 
@@ -58,9 +59,7 @@ def test_mbw_is_binary_and_counts_a_copied_byte_once() -> None:
         assert (row.bytes_moved, row.bytes_convention) == (32 * 2**20, BytesConvention.PAYLOAD)
         assert row.detail["assumed"] == "tier"
     assert len(found) == 3
-    (average,) = imported(
-        "mbw", "AVG\tMethod: MEMCPY\tElapsed: 1.0\tMB: 32.0\tCopy: 32.0 MB/s"
-    ).rows
+    (average,) = imported("mbw", "AVG\tMethod: MEMCPY\tElapsed: 1.0\tMB: 32.0\tCopy: 32.0 MB/s")
     assert average.value == pytest.approx(0.033554432)
     assert average.detail["statistic"] == "mean"
 
@@ -92,7 +91,7 @@ def test_sysbench_is_binary_and_counts_an_operation_once() -> None:
         "Memory block size: 1K\nMemory operations type: write\nMemory scope type: global\n"
         "Operations performed: 1024 (10.00 ops/sec)\n\n100.00 MB transferred (50.00 MB/sec)\n"
     )
-    (row,) = imported("sysbench", old).rows
+    (row,) = imported("sysbench", old)
     assert row.value == pytest.approx(50 * 2**20 / 1e9)
     assert row.case == "host/sysbench/op=write/block=1KiB/scope=global/threads=4"
 
@@ -108,7 +107,7 @@ def test_tinymembench_is_decimal_and_its_latencies_are_on_top_of_l1() -> None:
     zero = imported(
         "tinymembench", "tinymembench v0.4.9\n  1024 :    0.0 ns          /     0.5 ns \n"
     )
-    assert len(zero.rows) == 1
+    assert len(zero) == 1
 
 
 def test_stress_ng_is_binary_and_its_forms_agree() -> None:
@@ -119,13 +118,13 @@ def test_stress_ng_is_binary_and_its_forms_agree() -> None:
     stream = text["ddr/stress-ng/stressor=stream/method=memory-read-rate"]
     assert stream == pytest.approx(3212.60 * 2**20 / 1e9)
     later = "100.00 MB per sec memory read rate (harmonic mean of 2 instances)"
-    (row,) = imported("stress-ng", f"stress-ng: metrc: [1] stream  {later}").rows
+    (row,) = imported("stress-ng", f"stress-ng: metrc: [1] stream  {later}")
     assert (row.case, row.detail["instances"]) == (
         "ddr/stress-ng/stressor=stream/method=memory-read-rate",
         "2",
     )
     older = "stress-ng: info:  [12] stress-ng-memrate:  write64:      100.00 MB/sec"
-    (row,) = imported("stress-ng", older).rows
+    (row,) = imported("stress-ng", older)
     assert row.value == pytest.approx(0.1048576)
 
 
@@ -139,7 +138,7 @@ def test_mlc_every_section() -> None:
     loaded = "ddr/mlc/test=loaded/traffic=read-only/delay"
     remote = "host/mlc/test=c2c/kind=remote-socket-l2-l2-hitm-latency-data-address-homed-in"
     remote += "-writer-socket"
-    assert values(found.rows, "latency") == {
+    assert values(found, "latency") == {
         f"{idle}/from=0/to=0": 80.5,
         f"{idle}/from=0/to=1": 140.5,
         f"{idle}/from=1/to=0": 141.5,
@@ -152,7 +151,7 @@ def test_mlc_every_section() -> None:
         f"{remote}/from=1/to=0": 116.5,
     }
     matrix = "ddr/mlc/test=bandwidth/traffic=read-only"
-    assert values(found.rows) == {
+    assert values(found) == {
         "ddr/mlc/test=peak/traffic=all-reads": 150.0005,
         "ddr/mlc/test=peak/traffic=3:1-reads-writes": 140.0005,
         "ddr/mlc/test=peak/traffic=stream-triad-like": 130.0005,
@@ -163,13 +162,13 @@ def test_mlc_every_section() -> None:
         f"{loaded}=00000": 150.0015,
         f"{loaded}=20000": 2.0005,
     }
-    assert {row.tier for row in found.rows if "c2c" in row.case} == {Tier.CACHE}
+    assert {row.tier for row in found if "c2c" in row.case} == {Tier.CACHE}
     (alone,) = imported(
         "mlc",
         "Intel(R) Memory Latency Checker - v3.5\n"
         "Each iteration took 202.0 core clocks ( 80.8    ns)",
-    ).rows
+    )
     assert (alone.case, alone.value) == ("ddr/mlc/test=idle-latency", 80.8)
     cut = imported("mlc", MLC.replace("30001.5\t70001.5", "30001.5"))
-    assert len(cut.rows) == len(found.rows) - 2
+    assert len(cut) == len(found) - 2
     assert sum(cut.unplaced.values()) == 1

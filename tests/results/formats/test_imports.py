@@ -26,7 +26,7 @@ def rows(tool: str, name: str | bytes, **given: str) -> dict[tuple[str, str, str
     """By case, metric and stat."""
     data = name if isinstance(name, bytes) else (DATA / name).read_bytes()
     origin = Origin(tool, "20260101T000000Z-ab", "box", "2026-01-01T00:00:00Z", given)
-    found = importer(tool)(data, origin).rows
+    found = importer(tool)(data, origin)
     for row in found:
         check(row)
         if tool != "cited":

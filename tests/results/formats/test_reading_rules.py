@@ -56,10 +56,10 @@ def test_every_good_row_is_kept_and_every_bad_one_counted(
             collected(sources, "fio")
         return
     found = collected(sources, "fio")
-    assert [one.value for one in found.rows] == good
-    assert len({one.key for one in found.rows}) == len(good)
+    assert [one.value for one in found] == good
+    assert len({one.key for one in found}) == len(good)
     assert sum(found.unplaced.values()) == bad
-    for one in found.rows:
+    for one in found:
         check(one)
 
 
@@ -69,7 +69,7 @@ def test_an_error_between_records_leaves_those_before_it() -> None:
         raise SchemaError("cut off")
 
     found = collected(records(), "fio")
-    assert [one.case for one in found.rows] == ["ssd/a"]
+    assert [one.case for one in found] == ["ssd/a"]
     assert (dict(found.unplaced), found.notes) == ({"cut off": 1}, ("odd",))
 
 
