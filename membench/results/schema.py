@@ -264,10 +264,12 @@ def _shared_cells(values: tuple[Any, ...], _types: tuple[type, ...]) -> list[str
 @lru_cache(maxsize=512)
 def _shared_fault(values: tuple[Any, ...], _types: tuple[type, ...]) -> tuple[str, str]:
     """The first of the shared columns that may not hold its value, and why; else nothing."""
-    for name, value in zip(_SHARED, values, strict=True):
-        if fault := _fault(name, value):
-            return name, fault
-    return "", ""
+    return _first_fault(dict(zip(_SHARED, values, strict=True)), _SHARED)
+
+
+def _first_fault(values: Mapping[str, Any], names: Sequence[str]) -> tuple[str, str]:
+    """The first of ``names`` that may not hold its value, and why; else nothing."""
+    return next(((name, why) for name in names if (why := _fault(name, values[name]))), ("", ""))
 
 
 def _fault(name: str, value: Any) -> str:
@@ -282,7 +284,10 @@ def to_cells(row: Row) -> list[str]:
     """The cells of ``row`` in the order of `COLUMNS`; free text cleaned by `ascii_line`."""
     values = vars(row)
     shared = _shared(values)
-    cells = _shared_cells(shared, tuple(map(type, shared))).copy()
+    try:
+        cells = _shared_cells(shared, tuple(map(type, shared))).copy()
+    except TypeError:  # a list where a tuple is meant has no hash
+        return [kind.to_cell(values[name]) for name, kind in _KINDS.items()]
     for place, name, kind in _PLACE_OF_OWN:
         cells[place] = kind.to_cell(values[name])
     return cells
@@ -311,12 +316,10 @@ def check(row: Row) -> None:
     shared = _shared(values)
     try:
         name, fault = _shared_fault(shared, tuple(map(type, shared)))
-    except TypeError:  # a value without a hash, which none of these columns holds
-        name, fault = next((one, text) for one in _SHARED if (text := _fault(one, values[one])))
+    except TypeError:
+        name, fault = _first_fault(values, _SHARED)
     if not fault:
-        name, fault = next(
-            ((one, text) for one in _OWN if (text := _fault(one, values[one]))), ("", "")
-        )
+        name, fault = _first_fault(values, _OWN)
     if fault:
         raise _refused(row.case, name, fault)
     for rule in _RULES:

@@ -224,3 +224,16 @@ def test_key_tells_rows_apart(make_row: MakeRow) -> None:
     row: Row = make_row()
     assert replace(row, run_id="other").key != row.key
     assert replace(row, value=1.0).key == row.key
+
+
+def test_what_rows_share_is_told_from_what_only_looks_alike(make_row: MakeRow) -> None:
+    """1 and true have one hash, and a list has none: neither may be taken for the other."""
+    check(make_row(verified=True, iters=1))
+    for column, value in (("verified", 1), ("iters", True), ("case_version", True)):
+        with pytest.raises(SchemaError, match=f"column '{column}'"):
+            check(make_row(**{column: value}))
+    listed = make_row(flags=["noisy"])
+    check(listed)
+    assert to_cells(listed) == to_cells(make_row(flags=("noisy",)))
+    with pytest.raises(SchemaError, match="column 'flags'"):
+        check(make_row(flags=["not a flag"]))
