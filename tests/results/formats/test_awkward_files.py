@@ -323,6 +323,19 @@ def test_fio_two_jobs_of_one_shape_are_told_apart() -> None:
     assert fio(job(), job()) == {f"ssd/fio/job=a/op=read/instance={n}" for n in (0, 1)}
 
 
+def test_fio_a_job_with_its_own_name_says_how_it_was_set_up() -> None:
+    (row, *_) = rows("fio", "fio-fsync.json")
+    said = {name: row.detail[name] for name in ("rw", "bs", "iodepth", "direct", "fsync", "engine")}
+    assert said == {
+        "rw": "write",
+        "bs": "4k",
+        "iodepth": "1",
+        "direct": "1",
+        "fsync": "1",
+        "engine": "psync",
+    }
+
+
 def test_fio_mixed_trim_and_sync_are_told_apart() -> None:
     one = job()
     one["mixed"] = one["trim"] = one["read"]

@@ -31,6 +31,7 @@ _SIDES = ("read", "write", "trim", "mixed")
 _JSON = re.compile(rb'^[ \t]*\{|"fio version"', re.MULTILINE)
 _TERSE = re.compile(rb"^[2-5];", re.MULTILINE)
 _TEXT = re.compile(rb"\(groupid=\d+, jobs=\d+\)")
+_SAID = ("rw", "bs", "iodepth", "numjobs", "direct", "fsync")
 _ALL_CLIENTS = "All clients"
 
 
@@ -118,6 +119,11 @@ class _Job:
         self.sides = [side for side in sides if not side.empty]
 
     @property
+    def said(self) -> Mapping[str, str]:
+        """How the job was set up, for one whose id does not say it."""
+        return {name: text for name in _SAID if (text := text_of(self.options.get(name)))}
+
+    @property
     def cases(self) -> Mapping[str, str]:
         """Our case of each side, empty where it keeps fio's name."""
         sides = [side.op for side in self.sides]
@@ -148,7 +154,8 @@ def _rows(job: _Job, shared: AbstractSet[str]) -> Iterator[Item]:
     for side in job.sides:
         case = names[side.op]
         assumed = {"assumed": "pages"} if "/pages=" in case and not job.pages_known else {}
-        yield from side_rows(side, case, job.origin, {**detail, **assumed})
+        said = job.said if case == own_case(_told(job.name, job.host), side.op) else {}
+        yield from side_rows(side, case, job.origin, {**detail, **said, **assumed})
 
 
 def _told(name: str, host: str) -> str:
