@@ -27,35 +27,41 @@ def command(form: str, file: Path, output: Path | None) -> int:
       bencher                  Bencher Metric Format
       pytest-benchmark         JSON for pytest-benchmark compare
       samples                  CSV, one sample a line
+      parquet                  every row and column (extra: parquet)
+      openmetrics              text for a node exporter's textfile collector
 
-    Skipped and failed rows have no place in these formats; how many were left
-    out is said on standard error.
+    Skipped and failed rows have no place in these formats, Parquet aside; how
+    many were left out is said on standard error.
     """  # noqa: D301 - click wants the very character \b to keep the lines below it apart
     from membench.core.files import atomic_write, shown
-    from membench.results.formats import exporter
+    from membench.results.formats import WITH_ALL_ROWS, exporter
     from membench.results.formats.exporting import measured
     from membench.results.table import read_rows
 
     write = exporter(form)
     rows = read_rows(file)
     there = len(list(measured(rows)))
-    if not there:
+    if not there and form not in WITH_ALL_ROWS:
         raise NothingMatched(f"{shown(file)}: no row has a number", "nothing can be exported")
     texts = write(rows)
-    if output is None and len(texts) > 1:
-        raise UsageError(f"{form} is {len(texts)} files", "name what they begin with: -o bench")
+    contents = {
+        ending: text if isinstance(text, bytes) else text.encode("ascii")
+        for ending, text in texts.items()
+    }
+    if output is None and len(contents) > 1:
+        raise UsageError(f"{form} is {len(contents)} files", "name what they begin with: -o bench")
     if output is None:
-        click.echo("".join(texts.values()), nl=False)
+        click.echo(b"".join(contents.values()), nl=False)
     else:
         if not output.name:
             raise OutputError(f"{shown(output)} is a directory", "name a file in it")
-        paths = {output.with_name(output.name + ending): text for ending, text in texts.items()}
+        paths = {output.with_name(output.name + end): data for end, data in contents.items()}
         for path in paths:
             if path.exists():
                 raise OutputError(f"{shown(path)} exists, and nothing is overwritten")
-        for path, text in paths.items():
-            atomic_write(path, text.encode("ascii"))
+        for path, data in paths.items():
+            atomic_write(path, data)
             click.echo(shown(path))
-    if len(rows) > there:
+    if len(rows) > there and form not in WITH_ALL_ROWS:
         click.echo(f"{len(rows) - there} rows without a number were left out", err=True)
     return EXIT_OK

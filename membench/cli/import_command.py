@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from membench.core.errors import EXIT_OK, SchemaError, UsageError
 from membench.results.formats import IMPORTS
 
+if TYPE_CHECKING:
+    from membench.results.formats.origin import Intake
+
 _GIVEN = ("tier", "device", "machine", "threads", "pages", "stores", "size")
+_LINES = 10  # of one kind on standard error
 
 
 @click.command(name="import")
 @click.argument("form", metavar="FORMAT")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument(
+    "files", type=click.Path(path_type=Path), metavar="FILE...", nargs=-1, required=True
+)
 @click.option(
     "-o", "output", type=click.Path(path_type=Path), required=True, help="The results file."
 )
@@ -25,40 +33,78 @@ _GIVEN = ("tier", "device", "machine", "threads", "pages", "stores", "size")
     metavar="KEY=VALUE",
     help=f"What the file does not say; repeatable.  KEY is one of {', '.join(_GIVEN)}.",
 )
-def command(form: str, file: Path, output: Path, settings: tuple[str, ...]) -> int:
+def command(form: str, files: tuple[Path, ...], output: Path, settings: tuple[str, ...]) -> int:
     """Turn another tool's results into a results file.
 
     \b
     Formats:
-      nvbandwidth       nvbandwidth -j
-      babelstream       BabelStream --csv (say --set tier=ddr or tier=hbm)
-      fio               fio --output-format=json
+      nvbandwidth       nvbandwidth, -j or text
+      babelstream       BabelStream, --csv or text (say --set tier=ddr or tier=hbm)
+      fio               fio, JSON (--output-format=json), terse or text
       nvbench           an NVBench program's --json
       pytest-benchmark  pytest --benchmark-json
+      stream            STREAM
+      mlc               Intel Memory Latency Checker
+      likwid-bench      likwid-bench
+      gdsio             gdsio of GPUDirect Storage
+      cuda-samples      bandwidthTest, p2pBandwidthLatencyTest
+      stress-ng         stress-ng --stream --memrate --metrics, text or --yaml
+      sysbench          sysbench memory run
+      mbw               mbw
+      tinymembench      tinymembench
       cited             TOML with published figures
 
     The rows have backend import:FORMAT, and our case ids where they mean the
-    same, so that membench compare puts both into one table.
+    same, so that membench compare puts both into one table.  Of a directory all
+    files are read; gzip is unpacked.  What has no row is said on standard error.
     """  # noqa: D301 - click wants the very character \b to keep the lines below it apart
     from membench.core.files import shown
-    from membench.core.untrusted import MAX_JSON, read_bytes
     from membench.results.formats import importer
-    from membench.results.formats.origin import origin_of
+    from membench.results.formats.origin import Intake, take
     from membench.results.paths import check_output
     from membench.results.table import write_rows
 
     read = importer(form)
     given = _given(settings)
     check_output(output)
+    intake = Intake()
     try:
-        data = read_bytes(file, MAX_JSON)
-        rows = read(data, origin_of(form, file, data, given))
+        take(form, read, files, given, intake)
     except SchemaError as error:
-        raise SchemaError(f"{shown(file)}: {error}", error.hint) from None
-    write_rows(output, rows)
-    cases = len({row.case for row in rows})
-    click.echo(f"{shown(output)}: {len(rows)} rows of {cases} cases ({IMPORTS[form]})")
+        file = shown(next(reversed(intake.refused)))
+        raise SchemaError(f"{file}: {error}", error.hint.replace("FILE", file)) from None
+    if not intake.rows:
+        first = next(iter(intake.refused), None)
+        why = f"{shown(first)}: {intake.refused[first]}" if first else "there is no file"
+        raise SchemaError(f"no file of {form} in {', '.join(map(shown, files))}: {why}")
+    write_rows(output, intake.rows)
+    cases = len({row.case for row in intake.rows})
+    click.echo(f"{shown(output)}: {len(intake.rows)} rows of {cases} cases ({IMPORTS[form]})")
+    _say(intake)
     return EXIT_OK
+
+
+def _say(intake: Intake) -> None:
+    """What a person should know besides, on standard error."""
+    from membench.core.files import shown
+
+    _lines(
+        {
+            f"{note}{f' ({times} files)' if times > 1 else ''}": 0
+            for note, times in intake.notes.items()
+        }
+    )
+    _lines(intake.unplaced, before="not taken over: ")
+    _lines(
+        {f"{shown(path)}: {why}": 0 for path, why in intake.refused.items()}, before="not read: "
+    )
+
+
+def _lines(counts: Mapping[str, int], before: str = "") -> None:
+    for what, times in list(counts.items())[:_LINES]:
+        click.echo(f"{before}{f'{times} x ' if times else ''}{what}", err=True)
+    if len(counts) > _LINES:
+        click.echo(f"{before}and {len(counts) - _LINES} more of this kind", err=True)
 
 
 def _given(settings: tuple[str, ...]) -> dict[str, str]:

@@ -22,7 +22,7 @@ OMITTED = ""
 """A value that leaves its axis out of the case id: where the axis does not apply."""
 
 AUTO = "auto"
-"""The size that the machine decides; see `membench.machine.working_set`."""
+"""The size that the machine decides; see `membench.core.sizes.working_set`."""
 
 _RANGE = re.compile(r"(\S+?)\.\.(\S+) \*(\d+)")
 _NAME = re.compile(r"[a-z][a-z0-9_]*")

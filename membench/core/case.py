@@ -18,12 +18,12 @@ from typing import Any
 
 from membench.core.axes import AUTO, OMITTED, Axis, Value, Values, expand, sweep
 from membench.core.errors import UsageError
+from membench.core.sizes.placement import placement
+from membench.core.sizes.reach import CACHE_MULTIPLE, Reach, reachable
+from membench.core.sizes.working_set import device_array, host_array
 from membench.core.snapshot import Machine
 from membench.core.terms import PREFIX_TIER, Metric, Stat, Tier
 from membench.core.work import Work
-from membench.machine.cpus.placement import placement
-from membench.machine.cpus.reach import CACHE_MULTIPLE, Reach, reachable
-from membench.machine.working_set import device_array, host_array
 
 Yield = tuple[Metric, Stat]
 Cost = float | Callable[..., float]

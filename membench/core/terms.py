@@ -241,6 +241,12 @@ _FLAGS = (
         tr("compare it with the max column of a run, or let the other tool report a median"),
     ),
     Flag(
+        "short-run",
+        tr("the other tool measured for less than 100 ms and divided by whole milliseconds"),
+        tr("the rate may be off by more than a hundredth, for runs of a few ms by a multiple"),
+        tr("let the other tool run for some seconds"),
+    ),
+    Flag(
         "not-converged",
         tr("the sampling stopped at its time cap before its rule was met"),
         tr("the median is less certain than those of other cases"),

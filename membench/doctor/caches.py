@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from membench.core.sizes.reach import contradiction, flat_from, of_the_chase, reachable
+from membench.core.sizes.working_set import host_array
 from membench.core.units import about_size
 from membench.doctor.facts import Facts
 from membench.doctor.finding import UNKNOWN, Finding, fine, warn
-from membench.machine.cpus.reach import contradiction, flat_from, of_the_chase, reachable
-from membench.machine.working_set import host_array
 
 
 def caches(facts: Facts) -> Finding:

@@ -8,10 +8,10 @@ from importlib.util import find_spec
 
 from membench import __version__
 from membench.core.case import Case, Needs
+from membench.core.sizes.working_set import GPU_SHARE
 from membench.core.snapshot import Filesystem, Machine
 from membench.core.units import about_size
 from membench.host.storage.scratch import FREE_SHARE, LEAST_CUT, cut
-from membench.machine.working_set import GPU_SHARE
 from membench.measure.backends import BACKENDS
 from membench.measure.options import DEFAULT_DISK_BUDGET
 

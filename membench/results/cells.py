@@ -60,13 +60,29 @@ class Kind:
 
 
 def number_text(value: float) -> str:
-    """The shortest text that reads back as exactly ``value``."""
+    """The shortest text that reads back as exactly ``value``, for a person."""
     return repr(float(value)).removesuffix(".0")
 
 
+def decimal_text(value: float) -> str:
+    """The shortest text with a decimal point that reads back as exactly ``value``.
+
+    Without the point a column of whole numbers would be one of integers in the eyes
+    of whoever opens the file, and differ in type from the same column of the next file.
+    """
+    return _with_point(repr(float(value)))
+
+
 def sample_text(value: float) -> str:
-    """``value`` with 7 significant digits."""
-    return f"{value:.7g}"
+    """``value`` with 7 significant digits and a decimal point."""
+    return _with_point(f"{value:.7g}")
+
+
+def _with_point(text: str) -> str:
+    if "." in text:
+        return text
+    digits, e, exponent = text.partition("e")
+    return f"{digits}.0{e}{exponent}"
 
 
 def is_number(value: Any) -> bool:
@@ -205,10 +221,10 @@ HASH = Kind(
 WHOLE = Kind(what="a whole number above 0", write=str, read=_read_whole, valid=_is_whole)
 COUNT = Kind(what=WHOLE.what, write=str, read=_read_whole, valid=_is_whole, absent=0)
 POSITIVE = Kind(
-    what="a finite number above 0", write=number_text, read=_read_number, valid=is_positive
+    what="a finite number above 0", write=decimal_text, read=_read_number, valid=is_positive
 )
 NUMBER = Kind(
-    what="a finite number, 0 or more", write=number_text, read=_read_number, valid=is_number
+    what="a finite number, 0 or more", write=decimal_text, read=_read_number, valid=is_number
 )
 SAMPLE = Kind(what=NUMBER.what, write=sample_text, read=_read_number, valid=is_number)
 BOOLEAN = Kind(
@@ -219,7 +235,7 @@ BOOLEAN = Kind(
 )
 VALUES = Kind(
     what="finite numbers above 0 with ';' between them",
-    write=lambda values: ";".join(map(number_text, values)),
+    write=lambda values: ";".join(map(decimal_text, values)),
     read=lambda cell: tuple(map(_read_number, cell.split(";"))),
     valid=lambda values: all(map(is_positive, values)),
     absent=(),

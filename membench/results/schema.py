@@ -6,6 +6,8 @@ import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
+from functools import lru_cache
+from operator import itemgetter
 from types import MappingProxyType
 from typing import Any
 
@@ -258,9 +260,51 @@ _RULES = (
 )
 
 
+_OWN = ("case", "value", "n", "round_values", "spread", "min", "max", "samples", "detail", "reason")
+"""Columns in which the rows of one run differ; most rows share what stands in all others."""
+
+_SHARED = tuple(name for name in _KINDS if name not in _OWN)
+_shared = itemgetter(*_SHARED)
+_PLACE_OF_OWN = tuple((COLUMNS.index(name), name, _KINDS[name]) for name in sorted(_OWN))
+
+
+@lru_cache(maxsize=512)
+def _shared_cells(values: tuple[Any, ...], _types: tuple[type, ...]) -> list[str]:
+    """The cells of a row whose shared columns are ``values``, empty in its own columns."""
+    cells = dict(zip(_SHARED, values, strict=True))
+    return [_KINDS[name].to_cell(cells[name]) if name in cells else "" for name in COLUMNS]
+
+
+@lru_cache(maxsize=512)
+def _shared_fault(values: tuple[Any, ...], _types: tuple[type, ...]) -> tuple[str, str]:
+    """The first of the shared columns that may not hold its value, and why; else nothing."""
+    return _first_fault(dict(zip(_SHARED, values, strict=True)), _SHARED)
+
+
+def _first_fault(values: Mapping[str, Any], names: Sequence[str]) -> tuple[str, str]:
+    """The first of ``names`` that may not hold its value, and why; else nothing."""
+    return next(((name, why) for name in names if (why := _fault(name, values[name]))), ("", ""))
+
+
+def _fault(name: str, value: Any) -> str:
+    """Why the column ``name`` may not hold ``value``, empty if it may."""
+    kind = _KINDS[name]
+    if value is None or value == kind.absent:
+        return "is empty" if name in REQUIRED else ""
+    return "" if kind.valid(value) else f"{value!r:.40} is not {kind.what}"
+
+
 def to_cells(row: Row) -> list[str]:
     """The cells of ``row`` in the order of `COLUMNS`; free text cleaned by `ascii_line`."""
-    return [kind.to_cell(getattr(row, name)) for name, kind in _KINDS.items()]
+    values = vars(row)
+    shared = _shared(values)
+    try:
+        cells = _shared_cells(shared, tuple(map(type, shared))).copy()
+    except TypeError:  # a list where a tuple is meant has no hash
+        return [kind.to_cell(values[name]) for name, kind in _KINDS.items()]
+    for place, name, kind in _PLACE_OF_OWN:
+        cells[place] = kind.to_cell(values[name])
+    return cells
 
 
 def from_cells(cells_by_name: Mapping[str, str]) -> Row:
@@ -282,13 +326,16 @@ def from_cells(cells_by_name: Mapping[str, str]) -> Row:
 
 def check(row: Row) -> None:
     """Raise `SchemaError`, naming case and column, if ``row`` may not stand in a file."""
-    for name, kind in _KINDS.items():
-        value = getattr(row, name)
-        if value is None or value == kind.absent:
-            if name in REQUIRED:
-                raise _refused(row.case, name, "is empty")
-        elif not kind.valid(value):
-            raise _refused(row.case, name, f"{value!r:.40} is not {kind.what}")
+    values = vars(row)
+    shared = _shared(values)
+    try:
+        name, fault = _shared_fault(shared, tuple(map(type, shared)))
+    except TypeError:
+        name, fault = _first_fault(values, _SHARED)
+    if not fault:
+        name, fault = _first_fault(values, _OWN)
+    if fault:
+        raise _refused(row.case, name, fault)
     for rule in _RULES:
         if not rule.holds(row):
             raise _refused(f"{row.case} ({row.metric} {row.stat})", rule.column, rule.message)

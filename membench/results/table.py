@@ -11,6 +11,7 @@ from membench.core.errors import SchemaError
 from membench.core.files import atomic_write
 from membench.core.text import one_line
 from membench.core.untrusted import read_bytes
+from membench.results.formats.recognise import format_of, opened
 from membench.results.schema import COLUMNS, READERS, REQUIRED, SCHEMA, Row, check, to_cells
 
 MAX_BYTES = 512 << 20
@@ -20,6 +21,7 @@ MAX_LINES = 5_000_000
 MAX_CELLS = 10_000
 """Of a line: a hundred times the columns that there are."""
 
+_HEAD = 1 << 16  # characters that tell what a file is
 _FAMILY = SCHEMA.partition("/")[0]
 _WHAT_IT_IS = "it is what 'membench run' writes; 'membench import' makes one of other tools' output"
 _MARKS = frozenset({"schema", "run_id", "case"})
@@ -54,7 +56,13 @@ def read_rows(path: Path) -> list[Row]:
     try:
         return parse_rows(read_text(path))
     except SchemaError as error:
-        raise SchemaError(one_line(f"{path}: {error}"), error.hint) from None
+        raise about(path, error) from None
+
+
+def about(path: Path, error: SchemaError) -> SchemaError:
+    """``error``, met while reading ``path``, with the path in its message and its hint."""
+    hint = error.hint.replace("FILE", str(path))
+    return SchemaError(one_line(f"{path}: {error}"), one_line(hint))
 
 
 def parse_rows(text: str) -> list[Row]:
@@ -88,6 +96,8 @@ def read_text(path: Path) -> str:
         SchemaError: it cannot be read, or is no text.
     """
     data = read_bytes(path, MAX_BYTES)
+    if data.startswith(b"\x1f\x8b"):
+        raise SchemaError("compressed with gzip", "gunzip it, and name what that leaves")
     if b"\0" in data:
         raise SchemaError("binary, not a results file", _WHAT_IT_IS)
     try:
@@ -103,7 +113,7 @@ def _rows(text: str) -> Iterator[Row]:
     header: list[str] | None = None
     for line, record in _records(text):
         if header is None or set(record) >= _MARKS:
-            header = _header(record)
+            header = _header(record, text)
             continue
         if len(record) != len(header):
             raise SchemaError(
@@ -135,14 +145,25 @@ def _lines(text: str) -> Iterator[str]:
         yield line
 
 
-def _header(record: list[str]) -> list[str]:
+def _header(record: list[str], text: str) -> list[str]:
     if "schema" not in record:
         semicolons = len(record) == 1 and "schema;" in record[0]
-        hint = "save it with commas between the cells" if semicolons else _WHAT_IT_IS
+        hint = "save it with commas between the cells" if semicolons else _what_helps(text)
         raise SchemaError("not a results file of membench: no column 'schema'", hint)
     if len(set(record)) != len(record):
         raise SchemaError("two columns of the same name")
     return record
+
+
+def _what_helps(text: str) -> str:
+    """What to do with ``text``, which is something else than a results file."""
+    data = text[:_HEAD].encode("utf-8", "replace")
+    try:
+        opened(data)
+    except SchemaError as error:
+        return f"{error}: {error.hint}"
+    tool = format_of(data)
+    return f"membench import {tool} FILE -o OUTPUT.csv makes one of it" if tool else _WHAT_IT_IS
 
 
 def _row(cells: Mapping[str, str], line: int) -> Row:

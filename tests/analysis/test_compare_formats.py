@@ -455,7 +455,7 @@ def test_a_value_that_cannot_be_is_refused(
 ) -> None:
     broken = old.with_name("broken.csv")
     write(broken, row((7.0,)))
-    broken.write_text(broken.read_text().replace(",7,", f",{value},"))
+    broken.write_text(broken.read_text().replace(",7.0,", f",{value},"))
     code, out, err = run_cli(capsys, old, broken)
     assert (code, out) == (1, "")
     assert err.startswith("Error: ")

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
+from membench.core.sizes.reach import contradiction, reachable
 from membench.core.units import MIB
 from membench.host.memory import staircase
 from membench.machine import snapshot
-from membench.machine.cpus.reach import contradiction, reachable
 
 
 def test_a_chase_through_growing_rings() -> None:

@@ -15,12 +15,12 @@ import pytest
 
 from membench.core.backend import Seating
 from membench.core.errors import MembenchError
+from membench.core.sizes.placement import placement
 from membench.core.snapshot import Core, Machine
 from membench.host.compiled import shared_block as host_layout
 from membench.host.memory.backend import CpuBackend
 from membench.host.memory.chase_kernels import chase
 from membench.host.memory.thread_pool import Seat, Team
-from membench.machine.cpus.placement import placement
 
 
 @pytest.fixture

@@ -103,6 +103,7 @@ def test_the_flags_are_the_closed_list() -> None:
         *("noisy", "throttled", "above-peak", "cache-served", "cache-unknown", "transition"),
         *("single-round", "best-of"),
         *(
+            "short-run",
             "not-converged",
             "unpinned",
             "few-huge-pages",

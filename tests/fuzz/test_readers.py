@@ -27,11 +27,12 @@ import pytest
 from membench.analysis.sources import read_source
 from membench.analysis.thresholds import PRESETS, thresholds, to_toml
 from membench.core.errors import MembenchError
-from membench.core.untrusted import MAX_JSON, read_bytes
+from membench.core.untrusted import read_bytes
 from membench.results.formats import importer
 from membench.results.formats.origin import origin_of
+from membench.results.formats.recognise import MAX_BYTES
 from membench.results.journal import reading as journal_reading
-from membench.results.schema import COLUMNS, to_cells
+from membench.results.schema import COLUMNS, check, to_cells
 from membench.results.sidecar import read_sidecar
 from membench.results.table import read_rows
 
@@ -92,8 +93,12 @@ class Reader:
 
 def imported(tool: str) -> Callable[[Path], object]:
     def read(path: Path) -> object:
-        data = read_bytes(path, MAX_JSON)
-        return importer(tool)(data, origin_of(tool, path, data, {"tier": "ddr"}))
+        data = read_bytes(path, MAX_BYTES)
+        found = importer(tool)(data, origin_of(tool, path, data, {"tier": "ddr"}))
+        for row in found:
+            check(row)
+        assert len({row.key for row in found}) == len(found)
+        return found
 
     return read
 
@@ -151,8 +156,23 @@ READERS = {
     "journal": Reader(journal_reading.read_journal, some_journal),
     "thresholds": Reader(lambda path: thresholds(str(path)), preset),
     "nvbandwidth": Reader(imported("nvbandwidth"), of("nvbandwidth.json")),
+    "nvbandwidth text": Reader(imported("nvbandwidth"), of("nvbandwidth.txt")),
     "babelstream": Reader(imported("babelstream"), of("babelstream.csv")),
-    "fio": Reader(imported("fio"), of("fio.json")),
+    "babelstream text": Reader(imported("babelstream"), of("babelstream/5.0.txt")),
+    "fio": Reader(imported("fio"), of("awkward/fio-numjobs2.json")),
+    "fio terse": Reader(imported("fio"), of("fio/3.42.terse5")),
+    "fio text": Reader(imported("fio"), of("fio/3.42.txt")),
+    "stream": Reader(imported("stream"), of("host/stream.txt")),
+    "mlc": Reader(imported("mlc"), of("host/mlc.txt")),
+    "likwid-bench": Reader(imported("likwid-bench"), of("host/likwid_bench.txt")),
+    "sysbench": Reader(imported("sysbench"), of("host/sysbench.txt")),
+    "mbw": Reader(imported("mbw"), of("host/mbw.txt")),
+    "tinymembench": Reader(imported("tinymembench"), of("host/tinymembench.txt")),
+    "stress-ng": Reader(imported("stress-ng"), of("host/stress_ng.txt")),
+    "stress-ng yaml": Reader(imported("stress-ng"), of("host/stress_ng.yaml")),
+    "gdsio": Reader(imported("gdsio"), of("gdsio.txt")),
+    "bandwidthTest": Reader(imported("cuda-samples"), of("bandwidth_test.txt")),
+    "p2pBandwidthLatencyTest": Reader(imported("cuda-samples"), of("p2p.txt")),
     "nvbench": Reader(imported("nvbench"), of("nvbench.json")),
     "pytest-benchmark": Reader(imported("pytest-benchmark"), of("pytest_benchmark.json")),
     "cited": Reader(imported("cited"), cited),
@@ -306,7 +326,7 @@ def test_an_endless_pipe_is_given_up(tmp_path: Path) -> None:
             endless.kill()
             os.close(pipe)
     assert done.returncode == 1
-    assert "larger than 32" in done.stderr
+    assert "larger than 256" in done.stderr
 
 
 @pytest.mark.parametrize("name", ["/dev/zero", "/dev/null", ".", "nowhere", "/proc/self/mem"])

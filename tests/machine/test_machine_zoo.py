@@ -12,9 +12,9 @@ from zoo import SPECIMENS, Specimen
 
 from membench.benches import registry
 from membench.core.case import Case
+from membench.core.sizes.placement import placement
 from membench.core.snapshot import Gpu, Gpus, Machine, NodeKind
 from membench.core.terms import OFF_TIER_FLAGS, Tier
-from membench.machine.cpus.placement import placement
 from membench.machine.cpus.topology import online_cpus, read_cpu
 from membench.machine.memory import read_memory
 from membench.machine.nodes import of_the_host, seen_together

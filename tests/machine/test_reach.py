@@ -7,9 +7,8 @@ from described import machine, staircase
 from hypothesis import given
 from hypothesis import strategies as st
 
-from membench.core.units import GIB, MIB
-from membench.machine.cpus.reach import CACHE_MULTIPLE, contradiction, flat_from, reachable
-from membench.machine.working_set import (
+from membench.core.sizes.reach import CACHE_MULTIPLE, contradiction, flat_from, reachable
+from membench.core.sizes.working_set import (
     DEVICE_ARRAY,
     GPU_SHARE,
     LEAST_ARRAY,
@@ -17,6 +16,7 @@ from membench.machine.working_set import (
     host_array,
     top_ring,
 )
+from membench.core.units import GIB, MIB
 
 EPYC_9654 = machine([32] * 12, 96)
 

@@ -176,7 +176,7 @@ KNOWN_BEFORE = ("cache-served", "cache-unknown")
 """Flags that stand in the plan: tests/measure/test_sizes.py."""
 
 OF_A_CURVE = ("transition",)
-"""Flags that take the rows of a whole curve: tests/results/test_staircase.py."""
+"""Flags that take the rows of a whole curve: tests/results/test_chase_tiers.py."""
 
 PAIRS = [(code, *pair) for code, pairs in SEEN.items() for pair in pairs]
 
@@ -192,6 +192,7 @@ def test_raised_by_this_and_not_by_that(
 def test_every_flag_of_the_list_is_raised_somewhere() -> None:
     elsewhere = {
         "best-of",  # of another tool's results: tests/results/formats
+        "short-run",  # the same
         "unpinned",  # by a worker: tests/backends/test_team.py
         "other-memory",  # by host/numa: tests/machine/test_machine_zoo.py
     }

@@ -30,7 +30,12 @@ def test_from_another_tool_to_a_third(membench: Membench) -> None:
         (["export", "xml", "a.csv"], 2, "no export format 'xml'", "bencher"),
         (["import", "fio", "nowhere", "-o", "o.csv"], 1, "nowhere: cannot be read", ""),
         (["import", "fio", "a.csv", "-o", "a.csv"], 1, "nothing is overwritten", "-o"),
-        (["import", "fio", "a.csv", "-o", "o.csv"], 1, "a.csv: not the JSON of fio", ""),
+        (
+            ["import", "fio", "a.csv", "-o", "o.csv"],
+            1,
+            "a.csv: a results file of membench already",
+            "as it is",
+        ),
         (["import", "fio", "a.csv"], 2, "Missing option '-o'", "--help"),
         (["import", "babelstream", "b", "-o", "o.csv"], 2, "what memory", "--set tier=ddr"),
         (["import", "babelstream", "b", "-o", "o.csv", "--set", "x=1"], 2, "known key", "tier"),
@@ -54,3 +59,76 @@ def test_what_cannot_be_done_is_said_in_one_line(
     assert len(rest) <= 1
     assert hint in "".join(rest)
     assert not Path(membench.directory, "o.csv").exists()
+
+
+AWKWARD = DATA / "awkward"
+
+
+def test_a_folder_is_read_file_by_file_and_what_is_none_of_the_tool_is_said(
+    membench: Membench,
+) -> None:
+    folder = Path(membench.directory, "runs")
+    (folder / "b").mkdir(parents=True)
+    for place, name in (("1.json", "nvb-01-bidir-d2d.json"), ("b/2.txt", "nvb-06-text.txt")):
+        (folder / place).write_bytes((AWKWARD / name).read_bytes())
+    (folder / "b" / "again.txt").write_bytes((AWKWARD / "nvb-06-text.txt").read_bytes())
+    (folder / "fio.json").write_bytes((DATA / "fio.json").read_bytes())
+    (folder / "README.md").write_text("what this is\n")
+    done = membench("import", "nvbandwidth", "runs", "-o", "o.csv", "--set", "machine=box")
+    assert done.returncode == 0
+    assert done.stdout.startswith("o.csv: 7 rows of 7 cases")
+    said = done.stderr.splitlines()
+    assert "not taken over: 1 x a waived test, which the text does not name" in done.stderr
+    assert "not read: runs/fio.json: the output of fio, not of nvbandwidth" in said
+    assert any(line.startswith("not read: runs/README.md: no result") for line in said)
+    done = membench.refuses("import", "stream", "runs", "-o", "p.csv")
+    assert done.returncode == 1
+    assert done.stderr.startswith(
+        "Error: no file of stream in runs: runs/1.json: the output of nvb"
+    )
+
+
+def test_files_are_named_one_by_one_and_one_that_cannot_be_read_is_an_error(
+    membench: Membench,
+) -> None:
+    names = [str(AWKWARD / name) for name in ("bs-01-v34-mbytes.csv", "bs-03-v50-phase-block.csv")]
+    done = membench("import", "babelstream", *names, "-o", "o.csv", "--set", "tier=ddr")
+    assert done.stdout.startswith("o.csv: 10 rows of 5 cases")
+    assert done.stderr.count("not taken over: 1 x the phase ") == 2
+    wrong = str(AWKWARD / "fio-22.json")
+    done = membench.refuses(
+        "import", "babelstream", names[0], wrong, "-o", "p.csv", "--set", "tier=ddr"
+    )
+    assert done.returncode == 1
+    error, hint = done.stderr.splitlines()
+    assert error == f"Error: {wrong}: the output of fio, not of babelstream"
+    assert hint == f"Hint: membench import fio {wrong} -o OUTPUT.csv"
+    assert not Path(membench.directory, "p.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("data", "hint"),
+    [
+        ((DATA / "fio.json").read_bytes(), "membench import fio x.csv -o OUTPUT.csv"),
+        ((AWKWARD / "nvb-06-text.txt").read_bytes(), "membench import nvbandwidth x.csv"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull --include=x.csv"),
+        (b"\x1f\x8b\x08\0", "gunzip"),
+        (b'{"schema": "membench.run/1"}', "name the CSV beside it"),
+    ],
+)
+def test_another_tools_file_given_as_results_is_answered_with_the_command_that_reads_it(
+    membench: Membench, data: bytes, hint: str
+) -> None:
+    Path(membench.directory, "x.csv").write_bytes(data)
+    done = membench.refuses("compare", "x.csv", "x.csv")
+    assert done.returncode == 1
+    assert hint in done.stderr.splitlines()[1]
+
+
+def test_parquet_and_openmetrics(membench: Membench) -> None:
+    membench("import", "mbw", str(DATA / "host" / "mbw.txt"), "-o", "o.csv")
+    done = membench("export", "openmetrics", "o.csv")
+    assert done.stdout.endswith("# EOF\n")
+    done = membench("export", "parquet", "o.csv", "-o", "o.parquet")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert Path(membench.directory, "o.parquet").read_bytes()[:4] == b"PAR1"

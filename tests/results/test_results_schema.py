@@ -32,8 +32,8 @@ def test_a_row_in_cells(make_row: MakeRow) -> None:
     cells = dict(zip(COLUMNS, to_cells(make_row()), strict=True))
     assert cells["schema"] == "membench.results/1"
     assert cells["value"] == "20.5"
-    assert cells["round_values"] == "20;21"
-    assert cells["samples"] == "19.5;20;20.5|20.5;21.5"
+    assert cells["round_values"] == "20.0;21.0"
+    assert cells["samples"] == "19.5;20.0;20.5|20.5;21.5"
     assert cells["size_bytes"] == "268435456"
     assert cells["verified"] == "true"
     assert cells["converged"] == "false"
@@ -52,7 +52,7 @@ def test_good_rows_pass(make_row: MakeRow, make_failed: MakeRow) -> None:
 def test_identical_rounds_have_a_spread_of_zero(make_row: MakeRow) -> None:
     row = make_row(round_values=(20.5, 20.5), spread=0.0)
     check(row)
-    assert cell(row, "spread") == "0"
+    assert cell(row, "spread") == "0.0"
 
 
 def test_a_failed_row_keeps_its_samples(make_failed: MakeRow) -> None:
@@ -159,7 +159,7 @@ def test_samples_have_seven_digits_and_values_all(make_row: MakeRow) -> None:
     third = 20 + 1 / 3
     row = make_row(value=third, round_values=(third, third), samples=((third,), (1234567.89,)))
     assert cell(row, "value") == "20.333333333333332"
-    assert cell(row, "samples") == "20.33333|1234568"
+    assert cell(row, "samples") == "20.33333|1234568.0"
     assert from_cells(dict(zip(COLUMNS, to_cells(row), strict=True))).value == third
 
 
@@ -224,3 +224,16 @@ def test_key_tells_rows_apart(make_row: MakeRow) -> None:
     row: Row = make_row()
     assert replace(row, run_id="other").key != row.key
     assert replace(row, value=1.0).key == row.key
+
+
+def test_what_rows_share_is_told_from_what_only_looks_alike(make_row: MakeRow) -> None:
+    """1 and true have one hash, and a list has none: neither may be taken for the other."""
+    check(make_row(verified=True, iters=1))
+    for column, value in (("verified", 1), ("iters", True), ("case_version", True)):
+        with pytest.raises(SchemaError, match=f"column '{column}'"):
+            check(make_row(**{column: value}))
+    listed = make_row(flags=["noisy"])
+    check(listed)
+    assert to_cells(listed) == to_cells(make_row(flags=("noisy",)))
+    with pytest.raises(SchemaError, match="column 'flags'"):
+        check(make_row(flags=["not a flag"]))

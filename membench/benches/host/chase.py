@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from membench.core.axes import AUTO
 from membench.core.case import Needs, axis, bench, first_cpu
+from membench.core.sizes.reach import reachable
 from membench.core.snapshot import Machine
 from membench.core.terms import Metric, Stat, Tier
 from membench.core.units import KIB, MIB, format_size
 from membench.core.work import Timed, Work
-from membench.machine.cpus.reach import reachable
 from membench.results.staircase import REACH
 
 if TYPE_CHECKING:

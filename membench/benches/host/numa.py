@@ -10,11 +10,11 @@ from membench.benches.host.ddr import parts
 from membench.core.axes import AUTO, Value
 from membench.core.case import Needs, axis, bench
 from membench.core.errors import VerificationFailed, skip
+from membench.core.sizes.placement import placement
 from membench.core.snapshot import Machine, Node, NodeKind
 from membench.core.terms import BytesConvention, Metric, Stat
 from membench.core.units import MIB, about_size
 from membench.core.work import Observation, Observed, Work
-from membench.machine.cpus.placement import placement
 from membench.machine.nodes import available_bytes
 
 if TYPE_CHECKING:

@@ -17,12 +17,12 @@ import numpy as np
 
 from membench.core.backend import Device, Seating
 from membench.core.errors import skip
+from membench.core.sizes.placement import placement
 from membench.core.snapshot import Machine
 from membench.host.compiled.shared_block import COUNTER
 from membench.host.memory.arena import Arenas, Bytes
 from membench.host.memory.streams import Streams
 from membench.host.memory.thread_pool import Job, Team
-from membench.machine.cpus.placement import placement
 
 LINE = 64
 

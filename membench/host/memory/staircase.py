@@ -3,7 +3,7 @@
 A system may report no caches, or caches of another size than the process gets.  One CPU follows
 pointers through rings that double from `LEAST_RING` on, each linked by this CPU alone.  From the
 step on after which the latency stays the same no cache serves it any more; see
-`membench.machine.cpus.reach`.
+`membench.core.sizes.reach`.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+from membench.core.sizes.placement import placement
+from membench.core.sizes.working_set import top_ring
 from membench.core.snapshot import Machine
 from membench.core.units import MIB
 from membench.host.compiled.interpreter import command, environment
-from membench.machine.cpus.placement import placement
-from membench.machine.working_set import top_ring
 
 if TYPE_CHECKING:
     from membench.host.memory.ring import Ring

@@ -25,10 +25,9 @@ from typing import NamedTuple
 
 from membench.core.errors import SchemaError
 from membench.core.terms import Status
-from membench.core.text import one_line
 from membench.results.compact.row import Common, Measurement, of_row, read_detail
 from membench.results.schema import COLUMNS, SCHEMA, check, from_cells, is_cell
-from membench.results.table import MAX_CELLS, parse_rows, read_text
+from membench.results.table import MAX_CELLS, about, parse_rows, read_text
 
 _ALONE = ("schema", "run_id", "machine", "value", "spread", "round_values", "samples", "detail")
 _SHARED: tuple[str, ...] = Common._fields
@@ -58,7 +57,7 @@ def read_measurements(path: Path) -> list[Measurement]:
         found = _plain(text)
         return found if found is not None else [of_row(row) for row in parse_rows(text)]
     except SchemaError as error:
-        raise SchemaError(one_line(f"{path}: {error}"), error.hint) from None
+        raise about(path, error) from None
 
 
 def _plain(text: str) -> list[Measurement] | None:

@@ -2,20 +2,27 @@
 
 An importer turns the bytes of a file into rows with ``backend=import:<tool>``
 and never guesses: what the file does not say comes from `Origin.given`, or is
-named under ``assumed`` in ``detail``.  An exporter turns rows into text.
+named under ``assumed`` in ``detail``.  An exporter turns rows into a file.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from membench.core.errors import UsageError
+from membench.core.errors import SchemaError, UsageError
 
 if TYPE_CHECKING:
-    from membench.results.formats.figures import Exporter, Importer
+    from membench.results.formats.figures import Origin
+    from membench.results.formats.reading import Imported, Reader
+    from membench.results.schema import Row
+
+Importer = Callable[[bytes, "Origin"], "Imported"]
+"""The content of a file and its origin -> its rows.  Raises `SchemaError` or `UsageError`."""
+Exporter = Callable[[Sequence["Row"]], Mapping[str, "str | bytes"]]
+"""Rows -> content by ending of the file's name, empty where there is but one."""
 
 IMPORTS: Mapping[str, str] = MappingProxyType(
     {
@@ -24,6 +31,15 @@ IMPORTS: Mapping[str, str] = MappingProxyType(
         "fio": "fio --output-format=json",
         "nvbench": "an NVBench program's --json",
         "pytest-benchmark": "pytest --benchmark-json",
+        "stream": "STREAM",
+        "mlc": "Intel Memory Latency Checker",
+        "likwid-bench": "likwid-bench",
+        "gdsio": "gdsio of GPUDirect Storage",
+        "cuda-samples": "bandwidthTest and p2pBandwidthLatencyTest of the CUDA samples",
+        "stress-ng": "stress-ng --stream --memrate --metrics",
+        "sysbench": "sysbench memory run",
+        "mbw": "mbw",
+        "tinymembench": "tinymembench",
         "cited": "TOML with figures that somebody published",
     }
 )
@@ -35,9 +51,14 @@ EXPORTS: Mapping[str, str] = MappingProxyType(
         "bencher": "Bencher Metric Format, JSON",
         "pytest-benchmark": "JSON as pytest --benchmark-json writes it",
         "samples": "CSV with one sample a line",
+        "parquet": "Parquet, a column for each of the results file (needs pyarrow)",
+        "openmetrics": "OpenMetrics text for a node exporter's textfile collector",
     }
 )
 """Format -> what it is."""
+
+WITH_ALL_ROWS = frozenset({"parquet"})
+"""Export formats that have a place for skipped and failed rows."""
 
 
 def importer(name: str) -> Importer:
@@ -48,9 +69,30 @@ def importer(name: str) -> Importer:
     """
     if name not in IMPORTS:
         raise UsageError(f"there is no import format '{name}'", f"there are {', '.join(IMPORTS)}")
-    module = import_module(f"membench.results.formats.readers.{name.replace('-', '_')}")
-    found: Importer = module.read
-    return found
+    reader: Reader = import_module(
+        f"membench.results.formats.readers.{name.replace('-', '_')}"
+    ).read
+
+    def read(data: bytes, origin: Origin) -> Imported:
+        from membench.results.formats.reading import collected
+        from membench.results.formats.recognise import format_of, looks_like, opened
+
+        content = opened(data)
+        its_own = looks_like(name, content)
+        if not its_own and (other := format_of(content)):
+            raise SchemaError(
+                f"the output of {other}, not of {name}",
+                f"membench import {other} FILE -o OUTPUT.csv",
+            )
+        try:
+            return collected(reader(content, origin), name)
+        except SchemaError as error:
+            if error.hint:
+                raise
+            hint = "" if its_own else f"membench reads what this writes: {IMPORTS[name]}"
+            raise SchemaError(str(error), hint) from None
+
+    return read
 
 
 def exporter(name: str) -> Exporter:

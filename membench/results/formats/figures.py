@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from membench.core.errors import SchemaError, UsageError
 from membench.core.terms import BETTER, UNIT, Metric, Stat, Status, Tier
 from membench.core.text import ascii_line
-from membench.core.untrusted import parse_json
-from membench.results.cells import SAMPLES_KEPT
-from membench.results.schema import Row, check, normal
+from membench.results.cells import SAMPLES_KEPT, is_positive
+from membench.results.formats.reading import Unplaced
+from membench.results.schema import Row, check, is_cell, normal
 
 _NOT_IN_CASE = re.compile(r"[^A-Za-z0-9._=+:@-]+")
 _NOT_IN_SLUG = re.compile(r"[^a-z0-9._-]+")
 _LONGEST_PART = 200
-
-Importer = Callable[[bytes, "Origin"], list[Row]]
-"""The content of a file and its origin -> rows.  Raises `SchemaError` or `UsageError`."""
-Exporter = Callable[[Sequence[Row]], Mapping[str, str]]
-"""Rows -> text by ending of the file's name, empty where there is but one."""
 
 
 @dataclass(frozen=True)
@@ -68,45 +64,100 @@ def row(
     reason: str = "",
     failed: bool = False,
     **columns: Any,
-) -> Row:
+) -> Row | Unplaced:
     """A row of one figure in the metric's unit: one round, whatever the tool calls its repetitions.
 
     Without a value it is `skipped`, or `failed`, for ``reason``.  More samples
-    than a file keeps are left out, their number kept.
-
-    Raises:
-        SchemaError: the figure cannot stand in a results file.
+    than a file keeps are left out, their number kept.  A figure that cannot
+    stand in a results file is `Unplaced`, so that it takes no other with it.
     """
-    ok = value is not None
     kept = tuple(samples) if len(samples) <= SAMPLES_KEPT else ()
-    flags = (*(("single-round",) if ok else ()), *columns.pop("flags", ()))
-    device = columns.pop("device", "") or origin.given.get("device", "")
-    made = Row(
+    own: dict[str, Any] = {"case": case, "n": len(samples) or (1 if value is not None else 0)}
+    if value is None:
+        status = Status.FAILED if failed else Status.SKIPPED
+        own["reason"] = ascii_line(reason) or "no reason was given"
+    else:
+        status = Status.OK
+        own |= {"value": float(value), "round_values": (float(value),), "rounds": 1}
+        columns["flags"] = ("single-round", *columns.get("flags", ()))
+    columns["device"] = columns.get("device") or origin.given.get("device", "")
+    for name in ("n", "detail"):
+        if name in columns:
+            own[name] = columns.pop(name)
+    facts = _facts(origin)
+    plain = not kept and columns.keys() <= _PLAIN and (value is None or is_positive(value))
+    if not (plain and facts and is_cell("case", case)):
+        samples_of_round = {"samples": (kept,)} if kept and value is not None else {}
+        return _made(origin, tier, metric, stat, status, {**columns, **own, **samples_of_round})
+    detail = tuple(own.pop("detail", {}).items())
+    first = _first(origin.tool, tier, metric, stat, status, tuple(columns.items()), detail)
+    if isinstance(first, Unplaced):
+        return first
+    like = object.__new__(Row)  # as `replace` would make it, without building it anew
+    vars(like).update(vars(first), **facts, **own)
+    return like
+
+
+_PLAIN = frozenset(("bytes_convention", "timer", "device", "driver", "cuda", "flags"))
+"""Columns of a row of which a file may have thousands that differ in case and value alone."""
+
+
+@lru_cache(maxsize=1024)
+def _first(
+    tool: str,
+    tier: Tier,
+    metric: Metric,
+    stat: Stat,
+    status: Status,
+    columns: tuple[tuple[str, Any], ...],
+    detail: tuple[tuple[str, str], ...],
+) -> Row | Unplaced:
+    """A checked row with all that is given; those that differ in case and value need no check."""
+    ok = {"value": 1.0, "round_values": (1.0,), "rounds": 1, "n": 1}
+    own = ok if status is Status.OK else {"reason": "none"}
+    about = {**dict(columns), **own, "detail": dict(detail), "case": "x"}
+    return _made(Origin(tool, "x", "x"), tier, metric, stat, status, about)
+
+
+def _facts(origin: Origin) -> dict[str, str]:
+    """The columns that ``origin`` fills, empty if one of them may not stand in a file."""
+    facts = {"run_id": origin.run_id, "machine": origin.machine, "started": origin.started}
+    return facts if all(_is_fact(name, text) for name, text in facts.items()) else {}
+
+
+_is_fact = lru_cache(maxsize=1024)(is_cell)
+
+
+def _made(
+    origin: Origin,
+    tier: Tier,
+    metric: Metric,
+    stat: Stat,
+    status: Status,
+    columns: Mapping[str, Any],
+) -> Row | Unplaced:
+    row = Row(
         run_id=origin.run_id,
         machine=origin.machine,
         tier=tier,
-        case=case,
         case_version=1,
         metric=metric,
         stat=stat,
-        status=Status.OK if ok else Status.FAILED if failed else Status.SKIPPED,
-        value=value,
+        status=status,
         unit=UNIT[metric],
         better=BETTER[metric],
-        rounds=1 if ok else 0,
-        round_values=(value,) if value is not None else (),
-        samples=(kept,) if ok and kept else (),
         backend=f"import:{origin.tool}",
-        device=device,
         started=origin.started,
-        flags=flags,
-        reason="" if ok else ascii_line(reason) or "no reason was given",
-        **{"n": len(samples) or (1 if ok else 0), **columns},
+        **columns,
     )
-    check(made)
-    return normal(made)
+    try:
+        check(row)
+        return normal(row)
+    except SchemaError as error:
+        return Unplaced(str(error))
 
 
+@lru_cache(maxsize=8192)
 def case_id(*parts: str) -> str:
     """``parts`` as a case id: what may not stand in one becomes ``-``."""
     cleaned = (_NOT_IN_CASE.sub("-", ascii_line(part))[:_LONGEST_PART].strip("-") for part in parts)
@@ -117,27 +168,6 @@ def case_id(*parts: str) -> str:
 def slug(text: str) -> str:
     """``text`` as the name of a machine, empty where nothing of it is left."""
     return _NOT_IN_SLUG.sub("-", ascii_line(text).lower()).strip("-._")[:60]
-
-
-def json_object(data: bytes, tool: str) -> dict[str, Any]:
-    """The JSON object in ``data``; lines that a tool printed before and behind it are passed over.
-
-    Raises:
-        SchemaError: there is none.
-    """
-    try:
-        content = parse_json(data)
-    except ValueError as error:
-        start, end = re.search(rb"^\{", data, re.MULTILINE), data.rfind(b"\n}")
-        if start is None or end < 0:
-            raise SchemaError(f"not the JSON of {tool}: {error!s:.80}") from None
-        try:
-            content = parse_json(data[start.start() : end + 2])
-        except ValueError as inner:
-            raise SchemaError(f"not the JSON of {tool}: {inner!s:.80}") from None
-    if not isinstance(content, dict):
-        raise SchemaError(f"not the JSON of {tool}: no object")
-    return content
 
 
 def part(content: Mapping[str, Any], name: str) -> dict[str, Any]:
@@ -171,17 +201,6 @@ def number(value: object) -> float | None:
     return found if math.isfinite(found) and found > 0 else None
 
 
-def checked(rows: Iterable[Row], tool: str) -> list[Row]:
-    """``rows``, of which there must be some and no two of one key.
-
-    Raises:
-        SchemaError: there are none, or two.
-    """
-    found: dict[object, Row] = {}
-    for one in rows:
-        if one.key in found:
-            raise SchemaError(f"two figures of {tool} for {one.case} ({one.metric} {one.stat})")
-        found[one.key] = one
-    if not found:
-        raise SchemaError(f"no result of {tool} in it")
-    return list(found.values())
+def count(value: object) -> int:
+    """``value`` as a number of repetitions: 1 where it is none."""
+    return max(1, int(number(value) or 1))

@@ -1,14 +1,37 @@
-"""The origin of a file that is imported."""
+"""From files on a disk to rows: the origin of a file that is imported, and folders of them."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 from membench.core.errors import SchemaError
+from membench.core.untrusted import read_bytes
+from membench.results.formats import Importer
 from membench.results.formats.figures import Origin, slug
+from membench.results.formats.recognise import MAX_BYTES
+from membench.results.schema import Row
+
+
+@dataclass
+class Intake:
+    """What was found in all files.
+
+    Attributes:
+        rows: of all runs.
+        unplaced: what became no row -> how often.
+        notes: what a person should know -> in how many files it was so.
+        refused: files of a folder that could not be read, with the reason.
+    """
+
+    rows: list[Row] = field(default_factory=list)
+    unplaced: Counter[str] = field(default_factory=Counter)
+    notes: Counter[str] = field(default_factory=Counter)
+    refused: dict[Path, str] = field(default_factory=dict)
 
 
 def origin_of(tool: str, path: Path, data: bytes, given: Mapping[str, str]) -> Origin:
@@ -31,3 +54,43 @@ def origin_of(tool: str, path: Path, data: bytes, given: Mapping[str, str]) -> O
         started=f"{written:%Y-%m-%dT%H:%M:%SZ}",
         given=given,
     )
+
+
+def take(
+    tool: str, read: Importer, paths: Iterable[Path], given: Mapping[str, str], intake: Intake
+) -> None:
+    """Put what ``read`` finds in ``paths`` into ``intake``; of a folder, in each of its files.
+
+    A file that is named and cannot be read is an error; one in a folder is `refused`.
+
+    Raises:
+        SchemaError: without the path; ``intake.refused`` has it.
+    """
+    contents: set[int] = set()
+    for path, named in _files(paths):
+        try:
+            data = read_bytes(path, MAX_BYTES)
+            if hash(data) in contents:
+                intake.notes["the same content again, taken once"] += 1
+                continue
+            found = read(data, origin_of(tool, path, data, given))
+        except SchemaError as error:
+            intake.refused[path] = str(error)
+            if named:
+                raise
+            continue
+        contents.add(hash(data))
+        intake.rows += found
+        intake.unplaced.update(found.unplaced)
+        intake.notes.update(found.notes)
+
+
+def _files(paths: Iterable[Path]) -> Iterator[tuple[Path, bool]]:
+    """Files in order, and whether a person named them: those in a folder, and below it, sorted."""
+    for path in paths:
+        if not path.is_dir():
+            yield path, True
+            continue
+        for file in sorted(path.rglob("*")):
+            if file.is_file() and not file.is_symlink() and not file.name.startswith("."):
+                yield file, False

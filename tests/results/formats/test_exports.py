@@ -5,18 +5,23 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
+from pyarrow import dataset, parquet
 
 from membench.core.errors import UsageError
 from membench.core.terms import BETTER, UNIT, BytesConvention, Metric, Stat, Status
 from membench.results.formats import EXPORTS, exporter, importer
 from membench.results.formats.figures import Origin
-from membench.results.schema import Row
+from membench.results.schema import COLUMNS, Row
+from membench.results.table import write_rows
 
 ROUNDS = (30.0, 31.0, 29.0)
 
@@ -62,6 +67,12 @@ def ours(make_row: Callable[..., Row]) -> list[Row]:
     ]
 
 
+def text_of(form: str, rows: list[Row]) -> str:
+    text = exporter(form)(rows)[""]
+    assert isinstance(text, str)
+    return text
+
+
 def test_github_action_benchmark_has_a_file_for_each_direction(ours: list[Row]) -> None:
     texts = exporter("github-action-benchmark")(ours)
     bigger, smaller = (json.loads(texts[end]) for end in (".bigger.json", ".smaller.json"))
@@ -86,18 +97,18 @@ def test_bencher_has_a_measure_for_each_metric_and_statistic(ours: list[Row]) ->
 
 
 def test_samples_are_one_a_line(ours: list[Row]) -> None:
-    lines = list(csv.DictReader(io.StringIO(exporter("samples")(ours)[""])))
+    lines = list(csv.DictReader(io.StringIO(text_of("samples", ours))))
     assert len(lines) == 4 * 4
     assert [(line["round"], line["sample"], line["value"]) for line in lines[:4]] == [
-        ("1", "1", "30"),
-        ("2", "1", "31"),
-        ("2", "2", "32"),
-        ("3", "1", "29"),
+        ("1", "1", "30.0"),
+        ("2", "1", "31.0"),
+        ("2", "2", "32.0"),
+        ("3", "1", "29.0"),
     ]
 
 
 def test_pytest_benchmark_gets_seconds_and_gives_our_cases_back(ours: list[Row]) -> None:
-    text = exporter("pytest-benchmark")(ours)[""]
+    text = text_of("pytest-benchmark", ours)
     stats = json.loads(text)["benchmarks"][0]["stats"]
     assert stats["median"] == pytest.approx(3e9 / 30e9)  # seconds for the bytes at 30 GB/s
     assert stats["rounds"] == 3
@@ -115,7 +126,7 @@ def test_pytest_benchmark_gets_seconds_and_gives_our_cases_back(ours: list[Row])
 
 
 def test_pytest_benchmark_itself_reads_what_we_write(ours: list[Row], tmp_path: Path) -> None:
-    (tmp_path / "a.json").write_text(exporter("pytest-benchmark")(ours)[""])
+    (tmp_path / "a.json").write_text(text_of("pytest-benchmark", ours))
     done = subprocess.run(
         [sys.executable, "-m", "pytest_benchmark", "compare", "--columns=median", "a.json"],
         cwd=tmp_path,
@@ -133,3 +144,60 @@ def test_an_unknown_format_is_named_with_the_known_ones() -> None:
     assert all(name in error.value.hint for name in EXPORTS)
     with pytest.raises(UsageError):
         importer("xml")
+
+
+def test_parquet_has_every_row_and_column_in_its_type(ours: list[Row]) -> None:
+    data = exporter("parquet")(ours)[""]
+    assert isinstance(data, bytes)
+    table = parquet.read_table(io.BytesIO(data))
+    assert tuple(table.column_names) == COLUMNS
+    first, *_, lost = table.to_pylist()
+    assert (first["case"], first["value"], first["round_values"]) == ("ddr/copy", 30.0, [*ROUNDS])
+    assert first["samples"] == [[30.0], [31.0, 32.0], [29.0]]
+    assert (first["detail"], first["flags"]) == ([("threads", "2")], ["noisy"])
+    assert (lost["value"], lost["status"], lost["n"]) == (None, "skipped", 0)
+    assert first["reason"] is None  # absent text is null
+    kinds = {name: str(table.schema.field(name).type) for name in ("value", "n", "verified")}
+    assert kinds == {"value": "double", "n": "int64", "verified": "bool"}
+
+
+def test_openmetrics_has_base_units_and_each_name_and_labels_once(ours: list[Row]) -> None:
+    again = [replace(row, run_id="r2", started="2026-02-01T00:00:00Z") for row in ours[:1]]
+    text = text_of("openmetrics", [*again, *ours])
+    *lines, end = text.splitlines()
+    assert end == "# EOF"
+    samples = [line.rpartition(" ") for line in lines if not line.startswith("#")]
+    assert len({name for name, _, _ in samples}) == len(samples) == 5
+    labels = 'machine="box-1",tier="ddr",case="ssd/read",stat="p99",device="Some CPU",backend="cpu"'
+    values = {name: float(value) for name, _, value in samples}
+    assert values[f"membench_latency_seconds{{{labels}}}"] == pytest.approx(30e-9)
+    assert values['membench_started_timestamp_seconds{machine="box-1"}'] == 1769904000.0
+    bandwidth = next(value for name, value in values.items() if "bandwidth" in name)
+    assert bandwidth == 30e9
+    for name, _, value in samples:
+        assert re.fullmatch(r'[a-z_]+\{([a-z]+="([^"\\\n]|\\[\\n"])*",?)+\}', name)
+        assert re.fullmatch(r"[0-9.]+(e[+-]?[0-9]+)?", value)
+    families = [line.split()[2] for line in lines if line.startswith("# TYPE")]
+    assert len(set(families)) == len(families)
+
+
+def test_results_files_open_as_one_dataset(make_row: Callable[..., Row], tmp_path: Path) -> None:
+    """Whole numbers in one file and fractions in the next are one column of doubles."""
+    for number, value in enumerate((1610.0, 33.6, 5.0)):
+        values = (value, value)
+        row = make_row(
+            run_id=f"r{number}",
+            value=value,
+            round_values=values,
+            samples=(values[:1], values[1:]),
+            min=value,
+            max=value,
+            peak=2000.0,
+        )
+        write_rows(tmp_path / f"{number}.csv", [row])
+    table = dataset.dataset(tmp_path, format="csv").to_table(columns=["value", "min", "max"])
+    assert [str(one) for one in table.schema.types] == ["double"] * 3
+    assert sum(table["value"].to_pylist()) == pytest.approx(1648.6)
+    frames = [pd.read_csv(path) for path in sorted(tmp_path.glob("*.csv"))]
+    assert {str(frame["value"].dtype) for frame in frames} == {"float64"}
+    assert pd.concat(frames)["value"].sum() == pytest.approx(1648.6)

@@ -257,7 +257,8 @@ def test_cited_figures_have_a_source_and_a_backend_of_their_own() -> None:
         ("value = 2900", 'value = "2900"', "not a number above 0"),
         ('"bandwidth"', '"speed"', "'speed' is not a valid Metric"),
         ("peak = 3352", "peek = 3352", "'peek' is not known here"),
-        ("membench.cited/1", "membench.cited/2", "the first line"),
+        ("membench.cited/1", "membench.cited/3", "the first line"),
+        ("peak = 3352", 'trust = "a"', "'trust' is not known here"),
         ('"Some GPU"', '"Some GPU', "not TOML"),
         ("device =", "devise =", "'devise' is not known here"),
     ],
@@ -265,6 +266,64 @@ def test_cited_figures_have_a_source_and_a_backend_of_their_own() -> None:
 def test_cited_is_strict(old: str, new: str, message: str) -> None:
     with pytest.raises(SchemaError, match=message):
         rows("cited", CITED.replace(old, new).encode())
+
+
+CITED_2 = (
+    CITED.replace("cited/1", "cited/2")
+    + """
+low = 2850
+high = 3000
+kind = "measured"
+trust = "a"
+tool = "BabelStream"
+conditions = "-s 134217728"
+date = "2026-02-01"
+seen = "file read"
+quantity = "device memory copy"
+unit = "GB/s"
+alike = { size = ">=1GiB", vec = "any" }
+"""
+)
+
+
+def test_cited_figures_carry_how_far_they_can_be_trusted_and_compared() -> None:
+    (row,) = rows("cited", CITED_2.encode()).values()
+    assert row.detail == {
+        "source": "a page",
+        "kind": "measured",
+        "trust": "a",
+        "tool": "BabelStream",
+        "conditions": "-s 134217728",
+        "date": "2026-02-01",
+        "seen": "file read",
+        "quantity": "device memory copy",
+        "low": "2850",
+        "high": "3000",
+        "alike": "size >:1GiB, vec any",
+    }
+    words = CITED_2.replace('{ size = ">=1GiB", vec = "any" }', '"size (>= 1 GiB), vec"')
+    (row,) = rows("cited", words.encode()).values()
+    assert row.detail["alike"] == "size (>: 1 GiB), vec"
+    scaled = CITED_2.replace('"GB/s"', '"TB/s"')
+    (row,) = rows("cited", scaled.encode()).values()
+    assert (row.value, row.peak, row.detail["low"]) == (2_900_000, 3_352_000, "2850000")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("low = 2850", "low = 2950", "not between low and high"),
+        ("high = 3000", 'high = "much"', "low or high is not a number"),
+        ('kind = "measured"', 'kind = "guessed"', "kind is not one of measured, datasheet"),
+        ('trust = "a"', 'trust = "d"', "trust is not one of a, b, c"),
+        ('unit = "GB/s"', 'unit = "ns"', "'ns' is not a unit of bandwidth"),
+        ('vec = "any"', "vec = 3", "alike is not a table"),
+        ('vec = "any"', 'vec = "any; x"', "alike is not a table"),
+    ],
+)
+def test_cited_figures_of_version_2_are_strict_too(old: str, new: str, message: str) -> None:
+    with pytest.raises(SchemaError, match=message):
+        rows("cited", CITED_2.replace(old, new).encode())
 
 
 @pytest.mark.parametrize("tool", IMPORTS)

@@ -1,29 +1,32 @@
-"""BabelStream ``--csv``: the unit is in the header, and the figure is the best of all repetitions.
+"""BabelStream, versions 3.4 to 6.0: ``--csv``, and the text that it prints otherwise.
 
-The file names neither the device nor the programming model, so it has to be
-said whether a GPU's memory (``hbm``) or the host's (``ddr``) was measured.
+The unit stands in the header.  The figure is the best of all repetitions, but with
+``--triad-only`` (to 5.0) and in the order ``Isolated`` (6.0) it is their mean.  The file
+seldom names the device and never says whether a GPU's memory (``hbm``) or the
+host's (``ddr``) was measured, so that has to be given.
 """
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from membench.core.errors import SchemaError
 from membench.core.terms import BytesConvention, Metric, Tier
-from membench.core.units import format_size
-from membench.results.formats.figures import Origin, case_id, checked, number, row
-from membench.results.schema import Row
+from membench.core.units import format_size, parse_size
+from membench.results.formats.documents import text_in
+from membench.results.formats.figures import Origin, case_id, count, number, row
+from membench.results.formats.reading import Item, Record, Unplaced
 
 _TOOL = "babelstream"
-_UNITS = {  # the unit in the header -> GB/s
-    "MB": 1e-3,
-    "MiB": 2**20 / 1e9,
-    "GB": 1.0,
-    "GiB": 2**30 / 1e9,
-    "TB": 1e3,
-    "TiB": 2**40 / 1e9,
+_UNITS = {  # the unit, lower case and without "ytes" -> GB/s
+    "mb": 1e-3,
+    "mib": 2**20 / 1e9,
+    "gb": 1.0,
+    "gib": 2**30 / 1e9,
+    "tb": 1e3,
+    "tib": 2**40 / 1e9,
 }
 _OPERATIONS = {"Copy": ("copy", 2), "Mul": ("scale", 2), "Add": ("add", 3), "Triad": ("triad", 3)}
 _OPERATIONS |= {"Dot": ("dot", 2), "Nstream": ("nstream", 4)}
@@ -34,52 +37,190 @@ _ASSUMED = {
 }
 """What a build without special flags does; `--set` says otherwise."""
 
+_RATE = re.compile(r"(max_)?(m|g|t|mi|gi|ti)b(?:ytes)?_per_sec", re.IGNORECASE)
+_TABLE = re.compile(r"Function +(m|g|t|mi|gi|ti)b(?:ytes)?/s(?:ec)? +Min", re.IGNORECASE)
+_TRIAD = re.compile(r"Bandwidth \((GB|GiB)/s\): +([\d.]+)")
+_DEVICES = (
+    re.compile(r"Using \S+ device (.+)"),
+    re.compile(r'(?:CUDA|HIP) Device \d+: "(.+?)"'),
+)
+_PHASE = re.compile(r"(Init|Read): +[\d.]+ s \(=")
+_DRIVER = re.compile(r"(?:CUDA )?Driver: *(\S+)")
+_SIZE = re.compile(r"Array size: ([\d.]+) (KB|KiB|MB|MiB|GB|GiB|TB|TiB)\b")
+_BYTES = {f"{prefix}B": 1000**power for power, prefix in enumerate("KMGT", 1)}
+_BYTES |= {f"{prefix}iB": 1024**power for power, prefix in enumerate("KMGT", 1)}
 
-def read(data: bytes, origin: Origin) -> list[Row]:
-    """A row for each function."""
-    tier = origin.tier(of=(Tier.DDR, Tier.HBM))
-    try:
-        text = data.decode("utf-8")
-        records = list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise SchemaError(f"not the CSV of BabelStream: {error!s:.80}") from None
-    return checked(_rows(records, origin, tier), _TOOL)
+
+@dataclass
+class _Run:
+    """What the lines around the figures say; ``size`` in bytes is of one array."""
+
+    origin: Origin
+    tier: Tier
+    device: str = ""
+    driver: str = ""
+    width: int = 8
+    elements: int | None = None
+    size: int | None = None
+    guessed: bool = False
+    repetitions: int = 1
+    isolated: bool = False
+    header: Sequence[str] = ()
+    table: str = ""
 
 
-def _rows(records: list[dict[str, str]], origin: Origin, tier: Tier) -> Iterator[Row]:
-    heads = list(records[0]) if records else []
-    units = [unit for unit in _UNITS if f"max_{unit}_per_sec" in heads]
-    if len(units) != 1:
-        raise SchemaError("not the CSV of BabelStream: no column such as max_MB_per_sec")
-    (unit,) = units
-    for record in records:
-        operation = _OPERATIONS.get(record.get("function") or "")
-        best = number(record.get(f"max_{unit}_per_sec"))
-        elements, width = number(record.get("n_elements")), number(record.get("sizeof"))
-        if operation is None or best is None or elements is None or width is None:
-            raise SchemaError(
-                f"a line that is no result: {' '.join(map(str, record.values())):.60}"
-            )
-        word, arrays = operation
-        size = int(elements * width)
-        longest = number(record.get("max_runtime"))
-        value = best * _UNITS[unit]
-        yield row(
-            origin,
-            tier,
-            case_id(tier, word, f"size={format_size(size)}", *_params(origin, tier)),
-            Metric.BANDWIDTH,
-            value,
-            n=int(number(record.get("num_times")) or 1),
-            max=value,
-            min=min(value, arrays * size / longest / 1e9) if longest else None,
-            size_bytes=arrays * size,
-            bytes_moved=arrays * size,
-            bytes_convention=BytesConvention.RW_SUM,
-            timer="tool:babelstream",
-            flags=("best-of",),
-            detail=_detail(origin, tier),
-        )
+@dataclass(frozen=True)
+class _Line:
+    """One function: its bandwidth in GB/s, and what else stands beside it."""
+
+    function: str
+    value: float | None
+    repetitions: int
+    size: int | None
+    slowest: float | None = None
+    mean: bool = False
+    detail: Mapping[str, str] = field(default_factory=dict)
+
+
+def read(data: bytes, origin: Origin) -> Iterator[Record]:
+    """A record for each function."""
+    run = _Run(origin, origin.tier(of=(Tier.DDR, Tier.HBM)))
+    any_yet = False
+    for line in text_in(data, _TOOL).splitlines():
+        for record in _line(line.strip(), run):
+            any_yet = True
+            yield record
+    if not any_yet and not (run.header or run.table):
+        raise SchemaError("not the output of BabelStream: no column such as max_MB_per_sec")
+
+
+def _line(line: str, run: _Run) -> Iterator[Record]:
+    cells = [cell.strip() for cell in line.split(",")]
+    if cells[0] in ("function", "phase"):
+        run.header = cells
+    elif table := _TABLE.match(line):
+        run.table, run.header = table[1], ()
+    elif run.header and len(cells) == len(run.header):
+        yield _csv(dict(zip(run.header, cells, strict=True)), run)
+    elif run.table and line.partition(" ")[0] in _OPERATIONS:
+        yield _table(line.split(), run)
+    elif triad := _TRIAD.match(line):
+        value = (number(triad[2]) or 0) * _UNITS[triad[1].lower()]
+        yield _figure(_Line("Triad", value, run.repetitions, run.size, mean=True), run)
+    elif phase := _PHASE.match(line):
+        yield (Unplaced(f"the phase {phase[1]}, which is no function"),)
+    elif run.header and len(cells) > 2:
+        yield (Unplaced("a line that is cut off or has other columns than its header"),)
+    else:
+        _about(line, run)
+
+
+def _about(line: str, run: _Run) -> None:
+    """What a line that is no figure says of the run."""
+    for pattern in _DEVICES:
+        if match := pattern.match(line):
+            run.device = match[1].strip()
+    if match := _DRIVER.match(line):
+        run.driver = match[1]
+    elif match := re.match(r"Running.* (\d+) times", line):
+        run.repetitions, run.isolated = count(match[1]), "Isolated" in line
+    elif line.startswith("Number of elements: "):
+        run.elements = int(number(line.rpartition(" ")[2]) or 0) or None
+    elif line.startswith("Precision: "):
+        run.width = 4 if line.endswith("float") else 8
+    elif match := _SIZE.match(line):
+        if run.elements:
+            run.size = run.elements * run.width
+        else:
+            run.size = _power_of_2(match[1], _BYTES[match[2]])
+            run.guessed = run.size is not None
+
+
+def _power_of_2(shown: str, unit: int) -> int | None:
+    """The power of 2 that is shown as ``shown``, one digit behind the point; None if none is."""
+    sizes = (1 << power for power in range(10, 48))
+    return next((size for size in sizes if f"{size / unit:.1f}" == shown), None)
+
+
+def _csv(cells: Mapping[str, str], run: _Run) -> Record:
+    rate = next((match for name in cells if (match := _RATE.fullmatch(name))), None)
+    if "phase" in cells:
+        return (Unplaced(f"the phase {cells['phase']}, which is no function"),)
+    if rate is None:
+        return (Unplaced("a line under a header without a unit"),)
+    elements, width = number(cells.get("n_elements")), number(cells.get("sizeof"))
+    value = number(cells[rate[0]])
+    fastest, slowest = number(cells.get("min_runtime")), number(cells.get("max_runtime"))
+    repetitions = count(cells.get("num_times"))
+    same = repetitions > 2 and fastest is not None and fastest == slowest
+    line = _Line(
+        cells.get("function", ""),
+        value * _UNITS[f"{rate[2].lower()}b"] if value else None,
+        repetitions,
+        int(elements * width) if elements and width else None,
+        slowest,
+        mean=rate[1] is None or same,
+    )
+    return _figure(line, run)
+
+
+def _table(cells: Sequence[str], run: _Run) -> Record:
+    """A line of the text: three digits behind the point of the rate, five of the seconds."""
+    if len(cells) != 5:
+        return (Unplaced("a line of a function that is cut off"),)
+    size = _given_size(run) or run.size
+    shown, fastest = number(cells[1]) or 0, number(cells[2])
+    value = shown * _UNITS[f"{run.table.lower()}b"]
+    if size and fastest and cells[0] in _OPERATIONS and shown * 5e-6 < fastest * 5e-4:
+        value = _OPERATIONS[cells[0]][1] * size / fastest / 1e9  # TiB/s has too few digits
+    line = _Line(
+        cells[0],
+        value or None,
+        run.repetitions,
+        size,
+        number(cells[3]),
+        mean=run.isolated,
+    )
+    return _figure(line, run)
+
+
+def _given_size(run: _Run) -> int | None:
+    return parse_size(run.origin.given["size"]) if "size" in run.origin.given else None
+
+
+def _figure(line: _Line, run: _Run) -> Iterator[Item]:
+    operation = _OPERATIONS.get(line.function)
+    if operation is None or line.value is None:
+        yield Unplaced(f"a line that is no result of a function: {line.function or 'no name'}")
+        return
+    word, arrays = operation
+    size, origin, tier = line.size, run.origin, run.tier
+    if size is None:  # the text rounds it, and to no power of 2
+        case = case_id(tier, _TOOL, word, *_params(origin, tier))
+    else:
+        case = case_id(tier, word, f"size={format_size(size)}", *_params(origin, tier))
+    moved = arrays * size if size else None
+    ends = not line.mean
+    yield row(
+        origin,
+        tier,
+        case,
+        Metric.BANDWIDTH,
+        line.value,
+        n=line.repetitions,
+        max=line.value if ends else None,
+        min=min(line.value, moved / line.slowest / 1e9)
+        if ends and moved and line.slowest
+        else None,
+        size_bytes=moved,
+        bytes_moved=moved,
+        bytes_convention=BytesConvention.RW_SUM,
+        timer="tool:babelstream",
+        device=run.device,
+        driver=run.driver,
+        flags=("best-of",) if ends else (),
+        detail=_detail(line, run),
+    )
 
 
 def _params(origin: Origin, tier: Tier) -> tuple[str, ...]:
@@ -88,6 +229,9 @@ def _params(origin: Origin, tier: Tier) -> tuple[str, ...]:
     return tuple(f"{key}={origin.given.get(key, value)}" for key, value in assumed)
 
 
-def _detail(origin: Origin, tier: Tier) -> dict[str, str]:
-    assumed = [key for key in _ASSUMED[tier] if key not in origin.given]
-    return {"statistic": "best", **({"assumed": ",".join(assumed)} if assumed else {})}
+def _detail(line: _Line, run: _Run) -> dict[str, str]:
+    assumed = [key for key in _ASSUMED[run.tier] if key not in run.origin.given]
+    if run.guessed and line.size == run.size and "size" not in run.origin.given:
+        assumed.append("size")
+    statistic = {"statistic": "mean" if line.mean else "best"}
+    return {**statistic, **({"assumed": ",".join(assumed)} if assumed else {})}

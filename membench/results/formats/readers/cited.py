@@ -2,85 +2,168 @@
 
 ::
 
-    schema = "membench.cited/1"
+    schema = "membench.cited/2"
     machine = "h100-sxm"
     device = "NVIDIA H100 SXM 80 GB"
 
     [[figure]]
-    case = "hbm/copy/size=256MiB"
+    case = "hbm/copy/size=1GiB/vec=16"
     tier = "hbm"
     metric = "bandwidth"
     value = 2900            # in the unit of the metric: GB/s, ns, ...
     source = "Azure AI-benchmarking-guide, ND_H100_v5"
-    note = "BabelStream"    # optional
 
-Optional in a figure: ``stat``, ``peak`` with ``peak_basis``, ``bytes_convention``.
+Optional in a figure: ``note``, ``stat``, ``peak`` with ``peak_basis``, ``bytes_convention``;
+and since version 2 what says how far it can be trusted and compared:
+
+``low``, ``high``
+    the range that the source gives, with the value in it
+``kind``
+    measured, datasheet, derived (computed from others), threshold (somebody's pass
+    mark) or target (what somebody expects)
+``trust``
+    a (a raw log or a maker's file, conditions known), b (a table or one report) or c
+``tool``, ``conditions``, ``date``, ``seen``, ``quantity``, ``unit``
+    with what, how and when, how the source was read, what it is in words
+``alike``
+    axes that may differ without harm: ``{size = ">=256MiB", vec = "any"}``
+
+All of them go into ``detail``.
 """
 
 from __future__ import annotations
 
+import re
 import tomllib
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from membench.core.errors import SchemaError
-from membench.core.terms import BytesConvention, Metric, PeakBasis, Stat, Tier
-from membench.results.formats.figures import Origin, checked, number, objects, row, text_of
+from membench.core.terms import UNIT, BytesConvention, Metric, PeakBasis, Stat, Tier
+from membench.results.cells import number_text
+from membench.results.formats.figures import Origin, number, objects, row, text_of
+from membench.results.formats.reading import Record, Unplaced
 from membench.results.schema import Row
 
-SCHEMA = "membench.cited/1"
-_TOOL = "cited"
+SCHEMAS = ("membench.cited/1", "membench.cited/2")
+KINDS = ("measured", "datasheet", "derived", "threshold", "target")
+
 _NEEDED = ("case", "tier", "metric", "value", "source")
-_ALLOWED = frozenset((*_NEEDED, "note", "stat", "peak", "peak_basis", "bytes_convention"))
+_OF_1 = (*_NEEDED, "note", "stat", "peak", "peak_basis", "bytes_convention")
+_WORDS = ("kind", "trust", "tool", "conditions", "date", "seen", "quantity")
+_OF_2 = (*_OF_1, *_WORDS, "unit", "low", "high", "alike")
+_ALLOWED = dict(zip(SCHEMAS, (frozenset(_OF_1), frozenset(_OF_2)), strict=True))
+_UNITS: Mapping[str, Mapping[str, float]] = {
+    Metric.BANDWIDTH: {"MB/s": 1e-3, "TB/s": 1e3},
+    Metric.LATENCY: {"us": 1e3, "ms": 1e6},
+    Metric.IOPS: {"IOPS": 1.0, "kIOPS": 1e3, "MIOPS": 1e6},
+    Metric.FLOPS: {"TFLOP/s": 1e3},
+}
+"""Metric -> unit that a figure may say besides the metric's own -> what it is in that."""
+_ALIKE = re.compile(r"any|(>=|<=)?[A-Za-z0-9.*_-]+")
 
 
-def read(data: bytes, origin: Origin) -> list[Row]:
-    """A row with ``backend=cited`` for each figure."""
+def read(data: bytes, origin: Origin) -> list[Record]:
+    """A record for each figure, a row with ``backend=cited``; one that is wrong is an error.
+
+    What somebody types has to be right as a whole: nothing of it is passed over.
+    """
     try:
         content = tomllib.loads(data.decode("utf-8"))
     except (ValueError, RecursionError) as error:
         raise SchemaError(f"not TOML: {error!s:.80}") from None
-    if content.get("schema") != SCHEMA:
-        raise SchemaError(f'the first line is not: schema = "{SCHEMA}"')
+    schema = content.get("schema")
+    if schema not in SCHEMAS:
+        raise SchemaError(f'the first line is not: schema = "{SCHEMAS[-1]}"')
+    allowed = _ALLOWED[schema]
     unknown = content.keys() - {"schema", "machine", "device", "figure"}
     if unknown:
         raise SchemaError(f"'{min(unknown):.40}' is not known here")
     named = replace(origin, machine=text_of(content.get("machine")) or origin.machine)
     device = text_of(content.get("device"))
-    return checked((_row(one, named, device) for one in objects(content, "figure")), _TOOL)
+    rows = [_row(one, named, device, allowed) for one in objects(content, "figure")]
+    twice = [key for key, times in Counter(one.key for one in rows).items() if times > 1]
+    if twice:
+        _, case, metric, stat = twice[0]
+        raise SchemaError(f"two figures for {case} ({metric} {stat})")
+    return [(row,) for row in rows]
 
 
-def _row(figure: dict[str, Any], origin: Origin, device: str) -> Row:
+def _row(figure: dict[str, Any], origin: Origin, device: str, allowed: frozenset[str]) -> Row:
     case = text_of(figure.get("case"))
     missing = [name for name in _NEEDED if not figure.get(name)]
-    unknown = sorted(figure.keys() - _ALLOWED)
+    unknown = sorted(figure.keys() - allowed)
     if missing or unknown:
         what = f"no {', '.join(missing)}" if missing else f"'{unknown[0]:.40}' is not known here"
         raise SchemaError(f"{case or 'a figure without a case'}: {what}")
     value = number(figure["value"])
     if value is None or isinstance(figure["value"], str):
         raise SchemaError(f"{case}: the value is not a number above 0")
-    peak = figure.get("peak")
+    peak, scale = figure.get("peak"), _scale(figure, case)
     words = {"source": text_of(figure["source"]), "note": text_of(figure.get("note"))}
+    words |= _trust(figure, case, value)
     try:
         made = row(
             origin,
             Tier(figure["tier"]),
             case,
             Metric(figure["metric"]),
-            value,
+            value * scale,
             stat=Stat(figure.get("stat", Stat.MEDIAN)),
             device=device,
-            peak=number(peak),
+            peak=(number(peak) or 0) * scale or None,
             peak_basis=PeakBasis(figure.get("peak_basis", PeakBasis.SPEC)) if peak else None,
             bytes_convention=_convention(figure),
             detail={key: text for key, text in words.items() if text},
         )
     except ValueError as error:
         raise SchemaError(f"{case:.200}: {error!s:.200}") from None
+    if isinstance(made, Unplaced):
+        raise SchemaError(made.what)
     return replace(made, backend="cited", flags=(), started="")  # gathered then, measured whenever
 
 
 def _convention(figure: dict[str, Any]) -> BytesConvention | None:
     word = figure.get("bytes_convention")
     return BytesConvention(word) if word else None
+
+
+def _trust(figure: dict[str, Any], case: str, value: float) -> dict[str, str]:
+    """What version 2 says besides, as `detail` holds it."""
+    said = {name: text_of(figure.get(name)) for name in _WORDS}
+    for name, words in (("kind", KINDS), ("trust", ("a", "b", "c"))):
+        if name in figure and said[name] not in words:
+            raise SchemaError(f"{case}: {name} is not one of {', '.join(words)}")
+    low, high = (number(figure.get(name)) for name in ("low", "high"))
+    if ("low" in figure) != (low is not None) or ("high" in figure) != (high is not None):
+        raise SchemaError(f"{case}: low or high is not a number above 0")
+    if not (low or value) <= value <= (high or value):
+        raise SchemaError(f"{case}: the value is not between low and high")
+    scale = _scale(figure, case)
+    said |= {name: number_text(end * scale) for name, end in (("low", low), ("high", high)) if end}
+    return {**said, "alike": _alike(figure.get("alike", {}), case)}
+
+
+def _scale(figure: dict[str, Any], case: str) -> float:
+    """What the figures have to be multiplied by to be in the unit of their metric."""
+    metric = figure["metric"]
+    if metric not in tuple(Metric):
+        raise SchemaError(f"{case}: '{metric!s:.40}' is not a valid Metric")
+    units = {**_UNITS.get(metric, {}), UNIT[metric]: 1.0}
+    unit = figure.get("unit", UNIT[metric])
+    if unit not in units:
+        raise SchemaError(f"{case}: '{unit!s:.20}' is not a unit of {metric!s:.20}")
+    return units[unit]
+
+
+def _alike(axes: object, case: str) -> str:
+    """``{size = ">=1GiB", vec = "any"}``, or such a rule in words, as text for `detail`."""
+    if isinstance(axes, str):
+        return text_of(axes)
+    if not isinstance(axes, dict) or not all(
+        isinstance(rule, str) and _ALIKE.fullmatch(rule) for rule in axes.values()
+    ):
+        raise SchemaError(f'{case}: alike is not a table such as {{size = ">=1GiB", vec = "any"}}')
+    return ", ".join(f"{axis} {rule}" for axis, rule in axes.items())

@@ -1,128 +1,223 @@
-"""fio ``--output-format=json``: ``bw`` is in KiB/s, so ``bw_bytes`` is read; latencies are clat.
+"""fio, versions 2.1 to 3.42: JSON, json+, terse (2 to 5) and the normal text.
 
-A job is a case of ours where it means the same: direct, one job, one block
-size, reads or writes alone, random or sequential.  Others keep fio's own names.
+What differs between the versions: ``bw`` is KiB/s and the only bandwidth before
+3.2; latencies are ``clat`` in microseconds before 3.0 and ``clat_ns`` since;
+``io_bytes`` is KiB before 2.21; with lat_percentiles the quantiles are of the whole
+latency, which stands under ``clat_ns`` before 3.17 and under ``lat_ns`` since
+(axboe/fio, ``stat.c`` at these tags).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
-from membench.core.terms import BytesConvention, Metric, Stat, Tier
-from membench.core.units import format_size
-from membench.results.formats.figures import (
-    Origin,
-    case_id,
-    checked,
-    json_object,
-    number,
-    objects,
-    part,
-    row,
-    text_of,
-)
-from membench.results.schema import Row
+from membench.core.errors import SchemaError
+from membench.core.terms import Metric, Stat, Tier
+from membench.results.formats.documents import documents, text_in
+from membench.results.formats.figures import Origin, count, number, objects, part, row, text_of
+from membench.results.formats.readers.fio_case import case_of, memory_of
+from membench.results.formats.readers.fio_side import QUANTILES, TOOL, Side, own_case, side_rows
+from membench.results.formats.readers.fio_terse import terse_records
+from membench.results.formats.readers.fio_text import text_records
+from membench.results.formats.reading import Item, Note, Record, Unplaced
 
-_TOOL = "fio"
-_PATTERN = {"read": "seq", "write": "seq", "randread": "rand", "randwrite": "rand"}
-_ASYNC = ("libaio", "io_uring", "posixaio", "io_uring_cmd")
-_PERCENTILES = {
-    Stat.P50: "50.000000",
-    Stat.P95: "95.000000",
-    Stat.P99: "99.000000",
-    Stat.P999: "99.900000",
-}
-_SIZE = re.compile(r"(\d{1,12})(k|m|g|ki|mi|gi|kib|mib|gib|)b?", re.IGNORECASE)
-_FACTOR = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
+_SIDES = ("read", "write", "trim", "mixed")
+_JSON = re.compile(rb'^[ \t]*\{|"fio version"', re.MULTILINE)
+_TERSE = re.compile(rb"^[2-5];", re.MULTILINE)
+_TEXT = re.compile(rb"\(groupid=\d+, jobs=\d+\)")
+_SAID = ("rw", "bs", "iodepth", "numjobs", "direct", "fsync")
+_ALL_CLIENTS = "All clients"
 
 
-def read(data: bytes, origin: Origin) -> list[Row]:
-    """Rows for the reads and the writes of each job."""
-    content = json_object(data, _TOOL)
-    common = part(content, "global options")
-    jobs = objects(content, "jobs")
-    return checked((one for job in jobs for one in _rows(job, common, origin)), _TOOL)
+def read(data: bytes, origin: Origin) -> Iterator[Record]:
+    """A record for each job."""
+    if _JSON.search(data):
+        return _json_records(data, origin)
+    if _TEXT.search(data):
+        return text_records(text_in(data, TOOL), origin)
+    if _TERSE.search(data):
+        return terse_records(text_in(data, TOOL), origin)
+    raise SchemaError("neither JSON of fio nor its text", "run fio with --output-format=json")
 
 
-def _rows(job: dict[str, Any], common: Mapping[str, Any], origin: Origin) -> Iterator[Row]:
-    options = {**common, **part(job, "job options")}
-    name = text_of(job.get("jobname")) or "unnamed"
-    error = job.get("error")
-    if error:
-        side = "write" if "write" in str(options.get("rw")) else "read"
-        case = _case(name, options, side, origin)
-        reason = f"fio says: error {error}" if isinstance(error, int) else "fio says: error"
-        yield row(origin, Tier.SSD, case, Metric.IOPS, reason=reason, failed=True)
-        return
-    for side in ("read", "write"):
-        figures = part(job, side)
-        if number(figures.get("total_ios")):
-            yield from _side(figures, _case(name, options, side, origin), options, origin)
+def _json_records(data: bytes, origin: Origin) -> Iterator[Record]:
+    runs: list[dict[str, Any]] = []
+    for document in documents(data, TOOL):
+        if isinstance(document, SchemaError):
+            yield (Unplaced(f"a document that is cut off or broken ({document})"),)
+        elif runs and _continues(runs[-1], document):
+            runs[-1] = document
+            yield (Note("earlier states of the same run (--status-interval) were passed over"),)
+        else:
+            runs.append(document)
+    if len(runs) > 1:
+        yield (Note(f"{len(runs)} runs of fio in one file: all were taken, as one run"),)
+    jobs: list[_Job] = []
+    for run in runs:
+        common = part(run, "global options")
+        entries = (*objects(run, "jobs"), *objects(run, "client_stats"))
+        jobs += [_Job(entry, common, _of_run(run, origin)) for entry in entries]
+    ours = Counter(case for job in jobs for case in job.cases.values() if case)
+    for job in jobs:
+        yield _rows(job, {case for case, times in ours.items() if times > 1})
 
 
-def _side(
-    figures: dict[str, Any], case: str, options: Mapping[str, Any], origin: Origin
-) -> Iterator[Row]:
-    moved = number(figures.get("bw_bytes"))
-    values = [
-        (Metric.IOPS, Stat.MEDIAN, number(figures.get("iops"))),
-        (Metric.BANDWIDTH, Stat.MEDIAN, moved / 1e9 if moved else None),
-    ]
-    percentiles = part(part(figures, "clat_ns"), "percentile")
-    values += [
-        (Metric.LATENCY, stat, number(percentiles.get(key))) for stat, key in _PERCENTILES.items()
-    ]
-    known = "pages" in origin.given or _memory(options)
-    detail = {
-        "engine": text_of(options.get("ioengine")),
-        "statistic": "mean-of-run",
-        **({"assumed": "pages"} if "/pages=" in case and not known else {}),
-    }
-    for metric, stat, value in values:
-        if value is not None:
-            yield row(
-                origin,
-                Tier.SSD,
-                case,
-                metric,
-                value,
-                stat=stat,
-                n=int(number(figures.get("total_ios")) or 1),
-                bytes_convention=BytesConvention.PAYLOAD if metric is Metric.BANDWIDTH else None,
-                timer="tool:fio",
-                detail={**detail, "statistic": "quantile"} if metric is Metric.LATENCY else detail,
-            )
-
-
-def _case(name: str, options: Mapping[str, Any], side: str, origin: Origin) -> str:
-    pattern = _PATTERN.get(text_of(options.get("rw")))
-    block = _size(text_of(options.get("bs")) or text_of(options.get("blocksize")) or "4k")
-    depth = text_of(options.get("iodepth")) or "1"
-    ours = (
-        pattern is not None
-        and block is not None
-        and depth.isdigit()
-        and text_of(options.get("direct")) == "1"
-        and (text_of(options.get("ioengine")) in _ASYNC or depth == "1")
-        and text_of(options.get("numjobs")) in ("", "1")
-        and not options.keys() & {"rate", "rate_iops", "bsrange", "bssplit", "kb_base"}
+def _continues(first: Mapping[str, Any], second: Mapping[str, Any]) -> bool:
+    """``second`` is a later state of the run ``first``: it began before ``first`` was written."""
+    before, after = (
+        (*objects(run, "jobs"), *objects(run, "client_stats")) for run in (first, second)
     )
-    if not ours or block is None:
-        return case_id("ssd", _TOOL, f"job={name}", f"op={side}")
-    parts = [f"pattern={pattern}", f"block={format_size(block)}", f"qd={int(depth)}"]
-    if side == "read":
-        pages = "thp" if "huge" in _memory(options) else "4k"
-        parts.append(f"pages={origin.given.get('pages', pages)}")
-    return case_id("ssd", side, *parts)
+    if not before or [one.get("jobname") for one in before] != [
+        one.get("jobname") for one in after
+    ]:
+        return False
+    if any(
+        (number(part(old, side).get(key)) or 0) > (number(part(new, side).get(key)) or 0)
+        for old, new in zip(before, after, strict=True)
+        for side in _SIDES
+        for key in ("runtime", "total_ios")
+    ):
+        return False
+    earlier, later = _written(first), _written(second)
+    ran = max(number(part(job, side).get("runtime")) or 0 for job in after for side in _SIDES)
+    return earlier is not None and later is not None and 0 <= later - earlier < ran
 
 
-def _memory(options: Mapping[str, Any]) -> str:
-    return text_of(options.get("iomem")) or text_of(options.get("mem"))
+def _written(run: Mapping[str, Any]) -> float | None:
+    """When a document was written, in ms since 1970."""
+    seconds = number(run.get("timestamp"))
+    return number(run.get("timestamp_ms")) or (seconds * 1000 if seconds else None)
 
 
-def _size(text: str) -> int | None:
-    """Bytes of fio's ``4k``, ``1m``, ``16384``, which are binary unless kb_base says otherwise."""
-    match = _SIZE.fullmatch(text)
-    return int(match[1]) * _FACTOR[match[2][:1].lower()] or None if match else None
+def _of_run(run: Mapping[str, Any], origin: Origin) -> Origin:
+    """``origin`` with the time that the run says."""
+    seconds = number(run.get("timestamp"))
+    if seconds is None or not 10**9 <= seconds < 10**10:  # 2001 to 2286
+        return origin
+    return replace(origin, started=f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}")
+
+
+class _Job:
+    """An entry of fio's JSON, and what it means."""
+
+    def __init__(self, entry: dict[str, Any], common: Mapping[str, Any], origin: Origin) -> None:
+        self.entry = entry
+        self.options = {**common, **part(entry, "job options")}
+        self.name = text_of(entry.get("jobname")) or "unnamed"
+        self.host = text_of(entry.get("hostname"))
+        self.origin = origin
+        memory = memory_of(self.options)
+        self.pages = origin.given.get("pages", "thp" if "huge" in memory else "4k")
+        self.pages_known = bool(memory) or "pages" in origin.given
+        sides = (*(_side(part(entry, one), one, self.options) for one in _SIDES), _sync(entry))
+        self.sides = [side for side in sides if not side.empty]
+
+    @property
+    def said(self) -> Mapping[str, str]:
+        """How the job was set up, for one whose id does not say it."""
+        return {name: text for name in _SAID if (text := text_of(self.options.get(name)))}
+
+    @property
+    def cases(self) -> Mapping[str, str]:
+        """Our case of each side, empty where it keeps fio's name."""
+        sides = [side.op for side in self.sides]
+        if self.entry.get("error"):
+            sides = ["write" if "write" in text_of(self.options.get("rw")) else "read"]
+        return {
+            op: "" if self.host else case_of(self.entry, self.options, op, self.pages)
+            for op in sides
+        }
+
+
+def _rows(job: _Job, shared: AbstractSet[str]) -> Iterator[Item]:
+    """The rows of ``job``; a case that several jobs would have is nobody's."""
+    detail = {"engine": text_of(job.options.get("ioengine")), "host": job.host}
+    if job.name == _ALL_CLIENTS:
+        detail["counts"] = "all-clients"
+    names = {
+        op: case if case and case not in shared else own_case(_told(job.name, job.host), op)
+        for op, case in job.cases.items()
+    }
+    if error := job.entry.get("error"):
+        reason = f"fio says: error {error}" if isinstance(error, int) else "fio says: error"
+        for case in names.values():
+            yield row(job.origin, Tier.SSD, case, Metric.IOPS, reason=reason, failed=True)
+        return
+    if not job.sides:
+        yield Unplaced(f"a job without a figure: {job.name}")
+    for side in job.sides:
+        case = names[side.op]
+        assumed = {"assumed": "pages"} if "/pages=" in case and not job.pages_known else {}
+        said = job.said if case == own_case(_told(job.name, job.host), side.op) else {}
+        yield from side_rows(side, case, job.origin, {**detail, **said, **assumed})
+
+
+def _told(name: str, host: str) -> str:
+    """The job, told from those of the same name on other clients."""
+    return f"{name}@{host}" if host and name != _ALL_CLIENTS else name
+
+
+def _side(figures: dict[str, Any], op: str, options: Mapping[str, Any]) -> Side:
+    kibibytes, moved = number(figures.get("bw")), number(figures.get("bw_bytes"))
+    exact = moved or (kibibytes * 1024 if kibibytes else None)
+    quantiles, mean, what = _latency(figures, options)
+    return Side(
+        op=op,
+        iops=number(figures.get("iops")),
+        bandwidth=exact / 1e9 if exact else None,
+        operations=count(figures.get("total_ios")),
+        milliseconds=number(figures.get("runtime")),
+        quantiles=quantiles,
+        mean=mean,
+        latency=what,
+    )
+
+
+def _sync(job: dict[str, Any]) -> Side:
+    """Calls of fsync and its kind, timed apart since 3.7."""
+    figures = part(job, "sync")
+    latency = part(figures, "lat_ns")
+    return Side(
+        op="sync",
+        operations=count(figures.get("total_ios")),
+        quantiles=_quantiles(latency, 1),
+        mean=number(latency.get("mean")),
+        latency="sync",
+    )
+
+
+def _latency(
+    figures: dict[str, Any], options: Mapping[str, Any]
+) -> tuple[dict[Stat, float], float | None, str]:
+    """Quantiles and mean in ns, and what is timed."""
+    kinds: Sequence[tuple[str, str, int]] = (
+        ("clat_ns", "clat", 1),
+        ("clat", "clat", 1000),
+        ("lat_ns", "lat", 1),
+        ("lat", "lat", 1000),
+    )
+    for key, what, factor in kinds:
+        if quantiles := _quantiles(part(figures, key), factor):
+            whole = what == "clat" and text_of(options.get("lat_percentiles")) == "1"
+            mixed = whole and text_of(options.get("clat_percentiles")) != "1"
+            said = "lat" if mixed and not _quantiles(part(figures, "lat_ns"), 1) else what
+            return quantiles, None, said
+    for key, what, factor in kinds:
+        if mean := number(part(figures, key).get("mean")):
+            return {}, mean * factor, what
+    return {}, None, "clat"
+
+
+def _quantiles(latency: dict[str, Any], factor: int) -> dict[Stat, float]:
+    said = {}
+    for key, value in part(latency, "percentile").items():
+        place, ticks = number(key), number(value)
+        if place and ticks:
+            said[round(place, 6)] = ticks * factor
+    return {stat: said[place] for stat, place in QUANTILES.items() if place in said}

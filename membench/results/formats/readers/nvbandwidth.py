@@ -1,32 +1,27 @@
-"""nvbandwidth ``-j``: matrices of text, ``N/A`` for absent, the unit in the description.
+"""nvbandwidth, versions 0.4 to 0.10: ``-j`` and the text that it prints otherwise.
 
 The figure is the median of ``-i`` samples (the mean with ``-m``), which the file
 does not name, nor the size that ``-b`` set: 512 MiB, unless it is given.
-Bandwidth is decimal, bytes * 1e-9.  Its bidirectional tests count one direction,
-ours the sum, so those keep ids of their own.
+Bandwidth is decimal, bytes * 1e-9.  Its tests of both directions between host and
+device count one of them, ours the sum, so those keep ids of their own.  Between
+devices it prints three matrices, both directions and their total, which ``-j``
+appends to one (NVIDIA/nvbandwidth v0.8, ``testcases_ce.cpp``, ``json_output.cpp``).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from membench.core.errors import SchemaError
 from membench.core.terms import BytesConvention, Metric, Tier
 from membench.core.units import MIB, format_size
-from membench.results.formats.figures import (
-    Origin,
-    case_id,
-    checked,
-    json_object,
-    number,
-    objects,
-    part,
-    row,
-    text_of,
-)
-from membench.results.schema import Row
+from membench.results.formats.documents import only_document, text_in
+from membench.results.formats.figures import Origin, case_id, number, objects, part, row, text_of
+from membench.results.formats.readers.nvbandwidth_text import Log, Matrix, Test, log_of
+from membench.results.formats.reading import Item, Note, Record, Unplaced
 
 _TOOL = "nvbandwidth"
 _DEFAULT = "512MiB"  # of -b
@@ -37,88 +32,183 @@ _SAME = {  # test -> our bench, and its parameters behind the size
     "device_to_host_memcpy_sm": ("link/d2h", ("mem=pinned", "engine=sm", "streams=1")),
     "device_local_copy": ("hbm/d2d", ("count=payload",)),
 }
-_UNITS = {"GB/s": Metric.BANDWIDTH, "ns": Metric.LATENCY}
-_UNIT = re.compile(r"\((GB/s|ns)\)")
-_DEVICE = re.compile(r"\d+: (.*?)(?: \(|: \(|$)")
+_UNIT = re.compile(r"\((GB/s|ns|us)\)|(BW)\s*$")
+_METRICS = {
+    "GB/s": (Metric.BANDWIDTH, 1.0),
+    "BW": (Metric.BANDWIDTH, 1.0),  # the bisection: the tool knows no other unit of bandwidth
+    "ns": (Metric.LATENCY, 1.0),
+    "us": (Metric.LATENCY, 1000.0),
+}
+_PEERS = re.compile(r"(?:multinode_)?device_to_device_bidirectional_memcpy_(read|write)_\w+")
+_PART = re.compile(r"\b(Read1|Read2|Write1|Write2|Total)\b")
+_DEVICE = re.compile(r"(?:\D*)(\d+): (.*?)(?: \([0-9a-fA-F]+:[0-9a-fA-F:]+\).*|: \(.*|)$")
 
 
-def read(data: bytes, origin: Origin) -> list[Row]:
-    """A row for each cell of each test; ``Waived`` is skipped, ``Error`` failed."""
-    content = part(json_object(data, _TOOL), _TOOL)
-    names = content.get("GPU Device list")
-    first = (
-        _DEVICE.match(names[0]) if isinstance(names, list) and names and text_of(names[0]) else None
+@dataclass(frozen=True)
+class _Run:
+    """What is true of all tests of a file; ``devices`` by their place."""
+
+    devices: Mapping[int, str]
+    driver: str
+    cuda: str
+    origin: Origin
+
+
+def read(data: bytes, origin: Origin) -> Iterator[Record]:
+    """A record for each test; ``Waived`` is skipped, ``Error`` failed."""
+    log = _from_json(data) if b'"nvbandwidth"' in data else log_of(text_in(data, _TOOL))
+    if log.error and not log.tests:
+        raise SchemaError(f"nvbandwidth says: {log.error}", "mend that, and run it again")
+    run = _Run(_devices(log.devices), log.driver, _cuda(log.cuda), origin)
+    yield (*[Note(f"nvbandwidth says: {log.error}")] * bool(log.error), *map(Unplaced, log.lost))
+    for test in _settled(log.tests):
+        yield _test(test, run)
+
+
+def _from_json(data: bytes) -> Log:
+    content = part(only_document(data, _TOOL), _TOOL)
+    names = content.get("GPU Device list") or content.get("GPU Device info")
+    return Log(
+        error=text_of(content.get("error")),
+        devices=[text_of(name) for name in names] if isinstance(names, list) else [],
+        driver=text_of(content.get("Driver Version")),
+        cuda=content.get("CUDA Runtime Version"),
+        tests=[_test_of(one) for one in objects(content, "testcases")],
     )
-    common: dict[str, Any] = {
-        "device": first[1] if first else "",
-        "driver": text_of(content.get("Driver Version")),
-        "cuda": _cuda(content.get("CUDA Runtime Version")),
-    }
-    tests = objects(content, "testcases")
-    return checked((one for test in tests for one in _rows(test, origin, common)), _TOOL)
 
 
-def _rows(test: dict[str, Any], origin: Origin, common: dict[str, Any]) -> Iterator[Row]:
-    name, status = text_of(test.get("name")), text_of(test.get("status"))
-    if status != "Passed":
-        reason = text_of(test.get("error")) or f"nvbandwidth says: {status}"
-        case = _case(name, test, 0, 0, origin)
-        failed = status != "Waived"
-        yield row(origin, _tier(name), case, _metric(name), reason=reason, failed=failed, **common)
+def _test_of(entry: dict[str, Any]) -> Test:
+    description = text_of(entry.get("bandwidth_description"))
+    cells = entry.get("bandwidth_matrix")
+    rows = [one for one in cells if isinstance(one, list)] if isinstance(cells, list) else []
+    matrix = Matrix(description, tuple(tuple(one) for one in rows))
+    return Test(
+        name=text_of(entry.get("name")),
+        status=text_of(entry.get("status")),
+        reason=text_of(entry.get("error")),
+        matrices=_parts(text_of(entry.get("name")), matrix) if rows else [],
+        size=number(entry.get("bufferSize")),
+        mean=entry.get("useMean") is True,
+    )
+
+
+def _parts(name: str, matrix: Matrix) -> list[Matrix]:
+    """The matrices that ``-j`` appended to one, each with its own description."""
+    peers = _PEERS.fullmatch(name)
+    columns = len(matrix.cells[0])
+    if not peers or not columns or len(matrix.cells) != 3 * columns:
+        return [matrix]
+    word = peers[1].capitalize()
+    text = _PART.sub("", matrix.description)
+    return [
+        Matrix(f"{said} {text}", matrix.cells[place * columns : (place + 1) * columns])
+        for place, said in enumerate((f"{word}1", f"{word}2", "Total"))
+    ]
+
+
+def _settled(tests: Sequence[Test]) -> list[Test]:
+    """``tests`` without the first of two entries of one test: ``Running``, then how it ended."""
+    ended = {one.name for one in tests if one.status != "Running"}
+    return [one for one in tests if one.status != "Running" or one.name not in ended]
+
+
+def _test(test: Test, run: _Run) -> Iterator[Item]:
+    if test.status != "Passed":
+        yield _without_result(test, run)
         return
-    unit = _UNIT.search(text_of(test.get("bandwidth_description")))
-    if unit is None:
-        raise SchemaError(f"{name:.60}: its description names neither GB/s nor ns")
-    metric = _UNITS[unit[1]]
-    matrix = test.get("bandwidth_matrix")
-    for source, cells in enumerate(matrix if isinstance(matrix, list) else []):
-        for target, cell in enumerate(cells if isinstance(cells, list) else []):
-            value = number(cell)
-            if value is not None:
-                yield row(
-                    origin,
-                    _tier(name),
-                    _case(name, test, source, target, origin),
-                    metric,
-                    value,
-                    bytes_convention=BytesConvention.PAYLOAD
-                    if metric is Metric.BANDWIDTH
-                    else None,
-                    timer="tool:nvbandwidth",
-                    detail=_detail(name, test, origin),
-                    **common,
-                )
+    if not test.matrices:
+        yield Unplaced(f"a test without a matrix: {test.name}")
+    for matrix in test.matrices:
+        unit = _UNIT.search(matrix.description)
+        if unit is None:
+            yield Unplaced(f"{test.name}: its description names neither GB/s nor ns")
+            continue
+        metric, factor = _METRICS[unit[1] or unit[2]]
+        said = _PART.search(matrix.description)
+        for source, cells in enumerate(matrix.cells):
+            for target, cell in enumerate(cells):
+                if value := number(cell):
+                    yield row(
+                        run.origin,
+                        _tier(test.name),
+                        _case(test, said[1].lower() if said else "", source, target, run.origin),
+                        metric,
+                        value * factor,
+                        bytes_convention=BytesConvention.PAYLOAD
+                        if metric is Metric.BANDWIDTH
+                        else None,
+                        timer="tool:nvbandwidth",
+                        detail=_detail(test, said[1] if said else "", run.origin),
+                        device=_device(test.name, source, target, run.devices),
+                        driver=run.driver,
+                        cuda=run.cuda,
+                    )
+
+
+def _without_result(test: Test, run: _Run) -> Item:
+    still = "nvbandwidth was still running it when the file ended"
+    status = still if test.status == "Running" else f"nvbandwidth says: {test.status}"
+    return row(
+        run.origin,
+        _tier(test.name),
+        _case(test, "", 0, 0, run.origin),
+        Metric.LATENCY if "latency" in test.name else Metric.BANDWIDTH,
+        reason=test.reason or status,
+        failed=test.status != "Waived",
+        device=run.devices.get(0, ""),
+        driver=run.driver,
+        cuda=run.cuda,
+    )
 
 
 def _tier(name: str) -> Tier:
-    return Tier.HBM if name == "device_local_copy" else Tier.LINK
+    return Tier.HBM if name.startswith("device_local") else Tier.LINK
 
 
-def _case(name: str, test: dict[str, Any], source: int, target: int, origin: Origin) -> str:
-    if name in _SAME:
-        bench, params = _SAME[name]
+def _case(test: Test, said: str, source: int, target: int, origin: Origin) -> str:
+    if test.name in _SAME:
+        bench, params = _SAME[test.name]
         gpu = (f"gpu={target}",) if target else ()
         return case_id(*bench.split("/"), f"size={_size(test, origin)}", *params, *gpu)
-    return case_id("link", _TOOL, f"test={name}", f"src={source}", f"dst={target}")
+    which = (f"part={said}",) if said else ()
+    where = (f"src={source}", f"dst={target}")
+    return case_id(str(_tier(test.name)), _TOOL, f"test={test.name}", *which, *where)
 
 
-def _size(test: dict[str, Any], origin: Origin) -> str:
-    said = number(test.get("bufferSize"))
-    return format_size(int(said) * MIB) if said else origin.given.get("size", _DEFAULT)
+def _size(test: Test, origin: Origin) -> str:
+    return format_size(int(test.size) * MIB) if test.size else origin.given.get("size", _DEFAULT)
 
 
-def _detail(name: str, test: dict[str, Any], origin: Origin) -> dict[str, str]:
-    known = "bufferSize" in test or "size" in origin.given
-    assumed = {"assumed": "size"} if name in _SAME and not known else {}
-    one_way = {"counts": "one-direction"} if "bidirectional" in name else {}
-    return {"statistic": "mean" if test.get("useMean") is True else "median", **assumed, **one_way}
+def _detail(test: Test, said: str, origin: Origin) -> dict[str, str]:
+    known = test.size is not None or "size" in origin.given
+    detail = {"statistic": "mean" if test.mean else "median"}
+    if test.name in _SAME and not known:
+        detail["assumed"] = "size"
+    if "bidirectional" in test.name:
+        detail["counts"] = "both-directions" if said == "Total" else "one-direction"
+    return detail
 
 
-def _metric(name: str) -> Metric:
-    return Metric.LATENCY if "latency" in name else Metric.BANDWIDTH
+def _devices(names: Sequence[str]) -> dict[int, str]:
+    """By place: ``0: NAME (BUS ID): (HOST)``, or ``Process 3 (HOST): device 1: NAME (BUS ID)``."""
+    found = {}
+    for place, name in enumerate(names):
+        _, _, local = name.partition(": device ")
+        if match := _DEVICE.match(local or name):
+            found[place if local else int(match[1])] = match[2]
+    return found
+
+
+def _device(name: str, source: int, target: int, devices: Mapping[int, str]) -> str:
+    """The GPU of the column, and that of the row where the row is another kind of GPU."""
+    column = devices.get(target, "")
+    row_ = devices.get(source, "") if "device_to_device" in name else column
+    return column if row_ in ("", column) else f"{row_} and {column}"
 
 
 def _cuda(version: object) -> str:
-    """``12070`` -> ``12.7``."""
-    known = isinstance(version, int) and 0 < version < 10**6
-    return f"{version // 1000}.{version % 1000 // 10}" if known and isinstance(version, int) else ""
+    """``12070`` and ``13.3 (13030)`` -> ``12.7`` and ``13.3``."""
+    said = str(version).partition(" ")[0]
+    if not said.isdigit() or len(said) > 6:
+        return said if re.fullmatch(r"\d{1,3}\.\d{1,3}", said) else ""
+    return f"{int(said) // 1000}.{int(said) % 1000 // 10}" if int(said) else ""

@@ -1,75 +1,105 @@
-"""NVBench ``--json``: values are text, what is not finite is null, every figure has a tag.
+"""An NVBench program's ``--json``: summaries by tag, values as text, infinities as null.
 
-The time is the median where the file has one, else the mean of the cold
-(isolated) executions; ``detail`` says which.
+A state was timed in up to three ways: ``cold`` (isolated executions, caches flushed),
+``batch`` (many behind each other) and ``cpu_only``, the only one without a GPU.  The
+time is the median where the file has one, else the mean; ``detail`` says which.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from membench.core.terms import BytesConvention, Metric, PeakBasis, Tier
-from membench.results.formats.figures import (
-    Origin,
-    case_id,
-    checked,
-    json_object,
-    number,
-    objects,
-    row,
-    text_of,
-)
-from membench.results.schema import Row
+from membench.results.formats.documents import only_document
+from membench.results.formats.figures import Origin, case_id, count, number, objects, row, text_of
+from membench.results.formats.reading import Item, Record, Unplaced
 
 _TOOL = "nvbench"
-_TIMES = ("nv/cold/time/gpu/median", "nv/cold/time/gpu/mean", "nv/cold/time/cpu/mean")
-_BANDWIDTH = "nv/cold/bw/global/bytes_per_second"
-_ITEMS = "nv/cold/bw/item_rate"
-_SAMPLES = "nv/cold/sample_size"
 
 
-def read(data: bytes, origin: Origin) -> list[Row]:
-    """Rows for each state of each benchmark: time, and what it says of bytes and items."""
-    content = json_object(data, _TOOL)
+@dataclass(frozen=True)
+class _Way:
+    """How executions were timed: the tags of its figures, and what its case ids have more."""
+
+    name: str
+    times: tuple[str, ...]
+    params: tuple[str, ...] = ()
+
+
+_WAYS = (
+    _Way("cold", ("time/gpu/median", "time/gpu/mean", "time/cpu/median", "time/cpu/mean")),
+    _Way("batch", ("time/gpu/median", "time/gpu/mean"), ("mode=batch",)),
+    _Way("cpu_only", ("time/cpu/median", "time/cpu/mean")),
+)
+
+
+def read(data: bytes, origin: Origin) -> Iterator[Record]:
+    """A record for each state of each benchmark: time, and what it says of bytes and items."""
+    content = only_document(data, _TOOL)
     devices = {
         identity: one
         for one in objects(content, "devices")
         if isinstance(identity := one.get("id"), int)
     }
-    return checked(
-        (
-            one
-            for bench in objects(content, "benchmarks")
-            for state in objects(bench, "states")
-            for one in _rows(bench, state, devices, origin)
-        ),
-        _TOOL,
-    )
+    for bench in objects(content, "benchmarks"):
+        for state in objects(bench, "states"):
+            yield _state(bench, state, devices, origin)
 
 
-def _rows(
+def _state(
     bench: dict[str, Any], state: dict[str, Any], devices: Mapping[Any, Any], origin: Origin
-) -> Iterator[Row]:
-    case = _case(bench, state)
+) -> Iterator[Item]:
     identity = state.get("device")
     device = devices.get(identity, {}) if isinstance(identity, int) else {}
     common: dict[str, Any] = {"device": text_of(device.get("name")), "timer": "tool:nvbench"}
     if state.get("is_skipped"):
         reason = text_of(state.get("skip_reason"))
-        yield row(origin, Tier.GPU, case, Metric.LATENCY, reason=reason, **common)
+        where = _case(bench, state, on_gpu=isinstance(identity, int))
+        tier = Tier.GPU if isinstance(identity, int) else Tier.DDR
+        yield row(origin, tier, where, Metric.LATENCY, reason=reason, **common)
         return
     figures = {text_of(one.get("tag")): _value(one) for one in objects(state, "summaries")}
-    common["n"] = int(figures.get(_SAMPLES) or 1)
-    tag = next((one for one in _TIMES if figures.get(one)), "")
-    if seconds := figures.get(tag):
-        detail = {"statistic": tag.rpartition("/")[2], "clock": tag.split("/")[3]}
-        yield row(origin, Tier.GPU, case, Metric.LATENCY, seconds * 1e9, detail=detail, **common)
-    if rate := figures.get(_BANDWIDTH):
-        peak = number(device.get("global_memory_bus_bandwidth"))
+    placed = False
+    for way in _WAYS:
+        said = {
+            tag.removeprefix(f"nv/{way.name}/"): value
+            for tag, value in figures.items()
+            if tag.startswith(f"nv/{way.name}/") and value
+        }
+        if any(tag in said for tag in (*way.times, "bw/global/bytes_per_second", "bw/item_rate")):
+            placed = True
+            on_gpu = way.name != "cpu_only"
+            case = _case(bench, state, *way.params, on_gpu=on_gpu)
+            yield from _rows(way, said, case, device, origin, common)
+    if not placed:
+        yield Unplaced(f"a state without a figure: {_case(bench, state, on_gpu=True)}")
+
+
+def _rows(
+    way: _Way,
+    said: Mapping[str, float],
+    case: str,
+    device: Mapping[str, Any],
+    origin: Origin,
+    common: Mapping[str, Any],
+) -> Iterator[Item]:
+    on_gpu = way.name != "cpu_only"
+    about = {**common, "n": count(said.get("sample_size"))}
+    if not on_gpu:
+        about["device"] = ""
+    work = Tier.GPU if on_gpu else Tier.DDR
+    memory = Tier.HBM if on_gpu else Tier.DDR
+    if tag := next((one for one in way.times if one in said), ""):
+        _, clock, statistic = tag.split("/")
+        detail = {"statistic": statistic, "clock": clock}
+        yield row(origin, work, case, Metric.LATENCY, said[tag] * 1e9, detail=detail, **about)
+    if rate := said.get("bw/global/bytes_per_second"):
+        peak = number(device.get("global_memory_bus_bandwidth")) if on_gpu else None
         yield row(
             origin,
-            Tier.HBM,
+            memory,
             case,
             Metric.BANDWIDTH,
             rate / 1e9,
@@ -77,22 +107,21 @@ def _rows(
             peak=peak / 1e9 if peak else None,
             peak_basis=PeakBasis.QUERIED if peak else None,
             detail={"statistic": "mean"},
-            **common,
+            **about,
         )
-    if items := figures.get(_ITEMS):
-        yield row(
-            origin, Tier.GPU, case, Metric.RATE, items, detail={"statistic": "mean"}, **common
-        )
+    if items := said.get("bw/item_rate"):
+        yield row(origin, work, case, Metric.RATE, items, detail={"statistic": "mean"}, **about)
 
 
-def _case(bench: dict[str, Any], state: dict[str, Any]) -> str:
+def _case(bench: dict[str, Any], state: dict[str, Any], *params: str, on_gpu: bool) -> str:
     axes = [
         f"{text_of(axis.get('name'))}={_text(axis.get('value'))}"
         for axis in objects(state, "axis_values")
     ]
     device = state.get("device")
     shown = [f"gpu={device}"] if isinstance(device, int) and device > 0 else []
-    return case_id("gpu", _TOOL, text_of(bench.get("name")) or "unnamed", *axes, *shown)
+    name = text_of(bench.get("name")) or "unnamed"
+    return case_id("gpu" if on_gpu else "host", _TOOL, name, *axes, *params, *shown)
 
 
 def _text(value: object) -> str:

@@ -6,42 +6,70 @@ Bandwidth is had where ``extra_info`` says how many bytes a call moves.  What
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from membench.core.terms import BytesConvention, Metric, Stat, Tier
+from membench.results.formats.documents import only_document
 from membench.results.formats.figures import (
     Origin,
     case_id,
-    checked,
-    json_object,
+    count,
     number,
     objects,
     part,
     row,
     text_of,
 )
-from membench.results.schema import Row
+from membench.results.formats.reading import Item, Record
 
 _TOOL = "pytest-benchmark"
 _TIMED = (Metric.LATENCY, Metric.BANDWIDTH, Metric.IOPS, Metric.RATE)
 _BYTES = ("bytes", "nbytes", "bytes_moved")
+_CPU = ("brand_raw", "brand", "model_name")
+_LONGEST = 180
+_SIGNS = {
+    "<": "lt",
+    ">": "gt",
+    "!": "not",
+    "*": "times",
+    "%": "percent",
+    "&": "and",
+    "|": "or",
+    "^": "xor",
+    "~": "tilde",
+    "#": "hash",
+    "?": "any",
+    "$": "dollar",
+    ",": "comma",
+    ";": "semicolon",
+    '"': "quote",
+    "'": "quote",
+    "\\": "backslash",
+    "{": "brace",
+    "(": "paren",
+}
+_KEPT = frozenset("._=+:@-[] /})")
 
 
-def read(data: bytes, origin: Origin) -> list[Row]:
-    """A latency for each benchmark, and a bandwidth where bytes are known."""
-    content = json_object(data, _TOOL)
-    cpu = part(part(content, "machine_info"), "cpu")
-    device = text_of(cpu.get("brand_raw")) or text_of(cpu.get("brand"))
+def read(data: bytes, origin: Origin) -> Iterator[Record]:
+    """A record for each benchmark: a latency, and a bandwidth where bytes are known."""
+    content = only_document(data, _TOOL)
+    machine = part(content, "machine_info")
+    cpu = part(machine, "cpu")
+    device = next((name for key in _CPU if (name := text_of(cpu.get(key)))), "")
+    device = device or text_of(machine.get("processor"))
     tier = origin.tier(Tier.DDR)
-    tests = objects(content, "benchmarks")
-    return checked((one for test in tests for one in _rows(test, origin, tier, device)), _TOOL)
+    for test in objects(content, "benchmarks"):
+        yield _test(test, origin, tier, device)
 
 
-def _rows(test: dict[str, Any], origin: Origin, tier: Tier, device: str) -> Iterator[Row]:
+def _test(test: dict[str, Any], origin: Origin, tier: Tier, device: str) -> Iterator[Item]:
     stats, extra = part(test, "stats"), part(test, "extra_info")
-    seconds = number(stats.get("median"))
+    statistic = "median" if number(stats.get("median")) else "mean"
+    seconds = number(stats.get(statistic))
     data = stats.get("data")
     values = [number(one) for one in data] if isinstance(data, list) else []
     samples = [one for one in values if one is not None]
@@ -49,11 +77,12 @@ def _rows(test: dict[str, Any], origin: Origin, tier: Tier, device: str) -> Iter
     common: dict[str, Any] = {
         "device": device,
         "timer": "tool:pytest-benchmark",
-        "iters": int(number(stats.get("iterations")) or 1),
+        "iters": count(stats.get("iterations")),
         "n": int(number(stats.get("rounds")) or len(samples) or 1),
+        "detail": {} if statistic == "median" else {"statistic": statistic},
     }
     ours = _ours(extra)
-    case = ours.case if ours else case_id("pytest", text_of(test.get("fullname")))
+    case = ours.case if ours else case_id("pytest", _spelled(_name(test)))
     if seconds is None:
         reason = "no median in the file"
         yield row(origin, tier, case, Metric.LATENCY, reason=reason, failed=True)
@@ -71,6 +100,27 @@ def _rows(test: dict[str, Any], origin: Origin, tier: Tier, device: str) -> Iter
             rates = [moved / one / 1e9 for one in samples]
             common["bytes_moved"] = int(moved)
             yield row(origin, tier, case, metric, moved / seconds / 1e9, samples=rates, **common)
+
+
+def _name(test: dict[str, Any]) -> str:
+    """The test, with the file that it is in where that is said."""
+    return next((name for key in ("fullname", "name") if (name := _raw(test.get(key)))), "unnamed")
+
+
+def _raw(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _spelled(name: str) -> str:
+    """``name`` with a word for each sign that may not stand in a case id and tells tests apart.
+
+    What even then would be lost, such as a letter that is not ASCII, is told by a
+    checksum at the end, so that a test has the same id in every file.
+    """
+    spelled = "".join(_SIGNS.get(sign, sign) for sign in name)
+    lost = any(not sign.isascii() or not (sign.isalnum() or sign in _KEPT) for sign in spelled)
+    told = f"-{zlib.crc32(name.encode('utf-8', 'replace')):08x}" if lost else ""
+    return f"{spelled[:_LONGEST]}{told}"
 
 
 def _in_unit(metric: Metric, seconds: float) -> float:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from membench.core.sizes.reach import BEYOND, CACHE_MULTIPLE, Reach, of_the_chase
 from membench.core.snapshot import Machine
 from membench.core.units import GIB, MIB
-from membench.machine.cpus.reach import BEYOND, CACHE_MULTIPLE, Reach, of_the_chase
 
 LEAST_ARRAY = 256 * MIB
 """The smallest array that stands for memory, whatever the caches."""

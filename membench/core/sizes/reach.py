@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from membench.core.sizes.placement import placement
 from membench.core.snapshot import Machine
 from membench.core.units import MIB
-from membench.machine.cpus.placement import placement
 
 CACHE_MULTIPLE = 4
 """STREAM's rule: each array has at least four times the last-level caches used in the run

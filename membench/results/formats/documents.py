@@ -1,0 +1,108 @@
+"""The text and the JSON documents in a file that a tool wrote, or in a log that holds them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from membench.core.errors import SchemaError
+
+MOST_CONTAINERS = 8_000_000
+"""Lists and objects in one file: each takes 64 bytes or more once it is read."""
+
+_START = re.compile(r"^[ \t]*\{", re.MULTILINE)
+_BARE = re.compile(r"(?<=[:\[,\s])-?(?:nan|inf(?:inity)?)(?=\s{0,9}[,}\]])", re.IGNORECASE)
+
+
+def text_in(data: bytes, tool: str) -> str:
+    """``data`` as text, its lines ended as Linux does.
+
+    Raises:
+        SchemaError: it is binary.
+    """
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        text = data.decode("latin-1")  # a name in another code: the figures are ASCII
+    if "\0" in text:
+        raise SchemaError(f"binary, not an output of {tool}")
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
+
+
+def documents(data: bytes, tool: str) -> Iterator[dict[str, Any] | SchemaError]:
+    """The JSON objects in ``data``, which may hold text around and between them.
+
+    One that is cut off or broken comes as the error that it is.  ``NaN`` and
+    ``Infinity``, also as C prints them, are null.
+
+    Raises:
+        SchemaError: there is no object at all.
+    """
+    if data.count(b"{") + data.count(b"[") > MOST_CONTAINERS:
+        raise SchemaError(f"more lists and objects than any output of {tool} has")
+    text = text_in(data, tool)
+    try:
+        whole = _DECODER.decode(text)
+    except (ValueError, RecursionError) as error:
+        yield from _one_by_one(text, tool, error)
+        return
+    del text  # as large as the file, and not needed while rows are made
+    if not isinstance(whole, dict):
+        raise SchemaError(f"not the JSON of {tool}: no object")
+    yield whole
+
+
+def only_document(data: bytes, tool: str) -> dict[str, Any]:
+    """The first JSON object in ``data``.
+
+    Raises:
+        SchemaError: there is none, or it is broken.
+    """
+    for document in documents(data, tool):
+        if isinstance(document, SchemaError):
+            raise document
+        return document
+    raise SchemaError(f"not the JSON of {tool}: no object")
+
+
+def _one_by_one(text: str, tool: str, error: Exception) -> Iterator[dict[str, Any] | SchemaError]:
+    refused = SchemaError(f"not the JSON of {tool}: {_reason(error)}")
+    start = _START.search(text)
+    if start is None:
+        raise refused
+    if _BARE.search(text):
+        text = _BARE.sub("null", text)
+        start = _START.search(text)
+    any_yet = False
+    while start is not None:
+        try:
+            document, end = _DECODER.raw_decode(text, start.end() - 1)
+        except (ValueError, RecursionError) as inner:
+            broken = SchemaError(f"not the JSON of {tool}: {_reason(inner)}")
+            end = _next_column_0(text, start.end())
+            if not any_yet and end == len(text):
+                raise broken from None
+            yield broken
+        else:
+            any_yet = True
+            yield document
+        start = _START.search(text, end)
+
+
+def _next_column_0(text: str, start: int) -> int:
+    """Where the next object begins that no other holds, by its indentation."""
+    found = text.find("\n{", start)
+    return found + 1 if found >= 0 else len(text)
+
+
+def _reason(error: Exception) -> str:
+    return "nested too deeply" if isinstance(error, RecursionError) else f"{error!s:.80}"
+
+
+def _absent(_constant: str) -> None:
+    return None
+
+
+_DECODER = json.JSONDecoder(parse_constant=_absent, strict=False)

@@ -1,0 +1,84 @@
+"""The figures of one direction of a job of fio, in our units, whichever form they came in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from membench.core.terms import BytesConvention, Metric, Stat, Tier
+from membench.results.formats.figures import Origin, case_id, row
+from membench.results.formats.reading import Item
+
+TOOL = "fio"
+QUANTILES: Mapping[Stat, float] = {Stat.P50: 50.0, Stat.P95: 95.0, Stat.P99: 99.0, Stat.P999: 99.9}
+_SHORT = 100  # ms: fio divides by whole milliseconds, so the rate is off by more than 1 %
+
+
+@dataclass(frozen=True)
+class Side:
+    """The reads, writes, trims or syncs of one job, or all of them as ``mixed``.
+
+    Attributes:
+        iops, bandwidth: operations and GB a second, None where they are not said.
+        operations: how many there were; 1 if that is not said.
+        milliseconds: how long it ran, None where that is not said.
+        quantiles: of the latency, ns.
+        mean: of the latency, ns.
+        latency: what is timed: ``clat`` is completion, ``lat`` submission too.
+    """
+
+    op: str
+    iops: float | None = None
+    bandwidth: float | None = None
+    operations: int = 1
+    milliseconds: float | None = None
+    quantiles: Mapping[Stat, float] = field(default_factory=dict)
+    mean: float | None = None
+    latency: str = "clat"
+
+    @property
+    def empty(self) -> bool:
+        """There is no figure."""
+        return not (self.iops or self.bandwidth or self.quantiles or self.mean)
+
+
+def own_case(job: str, op: str) -> str:
+    """The id of a job that keeps fio's name."""
+    return case_id("ssd", TOOL, f"job={job or 'unnamed'}", f"op={op}")
+
+
+def side_rows(
+    side: Side, case: str, origin: Origin, detail: Mapping[str, str], flags: tuple[str, ...] = ()
+) -> Iterator[Item]:
+    """Operations and bytes a second, and the quantiles of the latency, or its mean without them."""
+    short = ("short-run",) if side.milliseconds and side.milliseconds < _SHORT else ()
+    rate = {**detail, "statistic": "mean-of-run"}
+    figures = [
+        (Metric.IOPS, Stat.MEDIAN, side.iops, rate),
+        (Metric.BANDWIDTH, Stat.MEDIAN, side.bandwidth, rate),
+    ]
+    latency = {**detail, "statistic": "quantile", "latency": side.latency}
+    figures += [
+        (Metric.LATENCY, stat, value, latency)
+        for stat in QUANTILES
+        if (value := side.quantiles.get(stat))
+    ]
+    if not side.quantiles and side.mean:
+        mean = {**detail, "statistic": "mean", "latency": side.latency}
+        figures.append((Metric.LATENCY, Stat.MEDIAN, side.mean, mean))
+    for metric, stat, value, about in figures:
+        if value:
+            timed = metric is Metric.LATENCY
+            yield row(
+                origin,
+                Tier.SSD,
+                case,
+                metric,
+                value,
+                stat=stat,
+                n=side.operations,
+                bytes_convention=BytesConvention.PAYLOAD if metric is Metric.BANDWIDTH else None,
+                timer="tool:fio",
+                detail=dict(about),
+                flags=flags if timed else (*flags, *short),
+            )

@@ -1,0 +1,59 @@
+"""gdsio of GPUDirect Storage: one line a run; GiB is 2^30 bytes, each counted once.
+
+``Throughput`` is ``DataSetSize`` / ``total_time``.  ``XferType`` says the path: ``GPUD`` is
+storage to GPU memory directly, ``CPUONLY`` ends in host memory, ``CPU_GPU`` goes through it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from membench.core.terms import BytesConvention, Metric, Tier
+from membench.core.units import KIB, format_size
+from membench.results.formats.documents import text_in
+from membench.results.formats.figures import Origin, case_id, count, number, row
+from membench.results.formats.reading import Item, Record, Unplaced
+
+_TOOL = "gdsio"
+_START = re.compile(r"IoType: \w+")
+_LINE = re.compile(
+    r"IoType:\s+(\w+)\s+XferType:\s+(\S+)\s+Threads:\s+(\d+)\s+DataSetSize:\s+(\d+)\S*"
+    r"\s+IOSize:\s+([\d-]+)\(KiB\)\s+Throughput:\s+([\d.]+)\s+GiB/sec,?"
+    r"(?:\s+Avg_Latency:\s+([\d.]+)\s+usecs)?(?:\s+ops:\s+(\d+))?(?:\s+total_time\s+([\d.]+))?"
+)
+
+
+def read(data: bytes, origin: Origin) -> Iterator[Record]:
+    """A record for each run."""
+    text = text_in(data, _TOOL)
+    lines = list(_LINE.finditer(text))
+    for line in lines:
+        yield _run(line, origin)
+    for _ in range(len(_START.findall(text)) - len(lines)):
+        yield (Unplaced("a line that is cut off or has other fields"),)
+
+
+def _run(line: re.Match[str], origin: Origin) -> Iterator[Item]:
+    operation, path, threads, _, block, rate, latency, operations, _ = line.groups()
+    size = format_size(int(block) * KIB) if block.isdigit() and int(block) else f"{block}KiB"
+    params = (f"op={operation.lower()}", f"path={path.lower()}", f"block={size}")
+    case = case_id("ssd", _TOOL, *params, f"threads={threads}")
+    common: dict[str, Any] = {"n": count(operations), "timer": "tool:gdsio"}
+    if value := number(rate):
+        yield row(
+            origin,
+            Tier.SSD,
+            case,
+            Metric.BANDWIDTH,
+            value * 2**30 / 1e9,
+            bytes_convention=BytesConvention.PAYLOAD,
+            detail={"statistic": "mean-of-run"},
+            **common,
+        )
+    else:
+        yield Unplaced("a run without a throughput")
+    if value := number(latency):
+        detail = {"statistic": "mean"}
+        yield row(origin, Tier.SSD, case, Metric.LATENCY, value * 1e3, detail=detail, **common)

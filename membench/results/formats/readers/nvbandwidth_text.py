@@ -1,0 +1,125 @@
+"""nvbandwidth's text: a heading a test, a description a matrix, and its rows with their labels."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+_RUNNING = re.compile(r"Running (\w+)\.?\s*$")
+_WAIVING = re.compile(r"Waiving (\w+)\.?\s*$")
+_STATUS = re.compile(r"(Waived|Error|ERROR|Not Found): ?(.*)")
+_ERROR = re.compile(r"\[?(?:ERROR|CUDA_ERROR|NVML_ERROR)")
+_CELL = re.compile(r"N/A|-?\d+(?:\.\d+)?(?:e[+-]?\d+)?", re.IGNORECASE)
+_SUMMARY = re.compile(r"(?:SUM|MIN|MAX|AVG|COEFFICIENT_OF_VARIATION|&&&& PERF)\b")
+_DEVICE = re.compile(r"(?:Process +\d+ \(.*?\): device|Device) \d+: .*")
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """What a test found: a value a row and column, as text or number; the description says what."""
+
+    description: str
+    cells: tuple[tuple[object, ...], ...]
+
+
+@dataclass
+class Test:
+    """A test: ``status`` is Passed, Running, Waived, Error or another word of the tool."""
+
+    name: str
+    status: str
+    reason: str = ""
+    matrices: list[Matrix] = field(default_factory=list)
+    size: float | None = None
+    mean: bool = False
+
+
+@dataclass
+class Log:
+    """What an output of nvbandwidth says, whichever form it has."""
+
+    error: str = ""
+    devices: list[str] = field(default_factory=list)
+    driver: str = ""
+    cuda: object = None
+    tests: list[Test] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
+
+
+def log_of(text: str) -> Log:
+    """The tests in ``text``; several runs of the tool may follow each other."""
+    log = Log()
+    lines = text.splitlines()
+    place = 0
+    while place < len(lines):
+        line = lines[place].strip()
+        place += 1
+        if not line or _SUMMARY.match(line) or _about(line, log):
+            continue
+        cells, behind = _matrix(lines, place) if log.tests else ((), place)
+        if cells:
+            log.tests[-1].matrices.append(Matrix(line, cells))
+            log.tests[-1].status = "Passed"
+            place = behind
+        else:
+            _said(line, log)
+    for test in log.tests:
+        if test.status == "Running" and test.reason:
+            test.status = "Error"
+    return log
+
+
+def _about(line: str, log: Log) -> bool:
+    """Whether ``line`` is a heading or a status; ``log`` then knows."""
+    if start := _RUNNING.match(line) or _WAIVING.match(line):
+        waived = line.startswith("Waiving")
+        log.tests.append(Test(start[1], "Waived" if waived else "Running"))
+    elif _DEVICE.match(line):
+        log.devices.append(line.removeprefix("Device "))
+    elif line.startswith("Driver Version:"):
+        log.driver = line.partition(":")[2].strip()
+    elif line.startswith("CUDA Runtime Version:"):
+        log.cuda = line.partition(":")[2].strip()
+    elif status := _STATUS.match(line):
+        _end(log, status[1], status[2].strip())
+    else:
+        return False
+    return True
+
+
+def _said(line: str, log: Log) -> None:
+    """Any other line: why a test ended without a result, or none ran."""
+    if log.tests and log.tests[-1].status == "Running":
+        log.tests[-1].reason = f"{log.tests[-1].reason} {line}".strip()[:200]
+    elif not log.tests and _ERROR.match(line):
+        log.error = log.error or line
+
+
+def _end(log: Log, status: str, reason: str) -> None:
+    """The last test ended so, or, as a waived one is not named, one that nobody can name."""
+    test = log.tests[-1] if log.tests else None
+    if test and test.status == "Running" and not test.matrices:
+        test.status, test.reason = status.capitalize(), f"{reason} {test.reason}".strip()
+    elif status == "Waived":
+        log.lost.append("a waived test, which the text does not name (nvbandwidth -j does)")
+    else:
+        log.error = log.error or reason
+
+
+def _matrix(lines: Sequence[str], place: int) -> tuple[tuple[tuple[object, ...], ...], int]:
+    """The cells of the matrix whose head is at ``place``, and the line behind it; none if none is.
+
+    Its head are the labels of its columns, and each row has a label more than that.
+    """
+    head = lines[place] if place < len(lines) else ""
+    width = len(head.split())
+    rows: list[tuple[object, ...]] = []
+    if not width or not head[:1].isspace():
+        return (), place
+    for line in lines[place + 1 :]:
+        cells = line.split()
+        if len(cells) <= width or not all(map(_CELL.fullmatch, cells[-width:])):
+            break
+        rows.append(tuple(cells[-width:]))
+    return tuple(rows), place + 1 + len(rows)

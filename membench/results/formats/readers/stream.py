@@ -1,0 +1,108 @@
+"""STREAM, versions 5.6 to 5.10: text; 1 MB is 1e6 bytes, the figure the best of all repetitions.
+
+``Rate = 1.0E-06 * bytes / mintime``, with 2 arrays for Copy and Scale and 3 for Add
+and Triad (jeffhammond/STREAM, ``stream.c``): bytes read and bytes written.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from membench.core.terms import BytesConvention, Metric, Tier
+from membench.core.units import format_size
+from membench.results.formats.documents import text_in
+from membench.results.formats.figures import Origin, case_id, count, number, row
+from membench.results.formats.reading import Item, Record, Unplaced
+
+_TOOL = "stream"
+_OPERATIONS = {"Copy": 2, "Scale": 2, "Add": 3, "Triad": 3}
+_LINE = re.compile(r"(Copy|Scale|Add|Triad): +([\d.]+) +([\d.]+) +([\d.]+) +([\d.]+)")
+_BROKEN = re.compile(r"(?:Copy|Scale|Add|Triad):")
+_WIDTH = re.compile(r"This system uses (\d+) bytes per")
+_ELEMENTS = re.compile(r"(?:Total Aggregate )?Array size = (\d+)")
+_TIMES = re.compile(r"Each (?:kernel|test) (?:will be executed|is run) (\d+) times")
+_THREADS = re.compile(r"Number of Threads (?:counted|requested) = (\d+)")
+_ASSUMED = {"threads": "1", "pages": "4k", "stores": "plain"}
+
+
+@dataclass
+class _Run:
+    width: int = 8
+    elements: int | None = None
+    repetitions: int = 1
+    threads: str = ""
+    valid: bool | None = None
+
+
+def read(data: bytes, origin: Origin) -> Iterator[Record]:
+    """A record for each kernel; several runs may follow each other."""
+    run = _Run()
+    lines: list[tuple[_Run, re.Match[str]]] = []
+    for raw in text_in(data, _TOOL).splitlines():
+        line = raw.strip()
+        if line.startswith("STREAM version"):
+            run = _Run()
+        elif match := _LINE.match(line):
+            lines.append((run, match))
+        elif _BROKEN.match(line):
+            yield (Unplaced("a line of a kernel that is cut off"),)
+        else:
+            _about(line, run)
+    for about, match in lines:
+        yield _kernel(match, about, origin)
+
+
+def _about(line: str, run: _Run) -> None:
+    if match := _WIDTH.match(line):
+        run.width = count(match[1])
+    elif match := _ELEMENTS.match(line):
+        run.elements = count(match[1])
+    elif match := _TIMES.match(line):
+        run.repetitions = count(match[1])
+    elif match := _THREADS.match(line):
+        run.threads = match[1]
+    elif line.startswith("Solution Validates"):
+        run.valid = True
+    elif line.startswith("Failed Validation"):
+        run.valid = False
+
+
+def _kernel(match: re.Match[str], run: _Run, origin: Origin) -> Iterator[Item]:
+    word, arrays = match[1].lower(), _OPERATIONS[match[1]]
+    rate, slowest = number(match[2]), number(match[5])
+    if rate is None:
+        yield Unplaced(f"no rate of {match[1]}")
+        return
+    size = run.elements * run.width if run.elements else None
+    said = {"threads": run.threads} if run.threads else {}
+    params = {**_ASSUMED, **said, **{key: origin.given.get(key, "") for key in _ASSUMED}}
+    params = {key: value or {**_ASSUMED, **said}[key] for key, value in params.items()}
+    assumed = [key for key in _ASSUMED if key not in origin.given and key not in said]
+    parts = [f"size={format_size(size)}"] if size else [_TOOL]
+    value = rate / 1e3
+    moved = arrays * size if size else None
+    yield row(
+        origin,
+        Tier.DDR,
+        case_id(
+            "ddr",
+            *((word,) if size else ()),
+            *parts,
+            *(() if size else (word,)),
+            *(f"{key}={params[key]}" for key in _ASSUMED),
+        ),
+        Metric.BANDWIDTH,
+        value,
+        n=max(1, run.repetitions - 1),  # the first is not counted
+        max=value,
+        min=min(value, moved / slowest / 1e9) if moved and slowest else None,
+        size_bytes=moved,
+        bytes_moved=moved,
+        bytes_convention=BytesConvention.RW_SUM,
+        timer="tool:stream",
+        verified=run.valid,
+        flags=("best-of",),
+        detail={"statistic": "best", **({"assumed": ",".join(assumed)} if assumed else {})},
+    )

@@ -1,0 +1,123 @@
+"""What a file is, by its first lines: so that the wrong one is answered with the right command."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from membench.core.errors import SchemaError
+
+MAX_BYTES = 256 << 20
+"""Of a file that is imported, and of what a compressed one holds."""
+
+_HEAD = 1 << 16
+
+_LOOKS: Mapping[str, re.Pattern[bytes]] = MappingProxyType(
+    {
+        name: re.compile(pattern, re.MULTILINE)
+        for name, pattern in {
+            "nvbandwidth": rb'"nvbandwidth"\s*:|^nvbandwidth Version|^Running \w+_(?:ce|sm)\.',
+            "babelstream": rb"^(?:function|phase),.*_per_sec|^BabelStream\s*$|^Function +\w+/s",
+            "fio": (
+                rb'"fio version"\s*:|\(groupid=\d+, jobs=\d+\)|'
+                rb"^[2-5];(?:fio-[^;]*;)?[^;]*;\d+;\d+;"
+            ),
+            "nvbench": rb'"nvbench"\s*:|"nv/(?:cold|batch|cpu_only)/',
+            "pytest-benchmark": rb'"fullname"\s*:|"machine_info"\s*:',
+            "cited": rb'^schema\s*=\s*"membench\.cited/',
+            "stream": rb"^STREAM version|^Function +Best Rate MB/s|^Function +Rate \(MB/s\)",
+            "mlc": rb"^Intel\(R\) Memory Latency Checker",
+            "likwid-bench": rb"^LIKWID MICRO BENCHMARK",
+            "gdsio": rb"^IoType: \w+ XferType: ",
+            "cuda-samples": rb"^\[CUDA Bandwidth Test\]|^bandwidthTest-|\[P2P \(Peer-to-Peer\) GPU",
+            "stress-ng": rb"^stress-ng: |^\s*stress-ng-version:",
+            "sysbench": rb"^sysbench \d",
+            "mbw": rb"^(?:AVG|\d+)\tMethod: \w+\tElapsed: ",
+            "tinymembench": rb"^tinymembench v|^ *C copy backwards  ",
+        }.items()
+    }
+)
+"""Format -> what only its files have among their first lines."""
+
+_PACKED = (
+    (b"PK\x03\x04", "a ZIP archive", "unzip it and name the file that was in it"),
+    (b"\x28\xb5\x2f\xfd", "compressed with zstd", "zstd -d FILE, and name what that leaves"),
+    (b"\xfd7zXZ\0", "compressed with xz", "xz -dk FILE, and name what that leaves"),
+    (b"BZh", "compressed with bzip2", "bzip2 -dk FILE, and name what that leaves"),
+    (b"\x7fELF", "a program, not what it printed", "run it, and name a file with its output"),
+)
+_POINTER = b"version https://git-lfs.github.com/spec/"
+_PAGE = re.compile(rb"\s*<(?:!doctype html|html)", re.IGNORECASE)
+_OWN_CSV = re.compile(
+    rb"(?:\xef\xbb\xbf)?[^\n]*\bschema\b[^\n]*\brun_id\b[^\n]*\bcase\b|membench\.results/"
+)
+_OWN_JSON = re.compile(rb'"schema"\s*:\s*"membench\.(run|results|journal)/')
+
+
+def looks_like(name: str, data: bytes) -> bool:
+    """The marks of the format ``name`` stand among the first lines of ``data``."""
+    return _LOOKS[name].search(data[:_HEAD]) is not None
+
+
+def format_of(data: bytes) -> str:
+    """The format whose marks stand among the first lines of ``data``, empty if none's do."""
+    return next((name for name in _LOOKS if looks_like(name, data)), "")
+
+
+def opened(data: bytes) -> bytes:
+    """``data`` in UTF-8, unpacked if it is gzip.
+
+    Raises:
+        SchemaError: it holds no output of any tool: it is packed in another way, a
+            pointer to a file that was not fetched, a web page, or one of our own files.
+    """
+    if data.startswith(b"\x1f\x8b"):
+        data = _unpacked(data)
+    data = _in_utf8(data)
+    for mark, what, hint in _PACKED:
+        if data.startswith(mark):
+            raise SchemaError(what, hint)
+    if data.startswith(_POINTER):
+        raise SchemaError(
+            "a Git LFS pointer, not the file that it stands for",
+            "git lfs pull --include=FILE fetches the file",
+        )
+    if _PAGE.match(data):
+        raise SchemaError("a web page, not a file of a tool", "download the raw file")
+    if _OWN_CSV.match(data):
+        raise SchemaError(
+            "a results file of membench already", "membench compare and report read it as it is"
+        )
+    if own := _OWN_JSON.search(data[:_HEAD]):
+        raise SchemaError(
+            f"a {own[1].decode()} file of membench, not the output of another tool",
+            "name the CSV beside it to membench compare or report",
+        )
+    return data
+
+
+def _in_utf8(data: bytes) -> bytes:
+    """``data`` without a mark of its code; PowerShell writes UTF-16."""
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        data = data.decode("utf-16", "replace").encode("utf-8", "replace")
+    return data.removeprefix(b"\xef\xbb\xbf")
+
+
+def _unpacked(data: bytes) -> bytes:
+    parts, size = [], 0
+    while data:  # several members may follow each other
+        unpacker = zlib.decompressobj(wbits=31)
+        try:
+            part = unpacker.decompress(data, MAX_BYTES + 1 - size)
+        except zlib.error as error:
+            raise SchemaError(f"not whole: {error!s:.80}", "fetch it again") from None
+        parts.append(part)
+        size += len(part)
+        if size > MAX_BYTES:
+            raise SchemaError(f"larger than {MAX_BYTES >> 20} MiB when it is unpacked")
+        if not unpacker.eof:
+            raise SchemaError("compressed with gzip, and cut off", "fetch it again")
+        data = unpacker.unused_data.lstrip(b"\0")
+    return b"".join(parts)

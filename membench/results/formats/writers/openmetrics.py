@@ -1,0 +1,72 @@
+"""OpenMetrics text, for the textfile collector of a Prometheus node exporter.
+
+Units are the base ones that OpenMetrics asks for: bytes, seconds, joules.  Of one case
+the newest run is written, as a name with its labels may stand there once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+from membench.core.terms import Metric
+from membench.results.cells import decimal_text
+from membench.results.formats.exporting import measured
+from membench.results.schema import Row
+
+_FAMILIES: Mapping[Metric, tuple[str, float, str]] = {
+    Metric.BANDWIDTH: ("membench_bandwidth_bytes_per_second", 1e9, "Bytes moved a second."),
+    Metric.LATENCY: ("membench_latency_seconds", 1e-9, "Time of one access or operation."),
+    Metric.IOPS: ("membench_io_operations_per_second", 1.0, "Operations on a disk a second."),
+    Metric.RATE: ("membench_rate_per_second", 1.0, "Events a second."),
+    Metric.FLOPS: ("membench_compute_flops_per_second", 1e9, "Arithmetic operations a second."),
+    Metric.ENERGY: ("membench_energy_joules_per_byte", 1e-12, "Energy of moving a byte."),
+}
+"""Metric -> family, factor from the unit of a results file, help."""
+_STARTED = "membench_started_timestamp_seconds"
+_LABELS = ("machine", "tier", "case", "stat", "device", "backend")
+
+
+def write(rows: Sequence[Row]) -> Mapping[str, str]:
+    """A gauge for each metric that there is, and when each machine was measured."""
+    newest: dict[tuple[object, ...], Row] = {}
+    for row in measured(rows):
+        key = (row.machine, row.case, row.metric, row.stat)
+        if key not in newest or newest[key].started <= row.started:
+            newest[key] = row
+    lines: list[str] = []
+    for metric, (name, factor, text) in _FAMILIES.items():
+        found = [row for row in newest.values() if row.metric is metric and row.value]
+        if found:
+            lines += [f"# TYPE {name} gauge", f"# HELP {name} {text}"]
+            lines += [
+                f"{name}{_labels(row)} {decimal_text((row.value or 0) * factor)}" for row in found
+            ]
+    started = {row.machine: row.started for row in sorted(newest.values(), key=_started)}
+    stamps = {machine: stamp for machine, text in started.items() if (stamp := _stamp(text))}
+    if stamps:
+        lines += [f"# TYPE {_STARTED} gauge", f"# HELP {_STARTED} When the newest run began."]
+        lines += [f'{_STARTED}{{machine="{machine}"}} {stamps[machine]}' for machine in stamps]
+    return {"": "\n".join((*lines, "# EOF", ""))}
+
+
+def _labels(row: Row) -> str:
+    pairs = ((name, str(getattr(row, name))) for name in _LABELS)
+    return "{" + ",".join(f'{name}="{_escaped(text)}"' for name, text in pairs if text) + "}"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
+def _started(row: Row) -> str:
+    return row.started
+
+
+def _stamp(text: str) -> str:
+    """Seconds since 1970 of ``2026-01-31T08:04:12Z``, empty for an absent time."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return ""
+    return decimal_text(moment.astimezone(UTC).timestamp())

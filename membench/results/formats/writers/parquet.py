@@ -1,0 +1,55 @@
+"""Parquet: every row and column of a results file, typed, for data frames and databases.
+
+Numbers are doubles or 64-bit integers, ``round_values`` and ``flags`` lists, ``samples``
+a list of rounds, ``detail`` a map; what is absent is null.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from membench.core.errors import UsageError
+from membench.results.schema import COLUMNS, Row
+
+_WHOLE = ("case_version", "rounds", "n", "size_bytes", "bytes_moved", "iters")
+_REAL = ("value", "spread", "min", "max", "peak", "sm_mhz")
+_YES_OR_NO = ("verified", "converged")
+
+
+def write(rows: Sequence[Row]) -> Mapping[str, bytes]:
+    """One file with all rows, also those without a number.
+
+    Raises:
+        UsageError: there is no pyarrow.
+    """
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError:
+        hint = "install it: pip install 'membench[parquet]'"
+        raise UsageError("Parquet needs pyarrow", hint) from None
+    kinds = {
+        **dict.fromkeys(_WHOLE, pa.int64()),
+        **dict.fromkeys(_REAL, pa.float64()),
+        **dict.fromkeys(_YES_OR_NO, pa.bool_()),
+        "round_values": pa.list_(pa.float64()),
+        "samples": pa.list_(pa.list_(pa.float64())),
+        "flags": pa.list_(pa.string()),
+        "detail": pa.map_(pa.string(), pa.string()),
+    }
+    schema = pa.schema([(name, kinds.get(name, pa.string())) for name in COLUMNS])
+    columns = {name: [_cell(getattr(row, name)) for row in rows] for name in COLUMNS}
+    file = io.BytesIO()
+    pq.write_table(pa.table(columns, schema=schema), file, compression="zstd")
+    return {"": file.getvalue()}
+
+
+def _cell(value: Any) -> Any:
+    """``value`` as pyarrow takes it; absent ones, and a count of none, are null."""
+    if isinstance(value, dict):
+        return list(value.items())
+    if isinstance(value, tuple):
+        return [_cell(one) for one in value]
+    return (str(value) or None) if isinstance(value, str) else value
