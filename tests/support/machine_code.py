@@ -37,6 +37,14 @@ class Instruction:
         return {int(number) for number in re.findall(r"\bR(\d+)", self.operands)}
 
     @property
+    def loaded(self) -> set[int]:
+        """The registers that a global load fills; one of 256 bits names two fours of them."""
+        named = [int(one) for one in re.findall(r"\bR(\d+)", self.operands.partition("[")[0])]
+        first = named[: 2 if "256" in self.opcode else 1]
+        each = self.width("LDG.") // 4 // len(first)
+        return {start + k for start in first for k in range(each)}
+
+    @property
     def target(self) -> int | None:
         """Where a branch goes."""
         found = re.search(r"0x[0-9a-f]+$", self.operands) if self.opcode.startswith("BRA") else None
@@ -180,14 +188,18 @@ def count(code: Code, pattern: str) -> int:
     return sum(re.match(pattern, each.opcode) is not None for each in code)
 
 
-def most_loads_in_flight(code: Code, width: int = 16) -> int:
-    """The most global loads of ``width`` bytes that are issued before one's value is needed."""
-    waiting: list[set[int]] = []
-    most = 0
+def loads_under_way(code: Code, width: int = 16) -> int:
+    """Global loads of ``width`` bytes that are issued before one of their values is needed.
+
+    ``code`` is the body of a loop, read from its beginning.  A store to global memory ends the
+    count as well: what stands behind it is not asked for before something else is written.
+    """
+    waiting: set[int] = set()
+    loads = 0
     for each in code:
-        waiting = [target for target in waiting if not target & each.registers]
         if each.width("LDG.") == width:  # LDGSTS has no register to wait for
-            first = int(each.operands.removeprefix("R").split(",")[0])
-            waiting.append(set(range(first, first + width // 4)))
-            most = max(most, len(waiting))
-    return most
+            waiting |= each.loaded
+            loads += 1
+        elif loads and (each.opcode.startswith("STG") or each.registers & waiting):
+            break
+    return loads
