@@ -203,6 +203,14 @@ class Gpu(DeviceBackend, Protocol):
         """Blocks that one SM holds at the same time."""
         ...
 
+    def clusters(self, kernel: Kernel, size: int, block: int, shared: int = 0) -> int:
+        """Clusters of ``size`` blocks of ``kernel`` that are resident at once; 0: none fits.
+
+        Raises:
+            Skip: the device, or its driver, knows no clusters.
+        """
+        ...
+
     def stream(self, *, urgent: bool = False) -> Stream:
         """A further queue; an ``urgent`` one's blocks are placed first."""
         ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -16,11 +17,11 @@ from cupy_double.real import ask, no_driver
 from emulator.faults import BadArgument
 
 from membench.benches import registry
-from membench.benches.gpu import decode
+from membench.benches.gpu import decode, smem
 from membench.benches.hbm import loaded as hbm_loaded
 from membench.benches.link import interference, peer, zerocopy
 from membench.core.axes import OMITTED, Value
-from membench.core.errors import BackendUnavailable, DeviceLost, MembenchError
+from membench.core.errors import BackendUnavailable, DeviceLost, MembenchError, Skip
 from membench.core.snapshot import Machine
 from membench.core.units import KIB, MIB
 from membench.core.work import Observed, Timed
@@ -49,6 +50,7 @@ SMALL: dict[Any, dict[str, int]] = {
         "SINGLE_HOPS": 16,
     },
     zerocopy: {"SIZE": 32 * KIB, "HOPS": 64, "LAUNCHES": 2},
+    smem: {"HOPS_TURNS": 3, "LAUNCHES": 2},
     peer: {"HOPS": 64, "LAUNCHES": 2},
     gpu_walk: {"SINGLE_HOPS": 16},
     gpu_attention: {"POOL_BYTES": 1 << 17},
@@ -122,6 +124,7 @@ CASES: list[tuple[str, dict[str, Value]]] = [
     ("gpu/launch", {"kind": "copy"}),
     ("gpu/roundtrip", {"kind": "launch"}),
     ("hbm/loaded", {"size": SIZE, "reads": 50, "pause": 0, "sms": 100}),
+    ("smem/latency", {"cluster": 2}),
     ("link/h2d", LINK),
     ("link/h2d", LINK | {"engine": "sm"}),
     ("link/h2d", LINK | {"mem": "wc"}),
@@ -172,6 +175,21 @@ def test_a_bench_goes_its_whole_way(name: str, params: dict[str, Value], gpu: Cu
         assert time_span(gpu, work.run, 2, cold=True).elapsed_ns > 0
         work.verify(3)
     work.close()
+
+
+def test_a_cluster_is_placed_as_the_driver_says(gpu: CudaBackend) -> None:
+    kernel = gpu.kernel(Variant.of("shared.cu", CLUSTER=16), "cluster_chase")
+    with pytest.raises(Skip, match="no cluster of 16"):  # the double has two SMs
+        BENCHES["smem/latency"].build(cast("Any", replace_sms(gpu, 16)), {"cluster": 16})
+    assert gpu.clusters(kernel, 16, 32) == 0
+    assert gpu.clusters(kernel, 2, 32) == 1
+
+
+def replace_sms(gpu: CudaBackend, sms: int) -> CudaBackend:
+    """The same backend, which says that it has ``sms`` SMs."""
+    other = copy.copy(gpu)
+    other.properties = replace(gpu.properties, sms=sms)
+    return other
 
 
 def test_managed_memory_goes_to_the_host_before_every_sample(

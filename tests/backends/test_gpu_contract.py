@@ -130,6 +130,14 @@ def test_occupancy_is_that_of_the_resources(gpu: Gpu) -> None:
     assert gpu.occupancy(kernel, 256, shared=100 * 1024) <= 2
 
 
+def test_clusters_are_counted_within_the_sms(gpu: Gpu) -> None:
+    if gpu.properties.capability < 90:
+        pytest.skip("no clusters before compute capability 9.0")
+    kernel = gpu.kernel(Variant.of("shared.cu", CLUSTER=2), "cluster_chase")
+    half = gpu.properties.shared_per_sm // 2  # one block an SM
+    assert 1 <= gpu.clusters(kernel, 2, 32, half) <= gpu.properties.sms // 2
+
+
 def test_streams_run_beside_each_other(gpu: Gpu) -> None:
     # A hold on one queue does not stop the other.
     words = gpu.host(64)

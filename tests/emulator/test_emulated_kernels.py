@@ -136,11 +136,12 @@ def test_probes_sweep_and_echo() -> None:
 
     gpu = EmulatedGpu(small(4), between=host)
     word = gpu.host(8)
-    ticks, lines, sink = gpu.allocate(16 * 4), gpu.allocate(16 * 1000), gpu.allocate(8)
+    ticks, lines, sink = gpu.allocate(24 * 4), gpu.allocate(16 * 1000), gpu.allocate(8)
     control = Variant.of("control.cu")
     gpu.launch(gpu.kernel(control, "control_probe"), 4, 1, [ticks])
-    stamps = gpu.download(ticks, np.uint64, 8)
+    stamps = gpu.download(ticks, np.uint64, 12).reshape(4, 3)
     assert (stamps > 0).all()
+    assert stamps[:, 0].tolist() == [2, 4, 6, 8]  # numbers with gaps
     gpu.fill(lines, 0)
     arguments = [lines, sink, np.uint64(1000)]
     gpu.launch(gpu.kernel(control, "control_sweep"), 2, 128, arguments)

@@ -134,6 +134,9 @@ class AskingGpu:
     def occupancy(self, kernel: Named, block: int, shared: int = 0) -> int:
         return 2
 
+    def clusters(self, kernel: Named, size: int, block: int, shared: int = 0) -> int:
+        return 1
+
     def stream(self, *, urgent: bool = False) -> Named:
         return Named()
 

@@ -23,6 +23,7 @@ from membench.core.snapshot import Machine
 from membench.gpu.cuda.compile import Image, Resources, compile_source
 from membench.gpu.cuda.cublaslt import WORKSPACE_BYTES
 from membench.gpu.cuda.device import ordinal_of, properties_of, uuid_hashes
+from membench.gpu.cuda.driver import open_driver, resident_clusters
 from membench.gpu.cuda.errors import explained
 from membench.gpu.cuda.kernel_files import kernel_names, read_kernel
 from membench.gpu.cuda.links import CudaLinks
@@ -45,8 +46,12 @@ HOLD_DEADLINE_NS = 10_000_000_000
 FLUSH_FACTOR = 2
 """The flush writes and reads this many times the L2 cache, so that its slices all turn over."""
 
+PORTABLE_CLUSTER = 8
+"""Blocks of a cluster that every device with clusters has (CUDA programming guide)."""
+
+_NON_PORTABLE_CLUSTER = 14  # CU_FUNC_ATTRIBUTE_NON_PORTABLE_CLUSTER_SIZE_ALLOWED
 _CONTROL = Variant("control.cu")
-_TICK_BYTES = 16
+_TICK = np.dtype([("sm", np.uint64), ("ns", np.uint64), ("cycles", np.uint64)])
 _URGENT = -5  # CUDA's lower priorities go first; it caps them at the lowest that it has
 
 
@@ -107,7 +112,7 @@ class CudaBackend:
         self._ticket = 0
         self._words = host_memory(64, "pinned")
         self._words.array[:] = 0
-        self._ticks = host_memory(len(Edge) * _TICK_BYTES * self.properties.sms, "pinned")
+        self._ticks = host_memory(len(Edge) * _TICK.itemsize * self.properties.sms, "pinned")
         self._control = {
             entry: self.kernel(_CONTROL, f"control_{entry}")
             for entry in ("hold", "probe", "idle", "sweep")
@@ -153,7 +158,7 @@ class CudaBackend:
 
     def probe(self, edge: Edge) -> None:
         """Queue: the clocks of every SM."""
-        half = _TICK_BYTES * self.properties.sms
+        half = _TICK.itemsize * self.properties.sms
         begin = edge.value * half
         self._ticks.array[begin : begin + half] = 0
         args = (np.uint64(self._ticks.address + begin),)
@@ -173,13 +178,13 @@ class CudaBackend:
             elapsed = cupy.cuda.get_elapsed_time(
                 self._events[Edge.BEFORE], self._events[Edge.AFTER]
             )
-        before, after = self._ticks.array.view(np.uint64).reshape(len(Edge), -1, 2)
-        reached = np.flatnonzero((before[:, 0] != 0) & (after[:, 0] != 0))
-        sm = int(reached[0]) if reached.size else 0
+        before, after = (_ticks(half) for half in self._ticks.array.view(_TICK).reshape(2, -1))
+        both = sorted(before.keys() & after.keys())
+        nothing = Tick(0, 0)
         return Stamps(
             elapsed_ns=elapsed * 1e6,
-            before=Tick(int(before[sm, 0]), int(before[sm, 1])),
-            after=Tick(int(after[sm, 0]), int(after[sm, 1])),
+            before=before[both[0]] if both else nothing,
+            after=after[both[0]] if both else nothing,
             overdue=int(self._words.array.view(np.int32)[1]) == self._ticket > 0,
         )
 
@@ -264,6 +269,17 @@ class CudaBackend:
             )
         )
 
+    def clusters(self, kernel: CudaKernel, size: int, block: int, shared: int = 0) -> int:
+        """As the driver computes it; sizes that not every device has are allowed first."""
+        function = kernel.function.ptr
+        try:
+            if size > PORTABLE_CLUSTER:
+                with explained(f"clusters of {size} blocks cannot be allowed"):
+                    cupy.cuda.driver.funcSetAttribute(function, _NON_PORTABLE_CLUSTER, 1)
+            return resident_clusters(open_driver(), function, size, block, shared)
+        except MembenchError as missing:
+            skip(str(missing))
+
     def stream(self, *, urgent: bool = False) -> Any:
         """A queue of its own."""
         with self._device:  # of this thread it may be another one
@@ -341,6 +357,11 @@ class CudaBackend:
                 module.load(image.cubin)
             self._modules[variant] = (image, module)
         return self._modules[variant]
+
+
+def _ticks(probed: npt.NDArray[Any]) -> dict[int, Tick]:
+    """Number of an SM -> its clocks; 0 is where no block has written."""
+    return {int(one["sm"]): Tick(int(one["ns"]), int(one["cycles"])) for one in probed if one["sm"]}
 
 
 def _opt_in(function: Any, shared: int) -> None:
