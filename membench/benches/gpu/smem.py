@@ -139,7 +139,7 @@ def write(gpu: Gpu, width: int, stride: int) -> Work:
 
 @bench(
     "smem/latency",
-    version=1,
+    version=2,  # 2: two blocks of a cluster are never on one SM
     needs=Needs.GPU,
     yields=(Metric.LATENCY, Stat.MEDIAN),
     seconds=0.04,
@@ -160,15 +160,17 @@ def latency(gpu: Gpu, cluster: int) -> Work:
     variant = Variant.of("shared.cu", LOADS=LOADS, **({} if own else {"CLUSTER": cluster}))
     kernel = gpu.kernel(variant, "shared_chase" if own else "cluster_chase")
     ring = (4 if own else 8) * WORDS
+    shared = ring
     if not own:
-        _resident(gpu, kernel, cluster, 32, ring)
+        shared = _alone_on_its_sm(gpu, ring)
+        _resident(gpu, kernel, cluster, 32, shared)
     out = gpu.allocate(24)
     args = (out, np.uint32(WORDS), np.uint32(STEP), np.uint32(HOPS_TURNS))
     hops = LOADS * HOPS_TURNS
     ends: list[int] = []
 
     def walk() -> tuple[float, float]:
-        gpu.launch(kernel, cluster, 32, args, shared=ring)
+        gpu.launch(kernel, cluster, 32, args, shared=shared)
         end, ns, cycles = (int(word) for word in gpu.download(out, np.uint64, 3))
         ends.append(end)
         return ns / hops, cycles / hops
@@ -221,9 +223,7 @@ def neighbour(gpu: Gpu, cluster: int) -> Work:
 
     _needs_clusters(gpu, cluster)
     kernel = gpu.kernel(Variant.of("shared.cu", CLUSTER=cluster), "cluster_read")
-    # More than half of an SM's shared memory each: never two blocks on one SM.
-    half = gpu.properties.shared_per_sm // 2
-    shared = max(memory_bytes(16), min(half, gpu.properties.shared_per_block - STATIC_BYTES))
+    shared = _alone_on_its_sm(gpu, memory_bytes(16))
     blocks = _resident(gpu, kernel, cluster, BLOCK, shared) * cluster
     sums = BlockSums(gpu, blocks)
     args = (sums.buffer, np.uint32(TURNS), np.uint32(_SALT))
@@ -252,6 +252,15 @@ def neighbour(gpu: Gpu, cluster: int) -> Work:
             "registers": kernel.registers,
         },
     )
+
+
+def _alone_on_its_sm(gpu: Gpu, used: int) -> int:
+    """Shared memory that a block asks for so that no second one fits beside it.
+
+    Else two blocks of a cluster may share an SM, and what one reads of the other is its own SM's.
+    """
+    most = gpu.properties.shared_per_block - STATIC_BYTES
+    return max(used, min(gpu.properties.shared_per_sm // 2, most))
 
 
 def _resident(gpu: Gpu, kernel: Kernel, cluster: int, block: int, shared: int) -> int:
