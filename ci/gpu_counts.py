@@ -85,7 +85,7 @@ def chase(gpu: Gpu) -> None:
     variant = Variant.of("chase.cu")
     args = (memory, np.uint32(RING.lines), *RING_ARGS)
     gpu.launch(gpu.kernel(variant, "chase_link"), 16, 256, args)
-    walk = (out, memory, np.uint32(5), *RING_ARGS, np.uint32(16))
+    walk = (out, np.uint64(memory.address + 128 * RING.place(5)), np.uint32(16))
     gpu.launch(gpu.kernel(variant, "chase_run"), 1, 1, walk)
 
 

@@ -19,8 +19,8 @@ from membench.results.schema import Row
 SIZES = [KIB << n for n in range(4, 23)]
 
 
-def chase(size: int, ns: float, hint: str = "ca") -> Row:
-    case = f"gpu/chase/size={format_size(size)}/tlb=cold/hint={hint}"
+def chase(size: int, ns: float, hint: str = "plain") -> Row:
+    case = f"gpu/chase/size={format_size(size)}/order=random/hint={hint}"
     return row((ns,) * 5, case, metric=Metric.LATENCY, tier=Tier.L1)
 
 
@@ -37,7 +37,9 @@ def test_capacities_by_latency_and_by_bandwidth() -> None:
     rows += [chase(size, 7.0, hint="cg") for size in SIZES]  # another curve, left alone
     for size in SIZES:
         text = format_size(size)
-        rows.append(bandwidth(f"l1/read/size={text}", 30000.0 if size <= 256 * KIB else 5500.0))
+        rows.append(
+            bandwidth(f"l1/read/size={text}/hint=plain", 30000.0 if size <= 256 * KIB else 5500.0)
+        )
         rows.append(bandwidth(f"l2/read/size={text}", 5500.0 if size <= 32 * MIB else 3000.0))
     found = {(one.level, one.by): (one.inside, one.outside) for one in tiers.capacities(rows)}
     assert found == {

@@ -175,7 +175,7 @@ def test_large_dynamic_shared_memory_is_opted_into(gpu: Gpu) -> None:
     gpu.upload(memory, np.array([memory.address], np.uint64))
     gpu.upload(memory, np.array([memory.address], np.uint64), offset=128)
     hops = gpu.kernel(Variant.of("chase.cu"), "chase_hops")
-    args = (out, took, memory, *(np.uint32(n) for n in (0, 1, 0, 100)))
+    args = (out, took, np.uint64(memory.address), np.uint32(100))
     gpu.launch(hops, 1, 1, args, shared=80_000)
     assert int(gpu.download(out, np.uint64, 1)[0]) == memory.address
 

@@ -34,8 +34,11 @@ def test_cache_reads_keep_four_wide_loads_in_flight_past_l1(arch: str) -> None:
 
 @ARCHS
 def test_l1_reads_go_through_l1(arch: str) -> None:
-    loop = body("cache.cu", "cache_read", "LDG.E.128", arch, '-DHINT="ca"')
+    loop = body("cache.cu", "cache_read", "LDG.E.128", arch, '-DHINT=".ca"')
     assert count(loop, r"LDG\.E\.128\.STRONG\.SM") == 4
+    # Plain, as ordinary kernels issue them: another instruction, neither strong nor read-only.
+    loop = body("cache.cu", "cache_read", "LDG.E.128", arch, '-DHINT=""')
+    assert count(loop, r"LDG\.E\.128$") == loads_under_way(loop) == 4
 
 
 @ARCHS
@@ -113,7 +116,7 @@ def test_the_generator_has_a_whole_chunk_under_way(arch: str) -> None:
     assert loads_under_way(main_loop(code, "LDG.E.128")) == 8
     assert count(code, r"STG\.E\.128") == 8
     assert count(code, r"REDG\.E\.ADD\.64") == 1
-    is_one_chain(body("loaded.cu", "loaded_chase", "LDG.E.64", arch), "LDG.E.64.STRONG.SM", 32)
+    is_one_chain(body("loaded.cu", "loaded_chase", "LDG.E.64", arch), "LDG.E.64", 32)
 
 
 @ARCHS

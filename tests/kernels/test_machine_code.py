@@ -17,8 +17,9 @@ from machine_code import (
 )
 from mutants import edited
 
-from membench.gpu.cuda.compile import compile_text
+from membench.gpu.cuda.compile import ARCHITECTURES, compile_text
 from membench.gpu.cuda.kernel_files import kernel_names
+from membench.gpu.verify.walk import chase_variant
 
 DISASSEMBLED = ("90", "120")
 
@@ -38,13 +39,18 @@ def test_vec_is_the_width_of_an_access(vec: int) -> None:
         assert accesses - {vec} <= {4}, entry  # 4: the sums of read
 
 
-OPERATORS = {"ca": "LDG.E.64.STRONG.SM", "cg": "LDG.E.64.STRONG.GPU", "cv": "LDG.E.64.STRONG.SYS"}
+OPERATORS = {
+    "plain": "LDG.E.64",
+    "ca": "LDG.E.64.STRONG.SM",
+    "cg": "LDG.E.64.STRONG.GPU",
+    "cv": "LDG.E.64.STRONG.SYS",
+}
 
 
 @pytest.mark.parametrize("arch", DISASSEMBLED)
 @pytest.mark.parametrize("hint", OPERATORS)
 def test_a_hop_of_the_chase_is_one_load_and_nothing_else(hint: str, arch: str) -> None:
-    code = machine_code("chase.cu", (f'-DHINT="{hint}"', "-DLOADS=32"), arch)["chase_run"]
+    code = machine_code("chase.cu", chase_variant(hint).options, arch)["chase_run"]
     body = innermost(code, "LDG")
     hops = [each for each in body if each.opcode.startswith("LDG")]
     assert [each.opcode for each in hops] == [OPERATORS[hint]] * 32
@@ -72,22 +78,35 @@ TIMED_HOPS = pytest.mark.parametrize(
 )
 
 
-@pytest.mark.parametrize("arch", DISASSEMBLED)
+@pytest.mark.parametrize("arch", ARCHITECTURES)
 @TIMED_HOPS
 def test_single_hops_are_one_load_between_two_clocks(file: str, entry: str, arch: str) -> None:
     assert is_one_hop_between_clocks(machine_code(file, (), arch)[entry])
 
 
-CLOSING = "@p mov.u32 %0, %%clock; @!p mov.u32 %0, 0; }"
+READ = """    asm volatile(
+        "{ .reg .pred p; setp.ne.u64 p, %1, 0; @p mov.u32 %0, %%clock; @!p mov.u32 %0, 0; }"
+        : "=r"(before)
+        : "l"(at)
+        : "memory");
+"""
+CLOSING = READ.replace("before", "after")
 MISTIMED = {
-    "the clock does not wait for the load": (CLOSING, "mov.u32 %0, %%clock; }"),
-    "the clock is read before the load": (
-        "at = Follow(at);\n    asm volatile(",
-        "const unsigned long long from = at;\n    at = Follow(at);\n    asm volatile(",
-        '"l"(at)\n        : "memory");\n    return after',
-        '"l"(from)\n        : "memory");\n    return after',
+    "the clock does not wait for the load": (
+        CLOSING,
+        'asm volatile("mov.u32 %0, %%clock;" : "=r"(after)::"memory");',
     ),
-    "a hop is two loads": ("at = Follow(at);", "at = Follow(Follow(at));"),
+    "the clock is read before the load": (
+        "at = Between(at);",
+        "const unsigned long long from = at;\n    at = Between(at);",
+        CLOSING,
+        CLOSING.replace('"l"(at)', '"l"(from)'),
+    ),
+    "a hop is two loads": ("at = Between(at);", "at = Between(Between(at));"),
+    "the two reads are not the same": (
+        READ,
+        'asm volatile("mov.u32 %0, %%clock;" : "=r"(before)::"memory");',
+    ),
 }
 
 

@@ -65,10 +65,10 @@ def test_the_chase_is_as_long_as_declared_and_stops_the_traffic() -> None:
     observe(LOADED, params(50), gpu)
     counts = gpu.counts["loaded_chase"]
     samples = 2 + 3 + SAMPLES  # warming, idle, loaded
-    assert counts.executed("ld.global.ca.u64") == samples * (MEAN + SINGLE)
-    # Beside the stamps, which go through shared memory: four words a sample, five in all, and stop.
+    assert counts.executed("ld.global.u64") == samples * (MEAN + SINGLE)
+    # Beside the stamps, which go through shared memory: four words a sample, six in all, and stop.
     assert counts.bytes["st.shared"] == counts.bytes["ld.shared"] == 4 * samples * SINGLE
-    assert counts.bytes["st.global"] == 4 * samples * SINGLE + 32 * samples + 3 * (40 + 4)
+    assert counts.bytes["st.global"] == 4 * samples * SINGLE + 32 * samples + 3 * (48 + 4)
     ran = Counter(run.entry for run in gpu.ran)
     assert (ran["loaded_chase"], ran["loaded_generate"]) == (3, 1)
 
@@ -150,7 +150,7 @@ MUTANTS = [
         100,
     ),
     ("chunk < done[place / chunks].x", "chunk < done[0].x + 1", 0),
-    ("at = Follow(at);", "Follow(at);", 100),
+    ("at = Between(at);", "Between(at);", 100),
     ("hop < hops; ++hop) cycles", "hop + 1 < hops; ++hop) cycles", 100),
     ("timed_hop<follow>(at)", "(at = follow(at), 0u)", 100),  # not timed
     ("took[hop] = cycles[hop];", "took[0] = cycles[hop];", 100),

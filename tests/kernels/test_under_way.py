@@ -85,7 +85,8 @@ def test_blocks_of_1024_threads_are_offered_what_their_registers_hold() -> None:
 
 PROMISED = [
     ("cache.cu", (), "cache_read", 4),
-    ("cache.cu", ('-DHINT="ca"',), "cache_read", 4),
+    ("cache.cu", ('-DHINT=".ca"',), "cache_read", 4),
+    ("cache.cu", ('-DHINT=""',), "cache_read", 4),
     ("gather.cu", (), "gather_read", 4),
     ("async.cu", (), "async_ld", 4),
     ("loaded.cu", (), "loaded_generate", 8),

@@ -159,17 +159,20 @@ def innermost(code: Code, opcode: str) -> Code:
 
 
 def is_one_hop_between_clocks(code: Code) -> bool:
-    """Whether the shortest loop with a clock in it reads: clock, load, a use of the value, clock.
+    """Whether a loop with clocks in it reads: clock, load, a use of the value, the same clock.
 
     Issue is in order, so an instruction that needs the value holds up the clock behind it.  Beside
     the load nothing may access memory until the second clock is read, and nothing global at all.
     """
-    body = min((body for body in loops(code) if _clocks(body)), key=len, default=())
+    timed = [body for body in loops(code) if _clocks(body) and count(body, "LDG")]
+    body = min(timed, key=len, default=())
     clocks = _clocks(body)
     loads = [n for n, each in enumerate(body) if each.opcode.startswith(("LD", "ST", "RED", "AT"))]
     if len(clocks) != 2 or not loads or not body[loads[0]].opcode.startswith("LDG.E.64"):
         return False
     first, second = clocks
+    if body[first].opcode != body[second].opcode:
+        return False  # one of them through another unit: the difference has the times of both in it
     value = int(body[loads[0]].operands.removeprefix("R").split(",")[0])
     return (
         first < loads[0] < second

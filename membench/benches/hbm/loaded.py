@@ -55,7 +55,7 @@ def sensible(_profile: str, reads: int, pause: int, sms: int, **_: int) -> bool:
 
 @bench(
     "hbm/loaded",
-    version=2,  # 2: the quantiles are of single hops, not of means of 256
+    version=3,  # 2: the quantiles are of single hops; 3: plain loads, traffic by share of the peak
     needs=Needs.GPU,
     yields=(
         (Metric.LATENCY, Stat.MEDIAN),
@@ -104,6 +104,7 @@ class _Run:
         bandwidths: GB/s of the traffic, one of each sample.
         mhz: clock of the SM that the chase ran on.
         apart: no generator was on that SM.
+        clock_cycles: between two reads of the clock alone.
     """
 
     means: list[float]
@@ -111,6 +112,7 @@ class _Run:
     bandwidths: list[float]
     mhz: float
     apart: bool
+    clock_cycles: int
 
 
 class _Scene:
@@ -121,6 +123,7 @@ class _Scene:
 
         from membench.gpu.protocol import Variant
         from membench.gpu.verify.ring import Ring
+        from membench.gpu.verify.walk import chase_variant
 
         self._gpu = gpu
         properties = gpu.properties
@@ -137,7 +140,7 @@ class _Scene:
             entry: gpu.kernel(variant, f"loaded_{entry}")
             for entry in ("prepare", "generate", "chase", "check")
         }
-        self._ring = Ring(size // LINE, size // LINE, _SEED)
+        self._ring = Ring.random(size // LINE, _SEED)
         self._memory, self._region = gpu.allocate(size), gpu.allocate(self.traffic)
         self._out = gpu.allocate(8 * (_HEAD + _WORDS * SAMPLES))
         self._took = gpu.allocate(4 * SINGLE_HOPS * SAMPLES)
@@ -145,10 +148,10 @@ class _Scene:
         self._where, self._stop = gpu.allocate(4 * self.blocks), gpu.allocate(4)
         self._found = gpu.allocate(8)
         self._streams = gpu.stream(), gpu.stream(urgent=True)
-        link = gpu.kernel(Variant.of("chase.cu", HINT='"ca"', LOADS=LOADS), "chase_link")
-        shape = (np.uint32(self._ring.bits), np.uint32(self._ring.seed))
-        lines = np.uint32(self._ring.lines)
-        gpu.launch(link, 8 * properties.sms, 256, (self._memory, lines, *shape))
+        link = gpu.kernel(chase_variant("plain"), "chase_link")
+        shape = (self._ring.lines, self._ring.bits, self._ring.seed)
+        args = (self._memory, *(np.uint32(number) for number in shape))
+        gpu.launch(link, 8 * properties.sms, 256, args)
         self._each("prepare", np.uint32(_SALT))
         self._start = 0
         self._wrong: list[str] = []
@@ -180,6 +183,7 @@ class _Scene:
                 "idle_ns": round(float(np.median(idle.means)), 1),
                 "idle_p99_ns": round(float(np.quantile(idle.singles, 0.99)), 1),
                 "apart": "yes" if run.apart else "no",
+                "clock_cycles": run.clock_cycles,
             },
             sm_mhz=run.mhz,
         )
@@ -206,6 +210,7 @@ class _Scene:
             bandwidths=(moved / windows).tolist(),
             mhz=1e3 * ghz,
             apart=int(out[2]) not in generators,
+            clock_cycles=int(out[5]),
         )
 
     @staticmethod

@@ -94,7 +94,7 @@ def _chase(gpu: Gpu) -> Timed:
     """One thread that follows pointers through 256 MiB of device memory."""
     from membench.gpu.verify.walk import LINE, LOADS, Walker
 
-    walker = Walker(gpu, gpu.allocate(RING), RING // LINE, "ca")
+    walker = Walker(gpu, gpu.allocate(RING), RING // LINE, "plain")
 
     def run(iterations: int) -> None:
         for _ in range(iterations):
@@ -265,7 +265,7 @@ def _sensible(profile: str, victim: str, aggressor: str, grid: Value) -> bool:
 
 @bench(
     "interference/link",
-    version=3,
+    version=4,
     needs=Needs.GPU,
     yields=((Metric.LATENCY, Stat.MEDIAN), (Metric.BANDWIDTH, Stat.MEDIAN)),
     grid=("victim", "aggressor"),
