@@ -118,8 +118,16 @@ class Links(Protocol):
         targets: npt.NDArray[np.uint64],
         sources: npt.NDArray[np.uint64],
         sizes: npt.NDArray[np.uint64],
+        order: str = "stream",
+        *,
+        overlap: bool = False,
     ) -> Callable[[], None]:
         """All these copies as one call of the driver's batch copy into the measured queue.
+
+        Args:
+            order: when the sources may be read: ``stream``, or ``any`` time, for host memory that
+                nothing in the queue writes.
+            overlap: ask for a way of copying that leaves the SMs to kernels.
 
         Raises:
             Skip: the driver has no batch copy.

@@ -235,12 +235,15 @@ class CudaLinks:
         targets: npt.NDArray[np.uint64],
         sources: npt.NDArray[np.uint64],
         sizes: npt.NDArray[np.uint64],
+        order: str = "stream",
+        *,
+        overlap: bool = False,
     ) -> Callable[[], None]:
         """By the driver's own entry."""
         found = self._batch_copy
         if isinstance(found, str):
             skip(found)
-        run = found.prepare(targets, sources, sizes)
+        run = found.prepare(targets, sources, sizes, order, overlap=overlap)
         return lambda: run(self._queue.ptr)
 
     @property

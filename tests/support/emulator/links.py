@@ -50,6 +50,7 @@ class EmulatedLinks:
         self._gpu = gpu
         self._gpus = gpus
         self._batches = batches
+        self.batches: list[tuple[str, bool]] = []
         self._clock = 0
         self.moved: list[str] = []
 
@@ -115,9 +116,13 @@ class EmulatedLinks:
         targets: npt.NDArray[np.uint64],
         sources: npt.NDArray[np.uint64],
         sizes: npt.NDArray[np.uint64],
+        order: str = "stream",
+        *,
+        overlap: bool = False,
     ) -> Callable[[], None]:
         if not self._batches:
             skip("the driver has no batch copy (cuMemcpyBatchAsync)")
+        self.batches.append((order, overlap))
         copies = list(zip(targets.tolist(), sources.tolist(), sizes.tolist(), strict=True))
 
         def run() -> None:
