@@ -85,13 +85,13 @@ def test_the_cut_is_the_best_of_all(numbers: list[float]) -> None:
 def test_a_load_curve_for_every_mix() -> None:
     rows = []
     for pause, (gbs, ns) in enumerate([(100, 400), (1500, 430), (2500, 520), (2900, 1100)]):
-        case = f"hbm/loaded/size=1GiB/reads=100/pause={pause}/sms=100"
+        case = f"hbm/loaded/size=1GiB/reads=100/load={pause}/sms=100"
         rows += [
             bandwidth(case, float(gbs)),
             row((float(ns),) * 3, case, metric=Metric.LATENCY, tier=Tier.HBM),
             row((2.0 * ns,), case, metric=Metric.LATENCY, tier=Tier.HBM, stat=Stat.P99),
         ]
-    rows.append(bandwidth("hbm/loaded/size=1GiB/reads=50/pause=0/sms=100", 2000.0))
+    rows.append(bandwidth("hbm/loaded/size=1GiB/reads=50/load=100/sms=100", 2000.0))
     rows += [replace(one, case=one.case.replace("hbm", "host")) for one in rows]
     curves = tiers.load_curves(rows)
     mixes = [(one.bench, one.reads, len(one.cases)) for one in curves]

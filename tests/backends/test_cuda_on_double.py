@@ -123,7 +123,7 @@ CASES: list[tuple[str, dict[str, Value]]] = [
     ("gpu/launch", {"kind": "graph"}),
     ("gpu/launch", {"kind": "copy"}),
     ("gpu/roundtrip", {"kind": "launch"}),
-    ("hbm/loaded", {"size": SIZE, "reads": 50, "pause": 0, "sms": 100}),
+    ("hbm/loaded", {"size": SIZE, "reads": 50, "load": 100, "sms": 100}),
     ("smem/latency", {"cluster": 2}),
     ("link/h2d", LINK),
     ("link/h2d", LINK | {"engine": "sm"}),
