@@ -34,6 +34,7 @@ def run(
     disk_budget: int = DEFAULT_DISK_BUDGET,
     timeout: float = DEFAULT_TIMEOUT,
     strict: bool = False,
+    hold: bool = True,
     observer: Observer | None = None,
 ) -> Outcome:
     """Measure this machine; see `RunOptions` for the arguments.
@@ -61,6 +62,7 @@ def run(
         disk_budget=disk_budget,
         timeout=timeout,
         strict=strict,
+        hold=hold,
         argv=("membench.run",),
     )
     watch = observer or Silent()

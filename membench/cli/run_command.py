@@ -62,6 +62,12 @@ def _bytes(_ctx: click.Context, _option: click.Parameter, text: str) -> int:
     help="Seconds that one case may take in one round.",
 )
 @click.option("--dry-run", is_flag=True, help="Show what would be measured and what it costs.")
+@click.option(
+    "--no-hold",
+    is_flag=True,
+    help="Do not hold a GPU's queue while it is filled: for ncu, compute-sanitizer and"
+    " serialised launches. The rows say hold=no.",
+)
 @click.option("--strict", is_flag=True, help="A GPU that cannot be used is an error.")
 @click.option(
     "--resume",
@@ -84,6 +90,7 @@ def command(
     disk_budget: int,
     timeout: float,
     dry_run: bool,
+    no_hold: bool,
     strict: bool,
     resume: Path | None,
 ) -> int:
@@ -134,6 +141,7 @@ def command(
             disk_budget=disk_budget,
             timeout=timeout,
             strict=strict,
+            hold=not no_hold,
             argv=("membench", *sys.argv[1:]),
         )
         prepared = prepare(options, watch)

@@ -183,8 +183,8 @@ class AskingGpu:
     def close(self) -> None: ...
 
 
-def variants_of_all_profiles(arch: str, machine: Machine) -> frozenset[Variant]:
-    """Every compilation that some case of some profile needs on a GPU of ``arch``.
+def variants_of_all_profiles(arch: str, machine: Machine) -> dict[str, set[Variant]]:
+    """Bench -> every compilation that some case of some profile needs on a GPU of ``arch``.
 
     Hundreds of cases fill matrices with the same few tiles: each is drawn once.
     """
@@ -196,13 +196,15 @@ def variants_of_all_profiles(arch: str, machine: Machine) -> frozenset[Variant]:
         return _asked(arch, machine)
 
 
-def _asked(arch: str, machine: Machine) -> frozenset[Variant]:
-    gpu = AskingGpu(replace(H100, arch=arch))
+def _asked(arch: str, machine: Machine) -> dict[str, set[Variant]]:
+    asked: dict[str, set[Variant]] = {}
     for profile in PROFILES:
         for case in registry().cases(profile, machine):
             bench = registry().benches[case.bench]
             if Needs.GPU not in case.needs:
                 continue
+            gpu = AskingGpu(replace(H100, arch=arch))
+            gpu.asked = asked.setdefault(case.bench, set())
             params = dict(case.params)
             backend: Any = (
                 CudaStorage(cast("Gpu", gpu), None) if bench.backend == "cuda-storage" else gpu
@@ -211,4 +213,4 @@ def _asked(arch: str, machine: Machine) -> frozenset[Variant]:
             for config in configs:
                 with suppress(Skip):
                     bench.build(backend, params, config)
-    return frozenset(gpu.asked)
+    return asked

@@ -175,8 +175,7 @@ def _stream(gpu: Gpu, operation: str, size: int, vec: Value, config: Config) -> 
         if len(arrays) * size < CACHE_MULTIPLE * gpu.properties.l2_bytes
         else (),
         detail={
-            **{name: chosen[name] for name in ("vec", "unroll", "block")},
-            "grid": "once" if chosen["once"] else "resident",
+            **{name: chosen[name] for name in ("vec", "unroll", "block", "once")},
             "hint": HINTS[chosen["hint"]],
             "per_sm": per_sm,
             "in_flight": per_sm * tile * (LOADS[operation] or 1),

@@ -7,7 +7,7 @@ whose lines are still in the cache.  Every buffer is an allocation of its own.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,12 +20,13 @@ import numpy.typing as npt
 from membench.core.backend import Device, Edge, Stamps, Tick
 from membench.core.errors import BackendUnavailable, MembenchError, skip
 from membench.core.snapshot import Machine
-from membench.gpu.cuda.compile import Image, Resources, compile_source
+from membench.gpu.cuda.compile import Image, Resources, compile_ahead, compile_source
 from membench.gpu.cuda.cublaslt import WORKSPACE_BYTES
 from membench.gpu.cuda.device import ordinal_of, properties_of, uuid_hashes
 from membench.gpu.cuda.driver import open_driver, resident_clusters
 from membench.gpu.cuda.errors import explained
 from membench.gpu.cuda.kernel_files import kernel_names, read_kernel
+from membench.gpu.cuda.kernel_variants import variants_of
 from membench.gpu.cuda.links import CudaLinks
 from membench.gpu.cuda.memory import (
     DeviceMemory,
@@ -55,8 +56,11 @@ _TICK = np.dtype([("sm", np.uint64), ("ns", np.uint64), ("cycles", np.uint64)])
 _URGENT = -5  # CUDA's lower priorities go first; it caps them at the lowest that it has
 
 
-def open_cuda(machine: Machine, index: int) -> CudaBackend:
+def open_cuda(machine: Machine, index: int, benches: Iterable[str] = ()) -> CudaBackend:
     """The backend on ``machine.gpus.devices[index]``.
+
+    Args:
+        benches: whose kernels are compiled at once, several at a time.
 
     Raises:
         BackendUnavailable: CUDA does not show that device, or cannot use it.
@@ -64,7 +68,11 @@ def open_cuda(machine: Machine, index: int) -> CudaBackend:
     wanted = machine.gpus.devices[index].uuid
     ordinal = ordinal_of(wanted)
     with explained("the GPU cannot be used"):
-        return CudaBackend(machine, ordinal, wanted)
+        opened = CudaBackend(machine, ordinal, wanted)
+    arch = opened.properties.arch
+    ahead = variants_of(benches, arch)
+    compile_ahead([(variant.file, variant.options) for variant in ahead], arch)
+    return opened
 
 
 @dataclass(frozen=True)

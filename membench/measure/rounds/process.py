@@ -38,6 +38,7 @@ class Worker:
 
     Args:
         scratch: the run's scratch file, if it has one.
+        benches, hold: as in `Hello`.
         verbose: its standard error is the parent's, instead of being kept for
             the reason of its death.
 
@@ -52,6 +53,8 @@ class Worker:
         scratch: Scratch | None,
         interrupt: Interrupt,
         *,
+        benches: tuple[str, ...] = (),
+        hold: bool = True,
         verbose: bool = False,
     ) -> None:
         self._interrupt = interrupt
@@ -78,7 +81,7 @@ class Worker:
         self._reader = reader
         self._buffer = b""
         try:
-            self._say(encode(Hello(machine, scratch)))
+            self._say(encode(Hello(machine, scratch, benches, hold)))
             self._line(START_SECONDS)
         except WorkerLost as lost:
             self.kill()

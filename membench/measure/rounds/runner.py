@@ -163,7 +163,11 @@ class _Round:
 
     def _start(self) -> Worker:
         setting = self._setting
+        runnable = {case.bench for case in setting.plan.cases if not case.skipped}
         self._worker = Worker(
-            setting.machine, setting.layout.scratch, setting.interrupt, verbose=setting.verbose
+            *(setting.machine, setting.layout.scratch, setting.interrupt),
+            benches=tuple(sorted(runnable)),
+            hold=setting.plan.hold,
+            verbose=setting.verbose,
         )
         return self._worker
