@@ -130,7 +130,11 @@ def counted() -> list[tuple[int, int]] | str:
     ncu = shutil.which("ncu")
     if ncu is None:
         return "ncu is not installed"
-    command = [ncu, "--csv", "--metrics", f"{LOADS},{STORES}", sys.executable, __file__, "--launch"]
+    command = [
+        # Else it locks the clocks, which is a setting of the GPU.
+        *(ncu, "--clock-control", "none", "--csv", "--metrics", f"{LOADS},{STORES}"),
+        *(sys.executable, __file__, "--launch"),
+    ]
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
     table = "".join(ran.stdout.partition('"ID"')[1:])
     if ran.returncode or not table:

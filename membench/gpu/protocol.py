@@ -229,15 +229,25 @@ class Gpu(DeviceBackend, Protocol):
         ...
 
     def gemm(
-        self, kind: str, shape: tuple[int, int, int], w: Buffer, x: Buffer, y: Buffer
+        self,
+        kind: str,
+        shape: tuple[int, int, int],
+        w: Buffer,
+        x: Buffer,
+        y: Buffer,
+        *,
+        out: str = "fp32",
+        fast: bool = False,
     ) -> Callable[[], None]:
         """A matrix product by the vendor's library; each call of the result queues it.
 
         y = x w': of ``shape`` (m, n, k), w is m x k, x is n x k and y is n x m, rows after
-        each other.  y is in single precision, and so are the sums.
+        each other.  The sums are in single precision.
 
         Args:
             kind: of w and x: ``fp32``, ``tf32`` (fp32 in memory), ``bf16`` or ``fp8`` (E4M3).
+            out: of y: ``fp32``; of narrower operands ``bf16``, too, and of FP8 ``fp16``.
+            fast: of FP8: sums may have fewer bits on their way (fast accumulation).
 
         Raises:
             Skip: the library is missing, or has no such product for this device.

@@ -43,6 +43,15 @@ def test_a_product_is_transposed_and_has_a_workspace() -> None:
     ]
     # E4M3 and E4M3, columns of k; single precision, columns of m.
     assert layouts == [(28, 64, 256, 64), (28, 64, 128, 64), (0, 256, 128, 256)]
+    fast = CublasLt(library)
+    before = len(library.calls)
+    fast.fp8((256, 128, 64), (1, 2, 3), 4, 5, "bf16", fast=True)
+    made = library.calls[before:]
+    asked = [call[1] for call in made if call[0] == "cublasLtMatmulDescSetAttribute"]
+    assert [(one[1], one[2]._obj.value, one[3].value) for one in asked] == [(3, 1, 4), (25, 1, 1)]
+    result = [call[1] for call in made if call[0] == "cublasLtMatrixLayoutCreate"][2]
+    assert result[1] == 14  # CUDA_R_16BF
+    del library.calls[before - 1 :]  # with its handle
     ((_, attribute),) = [c for c in library.calls if c[0] == "cublasLtMatmulDescSetAttribute"]
     assert attribute[1] == 3
     assert attribute[2]._obj.value == 1  # w is transposed

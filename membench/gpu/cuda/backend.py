@@ -309,7 +309,15 @@ class CudaBackend:
         return lambda: graph.launch(self._queue)
 
     def gemm(
-        self, kind: str, shape: tuple[int, int, int], w: Buffer, x: Buffer, y: Buffer
+        self,
+        kind: str,
+        shape: tuple[int, int, int],
+        w: Buffer,
+        x: Buffer,
+        y: Buffer,
+        *,
+        out: str = "fp32",
+        fast: bool = False,
     ) -> Callable[[], None]:
         """By cuBLAS, FP8 by cublasLt; called once here, so that its code is loaded."""
         try:
@@ -317,9 +325,9 @@ class CudaBackend:
                 if int(self.properties.arch) < FP8_CAPABILITY:
                     skip("FP8 needs compute capability 8.9")
                 workspace = self.allocate(WORKSPACE_BYTES)
-                once = fp8_product(shape, (w, x, y), self._queue, workspace)
+                once = fp8_product(shape, (w, x, y), self._queue, workspace, out, fast=fast)
             else:
-                once = product(kind, shape, (w, x, y), self._queue)
+                once = product(kind, shape, (w, x, y), self._queue, out)
         except BackendUnavailable as missing:
             skip(str(missing))
         once()

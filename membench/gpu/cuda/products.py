@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import cupy
 import numpy as np
 
 from membench.core.errors import BackendUnavailable, MembenchError
@@ -14,6 +13,7 @@ from membench.gpu.protocol import Buffer
 
 _AS_IT_IS, _TRANSPOSED, _ANY_ALGORITHM = 0, 1, -1  # cublasOperation_t, cublasGemmAlgo_t
 # What w and x are stored as, and how they are multiplied: cudaDataType_t, cublasComputeType_t.
+_OUT = {"fp32": 0, "bf16": 14}  # cudaDataType_t of y
 _GEMM = {"fp32": (0, 68), "tf32": (0, 77), "bf16": (14, 68)}
 
 Shape = tuple[int, int, int]
@@ -27,8 +27,10 @@ FP8_CAPABILITY = 89
 """The first compute capability with FP8."""
 
 
-def product(kind: str, shape: Shape, operands: Operands, queue: Any) -> Callable[[], None]:
-    """What queues one product on ``queue``, in fp32, tf32 or bf16."""
+def product(
+    kind: str, shape: Shape, operands: Operands, queue: Any, out: str
+) -> Callable[[], None]:
+    """What queues one product on ``queue``, in fp32, tf32 or bf16; y is of kind ``out``."""
     w, x, y = operands
     cublas, handle = _cublas()
     m, n, k = shape
@@ -40,7 +42,7 @@ def product(kind: str, shape: Shape, operands: Operands, queue: Any) -> Callable
         arguments = (
             *(handle, _TRANSPOSED, _AS_IT_IS, m, n, k),
             *(one.ctypes.data, w.address, stored, k, x.address, stored, k),
-            *(zero.ctypes.data, y.address, cupy.cuda.runtime.CUDA_R_32F, m),
+            *(zero.ctypes.data, y.address, _OUT[out], m),
             *(computed, _ANY_ALGORITHM),
         )
         try:
@@ -53,13 +55,13 @@ def product(kind: str, shape: Shape, operands: Operands, queue: Any) -> Callable
 
 
 def fp8_product(
-    shape: Shape, operands: Operands, queue: Any, workspace: Buffer
+    shape: Shape, operands: Operands, queue: Any, workspace: Buffer, out: str, *, fast: bool
 ) -> Callable[[], None]:
     """The same in FP8; ``workspace`` has `cublaslt.WORKSPACE_BYTES`."""
     _cublas()  # finds and loads the libraries, wherever pip put them
     w, x, y = operands
     addresses = (w.address, x.address, y.address)
-    return CublasLt().fp8(shape, addresses, workspace.address, queue.ptr)
+    return CublasLt().fp8(shape, addresses, workspace.address, queue.ptr, out, fast=fast)
 
 
 def _cublas() -> tuple[Any, int]:

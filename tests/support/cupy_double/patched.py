@@ -27,7 +27,7 @@ from membench.gpu.cuda import products as cuda_product
 from membench.gpu.cuda.batch_copy import BatchCopy
 from membench.machine import snapshot
 
-_MODULES = (cuda, cuda_device, cuda_errors, cuda_links, cuda_memory, cuda_product)
+_MODULES = (cuda, cuda_device, cuda_errors, cuda_links, cuda_memory)
 
 
 def machine_of(double: Double) -> Machine:

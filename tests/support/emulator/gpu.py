@@ -333,10 +333,18 @@ class EmulatedGpu:
         return replay
 
     def gemm(
-        self, kind: str, shape: tuple[int, int, int], w: Buffer, x: Buffer, y: Buffer
+        self,
+        kind: str,
+        shape: tuple[int, int, int],
+        w: Buffer,
+        x: Buffer,
+        y: Buffer,
+        *,
+        out: str = "fp32",
+        fast: bool = False,
     ) -> Callable[[], None]:
         """In NumPy: the library's kernels are nobody's to prove here."""
-        once = product(self.machine.memory, kind, shape, (w, x, y))
+        once = product(self.machine.memory, kind, shape, (w, x, y), out)
 
         def queue() -> None:
             self._queue(None, lambda: run_once(once))
