@@ -72,17 +72,20 @@ once() {
 
 membench() { step "$1" "$python" -m membench "${@:2}"; }
 
-# --select for all benches that need the GPU; those that loop for 10 s only where ENERGY=1.
+# gpu_benches PROFILE: --select for all of its benches that need the GPU; those that loop for 10 s
+# only where ENERGY=1.
 gpu_benches() {
-    "$python" - <<'PYTHON'
+    "$python" - "$1" <<'PYTHON'
 import os
+import sys
 
 from membench.core.case import Needs
 from membench.core.registry import registry
 
 energy = os.environ.get("ENERGY") == "1"
 for name, bench in registry().benches.items():
-    if Needs.GPU in bench.needs and (energy or not name.endswith("/energy")):
+    asked = Needs.GPU in bench.needs and sys.argv[1] in bench.profiles
+    if asked and (energy or not name.endswith("/energy")):
         print(f"--select={name}/*")
 PYTHON
 }
@@ -161,7 +164,7 @@ ab() {
 
 check() {
     local every again
-    mapfile -t every < <(gpu_benches)
+    mapfile -t every < <(gpu_benches full)
     every=(--profile full --rounds 1 --timeout 20 "${every[@]}")
     if $dry; then
         step counts "$python" ci/gpu_counts.py "$state/counts.csv" --dry-run
@@ -193,7 +196,7 @@ check() {
 profile() {
     local name=$1 benches
     shift
-    mapfile -t benches < <(gpu_benches)
+    mapfile -t benches < <(gpu_benches "$name")
     $dry || export MEMBENCH_RECORDING="$state/$name.recording.jsonl"
     run "$name" --profile "$name" --timeout 60 "$@" "${benches[@]}"
     give "$name".{csv,json,journal,log,recording.jsonl}

@@ -157,6 +157,17 @@ def ratios(ours: Path, theirs: list[Path], out: Path) -> int:
     return status
 
 
+def _measured(run: list[str], ours: Path) -> int:
+    """Measure into ``ours``, or go on where a call before this one ended; the exit code."""
+    if ours.with_suffix(".journal").exists():
+        run = ["run", "--resume", str(ours)]
+    elif ours.exists():
+        return 0
+    else:
+        run = [*run, "--strict", "-o", str(ours)]
+    return subprocess.run(membench(*run), check=False).returncode
+
+
 def main(arguments: list[str]) -> int:
     """Build, run and compare."""
     out, dry = Path(arguments[0]), arguments[1:] == ["--dry-run"]
@@ -183,7 +194,7 @@ def main(arguments: list[str]) -> int:
                 failed.append(f"{peer.folder} {found}")
             else:
                 theirs += found
-        status = subprocess.run(membench(*run, "--strict", "-o", str(ours)), check=False).returncode
+        status = _measured(run, ours)
         if theirs and ours.exists():
             status = status or ratios(ours, theirs, out)
     for line in failed:
