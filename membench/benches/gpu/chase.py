@@ -39,8 +39,8 @@ REACH = 0.8
 LINKS_PER_S = 1e9
 """Lines that are linked in a second; an estimate for planning, from 32 bytes a line."""
 
-HINTED = (16 * KIB, MIB, 16 * MIB, 1024 * MIB)
-"""Footprints at which the cache operators are compared: in L1, in L2 near and far, beyond."""
+HINTED = (16 * KIB, 16 * MIB, 1024 * MIB)
+"""Footprints at which the cache operators are compared: in L1, in L2, beyond."""
 
 TIMED_HOPS = 2048
 """Hops of one launch that are timed one by one."""

@@ -61,6 +61,7 @@ def d2d(gpu: Gpu, size: int, count: str) -> Work:
 
 @bench(
     "hbm/memset",
+    profiles=("full",),
     version=1,
     needs=Needs.GPU,
     seconds=lambda size: 0.06 + 0.02 * size / GIB,

@@ -44,7 +44,7 @@ FLAT_OUT = 100
 LOADS_OF_PEAK = (FLAT_OUT, 95, 90, 80, 70, 50, 30, 10)
 """Percent of the card's own peak that are asked for: the knee lies between them on every card."""
 
-SPARSE = (FLAT_OUT, 90, 70, 30)
+SPARSE = (FLAT_OUT, 80, 30)
 """Those of mixes of reads and writes."""
 
 BLOCK = 1024

@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from membench.core.axes import OMITTED, Value
-from membench.core.case import TUNED, Bench, Config, Needs, axis, bench
+from membench.core.case import PROFILES, TUNED, Bench, Config, Needs, axis, bench
 from membench.core.errors import VerificationFailed, skip
 from membench.core.terms import BytesConvention, PeakBasis
 from membench.core.units import KIB, MIB
@@ -34,6 +34,9 @@ SWEPT = ("read", "copy", "triad")
 
 LOADS = {name: ACCESSES[name] - (name != "read") for name in ACCESSES}
 """Arrays that it reads; every kernel but read writes one."""
+
+FULL_ONLY = ("nstream",)
+"""Kernels that the quick profile leaves out: triad says as much in less time."""
 
 DEFAULT: Config = {"vec": 16, "unroll": 4, "block": 512, "once": 0, "hint": 0}
 """The fixed configuration.
@@ -232,6 +235,7 @@ def stream_bench(operation: str) -> Callable[[Callable[..., Work]], Bench]:
             f"hbm/{operation}",
             version=2,  # 2: all of a tile's loads are under way before the first is needed
             needs=Needs.GPU,
+            profiles=("full",) if operation in FULL_ONLY else tuple(PROFILES),
             seconds=lambda size, **_: _seconds(operation, size),
             # With the sums of read: 4 bytes for each 4 KiB in the smallest tiles.
             gpu_memory=lambda size, **_: ARRAYS[operation] * size + size // KIB + MIB,

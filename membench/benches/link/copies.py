@@ -165,7 +165,7 @@ def _declare(way: str) -> Callable[[Callable[..., Work]], Bench]:
         function = axis("numa", quick=OMITTED, full=(OMITTED, "near", "far"))(function)
         function = axis("streams", quick=1, full=(1, 2, 4))(function)
         function = axis("engine", quick=("ce", "sm"))(function)
-        function = axis("mem", quick=("pinned", "pageable"), full=MEMORIES)(function)
+        function = axis("mem", quick="pinned", full=MEMORIES)(function)
         function = axis("size", quick=("64MiB", "16KiB", "1MiB"), full=SIZES)(function)
         return bench(
             f"link/{way}",

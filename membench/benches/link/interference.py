@@ -276,7 +276,7 @@ def _sensible(profile: str, victim: str, aggressor: str, grid: Value) -> bool:
     memory=CHUNK,
     gpu_memory=1400 * MIB,
 )
-@axis("victim", quick=("read", "chase"), full=("read", "chase", "gather", "attn"))
+@axis("victim", quick="read", full=("read", "chase", "gather", "attn"))
 @axis(
     "aggressor",
     quick=("h2d-ce", "d2h-ce", "h2d-sm"),
