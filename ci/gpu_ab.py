@@ -133,25 +133,21 @@ def groups(machine: Machine) -> Iterator[Group]:
     yield Group(
         "gpu/gemm/fp8",
         tuple(
-            Variant(
-                f"sums {sums}, out {out}", "gpu/gemm/fp8", {"n": 8192, "sums": sums, "out": out}
-            )
+            _product("fp8", out, {"sums": sums})
             for sums, out in (("fast", "bf16"), ("exact", "bf16"), ("exact", "fp32"))
         ),
     )
     yield Group(
         "gpu/gemm/bf16",
-        tuple(
-            Variant(f"out {out}", "gpu/gemm/bf16", {"n": 8192, "out": out})
-            for out in ("bf16", "fp32")
-        ),
+        tuple(_product("bf16", out, {}) for out in ("bf16", "fp32")),
     )
     for block, count in (("16KiB", 1024), ("28KiB", 10_000)):
-        params = {"block": block, "count": count, "order": "random", "grid": OMITTED}
+        moved: dict[str, Value] = {"block": block, "count": count}
+        moved |= {"order": "random", "grid": OMITTED}
         yield Group(
             f"kv/h2d {count} x {block}",
             tuple(
-                Variant(method, "kv/h2d", {**params, "method": method})
+                Variant(method, "kv/h2d", {**moved, "method": method})
                 for method in ("batch", "batch-any", "batch-overlap")
             ),
         )
@@ -159,7 +155,8 @@ def groups(machine: Machine) -> Iterator[Group]:
 
 def _product(kind: str, out: str, more: Mapping[str, Value]) -> Variant:
     said = ", ".join(f"{key} {value}" for key, value in (*more.items(), ("out", out)))
-    return Variant(said, f"gpu/gemm/{kind}", {"n": 8192, **more, "out": out})
+    params: dict[str, Value] = {"n": 8192, **more, "out": out}
+    return Variant(said, f"gpu/gemm/{kind}", params)
 
 
 def _chase(size: int, hint: str = "plain") -> Variant:

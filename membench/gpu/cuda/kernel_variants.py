@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from membench.gpu.protocol import Variant
 
@@ -29,5 +30,5 @@ def variants_of(benches: Iterable[str], arch: str) -> tuple[Variant, ...]:
 
 
 @cache
-def _listed() -> dict[str, list[dict[str, dict[str, int | str] | int | str]]]:
+def _listed() -> dict[str, list[dict[str, Any]]]:
     return dict(json.loads(PATH.read_bytes()))
