@@ -203,6 +203,14 @@ class Gpu(DeviceBackend, Protocol):
         """Blocks that one SM holds at the same time."""
         ...
 
+    def prefer_l1(self, *kernels: Kernel) -> None:
+        """Ask for all of the memory that L1 and shared memory divide as L1, beside ``kernels``.
+
+        Else the driver divides it as it likes, and the size of L1 is not what the card has.  A
+        wish: what the kernel's blocks use as shared memory stays theirs.
+        """
+        ...
+
     def clusters(self, kernel: Kernel, size: int, block: int, shared: int = 0) -> int:
         """Clusters of ``size`` blocks of ``kernel`` that are resident at once; 0: none fits.
 

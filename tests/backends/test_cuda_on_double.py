@@ -186,6 +186,13 @@ def test_a_cluster_is_placed_as_the_driver_says(gpu: CudaBackend) -> None:
     assert gpu.clusters(kernel, 2, 32) == 1
 
 
+def test_l1_gets_what_shared_memory_does_not_need(gpu: CudaBackend, opened: Opened) -> None:
+    double, _, _ = opened
+    kernel = gpu.kernel(Variant.of("cache.cu"), "cache_read")
+    gpu.prefer_l1(kernel)
+    assert double.carveouts[kernel.function.ptr] == 0
+
+
 def replace_sms(gpu: CudaBackend, sms: int) -> CudaBackend:
     """The same backend, which says that it has ``sms`` SMs."""
     other = copy.copy(gpu)
@@ -241,6 +248,18 @@ def test_the_second_gpu_is_worked_on_from_any_thread(opened: Opened) -> None:
     finally:
         second.close()
         double.use(before)
+
+
+def test_why_no_other_gpu_can_be_reached_is_said(
+    gpu: CudaBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runtime = vars(cuda_links)["cupy"].cuda.runtime  # the double's
+    monkeypatch.setattr(runtime, "deviceCanAccessPeer", lambda _one, _other: 0)
+    for said, told in (("the chipset does not support it", ": the chipset"), ("", "access)")):
+        monkeypatch.setattr(cuda_links, "peer_access", lambda _one, _other, said=said: said)
+        with pytest.raises(Skip, match="peer access") as skipped:
+            gpu.links.peer(64)
+        assert told in str(skipped.value)
 
 
 def test_a_gpu_that_cuda_does_not_show_is_said(opened: Opened) -> None:

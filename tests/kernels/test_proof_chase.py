@@ -108,6 +108,9 @@ def test_every_hop_is_one_load_with_its_operator(hint: str) -> None:
     assert loads == walked
     assert {run.block for run in gpu.ran if run.entry != "chase_link"} == {1}
     assert work.size_bytes == size
+    wished = [event.detail for event in gpu.log if event.kind == "prefer l1"]
+    assert wished == ["chase_run", "chase_hops"]
+    assert work.detail["carveout"] == 0
     kept = observation.samples
     assert len(kept[Metric.LATENCY, Stat.MEDIAN]) == 2
     assert len(kept[Metric.LATENCY, Stat.P99]) == 80

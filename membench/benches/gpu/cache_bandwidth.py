@@ -166,6 +166,7 @@ def l1_read(gpu: Gpu, size: int, hint: str) -> Work:
     from membench.gpu.verify.walk import hint_macro
 
     kernel = gpu.kernel(Variant.of("cache.cu", HINT=hint_macro(hint)), "cache_read")
+    gpu.prefer_l1(kernel)
     blocks, visits, chunks = gpu.properties.sms, OWN_BYTES // CHUNK, size // CHUNK
     memory = gpu.allocate(size)
     Patterns(gpu).fill(memory, _SALT)
@@ -189,5 +190,5 @@ def l1_read(gpu: Gpu, size: int, hint: str) -> Work:
         bytes_moved=blocks * OWN_BYTES,
         bytes_convention=BytesConvention.RW_SUM,
         min_sample_s=0.001,
-        detail={"own_bytes": OWN_BYTES, "hint": hint, "sms": blocks},
+        detail={"own_bytes": OWN_BYTES, "hint": hint, "sms": blocks, "carveout": 0},
     )

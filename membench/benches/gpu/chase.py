@@ -155,6 +155,7 @@ def chase(gpu: Gpu, size: int, order: str, hint: str) -> Work:
     by_page = order == "page" and size > TLB_WINDOW
     ring = Ring(lines, TLB_WINDOW // LINE, _SEED) if by_page else Ring.random(lines, _SEED)
     run, hops = (gpu.kernel(variant, f"chase_{entry}") for entry in ("run", "hops"))
+    gpu.prefer_l1(run, hops)
     memory = gpu.allocate(size)
     out = gpu.allocate(24)
     took = gpu.allocate(4 * TIMED_HOPS)
@@ -224,5 +225,5 @@ def chase(gpu: Gpu, size: int, order: str, hint: str) -> Work:
         timer="globaltimer",
         size_bytes=size,
         verify=verify,
-        detail={"hops": turns * LOADS, "registers": run.registers},
+        detail={"hops": turns * LOADS, "registers": run.registers, "carveout": 0},
     )

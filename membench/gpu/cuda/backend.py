@@ -50,6 +50,7 @@ FLUSH_FACTOR = 2
 PORTABLE_CLUSTER = 8
 """Blocks of a cluster that every device with clusters has (CUDA programming guide)."""
 
+_CARVEOUT = 9  # CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT
 _NON_PORTABLE_CLUSTER = 14  # CU_FUNC_ATTRIBUTE_NON_PORTABLE_CLUSTER_SIZE_ALLOWED
 _CONTROL = Variant("control.cu")
 _TICK = np.dtype([("sm", np.uint64), ("ns", np.uint64), ("cycles", np.uint64)])
@@ -276,6 +277,12 @@ class CudaBackend:
                 kernel.function.ptr, block, shared
             )
         )
+
+    def prefer_l1(self, *kernels: CudaKernel) -> None:
+        """By the carve-out: no percent for shared memory."""
+        for kernel in kernels:
+            with explained(f"{kernel.entry} cannot have all of L1"):
+                cupy.cuda.driver.funcSetAttribute(kernel.function.ptr, _CARVEOUT, 0)
 
     def clusters(self, kernel: CudaKernel, size: int, block: int, shared: int = 0) -> int:
         """As the driver computes it; sizes that not every device has are allowed first."""

@@ -23,7 +23,7 @@ from membench.gpu.cuda.managed import ManagedMemory
 from membench.gpu.cuda.memory import HOST_FLAGS, give_back, host_memory
 from membench.gpu.link_protocol import MEMORY_KINDS
 from membench.host.memory.arena import map_pages
-from membench.machine.gpus.links import pcie_now
+from membench.machine.gpus.links import pcie_now, peer_access
 
 if TYPE_CHECKING:
     from membench.gpu.protocol import Buffer, Stream
@@ -173,7 +173,10 @@ class CudaLinks:
             (one for one in others if cupy.cuda.runtime.deviceCanAccessPeer(self._ordinal, one)), -1
         )
         if other < 0:
-            skip("needs a GPU that this one can reach directly (peer access)")
+            devices = self._machine.gpus.devices
+            found = (peer_access(self._uuid, one.uuid) for one in devices if one.uuid != self._uuid)
+            reason = next((f": {said}" for said in found if said not in ("", "ok")), "")
+            skip(f"needs a GPU that this one can reach directly (peer access){reason}")
         return self._ordinal, other
 
     @staticmethod

@@ -165,6 +165,12 @@ class GpuReader:
             return None
         return ask(self._nvml, partial(function, self._handles[uuid][1], *arguments), None)
 
+    def ask_pair(self, uuid: str, other: str, question: str, *arguments: Any) -> Any:
+        """As `ask`, of two devices; None where one of them is not known."""
+        if uuid not in self._handles or other not in self._handles:
+            return None
+        return self.ask(uuid, question, self._handles[other][1], *arguments)
+
     def close(self) -> None:
         """Let NVML go.  May be called twice."""
         self._handles.clear()

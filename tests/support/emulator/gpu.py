@@ -296,6 +296,11 @@ class EmulatedGpu:
             self._properties.shared_per_sm,
         )
 
+    def prefer_l1(self, *kernels: Kernel) -> None:
+        """Only noted: there is no cache."""
+        for kernel in kernels:
+            self._note("prefer l1", kernel.entry)
+
     def clusters(self, kernel: Kernel, size: int, block: int, shared: int = 0) -> int:
         """By the SMs of each GPC."""
         if self._properties.capability < 90:
