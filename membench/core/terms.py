@@ -236,6 +236,12 @@ _FLAGS = (
         "reseat the card; look at nvidia-smi -q -d PCIE and the firmware's slot settings",
     ),
     Flag(
+        "encrypted-link",
+        "the system computes confidentially: what crosses the host link is encrypted",
+        "link numbers are those of encryption by the CPU, far below what the link can do",
+        "compare only with runs in the same mode; nvidia-smi conf-compute -f shows it",
+    ),
+    Flag(
         "page-cache",
         "part of the file was in the page cache although the case wanted it cold",
         "the number mixes memory with the disk",

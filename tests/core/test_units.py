@@ -106,6 +106,7 @@ def test_the_flags_are_the_closed_list() -> None:
             "unpinned-numa",
             "busy-gpu",
             "link-downtrained",
+            "encrypted-link",
             "page-cache",
             "vm",
             "cgroup-limited",

@@ -48,12 +48,14 @@ class GpuState:
         reasons: why the clock is not higher, a mask; see `SLOWDOWNS`.
         held_ns: nanoseconds for which power, heat or the board's limit held the clocks
             down, since the driver was loaded.
+        temperature, memory_temperature: of the chip and of its memory, in degrees Celsius.
         power, power_limit, power_default: watts.
         ecc, mig, persistence: modes that are on.
         ecc_errors: uncorrected memory errors since the driver was loaded.
         link_..: PCI Express now, and the best that device and slot can do together.
         processes: process ids of those that compute on it, as the host numbers them.
         bus_bits: width of the memory bus.
+        confidential: the system computes confidentially, so that the host link is encrypted.
         node: memory node that it sits at; -1 where the firmware does not say.
     """
 
@@ -69,6 +71,7 @@ class GpuState:
     reasons: int | None = None
     held_ns: int | None = None
     temperature: int | None = None
+    memory_temperature: int | None = None
     power: float | None = None
     power_limit: float | None = None
     power_default: float | None = None
@@ -82,6 +85,7 @@ class GpuState:
     link_width_max: int | None = None
     processes: tuple[int, ...] | None = None
     bus_bits: int | None = None
+    confidential: bool | None = None
     node: int | None = None
 
     @property
@@ -224,6 +228,7 @@ def _state(nvml: Any, handle: Any, uuid: str, index: int, root: Path) -> GpuStat
         reasons=reasons,
         held_ns=held(),
         temperature=one(nvml.nvmlDeviceGetTemperature, nvml.NVML_TEMPERATURE_GPU),
+        memory_temperature=_memory_temperature(nvml, one),
         power=watts(nvml.nvmlDeviceGetPowerUsage),
         power_limit=watts(nvml.nvmlDeviceGetPowerManagementLimit),
         power_default=watts(nvml.nvmlDeviceGetPowerManagementDefaultLimit),
@@ -241,8 +246,24 @@ def _state(nvml: Any, handle: Any, uuid: str, index: int, root: Path) -> GpuStat
         link_width_max=one(nvml.nvmlDeviceGetMaxPcieLinkWidth),
         processes=None if processes is None else tuple(process.pid for process in processes),
         bus_bits=one(nvml.nvmlDeviceGetMemoryBusWidth),
+        confidential=_confidential(nvml),
         node=_node(one(nvml.nvmlDeviceGetPciInfo), root),
     )
+
+
+def _memory_temperature(nvml: Any, one: Callable[..., Any]) -> int | None:
+    """Degrees of the memory; None where the card has no sensor for it."""
+    found = one(nvml.nvmlDeviceGetFieldValues, [nvml.NVML_FI_DEV_MEMORY_TEMP])
+    if found is None or found[0].nvmlReturn != nvml.NVML_SUCCESS:
+        return None
+    return int(found[0].value.uiVal) or None  # 0 is what a card without one answers
+
+
+def _confidential(nvml: Any) -> bool | None:
+    """Of the whole system; None where driver or bindings know nothing of it."""
+    question = getattr(nvml, "nvmlSystemGetConfComputeState", None)
+    state = ask(nvml, question, None) if question is not None else None
+    return None if state is None else bool(state.ccFeature)
 
 
 def _node(pci: Any, root: Path) -> int | None:

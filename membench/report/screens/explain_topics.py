@@ -13,7 +13,7 @@ _BY_PREFIX = {
     "host": ("vm", "cgroup-limited", "unpinned-numa"),
     "ssd": ("page-cache", "vm"),
     "paging": ("page-cache", "vm"),
-    "link": ("link-downtrained", "unpinned-numa", "busy-gpu"),
+    "link": ("link-downtrained", "encrypted-link", "unpinned-numa", "busy-gpu"),
     "kv": ("link-downtrained", "unpinned-numa", "busy-gpu"),
 }
 _GPU = ("throttled", "busy-gpu", "above-peak")
