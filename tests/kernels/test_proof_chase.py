@@ -16,7 +16,7 @@ from membench.benches import registry
 from membench.benches.gpu import chase as gpu_chase
 from membench.benches.gpu.chase import LINE, sensible, tier
 from membench.core import snapshot as machine_model
-from membench.core.errors import VerificationFailed
+from membench.core.errors import Skip, VerificationFailed
 from membench.core.terms import Metric, Stat, Tier
 from membench.core.units import GIB, KIB, MIB
 from membench.gpu.protocol import Variant
@@ -147,6 +147,13 @@ def test_a_mutant_ends_somewhere_else(before: str, after: str) -> None:
     # It ends at another line, or at one that nothing points to.
     with pytest.raises((VerificationFailed, EmulationError)):
         observe(CHASE, {"size": 8 * KIB, "order": "random", "hint": "plain"}, gpu)
+
+
+def test_a_ring_for_which_there_is_no_room_is_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
+    gpu = EmulatedGpu(small(1))
+    monkeypatch.setattr(gpu.links, "free_bytes", lambda: 16 * GIB)
+    with pytest.raises(Skip, match=r"needs 63\.0 GiB of GPU memory, 16\.0 GiB are free"):
+        CHASE.build(gpu, {"size": "63GiB", "order": "random", "hint": "plain"})
 
 
 def test_tiers_follow_the_footprint() -> None:

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 from membench.core.axes import Value, expand
 from membench.core.case import Needs, axis, bench
-from membench.core.errors import VerificationFailed
+from membench.core.errors import VerificationFailed, skip
 from membench.core.snapshot import Machine
 from membench.core.terms import Metric, Stat, Tier
-from membench.core.units import GIB, KIB, MIB, format_size
+from membench.core.units import GIB, KIB, MIB, about_size, format_size
 from membench.core.work import Observation, Observed, Work
 
 if TYPE_CHECKING:
-    from membench.gpu.protocol import Gpu
+    from membench.gpu.protocol import Buffer, Gpu
 
 LINE = 128
 """Bytes between two pointers: a cache line of every NVIDIA GPU."""
@@ -92,6 +92,14 @@ def footprints(machine: Machine) -> tuple[Value, ...]:
     return (*dense, *(format_size(size) for size in beyond))
 
 
+def room_for(gpu: Gpu, size: int) -> Buffer:
+    """``size`` bytes of device memory; skips where others have taken what is needed."""
+    free = gpu.links.free_bytes()
+    if size > free:
+        skip(f"needs {about_size(size)} of GPU memory, {about_size(free)} are free")
+    return gpu.allocate(size)
+
+
 def reach(machine: Machine) -> int:
     """Bytes of the largest ring: `REACH` of the first GPU's memory in whole GiB, 0 without one."""
     devices = machine.gpus.devices
@@ -156,7 +164,7 @@ def chase(gpu: Gpu, size: int, order: str, hint: str) -> Work:
     ring = Ring(lines, TLB_WINDOW // LINE, _SEED) if by_page else Ring.random(lines, _SEED)
     run, hops = (gpu.kernel(variant, f"chase_{entry}") for entry in ("run", "hops"))
     gpu.prefer_l1(run, hops)
-    memory = gpu.allocate(size)
+    memory = room_for(gpu, size)
     out = gpu.allocate(24)
     took = gpu.allocate(4 * TIMED_HOPS)
     link = gpu.kernel(variant, "chase_link")

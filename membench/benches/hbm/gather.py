@@ -108,6 +108,7 @@ def gather(gpu: Gpu, size: int, page: int, table: str) -> Work:
     """
     import numpy as np
 
+    from membench.benches.gpu.chase import room_for
     from membench.gpu.protocol import Variant
     from membench.gpu.verify.content import BlockSums
     from membench.gpu.verify.pattern import Patterns
@@ -118,7 +119,7 @@ def gather(gpu: Gpu, size: int, page: int, table: str) -> Work:
     blocks = gpu.occupancy(kernel, BLOCK) * gpu.properties.sms
     pages = size // page
     numbers = page_table(table, pages, READ_BYTES // page)
-    pool, named = gpu.allocate(size), gpu.allocate(numbers.nbytes)
+    pool, named = room_for(gpu, size), gpu.allocate(numbers.nbytes)
     gpu.upload(named, numbers)
     Patterns(gpu).fill(pool, _SALT)
     sums = BlockSums(gpu, blocks)
