@@ -15,7 +15,7 @@ from membench.gpu.verify.pattern import POISON
 TILE = 1_048_583
 """Numbers that an operand repeats; a prime, so that no two rows are the same."""
 
-SIZE: Mapping[str, int] = {"fp32": 4, "tf32": 4, "bf16": 2, "fp8": 1}
+SIZE: Mapping[str, int] = {"fp32": 4, "tf32": 4, "bf16": 2, "fp8": 1, "mxfp8": 1}
 """Bytes of one number in memory."""
 
 STORED: Mapping[str, npt.DTypeLike] = {"fp32": np.uint32, "bf16": np.uint16, "fp16": np.uint16}
@@ -30,7 +30,7 @@ CHECKED = 16
 # What a sum of k products of numbers below 1 may be off, in units of sqrt(k): by the roundings
 # of the operands (tf32) and of the sums, of which tensor cores keep fewer bits for FP8.  A sum
 # that is wrong is off by some half of such a unit.
-_TOLERANCE = {"fp32": 2**-12, "tf32": 2**-8, "bf16": 2**-10, "fp8": 2**-5}
+_TOLERANCE = {"fp32": 2**-12, "tf32": 2**-8, "bf16": 2**-10, "fp8": 2**-5, "mxfp8": 2**-5}
 
 
 class Product:

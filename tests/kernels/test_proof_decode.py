@@ -224,7 +224,7 @@ def test_a_peak_is_that_of_the_data_sheet(device: str, kind: str, peak: float | 
     assert spec_peak(device, kind) == (peak if peak is None else pytest.approx(peak))
 
 
-@pytest.mark.parametrize("kind", ["fp32", "tf32", "bf16", "fp8"])
+@pytest.mark.parametrize("kind", ["fp32", "tf32", "bf16", "fp8", "mxfp8"])
 def test_a_product_is_checked_all_over(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     bench = BENCHES[f"gpu/gemm/{kind}"]
     params: dict[str, Value] = {"n": 128, **FORMS.get(kind, {})}

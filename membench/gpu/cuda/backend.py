@@ -37,7 +37,7 @@ from membench.gpu.cuda.memory import (
     give_back,
     host_memory,
 )
-from membench.gpu.cuda.products import FP8_CAPABILITY, fp8_product, product
+from membench.gpu.cuda.products import FP8_CAPABILITY, SCALE_ONE, fp8_product, product, scale_bytes
 from membench.gpu.protocol import Argument, Buffer, Variant
 from membench.machine.gpus.energy import energy_counter
 
@@ -328,11 +328,15 @@ class CudaBackend:
     ) -> Callable[[], None]:
         """By cuBLAS, FP8 by cublasLt; called once here, so that its code is loaded."""
         try:
-            if kind == "fp8":
-                if int(self.properties.arch) < FP8_CAPABILITY:
-                    skip("FP8 needs compute capability 8.9")
+            if (least := FP8_CAPABILITY.get(kind)) is not None:
+                if int(self.properties.arch) < least:
+                    skip(f"{kind.upper()} needs compute capability {least // 10}.{least % 10}")
                 workspace = self.allocate(WORKSPACE_BYTES)
-                once = fp8_product(shape, (w, x, y), self._queue, workspace, out, fast=fast)
+                once = fp8_product(
+                    *(shape, (w, x, y), self._queue, workspace, out),
+                    fast=fast,
+                    scales=self._scales(shape) if kind == "mxfp8" else None,
+                )
             else:
                 once = product(kind, shape, (w, x, y), self._queue, out)
         except BackendUnavailable as missing:
@@ -340,6 +344,14 @@ class CudaBackend:
         once()
         self.synchronize()
         return once
+
+    def _scales(self, shape: tuple[int, int, int]) -> tuple[Buffer, Buffer]:
+        """Of w and x, all of them 1, so that how the library lays them out does not matter."""
+        m, n, k = shape
+        both = self.allocate(scale_bytes(m, k)), self.allocate(scale_bytes(n, k))
+        for scales in both:
+            self.fill(scales, SCALE_ONE)
+        return both
 
     def energy(self) -> Callable[[], float]:
         """By NVML."""

@@ -23,8 +23,19 @@ Shape = tuple[int, int, int]
 Operands = tuple[Buffer, Buffer, Buffer]
 """w, x, y."""
 
-FP8_CAPABILITY = 89
-"""The first compute capability with FP8."""
+FP8_CAPABILITY = {"fp8": 89, "mxfp8": 100}
+"""The first compute capability of each kind."""
+
+SCALE_BLOCK = 32
+"""Numbers along k that one scale of MXFP8 is for."""
+
+SCALE_ONE = 127
+"""The byte of a scale (UE8M0) that means 1."""
+
+
+def scale_bytes(rows: int, k: int) -> int:
+    """Bytes of the scales of an operand: cublasLt keeps them in tiles of 128 rows by 4."""
+    return -(-rows // 128) * 128 * (-(-k // SCALE_BLOCK // 4) * 4)
 
 
 def product(
@@ -55,13 +66,27 @@ def product(
 
 
 def fp8_product(
-    shape: Shape, operands: Operands, queue: Any, workspace: Buffer, out: str, *, fast: bool
+    shape: Shape,
+    operands: Operands,
+    queue: Any,
+    workspace: Buffer,
+    out: str,
+    *,
+    fast: bool,
+    scales: tuple[Buffer, Buffer] | None = None,
 ) -> Callable[[], None]:
-    """The same in FP8; ``workspace`` has `cublaslt.WORKSPACE_BYTES`."""
+    """The same in FP8; ``workspace`` has `cublaslt.WORKSPACE_BYTES`.
+
+    Args:
+        scales: of w and x, for MXFP8.
+    """
     _cublas()  # finds and loads the libraries, wherever pip put them
     w, x, y = operands
     addresses = (w.address, x.address, y.address)
-    return CublasLt().fp8(shape, addresses, workspace.address, queue.ptr, out, fast=fast)
+    places = None if scales is None else (scales[0].address, scales[1].address)
+    library = CublasLt()
+    at = (workspace.address, queue.ptr)
+    return library.fp8(shape, addresses, *at, out, fast=fast, scales=places)
 
 
 def _cublas() -> tuple[Any, int]:

@@ -13,7 +13,13 @@ from emulator.scalars import f32_to_bf16
 from membench.gpu.protocol import Buffer
 from membench.gpu.verify.content import values
 
-_STORED = {"fp32": np.uint32, "tf32": np.uint32, "bf16": np.uint16, "fp8": np.uint8}
+_STORED = {
+    "fp32": np.uint32,
+    "tf32": np.uint32,
+    "bf16": np.uint16,
+    "fp8": np.uint8,
+    "mxfp8": np.uint8,
+}
 
 
 def _stored(kind: str, numbers: npt.NDArray[np.float32]) -> npt.NDArray[Any]:
