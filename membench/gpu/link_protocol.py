@@ -6,6 +6,7 @@ A part of the interface `membench.gpu.protocol.Gpu`, with the same rules.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -25,6 +26,15 @@ pages; ``managed`` migrates, and lies on the host at first.
 
 class Event(Protocol):
     """A moment in a queue."""
+
+
+@dataclass(frozen=True)
+class Lane:
+    """Memory and a queue of one GPU, by CUDA's number in this process."""
+
+    gpu: int
+    memory: Buffer
+    queue: Stream
 
 
 class Links(Protocol):
@@ -73,6 +83,14 @@ class Links(Protocol):
 
         Raises:
             Skip: there is no other GPU, or no direct way to it.
+        """
+        ...
+
+    def every_gpu(self, size: int) -> tuple[Lane, ...]:
+        """``size`` bytes and a queue on every GPU that this process sees, this one's first.
+
+        Raises:
+            Skip: there is no other GPU.
         """
         ...
 

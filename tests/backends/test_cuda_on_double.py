@@ -140,6 +140,8 @@ CASES: list[tuple[str, dict[str, Value]]] = [
     ("managed/prefetch", {"size": SIZE}),
     ("managed/advise", {"size": SIZE, "advice": "read-mostly"}),
     ("managed/advise", {"size": SIZE, "advice": "accessed-by"}),
+    ("link/all", {"size": SIZE, "dir": "h2d"}),
+    ("link/all", {"size": SIZE, "dir": "d2h"}),
     ("peer/read", {"size": SIZE, "engine": "ce"}),
     ("peer/write", {"size": SIZE, "engine": "ce"}),
     ("peer/bidir", {"size": SIZE, "engine": "ce"}),

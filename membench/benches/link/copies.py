@@ -277,3 +277,72 @@ def bidir(gpu: Gpu, size: int, dir: str, engine: str) -> Work:  # noqa: A002 - t
         flags=link_flags(links),
         detail={**link_detail(links), "background": more},
     )
+
+
+@bench(
+    "link/all",
+    version=1,
+    needs=(Needs.GPU, Needs.TWO_GPUS),
+    profiles=("full",),
+    seconds=lambda size, **_: 0.1 + 4.0 * size / GIB,
+    memory=lambda size, **_: 8 * size,
+    gpu_memory=lambda size, **_: size + MIB,
+    grid=("dir",),
+)
+@axis("size", quick="256MiB")
+@axis("dir", quick=("h2d", "d2h"))
+def every(gpu: Gpu, size: int, dir: str) -> Work:  # noqa: A002 - the axis' name
+    """Copy ``size`` bytes between page-locked memory and every GPU at the same time.
+
+    Counted are the bytes of all GPUs, from the moment that they begin together until the last
+    one has ended: what the host gives to all of its GPUs.
+    """
+    import numpy as np
+
+    from membench.gpu.link_protocol import link_detail
+    from membench.gpu.verify.content import random_words
+
+    links = gpu.links
+    lanes = links.every_gpu(size)
+    hosts = [links.memory(size, "pinned") for _ in lanes]
+    # Every GPU's bytes are its own; what they are copied to is something else before.
+    words = [random_words(size // 4, _SALT + lane.gpu) for lane in lanes]
+    for lane, host, word in zip(lanes, hosts, words, strict=True):
+        before, after = (0, word) if dir == "h2d" else (word, 0)
+        host.array.view(np.uint32)[:] = before
+        gpu.copy(lane.memory.address, host.address, size, lane.queue)
+        gpu.wait(lane.queue)
+        host.array.view(np.uint32)[:] = after
+    ways = [
+        (lane.memory.address, host.address) if dir == "h2d" else (host.address, lane.memory.address)
+        for lane, host in zip(lanes, hosts, strict=True)
+    ]
+
+    def run(iterations: int) -> None:
+        begin = links.record()
+        for lane, (target, source) in zip(lanes, ways, strict=True):
+            links.follow(begin, lane.queue)
+            for _ in range(iterations):
+                gpu.copy(target, source, size, lane.queue)
+            links.follow(links.record(lane.queue))
+
+    def verify(_iterations: int) -> None:
+        for lane, host, word in zip(lanes, hosts, words, strict=True):
+            if dir == "h2d":
+                host.array[:] = 0
+                gpu.copy(host.address, lane.memory.address, size, lane.queue)
+            gpu.wait(lane.queue)
+            if not np.array_equal(host.array.view(np.uint32), word):
+                raise VerificationFailed(f"link/all: GPU {lane.gpu} has other bytes")
+
+    return Timed(
+        run=run,
+        verify=verify,
+        size_bytes=size * len(lanes),
+        bytes_moved=size * len(lanes),
+        bytes_convention=BytesConvention.PAYLOAD,
+        min_sample_s=0.001,
+        samples=10,
+        launches=len(lanes),
+        detail={"gpus": len(lanes), **link_detail(links)},
+    )

@@ -21,7 +21,7 @@ from membench.gpu.cuda.batch_copy import BatchCopy, find_batch_copy
 from membench.gpu.cuda.errors import check, explained
 from membench.gpu.cuda.managed import ManagedMemory
 from membench.gpu.cuda.memory import HOST_FLAGS, give_back, host_memory
-from membench.gpu.link_protocol import MEMORY_KINDS
+from membench.gpu.link_protocol import MEMORY_KINDS, Lane
 from membench.host.memory.arena import map_pages
 from membench.machine.gpus.links import pcie_now, peer_access
 
@@ -162,6 +162,20 @@ class CudaLinks:
                 cupy.cuda.runtime.setDevice(self._ordinal)
         return self._keep(LinkMemory(address, size, lambda: cupy.cuda.runtime.free(address)))
 
+    def every_gpu(self, size: int) -> tuple[Lane, ...]:
+        """By malloc and a stream on each."""
+        count = cupy.cuda.runtime.getDeviceCount()
+        if count < 2:
+            skip("needs 2 GPUs, this process sees 1")
+        others = (one for one in range(count) if one != self._ordinal)
+        return tuple(self._lane(size, gpu) for gpu in (self._ordinal, *others))
+
+    def _lane(self, size: int, gpu: int) -> Lane:
+        with explained(f"{about_size(size)} on GPU {gpu} cannot be had"), cupy.cuda.Device(gpu):
+            address = cupy.cuda.runtime.malloc(size)
+            memory = LinkMemory(address, size, lambda: cupy.cuda.runtime.free(address))
+            return Lane(gpu, self._keep(memory), cupy.cuda.Stream(non_blocking=True))
+
     @property
     def pair(self) -> tuple[int, int]:
         """The other one is the first that this one can reach."""
@@ -210,9 +224,10 @@ class CudaLinks:
 
     def record(self, stream: Stream | None = None) -> Any:
         """A timing event."""
-        with cupy.cuda.Device(self._ordinal):  # of this thread it may be another one
+        queue: Any = stream or self._queue
+        with cupy.cuda.Device(queue.device_id):  # of this thread it may be another one
             event = cupy.cuda.Event()
-        event.record(stream or self._queue)
+        event.record(queue)
         return event
 
     def follow(self, event: Any, stream: Stream | None = None) -> None:

@@ -18,7 +18,7 @@ from emulator.device import Work, run_once
 from emulator.faults import EmulationError
 from emulator.memory import Allocation
 from membench.core.errors import skip
-from membench.gpu.link_protocol import MEMORY_KINDS
+from membench.gpu.link_protocol import MEMORY_KINDS, Lane
 
 if TYPE_CHECKING:
     from emulator.gpu import EmulatedGpu
@@ -76,6 +76,11 @@ class EmulatedLinks:
     def peer(self, size: int) -> Allocation:
         assert self.pair
         return self._gpu._take(size, "memory of another GPU")
+
+    def every_gpu(self, size: int) -> tuple[Lane, ...]:
+        assert self.pair
+        taken = (self._gpu._take(size, f"memory of GPU {gpu}") for gpu in range(self._gpus))
+        return tuple(Lane(gpu, one, self._gpu.stream()) for gpu, one in enumerate(taken))
 
     def free_bytes(self) -> int:
         return self._gpu.properties.memory_bytes // 2
