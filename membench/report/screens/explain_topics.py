@@ -14,7 +14,7 @@ _BY_PREFIX = {
     "ssd": ("page-cache", "vm"),
     "paging": ("page-cache", "vm"),
     "link": ("link-downtrained", "encrypted-link", "unpinned-numa", "busy-gpu"),
-    "kv": ("link-downtrained", "unpinned-numa", "busy-gpu"),
+    "kv": ("link-downtrained", "encrypted-link", "unpinned-numa", "busy-gpu"),
 }
 _GPU = ("throttled", "busy-gpu", "above-peak")
 
