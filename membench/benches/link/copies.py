@@ -37,6 +37,9 @@ BACKGROUND = 4
 
 SM_SIZES = frozenset((64 * KIB, MIB, 16 * MIB, 64 * MIB, 256 * MIB))
 
+TILE = 65_537
+"""Words that the memory of `link/all` repeats; a prime, so that no two pages are the same."""
+
 _SALT = 29
 
 
@@ -306,13 +309,14 @@ def every(gpu: Gpu, size: int, dir: str) -> Work:  # noqa: A002 - the axis' name
     lanes = links.every_gpu(size)
     hosts = [links.memory(size, "pinned") for _ in lanes]
     # Every GPU's bytes are its own; what they are copied to is something else before.
-    words = [random_words(size // 4, _SALT + lane.gpu) for lane in lanes]
-    for lane, host, word in zip(lanes, hosts, words, strict=True):
-        before, after = (0, word) if dir == "h2d" else (word, 0)
-        host.array.view(np.uint32)[:] = before
+    tiles = [random_words(TILE, _SALT + lane.gpu) for lane in lanes]
+    seen = [host.array.view(np.uint32) for host in hosts]
+    words = [np.resize(tile, one.size) for tile, one in zip(tiles, seen, strict=True)]
+    for lane, host, one, word in zip(lanes, hosts, seen, words, strict=True):
+        one[:] = 0 if dir == "h2d" else word
         gpu.copy(lane.memory.address, host.address, size, lane.queue)
         gpu.wait(lane.queue)
-        host.array.view(np.uint32)[:] = after
+        one[:] = word if dir == "h2d" else 0
     ways = [
         (lane.memory.address, host.address) if dir == "h2d" else (host.address, lane.memory.address)
         for lane, host in zip(lanes, hosts, strict=True)
@@ -327,12 +331,12 @@ def every(gpu: Gpu, size: int, dir: str) -> Work:  # noqa: A002 - the axis' name
             links.follow(links.record(lane.queue))
 
     def verify(_iterations: int) -> None:
-        for lane, host, word in zip(lanes, hosts, words, strict=True):
+        for lane, host, one, word in zip(lanes, hosts, seen, words, strict=True):
             if dir == "h2d":
-                host.array[:] = 0
+                one[:] = 0
                 gpu.copy(host.address, lane.memory.address, size, lane.queue)
             gpu.wait(lane.queue)
-            if not np.array_equal(host.array.view(np.uint32), word):
+            if not np.array_equal(one, word):
                 raise VerificationFailed(f"link/all: GPU {lane.gpu} has other bytes")
 
     return Timed(
