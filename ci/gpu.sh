@@ -1,21 +1,25 @@
 #!/usr/bin/env bash
 # What is done on a machine with a GPU: ci/gpu.sh OUTDIR STAGE [--dry-run]
 #
-#   check  the proofs on the GPU itself: the backend's contract, counts against ncu, and one round
-#          of every case that needs the GPU (about two minutes): does it run, is its result right?
-#   quick  the quick profile
-#   full   the full profile
-#   peers  nvbandwidth and BabelStream, where the folder PEERS has their sources, beside membench
+#   first-look  contract tests, doctor, hbm/read and the chase (under three minutes)
+#   ab          what was chosen against what it was chosen over: a table of its own (five minutes)
+#   check       counts against ncu, and one round of every case that needs the GPU: does it run, is
+#               its result right? Called again, it runs only what failed (three minutes)
+#   quick       the quick profile of what needs the GPU (three minutes)
+#   full        the full profile of it, in ROUNDS rounds (3), without energy unless ENERGY=1 (nine)
+#   peers       nvbandwidth and BabelStream, where the folder PEERS has their sources (five minutes)
 #
-# A profile that was not completed goes on when it is called again with the same OUTDIR.
+# Thirty minutes in all, in this order. Each stage ends within LIMIT seconds (500 by default) and
+# goes on where it ended when it is called again: what was measured stays in STATE (build/gpu of the
+# checkout, which git ignores). OUTDIR may be emptied between two calls: each leaves there the files
+# that its stage has so far, eight at most, none over 16 MiB, and prints a short table last.
 # From a bare checkout, without network: the packages must be there (PYTHON names the interpreter,
-# python3 by default). Each stage ends within LIMIT seconds (500 by default), leaves flat files in
-# OUTDIR and prints a short table last. --dry-run does the same without a GPU, as far as it can be done.
+# python3 by default). --dry-run does the same without a GPU, as far as it can be done.
 # No setting of the GPU is changed.
 set -uo pipefail
 
 usage() {
-    sed -n '2,8p' "${BASH_SOURCE[0]}" | sed 's/^# \{0,1\}//' >&2
+    sed -n '2,12p' "${BASH_SOURCE[0]}" | sed 's/^# \{0,1\}//' >&2
     exit 2
 }
 
@@ -31,6 +35,12 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 export PYTHONPATH="$PWD:$PWD/tests/support${PYTHONPATH:+:$PYTHONPATH}" PYTHONUNBUFFERED=1 NO_COLOR=1
 python=${PYTHON:-python3}
 limit=${LIMIT:-500}
+largest=$((16 * 1024 * 1024))
+most_files=8
+state=${STATE:-build/gpu}
+$dry && state=$out # nothing is measured, so nothing is to be kept
+mkdir -p "$state" || exit 1
+state=$(cd "$state" && pwd)
 began=$SECONDS
 failed=""
 
@@ -39,82 +49,177 @@ left() { # a second at least: to `timeout`, 0 is no limit at all
     echo $((seconds > 1 ? seconds : 1))
 }
 
-# step NAME COMMAND...: its output goes to the screen and to OUTDIR/NAME.log; it gets the time left,
+# step NAME COMMAND...: its output goes to the screen and to STATE/NAME.log; it gets the time left,
 # then an interrupt, which membench answers by keeping what it has.
 step() {
     local name=$1 status
     shift
     echo "== $name: $*"
-    timeout --signal=INT --kill-after=30 "$(left)" "$@" 2>&1 | tee "$out/$name.log"
+    timeout --signal=INT --kill-after=30 "$(left)" "$@" 2>&1 | tee "$state/$name.log"
     status=${PIPESTATUS[0]}
     [[ $status == 0 ]] || failed+=" $name($status)"
     return "$status"
 }
 
+# once NAME COMMAND...: as step, unless it has succeeded in a call before.
+once() {
+    if [[ -e $state/$1.done ]]; then
+        echo "$1: done before"
+    elif step "$@" && ! $dry; then
+        touch "$state/$1.done"
+    fi
+}
+
 membench() { step "$1" "$python" -m membench "${@:2}"; }
 
-# --select, for all benches that need the GPU and no loop of 10 s.
+# gpu_benches PROFILE: --select for all of its benches that need the GPU; those that loop for 10 s
+# only where ENERGY=1.
 gpu_benches() {
-    "$python" - <<'PYTHON'
+    "$python" - "$1" <<'PYTHON'
+import os
+import sys
+
 from membench.core.case import Needs
 from membench.core.registry import registry
 
+energy = os.environ.get("ENERGY") == "1"
 for name, bench in registry().benches.items():
-    if Needs.GPU in bench.needs and not name.endswith("/energy"):
+    asked = Needs.GPU in bench.needs and sys.argv[1] in bench.profiles
+    if asked and (energy or not name.endswith("/energy")):
         print(f"--select={name}/*")
 PYTHON
 }
 
-check() {
-    # By name: other tests import packages that a machine without network may lack.
-    local tests=(-q -p no:cacheprovider -m gpu --require-gpu tests/backends/test_gpu_contract.py) every
-    mapfile -t every < <(gpu_benches)
-    every=(run --profile full --rounds 1 "${every[@]}")
-    if $dry; then
-        step tests "$python" -m pytest --collect-only "${tests[@]}"
-        step counts "$python" ci/gpu_counts.py "$out/counts.csv" --dry-run
-        membench every "${every[@]}" --dry-run
-        return
-    fi
-    membench doctor doctor
-    step tests "$python" -m pytest "${tests[@]}"
-    step counts "$python" ci/gpu_counts.py "$out/counts.csv"
-    rm -f "$out"/every.{csv,json,journal} # of a check before this one: one round is no result
-    membench every "${every[@]}" --strict --timeout 20 -o "$out/every.csv"
+# --select for every case that failed in a results file.
+failed_cases() {
+    "$python" - "$1" <<'PYTHON'
+import csv
+import sys
+
+with open(sys.argv[1], newline="", encoding="utf-8") as file:
+    cases = {row["case"] for row in csv.DictReader(file) if row["status"] == "failed"}
+for case in sorted(cases):
+    print(f"--select={case}")
+PYTHON
 }
 
-peers() { step peers "$python" ci/gpu_peers.py "$out" "$@"; }
-
-# profile NAME: a run of that profile, begun, continued, or found complete.
-profile() {
+# run NAME OPTIONS...: a run of membench, begun, continued, or found complete.
+run() {
     local name=$1
+    shift
     if $dry; then
-        membench "$name" run --dry-run --profile "$name"
-        return
-    fi
-    export MEMBENCH_RECORDING="$out/$name.recording.jsonl"
-    if [[ -e $out/$name.journal ]]; then
-        membench "$name" run --resume "$out/$name.csv"
-    elif [[ -e $out/$name.csv ]]; then
+        membench "$name" run --dry-run "$@"
+    elif [[ -e $state/$name.journal ]]; then
+        membench "$name" run --resume "$state/$name.csv"
+    elif [[ -e $state/$name.csv ]]; then
         echo "$name: complete"
     else
-        membench "$name" run --profile "$name" --strict --timeout 60 -o "$out/$name.csv"
+        membench "$name" run --strict -o "$state/$name.csv" "$@"
     fi
-    if [[ -e $out/$name.journal ]]; then
-        echo "$name: not complete yet; call it again with this OUTDIR"
-    elif [[ -e $MEMBENCH_RECORDING ]]; then # tens of MiB after a full run, a tenth of that packed
-        gzip --force "$MEMBENCH_RECORDING"
+    [[ -e $state/$name.journal ]] && echo "$name: not complete yet; call it again"
+    return 0
+}
+
+# give FILE...: copies of what there is of them go to OUTDIR, packed where they are large.
+give() {
+    local name given=0
+    [[ $state == "$out" ]] && return
+    for name in "$@"; do
+        [[ -e $state/$name ]] || continue
+        if ((given == most_files)); then
+            echo "left out, $most_files files are given: $name"
+        elif (($(stat -c %s "$state/$name") <= largest)); then
+            cp "$state/$name" "$out/" && ((++given))
+        else
+            gzip -c "$state/$name" >"$out/$name.gz" && ((++given))
+            if (($(stat -c %s "$out/$name.gz") > largest)); then
+                echo "left out, too large even when packed: $name"
+                rm -f "$out/$name.gz" && ((--given))
+            fi
+        fi
+    done
+}
+
+first_look() {
+    # By name: other tests import packages that a machine without network may lack.
+    local tests=(-q -p no:cacheprovider -m gpu --require-gpu tests/backends/test_gpu_contract.py)
+    local look=(--profile full --rounds 1 --timeout 20 --select 'hbm/read/size=auto/*'
+        --select 'gpu/chase/*/order=random/hint=plain')
+    if $dry; then
+        step tests "$python" -m pytest --collect-only "${tests[@]}"
+    else
+        once doctor "$python" -m membench doctor
+        once tests "$python" -m pytest "${tests[@]}"
     fi
+    run first-look "${look[@]}"
+    give first-look.{csv,json,log} tests.log doctor.log
+}
+
+ab() {
+    local arguments=("$state/ab.csv")
+    $dry && arguments+=(--dry-run)
+    step ab "$python" ci/gpu_ab.py "${arguments[@]}"
+    give ab.{csv,log}
+}
+
+check() {
+    local every again
+    mapfile -t every < <(gpu_benches full)
+    every=(--profile full --rounds 1 --timeout 20 "${every[@]}")
+    if $dry; then
+        step counts "$python" ci/gpu_counts.py "$state/counts.csv" --dry-run
+        run every "${every[@]}"
+        return
+    fi
+    once counts "$python" ci/gpu_counts.py "$state/counts.csv"
+    if [[ -e $state/every.csv && ! -e $state/every.journal ]]; then
+        local last=every
+        [[ -e $state/again.csv ]] && last=again
+        if [[ -e $state/again.journal ]]; then
+            run again
+        else
+            mapfile -t again < <(failed_cases "$state/$last.csv")
+            if ((${#again[@]})); then
+                rm -f "$state"/again.{csv,json,journal}
+                run again --profile full --rounds 1 --timeout 20 "${again[@]}"
+            else
+                echo "check: nothing failed in $last.csv"
+            fi
+        fi
+    else
+        run every "${every[@]}"
+    fi
+    give counts.csv {every,again}.{csv,json,log}
+}
+
+# profile NAME OPTIONS...: that profile of what needs the GPU, with a recording of all stamps.
+profile() {
+    local name=$1 benches
+    shift
+    mapfile -t benches < <(gpu_benches "$name")
+    $dry || export MEMBENCH_RECORDING="$state/$name.recording.jsonl"
+    run "$name" --profile "$name" --timeout 60 "$@" "${benches[@]}"
+    give "$name".{csv,json,journal,log,recording.jsonl}
+}
+
+peers() {
+    local arguments=("$state")
+    $dry && arguments+=(--dry-run)
+    once peers "$python" ci/gpu_peers.py "${arguments[@]}"
+    give ratios.csv peers.{csv,json,log} nvbandwidth{,1}.csv babelstream.csv
 }
 
 case $stage in
+    first-look) first_look ;;
+    ab) ab ;;
     check) check ;;
-    quick | full) profile "$stage" ;;
-    peers) if $dry; then peers --dry-run; else peers; fi ;;
+    quick) profile quick ;;
+    full) profile full --rounds "${ROUNDS:-3}" ;;
+    peers) peers ;;
     *) usage ;;
 esac
 
 echo
-printf '%-8s %-8s %s\n' stage seconds failed
-printf '%-8s %-8s %s\n' "$stage" $((SECONDS - began)) "${failed:- none}"
+printf '%-10s %-8s %s\n' stage seconds failed
+printf '%-10s %-8s %s\n' "$stage" $((SECONDS - began)) "${failed:- none}"
 [[ -z $failed ]]

@@ -85,7 +85,7 @@ def chase(gpu: Gpu) -> None:
     variant = Variant.of("chase.cu")
     args = (memory, np.uint32(RING.lines), *RING_ARGS)
     gpu.launch(gpu.kernel(variant, "chase_link"), 16, 256, args)
-    walk = (out, memory, np.uint32(5), *RING_ARGS, np.uint32(16))
+    walk = (out, np.uint64(memory.address + 128 * RING.place(5)), np.uint32(16))
     gpu.launch(gpu.kernel(variant, "chase_run"), 1, 1, walk)
 
 
@@ -130,7 +130,11 @@ def counted() -> list[tuple[int, int]] | str:
     ncu = shutil.which("ncu")
     if ncu is None:
         return "ncu is not installed"
-    command = [ncu, "--csv", "--metrics", f"{LOADS},{STORES}", sys.executable, __file__, "--launch"]
+    command = [
+        # Else it locks the clocks, which is a setting of the GPU.
+        *(ncu, "--clock-control", "none", "--csv", "--metrics", f"{LOADS},{STORES}"),
+        *(sys.executable, __file__, "--launch"),
+    ]
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
     table = "".join(ran.stdout.partition('"ID"')[1:])
     if ran.returncode or not table:

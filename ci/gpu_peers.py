@@ -6,8 +6,8 @@ PEERS names a folder (``peers`` by default) with the sources of nvbandwidth and
 BabelStream, as far as they are to take part.  They are built in a temporary
 folder that is gone afterwards; nothing of theirs is kept but their figures.  What
 they are built with beside CUDA and CMake may lie in PEERS as well: nvml.h in
-PEERS/include, and for nvbandwidth Boost's program_options in PEERS/boost
-(include/ and lib/).
+PEERS/include; for nvbandwidth up to 0.9 Boost's program_options in PEERS/boost
+(include/ and lib/); for 0.10, which would fetch argparse, its sources in PEERS/argparse.
 Into OUTDIR go membench's run (peers.csv), each peer's figures as a results file
 (nvbandwidth.csv, babelstream.csv), and the table of ratios (ratios.csv).
 
@@ -63,7 +63,9 @@ PEERS = (
     Peer(
         "nvbandwidth",
         "nvbandwidth",
-        "cmake -S {src} -B {out} -DCMAKE_BUILD_TYPE=Release && cmake --build {out} -j 16",
+        # Nothing is fetched: what it wants from the network lies in PEERS, or it does not build.
+        "cmake -S {src} -B {out} -DCMAKE_BUILD_TYPE=Release -DFETCHCONTENT_FULLY_DISCONNECTED=ON"
+        " -DFETCHCONTENT_SOURCE_DIR_ARGPARSE={peers}/argparse && cmake --build {out} -j 16",
         (
             (f"{{out}}/nvbandwidth -j -b 256 -t {_COPIES}", (f"size={COPY}",)),
             ("{out}/nvbandwidth -j -b 1024 -t device_local_copy", ("size=1GiB",)),
@@ -119,7 +121,11 @@ def figures(
     peer: Peer, source: Path, out: Path, scratch: Path, environment: Mapping[str, str] | None = None
 ) -> list[Path] | str:
     """The results files of ``peer``'s runs, or why there are none."""
-    places = {"src": shlex.quote(str(source)), "out": shlex.quote(str(scratch / peer.folder))}
+    places = {
+        "src": shlex.quote(str(source)),
+        "peers": shlex.quote(str(source.parent)),
+        "out": shlex.quote(str(scratch / peer.folder)),
+    }
     if shell(peer.build.format(**places), environment=environment).returncode:
         return "does not build"
     found = []
@@ -151,6 +157,17 @@ def ratios(ours: Path, theirs: list[Path], out: Path) -> int:
     return status
 
 
+def _measured(run: list[str], ours: Path) -> int:
+    """Measure into ``ours``, or go on where a call before this one ended; the exit code."""
+    if ours.with_suffix(".journal").exists():
+        run = ["run", "--resume", str(ours)]
+    elif ours.exists():
+        return 0
+    else:
+        run = [*run, "--strict", "-o", str(ours)]
+    return subprocess.run(membench(*run), check=False).returncode
+
+
 def main(arguments: list[str]) -> int:
     """Build, run and compare."""
     out, dry = Path(arguments[0]), arguments[1:] == ["--dry-run"]
@@ -162,9 +179,10 @@ def main(arguments: list[str]) -> int:
     ours = out / "peers.csv"
     run = ["run", "--profile", "full", "--rounds", str(ROUNDS), *selected]
     if dry:
+        names = {"peers": folder.name, "out": "BUILD"}
         for peer in PEERS:
             for line in (peer.build, *(line for line, _ in peer.runs)):
-                print("would run:", line.format(src=f"{folder.name}/{peer.folder}", out="BUILD"))
+                print("would run:", line.format(src=f"{folder.name}/{peer.folder}", **names))
         return subprocess.run(membench(*run, "--dry-run"), check=False).returncode
     failed = []
     with tempfile.TemporaryDirectory() as scratch:
@@ -176,7 +194,7 @@ def main(arguments: list[str]) -> int:
                 failed.append(f"{peer.folder} {found}")
             else:
                 theirs += found
-        status = subprocess.run(membench(*run, "--strict", "-o", str(ours)), check=False).returncode
+        status = _measured(run, ours)
         if theirs and ours.exists():
             status = status or ratios(ours, theirs, out)
     for line in failed:

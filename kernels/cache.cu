@@ -11,8 +11,9 @@
 
 #include "device.cuh"
 
+// The cache operator of a load, with its dot; none is what kernels do that name none.
 #ifndef HINT
-#define HINT "cg"
+#define HINT ".cg"
 #endif
 
 namespace {
@@ -22,7 +23,7 @@ constexpr int kInFlight = 4;
 
 __device__ __forceinline__ uint4 load(const uint4* from) {
     uint4 v;
-    asm("ld.global." HINT ".v4.u32 {%0, %1, %2, %3}, [%4];"
+    asm("ld.global" HINT ".v4.u32 {%0, %1, %2, %3}, [%4];"
         : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
         : "l"(from));
     return v;

@@ -1,17 +1,20 @@
 // One thread follows pointers: every load needs the value of the one before.
 //
-// A ring goes through `lines` lines of 128 bytes (a power of two), each of which begins with the
+// A ring goes through `lines` lines of 128 bytes, each of which begins with the
 // address of the next.  The order is that of a bijection `place` on the line numbers: the i-th
 // line of the ring is place(i), and it points to place(i + 1).  So the ring is one cycle by
 // construction, it is built by all threads at once, and where k hops lead is known without a walk.
 // The bijection mixes the low bits of i inside of windows of `window` lines (a power of two) and
 // leaves the rest: one window over everything is a random order, small windows keep the address
-// translation of one window in use until it is done with.
+// translation of one window in use until it is done with.  What is mixed to beyond the last line is
+// mixed again until it is not, which makes it a bijection on the lines of a window that is cut off.
 
 #include "device.cuh"
 
+// The cache operator of a load, with its dot: ".ca", ".cg", ".cv"; none is what kernels do that name
+// none, and another instruction than ".ca".
 #ifndef HINT
-#define HINT "ca"
+#define HINT ""
 #endif
 
 #ifndef LOADS
@@ -36,14 +39,18 @@ __device__ __forceinline__ unsigned mix(unsigned x, unsigned bits, unsigned seed
     return x;
 }
 
-__device__ __forceinline__ unsigned place(unsigned i, unsigned bits, unsigned seed) {
-    const unsigned window = i >> bits;
-    return (window << bits) | mix(i & ((1u << bits) - 1u), bits, seed + window * 0xc2b2ae35u);
+__device__ __forceinline__ unsigned place(unsigned i, unsigned lines, unsigned bits,
+                                          unsigned seed) {
+    const unsigned window = i >> bits, first = window << bits;
+    unsigned x = i & ((1u << bits) - 1u);
+    do x = mix(x, bits, seed + window * 0xc2b2ae35u);
+    while (x >= lines - first);
+    return first | x;
 }
 
 __device__ __forceinline__ unsigned long long follow(unsigned long long address) {
     unsigned long long next;
-    asm volatile("ld.global." HINT ".u64 %0, [%1];" : "=l"(next) : "l"(address) : "memory");
+    asm volatile("ld.global" HINT ".u64 %0, [%1];" : "=l"(next) : "l"(address) : "memory");
     return next;
 }
 
@@ -56,20 +63,17 @@ extern "C" __global__ void __launch_bounds__(1024)
 #pragma unroll 1
     for (unsigned i = blockDim.x * blockIdx.x + threadIdx.x; i < lines; i += step) {
         const unsigned next = i + 1 < lines ? i + 1 : 0;
-        char* const line = base + static_cast<size_t>(place(i, bits, seed)) * kLine;
+        char* const line = base + static_cast<size_t>(place(i, lines, bits, seed)) * kLine;
         *reinterpret_cast<char**>(line) =
-            base + static_cast<size_t>(place(next, bits, seed)) * kLine;
+            base + static_cast<size_t>(place(next, lines, bits, seed)) * kLine;
     }
 }
 
-// LOADS * turns hops from the i-th line of the ring.
+// LOADS * turns hops from the line at `at`.
 // out = {address that it ends at, nanoseconds, cycles}: the two clocks are read before the first
 // load is issued and after the last one has come back.
 extern "C" __global__ void __launch_bounds__(1)
-    chase_run(unsigned long long* __restrict__ out, char* base, unsigned i, unsigned bits,
-              unsigned seed, unsigned turns) {
-    unsigned long long at = reinterpret_cast<unsigned long long>(base) +
-                            static_cast<size_t>(place(i, bits, seed)) * kLine;
+    chase_run(unsigned long long* __restrict__ out, unsigned long long at, unsigned turns) {
     const unsigned long long ns = device_ns();
     const long long cycles = clock64();
 #pragma unroll 1
@@ -90,16 +94,16 @@ extern "C" __global__ void __launch_bounds__(1)
     out[2] = static_cast<unsigned long long>(cycles_after - cycles);
 }
 
-// `hops` hops from the i-th line of the ring; each one's cycles, with those of reading the clock.
-// out = {address that it ends at}; took[hop] = cycles.
+// `hops` hops from the line at `at`; each one's cycles, with those of reading the clock.
+// out = {address that it ends at, cycles of a pair of reads alone}; took[hop] = cycles.
 extern "C" __global__ void __launch_bounds__(1)
-    chase_hops(unsigned long long* __restrict__ out, unsigned* __restrict__ took, char* base,
-               unsigned i, unsigned bits, unsigned seed, unsigned hops) {
+    chase_hops(unsigned long long* __restrict__ out, unsigned* __restrict__ took,
+               unsigned long long at, unsigned hops) {
     extern __shared__ unsigned cycles[];  // a store to global memory would disturb the next hop
-    unsigned long long at = reinterpret_cast<unsigned long long>(base) +
-                            static_cast<size_t>(place(i, bits, seed)) * kLine;
+    const unsigned pair = clock_pair(at);
 #pragma unroll 1
     for (unsigned hop = 0; hop < hops; ++hop) cycles[hop] = timed_hop<follow>(at);
     out[0] = at;
+    out[1] = pair;
     for (unsigned hop = 0; hop < hops; ++hop) took[hop] = cycles[hop];
 }

@@ -26,21 +26,43 @@ __device__ __forceinline__ long long clock_after(unsigned needed) {
     return now;
 }
 
-// Cycles of one hop, with those of reading the clock; `at` becomes the address that it led to.
+// Cycles between two reads of the clock with Between in the middle, which `at` goes through.
 //
-// In the machine code stand in this order: the clock, the load of Follow, an instruction that needs
+// Both reads need `at`, so that both are the same instruction: one that needs nothing is read
+// through another unit on some architectures, and the difference has the times of both in it.  In
+// the machine code stand in this order: the clock, the load of Between, an instruction that needs
 // what it loaded, the clock.
-template <unsigned long long (*Follow)(unsigned long long)>
+template <unsigned long long (*Between)(unsigned long long)>
 __device__ __forceinline__ unsigned timed_hop(unsigned long long& at) {
     unsigned before, after;
-    asm volatile("mov.u32 %0, %%clock;" : "=r"(before)::"memory");
-    at = Follow(at);
+    asm volatile(
+        "{ .reg .pred p; setp.ne.u64 p, %1, 0; @p mov.u32 %0, %%clock; @!p mov.u32 %0, 0; }"
+        : "=r"(before)
+        : "l"(at)
+        : "memory");
+    at = Between(at);
     asm volatile(
         "{ .reg .pred p; setp.ne.u64 p, %1, 0; @p mov.u32 %0, %%clock; @!p mov.u32 %0, 0; }"
         : "=r"(after)
         : "l"(at)
         : "memory");
     return after - before;
+}
+
+__device__ __forceinline__ unsigned long long nothing(unsigned long long at) {
+    asm volatile("" : "+l"(at)::"memory");
+    return at;
+}
+
+// What the reads themselves take: the least of some pairs with nothing between them.
+__device__ __forceinline__ unsigned clock_pair(unsigned long long& at) {
+    unsigned least = ~0u;
+#pragma unroll 1
+    for (int k = 0; k < 32; ++k) {
+        const unsigned took = timed_hop<nothing>(at);
+        least = took < least ? took : least;
+    }
+    return least;
 }
 
 // sums[block] += wrapping sum over the threads of the block, which is a multiple of 32 of them.

@@ -1,8 +1,9 @@
 // Reads of pages that a table names, as a paged KV cache is read.
 //
 // The pages of a launch are one long row of vectors of 16 bytes: vector v lies in page
-// table[v >> bits] of 16 << bits bytes, at v modulo 2^bits.  Neighbouring threads take neighbouring
-// vectors, so that a warp reads a large page as a stream and 16 pages of 32 bytes at a time.
+// (table[v >> bits] + shift) modulo `pages` of 16 << bits bytes, at v modulo 2^bits.  Neighbouring
+// threads take neighbouring vectors, so that a warp reads a large page as a stream and 16 pages of 32
+// bytes at a time.  With another shift, less than `pages`, one table names other pages in each launch.
 
 #include "device.cuh"
 
@@ -11,12 +12,18 @@ namespace {
 constexpr unsigned kBlock = 512;
 constexpr int kInFlight = 4;
 
+__device__ __forceinline__ unsigned shifted(unsigned page, unsigned shift, unsigned pages) {
+    const unsigned rest = pages - shift;
+    return page < rest ? page + shift : page - rest;
+}
+
 }  // namespace
 
 // sums[block] += sum of the words that the block read.  `vectors` is a multiple of 2^bits.
 extern "C" __global__ void __launch_bounds__(kBlock)
     gather_read(unsigned* __restrict__ sums, const uint4* __restrict__ pages,
-                const unsigned* __restrict__ table, unsigned bits, size_t vectors) {
+                const unsigned* __restrict__ table, unsigned bits, size_t vectors, unsigned shift,
+                unsigned pages_in_all) {
     const size_t step = static_cast<size_t>(kBlock) * kInFlight * gridDim.x;
     const unsigned within = (1u << bits) - 1u;
     unsigned sum = 0;
@@ -29,14 +36,16 @@ extern "C" __global__ void __launch_bounds__(kBlock)
         for (int k = 0; k < kInFlight; ++k) page[k] = table[(v + k * kBlock) >> bits];
 #pragma unroll
         for (int k = 0; k < kInFlight; ++k) {
-            const size_t at = (static_cast<size_t>(page[k]) << bits) + ((v + k * kBlock) & within);
-            got[k] = pages[at];
+            const size_t at = shifted(page[k], shift, pages_in_all);
+            got[k] = pages[(at << bits) + ((v + k * kBlock) & within)];
         }
 #pragma unroll
         for (int k = 0; k < kInFlight; ++k) sum += sum_of(got[k]);
     }
 #pragma unroll 1
-    for (; v < vectors; v += kBlock)
-        sum += sum_of(pages[(static_cast<size_t>(table[v >> bits]) << bits) + (v & within)]);
+    for (; v < vectors; v += kBlock) {
+        const size_t at = shifted(table[v >> bits], shift, pages_in_all);
+        sum += sum_of(pages[(at << bits) + (v & within)]);
+    }
     add_block_sum(sums, sum);
 }

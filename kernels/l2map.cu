@@ -29,6 +29,11 @@ extern "C" __global__ void __launch_bounds__(1024)
     }
 }
 
+// where[block] = number of its SM.  The numbers may have gaps: they are no range.
+extern "C" __global__ void __launch_bounds__(1) l2map_where(unsigned* __restrict__ where) {
+    where[blockIdx.x] = device_sm();
+}
+
 // Only the block on SM `sm` works: took[i] = cycles of LOADS dependent loads of line i, after one
 // load that brings the line into the cache.  out = {loads that did not give their own address,
 // nanoseconds, cycles, 1 + sm} of all together.

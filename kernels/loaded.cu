@@ -33,7 +33,7 @@ __device__ __forceinline__ unsigned long long moved_by(const unsigned long long*
 
 __device__ __forceinline__ unsigned long long follow(unsigned long long address) {
     unsigned long long next;
-    asm volatile("ld.global.ca.u64 %0, [%1];" : "=l"(next) : "l"(address) : "memory");
+    asm volatile("ld.global.u64 %0, [%1];" : "=l"(next) : "l"(address) : "memory");
     return next;
 }
 
@@ -122,7 +122,7 @@ extern "C" __global__ void __launch_bounds__(kBlock, 1)
 // the traffic runs.
 //
 // out = {address that all hops end at, blocks that were running, 1 + SM, cycles of all samples,
-// nanoseconds of all samples, 0, ...}; out[8 + 4 s ...] = of sample s the nanoseconds of its LOADS
+// nanoseconds of all samples, cycles of a pair of reads of the clock alone, 0, 0}; out[8 + 4 s ...] = of sample s the nanoseconds of its LOADS
 // * turns hops, the nanoseconds over which bytes were counted, the bytes, and those that were moved
 // while single hops were timed.  took[hops * s ...] = cycles of its single hops.
 //
@@ -181,6 +181,7 @@ extern "C" __global__ void __launch_bounds__(1)
     out[3] = static_cast<unsigned long long>(clock64() - first_cycle);
     out[4] = device_ns() - first_ns;
     asm volatile("st.volatile.global.u32 [%0], 1;" ::"l"(stop) : "memory");
+    out[5] = clock_pair(at);
 #pragma unroll 1
     for (unsigned hop = 0; hop < timed; ++hop) took[hop] = cycles[hop];
 }

@@ -35,6 +35,7 @@ def run(
     disk_budget: int = DEFAULT_DISK_BUDGET,
     timeout: float = DEFAULT_TIMEOUT,
     strict: bool = False,
+    hold: bool = True,
     observer: Observer | None = None,
 ) -> Outcome:
     """Measure this machine; see `RunOptions` for the arguments.
@@ -63,6 +64,7 @@ def run(
         disk_budget=disk_budget,
         timeout=timeout,
         strict=strict,
+        hold=hold,
         argv=("membench.run",),
     )
     watch = observer or Silent()

@@ -90,6 +90,12 @@ def _bytes(_ctx: click.Context, _option: click.Parameter, text: str) -> int:
     "there is none.",
 )
 @click.option(
+    "--no-hold",
+    is_flag=True,
+    help="Do not hold a GPU's queue while it is filled: for ncu, compute-sanitizer and"
+    " serialised launches. The rows say hold=no.",
+)
+@click.option(
     "--resume",
     type=click.Path(path_type=Path),
     metavar="FILE",
@@ -111,6 +117,7 @@ def command(
     disk_budget: int,
     timeout: float,
     dry_run: bool,
+    no_hold: bool,
     strict: bool,
     resume: Path | None,
 ) -> int:
@@ -164,6 +171,7 @@ def command(
             disk_budget=disk_budget,
             timeout=timeout,
             strict=strict,
+            hold=not no_hold,
             argv=("membench", *sys.argv[1:]),
         )
         prepared = prepare(options, watch)

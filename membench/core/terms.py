@@ -293,6 +293,12 @@ _FLAGS = (
         "compare it with rows of the same node; membench info says what each node is",
     ),
     Flag(
+        "encrypted-link",
+        "the system computes confidentially: what crosses the host link is encrypted",
+        "link numbers are those of encryption by the CPU, far below what the link can do",
+        "compare only with runs in the same mode; nvidia-smi conf-compute -f shows it",
+    ),
+    Flag(
         "page-cache",
         tr(
             "reads or writes that asked to pass the page cache by went through it, or found data "

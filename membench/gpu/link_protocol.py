@@ -6,6 +6,7 @@ A part of the interface `membench.gpu.protocol.Gpu`, with the same rules.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -25,6 +26,15 @@ pages; ``managed`` migrates, and lies on the host at first.
 
 class Event(Protocol):
     """A moment in a queue."""
+
+
+@dataclass(frozen=True)
+class Lane:
+    """Memory and a queue of one GPU, by CUDA's number in this process."""
+
+    gpu: int
+    memory: Buffer
+    queue: Stream
 
 
 class Links(Protocol):
@@ -76,6 +86,14 @@ class Links(Protocol):
         """
         ...
 
+    def every_gpu(self, size: int) -> tuple[Lane, ...]:
+        """``size`` bytes and a queue on every GPU that this process sees, this one's first.
+
+        Raises:
+            Skip: there is no other GPU.
+        """
+        ...
+
     @property
     def pair(self) -> tuple[int, int]:
         """This GPU and that of `peer`, by CUDA's numbers in this process.
@@ -118,8 +136,16 @@ class Links(Protocol):
         targets: npt.NDArray[np.uint64],
         sources: npt.NDArray[np.uint64],
         sizes: npt.NDArray[np.uint64],
+        order: str = "stream",
+        *,
+        overlap: bool = False,
     ) -> Callable[[], None]:
         """All these copies as one call of the driver's batch copy into the measured queue.
+
+        Args:
+            order: when the sources may be read: ``stream``, or ``any`` time, for host memory that
+                nothing in the queue writes.
+            overlap: ask for a way of copying that leaves the SMs to kernels.
 
         Raises:
             Skip: the driver has no batch copy.

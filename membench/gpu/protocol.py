@@ -203,6 +203,22 @@ class Gpu(DeviceBackend, Protocol):
         """Blocks that one SM holds at the same time."""
         ...
 
+    def prefer_l1(self, *kernels: Kernel) -> None:
+        """Ask for all of the memory that L1 and shared memory divide as L1, beside ``kernels``.
+
+        Else the driver divides it as it likes, and the size of L1 is not what the card has.  A
+        wish: what the kernel's blocks use as shared memory stays theirs.
+        """
+        ...
+
+    def clusters(self, kernel: Kernel, size: int, block: int, shared: int = 0) -> int:
+        """Clusters of ``size`` blocks of ``kernel`` that are resident at once; 0: none fits.
+
+        Raises:
+            Skip: the device, or its driver, knows no clusters.
+        """
+        ...
+
     def stream(self, *, urgent: bool = False) -> Stream:
         """A further queue; an ``urgent`` one's blocks are placed first."""
         ...
@@ -221,15 +237,26 @@ class Gpu(DeviceBackend, Protocol):
         ...
 
     def gemm(
-        self, kind: str, shape: tuple[int, int, int], w: Buffer, x: Buffer, y: Buffer
+        self,
+        kind: str,
+        shape: tuple[int, int, int],
+        w: Buffer,
+        x: Buffer,
+        y: Buffer,
+        *,
+        out: str = "fp32",
+        fast: bool = False,
     ) -> Callable[[], None]:
         """A matrix product by the vendor's library; each call of the result queues it.
 
         y = x w': of ``shape`` (m, n, k), w is m x k, x is n x k and y is n x m, rows after
-        each other.  y is in single precision, and so are the sums.
+        each other.  The sums are in single precision.
 
         Args:
-            kind: of w and x: ``fp32``, ``tf32`` (fp32 in memory), ``bf16`` or ``fp8`` (E4M3).
+            kind: of w and x: ``fp32``, ``tf32`` (fp32 in memory), ``bf16``, ``fp8`` (E4M3) or
+                ``mxfp8``: E4M3 with a scale for each 32 numbers along k, all of them 1.
+            out: of y: ``fp32``; of narrower operands ``bf16``, too, and of FP8 ``fp16``.
+            fast: of FP8: sums may have fewer bits on their way (fast accumulation).
 
         Raises:
             Skip: the library is missing, or has no such product for this device.

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, cast
 from membench.core.errors import BackendUnavailable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from membench.core.backend import Backend
     from membench.core.snapshot import Machine
     from membench.gpu.protocol import Gpu
@@ -17,7 +19,12 @@ BACKENDS = ("cpu", "cuda", "storage", "cuda-storage")
 
 
 def open_backend(
-    name: str, machine: Machine, *, scratch: Scratch | None = None, gpu: int | None = None
+    name: str,
+    machine: Machine,
+    *,
+    scratch: Scratch | None = None,
+    gpu: int | None = None,
+    benches: Iterable[str] = (),
 ) -> Backend:
     """A backend, opened in this process.
 
@@ -25,6 +32,7 @@ def open_backend(
         scratch: the file that `storage` works on.
         gpu: which of ``machine.gpus.devices`` `cuda` works on, alone or with `storage`; the
             first where None.
+        benches: whose kernels are compiled before it is opened, several at a time.
 
     Raises:
         BackendUnavailable: there is none of that name.
@@ -36,7 +44,7 @@ def open_backend(
     if name == "cuda":
         from membench.gpu.cuda.backend import open_cuda
 
-        return open_cuda(machine, gpu or 0)
+        return open_cuda(machine, gpu or 0, benches)
     if name == "storage":
         from membench.host.storage.backend import open_storage
 
@@ -49,5 +57,5 @@ def open_backend(
         from membench.workloads.gpu_disk import CudaStorage
 
         storage = open_storage(machine, scratch) if scratch is not None else None
-        return CudaStorage(cast("Gpu", open_cuda(machine, gpu or 0)), storage)
+        return CudaStorage(cast("Gpu", open_cuda(machine, gpu or 0, benches)), storage)
     raise BackendUnavailable(f"there is no backend '{name}'")

@@ -32,6 +32,7 @@ class RunOptions:
         disk_budget: bytes that the scratch file may have at most.
         timeout: seconds that one case may take in one round.
         strict: a GPU that is there but cannot be used is an error.
+        hold: a GPU's queue is held while it is filled.
     """
 
     profile: str = "quick"
@@ -47,4 +48,5 @@ class RunOptions:
     disk_budget: int = DEFAULT_DISK_BUDGET
     timeout: float = DEFAULT_TIMEOUT
     strict: bool = False
+    hold: bool = True
     argv: tuple[str, ...] = ()

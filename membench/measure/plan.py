@@ -107,6 +107,7 @@ def make_plan(
         cases=cases,
         scratch=scratch.path if scratch is not None and needs_disk else "",
         disk_budget=options.disk_budget,
+        hold=options.hold,
     )
 
 

@@ -61,6 +61,7 @@ class Plan:
         software: the `membench` column: version, and ``+g<hash>`` in a checkout.
         scratch: directory of the scratch file, empty where no case needs one.
         disk_budget: bytes that the scratch file may have, and that all cases together may write.
+        hold: a GPU's queue is held while it is filled.
     """
 
     run_id: str
@@ -76,6 +77,7 @@ class Plan:
     cases: tuple[PlannedCase, ...]
     scratch: str = ""
     disk_budget: int = 0
+    hold: bool = True
 
     def rounds_of(self, case: PlannedCase) -> int:
         """The number of rounds that ``case`` is measured in."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+import numpy.typing as npt
 
 from membench.core.errors import VerificationFailed
 from membench.gpu.protocol import Gpu
@@ -14,8 +15,14 @@ from membench.gpu.verify.pattern import POISON
 TILE = 1_048_583
 """Numbers that an operand repeats; a prime, so that no two rows are the same."""
 
-SIZE: Mapping[str, int] = {"fp32": 4, "tf32": 4, "bf16": 2, "fp8": 1}
+SIZE: Mapping[str, int] = {"fp32": 4, "tf32": 4, "bf16": 2, "fp8": 1, "mxfp8": 1}
 """Bytes of one number in memory."""
+
+STORED: Mapping[str, npt.DTypeLike] = {"fp32": np.uint32, "bf16": np.uint16, "fp16": np.uint16}
+"""What the bits of a result are read as."""
+
+_ROUNDED = {"fp32": 0.0, "bf16": 2**-8, "fp16": 2**-10}
+"""Share of its size that rounding a result may move it by."""
 
 CHECKED = 16
 """Elements of a result that the host computes itself."""
@@ -23,11 +30,14 @@ CHECKED = 16
 # What a sum of k products of numbers below 1 may be off, in units of sqrt(k): by the roundings
 # of the operands (tf32) and of the sums, of which tensor cores keep fewer bits for FP8.  A sum
 # that is wrong is off by some half of such a unit.
-_TOLERANCE = {"fp32": 2**-12, "tf32": 2**-8, "bf16": 2**-10, "fp8": 2**-5}
+_TOLERANCE = {"fp32": 2**-12, "tf32": 2**-8, "bf16": 2**-10, "fp8": 2**-5, "mxfp8": 2**-5}
 
 
 class Product:
     """y = x w' as `Gpu.gemm` has it; w is m x k, x is n x k, both random.
+
+    Args:
+        out, fast: as in `Gpu.gemm`.
 
     Attributes:
         weight_bytes: of w.
@@ -37,16 +47,26 @@ class Product:
         Skip: the library cannot do it here.
     """
 
-    def __init__(self, gpu: Gpu, kind: str, shape: tuple[int, int, int], seed: int) -> None:
+    def __init__(
+        self,
+        gpu: Gpu,
+        kind: str,
+        shape: tuple[int, int, int],
+        seed: int,
+        out: str = "fp32",
+        *,
+        fast: bool = False,
+    ) -> None:
         m, n, k = shape
+        self._out = out
         self._gpu, self._kind, self._shape = gpu, kind, shape
         self._tiles = tuple(random_numbers(kind, TILE, seed + part) for part in range(2))
         self.weight_bytes = m * k * SIZE[kind]
         w, x = gpu.allocate(self.weight_bytes), gpu.allocate(n * k * SIZE[kind])
-        self._y = gpu.allocate(4 * m * n)
+        self._y = gpu.allocate(np.dtype(STORED[out]).itemsize * m * n)
         for operand, tile in zip((w, x), self._tiles, strict=True):
             repeat(gpu, operand, tile)
-        self.once = gpu.gemm(kind, shape, w, x, self._y)
+        self.once = gpu.gemm(kind, shape, w, x, self._y, out=out, fast=fast)
         gpu.fill(self._y, POISON)
 
     def verify(self) -> None:
@@ -57,8 +77,11 @@ class Product:
         for _ in range(CHECKED):
             row, column = int(places.integers(n)), int(places.integers(m))
             must = float(self._row(1, row) @ self._row(0, column))
-            found = float(self._gpu.download(self._y, np.float32, 1, 4 * (row * m + column))[0])
-            if not abs(found - must) <= limit:
+            stored = np.dtype(STORED[self._out])
+            place = stored.itemsize * (row * m + column)
+            bits = self._gpu.download(self._y, stored, 1, place)
+            found = float(values(self._out, bits)[0])
+            if not abs(found - must) <= limit + _ROUNDED[self._out] * abs(must):
                 raise VerificationFailed(
                     f"{self._kind} product {m} x {n} x {k}: "
                     f"element ({row}, {column}) is {found:.6g}, not {must:.6g}"

@@ -19,8 +19,8 @@ from membench.results.schema import Row
 SIZES = [KIB << n for n in range(4, 23)]
 
 
-def chase(size: int, ns: float, hint: str = "ca") -> Row:
-    case = f"gpu/chase/size={format_size(size)}/tlb=cold/hint={hint}"
+def chase(size: int, ns: float, hint: str = "plain") -> Row:
+    case = f"gpu/chase/size={format_size(size)}/order=random/hint={hint}"
     return row((ns,) * 5, case, metric=Metric.LATENCY, tier=Tier.L1)
 
 
@@ -37,7 +37,9 @@ def test_capacities_by_latency_and_by_bandwidth() -> None:
     rows += [chase(size, 7.0, hint="cg") for size in SIZES]  # another curve, left alone
     for size in SIZES:
         text = format_size(size)
-        rows.append(bandwidth(f"l1/read/size={text}", 30000.0 if size <= 256 * KIB else 5500.0))
+        rows.append(
+            bandwidth(f"l1/read/size={text}/hint=plain", 30000.0 if size <= 256 * KIB else 5500.0)
+        )
         rows.append(bandwidth(f"l2/read/size={text}", 5500.0 if size <= 32 * MIB else 3000.0))
     found = {(one.level, one.by): (one.inside, one.outside) for one in tiers.capacities(rows)}
     assert found == {
@@ -83,13 +85,13 @@ def test_the_cut_is_the_best_of_all(numbers: list[float]) -> None:
 def test_a_load_curve_for_every_mix() -> None:
     rows = []
     for pause, (gbs, ns) in enumerate([(100, 400), (1500, 430), (2500, 520), (2900, 1100)]):
-        case = f"hbm/loaded/size=1GiB/reads=100/pause={pause}/sms=100"
+        case = f"hbm/loaded/size=1GiB/reads=100/load={pause}/sms=100"
         rows += [
             bandwidth(case, float(gbs)),
             row((float(ns),) * 3, case, metric=Metric.LATENCY, tier=Tier.HBM),
             row((2.0 * ns,), case, metric=Metric.LATENCY, tier=Tier.HBM, stat=Stat.P99),
         ]
-    rows.append(bandwidth("hbm/loaded/size=1GiB/reads=50/pause=0/sms=100", 2000.0))
+    rows.append(bandwidth("hbm/loaded/size=1GiB/reads=50/load=100/sms=100", 2000.0))
     rows += [replace(one, case=one.case.replace("hbm", "host")) for one in rows]
     curves = tiers.load_curves(rows)
     mixes = [(one.bench, one.reads, len(one.cases)) for one in curves]

@@ -96,6 +96,23 @@ def test_every_piece_comes_to_its_place(driver: Build, sizes: list[int]) -> None
     assert run(find_batch_copy(str(driver(13000, 0))), sizes)
 
 
+@pytest.mark.parametrize(
+    ("order", "overlap", "said"), [("stream", True, (1, 1)), ("any", False, (3, 0))]
+)
+def test_the_order_of_the_sources_and_the_wish_to_overlap_are_passed_on(
+    order: str, overlap: bool, said: tuple[int, int], driver: Build
+) -> None:
+    path = driver(13000, 0)
+    data = np.zeros(2, np.uint64)
+    address = np.array([data.ctypes.data], np.uint64)
+    copy = find_batch_copy(str(path))
+    copy.prepare(address, address + np.uint64(8), np.array([8], np.uint64), order, overlap=overlap)(
+        0
+    )
+    seen = recorded(path)
+    assert (seen.order, seen.flags) == said
+
+
 def test_what_is_prepared_once_can_be_queued_again(driver: Build) -> None:
     path = driver(12080, 0)
     source, target = np.arange(8, dtype=np.uint64), np.zeros(8, np.uint64)

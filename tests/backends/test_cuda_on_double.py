@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -16,11 +17,11 @@ from cupy_double.real import ask, no_driver
 from emulator.faults import BadArgument
 
 from membench.benches import registry
-from membench.benches.gpu import decode
+from membench.benches.gpu import decode, smem
 from membench.benches.hbm import loaded as hbm_loaded
 from membench.benches.link import interference, peer, zerocopy
 from membench.core.axes import OMITTED, Value
-from membench.core.errors import BackendUnavailable, DeviceLost, MembenchError
+from membench.core.errors import BackendUnavailable, DeviceLost, MembenchError, Skip
 from membench.core.snapshot import Machine
 from membench.core.units import KIB, MIB
 from membench.core.work import Observed, Timed
@@ -49,6 +50,7 @@ SMALL: dict[Any, dict[str, int]] = {
         "SINGLE_HOPS": 16,
     },
     zerocopy: {"SIZE": 32 * KIB, "HOPS": 64, "LAUNCHES": 2},
+    smem: {"HOPS_TURNS": 3, "LAUNCHES": 2},
     peer: {"HOPS": 64, "LAUNCHES": 2},
     gpu_walk: {"SINGLE_HOPS": 16},
     gpu_attention: {"POOL_BYTES": 1 << 17},
@@ -121,7 +123,8 @@ CASES: list[tuple[str, dict[str, Value]]] = [
     ("gpu/launch", {"kind": "graph"}),
     ("gpu/launch", {"kind": "copy"}),
     ("gpu/roundtrip", {"kind": "launch"}),
-    ("hbm/loaded", {"size": SIZE, "reads": 50, "pause": 0, "sms": 100}),
+    ("hbm/loaded", {"size": SIZE, "reads": 50, "load": 100, "sms": 100}),
+    ("smem/latency", {"cluster": 2}),
     ("link/h2d", LINK),
     ("link/h2d", LINK | {"engine": "sm"}),
     ("link/h2d", LINK | {"mem": "wc"}),
@@ -137,6 +140,8 @@ CASES: list[tuple[str, dict[str, Value]]] = [
     ("managed/prefetch", {"size": SIZE}),
     ("managed/advise", {"size": SIZE, "advice": "read-mostly"}),
     ("managed/advise", {"size": SIZE, "advice": "accessed-by"}),
+    ("link/all", {"size": SIZE, "dir": "h2d"}),
+    ("link/all", {"size": SIZE, "dir": "d2h"}),
     ("peer/read", {"size": SIZE, "engine": "ce"}),
     ("peer/write", {"size": SIZE, "engine": "ce"}),
     ("peer/bidir", {"size": SIZE, "engine": "ce"}),
@@ -150,7 +155,8 @@ CASES: list[tuple[str, dict[str, Value]]] = [
     ("interference/link", {"victim": "chase", "aggressor": "h2d-sm", "grid": 2}),
     ("gpu/gemm/fp32", {"n": 64}),
     ("gpu/gemm/tf32", {"n": 64}),
-    ("gpu/gemm/bf16", {"n": 64}),
+    ("gpu/gemm/bf16", {"n": 64, "out": "bf16"}),
+    ("gpu/gemm/bf16", {"n": 64, "out": "fp32"}),
     ("decode/weights", {"model": "tiny", "batch": 3, "launch": "graph"}),
     ("decode/weights", {"model": "tiny", "batch": 1, "launch": "stream"}),
     ("decode/attn", ATTENTION | {"launch": "graph"}),
@@ -172,6 +178,28 @@ def test_a_bench_goes_its_whole_way(name: str, params: dict[str, Value], gpu: Cu
         assert time_span(gpu, work.run, 2, cold=True).elapsed_ns > 0
         work.verify(3)
     work.close()
+
+
+def test_a_cluster_is_placed_as_the_driver_says(gpu: CudaBackend) -> None:
+    kernel = gpu.kernel(Variant.of("shared.cu", CLUSTER=16), "cluster_chase")
+    with pytest.raises(Skip, match="no cluster of 16"):  # the double has two SMs
+        BENCHES["smem/latency"].build(cast("Any", replace_sms(gpu, 16)), {"cluster": 16})
+    assert gpu.clusters(kernel, 16, 32) == 0
+    assert gpu.clusters(kernel, 2, 32) == 1
+
+
+def test_l1_gets_what_shared_memory_does_not_need(gpu: CudaBackend, opened: Opened) -> None:
+    double, _, _ = opened
+    kernel = gpu.kernel(Variant.of("cache.cu"), "cache_read")
+    gpu.prefer_l1(kernel)
+    assert double.carveouts[kernel.function.ptr] == 0
+
+
+def replace_sms(gpu: CudaBackend, sms: int) -> CudaBackend:
+    """The same backend, which says that it has ``sms`` SMs."""
+    other = copy.copy(gpu)
+    other.properties = replace(gpu.properties, sms=sms)
+    return other
 
 
 def test_managed_memory_goes_to_the_host_before_every_sample(
@@ -222,6 +250,18 @@ def test_the_second_gpu_is_worked_on_from_any_thread(opened: Opened) -> None:
     finally:
         second.close()
         double.use(before)
+
+
+def test_why_no_other_gpu_can_be_reached_is_said(
+    gpu: CudaBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runtime = vars(cuda_links)["cupy"].cuda.runtime  # the double's
+    monkeypatch.setattr(runtime, "deviceCanAccessPeer", lambda _one, _other: 0)
+    for said, told in (("the chipset does not support it", ": the chipset"), ("", "access)")):
+        monkeypatch.setattr(cuda_links, "peer_access", lambda _one, _other, said=said: said)
+        with pytest.raises(Skip, match="peer access") as skipped:
+            gpu.links.peer(64)
+        assert told in str(skipped.value)
 
 
 def test_a_gpu_that_cuda_does_not_show_is_said(opened: Opened) -> None:

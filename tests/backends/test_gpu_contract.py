@@ -130,6 +130,14 @@ def test_occupancy_is_that_of_the_resources(gpu: Gpu) -> None:
     assert gpu.occupancy(kernel, 256, shared=100 * 1024) <= 2
 
 
+def test_clusters_are_counted_within_the_sms(gpu: Gpu) -> None:
+    if gpu.properties.capability < 90:
+        pytest.skip("no clusters before compute capability 9.0")
+    kernel = gpu.kernel(Variant.of("shared.cu", CLUSTER=2), "cluster_chase")
+    half = gpu.properties.shared_per_sm // 2  # one block an SM
+    assert 1 <= gpu.clusters(kernel, 2, 32, half) <= gpu.properties.sms // 2
+
+
 def test_streams_run_beside_each_other(gpu: Gpu) -> None:
     # A hold on one queue does not stop the other.
     words = gpu.host(64)
@@ -167,7 +175,7 @@ def test_large_dynamic_shared_memory_is_opted_into(gpu: Gpu) -> None:
     gpu.upload(memory, np.array([memory.address], np.uint64))
     gpu.upload(memory, np.array([memory.address], np.uint64), offset=128)
     hops = gpu.kernel(Variant.of("chase.cu"), "chase_hops")
-    args = (out, took, memory, *(np.uint32(n) for n in (0, 1, 0, 100)))
+    args = (out, took, np.uint64(memory.address), np.uint32(100))
     gpu.launch(hops, 1, 1, args, shared=80_000)
     assert int(gpu.download(out, np.uint64, 1)[0]) == memory.address
 

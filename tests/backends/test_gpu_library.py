@@ -10,6 +10,7 @@ import pytest
 from membench.core.errors import BackendUnavailable, MembenchError
 from membench.gpu.cuda import cublaslt
 from membench.gpu.cuda.cublaslt import WORKSPACE_BYTES, CublasLt
+from membench.gpu.cuda.products import scale_bytes
 
 
 class Library:
@@ -52,6 +53,31 @@ def test_a_product_is_transposed_and_has_a_workspace() -> None:
     assert [arguments[n].value for n in (3, 5, 8, 10, 13, 14, 15)] == [
         *(0x1000, 0x2000, 0x3000, 0x3000, 0x9000, WORKSPACE_BYTES, 0x77)
     ]
+
+
+@pytest.mark.parametrize(
+    ("asked", "attributes"),
+    [
+        ({"fast": True}, [(25, 1, 1)]),
+        ({"scales": (0x70, 0x80)}, [(31, 2, 4), (32, 2, 4), (17, 0x70, 8), (18, 0x80, 8)]),
+    ],
+    ids=["fast accumulation", "MXFP8"],
+)
+def test_what_is_wished_of_a_product_is_set(
+    asked: dict[str, Any], attributes: list[tuple[int, int, int]]
+) -> None:
+    library = Library()
+    CublasLt(library).fp8((256, 128, 64), (1, 2, 3), 4, 5, "bf16", **asked)
+    found = [call[1] for call in library.calls if call[0] == "cublasLtMatmulDescSetAttribute"]
+    told = [(one[1], one[2]._obj.value, one[3].value) for one in found]
+    assert told == [(3, 1, 4), *attributes]  # number, value, and the bytes of it
+    layouts = [call[1][1] for call in library.calls if call[0] == "cublasLtMatrixLayoutCreate"]
+    assert layouts == [28, 28, 14]  # E4M3, and a result in BF16
+
+
+def test_scales_lie_in_tiles_of_128_rows_by_4() -> None:
+    assert scale_bytes(8192, 8192) == 8192 * 8192 // 32
+    assert scale_bytes(100, 64) == 128 * 4
 
 
 def test_no_algorithm_is_a_reason_and_a_failure_is_an_error() -> None:

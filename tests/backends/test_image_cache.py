@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
 
+from membench.core.errors import MembenchError
 from membench.gpu.cuda import compile as compiling
-from membench.gpu.cuda.compile import compile_source
+from membench.gpu.cuda.compile import compile_ahead, compile_source
 from membench.gpu.cuda.image_cache import image_key, load_image, store_image
 
 ARGS = ("control.cu", ("-DNOTHING=1",), "90")
@@ -40,6 +42,46 @@ def test_the_next_process_gets_the_very_same(cache: Path, compilations: list[str
     assert compilations == ["control.cu"]
     assert len(list(cache.iterdir())) == 1
     assert cache.stat().st_mode & 0o077 == 0
+
+
+AHEAD = [("control.cu", (f"-DNOTHING={n}",)) for n in range(4)]
+
+
+def test_what_is_asked_for_is_compiled_ahead_once(cache: Path, compilations: list[str]) -> None:
+    compile_ahead([*AHEAD, *AHEAD[:1]], "90", threads=3)
+    assert len(list(cache.iterdir())) == 4
+    assert len(compilations) in (4, 5)  # the same twice at the same time is done twice, or once
+    done = len(compilations)
+    compile_source.cache_clear()  # as the next process begins
+    compile_ahead(AHEAD, "90")
+    for file, options in AHEAD:
+        compile_source(file, options, "90")
+    assert len(compilations) == done
+
+
+def test_what_does_not_compile_is_left_to_the_case_that_needs_it(cache: Path) -> None:
+    compile_source.cache_clear()
+    compile_ahead([("stream.cu", ("-DVEC=5",)), AHEAD[0]], "90", threads=2)
+    assert len(list(cache.iterdir())) == 1
+    with pytest.raises(MembenchError, match=r"stream\.cu does not compile"):
+        compile_source("stream.cu", ("-DVEC=5",), "90")
+
+
+def test_several_are_compiled_at_the_same_time(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each waits for the other: one after the other they would wait for ever."""
+    both = threading.Barrier(2, timeout=60)
+    true = compiling.compile_text
+
+    def compile_text(file: str, text: str, options: tuple[str, ...], arch: str) -> object:
+        both.wait()
+        return true(file, text, options, arch)
+
+    monkeypatch.setattr(compiling, "compile_text", compile_text)
+    compile_source.cache_clear()
+    compile_ahead(AHEAD[:2], "90", threads=2)
+    assert len(list(cache.iterdir())) == 2
 
 
 @pytest.mark.parametrize(

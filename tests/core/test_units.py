@@ -111,6 +111,7 @@ def test_the_flags_are_the_closed_list() -> None:
             "busy-gpu",
             "link-downtrained",
             "other-memory",
+            "encrypted-link",
             "page-cache",
             "sync-submit",
             "vm",

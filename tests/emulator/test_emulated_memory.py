@@ -242,7 +242,7 @@ def test_special_registers_tell_the_place_in_the_launch() -> None:
     module = Loaded(machine, compiled(text).ptx)
     execute(machine, module, "k", (2, 3, 2), (4, 6, 2), [out], shared=128)
     got = out.array.view(np.uint32).reshape(12, 48, 4)
-    assert np.array_equal(got[:, 0, 0], np.arange(12) % 3 * 100 + 3)
+    assert np.array_equal(got[:, 0, 0], (2 * (np.arange(12) % 3) + 1) * 100 + 7)
     assert np.array_equal(got[5, :, 1], np.arange(48) % 32 * 100 + np.arange(48) // 32)
     assert np.array_equal(got[:, 7, 2], np.arange(12))
     assert (got[:, :, 3] == 128).all()

@@ -79,7 +79,7 @@ LOOPS = [
     ),
     Loop("cache.cu", "cache_read", "LDG.E.128", L2),
     Loop("cache.cu", "cache_write", "STG.E.128", L2),
-    Loop("cache.cu", "cache_read", "LDG.E.128", BANKS, ('-DHINT="ca"',), room=1.5),
+    Loop("cache.cu", "cache_read", "LDG.E.128", BANKS, ('-DHINT=""',), room=1.5),
     *(
         Loop("shared.cu", f"shared_{name}", pattern, BANKS, (f"-DWIDTH={width}",), room=1.5)
         for width, bits in ((4, ""), (8, ".64"), (16, ".128"))

@@ -6,10 +6,13 @@ import re
 
 import pytest
 from asking_gpu import variants_of_all_profiles
+from write_variants import listed
 
 from membench.core.errors import BackendUnavailable, MembenchError, RegistersSpilled
 from membench.gpu.cuda.compile import ARCHITECTURES, compile_source
 from membench.gpu.cuda.kernel_files import kernel_names, kernel_root, read_kernel
+from membench.gpu.cuda.kernel_variants import PATH, variants_of
+from membench.gpu.protocol import Variant
 from membench.machine import snapshot
 
 # Beside those that are proven: older, newer, and the feature sets of one architecture.
@@ -31,9 +34,27 @@ def test_compiles_bare(file: str, arch: str) -> None:
     assert f".target sm_{arch}" in image.ptx
 
 
+@pytest.fixture(scope="module")
+def asked() -> dict[str, dict[str, set[Variant]]]:
+    """Architecture -> bench -> what its cases ask for."""
+    here = snapshot()
+    return {arch: variants_of_all_profiles(arch, here) for arch in ARCHITECTURES}
+
+
+def test_what_is_compiled_ahead_is_what_the_benches_ask_for(
+    asked: dict[str, dict[str, set[Variant]]],
+) -> None:
+    assert PATH.read_text(encoding="ascii") == listed(asked)
+    for arch, benches in asked.items():
+        for bench, variants in benches.items():
+            assert set(variants_of([bench], arch)) == variants
+
+
 @pytest.mark.parametrize("arch", ARCHITECTURES)
-def test_compiles_as_every_case_of_every_profile_asks_for_it(arch: str) -> None:
-    variants = variants_of_all_profiles(arch, snapshot())
+def test_compiles_as_every_case_of_every_profile_asks_for_it(
+    arch: str, asked: dict[str, dict[str, set[Variant]]]
+) -> None:
+    variants = set().union(*asked[arch].values())
     assert {variant.file for variant in variants} == set(kernel_names())
     for variant in sorted(variants, key=str):
         image = compile_source(variant.file, variant.options, arch)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import pairwise
 
 import pytest
@@ -12,40 +11,17 @@ from machine_code import (
     count,
     innermost,
     is_one_hop_between_clocks,
+    loads_under_way,
     loops,
     machine_code,
-    most_loads_in_flight,
 )
 from mutants import edited
 
-from membench.gpu.cuda.compile import compile_text
+from membench.gpu.cuda.compile import ARCHITECTURES, compile_text
 from membench.gpu.cuda.kernel_files import kernel_names
+from membench.gpu.verify.walk import chase_variant
 
 DISASSEMBLED = ("90", "120")
-
-
-@dataclass(frozen=True)
-class Streams:
-    """What a streaming loop must show.
-
-    Attributes:
-        loads: global loads of the full width under way together.
-        stores: global stores of that width.
-    """
-
-    loads: int
-    stores: int
-
-
-STREAMS = {
-    "stream_read": Streams(loads=4, stores=0),
-    "stream_write": Streams(loads=0, stores=4),
-    "stream_copy": Streams(loads=4, stores=4),
-    "stream_scale": Streams(loads=4, stores=4),
-    "stream_add": Streams(loads=4, stores=4),
-    "stream_triad": Streams(loads=4, stores=4),
-    "stream_nstream": Streams(loads=4, stores=4),
-}
 
 
 @pytest.mark.slow
@@ -56,19 +32,6 @@ def test_no_entry_touches_local_memory(file: str, arch: str) -> None:
         assert count(code, "LDL|STL") == 0, entry
 
 
-@pytest.mark.parametrize("arch", [*DISASSEMBLED, "80", "100"])
-@pytest.mark.parametrize("entry", STREAMS)
-def test_streams_keep_wide_accesses_in_flight(entry: str, arch: str) -> None:
-    code = machine_code("stream.cu", (), arch)[entry]
-    demand = STREAMS[entry]
-    assert most_loads_in_flight(code) >= demand.loads
-    assert sum(each.width("STG") == 16 for each in code) >= demand.stores
-
-
-def test_every_stream_states_its_demands() -> None:
-    assert set(machine_code("stream.cu", (), "90")) == set(STREAMS)
-
-
 @pytest.mark.parametrize("vec", [4, 8, 16])
 def test_vec_is_the_width_of_an_access(vec: int) -> None:
     for entry, code in machine_code("stream.cu", (f"-DVEC={vec}",), "90").items():
@@ -76,19 +39,18 @@ def test_vec_is_the_width_of_an_access(vec: int) -> None:
         assert accesses - {vec} <= {4}, entry  # 4: the sums of read
 
 
-def test_256_bits_are_one_access_on_blackwell() -> None:
-    code = machine_code("stream.cu", ("-DVEC=32", "-DUNROLL=2", "-DBLOCK=512"), "120")
-    assert sum(each.width("LDG") == 32 for each in code["stream_copy"]) >= 2
-    assert sum(each.width("STG") == 32 for each in code["stream_copy"]) >= 2
-
-
-OPERATORS = {"ca": "LDG.E.64.STRONG.SM", "cg": "LDG.E.64.STRONG.GPU", "cv": "LDG.E.64.STRONG.SYS"}
+OPERATORS = {
+    "plain": "LDG.E.64",
+    "ca": "LDG.E.64.STRONG.SM",
+    "cg": "LDG.E.64.STRONG.GPU",
+    "cv": "LDG.E.64.STRONG.SYS",
+}
 
 
 @pytest.mark.parametrize("arch", DISASSEMBLED)
 @pytest.mark.parametrize("hint", OPERATORS)
 def test_a_hop_of_the_chase_is_one_load_and_nothing_else(hint: str, arch: str) -> None:
-    code = machine_code("chase.cu", (f'-DHINT="{hint}"', "-DLOADS=32"), arch)["chase_run"]
+    code = machine_code("chase.cu", chase_variant(hint).options, arch)["chase_run"]
     body = innermost(code, "LDG")
     hops = [each for each in body if each.opcode.startswith("LDG")]
     assert [each.opcode for each in hops] == [OPERATORS[hint]] * 32
@@ -116,22 +78,35 @@ TIMED_HOPS = pytest.mark.parametrize(
 )
 
 
-@pytest.mark.parametrize("arch", DISASSEMBLED)
+@pytest.mark.parametrize("arch", ARCHITECTURES)
 @TIMED_HOPS
 def test_single_hops_are_one_load_between_two_clocks(file: str, entry: str, arch: str) -> None:
     assert is_one_hop_between_clocks(machine_code(file, (), arch)[entry])
 
 
-CLOSING = "@p mov.u32 %0, %%clock; @!p mov.u32 %0, 0; }"
+READ = """    asm volatile(
+        "{ .reg .pred p; setp.ne.u64 p, %1, 0; @p mov.u32 %0, %%clock; @!p mov.u32 %0, 0; }"
+        : "=r"(before)
+        : "l"(at)
+        : "memory");
+"""
+CLOSING = READ.replace("before", "after")
 MISTIMED = {
-    "the clock does not wait for the load": (CLOSING, "mov.u32 %0, %%clock; }"),
-    "the clock is read before the load": (
-        "at = Follow(at);\n    asm volatile(",
-        "const unsigned long long from = at;\n    at = Follow(at);\n    asm volatile(",
-        '"l"(at)\n        : "memory");\n    return after',
-        '"l"(from)\n        : "memory");\n    return after',
+    "the clock does not wait for the load": (
+        CLOSING,
+        'asm volatile("mov.u32 %0, %%clock;" : "=r"(after)::"memory");',
     ),
-    "a hop is two loads": ("at = Follow(at);", "at = Follow(Follow(at));"),
+    "the clock is read before the load": (
+        "at = Between(at);",
+        "const unsigned long long from = at;\n    at = Between(at);",
+        CLOSING,
+        CLOSING.replace('"l"(at)', '"l"(from)'),
+    ),
+    "a hop is two loads": ("at = Between(at);", "at = Between(Between(at));"),
+    "the two reads are not the same": (
+        READ,
+        'asm volatile("mov.u32 %0, %%clock;" : "=r"(before)::"memory");',
+    ),
 }
 
 
@@ -170,9 +145,20 @@ def test_the_hold_sleeps_and_the_idle_kernel_does_nothing() -> None:
 def test_loads_in_flight_counts_up_to_the_first_use() -> None:
     load = [Instruction("LDG.E.128.CONSTANT", f"R{n},desc[UR4][R2.64]") for n in (4, 8, 12, 16)]
     use = Instruction("DADD", "R4,R4,R8")
-    assert most_loads_in_flight((*load, use)) == 4
-    assert most_loads_in_flight((load[0], use, load[1], use)) == 1
-    assert most_loads_in_flight((load[0], load[1], use, load[2], load[3])) == 2
+    store = Instruction("STG.E.128", "desc[UR4][R20.64],R24")
+    assert loads_under_way((use, *load, use)) == 4
+    assert loads_under_way((load[0], use, load[1], use)) == 1
+    assert loads_under_way((load[0], load[1], use, load[2], load[3])) == 2
+    assert loads_under_way((load[0], load[1], load[2], store, load[3])) == 3
+
+
+def test_a_load_of_256_bits_fills_two_fours_of_registers() -> None:
+    load = Instruction("LDG.E.ENL2.256", "R8,R4,desc[UR8][R14.64]")
+    assert load.loaded == {4, 5, 6, 7, 8, 9, 10, 11}
+    uses = [Instruction("IADD3", f"R0,PT,PT,R{n},R1,RZ") for n in (14, 5)]
+    second = Instruction("LDG.E.ENL2.256", "R20,R16,desc[UR8][R24.64]")
+    assert loads_under_way((load, uses[0], second, uses[1]), 32) == 2
+    assert loads_under_way((load, uses[1], second), 32) == 1
 
 
 def test_a_loop_is_what_a_branch_goes_back_over() -> None:

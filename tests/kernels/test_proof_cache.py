@@ -50,14 +50,17 @@ def test_l2_writes_what_it_declares_and_all_of_it(size: int) -> None:
     assert proven.counts.loaded == 0
 
 
-@pytest.mark.parametrize("size", [16 * KIB, 64 * KIB, 1024 * KIB])
-def test_l1_reads_its_own_bytes_in_every_sm(size: int) -> None:
+@pytest.mark.parametrize(
+    ("size", "hint"), [(16 * KIB, "plain"), (64 * KIB, "ca"), (1024 * KIB, "plain")]
+)
+def test_l1_reads_its_own_bytes_in_every_sm(size: int, hint: str) -> None:
     gpu = EmulatedGpu(small(3))
-    proven = prove(BENCHES["l1/read"], {"size": size}, gpu)
+    proven = prove(BENCHES["l1/read"], {"size": size, "hint": hint}, gpu)
     assert gpu.ran[0].grid == 3
     sums = 4 * 3 * proven.iterations
     assert proven.counts.loaded - sums == proven.declared == 2 * 3 * 64 * KIB
-    assert proven.counts.executed("ld.global.ca.v4.u32") * 16 == proven.declared
+    opcode = "ld.global.v4.u32" if hint == "plain" else "ld.global.ca.v4.u32"
+    assert proven.counts.executed(opcode) * 16 == proven.declared
 
 
 @given(
@@ -92,5 +95,6 @@ MUTANTS = [
 @pytest.mark.parametrize(("name", "before", "after"), MUTANTS)
 def test_a_mutant_is_caught(name: str, before: str, after: str) -> None:
     gpu = EmulatedGpu(small(3), compile_=mutant("cache.cu", before, after))
+    hint = {"hint": "plain"} if name == "l1/read" else {}
     with pytest.raises(VerificationFailed, match=name):
-        prove(BENCHES[name], {"size": 64 * KIB}, gpu, iterations=1)
+        prove(BENCHES[name], {"size": 64 * KIB, **hint}, gpu, iterations=1)

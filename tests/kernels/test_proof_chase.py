@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from emulator import EmulatedGpu, EmulationError, small
@@ -13,11 +15,13 @@ from proof import observe
 from membench.benches import registry
 from membench.benches.gpu import chase as gpu_chase
 from membench.benches.gpu.chase import LINE, sensible, tier
-from membench.core.errors import VerificationFailed
+from membench.core import snapshot as machine_model
+from membench.core.errors import Skip, VerificationFailed
 from membench.core.terms import Metric, Stat, Tier
 from membench.core.units import GIB, KIB, MIB
 from membench.gpu.protocol import Variant
 from membench.gpu.verify.ring import Ring
+from membench.gpu.verify.walk import HINTS
 from membench.machine import snapshot
 
 CHASE = registry().benches["gpu/chase"]
@@ -27,6 +31,12 @@ POWERS = st.integers(1, 12).map(lambda bits: 1 << bits)
 @given(POWERS, POWERS, st.integers(0, 2**32 - 1))
 def test_a_ring_is_one_cycle_over_all_lines(lines: int, window: int, seed: int) -> None:
     ring = Ring(lines, min(window, lines), seed)
+    assert sorted(ring.place(index) for index in range(lines)) == list(range(lines))
+
+
+@given(st.integers(2, 3000), st.integers(0, 2**32 - 1))
+def test_a_random_ring_has_any_number_of_lines(lines: int, seed: int) -> None:
+    ring = Ring.random(lines, seed)
     assert sorted(ring.place(index) for index in range(lines)) == list(range(lines))
 
 
@@ -48,7 +58,12 @@ def test_the_order_is_not_one_that_a_prefetcher_knows() -> None:
 
 @pytest.mark.parametrize(
     ("lines", "window", "said"),
-    [(3, 2, "lines must be a power of two"), (4, 1, "window must be"), (4, 8, "is more than")],
+    [
+        (1, 2, "2 lines at least"),
+        (4, 1, "window must be"),
+        (4, 8, "is more than"),
+        (6, 4, "no whole windows"),
+    ],
 )
 def test_what_is_no_ring_is_refused(lines: int, window: int, said: str) -> None:
     with pytest.raises(ValueError, match=said):
@@ -56,7 +71,7 @@ def test_what_is_no_ring_is_refused(lines: int, window: int, said: str) -> None:
 
 
 @pytest.mark.parametrize("arch", ["80", "90", "120"])
-@pytest.mark.parametrize(("lines", "window"), [(64, 64), (256, 16), (2, 2)])
+@pytest.mark.parametrize(("lines", "window"), [(64, 64), (256, 16), (2, 2), (100, 128), (96, 32)])
 def test_the_device_links_the_ring_that_the_host_knows(lines: int, window: int, arch: str) -> None:
     gpu = EmulatedGpu(small(1, arch))
     ring = Ring(lines, window, 77)
@@ -78,21 +93,24 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gpu_chase, "LAUNCHES", 2)
 
 
-@pytest.mark.parametrize("hint", ["ca", "cg", "cv"])
+@pytest.mark.parametrize("hint", HINTS)
 @pytest.mark.usefixtures("short")
 def test_every_hop_is_one_load_with_its_operator(hint: str) -> None:
     gpu = EmulatedGpu(small(1))
     size = 8 * KIB
-    work, observation = observe(CHASE, {"size": size, "tlb": "cold", "hint": hint}, gpu)
+    work, observation = observe(CHASE, {"size": size, "order": "random", "hint": hint}, gpu)
     lines = size // LINE
     walked = (lines + 2 * max(64, lines)) + 2 * 40  # warming, two launches, two of single hops
     loads = sum(
-        counts.executed(f"ld.volatile.global.{hint}") + counts.executed(f"ld.global.{hint}.u64")
+        counts.executed("ld.global.u64" if hint == "plain" else f"ld.global.{hint}.u64")
         for counts in gpu.counts.values()
     )
     assert loads == walked
     assert {run.block for run in gpu.ran if run.entry != "chase_link"} == {1}
     assert work.size_bytes == size
+    wished = [event.detail for event in gpu.log if event.kind == "prefer l1"]
+    assert wished == ["chase_run", "chase_hops"]
+    assert work.detail["carveout"] == 0
     kept = observation.samples
     assert len(kept[Metric.LATENCY, Stat.MEDIAN]) == 2
     assert len(kept[Metric.LATENCY, Stat.P99]) == 80
@@ -101,7 +119,7 @@ def test_every_hop_is_one_load_with_its_operator(hint: str) -> None:
 @pytest.mark.usefixtures("short")
 def test_beyond_the_cache_nothing_is_walked_twice() -> None:
     gpu = EmulatedGpu(small(1, l2_bytes=16 * KIB))
-    observe(CHASE, {"size": 256 * KIB, "tlb": "cold", "hint": "ca"}, gpu)
+    observe(CHASE, {"size": 256 * KIB, "order": "random", "hint": "plain"}, gpu)
     assert [run.entry for run in gpu.ran if run.entry != "chase_link"] == (
         ["chase_run"] * 2 + ["chase_hops"] * 2
     )
@@ -116,7 +134,7 @@ def test_a_cached_ring_is_walked_whole_and_a_long_one_once() -> None:
 
 MUTANTS = [
     ("next = i + 1 < lines ? i + 1 : 0", "next = i + 2 < lines ? i + 2 : 0"),
-    ("at = Follow(at);", "Follow(at);"),
+    ("at = Between(at);", "Between(at);"),
     ("turn < turns; ++turn", "turn + 1 < turns; ++turn"),
     ("x = (x * 0x85ebca6bu)", "x = (x * 0x85ebca6au)"),  # even: no bijection
 ]
@@ -128,7 +146,14 @@ def test_a_mutant_ends_somewhere_else(before: str, after: str) -> None:
     gpu = EmulatedGpu(small(1), compile_=mutant("chase.cu", before, after))
     # It ends at another line, or at one that nothing points to.
     with pytest.raises((VerificationFailed, EmulationError)):
-        observe(CHASE, {"size": 8 * KIB, "tlb": "cold", "hint": "ca"}, gpu)
+        observe(CHASE, {"size": 8 * KIB, "order": "random", "hint": "plain"}, gpu)
+
+
+def test_a_ring_for_which_there_is_no_room_is_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
+    gpu = EmulatedGpu(small(1))
+    monkeypatch.setattr(gpu.links, "free_bytes", lambda: 16 * GIB)
+    with pytest.raises(Skip, match=r"needs 63\.0 GiB of GPU memory, 16\.0 GiB are free"):
+        CHASE.build(gpu, {"size": "63GiB", "order": "random", "hint": "plain"})
 
 
 def test_tiers_follow_the_footprint() -> None:
@@ -139,8 +164,29 @@ def test_tiers_follow_the_footprint() -> None:
 
 
 def test_the_grid_leaves_out_what_says_nothing_new() -> None:
-    assert sensible("full", 4 * MIB, "warm", "ca")
-    assert not sensible("full", 2 * MIB, "warm", "ca")
-    assert sensible("full", GIB, "cold", "cv")
-    assert not sensible("full", 2 * GIB, "cold", "cv")
-    assert not sensible("full", GIB, "warm", "cg")
+    assert sensible("full", 4 * MIB, "page", "plain")
+    assert not sensible("full", 2 * MIB, "page", "plain")
+    assert not sensible("full", 16 * GIB, "page", "plain")
+    assert sensible("full", 16 * GIB, "random", "plain")
+    assert sensible("full", GIB, "random", "cv")
+    assert not sensible("full", 2 * GIB, "random", "cv")
+    assert not sensible("full", GIB, "page", "cg")
+
+
+@pytest.mark.parametrize(
+    ("memory", "beyond"),
+    [
+        (80 * GIB, ["16GiB", "64GiB"]),
+        (int(79.6 * GIB), ["16GiB", "63GiB"]),
+        (int(139.8 * GIB), ["16GiB", "64GiB", "111GiB"]),
+        (24 * GIB, ["16GiB", "19GiB"]),
+        (8 * GIB, ["6GiB"]),
+        (4 * GIB, []),
+    ],
+)
+def test_the_largest_ring_is_most_of_the_memory(memory: int, beyond: list[str]) -> None:
+    device = machine_model.Gpu(0, "a GPU", "0" * 12, memory, "9.0")
+    machine = replace(snapshot(), gpus=machine_model.Gpus(devices=(device,)))
+    sizes = gpu_chase.footprints(machine)
+    assert list(sizes[sizes.index("4GiB") + 1 :]) == beyond
+    assert gpu_chase.footprints(replace(machine, gpus=machine_model.Gpus()))[-1] == "4GiB"

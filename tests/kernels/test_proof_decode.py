@@ -16,6 +16,7 @@ from proof import Proven, prove
 from membench.benches import registry
 from membench.benches.gpu import decode
 from membench.benches.gpu.decode import MODELS, Model
+from membench.benches.gpu.gemm import spec_peak
 from membench.core.axes import Value
 from membench.core.errors import Skip, VerificationFailed
 from membench.core.terms import Metric
@@ -186,22 +187,68 @@ def test_models_are_as_their_papers_say() -> None:
     assert 31.8 < billions(MODELS["qwen3-32b"]) < 32.2
 
 
-@pytest.mark.parametrize("kind", ["fp32", "tf32", "bf16", "fp8"])
+FORMS: dict[str, dict[str, Value]] = {
+    "bf16": {"out": "bf16"},
+    "fp8": {"out": "fp16", "sums": "fast"},
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "out", "size"), [("bf16", "fp32", 4), ("fp8", "bf16", 2), ("fp8", "fp32", 4)]
+)
+def test_a_result_is_stored_as_it_is_asked_for(kind: str, out: str, size: int) -> None:
+    params: dict[str, Value] = {"n": 128, "out": out}
+    if kind == "fp8":
+        params["sums"] = "exact"
+    work = prove(BENCHES[f"gpu/gemm/{kind}"], params, EmulatedGpu(small(1))).work
+    assert work.size_bytes == 128 * 128 * (2 * {"bf16": 2, "fp8": 1}[kind] + size)
+
+
+@pytest.mark.parametrize(
+    ("device", "kind", "peak"),
+    [
+        ("NVIDIA H100 80GB HBM3", "bf16", 989_400),
+        ("NVIDIA H100 PCIe", "bf16", 756_000),
+        ("NVIDIA H100 NVL", "fp8", 1_670_500),
+        ("NVIDIA H200", "fp8", 1_978_900),
+        ("NVIDIA GH200 480GB", "tf32", 494_700),
+        ("NVIDIA A100-SXM4-80GB", "fp8", None),
+        ("NVIDIA A100-SXM4-80GB", "fp32", 19_500),
+        ("NVIDIA GB200", "bf16", 2_500_000),
+        ("NVIDIA B200", "bf16", 2_250_000),
+        ("NVIDIA GeForce RTX 4090", "bf16", None),
+        ("a GPU of the tests", "bf16", None),
+    ],
+)
+def test_a_peak_is_that_of_the_data_sheet(device: str, kind: str, peak: float | None) -> None:
+    assert spec_peak(device, kind) == (peak if peak is None else pytest.approx(peak))
+
+
+@pytest.mark.parametrize("kind", ["fp32", "tf32", "bf16", "fp8", "mxfp8"])
 def test_a_product_is_checked_all_over(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     bench = BENCHES[f"gpu/gemm/{kind}"]
-    proven = prove(bench, {"n": 128}, EmulatedGpu(small(1)))
+    params: dict[str, Value] = {"n": 128, **FORMS.get(kind, {})}
+    proven = prove(bench, params, EmulatedGpu(small(1)))
     assert proven.work.operations == 2 * 128**3
     assert proven.work.value(1.0, 1) == 2 * 128**3  # an operation a nanosecond is a GFLOP/s
 
     class Transposed(EmulatedGpu):
         def gemm(
-            self, kind: str, shape: tuple[int, int, int], w: Buffer, x: Buffer, y: Buffer
+            self,
+            kind: str,
+            shape: tuple[int, int, int],
+            w: Buffer,
+            x: Buffer,
+            y: Buffer,
+            *,
+            out: str = "fp32",
+            fast: bool = False,
         ) -> Callable[[], None]:
-            return super().gemm(kind, shape, x, w, y)
+            return super().gemm(kind, shape, x, w, y, out=out, fast=fast)
 
     with pytest.raises(VerificationFailed, match=f"{kind} product"):
-        prove(bench, {"n": 128}, Transposed(small(1)))
-    work = bench.build(EmulatedGpu(small(1)), {"n": 128})
+        prove(bench, params, Transposed(small(1)))
+    work = bench.build(EmulatedGpu(small(1)), params)
     assert isinstance(work, Timed)
     with pytest.raises(VerificationFailed, match=f"{kind} product"):
         work.verify(0)

@@ -12,7 +12,7 @@ from proof import prove
 
 from membench.benches import registry
 from membench.benches.hbm import gather as hbm_gather
-from membench.benches.hbm.gather import page_table, sensible, table_sum
+from membench.benches.hbm.gather import page_table, sensible, shifts, table_sum
 from membench.core.errors import VerificationFailed
 from membench.core.units import KIB, MIB
 from membench.gpu.verify.pattern import pattern
@@ -76,6 +76,25 @@ def test_the_sum_over_a_table(page: int, count: int, salt: int) -> None:
     assert table_sum(table, page, salt) == expected
 
 
+@given(st.integers(1, 16), st.integers(1, 40), st.data())
+def test_the_sum_over_a_table_that_is_taken_further(
+    pages: int, count: int, data: st.DataObject
+) -> None:
+    shift = data.draw(st.integers(0, pages - 1))
+    table = page_table("uniform", pages, count)
+    pool = pattern(0, pages * 16, 5).reshape(pages, -1)
+    expected = int(pool[(table + shift) % pages].sum(dtype=np.uint64)) % 2**32
+    assert table_sum(table, 64, 5, shift, pages) == expected
+
+
+@pytest.mark.parametrize(("table", "tables"), [("uniform", 5), ("seq", 5), ("zipf", 1)])
+def test_every_launch_reads_other_pages(table: str, tables: int) -> None:
+    gpu = EmulatedGpu(small(1))
+    proven = prove(GATHER, {"size": MIB, "page": 4 * KIB, "table": table}, gpu, iterations=7)
+    assert proven.work.detail["tables"] == tables  # of 55 pages of 256
+    assert shifts(table, 256, 55) == ((0, 55, 110, 165, 220) if tables > 1 else (0,))
+
+
 def test_the_full_profile_reads_every_page_size_at_random() -> None:
     assert sensible("full", 32, "uniform", size=MIB)
     assert sensible("full", 4 * KIB, "zipf", size=MIB)
@@ -93,8 +112,10 @@ MUTANTS = [
         "for (; v + kBlock < vectors; v += kBlock)",
         VerificationFailed,
     ),
-    ("page[k]) << bits", "page[0]) << bits", VerificationFailed),
+    ("shifted(page[k],", "shifted(page[0],", VerificationFailed),
     ("(v & within)", "0", VerificationFailed),
+    ("page < rest ? page + shift : page - rest", "page + (rest & 0)", VerificationFailed),
+    ("page < rest ? page + shift : page - rest", "page + shift + (rest & 0)", OutOfBounds),
 ]
 
 
@@ -102,4 +123,4 @@ MUTANTS = [
 def test_a_mutant_is_caught(before: str, after: str, catch: type[Exception]) -> None:
     gpu = EmulatedGpu(small(1), compile_=mutant("gather.cu", before, after))
     with pytest.raises(catch):
-        prove(GATHER, {"size": MIB, "page": 512, "table": "uniform"}, gpu)
+        prove(GATHER, {"size": MIB, "page": 512, "table": "uniform"}, gpu, iterations=4)

@@ -128,6 +128,11 @@ def test_the_order_of_the_copies_of_a_batch_is_not_relied_on() -> None:
     gpu = EmulatedGpu(small(1))  # which does them in reverse
     proven = prove(BENCHES["kv/h2d"], params(method="batch"), gpu, iterations=3)
     assert proven.work.detail["batch"] == "13.0"
+    assert proven.work.detail["source_order"] == "stream"
+    for method in ("batch-any", "batch-overlap"):
+        work = prove(BENCHES["kv/h2d"], params(method=method), gpu).work
+        assert not work.may_block
+    assert gpu.links.batches == [("stream", False), ("any", False), ("stream", True)]
     assert not proven.work.may_block
 
 
@@ -190,6 +195,13 @@ def cases(way: str, profile: str) -> list[Mapping[str, Value]]:
 def test_no_case_moves_more_than_4_gib(way: str, profile: str) -> None:
     for case in cases(way, profile):
         assert int(case["block"]) * int(case["count"]) <= LARGEST
+
+
+@pytest.mark.parametrize("profile", ["quick", "full"])
+def test_sources_are_read_at_any_time_from_the_host_only(profile: str) -> None:
+    for way in WAYS:
+        methods = {case["method"] for case in cases(way, profile)}
+        assert ("batch-any" in methods) == (way == "h2d")
 
 
 def test_the_full_map_has_every_step_number_method_and_the_cliff() -> None:

@@ -52,11 +52,14 @@ def test_an_early_release_does_no_harm() -> None:
 
 def test_a_probe_reads_the_clocks_of_every_sm() -> None:
     gpu = EmulatedGpu(small(4))
-    ticks = gpu.host(16 * 4)
+    ticks = gpu.host(24 * 4)
     for _ in range(2):
         gpu.launch(gpu.kernel(CONTROL, "control_probe"), 4, 1, (ticks,))
         gpu.synchronize()
     assert (ticks.array.view(np.uint64) > 0).all()
+    numbers = ticks.array.view(np.uint64).reshape(4, 3)[:, 0]
+    assert len(set(numbers)) == 4
+    assert numbers.max() > 4  # no index: the numbers of SMs have gaps
 
 
 def test_the_sweep_reads_all_of_its_buffer() -> None:

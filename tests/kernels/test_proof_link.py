@@ -51,6 +51,21 @@ def test_a_kernel_copies_what_its_case_declares(way: str, arch: str) -> None:
     )
 
 
+@pytest.mark.parametrize("way", ["h2d", "d2h"])
+def test_every_gpu_is_copied_to_or_from_at_once(way: str) -> None:
+    gpu = EmulatedGpu(small(1))
+    gpu.links = EmulatedLinks(gpu, gpus=3)
+    work: Any = BENCHES["link/all"].build(gpu, {"size": 4 * KIB, "dir": way})
+    with pytest.raises(VerificationFailed, match="GPU 0 has other bytes"):
+        work.verify(1)
+    proven = prove(BENCHES["link/all"], {"size": 4 * KIB, "dir": way}, gpu)
+    assert proven.declared == 2 * 3 * 4 * KIB
+    assert proven.work.detail["gpus"] == 3
+    gpu.links = EmulatedLinks(gpu, gpus=1)
+    with pytest.raises(Skip, match="needs 2 GPUs, this process sees 1"):
+        BENCHES["link/all"].build(gpu, {"size": 4 * KIB, "dir": way})
+
+
 @pytest.mark.parametrize("mem", MEMORY_KINDS)
 @pytest.mark.parametrize("way", ["h2d", "d2h"])
 def test_every_kind_of_memory_is_copied_whole(way: str, mem: str) -> None:

@@ -10,9 +10,18 @@ from emulator import EmulatedGpu, small
 from mutants import mutant
 from proof import observe
 
+from membench.analysis.derive.load import load_curve
 from membench.benches import registry
 from membench.benches.hbm import loaded as hbm_loaded
-from membench.benches.hbm.loaded import CHUNK, CYCLE, READS, sensible
+from membench.benches.hbm.loaded import (
+    CHUNK,
+    CYCLE,
+    FLAT_OUT,
+    LOADS_OF_PEAK,
+    READS,
+    pause_ns,
+    sensible,
+)
 from membench.core.axes import Value
 from membench.core.errors import VerificationFailed
 from membench.core.terms import Metric, Stat
@@ -33,8 +42,8 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hbm_loaded, "SINGLE_HOPS", SINGLE)
 
 
-def params(reads: int, pause: int = 0, sms: int = 100) -> dict[str, Value]:
-    return {"size": 64 * KIB, "reads": reads, "pause": pause, "sms": sms}
+def params(reads: int, load: int = FLAT_OUT, sms: int = 100) -> dict[str, Value]:
+    return {"size": 64 * KIB, "reads": reads, "load": load, "sms": sms}
 
 
 @pytest.mark.parametrize(("reads", "arch"), [(100, "90"), (67, "80"), (50, "120"), (0, "90")])
@@ -65,10 +74,10 @@ def test_the_chase_is_as_long_as_declared_and_stops_the_traffic() -> None:
     observe(LOADED, params(50), gpu)
     counts = gpu.counts["loaded_chase"]
     samples = 2 + 3 + SAMPLES  # warming, idle, loaded
-    assert counts.executed("ld.global.ca.u64") == samples * (MEAN + SINGLE)
-    # Beside the stamps, which go through shared memory: four words a sample, five in all, and stop.
+    assert counts.executed("ld.global.u64") == samples * (MEAN + SINGLE)
+    # Beside the stamps, which go through shared memory: four words a sample, six in all, and stop.
     assert counts.bytes["st.shared"] == counts.bytes["ld.shared"] == 4 * samples * SINGLE
-    assert counts.bytes["st.global"] == 4 * samples * SINGLE + 32 * samples + 3 * (40 + 4)
+    assert counts.bytes["st.global"] == 4 * samples * SINGLE + 32 * samples + 3 * (48 + 4)
     ran = Counter(run.entry for run in gpu.ran)
     assert (ran["loaded_chase"], ran["loaded_generate"]) == (3, 1)
 
@@ -97,7 +106,7 @@ HOPS_LATE = (
 def moved_by_then(*further: tuple[str, str]) -> tuple[list[int], int]:
     """What the traffic had moved at each single hop under load, and what it moved in all."""
     gpu = EmulatedGpu(small(2), compile_=mutant("loaded.cu", *COUNT_BYTES, *further))
-    scene = hbm_loaded._Scene(gpu, 64 * KIB, 100, 0, 100)
+    scene = hbm_loaded._Scene(gpu, 64 * KIB, 100, FLAT_OUT, 100)
     observation = scene.observe(0.01)
     singles = observation.samples[Metric.LATENCY, Stat.P99]
     assert observation.sm_mhz
@@ -127,9 +136,85 @@ def test_fewer_sms_and_pauses_are_injections() -> None:
     gpu = EmulatedGpu(small(5))
     work, _ = observe(LOADED, params(100, sms=50), gpu)
     assert work.detail["generators"] == 2
-    assert sensible("full", 50, 0, 25)
-    assert not sensible("full", 67, 0, 25)
-    assert not sensible("full", 100, 1000, 25)
+    assert sensible("full", 50, FLAT_OUT, 25)
+    assert not sensible("full", 67, FLAT_OUT, 25)
+    assert not sensible("full", 100, 50, 25)
+    assert not sensible("full", 50, 95, 100)
+
+
+# SMs, peak in GB/s and unloaded latency in ns; the last from public measurements of the card or of
+# one with its memory, which the model needs no better.
+CARDS = {
+    "GB10": (48, 273, 450),
+    "RTX 4090": (128, 1008, 280),
+    "L40S": (142, 864, 260),
+    "A100": (108, 2039, 380),
+    "H100 SXM": (132, 3352, 400),
+    "H200": (132, 4800, 400),
+    "B200": (148, 7670, 500),
+}
+
+
+def modelled(load: int, card: str) -> tuple[float, float]:
+    """GB/s and ns of traffic on a card whose latency grows without bound at 0.92 of its peak.
+
+    A warp asks again when its chunk has come, or when its pause is over, whichever is later.
+    """
+    sms, peak, unloaded = CARDS[card]
+    warps, most = (sms - 1) * 32, 0.92 * peak
+    pause = pause_ns(load, warps, peak)
+
+    def latency(rate: float) -> float:
+        busy = rate / most
+        return unloaded * (1 + 0.1 * busy / (1 - busy))
+
+    low, high = 0.0, most * (1 - 1e-9)
+    for _ in range(200):  # the rate at which it asks is the rate that it gets
+        rate = (low + high) / 2
+        asked = warps * CHUNK / max(pause, latency(rate))
+        low, high = (rate, high) if asked > rate else (low, rate)
+    return rate, latency(rate)
+
+
+@pytest.mark.parametrize("card", CARDS)
+def test_the_knee_is_inside_of_the_curve_on_every_card(card: str) -> None:
+    _, peak, unloaded = CARDS[card]
+    points = {load: modelled(load, card) for load in LOADS_OF_PEAK}
+    for load in (10, 30, 50, 70, 80, 90):  # it asks for what it says
+        assert points[load][0] == pytest.approx(load / 100 * peak, rel=0.01)
+    curve = load_curve(*zip(*points.values(), strict=True))
+    assert curve is not None
+    assert curve.knee is not None
+    rates = sorted(rate for rate, _ in points.values())
+    assert rates.index(curve.knee[0]) in range(2, len(rates) - 1)
+    assert curve.unloaded_ns < 1.02 * unloaded
+    assert curve.most[1] > 2 * unloaded
+
+
+def test_the_quick_profile_has_a_point_on_either_side_of_the_knee() -> None:
+    for card in CARDS:
+        (flat, high), (_, near), (_, low) = (modelled(load, card) for load in (FLAT_OUT, 80, 50))
+        assert flat > 0.9 * CARDS[card][1]
+        assert high > 2 * near > 1.5 * low
+
+
+@pytest.mark.parametrize("bus_bits", [5120, 0])
+def test_the_pauses_ask_for_a_share_of_the_peak(bus_bits: int) -> None:
+    gpu = EmulatedGpu(small(3, bus_bits=bus_bits))
+    scene = hbm_loaded._Scene(gpu, 64 * KIB, 100, 50, 100)
+    observation = scene.observe(0.01)
+    offered = float(observation.detail["offered"])
+    known = gpu.properties.peak_bandwidth
+    assert (known is None) == (bus_bits == 0)
+    assert observation.detail["offered_of"] == ("peak" if known else "reached")
+    assert offered > 0
+    if known:
+        assert offered == pytest.approx(0.5 * known, abs=0.1)
+    assert observation.sm_mhz
+    cycles = scene.warps * CHUNK / offered * observation.sm_mhz / 1e3
+    assert scene._pause == pytest.approx(cycles, rel=0.3)  # the emulator's steps are no clock
+    flat_out = hbm_loaded._Scene(gpu, 64 * KIB, 100, FLAT_OUT, 100).observe(0.01)
+    assert "offered" not in flat_out.detail
 
 
 def test_a_generator_alone_ends_at_its_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,7 +235,7 @@ MUTANTS = [
         100,
     ),
     ("chunk < done[place / chunks].x", "chunk < done[0].x + 1", 0),
-    ("at = Follow(at);", "Follow(at);", 100),
+    ("at = Between(at);", "Between(at);", 100),
     ("hop < hops; ++hop) cycles", "hop + 1 < hops; ++hop) cycles", 100),
     ("timed_hop<follow>(at)", "(at = follow(at), 0u)", 100),  # not timed
     ("took[hop] = cycles[hop];", "took[0] = cycles[hop];", 100),

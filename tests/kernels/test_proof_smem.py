@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from emulator import EmulatedGpu, EmulationError, Race, small
 from mutants import mutant
@@ -78,6 +79,28 @@ def test_neighbours_are_read_as_often_as_declared(cluster: int) -> None:
     assert gpu.ran[0].grid == 4  # a multiple of the cluster
     assert proven.counts.bytes["ld.shared"] - 4 * 31 * 4 == proven.declared
     assert proven.declared == 4 * TURNS * TURN_BYTES
+
+
+H100_GPCS = (18, 18, 18, 16, 16, 16, 16, 14)
+"""SMs of each GPC of an H100 SXM whose 132 SMs hold 15 clusters of 8, as cuBLAS launches them."""
+
+
+@pytest.mark.parametrize(("cluster", "clusters"), [(2, 66), (4, 31), (8, 15), (16, 7)])
+def test_no_cluster_waits_for_another(cluster: int, clusters: int) -> None:
+    gpu = EmulatedGpu(small(132), gpcs=H100_GPCS)
+    work = BENCHES["smem/cluster"].build(gpu, {"cluster": cluster})
+    assert work.detail["blocks"] == cluster * clusters
+    assert work.detail["sms"] == 132
+    seats = gpu.machine.seats(cluster)
+    assert seats.size == cluster * clusters == np.unique(seats).size
+    gpc = np.repeat(np.arange(8), H100_GPCS)[seats].reshape(-1, cluster)
+    assert (gpc == gpc[:, :1]).all()  # none reaches over two
+
+
+def test_a_cluster_that_no_gpc_holds_is_skipped() -> None:
+    for name in ("smem/latency", "smem/cluster"):
+        with pytest.raises(Skip, match="no cluster of 16 blocks fits into a GPC"):
+            BENCHES[name].build(EmulatedGpu(small(16), gpcs=(8, 8)), {"cluster": 16})
 
 
 def test_clusters_are_refused_where_there_are_none() -> None:

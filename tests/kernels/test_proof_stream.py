@@ -61,22 +61,26 @@ def test_every_width_does_the_same(operation: str, vec: int, arch: str) -> None:
 
 def test_every_configuration_of_the_tuning_reads_every_word() -> None:
     gpu = EmulatedGpu(small(1))
-    for config in configurations(gpu):
-        if config["per_sm"]:
-            continue
+    for config in configurations(gpu, "read"):
         params = {**PARAMS, "vec": OMITTED, "config": "best"}
         proven = prove(BENCHES["hbm/read"], params, gpu, iterations=1, config=config)
         loads, _ = overhead("read", gpu.ran[0].grid, 1)
         assert proven.counts.loaded - loads == proven.declared, config
-        assert proven.work.detail["unroll"] == config["unroll"]
+        tiles = -(-SIZE // (config["block"] * config["unroll"] * config["vec"]))
+        detail = proven.work.detail
+        assert detail["once"] == config["once"]
+        assert gpu.ran[0].grid == (tiles if config["once"] else detail["per_sm"])
+        resident = int(detail["per_sm"]) * config["block"]
+        assert detail["in_flight"] == resident * config["unroll"] * config["vec"]
         gpu.reclaim()
 
 
 def test_wide_accesses_are_refused_before_blackwell() -> None:
     with pytest.raises(Skip, match=r"compute capability 10\.0"):
         prove(BENCHES["hbm/copy"], {**PARAMS, "vec": 32}, EmulatedGpu(small(1, "90")))
-    assert {config["vec"] for config in configurations(EmulatedGpu(small(1, "90")))} == {16}
-    assert {config["vec"] for config in configurations(EmulatedGpu(small(1, "120")))} == {16, 32}
+    assert {config["vec"] for config in configurations(EmulatedGpu(small(1, "90")), "copy")} == {16}
+    blackwell = EmulatedGpu(small(1, "120"))
+    assert {config["vec"] for config in configurations(blackwell, "copy")} == {16, 32}
 
 
 @pytest.mark.parametrize("operation", sorted(ACCESSES))

@@ -17,7 +17,7 @@ from rich.console import Console
 from membench.core.plain import load
 from membench.core.snapshot import Gpu, GpuLinks, Gpus, Machine
 from membench.machine import snapshot
-from membench.machine.gpus.links import read_links
+from membench.machine.gpus.links import peer_access, read_links
 from membench.machine.gpus.nvml import hashed
 from membench.report.screens.info import print_machine
 
@@ -108,3 +108,24 @@ def test_an_older_snapshot_without_links_can_be_read() -> None:
     plain = dump(snapshot())
     del plain["links"]
     assert load(Machine, plain).links == ()
+
+
+PEERS = """
+import ctypes, sys
+ctypes.CDLL(sys.argv[1], ctypes.RTLD_GLOBAL)
+from membench.machine.gpus.links import peer_access
+for one, other in zip(sys.argv[2::2], sys.argv[3::2]):
+    print(peer_access(one, other))
+"""
+
+
+def test_peer_access_is_asked_of_nvml_with_plain_numbers(library: Path) -> None:
+    """The bindings' own constant for reading is a tuple, which no call takes."""
+    pairs = (FIRST, SECOND, SECOND, FIRST, FIRST, "0123456789ab")
+    command = [sys.executable, "-c", PEERS, str(library), *pairs]
+    said = subprocess.run(command, capture_output=True, check=True, text=True).stdout
+    assert said.splitlines() == ["the chipset does not support it", "ok", ""]
+
+
+def test_without_nvml_nothing_is_known_of_peers() -> None:
+    assert peer_access(FIRST, SECOND) == ""

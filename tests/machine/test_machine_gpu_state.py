@@ -39,6 +39,7 @@ OF_KEY = {
     "performance": "performance",
     "reasons": "reasons",
     "temperature": "temperature",
+    "memory_temperature": "memory_temperature",
     "power": "power",
     "power_limit": "power_limit",
     "power_default": "power_default",
@@ -94,6 +95,7 @@ def test_every_field_is_read(state: Callable[..., GpuState]) -> None:
     nothing = state(**{key: None for key in CARD if key != "uuid"})
     assert nothing == GpuState(uuid=hashed(UUID))
     told = {field.name for field in fields(GpuState)} - {"uuid", "index", "held_ns"}
+    told -= {"confidential"}  # of the system, not of a card
     assert told == set(OF_KEY.values())
 
 
@@ -118,6 +120,21 @@ def test_reasons_that_slow_a_card_down(
 ) -> None:
     assert state(reasons=hex(mask)).slowdowns == words
     assert set(words) <= set(SLOWDOWNS.values())
+
+
+@pytest.mark.parametrize(("said", "known"), [("1", True), ("0", False), (None, None)])
+def test_a_system_that_computes_confidentially_says_so(
+    nvml: NvmlProcess, root: Path, said: str | None, known: bool | None
+) -> None:
+    facts = text([CARD]) + (f"confidential {said}\n" if said is not None else "")
+    nvml.facts.write_text(facts)
+    (one,) = nvml.states(root)
+    assert isinstance(one, GpuState)
+    assert one.confidential is known
+
+
+def test_a_memory_without_a_sensor_has_no_temperature(state: Callable[..., GpuState]) -> None:
+    assert state(memory_temperature=0).memory_temperature is None
 
 
 def test_an_unknown_performance_state_is_none(state: Callable[..., GpuState]) -> None:

@@ -66,7 +66,7 @@ def test_quick_fits_into_90_seconds_and_2_gib(machine: Machine) -> None:
 def test_quick_fits_into_120_seconds_with_a_gpu(with_gpu: Machine) -> None:
     plan = make_plan(RunOptions(profile="quick"), registry(), with_gpu, DISK)
     assert sum(needs_gpu(case) and not case.skipped for case in plan.cases) > 30
-    assert estimate(plan).seconds <= 120
+    assert estimate(plan).seconds <= 0.85 * 120  # the rest is for machines that are slower
 
 
 def test_full_fits_into_20_minutes_and_no_family_takes_over(

@@ -196,6 +196,13 @@ def test_buffers_are_taken_back_from_a_case_that_fails() -> None:
     assert not device.held
 
 
+def test_a_row_says_that_nothing_was_held() -> None:
+    for hold in (True, False):
+        watches = Stopwatches(hold=hold)
+        unit = answer(Request(1, DEFAULT), BENCHES, lambda _case: ScriptedDevice(), watches)
+        assert unit.detail.get("hold") == (None if hold else "no")
+
+
 # Recording and playing back.
 
 

@@ -169,7 +169,7 @@ SEEN: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {
 }
 """Flags that are raised from what stands in the units."""
 
-AROUND = ("unpinned-numa", "busy-gpu", "link-downtrained", "cgroup-limited")
+AROUND = ("unpinned-numa", "busy-gpu", "link-downtrained", "encrypted-link", "cgroup-limited")
 """Flags that are raised from what the parent sees around a case; `throttled` is raised by both."""
 
 KNOWN_BEFORE = ("cache-served", "cache-unknown")
@@ -376,6 +376,7 @@ def around(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Unit]:
         ("busy-gpu", {"processes": (7, 9)}, {"processes": (7,)}),
         ("throttled", {"reasons": 0x4}, {"reasons": 0x1}),
         ("link-downtrained", {"link_width": 8, "tier": Tier.LINK}, {"link_width": 8}),
+        ("encrypted-link", {"confidential": True, "tier": Tier.LINK}, {"confidential": True}),
     ],
 )
 def test_what_is_seen_around_a_case_flags_it(

@@ -100,6 +100,14 @@ def test_the_launch_floor_is_measured_once_and_is_what_a_sample_is_held_against(
     assert first.step_ns == 4_000.0
 
 
+def test_nothing_is_held_where_that_is_not_wanted() -> None:
+    device = ScriptedDevice()
+    watch = Stopwatches(hold=False).stopwatch(device, work(device))
+    watch.span(1)
+    assert "idle" in device.log  # the floor, too
+    assert "block" not in device.log
+
+
 def test_the_warm_up_is_not_held() -> None:
     device = ScriptedDevice()
     watch = stopwatch(device, work(device))

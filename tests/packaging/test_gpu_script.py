@@ -33,9 +33,13 @@ def test_check_collects_the_tests_for_a_gpu_and_counts_without_one(
     gone = "".join(f"sys.modules[{name!r}] = None\n" for name in NOT_THERE)
     (lacking / "sitecustomize.py").write_text(f"import sys\n{gone}")
     monkeypatch.setenv("PYTHONPATH", str(lacking))
-    ran = call(str(tmp_path), "check", "--dry-run")
+    ran = call(str(tmp_path), "first-look", "--dry-run")
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "test_gpu_contract.py::test_what_goes_up_comes_down[cuda]" in ran.stdout
+    assert "gpu/chase/size=16GiB" not in ran.stdout  # without a GPU no one knows its memory
+    assert "hbm/read/size=1GiB/config=best" in ran.stdout
+    ran = call(str(tmp_path), "check", "--dry-run")
+    assert ran.returncode == 0, ran.stdout + ran.stderr
     counts = (tmp_path / "counts.csv").read_text().splitlines()
     assert counts[0] == "pattern,emulated_ld,emulated_st,counted_ld,counted_st"
     assert counts[1] == '"copy, 16 bytes a thread",32768,32768,,'
@@ -64,7 +68,105 @@ def test_a_profile_is_planned(tmp_path: Path, stage: str) -> None:
     assert ran.returncode == 0, ran.stdout + ran.stderr
     size = "1GiB" if stage == "peers" else "auto"  # as large as the peers' arrays
     assert f"hbm/triad/size={size}/vec=16" in ran.stdout
+    assert "energy" not in ran.stdout
+    assert "ddr/" not in ran.stdout
     assert sorted(path.name for path in tmp_path.iterdir()) == [f"{stage}.log"]
+
+
+def test_energy_is_measured_where_it_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ENERGY", "1")
+    assert "hbm/energy" in call(str(tmp_path), "full", "--dry-run").stdout
+
+
+def test_the_choices_are_listed(tmp_path: Path) -> None:
+    ran = call(str(tmp_path), "ab", "--dry-run")
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "smem/cluster of 8: resident +0, resident -1, resident +1" in ran.stdout
+
+
+MEMBENCH = r"""#!/usr/bin/env bash
+# In the place of python3: membench runs leave what a test says; programs on standard input are run.
+[[ $1 == - ]] && exec "$REAL" "$@"
+echo "$*" >>"$CALLS"
+[[ "$*" == *"-m membench run"* ]] || exit 0
+for last; do [[ $previous == -o || $previous == --resume ]] && csv=$last; previous=$last; done
+journal=${csv%.csv}.journal
+if [[ "$*" == *"-o "* && -e $SLOW ]]; then
+    touch "$journal"
+    rm "$SLOW"
+    exit 130
+fi
+rm -f "$journal"
+printf 'case,status\n%s' "$(cat "$ROWS")" >"$csv"
+head -c "$BYTES" /dev/zero >"${csv%.csv}.json"
+"""
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a `python` that pretends to measure, and what it is told by."""
+    monkeypatch.setenv("REAL", sys.executable)
+    fake = tmp_path / "python"
+    fake.write_text(MEMBENCH)
+    fake.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(fake))
+    for name in ("CALLS", "ROWS", "SLOW"):
+        monkeypatch.setenv(name, str(tmp_path / name))
+    monkeypatch.setenv("STATE", str(tmp_path / "state"))
+    monkeypatch.setenv("BYTES", "10")
+    (tmp_path / "CALLS").touch()
+    return tmp_path
+
+
+def runs(machine: Path) -> list[str]:
+    """What membench was called with since the last time."""
+    found = [line for line in (machine / "CALLS").read_text().splitlines() if " run " in line]
+    (machine / "CALLS").write_text("")
+    return found
+
+
+def test_check_goes_on_where_it_ended_and_repeats_what_failed(machine: Path) -> None:
+    (machine / "SLOW").touch()
+    (machine / "ROWS").write_text("hbm/read,ok\nl2/map,failed\nlink/h2d,failed\n")
+    first = call(str(machine / "one"), "check")
+    assert (first.returncode, "not complete yet" in first.stdout) == (1, True)
+    (begun,) = runs(machine)
+    assert "--select=gpu/chase/*" in begun
+    # Another folder, as if the first had been emptied: the state is elsewhere.
+    assert call(str(machine / "two"), "check").returncode == 0
+    (resumed,) = runs(machine)
+    assert "--resume" in resumed
+    (machine / "ROWS").write_text("l2/map,ok\nlink/h2d,failed\n")
+    call(str(machine / "two"), "check")
+    (again,) = runs(machine)
+    assert again.split()[-2:] == ["--select=l2/map", "--select=link/h2d"]
+    (machine / "ROWS").write_text("link/h2d,ok\n")
+    call(str(machine / "two"), "check")
+    assert [line.split()[-1] for line in runs(machine)] == ["--select=link/h2d"]
+    last = call(str(machine / "three"), "check")
+    assert "nothing failed" in last.stdout
+    assert runs(machine) == []
+    given = {path.name for path in (machine / "three").iterdir()}
+    assert given == {"again.csv", "again.json", "again.log", "every.csv", "every.json", "every.log"}
+
+
+def test_no_more_is_given_than_can_be_taken_along(
+    machine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BYTES", str(20 << 20))
+    (machine / "ROWS").write_text("hbm/read,ok\n")
+    ran = call(str(machine / "out"), "full")
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    given = {path.name: path.stat().st_size for path in (machine / "out").iterdir()}
+    assert "full.json.gz" in given
+    assert len(given) <= 8
+    assert max(given.values()) <= 16 << 20
+    (run,) = runs(machine)
+    assert "--rounds 3" in run
+    assert call(str(machine / "out"), "full").returncode == 0
+    assert runs(machine) == []  # complete
 
 
 @pytest.mark.parametrize(
@@ -86,6 +188,6 @@ def test_what_does_not_end_in_time_is_a_failure_that_is_named(
     slow.write_text('#!/bin/sh\n[ "$1" = - ] || exec sleep 60\n')
     slow.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(slow))
-    ran = call(str(tmp_path), "quick", "--dry-run", limit=1)
+    ran = call(str(tmp_path / "out"), "quick", "--dry-run", limit=1)
     assert ran.returncode == 1
     assert ran.stdout.splitlines()[-1].split()[2:] == ["quick(124)"]

@@ -155,13 +155,19 @@ def _tiers(make: Callable[..., Row]) -> Iterator[Row]:
     gpu: dict[str, Any] = {"backend": "cuda", "device": "NVIDIA H100 80GB HBM3"}
     bandwidth, latency = Metric.BANDWIDTH, Metric.LATENCY
     for place, size in enumerate(("32KiB", "64KiB", "128KiB", "1MiB", "2MiB", "4MiB", "8MiB")):
-        case = f"gpu/chase/size={size}/tlb=cold/hint=ca"
+        case = f"gpu/chase/size={size}/order=random/hint=plain"
         yield make(Tier.L1 if place < 3 else Tier.L2, case, latency, 18.0 if place < 3 else 140.0)
-        yield make(Tier.L1, f"l1/read/size={size}", bandwidth, 3e4 if place < 3 else 5500.0, **gpu)
+        yield make(
+            Tier.L1,
+            f"l1/read/size={size}/hint=plain",
+            bandwidth,
+            3e4 if place < 3 else 5500.0,
+            **gpu,
+        )
     levels = ((140.0,) * 60 + (215.0,) * 40,) * 3
     yield make(Tier.L2, "l2/map/size=8MiB", latency, 165.0, samples=levels, n=300, **gpu)
-    for pause, gbs, ns in ((100000, 100.0, 400.0), (20000, 2500.0, 520.0), (0, 2900.0, 1100.0)):
-        case = f"hbm/loaded/size=1GiB/reads=100/pause={pause}/sms=100"
+    for load, gbs, ns in ((10, 100.0, 400.0), (80, 2500.0, 520.0), (100, 2900.0, 1100.0)):
+        case = f"hbm/loaded/size=1GiB/reads=100/load={load}/sms=100"
         yield make(Tier.HBM, case, bandwidth, gbs, **gpu)
         yield make(Tier.HBM, case, latency, ns, **gpu)
     yield make(Tier.HBM, "hbm/gather/size=4GiB/page=4KiB/table=uniform", bandwidth, 2440.0, **gpu)

@@ -53,15 +53,15 @@ def test_every_figure_has_value_unit_and_cases(with_tiers: tuple[Row, ...]) -> N
     made = derived.section([run_of(with_tiers)])
     assert missing(made) == {}
     found = tables(made)
-    chase = "gpu/chase/size=*/tlb=cold/hint=ca (7 cases)"
+    chase = "gpu/chase/size=*/order=random/hint=plain (7 cases)"
     assert found["derived-capacities"] == [
         ["L1", "128 KiB", "1.00 MiB", "latency", chase],
-        ["L1", "128 KiB", "1.00 MiB", "bandwidth", "l1/read/size=* (7 cases)"],
+        ["L1", "128 KiB", "1.00 MiB", "bandwidth", "l1/read/size=*/hint=plain (7 cases)"],
     ]
     assert found["derived-l2"] == [["l2/map/size=8MiB", "140 ns", "215 ns", "40.0 %"]]
     (of_gpu,) = found["derived-load"]
     assert of_gpu == [
-        "hbm/loaded/size=1GiB/reads=100/pause=*/sms=100 (3 cases)",
+        "hbm/loaded/size=1GiB/reads=100/load=*/sms=100 (3 cases)",
         *("400 ns", "2500 GB/s, 520 ns", "2900 GB/s, 1.10 us"),
     ]
     assert found["derived-shares"] == [

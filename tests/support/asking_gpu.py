@@ -17,6 +17,7 @@ from membench.core.backend import Device, Edge, Stamps
 from membench.core.case import PROFILES, Needs
 from membench.core.errors import Skip
 from membench.core.snapshot import Machine
+from membench.gpu.link_protocol import Lane
 from membench.gpu.protocol import Argument, Buffer, Gpu, Properties, Variant
 from membench.gpu.verify.content import random_numbers
 from membench.workloads import attention as gpu_attention
@@ -76,6 +77,9 @@ class AskingLinks:
     def peer(self, size: int) -> Named:
         return Named(size=size)
 
+    def every_gpu(self, size: int) -> tuple[Lane, ...]:
+        return tuple(Lane(gpu, Named(size=size), Named()) for gpu in range(2))
+
     def free_bytes(self) -> int:
         return 70 << 30
 
@@ -93,6 +97,9 @@ class AskingLinks:
         targets: npt.NDArray[np.uint64],
         sources: npt.NDArray[np.uint64],
         sizes: npt.NDArray[np.uint64],
+        order: str = "stream",
+        *,
+        overlap: bool = False,
     ) -> Callable[[], None]:
         return lambda: None
 
@@ -134,6 +141,9 @@ class AskingGpu:
     def occupancy(self, kernel: Named, block: int, shared: int = 0) -> int:
         return 2
 
+    def clusters(self, kernel: Named, size: int, block: int, shared: int = 0) -> int:
+        return 1
+
     def stream(self, *, urgent: bool = False) -> Named:
         return Named()
 
@@ -142,7 +152,15 @@ class AskingGpu:
         return run
 
     def gemm(
-        self, kind: str, shape: tuple[int, int, int], w: Buffer, x: Buffer, y: Buffer
+        self,
+        kind: str,
+        shape: tuple[int, int, int],
+        w: Buffer,
+        x: Buffer,
+        y: Buffer,
+        *,
+        out: str = "fp32",
+        fast: bool = False,
     ) -> Callable[[], None]:
         return lambda: None
 
@@ -165,6 +183,7 @@ class AskingGpu:
         shared: int = 0,
         stream: object = None,
     ) -> None: ...
+    def prefer_l1(self, *kernels: Named) -> None: ...
     def wait(self, stream: object) -> None: ...
     def flush(self) -> None: ...
     def synchronize(self) -> None: ...
@@ -177,8 +196,8 @@ class AskingGpu:
     def close(self) -> None: ...
 
 
-def variants_of_all_profiles(arch: str, machine: Machine) -> frozenset[Variant]:
-    """Every compilation that some case of some profile needs on a GPU of ``arch``.
+def variants_of_all_profiles(arch: str, machine: Machine) -> dict[str, set[Variant]]:
+    """Bench -> every compilation that some case of some profile needs on a GPU of ``arch``.
 
     Hundreds of cases fill matrices with the same few tiles: each is drawn once.
     """
@@ -190,13 +209,15 @@ def variants_of_all_profiles(arch: str, machine: Machine) -> frozenset[Variant]:
         return _asked(arch, machine)
 
 
-def _asked(arch: str, machine: Machine) -> frozenset[Variant]:
-    gpu = AskingGpu(replace(H100, arch=arch))
+def _asked(arch: str, machine: Machine) -> dict[str, set[Variant]]:
+    asked: dict[str, set[Variant]] = {}
     for profile in PROFILES:
         for case in registry().cases(profile, machine):
             bench = registry().benches[case.bench]
             if Needs.GPU not in case.needs:
                 continue
+            gpu = AskingGpu(replace(H100, arch=arch))
+            gpu.asked = asked.setdefault(case.bench, set())
             params = dict(case.params)
             backend: Any = (
                 CudaStorage(cast("Gpu", gpu), None) if bench.backend == "cuda-storage" else gpu
@@ -205,4 +226,4 @@ def _asked(arch: str, machine: Machine) -> frozenset[Variant]:
             for config in configs:
                 with suppress(Skip):
                     bench.build(backend, params, config)
-    return frozenset(gpu.asked)
+    return asked

@@ -54,6 +54,7 @@ GPU_STATE = GpuState(
     reasons=0,
     held_ns=0,
     temperature=41,
+    memory_temperature=52,
     power=70.0,
     power_limit=700.0,
     power_default=700.0,

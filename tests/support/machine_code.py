@@ -37,6 +37,14 @@ class Instruction:
         return {int(number) for number in re.findall(r"\bR(\d+)", self.operands)}
 
     @property
+    def loaded(self) -> set[int]:
+        """The registers that a global load fills; one of 256 bits names two fours of them."""
+        named = [int(one) for one in re.findall(r"\bR(\d+)", self.operands.partition("[")[0])]
+        first = named[: 2 if "256" in self.opcode else 1]
+        each = self.width("LDG.") // 4 // len(first)
+        return {start + k for start in first for k in range(each)}
+
+    @property
     def target(self) -> int | None:
         """Where a branch goes."""
         found = re.search(r"0x[0-9a-f]+$", self.operands) if self.opcode.startswith("BRA") else None
@@ -151,17 +159,20 @@ def innermost(code: Code, opcode: str) -> Code:
 
 
 def is_one_hop_between_clocks(code: Code) -> bool:
-    """Whether the shortest loop with a clock in it reads: clock, load, a use of the value, clock.
+    """Whether a loop with clocks in it reads: clock, load, a use of the value, the same clock.
 
     Issue is in order, so an instruction that needs the value holds up the clock behind it.  Beside
     the load nothing may access memory until the second clock is read, and nothing global at all.
     """
-    body = min((body for body in loops(code) if _clocks(body)), key=len, default=())
+    timed = [body for body in loops(code) if _clocks(body) and count(body, "LDG")]
+    body = min(timed, key=len, default=())
     clocks = _clocks(body)
     loads = [n for n, each in enumerate(body) if each.opcode.startswith(("LD", "ST", "RED", "AT"))]
     if len(clocks) != 2 or not loads or not body[loads[0]].opcode.startswith("LDG.E.64"):
         return False
     first, second = clocks
+    if body[first].opcode != body[second].opcode:
+        return False  # one of them through another unit: the difference has the times of both in it
     value = int(body[loads[0]].operands.removeprefix("R").split(",")[0])
     return (
         first < loads[0] < second
@@ -180,14 +191,18 @@ def count(code: Code, pattern: str) -> int:
     return sum(re.match(pattern, each.opcode) is not None for each in code)
 
 
-def most_loads_in_flight(code: Code, width: int = 16) -> int:
-    """The most global loads of ``width`` bytes that are issued before one's value is needed."""
-    waiting: list[set[int]] = []
-    most = 0
+def loads_under_way(code: Code, width: int = 16) -> int:
+    """Global loads of ``width`` bytes that are issued before one of their values is needed.
+
+    ``code`` is the body of a loop, read from its beginning.  A store to global memory ends the
+    count as well: what stands behind it is not asked for before something else is written.
+    """
+    waiting: set[int] = set()
+    loads = 0
     for each in code:
-        waiting = [target for target in waiting if not target & each.registers]
         if each.width("LDG.") == width:  # LDGSTS has no register to wait for
-            first = int(each.operands.removeprefix("R").split(",")[0])
-            waiting.append(set(range(first, first + width // 4)))
-            most = max(most, len(waiting))
-    return most
+            waiting |= each.loaded
+            loads += 1
+        elif loads and (each.opcode.startswith("STG") or each.registers & waiting):
+            break
+    return loads

@@ -162,6 +162,34 @@ R nvmlDeviceGetViolationStatus(void* d, int policy, Violation* out) {
 R nvmlDeviceGetTemperature(void* d, int sensor, unsigned* celsius) {
     return sensor ? INVALID : whole(d, "temperature", celsius);
 }
+typedef struct {
+    unsigned field, scope;
+    long long stamp, latency;
+    int type;
+    R result;
+    union {
+        double d;
+        unsigned ui;
+        U64 ull;
+    } value;
+} Field;
+R nvmlDeviceGetFieldValues(void* d, int count, Field* fields) {
+    for (int n = 0; n < count; ++n) {
+        fields[n].type = 1; /* an unsigned int */
+        fields[n].result =
+            fields[n].field == 82 ? whole(d, "memory_temperature", &fields[n].value.ui) : NOT_SUPPORTED;
+    }
+    return OK;
+}
+typedef struct {
+    unsigned environment, feature, tools;
+} Confidential;
+R nvmlSystemGetConfComputeState(Confidential* out) {
+    const char* text = look("confidential");
+    out->environment = out->tools = 0;
+    out->feature = text ? (unsigned)strtoul(text, 0, 0) : 0;
+    return !up ? UNINITIALIZED : text ? OK : NOT_SUPPORTED;
+}
 R nvmlDeviceGetPowerUsage(void* d, unsigned* mw) { return whole(d, "power", mw); }
 R nvmlDeviceGetPowerManagementLimit(void* d, unsigned* mw) { return whole(d, "power_limit", mw); }
 R nvmlDeviceGetPowerManagementDefaultLimit(void* d, unsigned* mw) {

@@ -45,6 +45,7 @@ H100: Mapping[str, object] = {
     "held1": 0,
     "held3": 0,
     "temperature": 41,
+    "memory_temperature": 52,
     "power": 70000,
     "power_limit": 700000,
     "power_default": 700000,

@@ -68,6 +68,12 @@ nvmlReturn_t nvmlDeviceGetNvLinkVersion(nvmlDevice_t device, unsigned int link, 
     *v = 7;
     return OK;
 }
+nvmlReturn_t nvmlDeviceGetP2PStatus(nvmlDevice_t one, nvmlDevice_t other, unsigned int index,
+                                    unsigned int* status) {
+    if (index) return NOT_SUPPORTED; /* only reading is asked for */
+    *status = FULL(one) && !FULL(other) ? 1 : 0;
+    return OK;
+}
 nvmlReturn_t nvmlDeviceGetPciInfo_v3(nvmlDevice_t device, nvmlPciInfo_t* pci) {
     memset(pci, 0, sizeof *pci);
     strcpy(pci->busId, FULL(device) ? "00000000:3B:00.0" : "00000000:5E:00.0");

@@ -19,6 +19,9 @@ from membench.results.schema import Row
 L1_MOST = 1 << 20
 """No GPU has an L1 cache of a MiB, and none an L2 cache smaller than that."""
 
+L2_MOST = 1 << 30
+"""No GPU has an L2 cache of a GiB: what climbs beyond is address translation."""
+
 APART = 1.1
 """Far lines are at least this much farther than near ones; else there is one level."""
 
@@ -103,17 +106,18 @@ def capacities(rows: Iterable[Row]) -> tuple[Capacity, ...]:
     """Of L1 and L2: by the chase's latency, and by the fall of their bandwidths."""
     rows = tuple(rows)
     found: list[Capacity] = []
-    chase = _over_size(rows, "gpu/chase", Metric.LATENCY, tlb="cold", hint="ca")
+    chase = _over_size(rows, "gpu/chase", Metric.LATENCY, order="random", hint="plain")
     steps = climbs(*_curve(chase))
     cases = tuple(row.case for row in chase.values())
     found += [_capacity("l1", s, "latency", cases) for s in steps if s.inside < L1_MOST][:1]
-    beyond = [step for step in steps if step.inside >= L1_MOST]
+    beyond = [step for step in steps if L1_MOST <= step.inside < L2_MOST]
     for place, step in enumerate(beyond):
         level = "l2" if place == len(beyond) - 1 else "l2 near"
         found.append(_capacity(level, step, "latency", cases))
     for name in ("l1/read", "l2/read", "l2/write"):
         level = name.partition("/")[0]
-        over = _over_size(rows, name, Metric.BANDWIDTH)
+        hint = {"hint": "plain"} if level == "l1" else {}
+        over = _over_size(rows, name, Metric.BANDWIDTH, **hint)
         cases = tuple(row.case for row in over.values())
         ends = [s for s in falls(*_curve(over)) if (s.inside < L1_MOST) == (level == "l1")]
         # The first fall ends L1; the last one is where L2 hands over to memory.

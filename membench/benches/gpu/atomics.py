@@ -32,7 +32,7 @@ _U32 = 2**32
     full_grid=("memory", "place"),
 )
 @axis("memory", quick="l2", full=("l2", "smem", "host"))
-@axis("place", quick=("same", "distinct"), full=("same", "strided", "distinct"))
+@axis("place", quick="same", full=("same", "strided", "distinct"))
 @axis("op", quick="red", full=("red", "atom"))
 def atomics(gpu: Gpu, memory: str, place: str, op: str) -> Work:
     """Additions a second to 32-bit counters, by all threads that fit at once.

@@ -74,8 +74,9 @@ def l2_read(gpu: Gpu, size: int) -> Work:
     from membench.gpu.protocol import Variant
     from membench.gpu.verify.content import BlockSums
     from membench.gpu.verify.pattern import Patterns, pattern_sum
+    from membench.gpu.verify.walk import hint_macro
 
-    kernel = gpu.kernel(Variant.of("cache.cu", HINT='"cg"'), "cache_read")
+    kernel = gpu.kernel(Variant.of("cache.cu", HINT=hint_macro("cg")), "cache_read")
     blocks, laps, chunks = _together(gpu), max(1, LAUNCH_BYTES // size), size // CHUNK
     memory = gpu.allocate(size)
     Patterns(gpu).fill(memory, _SALT)
@@ -115,8 +116,9 @@ def l2_write(gpu: Gpu, size: int) -> Work:
 
     from membench.gpu.protocol import Variant
     from membench.gpu.verify.pattern import Patterns
+    from membench.gpu.verify.walk import hint_macro
 
-    kernel = gpu.kernel(Variant.of("cache.cu", HINT='"cg"'), "cache_write")
+    kernel = gpu.kernel(Variant.of("cache.cu", HINT=hint_macro("cg")), "cache_write")
     blocks, laps, chunks = _together(gpu), max(1, LAUNCH_BYTES // size), size // CHUNK
     memory = gpu.allocate(size)
     patterns = Patterns(gpu)
@@ -141,25 +143,30 @@ def l2_write(gpu: Gpu, size: int) -> Work:
 
 @bench(
     "l1/read",
-    version=1,
+    version=2,  # 2: plain loads instead of `ca`
     needs=Needs.GPU,
     seconds=0.07,
-    gpu_memory=lambda size: size + MIB,
+    gpu_memory=lambda size, **_: size + MIB,
 )
 @axis("size", quick="64KiB", full=(*L1_SIZES, "4MiB", "16MiB", "64MiB", "1GiB", "4GiB"))
-def l1_read(gpu: Gpu, size: int) -> Work:
+@axis("hint", quick="plain", full=("plain", "ca"))
+def l1_read(gpu: Gpu, size: int, hint: str) -> Work:
     """Read bandwidth of the L1 caches, all SMs added up: each walks through the set by itself.
 
     The SMs begin at different places of it and go round, 32 MiB in a launch.  Beyond the
-    capacity of L1 the set comes from L2, and beyond that from memory.
+    capacity of L1 the set comes from L2, and beyond that from memory.  ``hint`` is the load's
+    cache operator: ``plain`` names none, as ordinary kernels do, and ``ca`` is another
+    instruction that uses L1, too.
     """
     import numpy as np
 
     from membench.gpu.protocol import Variant
     from membench.gpu.verify.content import BlockSums
     from membench.gpu.verify.pattern import Patterns
+    from membench.gpu.verify.walk import hint_macro
 
-    kernel = gpu.kernel(Variant.of("cache.cu", HINT='"ca"'), "cache_read")
+    kernel = gpu.kernel(Variant.of("cache.cu", HINT=hint_macro(hint)), "cache_read")
+    gpu.prefer_l1(kernel)
     blocks, visits, chunks = gpu.properties.sms, OWN_BYTES // CHUNK, size // CHUNK
     memory = gpu.allocate(size)
     Patterns(gpu).fill(memory, _SALT)
@@ -183,5 +190,5 @@ def l1_read(gpu: Gpu, size: int) -> Work:
         bytes_moved=blocks * OWN_BYTES,
         bytes_convention=BytesConvention.RW_SUM,
         min_sample_s=0.001,
-        detail={"own_bytes": OWN_BYTES, "hint": "ca", "sms": blocks},
+        detail={"own_bytes": OWN_BYTES, "hint": hint, "sms": blocks, "carveout": 0},
     )

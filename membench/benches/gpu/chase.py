@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from membench.core.axes import Value
+from membench.core.axes import Value, expand
 from membench.core.case import Needs, axis, bench
-from membench.core.errors import VerificationFailed
+from membench.core.errors import VerificationFailed, skip
+from membench.core.sizes.working_set import most_of_gpu
 from membench.core.snapshot import Machine
 from membench.core.terms import Metric, Stat, Tier
-from membench.core.units import KIB, MIB
+from membench.core.units import GIB, KIB, MIB, about_size, format_size
 from membench.core.work import Observation, Observed, Work
 from membench.results.staircase import REACH
 
 if TYPE_CHECKING:
-    from membench.gpu.protocol import Gpu
+    from membench.gpu.protocol import Buffer, Gpu
 
 LINE = 128
 """Bytes between two pointers: a cache line of every NVIDIA GPU."""
 
 LOADS = 32
-"""Hops in the body of the loop."""
+"""Hops in the body of the loop; those of `membench.gpu.verify.walk`."""
 
 HOPS = 100_000
 """Hops of one launch at least; where the footprint is cached, one full cycle if that is more."""
@@ -31,8 +32,14 @@ WARM_MULTIPLE = 4
 TLB_WINDOW = 2 * MIB
 """A page of device memory: random order inside of one, page after page, keeps the TLB warm."""
 
-HINTED = (16 * KIB, MIB, 16 * MIB, 1024 * MIB)
-"""Footprints at which the cache operators are compared: in L1, in L2 near and far, beyond."""
+DENSE = 4 * GIB
+"""Up to here the full profile has every footprint; beyond, only translation is left to see."""
+
+LINKS_PER_S = 1e9
+"""Lines that are linked in a second; an estimate for planning, from 32 bytes a line."""
+
+HINTED = (16 * KIB, 16 * MIB, 1024 * MIB)
+"""Footprints at which the cache operators are compared: in L1, in L2, beyond."""
 
 TIMED_HOPS = 2048
 """Hops of one launch that are timed one by one."""
@@ -62,13 +69,34 @@ def tier(machine: Machine, size: int, **_: Value) -> Tier:
     return Tier.L2 if size <= L2_BYTES.get(capability, 50) * MIB else Tier.HBM
 
 
-def sensible(_profile: str, size: int, tlb: str, hint: str) -> bool:
+def sensible(_profile: str, size: int, order: str, hint: str) -> bool:
     """Whether this point of the grid says something that its neighbours do not."""
-    if tlb == "warm" and size <= TLB_WINDOW:
-        return False  # one window: the same ring as the cold one
-    if tlb == "warm" and size.bit_length() % 2 == 0:
+    if order == "page" and not TLB_WINDOW < size <= DENSE:
+        return False  # one window is the random ring; what lies beyond is asked of the random one
+    if order == "page" and size.bit_length() % 2 == 0:
         return False  # a curve without steps of its own: every other size shows it
-    return hint == "ca" or (tlb == "cold" and size in HINTED)
+    return hint == "plain" or (order == "random" and size in HINTED)
+
+
+def footprints(machine: Machine) -> tuple[Value, ...]:
+    """Of the full profile: to 4 GiB by twos, by fours beyond, and most of the GPU's memory.
+
+    The translations that a GPU has at hand reach over tens of GiB (64 GB on an A100: arXiv
+    2405.11425), and a KV cache is as large: only rings that are larger see a cold one.
+    """
+    dense = expand(f"2KiB..{format_size(DENSE)} *2", machine)
+    most = most_of_gpu(machine)
+    sparse = [size * GIB for size in (16, 64, 256) if size * GIB < most]
+    beyond = (*sparse, most) if most > DENSE else ()
+    return (*dense, *(format_size(size) for size in beyond))
+
+
+def room_for(gpu: Gpu, size: int) -> Buffer:
+    """``size`` bytes of device memory; skips where others have taken what is needed."""
+    free = gpu.links.free_bytes()
+    if size > free:
+        skip(f"needs {about_size(size)} of GPU memory, {about_size(free)} are free")
+    return gpu.allocate(size)
 
 
 def walks(size: int, l2_bytes: int) -> tuple[int, int, int]:
@@ -85,12 +113,12 @@ def _seconds(size: int, **_: Value) -> float:
     l2_bytes = 50 * MIB
     hop_s = 25e-9 if size <= L1_BYTES else 0.25e-6 if size <= l2_bytes else 0.5e-6
     hops, launches, before = walks(size, l2_bytes)
-    return 0.07 + (hops * launches + before) * hop_s
+    return 0.07 + (hops * launches + before) * hop_s + size / LINE / LINKS_PER_S
 
 
 @bench(
     "gpu/chase",
-    version=1,
+    version=2,  # 2: plain loads instead of `ca`; both ends of a single hop are the same read
     needs=Needs.GPU,
     yields=(
         (Metric.LATENCY, Stat.MEDIAN),
@@ -101,44 +129,54 @@ def _seconds(size: int, **_: Value) -> float:
     tier=tier,
     seconds=_seconds,
     gpu_memory=lambda size, **_: size + MIB,
-    full_grid=("size", "tlb", "hint"),
+    full_grid=("size", "order", "hint"),
     where=sensible,
 )
-@axis("size", quick=("1GiB", "16KiB", "1MiB", "16MiB", "256MiB"), full="2KiB..4GiB *2")
-@axis("tlb", quick="cold", full=("cold", "warm"))
-@axis("hint", quick="ca", full=("ca", "cg", "cv"))
-def chase(gpu: Gpu, size: int, tlb: str, hint: str) -> Work:
+@axis("size", quick=("1GiB", "16KiB", "1MiB", "16MiB", "256MiB"), full=footprints)
+@axis("order", quick="random", full=("random", "page"))
+@axis("hint", quick="plain", full=("plain", "ca", "cg", "cv"))
+def chase(gpu: Gpu, size: int, order: str, hint: str) -> Work:
     """Latency of one dependent load, from L1 to device memory.
 
-    The ring is one random cycle over all lines of the footprint.  ``tlb=warm``
-    orders it by pages of 2 MiB, so that a translation is used until its page is
-    done; ``tlb=cold`` jumps anywhere.  ``hint`` is the load's cache operator: ``ca``
-    uses L1, ``cg`` starts at L2, ``cv`` fetches anew.  The median is that of whole
-    launches; p50, p95 and p99 are of single hops, which include reading the clock.
+    The ring is one cycle over all lines of the footprint.  ``order=random`` jumps
+    anywhere; ``order=page`` is random inside of pages of 2 MiB, page after page, so
+    that a translation is used until its page is done.  ``hint`` is the load's cache
+    operator: ``plain`` names none, as ordinary kernels do; ``ca`` is another
+    instruction that uses L1, too; ``cg`` starts at L2, ``cv`` fetches anew.  The
+    median is that of whole launches; p50, p95 and p99 are of single hops, which
+    include reading the clock: ``clock_cycles`` in the detail.
     """
     import numpy as np
 
-    from membench.gpu.protocol import Variant
     from membench.gpu.verify.ring import Ring
+    from membench.gpu.verify.walk import chase_variant
 
-    variant = Variant.of("chase.cu", HINT=f'"{hint}"', LOADS=LOADS)
-    ring = Ring(size // LINE, TLB_WINDOW // LINE if tlb == "warm" else size // LINE, _SEED)
+    variant = chase_variant(hint)
+    lines = size // LINE
+    by_page = order == "page" and size > TLB_WINDOW
+    ring = Ring(lines, TLB_WINDOW // LINE, _SEED) if by_page else Ring.random(lines, _SEED)
     run, hops = (gpu.kernel(variant, f"chase_{entry}") for entry in ("run", "hops"))
-    memory = gpu.allocate(size)
+    gpu.prefer_l1(run, hops)
+    memory = room_for(gpu, size)
     out = gpu.allocate(24)
     took = gpu.allocate(4 * TIMED_HOPS)
-    shape = (np.uint32(ring.bits), np.uint32(ring.seed))
     link = gpu.kernel(variant, "chase_link")
-    gpu.launch(link, 8 * gpu.properties.sms, 256, (memory, np.uint32(ring.lines), *shape))
+    shape = (np.uint32(number) for number in (ring.lines, ring.bits, ring.seed))
+    gpu.launch(link, 8 * gpu.properties.sms, 256, (memory, *shape))
     hops_each, launches, before = walks(size, gpu.properties.l2_bytes)
     turns = -(-hops_each // LOADS)
     starts = np.random.default_rng(_SEED)
     wrong: list[str] = []
+    pairs: list[int] = []
+
+    def address(index: int) -> np.uint64:
+        """Of the ``index``-th line of the ring."""
+        return np.uint64(memory.address + LINE * ring.place(index % ring.lines))
 
     def walk(turns: int) -> tuple[float, float]:
         """Nanoseconds and cycles of a hop, over ``turns`` turns from a random line."""
         start = int(starts.integers(ring.lines))
-        gpu.launch(run, 1, 1, (out, memory, np.uint32(start), *shape, np.uint32(turns)))
+        gpu.launch(run, 1, 1, (out, address(start), np.uint32(turns)))
         end, ns, cycles = (int(word) for word in gpu.download(out, np.uint64, 3))
         check(start, turns * LOADS, end)
         return ns / (turns * LOADS), cycles / (turns * LOADS)
@@ -146,13 +184,15 @@ def chase(gpu: Gpu, size: int, tlb: str, hint: str) -> Work:
     def walk_slowly() -> list[int]:
         """Cycles of each of `TIMED_HOPS` hops from a random line."""
         start = int(starts.integers(ring.lines))
-        args = (out, took, memory, np.uint32(start), *shape, np.uint32(TIMED_HOPS))
+        args = (out, took, address(start), np.uint32(TIMED_HOPS))
         gpu.launch(hops, 1, 1, args, shared=4 * TIMED_HOPS)
-        check(start, TIMED_HOPS, int(gpu.download(out, np.uint64, 1)[0]))
+        end, pair = (int(word) for word in gpu.download(out, np.uint64, 2))
+        check(start, TIMED_HOPS, end)
+        pairs.append(pair)
         return [int(one) for one in gpu.download(took, np.uint32, TIMED_HOPS)]
 
     def check(start: int, count: int, end: int) -> None:
-        expected = memory.address + LINE * ring.place((start + count) % ring.lines)
+        expected = int(address(start + count))
         if end != expected:
             wrong.append(f"{count} hops from line {start} end at {end:#x}, not at {expected:#x}")
 
@@ -169,7 +209,10 @@ def chase(gpu: Gpu, size: int, tlb: str, hint: str) -> Work:
                 (Metric.LATENCY, Stat.P95): single,
                 (Metric.LATENCY, Stat.P99): single,
             },
-            detail={"cycles": round(float(np.median([cycles for _, cycles in walked])), 1)},
+            detail={
+                "cycles": round(float(np.median([cycles for _, cycles in walked])), 1),
+                "clock_cycles": min(pairs),
+            },
             sm_mhz=1e3 * ghz,
         )
 
@@ -186,6 +229,7 @@ def chase(gpu: Gpu, size: int, tlb: str, hint: str) -> Work:
         detail={
             "hops": turns * LOADS,
             "registers": run.registers,
+            "carveout": 0,
             REACH: gpu.properties.l2_bytes,
         },
     )

@@ -165,7 +165,8 @@ def _gather(gpu: Gpu, data: str) -> Load:
     gpu.upload(named, table)
     sums = BlockSums(gpu, blocks)
     bits = (PAGE // VECTOR).bit_length() - 1
-    args = (sums.buffer, pool, named, np.uint32(bits), np.uint64(table.size << bits))
+    numbers = (np.uint32(0), np.uint32(SIZE // PAGE))  # as the table says
+    args = (sums.buffer, pool, named, np.uint32(bits), np.uint64(table.size << bits), *numbers)
     expected = content.sum(table.astype(np.uint64) * np.uint64(PAGE // 4), PAGE // 4)
     return Load(
         lambda: gpu.launch(kernel, blocks, BLOCK, args),

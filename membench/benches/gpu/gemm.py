@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from membench.core.case import Needs, axis, bench
-from membench.core.terms import Metric, Stat
+from membench.core.terms import Metric, PeakBasis, Stat
 from membench.core.units import GIB
 from membench.core.work import Timed, Work
 
@@ -17,30 +18,59 @@ if TYPE_CHECKING:
 SAMPLES = 10
 SAMPLE_S = 0.005
 
+PEAKS: tuple[tuple[str, dict[str, float]], ...] = (
+    ("H[12]00 NVL", {"fp32": 60, "tf32": 417.5, "bf16": 835.5, "fp8": 1670.5}),
+    ("H100 PCIe", {"fp32": 51.2, "tf32": 378, "bf16": 756, "fp8": 1513}),
+    ("H100|H200|H800|GH200", {"fp32": 66.9, "tf32": 494.7, "bf16": 989.4, "fp8": 1978.9}),
+    ("A100|A800", {"fp32": 19.5, "tf32": 156, "bf16": 312}),
+    ("L40S", {"fp32": 91.6, "tf32": 183, "bf16": 362.05, "fp8": 733}),
+    ("GB200", {"tf32": 1250, "bf16": 2500, "fp8": 5000, "mxfp8": 5000}),
+    ("B200", {"tf32": 1125, "bf16": 2250, "fp8": 4500, "mxfp8": 4500}),
+)
+"""Pattern of a device's name -> TFLOP/s of dense products with single-precision sums.
 
-def _seconds(flops: float) -> Callable[[int], float]:
+At the boost clock, by NVIDIA's data sheets of H100 (SXM, PCIe, NVL), H200, A100, L40S, GB200 NVL72
+and DGX B200, sparse figures halved.  The first match counts; a device that is not listed has no
+peak, as boards that clock beyond their data sheet must not.
+"""
+
+
+def spec_peak(device: str, kind: str) -> float | None:
+    """GFLOP/s of ``device`` by its maker; None where it is not known."""
+    for pattern, peaks in PEAKS:
+        if re.search(rf"\b(?:{pattern})\b", device):
+            return 1e3 * peaks[kind] if kind in peaks else None
+    return None
+
+
+def _seconds(flops: float) -> Callable[..., float]:
     """The operands, and the samples with what finds their length, at ``flops`` a second."""
-    return lambda n: 0.1 + (SAMPLES + 4) * max(SAMPLE_S, 2 * n**3 / flops)
+    return lambda n, **_: 0.1 + (SAMPLES + 4) * max(SAMPLE_S, 2 * n**3 / flops)
 
 
-def _gemm(gpu: Gpu, kind: str, n: int) -> Work:
-    from membench.workloads.products import SIZE, Product
+def _gemm(gpu: Gpu, kind: str, n: int, out: str, *, fast: bool = False) -> Work:
+    import numpy as np
 
-    product = Product(gpu, kind, (n, n, n), seed=n)
+    from membench.workloads.products import SIZE, STORED, Product
+
+    product = Product(gpu, kind, (n, n, n), n, out, fast=fast)
 
     def run(iterations: int) -> None:
         for _ in range(iterations):
             product.once()
 
+    peak = spec_peak(gpu.properties.name, kind)
     return Timed(
         run=run,
         verify=lambda _iterations: product.verify(),
-        size_bytes=2 * n * n * SIZE[kind] + 4 * n * n,
+        size_bytes=n * n * (2 * SIZE[kind] + np.dtype(STORED[out]).itemsize),
         metric=Metric.FLOPS,
         operations=2 * n**3,
         min_sample_s=SAMPLE_S,
         samples=SAMPLES,
-        detail={"library": "cublasLt" if kind == "fp8" else "cuBLAS", "data": "random"},
+        peak=peak,
+        peak_basis=PeakBasis.SPEC if peak else None,
+        detail={"library": "cublasLt" if "fp8" in kind else "cuBLAS", "data": "random"},
     )
 
 
@@ -56,7 +86,7 @@ def _gemm(gpu: Gpu, kind: str, n: int) -> Work:
 @axis("n", quick=8192)
 def fp32(gpu: Gpu, n: int) -> Work:
     """Products of n x n matrices in single precision, on the CUDA cores: GFLOP/s."""
-    return _gemm(gpu, "fp32", n)
+    return _gemm(gpu, "fp32", n, "fp32")
 
 
 @bench(
@@ -71,26 +101,30 @@ def fp32(gpu: Gpu, n: int) -> Work:
 @axis("n", quick=8192)
 def tf32(gpu: Gpu, n: int) -> Work:
     """Products of n x n matrices in single precision, rounded to TF32 by the tensor cores."""
-    return _gemm(gpu, "tf32", n)
+    return _gemm(gpu, "tf32", n, "fp32")
 
 
 @bench(
     "gpu/gemm/bf16",
-    version=1,
+    version=2,  # 2: the result is BF16, as engines and peers write it
     needs=Needs.GPU,
     yields=(Metric.FLOPS, Stat.MEDIAN),
     seconds=_seconds(500e12),
     gpu_memory=3 * GIB,
 )
 @axis("n", quick=8192, full=(8192, 4096))
-def bf16(gpu: Gpu, n: int) -> Work:
-    """Products of n x n matrices in BF16 with sums in single precision: GFLOP/s, random data."""
-    return _gemm(gpu, "bf16", n)
+@axis("out", quick="bf16", full=("bf16", "fp32"))
+def bf16(gpu: Gpu, n: int, out: str) -> Work:
+    """Products of n x n matrices in BF16 with sums in single precision: GFLOP/s, random data.
+
+    ``out`` is what the result is stored as; engines store BF16.
+    """
+    return _gemm(gpu, "bf16", n, out)
 
 
 @bench(
     "gpu/gemm/fp8",
-    version=1,
+    version=2,  # 2: fast accumulation, and a result in BF16
     needs=Needs.GPU,
     yields=(Metric.FLOPS, Stat.MEDIAN),
     profiles=("full",),
@@ -98,6 +132,31 @@ def bf16(gpu: Gpu, n: int) -> Work:
     gpu_memory=3 * GIB,
 )
 @axis("n", quick=8192)
-def fp8(gpu: Gpu, n: int) -> Work:
-    """Products of n x n matrices in FP8 (E4M3) with sums in single precision, by cublasLt."""
-    return _gemm(gpu, "fp8", n)
+@axis("sums", quick="fast", full=("fast", "exact"))
+@axis("out", quick="bf16", full=("bf16", "fp32"))
+def fp8(gpu: Gpu, n: int, sums: str, out: str) -> Work:
+    """Products of n x n matrices in FP8 (E4M3) with sums in single precision, by cublasLt.
+
+    ``sums=fast`` lets the tensor cores keep fewer bits of a sum on its way (fast
+    accumulation), as engines do in inference; ``exact`` does not.  ``out`` is what the result
+    is stored as.
+    """
+    return _gemm(gpu, "fp8", n, out, fast=sums == "fast")
+
+
+@bench(
+    "gpu/gemm/mxfp8",
+    version=1,
+    needs=Needs.GPU,
+    yields=(Metric.FLOPS, Stat.MEDIAN),
+    profiles=("full",),
+    seconds=_seconds(3000e12),
+    gpu_memory=3 * GIB,
+)
+@axis("n", quick=8192)
+def mxfp8(gpu: Gpu, n: int) -> Work:
+    """Products of n x n matrices in MXFP8 on Blackwell: E4M3 with a scale for each 32 numbers.
+
+    The result is BF16.  All scales are 1: they are read as others would be.
+    """
+    return _gemm(gpu, "mxfp8", n, "bf16")

@@ -44,7 +44,7 @@ def l2_map(gpu: Gpu, size: int) -> Work:
     from membench.gpu.protocol import Variant
 
     variant = Variant.of("l2map.cu", LOADS=LOADS)
-    link, run = (gpu.kernel(variant, f"l2map_{entry}") for entry in ("link", "run"))
+    link, find, run = (gpu.kernel(variant, f"l2map_{entry}") for entry in ("link", "where", "run"))
     sms = gpu.properties.sms
     choice = np.random.default_rng(_SEED).permutation(size // LINE)[:LINES]
     memory, lines = gpu.allocate(size), gpu.allocate(4 * LINES)
@@ -53,14 +53,17 @@ def l2_map(gpu: Gpu, size: int) -> Work:
     gpu.fill(out, 0)
     gpu.fill(took, 0)
     gpu.launch(link, 1, 128, (memory, lines, np.uint32(LINES)))
+    where = gpu.allocate(4 * sms)
+    gpu.launch(find, sms, 1, (where,))
+    numbers = np.unique(gpu.download(where, np.uint32, sms))
     wrong: list[str] = []
 
     def observe(_seconds: float) -> Observation:
-        for sm in range(sms):
+        for index, sm in enumerate(numbers):
             args = (
-                np.uint64(out.address + 8 * _OUT_WORDS * sm),
-                np.uint64(took.address + 4 * LINES * sm),
-                *(memory, lines, np.uint32(LINES), np.uint32(sm)),
+                np.uint64(out.address + 8 * _OUT_WORDS * index),
+                np.uint64(took.address + 4 * LINES * index),
+                *(memory, lines, np.uint32(LINES), sm),
             )
             gpu.launch(run, sms, 1, args)
         found = gpu.download(out, np.uint64, _OUT_WORDS * sms).reshape(sms, _OUT_WORDS)
@@ -70,9 +73,9 @@ def l2_map(gpu: Gpu, size: int) -> Work:
             wrong.append("no SM was reached")
             return Observation({(Metric.LATENCY, stat): [] for stat in (Stat.MEDIAN, Stat.P95)})
         wrong.extend(
-            f"SM {one}: {found[one, 0]} lines did not name themselves"
+            f"SM {numbers[one]}: {found[one, 0]} lines did not name themselves"
             for one in seen
-            if found[one, 3] != 1 + one or found[one, 0]
+            if found[one, 3] != 1 + numbers[one] or found[one, 0]
         )
         ghz = float(np.median(found[seen, 2] / found[seen, 1]))
         spans = cycles[seen] / LOADS / ghz

@@ -30,7 +30,7 @@ _DEADLINE_NS = 5_000_000_000
     yields=(Metric.LATENCY, Stat.MEDIAN),
     seconds=0.05,
 )
-@axis("kind", quick=("kernel", "graph", "copy"))
+@axis("kind", quick="kernel", full=("kernel", "graph", "copy"))
 def launch(gpu: Gpu, kind: str) -> Work:
     """Time of one launch in a queue that is already full: the device's own share.
 
@@ -74,7 +74,7 @@ def _repeat(function: Callable[[], None], times: int) -> None:
     yields=((Metric.LATENCY, Stat.P50), (Metric.LATENCY, Stat.P99)),
     seconds=0.06,  # a thousand turns of 10 us
 )
-@axis("kind", quick=("launch", "flag"))
+@axis("kind", quick="launch", full=("launch", "flag"))
 def roundtrip(gpu: Gpu, kind: str) -> Work:
     """Time from the host to the device and back, as the host's clock sees it.
 

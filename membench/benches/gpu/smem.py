@@ -11,7 +11,7 @@ from membench.core.units import KIB
 from membench.core.work import Observation, Observed, Timed, Work
 
 if TYPE_CHECKING:
-    from membench.gpu.protocol import Gpu
+    from membench.gpu.protocol import Gpu, Kernel
 
 BLOCK = 1024
 TURN_BYTES = 32 * KIB
@@ -28,6 +28,8 @@ LOADS = 32
 HOPS_TURNS = 1000
 LAUNCHES = 5
 CLUSTER_CAPABILITY = 90
+STATIC_BYTES = 128
+"""Shared memory of the kernels' own, for the sums of a block."""
 _SALT = 41
 
 
@@ -137,12 +139,12 @@ def write(gpu: Gpu, width: int, stride: int) -> Work:
 
 @bench(
     "smem/latency",
-    version=1,
+    version=2,  # 2: two blocks of a cluster are never on one SM
     needs=Needs.GPU,
     yields=(Metric.LATENCY, Stat.MEDIAN),
     seconds=0.04,
 )
-@axis("cluster", quick=1, full=(1, 2, 4, 8))
+@axis("cluster", quick=1, full=(1, 2, 4, 8, 16))
 def latency(gpu: Gpu, cluster: int) -> Work:
     """Latency of a dependent load from shared memory: the block's own, or its neighbour's.
 
@@ -157,14 +159,18 @@ def latency(gpu: Gpu, cluster: int) -> Work:
     own = cluster == 1
     variant = Variant.of("shared.cu", LOADS=LOADS, **({} if own else {"CLUSTER": cluster}))
     kernel = gpu.kernel(variant, "shared_chase" if own else "cluster_chase")
+    ring = (4 if own else 8) * WORDS
+    shared = ring
+    if not own:
+        shared = _alone_on_its_sm(gpu, ring)
+        _resident(gpu, kernel, cluster, 32, shared)
     out = gpu.allocate(24)
     args = (out, np.uint32(WORDS), np.uint32(STEP), np.uint32(HOPS_TURNS))
-    ring = (4 if own else 8) * WORDS
     hops = LOADS * HOPS_TURNS
     ends: list[int] = []
 
     def walk() -> tuple[float, float]:
-        gpu.launch(kernel, cluster, 32, args, shared=ring)
+        gpu.launch(kernel, cluster, 32, args, shared=shared)
         end, ns, cycles = (int(word) for word in gpu.download(out, np.uint64, 3))
         ends.append(end)
         return ns / hops, cycles / hops
@@ -194,13 +200,21 @@ def latency(gpu: Gpu, cluster: int) -> Work:
     )
 
 
-@bench("smem/cluster", version=1, needs=Needs.GPU, profiles=("full",), seconds=0.06)
-@axis("cluster", quick=2, full=(2, 4, 8))
+@bench(
+    "smem/cluster",
+    version=2,  # 2: as many clusters as are resident, so that none waits for another
+    needs=Needs.GPU,
+    profiles=("full",),
+    seconds=0.06,
+)
+@axis("cluster", quick=2, full=(2, 4, 8, 16))
 def neighbour(gpu: Gpu, cluster: int) -> Work:
     """Read bandwidth of distributed shared memory, all SMs added up.
 
-    Every block reads 16 bytes a thread from the next block of its cluster.  SMs that are left
-    over where their number is no multiple of ``cluster`` stay idle.
+    Every block reads 16 bytes a thread from the next block of its cluster.  There is one block
+    an SM, and one wave: as many clusters as the driver says are resident at once.  A cluster
+    lies within one GPC, and SMs that are left over in their GPC stay idle; a cluster more would
+    wait for the others and double the time.
     """
     import numpy as np
 
@@ -209,7 +223,8 @@ def neighbour(gpu: Gpu, cluster: int) -> Work:
 
     _needs_clusters(gpu, cluster)
     kernel = gpu.kernel(Variant.of("shared.cu", CLUSTER=cluster), "cluster_read")
-    blocks = gpu.properties.sms // cluster * cluster
+    shared = _alone_on_its_sm(gpu, memory_bytes(16))
+    blocks = _resident(gpu, kernel, cluster, BLOCK, shared) * cluster
     sums = BlockSums(gpu, blocks)
     args = (sums.buffer, np.uint32(TURNS), np.uint32(_SALT))
     # What block r of a cluster reads is what block r + 1 holds.
@@ -217,7 +232,7 @@ def neighbour(gpu: Gpu, cluster: int) -> Work:
 
     def run(iterations: int) -> None:
         for _ in range(iterations):
-            gpu.launch(kernel, blocks, BLOCK, args, shared=memory_bytes(16))
+            gpu.launch(kernel, blocks, BLOCK, args, shared=shared)
 
     def verify(iterations: int) -> None:
         for block, found in enumerate(sums.each()):
@@ -231,8 +246,29 @@ def neighbour(gpu: Gpu, cluster: int) -> Work:
         bytes_moved=blocks * TURNS * TURN_BYTES,
         bytes_convention=BytesConvention.RW_SUM,
         min_sample_s=0.001,
-        detail={"blocks": blocks, "registers": kernel.registers},
+        detail={
+            "blocks": blocks,
+            "sms": gpu.properties.sms,
+            "registers": kernel.registers,
+        },
     )
+
+
+def _alone_on_its_sm(gpu: Gpu, used: int) -> int:
+    """Shared memory that a block asks for so that no second one fits beside it.
+
+    Else two blocks of a cluster may share an SM, and what one reads of the other is its own SM's.
+    """
+    most = gpu.properties.shared_per_block - STATIC_BYTES
+    return max(used, min(gpu.properties.shared_per_sm // 2, most))
+
+
+def _resident(gpu: Gpu, kernel: Kernel, cluster: int, block: int, shared: int) -> int:
+    """Clusters that are resident at once; skips where not one is."""
+    found = gpu.clusters(kernel, cluster, block, shared)
+    if not found:
+        skip(f"no cluster of {cluster} blocks fits into a GPC of this device")
+    return found
 
 
 def _needs_clusters(gpu: Gpu, cluster: int) -> None:

@@ -67,6 +67,7 @@ def d2d(gpu: Gpu, size: int, count: str) -> Work:
 
 @bench(
     "hbm/memset",
+    profiles=("full",),
     version=2,  # 2: `size=auto`
     needs=Needs.GPU,
     seconds=lambda size: 0.06 + 0.007 * size / GIB,

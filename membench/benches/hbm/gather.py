@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING
 from membench.core.axes import AUTO
 from membench.core.case import Needs, axis, bench
 from membench.core.errors import skip
+from membench.core.sizes.working_set import most_of_gpu
 from membench.core.terms import BytesConvention, PeakBasis
-from membench.core.units import GIB, KIB, MIB
+from membench.core.units import GIB, KIB, MIB, format_size
 from membench.core.work import Timed, Work
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from membench.core.axes import Value
+    from membench.core.snapshot import Machine
     from membench.gpu.protocol import Gpu
 
 BLOCK = 512
@@ -28,7 +31,7 @@ _SEED = 0x9A9E
 
 
 def page_table(kind: str, pages: int, count: int) -> npt.NDArray[np.uint32]:
-    """``count`` numbers of pages below ``pages``, a power of two.
+    """``count`` numbers of pages below ``pages``.
 
     ``uniform``: independent of each other.  ``zipf``: the k-th most wanted page is wanted 1/k
     times as often as the first (exponent 1, by the inverse of the continuous distribution,
@@ -45,13 +48,36 @@ def page_table(kind: str, pages: int, count: int) -> npt.NDArray[np.uint32]:
     return (np.arange(count) % pages).astype(np.uint32)
 
 
-def table_sum(table: npt.NDArray[np.uint32], page: int, salt: int) -> int:
-    """Sum of the words of the pages that ``table`` names, modulo 2^32, the pool a pattern."""
+def table_sum(
+    table: npt.NDArray[np.uint32], page: int, salt: int, shift: int = 0, pages: int = 1 << 32
+) -> int:
+    """Sum of the words of the pages that ``table`` names, modulo 2^32, the pool a pattern.
+
+    Its numbers are taken ``shift`` further, round ``pages``.
+    """
     from membench.gpu.verify.pattern import STEP, pattern_sum
 
     words = page // 4
-    first = int(table.sum(dtype="u8")) * words  # sum of the first words' indices
+    round_ = int((table >= pages - shift).sum()) if shift else 0  # how many go round
+    numbers = int(table.sum(dtype="u8")) + shift * table.size - round_ * pages
+    first = numbers * words  # sum of the first words' indices
     return (STEP * words * first + table.size * pattern_sum(words, salt)) % 2**32
+
+
+def shifts(kind: str, pages: int, count: int) -> tuple[int, ...]:
+    """How far further in the pool each launch reads than its table says; then from the beginning.
+
+    By as many pages as a launch reads, until the pool is through: else each launch would read the
+    same pages, whose translations the one before has left at hand.  A skewed table stays where it
+    is, because its point is that the same pages are wanted again and again.
+    """
+    return (0,) if kind == "zipf" else tuple(range(0, pages, max(1, count)))
+
+
+def pools(machine: Machine) -> tuple[Value, ...]:
+    """Of the full profile: `auto`, and most of the GPU's memory, as a KV cache is."""
+    most = most_of_gpu(machine)
+    return (AUTO, format_size(most)) if most > 4 * GIB else (AUTO,)
 
 
 def sensible(profile: str, page: int, table: str, **_: int) -> bool:
@@ -61,7 +87,7 @@ def sensible(profile: str, page: int, table: str, **_: int) -> bool:
 
 @bench(
     "hbm/gather",
-    version=2,  # 2: `size=auto`
+    version=2,  # 2: `size=auto`, every launch reads other pages
     needs=Needs.GPU,
     # The samples, a millisecond each or as long as one launch takes at 200 GB/s; the table.
     seconds=lambda page, **_: 0.09 + 2e-8 * READ_BYTES / page,
@@ -70,18 +96,19 @@ def sensible(profile: str, page: int, table: str, **_: int) -> bool:
     full_grid=("page", "table"),
     where=sensible,
 )
-@axis("size", quick=AUTO)
+@axis("size", quick=AUTO, full=pools)
 @axis("page", quick="4KiB", full="32B..64KiB *2")
 @axis("table", quick="uniform", full=("uniform", "zipf", "seq"))
 def gather(gpu: Gpu, size: int, page: int, table: str) -> Work:
     """Useful bandwidth of reading pages that a table names, from a pool of ``size`` bytes.
 
     Counted are the bytes of the pages.  Those of the table, four a page, are not; they stand
-    in the detail.  ``zipf`` wants some pages so often that the cache serves them: that is its
-    point.
+    in the detail.  Each launch reads other pages, until the pool is through; ``zipf`` wants
+    some pages so often, in every launch, that the cache serves them: that is its point.
     """
     import numpy as np
 
+    from membench.benches.gpu.chase import room_for
     from membench.gpu.protocol import Variant
     from membench.gpu.verify.content import BlockSums
     from membench.gpu.verify.pattern import Patterns
@@ -90,24 +117,37 @@ def gather(gpu: Gpu, size: int, page: int, table: str) -> Work:
         skip("a page is larger than what is read")
     kernel = gpu.kernel(Variant.of("gather.cu"), "gather_read")
     blocks = gpu.occupancy(kernel, BLOCK) * gpu.properties.sms
-    numbers = page_table(table, size // page, READ_BYTES // page)
-    pool, named = gpu.allocate(size), gpu.allocate(numbers.nbytes)
+    pages = size // page
+    numbers = page_table(table, pages, READ_BYTES // page)
+    pool, named = room_for(gpu, size), gpu.allocate(numbers.nbytes)
     gpu.upload(named, numbers)
     Patterns(gpu).fill(pool, _SALT)
     sums = BlockSums(gpu, blocks)
     bits = (page // VECTOR).bit_length() - 1
     vectors = np.uint64(numbers.size << bits)
-    args = (sums.buffer, pool, named, np.uint32(bits), vectors)
-    expected = table_sum(numbers, page, _SALT)
+    further = shifts(table, pages, numbers.size)
+    launches = [
+        (sums.buffer, pool, named, np.uint32(bits), vectors, np.uint32(shift), np.uint32(pages))
+        for shift in further
+    ]
+    done = 0
     peak = gpu.properties.peak_bandwidth
 
     def run(iterations: int) -> None:
-        for _ in range(iterations):
-            gpu.launch(kernel, blocks, BLOCK, args)
+        nonlocal done
+        for number in range(done, done + iterations):
+            gpu.launch(kernel, blocks, BLOCK, launches[number % len(launches)])
+        done += iterations
+
+    def verify(iterations: int) -> None:
+        laps, rest = divmod(iterations, len(further))
+        met = further[:iterations]
+        of_launch = [table_sum(numbers, page, _SALT, shift, pages) for shift in met]
+        sums.check("hbm/gather", laps * sum(of_launch) + sum(of_launch[:rest]))
 
     return Timed(
         run=run,
-        verify=lambda iterations: sums.check("hbm/gather", iterations * expected),
+        verify=verify,
         size_bytes=size,
         bytes_moved=numbers.size * page,
         bytes_convention=BytesConvention.PAYLOAD,
@@ -120,6 +160,7 @@ def gather(gpu: Gpu, size: int, page: int, table: str) -> Work:
         detail={
             "pages": numbers.size,
             "table_bytes": numbers.nbytes,
+            "tables": len(further),
             "registers": kernel.registers,
         },
     )

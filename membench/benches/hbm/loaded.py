@@ -39,6 +39,15 @@ CYCLE = 6
 READS = {100: 6, 67: 4, 50: 3, 0: 0}
 """Percent of reads -> chunks of a cycle that are read."""
 
+FLAT_OUT = 100
+"""The load that does not pause at all."""
+
+LOADS_OF_PEAK = (FLAT_OUT, 95, 90, 80, 70, 50, 30, 10)
+"""Percent of the card's own peak that are asked for: the knee lies between them on every card."""
+
+SPARSE = (FLAT_OUT, 80, 30)
+"""Those of mixes of reads and writes."""
+
 BLOCK = 1024
 DEADLINE_NS = 2_000_000_000
 """When kernels end by themselves that wait for each other."""
@@ -49,14 +58,25 @@ _SALT = 83
 _SEED = 0x10AD
 
 
-def sensible(_profile: str, reads: int, pause: int, sms: int, **_: int) -> bool:
-    """Fewer SMs only at full speed: an injection of its own."""
-    return sms == 100 or (pause == 0 and reads in (100, 50))
+def sensible(_profile: str, reads: int, load: int, sms: int, **_: int) -> bool:
+    """Every load of reads, some of the other mixes; fewer SMs only at full speed, another way."""
+    if sms != 100:
+        return load == FLAT_OUT and reads in (100, 50)
+    return reads == 100 or load in SPARSE
+
+
+def pause_ns(load: int, warps: int, peak: float) -> float:
+    """Nanoseconds between the beginnings of two chunks of a warp; 0 for `FLAT_OUT`.
+
+    All warps together then ask for ``load`` percent of ``peak`` GB/s.
+    """
+    return 0.0 if load == FLAT_OUT else warps * CHUNK / (load / 100 * peak)
 
 
 @bench(
     "hbm/loaded",
-    version=3,  # 3: `size=auto`; 2: the quantiles are of single hops, not of means of 256
+    # 2: the quantiles are of single hops; 3: `size=auto`, plain loads, traffic by share of the peak
+    version=3,
     needs=Needs.GPU,
     yields=(
         (Metric.LATENCY, Stat.MEDIAN),
@@ -67,23 +87,25 @@ def sensible(_profile: str, reads: int, pause: int, sms: int, **_: int) -> bool:
     ),
     seconds=0.15,
     gpu_memory=lambda size, **_: size + TRAFFIC_BYTES + 16 * MIB,
-    full_grid=("reads", "pause", "sms"),
+    full_grid=("reads", "load", "sms"),
     where=sensible,
 )
 @axis("size", quick=AUTO)
 @axis("reads", quick=100, full=(100, 67, 50, 0))
-@axis("pause", quick=(0, 10000, 50000), full=(0, 7000, 10000, 20000, 100000))
+@axis("load", quick=(FLAT_OUT, 80, 50), full=LOADS_OF_PEAK)
 @axis("sms", quick=100, full=(100, 50, 25, 12))
-def loaded(gpu: Gpu, size: int, reads: int, pause: int, sms: int) -> Work:
+def loaded(gpu: Gpu, size: int, reads: int, load: int, sms: int) -> Work:
     """Loaded latency: a chase through ``size`` bytes beside traffic from the other SMs.
 
-    ``reads`` percent of the traffic's chunks of 4 KiB are read, the others written.  A warp
-    begins a chunk at most every ``pause`` ns; ``sms`` percent of the other SMs take part.
+    ``reads`` percent of the traffic's chunks of 4 KiB are read, the others written.  The warps
+    pause between chunks so that together they ask for ``load`` percent of the card's peak, or
+    not at all (100); where the peak is unknown, for that share of what they reach without
+    pauses.  ``sms`` percent of the other SMs take part.
     The bandwidth is the generator's own count of bytes over the time of the same samples.
     The median is that of samples, each the mean of 256 hops; p50, p95 and p99 are of single
     hops between the samples, under the same traffic, and include reading the clock.
     """
-    scene = _Scene(gpu, size, reads, pause, sms)
+    scene = _Scene(gpu, size, reads, load, sms)
     return Observed(
         observe=scene.observe,
         seconds=0.05,
@@ -105,6 +127,7 @@ class _Run:
         bandwidths: GB/s of the traffic, one of each sample.
         mhz: clock of the SM that the chase ran on.
         apart: no generator was on that SM.
+        clock_cycles: between two reads of the clock alone.
     """
 
     means: list[float]
@@ -112,16 +135,18 @@ class _Run:
     bandwidths: list[float]
     mhz: float
     apart: bool
+    clock_cycles: int
 
 
 class _Scene:
     """A ring for the chase, and a region of chunks for each warp of the generator."""
 
-    def __init__(self, gpu: Gpu, size: int, reads: int, pause: int, share: int) -> None:
+    def __init__(self, gpu: Gpu, size: int, reads: int, load: int, share: int) -> None:
         import numpy as np
 
         from membench.gpu.protocol import Variant
         from membench.gpu.verify.ring import Ring
+        from membench.gpu.verify.walk import chase_variant
 
         self._gpu = gpu
         properties = gpu.properties
@@ -130,7 +155,8 @@ class _Scene:
         self._chunks = max(CYCLE, TRAFFIC_BYTES // (self.warps * CHUNK) // CYCLE * CYCLE)
         self.traffic = self.warps * self._chunks * CHUNK
         self._reads = READS[reads]
-        self._pause = pause * properties.sm_khz // 1_000_000
+        self._load = load
+        self._pause = 0
         # More than half of an SM's shared memory each: never two generators on one SM.
         self._spoiler = min(properties.shared_per_block, properties.shared_per_sm // 2)
         variant = Variant.of("loaded.cu", LOADS=LOADS)
@@ -138,7 +164,7 @@ class _Scene:
             entry: gpu.kernel(variant, f"loaded_{entry}")
             for entry in ("prepare", "generate", "chase", "check")
         }
-        self._ring = Ring(size // LINE, size // LINE, _SEED)
+        self._ring = Ring.random(size // LINE, _SEED)
         self._memory, self._region = gpu.allocate(size), gpu.allocate(self.traffic)
         self._out = gpu.allocate(8 * (_HEAD + _WORDS * SAMPLES))
         self._took = gpu.allocate(4 * SINGLE_HOPS * SAMPLES)
@@ -146,10 +172,10 @@ class _Scene:
         self._where, self._stop = gpu.allocate(4 * self.blocks), gpu.allocate(4)
         self._found = gpu.allocate(8)
         self._streams = gpu.stream(), gpu.stream(urgent=True)
-        link = gpu.kernel(Variant.of("chase.cu", HINT='"ca"', LOADS=LOADS), "chase_link")
-        shape = (np.uint32(self._ring.bits), np.uint32(self._ring.seed))
-        lines = np.uint32(self._ring.lines)
-        gpu.launch(link, 8 * properties.sms, 256, (self._memory, lines, *shape))
+        link = gpu.kernel(chase_variant("plain"), "chase_link")
+        shape = (self._ring.lines, self._ring.bits, self._ring.seed)
+        args = (self._memory, *(np.uint32(number) for number in shape))
+        gpu.launch(link, 8 * properties.sms, 256, args)
         self._each("prepare", np.uint32(_SALT))
         self._start = 0
         self._wrong: list[str] = []
@@ -168,6 +194,13 @@ class _Scene:
 
         self._run(WARM_SAMPLES, loaded=False)  # touches the translations, loads the kernel
         idle = self._run(IDLE_SAMPLES, loaded=False)
+        known = self._gpu.properties.peak_bandwidth
+        asked: dict[str, float | str] = {}
+        if self._load != FLAT_OUT:
+            peak = known or self._reached()
+            self._pause = round(pause_ns(self._load, self.warps, peak) * idle.mhz / 1e3)
+            offered = round(self._load / 100 * peak, 1)
+            asked = {"offered": offered, "offered_of": "peak" if known else "reached"}
         run = self._run(SAMPLES, loaded=True)
         return Observation(
             {
@@ -181,9 +214,18 @@ class _Scene:
                 "idle_ns": round(float(np.median(idle.means)), 1),
                 "idle_p99_ns": round(float(np.quantile(idle.singles, 0.99)), 1),
                 "apart": "yes" if run.apart else "no",
+                "clock_cycles": run.clock_cycles,
+                **asked,
             },
             sm_mhz=run.mhz,
         )
+
+    def _reached(self) -> float:
+        """GB/s of the traffic without pauses, where the peak is unknown."""
+        self._pause = 0
+        if reached := max(self._run(IDLE_SAMPLES, loaded=True).bandwidths):
+            return reached
+        raise VerificationFailed("hbm/loaded: the traffic moved nothing without pauses")
 
     def _run(self, samples: int, *, loaded: bool) -> _Run:
         import numpy as np
@@ -207,6 +249,7 @@ class _Scene:
             bandwidths=(moved / windows).tolist(),
             mhz=1e3 * ghz,
             apart=int(out[2]) not in generators,
+            clock_cycles=int(out[5]),
         )
 
     @staticmethod

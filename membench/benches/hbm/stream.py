@@ -9,13 +9,14 @@ compared, and ``config=best``, the fastest of its configurations on this GPU.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from membench.core.axes import AUTO, OMITTED, Value
-from membench.core.case import TUNED, Bench, Config, Needs, axis, bench
+from membench.core.case import PROFILES, TUNED, Bench, Config, Needs, axis, bench
 from membench.core.errors import VerificationFailed, skip
 from membench.core.terms import BytesConvention, PeakBasis
-from membench.core.units import MIB
+from membench.core.units import KIB, MIB
 from membench.core.work import Timed, Work
 
 if TYPE_CHECKING:
@@ -34,8 +35,31 @@ SWEPT = ("read", "copy", "triad")
 SIZES = ("256MiB", "512MiB", "1GiB", "2GiB", "8GiB")
 """Sizes of an array beside `auto`, which is 4 GiB where there is room."""
 
-DEFAULT: Config = {"vec": 16, "unroll": 4, "block": 512, "per_sm": 0}
-"""The fixed configuration; ``per_sm`` 0 is as many blocks as fit at once."""
+LOADS = {name: ACCESSES[name] - (name != "read") for name in ACCESSES}
+"""Arrays that it reads; every kernel but read writes one."""
+
+FULL_ONLY = ("nstream",)
+"""Kernels that the quick profile leaves out: triad says as much in less time."""
+
+DEFAULT: Config = {"vec": 16, "unroll": 4, "block": 512, "once": 0, "hint": 0}
+"""The fixed configuration.
+
+``once`` 0 launches as many blocks as are resident at the same time, each of which goes over
+many tiles; ``once`` 1 launches a block for every tile, as BabelStream and gpu-benches do.
+``hint`` is a number of `HINTS`.
+"""
+
+HINTS = ("plain", "cs", "no-allocate")
+"""What the caches are told: nothing, evict first (``.cs``), not into L1 (``.L1::no_allocate``)."""
+
+HINTED_BLOCKS, HINTED_BYTES = (256, 512), 64
+"""Blocks that hints are tried with, at so many bytes of an array under way a thread."""
+
+WIDEST_BLOCK_BYTES, WIDEST_BLOCK_LOADS = 64, 8
+"""A block of 1024 threads has 64 registers a thread.
+
+More loads under way than these do not fit: the assembler would put a use before the last load.
+"""
 
 WIDE = 32
 WIDE_CAPABILITY = 100
@@ -57,21 +81,38 @@ _VALUE = 0x3F9D7043
 _SALT = 17
 
 
-def configurations(gpu: Gpu, **_axes: Value | Config) -> Iterator[Config]:
+def configurations(gpu: Gpu, operation: str, **_axes: Value | Config) -> Iterator[Config]:
     """What ``config=best`` chooses from.
 
-    Bytes in flight are threads x unroll x vec.  By Little's law Hopper needs about
-    18 KiB an SM and Blackwell 40; the largest here have 128 KiB.  Blocks of 1024
-    threads leave 64 registers a thread, too few for the longest unrolling.
+    Each keeps ``unroll`` accesses of each array of a thread under way before the first value is
+    needed; the machine code of all of them is tested for that.  By Little's law Hopper needs
+    about 18 KiB under way an SM and Blackwell 40; the largest here have 128 KiB.
     """
     widths = (16, WIDE) if gpu.properties.capability >= WIDE_CAPABILITY else (16,)
     for vec in widths:
-        for block in (128, 256, 512, 1024):
+        for block in (256, 512, 1024):
             for unroll in (1, 2, 4, 8):
-                if unroll * vec > (64 if block == 1024 else 128):
-                    continue
-                for per_sm in (0, 32):
-                    yield {"vec": vec, "unroll": unroll, "block": block, "per_sm": per_sm}
+                if _fits(operation, vec, block, unroll):
+                    for once in (0, 1):
+                        yield _config(vec, unroll, block, once, 0)
+        for hint in (1, 2):
+            if operation == "write" and HINTS[hint] == "no-allocate":
+                continue  # it says something of loads
+            for block in HINTED_BLOCKS:
+                for once in (0, 1):
+                    yield _config(vec, HINTED_BYTES // vec, block, once, hint)
+
+
+def _config(vec: int, unroll: int, block: int, once: int, hint: int) -> Config:
+    return {"vec": vec, "unroll": unroll, "block": block, "once": once, "hint": hint}
+
+
+def _fits(operation: str, vec: int, block: int, unroll: int) -> bool:
+    """Whether the registers of a thread hold what is under way."""
+    if block == 1024:
+        loads = unroll * LOADS[operation]
+        return unroll * vec <= WIDEST_BLOCK_BYTES and loads <= WIDEST_BLOCK_LOADS
+    return unroll * vec <= 2 * WIDEST_BLOCK_BYTES
 
 
 def variant(config: Config) -> Variant:
@@ -79,7 +120,8 @@ def variant(config: Config) -> Variant:
     from membench.gpu.protocol import Variant
 
     bound = 1024 if config["block"] > 512 else 512
-    return Variant.of("stream.cu", VEC=config["vec"], UNROLL=config["unroll"], BLOCK=bound)
+    hint = {"HINT": config["hint"]} if config["hint"] else {}
+    return Variant.of("stream.cu", VEC=config["vec"], UNROLL=config["unroll"], BLOCK=bound, **hint)
 
 
 def _stream(gpu: Gpu, operation: str, size: int, vec: Value, config: Config) -> Work:
@@ -92,8 +134,9 @@ def _stream(gpu: Gpu, operation: str, size: int, vec: Value, config: Config) -> 
         skip("32-byte loads need compute capability 10.0")
     kernel = gpu.kernel(variant(chosen), f"stream_{operation}")
     block = chosen["block"]
-    per_sm = chosen["per_sm"] or gpu.occupancy(kernel, block)
-    grid = per_sm * gpu.properties.sms
+    per_sm = gpu.occupancy(kernel, block)
+    tile = block * chosen["unroll"] * chosen["vec"]
+    grid = -(-size // tile) if chosen["once"] else per_sm * gpu.properties.sms
     arrays = [gpu.allocate(size) for _ in range(ARRAYS[operation])]
     target = arrays[0]
     sums = gpu.allocate(4 * grid)
@@ -143,8 +186,10 @@ def _stream(gpu: Gpu, operation: str, size: int, vec: Value, config: Config) -> 
         if len(arrays) * size < CACHE_MULTIPLE * gpu.properties.l2_bytes
         else (),
         detail={
-            **chosen,
+            **{name: chosen[name] for name in ("vec", "unroll", "block", "once")},
+            "hint": HINTS[chosen["hint"]],
             "per_sm": per_sm,
+            "in_flight": per_sm * tile * (LOADS[operation] or 1),
             "registers": kernel.registers,
             "bus_bits": gpu.properties.bus_bits,
             "memory_mhz": gpu.properties.memory_khz // 1000,
@@ -200,17 +245,22 @@ def stream_bench(operation: str) -> Callable[[Callable[..., Work]], Bench]:
     """Declare the bench of one kernel: they differ in their name and their arrays alone."""
 
     def decorate(function: Callable[..., Work]) -> Bench:
-        function = axis("config", quick=(OMITTED, TUNED))(function)
         swept = operation in SWEPT
+        # Tuning tries thirty configurations: the quick profile tunes one kernel of each shape.
+        tuned = (OMITTED, TUNED)
+        function = axis("config", quick=tuned if swept else OMITTED, full=tuned)(function)
         function = axis("vec", quick=16, full=(16, 4, 8, WIDE) if swept else 16)(function)
         function = axis("size", quick=AUTO, full=(AUTO, *SIZES) if swept else AUTO)(function)
         return bench(
             f"hbm/{operation}",
-            version=2,  # 2: `size=auto`
+            # 2: `size=auto`, all loads of a tile are under way before the first is needed
+            version=2,
             needs=Needs.GPU,
+            profiles=("full",) if operation in FULL_ONLY else tuple(PROFILES),
             seconds=lambda size, **_: _seconds(operation, size),
-            gpu_memory=lambda size, **_: ARRAYS[operation] * size + MIB,
-            configs=configurations,
+            # With the sums of read: 4 bytes for each 4 KiB in the smallest tiles.
+            gpu_memory=lambda size, **_: ARRAYS[operation] * size + size // KIB + MIB,
+            configs=partial(configurations, operation=operation),
             tunes=("vec",),
         )(function)
 

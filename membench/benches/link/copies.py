@@ -37,6 +37,9 @@ BACKGROUND = 4
 
 SM_SIZES = frozenset((64 * KIB, MIB, 16 * MIB, 64 * MIB, 256 * MIB))
 
+TILE = 65_537
+"""Words that the memory of `link/all` repeats; a prime, so that no two pages are the same."""
+
 _SALT = 29
 
 
@@ -165,7 +168,7 @@ def _declare(way: str) -> Callable[[Callable[..., Work]], Bench]:
         function = axis("numa", quick=OMITTED, full=(OMITTED, "near", "far"))(function)
         function = axis("streams", quick=1, full=(1, 2, 4))(function)
         function = axis("engine", quick=("ce", "sm"))(function)
-        function = axis("mem", quick=("pinned", "pageable"), full=MEMORIES)(function)
+        function = axis("mem", quick="pinned", full=MEMORIES)(function)
         function = axis("size", quick=("64MiB", "16KiB", "1MiB"), full=SIZES)(function)
         return bench(
             f"link/{way}",
@@ -276,4 +279,74 @@ def bidir(gpu: Gpu, size: int, dir: str, engine: str) -> Work:  # noqa: A002 - t
         launches=4 + more,
         flags=link_flags(links),
         detail={**link_detail(links), "background": more},
+    )
+
+
+@bench(
+    "link/all",
+    version=1,
+    needs=(Needs.GPU, Needs.TWO_GPUS),
+    profiles=("full",),
+    seconds=lambda size, **_: 0.1 + 4.0 * size / GIB,
+    memory=lambda size, **_: 8 * size,
+    gpu_memory=lambda size, **_: size + MIB,
+    grid=("dir",),
+)
+@axis("size", quick="256MiB")
+@axis("dir", quick=("h2d", "d2h"))
+def every(gpu: Gpu, size: int, dir: str) -> Work:  # noqa: A002 - the axis' name
+    """Copy ``size`` bytes between page-locked memory and every GPU at the same time.
+
+    Counted are the bytes of all GPUs, from the moment that they begin together until the last
+    one has ended: what the host gives to all of its GPUs.
+    """
+    import numpy as np
+
+    from membench.gpu.link_protocol import link_detail
+    from membench.gpu.verify.content import random_words
+
+    links = gpu.links
+    lanes = links.every_gpu(size)
+    hosts = [links.memory(size, "pinned") for _ in lanes]
+    # Every GPU's bytes are its own; what they are copied to is something else before.
+    tiles = [random_words(TILE, _SALT + lane.gpu) for lane in lanes]
+    seen = [host.array.view(np.uint32) for host in hosts]
+    words = [np.resize(tile, one.size) for tile, one in zip(tiles, seen, strict=True)]
+    for lane, host, one, word in zip(lanes, hosts, seen, words, strict=True):
+        one[:] = 0 if dir == "h2d" else word
+        gpu.copy(lane.memory.address, host.address, size, lane.queue)
+        gpu.wait(lane.queue)
+        one[:] = word if dir == "h2d" else 0
+    ways = [
+        (lane.memory.address, host.address) if dir == "h2d" else (host.address, lane.memory.address)
+        for lane, host in zip(lanes, hosts, strict=True)
+    ]
+
+    def run(iterations: int) -> None:
+        begin = links.record()
+        for lane, (target, source) in zip(lanes, ways, strict=True):
+            links.follow(begin, lane.queue)
+            for _ in range(iterations):
+                gpu.copy(target, source, size, lane.queue)
+            links.follow(links.record(lane.queue))
+
+    def verify(_iterations: int) -> None:
+        for lane, host, one, word in zip(lanes, hosts, seen, words, strict=True):
+            if dir == "h2d":
+                one[:] = 0
+                gpu.copy(host.address, lane.memory.address, size, lane.queue)
+            gpu.wait(lane.queue)
+            if not np.array_equal(one, word):
+                raise VerificationFailed(f"link/all: GPU {lane.gpu} has other bytes")
+
+    return Timed(
+        run=run,
+        verify=verify,
+        size_bytes=size * len(lanes),
+        bytes_moved=size * len(lanes),
+        bytes_convention=BytesConvention.PAYLOAD,
+        min_sample_s=0.001,
+        samples=10,
+        launches=len(lanes),
+        detail={"gpus": len(lanes), **link_detail(links)},
     )

@@ -1,7 +1,7 @@
 """Blocks of a KV cache between host memory and a GPU: what engines do when they swap or restore.
 
 N blocks lie scattered in a paged pool and go to other places of another pool.
-The same work is done in five ways, so that the rows say which one an engine
+The same work is done in seven ways, so that the rows say which one an engine
 should take at which block size and number; `analyse.derive.policy` does.
 """
 
@@ -29,7 +29,13 @@ BLOCKS = (
     *("48KiB", "64KiB", "128KiB", "256KiB", "512KiB", "1MiB", "2MiB"),
 )
 COUNTS = (1024, 16, 128, 10_000, 100_000)
-METHODS = ("batch", "sm", "loop", "bulk", "contig")
+METHODS = ("batch", "batch-any", "batch-overlap", "sm", "loop", "bulk", "contig")
+BATCHES = ("batch", "batch-any", "batch-overlap")
+"""The driver's batch copy: sources read in the order of the stream, or at any time; and with the
+wish that copies leave the SMs to kernels.  Engines moved to ``any`` for host to device (vLLM pull
+request 39306); for what a kernel has just written it would be wrong.
+"""
+
 LARGEST = 4 * GIB
 """Bytes that one case moves at most."""
 
@@ -65,6 +71,10 @@ def _sensible(
     usual = block == 16 * KIB and count == 1024
     if method == "contig" and (order != "random" or grid != OMITTED):
         return False
+    if method == "batch-any" and way != "h2d":
+        return False  # a kernel may still write the source
+    if method == "batch-overlap" and not usual:
+        return False  # a wish, of which one point says whether the driver grants it
     if grid != OMITTED:
         return method in ("sm", "bulk") and usual and order == "random"
     if order == "seq":
@@ -79,6 +89,8 @@ def _on_the_map(way: str, block: int, count: int, method: str) -> bool:
         return count == 1024 and block in (4 * KIB, 16 * KIB, 64 * KIB)
     if way == "d2h":
         return mapped and count <= 1024 and (method in ("batch", "sm") or block == 16 * KIB)
+    if method == "batch-any" and count not in (1024, 10_000):
+        return False
     if method in ("bulk", "contig"):
         return count == 1024 and mapped
     if count == 128 and block > 256 * KIB:
@@ -99,11 +111,11 @@ def _seconds(way: str, block: int, count: int, method: str, **_: Value) -> float
     ones at 27 GB/s and more (vLLM issue 42212).
     """
     size = block * pool_blocks(count)
-    each = {"loop": 3e-6, "batch": 0.5e-6}.get(method, 0.0) * count
+    each = {"loop": 3e-6, **dict.fromkeys(BATCHES, 0.5e-6)}.get(method, 0.0) * count
     if way == "d2d":
         pace, made = 300e9, 0.01
     else:
-        pace, made = 25e9 if block >= 28 * KIB or method != "batch" else 6e9, 0.35
+        pace, made = 25e9 if block >= 28 * KIB or method not in BATCHES else 6e9, 0.35
     samples = 2 + _samples(block, count, method)
     return 0.03 + made * size / GIB + samples * (block * count / pace + each)
 
@@ -181,8 +193,8 @@ def _move(gpu: Gpu, way: str, block: int, count: int, method: str, order: str, g
         min_sample_s=0.0005,
         samples=_samples(block, count, method),
         # What the host spends on submitting many copies is part of these methods.
-        may_block=method not in ("loop", "batch"),
-        launches=count if method in ("loop", "batch") else 1,
+        may_block=method not in ("loop", *BATCHES),
+        launches=count if method in ("loop", *BATCHES) else 1,
         flags=link_flags(links),
         detail=detail,
     )
@@ -206,9 +218,12 @@ def _method(
         return lambda: gpu.copy(target.address, source.address, block * to.size)
     targets = np.uint64(target.address) + to.astype(np.uint64) * np.uint64(block)
     sources = np.uint64(source.address) + from_.astype(np.uint64) * np.uint64(block)
-    if method == "batch":
-        detail["batch"] = gpu.links.batch_version
-        return gpu.links.batch(targets, sources, np.full(to.size, block, np.uint64))
+    if method in BATCHES:
+        source_order = "any" if method == "batch-any" else "stream"
+        detail |= {"batch": gpu.links.batch_version, "source_order": source_order}
+        sizes = np.full(to.size, block, np.uint64)
+        overlap = method == "batch-overlap"
+        return gpu.links.batch(targets, sources, sizes, source_order, overlap=overlap)
     if method == "loop":
         pairs = list(zip(targets.tolist(), sources.tolist(), strict=True))
 
@@ -265,7 +280,7 @@ def _declare(way: str) -> Callable[[Callable[..., Work]], Bench]:
     def decorate(function: Callable[..., Work]) -> Bench:
         quick = {"block": ("16KiB", "4KiB", "64KiB"), "method": ("batch", "sm")}
         if way == "h2d":
-            quick = {"block": ("16KiB", "4KiB", "28KiB", "64KiB"), "method": METHODS}
+            quick |= {"method": ("batch", "batch-any", "sm")}
         function = axis("grid", quick=OMITTED, full=GRIDS)(function)
         function = axis("order", quick="random", full=("random", "seq"))(function)
         function = axis("method", quick=quick["method"], full=METHODS)(function)
@@ -292,8 +307,10 @@ def h2d(gpu: Gpu, block: int, count: int, method: str, order: str, grid: Value) 
     """Move ``count`` scattered blocks from a pool in host memory to a pool on the GPU.
 
     ``method``: `loop` is one asynchronous copy a block, `batch` one call of the
-    driver's batch copy, `sm` a kernel that gathers and scatters, `bulk` one that does
-    so through shared memory, `contig` one copy of as many bytes, for reference.
+    driver's batch copy (`batch-any` where the driver may read the sources at any time,
+    `batch-overlap` where it is asked to leave the SMs to kernels), `sm` a kernel that
+    gathers and scatters, `bulk` one that does so through shared memory, `contig` one copy
+    of as many bytes, for reference.
     ``grid`` caps the thread blocks of a kernel.  In ``order=random`` the blocks stand
     anywhere in both pools.  `host_us` is what the host spent on submitting.
     """

@@ -108,6 +108,7 @@ def _from_host(gpu: Gpu, size: int, timed: str, advice: tuple[str, ...] = ()) ->
 
 @bench(
     "managed/fault",
+    profiles=("full",),
     version=1,
     needs=Needs.GPU,
     seconds=_seconds,

@@ -32,6 +32,12 @@ def host_array(machine: Machine, reach: Reach, held: Cost) -> int:
     return _fitting(size, held, machine.memory.budget)
 
 
+def most_of_gpu(machine: Machine) -> int:
+    """0.8 of the first GPU's memory in whole GiB, as a KV pool takes; 0 where it is not known."""
+    devices = machine.gpus.devices
+    return int(0.8 * (devices[0].memory or 0)) // GIB * GIB if devices else 0
+
+
 def device_array(machine: Machine, held: Cost) -> int:
     """Bytes of an array in GPU memory: `DEVICE_ARRAY`, or the largest power of two that fits.
 

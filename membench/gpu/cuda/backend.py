@@ -7,7 +7,7 @@ whose lines are still in the cache.  Every buffer is an allocation of its own.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,11 +20,13 @@ import numpy.typing as npt
 from membench.core.backend import Device, Edge, Stamps, Tick
 from membench.core.errors import BackendUnavailable, MembenchError, skip
 from membench.core.snapshot import Machine
-from membench.gpu.cuda.compile import Image, Resources, compile_source
+from membench.gpu.cuda.compile import Image, Resources, compile_ahead, compile_source
 from membench.gpu.cuda.cublaslt import WORKSPACE_BYTES
 from membench.gpu.cuda.device import ordinal_of, properties_of, uuid_hashes
+from membench.gpu.cuda.driver import open_driver, resident_clusters
 from membench.gpu.cuda.errors import explained
 from membench.gpu.cuda.kernel_files import kernel_names, read_kernel
+from membench.gpu.cuda.kernel_variants import variants_of
 from membench.gpu.cuda.links import CudaLinks
 from membench.gpu.cuda.memory import (
     DeviceMemory,
@@ -35,7 +37,7 @@ from membench.gpu.cuda.memory import (
     give_back,
     host_memory,
 )
-from membench.gpu.cuda.products import FP8_CAPABILITY, fp8_product, product
+from membench.gpu.cuda.products import FP8_CAPABILITY, SCALE_ONE, fp8_product, product, scale_bytes
 from membench.gpu.protocol import Argument, Buffer, Variant
 from membench.machine.gpus.energy import energy_counter
 
@@ -45,13 +47,21 @@ HOLD_DEADLINE_NS = 10_000_000_000
 FLUSH_FACTOR = 2
 """The flush writes and reads this many times the L2 cache, so that its slices all turn over."""
 
+PORTABLE_CLUSTER = 8
+"""Blocks of a cluster that every device with clusters has (CUDA programming guide)."""
+
+_CARVEOUT = 9  # CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT
+_NON_PORTABLE_CLUSTER = 14  # CU_FUNC_ATTRIBUTE_NON_PORTABLE_CLUSTER_SIZE_ALLOWED
 _CONTROL = Variant("control.cu")
-_TICK_BYTES = 16
+_TICK = np.dtype([("sm", np.uint64), ("ns", np.uint64), ("cycles", np.uint64)])
 _URGENT = -5  # CUDA's lower priorities go first; it caps them at the lowest that it has
 
 
-def open_cuda(machine: Machine, index: int) -> CudaBackend:
+def open_cuda(machine: Machine, index: int, benches: Iterable[str] = ()) -> CudaBackend:
     """The backend on ``machine.gpus.devices[index]``.
+
+    Args:
+        benches: whose kernels are compiled at once, several at a time.
 
     Raises:
         BackendUnavailable: CUDA does not show that device, or cannot use it.
@@ -59,7 +69,11 @@ def open_cuda(machine: Machine, index: int) -> CudaBackend:
     wanted = machine.gpus.devices[index].uuid
     ordinal = ordinal_of(wanted)
     with explained("the GPU cannot be used"):
-        return CudaBackend(machine, ordinal, wanted)
+        opened = CudaBackend(machine, ordinal, wanted)
+    arch = opened.properties.arch
+    ahead = variants_of(benches, arch)
+    compile_ahead([(variant.file, variant.options) for variant in ahead], arch)
+    return opened
 
 
 @dataclass(frozen=True)
@@ -107,7 +121,7 @@ class CudaBackend:
         self._ticket = 0
         self._words = host_memory(64, "pinned")
         self._words.array[:] = 0
-        self._ticks = host_memory(len(Edge) * _TICK_BYTES * self.properties.sms, "pinned")
+        self._ticks = host_memory(len(Edge) * _TICK.itemsize * self.properties.sms, "pinned")
         self._control = {
             entry: self.kernel(_CONTROL, f"control_{entry}")
             for entry in ("hold", "probe", "idle", "sweep")
@@ -153,7 +167,7 @@ class CudaBackend:
 
     def probe(self, edge: Edge) -> None:
         """Queue: the clocks of every SM."""
-        half = _TICK_BYTES * self.properties.sms
+        half = _TICK.itemsize * self.properties.sms
         begin = edge.value * half
         self._ticks.array[begin : begin + half] = 0
         args = (np.uint64(self._ticks.address + begin),)
@@ -173,13 +187,13 @@ class CudaBackend:
             elapsed = cupy.cuda.get_elapsed_time(
                 self._events[Edge.BEFORE], self._events[Edge.AFTER]
             )
-        before, after = self._ticks.array.view(np.uint64).reshape(len(Edge), -1, 2)
-        reached = np.flatnonzero((before[:, 0] != 0) & (after[:, 0] != 0))
-        sm = int(reached[0]) if reached.size else 0
+        before, after = (_ticks(half) for half in self._ticks.array.view(_TICK).reshape(2, -1))
+        both = sorted(before.keys() & after.keys())
+        nothing = Tick(0, 0)
         return Stamps(
             elapsed_ns=elapsed * 1e6,
-            before=Tick(int(before[sm, 0]), int(before[sm, 1])),
-            after=Tick(int(after[sm, 0]), int(after[sm, 1])),
+            before=before[both[0]] if both else nothing,
+            after=after[both[0]] if both else nothing,
             overdue=int(self._words.array.view(np.int32)[1]) == self._ticket > 0,
         )
 
@@ -264,6 +278,23 @@ class CudaBackend:
             )
         )
 
+    def prefer_l1(self, *kernels: CudaKernel) -> None:
+        """By the carve-out: no percent for shared memory."""
+        for kernel in kernels:
+            with explained(f"{kernel.entry} cannot have all of L1"):
+                cupy.cuda.driver.funcSetAttribute(kernel.function.ptr, _CARVEOUT, 0)
+
+    def clusters(self, kernel: CudaKernel, size: int, block: int, shared: int = 0) -> int:
+        """As the driver computes it; sizes that not every device has are allowed first."""
+        function = kernel.function.ptr
+        try:
+            if size > PORTABLE_CLUSTER:
+                with explained(f"clusters of {size} blocks cannot be allowed"):
+                    cupy.cuda.driver.funcSetAttribute(function, _NON_PORTABLE_CLUSTER, 1)
+            return resident_clusters(open_driver(), function, size, block, shared)
+        except MembenchError as missing:
+            skip(str(missing))
+
     def stream(self, *, urgent: bool = False) -> Any:
         """A queue of its own."""
         with self._device:  # of this thread it may be another one
@@ -285,22 +316,42 @@ class CudaBackend:
         return lambda: graph.launch(self._queue)
 
     def gemm(
-        self, kind: str, shape: tuple[int, int, int], w: Buffer, x: Buffer, y: Buffer
+        self,
+        kind: str,
+        shape: tuple[int, int, int],
+        w: Buffer,
+        x: Buffer,
+        y: Buffer,
+        *,
+        out: str = "fp32",
+        fast: bool = False,
     ) -> Callable[[], None]:
         """By cuBLAS, FP8 by cublasLt; called once here, so that its code is loaded."""
         try:
-            if kind == "fp8":
-                if int(self.properties.arch) < FP8_CAPABILITY:
-                    skip("FP8 needs compute capability 8.9")
+            if (least := FP8_CAPABILITY.get(kind)) is not None:
+                if int(self.properties.arch) < least:
+                    skip(f"{kind.upper()} needs compute capability {least // 10}.{least % 10}")
                 workspace = self.allocate(WORKSPACE_BYTES)
-                once = fp8_product(shape, (w, x, y), self._queue, workspace)
+                once = fp8_product(
+                    *(shape, (w, x, y), self._queue, workspace, out),
+                    fast=fast,
+                    scales=self._scales(shape) if kind == "mxfp8" else None,
+                )
             else:
-                once = product(kind, shape, (w, x, y), self._queue)
+                once = product(kind, shape, (w, x, y), self._queue, out)
         except BackendUnavailable as missing:
             skip(str(missing))
         once()
         self.synchronize()
         return once
+
+    def _scales(self, shape: tuple[int, int, int]) -> tuple[Buffer, Buffer]:
+        """Of w and x, all of them 1, so that how the library lays them out does not matter."""
+        m, n, k = shape
+        both = self.allocate(scale_bytes(m, k)), self.allocate(scale_bytes(n, k))
+        for scales in both:
+            self.fill(scales, SCALE_ONE)
+        return both
 
     def energy(self) -> Callable[[], float]:
         """By NVML."""
@@ -341,6 +392,11 @@ class CudaBackend:
                 module.load(image.cubin)
             self._modules[variant] = (image, module)
         return self._modules[variant]
+
+
+def _ticks(probed: npt.NDArray[Any]) -> dict[int, Tick]:
+    """Number of an SM -> its clocks; 0 is where no block has written."""
+    return {int(one["sm"]): Tick(int(one["ns"]), int(one["cycles"])) for one in probed if one["sm"]}
 
 
 def _opt_in(function: Any, shared: int) -> None:

@@ -33,7 +33,14 @@ WITHOUT_FAIL_INDEX = 13000
 """From this version on there is no ``failIdx``."""
 
 _FOUND = 0  # CU_GET_PROC_ADDRESS_SUCCESS
-_STREAM_ORDER = 1  # CU_MEMCPY_SRC_ACCESS_ORDER_STREAM
+_PREFER_OVERLAP = 1  # CU_MEMCPY_FLAG_PREFER_OVERLAP_WITH_COMPUTE
+
+ORDERS = {"stream": 1, "any": 3}
+"""When the sources may be read: CUmemcpySrcAccessOrder.
+
+``stream``: in the order of the stream.  ``any``: at any time, even before work that is queued
+ahead.  So nothing in the stream may still write them: host memory that stays as it is.
+"""
 
 
 class Location(ctypes.Structure):
@@ -66,12 +73,22 @@ class BatchCopy:
     _explain: Callable[[int], str]
 
     def prepare(
-        self, targets: Addresses, sources: Addresses, sizes: npt.NDArray[np.uint64]
+        self,
+        targets: Addresses,
+        sources: Addresses,
+        sizes: npt.NDArray[np.uint64],
+        order: str = "stream",
+        *,
+        overlap: bool = False,
     ) -> Callable[[int], None]:
         """The copies ``sources[i] -> targets[i]`` of ``sizes[i]`` bytes, made ready once.
 
         Each call of the result queues all of them into the stream of the given handle;
-        among them there is no order.  The source is read in the order of the stream.
+        among them there is no order.
+
+        Args:
+            order: of reading the sources, one of `ORDERS`.
+            overlap: ask the driver for a way of copying that leaves the SMs to kernels.
 
         Raises:
             ValueError: the arrays differ in length, or are empty.
@@ -82,7 +99,9 @@ class BatchCopy:
         kept = tuple(
             np.ascontiguousarray(array, dtype=np.uint64) for array in (targets, sources, sizes)
         )
-        attributes = Attributes(srcAccessOrder=_STREAM_ORDER)
+        attributes = Attributes(
+            srcAccessOrder=ORDERS[order], flags=_PREFER_OVERLAP if overlap else 0
+        )
         first = ctypes.c_size_t(0)  # the one set of attributes holds from copy 0 on
         failed = ctypes.c_size_t(0)
         pointers = tuple(ctypes.c_void_p(array.ctypes.data) for array in kept)

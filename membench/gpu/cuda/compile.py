@@ -8,7 +8,10 @@ the architecture even where it is given (cupy 14.2, `compiler.py`).
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -16,8 +19,9 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from membench.core.errors import BackendUnavailable, MembenchError, RegistersSpilled
-from membench.gpu.cuda.image_cache import image_key, load_image, store_image
+from membench.gpu.cuda.image_cache import IMAGES, image_key, is_kept, load_image, store_image
 from membench.gpu.cuda.kernel_files import kernel_root, read_kernel
+from membench.host.compiled.cache_dir import cache_directory
 
 ARCHITECTURES = ("80", "86", "89", "90", "100", "120")
 """The compute capabilities that every source is proven for: Ampere, Ada, Hopper, Blackwell."""
@@ -90,16 +94,45 @@ def compile_source(file: str, options: tuple[str, ...], arch: str) -> Image:
         BackendUnavailable: NVRTC is missing, or does not know the architecture.
         MembenchError: it does not compile; `RegistersSpilled` where it would use local memory.
     """
-    text = read_kernel(file)
-    parts = (_compiler(), arch, *OPTIONS, *options, text, *_headers().values())
-    key = image_key(part.encode() for part in parts)
+    key = _key(file, options, arch)
     if (kept := load_image(key)) is not None:
         with suppress(TypeError, KeyError, AttributeError):  # of another shape: made anew
             resources = {entry: Resources(**each) for entry, each in kept["resources"].items()}
             return Image(**{**kept, "resources": resources})
-    image = compile_text(file, text, options, arch)
+    image = compile_text(file, read_kernel(file), options, arch)
     store_image(key, asdict(image))
     return image
+
+
+def compile_ahead(
+    asked: Iterable[tuple[str, tuple[str, ...]]], arch: str, threads: int | None = None
+) -> None:
+    """Compile what is not on disk yet, several sources at once, so that no case waits for it.
+
+    NVRTC holds no lock, nor Python's, while it compiles.  What does not compile is left to the
+    case that needs it, which says why.
+
+    Args:
+        asked: files and their further options.
+        threads: at a time; by default as many as there are CPUs for this process.
+    """
+    missing = [(*one, arch) for one in asked if not is_kept(_key(*one, arch))]
+    if not missing or cache_directory(IMAGES) is None:  # without a cache each process needs few
+        return
+    workers = threads or len(os.sched_getaffinity(0))
+    with ThreadPoolExecutor(min(workers, len(missing))) as pool:
+        list(pool.map(_try_to_compile, missing))
+
+
+def _try_to_compile(one: tuple[str, tuple[str, ...], str]) -> None:
+    with suppress(MembenchError):
+        compile_source(*one)
+
+
+def _key(file: str, options: tuple[str, ...], arch: str) -> str:
+    """Of what a compilation follows from."""
+    parts = (_compiler(), arch, *OPTIONS, *options, read_kernel(file), *_headers().values())
+    return image_key(part.encode() for part in parts)
 
 
 def compile_text(file: str, text: str, options: tuple[str, ...], arch: str) -> Image:

@@ -16,9 +16,14 @@ WORKSPACE_BYTES = 32 << 20
 
 _LIBRARIES = ("libcublasLt.so.13", "libcublasLt.so.12")
 _R_32F, _R_8F_E4M3 = 0, 28  # cudaDataType_t
+OUTPUTS = {"fp32": _R_32F, "fp16": 2, "bf16": 14}
+"""What a product of FP8 may be stored as."""
+
 _COMPUTE_32F = 68  # cublasComputeType_t
 _TRANSPOSED = 1  # cublasOperation_t
-_DESC_TRANSA = 3  # cublasLtMatmulDescAttributes_t
+_DESC_TRANSA, _DESC_FAST_ACCUM = 3, 25  # cublasLtMatmulDescAttributes_t
+_DESC_SCALE_POINTERS, _DESC_SCALE_MODES = (17, 18), (31, 32)  # of A and B
+_SCALE_VEC32_UE8M0 = 2  # cublasLtMatmulMatrixScale_t
 _PREF_MAX_WORKSPACE_BYTES = 1  # cublasLtMatmulPreferenceAttributes_t
 
 
@@ -52,6 +57,10 @@ class CublasLt:
         operands: tuple[int, int, int],
         workspace: int,
         stream: int,
+        out: str = "fp32",
+        *,
+        fast: bool = False,
+        scales: tuple[int, int] | None = None,
     ) -> Callable[[], None]:
         """Y = x w' in E4M3 with single-precision sums, ready to be queued on ``stream``.
 
@@ -59,6 +68,9 @@ class CublasLt:
             shape: m, n, k as in `Gpu.gemm`.
             operands: addresses of w, x and y.
             workspace: address of `WORKSPACE_BYTES`.
+            out: of y, one of `OUTPUTS`.
+            fast: sums may have fewer bits on their way.
+            scales: addresses of those of w and x, a byte (UE8M0) for each 32 numbers along k.
 
         Raises:
             BackendUnavailable: the library has no algorithm for it on this device.
@@ -70,11 +82,26 @@ class CublasLt:
             "cublasLtMatmulDescSetAttribute",
             *(description, _DESC_TRANSA, ctypes.byref(transposed), ctypes.c_size_t(4)),
         )
+        wished: list[tuple[int, Any]] = [(_DESC_FAST_ACCUM, ctypes.c_int8(1))] if fast else []
+        if scales is not None:
+            wished += [(one, ctypes.c_int32(_SCALE_VEC32_UE8M0)) for one in _DESC_SCALE_MODES]
+            addresses = (ctypes.c_void_p(address) for address in scales)
+            wished += zip(_DESC_SCALE_POINTERS, addresses, strict=True)
+        for attribute, value in wished:
+            self._call(
+                "cublasLtMatmulDescSetAttribute",
+                *(
+                    description,
+                    attribute,
+                    ctypes.byref(value),
+                    ctypes.c_size_t(ctypes.sizeof(value)),
+                ),
+            )
         w, x, y = (ctypes.c_void_p(address) for address in operands)
         layouts = [
             self._layout(_R_8F_E4M3, k, m),
             self._layout(_R_8F_E4M3, k, n),
-            self._layout(_R_32F, m, n),
+            self._layout(OUTPUTS[out], m, n),
         ]
         a, b, c = layouts
         found = self._heuristic(description, layouts)

@@ -10,6 +10,32 @@ from membench.core.errors import BackendUnavailable
 
 LIBRARY = "libcuda.so.1"
 
+_CLUSTER_DIMENSION = 4  # CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION
+
+
+class _Attribute(ctypes.Structure):
+    """``CUlaunchAttribute``, the dimensions of a cluster in its union of 64 bytes."""
+
+    _fields_ = (
+        ("id", ctypes.c_int),
+        ("pad", ctypes.c_char * 4),
+        ("cluster", ctypes.c_uint * 3),
+        ("rest", ctypes.c_char * 52),
+    )
+
+
+class _Config(ctypes.Structure):
+    """``CUlaunchConfig``."""
+
+    _fields_ = (
+        ("grid", ctypes.c_uint * 3),
+        ("block", ctypes.c_uint * 3),
+        ("shared", ctypes.c_uint),
+        ("stream", ctypes.c_void_p),
+        ("attributes", ctypes.POINTER(_Attribute)),
+        ("count", ctypes.c_uint),
+    )
+
 
 def open_driver(library: str = LIBRARY) -> Any:
     """The driver's library.
@@ -34,6 +60,39 @@ def explainer(driver: Any) -> Callable[[int], str]:
         return name.value.decode()
 
     return explain
+
+
+def resident_clusters(driver: Any, function: int, size: int, block: int, shared: int) -> int:
+    """Clusters of ``size`` blocks of ``block`` threads that the device holds at once.
+
+    A cluster lies within one GPC, whose SMs are no multiple of it on every chip: there may be
+    fewer than its SMs suggest.
+
+    Args:
+        function: a ``CUfunction``.
+        shared: bytes of dynamic shared memory of a block.
+
+    Raises:
+        BackendUnavailable: the driver cannot say it; it knows clusters from CUDA 11.8 on.
+    """
+    ask = getattr(driver, "cuOccupancyMaxActiveClusters", None)
+    if ask is None:
+        raise BackendUnavailable("the driver knows no clusters (cuOccupancyMaxActiveClusters)")
+    attribute = _Attribute(id=_CLUSTER_DIMENSION, cluster=(size, 1, 1))
+    config = _Config(
+        grid=(size, 1, 1),
+        block=(block, 1, 1),
+        shared=shared,
+        attributes=ctypes.pointer(attribute),
+        count=1,
+    )
+    found = ctypes.c_int(0)
+    status = ask(ctypes.byref(found), ctypes.c_void_p(function), ctypes.byref(config))
+    if status:
+        raise BackendUnavailable(
+            f"the driver does not place clusters of {size} blocks: {explainer(driver)(status)}"
+        )
+    return found.value
 
 
 def device_handle(driver: Any, ordinal: int) -> int | None:

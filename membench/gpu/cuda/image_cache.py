@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import os
+import threading
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -13,7 +14,8 @@ from typing import Any
 
 from membench.host.compiled.cache_dir import cache_directory
 
-_NAME = "images"
+IMAGES = "images"
+"""Name of their directory in the cache."""
 
 
 def image_key(parts: Iterable[bytes]) -> str:
@@ -26,7 +28,7 @@ def image_key(parts: Iterable[bytes]) -> str:
 
 def load_image(key: str) -> dict[str, Any] | None:
     """What was stored under ``key``, with ``cubin`` as bytes; None where there is nothing whole."""
-    directory = cache_directory(_NAME)
+    directory = cache_directory(IMAGES)
     if directory is None:
         return None
     try:
@@ -39,14 +41,20 @@ def load_image(key: str) -> dict[str, Any] | None:
     return {**data, "cubin": cubin} if whole else None
 
 
+def is_kept(key: str) -> bool:
+    """Whether something is stored under ``key``."""
+    directory = cache_directory(IMAGES)
+    return directory is not None and (directory / f"{key}.json").exists()
+
+
 def store_image(key: str, image: dict[str, Any]) -> None:
     """Keep ``image`` under ``key``, whole or not at all; a cache that cannot be written is none."""
-    directory = cache_directory(_NAME)
+    directory = cache_directory(IMAGES)
     if directory is None:
         return
     digest = hashlib.sha256(image["cubin"]).hexdigest()
     data = {**image, "cubin": base64.b64encode(image["cubin"]).decode(), "sha256": digest}
-    partial = directory / f"{key}.{os.getpid()}"
+    partial = directory / f"{key}.{os.getpid()}.{threading.get_ident()}"
     with suppress(OSError):
         partial.write_text(json.dumps(data), encoding="utf-8")
         partial.replace(directory / f"{key}.json")

@@ -21,9 +21,9 @@ from membench.gpu.cuda.batch_copy import BatchCopy, find_batch_copy
 from membench.gpu.cuda.errors import check, explained
 from membench.gpu.cuda.managed import ManagedMemory
 from membench.gpu.cuda.memory import HOST_FLAGS, give_back, host_memory
-from membench.gpu.link_protocol import MEMORY_KINDS
+from membench.gpu.link_protocol import MEMORY_KINDS, Lane
 from membench.host.memory.arena import map_pages
-from membench.machine.gpus.links import pcie_now
+from membench.machine.gpus.links import pcie_now, peer_access
 
 if TYPE_CHECKING:
     from membench.gpu.protocol import Buffer, Stream
@@ -165,6 +165,20 @@ class CudaLinks:
                 cupy.cuda.runtime.setDevice(self._ordinal)
         return self._keep(LinkMemory(address, size, lambda: cupy.cuda.runtime.free(address)))
 
+    def every_gpu(self, size: int) -> tuple[Lane, ...]:
+        """By malloc and a stream on each."""
+        count = cupy.cuda.runtime.getDeviceCount()
+        if count < 2:
+            skip("needs 2 GPUs, this process sees 1")
+        others = (one for one in range(count) if one != self._ordinal)
+        return tuple(self._lane(size, gpu) for gpu in (self._ordinal, *others))
+
+    def _lane(self, size: int, gpu: int) -> Lane:
+        with explained(f"{about_size(size)} on GPU {gpu} cannot be had"), cupy.cuda.Device(gpu):
+            address = cupy.cuda.runtime.malloc(size)
+            memory = LinkMemory(address, size, lambda: cupy.cuda.runtime.free(address))
+            return Lane(gpu, self._keep(memory), cupy.cuda.Stream(non_blocking=True))
+
     @property
     def pair(self) -> tuple[int, int]:
         """The other one is the first that this one can reach."""
@@ -176,7 +190,10 @@ class CudaLinks:
             (one for one in others if cupy.cuda.runtime.deviceCanAccessPeer(self._ordinal, one)), -1
         )
         if other < 0:
-            skip("needs a GPU that this one can reach directly (peer access)")
+            devices = self._machine.gpus.devices
+            found = (peer_access(self._uuid, one.uuid) for one in devices if one.uuid != self._uuid)
+            reason = next((f": {said}" for said in found if said not in ("", "ok")), "")
+            skip(f"needs a GPU that this one can reach directly (peer access){reason}")
         return self._ordinal, other
 
     @staticmethod
@@ -210,9 +227,10 @@ class CudaLinks:
 
     def record(self, stream: Stream | None = None) -> Any:
         """A timing event."""
-        with cupy.cuda.Device(self._ordinal):  # of this thread it may be another one
+        queue: Any = stream or self._queue
+        with cupy.cuda.Device(queue.device_id):  # of this thread it may be another one
             event = cupy.cuda.Event()
-        event.record(stream or self._queue)
+        event.record(queue)
         return event
 
     def follow(self, event: Any, stream: Stream | None = None) -> None:
@@ -238,12 +256,15 @@ class CudaLinks:
         targets: npt.NDArray[np.uint64],
         sources: npt.NDArray[np.uint64],
         sizes: npt.NDArray[np.uint64],
+        order: str = "stream",
+        *,
+        overlap: bool = False,
     ) -> Callable[[], None]:
         """By the driver's own entry."""
         found = self._batch_copy
         if isinstance(found, str):
             skip(found)
-        run = found.prepare(targets, sources, sizes)
+        run = found.prepare(targets, sources, sizes, order, overlap=overlap)
         return lambda: run(self._queue.ptr)
 
     @property

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import cupy
 import numpy as np
 
 from membench.core.errors import BackendUnavailable, MembenchError
@@ -14,6 +13,7 @@ from membench.gpu.protocol import Buffer
 
 _AS_IT_IS, _TRANSPOSED, _ANY_ALGORITHM = 0, 1, -1  # cublasOperation_t, cublasGemmAlgo_t
 # What w and x are stored as, and how they are multiplied: cudaDataType_t, cublasComputeType_t.
+_OUT = {"fp32": 0, "bf16": 14}  # cudaDataType_t of y
 _GEMM = {"fp32": (0, 68), "tf32": (0, 77), "bf16": (14, 68)}
 
 Shape = tuple[int, int, int]
@@ -23,12 +23,25 @@ Shape = tuple[int, int, int]
 Operands = tuple[Buffer, Buffer, Buffer]
 """w, x, y."""
 
-FP8_CAPABILITY = 89
-"""The first compute capability with FP8."""
+FP8_CAPABILITY = {"fp8": 89, "mxfp8": 100}
+"""The first compute capability of each kind."""
+
+SCALE_BLOCK = 32
+"""Numbers along k that one scale of MXFP8 is for."""
+
+SCALE_ONE = 127
+"""The byte of a scale (UE8M0) that means 1."""
 
 
-def product(kind: str, shape: Shape, operands: Operands, queue: Any) -> Callable[[], None]:
-    """What queues one product on ``queue``, in fp32, tf32 or bf16."""
+def scale_bytes(rows: int, k: int) -> int:
+    """Bytes of the scales of an operand: cublasLt keeps them in tiles of 128 rows by 4."""
+    return -(-rows // 128) * 128 * (-(-k // SCALE_BLOCK // 4) * 4)
+
+
+def product(
+    kind: str, shape: Shape, operands: Operands, queue: Any, out: str
+) -> Callable[[], None]:
+    """What queues one product on ``queue``, in fp32, tf32 or bf16; y is of kind ``out``."""
     w, x, y = operands
     cublas, handle = _cublas()
     m, n, k = shape
@@ -40,7 +53,7 @@ def product(kind: str, shape: Shape, operands: Operands, queue: Any) -> Callable
         arguments = (
             *(handle, _TRANSPOSED, _AS_IT_IS, m, n, k),
             *(one.ctypes.data, w.address, stored, k, x.address, stored, k),
-            *(zero.ctypes.data, y.address, cupy.cuda.runtime.CUDA_R_32F, m),
+            *(zero.ctypes.data, y.address, _OUT[out], m),
             *(computed, _ANY_ALGORITHM),
         )
         try:
@@ -53,13 +66,27 @@ def product(kind: str, shape: Shape, operands: Operands, queue: Any) -> Callable
 
 
 def fp8_product(
-    shape: Shape, operands: Operands, queue: Any, workspace: Buffer
+    shape: Shape,
+    operands: Operands,
+    queue: Any,
+    workspace: Buffer,
+    out: str,
+    *,
+    fast: bool,
+    scales: tuple[Buffer, Buffer] | None = None,
 ) -> Callable[[], None]:
-    """The same in FP8; ``workspace`` has `cublaslt.WORKSPACE_BYTES`."""
+    """The same in FP8; ``workspace`` has `cublaslt.WORKSPACE_BYTES`.
+
+    Args:
+        scales: of w and x, for MXFP8.
+    """
     _cublas()  # finds and loads the libraries, wherever pip put them
     w, x, y = operands
     addresses = (w.address, x.address, y.address)
-    return CublasLt().fp8(shape, addresses, workspace.address, queue.ptr)
+    places = None if scales is None else (scales[0].address, scales[1].address)
+    library = CublasLt()
+    at = (workspace.address, queue.ptr)
+    return library.fp8(shape, addresses, *at, out, fast=fast, scales=places)
 
 
 def _cublas() -> tuple[Any, int]:

@@ -87,8 +87,11 @@ _FORMATS: dict[str, tuple[type[np.unsignedinteger[Any]], int, int]] = {
 
 
 def random_numbers(kind: str, count: int, seed: int) -> npt.NDArray[np.unsignedinteger[Any]]:
-    """``count`` numbers as the bits of ``kind``: fp32, tf32, bf16, fp16 or fp8 (E4M3)."""
-    stored, kept, exponent = _FORMATS["fp32" if kind == "tf32" else kind]
+    """``count`` numbers as the bits of ``kind``: fp32, tf32, bf16, fp16, fp8 (E4M3) or mxfp8.
+
+    Of MXFP8 the elements, which are E4M3; their scales are not among them.
+    """
+    stored, kept, exponent = _FORMATS[{"tf32": "fp32", "mxfp8": "fp8"}.get(kind, kind)]
     bits = np.random.default_rng(seed).integers(
         0, np.iinfo(stored).max, count, stored, endpoint=True
     )

@@ -17,8 +17,9 @@ class Ring:
     a walk of any length ends is known without walking.
 
     Attributes:
-        lines: a power of two, 2 at least.
-        window: lines within which the order is random; a power of two, at most ``lines``.
+        lines: 2 at least.
+        window: lines within which the order is random: a power of two, and of fewer than
+            ``lines`` such that no window is cut off.
     """
 
     lines: int
@@ -26,11 +27,19 @@ class Ring:
     seed: int
 
     def __post_init__(self) -> None:
-        for name, number in (("lines", self.lines), ("window", self.window)):
-            if number < 2 or number & (number - 1):
-                raise ValueError(f"{name} must be a power of two, not {number}")
-        if self.window > self.lines:
-            raise ValueError(f"a window of {self.window} lines is more than {self.lines}")
+        if self.lines < 2:
+            raise ValueError(f"a ring has 2 lines at least, not {self.lines}")
+        if self.window < 2 or self.window & (self.window - 1):
+            raise ValueError(f"window must be a power of two, not {self.window}")
+        if self.window < self.lines and self.lines % self.window:
+            raise ValueError(f"{self.lines} lines are no whole windows of {self.window}")
+        if self.window >= 2 * self.lines:
+            raise ValueError(f"a window of {self.window} lines is more than {self.lines} need")
+
+    @classmethod
+    def random(cls, lines: int, seed: int) -> Ring:
+        """In random order over all ``lines``."""
+        return cls(lines, 1 << (lines - 1).bit_length(), seed)
 
     @property
     def bits(self) -> int:
@@ -40,8 +49,12 @@ class Ring:
     def place(self, index: int) -> int:
         """The line that is the ``index``-th of the ring."""
         window = index >> self.bits
+        first = window << self.bits
         seed = (self.seed + window * 0xC2B2AE35) & _U32
-        return window << self.bits | _mix(index & (self.window - 1), self.bits, seed)
+        x = _mix(index & (self.window - 1), self.bits, seed)
+        while x >= self.lines - first:  # beyond a window that is cut off: once more
+            x = _mix(x, self.bits, seed)
+        return first | x
 
 
 def _mix(x: int, bits: int, seed: int) -> int:

@@ -17,7 +17,24 @@ LOADS = 32
 SINGLE_HOPS = 1024
 """Hops of one launch that are timed one by one."""
 
+HINTS = ("plain", "ca", "cg", "cv")
+"""Cache operators of a load.
+
+``plain`` names none, as kernels that no one tunes do: the machine code is ``LDG.E``.  ``ca`` is
+another instruction (``LDG.E.STRONG.SM``), ``cg`` starts at L2, ``cv`` fetches anew.
+"""
+
 _SEED = 0x5EED
+
+
+def hint_macro(hint: str) -> str:
+    """What `HINT` of ``chase.cu`` and ``cache.cu`` is for one of `HINTS`."""
+    return '""' if hint == "plain" else f'".{hint}"'
+
+
+def chase_variant(hint: str) -> Variant:
+    """The compilation whose loads have ``hint``."""
+    return Variant.of("chase.cu", HINT=hint_macro(hint), LOADS=LOADS)
 
 
 class Walker:
@@ -26,30 +43,30 @@ class Walker:
     Every walk starts at a random line and ends where the ring's formula says.
 
     Args:
-        lines: a power of two.
-        hint: the load's cache operator; ``cv`` fetches anew.
+        lines: 2 at least.
+        hint: the load's cache operator, of `HINTS`; ``cv`` fetches anew.
     """
 
     def __init__(self, gpu: Gpu, memory: Buffer, lines: int, hint: str = "cv") -> None:
         self._gpu = gpu
         self._memory = memory
-        self._ring = Ring(lines, lines, _SEED)
-        variant = Variant.of("chase.cu", HINT=f'"{hint}"', LOADS=LOADS)
+        self._ring = Ring.random(lines, _SEED)
+        variant = chase_variant(hint)
         self._run = gpu.kernel(variant, "chase_run")
         self._hops = gpu.kernel(variant, "chase_hops")
         self._out = gpu.allocate(24)
         self._took = gpu.allocate(4 * SINGLE_HOPS)
         self._starts = np.random.default_rng(_SEED)
         self._wrong: list[str] = []
-        self._shape = (np.uint32(self._ring.bits), np.uint32(self._ring.seed))
+        self._pair = 0
         link = gpu.kernel(variant, "chase_link")
-        args = (memory, np.uint32(lines), *self._shape)
+        args = (memory, *(np.uint32(n) for n in (lines, self._ring.bits, self._ring.seed)))
         gpu.launch(link, 8 * gpu.properties.sms, 256, args)
         gpu.synchronize()
 
     def queue(self, turns: int, start: int = 0, stream: Stream | None = None) -> None:
         """Queue: ``turns`` times `LOADS` hops from the line ``start`` of the ring."""
-        args = (self._out, self._memory, np.uint32(start), *self._shape, np.uint32(turns))
+        args = (self._out, self._address(start), np.uint32(turns))
         self._gpu.launch(self._run, 1, 1, args, stream=stream)
 
     def check(self, turns: int, start: int = 0) -> None:
@@ -69,16 +86,11 @@ class Walker:
         """Nanoseconds of single hops, at the clock that ``walks`` ran at."""
         ghz = float(np.median([cycles / ns for ns, cycles in walks]))
         start = int(self._starts.integers(self._ring.lines))
-        args = (
-            self._out,
-            self._took,
-            self._memory,
-            np.uint32(start),
-            *self._shape,
-            np.uint32(SINGLE_HOPS),
-        )
+        args = (self._out, self._took, self._address(start), np.uint32(SINGLE_HOPS))
         self._gpu.launch(self._hops, 1, 1, args, shared=4 * SINGLE_HOPS)
-        self._check(start, SINGLE_HOPS, int(self._gpu.download(self._out, np.uint64, 1)[0]))
+        end, pair = (int(word) for word in self._gpu.download(self._out, np.uint64, 2))
+        self._check(start, SINGLE_HOPS, end)
+        self._pair = pair
         return [int(one) / ghz for one in self._gpu.download(self._took, np.uint32, SINGLE_HOPS)]
 
     def round_trips(self, hops: int, launches: int) -> Observation:
@@ -92,16 +104,19 @@ class Walker:
                 (Metric.LATENCY, Stat.MEDIAN): [ns for ns, _ in walks],
                 (Metric.LATENCY, Stat.P99): singles,
             },
-            {"hops": hops},
+            {"hops": hops, "clock_cycles": self._pair},
         )
 
     def _check(self, start: int, count: int, end: int) -> None:
-        place = self._ring.place((start + count) % self._ring.lines)
-        expected = self._memory.address + LINE * place
+        expected = int(self._address((start + count) % self._ring.lines))
         if end != expected:
             self._wrong.append(
                 f"{count} hops from line {start} end at {end:#x}, not at {expected:#x}"
             )
+
+    def _address(self, index: int) -> np.uint64:
+        """Of the ``index``-th line of the ring."""
+        return np.uint64(self._memory.address + LINE * self._ring.place(index))
 
     def verify(self) -> None:
         """Raise `VerificationFailed` if any walk ended elsewhere."""

@@ -7,11 +7,28 @@ Source of names and units: nvml.h.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from membench.core.snapshot import GpuLinks, Gpus
 from membench.machine.gpus.state import GpuReader, NoAnswer
+
+# Plain numbers: nvidia-ml-py has NVML_P2P_CAPS_INDEX_READ as a tuple, which the call refuses.
+_P2P_READ = 0  # nvmlGpuP2PCapsIndex_t
+
+P2P_STATUS: Mapping[int, str] = MappingProxyType(
+    {
+        0: "ok",
+        1: "the chipset does not support it",
+        2: "the GPU does not support it",
+        3: "the topology of the I/O hub does not support it",
+        4: "a registry key of the driver disables it",
+        5: "not supported",
+    }
+)
+"""nvmlGpuP2PStatus_t in words; 6 is "unknown"."""
 
 NVLINKS = 36
 """Links of a GPU at most: NVML_NVLINK_MAX_LINKS."""
@@ -59,6 +76,25 @@ def pcie_now(uuid: str) -> str:
         return "c2c"
     known = state.link_generation and state.link_width
     return f"gen{state.link_generation}x{state.link_width}" if known else ""
+
+
+def peer_access(uuid: str, other: str) -> str:
+    """Whether one GPU may read the other's memory, as NVML says: ``ok``, or why not.
+
+    Empty where it does not say.
+
+    Args:
+        uuid, other: hashed, as in `GpuLinks`.
+    """
+    try:
+        reader = GpuReader.open()
+    except NoAnswer:
+        return ""
+    try:
+        status = reader.ask_pair(uuid, other, "nvmlDeviceGetP2PStatus", _P2P_READ)
+    finally:
+        reader.close()
+    return P2P_STATUS.get(status, "") if status is not None else ""
 
 
 def _links(reader: GpuReader, uuid: str) -> GpuLinks:

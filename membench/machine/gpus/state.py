@@ -52,6 +52,7 @@ class GpuState:
         reasons: why the clock is not higher, a mask; see `SLOWDOWNS`.
         held_ns: nanoseconds for which power, heat or the board's limit held the clocks
             down, since the driver was loaded.
+        temperature, memory_temperature: of the chip and of its memory, in degrees Celsius.
         power, power_limit, power_default: watts.
         ecc, mig, persistence: modes that are on.
         ecc_errors: uncorrected memory errors since the driver was loaded.
@@ -60,6 +61,7 @@ class GpuState:
         c2c: the chip-to-chip link to the CPU is in use.
         integrated: it works in the host's memory, on one chip with the CPU.
         bus_bits: width of the memory bus.
+        confidential: the system computes confidentially, so that the host link is encrypted.
         node: memory node that it sits at; -1 where the firmware does not say.
     """
 
@@ -75,6 +77,7 @@ class GpuState:
     reasons: int | None = None
     held_ns: int | None = None
     temperature: int | None = None
+    memory_temperature: int | None = None
     power: float | None = None
     power_limit: float | None = None
     power_default: float | None = None
@@ -88,6 +91,7 @@ class GpuState:
     link_width_max: int | None = None
     processes: tuple[int, ...] | None = None
     bus_bits: int | None = None
+    confidential: bool | None = None
     node: int | None = None
     c2c: bool | None = None
     integrated: bool | None = None
@@ -181,6 +185,12 @@ class GpuReader:
         """The answer of the device to the NVML function ``question``; None where it has none."""
         return called(self._nvml, question, self._handles[uuid][1], *arguments)
 
+    def ask_pair(self, uuid: str, other: str, question: str, *arguments: Any) -> Any:
+        """As `ask`, of two devices; None where one of them is not known."""
+        if uuid not in self._handles or other not in self._handles:
+            return None
+        return self.ask(uuid, question, self._handles[other][1], *arguments)
+
     def close(self) -> None:
         """Let NVML go.  May be called twice."""
         self._handles.clear()
@@ -235,6 +245,7 @@ def _state(nvml: Any, handle: Any, uuid: str, index: int, root: Path) -> GpuStat
         reasons=reasons,
         held_ns=held(),
         temperature=one(nvml.nvmlDeviceGetTemperature, nvml.NVML_TEMPERATURE_GPU),
+        memory_temperature=_memory_temperature(nvml, one),
         power=watts(nvml.nvmlDeviceGetPowerUsage),
         power_limit=watts(nvml.nvmlDeviceGetPowerManagementLimit),
         power_default=watts(nvml.nvmlDeviceGetPowerManagementDefaultLimit),
@@ -254,6 +265,7 @@ def _state(nvml: Any, handle: Any, uuid: str, index: int, root: Path) -> GpuStat
         if processes is None
         else tuple(process.pid for process in processes if process.pid),  # 0 is nobody (Jetson)
         bus_bits=one(nvml.nvmlDeviceGetMemoryBusWidth),
+        confidential=_confidential(nvml),
         node=_node(one(nvml.nvmlDeviceGetPciInfo), root),
         c2c=None if c2c is None else bool(c2c.isC2cEnabled),
         integrated=is_integrated(one(nvml.nvmlDeviceGetCudaComputeCapability)),
@@ -263,6 +275,21 @@ def _state(nvml: Any, handle: Any, uuid: str, index: int, root: Path) -> GpuStat
 def is_integrated(capability: tuple[int, int] | None) -> bool | None:
     """Whether a GPU of that compute capability shares chip and memory with the CPU."""
     return capability in _INTEGRATED if capability and capability[0] else None
+
+
+def _memory_temperature(nvml: Any, one: Callable[..., Any]) -> int | None:
+    """Degrees of the memory; None where the card has no sensor for it."""
+    found = one(nvml.nvmlDeviceGetFieldValues, [nvml.NVML_FI_DEV_MEMORY_TEMP])
+    if found is None or found[0].nvmlReturn != nvml.NVML_SUCCESS:
+        return None
+    return int(found[0].value.uiVal) or None  # 0 is what a card without one answers
+
+
+def _confidential(nvml: Any) -> bool | None:
+    """Of the whole system; None where driver or bindings know nothing of it."""
+    question = getattr(nvml, "nvmlSystemGetConfComputeState", None)
+    state = ask(nvml, question, None) if question is not None else None
+    return None if state is None else bool(state.ccFeature)
 
 
 def _node(pci: Any, root: Path) -> int | None:

@@ -85,7 +85,9 @@ class Surroundings:
             slow |= dict.fromkeys(slowdowns(then, now, held=held))
             busy = others(then, worker, is_open=was_open) or others(now, worker, is_open=True)
             codes += ["busy-gpu"] if busy else []
-            codes += ["link-downtrained"] if is_of_the_link(case) and link_is_down(now) else []
+            if is_of_the_link(case):
+                codes += ["link-downtrained"] if link_is_down(now) else []
+                codes += ["encrypted-link"] if now.confidential else []
         if slow:
             codes.append("throttled")
             unit = replace(unit, detail={**unit.detail, "slowdown": ", ".join(slow)})

@@ -34,6 +34,7 @@ class Worker:
     Args:
         scratch: the run's scratch file, if it has one.
         variables: of the environment, beside those of this process.
+        benches, hold: as in `Hello`.
         verbose: its standard error is the parent's, instead of being kept for
             the reason of its death.
 
@@ -49,6 +50,8 @@ class Worker:
         interrupt: Interrupt,
         *,
         variables: Mapping[str, str] = MappingProxyType({}),
+        benches: tuple[str, ...] = (),
+        hold: bool = True,
         verbose: bool = False,
     ) -> None:
         self._interrupt = interrupt
@@ -73,7 +76,7 @@ class Worker:
         self._reader = reader
         self._buffer = b""
         try:
-            self._say(encode(Hello(machine, scratch)))
+            self._say(encode(Hello(machine, scratch, benches, hold)))
             self._line(START_SECONDS)
         except WorkerLost as lost:
             self.kill()

@@ -22,10 +22,17 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Hello:
-    """The first message: what the worker must know once."""
+    """The first message: what the worker must know once.
+
+    Attributes:
+        benches: whose kernels are compiled ahead.
+        hold: a GPU's queue is held while it is filled.
+    """
 
     machine: Machine
     scratch: Scratch | None = None
+    benches: tuple[str, ...] = ()
+    hold: bool = True
 
 
 @dataclass(frozen=True)

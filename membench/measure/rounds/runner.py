@@ -166,11 +166,12 @@ class _Round:
 
     def _start(self) -> Worker:
         setting = self._setting
+        runnable = {case.bench for case in setting.plan.cases if not case.skipped}
         self._worker = Worker(
-            setting.machine,
-            setting.layout.scratch,
-            setting.interrupt,
+            *(setting.machine, setting.layout.scratch, setting.interrupt),
             variables=setting.environment,
+            benches=tuple(sorted(runnable)),
+            hold=setting.plan.hold,
             verbose=setting.verbose,
         )
         return self._worker

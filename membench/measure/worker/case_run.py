@@ -63,7 +63,7 @@ def run_unit(
             work.close()
     finally:
         backend.reclaim()
-    facts["detail"] |= {**seating.detail, **request.config}
+    facts["detail"] = {**request.config, **facts["detail"], **seating.detail}
     _check_yields(request, readings)
     device = backend.describe()
     return Unit(
@@ -152,12 +152,13 @@ def _timed(
     return readings, facts, verify
 
 
-def _of_the_device(stopwatch: Stopwatch, sampled: Sampled) -> dict[str, int | float]:
-    """The lowest clock that a sample saw, and the launch floor that it was held against."""
+def _of_the_device(stopwatch: Stopwatch, sampled: Sampled) -> dict[str, int | float | str]:
+    """The lowest clock that a sample saw, the launch floor, and that nothing was held, if so."""
     if not isinstance(stopwatch, DeviceStopwatch):
         return {}
     lowest = {"sm_mhz_low": round(sampled.sm_mhz[0])} if sampled.sm_mhz else {}
-    return {"floor_ns": round(stopwatch.floor_ns), **lowest}
+    held = {} if stopwatch.may_hold else {"hold": "no"}
+    return {"floor_ns": round(stopwatch.floor_ns), **lowest, **held}
 
 
 def _observed(

@@ -45,12 +45,17 @@ def main(argv: list[str]) -> None:
     lines = _lines_of_stdin()
     hello = decode(Hello, lines.get())
     backends: dict[tuple[str, int | None], Backend] = {}
-    stopwatches = Stopwatches()
+    stopwatches = Stopwatches(hold=hello.hold)
 
     def backend(case: PlannedCase) -> Backend:
         place = (case.backend, case.gpu)
         if place not in backends:
-            opened = open_backend(case.backend, hello.machine, scratch=hello.scratch, gpu=case.gpu)
+            opened = open_backend(
+                *(case.backend, hello.machine),
+                scratch=hello.scratch,
+                gpu=case.gpu,
+                benches=hello.benches,
+            )
             backends[place] = recorded(opened)
         return backends[place]
 

@@ -82,11 +82,13 @@ class DeviceStopwatch:
 
     Attributes:
         floor_ns: what an empty launch takes between two events.
+        may_hold: the queue may be held while the host fills it.
     """
 
     device: DeviceBackend
     work: Timed
     floor_ns: float
+    may_hold: bool = True
 
     @property
     def timer(self) -> str:
@@ -119,14 +121,21 @@ class DeviceStopwatch:
             self.work.run,
             iterations,
             cold=self.work.cold,
-            hold=self.work.may_block and fits,
+            hold=self.may_hold and self.work.may_block and fits,
         )
 
 
 class Stopwatches:
-    """The stopwatches of one process; the launch floor of a device is measured once."""
+    """The stopwatches of one process; the launch floor of a device is measured once.
 
-    def __init__(self) -> None:
+    Args:
+        hold: a device's queue is held while it is filled.  Under a tool that makes launches wait
+            for each other (compute-sanitizer, ncu, CUDA_LAUNCH_BLOCKING) it would be held until
+            its deadline.
+    """
+
+    def __init__(self, *, hold: bool = True) -> None:
+        self._hold = hold
         self._floors: dict[int, float] = {}
 
     def stopwatch(self, backend: Backend, work: Timed) -> Stopwatch:
@@ -136,13 +145,13 @@ class Stopwatches:
             MembenchError: the backend cannot time anything.
         """
         if isinstance(backend, DeviceBackend):
-            return DeviceStopwatch(backend, work, self.floor_ns(backend))
+            return DeviceStopwatch(backend, work, self.floor_ns(backend), self._hold)
         if isinstance(backend, HostBackend):
             return HostStopwatch(backend, work)
         raise MembenchError(f"the backend {backend.describe().backend} has no clock")
 
     def floor_ns(self, device: DeviceBackend) -> float:
-        """Median time of an empty launch, event to event, in a held queue."""
+        """Median time of an empty launch, event to event, in a queue that is held if it may be."""
         if id(device) not in self._floors:
 
             def empty(iterations: int) -> None:
@@ -150,6 +159,9 @@ class Stopwatches:
                     device.idle()
 
             time_span(device, empty, 1, hold=False)
-            spans = [time_span(device, empty, 1).elapsed_ns for _ in range(FLOOR_SAMPLES)]
+            spans = [
+                time_span(device, empty, 1, hold=self._hold).elapsed_ns
+                for _ in range(FLOOR_SAMPLES)
+            ]
             self._floors[id(device)] = median(spans)
         return self._floors[id(device)]

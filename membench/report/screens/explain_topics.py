@@ -22,8 +22,8 @@ _BY_PREFIX = {
     ),
     "ssd": ("page-cache", "sync-submit", "vm"),
     "paging": ("page-cache", "sync-submit", "vm"),
-    "link": ("link-downtrained", "unpinned-numa", "busy-gpu"),
-    "kv": ("link-downtrained", "unpinned-numa", "busy-gpu"),
+    "link": ("link-downtrained", "encrypted-link", "unpinned-numa", "busy-gpu"),
+    "kv": ("link-downtrained", "encrypted-link", "unpinned-numa", "busy-gpu"),
 }
 _GPU = ("throttled", "busy-gpu", "above-peak")
 

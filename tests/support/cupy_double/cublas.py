@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from emulator.device import run_once
-from emulator.scalars import bf16_to_f32
+from emulator.scalars import bf16_to_f32, f32_to_bf16
 
 from cupy_double.device import Double
 
@@ -50,7 +50,12 @@ class Cublas:
         algorithm: int,
     ) -> None:
         """C = alpha op(A) op(B) + beta C on the current stream; op(A) is m x k, op(B) is k x n."""
-        if handle != HANDLE or compute not in _COMPUTES or ctype != _R_32F or algorithm != -1:
+        if (
+            handle != HANDLE
+            or compute not in _COMPUTES
+            or ctype not in (_R_32F, _R_16BF)
+            or algorithm != -1
+        ):
             raise self.CUBLASError("CUBLAS_STATUS_INVALID_VALUE")
         stream = self._double.current_stream
         assert stream, "without a stream it would be the one that waits for all others"
@@ -59,10 +64,15 @@ class Cublas:
         def once() -> None:
             left = self._operand(a, atype, transa, (m, k), lda)
             right = self._operand(b, btype, transb, (k, n), ldb)
-            raw = self._double.memory.span(c, 4 * ldc * n, "product").view(np.float32)
-            target = raw.reshape(n, ldc).T[:m]  # column by column
-            target[:] = scales[0] * (left @ right) + (scales[1] * target if scales[1] else 0)
-            self._double.memory.mark(c, 4 * ldc * n)
+            size = (4 if ctype == _R_32F else 2) * ldc * n
+            raw = self._double.memory.span(c, size, "product")
+            assert not scales[1], "what was there before does not count"
+            result = np.float32(scales[0]) * (left @ right)
+            if ctype == _R_32F:
+                raw.view(np.float32).reshape(n, ldc).T[:m] = result  # column by column
+            else:
+                raw.view(np.uint16).reshape(n, ldc).T[:m] = f32_to_bf16(result.astype(np.float32))
+            self._double.memory.mark(c, size)
             self._double.pass_time(m * n)
 
         self._double.queue(stream, lambda: run_once(once))

@@ -35,6 +35,8 @@ class Double:
         fails: name of a plain function -> CUDA error that it answers with from now on.
         images: machine code -> what it was compiled with.
         resources, allowed: of a function, by its handle; bytes of dynamic shared memory.
+        non_portable: functions that may have clusters of more than 8 blocks.
+        carveouts: percent of an SM's memory that a function prefers as shared memory.
         peers: pairs of GPUs of which the first may reach the second.
     """
 
@@ -50,6 +52,8 @@ class Double:
         self.images: dict[bytes, Image] = {}
         self.resources: dict[int, Resources] = {}
         self.allowed: dict[int, int] = {}
+        self.non_portable: set[int] = set()
+        self.carveouts: dict[int, int] = {}
         self.peers: set[tuple[int, int]] = set()
         self._queues = Queues()
         self._captures: dict[int, list[Noted]] = {}

@@ -13,6 +13,8 @@ from cupy_double.real import DriverFailure, ask
 
 _REAL = cupy.cuda.driver
 _INVALID_VALUE = 1  # CUresult
+_CARVEOUT = 9  # CUfunction_attribute
+_NON_PORTABLE_CLUSTER = 14  # CUfunction_attribute
 _DYNAMIC = _REAL.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
 
 
@@ -21,6 +23,12 @@ def driver(double: Double) -> SimpleNamespace:
 
     def allow(function: int, attribute: int, value: int) -> None:
         ask(_REAL.funcSetAttribute, function, attribute, value)
+        if attribute == _NON_PORTABLE_CLUSTER:
+            double.non_portable.add(function)
+            return
+        if attribute == _CARVEOUT:
+            double.carveouts[function] = value
+            return
         assert attribute == _DYNAMIC
         if value > H100.shared_per_block - double.resources[function].shared_bytes:
             raise DriverFailure(_INVALID_VALUE)

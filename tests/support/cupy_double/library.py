@@ -35,6 +35,17 @@ class DriverLibrary:
         raw[:] = UUIDS[device.value - HANDLE]
         return 0
 
+    def cuOccupancyMaxActiveClusters(  # noqa: N802
+        self, found: Any, function: ctypes.c_void_p, config: Any
+    ) -> int:
+        asked = config._obj
+        size = asked.attributes[0].cluster[0]
+        if size > 8 and function.value not in self._double.non_portable:
+            return 912  # CUDA_ERROR_INVALID_CLUSTER_SIZE
+        assert (asked.count, asked.attributes[0].id, asked.grid[0]) == (1, 4, size)
+        found._obj.value = self._double.machine.clusters(size)
+        return 0
+
     def cuMemPrefetchAsync(  # noqa: N802
         self,
         address: ctypes.c_uint64,

@@ -44,6 +44,7 @@ class EmulatedGpu:
     Args:
         properties: of the device that it pretends to be.
         races, unwritten: refuse races in shared memory, and reads of unwritten global memory.
+        gpcs: SMs of each GPC; all in one by default.
         fuel: steps that a launch may take.
         between: called between slices of work while the device is waited for: the host's part.
         compile_: how a variant is compiled; by default from ``kernels/``.
@@ -65,6 +66,7 @@ class EmulatedGpu:
         *,
         races: bool = True,
         unwritten: bool = True,
+        gpcs: tuple[int, ...] = (),
         fuel: int = 1_000_000,
         between: Callable[[], None] | None = None,
         compile_: Callable[[str, tuple[str, ...], str], Image] = compile_source,
@@ -72,6 +74,7 @@ class EmulatedGpu:
         self._properties = properties or small()
         self.machine = Machine(
             sms=self._properties.sms,
+            gpcs=gpcs,
             resident=self._properties.threads_per_sm,
             shared_per_block=self._properties.shared_per_block,
             races=races,
@@ -293,6 +296,17 @@ class EmulatedGpu:
             self._properties.shared_per_sm,
         )
 
+    def prefer_l1(self, *kernels: Kernel) -> None:
+        """Only noted: there is no cache."""
+        for kernel in kernels:
+            self._note("prefer l1", kernel.entry)
+
+    def clusters(self, kernel: Kernel, size: int, block: int, shared: int = 0) -> int:
+        """By the SMs of each GPC."""
+        if self._properties.capability < 90:
+            skip("clusters of blocks need compute capability 9.0")
+        return self.machine.clusters(size, self.occupancy(kernel, block, shared))
+
     def stream(self, *, urgent: bool = False) -> EmulatedStream:
         """A further queue."""
         self._streams += 1
@@ -324,10 +338,18 @@ class EmulatedGpu:
         return replay
 
     def gemm(
-        self, kind: str, shape: tuple[int, int, int], w: Buffer, x: Buffer, y: Buffer
+        self,
+        kind: str,
+        shape: tuple[int, int, int],
+        w: Buffer,
+        x: Buffer,
+        y: Buffer,
+        *,
+        out: str = "fp32",
+        fast: bool = False,
     ) -> Callable[[], None]:
         """In NumPy: the library's kernels are nobody's to prove here."""
-        once = product(self.machine.memory, kind, shape, (w, x, y))
+        once = product(self.machine.memory, kind, shape, (w, x, y), out)
 
         def queue() -> None:
             self._queue(None, lambda: run_once(once))

@@ -102,7 +102,8 @@ class Launch:
         """Blocks that are resident at the same time."""
         shape, machine = self.shape, self._machine
         each = max(1, machine.resident // (32 * shape.warps))
-        together = min(machine.sms * each, max(1, MOST_LANES // shape.threads))
+        resident = machine.clusters(shape.cluster, each) * shape.cluster
+        together = min(resident, max(1, MOST_LANES // shape.threads))
         return max(1, together // shape.cluster) * shape.cluster
 
     def advance(self, budget: int) -> bool:

@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from emulator.memory import DeviceMemory
+from emulator.scalars import f32_to_bf16
 from membench.gpu.protocol import Buffer
 from membench.gpu.verify.content import values
 
-_STORED = {"fp32": np.uint32, "tf32": np.uint32, "bf16": np.uint16, "fp8": np.uint8}
+_STORED = {
+    "fp32": np.uint32,
+    "tf32": np.uint32,
+    "bf16": np.uint16,
+    "fp8": np.uint8,
+    "mxfp8": np.uint8,
+}
+
+
+def _stored(kind: str, numbers: npt.NDArray[np.float32]) -> npt.NDArray[Any]:
+    if kind == "bf16":
+        return f32_to_bf16(numbers)
+    return numbers.astype(np.float16) if kind == "fp16" else numbers
 
 
 def product(
@@ -19,8 +33,9 @@ def product(
     kind: str,
     shape: tuple[int, int, int],
     operands: tuple[Buffer, Buffer, Buffer],
+    out: str = "fp32",
 ) -> Callable[[], None]:
-    """The product x w', when it is called."""
+    """The product x w', when it is called; its result is stored as ``out``."""
     m, n, k = shape
     w, x, y = operands
 
@@ -30,7 +45,7 @@ def product(
         return values(kind, raw.view(stored)).reshape(rows, k)
 
     def once() -> None:
-        result = (matrix(x, n) @ matrix(w, m).T).astype(np.float32)
+        result = _stored(out, (matrix(x, n) @ matrix(w, m).T).astype(np.float32))
         memory.span(y.address, result.nbytes, "product")[:] = result.reshape(-1).view(np.uint8)
         memory.mark(y.address, result.nbytes)
 

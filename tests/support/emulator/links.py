@@ -18,7 +18,7 @@ from emulator.device import Work, run_once
 from emulator.faults import EmulationError
 from emulator.memory import Allocation
 from membench.core.errors import skip
-from membench.gpu.link_protocol import MEMORY_KINDS
+from membench.gpu.link_protocol import MEMORY_KINDS, Lane
 
 if TYPE_CHECKING:
     from emulator.gpu import EmulatedGpu
@@ -50,6 +50,7 @@ class EmulatedLinks:
         self._gpu = gpu
         self._gpus = gpus
         self._batches = batches
+        self.batches: list[tuple[str, bool]] = []
         self._clock = 0
         self.moved: list[str] = []
 
@@ -75,6 +76,11 @@ class EmulatedLinks:
     def peer(self, size: int) -> Allocation:
         assert self.pair
         return self._gpu._take(size, "memory of another GPU")
+
+    def every_gpu(self, size: int) -> tuple[Lane, ...]:
+        assert self.pair
+        taken = (self._gpu._take(size, f"memory of GPU {gpu}") for gpu in range(self._gpus))
+        return tuple(Lane(gpu, one, self._gpu.stream()) for gpu, one in enumerate(taken))
 
     def free_bytes(self) -> int:
         return self._gpu.properties.memory_bytes // 2
@@ -115,9 +121,13 @@ class EmulatedLinks:
         targets: npt.NDArray[np.uint64],
         sources: npt.NDArray[np.uint64],
         sizes: npt.NDArray[np.uint64],
+        order: str = "stream",
+        *,
+        overlap: bool = False,
     ) -> Callable[[], None]:
         if not self._batches:
             skip("the driver has no batch copy (cuMemcpyBatchAsync)")
+        self.batches.append((order, overlap))
         copies = list(zip(targets.tolist(), sources.tolist(), sizes.tolist(), strict=True))
 
         def run() -> None:

@@ -67,12 +67,17 @@ def _dimension(wave: Wave, stem: str, axis: int) -> Lanes | int:
     raise UnknownInstruction(f"special register not emulated: %{stem}")
 
 
+def _sm(wave: Wave) -> Lanes:
+    seats = wave.machine.seats(wave.shape.cluster)
+    return wave.machine.number_of(seats[(wave.first + wave.block_of) % seats.size])
+
+
 _SCALARS: dict[str, Callable[[Wave], Lanes | int]] = {
     "laneid": lambda wave: wave.thread_of % 32,
     "warpid": lambda wave: wave.thread_of // 32,
     "nwarpid": lambda wave: wave.machine.resident // 32,
-    "smid": lambda wave: (wave.first + wave.block_of) % wave.machine.sms,
-    "nsmid": lambda wave: wave.machine.sms,
+    "smid": _sm,
+    "nsmid": lambda wave: wave.machine.numbers,
     "gridid": lambda _wave: 0,
     "cluster_ctarank": lambda wave: wave.block_of % wave.shape.cluster,
     "cluster_nctarank": lambda wave: wave.shape.cluster,

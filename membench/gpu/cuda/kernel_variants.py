@@ -1,0 +1,34 @@
+"""Which compilations a bench may ask for: known before it is built, so that they can be made ahead.
+
+``kernel_variants.json`` has them by bench, each with the least compute capability that asks for
+it.  A test holds it against what the benches of all profiles really ask for, and
+``python -m write_variants`` with ``tests/support`` on the path writes it anew.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from membench.gpu.protocol import Variant
+
+PATH = Path(__file__).with_suffix(".json")
+
+
+def variants_of(benches: Iterable[str], arch: str) -> tuple[Variant, ...]:
+    """The compilations of all ``benches`` on ``arch``; a bench that is not listed has none."""
+    found = {
+        Variant.of(each["file"], **each["defines"])
+        for bench in benches
+        for each in _listed().get(bench, ())
+        if each["from"] <= int(arch)
+    }
+    return tuple(sorted(found, key=str))
+
+
+@cache
+def _listed() -> dict[str, list[dict[str, Any]]]:
+    return dict(json.loads(PATH.read_bytes()))

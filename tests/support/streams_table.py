@@ -1,0 +1,134 @@
+"""What the machine code of `stream.cu` has under way, over all configurations of the tuning.
+
+``python -m streams_table`` writes the table of ``docs/kernels.md`` anew.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import cast
+
+from asking_gpu import H100, AskingGpu
+from machine_code import Code, loads_under_way, loops, machine_code
+
+from membench.benches.hbm.stream import ACCESSES, DEFAULT, HINTS, LOADS, configurations, variant
+from membench.core.case import Config
+from membench.gpu.cuda.compile import compile_source
+from membench.gpu.protocol import Gpu, Variant
+
+ARCHS = ("80", "90", "100", "120")
+DOCUMENT = Path(__file__).parents[2] / "docs" / "kernels.md"
+HEAD = "| bytes | unroll | block at most | hint | " + " | ".join(ACCESSES) + " |"
+
+_TABLE = re.compile(re.escape(HEAD) + r"\n(\|.*\n)*")
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What one compiled kernel shows.
+
+    Attributes:
+        under_way: loads, for write stores, of a thread before the first value is needed.
+        loads, stores: in a whole tile, of the width that the configuration asks for.
+        registers: of a thread.
+    """
+
+    under_way: int
+    loads: int
+    stores: int
+    registers: int
+
+
+def offered(operation: str, arch: str) -> Iterator[Config]:
+    """The configurations that ``operation`` may have on ``arch``, the default among them."""
+    gpu = cast("Gpu", AskingGpu(replace(H100, arch=arch)))
+    yield DEFAULT
+    yield from configurations(gpu, operation)
+
+
+def kernels(arch: str) -> dict[Variant, set[str]]:
+    """The compilations that any of them needs on ``arch``, with the operations that do."""
+    found: dict[Variant, set[str]] = {}
+    for operation in ACCESSES:
+        for config in offered(operation, arch):
+            found.setdefault(variant(config), set()).add(operation)
+    return found
+
+
+def seen(of: Variant, operation: str, arch: str) -> Seen:
+    """What the machine code of ``operation`` shows."""
+    width = int(dict(of.defines)["VEC"])
+    code = machine_code(of.file, of.options, arch)[f"stream_{operation}"]
+    loop = _tile(code, width)
+    resources = compile_source(of.file, of.options, arch).resources[f"stream_{operation}"]
+    loads = sum(each.width("LDG.") == width for each in loop)
+    stores = sum(each.width("STG.") == width for each in loop)
+    under_way = stores if operation == "write" else loads_under_way(loop, width)
+    return Seen(under_way, loads, stores, resources.registers)
+
+
+def _tile(code: Code, width: int) -> Code:
+    """The loop over whole tiles: the one with the most accesses."""
+
+    def accesses(body: Code) -> int:
+        return sum(each.width("LDG.", "STG.") == width for each in body)
+
+    return max(loops(code), key=lambda body: (accesses(body), -len(body)))
+
+
+def rows() -> Iterator[str]:
+    """The lines of the table, without its head."""
+    every: dict[Variant, dict[str, list[Seen]]] = {}
+    for arch in ARCHS:
+        for of, operations in kernels(arch).items():
+            for operation in operations:
+                at = every.setdefault(of, {}).setdefault(operation, [])
+                at.append(seen(of, operation, arch))
+    for of in sorted(every, key=_order):
+        shown = every[of]
+        yield "| " + " | ".join((*named(of), *(_cell(shown.get(one)) for one in ACCESSES))) + " |"
+
+
+def _order(of: Variant) -> tuple[int, ...]:
+    defines = dict(of.defines)
+    return tuple(int(defines.get(name, 0)) for name in ("VEC", "HINT", "BLOCK", "UNROLL"))
+
+
+def named(of: Variant) -> tuple[str, ...]:
+    """Its first four cells."""
+    defines = dict(of.defines)
+    hint = HINTS[int(defines.get("HINT", 0))]
+    return (*(str(defines[name]) for name in ("VEC", "UNROLL", "BLOCK")), hint)
+
+
+def _cell(shown: list[Seen] | None) -> str:
+    if not shown:
+        return ""
+    least = min(each.under_way for each in shown)
+    return f"{least}, {max(each.registers for each in shown)}"
+
+
+def documented() -> str:
+    """The table as the document has it."""
+    found = _TABLE.search(DOCUMENT.read_text(encoding="ascii"))
+    assert found, "docs/kernels.md has lost its table of the streams"
+    return found[0]
+
+
+def made() -> str:
+    """The table as it must be."""
+    line = "|" + " --- |" * (HEAD.count("|") - 1)
+    return "\n".join((HEAD, line, *rows())) + "\n"
+
+
+def asked(operation: str, of: Variant) -> int:
+    """Accesses of a thread that a tile of ``of`` must have under way together."""
+    return int(dict(of.defines)["UNROLL"]) * (LOADS[operation] or 1)
+
+
+if __name__ == "__main__":
+    text = DOCUMENT.read_text(encoding="ascii")
+    DOCUMENT.write_text(_TABLE.sub(lambda _: made(), text), encoding="ascii")

@@ -1,0 +1,45 @@
+"""Which compilations each bench asks for, as ``membench/gpu/cuda/kernel_variants.json`` has it.
+
+``python -m write_variants`` writes that file anew.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from asking_gpu import variants_of_all_profiles
+
+from membench.gpu.cuda.compile import ARCHITECTURES
+from membench.gpu.cuda.kernel_variants import PATH
+from membench.gpu.protocol import Variant
+from membench.machine import snapshot
+
+Asked = Mapping[str, Mapping[str, set[Variant]]]
+"""Architecture -> bench -> compilations."""
+
+
+def listed(asked: Asked) -> str:
+    """The file's text: of each compilation the least architecture that asks for it."""
+    first: dict[str, dict[Variant, int]] = {}
+    for arch in sorted(asked, key=int, reverse=True):
+        for bench, variants in asked[arch].items():
+            first.setdefault(bench, {}).update(dict.fromkeys(variants, int(arch)))
+    entries = {
+        bench: [
+            {"file": one.file, "defines": dict(one.defines), "from": first[bench][one]}
+            for one in sorted(first[bench], key=str)
+        ]
+        for bench in sorted(first)
+        if first[bench]
+    }
+    benches = ",\n".join(
+        f' "{bench}": [\n' + ",\n".join(f"  {json.dumps(one)}" for one in compilations) + "\n ]"
+        for bench, compilations in entries.items()
+    )
+    return f"{{\n{benches}\n}}\n"
+
+
+if __name__ == "__main__":
+    here = snapshot()
+    PATH.write_text(listed({arch: variants_of_all_profiles(arch, here) for arch in ARCHITECTURES}))
