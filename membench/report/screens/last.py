@@ -82,6 +82,7 @@ def _next(outcome: Outcome) -> str:
 
 def _then(outcome: Outcome) -> str:
     """What the numbers are for: advice where a GPU was measured, else a comparison."""
+    assert outcome.csv is not None
     if any(row.backend == "cuda" and row.status is Status.OK for row in outcome.rows):
         return f"membench advise {shell_word(outcome.csv)} --model llama-3.1-8b --context 32768"
     csv = shell_word(outcome.csv)
