@@ -12,7 +12,7 @@ from membench.report.page.document import Column, Figure, Line, Table
 from membench.report.plots import style
 from membench.thesis.claims.verdicts import Verdicts
 from membench.thesis.models.catalogue import models
-from membench.thesis.models.kv_shape import bytes_per_token
+from membench.thesis.models.kv_shape import mean_bytes_per_token
 from membench.thesis.replay.curves import Curve, curves
 
 _TITLE = "Hit rate by capacity"
@@ -29,7 +29,11 @@ MARKED = (1e12, 17e12)
 def draw(_found: Verdicts) -> Figure:
     """Each shipped trace at its own rate of requests, for a wide and a narrow cache."""
     lines = [
-        (f"{curve.name}, {slug}", curve, bytes_per_token(models()[slug].shape))
+        (
+            f"{curve.name}, {slug}",
+            curve,
+            mean_bytes_per_token(models()[slug].shape, curve.tokens_per_request),
+        )
         for curve in curves()
         for slug in MODELS
     ]

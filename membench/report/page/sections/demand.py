@@ -23,7 +23,7 @@ from membench.report.plots.style import NotDrawn
 from membench.thesis.claims.verdicts import Verdicts
 from membench.thesis.models.breakeven import breakeven_bandwidth
 from membench.thesis.models.catalogue import Model, models
-from membench.thesis.models.kv_shape import KvDtype, bytes_per_token
+from membench.thesis.models.kv_shape import KvDtype, mean_bytes_per_token
 from membench.thesis.replay.workloads import FAST_S, demand_of, workloads
 
 SHOWN = (
@@ -118,7 +118,7 @@ def _breakeven(known: Sequence[Model], rate: Compute) -> Table:
         cells: list[Line] = []
         for prefix in _PREFIXES:
             value = breakeven_bandwidth(
-                bytes_per_token(model.shape, KvDtype.FP16),
+                mean_bytes_per_token(model.shape, prefix, KvDtype.FP16),
                 weights.matmul,
                 weights.attention,
                 prefix,
