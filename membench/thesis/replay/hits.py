@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from membench.thesis.replay.hit_curve import MOST_REFERENCES, HitCurve
+from membench.thesis.replay.hit_curve import MOST_REFERENCES, Floats, HitCurve
 from membench.thesis.replay.lru_stack.prefix_rule import Events, judge
 from membench.thesis.replay.lru_stack.ragged import Ints
 from membench.thesis.replay.lru_stack.stack import EMPTY, advance
@@ -48,10 +48,56 @@ class Reuse:
 
 @dataclass(frozen=True)
 class Replay:
-    """What one pass over a trace found."""
+    """What one pass over a trace found.
+
+    Attributes:
+        curve: hits of all requests.
+        reuse: what was read again.
+        events: what the curve is made of, request by request.
+        blocks: [n] blocks that each request names.
+        lost: [n] tokens that each request's blocks hold less than whole ones.
+        block_tokens, tokens: of a block, and [n] of each request; 0 where blocks have none.
+    """
 
     curve: HitCurve
     reuse: Reuse
+    events: Events
+    blocks: Ints
+    lost: Ints
+    block_tokens: int
+    tokens: Ints
+
+    def since(self, request: int) -> HitCurve:
+        """The curve of the requests from number ``request`` on, those before as warm-up."""
+        if not request:
+            return self.curve
+        events = self.events
+        climbs, steps = events.climber >= request, events.stepper >= request
+        return HitCurve.of(
+            int(self.blocks[request:].sum()),
+            events.low[climbs],
+            events.high[climbs],
+            events.place[steps],
+            events.hits[steps],
+        )
+
+    def token_rates(self, capacities: Ints, request: int = 0) -> Floats | None:
+        """[k] share of the tokens of the requests from ``request`` on that hit; None without.
+
+        The last block of a request holds fewer tokens than others, and hits in whole or
+        not at all.
+        """
+        total = int(self.tokens[request:].sum())
+        if not total or not self.block_tokens:
+            return None
+        hits = self.since(request).hits(capacities) * self.block_tokens
+        events = self.events
+        later = events.whole >= request
+        order = np.argsort(events.enough[later])
+        lost = np.concatenate([[0], np.cumsum(self.lost[events.whole[later]][order])])
+        place = np.searchsorted(events.enough[later][order], capacities, side="right")
+        found: Floats = (hits - lost[place]) / total
+        return found
 
 
 def replay(trace: Trace) -> Replay:
@@ -67,9 +113,15 @@ def replay(trace: Trace) -> Replay:
             "look for a run that ends far beyond its begin",
         )
     events = Events(*map(np.concatenate, zip(*_events(touches(trace)), strict=True)))
+    blocks = trace.blocks
     return Replay(
         HitCurve.of(references, events.low, events.high, events.place, events.hits),
         Reuse(events.request, events.before, events.blocks),
+        events,
+        blocks,
+        np.maximum(blocks * trace.block_tokens - trace.prompt, 0),
+        trace.block_tokens,
+        trace.prompt,
     )
 
 
