@@ -8,40 +8,44 @@ from typing import TYPE_CHECKING
 
 import click
 
-from membench.cli.kv_options import kv_dtype
+from membench.cli.kv_options import kv_dtype, parse_seconds, parse_tiers
 
 if TYPE_CHECKING:
     from membench.thesis.replay.answer import TierAsked
     from membench.thesis.replay.policies import Policy
 
 _MOST_BLOCKS = 10**15
-_SECONDS = {"": 1.0, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 def _capacities(
     ctx: click.Context, param: click.Parameter, value: str | None
-) -> tuple[tuple[int, ...], tuple[float, ...]]:
-    """Numbers of blocks and amounts of memory, with commas between them."""
+) -> tuple[tuple[int, ...], tuple[float, ...], tuple[float, ...]]:
+    """Numbers of blocks, amounts of memory and shares of all hits, with commas between them."""
     from membench.core.errors import UsageError
     from membench.thesis.replay.amounts import parse_amount
 
     blocks: list[int] = []
     sizes: list[float] = []
+    shares: list[float] = []
     for word in value.split(",") if value is not None else ():
         text = word.strip()
         if text.isascii() and text.isdigit() and 0 < int(text[:20]) <= _MOST_BLOCKS:
             blocks.append(int(text))
             continue
+        if (match := re.fullmatch(r"(\d{1,3}(?:\.\d{1,6})?) ?%", text)) is not None:
+            shares.append(float(match[1]) / 100)
+            if 0 < shares[-1] <= 1:
+                continue
         try:
             sizes.append(parse_amount(text))
         except UsageError:
             raise click.BadParameter(
-                f"'{text}' is no number of blocks from 1 to {_MOST_BLOCKS}, and no amount of "
-                "memory such as 80GB",
+                f"'{text}' is no number of blocks from 1 to {_MOST_BLOCKS}, no amount of memory "
+                "such as 80GB, and no share such as 80%",
                 ctx,
                 param,
             ) from None
-    return tuple(blocks), tuple(sizes)
+    return tuple(blocks), tuple(sizes), tuple(shares)
 
 
 def _arrivals(ctx: click.Context, param: click.Parameter, value: str) -> float | None:
@@ -60,16 +64,10 @@ def _arrivals(ctx: click.Context, param: click.Parameter, value: str) -> float |
     return rate
 
 
-def _seconds(text: str) -> float | None:
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)(s|min|h|d|)", text.strip())
-    value = float(match[1]) * _SECONDS[match[2]] if match else 0.0
-    return value if value > 0 else None
-
-
 def _warmup(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
     if value is None:
         return None
-    found = _seconds(value)
+    found = parse_seconds(value)
     if found is None:
         raise click.BadParameter(
             f"'{value}' is no time above 0, such as 600, 600s, 10min or 1h", ctx, param
@@ -87,45 +85,15 @@ def _policies(ctx: click.Context, param: click.Parameter, value: str | None) -> 
         raise click.BadParameter(f"{error}; {error.hint}", ctx, param) from None
 
 
-def _tiers(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[TierAsked, ...]:
-    """``NAME=SIZE[:second][:ttl=TIME]`` with commas between them."""
-    from membench.core.errors import UsageError
-    from membench.thesis.replay.amounts import parse_amount
-    from membench.thesis.replay.answer import TierAsked
-
-    found: list[TierAsked] = []
-    for word in value.split(",") if value is not None else ():
-        name, _, rest = word.strip().partition("=")
-        size, *flags = rest.split(":")
-        ttl = math.inf
-        try:
-            capacity = parse_amount(size)
-        except UsageError as error:
-            raise click.BadParameter(f"{name}: {error}; {error.hint}", ctx, param) from None
-        for flag in flags:
-            seconds = _seconds(flag.removeprefix("ttl=")) if flag.startswith("ttl=") else None
-            if flag != "second" and seconds is None:
-                raise click.BadParameter(
-                    f"'{flag}' of {name} is neither 'second' nor 'ttl=TIME'", ctx, param
-                )
-            ttl = seconds if seconds is not None else ttl
-        if not name or name in [one.name for one in found]:
-            raise click.BadParameter(f"'{word}': each tier needs a name of its own", ctx, param)
-        found.append(
-            TierAsked(name=name, capacity_bytes=capacity, second="second" in flags, ttl=ttl)
-        )
-    return tuple(found)
-
-
 @click.command(name="replay")
 @click.argument("trace", required=False)
 @click.option(
     "--capacity",
     "capacities",
     callback=_capacities,
-    metavar="N|80GB,..",
-    help="Cache sizes in blocks, or in bytes of the model's cache.  [default: where the curve "
-    "bends]",
+    metavar="N|80GB|80%,..",
+    help="Cache sizes in blocks, in bytes of the model's cache, or as the share of all hits that "
+    "they get.  [default: where the curve bends]",
 )
 @click.option(
     "--block-tokens",
@@ -173,7 +141,7 @@ def _tiers(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
 )
 @click.option(
     "--tiers",
-    callback=_tiers,
+    callback=parse_tiers,
     metavar="hbm=80GB,..",
     help="Tiers of cache, fastest first; NAME=SIZE:second takes a block when it is named for the "
     "second time, NAME=SIZE:ttl=1h drops it after that rest.",
@@ -193,7 +161,7 @@ def _tiers(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
 )
 def command(
     trace: str | None,
-    capacities: tuple[tuple[int, ...], tuple[float, ...]],
+    capacities: tuple[tuple[int, ...], tuple[float, ...], tuple[float, ...]],
     block_tokens: int | None,
     rate: float | None,
     seed: int,
@@ -222,12 +190,13 @@ def command(
     from membench.thesis.replay.traces import SHIPPED
 
     known = find_model(model) if model is not None else None
-    blocks, sizes = capacities
+    blocks, sizes, shares = capacities
     results = [
         replay_source(
             source,
             capacities=blocks,
             sizes=sizes,
+            shares=shares,
             block_tokens=block_tokens,
             shared_prefix=shared_prefix,
             rate=rate,

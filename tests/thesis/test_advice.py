@@ -108,7 +108,7 @@ def test_the_crossover_is_where_the_break_even_bandwidth_is_the_rate(
             per_token, weights.matmul, weights.attention, prefix, flops * 1e12
         )
 
-    found = crossover(Question(model=LLAMA, context=4096), per_token, rate * GB, flops * 1e12)
+    found = crossover(Question(model=LLAMA, context=4096), 1.0, rate * GB, flops * 1e12)
     if found is None:
         assert even(MOST_TOKENS) >= rate * GB
     else:

@@ -144,6 +144,7 @@ def replay_source(
     *,
     capacities: Sequence[int] = (),
     sizes: Sequence[float] = (),
+    shares: Sequence[float] = (),
     block_tokens: int | None = None,
     shared_prefix: int = 0,
     rate: float | None = None,
@@ -158,8 +159,9 @@ def replay_source(
 
     Args:
         shared_prefix: tokens at the begin of every session that all of them share.
-        capacities, sizes: blocks, and bytes of the model's cache; none of either for the
-            knees of the curve.
+        capacities, sizes: blocks, and bytes of the model's cache.
+        shares: of all hits, above 0 and at most 1: the smallest cache that gets so many.
+            Without any of the three, the knees of the curve.
         rate: sessions (or requests, where there are none) a second that start at random;
             None for the order and the times of the file.
         model, dtype: whose cache the blocks are, for gigabytes.
@@ -180,6 +182,7 @@ def replay_source(
         raise UsageError("bytes of cache need a model", "name it: --model NAME or config.json")
     warm = _first_counted(trace, warmup)
     blocks = {*capacities, *(int(size // block) for size in sizes if block)} - {0}
+    blocks |= {found.curve.least(share) for share in shares}
     asked = np.array(sorted(blocks) or found.curve.knees(), np.int64)
     points = _points(trace, found, asked, block, warm)
     return Replayed(

@@ -66,6 +66,18 @@ class HitCurve:
         """The hit rate of a cache without end."""
         return self.rate(self.enough)
 
+    def least(self, share: float) -> int:
+        """The smallest capacity, in blocks, that gets ``share`` of all hits."""
+        wanted = share * float(self.hits(np.array([self.enough]))[0])
+        low, high = 1, self.enough
+        while low < high:
+            middle = (low + high) // 2
+            if float(self.hits(np.array([middle]))[0]) >= wanted:
+                high = middle
+            else:
+                low = middle + 1
+        return low
+
     def knees(self, tolerance: float = TOLERANCE) -> tuple[int, ...]:
         """Capacities (blocks) where the curve bends, ascending.
 
