@@ -38,8 +38,8 @@ SHOWN = (
 _PREFIXES = (1024, 8192, 32768, 131072)
 _KEEP_PREFIX = 32768
 _BOUNDS = (
-    "Bounds are computed from it; a real engine needs longer to recompute, so that restoring looks "
-    "better in practice than here."
+    "Times follow from it: an engine in 16 bits needs longer to recompute, one that computes in FP8 "
+    "or FP4 may need less."
 )
 
 
