@@ -64,13 +64,14 @@ def _drive(ctx: click.Context, param: click.Parameter, value: str) -> tuple[floa
     size, _, rest = value.partition(":")
     try:
         dwpd = float(rest) if rest else None
-        if dwpd is not None and not 0 < dwpd < math.inf:
-            raise ValueError
-        return parse_amount(size), dwpd
+        capacity = parse_amount(size)
     except (UsageError, ValueError):
+        capacity, dwpd = 0.0, None
+    if not capacity or (dwpd is not None and not 0 < dwpd < math.inf):
         raise click.BadParameter(
             f"'{value}' is no drive, such as 7.68TB or 6.4TB:3 (3 drive writes a day)", ctx, param
-        ) from None
+        )
+    return capacity, dwpd
 
 
 @click.command(name="advise")
@@ -192,7 +193,7 @@ def _drive(ctx: click.Context, param: click.Parameter, value: str) -> tuple[floa
     help="The drive that flash tiers are counted in.  [DWPD: as assumed, 1]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(  # noqa: PLR0913 - an option each
+def command(
     file: str | None,
     name: str,
     contexts: tuple[int, ...],
@@ -304,10 +305,10 @@ def _print(
     from membench.report.screens.console import console
 
     screen = console()
-    for number, one in enumerate(answers):
+    for number, answer in enumerate(answers):
         if number:
             screen.print()
-        print_advice(screen, one)
+        print_advice(screen, answer)
     if plan is not None:
         print_plan(screen, plan)
     if plan is not None:

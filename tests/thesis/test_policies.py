@@ -141,7 +141,7 @@ def _prefix(blocks: Sequence[int], cache: object) -> int:
 def served(requests: Sequence[Sequence[int]], policy: Policy, capacity: int) -> list[int]:
     found = serve(expanded(trace_of(requests)), policy, capacity)
     assert (found.written >= 0).all()
-    return found.hits.tolist()
+    return [int(hits) for hits in found.hits]
 
 
 DRAWN = st.one_of(st.lists(RUNS, max_size=14), PREFIXES.map(of_prefixes))
@@ -240,9 +240,17 @@ def test_compiled_and_plain_loops_agree() -> None:
     found = serve(requests, Policy(Rule.OPTIMAL), 400)
     hits, written = np.zeros(300, np.int64), np.zeros(300, np.int64)
     work = np.zeros((2, requests.ids.size + 1), np.int64)
+    keys = np.zeros(requests.blocks, np.int64)
     policy_kernels.optimal(
-        *(requests.ids, requests.bounds, following(requests)),
-        *(np.zeros(requests.blocks, np.int64), work[0], work[1], 400, hits, written),
+        ids=requests.ids,
+        bounds=requests.bounds,
+        following=following(requests),
+        keys=keys,
+        heap=work[0],
+        owners=work[1],
+        capacity=400,
+        hits=hits,
+        written=written,
     )
     assert found.hits.tolist() == hits.tolist()
     assert found.written.tolist() == written.tolist()

@@ -11,15 +11,8 @@ from membench.report.screens.engine_lines import engine_lines
 from membench.thesis.models.catalogue import models
 from membench.thesis.models.kv_shape import KvDtype, kv_bytes
 from membench.thesis.replay.amounts import parse_amount, show_amount
-from membench.thesis.replay.answer import TierAsked, replay_source
-from membench.thesis.tiers.plan import (
-    DAY,
-    Drive,
-    Lengths,
-    drives_needed,
-    plan_of_lengths,
-    plan_of_trace,
-)
+from membench.thesis.replay.answer import DAY, TierAsked, replay_source
+from membench.thesis.tiers.plan import Drive, Lengths, drives_needed, plan_of_lengths, plan_of_trace
 
 LLAMA = models()["llama-3.1-70b"]
 DRIVE = Drive(capacity_bytes=7.68e12, dwpd=1.0)

@@ -68,7 +68,7 @@ def test_a_folder_without_sessions_is_refused(tmp_path: Path) -> None:
     "head",
     [
         "TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:01:51.1632340,4808,10",
-        "Timestamp,Model,Request tokens,Response tokens,Total tokens,Log Type\n5,ChatGPT,472,18,490,x",
+        "Timestamp,Model,Request tokens,Response tokens,Total tokens,Log Type\n5,G,472,18,490,x",
     ],
 )
 def test_lengths_without_ids_are_told_what_they_lack(head: str, tmp_path: Path) -> None:

@@ -192,8 +192,10 @@ def _indexed(text: Text, kinds: tuple[Kind, ...]) -> int:
     attends = [place for place, kind in enumerate(kinds) if kind in _GROWS]
     named = text.get("indexer_types")
     pattern = text.get("index_topk_pattern")
-    if isinstance(named, list) or isinstance(pattern, (str, list)):
-        given = named if isinstance(named, list) else [*pattern]
+    if isinstance(pattern, str):
+        pattern = [*pattern]
+    given = named if isinstance(named, list) else pattern
+    if isinstance(given, list):
         words = [{"F": "full", "S": "shared"}.get(str(word), str(word)) for word in given]
         if len(words) < len(kinds) or set(words) - {"full", "shared"}:
             raise ModelError("'indexer_types' of the model does not fit its layers")

@@ -304,7 +304,7 @@ def _per_group(group: Any, bits: float) -> float:
 def _block_scale(quantized: Mapping[str, Any]) -> float:
     block = quantized.get("weight_block_size")
     if isinstance(block, list) and len(block) == 2 and all(type(n) is int and n > 0 for n in block):
-        return 32 / (block[0] * block[1])
+        return 32 / float(block[0] * block[1])
     return 0.0
 
 

@@ -16,7 +16,7 @@ NEVER = 2**40
 # Numba knows arrays by their elements, mypy by their names: `Any` serves both.
 
 
-def lru(
+def lru(  # noqa: C901, PLR0912, PLR0915 - one loop, compiled whole
     ids: Any,
     bounds: Any,
     arrival: Any,
@@ -103,7 +103,7 @@ def lru(
                 children[parent[old]] -= 1
 
 
-def s3fifo(
+def s3fifo(  # noqa: C901, PLR0912, PLR0915 - one loop, compiled whole
     ids: Any, bounds: Any, state: Any, queues: Any, capacity: int, hits: Any, written: Any
 ) -> None:
     """S3-FIFO (Yang and others, SOSP 2023): a small, a main and a ghost queue.
@@ -176,7 +176,7 @@ def s3fifo(
                     where[block] = 0
 
 
-def optimal(
+def optimal(  # noqa: C901, PLR0912 - one loop, compiled whole
     ids: Any,
     bounds: Any,
     following: Any,

@@ -15,6 +15,7 @@ from membench.core.errors import UsageError
 from membench.thesis.models.catalogue import Model
 from membench.thesis.models.economics import drive_writes_per_day
 from membench.thesis.models.kv_shape import KvDtype, mean_bytes_per_token
+from membench.thesis.replay.amounts import show_amount
 from membench.thesis.replay.answer import DAY, TierAsked, block_bytes
 from membench.thesis.replay.traces import read_trace
 from membench.thesis.tiers.settings import TierSpec
@@ -187,8 +188,10 @@ def plan_of_lengths(
         tiers=tuple(found),
         drive=drive,
         notes=(
-            f"cache that rests {lengths.gap_s:g} s on average fills {needed / 1e9:.3g} GB "
-            "(Little's law); gaps are taken as exponential",
+            (
+                f"cache that rests {lengths.gap_s:g} s on average fills {show_amount(needed)} "
+                "(Little's law); gaps are taken as exponential"
+            ),
         ),
     )
 

@@ -24,6 +24,7 @@ from membench.thesis.claims.verdicts import Verdicts
 from membench.thesis.models.breakeven import breakeven_bandwidth
 from membench.thesis.models.catalogue import Model, models
 from membench.thesis.models.kv_shape import KvDtype, mean_bytes_per_token
+from membench.thesis.models.roofline import SERVED_DECODE
 from membench.thesis.replay.workloads import FAST_S, demand_of, workloads
 
 SHOWN = (
@@ -38,8 +39,8 @@ SHOWN = (
 _PREFIXES = (1024, 8192, 32768, 131072)
 _KEEP_PREFIX = 32768
 _BOUNDS = (
-    "Times follow from it: an engine in 16 bits needs longer to recompute, one that computes in FP8 "
-    "or FP4 may need less."
+    "Times follow from it: an engine in 16 bits needs longer to recompute, one that computes in "
+    f"FP8 or FP4 may need less. Decoding: {SERVED_DECODE.sentence()}."
 )
 
 

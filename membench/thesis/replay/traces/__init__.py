@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib.resources import files
@@ -97,14 +98,14 @@ def _of_lines(lines: Lines, block_tokens: int | None) -> Trace:
 
     if objects.is_table(lines):
         return objects.read_table(lines)
-    form = agent if agent.is_form_of(lines) else mooncake
+    read: Callable[..., Trace] = agent.read if agent.is_form_of(lines) else mooncake.read
     try:
-        return form.read(lines, block_tokens)
+        return read(lines, block_tokens)
     except TraceError as error:
         if block_tokens is None:
             raise
         try:
-            own = form.read(lines)
+            own = read(lines)
         except TraceError:
             raise error from None
         return regrouped(own, block_tokens)

@@ -5,8 +5,9 @@ A session has `block_size`, `scope` ("local": its ids are its own) and
 (seconds of the server, may be null) and `h`: an integer is one id, a pair
 ``[a, b]`` the ids from a to b. That is the form of the shipped trace, one session a
 line. kv-cache-tester publishes a session a file and calls them `hash_id_scope`,
-`api_time` and `hash_ids`; either is read, and a folder of such files. An entry with `requests` instead holds those of a
-sub-agent, with times from its own start. Only whole blocks have ids.
+`api_time` and `hash_ids`; either is read, and a folder of such files. An entry with
+`requests` instead holds those of a sub-agent, with times from its own start. Mostly only
+whole blocks have ids.
 """
 
 from __future__ import annotations
@@ -56,6 +57,7 @@ class _Reader:
         self.lines = lines
         self.block = 0
         self.number = 0
+        self.whole = True
         self.sessions = array("q")
         self.arrival, self.served = array("d"), array("d")
         self.prompt, self.output = array("q"), array("q")
@@ -138,6 +140,7 @@ class _Reader:
                 f"request {place} has {blocks} blocks of {self.block} tokens for {prompt} tokens",
             )
         key = "api" if "api" in request else "api_time"
+        self.whole = self.whole and blocks == prompt // self.block
         served = request.get(key)
         self.served.append(np.nan if served is None else lines.time(number, request, key))
         self.sessions.append(self.number - 1)
@@ -164,4 +167,5 @@ class _Reader:
             offsets=np.array(self.offsets, np.int64),
             first=np.array(self.first, np.int64),
             last=np.array(self.last, np.int64),
+            full_only=self.whole,
         )

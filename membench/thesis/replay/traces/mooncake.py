@@ -184,11 +184,8 @@ def _check_blocks(lines: Lines, prompts: Ints, counts: Ints, size: int) -> bool:
     if ((prompts // size) == counts).all() and (counts > 1).any():
         return True
     line = int(wrong[0])
-    lines.fail(
-        line + 1,
-        f"{counts[line]} blocks for {prompts[line]} tokens are not blocks of {size} tokens",
-        _fitting(prompts, counts),
-    )
+    what = f"{counts[line]} blocks for {prompts[line]} tokens are not blocks of {size} tokens"
+    return lines.fail(line + 1, what, _fitting(prompts, counts))
 
 
 def _fitting(prompts: Ints, counts: Ints) -> str:
