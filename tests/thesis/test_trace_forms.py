@@ -163,6 +163,12 @@ def test_sessions_with_delays_are_put_in_order(tmp_path: Path) -> None:
     assert trace.first.tolist() == [1, 7, 1]
 
 
+def test_other_names_of_the_keys_are_read(tmp_path: Path) -> None:
+    entry = {"created_time": 5, "input_tokens": 600, "output_tokens": 1, "hash_ids": [1, 2]}
+    trace = read_trace(write(tmp_path / "d", entry))
+    assert (trace.prompt.tolist(), trace.arrival.tolist()) == ([600], [0.005])
+
+
 def test_whole_blocks_alone_are_told_as_such(tmp_path: Path) -> None:
     entries = [line([1, 2], 1300, timestamp=0), line([1, 2, 3], 1600, timestamp=1)]
     found = replay_source(write(tmp_path / "f", *entries), capacities=(9,))

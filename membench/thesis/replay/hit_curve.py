@@ -40,7 +40,9 @@ class HitCurve:
     def of(cls, references: int, low: Ints, high: Ints, place: Ints, count: Ints) -> HitCurve:
         """The curve of events in any order; ``high`` is the last capacity of a ramp."""
         order = np.argsort(place, kind="stable")
-        return cls(references, np.sort(low), np.sort(high) + 1, place[order], count[order])
+        ends = np.sort(high)
+        ends += 1
+        return cls(references, np.sort(low), ends, place[order], count[order])
 
     def hits(self, capacities: Ints) -> Ints:
         """[k] hits at each of ``capacities`` (blocks)."""

@@ -112,7 +112,7 @@ def replay(trace: Trace) -> Replay:
             f"{trace.name}: more than {MOST_REFERENCES:.0e} references to blocks",
             "look for a run that ends far beyond its begin",
         )
-    events = Events(*map(np.concatenate, zip(*_events(touches(trace)), strict=True)))
+    events = _joined(_events(touches(trace)))
     blocks = trace.blocks
     return Replay(
         HitCurve.of(references, events.low, events.high, events.place, events.hits),
@@ -125,9 +125,25 @@ def replay(trace: Trace) -> Replay:
     )
 
 
+def _narrowed(events: Events) -> Events:
+    """The numbers of requests in 32 bits, of which there are never so many."""
+    names = ("climber", "stepper", "whole", "request", "before")
+    return events._replace(**{name: getattr(events, name).astype(np.int32) for name in names})
+
+
+def _joined(parts: list[Events]) -> Events:
+    """All parts as one, field by field, so that none is held twice for long."""
+    columns = [list(column) for column in zip(*parts, strict=True)]
+    parts.clear()
+    found = []
+    while columns:
+        found.append(np.concatenate(columns.pop(0)))
+    return Events(*found)
+
+
 def _events(whole: Touches) -> list[Events]:
     """The events of all requests: of as many at once as memory should hold."""
-    found = [Events(*(np.zeros(0, np.int64) for _ in Events._fields))]
+    found = [_narrowed(Events(*(np.zeros(0, np.int64) for _ in Events._fields)))]
     stack = EMPTY
     begin, count = 0, whole.number.size
     while begin < whole.number.size:
@@ -138,7 +154,7 @@ def _events(whole: Touches) -> list[Events]:
         if done is None:
             count = part.number.size // 2
             continue
-        found.append(judge(part, done[0]))
+        found.append(_narrowed(judge(part, done[0])))
         stack = done[1]
         begin += part.number.size
         count *= 2

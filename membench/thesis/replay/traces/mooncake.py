@@ -11,7 +11,8 @@ Variants that are read beside it:
   `timestamp`: the trace then has an order, but no times;
 - lines with a `session_id` and a `delay` (ms) instead of a `timestamp` come so long after
   the request before them of their session;
-- ids are whole numbers below 2^64, or strings (hashes in hexadecimal digits).
+- ids are whole numbers below 2^64, or strings (hashes in hexadecimal digits);
+- Dynamo's other names of the keys: `created_time`, `delay_ms`, `input_tokens`, `output_tokens`.
 """
 
 from __future__ import annotations
@@ -33,6 +34,12 @@ BAILIAN_BLOCK_TOKENS = 16
 _MOST_ID = 2**64 - 1
 _SPARSE = 4  # ids of which less than one in so many is used are numbered anew
 _PRECISE = 1e3  # milliseconds a second
+_ALIASES = {
+    "created_time": "timestamp",
+    "delay_ms": "delay",
+    "input_tokens": "input_length",
+    "output_tokens": "output_length",
+}
 
 
 @dataclass
@@ -53,7 +60,8 @@ def read(lines: Lines, block_tokens: int | None = None) -> Trace:
     columns = _Columns()
     clock: _Clock | None = None
     bailian = False
-    for number, entry in lines.objects():
+    for number, written in lines.objects():
+        entry = {_ALIASES.get(key, key): value for key, value in written.items()}
         if clock is None:
             bailian = "chat_id" in entry
             clock = _Clock(lines, entry)
