@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from membench.core.errors import UsageError
 from membench.thesis.models.architecture import shape_of
-from membench.thesis.models.catalogue import find_model, models, parse_models
+from membench.thesis.models.catalogue import find_model, judged_models, models, parse_models
 from membench.thesis.models.configuration import ModelError
 from membench.thesis.models.kv_shape import (
     KvDtype,
@@ -122,7 +122,7 @@ def test_weights_of_glm_5_without_its_indexer_are_as_published() -> None:
     assert counted.matmul - indexer == pytest.approx(40.1e9, rel=1e-3)
 
 
-@pytest.mark.parametrize("slug", list(models()))
+@pytest.mark.parametrize("slug", list(judged_models()))
 @given(tokens=st.integers(0, 300_000), more=st.integers(0, 5_000))
 def test_a_longer_context_never_keeps_less_and_fp8_never_more(
     slug: str, tokens: int, more: int
@@ -152,7 +152,7 @@ def test_pieces_of_unequal_layers_are_all_listed() -> None:
     assert pieces(shape, 128, layout=Layout.JOINT) == found[0]
 
 
-@pytest.mark.parametrize("slug", list(models()))
+@pytest.mark.parametrize("slug", list(judged_models()))
 @pytest.mark.parametrize("layout", Layout)
 def test_pieces_of_one_rank_add_up_to_the_block(slug: str, layout: Layout) -> None:
     shape = models()[slug].shape

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from difflib import get_close_matches
@@ -67,15 +67,13 @@ class Model:
 @cache
 def models() -> Mapping[str, Model]:
     """The models that are shipped, by slug, in the order of the files."""
-    text = (files(__package__) / "published_models.jsonl").read_text(encoding="utf-8")
-    return MappingProxyType({**judged_models(), **_published(text)})
+    return MappingProxyType({slug: _shipped(slug) for slug in _entries()})
 
 
 @cache
 def judged_models() -> Mapping[str, Model]:
     """The models for which the claims are judged, by slug, in the order of the file."""
-    text = (files(__package__) / "models.toml").read_text(encoding="utf-8")
-    return MappingProxyType(parse_models(text))
+    return MappingProxyType({slug: _shipped(slug) for slug in _judged()})
 
 
 def parse_models(text: str) -> dict[str, Model]:
@@ -84,6 +82,34 @@ def parse_models(text: str) -> dict[str, Model]:
     Raises:
         ModelError: one line that names the model and what is wrong with it.
     """
+    found = {}
+    for slug, entry in _parsed(text).items():
+        try:
+            found[slug] = _model(entry)
+        except ModelError as error:
+            raise ModelError(f"model {slug}: {error}", error.hint) from None
+    return found
+
+
+@cache
+def _shipped(slug: str) -> Model:
+    """One shipped model: the others need not be built for it."""
+    return _model(_entries()[slug])
+
+
+@cache
+def _entries() -> Mapping[str, Mapping[str, Any]]:
+    text = (files(__package__) / "published_models.jsonl").read_text(encoding="utf-8")
+    return MappingProxyType({**_judged(), **_published(text)})
+
+
+@cache
+def _judged() -> Mapping[str, Mapping[str, Any]]:
+    text = (files(__package__) / "models.toml").read_text(encoding="utf-8")
+    return MappingProxyType(_parsed(text))
+
+
+def _parsed(text: str) -> dict[str, Mapping[str, Any]]:
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -91,7 +117,7 @@ def parse_models(text: str) -> dict[str, Model]:
     return _by_slug(document.get("model", ()))
 
 
-def _published(text: str) -> dict[str, Model]:
+def _published(text: str) -> dict[str, Mapping[str, Any]]:
     """The models in ``text`` (JSON, one a line; the first line says where they are from)."""
     about, *entries = map(json.loads, text.splitlines())
     day = date.fromisoformat(about["date"])
@@ -106,10 +132,8 @@ def _published(text: str) -> dict[str, Model]:
     )
 
 
-def _by_slug(
-    entries: Iterator[Mapping[str, Any]] | Sequence[Mapping[str, Any]],
-) -> dict[str, Model]:
-    found: dict[str, Model] = {}
+def _by_slug(entries: Iterable[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    found: dict[str, Mapping[str, Any]] = {}
     for place, entry in enumerate(entries, 1):
         where = f"model {entry.get('slug') or place}"
         if missing := [key for key in sorted(_KEYS) if not entry.get(key)]:
@@ -118,10 +142,7 @@ def _by_slug(
             raise ModelError(f"{where}: '{min(unknown)}' is not a key of it")
         if entry["slug"] in found:
             raise ModelError(f"{where} stands twice")
-        try:
-            found[entry["slug"]] = _model(entry)
-        except ModelError as error:
-            raise ModelError(f"{where}: {error}", error.hint) from None
+        found[entry["slug"]] = entry
     return found
 
 
@@ -160,17 +181,17 @@ def find_model(name: str) -> Model:
     Raises:
         ModelError: there is neither, or the file describes no model that is understood.
     """
-    known = models()
+    known = _entries()
     if name in known:
-        return known[name]
+        return _shipped(name)
     path = Path(name)
     if path.is_dir() and (path / "config.json").is_file():
         path /= "config.json"
     if path.is_file():
         return _from_file(path)
-    by_id = {one.lower(): model for model in known.values() for one in model.ids}
+    by_id = {one.lower(): slug for slug, entry in known.items() for one in entry["ids"]}
     if (found := by_id.get(name.lower())) is not None:
-        return found
+        return _shipped(found)
     if name.endswith(".json"):
         raise ModelError(f"{name}: there is no such file")
     near = get_close_matches(name.lower(), [*known, *by_id], n=3)

@@ -56,7 +56,11 @@ _NAMES: dict[str, Kind] = {
     "short_conv": Kind.CONV,
 }
 # Keys of layers that no reader here understands.
-_STRANGE = ("mamba", "ssm", "lru", "rwkv", "compress", "cross_attention", "recurrent", "linear_num")
+_STRANGE = (
+    *("mamba", "ssm", "lru", "rwkv", "compress", "cross_attention", "recurrent", "linear_num"),
+    *("layer_group_size", "linear_attn", "linear_rope", "linear_silu", "lightning", "delta_rule"),
+    *("attn_layer_period", "kv_share", "share_kv", "cache_layer"),
+)
 
 
 def layer_count(text: Config) -> int:
