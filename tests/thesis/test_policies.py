@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict, deque
+from collections import OrderedDict, deque
 from collections.abc import Sequence
 from itertools import chain, combinations
 
@@ -279,8 +279,7 @@ def test_what_is_written_is_what_misses_and_the_second_sighting_writes_less() ->
     through = serve(requests, Policy(Rule.LRU), 10_000)
     second = serve(requests, Policy(Rule.SECOND), 10_000)
     assert through.written.sum() == trace.references - through.hits.sum()
-    counts = Counter(requests.ids.tolist())
-    assert second.written.sum() < sum(count - 1 for count in counts.values())
+    assert second.written.sum() < through.written.sum() / 4
 
 
 @pytest.mark.parametrize("word", ["", "mru", "ttl", "ttl:0", "ttl:x", "lru:3"])
@@ -297,6 +296,7 @@ def test_rules_are_written_as_they_are_read() -> None:
 
 
 def test_a_time_to_live_needs_times_in_order() -> None:
-    trace = shipped("agent").take(np.arange(600))
+    requests = expanded(trace_of([[1], [2]]))
+    back = requests._replace(arrival=np.array([1.0, 0.0]))
     with pytest.raises(UsageError, match="order of arrival"):
-        serve(expanded(trace), Policy(Rule.TTL, 60.0), 100)
+        serve(back, Policy(Rule.TTL, 60.0), 100)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,22 +13,33 @@ from membench.thesis.models.catalogue import models
 from membench.thesis.models.kv_shape import KvDtype, kv_bytes
 from membench.thesis.replay.amounts import parse_amount, show_amount
 from membench.thesis.replay.answer import DAY, TierAsked, replay_source
+from membench.thesis.replay.traces import SHIPPED, read_trace, shipped_bytes
 from membench.thesis.tiers.plan import Drive, Lengths, drives_needed, plan_of_lengths, plan_of_trace
 
 LLAMA = models()["llama-3.1-70b"]
 DRIVE = Drive(capacity_bytes=7.68e12, dwpd=1.0)
-DDR = TierAsked(name="ddr", capacity_bytes=1e12)
+DDR = TierAsked(name="ddr", capacity_bytes=2e11)
 SSD = TierAsked(name="ssd", capacity_bytes=16e12)
+REQUESTS = 600
 
 
-def test_a_plan_of_a_trace_is_its_replay_with_rates() -> None:
-    found = plan_of_trace("conversation", LLAMA, KvDtype.FP16, [DDR, SSD], DRIVE)
-    replayed = replay_source("conversation", model=LLAMA, tiers=[DDR, SSD])
+@pytest.fixture(scope="module")
+def begin(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The first requests of the conversation, as a file."""
+    path = tmp_path_factory.mktemp("traces") / "begin.jsonl"
+    lines = shipped_bytes(SHIPPED[0].file).splitlines()[:REQUESTS]
+    path.write_bytes(b"\n".join(lines) + b"\n")
+    return str(path)
+
+
+def test_a_plan_of_a_trace_is_its_replay_with_rates(begin: str) -> None:
+    found = plan_of_trace(begin, LLAMA, KvDtype.FP16, [DDR, SSD], DRIVE)
+    replayed = replay_source(begin, model=LLAMA, tiers=[DDR, SSD])
     for one, other in zip(found.tiers, replayed.tiers, strict=True):
         assert one.hit_rate == pytest.approx(other.hit_rate)
         assert one.dwpd == pytest.approx(other.dwpd)
         assert one.read_per_s == pytest.approx(other.read_per_s)
-    assert found.requests_per_s == pytest.approx(12_031 / 3536, rel=0.01)
+    assert found.requests_per_s == pytest.approx(REQUESTS / np.ptp(read_trace(begin).arrival))
     ddr, ssd = found.tiers
     assert (ddr.drives, ddr.decided_by) == (None, "")
     assert ssd.drives is not None
@@ -35,19 +47,19 @@ def test_a_plan_of_a_trace_is_its_replay_with_rates() -> None:
     assert (ssd.drives - 1) * 7.68e12 < ssd.written_per_day <= ssd.drives * 7.68e12
 
 
-def test_twice_the_requests_are_twice_the_bytes() -> None:
+def test_twice_the_requests_are_twice_the_bytes(begin: str) -> None:
     once, twice = (
-        plan_of_trace("conversation", LLAMA, KvDtype.FP16, [SSD], DRIVE, rate).tiers[0]
+        plan_of_trace(begin, LLAMA, KvDtype.FP16, [SSD], DRIVE, rate).tiers[0]
         for rate in (2.0, 4.0)
     )
     assert twice.written_per_s == pytest.approx(2 * once.written_per_s)
     assert twice.hit_rate == once.hit_rate
 
 
-def test_the_second_sighting_spares_the_drives() -> None:
+def test_the_second_sighting_spares_the_drives(begin: str) -> None:
     second = TierAsked(name="ssd", capacity_bytes=16e12, second=True)
     through, spared = (
-        plan_of_trace("conversation", LLAMA, KvDtype.FP16, [DDR, one], DRIVE).tiers[1]
+        plan_of_trace(begin, LLAMA, KvDtype.FP16, [DDR, one], DRIVE).tiers[1]
         for one in (SSD, second)
     )
     assert spared.written_per_day < through.written_per_day / 3
@@ -56,12 +68,12 @@ def test_the_second_sighting_spares_the_drives() -> None:
     assert spared.drives < through.drives
 
 
-def test_sessions_without_a_clock_need_a_rate() -> None:
+def test_sessions_without_a_clock_need_a_rate(begin: str) -> None:
     with pytest.raises(UsageError, match="no common clock") as caught:
         plan_of_trace("agent", LLAMA, KvDtype.FP16, [DDR], DRIVE)
     assert "--requests-per-second" in caught.value.hint
     with pytest.raises(UsageError, match="needs tiers"):
-        plan_of_trace("conversation", LLAMA, KvDtype.FP16, [], DRIVE)
+        plan_of_trace(begin, LLAMA, KvDtype.FP16, [], DRIVE)
 
 
 def test_lengths_follow_littles_law() -> None:

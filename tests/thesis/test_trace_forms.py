@@ -22,7 +22,7 @@ from membench.thesis.models.kv_shape import KvDtype, bytes_per_token, kv_bytes
 from membench.thesis.replay.answer import TierAsked, block_bytes, replay_source
 from membench.thesis.replay.hits import replay
 from membench.thesis.replay.trace import TraceError
-from membench.thesis.replay.traces import read_trace
+from membench.thesis.replay.traces import SHIPPED, read_trace, shipped_bytes
 from membench.thesis.replay.traces.regroup import regrouped
 
 SESSION = {
@@ -270,15 +270,17 @@ def test_capacities_in_bytes_are_whole_blocks() -> None:
         replay_source("conversation", sizes=(1e9,))
 
 
-def test_tiers_hold_what_one_cache_of_their_size_would() -> None:
+def test_tiers_hold_what_one_cache_of_their_size_would(tmp_path: Path) -> None:
+    path = tmp_path / "begin.jsonl"
+    path.write_bytes(b"\n".join(shipped_bytes(SHIPPED[0].file).splitlines()[:600]))
     llama = models()["llama-3.1-70b"]
     block = 512 * 327_680
     asked = (
-        TierAsked(name="hbm", capacity_bytes=1000.5 * block),  # half a block is left out
-        TierAsked(name="ddr", capacity_bytes=10_000.5 * block),
+        TierAsked(name="hbm", capacity_bytes=200.5 * block),  # half a block is left out
+        TierAsked(name="ddr", capacity_bytes=1000.5 * block),
         TierAsked(name="ssd", capacity_bytes=50_000 * block, second=True),
     )
-    found = replay_source("conversation", capacities=(1000, 10_000), model=llama, tiers=asked)
+    found = replay_source(str(path), capacities=(200, 1000), model=llama, tiers=asked)
     hbm, ddr, ssd = found.tiers
     one, ten = found.points[:2]
     assert hbm.hit_rate == pytest.approx(one.hit_rate)
@@ -289,8 +291,10 @@ def test_tiers_hold_what_one_cache_of_their_size_would() -> None:
     assert ssd.written_per_day < ddr.written_per_day / 3  # what comes once is not written
 
 
-def test_sessions_with_clocks_of_their_own_have_no_day() -> None:
-    found = replay_source("agent", capacities=(1000,), model=models()["llama-3.1-8b"])
+def test_sessions_with_clocks_of_their_own_have_no_day(tmp_path: Path) -> None:
+    path = write(tmp_path / "a", SESSION, SESSION)
+    found = replay_source(path, capacities=(9,), model=models()["llama-3.1-8b"])
     assert found.points[0].written_per_day is None
+    assert found.full_blocks_only
     with pytest.raises(UsageError, match="one clock"):
-        replay_source("agent", warmup=60.0)
+        replay_source(path, warmup=1.0)
