@@ -149,7 +149,7 @@ def _events(whole: Touches) -> list[Events]:
     while begin < whole.number.size:
         part = whole.between(begin, min(begin + count, whole.number.size))
         # What the stack costs is paid for each part: let none be much smaller.
-        most = max(_MOST_ATOMS, stack.first.size) if part.number.size > 1 else None
+        most = max(_MOST_ATOMS, stack.first.size // 2) if part.number.size > 1 else None
         done = advance(stack, part, most)
         if done is None:
             count = part.number.size // 2

@@ -16,7 +16,7 @@ def offsets(lengths: Ints) -> Ints:
     return found
 
 
-_DENSE = 16
+_DENSE = 4
 """A table of so many places a value is faster than sorting the values."""
 
 
