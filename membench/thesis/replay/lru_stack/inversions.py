@@ -59,4 +59,5 @@ def _within(values: Ints, weights: Ints) -> Ints:
     smaller = (value[:, None, :] < value[:, :, None]) & _EARLIER
     # Whole numbers far below 2^53 are exact in double precision.
     found = np.matmul(smaller.astype(np.float64), weight.astype(np.float64)[:, :, None])
-    return found.reshape(-1)[:count].astype(np.int64)
+    sums: Ints = found.reshape(-1)[:count].astype(np.int64)
+    return sums
