@@ -166,6 +166,22 @@ def test_what_cannot_be_divided_is_refused(tokens: int, tp: int) -> None:
         pieces(models()["llama-3.1-70b"].shape, tokens, tp)
 
 
+def test_windows_alone_are_moved_by_blocks_and_a_state_alone_is_not() -> None:
+    mistral = {
+        "model_type": "mistral",
+        "hidden_size": 4096,
+        "num_hidden_layers": 32,
+        "num_attention_heads": 32,
+        "num_key_value_heads": 8,
+        "sliding_window": 4096,
+    }
+    assert pieces(shape_of(mistral), 16) == Pieces(16 * 8 * 128 * 2, 64)
+    mamba = {"model_type": "mamba", "hidden_size": 2560, "num_hidden_layers": 64}
+    assert kv_bytes(shape_of(mamba), 10) == kv_bytes(shape_of(mamba), 10_000)
+    with pytest.raises(UsageError, match="recurrent state"):
+        pieces(shape_of(mamba), 16)
+
+
 def test_a_block_does_not_cut_a_compressed_entry() -> None:
     with pytest.raises(UsageError, match="128"):
         pieces(models()["deepseek-v4-pro"].shape, 64)

@@ -119,7 +119,8 @@ def facts(found: Advice) -> Iterator[tuple[str, str]]:
 def precision(found: Advice) -> str:
     """Weights, cache and arithmetic in one line."""
     weights = f"weights in {found.weights}" if found.weights else "weights not known"
-    how = {"assumed": "at the assumed rate"}.get(found.arithmetic, f"in {found.arithmetic}")
+    words = {"assumed": "at the assumed rate", "": "not measured"}
+    how = words.get(found.arithmetic, f"in {found.arithmetic}")
     return f"{weights}, KV in {found.question.dtype}, recomputing {how}"
 
 
@@ -181,7 +182,7 @@ def to_json(found: Advice) -> dict[str, Any]:
         "kv_bytes_rank": found.rank_bytes,
         "weight_bytes": found.weight_bytes,
         "weights": found.weights or None,
-        "arithmetic": found.arithmetic,
+        "arithmetic": found.arithmetic or None,
         "gpus_needed": found.gpus,
         "fits": found.fits,
         "piece": {"bytes": found.piece.bytes, "number": found.piece.number},

@@ -28,7 +28,7 @@ from membench.thesis.advise.paths import (
     rate_of,
     ssd_path,
 )
-from membench.thesis.claims.assumptions import Assumptions
+from membench.thesis.claims.assumptions import Assumptions, Entry
 from membench.thesis.claims.evidence import badges, machines
 from membench.thesis.claims.ledger import Input, ledger
 from membench.thesis.claims.world import device_key, device_slug
@@ -82,7 +82,8 @@ class Advice:
         kv_bytes, rank_bytes: of the whole context, over all ranks and on one.
         weight_bytes: over all ranks; None where the weights are not known.
         weights: the precision of the weights, in words; empty where it is not known.
-        arithmetic: the precision in which recomputing is counted: `bf16`, `fp8` or `assumed`.
+        arithmetic: the precision in which recomputing is counted: `bf16`, `fp8` or `assumed`;
+            empty where there is no rate for it.
         gpus: how many GPUs hold the weights; None where the memory or the weights are unknown.
         piece: what is moved at once for one block on one rank.
         choices: recompute, DDR and SSD, those that can be judged, soonest first.
@@ -149,7 +150,9 @@ def advise(
     rank = whole * _rank_share(question)
     missing: list[str] = []
 
-    gemm, arithmetic = _gemm(question, own, inputs, missing)
+    gemm, arithmetic = _gemm(
+        question, own, inputs, missing, entries.get(device_key(device, "bf16"))
+    )
     ddr = kv_path(own, piece, inputs, missing)
     ssd = ssd_path(own, piece, inputs, ddr, missing)
     if weights is None:
@@ -192,7 +195,11 @@ def advise(
 
 
 def _gemm(
-    question: Question, rows: Sequence[Row], inputs: Mapping[str, Input], missing: list[str]
+    question: Question,
+    rows: Sequence[Row],
+    inputs: Mapping[str, Input],
+    missing: list[str],
+    peak: Entry | None,
 ) -> tuple[Rate | None, str]:
     """The rate of recomputing on one GPU, and its precision: that of the weights if measured."""
     if question.assumed is not None:
@@ -204,8 +211,11 @@ def _gemm(
             return rate, "fp8"
     lacks: list[str] = []
     rate = rate_of(inputs["gemm"], rows, lacks)
-    missing += [f"{line} (or assume a rate: --assume 700TFLOP/s)" for line in lacks]
-    return rate, "bf16"
+    sheet = ""
+    if peak is not None:
+        sheet = f"; the data sheet's peak in bf16 is {peak.value * peak.scale / 1e12:g}TFLOP/s"
+    missing += [f"{line} (or assume a rate: --assume 700TFLOP/s{sheet})" for line in lacks]
+    return rate, "" if rate is None else "bf16"
 
 
 def _staging(rows: Sequence[Row], piece: Pieces, whole: float) -> Rate | None:

@@ -39,7 +39,8 @@ _SPELLINGS: Mapping[str, tuple[str, ...]] = {
     "sliding_window": ("attention_window_size",),
     "layer_types": ("layers_block_type",),
     "n_shared_experts": ("num_shared_experts",),
-    "num_experts_per_tok": ("num_experts_per_token", "moe_top_k", "top_k_experts"),
+    "num_experts_per_tok": ("num_experts_per_token", "moe_top_k", "moe_topk", "top_k_experts"),
+    "moe_intermediate_size": ("expert_ffn_hidden_size",),
     "n_routed_experts": ("num_local_experts", "num_experts", "moe_num_experts"),
     "shared_expert_intermediate_size": (
         *("share_expert_dim", "moe_shared_expert_intermediate_size"),

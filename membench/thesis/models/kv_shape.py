@@ -216,17 +216,23 @@ def piece_sizes(
     """The pieces of one block on one rank, by size, those that carry most bytes first.
 
     Counted is what grows with the context: windows and states are not moved block by block.
-    A latent, and heads fewer than ranks, are held by each rank in whole.
+    (Where every layer has a window, its blocks are what is moved.) A latent, and heads fewer
+    than ranks, are held by each rank in whole.
 
     Raises:
-        UsageError: the heads cannot be divided so, or the block is shorter than one entry.
+        UsageError: the heads cannot be divided so, the block is shorter than one entry, or
+            the model keeps a recurrent state alone.
     """
     if block_tokens < 1 or tp < 1:
         raise UsageError(f"blocks of {block_tokens} tokens on {tp} ranks", "both are 1 or more")
+    grows = [group for group in shape.groups if not group.window] or [*shape.groups]
+    if not grows:
+        raise UsageError(
+            "the model keeps a recurrent state and no cache of blocks",
+            "its state is moved in one piece: nothing depends on the context",
+        )
     sizes: dict[int, int] = {}
-    for group in shape.groups:
-        if group.window:
-            continue
+    for group in grows:
         if block_tokens % group.every:
             raise UsageError(
                 f"a block of {block_tokens} tokens cuts an entry of {group.every} tokens",

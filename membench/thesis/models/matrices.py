@@ -57,7 +57,11 @@ def matrices(text: Text) -> list[Matrix]:
         ModelError: a key is missing, or a layer is of a kind that is not understood.
     """
     hidden = number(text, "hidden_size")
-    kinds = layer_kinds(text) if not is_compressed(text) else (Kind.FULL,) * _count(text)
+    kinds = (
+        layer_kinds(text)
+        if not is_compressed(text)
+        else (Kind.FULL,) * number(text, "num_hidden_layers")
+    )
     found: list[Matrix] = []
     for place, kind in enumerate(kinds):
         under = f"layers.{place}"
@@ -84,10 +88,6 @@ def experts(text: Config) -> int:
 def active_experts(text: Config) -> int:
     """Routed experts that a token takes; 0 if the model is dense."""
     return number(text, "num_experts_per_tok", default=0) if experts(text) else 0
-
-
-def _count(text: Text) -> int:
-    return number(text, "num_hidden_layers")
 
 
 def _mixer(text: Text, place: int, kind: Kind, hidden: int) -> Iterator[tuple[str, float]]:
@@ -226,7 +226,9 @@ def _mlp(text: Text, under: str, place: int, hidden: int) -> Iterator[Matrix]:
     many = 2 if text.kind in _UNGATED else 3
     count = experts(text)
     sparse = count > 0 and _sparse(text, place)
-    both = text.get("enable_moe_block") is True  # Gemma 4 has an MLP beside its experts
+    # Gemma 4 has an MLP beside its experts, and so has each second attention of LongCat.
+    gemma = text.get("enable_moe_block") is True
+    both = gemma or text.kind == "longcat_flash"
     if not sparse or both:
         wide = _dense_width(text, place, hidden)
         names = ("gate_proj", "up_proj", "down_proj")[3 - many :]
@@ -237,7 +239,7 @@ def _mlp(text: Text, under: str, place: int, hidden: int) -> Iterator[Matrix]:
     width = number(text, "moe_intermediate_size", "intermediate_size")
     latent = number(text, "moe_latent_size", default=0)
     one = many * (latent or hidden) * width
-    name = "experts" if both else "mlp.experts"
+    name = "experts" if gemma else "mlp.experts"
     yield Matrix(f"{under}.{name}", Role.EXPERTS, count * one)
     yield Matrix(f"{under}.mlp.gate", Role.ROUTER, hidden * count)
     if latent:
@@ -247,6 +249,9 @@ def _mlp(text: Text, under: str, place: int, hidden: int) -> Iterator[Matrix]:
 
 
 def _dense_width(text: Text, place: int, hidden: int) -> int:
+    each = text.get("intermediate_size")
+    if isinstance(each, list) and place < len(each) and type(each[place]) is int:
+        return int(each[place])
     blocks = text.get("block_configs")
     if isinstance(blocks, list):
         factor = blocks[place]["ffn"].get("ffn_mult")
@@ -272,6 +277,8 @@ def _sparse(text: Text, place: int) -> bool:
         if pattern is not None:
             return str(pattern)[place : place + 1] == "E"
         return isinstance(named, list) and named[place] == "moe"
+    if text.kind == "longcat_flash":
+        return place % 2 == 1
     named = text.get("mlp_layer_types")
     if isinstance(named, list) and place < len(named):
         return named[place] not in {"dense", "mlp"}
