@@ -266,6 +266,8 @@ def test_capacities_in_bytes_are_whole_blocks() -> None:
     found = replay_source("conversation", sizes=(80e9, 1e12), model=llama)
     block = 512 * 327_680
     assert [point.capacity for point in found.points] == [80e9 // block, 1e12 // block, None]
+    with pytest.raises(UsageError, match="1 KB hold no block: one is 168 MB"):
+        replay_source("conversation", sizes=(1000.0,), model=llama)
     with pytest.raises(UsageError, match="need a model"):
         replay_source("conversation", sizes=(1e9,))
 

@@ -12,6 +12,7 @@ from membench.core.errors import UsageError
 from membench.thesis.models.catalogue import Model
 from membench.thesis.models.economics import Shares, drive_writes_per_day
 from membench.thesis.models.kv_shape import KvDtype, KvShape
+from membench.thesis.replay.amounts import show_amount
 from membench.thesis.replay.gaps import reread, resting
 from membench.thesis.replay.hits import Replay, replay
 from membench.thesis.replay.policies import Policy, expanded, serve
@@ -181,7 +182,12 @@ def replay_source(
     if block is None and (sizes or tiers):
         raise UsageError("bytes of cache need a model", "name it: --model NAME or config.json")
     warm = _first_counted(trace, warmup)
-    blocks = {*capacities, *(int(size // block) for size in sizes if block)} - {0}
+    if block is not None and min(sizes, default=block) < block:
+        raise UsageError(
+            f"{show_amount(min(sizes))} hold no block: one is {show_amount(block)}",
+            "take a larger --capacity or a smaller --block-tokens",
+        )
+    blocks = {*capacities, *(int(size // block) for size in sizes if block)}
     blocks |= {found.curve.least(share) for share in shares}
     asked = np.array(sorted(blocks) or found.curve.knees(), np.int64)
     points = _points(trace, found, asked, block, warm)
