@@ -2,32 +2,92 @@
 
 from __future__ import annotations
 
+import math
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from membench.cli.kv_options import kv_dtype, parse_seconds, parse_tiers
+
 if TYPE_CHECKING:
     from membench.core.snapshot import Machine
     from membench.results.schema import Row
+    from membench.thesis.advise.plan import Advice
+    from membench.thesis.replay.answer import TierAsked
+    from membench.thesis.tiers.plan import Drive, Plan
 
 _MOST_TOKENS = 2**24
 _LIST = "list"
+_RATE = re.compile(r"(\d+(?:\.\d+)?(?:[eE]\d+)?) ?(T|G|P|)(?:FLOP/s|FLOPS|flops|)")
+_PREFIX = {"": 1.0, "G": 1e9, "T": 1e12, "P": 1e15}
+
+
+def _flops(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
+    if value is None:
+        return None
+    match = _RATE.fullmatch(value.strip())
+    found = float(match[1]) * _PREFIX[match[2]] if match else 0.0
+    if not 1e9 <= found <= 1e18:
+        raise click.BadParameter(
+            f"'{value}' is no rate of one GPU, such as 700TFLOP/s or 7e14", ctx, param
+        )
+    return found
+
+
+def _contexts(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, ...]:
+    """Lengths with commas between them."""
+    found = []
+    for word in value.split(",") if value is not None else ():
+        text = word.strip()
+        if not (text.isascii() and text.isdigit()) or not 1 <= int(text[:12]) <= _MOST_TOKENS:
+            raise click.BadParameter(
+                f"'{text}' is no number of tokens from 1 to {_MOST_TOKENS}", ctx, param
+            )
+        found.append(int(text))
+    return tuple(found)
+
+
+def _gap(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
+    found = None if value is None else parse_seconds(value)
+    if value is not None and found is None:
+        raise click.BadParameter(f"'{value}' is no time above 0, such as 60s or 10min", ctx, param)
+    return found
+
+
+def _drive(ctx: click.Context, param: click.Parameter, value: str) -> tuple[float, float | None]:
+    """``SIZE[:DWPD]``."""
+    from membench.core.errors import UsageError
+    from membench.thesis.replay.amounts import parse_amount
+
+    size, _, rest = value.partition(":")
+    try:
+        dwpd = float(rest) if rest else None
+        capacity = parse_amount(size)
+    except (UsageError, ValueError):
+        capacity, dwpd = 0.0, None
+    if not capacity or (dwpd is not None and not 0 < dwpd < math.inf):
+        raise click.BadParameter(
+            f"'{value}' is no drive, such as 7.68TB or 6.4TB:3 (3 drive writes a day)", ctx, param
+        )
+    return capacity, dwpd
 
 
 @click.command(name="advise")
-@click.argument("file", required=False, type=click.Path(path_type=Path))
+@click.argument("file", required=False)
 @click.option(
     "--model",
     "name",
     required=True,
     metavar="NAME|config.json|list",
-    help="The model, or the path of its configuration; list shows the names.",
+    help="The model: a name, an id of Hugging Face, or its config.json; list shows the names.",
 )
 @click.option(
     "--context",
-    type=click.IntRange(1, _MOST_TOKENS),
-    metavar="N",
+    "contexts",
+    callback=_contexts,
+    metavar="N,..",
     help="Tokens whose cache is kept.",
 )
 @click.option(
@@ -38,12 +98,13 @@ _LIST = "list"
     metavar="N",
     help="Tokens of a block of the engine's cache.",
 )
+@kv_dtype
 @click.option(
-    "--kv-dtype",
-    "dtype",
-    type=click.Choice(["fp16", "bf16", "fp8"]),
-    default="fp16",
+    "--weights",
+    type=click.Choice(["auto", "bf16", "fp8", "nvfp4", "mxfp4", "int8", "int4"]),
+    default="auto",
     show_default=True,
+    help="Precision of the weights; auto is what the configuration says.",
 )
 @click.option(
     "--tp",
@@ -67,37 +128,115 @@ _LIST = "list"
     metavar="S",
     help="Seconds to the first token that are accepted.",
 )
+@click.option(
+    "--gpu",
+    "reference",
+    metavar="ref:NAME",
+    help="A GPU that is not in this machine: the reference whose rates stand for it.",
+)
+@click.option(
+    "--assume",
+    "assumed",
+    callback=_flops,
+    metavar="FLOPS",
+    help="FLOP/s of one GPU to recompute with, where no matrix product is measured.",
+)
+@click.option(
+    "--trace",
+    metavar="TRACE",
+    help="Requests to plan tiers for: what `membench replay` reads.",
+)
+@click.option(
+    "--requests-per-second",
+    "per_second",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="R",
+    help="Requests that come a second.  [default: as the trace has them]",
+)
+@click.option(
+    "--output-tokens",
+    type=click.IntRange(0, _MOST_TOKENS),
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="Without a trace: tokens of an answer.",
+)
+@click.option(
+    "--reuse",
+    type=click.FloatRange(0, 1),
+    default=0.5,
+    show_default=True,
+    metavar="SHARE",
+    help="Without a trace: what of the input is read again.",
+)
+@click.option(
+    "--gap",
+    callback=_gap,
+    default="300s",
+    show_default=True,
+    metavar="TIME",
+    help="Without a trace: mean time until it is.",
+)
+@click.option(
+    "--tiers",
+    callback=parse_tiers,
+    metavar="ddr=1TB,..",
+    help="Tiers to plan, fastest first; SIZE:second admits on the second sighting.  [default: "
+    "what the machine has]",
+)
+@click.option(
+    "--drive",
+    callback=_drive,
+    default="7.68TB",
+    show_default=True,
+    metavar="SIZE[:DWPD]",
+    help="The drive that flash tiers are counted in.  [DWPD: as assumed, 1]",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
-    file: Path | None,
+    file: str | None,
     name: str,
-    context: int | None,
+    contexts: tuple[int, ...],
     block_tokens: int,
     dtype: str,
+    weights: str,
     tp: int,
     layout: str,
     slo: float | None,
+    reference: str | None,
+    assumed: float | None,
+    trace: str | None,
+    per_second: float | None,
+    output_tokens: int,
+    reuse: float,
+    gap: float,
+    tiers: tuple[TierAsked, ...],
+    drive: tuple[float, float | None],
     as_json: bool,
 ) -> None:
     """Say what a measured machine should do with a model's KV cache.
 
     Restore it from host memory, from the disk, or recompute it: with the prefix from
     which on restoring wins, the bandwidth that would flip it, the contexts that fit,
-    and how to copy. Times are bounds. What is not measured is named.
+    and how to copy. With a trace, or requests a second: how large, how busy and how worn
+    each tier is, how many drives that takes, and what to set in the engine. What is not
+    measured is named.
 
     \b
     Examples:
       membench advise --model list
       membench advise mybox.csv --model llama-3.1-70b --context 32768 --tp 4
       membench advise mybox.csv --model ./config.json --context 8192 --json
+      membench advise ref:h200-sxm --assume 700TFLOP/s --model glm-5.2 --context 32768
     """  # noqa: D301 - click wants the very character \b to keep the lines below it apart
     from membench.core.errors import UsageError
 
     if name == _LIST:
         _list(as_json)
         return
-    if file is None or context is None:
-        lacks = "a results file" if file is None else "--context"
+    source = file if file is not None else reference
+    if source is None or not contexts:
+        lacks = "a results file" if source is None else "--context"
         raise UsageError(
             f"advice takes {lacks}", "membench advise FILE --model NAME --context TOKENS"
         )
@@ -105,40 +244,168 @@ def command(
     from membench.thesis.claims.assumptions import assumptions
     from membench.thesis.models.catalogue import find_model
     from membench.thesis.models.kv_shape import KvDtype, Layout
+    from membench.thesis.models.weight_bits import WeightType
 
-    question = Question(
-        model=find_model(name),
-        context=context,
-        block_tokens=block_tokens,
-        dtype=KvDtype(dtype),
-        tp=tp,
-        layout=Layout(layout),
-        slo=slo,
-    )
-    rows, machine = _read(file)
-    found = advise(question, rows, machine, assumptions())
+    model = find_model(name).held_as(WeightType(weights))
+    rows, machine = _read(source)
+    if reference is not None and file is not None:
+        rows = _with_gpu(rows, reference)
+    entries = assumptions()
+    answers = [
+        advise(
+            Question(
+                model=model,
+                context=context,
+                block_tokens=block_tokens,
+                dtype=KvDtype(dtype),
+                tp=tp,
+                layout=Layout(layout),
+                slo=slo,
+                assumed=assumed,
+            ),
+            rows,
+            machine,
+            entries,
+        )
+        for context in contexts
+    ]
+    plan = None
+    if trace is not None or per_second is not None:
+        from membench.thesis.tiers.plan import Lengths, plan_of_lengths, plan_of_trace
+
+        chosen = tiers or _tiers_of(answers[0])
+        rated = _rated(drive, rows, entries["ssd.rating.dwpd"].value)
+        if trace is not None:
+            plan = plan_of_trace(trace, model, KvDtype(dtype), chosen, rated, per_second)
+        else:
+            assert per_second is not None
+            lengths = Lengths(
+                input_tokens=contexts[0], output_tokens=output_tokens, reuse=reuse, gap_s=gap
+            )
+            plan = plan_of_lengths(lengths, per_second, model, KvDtype(dtype), chosen, rated)
+    lines = _lines(answers[0], tiers)
+    _print(answers, plan, lines, as_json=as_json)
+
+
+def _print(
+    answers: list[Advice], plan: Plan | None, lines: dict[str, tuple[str, ...]], *, as_json: bool
+) -> None:
     if as_json:
         import json
 
-        from membench.report.screens.advice_words import to_json
+        from membench.report.screens.advice_words import plan_json, to_json
 
-        click.echo(json.dumps(to_json(found), indent=1))
+        found = [to_json(one) for one in answers]
+        for one in found:
+            one["plan"] = None if plan is None else plan_json(plan)
+            one["engine_lines"] = {engine: list(several) for engine, several in lines.items()}
+        click.echo(json.dumps(found[0] if len(found) == 1 else found, indent=1))
         return
-    from membench.report.screens.advice import print_advice
+    from membench.report.screens.advice import print_advice, print_lines, print_plan
     from membench.report.screens.console import console
 
-    print_advice(console(), found)
+    screen = console()
+    for number, answer in enumerate(answers):
+        if number:
+            screen.print()
+        print_advice(screen, answer)
+    if plan is not None:
+        print_plan(screen, plan)
+    if plan is not None:
+        print_lines(screen, lines)
 
 
-def _read(file: Path) -> tuple[list[Row], Machine | None]:
+def _with_gpu(rows: list[Row], reference: str) -> list[Row]:
+    """``rows`` of a machine, with the GPU of a reference instead of its own."""
+    from dataclasses import replace
+
+    from membench.core.terms import Tier
+
+    gpu = {Tier.SMEM, Tier.L1, Tier.L2, Tier.HBM, Tier.GPU, Tier.LINK}
+    name = rows[0].machine if rows else reference
+    others = [replace(row, machine=name) for row in _reference(reference) if row.tier in gpu]
+    return [row for row in rows if row.tier not in gpu and row.backend != "cuda"] + others
+
+
+def _reference(argument: str) -> list[Row]:
+    """The rows of the reference ``ref:NAME``."""
+    from membench.core.errors import UsageError
+    from membench.results.reference_files import reference_root
+    from membench.results.table import read_rows
+
+    root = reference_root()
+    folders = sorted(path for path in root.iterdir() if path.is_dir()) if root else []
+    found = [path for path in folders if f"ref:{path.name}" == argument]
+    if not found:
+        known = ", ".join(f"ref:{path.name}" for path in folders) or "none"
+        raise UsageError(f"there is no reference '{argument}'", f"there are: {known}")
+    return [row for path in sorted(found[0].glob("*.csv")) for row in read_rows(path)]
+
+
+def _tiers_of(found: Advice) -> tuple[TierAsked, ...]:
+    """What the machine has: memory left by the weights, host memory, what is free on a disk."""
+    from membench.thesis.replay.answer import TierAsked
+
+    tiers = []
+    for held in found.capacities:
+        size = held.bytes
+        if held.tier == "hbm" and found.weight_bytes is not None:
+            size = size * 0.9 - found.weight_bytes
+        if size > 0:
+            tiers.append(TierAsked(name=held.tier, capacity_bytes=size))
+    return tuple(tiers)
+
+
+def _rated(drive: tuple[float, float | None], rows: list[Row], usual: float) -> Drive:
+    """The drive as it was named, with the rates of the disk that was measured here."""
+    from membench.thesis.advise.paths import rate_of
+    from membench.thesis.claims.ledger import ledger
+    from membench.thesis.tiers.plan import Drive
+
+    inputs = ledger().inputs
+    read, write = (rate_of(inputs[key], rows, []) for key in ("ssd-read", "ssd-write"))
+    return Drive(
+        capacity_bytes=drive[0],
+        dwpd=drive[1] or usual,
+        read_per_s=None if read is None else read.value,
+        write_per_s=None if write is None else write.value,
+    )
+
+
+def _lines(found: Advice, tiers: tuple[TierAsked, ...]) -> dict[str, tuple[str, ...]]:
+    """What to set in the engines for the tiers that were planned, or that the machine has."""
+    from membench.report.screens.engine_lines import engine_lines
+
+    chosen = tiers or _tiers_of(found)
+    sizes = {one.name.lower(): one for one in chosen}
+    host = next((one for name, one in sizes.items() if "ddr" in name or "dram" in name), None)
+    words = ("ssd", "nvme", "disk", "flash")
+    disk = next((one for name, one in sizes.items() if any(word in name for word in words)), None)
+    asked = found.question
+    return dict(
+        engine_lines(
+            dtype=asked.dtype,
+            block_tokens=asked.block_tokens,
+            tp=asked.tp,
+            host_bytes=None if host is None else host.capacity_bytes,
+            disk_bytes=None if disk is None else disk.capacity_bytes,
+            second=disk is not None and disk.second,
+        )
+    )
+
+
+def _read(file: str) -> tuple[list[Row], Machine | None]:
     """The rows of ``file``, and the machine of its sidecar where there is one."""
     from membench.core.plain import load
     from membench.core.snapshot import Machine
     from membench.results.sidecar import read_sidecar
     from membench.results.table import read_rows
 
-    rows = read_rows(file)
-    sidecar = read_sidecar(file) if file.is_file() else None
+    if file.startswith("ref:"):
+        return _reference(file), None
+    path = Path(file)
+    rows = read_rows(path)
+    sidecar = read_sidecar(path) if path.is_file() else None
     return rows, None if sidecar is None else load(Machine, sidecar.machine)
 
 

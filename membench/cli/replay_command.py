@@ -3,25 +3,49 @@
 from __future__ import annotations
 
 import math
+import re
+from typing import TYPE_CHECKING
 
 import click
+
+from membench.cli.kv_options import kv_dtype, parse_seconds, parse_tiers
+
+if TYPE_CHECKING:
+    from membench.thesis.replay.answer import TierAsked
+    from membench.thesis.replay.policies import Policy
 
 _MOST_BLOCKS = 10**15
 
 
-def _capacities(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, ...]:
-    """Numbers of blocks with commas between them."""
-    if value is None:
-        return ()
-    found = []
-    for word in value.split(","):
+def _capacities(
+    ctx: click.Context, param: click.Parameter, value: str | None
+) -> tuple[tuple[int, ...], tuple[float, ...], tuple[float, ...]]:
+    """Numbers of blocks, amounts of memory and shares of all hits, with commas between them."""
+    from membench.core.errors import UsageError
+    from membench.thesis.replay.amounts import parse_amount
+
+    blocks: list[int] = []
+    sizes: list[float] = []
+    shares: list[float] = []
+    for word in value.split(",") if value is not None else ():
         text = word.strip()
-        if not (text.isascii() and text.isdigit()) or not 0 < int(text[:20]) <= _MOST_BLOCKS:
+        if text.isascii() and text.isdigit() and 0 < int(text[:20]) <= _MOST_BLOCKS:
+            blocks.append(int(text))
+            continue
+        if (match := re.fullmatch(r"(\d{1,3}(?:\.\d{1,6})?) ?%", text)) is not None:
+            shares.append(float(match[1]) / 100)
+            if 0 < shares[-1] <= 1:
+                continue
+        try:
+            sizes.append(parse_amount(text))
+        except UsageError:
             raise click.BadParameter(
-                f"'{text}' is no number of blocks from 1 to {_MOST_BLOCKS}", ctx, param
-            )
-        found.append(int(text))
-    return tuple(found)
+                f"'{text}' is no number of blocks from 1 to {_MOST_BLOCKS}, no amount of memory "
+                "such as 80GB, and no share such as 80%",
+                ctx,
+                param,
+            ) from None
+    return tuple(blocks), tuple(sizes), tuple(shares)
 
 
 def _arrivals(ctx: click.Context, param: click.Parameter, value: str) -> float | None:
@@ -40,20 +64,43 @@ def _arrivals(ctx: click.Context, param: click.Parameter, value: str) -> float |
     return rate
 
 
+def _warmup(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
+    if value is None:
+        return None
+    found = parse_seconds(value)
+    if found is None:
+        raise click.BadParameter(
+            f"'{value}' is no time above 0, such as 600, 600s, 10min or 1h", ctx, param
+        )
+    return found
+
+
+def _policies(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[Policy, ...]:
+    from membench.core.errors import UsageError
+    from membench.thesis.replay.policies import parse_policy
+
+    try:
+        return tuple(map(parse_policy, value.split(","))) if value is not None else ()
+    except UsageError as error:
+        raise click.BadParameter(f"{error}; {error.hint}", ctx, param) from None
+
+
 @click.command(name="replay")
 @click.argument("trace", required=False)
 @click.option(
     "--capacity",
     "capacities",
     callback=_capacities,
-    metavar="N,..",
-    help="Cache sizes in blocks.  [default: where the curve bends]",
+    metavar="N|80GB|80%,..",
+    help="Cache sizes in blocks, in bytes of the model's cache, or as the share of all hits that "
+    "they get.  [default: where the curve bends]",
 )
 @click.option(
     "--block-tokens",
     type=click.IntRange(1, 2**20),
     metavar="N",
-    help="Tokens of a block.  [default: as the trace says, else 512]",
+    help="Tokens of a block; a multiple of the trace's own regroups it.  [default: as the trace "
+    "says, else 512]",
 )
 @click.option(
     "--arrivals",
@@ -80,18 +127,31 @@ def _arrivals(ctx: click.Context, param: click.Parameter, value: str) -> float |
     help="Let sessions with ids of their own share so much of their begin.",
 )
 @click.option(
-    "--model",
-    metavar="NAME|config.json",
-    help="Whose cache it is, to show capacities in GB.",
+    "--warmup",
+    callback=_warmup,
+    metavar="TIME",
+    help="Count warm rates from this time on, such as 600s, 10min, 1h.",
 )
 @click.option(
-    "--kv-dtype",
-    "dtype",
-    type=click.Choice(["fp16", "fp8"]),
-    default="fp16",
-    show_default=True,
-    help="The type of that cache.",
+    "--policy",
+    "policies",
+    callback=_policies,
+    metavar="P,..",
+    help="Rules beside LRU: fifo, s3fifo, leaf, second, ttl:SECONDS, optimal (Belady).",
 )
+@click.option(
+    "--tiers",
+    callback=parse_tiers,
+    metavar="hbm=80GB,..",
+    help="Tiers of cache, fastest first; NAME=SIZE:second takes a block when it is named for the "
+    "second time, NAME=SIZE:ttl=1h drops it after that rest.",
+)
+@click.option(
+    "--model",
+    metavar="NAME|config.json",
+    help="Whose cache it is, for bytes: a name, an id of Hugging Face, or a config.json.",
+)
+@kv_dtype
 @click.option(
     "--format",
     "form",
@@ -101,36 +161,51 @@ def _arrivals(ctx: click.Context, param: click.Parameter, value: str) -> float |
 )
 def command(
     trace: str | None,
-    capacities: tuple[int, ...],
+    capacities: tuple[tuple[int, ...], tuple[float, ...], tuple[float, ...]],
     block_tokens: int | None,
     rate: float | None,
     seed: int,
     shared_prefix: int,
+    warmup: float | None,
+    policies: tuple[Policy, ...],
+    tiers: tuple[TierAsked, ...],
     model: str | None,
     dtype: str,
     form: str,
 ) -> None:
     """Replay a trace of requests: hit rate against cache capacity, exactly.
 
-    TRACE is a file of the Mooncake form (JSONL) or of the agent form, or a trace that
-    comes with membench: conversation, agent. Without it, both of these.
-    """
+    TRACE is a file of requests with the ids of their blocks, a folder of sessions, or a
+    trace that comes with membench: conversation, agent. Without it, both of these.
+
+    \b
+    Examples:
+      membench replay conversation --model llama-3.1-70b --capacity 80GB,1TB,16TB
+      membench replay trace.jsonl --model glm-5.2 --tiers hbm=80GB,ddr=1TB,ssd=16TB:second
+      membench replay conversation --capacity 10000 --policy fifo,optimal --warmup 10min
+    """  # noqa: D301 - click wants the very character \b to keep the lines below it apart
     from membench.thesis.models.catalogue import find_model
     from membench.thesis.models.kv_shape import KvDtype
     from membench.thesis.replay.answer import replay_source
     from membench.thesis.replay.traces import SHIPPED
 
     known = find_model(model) if model is not None else None
+    blocks, sizes, shares = capacities
     results = [
         replay_source(
             source,
-            capacities=capacities,
+            capacities=blocks,
+            sizes=sizes,
+            shares=shares,
             block_tokens=block_tokens,
             shared_prefix=shared_prefix,
             rate=rate,
             seed=seed,
             model=known,
             dtype=KvDtype(dtype),
+            warmup=warmup,
+            policies=policies,
+            tiers=tiers,
         )
         for source in ([trace] if trace is not None else [one.name for one in SHIPPED])
     ]

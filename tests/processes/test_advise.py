@@ -40,11 +40,43 @@ def test_what_is_missing_is_named_and_no_error(membench: Membench) -> None:
     assert data["kv_bytes"] == 32768 * 131072
 
 
+def test_a_plan_for_a_gpu_that_is_not_here(membench: Membench) -> None:
+    lines = "".join(
+        f'{{"timestamp": {1000 * at}, "input_length": 48, "output_length": 1, "block_size": 16, '
+        f'"hash_ids": ["p", "q", "{at % 3}"]}}\n'
+        for at in range(50)
+    )
+    (membench.directory / "mine.jsonl").write_text(lines)
+    ask = (
+        *("advise", "--gpu", "ref:h200-sxm", "--assume", "700TFLOP/s"),
+        *("--model", "zai-org/GLM-5.2", "--kv-dtype", "fp8_ds_mla", "--context", "8192,32768"),
+        *("--trace", "mine.jsonl", "--tiers", "ddr=1GB,ssd=1TB:second", "--drive", "6.4TB:3"),
+    )
+    done = membench(*ask)
+    assert done.returncode == 0, done.stderr
+    assert "Tiers for mine.jsonl" in done.stdout
+    assert "KV in fp8_ds_mla" in done.stdout
+    assert "--hicache-write-policy write_through_selective" in done.stdout
+    first, second = json.loads(membench(*ask, "--json").stdout)
+    assert (first["context_tokens"], second["context_tokens"]) == (8192, 32768)
+    assert first["arithmetic"] == "assumed"
+    ddr, ssd = second["plan"]["tiers"]
+    assert ddr["drives"] is None
+    assert (ssd["drives"], ssd["decided_by"]) == (1, "capacity")
+    assert second["engine_lines"]["dynamo kvbm"] == [
+        "DYN_KVBM_CPU_CACHE_GB=1",
+        "DYN_KVBM_DISK_CACHE_GB=1000",
+    ]
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
         (("--model", "llama-3.1-8b", "--context", "9"), 2, "advice takes a results file"),
         ((str(H100), "--model", "llama-3.1-8b"), 2, "advice takes --context"),
+        ((str(H100), "--model", "llama-3.1-8b", "--context", "x"), 2, "no number of tokens"),
+        (("ref:h1", "--model", "llama-3.1-8b", "--context", "99"), 2, "no reference 'ref:h1'"),
+        ((str(H100), "--model", "a/b", "--context", "99"), 1, "no shipped model has that id"),
         ((str(H100), "--model", "lama-3.1-8b", "--context", "9"), 1, "did you mean"),
         (("no.csv", "--model", "llama-3.1-8b", "--context", "99"), 1, "no.csv"),
         ((str(H100), "--model", "llama-3.1-8b", "--context", "99", "--tp", "3"), 2, "3 ranks"),

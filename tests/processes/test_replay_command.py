@@ -52,7 +52,7 @@ def test_a_file_of_the_mooncake_form_on_a_pipe(membench: Membench) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.isascii()
     assert "2 requests, 6 references to blocks of 16 tokens, 3 runs" in done.stdout
-    assert "     2      32               0.00524  0.333333\n" in done.stdout
+    assert "     2      32               0.00524  0.333333   0.333333 " in done.stdout
     assert "<= 1 min               100.0 %    100.0 %\n" in done.stdout
 
 
@@ -96,7 +96,7 @@ def test_a_seed_decides_random_arrivals(membench: Membench) -> None:
         (("--arrivals", "poisson:nan"), 2, "is neither"),
         (("--arrivals", "uniform:1"), 2, "is neither"),
         (("--block-tokens", "0"), 2, "0 is not in the range"),
-        (("--block-tokens", "16"), 1, "are not blocks of 16 tokens"),
+        (("--block-tokens", "16"), 1, "blocks of 512 tokens, not of 16: they cannot be cut"),
         (("--model", "gpt-5"), 1, "'gpt-5' is no model that is known"),
         (("--seed", "-1"), 2, "-1 is not in the range"),
     ],

@@ -29,8 +29,9 @@ from membench.thesis.advise.plan import (
 from membench.thesis.claims.assumptions import shipped
 from membench.thesis.models.breakeven import breakeven_bandwidth
 from membench.thesis.models.catalogue import models
-from membench.thesis.models.kv_shape import KvDtype, bytes_per_token, kv_bytes
+from membench.thesis.models.kv_shape import KvDtype, Layout, bytes_per_token, kv_bytes
 from membench.thesis.models.roofline import prefill_flops
+from membench.thesis.models.weight_bits import WeightType
 
 GB = 1e9
 LLAMA = models()["llama-3.1-70b"]
@@ -111,7 +112,7 @@ def test_the_crossover_is_where_the_break_even_bandwidth_is_the_rate(
             per_token, weights.matmul, weights.attention, prefix, flops * 1e12
         )
 
-    found = crossover(Question(model=LLAMA, context=4096), per_token, rate * GB, flops * 1e12)
+    found = crossover(Question(model=LLAMA, context=4096), 1.0, rate * GB, flops * 1e12)
     if found is None:
         assert even(MOST_TOKENS) >= rate * GB
     else:
@@ -225,3 +226,54 @@ def test_blocks_that_a_model_cannot_have_are_refused() -> None:
 def test_fp8_halves_the_cache() -> None:
     half = _advise(_box(gemm=700e3, kv=40.0), dtype=KvDtype.FP8)
     assert 2 * half.kv_bytes == _advise([]).kv_bytes
+
+
+def test_an_assumed_rate_stands_where_no_product_was_measured() -> None:
+    found = _advise(_box(kv=40.0), assumed=500e12)
+    assert found.arithmetic == "assumed"
+    again = next(choice for choice in found.choices if choice.name == "recompute")
+    assert again.rate.value == 500e12
+    assert not any("matrix multiplication" in line for line in found.missing)
+    lacks = _advise(_box(kv=40.0)).missing
+    assert any("--assume" in line for line in lacks)
+
+
+def test_weights_of_eight_bits_recompute_at_the_measured_rate_of_fp8() -> None:
+    eight = LLAMA.held_as(WeightType.FP8)
+    product = _row(Tier.GPU, "gpu/gemm/fp8/n=8192", Metric.FLOPS, 1400e3)
+    found = _advise([*_box(gemm=700e3, kv=40.0), product], model=eight)
+    assert found.arithmetic == "fp8"
+    assert found.weights == "FP8"
+    assert _advise([*_box(gemm=700e3, kv=40.0), product]).arithmetic == "bf16"
+    noted = _advise(_box(gemm=700e3, kv=40.0), model=eight)
+    assert noted.arithmetic == "bf16"
+    assert any("recomputes sooner" in note for note in noted.notes)
+
+
+@pytest.mark.parametrize(
+    ("slug", "gpus"), [("gpt-oss-120b", 1), ("deepseek-v3", 16), ("llama-3.1-70b", 2)]
+)
+def test_gpus_are_counted_by_the_weights_as_served(slug: str, gpus: int) -> None:
+    assert _advise(_box(gemm=700e3, kv=40.0), model=models()[slug]).gpus == gpus
+
+
+def test_one_large_copy_is_told_apart_from_blocks() -> None:
+    blocks = next(one for one in _advise(_box(gemm=700e3, kv=40.0)).choices if one.name == "ddr")
+    assert not blocks.rate.contiguous
+    alone = _advise(_box(gemm=700e3, h2d=50.0))
+    copy = next(one for one in alone.choices if one.name == "ddr")
+    assert copy.rate.contiguous
+    # A piece far larger than any block that was measured is a large copy itself.
+    whole = _advise(_box(gemm=700e3, kv=40.0, h2d=50.0), layout=Layout.WHOLE)
+    piece = next(one for one in whole.choices if one.name == "ddr")
+    assert whole.piece.bytes > 4 * 32 * 1024
+    assert (piece.rate.value, piece.rate.contiguous) == (50e9, True)
+
+
+def test_windows_count_in_restore_and_crossover() -> None:
+    scout = models()["llama-4-scout"]
+    found = _advise(_box(gemm=700e3, kv=40.0), model=scout, context=8192)
+    (ddr,) = [choice for choice in found.choices if choice.name == "ddr"]
+    again = next(choice for choice in found.choices if choice.name == "recompute")
+    assert ddr.flips_at == pytest.approx(kv_bytes(scout.shape, 8192) / again.ttft.value)
+    assert kv_bytes(scout.shape, 8192) == 4 * 8192 * bytes_per_token(scout.shape)

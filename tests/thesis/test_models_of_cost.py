@@ -301,6 +301,9 @@ def test_what_is_resident_by_little() -> None:
     assert demand.resident_bytes(2e9, gaps, weights) == 65e9
     assert demand.resident_bytes(2e9, gaps, weights, ttl_s=20) == 25e9
     assert demand.band_traffic(2e9, gaps, weights, 0, 10) == 1.5e9
+    tied = np.array([0.0, 5.0, 100.0])
+    shares = [demand.band_traffic(1.0, tied, np.ones(3), *band) for band in ((0, 10), (10, 1e3))]
+    assert shares == pytest.approx([2 / 3, 1 / 3])  # what comes at the same time is read again too
     assert demand.band_traffic(2e9, gaps, weights, 10, 1000) == 0.5e9
     assert demand.usable_capacity(16e12, 25e9, 184) == 4.6e12
     assert demand.usable_capacity(16e12, 25e9, 865) == 16e12

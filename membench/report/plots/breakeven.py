@@ -11,8 +11,8 @@ from membench.report.page.supply import compute, spec, supplies
 from membench.report.plots import style
 from membench.thesis.claims.verdicts import Verdicts
 from membench.thesis.models.breakeven import breakeven_bandwidth
-from membench.thesis.models.catalogue import Model, models
-from membench.thesis.models.kv_shape import KvDtype, bytes_per_token
+from membench.thesis.models.catalogue import Model, judged_models
+from membench.thesis.models.kv_shape import KvDtype, mean_bytes_per_token
 
 _TITLE = tr("Break-even bandwidth by model")
 _DESCRIPTION = (
@@ -32,14 +32,14 @@ def rates(flops_per_s: float, dtype: KvDtype, prefix: int = PREFIX) -> list[tupl
         (
             model,
             breakeven_bandwidth(
-                bytes_per_token(model.shape, dtype),
+                mean_bytes_per_token(model.shape, prefix, dtype),
                 model.parameters.matmul,
                 model.parameters.attention,
                 prefix,
                 flops_per_s,
             ),
         )
-        for model in models().values()
+        for model in judged_models().values()
         if model.parameters is not None
     ]
     return sorted(found, key=lambda item: -item[1])

@@ -14,7 +14,7 @@ from membench.report.plots import style
 from membench.thesis.claims.amounts import workload_name
 from membench.thesis.claims.verdicts import Verdicts
 from membench.thesis.models.catalogue import models
-from membench.thesis.models.kv_shape import bytes_per_token
+from membench.thesis.models.kv_shape import mean_bytes_per_token
 from membench.thesis.replay.curves import Curve, curves
 
 _TITLE = tr("Hit rate by capacity")
@@ -34,7 +34,7 @@ def draw(_found: Verdicts) -> Figure:
         (
             tr("{trace}, {model}", trace=workload_name(curve.name), model=slug),
             curve,
-            bytes_per_token(models()[slug].shape),
+            mean_bytes_per_token(models()[slug].shape, curve.tokens_per_request),
         )
         for curve in curves()
         for slug in MODELS

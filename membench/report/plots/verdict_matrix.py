@@ -16,7 +16,7 @@ from membench.thesis.claims.judging import PartVerdict
 from membench.thesis.claims.rule import judge
 from membench.thesis.claims.verdicts import Subject, Verdicts
 from membench.thesis.claims.wording import VERDICTS
-from membench.thesis.models.catalogue import models
+from membench.thesis.models.catalogue import judged_models
 
 _TITLE = tr("Verdicts by model")
 _DESCRIPTION = (
@@ -41,7 +41,7 @@ def draw(found: Verdicts) -> Figure | NotDrawn:
     rows = {part.part.id: words for part in _parts(found) if (words := _by_model(part))}
     if not rows:
         return NotDrawn(_TITLE, tr("no verdict was drawn model by model"))
-    names = [name for name in models() if any(name in words for words in rows.values())]
+    names = [name for name in judged_models() if any(name in words for words in rows.values())]
 
     def paint(canvas: Canvas) -> None:
         axes = canvas.subplots()
@@ -104,7 +104,7 @@ def _by_model(part: PartVerdict) -> dict[str, ClaimVerdict]:
     draws: dict[str, list[np.ndarray]] = {}
     for variant in part.variants:
         name = variant.name.partition(",")[0]
-        if name in models():
+        if name in judged_models():
             draws.setdefault(name, []).append(np.asarray(variant.draws))
     rule = part.part.thresholds
     if rule is None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
 from membench.core.messages import clauses, sentence, span, tr
 from membench.core.units import about_size, format_size, significant
 from membench.thesis.advise.paths import Choice, Rate, gb_per_s
 from membench.thesis.advise.plan import Advice
+from membench.thesis.replay.amounts import show_amount
+from membench.thesis.tiers.plan import Plan
 
 CHOICES = {
     "recompute": tr("recompute it"),
@@ -24,7 +27,8 @@ _ORDERS = {
 }
 
 BOUNDS = tr(
-    "Times are bounds at the measured rates, those of the largest measured block that a piece fills"
+    "Times are what the measured rates allow, those of the largest measured block that a piece "
+    "fills; engines take longer"
 )
 """What the times stand on; how their ranges come about is said after it."""
 
@@ -56,7 +60,7 @@ def verdict(found: Advice) -> str:
         return tr("Nothing to choose between: see what is missing.")
     second = found.choices[1]
     text = tr(
-        "{what}: first token after at least {time}, {factor} times as soon as to {other}",
+        "{what}: first token after {time} at that rate, {factor} times as soon as to {other}",
         what=_ORDERS[best.name],
         time=interval(best.ttft),
         factor=significant(second.ttft.value / best.ttft.value, 2),
@@ -93,7 +97,7 @@ def slo(found: Advice) -> str:
         return f"{seconds(limit)}: not known"
     if not meets:
         return f"{seconds(limit)}: no way here meets it"
-    return f"{seconds(limit)}: met by {', '.join(meets)} (these are bounds: engines take longer)"
+    return f"{seconds(limit)}: met by {', '.join(meets)} (engines take longer than these rates)"
 
 
 def facts(found: Advice) -> Iterator[tuple[str, str]]:
@@ -105,10 +109,13 @@ def facts(found: Advice) -> Iterator[tuple[str, str]]:
     yield "One block", f"{asked.block_tokens} tokens are {pieces} on a rank ({asked.layout})"
     if found.weight_bytes is not None:
         need = "" if found.gpus is None else f", {found.gpus} GPU{'s' * (found.gpus > 1)} needed"
-        yield "Weights", f"{about_size(found.weight_bytes)} in 16 bits{need}"
+        yield "Weights", f"{about_size(found.weight_bytes)} in {found.weights}{need}"
+    yield "Precision", precision(found)
     for choice in found.choices:
         text = f"{interval(choice.ttft)} at {speed(choice)}"
-        yield f"TTFT, {choice.name}", f"at least {text}"
+        if choice.rate.contiguous:
+            text += ", the rate of one large copy: not of blocks as an engine moves them"
+        yield f"TTFT, {choice.name}", text
     for choice in found.choices:
         if choice.name != "recompute":
             yield f"Restore, {choice.name}", crossover(choice)
@@ -121,6 +128,14 @@ def facts(found: Advice) -> Iterator[tuple[str, str]]:
         yield f"Fit in {held.tier}", f"{count} in {about_size(held.bytes)} ({held.counted})"
     if limit := slo(found):
         yield "Accepted TTFT", limit
+
+
+def precision(found: Advice) -> str:
+    """Weights, cache and arithmetic in one line."""
+    weights = f"weights in {found.weights}" if found.weights else "weights not known"
+    words = {"assumed": "at the assumed rate", "": "not measured"}
+    how = words.get(found.arithmetic, f"in {found.arithmetic}")
+    return f"{weights}, KV in {found.question.dtype}, recomputing {how}"
 
 
 def method(found: Advice) -> str:
@@ -137,6 +152,27 @@ def method(found: Advice) -> str:
             f"{significant(best.enough_row.value or 0.0, 3)} GB/s"
         )
     return text
+
+
+def plan_json(plan: Plan) -> dict[str, Any]:
+    """The plan in SI units: bytes, bytes a second, bytes a day."""
+    return asdict(plan)
+
+
+def plan_rows(plan: Plan) -> Iterator[tuple[str, ...]]:
+    """Cells of a tier: name, capacity, hit rate, read and write GB/s, TB a day, DWPD, drives."""
+    for tier in plan.tiers:
+        drives = "" if tier.drives is None else f"{tier.drives} ({tier.decided_by})"
+        yield (
+            tier.name,
+            show_amount(tier.capacity_bytes),
+            f"{100 * tier.hit_rate:.1f} %",
+            significant(tier.read_per_s / 1e9, 3),
+            significant(tier.written_per_s / 1e9, 3),
+            significant(tier.written_per_day / 1e12, 3),
+            significant(tier.dwpd, 3),
+            drives,
+        )
 
 
 def to_json(found: Advice) -> dict[str, Any]:
@@ -159,6 +195,8 @@ def to_json(found: Advice) -> dict[str, Any]:
         "kv_bytes": found.kv_bytes,
         "kv_bytes_rank": found.rank_bytes,
         "weight_bytes": found.weight_bytes,
+        "weights": found.weights or None,
+        "arithmetic": found.arithmetic or None,
         "gpus_needed": found.gpus,
         "fits": found.fits,
         "piece": {"bytes": found.piece.bytes, "number": found.piece.number},
@@ -171,6 +209,7 @@ def to_json(found: Advice) -> dict[str, Any]:
                 "rate": span(choice.rate),
                 "crossover_tokens": choice.crossover,
                 "break_even_bytes_per_s": choice.flips_at,
+                "contiguous": choice.rate.contiguous,
                 "cases": list(dict.fromkeys(row.case for row in choice.rate.rows)),
             }
             for choice in found.choices

@@ -8,23 +8,35 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from membench.core.units import significant
+from membench.core.units import about_size, significant
 from membench.thesis.models.economics import Shares
-from membench.thesis.replay.answer import Replayed
+from membench.thesis.replay.amounts import show_amount
+from membench.thesis.replay.answer import Point, PolicyPoint, Replayed
 
 _NAMES = {60.0: "1 min", 120.0: "2 min", 300.0: "5 min", 900.0: "15 min", 3600.0: "1 h"}
 
 
 def print_replay(console: Console, results: Sequence[Replayed]) -> None:
-    """A curve a trace, and how long its cache rests between uses."""
+    """A curve a trace, other rules, tiers, and how long its cache rests between uses."""
     for number, result in enumerate(results):
         if number:
             console.print()
         _print_facts(console, result)
         console.print(_curve(result))
-        console.print()
-        console.print(Text("Time between two uses, share of tokens and of token-seconds", "bold"))
-        console.print(_gaps(result))
+        if result.policies:
+            console.print()
+            console.print(Text("Other rules", "bold"))
+            console.print(_policies(result))
+        if result.tiers:
+            console.print()
+            console.print(Text("Tiers, each sees every request", "bold"))
+            console.print(_tiers(result))
+        if result.reread:
+            console.print()
+            console.print(
+                Text("Time between two uses, share of tokens and of token-seconds", "bold")
+            )
+            console.print(_gaps(result))
     console.print()
     console.print(
         Text(
@@ -43,32 +55,116 @@ def _print_facts(console: Console, result: Replayed) -> None:
     if result.seed is not None:
         rate = result.arrivals.partition(":")[2]
         order = f"{what} start at random, {rate} a second, seed {result.seed}"
+    if not result.timed:
+        order += "; the trace has no times"
+    blocks = "objects without tokens"
+    if result.block_tokens is not None:
+        blocks = f"blocks of {result.block_tokens} tokens"
     console.print(
         Text(
-            f"{result.requests:,} requests, {result.references:,} references to blocks of"
-            f" {result.block_tokens} tokens, {result.runs:,} runs"
+            f"{result.requests:,} requests, {result.references:,} references to {blocks},"
+            f" {result.runs:,} runs"
         )
     )
     console.print(Text(f"arrivals: {order}"))
+    if result.full_blocks_only:
+        console.print(
+            Text("the trace names whole blocks only: the last tokens of a request have no id")
+        )
+    if result.warmup_s is not None:
+        console.print(Text(f"warm rates count requests after {_time(result.warmup_s)}"))
+    if result.block_bytes is not None:
+        console.print(
+            Text(
+                f"one block of {result.model} in {result.dtype} is"
+                f" {about_size(result.block_bytes)}, windows and state included"
+            )
+        )
 
 
 def _curve(result: Replayed) -> Table:
     table = _table()
     table.add_column("blocks", justify="right", no_wrap=True)
-    table.add_column("tokens", justify="right", no_wrap=True)
+    tokens = result.block_tokens or 0
+    if tokens:
+        table.add_column("tokens", justify="right", no_wrap=True)
     if result.model is not None:
         heading = Text(f"GB {result.model} {result.dtype}", overflow="fold")
         table.add_column(heading, justify="right", overflow="fold")
     table.add_column("hit rate", justify="right", no_wrap=True)
+    extra = [name for name in _EXTRA if any(_value(point, name) for point in result.points)]
+    for name in extra:
+        table.add_column(_EXTRA[name], justify="right")
     for point in result.points:
-        cells = ["inf", ""]
+        cells = ["inf", *([""] if tokens else [])]
         if point.capacity is not None:
-            cells = [f"{point.capacity:,}", f"{point.capacity * result.block_tokens:,}"]
+            held = [f"{point.capacity * tokens:,}"] if tokens else []
+            cells = [f"{point.capacity:,}", *held]
         if result.model is not None:
-            held = point.gigabytes if point.capacity is not None else None
-            cells.append("" if held is None else significant(held, 3))
-        table.add_row(*cells, f"{point.hit_rate:.6f}")
+            gigabytes = point.gigabytes if point.capacity is not None else None
+            cells.append("" if gigabytes is None else significant(gigabytes, 3))
+        table.add_row(*cells, f"{point.hit_rate:.6f}", *(_value(point, name) for name in extra))
     return table
+
+
+_EXTRA = {
+    "token_hit_rate": "by tokens",
+    "warm_hit_rate": "warm",
+    "full_after_s": "full after",
+    "written_per_day": "written TB/day",
+    "dwpd": "DWPD",
+}
+
+
+def _value(point: Point | PolicyPoint, name: str) -> str:
+    value = getattr(point, name, None)
+    if value is None:
+        return ""
+    if name == "full_after_s":
+        return _time(round(float(value), 1))
+    if name == "written_per_day":
+        return significant(float(value) / 1e12, 3)
+    return significant(float(value), 3) if name == "dwpd" else f"{value:.6f}"
+
+
+def _policies(result: Replayed) -> Table:
+    table = _table()
+    for title in ("rule", "blocks", "hit rate"):
+        table.add_column(title, justify="left" if title == "rule" else "right", no_wrap=True)
+    shown = [name for name in _EXTRA if any(_value(point, name) for point in result.policies)]
+    for name in shown:
+        table.add_column(_EXTRA[name], justify="right")
+    for point in result.policies:
+        cells = [point.policy, f"{point.capacity:,}", f"{point.hit_rate:.6f}"]
+        table.add_row(*cells, *(_value(point, name) for name in shown))
+    return table
+
+
+def _tiers(result: Replayed) -> Table:
+    table = _table()
+    table.add_column("tier", no_wrap=True)
+    for title in ("capacity", "blocks", "hit rate"):
+        table.add_column(title, justify="right", no_wrap=True)
+    heads = ("read GB/s", "written GB/s", "written TB/day", "DWPD", "GB resident")
+    timed = any(one.read_per_s is not None for one in result.tiers)
+    for title in heads if timed else ():
+        table.add_column(title, justify="right")
+    for one in result.tiers:
+        blocks = "inf" if one.capacity_blocks is None else f"{one.capacity_blocks:,}"
+        cells = [one.name, show_amount(one.capacity_bytes), blocks, f"{one.hit_rate:.6f}"]
+        rates = (
+            _scaled(one.read_per_s, 1e9),
+            _scaled(one.written_per_s, 1e9),
+            _scaled(one.written_per_day, 1e12),
+            _scaled(one.dwpd, 1),
+            _scaled(one.mean_gigabytes, 1),
+        )
+        table.add_row(*cells, *(rates if timed else ()))
+    return table
+
+
+def _scaled(value: float | None, unit: float) -> str:
+    return "" if value is None else significant(value / unit, 3)
 
 
 def _gaps(result: Replayed) -> Table:

@@ -10,21 +10,31 @@ from dataclasses import asdict
 from typing import Any
 
 from membench.thesis.models.economics import Shares
-from membench.thesis.replay.answer import Replayed
+from membench.thesis.replay.answer import Point, PolicyPoint, Replayed
 
 SCHEMA = "membench.replay/1"
 
 
 def replay_csv(results: Sequence[Replayed], *, named: bool) -> str:
-    """`capacity_blocks,hit_rate`, the last row `inf`; with ``named``, the trace before them."""
+    """`capacity_blocks,hit_rate`, the last row `inf`; with ``named``, the trace before them.
+
+    With a warm-up the warm rate stands behind them, with other rules the rule before them.
+    """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([*(["trace"] if named else []), "capacity_blocks", "hit_rate"])
+    warm = any(result.warmup_s is not None for result in results)
+    ruled = any(result.policies for result in results)
+    head = [*(["trace"] if named else []), *(["policy"] if ruled else [])]
+    writer.writerow([*head, "capacity_blocks", "hit_rate", *(["warm_hit_rate"] if warm else [])])
     for result in results:
-        for point in result.points:
+        rows: list[tuple[str, Point | PolicyPoint]] = [("lru", point) for point in result.points]
+        rows += [(point.policy, point) for point in result.policies]
+        for rule, point in rows:
             capacity = "inf" if point.capacity is None else point.capacity
-            row = [capacity, f"{point.hit_rate:.6f}"]
-            writer.writerow([result.trace, *row] if named else row)
+            begin = [*([result.trace] if named else []), *([rule] if ruled else [])]
+            rates = [point.hit_rate, *([point.warm_hit_rate] if warm else [])]
+            texts = ["" if rate is None else f"{rate:.6f}" for rate in rates]
+            writer.writerow([*begin, capacity, *texts])
     return out.getvalue()
 
 

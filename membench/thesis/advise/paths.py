@@ -18,6 +18,8 @@ from membench.thesis.claims.evidence import SI, Found, find, origin, trusted
 from membench.thesis.claims.ledger import Input
 from membench.thesis.models.kv_shape import Pieces
 
+_LARGE = 4
+"""A piece so many times the largest block that was measured is a copy of its own."""
 NEAR_BEST = 0.9
 """A block size that reaches this share of the best rate is large enough."""
 
@@ -29,6 +31,7 @@ class Rate:
     Attributes:
         rows: what it stands on.
         shared: the rate is that of a device that all ranks share.
+        contiguous: it is that of one large copy, not of blocks as an engine moves them.
     """
 
     low: float
@@ -36,6 +39,7 @@ class Rate:
     high: float
     rows: tuple[Row, ...] = ()
     shared: bool = False
+    contiguous: bool = False
 
     @classmethod
     def of_values(cls, values: Sequence[float], rows: Sequence[Row] = ()) -> Rate:
@@ -170,13 +174,24 @@ def fastest_near(rows: Sequence[Row], bench: str, piece: Pieces) -> Rate | None:
 def kv_path(
     rows: Sequence[Row], piece: Pieces, inputs: Mapping[str, Input], missing: list[str]
 ) -> Rate | None:
-    """Host memory to GPU in pieces: KV blocks of about that size, else large copies."""
-    if (rate := fastest_near(rows, "kv/h2d", piece)) is not None:
-        return rate
-    missing.append(
-        find(inputs["kv-h2d"], rows).missing or tr("KV blocks to the GPU at any block size")
-    )
-    return rate_of(inputs["h2d"], rows, missing)
+    """Host memory to GPU in pieces: KV blocks of about that size, else large copies.
+
+    A piece far larger than any block that was measured is a large copy itself.
+    """
+    blocks = fastest_near(rows, "kv/h2d", piece)
+    largest = max((one.block for one in _copies(rows, "kv/h2d")), default=0)
+    if blocks is not None and piece.bytes < _LARGE * largest:
+        return blocks
+    lacks = [find(inputs["kv-h2d"], rows).missing or tr("KV blocks to the GPU at any block size")]
+    whole = rate_of(inputs["h2d"], rows, lacks)
+    if blocks is not None:
+        return blocks if whole is None or whole.value < blocks.value else _contiguous(whole)
+    missing += lacks
+    return None if whole is None else _contiguous(whole)
+
+
+def _contiguous(rate: Rate) -> Rate:
+    return Rate(rate.low, rate.value, rate.high, rate.rows, contiguous=True)
 
 
 def ssd_path(
@@ -195,7 +210,8 @@ def ssd_path(
         return None
     slower = min(source, link, key=lambda rate: rate.value)
     shared = slower is source
-    return Rate(slower.low, slower.value, slower.high, (*source.rows, *link.rows), shared)
+    rows_of_both = (*source.rows, *link.rows)
+    return Rate(slower.low, slower.value, slower.high, rows_of_both, shared, link.contiguous)
 
 
 def choose_method(rows: Sequence[Row], piece: Pieces) -> Method | None:

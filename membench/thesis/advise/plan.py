@@ -1,8 +1,9 @@
 """Restore from DDR, restore from SSD, or recompute: what a measured machine says for one model.
 
-Every time is a bound (`roofline`, `breakeven`): recomputing at the measured rate of a
-matrix product, restoring at the measured rate of the path. What no row provides is
-named as missing, never replaced by a specification.
+Recomputing takes what a matrix product of the measured rate would, restoring what copies
+of the measured rate would: where the arithmetic is that of the rate, and the copies those
+of the engine, nothing is faster. What no row provides is named as missing, never replaced
+by a specification; a rate that a user assumes is called so.
 """
 
 from __future__ import annotations
@@ -28,21 +29,29 @@ from membench.thesis.advise.paths import (
     rate_of,
     ssd_path,
 )
-from membench.thesis.claims.assumptions import Assumptions
+from membench.thesis.claims.assumptions import Assumptions, Entry
 from membench.thesis.claims.evidence import badges, machines
-from membench.thesis.claims.ledger import ledger
+from membench.thesis.claims.ledger import Input, ledger
 from membench.thesis.claims.world import device_key, device_slug
 from membench.thesis.models.breakeven import contexts_held, load_seconds, restored_ttft
 from membench.thesis.models.catalogue import Model
-from membench.thesis.models.kv_shape import KvDtype, Layout, Pieces, kv_bytes, pieces
+from membench.thesis.models.gpu_count import gpus_needed
+from membench.thesis.models.kv_shape import (
+    KvDtype,
+    Layout,
+    Pieces,
+    kv_bytes,
+    mean_bytes_per_token,
+    pieces,
+)
 from membench.thesis.models.roofline import prefill_flops, prefill_seconds
 
-WEIGHT_BYTES = 2
-"""A weight in 16 bits, as the matrix product is measured."""
 MOST_TOKENS = 2**24
 """No crossover is looked for beyond this prefix."""
 USABLE = "system.hbm_share"
 """The assumption on the share of a GPU's memory that weights and KV may fill."""
+_EIGHT_BITS = 9.0
+"""Weights of so many bits or fewer can be multiplied in FP8."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +62,7 @@ class Question:
         context: tokens that are cached, all but the last block of which is restored.
         tp: ranks of tensor parallelism; each has a link of its own, and all share the disks.
         slo: seconds to the first token that are accepted; None for no limit.
+        assumed: FLOP/s of one GPU that are taken instead of a measured rate; None for none.
     """
 
     model: Model
@@ -62,6 +72,7 @@ class Question:
     tp: int = 1
     layout: Layout = Layout.SPLIT
     slo: float | None = None
+    assumed: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +82,9 @@ class Advice:
     Attributes:
         kv_bytes, rank_bytes: of the whole context, over all ranks and on one.
         weight_bytes: over all ranks; None where the weights are not known.
+        weights: the precision of the weights, in words; empty where it is not known.
+        arithmetic: the precision in which recomputing is counted: `bf16`, `fp8` or `assumed`;
+            empty where there is no rate for it.
         gpus: how many GPUs hold the weights; None where the memory or the weights are unknown.
         piece: what is moved at once for one block on one rank.
         choices: recompute, DDR and SSD, those that can be judged, soonest first.
@@ -86,6 +100,8 @@ class Advice:
     kv_bytes: int
     rank_bytes: float
     weight_bytes: float | None
+    weights: str
+    arithmetic: str
     gpus: int | None
     piece: Pieces
     choices: tuple[Choice, ...]
@@ -135,7 +151,9 @@ def advise(
     rank = whole * _rank_share(question)
     missing: list[str] = []
 
-    gemm = rate_of(inputs["gemm"], own, missing)
+    gemm, arithmetic = _gemm(
+        question, own, inputs, missing, entries.get(device_key(device, "bf16"))
+    )
     ddr = kv_path(own, piece, inputs, missing)
     ssd = ssd_path(own, piece, inputs, ddr, missing)
     if weights is None:
@@ -146,16 +164,24 @@ def advise(
             )
         )
     flops = None if gemm is None or weights is None else gemm.times(question.tp)
-    choices = _choices(question, flops, {"ddr": ddr, "ssd": ssd}, rank, whole)
+    choices = _choices(question, flops, {"ddr": ddr, "ssd": ssd}, rank / whole)
 
     memory = device_memory(machine, entries.get(device_key(device, "memory")))
     if memory is None:
         missing.append(tr("the memory of the GPU: no sidecar with a GPU, and no GPU that is known"))
-    held = None if weights is None else weights.total * WEIGHT_BYTES
+    as_held = question.model.weights
+    held = None if as_held is None else as_held.stored
+    if weights is not None and held is None:
+        missing.append(
+            tr(
+                "the precision of the weights of {model}: give it, --weights fp8",
+                model=question.model.name,
+            )
+        )
     usable = entries[USABLE].value
     gpus = None
     if memory is not None and held is not None:
-        gpus = max(1, math.ceil(held / (memory * usable)))
+        gpus = int(gpus_needed(held, memory * usable))
     return Advice(
         question=question,
         machine=name,
@@ -163,6 +189,8 @@ def advise(
         kv_bytes=whole,
         rank_bytes=rank,
         weight_bytes=held,
+        weights="" if as_held is None else as_held.label,
+        arithmetic=arithmetic,
         gpus=gpus,
         piece=piece,
         choices=choices,
@@ -171,8 +199,32 @@ def advise(
         capacities=_capacities(question, memory, usable, held, machine, whole, missing),
         badges=badges(row for rate in (gemm, ddr, ssd) if rate for row in rate.rows),
         missing=tuple(dict.fromkeys(missing)),
-        notes=_notes(question, gpus),
+        notes=_notes(question, gpus, arithmetic),
     )
+
+
+def _gemm(
+    question: Question,
+    rows: Sequence[Row],
+    inputs: Mapping[str, Input],
+    missing: list[str],
+    peak: Entry | None,
+) -> tuple[Rate | None, str]:
+    """The rate of recomputing on one GPU, and its precision: that of the weights if measured."""
+    if question.assumed is not None:
+        return Rate(question.assumed, question.assumed, question.assumed), "assumed"
+    held = question.model.weights
+    if held is not None and held.bits < _EIGHT_BITS:
+        eight = replace(inputs["gemm"], what="FP8 matrix multiplication", select=("gpu/gemm*fp8*",))
+        if (rate := rate_of(eight, rows, [])) is not None:
+            return rate, "fp8"
+    lacks: list[str] = []
+    rate = rate_of(inputs["gemm"], rows, lacks)
+    sheet = ""
+    if peak is not None:
+        sheet = f"; the data sheet's peak in bf16 is {peak.value * peak.scale / 1e12:g}TFLOP/s"
+    missing += [f"{line} (or assume a rate: --assume 700TFLOP/s{sheet})" for line in lacks]
+    return rate, "" if rate is None else "bf16"
 
 
 def _staging(rows: Sequence[Row], piece: Pieces, whole: float) -> Rate | None:
@@ -212,8 +264,7 @@ def _choices(
     question: Question,
     flops: Rate | None,
     paths: Mapping[str, Rate | None],
-    rank: float,
-    whole: float,
+    share: float,
 ) -> tuple[Choice, ...]:
     """What can be judged, soonest first token first."""
     found: list[Choice] = []
@@ -229,17 +280,18 @@ def _choices(
         if path is None:
             continue
         # Each rank loads its own share over its own link; the disks are shared by all.
-        size = rank if name == "ddr" else whole if path.shared else rank
-        found.append(_restore(question, name, path, flops, size))
+        part = 1.0 if name != "ddr" and path.shared else share
+        found.append(_restore(question, name, path, flops, part))
     return tuple(sorted(found, key=lambda choice: choice.ttft.value))
 
 
-def _restore(question: Question, name: str, path: Rate, flops: Rate | None, size: float) -> Choice:
+def _restore(question: Question, name: str, path: Rate, flops: Rate | None, share: float) -> Choice:
     suffix_tokens = min(question.block_tokens, question.context)
     kept = question.context - suffix_tokens
+    shape, dtype = question.model.shape, question.dtype
 
     def ttft(rate: float, compute: float | None) -> float:
-        load = load_seconds(size * kept / question.context, rate, math.inf)
+        load = load_seconds(share * kv_bytes(shape, kept, dtype), rate, math.inf)
         suffix = 0.0 if compute is None else _prefill(question, question.context, kept, compute)
         return restored_ttft(load, suffix, question.model.shape.layers, overlap=True)
 
@@ -257,8 +309,8 @@ def _restore(question: Question, name: str, path: Rate, flops: Rate | None, size
         name,
         times,
         path,
-        crossover=crossover(question, size / question.context, path.value, flops.value),
-        flips_at=size / again,
+        crossover=crossover(question, share, path.value, flops.value),
+        flips_at=share * kv_bytes(shape, question.context, dtype) / again,
     )
 
 
@@ -270,17 +322,22 @@ def _prefill(question: Question, tokens: float, cached: float, rate: float) -> f
 
 
 def crossover(
-    question: Question, bytes_per_token: float, bytes_per_s: float, flops_per_s: float
+    question: Question, share: float, bytes_per_s: float, flops_per_s: float
 ) -> int | None:
     """The shortest prefix, in tokens, from which on restoring beats recomputing.
 
     Recomputing grows faster than the bytes, so that there is one at most: 1 where
     restoring always wins, None where it does not win up to `MOST_TOKENS`.
+
+    Args:
+        share: of the cache that comes over the path; windows and state are counted.
     """
+    shape, dtype = question.model.shape, question.dtype
 
     def restores(prefix: int) -> bool:
         again = _prefill(question, prefix, 0, flops_per_s)
-        return load_seconds(bytes_per_token * prefix, bytes_per_s, math.inf) < again
+        size = share * mean_bytes_per_token(shape, prefix, dtype) * prefix
+        return load_seconds(size, bytes_per_s, math.inf) < again
 
     if restores(1):
         return 1
@@ -324,8 +381,14 @@ def _capacities(
     return tuple(found)
 
 
-def _notes(question: Question, gpus: int | None) -> tuple[str, ...]:
-    notes = []
+def _notes(question: Question, gpus: int | None, arithmetic: str) -> tuple[str, ...]:
+    notes = [*question.model.notes]
+    held = question.model.weights
+    if arithmetic == "bf16" and held is not None and held.bits < _EIGHT_BITS:
+        notes.append(
+            f"recomputing is counted in bf16, the weights are {held.label}: an engine that "
+            "computes in FP8 or FP4 recomputes sooner"
+        )
     if gpus is not None and gpus > question.tp:
         notes.append(
             f"{question.model.name} does not fit {_gpus(question.tp)}: its weights need "

@@ -1,189 +1,277 @@
 """The KV shape of a model from its `config.json`, in the form of Hugging Face.
 
-Only architectures whose cache is understood are accepted: a shape that is
-guessed would be wrong by factors, and nobody would see it.
+A configuration is read where its keys say what the cache holds, whatever its name.
+A shape that would have to be guessed is refused: it would be wrong by factors, and
+nobody would see it.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from typing import Any
 
-from membench.core.errors import MembenchError
+from membench.thesis.models.configuration import Config, ModelError, Text, number, resolved
 from membench.thesis.models.kv_shape import KvShape, LayerGroup, Role
+from membench.thesis.models.layer_kinds import Kind, counted, layer_count, layer_kinds
+from membench.thesis.models.recurrent_state import convolution_bytes, state_bytes
 
-Config = Mapping[str, Any]
-
-_PLAIN = frozenset(
-    {"llama", "mistral", "mixtral", "qwen2", "qwen2_moe", "qwen3", "qwen3_moe", "phi3", "granite"}
-    | {"glm4", "glm4_moe", "olmo2", "gpt_oss", "gemma3_text", "llama4_text", "llama4"}
-    | {"qwen3_next", "qwen3_5_text", "qwen3_5_moe_text"}
-)
-_LATENT = frozenset({"deepseek_v2", "deepseek_v3", "deepseek_v32", "kimi_k2", "glm_moe_dsa"})
-_COMPRESSED = frozenset({"deepseek_v4"})
-KNOWN = _PLAIN | _LATENT | _COMPRESSED
-
-_FULL = "full_attention"
-_SLIDING = "sliding_attention"
-_CHUNKED = "chunked_attention"
-_LINEAR = "linear_attention"
-_FLOAT32 = 4
-_HALF = 2
-
-
-class ModelError(MembenchError):
-    """A model that is not known, or a configuration that cannot be understood."""
-
-
-def text_part(config: Config) -> Config:
-    """The part of ``config`` that describes the language model."""
-    inner = config.get("text_config")
-    return inner if isinstance(inner, Mapping) else config
+_GROWS = (Kind.FULL, Kind.WINDOW, Kind.CHUNK)
+_RATIOS = {
+    "compressed_sparse_attention": 4,
+    "heavily_compressed_attention": 128,
+    "sliding_attention": 0,
+}
+_INDEXED_RATIO = 4
+_INDEX_ELEMENT = 1  # the index of DeepSeek sparse attention is held in FP8 whatever the cache is
 
 
 def shape_of(config: Config) -> KvShape:
     """What the model of ``config`` keeps.
 
     Raises:
-        ModelError: an architecture that is not known, or a key that is missing or no number.
+        ModelError: a key that is missing, no number, or contradicts another.
     """
-    text = text_part(config)
-    kind = str(text.get("model_type") or config.get("model_type") or "")
-    if kind in _LATENT:
-        return KvShape(groups=_latent(text))
-    if kind in _COMPRESSED:
+    text = resolved(config)
+    if is_compressed(text):
         return KvShape(groups=_compressed(text))
-    if kind in _PLAIN:
-        return _plain(text)
-    raise ModelError(
-        f"the architecture '{kind}' is not known" if kind else "the model has no 'model_type'",
-        f"known are {', '.join(sorted(KNOWN))}",
-    )
+    kinds = layer_kinds(text)
+    counts = counted(kinds)
+    groups = _latent(text, kinds) if is_latent(text) else _heads(text, kinds)
+    state = counts[Kind.STATE] * state_bytes(text) if counts[Kind.STATE] else 0
+    state += counts[Kind.CONV] * convolution_bytes(text) if counts[Kind.CONV] else 0
+    if not (groups or state):
+        raise ModelError("the model keeps nothing: its layers are 0")
+    return KvShape(groups=groups, state_bytes=state)
 
 
-def number(config: Config, *keys: str, default: int | None = None) -> int:
-    """The first of ``keys`` that ``config`` has, a whole number of 0 or more."""
-    for key in keys:
-        value = config.get(key)
-        if value is None:
-            continue
-        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**40:
-            raise ModelError(f"'{key}' of the model must be a whole number of 0 or more")
-        return value
-    if default is None:
-        raise ModelError(f"the model has no '{keys[0]}'")
-    return default
+def is_latent(text: Config) -> bool:
+    """Whether attention is to one latent a token (MLA)."""
+    return bool(number(text, "kv_lora_rank", default=0))
+
+
+def is_compressed(text: Text) -> bool:
+    """Whether the model compresses several tokens into one entry (DeepSeek V4)."""
+    return text.kind == "deepseek_v4" or "compress_ratios" in text
 
 
 def head_width(config: Config) -> int:
     """Elements of one attention head."""
-    heads = number(config, "num_attention_heads")
+    return number(resolved(config), "head_dim")
+
+
+def kv_heads(text: Text) -> int:
+    """Heads that hold K and V, all layers alike.
+
+    Raises:
+        ModelError: they do not divide the heads that ask.
+    """
+    heads = number(text, "num_attention_heads")
     if not heads:
         raise ModelError("'num_attention_heads' of the model must not be 0")
-    return number(config, "head_dim", default=number(config, "hidden_size", default=0) // heads)
+    if text.kind == "falcon":
+        if text.get("new_decoder_architecture") is not True:
+            return 1 if text.get("multi_query") is True else heads
+        return number(text, "num_kv_heads", "num_key_value_heads")
+    if text.kind == "gpt_bigcode" and text.get("multi_query") is False:
+        return heads
+    if text.get("multi_query_attention") is False and text.kind == "chatglm":
+        return heads
+    found = number(text, "num_key_value_heads")
+    if not found or heads % found:
+        raise ModelError(
+            f"{heads} attention heads cannot share {found} KV heads",
+            "see 'num_attention_heads' and 'num_key_value_heads' of the configuration",
+        )
+    return found
 
 
-def layer_kinds(config: Config) -> Counter[str]:
-    """How many layers attend to all, to a window, to a chunk or linearly."""
-    layers = number(config, "num_hidden_layers")
-    named = config.get("layer_types")
-    if named is not None:
-        kinds = Counter(map(str, named if isinstance(named, list) else ()))
-        if kinds.total() != layers:
-            raise ModelError(f"'layer_types' of the model does not name its {layers} layers")
-        if unknown := set(kinds) - {_FULL, _SLIDING, _CHUNKED, _LINEAR}:
-            raise ModelError(f"layers of the kind '{min(unknown)}' are not known")
-        return kinds
-    if interval := number(config, "full_attention_interval", default=0):
-        return _every(layers, interval, _LINEAR)
-    if number(config, "attention_chunk_size", default=0):
-        # Llama 4 gives every fourth layer no positions and all tokens.
-        return _every(layers, number(config, "no_rope_layer_interval", default=4), _CHUNKED)
-    if (
-        number(config, "sliding_window", default=0)
-        and config.get("use_sliding_window") is not False
-    ):
-        pattern = number(config, "sliding_window_pattern", default=0)
-        return _every(layers, pattern, _SLIDING) if pattern else Counter({_SLIDING: layers})
-    return Counter({_FULL: layers})
+def _heads(text: Text, kinds: tuple[Kind, ...]) -> tuple[LayerGroup, ...]:
+    """Groups of layers that hold K and V by heads."""
+    found: Counter[tuple[Kind, int, int, int, int]] = Counter()
+    by_layer = _heads_by_layer(text, kinds)
+    for place, kind in enumerate(kinds):
+        held = Kind.FULL if kind is Kind.BOTH else kind
+        if held in _GROWS:
+            heads, width, values = layer_geometry(text, held)
+            heads = by_layer[place] if by_layer else heads
+            found[held, heads, width, values, _window(text, held)] += 1
+    order = sorted(found, key=lambda one: _GROWS.index(one[0]))
+    groups = [
+        LayerGroup(
+            layers=found[one],
+            heads=one[1],
+            width=one[2],
+            value_width=0 if one[3] == one[2] else one[3],
+            window=one[4],
+        )
+        for one in order
+    ]
+    if any(not group.heads or not group.width for group in groups):
+        raise ModelError("the model keeps nothing: a head count or a width is 0")
+    return (*groups, *_sparse_index(text, kinds))
 
 
-def _every(layers: int, interval: int, other: str) -> Counter[str]:
-    if not interval:
-        return Counter({other: layers})
-    return Counter({_FULL: layers // interval, other: layers - layers // interval})
+def layer_geometry(text: Text, kind: Kind) -> tuple[int, int, int]:
+    """KV heads, width of K and of V of a layer of ``kind``."""
+    heads, width = kv_heads(text), head_width(text)
+    values = number(text, "v_head_dim", default=width)
+    if kind is Kind.WINDOW:  # MiMo V2 and Step give their windows heads of their own
+        other = text.get("attention_other_setting")
+        step: Config = other if isinstance(other, dict) else {}
+        heads = number(
+            text,
+            "swa_num_key_value_heads",
+            default=number(step, "num_attention_groups", default=heads),
+        )
+        width = number(text, "swa_head_dim", default=width)
+        values = number(text, "swa_v_head_dim", default=values)
+    if kind is Kind.FULL and text.kind.startswith("gemma4"):
+        if text.get("attention_k_eq_v") is True:
+            heads = number(text, "num_global_key_value_heads", default=heads)
+        width = values = number(text, "global_head_dim", default=width)
+    return heads, width, values
 
 
-def _plain(config: Config) -> KvShape:
-    kinds = layer_kinds(config)
-    heads = number(config, "num_key_value_heads", "num_attention_heads")
-    width = head_width(config)
-    windows = {
-        _FULL: 0,
-        _SLIDING: number(config, "sliding_window", default=0),
-        _CHUNKED: number(config, "attention_chunk_size", default=0),
-    }
-    groups = []
-    for kind, window in windows.items():
-        if not kinds[kind]:
-            continue
-        if kind != _FULL and not window:
-            raise ModelError(f"the model has layers of the kind '{kind}', but no size for them")
-        groups.append(LayerGroup(layers=kinds[kind], heads=heads, width=width, window=window))
-    state = kinds[_LINEAR] * _linear_state(config) if kinds[_LINEAR] else 0
-    if not heads or not width or not (groups or state):
-        raise ModelError("the model keeps nothing: a head count, a width or the layers are 0")
-    return KvShape(groups=tuple(groups), state_bytes=state)
+def _heads_by_layer(text: Text, kinds: tuple[Kind, ...]) -> list[int]:
+    """KV heads layer by layer where they differ (Nemotron NAS, OpenELM); empty else."""
+    if isinstance(blocks := text.get("block_configs"), list):
+        heads = number(text, "num_attention_heads")
+        found = []
+        for block, kind in zip(blocks, kinds, strict=True):
+            shared = number(block["attention"], "n_heads_in_group") if kind is Kind.FULL else 1
+            found.append(heads // max(shared, 1))
+        return found
+    for key in ("num_key_value_heads_per_layer", "num_key_value_heads", "num_kv_heads"):
+        named = text.get(key)
+        if isinstance(named, list):
+            if len(named) != len(kinds) or not all(type(one) is int for one in named):
+                raise ModelError(f"'{key}' of the model does not give its {len(kinds)} layers one")
+            return named
+    return []
 
 
-def _linear_state(config: Config) -> int:
-    """Bytes of one layer of gated delta rule: its matrices (float32) and its convolution's tail."""
-    keys = number(config, "linear_num_key_heads") * number(config, "linear_key_head_dim")
-    value_heads = number(config, "linear_num_value_heads")
-    values = value_heads * number(config, "linear_value_head_dim")
-    matrices = values * number(config, "linear_key_head_dim") * _FLOAT32
-    tail = (2 * keys + values) * (number(config, "linear_conv_kernel_dim") - 1) * _HALF
-    return matrices + tail
+def _window(text: Text, kind: Kind) -> int:
+    if kind is Kind.FULL:
+        return 0
+    key = "sliding_window" if kind is Kind.WINDOW else "attention_chunk_size"
+    window = number(text, key, default=0)
+    if not window:
+        raise ModelError(f"the model has layers of the kind '{kind}', but no size for them")
+    return window
 
 
-def _latent(config: Config) -> tuple[LayerGroup, ...]:
-    layers = number(config, "num_hidden_layers")
-    width = number(config, "kv_lora_rank") + number(config, "qk_rope_head_dim")
-    if not layers or not width:
-        raise ModelError("the model keeps nothing: its latent's width or its layers are 0")
-    latent = LayerGroup(layers=layers, heads=1, width=width, parts=1)
-    index = number(config, "index_head_dim", default=0)
-    if not index:
+def _sparse_index(text: Text, kinds: tuple[Kind, ...]) -> tuple[LayerGroup, ...]:
+    """Keys that block-sparse attention keeps beside K and V (MiniMax M3), one head a layer."""
+    width = number(text, "index_head_dim", default=0)
+    frequency = text.get("sparse_attention_freq")
+    if not width or text.get("use_sparse_attention") is False:
+        return ()
+    layers = sum(kind is Kind.FULL for kind in kinds)
+    if isinstance(frequency, list):
+        layers = sum(bool(flag) for flag in frequency[: len(kinds)])
+    elif text.kind.startswith("minimax_m3"):
+        return ()
+    return (LayerGroup(layers=layers, heads=1, width=width, parts=1, role=Role.INDEX),)
+
+
+def _latent(text: Text, kinds: tuple[Kind, ...]) -> tuple[LayerGroup, ...]:
+    layers = sum(kind in _GROWS for kind in kinds)
+    rotary = number(text, "qk_rope_head_dim")
+    width = number(text, "kv_lora_rank") + rotary
+    if not layers:
+        return ()
+    latent = LayerGroup(layers=layers, heads=1, width=width, rotary=rotary, parts=1)
+    index = number(text, "index_head_dim", default=0)
+    indexed = _indexed(text, kinds) if index else 0
+    if not indexed:
         return (latent,)
-    # The indexer of DeepSeek sparse attention keeps one key a token and layer, in fp8.
-    return (
-        latent,
-        LayerGroup(layers=layers, heads=1, width=index, parts=1, element_bytes=1, role=Role.INDEX),
+    return (latent, _index(indexed, index))
+
+
+def _indexed(text: Text, kinds: tuple[Kind, ...]) -> int:
+    """Latent layers that keep an index of their own; the others use that of one before."""
+    attends = [place for place, kind in enumerate(kinds) if kind in _GROWS]
+    named = text.get("indexer_types")
+    pattern = text.get("index_topk_pattern")
+    if isinstance(pattern, str):
+        pattern = [*pattern]
+    given = named if isinstance(named, list) else pattern
+    if isinstance(given, list):
+        words = [{"F": "full", "S": "shared"}.get(str(word), str(word)) for word in given]
+        if len(words) < len(kinds) or set(words) - {"full", "shared"}:
+            raise ModelError("'indexer_types' of the model does not fit its layers")
+        return sum(words[place] == "full" for place in attends)
+    frequency = max(number(text, "index_topk_freq", default=1), 1)
+    offset = number(text, "index_skip_topk_offset", default=2)
+    return sum(max(place - offset + 1, 0) % frequency == 0 for place in attends)
+
+
+def _index(layers: int, width: int) -> LayerGroup:
+    return LayerGroup(
+        layers=layers,
+        heads=1,
+        width=width,
+        parts=1,
+        element_bytes=_INDEX_ELEMENT,
+        role=Role.INDEX,
     )
 
 
-def _compressed(config: Config) -> tuple[LayerGroup, ...]:
-    """DeepSeek V4: a latent for `ratio` tokens, the last ones as they are, an index at ratio 4."""
-    layers = number(config, "num_hidden_layers")
-    named = config.get("compress_ratios")
+def compress_ratios(text: Text) -> list[int]:
+    """[layers] tokens that share an entry in each layer; 0 where it has a window alone."""
+    layers = layer_count(text)
+    named = text.get("compress_ratios")
+    if named is None and isinstance(kinds := text.get("layer_types"), list):
+        rates = text.get("compress_rates")
+        own = rates if isinstance(rates, dict) else {}
+        named = [own.get(str(kind), _RATIOS.get(str(kind))) for kind in kinds]
     whole = [ratio for ratio in named if type(ratio) is int] if isinstance(named, list) else []
-    ratios = Counter(whole[:layers])
-    if ratios.total() != layers or min(ratios, default=0) < 1:
+    found = whole[:layers]
+    if len(found) != layers or not isinstance(named, list) or len(whole) != len(named):
         raise ModelError(
             f"'compress_ratios' of the model does not give its {layers} layers one each"
         )
-    width = number(config, "head_dim")
-    groups = [
-        LayerGroup(layers=count, heads=1, width=width, parts=1, every=ratio)
-        for ratio, count in sorted(ratios.items())
-    ]
-    index = number(config, "index_head_dim", default=0)
-    if index and ratios[4]:
-        groups.append(
-            LayerGroup(layers=ratios[4], heads=1, width=index, parts=1, every=4, role=Role.INDEX)
+    if min(found, default=0) < 0:
+        raise ModelError("'compress_ratios' of the model has a number below 0")
+    return found
+
+
+def _compressed(text: Text) -> tuple[LayerGroup, ...]:
+    """DeepSeek V4: a latent for `ratio` tokens, the last ones as they are, an index at ratio 4."""
+    ratios = Counter(compress_ratios(text))
+    layers = ratios.total()
+    width, rotary = number(text, "head_dim"), number(text, "qk_rope_head_dim", default=0)
+    if not layers or not width:
+        raise ModelError("the model keeps nothing: its latent's width or its layers are 0")
+
+    def latents(count: int, *, every: int = 1, window: int = 0) -> LayerGroup:
+        return LayerGroup(
+            layers=count,
+            heads=1,
+            width=width,
+            rotary=rotary,
+            parts=1,
+            every=every,
+            window=window,
+            compressed=True,
         )
-    window = number(config, "sliding_window", default=0)
+
+    groups = [latents(count, every=ratio) for ratio, count in sorted(ratios.items()) if ratio]
+    index = number(text, "index_head_dim", default=0)
+    if index and ratios[_INDEXED_RATIO]:
+        groups.append(
+            LayerGroup(
+                layers=ratios[_INDEXED_RATIO],
+                heads=1,
+                width=index,
+                parts=1,
+                every=_INDEXED_RATIO,
+                compressed=True,
+                role=Role.INDEX,
+            )
+        )
+    window = number(text, "sliding_window", default=0)
     if window:
-        groups.append(LayerGroup(layers=layers, heads=1, width=width, parts=1, window=window))
+        groups.append(latents(layers, window=window))
+    elif ratios[0]:
+        raise ModelError("the model has layers with a window alone, but no 'sliding_window'")
     return tuple(groups)

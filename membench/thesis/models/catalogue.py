@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import date
 from difflib import get_close_matches
 from functools import cache
@@ -14,13 +14,15 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from membench.thesis.models.architecture import ModelError, shape_of
+from membench.thesis.models.architecture import shape_of
+from membench.thesis.models.configuration import Config, ModelError, resolved
 from membench.thesis.models.kv_shape import KvShape
-from membench.thesis.models.parameters import Parameters, count, stated
+from membench.thesis.models.parameters import Parameters, count
+from membench.thesis.models.weight_bits import Weights, WeightType, cache_type, weights_of
 
 _MOST_BYTES = 16 * 2**20  # a configuration is some kB; more is another file
-_KEYS = {"slug", "name", "source", "date", "config"}
-_STATED = {"total_params", "matmul_params"}
+_KEYS = {"slug", "name", "ids", "source", "date", "config"}
+_WEIGHTS = "weights"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,23 +31,49 @@ class Model:
 
     Attributes:
         slug: the name on the command line, or the path of its configuration.
+        ids: its names on Hugging Face.
         source, day: where its configuration is from, and when it was read; None for a user's.
         parameters: None where a user's configuration does not describe the weights.
+        weights: how they are held; None where neither configuration nor user says.
+        cache: the KV type that the checkpoint was made for, where it names one.
+        notes: what was not stated and had to be taken, in words.
+        config: the configuration itself.
     """
 
     slug: str
     name: str
+    ids: tuple[str, ...]
     source: str
     day: date | None
     shape: KvShape
     parameters: Parameters | None
+    weights: Weights | None
+    cache: str | None
+    notes: tuple[str, ...]
+    config: Config
+
+    def held_as(self, wanted: WeightType) -> Model:
+        """The same model with its weights in another precision (`auto`: as it says).
+
+        Raises:
+            ModelError: the weights cannot be counted.
+        """
+        if wanted is WeightType.AUTO:
+            return self
+        notes = tuple(note for note in self.notes if "precision" not in note)
+        return replace(self, weights=weights_of(self.config, wanted), notes=notes)
 
 
 @cache
 def models() -> Mapping[str, Model]:
-    """The models that are shipped, by slug, in the order of the file."""
-    text = (files(__package__) / "models.toml").read_text(encoding="utf-8")
-    return MappingProxyType(parse_models(text))
+    """The models that are shipped, by slug, in the order of the files."""
+    return MappingProxyType({slug: _shipped(slug) for slug in _entries()})
+
+
+@cache
+def judged_models() -> Mapping[str, Model]:
+    """The models for which the claims are judged, by slug, in the order of the file."""
+    return MappingProxyType({slug: _shipped(slug) for slug in _judged()})
 
 
 def parse_models(text: str) -> dict[str, Model]:
@@ -54,59 +82,129 @@ def parse_models(text: str) -> dict[str, Model]:
     Raises:
         ModelError: one line that names the model and what is wrong with it.
     """
+    found = {}
+    for slug, entry in _parsed(text).items():
+        try:
+            found[slug] = _model(entry)
+        except ModelError as error:
+            raise ModelError(f"model {slug}: {error}", error.hint) from None
+    return found
+
+
+@cache
+def _shipped(slug: str) -> Model:
+    """One shipped model: the others need not be built for it."""
+    return _model(_entries()[slug])
+
+
+@cache
+def _entries() -> Mapping[str, Mapping[str, Any]]:
+    text = (files(__package__) / "published_models.jsonl").read_text(encoding="utf-8")
+    return MappingProxyType({**_judged(), **_published(text)})
+
+
+@cache
+def _judged() -> Mapping[str, Mapping[str, Any]]:
+    text = (files(__package__) / "models.toml").read_text(encoding="utf-8")
+    return MappingProxyType(_parsed(text))
+
+
+def _parsed(text: str) -> dict[str, Mapping[str, Any]]:
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ModelError(f"the models are not TOML: {error}") from None
-    found: dict[str, Model] = {}
-    for place, entry in enumerate(document.get("model", ()), 1):
+    return _by_slug(document.get("model", ()))
+
+
+def _published(text: str) -> dict[str, Mapping[str, Any]]:
+    """The models in ``text`` (JSON, one a line; the first line says where they are from)."""
+    about, *entries = map(json.loads, text.splitlines())
+    day = date.fromisoformat(about["date"])
+    return _by_slug(
+        {
+            **entry,
+            "ids": [entry["id"]],
+            "source": f"{about['source'].partition(',')[0]}, {entry['id']}",
+            "date": day,
+        }
+        for entry in entries
+    )
+
+
+def _by_slug(entries: Iterable[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    found: dict[str, Mapping[str, Any]] = {}
+    for place, entry in enumerate(entries, 1):
         where = f"model {entry.get('slug') or place}"
         if missing := [key for key in sorted(_KEYS) if not entry.get(key)]:
             raise ModelError(f"{where}: '{missing[0]}' is missing or empty")
-        if unknown := set(entry) - _KEYS - _STATED:
+        if unknown := set(entry) - _KEYS - {_WEIGHTS, "id"}:
             raise ModelError(f"{where}: '{min(unknown)}' is not a key of it")
         if entry["slug"] in found:
             raise ModelError(f"{where} is defined twice")
-        try:
-            found[entry["slug"]] = _model(entry)
-        except ModelError as error:
-            raise ModelError(f"{where}: {error}", error.hint) from None
+        found[entry["slug"]] = entry
     return found
 
 
 def _model(entry: Mapping[str, Any]) -> Model:
+    """A shipped model, whose weights are known."""
     config = entry["config"]
-    total, matmul = entry.get("total_params"), entry.get("matmul_params")
+    notes = [*resolved(config).taken]
+    wanted = WeightType(entry.get(_WEIGHTS, WeightType.AUTO))
+    if wanted is not WeightType.AUTO:
+        notes.append(
+            f"the configuration names no precision of the weights: {wanted} is that of the "
+            "model's name, taken for every matrix of its layers"
+        )
     return Model(
         slug=entry["slug"],
         name=entry["name"],
+        ids=tuple(entry["ids"]),
         source=entry["source"],
         day=entry["date"],
         shape=shape_of(config),
-        parameters=stated(config, total, matmul) if total and matmul else count(config),
+        parameters=count(config),
+        weights=weights_of(config, wanted),
+        cache=cache_type(config),
+        notes=tuple(notes),
+        config=config,
     )
 
 
 def find_model(name: str) -> Model:
     """The shipped model ``name``, or that of the `config.json` at the path ``name``.
 
+    Args:
+        name: a slug, an id of Hugging Face (case does not matter), a file, or a folder
+            with a `config.json`.
+
     Raises:
         ModelError: there is neither, or the file describes no model that is understood.
     """
-    known = models()
+    known = _entries()
     if name in known:
-        return known[name]
+        return _shipped(name)
     path = Path(name)
+    if path.is_dir() and (path / "config.json").is_file():
+        path /= "config.json"
     if path.is_file():
         return _from_file(path)
-    if name.endswith(".json") or "/" in name:
+    by_id = {one.lower(): slug for slug, entry in known.items() for one in entry["ids"]}
+    if (found := by_id.get(name.lower())) is not None:
+        return _shipped(found)
+    if name.endswith(".json"):
         raise ModelError(f"{name}: there is no such file")
-    near = get_close_matches(name, known, n=3)
+    near = get_close_matches(name.lower(), [*known, *by_id], n=3)
+    if "/" in name and not near:
+        raise ModelError(
+            f"{name}: there is no such file, and no shipped model has that id",
+            "take the path of its config.json; membench advise --model list shows the names",
+        )
     raise ModelError(
         f"'{name}' is no model that is known",
         f"did you mean {' or '.join(near)}?"
         if near
-        else f"known are {', '.join(known)}; any other by the path of its config.json",
+        else "membench advise --model list shows the names; any other by its config.json",
     )
 
 
@@ -123,15 +221,24 @@ def _from_file(path: Path) -> Model:
         shape = shape_of(config)
     except ModelError as error:
         raise ModelError(f"{path}: {error}", error.hint) from None
+    parameters: Parameters | None = None
+    weights: Weights | None = None
+    notes = [*resolved(config).taken]
     try:
         parameters = count(config)
-    except ModelError:
-        parameters = None
+        weights = weights_of(config)
+    except ModelError as error:
+        notes.append(str(error))
     return Model(
         slug=str(path),
         name=path.name,
+        ids=(),
         source=str(path),
         day=None,
         shape=shape,
         parameters=parameters,
+        weights=weights,
+        cache=cache_type(config),
+        notes=tuple(notes),
+        config=config,
     )

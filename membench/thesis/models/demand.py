@@ -29,8 +29,11 @@ def band_traffic(
     low_s: float,
     high_s: float,
 ) -> float:
-    """B/s read from the tier that serves gaps in ``(low, high]``: ``rate * P(gap in band)``."""
-    inside = (gaps_s > low_s) & (gaps_s <= high_s)
+    """B/s read from the tier that serves gaps in ``(low, high]``: ``rate * P(gap in band)``.
+
+    A band that begins at 0 holds gaps of 0 too: requests at the same time read again as well.
+    """
+    inside = ((gaps_s > low_s) | ((low_s <= 0) & (gaps_s == 0))) & (gaps_s <= high_s)
     return float(bytes_per_s * weights[inside].sum() / weights.sum())
 
 

@@ -4,6 +4,7 @@ A layer is one of few kinds, and a model is a list of groups of equal layers::
 
     full attention (MHA, GQA)   parts=2 (K and V), one entry a token
     latent attention (MLA)      parts=1, heads=1: one latent and its rotary part a token
+                                (`rotary` of its elements)
     sliding window, chunked     as full, but never more than `window` entries
     compressed                  one entry for each `every` tokens
     linear attention            no entries: a constant `state_bytes`
@@ -12,10 +13,22 @@ A layer is one of few kinds, and a model is a list of groups of equal layers::
 
 An index that sparse attention keeps beside the cache (`Role.INDEX`) is counted
 apart, because published figures leave it out for some models.
+
+What an entry takes depends on the layout that the engine keeps (`KvDtype`):
+
+    fp16, bf16    2 bytes an element; the index of DeepSeek V3.2 and GLM-5 is in FP8 even
+                  so, and counted by its elements
+    fp8           1 byte an element, one scale a tensor (MLA of 512 + 64: 576 bytes); an
+                  index as vLLM and SGLang keep it, with a float32 scale each 128 elements
+    fp8_ds_mla    vLLM's for sparse latent attention: the latent in FP8 with scales, its
+                  rotary part in bfloat16. 512 + 4 float32 + 64 x 2 = 656 bytes (DeepSeek
+                  V3.2, GLM-5); 448 + 8 + 64 x 2 = 584 for DeepSeek V4, whose scales are
+                  one byte each 64 elements, padded to 8
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
@@ -24,14 +37,20 @@ from membench.core.errors import UsageError
 
 
 class KvDtype(StrEnum):
-    """The type in which the cache is held."""
+    """The layout in which the cache is held, by its name in vLLM."""
 
     FP16 = "fp16"
     BF16 = "bf16"
     FP8 = "fp8"
+    FP8_DS_MLA = "fp8_ds_mla"
 
 
-ELEMENT_BYTES = {KvDtype.FP16: 2, KvDtype.BF16: 2, KvDtype.FP8: 1}
+ELEMENT_BYTES = {KvDtype.FP16: 2, KvDtype.BF16: 2, KvDtype.FP8: 1, KvDtype.FP8_DS_MLA: 1}
+_SCALED = 128
+"""Elements that share a float32 scale, in an index and in the latent of `fp8_ds_mla`."""
+_SCALE_BYTES = 4
+_V4_SCALED = 64
+_V4_PADDED = 8
 
 
 class Role(StrEnum):
@@ -56,19 +75,25 @@ class LayerGroup:
     Attributes:
         layers: how many.
         heads: what tensor parallelism can divide; 1 for a latent, which every rank keeps.
-        width: elements of one head, part and entry.
+        width: elements of one head, part and entry (of K, where V has another width).
+        value_width: elements of V, 0 for as many as K.
+        rotary: of a latent's elements, those of the rotary part.
         parts: 2 where K and V are held, 1 where one latent serves for both.
         window: the most entries that are kept; 0 for all.
         every: tokens that share one entry.
+        compressed: whether it is a layer of DeepSeek V4, which scales its latents otherwise.
         element_bytes: bytes of an element whatever the cache's type is; 0 for the cache's type.
     """
 
     layers: int
     heads: int
     width: int
+    value_width: int = 0
+    rotary: int = 0
     parts: int = 2
     window: int = 0
     every: int = 1
+    compressed: bool = False
     element_bytes: int = 0
     role: Role = Role.KV
 
@@ -79,7 +104,39 @@ class LayerGroup:
 
     def entry_bytes(self, dtype: KvDtype) -> int:
         """Bytes of one entry of one layer."""
-        return self.parts * self.heads * self.width * (self.element_bytes or ELEMENT_BYTES[dtype])
+        return self.heads * sum(self.part_bytes(dtype))
+
+    def part_bytes(self, dtype: KvDtype) -> tuple[int, ...]:
+        """Bytes of each part of an entry of one head: of K and of V, or of the latent.
+
+        Raises:
+            UsageError: `fp8_ds_mla` of a cache that holds no latent.
+        """
+        if self.role is Role.INDEX:
+            return (self._index_bytes(dtype),)
+        if dtype is KvDtype.FP8_DS_MLA:
+            return (self._latent_bytes(),)
+        element = self.element_bytes or ELEMENT_BYTES[dtype]
+        values = self.value_width or self.width
+        return (self.width * element, *(values * element,) * (self.parts - 1))
+
+    def _index_bytes(self, dtype: KvDtype) -> int:
+        scaled = ELEMENT_BYTES[dtype] == 1 and (self.element_bytes or self.compressed)
+        scales = -(-self.width // _SCALED) * _SCALE_BYTES if scaled else 0
+        return self.width * (self.element_bytes or ELEMENT_BYTES[dtype]) + scales
+
+    def _latent_bytes(self) -> int:
+        if self.parts != 1 or not self.rotary:
+            raise UsageError(
+                "the layout fp8_ds_mla holds latents with a rotary part: this model has none",
+                "take fp8",
+            )
+        plain = self.width - self.rotary
+        if self.compressed:
+            scales = -(-(plain // _V4_SCALED) // _V4_PADDED) * _V4_PADDED
+        else:
+            scales = -(-plain // _SCALED) * _SCALE_BYTES
+        return plain + scales + 2 * self.rotary
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +149,10 @@ class KvShape:
     @property
     def layers(self) -> int:
         """Layers that hold a cache (an index is held beside one, not by a layer of its own)."""
-        return sum(group.layers for group in self.groups if group.role is Role.KV)
+        held = [group for group in self.groups if group.role is Role.KV]
+        # Every layer of DeepSeek V4 has a window, and most of them latents beside it.
+        windows = [group for group in held if group.compressed and group.window]
+        return sum(group.layers for group in windows or held)
 
 
 def kv_bytes(
@@ -106,6 +166,25 @@ def kv_bytes(
         for group in shape.groups
         if index or group.role is Role.KV
     )
+
+
+def mean_bytes_per_token(shape: KvShape, tokens: float, dtype: KvDtype = KvDtype.FP16) -> float:
+    """Bytes a token of a context of ``tokens`` (1 or more): windows and state included.
+
+    What a context keeps, `kv_bytes`, over its tokens. Without windows and state it is
+    `bytes_per_token`, whatever the context. ``tokens`` need not be whole.
+    """
+    if tokens < 1:
+        raise UsageError(f"a context of {tokens:g} tokens", "take one token or more")
+    return (
+        sum(
+            group.layers
+            * min(tokens / group.every, group.window or math.inf)
+            * group.entry_bytes(dtype)
+            for group in shape.groups
+        )
+        + shape.state_bytes
+    ) / tokens
 
 
 def bytes_per_token(shape: KvShape, dtype: KvDtype = KvDtype.FP16, *, index: bool = True) -> float:
@@ -137,26 +216,32 @@ def piece_sizes(
     """The pieces of one block on one rank, by size, those that carry most bytes first.
 
     Counted is what grows with the context: windows and states are not moved block by block.
-    A latent, and heads fewer than ranks, are held by each rank in whole.
+    (Where every layer has a window, its blocks are what is moved.) A latent, and heads fewer
+    than ranks, are held by each rank in whole.
 
     Raises:
-        UsageError: the heads cannot be divided so, or the block is shorter than one entry.
+        UsageError: the heads cannot be divided so, the block is shorter than one entry, or
+            the model keeps a recurrent state alone.
     """
     if block_tokens < 1 or tp < 1:
         raise UsageError(f"blocks of {block_tokens} tokens on {tp} ranks", "both are 1 or more")
+    grows = [group for group in shape.groups if not group.window] or [*shape.groups]
+    if not grows:
+        raise UsageError(
+            "the model keeps a recurrent state and no cache of blocks",
+            "its state is moved in one piece: nothing depends on the context",
+        )
     sizes: dict[int, int] = {}
-    for group in shape.groups:
-        if group.window:
-            continue
+    for group in grows:
         if block_tokens % group.every:
             raise UsageError(
                 f"a block of {block_tokens} tokens cuts an entry of {group.every} tokens",
                 f"take a multiple of {group.every} tokens",
             )
-        share = group.entry_bytes(dtype) // group.heads * _heads_per_rank(group.heads, tp)
-        parts = group.parts if layout is Layout.SPLIT else 1
-        size = share * (block_tokens // group.every) // parts
-        sizes[size] = sizes.get(size, 0) + group.layers * parts
+        held = _heads_per_rank(group.heads, tp) * (block_tokens // group.every)
+        parts = group.part_bytes(dtype)
+        for part in parts if layout is Layout.SPLIT else (sum(parts),):
+            sizes[held * part] = sizes.get(held * part, 0) + group.layers
     if layout is Layout.WHOLE:
         return (Pieces(sum(size * count for size, count in sizes.items()), 1),)
     found = [Pieces(size, count) for size, count in sizes.items()]

@@ -1,32 +1,93 @@
-"""What `membench replay` answers: the points of the curve, and the two shares by gap."""
+"""What `membench replay` answers: hit rates by capacity, warm and cold, by rule and by tier."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from membench.core.errors import UsageError
 from membench.thesis.models.catalogue import Model
-from membench.thesis.models.economics import Shares
-from membench.thesis.models.kv_shape import KvDtype, bytes_per_token
+from membench.thesis.models.economics import Shares, drive_writes_per_day
+from membench.thesis.models.kv_shape import KvDtype, KvShape
+from membench.thesis.replay.amounts import show_amount
 from membench.thesis.replay.gaps import reread, resting
-from membench.thesis.replay.hits import replay
-from membench.thesis.replay.trace import with_poisson_arrivals, with_shared_prefix
+from membench.thesis.replay.hits import Replay, replay
+from membench.thesis.replay.policies import Policy, expanded, serve
+from membench.thesis.replay.trace import Ints, Trace, with_poisson_arrivals, with_shared_prefix
 from membench.thesis.replay.traces import read_trace
+from membench.thesis.tiers.settings import TierSpec, TierUse
+from membench.thesis.tiers.simulator import simulate
+
+DAY = 86_400.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Point:
-    """A point of the curve; ``capacity`` in blocks, None for a cache without end.
+    """A cache of one size.
 
-    ``gigabytes`` (1e9 bytes) is what that many blocks of the model's cache hold; for a
-    cache without end what is enough for all hits.
+    Attributes:
+        capacity: blocks; None for a cache without end.
+        hit_rate: share of the blocks of all requests that hit.
+        gigabytes: 1e9 bytes that so many blocks of the model's cache hold; for a cache without
+            end what is enough for all hits.
+        token_hit_rate: share of the input's tokens that hit; None where blocks have no tokens.
+        warm_hit_rate, warm_token_hit_rate: of the requests after the warm-up; None without one.
+        full_after_s: seconds after which so many different blocks were named, so that the
+            cache is full; None for never, or where the trace has no times.
+        written_per_day: bytes a day that miss and are written, after the warm-up; None where
+            the model or the times are not known.
+        dwpd: the same over the capacity: drive writes a day.
     """
 
     capacity: int | None
     hit_rate: float
     gigabytes: float | None
+    token_hit_rate: float | None = None
+    warm_hit_rate: float | None = None
+    warm_token_hit_rate: float | None = None
+    full_after_s: float | None = None
+    written_per_day: float | None = None
+    dwpd: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicyPoint:
+    """A cache of one size under a named rule; the attributes are those of `Point`."""
+
+    policy: str
+    capacity: int
+    hit_rate: float
+    token_hit_rate: float | None
+    warm_hit_rate: float | None
+    written_blocks: int
+    written_per_day: float | None
+    dwpd: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TierRow:
+    """What became of one tier.
+
+    Attributes:
+        capacity_blocks: None for a tier without end.
+        hit_rate: share of all blocks that were asked for and that it served.
+        read_per_s, written_per_s: bytes a second on average; None where times are not known.
+        written_per_day, dwpd: see `Point`.
+        mean_gigabytes: resident on average over time, 1e9 bytes.
+    """
+
+    name: str
+    capacity_bytes: float
+    capacity_blocks: int | None
+    hit_rate: float
+    read_per_s: float | None
+    written_per_s: float | None
+    written_per_day: float | None
+    dwpd: float | None
+    mean_gigabytes: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,10 +95,15 @@ class Replayed:
     """A replayed trace.
 
     Attributes:
+        block_tokens: None where blocks are objects without tokens.
+        full_blocks_only: whether a request's last tokens, less than a block, have no id.
+        timed: whether the trace says when requests came.
         sessions: whether ids and times belong to sessions.
         arrivals: `file`, or `poisson:RATE` with the seed.
+        block_bytes: of the model's cache, windows and state included at the trace's contexts.
+        warmup_s: seconds that are not counted in warm rates; None without a warm-up.
         enough: blocks at which nothing more can hit.
-        reread: shares of what was read again, by gap.
+        reread: shares of what was read again, by gap; empty without times.
         resting: shares of whole contexts, by the gap to the next request of the session;
             empty without sessions.
     """
@@ -46,66 +112,284 @@ class Replayed:
     requests: int
     references: int
     runs: int
-    block_tokens: int
+    block_tokens: int | None
+    full_blocks_only: bool
+    timed: bool
     sessions: bool
     arrivals: str
     seed: int | None
     model: str | None
     dtype: str | None
+    block_bytes: float | None
+    warmup_s: float | None
     enough: int
     points: tuple[Point, ...]
+    policies: tuple[PolicyPoint, ...]
+    tiers: tuple[TierRow, ...]
     reread: tuple[Shares, ...]
     resting: tuple[Shares, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TierAsked:
+    """A tier as a user names it: bytes, and what it lets in."""
+
+    name: str
+    capacity_bytes: float
+    second: bool = False
+    ttl: float = math.inf
 
 
 def replay_source(
     source: str,
     *,
     capacities: Sequence[int] = (),
+    sizes: Sequence[float] = (),
+    shares: Sequence[float] = (),
     block_tokens: int | None = None,
     shared_prefix: int = 0,
     rate: float | None = None,
     seed: int = 0,
     model: Model | None = None,
     dtype: KvDtype = KvDtype.FP16,
+    warmup: float | None = None,
+    policies: Sequence[Policy] = (),
+    tiers: Sequence[TierAsked] = (),
 ) -> Replayed:
-    """Replay a shipped trace or a file (`read_trace`) and evaluate its curve.
+    """Replay a shipped trace, a file or a folder (`read_trace`) and evaluate its curve.
 
     Args:
         shared_prefix: tokens at the begin of every session that all of them share.
-        capacities: blocks; none for the knees of the curve.
+        capacities, sizes: blocks, and bytes of the model's cache.
+        shares: of all hits, above 0 and at most 1: the smallest cache that gets so many.
+            Without any of the three, the knees of the curve.
         rate: sessions (or requests, where there are none) a second that start at random;
             None for the order and the times of the file.
         model, dtype: whose cache the blocks are, for gigabytes.
+        warmup: seconds from the first request on that warm rates do not count.
+        policies: rules to replay at each capacity beside LRU.
+        tiers: fastest first; a model must be named.
+
+    Raises:
+        UsageError: bytes without a model, or times of a trace that has none.
     """
     trace = read_trace(source, block_tokens)
     trace = with_shared_prefix(trace, shared_prefix)
     if rate is not None:
         trace = with_poisson_arrivals(trace, rate, seed)
     found = replay(trace)
-    curve = found.curve
-    asked = np.array(sorted(set(capacities)) or curve.knees(), np.int64)
-    block = None
-    if model is not None:
-        block = bytes_per_token(model.shape, dtype) * trace.block_tokens / 1e9
-    points = [
-        Point(capacity, rate_, capacity * block if block is not None else None)
-        for capacity, rate_ in zip(asked.tolist(), curve.rates(asked).tolist(), strict=True)
-    ]
-    whole = curve.enough * block if block is not None else None
+    block = block_bytes(trace, model.shape, dtype) if model is not None else None
+    if block is None and (sizes or tiers):
+        raise UsageError("bytes of cache need a model", "name it: --model NAME or config.json")
+    warm = _first_counted(trace, warmup)
+    if block is not None and min(sizes, default=block) < block:
+        raise UsageError(
+            f"{show_amount(min(sizes))} hold no block: one is {show_amount(block)}",
+            "take a larger --capacity or a smaller --block-tokens",
+        )
+    blocks = {*capacities, *(int(size // block) for size in sizes if block)}
+    blocks |= {found.curve.least(share) for share in shares}
+    asked = np.array(sorted(blocks) or found.curve.knees(), np.int64)
+    points = _points(trace, found, asked, block, warm)
     return Replayed(
         trace=trace.name,
         requests=trace.requests,
         references=trace.references,
         runs=trace.runs,
-        block_tokens=trace.block_tokens,
+        block_tokens=trace.block_tokens or None,
+        full_blocks_only=trace.full_only,
+        timed=trace.timed,
         sessions=trace.sessions,
         arrivals="file" if rate is None else f"poisson:{rate:g}",
         seed=None if rate is None else seed,
         model=model.slug if model else None,
         dtype=str(dtype) if model else None,
-        enough=curve.enough,
-        points=(*points, Point(None, curve.most, whole)),
-        reread=reread(trace, found.reuse).bands(),
+        block_bytes=block,
+        warmup_s=warmup,
+        enough=found.curve.enough,
+        points=points,
+        policies=_policies(trace, policies, asked, block, warm),
+        tiers=_tiers(trace, tiers, block),
+        reread=reread(trace, found.reuse).bands() if trace.timed else (),
         resting=resting(trace).bands() if trace.sessions else (),
+    )
+
+
+def block_bytes(trace: Trace, shape: KvShape, dtype: KvDtype) -> float:
+    """Bytes of a block of cache: what the trace's prompts hold, over their tokens.
+
+    Windows and a constant state are counted as far as the prompts fill them, so that it is
+    `bytes_per_token` where there are none.
+
+    Raises:
+        UsageError: the blocks of the trace are objects without tokens.
+    """
+    tokens = trace.prompt[trace.prompt > 0].astype(np.float64)
+    if not trace.block_tokens or not tokens.size:
+        raise UsageError(
+            f"{trace.name}: its blocks are objects without tokens, of which no model says the size",
+            "leave --model out",
+        )
+    held = shape.state_bytes * tokens.size + sum(
+        group.layers
+        * group.entry_bytes(dtype)
+        * float(np.minimum(tokens / group.every, group.window or np.inf).sum())
+        for group in shape.groups
+    )
+    return float(held / tokens.sum() * trace.block_tokens)
+
+
+def _first_counted(trace: Trace, warmup: float | None) -> int:
+    """The first request after the warm-up."""
+    if warmup is None:
+        return 0
+    _demand_order(trace, "--warmup")
+    first = int(np.searchsorted(trace.arrival, trace.arrival[0] + warmup))
+    if first >= trace.requests:
+        span = float(trace.arrival[-1] - trace.arrival[0])
+        raise UsageError(
+            f"a warm-up of {warmup:g} s leaves no request: the trace lasts {span:g} s",
+            "take a shorter --warmup",
+        )
+    return first
+
+
+def _demand_order(trace: Trace, what: str) -> None:
+    if not trace.timed:
+        raise UsageError(
+            f"{what} needs times, and the trace has none",
+            "draw them: --arrivals poisson:RATE",
+        )
+    if (np.diff(trace.arrival) < 0).any():
+        raise UsageError(
+            f"{what} needs one clock, and the times of the trace are those of each session",
+            "interleave them: --arrivals poisson:RATE",
+        )
+
+
+def _days(trace: Trace, first: int) -> float | None:
+    """Days from request ``first`` to the last; None where there is no one clock."""
+    if not trace.timed or trace.requests < 2 or (np.diff(trace.arrival) < 0).any():
+        return None
+    span = float(trace.arrival[-1] - trace.arrival[first])
+    return span / DAY if span > 0 else None
+
+
+def _points(
+    trace: Trace, found: Replay, asked: Ints, block: float | None, first: int
+) -> tuple[Point, ...]:
+    """One for each of ``asked``, and the last for a cache without end."""
+    ends = np.append(asked, found.curve.enough)
+    warm = found.since(first)
+    tokens, warm_tokens = found.token_rates(ends), found.token_rates(ends, first)
+    days = _days(trace, first)
+    missed = warm.references - warm.hits(ends)
+    full = _full_after(trace, found, ends)
+    points = []
+    for place, blocks in enumerate(ends.tolist()):
+        last = place == asked.size
+        written = missed[place] * block / days if block is not None and days else None
+        held = blocks * block if block is not None else None
+        points.append(
+            Point(
+                capacity=None if last else blocks,
+                hit_rate=float(found.curve.rates(ends[place : place + 1])[0]),
+                gigabytes=None if held is None else held / 1e9,
+                token_hit_rate=None if tokens is None else float(tokens[place]),
+                warm_hit_rate=float(warm.rates(ends[place : place + 1])[0]) if first else None,
+                warm_token_hit_rate=float(warm_tokens[place])
+                if first and warm_tokens is not None
+                else None,
+                full_after_s=None if last else full[place],
+                written_per_day=written,
+                dwpd=None if last or written is None or not held else written / held,
+            )
+        )
+    return tuple(points)
+
+
+def _full_after(trace: Trace, found: Replay, ends: Ints) -> list[float | None]:
+    """Seconds until so many different blocks were named; None for never."""
+    if _days(trace, 0) is None:
+        return [None] * ends.size
+    known = np.zeros(trace.requests, np.int64)
+    np.add.at(known, found.reuse.request, found.reuse.blocks)
+    # What is not read again as a prefix is new; blocks behind a miss count as new too.
+    new = np.cumsum(np.maximum(found.blocks - known, 0))
+    place = np.searchsorted(new, ends)
+    return [
+        float(trace.arrival[one] - trace.arrival[0]) if one < trace.requests else None
+        for one in place.tolist()
+    ]
+
+
+def _policies(
+    trace: Trace, policies: Sequence[Policy], asked: Ints, block: float | None, first: int
+) -> tuple[PolicyPoint, ...]:
+    if not policies:
+        return ()
+    requests = expanded(trace)
+    days = _days(trace, first)
+    blocks, size = trace.blocks, trace.block_tokens
+    points = []
+    for policy in policies:
+        for capacity in asked.tolist():
+            served = serve(requests, policy, capacity)
+            tokens = np.minimum(served.hits * size, trace.prompt)
+            prompts = int(trace.prompt.sum())
+            written = int(served.written[first:].sum())
+            per_day = written * block / days if block is not None and days else None
+            points.append(
+                PolicyPoint(
+                    policy=str(policy),
+                    capacity=capacity,
+                    hit_rate=float(served.hits.sum() / max(trace.references, 1)),
+                    token_hit_rate=float(tokens.sum() / prompts) if size and prompts else None,
+                    warm_hit_rate=float(served.hits[first:].sum() / max(blocks[first:].sum(), 1))
+                    if first
+                    else None,
+                    written_blocks=written,
+                    written_per_day=per_day,
+                    dwpd=None if per_day is None or not block else per_day / (capacity * block),
+                )
+            )
+    return tuple(points)
+
+
+def _tiers(trace: Trace, asked: Sequence[TierAsked], block: float | None) -> tuple[TierRow, ...]:
+    if not asked or block is None:
+        return ()
+    if (np.diff(trace.arrival) < 0).any():
+        _demand_order(trace, "--tiers")
+    specs = [
+        TierSpec(
+            name=one.name,
+            capacity=one.capacity_bytes / block,
+            ttl=one.ttl,
+            second=one.second,
+        )
+        for one in asked
+    ]
+    outcome = simulate(trace, specs, block)
+    timed = trace.timed and outcome.seconds > 0
+    return tuple(
+        _row(one, use, outcome.references, block, outcome.seconds if timed else None)
+        for one, use in zip(asked, outcome.tiers, strict=True)
+    )
+
+
+def _row(
+    asked: TierAsked, use: TierUse, references: int, block: float, seconds: float | None
+) -> TierRow:
+    written = use.written_bytes / seconds if seconds else None
+    return TierRow(
+        name=use.name,
+        capacity_bytes=asked.capacity_bytes,
+        capacity_blocks=int(asked.capacity_bytes // block),
+        hit_rate=use.hits / max(references, 1),
+        read_per_s=use.hits * block / seconds if seconds else None,
+        written_per_s=written,
+        written_per_day=None if written is None else written * DAY,
+        dwpd=None if written is None else drive_writes_per_day(written, asked.capacity_bytes),
+        mean_gigabytes=use.mean_blocks * block / 1e9 if seconds else None,
     )

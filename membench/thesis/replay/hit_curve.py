@@ -40,7 +40,9 @@ class HitCurve:
     def of(cls, references: int, low: Ints, high: Ints, place: Ints, count: Ints) -> HitCurve:
         """The curve of events in any order; ``high`` is the last capacity of a ramp."""
         order = np.argsort(place, kind="stable")
-        return cls(references, np.sort(low), np.sort(high) + 1, place[order], count[order])
+        ends = np.sort(high)
+        ends += 1
+        return cls(references, np.sort(low), ends, place[order], count[order])
 
     def hits(self, capacities: Ints) -> Ints:
         """[k] hits at each of ``capacities`` (blocks)."""
@@ -65,6 +67,18 @@ class HitCurve:
     def most(self) -> float:
         """The hit rate of a cache without end."""
         return self.rate(self.enough)
+
+    def least(self, share: float) -> int:
+        """The smallest capacity, in blocks, that gets ``share`` of all hits."""
+        wanted = share * float(self.hits(np.array([self.enough]))[0])
+        low, high = 1, self.enough
+        while low < high:
+            middle = (low + high) // 2
+            if float(self.hits(np.array([middle]))[0]) >= wanted:
+                high = middle
+            else:
+                low = middle + 1
+        return low
 
     def knees(self, tolerance: float = TOLERANCE) -> tuple[int, ...]:
         """Capacities (blocks) where the curve bends, ascending.

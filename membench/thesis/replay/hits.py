@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from membench.thesis.replay.hit_curve import MOST_REFERENCES, HitCurve
+from membench.thesis.replay.hit_curve import MOST_REFERENCES, Floats, HitCurve
 from membench.thesis.replay.lru_stack.prefix_rule import Events, judge
 from membench.thesis.replay.lru_stack.ragged import Ints
 from membench.thesis.replay.lru_stack.stack import EMPTY, advance
@@ -48,10 +48,56 @@ class Reuse:
 
 @dataclass(frozen=True)
 class Replay:
-    """What one pass over a trace found."""
+    """What one pass over a trace found.
+
+    Attributes:
+        curve: hits of all requests.
+        reuse: what was read again.
+        events: what the curve is made of, request by request.
+        blocks: [n] blocks that each request names.
+        lost: [n] tokens that each request's blocks hold less than whole ones.
+        block_tokens, tokens: of a block, and [n] of each request; 0 where blocks have none.
+    """
 
     curve: HitCurve
     reuse: Reuse
+    events: Events
+    blocks: Ints
+    lost: Ints
+    block_tokens: int
+    tokens: Ints
+
+    def since(self, request: int) -> HitCurve:
+        """The curve of the requests from number ``request`` on, those before as warm-up."""
+        if not request:
+            return self.curve
+        events = self.events
+        climbs, steps = events.climber >= request, events.stepper >= request
+        return HitCurve.of(
+            int(self.blocks[request:].sum()),
+            events.low[climbs],
+            events.high[climbs],
+            events.place[steps],
+            events.hits[steps],
+        )
+
+    def token_rates(self, capacities: Ints, request: int = 0) -> Floats | None:
+        """[k] share of the tokens of the requests from ``request`` on that hit; None without.
+
+        The last block of a request holds fewer tokens than others, and hits in whole or
+        not at all.
+        """
+        total = int(self.tokens[request:].sum())
+        if not total or not self.block_tokens:
+            return None
+        hits = self.since(request).hits(capacities) * self.block_tokens
+        events = self.events
+        later = events.whole >= request
+        order = np.argsort(events.enough[later])
+        lost = np.concatenate([[0], np.cumsum(self.lost[events.whole[later]][order])])
+        place = np.searchsorted(events.enough[later][order], capacities, side="right")
+        found: Floats = (hits - lost[place]) / total
+        return found
 
 
 def replay(trace: Trace) -> Replay:
@@ -66,27 +112,49 @@ def replay(trace: Trace) -> Replay:
             f"{trace.name}: more than {MOST_REFERENCES:.0e} references to blocks",
             "look for a run that ends far beyond its begin",
         )
-    events = Events(*map(np.concatenate, zip(*_events(touches(trace)), strict=True)))
+    events = _joined(_events(touches(trace)))
+    blocks = trace.blocks
     return Replay(
         HitCurve.of(references, events.low, events.high, events.place, events.hits),
         Reuse(events.request, events.before, events.blocks),
+        events,
+        blocks,
+        np.maximum(blocks * trace.block_tokens - trace.prompt, 0),
+        trace.block_tokens,
+        trace.prompt,
     )
+
+
+def _narrowed(events: Events) -> Events:
+    """The numbers of requests in 32 bits, of which there are never so many."""
+    names = ("climber", "stepper", "whole", "request", "before")
+    return events._replace(**{name: getattr(events, name).astype(np.int32) for name in names})
+
+
+def _joined(parts: list[Events]) -> Events:
+    """All parts as one, field by field, so that none is held twice for long."""
+    columns = [list(column) for column in zip(*parts, strict=True)]
+    parts.clear()
+    found = []
+    while columns:
+        found.append(np.concatenate(columns.pop(0)))
+    return Events(*found)
 
 
 def _events(whole: Touches) -> list[Events]:
     """The events of all requests: of as many at once as memory should hold."""
-    found = [Events(*(np.zeros(0, np.int64) for _ in Events._fields))]
+    found = [_narrowed(Events(*(np.zeros(0, np.int64) for _ in Events._fields)))]
     stack = EMPTY
     begin, count = 0, whole.number.size
     while begin < whole.number.size:
         part = whole.between(begin, min(begin + count, whole.number.size))
         # What the stack costs is paid for each part: let none be much smaller.
-        most = max(_MOST_ATOMS, stack.first.size) if part.number.size > 1 else None
+        most = max(_MOST_ATOMS, stack.first.size // 2) if part.number.size > 1 else None
         done = advance(stack, part, most)
         if done is None:
             count = part.number.size // 2
             continue
-        found.append(judge(part, done[0]))
+        found.append(_narrowed(judge(part, done[0])))
         stack = done[1]
         begin += part.number.size
         count *= 2

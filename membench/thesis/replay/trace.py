@@ -25,7 +25,9 @@ class Trace:
     """Requests in the order in which they are replayed.
 
     Attributes:
-        block_tokens: tokens of one block.
+        block_tokens: tokens of one block; 0 where blocks are objects without tokens.
+        timed: whether the trace says when requests came; else ``arrival`` is their order.
+        full_only: whether only whole blocks have an id: a request's last tokens have none.
         sessions: whether times begin anew in each session; else they are the trace's.
         private: whether equal ids of different sessions are different blocks.
         session: [n] number of the session, 0 throughout where there are none.
@@ -50,6 +52,8 @@ class Trace:
     offsets: Ints
     first: Ints
     last: Ints
+    timed: bool = True
+    full_only: bool = False
 
     @property
     def requests(self) -> int:
@@ -103,7 +107,7 @@ def with_poisson_arrivals(trace: Trace, rate: float, seed: int) -> Trace:
     draw = np.random.default_rng(seed)
     if not trace.sessions:
         arrival = np.cumsum(draw.exponential(1 / rate, trace.requests))
-        return replace(trace, arrival=arrival)
+        return replace(trace, arrival=arrival, timed=True)
     _, session = np.unique(trace.session, return_inverse=True)
     starts = np.cumsum(draw.exponential(1 / rate, int(session.max(initial=-1)) + 1))
     begins = _first_arrivals(session, trace.arrival)
@@ -124,7 +128,7 @@ def with_shared_prefix(trace: Trace, tokens: int) -> Trace:
     prompt). Here the blocks at the begin of a session's first request become the same
     blocks everywhere. A request that does not begin with them keeps what differs.
     """
-    wanted = tokens // trace.block_tokens
+    wanted = tokens // max(trace.block_tokens, 1)
     if not trace.private or not wanted or not trace.runs:
         return trace
     sessions, begins = np.unique(trace.session, return_index=True)

@@ -8,7 +8,7 @@ from functools import cache
 from membench.thesis.models.catalogue import Model
 from membench.thesis.models.demand import band_traffic, resident_bytes
 from membench.thesis.models.economics import drive_writes_per_day
-from membench.thesis.models.kv_shape import KvDtype, bytes_per_token
+from membench.thesis.models.kv_shape import KvDtype, mean_bytes_per_token
 from membench.thesis.models.roofline import prefill_flops
 from membench.thesis.replay.curves import Curve, curves
 from membench.thesis.replay.gaps import Gaps, reread, resting
@@ -81,7 +81,7 @@ def demand_of(
     tokens, hit = workload.curve.tokens_per_request, float(workload.curve.hits[-1])
     work = prefill_flops(tokens, weights.matmul, weights.attention, tokens * hit)
     rate = flops_per_s / work
-    per_token = bytes_per_token(model.shape, KvDtype.FP16)
+    per_token = mean_bytes_per_token(model.shape, tokens, KvDtype.FP16)
     gaps, waiting = workload.gaps.seconds, workload.gaps.tokens
     reread_rate = rate * tokens * hit * per_token
     written = rate * tokens * (1 - hit) * per_token

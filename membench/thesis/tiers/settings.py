@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -26,7 +27,7 @@ class Admission(StrEnum):
     """What tiers below the first take."""
 
     THROUGH = "write-through"  # every block
-    SELECTIVE = "selective"  # a block that was used a second time
+    SELECTIVE = "selective"  # a block when it is named for the second time
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,11 +35,12 @@ class TierSpec:
     """A tier that holds cache, as measured.
 
     Attributes:
-        capacity: blocks.
+        capacity: blocks; of a fraction the whole ones.
         read, write: B/s between this tier and the GPU, whatever lies between.
         latency: seconds until the first byte of a load.
         ttl: seconds without use after which a block is dropped.
         shared: one pool for all GPUs; otherwise each GPU has its own.
+        second: whether it takes a block only when that is named for the second time.
     """
 
     name: str
@@ -48,15 +50,18 @@ class TierSpec:
     latency: float = 0.0
     ttl: float = INFINITE
     shared: bool = False
+    second: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse what no tier can be."""
+        """Refuse what no tier can be, and leave out a part of a block."""
         slow = not (self.read > 0 and self.write > 0)
         if slow or not (self.capacity >= 0 and self.latency >= 0 and self.ttl >= 0):
             raise UsageError(
                 f"{self.name}: a capacity, a latency or a time to live below 0, or no bandwidth",
                 "a tier that is not there is left out",
             )
+        if self.capacity < INFINITE:
+            object.__setattr__(self, "capacity", float(math.floor(self.capacity)))
 
 
 @dataclass(frozen=True, kw_only=True)

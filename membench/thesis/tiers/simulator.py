@@ -7,6 +7,8 @@ than its TTL (at the first request after that). Inclusive tiers each see every
 request; of exclusive ones, a block is in one tier only, a hit moves it to the first,
 and what a tier drops goes to the next.
 
+A tier may take a block only when it is named for the second time, by any request.
+
 Loads queue at each tier (one after the other at its bandwidth, tiers side by
 side), prefills queue at each GPU. Writes have a queue of their own: they are
 counted, and delay no load. Decoding is left out: times are those of a GPU that
@@ -28,6 +30,7 @@ from membench.thesis.replay.run_parts import Run, distinct, length, split
 from membench.thesis.replay.trace import Trace, with_poisson_arrivals
 from membench.thesis.tiers.run_lru import Dropped, RunLru
 from membench.thesis.tiers.settings import Admission, Gpu, Inclusion, Outcome, TierSpec, TierUse
+from membench.thesis.tiers.sightings import Sightings
 
 
 def at_request_rate(trace: Trace, per_s: float, seed: int = 0) -> Trace:
@@ -131,7 +134,11 @@ class _Model:
         self.block_bytes = block_bytes
         self.gpu = gpu
         self.exclusive = inclusion is Inclusion.EXCLUSIVE
-        self.selective = admission is Admission.SELECTIVE
+        through = admission is Admission.THROUGH
+        self.second = [
+            spec.second or (depth > 0 and not through) for depth, spec in enumerate(tiers)
+        ]
+        self.sightings = Sightings() if any(self.second) else None
         pools = [_Store(spec) for spec in tiers]
         self.homes = [
             [pool if pool.spec.shared else _Store(pool.spec) for pool in pools] for _ in range(gpus)
@@ -150,6 +157,8 @@ class _Model:
         once = distinct(runs)
         if once is not runs:
             hits = length(distinct(split(runs, hits)[0]))
+        if self.sightings is not None:
+            self.sightings.see(scope, once)
         self._touch(now, stores, scope, once, hits)
 
     def _age(self, now: float) -> None:
@@ -221,9 +230,7 @@ class _Model:
                     store.cache.take(scope, first, last)
                 continue
             for part, reused in ((rest, False), (prefix, True)):
-                if depth and self.selective and not reused:
-                    continue
-                for run in reversed(part):
+                for run in reversed(self._admitted(depth, scope, part)):
                     held = store.cache.take(scope, *run)
                     store.write(run[1] - run[0] + 1 - held, self.block_bytes)
                     store.cache.push(scope, run, now, reused=reused)
@@ -234,18 +241,22 @@ class _Model:
         if self.exclusive:
             self._sink(stores, 1, below)
 
+    def _admitted(self, depth: int, scope: int, runs: list[Run]) -> list[Run]:
+        """The parts of ``runs`` that the tier takes."""
+        if self.sightings is None or not self.second[depth]:
+            return runs
+        return [part for run in runs for part in self.sightings.again(scope, run)]
+
     def _sink(self, stores: list[_Store], depth: int, dropped: list[Dropped]) -> None:
         """What a tier dropped goes to the next one, and on, until one has room."""
         while dropped and depth < len(stores):
             store = stores[depth]
             for run in dropped:
-                if self.selective and not run.reused:
-                    continue
-                span = run.first, run.last
-                # Another GPU may have put the same blocks into a shared pool.
-                held = store.cache.take(run.scope, *span)
-                store.write(run.blocks - held, self.block_bytes)
-                store.cache.push(run.scope, span, run.time, reused=run.reused)
+                for span in self._admitted(depth, run.scope, [(run.first, run.last)]):
+                    # Another GPU may have put the same blocks into a shared pool.
+                    held = store.cache.take(run.scope, *span)
+                    store.write(span[1] - span[0] + 1 - held, self.block_bytes)
+                    store.cache.push(run.scope, span, run.time, reused=run.reused)
             dropped = store.cache.trim(store.spec.capacity)
             store.most = max(store.most, store.cache.blocks)
             depth += 1

@@ -77,15 +77,21 @@ def _machine(run: Run, answers: Sequence[Advice], *, named: bool) -> list[Block]
 
 def _table(caption: str, answers: Sequence[Advice]) -> Table:
     """A column for whatever is known of one model at least."""
-    paths = {choice.name for one in answers for choice in one.choices}
+    paths = {(choice.name, choice.rate.contiguous) for one in answers for choice in one.choices}
     columns: list[tuple[Column, Callable[[Advice], Line]]] = [
         (Column(tr("model")), lambda one: (one.question.model.slug,))
     ]
     if any(one.best for one in answers):
         columns.append((Column(tr("what to do"), prose=True), lambda one: (Strong(verdict(one)),)))
-    for name, title in (("ddr", tr("restore from DDR")), ("ssd", tr("restore from SSD"))):
-        if name in paths:
-            columns.append((Column(title, prose=True), partial(_path, name=name)))
+    for name, title, large in (
+        ("ddr", tr("restore from DDR"), tr("restore from DDR, one large copy")),
+        ("ssd", tr("restore from SSD"), tr("restore from SSD, one large copy")),
+    ):
+        for contiguous in (False, True):
+            if (name, contiguous) in paths:
+                head = large if contiguous else title
+                read = partial(_path, name=name, contiguous=contiguous)
+                columns.append((Column(head, prose=True), read))
     columns.append((Column(tr("KV cache"), numeric=True), lambda one: (about_size(one.kv_bytes),)))
     for tier in ("hbm", "ddr", "ssd"):
         if any(held.tier == tier for one in answers for held in one.capacities):
@@ -101,10 +107,12 @@ def _table(caption: str, answers: Sequence[Advice]) -> Table:
     )
 
 
-def _path(one: Advice, name: str) -> Line:
+def _path(one: Advice, name: str, *, contiguous: bool) -> Line:
     found = next((choice for choice in one.choices if choice.name == name), None)
     if found is None:
         return (tr("not known"),)
+    if found.rate.contiguous is not contiguous:
+        return ("",)  # the other column has it: blocks and large copies are two quantities
     known = [crossover(found)] if found.flips_at is not None else []
     return (clauses([interval(found.ttft), *known]),)
 

@@ -25,7 +25,8 @@ from membench.thesis.claims.amounts import of_workload
 from membench.thesis.claims.verdicts import Verdicts
 from membench.thesis.models.breakeven import breakeven_bandwidth
 from membench.thesis.models.catalogue import Model, models
-from membench.thesis.models.kv_shape import KvDtype, bytes_per_token
+from membench.thesis.models.kv_shape import KvDtype, mean_bytes_per_token
+from membench.thesis.models.roofline import SERVED_DECODE
 from membench.thesis.replay.workloads import FAST_S, demand_of, workloads
 
 SHOWN = (
@@ -40,8 +41,9 @@ SHOWN = (
 _PREFIXES = (1024, 8192, 32768, 131072)
 _KEEP_PREFIX = 32768
 _BOUNDS = tr(
-    "Bounds are computed from it; a real engine needs longer to recompute, so that restoring looks "
-    "better in practice than here."
+    "Times follow from it: an engine in 16 bits needs longer to recompute, one that computes in "
+    "FP8 or FP4 may need less. Decoding: {served}.",
+    served=SERVED_DECODE.sentence(),
 )
 
 
@@ -129,7 +131,7 @@ def _breakeven(known: Sequence[Model], rate: Compute) -> Table:
         cells: list[Line] = []
         for prefix in _PREFIXES:
             value = breakeven_bandwidth(
-                bytes_per_token(model.shape, KvDtype.FP16),
+                mean_bytes_per_token(model.shape, prefix, KvDtype.FP16),
                 weights.matmul,
                 weights.attention,
                 prefix,

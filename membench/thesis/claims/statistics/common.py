@@ -14,8 +14,8 @@ import numpy as np
 
 from membench.thesis.claims.draws import Floats
 from membench.thesis.models import breakeven, roofline
-from membench.thesis.models.catalogue import models
-from membench.thesis.models.kv_shape import KvDtype, KvShape, bytes_per_token, constant_bytes
+from membench.thesis.models.catalogue import judged_models
+from membench.thesis.models.kv_shape import KvDtype, KvShape
 from membench.thesis.models.parameters import Parameters
 
 HALF = 2.0
@@ -34,8 +34,12 @@ class Known(NamedTuple):
     weights: Parameters
 
     def kv(self, tokens: Floats, dtype: KvDtype) -> Floats:
-        """Bytes of a context of ``tokens``, of which windows are full."""
-        return bytes_per_token(self.shape, dtype) * tokens + constant_bytes(self.shape, dtype)
+        """Bytes of a context of ``tokens``: what grows, windows as full as they are, and state."""
+        held: Floats = np.full_like(tokens, float(self.shape.state_bytes))
+        for group in self.shape.groups:
+            entries = np.minimum(tokens / group.every, group.window or np.inf)
+            held = held + group.layers * group.entry_bytes(dtype) * entries
+        return held
 
 
 @cache
@@ -43,7 +47,7 @@ def known_models() -> tuple[Known, ...]:
     """The shipped models: every statistic that depends on a model is drawn for all of them."""
     return tuple(
         Known(model.slug, model.shape, model.parameters)
-        for model in models().values()
+        for model in judged_models().values()
         if model.parameters is not None
     )
 
@@ -57,7 +61,7 @@ def breakeven_rate(model: Known, prefix: Floats, flops: Floats, dtype: KvDtype) 
     """B/s above which restoring ``prefix`` tokens beats recomputing them at ``flops``."""
     formula = cast("Formula", breakeven.breakeven_bandwidth)
     return formula(
-        bytes_per_token(model.shape, dtype),
+        model.kv(prefix, dtype) / prefix,
         model.weights.matmul,
         model.weights.attention,
         prefix,

@@ -16,6 +16,7 @@ from membench.thesis.claims.statistics.common import (
     token_time,
 )
 from membench.thesis.claims.world import NoData, World
+from membench.thesis.models.gpu_count import gpus_needed
 from membench.thesis.models.kv_shape import KvDtype
 
 Values = dict[str, Floats]
@@ -27,9 +28,7 @@ _LARGEST_BATCH = 2.0**17
 
 def gpus(model: Known, memory: Floats, weights_share: Floats) -> Floats:
     """The smallest power of two of GPUs on which weights fill no more than ``weights_share``."""
-    fitting = model.weights.total * HALF / (memory * weights_share)
-    count: Floats = 2.0 ** np.ceil(np.log2(np.maximum(fitting, 1)))
-    return count
+    return gpus_needed(model.weights.total * HALF, memory, weights_share)
 
 
 def kv_over_free_hbm(world: World) -> Values:

@@ -25,7 +25,7 @@ from membench.thesis.claims.statistics.common import (
 )
 from membench.thesis.claims.statistics.memory import gpus
 from membench.thesis.claims.world import World
-from membench.thesis.models.kv_shape import KvDtype, bytes_per_token
+from membench.thesis.models.kv_shape import KvDtype, mean_bytes_per_token
 from membench.thesis.replay.curves import Curve, curves
 
 Values = dict[str, Floats]
@@ -60,8 +60,13 @@ def _scale(model: Known, curve: Curve, flops: Floats) -> Floats:
 
 def _hits(model: Known, curve: Curve, flops: Floats) -> Callable[[Floats], Floats]:
     """Hit rate of a capacity in bytes on one GPU."""
-    per_byte = _scale(model, curve, flops) / bytes_per_token(model.shape, KvDtype.FP16)
+    per_byte = _scale(model, curve, flops) / _token(model, curve)
     return lambda capacity: curve.hit_rate(capacity * per_byte)
+
+
+def _token(model: Known, curve: Curve) -> float:
+    """Bytes of a token of a mean request: windows and state included."""
+    return mean_bytes_per_token(model.shape, curve.tokens_per_request, KvDtype.FP16)
 
 
 def _each(value: Callable[[Known, Curve], Floats]) -> Values:
@@ -133,8 +138,7 @@ def ssd_first(world: World) -> Values:
         value_ssd = saved[2] / world["price.essd"]
         value_ddr = (saved[1] + saved[2]) / world["price.ddr5"]
         value_hbm = (saved[0] + saved[1] + saved[2]) / world["price.hbm"]
-        per_token = bytes_per_token(model.shape, KvDtype.FP16)
-        asked = curve.most_tokens / _scale(model, curve, flops) * per_token
+        asked = curve.most_tokens / _scale(model, curve, flops) * _token(model, curve)
         held_hbm = np.minimum(tiers.hbm, asked)
         held_ddr = np.minimum(tiers.ddr, asked) - held_hbm
         held_ssd = np.minimum(tiers.ssd, asked) - held_hbm - held_ddr

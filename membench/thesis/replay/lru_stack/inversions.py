@@ -11,6 +11,10 @@ import numpy as np
 
 from membench.thesis.replay.lru_stack.ragged import Ints
 
+_SHORT = 32
+"""Stretches of so many elements are compared pair by pair."""
+_EARLIER = np.tri(_SHORT, k=-1, dtype=np.bool_)
+
 
 def smaller_before(values: Ints, weights: Ints) -> Ints:
     """[n] for each element the sum of ``weights`` of earlier elements with a smaller value.
@@ -20,7 +24,7 @@ def smaller_before(values: Ints, weights: Ints) -> Ints:
         weights: [n].
     """
     count = values.size
-    size = 1 << max(count - 1, 0).bit_length()
+    size = max(1 << max(count - 1, 0).bit_length(), _SHORT)
     sums = np.zeros(size, np.int64)
     weighed = np.zeros(size, np.int64)
     weighed[:count] = weights
@@ -30,7 +34,7 @@ def smaller_before(values: Ints, weights: Ints) -> Ints:
     # Each row holds the places of one aligned stretch of the sequence, by value. What a
     # place in the upper half of its stretch gets from the lower half lies before it in the
     # row; then the halves are rows of their own.
-    while size > 1:
+    while size > _SHORT:
         half = size >> 1
         upper = (place & half) != 0
         lower = ~upper
@@ -42,4 +46,18 @@ def smaller_before(values: Ints, weights: Ints) -> Ints:
         halves = place[lower].reshape(-1, 1, half), place[upper].reshape(-1, 1, half)
         place = np.concatenate(halves, axis=1).reshape(-1)
         size = half
-    return sums[:count]
+    return sums[:count] + _within(values, weights)
+
+
+def _within(values: Ints, weights: Ints) -> Ints:
+    """The same among the elements of each stretch of `_SHORT` alone, every pair compared."""
+    count = values.size
+    rows = -(-count // _SHORT)
+    table = np.zeros((2, rows * _SHORT), np.int64)
+    table[0, :count], table[1, :count] = values, weights
+    value, weight = table.reshape(2, rows, _SHORT)
+    smaller = (value[:, None, :] < value[:, :, None]) & _EARLIER
+    # Whole numbers far below 2^53 are exact in double precision.
+    found = np.matmul(smaller.astype(np.float64), weight.astype(np.float64)[:, :, None])
+    sums: Ints = found.reshape(-1)[:count].astype(np.int64)
+    return sums

@@ -16,15 +16,22 @@ class Events(NamedTuple):
 
     Attributes:
         low, high: [n] ramps: each capacity from `low` to `high` adds one hit.
+        climber: [n] the request that a ramp is of.
         place, hits: [m] steps: at capacity `place` so many hits more.
+        stepper: [m] the request that a step is of.
+        whole, enough: [j] a request that can hit in whole, and the capacity from which on.
         request, before, blocks: [k] the request that reads so many blocks again, and the
             one that had touched them last.
     """
 
     low: Ints
     high: Ints
+    climber: Ints
     place: Ints
     hits: Ints
+    stepper: Ints
+    whole: Ints
+    enough: Ints
     request: Ints
     before: Ints
     blocks: Ints
@@ -53,16 +60,21 @@ def judge(touches: Touches, found: Found) -> Events:
     warm = _warm(found)
     low = np.maximum(warm.begin, warm.before + 1)
     ramps = low <= warm.end
-    _, climbs, tops = joined(warm.turn[ramps], low[ramps], warm.end[ramps])
+    climbers, climbs, tops = joined(warm.turn[ramps], low[ramps], warm.end[ramps])
     steps = low > warm.begin
-    place, hits = _again(touches, found, warm)
+    place, hits, again = _again(touches, found, warm)
+    complete, enough = _complete(touches, found, warm)
     whole = np.flatnonzero(found.shared)
     turn, before, blocks = _grouped(warm.turn, found.toucher[warm.atom], found.blocks[warm.atom])
     return Events(
         low=np.concatenate([np.ones(whole.size, np.int64), climbs]),
         high=np.concatenate([found.shared[whole], tops]),
+        climber=touches.number[np.concatenate([whole, climbers])],
         place=np.concatenate([warm.before[steps], place]),
         hits=np.concatenate([np.minimum(low, warm.end + 1)[steps] - warm.begin[steps], hits]),
+        stepper=touches.number[np.concatenate([warm.turn[steps], again])],
+        whole=touches.number[complete],
+        enough=enough,
         request=touches.number[np.concatenate([whole, turn])],
         before=np.concatenate([found.before[whole], before]),
         blocks=np.concatenate([found.shared[whole], blocks]),
@@ -89,8 +101,23 @@ def _grouped(turn: Ints, toucher: Ints, blocks: Ints) -> tuple[Ints, Ints, Ints]
     return turn[heads], toucher[heads], total
 
 
-def _again(touches: Touches, found: Found, warm: _Warm) -> tuple[Ints, Ints]:
-    """Where what is named again becomes hits, and how many: at the worst position before it."""
+def _complete(touches: Touches, found: Found, warm: _Warm) -> tuple[Ints, Ints]:
+    """The requests of which no block is new, and the capacity at which the last one hits."""
+    blocks = offsets(touches.last - touches.first + 1)
+    asked = np.diff(blocks[touches.offsets])
+    known = found.shared.copy()
+    np.add.at(known, warm.turn, found.blocks[warm.atom])
+    enough = found.shared.copy()
+    np.maximum.at(enough, warm.turn, warm.worst)
+    complete = np.flatnonzero(known == asked)
+    return complete, enough[complete]
+
+
+def _again(touches: Touches, found: Found, warm: _Warm) -> tuple[Ints, Ints, Ints]:
+    """Where what is named again becomes hits, how many, and of which request.
+
+    They hit at the worst position before them.
+    """
     after, blocks = touches.again
     turn = np.searchsorted(touches.offsets, after, side="right") - 1
     # All before it is shared with the last request, unless an atom says otherwise.
@@ -103,4 +130,4 @@ def _again(touches: Touches, found: Found, warm: _Warm) -> tuple[Ints, Ints]:
     at = np.searchsorted(warm.atom, atom[other])
     hits[other] = np.append(warm.atom, -1)[at] == atom[other]
     place[other] = np.append(warm.worst, 0)[at]
-    return place[hits], blocks[hits]
+    return place[hits], blocks[hits], turn[hits]

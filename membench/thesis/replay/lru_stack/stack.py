@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 
 from membench.thesis.replay.lru_stack.inversions import smaller_before
-from membench.thesis.replay.lru_stack.ragged import Ints, joined, offsets, ranges
+from membench.thesis.replay.lru_stack.ragged import Ints, distinct, joined, offsets, ranges
 from membench.thesis.replay.lru_stack.successive import Runs, succession
 from membench.thesis.replay.lru_stack.touches import Touches
 
@@ -138,7 +138,7 @@ def _cut(fresh: Runs, buried: Runs) -> tuple[Ints, Ints, Ints]:
         The keys; for each run of both the number of its first atom, and how many it has.
     """
     runs = [fresh.first, buried.first, fresh.last + 1, buried.last + 1]
-    cuts, number = np.unique(np.concatenate(runs), return_inverse=True)
+    cuts, number = distinct(np.concatenate(runs))
     begin, end = np.split(number, 2)
     return cuts, begin, end - begin
 

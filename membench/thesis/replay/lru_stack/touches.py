@@ -72,14 +72,23 @@ def touches(trace: Trace) -> Touches:
     """
     number = np.flatnonzero(np.diff(trace.offsets))
     begins = np.append(trace.offsets[number], trace.runs)
-    moved = _moves(trace)
-    first, last = trace.first + moved, trace.last + moved
+    first, last = keys_of(trace)
     request = rows(begins)
     repeating = _repeating(request, first, last)
     if repeating.size:
         return _without_repeats(number, request, first, last, repeating)
     nothing = np.zeros(0, np.int64)
     return Touches(number, begins, first, last, Again(nothing, nothing))
+
+
+def keys_of(trace: Trace) -> tuple[Ints, Ints]:
+    """The first and the last key of each run of ``trace``.
+
+    Raises:
+        TraceError: ids of many sessions that are too far apart for one number each.
+    """
+    moved = _moves(trace)
+    return trace.first + moved, trace.last + moved
 
 
 def _moves(trace: Trace) -> Ints | int:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib.resources import files
 from pathlib import Path
 
 from membench.thesis.replay.trace import Trace, TraceError
-from membench.thesis.replay.traces.lines import Lines, read_lines, unpack
+from membench.thesis.replay.traces.lines import Lines, read_bytes, unpack
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,29 +54,29 @@ def shipped_bytes(file: str) -> bytes:
 
 
 def read_trace(source: str, block_tokens: int | None = None, *, nested: bool = False) -> Trace:
-    """The trace ``source``: the name of a shipped one, or a file in either of the two forms.
+    """The trace ``source``: the name of a shipped one, a file, or a folder of sessions.
 
     Args:
-        block_tokens: tokens of a block; None for what the form or the file says.
+        block_tokens: tokens of a block; None for what the form or the file says. Where the
+            trace has blocks of another size, as many of them as fit one become one.
         nested: whether to keep what sub-agents asked, where a trace has it.
 
     Raises:
-        TraceError: there is no such trace, or it does not hold what its form demands:
-            one line that names the line and what is wrong with it.
+        TraceError: there is no such trace, it names no blocks, or it does not hold what its
+            form demands: one line that names the line and what is wrong with it.
     """
-    from membench.thesis.replay.traces import agent, mooncake
-
-    lines = _lines(source)
-    read = agent.read if agent.is_form_of(lines) else mooncake.read
-    trace = read(lines, block_tokens)
+    trace = _read(source, block_tokens)
     return trace if nested else trace.without_nested()
 
 
-def _lines(source: str) -> Lines:
+def _read(source: str, block_tokens: int | None) -> Trace:
     for one in SHIPPED:
         if one.name == source:
-            return Lines(one.name, shipped_bytes(one.file).splitlines())
+            lines = Lines(one.name, shipped_bytes(one.file).splitlines())
+            return _of_lines(lines, block_tokens)
     path = Path(source)
+    if path.is_dir():
+        return _of_folder(path, block_tokens)
     if not path.is_file():
         names = [one.name for one in SHIPPED]
         near = get_close_matches(source, names, n=1)
@@ -82,4 +84,60 @@ def _lines(source: str) -> Lines:
             f"{source}: there is no such trace",
             f"did you mean {near[0]}?" if near else f"name a file, or {' or '.join(names)}",
         )
-    return read_lines(path)
+    from membench.thesis.replay.traces import objects
+
+    content = read_bytes(path)
+    if objects.is_binary(path.name):
+        return objects.read_binary(content, str(path))
+    return _of_lines(_lines(str(path), content), block_tokens)
+
+
+def _of_lines(lines: Lines, block_tokens: int | None) -> Trace:
+    from membench.thesis.replay.traces import agent, mooncake, objects
+    from membench.thesis.replay.traces.regroup import regrouped
+
+    if objects.is_table(lines):
+        return objects.read_table(lines)
+    read: Callable[..., Trace] = agent.read if agent.is_form_of(lines) else mooncake.read
+    try:
+        return read(lines, block_tokens)
+    except TraceError as error:
+        if block_tokens is None:
+            raise
+        try:
+            own = read(lines)
+        except TraceError:
+            raise error from None
+        return regrouped(own, block_tokens)
+
+
+def _of_folder(path: Path, block_tokens: int | None) -> Trace:
+    """A folder as kv-cache-tester publishes it: a session a file."""
+    from membench.thesis.replay.traces import agent
+    from membench.thesis.replay.traces.regroup import regrouped
+
+    files_here = sorted(one for one in path.iterdir() if ".json" in one.name and one.is_file())
+    if not files_here:
+        raise TraceError(
+            f"{path}: there is no trace in this folder",
+            "it needs files that end in .json or .jsonl",
+        )
+    parts = [_lines(str(one), read_bytes(one)) for one in files_here]
+    for part in parts:
+        if not agent.is_form_of(part):
+            raise TraceError(f"{part.name}: this is no session", "name the file itself")
+    own = agent.read_files(parts, str(path))
+    return own if block_tokens in {None, own.block_tokens} else regrouped(own, block_tokens or 0)
+
+
+def _lines(name: str, content: bytes) -> Lines:
+    """Objects of JSON, one a line; a file that is one object over many lines is one line."""
+    lines = content.splitlines()
+    if len(lines) > 1 and lines[0].strip() in {b"{", b"["}:
+        try:
+            whole = json.loads(content)
+        except (ValueError, RecursionError):
+            return Lines(name, lines)
+        several = whole if isinstance(whole, list) else [whole]
+        return Lines(name, [json.dumps(one).encode() for one in several])
+    return Lines(name, lines)

@@ -1,10 +1,13 @@
-"""The agent form: one session a line, its requests with run-length coded block ids.
+"""The agent form: sessions of a coding agent, their requests with block ids.
 
 A session has `block_size`, `scope` ("local": its ids are its own) and
 `requests`; a request `t` (seconds from the session's start), `in`, `out`, `api`
 (seconds of the server, may be null) and `h`: an integer is one id, a pair
-``[a, b]`` the ids from a to b. An entry with `requests` instead holds those of a
-sub-agent, with times from its own start. Only whole blocks have ids.
+``[a, b]`` the ids from a to b. That is the form of the shipped trace, one session a
+line. kv-cache-tester publishes a session a file and calls them `hash_id_scope`,
+`api_time` and `hash_ids`; either is read, and a folder of such files. An entry with
+`requests` instead holds those of a sub-agent, with times from its own start. Mostly only
+whole blocks have ids.
 """
 
 from __future__ import annotations
@@ -26,11 +29,24 @@ def is_form_of(lines: Lines) -> bool:
     return bool(lines.lines) and "requests" in lines.parse(1, lines.lines[0])
 
 
+def read_files(parts: list[Lines], name: str, block_tokens: int | None = None) -> Trace:
+    """One trace of many files, of one session or of some each."""
+    reader = _Reader(parts[0])
+    count = 0
+    for part in parts:
+        reader.lines = part
+        for number, session in part.objects():
+            count += 1
+            reader.session(number, session, block_tokens, count)
+    reader.lines = Lines(name, [])
+    return reader.trace()
+
+
 def read(lines: Lines, block_tokens: int | None = None) -> Trace:
     """The trace in ``lines``; raises `TraceError` with the line and what is wrong with it."""
     reader = _Reader(lines)
     for number, session in lines.objects():
-        reader.session(number, session, block_tokens)
+        reader.session(number, session, block_tokens, number)
     return reader.trace()
 
 
@@ -40,6 +56,8 @@ class _Reader:
     def __init__(self, lines: Lines) -> None:
         self.lines = lines
         self.block = 0
+        self.number = 0
+        self.whole = True
         self.sessions = array("q")
         self.arrival, self.served = array("d"), array("d")
         self.prompt, self.output = array("q"), array("q")
@@ -47,8 +65,12 @@ class _Reader:
         self.offsets = array("q", [0])
         self.first, self.last = array("q"), array("q")
 
-    def session(self, number: int, session: Mapping[str, Any], wanted: int | None) -> None:
+    def session(
+        self, number: int, session: Mapping[str, Any], wanted: int | None, count: int
+    ) -> None:
+        """Add the session of line ``number``, the trace's number ``count``."""
         lines = self.lines
+        self.number = count
         size = lines.whole(number, session, "block_size")
         if not size or size != (self.block or size):
             lines.fail(
@@ -61,7 +83,7 @@ class _Reader:
                 "leave --block-tokens out",
             )
         self.block = size
-        if session.get("scope", "local") != "local":
+        if session.get("scope", session.get("hash_id_scope", "local")) != "local":
             lines.fail(number, "'scope' must be \"local\": no other is known")
         requests = session.get("requests")
         if not isinstance(requests, list) or not requests:
@@ -90,7 +112,7 @@ class _Reader:
         self, number: int, place: int, request: dict[str, Any], time: float, *, nested: bool
     ) -> None:
         lines = self.lines
-        ids = request.get("h")
+        ids = request.get("h", request.get("hash_ids"))
         if not isinstance(ids, list):
             lines.fail(number, f"request {place} has no list 'h' of block ids")
         blocks = 0
@@ -105,8 +127,11 @@ class _Reader:
                 )
             if not 0 <= first <= last < _MOST_ID:
                 lines.fail(number, f"request {place} has ids from {first} to {last}")
-            self.first.append(first)
-            self.last.append(last)
+            if blocks and first == self.last[-1] + 1:
+                self.last[-1] = last
+            else:
+                self.first.append(first)
+                self.last.append(last)
             blocks += last - first + 1
         prompt = lines.whole(number, request, "in")
         if blocks not in {prompt // self.block, -(-prompt // self.block)}:
@@ -114,9 +139,11 @@ class _Reader:
                 number,
                 f"request {place} has {blocks} blocks of {self.block} tokens for {prompt} tokens",
             )
-        served = request.get("api")
-        self.served.append(np.nan if served is None else lines.time(number, request, "api"))
-        self.sessions.append(number - 1)
+        key = "api" if "api" in request else "api_time"
+        self.whole = self.whole and blocks == prompt // self.block
+        served = request.get(key)
+        self.served.append(np.nan if served is None else lines.time(number, request, key))
+        self.sessions.append(self.number - 1)
         self.arrival.append(time)
         self.prompt.append(prompt)
         self.output.append(lines.whole(number, request, "out"))
@@ -140,4 +167,5 @@ class _Reader:
             offsets=np.array(self.offsets, np.int64),
             first=np.array(self.first, np.int64),
             last=np.array(self.last, np.int64),
+            full_only=self.whole,
         )

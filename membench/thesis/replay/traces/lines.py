@@ -1,4 +1,4 @@
-"""The lines of a JSONL file, and complaints that name them."""
+"""The lines of a trace file, and complaints that name them."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from typing import Any, NoReturn
 from membench.thesis.replay.trace import TraceError
 
 _MOST = 1 << 53  # what a double holds exactly: no length and no time is larger
+_POINTER = b"version https://git-lfs.github.com/spec/"
+_XZ, _GZIP, _ZSTD = b"\xfd7zXZ\x00", b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 
 
 @dataclass(frozen=True)
@@ -69,19 +71,30 @@ def _shown(value: object) -> str:
     return text if len(text) <= 40 else f"{text[:37]}..."
 
 
-def read_lines(path: Path) -> Lines:
-    """The lines of ``path``, unpacked if its name ends in .xz or .gz."""
-    lines = unpack(path.read_bytes(), path.name).splitlines()
-    return Lines(str(path), lines)
+def read_bytes(path: Path) -> bytes:
+    """What is in ``path``, unpacked if it is packed with xz or gzip.
+
+    Raises:
+        TraceError: it is damaged, packed otherwise, or a pointer to a file that is not here.
+    """
+    content = unpack(path.read_bytes(), str(path))
+    if content.startswith(_POINTER):
+        raise TraceError(
+            f"{path}: this is a Git LFS pointer, not the trace",
+            "in the clone of its repository: git lfs pull",
+        )
+    return content
 
 
 def unpack(packed: bytes, name: str) -> bytes:
-    """What is in ``packed``, by the end of ``name``."""
+    """What is in ``packed``, by its first bytes or the end of ``name``."""
     try:
-        if name.endswith(".xz"):
+        if packed.startswith(_XZ) or name.endswith(".xz"):
             return lzma.decompress(packed)
-        if name.endswith(".gz"):
+        if packed.startswith(_GZIP) or name.endswith(".gz"):
             return gzip.decompress(packed)
     except (lzma.LZMAError, OSError, EOFError, zlib.error):
         raise TraceError(f"{name}: damaged or cut off, cannot be unpacked") from None
+    if packed.startswith(_ZSTD):
+        raise TraceError(f"{name}: packed with zstd, which is not read", "unpack it: zstd -d FILE")
     return packed

@@ -1,14 +1,25 @@
-"""The Mooncake form: one request a line, with the ids of all its blocks.
+"""The Mooncake form: one request a line, with the ids of its blocks.
 
 Keys are `timestamp`, `input_length`, `output_length` and `hash_ids`; the last
-block of a request may be partial, so that there are ``ceil(input / block)`` ids.
-Lines that also have a `chat_id` are Qwen-Bailian's: seconds instead of
-milliseconds, and 16 tokens a block instead of 512.
+block of a request may be partial, so that there are ``ceil(input / block)`` ids. Traces
+that are recorded from engines name whole blocks only, ``floor(input / block)``.
+Variants that are read beside it:
+
+- lines with a `chat_id` are Qwen-Bailian's: seconds instead of milliseconds, 16 tokens
+  a block instead of 512;
+- lines with a `block_size` say it themselves (kvcache-simulator's), and may have no
+  `timestamp`: the trace then has an order, but no times;
+- lines with a `session_id` and a `delay` (ms) instead of a `timestamp` come so long after
+  the request before them of their session;
+- ids are whole numbers below 2^64, or strings (hashes in hexadecimal digits);
+- Dynamo's other names of the keys: `created_time`, `delay_ms`, `input_tokens`, `output_tokens`.
 """
 
 from __future__ import annotations
 
 from array import array
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
@@ -16,63 +27,133 @@ import numpy as np
 
 from membench.thesis.replay.trace import Ints, Trace, TraceError
 from membench.thesis.replay.traces.lines import Lines
+from membench.thesis.replay.traces.numbering import numbered, runs_of
 
 BLOCK_TOKENS = 512
 BAILIAN_BLOCK_TOKENS = 16
 _MOST_ID = 2**64 - 1
 _SPARSE = 4  # ids of which less than one in so many is used are numbered anew
+_PRECISE = 1e3  # milliseconds a second
+_ALIASES = {
+    "created_time": "timestamp",
+    "delay_ms": "delay",
+    "input_tokens": "input_length",
+    "output_tokens": "output_length",
+}
+
+
+@dataclass
+class _Columns:
+    """What the lines say, line by line."""
+
+    arrival: array[float] = field(default_factory=lambda: array("d"))
+    prompt: array[int] = field(default_factory=lambda: array("q"))
+    output: array[int] = field(default_factory=lambda: array("q"))
+    session: array[int] = field(default_factory=lambda: array("q"))
+    named: list[list[Any]] = field(default_factory=list)
+    sessions: dict[str, int] = field(default_factory=dict)
+    block: int = 0
 
 
 def read(lines: Lines, block_tokens: int | None = None) -> Trace:
     """The trace in ``lines``; raises `TraceError` with the line and what is wrong with it."""
-    arrival, prompt, output = array("d"), array("q"), array("q")
-    named: list[list[int]] = []
+    columns = _Columns()
+    clock: _Clock | None = None
     bailian = False
-    before = 0.0
-    for number, entry in lines.objects():
-        if number == 1:
+    for number, written in lines.objects():
+        entry = {_ALIASES.get(key, key): value for key, value in written.items()}
+        if clock is None:
             bailian = "chat_id" in entry
-        time = lines.time(number, entry, "timestamp")
-        if time < before:
-            lines.fail(
-                number,
-                f"'timestamp' goes back, from {before:g} to {time:g}",
-                "sort the lines by it",
-            )
-        before = time
-        arrival.append(time)
-        prompt.append(lines.whole(number, entry, "input_length"))
-        output.append(lines.whole(number, entry, "output_length"))
+            clock = _Clock(lines, entry)
+        clock.add(number, entry, columns)
+        columns.prompt.append(lines.whole(number, entry, "input_length"))
+        known = "output_length" in entry or "block_size" not in entry
+        columns.output.append(lines.whole(number, entry, "output_length") if known else 0)
         ids = entry.get("hash_ids")
         if not isinstance(ids, list):
             lines.fail(number, "'hash_ids' must be a list of block ids")
-        named.append(ids)
-    size = block_tokens or (BAILIAN_BLOCK_TOKENS if bailian else BLOCK_TOKENS)
-    counts = np.fromiter(map(len, named), np.int64, len(named))
-    prompts = np.frombuffer(prompt, np.int64)
-    _check_blocks(lines, prompts, counts, size)
-    ids = _ids(lines, named)
+        columns.named.append(ids)
+        _check_size(lines, number, entry, columns)
+    assert clock is not None
+    usual = columns.block or (BAILIAN_BLOCK_TOKENS if bailian else BLOCK_TOKENS)
+    size = block_tokens or usual
+    counts = np.fromiter(map(len, columns.named), np.int64, len(columns.named))
+    prompts = np.frombuffer(columns.prompt, np.int64)
+    full_only = _check_blocks(lines, prompts, counts, size)
     bounds = np.concatenate([[0], np.cumsum(counts)])
-    begins = np.ones(ids.size, np.bool_)
-    begins[1:] = np.diff(ids) != 1
-    begins[bounds[:-1][counts > 0]] = True
-    starts = np.flatnonzero(begins)
-    ends = np.append(starts[1:], ids.size) - 1
-    return Trace(
+    offsets, first, last = runs_of(_ids(lines, columns.named), bounds)
+    arrival = np.frombuffer(columns.arrival, np.float64) / (1.0 if bailian else _PRECISE)
+    trace = Trace(
         name=lines.name,
         block_tokens=size,
         sessions=False,
         private=False,
-        session=np.zeros(len(named), np.int64),
-        arrival=np.frombuffer(arrival, np.float64) / (1.0 if bailian else 1e3),
-        served=np.full(len(named), np.nan),
+        session=np.zeros(counts.size, np.int64),
+        arrival=arrival if clock.timed else np.arange(counts.size, dtype=np.float64),
+        served=np.full(counts.size, np.nan),
         prompt=prompts,
-        output=np.frombuffer(output, np.int64),
-        nested=np.zeros(len(named), np.bool_),
-        offsets=np.searchsorted(starts, bounds),
-        first=ids[starts],
-        last=ids[ends] if ids.size else ids,
+        output=np.frombuffer(columns.output, np.int64),
+        nested=np.zeros(counts.size, np.bool_),
+        offsets=offsets,
+        first=first,
+        last=last,
+        timed=clock.timed,
+        full_only=full_only,
     )
+    if not clock.sessions:
+        return trace
+    return trace.take(np.argsort(trace.arrival, kind="stable"))
+
+
+class _Clock:
+    """When each line's request came, by its time or by the delay in its session."""
+
+    def __init__(self, lines: Lines, first: Mapping[str, Any]) -> None:
+        self.lines = lines
+        self.timed = "timestamp" in first or "delay" in first or "block_size" not in first
+        self.sessions = "session_id" in first or "delay" in first
+        self.before = 0.0
+        self.last: dict[str, float] = {}
+
+    def add(self, number: int, entry: Mapping[str, Any], columns: _Columns) -> None:
+        lines = self.lines
+        if not self.timed:
+            if "timestamp" in entry:
+                lines.fail(number, "a 'timestamp', where the first line has none")
+            columns.arrival.append(0.0)
+            return
+        if not self.sessions:
+            time = lines.time(number, entry, "timestamp")
+            if time < self.before:
+                lines.fail(
+                    number,
+                    f"'timestamp' goes back, from {self.before:g} to {time:g}",
+                    "sort the lines by it",
+                )
+            self.before = time
+            columns.arrival.append(time)
+            return
+        name = str(entry.get("session_id", ""))
+        if "timestamp" in entry and entry["timestamp"] is not None:
+            time = lines.time(number, entry, "timestamp")
+        else:
+            delay = lines.time(number, entry, "delay") if name in self.last else 0.0
+            time = self.last.get(name, 0.0) + delay
+        if time < self.last.get(name, 0.0):
+            lines.fail(number, f"the session {name[:40]!r} goes back in time", "sort its lines")
+        self.last[name] = time
+        columns.arrival.append(time)
+
+
+def _check_size(lines: Lines, number: int, entry: Mapping[str, Any], columns: _Columns) -> None:
+    """One block size in the whole file, where it says one."""
+    if "block_size" not in entry:
+        return
+    size = lines.whole(number, entry, "block_size")
+    if not size or (columns.block and size != columns.block):
+        expected = columns.block or "some"
+        lines.fail(number, f"blocks of {size} tokens, where {expected} are expected")
+    columns.block = size
 
 
 def _ids(lines: Lines, named: list[list[Any]]) -> Ints:
@@ -80,42 +161,61 @@ def _ids(lines: Lines, named: list[list[Any]]) -> Ints:
     flat = list(chain.from_iterable(named))
     if not flat:
         raise TraceError(f"{lines.name}: no request has a block")
-    if set(map(type, flat)) != {int} or min(flat) < 0 or max(flat) > _MOST_ID:
+    kinds = set(map(type, flat))
+    if kinds == {str}:
+        return _numbered_words(flat)
+    if kinds != {int} or min(flat) < 0 or max(flat) > _MOST_ID:
         for number, ids in enumerate(named, 1):
             for value in ids:
                 if type(value) is not int or not 0 <= value <= _MOST_ID:
-                    lines.fail(number, f"a block id must be a whole number from 0 to {_MOST_ID}")
+                    lines.fail(
+                        number,
+                        f"a block id must be a whole number from 0 to {_MOST_ID}, or all are "
+                        "strings",
+                    )
     hashes = np.array(flat, np.uint64)
     if int(hashes.max()) < _SPARSE * hashes.size:
         return hashes.astype(np.int64)
-    _, firsts, places = np.unique(hashes, return_index=True, return_inverse=True)
-    fresh = np.empty(firsts.size, np.int64)
-    fresh[np.argsort(firsts)] = np.arange(firsts.size)
-    anew: Ints = fresh[places]
-    return anew
+    return numbered(hashes)
 
 
-def _check_blocks(lines: Lines, prompts: Ints, counts: Ints, size: int) -> None:
-    expected = -(-prompts // size)
-    wrong = np.flatnonzero(expected != counts)
+def _numbered_words(words: list[str]) -> Ints:
+    seen: dict[str, int] = {}
+    return np.fromiter((seen.setdefault(word, len(seen)) for word in words), np.int64, len(words))
+
+
+def _check_blocks(lines: Lines, prompts: Ints, counts: Ints, size: int) -> bool:
+    """Whether whole blocks alone have ids; complains where neither form fits ``size``."""
+    wrong = np.flatnonzero(-(-prompts // size) != counts)
     if not wrong.size:
-        return
+        return False
+    if ((prompts // size) == counts).all() and (counts > 1).any():
+        return True
     line = int(wrong[0])
-    lines.fail(
-        line + 1,
-        f"{counts[line]} blocks for {prompts[line]} tokens are not blocks of {size} tokens",
-        _fitting(prompts, counts),
-    )
+    what = f"{counts[line]} blocks for {prompts[line]} tokens are not blocks of {size} tokens"
+    return lines.fail(line + 1, what, _fitting(prompts, counts))
 
 
 def _fitting(prompts: Ints, counts: Ints) -> str:
-    """A hint: the block sizes that all requests agree with."""
+    """A hint: the block sizes that all requests agree with, the last block partial or left out."""
     some = counts > 0
-    least = int((-(-prompts[some] // counts[some])).max(initial=1))
-    several = counts > 1
-    most = (prompts[several] - 1) // (counts[several] - 1)
-    if (prompts[~some] > 0).any() or (most < least).any() or not some.any():
+    if not some.any():
         return "no block size fits all lines: is the file damaged?"
-    power = 1 << (least - 1).bit_length()
-    size = power if (most >= power).all() else least
-    return f"all lines fit --block-tokens {size}"
+    several = counts > 1
+    ranges = (
+        (
+            int((-(-prompts[some] // counts[some])).max(initial=1)),
+            int(((prompts[several] - 1) // (counts[several] - 1)).min(initial=2**62)),
+            not (prompts[~some] > 0).any(),
+        ),
+        (
+            int((prompts // (counts + 1)).max(initial=0)) + 1,
+            int((prompts[some] // counts[some]).min(initial=2**62)),
+            True,
+        ),
+    )
+    fitting = [(least, most) for least, most, possible in ranges if possible and least <= most]
+    powers = [power for least, most in fitting if (power := 1 << (least - 1).bit_length()) <= most]
+    for size in (*powers, *(least for least, _ in fitting)):
+        return f"all lines fit --block-tokens {size}"
+    return "no block size fits all lines: is the file damaged?"

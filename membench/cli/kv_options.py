@@ -1,0 +1,67 @@
+"""Options that `membench replay` and `membench advise` share: how cache is held, and where."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from membench.thesis.replay.answer import TierAsked
+
+_Command = Callable[..., Any]
+_SECONDS = {"": 1.0, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def kv_dtype(command: _Command) -> _Command:
+    """`--kv-dtype`: the layout of the cache."""
+    return click.option(
+        "--kv-dtype",
+        "dtype",
+        type=click.Choice(["fp16", "bf16", "fp8", "fp8_ds_mla"]),
+        default="fp16",
+        show_default=True,
+        help="How the engine holds the cache, by its name in vLLM.",
+    )(command)
+
+
+def parse_seconds(text: str) -> float | None:
+    """Seconds of ``600``, ``600s``, ``10min``, ``1h`` or ``1d``; None if it is none above 0."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)(s|min|h|d|)", text.strip())
+    value = float(match[1]) * _SECONDS[match[2]] if match else 0.0
+    return value if value > 0 else None
+
+
+def parse_tiers(
+    ctx: click.Context, param: click.Parameter, value: str | None
+) -> tuple[TierAsked, ...]:
+    """``NAME=SIZE[:second][:ttl=TIME]`` with commas between them."""
+    from membench.core.errors import UsageError
+    from membench.thesis.replay.amounts import parse_amount
+    from membench.thesis.replay.answer import TierAsked
+
+    found: list[TierAsked] = []
+    for word in value.split(",") if value is not None else ():
+        name, _, rest = word.strip().partition("=")
+        size, *flags = rest.split(":")
+        ttl = math.inf
+        try:
+            capacity = parse_amount(size)
+        except UsageError as error:
+            raise click.BadParameter(f"{name}: {error}; {error.hint}", ctx, param) from None
+        for flag in flags:
+            seconds = parse_seconds(flag.removeprefix("ttl=")) if flag.startswith("ttl=") else None
+            if flag != "second" and seconds is None:
+                raise click.BadParameter(
+                    f"'{flag}' of {name} is neither 'second' nor 'ttl=TIME'", ctx, param
+                )
+            ttl = seconds if seconds is not None else ttl
+        if not name or name in [one.name for one in found]:
+            raise click.BadParameter(f"'{word}': each tier needs a name of its own", ctx, param)
+        found.append(
+            TierAsked(name=name, capacity_bytes=capacity, second="second" in flags, ttl=ttl)
+        )
+    return tuple(found)

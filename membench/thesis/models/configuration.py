@@ -1,0 +1,187 @@
+"""A model's `config.json`: its language part, and what keys that are absent from it mean.
+
+What an absent key means depends on `model_type`: `mixtral` without `num_key_value_heads`
+has 8, `qwen3` without `head_dim` 128. `absent_keys.toml` has a row for each type that is
+known. Of any other name only what vLLM takes of every model is taken: heads of
+``hidden_size / num_attention_heads``. Anything else that is absent is refused.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from functools import cache
+from importlib.resources import files
+from types import MappingProxyType
+from typing import Any
+
+from membench.core.errors import MembenchError
+
+Config = Mapping[str, Any]
+
+LAYERS = "layers"
+"""The key of a row of `absent_keys.toml` that says which layers attend to what."""
+_PARTS = ("text_config", "language_config", "llm_config", "thinker_config")
+_MOST_NESTED = 4
+_ANY: Mapping[str, Any] = {"head_dim": "hidden_size / num_attention_heads"}
+# Older spellings of the keys that decide, first those of the families that coined them.
+_SPELLINGS: Mapping[str, tuple[str, ...]] = {
+    "num_hidden_layers": ("n_layer", "n_layers", "num_layers"),
+    "num_attention_heads": ("n_head", "n_heads"),
+    "hidden_size": ("n_embd", "n_embed", "d_model"),
+    "num_key_value_heads": (
+        *("num_kv_heads", "n_head_kv", "num_attention_groups", "multi_query_group_num"),
+        *("kv_n_heads", "num_query_groups"),
+    ),
+    "head_dim": ("attention_head_dim", "kv_channels", "head_size"),
+    "vocab_size": ("padded_vocab_size",),
+    "intermediate_size": ("ffn_hidden_size", "ffn_dim", "n_inner"),
+    "sliding_window": ("attention_window_size",),
+    "layer_types": ("layers_block_type",),
+    "n_shared_experts": ("num_shared_experts",),
+    "num_experts_per_tok": ("num_experts_per_token", "moe_top_k", "moe_topk", "top_k_experts"),
+    "moe_intermediate_size": ("expert_ffn_hidden_size",),
+    "n_routed_experts": ("num_local_experts", "num_experts", "moe_num_experts"),
+    "shared_expert_intermediate_size": (
+        *("share_expert_dim", "moe_shared_expert_intermediate_size"),
+        "shared_intermediate_size",
+    ),
+    "index_head_dim": ("indexer_head_dim",),
+}
+_NESTED = ("attn_config", "sparse_attention_config")
+_INDEX = {"sparse_index_dim": "index_head_dim", "sparse_num_index_heads": "index_n_heads"}
+
+
+class ModelError(MembenchError):
+    """A model that is not known, or a configuration that cannot be understood."""
+
+
+class Text(dict[str, Any]):
+    """The language part of a configuration, with the keys that are absent filled in.
+
+    Attributes:
+        kind: its model_type, the name of a row of `absent_keys.toml` where there is one.
+        known: whether there is one.
+        taken: what was not stated and is not in a row either, in words.
+    """
+
+    def __init__(self, kind: str, known: bool) -> None:
+        super().__init__()
+        self.kind = kind
+        self.known = known
+        self.taken: list[str] = []
+
+
+def text_part(config: Config) -> Config:
+    """The part of ``config`` that describes the language model."""
+    for _ in range(_MOST_NESTED):
+        inner = next((config[key] for key in _PARTS if isinstance(config.get(key), Mapping)), None)
+        if inner is None:
+            break
+        config = inner
+    return config
+
+
+@cache
+def absent_keys() -> Mapping[str, Mapping[str, Any]]:
+    """What absent keys mean, by model_type; other names of a type lead to the same row."""
+    text = (files(__package__) / "absent_keys.toml").read_text(encoding="utf-8")
+    document = tomllib.loads(text)
+    rows: dict[str, Mapping[str, Any]] = dict(document["types"])
+    rows.update({name: rows[same] for name, same in document["same"].items()})
+    return MappingProxyType(rows)
+
+
+def resolved(config: Config) -> Text:
+    """The language part of ``config``, spelled alike, with what absent keys of its type mean.
+
+    Raises:
+        ModelError: no model_type, or a count that contradicts another.
+    """
+    if isinstance(config, Text):
+        return config
+    part = text_part(config)
+    kinds = [one.get("model_type") for one in (part, config)]
+    kind = next((one for one in kinds if isinstance(one, str) and one), "")
+    if not kind:
+        raise ModelError("the model has no 'model_type'", "take the config.json as it is published")
+    row = absent_keys().get(kind)
+    text = Text(kind, row is not None)
+    text.update(_stated(part))
+    if "tie_word_embeddings" not in text and "tie_word_embeddings" in config:
+        text["tie_word_embeddings"] = config["tie_word_embeddings"]
+    for key, meant in (_ANY if row is None else row).items():
+        if key in text or key == LAYERS or _spelled(text, key):
+            continue
+        value = _quotient(text, meant) if isinstance(meant, str) else meant
+        if value is None:
+            continue
+        text[key] = value
+        if row is None:
+            text.taken.append(
+                f"'{key}' is absent and taken as {_ANY[key]} = {value}, as vLLM does: what its "
+                f"absence means for '{kind}' is not known"
+            )
+    _null_heads(text)
+    return text
+
+
+def number(config: Config, *keys: str, default: int | None = None) -> int:
+    """The first of ``keys`` that ``config`` has, a whole number of 0 or more."""
+    for key in keys:
+        value = config.get(key)
+        if value is None:
+            continue
+        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**40:
+            raise ModelError(f"'{key}' of the model must be a whole number of 0 or more")
+        return value
+    if default is None:
+        raise ModelError(
+            f"the model has no '{keys[0]}', and what that means for its model_type is not known",
+            f"state '{keys[0]}' in the configuration",
+        )
+    return default
+
+
+def _stated(part: Config) -> Iterator[tuple[str, Any]]:
+    """The keys of ``part`` by the names that are used here."""
+    flat = dict(part)
+    for key in _NESTED:
+        if isinstance(part.get(key), Mapping):
+            flat = {**part[key], **flat}
+    for theirs, ours in _INDEX.items():
+        if theirs in flat:
+            flat.setdefault(ours, flat[theirs])
+    for ours, spellings in _SPELLINGS.items():
+        value = next((flat[name] for name in (ours, *spellings) if name in flat), flat)
+        if value is not flat:
+            flat[ours] = value
+    yield from flat.items()
+
+
+def _spelled(text: Config, key: str) -> bool:
+    """Whether ``text`` has what ``key`` is another spelling of."""
+    return any(ours in text for ours, names in _SPELLINGS.items() if key in names)
+
+
+def _null_heads(text: Text) -> None:
+    """A head count or width of null is what the classes make of null, whatever their default."""
+    if "num_key_value_heads" in text and text["num_key_value_heads"] is None:
+        text["num_key_value_heads"] = text.get("num_attention_heads")
+    if "head_dim" in text and text["head_dim"] is None:
+        text["head_dim"] = _quotient(text, "hidden_size / num_attention_heads")
+
+
+def _quotient(text: Config, rule: str) -> int | None:
+    """``rule``: a key, a quotient of two, or twice such; None where one is missing."""
+    over, _, under = rule.partition(" / ")
+    factor = 2 if over.startswith("2 * ") else 1
+    value = text.get(over.removeprefix("2 * "))
+    if type(value) is not int:
+        return None
+    if not under:
+        return value
+    divisor = text.get(under)
+    if type(divisor) is not int or divisor < 1:
+        return None
+    return factor * value // divisor

@@ -1,0 +1,298 @@
+"""Which layers of a model attend to all tokens, to a window, to a chunk, or keep a state.
+
+A configuration names its layers in one of many ways; where it names none, the rule of
+its model_type in `absent_keys.toml` holds. The rules are words:
+
+    full                                 every layer attends to all
+    window                               every layer, if there is a sliding_window
+    window from max_window_layers        the layers from that number on
+    window if used[, from ...]           as before, and only if use_sliding_window is true
+    full last of N, full first of N      of N layers one attends to all, the others to a window
+    chunked, full last of N              ... the others to a chunk
+    linear, full last of N               ... the others keep a state
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from enum import StrEnum
+from typing import Any
+
+from membench.thesis.models.configuration import (
+    LAYERS,
+    Config,
+    ModelError,
+    Text,
+    absent_keys,
+    number,
+    resolved,
+)
+
+
+class Kind(StrEnum):
+    """What a layer keeps of a context."""
+
+    FULL = "full_attention"
+    WINDOW = "sliding_attention"
+    CHUNK = "chunked_attention"
+    STATE = "linear_attention"
+    BOTH = "hybrid"
+    """Attention to all, and a state beside it."""
+    CONV = "conv"
+    NONE = "mlp"
+    """No attention: an MLP, experts, or a layer that was taken out."""
+
+
+_NAMES: dict[str, Kind] = {
+    **{kind.value: kind for kind in Kind},
+    **dict.fromkeys(("attention", "global", "global_attention", "full", "*"), Kind.FULL),
+    **dict.fromkeys(("indexed_attention", "deepseek_sparse_attention"), Kind.FULL),
+    **dict.fromkeys(("minimax_m3_sparse", "sparse_attention", "dense_attention"), Kind.FULL),
+    **dict.fromkeys(("sliding_window_attention", "local_attention", "local"), Kind.WINDOW),
+    **dict.fromkeys(("mamba", "mamba2", "recurrent", "linear", "kda", "gdn", "M"), Kind.STATE),
+    "chunked": Kind.CHUNK,
+    **dict.fromkeys(("moe", "E", "-", "dense"), Kind.NONE),
+    "short_conv": Kind.CONV,
+}
+# Keys of layers that no reader here understands.
+_STRANGE = (
+    *("mamba", "ssm", "lru", "rwkv", "compress", "cross_attention", "recurrent", "linear_num"),
+    *("layer_group_size", "linear_attn", "linear_rope", "linear_silu", "lightning", "delta_rule"),
+    *("attn_layer_period", "kv_share", "share_kv", "cache_layer"),
+)
+
+
+def layer_count(text: Config) -> int:
+    """Layers that attend or keep a state (LongCat has two attentions a layer)."""
+    layers = number(text, "num_hidden_layers")
+    if isinstance(text, Text) and text.kind == "longcat_flash" and "num_layers" in text:
+        return 2 * number(text, "num_layers")
+    return layers
+
+
+def layer_kinds(config: Config) -> tuple[Kind, ...]:
+    """[layers] what each layer of the model keeps, in order.
+
+    Raises:
+        ModelError: a list that does not fit the layers, or no way to know.
+    """
+    text = resolved(config)
+    found = _named(text)
+    if found is None:
+        found = _by_rule(text)
+    shared = number(text, "num_kv_shared_layers", default=0)
+    if shared:  # the last layers read the cache of earlier ones
+        found = (*found[: max(0, len(found) - shared)], *(Kind.NONE,) * min(shared, len(found)))
+    factor = number(text, "cla_share_factor", default=1) if text.get("use_cla") is True else 1
+    if factor > 1:
+        found = tuple(Kind.NONE if place % factor else kind for place, kind in enumerate(found))
+    return found
+
+
+def counted(kinds: Iterable[Kind]) -> Counter[Kind]:
+    """How many layers of each kind; a layer with both counts for either."""
+    counts = Counter(kinds)
+    both = counts.pop(Kind.BOTH, 0)
+    counts[Kind.FULL] += both
+    counts[Kind.STATE] += both
+    return counts
+
+
+def _named(text: Text) -> tuple[Kind, ...] | None:
+    """What a list or a pattern of the configuration says; None where it has none."""
+    layers = layer_count(text)
+    if (pattern := text.get("hybrid_override_pattern")) is not None:
+        return _of_names(text, "hybrid_override_pattern", [*str(pattern)], len(str(pattern)))
+    if isinstance(named := text.get("layer_types"), list):
+        found = _of_names(text, "layer_types", named, layers)
+        if text.kind.startswith("gemma4") and found and found[-1] is Kind.WINDOW:
+            return (*found[:-1], Kind.FULL)
+        return found
+    if named is not None and "layer_types" in text:
+        raise ModelError("'layer_types' of the model must be a list")
+    return next((kinds for read in _READERS if (kinds := read(text, layers)) is not None), None)
+
+
+def _of_zeros_and_ones(text: Text, layers: int) -> tuple[Kind, ...] | None:
+    for key, zero, other in (
+        ("hybrid_layer_pattern", Kind.FULL, Kind.WINDOW),  # MiMo V2
+        ("attn_type_list", Kind.STATE, Kind.FULL),  # MiniMax 01
+        ("no_rope_layers", Kind.FULL, Kind.CHUNK),  # Llama 4
+    ):
+        flags = text.get(key)
+        if isinstance(flags, list) and flags and (other is not Kind.CHUNK or _chunk(text)):
+            return _of_flags(key, flags, layers, zero, other)
+    return None
+
+
+def _of_places(text: Text, layers: int) -> tuple[Kind, ...] | None:
+    """Lists of the numbers of layers; Kimi counts from 1."""
+    linear = text.get("linear_attn_config")
+    if isinstance(linear, dict) and isinstance(linear.get("kda_layers"), list):
+        states = linear["kda_layers"]
+        return tuple(Kind.STATE if place + 1 in states else Kind.FULL for place in range(layers))
+    for key, other in (("attn_layer_indices", Kind.STATE), ("full_attn_idxs", Kind.CONV)):
+        if isinstance(places := text.get(key), list):
+            return tuple(Kind.FULL if place in places else other for place in range(layers))
+    return None
+
+
+def _of_cycle(text: Text, layers: int) -> tuple[Kind, ...] | None:
+    """RecurrentGemma's, whose attention always has a window."""
+    cycle = text.get("block_types")
+    if not isinstance(cycle, list) or not cycle:
+        return None
+    repeated = [cycle[place % len(cycle)] for place in range(layers)]
+    kinds = _of_names(text, "block_types", repeated, layers)
+    return tuple(Kind.WINDOW if kind is Kind.FULL else kind for kind in kinds)
+
+
+def _of_blocks(text: Text, layers: int) -> tuple[Kind, ...] | None:
+    blocks = text.get("block_configs")
+    if not isinstance(blocks, list):
+        return None
+    if len(blocks) != layers:
+        raise ModelError(f"'block_configs' of the model does not describe its {layers} layers")
+    return tuple(map(_of_block, blocks))
+
+
+_READERS = (_of_zeros_and_ones, _of_places, _of_cycle, _of_blocks)
+
+
+def _of_block(block: Any) -> Kind:
+    """A layer of a model whose layers were searched for one by one (Nemotron NAS)."""
+    attention = block.get("attention") if isinstance(block, dict) else None
+    if not isinstance(attention, dict):
+        raise ModelError("'block_configs' of the model has a layer without 'attention'")
+    gone = attention.get("no_op") is True or attention.get("replace_with_linear") is True
+    return Kind.NONE if gone else Kind.FULL
+
+
+def _of_names(text: Text, key: str, names: Sequence[Any], layers: int) -> tuple[Kind, ...]:
+    spare = number(text, "num_nextn_predict_layers", default=0)
+    if len(names) not in {layers, layers + spare} or not names:
+        raise ModelError(f"'{key}' of the model does not name its {layers} layers")
+    words = [str(name) for name in names[:layers]]
+    if unknown := set(words) - set(_NAMES):
+        raise ModelError(f"layers of the kind '{min(unknown)}' are not known")
+    return tuple(_NAMES[word] for word in words)
+
+
+def _of_flags(
+    key: str, flags: Sequence[Any], layers: int, zero: Kind, other: Kind
+) -> tuple[Kind, ...]:
+    if len(flags) < layers or set(map(str, flags)) - {"0", "1"}:
+        raise ModelError(f"'{key}' of the model does not give its {layers} layers a 0 or 1 each")
+    return tuple(other if flag else zero for flag in flags[:layers])
+
+
+def _by_rule(text: Text) -> tuple[Kind, ...]:
+    layers = layer_count(text)
+    rule = str(absent_keys()[text.kind][LAYERS]) if text.known else _rule_of_keys(text)
+    if rule == "own":
+        return _own(text, layers)
+    window = number(text, "sliding_window", default=0)
+    if rule.startswith("window"):
+        begin = number(text, "max_window_layers", default=0) if "max_window" in rule else 0
+        slides = window and ("if used" not in rule or text.get("use_sliding_window") is True)
+        return tuple(
+            Kind.WINDOW if slides and place >= begin else Kind.FULL for place in range(layers)
+        )
+    if " of " not in rule:
+        return (Kind.FULL,) * layers
+    other = Kind.WINDOW
+    if "linear" in rule:
+        other = Kind.STATE
+    elif "chunked" in rule:
+        other = Kind.CHUNK
+    if (other is Kind.WINDOW and not window) or (other is Kind.CHUNK and not _chunk(text)):
+        return (Kind.FULL,) * layers
+    default = int(rule.split(" of ")[1].split(",")[0])
+    return _every(text, layers, _interval(text, default), other, first="first" in rule)
+
+
+def _every(text: Text, layers: int, interval: int, other: Kind, *, first: bool) -> tuple[Kind, ...]:
+    if not interval:
+        return (other,) * layers
+    place_of_full = 0 if first else interval - 1
+    found = [Kind.FULL if place % interval == place_of_full else other for place in range(layers)]
+    if text.kind.startswith("gemma4") and found:
+        found[-1] = Kind.FULL
+    return tuple(found)
+
+
+def _interval(text: Text, default: int) -> int:
+    """Of how many layers one attends to all."""
+    keys = ("full_attention_interval", "sliding_window_pattern", "no_rope_layer_interval")
+    for key in (*keys, "global_attn_every_n_layers"):
+        value = text.get(key)
+        if isinstance(value, str) and set(value) <= {"L", "G"} and value.endswith("G"):
+            return len(value)  # EXAONE: LLLG
+        if value is not None and key in text:
+            return number(text, key)
+    return default
+
+
+def _chunk(text: Config) -> int:
+    return number(text, "attention_chunk_size", default=0)
+
+
+def _rule_of_keys(text: Text) -> str:
+    """The rule of a name that is not known, where its keys say enough."""
+    strange = [
+        key
+        for key, value in text.items()
+        if value not in (None, 0, False, [], {}) and any(word in key for word in _STRANGE)
+    ]
+    if strange:
+        raise ModelError(
+            f"the architecture '{text.kind}' is not known, and its '{min(strange)}' is not "
+            "understood",
+            "name a model of the same shape that is known, or wait for a newer membench",
+        )
+    if number(text, "full_attention_interval", default=0):
+        raise ModelError(
+            f"the architecture '{text.kind}' is not known, and its layers are named by no list",
+            "state 'layer_types' in the configuration",
+        )
+    if not number(text, "sliding_window", default=0) or text.get("use_sliding_window") is False:
+        return "full"
+    if number(text, "sliding_window_pattern", default=0):
+        return "full last of 1"
+    raise ModelError(
+        f"the architecture '{text.kind}' is not known: which of its layers have the "
+        f"'sliding_window' of {text['sliding_window']} tokens is not stated",
+        "state 'layer_types' in the configuration",
+    )
+
+
+def _own(text: Text, layers: int) -> tuple[Kind, ...]:
+    """Types whose layers follow from keys of their own."""
+    places = range(layers)
+    if text.kind == "jamba":
+        period, offset = number(text, "attn_layer_period"), number(text, "attn_layer_offset")
+        if not period:
+            raise ModelError("'attn_layer_period' of the model must not be 0")
+        return tuple(Kind.FULL if place % period == offset else Kind.STATE for place in places)
+    if text.kind in {"mamba", "mamba2", "falcon_mamba", "bamba", "granitemoehybrid"}:
+        return (Kind.STATE,) * layers
+    if text.kind == "falcon_h1":
+        return (Kind.BOTH,) * layers
+    if text.kind in {"lfm2", "lfm2_moe"}:
+        return (Kind.FULL,) * layers
+    if text.kind == "recurrent_gemma":
+        return tuple(Kind.WINDOW if place % 3 == 2 else Kind.STATE for place in places)
+    if text.kind == "mimo_v2_flash":
+        return tuple(Kind.FULL if not place or place % 6 == 5 else Kind.WINDOW for place in places)
+    if text.kind == "kimi_linear":
+        return tuple(Kind.FULL if place and place % 4 == 0 else Kind.STATE for place in places)
+    if text.kind == "bailing_hybrid":
+        group = number(text, "layer_group_size")
+        return tuple(
+            Kind.FULL if group and (place + 1) % group == 0 else Kind.STATE for place in places
+        )
+    raise ModelError(
+        f"the model does not say which layers of '{text.kind}' attend",
+        "take the config.json as it is published, with 'layer_types' or its pattern",
+    )

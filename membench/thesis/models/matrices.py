@@ -1,0 +1,297 @@
+"""The matrices of a model, one by one: how many weights, where they stand, what they serve.
+
+Norms and biases (below 0.1 %), a vision tower and layers that guess further tokens are
+left out. Names are those of Hugging Face's checkpoints of the Llama kind, from `layers.`
+on, because quantization configurations name matrices by them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import NamedTuple
+
+from membench.thesis.models.architecture import (
+    compress_ratios,
+    head_width,
+    is_compressed,
+    is_latent,
+    layer_geometry,
+)
+from membench.thesis.models.configuration import Config, ModelError, Text, number
+from membench.thesis.models.layer_kinds import Kind, layer_kinds
+from membench.thesis.models.recurrent_state import STATE_HEADS
+
+_UNGATED = frozenset(
+    {"nemotron_h", "nemotron", "phi", "falcon", "gpt2", "gptj", "gpt_neox", "bloom", "mpt", "opt"}
+    | {"starcoder2", "persimmon", "gpt_bigcode", "arcee", "apertus"}
+)
+"""Types whose MLP has two matrices, up and down, instead of three."""
+
+
+class Role(StrEnum):
+    """What a matrix serves."""
+
+    LAYER = "layer"
+    """Every token is multiplied with it."""
+    EXPERTS = "experts"
+    """All routed experts of a layer."""
+    ROUTER = "router"
+    HEAD = "head"
+    EMBEDDING = "embedding"
+    """Looked up, not multiplied."""
+
+
+class Matrix(NamedTuple):
+    """``weights`` numbers of the matrix ``name``."""
+
+    name: str
+    role: Role
+    weights: float
+
+
+def matrices(text: Text) -> list[Matrix]:
+    """All matrices of the language model.
+
+    Raises:
+        ModelError: a key is missing, or a layer is of a kind that is not understood.
+    """
+    hidden = number(text, "hidden_size")
+    kinds = (
+        layer_kinds(text)
+        if not is_compressed(text)
+        else (Kind.FULL,) * number(text, "num_hidden_layers")
+    )
+    found: list[Matrix] = []
+    for place, kind in enumerate(kinds):
+        under = f"layers.{place}"
+        for name, weights in _mixer(text, place, kind, hidden):
+            found.append(Matrix(f"{under}.{name}", Role.LAYER, weights))
+        if _has_mlp(text, place, kind):
+            found += _mlp(text, under, place, hidden)
+    vocabulary = hidden * number(text, "vocab_size")
+    found.append(Matrix("lm_head", Role.HEAD, vocabulary))
+    if text.get("tie_word_embeddings") is not True:
+        found.append(Matrix("embed_tokens", Role.EMBEDDING, vocabulary))
+    own = number(text, "hidden_size_per_layer_input", default=0)
+    if own:  # Gemma's embeddings of each layer
+        rows = number(text, "vocab_size_per_layer_input", "vocab_size")
+        found.append(Matrix("embed_tokens_per_layer", Role.EMBEDDING, rows * own * len(kinds)))
+    return found
+
+
+def experts(text: Config) -> int:
+    """Routed experts of a layer; 0 if the model is dense."""
+    return number(text, "n_routed_experts", "num_local_experts", "num_experts", default=0)
+
+
+def active_experts(text: Config) -> int:
+    """Routed experts that a token takes; 0 if the model is dense."""
+    return number(text, "num_experts_per_tok", default=0) if experts(text) else 0
+
+
+def _mixer(text: Text, place: int, kind: Kind, hidden: int) -> Iterator[tuple[str, float]]:
+    """What mixes tokens: attention, a state, or both."""
+    if is_compressed(text):
+        yield from _compressed(text, compress_ratios(text)[place], hidden)
+    elif kind in {Kind.FULL, Kind.WINDOW, Kind.CHUNK, Kind.BOTH}:
+        yield from _latent(text, hidden) if is_latent(text) else _heads(text, kind, hidden)
+    if kind in {Kind.STATE, Kind.BOTH}:
+        yield from _state(text, hidden)
+    if kind is Kind.CONV:
+        yield "conv.in_proj", 3 * hidden * hidden
+        yield "conv.out_proj", hidden * hidden
+
+
+def _heads(text: Text, kind: Kind, hidden: int) -> Iterator[tuple[str, float]]:
+    groups, width, values = layer_geometry(text, Kind.FULL if kind is Kind.BOTH else kind)
+    heads = number(text, "num_attention_heads")
+    step = text.get("attention_other_setting")
+    if kind is Kind.WINDOW and isinstance(step, dict):
+        heads = number(step, "num_attention_heads", default=heads)
+    gate = 2 if text.get("attn_output_gate") is True else 1
+    yield "self_attn.q_proj", gate * hidden * heads * width
+    yield "self_attn.k_proj", hidden * groups * width
+    if not (kind is Kind.FULL and text.get("attention_k_eq_v") is True):
+        yield "self_attn.v_proj", hidden * groups * values
+    yield "self_attn.o_proj", heads * values * hidden
+
+
+def _latent(text: Text, hidden: int) -> Iterator[tuple[str, float]]:
+    heads = number(text, "num_attention_heads")
+    latent, rotary = number(text, "kv_lora_rank"), number(text, "qk_rope_head_dim")
+    key, value = number(text, "qk_nope_head_dim"), number(text, "v_head_dim")
+    query = number(text, "q_lora_rank", default=0)
+    asked = heads * (key + rotary)
+    if query:
+        yield "self_attn.q_a_proj", hidden * query
+        yield "self_attn.q_b_proj", query * asked
+    else:
+        yield "self_attn.q_proj", hidden * asked
+    yield "self_attn.kv_a_proj_with_mqa", hidden * (latent + rotary)
+    yield "self_attn.kv_b_proj", latent * heads * (key + value)
+    yield "self_attn.o_proj", heads * value * hidden
+    if index := number(text, "index_head_dim", default=0):
+        index_heads = number(text, "index_n_heads", default=0)
+        yield "self_attn.indexer", query * index_heads * index + hidden * (index + index_heads)
+
+
+def _compressed(text: Text, ratio: int, hidden: int) -> Iterator[tuple[str, float]]:
+    """DeepSeek V4: low ranks for queries and output, a compressor, an indexer at ratio 4."""
+    width, query = head_width(text), number(text, "q_lora_rank")
+    wide = number(text, "num_attention_heads") * width
+    groups, rank = number(text, "o_groups"), number(text, "o_lora_rank")
+    yield "self_attn.q_a_proj", hidden * query
+    yield "self_attn.q_b_proj", query * wide
+    yield "self_attn.kv_proj", hidden * width
+    yield "self_attn.o_a_proj", wide * rank
+    yield "self_attn.o_b_proj", groups * rank * hidden
+    overlapping = 2 if ratio == 4 else 1
+    if ratio:  # entries and gates
+        yield "self_attn.compressor", 2 * overlapping * hidden * width
+    if ratio == 4:
+        index, heads = number(text, "index_head_dim"), number(text, "index_n_heads")
+        yield (
+            "self_attn.indexer",
+            query * heads * index + hidden * heads + 2 * overlapping * hidden * index,
+        )
+
+
+def _state(text: Text, hidden: int) -> Iterator[tuple[str, float]]:
+    """What keeps a state: gated delta rule, Kimi's, Mamba 1 and 2, lightning attention."""
+    if "linear_num_key_heads" in text:
+        keys = number(text, "linear_num_key_heads") * number(text, "linear_key_head_dim")
+        heads = number(text, "linear_num_value_heads")
+        values = heads * number(text, "linear_value_head_dim")
+        yield "linear_attn.in_proj_qkv", hidden * (2 * keys + values)
+        yield "linear_attn.in_proj_z", hidden * values
+        yield "linear_attn.in_proj_ba", 2 * hidden * heads
+        yield "linear_attn.out_proj", values * hidden
+        return
+    own = text.get("linear_attn_config")
+    if isinstance(own, dict) or "linear_num_heads" in text:
+        part: Config = own if isinstance(own, dict) else {}
+        heads = number(part, "num_heads", default=number(text, "linear_num_heads", default=0))
+        width = number(part, "head_dim", default=number(text, "linear_head_dim", default=0))
+        for name in ("q_proj", "k_proj", "v_proj", "o_proj"):
+            yield f"self_attn.{name}", hidden * heads * width
+        yield "self_attn.gates", 2 * width * (hidden + heads * width) + hidden * heads
+        return
+    states = number(text, "mamba_d_state", "ssm_state_size", "state_size", default=0)
+    if states:
+        yield from _mamba(text, hidden, states)
+        return
+    if text.kind.startswith("minimax"):
+        wide = number(text, "num_attention_heads") * head_width(text)
+        yield "self_attn.qkv_proj", 3 * hidden * wide
+        yield "self_attn.output_gate", hidden * wide
+        yield "self_attn.out_proj", wide * hidden
+        return
+    raise ModelError(f"the weights of the recurrent layers of '{text.kind}' are not described")
+
+
+def _mamba(text: Text, hidden: int, states: int) -> Iterator[tuple[str, float]]:
+    heads = number(text, *STATE_HEADS, default=0)
+    inner = number(text, "mamba_expand", "expand", default=2) * hidden
+    if text.kind in {"mamba", "falcon_mamba", "jamba"} or not heads:
+        rank = -(-hidden // 16)
+        yield "mamba.in_proj", 2 * hidden * inner
+        yield "mamba.x_proj", inner * (rank + 2 * states)
+        yield "mamba.dt_proj", rank * inner
+        yield "mamba.out_proj", inner * hidden
+        return
+    if "mamba_head_dim" in text:
+        inner = heads * number(text, "mamba_head_dim")
+    inner = number(text, "mamba_d_ssm", default=inner)
+    groups = number(text, "mamba_n_groups", "mamba_ngroups", "n_groups", default=1)
+    yield "mamba.in_proj", hidden * (2 * inner + 2 * groups * states + heads)
+    yield "mamba.out_proj", inner * hidden
+
+
+def _has_mlp(text: Text, place: int, kind: Kind) -> bool:
+    if text.kind in {"mamba", "mamba2", "falcon_mamba"}:
+        return False
+    if text.kind == "nemotron_h":
+        return kind is Kind.NONE
+    if text.kind == "zamba2":
+        return kind is Kind.BOTH
+    blocks = text.get("block_configs")
+    if isinstance(blocks, list):
+        ffn = blocks[place].get("ffn")
+        return isinstance(ffn, dict) and ffn.get("no_op") is not True
+    return True
+
+
+def _mlp(text: Text, under: str, place: int, hidden: int) -> Iterator[Matrix]:
+    many = 2 if text.kind in _UNGATED else 3
+    count = experts(text)
+    sparse = count > 0 and _sparse(text, place)
+    # Gemma 4 has an MLP beside its experts, and so has each second attention of LongCat.
+    gemma = text.get("enable_moe_block") is True
+    both = gemma or text.kind == "longcat_flash"
+    if not sparse or both:
+        wide = _dense_width(text, place, hidden)
+        names = ("gate_proj", "up_proj", "down_proj")[3 - many :]
+        for name in names:
+            yield Matrix(f"{under}.mlp.{name}", Role.LAYER, hidden * wide)
+    if not sparse:
+        return
+    width = number(text, "moe_intermediate_size", "intermediate_size")
+    latent = number(text, "moe_latent_size", default=0)
+    one = many * (latent or hidden) * width
+    name = "experts" if gemma else "mlp.experts"
+    yield Matrix(f"{under}.{name}", Role.EXPERTS, count * one)
+    yield Matrix(f"{under}.mlp.gate", Role.ROUTER, hidden * count)
+    if latent:
+        yield Matrix(f"{under}.mlp.latent_proj", Role.LAYER, 2 * hidden * latent)
+    if shared := _shared_width(text, width):
+        yield Matrix(f"{under}.mlp.shared_experts", Role.LAYER, many * hidden * shared)
+
+
+def _dense_width(text: Text, place: int, hidden: int) -> int:
+    each = text.get("intermediate_size")
+    if isinstance(each, list) and place < len(each) and type(each[place]) is int:
+        return int(each[place])
+    blocks = text.get("block_configs")
+    if isinstance(blocks, list):
+        factor = blocks[place]["ffn"].get("ffn_mult")
+        if isinstance(factor, (int, float)):
+            return -(-int(2 * factor * hidden / 3) // 256) * 256
+        return number(blocks[place]["ffn"], "intermediate_size")
+    keys = ("dense_intermediate_size", "intermediate_size_mlp", "intermediate_size")
+    return number(text, *keys, default=4 * hidden if text.kind in _UNGATED else None)
+
+
+def _shared_width(text: Text, width: int) -> int:
+    if "interleave_moe_layer_step" in text:
+        return width  # Llama 4: one expert that every token takes
+    shared = number(text, "shared_expert_intermediate_size", default=0)
+    return shared or number(text, "n_shared_experts", default=0) * width
+
+
+def _sparse(text: Text, place: int) -> bool:
+    """Whether the layer ``place`` has experts."""
+    if text.kind == "nemotron_h":
+        pattern = text.get("hybrid_override_pattern")
+        named = text.get("layer_types")
+        if pattern is not None:
+            return str(pattern)[place : place + 1] == "E"
+        return isinstance(named, list) and named[place] == "moe"
+    if text.kind == "longcat_flash":
+        return place % 2 == 1
+    named = text.get("mlp_layer_types")
+    if isinstance(named, list) and place < len(named):
+        return named[place] not in {"dense", "mlp"}
+    if isinstance(flags := text.get("moe_layer_freq"), list) and place < len(flags):
+        return bool(flags[place])
+    if isinstance(layers := text.get("moe_layers"), list) and layers:
+        return place in layers
+    if isinstance(dense := text.get("mlp_only_layers"), list) and place in dense:
+        return False
+    if place < number(text, "first_k_dense_replace", default=0):
+        return False
+    if "expert_layer_period" in text:
+        period, offset = number(text, "expert_layer_period"), number(text, "expert_layer_offset")
+        return place % max(period, 1) == offset
+    every = number(text, "interleave_moe_layer_step", "decoder_sparse_step", default=1)
+    return (place + 1) % max(every, 1) == 0

@@ -1,0 +1,104 @@
+"""Bytes of what a layer without a growing cache keeps of a sequence: its recurrent state.
+
+Matrices of linear attention and of state spaces are held in float32 unless the
+configuration names another type; the tail of a convolution, of one input less than
+its kernel, in 16 bits.
+"""
+
+from __future__ import annotations
+
+from membench.thesis.models.configuration import Config, ModelError, Text, number
+
+_BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
+_HALF = 2
+STATE_HEADS = ("mamba_n_heads", "mamba_num_heads", "n_mamba_heads", "num_heads")
+"""The keys that give the heads of a state space."""
+
+
+def state_bytes(text: Text) -> int:
+    """Bytes of one layer's state.
+
+    Raises:
+        ModelError: the keys of no kind of state that is known.
+    """
+    for reader in (_gated_delta, _kimi_delta, _mamba, _lightning, _gated_recurrence):
+        if (found := reader(text)) is not None:
+            return found
+    raise ModelError(f"the state of the recurrent layers of '{text.kind}' is not described")
+
+
+def convolution_bytes(text: Config) -> int:
+    """Bytes of one layer that is a short convolution (LFM2)."""
+    return _tail(number(text, "hidden_size"), number(text, "conv_L_cache"))
+
+
+def _element(text: Config) -> int:
+    for key in ("mamba_ssm_dtype", "mamba_ssm_cache_dtype"):
+        if (name := text.get(key)) is not None:
+            if name not in _BYTES:
+                raise ModelError(f"'{key}' of the model is '{name}', which is not known")
+            return _BYTES[name]
+    return _BYTES["float32"]
+
+
+def _tail(channels: int, kernel: int) -> int:
+    return channels * max(kernel - 1, 0) * _HALF
+
+
+def _gated_delta(text: Text) -> int | None:
+    """Gated delta rule (Qwen3-Next): a matrix for each value head."""
+    if "linear_num_key_heads" not in text:
+        return None
+    width = number(text, "linear_key_head_dim")
+    keys = number(text, "linear_num_key_heads") * width
+    values = number(text, "linear_num_value_heads") * number(text, "linear_value_head_dim")
+    tail = _tail(2 * keys + values, number(text, "linear_conv_kernel_dim"))
+    return values * width * _element(text) + tail
+
+
+def _kimi_delta(text: Text) -> int | None:
+    """Kimi Delta Attention: a square matrix a head, and a convolution each of q, k and v."""
+    inner = text.get("linear_attn_config")
+    part: Config = inner if isinstance(inner, dict) else {}
+    if not part and "linear_num_heads" not in text:
+        return None
+    heads = number(part, "num_heads", default=number(text, "linear_num_heads", default=0))
+    width = number(part, "head_dim", default=number(text, "linear_head_dim", default=0))
+    usual = number(text, "linear_conv_kernel_dim", default=0)
+    kernel = number(part, "short_conv_kernel_size", default=usual)
+    return heads * width * width * _element(text) + _tail(3 * heads * width, kernel)
+
+
+def _mamba(text: Text) -> int | None:
+    """Mamba 1 (a state for each channel) and Mamba 2 (a matrix a head, inputs in groups)."""
+    states = number(text, "mamba_d_state", "ssm_state_size", "state_size", default=0)
+    if not states:
+        return None
+    kernel = number(text, "mamba_d_conv", "conv_kernel")
+    expanded = number(text, "mamba_expand", "expand", default=2) * number(text, "hidden_size")
+    heads = number(text, *STATE_HEADS, default=0)
+    if text.kind in {"mamba", "falcon_mamba", "jamba"} or not heads:
+        return expanded * states * _element(text) + _tail(expanded, kernel)
+    inner = number(text, "mamba_d_ssm", default=expanded)
+    if text.get("mamba_d_head") not in (None, "auto"):
+        inner = heads * number(text, "mamba_d_head")
+    elif "mamba_head_dim" in text:
+        inner = heads * number(text, "mamba_head_dim")
+    groups = number(text, "mamba_n_groups", "mamba_ngroups", "n_groups", default=1)
+    return inner * states * _element(text) + _tail(inner + 2 * groups * states, kernel)
+
+
+def _lightning(text: Text) -> int | None:
+    """Lightning attention (MiniMax): a square matrix a head."""
+    if not text.kind.startswith("minimax"):
+        return None
+    width = number(text, "head_dim")
+    return number(text, "num_attention_heads") * width * width * _element(text)
+
+
+def _gated_recurrence(text: Text) -> int | None:
+    """RG-LRU (RecurrentGemma): a number for each channel, and a convolution."""
+    if "lru_width" not in text:
+        return None
+    width = number(text, "lru_width", default=number(text, "hidden_size"))
+    return width * _element(text) + _tail(width, number(text, "conv1d_width"))

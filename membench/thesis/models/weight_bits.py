@@ -1,0 +1,355 @@
+"""Bytes of a model's weights as they are served: the precision of each matrix.
+
+`quantization_config` of a `config.json` says which matrices are held in how many bits.
+Read are the forms of Hugging Face (fp8, mxfp4, gptq, awq, bitsandbytes, fbgemm_fp8), of
+compressed-tensors and of NVIDIA's ModelOpt, with groups, per-matrix lists and exceptions.
+Scales are counted: NVFP4 has 8 bits each 16 weights (4.5 bits a weight), MXFP4 8 bits each
+32 (4.25), FP8 in blocks of 128 x 128 one float32 each (8.002). A form that is not known,
+or that does not say which matrices it means, is said to be not known.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from fnmatch import translate
+from typing import Any, NamedTuple
+
+from membench.thesis.models.configuration import Config, ModelError, Text, resolved, text_part
+from membench.thesis.models.matrices import Matrix, Role, matrices
+
+
+class Precision(NamedTuple):
+    """Bits of a weight, its share of the scales included, and what that is called."""
+
+    bits: float
+    name: str
+
+
+_PLAIN = Precision(16.0, "16 bits")
+_TYPES = {
+    "float32": Precision(32.0, "32 bits"),
+    "float16": _PLAIN,
+    "bfloat16": _PLAIN,
+}
+_NVFP4 = Precision(4 + 8 / 16, "NVFP4")
+_MXFP4 = Precision(4 + 8 / 32, "MXFP4")
+_FP8 = Precision(8.0, "FP8")
+_INT8 = Precision(8.0, "INT8")
+_INT4 = Precision(4 + 16 / 128, "INT4")
+_ALGORITHMS = {
+    "NVFP4": _NVFP4,
+    "NVFP4_AWQ": _NVFP4,
+    "W4A16_NVFP4": _NVFP4,
+    "W4A8_NVFP4_FP8": _NVFP4,
+    "MXFP4": _MXFP4,
+    "W4A8_MXFP4_FP8": _MXFP4,
+    "FP8": _FP8,
+    "FP8_PB_WO": Precision(8 + 32 / 128**2, "FP8"),
+    "MXFP8": Precision(8 + 8 / 32, "MXFP8"),
+    "FP8_PER_CHANNEL_PER_TOKEN": _FP8,
+    "W4A16_AWQ": _INT4,
+    "W4A8_AWQ": _INT4,
+    "INT8_SQ": _INT8,
+    "W8A8_SQ_PER_CHANNEL": _INT8,
+    "W8A16": _INT8,
+}
+_GIVE = "give it: --weights fp8, nvfp4, mxfp4, int8, int4 or bf16"
+_SCALE_BITS = {"float": 8, "int": 16}
+# What checkpoints call the parts of a layer, and what they are called here.
+_SPELLINGS = (
+    (re.compile(r"(?<=\.)(attn|attention|self_attention)(?=\.|\*|$)"), "self_attn"),
+    (re.compile(r"(?<=\.)(ffn|block_sparse_moe|feed_forward|moe)(?=\.|\*|$)"), "mlp"),
+    (re.compile(r"(?<=\.)(shared_experts?|shared_mlp|share_expert)(?=[.*]|$)"), "shared_experts"),
+    (re.compile(r"(?<=\.)(router)(?=[.*]|$)"), "gate"),
+    (re.compile(r"(?<=\.)mlp\.router(?=[.*]|$)"), "mlp.gate"),
+)
+_EXPERT_LEAF = re.compile(r"(\.experts)\.(\d+|\*)(\..*)?$")
+
+
+class WeightType(StrEnum):
+    """The precision of a model's matrices; `auto` is what its configuration says."""
+
+    AUTO = "auto"
+    BF16 = "bf16"
+    FP8 = "fp8"
+    NVFP4 = "nvfp4"
+    MXFP4 = "mxfp4"
+    INT8 = "int8"
+    INT4 = "int4"
+
+
+_UNIFORM = {
+    WeightType.BF16: _PLAIN,
+    WeightType.FP8: _FP8,
+    WeightType.NVFP4: _NVFP4,
+    WeightType.MXFP4: _MXFP4,
+    WeightType.INT8: _INT8,
+    WeightType.INT4: _INT4,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Weights:
+    """The weights of a model as they are held.
+
+    Attributes:
+        stored: bytes of all of them, over all GPUs, scales included.
+        read: bytes of those that every decode step reads: all but experts and embedding.
+        experts: bytes of all routed experts.
+        label: the precision in a word, of the matrices that hold most weights.
+        bits: mean bits of a weight.
+    """
+
+    stored: float
+    read: float
+    experts: float
+    label: str
+    bits: float
+
+
+def weights_of(config: Config, wanted: WeightType = WeightType.AUTO) -> Weights:
+    """The weights of the model of ``config`` as its configuration says, or all as ``wanted``.
+
+    Args:
+        wanted: any but `auto` holds for every matrix of the layers; embedding, output head
+            and routers stay in 16 bits.
+
+    Raises:
+        ModelError: the weights cannot be counted, or their precision is not said.
+    """
+    text = resolved(config)
+    found = matrices(text)
+    held_as = _uniform(_UNIFORM[wanted]) if wanted in _UNIFORM else _stated(config, text)
+    precisions = [held_as(one) for one in found]
+    size = [
+        precision.bits * one.weights / 8 for one, precision in zip(found, precisions, strict=True)
+    ]
+    whole = sum(size)
+    routed = sum(held for one, held in zip(found, size, strict=True) if one.role is Role.EXPERTS)
+    looked_up = sum(
+        held for one, held in zip(found, size, strict=True) if one.role is Role.EMBEDDING
+    )
+    by_name: dict[str, float] = {}
+    for one, precision in zip(found, precisions, strict=True):
+        by_name[precision.name] = by_name.get(precision.name, 0.0) + one.weights
+    return Weights(
+        stored=whole,
+        read=whole - routed - looked_up,
+        experts=routed,
+        label=max(by_name, key=lambda name: by_name[name]),
+        bits=8 * whole / sum(one.weights for one in found),
+    )
+
+
+def cache_type(config: Config) -> str | None:
+    """The KV type that a quantized checkpoint was made for: `fp8`, or None where it says none."""
+    for part in (config, text_part(config)):
+        quantized = part.get("quantization_config")
+        if not isinstance(quantized, Mapping):
+            continue
+        scheme = quantized.get("kv_cache_scheme") or quantized.get("kv_cache_quant_algo")
+        eight = isinstance(scheme, Mapping) and scheme.get("num_bits") == 8
+        if eight or (isinstance(scheme, str) and "FP8" in scheme.upper()):
+            return "fp8"
+    return None
+
+
+Held = Callable[[Matrix], Precision]
+
+
+def _uniform(held: Precision) -> Held:
+    return lambda one: held if one.role in {Role.LAYER, Role.EXPERTS} else _PLAIN
+
+
+def _plain(config: Config, text: Config) -> Precision:
+    for part in (text, config):
+        for key in ("dtype", "torch_dtype"):
+            if (name := part.get(key)) in _TYPES:
+                return _TYPES[name]
+    return _PLAIN
+
+
+def _stated(config: Config, text: Text) -> Held:
+    plain = _plain(config, text)
+    quantized = config.get("quantization_config") or text.get("quantization_config")
+    if not isinstance(quantized, Mapping) or not quantized:
+        return lambda _: plain
+    method = str(quantized.get("quant_method") or "").lower().replace("_", "-")
+    scheme = str(quantized.get("quant_algo") or "").upper()
+    lists = "config_groups" in quantized or "quantized_layers" in quantized
+    kept = _pattern(
+        [
+            name
+            for key in ("modules_to_not_convert", "ignore", "exclude_modules", "ignored_layers")
+            for name in _words(quantized.get(key))
+        ]
+    )
+    if scheme or method == "modelopt" or (lists and method not in {"fp8", "fbgemm-fp8"}):
+        return _by_lists(quantized, scheme, kept, plain)
+    within: Held
+    if method == "mxfp4":
+        within = _of_roles({Role.EXPERTS: _MXFP4}, plain)
+    elif method in {"fp8", "fbgemm-fp8"}:
+        own = _MXFP4 if text.get("expert_dtype") == "fp4" else None
+        eight = Precision(8 + _block_scale(quantized), "FP8")
+        within = _of_roles({Role.LAYER: eight, Role.EXPERTS: own or eight}, plain)
+    elif method in {"gptq", "awq", "auto-round", "gptqmodel", "intel/auto-round"}:
+        bits = _positive(quantized, "bits")
+        scales = _per_group(quantized.get("group_size", 128), 16 + bits)  # and zero points
+        packed = Precision(bits + scales, f"INT{bits}")
+        within = _of_roles({Role.LAYER: packed, Role.EXPERTS: packed}, plain)
+    elif method == "bitsandbytes":
+        four = Precision(4 + 32 / 64, "NF4")
+        packed = four if quantized.get("load_in_4bit") else _INT8
+        within = _of_roles({Role.LAYER: packed, Role.EXPERTS: packed}, plain)
+    else:
+        raise ModelError(
+            f"the precision of the weights is not known: 'quant_method' is '{method}'",
+            _GIVE,
+        )
+    return lambda one: plain if kept(one.name) else within(one)
+
+
+def _of_roles(held: Mapping[Role, Precision], plain: Precision) -> Held:
+    return lambda one: held.get(one.role, plain)
+
+
+def _by_lists(
+    quantized: Mapping[str, Any], scheme: str, kept: Callable[[str], bool], plain: Precision
+) -> Held:
+    """ModelOpt and compressed-tensors: groups of targets, lists of matrices, exceptions."""
+    groups = _groups(quantized, scheme)
+    # FP8 in blocks for what no list names (DeepSeek V4 with experts in NVFP4)
+    rest = plain
+    if quantized.get("quant_method") == "fp8" and "weight_block_size" in quantized:
+        rest = Precision(8 + _block_scale(quantized), "FP8")
+
+    def held_as(one: Matrix) -> Precision:
+        if one.role is Role.EMBEDDING:
+            return plain
+        listed = next(
+            (
+                held
+                for target, held in groups
+                if (target is None and one.role in {Role.LAYER, Role.EXPERTS})
+                or (target is not None and target(one.name))
+            ),
+            None,
+        )
+        if rest != plain:  # what is ignored by the list is still in FP8, but head and routers
+            fallback = rest if one.role in {Role.LAYER, Role.EXPERTS} else plain
+            return fallback if listed is None or kept(one.name) else listed
+        return plain if listed is None or kept(one.name) else listed
+
+    return held_as
+
+
+def _groups(
+    quantized: Mapping[str, Any], scheme: str
+) -> list[tuple[Callable[[str], bool] | None, Precision]]:
+    """Which matrices are held how; None stands for every matrix of a layer."""
+    groups: list[tuple[Callable[[str], bool] | None, Precision]] = []
+    layers = quantized.get("quantized_layers")
+    if isinstance(layers, Mapping):
+        alike: dict[Precision, list[str]] = {}
+        for name, how in layers.items():
+            algorithm = how.get("quant_algo") if isinstance(how, Mapping) else None
+            alike.setdefault(_algorithm(str(algorithm)), []).append(str(name))
+        groups += [(_pattern(names), held) for held, names in alike.items()]
+    elif isinstance(named := quantized.get("config_groups"), Mapping):
+        for group in named.values():
+            if not isinstance(group, Mapping) or not isinstance(group.get("weights"), Mapping):
+                continue
+            targets = _words(group.get("targets"))
+            anything = not targets or "Linear" in targets
+            groups.append((None if anything else _pattern(targets), _scheme(group["weights"])))
+    elif scheme and scheme != "MIXED_PRECISION":
+        groups.append((None, _algorithm(scheme)))
+    if not groups:
+        raise ModelError(
+            "the precision of the weights is not known: the configuration is of mixed precision "
+            "and does not list which matrices have which",
+            _GIVE,
+        )
+    return groups
+
+
+def _algorithm(name: str) -> Precision:
+    if name not in _ALGORITHMS:
+        raise ModelError(
+            f"the precision of the weights is not known: 'quant_algo' is '{name}'",
+            _GIVE,
+        )
+    return _ALGORITHMS[name]
+
+
+def _scheme(weights: Mapping[str, Any]) -> Precision:
+    bits = _positive(weights, "num_bits")
+    kind = str(weights.get("type") or "int")
+    group = weights.get("group_size")
+    if kind == "float" and bits == 4:
+        return _MXFP4 if group == 32 else _NVFP4
+    block = {"weight_block_size": weights.get("block_structure")}
+    scales = _block_scale(block) or _per_group(group, _SCALE_BITS.get(kind, 16))
+    return Precision(bits + scales, f"FP{bits}" if kind == "float" else f"INT{bits}")
+
+
+def _per_group(group: Any, bits: float) -> float:
+    return bits / group if isinstance(group, int) and group > 0 else 0.0
+
+
+def _block_scale(quantized: Mapping[str, Any]) -> float:
+    block = quantized.get("weight_block_size")
+    if isinstance(block, list) and len(block) == 2 and all(type(n) is int and n > 0 for n in block):
+        return 32 / float(block[0] * block[1])
+    return 0.0
+
+
+def _positive(part: Mapping[str, Any], key: str) -> int:
+    value = part.get(key)
+    if type(value) is not int or not 0 < value <= 32:
+        raise ModelError(
+            f"the precision of the weights is not known: '{key}' is no number of bits", _GIVE
+        )
+    return value
+
+
+def _words(value: Any) -> list[str]:
+    return [str(one) for one in value] if isinstance(value, (list, tuple)) else []
+
+
+def _pattern(names: Iterable[str]) -> Callable[[str], bool]:
+    """Whether a matrix is one of ``names``, lies under one, or fits one."""
+    own = [name for name in names if name.startswith("re:")]
+    plain = {_canonical(name) for name in names if not name.startswith("re:")}
+    globs = [translate(name) for name in plain if "*" in name]
+    exact = {name for name in plain if "*" not in name}
+    by_glob = re.compile("|".join(globs)) if globs else None
+    try:
+        written = [re.compile(name.removeprefix("re:")) for name in own]
+    except re.error:
+        raise ModelError("a pattern of 'ignore' or 'targets' is no regular expression") from None
+
+    def fits(name: str) -> bool:
+        parts = name.split(".")
+        above = {".".join(parts[:end]) for end in range(1, len(parts) + 1)}
+        if exact & (above | set(parts)) or (by_glob and by_glob.fullmatch(name)):
+            return True
+        # An expression that names the matrices of an MLP does not mean those of its experts.
+        spelled = f"model.{name}" + (".0.up_proj" if name.endswith(".experts") else "")
+        return any(one.match(spelled) for one in written)
+
+    return fits
+
+
+def _canonical(name: str) -> str:
+    """``name`` from `layers.` on, its parts as they are called here."""
+    at = name.find("layers.")
+    tail = name[at:] if at >= 0 else name.rpartition(".")[2] if "*" not in name else name
+    for pattern, ours in _SPELLINGS:
+        tail = pattern.sub(ours, tail)
+    tail = _EXPERT_LEAF.sub(r"\1", tail)
+    return {"head": "lm_head", "router": "gate"}.get(tail, tail)

@@ -1,0 +1,216 @@
+"""What a cache under another rule than LRU hits: one size, one rule at a time.
+
+LRU at every size at once is `replay`'s. Here are the rules that engines and papers
+know beside it, and the best that any rule could do. Ids of prefixes are taken as chains:
+a block is of use only behind the one before it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from membench.core.errors import UsageError
+from membench.thesis.replay import policy_kernels
+from membench.thesis.replay.lru_stack.touches import keys_of
+from membench.thesis.replay.trace import Floats, Ints, Trace, TraceError
+
+_MOST = 2**27
+"""References that are expanded block by block: about 4 GiB."""
+
+
+class Rule(StrEnum):
+    """What goes when the cache is full, or what is let in."""
+
+    LRU = "lru"
+    FIFO = "fifo"
+    S3FIFO = "s3fifo"
+    OPTIMAL = "optimal"
+    LEAF = "leaf"
+    TTL = "ttl"
+    SECOND = "second"
+
+
+MEANING = {
+    Rule.LRU: "least recently used",
+    Rule.FIFO: "first in, first out",
+    Rule.S3FIFO: "S3-FIFO",
+    Rule.OPTIMAL: "what is needed last goes first (Belady): no rule hits more",
+    Rule.LEAF: "least recently used of the blocks that no cached block follows",
+    Rule.TTL: "least recently used, dropped after so many seconds without use",
+    Rule.SECOND: "least recently used, let in when named for the second time",
+}
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A rule, and seconds where it is `ttl`."""
+
+    rule: Rule
+    ttl: float = math.inf
+
+    def __str__(self) -> str:
+        """As it is written on the command line."""
+        return f"ttl:{self.ttl:g}" if self.rule is Rule.TTL else str(self.rule)
+
+
+def parse_policy(word: str) -> Policy:
+    """``lru``, ``fifo``, ``s3fifo``, ``optimal``, ``leaf``, ``second`` or ``ttl:SECONDS``.
+
+    Raises:
+        UsageError: it is none of them.
+    """
+    name, _, rest = word.strip().partition(":")
+    hint = f"known are {', '.join(rule for rule in Rule if rule is not Rule.TTL)}, ttl:SECONDS"
+    if name == "belady":
+        name = Rule.OPTIMAL
+    if name not in [*Rule] or (name != Rule.TTL and rest):
+        raise UsageError(f"'{word}' is no policy", hint)
+    if name != Rule.TTL:
+        return Policy(Rule(name))
+    try:
+        seconds = float(rest)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        raise UsageError(f"'{word}' names no seconds above 0", hint)
+    return Policy(Rule.TTL, seconds)
+
+
+class Requests(NamedTuple):
+    """A trace, block by block.
+
+    Attributes:
+        ids: [n] dense numbers of blocks, of all requests after each other.
+        bounds: [r + 1] where each request begins.
+        arrival: [r] seconds.
+        blocks: how many different ones.
+    """
+
+    ids: Ints
+    bounds: Ints
+    arrival: Floats
+    blocks: int
+
+
+@dataclass(frozen=True)
+class Served:
+    """[r] blocks that hit, and that were written into the cache, of each request."""
+
+    hits: Ints
+    written: Ints
+
+
+def expanded(trace: Trace) -> Requests:
+    """The blocks of ``trace`` as dense numbers.
+
+    Raises:
+        TraceError: there are more references than memory should hold.
+    """
+    if trace.references > _MOST:
+        raise TraceError(
+            f"{trace.name}: more than {_MOST} references: only LRU is replayed for so many",
+            "leave --policy out, or cut the trace",
+        )
+    first, last = keys_of(trace)
+    order = np.argsort(first, kind="stable")
+    ends = np.maximum.accumulate(last[order]) if order.size else last
+    heads = np.ones(order.size, np.bool_)
+    heads[1:] = first[order][1:] > ends[:-1]
+    starts = first[order][heads]
+    stops = np.maximum.reduceat(ends, np.flatnonzero(heads)) if order.size else ends
+    before = np.concatenate([[0], np.cumsum(stops - starts + 1)])
+    place = np.searchsorted(starts, first, side="right") - 1
+    dense = first - starts[place] + before[place]
+    lengths = last - first + 1
+    total = np.cumsum(lengths)
+    ids = np.arange(int(lengths.sum())) - np.repeat(total - lengths - dense, lengths)
+    bounds = np.concatenate([[0], total])[trace.offsets]
+    return Requests(ids, bounds, trace.arrival, int(before[-1]))
+
+
+def serve(requests: Requests, policy: Policy, capacity: int) -> Served:
+    """What a cache of ``capacity`` blocks (0 or more) under ``policy`` hits and writes.
+
+    Raises:
+        UsageError: a policy by time of requests that are not in the order of arrival.
+    """
+    if policy.rule is Rule.TTL and (np.diff(requests.arrival) < 0).any():
+        raise UsageError(
+            "the requests are not in the order of arrival, which a time to live needs",
+            "draw arrivals: --arrivals poisson:RATE",
+        )
+    count, blocks = requests.bounds.size - 1, requests.blocks
+    hits, written = np.zeros(count, np.int64), np.zeros(count, np.int64)
+    if policy.rule is Rule.OPTIMAL:
+        work = np.zeros((2, requests.ids.size + 1), np.int64)
+        compiled("optimal")(
+            *(requests.ids, requests.bounds, following(requests)),
+            *(np.zeros(blocks, np.int64), work[0], work[1], capacity, hits, written),
+        )
+    elif policy.rule is Rule.S3FIFO:
+        queues = np.zeros((3, 2 * blocks + requests.ids.size // max(count, 1) + 2), np.int64)
+        compiled("s3fifo")(
+            *(requests.ids, requests.bounds, np.zeros((3, blocks), np.int64), queues),
+            *(capacity, hits, written),
+        )
+    else:
+        compiled("lru")(
+            *(requests.ids, requests.bounds, requests.arrival, parents(requests)),
+            *(np.zeros((5, blocks + 1), np.int64), capacity, policy.ttl),
+            *(policy.rule is Rule.SECOND, policy.rule is Rule.LEAF, policy.rule is not Rule.FIFO),
+            *(hits, written),
+        )
+    return Served(hits, written)
+
+
+def following(requests: Requests) -> Ints:
+    """[n] the next request after its own that names the block of each reference."""
+    request = np.repeat(np.arange(requests.bounds.size - 1), np.diff(requests.bounds))
+    order = np.argsort(requests.ids, kind="stable")
+    ids, asked = requests.ids[order], request[order]
+    found = np.full(ids.size, policy_kernels.NEVER)
+    # From behind: the last reference of a request to a block knows the next one, and
+    # earlier ones of the same request share it.
+    changes = np.flatnonzero((np.diff(ids) != 0) | (np.diff(asked) != 0))
+    heads = np.concatenate([[0], changes + 1]) if ids.size else changes
+    group = np.zeros(ids.size, np.int64)
+    group[heads[1:]] = 1
+    group = np.cumsum(group)
+    next_of = np.full(heads.size, policy_kernels.NEVER)
+    same = ids[heads[1:]] == ids[heads[:-1]]
+    next_of[:-1][same] = asked[heads[1:]][same]
+    found[order] = next_of[group]
+    return found
+
+
+def parents(requests: Requests) -> Ints:
+    """[b] the block before each, in the request that names it first; -1 for none."""
+    before = np.full(requests.ids.size, -1)
+    before[1:] = requests.ids[:-1]
+    before[requests.bounds[:-1][np.diff(requests.bounds) > 0]] = -1
+    found = np.full(requests.blocks, -1)
+    found[requests.ids[::-1]] = before[::-1]
+    return found
+
+
+@cache
+def compiled(name: str) -> Callable[..., None]:
+    """The loop ``name`` of `policy_kernels`, compiled where Numba can be had."""
+    plain: Callable[..., None] = getattr(policy_kernels, name)
+    try:
+        from membench.host.compiled.jit import helper
+    except ImportError:
+        return plain
+    fast: Any = helper(plain)
+
+    def run(*arguments: Any) -> None:
+        fast(*arguments)
+
+    return run

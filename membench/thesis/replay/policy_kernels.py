@@ -1,0 +1,247 @@
+"""Caches of one size under other rules than the one pass knows: loops that Numba compiles.
+
+Each takes requests as dense block numbers and keeps the convention of `replay`: hits are
+judged before the request changes the cache and count up to the first missing block; then
+its blocks are touched or inserted tail-first; then the cache is trimmed. They run as plain
+Python where Numba cannot be had.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+NEVER = 2**40
+"""A next use that does not come, as a number of a request."""
+
+# Numba knows arrays by their elements, mypy by their names: `Any` serves both.
+
+
+def lru(  # noqa: C901, PLR0912, PLR0915 - one loop, compiled whole
+    ids: Any,
+    bounds: Any,
+    arrival: Any,
+    parent: Any,
+    state: Any,
+    capacity: int,
+    ttl: float,
+    second: bool,
+    leaf: bool,
+    moves: bool,
+    hits: Any,
+    written: Any,
+) -> None:
+    """Least recently used; with ``moves`` false first in, first out.
+
+    Args:
+        ids, bounds: [n] blocks of all requests; [r + 1] where each request begins.
+        arrival: [r] seconds; blocks that rested more than ``ttl`` are gone.
+        parent: [b] the block before each where it was first named; -1 for none.
+        state: [5, b + 1] int64, zeros; worked on.
+        second: whether a block is taken only when it is named for the second time.
+        leaf: whether a block stays while one that follows it is here.
+        hits, written: [r] results: blocks that hit, and that were put in.
+    """
+    before, after, here, seen, children = state[0], state[1], state[2], state[3], state[4]
+    end = state.shape[1] - 1  # of a ring: after[end] is the newest, before[end] the oldest
+    before[end] = end
+    after[end] = end
+    count = 0
+    touched = [0.0] * end
+    for number in range(bounds.size - 1):
+        now = arrival[number]
+        while count and now - touched[before[end]] > ttl:
+            old = before[end]
+            after[before[old]] = end
+            before[end] = before[old]
+            here[old] = 0
+            count -= 1
+            if parent[old] >= 0:
+                children[parent[old]] -= 1
+        begin, stop = bounds[number], bounds[number + 1]
+        found = 0
+        while begin + found < stop and here[ids[begin + found]]:
+            found += 1
+        hits[number] = found
+        for place in range(stop - 1, begin - 1, -1):
+            block = ids[place]
+            if here[block]:
+                if moves:
+                    after[before[block]] = after[block]
+                    before[after[block]] = before[block]
+                    before[block] = end
+                    after[block] = after[end]
+                    before[after[end]] = block
+                    after[end] = block
+                    touched[block] = now
+                continue
+            if second and not seen[block]:
+                continue
+            here[block] = 1
+            count += 1
+            written[number] += 1
+            touched[block] = now
+            before[block] = end
+            after[block] = after[end]
+            before[after[end]] = block
+            after[end] = block
+            if parent[block] >= 0:
+                children[parent[block]] += 1
+        if second:
+            for place in range(begin, stop):
+                seen[ids[place]] = 1
+        while count > capacity:
+            old = before[end]
+            while leaf and children[old] and old != end:
+                old = before[old]
+            if old == end:
+                old = before[end]
+            after[before[old]] = after[old]
+            before[after[old]] = before[old]
+            here[old] = 0
+            count -= 1
+            if parent[old] >= 0:
+                children[parent[old]] -= 1
+
+
+def s3fifo(  # noqa: C901, PLR0912, PLR0915 - one loop, compiled whole
+    ids: Any, bounds: Any, state: Any, queues: Any, capacity: int, hits: Any, written: Any
+) -> None:
+    """S3-FIFO (Yang and others, SOSP 2023): a small, a main and a ghost queue.
+
+    A tenth of the cache (one block at least) is the small queue, and the ghost queue has as
+    many entries as the main one. A block that leaves the small queue goes to the main one if
+    it hit twice there, else to the ghost queue; the main queue gives every hit, up to three,
+    one more round.
+
+    Args:
+        state: [3, b] int64, zeros: the queue that a block is in (1 small, 2 main, 3 ghost),
+            its hits, and its last number in the ghost queue.
+        queues: [3, k] int64: rings of the three queues, k above any number of blocks in one.
+    """
+    where, used, ghosted = state[0], state[1], state[2]
+    small, main, ghost = queues[0], queues[1], queues[2]
+    size = queues.shape[1]
+    least = max(1, capacity // 10)
+    most = max(1, capacity - least)
+    heads = [0, 0, 0]
+    tails = [0, 0, 0]
+    for number in range(bounds.size - 1):
+        begin, stop = bounds[number], bounds[number + 1]
+        found = 0
+        while begin + found < stop and 0 < where[ids[begin + found]] < 3:
+            found += 1
+        hits[number] = found
+        for place in range(stop - 1, begin - 1, -1):
+            block = ids[place]
+            if 0 < where[block] < 3:
+                used[block] = min(3, used[block] + 1)
+                continue
+            written[number] += 1
+            used[block] = 0
+            if where[block] == 3:
+                main[heads[1] % size] = block
+                heads[1] += 1
+                where[block] = 2
+            else:
+                small[heads[0] % size] = block
+                heads[0] += 1
+                where[block] = 1
+        while heads[0] - tails[0] + heads[1] - tails[1] > capacity:
+            if heads[0] - tails[0] > least or heads[1] == tails[1]:
+                block = small[tails[0] % size]
+                tails[0] += 1
+                if used[block] > 1:
+                    used[block] = 0
+                    where[block] = 2
+                    main[heads[1] % size] = block
+                    heads[1] += 1
+                    continue
+                where[block] = 3
+                ghosted[block] = heads[2]
+                ghost[heads[2] % size] = block
+                heads[2] += 1
+                while heads[2] - tails[2] > most:
+                    gone = ghost[tails[2] % size]
+                    if where[gone] == 3 and ghosted[gone] == tails[2]:
+                        where[gone] = 0
+                    tails[2] += 1
+            else:
+                block = main[tails[1] % size]
+                tails[1] += 1
+                if used[block]:
+                    used[block] -= 1
+                    main[heads[1] % size] = block
+                    heads[1] += 1
+                else:
+                    where[block] = 0
+
+
+def optimal(  # noqa: C901, PLR0912 - one loop, compiled whole
+    ids: Any,
+    bounds: Any,
+    following: Any,
+    keys: Any,
+    heap: Any,
+    owners: Any,
+    capacity: int,
+    hits: Any,
+    written: Any,
+) -> None:
+    """Belady's rule: what is needed last goes first, of equals the block further behind.
+
+    Args:
+        following: [n] the next request that names the block of each reference, or `NEVER`.
+        keys: [b] int64, zeros: what each block here is ordered by; 0 where it is not here.
+        heap, owners: [n + 1] int64: keys, the largest on top, and whose they are.
+    """
+    width = 1
+    for number in range(bounds.size - 1):
+        width = max(width, bounds[number + 1] - bounds[number] + 1)
+    size = 0
+    count = 0
+    for number in range(bounds.size - 1):
+        begin, stop = bounds[number], bounds[number + 1]
+        found = 0
+        while begin + found < stop and keys[ids[begin + found]]:
+            found += 1
+        hits[number] = found
+        for place in range(stop - 1, begin - 1, -1):
+            block = ids[place]
+            new = keys[block] == 0
+            if following[place] >= NEVER:
+                if not new:
+                    keys[block] = 0
+                    count -= 1
+                continue
+            key = following[place] * width + (place - begin) + 1
+            if new:
+                count += 1
+                written[number] += 1
+            keys[block] = key
+            at = size
+            size += 1
+            while at and heap[(at - 1) // 2] < key:
+                heap[at] = heap[(at - 1) // 2]
+                owners[at] = owners[(at - 1) // 2]
+                at = (at - 1) // 2
+            heap[at] = key
+            owners[at] = block
+        while count > capacity:
+            key, block = heap[0], owners[0]
+            size -= 1
+            last, owner = heap[size], owners[size]
+            at = 0
+            while 2 * at + 1 < size:
+                child = 2 * at + 1
+                if child + 1 < size and heap[child + 1] > heap[child]:
+                    child += 1
+                if heap[child] <= last:
+                    break
+                heap[at] = heap[child]
+                owners[at] = owners[child]
+                at = child
+            heap[at] = last
+            owners[at] = owner
+            if keys[block] == key:
+                keys[block] = 0
+                count -= 1

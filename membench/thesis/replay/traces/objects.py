@@ -1,0 +1,134 @@
+"""Traces of objects: libCacheSim's CSV and oracleGeneral, and tables that name no blocks.
+
+An object is a request of one block. Such traces have no tokens, so that they are
+counted by blocks alone; sizes of objects are not used.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from membench.thesis.replay.trace import Floats, Ints, Trace, TraceError
+from membench.thesis.replay.traces.lines import Lines
+from membench.thesis.replay.traces.numbering import numbered
+
+_TIMES = ("time", "timestamp", "clock_time")
+_IDS = ("obj_id", "object_id", "obj", "object", "id", "key")
+_LENGTHS = (
+    "contexttokens",
+    "request tokens",
+    "input_length",
+    "num_prefill_tokens",
+    "prompt_tokens",
+)
+_RECORD = np.dtype(
+    [("time", "<u4"), ("id", "<u8"), ("size", "<u4"), ("next", "<i8")]
+)  # oracleGeneral of libCacheSim: 24 bytes, packed
+_LARGEST = 2**64 - 1
+
+
+def is_binary(name: str) -> bool:
+    """Whether a file of this name is libCacheSim's oracleGeneral."""
+    return "oraclegeneral" in name.lower()
+
+
+def read_binary(content: bytes, name: str) -> Trace:
+    """The trace in ``content``: records of time (s), id, size and next access.
+
+    Raises:
+        TraceError: the file is cut off or empty, or its times go back.
+    """
+    if not content or len(content) % _RECORD.itemsize:
+        raise TraceError(
+            f"{name}: {len(content)} bytes are no records of {_RECORD.itemsize} bytes",
+            "an oracleGeneral file of libCacheSim is expected: is it cut off?",
+        )
+    records = np.frombuffer(content, _RECORD)
+    return _trace(name, records["time"].astype(np.float64), numbered(records["id"]))
+
+
+def is_table(lines: Lines) -> bool:
+    """Whether the file is a table of comma-separated values."""
+    if not lines.lines:
+        return False
+    first = lines.lines[0].strip()
+    return b"," in first and not first.startswith((b"{", b"["))
+
+
+def read_table(lines: Lines) -> Trace:
+    """The trace in a table with a time and an id of an object.
+
+    Raises:
+        TraceError: it has lengths but no ids, or a line that does not fit.
+    """
+    names = [cell.strip().strip('"').lower() for cell in _cells(lines, 1)]
+    if any(name in names for name in _LENGTHS):
+        raise TraceError(
+            f"{lines.name}: this trace has lengths but no block ids: nothing to replay",
+            "hit rates need to know which blocks requests share: docs/kv-tier.md says how to "
+            "record them from an engine",
+        )
+    head = any(name in names for name in (*_TIMES, *_IDS))
+    time = next((names.index(name) for name in _TIMES if name in names), None if head else 0)
+    key = next((names.index(name) for name in _IDS if name in names), None if head else 1)
+    if key is None:
+        raise TraceError(
+            f"{lines.name}: this table names no column of object ids",
+            "expected is libCacheSim's form: time,obj_id,size",
+        )
+    arrival: list[float] = []
+    ids: list[object] = []
+    for number in range(2 if head else 1, len(lines.lines) + 1):
+        cells = _cells(lines, number)
+        if len(cells) <= max(key, time or 0):
+            lines.fail(number, f"{len(cells)} values, where {max(key, time or 0) + 1} are expected")
+        arrival.append(_time(lines, number, cells[time]) if time is not None else float(number))
+        word = cells[key].strip()
+        whole = word.isascii() and word.isdigit() and int(word[:25]) <= _LARGEST
+        ids.append(int(word) if whole else word)
+        if not word:
+            lines.fail(number, "the id of the object is empty")
+    if not ids:
+        raise TraceError(f"{lines.name}: no request has a block")
+    texts = [str(one) for one in ids]
+    same = all(isinstance(one, int) for one in ids)
+    found = numbered(np.array(ids, np.uint64) if same else np.array(texts))
+    return _trace(lines.name, np.array(arrival), found, timed=time is not None)
+
+
+def _cells(lines: Lines, number: int) -> list[str]:
+    return lines.lines[number - 1].decode("utf-8", "replace").split(",")
+
+
+def _time(lines: Lines, number: int, cell: str) -> float:
+    try:
+        found = float(cell)
+    except ValueError:
+        found = float("nan")
+    if not 0 <= found < float(1 << 53):
+        lines.fail(number, f"the time must be a number of 0 or more, not {cell.strip()[:40]!r}")
+    return found
+
+
+def _trace(name: str, arrival: Floats, ids: Ints, *, timed: bool = True) -> Trace:
+    if (np.diff(arrival) < 0).any():
+        place = int(np.flatnonzero(np.diff(arrival) < 0)[0])
+        raise TraceError(f"{name}, request {place + 2}: times go back", "sort the requests by time")
+    count = ids.size
+    zeros = np.zeros(count, np.int64)
+    return Trace(
+        name=name,
+        block_tokens=0,
+        sessions=False,
+        private=False,
+        session=zeros,
+        arrival=arrival,
+        served=np.full(count, np.nan),
+        prompt=zeros,
+        output=zeros,
+        nested=np.zeros(count, np.bool_),
+        offsets=np.arange(count + 1),
+        first=ids,
+        last=ids.copy(),
+        timed=timed,
+    )

@@ -1,0 +1,105 @@
+"""A trace in larger blocks: several of its blocks as one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from membench.thesis.replay.trace import Ints, Trace, TraceError
+from membench.thesis.replay.traces.numbering import numbered, runs_of
+
+_MOST_BLOCKS = 2**28
+"""References to blocks that are expanded one by one: 2 GiB of ids."""
+_STEP = np.uint64(0x9E3779B97F4A7C15)
+_MIX = np.uint64(0xBF58476D1CE4E5B9)
+
+
+def regrouped(trace: Trace, block_tokens: int) -> Trace:
+    """``trace`` with blocks of ``block_tokens``, a multiple of those it has.
+
+    A large block is the sequence of the small ones in it, so that two are equal if all of
+    them are. The last of a request may be partial, as the trace's own may; where only
+    whole blocks have an id, a large block that is not whole has none either.
+
+    Raises:
+        TraceError: not a multiple, or more references than memory should hold.
+    """
+    size = trace.block_tokens
+    if not size:
+        raise TraceError(
+            f"{trace.name}: its blocks are objects without tokens, which cannot be regrouped",
+            "leave --block-tokens out",
+        )
+    if block_tokens % size or block_tokens < size:
+        raise TraceError(
+            f"{trace.name}: the trace has blocks of {size} tokens, not of {block_tokens}: they "
+            "cannot be cut",
+            f"take a multiple of {size}, or leave --block-tokens out",
+        )
+    if block_tokens == size:
+        return trace
+    if trace.references > _MOST_BLOCKS:
+        raise TraceError(f"{trace.name}: more than {_MOST_BLOCKS} blocks to regroup")
+    many = block_tokens // size
+    counts = trace.blocks
+    groups = counts // many if trace.full_only else -(-counts // many)
+    keys = _keys(trace, counts, groups, many)
+    bounds = np.concatenate([[0], np.cumsum(groups)])
+    offsets, first, last = runs_of(_numbered(trace, keys, bounds), bounds)
+    return replace(
+        trace,
+        block_tokens=block_tokens,
+        offsets=offsets,
+        first=first,
+        last=last,
+    )
+
+
+def _numbered(trace: Trace, keys: NDArray[np.uint64], bounds: Ints) -> Ints:
+    """[g] small numbers of the groups: of each session on its own where ids are private.
+
+    Many short sorts are faster than a long one.
+    """
+    session = trace.session
+    if not trace.private or (np.diff(session) < 0).any():
+        return numbered(keys)
+    begins = np.flatnonzero(np.diff(session, prepend=-1))
+    edges = bounds[np.append(begins, session.size)].tolist()
+    parts = [numbered(keys[begin:end]) for begin, end in pairwise(edges)]
+    return np.concatenate(parts)
+
+
+def _keys(trace: Trace, counts: Ints, groups: Ints, many: int) -> NDArray[np.uint64]:
+    """[g] a 64-bit hash of the blocks of each group, its session's where ids are private."""
+    lengths = trace.last - trace.first + 1
+    ends = np.cumsum(lengths)
+    ids = np.arange(int(lengths.sum())) - np.repeat(ends - lengths - trace.first, lengths)
+    mixed = _mixed(ids.astype(np.uint64))
+    place = np.arange(ids.size) - np.repeat(np.cumsum(counts) - counts, counts)
+    with np.errstate(over="ignore"):
+        mixed *= _mixed((place % many).astype(np.uint64)) | np.uint64(1)
+    heads = np.flatnonzero(place % many == 0)
+    summed = np.add.reduceat(mixed, heads) if heads.size else mixed
+    begun = -(-counts // many)  # groups that begin, whole or not
+    order = np.arange(heads.size) - np.repeat(np.cumsum(begun) - begun, begun)
+    kept = order < np.repeat(groups, begun)
+    summed, order = summed[kept], order[kept]
+    with np.errstate(over="ignore"):
+        summed = _mixed(summed + _mixed(order.astype(np.uint64)) * _STEP)
+        if trace.private:
+            session = np.repeat(trace.session, groups).astype(np.uint64)
+            summed ^= _mixed(session + _STEP)
+    return summed
+
+
+def _mixed(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """A bijection that spreads neighbours (splitmix64)."""
+    with np.errstate(over="ignore"):
+        values = values + _STEP
+        values = (values ^ (values >> np.uint64(30))) * _MIX
+        values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    found: NDArray[np.uint64] = values ^ (values >> np.uint64(31))
+    return found

@@ -1,0 +1,230 @@
+"""A KV-cache tier as a plan: how large, how busy, how many drives of which endurance.
+
+From a trace the tiers are simulated (`tiersim`) with the requests a second that a user
+names, or those of the trace. From lengths alone (no trace) Little's law says what is
+resident: what comes a second times how long it rests.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from membench.core.errors import UsageError
+from membench.thesis.models.catalogue import Model
+from membench.thesis.models.economics import drive_writes_per_day
+from membench.thesis.models.kv_shape import KvDtype, mean_bytes_per_token
+from membench.thesis.replay.amounts import show_amount
+from membench.thesis.replay.answer import DAY, TierAsked, block_bytes
+from membench.thesis.replay.traces import read_trace
+from membench.thesis.tiers.settings import TierSpec
+from membench.thesis.tiers.simulator import at_request_rate, simulate
+
+_FLASH = ("ssd", "nvme", "disk", "flash")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drive:
+    """A drive: bytes, drive writes a day that it is rated for, and B/s where measured."""
+
+    capacity_bytes: float
+    dwpd: float
+    read_per_s: float | None = None
+    write_per_s: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TierPlan:
+    """One tier.
+
+    Attributes:
+        hit_rate: share of the input's blocks (of lengths: of its tokens) that it serves.
+        read_per_s, written_per_s: bytes a second.
+        written_per_day, dwpd: bytes a day, and over the capacity.
+        drives: of the drive that was named; None for a tier that is no flash.
+        decided_by: capacity, read rate, write rate or endurance; empty without drives.
+    """
+
+    name: str
+    capacity_bytes: float
+    hit_rate: float
+    read_per_s: float
+    written_per_s: float
+    written_per_day: float
+    dwpd: float
+    drives: int | None
+    decided_by: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What the tiers must do.
+
+    Attributes:
+        source: the trace, or `lengths`.
+        requests_per_s: at which it holds.
+        tokens_per_request: mean input.
+        tiers: fastest first.
+        drive: what ``drives`` counts.
+        notes: what must be said of it.
+    """
+
+    source: str
+    requests_per_s: float
+    tokens_per_request: float
+    tiers: tuple[TierPlan, ...]
+    drive: Drive
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lengths:
+    """Requests by their lengths.
+
+    Attributes:
+        reuse: share of the input that is read again.
+        gap_s: mean seconds until it is.
+    """
+
+    input_tokens: int
+    output_tokens: int
+    reuse: float
+    gap_s: float
+
+
+def plan_of_trace(
+    source: str,
+    model: Model,
+    dtype: KvDtype,
+    tiers: Sequence[TierAsked],
+    drive: Drive,
+    requests_per_s: float | None = None,
+) -> Plan:
+    """The plan for a trace, at its own rate or at ``requests_per_s``.
+
+    Raises:
+        UsageError: no tier, or a trace whose sessions have clocks of their own and no rate.
+        TraceError: the trace cannot be read.
+    """
+    if not tiers:
+        raise UsageError("a plan needs tiers", "name them: --tiers ddr=1TB,ssd=16TB")
+    trace = read_trace(source)
+    notes = []
+    if requests_per_s is not None:
+        trace = at_request_rate(trace, requests_per_s)
+        if not trace.sessions:
+            notes.append("times of the trace are scaled to the rate; reuse distances are its own")
+    elif trace.sessions or not trace.timed:
+        raise UsageError(
+            f"{trace.name}: its requests have no common clock",
+            "say how many come: --requests-per-second R",
+        )
+    block = block_bytes(trace, model.shape, dtype)
+    specs = [
+        TierSpec(name=one.name, capacity=one.capacity_bytes / block, ttl=one.ttl, second=one.second)
+        for one in tiers
+    ]
+    outcome = simulate(trace, specs, block)
+    if not outcome.seconds:
+        raise UsageError(f"{trace.name}: it lasts no time", "draw arrivals with a rate")
+    found = [
+        _tier(
+            asked,
+            use.hits / outcome.references,
+            use.hits * block / outcome.seconds,
+            use.written_bytes / outcome.seconds,
+            drive,
+        )
+        for asked, use in zip(tiers, outcome.tiers, strict=True)
+    ]
+    notes.append("each tier sees every request; a trace that is a sample understates capacity")
+    return Plan(
+        source=trace.name,
+        requests_per_s=trace.requests / outcome.seconds,
+        tokens_per_request=float(trace.prompt.mean()),
+        tiers=tuple(found),
+        drive=drive,
+        notes=tuple(notes),
+    )
+
+
+def plan_of_lengths(
+    lengths: Lengths,
+    requests_per_s: float,
+    model: Model,
+    dtype: KvDtype,
+    tiers: Sequence[TierAsked],
+    drive: Drive,
+) -> Plan:
+    """The plan for requests of which only lengths are known, by Little's law.
+
+    A tier holds what was written to it for ``capacity / rate`` seconds; what rests less than
+    that hits, gaps being exponential with mean ``gap_s``.
+
+    Raises:
+        UsageError: no tier.
+    """
+    if not tiers:
+        raise UsageError("a plan needs tiers", "name them: --tiers ddr=1TB,ssd=16TB")
+    tokens = lengths.input_tokens + lengths.output_tokens
+    per_token = mean_bytes_per_token(model.shape, max(tokens, 1), dtype)
+    new = lengths.input_tokens * (1 - lengths.reuse) + lengths.output_tokens
+    written = requests_per_s * new * per_token
+    again = requests_per_s * lengths.input_tokens * lengths.reuse * per_token
+    found = []
+    served = 0.0
+    for asked in tiers:
+        held_s = asked.capacity_bytes / (written + again) if written + again else math.inf
+        reach = 1 - math.exp(-min(held_s, asked.ttl) / lengths.gap_s)
+        share = max(0.0, reach - served)
+        served = max(served, reach)
+        found.append(_tier(asked, lengths.reuse * share, again * share, written, drive))
+    needed = (written + again) * lengths.gap_s
+    return Plan(
+        source="lengths",
+        requests_per_s=requests_per_s,
+        tokens_per_request=float(lengths.input_tokens),
+        tiers=tuple(found),
+        drive=drive,
+        notes=(
+            (
+                f"cache that rests {lengths.gap_s:g} s on average fills {show_amount(needed)} "
+                "(Little's law); gaps are taken as exponential"
+            ),
+        ),
+    )
+
+
+def _tier(asked: TierAsked, hit_rate: float, read: float, written: float, drive: Drive) -> TierPlan:
+    drives: int | None = None
+    why = ""
+    if any(word in asked.name.lower() for word in _FLASH):
+        drives, why = drives_needed(asked.capacity_bytes, read, written, drive)
+    return TierPlan(
+        name=asked.name,
+        capacity_bytes=asked.capacity_bytes,
+        hit_rate=hit_rate,
+        read_per_s=read,
+        written_per_s=written,
+        written_per_day=written * DAY,
+        dwpd=drive_writes_per_day(written, asked.capacity_bytes),
+        drives=drives,
+        decided_by=why,
+    )
+
+
+def drives_needed(
+    capacity_bytes: float, read_per_s: float, written_per_s: float, drive: Drive
+) -> tuple[int, str]:
+    """How many drives, and what decides it: capacity, endurance, or a rate if it is known."""
+    wants = {
+        "capacity": capacity_bytes / drive.capacity_bytes,
+        "endurance": written_per_s * DAY / (drive.capacity_bytes * drive.dwpd),
+    }
+    if drive.read_per_s:
+        wants["read rate"] = read_per_s / drive.read_per_s
+    if drive.write_per_s:
+        wants["write rate"] = written_per_s / drive.write_per_s
+    why = max(wants, key=lambda name: wants[name])
+    return max(1, math.ceil(wants[why] - 1e-9)), why

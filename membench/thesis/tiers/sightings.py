@@ -1,0 +1,29 @@
+"""Which blocks were named before: what admission on the second sighting asks."""
+
+from __future__ import annotations
+
+from membench.thesis.replay.run_parts import Run
+from membench.thesis.tiers.run_lru import RunLru
+
+
+class Sightings:
+    """Blocks that were named by one request, and by several."""
+
+    def __init__(self) -> None:
+        self._once = RunLru()
+        self._again = RunLru()
+
+    def see(self, scope: int, runs: list[Run]) -> None:
+        """A request names ``runs``, no block twice."""
+        for run in runs:
+            for piece in self._once.find(scope, *run):
+                part = piece.first, piece.last
+                self._again.take(scope, *part)
+                self._again.push(scope, part, 0.0, reused=True)
+            self._once.take(scope, *run)
+            self._once.push(scope, run, 0.0, reused=False)
+
+    def again(self, scope: int, run: Run) -> list[Run]:
+        """The parts of ``run`` that were named by more than one request, in order."""
+        found = self._again.find(scope, *run)
+        return sorted((max(one.first, run[0]), min(one.last, run[1])) for one in found)

@@ -1,0 +1,429 @@
+"""Configurations as published: every one is read, and as transformers and engines read it."""
+
+from __future__ import annotations
+
+import json
+import lzma
+from collections import Counter
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from membench.thesis.models.architecture import (
+    compress_ratios,
+    head_width,
+    is_compressed,
+    is_latent,
+    kv_heads,
+    layer_geometry,
+    shape_of,
+)
+from membench.thesis.models.catalogue import find_model, models
+from membench.thesis.models.configuration import ModelError, absent_keys, resolved
+from membench.thesis.models.kv_shape import (
+    KvDtype,
+    Role,
+    bytes_per_token,
+    kv_bytes,
+    mean_bytes_per_token,
+)
+from membench.thesis.models.layer_kinds import Kind, layer_kinds
+from membench.thesis.models.weight_bits import WeightType, cache_type, weights_of
+
+CONTEXTS = (1, 100, 1000, 8192, 32_768, 131_072)
+DATA = Path(__file__).parent / "data" / "configurations.json.xz"
+
+# Bytes of KV in 16 bits of 32,768 tokens, index included, by a count of its own: layers that
+# attend to all, layers with a window, and so on, read off each published configuration by hand.
+_LLAMA_4 = (12 * 32_768 + 36 * 8192) * 2 * 8 * 128 * 2
+_MIMO = (9 * 4 * 32_768 + 39 * 8 * 128) * (192 + 128) * 2
+_STEP = (12 * 32_768 + 33 * 512) * 2 * 8 * 128 * 2
+_V4_FLASH = (21 * 8192 + 20 * 256 + 43 * 128) * 512 * 2 + 21 * 8192 * 128 * 2
+_V4_PRO = (30 * 8192 + 31 * 256 + 61 * 128) * 512 * 2 + 30 * 8192 * 128 * 2
+_GLM_5 = 32_768 * (78 * 576 * 2 + 78 * 128)
+_GLM_52 = 32_768 * (78 * 576 * 2 + 21 * 128)
+_M3 = 32_768 * (60 * 2 * 4 * 128 * 2 + 57 * 128 * 2)
+
+
+def _heads(layers: int, heads: int, width: int = 128) -> int:
+    return layers * 2 * heads * width * 2 * 32_768
+
+
+def _gated(layers: int, values: int) -> int:
+    """The state of gated delta rule with 16 key heads of 128."""
+    return layers * (values * 128 * 128 * 4 + (2 * 16 * 128 + values * 128) * 3 * 2)
+
+
+def _mamba(layers: int, heads: int) -> int:
+    """The state of Mamba 2 with heads of 64, 128 states, 8 groups."""
+    return layers * (heads * 64 * 128 * 4 + (heads * 64 + 2 * 8 * 128) * 3 * 2)
+
+
+EXPECTED = {
+    "MiniMaxAI/MiniMax-M2.5": _heads(62, 8),
+    "MiniMaxAI/MiniMax-M2.7": _heads(62, 8),
+    "Qwen/Qwen3-0.6B": _heads(28, 8),
+    "Qwen/Qwen3-1.7B": _heads(28, 8),
+    "Qwen/Qwen3-235B-A22B": _heads(94, 4),
+    "Qwen/Qwen3-235B-A22B-FP8": _heads(94, 4),
+    "Qwen/Qwen3-30B-A3B": _heads(48, 4),
+    "Qwen/Qwen3-30B-A3B-FP8": _heads(48, 4),
+    "Qwen/Qwen3-32B": _heads(64, 8),
+    "Qwen/Qwen3-32B-FP8": _heads(64, 8),
+    "Qwen/Qwen3-32B-FP8-Static-PerTensor": _heads(64, 8),
+    "Qwen/Qwen3-8B": _heads(36, 8),
+    "Qwen/Qwen3-Coder-480B-A35B-Instruct": _heads(62, 8),
+    "Qwen/Qwen3-VL-235B-A22B-Instruct": _heads(94, 4),
+    "Qwen/Qwen3-VL-2B-Instruct": _heads(28, 8),
+    "Qwen/Qwen3-VL-30B-A3B-Instruct": _heads(48, 4),
+    "Qwen/Qwen3-VL-32B-Instruct": _heads(64, 8),
+    "Qwen/Qwen3-VL-4B-Instruct": _heads(36, 8),
+    "Qwen/Qwen3.5-122B-A10B": _heads(12, 2, 256) + _gated(36, 64),
+    "Qwen/Qwen3.5-35B-A3B": _heads(10, 2, 256) + _gated(30, 32),
+    "Qwen/Qwen3.5-397B-A17B": _heads(15, 2, 256) + _gated(45, 64),
+    "XiaomiMiMo/MiMo-V2-Flash": _MIMO,
+    "deepseek-ai/DeepSeek-R1": 61 * 576 * 2 * 32_768,
+    "deepseek-ai/DeepSeek-V3": 61 * 576 * 2 * 32_768,
+    "deepseek-ai/DeepSeek-V3.2": 61 * (576 * 2 + 128) * 32_768,
+    "deepseek-ai/DeepSeek-V4-Flash": _V4_FLASH,
+    "deepseek-ai/DeepSeek-V4-Pro": _V4_PRO,
+    "meta-llama/Llama-4-Maverick-17B-128E-Instruct": _LLAMA_4,
+    "meta-llama/Llama-4-Scout-17B-16E-Instruct": _LLAMA_4,
+    "meta-llama/Meta-Llama-3.1-405B": _heads(126, 8),
+    "meta-llama/Meta-Llama-3.1-70B": _heads(80, 8),
+    "meta-llama/Meta-Llama-3.1-8B": _heads(32, 8),
+    "mistralai/Mixtral-8x22B-v0.1": _heads(56, 8),
+    "mistralai/Mixtral-8x7B-v0.1": _heads(32, 8),
+    "moonshotai/Kimi-K2-Instruct": 61 * 576 * 2 * 32_768,
+    "moonshotai/Kimi-K2.5": 61 * 576 * 2 * 32_768,
+    "nvidia/DeepSeek-V3.1-NVFP4": 61 * 576 * 2 * 32_768,
+    "nvidia/DeepSeek-V4-Flash-NVFP4": _V4_FLASH,
+    "nvidia/DeepSeek-V4-Pro-NVFP4": _V4_PRO,
+    "nvidia/GLM-5-NVFP4": _GLM_5,
+    "nvidia/GLM-5.2-NVFP4": _GLM_52,
+    "nvidia/Gemma-4-26B-A4B-NVFP4": _heads(5, 2, 512) + _heads(25, 8, 256) // 32,
+    "nvidia/Gemma-4-31B-IT-NVFP4": _heads(10, 4, 512) + _heads(50, 16, 256) // 32,
+    "nvidia/Kimi-K2.5-NVFP4": 61 * 576 * 2 * 32_768,
+    "nvidia/Kimi-K2.6-NVFP4": 61 * 576 * 2 * 32_768,
+    "nvidia/Llama-3.1-70B-Instruct-FP8": _heads(80, 8),
+    "nvidia/MiniMax-M2.5-NVFP4": _heads(62, 8),
+    "nvidia/MiniMax-M2.7-NVFP4": _heads(62, 8),
+    "nvidia/MiniMax-M3-NVFP4": _M3,
+    "nvidia/NVIDIA-Nemotron-3-Nano-30B-A3B-BF16": _heads(6, 2) + _mamba(23, 64),
+    "nvidia/NVIDIA-Nemotron-3-Nano-30B-A3B-NVFP4": _heads(6, 2) + _mamba(23, 64),
+    "nvidia/NVIDIA-Nemotron-3-Super-120B-A12B-FP8": _heads(8, 2) + _mamba(40, 128),
+    "nvidia/NVIDIA-Nemotron-3-Super-120B-A12B-NVFP4": _heads(8, 2) + _mamba(40, 128),
+    "nvidia/Qwen3-235B-A22B-NVFP4": _heads(94, 4),
+    "nvidia/Qwen3.5-122B-A10B-NVFP4": _heads(12, 2, 256) + _gated(36, 64),
+    "nvidia/Qwen3.5-397B-A17B-NVFP4": _heads(15, 2, 256) + _gated(45, 64),
+    "nvidia/Qwen3.6-35B-A3B-NVFP4": _heads(10, 2, 256) + _gated(30, 32),
+    "openai/gpt-oss-120b": _heads(18, 8, 64) + 18 * 128 * 2 * 8 * 64 * 2,
+    "stepfun-ai/Step-3.7-Flash-FP8": _STEP,
+    "zai-org/GLM-5": _GLM_5,
+    "zai-org/GLM-5-FP8": _GLM_5,
+    "zai-org/GLM-5.1": _GLM_5,
+    "zai-org/GLM-5.1-FP8": _GLM_5,
+    "zai-org/GLM-5.2": _GLM_52,
+}
+# GB of the checkpoint as published (its files), and how most of its weights are held.
+STORED = {
+    "openai/gpt-oss-120b": (65.3, "MXFP4"),
+    "deepseek-ai/DeepSeek-V3": (671, "FP8"),
+    "moonshotai/Kimi-K2-Instruct": (1029, "FP8"),
+    "moonshotai/Kimi-K2.5": (595, "INT4"),
+    "deepseek-ai/DeepSeek-V4-Pro": (860, "MXFP4"),
+    "deepseek-ai/DeepSeek-V4-Flash": (157, "MXFP4"),
+    "nvidia/Gemma-4-31B-IT-NVFP4": (32, "NVFP4"),
+    "Qwen/Qwen3-235B-A22B-FP8": (236, "FP8"),
+    "meta-llama/Meta-Llama-3.1-8B": (16.06, "16 bits"),
+}
+# Types whose classes in transformers take another form of configuration than is published.
+_OTHER_FORM = {"step3p7", "step3p5"}
+
+
+@cache
+def document() -> Mapping[str, Any]:
+    """What `make_configurations.py` wrote."""
+    found: Mapping[str, Any] = json.loads(lzma.decompress(DATA.read_bytes()))
+    return found
+
+
+def config_of(name: str, without: str | None = None) -> dict[str, Any]:
+    """A configuration, with a key of its language part left out."""
+    both = {**document()["published"], **document()["families"]}
+    config: dict[str, Any] = json.loads(json.dumps(both[name]))
+    if without is not None:
+        del config.get("text_config", config)[without]
+    return config
+
+
+def test_all_that_are_published_are_here() -> None:
+    assert set(document()["published"]) == set(EXPECTED)
+    assert len(EXPECTED) == 64
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_a_published_configuration_keeps_what_was_counted_by_hand(name: str) -> None:
+    assert kv_bytes(shape_of(config_of(name)), 32_768) == EXPECTED[name]
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_a_published_model_is_shipped_under_its_id(name: str) -> None:
+    shipped, own = find_model(name.upper()), config_of(name)
+    assert shipped.shape == shape_of(own)
+    assert shipped.parameters is not None
+    assert shipped.weights is not None
+    if own.get("quantization_config") or own.get("text_config", {}).get("quantization_config"):
+        assert shipped.weights == weights_of(own)
+
+
+def _kinds_of(facts: Mapping[str, Any]) -> list[Kind]:
+    """What transformers says of each layer, by the names used here."""
+    window = facts["sliding_window"] or 0
+    named = facts["layer_types"] or [Kind.WINDOW if window else Kind.FULL] * facts["layers"]
+    words = {"indexed_attention": Kind.FULL, "minimax_m3_sparse": Kind.FULL, "moe": Kind.NONE}
+    kinds = [words.get(name) or Kind(name) for name in named]
+    return [Kind.FULL if kind is Kind.WINDOW and not window else kind for kind in kinds]
+
+
+def test_layers_and_heads_are_those_of_the_configuration_classes() -> None:
+    seen: Counter[str] = Counter()
+    for facts in document()["shapes"]:
+        config = config_of(facts["name"], facts["without"])
+        where = f"{facts['name']} without {facts['without']}"
+        text = resolved(config)
+        if text.kind in _OTHER_FORM:
+            continue
+        assert (text.get("tie_word_embeddings") is True) == facts["tied"], where
+        if is_compressed(text):
+            assert len(compress_ratios(text)) == facts["layers"], where
+            continue
+        kinds = list(layer_kinds(text))
+        assert kinds == _kinds_of(facts), where
+        seen["kinds"] += 1
+        latent = [text["kv_lora_rank"], text["qk_rope_head_dim"]] if is_latent(text) else None
+        assert latent == facts["latent"], where
+        if latent or not {Kind.FULL, Kind.WINDOW, Kind.CHUNK, Kind.BOTH} & set(kinds):
+            continue
+        theirs = facts["kv_heads"], facts["head_dim"]
+        if theirs[0] is None or None in [*(theirs[0] if isinstance(theirs[0], list) else ())]:
+            continue  # Falcon's are called otherwise
+        if isinstance(facts["kv_heads"], list) and isinstance(facts["head_dim"], list):
+            pairs = list(zip(*theirs, strict=True))
+        else:
+            pairs = [(theirs[0], theirs[1])] * len(kinds)
+        if any(not count or text["num_attention_heads"] % count for count, _ in pairs):
+            with pytest.raises(ModelError, match="cannot share"):
+                kv_heads(text)
+            seen["refused"] += 1
+            continue
+        for kind, (count, width) in zip(kinds, pairs, strict=True):
+            if kind in {Kind.FULL, Kind.WINDOW, Kind.CHUNK} and "v_head_dim" not in text:
+                assert layer_geometry(text, kind)[:2] == (count, width or head_width(text)), where
+        seen["heads"] += 1
+    assert seen["kinds"] > 400
+    assert seen["heads"] > 250
+    assert seen["refused"] > 5
+
+
+def test_a_window_is_counted_token_by_token() -> None:
+    config = config_of("gemma-3-27b")
+    shape = shape_of(config)
+    for tokens in CONTEXTS:
+        held = sum(
+            min(tokens, 1024) if (place + 1) % 6 else tokens
+            for place in range(config["text_config"]["num_hidden_layers"])
+        )
+        assert kv_bytes(shape, tokens) == held * 2 * 16 * 128 * 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, 1_879_048_192),
+        ({"max_window_layers": 21}, 1_468_006_400),
+        ({"use_sliding_window": None}, 1_879_048_192),
+        ({"use_sliding_window": False, "max_window_layers": 0}, 1_879_048_192),
+    ],
+)
+def test_windows_of_qwen2_begin_at_max_window_layers(
+    changes: dict[str, Any], expected: int
+) -> None:
+    config = {**config_of("qwen2-windows"), "max_window_layers": 28, **changes}
+    kept = {key: value for key, value in config.items() if value is not None}
+    assert kv_bytes(shape_of(kept), 32_768) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "dtype", "token"),
+    [
+        ("deepseek-ai/DeepSeek-V3", KvDtype.FP8, 61 * 576),
+        ("deepseek-ai/DeepSeek-V3.2", KvDtype.FP8, 61 * (576 + 132)),
+        ("deepseek-ai/DeepSeek-V3.2", KvDtype.FP8_DS_MLA, 61 * (656 + 132)),
+        ("zai-org/GLM-5.2", KvDtype.FP8, 78 * 576 + 21 * 132),  # 47,700; measured: 47,702
+    ],
+)
+def test_layouts_take_what_engines_keep(name: str, dtype: KvDtype, token: int) -> None:
+    assert bytes_per_token(shape_of(config_of(name)), dtype) == token
+
+
+def test_entries_of_v4_take_584_bytes() -> None:
+    shape = shape_of(config_of("deepseek-ai/DeepSeek-V4-Flash"))
+    by_role = {
+        role: {one.entry_bytes(KvDtype.FP8_DS_MLA) for one in shape.groups if one.role is role}
+        for role in Role
+    }
+    assert by_role == {Role.KV: {584}, Role.INDEX: {132}}
+
+
+def test_the_mean_of_a_context_counts_windows_and_state() -> None:
+    scout = models()["llama-4-scout"].shape
+    for tokens, ratio in ((8192, 4.0), (32_768, 1.75)):
+        assert mean_bytes_per_token(scout, tokens) == ratio * bytes_per_token(scout)
+    qwen = models()["qwen3.5-397b-a17b"].shape
+    assert mean_bytes_per_token(qwen, 8192) / bytes_per_token(qwen) == pytest.approx(1.76, abs=0.01)
+
+
+@pytest.mark.parametrize("name", STORED)
+def test_weights_are_as_large_as_the_checkpoint(name: str) -> None:
+    held = weights_of(config_of(name))
+    gigabytes, label = STORED[name]
+    assert held.stored / 1e9 == pytest.approx(gigabytes, rel=0.02)
+    assert held.label == label
+
+
+def test_weights_in_another_precision_leave_embedding_and_head_alone() -> None:
+    config = config_of("meta-llama/Meta-Llama-3.1-8B")
+    vocabulary = 2 * 128_256 * 4096
+    plain, four = weights_of(config), weights_of(config, WeightType.NVFP4)
+    assert four.stored - 2 * vocabulary == (plain.stored - 2 * vocabulary) * 4.5 / 16
+
+
+@pytest.mark.parametrize(
+    ("quantized", "says"),
+    [
+        ({"quant_method": "hqq"}, "'quant_method' is 'hqq'"),
+        ({"quant_method": "modelopt", "quant_algo": "MIXED_PRECISION"}, "does not list"),
+        ({"quant_method": "modelopt", "quant_algo": "FP3"}, "'quant_algo' is 'FP3'"),
+        ({"quant_method": "gptq", "bits": "four"}, "'bits' is no number"),
+        ({"quant_method": "compressed-tensors", "config_groups": {}}, "does not list"),
+    ],
+)
+def test_a_precision_that_is_not_said_is_not_known(quantized: dict[str, Any], says: str) -> None:
+    config = {**config_of("meta-llama/Meta-Llama-3.1-8B"), "quantization_config": quantized}
+    with pytest.raises(ModelError, match=says) as caught:
+        weights_of(config)
+    assert "--weights" in caught.value.hint
+    assert weights_of(config, WeightType.FP8).label == "FP8"
+
+
+def test_matrices_that_are_left_out_stay_as_they_are() -> None:
+    config = config_of("meta-llama/Meta-Llama-3.1-8B")
+    whole = weights_of({**config, "quantization_config": {"quant_method": "fp8"}})
+    kept = {"quant_method": "fp8", "modules_to_not_convert": ["model.layers.0.self_attn.q_proj"]}
+    part = weights_of({**config, "quantization_config": kept})
+    assert part.stored - whole.stored == 4096 * 4096
+    by_glob = {"quant_algo": "FP8", "ignore": ["model.layers.*.self_attn*", "lm_head"]}
+    attention = 32 * 4096 * (4096 + 1024 + 1024 + 4096)
+    globbed = weights_of({**config, "quantization_config": by_glob})
+    assert globbed.stored - whole.stored == attention
+
+
+def test_the_cache_type_of_a_checkpoint_is_read() -> None:
+    assert cache_type(config_of("nvidia/GLM-5.2-NVFP4")) == "fp8"
+    assert cache_type(config_of("deepseek-ai/DeepSeek-V3")) is None
+
+
+def test_a_shape_under_a_name_that_is_not_known_is_read() -> None:
+    config = {**config_of("Qwen/Qwen3-32B"), "model_type": "never_seen"}
+    assert shape_of(config) == shape_of(config_of("Qwen/Qwen3-32B"))
+    assert not resolved(config).taken
+    del config["head_dim"]
+    assert resolved(config).taken
+    latent = {**config_of("deepseek-ai/DeepSeek-V3"), "model_type": "never_seen"}
+    assert shape_of(latent) == shape_of(config_of("deepseek-ai/DeepSeek-V3"))
+
+
+@pytest.mark.parametrize(
+    ("without", "changes", "says"),
+    [
+        ("num_key_value_heads", {}, "num_key_value_heads"),
+        ("num_attention_heads", {}, "num_attention_heads"),
+        (None, {"sliding_window": 4096, "use_sliding_window": True}, "sliding_window"),
+        (None, {"mamba_d_state": 16}, "mamba_d_state"),
+        (None, {"cross_attention_layers": [3]}, "cross_attention_layers"),
+    ],
+)
+def test_a_key_that_is_absent_and_in_no_table_is_refused(
+    without: str | None, changes: dict[str, Any], says: str
+) -> None:
+    config = {**config_of("Qwen/Qwen3-32B", without), **changes, "model_type": "never_seen"}
+    with pytest.raises(ModelError, match=says):
+        shape_of(config)
+
+
+def test_every_row_of_the_table_says_which_layers_attend() -> None:
+    assert len(absent_keys()) > 130
+    assert all(row.get("layers") for row in absent_keys().values())
+
+
+@pytest.mark.parametrize(
+    ("config", "token"),
+    [
+        # Falcon 40B: 8 KV heads; Falcon 7B: one
+        (
+            {
+                "model_type": "falcon",
+                "hidden_size": 8192,
+                "num_attention_heads": 128,
+                "num_hidden_layers": 60,
+                "num_kv_heads": 8,
+                "new_decoder_architecture": True,
+            },
+            60 * 2 * 8 * 64 * 2,
+        ),
+        (
+            {
+                "model_type": "falcon",
+                "hidden_size": 4544,
+                "num_attention_heads": 71,
+                "num_hidden_layers": 32,
+                "multi_query": True,
+            },
+            32 * 2 * 64 * 2,
+        ),
+        (
+            {"model_type": "gpt2", "n_layer": 12, "n_head": 12, "n_embd": 768},
+            12 * 2 * 768 * 2,
+        ),
+        (
+            {
+                "model_type": "dbrx",
+                "n_layers": 40,
+                "n_heads": 48,
+                "d_model": 6144,
+                "attn_config": {"kv_n_heads": 8},
+            },
+            40 * 2 * 8 * 128 * 2,
+        ),
+        # Gemma 3n E4B: 35 layers, of which the last 15 read the cache of others
+        (
+            {
+                "model_type": "gemma3n_text",
+                "hidden_size": 2048,
+                "num_hidden_layers": 35,
+                "num_attention_heads": 8,
+                "num_key_value_heads": 2,
+                "head_dim": 256,
+                "sliding_window": 512,
+                "num_kv_shared_layers": 15,
+            },
+            4 * 2 * 2 * 256 * 2,
+        ),
+    ],
+)
+def test_older_spellings_are_read(config: dict[str, Any], token: int) -> None:
+    assert bytes_per_token(shape_of(config)) == token
