@@ -11,7 +11,7 @@ set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 python3 -m venv "$folder/venv"
-"$folder/venv/bin/pip" install --quiet --disable-pip-version-check pytest-benchmark==5.3.1 \
+"$folder/venv/bin/pip" install --quiet --no-compile --disable-pip-version-check pytest-benchmark==5.3.1 \
     pytest==9.2.0
 cd "$folder"
 cat > test_time.py <<'PYTHON'

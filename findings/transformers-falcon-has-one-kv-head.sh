@@ -14,7 +14,7 @@ set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 python3 -m venv "$folder/venv"
-"$folder/venv/bin/pip" install --quiet --disable-pip-version-check transformers==5.23.0
+"$folder/venv/bin/pip" install --quiet --no-compile --disable-pip-version-check transformers==5.23.0
 cd "$folder"
 TRANSFORMERS_VERBOSITY=error "$folder/venv/bin/python" - <<'PYTHON'
 import ast, importlib.util, pathlib, sys
