@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # The environment of the program that starts a Dask LocalCluster.
 #
-# Expected: unchanged. What Dask sets for its workers (one thread for OpenMP and BLAS) is set in them.
+# Expected: unchanged. What Dask sets for its workers (one thread for OpenMP and BLAS) is set in
+# them.
 # Seen (distributed 2026.8.0): OMP_NUM_THREADS, MKL_NUM_THREADS and OPENBLAS_NUM_THREADS are 1 and
 # MALLOC_TRIM_THRESHOLD_ is 65536 in the program itself, and stay so after the cluster was closed.
-# For users: a STREAM or another program with OpenMP that the same script starts afterwards runs on one
-# thread, and shows a part of the machine's bandwidth; whether it does depends on what ran before.
-# Pass a copy of the environment from before, or start the cluster in a process of its own.
+# For users: a STREAM or another program with OpenMP that the same script starts afterwards runs on
+# one thread, and shows a part of the machine's bandwidth; whether it does depends on what ran
+# before. Pass a copy of the environment from before, or start the cluster in a process of its own.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

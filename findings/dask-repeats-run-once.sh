@@ -3,11 +3,12 @@
 # client.map(measure, [size] * 5).
 #
 # Expected: five runs, five samples.
-# Seen (distributed 2026.8.0): one run, and five futures of its one result: submit and map name a task
-# by its function and arguments, and take a second task of the name for the first. dask.delayed with
-# the same function and arguments does run five times.
-# For users: five samples that agree to the last digit, an interval of confidence of width nought, and
-# a benchmark that is "done" at once when it is sent again. Pass pure=False, or the repeat's number.
+# Seen (distributed 2026.8.0): one run, and five futures of its one result: submit and map name a
+# task by its function and arguments, and take a second task of the name for the first. dask.delayed
+# with the same function and arguments does run five times.
+# For users: five samples that agree to the last digit, an interval of confidence of width nought,
+# and a benchmark that is "done" at once when it is sent again. Pass pure=False, or the repeat's
+# number.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

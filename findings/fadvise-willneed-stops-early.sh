@@ -6,8 +6,8 @@
 # Seen (Linux 6.18, ext4, read_ahead_kb 128): of 64 MiB, each of the three calls reads 1.25 MiB and
 # no more: the larger one of read_ahead_kb and max_sectors_kb of the disk. The calls return 0. A
 # mapping with MAP_POPULATE reads all of it.
-# For users: a file "warmed" by one such call is cold but for its beginning, and a test of warm reads
-# measures the disk. Name the range in pieces of at most read_ahead_kb, or read the file.
+# For users: a file "warmed" by one such call is cold but for its beginning, and a test of warm
+# reads measures the disk. Name the range in pieces of at most read_ahead_kb, or read the file.
 # Needs: Linux 6.5 or newer (cachestat), root, to mount a file of its own.
 set -euo pipefail
 [ "$(id -u)" = 0 ] || { echo "needs root, to mount a file of its own" >&2; exit 2; }

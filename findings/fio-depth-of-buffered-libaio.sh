@@ -4,11 +4,11 @@
 # Expected: that such reads do not overlap is known; the JSON then shows a depth of 1, and the
 # completion latency is that of the file.
 # Seen (fio 3.33): iodepth_level says 16 for more than 95 % of the reads, and the mean completion
-# latency (clat_ns) is about 14 times the time that a read takes, since every read waits for its whole
-# batch. The time of the reads themselves is in slat_ns, the "submission": slat times the number of
-# reads is nearly the whole run, so one read was under way at any time.
-# For users: neither the depth nor the latency of such a result is one. Where slat times the count of
-# operations comes near the run's time, the engine did not queue.
+# latency (clat_ns) is about 14 times the time that a read takes, since every read waits for its
+# whole batch. The time of the reads themselves is in slat_ns, the "submission": slat times the
+# number of reads is nearly the whole run, so one read was under way at any time.
+# For users: neither the depth nor the latency of such a result is one. Where slat times the count
+# of operations comes near the run's time, the engine did not queue.
 set -euo pipefail
 [ "$(id -u)" = 0 ] || { echo "needs root, to fetch a package of Debian" >&2; exit 2; }
 folder=$(mktemp -d)
@@ -18,7 +18,8 @@ mkdir -p "$folder/packages/partial" "$folder/root"
 apt-get install -qq -y --reinstall --download-only --no-install-recommends -o Debug::NoLocking=1 \
     -o APT::Sandbox::User=root -o Dir::Cache::archives="$folder/packages" fio=3.33-3 > /dev/null
 for package in "$folder"/packages/*.deb; do dpkg -x "$package" "$folder/root"; done
-export LD_LIBRARY_PATH=$folder/root/usr/lib/$(uname -m)-linux-gnu:$folder/root/lib/$(uname -m)-linux-gnu
+LD_LIBRARY_PATH=$folder/root/usr/lib/$(uname -m)-linux-gnu:$folder/root/lib/$(uname -m)-linux-gnu
+export LD_LIBRARY_PATH
 fio=$folder/root/usr/bin/fio
 echo "version: $("$fio" --version), Linux $(uname -r)"
 cd "$folder"

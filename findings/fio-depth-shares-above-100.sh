@@ -4,8 +4,8 @@
 # Expected: they add up to 100.
 # Seen (fio 3.33, --rw=write --fsync=4): iodepth_level "1" is 123.4 %: each fsync counts as an
 # operation at its depth, and the shares are of the reads and writes alone.
-# For users: a check "the shares add up to 100", or a depth taken from them as a weighted mean, fails
-# on every job with fsync, fdatasync or sync_file_range, and only there. Divide by their sum.
+# For users: a check "the shares add up to 100", or a depth taken from them as a weighted mean,
+# fails on every job with fsync, fdatasync or sync_file_range, and only there. Divide by their sum.
 set -euo pipefail
 [ "$(id -u)" = 0 ] || { echo "needs root, to fetch a package of Debian" >&2; exit 2; }
 folder=$(mktemp -d)
@@ -15,7 +15,8 @@ mkdir -p "$folder/packages/partial" "$folder/root"
 apt-get install -qq -y --reinstall --download-only --no-install-recommends -o Debug::NoLocking=1 \
     -o APT::Sandbox::User=root -o Dir::Cache::archives="$folder/packages" fio=3.33-3 > /dev/null
 for package in "$folder"/packages/*.deb; do dpkg -x "$package" "$folder/root"; done
-export LD_LIBRARY_PATH=$folder/root/usr/lib/$(uname -m)-linux-gnu:$folder/root/lib/$(uname -m)-linux-gnu
+LD_LIBRARY_PATH=$folder/root/usr/lib/$(uname -m)-linux-gnu:$folder/root/lib/$(uname -m)-linux-gnu
+export LD_LIBRARY_PATH
 fio=$folder/root/usr/bin/fio
 echo "version: $("$fio" --version)"
 cd "$folder"

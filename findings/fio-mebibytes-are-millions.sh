@@ -2,12 +2,12 @@
 # Sizes with binary prefixes in fio: --size=1MiB, --bs=4KiB.
 #
 # Expected: 1MiB is 1048576 bytes and 4KiB is 4096; if a prefix is in doubt, it is that of 1MB.
-# Seen (fio 3.33, kb_base at its default, 1024): the other way round. 1M, 1MB and even 1Mi are 1048576
-# bytes, 1MiB is 1000000; 4KiB is 4000 bytes, which direct I/O refuses. Its manual calls this
-# compatible with old scripts; kb_base=1000, if given before the sizes, gives MB and MiB their usual
-# meaning.
-# For users: whoever writes MiB to be exact gets 4.9 % less (GiB: 7.4 % less, TiB: 10 %), blocks that
-# are not aligned, and a last block that is left out. Write "1m" or plain bytes.
+# Seen (fio 3.33, kb_base at its default, 1024): the other way round. 1M, 1MB and even 1Mi are
+# 1048576 bytes, 1MiB is 1000000; 4KiB is 4000 bytes, which direct I/O refuses. Its manual calls
+# this compatible with old scripts; kb_base=1000, if given before the sizes, gives MB and MiB their
+# usual meaning.
+# For users: whoever writes MiB to be exact gets 4.9 % less (GiB: 7.4 % less, TiB: 10 %), blocks
+# that are not aligned, and a last block that is left out. Write "1m" or plain bytes.
 set -euo pipefail
 [ "$(id -u)" = 0 ] || { echo "needs root, to fetch a package of Debian" >&2; exit 2; }
 folder=$(mktemp -d)
@@ -17,7 +17,8 @@ mkdir -p "$folder/packages/partial" "$folder/root"
 apt-get install -qq -y --reinstall --download-only --no-install-recommends -o Debug::NoLocking=1 \
     -o APT::Sandbox::User=root -o Dir::Cache::archives="$folder/packages" fio=3.33-3 > /dev/null
 for package in "$folder"/packages/*.deb; do dpkg -x "$package" "$folder/root"; done
-export LD_LIBRARY_PATH=$folder/root/usr/lib/$(uname -m)-linux-gnu:$folder/root/lib/$(uname -m)-linux-gnu
+LD_LIBRARY_PATH=$folder/root/usr/lib/$(uname -m)-linux-gnu:$folder/root/lib/$(uname -m)-linux-gnu
+export LD_LIBRARY_PATH
 fio=$folder/root/usr/bin/fio
 echo "version: $("$fio" --version)"
 cd "$folder"

@@ -2,10 +2,11 @@
 # direct=1 with an engine of fio that cannot do direct I/O: ioengine=mmap.
 #
 # Expected: an error, as fio gives for other options that exclude each other, or at least a warning.
-# Seen (fio 3.33): no word and exit code 0; the file is opened with O_DIRECT and then mapped, so that
-# all of it is in the page cache afterwards. The JSON keeps "direct": "1" among the job's options.
-# For users: options of a result are what was asked for, not what was done. A sweep over engines with
-# direct=1 compares memory with disks as soon as mmap is among them.
+# Seen (fio 3.33): no word and exit code 0; the file is opened with O_DIRECT and then mapped, so
+# that all of it is in the page cache afterwards. The JSON keeps "direct": "1" among the job's
+# options.
+# For users: options of a result are what was asked for, not what was done. A sweep over engines
+# with direct=1 compares memory with disks as soon as mmap is among them.
 # Needs: a temporary folder on a filesystem that knows O_DIRECT.
 set -euo pipefail
 [ "$(id -u)" = 0 ] || { echo "needs root, to fetch a package of Debian" >&2; exit 2; }
@@ -16,7 +17,8 @@ mkdir -p "$folder/packages/partial" "$folder/root"
 apt-get install -qq -y --reinstall --download-only --no-install-recommends -o Debug::NoLocking=1 \
     -o APT::Sandbox::User=root -o Dir::Cache::archives="$folder/packages" fio=3.33-3 > /dev/null
 for package in "$folder"/packages/*.deb; do dpkg -x "$package" "$folder/root"; done
-export LD_LIBRARY_PATH=$folder/root/usr/lib/$(uname -m)-linux-gnu:$folder/root/lib/$(uname -m)-linux-gnu
+LD_LIBRARY_PATH=$folder/root/usr/lib/$(uname -m)-linux-gnu:$folder/root/lib/$(uname -m)-linux-gnu
+export LD_LIBRARY_PATH
 fio=$folder/root/usr/bin/fio
 echo "version: $("$fio" --version), Linux $(uname -r)"
 cd "$folder"

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Direct I/O (O_DIRECT) on ext4 that was mounted with data=journal.
 #
-# Expected: either a direct write or an error; ext4 is the filesystem whose direct I/O everyone trusts.
+# Expected: either a direct write or an error; ext4 is the filesystem whose direct I/O everyone
+# trusts.
 # Seen (Linux 6.18): the kernel's log says that data=journal disables O_DIRECT, the program is told
-# nothing: open succeeds, 1 MiB written "directly" is all in the page cache and dirty, and a write of
-# 3 bytes at offset 1 succeeds too, which direct I/O would refuse.
+# nothing: open succeeds, 1 MiB written "directly" is all in the page cache and dirty, and a write
+# of 3 bytes at offset 1 succeeds too, which direct I/O would refuse.
 # For users: the same benchmark with direct=1 measures memory here, on a filesystem that statfs and
 # most reports call by the same name. Read the mount options; statx leaves STATX_DIOALIGN at 0.
 # Needs: Linux 6.5 or newer (cachestat), root, to mount a file of its own.

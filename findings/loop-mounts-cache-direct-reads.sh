@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Direct I/O (O_DIRECT) on a filesystem that lies in a file, mounted with "mount -o loop".
 #
-# Expected: O_DIRECT leaves the page cache out. ext4 accepts it, its own pages stay out of the cache,
-# and a read comes from the disk.
+# Expected: O_DIRECT leaves the page cache out. ext4 accepts it, its own pages stay out of the
+# cache, and a read comes from the disk.
 # Seen (Linux 6.18, mount of util-linux 2.38.1): the file below the loop device is read and written
-# through the page cache: after 64 MiB of direct writes and reads its 64 MiB are cached, and a second
-# direct read comes from memory. losetup shows DIO 0. With "losetup --direct-io=on" nothing is cached.
+# through the page cache: after 64 MiB of direct writes and reads its 64 MiB are cached, and a
+# second direct read comes from memory. losetup shows DIO 0. With "losetup --direct-io=on" nothing
+# is cached.
 # For users: a filesystem made in a file to try its direct I/O shows the speed of memory, and flags
 # such as direct=1 of fio say nothing about it. Set up the loop device with --direct-io=on.
 # Needs: Linux 6.5 or newer (cachestat), root; the temporary folder on a disk, not on tmpfs.

@@ -2,11 +2,13 @@
 # The sizes of caches by lscpu, in text and in JSON (lscpu -J).
 #
 # Expected: the size of one cache, as lscpu printed for many years: 32 KiB for L1d.
-# Seen (util-linux 2.38.1): the sum over all caches of the level, and their number: "64 KiB (2 instances)" with
-# two cores, so 2 MiB with 64, and of L3 the sum over all groups of cores. JSON has both in one string, with
-# -B too. The size of one is in lscpu -C (ONE-SIZE) and in /sys/devices/system/cpu/cpu0/cache.
-# For users: a working set "in L2" or "four times L3" that a script takes from here is too large by the
-# number of caches, and lies in another level on every machine. Older versions of lscpu give the one size.
+# Seen (util-linux 2.38.1): the sum over all caches of the level, and their number: "64 KiB (2
+# instances)" with two cores, so 2 MiB with 64, and of L3 the sum over all groups of cores. JSON has
+# both in one string, with -B too. The size of one is in lscpu -C (ONE-SIZE) and in
+# /sys/devices/system/cpu/cpu0/cache.
+# For users: a working set "in L2" or "four times L3" that a script takes from here is too large by
+# the number of caches, and lies in another level on every machine. Older versions of lscpu give the
+# one size.
 # Needs: root; a machine of two or more cores.
 set -euo pipefail
 [ "$(id -u)" = 0 ] || { echo "needs root, to fetch a package of Debian" >&2; exit 2; }
@@ -17,7 +19,8 @@ mkdir -p "$folder/packages/partial" "$folder/root"
 apt-get install -qq -y --reinstall --download-only --no-install-recommends -o Debug::NoLocking=1 \
     -o APT::Sandbox::User=root -o Dir::Cache::archives="$folder/packages" util-linux=2.38.1-5+deb12u3 > /dev/null
 for package in "$folder"/packages/*.deb; do dpkg -x "$package" "$folder/root"; done
-export LD_LIBRARY_PATH=$folder/root/usr/lib/$(uname -m)-linux-gnu:$folder/root/lib/$(uname -m)-linux-gnu
+LD_LIBRARY_PATH=$folder/root/usr/lib/$(uname -m)-linux-gnu:$folder/root/lib/$(uname -m)-linux-gnu
+export LD_LIBRARY_PATH
 lscpu=$folder/root/usr/bin/lscpu
 echo "version: $("$lscpu" --version)"
 python3 - "$lscpu" <<'PYTHON'

@@ -3,9 +3,10 @@
 #
 # Expected: both read about what is asked for. The kernel reads ahead when it sees a sequence, and
 # there is none here.
-# Seen (Linux 6.18, ext4, read_ahead_kb 128): 100 pages by pread read 0.4 MiB from the disk, the same
-# 100 pages through a mapping about 12 MiB: every fault reads read_ahead_kb around the page, sequence
-# or not (with the 8 MiB that some virtual disks have set, one touch reads 8 MiB). MADV_RANDOM stops it.
+# Seen (Linux 6.18, ext4, read_ahead_kb 128): 100 pages by pread read 0.4 MiB from the disk, the
+# same 100 pages through a mapping about 12 MiB: every fault reads read_ahead_kb around the page,
+# sequence or not (with the 8 MiB that some virtual disks have set, one touch reads 8 MiB).
+# MADV_RANDOM stops it.
 # For users: random reads of KV blocks or of tensors through a mapping (fio's ioengine=mmap, readers
 # of safetensors and GGUF) show the bandwidth of large reads, and their rate a second depends on
 # read_ahead_kb. Compare them with pread only under MADV_RANDOM.

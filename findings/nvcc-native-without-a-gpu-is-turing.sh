@@ -4,8 +4,9 @@
 # Expected: an error: there is no chip to build for.
 # Seen (nvcc 13.5.37): a warning and exit code 0, and a program for sm_75 (Turing, 2018) with PTX of
 # compute_75. On the H100 or B200 where it then runs, the driver translates that PTX.
-# For users: the program runs and gives right results, from code in which the newer instructions are not
-# used (bulk copies, loads of 256 bits, clusters), after a translation at the first start. Name the chip.
+# For users: the program runs and gives right results, from code in which the newer instructions are
+# not used (bulk copies, loads of 256 bits, clusters), after a translation at the first start. Name
+# the chip.
 # Needs: a C++ compiler (g++).
 set -euo pipefail
 folder=$(mktemp -d)

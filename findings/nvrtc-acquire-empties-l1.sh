@@ -1,15 +1,17 @@
 #!/usr/bin/env bash
-# What an acquire, or __threadfence(), costs in a CUDA kernel that reads the same data again after it.
+# What an acquire, or __threadfence(), costs in a CUDA kernel that reads the same data again after
+# it.
 #
-# Expected: an order among this thread's loads and stores, and a wait; the L1 keeps its lines. On a CPU
-# an acquire load is an ordinary load.
-# Seen (NVRTC 13.5, sm_80 to sm_120): a load with acquire at the scope of the GPU or the system is followed
-# by CCTL.IVALL, cache control "invalidate all" of the SM's L1 (not timed here); so is each __threadfence(), __threadfence_system()
-# and fence.acq_rel.gpu. At the scope of the block (__threadfence_block, ld.acquire.cta, __syncthreads)
-# there is none, and none after a release or a relaxed load.
-# For users: a kernel that waits on a flag (cuda::atomic, a grid barrier, a spin lock) between two timed
-# reads begins the second with an empty L1, for every block on that SM. Wait with relaxed loads, and
-# acquire once.
+# Expected: an order among this thread's loads and stores, and a wait; the L1 keeps its lines. On a
+# CPU an acquire load is an ordinary load.
+# Seen (NVRTC 13.5, sm_80 to sm_120): a load with acquire at the scope of the GPU or the system is
+# followed by CCTL.IVALL, cache control "invalidate all" of the SM's L1 (not timed here); so is each
+# __threadfence(), __threadfence_system() and fence.acq_rel.gpu. At the scope of the block
+# (__threadfence_block, ld.acquire.cta, __syncthreads) there is none, and none after a release or a
+# relaxed load.
+# For users: a kernel that waits on a flag (cuda::atomic, a grid barrier, a spin lock) between two
+# timed reads begins the second with an empty L1, for every block on that SM. Wait with relaxed
+# loads, and acquire once.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

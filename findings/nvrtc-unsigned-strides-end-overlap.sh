@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
 # The usual loop of a bandwidth kernel, for (i = threadIdx.x; i < n; i += stride) sum += p[i], with
-# "#pragma unroll 8": with a stride of type int, and of type unsigned or size_t, as blockDim.x and gridDim.x
-# are.
+# "#pragma unroll 8": with a stride of type int, and of type unsigned or size_t, as blockDim.x and
+# gridDim.x are.
 #
-# Expected: the same machine code but for the width of the index: eight loads are under way together. The
-# type of a counter matters for the size of arrays, no more.
-# Seen (NVRTC 13.5, sm_80 to sm_120): with an int, eight loads in a row and then the additions (four without
-# the pragma). With blockDim.x itself, unsigned or size_t, eight times one load, its addition and a branch,
-# with the pragma or not: a sum that may wrap around is no loop with a known number of passes. "int stride =
-# blockDim.x" is enough for the difference, and so is a constant.
-# For users: the common grid-stride loop in size_t has one load under way for each thread, whatever the
-# pragma says; two such benchmarks that differ in a type differ in bandwidth wherever occupancy is low.
-# Count the passes first and loop over them, or use int where the array allows it.
+# Expected: the same machine code but for the width of the index: eight loads are under way
+# together. The type of a counter matters for the size of arrays, no more.
+# Seen (NVRTC 13.5, sm_80 to sm_120): with an int, eight loads in a row and then the additions (four
+# without the pragma). With blockDim.x itself, unsigned or size_t, eight times one load, its
+# addition and a branch, with the pragma or not: a sum that may wrap around is no loop with a known
+# number of passes. "int stride = blockDim.x" is enough for the difference, and so is a constant.
+# For users: the common grid-stride loop in size_t has one load under way for each thread, whatever
+# the pragma says; two such benchmarks that differ in a type differ in bandwidth wherever occupancy
+# is low. Count the passes first and loop over them, or use int where the array allows it.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

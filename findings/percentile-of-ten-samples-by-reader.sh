@@ -3,11 +3,11 @@
 #
 # Expected: readers differ by how they interpolate between two samples, a few percent; approximate
 # functions are exact on so little data.
-# Seen (NumPy 2.4.6, polars 2.1.0, DuckDB 2.0.1): 18.1 by NumPy and by DuckDB's quantile_cont, 9 by polars
-# and by DuckDB's quantile, 54.5 by DuckDB's approx_quantile: six times between the smallest and the
-# largest, all of the same ten numbers.
-# For users: tail latencies of few repeats cannot be compared between reports that name no method, and
-# approx_quantile is no shortcut for small groups. Say the method, or give the samples.
+# Seen (NumPy 2.4.6, polars 2.1.0, DuckDB 2.0.1): 18.1 by NumPy and by DuckDB's quantile_cont, 9 by
+# polars and by DuckDB's quantile, 54.5 by DuckDB's approx_quantile: six times between the smallest
+# and the largest, all of the same ten numbers.
+# For users: tail latencies of few repeats cannot be compared between reports that name no method,
+# and approx_quantile is no shortcut for small groups. Say the method, or give the samples.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -2,7 +2,8 @@
 # "GB/sec" of perf bench: in perf bench mem memcpy (or memset) and in perf bench numa mem.
 #
 # Expected: one unit in one program; and GB is 10^9, as everywhere beside memory's sizes.
-# Seen (perf 6.1.192): perf bench mem divides by 2^30, perf bench numa mem by 10^9. Both print GB/sec.
+# Seen (perf 6.1.192): perf bench mem divides by 2^30, perf bench numa mem by 10^9. Both print
+# GB/sec.
 # For users: 20 GB/sec of the first are 21.5 GB/sec of the second, 7.4 % that are no difference
 # between two machines or two kernels. perf bench mem --format=simple prints bytes a second.
 # How it is seen: mem by a run of known bytes and wall time; numa by its own nanoseconds for a byte.
@@ -15,7 +16,8 @@ mkdir -p "$folder/packages/partial" "$folder/root"
 apt-get install -qq -y --reinstall --download-only --no-install-recommends -o Debug::NoLocking=1 \
     -o APT::Sandbox::User=root -o Dir::Cache::archives="$folder/packages" linux-perf=6.1.192-3 > /dev/null
 for package in "$folder"/packages/*.deb; do dpkg -x "$package" "$folder/root"; done
-export LD_LIBRARY_PATH=$folder/root/usr/lib/$(uname -m)-linux-gnu:$folder/root/lib/$(uname -m)-linux-gnu
+LD_LIBRARY_PATH=$folder/root/usr/lib/$(uname -m)-linux-gnu:$folder/root/lib/$(uname -m)-linux-gnu
+export LD_LIBRARY_PATH
 python3 - "$folder/root/usr/bin/perf" <<'PYTHON'
 import re, subprocess, sys, time
 

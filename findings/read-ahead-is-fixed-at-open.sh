@@ -3,10 +3,10 @@
 #
 # Expected: the setting holds for the disk, so for every read from then on.
 # Seen (Linux 6.18, ext4): a descriptor keeps the window that the disk had when the file was opened.
-# After a change from 1024 to 16 KiB, a sequential read by the old descriptor still reads as far ahead
-# as before; only a file opened after the change follows it.
-# For users: a sweep over read_ahead_kb in one process measures the first value again and again, and a
-# server (a model that is mapped, a database) must open its files anew for a new value to hold.
+# After a change from 1024 to 16 KiB, a sequential read by the old descriptor still reads as far
+# ahead as before; only a file opened after the change follows it.
+# For users: a sweep over read_ahead_kb in one process measures the first value again and again, and
+# a server (a model that is mapped, a database) must open its files anew for a new value to hold.
 # Needs: Linux 6.5 or newer (cachestat), root, to mount a file of its own.
 set -euo pipefail
 [ "$(id -u)" = 0 ] || { echo "needs root, to mount a file of its own" >&2; exit 2; }

@@ -3,11 +3,13 @@
 # /sys/kernel/mm/transparent_hugepage is "never", its default.
 #
 # Expected: none, whatever a program asks: never means never.
-# Seen (Linux 6.18): MADV_HUGEPAGE gives none, as said; MADV_COLLAPSE gives 8 MiB of them at once, without
-# MADV_HUGEPAGE before it. smaps says THPeligible 0 for the same memory, and counts the pages under
-# ShmemPmdMapped, not under AnonHugePages. For memory that is not shared it is the same under "madvise".
-# For users: the sysfs setting is no proof that a run was without huge pages, and its "never" is no reason
-# to do without them for shared host buffers of KV blocks. Read what smaps counts, under both names.
+# Seen (Linux 6.18): MADV_HUGEPAGE gives none, as said; MADV_COLLAPSE gives 8 MiB of them at once,
+# without MADV_HUGEPAGE before it. smaps says THPeligible 0 for the same memory, and counts the
+# pages under ShmemPmdMapped, not under AnonHugePages. For memory that is not shared it is the same
+# under "madvise".
+# For users: the sysfs setting is no proof that a run was without huge pages, and its "never" is no
+# reason to do without them for shared host buffers of KV blocks. Read what smaps counts, under both
+# names.
 # Needs: shmem_enabled at "never"; Linux 6.1 or newer.
 set -euo pipefail
 setting=/sys/kernel/mm/transparent_hugepage/shmem_enabled

@@ -2,8 +2,8 @@
 # The memory that stress-ng --vm N --vm-bytes SIZE takes.
 #
 # Expected: N times SIZE. The manual says "mmap N bytes per vm worker".
-# Seen (stress-ng 0.15.06): SIZE in all, shared out: two workers of 256M hold 128 MiB each, four hold
-# 64 MiB each.
+# Seen (stress-ng 0.15.06): SIZE in all, shared out: two workers of 256M hold 128 MiB each, four
+# hold 64 MiB each.
 # For users: memory pressure for a test of reclaim, swap or a cgroup's limit is N times weaker than
 # planned, and a working set that should be in DRAM may fit into the cache. Give the total.
 set -euo pipefail
@@ -15,7 +15,8 @@ mkdir -p "$folder/packages/partial" "$folder/root"
 apt-get install -qq -y --reinstall --download-only --no-install-recommends -o Debug::NoLocking=1 \
     -o APT::Sandbox::User=root -o Dir::Cache::archives="$folder/packages" stress-ng=0.15.06-2 > /dev/null
 for package in "$folder"/packages/*.deb; do dpkg -x "$package" "$folder/root"; done
-export LD_LIBRARY_PATH=$folder/root/usr/lib/$(uname -m)-linux-gnu:$folder/root/lib/$(uname -m)-linux-gnu
+LD_LIBRARY_PATH=$folder/root/usr/lib/$(uname -m)-linux-gnu:$folder/root/lib/$(uname -m)-linux-gnu
+export LD_LIBRARY_PATH
 python3 - "$folder/root/usr/bin/stress-ng" <<'PYTHON'
 import os, subprocess, sys, time
 

@@ -6,8 +6,9 @@
 # Seen (transformers 5.23.0): both raise a RuntimeError, since head_dim differs by layer (256 with a
 # sliding window, 512 with full attention): it is not an AttributeError, so the default is not used.
 # config.to_dict()["head_dim"] says 256 without a word, the value of the smaller heads alone.
-# For users: a loop over many models stops at Gemma 4, or, by way of the dictionary, gives a cache that
-# is too small for its full layers. Ask config.per_layer_config[i], which is there for such models.
+# For users: a loop over many models stops at Gemma 4, or, by way of the dictionary, gives a cache
+# that is too small for its full layers. Ask config.per_layer_config[i], which is there for such
+# models.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -3,12 +3,13 @@
 #
 # Expected: the layers that have a KV cache, as for every other model that generates text; for these
 # models with an encoder, the decoder's.
-# Seen (transformers 5.23.0): both names stand for the encoder's values. Whisper large-v3-turbo has 32
-# layers in its encoder and 4 in its decoder: num_hidden_layers is 32. Only decoder_layers and
-# decoder_attention_heads say what is cached; a distilled BART of 12 and 3 layers is "12" as well. T5 has
-# num_decoder_layers, and there num_hidden_layers is the encoder's too.
-# For users: a KV cache worked out by the common names is eight times too large for that Whisper. Ask for
-# decoder_layers first, and remember that such a decoder caches keys and values of the encoder too.
+# Seen (transformers 5.23.0): both names stand for the encoder's values. Whisper large-v3-turbo has
+# 32 layers in its encoder and 4 in its decoder: num_hidden_layers is 32. Only decoder_layers and
+# decoder_attention_heads say what is cached; a distilled BART of 12 and 3 layers is "12" as well.
+# T5 has num_decoder_layers, and there num_hidden_layers is the encoder's too.
+# For users: a KV cache worked out by the common names is eight times too large for that Whisper.
+# Ask for decoder_layers first, and remember that such a decoder caches keys and values of the
+# encoder too.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
