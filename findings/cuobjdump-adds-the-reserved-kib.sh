@@ -6,9 +6,9 @@
 # Seen (CUDA 13.5): ptxas says 1024 bytes for all. cuobjdump says 1024 for sm_80 and sm_89, but 2048
 # for sm_90, sm_100 and sm_120: from Hopper on it counts the 1 KiB that the system reserves in each
 # block. The same KiB is reserved on sm_80 too, where it is not counted.
-# For users: blocks for an SM worked out from cuobjdump (or from the attribute in the cubin) by the
-# usual formula, which adds the reserved KiB, count it twice from Hopper on, and "shared memory grew
-# by 1 KiB" in a comparison of chips is no difference of the kernel.
+# For users: blocks for an SM worked out from cuobjdump by the usual formula, which adds the
+# reserved KiB, count it twice from Hopper on, and "shared memory grew by 1 KiB" in a comparison of
+# chips is no difference of the kernel.
 # Needs: a C++ compiler (g++).
 set -euo pipefail
 folder=$(mktemp -d)

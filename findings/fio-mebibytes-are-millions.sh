@@ -6,7 +6,7 @@
 # 1048576 bytes, 1MiB is 1000000; 4KiB is 4000 bytes, which direct I/O refuses. Its manual calls
 # this compatible with old scripts; kb_base=1000, if given before the sizes, gives MB and MiB their
 # usual meaning.
-# For users: whoever writes MiB to be exact gets 4.9 % less (GiB: 7.4 % less, TiB: 10 %), blocks
+# For users: whoever writes MiB to be exact gets 4.6 % less (GiB: 6.9 %, TiB: 9.1 %), blocks
 # that are not aligned, and a last block that is left out. Write "1m" or plain bytes.
 set -euo pipefail
 [ "$(id -u)" = 0 ] || { echo "needs root, to fetch a package of Debian" >&2; exit 2; }

@@ -3,7 +3,7 @@
 #
 # Expected: the order in which they were given, layer by layer, so that reading one layer reads one
 # piece of the file; that is what the order of a dictionary is for.
-# Seen (safetensors 0.8.0): sorted by the size of the type, largest first, then by name. With
+# Seen (safetensors 0.8.0): sorted by type, the wider types first, then by name. With
 # weights in fp8 and scales in fp32 all scales of all layers come first; layer 10 comes before layer
 # 2.
 # For users: loading one layer, or streaming layers in their order, of a quantized model reads the

@@ -5,9 +5,9 @@
 # StarCoder2 in the same library.
 # Seen (transformers 5.23.0): a window of 4096 tokens, that of the first Mistral-7B. Only an
 # explicit null means none; the published files of later Mistrals carry that null.
-# For users: a file rewritten without its null keys (many exporters drop them) changes the
-# attention, and the KV cache of a long prompt is worked out as 4096 tokens at most: for 32768
-# tokens an eighth of what an engine that reads the file itself takes.
+# For users: a file that a tool wrote anew without its null keys has another attention, and the KV
+# cache of a long prompt is worked out as 4096 tokens at most: for 32768 tokens an eighth of what an
+# engine that reads the file itself takes.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
