@@ -254,18 +254,24 @@ _FLAGS = (
     ),
     Flag(
         "unpinned",
-        "the kernel did not let membench put its threads on CPUs of their own",
-        "threads may have moved or shared a core meanwhile: the number is at most what the "
-        "machine can do",
-        "allow sched_setaffinity (systemd: SystemCallFilter= without ~@resources), "
-        "or run outside of the sandbox",
+        tr("the kernel did not let membench put its threads on CPUs of their own"),
+        tr(
+            "threads may have moved or shared a core meanwhile: the number is at most what the "
+            "machine can do"
+        ),
+        tr(
+            "allow sched_setaffinity (systemd: SystemCallFilter= without ~@resources), "
+            "or run outside of the sandbox"
+        ),
     ),
     Flag(
         "few-huge-pages",
-        "less than 90 % of the memory of a case with transparent huge pages lay on huge pages",
-        "latencies and bandwidths include page-table walks that huge pages would have spared",
-        "echo madvise | sudo tee /sys/kernel/mm/transparent_hugepage/enabled; "
-        "membench doctor says what else stands in the way",
+        tr("less than 90 % of the memory of a case with transparent huge pages lay on huge pages"),
+        tr("latencies and bandwidths include page-table walks that huge pages would have spared"),
+        tr(
+            "echo madvise | sudo tee /sys/kernel/mm/transparent_hugepage/enabled; "
+            "membench doctor says what else stands in the way"
+        ),
     ),
     Flag(
         "unpinned-numa",
@@ -287,16 +293,18 @@ _FLAGS = (
     ),
     Flag(
         "other-memory",
-        "the memory is not the host's ordinary memory: a GPU's, persistent, or of a node without "
-        "processors",
-        "the number is real, and no number of the host's DDR: it is the best of nothing",
-        "compare it with rows of the same node; membench info says what each node is",
+        tr(
+            "the memory is not the host's ordinary memory: a GPU's, persistent, or of a node "
+            "without processors"
+        ),
+        tr("the number is real, and no number of the host's DDR: it is the best of nothing"),
+        tr("compare it with rows of the same node; membench info says what each node is"),
     ),
     Flag(
         "encrypted-link",
-        "the system computes confidentially: what crosses the host link is encrypted",
-        "link numbers are those of encryption by the CPU, far below what the link can do",
-        "compare only with runs in the same mode; nvidia-smi conf-compute -f shows it",
+        tr("the system computes confidentially: what crosses the host link is encrypted"),
+        tr("link numbers are those of encryption by the CPU, far below what the link can do"),
+        tr("compare only with runs in the same mode; nvidia-smi conf-compute -f shows it"),
     ),
     Flag(
         "page-cache",

@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# Dropping a part of a file from the page cache: posix_fadvise(POSIX_FADV_DONTNEED) on pages that
+# are clean, with an offset and a length that are multiples of 4096.
+#
+# Expected: the pages of that part leave the cache. The manual excepts pages that are only partly
+# inside of the range, and a page has 4 KiB.
+# Seen (Linux 6.18, ext4, a file read in pieces of 1 MiB): of 64 KiB in the middle of the file
+# nothing is dropped, wherever they begin, and of an aligned 2 MiB all is. Since 6.16 ext4 (xfs
+# earlier) caches in folios of up to 2 MiB, and only whole folios go.
+# For users: a random read "made cold" block by block still hits memory. Drop the whole file, check
+# with cachestat or mincore, or read with O_DIRECT.
+# Needs: Linux 6.16 or newer, root, to mount a file of its own.
+set -euo pipefail
+[ "$(id -u)" = 0 ] || { echo "needs root, to mount a file of its own" >&2; exit 2; }
+folder=$(mktemp -d "${TMPDIR:-/var/tmp}/finding.XXXXXX")
+trap 'umount "$folder/mounted" 2>/dev/null || true; rm -rf "$folder"' EXIT
+truncate -s 256M "$folder/disk"
+mkfs.ext4 -q -b 4096 "$folder/disk"
+mkdir "$folder/mounted"
+mount -o loop "$folder/disk" "$folder/mounted"
+echo 2048 > "/sys/block/$(basename "$(findmnt -no SOURCE "$folder/mounted")")/queue/read_ahead_kb"
+echo "version: Linux $(uname -r), ext4"
+python3 - "$folder/mounted/file" <<'PYTHON'
+import ctypes, mmap, os, sys
+
+CACHESTAT = 451  # the number of the system call, the same on every architecture
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+def cached(descriptor, offset, length):
+    span, answer = (ctypes.c_uint64 * 2)(offset, length), (ctypes.c_uint64 * 5)()
+    if libc.syscall(CACHESTAT, descriptor, span, answer, 0):
+        raise OSError(ctypes.get_errno(), "cachestat")
+    return answer[0] * mmap.PAGESIZE >> 10
+
+
+with open(sys.argv[1], "wb") as file:
+    file.write(os.urandom(1 << 20) * 64)
+    os.fsync(file.fileno())
+descriptor = os.open(sys.argv[1], os.O_RDONLY)
+seen = []
+for offset, length in ((20 << 20, 64 << 10), ((20 << 20) + 4096, 64 << 10), (20 << 20, 2 << 20)):
+    os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    while os.read(descriptor, 1 << 20):
+        pass
+    before = cached(descriptor, offset, length)
+    os.posix_fadvise(descriptor, offset, length, os.POSIX_FADV_DONTNEED)
+    after = cached(descriptor, offset, length)
+    print(f"DONTNEED of {length >> 10} KiB at {offset >> 10} KiB: {before} KiB cached before")
+    print("expected: 0 KiB cached after")
+    print(f"seen: {after} KiB cached after")
+    seen.append((before, after))
+sys.exit(0 if seen == [(64, 64), (64, 64), (2048, 0)] else 1)
+PYTHON

@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# The sizes of caches by lscpu, in text and in JSON (lscpu -J).
+#
+# Expected: the size of one cache, as lscpu printed for many years: 32 KiB for L1d.
+# Seen (util-linux 2.38.1): the sum over all caches of the level, and their number: "64 KiB (2
+# instances)" with two cores, so 2 MiB with 64, and of L3 the sum over all groups of cores. JSON has
+# both in one string, with -B too. The size of one is in lscpu -C (ONE-SIZE) and in
+# /sys/devices/system/cpu/cpu0/cache.
+# For users: a working set "in L2" or "four times L3" that a script takes from here is too large by
+# the number of caches, and lies in another level on every machine. Older versions of lscpu give the
+# one size.
+# Needs: root; a machine of two or more cores.
+set -euo pipefail
+[ "$(id -u)" = 0 ] || { echo "needs root, to fetch a package of Debian" >&2; exit 2; }
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+# Debian 12: the package and what it needs that is not installed, unpacked into the folder.
+mkdir -p "$folder/packages/partial" "$folder/root"
+apt-get install -qq -y --reinstall --download-only --no-install-recommends -o Debug::NoLocking=1 \
+    -o APT::Sandbox::User=root -o Dir::Cache::archives="$folder/packages" util-linux=2.38.1-5+deb12u3 > /dev/null
+for package in "$folder"/packages/*.deb; do dpkg -x "$package" "$folder/root"; done
+LD_LIBRARY_PATH=$folder/root/usr/lib/$(uname -m)-linux-gnu:$folder/root/lib/$(uname -m)-linux-gnu
+export LD_LIBRARY_PATH
+lscpu=$folder/root/usr/bin/lscpu
+echo "version: $("$lscpu" --version)"
+python3 - "$lscpu" <<'PYTHON'
+import json, pathlib, re, subprocess, sys
+
+
+def entries(nodes):
+    for node in nodes:
+        yield node
+        yield from entries(node.get("children", []))
+
+
+def size(word):
+    number, prefix = re.match(r"([\d.]+)\s*([KMG]?)", word).groups()
+    return int(float(number) * 1024 ** " KMG".index(prefix or " "))
+
+
+def field(*options):
+    text = subprocess.check_output([sys.argv[1], "-J", *options], text=True)
+    return next(node["data"] for node in entries(json.loads(text)["lscpu"]) if node["field"] == "L1d cache:")
+
+
+one = size(pathlib.Path("/sys/devices/system/cpu/cpu0/cache/index0/size").read_text())
+text, plain = field(), field("-B")
+if "(1 instance)" in text:
+    print("there is one L1d here", file=sys.stderr)
+    sys.exit(2)
+count = int(re.search(r"\((\d+) instances\)", text)[1])
+print(f"expected: L1d {one >> 10} KiB, as in /sys")
+print(f"seen: lscpu -J: {text!r}; lscpu -J -B: {plain!r}")
+sys.exit(0 if size(text) == one * count and size(plain) == one * count else 1)
+PYTHON

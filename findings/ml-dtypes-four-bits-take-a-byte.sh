@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# The size of arrays in the 4-bit types of ml_dtypes: int4, uint4, float4_e2m1fn (nbytes, itemsize).
+#
+# Expected: half a byte for a number: nbytes of 1024 numbers is 512.
+# Seen (ml_dtypes 0.6.0): a byte for a number, nbytes is 1024; the same for 2 and 6 bits. Two
+# numbers are never packed into a byte, in memory or by tobytes; finfo and iinfo do say 4 bits.
+# For users: a KV cache or weights in "4 bits" sized by nbytes, or a bandwidth counted by it, is
+# that of 8 bits: twice the size and twice the rate of what a GPU stores packed. Count bits by
+# finfo.
+set -euo pipefail
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+python3 -m venv "$folder/venv"
+"$folder/venv/bin/pip" install --quiet --no-compile --disable-pip-version-check ml-dtypes==0.6.0 \
+    numpy==2.4.6
+cd "$folder"
+"$folder/venv/bin/python" - <<'PYTHON'
+import sys
+
+import ml_dtypes
+import numpy as np
+
+print(f"version: ml_dtypes {ml_dtypes.__version__}, NumPy {np.__version__}")
+still = True
+for name, bits in (("int4", 4), ("uint4", 4), ("float4_e2m1fn", 4), ("int2", 2), ("float6_e2m3fn", 6)):
+    array = np.zeros(1024, getattr(ml_dtypes, name))
+    info = (ml_dtypes.iinfo if "int" in name else ml_dtypes.finfo)(name)
+    print(f"{name}: expected: {1024 * bits // 8} bytes for 1024 numbers of {info.bits} bits")
+    print(f"{name}: seen: {array.nbytes}, and {len(array.tobytes())} by tobytes")
+    still &= array.nbytes == len(array.tobytes()) == 1024 and info.bits == bits
+sys.exit(0 if still else 1)
+PYTHON

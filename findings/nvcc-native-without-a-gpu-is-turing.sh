@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# nvcc -arch=native on a machine without a GPU: a login node, a build of a container, CI.
+#
+# Expected: an error: there is no chip to build for.
+# Seen (nvcc 13.5.37): a warning and exit code 0, and a program for sm_75 (Turing, 2018) with PTX of
+# compute_75. On the H100 or B200 where it then runs, the driver translates that PTX.
+# For users: the program runs and gives right results, from code in which the newer instructions are
+# not used (bulk copies, loads of 256 bits, clusters), after a translation at the first start. Name
+# the chip.
+# Needs: a C++ compiler (g++).
+set -euo pipefail
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+python3 -m venv "$folder/venv"
+"$folder/venv/bin/pip" install --quiet --no-compile --disable-pip-version-check nvidia-cuda-nvcc==13.5.37 \
+    nvidia-cuda-crt==13.5.37 nvidia-nvvm==13.5.37 nvidia-cuda-runtime==13.5.37 nvidia-cuda-cuobjdump==13.5.37
+cd "$folder"
+tools=$(echo "$folder"/venv/lib/python3*/site-packages/nvidia/cu13/bin)
+echo "version: $("$tools/nvcc" --version | tail -1)"
+
+echo 'extern "C" __global__ void k(float *p) { p[threadIdx.x] = 1; }' > kernel.cu
+code=0
+"$tools/nvcc" -arch=native -fatbin -o kernel.fatbin kernel.cu 2> complaints || code=$?
+built=$("$tools/cuobjdump" -lelf -lptx kernel.fatbin | grep -o 'sm_[0-9a-z]*' | sort -u | tr '\n' ' ')
+echo "expected: an error"
+echo "seen: exit code $code, code for $built; $(cat complaints)"
+[ "$code" = 0 ] && [ "$built" = "sm_75 " ]

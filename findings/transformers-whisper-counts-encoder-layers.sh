@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# num_hidden_layers and num_attention_heads of Whisper and BART, by transformers' configuration.
+#
+# Expected: the layers that have a KV cache, as for every other model that generates text; for these
+# models with an encoder, the decoder's.
+# Seen (transformers 5.23.0): both names stand for the encoder's values. Whisper large-v3-turbo has
+# 32 layers in its encoder and 4 in its decoder: num_hidden_layers is 32. Only decoder_layers and
+# decoder_attention_heads say what is cached; a distilled BART of 12 and 3 layers is "12" as well.
+# T5 has num_decoder_layers, and there num_hidden_layers is the encoder's too.
+# For users: a KV cache worked out by the common names is eight times too large for that Whisper.
+# Ask for decoder_layers first, and remember that such a decoder caches keys and values of the
+# encoder too.
+set -euo pipefail
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+python3 -m venv "$folder/venv"
+"$folder/venv/bin/pip" install --quiet --no-compile --disable-pip-version-check transformers==5.23.0
+cd "$folder"
+TRANSFORMERS_VERBOSITY=error "$folder/venv/bin/python" - <<'PYTHON'
+import sys
+
+import transformers
+
+print(f"version: transformers {transformers.__version__}")
+configs = {
+    "Whisper large-v3-turbo": transformers.WhisperConfig(
+        encoder_layers=32, decoder_layers=4, encoder_attention_heads=20, decoder_attention_heads=20
+    ),
+    "a distilled BART": transformers.BartConfig(encoder_layers=12, decoder_layers=3),
+}
+seen = []
+for name, config in configs.items():
+    seen.append((config.num_hidden_layers, config.decoder_layers))
+    print(f"{name}: expected: num_hidden_layers {config.decoder_layers}; seen: {config.num_hidden_layers}")
+t5 = transformers.T5Config(num_layers=24, num_decoder_layers=12)
+seen.append((t5.num_hidden_layers, t5.num_decoder_layers))
+print(f"a T5: expected: num_hidden_layers {t5.num_decoder_layers}; seen: {t5.num_hidden_layers}")
+sys.exit(0 if seen == [(32, 4), (12, 3), (24, 12)] else 1)
+PYTHON
