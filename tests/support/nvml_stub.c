@@ -245,11 +245,6 @@ R nvmlDeviceGetAddressingMode(void* d, unsigned* mode) {
     return whole(d, "addressing", mode + 1); /* behind the version of the structure */
 }
 R nvmlDeviceGetC2cModeInfoV(void* d, unsigned* enabled) { return whole(d, "c2c", enabled); }
-R nvmlSystemGetConfComputeState(unsigned* state) {
-    state[0] = state[2] = 0;
-    state[1] = (unsigned)number("confidential", 0);
-    return up ? OK : UNINITIALIZED;
-}
 R nvmlDeviceGetMigMode(void* d, unsigned* now, unsigned* pending) {
     *pending = 0;
     return whole(d, "mig", now);

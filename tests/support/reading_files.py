@@ -10,7 +10,7 @@ from membench.results.formats.figures import Origin
 from membench.results.formats.reading import Imported
 from membench.results.schema import Row, check
 
-DATA = Path(__file__).parents[1] / "record" / "formats" / "data"
+DATA = Path(__file__).parents[1] / "results" / "formats" / "data"
 
 
 def imported(tool: str, content: str | bytes | Path, **given: str) -> Imported:

@@ -10,6 +10,7 @@ from typing import Any
 
 from membench.core.snapshot import GpuFault
 from membench.machine.gpus.nvml import called
+from membench.machine.gpus.state import computes_confidentially
 
 _PROHIBITED, _EXCLUSIVE_PROCESS = 2, 3  # nvmlComputeMode_t
 _VGPU = 2  # nvmlGpuVirtualizationMode_t: this machine is the guest
@@ -35,8 +36,7 @@ def faults_of(nvml: Any, handle: Any, index: int) -> Iterator[GpuFault]:
             "end them, then: echo quit | nvidia-cuda-mps-control",
             shown=True,
         )
-    state = called(nvml, "nvmlSystemGetConfComputeState")
-    if state is not None and state.ccFeature:
+    if computes_confidentially(nvml):
         yield GpuFault(
             index,
             "confidential computing is on: copies over the link are encrypted and slower",

@@ -265,7 +265,7 @@ def _state(nvml: Any, handle: Any, uuid: str, index: int, root: Path) -> GpuStat
         if processes is None
         else tuple(process.pid for process in processes if process.pid),  # 0 is nobody (Jetson)
         bus_bits=one(nvml.nvmlDeviceGetMemoryBusWidth),
-        confidential=_confidential(nvml),
+        confidential=computes_confidentially(nvml),
         node=_node(one(nvml.nvmlDeviceGetPciInfo), root),
         c2c=None if c2c is None else bool(c2c.isC2cEnabled),
         integrated=is_integrated(one(nvml.nvmlDeviceGetCudaComputeCapability)),
@@ -285,7 +285,7 @@ def _memory_temperature(nvml: Any, one: Callable[..., Any]) -> int | None:
     return int(found[0].value.uiVal) or None  # 0 is what a card without one answers
 
 
-def _confidential(nvml: Any) -> bool | None:
+def computes_confidentially(nvml: Any) -> bool | None:
     """Of the whole system; None where driver or bindings know nothing of it."""
     question = getattr(nvml, "nvmlSystemGetConfComputeState", None)
     state = ask(nvml, question, None) if question is not None else None
