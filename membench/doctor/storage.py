@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from membench.benches.disk.direct import DISK
 from membench.core.units import GIB, about_size
 from membench.doctor.facts import Facts
 from membench.doctor.finding import UNKNOWN, Finding, fail, fine, warn
 from membench.host.storage.scratch import FREE_SHARE, LEAST_CUT, cut
+from membench.workloads.disk_flow import DISK
 
 DISK_BUDGET = 2 * GIB
 """Largest scratch file that a run makes without being told."""

@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from membench.benches.disk.direct import seen
 from membench.core.errors import BackendUnavailable, MembenchError, Skip, VerificationFailed
 from membench.core.snapshot import Machine
 from membench.core.units import KIB, MIB
@@ -36,6 +35,7 @@ from membench.host.storage.traffic import (
 )
 from membench.host.storage.uring_engine import NativeRing
 from membench.machine.disks.filesystem import read_filesystem
+from membench.workloads.disk_flow import seen
 
 SIZE = 32 * MIB
 SECONDS = 0.05

@@ -5,7 +5,12 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from membench.benches.disk.direct import (
+from membench.core.case import axis, bench
+from membench.core.errors import skip
+from membench.core.terms import Tier
+from membench.core.units import KIB, MIB
+from membench.core.work import Observation, Work
+from membench.workloads.disk_flow import (
     BANDWIDTH,
     DISK,
     IOPS,
@@ -17,11 +22,6 @@ from membench.benches.disk.direct import (
     latencies,
     seen,
 )
-from membench.core.case import axis, bench
-from membench.core.errors import skip
-from membench.core.terms import Tier
-from membench.core.units import KIB, MIB
-from membench.core.work import Observation, Work
 
 if TYPE_CHECKING:
     from membench.host.storage.backend import StorageBackend

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from membench.benches.disk.direct import (
+from membench.core.case import axis, bench
+from membench.core.units import MIB
+from membench.core.work import Observation, Work
+from membench.workloads.disk_flow import (
     BANDWIDTH,
     DISK,
     P50,
@@ -17,9 +20,6 @@ from membench.benches.disk.direct import (
     latencies,
     seen,
 )
-from membench.core.case import axis, bench
-from membench.core.units import MIB
-from membench.core.work import Observation, Work
 
 if TYPE_CHECKING:
     from membench.host.storage.backend import StorageBackend

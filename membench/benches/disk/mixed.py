@@ -6,7 +6,12 @@ import os
 import time
 from typing import TYPE_CHECKING, Any
 
-from membench.benches.disk.direct import (
+from membench.core.case import axis, bench
+from membench.core.errors import VerificationFailed
+from membench.core.terms import BytesConvention, CacheState
+from membench.core.units import GIB, KIB, MIB, format_size
+from membench.core.work import Observation, Observed, Work
+from membench.workloads.disk_flow import (
     BANDWIDTH,
     DISK,
     IOPS,
@@ -20,11 +25,6 @@ from membench.benches.disk.direct import (
     seen,
     write_facts,
 )
-from membench.core.case import axis, bench
-from membench.core.errors import VerificationFailed
-from membench.core.terms import BytesConvention, CacheState
-from membench.core.units import GIB, KIB, MIB, format_size
-from membench.core.work import Observation, Observed, Work
 
 if TYPE_CHECKING:
     from membench.host.storage.backend import StorageBackend

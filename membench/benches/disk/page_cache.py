@@ -6,7 +6,6 @@ import os
 import time
 from typing import TYPE_CHECKING, Any
 
-from membench.benches.disk.direct import BANDWIDTH, DISK, P50, P99, RATE, SECONDS, latencies
 from membench.core.axes import Value
 from membench.core.case import Needs, axis, bench
 from membench.core.errors import VerificationFailed
@@ -14,6 +13,7 @@ from membench.core.snapshot import Machine
 from membench.core.terms import BytesConvention, CacheState, Tier
 from membench.core.units import KIB, MIB
 from membench.core.work import Observation, Observed, Work
+from membench.workloads.disk_flow import BANDWIDTH, DISK, P50, P99, RATE, SECONDS, latencies
 
 if TYPE_CHECKING:
     from membench.host.storage.backend import StorageBackend

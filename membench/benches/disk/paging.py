@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from membench.benches.disk.direct import (
+from membench.core.case import axis, bench
+from membench.core.units import MIB, about_size
+from membench.core.work import Observation, Work
+from membench.workloads.disk_flow import (
     BANDWIDTH,
     DISK,
     P50,
@@ -15,9 +18,6 @@ from membench.benches.disk.direct import (
     latencies,
     seen,
 )
-from membench.core.case import axis, bench
-from membench.core.units import MIB, about_size
-from membench.core.work import Observation, Work
 
 if TYPE_CHECKING:
     from membench.host.storage.backend import StorageBackend

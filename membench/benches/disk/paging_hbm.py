@@ -9,12 +9,12 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from membench.benches.disk.direct import BANDWIDTH, DISK, P50, P99, RATE, bandwidth, latencies, seen
 from membench.core.case import Needs, axis, bench
 from membench.core.errors import skip
 from membench.core.terms import BytesConvention, CacheState, Metric, Stat
 from membench.core.units import MIB
 from membench.core.work import Observation, Observed, Timed, Work
+from membench.workloads.disk_flow import BANDWIDTH, DISK, P50, P99, RATE, bandwidth, latencies, seen
 
 if TYPE_CHECKING:
     from membench.host.storage.traffic import Trace

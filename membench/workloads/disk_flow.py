@@ -1,0 +1,93 @@
+"""What benches of disks share: their metrics and costs, the work of a flow, and its facts.
+
+Latency counts from submission to completion (fio's `lat`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from membench.core.terms import BytesConvention, CacheState, Metric, Stat
+from membench.core.units import GIB
+from membench.core.work import Observed
+
+if TYPE_CHECKING:
+    from membench.host.storage.backend import StorageBackend
+    from membench.host.storage.flow import Flow
+    from membench.host.storage.traffic import Trace
+
+DISK = GIB  # of scratch file: more than the memory of most disks' controllers
+OBSERVE_S = 0.2
+SECONDS = 0.22  # of a round of one case, with making its places and checking what was read
+CLIENT_LIMITED = 0.9  # share of its CPU above which a loop, not the disk, may set the rate
+
+IOPS = (Metric.IOPS, Stat.MEDIAN)
+BANDWIDTH = (Metric.BANDWIDTH, Stat.MEDIAN)
+RATE = (Metric.RATE, Stat.MEDIAN)
+P50 = (Metric.LATENCY, Stat.P50)
+P95 = (Metric.LATENCY, Stat.P95)
+P99 = (Metric.LATENCY, Stat.P99)
+P999 = (Metric.LATENCY, Stat.P999)
+
+
+def write_facts(storage: StorageBackend) -> dict[str, str]:
+    """What rows of writes say of how they reach the disk; see `Scratch`.
+
+    ``dirtied`` is there where the kernel sends them through the page cache, and raises the flag.
+    """
+    scratch = storage.scratch
+    facts = {"file": "nocow"} if scratch.nocow else {}
+    if scratch.buffered_writes:
+        facts["dirtied"] = f"{100 * scratch.dirtied:.0f}%"
+    return facts
+
+
+def disk_work(
+    storage: StorageBackend, flow: Flow, observe: Any, block: int, pages: str, **detail: Any
+) -> Observed:
+    """The work of a flow, with what all rows of a disk say."""
+    return Observed(
+        observe=observe,
+        seconds=OBSERVE_S,
+        timer=storage.timer,
+        size_bytes=storage.scratch.size,
+        bytes_moved=block,
+        bytes_convention=BytesConvention.PAYLOAD,
+        verify=flow.verify,
+        cache_state=CacheState.COLD,
+        detail={"engine": storage.engine.name, "huge": storage.cpu.huge_share(pages), **detail},
+        close=flow.close,
+    )
+
+
+def bandwidth(trace: Trace, block: int) -> dict[tuple[Metric, Stat], list[float]]:
+    """GB/s of the groups of I/Os that the rates are of."""
+    return {BANDWIDTH: [rate * block / 1e9 for rate in trace.rates()]}
+
+
+def latencies(
+    trace: Trace, stats: tuple[tuple[Metric, Stat], ...] = (P50, P95, P99, P999)
+) -> dict[tuple[Metric, Stat], Any]:
+    """The same latencies, in ns, for each of ``stats``."""
+    return dict.fromkeys(stats, trace.latency)
+
+
+def seen(trace: Trace) -> dict[str, str | int | float]:
+    """How busy the client was (share of a CPU), and whether it may have been the limit.
+
+    ``submit`` is the share of its time that it spent in handing I/Os to the kernel, and
+    ``registered`` says that the kernel knew memory and file beforehand.
+    """
+    detail: dict[str, str | int | float] = {
+        "loops": trace.loops,
+        "busy": round(trace.busy, 2),
+    }
+    if trace.registered:
+        detail["registered"] = "yes"
+    if trace.submitting:
+        detail["submit"] = round(trace.submitting, 2)
+    if trace.blocked:
+        detail["submission"] = "blocked"
+    if trace.busy > CLIENT_LIMITED:
+        detail["client"] = "limited"
+    return detail
