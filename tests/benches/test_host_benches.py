@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 from membench.benches import registry
-from membench.benches.host.ddr import all_thread_counts, parts, thread_counts
 from membench.benches.host.loaded import refuse_starved
 from membench.core.case import Needs
 from membench.core.errors import MembenchError, Skip, VerificationFailed
@@ -22,6 +21,7 @@ from membench.core.units import MIB, format_size
 from membench.core.work import Observation, Observed, Timed, Work
 from membench.host.memory.backend import CpuBackend
 from membench.host.memory.ring import Ring
+from membench.host.memory.sharing import all_thread_counts, parts, thread_counts
 from membench.measure.worker.sampling import Sampled, take_samples
 from membench.measure.worker.stopping import FixedCount
 from membench.measure.worker.stopwatch import HostStopwatch

@@ -6,16 +6,17 @@ from typing import TYPE_CHECKING
 
 from membench.core.axes import Value, expand
 from membench.core.case import Needs, axis, bench
-from membench.core.errors import VerificationFailed, skip
+from membench.core.errors import VerificationFailed
 from membench.core.sizes.working_set import most_of_gpu
 from membench.core.snapshot import Machine
 from membench.core.terms import Metric, Stat, Tier
-from membench.core.units import GIB, KIB, MIB, about_size, format_size
+from membench.core.units import GIB, KIB, MIB, format_size
 from membench.core.work import Observation, Observed, Work
+from membench.gpu.room import room_for
 from membench.results.staircase import REACH
 
 if TYPE_CHECKING:
-    from membench.gpu.protocol import Buffer, Gpu
+    from membench.gpu.protocol import Gpu
 
 LINE = 128
 """Bytes between two pointers: a cache line of every NVIDIA GPU."""
@@ -89,14 +90,6 @@ def footprints(machine: Machine) -> tuple[Value, ...]:
     sparse = [size * GIB for size in (16, 64, 256) if size * GIB < most]
     beyond = (*sparse, most) if most > DENSE else ()
     return (*dense, *(format_size(size) for size in beyond))
-
-
-def room_for(gpu: Gpu, size: int) -> Buffer:
-    """``size`` bytes of device memory; skips where others have taken what is needed."""
-    free = gpu.links.free_bytes()
-    if size > free:
-        skip(f"needs {about_size(size)} of GPU memory, {about_size(free)} are free")
-    return gpu.allocate(size)
 
 
 def walks(size: int, l2_bytes: int) -> tuple[int, int, int]:

@@ -11,6 +11,7 @@ from membench.core.sizes.working_set import most_of_gpu
 from membench.core.terms import BytesConvention, PeakBasis
 from membench.core.units import GIB, KIB, MIB, format_size
 from membench.core.work import Timed, Work
+from membench.gpu.room import room_for
 
 if TYPE_CHECKING:
     import numpy as np
@@ -108,7 +109,6 @@ def gather(gpu: Gpu, size: int, page: int, table: str) -> Work:
     """
     import numpy as np
 
-    from membench.benches.gpu.chase import room_for
     from membench.gpu.protocol import Variant
     from membench.gpu.verify.content import BlockSums
     from membench.gpu.verify.pattern import Patterns

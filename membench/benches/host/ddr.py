@@ -11,52 +11,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from membench.core.axes import AUTO, Value
+from membench.core.axes import AUTO
 from membench.core.case import Needs, axis, bench
 from membench.core.errors import VerificationFailed, skip
-from membench.core.snapshot import Machine
 from membench.core.terms import BytesConvention
 from membench.core.units import MIB
 from membench.core.work import Timed, Work
+from membench.host.memory.sharing import all_thread_counts, parts, thread_counts
 
 if TYPE_CHECKING:
     from membench.host.memory.backend import CpuBackend
     from membench.host.memory.thread_pool import Seat
-
-PAGE = 4096
-HUGE_PAGE = 2 * MIB
-
-
-def thread_counts(machine: Machine) -> tuple[Value, ...]:
-    """``all``, and 1 where that is another number."""
-    return ("all", 1) if machine.cpu.usable > 1 else ("all",)
-
-
-def all_thread_counts(machine: Machine) -> tuple[Value, ...]:
-    """1, 2, 4, ... below the number of usable CPUs, and ``all``."""
-    counts: list[Value] = []
-    count = 1
-    while count < machine.cpu.usable:
-        counts.append(count)
-        count *= 2
-    return (*counts, "all")
-
-
-def parts(size: int, threads: int) -> list[slice]:
-    """``size`` bytes cut into one part a thread, at pages; at huge pages where parts are large.
-
-    A huge page belongs to the thread that touches it first, so it should not be shared.
-
-    Raises:
-        Skip: there are more threads than pages.
-    """
-    grain = HUGE_PAGE if size // threads >= 8 * HUGE_PAGE else PAGE
-    if size % PAGE:
-        skip(f"the size must be a multiple of {PAGE} bytes")
-    if size // grain < threads:
-        skip(f"{size} bytes cannot be shared by {threads} threads")
-    cuts = [size * n // threads // grain * grain for n in range(threads)]
-    return [slice(begin, end) for begin, end in zip(cuts, [*cuts[1:], size], strict=True)]
 
 
 def _stream(

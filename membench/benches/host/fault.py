@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from membench.benches.host.ddr import PAGE, parts, thread_counts
 from membench.core.case import Needs, axis, bench
 from membench.core.errors import VerificationFailed, skip
 from membench.core.terms import BytesConvention, Metric, Stat
 from membench.core.units import MIB
 from membench.core.work import Observation, Observed, Work
+from membench.host.memory.sharing import PAGE, parts, thread_counts
 
 if TYPE_CHECKING:
     from membench.host.memory.backend import CpuBackend

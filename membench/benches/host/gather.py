@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from membench.benches.host.ddr import thread_counts
 from membench.core.axes import AUTO
 from membench.core.case import Needs, axis, bench
 from membench.core.errors import VerificationFailed, skip
 from membench.core.terms import Metric, Stat
 from membench.core.units import MIB
 from membench.core.work import Timed, Work
+from membench.host.memory.sharing import thread_counts
 
 if TYPE_CHECKING:
     from membench.host.memory.backend import CpuBackend

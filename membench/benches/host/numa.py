@@ -6,7 +6,6 @@ import time
 from functools import cache
 from typing import TYPE_CHECKING
 
-from membench.benches.host.ddr import parts
 from membench.core.axes import AUTO, Value
 from membench.core.case import Needs, axis, bench
 from membench.core.errors import VerificationFailed, skip
@@ -15,6 +14,7 @@ from membench.core.snapshot import Machine, Node, NodeKind
 from membench.core.terms import BytesConvention, Metric, Stat
 from membench.core.units import MIB, about_size
 from membench.core.work import Observation, Observed, Work
+from membench.host.memory.sharing import parts
 from membench.machine.nodes import available_bytes
 
 if TYPE_CHECKING:
