@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 from machine_code import Code, count, innermost, loads_under_way, loops, machine_code, main_loop
 
-from membench.benches.link import copies as link
-from membench.benches.link import kv
+from membench.workloads import kv_move, link_copy
 
 ARCHITECTURES = ("90", "120")
 ANEW = r"LDG\.E\.128\.STRONG\.SYS"
@@ -21,19 +20,19 @@ def in_flight(code: Code) -> int:
 
 @pytest.mark.parametrize("arch", ARCHITECTURES)
 def test_a_copy_by_kernel_has_all_loads_under_way_before_a_store(arch: str) -> None:
-    code = machine_code("link.cu", (f"-DUNROLL={link.UNROLL}",), arch)["link_copy"]
-    assert in_flight(code) >= link.UNROLL
-    assert count(code, r"STG\.E\.128") >= link.UNROLL
+    code = machine_code("link.cu", (f"-DUNROLL={link_copy.UNROLL}",), arch)["link_copy"]
+    assert in_flight(code) >= link_copy.UNROLL
+    assert count(code, r"STG\.E\.128") >= link_copy.UNROLL
     loads = [each for each in code if each.opcode.startswith("LDG")]
     assert count(loads, ANEW) == len(loads)  # none that a cache may answer
 
 
 @pytest.mark.parametrize("arch", ARCHITECTURES)
 def test_kv_blocks_are_moved_by_wide_accesses_all_under_way(arch: str) -> None:
-    code = machine_code("kv.cu", (f"-DUNROLL={kv.UNROLL}",), arch)["kv_move"]
+    code = machine_code("kv.cu", (f"-DUNROLL={kv_move.UNROLL}",), arch)["kv_move"]
     body = innermost(code, "STG")
-    assert in_flight(code) == kv.UNROLL
-    assert count(code, r"STG\.E\.128") == kv.UNROLL
+    assert in_flight(code) == kv_move.UNROLL
+    assert count(code, r"STG\.E\.128") == kv_move.UNROLL
     assert count(body, r"LDG\.E(\.CONSTANT)?$") == 2  # the two tables
     assert count(code, "LDS|STS|BAR") == 0
 

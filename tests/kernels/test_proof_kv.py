@@ -15,11 +15,12 @@ from mutants import mutant
 from proof import prove
 
 from membench.benches import registry
-from membench.benches.link.kv import COUNTS, LARGEST, METHODS, UNROLL, pool_blocks
+from membench.benches.link.kv import COUNTS, LARGEST, METHODS
 from membench.core.axes import OMITTED, Value
 from membench.core.errors import Skip, VerificationFailed
 from membench.core.units import KIB
 from membench.machine import snapshot
+from membench.workloads.kv_move import UNROLL, pool_blocks
 
 BENCHES = registry().benches
 WAYS = ("h2d", "d2h", "d2d")

@@ -16,10 +16,11 @@ from membench.core.errors import VerificationFailed, skip
 from membench.core.terms import BytesConvention
 from membench.core.units import GIB, KIB, MIB
 from membench.core.work import Timed, Work
+from membench.workloads.link_copy import UNROLL, copies, host_fill
 
 if TYPE_CHECKING:
     from membench.gpu.link_protocol import Event
-    from membench.gpu.protocol import Buffer, Gpu, Stream
+    from membench.gpu.protocol import Buffer, Gpu
     from membench.gpu.verify.pattern import Patterns
 
 SIZES = (
@@ -30,8 +31,6 @@ MEMORIES = ("pinned", "pageable", "wc", "registered", "huge", "managed")
 WAITING = ("pageable", "managed")
 """Memory whose copies wait for the device themselves: never behind a queue that is held."""
 
-BLOCK = 512
-UNROLL = 8
 BACKGROUND = 4
 """How many copies go the other way for each that is timed: the directions may differ by 2.5x."""
 
@@ -64,33 +63,6 @@ def _seconds(size: int, mem: str, **_: Value) -> float:
 def _samples(size: int) -> int:
     """Samples of a round: fewer where one takes long."""
     return 3 if size >= GIB else 15
-
-
-def copies(
-    gpu: Gpu, engine: str, target: int, source: int, size: int, grid: int = 0
-) -> Callable[[Stream | None], None]:
-    """What queues one copy between two addresses, by copy engine (``ce``) or kernel (``sm``).
-
-    Args:
-        grid: thread blocks of the kernel; 0 for one on each SM.
-    """
-    import numpy as np
-
-    from membench.gpu.protocol import Variant
-
-    if engine == "ce":
-        return lambda stream: gpu.copy(target, source, size, stream)
-    kernel = gpu.kernel(Variant.of("link.cu", UNROLL=UNROLL), "link_copy")
-    args = (np.uint64(target), np.uint64(source), np.uint64(size // 16))
-    blocks = grid or gpu.properties.sms
-    return lambda stream: gpu.launch(kernel, blocks, BLOCK, args, stream=stream)
-
-
-def host_fill(gpu: Gpu, device: Buffer, host: Buffer, fill: Callable[[Buffer], None]) -> None:
-    """Bring what ``fill`` makes of ``device`` into ``host``: any kind of memory, at full speed."""
-    fill(device)
-    gpu.copy(host.address, device.address, host.size)
-    gpu.synchronize()
 
 
 def _prepare(gpu: Gpu, way: str, patterns: Patterns, device: Buffer, host: Buffer) -> None:

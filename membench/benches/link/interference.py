@@ -19,7 +19,9 @@ from membench.core.case import Needs, axis, bench
 from membench.core.errors import MembenchError, skip
 from membench.core.terms import BytesConvention, Metric, Stat
 from membench.core.units import KIB, MIB
-from membench.core.work import Observation, Observed, Timed, Work
+from membench.core.work import Detail, Observation, Observed, Timed, Work
+from membench.workloads.kv_move import Move, kernel_move, pool_blocks, require_method
+from membench.workloads.link_copy import copies, host_fill
 
 if TYPE_CHECKING:
     from membench.gpu.link_protocol import Event
@@ -54,12 +56,12 @@ class Aggressor:
     Attributes:
         piece: queues one of `CHUNK` bytes.
         verify: raises `VerificationFailed` unless they arrived.
-        detail: how they are made.
+        facts: how they are made, for the rows.
     """
 
     piece: Callable[[Stream | None], None]
     verify: Callable[[], None]
-    detail: dict[str, str | int | float]
+    facts: Detail
 
 
 def victim_of(gpu: Gpu, name: str) -> Timed:
@@ -122,7 +124,6 @@ def _gather(gpu: Gpu) -> Timed:
     """Blocks of 4 KiB from anywhere in 256 MiB of device memory to anywhere else."""
     import numpy as np
 
-    from membench.benches.link.kv import kernel_move, pool_blocks
     from membench.gpu.verify.pattern import UNTOUCHED, Patterns
 
     count = GATHER_BYTES // GATHER_BLOCK
@@ -135,11 +136,11 @@ def _gather(gpu: Gpu) -> Timed:
     patterns = Patterns(gpu)
     patterns.fill(source, _SALT)
     patterns.poison(target)
-    once = kernel_move(gpu, "sm", target, source, tables, GATHER_BLOCK, 0, {})
+    move = kernel_move(gpu, "sm", target, source, tables, GATHER_BLOCK, 0)
 
     def run(iterations: int) -> None:
         for _ in range(iterations):
-            once()
+            move.once()
 
     return Timed(
         run=run,
@@ -153,13 +154,10 @@ def _gather(gpu: Gpu) -> Timed:
 def _aggressor(gpu: Gpu, kind: str, grid: Value) -> Aggressor:
     import numpy as np
 
-    from membench.benches.link.copies import copies, host_fill
-    from membench.benches.link.kv import BULK_CAPABILITY, kernel_move
     from membench.gpu.verify.pattern import Patterns
 
     way, _, engine = kind.partition("-")
-    if engine == "bulk" and gpu.properties.capability < BULK_CAPABILITY:
-        skip("bulk copies through shared memory need compute capability 9.0")
+    require_method(gpu, engine)
     patterns = Patterns(gpu)
     device: Buffer = gpu.allocate(CHUNK)
     host = gpu.links.memory(CHUNK, "pinned")
@@ -170,16 +168,15 @@ def _aggressor(gpu: Gpu, kind: str, grid: Value) -> Aggressor:
         patterns.poison(device)
     else:
         patterns.fill(device, _SALT)
-    detail: dict[str, str | int | float] = {}
+    blocks = int(grid or 0)
     if engine == "bulk":
         table = np.arange(CHUNK // KV_BLOCK, dtype=np.uint32)
-        piece = kernel_move(
-            gpu, "bulk", target, source, (table, table), KV_BLOCK, int(grid or 0), detail
-        )
+        move = kernel_move(gpu, "bulk", target, source, (table, table), KV_BLOCK, blocks)
     else:
-        piece = copies(gpu, engine, target.address, source.address, CHUNK, int(grid or 0))
-        if engine == "sm":
-            detail["grid"] = int(grid or 0) or gpu.properties.sms
+        move = Move(
+            copies(gpu, engine, target.address, source.address, CHUNK, blocks),
+            {"grid": blocks or gpu.properties.sms} if engine == "sm" else {},
+        )
 
     def verify() -> None:
         if way == "d2h":
@@ -187,7 +184,7 @@ def _aggressor(gpu: Gpu, kind: str, grid: Value) -> Aggressor:
             gpu.copy(device.address, host.address, CHUNK)
         patterns.check(kind, device, _SALT)
 
-    return Aggressor(piece, verify, detail)
+    return Aggressor(move.once, verify, move.facts)
 
 
 class Duel:
@@ -339,6 +336,6 @@ def link(gpu: Gpu, victim: str, aggressor: str, grid: Value) -> Work:
         bytes_convention=BytesConvention.PAYLOAD,
         verify=duel.verify,
         flags=link_flags(gpu.links),
-        detail={**link_detail(gpu.links), **other.detail},
+        detail={**link_detail(gpu.links), **other.facts},
         close=work.close,
     )

@@ -2,21 +2,21 @@
 
 N blocks lie scattered in a paged pool and go to other places of another pool.
 The same work is done in seven ways, so that the rows say which one an engine
-should take at which block size and number; `analyse.derive.policy` does.
+should take at which block size and number; `membench.analysis.derive.policy` does.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from membench.core.axes import OMITTED, Value
 from membench.core.case import Bench, Needs, axis, bench
-from membench.core.errors import skip
 from membench.core.terms import BytesConvention
 from membench.core.units import GIB, KIB, MIB
 from membench.core.work import Timed, Work
+from membench.workloads.kv_move import Move, kernel_move, pool_blocks, require_method
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,18 +48,8 @@ CLIFF = frozenset({(24 * KIB, "batch"), (28 * KIB, "batch"), (28 * KIB, "sm")})
 GRIDS = (OMITTED, 1, 4, 16, 64)
 """Thread blocks of the kernels: the fewer, the more SMs are left to the model."""
 
-UNROLL = 4
-BLOCK = 512
-BULK_SHARED = 64 * KIB
-BULK_CAPABILITY = 90
-
 _SALT = 41
 _SEED = 0xB10C
-
-
-def pool_blocks(count: int) -> int:
-    """Blocks of a pool: a sixteenth more than are moved, which must stay as they are."""
-    return count + count // 16 + 1
 
 
 def _sensible(
@@ -146,8 +136,7 @@ def _move(gpu: Gpu, way: str, block: int, count: int, method: str, order: str, g
     from membench.gpu.link_protocol import link_detail, link_flags
     from membench.gpu.verify.pattern import UNTOUCHED, Patterns
 
-    if method == "bulk" and gpu.properties.capability < BULK_CAPABILITY:
-        skip("bulk copies through shared memory need compute capability 9.0")
+    require_method(gpu, method)
     links = gpu.links
     blocks = pool_blocks(count)
     size = block * blocks
@@ -171,13 +160,13 @@ def _move(gpu: Gpu, way: str, block: int, count: int, method: str, order: str, g
         patterns.poison(target)
     gpu.synchronize()
 
-    detail: dict[str, str | int | float] = {**link_detail(links)}
-    once = _method(gpu, method, target, source, to, from_, block, grid, detail)
+    move = _method(gpu, method, target, source, to, from_, block, grid)
+    detail: dict[str, str | int | float] = {**link_detail(links), **move.facts}
 
     def run(iterations: int) -> None:
         begin = time.perf_counter_ns()
         for _ in range(iterations):
-            once()
+            move.once()
         spent = time.perf_counter_ns() - begin
         detail["host_us"] = round(spent / iterations / 1e3, 1)
 
@@ -209,21 +198,21 @@ def _method(
     from_: npt.NDArray[np.uint32],
     block: int,
     grid: Value,
-    detail: dict[str, str | int | float],
-) -> Callable[[], None]:
-    """What moves all blocks once."""
+) -> Move:
     import numpy as np
 
     if method == "contig":
-        return lambda: gpu.copy(target.address, source.address, block * to.size)
+        return Move(lambda: gpu.copy(target.address, source.address, block * to.size), {})
     targets = np.uint64(target.address) + to.astype(np.uint64) * np.uint64(block)
     sources = np.uint64(source.address) + from_.astype(np.uint64) * np.uint64(block)
     if method in BATCHES:
         source_order = "any" if method == "batch-any" else "stream"
-        detail |= {"batch": gpu.links.batch_version, "source_order": source_order}
         sizes = np.full(to.size, block, np.uint64)
         overlap = method == "batch-overlap"
-        return gpu.links.batch(targets, sources, sizes, source_order, overlap=overlap)
+        return Move(
+            gpu.links.batch(targets, sources, sizes, source_order, overlap=overlap),
+            {"batch": gpu.links.batch_version, "source_order": source_order},
+        )
     if method == "loop":
         pairs = list(zip(targets.tolist(), sources.tolist(), strict=True))
 
@@ -231,49 +220,8 @@ def _method(
             for one, other in pairs:
                 gpu.copy(one, other, block)
 
-        return loop
-    return kernel_move(gpu, method, target, source, (to, from_), block, int(grid or 0), detail)
-
-
-def kernel_move(
-    gpu: Gpu,
-    method: str,
-    target: Buffer,
-    source: Buffer,
-    tables: Sequence[npt.NDArray[np.uint32]],
-    block: int,
-    grid: int,
-    detail: dict[str, str | int | float],
-) -> Callable[..., None]:
-    """What launches ``kv_move`` (`sm`) or ``kv_bulk`` (`bulk`), in the stream that it is given.
-
-    Args:
-        tables: blocks of the target, and those of the source that go there.
-        grid: thread blocks at most; 0 for as many as are useful.
-        detail: gets the grid that it came to.
-    """
-    import numpy as np
-
-    from membench.gpu.protocol import Variant
-
-    count = tables[0].size
-    to, source_blocks = (gpu.allocate(table.nbytes) for table in tables)
-    for buffer, table in zip((to, source_blocks), tables, strict=True):
-        gpu.upload(buffer, table)
-    variant = Variant.of("kv.cu", UNROLL=UNROLL)
-    bulk = method == "bulk"
-    kernel = gpu.kernel(variant, "kv_bulk" if bulk else "kv_move")
-    threads, shared = (32, BULK_SHARED) if bulk else (BLOCK, 0)
-    fits = gpu.properties.sms * gpu.occupancy(kernel, threads, shared)
-    # Each warp of kv_move takes a tile, each thread block of kv_bulk a KV block.
-    tiles = count if bulk else -(-count * -(-block // (512 * UNROLL)) // (BLOCK // 32))
-    chosen = min(grid or fits, tiles, fits)
-    detail["grid"] = chosen
-    number = np.uint32(block if bulk else block // 16)
-    args = (target, source, to, source_blocks, np.uint32(count), number)
-    return lambda stream=None: gpu.launch(
-        kernel, chosen, threads, args, shared=shared, stream=stream
-    )
+        return Move(loop, {})
+    return kernel_move(gpu, method, target, source, (to, from_), block, int(grid or 0))
 
 
 def _declare(way: str) -> Callable[[Callable[..., Work]], Bench]:

@@ -10,11 +10,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from membench.benches.link.copies import copies
 from membench.core.case import Bench, Needs, axis, bench
 from membench.core.terms import BytesConvention, Metric, Stat
 from membench.core.units import GIB, MIB
 from membench.core.work import Observation, Observed, Timed, Work
+from membench.workloads.link_copy import copies
 
 if TYPE_CHECKING:
     from membench.gpu.protocol import Gpu

@@ -1,0 +1,86 @@
+"""Scattered blocks from one paged pool to another, by kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from membench.core.errors import skip
+from membench.core.units import KIB
+from membench.core.work import Detail
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from membench.gpu.protocol import Buffer, Gpu, Stream
+
+UNROLL = 4
+BLOCK = 512
+BULK_SHARED = 64 * KIB
+BULK_CAPABILITY = 90
+
+
+@dataclass(frozen=True)
+class Move:
+    """What moves all blocks.
+
+    Attributes:
+        once: queues the move; a kernel's in the stream that it is given.
+        facts: what rows say of it.
+    """
+
+    once: Callable[..., None]
+    facts: Detail
+
+
+def pool_blocks(count: int) -> int:
+    """Blocks of a pool: a sixteenth more than are moved, which must stay as they are."""
+    return count + count // 16 + 1
+
+
+def require_method(gpu: Gpu, method: str) -> None:
+    """Skip where the GPU has no bulk copies through shared memory and ``method`` is `bulk`."""
+    if method == "bulk" and gpu.properties.capability < BULK_CAPABILITY:
+        skip("bulk copies through shared memory need compute capability 9.0")
+
+
+def kernel_move(
+    gpu: Gpu,
+    method: str,
+    target: Buffer,
+    source: Buffer,
+    tables: Sequence[npt.NDArray[np.uint32]],
+    block: int,
+    grid: int,
+) -> Move:
+    """The move by the kernel ``kv_move`` (`sm`) or ``kv_bulk`` (`bulk`).
+
+    Args:
+        tables: blocks of the target, and those of the source that go there.
+        grid: thread blocks at most; 0 for as many as are useful.
+    """
+    import numpy as np
+
+    from membench.gpu.protocol import Variant
+
+    count = tables[0].size
+    to, source_blocks = (gpu.allocate(table.nbytes) for table in tables)
+    for buffer, table in zip((to, source_blocks), tables, strict=True):
+        gpu.upload(buffer, table)
+    variant = Variant.of("kv.cu", UNROLL=UNROLL)
+    bulk = method == "bulk"
+    kernel = gpu.kernel(variant, "kv_bulk" if bulk else "kv_move")
+    threads, shared = (32, BULK_SHARED) if bulk else (BLOCK, 0)
+    fits = gpu.properties.sms * gpu.occupancy(kernel, threads, shared)
+    # Each warp of kv_move takes a tile, each thread block of kv_bulk a KV block.
+    tiles = count if bulk else -(-count * -(-block // (512 * UNROLL)) // (BLOCK // 32))
+    chosen = min(grid or fits, tiles, fits)
+    number = np.uint32(block if bulk else block // 16)
+    args = (target, source, to, source_blocks, np.uint32(count), number)
+
+    def once(stream: Stream | None = None) -> None:
+        gpu.launch(kernel, chosen, threads, args, shared=shared, stream=stream)
+
+    return Move(once, {"grid": chosen})

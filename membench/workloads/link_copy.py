@@ -1,0 +1,39 @@
+"""Copies between two addresses by copy engine or kernel, and contents for memory of any kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from membench.gpu.protocol import Buffer, Gpu, Stream
+
+BLOCK = 512
+UNROLL = 8
+
+
+def copies(
+    gpu: Gpu, engine: str, target: int, source: int, size: int, grid: int = 0
+) -> Callable[[Stream | None], None]:
+    """What queues one copy between two addresses, by copy engine (``ce``) or kernel (``sm``).
+
+    Args:
+        grid: thread blocks of the kernel; 0 for one on each SM.
+    """
+    import numpy as np
+
+    from membench.gpu.protocol import Variant
+
+    if engine == "ce":
+        return lambda stream: gpu.copy(target, source, size, stream)
+    kernel = gpu.kernel(Variant.of("link.cu", UNROLL=UNROLL), "link_copy")
+    args = (np.uint64(target), np.uint64(source), np.uint64(size // 16))
+    blocks = grid or gpu.properties.sms
+    return lambda stream: gpu.launch(kernel, blocks, BLOCK, args, stream=stream)
+
+
+def host_fill(gpu: Gpu, device: Buffer, host: Buffer, fill: Callable[[Buffer], None]) -> None:
+    """Bring what ``fill`` makes of ``device`` into ``host``: any kind of memory, at full speed."""
+    fill(device)
+    gpu.copy(host.address, device.address, host.size)
+    gpu.synchronize()
