@@ -22,7 +22,6 @@ from statistics import median
 from typing import Any
 
 from membench.benches import registry
-from membench.benches.hbm.stream import DEFAULT, HINTS
 from membench.core.axes import OMITTED, Value
 from membench.core.backend import Backend, Edge
 from membench.core.case import Config
@@ -36,6 +35,7 @@ from membench.machine import snapshot
 from membench.measure.worker.sampling import take_samples
 from membench.measure.worker.stopping import FixedCount
 from membench.measure.worker.stopwatch import Stopwatches
+from membench.workloads.gpu_streams import DEFAULT, HINTS
 
 HEAD = ("group", "variant", "median", "least", "most", "ratio", "unit", "detail")
 REPEATS = 3

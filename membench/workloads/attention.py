@@ -11,8 +11,8 @@ import numpy.typing as npt
 from membench.core.errors import VerificationFailed, skip
 from membench.gpu.protocol import Gpu, Variant
 from membench.gpu.verify.content import random_numbers, repeat, values
+from membench.workloads.model_shapes import HEAD_DIM
 
-HEAD_DIM = 128
 PAGE_TOKENS = 16
 BLOCK = 128
 POOL_BYTES = 1 << 30

@@ -33,7 +33,9 @@ from membench.gpu.protocol import Variant
 from membench.gpu.verify import walk as gpu_walk
 from membench.measure.worker.span import time_span
 from membench.workloads import attention as gpu_attention
+from membench.workloads import decode_step
 from membench.workloads import products as gpu_product
+from membench.workloads.model_shapes import MODELS, Model
 
 pytestmark = pytest.mark.skipif(not no_driver(), reason="this machine has a driver")
 
@@ -55,7 +57,8 @@ SMALL: dict[Any, dict[str, int]] = {
     gpu_walk: {"SINGLE_HOPS": 16},
     gpu_attention: {"POOL_BYTES": 1 << 17},
     gpu_product: {"TILE": 4099},
-    decode: {"TOKENS": 128, "WEIGHT_BYTES": 1 << 16},
+    decode: {"WEIGHT_BYTES": 1 << 16},
+    decode_step: {"TOKENS": 128},
     cuda_links: {"LOAD_BYTES": 64 * KIB},
     interference: {"CHUNK": 16 * KIB, "RING": 8 * KIB, "TURNS": 2, "PIECES": 4},
 }
@@ -67,7 +70,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     for module, values in SMALL.items():
         for name, value in values.items():
             monkeypatch.setattr(module, name, value)
-    monkeypatch.setitem(decode.MODELS, "tiny", decode.Model(1, 256, 4, 1, 128, 64))
+    monkeypatch.setitem(MODELS, "tiny", Model(1, 256, 4, 1, 128, 64))
 
 
 Opened = tuple[Double, Machine, DriverLibrary]

@@ -15,8 +15,6 @@ from emulator import EmulatedGpu, small
 
 from membench.benches import registry
 from membench.benches.disk import paging_hbm
-from membench.benches.gpu import decode
-from membench.benches.link import interference
 from membench.core.axes import OMITTED, Value
 from membench.core.errors import MembenchError, Skip, VerificationFailed
 from membench.core.snapshot import Machine
@@ -27,9 +25,10 @@ from membench.host.storage.backend import open_storage
 from membench.host.storage.scratch import ScratchFile
 from membench.machine.disks.filesystem import read_filesystem
 from membench.workloads import attention as gpu_attention
+from membench.workloads import decode_step, page_pipeline
 from membench.workloads import gpu_disk as cuda_storage
-from membench.workloads import page_pipeline
 from membench.workloads.gpu_disk import CudaStorage, PoolSink
+from membench.workloads.model_shapes import MODELS, Model
 
 BENCHES = registry().benches
 SIZE = 16 * MIB
@@ -220,7 +219,7 @@ def victim(both: CudaStorage, monkeypatch: pytest.MonkeyPatch) -> list[int]:
         steps[0] += iterations
 
     work = Timed(run=run, size_bytes=1, metric=Metric.LATENCY, operations=1, verify=steps.append)
-    monkeypatch.setattr(interference, "victim_of", lambda _gpu, _name: work)
+    monkeypatch.setattr(paging_hbm, "usual_attention", lambda _gpu: work)
     return steps
 
 
@@ -265,13 +264,12 @@ class _InTurn:
 def test_a_true_decode_step_and_pages_share_the_gpu(
     both: CudaStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(decode.MODELS, "tiny", decode.Model(1, 256, 4, 1, 128, 64))
-    monkeypatch.setattr(decode, "TOKENS", 128)
+    monkeypatch.setitem(MODELS, "tiny", Model(1, 256, 4, 1, 128, 64))
+    monkeypatch.setattr(decode_step, "MODEL", "tiny")
+    monkeypatch.setattr(decode_step, "CONTEXT", 128)
+    monkeypatch.setattr(decode_step, "TOKENS", 128)
     monkeypatch.setattr(gpu_attention, "POOL_BYTES", 1 << 17)
     monkeypatch.setattr(paging_hbm, "STEPS", 3)
-    step = BENCHES["decode/attn"]
-    params: dict[str, Value] = {"model": "tiny", "context": 128, "kv": "fp16", "launch": "graph"}
-    monkeypatch.setattr(interference, "victim_of", lambda gpu, _name: step.build(gpu, params))
     lock = threading.RLock()
     gpu: Any = _InTurn(both.gpu, lock)
     gpu.links = _InTurn(both.gpu.links, lock)
@@ -283,12 +281,6 @@ def test_a_true_decode_step_and_pages_share_the_gpu(
     assert observation.samples[RATE]
     assert observation.detail["alone_ns"] > 0
     assert both.gpu.counts["attention_read"].loaded > 0  # type: ignore[attr-defined]
-
-
-def test_without_the_decode_bench_it_is_a_skip(both: CudaStorage) -> None:
-    if "decode/attn" not in BENCHES:
-        with pytest.raises(Skip, match="no bench decode/attn"):
-            BENCHES["paging/decode"].build(both, {"block": 64 * KIB, "slowdown": 5})
 
 
 # A kernel that reads the system's memory.

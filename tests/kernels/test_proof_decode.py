@@ -15,7 +15,6 @@ from proof import Proven, prove
 
 from membench.benches import registry
 from membench.benches.gpu import decode
-from membench.benches.gpu.decode import MODELS, Model
 from membench.benches.gpu.gemm import spec_peak
 from membench.core.axes import Value
 from membench.core.errors import Skip, VerificationFailed
@@ -24,8 +23,10 @@ from membench.core.work import Timed
 from membench.gpu.protocol import Buffer
 from membench.gpu.verify.content import random_numbers, values
 from membench.workloads import attention as gpu_attention
+from membench.workloads import decode_step
 from membench.workloads import products as gpu_product
 from membench.workloads.attention import PAGE_TOKENS, splits_of
+from membench.workloads.model_shapes import MODELS, Model
 
 BENCHES = registry().benches
 ATTENTION, WEIGHTS = BENCHES["decode/attn"], BENCHES["decode/weights"]
@@ -44,7 +45,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gpu_attention, "POOL_BYTES", 1 << 17)
     monkeypatch.setattr(gpu_product, "TILE", 4099)
     monkeypatch.setattr(decode, "WEIGHT_BYTES", 1 << 16)
-    monkeypatch.setattr(decode, "TOKENS", 256)
+    monkeypatch.setattr(decode_step, "TOKENS", 256)
 
 
 def attend(

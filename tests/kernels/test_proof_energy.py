@@ -10,12 +10,13 @@ from proof import observe
 
 from membench.benches import registry
 from membench.benches.gpu import energy
-from membench.benches.gpu.decode import MODELS, Model
 from membench.core.axes import Value
 from membench.core.errors import MembenchError, Skip
 from membench.core.terms import Metric, Stat
 from membench.core.units import KIB
 from membench.workloads import attention as gpu_attention
+from membench.workloads import decode_step
+from membench.workloads.model_shapes import MODELS, Model
 
 BENCHES = registry().benches
 IDLE_W = 50.0
@@ -47,7 +48,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(energy, name, value)
     monkeypatch.setitem(MODELS, "tiny", Model(1, 256, 4, 1, 128, 64))
     monkeypatch.setattr(gpu_attention, "POOL_BYTES", 1 << 16)
-    monkeypatch.setattr("membench.benches.gpu.decode.TOKENS", 64)
+    monkeypatch.setattr(decode_step, "TOKENS", 64)
 
 
 class Clock:

@@ -12,10 +12,11 @@ from proof import prove
 
 from membench.benches import registry
 from membench.benches.hbm import gather as hbm_gather
-from membench.benches.hbm.gather import page_table, sensible, shifts, table_sum
+from membench.benches.hbm.gather import sensible, shifts, table_sum
 from membench.core.errors import VerificationFailed
 from membench.core.units import KIB, MIB
 from membench.gpu.verify.pattern import pattern
+from membench.workloads.page_gather import page_table
 
 GATHER = registry().benches["hbm/gather"]
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any
+from dataclasses import fields, replace
+from typing import Any, cast
 
 import pytest
 from emulator import EmulatedGpu, small
@@ -11,14 +11,15 @@ from proof import observe
 
 from membench.benches import registry
 from membench.benches.link import interference
-from membench.benches.link.interference import victim_of
 from membench.core.axes import OMITTED, Value
 from membench.core.errors import MembenchError, Skip, VerificationFailed
 from membench.core.terms import Metric, Stat
 from membench.core.units import KIB
+from membench.workloads import attention, decode_step, model_shapes
 
 BENCHES = registry().benches
 DUEL = BENCHES["interference/link"]
+TINY = model_shapes.Model(1, 256, 4, 1, 128, 64)
 LATENCY = (Metric.LATENCY, Stat.MEDIAN)
 BANDWIDTH = (Metric.BANDWIDTH, Stat.MEDIAN)
 
@@ -93,13 +94,31 @@ def test_no_common_time_is_an_error_and_not_a_number(monkeypatch: pytest.MonkeyP
         work.observe(0.1)
 
 
-def test_a_victim_of_another_bench_is_its_first_case() -> None:
-    work = victim_of(EmulatedGpu(small(1)), "gpu/launch")
-    assert work.metric is Metric.LATENCY
-    with pytest.raises(Skip, match="no bench decode/nothing"):
-        victim_of(EmulatedGpu(small(1)), "decode/nothing")
-    with pytest.raises(Skip, match="times itself"):
-        victim_of(EmulatedGpu(small(1)), "gpu/roundtrip")
+@pytest.mark.parametrize(("victim", "bench"), [("read", "hbm/read"), ("attn", "decode/attn")])
+def test_a_victim_that_is_a_bench_too_does_what_the_default_case_does(
+    victim: str, bench: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(interference, "STREAM_BYTES", 64 * KIB)
+    monkeypatch.setitem(model_shapes.MODELS, decode_step.MODEL, TINY)
+    monkeypatch.setattr(decode_step, "TOKENS", decode_step.CONTEXT)
+    monkeypatch.setattr(attention, "POOL_BYTES", 1 << 17)
+    quick = {axis.name: axis.quick for axis in BENCHES[bench].axes}
+    default = {
+        name: value[0] if isinstance(value, tuple) else cast("Value", value)
+        for name, value in quick.items()
+    }
+    works: list[Any] = [
+        interference.VICTIMS[victim](EmulatedGpu(small(1))),
+        BENCHES[bench].build(
+            EmulatedGpu(small(1)), default | ({"size": 64 * KIB} if victim == "read" else {})
+        ),
+    ]
+    own, other = (
+        {field.name: getattr(work, field.name) for field in fields(work)} for work in works
+    )
+    for name in ("run", "verify", "close"):
+        del own[name], other[name]
+    assert own == other
 
 
 def test_bulk_copies_begin_with_hopper() -> None:

@@ -13,13 +13,14 @@ from hypothesis import strategies as st
 from proof import prove
 
 from membench.benches import registry
-from membench.benches.hbm.stream import ACCESSES, ARRAYS, configurations
+from membench.benches.hbm.stream import configurations
 from membench.core.axes import OMITTED, Value
 from membench.core.errors import Skip, VerificationFailed
 from membench.gpu.cuda.compile import Image, compile_source, compile_text
 from membench.gpu.cuda.kernel_files import read_kernel
 from membench.gpu.verify.pattern import STEP, Patterns, pattern, pattern_sum
 from membench.gpu.verify.pattern import small as small_numbers
+from membench.workloads.gpu_streams import ACCESSES, ARRAYS
 
 BENCHES = registry().benches
 SIZE = 16 * (2048 + 1200)

@@ -16,9 +16,10 @@ from machine_code import code_of, count, loads_under_way, machine_code, main_loo
 from mutants import edited
 from streams_table import ARCHS, Seen, asked, documented, kernels, made, seen
 
-from membench.benches.hbm.stream import ACCESSES, DEFAULT, LOADS, configurations, variant
+from membench.benches.hbm.stream import configurations
 from membench.gpu.cuda.compile import ARCHITECTURES, compile_text
 from membench.gpu.protocol import Gpu
+from membench.workloads.gpu_streams import ACCESSES, DEFAULT, LOADS, variant
 
 BOUND = "__launch_bounds__(BLOCK, 1)"
 

@@ -14,10 +14,11 @@ from typing import cast
 from asking_gpu import H100, AskingGpu
 from machine_code import Code, loads_under_way, loops, machine_code
 
-from membench.benches.hbm.stream import ACCESSES, DEFAULT, HINTS, LOADS, configurations, variant
+from membench.benches.hbm.stream import configurations
 from membench.core.case import Config
 from membench.gpu.cuda.compile import compile_source
 from membench.gpu.protocol import Gpu, Variant
+from membench.workloads.gpu_streams import ACCESSES, DEFAULT, HINTS, LOADS, variant
 
 ARCHS = ("80", "90", "100", "120")
 DOCUMENT = Path(__file__).parents[2] / "docs" / "kernels.md"

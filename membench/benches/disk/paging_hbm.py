@@ -13,7 +13,8 @@ from membench.core.case import Needs, axis, bench
 from membench.core.errors import skip
 from membench.core.terms import BytesConvention, CacheState, Metric, Stat
 from membench.core.units import MIB
-from membench.core.work import Observation, Observed, Timed, Work
+from membench.core.work import Observation, Observed, Work
+from membench.workloads.decode_step import usual_attention
 from membench.workloads.disk_flow import BANDWIDTH, DISK, P50, P99, RATE, bandwidth, latencies, seen
 
 if TYPE_CHECKING:
@@ -156,13 +157,12 @@ def decode(both: CudaStorage, block: int, slowdown: int) -> Work:
     percent.  The pages bounce through host memory, at the highest of a few rates that keep to it.
     Latency is that of a decode step meanwhile; `alone_ns` is that of one alone.
     """
-    from membench.benches.link.interference import victim_of
     from membench.gpu.link_protocol import link_detail, link_flags
     from membench.workloads.page_pipeline import check_landed
 
     qd = 8
     gpu, storage = both.gpu, both.storage
-    victim: Timed = victim_of(gpu, DECODE)
+    victim = usual_attention(gpu)
     pipeline = _pipeline(both, block, qd, "bounce")
     traces: list[Trace] = []
     steps = [0]

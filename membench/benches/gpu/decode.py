@@ -6,99 +6,29 @@ GPUs of a tensor-parallel group.  They move little.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from membench.core.case import Needs, axis, bench
-from membench.core.terms import BytesConvention, Metric, Stat
+from membench.core.terms import Metric, Stat
 from membench.core.units import GIB
-from membench.core.work import Timed, Work
+from membench.core.work import Work
+from membench.workloads.decode_step import (
+    CONTEXT,
+    MODEL,
+    attention_bytes,
+    attention_step,
+    timed_step,
+)
+from membench.workloads.model_shapes import MODELS
 
 if TYPE_CHECKING:
     from membench.gpu.protocol import Gpu
-    from membench.workloads.attention import Shape
-
-TOKENS = 131072
-"""Tokens in the KV cache of a step, all sequences together: the batch is this over the context."""
-
-HEAD_DIM = 128
-"""Elements of a head, as in `backends.gpu_attention`, which lists of cases must not import."""
 
 STEPS = 16
 """Steps of a case at most: ten samples, and what comes before them."""
 
 WEIGHT_BYTES = GIB
 """Weights that are held at least: layers take turns with them, and none finds its own in L2."""
-
-
-@dataclass(frozen=True)
-class Model:
-    """A transformer as one of ``tp`` GPUs holds it, by its published config.json.
-
-    Attributes:
-        hidden, intermediate, vocabulary: of the whole model.
-        heads, kv_heads: of the whole model, of `HEAD_DIM` elements each.
-        tp: GPUs that the heads, the MLP and the vocabulary are divided over.
-    """
-
-    layers: int
-    hidden: int
-    heads: int
-    kv_heads: int
-    intermediate: int
-    vocabulary: int
-    tp: int = 1
-
-    @property
-    def products(self) -> tuple[tuple[int, int], ...]:
-        """(m, k) of a layer's matrices: QKV, output, gate and up, down."""
-        qkv = (self.heads + 2 * self.kv_heads) * HEAD_DIM // self.tp
-        inner = self.intermediate // self.tp
-        return (
-            (qkv, self.hidden),
-            (self.hidden, self.heads * HEAD_DIM // self.tp),
-            (2 * inner, self.hidden),
-            (self.hidden, inner),
-        )
-
-    @property
-    def weight_bytes(self) -> int:
-        """Of all matrices, in 16 bits."""
-        return 2 * (self.layers * sum(m * k for m, k in self.products) + math.prod(self.head))
-
-    @property
-    def head(self) -> tuple[int, int]:
-        """(m, k) of the projection to the vocabulary."""
-        return (self.vocabulary // self.tp, self.hidden)
-
-
-# Sources: config.json of meta-llama/Llama-3.1-8B and -70B, and of Qwen/Qwen3-32B.
-MODELS = {
-    "llama-3.1-8b": Model(32, 4096, 32, 8, 14336, 128256),
-    "llama-3.1-70b-tp8": Model(80, 8192, 64, 8, 28672, 128256, tp=8),
-    "qwen3-32b": Model(64, 5120, 64, 8, 25600, 151936),
-}
-
-
-def attention_bytes(model: Model, kv: str) -> int:
-    """K and V that one step reads, as ``kv``: fp16 or fp8."""
-    size = {"fp16": 2, "fp8": 1}[kv]
-    return 2 * size * model.layers * model.kv_heads // model.tp * HEAD_DIM * TOKENS
-
-
-def attention_shape(model: Model, context: int) -> Shape:
-    """The attention of one step at ``context`` tokens a sequence."""
-    from membench.workloads.attention import Shape
-
-    return Shape(
-        layers=model.layers,
-        heads=model.kv_heads // model.tp,
-        group=model.heads // model.kv_heads,
-        batch=max(1, TOKENS // context),
-        context=context,
-    )
 
 
 @bench(
@@ -143,7 +73,7 @@ def weights(gpu: Gpu, model: str, batch: int, launch: str) -> Work:
         for product in (*layers[0], *layers[-1], head):
             product.verify()
 
-    return _timed(
+    return timed_step(
         gpu,
         (step, verify),
         launch,
@@ -163,8 +93,8 @@ def weights(gpu: Gpu, model: str, batch: int, launch: str) -> Work:
     memory=GIB,
     gpu_memory=4 * GIB,
 )
-@axis("model", quick="llama-3.1-8b", full=tuple(MODELS))
-@axis("context", quick=32768, full=(1024, 4096, 32768, 131072))
+@axis("model", quick=MODEL, full=tuple(MODELS))
+@axis("context", quick=CONTEXT, full=(1024, 4096, 32768, 131072))
 @axis("kv", quick="fp16", full=("fp16", "fp8"))
 @axis("launch", quick="graph", full=("graph", "stream"))
 def attention(gpu: Gpu, model: str, context: int, kv: str, launch: str) -> Work:
@@ -174,53 +104,4 @@ def attention(gpu: Gpu, model: str, context: int, kv: str, launch: str) -> Work:
     for all layers.  The bandwidth counts K and V once; the rate is tokens a second of this part
     alone.  The cache has 131072 tokens in all, so that the batch is that over ``context``.
     """
-    from membench.workloads.attention import Attention
-
-    shape = attention_shape(MODELS[model], context)
-    work = Attention(gpu, shape, kv)
-    return _timed(
-        gpu,
-        (work.step, lambda _iterations: work.verify()),
-        launch,
-        work.launches,
-        work.payload,
-        shape.batch,
-        {"batch": shape.batch, "splits": work.splits, "registers": work.registers},
-    )
-
-
-def _timed(
-    gpu: Gpu,
-    work: tuple[Callable[[], None], Callable[[int], None]],
-    launch: str,
-    launches: int,
-    payload: int,
-    tokens: int,
-    detail: dict[str, str | int | float],
-) -> Timed:
-    step, verify = work
-    if launch == "graph":
-        step()  # loads its code: that is not to be captured
-        gpu.synchronize()
-    once = gpu.capture(step) if launch == "graph" else step
-
-    def run(iterations: int) -> None:
-        for _ in range(iterations):
-            once()
-
-    # No peak: a row's peak is in the unit of its metric, and tokens a second have none.
-    return Timed(
-        run=run,
-        verify=verify,
-        size_bytes=payload,
-        also=(Metric.RATE,),
-        bytes_moved=payload,
-        operations=tokens,
-        bytes_convention=BytesConvention.PAYLOAD,
-        min_sample_s=0.002,
-        samples=10,
-        # What the host launches one by one is not queued behind a hold: its launching counts.
-        may_block=launch == "graph",
-        launches=1 if launch == "graph" else launches,
-        detail={**detail, "launches": launches},
-    )
+    return attention_step(gpu, MODELS[model], context, kv, launch)

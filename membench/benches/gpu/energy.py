@@ -18,6 +18,10 @@ from membench.core.errors import MembenchError, VerificationFailed
 from membench.core.terms import BytesConvention, Metric, Stat
 from membench.core.units import GIB, KIB, MIB
 from membench.core.work import Observation, Observed, Work
+from membench.workloads.decode_step import CONTEXT, MODEL, attention_shape
+from membench.workloads.gpu_streams import DEFAULT, variant
+from membench.workloads.model_shapes import MODELS
+from membench.workloads.page_gather import BLOCK, VECTOR, page_table
 
 if TYPE_CHECKING:
     from membench.gpu.protocol import Buffer, Gpu
@@ -35,8 +39,6 @@ SIZE = 2 * GIB
 GATHERED = GIB
 PAGE = 4 * KIB
 LINK_BYTES = 256 * MIB
-MODEL = "llama-3.1-8b"
-CONTEXT = 32768
 
 TILE_WORDS = 4_194_301
 """Words after which random data repeats; a prime."""
@@ -106,7 +108,6 @@ def link(gpu: Gpu, data: str) -> Work:
 @axis("data", quick=("random", "zeros"))
 def decode(gpu: Gpu, data: str) -> Work:
     """Dynamic energy of a byte of KV cache that a decode step's attention reads."""
-    from membench.benches.gpu.decode import MODELS, attention_shape
     from membench.workloads.attention import Attention
 
     shape = attention_shape(MODELS[MODEL], CONTEXT)
@@ -131,7 +132,6 @@ def _filled(gpu: Gpu, target: Buffer, data: str) -> Repeated:
 def _read(gpu: Gpu, data: str) -> Load:
     import numpy as np
 
-    from membench.benches.hbm.stream import DEFAULT, variant
     from membench.gpu.verify.content import BlockSums
 
     kernel, block = gpu.kernel(variant(DEFAULT), "stream_read"), DEFAULT["block"]
@@ -153,7 +153,6 @@ def _read(gpu: Gpu, data: str) -> Load:
 def _gather(gpu: Gpu, data: str) -> Load:
     import numpy as np
 
-    from membench.benches.hbm.gather import BLOCK, VECTOR, page_table
     from membench.gpu.protocol import Variant
     from membench.gpu.verify.content import BlockSums
 

@@ -12,6 +12,7 @@ from membench.core.terms import BytesConvention, PeakBasis
 from membench.core.units import GIB, KIB, MIB, format_size
 from membench.core.work import Timed, Work
 from membench.gpu.room import room_for
+from membench.workloads.page_gather import BLOCK, VECTOR, page_table
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,32 +22,11 @@ if TYPE_CHECKING:
     from membench.core.snapshot import Machine
     from membench.gpu.protocol import Gpu
 
-BLOCK = 512
-VECTOR = 16
 READ_BYTES = GIB // 4
 """What one launch reads."""
 
 CACHE_MULTIPLE = 4
 _SALT = 53
-_SEED = 0x9A9E
-
-
-def page_table(kind: str, pages: int, count: int) -> npt.NDArray[np.uint32]:
-    """``count`` numbers of pages below ``pages``.
-
-    ``uniform``: independent of each other.  ``zipf``: the k-th most wanted page is wanted 1/k
-    times as often as the first (exponent 1, by the inverse of the continuous distribution,
-    rank = pages^u), with the wanted ones scattered over the pool.  ``seq``: one after the other.
-    """
-    import numpy as np
-
-    random = np.random.default_rng(_SEED)
-    if kind == "uniform":
-        return random.integers(0, pages, count, dtype=np.uint32)
-    if kind == "zipf":
-        rank = np.power(float(pages), random.random(count)).astype(np.uint64) - np.uint64(1)
-        return (rank * np.uint64(0x9E3779B1) % np.uint64(pages)).astype(np.uint32)
-    return (np.arange(count) % pages).astype(np.uint32)
 
 
 def table_sum(

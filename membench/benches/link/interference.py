@@ -8,18 +8,20 @@ stands in the detail; the Pareto front of bandwidth against slow-down is derived
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
 from typing import TYPE_CHECKING
 
-from membench.core.axes import AUTO, OMITTED, Axis, Value
+from membench.core.axes import OMITTED, Value
 from membench.core.case import Needs, axis, bench
-from membench.core.errors import MembenchError, skip
+from membench.core.errors import MembenchError
 from membench.core.terms import BytesConvention, Metric, Stat
-from membench.core.units import KIB, MIB
+from membench.core.units import GIB, KIB, MIB
 from membench.core.work import Detail, Observation, Observed, Timed, Work
+from membench.workloads.decode_step import usual_attention
+from membench.workloads.gpu_streams import DEFAULT, stream_work
 from membench.workloads.kv_move import Move, kernel_move, pool_blocks, require_method
 from membench.workloads.link_copy import copies, host_fill
 
@@ -27,11 +29,8 @@ if TYPE_CHECKING:
     from membench.gpu.link_protocol import Event
     from membench.gpu.protocol import Buffer, Gpu, Stream
 
-VICTIM_SIZE = "1GiB"
-"""Array of a victim whose bench leaves the size to the machine: the budget below counts on it."""
-
-BENCH_VICTIMS = {"read": "hbm/read", "attn": "decode/attn"}
-"""Victims that are benches of their own, in their first case."""
+STREAM_BYTES = GIB
+"""Of the array that the victim ``read`` reads."""
 
 CHUNK = 16 * MIB
 """Bytes of one piece of the aggressor."""
@@ -64,37 +63,9 @@ class Aggressor:
     facts: Detail
 
 
-def victim_of(gpu: Gpu, name: str) -> Timed:
-    """The work of the first case of the bench ``name``, on this GPU.
-
-    Raises:
-        Skip: there is no such bench, or it cannot run here.
-    """
-    from membench.benches import registry
-
-    found = registry().benches.get(name)
-    if found is None:
-        skip(f"there is no bench {name} in this version")
-    work = found.build(gpu, {one.name: _first(one) for one in found.axes})
-    if not isinstance(work, Timed):
-        skip(f"{name} times itself and cannot be a victim")
-    return work
-
-
-def _first(of: Axis) -> Value:
-    """The default of an axis, as it stands in the quick profile; of sizes left to it, 1 GiB."""
-    if callable(of.quick):
-        skip(f"the victim's {of.name} depends on the machine")
-    first = of.quick[0] if isinstance(of.quick, tuple) else of.quick
-    if first == AUTO:
-        return VICTIM_SIZE
-    return first.partition("..")[0] if isinstance(first, str) else first
-
-
-def _victim(gpu: Gpu, victim: str) -> Timed:
-    if victim in BENCH_VICTIMS:
-        return victim_of(gpu, BENCH_VICTIMS[victim])
-    return _chase(gpu) if victim == "chase" else _gather(gpu)
+def _read(gpu: Gpu) -> Timed:
+    """A pass over an array, as ``hbm/read`` does it."""
+    return stream_work(gpu, "read", STREAM_BYTES, DEFAULT)
 
 
 def _chase(gpu: Gpu) -> Timed:
@@ -149,6 +120,14 @@ def _gather(gpu: Gpu) -> Timed:
         bytes_moved=2 * count * GATHER_BLOCK,
         bytes_convention=BytesConvention.RW_SUM,
     )
+
+
+VICTIMS: Mapping[str, Callable[[Gpu], Timed]] = {
+    "read": _read,
+    "chase": _chase,
+    "gather": _gather,
+    "attn": usual_attention,
+}
 
 
 def _aggressor(gpu: Gpu, kind: str, grid: Value) -> Aggressor:
@@ -278,7 +257,7 @@ def _sensible(profile: str, victim: str, aggressor: str, grid: Value) -> bool:
     memory=CHUNK,
     gpu_memory=1400 * MIB,
 )
-@axis("victim", quick="read", full=("read", "chase", "gather", "attn"))
+@axis("victim", quick="read", full=tuple(VICTIMS))
 @axis(
     "aggressor",
     quick=("h2d-ce", "d2h-ce", "h2d-sm"),
@@ -297,7 +276,7 @@ def link(gpu: Gpu, victim: str, aggressor: str, grid: Value) -> Work:
     from membench.gpu.link_protocol import link_detail, link_flags
     from membench.workloads.overlap import beside
 
-    work = _victim(gpu, victim)
+    work = VICTIMS[victim](gpu)
     other = _aggressor(gpu, aggressor, grid)
     duel = Duel(gpu, work, other)
 

@@ -1,0 +1,107 @@
+"""A decode step of a model, ready to run: its attention, and how any part of it is launched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from membench.core.terms import BytesConvention, Metric
+from membench.core.work import Detail, Timed
+from membench.workloads.model_shapes import HEAD_DIM, MODELS, Model
+
+if TYPE_CHECKING:
+    from membench.gpu.protocol import Gpu
+    from membench.workloads.attention import Shape
+
+MODEL, CONTEXT = "llama-3.1-8b", 32768
+"""Of the step that stands for all in other benches; the default of ``decode/attn``."""
+
+TOKENS = 131072
+"""Tokens in the KV cache of a step, all sequences together: the batch is this over the context."""
+
+
+def attention_bytes(model: Model, kv: str) -> int:
+    """K and V that one step reads, as ``kv``: fp16 or fp8."""
+    size = {"fp16": 2, "fp8": 1}[kv]
+    return 2 * size * model.layers * model.kv_heads // model.tp * HEAD_DIM * TOKENS
+
+
+def attention_shape(model: Model, context: int) -> Shape:
+    """The attention of one step at ``context`` tokens a sequence."""
+    from membench.workloads.attention import Shape
+
+    return Shape(
+        layers=model.layers,
+        heads=model.kv_heads // model.tp,
+        group=model.heads // model.kv_heads,
+        batch=max(1, TOKENS // context),
+        context=context,
+    )
+
+
+def attention_step(gpu: Gpu, model: Model, context: int, kv: str, launch: str) -> Timed:
+    """The attention of one step as work; arguments as in ``decode/attn``."""
+    from membench.workloads.attention import Attention
+
+    shape = attention_shape(model, context)
+    work = Attention(gpu, shape, kv)
+    return timed_step(
+        gpu,
+        (work.step, lambda _iterations: work.verify()),
+        launch,
+        work.launches,
+        work.payload,
+        shape.batch,
+        {"batch": shape.batch, "splits": work.splits, "registers": work.registers},
+    )
+
+
+def usual_attention(gpu: Gpu) -> Timed:
+    """The attention that other work is measured beside: the default case of ``decode/attn``."""
+    return attention_step(gpu, MODELS[MODEL], CONTEXT, "fp16", "graph")
+
+
+def timed_step(
+    gpu: Gpu,
+    work: tuple[Callable[[], None], Callable[[int], None]],
+    launch: str,
+    launches: int,
+    payload: int,
+    tokens: int,
+    detail: Detail,
+) -> Timed:
+    """The work of a step that is launched as a graph or from the host.
+
+    Args:
+        work: what queues one step, and what verifies so many.
+        launch: `graph` launches the whole step at once, `stream` each kernel from the host.
+        launches: kernels of a step.
+        payload: bytes that a step reads.
+        tokens: that a step makes.
+    """
+    step, verify = work
+    if launch == "graph":
+        step()  # loads its code: that is not to be captured
+        gpu.synchronize()
+    once = gpu.capture(step) if launch == "graph" else step
+
+    def run(iterations: int) -> None:
+        for _ in range(iterations):
+            once()
+
+    # No peak: a row's peak is in the unit of its metric, and tokens a second have none.
+    return Timed(
+        run=run,
+        verify=verify,
+        size_bytes=payload,
+        also=(Metric.RATE,),
+        bytes_moved=payload,
+        operations=tokens,
+        bytes_convention=BytesConvention.PAYLOAD,
+        min_sample_s=0.002,
+        samples=10,
+        # What the host launches one by one is not queued behind a hold: its launching counts.
+        may_block=launch == "graph",
+        launches=1 if launch == "graph" else launches,
+        detail={**detail, "launches": launches},
+    )

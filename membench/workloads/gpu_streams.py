@@ -1,0 +1,183 @@
+"""STREAM's kernels and their relatives on a GPU: arrays, configurations, work and its check."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from membench.core.case import Config
+from membench.core.errors import VerificationFailed, skip
+from membench.core.terms import BytesConvention, PeakBasis
+from membench.core.work import Timed
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from membench.gpu.protocol import Buffer, Gpu, Variant
+    from membench.gpu.verify.pattern import Patterns
+
+ARRAYS = {"read": 1, "write": 1, "copy": 2, "scale": 2, "add": 3, "triad": 3, "nstream": 3}
+"""Arrays of each kernel."""
+
+ACCESSES = ARRAYS | {"nstream": 4}
+"""Arrays that it reads plus arrays that it writes."""
+
+LOADS = {name: ACCESSES[name] - (name != "read") for name in ACCESSES}
+"""Arrays that it reads; every kernel but read writes one."""
+
+DEFAULT: Config = {"vec": 16, "unroll": 4, "block": 512, "once": 0, "hint": 0}
+"""The fixed configuration.
+
+``once`` 0 launches as many blocks as are resident at the same time, each of which goes over
+many tiles; ``once`` 1 launches a block for every tile, as BabelStream and gpu-benches do.
+``hint`` is a number of `HINTS`.
+"""
+
+HINTS = ("plain", "cs", "no-allocate")
+"""What the caches are told: nothing, evict first (``.cs``), not into L1 (``.L1::no_allocate``)."""
+
+WIDE = 32
+WIDE_CAPABILITY = 100
+"""256-bit loads and stores begin with compute capability 10.0."""
+
+CACHE_MULTIPLE = 4
+"""STREAM's rule: arrays together at least four times the last-level cache."""
+
+SAMPLES = (6, 20)
+"""Fewest and most samples of a round: of long ones fewer say as much."""
+
+SAMPLED_S = 0.02
+"""What the samples of a round take together, where the fewest do not take longer."""
+
+MIN_SAMPLE_S = 0.001
+
+_SCALAR = 3
+_VALUE = 0x3F9D7043
+_SALT = 17
+
+
+def variant(config: Config) -> Variant:
+    """The compilation that ``config`` needs."""
+    from membench.gpu.protocol import Variant
+
+    bound = 1024 if config["block"] > 512 else 512
+    hint = {"HINT": config["hint"]} if config["hint"] else {}
+    return Variant.of("stream.cu", VEC=config["vec"], UNROLL=config["unroll"], BLOCK=bound, **hint)
+
+
+def stream_work(gpu: Gpu, operation: str, size: int, config: Config) -> Timed:
+    """The work of a kernel over arrays of ``size`` bytes.
+
+    Args:
+        operation: one of `ARRAYS`.
+        config: as `DEFAULT` has it.
+
+    Raises:
+        Skip: the GPU has no loads so wide.
+    """
+    import numpy as np
+
+    from membench.gpu.verify.pattern import Patterns, pattern_sum
+
+    if config["vec"] == WIDE and gpu.properties.capability < WIDE_CAPABILITY:
+        skip("32-byte loads need compute capability 10.0")
+    kernel = gpu.kernel(variant(config), f"stream_{operation}")
+    block = config["block"]
+    per_sm = gpu.occupancy(kernel, block)
+    tile = block * config["unroll"] * config["vec"]
+    grid = -(-size // tile) if config["once"] else per_sm * gpu.properties.sms
+    arrays = [gpu.allocate(size) for _ in range(ARRAYS[operation])]
+    target = arrays[0]
+    sums = gpu.allocate(4 * grid)
+    patterns = Patterns(gpu)
+    count = np.uint64(size // config["vec"])
+    scalar = np.float32(_SCALAR)
+    arguments: Mapping[str, tuple[Buffer | np.generic, ...]] = {
+        "read": (sums, *arrays, count),
+        "write": (target, np.uint32(_VALUE), count),
+        "copy": (*arrays, count),
+        "scale": (*arrays, scalar, count),
+        "add": (*arrays, count),
+        "triad": (*arrays, scalar, count),
+        "nstream": (*arrays, scalar, count),
+    }
+    args = arguments[operation]
+
+    gpu.fill(sums, 0)
+    _fill(patterns, operation, arrays)
+
+    def run(iterations: int) -> None:
+        for _ in range(iterations):
+            gpu.launch(kernel, grid, block, args)
+
+    def verify(iterations: int) -> None:
+        if operation == "read":
+            found = int(gpu.download(sums, np.uint32, grid).sum(dtype=np.uint64)) % 2**32
+            expected = pattern_sum(size // 4, _SALT) * iterations % 2**32
+            if found != expected:
+                raise VerificationFailed(f"read: the words sum up to {found}, not to {expected}")
+        else:
+            _check(patterns, operation, target, iterations)
+
+    bytes_moved = ACCESSES[operation] * size
+    peak = gpu.properties.peak_bandwidth
+    return Timed(
+        run=run,
+        verify=verify,
+        size_bytes=len(arrays) * size,
+        bytes_moved=bytes_moved,
+        bytes_convention=BytesConvention.RW_SUM,
+        min_sample_s=MIN_SAMPLE_S,
+        samples=sample_count(operation, size),
+        peak=peak,
+        peak_basis=PeakBasis.QUERIED if peak else None,
+        flags=("cache-served",)
+        if len(arrays) * size < CACHE_MULTIPLE * gpu.properties.l2_bytes
+        else (),
+        detail={
+            **{name: config[name] for name in ("vec", "unroll", "block", "once")},
+            "hint": HINTS[config["hint"]],
+            "per_sm": per_sm,
+            "in_flight": per_sm * tile * (LOADS[operation] or 1),
+            "registers": kernel.registers,
+            "bus_bits": gpu.properties.bus_bits,
+            "memory_mhz": gpu.properties.memory_khz // 1000,
+        },
+    )
+
+
+def _fill(patterns: Patterns, operation: str, arrays: Sequence[Buffer]) -> None:
+    """Known contents for what is read, poison for what is only written."""
+    for number, array in enumerate(arrays):
+        if number == 0 and operation not in ("read", "nstream"):
+            patterns.poison(array)
+        elif operation in ("read", "copy"):
+            patterns.fill(array, _SALT + number)
+        else:
+            patterns.fill_small(array, _SALT + number)
+
+
+def _check(patterns: Patterns, operation: str, target: Buffer, iterations: int) -> None:
+    if operation == "write":
+        patterns.check_value("write", target, _VALUE)
+    elif operation == "copy":
+        patterns.check("copy", target, _SALT + 1)
+    else:
+        factors = {
+            "scale": (0, _SCALAR, 0),
+            "add": (0, 1, 1),
+            "triad": (0, 1, _SCALAR),
+            "nstream": (1, iterations, _SCALAR * iterations),
+        }
+        patterns.check_linear(operation, target, _SALT, factors[operation])
+
+
+def sample_seconds(operation: str, size: int) -> float:
+    """What one sample takes at 2.5 TB/s."""
+    return max(MIN_SAMPLE_S, ACCESSES[operation] * size / 2.5e12)
+
+
+def sample_count(operation: str, size: int) -> int:
+    """Samples of a round."""
+    fewest, most = SAMPLES
+    return min(most, max(fewest, round(SAMPLED_S / sample_seconds(operation, size))))

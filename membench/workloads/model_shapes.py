@@ -1,0 +1,58 @@
+"""Shapes of the models whose decode steps are measured."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+HEAD_DIM = 128
+"""Elements of a head."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """A transformer as one of ``tp`` GPUs holds it, by its published config.json.
+
+    Attributes:
+        hidden, intermediate, vocabulary: of the whole model.
+        heads, kv_heads: of the whole model, of `HEAD_DIM` elements each.
+        tp: GPUs that the heads, the MLP and the vocabulary are divided over.
+    """
+
+    layers: int
+    hidden: int
+    heads: int
+    kv_heads: int
+    intermediate: int
+    vocabulary: int
+    tp: int = 1
+
+    @property
+    def products(self) -> tuple[tuple[int, int], ...]:
+        """(m, k) of a layer's matrices: QKV, output, gate and up, down."""
+        qkv = (self.heads + 2 * self.kv_heads) * HEAD_DIM // self.tp
+        inner = self.intermediate // self.tp
+        return (
+            (qkv, self.hidden),
+            (self.hidden, self.heads * HEAD_DIM // self.tp),
+            (2 * inner, self.hidden),
+            (self.hidden, inner),
+        )
+
+    @property
+    def weight_bytes(self) -> int:
+        """Of all matrices, in 16 bits."""
+        return 2 * (self.layers * sum(m * k for m, k in self.products) + math.prod(self.head))
+
+    @property
+    def head(self) -> tuple[int, int]:
+        """(m, k) of the projection to the vocabulary."""
+        return (self.vocabulary // self.tp, self.hidden)
+
+
+# Sources: config.json of meta-llama/Llama-3.1-8B and -70B, and of Qwen/Qwen3-32B.
+MODELS = {
+    "llama-3.1-8b": Model(32, 4096, 32, 8, 14336, 128256),
+    "llama-3.1-70b-tp8": Model(80, 8192, 64, 8, 28672, 128256, tp=8),
+    "qwen3-32b": Model(64, 5120, 64, 8, 25600, 151936),
+}

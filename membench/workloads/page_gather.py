@@ -1,0 +1,33 @@
+"""Pages that a table names, read out of a pool: the tables, and the kernel's shape."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+BLOCK = 512
+VECTOR = 16
+"""Bytes that a thread reads at a time."""
+
+_SEED = 0x9A9E
+
+
+def page_table(kind: str, pages: int, count: int) -> npt.NDArray[np.uint32]:
+    """``count`` numbers of pages below ``pages``.
+
+    ``uniform``: independent of each other.  ``zipf``: the k-th most wanted page is wanted 1/k
+    times as often as the first (exponent 1, by the inverse of the continuous distribution,
+    rank = pages^u), with the wanted ones scattered over the pool.  ``seq``: one after the other.
+    """
+    import numpy as np
+
+    random = np.random.default_rng(_SEED)
+    if kind == "uniform":
+        return random.integers(0, pages, count, dtype=np.uint32)
+    if kind == "zipf":
+        rank = np.power(float(pages), random.random(count)).astype(np.uint64) - np.uint64(1)
+        return (rank * np.uint64(0x9E3779B1) % np.uint64(pages)).astype(np.uint32)
+    return (np.arange(count) % pages).astype(np.uint32)
