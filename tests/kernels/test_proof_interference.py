@@ -6,6 +6,7 @@ from dataclasses import fields, replace
 from typing import Any, cast
 
 import pytest
+from asking_gpu import H100, AskingGpu
 from emulator import EmulatedGpu, small
 from proof import observe
 
@@ -15,11 +16,10 @@ from membench.core.axes import OMITTED, Value
 from membench.core.errors import MembenchError, Skip, VerificationFailed
 from membench.core.terms import Metric, Stat
 from membench.core.units import KIB
-from membench.workloads import attention, decode_step, model_shapes
+from membench.workloads import attention
 
 BENCHES = registry().benches
 DUEL = BENCHES["interference/link"]
-TINY = model_shapes.Model(1, 256, 4, 1, 128, 64)
 LATENCY = (Metric.LATENCY, Stat.MEDIAN)
 BANDWIDTH = (Metric.BANDWIDTH, Stat.MEDIAN)
 
@@ -98,20 +98,18 @@ def test_no_common_time_is_an_error_and_not_a_number(monkeypatch: pytest.MonkeyP
 def test_a_victim_that_is_a_bench_too_does_what_the_default_case_does(
     victim: str, bench: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(interference, "STREAM_BYTES", 64 * KIB)
-    monkeypatch.setitem(model_shapes.MODELS, decode_step.MODEL, TINY)
-    monkeypatch.setattr(decode_step, "TOKENS", decode_step.CONTEXT)
     monkeypatch.setattr(attention, "POOL_BYTES", 1 << 17)
     quick = {axis.name: axis.quick for axis in BENCHES[bench].axes}
     default = {
         name: value[0] if isinstance(value, tuple) else cast("Value", value)
         for name, value in quick.items()
     }
+    if victim == "read":
+        default["size"] = interference.STREAM_BYTES
+    gpu: Any = AskingGpu(H100)
     works: list[Any] = [
-        interference.VICTIMS[victim](EmulatedGpu(small(1))),
-        BENCHES[bench].build(
-            EmulatedGpu(small(1)), default | ({"size": 64 * KIB} if victim == "read" else {})
-        ),
+        interference.VICTIMS[victim](gpu),
+        BENCHES[bench].build(gpu, default),
     ]
     own, other = (
         {field.name: getattr(work, field.name) for field in fields(work)} for work in works
