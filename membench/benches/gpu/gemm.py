@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from membench.core.case import Needs, axis, bench
+from membench.core.case import PROFILES, Bench, Needs, axis, bench
 from membench.core.terms import Metric, PeakBasis, Stat
 from membench.core.units import GIB
 from membench.core.work import Timed, Work
@@ -43,11 +43,6 @@ def spec_peak(device: str, kind: str) -> float | None:
     return None
 
 
-def _seconds(flops: float) -> Callable[..., float]:
-    """The operands, and the samples with what finds their length, at ``flops`` a second."""
-    return lambda n, **_: 0.1 + (SAMPLES + 4) * max(SAMPLE_S, 2 * n**3 / flops)
-
-
 def _gemm(gpu: Gpu, kind: str, n: int, out: str, *, fast: bool = False) -> Work:
     import numpy as np
 
@@ -74,44 +69,38 @@ def _gemm(gpu: Gpu, kind: str, n: int, out: str, *, fast: bool = False) -> Work:
     )
 
 
-@bench(
-    "gpu/gemm/fp32",
-    version=1,
-    needs=Needs.GPU,
-    yields=(Metric.FLOPS, Stat.MEDIAN),
-    profiles=("full",),
-    seconds=_seconds(40e12),
-    gpu_memory=3 * GIB,
-)
+def _product(
+    kind: str, flops: float, *, version: int, quick: bool = False
+) -> Callable[[Callable[..., Work]], Bench]:
+    """Declare the bench of one kind, whose products make about ``flops`` operations a second."""
+    return bench(
+        f"gpu/gemm/{kind}",
+        version=version,
+        needs=Needs.GPU,
+        yields=(Metric.FLOPS, Stat.MEDIAN),
+        profiles=tuple(PROFILES) if quick else ("full",),
+        # The operands, and the samples with what finds their length.
+        seconds=lambda n, **_: 0.1 + (SAMPLES + 4) * max(SAMPLE_S, 2 * n**3 / flops),
+        gpu_memory=3 * GIB,
+    )
+
+
+@_product("fp32", 40e12, version=1)
 @axis("n", quick=8192)
 def fp32(gpu: Gpu, n: int) -> Work:
     """Products of n x n matrices in single precision, on the CUDA cores: GFLOP/s."""
     return _gemm(gpu, "fp32", n, "fp32")
 
 
-@bench(
-    "gpu/gemm/tf32",
-    version=1,
-    needs=Needs.GPU,
-    yields=(Metric.FLOPS, Stat.MEDIAN),
-    profiles=("full",),
-    seconds=_seconds(300e12),
-    gpu_memory=3 * GIB,
-)
+@_product("tf32", 300e12, version=1)
 @axis("n", quick=8192)
 def tf32(gpu: Gpu, n: int) -> Work:
     """Products of n x n matrices in single precision, rounded to TF32 by the tensor cores."""
     return _gemm(gpu, "tf32", n, "fp32")
 
 
-@bench(
-    "gpu/gemm/bf16",
-    version=2,  # 2: the result is BF16, as engines and peers write it
-    needs=Needs.GPU,
-    yields=(Metric.FLOPS, Stat.MEDIAN),
-    seconds=_seconds(500e12),
-    gpu_memory=3 * GIB,
-)
+# 2: the result is BF16, as engines and peers write it
+@_product("bf16", 500e12, version=2, quick=True)
 @axis("n", quick=8192, full=(8192, 4096))
 @axis("out", quick="bf16", full=("bf16", "fp32"))
 def bf16(gpu: Gpu, n: int, out: str) -> Work:
@@ -122,15 +111,8 @@ def bf16(gpu: Gpu, n: int, out: str) -> Work:
     return _gemm(gpu, "bf16", n, out)
 
 
-@bench(
-    "gpu/gemm/fp8",
-    version=2,  # 2: fast accumulation, and a result in BF16
-    needs=Needs.GPU,
-    yields=(Metric.FLOPS, Stat.MEDIAN),
-    profiles=("full",),
-    seconds=_seconds(900e12),
-    gpu_memory=3 * GIB,
-)
+# 2: fast accumulation, and a result in BF16
+@_product("fp8", 900e12, version=2)
 @axis("n", quick=8192)
 @axis("sums", quick="fast", full=("fast", "exact"))
 @axis("out", quick="bf16", full=("bf16", "fp32"))
@@ -144,15 +126,7 @@ def fp8(gpu: Gpu, n: int, sums: str, out: str) -> Work:
     return _gemm(gpu, "fp8", n, out, fast=sums == "fast")
 
 
-@bench(
-    "gpu/gemm/mxfp8",
-    version=1,
-    needs=Needs.GPU,
-    yields=(Metric.FLOPS, Stat.MEDIAN),
-    profiles=("full",),
-    seconds=_seconds(3000e12),
-    gpu_memory=3 * GIB,
-)
+@_product("mxfp8", 3000e12, version=1)
 @axis("n", quick=8192)
 def mxfp8(gpu: Gpu, n: int) -> Work:
     """Products of n x n matrices in MXFP8 on Blackwell: E4M3 with a scale for each 32 numbers.

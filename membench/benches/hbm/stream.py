@@ -93,77 +93,46 @@ def _seconds(operation: str, size: int) -> float:
     return 0.05 + sampling + 2 * ARRAYS[operation] * size / 2.5e12
 
 
-def stream_bench(operation: str) -> Callable[[Callable[..., Work]], Bench]:
-    """Declare the bench of one kernel: they differ in their name and their arrays alone."""
+def _kernel(operation: str, description: str) -> Bench:
+    """The bench of one kernel: they differ in their name and their arrays alone."""
 
-    def decorate(function: Callable[..., Work]) -> Bench:
-        swept = operation in SWEPT
-        # Tuning tries thirty configurations: the quick profile tunes one kernel of each shape.
-        tuned = (OMITTED, TUNED)
-        function = axis("config", quick=tuned if swept else OMITTED, full=tuned)(function)
-        function = axis("vec", quick=16, full=(16, 4, 8, WIDE) if swept else 16)(function)
-        function = axis("size", quick=AUTO, full=(AUTO, *SIZES) if swept else AUTO)(function)
-        return bench(
-            f"hbm/{operation}",
-            # 2: `size=auto`, all loads of a tile are under way before the first is needed
-            version=2,
-            needs=Needs.GPU,
-            profiles=("full",) if operation in FULL_ONLY else tuple(PROFILES),
-            seconds=lambda size, **_: _seconds(operation, size),
-            # With the sums of read: 4 bytes for each 4 KiB in the smallest tiles.
-            gpu_memory=lambda size, **_: ARRAYS[operation] * size + size // KIB + MIB,
-            configs=partial(configurations, operation=operation),
-            tunes=("vec",),
-        )(function)
+    def run(gpu: Gpu, size: int, vec: Value, config: Config) -> Work:
+        # The configuration that was chosen, else the default with accesses of `vec` bytes.
+        return stream_work(gpu, operation, size, config or {**DEFAULT, "vec": int(vec)})
 
-    return decorate
-
-
-def _work(gpu: Gpu, operation: str, size: int, vec: Value, config: Config) -> Work:
-    """At the configuration that was chosen, else at the default with accesses of ``vec`` bytes."""
-    return stream_work(gpu, operation, size, config or {**DEFAULT, "vec": int(vec)})
+    run.__doc__ = description
+    swept = operation in SWEPT
+    # Tuning tries thirty configurations: the quick profile tunes one kernel of each shape.
+    tuned = (OMITTED, TUNED)
+    function: Callable[..., Work] = run
+    function = axis("config", quick=tuned if swept else OMITTED, full=tuned)(function)
+    function = axis("vec", quick=16, full=(16, 4, 8, WIDE) if swept else 16)(function)
+    function = axis("size", quick=AUTO, full=(AUTO, *SIZES) if swept else AUTO)(function)
+    return bench(
+        f"hbm/{operation}",
+        version=2,  # 2: `size=auto`, all loads of a tile are under way before the first is needed
+        needs=Needs.GPU,
+        profiles=("full",) if operation in FULL_ONLY else tuple(PROFILES),
+        seconds=lambda size, **_: _seconds(operation, size),
+        # With the sums of read: 4 bytes for each 4 KiB in the smallest tiles.
+        gpu_memory=lambda size, **_: ARRAYS[operation] * size + size // KIB + MIB,
+        configs=partial(configurations, operation=operation),
+        tunes=("vec",),
+    )(function)
 
 
-@stream_bench("read")
-def read(gpu: Gpu, size: int, vec: Value, config: Config) -> Work:
+read = _kernel(
+    "read",
     """Sum one array: bandwidth of reading alone.
 
     ``size`` is the bytes of one array, as in all kernels of this family.
-    """
-    return _work(gpu, "read", size, vec, config)
-
-
-@stream_bench("write")
-def write(gpu: Gpu, size: int, vec: Value, config: Config) -> Work:
-    """Fill one array with a constant: bandwidth of writing alone."""
-    return _work(gpu, "write", size, vec, config)
-
-
-@stream_bench("copy")
-def copy(gpu: Gpu, size: int, vec: Value, config: Config) -> Work:
-    """STREAM copy: c = a, one array read and one written."""
-    return _work(gpu, "copy", size, vec, config)
-
-
-@stream_bench("scale")
-def scale(gpu: Gpu, size: int, vec: Value, config: Config) -> Work:
-    """STREAM scale: b = 3 c, one array read and one written."""
-    return _work(gpu, "scale", size, vec, config)
-
-
-@stream_bench("add")
-def add(gpu: Gpu, size: int, vec: Value, config: Config) -> Work:
-    """STREAM add: c = a + b, two arrays read and one written."""
-    return _work(gpu, "add", size, vec, config)
-
-
-@stream_bench("triad")
-def triad(gpu: Gpu, size: int, vec: Value, config: Config) -> Work:
-    """STREAM triad: a = b + 3 c, two arrays read and one written."""
-    return _work(gpu, "triad", size, vec, config)
-
-
-@stream_bench("nstream")
-def nstream(gpu: Gpu, size: int, vec: Value, config: Config) -> Work:
-    """A STREAM kernel that updates, a += b + 3 c: three arrays read and one written."""
-    return _work(gpu, "nstream", size, vec, config)
+    """,
+)
+write = _kernel("write", "Fill one array with a constant: bandwidth of writing alone.")
+copy = _kernel("copy", "STREAM copy: c = a, one array read and one written.")
+scale = _kernel("scale", "STREAM scale: b = 3 c, one array read and one written.")
+add = _kernel("add", "STREAM add: c = a + b, two arrays read and one written.")
+triad = _kernel("triad", "STREAM triad: a = b + 3 c, two arrays read and one written.")
+nstream = _kernel(
+    "nstream", "A STREAM kernel that updates, a += b + 3 c: three arrays read and one written."
+)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from membench.core.axes import AUTO
-from membench.core.case import Needs, axis, bench
+from membench.core.case import Bench, Needs, axis, bench
 from membench.core.errors import VerificationFailed, skip
 from membench.core.terms import BytesConvention
 from membench.core.units import MIB
@@ -94,81 +94,57 @@ def _stream(
     )
 
 
-def _memory(arrays: int) -> Callable[..., float]:
-    return lambda size, **_: arrays * size + MIB
-
-
 def _seconds(arrays: int) -> Callable[..., float]:
     return lambda size, **_: 0.1 + arrays * size * 0.1 / 2**28
 
 
-SIZES = (AUTO, "256MiB", "1GiB")
-"""Of `read` and `triad`: the full profile sweeps one kernel that only reads and one with all."""
-
 VERSION = 2
 """2: `size=auto` is the default, and arrays grow with the caches in reach."""
 
+SWEPT = ("read", "triad")
+"""Kernels that the full profile sweeps over sizes and threads: one that only reads, one of all."""
 
-@bench("ddr/read", version=VERSION, seconds=_seconds(1), memory=_memory(1))
-@axis("size", quick=AUTO, full=SIZES)
-@axis("threads", quick=thread_counts, full=all_thread_counts)
-@axis("pages", quick="thp", full=("thp", "4k"))
-def read(cpu: CpuBackend, size: int, threads: int | str, pages: str) -> Work:
+SIZES = (AUTO, "256MiB", "1GiB")
+
+
+def _kernel(operation: str, arrays: int, description: str) -> Bench:
+    """The bench of one kernel: they differ in their arrays, and read has no stores."""
+
+    def run(
+        cpu: CpuBackend, size: int, threads: int | str, pages: str, stores: str = "plain"
+    ) -> Work:
+        return _stream(cpu, operation, size, threads, pages, stores)
+
+    run.__doc__ = description
+    swept = operation in SWEPT
+    function: Callable[..., Work] = run
+    if operation != "read":
+        function = axis("stores", quick=("plain", "nt"))(function)
+    function = axis("pages", quick="thp", full=("thp", "4k"))(function)
+    counts = all_thread_counts if swept else thread_counts
+    function = axis("threads", quick=thread_counts, full=counts)(function)
+    function = axis("size", quick=AUTO, full=SIZES if swept else AUTO)(function)
+    return bench(
+        f"ddr/{operation}",
+        version=VERSION,
+        seconds=_seconds(arrays),
+        memory=lambda size, **_: arrays * size + MIB,
+    )(function)
+
+
+read = _kernel(
+    "read",
+    1,
     """Sum one array: bandwidth of reading alone.
 
     ``size`` is the bytes of the array, as in all kernels of this family.
-    """
-    return _stream(cpu, "read", size, threads, pages, "plain")
-
-
-@bench("ddr/write", version=VERSION, seconds=_seconds(1), memory=_memory(1))
-@axis("size", quick=AUTO)
-@axis("threads", quick=thread_counts)
-@axis("pages", quick="thp", full=("thp", "4k"))
-@axis("stores", quick=("plain", "nt"))
-def write(cpu: CpuBackend, size: int, threads: int | str, pages: str, stores: str) -> Work:
-    """Fill one array with a constant: bandwidth of writing alone."""
-    return _stream(cpu, "write", size, threads, pages, stores)
-
-
-@bench("ddr/copy", version=VERSION, seconds=_seconds(2), memory=_memory(2))
-@axis("size", quick=AUTO)
-@axis("threads", quick=thread_counts)
-@axis("pages", quick="thp", full=("thp", "4k"))
-@axis("stores", quick=("plain", "nt"))
-def copy(cpu: CpuBackend, size: int, threads: int | str, pages: str, stores: str) -> Work:
-    """STREAM copy: c = a, one array read and one written."""
-    return _stream(cpu, "copy", size, threads, pages, stores)
-
-
-@bench("ddr/scale", version=VERSION, seconds=_seconds(2), memory=_memory(2))
-@axis("size", quick=AUTO)
-@axis("threads", quick=thread_counts)
-@axis("pages", quick="thp", full=("thp", "4k"))
-@axis("stores", quick=("plain", "nt"))
-def scale(cpu: CpuBackend, size: int, threads: int | str, pages: str, stores: str) -> Work:
-    """STREAM scale: b = 3 c, one array read and one written."""
-    return _stream(cpu, "scale", size, threads, pages, stores)
-
-
-@bench("ddr/add", version=VERSION, seconds=_seconds(3), memory=_memory(3))
-@axis("size", quick=AUTO)
-@axis("threads", quick=thread_counts)
-@axis("pages", quick="thp", full=("thp", "4k"))
-@axis("stores", quick=("plain", "nt"))
-def add(cpu: CpuBackend, size: int, threads: int | str, pages: str, stores: str) -> Work:
-    """STREAM add: c = a + b, two arrays read and one written."""
-    return _stream(cpu, "add", size, threads, pages, stores)
-
-
-@bench("ddr/triad", version=VERSION, seconds=_seconds(3), memory=_memory(3))
-@axis("size", quick=AUTO, full=SIZES)
-@axis("threads", quick=thread_counts, full=all_thread_counts)
-@axis("pages", quick="thp", full=("thp", "4k"))
-@axis("stores", quick=("plain", "nt"))
-def triad(cpu: CpuBackend, size: int, threads: int | str, pages: str, stores: str) -> Work:
-    """STREAM triad: a = b + 3 c, two arrays read and one written."""
-    return _stream(cpu, "triad", size, threads, pages, stores)
+    """,
+)
+write = _kernel("write", 1, "Fill one array with a constant: bandwidth of writing alone.")
+copy = _kernel("copy", 2, "STREAM copy: c = a, one array read and one written.")
+scale = _kernel("scale", 2, "STREAM scale: b = 3 c, one array read and one written.")
+add = _kernel("add", 3, "STREAM add: c = a + b, two arrays read and one written.")
+triad = _kernel("triad", 3, "STREAM triad: a = b + 3 c, two arrays read and one written.")
 
 
 @bench(
@@ -177,7 +153,7 @@ def triad(cpu: CpuBackend, size: int, threads: int | str, pages: str, stores: st
     needs=Needs.JIT,
     profiles=("full",),
     seconds=_seconds(1),
-    memory=_memory(1),
+    memory=lambda size, **_: size + MIB,
 )
 @axis("size", quick=AUTO)
 @axis("reads", quick=(100, 75, 67, 50, 0))
