@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from membench import workloads
 from membench.core.backend import Backend, SeatedBackend, Seating
 from membench.core.case import Bench
 from membench.core.errors import MembenchError, VerificationFailed
@@ -112,11 +113,16 @@ def tune_unit(
 
 
 def kernel_hash(bench: Bench, backend: Backend) -> str:
-    """``k`` and 12 hex digits over the sources of the bench and of its backend's kernels."""
+    """``k`` and 12 hex digits over the sources of the bench and its backend's kernels.
+
+    The work that benches share belongs to each of them.
+    """
     module = importlib.import_module(bench.function.__module__)
     digest = hashlib.sha256(backend.kernel_digest.encode())
     if module.__file__:
         digest.update(Path(module.__file__).read_bytes())
+    for path in sorted(Path(next(iter(workloads.__path__))).glob("*.py")):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return f"k{digest.hexdigest()[:12]}"
 
 
