@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 from membench.core.case import Config
 from membench.core.errors import VerificationFailed, skip
+from membench.core.sizes.reach import CACHE_MULTIPLE
 from membench.core.terms import BytesConvention, PeakBasis
 from membench.core.work import Timed
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from membench.gpu.protocol import Buffer, Gpu, Variant
+    from membench.gpu.protocol import Buffer, Gpu, HostBuffer, Variant
     from membench.gpu.verify.pattern import Patterns
 
 ARRAYS = {"read": 1, "write": 1, "copy": 2, "scale": 2, "add": 3, "triad": 3, "nstream": 3}
@@ -40,9 +41,6 @@ WIDE = 32
 WIDE_CAPABILITY = 100
 """256-bit loads and stores begin with compute capability 10.0."""
 
-CACHE_MULTIPLE = 4
-"""STREAM's rule: arrays together at least four times the last-level cache."""
-
 SAMPLES = (6, 20)
 """Fewest and most samples of a round: of long ones fewer say as much."""
 
@@ -63,6 +61,38 @@ def variant(config: Config) -> Variant:
     bound = 1024 if config["block"] > 512 else 512
     hint = {"HINT": config["hint"]} if config["hint"] else {}
     return Variant.of("stream.cu", VEC=config["vec"], UNROLL=config["unroll"], BLOCK=bound, **hint)
+
+
+class ReadPasses:
+    """Passes of the kernel that reads over memory that a GPU can reach, at the default.
+
+    Attributes:
+        grid: thread blocks of a pass.
+        count: passes so far.
+    """
+
+    def __init__(self, gpu: Gpu, memory: HostBuffer | Buffer, size: int) -> None:
+        import numpy as np
+
+        self._gpu = gpu
+        self._kernel = gpu.kernel(variant(DEFAULT), "stream_read")
+        self.grid = gpu.properties.sms * gpu.occupancy(self._kernel, DEFAULT["block"])
+        self._sums = gpu.allocate(4 * self.grid)
+        gpu.fill(self._sums, 0)
+        self._args = (self._sums, memory, np.uint64(size // DEFAULT["vec"]))
+        self.count = 0
+
+    def once(self) -> None:
+        """Queue a pass."""
+        self._gpu.launch(self._kernel, self.grid, DEFAULT["block"], self._args)
+        self.count += 1
+
+    def sum(self) -> int:
+        """The words of all passes, modulo 2^32."""
+        import numpy as np
+
+        sums = self._gpu.download(self._sums, np.uint32, self.grid)
+        return int(sums.sum(dtype=np.uint64)) % 2**32
 
 
 def stream_work(gpu: Gpu, operation: str, size: int, config: Config) -> Timed:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from membench.core.axes import AUTO
 from membench.core.case import Needs, axis, bench
 from membench.core.errors import skip
+from membench.core.sizes.reach import CACHE_MULTIPLE
 from membench.core.sizes.working_set import most_of_gpu
 from membench.core.terms import BytesConvention, PeakBasis
 from membench.core.units import GIB, KIB, MIB, format_size
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 READ_BYTES = GIB // 4
 """What one launch reads."""
 
-CACHE_MULTIPLE = 4
 _SALT = 53
 
 

@@ -15,13 +15,13 @@ from membench.core.errors import VerificationFailed, skip
 from membench.core.terms import BytesConvention, CacheState, Metric, Stat
 from membench.core.units import GIB, MIB
 from membench.core.work import Observation, Observed, Work
+from membench.workloads.gpu_streams import ReadPasses
 
 if TYPE_CHECKING:
     from membench.gpu.protocol import Gpu
     from membench.workloads.gpu_disk import CudaStorage
 
 SAMPLES = 5
-BLOCK = 512
 _SALT = 83
 
 
@@ -65,16 +65,11 @@ def read(both: CudaStorage, size: int, source: str, cache: str) -> Work:
     import numpy as np
 
     from membench.gpu.link_protocol import link_detail, link_flags
-    from membench.gpu.protocol import Variant
 
     gpu, links = both.gpu, both.gpu.links
     means = how(gpu)
     if means == "none":
         skip("kernels cannot read the system's memory here: neither HMM nor ATS")
-    kernel = gpu.kernel(Variant.of("stream.cu", VEC=16, UNROLL=4, BLOCK=BLOCK), "stream_read")
-    grid = gpu.properties.sms * gpu.occupancy(kernel, BLOCK)
-    sums = gpu.allocate(4 * grid)
-    gpu.fill(sums, 0)
     if source == "file":
         with both.storage.opened(direct=False) as fd:
             memory = links.mapped_file(fd, size)
@@ -84,8 +79,7 @@ def read(both: CudaStorage, size: int, source: str, cache: str) -> Work:
         words = np.random.default_rng(_SALT).integers(0, 2**32, 4096, np.uint32)
         memory.array.view(np.uint32).reshape(-1, words.size)[:] = words
     expected = int(memory.array.view(np.uint32).sum(dtype=np.uint64)) % 2**32
-    args = (sums, memory, np.uint64(size // 16))
-    reads = [0]
+    passes = ReadPasses(gpu, memory, size)
 
     def sample() -> tuple[float, float]:
         """Nanoseconds of one kernel, and the share of the file that was cached before it."""
@@ -94,9 +88,8 @@ def read(both: CudaStorage, size: int, source: str, cache: str) -> Work:
         if cache == "cold":
             resident = both.evict_mapped(memory.array)
         begin = time.perf_counter_ns()
-        gpu.launch(kernel, grid, BLOCK, args)
+        passes.once()
         gpu.synchronize()
-        reads[0] += 1
         return float(time.perf_counter_ns() - begin), resident
 
     def observe(_seconds: float) -> Observation:
@@ -115,9 +108,11 @@ def read(both: CudaStorage, size: int, source: str, cache: str) -> Work:
         )
 
     def verify() -> None:
-        found = int(gpu.download(sums, np.uint32, grid).sum(dtype=np.uint64)) % 2**32
-        if found != expected * reads[0] % 2**32:
-            raise VerificationFailed(f"{reads[0]} reads sum up to {found}, not to {expected} each")
+        found = passes.sum()
+        if found != expected * passes.count % 2**32:
+            raise VerificationFailed(
+                f"{passes.count} reads sum up to {found}, not to {expected} each"
+            )
 
     return Observed(
         observe=observe,
@@ -129,5 +124,5 @@ def read(both: CudaStorage, size: int, source: str, cache: str) -> Work:
         verify=verify,
         cache_state=CacheState.COLD if cache == "cold" else CacheState.HOT,
         flags=link_flags(links),
-        detail={**link_detail(links), "grid": grid},
+        detail={**link_detail(links), "grid": passes.grid},
     )

@@ -14,6 +14,7 @@ from membench.core.errors import VerificationFailed, skip
 from membench.core.terms import BytesConvention, CacheState, Metric, Stat
 from membench.core.units import GIB, MIB
 from membench.core.work import Observation, Observed, Work
+from membench.workloads.gpu_streams import ReadPasses
 
 if TYPE_CHECKING:
     from membench.gpu.protocol import Gpu
@@ -22,7 +23,6 @@ FREE_SHARE = 0.5
 """Largest share of the free device memory that is used."""
 
 SAMPLES = 5
-BLOCK = 512
 _SALT = 71
 
 
@@ -41,10 +41,7 @@ def _may(gpu: Gpu, size: int) -> None:
 
 def _from_host(gpu: Gpu, size: int, timed: str, advice: tuple[str, ...] = ()) -> Work:
     """Bring managed pages from the host to the GPU: time the reading kernel, or the prefetch."""
-    import numpy as np
-
     from membench.gpu.link_protocol import link_detail, link_flags
-    from membench.gpu.protocol import Variant
     from membench.gpu.verify.pattern import Patterns, pattern_sum
 
     links = gpu.links
@@ -53,18 +50,9 @@ def _from_host(gpu: Gpu, size: int, timed: str, advice: tuple[str, ...] = ()) ->
     patterns = Patterns(gpu)
     patterns.fill(memory, _SALT)
     gpu.synchronize()
-    kernel = gpu.kernel(Variant.of("stream.cu", VEC=16, UNROLL=4, BLOCK=BLOCK), "stream_read")
-    grid = gpu.properties.sms * gpu.occupancy(kernel, BLOCK)
-    sums = gpu.allocate(4 * grid)
-    gpu.fill(sums, 0)
-    args = (sums, memory, np.uint64(size // 16))
+    passes = ReadPasses(gpu, memory, size)
     for one in advice:
         links.advise(memory, one)
-    reads = [0]
-
-    def read() -> None:
-        gpu.launch(kernel, grid, BLOCK, args)
-        reads[0] += 1
 
     def sample() -> float:
         """Nanoseconds of the timed part; all pages are on the host before it."""
@@ -74,10 +62,10 @@ def _from_host(gpu: Gpu, size: int, timed: str, advice: tuple[str, ...] = ()) ->
         if timed == "prefetch":
             links.prefetch(memory)
         else:
-            read()
+            passes.once()
         end = links.record()
         if timed == "prefetch":
-            read()  # finds them there, and proves it
+            passes.once()  # finds them there, and proves it
         gpu.synchronize()
         return links.between(begin, end)
 
@@ -87,8 +75,8 @@ def _from_host(gpu: Gpu, size: int, timed: str, advice: tuple[str, ...] = ()) ->
         return Observation({(Metric.BANDWIDTH, Stat.MEDIAN): rates})
 
     def verify() -> None:
-        found = int(gpu.download(sums, np.uint32, grid).sum(dtype=np.uint64)) % 2**32
-        expected = pattern_sum(size // 4, _SALT) * reads[0] % 2**32
+        found = passes.sum()
+        expected = pattern_sum(size // 4, _SALT) * passes.count % 2**32
         if found != expected:
             raise VerificationFailed(f"the words sum up to {found}, not to {expected}")
 
@@ -102,7 +90,7 @@ def _from_host(gpu: Gpu, size: int, timed: str, advice: tuple[str, ...] = ()) ->
         verify=verify,
         cache_state=CacheState.COLD,
         flags=link_flags(links),
-        detail={**link_detail(links), "grid": grid},
+        detail={**link_detail(links), "grid": passes.grid},
     )
 
 
