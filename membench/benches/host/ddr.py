@@ -137,7 +137,7 @@ def _seconds(arrays: int) -> Callable[..., float]:
     return lambda size, **_: 0.1 + arrays * size * 0.1 / 2**28
 
 
-SIZES = (AUTO, "256MiB", "1GiB")
+SIZES = (AUTO, "1GiB")
 """Of `read` and `triad`: the full profile sweeps one kernel that only reads and one with all."""
 
 VERSION = 2
@@ -178,7 +178,7 @@ def copy(cpu: CpuBackend, size: int, threads: int | str, pages: str, stores: str
 
 @bench("ddr/scale", version=VERSION, seconds=_seconds(2), memory=_memory(2))
 @axis("size", quick=AUTO)
-@axis("threads", quick=thread_counts)
+@axis("threads", quick="all", full=thread_counts)
 @axis("pages", quick="thp", full=("thp", "4k"))
 @axis("stores", quick=("plain", "nt"))
 def scale(cpu: CpuBackend, size: int, threads: int | str, pages: str, stores: str) -> Work:
