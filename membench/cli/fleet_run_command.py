@@ -185,7 +185,7 @@ def _arguments(ctx: click.Context, options: dict[str, Any]) -> Iterator[str]:
         value = options[option.name or ""]
         if option.name not in given:
             continue
-        if value is True:
+        if isinstance(option, click.Option) and option.is_flag:
             yield option.opts[0]
         elif option.name == "disk_budget":
             yield from (option.opts[0], f"{value}B")

@@ -24,7 +24,6 @@ from membench.fleet.cluster import RESOURCE, offered, seats
 from membench.fleet.collect import keep
 from membench.fleet.hosts import Seat, by_host
 from membench.fleet.task import Request, measure, topic
-from membench.report.page.sections.words import counted
 from membench.results.fleet_ledger import Host, HostState, Ledger, write_ledger
 
 _GATHER = 120  # seconds for the bytes of a result
@@ -246,7 +245,7 @@ class Campaign:
         self._hosts[name] = replace(
             self._hosts[name], csv=arrived.csv.as_posix(), failed_cases=arrived.failed
         )
-        self._set(name, HostState.ARRIVED, f"{counted(arrived.rows, 'row')}{failed}")
+        self._set(name, HostState.ARRIVED, f"{arrived.rows} row{'s' * (arrived.rows != 1)}{failed}")
 
     def _lost(self, name: str) -> None:
         self._asked.pop(name).future.cancel()
