@@ -108,6 +108,7 @@ def _bytes(_ctx: click.Context, _option: click.Parameter, text: str) -> int:
 @click.pass_context
 def command(
     ctx: click.Context,
+    /,
     dry_run: bool,
     resume: Path | None,
     **options: Any,
