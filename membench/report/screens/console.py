@@ -26,11 +26,9 @@ class _Trimmed:
         return self._stream.write(_TRAILING.sub("", text))
 
     def flush(self) -> None:
-        """Hand it on."""
         self._stream.flush()
 
     def isatty(self) -> bool:
-        """It is not."""
         return False
 
 

@@ -99,7 +99,6 @@ class Lines(Watcher):
     """One plain line a unit: ``[round 2/5 12/42] ddr/copy/size=1GiB 38.1 GB/s 0.9 s``."""
 
     def case_ended(self, unit: Unit, place: Place, seconds: float) -> None:
-        """Print the line."""
         where = f"[round {place.round}/{place.rounds} {place.number}/{place.of}]"
         self.draw(
             lambda: self.console.print(

@@ -34,7 +34,6 @@ class FleetLines:
         self.console = shown_on or console()
 
     def changed(self, host: Host, *, news: bool) -> None:
-        """Print it."""
         if news:
             self.console.print(_sentence(host), soft_wrap=True)
 
