@@ -7,6 +7,7 @@ little more than importing click.
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import sys
 import traceback
@@ -16,6 +17,7 @@ import click
 
 from membench import __version__
 from membench.core.errors import EXIT_ERROR, EXIT_OK, EXIT_SIGNAL_BASE, EXIT_USAGE, MembenchError
+from membench.core.text import one_line
 
 _COMMANDS = {
     "run": "Measure this machine and write a results file.",
@@ -82,6 +84,8 @@ def group(ctx: click.Context, verbose: bool) -> None:
 
 def main(argv: list[str] | None = None) -> NoReturn:
     """Run the command line and leave with its exit code."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a name may have letters that an encoding lacks
+        sys.stdout.reconfigure(errors="backslashreplace")
     code = _guarded(sys.argv[1:] if argv is None else argv)
     try:
         sys.stdout.flush()
@@ -117,10 +121,15 @@ def _guarded(argv: list[str]) -> int:
 def _complain(message: str, hint: str, code: int, verbose: bool) -> int:
     if verbose:
         traceback.print_exc()
-    click.echo(f"Error: {' '.join(message.split())}", err=True)
+    click.echo(f"Error: {_line(message)}", err=True)
     if hint:
-        click.echo(f"Hint: {' '.join(hint.split())}", err=True)
+        click.echo(f"Hint: {_line(hint)}", err=True)
     return code
+
+
+def _line(text: str) -> str:
+    """``text`` for a terminal: an argument or a file's name may be anything."""
+    return " ".join(one_line(text).split())
 
 
 def _lost_output(error: OSError) -> int:

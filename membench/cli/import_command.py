@@ -41,7 +41,7 @@ def command(form: str, file: Path, output: Path, settings: tuple[str, ...]) -> i
     same, so that membench compare puts both into one table.
     """  # noqa: D301 - click wants the very character \b to keep the lines below it apart
     from membench.core.files import shown
-    from membench.core.untrusted import MAX_JSON, read_bytes
+    from membench.core.untrusted import MAX_JSON, MAX_TOML, read_bytes
     from membench.results.formats import importer
     from membench.results.formats.origin import origin_of
     from membench.results.paths import check_output
@@ -51,7 +51,7 @@ def command(form: str, file: Path, output: Path, settings: tuple[str, ...]) -> i
     given = _given(settings)
     check_output(output)
     try:
-        data = read_bytes(file, MAX_JSON)
+        data = read_bytes(file, MAX_TOML if form == "cited" else MAX_JSON, pipe=True)
         rows = read(data, origin_of(form, file, data, given))
     except SchemaError as error:
         raise SchemaError(f"{shown(file)}: {error}", error.hint) from None

@@ -126,7 +126,7 @@ def read_batch(paths: Sequence[Path]) -> _Batch:
     with for_many_files():
         for path in paths:
             try:
-                runs += _runs(read_measurements(path), keys)
+                runs += _runs(read_measurements(path, pipe=False), keys)
             except SchemaError as error:
                 unread[ascii_line(str(path))] = ascii_line(str(error).removeprefix(f"{path}: "))
     return _Batch(list(keys), runs, unread)

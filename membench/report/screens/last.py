@@ -7,7 +7,9 @@ from collections import Counter
 from rich.console import Console
 from rich.text import Text
 
+from membench.core.files import shown
 from membench.core.terms import Status
+from membench.core.text import one_line
 from membench.core.units import format_seconds
 from membench.measure.run import Outcome, Wall
 from membench.report.screens.console import is_terminal
@@ -33,10 +35,11 @@ def print_outcome(console: Console, outcome: Outcome) -> None:
     console.print(Text(_counts(outcome), "bold"))
     console.print(_wall(outcome.wall), soft_wrap=True)
     what = "Partial results" if outcome.signum else "Results"
-    console.print(f"{what}: {outcome.csv} and {sidecar_path(outcome.csv).name}", soft_wrap=True)
-    console.print(Text(f"Next: {_next(outcome)}", "bold"), soft_wrap=True)
+    sidecar = sidecar_path(outcome.csv).name
+    console.print(f"{what}: {shown(outcome.csv)} and {one_line(sidecar)}", soft_wrap=True)
+    console.print(Text(f"Next: {one_line(_next(outcome))}", "bold"), soft_wrap=True)
     if not outcome.signum and any(row.status is Status.OK for row in outcome.rows):
-        console.print(Text(f"Then: {_then(outcome)}"), soft_wrap=True)
+        console.print(Text(f"Then: {one_line(_then(outcome))}"), soft_wrap=True)
 
 
 def _counts(outcome: Outcome) -> str:

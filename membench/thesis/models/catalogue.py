@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +13,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from membench.core.errors import SchemaError
+from membench.core.files import shown
+from membench.core.text import one_line
+from membench.core.untrusted import parse_json, read_bytes
 from membench.thesis.models.architecture import ModelError, shape_of
 from membench.thesis.models.kv_shape import KvShape
 from membench.thesis.models.parameters import Parameters, count, stated
@@ -97,7 +100,7 @@ def find_model(name: str) -> Model:
     if name in known:
         return known[name]
     path = Path(name)
-    if path.is_file():
+    if path.is_file() or path.is_fifo():
         return _from_file(path)
     if name.endswith(".json") or "/" in name:
         raise ModelError(f"{name}: there is no such file")
@@ -111,11 +114,11 @@ def find_model(name: str) -> Model:
 
 
 def _from_file(path: Path) -> Model:
-    if path.stat().st_size > _MOST_BYTES:
-        raise ModelError(f"{path}: too large for the configuration of a model")
     try:
-        config = json.loads(path.read_bytes())
-    except (ValueError, RecursionError):
+        config = parse_json(read_bytes(path, _MOST_BYTES, pipe=True))
+    except SchemaError as error:
+        raise ModelError(f"{path}: {error}", error.hint) from None
+    except ValueError:
         raise ModelError(f"{path}: this is not JSON") from None
     if not isinstance(config, dict):
         raise ModelError(f"{path}: the configuration of a model is a JSON object")
@@ -128,9 +131,9 @@ def _from_file(path: Path) -> Model:
     except ModelError:
         parameters = None
     return Model(
-        slug=str(path),
-        name=path.name,
-        source=str(path),
+        slug=shown(path),
+        name=one_line(path.name),
+        source=shown(path),
         day=None,
         shape=shape,
         parameters=parameters,

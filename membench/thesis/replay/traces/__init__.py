@@ -7,8 +7,10 @@ from difflib import get_close_matches
 from importlib.resources import files
 from pathlib import Path
 
+from membench.core.text import one_line
+from membench.core.untrusted import unpack
 from membench.thesis.replay.trace import Trace, TraceError
-from membench.thesis.replay.traces.lines import Lines, read_lines, unpack
+from membench.thesis.replay.traces.lines import MAX_BYTES, Lines, read_lines
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +50,7 @@ SHIPPED = (
 
 def shipped_bytes(file: str) -> bytes:
     """What is in the shipped ``file``, unpacked."""
-    return unpack((files(__package__) / "data" / file).read_bytes(), file)
+    return unpack((files(__package__) / "data" / file).read_bytes(), file, MAX_BYTES)
 
 
 def read_trace(source: str, block_tokens: int | None = None, *, nested: bool = False) -> Trace:
@@ -75,11 +77,11 @@ def _lines(source: str) -> Lines:
         if one.name == source:
             return Lines(one.name, shipped_bytes(one.file).splitlines())
     path = Path(source)
-    if not path.is_file():
+    if not (path.is_file() or path.is_fifo()):
         names = [one.name for one in SHIPPED]
         near = get_close_matches(source, names, n=1)
         raise TraceError(
-            f"{source}: there is no such trace",
+            f"{one_line(source)}: there is no such trace",
             f"did you mean {near[0]}?" if near else f"name a file, or {' or '.join(names)}",
         )
     return read_lines(path)

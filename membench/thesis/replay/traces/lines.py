@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-import gzip
 import json
-import lzma
-import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+from membench.core.errors import SchemaError
+from membench.core.files import shown
+from membench.core.units import about_size
+from membench.core.untrusted import read_bytes, unpack
 from membench.thesis.replay.trace import TraceError
+
+MAX_BYTES = 192 << 20
+"""Of a trace, unpacked: thirty times the larger one of those that are shipped."""
+MAX_LINES = 2_000_000
+MAX_LINE = 16 << 20
+"""Bytes of a line, a session of thousands of requests; parsed it may be 20 times that."""
 
 _MOST = 1 << 53  # what a double holds exactly: no length and no time is larger
 
@@ -70,18 +77,20 @@ def _shown(value: object) -> str:
 
 
 def read_lines(path: Path) -> Lines:
-    """The lines of ``path``, unpacked if its name ends in .xz or .gz."""
-    lines = unpack(path.read_bytes(), path.name).splitlines()
-    return Lines(str(path), lines)
+    """The lines of ``path``, unpacked if its name ends in .xz or .gz.
 
-
-def unpack(packed: bytes, name: str) -> bytes:
-    """What is in ``packed``, by the end of ``name``."""
+    Raises:
+        TraceError: it cannot be read, or holds more than any trace.
+    """
     try:
-        if name.endswith(".xz"):
-            return lzma.decompress(packed)
-        if name.endswith(".gz"):
-            return gzip.decompress(packed)
-    except (lzma.LZMAError, OSError, EOFError, zlib.error):
-        raise TraceError(f"{name}: damaged or cut off, cannot be unpacked") from None
-    return packed
+        data = unpack(read_bytes(path, MAX_BYTES, pipe=True), path.name, MAX_BYTES)
+    except SchemaError as error:
+        raise TraceError(f"{shown(path)}: {error}", error.hint) from None
+    if data.count(b"\n") > MAX_LINES:
+        raise TraceError(f"{shown(path)}: more than {MAX_LINES} lines, which no trace has")
+    lines = data.splitlines()
+    if len(max(lines, key=len, default=b"")) > MAX_LINE:
+        raise TraceError(
+            f"{shown(path)}: a line of more than {about_size(MAX_LINE)}, which no trace has"
+        )
+    return Lines(shown(path), lines)
