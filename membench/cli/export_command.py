@@ -31,7 +31,7 @@ def command(form: str, file: Path, output: Path | None) -> int:
     Skipped and failed rows have no place in these formats; how many were left
     out is said on standard error.
     """  # noqa: D301 - click wants the very character \b to keep the lines below it apart
-    from membench.core.files import atomic_write, shown
+    from membench.core.files import shown, write_together
     from membench.results.formats import exporter
     from membench.results.formats.exporting import measured
     from membench.results.table import read_rows
@@ -50,11 +50,12 @@ def command(form: str, file: Path, output: Path | None) -> int:
         if not output.name:
             raise OutputError(f"{shown(output)} is a directory", "name a file in it")
         paths = {output.with_name(output.name + ending): text for ending, text in texts.items()}
+        try:
+            data = [(path, text.encode("ascii")) for path, text in paths.items()]
+            write_together(data, replace=False)
+        except FileExistsError:
+            raise OutputError(f"{shown(output)} exists, and nothing is overwritten") from None
         for path in paths:
-            if path.exists():
-                raise OutputError(f"{shown(path)} exists, and nothing is overwritten")
-        for path, text in paths.items():
-            atomic_write(path, text.encode("ascii"))
             click.echo(shown(path))
     if len(rows) > there:
         click.echo(f"{len(rows) - there} rows without a number were left out", err=True)

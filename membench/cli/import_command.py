@@ -40,12 +40,12 @@ def command(form: str, file: Path, output: Path, settings: tuple[str, ...]) -> i
     The rows have backend import:FORMAT, and our case ids where they mean the
     same, so that membench compare puts both into one table.
     """  # noqa: D301 - click wants the very character \b to keep the lines below it apart
-    from membench.core.files import shown
+    from membench.core.files import create, shown
     from membench.core.untrusted import MAX_JSON, MAX_TOML, read_bytes
     from membench.results.formats import importer
     from membench.results.formats.origin import origin_of
     from membench.results.paths import check_output
-    from membench.results.table import write_rows
+    from membench.results.table import to_csv
 
     read = importer(form)
     given = _given(settings)
@@ -55,7 +55,7 @@ def command(form: str, file: Path, output: Path, settings: tuple[str, ...]) -> i
         rows = read(data, origin_of(form, file, data, given))
     except SchemaError as error:
         raise SchemaError(f"{shown(file)}: {error}", error.hint) from None
-    write_rows(output, rows)
+    create(output, to_csv(rows))
     cases = len({row.case for row in rows})
     click.echo(f"{shown(output)}: {len(rows)} rows of {cases} cases ({IMPORTS[form]})")
     return EXIT_OK

@@ -16,6 +16,7 @@ from membench.core.errors import (
     OutputError,
     WorkerError,
 )
+from membench.core.files import shown
 from membench.core.plain import dump, load
 from membench.core.registry import Registry
 from membench.core.snapshot import Gpu, Machine
@@ -37,9 +38,9 @@ from membench.results.journal.reading import Contents, read_journal
 from membench.results.journal.writing import Journal
 from membench.results.paths import check_output, default_path, journal_path, sidecar_path
 from membench.results.plan import Plan
+from membench.results.publishing import publish
 from membench.results.schema import Row
-from membench.results.sidecar import Sidecar, write_sidecar
-from membench.results.table import write_rows
+from membench.results.sidecar import Sidecar
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,7 @@ class Outcome:
         rows: the results, in the order of the plan.
         csv: the file that holds them, None where not one case was measured.
         signum: the signal that ended the run early, 0 for a complete one.
+        again: what ``--resume`` takes after such a signal.
     """
 
     plan: Plan
@@ -77,6 +79,7 @@ class Outcome:
     csv: Path | None
     wall: Wall
     signum: int = 0
+    again: Path | None = None
 
     @property
     def failed(self) -> bool:
@@ -220,7 +223,7 @@ def _run(
             f"{journal.path} was removed during the run, and was written again",
             "no result is lost; do not delete files in the results directory during a run",
         )
-    return _publish(prepared, len(done.units), end)
+    return _publish(prepared, len(done.units), end, observer)
 
 
 def _measure(
@@ -258,7 +261,7 @@ def _measure(
     return _End(time.monotonic() - begin, layout_seconds, signum, trouble)
 
 
-def _publish(prepared: Prepared, before: int, end: _End) -> Outcome:
+def _publish(prepared: Prepared, before: int, end: _End, observer: Observer) -> Outcome:
     """Turn the journal into CSV and sidecar; a complete run's journal then goes.
 
     ``before`` units were there already, of a resumed run.
@@ -274,20 +277,24 @@ def _publish(prepared: Prepared, before: int, end: _End) -> Outcome:
     rows = results(contents.plan, contents.units, prepared.machine)
     again = f"membench run --resume {prepared.csv}"
     try:
-        write_rows(prepared.csv, rows)
-        write_sidecar(prepared.csv, _sidecar(contents, wall, interrupted=not end.complete))
+        csv = publish(prepared.csv, rows, _sidecar(contents, wall, interrupted=not end.complete))
     except OutputError as error:
         raise OutputError(
             f"{end.trouble or error}; what was measured is in {journal}",
             f"make room, then: {again}",
         ) from error
+    if csv != prepared.csv:
+        observer.warned(
+            f"{shown(prepared.csv)} or the file beside it is not of this run, and stays as it is",
+            f"the results are in {shown(csv)}",
+        )
     if end.trouble is not None:
         raise type(end.trouble)(
-            f"{end.trouble}; what was measured is in {prepared.csv}", f"when it is mended: {again}"
+            f"{end.trouble}; what was measured is in {csv}", f"when it is mended: {again}"
         )
     if end.complete:
         journal.unlink()
-    return Outcome(contents.plan, prepared.machine, rows, prepared.csv, wall, end.signum)
+    return Outcome(contents.plan, prepared.machine, rows, csv, wall, end.signum, again=prepared.csv)
 
 
 def _wall(units: Sequence[Unit], end: _End) -> Wall:

@@ -8,7 +8,7 @@ import stat
 from pathlib import Path
 
 from membench.core.errors import OutputError
-from membench.core.files import output_error, probe, shown
+from membench.core.files import output_error, probe, shown, taken
 
 
 def default_path(results: Path, machine: str, started: str, profile: str) -> Path:
@@ -71,4 +71,4 @@ def _refuse_existing(csv: Path, path: Path) -> None:
             f"{name} exists: that run was interrupted, or is still going on",
             f"continue it with --resume {shown(csv)}, or choose another -o",
         )
-    raise OutputError(f"{name} exists, and nothing is overwritten", "choose another -o")
+    raise taken(path)

@@ -54,9 +54,14 @@ def write_sidecar(csv: Path, sidecar: Sidecar) -> Path:
         OutputError: ``csv`` cannot be read or the sidecar not be written.
     """
     path = sidecar_path(csv)
-    whole = dump(replace(sidecar, sha256=digest(csv)))
-    atomic_write(path, json.dumps(whole, indent=1, allow_nan=False).encode("ascii") + b"\n")
+    atomic_write(path, to_json(sidecar, digest(csv)))
     return path
+
+
+def to_json(sidecar: Sidecar, sha256: str) -> bytes:
+    """``sidecar`` as the content of a file, beside a CSV with the digest ``sha256``."""
+    whole = dump(replace(sidecar, sha256=sha256))
+    return json.dumps(whole, indent=1, allow_nan=False).encode("ascii") + b"\n"
 
 
 def read_sidecar(csv: Path) -> Sidecar | None:

@@ -33,12 +33,21 @@ def write_rows(path: Path, rows: Iterable[Row]) -> None:
         SchemaError: a row breaks the schema; nothing is written.
         OutputError: the place cannot be written; nothing is left behind.
     """
+    atomic_write(path, to_csv(rows))
+
+
+def to_csv(rows: Iterable[Row]) -> bytes:
+    """``rows`` as the content of a results file.
+
+    Raises:
+        SchemaError: a row breaks the schema.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
     for row in _distinct(map(_checked, rows)):
         writer.writerow(to_cells(row))
-    atomic_write(path, text.getvalue().encode("ascii"))
+    return text.getvalue().encode("ascii")
 
 
 def read_rows(path: Path, *, pipe: bool = True) -> list[Row]:

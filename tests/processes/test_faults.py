@@ -9,6 +9,7 @@ import resource
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -177,3 +178,29 @@ def test_two_runs_on_one_machine_are_both_let_go_on_and_the_second_is_warned(
     membench.flag.unlink()
     _, err = run.communicate(timeout=60)
     assert run.returncode == 0, err
+
+
+@pytest.mark.parametrize("resumed", [False, True])
+def test_a_file_that_appears_during_a_run_stays(membench: Membench, resumed: bool) -> None:
+    """Its owner may have been told of the name by anything; the run has its journal meanwhile."""
+    run = membench.start(
+        *("run", "--select", "ddr/slow", "--select", "ddr/steady", "--rounds", "1", "-o", "o.csv")
+    )
+    membench.wait_for_slow()
+    if resumed:
+        os.killpg(run.pid, signal.SIGKILL)
+        run.communicate()
+    theirs = membench.directory / "o.csv"
+    theirs.write_text("precious")
+    if resumed:
+        run = membench.start("run", "--resume", "o.csv")
+    while run.poll() is None:  # each `ddr/slow` waits until its mark is taken away
+        membench.flag.unlink(missing_ok=True)
+        time.sleep(0.01)
+    out, err = run.communicate(timeout=60)
+    assert run.returncode == 0, err
+    assert theirs.read_text() == "precious"
+    assert only_results(membench) == {"o.csv", "o-2.csv", "o-2.json"}
+    assert len(read_rows(membench.directory / "o-2.csv")) == 5
+    assert "Warning: o.csv or the file beside it is not of this run, and stays as it is\n" in err
+    assert "Results: o-2.csv and o-2.json" in out

@@ -65,7 +65,7 @@ def _next(outcome: Outcome) -> str:
     """The one command that helps most now."""
     assert outcome.csv is not None
     if outcome.signum:
-        return f"membench run --resume {outcome.csv}"
+        return f"membench run --resume {outcome.again or outcome.csv}"
     failed = next((row for row in outcome.rows if row.status is Status.FAILED), None)
     if failed is not None:
         return f"membench -v run --rounds 1 --select '{failed.case}'"
