@@ -34,6 +34,8 @@ _COMMANDS = {
     "explain": "Explain a flag, a bench, a case or a claim.",
 }
 _SIGINT = 2
+_LONGEST = 2000
+"""Characters of a line for a person."""
 
 
 class _LazyGroup(click.Group):
@@ -129,7 +131,8 @@ def _complain(message: str, hint: str, code: int, verbose: bool) -> int:
 
 def _line(text: str) -> str:
     """``text`` for a terminal: an argument or a file's name may be anything."""
-    return " ".join(one_line(text).split())
+    line = " ".join(one_line(text).split())
+    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}..."
 
 
 def _lost_output(error: OSError) -> int:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from membench.cli.ranges import FiniteRange
+
 if TYPE_CHECKING:
     from membench.core.snapshot import Machine
     from membench.results.schema import Row
@@ -63,7 +65,7 @@ _LIST = "list"
 @click.option(
     "--slo-ttft",
     "slo",
-    type=click.FloatRange(min=0, min_open=True),
+    type=FiniteRange(min=0, max=1e9, min_open=True),
     metavar="S",
     help="Seconds to the first token that are accepted.",
 )

@@ -125,7 +125,7 @@ def write_together(files: Sequence[tuple[Path, bytes]], *, replace: bool) -> Non
                 for path, _, temporary in staged:
                     temporary.replace(path)
             else:
-                stack.callback(lambda: [_forget(one) for one in made])
+                stack.callback(_forget_all, made)
                 for path, name, _ in staged:
                     name(path)
                     made.append(path)
@@ -210,6 +210,11 @@ def _link(temporary: Path, path: Path) -> None:
         except BaseException:
             _forget(path)
             raise
+
+
+def _forget_all(paths: list[Path]) -> None:
+    for path in paths:
+        _forget(path)
 
 
 def _forget(path: Path) -> None:

@@ -17,7 +17,7 @@ import tomllib
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from membench.core.errors import SchemaError
 from membench.core.text import one_line, one_lines
@@ -27,8 +27,8 @@ MAX_JSON = 32 << 20
 """Bytes of a JSON file: a hundred times what a full run writes; parsed it may be 20 times that."""
 MAX_TOML = 1 << 20
 """Bytes of a TOML file: thousands of entries; its parser takes seconds for more."""
-MAX_DIGITS = 400
-"""Of a whole number in a file: no double has more."""
+MAX_DIGITS = 40
+"""Of a whole number in a file, with its sign: none that is meant has more."""
 
 _STEP = 1 << 20
 _XZ_MEMORY = 128 << 20  # its highest preset needs 65 MiB
@@ -72,7 +72,7 @@ def read_bytes(path: Path, limit: int, *, pipe: bool = False, text: bool = False
     return b"".join(parts)
 
 
-def open_file(path: Path, *, pipe: bool = False) -> BinaryIO:
+def open_file(path: Path, *, pipe: bool = False) -> io.FileIO:
     """``path``, opened to be read, unbuffered; see `read_bytes` for ``pipe``.
 
     Raises:
@@ -80,11 +80,11 @@ def open_file(path: Path, *, pipe: bool = False) -> BinaryIO:
         OSError, ValueError: it cannot be opened.
     """
     if pipe and stat.S_ISFIFO(path.stat().st_mode):
-        return path.open("rb", buffering=0)  # waits for a writer, as a person would want
+        return io.FileIO(path)  # waits for a writer, as a person would want
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     mode = os.fstat(descriptor).st_mode
     if stat.S_ISREG(mode):
-        return os.fdopen(descriptor, "rb", buffering=0)
+        return io.FileIO(descriptor)
     os.close(descriptor)
     if stat.S_ISDIR(mode):
         raise SchemaError("a directory, not a file", "name a file in it")

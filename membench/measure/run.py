@@ -14,6 +14,7 @@ from membench.core.errors import (
     JournalError,
     MembenchError,
     OutputError,
+    SchemaError,
     WorkerError,
 )
 from membench.core.files import shown
@@ -41,6 +42,7 @@ from membench.results.plan import Plan
 from membench.results.publishing import publish
 from membench.results.schema import Row
 from membench.results.sidecar import Sidecar
+from membench.results.table import to_csv
 
 
 @dataclass(frozen=True)
@@ -147,7 +149,7 @@ def resume(csv: Path, observer: Observer, *, verbose: bool = False) -> Outcome:
             or a case's meaning is another one than the journal's.
     """
     path = journal_path(csv)
-    if not path.exists():
+    if not (path.exists() or path.is_symlink()):
         if csv.exists() and sidecar_path(csv).exists():
             raise JournalError(f"nothing to resume: {csv} is complete", "start a new run")
         raise JournalError(
@@ -155,11 +157,35 @@ def resume(csv: Path, observer: Observer, *, verbose: bool = False) -> Outcome:
         )
     machine = snapshot([csv.parent])
     contents = read_journal(path)
-    _same_ground(contents.plan, load(Machine, contents.machine), machine, registry())
+    _same_ground(contents.plan, _machine_of(path, contents), machine, registry())
+    _prove_rows(path, contents, machine)
     prepared = Prepared(contents.plan, machine, csv)
     with claimed(_gpus(prepared), observer):
         journal, contents = Journal.resume(path)
         return _run(prepared, journal, contents, observer, verbose=verbose)
+
+
+def _machine_of(path: Path, contents: Contents) -> Machine:
+    try:
+        return load(Machine, contents.machine)
+    except SchemaError as error:
+        raise JournalError(f"{shown(path)}: {error}", "start a new run with another -o") from None
+
+
+def _prove_rows(path: Path, contents: Contents, machine: Machine) -> None:
+    """Refuse a journal, before anything is measured, of which no results could be made."""
+    reason = ""
+    for unit in contents.units:
+        if not 1 <= unit.round <= contents.plan.rounds:
+            reason = f"a result of '{unit.case:.200}' is of no round of the plan"
+    try:
+        to_csv(results(contents.plan, contents.units, machine))
+    except (SchemaError, ValueError, ArithmeticError) as error:
+        reason = str(error)
+    if reason:
+        raise JournalError(
+            f"{shown(path)} cannot be completed: {reason}", "start a new run with another -o"
+        )
 
 
 def _gpus(prepared: Prepared) -> Sequence[Gpu]:
