@@ -136,10 +136,12 @@ def _read(file: Path) -> tuple[list[Row], Machine | None]:
     """The rows of ``file``, and the machine of its sidecar where there is one."""
     from membench.core.plain import load
     from membench.core.snapshot import Machine
+    from membench.results.magnitude import check_magnitude
     from membench.results.sidecar import read_sidecar
     from membench.results.table import read_rows
 
     rows = read_rows(file)
+    check_magnitude(rows)
     sidecar = read_sidecar(file) if file.is_file() else None
     return rows, None if sidecar is None else load(Machine, sidecar.machine)
 

@@ -34,10 +34,12 @@ def command(form: str, file: Path, output: Path | None) -> int:
     from membench.core.files import shown, write_together
     from membench.results.formats import exporter
     from membench.results.formats.exporting import measured
+    from membench.results.magnitude import check_magnitude
     from membench.results.table import read_rows
 
     write = exporter(form)
     rows = read_rows(file)
+    check_magnitude(rows)
     there = len(list(measured(rows)))
     if not there:
         raise NothingMatched(f"{shown(file)}: no row has a number", "nothing can be exported")

@@ -20,6 +20,7 @@ from membench.core.terms import BETTER, Metric, Stat, Tier
 from membench.core.text import ascii_line
 from membench.core.units import about_size
 from membench.core.untrusted import open_file
+from membench.results.magnitude import fits
 from membench.results.schema import is_cell
 
 Ints = NDArray[np.integer[Any]]
@@ -171,6 +172,8 @@ def _values(table: pa.Table, index: dict[str, Ints], words: dict[str, list[str]]
     version = table["case_version"].to_numpy().astype(np.int64)
     if not (np.isfinite(value).all() and (value > 0).all() and (version > 0).all()):
         raise SchemaError("a value that is not above 0")
+    if not all(map(fits, (value.min(initial=1.0), value.max(initial=1.0)))):
+        raise SchemaError("a value that is no measurement")
     parts = ("tier", "case", "metric", "stat", "unit", "convention")
     for name in ("machine", "case", "unit"):
         for word in words[name]:

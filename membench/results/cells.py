@@ -15,6 +15,7 @@ from typing import Any
 
 from membench.core.terms import FLAGS
 from membench.core.text import ascii_line, guard, one_line, unguard
+from membench.core.untrusted import MAX_DIGITS
 
 SAMPLES_KEPT = 512
 """Samples of one round that a cell may hold at most."""
@@ -96,7 +97,7 @@ def _read_number(cell: str) -> float:
 
 
 def _read_whole(cell: str) -> int:
-    if _WHOLE.fullmatch(cell) is None:
+    if _WHOLE.fullmatch(cell) is None or len(cell) > MAX_DIGITS:
         raise ValueError(cell)
     return int(cell)
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import random
+import re
 
 SNIPPETS = [
     b"\0",
@@ -95,3 +98,37 @@ def typed_differently(good: bytes, rng: random.Random) -> bytes:
         place[key] = rng.choice(odd)
         break
     return json.dumps(content).encode()
+
+
+def edged(good: bytes, rng: random.Random) -> bytes:
+    """``good``, a results file, with numbers at the edge of what a cell may hold.
+
+    Rows stay sound (the value is the median of the rounds), so that what comes after the reader
+    has to deal with them.
+    """
+    header, *rows = list(csv.reader(io.StringIO(good.decode())))
+    scaled = ("value", "round_values", "samples", "min", "max", "peak")
+    factor = rng.choice([1e300, 1e306, 1e-300, 1e-307, 1e16])
+    several = rng.random() < 0.5
+    chosen = rng.randrange(len(rows))
+    for number, row in enumerate(rows):
+        if not several and number != chosen:
+            continue
+        for name in scaled:
+            place = header.index(name)
+            row[place] = _NUMBER.sub(lambda found: _times(found[0], factor), row[place])
+        if rng.random() < 0.5:
+            for name in ("size_bytes", "bytes_moved", "iters", "n", "case_version"):
+                if rng.random() < 0.5 and row[header.index(name)]:
+                    row[header.index(name)] = rng.choice(["1", "9" * 18, "9" * 39, str(2**63)])
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([header, *rows])
+    return text.getvalue().encode()
+
+
+_NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?(?:e[+-]?[0-9]+)?")
+
+
+def _times(text: str, factor: float) -> str:
+    number = float(text) * factor
+    return repr(min(max(number, 5e-324), 1.7e308))

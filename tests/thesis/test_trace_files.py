@@ -260,3 +260,19 @@ def test_any_change_of_a_trace_is_read_or_refused(data: st.DataObject, form: str
         assert "\n" not in found
     else:
         assert found.references > 0
+
+
+@pytest.mark.parametrize("form", ["mooncake", "agent"])
+def test_a_trace_of_too_many_ids_is_refused(
+    form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(f"membench.thesis.replay.traces.{form}.MAX_IDS", 3)
+    ids = list(range(0, 8, 2))
+    asked = {"t": 0, "in": 64 * len(ids), "out": 1, "api": 1, "h": ids}
+    line: dict[str, object] = {"block_size": 64, "requests": [asked]}
+    if form == "mooncake":
+        line = {"timestamp": 0, "input_length": 2048, "output_length": 1, "hash_ids": ids}
+    path = tmp_path / "t.jsonl"
+    path.write_text(json.dumps(line) + "\n")
+    with pytest.raises(TraceError, match="line 1: more than 3 "):
+        read_trace(str(path))

@@ -19,6 +19,8 @@ MAX_BYTES = 192 << 20
 MAX_LINES = 2_000_000
 MAX_LINE = 16 << 20
 """Bytes of a line, a session of thousands of requests; parsed it may be 20 times that."""
+MAX_IDS = 20_000_000
+"""Block ids, or runs of them, in a trace: they take half a gigabyte."""
 
 _MOST = 1 << 53  # what a double holds exactly: no length and no time is larger
 
