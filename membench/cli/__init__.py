@@ -86,6 +86,7 @@ def group(ctx: click.Context, verbose: bool) -> None:
 
 def main(argv: list[str] | None = None) -> NoReturn:
     """Run the command line and leave with its exit code."""
+    _open_streams()
     if isinstance(sys.stdout, io.TextIOWrapper):  # a name may have letters that an encoding lacks
         sys.stdout.reconfigure(errors="backslashreplace")
     code = _guarded(sys.argv[1:] if argv is None else argv)
@@ -94,6 +95,23 @@ def main(argv: list[str] | None = None) -> NoReturn:
     except OSError as error:
         code = _lost_output(error)
     sys.exit(code)
+
+
+def _open_streams() -> None:
+    """Give closed standard streams a file, so that none of ours ever gets their numbers.
+
+    Writing to standard output then fails as it should; standard error takes anything.
+    """
+    for number, flags in enumerate((os.O_RDONLY, os.O_RDONLY, os.O_WRONLY)):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, flags)  # the lowest number that is free: this one
+            os.set_inheritable(number, True)
+    if sys.stdout is None:
+        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+    if sys.stderr is None:
+        sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
 
 
 def _guarded(argv: list[str]) -> int:

@@ -101,6 +101,29 @@ def test_every_command_says_that_its_output_was_lost(
     assert done.stderr == "Error: cannot write to standard output: No space left on device\n"
 
 
+@pytest.mark.parametrize("closed", ["1", "2", "0 1 2"])
+@pytest.mark.parametrize("command", ["list", "run --select ddr/steady --rounds 1 -o o.csv"])
+def test_closed_streams_are_lost_output_and_nothing_else(
+    membench: Membench, command: str, closed: str
+) -> None:
+    streams = " ".join(f"{number}>&-" for number in closed.split())
+    done = subprocess.run(
+        ["bash", "-c", f"{sys.executable} -P -m membench {command} {streams}"],
+        cwd=membench.directory,
+        env=membench.environment,
+        text=True,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == (1 if "1" in closed else 0)
+    said = "Error: cannot write to standard output: Bad file descriptor\n"
+    assert alone(done.stderr) == (said if closed == "1" else "")
+    if command.startswith("run"):
+        assert len(read_rows(membench.directory / "o.csv")) == 3
+        assert only_results(membench) == {"o.csv", "o.json"}
+
+
 def test_a_reader_that_leaves_is_no_error_message(membench: Membench) -> None:
     command = (
         f"{sys.executable} -P -m membench run --select 'ddr/steady' --rounds 2 -o o.csv | head -n 1"
