@@ -31,6 +31,7 @@ MAX_DIGITS = 40
 """Of a whole number in a file, with its sign: none that is meant has more."""
 
 _STEP = 1 << 20
+_XZ, _GZIP = b"\xfd7zXZ\x00", b"\x1f\x8b"
 _XZ_MEMORY = 128 << 20  # its highest preset needs 65 MiB
 
 
@@ -92,17 +93,23 @@ def open_file(path: Path, *, pipe: bool = False) -> io.FileIO:
 
 
 def unpack(packed: bytes, name: str, limit: int) -> bytes:
-    """What is in ``packed``, of at most ``limit`` bytes, by the end of ``name``: .xz, .gz or none.
+    """What is in ``packed``, of at most ``limit`` bytes if it is packed.
+
+    That is told by its first bytes, or by the end of ``name``: .xz or .gz.
 
     Raises:
         SchemaError: damaged, cut off, or larger than ``limit``; no more than that is held.
     """
-    if not name.endswith((".xz", ".gz")):
+    if packed.startswith(_XZ) or name.endswith(".xz"):
+        pieces = _from_xz(packed)
+    elif packed.startswith(_GZIP) or name.endswith(".gz"):
+        pieces = _from_gzip(packed)
+    else:
         return packed
     parts: list[bytes] = []
     left = limit
     try:
-        for data in (_from_xz if name.endswith(".xz") else _from_gzip)(packed):
+        for data in pieces:
             left -= len(data)
             if left < 0:
                 raise _too_large(limit)

@@ -7,6 +7,7 @@ whatever it finds.
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
@@ -59,6 +60,17 @@ def assert_sound(done: Done, where: str) -> None:
     assert not [line for line in left if "were left out" not in line], f"{where}: {said}"
     assert all(len(line) < 2100 for line in lines), f"{where}: {said}"
     assert b"Traceback" not in done.out, where
+    if done.out[:1] in {b"{", b"["}:
+        assert_strict_json(done.out)
+
+
+def assert_strict_json(data: bytes) -> None:
+    """No NaN and no Infinity, which other programs refuse."""
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} in JSON")
+
+    json.loads(data, parse_constant=refuse)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -79,5 +91,7 @@ def test_a_command_does_its_work_or_says_in_one_line_why_not(
             error.add_note(f"{name}, seed {seed}: {data[:300]!r}")
             raise
         assert_sound(done, f"{name}, seed {seed}")
+        for made in place.glob("o*.json"):
+            assert_strict_json(made.read_bytes())
         shutil.rmtree(place)
     print(f"{name}: {count} inputs")

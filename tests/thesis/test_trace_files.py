@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import json
 import lzma
+import random
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from membench.thesis.replay.trace import Trace, TraceError
 from membench.thesis.replay.traces import SHIPPED, read_trace, shipped_bytes
 from membench.thesis.replay.traces.agent import is_form_of, read
 from membench.thesis.replay.traces.azure import NAMES, azure_lengths, parse_lengths
-from membench.thesis.replay.traces.lines import Lines
+from membench.thesis.replay.traces.lines import Lines, read_lines
 from membench.thesis.replay.traces.mooncake import read as read_mooncake
 
 AZURE = {
@@ -262,17 +263,19 @@ def test_any_change_of_a_trace_is_read_or_refused(data: st.DataObject, form: str
         assert found.references > 0
 
 
-@pytest.mark.parametrize("form", ["mooncake", "agent"])
-def test_a_trace_of_too_many_ids_is_refused(
-    form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_packed_trace_may_be_small_or_packed_as_traces_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(f"membench.thesis.replay.traces.{form}.MAX_IDS", 3)
-    ids = list(range(0, 8, 2))
-    asked = {"t": 0, "in": 64 * len(ids), "out": 1, "api": 1, "h": ids}
-    line: dict[str, object] = {"block_size": 64, "requests": [asked]}
-    if form == "mooncake":
-        line = {"timestamp": 0, "input_length": 2048, "output_length": 1, "hash_ids": ids}
-    path = tmp_path / "t.jsonl"
-    path.write_text(json.dumps(line) + "\n")
-    with pytest.raises(TraceError, match="line 1: more than 3 "):
-        read_trace(str(path))
+    monkeypatch.setattr(f"{read_lines.__module__}.SMALL", 1000)
+    path = tmp_path / "t.jsonl.xz"
+    path.write_bytes(lzma.compress(b'{"a": 1, "bcdef": 2}\n' * 40))  # 840 bytes
+    assert len(read_lines(path).lines) == 40
+    path.write_bytes(lzma.compress(b'{"a": 1, "bcdef": 2}\n' * 10_000))
+    with pytest.raises(TraceError, match=r"t\.jsonl\.xz: larger than"):
+        read_lines(path)
+    noise = random.Random(0).randbytes(5000).hex().encode()
+    path.write_bytes(lzma.compress(noise))
+    assert read_lines(path).lines == [noise]
+    path.write_bytes(lzma.compress(b"\n" * 999))
+    with pytest.raises(TraceError, match="lines of 16 bytes and less"):
+        read_lines(path)

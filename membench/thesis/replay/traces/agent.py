@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from membench.thesis.replay.trace import Trace, TraceError
-from membench.thesis.replay.traces.lines import MAX_IDS, Lines
+from membench.thesis.replay.traces.lines import Lines
 
 _MOST_ID = 2**62
 
@@ -105,8 +105,6 @@ class _Reader:
                 )
             if not 0 <= first <= last < _MOST_ID:
                 lines.fail(number, f"request {place} has ids from {first} to {last}")
-            if len(self.first) == MAX_IDS:
-                lines.fail(number, f"more than {MAX_IDS} runs of block ids")
             self.first.append(first)
             self.last.append(last)
             blocks += last - first + 1

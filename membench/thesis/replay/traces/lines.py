@@ -14,13 +14,15 @@ from membench.core.units import about_size
 from membench.core.untrusted import read_bytes, unpack
 from membench.thesis.replay.trace import TraceError
 
-MAX_BYTES = 192 << 20
-"""Of a trace, unpacked: thirty times the larger one of those that are shipped."""
-MAX_LINES = 2_000_000
-MAX_LINE = 16 << 20
+MAX_BYTES = 4 << 30
+"""Of a trace, unpacked."""
+SMALL = 64 << 20
+RATIO = 32
+"""A packed trace may unpack to `SMALL` bytes, and beyond that to so many times its size, which is
+twice what those that are shipped do."""
+MAX_LINE = 32 << 20
 """Bytes of a line, a session of thousands of requests; parsed it may be 20 times that."""
-MAX_IDS = 20_000_000
-"""Block ids, or runs of them, in a trace: they take half a gigabyte."""
+_SHORTEST = 16  # bytes of a line, on average: a file of line ends is no trace
 
 _MOST = 1 << 53  # what a double holds exactly: no length and no time is larger
 
@@ -85,11 +87,13 @@ def read_lines(path: Path) -> Lines:
         TraceError: it cannot be read, or holds more than any trace.
     """
     try:
-        data = unpack(read_bytes(path, MAX_BYTES, pipe=True), path.name, MAX_BYTES)
+        packed = read_bytes(path, MAX_BYTES, pipe=True)
+        data = unpack(packed, path.name, min(MAX_BYTES, max(SMALL, RATIO * len(packed))))
     except SchemaError as error:
         raise TraceError(f"{shown(path)}: {error}", error.hint) from None
-    if data.count(b"\n") > MAX_LINES:
-        raise TraceError(f"{shown(path)}: more than {MAX_LINES} lines, which no trace has")
+    del packed
+    if data.count(b"\n") > SMALL // _SHORTEST and data.count(b"\n") > len(data) // _SHORTEST:
+        raise TraceError(f"{shown(path)}: lines of {_SHORTEST} bytes and less, which no trace has")
     lines = data.splitlines()
     if len(max(lines, key=len, default=b"")) > MAX_LINE:
         raise TraceError(

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from membench.thesis.replay.trace import Ints, Trace, TraceError
-from membench.thesis.replay.traces.lines import MAX_IDS, Lines
+from membench.thesis.replay.traces.lines import Lines
 
 BLOCK_TOKENS = 512
 BAILIAN_BLOCK_TOKENS = 16
@@ -28,7 +28,6 @@ def read(lines: Lines, block_tokens: int | None = None) -> Trace:
     arrival, prompt, output = array("d"), array("q"), array("q")
     named: list[list[int]] = []
     bailian = False
-    count = 0
     before = 0.0
     for number, entry in lines.objects():
         if number == 1:
@@ -48,9 +47,6 @@ def read(lines: Lines, block_tokens: int | None = None) -> Trace:
         if not isinstance(ids, list):
             lines.fail(number, "'hash_ids' must be a list of block ids")
         named.append(ids)
-        count += len(ids)
-        if count > MAX_IDS:
-            lines.fail(number, f"more than {MAX_IDS} block ids")
     size = block_tokens or (BAILIAN_BLOCK_TOKENS if bailian else BLOCK_TOKENS)
     counts = np.fromiter(map(len, named), np.int64, len(named))
     prompts = np.frombuffer(prompt, np.int64)
