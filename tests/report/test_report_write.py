@@ -85,3 +85,37 @@ def test_nothing_is_written_about_a_file_that_cannot_be_read(tmp_path: Path) -> 
     with pytest.raises(SchemaError, match="cannot be read"):
         make_report([tmp_path / "absent.csv"], tmp_path / "r.html")
     assert list(tmp_path.iterdir()) == []
+
+
+QUOTING = {
+    "r.md": "# My notes\n\n<!-- generator: membench 0.1.0 -->\n",
+    "r.html": '<!doctype html>\n<p>\n<meta name="generator" content="membench 0.1.0">\n',
+    "r.json": '{\n "notes": {\n  "schema": "membench.verdicts/1"\n }\n}\n',
+    "r_ladder.svg": "<svg/>\n<!-- generator: membench -->\n",
+}
+
+
+@pytest.mark.parametrize("name", QUOTING)
+def test_a_file_that_quotes_our_mark_is_not_ours(results: Path, tmp_path: Path, name: str) -> None:
+    theirs = tmp_path / name
+    theirs.write_text(QUOTING[name])
+    output = theirs if theirs.suffix != ".svg" else tmp_path / "r.md"
+    with pytest.raises(OutputError, match=f"{name} exists and is no report of membench"):
+        make_report([results], output)
+    assert theirs.read_text() == QUOTING[name]
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith("r")] == [name]
+
+
+def test_a_file_that_appears_while_the_report_is_made_stays(
+    results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = tmp_path / "r.html"
+
+    def late(*_arguments: object) -> Document:
+        output.write_text("my own work")
+        return _MADE[0][1]
+
+    monkeypatch.setattr("membench.report.page.write.compose", late)
+    with pytest.raises(OutputError, match="exists and is no report of membench"):
+        make_report([results], output)
+    assert output.read_text() == "my own work"

@@ -262,7 +262,7 @@ def test_removing_and_closing_twice(path: Path, journal: Journal) -> None:
     assert not path.exists()
 
 
-EDITS: dict[str, object] = {
+EDITS: dict[str, list[object]] = {
     "rounds": [0, -1, 10**6, 10**30],
     "seed": [-1, 2**64],
     "timeout": [0, -5.0, "inf", "nan", 1e308],

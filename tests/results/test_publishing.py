@@ -162,3 +162,14 @@ def test_without_nameless_files_or_links_nothing_is_overwritten_either(
     assert_whole(tmp_path / "o-2.csv", rows)
     assert (tmp_path / "o.csv").read_text() == "precious"
     assert names(tmp_path) == {"o.csv", "o-2.csv", "o-2.json"}
+
+
+def test_a_death_between_the_two_names_costs_nothing(
+    tmp_path: Path, rows: list[Row], sidecar: Sidecar
+) -> None:
+    """The JSON file is there, and its CSV is not: a resumed run writes both to the same names."""
+    publish(tmp_path / "o.csv", rows, sidecar)
+    (tmp_path / "o.csv").unlink()
+    assert publish(tmp_path / "o.csv", rows, sidecar) == tmp_path / "o.csv"
+    assert_whole(tmp_path / "o.csv", rows)
+    assert names(tmp_path) == {"o.csv", "o.json"}

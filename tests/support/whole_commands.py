@@ -16,6 +16,7 @@ from functools import cache
 from pathlib import Path
 from types import FrameType
 
+import pytest
 from fleet_files import make_fleet
 
 from membench import cli
@@ -359,3 +360,9 @@ CASES: dict[str, Case] = {
         for form, files in _IMPORTED.items()
     },
 }
+
+PARAMETERS = [
+    pytest.param(name, marks=pytest.mark.slow) if case.slow else name
+    for name, case in CASES.items()
+]
+"""The names of `CASES` for parametrize: those that draw plots cost seconds."""
