@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
-from collections.abc import Iterator
+import resource
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -23,6 +27,7 @@ from membench.core.untrusted import open_file
 from membench.results.magnitude import fits
 from membench.results.schema import is_cell
 
+T = TypeVar("T")
 Ints = NDArray[np.integer[Any]]
 
 SCHEMA = "membench.fleet-values/1"
@@ -33,6 +38,7 @@ MAX_BYTES = 512 << 20
 MAX_WORDS = 1_000_000
 """Different words of a column."""
 _FOOTER, _DEPTH = 64 << 20, 4
+_MEMORY = 2 << 30
 _TEXT = ("machine", "tier", "case", "metric", "stat", "unit", "convention")
 _MARK = b"membench.schema"
 
@@ -46,8 +52,7 @@ def write_parquet(values: Values, path: Path) -> None:
     there = path.exists() or path.is_symlink()
     if there:
         try:
-            with _opened(path):
-                pass
+            _isolated(_footer, path)
         except SchemaError as error:
             raise OutputError(
                 f"{shown(path)} exists and is no file of fleet values",
@@ -77,14 +82,48 @@ def read_parquet(path: Path) -> Values:
         SchemaError: one line; it is no such file, or holds what may not be in one.
     """
     try:
+        return _isolated(_whole, path)
+    except SchemaError as error:
+        raise SchemaError(f"{shown(path)}: {error}", error.hint) from None
+
+
+def _isolated(function: Callable[[Path], T], path: Path) -> T:
+    """``function(path)`` in a process of its own, with its memory limited.
+
+    Arrow is not made for files of strangers: a damaged footer can end its process.
+    """
+    context = multiprocessing.get_context("spawn")
+    try:
+        with ProcessPoolExecutor(1, context, _alone) as pool:
+            return pool.submit(function, path).result()
+    except BrokenProcessPool:
+        raise SchemaError("damaged: what was to read it died of it") from None
+
+
+def _alone() -> None:
+    """Before the file is read: nothing of Arrow's on the screen, and a limit for its memory."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    limit = pages * resource.getpagesize() + _MEMORY
+    resource.setrlimit(resource.RLIMIT_AS, (limit if hard < 0 else min(limit, hard), hard))
+
+
+def _footer(path: Path) -> None:
+    with _opened(path):
+        pass
+
+
+def _whole(path: Path) -> Values:
+    """The values in ``path``; raises `SchemaError` without the path."""
+    try:
         with _opened(path) as file:
             return _read(file)
     except (pa.ArrowException, OSError, KeyError, ValueError, OverflowError) as error:
-        raise SchemaError(f"{shown(path)}: {ascii_line(str(error))[:200]}") from None
+        raise SchemaError(ascii_line(str(error))[:200]) from None
     except MemoryError:
-        raise SchemaError(f"{shown(path)}: too large for the memory") from None
-    except SchemaError as error:
-        raise SchemaError(f"{shown(path)}: {error}", error.hint) from None
+        raise SchemaError(f"takes more than {about_size(_MEMORY)} of memory to read") from None
 
 
 @contextmanager

@@ -341,7 +341,10 @@ CASES: dict[str, Case] = {
         ("fleet", "report", "f", "-o", "o.html"), _ledger, _LEDGER, slow=True
     ),
     "fleet report parquet": Case(
-        ("fleet", "report", "v.parquet", "--format", "csv"), _of("v.parquet", parquet), "v.parquet"
+        ("fleet", "report", "v.parquet", "--format", "csv"),
+        _of("v.parquet", parquet),
+        "v.parquet",
+        slow=True,  # it is read in a process of its own
     ),
     "run --resume": Case(("run", "--resume", "r.csv"), _of("r.journal", some_journal), "r.journal"),
     **{
