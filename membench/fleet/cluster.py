@@ -184,7 +184,7 @@ def offered(client: Client) -> dict[str, str]:
     Raises:
         OSError: the scheduler does not answer.
     """
-    workers = client.scheduler_info(n_workers=-1)["workers"]
+    workers = client.scheduler_info()["workers"]
     return {
         address: ascii_line(str(worker.get("name", address)))[:200]
         for address, worker in workers.items()

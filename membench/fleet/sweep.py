@@ -48,7 +48,7 @@ def spread_by(client: Client) -> Spread:
 
 def _check_versions(client: Client) -> None:
     """Another version might judge otherwise, and nobody would see it."""
-    workers = sorted(client.scheduler_info(n_workers=-1)["workers"])
+    workers = sorted(client.scheduler_info()["workers"])
     if not workers:
         raise MembenchError("the cluster has no worker", "start one with: dask worker ADDRESS")
     for address, answer in identities(client, workers).items():
