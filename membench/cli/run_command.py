@@ -8,9 +8,11 @@ from typing import Any
 
 import click
 
+from membench.cli.ranges import FiniteRange
 from membench.core.case import PROFILES
 from membench.core.errors import EXIT_FINDING, EXIT_OK, EXIT_SIGNAL_BASE, UsageError
 from membench.core.units import parse_size
+from membench.results.plan import MAX_SEED, MAX_TIMEOUT
 
 
 def _bytes(_ctx: click.Context, _option: click.Parameter, text: str) -> int:
@@ -55,7 +57,7 @@ def _bytes(_ctx: click.Context, _option: click.Parameter, text: str) -> int:
     help="Results file.  [default: results/<machine>/<UTC>_<profile>.csv]",
 )
 @click.option("--label", metavar="NAME", help="Name of this machine in the results.")
-@click.option("--seed", type=click.IntRange(0), help="Seed for the case order.")
+@click.option("--seed", type=click.IntRange(0, MAX_SEED), help="Seed for the case order.")
 @click.option(
     "--scratch",
     type=click.Path(path_type=Path),
@@ -73,7 +75,7 @@ def _bytes(_ctx: click.Context, _option: click.Parameter, text: str) -> int:
 )
 @click.option(
     "--timeout",
-    type=click.FloatRange(0, min_open=True),
+    type=FiniteRange(0, MAX_TIMEOUT, min_open=True),
     default=120.0,
     show_default=True,
     metavar="S",
