@@ -79,8 +79,8 @@ gpu_benches() {
 import os
 import sys
 
+from membench.benches import registry
 from membench.core.case import Needs
-from membench.core.registry import registry
 
 energy = os.environ.get("ENERGY") == "1"
 for name, bench in registry().benches.items():

@@ -57,7 +57,6 @@ class Estimate:
 
     @property
     def ratio(self) -> float:
-        """Second / first."""
         return _exp(self.log_ratio)
 
     @property

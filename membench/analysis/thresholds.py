@@ -14,22 +14,21 @@ A file is strict TOML (`membench compare --dump-config` prints one)::
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from membench.core.errors import MembenchError
+from membench.core.errors import MembenchError, SchemaError
 from membench.core.terms import Metric, Tier
 from membench.core.text import one_line
+from membench.core.untrusted import MAX_TOML, parse_toml, read_bytes
 
 SCHEMA = "membench.thresholds/1"
 ALL = "all"
 """The table of a file that is of every tier."""
 _LARGEST = 10.0  # a difference of more than tenfold: surely a percentage that was meant
-_MAX_BYTES = 1 << 20
 _HINT = "membench compare --dump-config prints a file of this kind"
 
 Table = Mapping[str, Mapping[Metric, float]]
@@ -107,27 +106,22 @@ def _lines(one: Thresholds) -> Iterator[str]:
 
 def _read(path: Path) -> Thresholds:
     try:
-        with path.open("rb") as file:
-            data = file.read(_MAX_BYTES + 1)
-        if len(data) > _MAX_BYTES:
-            raise MembenchError("larger than any file of thresholds")
-        content = tomllib.loads(data.decode("utf-8"))
-    except FileNotFoundError:
+        content = parse_toml(read_bytes(path, MAX_TOML, pipe=True, text=True))
+    except ValueError as error:
+        raise MembenchError(f"cannot be read: {error}") from None
+    except SchemaError:
+        if path.exists():
+            raise
         raise MembenchError(
             "neither a preset nor a file", f"the presets are {', '.join(PRESETS)}"
         ) from None
-    except (OSError, ValueError) as error:  # TOMLDecodeError and UnicodeDecodeError are such
-        reason = getattr(error, "strerror", None) or str(error)
-        raise MembenchError(f"cannot be read: {reason}") from None
-    except RecursionError:
-        raise MembenchError("nested too deeply") from None
     if content.pop("schema", None) != SCHEMA:
         raise MembenchError(f'the first line is not: schema = "{SCHEMA}"')
     base = content.pop("base", "default")
     if not isinstance(base, str) or base not in PRESETS:
         raise MembenchError(f"base is none of {', '.join(PRESETS)}")
     tables = {name: _table(name, table) for name, table in content.items()}
-    return _over(PRESETS[base], path.name, tables)
+    return _over(PRESETS[base], one_line(path.name), tables)
 
 
 def _over(base: Thresholds, name: str, tables: Table) -> Thresholds:

@@ -7,6 +7,7 @@ little more than importing click.
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import sys
 import traceback
@@ -16,6 +17,7 @@ import click
 
 from membench import __version__
 from membench.core.errors import EXIT_ERROR, EXIT_OK, EXIT_SIGNAL_BASE, EXIT_USAGE, MembenchError
+from membench.core.text import one_line
 
 _COMMANDS = {
     "run": "Measure this machine and write a results file.",
@@ -32,6 +34,8 @@ _COMMANDS = {
     "explain": "Explain a flag, a bench, a case or a claim.",
 }
 _SIGINT = 2
+_LONGEST = 2000
+"""Characters of a line for a person."""
 
 
 class _LazyGroup(click.Group):
@@ -82,12 +86,32 @@ def group(ctx: click.Context, verbose: bool) -> None:
 
 def main(argv: list[str] | None = None) -> NoReturn:
     """Run the command line and leave with its exit code."""
+    _open_streams()
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a name may have letters that an encoding lacks
+        sys.stdout.reconfigure(errors="backslashreplace")
     code = _guarded(sys.argv[1:] if argv is None else argv)
     try:
         sys.stdout.flush()
     except OSError as error:
         code = _lost_output(error)
     sys.exit(code)
+
+
+def _open_streams() -> None:
+    """Give closed standard streams a file, so that none of ours ever gets their numbers.
+
+    Writing to standard output then fails as it should; standard error takes anything.
+    """
+    for number, flags in enumerate((os.O_RDONLY, os.O_RDONLY, os.O_WRONLY)):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, flags)  # the lowest number that is free: this one
+            os.set_inheritable(number, True)
+    if sys.stdout is None:
+        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+    if sys.stderr is None:
+        sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
 
 
 def _guarded(argv: list[str]) -> int:
@@ -117,10 +141,16 @@ def _guarded(argv: list[str]) -> int:
 def _complain(message: str, hint: str, code: int, verbose: bool) -> int:
     if verbose:
         traceback.print_exc()
-    click.echo(f"Error: {' '.join(message.split())}", err=True)
+    click.echo(f"Error: {_line(message)}", err=True)
     if hint:
-        click.echo(f"Hint: {' '.join(hint.split())}", err=True)
+        click.echo(f"Hint: {_line(hint)}", err=True)
     return code
+
+
+def _line(text: str) -> str:
+    """``text`` for a terminal: an argument or a file's name may be anything."""
+    line = " ".join(one_line(text).split())
+    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}..."
 
 
 def _lost_output(error: OSError) -> int:

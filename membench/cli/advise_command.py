@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from membench.cli.kv_options import kv_dtype, parse_seconds, parse_tiers
+from membench.cli.ranges import FiniteRange
 
 if TYPE_CHECKING:
     from membench.core.snapshot import Machine
@@ -124,7 +125,7 @@ def _drive(ctx: click.Context, param: click.Parameter, value: str) -> tuple[floa
 @click.option(
     "--slo-ttft",
     "slo",
-    type=click.FloatRange(min=0, min_open=True),
+    type=FiniteRange(min=0, max=1e9, min_open=True),
     metavar="S",
     help="Seconds to the first token that are accepted.",
 )
@@ -398,6 +399,7 @@ def _read(file: str) -> tuple[list[Row], Machine | None]:
     """The rows of ``file``, and the machine of its sidecar where there is one."""
     from membench.core.plain import load
     from membench.core.snapshot import Machine
+    from membench.results.magnitude import check_magnitude
     from membench.results.sidecar import read_sidecar
     from membench.results.table import read_rows
 
@@ -405,6 +407,7 @@ def _read(file: str) -> tuple[list[Row], Machine | None]:
         return _reference(file), None
     path = Path(file)
     rows = read_rows(path)
+    check_magnitude(rows)
     sidecar = read_sidecar(path) if path.is_file() else None
     return rows, None if sidecar is None else load(Machine, sidecar.machine)
 

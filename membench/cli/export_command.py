@@ -33,13 +33,15 @@ def command(form: str, file: Path, output: Path | None) -> int:
     Skipped and failed rows have no place in these formats, Parquet aside; how
     many were left out is said on standard error.
     """  # noqa: D301 - click wants the very character \b to keep the lines below it apart
-    from membench.core.files import atomic_write, shown
+    from membench.core.files import shown, write_together
     from membench.results.formats import WITH_ALL_ROWS, exporter
     from membench.results.formats.exporting import measured
+    from membench.results.magnitude import check_magnitude
     from membench.results.table import read_rows
 
     write = exporter(form)
     rows = read_rows(file)
+    check_magnitude(rows)
     there = len(list(measured(rows)))
     if not there and form not in WITH_ALL_ROWS:
         raise NothingMatched(f"{shown(file)}: no row has a number", "nothing can be exported")
@@ -56,11 +58,11 @@ def command(form: str, file: Path, output: Path | None) -> int:
         if not output.name:
             raise OutputError(f"{shown(output)} is a directory", "name a file in it")
         paths = {output.with_name(output.name + end): data for end, data in contents.items()}
+        try:
+            write_together(list(paths.items()), replace=False)
+        except FileExistsError:
+            raise OutputError(f"{shown(output)} exists, and nothing is overwritten") from None
         for path in paths:
-            if path.exists():
-                raise OutputError(f"{shown(path)} exists, and nothing is overwritten")
-        for path, data in paths.items():
-            atomic_write(path, data)
             click.echo(shown(path))
     if len(rows) > there and form not in WITH_ALL_ROWS:
         click.echo(f"{len(rows) - there} rows without a number were left out", err=True)

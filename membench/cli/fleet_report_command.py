@@ -10,6 +10,7 @@ import click
 from membench.analysis.thresholds import PRESETS, thresholds
 from membench.cli.extras import demand_dask
 from membench.core.errors import EXIT_FINDING, EXIT_OK, NothingMatched, UsageError
+from membench.core.files import shown
 
 if TYPE_CHECKING:  # the reports need numpy, and asking for help does not
     from membench.analysis.fleet.summary import FleetSummary
@@ -115,7 +116,7 @@ def _write(summary: FleetSummary, output: Path) -> None:
         from membench.report.screens.fleet.page import compose
 
         write_page(compose(summary), output)
-    click.echo(f"Written: {output}", err=True)
+    click.echo(f"Written: {shown(output)}", err=True)
 
 
 def _show(summary: FleetSummary, form: str) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from membench.cli.extras import demand_dask
+from membench.cli.ranges import FiniteRange
 from membench.cli.run_command import command as run_command
 from membench.core.errors import EXIT_FINDING, EXIT_OK, EXIT_SIGNAL_BASE, UsageError
 
@@ -75,7 +76,7 @@ def _with_options_of_run(made: click.Command) -> click.Command:
 )
 @click.option(
     "--wait",
-    type=click.FloatRange(0),
+    type=FiniteRange(0, 1e7),
     default=30.0,
     show_default=True,
     metavar="S",
@@ -185,7 +186,7 @@ def _arguments(ctx: click.Context, options: dict[str, Any]) -> Iterator[str]:
         value = options[option.name or ""]
         if option.name not in given:
             continue
-        if value is True:
+        if isinstance(option, click.Option) and option.is_flag:
             yield option.opts[0]
         elif option.name == "disk_budget":
             yield from (option.opts[0], f"{value}B")

@@ -58,11 +58,11 @@ def command(form: str, files: tuple[Path, ...], output: Path, settings: tuple[st
     same, so that membench compare puts both into one table.  Of a directory all
     files are read; gzip is unpacked.  What has no row is said on standard error.
     """  # noqa: D301 - click wants the very character \b to keep the lines below it apart
-    from membench.core.files import shown
+    from membench.core.files import create, shown
     from membench.results.formats import importer
     from membench.results.formats.origin import Intake, take
     from membench.results.paths import check_output
-    from membench.results.table import write_rows
+    from membench.results.table import to_csv
 
     read = importer(form)
     given = _given(settings)
@@ -77,7 +77,7 @@ def command(form: str, files: tuple[Path, ...], output: Path, settings: tuple[st
         first = next(iter(intake.refused), None)
         why = f"{shown(first)}: {intake.refused[first]}" if first else "there is no file"
         raise SchemaError(f"no file of {form} in {', '.join(map(shown, files))}: {why}")
-    write_rows(output, intake.rows)
+    create(output, to_csv(intake.rows))
     cases = len({row.case for row in intake.rows})
     click.echo(f"{shown(output)}: {len(intake.rows)} rows of {cases} cases ({IMPORTS[form]})")
     _say(intake)

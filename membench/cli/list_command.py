@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from membench.core.case import PROFILES
+from membench.core.text import one_line
 
 
 @click.command(name="list")
@@ -34,7 +35,7 @@ def command(profile: str, select: tuple[str, ...], of_references: bool, as_json:
     site = Site(machine, scratch=machine.filesystems[-1])
     benches = registry()
     for problem in benches.problems:
-        click.echo(f"Warning: {problem}", err=True)
+        click.echo(f"Warning: {one_line(problem)}", err=True)
     options = RunOptions(profile=profile, select=select)
     cases = [planned(case, benches, site) for case in select_cases(options, benches, machine)]
     if as_json:

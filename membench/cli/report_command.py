@@ -64,6 +64,7 @@ def command(
       membench report h100.csv h200.csv -o verdicts.json
       membench report mybox.csv -o mybox.html --lang zh-TW
     """  # noqa: D301 - click wants the very character \b to keep the lines below it apart
+    from membench.core.files import shown
     from membench.core.units import about_size
     from membench.report.page.write import make_report
 
@@ -80,4 +81,4 @@ def command(
     size = about_size(sum(path.stat().st_size for path in written))
     plots = len(written) - 1
     more = f" and {plots} plot{'s' if plots > 1 else ''} beside it" if plots else ""
-    click.echo(f"Report: {written[0]}{more}, {size}")
+    click.echo(f"Report: {shown(written[0])}{more}, {size}")

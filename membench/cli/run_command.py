@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
+from membench.cli.ranges import FiniteRange
 from membench.core.case import PROFILES
 from membench.core.errors import EXIT_FINDING, EXIT_OK, EXIT_SIGNAL_BASE, UsageError
 from membench.core.units import parse_size
+from membench.results.plan import MAX_SEED, MAX_TIMEOUT
 
 
 def _bytes(_ctx: click.Context, _option: click.Parameter, text: str) -> int:
@@ -54,7 +57,7 @@ def _bytes(_ctx: click.Context, _option: click.Parameter, text: str) -> int:
     help="Results file.  [default: results/<machine>/<UTC>_<profile>.csv]",
 )
 @click.option("--label", metavar="NAME", help="Name of this machine in the results.")
-@click.option("--seed", type=click.IntRange(0), help="Seed for the case order.")
+@click.option("--seed", type=click.IntRange(0, MAX_SEED), help="Seed for the case order.")
 @click.option(
     "--scratch",
     type=click.Path(path_type=Path),
@@ -72,7 +75,7 @@ def _bytes(_ctx: click.Context, _option: click.Parameter, text: str) -> int:
 )
 @click.option(
     "--timeout",
-    type=click.FloatRange(0, min_open=True),
+    type=FiniteRange(0, MAX_TIMEOUT, min_open=True),
     default=120.0,
     show_default=True,
     metavar="S",
@@ -91,7 +94,10 @@ def _bytes(_ctx: click.Context, _option: click.Parameter, text: str) -> int:
 )
 @click.option(
     "--no-hold",
+    "hold",
     is_flag=True,
+    flag_value=False,
+    default=True,
     help="Do not hold a GPU's queue while it is filled: for ncu, compute-sanitizer and"
     " serialised launches. The rows say hold=no.",
 )
@@ -104,22 +110,10 @@ def _bytes(_ctx: click.Context, _option: click.Parameter, text: str) -> int:
 @click.pass_context
 def command(
     ctx: click.Context,
-    profile: str,
-    settings: tuple[str, ...],
-    select: tuple[str, ...],
-    skip: tuple[str, ...],
-    rounds: int | None,
-    device: str,
-    output: Path | None,
-    label: str | None,
-    seed: int | None,
-    scratch: Path | None,
-    disk_budget: int,
-    timeout: float,
+    /,
     dry_run: bool,
-    no_hold: bool,
-    strict: bool,
     resume: Path | None,
+    **options: Any,
 ) -> int:
     """Measure this machine and write a results file.
 
@@ -157,24 +151,9 @@ def command(
                 "the journal holds the whole plan",
             )
     else:
-        options = RunOptions(
-            profile=profile,
-            settings=settings,
-            select=select,
-            skip=skip,
-            rounds=rounds,
-            device=device,
-            output=output,
-            label=label,
-            seed=seed,
-            scratch=scratch,
-            disk_budget=disk_budget,
-            timeout=timeout,
-            strict=strict,
-            hold=not no_hold,
-            argv=("membench", *sys.argv[1:]),
-        )
-        prepared = prepare(options, watch)
+        # The options are named as the fields of `RunOptions`.
+        asked = RunOptions(**options, argv=("membench", *sys.argv[1:]))
+        prepared = prepare(asked, watch)
         if dry_run:
             from membench.benches import registry
             from membench.report.screens.console import console

@@ -6,6 +6,8 @@ import contextlib
 import errno
 import os
 import secrets
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from membench.core.errors import OutputError
@@ -25,6 +27,7 @@ _HINTS = {
 }
 
 _NO_TMPFILE = (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT)
+_NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK)
 _PROBE = b"\n" * 4096
 
 
@@ -64,23 +67,72 @@ def atomic_write(path: Path, data: bytes) -> None:
     Raises:
         OutputError: in one line; nothing is left behind.
     """
+    write_together([(path, data)], replace=True)
+
+
+def create(path: Path, data: bytes) -> None:
+    """Put ``data`` into the new file ``path``, as a whole or not at all.
+
+    Raises:
+        OutputError: in one line; there is a file, which stays, or it cannot be written.
+    """
+    try:
+        write_together([(path, data)], replace=False)
+    except FileExistsError:
+        raise taken(path) from None
+
+
+def taken(path: Path) -> OutputError:
+    """What to say where ``path`` is there already."""
+    return OutputError(f"{shown(path)} exists, and nothing is overwritten", "choose another -o")
+
+
+def write_together(files: Sequence[tuple[Path, bytes]], *, replace: bool) -> None:
+    """Put each of ``files`` of one directory at its path, all of them or none.
+
+    The disk has all of them before the first appears. A death between two names leaves the first
+    ones, so the file that speaks for the others belongs last.
+
+    Args:
+        replace: what is at a path goes; else it stays, also what appears at this moment.
+
+    Raises:
+        FileExistsError: unless ``replace``: a name is taken; none of the files is there.
+        OutputError: in one line; nothing is left behind.
+    """
+    path = files[0][0]
+    made: list[Path] = []
     try:
         with contextlib.ExitStack() as stack:
-            descriptor = nameless(path.parent)
-            if descriptor is None:
-                temporary = _durable_temporary(path.parent, data)
+            staged = []
+            for path, data in files:
+                descriptor = nameless(path.parent)
+                if descriptor is None:
+                    temporary = _durable_temporary(path.parent, data)
+                    stack.callback(_forget, temporary)
+                    staged.append((path, partial(_link, temporary), temporary))
+                else:
+                    stack.callback(os.close, descriptor)
+                    write_all(descriptor, data)
+                    os.fsync(descriptor)
+                    temporary = _temporary(path.parent)
+                    staged.append((path, partial(give_name, descriptor), temporary))
+            if replace:
+                for _, name, temporary in staged:
+                    if not temporary.exists():
+                        stack.callback(_forget, temporary)
+                        name(temporary)
+                for path, _, temporary in staged:
+                    temporary.replace(path)
             else:
-                stack.callback(os.close, descriptor)
-                write_all(descriptor, data)
-                os.fsync(descriptor)
-                temporary = _temporary(path.parent)
-                give_name(descriptor, temporary)
-            try:
-                temporary.replace(path)
-            except BaseException:
-                _forget(temporary)
-                raise
+                stack.callback(_forget_all, made)
+                for path, name, _ in staged:
+                    name(path)
+                    made.append(path)
+                made.clear()  # they stay
         sync_directory(path.parent)
+    except FileExistsError:
+        raise
     except OSError as error:
         raise output_error(path, error) from None
 
@@ -142,6 +194,27 @@ def _durable_temporary(directory: Path, data: bytes) -> Path:
 def _temporary(directory: Path) -> Path:
     """A name that nobody has; it is short because ours may be long."""
     return directory / f".membench-{secrets.token_hex(6)}.tmp"
+
+
+def _link(temporary: Path, path: Path) -> None:
+    """Give the file ``temporary`` the name ``path`` too; raises FileExistsError."""
+    try:
+        path.hardlink_to(temporary)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        # FAT has one name for each file: the name is taken first, and then what is in it replaced.
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666))
+        try:
+            temporary.replace(path)
+        except BaseException:
+            _forget(path)
+            raise
+
+
+def _forget_all(paths: list[Path]) -> None:
+    for path in paths:
+        _forget(path)
 
 
 def _forget(path: Path) -> None:

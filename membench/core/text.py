@@ -1,4 +1,4 @@
-"""Free text that may stand in a results file: one line of ASCII that no spreadsheet executes."""
+"""Text of strangers: one printable line that no terminal, CI log or spreadsheet executes."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import re
 import shlex
 import unicodedata
+from typing import Any
 
 _SPELLED = str.maketrans(
     {
@@ -27,6 +28,9 @@ _SPELLED = str.maketrans(
         "\u201d": '"',
     }
 )
+_COMMAND = re.compile(r"(?<!\S):{2,}|##(?=\[)")
+"""What begins a workflow command in the log of GitHub Actions: ``::`` where a line may begin, and
+``##[`` anywhere."""
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 _QUOTED_FORMULA = re.compile(r"'+[=+\-@\t\r]")
 
@@ -34,14 +38,13 @@ _QUOTED_FORMULA = re.compile(r"'+[=+\-@\t\r]")
 def ascii_line(text: str) -> str:
     """``text`` on one line of printable ASCII, without spaces at its ends; never an error.
 
-    Accents are dropped, usual signs are spelled, what is left becomes ``?``.
-    Applying it twice is applying it once.
+    Accents are dropped, usual signs are spelled, what is left becomes ``?``, and what begins a
+    workflow command is pulled apart.  Applying it twice is applying it once.
     """
-    if text.isascii() and text.isprintable():
-        return text.strip(" ")
-    decomposed = unicodedata.normalize("NFKD", text.translate(_SPELLED))
-    characters = (_ascii(character) for character in decomposed)
-    return "".join(characters).strip(" ")
+    if not (text.isascii() and text.isprintable()):
+        decomposed = unicodedata.normalize("NFKD", text.translate(_SPELLED))
+        text = "".join(map(_ascii, decomposed))
+    return _no_command(text).strip(" ")
 
 
 def _ascii(character: str) -> str:
@@ -54,8 +57,34 @@ def _ascii(character: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """``text`` with control characters as spaces: for messages, where letters may be any."""
-    return "".join(character if character.isprintable() else " " for character in text)
+    """``text`` as one printable line, for messages, where letters may be any.
+
+    Control characters, line ends, bidirectional marks and halves of surrogate pairs become
+    spaces; what begins a workflow command is pulled apart.  Applying it twice is applying it once.
+    """
+    if not text.isprintable():
+        text = "".join(character if character.isprintable() else " " for character in text)
+    return _no_command(text)
+
+
+def one_lines(value: Any) -> Any:
+    """``value``, the content of a JSON or TOML file, with every text in it as `one_line`.
+
+    Of two keys that become one, the last stays.
+    """
+    if isinstance(value, str):
+        return one_line(value)
+    if isinstance(value, list):
+        return [one_lines(item) for item in value]
+    if isinstance(value, dict):
+        return {one_line(key): one_lines(item) for key, item in value.items()}
+    return value
+
+
+def _no_command(text: str) -> str:
+    if "::" not in text and "##" not in text:
+        return text
+    return _COMMAND.sub(lambda found: " ".join(found[0]), text)
 
 
 def shell_word(path: str | os.PathLike[str]) -> str:

@@ -20,6 +20,7 @@ MIB = 1024**2
 GIB = 1024**3
 TIB = 1024**4
 
+_MAX_DIGITS = 40
 _BINARY = {"B": 1, "KiB": KIB, "MiB": MIB, "GiB": GIB, "TiB": TIB}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(B|KiB|MiB|GiB|TiB)")
 
@@ -28,7 +29,7 @@ def parse_size(text: str) -> int:
     """Bytes of ``text``, such as ``4096B``, ``64KiB`` or ``1.5GiB``.
 
     Raises:
-        UsageError: no unit, a decimal unit, or a fraction of a byte.
+        UsageError: no unit, a decimal unit, a fraction of a byte, or more than a file can have.
     """
     match = _SIZE.fullmatch(text.strip())
     if match is None:
@@ -36,8 +37,12 @@ def parse_size(text: str) -> int:
             f"'{text}' is not a size", "write a number and B, KiB, MiB, GiB or TiB, such as 256MiB"
         )
     whole, _, fraction = match[1].partition(".")
+    if len(whole) + len(fraction) > _MAX_DIGITS:
+        raise UsageError(f"'{text:.40}' is not a size", "it has too many digits")
     scaled = int(whole + fraction) * _BINARY[match[2]]
     size, rest = divmod(scaled, int(10 ** len(fraction)))
+    if size >= 1 << 63:
+        raise UsageError(f"'{text}' is larger than anything can be", "give at most 7 EiB")
     if rest:
         raise UsageError(f"'{text}' is not a whole number of bytes", "write it in a smaller unit")
     return size

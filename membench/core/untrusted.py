@@ -1,60 +1,202 @@
-"""Reading what somebody else may have written: bounded in size and depth, and never a traceback."""
+"""Reading what somebody else may have written: bounded in size and depth, and never a traceback.
+
+Nothing is set aside for more than what is there: a size is looked at before memory is taken,
+packed data is unpacked up to a limit, and a name that is no regular file is never waited for.
+"""
 
 from __future__ import annotations
 
+import gzip
+import io
 import json
+import lzma
+import math
+import os
 import stat
+import tomllib
+import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from membench.core.errors import SchemaError
+from membench.core.text import one_line, one_lines
 from membench.core.units import about_size
 
 MAX_JSON = 32 << 20
 """Bytes of a JSON file: a hundred times what a full run writes; parsed it may be 20 times that."""
+MAX_TOML = 1 << 20
+"""Bytes of a TOML file: thousands of entries; its parser takes seconds for more."""
+MAX_DIGITS = 40
+"""Of a whole number in a file, with its sign: none that is meant has more."""
+
+_STEP = 1 << 20
+_XZ, _GZIP = b"\xfd7zXZ\x00", b"\x1f\x8b"
+_XZ_MEMORY = 128 << 20  # its highest preset needs 65 MiB
 
 
-def read_bytes(path: Path, limit: int) -> bytes:
-    """The content of ``path``, a file or a pipe, of at most ``limit`` bytes.
+class NotText(SchemaError):
+    """A file with zero bytes in it."""
+
+
+def read_bytes(path: Path, limit: int, *, pipe: bool = False, text: bool = False) -> bytes:
+    """The content of ``path`` of at most ``limit`` bytes.
+
+    Args:
+        pipe: it may be a pipe, because a person named it; whatever else is none is
+            never waited for.
+        text: it must be text: given up at the first zero byte, so that a file of holes
+            costs nothing.
 
     Raises:
         SchemaError: one line without the path: it is not there, not readable, too
-            large, or neither a file nor a pipe (a device has no end).
+            large, or no regular file (a device has no end).
+        NotText: it is no ``text``.
     """
     try:
-        status = path.stat()
-        mode = status.st_mode
-        if stat.S_ISDIR(mode):
-            raise SchemaError("a directory, not a file", "name a file in it")
-        if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode)):
-            raise SchemaError("neither a file nor a pipe")
-        # Asked for as many bytes as there may be, Python would set memory aside for all of them.
-        size = min(status.st_size, limit)
-        with path.open("rb") as file:
-            data = file.read(size + 1)
-            if len(data) > size:  # a pipe, which tells no size, or a file that grows
-                data += file.read(limit - size)
+        with open_file(path, pipe=pipe) as file:
+            size = os.fstat(file.fileno()).st_size
+            if size > limit:
+                raise _too_large(limit)
+            # Asked for as many bytes as there may be, Python would set memory aside for all.
+            parts: list[bytes] = []
+            left = limit + 1
+            while left and (data := file.read(min(_STEP, left))):
+                if text and b"\0" in data:
+                    raise NotText("cannot be read: not text")
+                parts.append(data)
+                left -= len(data)
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        gone = isinstance(error, FileNotFoundError)
-        hint = "look at its name, and at the directory" if gone else ""
-        raise SchemaError(f"cannot be read: {reason}", hint) from None
-    if len(data) > limit:
-        raise SchemaError(f"larger than {about_size(limit)}, which no file of this kind is")
-    return data
+        raise _unreadable(error) from None
+    if not left:
+        raise _too_large(limit)
+    return b"".join(parts)
+
+
+def open_file(path: Path, *, pipe: bool = False) -> io.FileIO:
+    """``path``, opened to be read, unbuffered; see `read_bytes` for ``pipe``.
+
+    Raises:
+        SchemaError: it is neither a regular file nor, where that is allowed, a pipe.
+        OSError, ValueError: it cannot be opened.
+    """
+    if pipe and stat.S_ISFIFO(path.stat().st_mode):
+        return io.FileIO(path)  # waits for a writer, as a person would want
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISREG(mode):
+        return io.FileIO(descriptor)
+    os.close(descriptor)
+    if stat.S_ISDIR(mode):
+        raise SchemaError("a directory, not a file", "name a file in it")
+    raise SchemaError("neither a file nor a pipe" if pipe else "not a regular file")
+
+
+def unpack(packed: bytes, name: str, limit: int) -> bytes:
+    """What is in ``packed``, of at most ``limit`` bytes if it is packed.
+
+    That is told by its first bytes, or by the end of ``name``: .xz or .gz.
+
+    Raises:
+        SchemaError: damaged, cut off, or larger than ``limit``; no more than that is held.
+    """
+    if packed.startswith(_XZ) or name.endswith(".xz"):
+        pieces = _from_xz(packed)
+    elif packed.startswith(_GZIP) or name.endswith(".gz"):
+        pieces = _from_gzip(packed)
+    else:
+        return packed
+    parts: list[bytes] = []
+    left = limit
+    try:
+        for data in pieces:
+            left -= len(data)
+            if left < 0:
+                raise _too_large(limit)
+            parts.append(data)
+    except (lzma.LZMAError, zlib.error, OSError, EOFError):
+        raise SchemaError("damaged or cut off, cannot be unpacked") from None
+    return b"".join(parts)
+
+
+def _from_xz(packed: bytes) -> Iterator[bytes]:
+    """The content in pieces; one stream may follow another, with zero bytes between them."""
+    while packed:
+        stream = lzma.LZMADecompressor(memlimit=_XZ_MEMORY)
+        while not stream.eof:
+            data = stream.decompress(packed, _STEP)
+            packed = b""
+            if not data and stream.needs_input and not stream.eof:
+                raise EOFError
+            yield data
+        packed = stream.unused_data.lstrip(b"\0")
+
+
+def _from_gzip(packed: bytes) -> Iterator[bytes]:
+    with gzip.GzipFile(fileobj=io.BytesIO(packed)) as file:
+        while data := file.read(_STEP):
+            yield data
 
 
 def parse_json(data: bytes) -> Any:
-    """What ``data`` says, with ``NaN`` and ``Infinity`` refused as JSON refuses them.
+    """What ``data`` says: finite numbers, and every text in it as one printable line.
 
     Raises:
-        ValueError: it is no JSON, or nested too deeply to be meant.
+        ValueError: it is no JSON, or nested too deeply or has too long a number to be meant.
     """
     try:
-        return json.loads(data, parse_constant=_refuse)
+        found = json.loads(
+            data, parse_constant=_refuse, parse_float=_finite, parse_int=_whole_number
+        )
+        return found if _plain(data) else one_lines(found)
     except RecursionError:
         raise ValueError("nested too deeply") from None
 
 
+def parse_toml(data: bytes) -> dict[str, Any]:
+    """What ``data`` says, as `parse_json` would have it.
+
+    Raises:
+        ValueError: it is no TOML in UTF-8, or nested too deeply or has too long a number to be
+            meant.
+    """
+    try:
+        found: dict[str, Any] = one_lines(tomllib.loads(data.decode("utf-8")))
+    except UnicodeDecodeError:
+        raise ValueError("not text") from None
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    return found
+
+
+def _plain(data: bytes) -> bool:
+    """Nothing in ``data`` can make a text that is not one printable line."""
+    return data.isascii() and not any(one in data for one in (b"\\", b"::", b"##", b"\x7f"))
+
+
+def _whole_number(digits: str) -> int:
+    if len(digits) > MAX_DIGITS:
+        raise ValueError(f"a number of {len(digits)} digits")
+    return int(digits)
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text[:40]} is larger than any number here")
+    return number
+
+
 def _refuse(constant: str) -> Any:
     raise ValueError(f"{constant} is no JSON number")
+
+
+def _too_large(limit: int) -> SchemaError:
+    return SchemaError(f"larger than {about_size(limit)}, which no file of this kind is")
+
+
+def _unreadable(error: OSError | ValueError) -> SchemaError:
+    reason = getattr(error, "strerror", None) or one_line(str(error))
+    gone = isinstance(error, FileNotFoundError)
+    hint = "look at its name, and at the directory" if gone else ""
+    return SchemaError(f"cannot be read: {reason}", hint)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import queue
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -20,14 +21,15 @@ from distributed import Client, Future
 
 from membench.core.errors import MembenchError
 from membench.core.text import ascii_line
-from membench.fleet.cluster import RESOURCE, offered, seats
+from membench.fleet.cluster import RESOURCE, offered, seats, text_of
 from membench.fleet.collect import keep
 from membench.fleet.hosts import Seat, by_host
 from membench.fleet.task import Request, measure, topic
-from membench.report.page.sections.words import counted
 from membench.results.fleet_ledger import Host, HostState, Ledger, write_ledger
 
 _GATHER = 120  # seconds for the bytes of a result
+_FETCHERS = 4  # threads that fetch results
+_LINE = 2000  # characters of what a worker says
 _TICK = 0.5  # seconds between two looks at which workers are there
 
 
@@ -86,6 +88,8 @@ class Campaign:
         self._events: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._seats: dict[str, Seat] = {}  # by address: all that were asked who they are
         self._unfit: set[str] = set()  # addresses of those that could not say it
+        self._said: dict[str, str] = {}  # by host: what is not shown yet
+        self._fetchers = ThreadPoolExecutor(_FETCHERS, "membench-fetch")
         self._asked: dict[str, _Asked] = {}
         self._absent: dict[str, float] = {}  # hosts without a worker: when that is final
         self._looked = 0.0
@@ -110,6 +114,7 @@ class Campaign:
             self._begin()
             while self._asked or self._absent:
                 self._handle_events()
+                self._tell()
                 if time.monotonic() - self._looked >= _TICK:
                     self._look()
                 self._write()
@@ -120,6 +125,7 @@ class Campaign:
         finally:
             for asked in self._asked.values():
                 asked.future.cancel()
+            self._fetchers.shutdown(wait=False, cancel_futures=True)
             self._client.unsubscribe_topic(channel)
             self._write()
         return self.ledger
@@ -142,16 +148,21 @@ class Campaign:
         except queue.Empty:
             return
 
-    def _heard(self, event: tuple[float, Any]) -> None:
-        """A worker speaks, in the thread of the client."""
-        self._events.put(partial(self._note, event[1]))
-
-    def _note(self, message: Any) -> None:
-        if not isinstance(message, Mapping):
+    def _heard(self, event: Any) -> None:
+        """A worker speaks, in the thread of the client: the last that it said is kept."""
+        message = event[1] if isinstance(event, tuple | list) and len(event) == 2 else None
+        if type(message) is not dict:
             return
         name, line = message.get("host"), message.get("line")
-        if name in self._asked and isinstance(line, str):
-            self._set(name, HostState.RUNNING, ascii_line(line)[:200], durable=False)
+        if isinstance(name, str) and name in self._hosts and isinstance(line, str):
+            self._said[name] = line[:_LINE]
+
+    def _tell(self) -> None:
+        """Show what was heard since the last look, a line a host, however much was said."""
+        for name in list(self._said):
+            line = self._said.pop(name)
+            if name in self._asked:
+                self._set(name, HostState.RUNNING, ascii_line(line)[:200], durable=False)
 
     def _look(self) -> None:
         """Which workers are there, and what that means for the hosts."""
@@ -229,11 +240,23 @@ class Campaign:
                 self._lost(name)
             else:
                 del self._asked[name]
-                self._set(name, HostState.FAILED, ascii_line(f"{type(error).__name__}: {error}"))
+                self._set(name, HostState.FAILED, f"{type(error).__name__}: {text_of(error)}")
             return
+        # Elsewhere: a worker that does not hand it over keeps nobody else waiting.
+        self._fetchers.submit(self._fetch, name, asked)
+
+    def _fetch(self, name: str, asked: _Asked) -> None:
+        """Get the result of a task, in a thread of its own."""
         try:
             reply = asked.future.result(timeout=_GATHER)
         except Exception:  # the worker was lost with the result in its hands
+            reply = None
+        self._events.put(partial(self._fetched, name, asked, reply))
+
+    def _fetched(self, name: str, asked: _Asked, reply: Any) -> None:
+        if self._asked.get(name) is not asked:  # it was lost before, and asked anew
+            return
+        if reply is None:
             self._lost(name)
             return
         del self._asked[name]
@@ -246,7 +269,7 @@ class Campaign:
         self._hosts[name] = replace(
             self._hosts[name], csv=arrived.csv.as_posix(), failed_cases=arrived.failed
         )
-        self._set(name, HostState.ARRIVED, f"{counted(arrived.rows, 'row')}{failed}")
+        self._set(name, HostState.ARRIVED, f"{arrived.rows} row{'s' * (arrived.rows != 1)}{failed}")
 
     def _lost(self, name: str) -> None:
         self._asked.pop(name).future.cancel()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import asyncio
+import logging
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from ipaddress import ip_address
 from typing import Any
@@ -17,7 +19,10 @@ from membench.fleet.task import identify
 
 RESOURCE = "membench-host"
 """What a worker must offer, one of it, to be measured on: ``--resources membench-host=1``."""
+ANSWER_SECONDS = 10.0
+"""In which a worker must say who it is."""
 _CONNECT_SECONDS = 20
+_ASKED_AT_ONCE = 64
 _ENCRYPTED = frozenset({"tls", "wss", "inproc"})
 
 
@@ -32,19 +37,34 @@ def connected(scheduler: str, *, insecure: bool = False) -> Iterator[Client]:
         MembenchError: nothing answers there, or the scheduler has no security and can be
             reached from other hosts, so that whoever reaches it could run code here.
     """
+    with _quiet():
+        try:
+            client = Client(scheduler, timeout=_CONNECT_SECONDS, set_as_default=False)
+        except Exception as error:  # of many kinds: no answer, a bad address, TLS, timeouts
+            raise MembenchError(
+                f"no Dask scheduler can be reached at {one_line(scheduler)}: {first_line(error)}",
+                "start one with: dask scheduler --no-dashboard",
+            ) from None
+        try:
+            if not insecure:
+                _refuse_open_scheduler(str(client.scheduler_info().get("address", scheduler)))
+            yield client
+        finally:
+            client.close(timeout=5)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Dask's log off the screen: tracebacks of its own, and text that workers send.
+
+    What matters of it is an exception here, or a state of a host in the ledger.
+    """
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
     try:
-        client = Client(scheduler, timeout=_CONNECT_SECONDS, set_as_default=False)
-    except Exception as error:  # of many kinds: no answer, a bad address, TLS, timeouts
-        raise MembenchError(
-            f"no Dask scheduler can be reached at {one_line(scheduler)}: {_first_line(error)}",
-            "start one with: dask scheduler --no-dashboard",
-        ) from None
-    try:
-        if not insecure:
-            _refuse_open_scheduler(str(client.scheduler_info().get("address", scheduler)))
-        yield client
+        yield
     finally:
-        client.close(timeout=5)
+        logging.disable(before)
 
 
 def _refuse_open_scheduler(address: str) -> None:
@@ -77,6 +97,7 @@ def local(workers: int) -> Iterator[Client]:
         "distributed.worker.http.routes": [],
     }
     with (
+        _quiet(),
         dask.config.set(no_pages),
         LocalCluster(
             n_workers=workers,
@@ -105,20 +126,59 @@ def seats(client: Client, known: Iterable[str] = ()) -> tuple[list[Seat], dict[s
     asked = sorted(set(workers) - set(known))
     if not asked:
         return [], {}
-    answers = client.run(identify, workers=asked, on_error="return")
+    answers = identities(client, asked)
     found: list[Seat] = []
     problems: dict[str, str] = {}
-    for address, answer in answers.items():
-        name = ascii_line(str(workers[address]))
-        if isinstance(answer, dict) and isinstance(answer.get("host"), str):
-            host, boot = answer["host"], str(answer.get("boot", ""))
+    for address in asked:
+        name, answer = workers[address], answers.get(address)
+        plain = answer if type(answer) is dict else {}  # no class of a stranger's like one
+        host, boot = plain.get("host"), plain.get("boot", "")
+        if isinstance(host, str) and isinstance(boot, str):
             found.append(Seat(address, name, ascii_line(host)[:200], ascii_line(boot)[:64]))
         else:
-            problems[address] = f"the worker {name} at {address}: {_first_line(answer)}"
+            problems[address] = (
+                f"the worker {name} at {one_line(address)[:200]}: {first_line(answer)}"
+            )
     return found, problems
 
 
-def offered(client: Client) -> dict[str, Any]:
+def identities(client: Client, addresses: Sequence[str]) -> dict[str, Any]:
+    """What `identify` says on the workers at ``addresses``, or the error that stands for it.
+
+    All are asked at once. Where that fails, because one of them does not answer or answers what
+    cannot be read, each is asked alone: it costs nobody else his answer, and at most
+    `ANSWER_SECONDS` twice.
+    """
+    found: dict[str, Any] = client.sync(_identities, client, addresses)
+    return found
+
+
+async def _identities(client: Client, addresses: Sequence[str]) -> dict[str, Any]:
+    async def ask(several: Sequence[str]) -> dict[str, Any]:
+        # Client.run would wait for as long as the slowest worker takes.
+        question = client._run(identify, workers=[*several], on_error="return")  # noqa: SLF001
+        answers: dict[str, Any] = await asyncio.wait_for(question, ANSWER_SECONDS)
+        return answers
+
+    gate = asyncio.Semaphore(_ASKED_AT_ONCE)
+
+    async def ask_alone(address: str) -> Any:
+        async with gate:
+            try:
+                return (await ask([address])).get(address)
+            except TimeoutError:
+                return TimeoutError(f"no answer within {ANSWER_SECONDS:g} s")
+            except Exception as error:  # whatever a broken worker's answer does here
+                return error
+
+    try:
+        return await ask(addresses)
+    except Exception:  # one of them is frozen, or lies
+        answers = await asyncio.gather(*map(ask_alone, addresses))
+        return dict(zip(addresses, answers, strict=True))
+
+
+def offered(client: Client) -> dict[str, str]:
     """Address and name of the workers that offer `RESOURCE` now.
 
     Raises:
@@ -126,12 +186,27 @@ def offered(client: Client) -> dict[str, Any]:
     """
     workers = client.scheduler_info()["workers"]
     return {
-        address: worker.get("name", address)
+        address: ascii_line(str(worker.get("name", address)))[:200]
         for address, worker in workers.items()
-        if worker.get("resources", {}).get(RESOURCE, 0) >= 1
+        if _offers(worker.get("resources"))
     }
 
 
-def _first_line(error: Any) -> str:
-    lines = str(error).strip().splitlines()
+def _offers(resources: Any) -> bool:
+    """A worker says what it likes of itself."""
+    amount = resources.get(RESOURCE) if type(resources) is dict else None
+    return isinstance(amount, int | float) and amount >= 1
+
+
+def first_line(error: Any) -> str:
+    """The first line of ``error``, whatever it is: an answer or an exception of another machine."""
+    lines = text_of(error).strip().splitlines()
     return ascii_line(lines[0])[:200] if lines else type(error).__name__
+
+
+def text_of(error: Any) -> str:
+    """``error`` as text, or nothing: its class may be anybody's."""
+    try:
+        return str(error)[:10_000]
+    except Exception:
+        return ""

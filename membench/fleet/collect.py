@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from membench.core.errors import MembenchError, SchemaError
-from membench.core.files import atomic_write
+from membench.core.files import taken, write_together
 from membench.core.terms import Status
 from membench.core.text import ascii_line
 from membench.fleet.task import MAX_FILE
@@ -55,8 +55,10 @@ def keep(directory: Path, host: str, reply: Any) -> Arrived:
     target = default_path(directory, host, started, profile)
     if not _is_there(target, csv):
         check_output(target)
-        atomic_write(sidecar_path(target), sidecar)
-        atomic_write(target, csv)
+        try:
+            write_together([(sidecar_path(target), sidecar), (target, csv)], replace=False)
+        except FileExistsError:
+            raise taken(target) from None
     return Arrived(target.relative_to(directory), rows, failed)
 
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
-import secrets
+import resource
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -14,16 +19,26 @@ from numpy.typing import NDArray
 
 from membench.analysis.fleet.reading import Key, Values
 from membench.core.errors import OutputError, SchemaError
-from membench.core.files import output_error, shown
+from membench.core.files import atomic_write, create, output_error, shown
 from membench.core.terms import BETTER, Metric, Stat, Tier
 from membench.core.text import ascii_line
+from membench.core.units import about_size
+from membench.core.untrusted import open_file
+from membench.results.magnitude import fits
 from membench.results.schema import is_cell
 
+T = TypeVar("T")
 Ints = NDArray[np.integer[Any]]
 
 SCHEMA = "membench.fleet-values/1"
-MAX_VALUES = 50_000_000
-"""Ten times a fleet of ten thousand machines with five hundred rows each."""
+MAX_VALUES = 10_000_000
+"""Twice a fleet of ten thousand machines with five hundred rows each; they take 1 GiB to read."""
+MAX_BYTES = 512 << 20
+"""Of the file, and of what is in it when it is unpacked."""
+MAX_WORDS = 1_000_000
+"""Different words of a column."""
+_FOOTER, _DEPTH = 64 << 20, 4
+_MEMORY = 2 << 30
 _TEXT = ("machine", "tier", "case", "metric", "stat", "unit", "convention")
 _MARK = b"membench.schema"
 
@@ -34,9 +49,10 @@ def write_parquet(values: Values, path: Path) -> None:
     Raises:
         OutputError: there is a file that is no such file, or it cannot be written.
     """
-    if path.exists():
+    there = path.exists() or path.is_symlink()
+    if there:
         try:
-            _open(path)
+            _isolated(_footer, path)
         except SchemaError as error:
             raise OutputError(
                 f"{shown(path)} exists and is no file of fleet values",
@@ -50,16 +66,13 @@ def write_parquet(values: Values, path: Path) -> None:
     columns["case_version"] = pa.array(versions[values.key])
     columns["value"] = pa.array(values.value)
     table = pa.table(columns).replace_schema_metadata({_MARK: SCHEMA.encode()})
-    temporary = path.with_name(f".membench-{secrets.token_hex(6)}.tmp")
+    content = pa.BufferOutputStream()
+    pq.write_table(table, content)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            pq.write_table(table, temporary)
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
     except OSError as error:
         raise output_error(path, error) from None
+    (atomic_write if there else create)(path, content.getvalue().to_pybytes())
 
 
 def read_parquet(path: Path) -> Values:
@@ -69,31 +82,111 @@ def read_parquet(path: Path) -> Values:
         SchemaError: one line; it is no such file, or holds what may not be in one.
     """
     try:
-        return _read(_open(path))
-    except (pa.ArrowException, OSError, KeyError, ValueError) as error:
-        raise SchemaError(f"{shown(path)}: {ascii_line(str(error))[:200]}") from None
+        return _isolated(_whole, path)
     except SchemaError as error:
         raise SchemaError(f"{shown(path)}: {error}", error.hint) from None
 
 
+def _isolated(function: Callable[[Path], T], path: Path) -> T:
+    """``function(path)`` in a process of its own, with its memory limited.
+
+    Arrow is not made for files of strangers: a damaged footer can end its process.
+    """
+    context = multiprocessing.get_context("spawn")
+    try:
+        with ProcessPoolExecutor(1, context, _alone) as pool:
+            return pool.submit(function, path).result()
+    except BrokenProcessPool:
+        raise SchemaError("damaged: what was to read it died of it") from None
+
+
+def _alone() -> None:
+    """Before the file is read: nothing of Arrow's on the screen, and a limit for its memory."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    limit = pages * resource.getpagesize() + _MEMORY
+    resource.setrlimit(resource.RLIMIT_AS, (limit if hard < 0 else min(limit, hard), hard))
+
+
+def _footer(path: Path) -> None:
+    with _opened(path):
+        pass
+
+
+def _whole(path: Path) -> Values:
+    """The values in ``path``; raises `SchemaError` without the path."""
+    try:
+        with _opened(path) as file:
+            return _read(file)
+    except (pa.ArrowException, OSError, KeyError, ValueError, OverflowError) as error:
+        raise SchemaError(ascii_line(str(error))[:200]) from None
+    except MemoryError:
+        raise SchemaError(f"takes more than {about_size(_MEMORY)} of memory to read") from None
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[pq.ParquetFile]:
+    """The Parquet file ``path``, of which nothing but the footer is read.
+
+    Raises:
+        SchemaError: it is none of ours.
+    """
+    try:
+        with open_file(path) as stream:
+            if os.fstat(stream.fileno()).st_size > MAX_BYTES:
+                raise SchemaError(f"larger than {about_size(MAX_BYTES)}")
+            file = pq.ParquetFile(
+                stream,
+                read_dictionary=_TEXT,  # else every word would stand in memory once a row
+                thrift_string_size_limit=_FOOTER,
+                thrift_container_size_limit=_FOOTER,
+                schema_depth_limit=_DEPTH,
+            )
+            if (file.schema_arrow.metadata or {}).get(_MARK) != SCHEMA.encode():
+                raise SchemaError(
+                    f"not a {SCHEMA}", "membench fleet report DIR -o FILE.parquet writes one"
+                )
+            yield file
+    except pa.ArrowException:
+        raise SchemaError("not a Parquet file, or a damaged one") from None
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else ""
+        raise SchemaError(reason or "not a Parquet file, or a damaged one") from None
+
+
 def _read(file: pq.ParquetFile) -> Values:
-    if file.metadata.num_rows > MAX_VALUES:
-        raise SchemaError(f"more than {MAX_VALUES} values")
-    table = file.read()
+    _check_sizes(file)
+    table = file.read(columns=[*_TEXT, "case_version", "value"])
     coded = {name: _coded(table[name]) for name in _TEXT}
     index = {name: indices for name, (indices, _) in coded.items()}
     return _values(table, index, {name: words for name, (_, words) in coded.items()})
 
 
-def _open(path: Path) -> pq.ParquetFile:
-    try:
-        file = pq.ParquetFile(path)
-    except (pa.ArrowException, OSError) as error:
-        reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else ""
-        raise SchemaError(reason or "not a Parquet file") from None
-    if (file.schema_arrow.metadata or {}).get(_MARK) != SCHEMA.encode():
-        raise SchemaError(f"not a {SCHEMA}", "membench fleet report DIR -o FILE.parquet writes one")
-    return file
+def _check_sizes(file: pq.ParquetFile) -> None:
+    """Refuse, by its footer, what would not fit into memory or is no table of values."""
+    metadata = file.metadata
+    if metadata.num_rows > MAX_VALUES:
+        raise SchemaError(f"more than {MAX_VALUES} values")
+    schema = file.schema_arrow
+    for name in (*_TEXT, "case_version", "value"):
+        place = schema.get_field_index(name)
+        if place < 0:
+            raise SchemaError(f"no column '{name}'")
+        kind = schema.field(place).type
+        if pa.types.is_dictionary(kind):
+            kind = kind.value_type
+        fits = pa.types.is_string(kind) if name in _TEXT else pa.types.is_primitive(kind)
+        if not fits:
+            raise SchemaError(f"column '{name}' is of another type")
+    unpacked = sum(
+        max(0, metadata.row_group(group).column(column).total_uncompressed_size)
+        for group in range(metadata.num_row_groups)
+        for column in range(metadata.num_columns)
+    )
+    if unpacked > MAX_BYTES:
+        raise SchemaError(f"larger than {about_size(MAX_BYTES)} when unpacked")
 
 
 def _words(words: list[str] | tuple[str, ...], indices: Ints) -> pa.DictionaryArray:
@@ -102,10 +195,15 @@ def _words(words: list[str] | tuple[str, ...], indices: Ints) -> pa.DictionaryAr
 
 def _coded(column: pa.ChunkedArray) -> tuple[Ints, list[str]]:
     """A column of text as indices and the words that they stand for, each once."""
-    coded = column.cast(pa.string()).combine_chunks().dictionary_encode()
-    if coded.null_count:
+    coded = column.unify_dictionaries().combine_chunks()
+    if coded.null_count or coded.dictionary.null_count:
         raise SchemaError("a cell is empty")
-    return coded.indices.to_numpy(), coded.dictionary.to_pylist()
+    if len(coded.dictionary) > MAX_WORDS or coded.dictionary.nbytes > _FOOTER:
+        raise SchemaError("more different words than any fleet has")
+    words = coded.dictionary.to_pylist()
+    distinct = {word: place for place, word in enumerate(dict.fromkeys(words))}
+    places = np.array([distinct[word] for word in words], np.int64)
+    return places[coded.indices.to_numpy()], list(distinct)
 
 
 def _values(table: pa.Table, index: dict[str, Ints], words: dict[str, list[str]]) -> Values:
@@ -113,26 +211,27 @@ def _values(table: pa.Table, index: dict[str, Ints], words: dict[str, list[str]]
     version = table["case_version"].to_numpy().astype(np.int64)
     if not (np.isfinite(value).all() and (value > 0).all() and (version > 0).all()):
         raise SchemaError("a value that is not above 0")
+    if not all(map(fits, (value.min(initial=1.0), value.max(initial=1.0)))):
+        raise SchemaError("a value that is no measurement")
     parts = ("tier", "case", "metric", "stat", "unit", "convention")
     for name in ("machine", "case", "unit"):
         for word in words[name]:
             if not is_cell(name, word):
                 raise SchemaError(f"column '{name}': {ascii_line(word)[:60]!r} may not stand there")
-    stacked = np.stack([*(index[name] for name in parts), version])
-    distinct, key = np.unique(stacked, axis=1, return_inverse=True)
+    _, key = np.unique(version, return_inverse=True)
+    for name in parts:  # numbered anew after each, so that no product of counts overflows
+        _, key = np.unique(key * len(words[name]) + index[name], return_inverse=True)
+    count = int(key.max(initial=-1)) + 1
+    first = np.zeros(count, np.int64)
+    first[key] = np.arange(len(key))
     keys = tuple(
-        _key(
-            {name: words[name][place] for name, place in zip(parts, column, strict=False)},
-            int(column[-1]),
-        )
-        for column in distinct.T.tolist()
+        _key({name: words[name][index[name][place]] for name in parts}, int(version[place]))
+        for place in first.tolist()
     )
     machine = index["machine"].astype(np.int32)
-    if len(np.unique(np.stack([machine, key.ravel()]), axis=1).T) != len(value):
+    if len(np.unique(machine.astype(np.int64) * max(1, count) + key)) != len(value):
         raise SchemaError("two values of one machine and case")
-    return Values(
-        tuple(keys), tuple(words["machine"]), key.ravel().astype(np.int32), machine, value
-    )
+    return Values(keys, tuple(words["machine"]), key.astype(np.int32), machine, value)
 
 
 def _key(words: dict[str, str], version: int) -> Key:

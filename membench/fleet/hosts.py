@@ -75,7 +75,7 @@ def read_hosts(path: Path) -> tuple[str, ...]:
         UsageError: a line that is no name of a host, or no line at all.
     """
     try:
-        text = read_bytes(path, _MAX_FILE).decode("utf-8")
+        text = read_bytes(path, _MAX_FILE, pipe=True).decode("utf-8")
     except SchemaError as error:
         raise UsageError(f"{shown(path)}: {error}", error.hint) from None
     except UnicodeDecodeError:

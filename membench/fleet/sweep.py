@@ -10,8 +10,8 @@ from distributed.scheduler import KilledWorker
 
 from membench import __version__
 from membench.core.errors import MembenchError
-from membench.fleet.cluster import connected
-from membench.fleet.task import identify
+from membench.core.text import one_line
+from membench.fleet.cluster import connected, first_line, identities
 from membench.thesis.claims.verdicts import ClaimResult, Point, Spread
 
 
@@ -48,14 +48,19 @@ def spread_by(client: Client) -> Spread:
 
 def _check_versions(client: Client) -> None:
     """Another version might judge otherwise, and nobody would see it."""
-    answers = client.run(identify, on_error="return")
-    if not answers:
+    workers = sorted(client.scheduler_info()["workers"])
+    if not workers:
         raise MembenchError("the cluster has no worker", "start one with: dask worker ADDRESS")
-    for address, answer in answers.items():
-        version = answer.get("membench") if isinstance(answer, dict) else None
-        if version != __version__:
+    for address, answer in identities(client, workers).items():
+        if isinstance(answer, TimeoutError):
             raise MembenchError(
-                f"the worker {address} has membench {version or 'not at all'}, here it is "
+                f"the worker {one_line(address)}: {first_line(answer)}", "restart it, or remove it"
+            )
+        version = answer.get("membench") if type(answer) is dict else None
+        if version != __version__:
+            known = version if isinstance(version, str) else "not at all"
+            raise MembenchError(
+                f"the worker {one_line(address)} has membench {known:.40}, here it is "
                 f"{__version__}",
                 "install the same version on all hosts",
             )

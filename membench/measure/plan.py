@@ -16,7 +16,7 @@ from membench.machine.identity import check_label
 from membench.machine.software import software_version
 from membench.measure.availability import Site, file_size, why_not
 from membench.measure.options import RunOptions
-from membench.results.plan import Plan, PlannedCase
+from membench.results.plan import MAX_ROUNDS, MAX_SEED, MAX_TIMEOUT, Plan, PlannedCase
 
 ROUND_SECONDS = 1.0
 """Estimated seconds that a round costs beside its cases: interpreter, imports, cached kernels."""
@@ -80,10 +80,12 @@ def make_plan(
     """The plan that ``options`` ask for, with a scratch file on ``scratch`` if a case needs one.
 
     Raises:
-        UsageError: a device that does not exist, a label that cannot be a name.
+        UsageError: a device that does not exist, a label that cannot be a name, a number
+            out of its range.
         NothingMatched: the selectors leave no case.
     """
     check_device(options.device, machine)
+    _check_numbers(options)
     site = Site(machine, options.device, scratch, options.disk_budget)
     rounds = PROFILES[options.profile] if options.rounds is None else options.rounds
     cases = tuple(
@@ -109,6 +111,18 @@ def make_plan(
         disk_budget=options.disk_budget,
         hold=options.hold,
     )
+
+
+def _check_numbers(options: RunOptions) -> None:
+    """What the command line refuses for itself, of a Python call too."""
+    ranges = {
+        "timeout": (0 < options.timeout <= MAX_TIMEOUT, f"above 0 and up to {MAX_TIMEOUT:g} s"),
+        "rounds": (options.rounds is None or 1 <= options.rounds <= MAX_ROUNDS, f"1-{MAX_ROUNDS}"),
+        "seed": (options.seed is None or 0 <= options.seed <= MAX_SEED, f"0-{MAX_SEED}"),
+    }
+    for name, (fits, known) in ranges.items():
+        if not fits:
+            raise UsageError(f"{name} is out of its range", f"it may be {known}")
 
 
 def case_rounds(case: Case, options: RunOptions, rounds: int) -> int:

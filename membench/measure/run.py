@@ -14,6 +14,7 @@ from membench.core.errors import (
     JournalError,
     MembenchError,
     OutputError,
+    SchemaError,
     WorkerError,
 )
 from membench.core.files import shown
@@ -46,9 +47,10 @@ from membench.results.paths import (
     unused_path,
 )
 from membench.results.plan import Plan, PlannedCase
+from membench.results.publishing import publish
 from membench.results.schema import Row
-from membench.results.sidecar import Sidecar, write_sidecar
-from membench.results.table import write_rows
+from membench.results.sidecar import Sidecar
+from membench.results.table import to_csv
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,7 @@ class Outcome:
         rows: the results, in the order of the plan.
         csv: the file that holds them, None where not one case was measured.
         signum: the signal that ended the run early, 0 for a complete one.
+        again: what ``--resume`` takes after such a signal.
     """
 
     plan: Plan
@@ -86,6 +89,7 @@ class Outcome:
     csv: Path | None
     wall: Wall
     signum: int = 0
+    again: Path | None = None
 
     @property
     def failed(self) -> bool:
@@ -196,7 +200,7 @@ def resume(csv: Path, observer: Observer, *, verbose: bool = False) -> Outcome:
             or a case's meaning is another one than the journal's.
     """
     path = journal_path(csv)
-    if not path.exists():
+    if not (path.exists() or path.is_symlink()):
         if csv.exists() and sidecar_path(csv).exists():
             raise JournalError(f"nothing to resume: {shown(csv)} is complete", "start a new run")
         raise JournalError(
@@ -205,11 +209,35 @@ def resume(csv: Path, observer: Observer, *, verbose: bool = False) -> Outcome:
         )
     machine = snapshot([csv.parent])
     contents = read_journal(path)
-    _same_ground(contents.plan, load(Machine, contents.machine), machine, registry())
+    _same_ground(contents.plan, _machine_of(path, contents), machine, registry())
+    _prove_rows(path, contents, machine)
     prepared = Prepared(contents.plan, machine, csv)
     with claimed(_gpus(prepared), observer):
         journal, contents = Journal.resume(path)
         return _run(prepared, journal, contents, observer, verbose=verbose)
+
+
+def _machine_of(path: Path, contents: Contents) -> Machine:
+    try:
+        return load(Machine, contents.machine)
+    except SchemaError as error:
+        raise JournalError(f"{shown(path)}: {error}", "start a new run with another -o") from None
+
+
+def _prove_rows(path: Path, contents: Contents, machine: Machine) -> None:
+    """Refuse a journal, before anything is measured, of which no results could be made."""
+    reason = ""
+    for unit in contents.units:
+        if not 1 <= unit.round <= contents.plan.rounds:
+            reason = f"a result of '{unit.case:.200}' is of no round of the plan"
+    try:
+        to_csv(results(contents.plan, contents.units, machine))
+    except (SchemaError, ValueError, ArithmeticError) as error:
+        reason = str(error)
+    if reason:
+        raise JournalError(
+            f"{shown(path)} cannot be completed: {reason}", "start a new run with another -o"
+        )
 
 
 def _gpus(prepared: Prepared) -> Sequence[Gpu]:
@@ -273,7 +301,7 @@ def _run(
             f"{shown(journal.path)} was removed during the run, and was written again",
             "no result is lost; do not delete files in the results directory during a run",
         )
-    return _publish(prepared, len(done.units), end)
+    return _publish(prepared, len(done.units), end, observer)
 
 
 def _measure(
@@ -311,7 +339,7 @@ def _measure(
     return _End(time.monotonic() - begin, layout_seconds, signum, trouble)
 
 
-def _publish(prepared: Prepared, before: int, end: _End) -> Outcome:
+def _publish(prepared: Prepared, before: int, end: _End, observer: Observer) -> Outcome:
     """Turn the journal into CSV and sidecar; a complete run's journal then goes.
 
     ``before`` units were there already, of a resumed run.
@@ -327,21 +355,24 @@ def _publish(prepared: Prepared, before: int, end: _End) -> Outcome:
     rows = results(contents.plan, contents.units, prepared.machine)
     again = f"membench run --resume {shell_word(prepared.csv)}"
     try:
-        write_rows(prepared.csv, rows)
-        write_sidecar(prepared.csv, _sidecar(contents, wall, interrupted=not end.complete))
+        csv = publish(prepared.csv, rows, _sidecar(contents, wall, interrupted=not end.complete))
     except OutputError as error:
         raise OutputError(
             f"{end.trouble or error}; what was measured is in {shown(journal)}",
             f"make room, then: {again}",
         ) from error
+    if csv != prepared.csv:
+        observer.warned(
+            f"{shown(prepared.csv)} or the file beside it is not of this run, and stays as it is",
+            f"the results are in {shown(csv)}",
+        )
     if end.trouble is not None:
         raise type(end.trouble)(
-            f"{end.trouble}; what was measured is in {shown(prepared.csv)}",
-            f"when it is mended: {again}",
+            f"{end.trouble}; what was measured is in {shown(csv)}", f"when it is mended: {again}"
         )
     if end.complete:
         journal.unlink()
-    return Outcome(contents.plan, prepared.machine, rows, prepared.csv, wall, end.signum)
+    return Outcome(contents.plan, prepared.machine, rows, csv, wall, end.signum, again=prepared.csv)
 
 
 def _wall(units: Sequence[Unit], end: _End) -> Wall:

@@ -14,7 +14,8 @@ from enum import StrEnum
 from typing import Any
 
 from membench.core.terms import FLAGS
-from membench.core.text import ascii_line, guard, unguard
+from membench.core.text import ascii_line, guard, one_line, unguard
+from membench.core.untrusted import MAX_DIGITS
 
 SAMPLES_KEPT = 512
 """Samples of one round that a cell may hold at most."""
@@ -56,7 +57,7 @@ class Kind:
             return self.read(cell)
         except ValueError:
             shown = cell if len(cell) <= 40 else f"{cell[:37]}..."
-            raise ValueError(f"'{shown}' is not {self.what}") from None
+            raise ValueError(f"'{one_line(shown)}' is not {self.what}") from None
 
 
 def number_text(value: float) -> str:
@@ -112,7 +113,7 @@ def _read_number(cell: str) -> float:
 
 
 def _read_whole(cell: str) -> int:
-    if _WHOLE.fullmatch(cell) is None:
+    if _WHOLE.fullmatch(cell) is None or len(cell) > MAX_DIGITS:
         raise ValueError(cell)
     return int(cell)
 
@@ -170,7 +171,8 @@ def _read_detail(cell: str) -> dict[str, str]:
         key, equals, value = pair.partition("=")
         if not (equals and value and _KEY.fullmatch(key)):
             raise ValueError(cell)
-        detail[key] = value
+        if text := ascii_line(value):
+            detail[key] = text
     return detail
 
 
@@ -207,7 +209,7 @@ def code(pattern: str, what: str) -> Kind:
 TEXT = Kind(
     what="text",
     write=lambda value: guard(ascii_line(value)),
-    read=unguard,
+    read=lambda cell: ascii_line(unguard(cell)),
     valid=lambda value: isinstance(value, str),
     absent="",
 )

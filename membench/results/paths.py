@@ -8,7 +8,7 @@ import stat
 from pathlib import Path
 
 from membench.core.errors import OutputError
-from membench.core.files import output_error, probe, shown
+from membench.core.files import output_error, probe, shown, taken
 from membench.core.text import shell_word
 
 
@@ -85,4 +85,4 @@ def _refuse_existing(csv: Path, path: Path) -> None:
             f"{name} exists: that run was interrupted, or is still going on",
             f"continue it with --resume {shell_word(csv)}, or choose another -o",
         )
-    raise OutputError(f"{name} exists, and nothing is overwritten", "choose another -o")
+    raise taken(path)

@@ -5,9 +5,19 @@ Floor 1, plain data.  `membench run --resume` needs nothing but this.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
+from membench.core.errors import SchemaError
 from membench.core.terms import Metric, Stat, Tier
+from membench.results.schema import is_cell
+
+MAX_ROUNDS = 1000
+MAX_TIMEOUT = 7 * 86400.0
+"""Seconds for one case in one round."""
+MAX_SEED = 2**63 - 1
+_MAX_BYTES = 2**63 - 1
+_MAX_CASES = 100_000
 
 
 @dataclass(frozen=True)
@@ -90,3 +100,44 @@ class Plan:
         in the course of a run drifts under all of its cases.
         """
         return (round_ - 1) * self.rounds_of(case) % self.rounds < self.rounds_of(case)
+
+
+def check(plan: Plan) -> None:
+    """Refuse a ``plan`` that no version of this program makes: a journal may have been edited.
+
+    Raises:
+        SchemaError: one line that names what is out of its range.
+    """
+    cells = (("run_id", plan.run_id), ("machine", plan.machine), ("started", plan.started))
+    wrong = [name for name, cell in cells if not is_cell(name, cell)]
+    ranges = {
+        "rounds": 1 <= plan.rounds <= MAX_ROUNDS,
+        "seed": 0 <= plan.seed <= MAX_SEED,
+        "timeout": 0 < plan.timeout <= MAX_TIMEOUT,
+        "disk_budget": 0 <= plan.disk_budget <= _MAX_BYTES,
+        "cases": 0 < len(plan.cases) <= _MAX_CASES
+        and len({case.id for case in plan.cases}) == len(plan.cases),
+    }
+    wrong += [name for name, fits in ranges.items() if not fits]
+    if wrong:
+        raise SchemaError(f"the plan's {wrong[0]} is none that a run can have")
+    for case in plan.cases:
+        if problem := _problem(case):
+            raise SchemaError(f"{problem} of the case {case.id[:200]} is none that a run can have")
+
+
+def _problem(case: PlannedCase) -> str:
+    """The first field of ``case`` that is out of its range, or nothing."""
+    sizes = (case.memory, case.disk, case.gpu_memory)
+    fits = {
+        "the id": is_cell("case", case.id),
+        "the version": 1 <= case.version <= _MAX_BYTES,
+        "the time": math.isfinite(case.seconds) and case.seconds >= 0,
+        "a size": all(0 <= size <= _MAX_BYTES for size in sizes),
+        "the GPU": case.gpu is None or 0 <= case.gpu < MAX_ROUNDS,
+        "the number of rounds": 0 <= case.rounds <= MAX_ROUNDS,
+        "a parameter": all(
+            isinstance(value, str) or abs(value) <= _MAX_BYTES for value in case.params.values()
+        ),
+    }
+    return next((name for name, fine in fits.items() if not fine), "")

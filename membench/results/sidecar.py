@@ -15,7 +15,7 @@ from typing import Any
 from membench.core.errors import OutputError, SchemaError
 from membench.core.files import atomic_write, shown
 from membench.core.plain import dump, load
-from membench.core.untrusted import MAX_JSON, parse_json, read_bytes
+from membench.core.untrusted import MAX_JSON, open_file, parse_json, read_bytes
 from membench.results.journal.reading import Note
 from membench.results.paths import sidecar_path
 from membench.results.plan import Plan
@@ -54,9 +54,14 @@ def write_sidecar(csv: Path, sidecar: Sidecar) -> Path:
         OutputError: ``csv`` cannot be read or the sidecar not be written.
     """
     path = sidecar_path(csv)
-    whole = dump(replace(sidecar, sha256=digest(csv)))
-    atomic_write(path, json.dumps(whole, indent=1, allow_nan=False).encode("ascii") + b"\n")
+    atomic_write(path, to_json(sidecar, digest(csv)))
     return path
+
+
+def to_json(sidecar: Sidecar, sha256: str) -> bytes:
+    """``sidecar`` as the content of a file, beside a CSV with the digest ``sha256``."""
+    whole = dump(replace(sidecar, sha256=sha256))
+    return json.dumps(whole, indent=1, allow_nan=False).encode("ascii") + b"\n"
 
 
 def read_sidecar(csv: Path) -> Sidecar | None:
@@ -114,7 +119,8 @@ def digest(csv: Path) -> str:
         OutputError: ``csv`` cannot be read.
     """
     try:
-        with csv.open("rb") as file:
+        with open_file(csv) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise OutputError(f"cannot read {shown(csv)}: {error.strerror or error}") from None
+    except (OSError, SchemaError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise OutputError(f"cannot read {shown(csv)}: {reason}") from None

@@ -10,7 +10,7 @@ from pathlib import Path
 from membench.core.errors import SchemaError
 from membench.core.files import atomic_write
 from membench.core.text import one_line
-from membench.core.untrusted import read_bytes
+from membench.core.untrusted import NotText, open_file, read_bytes
 from membench.results.formats.recognise import format_of, opened
 from membench.results.schema import COLUMNS, READERS, REQUIRED, SCHEMA, Row, check, to_cells
 
@@ -35,16 +35,25 @@ def write_rows(path: Path, rows: Iterable[Row]) -> None:
         SchemaError: a row breaks the schema; nothing is written.
         OutputError: the place cannot be written; nothing is left behind.
     """
+    atomic_write(path, to_csv(rows))
+
+
+def to_csv(rows: Iterable[Row]) -> bytes:
+    """``rows`` as the content of a results file.
+
+    Raises:
+        SchemaError: a row breaks the schema.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
     for row in _distinct(map(_checked, rows)):
         writer.writerow(to_cells(row))
-    atomic_write(path, text.getvalue().encode("ascii"))
+    return text.getvalue().encode("ascii")
 
 
-def read_rows(path: Path) -> list[Row]:
-    """The rows of ``path`` in order.
+def read_rows(path: Path, *, pipe: bool = True) -> list[Row]:
+    """The rows of ``path`` in order; ``pipe``: it may be one, because a person named it.
 
     Columns may be in any order and unknown ones are ignored; files of several
     runs may be put one after the other, headers included.  A row that stands
@@ -54,7 +63,7 @@ def read_rows(path: Path) -> list[Row]:
         SchemaError: one line that names the file, and the line where there is one.
     """
     try:
-        return parse_rows(read_text(path))
+        return parse_rows(read_text(path, pipe=pipe))
     except SchemaError as error:
         raise about(path, error) from None
 
@@ -89,19 +98,20 @@ def _distinct(rows: Iterable[Row]) -> Iterator[Row]:
             )
 
 
-def read_text(path: Path) -> str:
+def read_text(path: Path, *, pipe: bool) -> str:
     """The content of ``path``, which may be a results file.
 
     Raises:
         SchemaError: it cannot be read, or is no text.
     """
-    data = read_bytes(path, MAX_BYTES)
-    if data.startswith(b"\x1f\x8b"):
-        raise SchemaError("compressed with gzip", "gunzip it, and name what that leaves")
-    if b"\0" in data:
-        raise SchemaError("binary, not a results file", _WHAT_IT_IS)
     try:
-        text = data.decode("utf-8")
+        text = read_bytes(path, MAX_BYTES, pipe=pipe, text=True).decode("utf-8")
+    except NotText:
+        if path.is_file() and open_file(path).read(2) == b"\x1f\x8b":
+            raise SchemaError(
+                "compressed with gzip", "gunzip it, and name what that leaves"
+            ) from None
+        raise SchemaError("binary, not a results file", _WHAT_IT_IS) from None
     except UnicodeDecodeError:
         raise SchemaError("not text, so not a results file", _WHAT_IT_IS) from None
     if len(text) > MAX_LINES and text.count("\n") > MAX_LINES:

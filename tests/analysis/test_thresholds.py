@@ -73,7 +73,7 @@ def test_what_a_file_says_holds_and_the_rest_is_the_bases(
         ('schema = "membench.thresholds/1"\n[ssd]\nlatency = "5"', "is not a fraction above 0"),
         ("schema = ", "cannot be read: Invalid value"),
         ("a = " + "[" * 10_000, "nested too deeply|cannot be read"),
-        ("#" * (1 << 20) + "\n", "larger than any file"),
+        ("#" * (1 << 20) + "\n", "larger than 1.00 MiB"),
     ],
 )
 def test_a_file_that_says_what_it_may_not(tmp_path: Path, text: str, message: str) -> None:

@@ -6,8 +6,10 @@ import csv
 import io
 import json
 import math
+import os
 import re
 import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from membench.analysis.fleet.summary import FleetSummary, summarise
 from membench.analysis.thresholds import thresholds
 from membench.core.errors import OutputError, SchemaError
 from membench.core.terms import Status
+from membench.fleet import exchange
 from membench.fleet.exchange import read_parquet, write_parquet
 from membench.results.fleet_ledger import Host, HostState, Ledger, write_ledger
 from membench.results.table import read_rows, write_rows
@@ -220,3 +223,17 @@ def test_csv_and_json_say_the_same(made: Path, capsys: pytest.CaptureFixture[str
     assert {(line["machine"], line["case"]): float(line["z"]) for line in slow} == {
         key: pytest.approx(z, rel=1e-5) for key, z in found.items()
     }
+
+
+def dies(_path: Path) -> None:
+    """What Arrow does at some damaged files, in the process that is to read one."""
+    print("terminate called after throwing an instance of something", file=sys.stderr, flush=True)
+    os.abort()
+
+
+def test_a_file_that_ends_its_reader_ends_nothing_else(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SchemaError, match="what was to read it died of it"):
+        exchange._isolated(dies, tmp_path / "v.parquet")
+    assert capfd.readouterr().err == ""

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import json
+import logging
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import cast
 
 import psutil
 import pytest
@@ -18,7 +21,9 @@ from distributed import Client
 
 from membench.core.errors import MembenchError
 from membench.fleet import cluster as clusters
-from membench.fleet.cluster import connected, local, seats
+from membench.fleet.campaign import Campaign, Patience, _Asked
+from membench.fleet.cluster import RESOURCE, connected, local, offered, seats
+from membench.results.fleet_ledger import Host, Ledger
 from membench.results.table import read_rows
 
 
@@ -160,3 +165,99 @@ def test_a_fleet_over_tls(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     (csv,) = (tmp_path / "out").glob("*/*.csv")
     assert [row.status for row in read_rows(csv)] == ["ok"]
+
+
+class Liar(dict):  # type: ignore[type-arg]
+    """What a worker may answer with: its class is anybody's."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
+async def _frozen(*_args: object, **_options: object) -> dict[str, object]:
+    await asyncio.sleep(3600)
+    return {}
+
+
+def _answering(result: object) -> Callable[..., dict[str, object]]:
+    return lambda *_args, **_options: {"status": "OK", "result": result}
+
+
+@pytest.mark.parametrize(
+    ("handler", "said"),
+    [
+        (_frozen, "no answer within 1 s"),
+        (_answering("nobody"), "nobody"),
+        (_answering(None), "None"),
+        (_answering({"host": ["a"], "boot": "b"}), "host"),
+        (_answering(Liar(host="a")), "Liar"),
+        (lambda *_args, **_options: {"status": "mad"}, ""),
+        (lambda *_args, **_options: "\x1b]0;x\x07\n::error::", ""),
+    ],
+)
+def test_a_worker_that_is_frozen_or_lies_costs_nobody_else(
+    handler: Callable[..., object],
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(clusters, "ANSWER_SECONDS", 1.0)
+    with local(2) as client:
+        good, bad = sorted(client.scheduler_info()["workers"])
+        cluster = client.cluster
+        assert cluster is not None
+        bad_worker = next(one for one in cluster.workers.values() if one.address == bad)
+        bad_worker.handlers["run"] = handler
+        found, problems = seats(client)
+        assert [seat.address for seat in found] == [good]
+        assert list(problems) == [bad]
+        assert said in problems[bad]
+        assert problems[bad].isprintable()
+    assert "Traceback" not in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("resources", [None, [], "many", {RESOURCE: "many"}, {RESOURCE: [1]}, 7])
+def test_what_a_worker_says_of_itself_is_not_believed(resources: object) -> None:
+    class Scheduler:
+        def scheduler_info(self, **_options: object) -> dict[str, object]:
+            good = {"name": "\x1b[31m\n::error::", "resources": {RESOURCE: 1}}
+            return {"workers": {"tcp://a:1": good, "tcp://b:1": {"resources": resources}}}
+
+    found = offered(cast("Client", Scheduler()))
+    assert list(found) == ["tcp://a:1"]
+    assert found["tcp://a:1"].isprintable()
+
+
+def test_a_worker_that_says_very_much_fills_nothing(tmp_path: Path) -> None:
+    """Ten thousand lines between two ticks are one line, and the last one."""
+    ledger = Ledger("20260101T000000Z-0001", (), (Host("a"),))
+    shown: list[str] = []
+
+    class Watch:
+        def changed(self, host: Host, *, news: bool) -> None:
+            shown.append(host.detail)
+
+        def warned(self, message: str, hint: str) -> None: ...
+        def ticked(self) -> None: ...
+
+    campaign = Campaign(cast("Client", None), tmp_path, ledger, Watch(), Patience())
+    campaign._asked["a"] = cast("_Asked", object())
+    for number in range(10_000):
+        campaign._heard((0.0, {"host": "a", "line": f"line {number}\x1b" + "x" * 100_000}))
+        campaign._heard((0.0, {"host": f"stranger {number}", "line": "x"}))
+    for odd in (None, 3, (), (1, 2, 3), (0.0, Liar(host="a", line="y")), (0.0, {"host": ["a"]})):
+        campaign._heard(odd)
+    campaign._tell()
+    assert len(shown) == 1
+    assert shown[0].startswith("line 9999 x")
+    assert len(shown[0]) <= 200
+
+
+def test_the_log_of_dask_stays_off_the_screen(capfd: pytest.CaptureFixture[str]) -> None:
+    with local(1) as client:
+        logging.getLogger("distributed.worker").critical("Traceback (most recent call last)")
+        logging.getLogger("asyncio").error("Task exception was never retrieved")
+        assert len(client.scheduler_info()["workers"]) == 1
+    out, err = capfd.readouterr()
+    assert "Traceback" not in out + err
+    assert "never retrieved" not in err

@@ -23,6 +23,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from mutilation import mutilated, typed_differently
 
 from membench.analysis.sources import read_source
 from membench.analysis.thresholds import PRESETS, thresholds, to_toml
@@ -41,44 +42,6 @@ DATA = ROOT / "tests" / "results" / "formats" / "data"
 REFERENCE = next((ROOT / "results" / "reference").glob("epyc-*/*.csv"))
 SECONDS = float(os.environ.get("MEMBENCH_FUZZ", "0"))
 SHARE = 120  # mutilations of each reader without MEMBENCH_FUZZ
-
-SNIPPETS = [
-    b"\0",
-    b"\xff\xfe",
-    b"\xed\xa0\x80",  # a surrogate
-    b"\xef\xbb\xbf",
-    b"\x1b[31m",
-    b"\r",
-    b"\n",
-    b"\r\n\r\n",
-    b'"',
-    b'""',
-    b",",
-    b"," * 3000,
-    b";" * 3000,
-    b"|" * 3000,
-    b"=cmd|' /C calc'!A0",
-    b"'=1+1",
-    b"nan",
-    b"-inf",
-    b"1e999",
-    b"9" * 5000,
-    b"-0",
-    b"0x10",
-    b"null",
-    b"true",
-    b"[]",
-    b"{}",
-    b"[" * 5000,
-    b'{"a":' * 5000,
-    b"\\ud800",
-    b"NaN",
-    b"Infinity",
-    "\u202e\u0661\u00b2".encode(),
-    b"membench.results/2",
-    b"membench.results/1",
-    b"schema",
-]
 
 
 @dataclass(frozen=True)
@@ -177,59 +140,6 @@ READERS = {
     "pytest-benchmark": Reader(imported("pytest-benchmark"), of("pytest_benchmark.json")),
     "cited": Reader(imported("cited"), cited),
 }
-
-
-def mutilated(good: bytes, rng: random.Random) -> bytes:
-    """``good`` cut, doubled, shuffled, or with something hostile in it."""
-    data = bytearray(good)
-    for _ in range(rng.randrange(1, 4)):
-        start = rng.randrange(len(data) + 1)
-        end = min(len(data), start + rng.randrange(60))
-        kind = rng.randrange(6)
-        if kind == 0:
-            del data[start:]
-        elif kind == 1:
-            del data[start:end]
-        elif kind == 2:
-            data[start:end] = data[start:end] * rng.randrange(2, 5)
-        elif kind == 3 and start < len(data):
-            data[start] = rng.randrange(256)
-        else:
-            data[start:end] = rng.choice(SNIPPETS)
-    return bytes(data)
-
-
-def typed_differently(good: bytes, rng: random.Random) -> bytes:
-    """``good`` JSON with one value of another type: what no cut ever makes."""
-    content = json.loads(good[good.index(b"{") :].partition(b"\n{")[0])
-    place = content
-    while True:
-        keys = list(place) if isinstance(place, dict) else list(range(len(place)))
-        if not keys:
-            break
-        key = rng.choice(keys)
-        if isinstance(place[key], dict | list) and place[key] and rng.random() < 0.85:
-            place = place[key]
-            continue
-        odd: list[object] = [
-            None,
-            True,
-            -1,
-            0,
-            1e308,
-            10**400,
-            "",
-            "x",
-            "N/A",
-            "\ud800",
-            [],
-            {},
-            [[]],
-            {"a": 1},
-        ]
-        place[key] = rng.choice(odd)
-        break
-    return json.dumps(content).encode()
 
 
 def attempts(reader: Reader) -> Iterator[tuple[int, bytes]]:

@@ -156,4 +156,4 @@ def test_a_setting_of_a_gpu_bench() -> None:
     assert {one.id for one in found} == {
         *("hbm/copy/size=1GiB/vec=16", "hbm/copy/size=1GiB/config=best"),
     }
-    assert all(one.gpu_memory == 2 * GIB + MIB for one in found)
+    assert all(2 * GIB < one.gpu_memory < 2 * GIB + 8 * MIB for one in found)

@@ -158,6 +158,12 @@ def starves(cpu):
     return fill(before=starve)
 
 
+@bench("ddr/devours", version=1, seconds=0.01)
+def devours(cpu):
+    """Takes memory, page by page, until the kernel has had enough."""
+    return fill(before=lambda: [bytearray(b"x") * (16 << 20) for _ in range(64)])
+
+
 @bench("ddr/loses", version=1, seconds=0.01)
 def loses(cpu):
     """Meets an error after which nothing on the device works in this process any more."""

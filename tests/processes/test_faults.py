@@ -9,6 +9,7 @@ import resource
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -100,6 +101,29 @@ def test_every_command_says_that_its_output_was_lost(
     assert done.stderr == "Error: cannot write to standard output: No space left on device\n"
 
 
+@pytest.mark.parametrize("closed", ["1", "2", "0 1 2"])
+@pytest.mark.parametrize("command", ["list", "run --select ddr/steady --rounds 1 -o o.csv"])
+def test_closed_streams_are_lost_output_and_nothing_else(
+    membench: Membench, command: str, closed: str
+) -> None:
+    streams = " ".join(f"{number}>&-" for number in closed.split())
+    done = subprocess.run(
+        ["bash", "-c", f"{sys.executable} -P -m membench {command} {streams}"],
+        cwd=membench.directory,
+        env=membench.environment,
+        text=True,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == (1 if "1" in closed else 0)
+    said = "Error: cannot write to standard output: Bad file descriptor\n"
+    assert alone(done.stderr) == (said if closed == "1" else "")
+    if command.startswith("run"):
+        assert len(read_rows(membench.directory / "o.csv")) == 3
+        assert only_results(membench) == {"o.csv", "o.json"}
+
+
 def test_a_reader_that_leaves_is_no_error_message(membench: Membench) -> None:
     command = (
         f"{sys.executable} -P -m membench run --select 'ddr/steady' --rounds 2 -o o.csv | head -n 1"
@@ -177,3 +201,29 @@ def test_two_runs_on_one_machine_are_both_let_go_on_and_the_second_is_warned(
     membench.flag.unlink()
     _, err = run.communicate(timeout=60)
     assert run.returncode == 0, err
+
+
+@pytest.mark.parametrize("resumed", [False, True])
+def test_a_file_that_appears_during_a_run_stays(membench: Membench, resumed: bool) -> None:
+    """Its owner may have been told of the name by anything; the run has its journal meanwhile."""
+    run = membench.start(
+        *("run", "--select", "ddr/slow", "--select", "ddr/steady", "--rounds", "1", "-o", "o.csv")
+    )
+    membench.wait_for_slow()
+    if resumed:
+        os.killpg(run.pid, signal.SIGKILL)
+        run.communicate()
+    theirs = membench.directory / "o.csv"
+    theirs.write_text("precious")
+    if resumed:
+        run = membench.start("run", "--resume", "o.csv")
+    while run.poll() is None:  # each `ddr/slow` waits until its mark is taken away
+        membench.flag.unlink(missing_ok=True)
+        time.sleep(0.01)
+    out, err = run.communicate(timeout=60)
+    assert run.returncode == 0, err
+    assert theirs.read_text() == "precious"
+    assert only_results(membench) == {"o.csv", "o-2.csv", "o-2.json"}
+    assert len(read_rows(membench.directory / "o-2.csv")) == 5
+    assert "Warning: o.csv or the file beside it is not of this run, and stays as it is\n" in err
+    assert "Results: o-2.csv and o-2.json" in out

@@ -92,3 +92,37 @@ def test_names_that_are_no_utf_8_are_reported(results: Path, tmp_path: Path, nam
     source = results.rename(results.with_name(os.fsdecode(b"in\xfe.csv")))
     for path in make_report([source], tmp_path / os.fsdecode(name)):
         path.read_bytes().decode()
+
+
+QUOTING = {
+    "r.md": "# My notes\n\n<!-- generator: membench 0.1.0 -->\n",
+    "r.html": '<!doctype html>\n<p>\n<meta name="generator" content="membench 0.1.0">\n',
+    "r.json": '{\n "notes": {\n  "schema": "membench.verdicts/1"\n }\n}\n',
+    "r_ladder.svg": "<svg/>\n<!-- generator: membench -->\n",
+}
+
+
+@pytest.mark.parametrize("name", QUOTING)
+def test_a_file_that_quotes_our_mark_is_not_ours(results: Path, tmp_path: Path, name: str) -> None:
+    theirs = tmp_path / name
+    theirs.write_text(QUOTING[name])
+    output = theirs if theirs.suffix != ".svg" else tmp_path / "r.md"
+    with pytest.raises(OutputError, match=f"{name} exists and is no report of membench"):
+        make_report([results], output)
+    assert theirs.read_text() == QUOTING[name]
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith("r")] == [name]
+
+
+def test_a_file_that_appears_while_the_report_is_made_stays(
+    results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = tmp_path / "r.html"
+
+    def late(*_arguments: object) -> Document:
+        output.write_text("my own work")
+        return _MADE[0][1]
+
+    monkeypatch.setattr("membench.report.page.write.compose", late)
+    with pytest.raises(OutputError, match="exists and is no report of membench"):
+        make_report([results], output)
+    assert output.read_text() == "my own work"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -223,6 +224,7 @@ from membench.results.journal.writing import Journal
 from membench.core.plain import load
 from membench.results.plan import Plan
 import json
+import os
 plan = load(Plan, json.loads(sys.argv[2]))
 resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10))
 try:
@@ -258,3 +260,86 @@ def test_removing_and_closing_twice(path: Path, journal: Journal) -> None:
     journal.remove()
     journal.close()
     assert not path.exists()
+
+
+EDITS: dict[str, list[object]] = {
+    "rounds": [0, -1, 10**6, 10**30],
+    "seed": [-1, 2**64],
+    "timeout": [0, -5.0, "inf", "nan", 1e308],
+    "disk_budget": [-1, 2**70],
+    "run_id": ["", "../x", "a\u0000b"],
+    "machine": ["", "Not A Slug"],
+    "started": ["yesterday", "2026"],
+    "cases": [[]],
+}
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [(field, value) for field, values in EDITS.items() for value in values]
+)
+def test_an_edited_plan_is_refused_in_one_line(
+    path: Path, journal: Journal, field: str, value: object
+) -> None:
+    journal.close()
+    content = json.loads(path.read_text())
+    content["plan"][field] = value
+    path.write_text(json.dumps(content) + "\n")
+    with pytest.raises(JournalError, match="damaged at line 1") as error:
+        read_journal(path)
+    assert len(str(error.value).splitlines()) == 1
+
+
+CASE_EDITS: dict[str, list[object]] = {
+    "id": ["", "\u202e"],
+    "version": [0, 2**70],
+    "seconds": [-1, "inf", "nan"],
+    "memory": [-1],
+    "disk": [2**63],
+    "gpu": [-1, 10**6],
+    "rounds": [-1, 10**6],
+    "params": [{"n": 10**30}],
+}
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [(field, value) for field, values in CASE_EDITS.items() for value in values]
+)
+def test_an_edited_case_is_refused_in_one_line(
+    path: Path, journal: Journal, field: str, value: object
+) -> None:
+    journal.close()
+    content = json.loads(path.read_text())
+    content["plan"]["cases"][0][field] = value
+    path.write_text(json.dumps(content) + "\n")
+    with pytest.raises(JournalError, match="damaged at line 1") as error:
+        read_journal(path)
+    assert len(str(error.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "line", [b"[" * 5000, b'{"a":' * 100_000, b'{"unit": ' + b"9" * 5000 + b"}"]
+)
+def test_a_line_that_nobody_wrote_is_named(path: Path, journal: Journal, line: bytes) -> None:
+    journal.close()
+    with path.open("ab") as file:
+        file.write(line + b'\n{"note": {"kind": "a"}}\n')
+    with pytest.raises(JournalError, match="damaged at line 2"):
+        read_journal(path)
+
+
+def test_a_link_to_a_journal_is_none(path: Path, journal: Journal) -> None:
+    journal.close()
+    before = path.read_bytes()
+    link = path.with_name("link.journal")
+    link.symlink_to(path)
+    for read in (read_journal, Journal.resume):
+        with pytest.raises(JournalError, match=r"link\.journal is a symbolic link"):
+            read(link)
+    assert path.read_bytes() == before
+
+
+def test_a_pipe_is_no_journal_and_is_not_waited_for(path: Path) -> None:
+    os.mkfifo(path)
+    for read in (read_journal, Journal.resume):
+        with pytest.raises(JournalError):
+            read(path)

@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import json
 import lzma
+import random
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from membench.thesis.replay.trace import Trace, TraceError
 from membench.thesis.replay.traces import SHIPPED, read_trace, shipped_bytes
 from membench.thesis.replay.traces.agent import is_form_of, read
 from membench.thesis.replay.traces.azure import NAMES, azure_lengths, parse_lengths
-from membench.thesis.replay.traces.lines import Lines
+from membench.thesis.replay.traces.lines import Lines, lines_of, read_trace_bytes
 from membench.thesis.replay.traces.mooncake import read as read_mooncake
 
 AZURE = {
@@ -260,3 +261,21 @@ def test_any_change_of_a_trace_is_read_or_refused(data: st.DataObject, form: str
         assert "\n" not in found
     else:
         assert found.references > 0
+
+
+def test_a_packed_trace_may_be_small_or_packed_as_traces_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(f"{read_trace_bytes.__module__}.SMALL", 1000)
+    path = tmp_path / "t.jsonl.xz"
+    path.write_bytes(lzma.compress(b'{"a": 1, "bcdef": 2}\n' * 40))  # 840 bytes
+    assert len(lines_of(read_trace_bytes(path), "t")) == 40
+    path.write_bytes(lzma.compress(b'{"a": 1, "bcdef": 2}\n' * 10_000))
+    with pytest.raises(TraceError, match=r"t\.jsonl\.xz: larger than"):
+        read_trace_bytes(path)
+    noise = random.Random(0).randbytes(5000).hex().encode()
+    path.write_bytes(lzma.compress(noise))
+    assert lines_of(read_trace_bytes(path), "t") == [noise]
+    path.write_bytes(lzma.compress(b"\n" * 999))
+    with pytest.raises(TraceError, match="lines of 16 bytes and less"):
+        read_trace_bytes(path)

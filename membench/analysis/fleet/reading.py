@@ -25,6 +25,7 @@ from membench.core.text import ascii_line
 from membench.results.compact.reader import read_measurements
 from membench.results.compact.row import Measurement
 from membench.results.fleet_ledger import HostState, Ledger, latest_ledger
+from membench.results.magnitude import fits
 
 _FILES_AT_ONCE = 32
 _ALONE = 64  # so few files are read before another process has started
@@ -126,10 +127,19 @@ def read_batch(paths: Sequence[Path]) -> _Batch:
     with for_many_files():
         for path in paths:
             try:
-                runs += _runs(read_measurements(path), keys)
+                rows = read_measurements(path, pipe=False)
+                _check_magnitude(rows)
+                runs += _runs(rows, keys)
             except SchemaError as error:
                 unread[ascii_line(str(path))] = ascii_line(str(error).removeprefix(f"{path}: "))
     return _Batch(list(keys), runs, unread)
+
+
+def _check_magnitude(rows: Sequence[Measurement]) -> None:
+    """Refuse values from which the statistics of the fleet would overflow."""
+    for row in rows:
+        if row.value is not None and not fits(row.value):
+            raise SchemaError(f"{row.case}: {row.value:g} is no measurement")
 
 
 def _runs(rows: Sequence[Measurement], keys: dict[Key, int]) -> Iterator[_Run]:

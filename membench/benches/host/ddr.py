@@ -104,7 +104,10 @@ VERSION = 2
 SWEPT = ("read", "triad")
 """Kernels that the full profile sweeps over sizes and threads: one that only reads, one of all."""
 
-SIZES = (AUTO, "256MiB", "1GiB")
+SIZES = (AUTO, "1GiB")
+
+QUICK_ON_ALL = ("scale",)
+"""Kernels that the quick profile runs on all threads alone: copy says as much of one thread."""
 
 
 def _kernel(operation: str, arrays: int, description: str) -> Bench:
@@ -121,8 +124,11 @@ def _kernel(operation: str, arrays: int, description: str) -> Bench:
     if operation != "read":
         function = axis("stores", quick=("plain", "nt"))(function)
     function = axis("pages", quick="thp", full=("thp", "4k"))(function)
-    counts = all_thread_counts if swept else thread_counts
-    function = axis("threads", quick=thread_counts, full=counts)(function)
+    function = axis(
+        "threads",
+        quick="all" if operation in QUICK_ON_ALL else thread_counts,
+        full=all_thread_counts if swept else thread_counts,
+    )(function)
     function = axis("size", quick=AUTO, full=SIZES if swept else AUTO)(function)
     return bench(
         f"ddr/{operation}",

@@ -29,6 +29,7 @@ STRAY_FAULTS = 256  # of the interpreter and its libraries meanwhile
     yields=((Metric.BANDWIDTH, Stat.MEDIAN), (Metric.LATENCY, Stat.MEDIAN)),
     profiles=("full",),
     grid=("pages", "threads"),
+    where=lambda _profile, pages, threads, **_: pages != "populate" or threads == "all",
     seconds=lambda size, **_: 0.1 + 1.8 * size / 2**29,
     memory=lambda size, **_: size + 2 * MIB,
     cpus=lambda _machine, **_: (),  # no cache holds pages that nobody has touched yet

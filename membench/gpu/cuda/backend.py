@@ -78,15 +78,12 @@ def open_cuda(machine: Machine, index: int, benches: Iterable[str] = ()) -> Cuda
 
 @dataclass(frozen=True)
 class CudaKernel:
-    """A loaded function."""
-
     entry: str
     resources: Resources
     function: Any
 
     @property
     def registers(self) -> int:
-        """Of a thread."""
         return self.resources.registers
 
     @property
@@ -174,7 +171,6 @@ class CudaBackend:
         self.launch(self._control["probe"], self.properties.sms, 1, args)
 
     def mark(self, edge: Edge) -> None:
-        """Queue: an event."""
         self._events[edge].record(self._queue)
 
     def idle(self) -> None:
@@ -231,7 +227,6 @@ class CudaBackend:
         return data
 
     def fill(self, target: Buffer, byte: int, stream: Any = None) -> None:
-        """Queue: memset."""
         queue = stream or self._queue
         cupy.cuda.runtime.memsetAsync(target.address, byte, target.size, queue.ptr)
 
@@ -263,7 +258,6 @@ class CudaBackend:
         shared: int = 0,
         stream: Any = None,
     ) -> None:
-        """Queue a kernel."""
         passed = tuple(
             arg if isinstance(arg, np.generic) else np.uint64(arg.address) for arg in args
         )
@@ -301,7 +295,6 @@ class CudaBackend:
             return cupy.cuda.Stream(non_blocking=True, priority=_URGENT if urgent else 0)
 
     def wait(self, stream: Any) -> None:
-        """Wait for it."""
         with explained("the GPU stopped"):
             stream.synchronize()
 
@@ -354,7 +347,6 @@ class CudaBackend:
         return both
 
     def energy(self) -> Callable[[], float]:
-        """By NVML."""
         hashes = uuid_hashes(self._device.id)
         devices = self.machine.gpus.devices
         uuid = next((device.uuid for device in devices if device.uuid in hashes), "")

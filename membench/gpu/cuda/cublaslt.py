@@ -28,8 +28,6 @@ _PREF_MAX_WORKSPACE_BYTES = 1  # cublasLtMatmulPreferenceAttributes_t
 
 
 class _Heuristic(ctypes.Structure):
-    """cublasLtMatmulHeuristicResult_t."""
-
     _fields_ = (
         ("algo", ctypes.c_uint64 * 8),
         ("workspace", ctypes.c_size_t),

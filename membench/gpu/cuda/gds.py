@@ -70,5 +70,4 @@ class GdsReader:
             raise MembenchError(f"a read of {self._block} bytes at {offset} moved {got}")
 
     def close(self) -> None:
-        """Close the file."""
         self._file.close()

@@ -209,13 +209,11 @@ class CudaLinks:
         return int(cupy.cuda.runtime.memGetInfo()[0])
 
     def prefetch(self, buffer: Buffer, *, to_host: bool = False) -> None:
-        """Queue."""
         queue = self._queue.ptr
         with explained("managed memory cannot be prefetched"):
             check(self._managed.prefetch(buffer.address, buffer.size, queue, to_host=to_host))
 
     def advise(self, buffer: Buffer, advice: str) -> None:
-        """At once."""
         with explained(f"the advice {advice} cannot be given"):
             check(self._managed.advise(buffer.address, buffer.size, advice))
 
@@ -226,7 +224,6 @@ class CudaLinks:
     # Moments.
 
     def record(self, stream: Stream | None = None) -> Any:
-        """A timing event."""
         queue: Any = stream or self._queue
         with cupy.cuda.Device(queue.device_id):  # of this thread it may be another one
             event = cupy.cuda.Event()
@@ -269,7 +266,6 @@ class CudaLinks:
 
     @property
     def batch_version(self) -> str:
-        """Of the signature."""
         found = self._batch_copy
         return (
             ""

@@ -52,7 +52,6 @@ def host_memory(size: int, kind: str) -> HostMemory:
 
 
 def give_back(memory: DeviceMemory | HostMemory) -> None:
-    """Free it."""
     with explained("memory cannot be given back"):
         if isinstance(memory, HostMemory):
             cupy.cuda.runtime.freeHost(memory.address)

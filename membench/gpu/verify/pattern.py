@@ -66,7 +66,6 @@ class Patterns:
         }
 
     def fill(self, target: Buffer, salt: int) -> None:
-        """The pattern."""
         self._launch("fill", target, np.uint64(target.size // 4), np.uint32(salt))
 
     def fill_small(self, target: Buffer, salt: int) -> None:

@@ -45,7 +45,7 @@ class Sink(Protocol):
     """
 
     @property
-    def places(self) -> int: ...  # noqa: D102 - described above
+    def places(self) -> int: ...
 
     def begin(self, slot: int, place: int) -> None:
         """Start to copy ``slot`` to ``place`` and return."""

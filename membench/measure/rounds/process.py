@@ -108,7 +108,7 @@ class Worker:
             raise
         try:
             return decode(Answer, line)
-        except (ValueError, SchemaError):
+        except (ValueError, SchemaError, RecursionError):
             self._process.kill()
             raise WorkerLost(f"was killed: it answered nonsense, {line[:40]!r}") from None
 

@@ -28,13 +28,13 @@ class Stopwatch(Protocol):
     """
 
     @property
-    def timer(self) -> str: ...  # noqa: D102 - described above
+    def timer(self) -> str: ...
 
     @property
-    def step_ns(self) -> float: ...  # noqa: D102
+    def step_ns(self) -> float: ...
 
     @property
-    def most(self) -> float: ...  # noqa: D102
+    def most(self) -> float: ...
 
     def warm(self) -> Span | None:
         """Run once, so that everything is loaded; the span where it is as good as another."""

@@ -61,8 +61,6 @@ def joined(parts: Sequence[Line], between: str = _COMMA, end: str = "") -> Line:
 
 @dataclass(frozen=True)
 class Paragraph:
-    """Some sentences."""
-
     line: Line
 
 
@@ -76,8 +74,6 @@ class Alert:
 
 @dataclass(frozen=True)
 class Bullets:
-    """A list."""
-
     items: tuple[Line, ...]
 
 
@@ -126,8 +122,6 @@ class Card:
 
 @dataclass(frozen=True)
 class Cards:
-    """The headline."""
-
     cards: tuple[Card, ...]
 
 

@@ -13,6 +13,7 @@ from membench.core.messages import tr
 from membench.core.plain import load
 from membench.core.snapshot import Machine
 from membench.core.text import ascii_line
+from membench.results.magnitude import check_magnitude
 from membench.results.paths import sidecar_path
 from membench.results.schema import Row
 from membench.results.sidecar import Sidecar, read_sidecar, verify_sha256
@@ -82,6 +83,10 @@ def read_runs(paths: Sequence[Path]) -> tuple[tuple[Source, ...], tuple[Run, ...
 
 def _read(path: Path) -> tuple[Source, list[Run]]:
     rows = read_rows(path)
+    try:
+        check_magnitude(rows)
+    except SchemaError as error:
+        raise SchemaError(f"{shown(path)}: {error}", error.hint) from None
     by_run: dict[str, list[Row]] = {}
     for row in rows:
         by_run.setdefault(row.run_id, []).append(row)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from membench.core.errors import OutputError, UsageError
-from membench.core.files import atomic_write, output_error, shown
+from membench.core.files import atomic_write, create, output_error, shown
 from membench.report.locale import SOURCE, translated
 from membench.report.page.compose import compose
 from membench.report.page.document import Document, Figure, Section
@@ -21,12 +21,17 @@ from membench.thesis.claims.verdicts import Spread, verdicts
 FORMATS = (".html", ".md", ".json")
 
 _SVG_MARK = "<!-- generator: membench -->"
-_MARKS = (
-    b'<meta name="generator" content="membench',
-    b"<!-- generator: membench",
-    b'"schema": "membench.verdicts/',
-)
-_HEAD_BYTES = 1 << 14  # in JSON, whose keys are sorted, a few lines come before the mark
+_MARKS = {  # what a file of ours begins with, by suffix; a text that quotes one is none
+    ".html": re.compile(
+        rb'<!doctype html>\n<html lang="[\w-]+">\n<head>\n<meta charset="utf-8">\n'
+        rb'<meta name="generator" content="membench'
+    ),
+    ".md": re.compile(rb"<!-- generator: membench"),
+    ".svg": re.compile(rb'<\?xml version="1\.0" encoding="utf-8"\?>\n<!-- generator: membench'),
+    # Its keys are sorted: a few lines come before the mark.
+    ".json": re.compile(rb'\{\n "(?:[^\n]*\n){1,200}? "schema": "membench\.verdicts/'),
+}
+_HEAD_BYTES = 1 << 14
 
 
 def make_report(
@@ -76,7 +81,7 @@ def make_report(
     for path in written:
         _check(path)
     for path, text in reversed(written.items()):  # the report last: what it links to is there
-        atomic_write(path, _encoded(text))
+        _put(path, text)
     return tuple(written)
 
 
@@ -118,13 +123,13 @@ def standalone(svg: str) -> str:
     return f'<?xml version="1.0" encoding="utf-8"?>\n{_SVG_MARK}\n{head}{size}>\n{style}{body}\n'
 
 
-def _check(path: Path) -> None:
-    """Refuse what is there, unless membench made it; make the directory."""
+def _check(path: Path) -> bool:
+    """Whether membench made what is at ``path``; anything else is refused.  Makes the directory."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         mode = path.lstat().st_mode
     except FileNotFoundError:
-        return
+        return False
     except (OSError, ValueError) as error:
         cause = error if isinstance(error, OSError) else OSError(str(error))
         raise output_error(path, cause) from None
@@ -136,11 +141,13 @@ def _check(path: Path) -> None:
             head = file.read(_HEAD_BYTES)
     except OSError as error:
         raise output_error(path, error) from None
-    if not any(mark in head for mark in _MARKS):
+    mark = _MARKS.get(path.suffix.lower())
+    if mark is None or mark.match(head) is None:
         raise OutputError(
             f"{name} exists and is no report of membench",
             "nothing is overwritten: choose another -o",
         )
+    return True
 
 
 def write_page(document: Document, output: Path) -> Path:
@@ -151,6 +158,13 @@ def write_page(document: Document, output: Path) -> Path:
     """
     from membench.report.page import html
 
-    _check(output)
-    atomic_write(output, _encoded(html.render(translated(document, SOURCE))))
+    _put(output, html.render(translated(document, SOURCE)))
     return output
+
+
+def _put(path: Path, text: str) -> None:
+    """Write ``text`` to ``path``, in the place of nothing but a file of membench."""
+    if _check(path):
+        atomic_write(path, text.encode())
+    else:
+        create(path, text.encode())

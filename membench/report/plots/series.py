@@ -51,7 +51,6 @@ class Series:
 
     @property
     def y(self) -> list[float]:
-        """Their medians."""
         return [point.y for point in self.points]
 
     @property

@@ -9,6 +9,9 @@ import sys
 from typing import TextIO, cast
 
 from rich.console import Console
+from rich.text import Text
+
+from membench.core.text import one_line
 
 _UNBOUNDED = 4096  # a pipe has no width: rich would fold ids at 80 columns
 _TRAILING = re.compile(r"(?<! ) ++(?=\n)")  # each run of blanks is looked at once
@@ -26,11 +29,9 @@ class _Trimmed:
         return self._stream.write(_TRAILING.sub("", text))
 
     def flush(self) -> None:
-        """Hand it on."""
         self._stream.flush()
 
     def isatty(self) -> bool:
-        """It is not."""
         return False
 
 
@@ -51,9 +52,25 @@ def console(stream: TextIO | None = None) -> Console:
     """
     stream = stream or sys.stdout
     if stream.isatty():
-        return _Console(file=stream, highlight=False)
+        return _Console(file=stream, highlight=False, markup=False, emoji=False)
     trimmed = cast("TextIO", _Trimmed(stream))
-    return _Console(file=trimmed, width=_UNBOUNDED, height=100, highlight=False, no_color=True)
+    return _Console(
+        file=trimmed,
+        width=_UNBOUNDED,
+        height=100,
+        highlight=False,
+        markup=False,  # a name may hold brackets
+        emoji=False,
+        no_color=True,
+    )
+
+
+def warn(message: str, hint: str = "") -> None:
+    """Say ``message`` loudly, and ``hint`` below it, a line each, on standard error."""
+    errors = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
+    errors.print(Text(f"Warning: {one_line(message)}", "bold yellow"))
+    if hint:
+        errors.print(Text(f"Hint: {one_line(hint)}"))
 
 
 def is_terminal(stream: TextIO | None = None) -> bool:

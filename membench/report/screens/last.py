@@ -10,7 +10,7 @@ from rich.text import Text
 
 from membench.core.files import shown
 from membench.core.terms import Status
-from membench.core.text import shell_word
+from membench.core.text import one_line, shell_word
 from membench.core.units import format_seconds
 from membench.measure.run import Outcome, Wall
 from membench.report.screens.console import is_terminal
@@ -38,9 +38,9 @@ def print_outcome(console: Console, outcome: Outcome) -> None:
     what = "Partial results" if outcome.signum else "Results"
     files = f"{shown(outcome.csv)} and {shown(Path(sidecar_path(outcome.csv).name))}"
     console.print(Text(f"{what}: {files}"), soft_wrap=True)
-    console.print(Text(f"Next: {_next(outcome)}", "bold"), soft_wrap=True)
+    console.print(Text(f"Next: {one_line(_next(outcome))}", "bold"), soft_wrap=True)
     if not outcome.signum and any(row.status is Status.OK for row in outcome.rows):
-        console.print(Text(f"Then: {_then(outcome)}"), soft_wrap=True)
+        console.print(Text(f"Then: {one_line(_then(outcome))}"), soft_wrap=True)
 
 
 def _counts(outcome: Outcome) -> str:
@@ -66,7 +66,7 @@ def _next(outcome: Outcome) -> str:
     """The one command that helps most now."""
     assert outcome.csv is not None
     if outcome.signum:
-        return f"membench run --resume {shell_word(outcome.csv)}"
+        return f"membench run --resume {shell_word(outcome.again or outcome.csv)}"
     failed = next((row for row in outcome.rows if row.status is Status.FAILED), None)
     if failed is not None:
         return f"membench -v run --rounds 1 --select {shell_word(failed.case)}"

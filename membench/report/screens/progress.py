@@ -11,14 +11,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
 from membench.core.terms import Status
 from membench.core.units import format_seconds, format_value
 from membench.measure.events import Place
-from membench.report.screens.console import console, is_terminal
+from membench.report.screens.console import console, is_terminal, warn
 from membench.report.screens.run import print_results
 from membench.results.case_result import Unit
 from membench.results.plan import Plan, PlannedCase
@@ -39,14 +38,11 @@ class Watcher:
 
     def warned(self, message: str, hint: str) -> None:
         """Say it first and loudly, on standard error."""
-        errors = Console(stderr=True, highlight=False, soft_wrap=True)
-        errors.print(Text(f"Warning: {message}", "bold yellow"))
-        if hint:
-            errors.print(Text(f"Hint: {hint}"))
+        warn(message, hint)
 
     def noted(self, message: str) -> None:
         """Say it, as a line of its own."""
-        self.draw(lambda: self.console.print(message, markup=False, soft_wrap=True))
+        self.draw(lambda: self.console.print(message, soft_wrap=True))
 
     def started(self, plan: Plan, done: int) -> None:
         """Say what is about to happen."""
@@ -99,12 +95,10 @@ class Lines(Watcher):
     """One plain line a unit: ``[round 2/5 12/42] ddr/copy/size=1GiB 38.1 GB/s 0.9 s``."""
 
     def case_ended(self, unit: Unit, place: Place, seconds: float) -> None:
-        """Print the line."""
         where = f"[round {place.round}/{place.rounds} {place.number}/{place.of}]"
         self.draw(
             lambda: self.console.print(
                 f"{where} {unit.case} {outcome(unit)} {format_seconds(seconds)}",
-                markup=False,
                 soft_wrap=True,
             )
         )

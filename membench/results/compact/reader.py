@@ -46,14 +46,14 @@ _FILES_KEPT, _ROWS_KEPT = 32, 2000  # to find the next file like: at most 80 MB
 _measurement = partial(tuple.__new__, Measurement)  # `Measurement._make` without Python between
 
 
-def read_measurements(path: Path) -> list[Measurement]:
-    """The rows of ``path`` in order, a repeated one once.
+def read_measurements(path: Path, *, pipe: bool = True) -> list[Measurement]:
+    """The rows of ``path`` in order, a repeated one once; ``pipe`` as `read_rows` has it.
 
     Raises:
         SchemaError: as `record.table.read_rows` does, but for the columns `SKIPPED`.
     """
     try:
-        text = read_text(path)
+        text = read_text(path, pipe=pipe)
         found = _plain(text)
         return found if found is not None else [of_row(row) for row in parse_rows(text)]
     except SchemaError as error:

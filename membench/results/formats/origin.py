@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from membench.core.errors import SchemaError
-from membench.core.untrusted import read_bytes
+from membench.core.untrusted import MAX_TOML, read_bytes
 from membench.results.formats import Importer
 from membench.results.formats.figures import Origin, slug
 from membench.results.formats.recognise import MAX_BYTES
@@ -69,7 +69,7 @@ def take(
     contents: set[int] = set()
     for path, named in _files(paths):
         try:
-            data = read_bytes(path, MAX_BYTES)
+            data = read_bytes(path, MAX_TOML if tool == "cited" else MAX_BYTES, pipe=named)
             if hash(data) in contents:
                 intake.notes["the same content again, taken once"] += 1
                 continue

@@ -15,7 +15,7 @@ from membench.core.files import shown
 from membench.core.plain import load
 from membench.core.untrusted import parse_json, read_bytes
 from membench.results.case_result import Unit
-from membench.results.plan import Plan
+from membench.results.plan import Plan, check
 
 SCHEMA = "membench.journal/1"
 MAX_BYTES = 512 << 20
@@ -56,6 +56,7 @@ def read_journal(path: Path) -> Contents:
     Raises:
         JournalError: one line; for a damaged record with its line number.
     """
+    refuse_link(path)
     if not path.exists():
         raise unreadable(path, FileNotFoundError())
     try:
@@ -121,7 +122,9 @@ def _loaded(path: Path, number: int, record: dict[str, Any]) -> _Head | Unit | N
     """What ``record`` is, or None for a kind that a newer version may have added."""
     try:
         if "plan" in record:
-            return load(_Head, record)
+            head = load(_Head, record)
+            check(head.plan)
+            return head
         if "unit" in record:
             return load(Unit, record["unit"])
         return load(Note, record["note"]) if "note" in record else None
@@ -133,6 +136,15 @@ def _damaged(path: Path, line: int, reason: str) -> MembenchError:
     return JournalError(
         f"{shown(path)} is damaged at line {line}: {reason}", "start the run anew with another -o"
     )
+
+
+def refuse_link(path: Path) -> None:
+    """A run replaces and removes its journal by name: a link to one is none."""
+    if path.is_symlink():
+        raise JournalError(
+            f"{shown(path)} is a symbolic link, and a journal is a file",
+            "give --resume the -o path that the run was given",
+        )
 
 
 def unreadable(path: Path, error: OSError) -> JournalError:

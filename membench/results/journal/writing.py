@@ -21,7 +21,14 @@ from membench.core.errors import JournalError, OutputError
 from membench.core.files import give_name, nameless, output_error, shown, sync_directory, write_all
 from membench.core.plain import dump
 from membench.results.case_result import Unit
-from membench.results.journal.reading import SCHEMA, Contents, Note, read_journal, unreadable
+from membench.results.journal.reading import (
+    SCHEMA,
+    Contents,
+    Note,
+    read_journal,
+    refuse_link,
+    unreadable,
+)
 from membench.results.plan import Plan
 
 _NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS)
@@ -78,7 +85,9 @@ class Journal:
             JournalError: there is none, another process has it, or it is damaged.
         """
         try:
-            descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
+            refuse_link(path)
+            flags = os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+            descriptor = os.open(path, flags)
         except OSError as error:
             raise unreadable(path, error) from None
         try:

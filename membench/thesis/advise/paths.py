@@ -239,5 +239,4 @@ def device_memory(machine: Machine | None, entry: Entry | None) -> float | None:
 
 
 def gb_per_s(rate: float) -> float:
-    """B/s as GB/s."""
     return rate / SI[Metric.BANDWIDTH]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import math
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import date
@@ -14,9 +13,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from membench.core.errors import MembenchError
+from membench.core.errors import MembenchError, SchemaError
 from membench.core.files import shown
 from membench.core.text import one_line
+from membench.core.untrusted import MAX_TOML, parse_toml, read_bytes
 
 SHIPPED = ("assumptions.toml", "records.toml")
 SUBSTITUTE = "measurement."
@@ -150,8 +150,8 @@ def parse(text: str, where: str) -> dict[str, Entry]:
             kind, with another key, or with a range that does not hold its value.
     """
     try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        document = parse_toml(text.encode())
+    except ValueError as error:
         raise AssumptionError(
             f"{where}: not TOML: {one_line(str(error))}", "docs/thesis.md shows an entry"
         ) from None
@@ -160,11 +160,13 @@ def parse(text: str, where: str) -> dict[str, Entry]:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "not text"
+        return read_bytes(path, MAX_TOML, pipe=True, text=True).decode("utf-8")
+    except (SchemaError, UnicodeDecodeError) as error:
+        reason = str(error) if isinstance(error, SchemaError) else "cannot be read: not text"
+        if not reason.startswith("cannot"):
+            reason = f"is {reason}"  # a directory, or larger than what is read
         raise AssumptionError(
-            f"{shown(path)} cannot be read: {reason}", "--assumptions takes a TOML file"
+            f"{shown(path)} {reason}", "--assumptions takes a TOML file"
         ) from None
 
 

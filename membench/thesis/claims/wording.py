@@ -55,7 +55,6 @@ def _verdict(word: ClaimVerdict, why: str, badges: Sequence[Badge]) -> str:
 
 
 def worn_text(badges: Sequence[Badge]) -> str:
-    """``[cited, substituted]``."""
     return tr("[{badges}]", badges=listed(_BADGES[badge] for badge in badges))
 
 

@@ -14,6 +14,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from membench.core.errors import SchemaError
+from membench.core.files import shown
+from membench.core.text import one_line
+from membench.core.untrusted import parse_json, read_bytes
 from membench.thesis.models.architecture import shape_of
 from membench.thesis.models.configuration import Config, ModelError, resolved
 from membench.thesis.models.kv_shape import KvShape
@@ -187,7 +191,7 @@ def find_model(name: str) -> Model:
     path = Path(name)
     if path.is_dir() and (path / "config.json").is_file():
         path /= "config.json"
-    if path.is_file():
+    if path.is_file() or path.is_fifo():
         return _from_file(path)
     by_id = {one.lower(): slug for slug, entry in known.items() for one in entry["ids"]}
     if (found := by_id.get(name.lower())) is not None:
@@ -209,11 +213,11 @@ def find_model(name: str) -> Model:
 
 
 def _from_file(path: Path) -> Model:
-    if path.stat().st_size > _MOST_BYTES:
-        raise ModelError(f"{path}: too large for the configuration of a model")
     try:
-        config = json.loads(path.read_bytes())
-    except (ValueError, RecursionError):
+        config = parse_json(read_bytes(path, _MOST_BYTES, pipe=True))
+    except SchemaError as error:
+        raise ModelError(f"{path}: {error}", error.hint) from None
+    except ValueError:
         raise ModelError(f"{path}: this is not JSON") from None
     if not isinstance(config, dict):
         raise ModelError(f"{path}: the configuration of a model is a JSON object")
@@ -230,10 +234,10 @@ def _from_file(path: Path) -> Model:
     except ModelError as error:
         notes.append(str(error))
     return Model(
-        slug=str(path),
-        name=path.name,
+        slug=shown(path),
+        name=one_line(path.name),
         ids=(),
-        source=str(path),
+        source=shown(path),
         day=None,
         shape=shape,
         parameters=parameters,

@@ -64,8 +64,10 @@ SERVED_DECODE = Served(
     high=30.0,
     covers=0.9,
     below=7,
-    source="aiconfigurator 095f58a, silicon_sample.csv: weights as served, KV in fp8, 92 % of the "
-    "memory bandwidth",
+    source=tr(
+        "aiconfigurator 095f58a, silicon_sample.csv: weights as served, KV in fp8, 92 % of the "
+        "memory bandwidth"
+    ),
 )
 """Served decode over its bound; a test computes it anew."""
 

@@ -36,7 +36,6 @@ class Dropped:
 
     @property
     def blocks(self) -> int:
-        """How many."""
         return self.last - self.first + 1
 
 

@@ -56,7 +56,6 @@ def _question(model: Model) -> Question:
 
 
 def _by_machine(runs: Sequence[Run]) -> list[Run]:
-    """The last run of each machine."""
     return [*{run.rows[0].machine: run for run in runs}.values()]
 
 

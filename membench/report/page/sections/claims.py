@@ -239,7 +239,6 @@ def _because(verdict: str, reason: str) -> Line:
 
 
 def _told(result: ClaimResult, found: Verdicts) -> tuple[str, str]:
-    """The verdict, and what flips it."""
     return claim_words(result), flip_words(result.flip, found)
 
 

@@ -71,7 +71,6 @@ def verdict_text(finding: Finding | None) -> str:
 
 
 def verdict_word(verdict: Verdict) -> str:
-    """``better``."""
     return _WORDS[verdict]
 
 

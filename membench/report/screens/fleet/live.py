@@ -7,7 +7,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from membench.report.screens.console import console, is_terminal
+from membench.report.screens.console import console, is_terminal, warn
 from membench.results.fleet_ledger import Host, HostState
 
 STYLES = {
@@ -34,16 +34,12 @@ class FleetLines:
         self.console = shown_on or console()
 
     def changed(self, host: Host, *, news: bool) -> None:
-        """Print it."""
         if news:
             self.console.print(_sentence(host), soft_wrap=True)
 
     def warned(self, message: str, hint: str) -> None:
         """Say it on standard error."""
-        errors = Console(stderr=True, highlight=False, soft_wrap=True)
-        errors.print(Text(f"Warning: {message}", "bold yellow"))
-        if hint:
-            errors.print(Text(f"Hint: {hint}"))
+        warn(message, hint)
 
     def ticked(self) -> None:
         """Lines are printed when they are heard."""

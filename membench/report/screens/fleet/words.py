@@ -60,7 +60,6 @@ def case_name(case: CaseSpread | SlowCell) -> str:
 
 
 def times_text(times: float) -> str:
-    """``1.25x slower``."""
     return f"{significant(times, 3)}x slower"
 
 

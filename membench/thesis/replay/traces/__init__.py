@@ -9,8 +9,11 @@ from difflib import get_close_matches
 from importlib.resources import files
 from pathlib import Path
 
+from membench.core.files import shown
+from membench.core.text import one_line
+from membench.core.untrusted import unpack
 from membench.thesis.replay.trace import Trace, TraceError
-from membench.thesis.replay.traces.lines import Lines, read_bytes, unpack
+from membench.thesis.replay.traces.lines import MAX_BYTES, Lines, lines_of, read_trace_bytes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +53,7 @@ SHIPPED = (
 
 def shipped_bytes(file: str) -> bytes:
     """What is in the shipped ``file``, unpacked."""
-    return unpack((files(__package__) / "data" / file).read_bytes(), file)
+    return unpack((files(__package__) / "data" / file).read_bytes(), file, MAX_BYTES)
 
 
 def read_trace(source: str, block_tokens: int | None = None, *, nested: bool = False) -> Trace:
@@ -77,19 +80,19 @@ def _read(source: str, block_tokens: int | None) -> Trace:
     path = Path(source)
     if path.is_dir():
         return _of_folder(path, block_tokens)
-    if not path.is_file():
+    if not (path.is_file() or path.is_fifo()):
         names = [one.name for one in SHIPPED]
         near = get_close_matches(source, names, n=1)
         raise TraceError(
-            f"{source}: there is no such trace",
+            f"{one_line(source)}: there is no such trace",
             f"did you mean {near[0]}?" if near else f"name a file, or {' or '.join(names)}",
         )
     from membench.thesis.replay.traces import objects
 
-    content = read_bytes(path)
+    content = read_trace_bytes(path)
     if objects.is_binary(path.name):
-        return objects.read_binary(content, str(path))
-    return _of_lines(_lines(str(path), content), block_tokens)
+        return objects.read_binary(content, shown(path))
+    return _of_lines(_lines(shown(path), content), block_tokens)
 
 
 def _of_lines(lines: Lines, block_tokens: int | None) -> Trace:
@@ -122,17 +125,17 @@ def _of_folder(path: Path, block_tokens: int | None) -> Trace:
             f"{path}: there is no trace in this folder",
             "it needs files that end in .json or .jsonl",
         )
-    parts = [_lines(str(one), read_bytes(one)) for one in files_here]
+    parts = [_lines(shown(one), read_trace_bytes(one)) for one in files_here]
     for part in parts:
         if not agent.is_form_of(part):
             raise TraceError(f"{part.name}: this is no session", "name the file itself")
-    own = agent.read_files(parts, str(path))
+    own = agent.read_files(parts, shown(path))
     return own if block_tokens in {None, own.block_tokens} else regrouped(own, block_tokens or 0)
 
 
 def _lines(name: str, content: bytes) -> Lines:
     """Objects of JSON, one a line; a file that is one object over many lines is one line."""
-    lines = content.splitlines()
+    lines = lines_of(content, name)
     if len(lines) > 1 and lines[0].strip() in {b"{", b"["}:
         try:
             whole = json.loads(content)

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-import gzip
 import json
-import lzma
-import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+from membench.core.errors import SchemaError
+from membench.core.files import shown
+from membench.core.units import about_size
+from membench.core.untrusted import read_bytes, unpack
 from membench.thesis.replay.trace import TraceError
+
+MAX_BYTES = 4 << 30
+"""Of a trace, unpacked."""
+SMALL = 64 << 20
+RATIO = 32
+"""A packed trace may unpack to `SMALL` bytes, and beyond that to so many times its size, which is
+twice what those that are shipped do."""
+MAX_LINE = 32 << 20
+"""Bytes of a line, a session of thousands of requests; parsed it may be 20 times that."""
+_SHORTEST = 16  # bytes of a line, on average: a file of line ends is no trace
 
 _MOST = 1 << 53  # what a double holds exactly: no length and no time is larger
 _POINTER = b"version https://git-lfs.github.com/spec/"
-_XZ, _GZIP, _ZSTD = b"\xfd7zXZ\x00", b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+_ZSTD = b"\x28\xb5\x2f\xfd"
 
 
 @dataclass(frozen=True)
@@ -71,30 +82,39 @@ def _shown(value: object) -> str:
     return text if len(text) <= 40 else f"{text[:37]}..."
 
 
-def read_bytes(path: Path) -> bytes:
+def read_trace_bytes(path: Path) -> bytes:
     """What is in ``path``, unpacked if it is packed with xz or gzip.
 
     Raises:
-        TraceError: it is damaged, packed otherwise, or a pointer to a file that is not here.
+        TraceError: it cannot be read, is damaged, packed otherwise, a pointer to a file that is
+            not here, or holds more than any trace.
     """
-    content = unpack(path.read_bytes(), str(path))
-    if content.startswith(_POINTER):
+    name = shown(path)
+    try:
+        packed = read_bytes(path, MAX_BYTES, pipe=True)
+        data = unpack(packed, path.name, min(MAX_BYTES, max(SMALL, RATIO * len(packed))))
+    except SchemaError as error:
+        raise TraceError(f"{name}: {error}", error.hint) from None
+    del packed
+    if data.startswith(_POINTER):
         raise TraceError(
-            f"{path}: this is a Git LFS pointer, not the trace",
+            f"{name}: this is a Git LFS pointer, not the trace",
             "in the clone of its repository: git lfs pull",
         )
-    return content
-
-
-def unpack(packed: bytes, name: str) -> bytes:
-    """What is in ``packed``, by its first bytes or the end of ``name``."""
-    try:
-        if packed.startswith(_XZ) or name.endswith(".xz"):
-            return lzma.decompress(packed)
-        if packed.startswith(_GZIP) or name.endswith(".gz"):
-            return gzip.decompress(packed)
-    except (lzma.LZMAError, OSError, EOFError, zlib.error):
-        raise TraceError(f"{name}: damaged or cut off, cannot be unpacked") from None
-    if packed.startswith(_ZSTD):
+    if data.startswith(_ZSTD):
         raise TraceError(f"{name}: packed with zstd, which is not read", "unpack it: zstd -d FILE")
-    return packed
+    if data.count(b"\n") > SMALL // _SHORTEST and data.count(b"\n") > len(data) // _SHORTEST:
+        raise TraceError(f"{name}: lines of {_SHORTEST} bytes and less, which no trace has")
+    return data
+
+
+def lines_of(data: bytes, name: str) -> list[bytes]:
+    """The lines of ``data``.
+
+    Raises:
+        TraceError: one is longer than any trace has.
+    """
+    lines = data.splitlines()
+    if len(max(lines, key=len, default=b"")) > MAX_LINE:
+        raise TraceError(f"{name}: a line of more than {about_size(MAX_LINE)}, which no trace has")
+    return lines

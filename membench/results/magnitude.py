@@ -1,0 +1,42 @@
+"""Whether the numbers of a results file can be computed with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import chain
+
+from membench.core.errors import SchemaError
+from membench.results.schema import Row
+
+LARGEST = 1e100
+"""No unit makes a measurement larger, or smaller than its reciprocal; products of three still fit
+into a double."""
+
+
+def fits(number: float) -> bool:
+    """``number`` is 0 or within what computing does not overflow from."""
+    return number == 0 or 1 / LARGEST <= number <= LARGEST
+
+
+def check_magnitude(rows: Iterable[Row]) -> None:
+    """Refuse numbers that a file may hold, but from which sums and ratios would overflow.
+
+    Raises:
+        SchemaError: one line that names the row.
+    """
+    for row in rows:
+        wrong = next((number for number in _numbers(row) if not fits(number)), None)
+        if wrong is not None:
+            raise SchemaError(
+                f"{row.case} ({row.metric} {row.stat}): {wrong:g} is no measurement",
+                f"numbers from {1 / LARGEST:g} to {LARGEST:g} can be computed with",
+            )
+
+
+def _numbers(row: Row) -> Iterator[float]:
+    single = (row.value, row.spread, row.min, row.max, row.peak, row.sm_mhz)
+    yield from (number for number in single if number is not None)
+    yield from row.round_values
+    yield from chain.from_iterable(row.samples)
+    whole = (row.size_bytes, row.bytes_moved, row.iters)
+    yield from (float(number) for number in whole if number is not None)

@@ -1,0 +1,65 @@
+"""Putting results where they were asked for, without touching what is somebody else's."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from membench.core.errors import MembenchError
+from membench.core.files import write_together
+from membench.results.paths import journal_path, sidecar_path
+from membench.results.schema import Row
+from membench.results.sidecar import Sidecar, digest, read_sidecar, to_json
+from membench.results.table import to_csv
+
+
+def publish(csv: Path, rows: Sequence[Row], sidecar: Sidecar) -> Path:
+    """Write ``rows`` and ``sidecar``, both or neither, to ``csv`` or the next free name after it.
+
+    What an earlier part of the same run left there is replaced; everything else stays,
+    also what appears at this moment.
+
+    Returns:
+        The CSV that was written: ``csv``, or ``<name>-2.csv``, ``-3``, ... beside it.
+
+    Raises:
+        SchemaError: a row breaks the schema; nothing is written.
+        OutputError: the place cannot be written; nothing is left behind.
+    """
+    table = to_csv(rows)
+    document = to_json(sidecar, hashlib.sha256(table).hexdigest())
+    for place in _places(csv):
+        beside = sidecar_path(place)
+        if _is_ours(place, sidecar.plan.run_id):
+            write_together([(beside, document), (place, table)], replace=True)
+            return place
+        if place != csv and journal_path(place).exists():
+            continue  # of a run that is still going on
+        try:
+            write_together([(beside, document), (place, table)], replace=False)
+        except FileExistsError:
+            continue
+        return place
+    raise AssertionError("the names never end")
+
+
+def _places(csv: Path) -> Iterator[Path]:
+    yield csv
+    stem = sidecar_path(csv).stem
+    yield from (csv.with_name(f"{stem}-{number}{csv.suffix}") for number in itertools.count(2))
+
+
+def _is_ours(csv: Path, run_id: str) -> bool:
+    """The run ``run_id`` wrote what is there, and nobody has changed it since."""
+    beside = sidecar_path(csv)
+    if csv.is_symlink() or beside.is_symlink():
+        return False
+    try:
+        sidecar = read_sidecar(csv)
+        if sidecar is None or sidecar.plan.run_id != run_id:
+            return False
+        return not csv.exists() or digest(csv) == sidecar.sha256
+    except MembenchError:
+        return False

@@ -1,0 +1,86 @@
+"""A journal of which no results could be made is refused before anything is measured."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from membench.core.errors import JournalError
+from membench.core.snapshot import Machine
+from membench.core.terms import Metric, Stat, Status, Tier
+from membench.measure.run import _prove_rows
+from membench.results.case_result import Reading, Unit
+from membench.results.journal.reading import Contents
+from membench.results.plan import Plan, PlannedCase
+
+CASE = PlannedCase(
+    id="ssd/read/size=1MiB",
+    bench="ssd/read",
+    params={},
+    version=1,
+    tier=Tier.SSD,
+    yields=((Metric.BANDWIDTH, Stat.MEDIAN),),
+    seconds=1.0,
+    memory=0,
+    disk=0,
+    backend="storage",
+)
+PLAN = Plan(
+    run_id="20260131T080412Z-7f3a",
+    machine="box-1",
+    profile="quick",
+    rounds=2,
+    seed=1,
+    timeout=10.0,
+    device="cpu",
+    software="0.1.0",
+    argv=(),
+    started="2026-01-31T08:04:12Z",
+    cases=(CASE,),
+)
+GOOD = Unit(
+    round=1,
+    case=CASE.id,
+    status=Status.OK,
+    started="2026-01-31T08:04:13Z",
+    readings=(Reading(Metric.BANDWIDTH, Stat.MEDIAN, 2.0, 2, (1.0, 3.0)),),
+    cache_state="cold",
+    detail={"resident": "0%"},
+)
+EDITS: dict[str, Unit] = {
+    "a case that is not planned": replace(GOOD, case="ddr/other"),
+    "round 0": replace(GOOD, round=0),
+    "round 3 of 2": replace(GOOD, round=3),
+    "a time that is none": replace(GOOD, started="soon"),
+    "a share that is none": replace(GOOD, detail={"resident": "lots"}),
+    "a word that is none": replace(GOOD, cache_state="lukewarm"),
+    "an unknown backend": replace(GOOD, backend="abacus"),
+    "fewer than no samples": replace(
+        GOOD, readings=(Reading(Metric.BANDWIDTH, Stat.MEDIAN, 2.0, -3, ()),)
+    ),
+}
+
+
+def prove(unit: Unit, machine: Machine) -> None:
+    _prove_rows(Path("r.journal"), Contents(PLAN, {}, (unit,)), machine)
+
+
+@pytest.fixture(scope="module")
+def machine() -> Machine:
+    from membench.machine import snapshot
+
+    return snapshot([])
+
+
+def test_a_good_journal_can_be_completed(machine: Machine) -> None:
+    prove(GOOD, machine)
+    prove(replace(GOOD, readings=(), status=Status.FAILED, reason="it broke"), machine)
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_an_edited_result_is_refused_in_one_line(edit: str, machine: Machine) -> None:
+    with pytest.raises(JournalError, match=r"^r\.journal cannot be completed: ") as error:
+        prove(EDITS[edit], machine)
+    assert len(str(error.value).splitlines()) == 1

@@ -1,0 +1,50 @@
+"""A control group with little memory, where this machine lets one be made."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path("/sys/fs/cgroup")
+
+
+@contextlib.contextmanager
+def little_memory(limit: int) -> Iterator[Path]:
+    """The directory of a group of at most ``limit`` bytes; a test is skipped where none can be.
+
+    A process joins by its id in `cgroup.procs`. Both versions of control groups are known.
+    """
+    own = {
+        line.split(":", 2)[1]: line.split(":", 2)[2].rstrip("\n")
+        for line in Path("/proc/self/cgroup").read_text(encoding="ascii").splitlines()
+    }
+    places = [
+        (ROOT / "memory" / own.get("memory", "").lstrip("/"), "memory.limit_in_bytes"),
+        (ROOT / own.get("", "").lstrip("/"), "memory.max"),
+    ]
+    for parent, name in places:
+        group = parent / f"membench-test-{os.getpid()}"
+        try:
+            group.mkdir()
+        except OSError:
+            continue
+        try:
+            (group / name).write_text(str(limit), encoding="ascii")
+        except OSError:
+            group.rmdir()
+            continue
+        try:
+            yield group
+        finally:
+            deadline = time.monotonic() + 10
+            while (group / "cgroup.procs").read_text(encoding="ascii").strip():
+                assert time.monotonic() < deadline, "a process is left in the group"
+                time.sleep(0.01)
+            group.rmdir()
+        return
+    pytest.skip("no control group for memory can be made here")

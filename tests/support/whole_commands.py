@@ -1,0 +1,371 @@
+"""Every command that reads a file, with good files for it, called whole and in this process."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import json
+import lzma
+import os
+import resource
+import signal
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from types import FrameType
+
+import pytest
+from fleet_files import make_fleet
+
+from membench import cli
+from membench.results.journal.reading import SCHEMA as JOURNAL
+from membench.results.schema import COLUMNS, Row, to_cells
+from membench.results.table import read_rows
+
+ROOT = Path(__file__).parents[2]
+DATA = ROOT / "tests" / "results" / "formats" / "data"
+REFERENCE = next((ROOT / "results" / "reference").glob("epyc-*/*.csv"))
+SECONDS = 60.0
+"""In which a command must end, whatever it reads."""
+MEMORY = 1 << 30
+"""Bytes that it may take for that, beside what the process has."""
+_TOML = b"""[price.ddr5]
+value = 5
+low = 4
+high = 6
+unit = "USD/GB"
+source = "a page"
+date = 2026-01-31
+kind = "price"
+"""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A command, and its files by name.
+
+    Attributes:
+        target: the file that is mutilated.
+        slow: it takes a second where others take some milliseconds.
+    """
+
+    argv: tuple[str, ...]
+    files: Callable[[], dict[str, bytes]]
+    target: str
+    slow: bool = False
+
+    def prepare(self, directory: Path, target: bytes | None = None) -> None:
+        """Put the files into the empty ``directory``, with ``target`` in place of the one."""
+        for name, data in self.files().items():
+            path = directory / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(target if target is not None and name == self.target else data)
+
+    def good(self) -> bytes:
+        """What is mutilated."""
+        return self.files()[self.target]
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a command said."""
+
+    code: int
+    out: bytes
+    err: bytes
+
+
+class OutOfTime(BaseException):
+    """A command ran for longer than `SECONDS`."""
+
+
+def call(argv: tuple[str, ...], directory: Path) -> Done:
+    """``membench`` with ``argv`` in ``directory``, in this process, within `SECONDS` and `MEMORY`.
+
+    Raises:
+        OutOfTime: it takes longer.
+    """
+    with (
+        contextlib.chdir(directory),
+        tempfile_pair() as (out, err),
+        _limits(),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
+        try:
+            cli.main([*argv])
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else 1
+        out.flush()
+        err.flush()
+        return Done(code, _content(out), _content(err))
+
+
+@contextlib.contextmanager
+def tempfile_pair() -> Iterator[tuple[io.TextIOWrapper, io.TextIOWrapper]]:
+    """Two files in memory with a descriptor each, as standard output and error have."""
+    with (
+        os.fdopen(os.memfd_create("out"), "w+", encoding="utf-8") as out,
+        os.fdopen(os.memfd_create("err"), "w+", encoding="utf-8", errors="backslashreplace") as err,
+    ):
+        yield out, err
+
+
+def _content(file: io.TextIOWrapper) -> bytes:
+    size = os.fstat(file.fileno()).st_size
+    return os.pread(file.fileno(), size, 0)
+
+
+def _stop(_number: int, _frame: FrameType | None) -> None:
+    raise OutOfTime(f"not done after {SECONDS:g} s")
+
+
+@contextlib.contextmanager
+def _limits() -> Iterator[None]:
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+    before, hard = resource.getrlimit(resource.RLIMIT_AS)
+    heard = signal.signal(signal.SIGALRM, _stop)
+    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + MEMORY, hard))
+    signal.setitimer(signal.ITIMER_REAL, SECONDS)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, heard)
+        resource.setrlimit(resource.RLIMIT_AS, (before, hard))
+
+
+def table(rows: list[Row]) -> bytes:
+    """``rows`` as a results file."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows(map(to_cells, rows))
+    return text.getvalue().encode()
+
+
+@cache
+def short_csv() -> bytes:
+    """The first rows of a real file, with three samples a round, and one that was skipped."""
+    rows = read_rows(REFERENCE)
+    skipped = [row for row in rows if row.reason][:1]
+    few = [row for row in rows if not row.reason][:4]
+    return table(
+        [replace(row, samples=tuple(one[:3] for one in row.samples)) for row in few] + skipped
+    )
+
+
+@cache
+def short_sidecar() -> bytes:
+    """The sidecar of that file, with two of its cases."""
+    content = json.loads(REFERENCE.with_suffix(".json").read_bytes())
+    content["plan"]["cases"] = content["plan"]["cases"][:2]
+    content["order"], content["notes"] = content["order"][:1], content["notes"][:1]
+    return json.dumps(content).encode()
+
+
+@cache
+def some_journal() -> bytes:
+    """A journal of a run of that plan, cut off after its first case."""
+    content = json.loads(short_sidecar())
+    case = content["plan"]["cases"][0]["id"]
+    head = {"schema": JOURNAL, "plan": content["plan"], "machine": content["machine"]}
+    reading = {"metric": "bandwidth", "stat": "median", "value": 1.5, "n": 2, "samples": [1.0, 2.0]}
+    unit = {"round": 1, "case": case, "status": "ok", "started": "", "readings": [reading]}
+    lines = (head, {"note": {"kind": "round", "data": {}}}, {"unit": unit})
+    return b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+
+
+@cache
+def fleet() -> dict[str, bytes]:
+    """Four machines with three cases each, and the ledger of their run."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as place:
+        make_fleet(Path(place), 4, 3)
+        files = {
+            str(path.relative_to(place)): path.read_bytes() for path in Path(place).rglob("*.csv")
+        }
+    hosts = [
+        {"name": Path(name).parent.name, "state": "arrived", "csv": name, "detail": "all is well"}
+        for name in files
+    ]
+    hosts += [{"name": "node-9", "state": "failed", "detail": "the worker left"}]
+    ledger = {
+        "schema": "membench.fleet/1",
+        "fleet_id": "20260101T000000Z-0001",
+        "arguments": ["--select", "ddr/*"],
+        "hosts": hosts,
+    }
+    return {**files, "20260101T000000Z-0001.fleet.json": json.dumps(ledger).encode()}
+
+
+@cache
+def parquet() -> bytes:
+    """The values of that fleet as `fleet report -o` writes them."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as place:
+        Case((), lambda: {f"f/{name}": data for name, data in fleet().items()}, "").prepare(
+            Path(place)
+        )
+        done = call(("fleet", "report", "f", "-o", "v.parquet"), Path(place))
+        assert not done.code, done.err
+        return (Path(place) / "v.parquet").read_bytes()
+
+
+def trace() -> bytes:
+    """A few requests of the Mooncake form."""
+    lines = [
+        {"timestamp": 1000 * n, "input_length": 1024, "output_length": 5, "hash_ids": [n % 3, 7]}
+        for n in range(6)
+    ]
+    return b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+
+
+def agent_trace() -> bytes:
+    """Two sessions of the agent form."""
+    asked = [{"t": n, "in": 128, "out": 4, "api": 0.5, "h": [[0, 1]]} for n in range(3)]
+    line = {"block_size": 64, "scope": "local", "requests": asked}
+    return json.dumps(line).encode() + b"\n" + json.dumps(line).encode() + b"\n"
+
+
+def model() -> bytes:
+    """The configuration of a small model."""
+    return json.dumps(
+        {
+            "model_type": "llama",
+            "num_hidden_layers": 4,
+            "num_attention_heads": 8,
+            "num_key_value_heads": 2,
+            "hidden_size": 256,
+            "intermediate_size": 512,
+            "vocab_size": 1000,
+            "torch_dtype": "bfloat16",
+        }
+    ).encode()
+
+
+def _pair() -> dict[str, bytes]:
+    return {"r.csv": short_csv(), "r.json": short_sidecar()}
+
+
+def _data(name: str) -> Callable[[], dict[str, bytes]]:
+    return lambda: {"in": (DATA / name).read_bytes()}
+
+
+def _of(name: str, make: Callable[[], bytes]) -> Callable[[], dict[str, bytes]]:
+    return lambda: {name: make()}
+
+
+def _advice() -> dict[str, bytes]:
+    return {**_pair(), "m.json": model()}
+
+
+def _with_assumptions() -> dict[str, bytes]:
+    return {**_pair(), "a.toml": _TOML}
+
+
+def _thresholds() -> bytes:
+    from membench.analysis.thresholds import PRESETS, to_toml
+
+    return to_toml(PRESETS["default"]).encode()
+
+
+def _cited() -> bytes:
+    return (ROOT / "results" / "reference" / "h100-sxm" / "figures.toml").read_bytes()
+
+
+def _ledger() -> dict[str, bytes]:
+    return {f"f/{name}": data for name, data in fleet().items()}
+
+
+_IMPORTED = {
+    "nvbandwidth": _data("nvbandwidth.json"),
+    "babelstream": _data("babelstream.csv"),
+    "fio": _data("fio.json"),
+    "nvbench": _data("nvbench.json"),
+    "pytest-benchmark": _data("pytest_benchmark.json"),
+    "cited": _of("in", _cited),
+}
+_SAID = {"babelstream": ("--set", "tier=ddr")}
+_ADVISE = ("advise", "r.csv", "--model", "m.json", "--context", "4096")
+_LEDGER = "f/20260101T000000Z-0001.fleet.json"
+
+CASES: dict[str, Case] = {
+    "compare": Case(("compare", "r.csv", "b=r.csv"), _pair, "r.csv"),
+    "compare csv": Case(("compare", "r.csv", "b=r.csv", "--format", "csv"), _pair, "r.csv"),
+    "compare json": Case(("compare", "r.csv", "b=r.csv", "--format", "json"), _pair, "r.csv"),
+    "compare github": Case(("compare", "r.csv", "b=r.csv", "--format", "github"), _pair, "r.csv"),
+    "compare by": Case(("compare", "r.csv", "--by", "n"), _pair, "r.csv"),
+    "compare sidecar": Case(("compare", "r.csv", "b=r.csv"), _pair, "r.json"),
+    "compare preset": Case(
+        ("compare", "r.csv", "b=r.csv", "--preset", "t.toml"),
+        lambda: {**_pair(), "t.toml": _thresholds()},
+        "t.toml",
+    ),
+    "export samples": Case(("export", "samples", "r.csv"), _pair, "r.csv"),
+    "export bencher": Case(("export", "bencher", "r.csv"), _pair, "r.csv"),
+    "export pytest-benchmark": Case(("export", "pytest-benchmark", "r.csv"), _pair, "r.csv"),
+    "export github": Case(
+        ("export", "github-action-benchmark", "r.csv", "-o", "o"), _pair, "r.csv"
+    ),
+    "report": Case(("report", "r.csv", "-o", "o.html"), _pair, "r.csv", slow=True),
+    "report sidecar": Case(("report", "r.csv", "-o", "o.md"), _pair, "r.json", slow=True),
+    "report verdicts": Case(("report", "r.csv", "-o", "o.json"), _pair, "r.csv", slow=True),
+    "report assumptions": Case(
+        ("report", "r.csv", "-o", "o.json", "--assumptions", "a.toml"),
+        _with_assumptions,
+        "a.toml",
+        slow=True,
+    ),
+    "advise": Case(_ADVISE, _advice, "r.csv"),
+    "advise model": Case(_ADVISE, _advice, "m.json"),
+    "advise json": Case((*_ADVISE, "--json"), _advice, "m.json"),
+    "replay": Case(("replay", "t.jsonl"), _of("t.jsonl", trace), "t.jsonl"),
+    "replay agent": Case(("replay", "t.jsonl"), _of("t.jsonl", agent_trace), "t.jsonl"),
+    "replay packed": Case(
+        ("replay", "t.jsonl.xz"), _of("t.jsonl.xz", lambda: lzma.compress(trace())), "t.jsonl.xz"
+    ),
+    "replay model": Case(
+        ("replay", "t.jsonl", "--model", "m.json", "--format", "json"),
+        lambda: {"t.jsonl": trace(), "m.json": model()},
+        "m.json",
+    ),
+    "fleet report": Case(("fleet", "report", "f"), _ledger, "f/node-00001/run.csv"),
+    "fleet report ledger": Case(("fleet", "report", "f"), _ledger, _LEDGER),
+    "fleet report json": Case(("fleet", "report", "f", "--format", "json"), _ledger, _LEDGER),
+    "fleet report page": Case(
+        ("fleet", "report", "f", "-o", "o.html"), _ledger, _LEDGER, slow=True
+    ),
+    "fleet report parquet": Case(
+        ("fleet", "report", "v.parquet", "--format", "csv"),
+        _of("v.parquet", parquet),
+        "v.parquet",
+        slow=True,  # it is read in a process of its own
+    ),
+    "run --resume": Case(("run", "--resume", "r.csv"), _of("r.journal", some_journal), "r.journal"),
+    **{
+        f"import {form}": Case(
+            (
+                "import",
+                form,
+                "in",
+                "-o",
+                "o.csv",
+                *(("--set", "tier=ddr") if form == "babelstream" else ()),
+            ),
+            files,
+            "in",
+        )
+        for form, files in _IMPORTED.items()
+    },
+}
+
+PARAMETERS = [
+    pytest.param(name, marks=pytest.mark.slow) if case.slow else name
+    for name, case in CASES.items()
+]
+"""The names of `CASES` for parametrize: those that draw plots cost seconds."""
