@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Write the generated tables anew: after a change of an estimate, before a release.
 
-    docs/profiles.md                        what each family takes of the full profile
-    membench/gpu/cuda/kernel_variants.json  what a run compiles before it starts
-    docs/kernels.md                         what the streams have under way (minutes, first time)
+docs/profiles.md                        what each family takes of the full profile
+membench/gpu/cuda/kernel_variants.json  what a run compiles before it starts
+docs/kernels.md                         what the streams have under way (minutes, first time)
 """
 
 from __future__ import annotations
@@ -18,12 +18,14 @@ import profile_table  # noqa: E402
 import streams_table  # noqa: E402
 import variants_file  # noqa: E402
 
+from membench.gpu.cuda import kernel_variants  # noqa: E402
+
 
 def main() -> None:
     """Write each, and say so."""
     for table, path in (
         (profile_table, profile_table.DOCUMENT),
-        (variants_file, variants_file.PATH),
+        (variants_file, kernel_variants.PATH),
         (streams_table, streams_table.DOCUMENT),
     ):
         before = path.read_bytes()

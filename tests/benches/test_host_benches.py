@@ -16,7 +16,6 @@ import pytest
 from membench.benches import registry
 from membench.benches.host.ddr import all_thread_counts, parts, thread_counts
 from membench.benches.host.loaded import refuse_starved
-from membench.core.case import Needs
 from membench.core.errors import MembenchError, Skip, VerificationFailed
 from membench.core.snapshot import Machine, Node
 from membench.core.terms import BytesConvention, Metric, Stat, Tier

@@ -31,7 +31,7 @@ def tree(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def tested(tree: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def run_pytest(tree: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """What pytest says in ``tree``, with its default marks."""
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments],
@@ -55,7 +55,7 @@ def test_a_host_benchmark_is_one_file_and_a_kernel_is_three() -> None:
 @pytest.mark.slow
 def test_the_examples_pass_the_tests_without_another_edit(tree: Path) -> None:
     drop_in(tree)
-    done = tested(tree, "-n", "2", "--dist", "worksteal", *LOOKING)
+    done = run_pytest(tree, "-n", "2", "--dist", "worksteal", *LOOKING)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -67,7 +67,7 @@ def test_a_kernel_without_a_statement_is_asked_for_one_by_name(tree: Path) -> No
     statement = 'MACHINE_CODE = {"stride_read": Streams(loads=4, stores=0)}\n'
     assert statement in text
     proof.write_text(text.replace(statement, ""), encoding="ascii")
-    done = tested(tree, "tests/kernels/test_statements.py", "-k", "has_a_statement")
+    done = run_pytest(tree, "tests/kernels/test_statements.py", "-k", "has_a_statement")
     assert done.returncode == 1
     assert "kernels/stride.cu: the entry stride_read has no machine-code statement" in done.stdout
     assert 'MACHINE_CODE = {"stride_read": Streams(' in done.stdout
