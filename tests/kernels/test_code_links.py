@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 import pytest
-from machine_code import Code, count, innermost, loads_under_way, loops, machine_code, main_loop
+from machine_code import (
+    Code,
+    Statement,
+    Streams,
+    count,
+    innermost,
+    loads_under_way,
+    loops,
+    machine_code,
+    main_loop,
+)
 
 from membench.workloads import kv_move, link_copy
 
@@ -80,3 +90,13 @@ def test_a_stamp_is_one_reading_of_the_global_timer(arch: str) -> None:
     code = machine_code("link.cu", (), arch)["link_stamp"]
     assert sum("GLOBALTIMER" in each.operands for each in code) >= 1
     assert count(code, "STG") == 1
+
+
+MACHINE_CODE: dict[str, Statement] = {
+    "link_copy": test_a_copy_by_kernel_has_all_loads_under_way_before_a_store,
+    "link_stamp": test_a_stamp_is_one_reading_of_the_global_timer,
+    "kv_move": Streams(loads=4, stores=4),
+    "kv_bulk": test_bulk_copies_go_both_ways_and_touch_no_register,
+    "zerocopy_read": test_zero_copy_reads_keep_as_many_loads_under_way_as_asked,
+    "zerocopy_write": test_zero_copy_writes_are_wide_and_read_nothing,
+}

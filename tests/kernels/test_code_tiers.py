@@ -5,7 +5,16 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from machine_code import Code, count, loads_under_way, machine_code, main_loop
+from machine_code import (
+    Code,
+    Exempt,
+    Statement,
+    Streams,
+    count,
+    loads_under_way,
+    machine_code,
+    main_loop,
+)
 
 ARCHS = pytest.mark.parametrize("arch", ["90", "120"])
 
@@ -139,3 +148,29 @@ def test_attention_multiplies_on_the_tensor_cores_and_asks_ahead(kv: str, arch: 
     )
     half = loads // 2 * "L"
     assert shown == 8 * "H" + half + 6 * "e" + 8 * "H" + half
+
+
+_ATOMICS = test_atomics_are_what_their_names_say
+_SHARED = test_shared_memory_is_accessed_at_full_width
+_HOPS = test_hops_in_shared_memory_are_one_load_each
+_WAYS = test_each_way_into_shared_memory_is_its_own
+MACHINE_CODE: dict[str, Statement] = {
+    "cache_read": Streams(loads=4, stores=0),
+    "cache_write": Streams(loads=0, stores=4),
+    "gather_read": Streams(loads=4, stores=0),
+    "async_ld": Streams(loads=4, stores=0),
+    "async_cp": _WAYS,
+    "async_bulk": _WAYS,
+    "shared_read": _SHARED,
+    "shared_write": _SHARED,
+    "shared_chase": _HOPS,
+    "cluster_chase": _HOPS,
+    "cluster_read": test_a_neighbours_memory_is_read_by_16_bytes,
+    **dict.fromkeys((f"atomics_{kind}" for kind in ("red", "atom", "shared", "system")), _ATOMICS),
+    "l2map_run": test_lines_of_l2_are_followed_between_two_clocks,
+    "l2map_where": Exempt("asks on which SM a block runs"),
+    "l2map_link": Exempt("links the lines before they are timed"),
+    "loaded_generate": Streams(loads=8, stores=8),
+    "attention_read": test_attention_multiplies_on_the_tensor_cores_and_asks_ahead,
+    "attention_merge": Exempt("adds up a few partial results of attention_read"),
+}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
 from asking_gpu import variants_of_all_profiles
-from write_variants import listed
+from profile_table import shipped
+from variants_file import listed
 
 from membench.core.errors import BackendUnavailable, MembenchError, RegistersSpilled
 from membench.gpu.cuda.compile import ARCHITECTURES, compile_source
@@ -44,8 +46,14 @@ def asked() -> dict[str, dict[str, set[Variant]]]:
 def test_what_is_compiled_ahead_is_what_the_benches_ask_for(
     asked: dict[str, dict[str, set[Variant]]],
 ) -> None:
-    assert PATH.read_text(encoding="ascii") == listed(asked)
-    for arch, benches in asked.items():
+    """Of the shipped benches and those in the file; a new one is compiled when it is asked for."""
+    ahead = shipped() | json.loads(PATH.read_bytes()).keys()
+    known = {
+        arch: {bench: variants for bench, variants in benches.items() if bench in ahead}
+        for arch, benches in asked.items()
+    }
+    assert PATH.read_text(encoding="ascii") == listed(known), "run python ci/documents.py"
+    for arch, benches in known.items():
         for bench, variants in benches.items():
             assert set(variants_of([bench], arch)) == variants
 

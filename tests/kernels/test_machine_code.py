@@ -6,7 +6,9 @@ from itertools import pairwise
 
 import pytest
 from machine_code import (
+    Exempt,
     Instruction,
+    Statement,
     code_of,
     count,
     innermost,
@@ -178,3 +180,28 @@ def test_a_loop_is_what_a_branch_goes_back_over() -> None:
 )
 def test_the_width_of_a_load(opcode: str, width: int) -> None:
     assert Instruction(opcode).width("LDG") == width
+
+
+_CLOCKS = test_single_hops_are_one_load_between_two_clocks
+_CONTROL = test_the_hold_sleeps_and_the_idle_kernel_does_nothing
+MACHINE_CODE: dict[str, Statement] = {
+    "chase_run": test_a_hop_of_the_chase_is_one_load_and_nothing_else,
+    "chase_hops": _CLOCKS,
+    "chase_link": Exempt("links the ring before it is timed"),
+    "loaded_chase": _CLOCKS,
+    "loaded_prepare": Exempt("fills what is read before it is timed"),
+    "loaded_check": Exempt("verifies"),
+    "control_hold": _CONTROL,
+    "control_idle": _CONTROL,
+    "control_probe": Exempt("reads clocks outside of the timed span"),
+    "control_sweep": Exempt("flushes L2 before the timed span"),
+    "control_echo": Exempt("answers the host: what is timed is the way there and back"),
+    **dict.fromkeys(
+        (f"pattern_{name}" for name in ("fill", "fill_small")),
+        Exempt("fills what is read before it is timed"),
+    ),
+    **dict.fromkeys(
+        (f"pattern_check{name}" for name in ("", "_value", "_linear", "_blocks")),
+        Exempt("verifies"),
+    ),
+}

@@ -1,20 +1,30 @@
 """What the profiles promise: quick within 90 s, full within 20 min, no family over a quarter.
 
 With an H100 quick has 120 s.  Both sums are of everything that such a machine has: its GPU, two
-sockets, a disk.
+sockets, a disk.  The shipped benches are held to that; a new one, which the table of
+``docs/profiles.md`` does not name yet, may take a little more.
 """
 
 import re
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
+from profile_table import (
+    DISK,
+    documented,
+    family_of,
+    gpu_server,
+    made,
+    of_benches,
+    planned,
+    server,
+    shipped,
+)
 
 from membench.benches import registry
 from membench.core.case import SWEEP_ROUNDS, Needs
-from membench.core.snapshot import Filesystem, Gpu, Gpus, Machine, Node
+from membench.core.snapshot import Machine
 from membench.core.units import GIB
-from membench.machine import snapshot
 from membench.measure.options import RunOptions
 from membench.measure.plan import (
     GPU_ROUND_SECONDS,
@@ -26,47 +36,48 @@ from membench.measure.plan import (
 )
 from membench.results.plan import Plan, PlannedCase
 
+QUICK_SECONDS = 90
+QUICK_GPU_SECONDS = 120
 FULL_SECONDS = 20 * 60
-DISK = Filesystem("/scratch", "/", "ext4", "", "nvme0n1", 1000 * GIB, direct_io="")
+
+KEPT_FREE = 0.15
+"""Of quick with a GPU: for machines that are slower, and for new benches."""
+
+NEW = 0.05
+"""What all new benches together may add to the other profiles."""
 
 
 @pytest.fixture(scope="module")
 def machine() -> Machine:
-    """This machine with the CPUs and memory of a common server, so that every case is planned."""
-    here = snapshot()
-    cpu = replace(here.cpu, affinity=tuple(range(64)), usable=64, quota=None)
-    sockets = tuple(
-        Node(node, tuple(range(32 * node, 32 * node + 32)), 128 * GIB, (10, 20)) for node in (0, 1)
-    )
-    memory = replace(
-        here.memory, total=256 * GIB, available=250 * GIB, cgroup_limit=None, nodes=sockets
-    )
-    return replace(here, cpu=cpu, memory=memory, gpus=Gpus())
+    """A server without a GPU."""
+    return server()
 
 
 @pytest.fixture(scope="module")
-def with_gpu(machine: Machine) -> Machine:
+def with_gpu() -> Machine:
     """The same with an H100."""
-    gpu = Gpu(0, "NVIDIA H100 80GB HBM3", "0" * 12, 80 * GIB, "9.0")
-    return replace(machine, gpus=Gpus(driver="580", cuda="13.0", devices=(gpu,)))
+    return gpu_server()
 
 
 def full(machine: Machine) -> Plan:
-    return make_plan(RunOptions(profile="full"), registry(), machine, DISK)
+    return planned("full", machine)
 
 
 def test_quick_fits_into_90_seconds_and_2_gib(machine: Machine) -> None:
-    plan = make_plan(RunOptions(profile="quick"), registry(), machine, DISK)
+    plan = planned("quick", machine)
     cost = estimate(plan)
     assert plan.rounds == 5
-    assert 10 < cost.seconds <= 90
+    assert 10 < estimate(of_benches(plan, shipped())).seconds <= QUICK_SECONDS
+    assert cost.seconds <= (1 + NEW) * QUICK_SECONDS
     assert cost.memory <= 2 * GIB
 
 
 def test_quick_fits_into_120_seconds_with_a_gpu(with_gpu: Machine) -> None:
-    plan = make_plan(RunOptions(profile="quick"), registry(), with_gpu, DISK)
+    plan = planned("quick", with_gpu)
     assert sum(needs_gpu(case) and not case.skipped for case in plan.cases) > 30
-    assert estimate(plan).seconds <= 0.85 * 120  # the rest is for machines that are slower
+    shipping = estimate(of_benches(plan, shipped())).seconds
+    assert shipping <= (1 - KEPT_FREE) * QUICK_GPU_SECONDS
+    assert estimate(plan).seconds <= QUICK_GPU_SECONDS
 
 
 def test_full_fits_into_20_minutes_and_no_family_takes_over(
@@ -74,7 +85,8 @@ def test_full_fits_into_20_minutes_and_no_family_takes_over(
 ) -> None:
     for plan in (full(machine), full(with_gpu)):
         assert plan.rounds == 10
-        assert estimate(plan).seconds <= FULL_SECONDS
+        assert estimate(of_benches(plan, shipped())).seconds <= FULL_SECONDS
+        assert estimate(plan).seconds <= (1 + NEW) * FULL_SECONDS
         assert too_long(plan) == {}
 
 
@@ -156,13 +168,26 @@ def test_a_gpu_costs_its_rounds_and_its_tuning(machine: Machine, with_gpu: Machi
 
 
 def test_the_documented_sums_are_those_of_the_plan(with_gpu: Machine) -> None:
+    """Of the benches that the table names; ``python ci/documents.py`` writes it."""
+    table = numbers(documented())
+    generated = numbers(made(of_benches(full(with_gpu), shipped())))
+    assert table.keys() == generated.keys()
+    for line, (cases, seconds) in generated.items():
+        assert table[line][0] == cases, line
+        # Rounded, and of a machine whose caches may be others.
+        assert table[line][1] == pytest.approx(seconds, abs=1.01), line
+
+
+def test_a_table_that_is_written_names_every_bench_that_can_run(with_gpu: Machine) -> None:
     plan = full(with_gpu)
-    seconds = family_seconds(plan, lambda case: registry().benches[case.bench].family)
-    text = (Path(__file__).parents[2] / "docs" / "profiles.md").read_text(encoding="ascii")
-    rows = re.findall(r"^\| (`.*`) \| (\d+) \| (\d+) \|$", text, re.MULTILINE)
-    documented = {
-        registry().benches[names.split("`")[1]].family: float(whole) for names, _, whole in rows
-    }
-    assert documented == pytest.approx(seconds, abs=0.51)
-    (whole,) = re.findall(r"^\| \*\*in all\*\* \| \d+ \| \*\*(\d+)\*\* \|$", text, re.MULTILINE)
-    assert float(whole) == pytest.approx(estimate(plan).seconds, abs=0.51)
+    runnable = {family_of(case.bench) for case in plan.cases if not case.skipped}
+    named = re.findall(r"`([^`]+)`", made(plan))
+    assert {family_of(bench) for bench in named} == runnable
+    assert len(named) == len(set(named))
+
+
+def numbers(table: str) -> dict[str, tuple[str, float]]:
+    """First cell of each line -> its other two."""
+    lines = re.findall(r"^\| (.+?) \| (\d*) ?\| \**(\d+)\** \|$", table, re.MULTILINE)
+    assert len(lines) == table.count("\n")
+    return {name: (cases, float(seconds)) for name, cases, seconds in lines}

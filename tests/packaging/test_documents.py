@@ -12,6 +12,7 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from contributing import examples
 
 from membench.core.case import Bench
 from membench.core.errors import VerificationFailed
@@ -35,9 +36,8 @@ def blocks(document: str, language: str) -> list[str]:
 @pytest.fixture
 def example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
     """The benchmark that CONTRIBUTING.md shows, imported from a file as a bench module is."""
-    (code,) = blocks("CONTRIBUTING.md", "python")
     path = tmp_path / "documented.py"
-    path.write_text(code)
+    path.write_text(examples()["membench/benches/host/memmove.py"])
     spec = importlib.util.spec_from_file_location("documented", path)
     assert spec is not None
     assert spec.loader is not None

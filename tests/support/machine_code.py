@@ -7,7 +7,7 @@ import os
 import re
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, distribution
@@ -133,10 +133,10 @@ def loops(code: Code) -> Iterator[Code]:
             yield [one for one in code if each.target <= one.address <= each.address]
 
 
-def main_loop(code: Code, opcode: str) -> Code:
-    """Of the loops without a loop inside, the one with ``opcode`` (a prefix) most often."""
+def _flat_loops(code: Code) -> list[Code]:
+    """The bodies of the loops without a loop inside."""
     bodies = list(loops(code))
-    flat = [
+    return [
         body
         for body in bodies
         if not any(
@@ -146,7 +146,11 @@ def main_loop(code: Code, opcode: str) -> Code:
             for other in bodies
         )
     ]
-    best = max(flat, key=lambda body: count(body, re.escape(opcode)), default=())
+
+
+def main_loop(code: Code, opcode: str) -> Code:
+    """Of the loops without a loop inside, the one with ``opcode`` (a prefix) most often."""
+    best = max(_flat_loops(code), key=lambda body: count(body, re.escape(opcode)), default=())
     assert count(best, re.escape(opcode)), f"no loop with {opcode}"
     return best
 
@@ -206,3 +210,56 @@ def loads_under_way(code: Code, width: int = 16) -> int:
         elif loads and (each.opcode.startswith("STG") or each.registers & waiting):
             break
     return loads
+
+
+def tile_loop(code: Code, width: int = 16) -> Code:
+    """The loop over whole tiles: without a loop inside, with the most accesses of ``width`` bytes.
+
+    Counted are accesses of global memory.
+    """
+
+    def accesses(body: Code) -> int:
+        return sum(each.width("LDG.", "STG.") == width for each in body)
+
+    best = max(_flat_loops(code), key=accesses, default=())
+    assert accesses(best), f"no loop with global accesses of {width} bytes"
+    return best
+
+
+@dataclass(frozen=True)
+class Streams:
+    """Statement: a tile has so many accesses, and its loads are issued before the first is needed.
+
+    Attributes:
+        loads, stores: global ones of a thread in the loop over whole tiles.
+        width: bytes of each.
+    """
+
+    loads: int
+    stores: int
+    width: int = 16
+
+    def check(self, entry: str, code: Code) -> None:
+        """Fail unless the machine code of ``entry`` shows that."""
+        body = tile_loop(code, self.width)
+        loads = sum(each.width("LDG.") == self.width for each in body)
+        stores = sum(each.width("STG.") == self.width for each in body)
+        assert (loads, stores) == (self.loads, self.stores), (
+            f"{entry}: a tile has {loads} loads and {stores} stores of {self.width} bytes, "
+            f"its statement says {self.loads} and {self.stores}"
+        )
+        under_way = loads_under_way(body, self.width)
+        assert under_way == loads, (
+            f"{entry}: {under_way} of {loads} loads are issued before the first value is needed"
+        )
+
+
+@dataclass(frozen=True)
+class Exempt:
+    """Statement: the speed of this entry is in no number that is reported, for this reason."""
+
+    why: str
+
+
+Statement = Streams | Exempt | Callable[..., None]
+"""What the machine code of an entry must show; a function is the test that reads it."""

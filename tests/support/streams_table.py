@@ -1,6 +1,6 @@
 """What the machine code of `stream.cu` has under way, over all configurations of the tuning.
 
-``python -m streams_table`` writes the table of ``docs/kernels.md`` anew.
+``python ci/documents.py`` writes the table of ``docs/kernels.md`` anew.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import cast
 
 from asking_gpu import H100, AskingGpu
-from machine_code import Code, loads_under_way, loops, machine_code
+from machine_code import loads_under_way, machine_code, tile_loop
 
 from membench.benches.hbm.stream import configurations
 from membench.core.case import Config
@@ -63,21 +63,12 @@ def seen(of: Variant, operation: str, arch: str) -> Seen:
     """What the machine code of ``operation`` shows."""
     width = int(dict(of.defines)["VEC"])
     code = machine_code(of.file, of.options, arch)[f"stream_{operation}"]
-    loop = _tile(code, width)
+    loop = tile_loop(code, width)
     resources = compile_source(of.file, of.options, arch).resources[f"stream_{operation}"]
     loads = sum(each.width("LDG.") == width for each in loop)
     stores = sum(each.width("STG.") == width for each in loop)
     under_way = stores if operation == "write" else loads_under_way(loop, width)
     return Seen(under_way, loads, stores, resources.registers)
-
-
-def _tile(code: Code, width: int) -> Code:
-    """The loop over whole tiles: the one with the most accesses."""
-
-    def accesses(body: Code) -> int:
-        return sum(each.width("LDG.", "STG.") == width for each in body)
-
-    return max(loops(code), key=lambda body: (accesses(body), -len(body)))
 
 
 def rows() -> Iterator[str]:
@@ -130,6 +121,7 @@ def asked(operation: str, of: Variant) -> int:
     return int(dict(of.defines)["UNROLL"]) * (LOADS[operation] or 1)
 
 
-if __name__ == "__main__":
+def write() -> None:
+    """Put the table as it must be into the document."""
     text = DOCUMENT.read_text(encoding="ascii")
     DOCUMENT.write_text(_TABLE.sub(lambda _: made(), text), encoding="ascii")

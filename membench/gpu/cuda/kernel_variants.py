@@ -1,8 +1,8 @@
 """Which compilations a bench may ask for: known before it is built, so that they can be made ahead.
 
 ``kernel_variants.json`` has them by bench, each with the least compute capability that asks for
-it.  A test holds it against what the benches of all profiles really ask for, and
-``python -m write_variants`` with ``tests/support`` on the path writes it anew.
+it, and ``python ci/documents.py`` writes it.  A test holds it against what the benches in it ask
+for.  The kernels of a bench that is not in it are compiled when they are first asked for.
 """
 
 from __future__ import annotations

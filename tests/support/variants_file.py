@@ -1,6 +1,6 @@
 """Which compilations each bench asks for, as ``membench/gpu/cuda/kernel_variants.json`` has it.
 
-``python -m write_variants`` writes that file anew.
+``python ci/documents.py`` writes that file anew.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ def listed(asked: Asked) -> str:
     return f"{{\n{benches}\n}}\n"
 
 
-if __name__ == "__main__":
+def write() -> None:
+    """Put what all benches ask for into the file."""
     here = snapshot()
     PATH.write_text(listed({arch: variants_of_all_profiles(arch, here) for arch in ARCHITECTURES}))
