@@ -45,6 +45,9 @@ def why_not(case: Case, backend: str, site: Site, gpu: int | None = None) -> str
         return reason
     if Needs.TWO_CPUS in case.needs and machine.cpu.usable < 2:
         return "needs 2 CPUs, 1 may be used"
+    threads = dict(case.params).get("threads")
+    if isinstance(threads, int) and threads > machine.cpu.usable:
+        return f"needs {threads} CPUs, {machine.cpu.usable} may be used"
     if Needs.TWO_NUMA_NODES in case.needs and (shown := len(machine.memory.grantable)) < 2:
         several = len(machine.memory.nodes) > 1
         return "needs 2 NUMA nodes, " + (

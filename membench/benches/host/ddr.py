@@ -215,7 +215,7 @@ def triad(cpu: CpuBackend, size: int, threads: int | str, pages: str, stores: st
     memory=_memory(1),
 )
 @axis("size", quick=AUTO)
-@axis("reads", quick=(100, 75, 67, 50, 0))
+@axis("reads", quick=(100, 75, 67, 50, 0), most=100)
 @axis("threads", quick=thread_counts)
 def mix(cpu: CpuBackend, size: int, reads: int, threads: int | str) -> Work:
     """Reads and writes mixed: ``reads`` percent of the chunks are read, the others written.
