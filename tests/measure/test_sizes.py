@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from described import machine, staircase
 
@@ -133,6 +135,17 @@ def test_numbers_that_no_kernel_has_are_refused() -> None:
 def test_more_threads_than_cpus_are_known_before_the_run() -> None:
     (found,) = planned("ddr/read/size=64MiB/threads=99/pages=4k")
     assert found.skipped == "needs 99 CPUs, 32 may be used"
+
+
+def test_small_pages_that_the_kernel_does_not_have_are_known_before_the_run() -> None:
+    grace = replace(BOX, memory=replace(BOX.memory, page=65536))
+    options = RunOptions(select=("host/chase/size=auto/*", "ddr/read/*threads=1/*"))
+    found = {one.id: one.skipped for one in make_plan(options, registry(), grace).cases}
+    assert found == {
+        "host/chase/size=auto/pages=thp": "",
+        "host/chase/size=auto/pages=4k": "the pages of this kernel are 64 KiB",
+        "ddr/read/size=auto/threads=1/pages=thp": "",
+    }
 
 
 def test_an_id_that_leaves_an_axis_out_is_whole_where_the_axis_may_be() -> None:
