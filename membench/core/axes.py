@@ -55,11 +55,15 @@ class Axis:
         quick: its values in the quick profile; the first one is the default
             that the other axes are swept around, in every profile.
         full: its values in the full profile.
+        most: the largest number that a person may ask for.
+        closed: numbers of the profiles only: there is no kernel, or no node, for another.
     """
 
     name: str
     quick: Values
     full: Values
+    most: int | None = None
+    closed: bool = False
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -87,13 +91,20 @@ class Axis:
         for value in known:
             if text == str(value):
                 return value
-        if any(isinstance(value, int) for value in known) and text.isdecimal() and text.isascii():
-            return int(text)
+        numbers = [value for value in known if isinstance(value, int)]
+        if numbers and not self.closed and text.isdecimal() and text.isascii():
+            return self._number(int(text), min(1, *numbers))
         sizes = [value for value in known if isinstance(self.argument(value), int)]
         if AUTO in known or any(isinstance(value, str) for value in sizes):
-            return AUTO if text == AUTO else format_size(parse_size(text))
+            return AUTO if text == AUTO else format_size(self._number(parse_size(text), 1))
         shown = ", ".join(dict.fromkeys(str(value) for value in known if value != OMITTED))
         raise UsageError(f"{self.name} cannot be '{text}'", f"it can be {shown}")
+
+    def _number(self, number: int, least: int) -> int:
+        if number < least or (self.most is not None and number > self.most):
+            bounds = f"from {least} on" if self.most is None else f"from {least} to {self.most}"
+            raise UsageError(f"{self.name} cannot be {number}", f"it can be {bounds}")
+        return number
 
     @staticmethod
     def text(value: Value) -> str:

@@ -212,9 +212,9 @@ class Bench:
         Raises:
             UsageError: the axis cannot have that value.
         """
+        value = next(one for one in self.axes if one.name == name).parse(text, machine)
         axes = tuple(
-            Axis(one.name, value := one.parse(text, machine), value) if one.name == name else one
-            for one in self.axes
+            replace(one, quick=value, full=value) if one.name == name else one for one in self.axes
         )
         return replace(self, axes=axes)
 
@@ -310,13 +310,19 @@ _AXES = "__membench_axes__"
 
 
 def axis(
-    name: str, quick: Values, full: Values | None = None
+    name: str,
+    quick: Values,
+    full: Values | None = None,
+    *,
+    most: int | None = None,
+    closed: bool = False,
 ) -> Callable[[Callable[..., Work]], Callable[..., Work]]:
     """Declare a parameter; see `Axis`.  Without ``full`` both profiles sweep ``quick``."""
 
     def decorate(function: Callable[..., Work]) -> Callable[..., Work]:
         declared: tuple[Axis, ...] = getattr(function, _AXES, ())
-        setattr(function, _AXES, (Axis(name, quick, quick if full is None else full), *declared))
+        one = Axis(name, quick, quick if full is None else full, most, closed)
+        setattr(function, _AXES, (one, *declared))
         return function
 
     return decorate

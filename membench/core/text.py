@@ -90,10 +90,13 @@ def _no_command(text: str) -> str:
 def shell_word(path: str | os.PathLike[str]) -> str:
     r"""``path`` as one word of a command that a person pastes into a shell.
 
-    A name with blanks is quoted.  Control characters and bytes that are no UTF-8 are written as
-    ``$'\xff'`` (bash, zsh, POSIX.1-2024), so that the word can be printed and names that file.
+    A name with blanks is quoted, and a path that begins with a dash is no option.  Control
+    characters and bytes that are no UTF-8 are written as ``$'\xff'`` (bash, zsh, POSIX.1-2024),
+    so that the word can be printed and names that file.
     """
     text = os.fspath(path)
+    if text.startswith("-") and isinstance(path, os.PathLike):
+        text = f"./{text}"
     if text.isprintable():
         return shlex.quote(text)
     return "$'" + "".join(map(_escaped, text)) + "'"

@@ -55,7 +55,10 @@ def huge_pages(facts: Facts) -> Finding:
     """Without huge pages a latency is that of the page tables too."""
     memory = facts.machine.memory
     if not memory.thp:
-        return fine("huge-pages", UNKNOWN)
+        return fine(
+            "huge-pages",
+            f"{UNKNOWN}: where the kernel has none, rows with pages=thp are flagged few-huge-pages",
+        )
     seen = f"transparent huge pages: {memory.thp}"
     if memory.thp == "never":
         return warn(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
-from membench.core.snapshot import Memory
+from membench.core.snapshot import Memory, Node
 from membench.machine.cgroup import Limits
 from membench.machine.kernel_text import fields, integer, read
-from membench.machine.nodes import read_nodes
+from membench.machine.nodes import available_bytes, read_nodes
 
 
 def read_memory(root: Path = Path("/"), limits: Limits | None = None, page: int = 0) -> Memory:
@@ -23,9 +24,11 @@ def read_memory(root: Path = Path("/"), limits: Limits | None = None, page: int 
     total = _bytes(info, "MemTotal")
     huge = root / "sys/kernel/mm/transparent_hugepage"
     chosen = re.search(r"\[(\w+)\]", read(huge / "enabled"))
+    nodes = read_nodes(root, total)
+    available = _bytes(info, "MemAvailable") or _bytes(info, "MemFree")
     return Memory(
         total=total,
-        available=_bytes(info, "MemAvailable") or _bytes(info, "MemFree"),
+        available=min(available, _grantable(nodes, root, available)),
         cgroup_limit=limits.memory,
         cgroup_used=limits.memory_used,
         page=page or os.sysconf("SC_PAGE_SIZE"),
@@ -33,9 +36,24 @@ def read_memory(root: Path = Path("/"), limits: Limits | None = None, page: int 
         thp=chosen[1] if chosen else "",
         hugetlb_total=integer(info.get("HugePages_Total", "")) or 0,
         hugetlb_free=integer(info.get("HugePages_Free", "")) or 0,
-        nodes=read_nodes(root, total),
+        nodes=nodes,
         thp_allowed=_thp_allowed(root),
     )
+
+
+def _grantable(nodes: Sequence[Node], root: Path, available: int) -> int:
+    """Bytes that ``cpuset.mems`` lets this process have: MemAvailable counts every node.
+
+    ``available`` where it may use all of them, or nobody says how much one has.
+    """
+    if all(node.allowed for node in nodes):
+        return available
+    parts = [
+        node.memory if (free := available_bytes(node.node, root)) is None else free
+        for node in nodes
+        if node.allowed
+    ]
+    return available if None in parts else sum(part or 0 for part in parts)
 
 
 def _thp_allowed(root: Path) -> bool | None:

@@ -58,11 +58,10 @@ def seen_together(nodes: tuple[Node, ...], cpu: Cpu, gpus: Gpus) -> tuple[Node, 
 def of_the_host(memory: Memory) -> Memory:
     """``memory`` without what is a GPU's: the kernel counts it among its own, and NVML too."""
     theirs = [node for node in memory.nodes if node.kind is NodeKind.GPU]
-    return replace(
-        memory,
-        total=max(0, memory.total - sum(node.memory or 0 for node in theirs)),
-        available=max(0, memory.available - sum(node.free or 0 for node in theirs)),
-    )
+    total = max(0, memory.total - sum(node.memory or 0 for node in theirs))
+    # What may not be used is in `available` no more.
+    free = sum(node.free or 0 for node in theirs if node.allowed)
+    return replace(memory, total=total, available=min(total, max(0, memory.available - free)))
 
 
 def available_bytes(node: int, root: Path = Path("/")) -> int | None:

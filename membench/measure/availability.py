@@ -10,10 +10,13 @@ from membench import __version__
 from membench.core.case import Case, Needs
 from membench.core.sizes.working_set import GPU_SHARE
 from membench.core.snapshot import Filesystem, Machine
-from membench.core.units import about_size
+from membench.core.units import KIB, about_size
 from membench.host.storage.scratch import FREE_SHARE, LEAST_CUT, cut
 from membench.measure.backends import BACKENDS
 from membench.measure.options import DEFAULT_DISK_BUDGET
+
+SMALL_PAGE = 4096
+"""The pages of a case with `pages=4k`."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,11 @@ def why_not(case: Case, backend: str, site: Site, gpu: int | None = None) -> str
         return reason
     if Needs.TWO_CPUS in case.needs and machine.cpu.usable < 2:
         return "needs 2 CPUs, 1 may be used"
+    threads = dict(case.params).get("threads")
+    if isinstance(threads, int) and threads > machine.cpu.usable:
+        return f"needs {threads} CPUs, {machine.cpu.usable} may be used"
+    if reason := _no_such_pages(case, backend, machine):
+        return reason
     if Needs.TWO_NUMA_NODES in case.needs and (shown := len(machine.memory.grantable)) < 2:
         several = len(machine.memory.nodes) > 1
         return "needs 2 NUMA nodes, " + (
@@ -53,6 +61,13 @@ def why_not(case: Case, backend: str, site: Site, gpu: int | None = None) -> str
     if (limit := machine.memory.budget) < case.memory:
         return f"needs {about_size(case.memory)} of memory, {about_size(limit)} may be used"
     return _no_disk(case, site) if case.disk else ""
+
+
+def _no_such_pages(case: Case, backend: str, machine: Machine) -> str:
+    small = dict(case.params).get("pages") in ("4k", "populate") and backend == "cpu"
+    if not small or machine.memory.page == SMALL_PAGE:
+        return ""
+    return f"the pages of this kernel are {machine.memory.page // KIB} KiB"
 
 
 def no_jit() -> str:

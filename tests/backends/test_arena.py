@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ctypes
+import errno
+import mmap
 import resource
 from itertools import combinations, pairwise
 from pathlib import Path
@@ -35,6 +37,21 @@ def test_small_pages_are_small_and_each_costs_a_fault() -> None:
     pages = memory.size // resource.getpagesize()
     assert pages <= faults <= pages + 64
     assert huge_bytes(memory) == 0
+
+
+def test_a_kernel_without_huge_pages_gives_small_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Real-time kernels have none; memory is measured there too, and the rows are flagged."""
+
+    class Refusing(mmap.mmap):
+        def madvise(self, *_: int) -> None:
+            raise OSError(errno.EINVAL, "Invalid argument")
+
+    monkeypatch.setattr(mmap, "mmap", Refusing)
+    arenas = Arenas(LIMIT, 1)
+    (memory,) = arenas.take("thp", [16 * MIB], "owner")
+    memory[:] = 1
+    if not HAS_HUGE.exists() or "[always]" not in HAS_HUGE.read_text():
+        assert arenas.huge_share("thp") == "0%"
 
 
 @needs_huge

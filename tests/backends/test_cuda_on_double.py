@@ -183,6 +183,13 @@ def test_a_bench_goes_its_whole_way(name: str, params: dict[str, Value], gpu: Cu
     work.close()
 
 
+def test_a_copy_from_huge_pages_says_how_many_there_were(gpu: CudaBackend) -> None:
+    """Memory smaller than a huge page lies on none."""
+    work = BENCHES["link/h2d"].build(cast("Any", gpu), LINK | {"mem": "huge"})
+    assert work.detail["huge"] == "0%"
+    work.close()
+
+
 def test_a_cluster_is_placed_as_the_driver_says(gpu: CudaBackend) -> None:
     kernel = gpu.kernel(Variant.of("shared.cu", CLUSTER=16), "cluster_chase")
     with pytest.raises(Skip, match="no cluster of 16"):  # the double has two SMs

@@ -49,6 +49,19 @@ def test_aarch64_has_no_model_name(plant: Plant, grace: Tree) -> None:
     assert read_cpu(root, affinity=[0], architecture="aarch64").model == "Arm Neoverse-V2"
 
 
+def test_small_cores_without_an_l2_do_not_hide_those_of_large_ones(plant: Plant) -> None:
+    """Their L3 has the index that the others' L2 has."""
+    shared = {"coherency_line_size": "64", "type": "Unified"}
+    l3 = {"level": "3", "size": "8192K", "shared_cpu_list": "0-1"} | shared
+    l2 = {"level": "2", "size": "512K", "shared_cpu_list": "1"} | shared
+    at = "sys/devices/system/cpu"
+    found = {f"{at}/cpu0/cache/index2": l3, f"{at}/cpu1/cache/index2": l2}
+    found[f"{at}/cpu1/cache/index3"] = l3
+    tree = {f"{place}/{name}": text for place, one in found.items() for name, text in one.items()}
+    cpu = read_cpu(plant({f"{at}/online": "0-1"} | tree), affinity=(0, 1))
+    assert [(one.level, one.cpus) for one in cpu.caches] == [(2, (1,)), (3, (0, 1))]
+
+
 def test_a_virtual_machine_with_odd_caches(plant: Plant, odd_vm: Tree) -> None:
     cpu = read_cpu(plant(odd_vm), affinity=[0, 1], architecture="x86_64")
     assert cpu.model == "AuthenticAMD family 25 model 17"

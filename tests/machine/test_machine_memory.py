@@ -32,6 +32,19 @@ def test_two_nodes(plant: Plant, two_sockets: Tree) -> None:
     assert memory.usable == 3 * MIB
 
 
+def test_memory_of_other_nodes_is_not_available(plant: Plant, two_sockets: Tree) -> None:
+    """MemAvailable counts all nodes: half of it is more than a control group on one node has."""
+    node = "sys/devices/system/node/node1/meminfo"
+    text = "Node 1 MemTotal: 264280000 kB\nNode 1 MemFree: 90000000 kB\n"
+    text += "Node 1 Active(file): 4000000 kB\nNode 1 Inactive(file): 6000000 kB\n"
+    own = {"proc/self/status": "Mems_allowed_list:\t1\n"}
+    assert read_memory(plant(two_sockets | own | {node: text})).available == 100000000 * KIB
+    every = {"proc/self/status": "Mems_allowed_list:\t0-1\n"}
+    assert read_memory(plant(two_sockets | every)).available == 500000000 * KIB
+    silent = two_sockets | own | {node: ""}
+    assert read_memory(plant(silent)).available == 500000000 * KIB
+
+
 def test_a_node_without_cpus_stays(plant: Plant, grace: Tree) -> None:
     memory = read_memory(plant(grace), page=65536)
     assert (memory.page, memory.thp, memory.huge_page) == (65536, "always", 512 * MIB)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from described import machine, staircase
 
@@ -95,6 +97,10 @@ def test_a_setting_holds_an_axis_at_a_value_outside_of_the_profile() -> None:
         ("size=4GiB", UsageError, "is no setting"),
         ("ddr/*:colour=red", UsageError, "has colour="),
         ("ddr/*:pages=1g", UsageError, "pages cannot be '1g'"),
+        ("ddr/read:size=0B", UsageError, "size cannot be 0"),
+        ("ddr/read:threads=0", UsageError, "threads cannot be 0"),
+        ("host/loaded:reads=101", UsageError, "reads cannot be 101"),
+        ("host/loaded:pause=-1", UsageError, "pause cannot be '-1'"),
         ("ddr/*:threads=many", UsageError, "threads"),
         ("drd/*:size=4GiB", NothingMatched, "no bench matches"),
         ("ddr/mix:size=4GiB", NothingMatched, "the quick profile has no such case"),
@@ -115,6 +121,31 @@ def test_a_whole_id_need_not_be_of_the_profile() -> None:
         "host/chase/size=1GiB/pages=4k",
         "ddr/read/size=auto/threads=1/pages=thp",
     ]
+
+
+def test_numbers_that_no_kernel_has_are_refused() -> None:
+    with pytest.raises(UsageError, match="chains cannot be '3'") as caught:
+        planned("host/mlp/size=auto/chains=3/pages=4k")
+    assert caught.value.hint == "it can be 1, 2, 4, 8, 12"
+    with pytest.raises(UsageError, match="reads cannot be 200") as caught:
+        planned("ddr/mix/size=64MiB/reads=200/threads=1")
+    assert caught.value.hint == "it can be from 0 to 100"
+
+
+def test_more_threads_than_cpus_are_known_before_the_run() -> None:
+    (found,) = planned("ddr/read/size=64MiB/threads=99/pages=4k")
+    assert found.skipped == "needs 99 CPUs, 32 may be used"
+
+
+def test_small_pages_that_the_kernel_does_not_have_are_known_before_the_run() -> None:
+    grace = replace(BOX, memory=replace(BOX.memory, page=65536))
+    options = RunOptions(select=("host/chase/size=auto/*", "ddr/read/*threads=1/*"))
+    found = {one.id: one.skipped for one in make_plan(options, registry(), grace).cases}
+    assert found == {
+        "host/chase/size=auto/pages=thp": "",
+        "host/chase/size=auto/pages=4k": "the pages of this kernel are 64 KiB",
+        "ddr/read/size=auto/threads=1/pages=thp": "",
+    }
 
 
 def test_an_id_that_leaves_an_axis_out_is_whole_where_the_axis_may_be() -> None:

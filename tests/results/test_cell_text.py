@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -92,3 +93,9 @@ def test_a_shell_reads_back_the_very_name(names: list[bytes]) -> None:
 )
 def test_a_shell_word(name: str, word: str) -> None:
     assert shell_word(name) == word
+
+
+def test_a_path_is_no_option() -> None:
+    assert shell_word(Path("-a b.csv")) == "'./-a b.csv'"
+    assert shell_word(Path("\xff-")) == shell_word("\xff-")
+    assert shell_word("--select") == "--select"

@@ -46,7 +46,7 @@ SLOT_NS = 10**9
     memory=MIB,
     disk=DISK,
 )
-@axis("reads", quick=(70, 50))
+@axis("reads", quick=(70, 50), most=100)
 @axis("qd", quick=16)
 def mix(storage: StorageBackend, reads: int, qd: int) -> Work:
     """Random reads and writes of 4 KiB mixed: ``reads`` percent of them read.

@@ -91,9 +91,9 @@ def pause_ns(load: int, warps: int, peak: float) -> float:
     where=sensible,
 )
 @axis("size", quick=AUTO)
-@axis("reads", quick=100, full=(100, 67, 50, 0))
-@axis("load", quick=(FLAT_OUT, 80, 50), full=LOADS_OF_PEAK)
-@axis("sms", quick=100, full=(100, 50, 25, 12))
+@axis("reads", quick=100, full=(100, 67, 50, 0), most=100)
+@axis("load", quick=(FLAT_OUT, 80, 50), full=LOADS_OF_PEAK, most=100)
+@axis("sms", quick=100, full=(100, 50, 25, 12), most=100)
 def loaded(gpu: Gpu, size: int, reads: int, load: int, sms: int) -> Work:
     """Loaded latency: a chase through ``size`` bytes beside traffic from the other SMs.
 

@@ -162,7 +162,7 @@ triad = _kernel("triad", 3, "STREAM triad: a = b + 3 c, two arrays read and one 
     memory=lambda size, **_: size + MIB,
 )
 @axis("size", quick=AUTO)
-@axis("reads", quick=(100, 75, 67, 50, 0))
+@axis("reads", quick=(100, 75, 67, 50, 0), most=100)
 @axis("threads", quick=thread_counts)
 def mix(cpu: CpuBackend, size: int, reads: int, threads: int | str) -> Work:
     """Reads and writes mixed: ``reads`` percent of the chunks are read, the others written.

@@ -36,7 +36,7 @@ UNSTABLE = 0.10  # difference between the idle latencies before and after
     memory=lambda size, **_: 2 * size + MIB,
 )
 @axis("size", quick=AUTO)
-@axis("reads", quick=(100, 50), full=(100, 67, 50, 0))
+@axis("reads", quick=(100, 50), full=(100, 67, 50, 0), most=100)
 @axis("pause", quick=(0, 2000), full=(0, 200, 2000, 5000, 20000))
 def loaded(cpu: CpuBackend, size: int, reads: int, pause: int) -> Work:
     """Loaded latency: a chase on one CPU, traffic from all others.

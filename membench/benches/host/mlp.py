@@ -28,7 +28,7 @@ STEPS = 4096  # loads of each chain in one iteration
     cpus=first_cpu,
 )
 @axis("size", quick=AUTO)
-@axis("chains", quick=(1, 2, 4, 8, 12))
+@axis("chains", quick=(1, 2, 4, 8, 12), closed=True)
 @axis("pages", quick=("thp", "4k"))
 def mlp(cpu: CpuBackend, size: int, chains: int, pages: str) -> Work:
     """Independent chases on one core: loads a second by ``chains``.

@@ -91,8 +91,8 @@ def _outermost(
     cpus=lambda machine, cpu, **_: cpus_of(machine, cpu),
 )
 @axis("size", quick=AUTO)
-@axis("cpu", quick=cpu_nodes)
-@axis("mem", quick=memory_nodes)
+@axis("cpu", quick=cpu_nodes, closed=True)
+@axis("mem", quick=memory_nodes, closed=True)
 def numa(backend: CpuBackend, size: int, cpu: int, mem: int) -> Work:
     """The CPUs of node ``cpu`` and the memory of node ``mem``: all of them read, one chases.
 

@@ -79,8 +79,10 @@ def _prepare(gpu: Gpu, way: str, patterns: Patterns, device: Buffer, host: Buffe
 def _one_way(gpu: Gpu, way: str, size: int, mem: str, engine: str, streams: int, numa: str) -> Work:
     from membench.gpu.link_protocol import link_detail, link_flags
     from membench.gpu.verify.pattern import Patterns
+    from membench.machine.pages import huge_page_bytes
 
     links = gpu.links
+    huge = mem == "huge"  # asked for: what the kernel gave is proven, and flagged where it is less
     node = {OMITTED: None, "near": links.near, "far": links.far}[numa]
     if numa and node is None:
         skip(f"the {numa} memory node is unknown: one node only, or the firmware does not say")
@@ -131,6 +133,9 @@ def _one_way(gpu: Gpu, way: str, size: int, mem: str, engine: str, streams: int,
             **link_detail(links),
             **({"memory_node": node} if node is not None else {}),
             **({"grid": gpu.properties.sms, "unroll": UNROLL} if engine == "sm" else {}),
+            **(
+                {"huge": f"{100 * huge_page_bytes(host.address, size) / size:.0f}%"} if huge else {}
+            ),
         },
     )
 

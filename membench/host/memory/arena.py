@@ -7,6 +7,7 @@ memory that was mapped with a declared kind of page.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import mmap
 import platform
@@ -47,11 +48,12 @@ def map_pages(size: int, pages: str, node: int | None = None) -> Bytes:
     The mapping lives as long as the array or a view of it.
 
     Args:
-        pages: ``thp`` asks for transparent huge pages, ``4k`` forbids them.
+        pages: ``thp`` asks for transparent huge pages, which `huge_bytes` proves or not; ``4k``
+            forbids them.
         node: memory node that the pages must come from.
 
     Raises:
-        Skip: the kernel has no transparent huge pages, or memory policies.
+        Skip: the kernel has no memory policies.
         MembenchError: the memory cannot be had.
     """
     huge = huge_page_size()
@@ -62,12 +64,10 @@ def map_pages(size: int, pages: str, node: int | None = None) -> Bytes:
     except OSError as error:
         raise MembenchError(f"{size} bytes of memory cannot be had: {error.strerror}") from error
     whole: Bytes = np.frombuffer(mapping, np.uint8)
-    try:
+    # A kernel without transparent huge pages (a real-time one) refuses both: the memory lies on
+    # small pages then, as where they are switched off, and `huge_bytes` says so.
+    with contextlib.suppress(OSError):
         mapping.madvise(_MADVICE[pages])
-    except OSError:
-        if pages == "thp":
-            skip("the kernel has no transparent huge pages")
-        # A kernel without them has nothing to forbid.
     first = mmap.PAGESIZE
     start = first + -(whole.ctypes.data + first) % alignment
     memory = whole[start : start + size]

@@ -68,16 +68,12 @@ def measure(machine: Machine) -> tuple[tuple[int, float], ...]:
 
 def chase(cpu: int, top: int, line: int) -> list[tuple[int, float]]:
     """The staircase up to a ring of ``top`` bytes, of lines of ``line`` bytes, on this CPU."""
-    from membench.core.errors import Skip
     from membench.host.memory import chase_kernels as host_chase
     from membench.host.memory.arena import map_pages
     from membench.host.memory.ring import Ring, Walk
     from membench.host.memory.thread_pool import Team
 
-    try:
-        memory = map_pages(top, "thp")
-    except Skip:
-        memory = map_pages(top, "4k")
+    memory = map_pages(top, "thp")
     team = Team([cpu])
     team.run([_linking(Ring.over(memory[:LEAST_RING], line))])  # starts the thread
     if team.unpinned([0]):

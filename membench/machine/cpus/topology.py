@@ -65,19 +65,21 @@ def online_cpus(root: Path) -> tuple[int, ...]:
 def _caches(root: Path, online: tuple[int, ...]) -> tuple[Cache, ...]:
     """Every physical cache once, although sysfs lists it at each CPU that shares it."""
     found: dict[tuple[int, str, tuple[int, ...]], Cache] = {}
-    seen: set[tuple[int, int]] = set()  # (index, cpu): spares thousands of reads on a large machine
+    # Spares thousands of reads on a large machine.  An index alone does not say which cache it is:
+    # a small core without an L2 has its L3 where a large one has its L2.
+    seen: set[tuple[str, str, int]] = set()
     for cpu in online:
-        for index, folder in numbered(root / f"sys/devices/system/cpu/cpu{cpu}/cache", "index"):
-            if (index, cpu) in seen:
+        for _, folder in numbered(root / f"sys/devices/system/cpu/cpu{cpu}/cache", "index"):
+            number, kind = read(folder / "level"), read(folder / "type").lower() or "unified"
+            if (number, kind, cpu) in seen:
                 continue
-            level, size = integer(read(folder / "level")), _size(read(folder / "size"))
+            level, size = integer(number), _size(read(folder / "size"))
             if level is None or not size:
                 continue
-            kind = read(folder / "type").lower() or "unified"
             cpus = cpu_set(folder, "shared_cpu_list", "shared_cpu_map") or (cpu,)
             line = integer(read(folder / "coherency_line_size")) or 0
             found.setdefault((level, kind, cpus), Cache(level, kind, size, line, cpus))
-            seen.update((index, other) for other in cpus)
+            seen.update((number, kind, other) for other in cpus)
     return tuple(found[key] for key in sorted(found))
 
 
