@@ -128,7 +128,8 @@ class _Job:
         """Our case of each side, empty where it keeps fio's name."""
         sides = [side.op for side in self.sides]
         if self.entry.get("error"):
-            sides = ["write" if "write" in text_of(self.options.get("rw")) else "read"]
+            mode = text_of(self.options.get("rw"))
+            sides = [next((one for one in ("trim", "write") if one in mode), "read")]
         return {
             op: "" if self.host else case_of(self.entry, self.options, op, self.pages)
             for op in sides

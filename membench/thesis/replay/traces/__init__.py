@@ -10,7 +10,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from membench.thesis.replay.trace import Trace, TraceError
-from membench.thesis.replay.traces.lines import Lines, read_bytes, unpack
+from membench.thesis.replay.traces.lines import Lines, as_utf8, read_bytes, unpack
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,12 +132,13 @@ def _of_folder(path: Path, block_tokens: int | None) -> Trace:
 
 def _lines(name: str, content: bytes) -> Lines:
     """Objects of JSON, one a line; a file that is one object over many lines is one line."""
+    content = as_utf8(content)
     lines = content.splitlines()
-    if len(lines) > 1 and lines[0].strip() in {b"{", b"["}:
+    if lines and (lines[0].strip() in {b"{", b"["} or content.startswith(b"[")):
         try:
             whole = json.loads(content)
         except (ValueError, RecursionError):
             return Lines(name, lines)
-        several = whole if isinstance(whole, list) else [whole]
+        several = whole if isinstance(whole, list) and whole else [whole]
         return Lines(name, [json.dumps(one).encode() for one in several])
     return Lines(name, lines)

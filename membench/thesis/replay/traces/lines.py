@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import lzma
+import re
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,6 +16,9 @@ from membench.thesis.replay.trace import TraceError
 
 _MOST = 1 << 53  # what a double holds exactly: no length and no time is larger
 _POINTER = b"version https://git-lfs.github.com/spec/"
+_PAGE = re.compile(rb"\s*<(?:!doctype html|html)", re.IGNORECASE)
+_RESULTS = re.compile(rb"(?:\xef\xbb\xbf)?schema,run_id,|[^\n]*membench\.results/")
+_FORMS = "docs/replay.md says which forms of traces are read"
 _XZ, _GZIP, _ZSTD = b"\xfd7zXZ\x00", b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 
 
@@ -25,25 +29,29 @@ class Lines:
     name: str
     lines: list[bytes]
 
+    @property
+    def first(self) -> int:
+        """The number of the first line that is not blank; 0 if none is."""
+        return next((number for number, line in enumerate(self.lines, 1) if line.strip()), 0)
+
     def fail(self, number: int, what: str, hint: str = "") -> NoReturn:
         """Complain about line ``number`` (from 1)."""
-        raise TraceError(f"{self.name}, line {number}: {what}", hint)
+        raise TraceError(f"{self.name}, line {number}: {what}", hint or _FORMS)
 
     def objects(self) -> Iterator[tuple[int, Mapping[str, Any]]]:
         """The JSON object of each line, with the line's number."""
-        if not self.lines:
-            raise TraceError(f"{self.name}: the file is empty")
-        for number, line in enumerate(self.lines, 1):
-            yield number, self.parse(number, line)
+        written = [number for number, line in enumerate(self.lines, 1) if line.strip()]
+        if not written:
+            raise TraceError(f"{self.name}: the file is empty", "was it fetched to its end?")
+        for number in written:
+            yield number, self.parse(number, self.lines[number - 1])
 
     def parse(self, number: int, line: bytes) -> Mapping[str, Any]:
         """The JSON object of one line."""
-        if not line.strip():
-            self.fail(number, "the line is empty")
         try:
             found = json.loads(line)
         except (ValueError, RecursionError):
-            last = number == len(self.lines)
+            last = number == len(self.lines) > 1
             self.fail(number, "this is not JSON" + (": is the file cut off?" if last else ""))
         if not isinstance(found, dict):
             self.fail(number, "this is no JSON object")
@@ -83,7 +91,21 @@ def read_bytes(path: Path) -> bytes:
             f"{path}: this is a Git LFS pointer, not the trace",
             "in the clone of its repository: git lfs pull",
         )
+    if _PAGE.match(content):
+        raise TraceError(f"{path}: this is a web page, not the trace", "download the raw file")
+    if _RESULTS.match(content):
+        raise TraceError(
+            f"{path}: this is a results file of membench, not a trace",
+            "membench compare and report read it",
+        )
     return content
+
+
+def as_utf8(content: bytes) -> bytes:
+    """Text without the mark of its code; PowerShell writes UTF-16."""
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        content = content.decode("utf-16", "replace").encode("utf-8", "replace")
+    return content.removeprefix(b"\xef\xbb\xbf")
 
 
 def unpack(packed: bytes, name: str) -> bytes:
@@ -94,7 +116,9 @@ def unpack(packed: bytes, name: str) -> bytes:
         if packed.startswith(_GZIP) or name.endswith(".gz"):
             return gzip.decompress(packed)
     except (lzma.LZMAError, OSError, EOFError, zlib.error):
-        raise TraceError(f"{name}: damaged or cut off, cannot be unpacked") from None
+        raise TraceError(
+            f"{name}: damaged or cut off, cannot be unpacked", "fetch it again"
+        ) from None
     if packed.startswith(_ZSTD):
         raise TraceError(f"{name}: packed with zstd, which is not read", "unpack it: zstd -d FILE")
     return packed
