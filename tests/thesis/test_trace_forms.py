@@ -320,6 +320,12 @@ def test_capacities_in_bytes_are_whole_blocks() -> None:
         replay_source("conversation", sizes=(1e9,))
 
 
+def test_a_tier_that_holds_no_block_is_refused() -> None:
+    tiny = [TierAsked(name="ssd", capacity_bytes=1.0)]
+    with pytest.raises(UsageError, match="ssd: 1 B hold no block"):
+        replay_source("conversation", model=models()["llama-3.1-8b"], tiers=tiny)
+
+
 def test_tiers_hold_what_one_cache_of_their_size_would(tmp_path: Path) -> None:
     path = tmp_path / "begin.jsonl"
     path.write_bytes(b"\n".join(shipped_bytes(SHIPPED[0].file).splitlines()[:600]))

@@ -219,3 +219,15 @@ def test_gdsio_of_the_batch_interface_says_its_depth() -> None:
     bandwidth, latency = imported("gdsio", line)
     assert (bandwidth.case, bandwidth.value) == (case, pytest.approx(2 * 2**30 / 1e9))
     assert (latency.case, latency.value) == (case, 900_000)
+
+
+def test_runs_that_follow_each_other_in_a_log_are_all_read() -> None:
+    service = '{"level": "info", "msg": "start"}'
+    first, second = (nvb(passed("a", [rate])) for rate in ("20.0", "21.0"))
+    case = "link/nvbandwidth/test=a/src=0/dst=0"
+    for between in ("\n", "", "\nsome line\n"):
+        found = imported("nvbandwidth", f"{service}\n{first}{between}{second}")
+        assert values(found) == {f"{case}/instance=0": 20.0, f"{case}/instance=1": 21.0}
+    cut = imported("nvbandwidth", f"{first}\n{second[:-5]}")
+    assert values(cut) == {case: 20.0}
+    assert sum(cut.unplaced.values()) == 1

@@ -19,7 +19,7 @@ from typing import Any
 
 from membench.core.errors import SchemaError
 from membench.core.terms import Metric, Stat, Tier
-from membench.results.formats.documents import documents, text_in
+from membench.results.formats.documents import broken, documents, text_in
 from membench.results.formats.figures import Origin, count, number, objects, part, row, text_of
 from membench.results.formats.readers.fio_case import case_of, memory_of
 from membench.results.formats.readers.fio_side import QUANTILES, TOOL, Side, own_case, side_rows
@@ -50,7 +50,9 @@ def _json_records(data: bytes, origin: Origin) -> Iterator[Record]:
     runs: list[dict[str, Any]] = []
     for document in documents(data, TOOL):
         if isinstance(document, SchemaError):
-            yield (Unplaced(f"a document that is cut off or broken ({document})"),)
+            yield broken(document)
+        elif not any(key in document for key in ("jobs", "client_stats")):
+            continue  # a line of the log around it
         elif runs and _continues(runs[-1], document):
             runs[-1] = document
             yield (Note("earlier states of the same run (--status-interval) were passed over"),)

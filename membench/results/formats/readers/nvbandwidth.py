@@ -18,7 +18,7 @@ from typing import Any
 from membench.core.errors import SchemaError
 from membench.core.terms import BytesConvention, Metric, Tier
 from membench.core.units import MIB, format_size
-from membench.results.formats.documents import only_document, text_in
+from membench.results.formats.documents import broken, documents_with, text_in
 from membench.results.formats.figures import Origin, case_id, number, objects, part, row, text_of
 from membench.results.formats.readers.nvbandwidth_text import Log, Matrix, Test, log_of
 from membench.results.formats.reading import Item, Note, Record, Unplaced
@@ -57,7 +57,17 @@ class _Run:
 
 def read(data: bytes, origin: Origin) -> Iterator[Record]:
     """A record for each test; ``Waived`` is skipped, ``Error`` failed."""
-    log = _from_json(data) if b'"nvbandwidth"' in data else log_of(text_in(data, _TOOL))
+    if b'"nvbandwidth"' not in data:
+        yield from _log(log_of(text_in(data, _TOOL)), origin)
+        return
+    for document in documents_with(_TOOL, data, _TOOL):
+        if isinstance(document, SchemaError):
+            yield broken(document)
+        else:
+            yield from _log(_from_json(document), origin)
+
+
+def _log(log: Log, origin: Origin) -> Iterator[Record]:
     if log.error and not log.tests:
         raise SchemaError(f"nvbandwidth says: {log.error}", "mend that, and run it again")
     run = _Run(_devices(log.devices), log.driver, _cuda(log.cuda), origin)
@@ -66,8 +76,8 @@ def read(data: bytes, origin: Origin) -> Iterator[Record]:
         yield _test(test, run)
 
 
-def _from_json(data: bytes) -> Log:
-    content = part(only_document(data, _TOOL), _TOOL)
+def _from_json(document: dict[str, Any]) -> Log:
+    content = part(document, _TOOL)
     names = content.get("GPU Device list") or content.get("GPU Device info")
     return Log(
         error=text_of(content.get("error")),
