@@ -550,3 +550,17 @@ def test_experts_that_are_stated_layer_by_layer_are_read() -> None:
         "vocab_size": 128_167,
     }
     assert weights_of(hunyuan).stored / 2 == pytest.approx(80e9, rel=0.02)
+
+
+def test_deepseek_without_a_latent_has_heads_of_its_own() -> None:
+    """DeepSeek VL2 tiny attends with 10 heads of 128, as its classes compute them."""
+    tiny = {
+        "model_type": "deepseek_v2",
+        "hidden_size": 1280,
+        "num_hidden_layers": 12,
+        "num_attention_heads": 10,
+        "num_key_value_heads": 10,
+        "kv_lora_rank": None,
+        "use_mla": False,
+    }
+    assert kv_bytes(shape_of(tiny), 32_768) == _heads(12, 10)

@@ -114,7 +114,10 @@ def resolved(config: Config) -> Text:
     text.update(_stated(part))
     if "tie_word_embeddings" not in text and "tie_word_embeddings" in config:
         text["tie_word_embeddings"] = config["tie_word_embeddings"]
-    for key, meant in (_ANY if row is None else row).items():
+    absent = dict(_ANY if row is None else row)
+    if "kv_lora_rank" in text and not text["kv_lora_rank"] and "head_dim" in absent:
+        absent |= _ANY  # without a latent the width of DeepSeek's rotary part is none of a head
+    for key, meant in absent.items():
         if key in text or key == LAYERS or _spelled(text, key):
             continue
         value = _quotient(text, meant) if isinstance(meant, str) else meant
