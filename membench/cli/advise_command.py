@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from membench.thesis.tiers.plan import Drive, Plan
 
 _MOST_TOKENS = 2**24
+_MOST_SECONDS = 1e9
+_MOST_PER_SECOND = 1e9
 _LIST = "list"
 _RATE = re.compile(r"(\d+(?:\.\d+)?(?:[eE]\d+)?) ?(T|G|P|)(?:FLOP/s|FLOPS|flops|)")
 _PREFIX = {"": 1.0, "G": 1e9, "T": 1e12, "P": 1e15}
@@ -35,6 +37,13 @@ def _flops(ctx: click.Context, param: click.Parameter, value: str | None) -> flo
             f"'{value}' is no rate of one GPU, such as 700TFLOP/s or 7e14", ctx, param
         )
     return found
+
+
+def _finite(ctx: click.Context, param: click.Parameter, value: float | None) -> float | None:
+    """``value``, which a range does not keep from being NaN."""
+    if value is not None and math.isnan(value):
+        raise click.BadParameter("nan is no number", ctx, param)
+    return value
 
 
 def _contexts(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, ...]:
@@ -94,10 +103,9 @@ def _drive(ctx: click.Context, param: click.Parameter, value: str) -> tuple[floa
 @click.option(
     "--block-tokens",
     type=click.IntRange(1, 2**20),
-    default=16,
-    show_default=True,
     metavar="N",
-    help="Tokens of a block of the engine's cache.",
+    help="Tokens of a block of the engine's cache.  [default: 16, or the fewest that hold "
+    "whole entries of a compressed cache]",
 )
 @kv_dtype
 @click.option(
@@ -125,7 +133,7 @@ def _drive(ctx: click.Context, param: click.Parameter, value: str) -> tuple[floa
 @click.option(
     "--slo-ttft",
     "slo",
-    type=FiniteRange(min=0, max=1e9, min_open=True),
+    type=FiniteRange(min=0, max=_MOST_SECONDS, min_open=True),
     metavar="S",
     help="Seconds to the first token that are accepted.",
 )
@@ -150,7 +158,8 @@ def _drive(ctx: click.Context, param: click.Parameter, value: str) -> tuple[floa
 @click.option(
     "--requests-per-second",
     "per_second",
-    type=click.FloatRange(min=0, min_open=True),
+    type=click.FloatRange(min=0, max=_MOST_PER_SECOND, min_open=True),
+    callback=_finite,
     metavar="R",
     help="Requests that come a second.  [default: as the trace has them]",
 )
@@ -165,6 +174,7 @@ def _drive(ctx: click.Context, param: click.Parameter, value: str) -> tuple[floa
 @click.option(
     "--reuse",
     type=click.FloatRange(0, 1),
+    callback=_finite,
     default=0.5,
     show_default=True,
     metavar="SHARE",
@@ -198,7 +208,7 @@ def command(
     file: str | None,
     name: str,
     contexts: tuple[int, ...],
-    block_tokens: int,
+    block_tokens: int | None,
     dtype: str,
     weights: str,
     tp: int,
@@ -241,7 +251,7 @@ def command(
         raise UsageError(
             f"advice takes {lacks}", "membench advise FILE --model NAME --context TOKENS"
         )
-    from membench.thesis.advise.plan import Question, advise
+    from membench.thesis.advise.plan import Question, advise, usual_block
     from membench.thesis.claims.assumptions import assumptions
     from membench.thesis.models.catalogue import find_model
     from membench.thesis.models.kv_shape import KvDtype, Layout
@@ -257,7 +267,7 @@ def command(
             Question(
                 model=model,
                 context=context,
-                block_tokens=block_tokens,
+                block_tokens=block_tokens or usual_block(model),
                 dtype=KvDtype(dtype),
                 tp=tp,
                 layout=Layout(layout),

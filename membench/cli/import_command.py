@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,12 +10,18 @@ from typing import TYPE_CHECKING
 import click
 
 from membench.core.errors import EXIT_OK, SchemaError, UsageError
+from membench.core.terms import Tier
 from membench.results.formats import IMPORTS
 
 if TYPE_CHECKING:
     from membench.results.formats.origin import Intake
 
 _GIVEN = ("tier", "device", "machine", "threads", "pages", "stores", "size")
+_CHOICES = {
+    "tier": tuple(map(str, Tier)),
+    "pages": ("4k", "thp", "2m", "1g"),
+    "stores": ("plain", "nt"),
+}
 _LINES = 10  # of one kind on standard error
 
 
@@ -76,7 +83,10 @@ def command(form: str, files: tuple[Path, ...], output: Path, settings: tuple[st
     if not intake.rows:
         first = next(iter(intake.refused), None)
         why = f"{shown(first)}: {intake.refused[first]}" if first else "there is no file"
-        raise SchemaError(f"no file of {form} in {', '.join(map(shown, files))}: {why}")
+        raise SchemaError(
+            f"no file of {form} in {', '.join(map(shown, files))}: {why}",
+            f"name a folder with what this writes: {IMPORTS[form]}",
+        )
     create(output, to_csv(intake.rows))
     cases = len({row.case for row in intake.rows})
     click.echo(f"{shown(output)}: {len(intake.rows)} rows of {cases} cases ({IMPORTS[form]})")
@@ -116,5 +126,27 @@ def _given(settings: tuple[str, ...]) -> dict[str, str]:
                 f"--set {setting}: not KEY=VALUE with a known key",
                 f"the keys are {', '.join(_GIVEN)}",
             )
-        given[key] = value
+        given[key] = _checked(setting, key, value)
     return given
+
+
+def _checked(setting: str, key: str, value: str) -> str:
+    """``value`` of ``key`` as ids and columns have it.
+
+    Raises:
+        UsageError: no ``key`` has it.
+    """
+    from membench.core.units import format_size, parse_size
+    from membench.results.formats.figures import slug
+
+    if key == "size":
+        if not (size := parse_size(value)):
+            raise UsageError(f"--set {setting}: a size is above 0", "such as size=256MiB")
+        return format_size(size)
+    if key in _CHOICES and value not in _CHOICES[key]:
+        raise UsageError(f"--set {setting}: not known", f"{key} is {' or '.join(_CHOICES[key])}")
+    if key == "threads" and not re.fullmatch(r"all|[1-9]\d{0,5}", value):
+        raise UsageError(f"--set {setting}: no number of threads", "a number from 1 on, or all")
+    if key == "machine" and not slug(value):
+        raise UsageError(f"--set {setting}: no name", "letters and digits of ASCII make one")
+    return value

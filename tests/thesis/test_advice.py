@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -12,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from membench.analysis.derive.links import policies
+from membench.cli import main
 from membench.core.errors import UsageError
 from membench.core.snapshot import Gpu, Gpus
 from membench.core.terms import BETTER, UNIT, Badge, Metric, Stat, Status, Tier
@@ -221,6 +223,31 @@ def test_blocks_that_a_model_cannot_have_are_refused() -> None:
     assert usual_block(LLAMA) == 16
     with pytest.raises(UsageError, match="shorter than a block"):
         _advise([], context=8)
+    with pytest.raises(UsageError, match="64 attention heads cannot be divided by 128 ranks"):
+        _advise([], model=LLAMA, tp=128)
+
+
+@pytest.mark.parametrize(
+    "option", ["--requests-per-second=nan", "--requests-per-second=inf", "--reuse=nan"]
+)
+def test_an_amount_that_is_no_number_is_a_usage_error(
+    option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ["ref:h200-sxm", "--model", "llama-3.1-70b", "--context", "8192", "--tiers=ddr=1TB"]
+    with pytest.raises(SystemExit) as caught:
+        main(["advise", *asked, option])
+    assert caught.value.code == 2
+    assert capsys.readouterr().err.count("Error: ") == 1
+
+
+def test_without_a_block_the_fewest_tokens_that_hold_whole_entries_are_taken(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    asked = ["ref:h200-sxm", "--model", "deepseek-v4-flash", "--context", "8192", "--json"]
+    with pytest.raises(SystemExit) as caught:
+        main(["advise", *asked])
+    assert caught.value.code == 0
+    assert json.loads(capsys.readouterr().out)["block_tokens"] == 128
 
 
 def test_fp8_halves_the_cache() -> None:

@@ -427,3 +427,140 @@ def test_every_row_of_the_table_says_which_layers_attend() -> None:
 )
 def test_older_spellings_are_read(config: dict[str, Any], token: int) -> None:
     assert bytes_per_token(shape_of(config)) == token
+
+
+_DENSE: dict[str, Any] = {
+    "model_type": "llama",
+    "hidden_size": 4096,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 32,
+    "num_key_value_heads": 8,
+    "intermediate_size": 14_336,
+    "vocab_size": 1000,
+}
+_NESTED_MODELOPT = {"producer": {"name": "modelopt"}, "quantization": {"quant_algo": "NVFP4"}}
+_BY_COMPRESSED_TENSORS = {
+    "quant_method": "compressed-tensors",
+    "config_groups": {
+        "group_0": {"targets": ["Linear"], "weights": {"num_bits": 8, "type": "float"}}
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("stated", "label"),
+    [
+        ({"quantization_config": {"load_in_4bit": True}}, "NF4"),
+        ({"quantization_config": _NESTED_MODELOPT}, "NVFP4"),
+        ({"compression_config": _BY_COMPRESSED_TENSORS}, "FP8"),
+        ({"quantization_config": {}, "dtype": "torch.float32"}, "32 bits"),
+        ({"torch_dtype": "bf16"}, "16 bits"),
+    ],
+)
+def test_older_and_nested_forms_of_quantization_are_read(
+    stated: dict[str, Any], label: str
+) -> None:
+    assert weights_of({**_DENSE, **stated}).label == label
+
+
+@pytest.mark.parametrize(
+    "stated", [{"quantization_config": "fp8"}, {"torch_dtype": "float8_e4m3fn"}]
+)
+def test_a_precision_that_is_not_understood_is_not_16_bits(stated: dict[str, Any]) -> None:
+    with pytest.raises(ModelError, match="precision of the weights is not known"):
+        weights_of({**_DENSE, **stated})
+
+
+def test_the_file_of_modelopt_beside_a_configuration_counts(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(_DENSE))
+    assert find_model(str(tmp_path)).weights == weights_of(_DENSE)
+    (tmp_path / "hf_quant_config.json").write_text(json.dumps(_NESTED_MODELOPT))
+    found = find_model(str(tmp_path)).weights
+    assert found is not None
+    assert found.label == "NVFP4"
+
+
+def test_a_name_with_a_precision_that_the_configuration_lacks_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "owner--Model-NVFP4_config.json"
+    path.write_text(json.dumps(_DENSE))
+    model = find_model(str(path))
+    assert any("the name says NVFP4" in note for note in model.notes)
+    assert not model.held_as(WeightType.NVFP4).notes
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (b"", "not JSON"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "Git LFS pointer"),
+        (b"\n<!doctype html>", "web page"),
+        (b"\x1f\x8b\x08", "gzip"),
+        (b"[]", "JSON object"),
+    ],
+)
+def test_a_file_that_is_no_configuration_is_told_with_a_hint(
+    content: bytes, what: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "config.json"
+    path.write_bytes(content)
+    with pytest.raises(ModelError, match=what) as caught:
+        find_model(str(path))
+    assert caught.value.hint
+
+
+def test_a_number_of_layers_that_no_model_has_is_refused_at_once() -> None:
+    with pytest.raises(ModelError, match="layers are more than"):
+        shape_of({**_DENSE, "num_hidden_layers": 10**9})
+
+
+def test_experts_begin_where_ernie_says() -> None:
+    """ERNIE 4.5 300B: 300e9 weights by its name; with experts in all layers it would be 314e9."""
+    ernie = {
+        "model_type": "ernie4_5_moe",
+        "hidden_size": 8192,
+        "num_hidden_layers": 54,
+        "num_attention_heads": 64,
+        "num_key_value_heads": 8,
+        "intermediate_size": 28_672,
+        "moe_num_experts": 64,
+        "moe_k": 8,
+        "moe_intermediate_size": 3584,
+        "moe_layer_start_index": 3,
+        "moe_layer_end_index": 53,
+        "moe_layer_interval": 1,
+        "vocab_size": 103_424,
+    }
+    assert weights_of(ernie).stored / 2 == pytest.approx(300e9, rel=0.01)
+
+
+def test_experts_that_are_stated_layer_by_layer_are_read() -> None:
+    """Hunyuan A13B: 80e9 weights by its published description."""
+    hunyuan = {
+        "model_type": "hunyuan_v1_moe",
+        "hidden_size": 4096,
+        "num_hidden_layers": 32,
+        "num_attention_heads": 32,
+        "num_key_value_heads": 8,
+        "head_dim": 128,
+        "intermediate_size": 3072,
+        "num_experts": 64,
+        "num_shared_expert": [1] * 32,
+        "moe_topk": [8] * 32,
+        "moe_intermediate_size": [3072] * 32,
+        "vocab_size": 128_167,
+    }
+    assert weights_of(hunyuan).stored / 2 == pytest.approx(80e9, rel=0.02)
+
+
+def test_deepseek_without_a_latent_has_heads_of_its_own() -> None:
+    """DeepSeek VL2 tiny attends with 10 heads of 128, as its classes compute them."""
+    tiny = {
+        "model_type": "deepseek_v2",
+        "hidden_size": 1280,
+        "num_hidden_layers": 12,
+        "num_attention_heads": 10,
+        "num_key_value_heads": 10,
+        "kv_lora_rank": None,
+        "use_mla": False,
+    }
+    assert kv_bytes(shape_of(tiny), 32_768) == _heads(12, 10)

@@ -86,6 +86,54 @@ def test_a_pointer_is_told_from_its_file(tmp_path: Path) -> None:
     assert "git lfs pull" in caught.value.hint
 
 
+_REQUEST = {"timestamp": 0, "input_length": 600, "output_length": 1, "hash_ids": [0, 1]}
+_TWICE = f"{json.dumps(_REQUEST)}\n{json.dumps(_REQUEST)}\n"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        ("\ufeff" + _TWICE).replace("\n", "\r\n").encode(),
+        _TWICE.encode("utf-16"),
+        ("\n\n" + _TWICE.replace("\n", "\n\n")).encode(),
+        json.dumps([_REQUEST, _REQUEST]).encode(),
+        json.dumps([_REQUEST, _REQUEST], indent=1).encode(),
+    ],
+    ids=["bom-and-crlf", "utf-16", "blank-lines", "list", "indented-list"],
+)
+def test_how_a_file_was_saved_changes_nothing(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "trace.jsonl"
+    path.write_bytes(content)
+    trace = read_trace(str(path))
+    assert (trace.requests, trace.references) == (2, 4)
+
+
+def test_blank_lines_of_a_table_are_passed_over(tmp_path: Path) -> None:
+    path = tmp_path / "objects.csv"
+    path.write_text("\ntime,obj_id,size\n\n1,7,4\n2,7,4\n\n")
+    assert replay(read_trace(str(path))).curve.hits(np.array([1])).tolist() == [1]
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (b"", "empty"),
+        (b"\n \n", "empty"),
+        (b"<!DOCTYPE html>\n<html>", "web page"),
+        (b"schema,run_id,machine\nmembench.results/1,a,b\n", "results file of membench"),
+        (b"\0\1\2", "not JSON"),
+        (b"5\n", "no JSON object"),
+        (gzip.compress(_TWICE.encode())[:30], "cut off"),
+    ],
+)
+def test_the_wrong_file_is_told_with_what_helps(content: bytes, what: str, tmp_path: Path) -> None:
+    path = tmp_path / "trace.jsonl"
+    path.write_bytes(content)
+    with pytest.raises(TraceError, match=what) as caught:
+        read_trace(str(path))
+    assert caught.value.hint
+
+
 OBJECTS = [7, 3, 7, 2**63, 3, 7]
 
 
@@ -270,6 +318,12 @@ def test_capacities_in_bytes_are_whole_blocks() -> None:
         replay_source("conversation", sizes=(1000.0,), model=llama)
     with pytest.raises(UsageError, match="need a model"):
         replay_source("conversation", sizes=(1e9,))
+
+
+def test_a_tier_that_holds_no_block_is_refused() -> None:
+    tiny = [TierAsked(name="ssd", capacity_bytes=1.0)]
+    with pytest.raises(UsageError, match="ssd: 1 B hold no block"):
+        replay_source("conversation", model=models()["llama-3.1-8b"], tiers=tiny)
 
 
 def test_tiers_hold_what_one_cache_of_their_size_would(tmp_path: Path) -> None:

@@ -89,7 +89,9 @@ def importer(name: str) -> Importer:
         except SchemaError as error:
             if error.hint:
                 raise
-            hint = "" if its_own else f"membench reads what this writes: {IMPORTS[name]}"
+            hint = f"membench reads what this writes: {IMPORTS[name]}"
+            if its_own:
+                hint = "look whether the run came to its end; docs/formats.md says what is read"
             raise SchemaError(str(error), hint) from None
 
     return read

@@ -8,11 +8,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from membench.core.errors import SchemaError
+from membench.results.formats.reading import Unplaced
 
 MOST_CONTAINERS = 8_000_000
 """Lists and objects in one file: each takes 64 bytes or more once it is read."""
 
 _START = re.compile(r"^[ \t]*\{", re.MULTILINE)
+_FOLLOWS = re.compile(r"\s*\{")
+"""Two documents may stand on one line, if the first ended without a line break."""
 _BARE = re.compile(r"(?<=[:\[,\s])-?(?:nan|inf(?:inity)?)(?=\s{0,9}[,}\]])", re.IGNORECASE)
 
 
@@ -54,17 +57,23 @@ def documents(data: bytes, tool: str) -> Iterator[dict[str, Any] | SchemaError]:
     yield whole
 
 
-def only_document(data: bytes, tool: str) -> dict[str, Any]:
-    """The first JSON object in ``data``.
+def documents_with(key: str, data: bytes, tool: str) -> Iterator[dict[str, Any] | SchemaError]:
+    """The JSON objects in ``data`` that have ``key``: each is a run of ``tool``.
+
+    Others are of the log around them, as a service writes its lines.  One that is cut off or
+    broken comes as the error that it is.
 
     Raises:
-        SchemaError: there is none, or it is broken.
+        SchemaError: there is no object at all.
     """
     for document in documents(data, tool):
-        if isinstance(document, SchemaError):
-            raise document
-        return document
-    raise SchemaError(f"not the JSON of {tool}: no object")
+        if isinstance(document, SchemaError) or key in document:
+            yield document
+
+
+def broken(error: SchemaError) -> tuple[Unplaced]:
+    """The record of a document that could not be read."""
+    return (Unplaced(f"a document that is cut off or broken ({error})"),)
 
 
 def _one_by_one(text: str, tool: str, error: Exception) -> Iterator[dict[str, Any] | SchemaError]:
@@ -80,15 +89,15 @@ def _one_by_one(text: str, tool: str, error: Exception) -> Iterator[dict[str, An
         try:
             document, end = _DECODER.raw_decode(text, start.end() - 1)
         except (ValueError, RecursionError) as inner:
-            broken = SchemaError(f"not the JSON of {tool}: {_reason(inner)}")
+            failed = SchemaError(f"not the JSON of {tool}: {_reason(inner)}")
             end = _next_column_0(text, start.end())
             if not any_yet and end == len(text):
-                raise broken from None
-            yield broken
+                raise failed from None
+            yield failed
         else:
             any_yet = True
             yield document
-        start = _START.search(text, end)
+        start = _FOLLOWS.match(text, end) or _START.search(text, end)
 
 
 def _next_column_0(text: str, start: int) -> int:

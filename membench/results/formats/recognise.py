@@ -19,7 +19,9 @@ _LOOKS: Mapping[str, re.Pattern[bytes]] = MappingProxyType(
         name: re.compile(pattern, re.MULTILINE)
         for name, pattern in {
             "nvbandwidth": rb'"nvbandwidth"\s*:|^nvbandwidth Version|^Running \w+_(?:ce|sm)\.',
-            "babelstream": rb"^(?:function|phase),.*_per_sec|^BabelStream\s*$|^Function +\w+/s",
+            "babelstream": (
+                rb"^\x22?(?:function|phase)\x22?,.*_per_sec|^BabelStream\s*$|^Function +\w+/s"
+            ),
             "fio": (
                 rb'"fio version"\s*:|\(groupid=\d+, jobs=\d+\)|'
                 rb"^[2-5];(?:fio-[^;]*;)?[^;]*;\d+;\d+;"

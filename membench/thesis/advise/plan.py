@@ -35,6 +35,7 @@ from membench.thesis.claims.ledger import Input, ledger
 from membench.thesis.claims.world import device_key, device_slug
 from membench.thesis.models.breakeven import contexts_held, load_seconds, restored_ttft
 from membench.thesis.models.catalogue import Model
+from membench.thesis.models.configuration import number, resolved
 from membench.thesis.models.gpu_count import gpus_needed
 from membench.thesis.models.kv_shape import (
     KvDtype,
@@ -238,6 +239,12 @@ def _check(question: Question) -> None:
             f"a context of {question.context} tokens is shorter than a block of "
             f"{question.block_tokens}",
             "take a longer --context or a smaller --block-tokens",
+        )
+    heads = number(resolved(question.model.config), "num_attention_heads", default=0)
+    if heads % question.tp:
+        raise UsageError(
+            f"{heads} attention heads cannot be divided by {question.tp} ranks",
+            f"take a --tp that divides {heads}",
         )
 
 

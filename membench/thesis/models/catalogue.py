@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from difflib import get_close_matches
@@ -22,9 +23,21 @@ from membench.thesis.models.architecture import shape_of
 from membench.thesis.models.configuration import Config, ModelError, resolved
 from membench.thesis.models.kv_shape import KvShape
 from membench.thesis.models.parameters import Parameters, count
-from membench.thesis.models.weight_bits import Weights, WeightType, cache_type, weights_of
+from membench.thesis.models.weight_bits import (
+    Weights,
+    WeightType,
+    cache_type,
+    says_precision,
+    weights_of,
+)
 
 _MOST_BYTES = 16 * 2**20  # a configuration is some kB; more is another file
+_PUBLISHED = "name the config.json of the model as it is published"
+_PRECISION = re.compile(
+    r"(?<![a-z0-9])(NVFP4|MXFP4|FP8|INT8|INT4|AWQ|GPTQ)(?![a-z0-9])", re.IGNORECASE
+)
+_MEANS = {name: name for name in ("nvfp4", "mxfp4", "fp8", "int8", "int4")}
+_MEANS |= {"awq": "int4", "gptq": "int4"}
 _KEYS = {"slug", "name", "ids", "source", "date", "config"}
 _WEIGHTS = "weights"
 
@@ -212,22 +225,64 @@ def find_model(name: str) -> Model:
     )
 
 
+def _beside(path: Path, config: Config) -> dict[str, Any]:
+    """What ModelOpt's own file beside ``path`` says where the configuration is silent."""
+    other = path.with_name("hf_quant_config.json")
+    if says_precision(config) or not other.is_file() or other.stat().st_size > _MOST_BYTES:
+        return {}
+    try:
+        stated = json.loads(other.read_bytes())
+    except (ValueError, RecursionError):
+        raise ModelError(f"{other}: this is not JSON", _PUBLISHED) from None
+    return {"quantization_config": stated}
+
+
+def _of_name(path: Path, config: Config) -> Iterator[str]:
+    """A name that says of the weights what the configuration does not."""
+    own = config.get("_name_or_path")
+    names = (path.name, path.parent.name, own if isinstance(own, str) else "")
+    found = next((match for name in names if (match := _PRECISION.search(name))), None)
+    if found is not None and not says_precision(config):
+        yield (
+            f"the name says {found[1]}, and the configuration names no precision of the weights: "
+            f"they are counted as it stores them otherwise; --weights {_MEANS[found[1].lower()]} "
+            "counts them as the name says"
+        )
+
+
+def _no_json(path: Path, content: bytes) -> ModelError:
+    """What a file is that should have been a configuration."""
+    if content.startswith(b"version https://git-lfs.github.com/spec/"):
+        return ModelError(
+            f"{path}: this is a Git LFS pointer, not the configuration",
+            "in the clone of its repository: git lfs pull",
+        )
+    if content.startswith(b"\x1f\x8b"):
+        return ModelError(f"{path}: this is packed with gzip", f"gzip -dk {path}")
+    if content.lstrip()[:1] == b"<":
+        return ModelError(f"{path}: this is a web page, not JSON", "download the raw file")
+    return ModelError(f"{path}: this is not JSON", _PUBLISHED)
+
+
 def _from_file(path: Path) -> Model:
     try:
-        config = parse_json(read_bytes(path, _MOST_BYTES, pipe=True))
+        content = read_bytes(path, _MOST_BYTES, pipe=True)
     except SchemaError as error:
-        raise ModelError(f"{path}: {error}", error.hint) from None
+        raise ModelError(f"{shown(path)}: {error}", error.hint or _PUBLISHED) from None
+    try:
+        config = parse_json(content)
     except ValueError:
-        raise ModelError(f"{path}: this is not JSON") from None
+        raise _no_json(path, content) from None
     if not isinstance(config, dict):
-        raise ModelError(f"{path}: the configuration of a model is a JSON object")
+        raise ModelError(f"{path}: the configuration of a model is a JSON object", _PUBLISHED)
+    config = {**config, **_beside(path, config)}
     try:
         shape = shape_of(config)
     except ModelError as error:
-        raise ModelError(f"{path}: {error}", error.hint) from None
+        raise ModelError(f"{path}: {error}", error.hint or _PUBLISHED) from None
     parameters: Parameters | None = None
     weights: Weights | None = None
-    notes = [*resolved(config).taken]
+    notes = [*resolved(config).taken, *_of_name(path, config)]
     try:
         parameters = count(config)
         weights = weights_of(config)

@@ -38,7 +38,7 @@ _SPELLINGS: Mapping[str, tuple[str, ...]] = {
     "intermediate_size": ("ffn_hidden_size", "ffn_dim", "n_inner"),
     "sliding_window": ("attention_window_size",),
     "layer_types": ("layers_block_type",),
-    "n_shared_experts": ("num_shared_experts",),
+    "n_shared_experts": ("num_shared_experts", "num_shared_expert"),
     "num_experts_per_tok": ("num_experts_per_token", "moe_top_k", "moe_topk", "top_k_experts"),
     "moe_intermediate_size": ("expert_ffn_hidden_size",),
     "n_routed_experts": ("num_local_experts", "num_experts", "moe_num_experts"),
@@ -48,6 +48,10 @@ _SPELLINGS: Mapping[str, tuple[str, ...]] = {
     ),
     "index_head_dim": ("indexer_head_dim",),
 }
+_BY_LAYER = frozenset(
+    ("n_routed_experts", "n_shared_experts", "num_experts_per_tok", "moe_intermediate_size")
+)
+"""What Hunyuan states layer by layer, with the same number for all."""
 _NESTED = ("attn_config", "sparse_attention_config")
 _INDEX = {"sparse_index_dim": "index_head_dim", "sparse_num_index_heads": "index_n_heads"}
 
@@ -110,7 +114,10 @@ def resolved(config: Config) -> Text:
     text.update(_stated(part))
     if "tie_word_embeddings" not in text and "tie_word_embeddings" in config:
         text["tie_word_embeddings"] = config["tie_word_embeddings"]
-    for key, meant in (_ANY if row is None else row).items():
+    absent = dict(_ANY if row is None else row)
+    if "kv_lora_rank" in text and not text["kv_lora_rank"] and "head_dim" in absent:
+        absent |= _ANY  # without a latent the width of DeepSeek's rotary part is none of a head
+    for key, meant in absent.items():
         if key in text or key == LAYERS or _spelled(text, key):
             continue
         value = _quotient(text, meant) if isinstance(meant, str) else meant
@@ -155,8 +162,15 @@ def _stated(part: Config) -> Iterator[tuple[str, Any]]:
     for ours, spellings in _SPELLINGS.items():
         value = next((flat[name] for name in (ours, *spellings) if name in flat), flat)
         if value is not flat:
-            flat[ours] = value
+            flat[ours] = _one_for_all(value) if ours in _BY_LAYER else value
     yield from flat.items()
+
+
+def _one_for_all(value: Any) -> Any:
+    """The number that a list repeats; anything else as it is."""
+    if isinstance(value, list) and value and all(one == value[0] for one in value):
+        return value[0]
+    return value
 
 
 def _spelled(text: Config, key: str) -> bool:

@@ -63,11 +63,19 @@ _STRANGE = (
 )
 
 
+_MOST_LAYERS = 10_000
+"""The deepest published model has 126 layers (Llama 3.1 405B)."""
+
+
 def layer_count(text: Config) -> int:
     """Layers that attend or keep a state (LongCat has two attentions a layer)."""
     layers = number(text, "num_hidden_layers")
     if isinstance(text, Text) and text.kind == "longcat_flash" and "num_layers" in text:
-        return 2 * number(text, "num_layers")
+        layers = 2 * number(text, "num_layers")
+    if layers > _MOST_LAYERS:
+        raise ModelError(
+            f"{layers} layers are more than {_MOST_LAYERS}", "see 'num_hidden_layers' of the model"
+        )
     return layers
 
 

@@ -269,6 +269,18 @@ def _shared_width(text: Text, width: int) -> int:
     return shared or number(text, "n_shared_experts", default=0) * width
 
 
+def _ernie(text: Text, place: int) -> bool:
+    """Whether the layer ``place`` of ERNIE 4.5 has experts; its ends may be lists, -1 the last."""
+    ends = [text.get("moe_layer_start_index"), text.get("moe_layer_end_index", -1)]
+    starts, stops = (one if isinstance(one, list) else [one] for one in ends)
+    if not (starts and stops and all(type(one) is int for one in (*starts, *stops))):
+        raise ModelError("'moe_layer_start_index' of the model and its end must be whole numbers")
+    final = number(text, "num_hidden_layers") - 1
+    last = max(final if one == -1 else one for one in stops)
+    every = max(number(text, "moe_layer_interval", default=1), 1)
+    return bool(min(starts) <= place <= last and (place + 1) % every == 0)
+
+
 def _sparse(text: Text, place: int) -> bool:
     """Whether the layer ``place`` has experts."""
     if text.kind == "nemotron_h":
@@ -286,6 +298,11 @@ def _sparse(text: Text, place: int) -> bool:
         return bool(flags[place])
     if isinstance(layers := text.get("moe_layers"), list) and layers:
         return place in layers
+    return _ernie(text, place) if "moe_layer_start_index" in text else _by_numbers(text, place)
+
+
+def _by_numbers(text: Text, place: int) -> bool:
+    """Whether the layer ``place`` has experts, by the numbers that say which have."""
     if isinstance(dense := text.get("mlp_only_layers"), list) and place in dense:
         return False
     if place < number(text, "first_k_dense_replace", default=0):

@@ -31,8 +31,7 @@ class Precision(NamedTuple):
 _PLAIN = Precision(16.0, "16 bits")
 _TYPES = {
     "float32": Precision(32.0, "32 bits"),
-    "float16": _PLAIN,
-    "bfloat16": _PLAIN,
+    **dict.fromkeys(("float16", "bfloat16", "half", "fp16", "bf16"), _PLAIN),
 }
 _NVFP4 = Precision(4 + 8 / 16, "NVFP4")
 _MXFP4 = Precision(4 + 8 / 32, "MXFP4")
@@ -147,14 +146,45 @@ def weights_of(config: Config, wanted: WeightType = WeightType.AUTO) -> Weights:
 def cache_type(config: Config) -> str | None:
     """The KV type that a quantized checkpoint was made for: `fp8`, or None where it says none."""
     for part in (config, text_part(config)):
-        quantized = part.get("quantization_config")
-        if not isinstance(quantized, Mapping):
+        try:
+            quantized = _quantization(part)
+        except ModelError:
             continue
         scheme = quantized.get("kv_cache_scheme") or quantized.get("kv_cache_quant_algo")
         eight = isinstance(scheme, Mapping) and scheme.get("num_bits") == 8
         if eight or (isinstance(scheme, str) and "FP8" in scheme.upper()):
             return "fp8"
     return None
+
+
+def _quantization(part: Config) -> Mapping[str, Any]:
+    """What ``part`` says of its quantization, empty where it says nothing.
+
+    ModelOpt's own file has it under ``quantization``; compressed-tensors wrote
+    ``compression_config`` before ``quantization_config``.
+
+    Raises:
+        ModelError: it says something else than an object.
+    """
+    for key in ("quantization_config", "compression_config"):
+        stated = part.get(key)
+        if stated is None or stated == {}:
+            continue
+        if not isinstance(stated, Mapping):
+            raise ModelError(
+                f"the precision of the weights is not known: '{key}' says no more "
+                f"than {str(stated)[:40]!r}",
+                _GIVE,
+            )
+        inner = stated.get("quantization")
+        return {**stated, **inner} if isinstance(inner, Mapping) else stated
+    return {}
+
+
+def says_precision(config: Config) -> bool:
+    """Whether ``config`` says that its weights are quantized, however it does."""
+    keys = ("quantization_config", "compression_config")
+    return any(part.get(key) for part in (config, text_part(config)) for key in keys)
 
 
 Held = Callable[[Matrix], Precision]
@@ -164,20 +194,34 @@ def _uniform(held: Precision) -> Held:
     return lambda one: held if one.role in {Role.LAYER, Role.EXPERTS} else _PLAIN
 
 
-def _plain(config: Config, text: Config) -> Precision:
+def _plain(config: Config, text: Config, *, quantized: bool) -> Precision:
+    """Of what is not quantized.
+
+    Raises:
+        ModelError: nothing is, and the type is of a name that is not known.
+    """
     for part in (text, config):
         for key in ("dtype", "torch_dtype"):
-            if (name := part.get(key)) in _TYPES:
-                return _TYPES[name]
+            name = part.get(key)
+            if not isinstance(name, str) or name in {"", "auto"}:
+                continue
+            if (short := name.removeprefix("torch.")) in _TYPES:
+                return _TYPES[short]
+            if not quantized:
+                raise ModelError(
+                    f"the precision of the weights is not known: '{key}' is '{name[:40]}'", _GIVE
+                )
     return _PLAIN
 
 
 def _stated(config: Config, text: Text) -> Held:
-    plain = _plain(config, text)
-    quantized = config.get("quantization_config") or text.get("quantization_config")
-    if not isinstance(quantized, Mapping) or not quantized:
+    quantized = _quantization(config) or _quantization(text)
+    plain = _plain(config, text, quantized=bool(quantized))
+    if not quantized:
         return lambda _: plain
     method = str(quantized.get("quant_method") or "").lower().replace("_", "-")
+    if not method and (quantized.get("load_in_4bit") or quantized.get("load_in_8bit")):
+        method = "bitsandbytes"  # before transformers 4.32 that was the only one
     scheme = str(quantized.get("quant_algo") or "").upper()
     lists = "config_groups" in quantized or "quantized_layers" in quantized
     kept = _pattern(

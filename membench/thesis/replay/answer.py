@@ -356,21 +356,31 @@ def _policies(
     return tuple(points)
 
 
+def tier_specs(asked: Sequence[TierAsked], block: float) -> list[TierSpec]:
+    """The tiers in blocks of ``block`` bytes.
+
+    Raises:
+        UsageError: one of them holds no block.
+    """
+    for one in asked:
+        if one.capacity_bytes < block:
+            raise UsageError(
+                f"{one.name}: {show_amount(one.capacity_bytes)} hold no block: one is "
+                f"{show_amount(block)}",
+                "take a larger tier in --tiers",
+            )
+    return [
+        TierSpec(name=one.name, capacity=one.capacity_bytes / block, ttl=one.ttl, second=one.second)
+        for one in asked
+    ]
+
+
 def _tiers(trace: Trace, asked: Sequence[TierAsked], block: float | None) -> tuple[TierRow, ...]:
     if not asked or block is None:
         return ()
     if (np.diff(trace.arrival) < 0).any():
         _demand_order(trace, "--tiers")
-    specs = [
-        TierSpec(
-            name=one.name,
-            capacity=one.capacity_bytes / block,
-            ttl=one.ttl,
-            second=one.second,
-        )
-        for one in asked
-    ]
-    outcome = simulate(trace, specs, block)
+    outcome = simulate(trace, tier_specs(asked, block), block)
     timed = trace.timed and outcome.seconds > 0
     return tuple(
         _row(one, use, outcome.references, block, outcome.seconds if timed else None)

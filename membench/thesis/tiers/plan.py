@@ -16,9 +16,8 @@ from membench.thesis.models.catalogue import Model
 from membench.thesis.models.economics import drive_writes_per_day
 from membench.thesis.models.kv_shape import KvDtype, mean_bytes_per_token
 from membench.thesis.replay.amounts import show_amount
-from membench.thesis.replay.answer import DAY, TierAsked, block_bytes
+from membench.thesis.replay.answer import DAY, TierAsked, block_bytes, tier_specs
 from membench.thesis.replay.traces import read_trace
-from membench.thesis.tiers.settings import TierSpec
 from membench.thesis.tiers.simulator import at_request_rate, simulate
 
 _FLASH = ("ssd", "nvme", "disk", "flash")
@@ -121,11 +120,7 @@ def plan_of_trace(
             "say how many come: --requests-per-second R",
         )
     block = block_bytes(trace, model.shape, dtype)
-    specs = [
-        TierSpec(name=one.name, capacity=one.capacity_bytes / block, ttl=one.ttl, second=one.second)
-        for one in tiers
-    ]
-    outcome = simulate(trace, specs, block)
+    outcome = simulate(trace, tier_specs(tiers, block), block)
     if not outcome.seconds:
         raise UsageError(f"{trace.name}: it lasts no time", "draw arrivals with a rate")
     found = [
@@ -172,6 +167,13 @@ def plan_of_lengths(
     new = lengths.input_tokens * (1 - lengths.reuse) + lengths.output_tokens
     written = requests_per_s * new * per_token
     again = requests_per_s * lengths.input_tokens * lengths.reuse * per_token
+    for asked in tiers:
+        if asked.capacity_bytes < per_token:
+            raise UsageError(
+                f"{asked.name}: {show_amount(asked.capacity_bytes)} hold no token: one is "
+                f"{show_amount(per_token)}",
+                "take a larger tier in --tiers",
+            )
     found = []
     served = 0.0
     for asked in tiers:

@@ -343,6 +343,15 @@ def test_fio_mixed_trim_and_sync_are_told_apart() -> None:
     assert fio(one) == {OURS, *(f"ssd/fio/job=a/op={op}" for op in ("mixed", "trim", "sync"))}
 
 
+def test_fio_two_runs_on_one_line_are_both_read() -> None:
+    first = json.dumps({"timestamp": 1_700_000_000, "jobs": [job()]}, indent=1)
+    second = json.dumps({"timestamp": 1_700_009_999, "jobs": [job()]}, indent=1)
+    service = '{"level": "info"}\n'
+    found = imported("fio", f"{service}{first}{second}\n")
+    assert {row.case.rpartition("/")[2] for row in found} == {"instance=0", "instance=1"}
+    assert found.notes == ("2 runs of fio in one file: all were taken, as one run",)
+
+
 def test_fio_a_document_that_is_cut_off_leaves_the_one_before_it() -> None:
     whole = json.dumps({"fio version": "fio-3.36", "jobs": [job()]}, indent=1)
     found = imported("fio", f"{whole}\n{whole[:300]}")

@@ -55,3 +55,14 @@ def test_a_bad_line_takes_no_good_one_with_it() -> None:
     found = imported("babelstream", broken + "Triad,4,419", tier="ddr")
     assert {row.case.split("/")[1] for row in found} == {"copy", "triad", "dot"}
     assert sum(found.unplaced.values()) == 3
+
+
+def test_quoted_cells_are_read_and_a_failed_check_is_kept() -> None:
+    head = "function,num_times,n_elements,sizeof,max_mbytes_per_sec,min_runtime,max_runtime"
+    line = '"Copy","10","1048576","8","20000","0.1","0.2"'
+    quoted = ",".join(f'"{name}"' for name in head.split(","))
+    (row,) = imported("babelstream", f"{quoted}\n{line}\n", tier="ddr")
+    assert (row.value, row.verified) == (20.0, None)
+    failed = f"Validation failed on a[]. Average error 0.5\n{head}\n{line}\n"
+    (row,) = imported("babelstream", failed, tier="ddr")
+    assert row.verified is False

@@ -69,6 +69,22 @@ def test_nvbandwidth_a_test_without_a_unit_takes_no_other_with_it() -> None:
     assert list(found.unplaced) == ["a: its description names neither GB/s nor ns"]
 
 
+def test_nvbandwidth_cells_without_a_figure_are_counted() -> None:
+    peers = passed("device_to_device_memcpy_read_ce", ["N/A", "370.1"], ["0.00", "N/A"])
+    alone = passed("host_to_device_memcpy_ce", ["N/A"])
+    nameless = passed("", ["5.5"])
+    found = imported("nvbandwidth", nvb(peers, alone, nameless, passed("empty", [])))
+    assert sorted(values(found)) == [
+        "link/nvbandwidth/test=device_to_device_memcpy_read_ce/src=0/dst=1",
+        "link/nvbandwidth/test=unnamed/src=0/dst=0",
+    ]
+    assert found.unplaced == {
+        "device_to_device_memcpy_read_ce: a cell that is no number above 0": 1,
+        "host_to_device_memcpy_ce: its matrix is N/A throughout": 1,
+        "a test without a matrix: empty": 1,
+    }
+
+
 def test_nvbandwidth_of_several_nodes() -> None:
     devices = [f"Process {n} (node-{n}): device 0: GPU {n} (00000000:0{n}:00)" for n in (0, 1)]
     text = "Bisect benchmarking, simultaneous write CE BW"
@@ -191,3 +207,28 @@ def test_gdsio_is_binary() -> None:
     assert values(found, "latency")[direct] == 1138500
     assert {row.status for row in found} == {Status.OK}
     assert (len(found), sum(found.unplaced.values())) == (4, 1)
+
+
+def test_gdsio_of_the_batch_interface_says_its_depth() -> None:
+    line = (
+        "IoType: READ XferType: GPU_BATCH Threads: 1 IoDepth: 32 DataSetSize: 4194304/8388608(KiB) "
+        "IOSize: 64(KiB) Throughput: 2.0 GiB/sec, Avg_Latency: 900.0 usecs ops: 65536 "
+        "total_time 2.0 secs"
+    )
+    case = "ssd/gdsio/op=read/path=gpu_batch/block=64KiB/threads=1/qd=32"
+    bandwidth, latency = imported("gdsio", line)
+    assert bandwidth.case == case
+    assert bandwidth.value == pytest.approx(2 * 2**30 / 1e9)
+    assert (latency.case, latency.value) == (case, 900_000)
+
+
+def test_runs_that_follow_each_other_in_a_log_are_all_read() -> None:
+    service = '{"level": "info", "msg": "start"}'
+    first, second = (nvb(passed("a", [rate])) for rate in ("20.0", "21.0"))
+    case = "link/nvbandwidth/test=a/src=0/dst=0"
+    for between in ("\n", "", "\nsome line\n"):
+        found = imported("nvbandwidth", f"{service}\n{first}{between}{second}")
+        assert values(found) == {f"{case}/instance=0": 20.0, f"{case}/instance=1": 21.0}
+    cut = imported("nvbandwidth", f"{first}\n{second[:-5]}")
+    assert values(cut) == {case: 20.0}
+    assert sum(cut.unplaced.values()) == 1

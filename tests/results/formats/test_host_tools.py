@@ -46,6 +46,30 @@ def test_stream_that_fails_its_own_check_is_not_verified() -> None:
     assert row.detail["assumed"] == "threads,pages,stores"
 
 
+def test_stream_in_a_cache_is_not_memory_and_a_size_is_read_whole() -> None:
+    text = (HOST / "stream.txt").read_text()
+    small = imported("stream", re.sub(r"Array size = \d+", "Array size = 2000", text))
+    assert {row.tier for row in small} == {Tier.CACHE}
+    assert small[0].case == "host/stream/copy/size=16000B/threads=2/pages=4k/stores=plain"
+    grouped = imported("stream", re.sub(r"Array size = \d+", "Array size = 10.000.000", text))
+    assert grouped[0].case == "ddr/stream/copy/threads=2/pages=4k/stores=plain"
+    spaced = imported("stream", re.sub(r"Array size = \d+", "Array size =    2000000", text))
+    assert spaced[0].case == "ddr/copy/size=15625KiB/threads=2/pages=4k/stores=plain"
+
+
+def test_mlc_says_what_it_could_not_do_and_lines_with_a_figure_are_counted() -> None:
+    head = "Intel(R) Memory Latency Checker - v3.11\n"
+    peak = (
+        "Measuring Peak Injection Memory Bandwidths for the system\n"
+        "ALL Reads        :\t214,030.5\nA new mix of reads : 1.5\n"
+    )
+    found = imported("mlc", f"{head}ERROR: no huge pages\n{peak}")
+    (row,) = found
+    assert (row.case, row.value) == ("ddr/mlc/test=peak/traffic=all-reads", 214.0305)
+    assert found.notes == ("mlc says: ERROR: no huge pages",)
+    assert sum(found.unplaced.values()) == 1
+
+
 def test_mbw_is_binary_and_counts_a_copied_byte_once() -> None:
     found = of("mbw", "mbw.txt")
     for row in found:

@@ -67,6 +67,7 @@ class _Run:
     isolated: bool = False
     header: Sequence[str] = ()
     table: str = ""
+    valid: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ def read(data: bytes, origin: Origin) -> Iterator[Record]:
 
 
 def _line(line: str, run: _Run) -> Iterator[Record]:
-    cells = [cell.strip() for cell in line.split(",")]
+    cells = [cell.strip().strip('"') for cell in line.split(",")]
     if cells[0] in ("function", "phase"):
         run.header = cells
     elif table := _TABLE.match(line):
@@ -124,6 +125,8 @@ def _about(line: str, run: _Run) -> None:
         run.driver = match[1]
     elif match := re.match(r"Running.* (\d+) times", line):
         run.repetitions, run.isolated = count(match[1]), "Isolated" in line
+    elif line.startswith("Validation failed on "):  # before the figures
+        run.valid = False
     elif line.startswith("Number of elements: "):
         run.elements = int(number(line.rpartition(" ")[2]) or 0) or None
     elif line.startswith("Precision: "):
@@ -216,6 +219,7 @@ def _figure(line: _Line, run: _Run) -> Iterator[Item]:
         bytes_moved=moved,
         bytes_convention=BytesConvention.RW_SUM,
         timer="tool:babelstream",
+        verified=run.valid,
         device=run.device,
         driver=run.driver,
         flags=("best-of",) if ends else (),

@@ -19,7 +19,7 @@ from typing import Any
 
 from membench.core.errors import SchemaError
 from membench.core.terms import Metric, Stat, Tier
-from membench.results.formats.documents import documents, text_in
+from membench.results.formats.documents import broken, documents, text_in
 from membench.results.formats.figures import Origin, count, number, objects, part, row, text_of
 from membench.results.formats.readers.fio_case import case_of, memory_of
 from membench.results.formats.readers.fio_side import QUANTILES, TOOL, Side, own_case, side_rows
@@ -50,7 +50,9 @@ def _json_records(data: bytes, origin: Origin) -> Iterator[Record]:
     runs: list[dict[str, Any]] = []
     for document in documents(data, TOOL):
         if isinstance(document, SchemaError):
-            yield (Unplaced(f"a document that is cut off or broken ({document})"),)
+            yield broken(document)
+        elif not any(key in document for key in ("jobs", "client_stats")):
+            continue  # a line of the log around it
         elif runs and _continues(runs[-1], document):
             runs[-1] = document
             yield (Note("earlier states of the same run (--status-interval) were passed over"),)
@@ -128,7 +130,8 @@ class _Job:
         """Our case of each side, empty where it keeps fio's name."""
         sides = [side.op for side in self.sides]
         if self.entry.get("error"):
-            sides = ["write" if "write" in text_of(self.options.get("rw")) else "read"]
+            mode = text_of(self.options.get("rw"))
+            sides = [next((one for one in ("trim", "write") if one in mode), "read")]
         return {
             op: "" if self.host else case_of(self.entry, self.options, op, self.pages)
             for op in sides

@@ -19,8 +19,8 @@ from membench.results.formats.reading import Item, Record, Unplaced
 _TOOL = "gdsio"
 _START = re.compile(r"IoType: \w+")
 _LINE = re.compile(
-    r"IoType:\s+(\w+)\s+XferType:\s+(\S+)\s+Threads:\s+(\d+)\s+DataSetSize:\s+(\d+)\S*"
-    r"\s+IOSize:\s+([\d-]+)\(KiB\)\s+Throughput:\s+([\d.]+)\s+GiB/sec,?"
+    r"IoType:\s+(\w+)\s+XferType:\s+(\S+)\s+Threads:\s+(\d+)(?:\s+IoDepth:\s+(\d+))?"
+    r"\s+DataSetSize:\s+(\d+)\S*\s+IOSize:\s+([\d-]+)\(KiB\)\s+Throughput:\s+([\d.]+)\s+GiB/sec,?"
     r"(?:\s+Avg_Latency:\s+([\d.]+)\s+usecs)?(?:\s+ops:\s+(\d+))?(?:\s+total_time\s+([\d.]+))?"
 )
 
@@ -36,10 +36,11 @@ def read(data: bytes, origin: Origin) -> Iterator[Record]:
 
 
 def _run(line: re.Match[str], origin: Origin) -> Iterator[Item]:
-    operation, path, threads, _, block, rate, latency, operations, _ = line.groups()
+    operation, path, threads, depth, _, block, rate, latency, operations, _ = line.groups()
     size = format_size(int(block) * KIB) if block.isdigit() and int(block) else f"{block}KiB"
     params = (f"op={operation.lower()}", f"path={path.lower()}", f"block={size}")
-    case = case_id("ssd", _TOOL, *params, f"threads={threads}")
+    batch = (f"qd={depth}",) if depth else ()  # of the batch interface
+    case = case_id("ssd", _TOOL, *params, f"threads={threads}", *batch)
     common: dict[str, Any] = {"n": count(operations), "timer": "tool:gdsio"}
     if value := number(rate):
         yield row(

@@ -6,7 +6,8 @@ from membench.core.terms import Tier
 from membench.core.units import GIB, KIB, MIB
 from membench.results.formats.figures import Origin, case_id
 
-_IN_CACHE = 256 * KIB  # no second-level cache of a server or a desktop since 2008 is smaller
+SURELY_IN_CACHE = 256 * KIB
+"""No second-level cache of a server or a desktop since 2008 is smaller."""
 _IN_MEMORY = 2 * GIB  # the largest last-level cache is 1.1 GiB
 _LIKELY = 32 * MIB
 
@@ -22,7 +23,7 @@ def place(origin: Origin, footprint: int | None) -> tuple[Tier, dict[str, str]]:
     if footprint is None:
         return Tier.DDR, {"assumed": "tier"}
     likely = Tier.DDR if footprint >= _LIKELY else Tier.CACHE
-    certain = footprint <= _IN_CACHE or footprint >= _IN_MEMORY
+    certain = footprint <= SURELY_IN_CACHE or footprint >= _IN_MEMORY
     return likely, {} if certain else {"assumed": "tier"}
 
 

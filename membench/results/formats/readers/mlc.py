@@ -14,10 +14,10 @@ from typing import Any
 from membench.core.terms import BytesConvention, Metric, Tier
 from membench.results.formats.documents import text_in
 from membench.results.formats.figures import Origin, case_id, number, row
-from membench.results.formats.reading import Record, Unplaced
+from membench.results.formats.reading import Note, Record, Unplaced
 
 _TOOL = "mlc"
-_NUMBER = r"\d+(?:\.\d+)?"
+_NUMBER = r"\d+(?:,\d{3})*(?:\.\d+)?"  # some systems group the digits
 _SECTION = re.compile(r"Measuring (.*)")
 _TRAFFIC = re.compile(r"Using (.*?) traffic type")
 _PEAK = re.compile(rf"(.*?(?:Reads|Reads-Writes|like))\s*:\s*({_NUMBER})$")
@@ -25,6 +25,8 @@ _LOADED = re.compile(rf"(\d{{3,6}})\s+({_NUMBER})\s+({_NUMBER})$")
 _C2C = re.compile(rf"(Local Socket .*? latency)\s+({_NUMBER})$")
 _HEADER = re.compile(r"(?:Numa node|Writer Numa Node|Memory node)((?:\s+\d+)+)$", re.IGNORECASE)
 _ROW = re.compile(rf"(\d+)((?:\s+(?:{_NUMBER}|-))+)$")
+_COMPLAINT = re.compile(r"(?:ERROR|Error|Unable|Cannot)\b.*")
+_FIGURE = re.compile(r"(?<=[:\s])\s*\d+(?:\.\d+)?$")
 _ITERATION = re.compile(
     rf"Each iteration took {_NUMBER} (?:core|base frequency) clocks \(\s*({_NUMBER})\s+ns"
 )
@@ -74,6 +76,10 @@ def _figures(line: str, section: _Section, origin: Origin) -> Iterator[Record]:
         yield from _matrix(match, section, origin)
     elif section.columns and line[:1].isdigit():
         yield (Unplaced("a row of a matrix that is not whole"),)
+    elif match := _COMPLAINT.match(line):
+        yield (Note(f"mlc says: {match[0]}"),)
+    elif section.test and (match := _FIGURE.search(line)):
+        yield (Unplaced(f"a line that ends in a figure: {line.partition(match[0])[0]}"),)
 
 
 def _matrix(match: re.Match[str], section: _Section, origin: Origin) -> Iterator[Record]:
@@ -83,7 +89,7 @@ def _matrix(match: re.Match[str], section: _Section, origin: Origin) -> Iterator
         return
     for column, cell in zip(section.columns, cells, strict=True):
         where = (f"from={match[1]}", f"to={column}")
-        if number(cell) is None:
+        if _number(cell) is None:
             continue  # a node to itself has none
         if "cache-to-cache" in section.test:
             params = ("test=c2c", f"kind={_word(section.kind)}", *where)
@@ -99,16 +105,20 @@ def _matrix(match: re.Match[str], section: _Section, origin: Origin) -> Iterator
             yield (Unplaced("a matrix under a heading that is not known"),)
 
 
+def _number(cell: str) -> float | None:
+    return number(cell.replace(",", ""))
+
+
 def _latency(origin: Origin, params: Sequence[str], cell: str, tier: Tier) -> Record:
     case = case_id("ddr" if tier is Tier.DDR else "host", _TOOL, *params)
     about: dict[str, Any] = {"timer": "tool:mlc", "detail": {"statistic": "mean"}}
-    value = number(cell)
+    value = _number(cell)
     zero = Unplaced("a latency of 0")
     return (row(origin, tier, case, Metric.LATENCY, value, **about) if value else zero,)
 
 
 def _bandwidth(origin: Origin, params: Sequence[str], cell: str) -> Record:
-    value = number(cell)
+    value = _number(cell)
     if value is None:
         return (Unplaced("a bandwidth of 0"),)
     reads = any(word in params for word in ("traffic=all-reads", "traffic=read-only"))

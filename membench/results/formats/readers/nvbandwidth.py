@@ -18,12 +18,13 @@ from typing import Any
 from membench.core.errors import SchemaError
 from membench.core.terms import BytesConvention, Metric, Tier
 from membench.core.units import MIB, format_size
-from membench.results.formats.documents import only_document, text_in
+from membench.results.formats.documents import broken, documents_with, text_in
 from membench.results.formats.figures import Origin, case_id, number, objects, part, row, text_of
 from membench.results.formats.readers.nvbandwidth_text import Log, Matrix, Test, log_of
 from membench.results.formats.reading import Item, Note, Record, Unplaced
 
 _TOOL = "nvbandwidth"
+_ABSENT = "N/A"
 _DEFAULT = "512MiB"  # of -b
 _SAME = {  # test -> our bench, and its parameters behind the size
     "host_to_device_memcpy_ce": ("link/h2d", ("mem=pinned", "engine=ce", "streams=1")),
@@ -56,7 +57,17 @@ class _Run:
 
 def read(data: bytes, origin: Origin) -> Iterator[Record]:
     """A record for each test; ``Waived`` is skipped, ``Error`` failed."""
-    log = _from_json(data) if b'"nvbandwidth"' in data else log_of(text_in(data, _TOOL))
+    if b'"nvbandwidth"' not in data:
+        yield from _log(log_of(text_in(data, _TOOL)), origin)
+        return
+    for document in documents_with(_TOOL, data, _TOOL):
+        if isinstance(document, SchemaError):
+            yield broken(document)
+        else:
+            yield from _log(_from_json(document), origin)
+
+
+def _log(log: Log, origin: Origin) -> Iterator[Record]:
     if log.error and not log.tests:
         raise SchemaError(f"nvbandwidth says: {log.error}", "mend that, and run it again")
     run = _Run(_devices(log.devices), log.driver, _cuda(log.cuda), origin)
@@ -65,8 +76,8 @@ def read(data: bytes, origin: Origin) -> Iterator[Record]:
         yield _test(test, run)
 
 
-def _from_json(data: bytes) -> Log:
-    content = part(only_document(data, _TOOL), _TOOL)
+def _from_json(document: dict[str, Any]) -> Log:
+    content = part(document, _TOOL)
     names = content.get("GPU Device list") or content.get("GPU Device info")
     return Log(
         error=text_of(content.get("error")),
@@ -83,7 +94,7 @@ def _test_of(entry: dict[str, Any]) -> Test:
     rows = [one for one in cells if isinstance(one, list)] if isinstance(cells, list) else []
     matrix = Matrix(description, tuple(tuple(one) for one in rows))
     return Test(
-        name=text_of(entry.get("name")),
+        name=text_of(entry.get("name")) or "unnamed",
         status=text_of(entry.get("status")),
         reason=text_of(entry.get("error")),
         matrices=_parts(text_of(entry.get("name")), matrix) if rows else [],
@@ -116,7 +127,7 @@ def _test(test: Test, run: _Run) -> Iterator[Item]:
     if test.status != "Passed":
         yield _without_result(test, run)
         return
-    if not test.matrices:
+    if not any(cell for matrix in test.matrices for cells in matrix.cells for cell in cells):
         yield Unplaced(f"a test without a matrix: {test.name}")
     for matrix in test.matrices:
         unit = _UNIT.search(matrix.description)
@@ -125,6 +136,7 @@ def _test(test: Test, run: _Run) -> Iterator[Item]:
             continue
         metric, factor = _METRICS[unit[1] or unit[2]]
         said = _PART.search(matrix.description)
+        yield from _unusable(test, matrix)
         for source, cells in enumerate(matrix.cells):
             for target, cell in enumerate(cells):
                 if value := number(cell):
@@ -143,6 +155,16 @@ def _test(test: Test, run: _Run) -> Iterator[Item]:
                         driver=run.driver,
                         cuda=run.cuda,
                     )
+
+
+def _unusable(test: Test, matrix: Matrix) -> Iterator[Item]:
+    """Cells that are no figure; ``N/A`` is one only where the whole matrix is."""
+    cells = [cell for cells in matrix.cells for cell in cells if number(cell) is None]
+    absent = sum(cell == _ABSENT for cell in cells)
+    if absent and absent == sum(map(len, matrix.cells)):
+        yield Unplaced(f"{test.name}: its matrix is {_ABSENT} throughout")
+    for _ in range(len(cells) - absent):
+        yield Unplaced(f"{test.name}: a cell that is no number above 0")
 
 
 def _without_result(test: Test, run: _Run) -> Item:

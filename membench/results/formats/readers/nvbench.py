@@ -11,8 +11,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from membench.core.errors import SchemaError
 from membench.core.terms import BytesConvention, Metric, PeakBasis, Tier
-from membench.results.formats.documents import only_document
+from membench.results.formats.documents import broken, documents_with
 from membench.results.formats.figures import Origin, case_id, count, number, objects, row, text_of
 from membench.results.formats.reading import Item, Record, Unplaced
 
@@ -37,7 +38,14 @@ _WAYS = (
 
 def read(data: bytes, origin: Origin) -> Iterator[Record]:
     """A record for each state of each benchmark: time, and what it says of bytes and items."""
-    content = only_document(data, _TOOL)
+    for document in documents_with("benchmarks", data, _TOOL):
+        if isinstance(document, SchemaError):
+            yield broken(document)
+        else:
+            yield from _program(document, origin)
+
+
+def _program(content: dict[str, Any], origin: Origin) -> Iterator[Record]:
     devices = {
         identity: one
         for one in objects(content, "devices")

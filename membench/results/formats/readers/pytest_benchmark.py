@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from membench.core.errors import SchemaError
 from membench.core.terms import BytesConvention, Metric, Stat, Tier
-from membench.results.formats.documents import only_document
+from membench.results.formats.documents import broken, documents_with
 from membench.results.formats.figures import (
     Origin,
     case_id,
@@ -56,7 +57,14 @@ _KEPT = frozenset("._=+:@-[] /})")
 
 def read(data: bytes, origin: Origin) -> Iterator[Record]:
     """A record for each benchmark: a latency, and a bandwidth where bytes are known."""
-    content = only_document(data, _TOOL)
+    for document in documents_with("benchmarks", data, _TOOL):
+        if isinstance(document, SchemaError):
+            yield broken(document)
+        else:
+            yield from _session(document, origin)
+
+
+def _session(content: dict[str, Any], origin: Origin) -> Iterator[Record]:
     machine = part(content, "machine_info")
     cpu = part(machine, "cpu")
     device = next((name for key in _CPU if (name := text_of(cpu.get(key)))), "")

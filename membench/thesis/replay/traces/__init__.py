@@ -13,7 +13,13 @@ from membench.core.files import shown
 from membench.core.text import one_line
 from membench.core.untrusted import unpack
 from membench.thesis.replay.trace import Trace, TraceError
-from membench.thesis.replay.traces.lines import MAX_BYTES, Lines, lines_of, read_trace_bytes
+from membench.thesis.replay.traces.lines import (
+    MAX_BYTES,
+    Lines,
+    as_utf8,
+    lines_of,
+    read_trace_bytes,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,12 +141,13 @@ def _of_folder(path: Path, block_tokens: int | None) -> Trace:
 
 def _lines(name: str, content: bytes) -> Lines:
     """Objects of JSON, one a line; a file that is one object over many lines is one line."""
+    content = as_utf8(content)
     lines = lines_of(content, name)
-    if len(lines) > 1 and lines[0].strip() in {b"{", b"["}:
+    if lines and (lines[0].strip() in {b"{", b"["} or content.startswith(b"[")):
         try:
             whole = json.loads(content)
         except (ValueError, RecursionError):
             return Lines(name, lines)
-        several = whole if isinstance(whole, list) else [whole]
+        several = whole if isinstance(whole, list) and whole else [whole]
         return Lines(name, [json.dumps(one).encode() for one in several])
     return Lines(name, lines)

@@ -26,7 +26,8 @@ _MOST_ID = 2**62
 
 def is_form_of(lines: Lines) -> bool:
     """Whether the first line is a session."""
-    return bool(lines.lines) and "requests" in lines.parse(1, lines.lines[0])
+    first = lines.first
+    return bool(first) and "requests" in lines.parse(first, lines.lines[first - 1])
 
 
 def read_files(parts: list[Lines], name: str, block_tokens: int | None = None) -> Trace:

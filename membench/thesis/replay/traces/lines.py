@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,9 @@ _SHORTEST = 16  # bytes of a line, on average: a file of line ends is no trace
 
 _MOST = 1 << 53  # what a double holds exactly: no length and no time is larger
 _POINTER = b"version https://git-lfs.github.com/spec/"
+_PAGE = re.compile(rb"\s*<(?:!doctype html|html)", re.IGNORECASE)
+_RESULTS = re.compile(rb"(?:\xef\xbb\xbf)?schema,run_id,|[^\n]*membench\.results/")
+_FORMS = "docs/replay.md says which forms of traces are read"
 _ZSTD = b"\x28\xb5\x2f\xfd"
 
 
@@ -36,25 +40,29 @@ class Lines:
     name: str
     lines: list[bytes]
 
+    @property
+    def first(self) -> int:
+        """The number of the first line that is not blank; 0 if none is."""
+        return next((number for number, line in enumerate(self.lines, 1) if line.strip()), 0)
+
     def fail(self, number: int, what: str, hint: str = "") -> NoReturn:
         """Complain about line ``number`` (from 1)."""
-        raise TraceError(f"{self.name}, line {number}: {what}", hint)
+        raise TraceError(f"{self.name}, line {number}: {what}", hint or _FORMS)
 
     def objects(self) -> Iterator[tuple[int, Mapping[str, Any]]]:
         """The JSON object of each line, with the line's number."""
-        if not self.lines:
-            raise TraceError(f"{self.name}: the file is empty")
-        for number, line in enumerate(self.lines, 1):
-            yield number, self.parse(number, line)
+        written = [number for number, line in enumerate(self.lines, 1) if line.strip()]
+        if not written:
+            raise TraceError(f"{self.name}: the file is empty", "was it fetched to its end?")
+        for number in written:
+            yield number, self.parse(number, self.lines[number - 1])
 
     def parse(self, number: int, line: bytes) -> Mapping[str, Any]:
         """The JSON object of one line."""
-        if not line.strip():
-            self.fail(number, "the line is empty")
         try:
             found = json.loads(line)
         except (ValueError, RecursionError):
-            last = number == len(self.lines)
+            last = number == len(self.lines) > 1
             self.fail(number, "this is not JSON" + (": is the file cut off?" if last else ""))
         if not isinstance(found, dict):
             self.fail(number, "this is no JSON object")
@@ -101,11 +109,25 @@ def read_trace_bytes(path: Path) -> bytes:
             f"{name}: this is a Git LFS pointer, not the trace",
             "in the clone of its repository: git lfs pull",
         )
+    if _PAGE.match(data):
+        raise TraceError(f"{name}: this is a web page, not the trace", "download the raw file")
+    if _RESULTS.match(data):
+        raise TraceError(
+            f"{name}: this is a results file of membench, not a trace",
+            "membench compare and report read it",
+        )
     if data.startswith(_ZSTD):
         raise TraceError(f"{name}: packed with zstd, which is not read", "unpack it: zstd -d FILE")
     if data.count(b"\n") > SMALL // _SHORTEST and data.count(b"\n") > len(data) // _SHORTEST:
         raise TraceError(f"{name}: lines of {_SHORTEST} bytes and less, which no trace has")
     return data
+
+
+def as_utf8(content: bytes) -> bytes:
+    """Text without the mark of its code; PowerShell writes UTF-16."""
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        content = content.decode("utf-16", "replace").encode("utf-8", "replace")
+    return content.removeprefix(b"\xef\xbb\xbf")
 
 
 def lines_of(data: bytes, name: str) -> list[bytes]:

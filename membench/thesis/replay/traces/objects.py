@@ -49,10 +49,10 @@ def read_binary(content: bytes, name: str) -> Trace:
 
 def is_table(lines: Lines) -> bool:
     """Whether the file is a table of comma-separated values."""
-    if not lines.lines:
+    if not lines.first:
         return False
-    first = lines.lines[0].strip()
-    return b"," in first and not first.startswith((b"{", b"["))
+    head = lines.lines[lines.first - 1].strip()
+    return b"," in head and not head.startswith((b"{", b"["))
 
 
 def read_table(lines: Lines) -> Trace:
@@ -61,7 +61,7 @@ def read_table(lines: Lines) -> Trace:
     Raises:
         TraceError: it has lengths but no ids, or a line that does not fit.
     """
-    names = [cell.strip().strip('"').lower() for cell in _cells(lines, 1)]
+    names = [cell.strip().strip('"').lower() for cell in _cells(lines, lines.first)]
     if any(name in names for name in _LENGTHS):
         raise TraceError(
             f"{lines.name}: this trace has lengths but no block ids: nothing to replay",
@@ -78,7 +78,9 @@ def read_table(lines: Lines) -> Trace:
         )
     arrival: list[float] = []
     ids: list[object] = []
-    for number in range(2 if head else 1, len(lines.lines) + 1):
+    for number in range(lines.first + head, len(lines.lines) + 1):
+        if not lines.lines[number - 1].strip():
+            continue
         cells = _cells(lines, number)
         if len(cells) <= max(key, time or 0):
             lines.fail(number, f"{len(cells)} values, where {max(key, time or 0) + 1} are expected")
