@@ -107,7 +107,7 @@ def read_text(path: Path, *, pipe: bool) -> str:
     try:
         text = read_bytes(path, MAX_BYTES, pipe=pipe, text=True).decode("utf-8")
     except NotText:
-        if path.is_file() and open_file(path).read(2) == b"\x1f\x8b":
+        if _is_gzip(path):
             raise SchemaError(
                 "compressed with gzip", "gunzip it, and name what that leaves"
             ) from None
@@ -117,6 +117,13 @@ def read_text(path: Path, *, pipe: bool) -> str:
     if len(text) > MAX_LINES and text.count("\n") > MAX_LINES:
         raise SchemaError(f"more than {MAX_LINES} lines, which no results file has")
     return text.replace("\ufeff", "")  # Excel's mark; in the middle after `cat`
+
+
+def _is_gzip(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    with open_file(path) as file:
+        return file.read(2) == b"\x1f\x8b"
 
 
 def _rows(text: str) -> Iterator[Row]:
