@@ -115,7 +115,7 @@ def unpack(packed: bytes, name: str, limit: int) -> bytes:
                 raise _too_large(limit)
             parts.append(data)
     except (lzma.LZMAError, zlib.error, OSError, EOFError):
-        raise SchemaError("damaged or cut off, cannot be unpacked") from None
+        raise SchemaError("damaged or cut off, cannot be unpacked", "fetch it again") from None
     return b"".join(parts)
 
 
