@@ -80,7 +80,7 @@ def test_a_setting_holds_an_axis_at_a_value_outside_of_the_profile() -> None:
     found = planned("ddr/*", settings=("ddr/*:size=4096MiB",))
     assert len(found) == len(planned("ddr/*"))
     assert {one.params["size"] for one in found} == {"4GiB"}
-    assert all("/size=4GiB/" in one.id for one in found)
+    assert all("/size=4GiB/" in f"{one.id}/" for one in found)
     two = planned("ddr/read", settings=("ddr/*:size=1GiB", "ddr/read:threads=3"))
     assert [one.id for one in two] == ["ddr/read/size=1GiB/threads=3/pages=thp"]
     (small,) = planned("host/chase/*4k", settings=("host/*:size=64MiB",))
