@@ -15,12 +15,16 @@ check() {
     "$@" || failed+=" $name"
 }
 
-# Tests look at reports in a browser.
-if ! { command -v chromium || command -v google-chrome; } >/dev/null; then
+# Tests look at reports in a browser, and measure on filesystems of their own.
+packages=()
+command -v chromium >/dev/null || command -v google-chrome >/dev/null || packages+=(chromium)
+PATH="$PATH:/usr/sbin:/sbin" command -v mkfs.xfs >/dev/null || packages+=(xfsprogs)
+PATH="$PATH:/usr/sbin:/sbin" command -v mkfs.btrfs >/dev/null || packages+=(btrfs-progs)
+if ((${#packages[@]})); then
     if [[ $(id -u) == 0 ]] && command -v apt-get >/dev/null; then
-        { apt-get update -qq && apt-get install -y -qq chromium; } >/dev/null
+        { apt-get update -qq && apt-get install -y -qq "${packages[@]}"; } >/dev/null
     else
-        echo "ci/cpu.sh: the tests need chromium: apt-get install chromium" >&2
+        echo "ci/cpu.sh: the tests need: apt-get install ${packages[*]}" >&2
     fi
 fi
 

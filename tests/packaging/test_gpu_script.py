@@ -37,7 +37,7 @@ def test_check_collects_the_tests_for_a_gpu_and_counts_without_one(
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "test_gpu_contract.py::test_what_goes_up_comes_down[cuda]" in ran.stdout
     assert "gpu/chase/size=16GiB" not in ran.stdout  # without a GPU no one knows its memory
-    assert "hbm/read/size=1GiB/config=best" in ran.stdout
+    assert "hbm/read/size=auto/config=best" in ran.stdout
     ran = call(str(tmp_path), "check", "--dry-run")
     assert ran.returncode == 0, ran.stdout + ran.stderr
     counts = (tmp_path / "counts.csv").read_text().splitlines()
