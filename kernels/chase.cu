@@ -11,8 +11,8 @@
 
 #include "device.cuh"
 
-// The cache operator of a load, with its dot: ".ca", ".cg", ".cv"; none is what kernels do that name
-// none, and another instruction than ".ca".
+// The cache operator of a load, with its dot: ".ca", ".cg", ".cv"; none is what kernels do that
+// name none, and another instruction than ".ca".
 #ifndef HINT
 #define HINT ""
 #endif

@@ -18,9 +18,9 @@ extern "C" __global__ void control_hold(volatile int* word, int ticket,
     }
 }
 
-// ticks[3 block ...] = {1 + number of the SM, nanoseconds of the global timer, cycles of the SM}, by
-// one thread of each block.  As many blocks as SMs on an idle device reach every SM; the numbers of
-// SMs have gaps where some are switched off, so that none is an index here.
+// ticks[3 block ...] = {1 + number of the SM, nanoseconds of the global timer, cycles of the SM},
+// by one thread of each block.  As many blocks as SMs on an idle device reach every SM; the numbers
+// of SMs have gaps where some are switched off, so that none is an index here.
 extern "C" __global__ void control_probe(unsigned long long* __restrict__ ticks) {
     unsigned long long* const mine = ticks + 3 * blockIdx.x;
     mine[0] = 1 + device_sm();

@@ -2,8 +2,9 @@
 //
 // The pages of a launch are one long row of vectors of 16 bytes: vector v lies in page
 // (table[v >> bits] + shift) modulo `pages` of 16 << bits bytes, at v modulo 2^bits.  Neighbouring
-// threads take neighbouring vectors, so that a warp reads a large page as a stream and 16 pages of 32
-// bytes at a time.  With another shift, less than `pages`, one table names other pages in each launch.
+// threads take neighbouring vectors, so that a warp reads a large page as a stream and 16 pages of
+// 32 bytes at a time.  With another shift, less than `pages`, one table names other pages in each
+// launch.
 
 #include "device.cuh"
 

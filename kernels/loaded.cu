@@ -122,7 +122,8 @@ extern "C" __global__ void __launch_bounds__(kBlock, 1)
 // the traffic runs.
 //
 // out = {address that all hops end at, blocks that were running, 1 + SM, cycles of all samples,
-// nanoseconds of all samples, cycles of a pair of reads of the clock alone, 0, 0}; out[8 + 4 s ...] = of sample s the nanoseconds of its LOADS
+// nanoseconds of all samples, cycles of a pair of reads of the clock alone, 0, 0}; out[8 + 4 s ...]
+// = of sample s the nanoseconds of its LOADS
 // * turns hops, the nanoseconds over which bytes were counted, the bytes, and those that were moved
 // while single hops were timed.  took[hops * s ...] = cycles of its single hops.
 //
