@@ -40,8 +40,8 @@ def _capacities(
             sizes.append(parse_amount(text))
         except UsageError:
             raise click.BadParameter(
-                f"'{text:.40}' is no number of blocks from 1 to {_MOST_BLOCKS}, no amount of memory "
-                "such as 80GB, and no share such as 80%",
+                f"'{text:.40}' is no number of blocks from 1 to {_MOST_BLOCKS}, no amount of "
+                "memory such as 80GB, and no share such as 80%",
                 ctx,
                 param,
             ) from None
