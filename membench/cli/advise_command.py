@@ -39,13 +39,6 @@ def _flops(ctx: click.Context, param: click.Parameter, value: str | None) -> flo
     return found
 
 
-def _finite(ctx: click.Context, param: click.Parameter, value: float | None) -> float | None:
-    """``value``, which a range does not keep from being NaN."""
-    if value is not None and math.isnan(value):
-        raise click.BadParameter("nan is no number", ctx, param)
-    return value
-
-
 def _contexts(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, ...]:
     """Lengths with commas between them."""
     found = []
@@ -158,8 +151,7 @@ def _drive(ctx: click.Context, param: click.Parameter, value: str) -> tuple[floa
 @click.option(
     "--requests-per-second",
     "per_second",
-    type=click.FloatRange(min=0, max=_MOST_PER_SECOND, min_open=True),
-    callback=_finite,
+    type=FiniteRange(min=0, max=_MOST_PER_SECOND, min_open=True),
     metavar="R",
     help="Requests that come a second.  [default: as the trace has them]",
 )
@@ -173,8 +165,7 @@ def _drive(ctx: click.Context, param: click.Parameter, value: str) -> tuple[floa
 )
 @click.option(
     "--reuse",
-    type=click.FloatRange(0, 1),
-    callback=_finite,
+    type=FiniteRange(0, 1),
     default=0.5,
     show_default=True,
     metavar="SHARE",
