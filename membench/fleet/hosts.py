@@ -17,7 +17,7 @@ _MAX_FILE = 4 << 20
 
 
 @dataclass(frozen=True)
-class Seat:
+class HostWorker:
     """A worker that may be measured on.
 
     Attributes:
@@ -31,7 +31,7 @@ class Seat:
     boot: str
 
 
-def by_host(seats: Iterable[Seat], per: str) -> dict[str, Seat]:
+def by_host(seats: Iterable[HostWorker], per: str) -> dict[str, HostWorker]:
     """One seat for each host, by the host's name in the results.
 
     Of several workers of one kernel (containers, sockets, GPUs: they share the
@@ -43,7 +43,7 @@ def by_host(seats: Iterable[Seat], per: str) -> dict[str, Seat]:
         found = {seat.worker or seat.address: seat for seat in ordered}
         named = [(slug(seat.worker or seat.address), seat) for seat in found.values()]
     else:
-        kernels: dict[str, Seat] = {}
+        kernels: dict[str, HostWorker] = {}
         for seat in ordered:
             kernels.setdefault(seat.boot or seat.host, seat)
         named = [(slug(seat.host), seat) for seat in kernels.values()]
@@ -61,7 +61,7 @@ def slug(text: str) -> str:
     return name if name and name != "reference" else f"host-{name}".rstrip("-")
 
 
-def _told_apart(name: str, seat: Seat, per: str) -> str:
+def _told_apart(name: str, seat: HostWorker, per: str) -> str:
     """Two hosts of one name, as cloned images have it: a digest of what differs."""
     differs = seat.worker + seat.address if per == "worker" else seat.boot + seat.host
     digits = hashlib.sha256(differs.encode()).hexdigest()[:6]

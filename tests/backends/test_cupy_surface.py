@@ -17,13 +17,13 @@ from cupy_double.real import no_driver
 
 import membench.gpu.cuda.backend as cuda_backend
 from membench.core.errors import BackendUnavailable, DeviceLost, MembenchError
-from membench.core.snapshot import Gpu, Gpus
+from membench.core.snapshot import GpuIdentity, Gpus
 from membench.gpu.cuda.backend import open_cuda
 from membench.gpu.cuda.errors import explained
 from membench.machine import snapshot
 
 ROOT = Path(cuda_backend.__file__).parent
-GPU = Gpu(0, "NVIDIA H100", "0123456789ab", 80 << 30, "9.0")
+GPU = GpuIdentity(0, "NVIDIA H100", "0123456789ab", 80 << 30, "9.0")
 
 
 def names_of_cupy(path: Path) -> set[str]:

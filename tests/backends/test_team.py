@@ -20,12 +20,12 @@ from membench.core.snapshot import Core, Machine
 from membench.host.compiled import shared_block as host_layout
 from membench.host.memory.backend import CpuBackend
 from membench.host.memory.chase_kernels import chase
-from membench.host.memory.thread_pool import Seat, Team
+from membench.host.memory.thread_pool import ThreadPool, ThreadSlot
 
 
 @pytest.fixture
-def team() -> Iterator[Team]:
-    made = Team(sorted(os.sched_getaffinity(0)))
+def team() -> Iterator[ThreadPool]:
+    made = ThreadPool(sorted(os.sched_getaffinity(0)))
     yield made
     made.close()
 
@@ -63,10 +63,10 @@ def test_cpus_that_sysfs_does_not_describe_are_used_last(machine: Machine) -> No
     assert placement(replace(machine, cpu=cpu)) == (5, 3)
 
 
-def test_every_thread_is_pinned_and_the_others_are_not(team: Team) -> None:
+def test_every_thread_is_pinned_and_the_others_are_not(team: ThreadPool) -> None:
     before = os.sched_getaffinity(0)
 
-    def where(seat: Seat) -> tuple[int, set[int], int]:
+    def where(seat: ThreadSlot) -> tuple[int, set[int], int]:
         return seat.cpu, os.sched_getaffinity(0), os.sched_getaffinity(0).__len__()
 
     for cpu, mask, count in team.run([where] * len(team.cpus)):
@@ -76,18 +76,18 @@ def test_every_thread_is_pinned_and_the_others_are_not(team: Team) -> None:
     assert [cpu for cpu, _, _ in team.run([where] * len(team.cpus))] == list(team.cpus)
 
 
-def test_compiled_code_runs_on_the_pinned_cpu(team: Team) -> None:
-    def scheduled(seat: Seat) -> int:
+def test_compiled_code_runs_on_the_pinned_cpu(team: ThreadPool) -> None:
+    def scheduled(seat: ThreadSlot) -> int:
         stat = Path(f"/proc/self/task/{threading.get_native_id()}/stat").read_text()
         return int(stat.rpartition(")")[2].split()[36])  # field 39: processor
 
     assert team.run([scheduled] * len(team.cpus)) == list(team.cpus)
 
 
-def test_threads_stay_and_results_come_in_the_order_of_the_jobs(team: Team) -> None:
+def test_threads_stay_and_results_come_in_the_order_of_the_jobs(team: ThreadPool) -> None:
     count = len(team.cpus)
 
-    def identity(seat: Seat) -> tuple[int, int]:
+    def identity(seat: ThreadSlot) -> tuple[int, int]:
         time.sleep(0.01 * (count - seat.index))
         return seat.index, threading.get_native_id()
 
@@ -98,8 +98,8 @@ def test_threads_stay_and_results_come_in_the_order_of_the_jobs(team: Team) -> N
     assert team.run([identity], [last]) == [(0, first[last][1])]
 
 
-def test_what_a_job_raises_reaches_the_caller_and_the_team_goes_on(team: Team) -> None:
-    def broken(seat: Seat) -> None:
+def test_what_a_job_raises_reaches_the_caller_and_the_team_goes_on(team: ThreadPool) -> None:
+    def broken(seat: ThreadSlot) -> None:
         raise RuntimeError(f"seat {seat.index}")
 
     with pytest.raises(RuntimeError, match="seat 0"):
@@ -107,7 +107,7 @@ def test_what_a_job_raises_reaches_the_caller_and_the_team_goes_on(team: Team) -
     assert team.run([lambda seat: seat.parties]) == [1]
 
 
-def test_stamps_are_inside_the_call(team: Team) -> None:
+def test_stamps_are_inside_the_call(team: ThreadPool) -> None:
     import numpy as np
 
     pointer = np.zeros(1, np.int64)
@@ -125,16 +125,16 @@ def test_stamps_are_inside_the_call(team: Team) -> None:
     assert max(starts) < min(ends)  # they ran at the same time
 
 
-def test_a_launch_without_stamps_has_no_span(team: Team) -> None:
+def test_a_launch_without_stamps_has_no_span(team: ThreadPool) -> None:
     team.run([lambda _: None])
     assert team.span_ns(1) == 0
 
 
-def test_numpy_work_passes_the_barrier_and_is_stamped(team: Team) -> None:
+def test_numpy_work_passes_the_barrier_and_is_stamped(team: ThreadPool) -> None:
     count = len(team.cpus)
     arrived: list[int] = []
 
-    def job(seat: Seat) -> Any:
+    def job(seat: ThreadSlot) -> Any:
         arrived.append(seat.index)
         return seat.timed(lambda: len(arrived))
 
@@ -144,7 +144,7 @@ def test_numpy_work_passes_the_barrier_and_is_stamped(team: Team) -> None:
 
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs 2 CPUs")
 def test_a_barrier_that_nobody_else_reaches_gives_up(
-    team: Team, monkeypatch: pytest.MonkeyPatch
+    team: ThreadPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("membench.host.memory.thread_pool.GIVE_UP_NS", 50_000_000)
     with pytest.raises(MembenchError, match="did not start together"):
@@ -152,7 +152,7 @@ def test_a_barrier_that_nobody_else_reaches_gives_up(
     assert team.run([lambda seat: seat.timed(lambda: 1)] * 2) == [1, 1]
 
 
-def test_a_gate_that_nobody_else_reaches_gives_up(team: Team) -> None:
+def test_a_gate_that_nobody_else_reaches_gives_up(team: ThreadPool) -> None:
     """The compiled gate, with a party that does not exist and a clock that has run out."""
     from numba import njit
 
@@ -169,7 +169,7 @@ def test_a_gate_that_nobody_else_reaches_gives_up(team: Team) -> None:
         team.run([lambda seat: fresh(seat.block, seat.index, seat.parties + 1)])
 
 
-def test_more_jobs_than_cpus_are_refused(team: Team) -> None:
+def test_more_jobs_than_cpus_are_refused(team: ThreadPool) -> None:
     with pytest.raises(ValueError, match="jobs for"):
         team.run([lambda _: None] * (len(team.cpus) + 1))
     with pytest.raises(ValueError, match="jobs for"):
@@ -216,7 +216,7 @@ def test_the_fastest_kind_of_core_comes_first_and_the_row_says_which(machine: Ma
 
 
 def test_closing_twice_ends_the_threads_once() -> None:
-    made = Team([min(os.sched_getaffinity(0))])
+    made = ThreadPool([min(os.sched_getaffinity(0))])
     made.run([lambda _: None])
     names = {thread.name for thread in threading.enumerate()}
     assert "membench-0" in names

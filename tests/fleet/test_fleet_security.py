@@ -21,9 +21,9 @@ from distributed import Client
 
 from membench.core.errors import MembenchError
 from membench.fleet import cluster as clusters
-from membench.fleet.campaign import Campaign, Patience, _Asked
+from membench.fleet.campaign import FleetRun, Patience, _Asked
 from membench.fleet.cluster import RESOURCE, connected, local, offered, seats
-from membench.results.fleet_ledger import Host, Ledger
+from membench.results.fleet_ledger import FleetLedger, Host
 from membench.results.table import read_rows
 
 
@@ -230,7 +230,7 @@ def test_what_a_worker_says_of_itself_is_not_believed(resources: object) -> None
 
 def test_a_worker_that_says_very_much_fills_nothing(tmp_path: Path) -> None:
     """Ten thousand lines between two ticks are one line, and the last one."""
-    ledger = Ledger("20260101T000000Z-0001", (), (Host("a"),))
+    ledger = FleetLedger("20260101T000000Z-0001", (), (Host("a"),))
     shown: list[str] = []
 
     class Watch:
@@ -240,7 +240,7 @@ def test_a_worker_that_says_very_much_fills_nothing(tmp_path: Path) -> None:
         def warned(self, message: str, hint: str) -> None: ...
         def ticked(self) -> None: ...
 
-    campaign = Campaign(cast("Client", None), tmp_path, ledger, Watch(), Patience())
+    campaign = FleetRun(cast("Client", None), tmp_path, ledger, Watch(), Patience())
     campaign._asked["a"] = cast("_Asked", object())
     for number in range(10_000):
         campaign._heard((0.0, {"host": "a", "line": f"line {number}\x1b" + "x" * 100_000}))

@@ -15,7 +15,7 @@ from c_library import build
 from rich.console import Console
 
 from membench.core.plain import load
-from membench.core.snapshot import Gpu, GpuLinks, Gpus, Machine
+from membench.core.snapshot import GpuIdentity, GpuLinks, Gpus, Machine
 from membench.machine import snapshot
 from membench.machine.gpus.links import peer_access, read_links
 from membench.machine.gpus.nvml import hashed
@@ -92,7 +92,7 @@ def shown(machine: Machine) -> str:
 
 
 def test_info_shows_the_links() -> None:
-    gpu = Gpu(0, "NVIDIA H100 80GB HBM3", FIRST, 80 << 30, "9.0")
+    gpu = GpuIdentity(0, "NVIDIA H100 80GB HBM3", FIRST, 80 << 30, "9.0")
     links = GpuLinks(
         FIRST, generation_max=5, width_max=16, nvlinks=18, c2c=False, node=1, bar1=128 << 30
     )

@@ -14,13 +14,13 @@ from membench.thesis.claims.assumptions import Assumptions, shipped
 from membench.thesis.claims.evidence import badges, find
 from membench.thesis.claims.judging import judge_part
 from membench.thesis.claims.ledger import ledger
-from membench.thesis.claims.world import World, device_slug, subjects
+from membench.thesis.claims.world import Scenario, device_slug, subjects
 
 INPUTS = ledger().inputs
 PARTS = {part.id: part for part in ledger().parts}
 
 
-def worlds(rows: list[Row], entries: Assumptions | None = None) -> dict[str, World]:
+def worlds(rows: list[Row], entries: Assumptions | None = None) -> dict[str, Scenario]:
     return subjects(ledger(), entries or shipped(), rows, 50, 1)
 
 

@@ -16,12 +16,12 @@ from gpu_box import edited, make_box, make_row
 
 from membench.core.terms import ClaimClass, ClaimVerdict, Metric
 from membench.results.schema import Row
-from membench.thesis.claims.assumptions import Assumptions, Entry, shipped
+from membench.thesis.claims.assumptions import Assumption, Assumptions, shipped
 from membench.thesis.claims.judging import judge_part
 from membench.thesis.claims.ledger import Part, ledger
 from membench.thesis.claims.rule import judge
 from membench.thesis.claims.statistics import STATISTICS
-from membench.thesis.claims.world import World, subjects
+from membench.thesis.claims.world import Scenario, subjects
 
 pytestmark = pytest.mark.slow
 
@@ -58,17 +58,17 @@ STEPS: list[float] = sorted(np.linspace(-10, 10, 81).tolist(), key=abs)
 DECIDED = (ClaimVerdict.SUPPORTED, ClaimVerdict.CONTRADICTED, ClaimVerdict.INCONCLUSIVE)
 
 
-def world_of(rows: list[Row], entries: Assumptions) -> World:
+def world_of(rows: list[Row], entries: Assumptions) -> Scenario:
     return next(iter(subjects(ledger(), entries, rows, DRAWS, SEED).values()))
 
 
-def word_of(part: Part, world: World) -> ClaimVerdict:
+def word_of(part: Part, world: Scenario) -> ClaimVerdict:
     assert part.thresholds is not None
     drawn = STATISTICS[part.statistic](world)
     return judge(np.stack(np.broadcast_arrays(*drawn.values())), part.thresholds).word
 
 
-def step_to(part: Part, world: World, knobs: tuple[str, ...], word: ClaimVerdict) -> float:
+def step_to(part: Part, world: Scenario, knobs: tuple[str, ...], word: ClaimVerdict) -> float:
     """The smallest step of ``knobs`` at which ``part`` is judged ``word``."""
     for step in STEPS:
         moved = world
@@ -191,7 +191,7 @@ def test_a_record_that_a_claim_waits_for_decides_it(
             like = entries["workload.agent.shared"]
             values = {"name": record, "value": value, "low": value, "high": value, "unit": unit}
             given = {key: getattr(like, key) for key in ("source", "date", "kind")}
-            entries[record] = Entry(**{**given, **values, "own": True})
+            entries[record] = Assumption(**{**given, **values, "own": True})
         found = judge_part(PARTS[name], world_of([], entries), entries)
         return found.word, found.why
 

@@ -21,7 +21,7 @@ from membench.host.memory.sharing import all_thread_counts, parts, thread_counts
 
 if TYPE_CHECKING:
     from membench.host.memory.backend import CpuBackend
-    from membench.host.memory.thread_pool import Seat
+    from membench.host.memory.thread_pool import ThreadSlot
 
 
 def _stream(
@@ -186,7 +186,7 @@ def mix(cpu: CpuBackend, size: int, reads: int, threads: int | str) -> Work:
     sums = [0]
 
     def run(iterations: int) -> None:
-        def job(seat: Seat) -> int:
+        def job(seat: ThreadSlot) -> int:
             base = regions[seat.index].ctypes.data
             return int(entry(*seat.gate, iterations, base, chunks, reads))
 

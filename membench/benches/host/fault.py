@@ -14,7 +14,7 @@ from membench.host.memory.sharing import PAGE, parts, thread_counts
 
 if TYPE_CHECKING:
     from membench.host.memory.backend import CpuBackend
-    from membench.host.memory.thread_pool import Seat
+    from membench.host.memory.thread_pool import ThreadSlot
 
 LEAST_SAMPLES = 3
 MOST_SAMPLES = 64
@@ -61,7 +61,7 @@ def fault(cpu: CpuBackend, size: int, pages: str, threads: int | str) -> Work:
     def sample() -> float:
         memory = map_pages(size, "4k" if pages == "populate" else pages)
 
-        def job(seat: Seat) -> int:
+        def job(seat: ThreadSlot) -> int:
             cut = cuts[seat.index]
             base = memory.ctypes.data + cut.start
             return int(entry(*seat.gate, base, cut.stop - cut.start, extra))

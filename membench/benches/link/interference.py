@@ -166,17 +166,17 @@ def _aggressor(gpu: Gpu, kind: str, grid: Value) -> Aggressor:
     return Aggressor(move.once, verify, move.facts)
 
 
-class Duel:
+class InterferenceRun:
     """Both, and the clock that they are laid side by side with."""
 
     def __init__(self, gpu: Gpu, victim: Timed, aggressor: Aggressor) -> None:
-        from membench.gpu.protocol import Variant
+        from membench.gpu.protocol import KernelVariant
 
         self._gpu = gpu
         self._victim = victim
         self._aggressor = aggressor
         self._beside = gpu.stream()
-        self._stamp = gpu.kernel(Variant.of("link.cu"), "link_stamp")
+        self._stamp = gpu.kernel(KernelVariant.of("link.cu"), "link_stamp")
         self._ticks = [gpu.allocate(8 * (MOST_CHUNKS + 1)) for _ in range(2)]
         self.done = 0
 
@@ -278,7 +278,7 @@ def link(gpu: Gpu, victim: str, aggressor: str, grid: Value) -> Work:
 
     work = VICTIMS[victim](gpu)
     other = _aggressor(gpu, aggressor, grid)
-    duel = Duel(gpu, work, other)
+    duel = InterferenceRun(gpu, work, other)
 
     def observe(_seconds: float) -> Observation:
         duel.victim_alone(1)  # loads everything

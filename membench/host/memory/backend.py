@@ -22,7 +22,7 @@ from membench.core.snapshot import Machine
 from membench.host.compiled.shared_block import COUNTER
 from membench.host.memory.arena import Arenas, Bytes
 from membench.host.memory.streams import Streams
-from membench.host.memory.thread_pool import Job, Team
+from membench.host.memory.thread_pool import Job, ThreadPool
 
 LINE = 64
 
@@ -47,7 +47,7 @@ class CpuBackend:
         self.cpus = placement(machine)
         self.resolution_ns = _resolution_ns()
         self._limit = machine.memory.budget
-        self._team = Team(self.cpus)
+        self._team = ThreadPool(self.cpus)
         self._arenas = Arenas(self._limit, max(1, len(machine.memory.nodes)))
         self._launched: set[int] = set()
         self.span_ns = 0

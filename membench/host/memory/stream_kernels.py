@@ -34,7 +34,7 @@ from membench.host.compiled.instructions import (
     pass_write,
     pass_write_nt,
 )
-from membench.host.compiled.jit import Kernel, helper, kernel
+from membench.host.compiled.jit import CompiledFunction, helper, kernel
 from membench.host.compiled.pattern import (
     ADD,
     COPY,
@@ -180,7 +180,7 @@ def triad_nt(
     return 0
 
 
-STREAMS: Mapping[tuple[str, str], Kernel] = MappingProxyType(
+STREAMS: Mapping[tuple[str, str], CompiledFunction] = MappingProxyType(
     {
         ("read", "plain"): read,
         ("write", "plain"): write,

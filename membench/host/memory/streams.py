@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from membench.host.compiled.pattern import FACTOR, MASK, SALT_A, SALT_B, SCALAR, SHIFT
-from membench.host.memory.thread_pool import Seat
+from membench.host.memory.thread_pool import ThreadSlot
 
 Doubles = npt.NDArray[np.float64]
 
@@ -36,7 +36,12 @@ class Streams(Protocol):
         ...
 
     def run(
-        self, seat: Seat, operation: str, stores: str, arrays: Sequence[Doubles], iterations: int
+        self,
+        seat: ThreadSlot,
+        operation: str,
+        stores: str,
+        arrays: Sequence[Doubles],
+        iterations: int,
     ) -> int:
         """Pass the gate, do ``iterations`` over this thread's parts of the arrays, and stamp.
 

@@ -18,7 +18,7 @@ from membench.host.compiled.shared_block import END, FIRST_SEAT, GIVE_UP_NS, LAT
 
 
 @dataclass(frozen=True)
-class Seat:
+class ThreadSlot:
     """A thread's place in a launch: its number, and the gate that all pass together.
 
     Attributes:
@@ -31,7 +31,7 @@ class Seat:
     cpu: int
     block: int
     parties: int
-    team: Team
+    team: ThreadPool
 
     @property
     def gate(self) -> tuple[int, int, int]:
@@ -46,10 +46,10 @@ class Seat:
         return self.team.timed_here(self.index, work)
 
 
-Job = Callable[[Seat], Any]
+Job = Callable[[ThreadSlot], Any]
 
 
-class Team:
+class ThreadPool:
     """A pool of threads, started when needed and pinned for good where the kernel allows it.
 
     Args:
@@ -62,7 +62,7 @@ class Team:
         raw = np.zeros(room // 8 + 8, np.int64)
         skip = -raw.ctypes.data % 64 // 8
         self._shared: npt.NDArray[np.int64] = raw[skip : skip + room // 8]
-        self._inboxes: list[SimpleQueue[tuple[Job, Seat] | None]] = []
+        self._inboxes: list[SimpleQueue[tuple[Job, ThreadSlot] | None]] = []
         self._threads: list[threading.Thread] = []
         self._done: SimpleQueue[tuple[int, Any, BaseException | None]] = SimpleQueue()
         self._barrier = threading.Barrier(1)
@@ -91,7 +91,7 @@ class Team:
         self._shared[:] = 0
         self._barrier = threading.Barrier(parties, timeout=GIVE_UP_NS / 1e9)
         for index, (thread, job) in enumerate(zip(threads, jobs, strict=True)):
-            seat = Seat(index, self.cpus[thread], self.block, parties, self)
+            seat = ThreadSlot(index, self.cpus[thread], self.block, parties, self)
             self._inboxes[thread].put((job, seat))
         results: list[Any] = [None] * parties
         errors: list[BaseException] = []
@@ -118,7 +118,7 @@ class Team:
         return max(ends) - min(stamped) if stamped else 0
 
     def timed_here(self, seat: int, work: Callable[[], Any]) -> Any:
-        """See `Seat.timed`."""
+        """See `ThreadSlot.timed`."""
         self._barrier.wait()
         line = (FIRST_SEAT + SEAT_BYTES * seat) // 8
         self._shared[line + START // 8] = time.perf_counter_ns()

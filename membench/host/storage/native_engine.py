@@ -15,10 +15,10 @@ import numpy as np
 from membench.core.errors import BackendUnavailable, MembenchError, VerificationFailed
 from membench.host.compiled.shared_block import FIRST_SEAT, SEAT_BYTES
 from membench.host.memory.backend import CpuBackend
-from membench.host.memory.thread_pool import Seat
+from membench.host.memory.thread_pool import ThreadSlot
 from membench.host.storage import aio_loop as aio
 from membench.host.storage.content import BLOCK, GENERATION_SHIFT, GENERATIONS
-from membench.host.storage.traffic import NEVER, Bytes, Trace, Traffic, joined
+from membench.host.storage.traffic import NEVER, Bytes, Traffic, TrafficRecord, joined
 
 CALLS = {"x86_64": (206, 207, 208, 209), "aarch64": (0, 1, 4, 2)}
 """Architecture -> io_setup, io_destroy, io_getevents, io_submit (asm/unistd.h)."""
@@ -72,7 +72,7 @@ class NativeAio:
     def _end(self, loop: int, depth: int) -> None:
         """Take back what `_begin` set up for one run."""
 
-    def run(self, fd: int, memory: Bytes, traffic: Traffic) -> Trace:
+    def run(self, fd: int, memory: Bytes, traffic: Traffic) -> TrafficRecord:
         """See `Engine.run`; repeated with more loops while one of them uses up its CPU."""
         if memory.size < (traffic.depth + 1) * traffic.block:
             # A block is checked before its place is used again: with none to spare, nobody moves.
@@ -86,7 +86,7 @@ class NativeAio:
                 return trace
             loops *= 2
 
-    def _run(self, fd: int, memory: Bytes, traffic: Traffic, loops: int) -> Trace:
+    def _run(self, fd: int, memory: Bytes, traffic: Traffic, loops: int) -> TrafficRecord:
         if loops == 1:  # not pinned: beside other programs that cost a quarter of the rate
             return self._loop(self._gate(), 0, fd, memory, traffic)
         depth, spare = traffic.depth, memory.size // traffic.block - traffic.depth
@@ -98,7 +98,7 @@ class NativeAio:
             for n in range(loops)
         ]
 
-        def job(seat: Seat) -> Trace:
+        def job(seat: ThreadSlot) -> TrafficRecord:
             n = seat.index
             return self._loop(seat.gate, n, fd, pools[n], parts[n])
 
@@ -111,7 +111,7 @@ class NativeAio:
 
     def _loop(
         self, gate: tuple[int, int, int], loop: int, fd: int, memory: Bytes, traffic: Traffic
-    ) -> Trace:
+    ) -> TrafficRecord:
         depth = traffic.depth
         most = int(traffic.seconds * FASTEST) + depth
         most = min(most, traffic.most) if traffic.most else most
@@ -162,7 +162,7 @@ class NativeAio:
             int(words[word // 8])
             for word in (aio.DONE, aio.BEGIN, aio.END, aio.BUSY, aio.SUBMITTING)
         )
-        return Trace(
+        return TrafficRecord(
             latency=np.abs(latencies[:done]),
             finished=finished[:done].copy(),
             offset=done_at[:done].copy(),

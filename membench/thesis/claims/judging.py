@@ -12,22 +12,22 @@ from membench.core.messages import Message, clauses, listed, tr
 from membench.core.terms import Badge, ClaimVerdict
 from membench.results.schema import Row
 from membench.thesis.claims.amounts import amount
-from membench.thesis.claims.assumptions import SUBSTITUTE, Assumptions, Entry
+from membench.thesis.claims.assumptions import SUBSTITUTE, Assumption, Assumptions
 from membench.thesis.claims.draws import Floats
 from membench.thesis.claims.evidence import badges
 from membench.thesis.claims.flip import Flip, smallest_flip
 from membench.thesis.claims.ledger import Part
-from membench.thesis.claims.rule import Judgement, Thresholds, judge
+from membench.thesis.claims.rule import Judgement, VerdictThresholds, judge
 from membench.thesis.claims.statistics import STATISTICS
 from membench.thesis.claims.tornado import Bar, tornado
-from membench.thesis.claims.world import NoData, World, device_key
+from membench.thesis.claims.world import NoData, Scenario, device_key
 
-Words = dict[tuple[str, Thresholds, str, float], ClaimVerdict]
+Words = dict[tuple[str, VerdictThresholds, str, float], ClaimVerdict]
 """(statistic, rule, input, step) -> the verdict where that input is moved so."""
 
 
 @dataclass(frozen=True)
-class Variant:
+class Stratum:
     """The draws of one model, baseline or trace, and what they alone would say."""
 
     name: str
@@ -53,20 +53,20 @@ class PartVerdict:
     reason: str
     why: str = ""
     judgement: Judgement | None = None
-    variants: tuple[Variant, ...] = ()
+    variants: tuple[Stratum, ...] = ()
     rows: Mapping[str, tuple[Row, ...]]
     missing: Mapping[str, str]
-    used: tuple[Entry, ...]
+    used: tuple[Assumption, ...]
     badges: tuple[Badge, ...]
     flip: Flip | None = None
     bars: tuple[Bar, ...] = ()
     note: str = ""
 
 
-class Moved:
+class Sensitivity:
     """Verdicts where one input is moved; parts that share a statistic share the work."""
 
-    def __init__(self, world: World, shared: Words) -> None:
+    def __init__(self, world: Scenario, shared: Words) -> None:
         self.world = world
         self._own: Words = {}
         self._shared = shared
@@ -88,7 +88,7 @@ def reads_machine(part: Part) -> bool:
 
 
 def judge_part(
-    part: Part, world: World, entries: Assumptions, moved: Moved | None = None
+    part: Part, world: Scenario, entries: Assumptions, moved: Sensitivity | None = None
 ) -> PartVerdict:
     """The verdict on ``part`` in ``world``, with what would flip it."""
     names = names_of(part, world)
@@ -131,12 +131,12 @@ def judge_part(
         reason = clauses(dict.fromkeys(missing.values())) or lack.reason
         return outcome(ClaimVerdict.INCONCLUSIVE, reason, lack.why)
     blank = outcome(ClaimVerdict.INCONCLUSIVE, "")
-    return _judged(part, moved or Moved(world, {}), entries, drawn, names, blank)
+    return _judged(part, moved or Sensitivity(world, {}), entries, drawn, names, blank)
 
 
 def _judged(
     part: Part,
-    moved: Moved,
+    moved: Sensitivity,
     entries: Assumptions,
     drawn: Mapping[str, Floats],
     names: Sequence[str],
@@ -160,7 +160,7 @@ def _judged(
         reason=_reason(part, whole),
         judgement=whole,
         variants=tuple(
-            Variant(name, draws, judge(draws, thresholds)) for name, draws in drawn.items()
+            Stratum(name, draws, judge(draws, thresholds)) for name, draws in drawn.items()
         ),
         flip=smallest_flip(word_of, first, whole.word, limits(entries, present)),
         bars=bars,
@@ -173,8 +173,8 @@ def _grid(drawn: Mapping[str, Floats]) -> Floats:
     return np.stack(np.broadcast_arrays(*drawn.values()))
 
 
-def names_of(part: Part, world: World) -> tuple[str, ...]:
-    """What ``part`` reads, by the names of `World`."""
+def names_of(part: Part, world: Scenario) -> tuple[str, ...]:
+    """What ``part`` reads, by the names of `Scenario`."""
     devices = [device_key(world.device, what) for what in part.device] if world.device else []
     return (*part.measurements, *devices, *part.assumptions)
 

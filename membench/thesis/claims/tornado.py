@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from membench.thesis.claims.draws import Floats
-from membench.thesis.claims.world import World
+from membench.thesis.claims.world import Scenario
 
 _ENDS = (2.5, 97.5)
 """Percentiles of the bootstrap that stand for the ends of a measurement."""
@@ -31,8 +31,8 @@ class Bar:
 
 
 def tornado(
-    statistic: Callable[[World], Mapping[str, Floats]],
-    world: World,
+    statistic: Callable[[Scenario], Mapping[str, Floats]],
+    world: Scenario,
     names: Sequence[str],
     ranges: Mapping[str, tuple[float, float, float]],
 ) -> tuple[Bar, ...]:

@@ -15,8 +15,8 @@ from membench.thesis.claims.draws import DRAWS, SEED
 from membench.thesis.claims.evidence import machines
 from membench.thesis.claims.flip import Flip, smallest_flip
 from membench.thesis.claims.judging import (
-    Moved,
     PartVerdict,
+    Sensitivity,
     Words,
     judge_part,
     limits,
@@ -25,7 +25,7 @@ from membench.thesis.claims.judging import (
 )
 from membench.thesis.claims.ledger import Claim, Ledger, ledger
 from membench.thesis.claims.rule import combine
-from membench.thesis.claims.world import World, subjects
+from membench.thesis.claims.world import Scenario, subjects
 
 
 @dataclass(frozen=True)
@@ -70,15 +70,17 @@ class Verdicts:
 
 
 @dataclass(frozen=True)
-class Point:
+class MachineClaim:
     """One claim of one machine, and all that its verdict depends on."""
 
     claim: Claim
-    world: World
+    world: Scenario
     entries: Assumptions
 
 
-Spread = Callable[[Callable[[Point], ClaimResult], Sequence[Point]], Iterable[ClaimResult]]
+Spread = Callable[
+    [Callable[[MachineClaim], ClaimResult], Sequence[MachineClaim]], Iterable[ClaimResult]
+]
 """Applies a function to points, in any order and anywhere, and answers in their order."""
 
 
@@ -119,7 +121,9 @@ def verdicts(
         judged = [_claims(told, world, entries, shared) for world in worlds.values()]
     else:
         points = [
-            Point(claim, world, entries) for world in worlds.values() for claim in told.claims
+            MachineClaim(claim, world, entries)
+            for world in worlds.values()
+            for claim in told.claims
         ]
         found = iter(spread(judge_point, points))
         judged = [tuple(islice(found, len(told.claims))) for _ in worlds]
@@ -135,16 +139,16 @@ def verdicts(
     )
 
 
-def judge_point(point: Point) -> ClaimResult:
+def judge_point(point: MachineClaim) -> ClaimResult:
     """The verdict on one claim of one machine, by nothing but what ``point`` holds."""
     shared = _Shared()
-    return _claim(point.claim, Moved(point.world, shared.words), point.entries, shared)
+    return _claim(point.claim, Sensitivity(point.world, shared.words), point.entries, shared)
 
 
 def _claims(
-    told: Ledger, world: World, entries: Assumptions, shared: _Shared
+    told: Ledger, world: Scenario, entries: Assumptions, shared: _Shared
 ) -> tuple[ClaimResult, ...]:
-    moved = Moved(world, shared.words)
+    moved = Sensitivity(world, shared.words)
     return tuple(_claim(claim, moved, entries, shared) for claim in told.claims)
 
 
@@ -161,7 +165,7 @@ def _as_shipped(_seed: int, _draws: int) -> _Shared:
     return _Shared()
 
 
-def _claim(claim: Claim, moved: Moved, entries: Assumptions, shared: _Shared) -> ClaimResult:
+def _claim(claim: Claim, moved: Sensitivity, entries: Assumptions, shared: _Shared) -> ClaimResult:
     parts = []
     for part in claim.parts:
         if reads_machine(part):
@@ -175,7 +179,7 @@ def _claim(claim: Claim, moved: Moved, entries: Assumptions, shared: _Shared) ->
 
 
 def _claim_flip(
-    parts: Sequence[PartVerdict], moved: Moved, entries: Assumptions, now: ClaimVerdict
+    parts: Sequence[PartVerdict], moved: Sensitivity, entries: Assumptions, now: ClaimVerdict
 ) -> Flip | None:
     """What flips the claim as a whole: a change is seen by every part that reads it."""
     drawn = [part for part in parts if part.judgement is not None]

@@ -15,26 +15,26 @@ from membench.thesis.claims.statistics.common import (
     token_time,
     touched,
 )
-from membench.thesis.claims.world import World
+from membench.thesis.claims.world import Scenario
 from membench.thesis.models.kv_shape import KvDtype
 
 Values = dict[str, Floats]
 
 
-def _request(model: Known, world: World, kind: str) -> Floats:
+def _request(model: Known, world: Scenario, kind: str) -> Floats:
     """FLOPs of a request: what is not restored of its input, and its output."""
     given, written = world[f"workload.{kind}.input"], world[f"workload.{kind}.output"]
     return prefill_flops(model, given + written, given * (1 - world["workload.thinking.miss"]))
 
 
-def reasoning_request(world: World) -> Values:
+def reasoning_request(world: Scenario) -> Values:
     """FLOPs of a thinking request over those of a chat request."""
     return each_model(
         lambda model: _request(model, world, "thinking") / _request(model, world, "chat")
     )
 
 
-def reasoning_session(world: World) -> Values:
+def reasoning_session(world: Scenario) -> Values:
     """FLOPs of all requests of an agent session over those of one uncached chat request."""
     context, written = world["workload.agent.context_p50"], world["workload.agent.output"]
     restored = context * world["workload.agent.shared"]
@@ -51,7 +51,7 @@ def reasoning_session(world: World) -> Values:
     return each_model(ratio)
 
 
-def _device(world: World, name: str) -> tuple[Floats, Floats]:
+def _device(world: Scenario, name: str) -> tuple[Floats, Floats]:
     """(B/s, FLOP/s) of a device that is not here, at the efficiencies measured here."""
     return (
         world[f"device.{name}.bandwidth"] * world.efficiency("hbm-read"),
@@ -59,18 +59,20 @@ def _device(world: World, name: str) -> tuple[Floats, Floats]:
     )
 
 
-def _mix(world: World) -> tuple[Floats, Floats]:
+def _mix(world: Scenario) -> tuple[Floats, Floats]:
     """Batches, [batch, 1], and whether a draw has them, [batch, draws]."""
     most = world["workload.decode.batch_max"]
     sizes = np.array(list(batches(max(1.0, float(most.max())))))[:, None]
     return sizes, (sizes <= np.maximum(most, 1)).astype(float)
 
 
-def _decode(world: World, model: Known, device: str, batch: Floats, context: Floats) -> TokenTime:
+def _decode(
+    world: Scenario, model: Known, device: str, batch: Floats, context: Floats
+) -> TokenTime:
     return token_time(model, batch, context, *_device(world, device), FP4, KvDtype.FP8)
 
 
-def decode_memory_bound(world: World) -> Values:
+def decode_memory_bound(world: Scenario) -> Values:
     """Share of decode time on Rubin that is bound by memory: weights FP4, KV fp8.
 
     Of equally many tokens at every batch size (powers of two) and both contexts.
@@ -91,7 +93,7 @@ def decode_memory_bound(world: World) -> Values:
     return each_model(share)
 
 
-def prefill_memory_bound(world: World) -> Values:
+def prefill_memory_bound(world: Scenario) -> Values:
     """Share of the two contexts at which a prefill step on Rubin is bound by memory."""
     rate, flops = _device(world, "rubin")
     chunk = world["workload.prefill.chunk"]
@@ -108,7 +110,7 @@ def prefill_memory_bound(world: World) -> Values:
     return each_model(share)
 
 
-def hardware_fall(world: World) -> Values:
+def hardware_fall(world: Scenario) -> Values:
     """Cost of a decoded token on GB200 over that on Rubin, by bounds and rack prices."""
     batch, used = _mix(world)
     context = world["workload.conversation.context"]

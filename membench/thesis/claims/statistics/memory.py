@@ -15,7 +15,7 @@ from membench.thesis.claims.statistics.common import (
     known_models,
     token_time,
 )
-from membench.thesis.claims.world import NoData, World
+from membench.thesis.claims.world import NoData, Scenario
 from membench.thesis.models.gpu_count import gpus_needed
 from membench.thesis.models.kv_shape import KvDtype
 
@@ -31,7 +31,7 @@ def gpus(model: Known, memory: Floats, weights_share: Floats) -> Floats:
     return gpus_needed(model.weights.total * HALF, memory, weights_share)
 
 
-def kv_over_free_hbm(world: World) -> Values:
+def kv_over_free_hbm(world: Scenario) -> Values:
     """KV bytes of the smallest batch near peak decode rate, over HBM less weights."""
     memory = world.of_device("memory") * world["system.hbm_share"]
     size = np.array(list(batches(_LARGEST_BATCH)))[:, None]
@@ -57,25 +57,25 @@ def kv_over_free_hbm(world: World) -> Values:
     return found
 
 
-def elasticity(world: World) -> Values:
+def elasticity(world: Scenario) -> Values:
     """D ln(decode rate) / d ln(HBM bandwidth) between two machines, a case at a time."""
     steps = np.log(world["pair-rate"]) / np.log(world["pair-bandwidth"])
     return dict(zip(world.pair_cases, steps, strict=True))
 
 
-def host_slowdown(world: World) -> Values:
+def host_slowdown(world: Scenario) -> Values:
     """HBM read bandwidth over that of a kernel that reads host memory."""
     return {tr("kernel reads"): world["hbm-read"] / world["zerocopy"]}
 
 
-def ddr_over_breakeven(world: World) -> Values:
+def ddr_over_breakeven(world: Scenario) -> Values:
     """Rate from host memory to the GPU over the break-even rate."""
     rate = np.minimum(world["ddr-read"], world["kv-h2d"])
     prefix, flops = world["workload.agent.context_p50"], world["gemm"]
     return each_model(lambda model: rate / breakeven_rate(model, prefix, flops, KvDtype.FP16))
 
 
-def measured_over_peak(world: World) -> Values:
+def measured_over_peak(world: Scenario) -> Values:
     """Measured rate over the peak of the device, for each tier whose peak is known."""
     found = {}
     for name in ("hbm-read", "gemm", "h2d", "ddr-read", "ssd-read"):

@@ -6,7 +6,7 @@ import numpy as np
 
 from membench.core.messages import tr
 from membench.thesis.claims.draws import Floats
-from membench.thesis.claims.world import World
+from membench.thesis.claims.world import Scenario
 
 Values = dict[str, Floats]
 
@@ -19,7 +19,7 @@ def _off(value: Floats, claimed: Floats | float) -> Floats:
     return distance
 
 
-def inference_spec(world: World) -> Values:
+def inference_spec(world: Scenario) -> Values:
     """Peak FP4 rate of Rubin over each Blackwell's."""
     baselines = {
         tr("GB200 dense"): "device.gb200.fp4",
@@ -31,18 +31,18 @@ def inference_spec(world: World) -> Values:
     return {name: rubin / world[key] for name, key in baselines.items()}
 
 
-def training_spec(world: World) -> Values:
+def training_spec(world: Scenario) -> Values:
     """Peak training rate of Rubin over GB200's dense FP4."""
     return {tr("GB200 dense"): world["device.rubin.fp4_training"] / world["device.gb200.fp4"]}
 
 
-def transistor_ratio(world: World) -> Values:
+def transistor_ratio(world: Scenario) -> Values:
     """Distance of the transistors' ratio from 1.6."""
     ratio = world["device.rubin.transistors"] / world["device.gb200.transistors"]
     return {"Rubin / Blackwell": _off(ratio, 1.6)}
 
 
-def yearly_fall(world: World) -> Values:
+def yearly_fall(world: Scenario) -> Values:
     """An announced fall per generation, as a fall per year."""
     years = world["record.token.generation"]
     return {
@@ -50,24 +50,24 @@ def yearly_fall(world: World) -> Values:
     }
 
 
-def announced_fall(world: World) -> Values:
+def announced_fall(world: Scenario) -> Values:
     """The announced fall, in each report of it."""
     return {report: world[f"record.token.{name}"] for name, report in _REPORTS.items()}
 
 
-def software_fall(world: World) -> Values:
+def software_fall(world: Scenario) -> Values:
     """A gain on unchanged silicon, as a gain per year."""
     gain = world["record.token.software"] ** (1 / world["record.token.software_years"])
     return {"GB300, DeepSeek-R1": gain}
 
 
-def volume_growth(world: World) -> Values:
+def volume_growth(world: Scenario) -> Values:
     """Tokens a month over those of the year before."""
     growth = world["record.token.volume_2026"] / world["record.token.volume_2025"]
     return {"Google": growth}
 
 
-def density_growth(world: World) -> Values:
+def density_growth(world: Scenario) -> Values:
     """Distance of the yearly growth of transistors per area from the band of 15 to 25 %."""
     ratio = world["device.rubin.transistors"] / world["device.gb200.transistors"]
     growth = (ratio / world["record.die.area"]) ** (1 / world["record.die.years"]) - 1
@@ -75,7 +75,7 @@ def density_growth(world: World) -> Values:
     return {"Rubin / Blackwell": outside}
 
 
-def sharing_predates(world: World) -> Values:
+def sharing_predates(world: Scenario) -> Values:
     """Years by which a public system that keeps and shares KV cache predates CES 2026."""
     systems = {
         tr("vLLM prefix caching"): "vllm_prefix_caching",
@@ -87,7 +87,7 @@ def sharing_predates(world: World) -> Values:
     return {name: ces - world[f"record.sharing.{key}"] for name, key in systems.items()}
 
 
-def reachable_capacity(world: World) -> Values:
+def reachable_capacity(world: Scenario) -> Values:
     """Distances of the published capacities a GPU and a rack from the claimed ones."""
     gpus, extra = world["record.rack.gpus"], world["system.extra_capacity"]
     near = (world["record.rack.hbm"] + world["record.rack.lpddr"]) / gpus
@@ -98,22 +98,22 @@ def reachable_capacity(world: World) -> Values:
     }
 
 
-def hbm_price(world: World) -> Values:
+def hbm_price(world: Scenario) -> Values:
     """Contract price of HBM over that of the quarter before."""
     return {"HBM3E, 2Q26": world["record.hbm.price_quarter"]}
 
 
-def hbm_booked(world: World) -> Values:
+def hbm_booked(world: Scenario) -> Values:
     """End of the time for which HBM is booked, as a year."""
     return {"Micron": world["record.hbm.booked_until"]}
 
 
-def host_memory_growth(world: World) -> Values:
+def host_memory_growth(world: Scenario) -> Values:
     """Memory of a CPU over that of the generation before."""
     return {"Vera / Grace": world["record.host.vera"] / world["record.host.grace"]}
 
 
-def transfer_spec(world: World) -> Values:
+def transfer_spec(world: Scenario) -> Values:
     """Published rates over those of the generation before."""
     what = {"NVLink": "nvlink", tr("CPU memory"): "host_bandwidth", tr("CPU to GPU"): "c2c"}
     return {
@@ -122,34 +122,34 @@ def transfer_spec(world: World) -> Values:
     }
 
 
-def nvlink_loaded(world: World) -> Values:
+def nvlink_loaded(world: Scenario) -> Values:
     """All-to-all rate of a loaded NVLink 6 domain as a share of its peak."""
     return {"NVLink 6": world["record.nvlink6.loaded_share"]}
 
 
-def tsmc_capex(world: World) -> Values:
+def tsmc_capex(world: Scenario) -> Values:
     """Distance of the company's guidance from the 46 billion USD that are claimed."""
     return {"2026": _off(world["record.tsmc.capex_2026"], 46e9)}
 
 
-def cowos_2026(world: World) -> Values:
+def cowos_2026(world: Scenario) -> Values:
     """Distance of the growth in wafers from 89 %, as a share of it."""
     growth = world["record.cowos.wafers_2026"] / world["record.cowos.wafers_2025"] - 1
     return {"2026": _off(growth, 0.89)}
 
 
-def cowos_2027(world: World) -> Values:
+def cowos_2027(world: Scenario) -> Values:
     """Distance of the growth in wafers from 81 %, as a share of it."""
     growth = world["record.cowos.wafers_2027"] / world["record.cowos.wafers_2026"] - 1
     return {"2027": _off(growth, 0.81)}
 
 
-def n2_revenue(world: World) -> Values:
+def n2_revenue(world: Scenario) -> Values:
     """Distance of the reported share of revenue from 7.5 %, as a share of it."""
     return {tr("fiscal 2026"): _off(world["record.tsmc.n2_share_2026"], 0.075)}
 
 
-def rubin_volume(world: World) -> Values:
+def rubin_volume(world: Scenario) -> Values:
     """Years between the start of volume shipments and the second half of 2026."""
     start = world["record.rubin.volume_start"]
     outside: Floats = np.maximum(0, np.maximum(2026.5 - start, start - 2027.0))

@@ -24,7 +24,7 @@ from membench.thesis.claims.statistics.common import (
     prefill_flops,
 )
 from membench.thesis.claims.statistics.memory import gpus
-from membench.thesis.claims.world import World
+from membench.thesis.claims.world import Scenario
 from membench.thesis.models.kv_shape import KvDtype, mean_bytes_per_token
 from membench.thesis.replay.curves import Curve, curves
 
@@ -42,7 +42,7 @@ class Tiers(NamedTuple):
     ssd: Floats
 
 
-def _tiers(world: World, model: Known, memory: Floats) -> Tiers:
+def _tiers(world: Scenario, model: Known, memory: Floats) -> Tiers:
     usable = memory * world["system.hbm_share"]
     many = gpus(model, usable, world["system.weights_share"])
     hbm = usable - model.weights.total * HALF / many
@@ -77,7 +77,7 @@ def _each(value: Callable[[Known, Curve], Floats]) -> Values:
     }
 
 
-def capacity_gain(world: World) -> Values:
+def capacity_gain(world: Scenario) -> Values:
     """Hit rate with the flash of a rack less that with the 1 TB of a GPU without it."""
     flops = world["system.prefill"]
     near = np.full_like(world["system.extra_capacity"], 1e12)
@@ -89,7 +89,7 @@ def capacity_gain(world: World) -> Values:
     return _each(gain)
 
 
-def ssd_adds_hits(world: World) -> Values:
+def ssd_adds_hits(world: Scenario) -> Values:
     """Hit rate of DDR and SSD less that of DDR alone."""
     ddr, flops = world["system.ddr_capacity"], world["system.prefill"]
 
@@ -100,7 +100,7 @@ def ssd_adds_hits(world: World) -> Values:
     return _each(gain)
 
 
-def ddr_share_of_hits(world: World) -> Values:
+def ddr_share_of_hits(world: Scenario) -> Values:
     """Share of the hits of all tiers that DDR serves."""
     flops = world["system.prefill"]
 
@@ -113,7 +113,7 @@ def ddr_share_of_hits(world: World) -> Values:
     return _each(share)
 
 
-def ssd_first(world: World) -> Values:
+def ssd_first(world: Scenario) -> Values:
     """1 where SSD is first in GPU seconds saved a dollar and in resident bytes, else 0.
 
     One more byte of a tier moves what is at its edge up by one tier, and so in each

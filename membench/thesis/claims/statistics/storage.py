@@ -9,36 +9,36 @@ import numpy as np
 from membench.core.messages import tr
 from membench.thesis.claims.draws import Floats
 from membench.thesis.claims.statistics.common import Formula, Known, breakeven_rate, each_model
-from membench.thesis.claims.world import World
+from membench.thesis.claims.world import Scenario
 from membench.thesis.models import breakeven, demand, economics
 from membench.thesis.models.kv_shape import KvDtype
 
 Values = dict[str, Floats]
 
 
-def _over_breakeven(world: World, rate: Floats) -> Values:
+def _over_breakeven(world: Scenario, rate: Floats) -> Values:
     prefix, flops = world["workload.agent.context_p50"], world["gemm"]
     return each_model(lambda model: rate / breakeven_rate(model, prefix, flops, KvDtype.FP16))
 
 
-def restore_over_recompute(world: World) -> Values:
+def restore_over_recompute(world: Scenario) -> Values:
     """Rate from SSD to HBM over the rate at which recomputing is as fast."""
     return _over_breakeven(world, world["ssd-hbm"])
 
 
-def ssd_over_breakeven(world: World) -> Values:
+def ssd_over_breakeven(world: Scenario) -> Values:
     """Rate of the SSD alone over the rate at which recomputing is as fast."""
     return _over_breakeven(world, world["ssd-read"])
 
 
-def restore_over_recompute_rubin(world: World) -> Values:
+def restore_over_recompute_rubin(world: Scenario) -> Values:
     """Rate of a rack's link over the break-even rate on Rubin, KV in fp8."""
     prefix, link = world["workload.agent.context_p50"], world["system.link"]
     flops = world["device.rubin.fp4_training"] * world.efficiency("gemm")
     return each_model(lambda model: link / breakeven_rate(model, prefix, flops, KvDtype.FP8))
 
 
-def ssd_ttft(world: World) -> Values:
+def ssd_ttft(world: Scenario) -> Values:
     """Time to restore the median prefix of agent traffic over the accepted time."""
     prefix, accepted = world["workload.agent.context_p50"], world["system.ttft"]
     rate, latency = world["ssd-read"], world["ssd-read-p99"]
@@ -52,7 +52,7 @@ def ssd_ttft(world: World) -> Values:
     return each_model(share)
 
 
-def _usable(world: World, rate: Floats) -> Values:
+def _usable(world: Scenario, rate: Floats) -> Values:
     usable = np.vectorize(demand.usable_capacity, otypes=[float])
     capacity = world["system.extra_capacity"]
     gaps = {
@@ -62,17 +62,17 @@ def _usable(world: World, rate: Floats) -> Values:
     return {name: usable(capacity, rate, world[key]) / 16e12 for name, key in gaps.items()}
 
 
-def usable_capacity(world: World) -> Values:
+def usable_capacity(world: Scenario) -> Values:
     """Capacity that a rack's link keeps in use over 16 TB."""
     return _usable(world, world["system.link"])
 
 
-def usable_capacity_here(world: World) -> Values:
+def usable_capacity_here(world: Scenario) -> Values:
     """Capacity that the measured path keeps in use over 16 TB."""
     return _usable(world, world["ssd-hbm"])
 
 
-def endurance(world: World) -> Values:
+def endurance(world: Scenario) -> Values:
     """Drive writes per day of everything a saturated GPU produces, over the rating."""
     prompt, flops = world["workload.prefill.prompt"], world["gemm"]
     per_day = cast("Formula", economics.drive_writes_per_day)
@@ -82,7 +82,7 @@ def endurance(world: World) -> Values:
     )
 
 
-def write_over_production(world: World) -> Values:
+def write_over_production(world: Scenario) -> Values:
     """Measured write rate over what a saturated GPU produces."""
     prompt, flops, rate = world["workload.prefill.prompt"], world["gemm"], world["ssd-write"]
     return each_model(lambda model: rate / breakeven_rate(model, prompt, flops, KvDtype.FP16))
