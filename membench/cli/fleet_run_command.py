@@ -129,7 +129,7 @@ def run(
     if (scheduler is None) == (local is None):
         raise UsageError("give either --scheduler ADDR or --local N", "--local 3 is a trial run")
     demand_dask()
-    from membench.fleet.campaign import Patience
+    from membench.fleet.fleet_run import Patience
     from membench.fleet.hosts import read_hosts
     from membench.fleet.run import Order, Where, start
     from membench.fleet.run import resume as resume_run

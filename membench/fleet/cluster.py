@@ -116,11 +116,13 @@ def local(workers: int) -> Iterator[Client]:
         yield client
 
 
-def seats(client: Client, known: Iterable[str] = ()) -> tuple[list[HostWorker], dict[str, str]]:
+def reachable_workers(
+    client: Client, known: Iterable[str] = ()
+) -> tuple[list[HostWorker], dict[str, str]]:
     """The workers that offer `RESOURCE`, without those at ``known`` addresses.
 
     Returns:
-        Seats, and by address one line for each worker that cannot say what it is.
+        Workers, and by address one line for each worker that cannot say what it is.
     """
     workers = offered(client)
     asked = sorted(set(workers) - set(known))

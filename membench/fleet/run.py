@@ -1,4 +1,4 @@
-"""`membench fleet run` as a function: the ledger, the cluster, the campaign."""
+"""`membench fleet run` as a function: the ledger, the cluster, and the run over it."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from distributed import Client
 
 from membench.core.errors import MembenchError, NothingMatched, OutputError
 from membench.core.files import output_error, probe, shown
-from membench.fleet.campaign import FleetObserver, FleetRun, Patience
-from membench.fleet.cluster import RESOURCE, connected, local, seats
+from membench.fleet.cluster import RESOURCE, connected, local, reachable_workers
+from membench.fleet.fleet_run import FleetObserver, FleetRun, Patience
 from membench.fleet.hosts import by_host, expected
 from membench.results.fleet_ledger import FleetLedger, Host, latest_ledger
 
@@ -97,7 +97,7 @@ def _present(
     """The hosts that have a worker, once there are ``enough`` of them or time is up."""
     deadline = time.monotonic() + patience.wait
     while True:
-        found, problems = seats(client)
+        found, problems = reachable_workers(client)
         names = tuple(by_host(found, per))
         if len(names) >= enough or time.monotonic() > deadline:
             break

@@ -45,8 +45,8 @@ def claimed(gpus: Sequence[GpuIdentity], observer: Observer) -> Iterator[None]:
             held.enter_context(one)
         neighbours = []
         seated = False
-        for seat in range(_SEATS):
-            name = f"run/{seat}"
+        for slot in range(_SEATS):
+            name = f"run/{slot}"
             if seated:
                 neighbours += [pid] if (pid := _holder(name)) is not None else []
                 continue

@@ -321,12 +321,12 @@ def _measure(
         with (
             interrupts() as interrupt,
             laid_out(plan, done.units, observer) as layout,
-            closing(EnvironmentMonitor(machine, observer)) as surroundings,
+            closing(EnvironmentMonitor(machine, observer)) as monitor,
             kernel_cache(prepared.csv.parent, observer) as environment,
         ):
             layout_seconds = layout.seconds
             interrupt.check()
-            setting = Setting(plan, machine, layout, surroundings, interrupt, environment, verbose)
+            setting = Setting(plan, machine, layout, monitor, interrupt, environment, verbose)
             run_rounds(setting, journal, done, observer)
     except Interrupted as interrupted:
         signum = interrupted.signum

@@ -91,9 +91,9 @@ def test_a_driver_that_shows_no_device_is_told_from_none(tmp_path: Path) -> None
     script = (
         "from dataclasses import replace\n"
         "from membench.machine import snapshot\n"
-        "from membench.core.snapshot import Gpu, Gpus\n"
+        "from membench.core.snapshot import GpuIdentity, Gpus\n"
         "from membench.gpu.cuda.backend import open_cuda\n"
-        "gpu = Gpu(0, 'x', '0123456789ab', 1 << 30, '9.0')\n"
+        "gpu = GpuIdentity(0, 'x', '0123456789ab', 1 << 30, '9.0')\n"
         "try:\n"
         "    open_cuda(replace(snapshot(), gpus=Gpus('1', '13.0', (gpu,))), 0)\n"
         "except Exception as error:\n"

@@ -128,7 +128,7 @@ def test_chains_go_their_own_ways(cpu: CpuBackend, chains: int) -> None:
     starts = [ring.lines * n // chains for n in range(chains)]
     heads = np.array([ring.address(start) for start in starts])
     entry = host_chase.chains.entry
-    cpu.launch([lambda seat: entry(*seat.gate, heads.ctypes.data, chains, 800)])
+    cpu.launch([lambda slot: entry(*slot.barrier, heads.ctypes.data, chains, 800)])
     assert heads.tolist() == [ring.address(start + 800) for start in starts]
 
 

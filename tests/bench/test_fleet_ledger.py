@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from membench.fleet.campaign import FleetRun, Patience
+from membench.fleet.fleet_run import FleetRun, Patience
 from membench.report.screens.fleet.live import FleetLines
 from membench.results.fleet_ledger import FleetLedger, Host, HostState, latest_ledger
 

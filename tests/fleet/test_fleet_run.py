@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from distributed import Client
 
-from membench.fleet import campaign
-from membench.fleet.campaign import FleetRun, Patience
-from membench.fleet.cluster import seats
+from membench.fleet import fleet_run
+from membench.fleet.cluster import reachable_workers
+from membench.fleet.fleet_run import FleetRun, Patience
 from membench.results.fleet_ledger import FleetLedger, Host, HostState, latest_ledger
 from membench.results.sidecar import read_sidecar, verify_sha256
 from membench.results.table import read_rows
@@ -65,8 +65,8 @@ def test_a_killed_worker_costs_nothing_else_and_resume_completes(
     cluster: Client, tmp_path: Path
 ) -> None:
     pids = {
-        f"worker-{seat.worker}": cluster.run(os.getpid, workers=[seat.address])[seat.address]
-        for seat in seats(cluster)[0]
+        f"worker-{worker.worker}": cluster.run(os.getpid, workers=[worker.address])[worker.address]
+        for worker in reachable_workers(cluster)[0]
     }
     killed: list[str] = []
 
@@ -98,7 +98,7 @@ def test_a_killed_worker_costs_nothing_else_and_resume_completes(
     journal = tmp_path / "on-the-hosts" / ID / "worker-1.journal"
     assert journal.exists()
     watcher = Watcher()
-    while len(seats(cluster)[0]) < len(NAMES):
+    while len(reachable_workers(cluster)[0]) < len(NAMES):
         time.sleep(0.1)  # Dask brings the worker back
     again = FleetRun(cluster, output, first, watcher, Patience(wait=0, retries=0))
     done = again.run()
@@ -120,7 +120,7 @@ def test_a_lost_worker_is_asked_again_by_itself(cluster: Client, tmp_path: Path)
         return {"code": 4, "csv": b"", "sidecar": b"", "errors": "Error: alive again", "where": ""}
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(campaign, "measure", die_once)
+        patch.setattr(fleet_run, "measure", die_once)
         asked = ledger(tmp_path, "worker-2")
         done = FleetRun(cluster, tmp_path, asked, Watcher(), Patience(wait=20, retries=1)).run()
     assert done.host("worker-2").attempts == 2
@@ -139,7 +139,7 @@ def test_what_a_worker_sends_is_checked_and_named(
             return answers[request.host]
         raise RuntimeError("no\nway")
 
-    monkeypatch.setattr(campaign, "measure", lie)
+    monkeypatch.setattr(fleet_run, "measure", lie)
     asked = ledger(tmp_path, *NAMES)
     done = FleetRun(cluster, tmp_path, asked, Watcher(), Patience(wait=20)).run()
     assert {host.name: host.detail for host in done.hosts} == {

@@ -30,9 +30,9 @@ import ctypes, json, sys
 from pathlib import Path
 ctypes.CDLL(sys.argv[1], ctypes.RTLD_GLOBAL)
 from membench.machine.gpus.links import pcie_now, read_links
-from membench.core.snapshot import Gpu, Gpus
+from membench.core.snapshot import GpuIdentity, Gpus
 from membench.core.plain import dump
-gpus = Gpus(devices=tuple(Gpu(0, "", uuid, 0, "9.0") for uuid in sys.argv[3].split(",")))
+gpus = Gpus(devices=tuple(GpuIdentity(0, "", uuid, 0, "9.0") for uuid in sys.argv[3].split(",")))
 links = read_links(gpus, Path(sys.argv[2]))
 print(json.dumps([[dump(one) for one in links], [pcie_now(gpu.uuid) for gpu in gpus.devices]]))
 """

@@ -58,9 +58,9 @@ def test_who_gets_not_all_of_them_holds_none(gpus: list[GpuIdentity]) -> None:
 
 def test_a_claim_ends_with_its_process_however_that_ends(gpus: list[GpuIdentity]) -> None:
     code = (
-        "import os, signal, sys; from membench.core.snapshot import Gpu;"
+        "import os, signal, sys; from membench.core.snapshot import GpuIdentity;"
         "from membench.measure.locks import claimed; from membench.measure.events import Silent;"
-        "held = claimed([Gpu(0, 'x', sys.argv[1], 1, '')], Silent()); held.__enter__();"
+        "held = claimed([GpuIdentity(0, 'x', sys.argv[1], 1, '')], Silent()); held.__enter__();"
         "print('held', flush=True); sys.stdin.read()"
     )
     process = subprocess.Popen(

@@ -19,7 +19,7 @@ from membench.measure.clocks import LEAST_SHARE, MOST_FALL, clock_fell
 from membench.measure.events import Silent
 from membench.measure.flags import PEAK_TOLERANCE, results
 from membench.measure.pinning import pin, unpin
-from membench.measure.rounds import environment as surroundings
+from membench.measure.rounds import environment as monitor
 from membench.measure.rounds.environment import (
     HELD_SHARE,
     EnvironmentMonitor,
@@ -361,7 +361,7 @@ def around(monkeypatch: pytest.MonkeyPatch) -> Callable[..., CaseResult]:
         case = planned(BANDWIDTH, tier, "cpu").cases[0]
         eyes = EnvironmentMonitor(MACHINE, Silent())
         before = EnvironmentSample(0.0, 3, {"00": STATE}, pinned=pinned)
-        monkeypatch.setattr(surroundings, "throttled_count", lambda: 3 + pauses)
+        monkeypatch.setattr(monitor, "throttled_count", lambda: 3 + pauses)
         monkeypatch.setattr(eyes, "_gpus", lambda _: {"00": replace(STATE, **now)})
         return eyes.after(before, case, 7, unit)
 

@@ -179,14 +179,14 @@ FULL = """
 import pathlib, resource, sys
 from membench.core.errors import OutputError
 from membench.results.journal.writing import Journal
-from membench.results.case_result import Unit
+from membench.results.case_result import CaseResult
 from membench.core.terms import Status
 
 path = pathlib.Path(sys.argv[1])
 journal, _ = Journal.resume(path)
 limit = path.stat().st_size + 1000
 resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
-unit = lambda reason: Unit(1, "ddr/a", Status.FAILED, "2026-01-31T08:00:00Z", reason)
+unit = lambda reason: CaseResult(1, "ddr/a", Status.FAILED, "2026-01-31T08:00:00Z", reason)
 before = path.stat().st_size
 for attempt in range(2):
     try:

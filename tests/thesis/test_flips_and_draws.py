@@ -13,8 +13,8 @@ from scipy import stats
 from membench.core.terms import ClaimVerdict
 from membench.thesis.claims.draws import Floats, bootstrap, latin_hypercube
 from membench.thesis.claims.flip import Judge, smallest_flip
+from membench.thesis.claims.scenario import NoData, Scenario
 from membench.thesis.claims.tornado import tornado
-from membench.thesis.claims.world import NoData, Scenario
 from membench.thesis.replay.curves import computed, curves
 
 

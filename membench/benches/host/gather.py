@@ -68,10 +68,10 @@ def gather(cpu: CpuBackend, size: int, index: str, threads: int | str, pages: st
     cpu.each(count, fill)
 
     def run(iterations: int) -> None:
-        def job(seat: ThreadSlot) -> None:
-            at = 8 * each * seat.index
+        def job(slot: ThreadSlot) -> None:
+            at = 8 * each * slot.index
             entry(
-                *seat.gate,
+                *slot.barrier,
                 iterations,
                 out.ctypes.data + at,
                 table.ctypes.data,

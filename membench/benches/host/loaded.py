@@ -126,10 +126,10 @@ class _HostScene:
     def _samples(self, seconds: float, generators: int) -> tuple[list[float], list[float]]:
         """Nanoseconds a load, and bytes that the generators moved a nanosecond."""
 
-        def walk(seat: ThreadSlot) -> int:
+        def walk(slot: ThreadSlot) -> int:
             return int(
                 self._chase(
-                    *seat.gate,
+                    *slot.barrier,
                     self._walk.at,
                     LOADS,
                     int(seconds * 1e9),
@@ -139,9 +139,9 @@ class _HostScene:
                 )
             )
 
-        def load(seat: ThreadSlot) -> None:
-            region = self._regions[seat.index - 1].ctypes.data
-            self._generate(*seat.gate, region, self._chunks, self._reads, self._pause)
+        def load(slot: ThreadSlot) -> None:
+            region = self._regions[slot.index - 1].ctypes.data
+            self._generate(*slot.barrier, region, self._chunks, self._reads, self._pause)
 
         end = self._cpu.launch([walk, *[load] * generators])[0]
         taken = int(self._out[0])

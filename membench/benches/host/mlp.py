@@ -55,8 +55,8 @@ def mlp(cpu: CpuBackend, size: int, chains: int, pages: str) -> Work:
     heads = np.array([ring.address(start) for start in starts], np.int64)
 
     def run(iterations: int) -> None:
-        def job(seat: ThreadSlot) -> None:
-            entry(*seat.gate, heads.ctypes.data, chains, STEPS * iterations)
+        def job(slot: ThreadSlot) -> None:
+            entry(*slot.barrier, heads.ctypes.data, chains, STEPS * iterations)
 
         cpu.launch([job])
 

@@ -184,8 +184,8 @@ class _Pair:
         )
 
     def _read(self) -> int:
-        def job(seat: ThreadSlot) -> int:
-            return self._engine.run(seat, "read", "plain", [self._pieces[seat.index]], 1)
+        def job(slot: ThreadSlot) -> int:
+            return self._engine.run(slot, "read", "plain", [self._pieces[slot.index]], 1)
 
         self._sum += sum(self._backend.launch([job] * len(self._threads), self._threads))
         self._passes += 1

@@ -45,7 +45,7 @@ class NumbaStreams:
 
     def run(
         self,
-        seat: ThreadSlot,
+        slot: ThreadSlot,
         operation: str,
         stores: str,
         arrays: Sequence[Doubles],
@@ -54,7 +54,7 @@ class NumbaStreams:
         """Run the compiled kernel."""
         entry = STREAMS[operation, stores].entry
         addresses = [array.ctypes.data for array in arrays]
-        return int(entry(*seat.gate, iterations, *addresses, arrays[0].nbytes))
+        return int(entry(*slot.barrier, iterations, *addresses, arrays[0].nbytes))
 
     def fill(self, array: Doubles, first: int, salt: int) -> None:
         """Write the closed form."""

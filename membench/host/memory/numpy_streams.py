@@ -39,7 +39,7 @@ class NumpyStreams:
 
     def run(
         self,
-        seat: ThreadSlot,
+        slot: ThreadSlot,
         operation: str,
         stores: str,
         arrays: Sequence[Doubles],
@@ -53,7 +53,7 @@ class NumpyStreams:
             for iteration in range(iterations):
                 sums[iteration] = once()
 
-        seat.timed(work)
+        slot.timed(work)
         return _wrap(sum(map(int, sums))) if operation == "read" else 0
 
     def fill(self, array: Doubles, first: int, salt: int) -> None:

@@ -83,8 +83,8 @@ class Walk:
     def job(self, loads: int) -> Job:
         """Follow ``loads`` pointers (a multiple of 32)."""
 
-        def walk(seat: ThreadSlot) -> None:
-            self.moved(self._chase(*seat.gate, self.at, loads), loads)
+        def walk(slot: ThreadSlot) -> None:
+            self.moved(self._chase(*slot.barrier, self.at, loads), loads)
 
         return walk
 

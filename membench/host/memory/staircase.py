@@ -99,7 +99,7 @@ def chase(cpu: int, top: int, line: int) -> list[tuple[int, float]]:
 
 
 def _linking(ring: HostRing) -> Job:
-    return lambda _seat: ring.link()
+    return lambda _slot: ring.link()
 
 
 if __name__ == "__main__":

@@ -37,13 +37,13 @@ class Streams(Protocol):
 
     def run(
         self,
-        seat: ThreadSlot,
+        slot: ThreadSlot,
         operation: str,
         stores: str,
         arrays: Sequence[Doubles],
         iterations: int,
     ) -> int:
-        """Pass the gate, do ``iterations`` over this thread's parts of the arrays, and stamp.
+        """Pass the barrier, do ``iterations`` over this thread's parts of the arrays, and stamp.
 
         The destination comes first.  Returns the wrapping sum of the 64-bit
         words that `read` saw, over all iterations, as an int64; 0 for the others.

@@ -64,10 +64,10 @@ class Mapping:
         span = int(seconds * 1e9)
         rooms = [np.empty((2, part.size), np.int64) for part in parts]
 
-        def job(seat: ThreadSlot) -> int:
-            part, (latencies, finished) = parts[seat.index], rooms[seat.index]
+        def job(slot: ThreadSlot) -> int:
+            part, (latencies, finished) = parts[slot.index], rooms[slot.index]
             arrays = (latencies.ctypes.data, finished.ctypes.data)
-            return int(self._entry(*seat.gate, base, part.ctypes.data, part.size, span, *arrays))
+            return int(self._entry(*slot.barrier, base, part.ctypes.data, part.size, span, *arrays))
 
         before = _faults()
         counts = self._cpu.launch([job] * threads)

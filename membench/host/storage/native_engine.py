@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from membench.core.errors import BackendUnavailable, MembenchError, VerificationFailed
-from membench.host.compiled.shared_block import FIRST_SEAT, SEAT_BYTES
+from membench.host.compiled.shared_block import FIRST_SLOT, SLOT_BYTES
 from membench.host.memory.backend import CpuBackend
 from membench.host.memory.thread_pool import ThreadSlot
 from membench.host.storage import aio_loop as aio
@@ -47,7 +47,7 @@ class NativeAio:
         self._contexts: dict[tuple[int, int], int] = {}
         self._open()
         self._entry = aio.drive.entry
-        self._alone = np.zeros((FIRST_SEAT + SEAT_BYTES) // 8, np.int64)
+        self._alone = np.zeros((FIRST_SLOT + SLOT_BYTES) // 8, np.int64)
 
     def _open(self) -> None:
         """Find out whether the kernel gives what the loop needs."""
@@ -98,19 +98,19 @@ class NativeAio:
             for n in range(loops)
         ]
 
-        def job(seat: ThreadSlot) -> TrafficRecord:
-            n = seat.index
-            return self._loop(seat.gate, n, fd, pools[n], parts[n])
+        def job(slot: ThreadSlot) -> TrafficRecord:
+            n = slot.index
+            return self._loop(slot.barrier, n, fd, pools[n], parts[n])
 
         return joined(self._cpu.launch([job] * loops))
 
     def _gate(self) -> tuple[int, int, int]:
-        """A gate for the calling thread alone."""
+        """A barrier for the calling thread alone."""
         self._alone[:] = 0
         return self._alone.ctypes.data, 0, 1
 
     def _loop(
-        self, gate: tuple[int, int, int], loop: int, fd: int, memory: Bytes, traffic: Traffic
+        self, barrier: tuple[int, int, int], loop: int, fd: int, memory: Bytes, traffic: Traffic
     ) -> TrafficRecord:
         depth = traffic.depth
         most = int(traffic.seconds * FASTEST) + depth
@@ -152,7 +152,7 @@ class NativeAio:
             words[word // 8] = value
         registered = self._registered(loop, depth)
         queued = _queued_ns()
-        failure = int(self._entry(*gate, words.ctypes.data))
+        failure = int(self._entry(*barrier, words.ctypes.data))
         queued = _queued_ns() - queued
         self._end(loop, depth)
         if failure in (aio.SUBMIT_FAILED, aio.GETEVENTS_FAILED):

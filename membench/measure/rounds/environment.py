@@ -28,7 +28,7 @@ AT_WORK = 2
 
 @dataclass(frozen=True)
 class EnvironmentSample:
-    """The surroundings at one moment.
+    """The environment at one moment.
 
     Attributes:
         seconds: of a monotonic clock.

@@ -30,7 +30,7 @@ class Setting:
 
     Attributes:
         layout: the scratch file, or why there is none.
-        surroundings: what is looked at before and after each case.
+        monitor: what is looked at before and after each case.
         environment: variables for the workers, beside those of this process.
         verbose: whether what workers say on standard error is shown.
     """
@@ -38,7 +38,7 @@ class Setting:
     plan: Plan
     machine: Machine
     layout: ScratchLayout
-    surroundings: EnvironmentMonitor
+    monitor: EnvironmentMonitor
     interrupt: Interrupt
     environment: Mapping[str, str]
     verbose: bool = False
@@ -108,7 +108,7 @@ def run_rounds(
                     batches.setdefault(case.id, unit.iters)
                 observer.case_ended(unit, place, time.monotonic() - begin)
                 setting.interrupt.check()
-        if gpus := setting.surroundings.states():
+        if gpus := setting.monitor.states():
             journal.note("gpu", {"round": round_, "states": gpus})
         observer.round_ended(round_, lambda: results(plan, units, setting.machine))
     return tuple(units)
@@ -141,7 +141,7 @@ class _Round:
             why = setting.layout.problem
             return self._failed(case, started, why, skip=not setting.layout.reaches)
         worker = self._worker or self._start()
-        before = setting.surroundings.before(case, worker.pid)
+        before = setting.monitor.before(case, worker.pid)
         try:
             answer = worker.ask(request, setting.plan.timeout)
         except WorkerLost as lost:
@@ -149,7 +149,7 @@ class _Round:
             return self._failed(case, started, f"the worker {lost}")
         unit = answer.unit
         if not request.tune:  # its `detail` is a configuration and nothing else
-            unit = setting.surroundings.after(before, case, worker.pid, unit)
+            unit = setting.monitor.after(before, case, worker.pid, unit)
         if answer.spent:
             self._replace()
         return unit

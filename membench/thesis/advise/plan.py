@@ -32,7 +32,7 @@ from membench.thesis.advise.paths import (
 from membench.thesis.claims.assumptions import Assumption, Assumptions
 from membench.thesis.claims.evidence import badges, machines
 from membench.thesis.claims.ledger import Input, ledger
-from membench.thesis.claims.world import device_key, device_slug
+from membench.thesis.claims.scenario import device_key, device_slug
 from membench.thesis.models.breakeven import contexts_held, load_seconds, restored_ttft
 from membench.thesis.models.catalogue import Model
 from membench.thesis.models.configuration import number, resolved

@@ -25,7 +25,7 @@ from membench.thesis.claims.judging import (
 )
 from membench.thesis.claims.ledger import Claim, Ledger, ledger
 from membench.thesis.claims.rule import combine
-from membench.thesis.claims.world import Scenario, subjects
+from membench.thesis.claims.scenario import Scenario, subjects
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class MachineClaim:
     """One claim of one machine, and all that its verdict depends on."""
 
     claim: Claim
-    world: Scenario
+    scenario: Scenario
     entries: Assumptions
 
 
@@ -114,27 +114,27 @@ def verdicts(
     told = ledger()
     entries = assumptions(override, declared=waited_for(told, assumptions()))
     by_machine = machines(rows)
-    worlds = subjects(told, entries, rows, draws, seed)
+    scenarios = subjects(told, entries, rows, draws, seed)
     if spread is None:
         # Parts that read no machine are judged once; as shipped, once for all reports.
         shared = _as_shipped(seed, draws) if override is None else _Shared()
-        judged = [_claims(told, world, entries, shared) for world in worlds.values()]
+        judged = [_claims(told, scenario, entries, shared) for scenario in scenarios.values()]
     else:
         points = [
-            MachineClaim(claim, world, entries)
-            for world in worlds.values()
+            MachineClaim(claim, scenario, entries)
+            for scenario in scenarios.values()
             for claim in told.claims
         ]
         found = iter(spread(judge_point, points))
-        judged = [tuple(islice(found, len(told.claims))) for _ in worlds]
+        judged = [tuple(islice(found, len(told.claims))) for _ in scenarios]
     return Verdicts(
         told,
         entries,
         seed,
         draws,
         tuple(
-            Subject(machine, world.device, by_machine.get(machine, ()), claims)
-            for (machine, world), claims in zip(worlds.items(), judged, strict=True)
+            Subject(machine, scenario.device, by_machine.get(machine, ()), claims)
+            for (machine, scenario), claims in zip(scenarios.items(), judged, strict=True)
         ),
     )
 
@@ -142,13 +142,13 @@ def verdicts(
 def judge_point(point: MachineClaim) -> ClaimResult:
     """The verdict on one claim of one machine, by nothing but what ``point`` holds."""
     shared = _Shared()
-    return _claim(point.claim, Sensitivity(point.world, shared.words), point.entries, shared)
+    return _claim(point.claim, Sensitivity(point.scenario, shared.words), point.entries, shared)
 
 
 def _claims(
-    told: Ledger, world: Scenario, entries: Assumptions, shared: _Shared
+    told: Ledger, scenario: Scenario, entries: Assumptions, shared: _Shared
 ) -> tuple[ClaimResult, ...]:
-    moved = Sensitivity(world, shared.words)
+    moved = Sensitivity(scenario, shared.words)
     return tuple(_claim(claim, moved, entries, shared) for claim in told.claims)
 
 
@@ -169,10 +169,10 @@ def _claim(claim: Claim, moved: Sensitivity, entries: Assumptions, shared: _Shar
     parts = []
     for part in claim.parts:
         if reads_machine(part):
-            parts.append(judge_part(part, moved.world, entries, moved))
+            parts.append(judge_part(part, moved.scenario, entries, moved))
         else:
             if part.id not in shared.parts:
-                shared.parts[part.id] = judge_part(part, moved.world, entries, moved)
+                shared.parts[part.id] = judge_part(part, moved.scenario, entries, moved)
             parts.append(shared.parts[part.id])
     word = combine(part.word for part in parts)
     return ClaimResult(claim, word, tuple(parts), _claim_flip(parts, moved, entries, word))
@@ -185,8 +185,8 @@ def _claim_flip(
     drawn = [part for part in parts if part.judgement is not None]
     if len(parts) == 1:
         return parts[0].flip
-    world = moved.world
-    reads = {part.part.id: set(names_of(part.part, world)) for part in drawn}
+    scenario = moved.scenario
+    reads = {part.part.id: set(names_of(part.part, scenario)) for part in drawn}
 
     def word_of(name: str, step: float) -> ClaimVerdict:
         return combine(
@@ -199,8 +199,8 @@ def _claim_flip(
         name
         for name in (
             *(flip.name for flip in near),
-            *(name for part in drawn for name in names_of(part.part, world)),
+            *(name for part in drawn for name in names_of(part.part, scenario)),
         )
-        if name in world.values
+        if name in scenario.values
     )
     return smallest_flip(word_of, names, now, limits(entries, names))

@@ -67,7 +67,8 @@ def parse_policy(word: str) -> CachePolicy:
         UsageError: it is none of them.
     """
     name, _, rest = word.strip().partition(":")
-    hint = f"known are {', '.join(rule for rule in EvictionRule if rule is not EvictionRule.TTL)}, ttl:SECONDS"
+    untimed = (rule for rule in EvictionRule if rule is not EvictionRule.TTL)
+    hint = f"known are {', '.join(untimed)}, ttl:SECONDS"
     if name == "belady":
         name = EvictionRule.OPTIMAL
     if name not in [*EvictionRule] or (name != EvictionRule.TTL and rest):

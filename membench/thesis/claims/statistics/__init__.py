@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from membench.thesis.claims.draws import Floats
+from membench.thesis.claims.scenario import Scenario
 from membench.thesis.claims.statistics import compute, memory, records, replays, storage
-from membench.thesis.claims.world import Scenario
 
 Statistic = Callable[[Scenario], dict[str, Floats]]
 """World -> variant -> [draws]; raises `NoData` where it cannot be drawn."""

@@ -21,7 +21,7 @@ from distributed import Client, Future
 
 from membench.core.errors import MembenchError
 from membench.core.text import ascii_line
-from membench.fleet.cluster import RESOURCE, offered, seats, text_of
+from membench.fleet.cluster import RESOURCE, offered, reachable_workers, text_of
 from membench.fleet.collect import keep
 from membench.fleet.hosts import HostWorker, by_host
 from membench.fleet.task import HostRequest, measure, topic
@@ -86,7 +86,7 @@ class FleetRun:
         self._observer = observer
         self._patience = patience
         self._events: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
-        self._seats: dict[str, HostWorker] = {}  # by address: all that were asked who they are
+        self._workers: dict[str, HostWorker] = {}  # by address: all that were asked who they are
         self._unfit: set[str] = set()  # addresses of those that could not say it
         self._said: dict[str, str] = {}  # by host: what is not shown yet
         self._fetchers = ThreadPoolExecutor(_FETCHERS, "membench-fetch")
@@ -169,21 +169,21 @@ class FleetRun:
         self._looked = time.monotonic()
         try:
             there = offered(self._client)
-            found, problems = seats(self._client, self._unfit.union(self._seats))
+            found, problems = reachable_workers(self._client, self._unfit.union(self._workers))
         except (OSError, TimeoutError, RuntimeError, ValueError, KeyError):
             self._scheduler_is_gone()
             return
         self._unreachable = 0.0
-        self._seats = {
-            address: seat for address, seat in self._seats.items() if address in there
-        } | {seat.address: seat for seat in found}
+        self._workers = {
+            address: worker for address, worker in self._workers.items() if address in there
+        } | {worker.address: worker for worker in found}
         self._unfit.update(problems)
         for problem in problems.values():
             self._observer.warned(problem, "is membench with its extra fleet installed there?")
         for name, asked in list(self._asked.items()):
             if asked.address not in there and not asked.future.done():
                 self._lost(name)
-        self._ask(by_host(self._seats.values(), self._asked_for.per))
+        self._ask(by_host(self._workers.values(), self._asked_for.per))
         for name, deadline in list(self._absent.items()):
             if time.monotonic() > deadline:
                 del self._absent[name]
@@ -206,7 +206,7 @@ class FleetRun:
         """Ask the hosts that are waited for and have a worker."""
         for name in [name for name in self._absent if name in hosts]:
             del self._absent[name]
-            seat = hosts[name]
+            worker = hosts[name]
             host = self._hosts[name]
             self._hosts[name] = replace(host, attempts=host.attempts + 1)
             run = self._asked_for
@@ -215,13 +215,13 @@ class FleetRun:
                 measure,
                 request,
                 key=f"membench-{run.fleet_id}-{name}-{time.time_ns():x}",
-                workers=[seat.address],
+                workers=[worker.address],
                 resources={RESOURCE: 1},
                 allow_other_workers=False,
                 pure=False,
                 retries=0,
             )
-            self._asked[name] = _Asked(future, seat.address)
+            self._asked[name] = _Asked(future, worker.address)
             self._set(name, HostState.RUNNING, "asked")
             # The callback keeps the future alive until it is done.
             future.add_done_callback(partial(self._done, name))

@@ -115,7 +115,7 @@ def assumed(entries: Assumptions, draws: int, seed: int) -> dict[str, Floats]:
 def subjects(
     ledger: Ledger, entries: Assumptions, rows: Sequence[Row], draws: int, seed: int
 ) -> dict[str, Scenario]:
-    """A world a machine; without any row, one of assumptions alone."""
+    """A scenario a machine; without any row, one of assumptions alone."""
     base = assumed(entries, draws, seed)
     by_machine = machines(rows) or {"": ()}
     slugs = {name: device_slug(own, entries) for name, own in by_machine.items()}
@@ -124,9 +124,9 @@ def subjects(
         entry = entries.get(device_key(slugs[machine], "bf16"))
         return entry.value if entry else None
 
-    worlds = {}
+    scenarios = {}
     for machine, own in by_machine.items():
-        world = _world(ledger, entries, base, own, slugs[machine], seed)
+        scenario = _scenario(ledger, entries, base, own, slugs[machine], seed)
         others = [name for name in by_machine if name != machine]
         pair = find_pair(
             own,
@@ -134,24 +134,24 @@ def subjects(
             ledger.inputs,
             (flops(machine), [flops(name) for name in others]),
         )
-        worlds[machine] = (
-            _with_pair(world, pair, draws, seed)
+        scenarios[machine] = (
+            _with_pair(scenario, pair, draws, seed)
             if isinstance(pair, MachinePair)
             else (
                 replace(
-                    world,
+                    scenario,
                     missing={
-                        **world.missing,
+                        **scenario.missing,
                         "pair-bandwidth": pair.reason,
                         "pair-rate": pair.reason,
                     },
                 )
             )
         )
-    return worlds
+    return scenarios
 
 
-def _world(
+def _scenario(
     ledger: Ledger,
     entries: Assumptions,
     base: Mapping[str, Floats],
@@ -191,20 +191,20 @@ def _world(
     )
 
 
-def _with_pair(world: Scenario, pair: MachinePair, draws: int, seed: int) -> Scenario:
+def _with_pair(scenario: Scenario, pair: MachinePair, draws: int, seed: int) -> Scenario:
     def ratio(here: EvidenceRows, there: EvidenceRows) -> Floats:
         first, second = (_draw(found, draws, seed) for found in (here, there))
         return first / second if inverted(here) else second / first
 
     return replace(
-        world,
+        scenario,
         values={
-            **world.values,
+            **scenario.values,
             "pair-bandwidth": ratio(*pair.bandwidth),
             "pair-rate": np.stack([ratio(*both) for both in pair.rates.values()]),
         },
         rows={
-            **world.rows,
+            **scenario.rows,
             "pair-bandwidth": tuple(row for found in pair.bandwidth for row in found.rows),
             "pair-rate": tuple(
                 row for both in pair.rates.values() for found in both for row in found.rows
