@@ -156,7 +156,7 @@ def _try_to_compile(one: tuple[str, tuple[str, ...], str]) -> None:
 
 def _key(file: str, options: tuple[str, ...], arch: str) -> str:
     """Of what a compilation follows from."""
-    parts = (_compiler(), target(arch), *OPTIONS, *options, read_kernel(file), *_headers().values())
+    parts = (_compiler(), target(arch), *OPTIONS, *options, read_kernel(file), *kernel_headers().values())
     return image_key(part.encode() for part in parts)
 
 
@@ -170,8 +170,8 @@ def compile_text(file: str, text: str, options: tuple[str, ...], arch: str) -> I
     """
     nvrtc = _nvrtc()
     compiler = _compiler()
-    names = tuple(name.encode() for name in _headers())
-    contents = tuple(content.encode() for content in _headers().values())
+    names = tuple(name.encode() for name in kernel_headers())
+    contents = tuple(content.encode() for content in kernel_headers().values())
     program = nvrtc.createProgram(text, file, contents, names)
     try:
         try:
@@ -186,7 +186,7 @@ def compile_text(file: str, text: str, options: tuple[str, ...], arch: str) -> I
         nvrtc.destroyProgram(program)
     if "warning" in log:  # the front end has no option that makes its warnings errors
         raise _explained(file, arch, compiler, log, MembenchError("a warning"))
-    return Image(cubin, ptx, _resources(log), log, compiler)
+    return Image(cubin, ptx, resources_of(log), log, compiler)
 
 
 def _nvrtc() -> Any:
@@ -220,14 +220,14 @@ def _architectures() -> tuple[int, ...]:
 
 
 @cache
-def _headers() -> dict[str, str]:
+def kernel_headers() -> dict[str, str]:
     """Name -> text of what the sources include."""
     return {
         path.name: path.read_text(encoding="ascii") for path in sorted(kernel_root().glob("*.cuh"))
     }
 
 
-def _resources(log: str) -> dict[str, Resources]:
+def resources_of(log: str) -> dict[str, Resources]:
     def number(pattern: str, text: str) -> int:
         found = re.search(pattern, text)
         return int(found[1]) if found else 0
