@@ -1,4 +1,4 @@
-"""Published figures as TOML: each with its source, never mixed up with what was measured.
+"""Published figures as TOML, each with its source, kept apart from measurements.
 
 ::
 
@@ -13,18 +13,18 @@
     value = 2900            # in the unit of the metric: GB/s, ns, ...
     source = "Azure AI-benchmarking-guide, ND_H100_v5"
 
-Optional in a figure: ``note``, ``stat``, ``peak`` with ``peak_basis``, ``bytes_convention``;
-and since version 2 what says how far it can be trusted and compared:
+Optional in a figure: ``note``, ``stat``, ``peak`` with ``peak_basis``, ``bytes_convention``; and
+since version 2, how far it can be trusted and compared:
 
 ``low``, ``high``
     the range that the source gives, with the value in it
 ``kind``
-    measured, datasheet, derived (computed from others), threshold (somebody's pass
-    mark) or target (what somebody expects)
+    measured, datasheet, derived (computed from others), threshold (a published pass mark) or target
+        (a published expectation)
 ``trust``
     a (a raw log or a maker's file, conditions known), b (a table or one report) or c
 ``tool``, ``conditions``, ``date``, ``seen``, ``quantity``, ``unit``
-    with what, how and when, how the source was read, what it is in words
+    tool, circumstances, date, how the source was read, and the quantity in words
 ``alike``
     axes that may differ without harm: ``{size = ">=256MiB", vec = "any"}``
 
@@ -61,14 +61,14 @@ _UNITS: Mapping[str, Mapping[str, float]] = {
     Metric.IOPS: {"IOPS": 1.0, "kIOPS": 1e3, "MIOPS": 1e6},
     Metric.FLOPS: {"TFLOP/s": 1e3},
 }
-"""Metric -> unit that a figure may say besides the metric's own -> what it is in that."""
+"""Metric -> alternative unit -> factor to the metric's own unit."""
 _ALIKE = re.compile(r"any|(>=|<=)?[A-Za-z0-9.*_-]+")
 
 
 def read(data: bytes, origin: Origin) -> list[Record]:
-    """A record for each figure, a row with ``backend=cited``; one that is wrong is an error.
+    """A record for each figure, a row with ``backend=cited``; a wrong figure is an error.
 
-    What somebody types has to be right as a whole: nothing of it is passed over.
+    The file is written by hand, so nothing in it is skipped silently.
     """
     try:
         content = tomllib.loads(data.decode("utf-8"))
@@ -131,7 +131,7 @@ def _convention(figure: dict[str, Any]) -> BytesConvention | None:
 
 
 def _trust(figure: dict[str, Any], case: str, value: float) -> dict[str, str]:
-    """What version 2 says besides, as `detail` holds it."""
+    """The additional facts of version 2, for `detail`."""
     said = {name: text_of(figure.get(name)) for name in _WORDS}
     for name, words in (("kind", KINDS), ("trust", ("a", "b", "c"))):
         if name in figure and said[name] not in words:
@@ -147,7 +147,7 @@ def _trust(figure: dict[str, Any], case: str, value: float) -> dict[str, str]:
 
 
 def _scale(figure: dict[str, Any], case: str) -> float:
-    """What the figures have to be multiplied by to be in the unit of their metric."""
+    """Factor that converts the figures to the unit of their metric."""
     metric = figure["metric"]
     if metric not in tuple(Metric):
         raise SchemaError(f"{case}: '{metric!s:.40}' is not a valid Metric")
