@@ -51,7 +51,7 @@ END = 216
 BUSY = 224  # nanoseconds of CPU time
 VALUE = 232  # of what failed: an errno, the result of an I/O, or the offset that was asked for
 SUBMITTING = 240  # nanoseconds inside of the call that submits
-RING = 248  # address of the parameters of `storage_uring`; 0 for native AIO
+RING = 248  # address of the parameters of `uring_loop`; 0 for native AIO
 ASKED = 256  # address of DEPTH int64: offset, with 1 added for a write
 WORDS = 33
 

@@ -30,7 +30,7 @@ class _Ring:
     """A ring of the kernel, mapped.
 
     Attributes:
-        words: the parameters of `storage_uring`.
+        words: the parameters of `membench.host.storage.uring_loop`.
     """
 
     fd: int
