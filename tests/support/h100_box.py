@@ -191,7 +191,7 @@ def _row(made: Plan, case: PlannedCase, metric: Metric, stat: object) -> Row:
         round_values=values,
         spread=relative_spread(values),
         size_bytes=array,
-        bytes_convention=BytesConvention.RW_SUM if metric is Metric.BANDWIDTH else None,
+        bytes_convention=_convention(case) if metric is Metric.BANDWIDTH else None,
         peak=PEAK if of_memory else None,
         peak_basis=PeakBasis.QUERIED if of_memory else None,
         detail={
@@ -200,6 +200,11 @@ def _row(made: Plan, case: PlannedCase, metric: Metric, stat: object) -> Row:
             **(_ends(case) if case.bench.startswith("peer/") else {}),
         },
     )
+
+
+def _convention(case: PlannedCase) -> BytesConvention:
+    once = case.tier in (Tier.LINK, Tier.SSD)
+    return BytesConvention.PAYLOAD if once else BytesConvention.RW_SUM
 
 
 def _ends(case: PlannedCase) -> dict[str, str]:
