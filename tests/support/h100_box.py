@@ -122,12 +122,15 @@ def state(number: int, **changes: object) -> GpuState:
 
 def rows(profile: str = "quick", gpus: int = 8, change: Change = lambda row: row) -> list[Row]:
     """Its rows; ``change`` may make one GPU another."""
+    return [change(row) for row in _healthy(profile, gpus)]
+
+
+@cache
+def _healthy(profile: str, gpus: int) -> tuple[Row, ...]:
     made = plan(profile, gpus)
-    return [
-        change(_row(made, case, metric, stat))
-        for case in made.cases
-        for metric, stat in case.yields
-    ]
+    return tuple(
+        _row(made, case, metric, stat) for case in made.cases for metric, stat in case.yields
+    )
 
 
 def written(

@@ -325,8 +325,8 @@ def test_cited_figures_carry_how_far_they_can_be_trusted_and_compared() -> None:
         ('{ size = ">=1GiB", vec = "any" }', '"size (>= 1 GiB)"', "alike is not a table"),
         ('seen = "file read"', "best = 1", "best is not true or false"),
         ('seen = "file read"', "depth = 0", "depth is not a whole number"),
-        ('machine = ', 'names = "x"\nmachine = ', "names is not a list"),
-        ('machine = ', 'sockets = 0\nmachine = ', "sockets is not a whole"),
+        ("machine = ", 'names = "x"\nmachine = ', "names is not a list"),
+        ("machine = ", "sockets = 0\nmachine = ", "sockets is not a whole"),
     ],
 )
 def test_cited_figures_of_version_2_are_strict_too(old: str, new: str, message: str) -> None:
