@@ -17,6 +17,8 @@ _BOTH_WAYS = frozenset({"link/bidir", "link/all", "peer/bidir"})
 """Benches that add up several transfers: more than a tier can do for one."""
 _INSIDE = frozenset({"kv/d2d"})
 """Benches of the link's family whose bytes never leave the GPU."""
+_PEER = "peer/"
+"""Benches between two GPUs begin so: theirs is another link than the host's."""
 
 
 @dataclass(frozen=True)
@@ -24,10 +26,12 @@ class Rung:
     """The best rows of one tier.
 
     Attributes:
+        peer: the link between GPUs, not that to the host.
         best: by metric, in the order of `SHOWN`; a latency is the median or the p50.
     """
 
     tier: Tier
+    peer: bool
     best: Mapping[Metric, Row]
 
     @property
@@ -38,11 +42,17 @@ class Rung:
 
 def ladder(rows: Sequence[Row]) -> tuple[Rung, ...]:
     """A rung for each tier of which something may stand as its best (`leading`)."""
-    by_tier: dict[Tier, list[Row]] = {}
+    groups: dict[tuple[Tier, bool], list[Row]] = {}
     for row in leading(rows):
         if row.metric in SHOWN and row.stat in (Stat.MEDIAN, Stat.P50):
-            by_tier.setdefault(Tier(row.tier), []).append(row)
-    rungs = (Rung(tier, _best(by_tier[tier])) for tier in Tier if tier in by_tier)
+            peer = row.case.startswith(_PEER)
+            groups.setdefault((Tier(row.tier), peer), []).append(row)
+    rungs = (
+        Rung(tier, peer, _best(groups[tier, peer]))
+        for tier in Tier
+        for peer in (True, False)
+        if (tier, peer) in groups
+    )
     return tuple(rung for rung in rungs if rung.best)
 
 

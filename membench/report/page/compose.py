@@ -8,7 +8,7 @@ from enum import StrEnum
 from membench import __version__
 from membench.core.messages import Message, clauses, listed, sentence, tr, tr_n
 from membench.report.page.document import Alert, Document, Line
-from membench.report.page.runs import Run, Source
+from membench.report.page.runs import ReportSource, Run
 from membench.report.page.sections import (
     advice,
     brief,
@@ -42,7 +42,7 @@ class ThesisDetail(StrEnum):
 
 
 def compose(
-    sources: Sequence[Source],
+    sources: Sequence[ReportSource],
     runs: Sequence[Run],
     judged: Verdicts | None,
     entries: Assumptions,

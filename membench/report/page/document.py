@@ -78,7 +78,7 @@ class Bullets:
 
 
 @dataclass(frozen=True)
-class Facts:
+class Definitions:
     """Terms, and what each is."""
 
     items: tuple[tuple[str, Line], ...]
@@ -157,7 +157,7 @@ Block: TypeAlias = (
     Paragraph
     | Alert
     | Bullets
-    | Facts
+    | Definitions
     | Table
     | Figure
     | Picture

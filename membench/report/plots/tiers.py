@@ -10,11 +10,11 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.patches import Rectangle
 
 from membench.analysis.ladder import Rung
-from membench.core.messages import clauses, sentence, sentences, tr
+from membench.core.messages import sentences, tr
 from membench.core.terms import Metric, Tier
-from membench.core.units import format_value, significant
+from membench.core.units import format_value, rounded
 from membench.report.page.document import Figure
-from membench.report.page.sections.words import SHORT
+from membench.report.page.sections.words import rung_name
 from membench.report.plots import style
 from membench.report.plots.series import data_table, rounds_text
 from membench.results.schema import Row
@@ -33,6 +33,16 @@ class _Kind:
     axis: str
     description: str
     table: str
+
+
+@dataclass(frozen=True)
+class _Mark:
+    """The best row of one tier in one run, and the range of the reference, if there is one."""
+
+    run: str
+    tier: str
+    row: Row
+    band: tuple[float, float] | None
 
 
 _DESCRIPTION = (
@@ -64,100 +74,83 @@ _KINDS = (
 def draw(ladders: Mapping[str, Sequence[Rung]], ranges: Ranges) -> tuple[Figure, ...]:
     """The two plots of ``ladders`` (by run); one without any value is left out."""
     shown = dict(list(ladders.items())[: style.SERIES])
-    present = {rung.tier for rungs in shown.values() for rung in rungs}
-    tiers = [tier for tier in Tier if tier in present and tier is not Tier.GPU]
-    drawn = (_draw(kind, shown, ranges, tiers) for kind in _KINDS)
+    drawn = (_draw(kind, _marks(kind.metric, shown, ranges)) for kind in _KINDS)
     return tuple(figure for figure in drawn if figure is not None)
 
 
-def _draw(
-    kind: _Kind, ladders: Mapping[str, Sequence[Rung]], ranges: Ranges, tiers: Sequence[Tier]
-) -> Figure | None:
-    found = {
-        (run, rung.tier): rung.best[kind.metric]
+def _marks(
+    metric: Metric, ladders: Mapping[str, Sequence[Rung]], ranges: Ranges
+) -> tuple[_Mark, ...]:
+    """By tier, and within one by run.  Launches of the GPU are no tier of its memory."""
+    found = [
+        (rung, _Mark(run, rung_name(rung), rung.best[metric], ranges.get((run, rung.tier, metric))))
         for run, rungs in ladders.items()
         for rung in rungs
-        if kind.metric in rung.best and rung.tier in tiers
-    }
-    if not found:
+        if metric in rung.best and rung.tier is not Tier.GPU
+    ]
+    order = list(Tier)
+    found.sort(key=lambda one: (order.index(one[0].tier), not one[0].peer))
+    return tuple(mark for _, mark in found)
+
+
+def _draw(kind: _Kind, marks: Sequence[_Mark]) -> Figure | None:
+    if not marks:
         return None
-    labels = list(ladders)
-    bands = {
-        (run, tier): ranges[run, tier, kind.metric]
-        for run, tier in found
-        if (run, tier, kind.metric) in ranges
-    }
+    tiers = [*dict.fromkeys(mark.tier for mark in marks)]
+    runs = [*dict.fromkeys(mark.run for mark in marks)]
+    beside = {tier: [mark for mark in marks if mark.tier == tier] for tier in tiers}
+    most = max(map(len, beside.values()))
 
     def paint(canvas: Canvas) -> None:
         axes = canvas.subplots()
-        rows = found.values()
-        values = [value for row in rows for value in (*row.round_values, row.value, row.peak)]
-        ends = [end for band in bands.values() for end in band]
-        style.log_axis(axes, "x", [value for value in (*values, *ends) if value], room=1.6)
+        values = [
+            value
+            for mark in marks
+            for value in (*mark.row.round_values, mark.row.value, mark.row.peak, *(mark.band or ()))
+        ]
+        style.log_axis(axes, "x", [value for value in values if value], room=1.9)
         if kind.metric is Metric.LATENCY:
             style.time_axis(axes)
-        height = 0.8 / len(labels)
-        for (run, tier), row in found.items():
-            index = labels.index(run)
-            place = tiers.index(tier) + (index - (len(labels) - 1) / 2) * height
-            if (run, tier) in bands:
-                _paint_band(axes, bands[run, tier], place, height, index)
-            _paint_row(axes, row, place, index)
-        axes.set_yticks(range(len(tiers)), [str(SHORT[tier]) for tier in tiers])
+        height = 0.8 / most
+        for place, tier in enumerate(tiers):
+            for lane, mark in enumerate(beside[tier]):
+                at = place + (lane - (len(beside[tier]) - 1) / 2) * height
+                _paint(axes, mark, at, height, runs.index(mark.run))
+        axes.set_yticks(range(len(tiers)), [str(tier) for tier in tiers])
         axes.set_ylim(len(tiers) - 0.4, -0.6)
         axes.tick_params(axis="y", length=0)
         axes.set_xlabel(kind.axis)
-        if len(labels) > 1:
-            for index, label in enumerate(labels):
-                axes.plot([], [], label=label, **style.mark(index))
+        if len(runs) > 1:
+            for index, run in enumerate(runs):
+                axes.plot([], [], label=run, **style.mark(index))
             style.legend(canvas, axes)
 
-    rows = [(run, row) for (run, _), row in found.items()]
-    step = style.ROW * max(1.25, 0.85 * len(labels))
+    rows = [(mark.run, mark.row) for mark in marks]
+    height = 56 + len(tiers) * style.ROW * max(1.3, 0.85 * most) + 9 * (len(runs) > 1) * len(runs)
+    caption = (
+        _finding(kind.metric, marks) if len(runs) == 1 else "",
+        rounds_text([row for _, row in rows]),
+        tr("Bars are the ranges of the reference.") if any(mark.band for mark in marks) else "",
+    )
     return Figure(
         slug=kind.slug,
         title=kind.title,
-        caption=sentences(
-            (
-                _finding(kind.metric, found, several=len(labels) > 1),
-                rounds_text([row for _, row in rows]),
-                tr("Bars are the ranges of the reference.") if bands else "",
-            )
-        ),
+        caption=sentences(caption),
         description=kind.description,
-        svg=style.render(
-            kind.slug, kind.title, kind.description, 56 + len(tiers) * step, paint
-        ),
+        svg=style.render(kind.slug, kind.title, kind.description, height, paint),
         table=data_table(kind.table, rows),
     )
 
 
-def _paint_band(
-    axes: Axes, band: tuple[float, float], place: float, height: float, index: int
-) -> None:
-    """A bar from low to high; a single value is drawn as a bar of 2 %."""
-    low, high = band[0] / 1.01, band[1] * 1.01
-    side = 0.9 * height
-    axes.add_patch(
-        Rectangle(
-            (low, place - side / 2),
-            high - low,
-            side,
-            facecolor=style.colour(index),
-            edgecolor=style.colour(index),
-            alpha=0.28,
-            linewidth=0.8,
-            zorder=1,
-        )
-    )
-
-
-def _paint_row(axes: Axes, row: Row, place: float, index: int) -> None:
+def _paint(axes: Axes, mark: _Mark, place: float, height: float, index: int) -> None:
+    row = mark.row
+    if mark.band is not None:
+        _paint_band(axes, mark.band, place, height, index)
     axes.plot(row.round_values, [place] * len(row.round_values), **style.rounds(index))
     axes.plot([row.value or 0.0], [place], **style.mark(index, cited=row.cited))
     if row.peak:
         axes.plot([row.peak], [place], "|", color=style.INK, markersize=9, markeredgewidth=1.4)
-    right = max(row.value or 0.0, row.peak or 0.0, *row.round_values)
+    right = max(row.value or 0.0, row.peak or 0.0, *row.round_values, *(mark.band or ()))
     axes.annotate(
         format_value(row.metric, row.value or 0.0).removesuffix(" GB/s"),
         (right, place),
@@ -168,21 +161,37 @@ def _paint_row(axes: Axes, row: Row, place: float, index: int) -> None:
     )
 
 
-def _finding(metric: Metric, found: Mapping[tuple[str, Tier], Row], *, several: bool) -> str:
-    """How far the ends of each machine's ladder are apart; machines are never divided by others."""
-    parts: list[str] = []
-    for run in dict.fromkeys(run for run, _ in found):
-        own = {tier: row.value or 0.0 for (of, tier), row in found.items() if of == run}
-        if len(own) < 2:
-            continue
-        low, high = min(own, key=own.__getitem__), max(own, key=own.__getitem__)
-        form = (
-            tr("{high} has {factor} times the bandwidth of {low}")
-            if metric is Metric.BANDWIDTH
-            else tr("{high} takes {factor} times as long as {low}")
+def _paint_band(
+    axes: Axes, band: tuple[float, float], place: float, height: float, index: int
+) -> None:
+    """A bar from low to high, widened by 1 % so that a single value can be seen."""
+    low, high = band[0] / 1.01, band[1] * 1.01
+    side = 0.9 * height
+    colour = style.colour(index)
+    axes.add_patch(
+        Rectangle(
+            (low, place - side / 2),
+            high - low,
+            side,
+            facecolor=colour,
+            edgecolor=colour,
+            alpha=0.28,
+            linewidth=0.8,
+            zorder=1,
         )
-        factor = significant(own[high] / own[low], 2)
-        told = tr(form.msgid, high=SHORT[high], low=SHORT[low], factor=factor)
-        parts.append(tr("{run}: {told}", run=run, told=told) if several else told)
-    return sentence(clauses(parts)) if parts else ""
+    )
 
+
+def _finding(metric: Metric, marks: Sequence[_Mark]) -> str:
+    """How far the ends of one machine's ladder are apart."""
+    ordered = sorted(marks, key=lambda mark: mark.row.value or 0.0)
+    low, high = ordered[0], ordered[-1]
+    if low is high:
+        return ""
+    factor = rounded((high.row.value or 0.0) / (low.row.value or 1.0), 2)
+    form = (
+        tr("{high} has {factor} times the bandwidth of {low}.")
+        if metric is Metric.BANDWIDTH
+        else tr("{high} takes {factor} times as long as {low}.")
+    )
+    return tr(form.msgid, high=high.tier, low=low.tier, factor=factor)

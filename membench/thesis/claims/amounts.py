@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from membench.core.messages import Message, span, tr
-from membench.thesis.claims.assumptions import Entry
+from membench.thesis.claims.assumptions import Assumption
 
 _AMOUNTS = {
     "x": tr("{number} x"),
@@ -30,7 +30,7 @@ def amount(number: str, unit: str) -> str:
     return tr("{number} {unit}", number=number, unit=unit)
 
 
-def entry_range(entry: Entry) -> str:
+def entry_range(entry: Assumption) -> str:
     """``22 TB/s``, ``5 (3 to 8) USD/GB``: the value of an assumption, and what it is drawn from."""
     value = f"{entry.value:.6g}"
     if entry.low != entry.high:

@@ -61,7 +61,7 @@ class EntryKind(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
+class Assumption:
     """One figure.
 
     Attributes:
@@ -91,15 +91,15 @@ class Entry:
         return {**asdict(self), "date": self.date.isoformat(), "kind": str(self.kind)}
 
 
-Assumptions = Mapping[str, Entry]
+Assumptions = Mapping[str, Assumption]
 
-_KEYS = tuple(one.name for one in fields(Entry) if one.name not in ("name", "own"))
+_KEYS = tuple(one.name for one in fields(Assumption) if one.name not in ("name", "own"))
 _NUMBERS = ("value", "low", "high")
 
 
-def shipped() -> dict[str, Entry]:
+def shipped() -> dict[str, Assumption]:
     """The assumptions and records that membench ships, by name."""
-    found: dict[str, Entry] = {}
+    found: dict[str, Assumption] = {}
     for name in SHIPPED:
         text = (files(__package__) / name).read_text(encoding="utf-8")
         found |= parse(text, name)
@@ -142,7 +142,7 @@ def assumptions(
     return {**base, **own}
 
 
-def parse(text: str, where: str) -> dict[str, Entry]:
+def parse(text: str, where: str) -> dict[str, Assumption]:
     """The entries of ``text`` (TOML), by dotted name; ``where`` names it in an error.
 
     Raises:
@@ -187,7 +187,7 @@ def _tables(
             yield name, value
 
 
-def _entry(name: str, table: Mapping[str, Any], where: str) -> Entry:
+def _entry(name: str, table: Mapping[str, Any], where: str) -> Assumption:
     try:
         _check_keys(table)
         value, low, high = _numbers(table)
@@ -195,7 +195,7 @@ def _entry(name: str, table: Mapping[str, Any], where: str) -> Entry:
     except _Refused as refused:
         message, hint = refused.args
         raise AssumptionError(f"{where}: {one_line(f'{name}: {message}')}", hint) from None
-    return Entry(
+    return Assumption(
         name=name,
         value=value,
         low=low,

@@ -12,22 +12,22 @@ from membench.core.messages import Message, clauses, listed, tr
 from membench.core.terms import Badge, ClaimVerdict
 from membench.results.schema import Row
 from membench.thesis.claims.amounts import amount
-from membench.thesis.claims.assumptions import SUBSTITUTE, Assumptions, Entry
+from membench.thesis.claims.assumptions import SUBSTITUTE, Assumption, Assumptions
 from membench.thesis.claims.draws import Floats
 from membench.thesis.claims.evidence import badges
 from membench.thesis.claims.flip import Flip, smallest_flip
 from membench.thesis.claims.ledger import Part
-from membench.thesis.claims.rule import Judgement, Thresholds, judge
+from membench.thesis.claims.rule import Judgement, VerdictThresholds, judge
+from membench.thesis.claims.scenario import NoData, Scenario, device_key
 from membench.thesis.claims.statistics import STATISTICS
 from membench.thesis.claims.tornado import Bar, tornado
-from membench.thesis.claims.world import NoData, World, device_key
 
-Words = dict[tuple[str, Thresholds, str, float], ClaimVerdict]
+Words = dict[tuple[str, VerdictThresholds, str, float], ClaimVerdict]
 """(statistic, rule, input, step) -> the verdict where that input is moved so."""
 
 
 @dataclass(frozen=True)
-class Variant:
+class Stratum:
     """The draws of one model, baseline or trace, and what they alone would say."""
 
     name: str
@@ -53,21 +53,21 @@ class PartVerdict:
     reason: str
     why: str = ""
     judgement: Judgement | None = None
-    variants: tuple[Variant, ...] = ()
+    variants: tuple[Stratum, ...] = ()
     rows: Mapping[str, tuple[Row, ...]]
     missing: Mapping[str, str]
-    used: tuple[Entry, ...]
+    used: tuple[Assumption, ...]
     badges: tuple[Badge, ...]
     flip: Flip | None = None
     bars: tuple[Bar, ...] = ()
     note: str = ""
 
 
-class Moved:
+class Sensitivity:
     """Verdicts where one input is moved; parts that share a statistic share the work."""
 
-    def __init__(self, world: World, shared: Words) -> None:
-        self.world = world
+    def __init__(self, scenario: Scenario, shared: Words) -> None:
+        self.scenario = scenario
         self._own: Words = {}
         self._shared = shared
 
@@ -77,7 +77,7 @@ class Moved:
         key = (part.statistic, part.thresholds, name, step)
         known = self._own if reads_machine(part) else self._shared
         if key not in known:
-            drawn = STATISTICS[part.statistic](self.world.moved(name, step))
+            drawn = STATISTICS[part.statistic](self.scenario.moved(name, step))
             known[key] = judge(_grid(drawn), part.thresholds).word
         return known[key]
 
@@ -88,13 +88,13 @@ def reads_machine(part: Part) -> bool:
 
 
 def judge_part(
-    part: Part, world: World, entries: Assumptions, moved: Moved | None = None
+    part: Part, scenario: Scenario, entries: Assumptions, moved: Sensitivity | None = None
 ) -> PartVerdict:
-    """The verdict on ``part`` in ``world``, with what would flip it."""
-    names = names_of(part, world)
-    rows = {name: world.rows[name] for name in part.measurements if name in world.rows}
+    """The verdict on ``part`` in ``scenario``, with what would flip it."""
+    names = names_of(part, scenario)
+    rows = {name: scenario.rows[name] for name in part.measurements if name in scenario.rows}
     substituted = [
-        name for name in part.measurements if name in world.values and name not in world.rows
+        name for name in part.measurements if name in scenario.values and name not in scenario.rows
     ]
     read = [*names, *(f"{SUBSTITUTE}{name}" for name in substituted)]
     used = tuple(entries[name] for name in read if name in entries)
@@ -104,9 +104,9 @@ def judge_part(
         *([Badge.OVERRIDDEN] if any(entry.own for entry in used) else []),
     ]
     missing = {
-        name: world.missing.get(name, tr("no data"))
+        name: scenario.missing.get(name, tr("no data"))
         for name in part.measurements
-        if name not in world.values
+        if name not in scenario.values
     }
 
     def outcome(word: ClaimVerdict, reason: str, why: str = "") -> PartVerdict:
@@ -124,30 +124,30 @@ def judge_part(
     if part.thresholds is None:
         return outcome(ClaimVerdict.NOT_TESTABLE, part.waits_for)
     try:
-        drawn = STATISTICS[part.statistic](world)
+        drawn = STATISTICS[part.statistic](scenario)
     except NoData as lack:
         if lack.why == "no record" and part.waits_for:
             return outcome(ClaimVerdict.INCONCLUSIVE, part.waits_for, lack.why)
         reason = clauses(dict.fromkeys(missing.values())) or lack.reason
         return outcome(ClaimVerdict.INCONCLUSIVE, reason, lack.why)
     blank = outcome(ClaimVerdict.INCONCLUSIVE, "")
-    return _judged(part, moved or Moved(world, {}), entries, drawn, names, blank)
+    return _judged(part, moved or Sensitivity(scenario, {}), entries, drawn, names, blank)
 
 
 def _judged(
     part: Part,
-    moved: Moved,
+    moved: Sensitivity,
     entries: Assumptions,
     drawn: Mapping[str, Floats],
     names: Sequence[str],
     blank: PartVerdict,
 ) -> PartVerdict:
     assert part.thresholds is not None
-    thresholds, world = part.thresholds, moved.world
+    thresholds, scenario = part.thresholds, moved.scenario
     whole = judge(_grid(drawn), thresholds)
-    present = [name for name in names if name in world.values]
+    present = [name for name in names if name in scenario.values]
 
-    bars = tornado(STATISTICS[part.statistic], world, present, _ranges(entries, present))
+    bars = tornado(STATISTICS[part.statistic], scenario, present, _ranges(entries, present))
     # What moves it most first: the nearer a flip is found, the less of the others is searched.
     first = dict.fromkeys([*(bar.name for bar in bars), *present])
 
@@ -160,11 +160,11 @@ def _judged(
         reason=_reason(part, whole),
         judgement=whole,
         variants=tuple(
-            Variant(name, draws, judge(draws, thresholds)) for name, draws in drawn.items()
+            Stratum(name, draws, judge(draws, thresholds)) for name, draws in drawn.items()
         ),
         flip=smallest_flip(word_of, first, whole.word, limits(entries, present)),
         bars=bars,
-        note=world.pair_note if "pair-rate" in part.measurements else "",
+        note=scenario.pair_note if "pair-rate" in part.measurements else "",
     )
 
 
@@ -173,9 +173,9 @@ def _grid(drawn: Mapping[str, Floats]) -> Floats:
     return np.stack(np.broadcast_arrays(*drawn.values()))
 
 
-def names_of(part: Part, world: World) -> tuple[str, ...]:
-    """What ``part`` reads, by the names of `World`."""
-    devices = [device_key(world.device, what) for what in part.device] if world.device else []
+def names_of(part: Part, scenario: Scenario) -> tuple[str, ...]:
+    """What ``part`` reads, by the names of `Scenario`."""
+    devices = [device_key(scenario.device, what) for what in part.device] if scenario.device else []
     return (*part.measurements, *devices, *part.assumptions)
 
 

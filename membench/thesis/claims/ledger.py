@@ -20,7 +20,7 @@ from typing import Any
 from membench.core.errors import MembenchError, NothingMatched
 from membench.core.messages import tr
 from membench.core.terms import ClaimClass, Metric, Stat, Tier
-from membench.thesis.claims.rule import Direction, Thresholds
+from membench.thesis.claims.rule import Direction, VerdictThresholds
 
 
 class LedgerError(MembenchError):
@@ -69,7 +69,7 @@ class Part:
     decided_by: str = ""
     statistic: str = ""
     unit: str = ""
-    thresholds: Thresholds | None = None
+    thresholds: VerdictThresholds | None = None
     measurements: tuple[str, ...] = ()
     assumptions: tuple[str, ...] = ()
     device: tuple[str, ...] = ()
@@ -255,9 +255,9 @@ def _parts(claim: str, tables: list[Mapping[str, Any]], single: bool) -> Iterato
             raise LedgerError(f"{name}: {error}") from None
 
 
-def _thresholds(rule: Mapping[str, Any]) -> Thresholds:
-    share = rule.get("share", Thresholds.share)
-    return Thresholds(
+def _thresholds(rule: Mapping[str, Any]) -> VerdictThresholds:
+    share = rule.get("share", VerdictThresholds.share)
+    return VerdictThresholds(
         direction=Direction(rule["direction"]),
         supports=float(rule["supports"]),
         contradicts=float(rule["contradicts"]),

@@ -28,7 +28,7 @@ class Direction(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Thresholds:
+class VerdictThresholds:
     """When a part is supported, and when contradicted.
 
     Attributes:
@@ -68,7 +68,7 @@ class Judgement:
     contradicting: float
 
 
-def judge(draws: Floats, thresholds: Thresholds) -> Judgement:
+def judge(draws: Floats, thresholds: VerdictThresholds) -> Judgement:
     """The verdict on ``draws`` (of any shape, at least one); NaN speaks for neither side."""
     if thresholds.direction is Direction.HIGHER:
         supporting = float(np.mean(draws >= thresholds.supports))

@@ -15,8 +15,8 @@ from membench.thesis.claims.draws import DRAWS, SEED
 from membench.thesis.claims.evidence import machines
 from membench.thesis.claims.flip import Flip, smallest_flip
 from membench.thesis.claims.judging import (
-    Moved,
     PartVerdict,
+    Sensitivity,
     Words,
     judge_part,
     limits,
@@ -25,7 +25,7 @@ from membench.thesis.claims.judging import (
 )
 from membench.thesis.claims.ledger import Claim, Ledger, ledger
 from membench.thesis.claims.rule import combine
-from membench.thesis.claims.world import World, subjects
+from membench.thesis.claims.scenario import Scenario, subjects
 
 
 @dataclass(frozen=True)
@@ -70,15 +70,17 @@ class Verdicts:
 
 
 @dataclass(frozen=True)
-class Point:
+class MachineClaim:
     """One claim of one machine, and all that its verdict depends on."""
 
     claim: Claim
-    world: World
+    scenario: Scenario
     entries: Assumptions
 
 
-Spread = Callable[[Callable[[Point], ClaimResult], Sequence[Point]], Iterable[ClaimResult]]
+Spread = Callable[
+    [Callable[[MachineClaim], ClaimResult], Sequence[MachineClaim]], Iterable[ClaimResult]
+]
 """Applies a function to points, in any order and anywhere, and answers in their order."""
 
 
@@ -112,39 +114,41 @@ def verdicts(
     told = ledger()
     entries = assumptions(override, declared=waited_for(told, assumptions()))
     by_machine = machines(rows)
-    worlds = subjects(told, entries, rows, draws, seed)
+    scenarios = subjects(told, entries, rows, draws, seed)
     if spread is None:
         # Parts that read no machine are judged once; as shipped, once for all reports.
         shared = _as_shipped(seed, draws) if override is None else _Shared()
-        judged = [_claims(told, world, entries, shared) for world in worlds.values()]
+        judged = [_claims(told, scenario, entries, shared) for scenario in scenarios.values()]
     else:
         points = [
-            Point(claim, world, entries) for world in worlds.values() for claim in told.claims
+            MachineClaim(claim, scenario, entries)
+            for scenario in scenarios.values()
+            for claim in told.claims
         ]
         found = iter(spread(judge_point, points))
-        judged = [tuple(islice(found, len(told.claims))) for _ in worlds]
+        judged = [tuple(islice(found, len(told.claims))) for _ in scenarios]
     return Verdicts(
         told,
         entries,
         seed,
         draws,
         tuple(
-            Subject(machine, world.device, by_machine.get(machine, ()), claims)
-            for (machine, world), claims in zip(worlds.items(), judged, strict=True)
+            Subject(machine, scenario.device, by_machine.get(machine, ()), claims)
+            for (machine, scenario), claims in zip(scenarios.items(), judged, strict=True)
         ),
     )
 
 
-def judge_point(point: Point) -> ClaimResult:
+def judge_point(point: MachineClaim) -> ClaimResult:
     """The verdict on one claim of one machine, by nothing but what ``point`` holds."""
     shared = _Shared()
-    return _claim(point.claim, Moved(point.world, shared.words), point.entries, shared)
+    return _claim(point.claim, Sensitivity(point.scenario, shared.words), point.entries, shared)
 
 
 def _claims(
-    told: Ledger, world: World, entries: Assumptions, shared: _Shared
+    told: Ledger, scenario: Scenario, entries: Assumptions, shared: _Shared
 ) -> tuple[ClaimResult, ...]:
-    moved = Moved(world, shared.words)
+    moved = Sensitivity(scenario, shared.words)
     return tuple(_claim(claim, moved, entries, shared) for claim in told.claims)
 
 
@@ -161,28 +165,28 @@ def _as_shipped(_seed: int, _draws: int) -> _Shared:
     return _Shared()
 
 
-def _claim(claim: Claim, moved: Moved, entries: Assumptions, shared: _Shared) -> ClaimResult:
+def _claim(claim: Claim, moved: Sensitivity, entries: Assumptions, shared: _Shared) -> ClaimResult:
     parts = []
     for part in claim.parts:
         if reads_machine(part):
-            parts.append(judge_part(part, moved.world, entries, moved))
+            parts.append(judge_part(part, moved.scenario, entries, moved))
         else:
             if part.id not in shared.parts:
-                shared.parts[part.id] = judge_part(part, moved.world, entries, moved)
+                shared.parts[part.id] = judge_part(part, moved.scenario, entries, moved)
             parts.append(shared.parts[part.id])
     word = combine(part.word for part in parts)
     return ClaimResult(claim, word, tuple(parts), _claim_flip(parts, moved, entries, word))
 
 
 def _claim_flip(
-    parts: Sequence[PartVerdict], moved: Moved, entries: Assumptions, now: ClaimVerdict
+    parts: Sequence[PartVerdict], moved: Sensitivity, entries: Assumptions, now: ClaimVerdict
 ) -> Flip | None:
     """What flips the claim as a whole: a change is seen by every part that reads it."""
     drawn = [part for part in parts if part.judgement is not None]
     if len(parts) == 1:
         return parts[0].flip
-    world = moved.world
-    reads = {part.part.id: set(names_of(part.part, world)) for part in drawn}
+    scenario = moved.scenario
+    reads = {part.part.id: set(names_of(part.part, scenario)) for part in drawn}
 
     def word_of(name: str, step: float) -> ClaimVerdict:
         return combine(
@@ -195,8 +199,8 @@ def _claim_flip(
         name
         for name in (
             *(flip.name for flip in near),
-            *(name for part in drawn for name in names_of(part.part, world)),
+            *(name for part in drawn for name in names_of(part.part, scenario)),
         )
-        if name in world.values
+        if name in scenario.values
     )
     return smallest_flip(word_of, names, now, limits(entries, names))

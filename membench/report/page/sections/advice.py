@@ -37,7 +37,7 @@ _ABOUT = tr(
 
 
 def section(runs: Sequence[Run], entries: Assumptions) -> Section:
-    """One table for every machine, folded where there are several; what is missing is named once."""
+    """A table a machine, folded where there are several; what is missing is named once."""
     blocks: list[Block] = [
         Paragraph((_ABOUT,)),
         Command(f"membench advise FILE --model llama-3.1-70b --context {CONTEXT} --tp 4"),

@@ -19,7 +19,6 @@ from membench.report.page.document import (
     Section,
     Strong,
     Table,
-    joined,
 )
 from membench.report.page.runs import Run, by_machine
 from membench.report.page.sections.claims import anchor
@@ -48,7 +47,12 @@ def section(runs: Sequence[Run], found: Verdicts) -> Section:
     blocks += [
         Paragraph((_serving(run, found, named=len(subjects) > 1),)) for run in by_machine(runs)
     ]
-    return Section("machine-and-thesis", tr("What this machine says about the thesis"), tuple(blocks))
+    title = (
+        tr("What these machines show of the thesis")
+        if len(subjects) > 1
+        else tr("What this machine shows of the thesis")
+    )
+    return Section("machine-and-thesis", title, tuple(blocks))
 
 
 def _alone(subject: Subject, rungs: Sequence[Rung]) -> Table:
@@ -90,9 +94,7 @@ def _beside(subjects: Sequence[Subject], ladders: Mapping[str, Sequence[Rung]]) 
         for subject in subjects
     ]
     first = subjects[0]
-    heads = (
-        Column(f"{str(tier).upper()} ({name})", prose=True) for tier, name in LEADING.items()
-    )
+    heads = (Column(f"{str(tier).upper()} ({name})", prose=True) for tier, name in LEADING.items())
     said = clauses(
         tr(
             "{tier} ({claim}): {text}",

@@ -21,7 +21,7 @@ from membench.report.page.document import (
     Table,
 )
 from membench.report.page.runs import Run
-from membench.report.page.sections.words import METRICS, SHORT, TIERS, codes, origin, percent
+from membench.report.page.sections.words import METRICS, TIERS, codes, origin, percent, rung_name
 from membench.report.plots import tiers as tier_plots
 from membench.results.schema import Row
 
@@ -80,7 +80,7 @@ def _table(ladders: Mapping[str, Sequence[Rung]]) -> Table:
         for rung in rungs:
             label: tuple[Line, ...] = ((run,),) if several else ()
             cells = (_value(rung, metrics) for metrics in shown.values())
-            rows.append((*label, (SHORT[rung.tier],), *cells))
+            rows.append((*label, (rung_name(rung),), *cells))
     columns = (
         *((Column(tr("machine")),) if several else ()),
         Column(tr("tier")),

@@ -7,7 +7,6 @@ from membench.core.messages import tr
 from membench.core.terms import NOISE_THRESHOLD, Tier
 from membench.report.page.document import Bullets, Line, Section, Strong
 
-
 _NOISE = {tier: f"{100 * threshold:g} %" for tier, threshold in NOISE_THRESHOLD.items()}
 
 _POINTS = {

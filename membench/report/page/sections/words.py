@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from membench.analysis.ladder import Rung
 from membench.core.messages import Message, tr
 from membench.core.terms import Better, Metric, Tier
 from membench.report.page.document import Code, Line, joined
@@ -34,6 +35,12 @@ SHORT = {
     Tier.SSD: "SSD",
 }
 """A tier in a table or a sentence."""
+
+
+def rung_name(rung: Rung) -> str:
+    """A rung of a machine's ladder, in a table or a sentence."""
+    return tr("link between GPUs") if rung.peer else SHORT[rung.tier]
+
 
 METRICS = {
     Metric.BANDWIDTH: tr("bandwidth"),

@@ -16,6 +16,7 @@ import numpy as np
 
 from membench.thesis.claims.amounts import of_workload
 from membench.thesis.claims.draws import Floats
+from membench.thesis.claims.scenario import Scenario
 from membench.thesis.claims.statistics.common import (
     HALF,
     Known,
@@ -24,7 +25,6 @@ from membench.thesis.claims.statistics.common import (
     prefill_flops,
 )
 from membench.thesis.claims.statistics.memory import gpus
-from membench.thesis.claims.world import World
 from membench.thesis.models.kv_shape import KvDtype, mean_bytes_per_token
 from membench.thesis.replay.curves import Curve, curves
 
@@ -42,12 +42,12 @@ class Tiers(NamedTuple):
     ssd: Floats
 
 
-def _tiers(world: World, model: Known, memory: Floats) -> Tiers:
-    usable = memory * world["system.hbm_share"]
-    many = gpus(model, usable, world["system.weights_share"])
+def _tiers(scenario: Scenario, model: Known, memory: Floats) -> Tiers:
+    usable = memory * scenario["system.hbm_share"]
+    many = gpus(model, usable, scenario["system.weights_share"])
     hbm = usable - model.weights.total * HALF / many
-    ddr = hbm + world["system.ddr_capacity"]
-    return Tiers(hbm, ddr, ddr + world["system.ssd_capacity"])
+    ddr = hbm + scenario["system.ddr_capacity"]
+    return Tiers(hbm, ddr, ddr + scenario["system.ssd_capacity"])
 
 
 def _scale(model: Known, curve: Curve, flops: Floats) -> Floats:
@@ -77,43 +77,45 @@ def _each(value: Callable[[Known, Curve], Floats]) -> Values:
     }
 
 
-def capacity_gain(world: World) -> Values:
+def capacity_gain(scenario: Scenario) -> Values:
     """Hit rate with the flash of a rack less that with the 1 TB of a GPU without it."""
-    flops = world["system.prefill"]
-    near = np.full_like(world["system.extra_capacity"], 1e12)
+    flops = scenario["system.prefill"]
+    near = np.full_like(scenario["system.extra_capacity"], 1e12)
 
     def gain(model: Known, curve: Curve) -> Floats:
         hits = _hits(model, curve, flops)
-        return hits(near + world["system.extra_capacity"]) - hits(near)
+        return hits(near + scenario["system.extra_capacity"]) - hits(near)
 
     return _each(gain)
 
 
-def ssd_adds_hits(world: World) -> Values:
+def ssd_adds_hits(scenario: Scenario) -> Values:
     """Hit rate of DDR and SSD less that of DDR alone."""
-    ddr, flops = world["system.ddr_capacity"], world["system.prefill"]
+    ddr, flops = scenario["system.ddr_capacity"], scenario["system.prefill"]
 
     def gain(model: Known, curve: Curve) -> Floats:
         hits = _hits(model, curve, flops)
-        return hits(ddr + world["system.extra_capacity"]) - hits(ddr)
+        return hits(ddr + scenario["system.extra_capacity"]) - hits(ddr)
 
     return _each(gain)
 
 
-def ddr_share_of_hits(world: World) -> Values:
+def ddr_share_of_hits(scenario: Scenario) -> Values:
     """Share of the hits of all tiers that DDR serves."""
-    flops = world["system.prefill"]
+    flops = scenario["system.prefill"]
 
     def share(model: Known, curve: Curve) -> Floats:
         hits = _hits(model, curve, flops)
-        hbm, ddr, ssd = (hits(held) for held in _tiers(world, model, world["system.hbm_capacity"]))
+        hbm, ddr, ssd = (
+            hits(held) for held in _tiers(scenario, model, scenario["system.hbm_capacity"])
+        )
         fraction: Floats = (ddr - hbm) / np.maximum(ssd, 1e-12)
         return fraction
 
     return _each(share)
 
 
-def ssd_first(world: World) -> Values:
+def ssd_first(scenario: Scenario) -> Values:
     """1 where SSD is first in GPU seconds saved a dollar and in resident bytes, else 0.
 
     One more byte of a tier moves what is at its edge up by one tier, and so in each
@@ -121,23 +123,23 @@ def ssd_first(world: World) -> Values:
     DDR for the hits at DDR's edge, and recomputing for those at the end of all tiers.
     Resident is whatever is read again, however late: keeping on SSD pays for days.
     """
-    memory = world.of_device("memory")
-    flops = world["gemm"] * world["system.prefill_share"]
+    memory = scenario.of_device("memory")
+    flops = scenario["gemm"] * scenario["system.prefill_share"]
 
     def first(model: Known, curve: Curve) -> Floats:
         hits = _hits(model, curve, flops)
-        tiers = _tiers(world, model, memory)
+        tiers = _tiers(scenario, model, memory)
         edge = [(hits(held * _MARGIN) - hits(held)) / (held * (_MARGIN - 1)) for held in tiers]
         # seconds a byte that is restored from a tier or, last, recomputed
         prefix = np.full_like(memory, curve.tokens_per_request)
-        recompute = 1 / breakeven_rate(model, prefix, world["gemm"], KvDtype.FP16)
-        ddr = np.minimum(1 / world["h2d"], recompute)
-        ssd = np.minimum(1 / world["ssd-hbm"], recompute)
+        recompute = 1 / breakeven_rate(model, prefix, scenario["gemm"], KvDtype.FP16)
+        ddr = np.minimum(1 / scenario["h2d"], recompute)
+        ssd = np.minimum(1 / scenario["ssd-hbm"], recompute)
         steps = [ddr, np.maximum(ssd - ddr, 0), recompute - ssd]
         saved = [edge[place] * steps[place] for place in range(3)]
-        value_ssd = saved[2] / world["price.essd"]
-        value_ddr = (saved[1] + saved[2]) / world["price.ddr5"]
-        value_hbm = (saved[0] + saved[1] + saved[2]) / world["price.hbm"]
+        value_ssd = saved[2] / scenario["price.essd"]
+        value_ddr = (saved[1] + saved[2]) / scenario["price.ddr5"]
+        value_hbm = (saved[0] + saved[1] + saved[2]) / scenario["price.hbm"]
         asked = curve.most_tokens / _scale(model, curve, flops) * _token(model, curve)
         held_hbm = np.minimum(tiers.hbm, asked)
         held_ddr = np.minimum(tiers.ddr, asked) - held_hbm

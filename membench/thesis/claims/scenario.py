@@ -13,9 +13,9 @@ from membench.core.messages import tr
 from membench.results.schema import Row
 from membench.thesis.claims.assumptions import SUBSTITUTE, Assumptions
 from membench.thesis.claims.draws import Floats, bootstrap, latin_hypercube
-from membench.thesis.claims.evidence import Found, find, machines
+from membench.thesis.claims.evidence import EvidenceRows, find, machines
 from membench.thesis.claims.ledger import Ledger
-from membench.thesis.claims.pairs import Pair, find_pair, inverted
+from membench.thesis.claims.pairs import MachinePair, find_pair, inverted
 
 _NO_DATA, _NO_RECORD = tr("no data"), tr("no record")
 
@@ -30,7 +30,7 @@ class NoData(Exception):
 
 
 @dataclass(frozen=True, kw_only=True)
-class World:
+class Scenario:
     """Draws by name: measurements, and assumptions and records by their dotted path.
 
     Attributes:
@@ -81,7 +81,7 @@ class World:
             raise NoData(tr("{name}: the peak of the device is not known", name=name))
         return values / self.peaks[name]
 
-    def moved(self, name: str, step: float) -> World:
+    def moved(self, name: str, step: float) -> Scenario:
         """The same with all draws of ``name`` times e^step; a date is ``step`` years later."""
         old = self.values[name]
         new = old + step if name in self.dates else old * math.exp(step)
@@ -114,8 +114,8 @@ def assumed(entries: Assumptions, draws: int, seed: int) -> dict[str, Floats]:
 
 def subjects(
     ledger: Ledger, entries: Assumptions, rows: Sequence[Row], draws: int, seed: int
-) -> dict[str, World]:
-    """A world a machine; without any row, one of assumptions alone."""
+) -> dict[str, Scenario]:
+    """A scenario a machine; without any row, one of assumptions alone."""
     base = assumed(entries, draws, seed)
     by_machine = machines(rows) or {"": ()}
     slugs = {name: device_slug(own, entries) for name, own in by_machine.items()}
@@ -124,9 +124,9 @@ def subjects(
         entry = entries.get(device_key(slugs[machine], "bf16"))
         return entry.value if entry else None
 
-    worlds = {}
+    scenarios = {}
     for machine, own in by_machine.items():
-        world = _world(ledger, entries, base, own, slugs[machine], seed)
+        scenario = _scenario(ledger, entries, base, own, slugs[machine], seed)
         others = [name for name in by_machine if name != machine]
         pair = find_pair(
             own,
@@ -134,31 +134,31 @@ def subjects(
             ledger.inputs,
             (flops(machine), [flops(name) for name in others]),
         )
-        worlds[machine] = (
-            _with_pair(world, pair, draws, seed)
-            if isinstance(pair, Pair)
+        scenarios[machine] = (
+            _with_pair(scenario, pair, draws, seed)
+            if isinstance(pair, MachinePair)
             else (
                 replace(
-                    world,
+                    scenario,
                     missing={
-                        **world.missing,
+                        **scenario.missing,
                         "pair-bandwidth": pair.reason,
                         "pair-rate": pair.reason,
                     },
                 )
             )
         )
-    return worlds
+    return scenarios
 
 
-def _world(
+def _scenario(
     ledger: Ledger,
     entries: Assumptions,
     base: Mapping[str, Floats],
     rows: Sequence[Row],
     device: str,
     seed: int,
-) -> World:
+) -> Scenario:
     values = dict(base)
     peaks: dict[str, float] = {}
     missing: dict[str, str] = {}
@@ -181,7 +181,7 @@ def _world(
             peaks[name] = stated
         elif spec is not None:
             peaks[name] = spec.value * spec.scale
-    return World(
+    return Scenario(
         values=values,
         peaks=peaks,
         missing=missing,
@@ -191,20 +191,20 @@ def _world(
     )
 
 
-def _with_pair(world: World, pair: Pair, draws: int, seed: int) -> World:
-    def ratio(here: Found, there: Found) -> Floats:
+def _with_pair(scenario: Scenario, pair: MachinePair, draws: int, seed: int) -> Scenario:
+    def ratio(here: EvidenceRows, there: EvidenceRows) -> Floats:
         first, second = (_draw(found, draws, seed) for found in (here, there))
         return first / second if inverted(here) else second / first
 
     return replace(
-        world,
+        scenario,
         values={
-            **world.values,
+            **scenario.values,
             "pair-bandwidth": ratio(*pair.bandwidth),
             "pair-rate": np.stack([ratio(*both) for both in pair.rates.values()]),
         },
         rows={
-            **world.rows,
+            **scenario.rows,
             "pair-bandwidth": tuple(row for found in pair.bandwidth for row in found.rows),
             "pair-rate": tuple(
                 row for both in pair.rates.values() for found in both for row in found.rows
@@ -215,7 +215,7 @@ def _with_pair(world: World, pair: Pair, draws: int, seed: int) -> World:
     )
 
 
-def _draw(found: Found, draws: int, seed: int) -> Floats:
+def _draw(found: EvidenceRows, draws: int, seed: int) -> Floats:
     """A bootstrap over its rounds; two machines, or two cases, are drawn independently."""
     row = found.rows[0]
     name = f"{row.machine} {row.case} {row.metric} {row.stat}"
