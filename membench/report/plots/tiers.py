@@ -74,7 +74,7 @@ _KINDS = (
 def draw(ladders: Mapping[str, Sequence[Rung]], ranges: Ranges) -> tuple[Figure, ...]:
     """The two plots of ``ladders`` (by run); one without any value is left out."""
     shown = dict(list(ladders.items())[: style.SERIES])
-    drawn = (_draw(kind, _marks(kind.metric, shown, ranges)) for kind in _KINDS)
+    drawn = (_draw(kind, [*shown], _marks(kind.metric, shown, ranges)) for kind in _KINDS)
     return tuple(figure for figure in drawn if figure is not None)
 
 
@@ -93,11 +93,10 @@ def _marks(
     return tuple(mark for _, mark in found)
 
 
-def _draw(kind: _Kind, marks: Sequence[_Mark]) -> Figure | None:
+def _draw(kind: _Kind, runs: Sequence[str], marks: Sequence[_Mark]) -> Figure | None:
     if not marks:
         return None
     tiers = [*dict.fromkeys(mark.tier for mark in marks)]
-    runs = [*dict.fromkeys(mark.run for mark in marks)]
     beside = {tier: [mark for mark in marks if mark.tier == tier] for tier in tiers}
     most = max(map(len, beside.values()))
 
@@ -122,7 +121,8 @@ def _draw(kind: _Kind, marks: Sequence[_Mark]) -> Figure | None:
         axes.set_xlabel(kind.axis)
         if len(runs) > 1:
             for index, run in enumerate(runs):
-                axes.plot([], [], label=run, **style.mark(index))
+                if any(mark.run == run for mark in marks):
+                    axes.plot([], [], label=run, **style.mark(index))
             style.legend(canvas, axes)
 
     rows = [(mark.run, mark.row) for mark in marks]

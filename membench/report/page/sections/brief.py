@@ -12,10 +12,10 @@ from membench.core.terms import ClaimVerdict, Metric, Tier
 from membench.core.units import format_value, significant
 from membench.report.page.document import (
     Block,
+    Bullets,
     Column,
     Line,
     Link,
-    Paragraph,
     Section,
     Strong,
     Table,
@@ -44,9 +44,8 @@ def section(runs: Sequence[Run], found: Verdicts) -> Section:
         blocks.append(_alone(subjects[0], ladders[subjects[0].machine]))
     elif subjects:
         blocks.append(_beside(subjects, ladders))
-    blocks += [
-        Paragraph((_serving(run, found, named=len(subjects) > 1),)) for run in by_machine(runs)
-    ]
+    told = [_serving(run, found, named=len(subjects) > 1) for run in by_machine(runs)]
+    blocks.append(Bullets(tuple((one,) for one in told)))
     title = (
         tr("What these machines show of the thesis")
         if len(subjects) > 1
@@ -84,9 +83,9 @@ def _beside(subjects: Sequence[Subject], ladders: Mapping[str, Sequence[Rung]]) 
             (subject.machine,),
             *(
                 (
-                    *_verdict(_claim(subject, name)),
-                    "; ",
                     _own_number(tier, ladders[subject.machine]),
+                    ": ",
+                    *_verdict(_claim(subject, name)),
                 )
                 for tier, name in LEADING.items()
             ),
