@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from membench.analysis.derive.tiers import split_case
@@ -40,15 +41,22 @@ class Rung:
         return tuple(dict.fromkeys(flag for row in self.best.values() for flag in row.flags))
 
 
-def ladder(rows: Sequence[Row]) -> tuple[Rung, ...]:
-    """A rung for each tier of which something may stand as its best (`leading`)."""
+def ladder(
+    rows: Sequence[Row], judged: AbstractSet[tuple[str, Metric]] = frozenset()
+) -> tuple[Rung, ...]:
+    """A rung for each tier of which something may stand as its best (`leading`).
+
+    Args:
+        judged: case and metric of figures that come before a tier's best: those that somebody
+            else's are held against.
+    """
     groups: dict[tuple[Tier, bool], list[Row]] = {}
     for row in leading(rows):
         if row.metric in SHOWN and row.stat in (Stat.MEDIAN, Stat.P50):
             peer = row.case.startswith(_PEER)
             groups.setdefault((Tier(row.tier), peer), []).append(row)
     rungs = (
-        Rung(tier, peer, _best(groups[tier, peer]))
+        Rung(tier, peer, _best(groups[tier, peer], judged))
         for tier in Tier
         for peer in (True, False)
         if (tier, peer) in groups
@@ -56,11 +64,12 @@ def ladder(rows: Sequence[Row]) -> tuple[Rung, ...]:
     return tuple(rung for rung in rungs if rung.best)
 
 
-def _best(rows: Sequence[Row]) -> Mapping[Metric, Row]:
+def _best(rows: Sequence[Row], judged: AbstractSet[tuple[str, Metric]]) -> Mapping[Metric, Row]:
     found: dict[Metric, Row] = {}
     for metric in SHOWN:
         own = [row for row in rows if row.metric is metric]
-        best = best_of(_of_one_transfer(own) or own)
+        first = [row for row in own if (row.case, metric) in judged]
+        best = best_of(first or _of_one_transfer(own) or own)
         if best is not None:
             found[metric] = best
     return found

@@ -7,7 +7,6 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from membench.analysis.ladder import ladder
 from membench.analysis.quality import NOISY, Grade, Quality, quality
 from membench.core.files import shown
 from membench.core.terms import Status
@@ -16,6 +15,7 @@ from membench.core.units import format_seconds
 from membench.measure.run import RunOutcome, Wall
 from membench.report.screens.card import card
 from membench.report.screens.console import is_terminal
+from membench.report.screens.judged import judged_ladder
 from membench.report.screens.kv_policy import print_policies
 from membench.report.screens.run import flags_of_all, print_flags, print_reasons, print_rows
 from membench.report.screens.serving import serving, serving_sentence
@@ -50,11 +50,13 @@ def print_outcome(
         return
     rows = outcome.rows
     measured = any(row.status is Status.OK for row in rows)
+    check = None
+    tiers = judged_ladder(rows, check)
     if everything:
         print_rows(console, rows, full_ids=not is_terminal())
         console.print()
     if measured:
-        print_tiers(console, ladder(rows), flags_of_all(rows))
+        print_tiers(console, tiers, flags_of_all(rows))
         console.print()
     print_reasons(console, rows)
     found = quality(rows)
@@ -64,9 +66,9 @@ def print_outcome(
     elif found.flags:
         console.print(_flags(found), soft_wrap=True)
     print_policies(console, rows)
+    sentence = f"{serving_sentence(serving(rows, outcome.machine))}."
     if measured:
-        sentence = serving_sentence(serving(rows, outcome.machine))
-        console.print(Text(f"{sentence}."), soft_wrap=True)
+        console.print(Text(sentence), soft_wrap=True)
     what = "Partial results" if outcome.signum else "Results"
     files = f"{shown(outcome.csv)} and {shown(Path(sidecar_path(outcome.csv).name))}"
     console.print(Text(f"{what}: {files}"), soft_wrap=True)
@@ -75,7 +77,8 @@ def print_outcome(
         console.print(Text(f"Then: {one_line(_then(outcome))}"), soft_wrap=True)
     if paste and measured:
         console.print()
-        for line in card(outcome):
+        references = check.references if check is not None else ()
+        for line in card(outcome, tiers, sentence, references):
             console.print(Text(line), soft_wrap=True)
 
 

@@ -148,10 +148,8 @@ class ProgressBar(Watcher):
         """Name the case that is being measured; the last value stays."""
         self._seconds = case.seconds
         self._progress.now = case.id
-        self._update(
-            0.0,
-            place=f"{place.round}/{place.rounds} {place.number:>{len(str(place.of))}}/{place.of}",
-        )
+        number = f"{place.number:>{len(str(place.of))}}"
+        self._update(0.0, place=f"{place.round}/{place.rounds} {number}/{place.of}")
 
     def case_ended(self, unit: CaseResult, place: Place, seconds: float) -> None:
         """Advance, show the value, and leave a trace of what went wrong."""
@@ -179,11 +177,12 @@ class ProgressBar(Watcher):
 
 def _provisional(rows: Sequence[Row]) -> RenderableType:
     """The tiers as the first round has them."""
-    from membench.analysis.ladder import ladder  # it needs numpy, and the first value comes sooner
+    # They need numpy, and without it the first value comes sooner.
+    from membench.report.screens.judged import judged_ladder
     from membench.report.screens.tier_table import tier_table
 
     head = Text("provisional, after 1 round", "bold")
-    return Padding(Group(head, tier_table(ladder(rows))), (1, 0))
+    return Padding(Group(head, tier_table(judged_ladder(rows, None))), (1, 0))
 
 
 def watcher() -> Watcher:
