@@ -105,7 +105,7 @@ def _bytes(_ctx: click.Context, _option: click.Parameter, text: str) -> int:
     "--all",
     "everything",
     is_flag=True,
-    help="Also print every row, and what each flag means.",
+    help="Print every row, what each flag means, and every case that is skipped.",
 )
 @click.option(
     "--card",
@@ -173,7 +173,7 @@ def command(
             from membench.report.screens.console import console
             from membench.report.screens.plan import print_cases, print_estimate, print_families
 
-            print_cases(console(), prepared.plan.cases)
+            print_cases(console(), prepared.plan.cases, everything=everything)
             print_families(console(), prepared.plan, registry().benches)
             print_estimate(console(), prepared.plan)
             return EXIT_OK

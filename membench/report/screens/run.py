@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console
 from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
 from membench.core.terms import FLAGS, Metric, Stat, Status
 from membench.core.units import common_scale
 from membench.report.screens.blocks import Block, blocks, full_name
+from membench.report.screens.text_table import TextTable, drawn
 from membench.results.schema import Row
 
-LISTED = 12
+LISTED = 6
 """Skipped cases of one reason that are named one by one; the file holds them all."""
-_GAP = 2
 
 
 def print_rows(console: Console, rows: Sequence[Row], *, full_ids: bool) -> None:
@@ -26,7 +24,7 @@ def print_rows(console: Console, rows: Sequence[Row], *, full_ids: bool) -> None
     shared = flags_of_all(rows)
     for block, operations in _beside(blocks(rows)):
         table = _table(block, operations, shared, full_ids=full_ids)
-        console.print(Padding(_drawn(table, console.width), (1, 0, 0, 0)))
+        console.print(Padding(drawn(table, console.width), (1, 0, 0, 0)))
 
 
 def print_flags(console: Console, rows: Sequence[Row]) -> None:
@@ -64,23 +62,9 @@ def _beside(found: Sequence[Block[Row]]) -> Iterator[tuple[Block[Row], Mapping[s
             yield block, {}
 
 
-@dataclass(frozen=True)
-class _TextTable:
-    """A table as text.  The first column is the case, the last the flags; numbers are between."""
-
-    title: Text
-    head: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-
-    @property
-    def widths(self) -> tuple[int, ...]:
-        """Of the columns, in characters."""
-        return tuple(max(map(len, column)) for column in zip(self.head, *self.rows, strict=True))
-
-
 def _table(
     block: Block[Row], operations: Mapping[str, Row], shared: frozenset[str], *, full_ids: bool
-) -> _TextTable:
+) -> TextTable:
     what = f"{block.tier} {block.metric}"
     unit = block.scale.unit
     if operations:
@@ -94,41 +78,7 @@ def _table(
         head, rows = _by_stat(block, shared, full_ids=full_ids)
     else:
         head, rows = _by_row(block, operations, shared, full_ids=full_ids)
-    return _TextTable(title, head, tuple(rows))
-
-
-def _drawn(table: _TextTable, width: int) -> RenderableType:
-    """The table; with each case on a line of its own where that is too wide: no id is broken."""
-    if sum(table.widths) + _GAP * (len(table.widths) - 1) <= width:
-        drawn = Table(
-            title=table.title,
-            title_justify="left",
-            title_style="",
-            box=None,
-            pad_edge=False,
-            padding=(0, _GAP, 0, 0),
-            header_style="dim",
-        )
-        drawn.add_column(table.head[0], no_wrap=True)
-        for heading in table.head[1:-1]:
-            drawn.add_column(heading, justify="right", no_wrap=True)
-        drawn.add_column(table.head[-1], style="yellow", no_wrap=True)
-        for row in table.rows:
-            drawn.add_row(*row)
-        return drawn
-    indented = (Padding(_values(table, table.head, "dim"), (0, 0, 0, _GAP)),)
-    lines: list[RenderableType] = [table.title, *indented]
-    for row in table.rows:
-        lines.append(Text(row[0], overflow="fold"))
-        lines.append(Padding(_values(table, row), (0, 0, 0, _GAP)))
-    return Group(*lines)
-
-
-def _values(table: _TextTable, row: Sequence[str], style: str = "") -> Text:
-    """The numbers of ``row`` below each other, and its flags."""
-    numbers = zip(row[1:-1], table.widths[1:-1], strict=True)
-    text = (" " * _GAP).join(cell.rjust(width) for cell, width in numbers)
-    return Text.assemble((text, style), " " * _GAP, (row[-1], style or "yellow"), overflow="fold")
+    return TextTable(title, head, tuple(rows))
 
 
 def _by_row(
@@ -214,7 +164,7 @@ def print_grouped(
         console.print(Text.assemble(head, f": {reason}"))
         named = whole or len(several) <= LISTED
         for line in several if named else [families(several)]:
-            console.print(Padding(Text(line, "dim", overflow="fold"), (0, 0, 0, 2)))
+            console.print(Padding(Text(line, "dim", overflow="fold"), (0, 0, 0, 2), expand=False))
 
 
 def families(cases: Iterable[str]) -> str:
