@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from membench.analysis.alike import put_alike_together
+from membench.analysis.alike import put_alike_together, put_beside_figures
 from membench.analysis.facts import Fact, compare_facts
 from membench.analysis.figure import CaseRuns, figure
 from membench.analysis.finding import CasePair, Difference, find
@@ -196,6 +196,7 @@ def _compared(
         sides = [replace(side, rows=tuple(map(_of_peak, side.rows))) for side in sides]
     wanted = _selector(sides, select)
     tables = [_table(side.rows, wanted) for side in sides]
+    put_beside_figures(tables)
     put_alike_together(tables)
     keys: dict[Key, Measurement] = {}
     for table in tables:

@@ -72,14 +72,17 @@ def command(
       membench report mybox.csv -o mybox.html
       membench report old.csv new.csv -o both.md
       membench report h100.csv h200.csv -o verdicts.json
+      membench report mybox.csv ref:h100-sxm -o beside.html
       membench report mybox.csv -o mybox.html --lang zh-TW
     """  # noqa: D301 - click wants the very character \b to keep the lines below it apart
     from membench.core.files import shown
     from membench.core.units import about_size
     from membench.report.page.compose import ThesisDetail
     from membench.report.page.write import make_report
+    from membench.results.reference_files import files_of
 
     detail = ThesisDetail(thesis)
+    files = tuple(files_of(files))
     if scheduler is None:
         written = make_report(files, output, assumptions, language, thesis=detail)
     else:

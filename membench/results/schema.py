@@ -158,16 +158,7 @@ class Row:
     @property
     def array_bytes(self) -> int | None:
         """Bytes of each of its arrays: the size in its case id, or what `auto` was there."""
-        sizes = [part[5:] for part in self.case.split("/") if part.startswith("size=")]
-        if not sizes:
-            return None
-        if sizes[0] == "auto":
-            text = self.detail.get("array", "")
-            return int(text) if is_whole(text) else self.size_bytes
-        try:
-            return parse_size(sizes[0])
-        except UsageError:
-            return None
+        return array_bytes(self.case, self.detail, self.size_bytes)
 
     @property
     def cited(self) -> bool:
@@ -178,6 +169,20 @@ class Row:
     def imported(self) -> bool:
         """Another tool measured it."""
         return self.backend.startswith("import:")
+
+
+def array_bytes(case: str, detail: Mapping[str, str], size_bytes: int | None) -> int | None:
+    """Bytes of each array of ``case``, whose row has that detail and working set."""
+    sizes = [part[5:] for part in case.split("/") if part.startswith("size=")]
+    if not sizes:
+        return None
+    if sizes[0] == "auto":
+        text = detail.get("array", "")
+        return int(text) if is_whole(text) else size_bytes
+    try:
+        return parse_size(sizes[0])
+    except UsageError:
+        return None
 
 
 def is_whole(text: str) -> bool:

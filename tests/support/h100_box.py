@@ -122,12 +122,15 @@ def state(number: int, **changes: object) -> GpuState:
 
 def rows(profile: str = "quick", gpus: int = 8, change: Change = lambda row: row) -> list[Row]:
     """Its rows; ``change`` may make one GPU another."""
+    return [change(row) for row in _healthy(profile, gpus)]
+
+
+@cache
+def _healthy(profile: str, gpus: int) -> tuple[Row, ...]:
     made = plan(profile, gpus)
-    return [
-        change(_row(made, case, metric, stat))
-        for case in made.cases
-        for metric, stat in case.yields
-    ]
+    return tuple(
+        _row(made, case, metric, stat) for case in made.cases for metric, stat in case.yields
+    )
 
 
 def written(
@@ -191,7 +194,7 @@ def _row(made: Plan, case: PlannedCase, metric: Metric, stat: object) -> Row:
         round_values=values,
         spread=relative_spread(values),
         size_bytes=array,
-        bytes_convention=BytesConvention.RW_SUM if metric is Metric.BANDWIDTH else None,
+        bytes_convention=_convention(case) if metric is Metric.BANDWIDTH else None,
         peak=PEAK if of_memory else None,
         peak_basis=PeakBasis.QUERIED if of_memory else None,
         detail={
@@ -200,6 +203,11 @@ def _row(made: Plan, case: PlannedCase, metric: Metric, stat: object) -> Row:
             **(_ends(case) if case.bench.startswith("peer/") else {}),
         },
     )
+
+
+def _convention(case: PlannedCase) -> BytesConvention:
+    once = case.tier in (Tier.LINK, Tier.SSD)
+    return BytesConvention.PAYLOAD if once else BytesConvention.RW_SUM
 
 
 def _ends(case: PlannedCase) -> dict[str, str]:

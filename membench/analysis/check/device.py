@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from membench.analysis.check.expectation import Expectation
-from membench.analysis.check.likeness import Likeness
 from membench.analysis.check.lines import DeviceLine, ExpectedRange
 from membench.analysis.check.rule import (
     CheckVerdict,
@@ -16,6 +15,7 @@ from membench.analysis.check.rule import (
     without_range,
 )
 from membench.analysis.derive.tiers import split_case
+from membench.analysis.likeness import Likeness
 from membench.core.messages import listed, tr
 from membench.core.terms import INVALID_FLAGS, OFF_TIER_FLAGS, Better, PeakBasis, Status
 from membench.results.schema import Row

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from membench.analysis.check.likeness import Likeness, Rules, likeness, read_rules
+from membench.analysis.likeness import Likeness, Rules, likeness, read_rules
 from membench.core.terms import Better, Metric, Stat, Status, Tier
 from membench.results.cells import is_positive
 from membench.results.compact.row import Measurement

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from membench.analysis.check.likeness import AxisDifference
 from membench.analysis.check.quantities import MachinePart
 from membench.analysis.check.rule import CheckVerdict
+from membench.analysis.likeness import AxisDifference
 from membench.core.terms import Metric, Tier
 
 _SEVERITY = {verdict: place for place, verdict in enumerate(CheckVerdict)}

@@ -183,3 +183,25 @@ QUANTITIES: tuple[Quantity, ...] = (
     ),
 )
 """At most one line each: fifteen or so on a machine with several GPUs."""
+
+CASES: tuple[str, ...] = (
+    "gpu/chase/size=16KiB/order=random/hint=plain",
+    "gpu/chase/size=1MiB/order=random/hint=plain",
+    "gpu/chase/size=1GiB/order=random/hint=plain",
+    "l2/read",
+    "hbm/read/size=auto/vec=16",
+    "hbm/write/size=auto/vec=16",
+    "hbm/copy/size=auto/vec=16",
+    "hbm/triad/size=auto/vec=16",
+    "gpu/gemm/bf16",
+    "link/h2d/size=64MiB/mem=pinned/engine=ce/streams=1",
+    "link/d2h/size=64MiB/mem=pinned/engine=ce/streams=1",
+    "peer/read/size=256MiB/engine=ce",
+    "peer/write/size=256MiB/engine=ce",
+    "ddr/read/size=auto/threads=all",
+    "ddr/triad/size=auto/threads=all",
+    "host/chase/size=auto/pages=thp",
+    "ssd/read/pattern=seq",
+    "ssd/read/pattern=rand/block=4KiB",
+)
+"""Globs of the cases of the quick profile that a check measures."""

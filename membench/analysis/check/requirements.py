@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
+from membench.analysis.check.lines import DeviceLine
 from membench.analysis.check.machine import MachineCheck
 from membench.analysis.check.preconditions import PreconditionState
 from membench.analysis.check.rule import CheckVerdict
@@ -12,7 +13,8 @@ from membench.core.errors import UsageError
 from membench.core.messages import listed, tr
 from membench.core.terms import Tier
 
-FAIL_ON = ("look", "not-judged", "straggler")
+WORDS = {"look": CheckVerdict.LOOK, "not-judged": CheckVerdict.NOT_JUDGED}
+FAIL_ON = (*WORDS, "straggler")
 """What a check can be told to fail on, besides what always fails."""
 
 _MOST_GPUS = 1024
@@ -61,9 +63,7 @@ def failures(
     check: MachineCheck, required: Requirements, fail_on: Collection[str] = ()
 ) -> tuple[str, ...]:
     """Why the machine is not right, one sentence each; empty if it is."""
-    return tuple(
-        dict.fromkeys((*_always(check), *_unmet(check, required), *_asked(check, fail_on)))
-    )
+    return tuple(dict.fromkeys((*_always(check), *unmet(check, required), *_asked(check, fail_on))))
 
 
 def _always(check: MachineCheck) -> Iterator[str]:
@@ -71,12 +71,17 @@ def _always(check: MachineCheck) -> Iterator[str]:
         if one.state is PreconditionState.BAD:
             yield f"{gpus([one.device])}{one.name}: {one.seen}"
     for line in check.lines:
-        several: dict[tuple[CheckVerdict, str], list[int | None]] = {}
+        several: dict[tuple[CheckVerdict, str], list[DeviceLine]] = {}
         for device in line.devices:
             if device.verdict in (CheckVerdict.FAIL, CheckVerdict.FAULT):
-                several.setdefault((device.verdict, device.why), []).append(device.device)
+                several.setdefault((device.verdict, device.why), []).append(device)
         for (verdict, why), devices in several.items():
-            yield f"{gpus(devices)}{line.name}: {verdict}{f', {why}' if why else ''}"
+            share = max(devices, key=lambda one: one.badness).share
+            much = (
+                "" if share is None else tr(" ({share} of what is expected)", share=f"{share:.0%}")
+            )
+            about = f", {why}" if why else ""
+            yield f"{gpus([one.device for one in devices])}{line.name}: {verdict}{much}{about}"
 
 
 def gpus(devices: Sequence[int | None]) -> str:
@@ -87,7 +92,8 @@ def gpus(devices: Sequence[int | None]) -> str:
     return f"GPU {numbers[0]}: " if len(numbers) == 1 else f"GPUs {listed(numbers)}: "
 
 
-def _unmet(check: MachineCheck, required: Requirements) -> Iterator[str]:
+def unmet(check: MachineCheck, required: Requirements) -> Iterator[str]:
+    """What is required and is not there, or not judged."""
     seen = {device.device for line in check.lines for device in line.devices if device.value}
     found = len(seen - {None})
     if found < required.gpus:
@@ -115,7 +121,6 @@ def _is_judged(check: MachineCheck, tier: Tier, number: int) -> bool:
 
 
 def _asked(check: MachineCheck, fail_on: Collection[str]) -> Iterator[str]:
-    words = {"look": CheckVerdict.LOOK, "not-judged": CheckVerdict.NOT_JUDGED}
     for word in fail_on:
         if word == "straggler":
             yield from (
@@ -125,8 +130,8 @@ def _asked(check: MachineCheck, fail_on: Collection[str]) -> Iterator[str]:
         found = [
             line
             for line in check.lines
-            if any(device.verdict is words[word] for device in line.devices)
+            if any(device.verdict is WORDS[word] for device in line.devices)
         ]
-        yield from (f"{line.name}: {words[word]}" for line in found)
+        yield from (f"{line.name}: {WORDS[word]}" for line in found)
         if word == "not-judged" and not check.lines:
             yield tr("nothing was judged")

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from membench.analysis.check.likeness import NOT_THE_CASE
 from membench.analysis.check.tiers import gpu_of
 from membench.analysis.fleet.reading import Key, Values
 from membench.analysis.fleet.summary import SlowCell, summarise
+from membench.analysis.likeness import NOT_THE_CASE
 from membench.analysis.thresholds import PRESETS
 from membench.core.terms import OFF_TIER_FLAGS, Status
 from membench.results.schema import Row

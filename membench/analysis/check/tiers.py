@@ -13,7 +13,6 @@ from membench.analysis.check.device import judge_device
 from membench.analysis.check.expectation import Expectation
 from membench.analysis.check.lines import TierLine
 from membench.analysis.check.quantities import QUANTITIES, MachinePart, Quantity
-from membench.analysis.derive.tiers import split_case
 from membench.core.terms import Status, Tier
 from membench.results.schema import Row
 from membench.results.staircase import settled
@@ -34,7 +33,10 @@ def judge_tiers(
     """
     found = settled(tuple(rows))
     has = {*parts, *_parts(found)}
-    lines = (_line(quantity, found, expected) for quantity in QUANTITIES if quantity.part in has)
+    gpus = sorted({number for row in found if (number := gpu_of(row)) is not None})
+    lines = (
+        _line(quantity, found, expected, gpus) for quantity in QUANTITIES if quantity.part in has
+    )
     return tuple(line for line in lines if line is not None)
 
 
@@ -45,7 +47,7 @@ def gpu_of(row: Row) -> int | None:
     """
     if row.tier not in GPU_TIERS:
         return None
-    number = split_case(row.case)[1].get("gpu", "0")
+    number = row.case.partition("/gpu=")[2].partition("/")[0]
     return int(number) if number.isascii() and number.isdecimal() and len(number) < 5 else 0
 
 
@@ -62,7 +64,7 @@ def _parts(rows: Sequence[Row]) -> set[MachinePart]:
 
 
 def _line(
-    quantity: Quantity, rows: Sequence[Row], expected: Sequence[Expectation]
+    quantity: Quantity, rows: Sequence[Row], expected: Sequence[Expectation], gpus: Sequence[int]
 ) -> TierLine | None:
     figures = [
         one
@@ -72,18 +74,16 @@ def _line(
         and quantity.has(one.case)
     ]
     stats = {one.stat for one in figures} or {quantity.stats[0]}
-    mine = [row for row in rows if quantity.takes(row) and row.stat in stats]
-    measured = any(row.status is not Status.SKIPPED for row in mine)
+    mine: dict[int | None, list[Row]] = {}
+    for row in rows:
+        if row.stat in stats and quantity.takes(row):
+            mine.setdefault(gpu_of(row), []).append(row)
+    measured = any(row.status is not Status.SKIPPED for several in mine.values() for row in several)
     if not quantity.main and not (figures and measured):
         return None
-    devices: tuple[int | None, ...] = (None,)
-    if quantity.part in (MachinePart.GPU, MachinePart.PEERS):
-        seen = {number for row in rows if (number := gpu_of(row)) is not None}
-        devices = tuple(sorted(seen)) or devices
+    of_gpus = gpus if quantity.part in (MachinePart.GPU, MachinePart.PEERS) else ()
+    devices: Sequence[int | None] = of_gpus or (None,)
     judged = (
-        replace(
-            judge_device([row for row in mine if gpu_of(row) == device], figures), device=device
-        )
-        for device in devices
+        replace(judge_device(mine.get(device, ()), figures), device=device) for device in devices
     )
     return TierLine(quantity.name, quantity.tier, quantity.metric, quantity.part, tuple(judged))

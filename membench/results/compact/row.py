@@ -11,7 +11,7 @@ from typing import NamedTuple
 from membench.core.errors import SchemaError
 from membench.core.terms import Better, BytesConvention, Metric, Stat, Status, Tier
 from membench.results.cells import DETAIL, SAMPLES, VALUES
-from membench.results.schema import Row, is_median
+from membench.results.schema import Row, array_bytes, is_median
 
 
 class Common(NamedTuple):
@@ -162,6 +162,11 @@ class Measurement(NamedTuple):
     def detail(self) -> Mapping[str, str]:
         """How the number was made."""
         return read_detail(self.detail_cell) or {}
+
+    @property
+    def array_bytes(self) -> int | None:
+        """Bytes of each of its arrays: the size in its case id, or what `auto` was there."""
+        return array_bytes(self.case, self.detail, self.common.size_bytes)
 
     @property
     def round_values(self) -> tuple[float, ...]:

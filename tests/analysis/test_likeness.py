@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from membench.analysis.check.likeness import likeness, read_rules
+from membench.analysis.likeness import likeness, read_rules
 from membench.core.units import GIB, MIB, format_size
 
 STREAM = "size from 256MiB, vec any, config any"
