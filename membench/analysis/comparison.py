@@ -18,7 +18,7 @@ from membench.analysis.statistics import geometric_mean
 from membench.analysis.thresholds import PRESETS, Thresholds
 from membench.analysis.verdict import Verdict
 from membench.core.errors import NothingMatched, SchemaError
-from membench.core.registry import matches
+from membench.core.registry import matches, near
 from membench.core.terms import Metric, Stat, Status, Tier
 from membench.results.cells import VALUES
 from membench.results.compact.row import Measurement, distinct
@@ -238,7 +238,7 @@ def _selector(sides: Sequence[Side], patterns: Sequence[str]) -> frozenset[str]:
     for pattern in patterns:
         found = {case for case in cases if matches(case, pattern)}
         if not found:
-            raise NothingMatched(f"no case matches '{pattern}'", "'*' crosses slashes")
+            raise NothingMatched(f"no case matches '{pattern}'", near(pattern, cases))
         chosen |= found
     return frozenset(chosen if patterns else cases)
 
