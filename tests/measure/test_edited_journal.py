@@ -10,7 +10,7 @@ import pytest
 from membench.core.errors import JournalError
 from membench.core.snapshot import Machine
 from membench.core.terms import Metric, Stat, Status, Tier
-from membench.measure.run import _prove_rows
+from membench.measure.run import prove_rows
 from membench.results.case_result import CaseResult, Reading
 from membench.results.journal.reading import Contents
 from membench.results.plan import Plan, PlannedCase
@@ -64,7 +64,7 @@ EDITS: dict[str, CaseResult] = {
 
 
 def prove(unit: CaseResult, machine: Machine) -> None:
-    _prove_rows(Path("r.journal"), Contents(PLAN, {}, (unit,)), machine)
+    prove_rows(Path("r.journal"), Contents(PLAN, {}, (unit,)), machine)
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""How another Python process of this very membench is started."""
+"""How a Python process of membench is started."""
 
 from __future__ import annotations
 
@@ -14,16 +14,22 @@ _SINGLE_THREADED = dict.fromkeys(
 """A library's own threads would turn a row of one thread into a row of many."""
 
 
-def command(module: str, *arguments: str) -> list[str]:
-    """What runs ``module`` as a program; nothing is imported from the working directory."""
-    return [sys.executable, "-P", "-m", module, *arguments]
+def command(module: str, *arguments: str, python: str = "") -> list[str]:
+    """What runs ``module`` as a program, by this interpreter or the one at ``python``.
+
+    Nothing is imported from the working directory.
+    """
+    return [python or sys.executable, "-P", "-m", module, *arguments]
 
 
-def environment() -> dict[str, str]:
-    """The environment of such a process: it must find this membench, wherever it lies."""
+def environment(*, own: bool = True) -> dict[str, str]:
+    """The environment of such a process: its ``own`` must find this membench, wherever it lies.
+
+    Another interpreter has a membench that is installed there.
+    """
     found = {**os.environ, **_SINGLE_THREADED}
     root = Path(membench.__file__).resolve().parents[1]
-    if root.name not in ("site-packages", "dist-packages"):
+    if own and root.name not in ("site-packages", "dist-packages"):
         path = found.get("PYTHONPATH")
         found["PYTHONPATH"] = os.pathsep.join([str(root), *([path] if path else [])])
     return found

@@ -95,7 +95,7 @@ class ProgressLines(Watcher):
     """One plain line a unit: ``[round 2/5 12/42] ddr/copy/size=1GiB 38.1 GB/s 0.9 s``."""
 
     def case_ended(self, unit: CaseResult, place: Place, seconds: float) -> None:
-        where = f"[round {place.round}/{place.rounds} {place.number}/{place.of}]"
+        where = f"[round {place.round}/{place.rounds}{_side(place)} {place.number}/{place.of}]"
         self.draw(
             lambda: self.console.print(
                 f"{where} {unit.case} {outcome(unit)} {format_seconds(seconds)}",
@@ -135,7 +135,8 @@ class ProgressBar(Watcher):
         self._seconds = case.seconds
         self._update(
             0.0,
-            place=f"{place.round}/{place.rounds} {place.number:>{len(str(place.of))}}/{place.of}",
+            place=f"{place.round}/{place.rounds}{_side(place)}"
+            f" {place.number:>{len(str(place.of))}}/{place.of}",
             text=case.id,
         )
 
@@ -155,6 +156,10 @@ class ProgressBar(Watcher):
             self.draw(
                 lambda: self._progress.update(task, advance=advance, refresh=True, **fields)  # type: ignore[arg-type]
             )
+
+
+def _side(place: Place) -> str:
+    return f" {place.side}" if place.side else ""
 
 
 def watcher() -> Watcher:
