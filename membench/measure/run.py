@@ -211,15 +211,28 @@ def resume(csv: Path, observer: Observer, *, verbose: bool = False) -> RunOutcom
     contents = read_journal(path)
     check_ground(path, contents, machine, Software.here())
     prove_rows(path, contents, machine)
-    if contents.plan.pair is not None and not _all_measured(contents):
-        raise JournalError(
-            f"{shown(csv)} is one side of a paired run",
-            f"continue both: {resume_command(csv, contents.plan.pair)}",
-        )
+    _refuse_half(csv, contents)
     prepared = Prepared(contents.plan, machine, csv)
     with claimed(used_gpus(prepared), observer):
         journal, contents = Journal.resume(path)
         return _run(prepared, journal, contents, observer, verbose=verbose)
+
+
+def _refuse_half(csv: Path, contents: Contents) -> None:
+    """One side of a paired run is not continued alone.
+
+    A death between the writing of both results can leave one that is measured and not written,
+    beside another that is complete.
+    """
+    pair = contents.plan.pair
+    if pair is None:
+        return
+    partner = journal_path(csv.with_name(pair.partner))
+    if partner.exists() or not _all_measured(contents):
+        raise JournalError(
+            f"{shown(csv)} is one side of a paired run",
+            f"continue both: {resume_command(csv, pair)}",
+        )
 
 
 def _all_measured(contents: Contents) -> bool:

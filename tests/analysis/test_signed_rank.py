@@ -110,11 +110,12 @@ def test_more_rows_than_are_looked_at_at_once_are_all_found() -> None:
 def test_swapping_the_sides_inverts_ratio_and_interval(
     pairs: tuple[list[float], list[float]],
 ) -> None:
-    there, back = estimated(*pairs), estimated(*reversed(pairs))
+    first, second = pairs
+    there, back = estimated(first, second), estimated(second, first)
     assert there.estimate.log_ratio == -back.estimate.log_ratio
     assert there.deviation == pytest.approx(back.deviation, abs=1e-12)
     if there.estimate.log_interval is None:
-        assert len(pairs[0]) < FEWEST_PAIRS
+        assert len(first) < FEWEST_PAIRS
         assert back.estimate.log_interval is None
     else:
         low, high = there.estimate.log_interval

@@ -56,20 +56,25 @@ def paired_rounds(
     place = np.array([sides_in_turn(round_) for round_ in range(1, pairs + 1)])
     moment = 2 * np.arange(pairs)[:, None] + np.argsort(place, axis=1)  # of A and of B
     way = rng.choice([-1.0, 1.0], (runs, 1)) * DRIFT * noise
-    time = np.arange(2 * pairs) / (2 * pairs - 1)
-    shapes = {
-        "none": lambda: np.zeros((runs, 2 * pairs)),
-        "linear": lambda: way * time,
-        "step": lambda: way * (time > rng.uniform(0, 1, (runs, 1))),
-        "random walk": lambda: (
-            way * rng.normal(0, 1 / math.sqrt(2 * pairs), (runs, 2 * pairs)).cumsum(axis=1)
-        ),
-        "wave": lambda: way / 2 * np.sin(2 * np.pi * (time + rng.uniform(0, 1, (runs, 1)))),
-    }
-    shared = rng.normal(0, OFFSET * noise, (runs, 1)) + shapes[drift]()
+    shared = rng.normal(0, OFFSET * noise, (runs, 1)) + way * _shape(rng, drift, runs, 2 * pairs)
     own = rng.normal(0, math.hypot(noise, WITHIN), (runs, 2 * pairs))
     values = 100 * np.exp(shared + own)
     return values[:, moment[:, 0]], (1 + shift) * values[:, moment[:, 1]]
+
+
+def _shape(rng: np.random.Generator, drift: str, runs: int, rounds: int) -> Floats:
+    """A drift that comes to 1, of shape (runs, rounds) or what spreads to it."""
+    time = np.arange(rounds) / (rounds - 1)
+    if drift == "linear":
+        return time
+    if drift == "step":
+        return (time > rng.uniform(0, 1, (runs, 1))).astype(float)
+    if drift == "random walk":
+        return rng.normal(0, 1 / math.sqrt(rounds), (runs, rounds)).cumsum(axis=1)
+    if drift == "wave":
+        wave: Floats = np.sin(2 * np.pi * (time + rng.uniform(0, 1, (runs, 1)))) / 2
+        return wave
+    return np.zeros(1)
 
 
 def simulated(
