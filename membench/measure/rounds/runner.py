@@ -141,6 +141,8 @@ class Rounds:
                 self._keep(unit)
                 observer.case_ended(unit, place, time.monotonic() - begin)
                 setting.interrupt.check()
+        if cpu := setting.monitor.cpu_time():
+            journal.note("cpu", {"round": round_, **cpu})
         if gpus := setting.monitor.states():
             journal.note("gpu", {"round": round_, "states": gpus})
         observer.round_ended(round_, lambda: results(setting.plan, self.units, setting.machine))
