@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ from membench.analysis.alike import put_alike_together, put_beside_figures
 from membench.analysis.facts import Fact, compare_facts
 from membench.analysis.figure import CaseRuns, figure
 from membench.analysis.finding import CasePair, Difference, find
+from membench.analysis.in_turns import pair_ids, paired_values
 from membench.analysis.sides import Side
 from membench.analysis.sources import check_strictly
 from membench.analysis.statistics import geometric_mean
@@ -213,7 +214,8 @@ def _compared(
             for table, gone in zip(tables, absent, strict=True)
         ]
         lines.append(Line(row, threshold, tuple(entries)))
-    return Comparison(tuple(sides), tuple(_judged(lines)), thresholds, normalize)
+    partners = pair_ids(source for side in sides for source in side.sources)
+    return Comparison(tuple(sides), tuple(_judged(lines, partners)), thresholds, normalize)
 
 
 def _of_peak(row: Measurement) -> Measurement:
@@ -289,19 +291,22 @@ def _reasons(rows: Iterable[Measurement], status: Status) -> tuple[str, ...]:
     return tuple(dict.fromkeys(row.reason for row in rows if row.status is status))
 
 
-def _judged(lines: Sequence[Line]) -> Iterator[Line]:
-    """``lines`` with a finding wherever the reference and another side have a figure."""
+def _judged(lines: Sequence[Line], partners: Mapping[str, str]) -> Iterator[Line]:
+    """``lines`` with a finding wherever the reference and another side have a figure.
+
+    ``partners`` as `pair_ids` has them.
+    """
     pairs = [
-        CasePair(line.entries[0].figure, entry.figure, line.threshold)
+        CasePair(reference, figure, line.threshold, paired_values(reference, figure, partners))
         for line in lines
-        if line.entries[0].figure
+        if (reference := line.entries[0].figure)
         for entry in line.entries[1:]
-        if entry.figure
+        if (figure := entry.figure)
     ]
     findings = iter(find(pairs))
     for line in lines:
-        reference, *others = line.entries
-        if reference.figure is None:
+        first, *others = line.entries
+        if first.figure is None:
             yield line
         else:
             judged = (
@@ -310,4 +315,4 @@ def _judged(lines: Sequence[Line]) -> Iterator[Line]:
                 else one
                 for one in others
             )
-            yield Line(line.row, line.threshold, (reference, *judged))
+            yield Line(line.row, line.threshold, (first, *judged))
