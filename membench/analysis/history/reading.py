@@ -106,8 +106,10 @@ def read_history(places: Sequence[Path]) -> RunRecord:
 
     Raises:
         SchemaError: a file that was named is no results file, or a directory has none.
-        UsageError: the files are of several machines.
+        UsageError: no place is given, or the files are of several machines.
     """
+    if not places:
+        raise UsageError("there is nothing to look at", "give results files or a folder of them")
     named, found = _files(places)
     read = _Reading()
     with for_many_files():

@@ -27,11 +27,11 @@ from membench.report.screens.history.words import (
     latest_text,
     levels_text,
     method,
-    name,
     newest_first,
     next_command,
     notes,
     now_text,
+    page_name,
     percent,
     place_text,
     surroundings_texts,
@@ -65,7 +65,7 @@ def compose(history: History) -> Document:
 
 def _alert(line: HistoryLine, number: int) -> Alert:
     change = line.changes[number]
-    what = f"{name(line)} {percent(change.ratio)} since {change.first.when}"
+    what = f"{page_name(line)} {percent(change.ratio)} since {change.first.when}"
     return Alert("Worse", (f"{what}: {levels_text(line, number)}.",))
 
 
@@ -77,7 +77,7 @@ def _lines(history: History) -> Section:
     )
     rows: list[tuple[Line, ...]] = [
         (
-            (name(line),),
+            (page_name(line),),
             (str(len(line.runs)),),
             (now_text(line),),
             (band_text(line),),
@@ -118,7 +118,7 @@ def _changes(history: History) -> Section:
             Code(change.first.run_id),
             ".",
         )
-        title = f"{name(line)}: {percent(change.ratio)}, {change.verdict}"
+        title = f"{page_name(line)}, {percent(change.ratio)} ({change.verdict})"
         parts.append(Section(f"change-{place + 1}", title, (Paragraph(when), shown)))
     compare: tuple[Block, ...] = (
         Paragraph(("All cases around the newest change:",)),

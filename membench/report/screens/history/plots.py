@@ -11,7 +11,7 @@ from membench.core.units import significant
 from membench.report.page.document import Code, Column, Figure, Line, Table
 from membench.report.page.sections.words import counted
 from membench.report.plots import style
-from membench.report.screens.history.words import name, now_text, percent, scale_of, width_text
+from membench.report.screens.history.words import now_text, page_name, percent, scale_of, width_text
 
 _HEIGHT = 190
 _DOTS = 1000  # of more runs, evenly chosen ones: a page of a thousand runs stays small
@@ -28,7 +28,7 @@ def draw(line: HistoryLine, number: int) -> Figure:
     """The plot of ``line``, the ``number``-th of the page."""
     scale = scale_of(line)
     values = np.array(line.values) / scale.divisor
-    title = f"{name(line)[0].upper()}{name(line)[1:]}"
+    title = page_name(line)
     description = _DESCRIPTION.format(
         metric=line.key.metric, unit=scale.unit, better=line.key.better
     )

@@ -15,7 +15,6 @@ from membench.report.screens.history.words import (
     headline,
     latest_text,
     levels_text,
-    method,
     name,
     newest_first,
     next_command,
@@ -23,6 +22,7 @@ from membench.report.screens.history.words import (
     now_text,
     percent,
     place_text,
+    rule,
     surroundings_texts,
 )
 
@@ -42,8 +42,7 @@ def print_history(console: Console, history: History) -> None:
     console.print()
     for note in notes(history):
         console.print(Text(note))
-    for sentence in method(history):
-        console.print(Text(sentence, "dim"))
+    console.print(Text(rule(history), "dim"))
     if command := next_command(history):
         console.print(Text(f"Next: {command}", "bold"), soft_wrap=True)
 

@@ -11,7 +11,7 @@ from membench.analysis.verdict import Verdict
 from membench.core.terms import Stat
 from membench.core.text import shell_word
 from membench.core.units import Scale, common_scale
-from membench.report.page.sections.words import counted
+from membench.report.page.sections.words import METRICS, TIERS, counted
 
 FEW_RUNS = 15
 """With fewer, only changes of many times the noise are found (docs/statistics.md)."""
@@ -34,6 +34,12 @@ def name(line: HistoryLine) -> str:
     """``ddr bandwidth``; with the statistic where it is not the median."""
     stat = "" if line.key.stat is Stat.MEDIAN else f" {line.key.stat}"
     return f"{line.key.tier} {line.key.metric}{stat}"
+
+
+def page_name(line: HistoryLine) -> str:
+    """``Host memory (DDR): bandwidth``: the same as a title on the page."""
+    stat = "" if line.key.stat is Stat.MEDIAN else f", {line.key.stat}"
+    return f"{TIERS[line.key.tier]}: {METRICS[line.key.metric]}{stat}"
 
 
 def scale_of(line: HistoryLine) -> Scale:
@@ -163,6 +169,15 @@ def notes(history: History) -> Iterator[str]:
         yield f"the machine's names: {', '.join(record.machines)}"
 
 
+def rule(history: History) -> str:
+    """What a change is, in one line."""
+    return (
+        f"noise band: {BAND:.0%} of the runs of a level; change: larger than compare's threshold "
+        f"({history.thresholds.name}), a false one in at most {CHANCE:.0%} of histories "
+        "(docs/history.md)"
+    )
+
+
 def method(history: History) -> Iterator[str]:
     """How the numbers are made."""
     yield (
@@ -173,7 +188,7 @@ def method(history: History) -> Iterator[str]:
         "Change: the level differs by more than compare's threshold "
         f"({history.thresholds.name}), and in at most {CHANCE:.0%} of histories without a change "
         "any line shows as large a step (CUSUM over windows of all lengths, permutations over all "
-        "lines, autocorrelation allowed for; docs/statistics.md)."
+        "lines, autocorrelation allowed for; docs/history.md)."
     )
     yield (
         "What changed there: facts of the machine, the rows and the settings that were one thing "
