@@ -70,12 +70,21 @@ class Judgement:
 
 def judge(draws: Floats, thresholds: Thresholds) -> Judgement:
     """The verdict on ``draws`` (of any shape, at least one); NaN speaks for neither side."""
+    supporting, contradicting = shares(np.ravel(draws), thresholds)
+    return judged(float(supporting), float(contradicting), thresholds)
+
+
+def shares(draws: Floats, thresholds: Thresholds) -> tuple[Floats, Floats]:
+    """Of each row of ``draws`` ([..., draws]), the shares that speak for and against the claim."""
     if thresholds.direction is Direction.HIGHER:
-        supporting = float(np.mean(draws >= thresholds.supports))
-        contradicting = float(np.mean(draws <= thresholds.contradicts))
+        for_it, against = draws >= thresholds.supports, draws <= thresholds.contradicts
     else:
-        supporting = float(np.mean(draws <= thresholds.supports))
-        contradicting = float(np.mean(draws >= thresholds.contradicts))
+        for_it, against = draws <= thresholds.supports, draws >= thresholds.contradicts
+    return np.mean(for_it, axis=-1), np.mean(against, axis=-1)
+
+
+def judged(supporting: float, contradicting: float, thresholds: Thresholds) -> Judgement:
+    """The verdict where these shares of the draws speak for and against the claim."""
     if supporting >= thresholds.share:
         word = ClaimVerdict.SUPPORTED
     elif contradicting >= thresholds.contradicting_share:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
 from functools import cache
 from itertools import islice
 from pathlib import Path
 
 from membench.core.terms import Badge, ClaimVerdict
 from membench.results.schema import Row
-from membench.thesis.claims.assumptions import SUBSTITUTE, Assumptions, assumptions
+from membench.thesis.claims.assumptions import Assumptions, assumptions
+from membench.thesis.claims.commands import Assumed, assuming, measuring
 from membench.thesis.claims.draws import DRAWS, SEED
 from membench.thesis.claims.evidence import machines
 from membench.thesis.claims.flip import Flip, smallest_flip
+from membench.thesis.claims.given import declared, given
 from membench.thesis.claims.judging import (
     Moved,
     PartVerdict,
@@ -23,6 +26,7 @@ from membench.thesis.claims.judging import (
     names_of,
     reads_machine,
 )
+from membench.thesis.claims.kinds import EvidenceKind, ordered
 from membench.thesis.claims.ledger import Claim, Ledger, ledger
 from membench.thesis.claims.rule import combine
 from membench.thesis.claims.world import World, subjects
@@ -30,12 +34,24 @@ from membench.thesis.claims.world import World, subjects
 
 @dataclass(frozen=True)
 class ClaimResult:
-    """The verdict on one claim of one machine."""
+    """The verdict on one claim of one machine.
+
+    Attributes:
+        measure: the commands that measure what decides it; none where nothing is measured.
+        assume: one changed assumption that moves it; None where none is found.
+    """
 
     claim: Claim
     word: ClaimVerdict
     parts: tuple[PartVerdict, ...]
     flip: Flip | None
+    measure: tuple[str, ...] = ()
+    assume: Assumed | None = None
+
+    @property
+    def kinds(self) -> tuple[EvidenceKind, ...]:
+        """Those of its parts, each once, the strongest first."""
+        return ordered(kind for part in self.parts for kind in part.kinds)
 
     @property
     def badges(self) -> tuple[Badge, ...]:
@@ -82,18 +98,12 @@ Spread = Callable[[Callable[[Point], ClaimResult], Sequence[Point]], Iterable[Cl
 """Applies a function to points, in any order and anywhere, and answers in their order."""
 
 
-def waited_for(told: Ledger, entries: Assumptions) -> frozenset[str]:
-    """Names that an assumptions file may add: records to come, and substituted measurements."""
-    substitutes = {
-        f"{SUBSTITUTE}{name}" for name, need in told.inputs.items() if need.machines == 1
-    }
-    return (told.names - entries.keys()) | substitutes
-
-
 def verdicts(
     rows: Sequence[Row],
     override: Path | None = None,
     *,
+    assume: Sequence[str] = (),
+    today: date | None = None,
     seed: int = SEED,
     draws: int = DRAWS,
     spread: Spread | None = None,
@@ -104,18 +114,23 @@ def verdicts(
 
     Args:
         override: a file of assumptions in place of those that are shipped.
+        assume: further ones, as text (`membench.thesis.claims.given`).
+        today: their date; None for the present day.
         spread: judges the claims somewhere else; None: here, one after the other.
 
     Raises:
-        AssumptionError: that file does not stand.
+        AssumptionError: that file does not stand, or one of ``assume``.
     """
     told = ledger()
-    entries = assumptions(override, declared=waited_for(told, assumptions()))
+    entries = assumptions(override, declared=declared(told, assumptions()))
+    if assume:
+        entries = given(assume, entries, declared(told, entries), today or datetime.now(UTC).date())
     by_machine = machines(rows)
     worlds = subjects(told, entries, rows, draws, seed)
     if spread is None:
         # Parts that read no machine are judged once; as shipped, once for all reports.
-        shared = _as_shipped(seed, draws) if override is None else _Shared()
+        shipped = override is None and not assume
+        shared = _as_shipped(seed, draws) if shipped else _Shared()
         judged = [_claims(told, world, entries, shared) for world in worlds.values()]
     else:
         points = [
@@ -137,15 +152,13 @@ def verdicts(
 
 def judge_point(point: Point) -> ClaimResult:
     """The verdict on one claim of one machine, by nothing but what ``point`` holds."""
-    shared = _Shared()
-    return _claim(point.claim, Moved(point.world, shared.words), point.entries, shared)
+    return _claim(ledger(), point.claim, point.world, point.entries, _Shared())
 
 
 def _claims(
     told: Ledger, world: World, entries: Assumptions, shared: _Shared
 ) -> tuple[ClaimResult, ...]:
-    moved = Moved(world, shared.words)
-    return tuple(_claim(claim, moved, entries, shared) for claim in told.claims)
+    return tuple(_claim(told, claim, world, entries, shared) for claim in told.claims)
 
 
 @dataclass(frozen=True)
@@ -161,7 +174,11 @@ def _as_shipped(_seed: int, _draws: int) -> _Shared:
     return _Shared()
 
 
-def _claim(claim: Claim, moved: Moved, entries: Assumptions, shared: _Shared) -> ClaimResult:
+def _claim(
+    told: Ledger, claim: Claim, world: World, entries: Assumptions, shared: _Shared
+) -> ClaimResult:
+    seen = world.borrowing() if claim.borrows else world
+    moved = Moved(seen, shared.words)
     parts = []
     for part in claim.parts:
         if reads_machine(part):
@@ -171,14 +188,22 @@ def _claim(claim: Claim, moved: Moved, entries: Assumptions, shared: _Shared) ->
                 shared.parts[part.id] = judge_part(part, moved.world, entries, moved)
             parts.append(shared.parts[part.id])
     word = combine(part.word for part in parts)
-    return ClaimResult(claim, word, tuple(parts), _claim_flip(parts, moved, entries, word))
+    flip = _claim_flip(parts, moved, entries, word)
+    return ClaimResult(
+        claim,
+        word,
+        tuple(parts),
+        flip,
+        measuring(told, claim.parts),
+        assuming(claim, parts, flip, seen, entries, told),
+    )
 
 
 def _claim_flip(
     parts: Sequence[PartVerdict], moved: Moved, entries: Assumptions, now: ClaimVerdict
 ) -> Flip | None:
     """What flips the claim as a whole: a change is seen by every part that reads it."""
-    drawn = [part for part in parts if part.judgement is not None]
+    drawn = [part for part in parts if part.judgement is not None and not part.weak]
     if len(parts) == 1:
         return parts[0].flip
     world = moved.world

@@ -49,7 +49,7 @@ STATISTICS: Mapping[str, Statistic] = MappingProxyType(
             records.software_fall,
             records.volume_growth,
             records.density_growth,
-            records.sharing_predates,
+            records.discarded_share,
             records.reachable_capacity,
             records.hbm_price,
             records.hbm_booked,

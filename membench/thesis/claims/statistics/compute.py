@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from membench.core.messages import tr
 from membench.thesis.claims.draws import Floats
 from membench.thesis.claims.statistics.common import (
     FP4,
@@ -11,6 +12,7 @@ from membench.thesis.claims.statistics.common import (
     TokenTime,
     batches,
     each_model,
+    known_models,
     prefill_flops,
     token_time,
     touched,
@@ -35,20 +37,23 @@ def reasoning_request(world: World) -> Values:
 
 
 def reasoning_session(world: World) -> Values:
-    """FLOPs of all requests of an agent session over those of one uncached chat request."""
+    """FLOPs of an agent over those of a chat: of all requests of a session, and of one.
+
+    In both the prefixes that the traffic shares are restored.
+    """
     context, written = world["workload.agent.context_p50"], world["workload.agent.output"]
     restored = context * world["workload.agent.shared"]
-    chat = world["workload.chat.input"] + world["workload.chat.output"]
+    longer = world["workload.agent.requests"] / world["workload.chat.turns"]
+    found: Values = {}
+    for model in known_models():
+        one = prefill_flops(model, context + written, restored) / _request(model, world, "chat")
+        found[_compared(model, tr("session against session"))] = longer * one
+        found[_compared(model, tr("request against request"))] = one
+    return found
 
-    def ratio(model: Known) -> Floats:
-        request = prefill_flops(model, context + written, restored)
-        return (
-            world["workload.agent.requests"]
-            * request
-            / prefill_flops(model, chat, np.zeros_like(chat))
-        )
 
-    return each_model(ratio)
+def _compared(model: Known, what: str) -> str:
+    return tr("{model}, {case}", model=model.name, case=what)
 
 
 def _device(world: World, name: str) -> tuple[Floats, Floats]:
@@ -67,7 +72,7 @@ def _mix(world: World) -> tuple[Floats, Floats]:
 
 
 def _decode(world: World, model: Known, device: str, batch: Floats, context: Floats) -> TokenTime:
-    return token_time(model, batch, context, *_device(world, device), FP4, KvDtype.FP8)
+    return token_time(model, batch, context, *_device(world, device), KvDtype.FP8, FP4)
 
 
 def decode_memory_bound(world: World) -> Values:
@@ -100,7 +105,7 @@ def prefill_memory_bound(world: World) -> Values:
     def share(model: Known) -> Floats:
         bound = np.zeros_like(chunk)
         for context in contexts:
-            read = touched(model, FP4, chunk) + model.kv(context, KvDtype.FP8)
+            read = touched(model, chunk, FP4) + model.kv(context, KvDtype.FP8)
             work = prefill_flops(model, context + chunk, context)
             bound = bound + (read / rate >= work / flops)
         return bound / len(contexts)

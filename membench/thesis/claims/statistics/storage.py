@@ -32,9 +32,9 @@ def ssd_over_breakeven(world: World) -> Values:
 
 
 def restore_over_recompute_rubin(world: World) -> Values:
-    """Rate of a rack's link over the break-even rate on Rubin, KV in fp8."""
+    """Rate of a rack's link over the break-even rate at Rubin's FP4 for inference, KV in fp8."""
     prefix, link = world["workload.agent.context_p50"], world["system.link"]
-    flops = world["device.rubin.fp4_training"] * world.efficiency("gemm")
+    flops = world["device.rubin.fp4"] * world.efficiency("gemm")
     return each_model(lambda model: link / breakeven_rate(model, prefix, flops, KvDtype.FP8))
 
 
