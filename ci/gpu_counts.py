@@ -24,14 +24,14 @@ from pathlib import Path
 
 import numpy as np
 
-from membench.gpu.protocol import Gpu, Variant
-from membench.gpu.verify.ring import Ring
+from membench.gpu.protocol import Gpu, KernelVariant
+from membench.gpu.verify.ring import GpuRing
 
 LOADS = "l1tex__t_sectors_pipe_lsu_mem_global_op_ld.sum"
 STORES = "l1tex__t_sectors_pipe_lsu_mem_global_op_st.sum"
 
 VECTORS = 1 << 16
-RING = Ring(1 << 12, 1 << 12, 0x5EED)
+RING = GpuRing(1 << 12, 1 << 12, 0x5EED)
 RING_ARGS = (np.uint32(RING.bits), np.uint32(RING.seed))
 
 
@@ -50,7 +50,7 @@ def copy(width: int) -> Callable[[Gpu], None]:
     def run(gpu: Gpu) -> None:
         source, target = gpu.allocate(VECTORS * width), gpu.allocate(VECTORS * width)
         gpu.fill(source, 1)
-        kernel = gpu.kernel(Variant.of("stream.cu", VEC=width), "stream_copy")
+        kernel = gpu.kernel(KernelVariant.of("stream.cu", VEC=width), "stream_copy")
         gpu.launch(kernel, 64, 256, (target, source, np.uint64(VECTORS)))
 
     return run
@@ -61,28 +61,28 @@ def read(gpu: Gpu) -> None:
     source, sums = gpu.allocate(VECTORS * 8), gpu.allocate(4 * 64)
     gpu.fill(source, 1)
     gpu.fill(sums, 0)
-    kernel = gpu.kernel(Variant.of("stream.cu", VEC=8), "stream_read")
+    kernel = gpu.kernel(KernelVariant.of("stream.cu", VEC=8), "stream_read")
     gpu.launch(kernel, 64, 256, (sums, source, np.uint64(VECTORS)))
 
 
 def fill(gpu: Gpu) -> None:
     """Stores of 4 bytes."""
     target = gpu.allocate(4 * VECTORS)
-    kernel = gpu.kernel(Variant.of("pattern.cu"), "pattern_fill")
+    kernel = gpu.kernel(KernelVariant.of("pattern.cu"), "pattern_fill")
     gpu.launch(kernel, 64, 256, (target, np.uint64(VECTORS), np.uint32(3)))
 
 
 def link(gpu: Gpu) -> None:
     """Stores of 8 bytes, each of a warp to another line."""
     memory = gpu.allocate(128 * RING.lines)
-    kernel = gpu.kernel(Variant.of("chase.cu"), "chase_link")
+    kernel = gpu.kernel(KernelVariant.of("chase.cu"), "chase_link")
     gpu.launch(kernel, 16, 256, (memory, np.uint32(RING.lines), *RING_ARGS))
 
 
 def chase(gpu: Gpu) -> None:
     """One thread's loads of 8 bytes, each of another line."""
     memory, out = gpu.allocate(128 * RING.lines), gpu.allocate(24)
-    variant = Variant.of("chase.cu")
+    variant = KernelVariant.of("chase.cu")
     args = (memory, np.uint32(RING.lines), *RING_ARGS)
     gpu.launch(gpu.kernel(variant, "chase_link"), 16, 256, args)
     walk = (out, np.uint64(memory.address + 128 * RING.place(5)), np.uint32(16))

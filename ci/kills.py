@@ -23,7 +23,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests/processes"), str(ROOT / "tests/supp
 from driver import Membench, alive, installed, until  # noqa: E402 - by the line above
 
 from membench.core.terms import Status  # noqa: E402
-from membench.results.case_result import Unit  # noqa: E402
+from membench.results.case_result import CaseResult  # noqa: E402
 from membench.results.journal.reading import read_journal  # noqa: E402
 from membench.results.table import read_rows  # noqa: E402
 
@@ -52,7 +52,7 @@ def children(pid: int) -> list[int]:
     return [int(word) for word in text.split()]
 
 
-def kill(membench: Membench, moment: float, tally: Tally) -> tuple[Unit, ...] | None:
+def kill(membench: Membench, moment: float, tally: Tally) -> tuple[CaseResult, ...] | None:
     """Start a run, kill it ``moment`` seconds later, and return the units that it had finished.
 
     None where the run was over by then.
@@ -78,7 +78,7 @@ def kill(membench: Membench, moment: float, tally: Tally) -> tuple[Unit, ...] | 
     return units
 
 
-def go_on(membench: Membench, units: tuple[Unit, ...], tally: Tally) -> None:
+def go_on(membench: Membench, units: tuple[CaseResult, ...], tally: Tally) -> None:
     """Resume the run, or start it anew where nothing is to be resumed; look at its results."""
     csv = membench.directory / "o.csv"
     if (membench.directory / "o.journal").exists():

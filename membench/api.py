@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from membench.measure.events import Observer, Silent
 from membench.measure.options import DEFAULT_DISK_BUDGET, DEFAULT_TIMEOUT, RunOptions
-from membench.measure.run import Outcome, prepare, start
+from membench.measure.run import RunOutcome, prepare, start
 from membench.results import table
 from membench.results.schema import Row
 
@@ -37,11 +37,11 @@ def run(
     strict: bool = False,
     hold: bool = True,
     observer: Observer | None = None,
-) -> Outcome:
+) -> RunOutcome:
     """Measure this machine; see `RunOptions` for the arguments.
 
     Call it from the main thread: SIGINT and SIGTERM end the run early, with
-    ``Outcome.signum`` set and the partial results kept.
+    ``RunOutcome.signum`` set and the partial results kept.
 
     Returns:
         The outcome: ``rows`` (a sequence of `Row`), ``csv`` (the file that

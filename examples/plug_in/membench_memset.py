@@ -27,7 +27,7 @@ def memset(cpu: CpuBackend, size: int) -> Work:
             ctypes.memset(target.ctypes.data, BYTE, size)
 
     def run(iterations: int) -> None:
-        cpu.launch([lambda seat: seat.timed(lambda: fill(iterations))])
+        cpu.launch([lambda slot: slot.timed(lambda: fill(iterations))])
 
     def verify(_iterations: int) -> None:
         if not (target.view("u1") == BYTE).all():

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from membench.analysis.alike import put_alike_together
 from membench.analysis.facts import Fact, compare_facts
-from membench.analysis.figure import Figure, figure
-from membench.analysis.finding import Finding, Pair, find
+from membench.analysis.figure import CaseRuns, figure
+from membench.analysis.finding import CasePair, Difference, find
 from membench.analysis.sides import Side
 from membench.analysis.sources import check_strictly
 from membench.analysis.statistics import geometric_mean
@@ -33,7 +33,7 @@ Key = tuple[str, Metric, Stat]
 
 
 @dataclass(frozen=True)
-class Entry:
+class ComparisonCell:
     """What one label has for a line.
 
     Attributes:
@@ -43,8 +43,8 @@ class Entry:
             runs may have them beside a figure.
     """
 
-    figure: Figure | None
-    finding: Finding | None = None
+    figure: CaseRuns | None
+    finding: Difference | None = None
     failures: tuple[str, ...] = ()
     skips: tuple[str, ...] = ()
 
@@ -75,7 +75,7 @@ class Line:
 
     row: Measurement
     threshold: float
-    entries: tuple[Entry, ...]
+    entries: tuple[ComparisonCell, ...]
 
     @property
     def key(self) -> Key:
@@ -83,7 +83,7 @@ class Line:
         return self.row.case, self.row.metric, self.row.stat
 
     @property
-    def findings(self) -> tuple[Finding, ...]:
+    def findings(self) -> tuple[Difference, ...]:
         """Of all labels that could be held against the reference."""
         return tuple(entry.finding for entry in self.entries if entry.finding is not None)
 
@@ -265,19 +265,19 @@ def _absent(rows: Sequence[Measurement]) -> dict[str, list[Measurement]]:
     return table
 
 
-def _entry(rows: Sequence[Measurement], absent: Sequence[Measurement]) -> Entry:
+def _entry(rows: Sequence[Measurement], absent: Sequence[Measurement]) -> ComparisonCell:
     """The entry of the ``rows`` of one key, of a case with the failed or skipped rows ``absent``.
 
     A case that broke never told all the statistics that it would have had: of
     a run without a row for the key, what became of the case became of the key.
     """
     if not absent and all(one.status is Status.OK for one in distinct(rows)):
-        return Entry(figure(rows) if rows else None)
+        return ComparisonCell(figure(rows) if rows else None)
     runs = {row.run_id for row in rows}
     lost = [row for row in rows if row.status is not Status.OK]
     lost += [row for row in absent if row.run_id not in runs]
     good = [row for row in rows if row.status is Status.OK]
-    return Entry(
+    return ComparisonCell(
         figure=figure(good) if good else None,
         failures=_reasons(lost, Status.FAILED),
         skips=_reasons(lost, Status.SKIPPED),
@@ -291,7 +291,7 @@ def _reasons(rows: Iterable[Measurement], status: Status) -> tuple[str, ...]:
 def _judged(lines: Sequence[Line]) -> Iterator[Line]:
     """``lines`` with a finding wherever the reference and another side have a figure."""
     pairs = [
-        Pair(line.entries[0].figure, entry.figure, line.threshold)
+        CasePair(line.entries[0].figure, entry.figure, line.threshold)
         for line in lines
         if line.entries[0].figure
         for entry in line.entries[1:]
@@ -304,7 +304,9 @@ def _judged(lines: Sequence[Line]) -> Iterator[Line]:
             yield line
         else:
             judged = (
-                Entry(one.figure, next(findings), one.failures, one.skips) if one.figure else one
+                ComparisonCell(one.figure, next(findings), one.failures, one.skips)
+                if one.figure
+                else one
                 for one in others
             )
             yield Line(line.row, line.threshold, (reference, *judged))

@@ -23,7 +23,7 @@ class Basis(StrEnum):
 
 
 @dataclass(frozen=True)
-class Figure:
+class CaseRuns:
     """The ok rows of one label for one (case, metric, stat), one row a run.
 
     Attributes:
@@ -81,15 +81,17 @@ class Figure:
         return tuple(dict.fromkeys(flag for flags in sets for flag in flags))
 
 
-def figure(rows: Sequence[Measurement]) -> Figure:
+def figure(rows: Sequence[Measurement]) -> CaseRuns:
     """The figure of ``rows``: ok rows of one (case, metric, stat), at least one."""
     if len(rows) > 1:
-        return Figure(tuple(rows), Basis.RUNS, tuple(filter(None, map(attrgetter("value"), rows))))
+        return CaseRuns(
+            tuple(rows), Basis.RUNS, tuple(filter(None, map(attrgetter("value"), rows)))
+        )
     (row,) = rows
-    return Figure((row,), Basis.ROUNDS, row.round_values or ((row.value,) if row.value else ()))
+    return CaseRuns((row,), Basis.ROUNDS, row.round_values or ((row.value,) if row.value else ()))
 
 
-def pooled(one: Figure) -> Figure | None:
+def pooled(one: CaseRuns) -> CaseRuns | None:
     """The samples of the only round of ``one`` as its values; None where they cannot stand for it.
 
     That is: there are more rounds than one, or none was kept; the statistic is
@@ -103,4 +105,4 @@ def pooled(one: Figure) -> Figure | None:
         return None
     samples = row.samples[0] if len(row.samples) == 1 else ()
     usable = samples and all(sample > 0 for sample in samples)
-    return Figure(one.rows, Basis.SAMPLES, samples) if usable else None
+    return CaseRuns(one.rows, Basis.SAMPLES, samples) if usable else None

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from operator import attrgetter
 
 from membench.analysis.alike import is_auto, sizes
-from membench.analysis.figure import Basis, Figure, pooled
+from membench.analysis.figure import Basis, CaseRuns, pooled
 from membench.analysis.statistics import (
     CONFIDENCE,
     VALUES_NEEDED,
-    Estimate,
+    RatioEstimate,
     estimates,
     mann_whitney_p,
 )
@@ -25,7 +25,7 @@ _MANY_ROUNDS = 10
 
 
 @dataclass(frozen=True)
-class Finding:
+class Difference:
     """How a label's figure compares with the reference's.
 
     Attributes:
@@ -58,11 +58,11 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Pair:
+class CasePair:
     """Two figures to hold against each other; ``threshold`` is a fraction."""
 
-    reference: Figure
-    contender: Figure
+    reference: CaseRuns
+    contender: CaseRuns
     threshold: float
 
 
@@ -71,9 +71,9 @@ class _Ready:
     """A pair that can be compared, with the figures whose values are."""
 
     place: int
-    pair: Pair
-    first: Figure
-    second: Figure
+    pair: CasePair
+    first: CaseRuns
+    second: CaseRuns
     single: bool
 
     @property
@@ -82,9 +82,9 @@ class _Ready:
         return len(self.first.values), len(self.second.values), self.single
 
 
-def find(pairs: Sequence[Pair]) -> list[Finding]:
+def find(pairs: Sequence[CasePair]) -> list[Difference]:
     """A finding on the contender of each of ``pairs``, in their order."""
-    found: dict[int, Finding] = {}
+    found: dict[int, Difference] = {}
     groups: dict[tuple[int, int, bool], list[_Ready]] = {}
     for place, pair in enumerate(pairs):
         obstacle = _obstacle(pair.reference, pair.contender)
@@ -108,11 +108,11 @@ def find(pairs: Sequence[Pair]) -> list[Finding]:
     return [found[place] for place in range(len(pairs))]
 
 
-def _finding(ready: _Ready, estimated: Estimate) -> Finding:
+def _finding(ready: _Ready, estimated: RatioEstimate) -> Difference:
     first, second = ready.first, ready.second
     better = ready.pair.reference.rows[0].better
     verdict, reason = judge(estimated.log_interval, ready.pair.threshold, better)
-    return Finding(
+    return Difference(
         verdict=verdict,
         reason=reason,
         values=(first.values, second.values),
@@ -146,10 +146,10 @@ _OUR_BACKENDS = frozenset({"cuda", "cpu", "storage"})
 _ground_of = attrgetter(*(ground.column for ground in _GROUNDS))
 
 
-def _obstacle(reference: Figure, contender: Figure) -> Finding | None:
+def _obstacle(reference: CaseRuns, contender: CaseRuns) -> Difference | None:
     counts = (len(reference.values), len(contender.values))
     if not INVALID_FLAGS.isdisjoint({*reference.flags, *contender.flags}):
-        return Finding(
+        return Difference(
             Verdict.NA,
             Reason.ABOVE_PEAK,
             counts=counts,
@@ -157,7 +157,7 @@ def _obstacle(reference: Figure, contender: Figure) -> Finding | None:
             settle="use a larger size",
         )
     if len({_FEW_HUGE_PAGES in one.flags for one in (reference, contender)}) > 1:
-        return Finding(
+        return Difference(
             Verdict.NA,
             Reason.PAGES,
             counts=counts,
@@ -178,7 +178,7 @@ def _obstacle(reference: Figure, contender: Figure) -> Finding | None:
         if ground.reason is Reason.CASE_VERSION and not all(map(_is_ours, (reference, contender))):
             continue  # another tool's figure, or a cited one, is of no version of ours
         if len(here | there) > 1:
-            return Finding(
+            return Difference(
                 Verdict.NA,
                 ground.reason,
                 counts=counts,
@@ -188,18 +188,18 @@ def _obstacle(reference: Figure, contender: Figure) -> Finding | None:
     return _unlike_sizes(reference, contender, counts) if alike else None
 
 
-def _is_ours(one: Figure) -> bool:
+def _is_ours(one: CaseRuns) -> bool:
     return not (one.cited or one.imported)
 
 
-def _unlike_sizes(reference: Figure, contender: Figure, counts: tuple[int, int]) -> Finding:
+def _unlike_sizes(reference: CaseRuns, contender: CaseRuns, counts: tuple[int, int]) -> Difference:
     """The ratio of two numbers of memory whose working sets were chosen in two ways."""
     here, there = (
         f"{'auto' if all(is_auto(one.case) for one in side.commons) else 'asked for'} "
         f"({', '.join(map(about_size, sizes(side.rows))) or 'bytes unknown'})"
         for side in (reference, contender)
     )
-    return Finding(
+    return Difference(
         Verdict.NA,
         Reason.SIZE,
         ratio=contender.value / reference.value,
@@ -213,7 +213,7 @@ def _words(values: Iterable[object]) -> str:
     return ", ".join(sorted(map(str, values))) or "-"
 
 
-def _settle(reason: Reason, first: Figure, second: Figure) -> str:
+def _settle(reason: Reason, first: CaseRuns, second: CaseRuns) -> str:
     """The least that would help: more rounds while they are few, then more runs."""
     if reason not in (Reason.FEW, Reason.WIDE):
         return ""

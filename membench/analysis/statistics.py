@@ -44,7 +44,7 @@ _LOG_LIMIT = 700.0  # exp() of more overflows
 
 
 @dataclass(frozen=True)
-class Estimate:
+class RatioEstimate:
     """A ratio on the scale of natural logarithms, where swapping the sides flips the sign exactly.
 
     Attributes:
@@ -70,7 +70,7 @@ class Estimate:
 
 def estimate(
     first: Sequence[float], second: Sequence[float], confidence: float = CONFIDENCE
-) -> Estimate:
+) -> RatioEstimate:
     """The median of all pairwise ratios second / first, and the interval that inverts Mann-Whitney.
 
     The interval is closed and holds every shift that a two-sided Mann-Whitney
@@ -86,7 +86,7 @@ def estimates(
     firsts: Sequence[Sequence[float]],
     seconds: Sequence[Sequence[float]],
     confidence: float = CONFIDENCE,
-) -> list[Estimate]:
+) -> list[RatioEstimate]:
     """`estimate` of each pair: of shapes (K, n) and (K, m), the same n and m for all."""
     n, m = len(firsts[0]), len(seconds[0])
     rank = interval_rank(n, m, confidence)
@@ -95,8 +95,8 @@ def estimates(
     found = _order_statistics(_logs(firsts), _logs(seconds), [*middle, *ends])
     medians = found[:, :2].mean(axis=1).tolist()
     if rank is None:
-        return [Estimate(one, None) for one in medians]
-    return list(map(Estimate, medians, zip(*found[:, 2:].T.tolist(), strict=True)))
+        return [RatioEstimate(one, None) for one in medians]
+    return list(map(RatioEstimate, medians, zip(*found[:, 2:].T.tolist(), strict=True)))
 
 
 def _order_statistics(firsts: Floats, seconds: Floats, places: Sequence[int]) -> Floats:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from membench.results.schema import Row
     from membench.thesis.advise.plan import Advice
     from membench.thesis.replay.answer import TierAsked
-    from membench.thesis.tiers.plan import Drive, Plan
+    from membench.thesis.tiers.plan import Drive, TierWork
 
 _MOST_TOKENS = 2**24
 _MOST_SECONDS = 1e9
@@ -245,7 +245,7 @@ def command(
     from membench.thesis.advise.plan import Question, advise, usual_block
     from membench.thesis.claims.assumptions import assumptions
     from membench.thesis.models.catalogue import find_model
-    from membench.thesis.models.kv_shape import KvDtype, Layout
+    from membench.thesis.models.kv_shape import BlockLayout, KvDtype
     from membench.thesis.models.weight_bits import WeightType
 
     model = find_model(name).held_as(WeightType(weights))
@@ -261,7 +261,7 @@ def command(
                 block_tokens=block_tokens or usual_block(model),
                 dtype=KvDtype(dtype),
                 tp=tp,
-                layout=Layout(layout),
+                layout=BlockLayout(layout),
                 slo=slo,
                 assumed=assumed,
             ),
@@ -290,7 +290,11 @@ def command(
 
 
 def _print(
-    answers: list[Advice], plan: Plan | None, lines: dict[str, tuple[str, ...]], *, as_json: bool
+    answers: list[Advice],
+    plan: TierWork | None,
+    lines: dict[str, tuple[str, ...]],
+    *,
+    as_json: bool,
 ) -> None:
     if as_json:
         import json

@@ -26,7 +26,7 @@ def command(scratch: Path | None, as_json: bool) -> int:
     Exit codes: 0 nothing failed, 1 error, 2 usage, 3 something failed.
     """
     from membench import __version__
-    from membench.doctor import SCHEMA, Level, examine, gather, worst
+    from membench.doctor import SCHEMA, Severity, examine, gather, worst
     from membench.measure.options import RESULTS
 
     facts = gather(scratch or (RESULTS if RESULTS.is_dir() else Path()))
@@ -50,4 +50,4 @@ def command(scratch: Path | None, as_json: bool) -> int:
         from membench.report.screens.doctor import print_findings
 
         print_findings(console(), findings)
-    return EXIT_FINDING if worst(findings) is Level.FAIL else EXIT_OK
+    return EXIT_FINDING if worst(findings) is Severity.FAIL else EXIT_OK

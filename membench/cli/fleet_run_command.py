@@ -14,7 +14,7 @@ from membench.cli.run_command import command as run_command
 from membench.core.errors import EXIT_FINDING, EXIT_OK, EXIT_SIGNAL_BASE, UsageError
 
 if TYPE_CHECKING:
-    from membench.results.fleet_ledger import Ledger
+    from membench.results.fleet_ledger import FleetLedger
 
 _SIGINT = 2
 _NOT_PASSED_ON = frozenset({"output", "label", "resume", "dry_run"})
@@ -129,7 +129,7 @@ def run(
     if (scheduler is None) == (local is None):
         raise UsageError("give either --scheduler ADDR or --local N", "--local 3 is a trial run")
     demand_dask()
-    from membench.fleet.campaign import Patience
+    from membench.fleet.fleet_run import Patience
     from membench.fleet.hosts import read_hosts
     from membench.fleet.run import Order, Where, start
     from membench.fleet.run import resume as resume_run
@@ -195,7 +195,7 @@ def _arguments(ctx: click.Context, options: dict[str, Any]) -> Iterator[str]:
                 yield from (option.opts[0], str(one))
 
 
-def _say_end(ledger: Ledger, directory: Path) -> None:
+def _say_end(ledger: FleetLedger, directory: Path) -> None:
     from membench.report.screens.console import console
     from membench.report.screens.fleet.end import print_end
 

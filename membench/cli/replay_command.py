@@ -12,7 +12,7 @@ from membench.cli.kv_options import kv_dtype, parse_seconds, parse_tiers
 
 if TYPE_CHECKING:
     from membench.thesis.replay.answer import TierAsked
-    from membench.thesis.replay.policies import Policy
+    from membench.thesis.replay.policies import CachePolicy
 
 _MOST_BLOCKS = 10**15
 
@@ -75,7 +75,9 @@ def _warmup(ctx: click.Context, param: click.Parameter, value: str | None) -> fl
     return found
 
 
-def _policies(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[Policy, ...]:
+def _policies(
+    ctx: click.Context, param: click.Parameter, value: str | None
+) -> tuple[CachePolicy, ...]:
     from membench.core.errors import UsageError
     from membench.thesis.replay.policies import parse_policy
 
@@ -167,7 +169,7 @@ def command(
     seed: int,
     shared_prefix: int,
     warmup: float | None,
-    policies: tuple[Policy, ...],
+    policies: tuple[CachePolicy, ...],
     tiers: tuple[TierAsked, ...],
     model: str | None,
     dtype: str,

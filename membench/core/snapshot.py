@@ -177,7 +177,7 @@ class Memory:
 
 
 @dataclass(frozen=True)
-class Gpu:
+class GpuIdentity:
     """One NVIDIA GPU as NVML names it.
 
     Attributes:
@@ -235,7 +235,7 @@ class Gpus:
 
     driver: str = ""
     cuda: str = ""
-    devices: tuple[Gpu, ...] = ()
+    devices: tuple[GpuIdentity, ...] = ()
     problem: str = ""
     remedy: str = ""
 
@@ -257,7 +257,7 @@ class GpuLinks:
     """What a GPU is connected with; None where NVML or the firmware does not say.
 
     Attributes:
-        uuid: hashed, as in `Gpu`.
+        uuid: hashed, as in `GpuIdentity`.
         generation, width: of PCI Express when the snapshot was taken: an idle link is slow.
         generation_max, width_max: the best that device and slot can do together.
         nvlinks: NVLinks that are up; ``nvlink_version`` is NVML's number of their kind.

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 
 from membench.doctor import accelerator, caches, memory, neighbours, processor, software, storage
 from membench.doctor.facts import Facts, gather
-from membench.doctor.finding import Finding, Level
+from membench.doctor.finding import Finding, Severity
 
 __all__ = [
     "CHECKS",
@@ -19,7 +19,7 @@ __all__ = [
     "Check",
     "Facts",
     "Finding",
-    "Level",
+    "Severity",
     "examine",
     "gather",
     "worst",
@@ -43,7 +43,7 @@ CHECKS: tuple[Check, ...] = (
 GPU_CHECKS: tuple[Check, ...] = accelerator.GPU_CHECKS
 """Asked only where there is a GPU: without one they would all say so."""
 
-_ORDER = (Level.FAIL, Level.WARN, Level.OK)
+_ORDER = (Severity.FAIL, Severity.WARN, Severity.OK)
 
 
 def examine(facts: Facts) -> list[Finding]:
@@ -52,7 +52,7 @@ def examine(facts: Facts) -> list[Finding]:
     return sorted((check(facts) for check in checks), key=lambda one: _ORDER.index(one.level))
 
 
-def worst(findings: Iterable[Finding]) -> Level:
+def worst(findings: Iterable[Finding]) -> Severity:
     """The worst level of ``findings``."""
     levels = {finding.level for finding in findings}
-    return next((level for level in _ORDER if level in levels), Level.OK)
+    return next((level for level in _ORDER if level in levels), Severity.OK)

@@ -20,7 +20,7 @@ from membench.machine.settings import Settings, read_settings
 
 
 @dataclass(frozen=True)
-class Scratch:
+class ScratchDirectory:
     """The directory in which disks would be measured.
 
     Attributes:
@@ -59,7 +59,7 @@ class Facts:
 
     machine: Machine
     settings: Settings
-    scratch: Scratch
+    scratch: ScratchDirectory
     noise: Noise
     kernels: Kernels
     gpus: tuple[GpuState, ...] = ()
@@ -81,7 +81,7 @@ def gather(scratch: Path) -> Facts:
     return Facts(
         machine=machine,
         settings=read_settings(),
-        scratch=Scratch(filesystem, no_file_in(scratch), disks),
+        scratch=ScratchDirectory(filesystem, no_file_in(scratch), disks),
         noise=noise,
         kernels=Kernels(
             numba=find_spec("numba") is not None,

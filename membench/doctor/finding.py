@@ -9,7 +9,7 @@ UNKNOWN = "not readable"
 """What a finding says of a fact that the machine does not tell: no reason to warn."""
 
 
-class Level(StrEnum):
+class Severity(StrEnum):
     """How bad it is."""
 
     OK = "OK"  # nothing that is known stands in the way
@@ -29,21 +29,21 @@ class Finding:
     """
 
     check: str
-    level: Level
+    level: Severity
     seen: str
     fix: str = ""
 
 
 def fine(check: str, seen: str, advice: str = "") -> Finding:
     """Nothing stands in the way."""
-    return Finding(check, Level.OK, seen, advice)
+    return Finding(check, Severity.OK, seen, advice)
 
 
 def warn(check: str, seen: str, fix: str) -> Finding:
     """Numbers come out lower, noisier or harder to compare."""
-    return Finding(check, Level.WARN, seen, fix)
+    return Finding(check, Severity.WARN, seen, fix)
 
 
 def fail(check: str, seen: str, fix: str) -> Finding:
     """Something cannot be measured here."""
-    return Finding(check, Level.FAIL, seen, fix)
+    return Finding(check, Severity.FAIL, seen, fix)

@@ -14,7 +14,7 @@ from distributed import Client, LocalCluster
 
 from membench.core.errors import MembenchError
 from membench.core.text import ascii_line, one_line
-from membench.fleet.hosts import Seat
+from membench.fleet.hosts import HostWorker
 from membench.fleet.task import identify
 
 RESOURCE = "membench-host"
@@ -116,25 +116,27 @@ def local(workers: int) -> Iterator[Client]:
         yield client
 
 
-def seats(client: Client, known: Iterable[str] = ()) -> tuple[list[Seat], dict[str, str]]:
+def reachable_workers(
+    client: Client, known: Iterable[str] = ()
+) -> tuple[list[HostWorker], dict[str, str]]:
     """The workers that offer `RESOURCE`, without those at ``known`` addresses.
 
     Returns:
-        Seats, and by address one line for each worker that cannot say what it is.
+        Workers, and by address one line for each worker that cannot say what it is.
     """
     workers = offered(client)
     asked = sorted(set(workers) - set(known))
     if not asked:
         return [], {}
     answers = identities(client, asked)
-    found: list[Seat] = []
+    found: list[HostWorker] = []
     problems: dict[str, str] = {}
     for address in asked:
         name, answer = workers[address], answers.get(address)
         plain = answer if type(answer) is dict else {}  # no class of a stranger's like one
         host, boot = plain.get("host"), plain.get("boot", "")
         if isinstance(host, str) and isinstance(boot, str):
-            found.append(Seat(address, name, ascii_line(host)[:200], ascii_line(boot)[:64]))
+            found.append(HostWorker(address, name, ascii_line(host)[:200], ascii_line(boot)[:64]))
         else:
             problems[address] = (
                 f"the worker {name} at {one_line(address)[:200]}: {first_line(answer)}"

@@ -17,7 +17,7 @@ _MAX_FILE = 4 << 20
 
 
 @dataclass(frozen=True)
-class Seat:
+class HostWorker:
     """A worker that may be measured on.
 
     Attributes:
@@ -31,25 +31,26 @@ class Seat:
     boot: str
 
 
-def by_host(seats: Iterable[Seat], per: str) -> dict[str, Seat]:
-    """One seat for each host, by the host's name in the results.
+def by_host(workers: Iterable[HostWorker], per: str) -> dict[str, HostWorker]:
+    """One worker for each host, by the host's name in the results.
 
     Of several workers of one kernel (containers, sockets, GPUs: they share the
     memory) the first by address stands for all, so that none disturbs another.
     With ``per`` ``worker`` each is a host of its own, named by the worker.
     """
-    ordered = sorted(seats, key=lambda seat: seat.address)
+    ordered = sorted(workers, key=lambda worker: worker.address)
     if per == "worker":
-        found = {seat.worker or seat.address: seat for seat in ordered}
-        named = [(slug(seat.worker or seat.address), seat) for seat in found.values()]
+        found = {worker.worker or worker.address: worker for worker in ordered}
+        named = [(slug(worker.worker or worker.address), worker) for worker in found.values()]
     else:
-        kernels: dict[str, Seat] = {}
-        for seat in ordered:
-            kernels.setdefault(seat.boot or seat.host, seat)
-        named = [(slug(seat.host), seat) for seat in kernels.values()]
+        kernels: dict[str, HostWorker] = {}
+        for worker in ordered:
+            kernels.setdefault(worker.boot or worker.host, worker)
+        named = [(slug(worker.host), worker) for worker in kernels.values()]
     counts = Counter(name for name, _ in named)
     return {
-        name if counts[name] == 1 else _told_apart(name, seat, per): seat for name, seat in named
+        name if counts[name] == 1 else _told_apart(name, worker, per): worker
+        for name, worker in named
     }
 
 
@@ -61,9 +62,9 @@ def slug(text: str) -> str:
     return name if name and name != "reference" else f"host-{name}".rstrip("-")
 
 
-def _told_apart(name: str, seat: Seat, per: str) -> str:
+def _told_apart(name: str, worker: HostWorker, per: str) -> str:
     """Two hosts of one name, as cloned images have it: a digest of what differs."""
-    differs = seat.worker + seat.address if per == "worker" else seat.boot + seat.host
+    differs = worker.worker + worker.address if per == "worker" else worker.boot + worker.host
     digits = hashlib.sha256(differs.encode()).hexdigest()[:6]
     return f"{name[: MAX_LENGTH - 7].rstrip('._-')}-{digits}"
 

@@ -1,4 +1,4 @@
-"""`membench fleet run` as a function: the ledger, the cluster, the campaign."""
+"""`membench fleet run` as a function: the ledger, the cluster, and the run over it."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from distributed import Client
 
 from membench.core.errors import MembenchError, NothingMatched, OutputError
 from membench.core.files import output_error, probe, shown
-from membench.fleet.campaign import Campaign, FleetObserver, Patience
-from membench.fleet.cluster import RESOURCE, connected, local, seats
+from membench.fleet.cluster import RESOURCE, connected, local, reachable_workers
+from membench.fleet.fleet_run import FleetObserver, FleetRun, Patience
 from membench.fleet.hosts import by_host, expected
-from membench.results.fleet_ledger import Host, Ledger, latest_ledger
+from membench.results.fleet_ledger import FleetLedger, Host, latest_ledger
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Order:
     directory: str = ""
 
 
-def start(where: Where, order: Order, observer: FleetObserver, patience: Patience) -> Ledger:
+def start(where: Where, order: Order, observer: FleetObserver, patience: Patience) -> FleetLedger:
     """Measure the hosts of a cluster; the ledger says what became of each.
 
     Raises:
@@ -64,11 +64,11 @@ def start(where: Where, order: Order, observer: FleetObserver, patience: Patienc
         names = expected(found, order.hosts)
         stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
         hosts = tuple(Host(name) for name in names)
-        ledger = Ledger(stamp, order.arguments, hosts, per, order.directory)
-        return Campaign(client, order.output, ledger, observer, patience).run()
+        ledger = FleetLedger(stamp, order.arguments, hosts, per, order.directory)
+        return FleetRun(client, order.output, ledger, observer, patience).run()
 
 
-def resume(where: Where, output: Path, observer: FleetObserver, patience: Patience) -> Ledger:
+def resume(where: Where, output: Path, observer: FleetObserver, patience: Patience) -> FleetLedger:
     """Complete the newest fleet run in ``output``: ask the hosts again that have not arrived.
 
     Raises:
@@ -82,7 +82,7 @@ def resume(where: Where, output: Path, observer: FleetObserver, patience: Patien
     if all(host.csv for host in ledger.hosts):
         raise NothingMatched(f"nothing to resume: all hosts of {ledger.fleet_id} have arrived")
     with _client(where) as client:
-        return Campaign(client, output, ledger, observer, patience).run()
+        return FleetRun(client, output, ledger, observer, patience).run()
 
 
 def _client(where: Where) -> AbstractContextManager[Client]:
@@ -97,7 +97,7 @@ def _present(
     """The hosts that have a worker, once there are ``enough`` of them or time is up."""
     deadline = time.monotonic() + patience.wait
     while True:
-        found, problems = seats(client)
+        found, problems = reachable_workers(client)
         names = tuple(by_host(found, per))
         if len(names) >= enough or time.monotonic() > deadline:
             break

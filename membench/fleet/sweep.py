@@ -12,7 +12,7 @@ from membench import __version__
 from membench.core.errors import MembenchError
 from membench.core.text import one_line
 from membench.fleet.cluster import connected, first_line, identities
-from membench.thesis.claims.verdicts import ClaimResult, Point, Spread
+from membench.thesis.claims.verdicts import ClaimResult, MachineClaim, Spread
 
 
 @contextmanager
@@ -31,7 +31,7 @@ def spread_by(client: Client) -> Spread:
     """The same for a ``client`` that is there."""
 
     def spread(
-        function: Callable[[Point], ClaimResult], points: Sequence[Point]
+        function: Callable[[MachineClaim], ClaimResult], points: Sequence[MachineClaim]
     ) -> Sequence[ClaimResult]:
         futures = client.map(function, points, pure=False, retries=2)
         try:

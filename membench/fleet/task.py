@@ -37,7 +37,7 @@ _ERRORS = 400  # characters of a failed run's standard error that are sent
 
 
 @dataclass(frozen=True)
-class Request:
+class HostRequest:
     """What one host is asked for.
 
     Attributes:
@@ -61,7 +61,7 @@ def identify() -> dict[str, str]:
     return {"host": socket.gethostname(), "boot": boot, "membench": __version__}
 
 
-def measure(request: Request) -> dict[str, Any]:
+def measure(request: HostRequest) -> dict[str, Any]:
     """Run `membench run` on this host, or go on with what it began, and return its files.
 
     Returns:
@@ -93,7 +93,7 @@ def default_directory() -> Path:
 class _Task:
     """The task that runs in this thread: whether it is still wanted, and how it speaks."""
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: HostRequest) -> None:
         self._worker = get_worker()
         self._key = self._worker.get_current_task()
         self._request = request

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Variant:
+class KernelVariant:
     """A CUDA source and the macros that it is compiled with.
 
     Attributes:
@@ -40,9 +40,9 @@ class Variant:
     defines: tuple[tuple[str, int | str], ...] = ()
 
     @staticmethod
-    def of(file: str, **defines: int | str) -> Variant:
-        """``Variant.of("stream.cu", VEC=16)``."""
-        return Variant(file, tuple(sorted(defines.items())))
+    def of(file: str, **defines: int | str) -> KernelVariant:
+        """``KernelVariant.of("stream.cu", VEC=16)``."""
+        return KernelVariant(file, tuple(sorted(defines.items())))
 
     @property
     def options(self) -> tuple[str, ...]:
@@ -178,7 +178,7 @@ class Gpu(DeviceBackend, Protocol):
         """Queue: copy ``size`` bytes between two addresses, of device or page-locked memory."""
         ...
 
-    def kernel(self, variant: Variant, entry: str) -> Kernel:
+    def kernel(self, variant: KernelVariant, entry: str) -> Kernel:
         """Compile (once a process and variant), load, and make ready for any shared memory.
 
         Raises:

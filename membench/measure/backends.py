@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from membench.core.backend import Backend
     from membench.core.snapshot import Machine
     from membench.gpu.protocol import Gpu
-    from membench.host.storage.scratch import Scratch
+    from membench.host.storage.scratch import ScratchHandle
 
 BACKENDS = ("cpu", "cuda", "storage", "cuda-storage")
 """The backends of this version, by the name that a bench asks for."""
@@ -22,7 +22,7 @@ def open_backend(
     name: str,
     machine: Machine,
     *,
-    scratch: Scratch | None = None,
+    scratch: ScratchHandle | None = None,
     gpu: int | None = None,
     benches: Iterable[str] = (),
 ) -> Backend:

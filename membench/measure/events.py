@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from membench.results.case_result import Unit
+from membench.results.case_result import CaseResult
 from membench.results.plan import Plan, PlannedCase
 from membench.results.schema import Row
 
@@ -40,7 +40,7 @@ class Observer(Protocol):
         """The next thing that happens is a measurement."""
         ...
 
-    def case_ended(self, unit: Unit, place: Place, seconds: float) -> None:
+    def case_ended(self, unit: CaseResult, place: Place, seconds: float) -> None:
         """A unit is in the journal; ``seconds`` is what it took."""
         ...
 
@@ -64,7 +64,7 @@ class Silent:
     def case_started(self, case: PlannedCase, place: Place) -> None:
         """Nothing."""
 
-    def case_ended(self, unit: Unit, place: Place, seconds: float) -> None:
+    def case_ended(self, unit: CaseResult, place: Place, seconds: float) -> None:
         """Nothing."""
 
     def round_ended(self, round_: int, rows: Callable[[], Sequence[Row]]) -> None:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from membench.core.snapshot import Machine
 from membench.core.terms import FLAGS, NOISE_THRESHOLD, Better, CacheState, PeakBasis, Status
 from membench.measure.clocks import clock_fell
-from membench.results.case_result import Unit
+from membench.results.case_result import CaseResult
 from membench.results.plan import Plan
 from membench.results.rows import rows
 from membench.results.schema import Row
@@ -35,7 +35,7 @@ twentieth of one sample, and far less of the median of many.
 """
 
 
-def results(plan: Plan, units: Iterable[Unit], machine: Machine) -> list[Row]:
+def results(plan: Plan, units: Iterable[CaseResult], machine: Machine) -> list[Row]:
     """The rows of what was measured so far, flagged, and the tiers of chases decided."""
     units = list(units)
     clocks: dict[str, list[float]] = {}
@@ -46,7 +46,7 @@ def results(plan: Plan, units: Iterable[Unit], machine: Machine) -> list[Row]:
     )
 
 
-def _clocks(unit: Unit) -> list[float]:
+def _clocks(unit: CaseResult) -> list[float]:
     """The SM clocks that ``unit`` measured: its usual one, and the lowest of a sample."""
     lowest = unit.detail.get(LOWEST_CLOCK)
     found = [unit.sm_mhz, lowest if isinstance(lowest, int | float) else None]

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
 from membench.core.errors import BackendUnavailable
-from membench.core.snapshot import Gpu
+from membench.core.snapshot import GpuIdentity
 from membench.measure.events import Observer
 
 _SEATS = 8
@@ -25,7 +25,7 @@ _UNKNOWN = 0
 
 
 @contextmanager
-def claimed(gpus: Sequence[Gpu], observer: Observer) -> Iterator[None]:
+def claimed(gpus: Sequence[GpuIdentity], observer: Observer) -> Iterator[None]:
     """Hold ``gpus`` for this process inside the block, and warn of other runs.
 
     Waiting would be no service: a job would hang for as long as somebody else likes.
@@ -45,8 +45,8 @@ def claimed(gpus: Sequence[Gpu], observer: Observer) -> Iterator[None]:
             held.enter_context(one)
         neighbours = []
         seated = False
-        for seat in range(_SEATS):
-            name = f"run/{seat}"
+        for slot in range(_SEATS):
+            name = f"run/{slot}"
             if seated:
                 neighbours += [pid] if (pid := _holder(name)) is not None else []
                 continue

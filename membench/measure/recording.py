@@ -20,8 +20,8 @@ from membench.core.backend import Backend, DeviceBackend, Stamps
 from membench.core.plain import dump
 from membench.core.terms import BytesConvention, Metric
 from membench.core.work import Timed
-from membench.measure.rounds.protocol import Request
-from membench.results.case_result import Unit
+from membench.measure.rounds.protocol import RoundRequest
+from membench.results.case_result import CaseResult
 
 VARIABLE = "MEMBENCH_RECORDING"
 """Environment variable that names the file."""
@@ -51,8 +51,8 @@ class Declared:
 class Recorded:
     """One line: a request, what it came to, and what that came from."""
 
-    request: Request
-    unit: Unit
+    request: RoundRequest
+    unit: CaseResult
     work: Declared
     resolution_ns: float
     stamps: tuple[Stamps, ...]
@@ -94,7 +94,10 @@ def remember(backend: Backend, work: Timed) -> None:
 
 
 def keep(
-    request: Request, unit: Unit, backend: Backend, environ: Mapping[str, str] = os.environ
+    request: RoundRequest,
+    unit: CaseResult,
+    backend: Backend,
+    environ: Mapping[str, str] = os.environ,
 ) -> None:
     """Append the recording of ``unit``, if its ``backend`` was listened to."""
     if not isinstance(backend, RecordingDevice):

@@ -20,7 +20,7 @@ from membench.core.errors import (
 from membench.core.files import shown
 from membench.core.plain import dump, load
 from membench.core.registry import Registry
-from membench.core.snapshot import Gpu, Machine
+from membench.core.snapshot import GpuIdentity, Machine
 from membench.core.terms import Status, Tier
 from membench.core.text import shell_word
 from membench.host.memory import staircase
@@ -32,11 +32,11 @@ from membench.measure.kernel_cache import kernel_cache
 from membench.measure.locks import claimed
 from membench.measure.options import RESULTS, RunOptions
 from membench.measure.plan import make_plan
-from membench.measure.rounds.environment import Surroundings
+from membench.measure.rounds.environment import EnvironmentMonitor
 from membench.measure.rounds.interrupt import Interrupted, interrupts
 from membench.measure.rounds.runner import Setting, run_rounds
 from membench.measure.scratch_layout import laid_out
-from membench.results.case_result import Unit
+from membench.results.case_result import CaseResult
 from membench.results.journal.reading import Contents, read_journal
 from membench.results.journal.writing import Journal
 from membench.results.paths import (
@@ -73,7 +73,7 @@ class Wall:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RunOutcome:
     """What is left of a run.
 
     Attributes:
@@ -158,7 +158,7 @@ def _rests_on_caches(case: PlannedCase) -> bool:
     return case.backend == "cpu" and case.tier is Tier.DDR and not case.skipped
 
 
-def start(prepared: Prepared, observer: Observer, *, verbose: bool = False) -> Outcome:
+def start(prepared: Prepared, observer: Observer, *, verbose: bool = False) -> RunOutcome:
     """Run what was prepared.
 
     Raises:
@@ -192,7 +192,7 @@ def _begun(prepared: Prepared) -> tuple[Prepared, Journal]:
             return replace(prepared, csv=csv), journal
 
 
-def resume(csv: Path, observer: Observer, *, verbose: bool = False) -> Outcome:
+def resume(csv: Path, observer: Observer, *, verbose: bool = False) -> RunOutcome:
     """Complete the run whose results were to go to ``csv``.
 
     Raises:
@@ -240,7 +240,7 @@ def _prove_rows(path: Path, contents: Contents, machine: Machine) -> None:
         )
 
 
-def _gpus(prepared: Prepared) -> Sequence[Gpu]:
+def _gpus(prepared: Prepared) -> Sequence[GpuIdentity]:
     """The GPUs that the plan uses, each once."""
     used = [case.gpu for case in prepared.plan.cases if case.gpu is not None and not case.skipped]
     return [prepared.machine.gpus.devices[index] for index in dict.fromkeys(used)]
@@ -289,7 +289,7 @@ def _run(
     observer: Observer,
     *,
     verbose: bool,
-) -> Outcome:
+) -> RunOutcome:
     try:
         end = _measure(prepared, journal, done, observer, verbose=verbose)
     finally:
@@ -321,12 +321,12 @@ def _measure(
         with (
             interrupts() as interrupt,
             laid_out(plan, done.units, observer) as layout,
-            closing(Surroundings(machine, observer)) as surroundings,
+            closing(EnvironmentMonitor(machine, observer)) as monitor,
             kernel_cache(prepared.csv.parent, observer) as environment,
         ):
             layout_seconds = layout.seconds
             interrupt.check()
-            setting = Setting(plan, machine, layout, surroundings, interrupt, environment, verbose)
+            setting = Setting(plan, machine, layout, monitor, interrupt, environment, verbose)
             run_rounds(setting, journal, done, observer)
     except Interrupted as interrupted:
         signum = interrupted.signum
@@ -339,7 +339,7 @@ def _measure(
     return _End(time.monotonic() - begin, layout_seconds, signum, trouble)
 
 
-def _publish(prepared: Prepared, before: int, end: _End, observer: Observer) -> Outcome:
+def _publish(prepared: Prepared, before: int, end: _End, observer: Observer) -> RunOutcome:
     """Turn the journal into CSV and sidecar; a complete run's journal then goes.
 
     ``before`` units were there already, of a resumed run.
@@ -351,7 +351,7 @@ def _publish(prepared: Prepared, before: int, end: _End, observer: Observer) -> 
         journal.unlink()  # nothing was measured: nothing is left behind
         if end.trouble is not None:
             raise end.trouble
-        return Outcome(contents.plan, prepared.machine, (), None, wall, end.signum)
+        return RunOutcome(contents.plan, prepared.machine, (), None, wall, end.signum)
     rows = results(contents.plan, contents.units, prepared.machine)
     again = f"membench run --resume {shell_word(prepared.csv)}"
     try:
@@ -372,10 +372,12 @@ def _publish(prepared: Prepared, before: int, end: _End, observer: Observer) -> 
         )
     if end.complete:
         journal.unlink()
-    return Outcome(contents.plan, prepared.machine, rows, csv, wall, end.signum, again=prepared.csv)
+    return RunOutcome(
+        contents.plan, prepared.machine, rows, csv, wall, end.signum, again=prepared.csv
+    )
 
 
-def _wall(units: Sequence[Unit], end: _End) -> Wall:
+def _wall(units: Sequence[CaseResult], end: _End) -> Wall:
     return Wall(
         total=end.seconds,
         measuring=sum(unit.seconds.measure for unit in units),

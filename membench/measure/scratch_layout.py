@@ -12,9 +12,9 @@ from pathlib import Path
 from membench.core.errors import BackendUnavailable, MembenchError
 from membench.core.terms import Status
 from membench.core.units import about_size
-from membench.host.storage.scratch import Scratch, ScratchFile, cut
+from membench.host.storage.scratch import ScratchFile, ScratchHandle, cut
 from membench.measure.events import Observer
-from membench.results.case_result import Unit
+from membench.results.case_result import CaseResult
 from membench.results.plan import Plan
 
 WRITE_FACTOR = 8
@@ -22,7 +22,7 @@ WRITE_FACTOR = 8
 
 
 @dataclass(frozen=True)
-class Layout:
+class ScratchLayout:
     """What came of it.
 
     Attributes:
@@ -32,14 +32,14 @@ class Layout:
         seconds: that writing it took.
     """
 
-    scratch: Scratch | None = None
+    scratch: ScratchHandle | None = None
     problem: str = ""
     reaches: bool = True
     seconds: float = 0.0
 
 
 @contextmanager
-def laid_out(plan: Plan, done: Sequence[Unit], observer: Observer) -> Iterator[Layout]:
+def laid_out(plan: Plan, done: Sequence[CaseResult], observer: Observer) -> Iterator[ScratchLayout]:
     """The scratch file that the cases still to be run need, gone when the block is left.
 
     Of ``plan``, those are the runnable ones that ``done`` does not settle.
@@ -52,7 +52,7 @@ def laid_out(plan: Plan, done: Sequence[Unit], observer: Observer) -> Iterator[L
         (case.disk for case in plan.cases if not case.skipped and case.id not in settled), default=0
     )
     if not size:
-        yield Layout()
+        yield ScratchLayout()
         return
     size = _affordable(size, plan)
     observer.noted(f"writing a scratch file of {about_size(size)} in {plan.scratch}")
@@ -67,10 +67,10 @@ def laid_out(plan: Plan, done: Sequence[Unit], observer: Observer) -> Iterator[L
         )
     except MembenchError as error:
         observer.warned(str(error), error.hint)
-        yield Layout(problem=str(error), reaches=not isinstance(error, BackendUnavailable))
+        yield ScratchLayout(problem=str(error), reaches=not isinstance(error, BackendUnavailable))
         return
     with file:
-        yield Layout(file.scratch, seconds=time.monotonic() - begin)
+        yield ScratchLayout(file.scratch, seconds=time.monotonic() - begin)
 
 
 def _affordable(size: int, plan: Plan) -> int:
@@ -82,7 +82,7 @@ def _affordable(size: int, plan: Plan) -> int:
     return cut(size, plan.disk_budget, status.f_bavail * status.f_frsize) or size
 
 
-def _complete(plan: Plan, done: Sequence[Unit]) -> set[str]:
+def _complete(plan: Plan, done: Sequence[CaseResult]) -> set[str]:
     """The cases that were measured in all of their rounds."""
     rounds: dict[str, set[int]] = {}
     for unit in done:

@@ -39,7 +39,7 @@ class Seconds:
 
 
 @dataclass(frozen=True)
-class Unit:
+class CaseResult:
     """The outcome of one case in one round.  Rounds count from 1.
 
     The optional facts are those of the row's columns of the same name.

@@ -29,7 +29,7 @@ _NOT_FINITE = re.compile(r"[+-]?(?:nan|inf(?:inity)?)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
-class Kind:
+class CellKind:
     """How the values of a column stand in a cell.
 
     Attributes:
@@ -186,9 +186,9 @@ def _are_flags(flags: Any) -> bool:
     return all(flag in FLAGS for flag in flags) and len(set(flags)) == len(flags)
 
 
-def word(vocabulary: type[StrEnum]) -> Kind:
+def word(vocabulary: type[StrEnum]) -> CellKind:
     """A word of ``vocabulary``."""
-    return Kind(
+    return CellKind(
         what=f"one of {', '.join(vocabulary)}",
         write=str,
         read=vocabulary,
@@ -196,67 +196,67 @@ def word(vocabulary: type[StrEnum]) -> Kind:
     )
 
 
-def code(pattern: str, what: str) -> Kind:
+def code(pattern: str, what: str) -> CellKind:
     """Text that matches ``pattern`` as a whole."""
     expression = re.compile(pattern, re.ASCII)
 
     def valid(value: Any) -> bool:
         return isinstance(value, str) and expression.fullmatch(value) is not None
 
-    return Kind(what=what, write=str, read=str, valid=valid, absent="")
+    return CellKind(what=what, write=str, read=str, valid=valid, absent="")
 
 
-TEXT = Kind(
+TEXT = CellKind(
     what="text",
     write=lambda value: guard(ascii_line(value)),
     read=lambda cell: ascii_line(unguard(cell)),
     valid=lambda value: isinstance(value, str),
     absent="",
 )
-HASH = Kind(
+HASH = CellKind(
     what="text that no spreadsheet takes for a number: put a letter before a hash",
     write=TEXT.write,
     read=TEXT.read,
     valid=lambda value: isinstance(value, str) and not looks_like_a_number(ascii_line(value)),
     absent="",
 )
-WHOLE = Kind(what="a whole number above 0", write=str, read=_read_whole, valid=_is_whole)
-COUNT = Kind(what=WHOLE.what, write=str, read=_read_whole, valid=_is_whole, absent=0)
-POSITIVE = Kind(
+WHOLE = CellKind(what="a whole number above 0", write=str, read=_read_whole, valid=_is_whole)
+COUNT = CellKind(what=WHOLE.what, write=str, read=_read_whole, valid=_is_whole, absent=0)
+POSITIVE = CellKind(
     what="a finite number above 0", write=decimal_text, read=_read_number, valid=is_positive
 )
-NUMBER = Kind(
+NUMBER = CellKind(
     what="a finite number, 0 or more", write=decimal_text, read=_read_number, valid=is_number
 )
-SAMPLE = Kind(what=NUMBER.what, write=sample_text, read=_read_number, valid=is_number)
-BOOLEAN = Kind(
+SAMPLE = CellKind(what=NUMBER.what, write=sample_text, read=_read_number, valid=is_number)
+BOOLEAN = CellKind(
     what="true or false",
     write=lambda value: "true" if value else "false",
     read=_read_boolean,
     valid=lambda value: isinstance(value, bool),
 )
-VALUES = Kind(
+VALUES = CellKind(
     what="finite numbers above 0 with ';' between them",
     write=lambda values: ";".join(map(decimal_text, values)),
     read=lambda cell: tuple(map(_read_number, cell.split(";"))),
     valid=lambda values: all(map(is_positive, values)),
     absent=(),
 )
-SAMPLES = Kind(
+SAMPLES = CellKind(
     what=f"finite numbers, ';' between samples and '|' between rounds, {SAMPLES_KEPT} a round",
     write=_write_samples,
     read=_read_samples,
     valid=_are_samples,
     absent=(),
 )
-DETAIL = Kind(
+DETAIL = CellKind(
     what="key=value pairs with ';' between them",
     write=_write_detail,
     read=_read_detail,
     valid=_is_detail,
     absent={},
 )
-FLAG_CODES = Kind(
+FLAG_CODES = CellKind(
     what=f"codes with ';' between them, each once, of {', '.join(FLAGS)}",
     write=";".join,
     read=lambda cell: tuple(cell.split(";")),

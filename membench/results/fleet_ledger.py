@@ -54,7 +54,7 @@ class Host:
 
 
 @dataclass(frozen=True)
-class Ledger:
+class FleetLedger:
     """A fleet run.
 
     Attributes:
@@ -85,7 +85,7 @@ def ledger_path(directory: Path, fleet_id: str) -> Path:
     return directory / f"{fleet_id}{SUFFIX}"
 
 
-def write_ledger(directory: Path, ledger: Ledger) -> None:
+def write_ledger(directory: Path, ledger: FleetLedger) -> None:
     """Put ``ledger`` into ``directory``.
 
     Raises:
@@ -95,7 +95,7 @@ def write_ledger(directory: Path, ledger: Ledger) -> None:
     atomic_write(ledger_path(directory, ledger.fleet_id), data)
 
 
-def latest_ledger(directory: Path) -> Ledger | None:
+def latest_ledger(directory: Path) -> FleetLedger | None:
     """The ledger of the newest fleet run in ``directory``, or None where there is none.
 
     Raises:
@@ -105,7 +105,7 @@ def latest_ledger(directory: Path) -> Ledger | None:
     return read_ledger(directory / names[-1]) if names else None
 
 
-def read_ledger(path: Path) -> Ledger:
+def read_ledger(path: Path) -> FleetLedger:
     """The ledger at ``path``.
 
     Raises:
@@ -115,7 +115,7 @@ def read_ledger(path: Path) -> Ledger:
         data = parse_json(read_bytes(path, MAX_JSON))
         if not isinstance(data, dict) or data.get("schema") != SCHEMA:
             raise SchemaError(f"not a {SCHEMA}")
-        ledger = load(Ledger, data)
+        ledger = load(FleetLedger, data)
         _check(ledger)
     except ValueError:
         raise SchemaError(f"{shown(path)} is not JSON") from None
@@ -124,7 +124,7 @@ def read_ledger(path: Path) -> Ledger:
     return ledger
 
 
-def _check(ledger: Ledger) -> None:
+def _check(ledger: FleetLedger) -> None:
     if not _ID.fullmatch(ledger.fleet_id):
         raise SchemaError("its fleet_id is none")
     if len({host.name for host in ledger.hosts}) != len(ledger.hosts):

@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from membench.core.terms import FLAGS, BytesConvention, CacheState, PeakBasis
-from membench.results.case_result import Unit
+from membench.results.case_result import CaseResult
 from membench.results.cells import is_positive, looks_like_a_number, number_text
 
 DetailValue = str | int | float
 
 
-def merge_facts(units: Sequence[Unit]) -> dict[str, Any]:
+def merge_facts(units: Sequence[CaseResult]) -> dict[str, Any]:
     """Column -> value for the facts of ``units``, the rounds of one case; absent ones included.
 
     Where the rounds agree, that is the fact.  Where they differ, a whole number
@@ -28,7 +28,7 @@ def merge_facts(units: Sequence[Unit]) -> dict[str, Any]:
     }
 
 
-def merge_detail(units: Sequence[Unit]) -> dict[str, str]:
+def merge_detail(units: Sequence[CaseResult]) -> dict[str, str]:
     """The `detail` of ``units``: of numbers that differ the median, to 4 significant digits."""
     values: dict[str, list[DetailValue]] = {}
     for unit in units:
@@ -37,7 +37,7 @@ def merge_detail(units: Sequence[Unit]) -> dict[str, str]:
     return {key: _detail(found) for key, found in values.items()}
 
 
-def merge_flags(units: Sequence[Unit], *more: str) -> tuple[str, ...]:
+def merge_flags(units: Sequence[CaseResult], *more: str) -> tuple[str, ...]:
     """Every flag of ``units`` and ``more``, once, in the order of `FLAGS`."""
     raised = {flag for unit in units for flag in unit.flags} | set(more)
     return tuple(code for code in FLAGS if code in raised)

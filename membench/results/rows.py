@@ -10,7 +10,7 @@ from typing import Any
 from membench.core.errors import SchemaError
 from membench.core.terms import BETTER, UNIT, Metric, Stat, Status
 from membench.core.text import ascii_line
-from membench.results.case_result import Reading, Unit
+from membench.results.case_result import CaseResult, Reading
 from membench.results.cells import is_number, is_positive, sample_text
 from membench.results.merge import merge_detail, merge_facts, merge_flags
 from membench.results.plan import Plan, PlannedCase
@@ -19,7 +19,7 @@ from membench.results.schema import Row, normal
 _MAD_TO_SIGMA = 1.4826  # 1 / the 0.75 quantile of the standard normal distribution
 
 
-def rows(plan: Plan, units: Iterable[Unit], *, partial: bool = False) -> list[Row]:
+def rows(plan: Plan, units: Iterable[CaseResult], *, partial: bool = False) -> list[Row]:
     """One row per planned (case, metric, stat), in the order of ``plan``, as a file holds it.
 
     A case that failed in one round is `failed`, with the samples that there
@@ -34,7 +34,7 @@ def rows(plan: Plan, units: Iterable[Unit], *, partial: bool = False) -> list[Ro
     Raises:
         SchemaError: a unit of no planned case, or, unless ``partial``, a case without a unit.
     """
-    rounds: dict[str, dict[int, Unit]] = {case.id: {} for case in plan.cases}
+    rounds: dict[str, dict[int, CaseResult]] = {case.id: {} for case in plan.cases}
     for unit in units:
         if unit.case not in rounds:
             raise SchemaError(f"there is a result of '{unit.case}', which is not in the plan")
@@ -57,7 +57,7 @@ def relative_spread(values: Sequence[float]) -> float | None:
     return _MAD_TO_SIGMA * statistics.median(abs(value - middle) for value in values) / middle
 
 
-def _case_rows(plan: Plan, case: PlannedCase, units: Sequence[Unit]) -> list[Row]:
+def _case_rows(plan: Plan, case: PlannedCase, units: Sequence[CaseResult]) -> list[Row]:
     status, reason = _outcome(case, units)
     good = [unit for unit in units if unit.status is Status.OK and not _fault(unit)]
     size = case.params.get("size")
@@ -87,7 +87,7 @@ def _row(
     metric: Metric,
     stat: Stat,
     outcome: tuple[Status, str],
-    units: Sequence[Unit],
+    units: Sequence[CaseResult],
     planned: Sequence[str],
 ) -> Row:
     """The row of one metric and statistic; ``planned`` flags stood in the plan."""
@@ -127,7 +127,7 @@ def _row(
     return normal(row)
 
 
-def _outcome(case: PlannedCase, units: Sequence[Unit]) -> tuple[Status, str]:
+def _outcome(case: PlannedCase, units: Sequence[CaseResult]) -> tuple[Status, str]:
     """What became of ``case`` over its rounds, and why if it is not `ok`."""
     if case.skipped:
         return Status.SKIPPED, case.skipped
@@ -141,7 +141,7 @@ def _outcome(case: PlannedCase, units: Sequence[Unit]) -> tuple[Status, str]:
     return Status.SKIPPED, why if len(skips) == len(units) else f"round {skips[0].round}: {why}"
 
 
-def _fault(unit: Unit) -> str:
+def _fault(unit: CaseResult) -> str:
     """Why ``unit`` is a failure, or nothing: it says so, or its numbers cannot be."""
     if unit.status is Status.FAILED:
         return _reason(unit)
@@ -154,7 +154,7 @@ def _fault(unit: Unit) -> str:
     return ""
 
 
-def _reason(unit: Unit) -> str:
+def _reason(unit: CaseResult) -> str:
     return ascii_line(unit.reason) or "no reason was given"
 
 

@@ -27,7 +27,7 @@ from membench.core.terms import (
 from membench.core.text import ascii_line
 from membench.core.units import parse_size
 from membench.results import cells
-from membench.results.cells import Kind
+from membench.results.cells import CellKind
 
 SCHEMA = "membench.results/1"
 
@@ -35,7 +35,7 @@ _STAMP = cells.code(
     r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "a time in UTC such as 2026-01-31T08:04:12Z"
 )
 
-_KINDS: Mapping[str, Kind] = MappingProxyType(
+_KINDS: Mapping[str, CellKind] = MappingProxyType(
     {
         "schema": cells.code(r"[a-z.]+/\d+", SCHEMA),
         "run_id": cells.code(r"[A-Za-z0-9][A-Za-z0-9._-]*", "a run id: letters, digits and . _ -"),

@@ -16,7 +16,7 @@ from membench.core.errors import OutputError, SchemaError
 from membench.core.files import atomic_write, shown
 from membench.core.plain import dump, load
 from membench.core.untrusted import MAX_JSON, open_file, parse_json, read_bytes
-from membench.results.journal.reading import Note
+from membench.results.journal.reading import JournalEvent
 from membench.results.paths import sidecar_path
 from membench.results.plan import Plan
 
@@ -41,7 +41,7 @@ class Sidecar:
     plan: Plan
     machine: dict[str, Any]
     order: tuple[tuple[str, ...], ...] = ()
-    notes: tuple[Note, ...] = ()
+    notes: tuple[JournalEvent, ...] = ()
     seconds: dict[str, float] = field(default_factory=dict)
     interrupted: bool = False
     sha256: str = ""

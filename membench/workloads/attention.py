@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from membench.core.errors import VerificationFailed, skip
-from membench.gpu.protocol import Gpu, Variant
+from membench.gpu.protocol import Gpu, KernelVariant
 from membench.gpu.verify.content import random_numbers, repeat, values
 from membench.workloads.model_shapes import HEAD_DIM
 
@@ -44,7 +44,7 @@ _LOG2_E = 1.4426950408889634
 
 
 @dataclass(frozen=True)
-class Shape:
+class AttentionShape:
     """One step.
 
     Attributes:
@@ -91,11 +91,11 @@ class Attention:
         Skip: the device does not know the format.
     """
 
-    def __init__(self, gpu: Gpu, shape: Shape, dtype: str, *, zeros: bool = False) -> None:
+    def __init__(self, gpu: Gpu, shape: AttentionShape, dtype: str, *, zeros: bool = False) -> None:
         if gpu.properties.capability < CAPABILITY[dtype]:
             skip(f"{dtype.upper()} needs compute capability {CAPABILITY[dtype] / 10}")
         self._gpu, self._shape, self._dtype, self._zeros = gpu, shape, dtype, zeros
-        variant = Variant.of("attention.cu", GROUP=shape.group, FP8=int(dtype == "fp8"))
+        variant = KernelVariant.of("attention.cu", GROUP=shape.group, FP8=int(dtype == "fp8"))
         self._read = gpu.kernel(variant, "attention_read")
         self._merge = gpu.kernel(variant, "attention_merge")
         self.registers = self._read.registers

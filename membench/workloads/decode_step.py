@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from membench.core.terms import BytesConvention, Metric
 from membench.core.work import Detail, Timed
-from membench.workloads.model_shapes import HEAD_DIM, MODELS, Model
+from membench.workloads.model_shapes import HEAD_DIM, MODELS, ModelShard
 
 if TYPE_CHECKING:
     from membench.gpu.protocol import Gpu
-    from membench.workloads.attention import Shape
+    from membench.workloads.attention import AttentionShape
 
 MODEL, CONTEXT = "llama-3.1-8b", 32768
 """Of the step that stands for all in other benches; the default of ``decode/attn``."""
@@ -20,17 +20,17 @@ TOKENS = 131072
 """Tokens in the KV cache of a step, all sequences together: the batch is this over the context."""
 
 
-def attention_bytes(model: Model, kv: str) -> int:
+def attention_bytes(model: ModelShard, kv: str) -> int:
     """K and V that one step reads, as ``kv``: fp16 or fp8."""
     size = {"fp16": 2, "fp8": 1}[kv]
     return 2 * size * model.layers * model.kv_heads // model.tp * HEAD_DIM * TOKENS
 
 
-def attention_shape(model: Model, context: int) -> Shape:
+def attention_shape(model: ModelShard, context: int) -> AttentionShape:
     """The attention of one step at ``context`` tokens a sequence."""
-    from membench.workloads.attention import Shape
+    from membench.workloads.attention import AttentionShape
 
-    return Shape(
+    return AttentionShape(
         layers=model.layers,
         heads=model.kv_heads // model.tp,
         group=model.heads // model.kv_heads,
@@ -39,7 +39,7 @@ def attention_shape(model: Model, context: int) -> Shape:
     )
 
 
-def attention_step(gpu: Gpu, model: Model, context: int, kv: str, launch: str) -> Timed:
+def attention_step(gpu: Gpu, model: ModelShard, context: int, kv: str, launch: str) -> Timed:
     """The attention of one step as work; arguments as in ``decode/attn``."""
     from membench.workloads.attention import Attention
 

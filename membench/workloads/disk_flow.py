@@ -14,7 +14,7 @@ from membench.core.work import Observed
 if TYPE_CHECKING:
     from membench.host.storage.backend import StorageBackend
     from membench.host.storage.flow import Flow
-    from membench.host.storage.traffic import Trace
+    from membench.host.storage.traffic import TrafficRecord
 
 DISK = GIB  # of scratch file: more than the memory of most disks' controllers
 OBSERVE_S = 0.2
@@ -60,19 +60,19 @@ def disk_work(
     )
 
 
-def bandwidth(trace: Trace, block: int) -> dict[tuple[Metric, Stat], list[float]]:
+def bandwidth(trace: TrafficRecord, block: int) -> dict[tuple[Metric, Stat], list[float]]:
     """GB/s of the groups of I/Os that the rates are of."""
     return {BANDWIDTH: [rate * block / 1e9 for rate in trace.rates()]}
 
 
 def latencies(
-    trace: Trace, stats: tuple[tuple[Metric, Stat], ...] = (P50, P95, P99, P999)
+    trace: TrafficRecord, stats: tuple[tuple[Metric, Stat], ...] = (P50, P95, P99, P999)
 ) -> dict[tuple[Metric, Stat], Any]:
     """The same latencies, in ns, for each of ``stats``."""
     return dict.fromkeys(stats, trace.latency)
 
 
-def seen(trace: Trace) -> dict[str, str | int | float]:
+def seen(trace: TrafficRecord) -> dict[str, str | int | float]:
     """How busy the client was (share of a CPU), and whether it may have been the limit.
 
     ``submit`` is the share of its time that it spent in handing I/Os to the kernel, and

@@ -14,7 +14,7 @@ from membench.core.work import Timed
 if TYPE_CHECKING:
     import numpy as np
 
-    from membench.gpu.protocol import Buffer, Gpu, HostBuffer, Variant
+    from membench.gpu.protocol import Buffer, Gpu, HostBuffer, KernelVariant
     from membench.gpu.verify.pattern import Patterns
 
 ARRAYS = {"read": 1, "write": 1, "copy": 2, "scale": 2, "add": 3, "triad": 3, "nstream": 3}
@@ -54,13 +54,15 @@ _VALUE = 0x3F9D7043
 _SALT = 17
 
 
-def variant(config: Config) -> Variant:
+def variant(config: Config) -> KernelVariant:
     """The compilation that ``config`` needs."""
-    from membench.gpu.protocol import Variant
+    from membench.gpu.protocol import KernelVariant
 
     bound = 1024 if config["block"] > 512 else 512
     hint = {"HINT": config["hint"]} if config["hint"] else {}
-    return Variant.of("stream.cu", VEC=config["vec"], UNROLL=config["unroll"], BLOCK=bound, **hint)
+    return KernelVariant.of(
+        "stream.cu", VEC=config["vec"], UNROLL=config["unroll"], BLOCK=bound, **hint
+    )
 
 
 class ReadPasses:

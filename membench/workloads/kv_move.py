@@ -63,13 +63,13 @@ def kernel_move(
     """
     import numpy as np
 
-    from membench.gpu.protocol import Variant
+    from membench.gpu.protocol import KernelVariant
 
     count = tables[0].size
     to, source_blocks = (gpu.allocate(table.nbytes) for table in tables)
     for buffer, table in zip((to, source_blocks), tables, strict=True):
         gpu.upload(buffer, table)
-    variant = Variant.of("kv.cu", UNROLL=UNROLL)
+    variant = KernelVariant.of("kv.cu", UNROLL=UNROLL)
     bulk = method == "bulk"
     kernel = gpu.kernel(variant, "kv_bulk" if bulk else "kv_move")
     threads, shared = (32, BULK_SHARED) if bulk else (BLOCK, 0)

@@ -22,11 +22,11 @@ def copies(
     """
     import numpy as np
 
-    from membench.gpu.protocol import Variant
+    from membench.gpu.protocol import KernelVariant
 
     if engine == "ce":
         return lambda stream: gpu.copy(target, source, size, stream)
-    kernel = gpu.kernel(Variant.of("link.cu", UNROLL=UNROLL), "link_copy")
+    kernel = gpu.kernel(KernelVariant.of("link.cu", UNROLL=UNROLL), "link_copy")
     args = (np.uint64(target), np.uint64(source), np.uint64(size // 16))
     blocks = grid or gpu.properties.sms
     return lambda stream: gpu.launch(kernel, blocks, BLOCK, args, stream=stream)

@@ -10,7 +10,7 @@ HEAD_DIM = 128
 
 
 @dataclass(frozen=True)
-class Model:
+class ModelShard:
     """A transformer as one of ``tp`` GPUs holds it, by its published config.json.
 
     Attributes:
@@ -52,7 +52,7 @@ class Model:
 
 # Sources: config.json of meta-llama/Llama-3.1-8B and -70B, and of Qwen/Qwen3-32B.
 MODELS = {
-    "llama-3.1-8b": Model(32, 4096, 32, 8, 14336, 128256),
-    "llama-3.1-70b-tp8": Model(80, 8192, 64, 8, 28672, 128256, tp=8),
-    "qwen3-32b": Model(64, 5120, 64, 8, 25600, 151936),
+    "llama-3.1-8b": ModelShard(32, 4096, 32, 8, 14336, 128256),
+    "llama-3.1-70b-tp8": ModelShard(80, 8192, 64, 8, 28672, 128256, tp=8),
+    "qwen3-32b": ModelShard(64, 5120, 64, 8, 25600, 151936),
 }

@@ -14,7 +14,7 @@ from membench.core.errors import MembenchError, VerificationFailed, skip
 from membench.core.units import MIB
 from membench.gpu.cuda.gds import GdsReader
 from membench.host.storage.pager import Nowhere, Pager, Sink
-from membench.host.storage.traffic import Trace, shuffled
+from membench.host.storage.traffic import TrafficRecord, shuffled
 from membench.workloads.gpu_disk import CudaStorage, PoolSink, landed_pages
 
 if TYPE_CHECKING:
@@ -113,7 +113,9 @@ def _bounced(
     return Pipeline(pager, read, sink, memory, offsets, detail, close)
 
 
-def check_landed(both: CudaStorage, memory: Buffer, block: int, trace: Trace | None) -> None:
+def check_landed(
+    both: CudaStorage, memory: Buffer, block: int, trace: TrafficRecord | None
+) -> None:
     """Compare pages on the GPU with what stands at their places in the file.
 
     Raises:

@@ -9,7 +9,7 @@ import pytest
 from compare_rows import around, of_run, row, run_cli, write
 
 from membench.analysis.comparison import compare
-from membench.analysis.finding import Finding
+from membench.analysis.finding import Difference
 from membench.analysis.sides import make_sides
 from membench.analysis.sources import read_source
 from membench.analysis.verdict import Reason, Verdict
@@ -20,7 +20,7 @@ MIB = 1 << 20
 AUTO, ASKED = (f"ddr/triad/size={size}/threads=all/pages=thp" for size in ("auto", "256MiB"))
 
 
-def findings(tmp_path: Path, first: list[Row], second: list[Row]) -> dict[str, Finding]:
+def findings(tmp_path: Path, first: list[Row], second: list[Row]) -> dict[str, Difference]:
     a = read_source(write(tmp_path / "a.csv", *first))
     b = read_source(write(tmp_path / "b.csv", *of_run("other", second)))
     comparison = compare(make_sides([("a", a), ("b", b)]))

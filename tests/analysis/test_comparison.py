@@ -15,7 +15,7 @@ from membench.analysis.absences import Absence, absences
 from membench.analysis.comparison import Comparison, compare
 from membench.analysis.facts import Fact
 from membench.analysis.figure import Basis
-from membench.analysis.finding import Finding
+from membench.analysis.finding import Difference
 from membench.analysis.gate import check_gate, found
 from membench.analysis.sides import make_sides
 from membench.analysis.sources import Source
@@ -39,7 +39,7 @@ def comparison(*sides: list[Row], **options: Any) -> Comparison:
     return compare(make_sides(named), **options)
 
 
-def finding(first: list[Row], second: list[Row]) -> Finding:
+def finding(first: list[Row], second: list[Row]) -> Difference:
     """The finding on the only line."""
     (line,) = comparison(first, second).lines
     (one,) = line.findings

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from membench.analysis.comparison import compare
-from membench.analysis.figure import Basis, Figure
-from membench.analysis.finding import Pair, find
+from membench.analysis.figure import Basis, CaseRuns
+from membench.analysis.finding import CasePair, find
 from membench.analysis.sides import make_sides
 from membench.analysis.sources import Source
 from membench.analysis.statistics import estimate, estimates
@@ -50,7 +50,7 @@ def verdicts(
 ) -> Counter[Verdict]:
     one = of_row(row((1.0,)))
     pairs = [
-        Pair(Figure((one,), basis, tuple(a)), Figure((one,), basis, tuple(b)), THRESHOLD)
+        CasePair(CaseRuns((one,), basis, tuple(a)), CaseRuns((one,), basis, tuple(b)), THRESHOLD)
         for a, b in zip(first.tolist(), second.tolist(), strict=True)
     ]
     return Counter(finding.verdict for finding in find(pairs))

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from membench.analysis.derive.links import fronts, in_flight, link_fits, moved, parameters, policies
-from membench.analysis.derive.policy import CLOSE, Moved, by_place, crossover_map, policy
+from membench.analysis.derive.policy import CLOSE, TransferCell, by_place, crossover_map, policy
 from membench.core.terms import BETTER, UNIT, Metric, Stat, Status, Tier
 from membench.core.units import KIB, MIB, format_size
-from membench.report.page.runs import Run, Source
+from membench.report.page.runs import ReportSource, Run
 from membench.report.page.sections import links
 from membench.report.screens.run import print_policies
 from membench.results.schema import Row
@@ -128,7 +128,7 @@ def test_no_rule_of_one_threshold_is_better_by_more_than_noise(
     cells: dict[tuple[int, int], tuple[float, float, float]],
 ) -> None:
     points = [
-        Moved(block, count, method, gbs)
+        TransferCell(block, count, method, gbs)
         for (block, count), values in cells.items()
         for method, gbs in zip(("batch", "loop", "sm"), values, strict=True)
     ]
@@ -161,7 +161,7 @@ def test_the_map_names_the_best_of_each_cell(
     cells: dict[tuple[int, int], tuple[float, float, float]],
 ) -> None:
     points = [
-        Moved(block, count, method, gbs)
+        TransferCell(block, count, method, gbs)
         for (block, count), values in cells.items()
         for method, gbs in zip(("batch", "contig", "sm"), values, strict=True)
     ]
@@ -249,7 +249,7 @@ def test_run_prints_the_line_that_an_engine_takes_over(width: int) -> None:
 
 
 def as_run(rows: list[Row]) -> Run:
-    source = Source(Path("box.csv"), b"", ())
+    source = ReportSource(Path("box.csv"), b"", ())
     return Run("box-1", source, tuple(rows), None, None)
 
 

@@ -29,13 +29,13 @@ from membench.gpu.cuda import backend as cuda
 from membench.gpu.cuda import links as cuda_links
 from membench.gpu.cuda.backend import CudaBackend, open_cuda
 from membench.gpu.cuda.errors import check, explained
-from membench.gpu.protocol import Variant
+from membench.gpu.protocol import KernelVariant
 from membench.gpu.verify import walk as gpu_walk
 from membench.measure.worker.span import time_span
 from membench.workloads import attention as gpu_attention
 from membench.workloads import decode_step
 from membench.workloads import products as gpu_product
-from membench.workloads.model_shapes import MODELS, Model
+from membench.workloads.model_shapes import MODELS, ModelShard
 
 pytestmark = pytest.mark.skipif(not no_driver(), reason="this machine has a driver")
 
@@ -70,7 +70,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     for module, values in SMALL.items():
         for name, value in values.items():
             monkeypatch.setattr(module, name, value)
-    monkeypatch.setitem(MODELS, "tiny", Model(1, 256, 4, 1, 128, 64))
+    monkeypatch.setitem(MODELS, "tiny", ModelShard(1, 256, 4, 1, 128, 64))
 
 
 Opened = tuple[Double, Machine, DriverLibrary]
@@ -191,7 +191,7 @@ def test_a_copy_from_huge_pages_says_how_many_there_were(gpu: CudaBackend) -> No
 
 
 def test_a_cluster_is_placed_as_the_driver_says(gpu: CudaBackend) -> None:
-    kernel = gpu.kernel(Variant.of("shared.cu", CLUSTER=16), "cluster_chase")
+    kernel = gpu.kernel(KernelVariant.of("shared.cu", CLUSTER=16), "cluster_chase")
     with pytest.raises(Skip, match="no cluster of 16"):  # the double has two SMs
         BENCHES["smem/latency"].build(cast("Any", replace_sms(gpu, 16)), {"cluster": 16})
     assert gpu.clusters(kernel, 16, 32) == 0
@@ -200,7 +200,7 @@ def test_a_cluster_is_placed_as_the_driver_says(gpu: CudaBackend) -> None:
 
 def test_l1_gets_what_shared_memory_does_not_need(gpu: CudaBackend, opened: Opened) -> None:
     double, _, _ = opened
-    kernel = gpu.kernel(Variant.of("cache.cu"), "cache_read")
+    kernel = gpu.kernel(KernelVariant.of("cache.cu"), "cache_read")
     gpu.prefer_l1(kernel)
     assert double.carveouts[kernel.function.ptr] == 0
 
@@ -364,7 +364,7 @@ WRONG: list[tuple[Any, type[Exception]]] = [
 def test_arguments_that_a_kernel_does_not_take_are_refused(
     args: Any, kind: type[Exception], gpu: CudaBackend
 ) -> None:
-    hold = gpu.kernel(Variant("control.cu"), "control_hold")
+    hold = gpu.kernel(KernelVariant("control.cu"), "control_hold")
     with pytest.raises(kind):
         gpu.launch(hold, 1, 1, args)
 

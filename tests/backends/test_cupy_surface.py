@@ -17,13 +17,13 @@ from cupy_double.real import no_driver
 
 import membench.gpu.cuda.backend as cuda_backend
 from membench.core.errors import BackendUnavailable, DeviceLost, MembenchError
-from membench.core.snapshot import Gpu, Gpus
+from membench.core.snapshot import GpuIdentity, Gpus
 from membench.gpu.cuda.backend import open_cuda
 from membench.gpu.cuda.errors import explained
 from membench.machine import snapshot
 
 ROOT = Path(cuda_backend.__file__).parent
-GPU = Gpu(0, "NVIDIA H100", "0123456789ab", 80 << 30, "9.0")
+GPU = GpuIdentity(0, "NVIDIA H100", "0123456789ab", 80 << 30, "9.0")
 
 
 def names_of_cupy(path: Path) -> set[str]:
@@ -91,9 +91,9 @@ def test_a_driver_that_shows_no_device_is_told_from_none(tmp_path: Path) -> None
     script = (
         "from dataclasses import replace\n"
         "from membench.machine import snapshot\n"
-        "from membench.core.snapshot import Gpu, Gpus\n"
+        "from membench.core.snapshot import GpuIdentity, Gpus\n"
         "from membench.gpu.cuda.backend import open_cuda\n"
-        "gpu = Gpu(0, 'x', '0123456789ab', 1 << 30, '9.0')\n"
+        "gpu = GpuIdentity(0, 'x', '0123456789ab', 1 << 30, '9.0')\n"
         "try:\n"
         "    open_cuda(replace(snapshot(), gpus=Gpus('1', '13.0', (gpu,))), 0)\n"
         "except Exception as error:\n"

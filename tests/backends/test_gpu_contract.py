@@ -15,15 +15,15 @@ from membench.core.backend import DeviceBackend
 from membench.core.errors import MembenchError
 from membench.core.work import Timed
 from membench.gpu.cuda.backend import open_cuda
-from membench.gpu.protocol import Gpu, Variant
+from membench.gpu.protocol import Gpu, KernelVariant
 from membench.gpu.verify.pattern import Patterns, pattern
 from membench.machine import snapshot
 from membench.measure.backends import open_backend
 from membench.measure.worker.span import time_span
 from membench.measure.worker.stopwatch import Stopwatches
 
-CONTROL = Variant.of("control.cu")
-STREAM = Variant.of("stream.cu")
+CONTROL = KernelVariant.of("control.cu")
+STREAM = KernelVariant.of("stream.cu")
 
 
 @pytest.fixture(
@@ -133,7 +133,7 @@ def test_occupancy_is_that_of_the_resources(gpu: Gpu) -> None:
 def test_clusters_are_counted_within_the_sms(gpu: Gpu) -> None:
     if gpu.properties.capability < 90:
         pytest.skip("no clusters before compute capability 9.0")
-    kernel = gpu.kernel(Variant.of("shared.cu", CLUSTER=2), "cluster_chase")
+    kernel = gpu.kernel(KernelVariant.of("shared.cu", CLUSTER=2), "cluster_chase")
     half = gpu.properties.shared_per_sm // 2  # one block an SM
     assert 1 <= gpu.clusters(kernel, 2, 32, half) <= gpu.properties.sms // 2
 
@@ -174,7 +174,7 @@ def test_large_dynamic_shared_memory_is_opted_into(gpu: Gpu) -> None:
     out, took, memory = gpu.allocate(24), gpu.allocate(4 * 20_000), gpu.allocate(256)
     gpu.upload(memory, np.array([memory.address], np.uint64))
     gpu.upload(memory, np.array([memory.address], np.uint64), offset=128)
-    hops = gpu.kernel(Variant.of("chase.cu"), "chase_hops")
+    hops = gpu.kernel(KernelVariant.of("chase.cu"), "chase_hops")
     args = (out, took, np.uint64(memory.address), np.uint32(100))
     gpu.launch(hops, 1, 1, args, shared=80_000)
     assert int(gpu.download(out, np.uint64, 1)[0]) == memory.address

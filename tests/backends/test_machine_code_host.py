@@ -9,7 +9,7 @@ from functools import cache
 import pytest
 
 from membench.host.compiled import instructions as host_ir
-from membench.host.compiled.jit import Kernel
+from membench.host.compiled.jit import CompiledFunction
 from membench.host.memory import chase_kernels as host_chase
 from membench.host.memory.stream_kernels import STREAMS
 
@@ -25,7 +25,7 @@ CALL = re.compile(r"^\s+call\w*\s+(\S+)", re.MULTILINE)
 
 
 @cache
-def assembly(kernel: Kernel) -> str:
+def assembly(kernel: CompiledFunction) -> str:
     """The kernel's own function, not Numba's wrapper around it, which comes after it."""
     text = kernel.assembly()
     return text[: text.index(".Lfunc_end0")]

@@ -14,7 +14,7 @@ from membench.host.compiled.pattern import RING_FACTORS
 from membench.host.memory import chase_kernels as host_chase
 from membench.host.memory.arena import map_pages
 from membench.host.memory.backend import CpuBackend
-from membench.host.memory.ring import Ring, Walk
+from membench.host.memory.ring import HostRing, Walk
 
 LINE = 64
 
@@ -36,7 +36,7 @@ def order(bits: int) -> npt.NDArray[np.int64]:
 )
 def test_the_ring_is_one_cycle_through_every_line(bits: int, stride: int) -> None:
     memory = map_pages(stride << bits, "4k")
-    ring = Ring.over(memory, stride)
+    ring = HostRing.over(memory, stride)
     ring.link()
     words = memory.view(np.int64)
     line = int(order(bits)[0])
@@ -102,13 +102,13 @@ def test_pages_follow_each_other_uniformly() -> None:
 @given(hops=st.integers(0, 10**12))
 def test_where_a_chase_ends_is_known(hops: int) -> None:
     memory = map_pages(64 * LINE, "4k")
-    ring = Ring.over(memory, LINE)
+    ring = HostRing.over(memory, LINE)
     assert ring.address(hops) == ring.base + LINE * int(order(6)[hops % 64])
 
 
 def test_the_walk_goes_on_and_is_verified(cpu: CpuBackend) -> None:
     (memory,) = cpu.arrays("4k", [1 << 16])
-    ring = Ring.over(memory, LINE)
+    ring = HostRing.over(memory, LINE)
     ring.link()
     walk = Walk(ring)
     for loads in (32, 320, 4096):
@@ -123,16 +123,16 @@ def test_the_walk_goes_on_and_is_verified(cpu: CpuBackend) -> None:
 @pytest.mark.parametrize("chains", [1, 2, 4, 8, 12])
 def test_chains_go_their_own_ways(cpu: CpuBackend, chains: int) -> None:
     (memory,) = cpu.arrays("4k", [1 << 18])
-    ring = Ring.over(memory, LINE)
+    ring = HostRing.over(memory, LINE)
     ring.link()
     starts = [ring.lines * n // chains for n in range(chains)]
     heads = np.array([ring.address(start) for start in starts])
     entry = host_chase.chains.entry
-    cpu.launch([lambda seat: entry(*seat.gate, heads.ctypes.data, chains, 800)])
+    cpu.launch([lambda slot: entry(*slot.barrier, heads.ctypes.data, chains, 800)])
     assert heads.tolist() == [ring.address(start + 800) for start in starts]
 
 
 @pytest.mark.parametrize(("size", "stride"), [(3 * 64, 64), (64, 64), (128, 12)])
 def test_what_is_no_ring_is_refused(size: int, stride: int) -> None:
     with pytest.raises(Skip, match="no ring"):
-        Ring.over(np.zeros(size, np.uint8), stride)
+        HostRing.over(np.zeros(size, np.uint8), stride)

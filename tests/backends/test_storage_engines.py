@@ -19,16 +19,16 @@ from membench.host.memory.backend import CpuBackend
 from membench.host.storage import uring_engine as storage_native_uring
 from membench.host.storage.backend import StorageBackend, open_storage
 from membench.host.storage.content import BLOCK
-from membench.host.storage.flow import Flow, Shape
+from membench.host.storage.flow import Flow, TrafficShape
 from membench.host.storage.mapping import Mapping
 from membench.host.storage.native_engine import NativeAio
-from membench.host.storage.scratch import Scratch, ScratchFile
+from membench.host.storage.scratch import ScratchFile, ScratchHandle
 from membench.host.storage.thread_engine import Threads
 from membench.host.storage.traffic import (
     NEVER,
     Engine,
-    Trace,
     Traffic,
+    TrafficRecord,
     joined,
     shuffled,
     successive,
@@ -82,7 +82,7 @@ def engine(request: pytest.FixtureRequest, cpu: CpuBackend) -> Iterator[Engine]:
     made.close()
 
 
-def flow(storage: StorageBackend, engine: Engine, shape: Shape, room: int = 0) -> Flow:
+def flow(storage: StorageBackend, engine: Engine, shape: TrafficShape, room: int = 0) -> Flow:
     memory = storage.memory("4k", max(room, (shape.depth + 1) * shape.block))
     fd = storage.open(direct=True, write=shape.reads < 100)
     return Flow(fd, SIZE, storage.content, memory, engine, shape)
@@ -95,7 +95,7 @@ def flow(storage: StorageBackend, engine: Engine, shape: Shape, room: int = 0) -
 def test_reads_are_counted_placed_and_verified(
     storage: StorageBackend, engine: Engine, pattern: str, block: int, depth: int
 ) -> None:
-    reading = flow(storage, engine, Shape(pattern=pattern, block=block, depth=depth))
+    reading = flow(storage, engine, TrafficShape(pattern=pattern, block=block, depth=depth))
     trace = reading.run(SECONDS)
     reading.verify()
     reading.close()
@@ -140,7 +140,7 @@ def test_writes_stand_in_the_file_and_stay_within_their_number(
     storage: StorageBackend, engine: Engine, reads: int
 ) -> None:
     most = 40 * 8 * KIB
-    shape = Shape(pattern="rand", block=8 * KIB, depth=4, reads=reads, most=most)
+    shape = TrafficShape(pattern="rand", block=8 * KIB, depth=4, reads=reads, most=most)
     writing = flow(storage, engine, shape)
     trace = writing.run(5.0)
     writing.verify()
@@ -158,13 +158,13 @@ def test_writes_stand_in_the_file_and_stay_within_their_number(
                 generations.add(storage.content.generation(page.data, at))
     assert len(generations) == 1
     assert generations.pop() > 0
-    reading = flow(storage, engine, Shape(pattern="seq", block=MIB, depth=2))
+    reading = flow(storage, engine, TrafficShape(pattern="seq", block=MIB, depth=2))
     reading.run(SECONDS)
     reading.verify()  # what was written is content, too
     reading.close()
 
 
-def spoil(scratch: Scratch, offset: int, data: bytes) -> bytes:
+def spoil(scratch: ScratchHandle, offset: int, data: bytes) -> bytes:
     """Change the file behind everyone's back; what stood there."""
     fd = os.open(scratch.path, os.O_RDWR)
     before = os.pread(fd, len(data), offset)
@@ -191,7 +191,7 @@ def test_a_changed_byte_is_noticed(storage: StorageBackend, engine: Engine) -> N
     places = range(BLOCK + 3000, SIZE, MIB)
     kept = [spoil(storage.scratch, at, b"?") for at in places]
     try:
-        reading = flow(storage, engine, Shape(pattern="rand", block=MIB, depth=2))
+        reading = flow(storage, engine, TrafficShape(pattern="rand", block=MIB, depth=2))
         reading.run(SECONDS)
         with pytest.raises(VerificationFailed, match="not what was written"):
             reading.verify()
@@ -202,7 +202,7 @@ def test_a_changed_byte_is_noticed(storage: StorageBackend, engine: Engine) -> N
 
 
 def test_a_write_that_was_lost_is_noticed(storage: StorageBackend, engine: Engine) -> None:
-    shape = Shape(pattern="rand", block=BLOCK, depth=2, reads=0, most=64 * BLOCK)
+    shape = TrafficShape(pattern="rand", block=BLOCK, depth=2, reads=0, most=64 * BLOCK)
     writing = flow(storage, engine, shape)
     trace = writing.run(5.0)
     clean = bytearray(BLOCK)
@@ -247,7 +247,7 @@ def test_where_memory_cannot_be_locked_the_ring_goes_without(
 ) -> None:
     ring = uring(cpu)
     assert isinstance(ring, NativeRing)
-    reading = flow(storage, ring, Shape(pattern="rand", block=BLOCK, depth=3))
+    reading = flow(storage, ring, TrafficShape(pattern="rand", block=BLOCK, depth=3))
     registered = reading.run(SECONDS)
     reading.verify()
     monkeypatch.setattr(NativeRing, "_register", lambda *_: False)
@@ -332,7 +332,7 @@ def test_the_backend_says_what_it_is(storage: StorageBackend) -> None:
 
 def test_what_does_not_fit_is_skipped(storage: StorageBackend) -> None:
     with pytest.raises(Skip, match=r"needs a scratch file of 64\.0 MiB, this one has 32\.0 MiB"):
-        storage.flow(Shape(pattern="seq", block=4 * MIB, depth=8))
+        storage.flow(TrafficShape(pattern="seq", block=4 * MIB, depth=8))
 
 
 def test_the_budget_is_for_all_rounds(storage: StorageBackend) -> None:
@@ -343,7 +343,7 @@ def test_the_budget_is_for_all_rounds(storage: StorageBackend) -> None:
 
 
 def test_a_scratch_file_that_is_gone_is_said(machine: Machine, tmp_path: Path) -> None:
-    gone = Scratch(str(tmp_path / "gone"), SIZE, 0, 1, 1, str(tmp_path / "ledger"))
+    gone = ScratchHandle(str(tmp_path / "gone"), SIZE, 0, 1, 1, str(tmp_path / "ledger"))
     with pytest.raises(BackendUnavailable, match="cannot be reached"):
         open_storage(machine, gone)
 
@@ -387,10 +387,10 @@ def test_places_are_all_whole_blocks_each_once(blocks: int, block: int, seed: in
     assert np.isin(steps, [block, block - blocks * block]).all()
 
 
-def trace_of(finished: list[int], depth: int, deadline: int) -> Trace:
+def trace_of(finished: list[int], depth: int, deadline: int) -> TrafficRecord:
     stamps = np.array(finished, np.int64)
     ones = np.ones_like(stamps)
-    return Trace(
+    return TrafficRecord(
         latency=ones,
         finished=stamps,
         offset=ones,

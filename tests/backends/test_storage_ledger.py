@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from membench.host.storage.write_budget import Ledger
+from membench.host.storage.write_budget import WriteLedger
 
 
 @pytest.fixture
@@ -19,18 +19,18 @@ def path(tmp_path: Path) -> str:
 
 
 def test_a_claim_is_made_once_and_kept(path: str) -> None:
-    assert Ledger(path).claim("a", 60, 100)
-    assert Ledger(path).claim("a", 60, 100)  # the next round's process
-    assert not Ledger(path).claim("b", 41, 100)
-    assert Ledger(path).claim("c", 40, 100)
-    assert Ledger(path).left(100) == 0
+    assert WriteLedger(path).claim("a", 60, 100)
+    assert WriteLedger(path).claim("a", 60, 100)  # the next round's process
+    assert not WriteLedger(path).claim("b", 41, 100)
+    assert WriteLedger(path).claim("c", 40, 100)
+    assert WriteLedger(path).left(100) == 0
 
 
 def test_what_was_written_adds_up(path: str) -> None:
-    assert Ledger(path).written == 0
-    Ledger(path).wrote(10**12)
-    Ledger(path).wrote(5)
-    assert Ledger(path).written == 10**12 + 5
+    assert WriteLedger(path).written == 0
+    WriteLedger(path).wrote(10**12)
+    WriteLedger(path).wrote(5)
+    assert WriteLedger(path).written == 10**12 + 5
 
 
 @given(claims=st.lists(st.tuples(st.sampled_from("abcdef"), st.integers(0, 60)), max_size=20))
@@ -39,7 +39,7 @@ def test_claims_never_exceed_the_limit(
 ) -> None:
     file = tmp_path_factory.mktemp("ledger") / "book"
     file.touch()
-    ledger = Ledger(str(file))
+    ledger = WriteLedger(str(file))
     for case, size in claims:
         ledger.claim(case, size, 100)
         assert 0 <= ledger.left(100) <= 100

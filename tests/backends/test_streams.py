@@ -46,7 +46,7 @@ def launch(
     count = len(cpu.cpus)
     cuts = [ELEMENTS * n // count // 32 * 32 for n in range(count)] + [ELEMENTS]
     parts = [[a[b:e] for a in data] for b, e in pairwise(cuts)]
-    jobs = [lambda seat, own=own: engine.run(seat, op, stores, own, iterations) for own in parts]
+    jobs = [lambda slot, own=own: engine.run(slot, op, stores, own, iterations) for own in parts]
     return sum(cpu.launch(jobs))
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from membench.fleet.campaign import Campaign, Patience
+from membench.fleet.fleet_run import FleetRun, Patience
 from membench.report.screens.fleet.live import FleetLines
-from membench.results.fleet_ledger import Host, HostState, Ledger, latest_ledger
+from membench.results.fleet_ledger import FleetLedger, Host, HostState, latest_ledger
 
 HOSTS = int(os.environ.get("MEMBENCH_HOSTS", "500"))
 
@@ -35,11 +35,11 @@ class Quiet(FleetLines):
 @pytest.mark.benchmark(group="fleet-ledger")
 def test_absent_hosts_are_one_change(benchmark: Any, tmp_path: Path) -> None:
     hosts = tuple(Host(f"node-{number}") for number in range(HOSTS))
-    ledger = Ledger("20261125T010349Z-6ba2", ("--profile", "quick"), hosts)
+    ledger = FleetLedger("20261125T010349Z-6ba2", ("--profile", "quick"), hosts)
 
-    def run() -> Ledger:
+    def run() -> FleetLedger:
         client: Any = EmptyCluster()
-        return Campaign(client, tmp_path, ledger, Quiet(), Patience(wait=0)).run()
+        return FleetRun(client, tmp_path, ledger, Quiet(), Patience(wait=0)).run()
 
     done = benchmark.pedantic(run, rounds=1)
     assert {host.state for host in done.hosts} == {HostState.MISSING}

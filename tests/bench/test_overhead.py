@@ -22,7 +22,7 @@ from membench.machine import snapshot
 from membench.measure.flags import results
 from membench.measure.options import RunOptions
 from membench.measure.plan import make_plan
-from membench.results.case_result import Reading, Seconds, Unit
+from membench.results.case_result import CaseResult, Reading, Seconds
 from membench.results.journal.writing import Journal
 from membench.results.plan import Plan
 from membench.results.rows import rows
@@ -46,10 +46,10 @@ def plan(machine: Machine) -> Plan:
 
 
 @pytest.fixture(scope="module")
-def units(plan: Plan) -> list[Unit]:
+def units(plan: Plan) -> list[CaseResult]:
     """A result for every case and round of the plan; the values do not matter here."""
     return [
-        Unit(
+        CaseResult(
             round=round_,
             case=case.id,
             status=Status.OK,
@@ -83,7 +83,7 @@ def test_appending_a_unit_without_the_sync(
     benchmark: BenchmarkFixture,
     plan: Plan,
     machine: Machine,
-    units: list[Unit],
+    units: list[CaseResult],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -96,13 +96,13 @@ def test_appending_a_unit_without_the_sync(
 
 
 def test_rows_of_a_full_run(
-    benchmark: BenchmarkFixture, plan: Plan, machine: Machine, units: list[Unit]
+    benchmark: BenchmarkFixture, plan: Plan, machine: Machine, units: list[CaseResult]
 ) -> None:
     assert len(benchmark(results, plan, units, machine)) >= len(plan.cases)
 
 
 def test_writing_the_csv_of_a_full_run(
-    benchmark: BenchmarkFixture, plan: Plan, units: list[Unit], tmp_path: Path
+    benchmark: BenchmarkFixture, plan: Plan, units: list[CaseResult], tmp_path: Path
 ) -> None:
     made = rows(plan, units)
     benchmark(write_rows, tmp_path / "o.csv", made)

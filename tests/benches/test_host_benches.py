@@ -21,7 +21,7 @@ from membench.core.terms import BytesConvention, Metric, Stat, Tier
 from membench.core.units import MIB, format_size
 from membench.core.work import Observation, Observed, Timed, Work
 from membench.host.memory.backend import CpuBackend
-from membench.host.memory.ring import Ring
+from membench.host.memory.ring import HostRing
 from membench.host.memory.sharing import all_thread_counts, parts, thread_counts
 from membench.measure.worker.sampling import Sampled, take_samples
 from membench.measure.worker.stopping import FixedCount
@@ -141,13 +141,13 @@ def test_the_cpu_that_chases_has_linked_the_whole_ring(
 ) -> None:
     """Lines that another cache holds dirty would be fetched from there, not from memory."""
     linked: list[set[int]] = []
-    link = Ring.link
+    link = HostRing.link
 
-    def watched(ring: Ring) -> None:
+    def watched(ring: HostRing) -> None:
         linked.append(os.sched_getaffinity(0))
         link(ring)
 
-    monkeypatch.setattr(Ring, "link", watched)
+    monkeypatch.setattr(HostRing, "link", watched)
     build(cpu, name, size=size).close()
     assert linked == [{cpu.cpus[0]}]
 

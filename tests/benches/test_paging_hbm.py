@@ -28,7 +28,7 @@ from membench.workloads import attention as gpu_attention
 from membench.workloads import decode_step, page_pipeline
 from membench.workloads import gpu_disk as cuda_storage
 from membench.workloads.gpu_disk import CudaStorage, PoolSink
-from membench.workloads.model_shapes import MODELS, Model
+from membench.workloads.model_shapes import MODELS, ModelShard
 
 BENCHES = registry().benches
 SIZE = 16 * MIB
@@ -264,7 +264,7 @@ class _InTurn:
 def test_a_true_decode_step_and_pages_share_the_gpu(
     both: CudaStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(MODELS, "tiny", Model(1, 256, 4, 1, 128, 64))
+    monkeypatch.setitem(MODELS, "tiny", ModelShard(1, 256, 4, 1, 128, 64))
     monkeypatch.setattr(decode_step, "MODEL", "tiny")
     monkeypatch.setattr(decode_step, "CONTEXT", 128)
     monkeypatch.setattr(decode_step, "TOKENS", 128)

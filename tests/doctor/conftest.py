@@ -11,7 +11,7 @@ from healthy import GPU_STATE, MACHINE
 
 from membench.core.snapshot import Filesystem
 from membench.core.units import GIB
-from membench.doctor.facts import Facts, Kernels, Scratch
+from membench.doctor.facts import Facts, Kernels, ScratchDirectory
 from membench.machine.disks.devices import Disk
 from membench.machine.noise import Noise
 from membench.machine.settings import Settings
@@ -28,7 +28,7 @@ def healthy() -> Facts:
     return Facts(
         machine=MACHINE,
         settings=Settings(True, False, "tsc", ("tsc", "hpet"), None, 0, 65536),
-        scratch=Scratch(place, "", (DISK,)),
+        scratch=ScratchDirectory(place, "", (DISK,)),
         noise=Noise(0.0, 0.1, (), 0, 0),
         kernels=Kernels(numba=True),
         gpus=(GPU_STATE,),

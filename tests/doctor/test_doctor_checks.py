@@ -16,7 +16,7 @@ from membench.benches import registry
 from membench.core.case import Needs
 from membench.core.snapshot import GpuFault, Gpus, Node
 from membench.core.units import GIB, KIB, MIB
-from membench.doctor import CHECKS, GPU_CHECKS, Facts, Finding, Level, examine, worst
+from membench.doctor import CHECKS, GPU_CHECKS, Facts, Finding, Severity, examine, worst
 from membench.doctor.facts import Kernels
 from membench.doctor.memory import NEEDED
 from membench.doctor.storage import DISK_BUDGET
@@ -41,75 +41,100 @@ VGPU = GpuFault(0, "it is a vGPU", "compare with its like", shown=True)
 
 REMEDY = {"machine.gpus.remedy": "pip install X"}
 
-RAISED: list[tuple[str, Level, dict[str, Any], str]] = [
-    ("gpu", Level.FAIL, {"machine.gpus": Gpus("1", "", (), "no CuPy", "pip install X")}, "no CuPy"),
-    ("gpu-software", Level.FAIL, {"machine.gpus.problem": "no CuPy", **REMEDY}, "no CuPy"),
-    ("nvml", Level.WARN, {"gpu_problem": "NVML is gone", "gpus": ()}, "gone"),
-    ("gpu-ecc", Level.WARN, {"gpus.0.ecc_errors": 3}, "0: on, 3 uncorrected errors"),
-    ("gpu-mig", Level.WARN, {"gpus.0.mig": True}, "0: on: a process gets one instance"),
-    ("gpu-power", Level.WARN, {"gpus.0.power_limit": 350.0}, "0: 350 W of 700"),
-    ("gpu-clocks", Level.WARN, {"gpus.0.sm_mhz_set": 1200}, "up to 1980 MHz, set to 1200"),
-    ("gpu-throttle", Level.WARN, {"gpus.0.reasons": 0x41}, "0: heat (hardware)"),
-    ("gpu-persistence", Level.WARN, {"gpus.0.persistence": False}, "0: off"),
-    ("gpu-link", Level.WARN, {"gpus.0.link_width": 8}, "0: x8 of x16, generation 5"),
-    ("gpu-company", Level.WARN, {"gpus.0.processes": (17, 42)}, "process 17, process 42"),
-    ("governor", Level.WARN, {"machine.cpu.governor": "powersave"}, "powersave"),
-    ("governor", Level.WARN, {"machine.cpu.governor": "performance,schedutil"}, "schedutil"),
-    ("boost", Level.WARN, {"settings.boost": False}, "off"),
+RAISED: list[tuple[str, Severity, dict[str, Any], str]] = [
     (
-        *("caches", Level.WARN, {"machine.cpu.staircase": staircase((1, 12), (32, 110))}),
+        "gpu",
+        Severity.FAIL,
+        {"machine.gpus": Gpus("1", "", (), "no CuPy", "pip install X")},
+        "no CuPy",
+    ),
+    ("gpu-software", Severity.FAIL, {"machine.gpus.problem": "no CuPy", **REMEDY}, "no CuPy"),
+    ("nvml", Severity.WARN, {"gpu_problem": "NVML is gone", "gpus": ()}, "gone"),
+    ("gpu-ecc", Severity.WARN, {"gpus.0.ecc_errors": 3}, "0: on, 3 uncorrected errors"),
+    ("gpu-mig", Severity.WARN, {"gpus.0.mig": True}, "0: on: a process gets one instance"),
+    ("gpu-power", Severity.WARN, {"gpus.0.power_limit": 350.0}, "0: 350 W of 700"),
+    ("gpu-clocks", Severity.WARN, {"gpus.0.sm_mhz_set": 1200}, "up to 1980 MHz, set to 1200"),
+    ("gpu-throttle", Severity.WARN, {"gpus.0.reasons": 0x41}, "0: heat (hardware)"),
+    ("gpu-persistence", Severity.WARN, {"gpus.0.persistence": False}, "0: off"),
+    ("gpu-link", Severity.WARN, {"gpus.0.link_width": 8}, "0: x8 of x16, generation 5"),
+    ("gpu-company", Severity.WARN, {"gpus.0.processes": (17, 42)}, "process 17, process 42"),
+    ("governor", Severity.WARN, {"machine.cpu.governor": "powersave"}, "powersave"),
+    ("governor", Severity.WARN, {"machine.cpu.governor": "performance,schedutil"}, "schedutil"),
+    ("boost", Severity.WARN, {"settings.boost": False}, "off"),
+    (
+        *("caches", Severity.WARN, {"machine.cpu.staircase": staircase((1, 12), (32, 110))}),
         "no cache is reported, and the chase leaves its caches before 32 MiB",
     ),
-    ("clock", Level.WARN, {"settings.clock": "hpet"}, "tsc is there"),
-    ("clock", Level.WARN, {"settings.clock": "acpi_pm", "settings.clocks": ("acpi_pm",)}, "slow"),
-    ("affinity", Level.WARN, {"machine.cpu.affinity": (0, 1)}, "2 of 8"),
-    ("affinity", Level.WARN, {"settings.pinning": False}, "cannot be bound"),
-    ("cpu-quota", Level.WARN, {"machine.cpu.quota": 2.5}, "2.5 CPUs"),
-    ("cpu-quota", Level.FAIL, {"machine.cpu.quota": 0.5}, "0.5 CPUs"),
-    ("virtual", Level.WARN, {"machine.cpu.hypervisor": "kvm"}, "by kvm"),
-    ("virtual", Level.WARN, {"machine.cpu.hypervisor": "yes"}, "unnamed"),
-    ("memory", Level.FAIL, {"machine.memory.available": 2 * GIB - 1}, "needs 2.00 GiB"),
+    ("clock", Severity.WARN, {"settings.clock": "hpet"}, "tsc is there"),
+    (
+        "clock",
+        Severity.WARN,
+        {"settings.clock": "acpi_pm", "settings.clocks": ("acpi_pm",)},
+        "slow",
+    ),
+    ("affinity", Severity.WARN, {"machine.cpu.affinity": (0, 1)}, "2 of 8"),
+    ("affinity", Severity.WARN, {"settings.pinning": False}, "cannot be bound"),
+    ("cpu-quota", Severity.WARN, {"machine.cpu.quota": 2.5}, "2.5 CPUs"),
+    ("cpu-quota", Severity.FAIL, {"machine.cpu.quota": 0.5}, "0.5 CPUs"),
+    ("virtual", Severity.WARN, {"machine.cpu.hypervisor": "kvm"}, "by kvm"),
+    ("virtual", Severity.WARN, {"machine.cpu.hypervisor": "yes"}, "unnamed"),
+    ("memory", Severity.FAIL, {"machine.memory.available": 2 * GIB - 1}, "needs 2.00 GiB"),
     (
         "memory-limit",
-        Level.FAIL,
+        Severity.FAIL,
         {"machine.memory.cgroup_limit": 3 * GIB, "machine.memory.cgroup_used": 2 * GIB},
         "leaves 1.00 GiB of 3.00 GiB",
     ),
-    ("memory-limit", Level.WARN, {"machine.memory.cgroup_limit": 3 * GIB}, "3.00 GiB"),
-    ("huge-pages", Level.WARN, {"machine.memory.thp": "never"}, "never"),
-    ("huge-pages", Level.WARN, {"machine.memory.thp_allowed": False}, "this process may have none"),
-    ("huge-pages", Level.WARN, {"machine.memory.huge_page": 512 * MIB}, "each of 512 MiB"),
-    ("gpu", Level.FAIL, {"machine.gpus.faults": (LOST,)}, "GPU 1: it has fallen off the bus"),
-    ("gpu", Level.WARN, {"machine.gpus.faults": (VGPU,)}, "GPU 0: it is a vGPU"),
+    ("memory-limit", Severity.WARN, {"machine.memory.cgroup_limit": 3 * GIB}, "3.00 GiB"),
+    ("huge-pages", Severity.WARN, {"machine.memory.thp": "never"}, "never"),
+    (
+        "huge-pages",
+        Severity.WARN,
+        {"machine.memory.thp_allowed": False},
+        "this process may have none",
+    ),
+    ("huge-pages", Severity.WARN, {"machine.memory.huge_page": 512 * MIB}, "each of 512 MiB"),
+    ("gpu", Severity.FAIL, {"machine.gpus.faults": (LOST,)}, "GPU 1: it has fallen off the bus"),
+    ("gpu", Severity.WARN, {"machine.gpus.faults": (VGPU,)}, "GPU 0: it is a vGPU"),
     (
         "numa",
-        Level.WARN,
+        Severity.WARN,
         {"machine.memory.nodes": TWO_NODES, "settings.numa_balancing": True},
         "2 memory nodes",
     ),
-    ("swap", Level.WARN, {"noise.swap_total": 8 * GIB, "noise.swap_used": GIB}, "1.00 GiB of 8"),
-    ("locked-memory", Level.WARN, {"settings.locked": 64 * KIB}, "64.0 KiB"),
-    ("scratch", Level.FAIL, {"scratch.problem": "/x cannot be written"}, "/x cannot"),
-    ("direct-io", Level.FAIL, {"scratch.filesystem.direct_io": "tmpfs keeps"}, "tmpfs"),
-    ("free-space", Level.WARN, {"scratch.filesystem.free": 1000 * MIB}, "from 1.00 GiB to 500 MiB"),
-    ("free-space", Level.FAIL, {"scratch.filesystem.free": 511 * MIB}, "are needed"),
-    ("free-space", Level.FAIL, {"scratch.filesystem.free": 0}, "0 B free"),
-    ("disk", Level.WARN, {"scratch.disks": (QUEUED, TURNING)}, "sda Some HDD rotational"),
-    ("io-scheduler", Level.WARN, {"scratch.disks": (TURNING, QUEUED)}, "sdb: bfq"),
+    ("swap", Severity.WARN, {"noise.swap_total": 8 * GIB, "noise.swap_used": GIB}, "1.00 GiB of 8"),
+    ("locked-memory", Severity.WARN, {"settings.locked": 64 * KIB}, "64.0 KiB"),
+    ("scratch", Severity.FAIL, {"scratch.problem": "/x cannot be written"}, "/x cannot"),
+    ("direct-io", Severity.FAIL, {"scratch.filesystem.direct_io": "tmpfs keeps"}, "tmpfs"),
+    (
+        "free-space",
+        Severity.WARN,
+        {"scratch.filesystem.free": 1000 * MIB},
+        "from 1.00 GiB to 500 MiB",
+    ),
+    ("free-space", Severity.FAIL, {"scratch.filesystem.free": 511 * MIB}, "are needed"),
+    ("free-space", Severity.FAIL, {"scratch.filesystem.free": 0}, "0 B free"),
+    ("disk", Severity.WARN, {"scratch.disks": (QUEUED, TURNING)}, "sda Some HDD rotational"),
+    ("io-scheduler", Severity.WARN, {"scratch.disks": (TURNING, QUEUED)}, "sdb: bfq"),
     (
         "io-scheduler",
-        Level.WARN,
+        Severity.WARN,
         {"scratch.disks": (VIRTUAL,), "machine.cpu.hypervisor": "kvm"},
         "vda: mq-deadline",
     ),
-    ("aio", Level.WARN, {"settings.aio_used": 65000}, "65000 of 65536"),
-    ("load", Level.WARN, {"machine.load": (0.8, 0.0, 0.0)}, "0.80 on 8"),
-    ("steal", Level.WARN, {"noise.steal": 0.12}, "12%"),
-    ("busy", Level.WARN, {"noise.busy": (Busy("cc1", 0.15), Busy("cc1", 0.15))}, "cc1 0.3"),
-    ("busy", Level.WARN, {"noise.busy_cpus": 3.0}, "cannot be seen"),
-    ("numba", Level.FAIL, {"kernels": Kernels(numba=False)}, "not installed"),
-    ("numba", Level.WARN, {"kernels.engine": "numpy"}, "MEMBENCH_ENGINE"),
-    ("kernel-cache", Level.WARN, {"kernels.cache_problem": "/home/x cannot be written"}, "/home/x"),
+    ("aio", Severity.WARN, {"settings.aio_used": 65000}, "65000 of 65536"),
+    ("load", Severity.WARN, {"machine.load": (0.8, 0.0, 0.0)}, "0.80 on 8"),
+    ("steal", Severity.WARN, {"noise.steal": 0.12}, "12%"),
+    ("busy", Severity.WARN, {"noise.busy": (Busy("cc1", 0.15), Busy("cc1", 0.15))}, "cc1 0.3"),
+    ("busy", Severity.WARN, {"noise.busy_cpus": 3.0}, "cannot be seen"),
+    ("numba", Severity.FAIL, {"kernels": Kernels(numba=False)}, "not installed"),
+    ("numba", Severity.WARN, {"kernels.engine": "numpy"}, "MEMBENCH_ENGINE"),
+    (
+        "kernel-cache",
+        Severity.WARN,
+        {"kernels.cache_problem": "/home/x cannot be written"},
+        "/home/x",
+    ),
 ]
 
 QUIET: list[tuple[str, dict[str, Any], str]] = [
@@ -187,12 +212,14 @@ def finding(facts: Facts, check: str) -> Finding:
 
 
 def test_a_healthy_machine_has_nothing_to_complain_of(healthy: Facts) -> None:
-    assert {one.level for one in examine(healthy)} == {Level.OK}
-    assert worst(examine(healthy)) is Level.OK
+    assert {one.level for one in examine(healthy)} == {Severity.OK}
+    assert worst(examine(healthy)) is Severity.OK
 
 
 @pytest.mark.parametrize(("check", "level", "changes", "words"), RAISED)
-def test_raised(with_: With, check: str, level: Level, changes: dict[str, Any], words: str) -> None:
+def test_raised(
+    with_: With, check: str, level: Severity, changes: dict[str, Any], words: str
+) -> None:
     one = finding(with_(changes), check)
     assert (one.level, words in one.seen) == (level, True), one
     assert one.fix
@@ -201,7 +228,7 @@ def test_raised(with_: With, check: str, level: Level, changes: dict[str, Any], 
 @pytest.mark.parametrize(("check", "changes", "words"), QUIET)
 def test_not_raised(with_: With, check: str, changes: dict[str, Any], words: str) -> None:
     one = finding(with_(changes), check)
-    assert (one.level, words in one.seen) == (Level.OK, True), one
+    assert (one.level, words in one.seen) == (Severity.OK, True), one
 
 
 @pytest.mark.parametrize(("check", "changes"), UNREADABLE)
@@ -209,7 +236,7 @@ def test_what_cannot_be_read_is_no_reason_to_warn(
     with_: With, check: str, changes: dict[str, Any]
 ) -> None:
     one = finding(with_(changes), check)
-    assert one.level is Level.OK
+    assert one.level is Severity.OK
     assert "not readable" in one.seen
 
 
@@ -217,15 +244,15 @@ def test_caches_that_a_chase_confirms_or_cannot(with_: With) -> None:
     box = machine([32], 8)
     unconfirmed = finding(with_({"machine": box}), "caches")
     assert (unconfirmed.level, unconfirmed.seen) == (
-        *(Level.OK, "last level: 32.0 MiB; no chase confirmed it"),
+        *(Severity.OK, "last level: 32.0 MiB; no chase confirmed it"),
     )
     cpu = replace(box.cpu, staircase=staircase((1, 12), (32, 60), (64, 110)))
     confirmed = finding(with_({"machine": replace(box, cpu=cpu)}), "caches")
-    assert confirmed.level is Level.OK
+    assert confirmed.level is Severity.OK
     assert confirmed.seen.endswith("a chase has memory's latency from 64.0 MiB on")
     absurd = machine([260], 2, staircase=staircase((1, 20), (16, 120), top=512))
     wrong = finding(with_({"machine": absurd}), "caches")
-    assert wrong.level is Level.WARN
+    assert wrong.level is Severity.WARN
     assert "size=auto takes 256 MiB an array" in wrong.fix
 
 
@@ -252,7 +279,7 @@ def test_the_worst_come_first_and_the_rest_keep_their_order(with_: With, healthy
         with_({"machine.cpu.governor": "powersave", "machine.cpu.quota": 0.5, "noise.steal": 0.5})
     )
     assert [one.check for one in findings[:3]] == ["cpu-quota", "governor", "steal"]
-    assert worst(findings) is Level.FAIL
+    assert worst(findings) is Severity.FAIL
     quiet = [check(healthy).check for check in (*CHECKS, *GPU_CHECKS)]
     rest = [one.check for one in findings[3:]]
     assert rest == [check for check in quiet if check in rest]
@@ -341,4 +368,4 @@ def test_whatever_is_read_every_check_answers_and_complaints_have_a_fix(
     findings = examine(facts)
     assert len(findings) == len(CHECKS) + len(GPU_CHECKS)
     assert all(one.seen for one in findings)
-    assert all(one.fix for one in findings if one.level is not Level.OK)
+    assert all(one.fix for one in findings if one.level is not Severity.OK)

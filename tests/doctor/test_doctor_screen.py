@@ -7,15 +7,15 @@ import io
 import pytest
 from rich.console import Console
 
-from membench.doctor import CHECKS, GPU_CHECKS, Facts, Finding, Level, examine
+from membench.doctor import CHECKS, GPU_CHECKS, Facts, Finding, Severity, examine
 from membench.report.screens.console import console
 from membench.report.screens.doctor import print_findings
 
 FINDINGS = [
-    Finding("memory", Level.FAIL, "too little of it", "free --human | sudo tee /dev/null " * 4),
-    Finding("a-long-name", Level.WARN, "words " * 40, "echo 1"),
-    Finding("numa", Level.OK, "2 memory nodes", "numactl membench run"),
-    Finding("gpu", Level.OK, "none"),
+    Finding("memory", Severity.FAIL, "too little of it", "free --human | sudo tee /dev/null " * 4),
+    Finding("a-long-name", Severity.WARN, "words " * 40, "echo 1"),
+    Finding("numa", Severity.OK, "2 memory nodes", "numactl membench run"),
+    Finding("gpu", Severity.OK, "none"),
 ]
 
 
@@ -60,7 +60,7 @@ def test_real_findings_fit(healthy: Facts) -> None:
 
 
 def test_a_name_cannot_move_the_cursor_or_break_the_line() -> None:
-    evil = Finding("busy", Level.WARN, "a\x1b[2Jb\nc\u2028d[bold]\xe9", "f\x07x")
+    evil = Finding("busy", Severity.WARN, "a\x1b[2Jb\nc\u2028d[bold]\xe9", "f\x07x")
     first, second, _ = terminal([evil])
     assert first == "WARN  busy  a?[2Jb?c?d[bold]?"
     assert second == "      fix: f?x"

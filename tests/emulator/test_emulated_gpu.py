@@ -23,7 +23,7 @@ from ptx_snippets import compiled
 from membench.core.backend import Backend, DeviceBackend, Edge
 from membench.core.errors import MembenchError
 from membench.gpu.cuda.compile import Image
-from membench.gpu.protocol import Gpu, Variant
+from membench.gpu.protocol import Gpu, KernelVariant
 
 TEXT = """
 extern "C" __global__ void twice(unsigned* a, unsigned n) {
@@ -41,7 +41,7 @@ extern "C" __global__ void __launch_bounds__(256) tiled(unsigned* out) {
     out[threadIdx.x] = tile[threadIdx.x ^ 1];
 }
 """
-SOURCE = Variant.of("test.cu")
+SOURCE = KernelVariant.of("test.cu")
 
 
 def from_text(file: str, options: tuple[str, ...], arch: str) -> Image:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pytest
 from emulator import EmulatedGpu, OutOfBounds, small
 
-from membench.gpu.protocol import Variant
+from membench.gpu.protocol import KernelVariant
 
 ARCHITECTURES = ["80", "90", "100", "120"]
 LINE = 128
@@ -18,7 +18,7 @@ LINE = 128
 def linked(gpu: EmulatedGpu, lines: int, bits: int) -> tuple[Any, npt.NDArray[Any]]:
     """A ring made by the kernel, and where each line points to, as line numbers."""
     ring = gpu.allocate(LINE * lines)
-    link = gpu.kernel(Variant.of("chase.cu"), "chase_link")
+    link = gpu.kernel(KernelVariant.of("chase.cu"), "chase_link")
     gpu.launch(link, 4, 64, [ring, np.uint32(lines), np.uint32(bits), np.uint32(77)])
     pointers = gpu.download(ring, np.uint64, lines * LINE // 8).reshape(lines, -1)[:, 0]
     offsets = pointers - np.uint64(ring.address)
@@ -36,7 +36,7 @@ def test_the_ring_is_one_cycle_and_the_chase_ends_where_it_must(arch: str) -> No
         walk.append(int(following[walk[-1]]))
     assert sorted(walk[:-1]) == list(range(lines))
     out = gpu.allocate(24)
-    variant = Variant.of("chase.cu", HINT='".cv"', LOADS=32)
+    variant = KernelVariant.of("chase.cu", HINT='".cv"', LOADS=32)
     run = gpu.kernel(variant, "chase_run")
     begin = 9
     gpu.launch(run, 1, 1, [out, np.uint64(ring.address + LINE * begin), np.uint32(turns)])
@@ -58,7 +58,7 @@ def test_each_hop_is_stamped() -> None:
     gpu = EmulatedGpu(small(4))
     ring, _ = linked(gpu, 64, 6)
     out, took = gpu.allocate(16), gpu.allocate(4 * 100)
-    kernel = gpu.kernel(Variant.of("chase.cu"), "chase_hops")
+    kernel = gpu.kernel(KernelVariant.of("chase.cu"), "chase_hops")
     args = [out, took, np.uint64(ring.address), np.uint32(100)]
     gpu.launch(kernel, 1, 1, args, shared=400)
     assert 0 < int(gpu.download(out, np.uint64, 2)[1]) < gpu.download(took, np.uint32, 100).min()
@@ -79,13 +79,13 @@ def test_patterns_are_written_and_looked_at(arch: str) -> None:
 
     def differing(entry: str, *rest: Any) -> list[int]:
         gpu.upload(found, limits)
-        kernel = gpu.kernel(Variant.of("pattern.cu"), entry)
+        kernel = gpu.kernel(KernelVariant.of("pattern.cu"), entry)
         gpu.launch(kernel, 6, 128, [found, words, np.uint64(n), *rest])
         result: list[int] = gpu.download(found, np.uint64, 2).tolist()
         return result
 
     clean = limits.tolist()
-    fill = gpu.kernel(Variant.of("pattern.cu"), "pattern_fill")
+    fill = gpu.kernel(KernelVariant.of("pattern.cu"), "pattern_fill")
     gpu.launch(fill, 5, 96, [words, np.uint64(n), np.uint32(42)])
     wanted = np.arange(n, dtype=np.uint32) * np.uint32(0x9E3779B1) + np.uint32(42)
     assert np.array_equal(gpu.download(words, np.uint32, n), wanted)
@@ -96,7 +96,7 @@ def test_patterns_are_written_and_looked_at(arch: str) -> None:
     assert differing("pattern_check", np.uint32(42)) == [2, 1235]
     gpu.fill(words, 7)
     assert differing("pattern_check_value", np.uint32(0x07070707)) == clean
-    small_fill = gpu.kernel(Variant.of("pattern.cu"), "pattern_fill_small")
+    small_fill = gpu.kernel(KernelVariant.of("pattern.cu"), "pattern_fill_small")
     gpu.launch(small_fill, 5, 96, [words, np.uint64(n), np.uint32(8)])
     one, two, none = np.float32(1), np.float32(2), np.float32(0)
     assert differing("pattern_check_linear", np.uint32(8), one, none, none) == clean
@@ -113,7 +113,7 @@ def test_the_queue_is_held_until_the_host_releases_it() -> None:
 
     gpu = EmulatedGpu(small(4), between=host)
     word = gpu.host(8)
-    hold = gpu.kernel(Variant.of("control.cu"), "control_hold")
+    hold = gpu.kernel(KernelVariant.of("control.cu"), "control_hold")
     gpu.launch(hold, 1, 1, [word, np.int32(3), np.uint64(10**9)])
     gpu.synchronize()
     assert len(slices) >= 20
@@ -135,7 +135,7 @@ def test_probes_sweep_and_echo() -> None:
     gpu = EmulatedGpu(small(4), between=host)
     word = gpu.host(8)
     ticks, lines, sink = gpu.allocate(24 * 4), gpu.allocate(16 * 1000), gpu.allocate(8)
-    control = Variant.of("control.cu")
+    control = KernelVariant.of("control.cu")
     gpu.launch(gpu.kernel(control, "control_probe"), 4, 1, [ticks])
     stamps = gpu.download(ticks, np.uint64, 12).reshape(4, 3)
     assert (stamps > 0).all()

@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from membench.core.errors import MembenchError, SchemaError, UsageError
-from membench.fleet.hosts import Seat, by_host, read_hosts
+from membench.fleet.hosts import HostWorker, by_host, read_hosts
 from membench.machine.identity import check_label
 from membench.results.fleet_ledger import (
+    FleetLedger,
     Host,
     HostState,
-    Ledger,
     latest_ledger,
     ledger_path,
     read_ledger,
@@ -24,42 +24,42 @@ from membench.results.fleet_ledger import (
 
 
 def test_several_workers_of_one_kernel_are_one_host() -> None:
-    seats = [
-        Seat("tcp://10.0.0.2:1", "gpu0", "node-a", "boot-1"),
-        Seat("tcp://10.0.0.1:1", "gpu1", "pod-b", "boot-1"),  # a container beside it
-        Seat("tcp://10.0.0.3:1", "x", "node-c", "boot-2"),
+    workers = [
+        HostWorker("tcp://10.0.0.2:1", "gpu0", "node-a", "boot-1"),
+        HostWorker("tcp://10.0.0.1:1", "gpu1", "pod-b", "boot-1"),  # a container beside it
+        HostWorker("tcp://10.0.0.3:1", "x", "node-c", "boot-2"),
     ]
-    assert {name: seat.address for name, seat in by_host(seats, "host").items()} == {
+    assert {name: worker.address for name, worker in by_host(workers, "host").items()} == {
         "pod-b": "tcp://10.0.0.1:1",
         "node-c": "tcp://10.0.0.3:1",
     }
-    assert sorted(by_host(seats, "worker")) == ["gpu0", "gpu1", "x"]
+    assert sorted(by_host(workers, "worker")) == ["gpu0", "gpu1", "x"]
 
 
 def test_cloned_hosts_of_one_name_are_told_apart_and_keep_their_names() -> None:
-    seats = [Seat(f"tcp://10.0.0.{n}:1", "w", "Node.A", f"boot-{n}") for n in (1, 2)]
-    names = sorted(by_host(seats, "host"))
+    workers = [HostWorker(f"tcp://10.0.0.{n}:1", "w", "Node.A", f"boot-{n}") for n in (1, 2)]
+    names = sorted(by_host(workers, "host"))
     assert len(names) == 2
     assert all(name.startswith("node.a-") for name in names)
-    assert names == sorted(by_host(seats[::-1], "host"))
+    assert names == sorted(by_host(workers[::-1], "host"))
 
 
 @settings(max_examples=40)
 @given(
     st.lists(
-        st.builds(Seat, st.text(), st.text(), st.text(), st.text()),
-        unique_by=lambda seat: seat.address,
+        st.builds(HostWorker, st.text(), st.text(), st.text(), st.text()),
+        unique_by=lambda worker: worker.address,
     ),
     st.sampled_from(["host", "worker"]),
 )
 def test_whatever_a_worker_calls_itself_its_name_can_stand_in_a_path(
-    seats: list[Seat], per: str
+    workers: list[HostWorker], per: str
 ) -> None:
-    named = by_host(seats, per)
+    named = by_host(workers, per)
     for name in named:
         assert check_label(name) == name
     if per == "host":
-        assert len(named) == len({seat.boot or seat.host for seat in seats})
+        assert len(named) == len({worker.boot or worker.host for worker in workers})
 
 
 def test_a_file_of_hosts(tmp_path: Path) -> None:
@@ -77,7 +77,7 @@ def test_a_file_of_hosts(tmp_path: Path) -> None:
         read_hosts(path)
 
 
-LEDGER = Ledger(
+LEDGER = FleetLedger(
     "20261125T010349Z-6ba2",
     ("--rounds", "1"),
     (Host("a", HostState.ARRIVED, "1 row", "a/x.csv", 0, 1), Host("b", HostState.MISSING)),
@@ -87,7 +87,7 @@ LEDGER = Ledger(
 def test_a_ledger_is_what_was_written_and_the_newest_is_found(tmp_path: Path) -> None:
     assert latest_ledger(tmp_path) is None
     write_ledger(tmp_path, LEDGER)
-    newer = Ledger("20261126T010349Z-0000", (), (Host("c"),))
+    newer = FleetLedger("20261126T010349Z-0000", (), (Host("c"),))
     write_ledger(tmp_path, newer)
     assert read_ledger(ledger_path(tmp_path, LEDGER.fleet_id)) == LEDGER
     assert latest_ledger(tmp_path) == newer

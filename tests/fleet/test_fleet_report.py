@@ -24,7 +24,7 @@ from membench.core.errors import OutputError, SchemaError
 from membench.core.terms import Status
 from membench.fleet import exchange
 from membench.fleet.exchange import read_parquet, write_parquet
-from membench.results.fleet_ledger import Host, HostState, Ledger, write_ledger
+from membench.results.fleet_ledger import FleetLedger, Host, HostState, write_ledger
 from membench.results.table import read_rows, write_rows
 
 MACHINES, CASES = 24, 12
@@ -105,7 +105,7 @@ def test_what_is_missing_failed_or_hostile_is_named(fleet: Path) -> None:
         Host("node-x", HostState.MISSING, "no worker"),
         Host("node-y", HostState.FAILED, "lost"),
     ]
-    write_ledger(fleet, Ledger("20261125T010349Z-6ba2", (), (*hosts, *absent)))
+    write_ledger(fleet, FleetLedger("20261125T010349Z-6ba2", (), (*hosts, *absent)))
     (fleet / "node-00001" / "run.csv").write_bytes(b"\0\xff")
     path = fleet / "node-00002" / "run.csv"
     rows = read_rows(path)

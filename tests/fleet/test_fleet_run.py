@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 from distributed import Client
 
-from membench.fleet import campaign
-from membench.fleet.campaign import Campaign, Patience
-from membench.fleet.cluster import seats
-from membench.results.fleet_ledger import Host, HostState, Ledger, latest_ledger
+from membench.fleet import fleet_run
+from membench.fleet.cluster import reachable_workers
+from membench.fleet.fleet_run import FleetRun, Patience
+from membench.results.fleet_ledger import FleetLedger, Host, HostState, latest_ledger
 from membench.results.sidecar import read_sidecar, verify_sha256
 from membench.results.table import read_rows
 
@@ -46,10 +46,10 @@ class Watcher:
         self.ticks = getattr(self, "ticks", 0) + 1
 
 
-def ledger(tmp_path: Path, *names: str) -> Ledger:
+def ledger(tmp_path: Path, *names: str) -> FleetLedger:
     arguments = ("--select", CASE, "--rounds", "2")
     hosts = tuple(Host(name) for name in names)
-    return Ledger(ID, arguments, hosts, "worker", str(tmp_path / "on-the-hosts"))
+    return FleetLedger(ID, arguments, hosts, "worker", str(tmp_path / "on-the-hosts"))
 
 
 def check_whole(directory: Path, host: Host) -> None:
@@ -65,8 +65,8 @@ def test_a_killed_worker_costs_nothing_else_and_resume_completes(
     cluster: Client, tmp_path: Path
 ) -> None:
     pids = {
-        f"worker-{seat.worker}": cluster.run(os.getpid, workers=[seat.address])[seat.address]
-        for seat in seats(cluster)[0]
+        f"worker-{worker.worker}": cluster.run(os.getpid, workers=[worker.address])[worker.address]
+        for worker in reachable_workers(cluster)[0]
     }
     killed: list[str] = []
 
@@ -79,7 +79,7 @@ def test_a_killed_worker_costs_nothing_else_and_resume_completes(
     output = tmp_path / "results"
     output.mkdir()
     asked = ledger(tmp_path, *NAMES, "node-9")
-    first = Campaign(cluster, output, asked, watcher, Patience(wait=0, retries=0)).run()
+    first = FleetRun(cluster, output, asked, watcher, Patience(wait=0, retries=0)).run()
     assert killed
     states = {host.name: host.state for host in first.hosts}
     assert states == {
@@ -98,9 +98,9 @@ def test_a_killed_worker_costs_nothing_else_and_resume_completes(
     journal = tmp_path / "on-the-hosts" / ID / "worker-1.journal"
     assert journal.exists()
     watcher = Watcher()
-    while len(seats(cluster)[0]) < len(NAMES):
+    while len(reachable_workers(cluster)[0]) < len(NAMES):
         time.sleep(0.1)  # Dask brings the worker back
-    again = Campaign(cluster, output, first, watcher, Patience(wait=0, retries=0))
+    again = FleetRun(cluster, output, first, watcher, Patience(wait=0, retries=0))
     done = again.run()
     assert done.host("worker-1").state is HostState.ARRIVED
     assert done.host("node-9").state is HostState.MISSING
@@ -120,9 +120,9 @@ def test_a_lost_worker_is_asked_again_by_itself(cluster: Client, tmp_path: Path)
         return {"code": 4, "csv": b"", "sidecar": b"", "errors": "Error: alive again", "where": ""}
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(campaign, "measure", die_once)
+        patch.setattr(fleet_run, "measure", die_once)
         asked = ledger(tmp_path, "worker-2")
-        done = Campaign(cluster, tmp_path, asked, Watcher(), Patience(wait=20, retries=1)).run()
+        done = FleetRun(cluster, tmp_path, asked, Watcher(), Patience(wait=20, retries=1)).run()
     assert done.host("worker-2").attempts == 2
     assert done.host("worker-2").detail == "the run ended with exit code 4: alive again"
 
@@ -139,9 +139,9 @@ def test_what_a_worker_sends_is_checked_and_named(
             return answers[request.host]
         raise RuntimeError("no\nway")
 
-    monkeypatch.setattr(campaign, "measure", lie)
+    monkeypatch.setattr(fleet_run, "measure", lie)
     asked = ledger(tmp_path, *NAMES)
-    done = Campaign(cluster, tmp_path, asked, Watcher(), Patience(wait=20)).run()
+    done = FleetRun(cluster, tmp_path, asked, Watcher(), Patience(wait=20)).run()
     assert {host.name: host.detail for host in done.hosts} == {
         "worker-0": "what came back cannot be trusted: not the answer of a run",
         "worker-1": "what came back cannot be trusted: results.csv: binary, not a results file",
@@ -160,7 +160,7 @@ def test_a_worker_without_membench_is_named_once(
     monkeypatch.setattr("membench.fleet.cluster.identify", missing)
     watcher = Watcher()
     asked = ledger(tmp_path, "worker-0")
-    done = Campaign(cluster, tmp_path, asked, watcher, Patience(wait=1.2)).run()
+    done = FleetRun(cluster, tmp_path, asked, watcher, Patience(wait=1.2)).run()
     assert done.host("worker-0").state is HostState.MISSING
     assert len(watcher.warnings) == len(NAMES)
     assert all("No module named 'membench'" in warning for warning in watcher.warnings)
@@ -175,7 +175,7 @@ def test_a_run_that_is_called_off_says_so_and_ends_on_the_host(
 
     asked = ledger(tmp_path, "worker-0")
     with pytest.raises(KeyboardInterrupt):
-        Campaign(cluster, tmp_path, asked, Watcher(stop), Patience()).run()
+        FleetRun(cluster, tmp_path, asked, Watcher(stop), Patience()).run()
     kept = latest_ledger(tmp_path)
     assert kept is not None
     assert kept.host("worker-0") == Host("worker-0", HostState.FAILED, "called off", attempts=1)

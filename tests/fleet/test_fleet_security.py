@@ -21,9 +21,9 @@ from distributed import Client
 
 from membench.core.errors import MembenchError
 from membench.fleet import cluster as clusters
-from membench.fleet.campaign import Campaign, Patience, _Asked
-from membench.fleet.cluster import RESOURCE, connected, local, offered, seats
-from membench.results.fleet_ledger import Host, Ledger
+from membench.fleet.cluster import RESOURCE, connected, local, offered, reachable_workers
+from membench.fleet.fleet_run import FleetRun, Patience, _Asked
+from membench.results.fleet_ledger import FleetLedger, Host
 from membench.results.table import read_rows
 
 
@@ -42,7 +42,7 @@ def listening() -> set[str]:
 def test_a_trial_opens_no_socket_for_commands() -> None:
     before = listening()
     with local(2) as client:
-        assert len(seats(client)[0]) == 2
+        assert len(reachable_workers(client)[0]) == 2
         assert client.scheduler_info()["address"].startswith("inproc://")
         for address in listening() - before:
             assert ipaddress.ip_address(address).is_loopback, address
@@ -208,8 +208,8 @@ def test_a_worker_that_is_frozen_or_lies_costs_nobody_else(
         assert cluster is not None
         bad_worker = next(one for one in cluster.workers.values() if one.address == bad)
         bad_worker.handlers["run"] = handler
-        found, problems = seats(client)
-        assert [seat.address for seat in found] == [good]
+        found, problems = reachable_workers(client)
+        assert [worker.address for worker in found] == [good]
         assert list(problems) == [bad]
         assert said in problems[bad]
         assert problems[bad].isprintable()
@@ -230,7 +230,7 @@ def test_what_a_worker_says_of_itself_is_not_believed(resources: object) -> None
 
 def test_a_worker_that_says_very_much_fills_nothing(tmp_path: Path) -> None:
     """Ten thousand lines between two ticks are one line, and the last one."""
-    ledger = Ledger("20260101T000000Z-0001", (), (Host("a"),))
+    ledger = FleetLedger("20260101T000000Z-0001", (), (Host("a"),))
     shown: list[str] = []
 
     class Watch:
@@ -240,14 +240,14 @@ def test_a_worker_that_says_very_much_fills_nothing(tmp_path: Path) -> None:
         def warned(self, message: str, hint: str) -> None: ...
         def ticked(self) -> None: ...
 
-    campaign = Campaign(cast("Client", None), tmp_path, ledger, Watch(), Patience())
-    campaign._asked["a"] = cast("_Asked", object())
+    run = FleetRun(cast("Client", None), tmp_path, ledger, Watch(), Patience())
+    run._asked["a"] = cast("_Asked", object())
     for number in range(10_000):
-        campaign._heard((0.0, {"host": "a", "line": f"line {number}\x1b" + "x" * 100_000}))
-        campaign._heard((0.0, {"host": f"stranger {number}", "line": "x"}))
+        run._heard((0.0, {"host": "a", "line": f"line {number}\x1b" + "x" * 100_000}))
+        run._heard((0.0, {"host": f"stranger {number}", "line": "x"}))
     for odd in (None, 3, (), (1, 2, 3), (0.0, Liar(host="a", line="y")), (0.0, {"host": ["a"]})):
-        campaign._heard(odd)
-    campaign._tell()
+        run._heard(odd)
+    run._tell()
     assert len(shown) == 1
     assert shown[0].startswith("line 9999 x")
     assert len(shown[0]) <= 200

@@ -14,7 +14,7 @@ from membench.core.errors import BackendUnavailable, MembenchError, RegistersSpi
 from membench.gpu.cuda.compile import ARCHITECTURES, compile_source
 from membench.gpu.cuda.kernel_files import kernel_names, kernel_root, read_kernel
 from membench.gpu.cuda.kernel_variants import PATH, variants_of
-from membench.gpu.protocol import Variant
+from membench.gpu.protocol import KernelVariant
 from membench.machine import snapshot
 
 # Beside those that are proven: older, newer, and the feature sets of one architecture.
@@ -37,14 +37,14 @@ def test_compiles_bare(file: str, arch: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def asked() -> dict[str, dict[str, set[Variant]]]:
+def asked() -> dict[str, dict[str, set[KernelVariant]]]:
     """Architecture -> bench -> what its cases ask for."""
     here = snapshot()
     return {arch: variants_of_all_profiles(arch, here) for arch in ARCHITECTURES}
 
 
 def test_what_is_compiled_ahead_is_what_the_benches_ask_for(
-    asked: dict[str, dict[str, set[Variant]]],
+    asked: dict[str, dict[str, set[KernelVariant]]],
 ) -> None:
     """Of the shipped benches and those in the file; a new one is compiled when it is asked for."""
     ahead = shipped() | json.loads(PATH.read_bytes()).keys()
@@ -60,7 +60,7 @@ def test_what_is_compiled_ahead_is_what_the_benches_ask_for(
 
 @pytest.mark.parametrize("arch", ARCHITECTURES)
 def test_compiles_as_every_case_of_every_profile_asks_for_it(
-    arch: str, asked: dict[str, dict[str, set[Variant]]]
+    arch: str, asked: dict[str, dict[str, set[KernelVariant]]]
 ) -> None:
     variants = set().union(*asked[arch].values())
     assert {variant.file for variant in variants} == set(kernel_names())

@@ -19,8 +19,8 @@ from membench.core import snapshot as machine_model
 from membench.core.errors import Skip, VerificationFailed
 from membench.core.terms import Metric, Stat, Tier
 from membench.core.units import GIB, KIB, MIB
-from membench.gpu.protocol import Variant
-from membench.gpu.verify.ring import Ring
+from membench.gpu.protocol import KernelVariant
+from membench.gpu.verify.ring import GpuRing
 from membench.gpu.verify.walk import HINTS
 from membench.machine import snapshot
 
@@ -30,24 +30,24 @@ POWERS = st.integers(1, 12).map(lambda bits: 1 << bits)
 
 @given(POWERS, POWERS, st.integers(0, 2**32 - 1))
 def test_a_ring_is_one_cycle_over_all_lines(lines: int, window: int, seed: int) -> None:
-    ring = Ring(lines, min(window, lines), seed)
+    ring = GpuRing(lines, min(window, lines), seed)
     assert sorted(ring.place(index) for index in range(lines)) == list(range(lines))
 
 
 @given(st.integers(2, 3000), st.integers(0, 2**32 - 1))
 def test_a_random_ring_has_any_number_of_lines(lines: int, seed: int) -> None:
-    ring = Ring.random(lines, seed)
+    ring = GpuRing.random(lines, seed)
     assert sorted(ring.place(index) for index in range(lines)) == list(range(lines))
 
 
 @given(st.integers(0, 2**32 - 1))
 def test_a_window_is_done_before_the_next_begins(seed: int) -> None:
-    ring = Ring(256, 32, seed)
+    ring = GpuRing(256, 32, seed)
     assert [ring.place(index) // 32 for index in range(256)] == [n // 32 for n in range(256)]
 
 
 def test_the_order_is_not_one_that_a_prefetcher_knows() -> None:
-    ring = Ring(1 << 16, 1 << 16, 0x5EED)
+    ring = GpuRing(1 << 16, 1 << 16, 0x5EED)
     steps = np.diff([ring.place(index) for index in range(1 << 16)])
     _, counts = np.unique(steps, return_counts=True)
     assert counts.max() < 64  # no stride is common
@@ -67,16 +67,16 @@ def test_the_order_is_not_one_that_a_prefetcher_knows() -> None:
 )
 def test_what_is_no_ring_is_refused(lines: int, window: int, said: str) -> None:
     with pytest.raises(ValueError, match=said):
-        Ring(lines, window, 1)
+        GpuRing(lines, window, 1)
 
 
 @pytest.mark.parametrize("arch", ["80", "90", "120"])
 @pytest.mark.parametrize(("lines", "window"), [(64, 64), (256, 16), (2, 2), (100, 128), (96, 32)])
 def test_the_device_links_the_ring_that_the_host_knows(lines: int, window: int, arch: str) -> None:
     gpu = EmulatedGpu(small(1, arch))
-    ring = Ring(lines, window, 77)
+    ring = GpuRing(lines, window, 77)
     memory = gpu.allocate(lines * LINE)
-    link = gpu.kernel(Variant.of("chase.cu"), "chase_link")
+    link = gpu.kernel(KernelVariant.of("chase.cu"), "chase_link")
     args = (memory, np.uint32(lines), np.uint32(ring.bits), np.uint32(77))
     gpu.launch(link, 2, 32, args)
     for index in range(lines):
@@ -185,7 +185,7 @@ def test_the_grid_leaves_out_what_says_nothing_new() -> None:
     ],
 )
 def test_the_largest_ring_is_most_of_the_memory(memory: int, beyond: list[str]) -> None:
-    device = machine_model.Gpu(0, "a GPU", "0" * 12, memory, "9.0")
+    device = machine_model.GpuIdentity(0, "a GPU", "0" * 12, memory, "9.0")
     machine = replace(snapshot(), gpus=machine_model.Gpus(devices=(device,)))
     sizes = gpu_chase.footprints(machine)
     assert list(sizes[sizes.index("4GiB") + 1 :]) == beyond

@@ -26,14 +26,14 @@ from membench.workloads import attention as gpu_attention
 from membench.workloads import decode_step
 from membench.workloads import products as gpu_product
 from membench.workloads.attention import PAGE_TOKENS, splits_of
-from membench.workloads.model_shapes import MODELS, Model
+from membench.workloads.model_shapes import MODELS, ModelShard
 
 BENCHES = registry().benches
 ATTENTION, WEIGHTS = BENCHES["decode/attn"], BENCHES["decode/weights"]
 TINY = {
-    "four": Model(2, 256, 8, 2, 128, 64),
-    "eight": Model(1, 256, 8, 1, 128, 64),
-    "one": Model(1, 256, 4, 1, 128, 64),
+    "four": ModelShard(2, 256, 8, 2, 128, 64),
+    "eight": ModelShard(1, 256, 8, 1, 128, 64),
+    "one": ModelShard(1, 256, 4, 1, 128, 64),
 }
 
 
@@ -178,7 +178,7 @@ def test_a_step_is_every_product_of_every_layer(launch: str) -> None:
 def test_models_are_as_their_papers_say() -> None:
     """Parameters in layers and head, against the names (embedding and norms left out)."""
 
-    def billions(model: Model) -> float:
+    def billions(model: ModelShard) -> float:
         return (
             sum(m * k for m, k in model.products) * model.layers + model.head[0] * model.head[1]
         ) / 1e9

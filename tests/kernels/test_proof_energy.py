@@ -16,7 +16,7 @@ from membench.core.terms import Metric, Stat
 from membench.core.units import KIB
 from membench.workloads import attention as gpu_attention
 from membench.workloads import decode_step
-from membench.workloads.model_shapes import MODELS, Model
+from membench.workloads.model_shapes import MODELS, ModelShard
 
 BENCHES = registry().benches
 IDLE_W = 50.0
@@ -46,7 +46,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
         "CONTEXT": 64,
     }.items():
         monkeypatch.setattr(energy, name, value)
-    monkeypatch.setitem(MODELS, "tiny", Model(1, 256, 4, 1, 128, 64))
+    monkeypatch.setitem(MODELS, "tiny", ModelShard(1, 256, 4, 1, 128, 64))
     monkeypatch.setattr(gpu_attention, "POOL_BYTES", 1 << 16)
     monkeypatch.setattr(decode_step, "TOKENS", 64)
 

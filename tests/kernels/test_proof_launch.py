@@ -10,9 +10,9 @@ from proof import observe, prove
 from membench.benches import registry
 from membench.benches.gpu import launch as gpu_launch
 from membench.core.terms import Metric, Stat
-from membench.gpu.protocol import Variant
+from membench.gpu.protocol import KernelVariant
 
-CONTROL = Variant.of("control.cu")
+CONTROL = KernelVariant.of("control.cu")
 BENCHES = registry().benches
 
 

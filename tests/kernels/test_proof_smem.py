@@ -91,9 +91,9 @@ def test_no_cluster_waits_for_another(cluster: int, clusters: int) -> None:
     work = BENCHES["smem/cluster"].build(gpu, {"cluster": cluster})
     assert work.detail["blocks"] == cluster * clusters
     assert work.detail["sms"] == 132
-    seats = gpu.machine.seats(cluster)
-    assert seats.size == cluster * clusters == np.unique(seats).size
-    gpc = np.repeat(np.arange(8), H100_GPCS)[seats].reshape(-1, cluster)
+    slots = gpu.machine.seats(cluster)
+    assert slots.size == cluster * clusters == np.unique(slots).size
+    gpc = np.repeat(np.arange(8), H100_GPCS)[slots].reshape(-1, cluster)
     assert (gpc == gpc[:, :1]).all()  # none reaches over two
 
 

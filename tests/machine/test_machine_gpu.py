@@ -16,14 +16,14 @@ from nvml_stub import NvmlProcess, text
 
 from membench.core.snapshot import Gpus
 from membench.machine.gpus import cuda_stack
-from membench.machine.gpus.cuda_stack import Stack, complaint, read_stack
+from membench.machine.gpus.cuda_stack import CudaStack, complaint, read_stack
 from membench.machine.gpus.describe import read_gpus
 from membench.machine.gpus.nvml import text as as_text
 from membench.machine.gpus.visible import hides_all, visible
 
 Plant = Callable[[Mapping[str, str]], Path]
 
-FIT = Stack(("cupy-cuda13x",), importable=True, nvrtc=frozenset({13}))
+FIT = CudaStack(("cupy-cuda13x",), importable=True, nvrtc=frozenset({13}))
 LOADED = {"dev/nvidiactl": "", "sys/module/nvidia/version": "580.95.05\n"}
 Ask = Callable[..., Gpus]
 A, B, C = ("GPU-aaaa1111-0", "GPU-aaaa2222-0", "GPU-bbbb3333-0")
@@ -70,7 +70,7 @@ def ask(plant: Plant, nvml: NvmlProcess) -> Ask:
     def read(
         script: Script,
         setting: str | None = None,
-        stack: Stack = FIT,
+        stack: CudaStack = FIT,
         tree: Mapping[str, str] = LOADED,
     ) -> Gpus:
         nvml.facts.write_text(
@@ -229,30 +229,40 @@ BOTH = frozenset({12, 13})
     ("stack", "cuda", "capability", "remedy"),
     [
         (FIT, 13000, (9, 0), ""),
-        (Stack(WHEEL12, True, BOTH), 13000, (9, 0), ""),
-        (Stack(WHEEL12, True, BOTH), 12040, (9, 0), ""),
-        (Stack(("cupy",), True, frozenset({12})), 13000, (9, 0), ""),
-        (Stack((), True, frozenset({13})), 13000, (9, 0), ""),  # from a conda or source tree
-        (Stack((), False, BOTH), 13020, (9, 0), "pip install 'membench[cuda13]'"),
-        (Stack((), False, BOTH), 12080, (9, 0), "pip install 'membench[cuda12]'"),
-        (Stack((), False, BOTH), 13000, (7, 0), "pip install 'membench[cuda12]'"),
-        (Stack((), False, BOTH), 11080, (9, 0), "install NVIDIA driver 525 or newer"),
-        (Stack((), False, BOTH), None, (9, 0), "pip install 'membench[cuda13]'"),  # by the driver
+        (CudaStack(WHEEL12, True, BOTH), 13000, (9, 0), ""),
+        (CudaStack(WHEEL12, True, BOTH), 12040, (9, 0), ""),
+        (CudaStack(("cupy",), True, frozenset({12})), 13000, (9, 0), ""),
+        (CudaStack((), True, frozenset({13})), 13000, (9, 0), ""),  # from a conda or source tree
+        (CudaStack((), False, BOTH), 13020, (9, 0), "pip install 'membench[cuda13]'"),
+        (CudaStack((), False, BOTH), 12080, (9, 0), "pip install 'membench[cuda12]'"),
+        (CudaStack((), False, BOTH), 13000, (7, 0), "pip install 'membench[cuda12]'"),
+        (CudaStack((), False, BOTH), 11080, (9, 0), "install NVIDIA driver 525 or newer"),
+        (
+            CudaStack((), False, BOTH),
+            None,
+            (9, 0),
+            "pip install 'membench[cuda13]'",
+        ),  # by the driver
         (FIT, 12080, (9, 0), "pip uninstall -y cupy-cuda13x && pip install 'membench[cuda12]'"),
         (FIT, 13000, (7, 0), "pip uninstall -y cupy-cuda13x && pip install 'membench[cuda12]'"),
         (
-            Stack(WHEEL12 + WHEEL13, True, BOTH),
+            CudaStack(WHEEL12 + WHEEL13, True, BOTH),
             13000,
             (9, 0),
             "pip uninstall -y cupy-cuda12x cupy-cuda13x && pip install 'membench[cuda13]'",
         ),
-        (Stack(WHEEL13, True, frozenset()), 13000, (9, 0), "pip install 'membench[cuda13]'"),
-        (Stack(WHEEL12, True, frozenset({13})), 13000, (9, 0), "pip install 'membench[cuda12]'"),
-        (Stack(("cupy",), True, frozenset()), 12000, (9, 0), "pip install 'membench[cuda12]'"),
+        (CudaStack(WHEEL13, True, frozenset()), 13000, (9, 0), "pip install 'membench[cuda13]'"),
+        (
+            CudaStack(WHEEL12, True, frozenset({13})),
+            13000,
+            (9, 0),
+            "pip install 'membench[cuda12]'",
+        ),
+        (CudaStack(("cupy",), True, frozenset()), 12000, (9, 0), "pip install 'membench[cuda12]'"),
     ],
 )
 def test_the_packages_fit_the_driver_or_a_line_says_how(
-    ask: Ask, stack: Stack, cuda: int | None, capability: tuple[int, int], remedy: str
+    ask: Ask, stack: CudaStack, cuda: int | None, capability: tuple[int, int], remedy: str
 ) -> None:
     gpus = ask(Script([Card(A, capability=capability)], cuda=cuda), stack=stack)
     assert gpus.present
@@ -267,7 +277,7 @@ def test_an_unknown_capability_is_not_an_old_gpu(ask: Ask) -> None:
 
 @given(
     st.builds(
-        Stack,
+        CudaStack,
         st.sampled_from([(), WHEEL12, WHEEL13, WHEEL12 + WHEEL13, ("cupy",)]),
         st.booleans(),
         st.frozensets(st.sampled_from([11, 12, 13])),
@@ -276,7 +286,7 @@ def test_an_unknown_capability_is_not_an_old_gpu(ask: Ask) -> None:
     st.lists(st.tuples(st.integers(5, 12), st.integers(0, 9)), max_size=3),
 )
 def test_a_problem_always_has_a_remedy(
-    stack: Stack, cuda: tuple[int, int] | None, capabilities: list[tuple[int, int]]
+    stack: CudaStack, cuda: tuple[int, int] | None, capabilities: list[tuple[int, int]]
 ) -> None:
     problem, remedy = complaint(stack, "1.2", cuda, capabilities)
     assert bool(problem) == bool(remedy)

@@ -10,13 +10,13 @@ import pytest
 from nvml_stub import H100, NvmlProcess, text
 
 from membench.core.snapshot import Gpus
-from membench.machine.gpus.cuda_stack import Stack
+from membench.machine.gpus.cuda_stack import CudaStack
 from membench.machine.gpus.describe import with_host_memory
 
 Plant = Callable[[Mapping[str, str]], Path]
 Ask = Callable[..., Gpus]
 
-FIT = Stack(("cupy-cuda13x",), importable=True, nvrtc=frozenset({13}))
+FIT = CudaStack(("cupy-cuda13x",), importable=True, nvrtc=frozenset({13}))
 LOADED = {"dev/nvidiactl": "", "sys/module/nvidia/version": "580.95.05\n"}
 SOC = {"name": "NVIDIA GB10", "memory": "!3", "capability": "12.1", "mig": None, "c2c": None}
 

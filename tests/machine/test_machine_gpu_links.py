@@ -15,7 +15,7 @@ from c_library import build
 from rich.console import Console
 
 from membench.core.plain import load
-from membench.core.snapshot import Gpu, GpuLinks, Gpus, Machine
+from membench.core.snapshot import GpuIdentity, GpuLinks, Gpus, Machine
 from membench.machine import snapshot
 from membench.machine.gpus.links import peer_access, read_links
 from membench.machine.gpus.nvml import hashed
@@ -30,9 +30,9 @@ import ctypes, json, sys
 from pathlib import Path
 ctypes.CDLL(sys.argv[1], ctypes.RTLD_GLOBAL)
 from membench.machine.gpus.links import pcie_now, read_links
-from membench.core.snapshot import Gpu, Gpus
+from membench.core.snapshot import GpuIdentity, Gpus
 from membench.core.plain import dump
-gpus = Gpus(devices=tuple(Gpu(0, "", uuid, 0, "9.0") for uuid in sys.argv[3].split(",")))
+gpus = Gpus(devices=tuple(GpuIdentity(0, "", uuid, 0, "9.0") for uuid in sys.argv[3].split(",")))
 links = read_links(gpus, Path(sys.argv[2]))
 print(json.dumps([[dump(one) for one in links], [pcie_now(gpu.uuid) for gpu in gpus.devices]]))
 """
@@ -92,7 +92,7 @@ def shown(machine: Machine) -> str:
 
 
 def test_info_shows_the_links() -> None:
-    gpu = Gpu(0, "NVIDIA H100 80GB HBM3", FIRST, 80 << 30, "9.0")
+    gpu = GpuIdentity(0, "NVIDIA H100 80GB HBM3", FIRST, 80 << 30, "9.0")
     links = GpuLinks(
         FIRST, generation_max=5, width_max=16, nvlinks=18, c2c=False, node=1, bar1=128 << 30
     )

@@ -11,7 +11,7 @@ import pytest
 from healthy import GPU_STATE
 from nvml_stub import H100, NvmlProcess, build, text
 
-from membench.machine.gpus.cuda_stack import Stack
+from membench.machine.gpus.cuda_stack import CudaStack
 from membench.machine.gpus.nvml import hashed
 from membench.machine.gpus.state import SLOWDOWNS, GpuState
 
@@ -194,7 +194,7 @@ def test_the_snapshot_and_the_readings_name_the_same_card(
     nvml.facts.write_text(text([CARD, other]))
     root = plant({"dev/nvidiactl": ""})
     environ = {} if setting is None else {"CUDA_VISIBLE_DEVICES": setting}
-    stack = Stack(("cupy-cuda13x",), importable=True, nvrtc=frozenset({13}))
+    stack = CudaStack(("cupy-cuda13x",), importable=True, nvrtc=frozenset({13}))
     gpu = nvml.gpus(root, environ, stack).devices[0]
     (one,) = (
         state for state in nvml.states() if isinstance(state, GpuState) and state.uuid == gpu.uuid

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from membench.core.errors import UsageError
-from membench.core.snapshot import Cpu, Gpu, Gpus
+from membench.core.snapshot import Cpu, GpuIdentity, Gpus
 from membench.machine.cpus.topology import read_cpu
 from membench.machine.identity import check_label, device_name, former_slugs, machine_slug, slugify
 
@@ -50,7 +50,7 @@ def test_a_slug_says_the_device_and_is_stable(plant: Plant, two_sockets: Tree) -
     slug = machine_slug(cpu, Gpus(), root)
     assert re.fullmatch(r"intel-xeon-platinum-8480c-8cpu-[0-9a-f]{6}", slug)
     assert machine_slug(cpu, Gpus(), root) == slug
-    gpu = Gpus("580", "13.0", (Gpu(0, "NVIDIA H100 80GB HBM3", "abc", 1, "9.0"),))
+    gpu = Gpus("580", "13.0", (GpuIdentity(0, "NVIDIA H100 80GB HBM3", "abc", 1, "9.0"),))
     assert re.fullmatch(r"h100-80gb-hbm3-[0-9a-f]{6}", machine_slug(cpu, gpu, root))
     assert machine_slug(cpu, gpu, root)[-6:] == slug[-6:]
 
@@ -163,7 +163,7 @@ def test_any_name_makes_a_slug(model: str, usable: int, gpu: str) -> None:
     nowhere = Path("/nonexistent")
     cpu = replace(PLAIN, model=model, usable=usable)
     assert ALPHABET.fullmatch(machine_slug(cpu, Gpus(), nowhere))
-    gpus = Gpus(devices=(Gpu(0, gpu, "", 0, ""),))
+    gpus = Gpus(devices=(GpuIdentity(0, gpu, "", 0, ""),))
     assert ALPHABET.fullmatch(machine_slug(cpu, gpus, nowhere))
     assert not slugify(model) or ALPHABET.fullmatch(slugify(model))
 

@@ -13,7 +13,7 @@ from zoo import SPECIMENS, Specimen
 from membench.benches import registry
 from membench.core.case import Case
 from membench.core.sizes.placement import placement
-from membench.core.snapshot import Gpu, Gpus, Machine, NodeKind
+from membench.core.snapshot import GpuIdentity, Gpus, Machine, NodeKind
 from membench.core.terms import OFF_TIER_FLAGS, Tier
 from membench.machine.cpus.topology import online_cpus, read_cpu
 from membench.machine.memory import read_memory
@@ -98,7 +98,7 @@ def test_a_node_that_nvml_names_is_the_gpu_s(seen: Callable[[Specimen], Machine]
     tree = {k: v for k, v in BY_NAME["GH200"].tree.items() if "numa_status" not in k}
     machine = seen(replace(BY_NAME["GH200"], name="GH200 by NVML", tree=tree))
     assert machine.memory.nodes[1].kind is NodeKind.MEMORY_ONLY
-    gpu = Gpu(0, "NVIDIA GH200 480GB", "00", 96 << 30, "9.0", memory_node=1)
+    gpu = GpuIdentity(0, "NVIDIA GH200 480GB", "00", 96 << 30, "9.0", memory_node=1)
     nodes = seen_together(machine.memory.nodes, machine.cpu, Gpus(devices=(gpu,)))
     assert nodes[1].kind is NodeKind.GPU
 

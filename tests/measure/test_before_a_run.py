@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from membench.core.errors import BackendUnavailable
-from membench.core.snapshot import Gpu, Gpus, Machine
+from membench.core.snapshot import GpuIdentity, Gpus, Machine
 from membench.machine import snapshot
 from membench.measure import run
 from membench.measure.events import Silent
 from membench.measure.options import RunOptions
 
 REMEDY = "pip install 'membench[cuda13]'"
-GPU = Gpu(index=0, name="A GPU", uuid="0", memory=2**30, compute_capability="9.0")
+GPU = GpuIdentity(index=0, name="A GPU", uuid="0", memory=2**30, compute_capability="9.0")
 
 
 class Listener(Silent):

@@ -11,7 +11,7 @@ from contextlib import ExitStack
 import pytest
 
 from membench.core.errors import BackendUnavailable
-from membench.core.snapshot import Gpu
+from membench.core.snapshot import GpuIdentity
 from membench.measure import locks as claim
 from membench.measure.events import Silent
 from membench.measure.locks import claimed
@@ -29,11 +29,11 @@ class Listener(Silent):
 
 
 @pytest.fixture
-def gpus() -> list[Gpu]:
-    return [Gpu(index, "Some GPU", secrets.token_hex(6), 1, "9.0") for index in range(2)]
+def gpus() -> list[GpuIdentity]:
+    return [GpuIdentity(index, "Some GPU", secrets.token_hex(6), 1, "9.0") for index in range(2)]
 
 
-def test_a_gpu_is_held_by_one_and_the_other_is_told_by_whom(gpus: list[Gpu]) -> None:
+def test_a_gpu_is_held_by_one_and_the_other_is_told_by_whom(gpus: list[GpuIdentity]) -> None:
     with claimed(gpus[:1], Silent()):
         with pytest.raises(BackendUnavailable) as refused, claimed(gpus[:1], Silent()):
             pass
@@ -45,7 +45,7 @@ def test_a_gpu_is_held_by_one_and_the_other_is_told_by_whom(gpus: list[Gpu]) -> 
         pass
 
 
-def test_who_gets_not_all_of_them_holds_none(gpus: list[Gpu]) -> None:
+def test_who_gets_not_all_of_them_holds_none(gpus: list[GpuIdentity]) -> None:
     with (
         claimed(gpus[1:], Silent()),
         pytest.raises(BackendUnavailable, match="GPU 1"),
@@ -56,11 +56,11 @@ def test_who_gets_not_all_of_them_holds_none(gpus: list[Gpu]) -> None:
         pass
 
 
-def test_a_claim_ends_with_its_process_however_that_ends(gpus: list[Gpu]) -> None:
+def test_a_claim_ends_with_its_process_however_that_ends(gpus: list[GpuIdentity]) -> None:
     code = (
-        "import os, signal, sys; from membench.core.snapshot import Gpu;"
+        "import os, signal, sys; from membench.core.snapshot import GpuIdentity;"
         "from membench.measure.locks import claimed; from membench.measure.events import Silent;"
-        "held = claimed([Gpu(0, 'x', sys.argv[1], 1, '')], Silent()); held.__enter__();"
+        "held = claimed([GpuIdentity(0, 'x', sys.argv[1], 1, '')], Silent()); held.__enter__();"
         "print('held', flush=True); sys.stdin.read()"
     )
     process = subprocess.Popen(
@@ -95,7 +95,7 @@ def test_runs_of_one_machine_warn_and_go_on(monkeypatch: pytest.MonkeyPatch, run
 
 
 def test_a_holder_that_answers_nobody_is_a_run_without_a_number(
-    monkeypatch: pytest.MonkeyPatch, gpus: list[Gpu]
+    monkeypatch: pytest.MonkeyPatch, gpus: list[GpuIdentity]
 ) -> None:
     monkeypatch.setattr(claim, "_holder", lambda _: 0)
     with (
@@ -107,7 +107,7 @@ def test_a_holder_that_answers_nobody_is_a_run_without_a_number(
 
 
 def test_where_there_are_no_such_sockets_a_run_goes_on(
-    monkeypatch: pytest.MonkeyPatch, gpus: list[Gpu]
+    monkeypatch: pytest.MonkeyPatch, gpus: list[GpuIdentity]
 ) -> None:
     monkeypatch.setattr(claim, "_address", lambda _: "/nowhere/at/all")
     listener = Listener()

@@ -23,10 +23,10 @@ from membench.measure.availability import Site
 from membench.measure.options import RunOptions
 from membench.measure.plan import make_plan, planned
 from membench.measure.recording import VARIABLE, RecordingDevice, keep, recorded
-from membench.measure.rounds.protocol import Request
+from membench.measure.rounds.protocol import RoundRequest
 from membench.measure.worker.main import answer as answer_of
 from membench.measure.worker.stopwatch import Stopwatches
-from membench.results.case_result import Unit
+from membench.results.case_result import CaseResult
 from membench.results.plan import PlannedCase
 from membench.results.rows import rows
 from membench.results.table import read_rows, write_rows
@@ -36,7 +36,7 @@ NS = {1: 500_000.0, 2: 250_000.0, 4: 300_000.0}
 """Nanoseconds of an iteration by the unrolling that the bench is configured with."""
 
 
-def answer(*arguments: Any) -> Unit:
+def answer(*arguments: Any) -> CaseResult:
     """The unit of a request."""
     return answer_of(*arguments).unit
 
@@ -78,8 +78,8 @@ DEFAULT, BEST = CASES
 
 
 def asked(
-    device: ScriptedDevice, request: Request, benches: dict[str, Bench] | None = None
-) -> Unit:
+    device: ScriptedDevice, request: RoundRequest, benches: dict[str, Bench] | None = None
+) -> CaseResult:
     return answer(request, benches or BENCHES, lambda _case: device, Stopwatches())
 
 
@@ -90,7 +90,7 @@ def test_a_tuned_case_leaves_out_what_its_configuration_decides() -> None:
 
 def test_a_unit_says_how_its_number_was_made() -> None:
     device = ScriptedDevice(ghz=1.98)
-    unit = asked(device, Request(1, DEFAULT))
+    unit = asked(device, RoundRequest(1, DEFAULT))
     assert unit.status is Status.OK, unit.reason
     assert unit.readings[0].value == SIZE / 500_000.0
     assert (unit.timer, unit.backend) == ("scripted_event", "cuda")
@@ -119,7 +119,7 @@ def test_one_time_may_be_several_metrics() -> None:
     made = bench("decode/step", version=1, needs=Needs.GPU, yields=yields)(step)
     (case,) = made.cases("quick", MACHINE)
     benches = {"decode/step": made}
-    request = Request(1, planned(case, Registry(benches), Site(MACHINE)))
+    request = RoundRequest(1, planned(case, Registry(benches), Site(MACHINE)))
     unit = asked(ScriptedDevice(ns=1_000_000.0), request, benches)
     assert unit.status is Status.OK, unit.reason
     found = {one.metric: one.value for one in unit.readings}
@@ -134,7 +134,7 @@ def test_what_a_time_cannot_say_is_refused(metric: Metric) -> None:
 
 def test_tuning_takes_the_fastest_that_can_run_and_reports_no_number() -> None:
     device = ScriptedDevice()
-    unit = asked(device, Request(1, BEST, tune=True))
+    unit = asked(device, RoundRequest(1, BEST, tune=True))
     assert unit.status is Status.OK, unit.reason
     assert unit.detail == {"unroll": 2}
     assert unit.readings == ()
@@ -149,7 +149,7 @@ def test_tuning_does_not_choose_what_cannot_be() -> None:
 
     peaked.__module__ = thing.function.__module__
     benches = {"hbm/thing": replace(thing, function=peaked)}
-    unit = asked(ScriptedDevice(), Request(1, BEST, tune=True), benches)
+    unit = asked(ScriptedDevice(), RoundRequest(1, BEST, tune=True), benches)
     assert unit.detail == {"unroll": 4}  # 2 would be faster, and faster than the memory
 
 
@@ -163,12 +163,12 @@ def test_a_configuration_that_the_compiler_spills_is_none() -> None:
 
     spilling.__module__ = thing.function.__module__
     benches = {"hbm/thing": replace(thing, function=spilling)}
-    unit = asked(ScriptedDevice(), Request(1, BEST, tune=True), benches)
+    unit = asked(ScriptedDevice(), RoundRequest(1, BEST, tune=True), benches)
     assert (unit.status, unit.detail) == (Status.OK, {"unroll": 4})
 
 
 def test_a_tuned_case_runs_with_what_was_chosen_and_says_so() -> None:
-    unit = asked(ScriptedDevice(), Request(3, BEST, config={"unroll": 4}))
+    unit = asked(ScriptedDevice(), RoundRequest(3, BEST, config={"unroll": 4}))
     assert unit.readings[0].value == SIZE / 300_000.0
     assert unit.detail["unroll"] == 4
 
@@ -179,7 +179,7 @@ def test_where_no_configuration_can_run_the_case_is_skipped() -> None:
 
     unit = asked(
         ScriptedDevice(),
-        Request(1, BEST, tune=True),
+        RoundRequest(1, BEST, tune=True),
         {"hbm/thing": replace(thing, configs=nothing)},
     )
     assert (unit.status, unit.reason) == (Status.SKIPPED, "too much")
@@ -190,7 +190,7 @@ def test_buffers_are_taken_back_from_a_case_that_fails() -> None:
         raise RuntimeError("illegal address")
 
     device = ScriptedDevice(on_work=fail)
-    unit = asked(device, Request(1, DEFAULT))
+    unit = asked(device, RoundRequest(1, DEFAULT))
     assert (unit.status, unit.reason) == (Status.FAILED, "RuntimeError: illegal address")
     assert device.reclaimed == 1
     assert not device.held
@@ -199,7 +199,7 @@ def test_buffers_are_taken_back_from_a_case_that_fails() -> None:
 def test_a_row_says_that_nothing_was_held() -> None:
     for hold in (True, False):
         watches = Stopwatches(hold=hold)
-        unit = answer(Request(1, DEFAULT), BENCHES, lambda _case: ScriptedDevice(), watches)
+        unit = answer(RoundRequest(1, DEFAULT), BENCHES, lambda _case: ScriptedDevice(), watches)
         assert unit.detail.get("hold") == (None if hold else "no")
 
 
@@ -207,8 +207,8 @@ def test_a_row_says_that_nothing_was_held() -> None:
 
 
 @pytest.fixture
-def recording(tmp_path: Path) -> Callable[[list[PlannedCase]], tuple[Path, list[Unit]]]:
-    def make(cases: list[PlannedCase]) -> tuple[Path, list[Unit]]:
+def recording(tmp_path: Path) -> Callable[[list[PlannedCase]], tuple[Path, list[CaseResult]]]:
+    def make(cases: list[PlannedCase]) -> tuple[Path, list[CaseResult]]:
         path = tmp_path / "recording.jsonl"
         environ = {VARIABLE: str(path)}
         device = ScriptedDevice()
@@ -219,7 +219,7 @@ def recording(tmp_path: Path) -> Callable[[list[PlannedCase]], tuple[Path, list[
         stopwatches, units = Stopwatches(), []
         for round_ in (1, 2):
             for case in cases:
-                request = Request(round_, case, iters=None if round_ == 1 else 2)
+                request = RoundRequest(round_, case, iters=None if round_ == 1 else 2)
                 unit = answer(request, BENCHES, lambda _case: listened, stopwatches)
                 keep(request, unit, listened, environ)
                 units.append(unit)
@@ -235,7 +235,7 @@ def test_without_the_variable_nobody_listens() -> None:
 
 
 def test_a_recording_drives_the_engine_to_the_same_numbers(
-    recording: Callable[[list[PlannedCase]], tuple[Path, list[Unit]]],
+    recording: Callable[[list[PlannedCase]], tuple[Path, list[CaseResult]]],
 ) -> None:
     path, units = recording([DEFAULT])
     packed = path.with_suffix(".jsonl.gz")
@@ -251,7 +251,7 @@ def test_a_recording_drives_the_engine_to_the_same_numbers(
 
 
 def test_what_is_played_back_gets_into_no_results(
-    recording: Callable[[list[PlannedCase]], tuple[Path, list[Unit]]], tmp_path: Path
+    recording: Callable[[list[PlannedCase]], tuple[Path, list[CaseResult]]], tmp_path: Path
 ) -> None:
     path, _ = recording([DEFAULT])
     (unit, *_) = replayed(read_recording(path), answer, thing)
@@ -269,7 +269,7 @@ def test_what_is_played_back_gets_into_no_results(
 
 
 def test_a_question_that_was_never_answered_is_an_error(
-    recording: Callable[[list[PlannedCase]], tuple[Path, list[Unit]]],
+    recording: Callable[[list[PlannedCase]], tuple[Path, list[CaseResult]]],
 ) -> None:
     path, _ = recording([DEFAULT])
     lines = [replace(line, stamps=line.stamps[:-1]) for line in read_recording(path)[:1]]

@@ -11,7 +11,7 @@ from membench.core.errors import JournalError
 from membench.core.snapshot import Machine
 from membench.core.terms import Metric, Stat, Status, Tier
 from membench.measure.run import _prove_rows
-from membench.results.case_result import Reading, Unit
+from membench.results.case_result import CaseResult, Reading
 from membench.results.journal.reading import Contents
 from membench.results.plan import Plan, PlannedCase
 
@@ -40,7 +40,7 @@ PLAN = Plan(
     started="2026-01-31T08:04:12Z",
     cases=(CASE,),
 )
-GOOD = Unit(
+GOOD = CaseResult(
     round=1,
     case=CASE.id,
     status=Status.OK,
@@ -49,7 +49,7 @@ GOOD = Unit(
     cache_state="cold",
     detail={"resident": "0%"},
 )
-EDITS: dict[str, Unit] = {
+EDITS: dict[str, CaseResult] = {
     "a case that is not planned": replace(GOOD, case="ddr/other"),
     "round 0": replace(GOOD, round=0),
     "round 3 of 2": replace(GOOD, round=3),
@@ -63,7 +63,7 @@ EDITS: dict[str, Unit] = {
 }
 
 
-def prove(unit: Unit, machine: Machine) -> None:
+def prove(unit: CaseResult, machine: Machine) -> None:
     _prove_rows(Path("r.journal"), Contents(PLAN, {}, (unit,)), machine)
 
 

@@ -12,30 +12,30 @@ from healthy import MACHINE as HEALTHY
 from hypothesis import given
 from hypothesis import strategies as st
 
-from membench.core.snapshot import Cache, Core, Gpu, Gpus, Machine, Node
+from membench.core.snapshot import Cache, Core, GpuIdentity, Gpus, Machine, Node
 from membench.core.terms import FLAGS, INVALID_FLAGS, OFF_TIER_FLAGS, Metric, Stat, Status, Tier
 from membench.core.units import GIB, MIB
 from membench.measure.clocks import LEAST_SHARE, MOST_FALL, clock_fell
 from membench.measure.events import Silent
 from membench.measure.flags import PEAK_TOLERANCE, results
 from membench.measure.pinning import pin, unpin
-from membench.measure.rounds import environment as surroundings
+from membench.measure.rounds import environment as monitor
 from membench.measure.rounds.environment import (
     HELD_SHARE,
-    Look,
-    Surroundings,
+    EnvironmentMonitor,
+    EnvironmentSample,
     link_is_down,
     others,
     slowdowns,
     was_held,
 )
-from membench.results.case_result import Reading, Unit
+from membench.results.case_result import CaseResult, Reading
 from membench.results.plan import Plan, PlannedCase
 from membench.results.schema import Row
 from membench.results.staircase import leading
 
 NODES = (Node(0, (0, 1), GIB, (10, 20)), Node(1, (2, 3), GIB, (20, 10)))
-GPUS = tuple(Gpu(n, "Some GPU", f"{n}{n}", 80 * GIB, "9.0", sm_mhz=2000) for n in range(2))
+GPUS = tuple(GpuIdentity(n, "Some GPU", f"{n}{n}", 80 * GIB, "9.0", sm_mhz=2000) for n in range(2))
 
 MACHINE = replace(
     HEALTHY,
@@ -94,7 +94,7 @@ def measured(
     """The row of rounds with these values; ``facts`` of all rounds, ``rounds`` of one each."""
     facts = {"size_bytes": GIB, "backend": "cpu", "device": "Some GPU", **facts}
     units = [
-        Unit(
+        CaseResult(
             round=number,
             case="ddr/copy/n=1",
             status=Status.OK,
@@ -343,25 +343,25 @@ def test_a_worker_is_put_beside_its_gpu(
         assert affinities == {}
 
 
-UNIT = Unit(round=1, case="ddr/copy/n=1", status=Status.OK, started="2026-01-01T00:00:00Z")
+UNIT = CaseResult(round=1, case="ddr/copy/n=1", status=Status.OK, started="2026-01-01T00:00:00Z")
 
 
 @pytest.fixture
-def around(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Unit]:
+def around(monkeypatch: pytest.MonkeyPatch) -> Callable[..., CaseResult]:
     """A unit between two looks at a machine; what the second one sees can be changed."""
 
     def look(
         *,
         pinned: bool = True,
         pauses: int = 0,
-        unit: Unit = UNIT,
+        unit: CaseResult = UNIT,
         tier: Tier = Tier.HBM,
         **now: Any,
-    ) -> Unit:
+    ) -> CaseResult:
         case = planned(BANDWIDTH, tier, "cpu").cases[0]
-        eyes = Surroundings(MACHINE, Silent())
-        before = Look(0.0, 3, {"00": STATE}, pinned=pinned)
-        monkeypatch.setattr(surroundings, "throttled_count", lambda: 3 + pauses)
+        eyes = EnvironmentMonitor(MACHINE, Silent())
+        before = EnvironmentSample(0.0, 3, {"00": STATE}, pinned=pinned)
+        monkeypatch.setattr(monitor, "throttled_count", lambda: 3 + pauses)
         monkeypatch.setattr(eyes, "_gpus", lambda _: {"00": replace(STATE, **now)})
         return eyes.after(before, case, 7, unit)
 
@@ -380,7 +380,7 @@ def around(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Unit]:
     ],
 )
 def test_what_is_seen_around_a_case_flags_it(
-    around: Callable[..., Unit], code: str, raised: dict[str, Any], quiet: dict[str, Any]
+    around: Callable[..., CaseResult], code: str, raised: dict[str, Any], quiet: dict[str, Any]
 ) -> None:
     assert around(**raised).flags == (code,)
     assert around(**quiet).flags == ()
@@ -388,7 +388,7 @@ def test_what_is_seen_around_a_case_flags_it(
     assert around(**raised, unit=failed) == failed  # only a number is trusted less
 
 
-def test_the_reason_of_a_slow_clock_stands_in_the_detail(around: Callable[..., Unit]) -> None:
+def test_the_reason_of_a_slow_clock_stands_in_the_detail(around: Callable[..., CaseResult]) -> None:
     unit = around(reasons=0x44, unit=replace(UNIT, flags=("vm",), detail={"vec": 16}))
     assert unit.flags == ("vm", "throttled")
     assert unit.detail == {"vec": 16, "slowdown": "power cap, heat (hardware)"}

@@ -13,7 +13,7 @@ from membench.core.terms import Metric, Stat, Status, Tier
 from membench.core.units import GIB, MIB
 from membench.measure.events import Silent
 from membench.measure.scratch_layout import _affordable, laid_out
-from membench.results.case_result import Unit
+from membench.results.case_result import CaseResult
 from membench.results.plan import Plan, PlannedCase
 
 
@@ -48,8 +48,10 @@ def planned(scratch: Path, skipped: str = "") -> Plan:
     )
 
 
-def unit(round_: int, status: Status = Status.OK) -> Unit:
-    return Unit(round=round_, case="ssd/read/n=1", status=status, started="2026-01-01T00:00:00Z")
+def unit(round_: int, status: Status = Status.OK) -> CaseResult:
+    return CaseResult(
+        round=round_, case="ssd/read/n=1", status=status, started="2026-01-01T00:00:00Z"
+    )
 
 
 @pytest.mark.parametrize(
@@ -62,7 +64,9 @@ def unit(round_: int, status: Status = Status.OK) -> Unit:
         ([], "no disk", False),
     ],
 )
-def test_a_file_is_wanted(done: list[Unit], skipped: str, wanted: bool, tmp_path: Path) -> None:
+def test_a_file_is_wanted(
+    done: list[CaseResult], skipped: str, wanted: bool, tmp_path: Path
+) -> None:
     nowhere = tmp_path / "nowhere"  # so an attempt shows as a problem
     with laid_out(planned(nowhere, skipped), done, Silent()) as layout:
         assert layout.scratch is None

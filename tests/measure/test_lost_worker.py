@@ -16,7 +16,7 @@ from membench.measure.options import RunOptions
 from membench.measure.plan import make_plan
 from membench.measure.rounds.interrupt import Interrupt, Interrupted
 from membench.measure.rounds.process import Worker, WorkerLost
-from membench.measure.rounds.protocol import Request
+from membench.measure.rounds.protocol import RoundRequest
 
 MACHINE = snapshot()
 
@@ -47,7 +47,7 @@ def ask_one_that_is_killed(worker: Worker) -> None:
     killer = threading.Timer(0.2, os.kill, (worker.pid, signal.SIGKILL))
     killer.start()
     try:
-        worker.ask(Request(1, plan.cases[0]), timeout=30)
+        worker.ask(RoundRequest(1, plan.cases[0]), timeout=30)
     finally:
         killer.join()
         worker.kill()

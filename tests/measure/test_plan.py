@@ -9,7 +9,7 @@ import pytest
 from membench.benches import registry
 from membench.core.case import Case, Needs
 from membench.core.errors import NothingMatched, UsageError
-from membench.core.snapshot import Filesystem, Gpu, Gpus, Machine, Node
+from membench.core.snapshot import Filesystem, GpuIdentity, Gpus, Machine, Node
 from membench.core.terms import BETTER, UNIT, CacheState, Metric, Stat, Status, Tier
 from membench.core.units import GIB, MIB
 from membench.machine import snapshot
@@ -124,7 +124,7 @@ def test_a_case_with_a_file_needs_a_disk_with_room(
     assert why_not(case(disk=3 * GIB // 2), "cpu", site) == reason
 
 
-GPU = Gpu(index=0, name="A GPU", uuid="0", memory=GIB, compute_capability="90")
+GPU = GpuIdentity(index=0, name="A GPU", uuid="0", memory=GIB, compute_capability="90")
 
 
 def test_the_states_of_a_gpu(machine: Machine) -> None:
@@ -205,7 +205,7 @@ def test_the_flags_of_the_machine(machine: Machine) -> None:
     assert flagged(failed, virtual).flags == ()
 
 
-ONE_GPU = Gpu(0, "NVIDIA H100", "0123456789ab", 80 * GIB, "9.0")
+ONE_GPU = GpuIdentity(0, "NVIDIA H100", "0123456789ab", 80 * GIB, "9.0")
 
 
 def with_gpus(machine: Machine, count: int) -> Machine:

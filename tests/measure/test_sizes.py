@@ -14,7 +14,7 @@ from membench.core.terms import Metric, Stat, Status
 from membench.core.units import GIB, MIB
 from membench.measure.options import RunOptions
 from membench.measure.plan import make_plan
-from membench.results.case_result import Reading, Unit
+from membench.results.case_result import CaseResult, Reading
 from membench.results.plan import PlannedCase
 from membench.results.rows import rows
 
@@ -51,7 +51,7 @@ def test_a_row_says_how_large_its_arrays_were() -> None:
     (only,) = plan.cases
     reading = Reading(Metric.BANDWIDTH, Stat.MEDIAN, 100.0, 1, (100.0,))
     units = [
-        Unit(
+        CaseResult(
             round=number,
             case=only.id,
             status=Status.OK,

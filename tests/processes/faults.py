@@ -28,7 +28,7 @@ from control_group import little_memory
 from driver import Membench, alive, alone, until
 
 from membench.core.terms import Status
-from membench.results.case_result import Unit
+from membench.results.case_result import CaseResult
 from membench.results.journal.reading import read_journal
 from membench.results.paths import journal_path
 from membench.results.schema import Row
@@ -91,7 +91,7 @@ def others(rows: dict[str, Row], without: Sequence[str], rounds: int) -> str:
     return "all other cases complete" if len(whole) == len(rest) else f"{len(whole)}/{len(rest)}"
 
 
-def resume(membench: Membench, before: Sequence[Unit], rounds: int, cases: int) -> str:
+def resume(membench: Membench, before: Sequence[CaseResult], rounds: int, cases: int) -> str:
     """Complete the run; every unit of ``before`` must stand in the results as it was."""
     done = membench("run", "--resume", "o.csv")
     assert done.returncode == 0, done.stdout + done.stderr

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from membench.report.page.document import Bullets, Line, Paragraph, Section, Strong, Table
-from membench.report.page.runs import Run, Source
+from membench.report.page.runs import ReportSource, Run
 from membench.report.page.sections import derived
 from membench.report.page.sections.derived import common_form
 from membench.report.page.write import make_report
@@ -17,7 +17,7 @@ from membench.results.schema import Row
 
 
 def run_of(rows: tuple[Row, ...], label: str = "box-1") -> Run:
-    return Run(label, Source(Path("a.csv"), b"", ()), rows, None, None)
+    return Run(label, ReportSource(Path("a.csv"), b"", ()), rows, None, None)
 
 
 def plain(line: Line) -> str:

@@ -16,7 +16,7 @@ import pytest
 from membench.core.snapshot import Machine
 from membench.core.terms import Metric, Stat, Tier
 from membench.report.page.document import Figure
-from membench.report.page.runs import Run, Source
+from membench.report.page.runs import ReportSource, Run
 from membench.report.plots import (
     breakeven,
     draw_all,
@@ -46,7 +46,7 @@ def make_run(machine: Machine) -> Callable[..., Run]:
     """A run of rows in memory."""
 
     def make(rows: Sequence[Row], label: str = "box-1") -> Run:
-        source = Source(Path("a.csv"), b"", ())
+        source = ReportSource(Path("a.csv"), b"", ())
         return Run(label, source, tuple(rows), None, machine)
 
     return make

@@ -17,7 +17,7 @@ from membench.core.terms import (
     Status,
     Tier,
 )
-from membench.results.case_result import Reading, Unit
+from membench.results.case_result import CaseResult, Reading
 from membench.results.plan import Plan, PlannedCase
 from membench.results.schema import Row
 
@@ -140,10 +140,10 @@ def make_plan(make_case: Callable[..., PlannedCase]) -> Callable[..., Plan]:
 
 
 @pytest.fixture(scope="session")
-def make_unit() -> Callable[..., Unit]:
+def make_unit() -> Callable[..., CaseResult]:
     """An ok unit of ``round`` with one bandwidth reading of ``value``."""
 
-    def make(number: int = 1, value: float = 20.0, **changes: Any) -> Unit:
+    def make(number: int = 1, value: float = 20.0, **changes: Any) -> CaseResult:
         samples = (value * 0.99, value, value * 1.01)
         values: dict[str, Any] = {
             "round": number,
@@ -164,6 +164,6 @@ def make_unit() -> Callable[..., Unit]:
             "kernel": "k1f0c22aa9b31",
             "detail": {"threads": 2, "method": "numba"},
         }
-        return Unit(**{**values, **changes})
+        return CaseResult(**{**values, **changes})
 
     return make

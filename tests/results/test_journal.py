@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 
 from membench.core.errors import JournalError, OutputError
-from membench.results.case_result import Unit
-from membench.results.journal.reading import Note, read_journal
+from membench.results.case_result import CaseResult
+from membench.results.journal.reading import JournalEvent, read_journal
 from membench.results.journal.writing import Journal
 from membench.results.plan import Plan
 
 MakePlan = Callable[..., Plan]
-MakeUnit = Callable[..., Unit]
+MakeUnit = Callable[..., CaseResult]
 
 MACHINE = {"slug": "box-1", "cpu": {"usable": 2}}
 
@@ -44,7 +44,9 @@ def test_what_was_written_is_read(
     assert contents.plan == make_plan()
     assert contents.machine == MACHINE
     assert contents.units == (make_unit(1), make_unit(2))
-    assert contents.notes == (Note("round", {"round": 1, "order": ["a", "b"], "clock": "nan"}),)
+    assert contents.notes == (
+        JournalEvent("round", {"round": 1, "order": ["a", "b"], "clock": "nan"}),
+    )
     assert contents.length == path.stat().st_size
     first = json.loads(path.read_text().splitlines()[0])
     assert first["schema"] == "membench.journal/1"
@@ -177,14 +179,14 @@ FULL = """
 import pathlib, resource, sys
 from membench.core.errors import OutputError
 from membench.results.journal.writing import Journal
-from membench.results.case_result import Unit
+from membench.results.case_result import CaseResult
 from membench.core.terms import Status
 
 path = pathlib.Path(sys.argv[1])
 journal, _ = Journal.resume(path)
 limit = path.stat().st_size + 1000
 resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
-unit = lambda reason: Unit(1, "ddr/a", Status.FAILED, "2026-01-31T08:00:00Z", reason)
+unit = lambda reason: CaseResult(1, "ddr/a", Status.FAILED, "2026-01-31T08:00:00Z", reason)
 before = path.stat().st_size
 for attempt in range(2):
     try:

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from membench.core.errors import SchemaError
 from membench.core.plain import dump, load
-from membench.core.snapshot import Cache, Core, Cpu, Gpu, Gpus, Machine, Memory, Node
+from membench.core.snapshot import Cache, Core, Cpu, GpuIdentity, Gpus, Machine, Memory, Node
 from membench.core.terms import Metric
-from membench.results.case_result import Unit
+from membench.results.case_result import CaseResult
 from membench.results.plan import Plan
 
 MACHINE = Machine(
@@ -35,7 +35,7 @@ MACHINE = Machine(
     memory=Memory(
         2**33, 2**32, None, None, 4096, 2**21, "madvise", 0, 0, (Node(0, (0, 1), 2**33, (10,)),)
     ),
-    gpus=Gpus("580.1", "13.0", (Gpu(0, "Some GPU", "ab12", 2**36, "9.0"),)),
+    gpus=Gpus("580.1", "13.0", (GpuIdentity(0, "Some GPU", "ab12", 2**36, "9.0"),)),
     filesystems=(),
     system="Linux",
     kernel="6.1",
@@ -51,37 +51,37 @@ def through_json(value: object) -> Any:
 
 
 def test_contract_types_come_back_equal(
-    make_plan: Callable[..., Plan], make_unit: Callable[..., Unit]
+    make_plan: Callable[..., Plan], make_unit: Callable[..., CaseResult]
 ) -> None:
     assert load(Machine, through_json(MACHINE)) == MACHINE
     assert load(Plan, through_json(make_plan())) == make_plan()
-    assert load(Unit, through_json(make_unit())) == make_unit()
+    assert load(CaseResult, through_json(make_unit())) == make_unit()
 
 
 @given(st.data())
 @settings(max_examples=60)
 def test_any_unit_comes_back_equal(data: st.DataObject) -> None:
-    unit = data.draw(st.from_type(Unit))
-    back = load(Unit, through_json(unit))
+    unit = data.draw(st.from_type(CaseResult))
+    back = load(CaseResult, through_json(unit))
     assert repr(back) == repr(unit)  # by repr, because nan is not equal to itself
 
 
-def test_enumerations_and_number_types_are_kept(make_unit: Callable[..., Unit]) -> None:
-    back = load(Unit, through_json(make_unit(detail={"a": 1, "b": 1.0, "c": "1"})))
+def test_enumerations_and_number_types_are_kept(make_unit: Callable[..., CaseResult]) -> None:
+    back = load(CaseResult, through_json(make_unit(detail={"a": 1, "b": 1.0, "c": "1"})))
     assert back.readings[0].metric is Metric.BANDWIDTH
     assert [type(value) for value in back.detail.values()] == [int, float, str]
 
 
-def test_a_number_that_is_none_reaches_the_other_side(make_unit: Callable[..., Unit]) -> None:
+def test_a_number_that_is_none_reaches_the_other_side(make_unit: Callable[..., CaseResult]) -> None:
     assert through_json(make_unit(peak=math.inf))["peak"] == "inf"
-    back = load(Unit, through_json(make_unit(peak=math.nan)))
+    back = load(CaseResult, through_json(make_unit(peak=math.nan)))
     assert back.peak is not None
     assert math.isnan(back.peak)
 
 
 def test_unknown_keys_are_ignored_and_missing_ones_take_their_default() -> None:
     data = {"round": 1, "case": "a/b", "status": "ok", "started": "x", "mood": "fine"}
-    assert load(Unit, data).readings == ()
+    assert load(CaseResult, data).readings == ()
 
 
 @pytest.mark.parametrize(
@@ -104,13 +104,13 @@ def test_unknown_keys_are_ignored_and_missing_ones_take_their_default() -> None:
 def test_wrong_data_names_its_place(change: dict[str, object], message: str) -> None:
     data = {"round": 1, "case": "a/b", "status": "ok", "started": "x", **change}
     with pytest.raises(SchemaError) as refused:
-        load(Unit, data)
+        load(CaseResult, data)
     assert str(refused.value) == message
 
 
 def test_a_missing_key_without_default_is_named() -> None:
     with pytest.raises(SchemaError, match=r"^Unit: 'round' is missing$"):
-        load(Unit, {"case": "a/b"})
+        load(CaseResult, {"case": "a/b"})
 
 
 @dataclass(frozen=True)

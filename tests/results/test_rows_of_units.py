@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 
 from membench.core.errors import SchemaError
 from membench.core.terms import BytesConvention, CacheState, Metric, PeakBasis, Stat, Status
-from membench.results.case_result import Reading, Unit
+from membench.results.case_result import CaseResult, Reading
 from membench.results.plan import Plan, PlannedCase
 from membench.results.rows import relative_spread, rows
 from membench.results.schema import check, normal
 
 MakePlan = Callable[..., Plan]
 MakeCase = Callable[..., PlannedCase]
-MakeUnit = Callable[..., Unit]
+MakeUnit = Callable[..., CaseResult]
 
 BANDWIDTH = (Metric.BANDWIDTH, Stat.MEDIAN)
 P99 = (Metric.LATENCY, Stat.P99)

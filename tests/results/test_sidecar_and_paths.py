@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from membench.core.errors import OutputError, SchemaError
-from membench.results.journal.reading import Note
+from membench.results.journal.reading import JournalEvent
 from membench.results.paths import (
     check_output,
     default_path,
@@ -37,7 +37,7 @@ def sidecar(make_plan: Callable[..., Plan]) -> Sidecar:
         plan=make_plan(),
         machine={"slug": "box-1", "cpu": {"model": "na\u00efve", "quota": None}},
         order=(("a", "b"), ("b",)),
-        notes=(Note("round", {"sm_mhz": [1980.0, 1975]}),),
+        notes=(JournalEvent("round", {"sm_mhz": [1980.0, 1975]}),),
         seconds={"total": 3.5, "measuring": 3.0},
         interrupted=True,
     )

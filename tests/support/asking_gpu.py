@@ -18,7 +18,7 @@ from membench.core.case import PROFILES, Needs
 from membench.core.errors import Skip
 from membench.core.snapshot import Machine
 from membench.gpu.link_protocol import Lane
-from membench.gpu.protocol import Argument, Buffer, Gpu, Properties, Variant
+from membench.gpu.protocol import Argument, Buffer, Gpu, KernelVariant, Properties
 from membench.gpu.verify.content import random_numbers
 from membench.workloads import attention as gpu_attention
 from membench.workloads import products as gpu_product
@@ -113,7 +113,7 @@ class AskingGpu:
     """Notes every compilation that it is asked for."""
 
     properties: Properties
-    asked: set[Variant] = field(default_factory=set)
+    asked: set[KernelVariant] = field(default_factory=set)
     links: AskingLinks = field(default_factory=AskingLinks)
 
     timer = "none"
@@ -129,7 +129,7 @@ class AskingGpu:
     def host(self, size: int, kind: str = "pinned") -> Named:
         return Named(size=size)
 
-    def kernel(self, variant: Variant, entry: str) -> Named:
+    def kernel(self, variant: KernelVariant, entry: str) -> Named:
         self.asked.add(variant)
         return Named(entry=entry)
 
@@ -196,7 +196,7 @@ class AskingGpu:
     def close(self) -> None: ...
 
 
-def variants_of_all_profiles(arch: str, machine: Machine) -> dict[str, set[Variant]]:
+def variants_of_all_profiles(arch: str, machine: Machine) -> dict[str, set[KernelVariant]]:
     """Bench -> every compilation that some case of some profile needs on a GPU of ``arch``.
 
     Hundreds of cases fill matrices with the same few tiles: each is drawn once.
@@ -209,8 +209,8 @@ def variants_of_all_profiles(arch: str, machine: Machine) -> dict[str, set[Varia
         return _asked(arch, machine)
 
 
-def _asked(arch: str, machine: Machine) -> dict[str, set[Variant]]:
-    asked: dict[str, set[Variant]] = {}
+def _asked(arch: str, machine: Machine) -> dict[str, set[KernelVariant]]:
+    asked: dict[str, set[KernelVariant]] = {}
     for profile in PROFILES:
         for case in registry().cases(profile, machine):
             bench = registry().benches[case.bench]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from membench.core.snapshot import Cache, Core, Cpu, Gpu, Gpus, Machine, Memory, Node
+from membench.core.snapshot import Cache, Core, Cpu, GpuIdentity, Gpus, Machine, Memory, Node
 from membench.core.units import GIB, MIB
 
 Staircase = tuple[tuple[int, float], ...]
@@ -72,7 +72,7 @@ def machine(
         ),
         gpus=Gpus()
         if gpu is None
-        else Gpus("580", "13.0", (Gpu(0, "Some GPU", "0" * 12, int(gpu * GIB), "9.0"),)),
+        else Gpus("580", "13.0", (GpuIdentity(0, "Some GPU", "0" * 12, int(gpu * GIB), "9.0"),)),
         filesystems=(),
         system="",
         kernel="",

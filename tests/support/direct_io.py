@@ -120,7 +120,7 @@ def kernel_facts(directory: Path, *, nocow: bool) -> dict[str, Any]:
 def submission(directory: Path, *, nocow: bool) -> dict[str, Any]:
     """The scratch file as the product makes it, and the share of time that submission takes."""
     from membench.host.storage.backend import open_storage
-    from membench.host.storage.flow import Shape
+    from membench.host.storage.flow import TrafficShape
     from membench.host.storage.native_engine import NativeAio
 
     if not nocow:
@@ -136,7 +136,9 @@ def submission(directory: Path, *, nocow: bool) -> dict[str, Any]:
         for reads, name in ((100, "read"), (0, "write")):
             for depth in DEPTHS:
                 most = 0 if reads else 16 * MIB
-                shape = Shape(pattern="rand", block=4 * KIB, depth=depth, reads=reads, most=most)
+                shape = TrafficShape(
+                    pattern="rand", block=4 * KIB, depth=depth, reads=reads, most=most
+                )
                 flow = storage.flow(shape)
                 trace = flow.run(0.2)
                 flow.close()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from membench.core.snapshot import Core, Cpu, Gpu, Gpus, Machine, Memory, Node
+from membench.core.snapshot import Core, Cpu, GpuIdentity, Gpus, Machine, Memory, Node
 from membench.core.units import GIB
 from membench.machine.gpus.state import GpuState
 
@@ -31,7 +31,7 @@ MACHINE = Machine(
         hugetlb_free=0,
         nodes=(Node(0, tuple(range(8)), 64 * GIB, (10,)),),
     ),
-    gpus=Gpus("580.1", "13.0", (Gpu(0, "Some GPU", "00", 80 * GIB, "9.0"),)),
+    gpus=Gpus("580.1", "13.0", (GpuIdentity(0, "Some GPU", "00", 80 * GIB, "9.0"),)),
     filesystems=(),
     system="Some Linux",
     kernel="6.8.0-45-generic",

@@ -21,7 +21,7 @@ import c_library
 
 from membench.core.plain import load
 from membench.core.snapshot import Gpus
-from membench.machine.gpus.cuda_stack import Stack
+from membench.machine.gpus.cuda_stack import CudaStack
 from membench.machine.gpus.state import GpuState
 
 SONAME = "libnvidia-ml.so.1"
@@ -93,7 +93,7 @@ class NvmlProcess:
             text=True,
         )
 
-    def gpus(self, root: Path, environ: Mapping[str, str], stack: Stack) -> Gpus:
+    def gpus(self, root: Path, environ: Mapping[str, str], stack: CudaStack) -> Gpus:
         """What `read_gpus` finds; NVML must be closed again."""
         answer = self._ask(
             what="gpus",
@@ -134,7 +134,7 @@ def serve(questions: IO[str]) -> None:
         root = Path(asked["root"])
         if asked["what"] == "gpus":
             cupy, importable, nvrtc = asked["stack"]
-            stack = Stack(tuple(cupy), importable, frozenset(nvrtc))
+            stack = CudaStack(tuple(cupy), importable, frozenset(nvrtc))
             gpus = read_gpus(root, asked["environ"], stack)
             print(json.dumps({"gpus": dump(gpus), "closed": _is_closed()}), flush=True)
             continue

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from membench.benches import registry
-from membench.core.snapshot import Filesystem, Gpu, Gpus, Machine, Node
+from membench.core.snapshot import Filesystem, GpuIdentity, Gpus, Machine, Node
 from membench.core.units import GIB
 from membench.machine import snapshot
 from membench.measure.options import RunOptions
@@ -41,7 +41,7 @@ def server() -> Machine:
 
 def gpu_server() -> Machine:
     """The same with an H100."""
-    gpu = Gpu(0, "NVIDIA H100 80GB HBM3", "0" * 12, 80 * GIB, "9.0")
+    gpu = GpuIdentity(0, "NVIDIA H100 80GB HBM3", "0" * 12, 80 * GIB, "9.0")
     return replace(server(), gpus=Gpus(driver="580", cuda="13.0", devices=(gpu,)))
 
 

@@ -13,8 +13,8 @@ from membench.core.case import Bench
 from membench.core.plain import load
 from membench.core.work import Timed
 from membench.measure.recording import SCHEMA, Recorded
-from membench.measure.rounds.protocol import Request
-from membench.results.case_result import Unit
+from membench.measure.rounds.protocol import RoundRequest
+from membench.results.case_result import CaseResult
 
 
 def read_recording(path: Path) -> tuple[Recorded, ...]:
@@ -72,7 +72,9 @@ def bench_of(recorded: Recorded, like: Bench) -> Bench:
     return Bench(**{**vars(like), "name": recorded.request.case.bench, "function": function})
 
 
-def replayed(recording: Iterable[Recorded], answer: Callable[..., Unit], like: Bench) -> list[Unit]:
+def replayed(
+    recording: Iterable[Recorded], answer: Callable[..., CaseResult], like: Bench
+) -> list[CaseResult]:
     """Each recorded request, put to the engine again."""
     from membench.measure.worker.stopwatch import Stopwatches
 
@@ -81,6 +83,6 @@ def replayed(recording: Iterable[Recorded], answer: Callable[..., Unit], like: B
     units = []
     for line in recording:
         benches = {line.request.case.bench: bench_of(line, like)}
-        request: Request = line.request
+        request: RoundRequest = line.request
         units.append(answer(request, benches, lambda _case: backend, stopwatches))
     return units

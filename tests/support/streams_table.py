@@ -17,7 +17,7 @@ from machine_code import loads_under_way, machine_code, tile_loop
 from membench.benches.hbm.stream import configurations
 from membench.core.case import Config
 from membench.gpu.cuda.compile import compile_source
-from membench.gpu.protocol import Gpu, Variant
+from membench.gpu.protocol import Gpu, KernelVariant
 from membench.workloads.gpu_streams import ACCESSES, DEFAULT, HINTS, LOADS, variant
 
 ARCHS = ("80", "90", "100", "120")
@@ -50,16 +50,16 @@ def offered(operation: str, arch: str) -> Iterator[Config]:
     yield from configurations(gpu, operation)
 
 
-def kernels(arch: str) -> dict[Variant, set[str]]:
+def kernels(arch: str) -> dict[KernelVariant, set[str]]:
     """The compilations that any of them needs on ``arch``, with the operations that do."""
-    found: dict[Variant, set[str]] = {}
+    found: dict[KernelVariant, set[str]] = {}
     for operation in ACCESSES:
         for config in offered(operation, arch):
             found.setdefault(variant(config), set()).add(operation)
     return found
 
 
-def seen(of: Variant, operation: str, arch: str) -> Seen:
+def seen(of: KernelVariant, operation: str, arch: str) -> Seen:
     """What the machine code of ``operation`` shows."""
     width = int(dict(of.defines)["VEC"])
     code = machine_code(of.file, of.options, arch)[f"stream_{operation}"]
@@ -73,7 +73,7 @@ def seen(of: Variant, operation: str, arch: str) -> Seen:
 
 def rows() -> Iterator[str]:
     """The lines of the table, without its head."""
-    every: dict[Variant, dict[str, list[Seen]]] = {}
+    every: dict[KernelVariant, dict[str, list[Seen]]] = {}
     for arch in ARCHS:
         for of, operations in kernels(arch).items():
             for operation in operations:
@@ -84,12 +84,12 @@ def rows() -> Iterator[str]:
         yield "| " + " | ".join((*named(of), *(_cell(shown.get(one)) for one in ACCESSES))) + " |"
 
 
-def _order(of: Variant) -> tuple[int, ...]:
+def _order(of: KernelVariant) -> tuple[int, ...]:
     defines = dict(of.defines)
     return tuple(int(defines.get(name, 0)) for name in ("VEC", "HINT", "BLOCK", "UNROLL"))
 
 
-def named(of: Variant) -> tuple[str, ...]:
+def named(of: KernelVariant) -> tuple[str, ...]:
     """Its first four cells."""
     defines = dict(of.defines)
     hint = HINTS[int(defines.get("HINT", 0))]
@@ -116,7 +116,7 @@ def made() -> str:
     return "\n".join((HEAD, line, *rows())) + "\n"
 
 
-def asked(operation: str, of: Variant) -> int:
+def asked(operation: str, of: KernelVariant) -> int:
     """Accesses of a thread that a tile of ``of`` must have under way together."""
     return int(dict(of.defines)["UNROLL"]) * (LOADS[operation] or 1)
 

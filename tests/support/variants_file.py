@@ -12,16 +12,16 @@ from asking_gpu import variants_of_all_profiles
 
 from membench.gpu.cuda.compile import ARCHITECTURES
 from membench.gpu.cuda.kernel_variants import PATH
-from membench.gpu.protocol import Variant
+from membench.gpu.protocol import KernelVariant
 from membench.machine import snapshot
 
-Asked = Mapping[str, Mapping[str, set[Variant]]]
+Asked = Mapping[str, Mapping[str, set[KernelVariant]]]
 """Architecture -> bench -> compilations."""
 
 
 def listed(asked: Asked) -> str:
     """The file's text: of each compilation the least architecture that asks for it."""
-    first: dict[str, dict[Variant, int]] = {}
+    first: dict[str, dict[KernelVariant, int]] = {}
     for arch in sorted(asked, key=int, reverse=True):
         for bench, variants in asked[arch].items():
             first.setdefault(bench, {}).update(dict.fromkeys(variants, int(arch)))

@@ -9,7 +9,7 @@ from typing import Any
 
 from membench.core.terms import BETTER, UNIT, Metric, Stat, Status, Tier
 from membench.results.schema import Row
-from membench.thesis.claims.assumptions import Entry, shipped
+from membench.thesis.claims.assumptions import Assumption, shipped
 
 BOX: Mapping[str, tuple[str, Metric, Stat, float, float | None]] = {
     "hbm-read": ("hbm/read/size=1GiB/vec=16", Metric.BANDWIDTH, Stat.MEDIAN, 3000.0, 3350.0),
@@ -59,13 +59,13 @@ def make_box(scale: Mapping[str, float], **changes: Any) -> list[Row]:
     return rows
 
 
-def edited(steps: Mapping[str, float]) -> dict[str, Entry]:
+def edited(steps: Mapping[str, float]) -> dict[str, Assumption]:
     """The shipped assumptions with some moved: by e^step, a date by ``step`` years."""
     entries = shipped()
     for name, step in steps.items():
         entry = entries[name]
 
-        def move(value: float, entry: Entry = entry, step: float = step) -> float:
+        def move(value: float, entry: Assumption = entry, step: float = step) -> float:
             return value + step if entry.unit == "year" else value * math.exp(step)
 
         entries[name] = replace(

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from membench.analysis.derive.links import policies
 from membench.cli import main
 from membench.core.errors import UsageError
-from membench.core.snapshot import Gpu, Gpus
+from membench.core.snapshot import GpuIdentity, Gpus
 from membench.core.terms import BETTER, UNIT, Badge, Metric, Stat, Status, Tier
 from membench.core.units import GIB
 from membench.results.rows import relative_spread
@@ -31,7 +31,7 @@ from membench.thesis.advise.plan import (
 from membench.thesis.claims.assumptions import shipped
 from membench.thesis.models.breakeven import breakeven_bandwidth
 from membench.thesis.models.catalogue import models
-from membench.thesis.models.kv_shape import KvDtype, Layout, bytes_per_token, kv_bytes
+from membench.thesis.models.kv_shape import BlockLayout, KvDtype, bytes_per_token, kv_bytes
 from membench.thesis.models.roofline import prefill_flops
 from membench.thesis.models.weight_bits import WeightType
 
@@ -161,13 +161,13 @@ def test_a_model_that_does_not_fit_is_said_to_need_more_gpus() -> None:
 @pytest.mark.parametrize("unknown", [None, 0])  # older sidecars say 0
 def test_memory_that_the_machine_does_not_tell_is_the_specification_s(unknown: int | None) -> None:
     rows = _box(gemm=700e3, kv=40.0)
-    machine = replace(MACHINE, gpus=Gpus(devices=(Gpu(0, "H100", "00", unknown, "9.0"),)))
+    machine = replace(MACHINE, gpus=Gpus(devices=(GpuIdentity(0, "H100", "00", unknown, "9.0"),)))
     found = advise(Question(model=LLAMA, context=32768), rows, machine, shipped())
     assert found.gpus == _advise(rows).gpus
 
 
 def test_one_pool_of_memory_is_counted_once() -> None:
-    gpu = Gpu(0, "NVIDIA GB10", "00", 128 * GIB, "12.1", integrated=True)
+    gpu = GpuIdentity(0, "NVIDIA GB10", "00", 128 * GIB, "12.1", integrated=True)
     rows = _box(gemm=700e3, kv=40.0)
     own = advise(Question(model=LLAMA, context=32768), rows, MACHINE, shipped())
     assert [held.tier for held in own.capacities][:2] == ["hbm", "ddr"]
@@ -291,7 +291,7 @@ def test_one_large_copy_is_told_apart_from_blocks() -> None:
     copy = next(one for one in alone.choices if one.name == "ddr")
     assert copy.rate.contiguous
     # A piece far larger than any block that was measured is a large copy itself.
-    whole = _advise(_box(gemm=700e3, kv=40.0, h2d=50.0), layout=Layout.WHOLE)
+    whole = _advise(_box(gemm=700e3, kv=40.0, h2d=50.0), layout=BlockLayout.WHOLE)
     piece = next(one for one in whole.choices if one.name == "ddr")
     assert whole.piece.bytes > 4 * 32 * 1024
     assert (piece.rate.value, piece.rate.contiguous) == (50e9, True)

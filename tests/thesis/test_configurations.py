@@ -25,12 +25,12 @@ from membench.thesis.models.catalogue import find_model, models
 from membench.thesis.models.configuration import ModelError, absent_keys, resolved
 from membench.thesis.models.kv_shape import (
     KvDtype,
-    Role,
+    LayerRole,
     bytes_per_token,
     kv_bytes,
     mean_bytes_per_token,
 )
-from membench.thesis.models.layer_kinds import Kind, layer_kinds
+from membench.thesis.models.layer_kinds import LayerKind, layer_kinds
 from membench.thesis.models.weight_bits import WeightType, cache_type, weights_of
 
 CONTEXTS = (1, 100, 1000, 8192, 32_768, 131_072)
@@ -180,13 +180,19 @@ def test_a_published_model_is_shipped_under_its_id(name: str) -> None:
         assert shipped.weights == weights_of(own)
 
 
-def _kinds_of(facts: Mapping[str, Any]) -> list[Kind]:
+def _kinds_of(facts: Mapping[str, Any]) -> list[LayerKind]:
     """What transformers says of each layer, by the names used here."""
     window = facts["sliding_window"] or 0
-    named = facts["layer_types"] or [Kind.WINDOW if window else Kind.FULL] * facts["layers"]
-    words = {"indexed_attention": Kind.FULL, "minimax_m3_sparse": Kind.FULL, "moe": Kind.NONE}
-    kinds = [words.get(name) or Kind(name) for name in named]
-    return [Kind.FULL if kind is Kind.WINDOW and not window else kind for kind in kinds]
+    named = (
+        facts["layer_types"] or [LayerKind.WINDOW if window else LayerKind.FULL] * facts["layers"]
+    )
+    words = {
+        "indexed_attention": LayerKind.FULL,
+        "minimax_m3_sparse": LayerKind.FULL,
+        "moe": LayerKind.NONE,
+    }
+    kinds = [words.get(name) or LayerKind(name) for name in named]
+    return [LayerKind.FULL if kind is LayerKind.WINDOW and not window else kind for kind in kinds]
 
 
 def test_layers_and_heads_are_those_of_the_configuration_classes() -> None:
@@ -206,7 +212,9 @@ def test_layers_and_heads_are_those_of_the_configuration_classes() -> None:
         seen["kinds"] += 1
         latent = [text["kv_lora_rank"], text["qk_rope_head_dim"]] if is_latent(text) else None
         assert latent == facts["latent"], where
-        if latent or not {Kind.FULL, Kind.WINDOW, Kind.CHUNK, Kind.BOTH} & set(kinds):
+        if latent or not {LayerKind.FULL, LayerKind.WINDOW, LayerKind.CHUNK, LayerKind.BOTH} & set(
+            kinds
+        ):
             continue
         theirs = facts["kv_heads"], facts["head_dim"]
         if theirs[0] is None or None in [*(theirs[0] if isinstance(theirs[0], list) else ())]:
@@ -221,7 +229,10 @@ def test_layers_and_heads_are_those_of_the_configuration_classes() -> None:
             seen["refused"] += 1
             continue
         for kind, (count, width) in zip(kinds, pairs, strict=True):
-            if kind in {Kind.FULL, Kind.WINDOW, Kind.CHUNK} and "v_head_dim" not in text:
+            if (
+                kind in {LayerKind.FULL, LayerKind.WINDOW, LayerKind.CHUNK}
+                and "v_head_dim" not in text
+            ):
                 assert layer_geometry(text, kind)[:2] == (count, width or head_width(text)), where
         seen["heads"] += 1
     assert seen["kinds"] > 400
@@ -274,9 +285,9 @@ def test_entries_of_v4_take_584_bytes() -> None:
     shape = shape_of(config_of("deepseek-ai/DeepSeek-V4-Flash"))
     by_role = {
         role: {one.entry_bytes(KvDtype.FP8_DS_MLA) for one in shape.groups if one.role is role}
-        for role in Role
+        for role in LayerRole
     }
-    assert by_role == {Role.KV: {584}, Role.INDEX: {132}}
+    assert by_role == {LayerRole.KV: {584}, LayerRole.INDEX: {132}}
 
 
 def test_the_mean_of_a_context_counts_windows_and_state() -> None:

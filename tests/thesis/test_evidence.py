@@ -14,13 +14,13 @@ from membench.thesis.claims.assumptions import Assumptions, shipped
 from membench.thesis.claims.evidence import badges, find
 from membench.thesis.claims.judging import judge_part
 from membench.thesis.claims.ledger import ledger
-from membench.thesis.claims.world import World, device_slug, subjects
+from membench.thesis.claims.scenario import Scenario, device_slug, subjects
 
 INPUTS = ledger().inputs
 PARTS = {part.id: part for part in ledger().parts}
 
 
-def worlds(rows: list[Row], entries: Assumptions | None = None) -> dict[str, World]:
+def scenarios(rows: list[Row], entries: Assumptions | None = None) -> dict[str, Scenario]:
     return subjects(ledger(), entries or shipped(), rows, 50, 1)
 
 
@@ -93,7 +93,7 @@ def test_why_nothing_is_there_is_said() -> None:
 
 def test_a_missing_measurement_is_no_data_and_never_a_specification() -> None:
     rows = [row for row in make_box({}) if "gemm" not in row.case]
-    found = judge_part(PARTS["C12a"], worlds(rows)["box"], shipped())
+    found = judge_part(PARTS["C12a"], scenarios(rows)["box"], shipped())
     assert (found.word, found.why) == (ClaimVerdict.INCONCLUSIVE, "no data")
     assert "16-bit matrix multiplication" in found.reason
     assert found.judgement is None
@@ -106,11 +106,11 @@ def test_a_substituted_measurement_wears_a_badge() -> None:
     like = shipped()["device.h100.bf16"]
     given = replace(like, name="measurement.gemm", own=True)
     entries = {**shipped(), given.name: given}
-    found = judge_part(PARTS["C12a"], worlds(rows, entries)["box"], entries)
+    found = judge_part(PARTS["C12a"], scenarios(rows, entries)["box"], entries)
     assert found.word is ClaimVerdict.SUPPORTED
     assert found.badges == (Badge.SUBSTITUTED, Badge.OVERRIDDEN)
     assert given in found.used
-    measured = judge_part(PARTS["C12a"], worlds(make_box({}), entries)["box"], entries)
+    measured = judge_part(PARTS["C12a"], scenarios(make_box({}), entries)["box"], entries)
     assert measured.badges == ()  # what is measured is not substituted
 
 
@@ -134,8 +134,8 @@ def test_a_device_is_known_by_its_name(device: str, slug: str) -> None:
 def test_measurements_of_two_machines_are_never_mixed() -> None:
     rows = [row for row in make_box({}) if not row.case.startswith("hbm")]
     rows += [row for row in make_box({}, machine="b") if row.case.startswith("hbm")]
-    for world in worlds(rows).values():
-        assert judge_part(PARTS["C13b"], world, shipped()).why == "no data"
+    for scenario in scenarios(rows).values():
+        assert judge_part(PARTS["C13b"], scenario, shipped()).why == "no data"
 
 
 def pair(scale: dict[str, float], device: str) -> list[Row]:
@@ -162,7 +162,7 @@ def test_what_is_no_experiment_stays_one_machine(
 ) -> None:
     found = judge_part(
         PARTS["C13a"],
-        worlds(pair(scale, "NVIDIA B200"))["box"],
+        scenarios(pair(scale, "NVIDIA B200"))["box"],
         shipped(),
     )
     assert (found.word, found.why) == (ClaimVerdict.INCONCLUSIVE, "one machine")
@@ -171,13 +171,13 @@ def test_what_is_no_experiment_stays_one_machine(
 
 def test_without_a_second_machine_it_is_one_machine() -> None:
     rows = [*make_box({}), make_row("decode/attn/batch=8", Metric.RATE, 100)]
-    found = judge_part(PARTS["C13a"], worlds(rows)["box"], shipped())
+    found = judge_part(PARTS["C13a"], scenarios(rows)["box"], shipped())
     assert (found.word, found.why) == (ClaimVerdict.INCONCLUSIVE, "one machine")
 
 
 def test_where_compute_was_not_compared_it_is_said() -> None:
     rows = [row for row in pair({"hbm-read": 1.4}, "unknown") if "gemm" not in row.case]
-    found = judge_part(PARTS["C13a"], worlds(rows)["box"], shipped())
+    found = judge_part(PARTS["C13a"], scenarios(rows)["box"], shipped())
     assert found.word is ClaimVerdict.SUPPORTED
     assert found.note == "Nothing shows that both machines compute alike."
     (variant,) = found.variants

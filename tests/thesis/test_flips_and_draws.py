@@ -13,8 +13,8 @@ from scipy import stats
 from membench.core.terms import ClaimVerdict
 from membench.thesis.claims.draws import Floats, bootstrap, latin_hypercube
 from membench.thesis.claims.flip import Judge, smallest_flip
+from membench.thesis.claims.scenario import NoData, Scenario
 from membench.thesis.claims.tornado import tornado
-from membench.thesis.claims.world import NoData, World
 from membench.thesis.replay.curves import computed, curves
 
 
@@ -100,7 +100,7 @@ def test_a_share_is_not_moved_beyond_one() -> None:
 
 
 def test_a_date_moves_by_years_and_a_quantity_by_a_factor() -> None:
-    of = World(values={"a": np.full(3, 2026.5), "b": np.ones(3)}, dates=frozenset({"a"}))
+    of = Scenario(values={"a": np.full(3, 2026.5), "b": np.ones(3)}, dates=frozenset({"a"}))
     assert of.moved("a", 0.5)["a"].tolist() == [2027.0] * 3
     assert of.moved("b", math.log(3))["b"] == pytest.approx(3.0)
     assert of["b"].tolist() == [1.0] * 3
@@ -115,11 +115,11 @@ def test_no_change_and_no_data_are_no_flip() -> None:
 
 
 def test_the_longest_bar_comes_first_and_what_moves_nothing_is_left_out() -> None:
-    def statistic(of: World) -> dict[str, Floats]:
+    def statistic(of: Scenario) -> dict[str, Floats]:
         return {"one": of["a"] * of["b"], "two": of["a"] * of["b"] + 0 * of["c"]}
 
     rounds = np.linspace(2, 4, 101)
-    of = World(values={"a": np.full(101, 9.0), "b": rounds, "c": np.full(101, 9.0)})
+    of = Scenario(values={"a": np.full(101, 9.0), "b": rounds, "c": np.full(101, 9.0)})
     bars = tornado(statistic, of, ("a", "b", "c"), {"a": (1, 2, 6), "c": (1, 2, 3)})
     assert [bar.name for bar in bars] == ["a", "b"]
     assert (bars[0].at_low, bars[0].at_high) == (3.0, 18.0)

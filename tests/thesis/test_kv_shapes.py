@@ -15,11 +15,11 @@ from membench.thesis.models.architecture import shape_of
 from membench.thesis.models.catalogue import find_model, judged_models, models, parse_models
 from membench.thesis.models.configuration import ModelError
 from membench.thesis.models.kv_shape import (
+    BlockLayout,
     KvDtype,
     KvShape,
-    Layout,
+    LayerRole,
     Pieces,
-    Role,
     bytes_per_token,
     constant_bytes,
     kv_bytes,
@@ -136,8 +136,8 @@ def test_a_longer_context_never_keeps_less_and_fp8_never_more(
 def test_pieces_are_what_an_engine_moves() -> None:
     llama = models()["llama-3.1-70b"].shape
     assert pieces(llama, 16) == Pieces(16 * 8 * 128 * 2, 160)
-    assert pieces(llama, 16, layout=Layout.JOINT) == Pieces(2 * 16 * 8 * 128 * 2, 80)
-    assert pieces(llama, 16, layout=Layout.WHOLE) == Pieces(16 * 327_680, 1)
+    assert pieces(llama, 16, layout=BlockLayout.JOINT) == Pieces(2 * 16 * 8 * 128 * 2, 80)
+    assert pieces(llama, 16, layout=BlockLayout.WHOLE) == Pieces(16 * 327_680, 1)
     assert pieces(llama, 16, tp=8) == Pieces(16 * 128 * 2, 160)
     assert pieces(llama, 16, tp=16) == pieces(llama, 16, tp=8)  # heads are held twice
     latent = models()["deepseek-v3"].shape
@@ -146,15 +146,15 @@ def test_pieces_are_what_an_engine_moves() -> None:
 
 def test_pieces_of_unequal_layers_are_all_listed() -> None:
     shape = models()["deepseek-v4-pro"].shape
-    found = piece_sizes(shape, 128, 1, Layout.JOINT, KvDtype.FP16)
+    found = piece_sizes(shape, 128, 1, BlockLayout.JOINT, KvDtype.FP16)
     assert found == (Pieces(32 * 1024, 30), Pieces(32 * 256, 30), Pieces(1024, 31))
     assert sum(size * count for size, count in found) == 9_848 * 128
-    assert pieces(shape, 128, layout=Layout.JOINT) == found[0]
+    assert pieces(shape, 128, layout=BlockLayout.JOINT) == found[0]
 
 
 @pytest.mark.parametrize("slug", list(judged_models()))
-@pytest.mark.parametrize("layout", Layout)
-def test_pieces_of_one_rank_add_up_to_the_block(slug: str, layout: Layout) -> None:
+@pytest.mark.parametrize("layout", BlockLayout)
+def test_pieces_of_one_rank_add_up_to_the_block(slug: str, layout: BlockLayout) -> None:
     shape = models()[slug].shape
     found = piece_sizes(shape, 128, 1, layout, KvDtype.FP16)
     assert sum(size * count for size, count in found) == bytes_per_token(shape) * 128
@@ -307,5 +307,5 @@ def test_every_shipped_model_has_its_origin_and_counts() -> None:
 def test_layers_do_not_count_an_index() -> None:
     shape = models()["glm-5"].shape
     assert shape.layers == 78
-    kv = tuple(group for group in shape.groups if group.role is Role.KV)
+    kv = tuple(group for group in shape.groups if group.role is LayerRole.KV)
     assert replace(shape, groups=kv).layers == 78

@@ -15,9 +15,9 @@ from membench.core.terms import ClaimClass, ClaimVerdict, Metric
 from membench.thesis.claims.assumptions import shipped
 from membench.thesis.claims.draws import Floats
 from membench.thesis.claims.ledger import LedgerError, Part, ledger, parse_ledger
+from membench.thesis.claims.scenario import Scenario, device_key, subjects
 from membench.thesis.claims.statistics import STATISTICS
 from membench.thesis.claims.verdicts import verdicts
-from membench.thesis.claims.world import World, device_key, subjects
 
 SMALL = """
 [report]
@@ -129,12 +129,12 @@ def test_a_statistic_reads_what_the_ledger_declares_and_all_of_it(
     rows += make_box({"hbm-read": 1.43}, **there)
     rows += [make_row("decode/weights/batch=1", Metric.RATE, 100.0)]
     rows += [make_row("decode/weights/batch=1", Metric.RATE, 140.0, **there)]
-    world = subjects(ledger(), shipped(), rows, 20, 1)["box"]
-    seen = _Seen(world.values)
-    watched: World = replace(world, values=seen)
+    scenario = subjects(ledger(), shipped(), rows, 20, 1)["box"]
+    seen = _Seen(scenario.values)
+    watched: Scenario = replace(scenario, values=seen)
     drawn = STATISTICS[part.statistic](watched)
     assert all(np.isfinite(draws).all() for draws in drawn.values())
-    devices = {device_key(world.device, what) for what in part.device}
+    devices = {device_key(scenario.device, what) for what in part.device}
     declared = {*part.measurements, *part.assumptions, *devices}
     if part.id == "C27":  # whatever comes with a peak
         assert seen.read <= declared

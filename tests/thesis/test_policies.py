@@ -17,9 +17,9 @@ from membench.core.errors import UsageError
 from membench.thesis.replay import policy_kernels
 from membench.thesis.replay.hits import replay
 from membench.thesis.replay.policies import (
-    Policy,
+    CachePolicy,
+    EvictionRule,
     Requests,
-    Rule,
     expanded,
     following,
     parse_policy,
@@ -138,7 +138,7 @@ def _prefix(blocks: Sequence[int], cache: object) -> int:
     return count
 
 
-def served(requests: Sequence[Sequence[int]], policy: Policy, capacity: int) -> list[int]:
+def served(requests: Sequence[Sequence[int]], policy: CachePolicy, capacity: int) -> list[int]:
     found = serve(expanded(trace_of(requests)), policy, capacity)
     assert (found.written >= 0).all()
     return [int(hits) for hits in found.hits]
@@ -155,25 +155,29 @@ def distinct(requests: list[list[int]]) -> list[list[int]]:
 @given(DRAWN, CAPACITY)
 def test_lru_block_by_block_is_the_one_pass(requests: list[list[int]], capacity: int) -> None:
     expected = replay(trace_of(requests)).curve.hits(np.array([capacity]))[0]
-    assert sum(served(requests, Policy(Rule.LRU), capacity)) == expected
+    assert sum(served(requests, CachePolicy(EvictionRule.LRU), capacity)) == expected
 
 
 @settings(max_examples=60)
 @given(DRAWN, CAPACITY)
 def test_first_in_first_out(requests: list[list[int]], capacity: int) -> None:
-    assert served(requests, Policy(Rule.FIFO), capacity) == plain_fifo(requests, capacity)
+    assert served(requests, CachePolicy(EvictionRule.FIFO), capacity) == plain_fifo(
+        requests, capacity
+    )
 
 
 @settings(max_examples=60)
 @given(DRAWN, CAPACITY)
 def test_admission_on_the_second_sighting(requests: list[list[int]], capacity: int) -> None:
-    assert served(requests, Policy(Rule.SECOND), capacity) == plain_second(requests, capacity)
+    assert served(requests, CachePolicy(EvictionRule.SECOND), capacity) == plain_second(
+        requests, capacity
+    )
 
 
 @settings(max_examples=60)
 @given(DRAWN, CAPACITY, st.integers(1, 6))
 def test_a_time_to_live(requests: list[list[int]], capacity: int, ttl: int) -> None:
-    found = served(requests, Policy(Rule.TTL, ttl), capacity)
+    found = served(requests, CachePolicy(EvictionRule.TTL, ttl), capacity)
     assert found == plain_ttl(requests, capacity, ttl)
 
 
@@ -181,7 +185,7 @@ def test_a_time_to_live(requests: list[list[int]], capacity: int, ttl: int) -> N
 @given(DRAWN, CAPACITY)
 def test_s3_fifo_is_the_algorithm_of_the_paper(requests: list[list[int]], capacity: int) -> None:
     once = distinct(requests)
-    found = served(once, Policy(Rule.S3FIFO), capacity)
+    found = served(once, CachePolicy(EvictionRule.S3FIFO), capacity)
     # The plain ghost queue is without end: within the first evictions both are one.
     if len({*chain.from_iterable(once)}) <= 2 * max(1, capacity - max(1, capacity // 10)):
         assert found == plain_s3fifo(once, capacity)
@@ -199,7 +203,9 @@ def test_no_choice_hits_more_than_the_optimal_rule(drawn: list[list[int]], capac
         [names.setdefault(tuple(blocks[: end + 1]), len(names)) for end in range(len(blocks))]
         for blocks in drawn
     ]
-    assert sum(served(requests, Policy(Rule.OPTIMAL), capacity)) == best_of_all(requests, capacity)
+    assert sum(served(requests, CachePolicy(EvictionRule.OPTIMAL), capacity)) == best_of_all(
+        requests, capacity
+    )
 
 
 @settings(max_examples=50)
@@ -208,36 +214,43 @@ def test_the_optimal_rule_is_never_below_another(
     drawn: list[tuple[int, int]], capacity: int
 ) -> None:
     requests = of_prefixes(drawn)
-    best = sum(served(requests, Policy(Rule.OPTIMAL), capacity))
-    for rule in (Rule.LRU, Rule.FIFO, Rule.S3FIFO, Rule.SECOND, Rule.LEAF):
-        assert sum(served(requests, Policy(rule), capacity)) <= best
+    best = sum(served(requests, CachePolicy(EvictionRule.OPTIMAL), capacity))
+    for rule in (
+        EvictionRule.LRU,
+        EvictionRule.FIFO,
+        EvictionRule.S3FIFO,
+        EvictionRule.SECOND,
+        EvictionRule.LEAF,
+    ):
+        assert sum(served(requests, CachePolicy(rule), capacity)) <= best
 
 
 @settings(max_examples=50)
 @given(PREFIXES, CAPACITY)
 def test_lru_of_chains_drops_leaves_first(drawn: list[tuple[int, int]], capacity: int) -> None:
     requests = of_prefixes(drawn)
-    leaf = served(requests, Policy(Rule.LEAF), capacity)
-    assert leaf == served(requests, Policy(Rule.LRU), capacity)
+    leaf = served(requests, CachePolicy(EvictionRule.LEAF), capacity)
+    assert leaf == served(requests, CachePolicy(EvictionRule.LRU), capacity)
 
 
 @pytest.mark.parametrize(
-    ("rule", "library"), [(Rule.LRU, libcachesim.LRU), (Rule.FIFO, libcachesim.FIFO)]
+    ("rule", "library"),
+    [(EvictionRule.LRU, libcachesim.LRU), (EvictionRule.FIFO, libcachesim.FIFO)],
 )
-def test_one_block_requests_hit_as_in_libcachesim(rule: Rule, library: type) -> None:
+def test_one_block_requests_hit_as_in_libcachesim(rule: EvictionRule, library: type) -> None:
     draw = np.random.default_rng(7)
     blocks = (draw.zipf(1.2, 4000) % 500).tolist()
     for capacity in (1, 20, 100, 499):
         cache = library(capacity)
         hits = [bool(cache.get(libcachesim.Request(obj_id=block, obj_size=1))) for block in blocks]
-        assert served([[block] for block in blocks], Policy(rule), capacity) == hits
+        assert served([[block] for block in blocks], CachePolicy(rule), capacity) == hits
 
 
 def test_compiled_and_plain_loops_agree() -> None:
     requests = expanded(shipped("conversation").take(np.arange(300)))
     for name in ("lru", "s3fifo", "optimal"):
         assert callable(getattr(policy_kernels, name))
-    found = serve(requests, Policy(Rule.OPTIMAL), 400)
+    found = serve(requests, CachePolicy(EvictionRule.OPTIMAL), 400)
     hits, written = np.zeros(300, np.int64), np.zeros(300, np.int64)
     work = np.zeros((2, requests.ids.size + 1), np.int64)
     keys = np.zeros(requests.blocks, np.int64)
@@ -276,8 +289,8 @@ def test_the_next_use_is_that_of_a_later_request(requests: list[list[int]]) -> N
 def test_what_is_written_is_what_misses_and_the_second_sighting_writes_less() -> None:
     trace = shipped("conversation")
     requests = expanded(trace)
-    through = serve(requests, Policy(Rule.LRU), 10_000)
-    second = serve(requests, Policy(Rule.SECOND), 10_000)
+    through = serve(requests, CachePolicy(EvictionRule.LRU), 10_000)
+    second = serve(requests, CachePolicy(EvictionRule.SECOND), 10_000)
     assert through.written.sum() == trace.references - through.hits.sum()
     assert second.written.sum() < through.written.sum() / 4
 
@@ -292,11 +305,11 @@ def test_a_rule_that_is_none_is_refused(word: str) -> None:
 def test_rules_are_written_as_they_are_read() -> None:
     for word in ("lru", "fifo", "s3fifo", "optimal", "leaf", "second", "ttl:600"):
         assert str(parse_policy(word)) == word
-    assert parse_policy("belady").rule is Rule.OPTIMAL
+    assert parse_policy("belady").rule is EvictionRule.OPTIMAL
 
 
 def test_a_time_to_live_needs_times_in_order() -> None:
     requests = expanded(trace_of([[1], [2]]))
     back = requests._replace(arrival=np.array([1.0, 0.0]))
     with pytest.raises(UsageError, match="order of arrival"):
-        serve(back, Policy(Rule.TTL, 60.0), 100)
+        serve(back, CachePolicy(EvictionRule.TTL, 60.0), 100)

@@ -16,12 +16,12 @@ from gpu_box import edited, make_box, make_row
 
 from membench.core.terms import ClaimClass, ClaimVerdict, Metric
 from membench.results.schema import Row
-from membench.thesis.claims.assumptions import Assumptions, Entry, shipped
+from membench.thesis.claims.assumptions import Assumption, Assumptions, shipped
 from membench.thesis.claims.judging import judge_part
 from membench.thesis.claims.ledger import Part, ledger
 from membench.thesis.claims.rule import judge
+from membench.thesis.claims.scenario import Scenario, subjects
 from membench.thesis.claims.statistics import STATISTICS
-from membench.thesis.claims.world import World, subjects
 
 pytestmark = pytest.mark.slow
 
@@ -58,20 +58,20 @@ STEPS: list[float] = sorted(np.linspace(-10, 10, 81).tolist(), key=abs)
 DECIDED = (ClaimVerdict.SUPPORTED, ClaimVerdict.CONTRADICTED, ClaimVerdict.INCONCLUSIVE)
 
 
-def world_of(rows: list[Row], entries: Assumptions) -> World:
+def scenario_of(rows: list[Row], entries: Assumptions) -> Scenario:
     return next(iter(subjects(ledger(), entries, rows, DRAWS, SEED).values()))
 
 
-def word_of(part: Part, world: World) -> ClaimVerdict:
+def word_of(part: Part, scenario: Scenario) -> ClaimVerdict:
     assert part.thresholds is not None
-    drawn = STATISTICS[part.statistic](world)
+    drawn = STATISTICS[part.statistic](scenario)
     return judge(np.stack(np.broadcast_arrays(*drawn.values())), part.thresholds).word
 
 
-def step_to(part: Part, world: World, knobs: tuple[str, ...], word: ClaimVerdict) -> float:
+def step_to(part: Part, scenario: Scenario, knobs: tuple[str, ...], word: ClaimVerdict) -> float:
     """The smallest step of ``knobs`` at which ``part`` is judged ``word``."""
     for step in STEPS:
-        moved = world
+        moved = scenario
         for knob in knobs:
             moved = moved.moved(knob, step)
         if word_of(part, moved) is word:
@@ -93,14 +93,14 @@ def test_a_part_can_come_out_as(
     word: ClaimVerdict,
 ) -> None:
     part, knobs = PARTS[name], KNOBS[name]
-    step = step_to(part, world_of(make_box({}), shipped()), knobs, word)
+    step = step_to(part, scenario_of(make_box({}), shipped()), knobs, word)
     if any(knob in part.measurements for knob in knobs):
         rows = make_box(dict.fromkeys(knobs, math.exp(step)))
         entries: Assumptions = shipped()
     else:
         rows = make_box({})
         entries = edited(dict.fromkeys(knobs, step))
-    found = judge_part(part, world_of(rows, entries), entries)
+    found = judge_part(part, scenario_of(rows, entries), entries)
     assert found.word is word
     assert found.judgement is not None
     assert {row.case for several in found.rows.values() for row in several} or not part.measurements
@@ -130,10 +130,10 @@ def test_two_machines_decide_the_elasticity(
         make_row("decode/attn/model=llama-3.1-8b/batch=8", metric, 100.0),
         make_row("decode/attn/model=llama-3.1-8b/batch=8", metric, 100.0 * gain, **there),
     ]
-    worlds = subjects(ledger(), shipped(), rows, DRAWS, SEED)
-    assert set(worlds) == {"box", "other"}
-    for world in worlds.values():
-        found = judge_part(PARTS["C13a"], world, shipped())
+    scenarios = subjects(ledger(), shipped(), rows, DRAWS, SEED)
+    assert set(scenarios) == {"box", "other"}
+    for scenario in scenarios.values():
+        found = judge_part(PARTS["C13a"], scenario, shipped())
         assert found.word is word
         (variant,) = found.variants
         assert np.median(variant.draws) == pytest.approx(elasticity, abs=0.04)
@@ -148,11 +148,11 @@ RECORDS = {
 @pytest.mark.parametrize("name", sorted(RECORDS))
 def test_an_edited_record_flips_what_records_decide(name: str) -> None:
     part = RECORDS[name]
-    world = world_of([], shipped())
-    before = judge_part(part, world, shipped())
+    scenario = scenario_of([], shipped())
+    before = judge_part(part, scenario, shipped())
     assert before.flip is not None
     entries = edited({before.flip.name: before.flip.step})
-    after = judge_part(part, world_of([], entries), entries)
+    after = judge_part(part, scenario_of([], entries), entries)
     assert after.word is before.flip.becomes
     assert after.word is not before.word
     # Edits of one record, or of those of one origin together, reach both decided verdicts.
@@ -162,11 +162,11 @@ def test_an_edited_record_flips_what_records_decide(name: str) -> None:
     exact = {
         one: replace(entry, low=entry.value, high=entry.value) for one, entry in shipped().items()
     }
-    world = world_of([], exact)
+    scenario = scenario_of([], exact)
     reached = {before.word}
     for group in groups:
         for step in np.linspace(-2.5, 2.5, 201).tolist():
-            moved = world
+            moved = scenario
             for record in group:
                 moved = moved.moved(record, step)
             reached.add(word_of(part, moved))
@@ -191,8 +191,8 @@ def test_a_record_that_a_claim_waits_for_decides_it(
             like = entries["workload.agent.shared"]
             values = {"name": record, "value": value, "low": value, "high": value, "unit": unit}
             given = {key: getattr(like, key) for key in ("source", "date", "kind")}
-            entries[record] = Entry(**{**given, **values, "own": True})
-        found = judge_part(PARTS[name], world_of([], entries), entries)
+            entries[record] = Assumption(**{**given, **values, "own": True})
+        found = judge_part(PARTS[name], scenario_of([], entries), entries)
         return found.word, found.why
 
     assert word(None) == (ClaimVerdict.INCONCLUSIVE, "no record")

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from membench.core.terms import ClaimVerdict
-from membench.thesis.claims.rule import Direction, Judgement, Thresholds, combine, judge
+from membench.thesis.claims.rule import Direction, Judgement, VerdictThresholds, combine, judge
 
 SUPPORTED, CONTRADICTED, INCONCLUSIVE, NOT_TESTABLE = ClaimVerdict
 NUMBERS = st.floats(-1e6, 1e6)
@@ -18,14 +18,14 @@ DRAWS = st.lists(NUMBERS, min_size=1, max_size=40).map(np.array)
 
 
 @st.composite
-def rules(draw: st.DrawFn) -> Thresholds:
+def rules(draw: st.DrawFn) -> VerdictThresholds:
     low = draw(st.floats(-1e5, 1e5))
     high = low + draw(st.floats(1e-3, 1e5))
     direction = draw(st.sampled_from(Direction))
     share = draw(st.floats(0.05, 1))
     other = draw(st.floats(max(0.01, 1.0001 - share), 1))
     supports, contradicts = (high, low) if direction is Direction.HIGHER else (low, high)
-    return Thresholds(
+    return VerdictThresholds(
         direction=direction,
         supports=supports,
         contradicts=contradicts,
@@ -34,13 +34,13 @@ def rules(draw: st.DrawFn) -> Thresholds:
     )
 
 
-def flipped(rule: Thresholds, **changes: float) -> Thresholds:
+def flipped(rule: VerdictThresholds, **changes: float) -> VerdictThresholds:
     values = {name: getattr(rule, name) for name in rule.__dataclass_fields__}
-    return Thresholds(**{**values, **changes})
+    return VerdictThresholds(**{**values, **changes})
 
 
 @given(DRAWS, rules())
-def test_no_draws_satisfy_both_verdicts(draws: np.ndarray, rule: Thresholds) -> None:
+def test_no_draws_satisfy_both_verdicts(draws: np.ndarray, rule: VerdictThresholds) -> None:
     found = judge(draws, rule)
     for_it = found.supporting >= rule.share
     against = found.contradicting >= rule.contradicting_share
@@ -50,7 +50,7 @@ def test_no_draws_satisfy_both_verdicts(draws: np.ndarray, rule: Thresholds) -> 
 
 @given(DRAWS, rules(), st.floats(0, 1e4))
 def test_a_stricter_threshold_never_supports_more(
-    draws: np.ndarray, rule: Thresholds, by: float
+    draws: np.ndarray, rule: VerdictThresholds, by: float
 ) -> None:
     sign = 1 if rule.direction is Direction.HIGHER else -1
     stricter = flipped(rule, supports=rule.supports + sign * by)
@@ -63,16 +63,18 @@ def test_a_stricter_threshold_never_supports_more(
 
 
 @given(DRAWS, rules(), st.floats(0, 1e4))
-def test_better_draws_never_make_it_worse(draws: np.ndarray, rule: Thresholds, by: float) -> None:
+def test_better_draws_never_make_it_worse(
+    draws: np.ndarray, rule: VerdictThresholds, by: float
+) -> None:
     sign = 1 if rule.direction is Direction.HIGHER else -1
     rank = {CONTRADICTED: 0, INCONCLUSIVE: 1, SUPPORTED: 2}
     assert rank[judge(draws + sign * by, rule).word] >= rank[judge(draws, rule).word]
 
 
 @given(DRAWS, rules())
-def test_the_mirror_image_is_judged_alike(draws: np.ndarray, rule: Thresholds) -> None:
+def test_the_mirror_image_is_judged_alike(draws: np.ndarray, rule: VerdictThresholds) -> None:
     other = Direction.LOWER if rule.direction is Direction.HIGHER else Direction.HIGHER
-    mirror = Thresholds(
+    mirror = VerdictThresholds(
         direction=other,
         supports=-rule.supports,
         contradicts=-rule.contradicts,
@@ -83,7 +85,7 @@ def test_the_mirror_image_is_judged_alike(draws: np.ndarray, rule: Thresholds) -
 
 
 def test_the_share_is_of_all_draws_and_its_edge_counts() -> None:
-    rule = Thresholds(direction=Direction.HIGHER, supports=10, contradicts=3)
+    rule = VerdictThresholds(direction=Direction.HIGHER, supports=10, contradicts=3)
     assert judge(np.array([10.0] * 95 + [5.0] * 5), rule) == Judgement(SUPPORTED, 0.95, 0)
     assert judge(np.array([10.0] * 94 + [5.0] * 6), rule).word is INCONCLUSIVE
     assert judge(np.array([3.0] * 95 + [99.0] * 5), rule).word is CONTRADICTED
@@ -101,7 +103,7 @@ def test_the_share_is_of_all_draws_and_its_edge_counts() -> None:
     ],
 )
 def test_a_rule_that_makes_no_sense_is_refused(changes: dict[str, float], message: str) -> None:
-    rule = Thresholds(direction=Direction.HIGHER, supports=10, contradicts=3)
+    rule = VerdictThresholds(direction=Direction.HIGHER, supports=10, contradicts=3)
     with pytest.raises(ValueError, match=message):
         flipped(rule, **changes)
 

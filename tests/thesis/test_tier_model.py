@@ -15,7 +15,7 @@ from traces import PREFIXES, RUNS, of_prefixes, shipped, trace_of
 from membench.core.errors import UsageError
 from membench.thesis.replay.hits import replay
 from membench.thesis.replay.trace import Trace
-from membench.thesis.tiers.settings import Admission, Gpu, Inclusion, Outcome, TierSpec
+from membench.thesis.tiers.settings import Admission, Inclusion, PrefillGpu, TierOutcome, TierSpec
 from membench.thesis.tiers.simulator import at_request_rate, simulate
 
 INF = float("inf")
@@ -24,7 +24,7 @@ DDR = TierSpec(name="ddr", capacity=8, read=100.0, write=50.0, latency=0.5)
 SSD = TierSpec(name="ssd", capacity=100, read=10.0, write=10.0, latency=1.0)
 
 
-def hits(outcome: Outcome) -> dict[str, int]:
+def hits(outcome: TierOutcome) -> dict[str, int]:
     return {tier.name: tier.hits for tier in outcome.tiers}
 
 
@@ -106,11 +106,11 @@ def test_each_tier_serves_what_the_faster_ones_lack() -> None:
 
 def test_loads_wait_for_bandwidth_latency_and_each_other() -> None:
     trace = trace_of([range(12), range(20, 24), range(12)])
-    no_overlap = simulate(trace, [HBM, DDR, SSD], 1.0, gpu=Gpu(overlap=False))
+    no_overlap = simulate(trace, [HBM, DDR, SSD], 1.0, gpu=PrefillGpu(overlap=False))
     # 4 blocks of 1 B from DDR: 0.54 s; at the same time 8 from SSD: 1.8 s
     assert no_overlap.ttft_s.tolist() == pytest.approx([0, 0, 1.8])
     again = replace(trace_of([range(12), range(20, 24), range(12)]), arrival=np.array([0.0, 1, 1]))
-    twice = simulate(again, [HBM, SSD], 1.0, gpu=Gpu(overlap=False), gpus=1)
+    twice = simulate(again, [HBM, SSD], 1.0, gpu=PrefillGpu(overlap=False), gpus=1)
     assert twice.ttft_s[-1] == pytest.approx(1.0 + 12 / 10)
     assert twice.tiers[1].read_bytes == 12
     assert twice.ttft(100)[0] == twice.ttft_s.max()
@@ -119,9 +119,9 @@ def test_loads_wait_for_bandwidth_latency_and_each_other() -> None:
 def test_a_queue_forms_at_a_tier_and_at_a_gpu() -> None:
     trace = replace(trace_of([[1], [9], [1], [1]]), arrival=np.array([0.0, 1.0, 2.0, 2.0]))
     small = replace(HBM, capacity=0)
-    outcome = simulate(trace, [small, SSD], 1.0, gpu=Gpu(overlap=False))
+    outcome = simulate(trace, [small, SSD], 1.0, gpu=PrefillGpu(overlap=False))
     assert outcome.ttft_s.tolist() == pytest.approx([0, 0, 1.1, 2.2])
-    slow = Gpu(matmul_params=1.0, flops_per_s=2.0, overlap=False)  # one second a token
+    slow = PrefillGpu(matmul_params=1.0, flops_per_s=2.0, overlap=False)  # one second a token
     computed = simulate(trace_of([[1, 2], [3, 4]]), [HBM], 1.0, gpu=slow)
     assert computed.ttft_s.tolist() == pytest.approx([2.0, 3.0])
     assert computed.gpu_busy == 4.0
@@ -129,7 +129,7 @@ def test_a_queue_forms_at_a_tier_and_at_a_gpu() -> None:
 
 def test_overlap_hides_loading_behind_computing() -> None:
     trace = replace(trace_of([[1], [9], [1, 2, 3]]), arrival=np.array([0.0, 1.0, 10.0]))
-    gpu = Gpu(matmul_params=1.0, flops_per_s=1.0, layers=11)  # two seconds a token
+    gpu = PrefillGpu(matmul_params=1.0, flops_per_s=1.0, layers=11)  # two seconds a token
     small = replace(HBM, capacity=0)
     hidden = simulate(trace, [small, SSD], 1.0, gpu=gpu)
     assert hidden.ttft_s[-1] == pytest.approx(4.0 + 1.1 / 11)
@@ -139,7 +139,7 @@ def test_overlap_hides_loading_behind_computing() -> None:
 
 def test_waiting_for_a_tier_is_not_hidden_and_not_counted_twice() -> None:
     trace = replace(trace_of([[1], [9], [1], [1]]), arrival=np.array([0.0, 1.0, 2.0, 2.0]))
-    outcome = simulate(trace, [replace(HBM, capacity=0), SSD], 1.0, gpu=Gpu(layers=11))
+    outcome = simulate(trace, [replace(HBM, capacity=0), SSD], 1.0, gpu=PrefillGpu(layers=11))
     assert outcome.ttft_s.tolist() == pytest.approx([0, 0, 1.1 + 0.1, 2.2 + 0.1])
 
 

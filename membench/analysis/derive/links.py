@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from membench.analysis.derive.load import pareto_front
-from membench.analysis.derive.policy import Moved, Rule, policy, policy_line
+from membench.analysis.derive.policy import MethodRule, TransferCell, policy, policy_line
 from membench.analysis.derive.transfer import TransferFit, fit_transfer
 from membench.core.errors import UsageError
 from membench.core.terms import Metric, Stat, Status
@@ -41,7 +41,7 @@ def of_bench(rows: Iterable[Row], bench: str, metric: Metric) -> list[tuple[dict
 # KV blocks.
 
 
-def moved(rows: Iterable[Row], way: str) -> tuple[Moved, ...]:
+def moved(rows: Iterable[Row], way: str) -> tuple[TransferCell, ...]:
     """The map of ``kv/<way>``: blocks in random order, no cap on the grid."""
     found = []
     for params, row in of_bench(rows, f"kv/{way}", Metric.BANDWIDTH):
@@ -49,16 +49,16 @@ def moved(rows: Iterable[Row], way: str) -> tuple[Moved, ...]:
             continue
         size, count = _size(params.get("block", "")), params.get("count", "")
         if size and count.isdigit():
-            found.append(Moved(size, int(count), params.get("method", ""), row.value or 0.0))
+            found.append(TransferCell(size, int(count), params.get("method", ""), row.value or 0.0))
     return tuple(found)
 
 
 @dataclass(frozen=True)
-class Policy:
+class TransferPolicy:
     """What an engine can take over for one direction."""
 
     way: str
-    rules: tuple[Rule, ...]
+    rules: tuple[MethodRule, ...]
 
     @property
     def line(self) -> str:
@@ -71,11 +71,11 @@ class Policy:
         return max(rule.loss for rule in self.rules)
 
 
-def policies(rows: Iterable[Row]) -> tuple[Policy, ...]:
+def policies(rows: Iterable[Row]) -> tuple[TransferPolicy, ...]:
     """The policies of the directions that were measured with two methods at least."""
     rows = list(rows)
     found = ((way, policy(moved(rows, way))) for way in WAYS)
-    return tuple(Policy(way, rules) for way, rules in found if rules)
+    return tuple(TransferPolicy(way, rules) for way, rules in found if rules)
 
 
 # Plain copies.

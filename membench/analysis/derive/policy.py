@@ -21,7 +21,7 @@ CLOSE = 0.02
 
 
 @dataclass(frozen=True)
-class Moved:
+class TransferCell:
     """One cell of the map: ``count`` blocks of ``block`` bytes moved by ``method`` at ``gbs``."""
 
     block: int
@@ -51,7 +51,7 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Rule:
+class MethodRule:
     """From ``count`` blocks on: ``below`` for blocks under ``threshold`` bytes, else ``above``.
 
     Attributes:
@@ -92,7 +92,7 @@ def measured_for(blocks: Iterable[int], size: int) -> int:
 Points = Mapping[tuple[int, int], Mapping[str, float]]
 
 
-def by_place(moved: Iterable[Moved]) -> Points:
+def by_place(moved: Iterable[TransferCell]) -> Points:
     """``(block, count) -> method -> GB/s``, the reference left out."""
     places: dict[tuple[int, int], dict[str, float]] = {}
     for one in moved:
@@ -101,7 +101,7 @@ def by_place(moved: Iterable[Moved]) -> Points:
     return dict(sorted(places.items()))
 
 
-def crossover_map(moved: Iterable[Moved]) -> tuple[Cell, ...]:
+def crossover_map(moved: Iterable[TransferCell]) -> tuple[Cell, ...]:
     """The best method at every place that was measured with two methods at least."""
     cells = []
     for (block, count), methods in by_place(moved).items():
@@ -112,13 +112,13 @@ def crossover_map(moved: Iterable[Moved]) -> tuple[Cell, ...]:
     return tuple(cells)
 
 
-def policy(moved: Iterable[Moved]) -> tuple[Rule, ...]:
+def policy(moved: Iterable[TransferCell]) -> tuple[MethodRule, ...]:
     """One rule for each number of blocks, those that say the same as the one before left out.
 
     A rule only speaks of methods that were measured at every block size of its number.
     """
     places = by_place(moved)
-    rules: list[Rule] = []
+    rules: list[MethodRule] = []
     for count in sorted({count for _, count in places}):
         sizes = {block: methods for (block, n), methods in places.items() if n == count}
         found = _rule(count, sizes)
@@ -131,20 +131,20 @@ def policy(moved: Iterable[Moved]) -> tuple[Rule, ...]:
     return tuple(rules)
 
 
-def policy_line(way: str, rules: Sequence[Rule]) -> str:
+def policy_line(way: str, rules: Sequence[MethodRule]) -> str:
     """The rules as one line for a configuration: ``h2d 16:batch 1024:sm<28KiB<=batch``."""
     return " ".join([way, *map(str, rules)])
 
 
-def _rule(count: int, sizes: Mapping[int, Mapping[str, float]]) -> Rule | None:
+def _rule(count: int, sizes: Mapping[int, Mapping[str, float]]) -> MethodRule | None:
     """The simplest rule whose worst loss is no more than `CLOSE` above the least possible."""
     everywhere = set.intersection(*(set(methods) for methods in sizes.values()))
     if len(everywhere) < 2:
         return None
     blocks = sorted(sizes)
-    candidates = [Rule(count, one, 0, one, 0.0) for one in sorted(everywhere)]
+    candidates = [MethodRule(count, one, 0, one, 0.0) for one in sorted(everywhere)]
     candidates += [
-        Rule(count, below, threshold, above, 0.0)
+        MethodRule(count, below, threshold, above, 0.0)
         for below, above in itertools.permutations(sorted(everywhere), 2)
         for threshold in blocks[1:]
     ]
@@ -154,11 +154,11 @@ def _rule(count: int, sizes: Mapping[int, Mapping[str, float]]) -> Rule | None:
     return min(near, key=lambda rule: (rule.threshold > 0, rule.loss, rule.threshold))
 
 
-def _with_loss(rule: Rule, loss: float) -> Rule:
-    return Rule(rule.count, rule.below, rule.threshold, rule.above, loss)
+def _with_loss(rule: MethodRule, loss: float) -> MethodRule:
+    return MethodRule(rule.count, rule.below, rule.threshold, rule.above, loss)
 
 
-def _loss(rule: Rule, sizes: Mapping[int, Mapping[str, float]]) -> float:
+def _loss(rule: MethodRule, sizes: Mapping[int, Mapping[str, float]]) -> float:
     return max(
         1 - methods[rule.method(block)] / max(methods.values()) for block, methods in sizes.items()
     )

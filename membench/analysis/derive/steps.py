@@ -21,7 +21,7 @@ CLIMB = 1.25
 
 
 @dataclass(frozen=True)
-class Level:
+class Plateau:
     """A stretch of sizes with about the same value.
 
     Attributes:
@@ -51,7 +51,7 @@ class Step:
     after: float
 
 
-def levels(sizes: Sequence[float], values: Sequence[float]) -> tuple[Level, ...]:
+def levels(sizes: Sequence[float], values: Sequence[float]) -> tuple[Plateau, ...]:
     """``values`` (> 0) over ascending ``sizes`` as levels: optimal piecewise constant logarithms.
 
     Every number of levels is tried by dynamic programming (Jackson et al., "An algorithm
@@ -78,7 +78,9 @@ def levels(sizes: Sequence[float], values: Sequence[float]) -> tuple[Level, ...]
         bounds.append(cut[bounds[-1]])
     bounds.reverse()
     return tuple(
-        Level(sizes[begin], sizes[end - 1], statistics.median(list(values[begin:end])), end - begin)
+        Plateau(
+            sizes[begin], sizes[end - 1], statistics.median(list(values[begin:end])), end - begin
+        )
         for begin, end in itertools.pairwise(bounds)
     )
 

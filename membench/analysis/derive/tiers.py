@@ -27,7 +27,7 @@ APART = 1.1
 
 
 @dataclass(frozen=True)
-class Capacity:
+class CapacityRange:
     """Between which sizes a level ends.
 
     Attributes:
@@ -102,10 +102,10 @@ def split_case(case: str) -> tuple[str, dict[str, str]]:
     return name, dict(part.split("=", 1) for part in parts if "=" in part)
 
 
-def capacities(rows: Iterable[Row]) -> tuple[Capacity, ...]:
+def capacities(rows: Iterable[Row]) -> tuple[CapacityRange, ...]:
     """Of L1 and L2: by the chase's latency, and by the fall of their bandwidths."""
     rows = tuple(rows)
-    found: list[Capacity] = []
+    found: list[CapacityRange] = []
     chase = _over_size(rows, "gpu/chase", Metric.LATENCY, order="random", hint="plain")
     steps = climbs(*_curve(chase))
     cases = tuple(row.case for row in chase.values())
@@ -222,8 +222,8 @@ def _curve(rows: Mapping[int, Row]) -> tuple[Sequence[float], Sequence[float]]:
     return list(rows), [row.value or 0.0 for row in rows.values()]
 
 
-def _capacity(level: str, step: Step, by: str, cases: tuple[str, ...]) -> Capacity:
-    return Capacity(level, step.inside, step.outside, by, cases)
+def _capacity(level: str, step: Step, by: str, cases: tuple[str, ...]) -> CapacityRange:
+    return CapacityRange(level, step.inside, step.outside, by, cases)
 
 
 def _cut(samples: np.ndarray[tuple[int], np.dtype[np.float64]]) -> int:

@@ -24,7 +24,7 @@ from membench.core.terms import Better, Metric, Stat, Status, Tier
 from membench.core.text import ascii_line
 from membench.results.compact.reader import read_measurements
 from membench.results.compact.row import Measurement
-from membench.results.fleet_ledger import HostState, Ledger, latest_ledger
+from membench.results.fleet_ledger import FleetLedger, HostState, latest_ledger
 from membench.results.magnitude import fits
 
 _FILES_AT_ONCE = 32
@@ -64,7 +64,7 @@ class Values:
     value: NDArray[np.float64]
     failed: dict[str, tuple[int, str]] = field(default_factory=dict)
     unread: dict[str, str] = field(default_factory=dict)
-    ledger: Ledger | None = None
+    ledger: FleetLedger | None = None
 
 
 class _Run(NamedTuple):
@@ -112,7 +112,7 @@ def read_fleet(directory: Path, workers: int | None = None) -> Values:
         return _merged(pool.map(read_batch, batches), ledger)
 
 
-def _paths(directory: Path, ledger: Ledger | None) -> list[Path]:
+def _paths(directory: Path, ledger: FleetLedger | None) -> list[Path]:
     if ledger is not None:
         return [directory / host.csv for host in ledger.of_state(HostState.ARRIVED)]
     below = (path for path in directory.glob("*/*.csv") if path.parent.name != _REFERENCE)
@@ -171,7 +171,7 @@ def _key(row: Measurement) -> Key:
     )
 
 
-def _merged(batches: Iterator[_Batch], ledger: Ledger | None) -> Values:
+def _merged(batches: Iterator[_Batch], ledger: FleetLedger | None) -> Values:
     keys: dict[Key, int] = {}
     newest: dict[str, _Run] = {}
     unread: dict[str, str] = {}

@@ -48,7 +48,7 @@ def buffer(storage: StorageBackend, pages: str, align: int) -> Work:
     Where the memory is in small pieces, the kernel splits a read into several
     requests; ``requests`` is how many the disk's counters show for each read.
     """
-    from membench.host.storage.flow import Shape
+    from membench.host.storage.flow import TrafficShape
 
     shift = align if align < 4 * KIB else 0
     storage.evict()
@@ -62,7 +62,7 @@ def buffer(storage: StorageBackend, pages: str, align: int) -> Work:
             f"{storage.scratch.kind} reads into memory aligned to {align} bytes through the page "
             "cache, not past it"
         )
-    flow = storage.flow(Shape(pattern="seq", block=MIB, depth=8), pages, shift=shift)
+    flow = storage.flow(TrafficShape(pattern="seq", block=MIB, depth=8), pages, shift=shift)
 
     def observe(seconds: float) -> Observation:
         resident = storage.evict()
@@ -96,7 +96,7 @@ def client(storage: StorageBackend, qd: int) -> Work:
     asks, and ``ssd/read`` says so by ``client=limited``.  By native AIO, whose reads of memory are
     done by the loop itself.
     """
-    from membench.host.storage.flow import Flow, Shape
+    from membench.host.storage.flow import Flow, TrafficShape
 
     fd = os.memfd_create("membench-ceiling", os.MFD_CLOEXEC)
     chunk = bytearray(MIB)
@@ -110,7 +110,7 @@ def client(storage: StorageBackend, qd: int) -> Work:
         storage.content,
         storage.memory("thp", 2 * qd * block),
         storage.plain_engine,
-        Shape(pattern="rand", block=block, depth=qd),
+        TrafficShape(pattern="rand", block=block, depth=qd),
     )
 
     def observe(seconds: float) -> Observation:

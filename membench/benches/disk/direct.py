@@ -84,9 +84,9 @@ def read(storage: StorageBackend, pattern: str, block: int, qd: int, pages: str)
     The page cache is proven empty of the file first and of what was read afterwards; ``resident``
     is the larger share.
     """
-    from membench.host.storage.flow import Shape
+    from membench.host.storage.flow import TrafficShape
 
-    flow = storage.flow(Shape(pattern=pattern, block=block, depth=qd), pages)
+    flow = storage.flow(TrafficShape(pattern=pattern, block=block, depth=qd), pages)
 
     def observe(seconds: float) -> Observation:
         resident = storage.evict()
@@ -119,12 +119,12 @@ def write(storage: StorageBackend, pattern: str, block: int, qd: int) -> Work:
     medium: ``ssd/sync`` asks for that.  A round writes 48 MiB at most, or 128 MiB
     where the blocks are large.
     """
-    from membench.host.storage.flow import Shape
+    from membench.host.storage.flow import TrafficShape
 
     most = 48 * MIB if block < 64 * KIB else 128 * MIB
     case = f"ssd/write/{pattern}/{format_size(block)}/{qd}"
     storage.claim(case, most + block)
-    flow = storage.flow(Shape(pattern=pattern, block=block, depth=qd, reads=0, most=most))
+    flow = storage.flow(TrafficShape(pattern=pattern, block=block, depth=qd, reads=0, most=most))
 
     def observe(seconds: float) -> Observation:
         trace = flow.run(seconds)

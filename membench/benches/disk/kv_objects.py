@@ -28,7 +28,7 @@ QD = 2  # objects under way: the largest have 80 MiB
 
 
 @dataclass(frozen=True)
-class _Model:
+class _AttentionSize:
     """Attention of a model: `num_hidden_layers`, `num_key_value_heads` and `head_dim`."""
 
     layers: int
@@ -44,10 +44,10 @@ class _Model:
 MODELS = {
     # Source: config.json of the model as its makers publish it (num_hidden_layers,
     # num_key_value_heads, and head_dim or hidden_size / num_attention_heads).
-    "llama-3.1-8b": _Model(layers=32, kv_heads=8, head_dim=128),
-    "llama-3.1-70b": _Model(layers=80, kv_heads=8, head_dim=128),
-    "qwen3-32b": _Model(layers=64, kv_heads=8, head_dim=128),
-    "qwen3-235b-a22b": _Model(layers=94, kv_heads=4, head_dim=128),
+    "llama-3.1-8b": _AttentionSize(layers=32, kv_heads=8, head_dim=128),
+    "llama-3.1-70b": _AttentionSize(layers=80, kv_heads=8, head_dim=128),
+    "qwen3-32b": _AttentionSize(layers=64, kv_heads=8, head_dim=128),
+    "qwen3-235b-a22b": _AttentionSize(layers=94, kv_heads=4, head_dim=128),
 }
 
 
@@ -75,10 +75,10 @@ def kv(storage: StorageBackend, model: str, tokens: int) -> Work:
     16 tokens are a block of a paged cache, 256 a chunk of a cache that is moved
     to disks.  ``rate`` is in tokens a second, latency in ns an object.
     """
-    from membench.host.storage.flow import Shape
+    from membench.host.storage.flow import TrafficShape
 
     size = object_bytes(model, tokens)
-    flow = storage.flow(Shape(pattern="rand", block=size, depth=QD))
+    flow = storage.flow(TrafficShape(pattern="rand", block=size, depth=QD))
 
     def observe(seconds: float) -> Observation:
         resident = storage.evict()

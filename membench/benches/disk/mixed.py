@@ -55,11 +55,13 @@ def mix(storage: StorageBackend, reads: int, qd: int) -> Work:
     """
     import numpy as np
 
-    from membench.host.storage.flow import Shape
+    from membench.host.storage.flow import TrafficShape
 
     block = 4 * KIB
     storage.claim(f"ssd/mix/{reads}/{qd}", MIX_BYTES + block)
-    flow = storage.flow(Shape(pattern="rand", block=block, depth=qd, reads=reads, most=MIX_BYTES))
+    flow = storage.flow(
+        TrafficShape(pattern="rand", block=block, depth=qd, reads=reads, most=MIX_BYTES)
+    )
 
     def observe(seconds: float) -> Observation:
         resident = storage.evict()
@@ -172,10 +174,12 @@ def sustained(storage: StorageBackend, block: int, qd: int) -> Work:
     """
     import numpy as np
 
-    from membench.host.storage.flow import Shape
+    from membench.host.storage.flow import TrafficShape
 
     storage.claim("ssd/sustained", SUSTAINED_BYTES + block)
-    flow = storage.flow(Shape(pattern="seq", block=block, depth=qd, reads=0, most=SUSTAINED_BYTES))
+    flow = storage.flow(
+        TrafficShape(pattern="seq", block=block, depth=qd, reads=0, most=SUSTAINED_BYTES)
+    )
 
     def observe(seconds: float) -> Observation:
         del seconds  # it is over when all is written

@@ -51,10 +51,10 @@ def ssd_ddr(storage: StorageBackend, block: int, qd: int, pattern: str) -> Work:
     one long context is restored.  The pool of places is larger than the caches,
     on huge pages, and used in turn; ``rate`` is in pages a second.
     """
-    from membench.host.storage.flow import Shape
+    from membench.host.storage.flow import TrafficShape
 
     pool = _pool(block, qd)
-    flow = storage.flow(Shape(pattern=pattern, block=block, depth=qd), pool=pool)
+    flow = storage.flow(TrafficShape(pattern=pattern, block=block, depth=qd), pool=pool)
 
     def observe(seconds: float) -> Observation:
         resident = storage.evict()

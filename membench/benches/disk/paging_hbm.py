@@ -18,7 +18,7 @@ from membench.workloads.decode_step import usual_attention
 from membench.workloads.disk_flow import BANDWIDTH, DISK, P50, P99, RATE, bandwidth, latencies, seen
 
 if TYPE_CHECKING:
-    from membench.host.storage.traffic import Trace
+    from membench.host.storage.traffic import TrafficRecord
     from membench.workloads.gpu_disk import CudaStorage
     from membench.workloads.page_pipeline import Pipeline
 
@@ -87,7 +87,7 @@ def ssd_hbm(both: CudaStorage, block: int, qd: int, path: str) -> Work:
 
     pipeline = _pipeline(both, block, qd, path)
     storage = both.storage
-    traces: list[Trace] = []
+    traces: list[TrafficRecord] = []
 
     def legs() -> dict[str, float]:
         """GB/s of reading alone and of copying alone."""
@@ -164,7 +164,7 @@ def decode(both: CudaStorage, block: int, slowdown: int) -> Work:
     gpu, storage = both.gpu, both.storage
     victim = usual_attention(gpu)
     pipeline = _pipeline(both, block, qd, "bounce")
-    traces: list[Trace] = []
+    traces: list[TrafficRecord] = []
     steps = [0]
 
     def step() -> float:
@@ -176,7 +176,7 @@ def decode(both: CudaStorage, block: int, slowdown: int) -> Work:
 
     resident = [""]
 
-    def under(pace: float) -> tuple[Trace, list[float]]:
+    def under(pace: float) -> tuple[TrafficRecord, list[float]]:
         """A pipeline of ``pace`` pages a second, and the steps that began and ended beside it."""
         from concurrent.futures import ThreadPoolExecutor
 

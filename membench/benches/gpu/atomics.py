@@ -43,10 +43,10 @@ def atomics(gpu: Gpu, memory: str, place: str, op: str) -> Work:
     """
     import numpy as np
 
-    from membench.gpu.protocol import Variant
+    from membench.gpu.protocol import KernelVariant
 
     entry = {"smem": "atomics_shared", "host": "atomics_system"}.get(memory, f"atomics_{op}")
-    kernel = gpu.kernel(Variant.of("atomics.cu"), entry)
+    kernel = gpu.kernel(KernelVariant.of("atomics.cu"), entry)
     shared = BLOCK * LINE_WORDS * 4 if memory == "smem" else 0
     per_sm = 1 if memory == "host" else gpu.occupancy(kernel, BLOCK, shared)
     blocks = per_sm * gpu.properties.sms

@@ -71,12 +71,12 @@ def l2_read(gpu: Gpu, size: int) -> Work:
     """
     import numpy as np
 
-    from membench.gpu.protocol import Variant
+    from membench.gpu.protocol import KernelVariant
     from membench.gpu.verify.content import BlockSums
     from membench.gpu.verify.pattern import Patterns, pattern_sum
     from membench.gpu.verify.walk import hint_macro
 
-    kernel = gpu.kernel(Variant.of("cache.cu", HINT=hint_macro("cg")), "cache_read")
+    kernel = gpu.kernel(KernelVariant.of("cache.cu", HINT=hint_macro("cg")), "cache_read")
     blocks, laps, chunks = _together(gpu), max(1, LAUNCH_BYTES // size), size // CHUNK
     memory = gpu.allocate(size)
     Patterns(gpu).fill(memory, _SALT)
@@ -114,11 +114,11 @@ def l2_write(gpu: Gpu, size: int) -> Work:
     """Write bandwidth of the L2 cache: all SMs write one set, chunks changing hands every lap."""
     import numpy as np
 
-    from membench.gpu.protocol import Variant
+    from membench.gpu.protocol import KernelVariant
     from membench.gpu.verify.pattern import Patterns
     from membench.gpu.verify.walk import hint_macro
 
-    kernel = gpu.kernel(Variant.of("cache.cu", HINT=hint_macro("cg")), "cache_write")
+    kernel = gpu.kernel(KernelVariant.of("cache.cu", HINT=hint_macro("cg")), "cache_write")
     blocks, laps, chunks = _together(gpu), max(1, LAUNCH_BYTES // size), size // CHUNK
     memory = gpu.allocate(size)
     patterns = Patterns(gpu)
@@ -160,12 +160,12 @@ def l1_read(gpu: Gpu, size: int, hint: str) -> Work:
     """
     import numpy as np
 
-    from membench.gpu.protocol import Variant
+    from membench.gpu.protocol import KernelVariant
     from membench.gpu.verify.content import BlockSums
     from membench.gpu.verify.pattern import Patterns
     from membench.gpu.verify.walk import hint_macro
 
-    kernel = gpu.kernel(Variant.of("cache.cu", HINT=hint_macro(hint)), "cache_read")
+    kernel = gpu.kernel(KernelVariant.of("cache.cu", HINT=hint_macro(hint)), "cache_read")
     gpu.prefer_l1(kernel)
     blocks, visits, chunks = gpu.properties.sms, OWN_BYTES // CHUNK, size // CHUNK
     memory = gpu.allocate(size)

@@ -141,13 +141,13 @@ def chase(gpu: Gpu, size: int, order: str, hint: str) -> Work:
     """
     import numpy as np
 
-    from membench.gpu.verify.ring import Ring
+    from membench.gpu.verify.ring import GpuRing
     from membench.gpu.verify.walk import chase_variant
 
     variant = chase_variant(hint)
     lines = size // LINE
     by_page = order == "page" and size > TLB_WINDOW
-    ring = Ring(lines, TLB_WINDOW // LINE, _SEED) if by_page else Ring.random(lines, _SEED)
+    ring = GpuRing(lines, TLB_WINDOW // LINE, _SEED) if by_page else GpuRing.random(lines, _SEED)
     run, hops = (gpu.kernel(variant, f"chase_{entry}") for entry in ("run", "hops"))
     gpu.prefer_l1(run, hops)
     memory = room_for(gpu, size)

@@ -153,10 +153,10 @@ def _read(gpu: Gpu, data: str) -> Load:
 def _gather(gpu: Gpu, data: str) -> Load:
     import numpy as np
 
-    from membench.gpu.protocol import Variant
+    from membench.gpu.protocol import KernelVariant
     from membench.gpu.verify.content import BlockSums
 
-    kernel = gpu.kernel(Variant.of("gather.cu"), "gather_read")
+    kernel = gpu.kernel(KernelVariant.of("gather.cu"), "gather_read")
     blocks = gpu.occupancy(kernel, BLOCK) * gpu.properties.sms
     table = page_table("uniform", SIZE // PAGE, GATHERED // PAGE)
     pool, named = gpu.allocate(SIZE), gpu.allocate(table.nbytes)

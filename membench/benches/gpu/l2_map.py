@@ -41,9 +41,9 @@ def l2_map(gpu: Gpu, size: int) -> Work:
     """
     import numpy as np
 
-    from membench.gpu.protocol import Variant
+    from membench.gpu.protocol import KernelVariant
 
-    variant = Variant.of("l2map.cu", LOADS=LOADS)
+    variant = KernelVariant.of("l2map.cu", LOADS=LOADS)
     link, find, run = (gpu.kernel(variant, f"l2map_{entry}") for entry in ("link", "where", "run"))
     sms = gpu.properties.sms
     choice = np.random.default_rng(_SEED).permutation(size // LINE)[:LINES]

@@ -84,11 +84,11 @@ def roundtrip(gpu: Gpu, kind: str) -> Work:
     """
     import numpy as np
 
-    from membench.gpu.protocol import Variant
+    from membench.gpu.protocol import KernelVariant
 
     words = gpu.host(64)
     word = words.array.view(np.int32)
-    echo = gpu.kernel(Variant.of("control.cu"), "control_echo")
+    echo = gpu.kernel(KernelVariant.of("control.cu"), "control_echo")
     answered = [0]
 
     def by_launch() -> list[float]:

@@ -82,10 +82,10 @@ def written_sum(width: int, turns: int, salt: int) -> int:
 def _bandwidth(gpu: Gpu, operation: str, width: int, stride: int) -> Work:
     import numpy as np
 
-    from membench.gpu.protocol import Variant
+    from membench.gpu.protocol import KernelVariant
     from membench.gpu.verify.content import BlockSums
 
-    kernel = gpu.kernel(Variant.of("shared.cu", WIDTH=width), f"shared_{operation}")
+    kernel = gpu.kernel(KernelVariant.of("shared.cu", WIDTH=width), f"shared_{operation}")
     blocks, shared = gpu.properties.sms, memory_bytes(width)
     sums = BlockSums(gpu, blocks)
     args = (sums.buffer, np.uint32(stride), np.uint32(TURNS), np.uint32(_SALT))
@@ -153,11 +153,11 @@ def latency(gpu: Gpu, cluster: int) -> Work:
     """
     import numpy as np
 
-    from membench.gpu.protocol import Variant
+    from membench.gpu.protocol import KernelVariant
 
     _needs_clusters(gpu, cluster)
     own = cluster == 1
-    variant = Variant.of("shared.cu", LOADS=LOADS, **({} if own else {"CLUSTER": cluster}))
+    variant = KernelVariant.of("shared.cu", LOADS=LOADS, **({} if own else {"CLUSTER": cluster}))
     kernel = gpu.kernel(variant, "shared_chase" if own else "cluster_chase")
     ring = (4 if own else 8) * WORDS
     shared = ring
@@ -218,11 +218,11 @@ def neighbour(gpu: Gpu, cluster: int) -> Work:
     """
     import numpy as np
 
-    from membench.gpu.protocol import Variant
+    from membench.gpu.protocol import KernelVariant
     from membench.gpu.verify.content import BlockSums
 
     _needs_clusters(gpu, cluster)
-    kernel = gpu.kernel(Variant.of("shared.cu", CLUSTER=cluster), "cluster_read")
+    kernel = gpu.kernel(KernelVariant.of("shared.cu", CLUSTER=cluster), "cluster_read")
     shared = _alone_on_its_sm(gpu, memory_bytes(16))
     blocks = _resident(gpu, kernel, cluster, BLOCK, shared) * cluster
     sums = BlockSums(gpu, blocks)

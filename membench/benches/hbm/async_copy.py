@@ -58,13 +58,13 @@ def asynchronous(gpu: Gpu, size: int, method: str, tile: int, stages: int) -> Wo
     """
     import numpy as np
 
-    from membench.gpu.protocol import Variant
+    from membench.gpu.protocol import KernelVariant
     from membench.gpu.verify.content import BlockSums
     from membench.gpu.verify.pattern import Patterns, pattern_sum
 
     if method == "bulk" and gpu.properties.capability < BULK_CAPABILITY:
         skip("bulk copies need compute capability 9.0")
-    kernel = gpu.kernel(Variant.of("async.cu", STAGES=stages), f"async_{method}")
+    kernel = gpu.kernel(KernelVariant.of("async.cu", STAGES=stages), f"async_{method}")
     shared = tile * stages
     if shared + kernel.shared_bytes > gpu.properties.shared_per_block:
         skip(f"{stages} tiles of {tile} bytes do not fit into the shared memory of a block")

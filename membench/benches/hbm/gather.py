@@ -89,13 +89,13 @@ def gather(gpu: Gpu, size: int, page: int, table: str) -> Work:
     """
     import numpy as np
 
-    from membench.gpu.protocol import Variant
+    from membench.gpu.protocol import KernelVariant
     from membench.gpu.verify.content import BlockSums
     from membench.gpu.verify.pattern import Patterns
 
     if page > READ_BYTES or page > size:
         skip("a page is larger than what is read")
-    kernel = gpu.kernel(Variant.of("gather.cu"), "gather_read")
+    kernel = gpu.kernel(KernelVariant.of("gather.cu"), "gather_read")
     blocks = gpu.occupancy(kernel, BLOCK) * gpu.properties.sms
     pages = size // page
     numbers = page_table(table, pages, READ_BYTES // page)

@@ -118,7 +118,7 @@ def loaded(gpu: Gpu, size: int, reads: int, load: int, sms: int) -> Work:
 
 
 @dataclass(frozen=True)
-class _Run:
+class _ChaseRun:
     """What one run of the chase saw.
 
     Attributes:
@@ -144,8 +144,8 @@ class _Scene:
     def __init__(self, gpu: Gpu, size: int, reads: int, load: int, share: int) -> None:
         import numpy as np
 
-        from membench.gpu.protocol import Variant
-        from membench.gpu.verify.ring import Ring
+        from membench.gpu.protocol import KernelVariant
+        from membench.gpu.verify.ring import GpuRing
         from membench.gpu.verify.walk import chase_variant
 
         self._gpu = gpu
@@ -159,12 +159,12 @@ class _Scene:
         self._pause = 0
         # More than half of an SM's shared memory each: never two generators on one SM.
         self._spoiler = min(properties.shared_per_block, properties.shared_per_sm // 2)
-        variant = Variant.of("loaded.cu", LOADS=LOADS)
+        variant = KernelVariant.of("loaded.cu", LOADS=LOADS)
         self._kernels = {
             entry: gpu.kernel(variant, f"loaded_{entry}")
             for entry in ("prepare", "generate", "chase", "check")
         }
-        self._ring = Ring.random(size // LINE, _SEED)
+        self._ring = GpuRing.random(size // LINE, _SEED)
         self._memory, self._region = gpu.allocate(size), gpu.allocate(self.traffic)
         self._out = gpu.allocate(8 * (_HEAD + _WORDS * SAMPLES))
         self._took = gpu.allocate(4 * SINGLE_HOPS * SAMPLES)
@@ -227,7 +227,7 @@ class _Scene:
             return reached
         raise VerificationFailed("hbm/loaded: the traffic moved nothing without pauses")
 
-    def _run(self, samples: int, *, loaded: bool) -> _Run:
+    def _run(self, samples: int, *, loaded: bool) -> _ChaseRun:
         import numpy as np
 
         gpu, blocks = self._gpu, self.blocks if loaded else 0
@@ -243,7 +243,7 @@ class _Scene:
         self._check_singles(int((took == 0).sum()), int((meanwhile == 0).sum()) if loaded else 0)
         generators = gpu.download(self._where, np.uint32, self.blocks) if loaded else ()
         ghz = int(out[3]) / max(1, int(out[4]))
-        return _Run(
+        return _ChaseRun(
             means=(spans / (LOADS * TURNS)).tolist(),
             singles=(took / ghz).tolist(),
             bandwidths=(moved / windows).tolist(),

@@ -55,10 +55,10 @@ def chase(cpu: CpuBackend, size: int, pages: str) -> Work:
     that no prefetcher can run ahead.  With small pages a large ring also pays
     for address translation: that is the difference between `pages`.
     """
-    from membench.host.memory.ring import Ring, Walk
+    from membench.host.memory.ring import HostRing, Walk
 
     (memory,) = cpu.arrays(pages, [size])
-    ring = Ring.over(memory, cpu.line_bytes)
+    ring = HostRing.over(memory, cpu.line_bytes)
 
     def prepare(_: int) -> None:
         # First touch where the chase runs, and pointers that no other CPU has written: lines that

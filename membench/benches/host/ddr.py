@@ -21,7 +21,7 @@ from membench.host.memory.sharing import all_thread_counts, parts, thread_counts
 
 if TYPE_CHECKING:
     from membench.host.memory.backend import CpuBackend
-    from membench.host.memory.thread_pool import Seat
+    from membench.host.memory.thread_pool import ThreadSlot
 
 
 def _stream(
@@ -52,7 +52,7 @@ def _stream(
 
     def run(iterations: int) -> None:
         jobs = [
-            lambda seat, own=own: engine.run(seat, operation, stores, own, iterations)
+            lambda slot, own=own: engine.run(slot, operation, stores, own, iterations)
             for own in mine
         ]
         sums[0] += sum(cpu.launch(jobs))
@@ -186,9 +186,9 @@ def mix(cpu: CpuBackend, size: int, reads: int, threads: int | str) -> Work:
     sums = [0]
 
     def run(iterations: int) -> None:
-        def job(seat: Seat) -> int:
-            base = regions[seat.index].ctypes.data
-            return int(entry(*seat.gate, iterations, base, chunks, reads))
+        def job(slot: ThreadSlot) -> int:
+            base = regions[slot.index].ctypes.data
+            return int(entry(*slot.barrier, iterations, base, chunks, reads))
 
         sums[0] += sum(cpu.launch([job] * count))
 

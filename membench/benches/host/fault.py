@@ -14,7 +14,7 @@ from membench.host.memory.sharing import PAGE, parts, thread_counts
 
 if TYPE_CHECKING:
     from membench.host.memory.backend import CpuBackend
-    from membench.host.memory.thread_pool import Seat
+    from membench.host.memory.thread_pool import ThreadSlot
 
 LEAST_SAMPLES = 3
 MOST_SAMPLES = 64
@@ -61,10 +61,10 @@ def fault(cpu: CpuBackend, size: int, pages: str, threads: int | str) -> Work:
     def sample() -> float:
         memory = map_pages(size, "4k" if pages == "populate" else pages)
 
-        def job(seat: Seat) -> int:
-            cut = cuts[seat.index]
+        def job(slot: ThreadSlot) -> int:
+            cut = cuts[slot.index]
             base = memory.ctypes.data + cut.start
-            return int(entry(*seat.gate, base, cut.stop - cut.start, extra))
+            return int(entry(*slot.barrier, base, cut.stop - cut.start, extra))
 
         before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
         answers = cpu.launch([job] * count)

@@ -14,7 +14,7 @@ from membench.host.memory.sharing import thread_counts
 
 if TYPE_CHECKING:
     from membench.host.memory.backend import CpuBackend
-    from membench.host.memory.thread_pool import Seat
+    from membench.host.memory.thread_pool import ThreadSlot
 
 INDICES = 2 * MIB  # 16 MiB of indices, and as much of results
 SEED = 20
@@ -68,10 +68,10 @@ def gather(cpu: CpuBackend, size: int, index: str, threads: int | str, pages: st
     cpu.each(count, fill)
 
     def run(iterations: int) -> None:
-        def job(seat: Seat) -> None:
-            at = 8 * each * seat.index
+        def job(slot: ThreadSlot) -> None:
+            at = 8 * each * slot.index
             entry(
-                *seat.gate,
+                *slot.barrier,
                 iterations,
                 out.ctypes.data + at,
                 table.ctypes.data,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from membench.host.memory.backend import CpuBackend
-    from membench.host.memory.thread_pool import Seat
+    from membench.host.memory.thread_pool import ThreadSlot
 
 LOADS = 32768  # of one sample: some 5 ms
 OBSERVE_S = 0.3
@@ -47,7 +47,7 @@ def loaded(cpu: CpuBackend, size: int, reads: int, pause: int) -> Work:
     time of a latency sample.  ``size`` is that of the ring, and of all traffic.
     A sample during which no generator ran is none under load and left out: `still` is their share.
     """
-    scene = _Scene(cpu, size, reads, pause)
+    scene = _HostScene(cpu, size, reads, pause)
     return Observed(
         observe=scene.observe,
         seconds=OBSERVE_S,
@@ -63,7 +63,7 @@ def loaded(cpu: CpuBackend, size: int, reads: int, pause: int) -> Work:
     )
 
 
-class _Scene:
+class _HostScene:
     """A ring on the first CPU, and a region of traffic for each of the others."""
 
     def __init__(self, cpu: CpuBackend, size: int, reads: int, pause: int) -> None:
@@ -71,7 +71,7 @@ class _Scene:
 
         from membench.host.compiled.pattern import CHUNK, SALT_A
         from membench.host.memory import traffic_kernels as host_traffic
-        from membench.host.memory.ring import Ring, Walk
+        from membench.host.memory.ring import HostRing, Walk
 
         cpu.streams.prepare("read", "plain")
         self._cpu, self._reads, self._pause = cpu, reads, pause
@@ -88,7 +88,7 @@ class _Scene:
         self._regions = np.split(traffic.view(np.float64), self.generators)
         self._seen = [0] * self.generators
         self._out = np.zeros(1 + 2 * MOST_SAMPLES, np.int64)
-        ring = Ring.over(memory, cpu.line_bytes)
+        ring = HostRing.over(memory, cpu.line_bytes)
 
         def fill(thread: int) -> None:
             if thread == 0:  # the lines of the ring are in no other CPU's cache
@@ -126,10 +126,10 @@ class _Scene:
     def _samples(self, seconds: float, generators: int) -> tuple[list[float], list[float]]:
         """Nanoseconds a load, and bytes that the generators moved a nanosecond."""
 
-        def walk(seat: Seat) -> int:
+        def walk(slot: ThreadSlot) -> int:
             return int(
                 self._chase(
-                    *seat.gate,
+                    *slot.barrier,
                     self._walk.at,
                     LOADS,
                     int(seconds * 1e9),
@@ -139,9 +139,9 @@ class _Scene:
                 )
             )
 
-        def load(seat: Seat) -> None:
-            region = self._regions[seat.index - 1].ctypes.data
-            self._generate(*seat.gate, region, self._chunks, self._reads, self._pause)
+        def load(slot: ThreadSlot) -> None:
+            region = self._regions[slot.index - 1].ctypes.data
+            self._generate(*slot.barrier, region, self._chunks, self._reads, self._pause)
 
         end = self._cpu.launch([walk, *[load] * generators])[0]
         taken = int(self._out[0])

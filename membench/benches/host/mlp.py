@@ -12,7 +12,7 @@ from membench.core.work import Timed, Work
 
 if TYPE_CHECKING:
     from membench.host.memory.backend import CpuBackend
-    from membench.host.memory.thread_pool import Seat
+    from membench.host.memory.thread_pool import ThreadSlot
 
 STEPS = 4096  # loads of each chain in one iteration
 
@@ -39,10 +39,10 @@ def mlp(cpu: CpuBackend, size: int, chains: int, pages: str) -> Work:
     import numpy as np
 
     from membench.host.memory import chase_kernels as host_chase
-    from membench.host.memory.ring import Ring
+    from membench.host.memory.ring import HostRing
 
     (memory,) = cpu.arrays(pages, [size])
-    ring = Ring.over(memory, cpu.line_bytes)
+    ring = HostRing.over(memory, cpu.line_bytes)
     entry = host_chase.chains.entry
 
     def prepare(_: int) -> None:
@@ -55,8 +55,8 @@ def mlp(cpu: CpuBackend, size: int, chains: int, pages: str) -> Work:
     heads = np.array([ring.address(start) for start in starts], np.int64)
 
     def run(iterations: int) -> None:
-        def job(seat: Seat) -> None:
-            entry(*seat.gate, heads.ctypes.data, chains, STEPS * iterations)
+        def job(slot: ThreadSlot) -> None:
+            entry(*slot.barrier, heads.ctypes.data, chains, STEPS * iterations)
 
         cpu.launch([job])
 

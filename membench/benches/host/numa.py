@@ -20,7 +20,7 @@ from membench.machine.nodes import available_bytes
 if TYPE_CHECKING:
     from membench.host.memory.arena import Bytes
     from membench.host.memory.backend import CpuBackend
-    from membench.host.memory.thread_pool import Seat
+    from membench.host.memory.thread_pool import ThreadSlot
 
 LOADS = 32768
 LEAST_SAMPLES, MOST_SAMPLES = 5, 512
@@ -141,13 +141,13 @@ class _Pair:
 
         from membench.host.compiled.pattern import SALT_A
         from membench.host.memory.arena import huge_bytes, map_pages
-        from membench.host.memory.ring import Ring, Walk
+        from membench.host.memory.ring import HostRing, Walk
 
         self._backend, self._size, self._threads = backend, size, threads
         self._engine = backend.streams
         self._engine.prepare("read", "plain")
         memory, self._table = (map_pages(size, "thp", node=node) for _ in range(2))
-        ring = Ring.over(memory, backend.line_bytes)
+        ring = HostRing.over(memory, backend.line_bytes)
         cuts = parts(size, len(threads))
         self._pieces = [self._table[cut].view(np.float64) for cut in cuts]
 
@@ -184,8 +184,8 @@ class _Pair:
         )
 
     def _read(self) -> int:
-        def job(seat: Seat) -> int:
-            return self._engine.run(seat, "read", "plain", [self._pieces[seat.index]], 1)
+        def job(slot: ThreadSlot) -> int:
+            return self._engine.run(slot, "read", "plain", [self._pieces[slot.index]], 1)
 
         self._sum += sum(self._backend.launch([job] * len(self._threads), self._threads))
         self._passes += 1

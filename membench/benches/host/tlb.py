@@ -42,11 +42,11 @@ def tlb(cpu: CpuBackend, lines: int, layout: str, pages: str) -> Work:
     translation, and huge pages should take it away.  In a virtual machine they do
     so only where its host backs them with huge pages, too.
     """
-    from membench.host.memory.ring import Ring, Walk
+    from membench.host.memory.ring import HostRing, Walk
 
     stride = _stride(layout, cpu.line_bytes)
     (memory,) = cpu.arrays(pages, [lines * stride])
-    ring = Ring.over(memory, stride)
+    ring = HostRing.over(memory, stride)
     cpu.each(1, lambda _: ring.link())
     walk = Walk(ring)
     cpu.launch([walk.job(max(LOADS, ring.lines))])

@@ -166,17 +166,17 @@ def _aggressor(gpu: Gpu, kind: str, grid: Value) -> Aggressor:
     return Aggressor(move.once, verify, move.facts)
 
 
-class Duel:
+class InterferenceRun:
     """Both, and the clock that they are laid side by side with."""
 
     def __init__(self, gpu: Gpu, victim: Timed, aggressor: Aggressor) -> None:
-        from membench.gpu.protocol import Variant
+        from membench.gpu.protocol import KernelVariant
 
         self._gpu = gpu
         self._victim = victim
         self._aggressor = aggressor
         self._beside = gpu.stream()
-        self._stamp = gpu.kernel(Variant.of("link.cu"), "link_stamp")
+        self._stamp = gpu.kernel(KernelVariant.of("link.cu"), "link_stamp")
         self._ticks = [gpu.allocate(8 * (MOST_CHUNKS + 1)) for _ in range(2)]
         self.done = 0
 
@@ -278,17 +278,17 @@ def link(gpu: Gpu, victim: str, aggressor: str, grid: Value) -> Work:
 
     work = VICTIMS[victim](gpu)
     other = _aggressor(gpu, aggressor, grid)
-    duel = Duel(gpu, work, other)
+    pairing = InterferenceRun(gpu, work, other)
 
     def observe(_seconds: float) -> Observation:
-        duel.victim_alone(1)  # loads everything
-        duel.aggressor_alone(1)
-        alone = duel.victim_alone(PIECES)
-        own = duel.aggressor_alone(PIECES)
+        pairing.victim_alone(1)  # loads everything
+        pairing.aggressor_alone(1)
+        alone = pairing.victim_alone(PIECES)
+        own = pairing.aggressor_alone(PIECES)
         piece_ns = median(end - begin for begin, end in pairwise(alone))
         chunk_ns = (own[-1] - own[0]) / PIECES
         chunks = min(MOST_CHUNKS, int(2 * PIECES * piece_ns / max(1.0, chunk_ns)) + 4)
-        found = beside(*duel.both(PIECES, chunks))
+        found = beside(*pairing.both(PIECES, chunks))
         if found is None:
             raise MembenchError("no piece of the victim lies within the time of the copies")
         slowed = median(found.victim_ns)
@@ -313,7 +313,7 @@ def link(gpu: Gpu, victim: str, aggressor: str, grid: Value) -> Work:
         size_bytes=work.size_bytes,
         bytes_moved=CHUNK,
         bytes_convention=BytesConvention.PAYLOAD,
-        verify=duel.verify,
+        verify=pairing.verify,
         flags=link_flags(gpu.links),
         detail={**link_detail(gpu.links), **other.facts},
         close=work.close,

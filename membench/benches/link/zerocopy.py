@@ -54,7 +54,7 @@ def _access(gpu: Gpu, operation: str, block: int, grid: int, unroll: int, order:
     import numpy as np
 
     from membench.gpu.link_protocol import link_detail, link_flags
-    from membench.gpu.protocol import Variant
+    from membench.gpu.protocol import KernelVariant
     from membench.gpu.verify.pattern import Patterns, pattern_sum
 
     size = _bytes(grid)
@@ -63,7 +63,7 @@ def _access(gpu: Gpu, operation: str, block: int, grid: int, unroll: int, order:
     host = links.memory(size, "pinned")
     total = gpu.allocate(16)
     gpu.fill(total, 0)
-    kernel = gpu.kernel(Variant.of("zerocopy.cu", UNROLL=unroll), f"zerocopy_{operation}")
+    kernel = gpu.kernel(KernelVariant.of("zerocopy.cu", UNROLL=unroll), f"zerocopy_{operation}")
     threads = 256
     blocks = grid or gpu.properties.sms * gpu.occupancy(kernel, threads)
     shift = np.uint32((block // 16).bit_length() - 1)

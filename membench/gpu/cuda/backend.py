@@ -38,7 +38,7 @@ from membench.gpu.cuda.memory import (
     host_memory,
 )
 from membench.gpu.cuda.products import FP8_CAPABILITY, SCALE_ONE, fp8_product, product, scale_bytes
-from membench.gpu.protocol import Argument, Buffer, Variant
+from membench.gpu.protocol import Argument, Buffer, KernelVariant
 from membench.machine.gpus.energy import energy_counter
 
 HOLD_DEADLINE_NS = 10_000_000_000
@@ -52,7 +52,7 @@ PORTABLE_CLUSTER = 8
 
 _CARVEOUT = 9  # CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT
 _NON_PORTABLE_CLUSTER = 14  # CU_FUNC_ATTRIBUTE_NON_PORTABLE_CLUSTER_SIZE_ALLOWED
-_CONTROL = Variant("control.cu")
+_CONTROL = KernelVariant("control.cu")
 _TICK = np.dtype([("sm", np.uint64), ("ns", np.uint64), ("cycles", np.uint64)])
 _URGENT = -5  # CUDA's lower priorities go first; it caps them at the lowest that it has
 
@@ -112,8 +112,8 @@ class CudaBackend:
         self._queue = cupy.cuda.Stream(non_blocking=True)
         self.links = CudaLinks(machine, uuid, ordinal, self._queue)
         self._events = {edge: cupy.cuda.Event() for edge in Edge}
-        self._kernels: dict[tuple[Variant, str], CudaKernel] = {}
-        self._modules: dict[Variant, tuple[Image, Any]] = {}
+        self._kernels: dict[tuple[KernelVariant, str], CudaKernel] = {}
+        self._modules: dict[KernelVariant, tuple[Image, Any]] = {}
         self._given: list[DeviceMemory | HostMemory] = []
         self._ticket = 0
         self._words = host_memory(64, "pinned")
@@ -236,7 +236,7 @@ class CudaBackend:
         kind = cupy.cuda.runtime.memcpyDefault
         cupy.cuda.runtime.memcpyAsync(target, source, size, kind, queue.ptr)
 
-    def kernel(self, variant: Variant, entry: str) -> CudaKernel:
+    def kernel(self, variant: KernelVariant, entry: str) -> CudaKernel:
         """Compiled by `compile_source`, loaded as it is, ready for all the shared memory."""
         key = (variant, entry)
         if key not in self._kernels:
@@ -375,7 +375,7 @@ class CudaBackend:
         size = FLUSH_FACTOR * self.properties.l2_bytes
         return device_memory(size), device_memory(16)
 
-    def _module(self, variant: Variant) -> tuple[Image, Any]:
+    def _module(self, variant: KernelVariant) -> tuple[Image, Any]:
         if variant not in self._modules:
             image = compile_source(variant.file, variant.options, self.properties.arch)
             # Not RawModule: that loads from a path, and the image is here.

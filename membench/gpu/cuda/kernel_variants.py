@@ -13,15 +13,15 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from membench.gpu.protocol import Variant
+from membench.gpu.protocol import KernelVariant
 
 PATH = Path(__file__).with_suffix(".json")
 
 
-def variants_of(benches: Iterable[str], arch: str) -> tuple[Variant, ...]:
+def variants_of(benches: Iterable[str], arch: str) -> tuple[KernelVariant, ...]:
     """The compilations of all ``benches`` on ``arch``; a bench that is not listed has none."""
     found = {
-        Variant.of(each["file"], **each["defines"])
+        KernelVariant.of(each["file"], **each["defines"])
         for bench in benches
         for each in _listed().get(bench, ())
         if each["from"] <= int(arch)

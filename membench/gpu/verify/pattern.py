@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from membench.core.errors import VerificationFailed
-from membench.gpu.protocol import Buffer, Gpu, Variant
+from membench.gpu.protocol import Buffer, Gpu, KernelVariant
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -24,7 +24,7 @@ POISON = 0xA5
 UNTOUCHED = 2**32 - 1
 """Of a block that nothing was moved to."""
 
-_FILE = Variant("pattern.cu")
+_FILE = KernelVariant("pattern.cu")
 _BLOCK = 256
 _BLOCKS_PER_SM = 8
 

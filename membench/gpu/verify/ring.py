@@ -9,7 +9,7 @@ _U32 = 2**32 - 1
 
 
 @dataclass(frozen=True)
-class Ring:
+class GpuRing:
     """One cycle through all ``lines``.
 
     Like Sattolo's shuffle it is a single cycle, so that a walk sees every line;
@@ -37,7 +37,7 @@ class Ring:
             raise ValueError(f"a window of {self.window} lines is more than {self.lines} need")
 
     @classmethod
-    def random(cls, lines: int, seed: int) -> Ring:
+    def random(cls, lines: int, seed: int) -> GpuRing:
         """In random order over all ``lines``."""
         return cls(lines, 1 << (lines - 1).bit_length(), seed)
 

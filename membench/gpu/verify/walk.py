@@ -9,8 +9,8 @@ import numpy as np
 from membench.core.errors import VerificationFailed
 from membench.core.terms import Metric, Stat
 from membench.core.work import Observation
-from membench.gpu.protocol import Buffer, Gpu, Stream, Variant
-from membench.gpu.verify.ring import Ring
+from membench.gpu.protocol import Buffer, Gpu, KernelVariant, Stream
+from membench.gpu.verify.ring import GpuRing
 
 LINE = 128
 LOADS = 32
@@ -32,9 +32,9 @@ def hint_macro(hint: str) -> str:
     return '""' if hint == "plain" else f'".{hint}"'
 
 
-def chase_variant(hint: str) -> Variant:
+def chase_variant(hint: str) -> KernelVariant:
     """The compilation whose loads have ``hint``."""
-    return Variant.of("chase.cu", HINT=hint_macro(hint), LOADS=LOADS)
+    return KernelVariant.of("chase.cu", HINT=hint_macro(hint), LOADS=LOADS)
 
 
 class Walker:
@@ -50,7 +50,7 @@ class Walker:
     def __init__(self, gpu: Gpu, memory: Buffer, lines: int, hint: str = "cv") -> None:
         self._gpu = gpu
         self._memory = memory
-        self._ring = Ring.random(lines, _SEED)
+        self._ring = GpuRing.random(lines, _SEED)
         variant = chase_variant(hint)
         self._run = gpu.kernel(variant, "chase_run")
         self._hops = gpu.kernel(variant, "chase_hops")

@@ -1,10 +1,10 @@
-"""The gate: all threads start together, and each stamps its own start and end.
+"""The barrier: all threads start together, and each stamps its own start and end.
 
 Numbers come from stamps that compiled code takes, so that neither the
 interpreter lock nor the hand-over of work to a thread stands inside of them.
 
 The shared block is of int64: the count of threads that have arrived in the
-first line, then `SEAT_BYTES` for each thread.
+first line, then `SLOT_BYTES` for each thread.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from membench.host.compiled.jit import helper
 from membench.host.compiled.shared_block import (
     CLOCK_MONOTONIC,
     END,
-    FIRST_SEAT,
+    FIRST_SLOT,
     GIVE_UP_NS,
     LATE,
     SCRATCH,
-    SEAT_BYTES,
+    SLOT_BYTES,
     START,
 )
 
@@ -40,9 +40,9 @@ def now(scratch: Any) -> Any:
 
 
 @helper
-def enter(block: Any, seat: Any, parties: Any) -> Any:
+def enter(block: Any, slot: Any, parties: Any) -> Any:
     """Wait for all ``parties`` and stamp the start; False where they did not come in time."""
-    line = block + FIRST_SEAT + seat * SEAT_BYTES
+    line = block + FIRST_SLOT + slot * SLOT_BYTES
     give_up = now(line + SCRATCH) + GIVE_UP_NS
     atomic_add(block, 1)
     spins = 0
@@ -57,7 +57,7 @@ def enter(block: Any, seat: Any, parties: Any) -> Any:
 
 
 @helper
-def leave(block: Any, seat: Any) -> Any:
+def leave(block: Any, slot: Any) -> Any:
     """Stamp the end."""
-    line = block + FIRST_SEAT + seat * SEAT_BYTES
+    line = block + FIRST_SLOT + slot * SLOT_BYTES
     atomic_store(line + END, now(line + SCRATCH))

@@ -44,7 +44,7 @@ def helper(function: Callable[..., Any]) -> Any:
     return _njit(**_OPTIONS)(function)
 
 
-class Kernel:
+class CompiledFunction:
     """A compiled function that runs without the interpreter lock.
 
     Attributes:
@@ -86,10 +86,10 @@ class Kernel:
         return "\n".join(fresh.inspect_asm().values())
 
 
-def kernel(signature: str) -> Callable[[Callable[..., Any]], Kernel]:
+def kernel(signature: str) -> Callable[[Callable[..., Any]], CompiledFunction]:
     """Declare a kernel of the given Numba signature, such as ``int64(int64, int64)``."""
 
-    def declare(function: Callable[..., Any]) -> Kernel:
-        return Kernel(function, signature)
+    def declare(function: Callable[..., Any]) -> CompiledFunction:
+        return CompiledFunction(function, signature)
 
     return declare

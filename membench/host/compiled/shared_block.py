@@ -10,8 +10,8 @@ CLOCK_MONOTONIC = 1  # Linux; what time.monotonic and time.perf_counter read, to
 GIVE_UP_NS = 10_000_000_000  # a thread that has not arrived by then is not coming
 
 STOP = 64  # told to the generators of traffic: 1 = stop
-FIRST_SEAT = 256
-SEAT_BYTES = 512
+FIRST_SLOT = 256
+SLOT_BYTES = 512
 
 # Within a thread's part.
 START = 0

@@ -22,7 +22,7 @@ from membench.core.snapshot import Machine
 from membench.host.compiled.shared_block import COUNTER
 from membench.host.memory.arena import Arenas, Bytes
 from membench.host.memory.streams import Streams
-from membench.host.memory.thread_pool import Job, Team
+from membench.host.memory.thread_pool import Job, ThreadPool
 
 LINE = 64
 
@@ -47,7 +47,7 @@ class CpuBackend:
         self.cpus = placement(machine)
         self.resolution_ns = _resolution_ns()
         self._limit = machine.memory.budget
-        self._team = Team(self.cpus)
+        self._team = ThreadPool(self.cpus)
         self._arenas = Arenas(self._limit, max(1, len(machine.memory.nodes)))
         self._launched: set[int] = set()
         self.span_ns = 0
@@ -134,7 +134,7 @@ class CpuBackend:
     def each(self, threads: int | Sequence[int], job: Callable[[int], Any]) -> list[Any]:
         """Run ``job(index)`` on the threads at the same time, untimed: filling, checking."""
         which = range(threads) if isinstance(threads, int) else threads
-        return self._team.run([lambda seat: job(seat.index)] * len(which), which)
+        return self._team.run([lambda slot: job(slot.index)] * len(which), which)
 
     def seating(self) -> Seating:
         """Which kind of core the threads were on, or why they were not bound to any."""
@@ -155,9 +155,9 @@ class CpuBackend:
         """
         return self._team.unpinned(threads)
 
-    def moved(self, seat: int) -> int:
-        """Bytes that the generator on ``seat`` counted in the last launch."""
-        return self._team.field(seat, COUNTER)
+    def moved(self, slot: int) -> int:
+        """Bytes that the generator on ``slot`` counted in the last launch."""
+        return self._team.field(slot, COUNTER)
 
     def elapsed_ns(self, run: Callable[[int], None], iterations: int) -> float:
         """Run ``iterations``; nanoseconds from the first thread's start to the last one's end."""

@@ -66,23 +66,23 @@ def place(index: Any, bits: Any) -> Any:
 
 
 @kernel("int64(int64, int64, int64, int64, int64)")
-def chase(block: Any, seat: Any, parties: Any, start: Any, loads: Any) -> Any:
+def chase(block: Any, slot: Any, parties: Any, start: Any, loads: Any) -> Any:
     """Follow ``loads`` pointers (a multiple of 32) from ``start``; returns the last one."""
     at = start
-    if enter(block, seat, parties):
+    if enter(block, slot, parties):
         for _ in range(loads // CHASE_LOADS):
             at = hops(at)
-        leave(block, seat)
+        leave(block, slot)
     return at
 
 
 @kernel("int64(int64, int64, int64, int64, int64, int64)")
-def chains(block: Any, seat: Any, parties: Any, heads: Any, count: Any, steps: Any) -> Any:
+def chains(block: Any, slot: Any, parties: Any, heads: Any, count: Any, steps: Any) -> Any:
     """Follow ``count`` chains at once, ``steps`` loads each (a multiple of 8).
 
     ``heads`` is the address of their pointers, which are moved on.
     """
-    if enter(block, seat, parties):
+    if enter(block, slot, parties):
         if count == 1:
             chains_1(heads, steps)
         elif count == 2:
@@ -93,14 +93,14 @@ def chains(block: Any, seat: Any, parties: Any, heads: Any, count: Any, steps: A
             chains_8(heads, steps)
         elif count == 12:
             chains_12(heads, steps)
-        leave(block, seat)
+        leave(block, slot)
     return 0
 
 
 @kernel("int64(int64, int64, int64, int64, int64, int64, int64, int64)")
 def gather(
     block: Any,
-    seat: Any,
+    slot: Any,
     parties: Any,
     iterations: Any,
     out: Any,
@@ -109,8 +109,8 @@ def gather(
     count: Any,
 ) -> Any:
     """out[i] = table[indices[i]] for ``count`` int64, ``iterations`` times."""
-    if enter(block, seat, parties):
+    if enter(block, slot, parties):
         for _ in range(iterations):
             gather_words(out, table, indices, count)
-        leave(block, seat)
+        leave(block, slot)
     return 0

@@ -11,7 +11,7 @@ from membench.host.compiled.pattern import CODES, SALT_A, SALT_B
 from membench.host.memory import stream_kernels as host_streams
 from membench.host.memory.stream_kernels import STREAMS
 from membench.host.memory.streams import Doubles
-from membench.host.memory.thread_pool import Seat
+from membench.host.memory.thread_pool import ThreadSlot
 
 
 def vector_bits(features: Mapping[str, bool]) -> int:
@@ -44,12 +44,17 @@ class NumbaStreams:
             _ = kernel.entry
 
     def run(
-        self, seat: Seat, operation: str, stores: str, arrays: Sequence[Doubles], iterations: int
+        self,
+        slot: ThreadSlot,
+        operation: str,
+        stores: str,
+        arrays: Sequence[Doubles],
+        iterations: int,
     ) -> int:
         """Run the compiled kernel."""
         entry = STREAMS[operation, stores].entry
         addresses = [array.ctypes.data for array in arrays]
-        return int(entry(*seat.gate, iterations, *addresses, arrays[0].nbytes))
+        return int(entry(*slot.barrier, iterations, *addresses, arrays[0].nbytes))
 
     def fill(self, array: Doubles, first: int, salt: int) -> None:
         """Write the closed form."""

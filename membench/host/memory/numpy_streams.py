@@ -16,7 +16,7 @@ import numpy as np
 from membench.core.errors import skip
 from membench.host.compiled.pattern import SCALAR
 from membench.host.memory.streams import Doubles, expected, source
-from membench.host.memory.thread_pool import Seat
+from membench.host.memory.thread_pool import ThreadSlot
 
 TRIAD_BLOCK = 128 * 1024
 """Elements: 1 MiB of scratch stays in L2, and a call is long enough to hide the interpreter."""
@@ -38,7 +38,12 @@ class NumpyStreams:
             skip(f"{operation} needs compiled kernels: Numba is not installed or switched off")
 
     def run(
-        self, seat: Seat, operation: str, stores: str, arrays: Sequence[Doubles], iterations: int
+        self,
+        slot: ThreadSlot,
+        operation: str,
+        stores: str,
+        arrays: Sequence[Doubles],
+        iterations: int,
     ) -> int:
         """Run NumPy's loops."""
         once = _once(operation, arrays)
@@ -48,7 +53,7 @@ class NumpyStreams:
             for iteration in range(iterations):
                 sums[iteration] = once()
 
-        seat.timed(work)
+        slot.timed(work)
         return _wrap(sum(map(int, sums))) if operation == "read" else 0
 
     def fill(self, array: Doubles, first: int, salt: int) -> None:

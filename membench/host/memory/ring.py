@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from membench.core.errors import VerificationFailed, skip
 from membench.host.memory import chase_kernels as host_chase
 from membench.host.memory.arena import Bytes
-from membench.host.memory.thread_pool import Job, Seat
+from membench.host.memory.thread_pool import Job, ThreadSlot
 
 
 @dataclass(frozen=True)
-class Ring:
+class HostRing:
     """One cycle through ``2**bits`` lines, ``stride`` bytes apart, from ``base`` on.
 
     It keeps its memory, because the pointers in it are seen by nobody else.
@@ -23,7 +23,7 @@ class Ring:
     memory: Bytes = field(repr=False, compare=False)
 
     @classmethod
-    def over(cls, memory: Bytes, stride: int) -> Ring:
+    def over(cls, memory: Bytes, stride: int) -> HostRing:
         """The ring that fills ``memory``, not linked yet.
 
         Raises:
@@ -74,7 +74,7 @@ class Walk:
         loads: followed so far.
     """
 
-    def __init__(self, ring: Ring) -> None:
+    def __init__(self, ring: HostRing) -> None:
         self.ring = ring
         self.at = ring.address(0)
         self.loads = 0
@@ -83,8 +83,8 @@ class Walk:
     def job(self, loads: int) -> Job:
         """Follow ``loads`` pointers (a multiple of 32)."""
 
-        def walk(seat: Seat) -> None:
-            self.moved(self._chase(*seat.gate, self.at, loads), loads)
+        def walk(slot: ThreadSlot) -> None:
+            self.moved(self._chase(*slot.barrier, self.at, loads), loads)
 
         return walk
 

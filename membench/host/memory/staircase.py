@@ -22,7 +22,7 @@ from membench.core.units import MIB
 from membench.host.compiled.interpreter import command, environment
 
 if TYPE_CHECKING:
-    from membench.host.memory.ring import Ring
+    from membench.host.memory.ring import HostRing
     from membench.host.memory.thread_pool import Job
 
 LEAST_RING = MIB
@@ -70,12 +70,12 @@ def chase(cpu: int, top: int, line: int) -> list[tuple[int, float]]:
     """The staircase up to a ring of ``top`` bytes, of lines of ``line`` bytes, on this CPU."""
     from membench.host.memory import chase_kernels as host_chase
     from membench.host.memory.arena import map_pages
-    from membench.host.memory.ring import Ring, Walk
-    from membench.host.memory.thread_pool import Team
+    from membench.host.memory.ring import HostRing, Walk
+    from membench.host.memory.thread_pool import ThreadPool
 
     memory = map_pages(top, "thp")
-    team = Team([cpu])
-    team.run([_linking(Ring.over(memory[:LEAST_RING], line))])  # starts the thread
+    team = ThreadPool([cpu])
+    team.run([_linking(HostRing.over(memory[:LEAST_RING], line))])  # starts the thread
     if team.unpinned([0]):
         team.close()
         return []  # it would be of whatever CPUs the thread has met
@@ -84,7 +84,7 @@ def chase(cpu: int, top: int, line: int) -> list[tuple[int, float]]:
     stairs: list[tuple[int, float]] = []
     size, end = LEAST_RING, time.monotonic() + LIMIT_S
     while size <= top and time.monotonic() < end:
-        ring = Ring.over(memory[:size], line)
+        ring = HostRing.over(memory[:size], line)
         team.run([_linking(ring)])
         walk = Walk(ring)
         spans: list[int] = []
@@ -98,8 +98,8 @@ def chase(cpu: int, top: int, line: int) -> list[tuple[int, float]]:
     return stairs
 
 
-def _linking(ring: Ring) -> Job:
-    return lambda _seat: ring.link()
+def _linking(ring: HostRing) -> Job:
+    return lambda _slot: ring.link()
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """STREAM's kernels, compiled: plain and non-temporal stores, filling and checking.
 
-Every kernel is ``(block, seat, parties, iterations, address..., bytes)``, where
-the first three are the gate of `host_gate`; it returns 0, or the sum of what it
-read.  Addresses are 64-byte aligned, bytes a multiple of 256.
+Every kernel is ``(block, slot, parties, iterations, address..., bytes)``.  The first three go
+to the barrier (`membench.host.compiled.barrier`).  It returns 0, or the sum of the words that it
+read.  Addresses are 64-byte aligned; bytes are a multiple of 256.
 
 What is checked must be a function of the index that no mistake reproduces:
 element i of an array with salt s is the upper part of a multiplicative hash of
@@ -34,7 +34,7 @@ from membench.host.compiled.instructions import (
     pass_write,
     pass_write_nt,
 )
-from membench.host.compiled.jit import Kernel, helper, kernel
+from membench.host.compiled.jit import CompiledFunction, helper, kernel
 from membench.host.compiled.pattern import (
     ADD,
     COPY,
@@ -53,134 +53,134 @@ _THREE = "int64(int64, int64, int64, int64, int64, int64, int64, int64)"
 
 
 @kernel(_ONE)
-def read(block: Any, seat: Any, parties: Any, iterations: Any, a: Any, count: Any) -> Any:
+def read(block: Any, slot: Any, parties: Any, iterations: Any, a: Any, count: Any) -> Any:
     """Sum all int64, wrapping around."""
     total = 0
-    if enter(block, seat, parties):
+    if enter(block, slot, parties):
         for _ in range(iterations):
             total += pass_read(a, count)
-        leave(block, seat)
+        leave(block, slot)
     return total
 
 
 @kernel(_ONE)
-def write(block: Any, seat: Any, parties: Any, iterations: Any, d: Any, count: Any) -> Any:
+def write(block: Any, slot: Any, parties: Any, iterations: Any, d: Any, count: Any) -> Any:
     """d = scalar."""
-    if enter(block, seat, parties):
+    if enter(block, slot, parties):
         for _ in range(iterations):
             pass_write(d, count)
-        leave(block, seat)
+        leave(block, slot)
     return 0
 
 
 @kernel(_ONE)
-def write_nt(block: Any, seat: Any, parties: Any, iterations: Any, d: Any, count: Any) -> Any:
+def write_nt(block: Any, slot: Any, parties: Any, iterations: Any, d: Any, count: Any) -> Any:
     """d = scalar, past the caches."""
-    if enter(block, seat, parties):
+    if enter(block, slot, parties):
         for _ in range(iterations):
             pass_write_nt(d, count)
         drain()
-        leave(block, seat)
+        leave(block, slot)
     return 0
 
 
 @kernel(_TWO)
-def copy(block: Any, seat: Any, parties: Any, iterations: Any, d: Any, a: Any, count: Any) -> Any:
+def copy(block: Any, slot: Any, parties: Any, iterations: Any, d: Any, a: Any, count: Any) -> Any:
     """d = a."""
-    if enter(block, seat, parties):
+    if enter(block, slot, parties):
         for _ in range(iterations):
             pass_copy(d, a, count)
-        leave(block, seat)
+        leave(block, slot)
     return 0
 
 
 @kernel(_TWO)
 def copy_nt(
-    block: Any, seat: Any, parties: Any, iterations: Any, d: Any, a: Any, count: Any
+    block: Any, slot: Any, parties: Any, iterations: Any, d: Any, a: Any, count: Any
 ) -> Any:
     """d = a, past the caches."""
-    if enter(block, seat, parties):
+    if enter(block, slot, parties):
         for _ in range(iterations):
             pass_copy_nt(d, a, count)
         drain()
-        leave(block, seat)
+        leave(block, slot)
     return 0
 
 
 @kernel(_TWO)
-def scale(block: Any, seat: Any, parties: Any, iterations: Any, d: Any, a: Any, count: Any) -> Any:
+def scale(block: Any, slot: Any, parties: Any, iterations: Any, d: Any, a: Any, count: Any) -> Any:
     """d = scalar * a."""
-    if enter(block, seat, parties):
+    if enter(block, slot, parties):
         for _ in range(iterations):
             pass_scale(d, a, count)
-        leave(block, seat)
+        leave(block, slot)
     return 0
 
 
 @kernel(_TWO)
 def scale_nt(
-    block: Any, seat: Any, parties: Any, iterations: Any, d: Any, a: Any, count: Any
+    block: Any, slot: Any, parties: Any, iterations: Any, d: Any, a: Any, count: Any
 ) -> Any:
     """d = scalar * a, past the caches."""
-    if enter(block, seat, parties):
+    if enter(block, slot, parties):
         for _ in range(iterations):
             pass_scale_nt(d, a, count)
         drain()
-        leave(block, seat)
+        leave(block, slot)
     return 0
 
 
 @kernel(_THREE)
 def add(
-    block: Any, seat: Any, parties: Any, iterations: Any, d: Any, a: Any, b: Any, count: Any
+    block: Any, slot: Any, parties: Any, iterations: Any, d: Any, a: Any, b: Any, count: Any
 ) -> Any:
     """d = a + b."""
-    if enter(block, seat, parties):
+    if enter(block, slot, parties):
         for _ in range(iterations):
             pass_add(d, a, b, count)
-        leave(block, seat)
+        leave(block, slot)
     return 0
 
 
 @kernel(_THREE)
 def add_nt(
-    block: Any, seat: Any, parties: Any, iterations: Any, d: Any, a: Any, b: Any, count: Any
+    block: Any, slot: Any, parties: Any, iterations: Any, d: Any, a: Any, b: Any, count: Any
 ) -> Any:
     """d = a + b, past the caches."""
-    if enter(block, seat, parties):
+    if enter(block, slot, parties):
         for _ in range(iterations):
             pass_add_nt(d, a, b, count)
         drain()
-        leave(block, seat)
+        leave(block, slot)
     return 0
 
 
 @kernel(_THREE)
 def triad(
-    block: Any, seat: Any, parties: Any, iterations: Any, d: Any, a: Any, b: Any, count: Any
+    block: Any, slot: Any, parties: Any, iterations: Any, d: Any, a: Any, b: Any, count: Any
 ) -> Any:
     """d = a + scalar * b."""
-    if enter(block, seat, parties):
+    if enter(block, slot, parties):
         for _ in range(iterations):
             pass_triad(d, a, b, count)
-        leave(block, seat)
+        leave(block, slot)
     return 0
 
 
 @kernel(_THREE)
 def triad_nt(
-    block: Any, seat: Any, parties: Any, iterations: Any, d: Any, a: Any, b: Any, count: Any
+    block: Any, slot: Any, parties: Any, iterations: Any, d: Any, a: Any, b: Any, count: Any
 ) -> Any:
     """d = a + scalar * b, past the caches."""
-    if enter(block, seat, parties):
+    if enter(block, slot, parties):
         for _ in range(iterations):
             pass_triad_nt(d, a, b, count)
         drain()
-        leave(block, seat)
+        leave(block, slot)
     return 0
 
 
-STREAMS: Mapping[tuple[str, str], Kernel] = MappingProxyType(
+STREAMS: Mapping[tuple[str, str], CompiledFunction] = MappingProxyType(
     {
         ("read", "plain"): read,
         ("write", "plain"): write,

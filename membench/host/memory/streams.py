@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from membench.host.compiled.pattern import FACTOR, MASK, SALT_A, SALT_B, SCALAR, SHIFT
-from membench.host.memory.thread_pool import Seat
+from membench.host.memory.thread_pool import ThreadSlot
 
 Doubles = npt.NDArray[np.float64]
 
@@ -36,9 +36,14 @@ class Streams(Protocol):
         ...
 
     def run(
-        self, seat: Seat, operation: str, stores: str, arrays: Sequence[Doubles], iterations: int
+        self,
+        slot: ThreadSlot,
+        operation: str,
+        stores: str,
+        arrays: Sequence[Doubles],
+        iterations: int,
     ) -> int:
-        """Pass the gate, do ``iterations`` over this thread's parts of the arrays, and stamp.
+        """Pass the barrier, do ``iterations`` over this thread's parts of the arrays, and stamp.
 
         The destination comes first.  Returns the wrapping sum of the 64-bit
         words that `read` saw, over all iterations, as an int64; 0 for the others.

@@ -14,42 +14,42 @@ import numpy as np
 import numpy.typing as npt
 
 from membench.core.errors import MembenchError
-from membench.host.compiled.shared_block import END, FIRST_SEAT, GIVE_UP_NS, LATE, SEAT_BYTES, START
+from membench.host.compiled.shared_block import END, FIRST_SLOT, GIVE_UP_NS, LATE, SLOT_BYTES, START
 
 
 @dataclass(frozen=True)
-class Seat:
-    """A thread's place in a launch: its number, and the gate that all pass together.
+class ThreadSlot:
+    """A thread's place in a launch: its number, and the barrier that all pass together.
 
     Attributes:
         index: 0 .. parties - 1.
         block: address of the memory that the team shares; see `host_layout`.
-        parties: threads that the gate waits for.
+        parties: threads that the barrier waits for.
     """
 
     index: int
     cpu: int
     block: int
     parties: int
-    team: Team
+    team: ThreadPool
 
     @property
-    def gate(self) -> tuple[int, int, int]:
+    def barrier(self) -> tuple[int, int, int]:
         """The first three arguments of a compiled kernel."""
         return self.block, self.index, self.parties
 
     def timed(self, work: Callable[[], Any]) -> Any:
-        """Run ``work`` between the gate and the stamps, for work that is not compiled.
+        """Run ``work`` between the barrier and the stamps, for work that is not compiled.
 
         Coarser than a compiled kernel: the interpreter's wake-up stands before the stamp.
         """
         return self.team.timed_here(self.index, work)
 
 
-Job = Callable[[Seat], Any]
+Job = Callable[[ThreadSlot], Any]
 
 
-class Team:
+class ThreadPool:
     """A pool of threads, started when needed and pinned for good where the kernel allows it.
 
     Args:
@@ -58,11 +58,11 @@ class Team:
 
     def __init__(self, cpus: Sequence[int]) -> None:
         self.cpus = tuple(cpus)
-        room = FIRST_SEAT + SEAT_BYTES * len(self.cpus)
+        room = FIRST_SLOT + SLOT_BYTES * len(self.cpus)
         raw = np.zeros(room // 8 + 8, np.int64)
         skip = -raw.ctypes.data % 64 // 8
         self._shared: npt.NDArray[np.int64] = raw[skip : skip + room // 8]
-        self._inboxes: list[SimpleQueue[tuple[Job, Seat] | None]] = []
+        self._inboxes: list[SimpleQueue[tuple[Job, ThreadSlot] | None]] = []
         self._threads: list[threading.Thread] = []
         self._done: SimpleQueue[tuple[int, Any, BaseException | None]] = SimpleQueue()
         self._barrier = threading.Barrier(1)
@@ -80,7 +80,7 @@ class Team:
             threads: which threads, by their place in ``cpus``; the first ones by default.
 
         Raises:
-            MembenchError: a thread did not come to the gate in time.
+            MembenchError: a thread did not come to the barrier in time.
             BaseException: what the first job that failed raised.
         """
         parties = len(jobs)
@@ -91,8 +91,8 @@ class Team:
         self._shared[:] = 0
         self._barrier = threading.Barrier(parties, timeout=GIVE_UP_NS / 1e9)
         for index, (thread, job) in enumerate(zip(threads, jobs, strict=True)):
-            seat = Seat(index, self.cpus[thread], self.block, parties, self)
-            self._inboxes[thread].put((job, seat))
+            slot = ThreadSlot(index, self.cpus[thread], self.block, parties, self)
+            self._inboxes[thread].put((job, slot))
         results: list[Any] = [None] * parties
         errors: list[BaseException] = []
         for _ in jobs:
@@ -103,7 +103,7 @@ class Team:
         real = [e for e in errors if not isinstance(e, threading.BrokenBarrierError)]
         if real:
             raise real[0]
-        if errors or any(self.field(seat, LATE) for seat in range(parties)):
+        if errors or any(self.field(slot, LATE) for slot in range(parties)):
             raise MembenchError(
                 f"{parties} threads did not start together within {GIVE_UP_NS // 10**9} s",
                 "close other programs, or run on fewer CPUs (taskset)",
@@ -112,15 +112,15 @@ class Team:
 
     def span_ns(self, parties: int) -> int:
         """Nanoseconds from the first start to the last end in the last run; 0 without stamps."""
-        starts = [self.field(seat, START) for seat in range(parties)]
-        ends = [self.field(seat, END) for seat in range(parties)]
+        starts = [self.field(slot, START) for slot in range(parties)]
+        ends = [self.field(slot, END) for slot in range(parties)]
         stamped = [start for start in starts if start]
         return max(ends) - min(stamped) if stamped else 0
 
-    def timed_here(self, seat: int, work: Callable[[], Any]) -> Any:
-        """See `Seat.timed`."""
+    def timed_here(self, slot: int, work: Callable[[], Any]) -> Any:
+        """See `ThreadSlot.timed`."""
         self._barrier.wait()
-        line = (FIRST_SEAT + SEAT_BYTES * seat) // 8
+        line = (FIRST_SLOT + SLOT_BYTES * slot) // 8
         self._shared[line + START // 8] = time.perf_counter_ns()
         result = work()
         self._shared[line + END // 8] = time.perf_counter_ns()
@@ -135,9 +135,9 @@ class Team:
         self._inboxes.clear()
         self._threads.clear()
 
-    def field(self, seat: int, offset: int) -> int:
-        """The int64 at byte ``offset`` of a seat's part of the shared memory; see `host_layout`."""
-        return int(self._shared[(FIRST_SEAT + SEAT_BYTES * seat + offset) // 8])
+    def field(self, slot: int, offset: int) -> int:
+        """The int64 at byte ``offset`` of a slot's part of the shared memory; see `host_layout`."""
+        return int(self._shared[(FIRST_SLOT + SLOT_BYTES * slot + offset) // 8])
 
     def unpinned(self, threads: Iterable[int]) -> str:
         """Why one of ``threads``, by their place in ``cpus``, is not on its CPU; empty if all are.
@@ -160,14 +160,14 @@ class Team:
             self._refusals[thread] = reason
         inbox = self._inboxes[thread]
         while (order := inbox.get()) is not None:
-            job, seat = order
+            job, slot = order
             result: Any = None
             error: BaseException | None = None
             try:
-                result = job(seat)
+                result = job(slot)
             except BaseException as raised:  # it belongs to the caller's thread
                 error = raised
-            self._done.put((seat.index, result, error))
+            self._done.put((slot.index, result, error))
             del order, job, result, error  # they hold arrays
 
 

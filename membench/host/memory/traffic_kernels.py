@@ -27,11 +27,11 @@ from membench.host.compiled.jit import helper, kernel
 from membench.host.compiled.pattern import CHUNK, SALT_A, SCALAR
 from membench.host.compiled.shared_block import (
     COUNTER,
-    FIRST_SEAT,
+    FIRST_SLOT,
     GIVE_UP_NS,
     LATE,
     SCRATCH,
-    SEAT_BYTES,
+    SLOT_BYTES,
     STOP,
 )
 from membench.host.memory.stream_kernels import doubles, source_value
@@ -57,31 +57,31 @@ def _move(address: Any, chunk: Any, percent: Any) -> Any:
 
 @kernel("int64(int64, int64, int64, int64, int64, int64, int64)")
 def mix(
-    block: Any, seat: Any, parties: Any, iterations: Any, base: Any, chunks: Any, percent: Any
+    block: Any, slot: Any, parties: Any, iterations: Any, base: Any, chunks: Any, percent: Any
 ) -> Any:
     """Go over ``chunks`` chunks; returns the wrapping sum of the words that were read."""
     total = 0
-    if enter(block, seat, parties):
+    if enter(block, slot, parties):
         for _ in range(iterations):
             for chunk in range(chunks):
                 total += _move(base + chunk * CHUNK, chunk, percent)
-        leave(block, seat)
+        leave(block, slot)
     return total
 
 
 @kernel("int64(int64, int64, int64, int64, int64, int64, int64)")
 def generate(
-    block: Any, seat: Any, parties: Any, base: Any, chunks: Any, percent: Any, pause_ns: Any
+    block: Any, slot: Any, parties: Any, base: Any, chunks: Any, percent: Any, pause_ns: Any
 ) -> Any:
     """Make traffic until told to stop, counting its bytes; ``pause_ns`` between two chunks.
 
     Returns the wrapping sum of the words that were read.
     """
-    line = block + FIRST_SEAT + seat * SEAT_BYTES
+    line = block + FIRST_SLOT + slot * SLOT_BYTES
     total = 0
     moved = 0
     chunk = 0
-    if enter(block, seat, parties):
+    if enter(block, slot, parties):
         while atomic_load(block + STOP) == 0:
             total += _move(base + chunk * CHUNK, chunk, percent)
             moved += CHUNK
@@ -93,25 +93,25 @@ def generate(
                 until = now(line + SCRATCH) + pause_ns
                 while now(line + SCRATCH) < until:
                     relax()
-        leave(block, seat)
+        leave(block, slot)
     return total
 
 
 @helper
 def _moved(block: Any, parties: Any) -> Any:
     total = 0
-    for seat in range(1, parties):
-        total += atomic_load(block + FIRST_SEAT + seat * SEAT_BYTES + COUNTER)
+    for slot in range(1, parties):
+        total += atomic_load(block + FIRST_SLOT + slot * SLOT_BYTES + COUNTER)
     return total
 
 
 @helper
-def _all_beat(block: Any, seat: Any, parties: Any, least: Any) -> Any:
+def _all_beat(block: Any, slot: Any, parties: Any, least: Any) -> Any:
     """Wait until every generator has moved ``least`` bytes; False where one never does."""
-    line = block + FIRST_SEAT + seat * SEAT_BYTES
+    line = block + FIRST_SLOT + slot * SLOT_BYTES
     give_up = now(line + SCRATCH) + GIVE_UP_NS
     for other in range(1, parties):
-        counter = block + FIRST_SEAT + other * SEAT_BYTES + COUNTER
+        counter = block + FIRST_SLOT + other * SLOT_BYTES + COUNTER
         while atomic_load(counter) < least:
             relax()
             if now(line + SCRATCH) > give_up:
@@ -123,7 +123,7 @@ def _all_beat(block: Any, seat: Any, parties: Any, least: Any) -> Any:
 @kernel("int64(int64, int64, int64, int64, int64, int64, int64, int64, int64)")
 def chase_beside(
     block: Any,
-    seat: Any,
+    slot: Any,
     parties: Any,
     start: Any,
     loads: Any,
@@ -132,17 +132,17 @@ def chase_beside(
     least_moved: Any,
     out: Any,
 ) -> Any:
-    """Chase on seat 0 while the other seats generate traffic, and stop them at the end.
+    """Chase on slot 0 while the other slots generate traffic, and stop them at the end.
 
     A sample is ``loads`` loads; ``out`` receives the number of samples and then
     for each its nanoseconds and the bytes that the generators moved meanwhile.
     Returns where the chase ended.
     """
-    line = block + FIRST_SEAT + seat * SEAT_BYTES
+    line = block + FIRST_SLOT + slot * SLOT_BYTES
     at = start
     taken = 0
-    if enter(block, seat, parties):
-        if _all_beat(block, seat, parties, least_moved):
+    if enter(block, slot, parties):
+        if _all_beat(block, slot, parties, least_moved):
             end = now(line + SCRATCH) + nanoseconds
             after = end - nanoseconds
             while taken < most and (after < end or taken == 0):
@@ -156,7 +156,7 @@ def chase_beside(
                 store(out + 16 + taken * 16, _moved(block, parties) - bytes_before)
                 taken += 1
         atomic_store(block + STOP, 1)
-        leave(block, seat)
+        leave(block, slot)
     store(out, taken)
     return at
 
@@ -179,20 +179,20 @@ def check_chunks(base: Any, first: Any, chunks: Any, percent: Any, seen: Any) ->
 
 
 @kernel("int64(int64, int64, int64, int64, int64, int64)")
-def touch(block: Any, seat: Any, parties: Any, base: Any, count: Any, page: Any) -> Any:
+def touch(block: Any, slot: Any, parties: Any, base: Any, count: Any, page: Any) -> Any:
     """Write one word to each page of ``count`` bytes."""
-    if enter(block, seat, parties):
+    if enter(block, slot, parties):
         for offset in range(0, count, page):
             store(base + offset, offset + 1)
-        leave(block, seat)
+        leave(block, slot)
     return 0
 
 
 @kernel("int64(int64, int64, int64, int64, int64, int64)")
-def populate(block: Any, seat: Any, parties: Any, base: Any, count: Any, advice: Any) -> Any:
+def populate(block: Any, slot: Any, parties: Any, base: Any, count: Any, advice: Any) -> Any:
     """Have the kernel provide the pages of ``count`` bytes in one call; returns its answer."""
     answer = 0
-    if enter(block, seat, parties):
+    if enter(block, slot, parties):
         answer = madvise(base, count, advice)
-        leave(block, seat)
+        leave(block, slot)
     return answer

@@ -17,7 +17,7 @@ from numba import types
 from membench.host.compiled.barrier import enter, leave, now
 from membench.host.compiled.instructions import clock_gettime, load, store
 from membench.host.compiled.jit import helper, kernel
-from membench.host.compiled.shared_block import FIRST_SEAT, SCRATCH, SEAT_BYTES
+from membench.host.compiled.shared_block import FIRST_SLOT, SCRATCH, SLOT_BYTES
 from membench.host.storage.uring_loop import ring_put, ring_submit, ring_wait, system_call
 
 CONTEXT = 0  # of io_setup
@@ -144,7 +144,7 @@ def _start(p: Any, clock: Any, io: Any, place: Any, number: Any) -> Any:
 
 
 @kernel("int64(int64, int64, int64, int64)")
-def drive(block: Any, seat: Any, parties: Any, p: Any) -> Any:  # noqa: C901, PLR0912, PLR0915 - one loop
+def drive(block: Any, slot: Any, parties: Any, p: Any) -> Any:  # noqa: C901, PLR0912, PLR0915 - one loop
     """Keep DEPTH I/Os under way until the time or their number is up, then wait for the last.
 
     One is taken when it is complete, and followed by its successor at once: to
@@ -153,9 +153,9 @@ def drive(block: Any, seat: Any, parties: Any, p: Any) -> Any:  # noqa: C901, PL
     that count as under way.  What was read is compared with its first and last
     stamps after that; until then its place in memory is not used again.
     """
-    if not enter(block, seat, parties):
+    if not enter(block, slot, parties):
         return LATE
-    clock = block + FIRST_SEAT + seat * SEAT_BYTES + SCRATCH
+    clock = block + FIRST_SLOT + slot * SLOT_BYTES + SCRATCH
     depth, size, most, slots = load(p + DEPTH), load(p + SIZE), load(p + MOST), load(p + SLOTS)
     memory, landed, event = load(p + MEMORY), load(p + LANDED), load(p + EVENT)
     last = size - load(p + STRIDE)
@@ -213,5 +213,5 @@ def drive(block: Any, seat: Any, parties: Any, p: Any) -> Any:  # noqa: C901, PL
     store(p + DONE, done)
     store(p + END, t)
     store(p + BUSY, _cpu_time(clock) - busy)
-    leave(block, seat)
+    leave(block, slot)
     return failure

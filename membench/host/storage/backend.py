@@ -18,10 +18,10 @@ from membench.host.memory.arena import Bytes
 from membench.host.memory.backend import CpuBackend
 from membench.host.storage.content import BLOCK, Content
 from membench.host.storage.files import disk_name, evict, requests, resident_share
-from membench.host.storage.flow import Flow, Shape
-from membench.host.storage.scratch import Scratch
+from membench.host.storage.flow import Flow, TrafficShape
+from membench.host.storage.scratch import ScratchHandle
 from membench.host.storage.traffic import Engine
-from membench.host.storage.write_budget import Ledger
+from membench.host.storage.write_budget import WriteLedger
 
 SMALL = 64 * KIB
 """Size of an I/O below which one loop may not be enough, and each loop needs a spare block."""
@@ -29,7 +29,7 @@ SMALL = 64 * KIB
 LARGEST_OTHER_FILE = 256 * MIB  # what this process may write beside the scratch file
 
 
-def open_storage(machine: Machine, scratch: Scratch) -> StorageBackend:
+def open_storage(machine: Machine, scratch: ScratchHandle) -> StorageBackend:
     """The backend on ``scratch``, whose maker must still hold it.
 
     Raises:
@@ -48,7 +48,7 @@ class StorageBackend:
 
     timer = CpuBackend.timer
 
-    def __init__(self, machine: Machine, scratch: Scratch) -> None:
+    def __init__(self, machine: Machine, scratch: ScratchHandle) -> None:
         self.machine = machine
         self.scratch = scratch
         self.content = Content(scratch.seed)
@@ -58,7 +58,7 @@ class StorageBackend:
             raise BackendUnavailable(f"the scratch file has {size} bytes, not {scratch.size}")
         self.cpu = CpuBackend(machine)
         self.resolution_ns = self.cpu.resolution_ns
-        self._ledger = Ledger(scratch.ledger)
+        self._ledger = WriteLedger(scratch.ledger)
         self._limits: tuple[int, int] | None = resource.getrlimit(resource.RLIMIT_FSIZE)
         soft, hard = self._limits
         lower = max(scratch.size, LARGEST_OTHER_FILE)
@@ -142,7 +142,7 @@ class StorageBackend:
         memory[::BLOCK] = 0
         return memory[shift:]
 
-    def flow(self, shape: Shape, pages: str = "thp", pool: int = 0, shift: int = 0) -> Flow:
+    def flow(self, shape: TrafficShape, pages: str = "thp", pool: int = 0, shift: int = 0) -> Flow:
         """Traffic of ``shape``.
 
         Args:

@@ -15,8 +15,8 @@ from membench.host.storage.traffic import (
     Bytes,
     Engine,
     Longs,
-    Trace,
     Traffic,
+    TrafficRecord,
     shuffled,
     successive,
 )
@@ -26,7 +26,7 @@ CHECKED_WRITES = 64  # blocks that are read back after a round
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shape:
+class TrafficShape:
     """A kind of traffic.
 
     Attributes:
@@ -55,7 +55,13 @@ class Flow:
     """
 
     def __init__(
-        self, fd: int, size: int, content: Content, memory: Bytes, engine: Engine, shape: Shape
+        self,
+        fd: int,
+        size: int,
+        content: Content,
+        memory: Bytes,
+        engine: Engine,
+        shape: TrafficShape,
     ) -> None:
         rng = np.random.default_rng()
         self._fd, self._content, self._memory, self._engine = fd, content, memory, engine
@@ -64,12 +70,12 @@ class Flow:
         self._offsets = choose(size, shape.block, rng)
         self._writes = _writers(self._offsets.size, shape.reads, rng)
         self._generation = int(rng.integers(1, GENERATIONS))
-        self._trace: Trace | None = None
+        self._trace: TrafficRecord | None = None
         if self._writes is not None:
             start = int(rng.integers(size // BLOCK)) * BLOCK
             content.fill(memory.data, start)
 
-    def run(self, seconds: float) -> Trace:
+    def run(self, seconds: float) -> TrafficRecord:
         """Do it for about ``seconds``, or until ``most`` is written."""
         shape = self._shape
         share = (100 - shape.reads) / 100

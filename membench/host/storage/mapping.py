@@ -10,10 +10,10 @@ import numpy as np
 
 from membench.core.errors import VerificationFailed
 from membench.host.memory.backend import CpuBackend
-from membench.host.memory.thread_pool import Seat
+from membench.host.memory.thread_pool import ThreadSlot
 from membench.host.storage import touch_loop as storage_touch
 from membench.host.storage.files import evict, resident_share
-from membench.host.storage.traffic import Longs, Trace, joined
+from membench.host.storage.traffic import Longs, TrafficRecord, joined
 
 _ADVICE = {"rand": mmap.MADV_RANDOM, "seq": mmap.MADV_SEQUENTIAL}
 _READ = 4 << 20
@@ -53,7 +53,7 @@ class Mapping:
         """Share of the mapped part that is in the page cache."""
         return resident_share(self._fd, self._size)
 
-    def touch(self, offsets: Longs, threads: int, seconds: float) -> Trace:
+    def touch(self, offsets: Longs, threads: int, seconds: float) -> TrafficRecord:
         """Touch the pages at ``offsets``, shared out to ``threads``, for about ``seconds``.
 
         Raises:
@@ -64,10 +64,10 @@ class Mapping:
         span = int(seconds * 1e9)
         rooms = [np.empty((2, part.size), np.int64) for part in parts]
 
-        def job(seat: Seat) -> int:
-            part, (latencies, finished) = parts[seat.index], rooms[seat.index]
+        def job(slot: ThreadSlot) -> int:
+            part, (latencies, finished) = parts[slot.index], rooms[slot.index]
             arrays = (latencies.ctypes.data, finished.ctypes.data)
-            return int(self._entry(*seat.gate, base, part.ctypes.data, part.size, span, *arrays))
+            return int(self._entry(*slot.barrier, base, part.ctypes.data, part.size, span, *arrays))
 
         before = _faults()
         counts = self._cpu.launch([job] * threads)
@@ -90,10 +90,10 @@ class Mapping:
             self._fd = -1
 
 
-def _trace(stamps: Longs, offsets: Longs, span: int) -> Trace:
+def _trace(stamps: Longs, offsets: Longs, span: int) -> TrafficRecord:
     latency, finished = stamps
     begin = int(finished[0] - latency[0])
-    return Trace(
+    return TrafficRecord(
         latency=latency,
         finished=finished,
         offset=offsets,

@@ -13,12 +13,12 @@ from pathlib import Path
 import numpy as np
 
 from membench.core.errors import BackendUnavailable, MembenchError, VerificationFailed
-from membench.host.compiled.shared_block import FIRST_SEAT, SEAT_BYTES
+from membench.host.compiled.shared_block import FIRST_SLOT, SLOT_BYTES
 from membench.host.memory.backend import CpuBackend
-from membench.host.memory.thread_pool import Seat
+from membench.host.memory.thread_pool import ThreadSlot
 from membench.host.storage import aio_loop as aio
 from membench.host.storage.content import BLOCK, GENERATION_SHIFT, GENERATIONS
-from membench.host.storage.traffic import NEVER, Bytes, Trace, Traffic, joined
+from membench.host.storage.traffic import NEVER, Bytes, Traffic, TrafficRecord, joined
 
 CALLS = {"x86_64": (206, 207, 208, 209), "aarch64": (0, 1, 4, 2)}
 """Architecture -> io_setup, io_destroy, io_getevents, io_submit (asm/unistd.h)."""
@@ -47,7 +47,7 @@ class NativeAio:
         self._contexts: dict[tuple[int, int], int] = {}
         self._open()
         self._entry = aio.drive.entry
-        self._alone = np.zeros((FIRST_SEAT + SEAT_BYTES) // 8, np.int64)
+        self._alone = np.zeros((FIRST_SLOT + SLOT_BYTES) // 8, np.int64)
 
     def _open(self) -> None:
         """Find out whether the kernel gives what the loop needs."""
@@ -72,7 +72,7 @@ class NativeAio:
     def _end(self, loop: int, depth: int) -> None:
         """Take back what `_begin` set up for one run."""
 
-    def run(self, fd: int, memory: Bytes, traffic: Traffic) -> Trace:
+    def run(self, fd: int, memory: Bytes, traffic: Traffic) -> TrafficRecord:
         """See `Engine.run`; repeated with more loops while one of them uses up its CPU."""
         if memory.size < (traffic.depth + 1) * traffic.block:
             # A block is checked before its place is used again: with none to spare, nobody moves.
@@ -86,7 +86,7 @@ class NativeAio:
                 return trace
             loops *= 2
 
-    def _run(self, fd: int, memory: Bytes, traffic: Traffic, loops: int) -> Trace:
+    def _run(self, fd: int, memory: Bytes, traffic: Traffic, loops: int) -> TrafficRecord:
         if loops == 1:  # not pinned: beside other programs that cost a quarter of the rate
             return self._loop(self._gate(), 0, fd, memory, traffic)
         depth, spare = traffic.depth, memory.size // traffic.block - traffic.depth
@@ -98,20 +98,20 @@ class NativeAio:
             for n in range(loops)
         ]
 
-        def job(seat: Seat) -> Trace:
-            n = seat.index
-            return self._loop(seat.gate, n, fd, pools[n], parts[n])
+        def job(slot: ThreadSlot) -> TrafficRecord:
+            n = slot.index
+            return self._loop(slot.barrier, n, fd, pools[n], parts[n])
 
         return joined(self._cpu.launch([job] * loops))
 
     def _gate(self) -> tuple[int, int, int]:
-        """A gate for the calling thread alone."""
+        """A barrier for the calling thread alone."""
         self._alone[:] = 0
         return self._alone.ctypes.data, 0, 1
 
     def _loop(
-        self, gate: tuple[int, int, int], loop: int, fd: int, memory: Bytes, traffic: Traffic
-    ) -> Trace:
+        self, barrier: tuple[int, int, int], loop: int, fd: int, memory: Bytes, traffic: Traffic
+    ) -> TrafficRecord:
         depth = traffic.depth
         most = int(traffic.seconds * FASTEST) + depth
         most = min(most, traffic.most) if traffic.most else most
@@ -152,7 +152,7 @@ class NativeAio:
             words[word // 8] = value
         registered = self._registered(loop, depth)
         queued = _queued_ns()
-        failure = int(self._entry(*gate, words.ctypes.data))
+        failure = int(self._entry(*barrier, words.ctypes.data))
         queued = _queued_ns() - queued
         self._end(loop, depth)
         if failure in (aio.SUBMIT_FAILED, aio.GETEVENTS_FAILED):
@@ -162,7 +162,7 @@ class NativeAio:
             int(words[word // 8])
             for word in (aio.DONE, aio.BEGIN, aio.END, aio.BUSY, aio.SUBMITTING)
         )
-        return Trace(
+        return TrafficRecord(
             latency=np.abs(latencies[:done]),
             finished=finished[:done].copy(),
             offset=done_at[:done].copy(),

@@ -27,7 +27,7 @@ from typing import Protocol
 
 import numpy as np
 
-from membench.host.storage.traffic import Longs, Trace
+from membench.host.storage.traffic import Longs, TrafficRecord
 
 POLL_S = 0.0002
 """How long a filled slot is waited for while a copy may end."""
@@ -118,7 +118,9 @@ class Pager:
         """Begin no page any more; `run` returns what has arrived.  From any thread."""
         self.cancelled.set()
 
-    def run(self, offsets: Longs, seconds: float, *, pace: float = 0.0, least: int = 1) -> Trace:
+    def run(
+        self, offsets: Longs, seconds: float, *, pace: float = 0.0, least: int = 1
+    ) -> TrafficRecord:
         """Move the pages at ``offsets``, in turn and again from the first, for about ``seconds``.
 
         Args:
@@ -133,12 +135,12 @@ class Pager:
             Exception: the first error of a reader or of the sink.
         """
         self.cancelled.clear()
-        state = _Run(self, offsets, seconds, pace, least)
+        state = _PagerRun(self, offsets, seconds, pace, least)
         with _responsive():
             return state.run()
 
 
-class _Run:
+class _PagerRun:
     """One run of a pager."""
 
     def __init__(
@@ -163,7 +165,7 @@ class _Run:
         self._begin = time.monotonic_ns()
         self._deadline = self._begin + int(seconds * 1e9)
 
-    def run(self) -> Trace:
+    def run(self) -> TrafficRecord:
         threads = [
             threading.Thread(target=self._reader, name=f"pager-{n}", daemon=True)
             for n in range(self._pager.readers)
@@ -263,9 +265,9 @@ class _Run:
         self._arrived.append((one.offset, now - one.begun, now))
         self._free.put(one.slot)
 
-    def _trace(self) -> Trace:
+    def _trace(self) -> TrafficRecord:
         found = np.array(self._arrived, np.int64).reshape(-1, 3)
-        return Trace(
+        return TrafficRecord(
             latency=found[:, 1],
             finished=found[:, 2],
             offset=found[:, 0],

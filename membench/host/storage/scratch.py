@@ -28,7 +28,7 @@ from membench.core.snapshot import Filesystem
 from membench.core.units import MIB, about_size
 from membench.host.storage.content import Content
 from membench.host.storage.files import dirtied_pages, evict, resident_share
-from membench.host.storage.write_budget import Ledger
+from membench.host.storage.write_budget import WriteLedger
 from membench.machine.disks.filesystem import read_filesystem
 
 CHUNK = 4 * MIB  # one write of the layout; a file is a whole number of them
@@ -59,7 +59,7 @@ _NAMES = 16  # names that are tried where the filesystem has no files without on
 
 
 @dataclass(frozen=True)
-class Scratch:
+class ScratchHandle:
     """A scratch file as a worker knows it.
 
     Attributes:
@@ -68,7 +68,7 @@ class Scratch:
         budget: bytes that the cases of the run may write, beyond the layout.
         seed: its content is a function of this and the offset; see `storage_content`.
         rounds: of the run; a case that writes claims its bytes for all of them at once.
-        ledger: path where the bytes claimed and written are kept; see `Ledger`.
+        ledger: path where the bytes claimed and written are kept; see `WriteLedger`.
         kind: of the filesystem, such as ext4.
         device: its block device, such as /dev/nvme0n1p2; empty where unknown.
         nocow: whether the file is overwritten in place although its filesystem copies on write.
@@ -111,7 +111,7 @@ class ScratchFile:
         scratch: what other processes need to know.
     """
 
-    def __init__(self, fd: int, ledger_fd: int, scratch: Scratch) -> None:
+    def __init__(self, fd: int, ledger_fd: int, scratch: ScratchHandle) -> None:
         self._fd = fd
         self._ledger_fd = ledger_fd
         self.scratch = scratch
@@ -151,7 +151,7 @@ class ScratchFile:
             os.close(fd)
             raise
         here = f"/proc/{os.getpid()}/fd"
-        scratch = Scratch(
+        scratch = ScratchHandle(
             path=f"{here}/{fd}",
             size=size,
             budget=budget - size,
@@ -168,7 +168,7 @@ class ScratchFile:
     @property
     def written(self) -> int:
         """Bytes that this run has written to the disk so far, the layout included."""
-        return self.scratch.size + Ledger(self.scratch.ledger).written
+        return self.scratch.size + WriteLedger(self.scratch.ledger).written
 
     def close(self) -> None:
         """Let the file go: its space is free when the last worker has ended."""
@@ -304,7 +304,7 @@ def _lay_out(fd: int, directory: Path, size: int, seed: int) -> float:
     """Write all of the file: what is only allocated would be read without the disk.
 
     Returns:
-        See `Scratch.dirtied`.
+        See `ScratchHandle.dirtied`.
     """
     status = os.fstat(fd)
     if not stat.S_ISREG(status.st_mode) or status.st_nlink or status.st_size:

@@ -17,7 +17,7 @@ import numpy as np
 
 from membench.core.errors import MembenchError, VerificationFailed
 from membench.host.storage.content import BLOCK, GENERATION_SHIFT, GENERATIONS, STAMP
-from membench.host.storage.traffic import NEVER, Bytes, Longs, Trace, Traffic
+from membench.host.storage.traffic import NEVER, Bytes, Longs, Traffic, TrafficRecord
 
 SWITCH_S = 50e-6
 """How long a thread may keep the interpreter lock: the default of 5 ms stands in the tail."""
@@ -28,7 +28,7 @@ class Threads:
 
     name = "preadv"
 
-    def run(self, fd: int, memory: Bytes, traffic: Traffic) -> Trace:
+    def run(self, fd: int, memory: Bytes, traffic: Traffic) -> TrafficRecord:
         """See `Engine.run`."""
         landed = np.full(memory.size // traffic.block, NEVER, np.int64)
         workers = [_Worker(fd, memory, traffic, landed, n) for n in range(traffic.depth)]
@@ -39,7 +39,7 @@ class Threads:
         table = np.array([entry for worker in workers for entry in worker.log], np.int64)
         table = table.reshape(-1, 4)
         table = table[np.argsort(table[:, 1], kind="stable")]
-        return Trace(
+        return TrafficRecord(
             latency=table[:, 0],
             finished=table[:, 1],
             offset=table[:, 2],

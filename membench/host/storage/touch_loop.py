@@ -7,7 +7,7 @@ from typing import Any
 from membench.host.compiled.barrier import enter, leave, now
 from membench.host.compiled.instructions import load, store
 from membench.host.compiled.jit import kernel
-from membench.host.compiled.shared_block import FIRST_SEAT, SCRATCH, SEAT_BYTES
+from membench.host.compiled.shared_block import FIRST_SLOT, SCRATCH, SLOT_BYTES
 
 LATE = -1
 WRONG = -2
@@ -16,7 +16,7 @@ WRONG = -2
 @kernel("int64(int64, int64, int64, int64, int64, int64, int64, int64, int64)")
 def touch_pages(
     block: Any,
-    seat: Any,
+    slot: Any,
     parties: Any,
     base: Any,
     offsets: Any,
@@ -36,9 +36,9 @@ def touch_pages(
     Returns:
         The pages touched, `LATE`, or `WRONG` where a page is not the one that was asked for.
     """
-    if not enter(block, seat, parties):
+    if not enter(block, slot, parties):
         return LATE
-    clock = block + FIRST_SEAT + seat * SEAT_BYTES + SCRATCH
+    clock = block + FIRST_SLOT + slot * SLOT_BYTES + SCRATCH
     before = now(clock)
     end = before + span
     done = 0
@@ -52,5 +52,5 @@ def touch_pages(
             return WRONG
         before = after
         done += 1
-    leave(block, seat)
+    leave(block, slot)
     return done

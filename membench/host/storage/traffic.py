@@ -43,7 +43,7 @@ class Traffic:
 
 
 @dataclass(frozen=True)
-class Trace:
+class TrafficRecord:
     """What happened, in the order of completion.
 
     Attributes:
@@ -109,11 +109,11 @@ class Trace:
         return rates
 
 
-def joined(traces: Sequence[Trace]) -> Trace:
+def joined(traces: Sequence[TrafficRecord]) -> TrafficRecord:
     """One trace of what several threads did at the same time."""
     finished = np.concatenate([trace.finished for trace in traces])
     order = np.argsort(finished, kind="stable")
-    return Trace(
+    return TrafficRecord(
         latency=np.concatenate([trace.latency for trace in traces])[order],
         finished=finished[order],
         offset=np.concatenate([trace.offset for trace in traces])[order],
@@ -138,7 +138,7 @@ class Engine(Protocol):
         """As it stands in `detail`."""
         ...
 
-    def run(self, fd: int, memory: Bytes, traffic: Traffic) -> Trace:
+    def run(self, fd: int, memory: Bytes, traffic: Traffic) -> TrafficRecord:
         """Do ``traffic`` on ``fd``.
 
         Args:

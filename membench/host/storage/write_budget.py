@@ -17,7 +17,7 @@ class _Book:
     claims: dict[str, int] = field(default_factory=dict)
 
 
-class Ledger:
+class WriteLedger:
     """Bytes that cases have claimed and written, in a small file that the processes share.
 
     Used by one process at a time: the rounds of a run follow one another.

@@ -30,7 +30,7 @@ _CUDA13_CAPABILITY = (7, 5)  # CUDA 13 compiles for Turing and newer
 
 
 @dataclass(frozen=True)
-class Stack:
+class CudaStack:
     """What is installed on top of the driver.
 
     Attributes:
@@ -44,14 +44,14 @@ class Stack:
     nvrtc: frozenset[int]
 
 
-def read_stack(root: Path, environ: Mapping[str, str]) -> Stack:
+def read_stack(root: Path, environ: Mapping[str, str]) -> CudaStack:
     """What is installed for this interpreter."""
     names = installed()
     try:
         spec = importlib.util.find_spec("cupy")
     except ValueError:  # a module without a specification, put in place by hand
         spec = None
-    return Stack(
+    return CudaStack(
         cupy=tuple(sorted(name for name in names if _CUPY.fullmatch(name))),
         importable=spec is not None and spec.origin is not None,  # a mere folder has no origin
         nvrtc=frozenset(_packaged_nvrtc(names) | _library_nvrtc(root, environ)),
@@ -59,7 +59,7 @@ def read_stack(root: Path, environ: Mapping[str, str]) -> Stack:
 
 
 def complaint(
-    stack: Stack, driver: str, cuda: Version | None, capabilities: Sequence[Version]
+    stack: CudaStack, driver: str, cuda: Version | None, capabilities: Sequence[Version]
 ) -> tuple[str, str]:
     """``(problem, remedy)``, one line each, both empty where CUDA kernels can run.
 

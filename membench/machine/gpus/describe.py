@@ -15,8 +15,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from membench.core.snapshot import Gpu, GpuFault, Gpus
-from membench.machine.gpus.cuda_stack import Stack, Version, complaint, read_stack
+from membench.core.snapshot import GpuFault, GpuIdentity, Gpus
+from membench.machine.gpus.cuda_stack import CudaStack, Version, complaint, read_stack
 from membench.machine.gpus.faults import faults_of
 from membench.machine.gpus.nvml import ask, called, hashed, text
 from membench.machine.gpus.state import is_integrated
@@ -92,7 +92,7 @@ class _Found:
     """A GPU or MIG instance as NVML names it; ``uuid`` still the true one."""
 
     uuid: str
-    gpu: Gpu
+    gpu: GpuIdentity
     instances: tuple[_Found, ...] | None = None  # None: not in MIG mode
     faults: tuple[GpuFault, ...] = ()
 
@@ -104,7 +104,7 @@ class _Found:
 def read_gpus(
     root: Path = Path("/"),
     environ: Mapping[str, str] | None = None,
-    stack: Stack | None = None,
+    stack: CudaStack | None = None,
 ) -> Gpus:
     """The GPUs that CUDA will show to this process, and what stands in their way.
 
@@ -187,7 +187,7 @@ def _no_wsl_library(root: Path) -> tuple[str, str]:
     )
 
 
-def _read(nvml: Any, root: Path, environ: Mapping[str, str], stack: Stack | None) -> Gpus:
+def _read(nvml: Any, root: Path, environ: Mapping[str, str], stack: CudaStack | None) -> Gpus:
     driver = text(ask(nvml, nvml.nvmlSystemGetDriverVersion, "")) or _module_version(root)
     number = ask(nvml, nvml.nvmlSystemGetCudaDriverVersion, 0)  # 13020 for 13.2
     cuda: Version | None = (number // 1000, number % 1000 // 10) if number else None
@@ -300,9 +300,9 @@ def _instances(
     return tuple(found)
 
 
-def _describe(nvml: Any, handle: Any, uuid: str, index: int, capability: Version) -> Gpu:
+def _describe(nvml: Any, handle: Any, uuid: str, index: int, capability: Version) -> GpuIdentity:
     node = called(nvml, "nvmlDeviceGetNumaNodeId", handle)
-    return Gpu(
+    return GpuIdentity(
         index=index,
         name=text(ask(nvml, lambda: nvml.nvmlDeviceGetName(handle), "")),
         uuid=hashed(uuid),
@@ -328,7 +328,7 @@ def with_host_memory(gpus: Gpus, total: int) -> Gpus:
     )
 
 
-def _capability(gpu: Gpu) -> Version:
+def _capability(gpu: GpuIdentity) -> Version:
     major, _, minor = gpu.compute_capability.partition(".")
     # An unknown capability must not be taken for an old GPU.
     return integer(major) or 99, integer(minor) or 0

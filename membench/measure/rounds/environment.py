@@ -16,7 +16,7 @@ from membench.machine.cgroup import throttled_count
 from membench.machine.gpus.state import GpuReader, GpuState, NoAnswer
 from membench.measure.events import Observer
 from membench.measure.pinning import pin, unpin
-from membench.results.case_result import Unit
+from membench.results.case_result import CaseResult
 from membench.results.plan import PlannedCase
 
 HELD_SHARE = 0.01
@@ -27,8 +27,8 @@ AT_WORK = 2
 
 
 @dataclass(frozen=True)
-class Look:
-    """The surroundings at one moment.
+class EnvironmentSample:
+    """The environment at one moment.
 
     Attributes:
         seconds: of a monotonic clock.
@@ -43,7 +43,7 @@ class Look:
     pinned: bool = True
 
 
-class Surroundings:
+class EnvironmentMonitor:
     """Looks around the cases of a run.
 
     Args:
@@ -58,7 +58,7 @@ class Surroundings:
         self._silent = False
         self._contexts: set[int] = set()  # workers that have opened the device
 
-    def before(self, case: PlannedCase, worker: int) -> Look:
+    def before(self, case: PlannedCase, worker: int) -> EnvironmentSample:
         """Look before ``case``, and put the process ``worker`` beside its GPU if it needs one."""
         gpus = self._gpus(case)
         pinned = True
@@ -66,16 +66,18 @@ class Surroundings:
             pinned = all(pin(worker, state.node, self._machine) for state in gpus.values())
         elif self._contexts:
             unpin(worker, self._machine)
-        return Look(time.monotonic(), throttled_count(), gpus, pinned)
+        return EnvironmentSample(time.monotonic(), throttled_count(), gpus, pinned)
 
-    def after(self, before: Look, case: PlannedCase, worker: int, unit: Unit) -> Unit:
+    def after(
+        self, before: EnvironmentSample, case: PlannedCase, worker: int, unit: CaseResult
+    ) -> CaseResult:
         """``unit`` with the flags that the two looks raise; only an `ok` one is flagged."""
         was_open = worker in self._contexts
         if before.gpus and unit.status is not Status.SKIPPED:
             self._contexts.add(worker)
         if unit.status is not Status.OK:
             return unit
-        after = Look(time.monotonic(), throttled_count(), self._gpus(case))
+        after = EnvironmentSample(time.monotonic(), throttled_count(), self._gpus(case))
         codes = ["cgroup-limited"] if after.pauses > before.pauses else []
         codes += [] if before.pinned else ["unpinned-numa"]
         slow: dict[str, None] = {}

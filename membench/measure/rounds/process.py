@@ -16,9 +16,9 @@ from typing import IO
 from membench.core.errors import SchemaError, WorkerError
 from membench.core.snapshot import Machine
 from membench.host.compiled.interpreter import command, environment
-from membench.host.storage.scratch import Scratch
+from membench.host.storage.scratch import ScratchHandle
 from membench.measure.rounds.interrupt import Interrupt
-from membench.measure.rounds.protocol import Answer, Hello, Request, decode, encode
+from membench.measure.rounds.protocol import Answer, Hello, RoundRequest, decode, encode
 
 START_SECONDS = 60.0
 """A worker that has not answered by then will not: a first import from a cold disk is slow."""
@@ -46,7 +46,7 @@ class Worker:
     def __init__(
         self,
         machine: Machine,
-        scratch: Scratch | None,
+        scratch: ScratchHandle | None,
         interrupt: Interrupt,
         *,
         variables: Mapping[str, str] = MappingProxyType({}),
@@ -93,7 +93,7 @@ class Worker:
         """Its process id."""
         return self._process.pid
 
-    def ask(self, request: Request, timeout: float) -> Answer:
+    def ask(self, request: RoundRequest, timeout: float) -> Answer:
         """What became of ``request``.
 
         Raises:

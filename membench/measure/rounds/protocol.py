@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 
 from membench.core.plain import dump, load
 from membench.core.snapshot import Machine
-from membench.host.storage.scratch import Scratch
-from membench.results.case_result import Unit
+from membench.host.storage.scratch import ScratchHandle
+from membench.results.case_result import CaseResult
 from membench.results.plan import PlannedCase
 
 T = TypeVar("T")
@@ -30,13 +30,13 @@ class Hello:
     """
 
     machine: Machine
-    scratch: Scratch | None = None
+    scratch: ScratchHandle | None = None
     benches: tuple[str, ...] = ()
     hold: bool = True
 
 
 @dataclass(frozen=True)
-class Request:
+class RoundRequest:
     """Run one case in one round.
 
     Attributes:
@@ -60,7 +60,7 @@ class Answer:
         spent: the worker lost its device and must be replaced.
     """
 
-    unit: Unit
+    unit: CaseResult
     spent: bool = False
 
 

@@ -13,12 +13,12 @@ from membench.core.terms import Status
 from membench.measure.events import Observer, Place
 from membench.measure.flags import results
 from membench.measure.order import order
-from membench.measure.rounds.environment import Surroundings
+from membench.measure.rounds.environment import EnvironmentMonitor
 from membench.measure.rounds.interrupt import Interrupt
 from membench.measure.rounds.process import Worker, WorkerLost
-from membench.measure.rounds.protocol import Request
-from membench.measure.scratch_layout import Layout
-from membench.results.case_result import Unit
+from membench.measure.rounds.protocol import RoundRequest
+from membench.measure.scratch_layout import ScratchLayout
+from membench.results.case_result import CaseResult
 from membench.results.journal.reading import Contents
 from membench.results.journal.writing import Journal
 from membench.results.plan import Plan, PlannedCase
@@ -30,15 +30,15 @@ class Setting:
 
     Attributes:
         layout: the scratch file, or why there is none.
-        surroundings: what is looked at before and after each case.
+        monitor: what is looked at before and after each case.
         environment: variables for the workers, beside those of this process.
         verbose: whether what workers say on standard error is shown.
     """
 
     plan: Plan
     machine: Machine
-    layout: Layout
-    surroundings: Surroundings
+    layout: ScratchLayout
+    monitor: EnvironmentMonitor
     interrupt: Interrupt
     environment: Mapping[str, str]
     verbose: bool = False
@@ -46,7 +46,7 @@ class Setting:
 
 def run_rounds(
     setting: Setting, journal: Journal, done: Contents, observer: Observer
-) -> tuple[Unit, ...]:
+) -> tuple[CaseResult, ...]:
     """Measure what of the plan is not in ``done``, append it to ``journal``, return all units.
 
     Tuned cases get their configuration first, in a process of its own.
@@ -76,7 +76,7 @@ def run_rounds(
         observer.noted(f"looking for the best configuration of {len(untuned)} cases")
         with _Round(setting, 1) as worker:
             for case in untuned:
-                unit = worker.run(Request(1, case, tune=True))
+                unit = worker.run(RoundRequest(1, case, tune=True))
                 if unit.status is Status.OK:
                     configs[case.id] = unit.detail
                     journal.note("tuned", {"case": case.id, "config": unit.detail})
@@ -99,7 +99,7 @@ def run_rounds(
                 observer.case_started(case, place)
                 begin = time.monotonic()
                 config = configs.get(case.id, {})
-                unit = worker.run(Request(round_, case, batches.get(case.id), config))
+                unit = worker.run(RoundRequest(round_, case, batches.get(case.id), config))
                 journal.append(unit)
                 units.append(unit)
                 if unit.status is not Status.OK:
@@ -108,7 +108,7 @@ def run_rounds(
                     batches.setdefault(case.id, unit.iters)
                 observer.case_ended(unit, place, time.monotonic() - begin)
                 setting.interrupt.check()
-        if gpus := setting.surroundings.states():
+        if gpus := setting.monitor.states():
             journal.note("gpu", {"round": round_, "states": gpus})
         observer.round_ended(round_, lambda: results(plan, units, setting.machine))
     return tuple(units)
@@ -133,7 +133,7 @@ class _Round:
             else:
                 self._worker.kill()
 
-    def run(self, request: Request) -> Unit:
+    def run(self, request: RoundRequest) -> CaseResult:
         """The unit of ``request``; a lost worker makes it a failed one."""
         case, setting = request.case, self._setting
         started = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
@@ -141,7 +141,7 @@ class _Round:
             why = setting.layout.problem
             return self._failed(case, started, why, skip=not setting.layout.reaches)
         worker = self._worker or self._start()
-        before = setting.surroundings.before(case, worker.pid)
+        before = setting.monitor.before(case, worker.pid)
         try:
             answer = worker.ask(request, setting.plan.timeout)
         except WorkerLost as lost:
@@ -149,7 +149,7 @@ class _Round:
             return self._failed(case, started, f"the worker {lost}")
         unit = answer.unit
         if not request.tune:  # its `detail` is a configuration and nothing else
-            unit = setting.surroundings.after(before, case, worker.pid, unit)
+            unit = setting.monitor.after(before, case, worker.pid, unit)
         if answer.spent:
             self._replace()
         return unit
@@ -160,9 +160,13 @@ class _Round:
             self._worker.kill()
             self._worker = None
 
-    def _failed(self, case: PlannedCase, started: str, reason: str, *, skip: bool = False) -> Unit:
+    def _failed(
+        self, case: PlannedCase, started: str, reason: str, *, skip: bool = False
+    ) -> CaseResult:
         status = Status.SKIPPED if skip else Status.FAILED
-        return Unit(round=self._round, case=case.id, status=status, started=started, reason=reason)
+        return CaseResult(
+            round=self._round, case=case.id, status=status, started=started, reason=reason
+        )
 
     def _start(self) -> Worker:
         setting = self._setting

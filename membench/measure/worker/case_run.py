@@ -17,13 +17,13 @@ from membench.core.errors import MembenchError, VerificationFailed
 from membench.core.terms import QUANTILE, CacheState, Stat, Status
 from membench.core.work import Observed, Timed, Work, unverified
 from membench.measure.recording import remember
-from membench.measure.rounds.protocol import Request
+from membench.measure.rounds.protocol import RoundRequest
 from membench.measure.worker.readings import reading
 from membench.measure.worker.sampling import Sampled, take_samples
 from membench.measure.worker.stopping import rule_for
 from membench.measure.worker.stopwatch import DeviceStopwatch, Stopwatch, Stopwatches
 from membench.measure.worker.tune import best_config
-from membench.results.case_result import Reading, Seconds, Unit
+from membench.results.case_result import CaseResult, Reading, Seconds
 from membench.results.plan import PlannedCase
 
 BackendOf = Callable[[PlannedCase], Backend]
@@ -31,12 +31,12 @@ BackendOf = Callable[[PlannedCase], Backend]
 
 
 def run_unit(
-    request: Request,
+    request: RoundRequest,
     benches: Mapping[str, Bench],
     backend_of: BackendOf,
     stopwatches: Stopwatches,
     started: str,
-) -> Unit:
+) -> CaseResult:
     """Run ``request`` and return its unit, status `ok`.
 
     Raises:
@@ -67,7 +67,7 @@ def run_unit(
     facts["detail"] = {**request.config, **facts["detail"], **seating.detail}
     _check_yields(request, readings)
     device = backend.describe()
-    return Unit(
+    return CaseResult(
         round=request.round,
         case=request.case.id,
         status=Status.OK,
@@ -88,12 +88,12 @@ def run_unit(
 
 
 def tune_unit(
-    request: Request,
+    request: RoundRequest,
     benches: Mapping[str, Bench],
     backend_of: BackendOf,
     stopwatches: Stopwatches,
     started: str,
-) -> Unit:
+) -> CaseResult:
     """A unit without readings, whose `detail` is the best configuration of the case.
 
     Raises:
@@ -103,7 +103,7 @@ def tune_unit(
     bench = _bench(request, benches)
     backend = backend_of(request.case)
     config = best_config(bench, backend, request.case.params, stopwatches)
-    return Unit(
+    return CaseResult(
         round=request.round,
         case=request.case.id,
         status=Status.OK,
@@ -208,7 +208,7 @@ def _declared(work: Work, flags: tuple[str, ...]) -> dict[str, Any]:
     }
 
 
-def _bench(request: Request, benches: Mapping[str, Bench]) -> Bench:
+def _bench(request: RoundRequest, benches: Mapping[str, Bench]) -> Bench:
     found = benches.get(request.case.bench)
     if found is None:  # a plug-in that loaded in the parent only
         raise MembenchError(
@@ -218,7 +218,7 @@ def _bench(request: Request, benches: Mapping[str, Bench]) -> Bench:
     return found
 
 
-def _check_yields(request: Request, readings: tuple[Reading, ...]) -> None:
+def _check_yields(request: RoundRequest, readings: tuple[Reading, ...]) -> None:
     yielded = {(one.metric, one.stat) for one in readings}
     if yielded != set(request.case.yields):
         raise MembenchError(

@@ -26,10 +26,10 @@ from membench.core.terms import Status
 from membench.measure.backends import open_backend
 from membench.measure.recording import keep, recorded
 from membench.measure.rounds.lifeline import die_with
-from membench.measure.rounds.protocol import Answer, Hello, Request, decode, encode
+from membench.measure.rounds.protocol import Answer, Hello, RoundRequest, decode, encode
 from membench.measure.worker.case_run import BackendOf, run_unit, tune_unit
 from membench.measure.worker.stopwatch import Stopwatches
-from membench.results.case_result import Seconds, Unit
+from membench.results.case_result import CaseResult, Seconds
 from membench.results.plan import PlannedCase
 
 
@@ -62,7 +62,7 @@ def main(argv: list[str]) -> None:
     os.write(results, b"{}\n")
     try:
         while line := lines.get():
-            request = decode(Request, line)
+            request = decode(RoundRequest, line)
             given = answer(request, registry().benches, backend, stopwatches)
             if (used := backends.get((request.case.backend, request.case.gpu))) is not None:
                 keep(request, given.unit, used)
@@ -75,7 +75,7 @@ def main(argv: list[str]) -> None:
 
 
 def answer(
-    request: Request,
+    request: RoundRequest,
     benches: Mapping[str, Bench],
     backend: BackendOf,
     stopwatches: Stopwatches,
@@ -98,7 +98,7 @@ def answer(
         traceback.print_exc()  # the parent shows the worker's stderr under -v
         lost = _lost(error)
         status, reason = Status.FAILED, str(lost or f"{type(error).__name__}: {error}")
-    unit = Unit(
+    unit = CaseResult(
         round=request.round,
         case=request.case.id,
         status=status,

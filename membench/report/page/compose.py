@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from membench import __version__
 from membench.core.messages import Message, clauses, listed, sentence, tr, tr_n
 from membench.report.page.document import Alert, Document, Line
-from membench.report.page.runs import Run, Source
+from membench.report.page.runs import ReportSource, Run
 from membench.report.page.sections import (
     advice,
     claims,
@@ -27,7 +27,7 @@ from membench.report.page.sections import (
 from membench.thesis.claims.verdicts import Verdicts
 
 
-def compose(sources: Sequence[Source], runs: Sequence[Run], judged: Verdicts) -> Document:
+def compose(sources: Sequence[ReportSource], runs: Sequence[Run], judged: Verdicts) -> Document:
     """The report of ``runs`` and the verdicts on them.
 
     The same files give the same report, whenever it is made.

@@ -78,7 +78,7 @@ class Bullets:
 
 
 @dataclass(frozen=True)
-class Facts:
+class Definitions:
     """Terms, and what each is."""
 
     items: tuple[tuple[str, Line], ...]
@@ -180,7 +180,7 @@ Block: TypeAlias = (
     Paragraph
     | Alert
     | Bullets
-    | Facts
+    | Definitions
     | Table
     | Cards
     | Figure

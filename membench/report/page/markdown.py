@@ -18,8 +18,8 @@ from membench.report.page.document import (
     Code,
     Column,
     Command,
+    Definitions,
     Document,
-    Facts,
     Figure,
     Inline,
     Line,
@@ -107,7 +107,7 @@ def _block(block: Block, level: int, images: Mapping[str, str], detail: _Detail)
 
 
 def _simple(
-    block: Paragraph | Alert | Bullets | Facts | Quote | Command | Attachment, detail: _Detail
+    block: Paragraph | Alert | Bullets | Definitions | Quote | Command | Attachment, detail: _Detail
 ) -> str:
     match block:
         case Paragraph(line):
@@ -116,7 +116,7 @@ def _simple(
             return _alert(block, detail)
         case Bullets(items):
             return "\n".join(f"- {_line(item)}" for item in items)
-        case Facts(items):
+        case Definitions(items):
             return "\n".join(
                 f"- {_headed(escaped(term), detail)}{_line(line)}" for term, line in items
             )

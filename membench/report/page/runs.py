@@ -22,7 +22,7 @@ from membench.results.table import read_rows
 
 
 @dataclass(frozen=True)
-class Source:
+class ReportSource:
     """A results file as it was read.
 
     Attributes:
@@ -51,7 +51,7 @@ class Run:
     """
 
     label: str
-    source: Source
+    source: ReportSource
     rows: tuple[Row, ...]
     sidecar: Sidecar | None
     machine: Machine | None
@@ -63,13 +63,13 @@ class Run:
         return first.partition(".")[0].rstrip("Z").replace("T", " ")
 
 
-def read_runs(paths: Sequence[Path]) -> tuple[tuple[Source, ...], tuple[Run, ...]]:
+def read_runs(paths: Sequence[Path]) -> tuple[tuple[ReportSource, ...], tuple[Run, ...]]:
     """The files and the runs in them, in order, with labels that differ.
 
     Raises:
         SchemaError: a file is no results file.
     """
-    sources: list[Source] = []
+    sources: list[ReportSource] = []
     runs: list[Run] = []
     for path in dict.fromkeys(paths):
         source, found = _read(path)
@@ -81,7 +81,7 @@ def read_runs(paths: Sequence[Path]) -> tuple[tuple[Source, ...], tuple[Run, ...
     )
 
 
-def _read(path: Path) -> tuple[Source, list[Run]]:
+def _read(path: Path) -> tuple[ReportSource, list[Run]]:
     rows = read_rows(path)
     try:
         check_magnitude(rows)
@@ -104,7 +104,7 @@ def _read(path: Path) -> tuple[Source, list[Run]]:
             )
         )
     machine = _machine(sidecar, problems)
-    source = Source(path, data, tuple(problems))
+    source = ReportSource(path, data, tuple(problems))
     own = sidecar.plan.run_id if sidecar else None
     return source, [
         Run(

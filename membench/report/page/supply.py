@@ -9,8 +9,8 @@ from membench.core.messages import tr
 from membench.core.terms import Badge
 from membench.thesis.advise.paths import Rate, rate_of
 from membench.thesis.claims.evidence import origin
+from membench.thesis.claims.scenario import device_key
 from membench.thesis.claims.verdicts import Subject, Verdicts
-from membench.thesis.claims.world import device_key
 
 FALLBACK = "h100"
 """The device whose specification stands where no GPU is known, always said to be assumed."""

@@ -9,11 +9,11 @@ from membench.core.terms import Metric, Stat, Tier
 from membench.core.units import format_size, significant
 from membench.report.page.document import Figure
 from membench.report.page.runs import Run
-from membench.report.plots.curve import Curve, draw_curve
+from membench.report.plots.curve import PlotText, draw_curve
 from membench.report.plots.series import Series, size_of, sweep
 from membench.report.plots.style import NotDrawn
 
-_CURVE = Curve(
+_CURVE = PlotText(
     slug="blocks",
     title=tr("Disk and paging bandwidth by block size"),
     description=(

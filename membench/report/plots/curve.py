@@ -15,7 +15,7 @@ from membench.report.plots.series import Series, data_table, of_series, rounds_t
 
 
 @dataclass(frozen=True)
-class Curve:
+class PlotText:
     """What a plot of lines says about itself.
 
     Attributes:
@@ -37,7 +37,7 @@ class Curve:
 
 
 def draw_curve(
-    curve: Curve,
+    curve: PlotText,
     series: Sequence[Series],
     finding: str,
     beside: Callable[[Axes], None] | None = None,

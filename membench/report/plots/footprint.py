@@ -10,13 +10,13 @@ from membench.core.terms import Metric, Stat, Tier
 from membench.core.units import format_size, significant
 from membench.report.page.document import Figure
 from membench.report.page.runs import Run
-from membench.report.plots.curve import Curve, draw_curve
+from membench.report.plots.curve import PlotText, draw_curve
 from membench.report.plots.series import Series, size_of, sweep
 from membench.report.plots.staircase import cache_sizes, paint_caches
 from membench.report.plots.style import NotDrawn
 
 _TIERS = frozenset({Tier.SMEM, Tier.L1, Tier.L2, Tier.HBM, Tier.CACHE, Tier.DDR})
-_CURVE = Curve(
+_CURVE = PlotText(
     slug="footprint",
     title=tr("Bandwidth by footprint"),
     description=(

@@ -7,7 +7,7 @@ import math
 from matplotlib.figure import Figure as Canvas
 
 from membench.analysis.comparison import Comparison, Line
-from membench.analysis.finding import Finding
+from membench.analysis.finding import Difference
 from membench.analysis.verdict import Verdict
 from membench.core.messages import sentence, sentences, span, tr
 from membench.core.units import significant
@@ -92,7 +92,7 @@ def draw(comparison: Comparison, side: int = 1) -> Figure | NotDrawn:
     )
 
 
-def _paint(axes: object, place: int, line: Line, finding: Finding) -> None:
+def _paint(axes: object, place: int, line: Line, finding: Difference) -> None:
     from matplotlib.axes import Axes
 
     assert isinstance(axes, Axes)
@@ -109,7 +109,7 @@ def _short(line: Line) -> str:
     return name if len(name) <= 44 else f"{name[:28]}...{name[-13:]}"
 
 
-def _row(line: Line, finding: Finding) -> tuple[Cells, ...]:
+def _row(line: Line, finding: Difference) -> tuple[Cells, ...]:
     interval = finding.interval
     ends = "" if interval is None else span(*map(significant, interval))
     return (

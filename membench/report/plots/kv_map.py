@@ -11,12 +11,12 @@ from membench.core.terms import Metric, Stat
 from membench.core.units import format_size, significant
 from membench.report.page.document import Figure
 from membench.report.page.runs import Run
-from membench.report.plots.curve import Curve, draw_curve
+from membench.report.plots.curve import PlotText, draw_curve
 from membench.report.plots.series import Series, bench, measured, parameter, size_of, sweep
 from membench.report.plots.style import NotDrawn
 from membench.results.schema import Row
 
-_CURVE = Curve(
+_CURVE = PlotText(
     slug="kv-map",
     title=tr("KV blocks: method by block size"),
     description=(

@@ -14,8 +14,8 @@ from membench.report.page.runs import Run
 from membench.report.plots import style
 from membench.report.plots.curve import left_out, paint_lines
 from membench.report.plots.series import (
-    Point,
     Series,
+    SweepPoint,
     count_of,
     data_table,
     of_series,
@@ -103,5 +103,5 @@ def _finding(iops: Sequence[Series], p99: Sequence[Series]) -> str:
     return sentence(clauses(told))
 
 
-def _latency(point: Point) -> str:
+def _latency(point: SweepPoint) -> str:
     return format_value(Metric.LATENCY, point.y)

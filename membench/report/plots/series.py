@@ -19,7 +19,7 @@ _LEAST, _MOST = 1e-6, 1e15
 
 
 @dataclass(frozen=True)
-class Point:
+class SweepPoint:
     """Where a row stands on the axis that is swept."""
 
     x: float
@@ -42,7 +42,7 @@ class Series:
     """Points in the order of the axis, and what tells them from the other series."""
 
     label: str
-    points: tuple[Point, ...]
+    points: tuple[SweepPoint, ...]
 
     @property
     def x(self) -> list[float]:
@@ -119,12 +119,14 @@ def sweep(
         wanted: which rows count.
         least: points that a series must have.
     """
-    groups: dict[tuple[str, ...], list[Point]] = {}
+    groups: dict[tuple[str, ...], list[SweepPoint]] = {}
     for run, row in measured(runs):
         x = position(row)
         if x is not None and wanted(row):
             rest = (part for part in split(row.case)[1] if not part.startswith(f"{key}="))
-            groups.setdefault((run.label, bench(row), *rest), []).append(Point(x, row, run.label))
+            groups.setdefault((run.label, bench(row), *rest), []).append(
+                SweepPoint(x, row, run.label)
+            )
     groups = {name: points for name, points in groups.items() if len(points) >= least}
     labels = _labels(list(groups))
     series = [

@@ -14,8 +14,8 @@ from membench.report.page.document import Figure
 from membench.report.page.runs import Run
 from membench.report.plots import style
 from membench.report.plots.series import (
-    Point,
     Series,
+    SweepPoint,
     bench,
     data_table,
     of_series,
@@ -120,7 +120,7 @@ def _climb(series: Series, *, named: bool) -> str:
     return tr("{run}: {told}", run=series.label, told=told) if named else told
 
 
-def _in(point: Point) -> str:
+def _in(point: SweepPoint) -> str:
     """``1.1 ns in 16KiB``."""
     latency, size = format_value(Metric.LATENCY, point.y), format_size(int(point.x))
     return tr("{latency} in {size}", latency=latency, size=size)

@@ -16,7 +16,7 @@ import numpy as np
 from membench.core.units import significant
 from membench.report.plots.style import LIGHT, WIDTH
 from membench.thesis.claims.judging import PartVerdict
-from membench.thesis.claims.rule import Thresholds
+from membench.thesis.claims.rule import VerdictThresholds
 from membench.thesis.claims.tornado import Bar
 
 _LEFT, _RIGHT, _ROW, _TOP = 128, 16, 17, 30
@@ -121,7 +121,7 @@ def _bars(axis: _Axis, bars: Sequence[Bar], names: dict[str, str]) -> Iterator[s
         )
 
 
-def _thresholds(axis: _Axis, rule: Thresholds, height: float) -> Iterator[str]:
+def _thresholds(axis: _Axis, rule: VerdictThresholds, height: float) -> Iterator[str]:
     supports, contradicts = axis.place(rule.supports), axis.place(rule.contradicts)
     for y, place, word, colour, extra in (
         (10, supports, "supported", "plot-3", ""),

@@ -9,12 +9,12 @@ from membench.core.terms import Metric
 from membench.core.units import significant
 from membench.report.page.document import Figure
 from membench.report.page.runs import Run
-from membench.report.plots.curve import Curve, draw_curve
+from membench.report.plots.curve import PlotText, draw_curve
 from membench.report.plots.series import Series, bench, count_of, sweep
 from membench.report.plots.style import NotDrawn
 from membench.results.schema import Row
 
-_CURVE = Curve(
+_CURVE = PlotText(
     slug="threads",
     title=tr("Host memory bandwidth by threads"),
     description=(

@@ -10,12 +10,12 @@ from membench.core.terms import Metric, Stat
 from membench.core.units import about_size, format_size, format_value, significant
 from membench.report.page.document import Figure
 from membench.report.page.runs import Run
-from membench.report.plots.curve import Curve, draw_curve
+from membench.report.plots.curve import PlotText, draw_curve
 from membench.report.plots.series import Series, bench, size_of, sweep
 from membench.report.plots.style import NotDrawn
 
 _BENCHES = frozenset({"link/h2d", "link/d2h", "peer/read", "peer/write"})
-_CURVE = Curve(
+_CURVE = PlotText(
     slug="transfer",
     title=tr("Link bandwidth by size of the transfer"),
     description=(

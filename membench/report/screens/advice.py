@@ -16,7 +16,7 @@ from membench.thesis.claims.wording import BADGE_MEANING
 from membench.thesis.models.catalogue import Model
 from membench.thesis.models.kv_shape import KvDtype, bytes_per_token, constant_bytes
 from membench.thesis.replay.amounts import show_amount
-from membench.thesis.tiers.plan import Plan
+from membench.thesis.tiers.plan import TierWork
 
 
 def print_advice(console: Console, found: Advice) -> None:
@@ -52,7 +52,7 @@ def print_advice(console: Console, found: Advice) -> None:
             console.print(Text(f"  {line}"), soft_wrap=not is_terminal())
 
 
-def print_plan(console: Console, plan: Plan) -> None:
+def print_plan(console: Console, plan: TierWork) -> None:
     """The tiers: how large, how busy, how worn, how many drives."""
     drive = plan.drive
     console.print()

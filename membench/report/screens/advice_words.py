@@ -11,7 +11,7 @@ from membench.core.units import about_size, format_size, significant
 from membench.thesis.advise.paths import Choice, Rate, gb_per_s
 from membench.thesis.advise.plan import Advice
 from membench.thesis.replay.amounts import show_amount
-from membench.thesis.tiers.plan import Plan
+from membench.thesis.tiers.plan import TierWork
 
 CHOICES = {
     "recompute": tr("recompute it"),
@@ -154,12 +154,12 @@ def method(found: Advice) -> str:
     return text
 
 
-def plan_json(plan: Plan) -> dict[str, Any]:
+def plan_json(plan: TierWork) -> dict[str, Any]:
     """The plan in SI units: bytes, bytes a second, bytes a day."""
     return asdict(plan)
 
 
-def plan_rows(plan: Plan) -> Iterator[tuple[str, ...]]:
+def plan_rows(plan: TierWork) -> Iterator[tuple[str, ...]]:
     """Cells of a tier: name, capacity, hit rate, read and write GB/s, TB a day, DWPD, drives."""
     for tier in plan.tiers:
         drives = "" if tier.drives is None else f"{tier.drives} ({tier.decided_by})"

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Sequence
 from rich.console import Console
 from rich.text import Text
 
-from membench.doctor import Finding, Level
+from membench.doctor import Finding, Severity
 
-_STYLES = {Level.FAIL: "bold red", Level.WARN: "yellow", Level.OK: "green"}
-_LEVEL_WIDTH = max(len(level) for level in Level)
+_STYLES = {Severity.FAIL: "bold red", Severity.WARN: "yellow", Severity.OK: "green"}
+_LEVEL_WIDTH = max(len(level) for level in Severity)
 _FIX = "fix: "
 
 
@@ -29,7 +29,7 @@ def _lines(finding: Finding, names: int, width: int) -> Text:
     indent = " " * (_LEVEL_WIDTH + 2)
     lines = _wrapped(finding.seen, head, " " * len(head), width)
     if finding.fix:
-        label = indent + (_FIX if finding.level is not Level.OK else "")
+        label = indent + (_FIX if finding.level is not Severity.OK else "")
         lines += _wrapped(finding.fix, label, indent + " " * len(_FIX), width)
     text = Text("\n".join(lines))
     text.stylize(_STYLES[finding.level], 0, len(finding.level))
@@ -56,6 +56,6 @@ def _printable(text: str) -> str:
 def _summary(findings: Iterable[Finding]) -> str:
     counts = Counter(finding.level for finding in findings)
     return (
-        f"{sum(counts.values())} checks: {counts[Level.FAIL]} failed, "
-        f"{counts[Level.WARN]} warnings, {counts[Level.OK]} fine"
+        f"{sum(counts.values())} checks: {counts[Severity.FAIL]} failed, "
+        f"{counts[Severity.WARN]} warnings, {counts[Severity.OK]} fine"
     )

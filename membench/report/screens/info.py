@@ -12,7 +12,7 @@ from membench.core.messages import listed, tr
 from membench.core.snapshot import (
     Cache,
     Filesystem,
-    Gpu,
+    GpuIdentity,
     GpuLinks,
     Machine,
     Memory,
@@ -135,7 +135,7 @@ _NODE_KINDS = {
 }
 
 
-def _gpu(gpu: Gpu) -> str:
+def _gpu(gpu: GpuIdentity) -> str:
     """``NVIDIA H100, 80.0 GiB, sm_9.0``."""
     known = bool(gpu.memory)  # old sidecars say 0
     memory = about_size(gpu.memory) if gpu.memory else tr("memory unknown")
@@ -205,7 +205,7 @@ def _cache(level: int, kind: str) -> str:
     return f"L{level} {kind}"
 
 
-def _links(gpu: Gpu, links: GpuLinks) -> str:
+def _links(gpu: GpuIdentity, links: GpuLinks) -> str:
     """``PCIe 5.0 x16, 18 NVLinks, memory node 1, BAR1 128 GiB``."""
     node = (
         tr("memory node unknown")

@@ -12,7 +12,7 @@ from membench.core.files import shown
 from membench.core.terms import Status
 from membench.core.text import one_line, shell_word
 from membench.core.units import format_seconds
-from membench.measure.run import Outcome, Wall
+from membench.measure.run import RunOutcome, Wall
 from membench.report.screens.console import is_terminal
 from membench.report.screens.run import print_flags, print_headline, print_policies, print_results
 from membench.results.paths import sidecar_path
@@ -21,7 +21,7 @@ NOISY_SHARE = 0.25
 """Share of noisy rows above which the machine is disturbed, and more rounds are no remedy."""
 
 
-def print_outcome(console: Console, outcome: Outcome) -> None:
+def print_outcome(console: Console, outcome: RunOutcome) -> None:
     """Tables, the best figure of every tier, flags, files, and the next command."""
     console.print()
     if outcome.csv is None:
@@ -43,7 +43,7 @@ def print_outcome(console: Console, outcome: Outcome) -> None:
         console.print(Text(f"Then: {one_line(_then(outcome))}"), soft_wrap=True)
 
 
-def _counts(outcome: Outcome) -> str:
+def _counts(outcome: RunOutcome) -> str:
     cases = {row.case: row.status for row in outcome.rows}
     counts = Counter(cases.values())
     words = ", ".join(f"{counts[status]} {status}" for status in Status if counts[status])
@@ -62,7 +62,7 @@ def _wall(wall: Wall) -> str:
     )
 
 
-def _next(outcome: Outcome) -> str:
+def _next(outcome: RunOutcome) -> str:
     """The one command that helps most now."""
     assert outcome.csv is not None
     if outcome.signum:
@@ -80,7 +80,7 @@ def _next(outcome: Outcome) -> str:
     return f"membench report {shell_word(outcome.csv)} -o {shell_word(page)}"
 
 
-def _then(outcome: Outcome) -> str:
+def _then(outcome: RunOutcome) -> str:
     """What the numbers are for: advice where a GPU was measured, else a comparison."""
     assert outcome.csv is not None
     if any(row.backend == "cuda" and row.status is Status.OK for row in outcome.rows):

@@ -19,7 +19,7 @@ from membench.core.units import format_seconds, format_value
 from membench.measure.events import Place
 from membench.report.screens.console import console, is_terminal, warn
 from membench.report.screens.run import print_results
-from membench.results.case_result import Unit
+from membench.results.case_result import CaseResult
 from membench.results.plan import Plan, PlannedCase
 from membench.results.schema import Row
 
@@ -61,7 +61,7 @@ class Watcher:
     def case_started(self, case: PlannedCase, place: Place) -> None:
         """See the classes below."""
 
-    def case_ended(self, unit: Unit, place: Place, seconds: float) -> None:
+    def case_ended(self, unit: CaseResult, place: Place, seconds: float) -> None:
         """See the classes below."""
 
     def round_ended(self, round_: int, rows: Callable[[], Sequence[Row]]) -> None:
@@ -91,10 +91,10 @@ class Watcher:
             self.lost = error
 
 
-class Lines(Watcher):
+class ProgressLines(Watcher):
     """One plain line a unit: ``[round 2/5 12/42] ddr/copy/size=1GiB 38.1 GB/s 0.9 s``."""
 
-    def case_ended(self, unit: Unit, place: Place, seconds: float) -> None:
+    def case_ended(self, unit: CaseResult, place: Place, seconds: float) -> None:
         where = f"[round {place.round}/{place.rounds} {place.number}/{place.of}]"
         self.draw(
             lambda: self.console.print(
@@ -104,7 +104,7 @@ class Lines(Watcher):
         )
 
 
-class Bar(Watcher):
+class ProgressBar(Watcher):
     """A bar that counts estimated seconds, so that the time left is worth reading."""
 
     def __init__(self) -> None:
@@ -139,7 +139,7 @@ class Bar(Watcher):
             text=case.id,
         )
 
-    def case_ended(self, unit: Unit, place: Place, seconds: float) -> None:
+    def case_ended(self, unit: CaseResult, place: Place, seconds: float) -> None:
         """Advance, and leave a trace of what went wrong."""
         self._update(self._seconds, text=f"{unit.case} {outcome(unit)}")
         if unit.status is not Status.OK:
@@ -159,10 +159,10 @@ class Bar(Watcher):
 
 def watcher() -> Watcher:
     """A bar where standard output is a terminal, else lines."""
-    return Bar() if is_terminal() else Lines()
+    return ProgressBar() if is_terminal() else ProgressLines()
 
 
-def outcome(unit: Unit) -> str:
+def outcome(unit: CaseResult) -> str:
     """A unit's numbers, or what kept it from having any."""
     if unit.status is not Status.OK:
         return f"{unit.status.upper()}: {unit.reason}"

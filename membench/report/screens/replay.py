@@ -11,7 +11,7 @@ from rich.text import Text
 from membench.core.units import about_size, significant
 from membench.thesis.models.economics import Shares
 from membench.thesis.replay.amounts import show_amount
-from membench.thesis.replay.answer import Point, PolicyPoint, Replayed
+from membench.thesis.replay.answer import CachePoint, PolicyPoint, Replayed
 
 _NAMES = {60.0: "1 min", 120.0: "2 min", 300.0: "5 min", 900.0: "15 min", 3600.0: "1 h"}
 
@@ -116,7 +116,7 @@ _EXTRA = {
 }
 
 
-def _value(point: Point | PolicyPoint, name: str) -> str:
+def _value(point: CachePoint | PolicyPoint, name: str) -> str:
     value = getattr(point, name, None)
     if value is None:
         return ""

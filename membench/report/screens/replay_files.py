@@ -10,7 +10,7 @@ from dataclasses import asdict
 from typing import Any
 
 from membench.thesis.models.economics import Shares
-from membench.thesis.replay.answer import Point, PolicyPoint, Replayed
+from membench.thesis.replay.answer import CachePoint, PolicyPoint, Replayed
 
 SCHEMA = "membench.replay/1"
 
@@ -27,7 +27,9 @@ def replay_csv(results: Sequence[Replayed], *, named: bool) -> str:
     head = [*(["trace"] if named else []), *(["policy"] if ruled else [])]
     writer.writerow([*head, "capacity_blocks", "hit_rate", *(["warm_hit_rate"] if warm else [])])
     for result in results:
-        rows: list[tuple[str, Point | PolicyPoint]] = [("lru", point) for point in result.points]
+        rows: list[tuple[str, CachePoint | PolicyPoint]] = [
+            ("lru", point) for point in result.points
+        ]
         rows += [(point.policy, point) for point in result.policies]
         for rule, point in rows:
             capacity = "inf" if point.capacity is None else point.capacity

@@ -97,7 +97,7 @@ def _interned(cells: list[str]) -> list[str]:
 
 
 def _agree(
-    shared: _Shared,
+    shared: _CommonColumns,
     values: Sequence[float | None],
     spreads: Sequence[float | None],
     lists: Sequence[str],
@@ -125,7 +125,7 @@ def _joined(cells: Sequence[str]) -> str:
     return "\n".join(cells) + "\n"
 
 
-class _Shared(NamedTuple):
+class _CommonColumns(NamedTuple):
     """What the rows of a file say in the columns of `Common`.
 
     Attributes:
@@ -143,10 +143,10 @@ class _Shared(NamedTuple):
     unique: bool
 
 
-_files: dict[tuple[str, ...], _Shared] = {}  # by their length and first row
+_files: dict[tuple[str, ...], _CommonColumns] = {}  # by their length and first row
 
 
-def _shared(columns: list[list[str]]) -> _Shared | None:
+def _shared(columns: list[list[str]]) -> _CommonColumns | None:
     """What ``columns`` say, or None if it may not stand in a file.
 
     Runs of the same cases on the same kind of machine differ in a few of these cells
@@ -164,7 +164,7 @@ def _shared(columns: list[list[str]]) -> _Shared | None:
     usual = min(rounds) > 1 and all(one.status is Status.OK for one in commons)
     keys = zip(*(columns[_SHARED.index(name)] for name in ("case", "metric", "stat")), strict=True)
     unique = len(set(keys)) == len(commons)
-    shared = _Shared(columns, commons, rounds, usual, unique)
+    shared = _CommonColumns(columns, commons, rounds, usual, unique)
     if len(commons) <= _ROWS_KEPT:
         if before is None and len(_files) >= _FILES_KEPT:
             del _files[next(iter(_files))]
@@ -172,7 +172,7 @@ def _shared(columns: list[list[str]]) -> _Shared | None:
     return shared
 
 
-def _commons(columns: list[list[str]], before: _Shared | None) -> list[Common | None]:
+def _commons(columns: list[list[str]], before: _CommonColumns | None) -> list[Common | None]:
     """What each row of ``columns`` says, None where that may not be."""
     if before is None:
         return list(map(_checked, zip(*columns, strict=True)))
@@ -205,7 +205,7 @@ def _checked(cells: tuple[str, ...]) -> Common | None:
     return Common._make(getattr(row, name) for name in _SHARED)
 
 
-def _repeated(shared: _Shared, runs: Sequence[str]) -> bool:
+def _repeated(shared: _CommonColumns, runs: Sequence[str]) -> bool:
     """A row may stand there twice."""
     if shared.unique:
         return False

@@ -32,13 +32,13 @@ class Unplaced:
 
 
 @dataclass(frozen=True)
-class Note:
+class ReaderNote:
     """Something that a person should know about the file."""
 
     text: str
 
 
-Item = Row | Unplaced | Note
+Item = Row | Unplaced | ReaderNote
 Record = Iterable[Item]
 Reader = Callable[[bytes, "Origin"], Iterable[Record]]
 """The content of a file and its origin -> its records.  Raises `SchemaError` or `UsageError`."""
@@ -74,7 +74,7 @@ def collected(records: Iterable[Record], tool: str) -> Imported:
         for item in _items(record):
             if isinstance(item, Row):
                 rows.append(item)
-            elif isinstance(item, Note):
+            elif isinstance(item, ReaderNote):
                 notes[ascii_line(item.text)] = None
             else:
                 unplaced[ascii_line(item.what)[:_LONGEST]] += 1

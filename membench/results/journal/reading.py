@@ -14,7 +14,7 @@ from membench.core.errors import JournalError, MembenchError, SchemaError
 from membench.core.files import shown
 from membench.core.plain import load
 from membench.core.untrusted import parse_json, read_bytes
-from membench.results.case_result import Unit
+from membench.results.case_result import CaseResult
 from membench.results.plan import Plan, check
 
 SCHEMA = "membench.journal/1"
@@ -22,7 +22,7 @@ MAX_BYTES = 512 << 20
 
 
 @dataclass(frozen=True)
-class Note:
+class JournalEvent:
     """Something about the run that belongs to no case, such as the start of a round."""
 
     kind: str
@@ -42,8 +42,8 @@ class Contents:
 
     plan: Plan
     machine: dict[str, Any]
-    units: tuple[Unit, ...] = ()
-    notes: tuple[Note, ...] = ()
+    units: tuple[CaseResult, ...] = ()
+    notes: tuple[JournalEvent, ...] = ()
     length: int = 0
 
 
@@ -101,12 +101,12 @@ def _contents(path: Path, records: list[dict[str, Any]], length: int) -> Content
         raise JournalError(f"{shown(path)} is not a journal of membench")
     loaded = [_loaded(path, number, record) for number, record in enumerate(records, start=1)]
     start = loaded[0]
-    units: dict[tuple[int, str], Unit] = {}
+    units: dict[tuple[int, str], CaseResult] = {}
     for one in loaded:
-        if isinstance(one, Unit):
+        if isinstance(one, CaseResult):
             units.pop((one.round, one.case), None)
             units[one.round, one.case] = one
-    notes = tuple(one for one in loaded if isinstance(one, Note))
+    notes = tuple(one for one in loaded if isinstance(one, JournalEvent))
     if not isinstance(start, _Head):
         raise _damaged(path, 1, "no plan")
     return Contents(start.plan, start.machine, tuple(units.values()), notes, length)
@@ -118,7 +118,9 @@ class _Head:
     machine: dict[str, Any]
 
 
-def _loaded(path: Path, number: int, record: dict[str, Any]) -> _Head | Unit | Note | None:
+def _loaded(
+    path: Path, number: int, record: dict[str, Any]
+) -> _Head | CaseResult | JournalEvent | None:
     """What ``record`` is, or None for a kind that a newer version may have added."""
     try:
         if "plan" in record:
@@ -126,8 +128,8 @@ def _loaded(path: Path, number: int, record: dict[str, Any]) -> _Head | Unit | N
             check(head.plan)
             return head
         if "unit" in record:
-            return load(Unit, record["unit"])
-        return load(Note, record["note"]) if "note" in record else None
+            return load(CaseResult, record["unit"])
+        return load(JournalEvent, record["note"]) if "note" in record else None
     except SchemaError as error:
         raise _damaged(path, number, str(error)) from None
 

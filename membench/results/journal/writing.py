@@ -20,11 +20,11 @@ from typing import Any, Self
 from membench.core.errors import JournalError, OutputError
 from membench.core.files import give_name, nameless, output_error, shown, sync_directory, write_all
 from membench.core.plain import dump
-from membench.results.case_result import Unit
+from membench.results.case_result import CaseResult
 from membench.results.journal.reading import (
     SCHEMA,
     Contents,
-    Note,
+    JournalEvent,
     read_journal,
     refuse_link,
     unreadable,
@@ -102,7 +102,7 @@ class Journal:
             raise
         return cls(path, descriptor, contents.length), contents
 
-    def append(self, unit: Unit) -> None:
+    def append(self, unit: CaseResult) -> None:
         """Record ``unit``; when this returns the disk has it.
 
         Raises:
@@ -152,8 +152,8 @@ class Journal:
         return True
 
     def note(self, kind: str, data: Mapping[str, Any]) -> None:
-        """Record a `Note`; as durable as a unit."""
-        self._append({"note": dump(Note(kind, dict(data)))})
+        """Record a `JournalEvent`; as durable as a unit."""
+        self._append({"note": dump(JournalEvent(kind, dict(data)))})
 
     def close(self) -> None:
         """Close the file and give up the lock.  May be called twice."""

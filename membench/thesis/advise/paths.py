@@ -13,8 +13,8 @@ from membench.core.snapshot import Machine
 from membench.core.terms import Metric
 from membench.core.units import parse_size
 from membench.results.schema import Row
-from membench.thesis.claims.assumptions import Entry
-from membench.thesis.claims.evidence import SI, Found, find, origin, trusted
+from membench.thesis.claims.assumptions import Assumption
+from membench.thesis.claims.evidence import SI, EvidenceRows, find, origin, trusted
 from membench.thesis.claims.ledger import Input
 from membench.thesis.models.kv_shape import Pieces
 
@@ -119,7 +119,7 @@ def rate_of(need: Input, rows: Sequence[Row], missing: list[str]) -> Rate | None
     return _rate(found)
 
 
-def _rate(found: Found) -> Rate:
+def _rate(found: EvidenceRows) -> Rate:
     return Rate.of_values(found.rounds, found.rows)
 
 
@@ -168,7 +168,7 @@ def _fastest(copies: Sequence[_Copy], piece: Pieces) -> _Copy | None:
 def fastest_near(rows: Sequence[Row], bench: str, piece: Pieces) -> Rate | None:
     """The best case of ``bench`` at the block size that answers for ``piece``."""
     best = _fastest(_copies(rows, bench), piece)
-    return None if best is None else _rate(Found((best.row,)))
+    return None if best is None else _rate(EvidenceRows((best.row,)))
 
 
 def kv_path(
@@ -229,7 +229,7 @@ def choose_method(rows: Sequence[Row], piece: Pieces) -> Method | None:
     return Method(here.method, here.block, here.row, enough.block, enough.row)
 
 
-def device_memory(machine: Machine | None, entry: Entry | None) -> float | None:
+def device_memory(machine: Machine | None, entry: Assumption | None) -> float | None:
     """Bytes of one GPU: as the machine says, else as its specification does."""
     if machine is not None:
         known = [gpu.memory for gpu in machine.gpus.devices if gpu.memory]  # old sidecars say 0

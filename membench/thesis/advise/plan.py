@@ -29,17 +29,17 @@ from membench.thesis.advise.paths import (
     rate_of,
     ssd_path,
 )
-from membench.thesis.claims.assumptions import Assumptions, Entry
+from membench.thesis.claims.assumptions import Assumption, Assumptions
 from membench.thesis.claims.evidence import badges, machines
 from membench.thesis.claims.ledger import Input, ledger
-from membench.thesis.claims.world import device_key, device_slug
+from membench.thesis.claims.scenario import device_key, device_slug
 from membench.thesis.models.breakeven import contexts_held, load_seconds, restored_ttft
 from membench.thesis.models.catalogue import Model
 from membench.thesis.models.configuration import number, resolved
 from membench.thesis.models.gpu_count import gpus_needed
 from membench.thesis.models.kv_shape import (
+    BlockLayout,
     KvDtype,
-    Layout,
     Pieces,
     kv_bytes,
     mean_bytes_per_token,
@@ -71,7 +71,7 @@ class Question:
     block_tokens: int = 16
     dtype: KvDtype = KvDtype.FP16
     tp: int = 1
-    layout: Layout = Layout.SPLIT
+    layout: BlockLayout = BlockLayout.SPLIT
     slo: float | None = None
     assumed: float | None = None
 
@@ -209,7 +209,7 @@ def _gemm(
     rows: Sequence[Row],
     inputs: Mapping[str, Input],
     missing: list[str],
-    peak: Entry | None,
+    peak: Assumption | None,
 ) -> tuple[Rate | None, str]:
     """The rate of recomputing on one GPU, and its precision: that of the weights if measured."""
     if question.assumed is not None:
@@ -262,7 +262,7 @@ def _rank_share(question: Question) -> float:
 
     def size(ranks: int) -> int:
         shape, block = question.model.shape, question.block_tokens
-        return pieces(shape, block, ranks, Layout.WHOLE, question.dtype).bytes
+        return pieces(shape, block, ranks, BlockLayout.WHOLE, question.dtype).bytes
 
     return size(question.tp) / size(1)
 

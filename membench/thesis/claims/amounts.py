@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from membench.core.messages import Message, span, tr
-from membench.thesis.claims.assumptions import Entry
+from membench.thesis.claims.assumptions import Assumption
 
 _AMOUNTS = {
     "x": tr("{number} x"),
@@ -30,7 +30,7 @@ def amount(number: str, unit: str) -> str:
     return tr("{number} {unit}", number=number, unit=unit)
 
 
-def entry_range(entry: Entry) -> str:
+def entry_range(entry: Assumption) -> str:
     """``22 TB/s``, ``5 (3 to 8) USD/GB``: the value of an assumption, and what it is drawn from."""
     value = f"{entry.value:.6g}"
     if entry.low != entry.high:
@@ -46,9 +46,7 @@ def of_workload(model: str, workload: str) -> Message:
 
 def on_class(model: str, workload: str, gpu: str) -> Message:
     """``llama-3.1-8b, agent, Hopper (2022)``: the same on a class of GPU."""
-    return tr(
-        "{model}, {workload}, {gpu}", model=model, workload=workload_name(workload), gpu=gpu
-    )
+    return tr("{model}, {workload}, {gpu}", model=model, workload=workload_name(workload), gpu=gpu)
 
 
 def workload_name(name: str) -> str:

@@ -62,7 +62,7 @@ class EntryKind(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
+class Assumption:
     """One figure.
 
     Attributes:
@@ -89,10 +89,6 @@ class Entry:
         """What a verdict may make of it: as stated, else as its kind has it."""
         return self.evidence or _EVIDENCE[self.kind]
 
-    def age(self, on: date) -> int:
-        """Days from its date to ``on``."""
-        return (on - self.date).days
-
     @property
     def scale(self) -> float:
         """Factor from ``unit`` to the unit in which models compute (`UNITS`)."""
@@ -108,7 +104,13 @@ class Entry:
         }
 
 
-Assumptions = Mapping[str, Entry]
+Assumptions = Mapping[str, Assumption]
+
+
+def is_old(entry: Assumption, on: date) -> bool:
+    """Whether ``entry`` was stated more than `OLD_DAYS` before ``on``."""
+    return (on - entry.date).days > OLD_DAYS
+
 
 OLD_DAYS = 180
 """A figure older than this is shown as old."""
@@ -120,13 +122,13 @@ _EVIDENCE = {
     EntryKind.RECORD: EvidenceKind.ELSEWHERE,
 }
 _OPTIONAL = ("evidence",)
-_KEYS = tuple(one.name for one in fields(Entry) if one.name not in ("name", "own"))
+_KEYS = tuple(one.name for one in fields(Assumption) if one.name not in ("name", "own"))
 _NUMBERS = ("value", "low", "high")
 
 
-def shipped() -> dict[str, Entry]:
+def shipped() -> dict[str, Assumption]:
     """The assumptions and records that membench ships, by name."""
-    found: dict[str, Entry] = {}
+    found: dict[str, Assumption] = {}
     for name in SHIPPED:
         text = (files(__package__) / name).read_text(encoding="utf-8")
         found |= parse(text, name)
@@ -164,7 +166,8 @@ def assumptions(
         if UNITS[entry.unit][0] != wanted:
             unit = base[name].unit if name in base else units_of(wanted)
             raise AssumptionError(
-                f"{shown(override)}: {name}: a figure in {entry.unit} cannot stand for one in {unit}",
+                f"{shown(override)}: {name}: a figure in {entry.unit} "
+                f"cannot stand for one in {unit}",
                 f"give it in {unit}",
             )
     return {**base, **own}
@@ -175,7 +178,7 @@ def units_of(dimension: str) -> str:
     return " or ".join(unit for unit, (found, _) in UNITS.items() if found == dimension)
 
 
-def parse(text: str, where: str) -> dict[str, Entry]:
+def parse(text: str, where: str) -> dict[str, Assumption]:
     """The entries of ``text`` (TOML), by dotted name; ``where`` names it in an error.
 
     Raises:
@@ -220,7 +223,7 @@ def _tables(
             yield name, value
 
 
-def _entry(name: str, table: Mapping[str, Any], where: str) -> Entry:
+def _entry(name: str, table: Mapping[str, Any], where: str) -> Assumption:
     try:
         _check_keys(table)
         value, low, high = _numbers(table)
@@ -228,7 +231,7 @@ def _entry(name: str, table: Mapping[str, Any], where: str) -> Entry:
     except _Refused as refused:
         message, hint = refused.args
         raise AssumptionError(f"{where}: {one_line(f'{name}: {message}')}", hint) from None
-    return Entry(
+    return Assumption(
         name=name,
         value=value,
         low=low,
@@ -241,7 +244,7 @@ def _entry(name: str, table: Mapping[str, Any], where: str) -> Entry:
     )
 
 
-def checked(entry: Entry, where: str) -> Entry:
+def checked(entry: Assumption, where: str) -> Assumption:
     """``entry``, made of something else than a table.
 
     Raises:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from membench.core.terms import ClaimVerdict
-from membench.thesis.claims.assumptions import SUBSTITUTE, AssumptionError, Assumptions, Entry
+from membench.thesis.claims.assumptions import SUBSTITUTE, Assumption, AssumptionError, Assumptions
 from membench.thesis.claims.draws import latin_hypercube
 from membench.thesis.claims.flip import Flip
 from membench.thesis.claims.given import declared, given, text_of
@@ -21,8 +21,8 @@ from membench.thesis.claims.judging import PartVerdict, word_in
 from membench.thesis.claims.kinds import EvidenceKind
 from membench.thesis.claims.ledger import Claim, Ledger, Part
 from membench.thesis.claims.rule import combine
+from membench.thesis.claims.scenario import Scenario
 from membench.thesis.claims.strength import weak
-from membench.thesis.claims.world import World
 
 _BEYOND = 1.001
 """A flip is found to within a bisection: the command goes a little further."""
@@ -65,7 +65,7 @@ def assuming(
     claim: Claim,
     parts: Sequence[PartVerdict],
     flip: Flip | None,
-    world: World,
+    scenario: Scenario,
     entries: Assumptions,
     told: Ledger,
 ) -> Assumed | None:
@@ -83,11 +83,9 @@ def assuming(
             changed = given(options, entries, declared(told, entries), date.min)
         except AssumptionError:
             continue
-        there = moved_world(world, entries, changed)
+        there = moved_scenario(scenario, entries, changed)
         words = {
-            part.part.id: word_in(part.part, there, changed)
-            if part.part.thresholds
-            else part.word
+            part.part.id: word_in(part.part, there, changed) if part.part.thresholds else part.word
             for part in parts
         }
         becomes = combine(words.values())
@@ -99,22 +97,22 @@ def assuming(
     return second
 
 
-def moved_world(world: World, before: Assumptions, after: Assumptions) -> World:
-    """``world`` with the draws of the entries that are not what they were."""
-    values = dict(world.values)
-    missing = dict(world.missing)
+def moved_scenario(scenario: Scenario, before: Assumptions, after: Assumptions) -> Scenario:
+    """``scenario`` with the draws of the entries that are not what they were."""
+    values = dict(scenario.values)
+    missing = dict(scenario.missing)
     draws = len(next(iter(values.values())))
     for name, entry in after.items():
         if before.get(name) == entry:
             continue
         own = name.removeprefix(SUBSTITUTE)
-        if own != name and own in world.rows:
+        if own != name and own in scenario.rows:
             continue  # a measurement is not replaced
         values[own] = entry.scale * latin_hypercube(
-            name, entry.low, entry.high, draws=draws, seed=world.seed
+            name, entry.low, entry.high, draws=draws, seed=scenario.seed
         )
         missing.pop(own, None)
-    return replace(world, values=values, missing=missing)
+    return replace(scenario, values=values, missing=missing)
 
 
 def _candidates(
@@ -130,13 +128,13 @@ def _candidates(
     for part in parts:
         for name in part.part.assumptions:
             if name in told.awaited and name not in entries:
-                one = told.awaited[name]
-                yield (f"{name}={one.example:g} {one.unit}",)
+                record = told.awaited[name]
+                yield (f"{name}={record.example:g} {record.unit}",)
     for part in parts:
         yield from _as_if_measured([name for name in part.missing if name in told.inputs], told)
 
 
-def _flipped(flip: Flip, entry: Entry) -> str:
+def _flipped(flip: Flip, entry: Assumption) -> str:
     if entry.unit == "year":
         return text_of(entry, entry.value + flip.step * _BEYOND)
     return text_of(entry, entry.value * math.exp(flip.step * _BEYOND))

@@ -30,7 +30,7 @@ SI: Mapping[Metric, float] = MappingProxyType(
 
 
 @dataclass(frozen=True)
-class Found:
+class EvidenceRows:
     """The rows of one case of one machine that stand for an input: one a run.
 
     ``missing`` says why there is none.
@@ -70,7 +70,7 @@ def machines(rows: Iterable[Row]) -> dict[str, tuple[Row, ...]]:
     return {name: tuple(several) for name, several in found.items()}
 
 
-def find(need: Input, rows: Sequence[Row]) -> Found:
+def find(need: Input, rows: Sequence[Row]) -> EvidenceRows:
     """The best case of ``need`` in the ``rows`` of one machine.
 
     Own measurements come before imported ones, and those before cited figures.
@@ -86,12 +86,12 @@ def find(need: Input, rows: Sequence[Row]) -> Found:
             break
     usable = trusted(asked)
     if not usable:
-        return Found(missing=_missing(need, asked))
+        return EvidenceRows(missing=_missing(need, asked))
     nearest = min(map(origin, usable))
     usable = [row for row in usable if origin(row) == nearest]
     pick = max if usable[0].better is Better.HIGHER else min
     best = pick(usable, key=lambda row: row.value or 0.0)
-    return Found(tuple(row for row in usable if _same(row, best)))
+    return EvidenceRows(tuple(row for row in usable if _same(row, best)))
 
 
 def trusted(rows: Iterable[Row]) -> list[Row]:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from membench.core.terms import ClaimVerdict
-from membench.thesis.claims.world import NoData
+from membench.thesis.claims.scenario import NoData
 
 _LADDER = tuple(math.log(f) for f in (1.05, 1.1, 1.2, 1.35, 1.6, 2, 3, 5, 10, 30, 100))
 _BISECTIONS = 7

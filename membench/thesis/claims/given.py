@@ -17,9 +17,9 @@ from membench.core.text import one_line
 from membench.thesis.claims.assumptions import (
     SUBSTITUTE,
     UNITS,
+    Assumption,
     AssumptionError,
     Assumptions,
-    Entry,
     EntryKind,
     checked,
     units_of,
@@ -71,7 +71,7 @@ def given(
     return found
 
 
-def _entry(text: str, base: Assumptions, further: Mapping[str, str], today: date) -> Entry:
+def _entry(text: str, base: Assumptions, further: Mapping[str, str], today: date) -> Assumption:
     shown = one_line(text)
     match = _FORM.fullmatch(text.strip())
     if match is None:
@@ -108,7 +108,7 @@ def _entry(text: str, base: Assumptions, further: Mapping[str, str], today: date
         )
     value, low, high = _range(match, before, unit)
     evidence = EvidenceKind(kind) if kind else before.evidence if before else None
-    entry = Entry(
+    entry = Assumption(
         name=name,
         value=value,
         low=low,
@@ -123,7 +123,9 @@ def _entry(text: str, base: Assumptions, further: Mapping[str, str], today: date
     return checked(entry, f"--assume '{shown}'")
 
 
-def _range(match: re.Match[str], before: Entry | None, unit: str) -> tuple[float, float, float]:
+def _range(
+    match: re.Match[str], before: Assumption | None, unit: str
+) -> tuple[float, float, float]:
     """(value, low, high): the stated range, else that of the entry before, moved with the value."""
     low = float(match["low"])
     if match["high"] is not None:
@@ -139,7 +141,7 @@ def _range(match: re.Match[str], before: Entry | None, unit: str) -> tuple[float
     return low, before.low * factor, max(low, min(most, before.high * factor))
 
 
-def text_of(entry: Entry, value: float, kind: EvidenceKind | None = None) -> str:
+def text_of(entry: Assumption, value: float, kind: EvidenceKind | None = None) -> str:
     """What `given` reads as ``entry`` moved to ``value``, in its unit."""
     unit = "" if entry.unit in ("1", "share") else f" {entry.unit}"
     stated = "" if kind is None else f" as {kind}"

@@ -11,26 +11,26 @@ from membench.core.messages import Message, clauses, listed, sentences, tr
 from membench.core.terms import Badge, ClaimVerdict
 from membench.results.schema import Row
 from membench.thesis.claims.amounts import amount
-from membench.thesis.claims.assumptions import SUBSTITUTE, Assumptions, Entry
+from membench.thesis.claims.assumptions import SUBSTITUTE, Assumption, Assumptions
 from membench.thesis.claims.draws import Floats
 from membench.thesis.claims.evidence import badges
 from membench.thesis.claims.flip import Flip, smallest_flip
-from membench.thesis.claims.ledger import Part
 from membench.thesis.claims.kinds import EvidenceKind
-from membench.thesis.claims.rule import Judgement, Thresholds
+from membench.thesis.claims.ledger import Part
+from membench.thesis.claims.rule import Judgement, VerdictThresholds
+from membench.thesis.claims.scenario import NoData, Scenario, device_key
 from membench.thesis.claims.statistics import STATISTICS
 from membench.thesis.claims.strata import Stratum, disagreeing, outcome, word_of
 from membench.thesis.claims.strength import ALONE_MEANS, kinds_read, weak
 from membench.thesis.claims.tornado import Bar, tornado
 from membench.thesis.claims.verdict_words import strata_words
-from membench.thesis.claims.world import NoData, World, device_key
 
-Words = dict[tuple[str, Thresholds, str, float], ClaimVerdict]
+Words = dict[tuple[str, VerdictThresholds, str, float], ClaimVerdict]
 """(statistic, rule, input, step) -> the verdict where that input is moved so."""
 
 
 @dataclass(frozen=True)
-class Variant:
+class VariantDraws:
     """The draws of one model, baseline or trace, and what they alone would say."""
 
     name: str
@@ -61,12 +61,12 @@ class PartVerdict:
     reason: str
     why: str = ""
     judgement: Judgement | None = None
-    variants: tuple[Variant, ...] = ()
+    variants: tuple[VariantDraws, ...] = ()
     strata: tuple[Stratum, ...] = ()
     kinds: tuple[EvidenceKind, ...] = ()
     rows: Mapping[str, tuple[Row, ...]]
     missing: Mapping[str, str]
-    used: tuple[Entry, ...]
+    used: tuple[Assumption, ...]
     badges: tuple[Badge, ...]
     flip: Flip | None = None
     bars: tuple[Bar, ...] = ()
@@ -75,11 +75,11 @@ class PartVerdict:
     weak: bool = False
 
 
-class Moved:
+class Sensitivity:
     """Verdicts where one input is moved; parts that share a statistic share the work."""
 
-    def __init__(self, world: World, shared: Words) -> None:
-        self.world = world
+    def __init__(self, scenario: Scenario, shared: Words) -> None:
+        self.scenario = scenario
         self._own: Words = {}
         self._shared = shared
 
@@ -89,7 +89,7 @@ class Moved:
         key = (part.statistic, part.thresholds, name, step)
         known = self._own if reads_machine(part) else self._shared
         if key not in known:
-            drawn = STATISTICS[part.statistic](self.world.moved(name, step))
+            drawn = STATISTICS[part.statistic](self.scenario.moved(name, step))
             known[key] = word_of(drawn, part.thresholds)
         return known[key]
 
@@ -100,13 +100,13 @@ def reads_machine(part: Part) -> bool:
 
 
 def judge_part(
-    part: Part, world: World, entries: Assumptions, moved: Moved | None = None
+    part: Part, scenario: Scenario, entries: Assumptions, moved: Sensitivity | None = None
 ) -> PartVerdict:
-    """The verdict on ``part`` in ``world``, with what would flip it."""
-    names = names_of(part, world)
-    rows = {name: world.rows[name] for name in part.measurements if name in world.rows}
+    """The verdict on ``part`` in ``scenario``, with what would flip it."""
+    names = names_of(part, scenario)
+    rows = {name: scenario.rows[name] for name in part.measurements if name in scenario.rows}
     substituted = [
-        name for name in part.measurements if name in world.values and name not in world.rows
+        name for name in part.measurements if name in scenario.values and name not in scenario.rows
     ]
     read = [*names, *(f"{SUBSTITUTE}{name}" for name in substituted)]
     used = tuple(entries[name] for name in read if name in entries)
@@ -116,9 +116,9 @@ def judge_part(
         *([Badge.OVERRIDDEN] if any(entry.own for entry in used) else []),
     ]
     missing = {
-        name: world.missing.get(name, tr("no data"))
+        name: scenario.missing.get(name, tr("no data"))
         for name in part.measurements
-        if name not in world.values
+        if name not in scenario.values
     }
 
     def found(word: ClaimVerdict, reason: str, why: str = "") -> PartVerdict:
@@ -138,29 +138,29 @@ def judge_part(
     if part.thresholds is None:
         return found(ClaimVerdict.NOT_TESTABLE, part.waits_for)
     try:
-        drawn = STATISTICS[part.statistic](world)
+        drawn = STATISTICS[part.statistic](scenario)
     except NoData as lack:
         if lack.why == "no record" and part.waits_for:
             return found(ClaimVerdict.INCONCLUSIVE, part.waits_for, lack.why)
         reason = clauses(dict.fromkeys(missing.values())) or lack.reason
         return found(ClaimVerdict.INCONCLUSIVE, reason, lack.why)
     blank = found(ClaimVerdict.INCONCLUSIVE, "")
-    return _judged(part, moved or Moved(world, {}), entries, drawn, names, blank)
+    return _judged(part, moved or Sensitivity(scenario, {}), entries, drawn, names, blank)
 
 
-def word_in(part: Part, world: World, entries: Assumptions) -> ClaimVerdict:
+def word_in(part: Part, scenario: Scenario, entries: Assumptions) -> ClaimVerdict:
     """The verdict on ``part`` alone, without what flips it."""
     if part.thresholds is None:
         return ClaimVerdict.NOT_TESTABLE
-    rows = {name: world.rows[name] for name in part.measurements if name in world.rows}
+    rows = {name: scenario.rows[name] for name in part.measurements if name in scenario.rows}
     try:
-        word = word_of(STATISTICS[part.statistic](world), part.thresholds)
+        word = word_of(STATISTICS[part.statistic](scenario), part.thresholds)
     except NoData:
         return ClaimVerdict.INCONCLUSIVE
     return ClaimVerdict.INCONCLUSIVE if weak(part, rows, entries) else word
 
 
-def _as_of(rows: Mapping[str, Sequence[Row]], used: Iterable[Entry]) -> date | None:
+def _as_of(rows: Mapping[str, Sequence[Row]], used: Iterable[Assumption]) -> date | None:
     """The newest date of rows (when they were measured) and entries (when they were stated)."""
     days = [entry.date for entry in used]
     days += [
@@ -174,20 +174,20 @@ def _as_of(rows: Mapping[str, Sequence[Row]], used: Iterable[Entry]) -> date | N
 
 def _judged(
     part: Part,
-    moved: Moved,
+    moved: Sensitivity,
     entries: Assumptions,
     drawn: Mapping[str, Floats],
     names: Sequence[str],
     blank: PartVerdict,
 ) -> PartVerdict:
     assert part.thresholds is not None
-    thresholds, world = part.thresholds, moved.world
+    thresholds, scenario = part.thresholds, moved.scenario
     whole = outcome(drawn, thresholds)
     lack = weak(part, blank.rows, entries)
     capped = lack is not None and whole.word is not ClaimVerdict.INCONCLUSIVE
-    present = [name for name in names if name in world.values]
+    present = [name for name in names if name in scenario.values]
 
-    bars = tornado(STATISTICS[part.statistic], world, present, _ranges(entries, present))
+    bars = tornado(STATISTICS[part.statistic], scenario, present, _ranges(entries, present))
     # What moves it most first: the nearer a flip is found, the less of the others is searched.
     first = dict.fromkeys([*(bar.name for bar in bars), *present])
 
@@ -210,7 +210,7 @@ def _judged(
         reason=reason,
         judgement=whole.pooled,
         variants=tuple(
-            Variant(name, draws, own)
+            VariantDraws(name, draws, own)
             for (name, draws), own in zip(drawn.items(), whole.variants, strict=True)
         ),
         strata=whole.strata,
@@ -219,7 +219,7 @@ def _judged(
         if lack is not None
         else smallest_flip(flipped, first, whole.word, limits(entries, present)),
         bars=bars,
-        note=_note(part, world),
+        note=_note(part, scenario),
         weak=lack is not None,
     )
 
@@ -231,21 +231,21 @@ def _pooled(reason: str) -> Message:
     return tr("all together: {reason}", reason=reason)
 
 
-def _note(part: Part, world: World) -> str:
+def _note(part: Part, scenario: Scenario) -> str:
     """Of a pair, what must be said of it; and which measurements are another machine's."""
-    lines = [world.pair_note] if "pair-rate" in part.measurements and world.pair_note else []
+    lines = [scenario.pair_note] if "pair-rate" in part.measurements and scenario.pair_note else []
     lines += [
         tr("{case} is that of {machine}.", case=row.case, machine=row.machine)
         for name in part.measurements
-        if name in world.borrowed
-        for row in world.rows[name][:1]
+        if name in scenario.borrowed
+        for row in scenario.rows[name][:1]
     ]
     return sentences(lines)
 
 
-def names_of(part: Part, world: World) -> tuple[str, ...]:
-    """What ``part`` reads, by the names of `World`."""
-    devices = [device_key(world.device, what) for what in part.device] if world.device else []
+def names_of(part: Part, scenario: Scenario) -> tuple[str, ...]:
+    """What ``part`` reads, by the names of `Scenario`."""
+    devices = [device_key(scenario.device, what) for what in part.device] if scenario.device else []
     return (*part.measurements, *devices, *part.assumptions)
 
 

@@ -20,7 +20,7 @@ from typing import Any
 from membench.core.errors import MembenchError, NothingMatched
 from membench.core.messages import tr
 from membench.core.terms import ClaimClass, Metric, Stat, Tier
-from membench.thesis.claims.rule import Direction, Thresholds
+from membench.thesis.claims.rule import Direction, VerdictThresholds
 
 
 class LedgerError(MembenchError):
@@ -105,7 +105,7 @@ class Part:
     decided_by: str = ""
     statistic: str = ""
     unit: str = ""
-    thresholds: Thresholds | None = None
+    thresholds: VerdictThresholds | None = None
     measurements: tuple[str, ...] = ()
     assumptions: tuple[str, ...] = ()
     device: tuple[str, ...] = ()
@@ -236,7 +236,9 @@ def _awaited(name: str, table: Mapping[str, Any]) -> Awaited:
 
 def _input(name: str, table: Mapping[str, Any]) -> Input:
     where = f"input {name}"
-    _check_keys(Input, table, where, optional={"stat", "peak", "machines", "typical"}, given={"name"})
+    _check_keys(
+        Input, table, where, optional={"stat", "peak", "machines", "typical"}, given={"name"}
+    )
     try:
         return Input(
             **{
@@ -313,9 +315,9 @@ def _parts(claim: str, tables: list[Mapping[str, Any]], single: bool) -> Iterato
             raise LedgerError(f"{name}: {error}") from None
 
 
-def _thresholds(rule: Mapping[str, Any]) -> Thresholds:
-    share = rule.get("share", Thresholds.share)
-    return Thresholds(
+def _thresholds(rule: Mapping[str, Any]) -> VerdictThresholds:
+    share = rule.get("share", VerdictThresholds.share)
+    return VerdictThresholds(
         direction=Direction(rule["direction"]),
         supports=float(rule["supports"]),
         contradicts=float(rule["contradicts"]),

@@ -14,7 +14,7 @@ from membench.core.messages import clauses, tr
 from membench.core.registry import matches
 from membench.core.terms import Better
 from membench.results.schema import Row
-from membench.thesis.claims.evidence import Found, find, origin, trusted
+from membench.thesis.claims.evidence import EvidenceRows, find, origin, trusted
 from membench.thesis.claims.ledger import Input
 
 LEAST_RATIO = 1.1
@@ -24,7 +24,7 @@ MOST_RATIO = 1.1
 
 
 @dataclass(frozen=True)
-class Pair:
+class MachinePair:
     """This machine and another one.
 
     Attributes:
@@ -33,8 +33,8 @@ class Pair:
         compared: whether the FLOPS of both are known to be alike.
     """
 
-    bandwidth: tuple[Found, Found]
-    rates: Mapping[str, tuple[Found, Found]]
+    bandwidth: tuple[EvidenceRows, EvidenceRows]
+    rates: Mapping[str, tuple[EvidenceRows, EvidenceRows]]
     compared: bool
 
 
@@ -50,7 +50,7 @@ def find_pair(
     others: Sequence[Sequence[Row]],
     inputs: Mapping[str, Input],
     flops: tuple[float | None, Sequence[float | None]],
-) -> Pair | NoPair:
+) -> MachinePair | NoPair:
     """The other machine whose HBM bandwidth is furthest from this one's.
 
     Args:
@@ -62,7 +62,7 @@ def find_pair(
     here = find(inputs["hbm-read"], own)
     if not here.rows:
         return NoPair(here.missing)
-    found: list[tuple[float, Pair]] = []
+    found: list[tuple[float, MachinePair]] = []
     reasons: list[str] = []
     for rows, assumed in zip(others, flops[1], strict=True):
         there = find(inputs["hbm-read"], rows)
@@ -90,7 +90,7 @@ def find_pair(
                 )
             )
             continue
-        found.append((abs(math.log(ratio)), Pair((here, there), rates, compute is not None)))
+        found.append((abs(math.log(ratio)), MachinePair((here, there), rates, compute is not None)))
     if found:
         return max(found, key=lambda item: item[0])[1]
     return NoPair(
@@ -99,7 +99,9 @@ def find_pair(
     )
 
 
-def _rates(need: Input, own: Sequence[Row], other: Sequence[Row]) -> dict[str, tuple[Found, Found]]:
+def _rates(
+    need: Input, own: Sequence[Row], other: Sequence[Row]
+) -> dict[str, tuple[EvidenceRows, EvidenceRows]]:
     """The decode cases that both machines measured alike."""
 
     def by_case(rows: Sequence[Row]) -> dict[tuple[object, ...], list[Row]]:
@@ -115,13 +117,16 @@ def _rates(need: Input, own: Sequence[Row], other: Sequence[Row]) -> dict[str, t
 
     here, there = by_case(own), by_case(other)
     return {
-        f"{key[0]} ({key[2]} {key[3]})": (Found(tuple(here[key])), Found(tuple(there[key])))
+        f"{key[0]} ({key[2]} {key[3]})": (
+            EvidenceRows(tuple(here[key])),
+            EvidenceRows(tuple(there[key])),
+        )
         for key in sorted(here.keys() & there.keys(), key=str)
         if here[key][0].unit != "pJ/B"
     }
 
 
-def inverted(found: Found) -> bool:
+def inverted(found: EvidenceRows) -> bool:
     """Whether a lower number of these rows is a higher rate."""
     return found.rows[0].better is Better.LOWER
 
@@ -140,6 +145,6 @@ def _flops_ratio(
     return None
 
 
-def _middle(found: Found) -> float:
+def _middle(found: EvidenceRows) -> float:
     ordered = sorted(found.rounds)
     return ordered[len(ordered) // 2]

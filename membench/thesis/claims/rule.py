@@ -28,7 +28,7 @@ class Direction(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Thresholds:
+class VerdictThresholds:
     """When a part is supported, and when contradicted.
 
     Attributes:
@@ -68,13 +68,13 @@ class Judgement:
     contradicting: float
 
 
-def judge(draws: Floats, thresholds: Thresholds) -> Judgement:
+def judge(draws: Floats, thresholds: VerdictThresholds) -> Judgement:
     """The verdict on ``draws`` (of any shape, at least one); NaN speaks for neither side."""
     supporting, contradicting = shares(np.ravel(draws), thresholds)
     return judged(float(supporting), float(contradicting), thresholds)
 
 
-def shares(draws: Floats, thresholds: Thresholds) -> tuple[Floats, Floats]:
+def shares(draws: Floats, thresholds: VerdictThresholds) -> tuple[Floats, Floats]:
     """Of each row of ``draws`` ([..., draws]), the shares that speak for and against the claim."""
     if thresholds.direction is Direction.HIGHER:
         for_it, against = draws >= thresholds.supports, draws <= thresholds.contradicts
@@ -83,7 +83,7 @@ def shares(draws: Floats, thresholds: Thresholds) -> tuple[Floats, Floats]:
     return np.mean(for_it, axis=-1), np.mean(against, axis=-1)
 
 
-def judged(supporting: float, contradicting: float, thresholds: Thresholds) -> Judgement:
+def judged(supporting: float, contradicting: float, thresholds: VerdictThresholds) -> Judgement:
     """The verdict where these shares of the draws speak for and against the claim."""
     if supporting >= thresholds.share:
         word = ClaimVerdict.SUPPORTED

@@ -20,9 +20,8 @@ from numpy.typing import NDArray
 from membench.core.messages import Message, tr
 from membench.core.terms import ClaimVerdict
 from membench.thesis.claims.draws import Floats
-from membench.thesis.claims.rule import Judgement, Thresholds, judged, shares
+from membench.thesis.claims.rule import Judgement, VerdictThresholds, judged, shares
 from membench.thesis.models.catalogue import judged_models
-
 
 Places = NDArray[np.intp]
 
@@ -74,7 +73,7 @@ class Outcome:
     strata: tuple[Stratum, ...]
 
 
-def outcome(drawn: Mapping[str, Floats], thresholds: Thresholds) -> Outcome:
+def outcome(drawn: Mapping[str, Floats], thresholds: VerdictThresholds) -> Outcome:
     """``drawn`` judged as a pool in which every variant weighs the same, and in strata."""
     supporting, contradicting = _shares(drawn, thresholds)
     pooled, strata = _pooled_and_strata(tuple(drawn), supporting, contradicting, thresholds)
@@ -87,19 +86,22 @@ def outcome(drawn: Mapping[str, Floats], thresholds: Thresholds) -> Outcome:
     )
 
 
-def word_of(drawn: Mapping[str, Floats], thresholds: Thresholds) -> ClaimVerdict:
+def word_of(drawn: Mapping[str, Floats], thresholds: VerdictThresholds) -> ClaimVerdict:
     """The verdict of `outcome` alone."""
     pooled, strata = _pooled_and_strata(tuple(drawn), *_shares(drawn, thresholds), thresholds)
     return ClaimVerdict.INCONCLUSIVE if disagreeing(strata) else pooled.word
 
 
-def _shares(drawn: Mapping[str, Floats], thresholds: Thresholds) -> tuple[Floats, Floats]:
+def _shares(drawn: Mapping[str, Floats], thresholds: VerdictThresholds) -> tuple[Floats, Floats]:
     """[variant]: the shares of the draws of each that speak for and against."""
     return shares(np.stack(np.broadcast_arrays(*drawn.values())), thresholds)
 
 
 def _pooled_and_strata(
-    variants: tuple[str, ...], supporting: Floats, contradicting: Floats, thresholds: Thresholds
+    variants: tuple[str, ...],
+    supporting: Floats,
+    contradicting: Floats,
+    thresholds: VerdictThresholds,
 ) -> tuple[Judgement, tuple[Stratum, ...]]:
     def of(places: Places) -> Judgement:
         return judged(

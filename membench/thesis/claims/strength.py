@@ -12,7 +12,6 @@ from membench.thesis.claims.kinds import DECIDING, EvidenceKind, ordered
 from membench.thesis.claims.ledger import Part
 
 
-
 def kind_of_row(row: Row) -> EvidenceKind:
     """Measured by whoever ran the benchmark or the tool; a cited figure is what its source is."""
     if not row.cited:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from membench.thesis.claims.draws import Floats
-from membench.thesis.claims.world import World
+from membench.thesis.claims.scenario import Scenario
 
 _ENDS = (2.5, 97.5)
 """Percentiles of the bootstrap that stand for the ends of a measurement."""
@@ -31,8 +31,8 @@ class Bar:
 
 
 def tornado(
-    statistic: Callable[[World], Mapping[str, Floats]],
-    world: World,
+    statistic: Callable[[Scenario], Mapping[str, Floats]],
+    scenario: Scenario,
     names: Sequence[str],
     ranges: Mapping[str, tuple[float, float, float]],
 ) -> tuple[Bar, ...]:
@@ -43,7 +43,7 @@ def tornado(
             whose range is that of their draws.
     """
     width = 2 * len(names)
-    values = dict(world.values)
+    values = dict(scenario.values)
     ends: list[tuple[float, float]] = []
     for place, name in enumerate(names):
         column: Floats
@@ -53,14 +53,14 @@ def tornado(
             column[2 * place : 2 * place + 2] = low, high
             ends.append((low, high))
         else:
-            draws = world.values[name]
+            draws = scenario.values[name]
             spread = np.percentile(draws, _ENDS, axis=-1)
             centre = np.median(draws, axis=-1)
             column = np.repeat(np.expand_dims(centre, -1), width, axis=-1)
             column[..., 2 * place], column[..., 2 * place + 1] = spread
             ends.append((float(np.median(spread[0])), float(np.median(spread[1]))))
         values[name] = column
-    found = statistic(replace(world, values=values))
+    found = statistic(replace(scenario, values=values))
     middle_of_variants = np.median(
         [np.broadcast_to(draws, (width,)) for draws in found.values()], axis=0
     )

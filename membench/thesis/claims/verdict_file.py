@@ -13,7 +13,7 @@ from membench.results.schema import Row
 from membench.thesis.claims.draws import Floats
 from membench.thesis.claims.flip import Flip
 from membench.thesis.claims.judging import PartVerdict
-from membench.thesis.claims.rule import Judgement, Thresholds
+from membench.thesis.claims.rule import Judgement, VerdictThresholds
 from membench.thesis.claims.tornado import Bar
 from membench.thesis.claims.verdicts import ClaimResult, Subject, Verdicts
 from membench.thesis.claims.wording import flip_change
@@ -117,7 +117,7 @@ def _part(verdict: PartVerdict, found: Verdicts) -> dict[str, Any]:
     }
 
 
-def _rule(thresholds: Thresholds | None) -> dict[str, Any] | None:
+def _rule(thresholds: VerdictThresholds | None) -> dict[str, Any] | None:
     if thresholds is None:
         return None
     return {

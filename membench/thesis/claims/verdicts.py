@@ -18,8 +18,8 @@ from membench.thesis.claims.evidence import machines
 from membench.thesis.claims.flip import Flip, smallest_flip
 from membench.thesis.claims.given import declared, given
 from membench.thesis.claims.judging import (
-    Moved,
     PartVerdict,
+    Sensitivity,
     Words,
     judge_part,
     limits,
@@ -29,7 +29,7 @@ from membench.thesis.claims.judging import (
 from membench.thesis.claims.kinds import EvidenceKind, ordered
 from membench.thesis.claims.ledger import Claim, Ledger, ledger
 from membench.thesis.claims.rule import combine
-from membench.thesis.claims.world import World, subjects
+from membench.thesis.claims.scenario import Scenario, subjects
 
 
 @dataclass(frozen=True)
@@ -86,15 +86,17 @@ class Verdicts:
 
 
 @dataclass(frozen=True)
-class Point:
+class MachineClaim:
     """One claim of one machine, and all that its verdict depends on."""
 
     claim: Claim
-    world: World
+    scenario: Scenario
     entries: Assumptions
 
 
-Spread = Callable[[Callable[[Point], ClaimResult], Sequence[Point]], Iterable[ClaimResult]]
+Spread = Callable[
+    [Callable[[MachineClaim], ClaimResult], Sequence[MachineClaim]], Iterable[ClaimResult]
+]
 """Applies a function to points, in any order and anywhere, and answers in their order."""
 
 
@@ -126,39 +128,41 @@ def verdicts(
     if assume:
         entries = given(assume, entries, declared(told, entries), today or datetime.now(UTC).date())
     by_machine = machines(rows)
-    worlds = subjects(told, entries, rows, draws, seed)
+    scenarios = subjects(told, entries, rows, draws, seed)
     if spread is None:
         # Parts that read no machine are judged once; as shipped, once for all reports.
         shipped = override is None and not assume
         shared = _as_shipped(seed, draws) if shipped else _Shared()
-        judged = [_claims(told, world, entries, shared) for world in worlds.values()]
+        judged = [_claims(told, scenario, entries, shared) for scenario in scenarios.values()]
     else:
         points = [
-            Point(claim, world, entries) for world in worlds.values() for claim in told.claims
+            MachineClaim(claim, scenario, entries)
+            for scenario in scenarios.values()
+            for claim in told.claims
         ]
         found = iter(spread(judge_point, points))
-        judged = [tuple(islice(found, len(told.claims))) for _ in worlds]
+        judged = [tuple(islice(found, len(told.claims))) for _ in scenarios]
     return Verdicts(
         told,
         entries,
         seed,
         draws,
         tuple(
-            Subject(machine, world.device, by_machine.get(machine, ()), claims)
-            for (machine, world), claims in zip(worlds.items(), judged, strict=True)
+            Subject(machine, scenario.device, by_machine.get(machine, ()), claims)
+            for (machine, scenario), claims in zip(scenarios.items(), judged, strict=True)
         ),
     )
 
 
-def judge_point(point: Point) -> ClaimResult:
+def judge_point(point: MachineClaim) -> ClaimResult:
     """The verdict on one claim of one machine, by nothing but what ``point`` holds."""
-    return _claim(ledger(), point.claim, point.world, point.entries, _Shared())
+    return _claim(ledger(), point.claim, point.scenario, point.entries, _Shared())
 
 
 def _claims(
-    told: Ledger, world: World, entries: Assumptions, shared: _Shared
+    told: Ledger, scenario: Scenario, entries: Assumptions, shared: _Shared
 ) -> tuple[ClaimResult, ...]:
-    return tuple(_claim(told, claim, world, entries, shared) for claim in told.claims)
+    return tuple(_claim(told, claim, scenario, entries, shared) for claim in told.claims)
 
 
 @dataclass(frozen=True)
@@ -175,17 +179,17 @@ def _as_shipped(_seed: int, _draws: int) -> _Shared:
 
 
 def _claim(
-    told: Ledger, claim: Claim, world: World, entries: Assumptions, shared: _Shared
+    told: Ledger, claim: Claim, scenario: Scenario, entries: Assumptions, shared: _Shared
 ) -> ClaimResult:
-    seen = world.borrowing() if claim.borrows else world
-    moved = Moved(seen, shared.words)
+    seen = scenario.borrowing() if claim.borrows else scenario
+    moved = Sensitivity(seen, shared.words)
     parts = []
     for part in claim.parts:
         if reads_machine(part):
-            parts.append(judge_part(part, moved.world, entries, moved))
+            parts.append(judge_part(part, moved.scenario, entries, moved))
         else:
             if part.id not in shared.parts:
-                shared.parts[part.id] = judge_part(part, moved.world, entries, moved)
+                shared.parts[part.id] = judge_part(part, moved.scenario, entries, moved)
             parts.append(shared.parts[part.id])
     word = combine(part.word for part in parts)
     flip = _claim_flip(parts, moved, entries, word)
@@ -200,14 +204,14 @@ def _claim(
 
 
 def _claim_flip(
-    parts: Sequence[PartVerdict], moved: Moved, entries: Assumptions, now: ClaimVerdict
+    parts: Sequence[PartVerdict], moved: Sensitivity, entries: Assumptions, now: ClaimVerdict
 ) -> Flip | None:
     """What flips the claim as a whole: a change is seen by every part that reads it."""
     drawn = [part for part in parts if part.judgement is not None and not part.weak]
     if len(parts) == 1:
         return parts[0].flip
-    world = moved.world
-    reads = {part.part.id: set(names_of(part.part, world)) for part in drawn}
+    scenario = moved.scenario
+    reads = {part.part.id: set(names_of(part.part, scenario)) for part in drawn}
 
     def word_of(name: str, step: float) -> ClaimVerdict:
         return combine(
@@ -220,8 +224,8 @@ def _claim_flip(
         name
         for name in (
             *(flip.name for flip in near),
-            *(name for part in drawn for name in names_of(part.part, world)),
+            *(name for part in drawn for name in names_of(part.part, scenario)),
         )
-        if name in world.values
+        if name in scenario.values
     )
     return smallest_flip(word_of, names, now, limits(entries, names))

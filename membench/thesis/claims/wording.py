@@ -11,7 +11,7 @@ from membench.core.units import significant
 from membench.thesis.claims.amounts import amount
 from membench.thesis.claims.flip import Flip
 from membench.thesis.claims.judging import PartVerdict
-from membench.thesis.claims.rule import Direction, Thresholds
+from membench.thesis.claims.rule import Direction, VerdictThresholds
 from membench.thesis.claims.verdicts import ClaimResult, Verdicts
 
 BADGE_MEANING = {
@@ -68,7 +68,7 @@ def claim_reason(result: ClaimResult) -> str:
     )
 
 
-def rule_words(rule: Thresholds, unit: str) -> str:
+def rule_words(rule: VerdictThresholds, unit: str) -> str:
     """The thresholds as a sentence."""
     params = {
         "share": f"{100 * rule.share:g}",

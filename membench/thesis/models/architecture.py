@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections import Counter
 
 from membench.thesis.models.configuration import Config, ModelError, Text, number, resolved
-from membench.thesis.models.kv_shape import KvShape, LayerGroup, Role
-from membench.thesis.models.layer_kinds import Kind, counted, layer_count, layer_kinds
+from membench.thesis.models.kv_shape import KvShape, LayerGroup, LayerRole
+from membench.thesis.models.layer_kinds import LayerKind, counted, layer_count, layer_kinds
 from membench.thesis.models.recurrent_state import convolution_bytes, state_bytes
 
-_GROWS = (Kind.FULL, Kind.WINDOW, Kind.CHUNK)
+_GROWS = (LayerKind.FULL, LayerKind.WINDOW, LayerKind.CHUNK)
 _RATIOS = {
     "compressed_sparse_attention": 4,
     "heavily_compressed_attention": 128,
@@ -36,8 +36,8 @@ def shape_of(config: Config) -> KvShape:
     kinds = layer_kinds(text)
     counts = counted(kinds)
     groups = _latent(text, kinds) if is_latent(text) else _heads(text, kinds)
-    state = counts[Kind.STATE] * state_bytes(text) if counts[Kind.STATE] else 0
-    state += counts[Kind.CONV] * convolution_bytes(text) if counts[Kind.CONV] else 0
+    state = counts[LayerKind.STATE] * state_bytes(text) if counts[LayerKind.STATE] else 0
+    state += counts[LayerKind.CONV] * convolution_bytes(text) if counts[LayerKind.CONV] else 0
     if not (groups or state):
         raise ModelError("the model keeps nothing: its layers are 0")
     return KvShape(groups=groups, state_bytes=state)
@@ -84,12 +84,12 @@ def kv_heads(text: Text) -> int:
     return found
 
 
-def _heads(text: Text, kinds: tuple[Kind, ...]) -> tuple[LayerGroup, ...]:
+def _heads(text: Text, kinds: tuple[LayerKind, ...]) -> tuple[LayerGroup, ...]:
     """Groups of layers that hold K and V by heads."""
-    found: Counter[tuple[Kind, int, int, int, int]] = Counter()
+    found: Counter[tuple[LayerKind, int, int, int, int]] = Counter()
     by_layer = _heads_by_layer(text, kinds)
     for place, kind in enumerate(kinds):
-        held = Kind.FULL if kind is Kind.BOTH else kind
+        held = LayerKind.FULL if kind is LayerKind.BOTH else kind
         if held in _GROWS:
             heads, width, values = layer_geometry(text, held)
             heads = by_layer[place] if by_layer else heads
@@ -110,11 +110,11 @@ def _heads(text: Text, kinds: tuple[Kind, ...]) -> tuple[LayerGroup, ...]:
     return (*groups, *_sparse_index(text, kinds))
 
 
-def layer_geometry(text: Text, kind: Kind) -> tuple[int, int, int]:
+def layer_geometry(text: Text, kind: LayerKind) -> tuple[int, int, int]:
     """KV heads, width of K and of V of a layer of ``kind``."""
     heads, width = kv_heads(text), head_width(text)
     values = number(text, "v_head_dim", default=width)
-    if kind is Kind.WINDOW:  # MiMo V2 and Step give their windows heads of their own
+    if kind is LayerKind.WINDOW:  # MiMo V2 and Step give their windows heads of their own
         other = text.get("attention_other_setting")
         step: Config = other if isinstance(other, dict) else {}
         heads = number(
@@ -124,20 +124,20 @@ def layer_geometry(text: Text, kind: Kind) -> tuple[int, int, int]:
         )
         width = number(text, "swa_head_dim", default=width)
         values = number(text, "swa_v_head_dim", default=values)
-    if kind is Kind.FULL and text.kind.startswith("gemma4"):
+    if kind is LayerKind.FULL and text.kind.startswith("gemma4"):
         if text.get("attention_k_eq_v") is True:
             heads = number(text, "num_global_key_value_heads", default=heads)
         width = values = number(text, "global_head_dim", default=width)
     return heads, width, values
 
 
-def _heads_by_layer(text: Text, kinds: tuple[Kind, ...]) -> list[int]:
+def _heads_by_layer(text: Text, kinds: tuple[LayerKind, ...]) -> list[int]:
     """KV heads layer by layer where they differ (Nemotron NAS, OpenELM); empty else."""
     if isinstance(blocks := text.get("block_configs"), list):
         heads = number(text, "num_attention_heads")
         found = []
         for block, kind in zip(blocks, kinds, strict=True):
-            shared = number(block["attention"], "n_heads_in_group") if kind is Kind.FULL else 1
+            shared = number(block["attention"], "n_heads_in_group") if kind is LayerKind.FULL else 1
             found.append(heads // max(shared, 1))
         return found
     for key in ("num_key_value_heads_per_layer", "num_key_value_heads", "num_kv_heads"):
@@ -149,31 +149,31 @@ def _heads_by_layer(text: Text, kinds: tuple[Kind, ...]) -> list[int]:
     return []
 
 
-def _window(text: Text, kind: Kind) -> int:
-    if kind is Kind.FULL:
+def _window(text: Text, kind: LayerKind) -> int:
+    if kind is LayerKind.FULL:
         return 0
-    key = "sliding_window" if kind is Kind.WINDOW else "attention_chunk_size"
+    key = "sliding_window" if kind is LayerKind.WINDOW else "attention_chunk_size"
     window = number(text, key, default=0)
     if not window:
         raise ModelError(f"the model has layers of the kind '{kind}', but no size for them")
     return window
 
 
-def _sparse_index(text: Text, kinds: tuple[Kind, ...]) -> tuple[LayerGroup, ...]:
+def _sparse_index(text: Text, kinds: tuple[LayerKind, ...]) -> tuple[LayerGroup, ...]:
     """Keys that block-sparse attention keeps beside K and V (MiniMax M3), one head a layer."""
     width = number(text, "index_head_dim", default=0)
     frequency = text.get("sparse_attention_freq")
     if not width or text.get("use_sparse_attention") is False:
         return ()
-    layers = sum(kind is Kind.FULL for kind in kinds)
+    layers = sum(kind is LayerKind.FULL for kind in kinds)
     if isinstance(frequency, list):
         layers = sum(bool(flag) for flag in frequency[: len(kinds)])
     elif text.kind.startswith("minimax_m3"):
         return ()
-    return (LayerGroup(layers=layers, heads=1, width=width, parts=1, role=Role.INDEX),)
+    return (LayerGroup(layers=layers, heads=1, width=width, parts=1, role=LayerRole.INDEX),)
 
 
-def _latent(text: Text, kinds: tuple[Kind, ...]) -> tuple[LayerGroup, ...]:
+def _latent(text: Text, kinds: tuple[LayerKind, ...]) -> tuple[LayerGroup, ...]:
     layers = sum(kind in _GROWS for kind in kinds)
     rotary = number(text, "qk_rope_head_dim")
     width = number(text, "kv_lora_rank") + rotary
@@ -187,7 +187,7 @@ def _latent(text: Text, kinds: tuple[Kind, ...]) -> tuple[LayerGroup, ...]:
     return (latent, _index(indexed, index))
 
 
-def _indexed(text: Text, kinds: tuple[Kind, ...]) -> int:
+def _indexed(text: Text, kinds: tuple[LayerKind, ...]) -> int:
     """Latent layers that keep an index of their own; the others use that of one before."""
     attends = [place for place, kind in enumerate(kinds) if kind in _GROWS]
     named = text.get("indexer_types")
@@ -212,7 +212,7 @@ def _index(layers: int, width: int) -> LayerGroup:
         width=width,
         parts=1,
         element_bytes=_INDEX_ELEMENT,
-        role=Role.INDEX,
+        role=LayerRole.INDEX,
     )
 
 
@@ -266,7 +266,7 @@ def _compressed(text: Text) -> tuple[LayerGroup, ...]:
                 parts=1,
                 every=_INDEXED_RATIO,
                 compressed=True,
-                role=Role.INDEX,
+                role=LayerRole.INDEX,
             )
         )
     window = number(text, "sliding_window", default=0)

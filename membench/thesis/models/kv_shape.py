@@ -11,7 +11,7 @@ A layer is one of few kinds, and a model is a list of groups of equal layers::
 
     kv(s) = sum over groups of  layers * parts * heads * width * entries(s) * bytes an element
 
-An index that sparse attention keeps beside the cache (`Role.INDEX`) is counted
+An index that sparse attention keeps beside the cache (`LayerRole.INDEX`) is counted
 apart, because published figures leave it out for some models.
 
 What an entry takes depends on the layout that the engine keeps (`KvDtype`):
@@ -53,14 +53,14 @@ _V4_SCALED = 64
 _V4_PADDED = 8
 
 
-class Role(StrEnum):
+class LayerRole(StrEnum):
     """What a group of layers holds."""
 
     KV = "kv"
     INDEX = "index"
 
 
-class Layout(StrEnum):
+class BlockLayout(StrEnum):
     """How an engine lays out one block of tokens."""
 
     SPLIT = "split"  # layer by layer, K and V apart
@@ -95,7 +95,7 @@ class LayerGroup:
     every: int = 1
     compressed: bool = False
     element_bytes: int = 0
-    role: Role = Role.KV
+    role: LayerRole = LayerRole.KV
 
     def entries(self, tokens: int) -> int:
         """Entries that one layer holds for a context of ``tokens``."""
@@ -112,7 +112,7 @@ class LayerGroup:
         Raises:
             UsageError: `fp8_ds_mla` of a cache that holds no latent.
         """
-        if self.role is Role.INDEX:
+        if self.role is LayerRole.INDEX:
             return (self._index_bytes(dtype),)
         if dtype is KvDtype.FP8_DS_MLA:
             return (self._latent_bytes(),)
@@ -149,7 +149,7 @@ class KvShape:
     @property
     def layers(self) -> int:
         """Layers that hold a cache (an index is held beside one, not by a layer of its own)."""
-        held = [group for group in self.groups if group.role is Role.KV]
+        held = [group for group in self.groups if group.role is LayerRole.KV]
         # Every layer of DeepSeek V4 has a window, and most of them latents beside it.
         windows = [group for group in held if group.compressed and group.window]
         return sum(group.layers for group in windows or held)
@@ -164,7 +164,7 @@ def kv_bytes(
     return shape.state_bytes + sum(
         group.layers * group.entries(tokens) * group.entry_bytes(dtype)
         for group in shape.groups
-        if index or group.role is Role.KV
+        if index or group.role is LayerRole.KV
     )
 
 
@@ -192,7 +192,7 @@ def bytes_per_token(shape: KvShape, dtype: KvDtype = KvDtype.FP16, *, index: boo
     return sum(
         group.layers * group.entry_bytes(dtype) / group.every
         for group in shape.groups
-        if not group.window and (index or group.role is Role.KV)
+        if not group.window and (index or group.role is LayerRole.KV)
     )
 
 
@@ -211,7 +211,7 @@ class Pieces(NamedTuple):
 
 
 def piece_sizes(
-    shape: KvShape, block_tokens: int, tp: int, layout: Layout, dtype: KvDtype
+    shape: KvShape, block_tokens: int, tp: int, layout: BlockLayout, dtype: KvDtype
 ) -> tuple[Pieces, ...]:
     """The pieces of one block on one rank, by size, those that carry most bytes first.
 
@@ -240,9 +240,9 @@ def piece_sizes(
             )
         held = _heads_per_rank(group.heads, tp) * (block_tokens // group.every)
         parts = group.part_bytes(dtype)
-        for part in parts if layout is Layout.SPLIT else (sum(parts),):
+        for part in parts if layout is BlockLayout.SPLIT else (sum(parts),):
             sizes[held * part] = sizes.get(held * part, 0) + group.layers
-    if layout is Layout.WHOLE:
+    if layout is BlockLayout.WHOLE:
         return (Pieces(sum(size * count for size, count in sizes.items()), 1),)
     found = [Pieces(size, count) for size, count in sizes.items()]
     return tuple(sorted(found, key=lambda piece: (-piece.bytes * piece.number, piece.bytes)))
@@ -252,7 +252,7 @@ def pieces(
     shape: KvShape,
     block_tokens: int,
     tp: int = 1,
-    layout: Layout = Layout.SPLIT,
+    layout: BlockLayout = BlockLayout.SPLIT,
     dtype: KvDtype = KvDtype.FP16,
 ) -> Pieces:
     """(bytes, number) of what an engine moves for one block on one rank.

@@ -30,7 +30,7 @@ from membench.thesis.models.configuration import (
 )
 
 
-class Kind(StrEnum):
+class LayerKind(StrEnum):
     """What a layer keeps of a context."""
 
     FULL = "full_attention"
@@ -44,16 +44,16 @@ class Kind(StrEnum):
     """No attention: an MLP, experts, or a layer that was taken out."""
 
 
-_NAMES: dict[str, Kind] = {
-    **{kind.value: kind for kind in Kind},
-    **dict.fromkeys(("attention", "global", "global_attention", "full", "*"), Kind.FULL),
-    **dict.fromkeys(("indexed_attention", "deepseek_sparse_attention"), Kind.FULL),
-    **dict.fromkeys(("minimax_m3_sparse", "sparse_attention", "dense_attention"), Kind.FULL),
-    **dict.fromkeys(("sliding_window_attention", "local_attention", "local"), Kind.WINDOW),
-    **dict.fromkeys(("mamba", "mamba2", "recurrent", "linear", "kda", "gdn", "M"), Kind.STATE),
-    "chunked": Kind.CHUNK,
-    **dict.fromkeys(("moe", "E", "-", "dense"), Kind.NONE),
-    "short_conv": Kind.CONV,
+_NAMES: dict[str, LayerKind] = {
+    **{kind.value: kind for kind in LayerKind},
+    **dict.fromkeys(("attention", "global", "global_attention", "full", "*"), LayerKind.FULL),
+    **dict.fromkeys(("indexed_attention", "deepseek_sparse_attention"), LayerKind.FULL),
+    **dict.fromkeys(("minimax_m3_sparse", "sparse_attention", "dense_attention"), LayerKind.FULL),
+    **dict.fromkeys(("sliding_window_attention", "local_attention", "local"), LayerKind.WINDOW),
+    **dict.fromkeys(("mamba", "mamba2", "recurrent", "linear", "kda", "gdn", "M"), LayerKind.STATE),
+    "chunked": LayerKind.CHUNK,
+    **dict.fromkeys(("moe", "E", "-", "dense"), LayerKind.NONE),
+    "short_conv": LayerKind.CONV,
 }
 # Keys of layers that no reader here understands.
 _STRANGE = (
@@ -79,7 +79,7 @@ def layer_count(text: Config) -> int:
     return layers
 
 
-def layer_kinds(config: Config) -> tuple[Kind, ...]:
+def layer_kinds(config: Config) -> tuple[LayerKind, ...]:
     """[layers] what each layer of the model keeps, in order.
 
     Raises:
@@ -91,72 +91,79 @@ def layer_kinds(config: Config) -> tuple[Kind, ...]:
         found = _by_rule(text)
     shared = number(text, "num_kv_shared_layers", default=0)
     if shared:  # the last layers read the cache of earlier ones
-        found = (*found[: max(0, len(found) - shared)], *(Kind.NONE,) * min(shared, len(found)))
+        found = (
+            *found[: max(0, len(found) - shared)],
+            *(LayerKind.NONE,) * min(shared, len(found)),
+        )
     factor = number(text, "cla_share_factor", default=1) if text.get("use_cla") is True else 1
     if factor > 1:
-        found = tuple(Kind.NONE if place % factor else kind for place, kind in enumerate(found))
+        found = tuple(
+            LayerKind.NONE if place % factor else kind for place, kind in enumerate(found)
+        )
     return found
 
 
-def counted(kinds: Iterable[Kind]) -> Counter[Kind]:
+def counted(kinds: Iterable[LayerKind]) -> Counter[LayerKind]:
     """How many layers of each kind; a layer with both counts for either."""
     counts = Counter(kinds)
-    both = counts.pop(Kind.BOTH, 0)
-    counts[Kind.FULL] += both
-    counts[Kind.STATE] += both
+    both = counts.pop(LayerKind.BOTH, 0)
+    counts[LayerKind.FULL] += both
+    counts[LayerKind.STATE] += both
     return counts
 
 
-def _named(text: Text) -> tuple[Kind, ...] | None:
+def _named(text: Text) -> tuple[LayerKind, ...] | None:
     """What a list or a pattern of the configuration says; None where it has none."""
     layers = layer_count(text)
     if (pattern := text.get("hybrid_override_pattern")) is not None:
         return _of_names(text, "hybrid_override_pattern", [*str(pattern)], len(str(pattern)))
     if isinstance(named := text.get("layer_types"), list):
         found = _of_names(text, "layer_types", named, layers)
-        if text.kind.startswith("gemma4") and found and found[-1] is Kind.WINDOW:
-            return (*found[:-1], Kind.FULL)
+        if text.kind.startswith("gemma4") and found and found[-1] is LayerKind.WINDOW:
+            return (*found[:-1], LayerKind.FULL)
         return found
     if named is not None and "layer_types" in text:
         raise ModelError("'layer_types' of the model must be a list")
     return next((kinds for read in _READERS if (kinds := read(text, layers)) is not None), None)
 
 
-def _of_zeros_and_ones(text: Text, layers: int) -> tuple[Kind, ...] | None:
+def _of_zeros_and_ones(text: Text, layers: int) -> tuple[LayerKind, ...] | None:
     for key, zero, other in (
-        ("hybrid_layer_pattern", Kind.FULL, Kind.WINDOW),  # MiMo V2
-        ("attn_type_list", Kind.STATE, Kind.FULL),  # MiniMax 01
-        ("no_rope_layers", Kind.FULL, Kind.CHUNK),  # Llama 4
+        ("hybrid_layer_pattern", LayerKind.FULL, LayerKind.WINDOW),  # MiMo V2
+        ("attn_type_list", LayerKind.STATE, LayerKind.FULL),  # MiniMax 01
+        ("no_rope_layers", LayerKind.FULL, LayerKind.CHUNK),  # Llama 4
     ):
         flags = text.get(key)
-        if isinstance(flags, list) and flags and (other is not Kind.CHUNK or _chunk(text)):
+        if isinstance(flags, list) and flags and (other is not LayerKind.CHUNK or _chunk(text)):
             return _of_flags(key, flags, layers, zero, other)
     return None
 
 
-def _of_places(text: Text, layers: int) -> tuple[Kind, ...] | None:
+def _of_places(text: Text, layers: int) -> tuple[LayerKind, ...] | None:
     """Lists of the numbers of layers; Kimi counts from 1."""
     linear = text.get("linear_attn_config")
     if isinstance(linear, dict) and isinstance(linear.get("kda_layers"), list):
         states = linear["kda_layers"]
-        return tuple(Kind.STATE if place + 1 in states else Kind.FULL for place in range(layers))
-    for key, other in (("attn_layer_indices", Kind.STATE), ("full_attn_idxs", Kind.CONV)):
+        return tuple(
+            LayerKind.STATE if place + 1 in states else LayerKind.FULL for place in range(layers)
+        )
+    for key, other in (("attn_layer_indices", LayerKind.STATE), ("full_attn_idxs", LayerKind.CONV)):
         if isinstance(places := text.get(key), list):
-            return tuple(Kind.FULL if place in places else other for place in range(layers))
+            return tuple(LayerKind.FULL if place in places else other for place in range(layers))
     return None
 
 
-def _of_cycle(text: Text, layers: int) -> tuple[Kind, ...] | None:
+def _of_cycle(text: Text, layers: int) -> tuple[LayerKind, ...] | None:
     """RecurrentGemma's, whose attention always has a window."""
     cycle = text.get("block_types")
     if not isinstance(cycle, list) or not cycle:
         return None
     repeated = [cycle[place % len(cycle)] for place in range(layers)]
     kinds = _of_names(text, "block_types", repeated, layers)
-    return tuple(Kind.WINDOW if kind is Kind.FULL else kind for kind in kinds)
+    return tuple(LayerKind.WINDOW if kind is LayerKind.FULL else kind for kind in kinds)
 
 
-def _of_blocks(text: Text, layers: int) -> tuple[Kind, ...] | None:
+def _of_blocks(text: Text, layers: int) -> tuple[LayerKind, ...] | None:
     blocks = text.get("block_configs")
     if not isinstance(blocks, list):
         return None
@@ -168,16 +175,16 @@ def _of_blocks(text: Text, layers: int) -> tuple[Kind, ...] | None:
 _READERS = (_of_zeros_and_ones, _of_places, _of_cycle, _of_blocks)
 
 
-def _of_block(block: Any) -> Kind:
+def _of_block(block: Any) -> LayerKind:
     """A layer of a model whose layers were searched for one by one (Nemotron NAS)."""
     attention = block.get("attention") if isinstance(block, dict) else None
     if not isinstance(attention, dict):
         raise ModelError("'block_configs' of the model has a layer without 'attention'")
     gone = attention.get("no_op") is True or attention.get("replace_with_linear") is True
-    return Kind.NONE if gone else Kind.FULL
+    return LayerKind.NONE if gone else LayerKind.FULL
 
 
-def _of_names(text: Text, key: str, names: Sequence[Any], layers: int) -> tuple[Kind, ...]:
+def _of_names(text: Text, key: str, names: Sequence[Any], layers: int) -> tuple[LayerKind, ...]:
     spare = number(text, "num_nextn_predict_layers", default=0)
     if len(names) not in {layers, layers + spare} or not names:
         raise ModelError(f"'{key}' of the model does not name its {layers} layers")
@@ -188,14 +195,14 @@ def _of_names(text: Text, key: str, names: Sequence[Any], layers: int) -> tuple[
 
 
 def _of_flags(
-    key: str, flags: Sequence[Any], layers: int, zero: Kind, other: Kind
-) -> tuple[Kind, ...]:
+    key: str, flags: Sequence[Any], layers: int, zero: LayerKind, other: LayerKind
+) -> tuple[LayerKind, ...]:
     if len(flags) < layers or set(map(str, flags)) - {"0", "1"}:
         raise ModelError(f"'{key}' of the model does not give its {layers} layers a 0 or 1 each")
     return tuple(other if flag else zero for flag in flags[:layers])
 
 
-def _by_rule(text: Text) -> tuple[Kind, ...]:
+def _by_rule(text: Text) -> tuple[LayerKind, ...]:
     layers = layer_count(text)
     rule = str(absent_keys()[text.kind][LAYERS]) if text.known else _rule_of_keys(text)
     if rule == "own":
@@ -205,28 +212,35 @@ def _by_rule(text: Text) -> tuple[Kind, ...]:
         begin = number(text, "max_window_layers", default=0) if "max_window" in rule else 0
         slides = window and ("if used" not in rule or text.get("use_sliding_window") is True)
         return tuple(
-            Kind.WINDOW if slides and place >= begin else Kind.FULL for place in range(layers)
+            LayerKind.WINDOW if slides and place >= begin else LayerKind.FULL
+            for place in range(layers)
         )
     if " of " not in rule:
-        return (Kind.FULL,) * layers
-    other = Kind.WINDOW
+        return (LayerKind.FULL,) * layers
+    other = LayerKind.WINDOW
     if "linear" in rule:
-        other = Kind.STATE
+        other = LayerKind.STATE
     elif "chunked" in rule:
-        other = Kind.CHUNK
-    if (other is Kind.WINDOW and not window) or (other is Kind.CHUNK and not _chunk(text)):
-        return (Kind.FULL,) * layers
+        other = LayerKind.CHUNK
+    if (other is LayerKind.WINDOW and not window) or (
+        other is LayerKind.CHUNK and not _chunk(text)
+    ):
+        return (LayerKind.FULL,) * layers
     default = int(rule.split(" of ")[1].split(",")[0])
     return _every(text, layers, _interval(text, default), other, first="first" in rule)
 
 
-def _every(text: Text, layers: int, interval: int, other: Kind, *, first: bool) -> tuple[Kind, ...]:
+def _every(
+    text: Text, layers: int, interval: int, other: LayerKind, *, first: bool
+) -> tuple[LayerKind, ...]:
     if not interval:
         return (other,) * layers
     place_of_full = 0 if first else interval - 1
-    found = [Kind.FULL if place % interval == place_of_full else other for place in range(layers)]
+    found = [
+        LayerKind.FULL if place % interval == place_of_full else other for place in range(layers)
+    ]
     if text.kind.startswith("gemma4") and found:
-        found[-1] = Kind.FULL
+        found[-1] = LayerKind.FULL
     return tuple(found)
 
 
@@ -275,30 +289,37 @@ def _rule_of_keys(text: Text) -> str:
     )
 
 
-def _own(text: Text, layers: int) -> tuple[Kind, ...]:
+def _own(text: Text, layers: int) -> tuple[LayerKind, ...]:
     """Types whose layers follow from keys of their own."""
     places = range(layers)
     if text.kind == "jamba":
         period, offset = number(text, "attn_layer_period"), number(text, "attn_layer_offset")
         if not period:
             raise ModelError("'attn_layer_period' of the model must not be 0")
-        return tuple(Kind.FULL if place % period == offset else Kind.STATE for place in places)
+        return tuple(
+            LayerKind.FULL if place % period == offset else LayerKind.STATE for place in places
+        )
     if text.kind in {"mamba", "mamba2", "falcon_mamba", "bamba", "granitemoehybrid"}:
-        return (Kind.STATE,) * layers
+        return (LayerKind.STATE,) * layers
     if text.kind == "falcon_h1":
-        return (Kind.BOTH,) * layers
+        return (LayerKind.BOTH,) * layers
     if text.kind in {"lfm2", "lfm2_moe"}:
-        return (Kind.FULL,) * layers
+        return (LayerKind.FULL,) * layers
     if text.kind == "recurrent_gemma":
-        return tuple(Kind.WINDOW if place % 3 == 2 else Kind.STATE for place in places)
+        return tuple(LayerKind.WINDOW if place % 3 == 2 else LayerKind.STATE for place in places)
     if text.kind == "mimo_v2_flash":
-        return tuple(Kind.FULL if not place or place % 6 == 5 else Kind.WINDOW for place in places)
+        return tuple(
+            LayerKind.FULL if not place or place % 6 == 5 else LayerKind.WINDOW for place in places
+        )
     if text.kind == "kimi_linear":
-        return tuple(Kind.FULL if place and place % 4 == 0 else Kind.STATE for place in places)
+        return tuple(
+            LayerKind.FULL if place and place % 4 == 0 else LayerKind.STATE for place in places
+        )
     if text.kind == "bailing_hybrid":
         group = number(text, "layer_group_size")
         return tuple(
-            Kind.FULL if group and (place + 1) % group == 0 else Kind.STATE for place in places
+            LayerKind.FULL if group and (place + 1) % group == 0 else LayerKind.STATE
+            for place in places
         )
     raise ModelError(
         f"the model does not say which layers of '{text.kind}' attend",

@@ -19,7 +19,7 @@ from membench.thesis.models.architecture import (
     layer_geometry,
 )
 from membench.thesis.models.configuration import Config, ModelError, Text, number
-from membench.thesis.models.layer_kinds import Kind, layer_kinds
+from membench.thesis.models.layer_kinds import LayerKind, layer_kinds
 from membench.thesis.models.recurrent_state import STATE_HEADS
 
 _UNGATED = frozenset(
@@ -29,7 +29,7 @@ _UNGATED = frozenset(
 """Types whose MLP has two matrices, up and down, instead of three."""
 
 
-class Role(StrEnum):
+class MatrixRole(StrEnum):
     """What a matrix serves."""
 
     LAYER = "layer"
@@ -42,15 +42,15 @@ class Role(StrEnum):
     """Looked up, not multiplied."""
 
 
-class Matrix(NamedTuple):
+class WeightMatrix(NamedTuple):
     """``weights`` numbers of the matrix ``name``."""
 
     name: str
-    role: Role
+    role: MatrixRole
     weights: float
 
 
-def matrices(text: Text) -> list[Matrix]:
+def matrices(text: Text) -> list[WeightMatrix]:
     """All matrices of the language model.
 
     Raises:
@@ -60,23 +60,25 @@ def matrices(text: Text) -> list[Matrix]:
     kinds = (
         layer_kinds(text)
         if not is_compressed(text)
-        else (Kind.FULL,) * number(text, "num_hidden_layers")
+        else (LayerKind.FULL,) * number(text, "num_hidden_layers")
     )
-    found: list[Matrix] = []
+    found: list[WeightMatrix] = []
     for place, kind in enumerate(kinds):
         under = f"layers.{place}"
         for name, weights in _mixer(text, place, kind, hidden):
-            found.append(Matrix(f"{under}.{name}", Role.LAYER, weights))
+            found.append(WeightMatrix(f"{under}.{name}", MatrixRole.LAYER, weights))
         if _has_mlp(text, place, kind):
             found += _mlp(text, under, place, hidden)
     vocabulary = hidden * number(text, "vocab_size")
-    found.append(Matrix("lm_head", Role.HEAD, vocabulary))
+    found.append(WeightMatrix("lm_head", MatrixRole.HEAD, vocabulary))
     if text.get("tie_word_embeddings") is not True:
-        found.append(Matrix("embed_tokens", Role.EMBEDDING, vocabulary))
+        found.append(WeightMatrix("embed_tokens", MatrixRole.EMBEDDING, vocabulary))
     own = number(text, "hidden_size_per_layer_input", default=0)
     if own:  # Gemma's embeddings of each layer
         rows = number(text, "vocab_size_per_layer_input", "vocab_size")
-        found.append(Matrix("embed_tokens_per_layer", Role.EMBEDDING, rows * own * len(kinds)))
+        found.append(
+            WeightMatrix("embed_tokens_per_layer", MatrixRole.EMBEDDING, rows * own * len(kinds))
+        )
     return found
 
 
@@ -90,29 +92,29 @@ def active_experts(text: Config) -> int:
     return number(text, "num_experts_per_tok", default=0) if experts(text) else 0
 
 
-def _mixer(text: Text, place: int, kind: Kind, hidden: int) -> Iterator[tuple[str, float]]:
+def _mixer(text: Text, place: int, kind: LayerKind, hidden: int) -> Iterator[tuple[str, float]]:
     """What mixes tokens: attention, a state, or both."""
     if is_compressed(text):
         yield from _compressed(text, compress_ratios(text)[place], hidden)
-    elif kind in {Kind.FULL, Kind.WINDOW, Kind.CHUNK, Kind.BOTH}:
+    elif kind in {LayerKind.FULL, LayerKind.WINDOW, LayerKind.CHUNK, LayerKind.BOTH}:
         yield from _latent(text, hidden) if is_latent(text) else _heads(text, kind, hidden)
-    if kind in {Kind.STATE, Kind.BOTH}:
+    if kind in {LayerKind.STATE, LayerKind.BOTH}:
         yield from _state(text, hidden)
-    if kind is Kind.CONV:
+    if kind is LayerKind.CONV:
         yield "conv.in_proj", 3 * hidden * hidden
         yield "conv.out_proj", hidden * hidden
 
 
-def _heads(text: Text, kind: Kind, hidden: int) -> Iterator[tuple[str, float]]:
-    groups, width, values = layer_geometry(text, Kind.FULL if kind is Kind.BOTH else kind)
+def _heads(text: Text, kind: LayerKind, hidden: int) -> Iterator[tuple[str, float]]:
+    groups, width, values = layer_geometry(text, LayerKind.FULL if kind is LayerKind.BOTH else kind)
     heads = number(text, "num_attention_heads")
     step = text.get("attention_other_setting")
-    if kind is Kind.WINDOW and isinstance(step, dict):
+    if kind is LayerKind.WINDOW and isinstance(step, dict):
         heads = number(step, "num_attention_heads", default=heads)
     gate = 2 if text.get("attn_output_gate") is True else 1
     yield "self_attn.q_proj", gate * hidden * heads * width
     yield "self_attn.k_proj", hidden * groups * width
-    if not (kind is Kind.FULL and text.get("attention_k_eq_v") is True):
+    if not (kind is LayerKind.FULL and text.get("attention_k_eq_v") is True):
         yield "self_attn.v_proj", hidden * groups * values
     yield "self_attn.o_proj", heads * values * hidden
 
@@ -208,13 +210,13 @@ def _mamba(text: Text, hidden: int, states: int) -> Iterator[tuple[str, float]]:
     yield "mamba.out_proj", inner * hidden
 
 
-def _has_mlp(text: Text, place: int, kind: Kind) -> bool:
+def _has_mlp(text: Text, place: int, kind: LayerKind) -> bool:
     if text.kind in {"mamba", "mamba2", "falcon_mamba"}:
         return False
     if text.kind == "nemotron_h":
-        return kind is Kind.NONE
+        return kind is LayerKind.NONE
     if text.kind == "zamba2":
-        return kind is Kind.BOTH
+        return kind is LayerKind.BOTH
     blocks = text.get("block_configs")
     if isinstance(blocks, list):
         ffn = blocks[place].get("ffn")
@@ -222,7 +224,7 @@ def _has_mlp(text: Text, place: int, kind: Kind) -> bool:
     return True
 
 
-def _mlp(text: Text, under: str, place: int, hidden: int) -> Iterator[Matrix]:
+def _mlp(text: Text, under: str, place: int, hidden: int) -> Iterator[WeightMatrix]:
     many = 2 if text.kind in _UNGATED else 3
     count = experts(text)
     sparse = count > 0 and _sparse(text, place)
@@ -233,19 +235,19 @@ def _mlp(text: Text, under: str, place: int, hidden: int) -> Iterator[Matrix]:
         wide = _dense_width(text, place, hidden)
         names = ("gate_proj", "up_proj", "down_proj")[3 - many :]
         for name in names:
-            yield Matrix(f"{under}.mlp.{name}", Role.LAYER, hidden * wide)
+            yield WeightMatrix(f"{under}.mlp.{name}", MatrixRole.LAYER, hidden * wide)
     if not sparse:
         return
     width = number(text, "moe_intermediate_size", "intermediate_size")
     latent = number(text, "moe_latent_size", default=0)
     one = many * (latent or hidden) * width
     name = "experts" if gemma else "mlp.experts"
-    yield Matrix(f"{under}.{name}", Role.EXPERTS, count * one)
-    yield Matrix(f"{under}.mlp.gate", Role.ROUTER, hidden * count)
+    yield WeightMatrix(f"{under}.{name}", MatrixRole.EXPERTS, count * one)
+    yield WeightMatrix(f"{under}.mlp.gate", MatrixRole.ROUTER, hidden * count)
     if latent:
-        yield Matrix(f"{under}.mlp.latent_proj", Role.LAYER, 2 * hidden * latent)
+        yield WeightMatrix(f"{under}.mlp.latent_proj", MatrixRole.LAYER, 2 * hidden * latent)
     if shared := _shared_width(text, width):
-        yield Matrix(f"{under}.mlp.shared_experts", Role.LAYER, many * hidden * shared)
+        yield WeightMatrix(f"{under}.mlp.shared_experts", MatrixRole.LAYER, many * hidden * shared)
 
 
 def _dense_width(text: Text, place: int, hidden: int) -> int:

@@ -15,8 +15,8 @@ from membench.thesis.models.architecture import (
     is_latent,
 )
 from membench.thesis.models.configuration import Config, number, resolved
-from membench.thesis.models.layer_kinds import Kind, counted, layer_kinds
-from membench.thesis.models.matrices import Role, active_experts, experts, matrices
+from membench.thesis.models.layer_kinds import LayerKind, counted, layer_kinds
+from membench.thesis.models.matrices import MatrixRole, active_experts, experts, matrices
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,10 +49,10 @@ def count(config: Config) -> Parameters:
     """
     text = resolved(config)
     found = matrices(text)
-    by_role = {role: sum(one.weights for one in found if one.role is role) for role in Role}
-    routed = by_role[Role.EXPERTS]
+    by_role = {role: sum(one.weights for one in found if one.role is role) for role in MatrixRole}
+    routed = by_role[MatrixRole.EXPERTS]
     total = sum(by_role.values())
-    shared = total - routed - by_role[Role.EMBEDDING]
+    shared = total - routed - by_role[MatrixRole.EMBEDDING]
     many, active = experts(text), active_experts(text)
     if not routed:
         many = active = 0
@@ -79,7 +79,7 @@ def attention_flops(config: Config) -> float:
     if is_compressed(text):
         ratios = [ratio for ratio in compress_ratios(text) if ratio]
         return 4.0 * heads * head_width(text) * sum(1.0 / ratio for ratio in ratios)
-    full = counted(layer_kinds(text))[Kind.FULL]
+    full = counted(layer_kinds(text))[LayerKind.FULL]
     if not full:
         return 0.0
     if is_latent(text):

@@ -19,7 +19,7 @@ from membench.core.messages import tr
 
 
 @dataclass(frozen=True, kw_only=True)
-class Served:
+class BoundRatios:
     """How served points compare with a bound: their ratios to it.
 
     Attributes:
@@ -55,7 +55,7 @@ class Served:
         )
 
 
-SERVED_DECODE = Served(
+SERVED_DECODE = BoundRatios(
     points=3491,
     p5=1.54,
     median=3.41,

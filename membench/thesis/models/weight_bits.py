@@ -18,7 +18,7 @@ from fnmatch import translate
 from typing import Any, NamedTuple
 
 from membench.thesis.models.configuration import Config, ModelError, Text, resolved, text_part
-from membench.thesis.models.matrices import Matrix, Role, matrices
+from membench.thesis.models.matrices import MatrixRole, WeightMatrix, matrices
 
 
 class Precision(NamedTuple):
@@ -127,9 +127,11 @@ def weights_of(config: Config, wanted: WeightType = WeightType.AUTO) -> Weights:
         precision.bits * one.weights / 8 for one, precision in zip(found, precisions, strict=True)
     ]
     whole = sum(size)
-    routed = sum(held for one, held in zip(found, size, strict=True) if one.role is Role.EXPERTS)
+    routed = sum(
+        held for one, held in zip(found, size, strict=True) if one.role is MatrixRole.EXPERTS
+    )
     looked_up = sum(
-        held for one, held in zip(found, size, strict=True) if one.role is Role.EMBEDDING
+        held for one, held in zip(found, size, strict=True) if one.role is MatrixRole.EMBEDDING
     )
     by_name: dict[str, float] = {}
     for one, precision in zip(found, precisions, strict=True):
@@ -187,11 +189,11 @@ def says_precision(config: Config) -> bool:
     return any(part.get(key) for part in (config, text_part(config)) for key in keys)
 
 
-Held = Callable[[Matrix], Precision]
+Held = Callable[[WeightMatrix], Precision]
 
 
 def _uniform(held: Precision) -> Held:
-    return lambda one: held if one.role in {Role.LAYER, Role.EXPERTS} else _PLAIN
+    return lambda one: held if one.role in {MatrixRole.LAYER, MatrixRole.EXPERTS} else _PLAIN
 
 
 def _plain(config: Config, text: Config, *, quantized: bool) -> Precision:
@@ -235,20 +237,20 @@ def _stated(config: Config, text: Text) -> Held:
         return _by_lists(quantized, scheme, kept, plain)
     within: Held
     if method == "mxfp4":
-        within = _of_roles({Role.EXPERTS: _MXFP4}, plain)
+        within = _of_roles({MatrixRole.EXPERTS: _MXFP4}, plain)
     elif method in {"fp8", "fbgemm-fp8"}:
         own = _MXFP4 if text.get("expert_dtype") == "fp4" else None
         eight = Precision(8 + _block_scale(quantized), "FP8")
-        within = _of_roles({Role.LAYER: eight, Role.EXPERTS: own or eight}, plain)
+        within = _of_roles({MatrixRole.LAYER: eight, MatrixRole.EXPERTS: own or eight}, plain)
     elif method in {"gptq", "awq", "auto-round", "gptqmodel", "intel/auto-round"}:
         bits = _positive(quantized, "bits")
         scales = _per_group(quantized.get("group_size", 128), 16 + bits)  # and zero points
         packed = Precision(bits + scales, f"INT{bits}")
-        within = _of_roles({Role.LAYER: packed, Role.EXPERTS: packed}, plain)
+        within = _of_roles({MatrixRole.LAYER: packed, MatrixRole.EXPERTS: packed}, plain)
     elif method == "bitsandbytes":
         four = Precision(4 + 32 / 64, "NF4")
         packed = four if quantized.get("load_in_4bit") else _INT8
-        within = _of_roles({Role.LAYER: packed, Role.EXPERTS: packed}, plain)
+        within = _of_roles({MatrixRole.LAYER: packed, MatrixRole.EXPERTS: packed}, plain)
     else:
         raise ModelError(
             f"the precision of the weights is not known: 'quant_method' is '{method}'",
@@ -257,7 +259,7 @@ def _stated(config: Config, text: Text) -> Held:
     return lambda one: plain if kept(one.name) else within(one)
 
 
-def _of_roles(held: Mapping[Role, Precision], plain: Precision) -> Held:
+def _of_roles(held: Mapping[MatrixRole, Precision], plain: Precision) -> Held:
     return lambda one: held.get(one.role, plain)
 
 
@@ -271,20 +273,20 @@ def _by_lists(
     if quantized.get("quant_method") == "fp8" and "weight_block_size" in quantized:
         rest = Precision(8 + _block_scale(quantized), "FP8")
 
-    def held_as(one: Matrix) -> Precision:
-        if one.role is Role.EMBEDDING:
+    def held_as(one: WeightMatrix) -> Precision:
+        if one.role is MatrixRole.EMBEDDING:
             return plain
         listed = next(
             (
                 held
                 for target, held in groups
-                if (target is None and one.role in {Role.LAYER, Role.EXPERTS})
+                if (target is None and one.role in {MatrixRole.LAYER, MatrixRole.EXPERTS})
                 or (target is not None and target(one.name))
             ),
             None,
         )
         if rest != plain:  # what is ignored by the list is still in FP8, but head and routers
-            fallback = rest if one.role in {Role.LAYER, Role.EXPERTS} else plain
+            fallback = rest if one.role in {MatrixRole.LAYER, MatrixRole.EXPERTS} else plain
             return fallback if listed is None or kept(one.name) else listed
         return plain if listed is None or kept(one.name) else listed
 

@@ -15,7 +15,7 @@ from membench.thesis.models.kv_shape import KvDtype, KvShape
 from membench.thesis.replay.amounts import show_amount
 from membench.thesis.replay.gaps import reread, resting
 from membench.thesis.replay.hits import Replay, replay
-from membench.thesis.replay.policies import Policy, expanded, serve
+from membench.thesis.replay.policies import CachePolicy, expanded, serve
 from membench.thesis.replay.trace import Ints, Trace, with_poisson_arrivals, with_shared_prefix
 from membench.thesis.replay.traces import read_trace
 from membench.thesis.tiers.settings import TierSpec, TierUse
@@ -25,7 +25,7 @@ DAY = 86_400.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Point:
+class CachePoint:
     """A cache of one size.
 
     Attributes:
@@ -55,7 +55,7 @@ class Point:
 
 @dataclass(frozen=True, kw_only=True)
 class PolicyPoint:
-    """A cache of one size under a named rule; the attributes are those of `Point`."""
+    """A cache of one size under a named rule; the attributes are those of `CachePoint`."""
 
     policy: str
     capacity: int
@@ -75,7 +75,7 @@ class TierRow:
         capacity_blocks: None for a tier without end.
         hit_rate: share of all blocks that were asked for and that it served.
         read_per_s, written_per_s: bytes a second on average; None where times are not known.
-        written_per_day, dwpd: see `Point`.
+        written_per_day, dwpd: see `CachePoint`.
         mean_gigabytes: resident on average over time, 1e9 bytes.
     """
 
@@ -123,7 +123,7 @@ class Replayed:
     block_bytes: float | None
     warmup_s: float | None
     enough: int
-    points: tuple[Point, ...]
+    points: tuple[CachePoint, ...]
     policies: tuple[PolicyPoint, ...]
     tiers: tuple[TierRow, ...]
     reread: tuple[Shares, ...]
@@ -153,7 +153,7 @@ def replay_source(
     model: Model | None = None,
     dtype: KvDtype = KvDtype.FP16,
     warmup: float | None = None,
-    policies: Sequence[Policy] = (),
+    policies: Sequence[CachePolicy] = (),
     tiers: Sequence[TierAsked] = (),
 ) -> Replayed:
     """Replay a shipped trace, a file or a folder (`read_trace`) and evaluate its curve.
@@ -277,7 +277,7 @@ def _days(trace: Trace, first: int) -> float | None:
 
 def _points(
     trace: Trace, found: Replay, asked: Ints, block: float | None, first: int
-) -> tuple[Point, ...]:
+) -> tuple[CachePoint, ...]:
     """One for each of ``asked``, and the last for a cache without end."""
     ends = np.append(asked, found.curve.enough)
     warm = found.since(first)
@@ -291,7 +291,7 @@ def _points(
         written = missed[place] * block / days if block is not None and days else None
         held = blocks * block if block is not None else None
         points.append(
-            Point(
+            CachePoint(
                 capacity=None if last else blocks,
                 hit_rate=float(found.curve.rates(ends[place : place + 1])[0]),
                 gigabytes=None if held is None else held / 1e9,
@@ -324,7 +324,7 @@ def _full_after(trace: Trace, found: Replay, ends: Ints) -> list[float | None]:
 
 
 def _policies(
-    trace: Trace, policies: Sequence[Policy], asked: Ints, block: float | None, first: int
+    trace: Trace, policies: Sequence[CachePolicy], asked: Ints, block: float | None, first: int
 ) -> tuple[PolicyPoint, ...]:
     if not policies:
         return ()

@@ -25,7 +25,7 @@ _MOST = 2**27
 """References that are expanded block by block: about 4 GiB."""
 
 
-class Rule(StrEnum):
+class EvictionRule(StrEnum):
     """What goes when the cache is full, or what is let in."""
 
     LRU = "lru"
@@ -38,49 +38,50 @@ class Rule(StrEnum):
 
 
 MEANING = {
-    Rule.LRU: "least recently used",
-    Rule.FIFO: "first in, first out",
-    Rule.S3FIFO: "S3-FIFO",
-    Rule.OPTIMAL: "what is needed last goes first (Belady): no rule hits more",
-    Rule.LEAF: "least recently used of the blocks that no cached block follows",
-    Rule.TTL: "least recently used, dropped after so many seconds without use",
-    Rule.SECOND: "least recently used, let in when named for the second time",
+    EvictionRule.LRU: "least recently used",
+    EvictionRule.FIFO: "first in, first out",
+    EvictionRule.S3FIFO: "S3-FIFO",
+    EvictionRule.OPTIMAL: "what is needed last goes first (Belady): no rule hits more",
+    EvictionRule.LEAF: "least recently used of the blocks that no cached block follows",
+    EvictionRule.TTL: "least recently used, dropped after so many seconds without use",
+    EvictionRule.SECOND: "least recently used, let in when named for the second time",
 }
 
 
 @dataclass(frozen=True)
-class Policy:
+class CachePolicy:
     """A rule, and seconds where it is `ttl`."""
 
-    rule: Rule
+    rule: EvictionRule
     ttl: float = math.inf
 
     def __str__(self) -> str:
         """As it is written on the command line."""
-        return f"ttl:{self.ttl:g}" if self.rule is Rule.TTL else str(self.rule)
+        return f"ttl:{self.ttl:g}" if self.rule is EvictionRule.TTL else str(self.rule)
 
 
-def parse_policy(word: str) -> Policy:
+def parse_policy(word: str) -> CachePolicy:
     """``lru``, ``fifo``, ``s3fifo``, ``optimal``, ``leaf``, ``second`` or ``ttl:SECONDS``.
 
     Raises:
         UsageError: it is none of them.
     """
     name, _, rest = word.strip().partition(":")
-    hint = f"known are {', '.join(rule for rule in Rule if rule is not Rule.TTL)}, ttl:SECONDS"
+    untimed = (rule for rule in EvictionRule if rule is not EvictionRule.TTL)
+    hint = f"known are {', '.join(untimed)}, ttl:SECONDS"
     if name == "belady":
-        name = Rule.OPTIMAL
-    if name not in [*Rule] or (name != Rule.TTL and rest):
+        name = EvictionRule.OPTIMAL
+    if name not in [*EvictionRule] or (name != EvictionRule.TTL and rest):
         raise UsageError(f"'{word}' is no policy", hint)
-    if name != Rule.TTL:
-        return Policy(Rule(name))
+    if name != EvictionRule.TTL:
+        return CachePolicy(EvictionRule(name))
     try:
         seconds = float(rest)
     except ValueError:
         seconds = math.nan
     if not 0 < seconds < math.inf:
         raise UsageError(f"'{word}' names no seconds above 0", hint)
-    return Policy(Rule.TTL, seconds)
+    return CachePolicy(EvictionRule.TTL, seconds)
 
 
 class Requests(NamedTuple):
@@ -100,7 +101,7 @@ class Requests(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Served:
+class ServedBlocks:
     """[r] blocks that hit, and that were written into the cache, of each request."""
 
     hits: Ints
@@ -135,26 +136,26 @@ def expanded(trace: Trace) -> Requests:
     return Requests(ids, bounds, trace.arrival, int(before[-1]))
 
 
-def serve(requests: Requests, policy: Policy, capacity: int) -> Served:
+def serve(requests: Requests, policy: CachePolicy, capacity: int) -> ServedBlocks:
     """What a cache of ``capacity`` blocks (0 or more) under ``policy`` hits and writes.
 
     Raises:
         UsageError: a policy by time of requests that are not in the order of arrival.
     """
-    if policy.rule is Rule.TTL and (np.diff(requests.arrival) < 0).any():
+    if policy.rule is EvictionRule.TTL and (np.diff(requests.arrival) < 0).any():
         raise UsageError(
             "the requests are not in the order of arrival, which a time to live needs",
             "draw arrivals: --arrivals poisson:RATE",
         )
     count, blocks = requests.bounds.size - 1, requests.blocks
     hits, written = np.zeros(count, np.int64), np.zeros(count, np.int64)
-    if policy.rule is Rule.OPTIMAL:
+    if policy.rule is EvictionRule.OPTIMAL:
         work = np.zeros((2, requests.ids.size + 1), np.int64)
         compiled("optimal")(
             *(requests.ids, requests.bounds, following(requests)),
             *(np.zeros(blocks, np.int64), work[0], work[1], capacity, hits, written),
         )
-    elif policy.rule is Rule.S3FIFO:
+    elif policy.rule is EvictionRule.S3FIFO:
         queues = np.zeros((3, 2 * blocks + requests.ids.size // max(count, 1) + 2), np.int64)
         compiled("s3fifo")(
             *(requests.ids, requests.bounds, np.zeros((3, blocks), np.int64), queues),
@@ -164,10 +165,14 @@ def serve(requests: Requests, policy: Policy, capacity: int) -> Served:
         compiled("lru")(
             *(requests.ids, requests.bounds, requests.arrival, parents(requests)),
             *(np.zeros((5, blocks + 1), np.int64), capacity, policy.ttl),
-            *(policy.rule is Rule.SECOND, policy.rule is Rule.LEAF, policy.rule is not Rule.FIFO),
+            *(
+                policy.rule is EvictionRule.SECOND,
+                policy.rule is EvictionRule.LEAF,
+                policy.rule is not EvictionRule.FIFO,
+            ),
             *(hits, written),
         )
-    return Served(hits, written)
+    return ServedBlocks(hits, written)
 
 
 def following(requests: Requests) -> Ints:

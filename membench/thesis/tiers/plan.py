@@ -57,7 +57,7 @@ class TierPlan:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class TierWork:
     """What the tiers must do.
 
     Attributes:
@@ -99,7 +99,7 @@ def plan_of_trace(
     tiers: Sequence[TierAsked],
     drive: Drive,
     requests_per_s: float | None = None,
-) -> Plan:
+) -> TierWork:
     """The plan for a trace, at its own rate or at ``requests_per_s``.
 
     Raises:
@@ -134,7 +134,7 @@ def plan_of_trace(
         for asked, use in zip(tiers, outcome.tiers, strict=True)
     ]
     notes.append("each tier sees every request; a trace that is a sample understates capacity")
-    return Plan(
+    return TierWork(
         source=trace.name,
         requests_per_s=trace.requests / outcome.seconds,
         tokens_per_request=float(trace.prompt.mean()),
@@ -151,7 +151,7 @@ def plan_of_lengths(
     dtype: KvDtype,
     tiers: Sequence[TierAsked],
     drive: Drive,
-) -> Plan:
+) -> TierWork:
     """The plan for requests of which only lengths are known, by Little's law.
 
     A tier holds what was written to it for ``capacity / rate`` seconds; what rests less than
@@ -183,7 +183,7 @@ def plan_of_lengths(
         served = max(served, reach)
         found.append(_tier(asked, lengths.reuse * share, again * share, written, drive))
     needed = (written + again) * lengths.gap_s
-    return Plan(
+    return TierWork(
         source="lengths",
         requests_per_s=requests_per_s,
         tokens_per_request=float(lengths.input_tokens),

@@ -65,7 +65,7 @@ class TierSpec:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Gpu:
+class PrefillGpu:
     """What a GPU needs for a prefill: a lower bound (see `roofline`).
 
     Attributes:
@@ -122,7 +122,7 @@ class TierUse:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
+class TierOutcome:
     """What the event model found.
 
     Attributes:

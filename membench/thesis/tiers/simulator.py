@@ -29,7 +29,14 @@ from membench.thesis.models.roofline import prefill_flops
 from membench.thesis.replay.run_parts import Run, distinct, length, split
 from membench.thesis.replay.trace import Trace, with_poisson_arrivals
 from membench.thesis.tiers.run_lru import Dropped, RunLru
-from membench.thesis.tiers.settings import Admission, Gpu, Inclusion, Outcome, TierSpec, TierUse
+from membench.thesis.tiers.settings import (
+    Admission,
+    Inclusion,
+    PrefillGpu,
+    TierOutcome,
+    TierSpec,
+    TierUse,
+)
 from membench.thesis.tiers.sightings import Sightings
 
 
@@ -87,11 +94,11 @@ def simulate(
     tiers: Sequence[TierSpec],
     block_bytes: float,
     *,
-    gpu: Gpu | None = None,
+    gpu: PrefillGpu | None = None,
     gpus: int = 1,
     inclusion: Inclusion = Inclusion.INCLUSIVE,
     admission: Admission = Admission.THROUGH,
-) -> Outcome:
+) -> TierOutcome:
     """Send ``trace`` (in order of arrival) through ``tiers``, fastest first.
 
     Args:
@@ -107,7 +114,7 @@ def simulate(
         raise UsageError(
             "the requests are not in the order of arrival", "draw arrivals first: poisson:RATE"
         )
-    model = _Model(tiers, block_bytes, gpu or Gpu(), gpus, inclusion, admission)
+    model = _EventModel(tiers, block_bytes, gpu or PrefillGpu(), gpus, inclusion, admission)
     runs = list(zip(trace.first.tolist(), trace.last.tolist(), strict=True))
     bounds = trace.offsets.tolist()
     scopes = trace.session.tolist()
@@ -120,12 +127,12 @@ def simulate(
     return model.outcome(trace)
 
 
-class _Model:
+class _EventModel:
     def __init__(
         self,
         tiers: Sequence[TierSpec],
         block_bytes: float,
-        gpu: Gpu,
+        gpu: PrefillGpu,
         gpus: int,
         inclusion: Inclusion,
         admission: Admission,
@@ -261,7 +268,7 @@ class _Model:
             store.most = max(store.most, store.cache.blocks)
             depth += 1
 
-    def outcome(self, trace: Trace) -> Outcome:
+    def outcome(self, trace: Trace) -> TierOutcome:
         seconds = float(trace.arrival[-1] - trace.arrival[0]) if trace.requests else 0.0
         if trace.requests:
             self._age(float(trace.arrival[-1]))
@@ -269,7 +276,7 @@ class _Model:
         for depth, spec in enumerate(self.specs):
             stores = [home[depth] for home in self.homes][: 1 if spec.shared else None]
             uses.append(_use(spec, stores, self.block_bytes, seconds, first=depth == 0))
-        return Outcome(
+        return TierOutcome(
             references=trace.references,
             tiers=tuple(uses),
             ttft_s=np.array(self.ttft),

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from membench.core.errors import SchemaError
 from membench.core.terms import Metric, Tier
 from membench.results.formats.figures import Origin, row
-from membench.results.formats.reading import Item, Note, Record, Unplaced, collected
+from membench.results.formats.reading import Item, ReaderNote, Record, Unplaced, collected
 from membench.results.schema import Row, check
 
 ORIGIN = Origin("fio", "r1", "box")
@@ -65,7 +65,7 @@ def test_every_good_row_is_kept_and_every_bad_one_counted(
 
 def test_an_error_between_records_leaves_those_before_it() -> None:
     def records() -> Iterator[Record]:
-        yield (figure("ssd/a", 1.0), Note("odd"))
+        yield (figure("ssd/a", 1.0), ReaderNote("odd"))
         raise SchemaError("cut off")
 
     found = collected(records(), "fio")

@@ -16,7 +16,7 @@ from cupy_double.device import Double
 from cupy_double.driver import driver
 from cupy_double.library import UUIDS, DriverLibrary, batch_copy
 from cupy_double.runtime import runtime
-from membench.core.snapshot import Gpu, Gpus, Machine
+from membench.core.snapshot import GpuIdentity, Gpus, Machine
 from membench.gpu.cuda import backend as cuda
 from membench.gpu.cuda import device as cuda_device
 from membench.gpu.cuda import errors as cuda_errors
@@ -33,10 +33,10 @@ _MODULES = (cuda, cuda_device, cuda_errors, cuda_links, cuda_memory)
 def machine_of(double: Double) -> Machine:
     """This machine, with the GPUs of ``double`` in the snapshot."""
 
-    def gpu(index: int) -> Gpu:
+    def gpu(index: int) -> GpuIdentity:
         text = f"GPU-{uuid.UUID(bytes=UUIDS[index])}"
         hashed = hashlib.sha256(text.encode()).hexdigest()[:12]
-        return Gpu(index, "NVIDIA H100 of the tests", hashed, 80 << 30, "9.0")
+        return GpuIdentity(index, "NVIDIA H100 of the tests", hashed, 80 << 30, "9.0")
 
     devices = tuple(gpu(index) for index in range(double.gpus))
     return replace(snapshot(), gpus=Gpus("580.1", "13.0", devices))

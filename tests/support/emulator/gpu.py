@@ -27,7 +27,7 @@ from emulator.occupancy import blocks_per_sm
 from membench.core.backend import Device, Edge, Stamps
 from membench.core.errors import MembenchError, skip
 from membench.gpu.cuda.compile import Image, compile_source
-from membench.gpu.protocol import Argument, Buffer, Kernel, Properties, Stream, Variant
+from membench.gpu.protocol import Argument, Buffer, Kernel, KernelVariant, Properties, Stream
 
 
 def small(sms: int = 4, arch: str = "90", **others: Any) -> Properties:
@@ -85,7 +85,7 @@ class EmulatedGpu:
         self.counts: dict[str, Counts] = {}
         self._fuel = fuel
         self._compile = compile_
-        self._modules: dict[Variant, Loaded] = {}
+        self._modules: dict[KernelVariant, Loaded] = {}
         self._queues = Queues()
         self._queues.between = between
         self._streams = 1
@@ -230,7 +230,7 @@ class EmulatedGpu:
         self._queue(stream, lambda: run_once(copy))
         self._note("copy", str(size))
 
-    def kernel(self, variant: Variant, entry: str) -> EmulatedKernel:
+    def kernel(self, variant: KernelVariant, entry: str) -> EmulatedKernel:
         """Compile ``variant`` once and decode ``entry``."""
         image = self._compile(variant.file, variant.options, self._properties.arch)
         if variant not in self._modules:

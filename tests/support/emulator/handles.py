@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from emulator.counters import Counts
 from emulator.device import Loaded
 from membench.gpu.cuda.compile import Resources
-from membench.gpu.protocol import Variant
+from membench.gpu.protocol import KernelVariant
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class EmulatedKernel:
     """A `Kernel`."""
 
     entry: str
-    variant: Variant
+    variant: KernelVariant
     module: Loaded
     resources: Resources
 

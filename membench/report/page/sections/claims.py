@@ -15,7 +15,7 @@ from membench.report.page.document import (
     Bullets,
     Code,
     Column,
-    Facts,
+    Definitions,
     Figure,
     Line,
     Link,
@@ -131,7 +131,7 @@ def _summary(found: Verdicts) -> list[Block]:
             items.append((tr("Inconclusive for want of data"), joined(lacking)))
         if len(found.subjects) > 1:
             blocks.append(Paragraph((Strong(subject.machine),)))
-        blocks.append(Facts(tuple(items)))
+        blocks.append(Definitions(tuple(items)))
     return blocks
 
 
@@ -213,7 +213,7 @@ def _claim(claim: Claim, found: Verdicts) -> Section:
     blocks: list[Block] = [
         Quote(claim.quote, "zh-Hant-TW"),
         Quote(str(claim.english), "en"),
-        Facts(tuple(items)),
+        Definitions(tuple(items)),
     ]
     if claim.contrary:
         blocks.append(Paragraph((Strong(tr("Evidence to hold against it")),)))
@@ -281,7 +281,7 @@ def _part(verdict: PartVerdict, found: Verdicts, machine: str, *, single: bool) 
     strip = draw_strip(verdict, slug, names)
     picture: list[Block] = [] if strip is None else [Picture(strip.svg)]
     title = _on(part.id, machine) if not single or machine else tr("How it is decided")
-    return [Paragraph((Strong(title),)), *picture, Facts(tuple(items))]
+    return [Paragraph((Strong(title),)), *picture, Definitions(tuple(items))]
 
 
 def _draws(verdict: PartVerdict) -> str:

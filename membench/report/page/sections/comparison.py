@@ -23,7 +23,7 @@ from membench.report.page.document import (
     Table,
 )
 from membench.report.page.document import Line as Cells
-from membench.report.page.runs import Source
+from membench.report.page.runs import ReportSource
 from membench.report.page.sections.words import FACTS, METRICS
 from membench.report.plots import forest
 from membench.report.screens.blocks import full_name
@@ -40,7 +40,7 @@ _MOST_PLOTS = 3
 """Labels that get a forest plot; the table has all of them."""
 
 
-def compared(sources: Sequence[Source]) -> Comparison | None:
+def compared(sources: Sequence[ReportSource]) -> Comparison | None:
     """The files against the first of them, None where there is nothing to hold against another."""
     paths = [source.path for source in sources if source.data]
     if len(paths) < 2:

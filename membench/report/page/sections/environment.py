@@ -9,7 +9,7 @@ from membench.core.units import format_seconds
 from membench.report.page.document import (
     Block,
     Column,
-    Facts,
+    Definitions,
     Line,
     Paragraph,
     Section,
@@ -37,7 +37,7 @@ def section(runs: Sequence[Run]) -> Section:
     ]
     found = [_facts(run) for run in runs]
     if len(runs) == 1:
-        blocks.append(Facts(tuple((fact, (value,)) for fact, value in found[0].items())))
+        blocks.append(Definitions(tuple((fact, (value,)) for fact, value in found[0].items())))
     elif runs:
         blocks.append(_table([run.label for run in runs], found))
     return Section("environment", tr("Environment"), tuple(blocks))

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from membench.analysis.derive.links import Policy, fronts, in_flight, link_fits, moved, policies
+from membench.analysis.derive.links import (
+    TransferPolicy,
+    fronts,
+    in_flight,
+    link_fits,
+    moved,
+    policies,
+)
 from membench.analysis.derive.policy import Cell, crossover_map
 from membench.core.messages import tr, tr_n
 from membench.core.units import about_size, format_size, significant
@@ -36,7 +43,7 @@ def section(runs: Sequence[Run]) -> Section | None:
 
 def _of(run: Run, *, alone: bool) -> list[Section]:
     made = {
-        "policy": (tr("Policy"), _policies(policies(run.rows))),
+        "policy": (tr("TransferPolicy"), _policies(policies(run.rows))),
         "map": (tr("Best method"), _maps(run)),
         "fits": (tr("Start-up time and bandwidth"), _fits(run)),
         "flight": (tr("Bytes in flight"), _in_flight(run)),
@@ -54,7 +61,7 @@ def _of(run: Run, *, alone: bool) -> list[Section]:
     ]
 
 
-def _policies(found: Sequence[Policy]) -> list[Block]:
+def _policies(found: Sequence[TransferPolicy]) -> list[Block]:
     if not found:
         return []
     blocks: list[Block] = [Paragraph((_POLICY,))]

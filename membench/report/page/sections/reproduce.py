@@ -17,10 +17,10 @@ from membench.report.page.document import (
     Section,
     Strong,
 )
-from membench.report.page.runs import Run, Source
+from membench.report.page.runs import ReportSource, Run
 
 
-def section(sources: Sequence[Source], runs: Sequence[Run]) -> Section:
+def section(sources: Sequence[ReportSource], runs: Sequence[Run]) -> Section:
     """The command of every run, and every file."""
     blocks: list[Block] = []
     for run in runs:

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from membench.analysis.comparison import Mean
-from membench.analysis.figure import Figure
-from membench.analysis.finding import Finding
+from membench.analysis.figure import CaseRuns
+from membench.analysis.finding import Difference
 from membench.analysis.verdict import Reason, Verdict
 from membench.core.messages import listed, tr
 from membench.core.units import Scale, significant
@@ -35,7 +35,7 @@ _WORDS: Mapping[Verdict, str] = MappingProxyType(
 )
 
 
-def value_parts(figure: Figure | None, scale: Scale) -> tuple[str, str, str]:
+def value_parts(figure: CaseRuns | None, scale: Scale) -> tuple[str, str, str]:
     """Value, half range (or who says so) and share of peak; empty where unknown."""
     if figure is None:
         return "-", "", ""
@@ -48,7 +48,7 @@ def value_parts(figure: Figure | None, scale: Scale) -> tuple[str, str, str]:
     )
 
 
-def ratio_text(finding: Finding | None) -> str:
+def ratio_text(finding: Difference | None) -> str:
     """``1.457 [1.451, 1.463]``; without an interval where the values are too few for one."""
     if finding is None or finding.ratio is None:
         return ""
@@ -58,7 +58,7 @@ def ratio_text(finding: Finding | None) -> str:
     return f"{significant(finding.ratio)} [{significant(low)}, {significant(high)}]"
 
 
-def verdict_text(finding: Finding | None) -> str:
+def verdict_text(finding: Difference | None) -> str:
     """``^ better``, ``? unclear (n=3)``, ``- n/a (size)``."""
     if finding is None:
         return ""
@@ -83,7 +83,7 @@ def counts_text(counts: Mapping[Verdict, int]) -> str:
     )
 
 
-def count_text(finding: Finding) -> str:
+def count_text(finding: Difference) -> str:
     """``5``, or ``1/5`` where the reference and the label have different numbers of values."""
     first, second = finding.counts
     return str(first) if first == second else f"{first}/{second}"

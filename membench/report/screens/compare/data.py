@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from membench.analysis.absences import absences
-from membench.analysis.comparison import Comparison, Entry, Line
-from membench.analysis.finding import Finding
+from membench.analysis.comparison import Comparison, ComparisonCell, Line
+from membench.analysis.finding import Difference
 from membench.core.text import guard
 from membench.report.screens.compare.notes import notes
 
@@ -88,7 +88,7 @@ def _line(line: Line, labels: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _entry(entry: Entry, label: str) -> dict[str, Any]:
+def _entry(entry: ComparisonCell, label: str) -> dict[str, Any]:
     figure, finding = entry.figure, entry.finding
     data: dict[str, Any] = {"label": label, "status": entry.status}
     if entry.reasons:
@@ -140,7 +140,7 @@ _COLUMNS = (
 )
 
 
-def _record(line: Line, label: str, entry: Entry, *, reference: bool) -> dict[str, Any]:
+def _record(line: Line, label: str, entry: ComparisonCell, *, reference: bool) -> dict[str, Any]:
     row, figure = line.row, entry.figure
     record = {
         "schema": SCHEMA,
@@ -170,7 +170,7 @@ def _record(line: Line, label: str, entry: Entry, *, reference: bool) -> dict[st
     return record
 
 
-def _finding(finding: Finding) -> dict[str, Any]:
+def _finding(finding: Difference) -> dict[str, Any]:
     low, high = finding.interval or (None, None)
     return {
         "ratio": finding.ratio,

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from operator import attrgetter
 
 from membench.analysis.comparison import Comparison, Line
-from membench.analysis.figure import Figure
+from membench.analysis.figure import CaseRuns
 from membench.core.terms import FLAGS
 from membench.report.screens.compare.cells import count_text
 from membench.results.compact.row import read_detail
@@ -82,11 +82,11 @@ def _differences(line: Line) -> Iterator[str]:
             yield f"{name} differs: {' | '.join(value or '-' for value in values)}"
 
 
-def _tiers(figure: Figure | None) -> str:
+def _tiers(figure: CaseRuns | None) -> str:
     return _joined(one.tier for one in figure.commons) if figure else ""
 
 
-def _engines(figure: Figure | None) -> str:
+def _engines(figure: CaseRuns | None) -> str:
     if figure is None:
         return ""
     details = map(read_detail, set(map(attrgetter("detail_cell"), figure.rows)))

@@ -8,7 +8,7 @@ from itertools import accumulate
 from rich.text import Text
 
 from membench.analysis.comparison import Comparison, Line
-from membench.analysis.finding import Finding
+from membench.analysis.finding import Difference
 from membench.analysis.verdict import Verdict
 from membench.core.units import significant
 from membench.report.screens.compare.cells import mean_text, ratio_text, value_parts, verdict_text
@@ -127,7 +127,7 @@ def list_lines(
         yield Text(f"{label}: {words}: {significant(mean.ratio)}", "dim")
 
 
-def _mark(shown: Text, finding: Finding | None, start: int, length: int) -> None:
+def _mark(shown: Text, finding: Difference | None, start: int, length: int) -> None:
     """Give the verdict that stands at ``start`` its colour."""
     if finding is not None and _STYLE[finding.verdict]:
         shown.stylize(_STYLE[finding.verdict], start, start + length)

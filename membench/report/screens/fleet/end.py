@@ -10,10 +10,10 @@ from rich.table import Table
 from rich.text import Text
 
 from membench.report.screens.fleet.live import STYLES
-from membench.results.fleet_ledger import HostState, Ledger
+from membench.results.fleet_ledger import FleetLedger, HostState
 
 
-def print_end(console: Console, ledger: Ledger, directory: Path) -> None:
+def print_end(console: Console, ledger: FleetLedger, directory: Path) -> None:
     """Counts, the hosts that have not arrived, and the next command."""
     arrived = ledger.of_state(HostState.ARRIVED)
     console.print(Text(f"{len(arrived)} of {len(ledger.hosts)} hosts arrived: {directory}", "bold"))

@@ -52,7 +52,7 @@ _BYTES |= {f"{prefix}iB": 1024**power for power, prefix in enumerate("KMGT", 1)}
 
 
 @dataclass
-class _Run:
+class _Header:
     """What the lines around the figures say; ``size`` in bytes is of one array."""
 
     origin: Origin
@@ -85,7 +85,7 @@ class _Line:
 
 def read(data: bytes, origin: Origin) -> Iterator[Record]:
     """A record for each function."""
-    run = _Run(origin, origin.tier(of=(Tier.DDR, Tier.HBM)))
+    run = _Header(origin, origin.tier(of=(Tier.DDR, Tier.HBM)))
     any_yet = False
     for line in text_in(data, _TOOL).splitlines():
         for record in _line(line.strip(), run):
@@ -95,7 +95,7 @@ def read(data: bytes, origin: Origin) -> Iterator[Record]:
         raise SchemaError("not the output of BabelStream: no column such as max_MB_per_sec")
 
 
-def _line(line: str, run: _Run) -> Iterator[Record]:
+def _line(line: str, run: _Header) -> Iterator[Record]:
     cells = [cell.strip().strip('"') for cell in line.split(",")]
     if cells[0] in ("function", "phase"):
         run.header = cells
@@ -116,7 +116,7 @@ def _line(line: str, run: _Run) -> Iterator[Record]:
         _about(line, run)
 
 
-def _about(line: str, run: _Run) -> None:
+def _about(line: str, run: _Header) -> None:
     """What a line that is no figure says of the run."""
     for pattern in _DEVICES:
         if match := pattern.match(line):
@@ -145,7 +145,7 @@ def _power_of_2(shown: str, unit: int) -> int | None:
     return next((size for size in sizes if f"{size / unit:.1f}" == shown), None)
 
 
-def _csv(cells: Mapping[str, str], run: _Run) -> Record:
+def _csv(cells: Mapping[str, str], run: _Header) -> Record:
     rate = next((match for name in cells if (match := _RATE.fullmatch(name))), None)
     if "phase" in cells:
         return (Unplaced(f"the phase {cells['phase']}, which is no function"),)
@@ -167,7 +167,7 @@ def _csv(cells: Mapping[str, str], run: _Run) -> Record:
     return _figure(line, run)
 
 
-def _table(cells: Sequence[str], run: _Run) -> Record:
+def _table(cells: Sequence[str], run: _Header) -> Record:
     """A line of the text: three digits behind the point of the rate, five of the seconds."""
     if len(cells) != 5:
         return (Unplaced("a line of a function that is cut off"),)
@@ -187,11 +187,11 @@ def _table(cells: Sequence[str], run: _Run) -> Record:
     return _figure(line, run)
 
 
-def _given_size(run: _Run) -> int | None:
+def _given_size(run: _Header) -> int | None:
     return parse_size(run.origin.given["size"]) if "size" in run.origin.given else None
 
 
-def _figure(line: _Line, run: _Run) -> Iterator[Item]:
+def _figure(line: _Line, run: _Header) -> Iterator[Item]:
     operation = _OPERATIONS.get(line.function)
     if operation is None or line.value is None:
         yield Unplaced(f"a line that is no result of a function: {line.function or 'no name'}")
@@ -233,7 +233,7 @@ def _params(origin: Origin, tier: Tier) -> tuple[str, ...]:
     return tuple(f"{key}={origin.given.get(key, value)}" for key, value in assumed)
 
 
-def _detail(line: _Line, run: _Run) -> dict[str, str]:
+def _detail(line: _Line, run: _Header) -> dict[str, str]:
     assumed = [key for key in _ASSUMED[run.tier] if key not in run.origin.given]
     if run.guessed and line.size == run.size and "size" not in run.origin.given:
         assumed.append("size")

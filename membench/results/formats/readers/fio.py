@@ -22,10 +22,10 @@ from membench.core.terms import Metric, Stat, Tier
 from membench.results.formats.documents import broken, documents, text_in
 from membench.results.formats.figures import Origin, count, number, objects, part, row, text_of
 from membench.results.formats.readers.fio_case import case_of, memory_of
-from membench.results.formats.readers.fio_side import QUANTILES, TOOL, Side, own_case, side_rows
+from membench.results.formats.readers.fio_side import QUANTILES, TOOL, FioSide, own_case, side_rows
 from membench.results.formats.readers.fio_terse import terse_records
 from membench.results.formats.readers.fio_text import text_records
-from membench.results.formats.reading import Item, Note, Record, Unplaced
+from membench.results.formats.reading import Item, ReaderNote, Record, Unplaced
 
 _SIDES = ("read", "write", "trim", "mixed")
 _JSON = re.compile(rb'^[ \t]*\{|"fio version"', re.MULTILINE)
@@ -55,11 +55,13 @@ def _json_records(data: bytes, origin: Origin) -> Iterator[Record]:
             continue  # a line of the log around it
         elif runs and _continues(runs[-1], document):
             runs[-1] = document
-            yield (Note("earlier states of the same run (--status-interval) were passed over"),)
+            yield (
+                ReaderNote("earlier states of the same run (--status-interval) were passed over"),
+            )
         else:
             runs.append(document)
     if len(runs) > 1:
-        yield (Note(f"{len(runs)} runs of fio in one file: all were taken, as one run"),)
+        yield (ReaderNote(f"{len(runs)} runs of fio in one file: all were taken, as one run"),)
     jobs: list[_Job] = []
     for run in runs:
         common = part(run, "global options")
@@ -166,11 +168,11 @@ def _told(name: str, host: str) -> str:
     return f"{name}@{host}" if host and name != _ALL_CLIENTS else name
 
 
-def _side(figures: dict[str, Any], op: str, options: Mapping[str, Any]) -> Side:
+def _side(figures: dict[str, Any], op: str, options: Mapping[str, Any]) -> FioSide:
     kibibytes, moved = number(figures.get("bw")), number(figures.get("bw_bytes"))
     exact = moved or (kibibytes * 1024 if kibibytes else None)
     quantiles, mean, what = _latency(figures, options)
-    return Side(
+    return FioSide(
         op=op,
         iops=number(figures.get("iops")),
         bandwidth=exact / 1e9 if exact else None,
@@ -182,11 +184,11 @@ def _side(figures: dict[str, Any], op: str, options: Mapping[str, Any]) -> Side:
     )
 
 
-def _sync(job: dict[str, Any]) -> Side:
+def _sync(job: dict[str, Any]) -> FioSide:
     """Calls of fsync and its kind, timed apart since 3.7."""
     figures = part(job, "sync")
     latency = part(figures, "lat_ns")
-    return Side(
+    return FioSide(
         op="sync",
         operations=count(figures.get("total_ios")),
         quantiles=_quantiles(latency, 1),

@@ -15,7 +15,7 @@ _SHORT = 100  # ms: fio divides by whole milliseconds, so the rate is off by mor
 
 
 @dataclass(frozen=True)
-class Side:
+class FioSide:
     """The reads, writes, trims or syncs of one job, or all of them as ``mixed``.
 
     Attributes:
@@ -48,7 +48,7 @@ def own_case(job: str, op: str) -> str:
 
 
 def side_rows(
-    side: Side, case: str, origin: Origin, detail: Mapping[str, str], flags: tuple[str, ...] = ()
+    side: FioSide, case: str, origin: Origin, detail: Mapping[str, str], flags: tuple[str, ...] = ()
 ) -> Iterator[Item]:
     """Operations and bytes a second, and the quantiles of the latency, or its mean without them."""
     short = ("short-run",) if side.milliseconds and side.milliseconds < _SHORT else ()

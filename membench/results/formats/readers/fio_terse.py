@@ -13,8 +13,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from membench.core.terms import Metric, Stat, Tier
 from membench.results.formats.figures import Origin, number, row
-from membench.results.formats.readers.fio_side import QUANTILES, Side, own_case, side_rows
-from membench.results.formats.reading import Item, Note, Record, Unplaced
+from membench.results.formats.readers.fio_side import QUANTILES, FioSide, own_case, side_rows
+from membench.results.formats.reading import Item, ReaderNote, Record, Unplaced
 
 _LINE = re.compile(r"^([2-5]);", re.MULTILINE)
 _FIELDS = {2: 41, 3: 41, 4: 41, 5: 47}
@@ -35,7 +35,7 @@ def terse_records(text: str, origin: Origin) -> Iterator[Record]:
     if not lines:
         yield (Unplaced("lines that are not whole"),)
     yield (
-        Note(
+        ReaderNote(
             "terse output has whole KiB/s and microseconds and does not say how a job was set up: "
             "--output-format=json does"
         ),
@@ -74,11 +74,11 @@ def _job(fields: Sequence[str], origin: Origin) -> Iterator[Item]:
         yield Unplaced(f"a job without a figure: {name}")
 
 
-def _side(fields: Sequence[str], op: str) -> Side:
+def _side(fields: Sequence[str], op: str) -> FioSide:
     if len(fields) < 32:
-        return Side(op)
+        return FioSide(op)
     kibibytes = number(fields[1])
-    return Side(
+    return FioSide(
         op=op,
         iops=number(fields[2]),
         bandwidth=kibibytes * 1024 / 1e9 if kibibytes else None,

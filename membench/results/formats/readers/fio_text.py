@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, replace
 
 from membench.core.terms import Metric, Stat, Tier
 from membench.results.formats.figures import Origin, number, row
-from membench.results.formats.readers.fio_side import QUANTILES, Side, own_case, side_rows
-from membench.results.formats.reading import Item, Note, Record, Unplaced
+from membench.results.formats.readers.fio_side import QUANTILES, FioSide, own_case, side_rows
+from membench.results.formats.reading import Item, ReaderNote, Record, Unplaced
 
 # Bounded, and each tried from one place of a line alone: a line may be as long as a file.
 _HEAD = re.compile(
@@ -34,23 +34,23 @@ _POWER = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4, "P": 5, "E": 6}
 
 
 @dataclass
-class _Job:
+class _TextJob:
     name: str
     error: str
     pid: str
-    sides: dict[str, Side] = field(default_factory=dict)
+    sides: dict[str, FioSide] = field(default_factory=dict)
 
 
 def text_records(text: str, origin: Origin) -> Iterator[Record]:
     """A record for each job; a later state of the same process takes the place of an earlier."""
-    jobs: dict[tuple[str, ...], _Job] = {}
+    jobs: dict[tuple[str, ...], _TextJob] = {}
     engines: dict[str, str] = {}
     lost = 0
-    job: _Job | None = None
+    job: _TextJob | None = None
     side = latency = ""
     for line in text.splitlines():
         if head := _HEAD.match(line):
-            job = _Job(head[1].strip(), head[4], head[5])
+            job = _TextJob(head[1].strip(), head[4], head[5])
             jobs[job.name, head[2], head[3], job.pid] = job
             side = latency = ""
         elif setup := _SETUP.match(line):
@@ -64,7 +64,7 @@ def text_records(text: str, origin: Origin) -> Iterator[Record]:
         elif job is not None and side in job.sides:
             job.sides[side], latency = _with_latency(job.sides[side], line, latency)
     yield (
-        Note(
+        ReaderNote(
             "this is fio's normal output, which rounds to three digits or four: "
             "run it with --output-format=json"
         ),
@@ -74,7 +74,7 @@ def text_records(text: str, origin: Origin) -> Iterator[Record]:
         yield _rows(found, engines.get(found.name, ""), origin)
 
 
-def _rows(job: _Job, engine: str, origin: Origin) -> Iterator[Item]:
+def _rows(job: _TextJob, engine: str, origin: Origin) -> Iterator[Item]:
     if job.error != "0":
         case = own_case(job.name, next(iter(job.sides), "read"))
         reason = f"fio says: error {job.error}"
@@ -87,7 +87,7 @@ def _rows(job: _Job, engine: str, origin: Origin) -> Iterator[Item]:
         yield from side_rows(side, own_case(job.name, side.op), origin, detail)
 
 
-def _rates(op: str, text: str) -> Side | None:
+def _rates(op: str, text: str) -> FioSide | None:
     ran = _RUN.search(text)
     milliseconds = number(ran[1] or ran[2]) if ran else None
     if new := _NEW.search(text):
@@ -99,7 +99,7 @@ def _rates(op: str, text: str) -> Side | None:
         iops = _scaled(old[3])
     else:
         return None
-    return Side(op, iops=iops, bandwidth=moved / 1e9 or None, milliseconds=milliseconds)
+    return FioSide(op, iops=iops, bandwidth=moved / 1e9 or None, milliseconds=milliseconds)
 
 
 def _scaled(text: str) -> float | None:
@@ -107,7 +107,7 @@ def _scaled(text: str) -> float | None:
     return value * _SI[text[-1:].lower() if text[-1:].isalpha() else ""] if value else None
 
 
-def _with_latency(side: Side, line: str, latency: str) -> tuple[Side, str]:
+def _with_latency(side: FioSide, line: str, latency: str) -> tuple[FioSide, str]:
     """``side`` with what ``line`` says of its latency, and the unit of the quantiles to come."""
     if start := _QUANTILES.match(line):
         return replace(side, latency=start[1] or "clat"), start[2]

@@ -14,7 +14,7 @@ from typing import Any
 from membench.core.terms import BytesConvention, Metric, Tier
 from membench.results.formats.documents import text_in
 from membench.results.formats.figures import Origin, case_id, number, row
-from membench.results.formats.reading import Note, Record, Unplaced
+from membench.results.formats.reading import ReaderNote, Record, Unplaced
 
 _TOOL = "mlc"
 _NUMBER = r"\d+(?:,\d{3})*(?:\.\d+)?"  # some systems group the digits
@@ -77,7 +77,7 @@ def _figures(line: str, section: _Section, origin: Origin) -> Iterator[Record]:
     elif section.columns and line[:1].isdigit():
         yield (Unplaced("a row of a matrix that is not whole"),)
     elif match := _COMPLAINT.match(line):
-        yield (Note(f"mlc says: {match[0]}"),)
+        yield (ReaderNote(f"mlc says: {match[0]}"),)
     elif section.test and (match := _FIGURE.search(line)):
         yield (Unplaced(f"a line that ends in a figure: {line.partition(match[0])[0]}"),)
 

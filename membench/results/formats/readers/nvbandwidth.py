@@ -20,8 +20,8 @@ from membench.core.terms import BytesConvention, Metric, Tier
 from membench.core.units import MIB, format_size
 from membench.results.formats.documents import broken, documents_with, text_in
 from membench.results.formats.figures import Origin, case_id, number, objects, part, row, text_of
-from membench.results.formats.readers.nvbandwidth_text import Log, Matrix, Test, log_of
-from membench.results.formats.reading import Item, Note, Record, Unplaced
+from membench.results.formats.readers.nvbandwidth_text import Log, ResultMatrix, Test, log_of
+from membench.results.formats.reading import Item, ReaderNote, Record, Unplaced
 
 _TOOL = "nvbandwidth"
 _ABSENT = "N/A"
@@ -46,7 +46,7 @@ _DEVICE = re.compile(r"(?:\D*)(\d+): (.*?)(?: \([0-9a-fA-F]+:[0-9a-fA-F:]+\).*|:
 
 
 @dataclass(frozen=True)
-class _Run:
+class _FileFacts:
     """What is true of all tests of a file; ``devices`` by their place."""
 
     devices: Mapping[int, str]
@@ -70,8 +70,11 @@ def read(data: bytes, origin: Origin) -> Iterator[Record]:
 def _log(log: Log, origin: Origin) -> Iterator[Record]:
     if log.error and not log.tests:
         raise SchemaError(f"nvbandwidth says: {log.error}", "mend that, and run it again")
-    run = _Run(_devices(log.devices), log.driver, _cuda(log.cuda), origin)
-    yield (*[Note(f"nvbandwidth says: {log.error}")] * bool(log.error), *map(Unplaced, log.lost))
+    run = _FileFacts(_devices(log.devices), log.driver, _cuda(log.cuda), origin)
+    yield (
+        *[ReaderNote(f"nvbandwidth says: {log.error}")] * bool(log.error),
+        *map(Unplaced, log.lost),
+    )
     for test in _settled(log.tests):
         yield _test(test, run)
 
@@ -92,7 +95,7 @@ def _test_of(entry: dict[str, Any]) -> Test:
     description = text_of(entry.get("bandwidth_description"))
     cells = entry.get("bandwidth_matrix")
     rows = [one for one in cells if isinstance(one, list)] if isinstance(cells, list) else []
-    matrix = Matrix(description, tuple(tuple(one) for one in rows))
+    matrix = ResultMatrix(description, tuple(tuple(one) for one in rows))
     return Test(
         name=text_of(entry.get("name")) or "unnamed",
         status=text_of(entry.get("status")),
@@ -103,7 +106,7 @@ def _test_of(entry: dict[str, Any]) -> Test:
     )
 
 
-def _parts(name: str, matrix: Matrix) -> list[Matrix]:
+def _parts(name: str, matrix: ResultMatrix) -> list[ResultMatrix]:
     """The matrices that ``-j`` appended to one, each with its own description."""
     peers = _PEERS.fullmatch(name)
     columns = len(matrix.cells[0])
@@ -112,7 +115,7 @@ def _parts(name: str, matrix: Matrix) -> list[Matrix]:
     word = peers[1].capitalize()
     text = _PART.sub("", matrix.description)
     return [
-        Matrix(f"{said} {text}", matrix.cells[place * columns : (place + 1) * columns])
+        ResultMatrix(f"{said} {text}", matrix.cells[place * columns : (place + 1) * columns])
         for place, said in enumerate((f"{word}1", f"{word}2", "Total"))
     ]
 
@@ -123,7 +126,7 @@ def _settled(tests: Sequence[Test]) -> list[Test]:
     return [one for one in tests if one.status != "Running" or one.name not in ended]
 
 
-def _test(test: Test, run: _Run) -> Iterator[Item]:
+def _test(test: Test, run: _FileFacts) -> Iterator[Item]:
     if test.status != "Passed":
         yield _without_result(test, run)
         return
@@ -157,7 +160,7 @@ def _test(test: Test, run: _Run) -> Iterator[Item]:
                     )
 
 
-def _unusable(test: Test, matrix: Matrix) -> Iterator[Item]:
+def _unusable(test: Test, matrix: ResultMatrix) -> Iterator[Item]:
     """Cells that are no figure; ``N/A`` is one only where the whole matrix is."""
     cells = [cell for cells in matrix.cells for cell in cells if number(cell) is None]
     absent = sum(cell == _ABSENT for cell in cells)
@@ -167,7 +170,7 @@ def _unusable(test: Test, matrix: Matrix) -> Iterator[Item]:
         yield Unplaced(f"{test.name}: a cell that is no number above 0")
 
 
-def _without_result(test: Test, run: _Run) -> Item:
+def _without_result(test: Test, run: _FileFacts) -> Item:
     still = "nvbandwidth was still running it when the file ended"
     status = still if test.status == "Running" else f"nvbandwidth says: {test.status}"
     return row(

@@ -16,7 +16,7 @@ _DEVICE = re.compile(r"(?:Process +\d+ \(.*?\): device|Device) \d+: .*")
 
 
 @dataclass(frozen=True)
-class Matrix:
+class ResultMatrix:
     """What a test found: a value a row and column, as text or number; the description says what."""
 
     description: str
@@ -30,7 +30,7 @@ class Test:
     name: str
     status: str
     reason: str = ""
-    matrices: list[Matrix] = field(default_factory=list)
+    matrices: list[ResultMatrix] = field(default_factory=list)
     size: float | None = None
     mean: bool = False
 
@@ -59,7 +59,7 @@ def log_of(text: str) -> Log:
             continue
         cells, behind = _matrix(lines, place) if log.tests else ((), place)
         if cells:
-            log.tests[-1].matrices.append(Matrix(line, cells))
+            log.tests[-1].matrices.append(ResultMatrix(line, cells))
             log.tests[-1].status = "Passed"
             place = behind
         else:

@@ -29,7 +29,7 @@ _ASSUMED = {"threads": "1", "pages": "4k", "stores": "plain"}
 
 
 @dataclass
-class _Run:
+class _StreamOutput:
     width: int = 8
     elements: int | None = None
     repetitions: int = 1
@@ -39,12 +39,12 @@ class _Run:
 
 def read(data: bytes, origin: Origin) -> Iterator[Record]:
     """A record for each kernel; several runs may follow each other."""
-    run = _Run()
-    lines: list[tuple[_Run, re.Match[str]]] = []
+    run = _StreamOutput()
+    lines: list[tuple[_StreamOutput, re.Match[str]]] = []
     for raw in text_in(data, _TOOL).splitlines():
         line = raw.strip()
         if line.startswith("STREAM version"):
-            run = _Run()
+            run = _StreamOutput()
         elif match := _LINE.match(line):
             lines.append((run, match))
         elif _BROKEN.match(line):
@@ -55,7 +55,7 @@ def read(data: bytes, origin: Origin) -> Iterator[Record]:
         yield _kernel(match, about, origin)
 
 
-def _about(line: str, run: _Run) -> None:
+def _about(line: str, run: _StreamOutput) -> None:
     if match := _WIDTH.match(line):
         run.width = count(match[1])
     elif match := _ELEMENTS.match(line):
@@ -70,7 +70,7 @@ def _about(line: str, run: _Run) -> None:
         run.valid = False
 
 
-def _kernel(match: re.Match[str], run: _Run, origin: Origin) -> Iterator[Item]:
+def _kernel(match: re.Match[str], run: _StreamOutput, origin: Origin) -> Iterator[Item]:
     word, arrays = match[1].lower(), _OPERATIONS[match[1]]
     rate, slowest = number(match[2]), number(match[5])
     if rate is None:

@@ -15,7 +15,7 @@ from membench.core.units import GIB, KIB, MIB, format_size
 from membench.results.formats.documents import text_in
 from membench.results.formats.figures import Origin, count, number, row
 from membench.results.formats.readers.host_text import host_case, place
-from membench.results.formats.reading import Item, Note, Record
+from membench.results.formats.reading import Item, ReaderNote, Record
 
 _TOOL = "sysbench"
 _RUN = re.compile(r"^sysbench [\d.]+.*$", re.MULTILINE)
@@ -42,7 +42,7 @@ def _run(text: str, origin: Origin) -> Iterator[Item]:
     rate, block = _RATE.search(text), _BLOCK.search(text)
     value = number(rate[2]) if rate else None
     if rate is None or value is None:
-        yield Note("a run without 'transferred': only the test 'memory' is read")
+        yield ReaderNote("a run without 'transferred': only the test 'memory' is read")
         return
     size = int(block[1]) * _FACTOR[(block[2] or "").upper()] if block else None
     operation, threads = _OPERATION.search(text), _THREADS.search(text)

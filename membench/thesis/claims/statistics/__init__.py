@@ -1,4 +1,4 @@
-"""The statistics of the ledger: small pure functions from a `World` to draws by variant.
+"""The statistics of the ledger: small pure functions from a `Scenario` to draws by variant.
 
 A variant is a model, a baseline, a trace: what a claim must hold for as a whole.
 """
@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from membench.thesis.claims.draws import Floats
+from membench.thesis.claims.scenario import Scenario
 from membench.thesis.claims.statistics import compute, memory, records, replays, storage
-from membench.thesis.claims.world import World
 
-Statistic = Callable[[World], dict[str, Floats]]
-"""World -> variant -> [draws]; raises `NoData` where it cannot be drawn."""
+Statistic = Callable[[Scenario], dict[str, Floats]]
+"""Scenario -> variant -> [draws]; raises `NoData` where it cannot be drawn."""
 
 STATISTICS: Mapping[str, Statistic] = MappingProxyType(
     {

@@ -6,6 +6,7 @@ import numpy as np
 
 from membench.core.messages import tr
 from membench.thesis.claims.draws import Floats
+from membench.thesis.claims.scenario import Scenario
 from membench.thesis.claims.statistics.common import (
     FP4,
     Known,
@@ -17,36 +18,35 @@ from membench.thesis.claims.statistics.common import (
     token_time,
     touched,
 )
-from membench.thesis.claims.world import World
 from membench.thesis.models.kv_shape import KvDtype
 
 Values = dict[str, Floats]
 
 
-def _request(model: Known, world: World, kind: str) -> Floats:
+def _request(model: Known, scenario: Scenario, kind: str) -> Floats:
     """FLOPs of a request: what is not restored of its input, and its output."""
-    given, written = world[f"workload.{kind}.input"], world[f"workload.{kind}.output"]
-    return prefill_flops(model, given + written, given * (1 - world["workload.thinking.miss"]))
+    given, written = scenario[f"workload.{kind}.input"], scenario[f"workload.{kind}.output"]
+    return prefill_flops(model, given + written, given * (1 - scenario["workload.thinking.miss"]))
 
 
-def reasoning_request(world: World) -> Values:
+def reasoning_request(scenario: Scenario) -> Values:
     """FLOPs of a thinking request over those of a chat request."""
     return each_model(
-        lambda model: _request(model, world, "thinking") / _request(model, world, "chat")
+        lambda model: _request(model, scenario, "thinking") / _request(model, scenario, "chat")
     )
 
 
-def reasoning_session(world: World) -> Values:
+def reasoning_session(scenario: Scenario) -> Values:
     """FLOPs of an agent over those of a chat: of all requests of a session, and of one.
 
     In both the prefixes that the traffic shares are restored.
     """
-    context, written = world["workload.agent.context_p50"], world["workload.agent.output"]
-    restored = context * world["workload.agent.shared"]
-    longer = world["workload.agent.requests"] / world["workload.chat.turns"]
+    context, written = scenario["workload.agent.context_p50"], scenario["workload.agent.output"]
+    restored = context * scenario["workload.agent.shared"]
+    longer = scenario["workload.agent.requests"] / scenario["workload.chat.turns"]
     found: Values = {}
     for model in known_models():
-        one = prefill_flops(model, context + written, restored) / _request(model, world, "chat")
+        one = prefill_flops(model, context + written, restored) / _request(model, scenario, "chat")
         found[_compared(model, tr("session against session"))] = longer * one
         found[_compared(model, tr("request against request"))] = one
     return found
@@ -56,37 +56,39 @@ def _compared(model: Known, what: str) -> str:
     return tr("{model}, {case}", model=model.name, case=what)
 
 
-def _device(world: World, name: str) -> tuple[Floats, Floats]:
+def _device(scenario: Scenario, name: str) -> tuple[Floats, Floats]:
     """(B/s, FLOP/s) of a device that is not here, at the efficiencies measured here."""
     return (
-        world[f"device.{name}.bandwidth"] * world.efficiency("hbm-read"),
-        world[f"device.{name}.fp4"] * world.efficiency("gemm"),
+        scenario[f"device.{name}.bandwidth"] * scenario.efficiency("hbm-read"),
+        scenario[f"device.{name}.fp4"] * scenario.efficiency("gemm"),
     )
 
 
-def _mix(world: World) -> tuple[Floats, Floats]:
+def _mix(scenario: Scenario) -> tuple[Floats, Floats]:
     """Batches, [batch, 1], and whether a draw has them, [batch, draws]."""
-    most = world["workload.decode.batch_max"]
+    most = scenario["workload.decode.batch_max"]
     sizes = np.array(list(batches(max(1.0, float(most.max())))))[:, None]
     return sizes, (sizes <= np.maximum(most, 1)).astype(float)
 
 
-def _decode(world: World, model: Known, device: str, batch: Floats, context: Floats) -> TokenTime:
-    return token_time(model, batch, context, *_device(world, device), KvDtype.FP8, FP4)
+def _decode(
+    scenario: Scenario, model: Known, device: str, batch: Floats, context: Floats
+) -> TokenTime:
+    return token_time(model, batch, context, *_device(scenario, device), KvDtype.FP8, FP4)
 
 
-def decode_memory_bound(world: World) -> Values:
+def decode_memory_bound(scenario: Scenario) -> Values:
     """Share of decode time on Rubin that is bound by memory: weights FP4, KV fp8.
 
     Of equally many tokens at every batch size (powers of two) and both contexts.
     """
-    batch, used = _mix(world)
-    contexts = [world["workload.agent.context_p50"], world["workload.conversation.context"]]
+    batch, used = _mix(scenario)
+    contexts = [scenario["workload.agent.context_p50"], scenario["workload.conversation.context"]]
 
     def share(model: Known) -> Floats:
         total = bound = np.zeros(1)
         for context in contexts:
-            time = _decode(world, model, "rubin", batch, context)
+            time = _decode(scenario, model, "rubin", batch, context)
             spent = time.bound * used
             total = total + spent.sum(axis=0)
             bound = bound + (spent * (time.memory >= time.compute)).sum(axis=0)
@@ -96,11 +98,11 @@ def decode_memory_bound(world: World) -> Values:
     return each_model(share)
 
 
-def prefill_memory_bound(world: World) -> Values:
+def prefill_memory_bound(scenario: Scenario) -> Values:
     """Share of the two contexts at which a prefill step on Rubin is bound by memory."""
-    rate, flops = _device(world, "rubin")
-    chunk = world["workload.prefill.chunk"]
-    contexts = [world["workload.agent.context_p50"], world["workload.conversation.context"]]
+    rate, flops = _device(scenario, "rubin")
+    chunk = scenario["workload.prefill.chunk"]
+    contexts = [scenario["workload.agent.context_p50"], scenario["workload.conversation.context"]]
 
     def share(model: Known) -> Floats:
         bound = np.zeros_like(chunk)
@@ -113,15 +115,15 @@ def prefill_memory_bound(world: World) -> Values:
     return each_model(share)
 
 
-def hardware_fall(world: World) -> Values:
+def hardware_fall(scenario: Scenario) -> Values:
     """Cost of a decoded token on GB200 over that on Rubin, by bounds and rack prices."""
-    batch, used = _mix(world)
-    context = world["workload.conversation.context"]
-    dearer = world["price.rack_rubin"] / world["price.rack_blackwell"]
+    batch, used = _mix(scenario)
+    context = scenario["workload.conversation.context"]
+    dearer = scenario["price.rack_rubin"] / scenario["price.rack_blackwell"]
 
     def fall(model: Known) -> Floats:
         old, new = (
-            (_decode(world, model, device, batch, context).bound * used).sum(axis=0)
+            (_decode(scenario, model, device, batch, context).bound * used).sum(axis=0)
             for device in ("gb200", "rubin")
         )
         ratio: Floats = old / new / dearer

@@ -6,6 +6,7 @@ import numpy as np
 
 from membench.core.messages import tr
 from membench.thesis.claims.draws import Floats
+from membench.thesis.claims.scenario import NoData, Scenario
 from membench.thesis.claims.statistics.common import (
     Known,
     batches,
@@ -14,7 +15,6 @@ from membench.thesis.claims.statistics.common import (
     known_models,
     token_time,
 )
-from membench.thesis.claims.world import NoData, World
 from membench.thesis.models.gpu_count import gpus_needed
 from membench.thesis.models.kv_shape import KvDtype
 
@@ -30,22 +30,22 @@ def gpus(model: Known, memory: Floats, weights_share: Floats) -> Floats:
     return gpus_needed(model.held.stored, memory, weights_share)
 
 
-def kv_over_free_hbm(world: World) -> Values:
+def kv_over_free_hbm(scenario: Scenario) -> Values:
     """KV bytes of the smallest batch near peak decode rate, over HBM less weights."""
-    memory = world.of_device("memory") * world["system.hbm_share"]
+    memory = scenario.of_device("memory") * scenario["system.hbm_share"]
     size = np.array(list(batches(_LARGEST_BATCH)))[:, None]
     found: Values = {}
     for model in known_models():
-        many = gpus(model, memory, world["system.weights_share"])
+        many = gpus(model, memory, scenario["system.weights_share"])
         free = many * memory - model.held.stored
         for point in ("p50", "p90"):
-            context = world[f"workload.agent.context_{point}"]
+            context = scenario[f"workload.agent.context_{point}"]
             time = token_time(
                 model,
                 size,
                 context,
-                many * world["hbm-read"],
-                many * world["gemm"],
+                many * scenario["hbm-read"],
+                many * scenario["gemm"],
                 KvDtype.FP16,
             ).bound
             enough = time <= time[-1] / _PEAK_SHARE
@@ -55,30 +55,30 @@ def kv_over_free_hbm(world: World) -> Values:
     return found
 
 
-def elasticity(world: World) -> Values:
+def elasticity(scenario: Scenario) -> Values:
     """D ln(decode rate) / d ln(HBM bandwidth) between two machines, a case at a time."""
-    steps = np.log(world["pair-rate"]) / np.log(world["pair-bandwidth"])
-    return dict(zip(world.pair_cases, steps, strict=True))
+    steps = np.log(scenario["pair-rate"]) / np.log(scenario["pair-bandwidth"])
+    return dict(zip(scenario.pair_cases, steps, strict=True))
 
 
-def host_slowdown(world: World) -> Values:
+def host_slowdown(scenario: Scenario) -> Values:
     """HBM read bandwidth over that of a kernel that reads host memory."""
-    return {tr("kernel reads"): world["hbm-read"] / world["zerocopy"]}
+    return {tr("kernel reads"): scenario["hbm-read"] / scenario["zerocopy"]}
 
 
-def ddr_over_breakeven(world: World) -> Values:
+def ddr_over_breakeven(scenario: Scenario) -> Values:
     """Rate from host memory to the GPU over the break-even rate."""
-    rate = np.minimum(world["ddr-read"], world["kv-h2d"])
-    prefix, flops = world["workload.agent.context_p50"], world["gemm"]
+    rate = np.minimum(scenario["ddr-read"], scenario["kv-h2d"])
+    prefix, flops = scenario["workload.agent.context_p50"], scenario["gemm"]
     return each_model(lambda model: rate / breakeven_rate(model, prefix, flops, KvDtype.FP16))
 
 
-def measured_over_peak(world: World) -> Values:
+def measured_over_peak(scenario: Scenario) -> Values:
     """Measured rate over the peak of the device, for each tier whose peak is known."""
     found = {}
     for name in ("hbm-read", "gemm", "h2d", "ddr-read", "ssd-read"):
-        if name in world.values and name in world.peaks:
-            found[name] = world.efficiency(name)
+        if name in scenario.values and name in scenario.peaks:
+            found[name] = scenario.efficiency(name)
     if not found:
         raise NoData(tr("no measured rate comes with the peak of its device"))
     return found

@@ -21,6 +21,7 @@ import numpy as np
 from membench.core.messages import tr
 from membench.thesis.claims.amounts import of_workload, on_class
 from membench.thesis.claims.draws import Floats
+from membench.thesis.claims.scenario import Scenario
 from membench.thesis.claims.statistics.common import (
     Known,
     breakeven_rate,
@@ -29,7 +30,6 @@ from membench.thesis.claims.statistics.common import (
     remembered,
 )
 from membench.thesis.claims.statistics.memory import gpus
-from membench.thesis.claims.world import World
 from membench.thesis.models.kv_shape import KvDtype, mean_bytes_per_token
 from membench.thesis.replay.curves import Curve, curves
 
@@ -47,12 +47,12 @@ class Tiers(NamedTuple):
     ssd: Floats
 
 
-def _tiers(world: World, model: Known, memory: Floats) -> Tiers:
-    usable = memory * world["system.hbm_share"]
-    many = gpus(model, usable, world["system.weights_share"])
+def _tiers(scenario: Scenario, model: Known, memory: Floats) -> Tiers:
+    usable = memory * scenario["system.hbm_share"]
+    many = gpus(model, usable, scenario["system.weights_share"])
     hbm = usable - model.held.stored / many
-    ddr = hbm + world["system.ddr_capacity"]
-    return Tiers(hbm, ddr, ddr + world["system.ssd_capacity"])
+    ddr = hbm + scenario["system.ddr_capacity"]
+    return Tiers(hbm, ddr, ddr + scenario["system.ssd_capacity"])
 
 
 def _scale(model: Known, curve: Curve, flops: Floats) -> Floats:
@@ -99,22 +99,22 @@ def _each(value: Callable[[Known, Curve], Floats]) -> Values:
     }
 
 
-def capacity_gain(world: World) -> Values:
+def capacity_gain(scenario: Scenario) -> Values:
     """Paying hits with the flash of a rack less those with the 1 TB of a GPU without it."""
-    like = world["system.extra_capacity"]
+    like = scenario["system.extra_capacity"]
     near = remembered(("near",), (like,), lambda: np.full_like(like, 1e12))
-    return _each_class(lambda gpu, model, curve: _gain(world, gpu, model, curve, near))
+    return _each_class(lambda gpu, model, curve: _gain(scenario, gpu, model, curve, near))
 
 
-def ssd_adds_hits(world: World) -> Values:
+def ssd_adds_hits(scenario: Scenario) -> Values:
     """Paying hits of DDR and SSD less those of DDR alone."""
-    ddr = world["system.ddr_capacity"]
-    return _each_class(lambda gpu, model, curve: _gain(world, gpu, model, curve, ddr))
+    ddr = scenario["system.ddr_capacity"]
+    return _each_class(lambda gpu, model, curve: _gain(scenario, gpu, model, curve, ddr))
 
 
-def _gain(world: World, gpu: str, model: Known, curve: Curve, near: Floats) -> Floats:
+def _gain(scenario: Scenario, gpu: str, model: Known, curve: Curve, near: Floats) -> Floats:
     """Hits that flash beyond ``near`` bytes adds, where they pay."""
-    flops, extra = world[f"class.{gpu}.prefill"], world["system.extra_capacity"]
+    flops, extra = scenario[f"class.{gpu}.prefill"], scenario["system.extra_capacity"]
 
     def added() -> Floats:
         hits = _hits(model, curve, flops)
@@ -122,12 +122,12 @@ def _gain(world: World, gpu: str, model: Known, curve: Curve, near: Floats) -> F
         return gain
 
     key = ("added", gpu, model.name, curve.name)
-    return remembered(key, (flops, near, extra), added) * _pays(world, gpu, model, curve)
+    return remembered(key, (flops, near, extra), added) * _pays(scenario, gpu, model, curve)
 
 
-def _pays(world: World, gpu: str, model: Known, curve: Curve) -> Floats:
+def _pays(scenario: Scenario, gpu: str, model: Known, curve: Curve) -> Floats:
     """1 where the link restores a mean request no slower than the GPU recomputes it, else 0."""
-    link, flops = world["system.link"], world[f"class.{gpu}.prefill"]
+    link, flops = scenario["system.link"], scenario[f"class.{gpu}.prefill"]
 
     def pays() -> Floats:
         prefix = np.full_like(flops, curve.tokens_per_request)
@@ -137,32 +137,31 @@ def _pays(world: World, gpu: str, model: Known, curve: Curve) -> Floats:
     return remembered(("pays", gpu, model.name, curve.name), (link, flops), pays)
 
 
-def ddr_share_of_hits(world: World) -> Values:
+def ddr_share_of_hits(scenario: Scenario) -> Values:
     """Share of the paying hits of all tiers that DDR serves."""
-
     shared = tuple(
-        world[f"system.{name}"]
+        scenario[f"system.{name}"]
         for name in ("hbm_share", "weights_share", "ddr_capacity", "ssd_capacity")
     )
 
     def share(gpu: str, model: Known, curve: Curve) -> Floats:
-        flops, memory = world[f"class.{gpu}.prefill"], world[f"class.{gpu}.memory"]
+        flops, memory = scenario[f"class.{gpu}.prefill"], scenario[f"class.{gpu}.memory"]
 
         def served() -> Floats:
             """[tier, draws]: hits up to and including HBM, DDR and SSD."""
             hits = _hits(model, curve, flops)
-            return np.stack([hits(held) for held in _tiers(world, model, memory)])
+            return np.stack([hits(held) for held in _tiers(scenario, model, memory)])
 
         key = ("served", gpu, model.name, curve.name)
         hbm, ddr, ssd = remembered(key, (flops, memory, *shared), served)
-        paying = ddr + (ssd - ddr) * _pays(world, gpu, model, curve)
+        paying = ddr + (ssd - ddr) * _pays(scenario, gpu, model, curve)
         fraction: Floats = (ddr - hbm) / np.maximum(paying, 1e-12)
         return fraction
 
     return _each_class(share)
 
 
-def ssd_first(world: World) -> Values:
+def ssd_first(scenario: Scenario) -> Values:
     """1 where SSD is first in GPU seconds saved a dollar and in resident bytes, else 0.
 
     One more byte of a tier moves what is at its edge up by one tier, and so in each
@@ -170,23 +169,23 @@ def ssd_first(world: World) -> Values:
     DDR for the hits at DDR's edge, and recomputing for those at the end of all tiers.
     Resident is whatever is read again, however late: keeping on SSD pays for days.
     """
-    memory = world.of_device("memory")
-    flops = world["gemm"] * world["system.prefill_share"]
+    memory = scenario.of_device("memory")
+    flops = scenario["gemm"] * scenario["system.prefill_share"]
 
     def first(model: Known, curve: Curve) -> Floats:
         hits = _hits(model, curve, flops)
-        tiers = _tiers(world, model, memory)
+        tiers = _tiers(scenario, model, memory)
         edge = [(hits(held * _MARGIN) - hits(held)) / (held * (_MARGIN - 1)) for held in tiers]
         # seconds a byte that is restored from a tier or, last, recomputed
         prefix = np.full_like(memory, curve.tokens_per_request)
-        recompute = 1 / breakeven_rate(model, prefix, world["gemm"], KvDtype.FP16)
-        ddr = np.minimum(1 / world["h2d"], recompute)
-        ssd = np.minimum(1 / world["ssd-hbm"], recompute)
+        recompute = 1 / breakeven_rate(model, prefix, scenario["gemm"], KvDtype.FP16)
+        ddr = np.minimum(1 / scenario["h2d"], recompute)
+        ssd = np.minimum(1 / scenario["ssd-hbm"], recompute)
         steps = [ddr, np.maximum(ssd - ddr, 0), recompute - ssd]
         saved = [edge[place] * steps[place] for place in range(3)]
-        value_ssd = saved[2] / world["price.essd"]
-        value_ddr = (saved[1] + saved[2]) / world["price.ddr5"]
-        value_hbm = (saved[0] + saved[1] + saved[2]) / world["price.hbm"]
+        value_ssd = saved[2] / scenario["price.essd"]
+        value_ddr = (saved[1] + saved[2]) / scenario["price.ddr5"]
+        value_hbm = (saved[0] + saved[1] + saved[2]) / scenario["price.hbm"]
         asked = curve.most_tokens / _scale(model, curve, flops) * _token(model, curve)
         held_hbm = np.minimum(tiers.hbm, asked)
         held_ddr = np.minimum(tiers.ddr, asked) - held_hbm

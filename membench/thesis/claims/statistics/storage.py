@@ -8,40 +8,40 @@ import numpy as np
 
 from membench.core.messages import tr
 from membench.thesis.claims.draws import Floats
+from membench.thesis.claims.scenario import Scenario
 from membench.thesis.claims.statistics.common import Formula, Known, breakeven_rate, each_model
-from membench.thesis.claims.world import World
 from membench.thesis.models import breakeven, demand, economics
 from membench.thesis.models.kv_shape import KvDtype
 
 Values = dict[str, Floats]
 
 
-def _over_breakeven(world: World, rate: Floats) -> Values:
-    prefix, flops = world["workload.agent.context_p50"], world["gemm"]
+def _over_breakeven(scenario: Scenario, rate: Floats) -> Values:
+    prefix, flops = scenario["workload.agent.context_p50"], scenario["gemm"]
     return each_model(lambda model: rate / breakeven_rate(model, prefix, flops, KvDtype.FP16))
 
 
-def restore_over_recompute(world: World) -> Values:
+def restore_over_recompute(scenario: Scenario) -> Values:
     """Rate from SSD to HBM over the rate at which recomputing is as fast."""
-    return _over_breakeven(world, world["ssd-hbm"])
+    return _over_breakeven(scenario, scenario["ssd-hbm"])
 
 
-def ssd_over_breakeven(world: World) -> Values:
+def ssd_over_breakeven(scenario: Scenario) -> Values:
     """Rate of the SSD alone over the rate at which recomputing is as fast."""
-    return _over_breakeven(world, world["ssd-read"])
+    return _over_breakeven(scenario, scenario["ssd-read"])
 
 
-def restore_over_recompute_rubin(world: World) -> Values:
+def restore_over_recompute_rubin(scenario: Scenario) -> Values:
     """Rate of a rack's link over the break-even rate at Rubin's FP4 for inference, KV in fp8."""
-    prefix, link = world["workload.agent.context_p50"], world["system.link"]
-    flops = world["device.rubin.fp4"] * world.efficiency("gemm")
+    prefix, link = scenario["workload.agent.context_p50"], scenario["system.link"]
+    flops = scenario["device.rubin.fp4"] * scenario.efficiency("gemm")
     return each_model(lambda model: link / breakeven_rate(model, prefix, flops, KvDtype.FP8))
 
 
-def ssd_ttft(world: World) -> Values:
+def ssd_ttft(scenario: Scenario) -> Values:
     """Time to restore the median prefix of agent traffic over the accepted time."""
-    prefix, accepted = world["workload.agent.context_p50"], world["system.ttft"]
-    rate, latency = world["ssd-read"], world["ssd-read-p99"]
+    prefix, accepted = scenario["workload.agent.context_p50"], scenario["system.ttft"]
+    rate, latency = scenario["ssd-read"], scenario["ssd-read-p99"]
     load = np.vectorize(breakeven.load_seconds, otypes=[float])
     byte = load(1.0, rate, np.inf)  # seconds a byte: the time is linear in the bytes
 
@@ -52,37 +52,41 @@ def ssd_ttft(world: World) -> Values:
     return each_model(share)
 
 
-def _usable(world: World, rate: Floats) -> Values:
+def _usable(scenario: Scenario, rate: Floats) -> Values:
     usable = np.vectorize(demand.usable_capacity, otypes=[float])
-    capacity = world["system.extra_capacity"]
+    capacity = scenario["system.extra_capacity"]
     gaps = {
         tr("SSD serves all reuse"): "workload.agent.gap",
         tr("HBM and DDR absorb 60 s"): "workload.agent.gap_above_60s",
     }
-    return {name: usable(capacity, rate, world[key]) / 16e12 for name, key in gaps.items()}
+    return {name: usable(capacity, rate, scenario[key]) / 16e12 for name, key in gaps.items()}
 
 
-def usable_capacity(world: World) -> Values:
+def usable_capacity(scenario: Scenario) -> Values:
     """Capacity that a rack's link keeps in use over 16 TB."""
-    return _usable(world, world["system.link"])
+    return _usable(scenario, scenario["system.link"])
 
 
-def usable_capacity_here(world: World) -> Values:
+def usable_capacity_here(scenario: Scenario) -> Values:
     """Capacity that the measured path keeps in use over 16 TB."""
-    return _usable(world, world["ssd-hbm"])
+    return _usable(scenario, scenario["ssd-hbm"])
 
 
-def endurance(world: World) -> Values:
+def endurance(scenario: Scenario) -> Values:
     """Drive writes per day of everything a saturated GPU produces, over the rating."""
-    prompt, flops = world["workload.prefill.prompt"], world["gemm"]
+    prompt, flops = scenario["workload.prefill.prompt"], scenario["gemm"]
     per_day = cast("Formula", economics.drive_writes_per_day)
-    capacity, rating = world["system.extra_capacity"], world["ssd.rating.dwpd"]
+    capacity, rating = scenario["system.extra_capacity"], scenario["ssd.rating.dwpd"]
     return each_model(
         lambda model: per_day(breakeven_rate(model, prompt, flops, KvDtype.FP16), capacity) / rating
     )
 
 
-def write_over_production(world: World) -> Values:
+def write_over_production(scenario: Scenario) -> Values:
     """Measured write rate over what a saturated GPU produces."""
-    prompt, flops, rate = world["workload.prefill.prompt"], world["gemm"], world["ssd-write"]
+    prompt, flops, rate = (
+        scenario["workload.prefill.prompt"],
+        scenario["gemm"],
+        scenario["ssd-write"],
+    )
     return each_model(lambda model: rate / breakeven_rate(model, prompt, flops, KvDtype.FP16))

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from membench.thesis.replay.lru_stack.ragged import Ints, joined, offsets, running_max
-from membench.thesis.replay.lru_stack.stack import Found
+from membench.thesis.replay.lru_stack.stack import StackDistances
 from membench.thesis.replay.lru_stack.touches import Touches
 
 
@@ -41,7 +41,7 @@ class _Warm(NamedTuple):
     """Atoms with nothing new before them in their request, nor new themselves.
 
     Attributes:
-        atom: [n] which one of `Found`; ascending.
+        atom: [n] which one of `StackDistances`; ascending.
         turn: [n] its request.
         begin, end: [n] positions of its first and last block.
         before, worst: [n] the largest position in its request before it, and with it.
@@ -55,7 +55,7 @@ class _Warm(NamedTuple):
     worst: Ints
 
 
-def judge(touches: Touches, found: Found) -> Events:
+def judge(touches: Touches, found: StackDistances) -> Events:
     """Block k of a request hits from the largest position among its blocks 1 to k on."""
     warm = _warm(found)
     low = np.maximum(warm.begin, warm.before + 1)
@@ -81,7 +81,7 @@ def judge(touches: Touches, found: Found) -> Events:
     )
 
 
-def _warm(found: Found) -> _Warm:
+def _warm(found: StackDistances) -> _Warm:
     missed = offsets(found.position == 0)
     begins = np.searchsorted(found.turn, np.arange(found.shared.size))
     atom = np.flatnonzero(missed[1:] == missed[begins[found.turn]])
@@ -101,7 +101,7 @@ def _grouped(turn: Ints, toucher: Ints, blocks: Ints) -> tuple[Ints, Ints, Ints]
     return turn[heads], toucher[heads], total
 
 
-def _complete(touches: Touches, found: Found, warm: _Warm) -> tuple[Ints, Ints]:
+def _complete(touches: Touches, found: StackDistances, warm: _Warm) -> tuple[Ints, Ints]:
     """The requests of which no block is new, and the capacity at which the last one hits."""
     blocks = offsets(touches.last - touches.first + 1)
     asked = np.diff(blocks[touches.offsets])
@@ -113,7 +113,7 @@ def _complete(touches: Touches, found: Found, warm: _Warm) -> tuple[Ints, Ints]:
     return complete, enough[complete]
 
 
-def _again(touches: Touches, found: Found, warm: _Warm) -> tuple[Ints, Ints, Ints]:
+def _again(touches: Touches, found: StackDistances, warm: _Warm) -> tuple[Ints, Ints, Ints]:
     """Where what is named again becomes hits, how many, and of which request.
 
     They hit at the worst position before them.

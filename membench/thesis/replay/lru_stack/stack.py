@@ -27,7 +27,7 @@ from membench.thesis.replay.lru_stack.touches import Touches
 _NOTHING = np.zeros(0, np.int64)
 
 
-class Stack(NamedTuple):
+class LruStack(NamedTuple):
     """The stack between two requests: runs of keys, uppermost first.
 
     Attributes:
@@ -42,11 +42,11 @@ class Stack(NamedTuple):
     top: int
 
 
-EMPTY = Stack(_NOTHING, _NOTHING, _NOTHING, 0)
+EMPTY = LruStack(_NOTHING, _NOTHING, _NOTHING, 0)
 """Before the first request."""
 
 
-class Found(NamedTuple):
+class StackDistances(NamedTuple):
     """Where the blocks of some requests were when they were asked for.
 
     Attributes:
@@ -83,7 +83,9 @@ class _Atoms(NamedTuple):
     blocks: Ints
 
 
-def advance(stack: Stack, touches: Touches, most: int | None) -> tuple[Found, Stack] | None:
+def advance(
+    stack: LruStack, touches: Touches, most: int | None
+) -> tuple[StackDistances, LruStack] | None:
     """Put the requests of ``touches``, of which there is at least one, on ``stack``.
 
     Returns:
@@ -114,13 +116,13 @@ def advance(stack: Stack, touches: Touches, most: int | None) -> tuple[Found, St
     touched = np.full(new.number.size, -1)
     touched[known] = toucher[old.of[source]]
     run = fresh.run[new.of] - top
-    found = Found(shared, before, new.turn, run, new.blocks, position, touched)
+    found = StackDistances(shared, before, new.turn, run, new.blocks, position, touched)
     stays = taken == turns
     first, blocks = cuts[old.number[stays]], old.blocks[stays]
     return found, _stack(touches, first, blocks, toucher[old.of[stays]])
 
 
-def _buried(stack: Stack, left: Runs) -> Runs:
+def _buried(stack: LruStack, left: Runs) -> Runs:
     """All that was ever buried, uppermost first; in turn -1 what lay below the top before."""
     below = np.full(stack.first.size - stack.top, -1)
     return Runs(
@@ -183,12 +185,12 @@ def _above(old: _Atoms, taken: Ints, turns: int) -> Ints:
     return above
 
 
-def _stack(touches: Touches, first: Ints, blocks: Ints, toucher: Ints) -> Stack:
+def _stack(touches: Touches, first: Ints, blocks: Ints, toucher: Ints) -> LruStack:
     """The last request of ``touches`` above atoms that are buried still."""
     toucher, first, last = joined(toucher, first, first + blocks - 1)
     top = slice(touches.offsets[-2], touches.offsets[-1])
     mine = touches.first[top]
-    return Stack(
+    return LruStack(
         np.concatenate([mine, first]),
         np.concatenate([touches.last[top], last]),
         np.concatenate([np.full(mine.size, touches.number[-1]), toucher]),

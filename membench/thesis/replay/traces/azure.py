@@ -18,7 +18,7 @@ _HEADER = "TIMESTAMP,ContextTokens,GeneratedTokens"
 
 
 @dataclass(frozen=True)
-class Lengths:
+class RequestTable:
     """Requests by arrival (seconds from the first), prompt and output (tokens): [n] each."""
 
     arrival: Floats
@@ -26,14 +26,14 @@ class Lengths:
     output: Ints
 
 
-def azure_lengths(name: str) -> Lengths:
+def azure_lengths(name: str) -> RequestTable:
     """The shipped trace ``name``: `conv` or `code`."""
     return parse_lengths(
         shipped_bytes(f"AzureLLMInferenceTrace_{name}.csv.xz").decode("ascii"), name
     )
 
 
-def parse_lengths(text: str, name: str) -> Lengths:
+def parse_lengths(text: str, name: str) -> RequestTable:
     """The requests in ``text``.
 
     Raises:
@@ -55,7 +55,7 @@ def parse_lengths(text: str, name: str) -> Lengths:
     times = np.array(arrival, np.float64)
     if (np.diff(times) < 0).any() or min(prompt + output, default=0) < 0:
         raise TraceError(f"{name}: times go back, or a length is negative")
-    return Lengths(
+    return RequestTable(
         times - times[0] if times.size else times,
         np.array(prompt, np.int64),
         np.array(output, np.int64),

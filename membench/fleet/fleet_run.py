@@ -21,11 +21,11 @@ from distributed import Client, Future
 
 from membench.core.errors import MembenchError
 from membench.core.text import ascii_line
-from membench.fleet.cluster import RESOURCE, offered, seats, text_of
+from membench.fleet.cluster import RESOURCE, offered, reachable_workers, text_of
 from membench.fleet.collect import keep
-from membench.fleet.hosts import Seat, by_host
-from membench.fleet.task import Request, measure, topic
-from membench.results.fleet_ledger import Host, HostState, Ledger, write_ledger
+from membench.fleet.hosts import HostWorker, by_host
+from membench.fleet.task import HostRequest, measure, topic
+from membench.results.fleet_ledger import FleetLedger, Host, HostState, write_ledger
 
 _GATHER = 120  # seconds for the bytes of a result
 _FETCHERS = 4  # threads that fetch results
@@ -67,14 +67,14 @@ class _Asked:
     address: str
 
 
-class Campaign:
+class FleetRun:
     """The run of ``ledger`` in ``directory`` by the workers of ``client``."""
 
     def __init__(
         self,
         client: Client,
         directory: Path,
-        ledger: Ledger,
+        ledger: FleetLedger,
         observer: FleetObserver,
         patience: Patience,
     ) -> None:
@@ -86,7 +86,7 @@ class Campaign:
         self._observer = observer
         self._patience = patience
         self._events: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
-        self._seats: dict[str, Seat] = {}  # by address: all that were asked who they are
+        self._workers: dict[str, HostWorker] = {}  # by address: all that were asked who they are
         self._unfit: set[str] = set()  # addresses of those that could not say it
         self._said: dict[str, str] = {}  # by host: what is not shown yet
         self._fetchers = ThreadPoolExecutor(_FETCHERS, "membench-fetch")
@@ -96,11 +96,11 @@ class Campaign:
         self._unreachable = 0.0
 
     @property
-    def ledger(self) -> Ledger:
+    def ledger(self) -> FleetLedger:
         """How far it has come."""
         return replace(self._asked_for, hosts=tuple(self._hosts.values()))
 
-    def run(self) -> Ledger:
+    def run(self) -> FleetLedger:
         """The ledger when every host has arrived, failed or been missed.
 
         It is written once a tick, not once an event: ten thousand hosts that are missed at
@@ -169,21 +169,21 @@ class Campaign:
         self._looked = time.monotonic()
         try:
             there = offered(self._client)
-            found, problems = seats(self._client, self._unfit.union(self._seats))
+            found, problems = reachable_workers(self._client, self._unfit.union(self._workers))
         except (OSError, TimeoutError, RuntimeError, ValueError, KeyError):
             self._scheduler_is_gone()
             return
         self._unreachable = 0.0
-        self._seats = {
-            address: seat for address, seat in self._seats.items() if address in there
-        } | {seat.address: seat for seat in found}
+        self._workers = {
+            address: worker for address, worker in self._workers.items() if address in there
+        } | {worker.address: worker for worker in found}
         self._unfit.update(problems)
         for problem in problems.values():
             self._observer.warned(problem, "is membench with its extra fleet installed there?")
         for name, asked in list(self._asked.items()):
             if asked.address not in there and not asked.future.done():
                 self._lost(name)
-        self._ask(by_host(self._seats.values(), self._asked_for.per))
+        self._ask(by_host(self._workers.values(), self._asked_for.per))
         for name, deadline in list(self._absent.items()):
             if time.monotonic() > deadline:
                 del self._absent[name]
@@ -202,26 +202,26 @@ class Campaign:
         self._asked.clear()
         self._absent.clear()
 
-    def _ask(self, hosts: Mapping[str, Seat]) -> None:
+    def _ask(self, hosts: Mapping[str, HostWorker]) -> None:
         """Ask the hosts that are waited for and have a worker."""
         for name in [name for name in self._absent if name in hosts]:
             del self._absent[name]
-            seat = hosts[name]
+            worker = hosts[name]
             host = self._hosts[name]
             self._hosts[name] = replace(host, attempts=host.attempts + 1)
             run = self._asked_for
-            request = Request(run.fleet_id, name, run.arguments, run.directory)
+            request = HostRequest(run.fleet_id, name, run.arguments, run.directory)
             future = self._client.submit(
                 measure,
                 request,
                 key=f"membench-{run.fleet_id}-{name}-{time.time_ns():x}",
-                workers=[seat.address],
+                workers=[worker.address],
                 resources={RESOURCE: 1},
                 allow_other_workers=False,
                 pure=False,
                 retries=0,
             )
-            self._asked[name] = _Asked(future, seat.address)
+            self._asked[name] = _Asked(future, worker.address)
             self._set(name, HostState.RUNNING, "asked")
             # The callback keeps the future alive until it is done.
             future.add_done_callback(partial(self._done, name))

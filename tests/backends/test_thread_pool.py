@@ -20,12 +20,12 @@ from membench.core.snapshot import Core, Machine
 from membench.host.compiled import shared_block as host_layout
 from membench.host.memory.backend import CpuBackend
 from membench.host.memory.chase_kernels import chase
-from membench.host.memory.thread_pool import Seat, Team
+from membench.host.memory.thread_pool import ThreadPool, ThreadSlot
 
 
 @pytest.fixture
-def team() -> Iterator[Team]:
-    made = Team(sorted(os.sched_getaffinity(0)))
+def team() -> Iterator[ThreadPool]:
+    made = ThreadPool(sorted(os.sched_getaffinity(0)))
     yield made
     made.close()
 
@@ -63,11 +63,11 @@ def test_cpus_that_sysfs_does_not_describe_are_used_last(machine: Machine) -> No
     assert placement(replace(machine, cpu=cpu)) == (5, 3)
 
 
-def test_every_thread_is_pinned_and_the_others_are_not(team: Team) -> None:
+def test_every_thread_is_pinned_and_the_others_are_not(team: ThreadPool) -> None:
     before = os.sched_getaffinity(0)
 
-    def where(seat: Seat) -> tuple[int, set[int], int]:
-        return seat.cpu, os.sched_getaffinity(0), os.sched_getaffinity(0).__len__()
+    def where(slot: ThreadSlot) -> tuple[int, set[int], int]:
+        return slot.cpu, os.sched_getaffinity(0), os.sched_getaffinity(0).__len__()
 
     for cpu, mask, count in team.run([where] * len(team.cpus)):
         assert mask == {cpu}
@@ -76,20 +76,20 @@ def test_every_thread_is_pinned_and_the_others_are_not(team: Team) -> None:
     assert [cpu for cpu, _, _ in team.run([where] * len(team.cpus))] == list(team.cpus)
 
 
-def test_compiled_code_runs_on_the_pinned_cpu(team: Team) -> None:
-    def scheduled(seat: Seat) -> int:
+def test_compiled_code_runs_on_the_pinned_cpu(team: ThreadPool) -> None:
+    def scheduled(slot: ThreadSlot) -> int:
         stat = Path(f"/proc/self/task/{threading.get_native_id()}/stat").read_text()
         return int(stat.rpartition(")")[2].split()[36])  # field 39: processor
 
     assert team.run([scheduled] * len(team.cpus)) == list(team.cpus)
 
 
-def test_threads_stay_and_results_come_in_the_order_of_the_jobs(team: Team) -> None:
+def test_threads_stay_and_results_come_in_the_order_of_the_jobs(team: ThreadPool) -> None:
     count = len(team.cpus)
 
-    def identity(seat: Seat) -> tuple[int, int]:
-        time.sleep(0.01 * (count - seat.index))
-        return seat.index, threading.get_native_id()
+    def identity(slot: ThreadSlot) -> tuple[int, int]:
+        time.sleep(0.01 * (count - slot.index))
+        return slot.index, threading.get_native_id()
 
     first, second = (team.run([identity] * count) for _ in range(2))
     assert [index for index, _ in first] == list(range(count))
@@ -98,45 +98,45 @@ def test_threads_stay_and_results_come_in_the_order_of_the_jobs(team: Team) -> N
     assert team.run([identity], [last]) == [(0, first[last][1])]
 
 
-def test_what_a_job_raises_reaches_the_caller_and_the_team_goes_on(team: Team) -> None:
-    def broken(seat: Seat) -> None:
-        raise RuntimeError(f"seat {seat.index}")
+def test_what_a_job_raises_reaches_the_caller_and_the_team_goes_on(team: ThreadPool) -> None:
+    def broken(slot: ThreadSlot) -> None:
+        raise RuntimeError(f"slot {slot.index}")
 
-    with pytest.raises(RuntimeError, match="seat 0"):
+    with pytest.raises(RuntimeError, match="slot 0"):
         team.run([broken])
-    assert team.run([lambda seat: seat.parties]) == [1]
+    assert team.run([lambda slot: slot.parties]) == [1]
 
 
-def test_stamps_are_inside_the_call(team: Team) -> None:
+def test_stamps_are_inside_the_call(team: ThreadPool) -> None:
     import numpy as np
 
     pointer = np.zeros(1, np.int64)
     pointer[0] = pointer.ctypes.data
     entry = chase.entry
     before = time.monotonic_ns()
-    team.run([lambda seat: entry(*seat.gate, pointer.ctypes.data, 32 * 1000)] * len(team.cpus))
+    team.run([lambda slot: entry(*slot.barrier, pointer.ctypes.data, 32 * 1000)] * len(team.cpus))
     after = time.monotonic_ns()
-    for seat in range(len(team.cpus)):
-        start, end = (team.field(seat, at) for at in (host_layout.START, host_layout.END))
+    for slot in range(len(team.cpus)):
+        start, end = (team.field(slot, at) for at in (host_layout.START, host_layout.END))
         assert before < start < end < after
-    starts = [team.field(seat, host_layout.START) for seat in range(len(team.cpus))]
-    ends = [team.field(seat, host_layout.END) for seat in range(len(team.cpus))]
+    starts = [team.field(slot, host_layout.START) for slot in range(len(team.cpus))]
+    ends = [team.field(slot, host_layout.END) for slot in range(len(team.cpus))]
     assert team.span_ns(len(team.cpus)) == max(ends) - min(starts)
     assert max(starts) < min(ends)  # they ran at the same time
 
 
-def test_a_launch_without_stamps_has_no_span(team: Team) -> None:
+def test_a_launch_without_stamps_has_no_span(team: ThreadPool) -> None:
     team.run([lambda _: None])
     assert team.span_ns(1) == 0
 
 
-def test_numpy_work_passes_the_barrier_and_is_stamped(team: Team) -> None:
+def test_numpy_work_passes_the_barrier_and_is_stamped(team: ThreadPool) -> None:
     count = len(team.cpus)
     arrived: list[int] = []
 
-    def job(seat: Seat) -> Any:
-        arrived.append(seat.index)
-        return seat.timed(lambda: len(arrived))
+    def job(slot: ThreadSlot) -> Any:
+        arrived.append(slot.index)
+        return slot.timed(lambda: len(arrived))
 
     assert team.run([job] * count) == [count] * count
     assert team.span_ns(count) > 0
@@ -144,32 +144,32 @@ def test_numpy_work_passes_the_barrier_and_is_stamped(team: Team) -> None:
 
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs 2 CPUs")
 def test_a_barrier_that_nobody_else_reaches_gives_up(
-    team: Team, monkeypatch: pytest.MonkeyPatch
+    team: ThreadPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("membench.host.memory.thread_pool.GIVE_UP_NS", 50_000_000)
     with pytest.raises(MembenchError, match="did not start together"):
-        team.run([lambda seat: seat.timed(lambda: None), lambda _: None])
-    assert team.run([lambda seat: seat.timed(lambda: 1)] * 2) == [1, 1]
+        team.run([lambda slot: slot.timed(lambda: None), lambda _: None])
+    assert team.run([lambda slot: slot.timed(lambda: 1)] * 2) == [1, 1]
 
 
-def test_a_gate_that_nobody_else_reaches_gives_up(team: Team) -> None:
-    """The compiled gate, with a party that does not exist and a clock that has run out."""
+def test_a_gate_that_nobody_else_reaches_gives_up(team: ThreadPool) -> None:
+    """The compiled barrier, with a party that does not exist and a clock that has run out."""
     from numba import njit
 
-    from membench.host.compiled import barrier as host_gate
+    from membench.host.compiled import barrier as host_barrier
 
-    gate: Any = host_gate.enter
-    fresh: Any = njit(nogil=True)(gate.py_func)
+    barrier: Any = host_barrier.enter
+    fresh: Any = njit(nogil=True)(barrier.py_func)
     fresh.py_func.__globals__["GIVE_UP_NS"], kept = 10_000_000, host_layout.GIVE_UP_NS
     try:
         fresh.compile("boolean(int64, int64, int64)")
     finally:
         fresh.py_func.__globals__["GIVE_UP_NS"] = kept
     with pytest.raises(MembenchError, match="1 threads did not start together"):
-        team.run([lambda seat: fresh(seat.block, seat.index, seat.parties + 1)])
+        team.run([lambda slot: fresh(slot.block, slot.index, slot.parties + 1)])
 
 
-def test_more_jobs_than_cpus_are_refused(team: Team) -> None:
+def test_more_jobs_than_cpus_are_refused(team: ThreadPool) -> None:
     with pytest.raises(ValueError, match="jobs for"):
         team.run([lambda _: None] * (len(team.cpus) + 1))
     with pytest.raises(ValueError, match="jobs for"):
@@ -186,7 +186,7 @@ def test_a_kernel_that_forbids_pinning_costs_the_place_and_not_the_number(
     monkeypatch.setattr(os, "sched_setaffinity", refuse)
     cpu = CpuBackend(machine)
     try:
-        assert cpu.launch([lambda seat: seat.index] * len(cpu.cpus)) == [*range(len(cpu.cpus))]
+        assert cpu.launch([lambda slot: slot.index] * len(cpu.cpus)) == [*range(len(cpu.cpus))]
         seating = cpu.seating()
         assert seating.flags == ("unpinned",)
         assert os.strerror(error) in seating.detail["unpinned"]
@@ -216,7 +216,7 @@ def test_the_fastest_kind_of_core_comes_first_and_the_row_says_which(machine: Ma
 
 
 def test_closing_twice_ends_the_threads_once() -> None:
-    made = Team([min(os.sched_getaffinity(0))])
+    made = ThreadPool([min(os.sched_getaffinity(0))])
     made.run([lambda _: None])
     names = {thread.name for thread in threading.enumerate()}
     assert "membench-0" in names

@@ -13,9 +13,9 @@ from membench.core.messages import tr
 from membench.results.schema import Row
 from membench.thesis.claims.assumptions import SUBSTITUTE, Assumptions
 from membench.thesis.claims.draws import SEED, Floats, bootstrap, latin_hypercube
-from membench.thesis.claims.evidence import Found, find, machines
+from membench.thesis.claims.evidence import EvidenceRows, find, machines
 from membench.thesis.claims.ledger import Ledger
-from membench.thesis.claims.pairs import Pair, find_pair, inverted
+from membench.thesis.claims.pairs import MachinePair, find_pair, inverted
 
 _NO_DATA, _NO_RECORD = tr("no data"), tr("no record")
 
@@ -45,7 +45,7 @@ class Loan:
 
 
 @dataclass(frozen=True, kw_only=True)
-class World:
+class Scenario:
     """Draws by name: measurements, and assumptions and records by their dotted path.
 
     Attributes:
@@ -102,7 +102,7 @@ class World:
             raise NoData(tr("{name}: the peak of the device is not known", name=name))
         return values / self.peaks[name]
 
-    def borrowing(self) -> World:
+    def borrowing(self) -> Scenario:
         """The same with what other machines at hand measured of what this one did not."""
         if not self.lent:
             return self
@@ -121,7 +121,7 @@ class World:
             borrowed=frozenset(lent),
         )
 
-    def moved(self, name: str, step: float) -> World:
+    def moved(self, name: str, step: float) -> Scenario:
         """The same with all draws of ``name`` times e^step; a date is ``step`` years later."""
         old = self.values[name]
         new = old + step if name in self.dates else old * math.exp(step)
@@ -154,8 +154,8 @@ def assumed(entries: Assumptions, draws: int, seed: int) -> dict[str, Floats]:
 
 def subjects(
     ledger: Ledger, entries: Assumptions, rows: Sequence[Row], draws: int, seed: int
-) -> dict[str, World]:
-    """A world a machine; without any row, one of assumptions alone."""
+) -> dict[str, Scenario]:
+    """A scenario a machine; without any row, one of assumptions alone."""
     base = assumed(entries, draws, seed)
     by_machine = machines(rows) or {"": ()}
     slugs = {name: device_slug(own, entries) for name, own in by_machine.items()}
@@ -164,9 +164,9 @@ def subjects(
         entry = entries.get(device_key(slugs[machine], "bf16"))
         return entry.value if entry else None
 
-    worlds = {}
+    scenarios = {}
     for machine, own in by_machine.items():
-        world = _world(ledger, entries, base, own, slugs[machine], seed)
+        scenario = _scenario(ledger, entries, base, own, slugs[machine], seed)
         others = [name for name in by_machine if name != machine]
         pair = find_pair(
             own,
@@ -174,14 +174,14 @@ def subjects(
             ledger.inputs,
             (flops(machine), [flops(name) for name in others]),
         )
-        worlds[machine] = (
-            _with_pair(world, pair, draws, seed)
-            if isinstance(pair, Pair)
+        scenarios[machine] = (
+            _with_pair(scenario, pair, draws, seed)
+            if isinstance(pair, MachinePair)
             else (
                 replace(
-                    world,
+                    scenario,
                     missing={
-                        **world.missing,
+                        **scenario.missing,
                         "pair-bandwidth": pair.reason,
                         "pair-rate": pair.reason,
                     },
@@ -189,34 +189,35 @@ def subjects(
             )
         )
     return {
-        name: replace(world, lent=_lent(name, worlds, ledger)) for name, world in worlds.items()
+        name: replace(scenario, lent=_lent(name, scenarios, ledger))
+        for name, scenario in scenarios.items()
     }
 
 
-def _lent(name: str, worlds: Mapping[str, World], ledger: Ledger) -> dict[str, Loan]:
+def _lent(name: str, scenarios: Mapping[str, Scenario], ledger: Ledger) -> dict[str, Loan]:
     """What ``name`` may borrow: of each input that it lacks, the first machine's that has it.
 
     What belongs to a GPU comes from one GPU: from another of the same kind, or, where ``name``
     has none, all of it from the first machine that has one.
     """
-    own = worlds[name]
-    others = [world for other, world in worlds.items() if other != name]
+    own = scenarios[name]
+    others = [scenario for other, scenario in scenarios.items() if other != name]
     of_gpu = [need.name for need in ledger.inputs.values() if need.part == _GPU]
     if any(key in own.rows for key in of_gpu):
-        gpus = [world for world in others if own.device and world.device == own.device]
+        gpus = [scenario for scenario in others if own.device and scenario.device == own.device]
     else:
-        gpus = [world for world in others if any(key in world.rows for key in of_gpu)][:1]
+        gpus = [scenario for scenario in others if any(key in scenario.rows for key in of_gpu)][:1]
     found: dict[str, Loan] = {}
     for need in ledger.inputs.values():
         if need.machines > 1 or need.name in own.values:
             continue
-        for world in gpus if need.part == _GPU else others:
-            if need.name in world.rows:
-                device = world.device if need.part == _GPU else ""
+        for scenario in gpus if need.part == _GPU else others:
+            if need.name in scenario.rows:
+                device = scenario.device if need.part == _GPU else ""
                 found[need.name] = Loan(
-                    world.values[need.name],
-                    world.rows[need.name],
-                    world.peaks.get(need.name),
+                    scenario.values[need.name],
+                    scenario.rows[need.name],
+                    scenario.peaks.get(need.name),
                     device,
                 )
                 break
@@ -227,14 +228,14 @@ _GPU = "GPU"
 """The part of a machine that `Input.part` names so."""
 
 
-def _world(
+def _scenario(
     ledger: Ledger,
     entries: Assumptions,
     base: Mapping[str, Floats],
     rows: Sequence[Row],
     device: str,
     seed: int,
-) -> World:
+) -> Scenario:
     values = dict(base)
     peaks: dict[str, float] = {}
     missing: dict[str, str] = {}
@@ -257,7 +258,7 @@ def _world(
             peaks[name] = stated
         elif spec is not None:
             peaks[name] = spec.value * spec.scale
-    return World(
+    return Scenario(
         values=values,
         peaks=peaks,
         missing=missing,
@@ -268,20 +269,20 @@ def _world(
     )
 
 
-def _with_pair(world: World, pair: Pair, draws: int, seed: int) -> World:
-    def ratio(here: Found, there: Found) -> Floats:
+def _with_pair(scenario: Scenario, pair: MachinePair, draws: int, seed: int) -> Scenario:
+    def ratio(here: EvidenceRows, there: EvidenceRows) -> Floats:
         first, second = (_draw(found, draws, seed) for found in (here, there))
         return first / second if inverted(here) else second / first
 
     return replace(
-        world,
+        scenario,
         values={
-            **world.values,
+            **scenario.values,
             "pair-bandwidth": ratio(*pair.bandwidth),
             "pair-rate": np.stack([ratio(*both) for both in pair.rates.values()]),
         },
         rows={
-            **world.rows,
+            **scenario.rows,
             "pair-bandwidth": tuple(row for found in pair.bandwidth for row in found.rows),
             "pair-rate": tuple(
                 row for both in pair.rates.values() for found in both for row in found.rows
@@ -292,7 +293,7 @@ def _with_pair(world: World, pair: Pair, draws: int, seed: int) -> World:
     )
 
 
-def _draw(found: Found, draws: int, seed: int) -> Floats:
+def _draw(found: EvidenceRows, draws: int, seed: int) -> Floats:
     """A bootstrap over its rounds; two machines, or two cases, are drawn independently."""
     row = found.rows[0]
     name = f"{row.machine} {row.case} {row.metric} {row.stat}"
