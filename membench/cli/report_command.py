@@ -28,6 +28,13 @@ import click
     "records; each with a source and a date.",
 )
 @click.option(
+    "--assume",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="One assumption in place of what membench assumes, as 'system.link=50 GB/s'; repeatable. "
+    "Every claim in a report names the one that moves its verdict.",
+)
+@click.option(
     "--lang",
     "language",
     type=click.Choice(["en", "zh-TW"]),
@@ -47,6 +54,7 @@ def command(
     files: tuple[Path, ...],
     output: Path,
     assumptions: Path | None,
+    assume: tuple[str, ...],
     language: str,
     scheduler: str | None,
     insecure: bool,
@@ -62,6 +70,7 @@ def command(
       membench report mybox.csv -o mybox.html
       membench report old.csv new.csv -o both.md
       membench report h100.csv h200.csv -o verdicts.json
+      membench report mybox.csv -o verdicts.json --assume system.link=50
       membench report mybox.csv -o mybox.html --lang zh-TW
     """  # noqa: D301 - click wants the very character \b to keep the lines below it apart
     from membench.core.files import shown
@@ -69,7 +78,7 @@ def command(
     from membench.report.page.write import make_report
 
     if scheduler is None:
-        written = make_report(files, output, assumptions, language)
+        written = make_report(files, output, assumptions, language, assume=assume)
     else:
         from membench.cli.extras import demand_dask
 
@@ -77,7 +86,9 @@ def command(
         from membench.fleet.sweep import spread_over
 
         with spread_over(scheduler, insecure=insecure) as spread:
-            written = make_report(files, output, assumptions, language, spread=spread)
+            written = make_report(
+                files, output, assumptions, language, assume=assume, spread=spread
+            )
     size = about_size(sum(path.stat().st_size for path in written))
     plots = len(written) - 1
     more = f" and {plots} plot{'s' if plots > 1 else ''} beside it" if plots else ""

@@ -40,6 +40,7 @@ def make_report(
     assumptions: Path | None = None,
     language: str = SOURCE,
     *,
+    assume: Sequence[str] = (),
     spread: Spread | None = None,
 ) -> tuple[Path, ...]:
     """Report on ``files`` in the format that the suffix of ``output`` names.
@@ -47,6 +48,7 @@ def make_report(
     Args:
         language: one of `LANGUAGES`; plots and quotes keep their own.
         assumptions: a file in place of entries of the assumptions that are shipped.
+        assume: single assumptions, as ``NAME=VALUE``, over those of the file.
         spread: judges the claims somewhere else; the report is the same to the byte.
 
     Returns:
@@ -55,7 +57,7 @@ def make_report(
     Raises:
         UsageError: the suffix is none of `FORMATS`.
         SchemaError: a file is no results file.
-        AssumptionError: the assumptions do not stand.
+        AssumptionError: the assumptions do not stand, or one of ``assume``.
         OutputError: a file of somebody else is in the way, or cannot be written.
     """
     suffix = output.suffix.lower()
@@ -66,7 +68,9 @@ def make_report(
         )
     _check(output)
     sources, runs = read_runs(files)
-    judged = verdicts([row for run in runs for row in run.rows], assumptions, spread=spread)
+    judged = verdicts(
+        [row for run in runs for row in run.rows], assumptions, assume=assume, spread=spread
+    )
     if suffix == ".json":
         digests = [(shown(Path(source.path.name)), source.sha256) for source in sources]
         written = {output: to_json(judged, digests)}

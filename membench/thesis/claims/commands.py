@@ -8,7 +8,7 @@ judged before it is named.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -16,10 +16,10 @@ from membench.core.terms import ClaimVerdict
 from membench.thesis.claims.assumptions import SUBSTITUTE, Assumption, AssumptionError, Assumptions
 from membench.thesis.claims.draws import latin_hypercube
 from membench.thesis.claims.flip import Flip
-from membench.thesis.claims.given import declared, given, text_of
+from membench.thesis.claims.given import given, text_of
 from membench.thesis.claims.judging import PartVerdict, word_in
 from membench.thesis.claims.kinds import EvidenceKind
-from membench.thesis.claims.ledger import Claim, Ledger, Part
+from membench.thesis.claims.ledger import Ledger, Part
 from membench.thesis.claims.rule import combine
 from membench.thesis.claims.scenario import Scenario
 from membench.thesis.claims.strength import weak
@@ -62,25 +62,29 @@ def measuring(told: Ledger, parts: Iterable[Part]) -> tuple[str, ...]:
 
 
 def assuming(
-    claim: Claim,
     parts: Sequence[PartVerdict],
     flip: Flip | None,
     scenario: Scenario,
     entries: Assumptions,
     told: Ledger,
+    waited: Mapping[str, str],
 ) -> Assumed | None:
-    """The first of the changes that are tried which moves ``claim``, else one of its parts.
+    """The first of the changes that are tried which moves the claim, else one of its parts.
 
     Tried are what flips the verdict, where that is an assumption; another kind of evidence for
     a figure that only a vendor or a forecast gives; a record that is waited for; a measurement
     that no row gives.
+
+    Args:
+        parts: of one claim.
+        waited: what may be given though ``entries`` have no such name, with its unit.
     """
     now = combine(part.word for part in parts)
     before = {part.part.id: part.word for part in parts}
     second: Assumed | None = None
     for options in _candidates(parts, flip, entries, told):
         try:
-            changed = given(options, entries, declared(told, entries), date.min)
+            changed = given(options, entries, waited, date.min)
         except AssumptionError:
             continue
         there = moved_scenario(scenario, entries, changed)
@@ -90,7 +94,7 @@ def assuming(
         }
         becomes = combine(words.values())
         if becomes is not now:
-            return Assumed(options, claim.id, becomes)
+            return Assumed(options, parts[0].part.id[:3], becomes)
         for name, word in words.items():
             if second is None and word is not before[name]:
                 second = Assumed(options, name, word)

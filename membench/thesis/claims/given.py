@@ -15,7 +15,6 @@ from datetime import date
 
 from membench.core.text import one_line
 from membench.thesis.claims.assumptions import (
-    SUBSTITUTE,
     UNITS,
     Assumption,
     AssumptionError,
@@ -25,7 +24,6 @@ from membench.thesis.claims.assumptions import (
     units_of,
 )
 from membench.thesis.claims.kinds import EvidenceKind
-from membench.thesis.claims.ledger import Ledger
 
 _NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
 _FORM = re.compile(
@@ -34,22 +32,6 @@ _FORM = re.compile(
 )
 _SOURCE = "given on the command line"
 _HINT = "NAME=VALUE, as in system.link=50, 'system.link=40..60 GB/s'"
-
-
-def declared(told: Ledger, entries: Assumptions) -> dict[str, str]:
-    """What may be given though ``entries`` have no such name, with the unit of models.
-
-    Those are records that parts wait for, and measurements that an assumption can stand for.
-    """
-    records = {
-        name: UNITS[one.unit][0] for name, one in told.awaited.items() if name not in entries
-    }
-    measurements = {
-        f"{SUBSTITUTE}{name}": need.dimension
-        for name, need in told.inputs.items()
-        if need.machines == 1
-    }
-    return {**records, **measurements}
 
 
 def given(

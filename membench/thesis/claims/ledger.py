@@ -96,6 +96,7 @@ class Part:
         device: fields of the measured device that it reads (``device.<this one>.<field>``).
         rests_on: those of measurements and assumptions that decide it; empty for all. A verdict
             is no stronger than the best kind of evidence among them.
+        traces: whether it replays the shipped traces, which somebody else recorded.
         waits_for: what would decide it, or why nothing here can.
     """
 
@@ -110,6 +111,7 @@ class Part:
     assumptions: tuple[str, ...] = ()
     device: tuple[str, ...] = ()
     rests_on: tuple[str, ...] = ()
+    traces: bool = False
     waits_for: str = ""
 
 

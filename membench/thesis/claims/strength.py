@@ -33,6 +33,8 @@ def kinds_read(
 ) -> tuple[EvidenceKind, ...]:
     """The kinds of what ``part`` reads by ``names``; a part of class D is a model as well."""
     found = {EvidenceKind.MODEL} if part.cls is ClaimClass.MODELLED else set()
+    if part.traces:
+        found.add(EvidenceKind.ELSEWHERE)
     for name in names:
         if name in rows:
             found |= {kind_of_row(row) for row in rows[name]}
@@ -57,7 +59,7 @@ _ALONE = {
 }
 ALONE_MEANS = {
     _ALONE[EvidenceKind.VENDOR,]: tr(
-        "it rests on figures of the vendor alone, and nobody else has measured it"
+        "it rests on the vendor's own figures alone, which nobody else confirms"
     ),
     _ALONE[EvidenceKind.FORECAST,]: tr(
         "it rests on forecasts alone, and the outcome is not reported"

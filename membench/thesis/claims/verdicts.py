@@ -11,12 +11,12 @@ from pathlib import Path
 
 from membench.core.terms import Badge, ClaimVerdict
 from membench.results.schema import Row
-from membench.thesis.claims.assumptions import Assumptions, assumptions
+from membench.thesis.claims.assumptions import SUBSTITUTE, UNITS, Assumptions, assumptions
 from membench.thesis.claims.commands import Assumed, assuming, measuring
 from membench.thesis.claims.draws import DRAWS, SEED
 from membench.thesis.claims.evidence import machines
 from membench.thesis.claims.flip import Flip, smallest_flip
-from membench.thesis.claims.given import declared, given
+from membench.thesis.claims.given import given
 from membench.thesis.claims.judging import (
     PartVerdict,
     Sensitivity,
@@ -84,6 +84,14 @@ class Verdicts:
     draws: int
     subjects: tuple[Subject, ...]
 
+    @property
+    def day(self) -> date:
+        """On which a figure counts as old: of the newest run, else of the newest assumption."""
+        runs = [row.started[:10] for one in self.subjects for row in one.rows if row.started]
+        if runs:
+            return date.fromisoformat(max(runs))
+        return max(entry.date for entry in self.entries.values())
+
 
 @dataclass(frozen=True)
 class MachineClaim:
@@ -98,6 +106,37 @@ Spread = Callable[
     [Callable[[MachineClaim], ClaimResult], Sequence[MachineClaim]], Iterable[ClaimResult]
 ]
 """Applies a function to points, in any order and anywhere, and answers in their order."""
+
+
+def waited_for(told: Ledger, entries: Assumptions) -> dict[str, str]:
+    """What may be given though ``entries`` have no such name, with the unit of models.
+
+    Those are records that parts wait for, and measurements that an assumption can stand for.
+    """
+    records = {
+        name: UNITS[one.unit][0] for name, one in told.awaited.items() if name not in entries
+    }
+    measurements = {
+        f"{SUBSTITUTE}{name}": need.dimension
+        for name, need in told.inputs.items()
+        if need.machines == 1
+    }
+    return {**records, **measurements}
+
+
+def assumed(
+    override: Path | None = None, assume: Sequence[str] = (), today: date | None = None
+) -> Assumptions:
+    """What verdicts assume: what is shipped, then what ``override`` and ``assume`` say.
+
+    Raises:
+        AssumptionError: that file does not stand, or one of ``assume``.
+    """
+    told = ledger()
+    entries = assumptions(override, declared=waited_for(told, assumptions()))
+    if not assume:
+        return entries
+    return given(assume, entries, waited_for(told, entries), today or datetime.now(UTC).date())
 
 
 def verdicts(
@@ -124,9 +163,7 @@ def verdicts(
         AssumptionError: that file does not stand, or one of ``assume``.
     """
     told = ledger()
-    entries = assumptions(override, declared=declared(told, assumptions()))
-    if assume:
-        entries = given(assume, entries, declared(told, entries), today or datetime.now(UTC).date())
+    entries = assumed(override, assume, today)
     by_machine = machines(rows)
     scenarios = subjects(told, entries, rows, draws, seed)
     if spread is None:
@@ -199,7 +236,7 @@ def _claim(
         tuple(parts),
         flip,
         measuring(told, claim.parts),
-        assuming(claim, parts, flip, seen, entries, told),
+        assuming(parts, flip, seen, entries, told, waited_for(told, entries)),
     )
 
 
