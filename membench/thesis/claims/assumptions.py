@@ -305,7 +305,10 @@ def _check_words(table: Mapping[str, Any], high: float) -> None:
         raise _Refused(f"unit '{table['unit']}' is not known", f"known are {', '.join(UNITS)}")
     if table["kind"] not in set(EntryKind):
         raise _Refused(f"kind '{table['kind']}' is none of {', '.join(EntryKind)}")
-    if table.get("evidence") is not None and table["evidence"] not in set(EvidenceKind):
-        raise _Refused(f"evidence '{table['evidence']}' is none of {', '.join(EvidenceKind)}")
+    evidence = table.get("evidence")
+    if evidence is not None and not isinstance(evidence, str):
+        raise _Refused("'evidence' is not text")
+    if evidence is not None and evidence not in set(EvidenceKind):
+        raise _Refused(f"evidence '{evidence}' is none of {', '.join(EvidenceKind)}")
     if table["unit"] == "share" and high > 1:
         raise _Refused(f"a share of {high:g} is above 1")

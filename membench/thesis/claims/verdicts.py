@@ -229,23 +229,34 @@ def _claim(
                 shared.parts[part.id] = judge_part(part, moved.scenario, entries, moved)
             parts.append(shared.parts[part.id])
     word = combine(part.word for part in parts)
-    flip = _claim_flip(parts, moved, entries, word)
+    flip = changeable = _claim_flip(parts, moved, entries, word)
+    if flip is not None and flip.name not in entries:  # a measurement: nobody can assume it
+        changeable = _claim_flip(parts, moved, entries, word, assumed_only=True)
     return ClaimResult(
         claim,
         word,
         tuple(parts),
         flip,
         measuring(told, claim.parts),
-        assuming(parts, flip, seen, entries, told, waited_for(told, entries)),
+        assuming(parts, changeable, seen, entries, told, waited_for(told, entries)),
     )
 
 
 def _claim_flip(
-    parts: Sequence[PartVerdict], moved: Sensitivity, entries: Assumptions, now: ClaimVerdict
+    parts: Sequence[PartVerdict],
+    moved: Sensitivity,
+    entries: Assumptions,
+    now: ClaimVerdict,
+    *,
+    assumed_only: bool = False,
 ) -> Flip | None:
-    """What flips the claim as a whole: a change is seen by every part that reads it."""
+    """What flips the claim as a whole: a change is seen by every part that reads it.
+
+    Args:
+        assumed_only: of the assumptions alone, not of what was measured.
+    """
     drawn = [part for part in parts if part.judgement is not None and not part.weak]
-    if len(parts) == 1:
+    if len(parts) == 1 and not assumed_only:
         return parts[0].flip
     scenario = moved.scenario
     reads = {part.part.id: set(names_of(part.part, scenario)) for part in drawn}
@@ -263,6 +274,6 @@ def _claim_flip(
             *(flip.name for flip in near),
             *(name for part in drawn for name in names_of(part.part, scenario)),
         )
-        if name in scenario.values
+        if name in scenario.values and (name in entries or not assumed_only)
     )
     return smallest_flip(word_of, names, now, limits(entries, names))
