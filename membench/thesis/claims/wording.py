@@ -83,8 +83,14 @@ def rule_words(rule: VerdictThresholds, unit: str) -> str:
     )
 
 
-def flip_words(flip: Flip | None, found: Verdicts) -> str:
-    """The smallest single change and what it leads to, or that there is none."""
+def flip_words(flip: Flip | None, found: Verdicts, *, weak: bool = False) -> str:
+    """The smallest single change and what it leads to, or that there is none.
+
+    Args:
+        weak: whether the evidence can carry no verdict, whatever its numbers are.
+    """
+    if flip is None and weak:
+        return tr("no change of a number: it takes evidence of another kind")
     if flip is None:
         return tr("no single change of an input up to a hundredfold")
     return tr(

@@ -250,6 +250,9 @@ def _commands(result: ClaimResult) -> list[tuple[str, Line]]:
             "{claim} becomes {verdict}", claim=assume.moves, verdict=VERDICTS[assume.becomes]
         )
         found.append((tr("To assume otherwise"), (Code(assume.command), ": ", sentence(becomes))))
+    elif result.measure:
+        nothing = tr("No assumption moves it: only a measurement does.")
+        found.append((tr("To assume otherwise"), (nothing,)))
     return found
 
 
@@ -263,7 +266,9 @@ def _because(verdict: str, reason: str) -> Line:
 
 
 def _told(result: ClaimResult, found: Verdicts) -> tuple[str, str]:
-    return claim_words(result), flip_words(result.flip, found)
+    drawn = [part for part in result.parts if part.judgement]
+    weak = all(part.weak for part in drawn)
+    return claim_words(result), flip_words(result.flip, found, weak=weak)
 
 
 def _part(verdict: PartVerdict, found: Verdicts, machine: str, *, single: bool) -> list[Block]:
@@ -278,7 +283,12 @@ def _part(verdict: PartVerdict, found: Verdicts, machine: str, *, single: bool) 
     if not single:
         items.append((tr("Verdict"), _because(verdict_words(verdict), verdict.reason)))
         if verdict.judgement:
-            items.append((tr("What flips it"), (sentence(flip_words(verdict.flip, found)),)))
+            items.append(
+                (
+                    tr("What flips it"),
+                    (sentence(flip_words(verdict.flip, found, weak=verdict.weak)),),
+                )
+            )
     items += _details(verdict, found)
     names = {name: need.what for name, need in found.ledger.inputs.items()}
     slug = "-".join(("draws", part.id.lower(), *re.findall("[a-z0-9]+", machine.lower())))
