@@ -120,7 +120,8 @@ def _range(
         return low, before.low + step, before.high + step
     factor = low / before.value
     most = 1.0 if unit == "share" else float("inf")
-    return low, before.low * factor, max(low, min(most, before.high * factor))
+    # The minimum and the maximum: rounding must not move an end across the value.
+    return low, min(low, before.low * factor), max(low, min(most, before.high * factor))
 
 
 def text_of(entry: Assumption, value: float, kind: EvidenceKind | None = None) -> str:

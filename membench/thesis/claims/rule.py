@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from membench.core.terms import ClaimVerdict
 
 Floats = NDArray[np.float64]
+Counts = NDArray[np.intp]
 
 
 class Direction(StrEnum):
@@ -70,17 +71,20 @@ class Judgement:
 
 def judge(draws: Floats, thresholds: VerdictThresholds) -> Judgement:
     """The verdict on ``draws`` (of any shape, at least one); NaN speaks for neither side."""
-    supporting, contradicting = shares(np.ravel(draws), thresholds)
-    return judged(float(supporting), float(contradicting), thresholds)
+    supporting, contradicting = counts(np.ravel(draws), thresholds)
+    return judged(int(supporting) / draws.size, int(contradicting) / draws.size, thresholds)
 
 
-def shares(draws: Floats, thresholds: VerdictThresholds) -> tuple[Floats, Floats]:
-    """Of each row of ``draws`` ([..., draws]), the shares that speak for and against the claim."""
+def counts(draws: Floats, thresholds: VerdictThresholds) -> tuple[Counts, Counts]:
+    """Of each row of ``draws`` ([..., draws]), how many speak for and how many against the claim.
+
+    Counts, not shares: sums of them are exact, and a share at the threshold counts.
+    """
     if thresholds.direction is Direction.HIGHER:
         for_it, against = draws >= thresholds.supports, draws <= thresholds.contradicts
     else:
         for_it, against = draws <= thresholds.supports, draws >= thresholds.contradicts
-    return np.mean(for_it, axis=-1), np.mean(against, axis=-1)
+    return np.count_nonzero(for_it, axis=-1), np.count_nonzero(against, axis=-1)
 
 
 def judged(supporting: float, contradicting: float, thresholds: VerdictThresholds) -> Judgement:

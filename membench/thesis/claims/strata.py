@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from membench.core.messages import Message, tr
 from membench.core.terms import ClaimVerdict
 from membench.thesis.claims.draws import Floats
-from membench.thesis.claims.rule import Judgement, VerdictThresholds, judged, shares
+from membench.thesis.claims.rule import Counts, Judgement, VerdictThresholds, counts, judged
 from membench.thesis.models.catalogue import judged_models
 
 Places = NDArray[np.intp]
@@ -75,44 +75,54 @@ class Outcome:
 
 def outcome(drawn: Mapping[str, Floats], thresholds: VerdictThresholds) -> Outcome:
     """``drawn`` judged as a pool in which every variant weighs the same, and in strata."""
-    supporting, contradicting = _shares(drawn, thresholds)
-    pooled, strata = _pooled_and_strata(tuple(drawn), supporting, contradicting, thresholds)
-    each = zip(supporting.tolist(), contradicting.tolist(), strict=True)
+    found = _Counted.of(drawn, thresholds)
+    strata = found.strata()
+    pooled = found.pooled()
     return Outcome(
         ClaimVerdict.INCONCLUSIVE if disagreeing(strata) else pooled.word,
         pooled,
-        tuple(judged(*both, thresholds) for both in each),
+        tuple(found.judge(np.array([place])) for place in range(len(found.variants))),
         strata,
     )
 
 
 def word_of(drawn: Mapping[str, Floats], thresholds: VerdictThresholds) -> ClaimVerdict:
     """The verdict of `outcome` alone."""
-    pooled, strata = _pooled_and_strata(tuple(drawn), *_shares(drawn, thresholds), thresholds)
-    return ClaimVerdict.INCONCLUSIVE if disagreeing(strata) else pooled.word
+    found = _Counted.of(drawn, thresholds)
+    return ClaimVerdict.INCONCLUSIVE if disagreeing(found.strata()) else found.pooled().word
 
 
-def _shares(drawn: Mapping[str, Floats], thresholds: VerdictThresholds) -> tuple[Floats, Floats]:
-    """[variant]: the shares of the draws of each that speak for and against."""
-    return shares(np.stack(np.broadcast_arrays(*drawn.values())), thresholds)
+@dataclass(frozen=True)
+class _Counted:
+    """[variant]: how many of ``draws`` draws speak for and against."""
 
+    variants: tuple[str, ...]
+    supporting: Counts
+    contradicting: Counts
+    draws: int
+    thresholds: VerdictThresholds
 
-def _pooled_and_strata(
-    variants: tuple[str, ...],
-    supporting: Floats,
-    contradicting: Floats,
-    thresholds: VerdictThresholds,
-) -> tuple[Judgement, tuple[Stratum, ...]]:
-    def of(places: Places) -> Judgement:
+    @classmethod
+    def of(cls, drawn: Mapping[str, Floats], thresholds: VerdictThresholds) -> _Counted:
+        grid = np.stack(np.broadcast_arrays(*drawn.values()))
+        return cls(tuple(drawn), *counts(grid, thresholds), grid.shape[-1], thresholds)
+
+    def judge(self, places: Places) -> Judgement:
+        drawn = self.draws * len(places)
         return judged(
-            float(supporting[places].mean()), float(contradicting[places].mean()), thresholds
+            int(self.supporting[places].sum()) / drawn,
+            int(self.contradicting[places].sum()) / drawn,
+            self.thresholds,
         )
 
-    everything = np.arange(len(variants))
-    return of(everything), tuple(
-        Stratum(axis, name, len(places), of(places))
-        for (axis, name), places in _groups(variants).items()
-    )
+    def pooled(self) -> Judgement:
+        return self.judge(np.arange(len(self.variants)))
+
+    def strata(self) -> tuple[Stratum, ...]:
+        return tuple(
+            Stratum(axis, name, len(places), self.judge(places))
+            for (axis, name), places in _groups(self.variants).items()
+        )
 
 
 def disagreeing(strata: Iterable[Stratum]) -> tuple[Axis, ...]:
