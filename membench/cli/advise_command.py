@@ -362,7 +362,7 @@ def _rated(drive: tuple[float, float | None], rows: list[Row], usual: float) -> 
     from membench.thesis.tiers.plan import Drive
 
     inputs = ledger().inputs
-    read, write = (rate_of(inputs[key], rows, []) for key in ("ssd-read", "ssd-write"))
+    read, write = (rate_of(inputs[key], rows).rate for key in ("ssd-read", "ssd-write"))
     return Drive(
         capacity_bytes=drive[0],
         dwpd=drive[1] or usual,

@@ -44,6 +44,7 @@ def make_report(
     language: str = SOURCE,
     *,
     thesis: ThesisDetail = ThesisDetail.SUMMARY,
+    assume: Sequence[str] = (),
     spread: Spread | None = None,
 ) -> tuple[Path, ...]:
     """Report on ``files`` in the format that the suffix of ``output`` names.
@@ -52,6 +53,7 @@ def make_report(
         language: one of `LANGUAGES`; plots and quotes keep their own.
         assumptions: a file in place of entries of the assumptions that are shipped.
         thesis: how much of it a page shows; without it no claim is judged.
+        assume: single assumptions, as ``NAME=VALUE``, over those of the file.
         spread: judges the claims somewhere else; the report is the same to the byte.
 
     Returns:
@@ -60,7 +62,7 @@ def make_report(
     Raises:
         UsageError: the suffix is none of `FORMATS`, or verdicts are asked for without the thesis.
         SchemaError: a file is no results file.
-        AssumptionError: the assumptions do not stand.
+        AssumptionError: the assumptions do not stand, or one of ``assume``.
         OutputError: a file of somebody else is in the way, or cannot be written.
     """
     suffix = output.suffix.lower()
@@ -78,7 +80,9 @@ def make_report(
     sources, runs = read_runs(files)
     judged = None
     if thesis is not ThesisDetail.NONE:
-        judged = verdicts([row for run in runs for row in run.rows], assumptions, spread=spread)
+        judged = verdicts(
+            [row for run in runs for row in run.rows], assumptions, assume=assume, spread=spread
+        )
     if suffix == ".json":
         assert judged is not None
         digests = [(shown(Path(source.path.name)), source.sha256) for source in sources]

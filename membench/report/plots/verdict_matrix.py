@@ -14,8 +14,8 @@ from membench.report.plots import style
 from membench.report.plots.style import NotDrawn
 from membench.thesis.claims.judging import PartVerdict
 from membench.thesis.claims.rule import judge
+from membench.thesis.claims.verdict_words import VERDICTS
 from membench.thesis.claims.verdicts import Subject, Verdicts
-from membench.thesis.claims.wording import VERDICTS
 from membench.thesis.models.catalogue import judged_models
 
 _TITLE = tr("Verdicts by model")
