@@ -1,4 +1,4 @@
-"""Checks of who else is at work."""
+"""Checks for other processes and guests at work."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from membench.doctor.facts import Facts
 from membench.doctor.finding import UNKNOWN, Finding, fine, warn
 
 BUSY_SHARE = 0.1
-"""Share of the machine's CPUs at work for others from which on it shows in a bandwidth."""
+"""Share of the machine's CPUs used by others above which bandwidth suffers."""
 
 LEAST_BUSY = 0.5
-"""CPUs at work below which a small machine counts as quiet all the same."""
+"""CPUs used by others below which a small machine still counts as quiet."""
 
 MOST_STEAL = 0.05
-"""A look at two CPUs counts 40 ticks: one of them may be chance, two are not."""
+"""A window on two CPUs counts 40 ticks: one stolen tick may be chance, two are not."""
 
 BUSY_PROCESS = 0.2
-"""CPUs that processes of one name use when they are worth telling."""
+"""Least CPUs of the processes of one name to be reported."""
 
 _NAMED = 3
 
 
 def load(facts: Facts) -> Finding:
-    """The load average counts whoever ran in the last minute, membench included."""
+    """The load average counts all processes of the last minute, membench included."""
     averages, cpus = facts.machine.load, len(facts.machine.cpu.cores)
     if not averages or not cpus:
         return fine("load", UNKNOWN)
@@ -33,7 +33,7 @@ def load(facts: Facts) -> Finding:
 
 
 def steal(facts: Facts) -> Finding:
-    """Time that the hypervisor gives to other guests is missing in ours."""
+    """Time that the hypervisor gives to other guests is missing in our measurements."""
     share = facts.noise.steal
     if share is None:
         return fine("steal", UNKNOWN)
@@ -46,7 +46,7 @@ def steal(facts: Facts) -> Finding:
 
 
 def busy(facts: Facts) -> Finding:
-    """Processes at work share the caches and the memory's bandwidth."""
+    """Other processes share the caches and the memory bandwidth."""
     used: dict[str, float] = {}
     for process in facts.noise.busy:
         used[process.command] = used.get(process.command, 0.0) + process.cpus
