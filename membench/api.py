@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 def run(
     *,
     profile: str = "quick",
-    select: Iterable[str] = (),
-    skip: Iterable[str] = (),
-    settings: Iterable[str] = (),
+    select: str | Iterable[str] = (),
+    skip: str | Iterable[str] = (),
+    settings: str | Iterable[str] = (),
     rounds: int | None = None,
     device: str = "auto",
     output: str | Path | None = None,
@@ -40,6 +40,8 @@ def run(
 ) -> RunOutcome:
     """Measure this machine; see `RunOptions` for the arguments.
 
+    ``select``, ``skip`` and ``settings`` take one text or several, as the options do.
+
     Call it from the main thread: SIGINT and SIGTERM end the run early, with
     ``RunOutcome.signum`` set and the partial results kept.
 
@@ -52,9 +54,9 @@ def run(
     """
     options = RunOptions(
         profile=profile,
-        select=tuple(select),
-        skip=tuple(skip),
-        settings=tuple(settings),
+        select=_several(select),
+        skip=_several(skip),
+        settings=_several(settings),
         rounds=rounds,
         device=device,
         output=None if output is None else Path(output),
@@ -69,6 +71,11 @@ def run(
     )
     watch = observer or Silent()
     return start(prepare(options, watch), watch)
+
+
+def _several(words: str | Iterable[str]) -> tuple[str, ...]:
+    """One word is not its letters."""
+    return (words,) if isinstance(words, str) else tuple(words)
 
 
 def read_rows(path: str | Path) -> list[Row]:
@@ -99,7 +106,7 @@ def compare(
     reference: str = "",
     against: str = "",
     by: str = "",
-    select: Iterable[str] = (),
+    select: str | Iterable[str] = (),
     normalize: bool = False,
     preset: str = "default",
 ) -> Comparison:
@@ -110,7 +117,7 @@ def compare(
         reference: the label to compare with; the first one where it is empty.
         against: ``ref:NAME``, a reference that comes with membench, to compare with.
         by: compare within the files by a column such as ``machine`` or a part of the case ids.
-        select: globs for case ids.
+        select: a glob for case ids, or several.
         normalize: compare shares of the theoretical peak.
         preset: ``strict``, ``default``, ``permissive``, or a TOML file with thresholds.
 
@@ -127,4 +134,4 @@ def compare(
 
     sides = sides_of(tuple(map(str, files)), reference=reference, against=against, by=by)
     limits = thresholds(preset)
-    return compare_sides(sides, select=select, thresholds=limits, normalize=normalize)
+    return compare_sides(sides, select=_several(select), thresholds=limits, normalize=normalize)
