@@ -11,7 +11,7 @@ import pytest
 
 from membench.doctor.facts import no_kernel_cache
 from membench.gpu.cuda.image_cache import load_image, store_image
-from membench.host.compiled.cache_dir import (
+from membench.core.cache_dir import (
     cache_directory,
     cache_problem,
     private_cache,

@@ -16,7 +16,7 @@ from shutil import which
 
 from membench.gpu.cuda.compile import Image, compile_source
 from membench.gpu.cuda.image_cache import image_key
-from membench.host.compiled.cache_dir import cache_directory
+from membench.core.cache_dir import cache_directory
 
 INSTRUCTION_BYTES = 16
 """Length of an instruction since Volta."""
