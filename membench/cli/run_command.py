@@ -121,6 +121,17 @@ def _bytes(_ctx: click.Context, _option: click.Parameter, text: str) -> int:
     help="The same for side B; with or without --versus.",
 )
 @click.option(
+    "--all",
+    "everything",
+    is_flag=True,
+    help="Print every row, what each flag means, and every case that is skipped.",
+)
+@click.option(
+    "--card",
+    type=click.Choice(["md"]),
+    help="Also print a card to paste: six lines of Markdown.",
+)
+@click.option(
     "--resume",
     type=click.Path(path_type=Path),
     metavar="FILE",
@@ -132,6 +143,8 @@ def command(
     ctx: click.Context,
     /,
     dry_run: bool,
+    everything: bool,
+    card: str | None,
     resume: Path | None,
     **options: Any,
 ) -> int:
@@ -148,6 +161,7 @@ def command(
       membench run --profile full --label rack7-node3
       membench run --select 'ddr/*' --set 'ddr/*:size=4GiB'
       membench run --select 'ddr/*' --versus env=MALLOC_ARENA_MAX=1
+      membench run --card md
 
     Exit codes: 0 done, 1 error, 2 usage, 3 a case failed, 4 nothing matched,
     130 or 143 interrupted (the partial results are kept and named).
@@ -173,7 +187,7 @@ def command(
             from membench.report.screens.console import console
             from membench.report.screens.plan import print_cases, print_estimate, print_families
 
-            print_cases(console(), prepared.plan.cases)
+            print_cases(console(), prepared.plan.cases, everything=everything)
             print_families(console(), prepared.plan, registry().benches)
             print_estimate(console(), prepared.plan)
             return EXIT_OK
@@ -188,7 +202,8 @@ def command(
 
     from membench.report.screens.last import print_outcome
 
-    watch.draw(lambda: print_outcome(watch.console, outcome))
+    paste = card is not None
+    watch.draw(lambda: print_outcome(watch.console, outcome, everything=everything, paste=paste))
     if outcome.signum:
         return EXIT_SIGNAL_BASE + outcome.signum
     if watch.lost is not None:
@@ -198,7 +213,7 @@ def command(
 
 def _refuse_others(ctx: click.Context) -> None:
     """The journal holds the whole plan, but what no file may make this program run."""
-    repeated = ("resume", "versus", "setup_a", "setup_b")
+    repeated = ("resume", "versus", "setup_a", "setup_b", "everything", "card")
     for name in ctx.params:
         default = ctx.get_parameter_source(name) is click.core.ParameterSource.DEFAULT
         if not default and name not in repeated:

@@ -1,4 +1,4 @@
-"""How a Python process of membench is started."""
+"""How to start a Python process of membench."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ import membench
 _SINGLE_THREADED = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1"
 )
-"""A library's own threads would turn a row of one thread into a row of many."""
+"""Variables that keep libraries from starting threads of their own, which would spoil one-thread
+rows.
+"""
 
 
 def command(module: str, *arguments: str, python: str = "") -> list[str]:
-    """What runs ``module`` as a program, by this interpreter or the one at ``python``.
+    """The command that runs ``module``, with this interpreter or the one at ``python``.
 
     Nothing is imported from the working directory.
     """
@@ -23,9 +25,9 @@ def command(module: str, *arguments: str, python: str = "") -> list[str]:
 
 
 def environment(*, own: bool = True) -> dict[str, str]:
-    """The environment of such a process: its ``own`` must find this membench, wherever it lies.
+    """The environment of such a process, so that it finds this membench.
 
-    Another interpreter has a membench that is installed there.
+    With ``own=False`` it finds the one that is installed for another interpreter.
     """
     found = {**os.environ, **_SINGLE_THREADED}
     root = Path(membench.__file__).resolve().parents[1]

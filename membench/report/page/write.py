@@ -11,12 +11,15 @@ from pathlib import Path
 from membench.core.errors import OutputError, UsageError
 from membench.core.files import atomic_write, create, output_error, shown
 from membench.report.locale import SOURCE, translated
-from membench.report.page.compose import compose
+from membench.report.page.compose import ThesisDetail, compose
 from membench.report.page.document import Document, Figure, Section
 from membench.report.page.runs import read_runs
 from membench.report.plots.style import DARK, LIGHT
+from membench.thesis.claims.assumptions import Assumptions
+from membench.thesis.claims.assumptions import assumptions as assumptions_of
+from membench.thesis.claims.ledger import ledger
 from membench.thesis.claims.verdict_file import to_json
-from membench.thesis.claims.verdicts import Spread, verdicts
+from membench.thesis.claims.verdicts import Spread, verdicts, waited_for
 
 FORMATS = (".html", ".md", ".json")
 
@@ -40,6 +43,7 @@ def make_report(
     assumptions: Path | None = None,
     language: str = SOURCE,
     *,
+    thesis: ThesisDetail = ThesisDetail.SUMMARY,
     spread: Spread | None = None,
 ) -> tuple[Path, ...]:
     """Report on ``files`` in the format that the suffix of ``output`` names.
@@ -47,13 +51,14 @@ def make_report(
     Args:
         language: one of `LANGUAGES`; plots and quotes keep their own.
         assumptions: a file in place of entries of the assumptions that are shipped.
+        thesis: how much of it a page shows; without it no claim is judged.
         spread: judges the claims somewhere else; the report is the same to the byte.
 
     Returns:
         The files that were written, the report first.
 
     Raises:
-        UsageError: the suffix is none of `FORMATS`.
+        UsageError: the suffix is none of `FORMATS`, or verdicts are asked for without the thesis.
         SchemaError: a file is no results file.
         AssumptionError: the assumptions do not stand.
         OutputError: a file of somebody else is in the way, or cannot be written.
@@ -64,14 +69,23 @@ def make_report(
             f"'{shown(output)}' does not end in {' or '.join(FORMATS)}",
             "the suffix chooses the format: -o report.html, -o verdicts.json",
         )
+    if suffix == ".json" and thesis is ThesisDetail.NONE:
+        raise UsageError(
+            f"'{shown(output)}' is a file of verdicts, and --thesis none asks for no verdict",
+            "leave out --thesis, or write a page: -o report.html",
+        )
     _check(output)
     sources, runs = read_runs(files)
-    judged = verdicts([row for run in runs for row in run.rows], assumptions, spread=spread)
+    judged = None
+    if thesis is not ThesisDetail.NONE:
+        judged = verdicts([row for run in runs for row in run.rows], assumptions, spread=spread)
     if suffix == ".json":
+        assert judged is not None
         digests = [(shown(Path(source.path.name)), source.sha256) for source in sources]
         written = {output: to_json(judged, digests)}
     else:
-        document = translated(compose(sources, runs, judged), language)
+        entries = judged.entries if judged is not None else _assumed(assumptions)
+        document = translated(compose(sources, runs, judged, entries, thesis), language)
         if suffix == ".html":
             from membench.report.page import html
 
@@ -83,6 +97,11 @@ def make_report(
     for path, text in reversed(written.items()):  # the report last: what it links to is there
         _put(path, text)
     return tuple(written)
+
+
+def _assumed(override: Path | None) -> Assumptions:
+    """The assumptions as `verdicts` takes them, without a verdict."""
+    return assumptions_of(override, declared=waited_for(ledger(), assumptions_of()))
 
 
 def _encoded(text: str) -> bytes:
