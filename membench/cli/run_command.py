@@ -160,8 +160,8 @@ def command(
       membench run --select 'ddr/*' --rounds 10 -o mybox.csv
       membench run --profile full --label rack7-node3
       membench run --select 'ddr/*' --set 'ddr/*:size=4GiB'
-      membench run --card md
       membench run --select 'ddr/*' --versus env=MALLOC_ARENA_MAX=1
+      membench run --card md
 
     Exit codes: 0 done, 1 error, 2 usage, 3 a case failed, 4 nothing matched,
     130 or 143 interrupted (the partial results are kept and named).
@@ -177,11 +177,6 @@ def command(
     # The options are named as the fields of `RunOptions`.
     asked = RunOptions(**options, argv=("membench", *sys.argv[1:]))
     if asked.paired:
-        if everything or card:
-            raise UsageError(
-                "--all and --card show one run, and a paired run is two",
-                "leave them out, and paste what compare prints",
-            )
         from membench.cli.paired_run import run_pair
 
         return run_pair(asked, resume, watch, dry_run=dry_run, verbose=ctx.obj["verbose"])
@@ -218,7 +213,7 @@ def command(
 
 def _refuse_others(ctx: click.Context) -> None:
     """The journal holds the whole plan, but what no file may make this program run."""
-    repeated = ("resume", "everything", "card", "versus", "setup_a", "setup_b")
+    repeated = ("resume", "versus", "setup_a", "setup_b", "everything", "card")
     for name in ctx.params:
         default = ctx.get_parameter_source(name) is click.core.ParameterSource.DEFAULT
         if not default and name not in repeated:

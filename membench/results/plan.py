@@ -97,7 +97,7 @@ class Plan:
         scratch: directory of the scratch file, empty if no case needs one.
         disk_budget: most bytes of the scratch file, and of the writes of all cases together.
         hold: hold a GPU's queue while it is filled.
-        pair: of one side of a paired run.
+        pair: set if the run is one side of a paired run.
     """
 
     run_id: str

@@ -1,4 +1,4 @@
-"""How to start another Python process of membench."""
+"""How to start a Python process of membench."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ rows.
 
 
 def command(module: str, *arguments: str, python: str = "") -> list[str]:
-    """The command that runs ``module`` by this interpreter or the one at ``python``.
+    """The command that runs ``module``, with this interpreter or the one at ``python``.
 
     Nothing is imported from the working directory.
     """
@@ -25,9 +25,9 @@ def command(module: str, *arguments: str, python: str = "") -> list[str]:
 
 
 def environment(*, own: bool = True) -> dict[str, str]:
-    """The environment of such a process.
+    """The environment of such a process, so that it finds this membench.
 
-    With ``own`` it finds this membench; another interpreter has its own membench installed.
+    With ``own=False`` it finds the one that is installed for another interpreter.
     """
     found = {**os.environ, **_SINGLE_THREADED}
     root = Path(membench.__file__).resolve().parents[1]

@@ -175,6 +175,10 @@ class ProgressBar(Watcher):
             )
 
 
+def _side(place: Place) -> str:
+    return f" {place.side}" if place.side else ""
+
+
 def _provisional(rows: Sequence[Row]) -> RenderableType:
     """The tiers as the first round has them."""
     # They need numpy, and without it the first value comes sooner.
@@ -183,10 +187,6 @@ def _provisional(rows: Sequence[Row]) -> RenderableType:
 
     head = Text("provisional, after 1 round", "bold")
     return Padding(Group(head, tier_table(judged_ladder(rows, None))), (1, 0))
-
-
-def _side(place: Place) -> str:
-    return f" {place.side}" if place.side else ""
 
 
 def watcher() -> Watcher:
