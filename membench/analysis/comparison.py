@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from membench.analysis.alike import put_alike_together
+from membench.analysis.alike import put_alike_together, put_beside_figures
 from membench.analysis.facts import Fact, compare_facts
 from membench.analysis.figure import CaseRuns, figure
 from membench.analysis.finding import CasePair, Difference, find
@@ -18,7 +18,7 @@ from membench.analysis.statistics import geometric_mean
 from membench.analysis.thresholds import PRESETS, Thresholds
 from membench.analysis.verdict import Verdict
 from membench.core.errors import NothingMatched, SchemaError
-from membench.core.registry import matches
+from membench.core.registry import matches, near
 from membench.core.terms import Metric, Stat, Status, Tier
 from membench.results.cells import VALUES
 from membench.results.compact.row import Measurement, distinct
@@ -196,6 +196,7 @@ def _compared(
         sides = [replace(side, rows=tuple(map(_of_peak, side.rows))) for side in sides]
     wanted = _selector(sides, select)
     tables = [_table(side.rows, wanted) for side in sides]
+    put_beside_figures(tables)
     put_alike_together(tables)
     keys: dict[Key, Measurement] = {}
     for table in tables:
@@ -237,7 +238,7 @@ def _selector(sides: Sequence[Side], patterns: Sequence[str]) -> frozenset[str]:
     for pattern in patterns:
         found = {case for case in cases if matches(case, pattern)}
         if not found:
-            raise NothingMatched(f"no case matches '{pattern}'", "'*' crosses slashes")
+            raise NothingMatched(f"no case matches '{pattern}'", near(pattern, cases))
         chosen |= found
     return frozenset(chosen if patterns else cases)
 

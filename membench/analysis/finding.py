@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 
-from membench.analysis.alike import is_auto, sizes
+from membench.analysis.alike import is_auto, likeness_of, sizes
 from membench.analysis.figure import Basis, CaseRuns, pooled
 from membench.analysis.statistics import (
     CONFIDENCE,
@@ -185,6 +185,8 @@ def _obstacle(reference: CaseRuns, contender: CaseRuns) -> Difference | None:
                 detail=f"{ground.column} differs: {_words(here)} | {_words(there)}",
                 settle=ground.settle,
             )
+    if alike and reference.cited:
+        return _unlike_figure(reference, contender, counts)
     return _unlike_sizes(reference, contender, counts) if alike else None
 
 
@@ -206,6 +208,23 @@ def _unlike_sizes(reference: CaseRuns, contender: CaseRuns, counts: tuple[int, i
         counts=counts,
         detail=f"size: {here} | {there}",
         settle="run both sides with the same size: --set BENCHGLOB:size=SIZE",
+    )
+
+
+def _unlike_figure(
+    reference: CaseRuns, contender: CaseRuns, counts: tuple[int, int]
+) -> Difference | None:
+    """The ratio to the nearest figure; None where the figure itself lets their cases differ."""
+    found = likeness_of(reference.rows[0], contender.rows[0])
+    if found is None or found.alike:
+        return None
+    return Difference(
+        Verdict.NA,
+        Reason.CASE,
+        ratio=contender.value / reference.value,
+        counts=counts,
+        detail=f"the nearest case: {'; '.join(map(str, found.others))}",
+        settle=f"measure the figure's: membench run --select {reference.rows[0].case}",
     )
 
 

@@ -35,6 +35,14 @@ import click
     "Every claim in a report names the one that moves its verdict.",
 )
 @click.option(
+    "--thesis",
+    type=click.Choice(["full", "summary", "none"]),
+    default="summary",
+    show_default=True,
+    help="How much of the thesis a page shows: every claim, a table of verdicts with the claims "
+    "folded, or nothing.",
+)
+@click.option(
     "--lang",
     "language",
     type=click.Choice(["en", "zh-TW"]),
@@ -55,15 +63,17 @@ def command(
     output: Path,
     assumptions: Path | None,
     assume: tuple[str, ...],
+    thesis: str,
     language: str,
     scheduler: str | None,
     insecure: bool,
 ) -> None:
     """Turn results files into a report that can be read, printed and sent.
 
-    Headline, plots, the thesis, every result, the machine, what was skipped
-    and why, and how to reproduce it.  Several files stand side by side.  A
-    report of membench is overwritten, any other file is not.
+    What the machine reaches, tier by tier, and what that means for the thesis;
+    then plots, every result, the machine, what was skipped and why, and how to
+    reproduce it.  Several files are shown side by side.  A report of membench is
+    overwritten, any other file is not.
 
     \b
     Examples:
@@ -71,14 +81,19 @@ def command(
       membench report old.csv new.csv -o both.md
       membench report h100.csv h200.csv -o verdicts.json
       membench report mybox.csv -o verdicts.json --assume system.link=50
+      membench report mybox.csv ref:h100-sxm -o beside.html
       membench report mybox.csv -o mybox.html --lang zh-TW
     """  # noqa: D301 - click wants the very character \b to keep the lines below it apart
     from membench.core.files import shown
     from membench.core.units import about_size
+    from membench.report.page.compose import ThesisDetail
     from membench.report.page.write import make_report
+    from membench.results.reference_files import files_of
 
+    detail = ThesisDetail(thesis)
+    files = tuple(files_of(files))
     if scheduler is None:
-        written = make_report(files, output, assumptions, language, assume=assume)
+        written = make_report(files, output, assumptions, language, assume=assume, thesis=detail)
     else:
         from membench.cli.extras import demand_dask
 
@@ -87,7 +102,13 @@ def command(
 
         with spread_over(scheduler, insecure=insecure) as spread:
             written = make_report(
-                files, output, assumptions, language, assume=assume, spread=spread
+                files,
+                output,
+                assumptions,
+                language,
+                assume=assume,
+                thesis=detail,
+                spread=spread,
             )
     size = about_size(sum(path.stat().st_size for path in written))
     plots = len(written) - 1

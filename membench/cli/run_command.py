@@ -102,6 +102,17 @@ def _bytes(_ctx: click.Context, _option: click.Parameter, text: str) -> int:
     " serialised launches. The rows say hold=no.",
 )
 @click.option(
+    "--all",
+    "everything",
+    is_flag=True,
+    help="Print every row, what each flag means, and every case that is skipped.",
+)
+@click.option(
+    "--card",
+    type=click.Choice(["md"]),
+    help="Also print a card to paste: six lines of Markdown.",
+)
+@click.option(
     "--resume",
     type=click.Path(path_type=Path),
     metavar="FILE",
@@ -112,6 +123,8 @@ def command(
     ctx: click.Context,
     /,
     dry_run: bool,
+    everything: bool,
+    card: str | None,
     resume: Path | None,
     **options: Any,
 ) -> int:
@@ -127,6 +140,7 @@ def command(
       membench run --select 'ddr/*' --rounds 10 -o mybox.csv
       membench run --profile full --label rack7-node3
       membench run --select 'ddr/*' --set 'ddr/*:size=4GiB'
+      membench run --card md
 
     Exit codes: 0 done, 1 error, 2 usage, 3 a case failed, 4 nothing matched,
     130 or 143 interrupted (the partial results are kept and named).
@@ -141,7 +155,7 @@ def command(
         given = [
             parameter
             for parameter in ctx.params
-            if parameter != "resume"
+            if parameter not in ("resume", "everything", "card")
             and ctx.get_parameter_source(parameter) is not click.core.ParameterSource.DEFAULT
         ]
         if given:
@@ -159,7 +173,7 @@ def command(
             from membench.report.screens.console import console
             from membench.report.screens.plan import print_cases, print_estimate, print_families
 
-            print_cases(console(), prepared.plan.cases)
+            print_cases(console(), prepared.plan.cases, everything=everything)
             print_families(console(), prepared.plan, registry().benches)
             print_estimate(console(), prepared.plan)
             return EXIT_OK
@@ -174,7 +188,8 @@ def command(
 
     from membench.report.screens.last import print_outcome
 
-    watch.draw(lambda: print_outcome(watch.console, outcome))
+    paste = card is not None
+    watch.draw(lambda: print_outcome(watch.console, outcome, everything=everything, paste=paste))
     if outcome.signum:
         return EXIT_SIGNAL_BASE + outcome.signum
     if watch.lost is not None:

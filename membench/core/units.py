@@ -77,6 +77,11 @@ def significant(value: float, digits: int = 4) -> str:
     return f"{value:.{max(0, digits - 1 - exponent)}f}"
 
 
+def rounded(value: float, digits: int) -> str:
+    """``value`` with no more than ``digits`` significant digits: ``45452.3`` -> ``45000``."""
+    return significant(float(f"{value:.{digits - 1}e}"), digits)
+
+
 @dataclass(frozen=True)
 class Scale:
     """A display unit of a metric; file unit divided by ``divisor`` gives ``unit``."""

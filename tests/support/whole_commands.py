@@ -26,7 +26,7 @@ from membench.results.table import read_rows
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT / "tests" / "results" / "formats" / "data"
-REFERENCE = next((ROOT / "results" / "reference").glob("epyc-*/*.csv"))
+REFERENCE = next((ROOT / "results" / "reference").glob("epyc-zen4-*/*.csv"))
 SECONDS = 60.0
 """In which a command must end, whatever it reads."""
 MEMORY = 1 << 30

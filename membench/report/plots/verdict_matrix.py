@@ -74,8 +74,11 @@ def draw(found: Verdicts) -> Figure | NotDrawn:
             parts=listed(differ),
         )
     cells: list[tuple[Line, ...]] = [
-        ((name,), *((VERDICTS[words[model]] if model in words else "",) for model in names))
-        for name, words in rows.items()
+        (
+            (model,),
+            *((VERDICTS[words[model]] if model in words else "",) for words in rows.values()),
+        )
+        for model in names
     ]
     return Figure(
         slug="verdict-matrix",
@@ -84,7 +87,7 @@ def draw(found: Verdicts) -> Figure | NotDrawn:
         description=_DESCRIPTION,
         svg=style.render("verdict-matrix", _TITLE, _DESCRIPTION, 120 + 19 * len(rows), paint),
         table=Table(
-            tr("Verdict of each model"), (Column(tr("part")), *map(Column, names)), tuple(cells)
+            tr("Verdict of each model"), (Column(tr("model")), *map(Column, rows)), tuple(cells)
         ),
     )
 

@@ -2,67 +2,119 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
 
+from membench.analysis.quality import NOISY, Grade, Quality, quality
 from membench.core.files import shown
 from membench.core.terms import Status
 from membench.core.text import one_line, shell_word
 from membench.core.units import format_seconds
 from membench.measure.run import RunOutcome, Wall
+from membench.report.screens.card import card
 from membench.report.screens.console import is_terminal
-from membench.report.screens.run import print_flags, print_headline, print_policies, print_results
+from membench.report.screens.judged import judged_ladder
+from membench.report.screens.kv_policy import print_policies
+from membench.report.screens.run import flags_of_all, print_flags, print_reasons, print_rows
+from membench.report.screens.serving import serving, serving_sentence
+from membench.report.screens.tier_table import print_tiers
 from membench.results.paths import sidecar_path
 
 NOISY_SHARE = 0.25
 """Share of noisy rows above which the machine is disturbed, and more rounds are no remedy."""
 
+_GRADES = {
+    Grade.NONE: "none",
+    Grade.CITED: "cited",
+    Grade.UNKNOWN: "unknown (one round shows no noise)",
+    Grade.GOOD: "good",
+    Grade.FAIR: "fair",
+    Grade.POOR: "poor",
+}
 
-def print_outcome(console: Console, outcome: RunOutcome) -> None:
-    """Tables, the best figure of every tier, flags, files, and the next command."""
+
+def print_outcome(
+    console: Console, outcome: RunOutcome, *, everything: bool = False, paste: bool = False
+) -> None:
+    """The best of every tier, the quality of the data, files, and the next command.
+
+    Args:
+        everything: every row as well, and what each flag means.
+        paste: also the card, as Markdown.
+    """
     console.print()
     if outcome.csv is None:
         console.print("Interrupted before the first case was measured; nothing was written.")
         return
-    print_results(console, outcome.rows, full_ids=not is_terminal())
-    console.print()
-    print_headline(console, outcome.rows)
-    print_policies(console, outcome.rows)
-    console.print()
-    print_flags(console, outcome.rows)
-    console.print(Text(_counts(outcome), "bold"))
-    console.print(_wall(outcome.wall), soft_wrap=True)
+    rows = outcome.rows
+    measured = any(row.status is Status.OK for row in rows)
+    check = None
+    tiers = judged_ladder(rows, check)
+    if everything:
+        print_rows(console, rows, full_ids=not is_terminal())
+        console.print()
+    if measured:
+        print_tiers(console, tiers, flags_of_all(rows))
+        console.print()
+    print_reasons(console, rows)
+    found = quality(rows)
+    console.print(Text(_counts(outcome, found), "bold"), soft_wrap=True)
+    if everything:
+        print_flags(console, rows)
+    elif found.flags:
+        console.print(_flags(found), soft_wrap=True)
+    print_policies(console, rows)
+    sentence = f"{serving_sentence(serving(rows, outcome.machine))}."
+    if measured:
+        console.print(Text(sentence), soft_wrap=True)
     what = "Partial results" if outcome.signum else "Results"
     files = f"{shown(outcome.csv)} and {shown(Path(sidecar_path(outcome.csv).name))}"
     console.print(Text(f"{what}: {files}"), soft_wrap=True)
-    console.print(Text(f"Next: {one_line(_next(outcome))}", "bold"), soft_wrap=True)
-    if not outcome.signum and any(row.status is Status.OK for row in outcome.rows):
+    console.print(Text(f"Next: {one_line(_next(outcome, found))}", "bold"), soft_wrap=True)
+    if not outcome.signum and measured:
         console.print(Text(f"Then: {one_line(_then(outcome))}"), soft_wrap=True)
+    if paste and measured:
+        console.print()
+        references = check.references if check is not None else ()
+        for line in card(outcome, tiers, sentence, references):
+            console.print(Text(line), soft_wrap=True)
 
 
-def _counts(outcome: RunOutcome) -> str:
-    cases = {row.case: row.status for row in outcome.rows}
-    counts = Counter(cases.values())
-    words = ", ".join(f"{counts[status]} {status}" for status in Status if counts[status])
+def _counts(outcome: RunOutcome, found: Quality) -> str:
+    words = ", ".join(
+        f"{found.cases[status]} {status}" for status in Status if found.cases.get(status)
+    )
+    cases = sum(found.cases.values())
     rounds = max((row.rounds or 0 for row in outcome.rows), default=0)
-    return f"{len(cases)} cases: {words}; {rounds} of {outcome.plan.rounds} rounds"
-
-
-def _wall(wall: Wall) -> str:
-    def share(seconds: float) -> str:
-        return f"{seconds / wall.total:.0%}" if wall.total > 0 else "0%"
-
+    planned = outcome.plan.rounds
+    grade = _GRADES[found.grade]
     return (
-        f"{format_seconds(wall.total)}: {share(wall.measuring)} measuring, "
-        f"{share(wall.filling)} filling, {share(wall.verifying)} verifying, "
-        f"{share(wall.overhead)} overhead"
+        f"{cases} cases: {words}; {rounds} of {planned} rounds in {_wall(outcome.wall)}; "
+        f"data quality {grade}"
     )
 
 
-def _next(outcome: RunOutcome) -> str:
+def _wall(wall: Wall) -> str:
+    measuring = f"{wall.measuring / wall.total:.0%}" if wall.total > 0 else "0%"
+    return f"{format_seconds(wall.total)} ({measuring} measuring)"
+
+
+def _flags(found: Quality) -> Text:
+    """``Flags: noisy 12 of 72 rows, vm all   (membench explain noisy)``."""
+    counts = [
+        f"{code} {'all' if count == found.rows else count}" for code, count in found.flags.items()
+    ]
+    first = next(iter(found.flags))
+    return Text.assemble(
+        f"Flags, of {found.rows} rows: ",
+        (", ".join(counts), "yellow"),
+        f"   (membench explain {first})",
+    )
+
+
+def _next(outcome: RunOutcome, found: Quality) -> str:
     """The one command that helps most now."""
     assert outcome.csv is not None
     if outcome.signum:
@@ -70,9 +122,8 @@ def _next(outcome: RunOutcome) -> str:
     failed = next((row for row in outcome.rows if row.status is Status.FAILED), None)
     if failed is not None:
         return f"membench -v run --rounds 1 --select {shell_word(failed.case)}"
-    ok = sum(row.status is Status.OK for row in outcome.rows)
-    noisy = sum("noisy" in row.flags for row in outcome.rows)
-    if noisy > NOISY_SHARE * ok:
+    noisy = found.flags.get(NOISY, 0)
+    if noisy > NOISY_SHARE * found.rows:
         return "membench doctor    (many rows are noisy: it looks for what disturbs)"
     if noisy:
         return "membench run --rounds 10    (some rows are noisy: membench explain noisy)"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import numpy as np
 
@@ -83,30 +84,31 @@ _NO_DATA = frozenset({"no data", "no record", "one machine"})
 """Why nothing was drawn (`PartVerdict.why`)."""
 
 
-def section(found: Verdicts) -> Section:
-    """An introduction that says what a benchmark cannot decide, the verdicts, then the claims."""
+def section(found: Verdicts, *, full: bool) -> Section:
+    """A table of the verdicts, then every claim with its evidence, folded unless ``full``."""
     told = found.ledger
-    blocks: list[Block] = [
+    quoted = tr(
+        "All quotes are from {source}, {date}.", source=told.source, date=told.date.isoformat()
+    )
+    about: list[Block] = [Paragraph((_WHAT_A_VERDICT_IS,)), Paragraph((quoted,))]
+    matrix = verdict_matrix.draw(found)
+    if isinstance(matrix, Figure):
+        about.append(matrix)
+    claims = tuple(_claim(claim, found) for claim in told.claims)
+    glance: list[Block] = [
         Paragraph((_WHAT_A_BENCHMARK_DECIDES,)),
-        Paragraph((_WHAT_A_VERDICT_IS,)),
         *_badges(found),
-        Paragraph(
-            (
-                tr(
-                    "All quotes are from {source}, {date}.",
-                    source=told.source,
-                    date=told.date.isoformat(),
-                ),
-            )
-        ),
         *_summary(found),
         _overview(found),
     ]
-    matrix = verdict_matrix.draw(found)
-    if isinstance(matrix, Figure):
-        blocks.append(matrix)
-    parts = (*(_claim(claim, found) for claim in told.claims), _assumptions(found))
-    return Section("thesis", tr("Thesis: demand for HBM, DDR and SSD"), tuple(blocks), parts)
+    title = tr("Thesis: demand for HBM, DDR and SSD")
+    if full:
+        return Section("thesis", title, (*glance, *about), (*claims, _assumptions(found)))
+    folded = (*(replace(claim, folded=True) for claim in claims), _assumptions(found))
+    details = Section(
+        "thesis-claims", tr("Every claim and its evidence"), tuple(about), folded, folded=True
+    )
+    return Section("thesis", title, tuple(glance), (details,))
 
 
 _FACTS = {
@@ -124,7 +126,7 @@ def _summary(found: Verdicts) -> list[Block]:
         by_word: dict[ClaimVerdict, list[Line]] = {}
         lacking: list[Line] = []
         for result in subject.claims:
-            link = (Link(result.claim.id, _anchor(result.claim)),)
+            link = (Link(result.claim.id, anchor(result.claim)),)
             whys = {part.why for part in result.parts if part.word is ClaimVerdict.INCONCLUSIVE}
             if result.word is ClaimVerdict.INCONCLUSIVE and whys <= _NO_DATA:
                 lacking.append(link)
@@ -186,7 +188,7 @@ def _overview(found: Verdicts) -> Table:
     for claim in found.ledger.claims:
         words: list[Line] = [_verdict(result) for _, result in _of(found, claim)]
         classes = " ".join(claim.classes)
-        rows.append(((Link(claim.id, _anchor(claim)),), (claim.english,), *words, (classes,)))
+        rows.append(((Link(claim.id, anchor(claim)),), (claim.english,), *words, (classes,)))
     return Table(
         tr("Claims and verdicts (M measured, D modelled, P public records, X out of scope)"),
         columns,
@@ -200,7 +202,7 @@ def _verdict(result: ClaimResult) -> Line:
     return (Strong(words),) if decided else (words,)
 
 
-def _anchor(claim: Claim) -> str:
+def anchor(claim: Claim) -> str:
     return f"claim-{claim.id.lower()}"
 
 
@@ -237,7 +239,7 @@ def _claim(claim: Claim, found: Verdicts) -> Section:
             blocks += _part(result.parts[place], found, machine, single=len(claim.parts) == 1)
     tiers = listed(tier.upper() for tier in claim.tiers)
     title = tr("{claim} {tiers}", claim=claim.id, tiers=tiers) if tiers else claim.id
-    return Section(_anchor(claim), title, tuple(blocks))
+    return Section(anchor(claim), title, tuple(blocks))
 
 
 def _commands(result: ClaimResult) -> list[tuple[str, Line]]:
