@@ -28,19 +28,19 @@ import click
     "records; each with a source and a date.",
 )
 @click.option(
+    "--assume",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="One assumption in place of what membench assumes, as 'system.link=50 GB/s'; repeatable. "
+    "Every claim in a report names the one that moves its verdict.",
+)
+@click.option(
     "--thesis",
     type=click.Choice(["full", "summary", "none"]),
     default="summary",
     show_default=True,
     help="How much of the thesis a page shows: every claim, a table of verdicts with the claims "
     "folded, or nothing.",
-)
-@click.option(
-    "--assume",
-    multiple=True,
-    metavar="NAME=VALUE",
-    help="One assumption in place of what membench assumes, as 'system.link=50 GB/s'; repeatable. "
-    "Every claim in a report names the one that moves its verdict.",
 )
 @click.option(
     "--lang",
@@ -62,8 +62,8 @@ def command(
     files: tuple[Path, ...],
     output: Path,
     assumptions: Path | None,
-    thesis: str,
     assume: tuple[str, ...],
+    thesis: str,
     language: str,
     scheduler: str | None,
     insecure: bool,
@@ -80,8 +80,8 @@ def command(
       membench report mybox.csv -o mybox.html
       membench report old.csv new.csv -o both.md
       membench report h100.csv h200.csv -o verdicts.json
-      membench report mybox.csv ref:h100-sxm -o beside.html
       membench report mybox.csv -o verdicts.json --assume system.link=50
+      membench report mybox.csv ref:h100-sxm -o beside.html
       membench report mybox.csv -o mybox.html --lang zh-TW
     """  # noqa: D301 - click wants the very character \b to keep the lines below it apart
     from membench.core.files import shown

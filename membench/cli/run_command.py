@@ -177,6 +177,11 @@ def command(
     # The options are named as the fields of `RunOptions`.
     asked = RunOptions(**options, argv=("membench", *sys.argv[1:]))
     if asked.paired:
+        if everything or card:
+            raise UsageError(
+                "--all and --card show one run, and a paired run is two",
+                "leave them out, and paste what compare prints",
+            )
         from membench.cli.paired_run import run_pair
 
         return run_pair(asked, resume, watch, dry_run=dry_run, verbose=ctx.obj["verbose"])
