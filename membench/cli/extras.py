@@ -11,6 +11,4 @@ from membench.core.installing import install_extra
 def demand_dask() -> None:
     """Raise `BackendUnavailable` where the extra is not installed."""
     if importlib.util.find_spec("distributed") is None:
-        raise BackendUnavailable(
-            "Dask distributed is not installed", install_extra("fleet")
-        )
+        raise BackendUnavailable("Dask distributed is not installed", install_extra("fleet"))
