@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from membench.cli import completion
 from membench.cli.ranges import FiniteRange
 from membench.core.case import PROFILES
 from membench.core.errors import EXIT_FINDING, EXIT_OK, EXIT_SIGNAL_BASE, UsageError
@@ -33,9 +34,16 @@ def _bytes(_ctx: click.Context, _option: click.Parameter, text: str) -> int:
     "--select",
     multiple=True,
     metavar="GLOB",
+    shell_complete=completion.cases,
     help="Measure only matching cases; a whole id may lie outside the profile; repeatable.",
 )
-@click.option("--skip", multiple=True, metavar="GLOB", help="Leave out matching cases; repeatable.")
+@click.option(
+    "--skip",
+    multiple=True,
+    metavar="GLOB",
+    shell_complete=completion.cases,
+    help="Leave out matching cases; repeatable.",
+)
 @click.option(
     "--rounds",
     type=click.IntRange(1, 1000),
