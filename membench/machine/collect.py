@@ -1,4 +1,4 @@
-"""The whole snapshot, put together."""
+"""Assembles the snapshot."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ HERE = Path("/")
 def collect(paths: Sequence[Path] = (), root: Path = HERE) -> Machine:
     """The machine under ``root`` as it is now.
 
-    The parts read what they can: a file that is absent, unreadable or odd costs
-    the fact it holds and nothing else.
+    Each part reads what it can: a file that is absent, unreadable or malformed costs only the fact
+    that it holds.
     """
     limits = read_limits(root)
     cpu = read_cpu(root, limits)

@@ -1,4 +1,4 @@
-"""Copies between two addresses by copy engine or kernel, and contents for memory of any kind."""
+"""Copies between two addresses by copy engine or kernel, and filling of any kind of memory."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TMA_CAPABILITY = 90
 def copies(
     gpu: Gpu, engine: str, target: int, source: int, size: int, grid: int = 0
 ) -> Callable[[Stream | None], None]:
-    """What queues one copy of whole vectors of 16 bytes between two addresses.
+    """A function that queues one copy of whole vectors of 16 bytes between two addresses.
 
     Args:
         engine: copy engine (``ce``), a kernel that loads and stores (``sm``), or one that has bulk
@@ -56,7 +56,7 @@ def copies(
 
 
 def host_fill(gpu: Gpu, device: Buffer, host: Buffer, fill: Callable[[Buffer], None]) -> None:
-    """Bring what ``fill`` makes of ``device`` into ``host``: any kind of memory, at full speed."""
+    """Fill ``host`` (any kind of memory) with what ``fill`` writes into ``device``."""
     fill(device)
     gpu.copy(host.address, device.address, host.size)
     gpu.synchronize()

@@ -1,4 +1,4 @@
-"""Matrix products by the vendor's library, with operands and with a check."""
+"""Matrix products by the vendor's library, with operands and verification."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from membench.gpu.verify.content import random_numbers, repeat, values
 from membench.gpu.verify.pattern import POISON
 
 TILE = 1_048_583
-"""Numbers that an operand repeats; a prime, so that no two rows are the same."""
+"""Length after which the numbers of an operand repeat; a prime, so that no two rows are equal."""
 
 BITS: Mapping[str, int] = {"fp32": 32, "tf32": 32, "bf16": 16, "fp8": 8, "mxfp8": 8, "nvfp4": 4}
-"""Of one number in memory."""
+"""Bits of one number in memory, by format."""
 
 STORED: Mapping[str, npt.DTypeLike] = {"fp32": np.uint32, "bf16": np.uint16, "fp16": np.uint16}
-"""What the bits of a result are read as."""
+"""The type that the bits of a result are read as."""
 
 _ROUNDED = {"fp32": 0.0, "bf16": 2**-8, "fp16": 2**-10}
-"""Share of its size that rounding a result may move it by."""
+"""Largest relative error that rounding a result may cause."""
 
 CHECKED = 16
-"""Elements of a result that the host computes itself."""
+"""Elements of a result that the host recomputes."""
 
 # What a sum of k products of numbers below 1 may be off, in units of sqrt(k): by the roundings
 # of the operands (tf32) and of the sums, of which tensor cores keep fewer bits for FP8.  A sum
@@ -57,7 +57,7 @@ class Product:
         once: queues the product.
 
     Raises:
-        Skip: the library cannot do it here.
+        Skip: the library does not support it on this device.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class Product:
         gpu.fill(self._y, POISON)
 
     def verify(self) -> None:
-        """Raise `VerificationFailed` unless elements all over y are what they must be."""
+        """Raise `VerificationFailed` if sampled elements of y are wrong."""
         m, n, k = self._shape
         limit = _TOLERANCE[self._kind] * k**0.5
         places = np.random.default_rng(m + n + k)

@@ -14,9 +14,9 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from shutil import which
 
+from membench.core.cache_dir import cache_directory
 from membench.gpu.cuda.compile import Image, compile_source
 from membench.gpu.cuda.image_cache import image_key
-from membench.host.compiled.cache_dir import cache_directory
 
 INSTRUCTION_BYTES = 16
 """Length of an instruction since Volta."""

@@ -18,10 +18,10 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from membench.core.cache_dir import cache_directory
 from membench.core.errors import BackendUnavailable, MembenchError, RegistersSpilled, Skip
 from membench.gpu.cuda.image_cache import IMAGES, image_key, is_kept, load_image, store_image
 from membench.gpu.cuda.kernel_files import kernel_root, read_kernel
-from membench.host.compiled.cache_dir import cache_directory
 
 ARCHITECTURES = ("80", "86", "89", "90", "100", "120")
 """The compute capabilities that every source is proven for: Ampere, Ada, Hopper, Blackwell."""
@@ -156,7 +156,14 @@ def _try_to_compile(one: tuple[str, tuple[str, ...], str]) -> None:
 
 def _key(file: str, options: tuple[str, ...], arch: str) -> str:
     """Of what a compilation follows from."""
-    parts = (_compiler(), target(arch), *OPTIONS, *options, read_kernel(file), *kernel_headers().values())
+    parts = (
+        _compiler(),
+        target(arch),
+        *OPTIONS,
+        *options,
+        read_kernel(file),
+        *kernel_headers().values(),
+    )
     return image_key(part.encode() for part in parts)
 
 
