@@ -90,6 +90,18 @@ RAISED: list[tuple[str, Severity, dict[str, Any], str]] = [
     (
         "huge-pages",
         Severity.WARN,
+        {"machine.memory.thp": "never", "machine.memory.small_thp": (65536,)},
+        "lie on pages of 64KiB and are flagged",
+    ),
+    (
+        "memory",
+        Severity.FAIL,
+        {"machine.memory.available": GIB, "machine.memory.hugetlb_bytes": 8 * GIB},
+        "8.00 GiB are set aside for hugetlbfs",
+    ),
+    (
+        "huge-pages",
+        Severity.WARN,
         {"machine.memory.thp_allowed": False},
         "this process may have none",
     ),
