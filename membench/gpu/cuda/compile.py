@@ -18,10 +18,10 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from membench.core.cache_dir import cache_directory
 from membench.core.errors import BackendUnavailable, MembenchError, RegistersSpilled
 from membench.gpu.cuda.image_cache import IMAGES, image_key, is_kept, load_image, store_image
 from membench.gpu.cuda.kernel_files import kernel_root, read_kernel
-from membench.core.cache_dir import cache_directory
 
 ARCHITECTURES = ("80", "86", "89", "90", "100", "120")
 """The compute capabilities that every source is proven for: Ampere, Ada, Hopper, Blackwell."""

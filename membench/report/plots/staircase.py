@@ -21,6 +21,7 @@ from membench.report.plots.series import (
     size_of,
     sweep,
 )
+from membench.report.plots.sketch import drawn_later
 from membench.report.plots.style import NotDrawn
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def cache_sizes(runs: Sequence[Run]) -> list[tuple[int, int]]:
     return list(found.pop()) if len(found) == 1 and None not in known else []
 
 
-@style.drawn_later
+@drawn_later
 def paint_caches(axes: Axes, caches: Sequence[tuple[int, int]]) -> None:
     """A dashed line at each size that lies within the axes."""
     low, high = axes.get_xlim()

@@ -22,7 +22,8 @@ from membench.thesis.claims.scenario import NoData, Scenario, device_key
 from membench.thesis.claims.statistics import STATISTICS
 from membench.thesis.claims.tornado import Bar, tornado
 
-Words = dict[tuple[str, VerdictThresholds, str, float], ClaimVerdict]
+WordKey = tuple[str, VerdictThresholds, str, float]
+Words = dict[WordKey, ClaimVerdict]
 """(statistic, rule, input, step) -> the verdict where that input is moved so."""
 
 
@@ -64,18 +65,22 @@ class PartVerdict:
 
 
 class Sensitivity:
-    """Verdicts where one input is moved; parts that share a statistic share the work."""
+    """Verdicts where one input is moved; parts that share a statistic share the work.
+
+    Attributes:
+        own: those on parts that read the machine, as far as they are known.
+    """
 
     def __init__(self, scenario: Scenario, shared: Words) -> None:
         self.scenario = scenario
-        self._own: Words = {}
+        self.own: Words = {}
         self._shared = shared
 
     def word(self, part: Part, name: str, step: float) -> ClaimVerdict:
         """The verdict on ``part``; raises `NoData` where nothing can be drawn."""
         assert part.thresholds is not None
         key = (part.statistic, part.thresholds, name, step)
-        known = self._own if reads_machine(part) else self._shared
+        known = self.own if reads_machine(part) else self._shared
         if key not in known:
             drawn = STATISTICS[part.statistic](self.scenario.moved(name, step))
             known[key] = judge(_grid(drawn), part.thresholds).word

@@ -23,6 +23,7 @@ from membench.thesis.claims.judging import (
     names_of,
     reads_machine,
 )
+from membench.thesis.claims.kept_words import kept_words, words_key
 from membench.thesis.claims.ledger import Claim, Ledger, ledger
 from membench.thesis.claims.rule import combine
 from membench.thesis.claims.scenario import Scenario, subjects
@@ -118,7 +119,12 @@ def verdicts(
     if spread is None:
         # Parts that read no machine are judged once; as shipped, once for all reports.
         shared = _as_shipped(seed, draws) if override is None else _Shared()
-        judged = [_claims(told, scenario, entries, shared) for scenario in scenarios.values()]
+        with kept_words(shared.words, words_key(entries, seed, draws)):
+            judged = []
+            for scenario in scenarios.values():
+                moved = Sensitivity(scenario, shared.words)
+                with kept_words(moved.own, words_key(entries, seed, draws, scenario, told.inputs)):
+                    judged.append(_claims(told, moved, entries, shared))
     else:
         points = [
             MachineClaim(claim, scenario, entries)
@@ -146,9 +152,8 @@ def judge_point(point: MachineClaim) -> ClaimResult:
 
 
 def _claims(
-    told: Ledger, scenario: Scenario, entries: Assumptions, shared: _Shared
+    told: Ledger, moved: Sensitivity, entries: Assumptions, shared: _Shared
 ) -> tuple[ClaimResult, ...]:
-    moved = Sensitivity(scenario, shared.words)
     return tuple(_claim(claim, moved, entries, shared) for claim in told.claims)
 
 
