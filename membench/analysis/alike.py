@@ -1,13 +1,16 @@
-"""Rows of a size that was asked for, beside rows of ``size=auto``: alike, though not the same case.
+"""Rows that are alike though they are not of the same case.
 
-Both measure memory where both are large enough for it: the ratio is worth showing, and no
-verdict rests on it.
+Rows of a size that was asked for beside rows of ``size=auto``: both measure memory where both are
+large enough for it; the ratio is worth showing, and no verdict rests on it.  And rows beside a
+published figure, which tells itself which axes may differ (`membench.analysis.likeness`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from membench.analysis.derive.tiers import split_case
+from membench.analysis.likeness import Likeness, likeness, read_rules
 from membench.core.terms import OFF_TIER_FLAGS, Metric, Stat, Status, Tier
 from membench.results.compact.row import Measurement
 
@@ -47,6 +50,69 @@ def put_alike_together(tables: Sequence[Table]) -> None:
                 size = _bytes(reference[key])
                 nearest = min(candidates, key=lambda one: abs(_bytes(table[one]) - size))
                 table[key] = table.pop(nearest)
+
+
+def put_beside_figures(tables: Sequence[Table]) -> None:
+    """Put the rows of every other table under the published figures of the reference.
+
+    Under each figure without a counterpart of its very case: the row that is alike and differs
+    least.  A bench of which no row is alike any figure gets the nearest one, so that a reader
+    sees what there is and what differs.
+    """
+    reference, *others = tables
+    figures = [key for key, rows in reference.items() if all(is_cited(row) for row in rows)]
+    for table in others if figures else ():
+        answered = {_bench(key) for key in table if key in reference}
+        apart = []
+        for figure in figures:
+            found = _nearest(reference, figure, table)
+            if found is not None and found[0][0] == 0:
+                answered.add(_bench(figure))
+                table[figure] = table.pop(found[1])
+            elif found is not None:
+                apart.append((found[0], figure))
+        for _, figure in sorted(apart, key=lambda one: one[0]):
+            found = _nearest(reference, figure, table)
+            if found is not None and _bench(figure) not in answered:
+                answered.add(_bench(figure))
+                table[figure] = table.pop(found[1])
+
+
+def _nearest(reference: Table, figure: Key, table: Table) -> tuple[tuple[int, ...], Key] | None:
+    """The row of ``table`` that differs least from ``figure``, and how much; None for none."""
+    if figure in table:
+        return None
+    free = [
+        (_distance(reference[figure], rows), key)
+        for key, rows in table.items()
+        if _bench(key) == _bench(figure)
+        and key not in reference
+        and all(row.status is Status.OK for row in rows)
+    ]
+    return min(free, key=lambda one: one[0], default=None)
+
+
+def is_cited(row: Measurement) -> bool:
+    """Somebody else published it."""
+    return row.backend == "cited"
+
+
+def likeness_of(figure: Measurement, row: Measurement) -> Likeness | None:
+    """How the case of ``row`` differs from a published figure's; None for another bench."""
+    rules = read_rules(figure.detail.get("alike", ""))
+    return likeness(figure.case, rules, row.case, row.array_bytes)
+
+
+def _bench(key: Key) -> tuple[str, Metric, Stat]:
+    return split_case(key[0])[0], key[1], key[2]
+
+
+def _distance(figures: Sequence[Measurement], rows: Sequence[Measurement]) -> tuple[int, ...]:
+    """How many axes differ that may not, and that may; then the GPU, the first one first."""
+    found = likeness_of(figures[0], rows[0])
+    assert found is not None
+    gpu = split_case(rows[0].case)[1].get("gpu", "0")
+    return len(found.others), len(found.harmless), int(gpu) if gpu.isdecimal() else 0
 
 
 def _form(key: Key) -> tuple[object, ...]:

@@ -1,1 +1,1 @@
-"""Words and shapes that every room shares: terms, units, errors, cases, work, the snapshot."""
+"""What every room shares: vocabulary, units, errors, cases, work, and the machine snapshot."""

@@ -1,4 +1,4 @@
-"""Axes: how a bench declares what it is swept over, and how a sweep becomes cases.
+"""Axes: the parameters that a bench is swept over, and how a sweep becomes cases.
 
 Floor 2, standard library only.
 """
@@ -16,13 +16,13 @@ from membench.core.units import format_size, parse_size
 
 Value = int | str
 Values = Value | tuple[Value, ...] | Callable[[Machine], tuple[Value, ...]]
-"""One value, several, a size range such as ``"4KiB..1GiB *4"``, or what depends on the machine."""
+"""One value, several, a size range such as ``"4KiB..1GiB *4"``, or a function of the machine."""
 
 OMITTED = ""
-"""A value that leaves its axis out of the case id: where the axis does not apply."""
+"""A value that leaves its axis out of the case id, for cases to which the axis does not apply."""
 
 AUTO = "auto"
-"""The size that the machine decides; see `membench.core.sizes.working_set`."""
+"""The size that membench chooses for the machine; see `membench.core.sizes.working_set`."""
 
 _RANGE = re.compile(r"(\S+?)\.\.(\S+) \*(\d+)")
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -30,7 +30,7 @@ _TEXT = re.compile(r"[a-z0-9][a-z0-9._-]*")
 
 
 def expand(values: Values, machine: Machine) -> tuple[Value, ...]:
-    """``values`` as a tuple, ranges written out: ``"4KiB..64KiB *4"`` -> 4KiB, 16KiB, 64KiB."""
+    """Write out the ranges in ``values``: ``"4KiB..64KiB *4"`` -> 4KiB, 16KiB, 64KiB."""
     if callable(values):
         values = values(machine)
     if isinstance(values, tuple):
@@ -55,8 +55,9 @@ class Axis:
         quick: its values in the quick profile; the first one is the default
             that the other axes are swept around, in every profile.
         full: its values in the full profile.
-        most: the largest number that a person may ask for.
-        closed: numbers of the profiles only: there is no kernel, or no node, for another.
+        most: the largest number that a user may ask for.
+        closed: only the numbers of the profiles are valid, for example because a kernel exists for
+            these alone.
     """
 
     name: str
@@ -70,7 +71,7 @@ class Axis:
             raise ValueError(f"'{self.name}' is not an axis name")
 
     def values(self, profile: str, machine: Machine) -> tuple[Value, ...]:
-        """The values in ``profile``, the default first, none twice."""
+        """The values in ``profile``: the default first, no value twice."""
         quick = expand(self.quick, machine)
         chosen = quick if profile == "quick" else expand(self.full, machine)
         values = tuple(dict.fromkeys((*quick[:1], *chosen)))
@@ -80,12 +81,12 @@ class Axis:
         return values
 
     def parse(self, text: str, machine: Machine) -> Value:
-        """The value that a person asks for with ``text``, in the profile or outside of it.
+        """Parse a value that a user asks for, in the profile or outside of it.
 
-        A size is written as ids write it: ``1024MiB`` is ``1GiB``.
+        A size is normalised: ``1024MiB`` is ``1GiB``.
 
         Raises:
-            UsageError: it is none that this axis can have.
+            UsageError: this axis cannot have that value.
         """
         known = (*expand(self.quick, machine), *expand(self.full, machine))
         for value in known:
@@ -108,12 +109,12 @@ class Axis:
 
     @staticmethod
     def text(value: Value) -> str:
-        """``value`` as it stands in a case id."""
+        """``value`` as case ids write it."""
         return str(value)
 
     @staticmethod
     def argument(value: Value) -> Value:
-        """``value`` as the bench function gets it: a size as an integer of bytes."""
+        """``value`` as the bench function gets it: a size becomes an integer of bytes."""
         if isinstance(value, str) and value[:1].isdigit():
             try:
                 return parse_size(value)
@@ -125,10 +126,10 @@ class Axis:
 def sweep(
     axes: Iterable[Axis], grid: frozenset[str], profile: str, machine: Machine
 ) -> Iterator[Mapping[str, Value]]:
-    """The combinations of a profile: one axis at a time around the defaults, ``grid`` axes crossed.
+    """The combinations of a profile: one axis at a time is swept, ``grid`` axes are crossed.
 
-    Yields each combination once, as ``{axis name: value}`` in the order of the axes; the first
-    one is the default of every axis.
+    Yields each combination once, as ``{axis name: value}`` in the order of the axes; the first one
+    is the default of every axis.
     """
     axes = tuple(axes)
     values = {axis.name: axis.values(profile, machine) for axis in axes}

@@ -1,7 +1,7 @@
-"""What the measuring order needs of a backend, and nothing more.
+"""The interface between the measuring order and a backend.
 
-Two kinds: a `HostBackend` stamps inside its own kernels, a `DeviceBackend` has
-a queue into which the engine places flushes, blocks, probes and events.
+Two kinds: a `HostBackend` stamps inside its own kernels, a `DeviceBackend` has a queue into which
+the engine places flushes, blocks, probes and events.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import Protocol, runtime_checkable
 
 @dataclass(frozen=True)
 class Device:
-    """What did the work: the columns `backend`, `device`, `driver` and `cuda` of a row.
+    """The device that did the work: the columns `backend`, `device`, `driver` and `cuda` of a row.
 
     Attributes:
-        measured: hardware did it.  What an emulation or a recording answers is never a result.
+        measured: False for an emulation or a recording, whose answers are never results.
     """
 
     backend: str
@@ -28,11 +28,11 @@ class Device:
 
 
 class Backend(Protocol):
-    """A place where work is done."""
+    """Runs the work of cases: the host's memory, a disk or a GPU."""
 
     @property
     def timer(self) -> str:
-        """Name of the clock behind the samples."""
+        """Name of the clock that the samples are taken with."""
         ...
 
     @property
@@ -42,7 +42,7 @@ class Backend(Protocol):
 
     @property
     def kernel_digest(self) -> str:
-        """Hex digest of the sources of the kernels that it runs."""
+        """Hex digest of the sources of the kernels that this backend runs."""
         ...
 
     def describe(self) -> Device:
@@ -50,17 +50,17 @@ class Backend(Protocol):
         ...
 
     def reclaim(self) -> None:
-        """Take back whatever the last case was given and has not given back."""
+        """Free everything that the last case allocated and did not free."""
         ...
 
     def close(self) -> None:
-        """Give back buffers, threads and contexts.  May be called twice."""
+        """Free buffers, threads and contexts. May be called twice."""
         ...
 
 
 @runtime_checkable
 class HostBackend(Backend, Protocol):
-    """A backend whose kernels stamp themselves."""
+    """A backend whose kernels take the time stamps themselves."""
 
     def elapsed_ns(self, run: Callable[[int], None], iterations: int) -> float:
         """Run ``iterations`` and return the nanoseconds from their start to their end."""
@@ -69,11 +69,11 @@ class HostBackend(Backend, Protocol):
 
 @dataclass(frozen=True)
 class Seating:
-    """On which CPUs the threads of a case were, where that says something of its numbers.
+    """The CPUs that the threads of a case ran on, if that affects its numbers.
 
     Attributes:
         detail: facts for the row's `detail`.
-        flags: codes that it earns its row.
+        flags: codes for the row.
     """
 
     detail: Mapping[str, str] = field(default_factory=dict)
@@ -82,10 +82,10 @@ class Seating:
 
 @runtime_checkable
 class SeatedBackend(Backend, Protocol):
-    """A backend whose threads are meant to have CPUs of their own."""
+    """A backend that pins each thread to a CPU of its own."""
 
     def seating(self) -> Seating:
-        """Of the threads that were launched since the last `reclaim`."""
+        """The CPUs of the threads that were launched since the last `reclaim`."""
         ...
 
 
@@ -106,12 +106,12 @@ class Tick:
 
 @dataclass(frozen=True)
 class Stamps:
-    """What is known of a timed span after the queue is empty.
+    """The time stamps of a span, readable once the queue is empty.
 
     Attributes:
         elapsed_ns: between the two events.
         before, after: the clocks around them.
-        overdue: the block gave up waiting before it was released: the sample is void.
+        overdue: the block timed out before it was released, so the sample is void.
     """
 
     elapsed_ns: float
@@ -125,19 +125,19 @@ class DeviceBackend(Backend, Protocol):
     """A backend with a queue; every method but `synchronize` and `stamps` returns at once."""
 
     def flush(self) -> None:
-        """Queue: replace the contents of the L2 cache by clean lines of nobody's."""
+        """Queue: fill the L2 cache with clean lines that no case uses."""
         ...
 
     def synchronize(self) -> None:
-        """Wait until the queue is empty; raises what went wrong in it."""
+        """Wait until the queue is empty; raise the error of any queued work."""
         ...
 
     def block(self) -> None:
-        """Queue: hold everything queued from now on until `release`, or until a deadline."""
+        """Queue: hold everything queued from now on until `release` or a deadline."""
         ...
 
     def release(self) -> None:
-        """Let the queue go on.  Harmless where nothing is held; never fails."""
+        """Let the queue continue. Does nothing if nothing is held; never fails."""
         ...
 
     def probe(self, edge: Edge) -> None:
@@ -153,5 +153,5 @@ class DeviceBackend(Backend, Protocol):
         ...
 
     def stamps(self) -> Stamps:
-        """What the last span left.  Only after `synchronize`."""
+        """The time stamps of the last span. Call `synchronize` first."""
         ...

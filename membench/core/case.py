@@ -1,4 +1,4 @@
-"""Benches and cases: what can be measured, declared and named.
+"""Benches and cases: how a measurement is declared and named.
 
 Floor 2.  A bench is a decorated function; a case is one point of its axes::
 
@@ -30,7 +30,7 @@ Cost = float | Callable[..., float]
 """A number, or a function of the case's parameters (as the bench function gets them)."""
 
 Config = Mapping[str, int]
-"""How a tuned case is launched: ``{"block": 256, "unroll": 4}``."""
+"""Launch parameters of a tuned case, such as ``{"block": 256, "unroll": 4}``."""
 
 TUNED = "best"
 """Value of the axis `config`: the fastest of the bench's `configs` on this machine."""
@@ -39,16 +39,16 @@ PROFILES: Mapping[str, int] = {"quick": 5, "full": 10}
 """Profile -> rounds."""
 
 SWEEP_ROUNDS: Mapping[str, int] = {"quick": 5, "full": 5}
-"""Profile -> rounds of the points of a sweep beside its default.
+"""Profile -> rounds of the points of a sweep other than its default.
 
-Five a side are enough for an interval of their ratio, and as many as the quick profile has.
+Five values a side are enough for an interval of their ratio.
 """
 
 _BENCH_NAME = re.compile(r"[a-z0-9]+(?:/[a-z0-9_-]+)+")
 
 
 class Needs(StrEnum):
-    """What a machine must have for a bench to make sense on it."""
+    """What a machine must have to run a bench."""
 
     GPU = "gpu"
     TWO_GPUS = "two-gpus"
@@ -59,21 +59,21 @@ class Needs(StrEnum):
 
 @dataclass(frozen=True)
 class Case:
-    """One point of a bench: what one row (or several, one a metric) is about.
+    """One point of a bench. It gives one row, or one row for each of several metrics.
 
     Attributes:
         id: ``<bench>/<key>=<value>/...``, stable and globbable.
         bench: name of its bench.
-        params: axis -> value as it stands in the id, but for a size that the machine decides:
-            that one is in bytes here, and `auto` in the id.
-        seconds: estimated seconds of one round; an estimate for planning, not a limit.
-        memory: bytes of memory that it holds at most.
+        params: axis -> value as it stands in the id, except that `size=auto` in the id is a number
+            of bytes here.
+        seconds: estimated seconds of one round, for planning; not a limit.
+        memory: most bytes of host memory that it holds at once.
         disk: bytes of scratch file that it needs.
-        gpu_memory: bytes of a GPU's memory that it holds at most.
-        tuned: its configuration is found before the first round.
-        rounds: rounds that it is measured in, as its bench says; 0 = it says nothing.
+        gpu_memory: most bytes of GPU memory that it holds at once.
+        tuned: its configuration is chosen before the first round.
+        rounds: rounds that its bench asks for; 0 = those of the profile.
         swept: a point of a sweep: neither the default of its bench nor its tuned configuration.
-        flags: what is known before it is measured: whether a cache can serve it.
+        flags: codes that are known before it is measured, such as ``cache-served``.
     """
 
     id: str
@@ -129,25 +129,25 @@ class Bench:
 
     @property
     def description(self) -> str:
-        """Its docstring for a reader: without indentation and without marks of code."""
+        """Its docstring without indentation and without code marks."""
         return inspect.cleandoc(self.function.__doc__ or "").replace("``", "")
 
     @property
     def family(self) -> str:
-        """The module that declares it, with its folder: ``host.loaded``."""
+        """The module that declares it, with its folder, such as ``host.loaded``."""
         return ".".join(self.function.__module__.split(".")[-2:])
 
     def arguments(self, params: Mapping[str, Value]) -> dict[str, Value]:
-        """The parameters as the function gets them: sizes as bytes."""
+        """The parameters as the bench function gets them: sizes in bytes."""
         return {name: Axis.argument(value) for name, value in params.items()}
 
     def build(
         self, backend: Any, params: Mapping[str, Value], config: Config | None = None
     ) -> Work:
-        """Allocate, fill and return the work of one case; raises `Skip` where it cannot run.
+        """Prepare the work of one case: allocate and fill its buffers; may raise `Skip`.
 
-        The function of a bench with `configs` gets ``config`` as the argument of that
-        name: the chosen one for a tuned case, else empty for its fixed default.
+        The function of a bench with `configs` gets ``config`` as the argument of that name: the
+        chosen one for a tuned case, else empty for its fixed default.
         """
         arguments: dict[str, Any] = self.arguments(params)
         if self.configs is not None:
@@ -161,7 +161,7 @@ class Bench:
         return tuple(self.configs(backend, **self.arguments(params)))
 
     def cases(self, profile: str, machine: Machine) -> Iterator[Case]:
-        """The cases of a profile on ``machine``; none where the bench is not of that profile."""
+        """The cases of ``profile`` on ``machine``; none if the bench is not in that profile."""
         if profile not in self.profiles:
             return
         grid = self.grid | self.full_grid if profile == "full" else self.grid
@@ -207,7 +207,7 @@ class Bench:
         )
 
     def holding(self, name: str, text: str, machine: Machine) -> Bench:
-        """The bench with its axis ``name`` at one value, in every profile.
+        """The bench with its axis ``name`` fixed to one value, in every profile.
 
         Raises:
             UsageError: the axis cannot have that value.
@@ -219,12 +219,12 @@ class Bench:
         return replace(self, axes=axes)
 
     def asked(self, case_id: str, machine: Machine) -> Case | None:
-        """The case of a whole id, in a profile or outside of all; axes may be in any order.
+        """The case with this complete id, in a profile or outside of all; axes may be in any order.
 
-        None where an axis is missing: then it is the beginning of several ids.
+        None if an axis is missing: the id is then a prefix of several ids.
 
         Raises:
-            UsageError: a part of it is no axis, or no value of one.
+            UsageError: a part of the id is no axis of this bench, or no value of one.
         """
         hint = f"membench explain {self.name} shows its axes and their values"
         given: dict[str, str] = {}
@@ -247,7 +247,7 @@ class Bench:
         return self.case(values, machine)
 
     def _reach(self, params: Mapping[str, Value], machine: Machine) -> Reach:
-        """The host's caches that the CPUs of the case at ``params`` can reach."""
+        """The caches that the CPUs of the case at ``params`` can reach."""
         if self.backend != "cpu" or "size" not in params:
             return Reach(0, confirmed=True)
         others = {key: value for key, value in params.items() if key != "size"}
@@ -255,7 +255,7 @@ class Bench:
         return reachable(machine, cpus(machine, **self.arguments(others)))
 
     def _array(self, params: Mapping[str, Value], machine: Machine, reach: Reach) -> int:
-        """The bytes that `auto` is here."""
+        """The number of bytes that ``size=auto`` means for ``params``."""
         others = self.arguments({key: value for key, value in params.items() if key != "size"})
 
         def held(cost: Cost) -> Callable[[int], float]:
@@ -268,9 +268,9 @@ class Bench:
     def _share_of_a_cache(
         self, arguments: Mapping[str, Value], machine: Machine, reach: Reach
     ) -> Mapping[str, Value]:
-        """``arguments`` with the part of the size that falls to one of the caches in reach.
+        """``arguments`` with the size divided by the number of caches in reach.
 
-        What takes time is a core complex or a socket with its part: all work at the same time.
+        For time estimates: the core complexes or sockets work through their parts at the same time.
         """
         size = arguments.get("size")
         if not isinstance(size, int) or not reach.bytes:
@@ -287,18 +287,18 @@ def _cost(of: Cost, arguments: Mapping[str, Value]) -> float:
 
 
 def _its_threads(machine: Machine, threads: int | str = "all", **_: Value) -> tuple[int, ...]:
-    """The CPUs on which that many threads are put."""
+    """The CPUs that ``threads`` threads are pinned to."""
     cpus = placement(machine)
     return cpus[:threads] if isinstance(threads, int) else cpus
 
 
 def first_cpu(machine: Machine, **_: Value) -> tuple[int, ...]:
-    """The CPU of a case that works on one: for `bench(cpus=...)`."""
+    """The CPU of a single-threaded case: for `bench(cpus=...)`."""
     return placement(machine)[:1]
 
 
 def _cache_flags(reach: Reach, size: Value | None) -> tuple[str, ...]:
-    """What is known of a case of main memory whose arrays have ``size`` bytes each."""
+    """Flags of a case of main memory whose arrays have ``size`` bytes each."""
     served = isinstance(size, int) and size < CACHE_MULTIPLE * (reach.bytes or 0)
     return (
         *(("cache-served",) if served else ()),
@@ -317,7 +317,7 @@ def axis(
     most: int | None = None,
     closed: bool = False,
 ) -> Callable[[Callable[..., Work]], Callable[..., Work]]:
-    """Declare a parameter; see `Axis`.  Without ``full`` both profiles sweep ``quick``."""
+    """Declare a parameter; see `Axis`. Without ``full``, both profiles sweep ``quick``."""
 
     def decorate(function: Callable[..., Work]) -> Callable[..., Work]:
         declared: tuple[Axis, ...] = getattr(function, _AXES, ())
@@ -373,12 +373,13 @@ def bench(
             may be launched with.  The bench has an axis `config` then, and its function gets
             the chosen configuration as ``config``.
         tunes: axes that the configuration decides, left out of the id of a tuned case.
-        rounds: rounds that it is measured in, for what takes so long that it brings its own
-            repetitions; 0 = those of its profile.
-        on_machine: ``(machine, **arguments) -> bool``: which of them are cases on that machine.
+        rounds: rounds that it is measured in, for work that takes long and repeats itself; 0 =
+            those of its profile.
+        on_machine: ``(machine, **arguments) -> bool``: which combinations are cases on that
+            machine.
         cpus: ``(machine, **arguments without size) -> CPUs`` whose caches can serve the case:
-            they decide `size=auto` and the flags.  By default those of its axis `threads`, or all
-            that are used; none for what no cache can serve.
+            they decide `size=auto` and the flags.  By default the CPUs of its axis `threads`, or
+                all that are used; none for work that no cache can serve.
     """
     if not _BENCH_NAME.fullmatch(name):
         raise ValueError(f"'{name}' is not a bench name: lower case, <prefix>/<operation>")

@@ -29,10 +29,9 @@ EXIT_SIGNAL_BASE = 128  # interrupted by signal n: 128 + n, so 130 for SIGINT, 1
 
 
 class MembenchError(Exception):
-    """Something that the user can understand and act on.
+    """An error that the user can understand and act on.
 
-    ``str(error)`` is one line without a trailing full stop's worth of context;
-    ``hint`` is one line that says what to do, or empty.
+    ``str(error)`` is one line; ``hint`` is one line that says what to do, or empty.
     """
 
     exit_code = EXIT_ERROR
@@ -71,23 +70,23 @@ class BackendUnavailable(MembenchError):
 
 
 class RegistersSpilled(MembenchError):
-    """A kernel does not fit into the registers of a thread: it would load and store on its own."""
+    """A kernel needs more registers than a thread has, so it would access memory for spills."""
 
 
 class DeviceLost(MembenchError):
-    """After this the process cannot use its device any more; a fresh one may.
+    """The process can no longer use its device; a fresh process may.
 
-    Raise it for errors that stay with a CUDA context, such as an illegal address
-    or an ECC error: the case fails, and a fresh worker measures the others.
+    Raise it for errors that persist in a CUDA context, such as an illegal address or an ECC error:
+    the case fails, and a fresh worker measures the others.
     """
 
 
 class WorkerError(MembenchError):
-    """A worker process cannot be started at all."""
+    """A worker process cannot be started."""
 
 
 class VerificationFailed(MembenchError):
-    """The work's result differs from what it must be."""
+    """The result of the work is wrong."""
 
 
 class Skip(Exception):

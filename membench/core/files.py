@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, and errors that a person can act on."""
+"""Files that are written completely or not at all, with errors that a user can act on."""
 
 from __future__ import annotations
 
@@ -32,25 +32,25 @@ _PROBE = b"\n" * 4096
 
 
 def shown(path: Path) -> str:
-    r"""``path`` for a message, on one line; a byte that is no UTF-8 as ``\xff``."""
+    r"""``path`` for a message, on one line; a byte that is not UTF-8 appears as ``\xff``."""
     return one_line(os.fsencode(path).decode(errors="backslashreplace"))
 
 
 def output_error(path: Path, error: OSError) -> OutputError:
-    """``error``, met while writing ``path``, in one line with a hint."""
+    """Turn the OSError ``error`` of writing ``path`` into one line with a hint."""
     reason = error.strerror or str(error)
     return OutputError(f"cannot write {shown(path)}: {reason}", _HINTS.get(error.errno or 0, ""))
 
 
 def write_all(descriptor: int, data: bytes) -> None:
-    """Write ``data`` to the end, however the system cuts it."""
+    """Write all of ``data``, also if the system writes it in parts."""
     rest = memoryview(data)
     while rest:
         rest = rest[os.write(descriptor, rest) :]
 
 
 def sync_directory(directory: Path) -> None:
-    """Make the names in ``directory`` durable, where the filesystem can."""
+    """Flush the directory entries of ``directory`` to disk, if the filesystem can."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
@@ -62,19 +62,19 @@ def sync_directory(directory: Path) -> None:
 
 
 def atomic_write(path: Path, data: bytes) -> None:
-    """Put ``data`` at ``path``: after any failure or death there is the old file or the new one.
+    """Write ``data`` to ``path``; after any failure or kill, the old or the new file is there.
 
     Raises:
-        OutputError: in one line; nothing is left behind.
+        OutputError: the write failed; no temporary file is left.
     """
     write_together([(path, data)], replace=True)
 
 
 def create(path: Path, data: bytes) -> None:
-    """Put ``data`` into the new file ``path``, as a whole or not at all.
+    """Write ``data`` to the new file ``path``, completely or not at all.
 
     Raises:
-        OutputError: in one line; there is a file, which stays, or it cannot be written.
+        OutputError: the file exists already (and is kept), or it cannot be written.
     """
     try:
         write_together([(path, data)], replace=False)
@@ -83,22 +83,22 @@ def create(path: Path, data: bytes) -> None:
 
 
 def taken(path: Path) -> OutputError:
-    """What to say where ``path`` is there already."""
+    """The error for a ``path`` that exists already."""
     return OutputError(f"{shown(path)} exists, and nothing is overwritten", "choose another -o")
 
 
 def write_together(files: Sequence[tuple[Path, bytes]], *, replace: bool) -> None:
-    """Put each of ``files`` of one directory at its path, all of them or none.
+    """Write several files of one directory, all of them or none.
 
-    The disk has all of them before the first appears. A death between two names leaves the first
-    ones, so the file that speaks for the others belongs last.
+    All contents are on disk before the first name appears. A kill between two names leaves the
+    first ones, so list the file that vouches for the others last.
 
     Args:
-        replace: what is at a path goes; else it stays, also what appears at this moment.
+        replace: replace existing files; otherwise keep them, also one that appears at this moment.
 
     Raises:
-        FileExistsError: unless ``replace``: a name is taken; none of the files is there.
-        OutputError: in one line; nothing is left behind.
+        FileExistsError: a name is taken and ``replace`` is False; none of the files is written.
+        OutputError: a write failed; no temporary file is left.
     """
     path = files[0][0]
     made: list[Path] = []
@@ -138,7 +138,7 @@ def write_together(files: Sequence[tuple[Path, bytes]], *, replace: bool) -> Non
 
 
 def probe(directory: Path) -> None:
-    """Prove that a file can be made, written and removed in ``directory``; raises OSError."""
+    """Check that a file can be created, written and removed in ``directory``; raises OSError."""
     descriptor = nameless(directory)
     if descriptor is None:
         _durable_temporary(directory, _PROBE).unlink()
@@ -151,9 +151,9 @@ def probe(directory: Path) -> None:
 
 
 def nameless(directory: Path, flags: int = os.O_WRONLY) -> int | None:
-    """A descriptor of a new file without a name: no death leaves anything of it.
+    """A descriptor of a new file without a name, which disappears if the process dies.
 
-    None where the filesystem has no such files.
+    None if the filesystem has no such files.
     """
     try:
         return os.open(directory, flags | os.O_TMPFILE | os.O_CLOEXEC, 0o666)
@@ -164,7 +164,7 @@ def nameless(directory: Path, flags: int = os.O_WRONLY) -> int | None:
 
 
 def give_name(descriptor: int, path: Path) -> None:
-    """Make the file of `nameless` appear at ``path``, whole; raises FileExistsError."""
+    """Link the file of `nameless` at ``path``, complete; raises FileExistsError."""
     # Only with a descriptor of a directory does Python call linkat(2), which can follow the link.
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
@@ -175,7 +175,7 @@ def give_name(descriptor: int, path: Path) -> None:
 
 
 def _durable_temporary(directory: Path, data: bytes) -> Path:
-    """A new file with ``data`` that the disk has."""
+    """A new temporary file whose content ``data`` is flushed to disk."""
     temporary = _temporary(directory)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     descriptor = os.open(temporary, flags, 0o666)
@@ -192,12 +192,12 @@ def _durable_temporary(directory: Path, data: bytes) -> Path:
 
 
 def _temporary(directory: Path) -> Path:
-    """A name that nobody has; it is short because ours may be long."""
+    """An unused short name; the final name may already have the longest possible length."""
     return directory / f".membench-{secrets.token_hex(6)}.tmp"
 
 
 def _link(temporary: Path, path: Path) -> None:
-    """Give the file ``temporary`` the name ``path`` too; raises FileExistsError."""
+    """Link the file ``temporary`` at ``path`` too; raises FileExistsError."""
     try:
         path.hardlink_to(temporary)
     except OSError as error:

@@ -1,9 +1,9 @@
-"""Messages: English text that remembers how it was made, so that a page can say it in a language.
+"""Messages: English text that keeps its template and parameters, so that a page can translate it.
 
-A message is marked where it is written, ``tr("{rate} GB/s with {count} threads", ...)``.  It
-*is* its English text: files, screens and JSON use it as a string.  Only the report asks it for
-another language (`Message.said`), and the parameters that are messages follow.  ``tr`` and
-``tr_n`` are the names that extraction looks for (`ci/translations.py`).
+A message is marked where it is written, ``tr("{rate} GB/s with {count} threads", ...)``.  A message
+*is* its English text: files, screens and JSON use it as a string. Only the report asks for another
+language (`Message.said`); parameters that are messages are translated with it.  ``tr`` and ``tr_n``
+are the names that extraction looks for (`ci/translations.py`).
 
 Floor 0: imports nothing of membench.
 """
@@ -20,13 +20,13 @@ _FORMATTER = string.Formatter()
 
 
 class Message(str):
-    """English text with the form and the parameters that it was made from.
+    """English text with the template and the parameters that it was made from.
 
     Attributes:
-        msgid: the form, with ``{name}`` where a parameter stands; what a catalogue is asked for.
-        plural: the form for several, empty where nothing is counted.
-        params: by name; ``count`` chooses the plural form.  Without any, the form is not
-            formatted, so that text of somebody else may hold braces.
+        msgid: the template, with ``{name}`` for each parameter; the key in a catalogue.
+        plural: the template for several, empty if nothing is counted.
+        params: by name; ``count`` chooses the plural form.  Without parameters the template is not
+            formatted, so text from elsewhere may hold braces.
     """
 
     __slots__ = ("msgid", "params", "plural")
@@ -43,11 +43,11 @@ class Message(str):
         return made
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Verdicts travel between processes with their messages."""
+        """Keeps template and parameters when a verdict is pickled for another process."""
         return Message, (self.msgid, dict(self.params), self.plural)
 
     def form(self, catalogue: NullTranslations) -> str:
-        """The form in the language of ``catalogue``, its parameters not yet in place."""
+        """The template in the language of ``catalogue``, before its parameters are filled in."""
         if not self.msgid:
             return ""  # in a catalogue the empty form is the header
         if self.plural:
@@ -57,13 +57,13 @@ class Message(str):
         return catalogue.gettext(self.msgid)
 
     def said(self, catalogue: NullTranslations) -> str:
-        """The text in the language of ``catalogue``; what it does not have stays English."""
+        """The text in the language of ``catalogue``; English if the catalogue lacks it."""
         return "".join(map(str, self.pieces(catalogue, lambda value: said(value, catalogue))))
 
     def pieces(
         self, catalogue: NullTranslations, place: Callable[[object], object]
     ) -> list[object]:
-        """The text in order, as pieces: what ``place`` answers for a parameter, text between."""
+        """The text as pieces: literal text, and ``place(parameter)`` for each parameter."""
         form = self.form(catalogue)
         if not self.params:
             return [form]
@@ -77,25 +77,25 @@ class Message(str):
 
 
 def said(value: object, catalogue: NullTranslations) -> object:
-    """A message in the language of ``catalogue``; anything else as it is."""
+    """``value`` in the language of ``catalogue`` if it is a message, else unchanged."""
     return value.said(catalogue) if isinstance(value, Message) else value
 
 
 _TOUCH = re.compile(r"[\u4e00-\u9fff][A-Za-z0-9]|[A-Za-z0-9%][\u4e00-\u9fff]")
-"""Han beside Latin, which a space parts."""
+"""A Chinese character beside a Latin one: a space belongs between them."""
 _TIGHT = re.compile(
     r"[\u3000-\u303f\uff00-\uffef] .|. [\u3000-\u303f\uff00-\uffef]|"
     r"[\u4e00-\u9fff] [\u4e00-\u9fff]"
 )
-"""A space beside a full-width mark, or between two Han, where none belongs."""
+"""A space beside a full-width mark or between two Chinese characters: it does not belong there."""
 
 
 def _spaced(before: str, text: str, after: str) -> str:
-    """``text`` of a form between two parameters, with the spaces that Chinese asks for.
+    """``text`` between two parameters of a template, spaced as Chinese typesetting asks for.
 
-    A form cannot know what its parameters begin and end with.  The parameters themselves stay
-    as they are: they may be names of files.  The rule is that of the W3C's Requirements for
-    Chinese Text Layout, 3.2.2; English has nothing that it applies to.
+    A template cannot know what its parameters begin and end with. Parameters stay unchanged, as
+    they may be file names. Rule: W3C, Requirements for Chinese Text Layout, 3.2.2. English text is
+    never changed.
     """
     left, right = before[-1:], after[:1]
     if _TIGHT.fullmatch(left + (text + right)[:2]):
@@ -108,27 +108,27 @@ def _spaced(before: str, text: str, after: str) -> str:
 
 
 def tr(msgid: str, **params: object) -> Message:
-    """A message: ``msgid`` with ``params`` where their names stand in braces."""
+    """A message: ``msgid`` with ``params`` in place of their names in braces."""
     return Message(msgid, params)
 
 
 def tr_n(one: str, several: str, count: int, **params: object) -> Message:
-    """A message that counts: ``one`` for 1, else ``several``; both may hold ``{count}``."""
+    """A message that counts: ``one`` if ``count`` is 1, else ``several``."""
     return Message(one, {"count": count, **params}, several)
 
 
 def listed(items: Iterable[str]) -> str:
-    """``a, b, c``; empty without items."""
+    """Join as ``a, b, c``; empty without items."""
     return _folded(items, lambda before, item: tr("{before}, {item}", before=before, item=item))
 
 
 def clauses(items: Iterable[str]) -> str:
-    """``a; b; c``; empty without items."""
+    """Join as ``a; b; c``; empty without items."""
     return _folded(items, lambda before, item: tr("{before}; {item}", before=before, item=item))
 
 
 def sentences(items: Iterable[str]) -> str:
-    """Whole sentences one after another; the empty ones are left out."""
+    """Join whole sentences; empty ones are left out."""
     return _folded(
         (item for item in items if item),
         lambda before, item: tr("{before} {item}", before=before, item=item),
@@ -136,7 +136,7 @@ def sentences(items: Iterable[str]) -> str:
 
 
 def _folded(items: Iterable[str], pair: Callable[[str, str], str]) -> str:
-    """Neighbours paired, and the pairs again: a thousand items are ten levels deep."""
+    """Join neighbours in pairs, then the pairs: a thousand items are only ten levels deep."""
     several = list(items)
     while len(several) > 1:
         odd = several[len(several) & ~1 :]
@@ -145,7 +145,7 @@ def _folded(items: Iterable[str], pair: Callable[[str, str], str]) -> str:
 
 
 def span(low: object, high: object) -> Message:
-    """``3 to 5``."""
+    """``low`` to ``high`` as text, such as ``3 to 5``."""
     return tr("{low} to {high}", low=low, high=high)
 
 

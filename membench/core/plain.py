@@ -1,8 +1,8 @@
-"""Frozen dataclasses to plain JSON data and back.
+"""Convert frozen dataclasses to plain JSON data and back.
 
-What a type says is what is accepted: `load` reads the annotations.  Files
-outlive the program that wrote them, so an unknown key is ignored and a missing
-one takes its default; a missing key without a default is an error.
+`load` accepts exactly the types that the annotations name. Files outlive the program that wrote
+them: an unknown key is ignored, a missing one takes its default, and a missing key without a
+default is an error.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ _NOT_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 def dump(value: Any) -> Any:
     """``value`` as data that strict JSON can hold.
 
-    Dataclasses become dicts, tuples become lists, enumerations their text.  A
-    float that is not finite becomes its text (``"nan"``), because JSON has no
-    such number and a broken measurement must still reach the journal.
+    Dataclasses become dicts, tuples become lists, enumerations their text. A float that is not
+    finite becomes its text (``"nan"``), because JSON has no such number and a broken measurement
+    must still reach the journal.
 
     Raises:
-        TypeError: a value that has no plain form.
+        TypeError: a value has no plain form.
     """
     if value is None or isinstance(value, bool):
         return value
@@ -57,7 +57,7 @@ def load(cls: type[T], data: object) -> T:
 
     Raises:
         SchemaError: one line that names the place, such as
-            ``Unit.readings[0].metric: 'speed' is not a Metric``.
+            ``CaseResult.readings[0].metric: 'speed' is not a Metric``.
     """
     kind: Any = cls
     try:
@@ -68,7 +68,7 @@ def load(cls: type[T], data: object) -> T:
 
 
 class _Mismatch(Exception):
-    """Data that is not what the type says; ``path`` grows on the way up."""
+    """The data do not match the annotated type; ``path`` is completed by each caller."""
 
     path = ""
 
@@ -79,7 +79,7 @@ class _Mismatch(Exception):
 
 @cache
 def _loader(kind: Any) -> Loader:
-    """The function that loads ``kind``, made once: a journal holds many samples."""
+    """The function that loads ``kind``; cached, as a journal holds many samples."""
     if kind is Any:
         return _anything
     origin, arguments = get_origin(kind), get_args(kind)

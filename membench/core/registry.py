@@ -1,8 +1,8 @@
-"""Finding benches, and choosing cases by glob.
+"""Finds benches, and selects cases by glob.
 
-Benches are found by themselves: every module below the package that is scanned,
-and every module that another distribution names under the entry-point group
-``membench.benches``.  There is no global list that an import would fill.
+Every module below the scanned package is searched for benches, and every module that another
+distribution names under the entry-point group ``membench.benches``. No bench registers itself in a
+global list.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import pkgutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from pathlib import Path
 from types import ModuleType
@@ -29,7 +30,7 @@ ENTRY_POINT_GROUP = "membench.benches"
 
 @dataclass(frozen=True)
 class Registry:
-    """The benches by name, and a line for every plug-in that could not be loaded."""
+    """The benches by name, and one line for every plug-in that could not be loaded."""
 
     benches: Mapping[str, Bench]
     problems: tuple[str, ...] = ()
@@ -40,11 +41,11 @@ class Registry:
         """All cases of ``profile`` on ``machine``, in the order of the benches.
 
         Args:
-            settings: ``BENCHGLOB:KEY=VALUE``, which hold the axis of that name at one value.
+            settings: ``BENCHGLOB:KEY=VALUE``, each of which fixes an axis to one value.
 
         Raises:
-            UsageError: a setting that is none, or a value that its axis cannot have.
-            NothingMatched: no case of the profile comes of a setting.
+            UsageError: a setting is malformed, or its axis cannot have that value.
+            NothingMatched: a setting leaves no case of the profile.
         """
         benches = dict(self.benches)
         chosen = [self._set(text, benches, machine) for text in settings]
@@ -59,7 +60,7 @@ class Registry:
 
     @staticmethod
     def _set(text: str, benches: dict[str, Bench], machine: Machine) -> tuple[str, ...]:
-        """Put one setting into ``benches``; the names of those that have the axis."""
+        """Apply one setting to ``benches``; return the names of those that have the axis."""
         pattern, colon, rest = text.rpartition(":")
         key, equals, value = rest.partition("=")
         if not (pattern and colon and key and equals and value):
@@ -68,10 +69,7 @@ class Registry:
             )
         named = [one for one in benches.values() if matches(one.name, pattern)]
         if not named:
-            raise NothingMatched(
-                f"no bench matches '{pattern}'",
-                "membench list names the cases; '*' crosses slashes",
-            )
+            raise NothingMatched(f"no bench matches '{pattern}'", near(pattern, benches))
         having = [one for one in named if any(axis.name == key for axis in one.axes)]
         if not having:
             axes = dict.fromkeys(axis.name for one in named for axis in one.axes)
@@ -83,10 +81,10 @@ class Registry:
         return tuple(one.name for one in having)
 
     def case(self, case_id: str, machine: Machine) -> Case | None:
-        """The case of a whole id, in a profile or not; None where it is no whole id.
+        """The case with this complete id, in a profile or not; None if the id is incomplete.
 
         Raises:
-            UsageError: a part of it is no axis of its bench, or no value of one.
+            UsageError: a part of the id is no axis of its bench, or no value of one.
         """
         found = self.benches.get(case_id.partition("=")[0].rpartition("/")[0])
         if found is None or any(sign in case_id for sign in "*?["):
@@ -131,8 +129,8 @@ def benches_of(module: ModuleType) -> tuple[Bench, ...]:
 def _plug_ins() -> Sequence[EntryPoint]:
     """The entry points of the group, by name.
 
-    `importlib.metadata` takes as long to import as click.  So it is only asked
-    where some distribution names the group at all, or cannot be looked into.
+    Importing `importlib.metadata` takes as long as importing click, so it is only used if some
+    distribution mentions the group, or its metadata cannot be read directly.
     """
     if not any(_may_have_plug_ins(Path(place or ".")) for place in sys.path):
         return ()
@@ -161,12 +159,37 @@ def _modules_below(package: ModuleType) -> Iterator[ModuleType]:
 
 
 def matches(case_id: str, pattern: str) -> bool:
-    """``pattern`` is a glob for the id, or for the part of it before some ``/``.
+    """Whether the glob ``pattern`` matches the id, or the part of it before some ``/``.
 
     ``*`` crosses slashes: ``ddr``, ``ddr/*``, ``ddr/copy`` and ``*/threads=1/*`` all work.
     """
     pattern = pattern.rstrip("/")
     return fnmatchcase(case_id, pattern) or fnmatchcase(case_id, f"{pattern}/*")
+
+
+def near(pattern: str, ids: Iterable[str]) -> str:
+    """The hint for a glob that matches none of ``ids``: what it may have been meant to be.
+
+    An id, the bench of one, or the prefix of one, with the glob's own ending.
+    """
+    known = dict.fromkeys(ids)
+    benches = dict.fromkeys(one.partition("=")[0].rpartition("/")[0] or one for one in known)
+    prefixes = dict.fromkeys(one.partition("/")[0] for one in known)
+    found: list[str] = []
+    if "=" in pattern:
+        found = get_close_matches(pattern, known, n=_NEAR)
+    if not found:
+        stem = pattern.rstrip("/*")
+        ending = pattern[len(stem) :]
+        stems = get_close_matches(stem.lower(), [*prefixes, *benches], n=_NEAR)
+        found = [f"{one}{ending}" for one in stems]
+    if found:
+        return f"did you mean {' or '.join(found)}?"
+    return "membench list names the cases; '*' crosses slashes"
+
+
+_NEAR = 3
+"""Suggestions at most."""
 
 
 def choose(
@@ -175,12 +198,12 @@ def choose(
     skip: Iterable[str],
     whole: Callable[[str], Case | None] = lambda _: None,
 ) -> tuple[Case, ...]:
-    """The cases that match any of ``select`` (all where it is empty) and none of ``skip``.
+    """The cases that match any of ``select`` (all if it is empty) and none of ``skip``.
 
-    The order is that of the selectors, and within one that of ``cases``.
+    They are ordered by selector, then as in ``cases``.
 
     Args:
-        whole: the case of a whole id that is not among ``cases``.
+        whole: finds the case of a complete id that is not among ``cases``.
 
     Raises:
         NothingMatched: a selector matches no case, or nothing is left.
@@ -192,9 +215,8 @@ def choose(
         if not found and (asked := whole(pattern)) is not None:
             found = [asked]
         if not found:
-            raise NothingMatched(
-                f"no case matches '{pattern}'", "membench list names the cases; '*' crosses slashes"
-            )
+            ids = (case.id for case in cases)
+            raise NothingMatched(f"no case matches '{pattern}'", near(pattern, ids))
         chosen |= {case.id: case for case in found if case.id not in chosen}
     skip = tuple(skip)
     left = tuple(

@@ -1,7 +1,7 @@
-"""What a machine is: the snapshot that stands in the sidecar.
+"""The snapshot of a machine, which the sidecar stores.
 
-Floor 1, plain data.  Sizes are bytes, CPU numbers are the kernel's.  An absent
-fact is empty (``""``, ``None``, ``()``), never a guess.
+Floor 1, plain data. Sizes are bytes, CPU numbers are the kernel's. An unknown fact is empty
+(``""``, ``None``, ``()``), never a guess.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ class Core:
     """One logical CPU and where it sits.
 
     Attributes:
-        core, package: physical core and package, counted through the machine from 0 in the order
-            of their lowest CPUs: the kernel's own numbers may begin anew in each die or cluster.
-        kind: 0 where its core is of the fastest kind in the machine, 1 of the next one, ...
-        capacity: what the kernel says that it computes, 1024 being the fastest core; or None.
+        core, package: physical core and package, numbered through the machine from 0 by their
+            lowest CPUs, because the kernel's numbers may restart in each die or cluster.
+        kind: 0 for the fastest kind of core in the machine, 1 for the next one, ...
+        capacity: the kernel's relative computing capacity, 1024 for the fastest core, or None.
         clock: kHz at most, or None.
     """
 
@@ -51,10 +51,10 @@ class Cpu:
 
     Attributes:
         affinity: CPUs that the scheduler may put this process on.
-        quota: CPUs' worth of time that the control group grants, or None.
-        usable: threads that make sense: the affinity's count, capped by the quota.
-        staircase: bytes of a ring and ns of one dependent load through it, ascending, measured
-            on the first CPU that is used; empty where it was not.
+        quota: CPU time that the control group grants, in CPUs, or None.
+        usable: number of CPUs in the affinity, capped by the quota.
+        staircase: bytes of a ring and ns of one dependent load through it, ascending, measured on
+            the first CPU that is used; empty if not measured.
     """
 
     model: str
@@ -70,23 +70,23 @@ class Cpu:
 
     @property
     def kinds(self) -> tuple[int, ...]:
-        """How many CPUs there are of each kind of core, the fastest kind first."""
+        """Number of CPUs of each kind of core, the fastest kind first."""
         counts = Counter(core.kind for core in self.cores)
         return tuple(counts[kind] for kind in sorted(counts))
 
     def cache_bytes(self, level: int) -> int:
-        """Bytes of the data caches of ``level`` in the whole machine, 0 where unknown."""
+        """Bytes of the data caches of ``level`` in the whole machine, 0 if unknown."""
         return sum(c.size for c in self.caches if c.level == level and c.kind != "instruction")
 
     @property
     def last_level_bytes(self) -> int:
-        """Bytes of all last-level caches together, 0 where unknown."""
+        """Bytes of all last-level caches together, 0 if unknown."""
         data = [c.level for c in self.caches if c.kind != "instruction"]
         return self.cache_bytes(max(data)) if data else 0
 
     @cached_property
     def last_levels(self) -> Mapping[int, Cache]:
-        """The last-level cache of each CPU; one for which the system describes none is absent."""
+        """The last-level cache of each CPU, without CPUs for which the system reports none."""
         found: dict[int, Cache] = {}
         for cache in self.caches:
             if cache.kind != "instruction":
@@ -97,7 +97,7 @@ class Cpu:
 
 
 class NodeKind(StrEnum):
-    """Whose memory a NUMA node is."""
+    """The owner of a NUMA node's memory."""
 
     HOST = "host"  # that of its own processors
     GPU = "gpu"  # a GPU's own, which processors may read too
@@ -110,13 +110,13 @@ class Node:
     """One NUMA node.
 
     Attributes:
-        memory: bytes, None where the kernel does not say.
+        memory: bytes, None if the kernel does not report them.
         distances: to every node in the order of their numbers, as the firmware states them, 10
             being local.
         free: bytes when the snapshot was taken, or None.
-        side_cache: bytes of the cache between the node's memory and the processors, such as the
-            DRAM before persistent memory; None where no such cache is reported.
-        allowed: this process may be given memory of it (``cpuset.mems`` of its control group).
+        side_cache: bytes of a cache between the node's memory and the processors, such as DRAM in
+            front of persistent memory; None if none is reported.
+        allowed: this process may allocate on it (``cpuset.mems`` of its control group).
     """
 
     node: int
@@ -131,12 +131,12 @@ class Node:
 
 @dataclass(frozen=True)
 class Memory:
-    """Main memory, its pages, and the control group's cap.
+    """Main memory, its pages, and the control group's limit.
 
     Attributes:
-        huge_page: bytes of a transparent huge page, 0 where there is none.
+        huge_page: bytes of a transparent huge page, 0 if the kernel has none.
         thp: always | madvise | never, or empty.
-        thp_allowed: whether this process may have transparent huge pages; None where nobody says.
+        thp_allowed: whether this process may have transparent huge pages; None if unknown.
     """
 
     total: int
@@ -153,11 +153,11 @@ class Memory:
 
     @property
     def grantable(self) -> tuple[Node, ...]:
-        """The nodes that have memory, as far as is known, of which this process may be given."""
+        """The nodes with memory (as far as known) on which this process may allocate."""
         return tuple(node for node in self.nodes if node.memory != 0 and node.allowed)
 
     def distance(self, cpus: int, memory: int) -> int | None:
-        """From the processors of node ``cpus`` to the memory of node ``memory``; None: unknown."""
+        """The firmware's distance from the processors of node ``cpus`` to another node's memory."""
         numbers = [node.node for node in self.nodes]
         row = next((node.distances for node in self.nodes if node.node == cpus), ())
         place = numbers.index(memory) if memory in numbers else len(row)
@@ -165,12 +165,12 @@ class Memory:
 
     @property
     def budget(self) -> int:
-        """Bytes that one case may hold: half of the usable ones keep the machine alive."""
+        """Bytes that one case may hold: half of the usable ones, so that the machine responds."""
         return self.usable // 2
 
     @property
     def usable(self) -> int:
-        """Bytes that may still be asked for: what is available, capped by the control group."""
+        """Bytes that may still be allocated: the available ones, capped by the control group."""
         if self.cgroup_limit is None:
             return self.available
         return max(0, min(self.available, self.cgroup_limit - (self.cgroup_used or 0)))
@@ -181,11 +181,11 @@ class GpuIdentity:
     """One NVIDIA GPU as NVML names it.
 
     Attributes:
-        uuid: hashed: enough to tell two cards apart, useless to find one.
-        memory: bytes; of an integrated GPU those of the host, None where nobody says.
-        integrated: it has no memory of its own and works in the host's; None where unknown.
+        uuid: a hash, which tells two cards apart and does not identify either.
+        memory: bytes; the host's for an integrated GPU, None if unknown.
+        integrated: it has no memory of its own and uses the host's; None if unknown.
         addressing: how it reads the system's own memory: ``ats``, ``hmm``, ``none``, or empty.
-        memory_node: the memory node that its own memory is to the processors, or None.
+        memory_node: the NUMA node under which the processors see its memory, or None.
     """
 
     index: int
@@ -201,12 +201,12 @@ class GpuIdentity:
 
 @dataclass(frozen=True)
 class GpuFault:
-    """A GPU that is there and not right.
+    """A GPU that is present and has a problem.
 
     Attributes:
-        index: NVML's number of it; None where it is about all of them.
+        index: its NVML index; None if all GPUs are affected.
         problem, remedy: one line each.
-        shown: it is one of `Gpus.devices` all the same.
+        shown: it is nevertheless one of `Gpus.devices`.
     """
 
     index: int | None
@@ -216,21 +216,21 @@ class GpuFault:
 
     @property
     def where(self) -> str:
-        """``GPU 1``, or all of them."""
+        """``GPU 1``, or ``all GPUs`` in words."""
         return "GPUs" if self.index is None else f"GPU {self.index}"
 
 
 @dataclass(frozen=True)
 class Gpus:
-    """The GPUs, and why they cannot be used if they cannot.
+    """The GPUs, and the reason if they cannot be used.
 
     Attributes:
         driver: NVIDIA driver version, empty without a driver.
         cuda: newest CUDA version that the driver supports.
         devices: the GPUs visible to this process (CUDA_VISIBLE_DEVICES honoured).
-        problem: one line, empty where GPUs can be used.
-        remedy: one line: what to install or do, empty where nothing is wrong.
-        faults: what is not right with single GPUs; the others are measured.
+        problem: one line, empty if GPUs can be used.
+        remedy: one line that names what to install or do, empty without a problem.
+        faults: problems of single GPUs; the other GPUs are measured.
     """
 
     driver: str = ""
@@ -243,28 +243,28 @@ class Gpus:
 
     @property
     def present(self) -> bool:
-        """There is a GPU, usable or not."""
+        """Whether there is a GPU, usable or not."""
         return bool(self.devices)
 
     @property
     def usable(self) -> bool:
-        """There is a GPU and nothing stands in its way."""
+        """Whether there is a GPU and no problem prevents its use."""
         return self.present and not self.problem
 
 
 @dataclass(frozen=True)
 class GpuLinks:
-    """What a GPU is connected with; None where NVML or the firmware does not say.
+    """The links of a GPU; None for what NVML and the firmware do not report.
 
     Attributes:
         uuid: hashed, as in `GpuIdentity`.
-        generation, width: of PCI Express when the snapshot was taken: an idle link is slow.
-        generation_max, width_max: the best that device and slot can do together.
+        generation, width: of PCI Express when the snapshot was taken; an idle link may be slow.
+        generation_max, width_max: the most that device and slot support together.
         nvlinks: NVLinks that are up; ``nvlink_version`` is NVML's number of their kind.
             None where there is no such link (an integrated GPU; ``c2c`` and nothing but 1.0 x1).
         c2c: the chip-to-chip link to the CPU is in use.
-        node: memory node of the host that it sits at.
-        bar1: bytes of device memory that the bus can reach at once.
+        node: the host's NUMA node that it is attached to.
+        bar1: bytes of device memory that the bus can address at once.
     """
 
     uuid: str
@@ -281,7 +281,7 @@ class GpuLinks:
 
 @dataclass(frozen=True)
 class Filesystem:
-    """Where a path lives."""
+    """The filesystem that holds a path."""
 
     path: str
     mount: str
@@ -298,9 +298,9 @@ class Machine:
 
     Attributes:
         slug: name for paths and the `machine` column, ``[a-z0-9._-]+``; never the host name.
-        packages: distribution -> version of what a result depends on.
-        links: what the GPUs are connected with, in the order of ``gpus.devices``.
-        former: slugs that earlier versions of membench gave this machine.
+        packages: distribution -> version, for those that affect results.
+        links: the links of the GPUs, in the order of ``gpus.devices``.
+        former: slugs that earlier versions of membench gave to this machine.
     """
 
     slug: str

@@ -1,7 +1,7 @@
-"""The vocabulary: every word that stands in a result row, once.
+"""The vocabulary: every word that a result row may contain, defined once.
 
-Floor 0: imports nothing of membench but what marks a message, and nothing heavy.
-A word that is not in this module does not appear in a results file.
+Floor 0: imports only the marking of messages from membench, and nothing heavy. A word that is not
+in this module does not appear in a results file.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from membench.core.messages import tr
 
 
 class Tier(StrEnum):
-    """Where in the memory hierarchy a case works."""
+    """The level of the memory hierarchy that a case measures."""
 
     SMEM = "smem"
     L1 = "l1"
@@ -29,7 +29,7 @@ class Tier(StrEnum):
 
 
 class Metric(StrEnum):
-    """What is measured.  One metric has one unit and one direction."""
+    """The measured quantity. Each metric has one unit and one direction."""
 
     BANDWIDTH = "bandwidth"
     LATENCY = "latency"
@@ -40,7 +40,7 @@ class Metric(StrEnum):
 
 
 class Stat(StrEnum):
-    """Which statistic of a round's samples stands for the round."""
+    """The statistic of a round's samples that is reported for the round."""
 
     MEDIAN = "median"
     P50 = "p50"
@@ -50,7 +50,7 @@ class Stat(StrEnum):
 
 
 class Status(StrEnum):
-    """What became of a case."""
+    """The outcome of a case."""
 
     OK = "ok"
     SKIPPED = "skipped"
@@ -58,28 +58,28 @@ class Status(StrEnum):
 
 
 class Better(StrEnum):
-    """Which direction is an improvement.  It travels with every row."""
+    """Which direction is an improvement; stored in every row."""
 
     HIGHER = "higher"
     LOWER = "lower"
 
 
 class BytesConvention(StrEnum):
-    """How `bytes_moved` counts."""
+    """How `bytes_moved` counts reads and writes."""
 
     RW_SUM = "rw_sum"  # STREAM kernels: bytes read + bytes written, no write-allocate
     PAYLOAD = "payload"  # copies between tiers: each byte once
 
 
 class CacheState(StrEnum):
-    """Whether the caches were emptied of the working set before each sample."""
+    """Whether the working set was evicted from the caches before each sample."""
 
     COLD = "cold"
     HOT = "hot"
 
 
 class PeakBasis(StrEnum):
-    """Where the figure in `peak` comes from."""
+    """The origin of the figure in `peak`."""
 
     SPEC = "spec"
     QUERIED = "queried"
@@ -87,7 +87,7 @@ class PeakBasis(StrEnum):
 
 
 class ClaimVerdict(StrEnum):
-    """What is said of a claim, and nothing else is."""
+    """The four verdicts on a claim."""
 
     SUPPORTED = "supported"
     CONTRADICTED = "contradicted"
@@ -96,7 +96,7 @@ class ClaimVerdict(StrEnum):
 
 
 class ClaimClass(StrEnum):
-    """By what a claim is decided."""
+    """The kind of evidence that decides a claim."""
 
     MEASURED = "M"  # a statistic of measurements
     MODELLED = "D"  # a model fed by measurements or assumptions
@@ -105,7 +105,7 @@ class ClaimClass(StrEnum):
 
 
 class Badge(StrEnum):
-    """Why a verdict is not one on a measurement of membench alone."""
+    """Why a verdict does not rest on membench's own measurements alone."""
 
     CITED = "cited"  # figures that somebody else published
     IMPORTED = "imported"  # measured, by another tool
@@ -160,14 +160,14 @@ PREFIX_TIER: Mapping[str, Tier] = MappingProxyType(
         "paging": Tier.SSD,
     }
 )
-"""First path component of a case id -> tier, where the bench does not say otherwise."""
+"""First path component of a case id -> tier, unless the bench names another."""
 
 
 @dataclass(frozen=True)
 class Flag:
     """A reason to trust a number less.
 
-    ``meaning`` says what was seen, ``weight`` how bad it is, ``remedy`` what to do.
+    ``meaning`` is the observation, ``weight`` its severity, ``remedy`` the advice.
     """
 
     code: str
@@ -280,6 +280,18 @@ _FLAGS = (
         tr("start membench under numactl, or in a container that grants the CPUs of that node"),
     ),
     Flag(
+        "busy-cpu",
+        tr(
+            "other processes used the CPUs, or the hypervisor kept their time for other guests, "
+            "while the case was measured (`others`, `steal`)"
+        ),
+        tr("the number is that of a shared machine: it may be half of what the machine can do"),
+        tr(
+            "close other programs (membench doctor names them), or take a dedicated instance; "
+            "two settings compare best in turns: membench run --versus"
+        ),
+    ),
+    Flag(
         "busy-gpu",
         tr("another process used the GPU during the run"),
         tr("the result is a share of the device, not its ability"),
@@ -339,18 +351,17 @@ FLAGS: Mapping[str, Flag] = MappingProxyType({flag.code: flag for flag in _FLAGS
 """The closed list of flag codes.  A code outside it is refused by the schema."""
 
 INVALID_FLAGS = frozenset({"above-peak"})
-"""Flags of a number that cannot be: the row is kept, and is never the best of anything."""
+"""Flags of a number that is physically impossible: the row is kept but is never a best value."""
 
 OFF_TIER_FLAGS = INVALID_FLAGS | {"cache-served", "other-memory", "page-cache", "transition"}
-"""Flags of a number that is not the tier's: besides those that cannot be, what a cache
-served or other memory held.
+"""Flags of a number that does not describe its tier: impossible numbers, and those that a cache or
+another memory served.
 
-A footprint between two tiers is one of them.
-
-Such a number is real and can be compared with its like, but no claim and no advice rests on it.
+A footprint between two tiers is one of them. Such a number is real and can be compared with others
+of its kind, but no claim and no advice rests on it.
 """
 
 NOISE_THRESHOLD: Mapping[Tier, float] = MappingProxyType(
     {tier: 0.10 if tier is Tier.SSD else 0.05 if tier is Tier.CACHE else 0.03 for tier in Tier}
 )
-"""Spread of the round values (a fraction) above which a row is flagged `noisy`."""
+"""Relative spread of the round values (a fraction) above which a row is flagged `noisy`."""

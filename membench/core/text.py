@@ -1,4 +1,4 @@
-"""Text of strangers: one printable line that no terminal, CI log or spreadsheet executes."""
+"""Text from elsewhere as one printable line that no terminal, CI log or spreadsheet executes."""
 
 from __future__ import annotations
 
@@ -29,17 +29,18 @@ _SPELLED = str.maketrans(
     }
 )
 _COMMAND = re.compile(r"(?<!\S):{2,}|##(?=\[)")
-"""What begins a workflow command in the log of GitHub Actions: ``::`` where a line may begin, and
-``##[`` anywhere."""
+"""The start of a workflow command in a GitHub Actions log: ``::`` where a line may begin, and
+``##[`` anywhere.
+"""
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 _QUOTED_FORMULA = re.compile(r"'+[=+\-@\t\r]")
 
 
 def ascii_line(text: str) -> str:
-    """``text`` on one line of printable ASCII, without spaces at its ends; never an error.
+    """``text`` on one line of printable ASCII, stripped of outer spaces; never raises.
 
-    Accents are dropped, usual signs are spelled, what is left becomes ``?``, and what begins a
-    workflow command is pulled apart.  Applying it twice is applying it once.
+    Accents are dropped, common symbols are spelled out, other characters become ``?``, and the
+    marks of a workflow command are pulled apart. The function is idempotent.
     """
     if not (text.isascii() and text.isprintable()):
         decomposed = unicodedata.normalize("NFKD", text.translate(_SPELLED))
@@ -57,10 +58,10 @@ def _ascii(character: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """``text`` as one printable line, for messages, where letters may be any.
+    """``text`` as one printable line of Unicode, for messages.
 
-    Control characters, line ends, bidirectional marks and halves of surrogate pairs become
-    spaces; what begins a workflow command is pulled apart.  Applying it twice is applying it once.
+    Control characters, line ends, bidirectional marks and lone surrogates become spaces; the marks
+    of a workflow command are pulled apart. The function is idempotent.
     """
     if not text.isprintable():
         text = "".join(character if character.isprintable() else " " for character in text)
@@ -68,9 +69,9 @@ def one_line(text: str) -> str:
 
 
 def one_lines(value: Any) -> Any:
-    """``value``, the content of a JSON or TOML file, with every text in it as `one_line`.
+    """The content of a JSON or TOML file with every text in it passed through `one_line`.
 
-    Of two keys that become one, the last stays.
+    If two keys become equal, the last one is kept.
     """
     if isinstance(value, str):
         return one_line(value)
@@ -88,11 +89,11 @@ def _no_command(text: str) -> str:
 
 
 def shell_word(path: str | os.PathLike[str]) -> str:
-    r"""``path`` as one word of a command that a person pastes into a shell.
+    r"""``path`` as one word of a shell command that a user can paste.
 
-    A name with blanks is quoted, and a path that begins with a dash is no option.  Control
-    characters and bytes that are no UTF-8 are written as ``$'\xff'`` (bash, zsh, POSIX.1-2024),
-    so that the word can be printed and names that file.
+    A name with blanks is quoted, and a path that begins with a dash is not taken for an option.
+    Control characters and bytes that are not UTF-8 are written as ``$'\xff'`` (bash, zsh,
+    POSIX.1-2024), so that the word can be printed and names that file.
     """
     text = os.fspath(path)
     if text.startswith("-") and isinstance(path, os.PathLike):
@@ -111,20 +112,18 @@ def _escaped(character: str) -> str:
 
 
 def guard(text: str) -> str:
-    """``text`` as a cell that a spreadsheet takes for text (CWE-1236).
+    """``text`` as a cell that a spreadsheet does not execute as a formula (CWE-1236).
 
-    One that begins with ``= + - @`` TAB or CR, with any number of quotes before
-    it, gets one more quote; so `unguard` gives every text back exactly, also one
-    that was quoted to begin with.
+    Text that begins with ``= + - @``, TAB or CR, after any number of quotes, gets one more quote,
+    so `unguard` restores every text exactly, including one that began with a quote.
     """
     return f"'{text}" if _FORMULA.match(text) else text
 
 
 def unguard(cell: str) -> str:
-    """The text that `guard` made ``cell`` of.
+    """The inverse of `guard`.
 
-    Only a quote in front of a formula character is taken away: ``'tis`` stays,
-    and so does an unguarded ``=1+1`` of a foreign file, which is guarded when
-    it is written again.
+    Only a quote before a formula character is removed: ``'tis`` stays, and so does an unguarded
+    ``=1+1`` of a foreign file, which is guarded when it is written again.
     """
     return cell[1:] if _QUOTED_FORMULA.match(cell) else cell

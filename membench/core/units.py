@@ -1,8 +1,8 @@
 """Sizes, rates and times: parsed strictly, printed the same way everywhere.
 
-Sizes are binary (KiB, MiB, GiB, TiB) because caches are powers of two; rates
-are decimal (1 GB/s = 1e9 B/s) because the field's are.  In files a size is an
-integer of bytes and a latency is in nanoseconds; only the screen scales them.
+Sizes are binary (KiB, MiB, GiB, TiB) because caches are powers of two; rates are decimal (1 GB/s =
+1e9 B/s) because the field uses them.  In files a size is an integer of bytes and a latency is in
+nanoseconds; only the screen scales them.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def format_size(size: int) -> str:
 
 
 def about_size(size: float) -> str:
-    """``size`` bytes for a person, three significant digits: ``1.95 GiB``."""
+    """``size`` bytes with three significant digits, such as ``1.95 GiB``."""
     for unit in ("TiB", "GiB", "MiB", "KiB"):
         if size >= _BINARY[unit]:
             return f"{significant(size / _BINARY[unit], 3)} {unit}"
@@ -77,15 +77,20 @@ def significant(value: float, digits: int = 4) -> str:
     return f"{value:.{max(0, digits - 1 - exponent)}f}"
 
 
+def rounded(value: float, digits: int) -> str:
+    """``value`` with no more than ``digits`` significant digits: ``45452.3`` -> ``45000``."""
+    return significant(float(f"{value:.{digits - 1}e}"), digits)
+
+
 @dataclass(frozen=True)
 class Scale:
-    """How a metric is shown: file unit divided by ``divisor`` is ``unit``."""
+    """A display unit of a metric; file unit divided by ``divisor`` gives ``unit``."""
 
     divisor: float
     unit: str
 
     def format(self, value: float, digits: int = 4) -> str:
-        """``value`` (in the unit of the file) as a bare number in this scale."""
+        """``value`` (in the file's unit) as a bare number in this scale."""
         return significant(value / self.divisor, digits)
 
 
@@ -99,9 +104,9 @@ _SCALES: Mapping[Metric, tuple[Scale, ...]] = MappingProxyType(
 
 
 def common_scale(metric: Metric, values: Iterable[float]) -> Scale:
-    """The one scale in which all ``values`` of a metric can be read side by side.
+    """The one scale in which all ``values`` of a metric are shown together.
 
-    It suits the smallest of them: 900 ns beside 1.2 ns are both shown in ns.
+    It is that of the smallest value: 900 ns beside 1.2 ns are both shown in ns.
     """
     scales = _SCALES.get(metric, (Scale(1, UNIT[metric]),))
     smallest = min((abs(value) for value in values), default=0.0)
@@ -109,13 +114,13 @@ def common_scale(metric: Metric, values: Iterable[float]) -> Scale:
 
 
 def format_value(metric: Metric, value: float) -> str:
-    """A value for a person, with its unit: ``1.19 ns``, ``68.0 us``, ``64.2 k/s``."""
+    """A value with its display unit, such as ``1.19 ns``, ``68.0 us``, ``64.2 k/s``."""
     scale = common_scale(metric, (value,))
     return f"{scale.format(value, 3)} {scale.unit}"
 
 
 def format_seconds(seconds: float) -> str:
-    """A duration for a person: ``0.9 s``, ``62 s``, ``4 min 10 s``."""
+    """A duration for display, such as ``0.9 s``, ``62 s``, ``4 min 10 s``."""
     if seconds < 10:
         return f"{seconds:.1f} s"
     if seconds < 120:

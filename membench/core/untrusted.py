@@ -1,7 +1,7 @@
-"""Reading what somebody else may have written: bounded in size and depth, and never a traceback.
+"""Reading files that others may have written: bounded in size and depth, with one-line errors.
 
-Nothing is set aside for more than what is there: a size is looked at before memory is taken,
-packed data is unpacked up to a limit, and a name that is no regular file is never waited for.
+A size is checked before memory is allocated, compressed data are unpacked up to a limit, and a path
+that is no regular file is opened without blocking.
 """
 
 from __future__ import annotations
@@ -24,11 +24,13 @@ from membench.core.text import one_line, one_lines
 from membench.core.units import about_size
 
 MAX_JSON = 32 << 20
-"""Bytes of a JSON file: a hundred times what a full run writes; parsed it may be 20 times that."""
+"""Most bytes of a JSON file: a hundred times what a full run writes; parsed, it may take 20 times
+as much memory.
+"""
 MAX_TOML = 1 << 20
-"""Bytes of a TOML file: thousands of entries; its parser takes seconds for more."""
+"""Most bytes of a TOML file: thousands of entries; the parser takes seconds for more."""
 MAX_DIGITS = 40
-"""Of a whole number in a file, with its sign: none that is meant has more."""
+"""Most digits of an integer in a file, its sign included."""
 
 _STEP = 1 << 20
 _XZ, _GZIP = b"\xfd7zXZ\x00", b"\x1f\x8b"
@@ -36,22 +38,20 @@ _XZ_MEMORY = 128 << 20  # its highest preset needs 65 MiB
 
 
 class NotText(SchemaError):
-    """A file with zero bytes in it."""
+    """The file contains zero bytes, so it is not text."""
 
 
 def read_bytes(path: Path, limit: int, *, pipe: bool = False, text: bool = False) -> bytes:
-    """The content of ``path`` of at most ``limit`` bytes.
+    """Read ``path``, at most ``limit`` bytes.
 
     Args:
-        pipe: it may be a pipe, because a person named it; whatever else is none is
-            never waited for.
-        text: it must be text: given up at the first zero byte, so that a file of holes
-            costs nothing.
+        pipe: the path may be a pipe, because a user named it.
+        text: stop at the first zero byte, so that a sparse file costs nothing.
 
     Raises:
-        SchemaError: one line without the path: it is not there, not readable, too
-            large, or no regular file (a device has no end).
-        NotText: it is no ``text``.
+        SchemaError: one line without the path: the file is missing, unreadable, too large, or no
+            regular file (a device has no end).
+        NotText: a zero byte was found although ``text`` was asked for.
     """
     try:
         with open_file(path, pipe=pipe) as file:
@@ -74,11 +74,11 @@ def read_bytes(path: Path, limit: int, *, pipe: bool = False, text: bool = False
 
 
 def open_file(path: Path, *, pipe: bool = False) -> io.FileIO:
-    """``path``, opened to be read, unbuffered; see `read_bytes` for ``pipe``.
+    """Open ``path`` for unbuffered reading; see `read_bytes` for ``pipe``.
 
     Raises:
-        SchemaError: it is neither a regular file nor, where that is allowed, a pipe.
-        OSError, ValueError: it cannot be opened.
+        SchemaError: the path is neither a regular file nor, if allowed, a pipe.
+        OSError, ValueError: the path cannot be opened.
     """
     if pipe and stat.S_ISFIFO(path.stat().st_mode):
         return io.FileIO(path)  # waits for a writer, as a person would want
@@ -93,12 +93,13 @@ def open_file(path: Path, *, pipe: bool = False) -> io.FileIO:
 
 
 def unpack(packed: bytes, name: str, limit: int) -> bytes:
-    """What is in ``packed``, of at most ``limit`` bytes if it is packed.
+    """Unpack ``packed`` to at most ``limit`` bytes; data that are not compressed stay unchanged.
 
-    That is told by its first bytes, or by the end of ``name``: .xz or .gz.
+    Compression is recognised by the first bytes, or by the end of ``name``: .xz or .gz.
 
     Raises:
-        SchemaError: damaged, cut off, or larger than ``limit``; no more than that is held.
+        SchemaError: the data are damaged, cut off, or unpack to more than ``limit``, which is never
+            held in memory.
     """
     if packed.startswith(_XZ) or name.endswith(".xz"):
         pieces = _from_xz(packed)
@@ -120,7 +121,7 @@ def unpack(packed: bytes, name: str, limit: int) -> bytes:
 
 
 def _from_xz(packed: bytes) -> Iterator[bytes]:
-    """The content in pieces; one stream may follow another, with zero bytes between them."""
+    """Unpack in pieces; several xz streams may follow each other, with zero bytes between them."""
     while packed:
         stream = lzma.LZMADecompressor(memlimit=_XZ_MEMORY)
         while not stream.eof:
@@ -139,10 +140,10 @@ def _from_gzip(packed: bytes) -> Iterator[bytes]:
 
 
 def parse_json(data: bytes) -> Any:
-    """What ``data`` says: finite numbers, and every text in it as one printable line.
+    """Parse JSON: numbers must be finite, and every text becomes one printable line.
 
     Raises:
-        ValueError: it is no JSON, or nested too deeply or has too long a number to be meant.
+        ValueError: it is not JSON, it is nested too deeply, or a number has too many digits.
     """
     try:
         found = json.loads(
@@ -154,11 +155,11 @@ def parse_json(data: bytes) -> Any:
 
 
 def parse_toml(data: bytes) -> dict[str, Any]:
-    """What ``data`` says, as `parse_json` would have it.
+    """Parse TOML under the rules of `parse_json`.
 
     Raises:
-        ValueError: it is no TOML in UTF-8, or nested too deeply or has too long a number to be
-            meant.
+        ValueError: it is not TOML in UTF-8, it is nested too deeply, or a number has too many
+            digits.
     """
     try:
         found: dict[str, Any] = one_lines(tomllib.loads(data.decode("utf-8")))
@@ -170,7 +171,7 @@ def parse_toml(data: bytes) -> dict[str, Any]:
 
 
 def _plain(data: bytes) -> bool:
-    """Nothing in ``data`` can make a text that is not one printable line."""
+    """Whether ``data`` can only contain texts that are one printable line already."""
     return data.isascii() and not any(one in data for one in (b"\\", b"::", b"##", b"\x7f"))
 
 

@@ -1,4 +1,4 @@
-"""What a bench hands to the engine: work to time, or work that observes itself.
+"""The work that a bench returns to the engine: work to time, or work that takes its own samples.
 
 Floor 2.  A bench function allocates and fills its buffers and returns one of
 
@@ -17,18 +17,20 @@ from typing import Literal
 from membench.core.terms import BytesConvention, CacheState, Metric, PeakBasis, Stat
 
 StopName = Literal["count", "rse", "stdrel"]
-"""A fixed count; or until the standard error, or the deviation, is small beside the mean."""
+"""When to stop sampling: after a fixed count, or when the standard error or the deviation is small
+compared with the mean.
+"""
 
 Detail = Mapping[str, str | int | float]
-"""Facts about how a number was made, for the row's `detail`: engine, threads, page size ..."""
+"""Facts about how a number was made, for the row's `detail`: engine, threads, page size, ..."""
 
 
 def nothing() -> None:
-    """The `close` of work that holds nothing."""
+    """The `close` of work that holds no resources."""
 
 
 def unverified(iterations: int) -> None:
-    """The `verify` of work whose result cannot be wrong: its row leaves `verified` empty."""
+    """The `verify` of work whose result cannot be wrong; `verified` stays empty in its row."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,25 +41,25 @@ class Timed:
         run: does the given number of iterations.  On a GPU it queues them on
             the backend's stream; on the host it returns when they are done.
         size_bytes: working set in bytes.
-        metric: what the elapsed time is turned into: BANDWIDTH needs
+        metric: the quantity that is computed from the elapsed time: BANDWIDTH needs
             `bytes_moved`; LATENCY (ns an operation), RATE (operations a second)
             and FLOPS (GFLOP/s) need `operations`.
-        also: further metrics that the same elapsed times are turned into.
+        also: further metrics that are computed from the same elapsed times.
         bytes_moved: payload of one iteration in bytes, by `bytes_convention`.
         operations: dependent loads, gathered elements, tokens, ... of one iteration.
         verify: called once a round after the last sample with the iterations
             done since the work was made; raises `VerificationFailed`.
         batchable: one sample may be several iterations.
-        samples: samples to take in a round; of a rule that looks at them, the most.
+        samples: samples to take in a round; the maximum if `stop` may end earlier.
         stop: when to stop sampling; see `StopName`.
         min_sample_s: shortest span that one sample may have, in seconds; the
             engine batches iterations until it is reached.
-        cold: a device's caches are emptied before every sample, which then is one iteration.
-        may_block: a device's queue may be held until a whole sample is queued.  Not for work
-            that waits for the device itself, as copies of pageable memory do.
-        launches: entries that one iteration puts into a device's queue.
-        flags: codes that the bench knows of, such as ``cache-served``.
-        close: gives back what the work holds.
+        cold: the device's caches are flushed before every sample, and a sample is one iteration.
+        may_block: the device's queue may be held until a whole sample is queued. False for work
+            that waits for the device itself, such as copies of pageable memory.
+        launches: entries that one iteration adds to the device's queue.
+        flags: codes that the bench sets, such as ``cache-served``.
+        close: frees the resources of the work.
     """
 
     run: Callable[[int], None]
@@ -93,7 +95,7 @@ class Timed:
                 raise ValueError(f"timed work cannot yield {metric}")
 
     def value(self, elapsed_ns: float, iterations: int, metric: Metric | None = None) -> float:
-        """``metric`` of ``iterations`` that took ``elapsed_ns``, in its unit; else the first."""
+        """``metric`` (by default the first), in its unit, of ``iterations`` in ``elapsed_ns``."""
         metric = metric or self.metric
         if metric is Metric.BANDWIDTH:
             return self.bytes_moved * iterations / elapsed_ns  # B/ns = GB/s
@@ -105,10 +107,10 @@ class Timed:
 
 @dataclass(frozen=True)
 class Observation:
-    """What `Observed.observe` saw: samples by (metric, stat), in the metric's unit, and facts.
+    """The result of `Observed.observe`: samples by (metric, stat), in the metric's unit, and facts.
 
     Attributes:
-        sm_mhz: the clock of a GPU's SMs meanwhile, where it was measured.
+        sm_mhz: the GPU's SM clock meanwhile, if it was measured.
     """
 
     samples: Mapping[tuple[Metric, Stat], Sequence[float]]
@@ -118,7 +120,7 @@ class Observation:
 
 @dataclass(frozen=True, kw_only=True)
 class Observed:
-    """Work that stamps its own samples.
+    """Work that takes its own samples.
 
     Attributes:
         observe: runs for about the given number of seconds.
@@ -126,9 +128,9 @@ class Observed:
         timer: the clock that the stamps come from.
         size_bytes: working set in bytes.
         bytes_moved: payload of one sample in bytes, or 0 where it varies.
-        flags: codes that the bench knows of, such as ``cache-served``.
+        flags: codes that the bench sets, such as ``cache-served``.
         verify: called once after `observe`; raises `VerificationFailed`.
-        close: gives back what the work holds.
+        close: frees the resources of the work.
     """
 
     observe: Callable[[float], Observation]

@@ -1,4 +1,4 @@
-"""Checks of main memory: how much of it is ours, in which pages, on which nodes."""
+"""Checks of main memory: free memory, page sizes, nodes."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ from membench.doctor.facts import Facts
 from membench.doctor.finding import UNKNOWN, Finding, fail, fine, warn
 
 NEEDED = 2 * GIB
-"""Usable memory with which every case of the quick profile can run: at most half is taken."""
+"""Usable memory with which every case of the quick profile can run: cases use at most half."""
 
 LARGEST = 32 * MIB
-"""Bytes of a huge page that arrays of every case still hold: 2 MiB with pages of 4 KiB, 32 MiB with
-pages of 16 KiB; with pages of 64 KiB it has 512 MiB."""
+"""Largest huge page that the arrays of every case can still use: 2 MiB with pages of 4 KiB, 32 MiB
+with pages of 16 KiB; with pages of 64 KiB it is 512 MiB.
+"""
 
 SWAP_SHARE = 0.01
-"""Swap in use, as a share of the memory, below which it is what was never needed again."""
+"""Swap in use below this share of memory is assumed to hold pages that are no longer needed."""
 
 LOCKED = 8 * MIB
-"""What Linux has granted by default since 5.16 (MLOCK_LIMIT of include/uapi/linux/resource.h)."""
+"""Bytes that Linux grants by default since 5.16 (MLOCK_LIMIT of include/uapi/linux/resource.h)."""
 
 
 def available(facts: Facts) -> Finding:
@@ -37,7 +38,7 @@ def available(facts: Facts) -> Finding:
 
 
 def limit(facts: Facts) -> Finding:
-    """The control group's cap counts, and the page cache of our files counts against it."""
+    """The control group limits memory, and the page cache of our files counts against it."""
     memory = facts.machine.memory
     if memory.cgroup_limit is None:
         return fine("memory-limit", "none")
@@ -52,7 +53,7 @@ def limit(facts: Facts) -> Finding:
 
 
 def huge_pages(facts: Facts) -> Finding:
-    """Without huge pages a latency is that of the page tables too."""
+    """Without huge pages, latencies include page-table walks."""
     memory = facts.machine.memory
     if not memory.thp:
         return fine(
@@ -107,7 +108,7 @@ def nodes(facts: Facts) -> Finding:
 
 
 def swap(facts: Facts) -> Finding:
-    """What is swapped out comes back in the middle of a measurement."""
+    """Pages that are swapped out are read back in the middle of a measurement."""
     total, used = facts.noise.swap_total, facts.noise.swap_used
     if total is None or used is None:
         return fine("swap", UNKNOWN)

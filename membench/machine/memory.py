@@ -1,4 +1,4 @@
-"""Main memory: how much, in which pages, on which nodes."""
+"""Main memory: size, pages and nodes."""
 
 from __future__ import annotations
 
@@ -16,8 +16,7 @@ from membench.machine.nodes import available_bytes, read_nodes
 def read_memory(root: Path = Path("/"), limits: Limits | None = None, page: int = 0) -> Memory:
     """The memory of the machine under ``root``.
 
-    ``hugetlb_*`` count pages of the default size alone.  ``page`` is asked of the
-    kernel where 0.
+    ``hugetlb_*`` count pages of the default size only. ``page`` 0 asks the kernel.
     """
     limits = limits or Limits()
     info = fields(read(root / "proc/meminfo"))
@@ -42,9 +41,9 @@ def read_memory(root: Path = Path("/"), limits: Limits | None = None, page: int 
 
 
 def _grantable(nodes: Sequence[Node], root: Path, available: int) -> int:
-    """Bytes that ``cpuset.mems`` lets this process have: MemAvailable counts every node.
+    """Bytes that ``cpuset.mems`` lets this process use; MemAvailable counts every node.
 
-    ``available`` where it may use all of them, or nobody says how much one has.
+    ``available`` if all nodes may be used or their free memory is unknown.
     """
     if all(node.allowed for node in nodes):
         return available
@@ -57,7 +56,7 @@ def _grantable(nodes: Sequence[Node], root: Path, available: int) -> int:
 
 
 def _thp_allowed(root: Path) -> bool | None:
-    """Whether this process may have huge pages: prctl(PR_SET_THP_DISABLE) is inherited."""
+    """Whether this process may have huge pages; prctl(PR_SET_THP_DISABLE) is inherited."""
     return {"0": False, "1": True}.get(
         fields(read(root / "proc/self/status")).get("THP_enabled", "")
     )

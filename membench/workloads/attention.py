@@ -16,39 +16,39 @@ from membench.workloads.model_shapes import HEAD_DIM
 PAGE_TOKENS = 16
 BLOCK = 128
 POOL_BYTES = 1 << 30
-"""The pools of K and of V have this at least: no layer finds what the one before left in L2."""
+"""Least bytes of the pools of K and of V, so that no layer finds data of the layer before in L2."""
 
 TILE_PAGES = 251
-"""Pages after which the contents of a pool repeat; a prime."""
+"""Pages after which the contents of a pool repeat; a prime number."""
 
 SIZE: Mapping[str, int] = {"fp16": 2, "fp8": 1}
 CAPABILITY: Mapping[str, int] = {"fp16": 80, "fp8": 89}
-"""The first compute capability with the products of that format."""
+"""The first compute capability with matrix products in that format."""
 
 TOLERANCE = 2.5e-3
-"""Of an element of the result, over the square root of the context.
+"""Largest error of an element of the result, multiplied by the square root of the context.
 
-The element is an average of numbers from 0.5 to 1 of either sign.  Its weights are rounded to
-FP16, which moves the largest of 1024 elements by 7e-4 over that root (found by the same rounding
-in NumPy, 128 to 131072 tokens); a page too much or too little moves it by some 3 over the context.
+The element is an average of numbers from 0.5 to 1 of either sign.  Its weights are rounded to FP16,
+which moves the largest of 1024 elements by 7e-4 over that root (found by the same rounding in
+NumPy, 128 to 131072 tokens); a page too much or too little moves it by some 3 over the context.
 """
 
 QUERY = 1.0
-"""Elements of a query are below this."""
+"""Upper bound of the elements of a query."""
 
 _LEAST_PAGES = 4
 _OF_A_SPLIT = 4
-"""What a block costs beside its pages, in pages: its first loads, its partial result, the merge."""
+"""Cost of a block beyond its pages, in pages: first loads, partial result, merge."""
 
 _LOG2_E = 1.4426950408889634
 
 
 @dataclass(frozen=True)
 class AttentionShape:
-    """One step.
+    """The shape of one decode step's attention.
 
     Attributes:
-        layers: that attend one after the other, each with a block table of its own.
+        layers: run one after the other, each with a block table of its own.
         heads: KV heads on this GPU; group: query heads of each.
         batch: sequences; context: tokens of each, a multiple of 16.
     """
@@ -61,15 +61,15 @@ class AttentionShape:
 
     @property
     def pages(self) -> int:
-        """Of a sequence."""
+        """Pages of one sequence."""
         return self.context // PAGE_TOKENS
 
 
 def splits_of(rows: int, pages: int, resident: int) -> int:
-    """How many blocks share the ``pages`` of a row, when ``resident`` blocks run at once.
+    """The number of blocks that share the ``pages`` of a row.
 
-    The one for which all waves of blocks together take the least: a last wave of a few blocks
-    would leave the GPU idle for as long as a full one.
+    Chosen so that all waves of blocks together take the least time: a last wave of few blocks would
+    leave the GPU idle as long as a full one runs.
     """
 
     def time(splits: int) -> int:
@@ -84,11 +84,11 @@ class Attention:
 
     Attributes:
         payload: bytes of K and V that a step reads.
-        launches: of a step.
+        launches: kernels of a step.
         splits: blocks that share a sequence and KV head.
 
     Raises:
-        Skip: the device does not know the format.
+        Skip: the device does not support the format.
     """
 
     def __init__(self, gpu: Gpu, shape: AttentionShape, dtype: str, *, zeros: bool = False) -> None:
@@ -145,7 +145,7 @@ class Attention:
             gpu.launch(self._merge, rows * shape.group, BLOCK, merged)
 
     def verify(self) -> None:
-        """Raise `VerificationFailed` unless rows of the last layer are what they must be."""
+        """Raise `VerificationFailed` if sampled rows of the last layer are wrong."""
         shape = self._shape
         last = shape.batch * shape.heads - 1
         for row in {0, last}:
@@ -159,7 +159,7 @@ class Attention:
                 )
 
     def _expected(self, row: int) -> npt.NDArray[np.float64]:
-        """[group][128] of one sequence and KV head, by the definition."""
+        """The attention of one sequence and KV head by definition, [group][128]."""
         sequence, head = divmod(row, self._shape.heads)
         size = PAGE_TOKENS * HEAD_DIM
         keys, contents = (

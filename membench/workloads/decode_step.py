@@ -1,4 +1,4 @@
-"""A decode step of a model, ready to run: its attention, and how any part of it is launched."""
+"""A model's decode step, ready to run: its attention, and the launch of any part of it."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ if TYPE_CHECKING:
     from membench.workloads.attention import AttentionShape
 
 MODEL, CONTEXT = "llama-3.1-8b", 32768
-"""Of the step that stands for all in other benches; the default of ``decode/attn``."""
+"""Model and context of the step that other benches run; the default of ``decode/attn``."""
 
 TOKENS = 131072
-"""Tokens in the KV cache of a step, all sequences together: the batch is this over the context."""
+"""Tokens in the KV cache of all sequences together: the batch is this divided by the context."""
 
 
 def attention_bytes(model: ModelShard, kv: str) -> int:
-    """K and V that one step reads, as ``kv``: fp16 or fp8."""
+    """Bytes of K and V that one step reads; ``kv`` is fp16 or fp8."""
     size = {"fp16": 2, "fp8": 1}[kv]
     return 2 * size * model.layers * model.kv_heads // model.tp * HEAD_DIM * TOKENS
 
 
 def attention_shape(model: ModelShard, context: int) -> AttentionShape:
-    """The attention of one step at ``context`` tokens a sequence."""
+    """The shape of one step's attention at ``context`` tokens a sequence."""
     from membench.workloads.attention import AttentionShape
 
     return AttentionShape(
@@ -57,7 +57,7 @@ def attention_step(gpu: Gpu, model: ModelShard, context: int, kv: str, launch: s
 
 
 def usual_attention(gpu: Gpu) -> Timed:
-    """The attention that other work is measured beside: the default case of ``decode/attn``."""
+    """The attention that other work runs beside: the default case of ``decode/attn``."""
     return attention_step(gpu, MODELS[MODEL], CONTEXT, "fp16", "graph")
 
 
@@ -70,14 +70,14 @@ def timed_step(
     tokens: int,
     detail: Detail,
 ) -> Timed:
-    """The work of a step that is launched as a graph or from the host.
+    """The work of a step that is launched as a graph or kernel by kernel.
 
     Args:
-        work: what queues one step, and what verifies so many.
+        work: a function that queues one step, and one that verifies the given number of steps.
         launch: `graph` launches the whole step at once, `stream` each kernel from the host.
         launches: kernels of a step.
         payload: bytes that a step reads.
-        tokens: that a step makes.
+        tokens: tokens that a step generates.
     """
     step, verify = work
     if launch == "graph":

@@ -1,4 +1,4 @@
-"""What benches of disks share: their metrics and costs, the work of a flow, and its facts.
+"""Shared by the disk benches: metrics and costs, the work of an I/O pattern, and its facts.
 
 Latency counts from submission to completion (fio's `lat`).
 """
@@ -31,9 +31,9 @@ P999 = (Metric.LATENCY, Stat.P999)
 
 
 def write_facts(storage: StorageBackend) -> dict[str, str]:
-    """What rows of writes say of how they reach the disk; see `Scratch`.
+    """Facts of a row of writes: how they reach the disk; see `ScratchHandle`.
 
-    ``dirtied`` is there where the kernel sends them through the page cache, and raises the flag.
+    ``dirtied`` appears if the kernel sends writes through the page cache, and raises the flag.
     """
     scratch = storage.scratch
     facts = {"file": "nocow"} if scratch.nocow else {}
@@ -45,7 +45,7 @@ def write_facts(storage: StorageBackend) -> dict[str, str]:
 def disk_work(
     storage: StorageBackend, flow: Flow, observe: Any, block: int, pages: str, **detail: Any
 ) -> Observed:
-    """The work of a flow, with what all rows of a disk say."""
+    """The work of an I/O pattern, with the facts that all disk rows have."""
     return Observed(
         observe=observe,
         seconds=OBSERVE_S,
@@ -61,22 +61,22 @@ def disk_work(
 
 
 def bandwidth(trace: TrafficRecord, block: int) -> dict[tuple[Metric, Stat], list[float]]:
-    """GB/s of the groups of I/Os that the rates are of."""
+    """GB/s of the same groups of I/Os that the I/O rates are computed from."""
     return {BANDWIDTH: [rate * block / 1e9 for rate in trace.rates()]}
 
 
 def latencies(
     trace: TrafficRecord, stats: tuple[tuple[Metric, Stat], ...] = (P50, P95, P99, P999)
 ) -> dict[tuple[Metric, Stat], Any]:
-    """The same latencies, in ns, for each of ``stats``."""
+    """The latencies in ns, once for each of ``stats``."""
     return dict.fromkeys(stats, trace.latency)
 
 
 def seen(trace: TrafficRecord) -> dict[str, str | int | float]:
     """How busy the client was (share of a CPU), and whether it may have been the limit.
 
-    ``submit`` is the share of its time that it spent in handing I/Os to the kernel, and
-    ``registered`` says that the kernel knew memory and file beforehand.
+    ``submit`` is the share of its time spent in submitting I/Os; ``registered`` says that memory
+    and file were registered with the kernel beforehand.
     """
     detail: dict[str, str | int | float] = {
         "loops": trace.loops,

@@ -1,4 +1,4 @@
-"""A GPU and a disk at once, for what moves between the two."""
+"""A GPU and a disk together, for transfers between the two."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class CudaStorage:
     """Both backends; a row names the GPU, and its detail the disk.
 
     Args:
-        storage: None where the run has no scratch file.
+        storage: None if the run has no scratch file.
     """
 
     def __init__(self, gpu: Gpu, storage: StorageBackend | None) -> None:
@@ -49,7 +49,7 @@ class CudaStorage:
 
     @property
     def kernel_digest(self) -> str:
-        """Of the kernels of both."""
+        """Digest of the kernels of both backends."""
         parts = [self.gpu.kernel_digest]
         parts += [self._storage.kernel_digest] if self._storage is not None else []
         return hashlib.sha256("".join(parts).encode()).hexdigest()
@@ -59,14 +59,14 @@ class CudaStorage:
         return self.gpu.describe()
 
     def warm(self, size: int) -> None:
-        """Bring the first ``size`` bytes of the file into the page cache."""
+        """Read the first ``size`` bytes of the file into the page cache."""
         with self.storage.opened(direct=False) as fd:
             buffer = bytearray(_CHUNK)
             for offset in range(0, size, _CHUNK):
                 os.preadv(fd, [buffer], offset)
 
     def evict_mapped(self, mapped: Bytes) -> float:
-        """Unmap the pages of a mapping of the file and drop them; the share of it that stayed.
+        """Unmap the pages of a mapping of the file and drop them; return the share that is left.
 
         Raises:
             MembenchError: the kernel does not unmap them.
@@ -78,20 +78,18 @@ class CudaStorage:
         return self.storage.evict(mapped.size)
 
     def reclaim(self) -> None:
-        """Of both."""
         self.gpu.reclaim()
         if self._storage is not None:
             self._storage.reclaim()
 
     def close(self) -> None:
-        """Both."""
         self.gpu.close()
         if self._storage is not None:
             self._storage.close()
 
 
 class PoolSink:
-    """Pages from slots in page-locked memory to the places of a pool on the GPU: a `pager.Sink`.
+    """Copies pages from slots in page-locked memory into a pool on the GPU: a `pager.Sink`.
 
     Args:
         slots: page-locked memory, one page after another.
@@ -109,26 +107,26 @@ class PoolSink:
 
     @property
     def places(self) -> int:
-        """Pages that the pool has room for."""
+        """Pages that fit into the pool."""
         return self._pool.size // self._block
 
     def begin(self, slot: int, place: int) -> None:
-        """An asynchronous copy, and an event behind it."""
+        """Queue an asynchronous copy, and an event after it."""
         source = self._slots.address + slot * self._block
         target = self._pool.address + place * self._block
         self._gpu.copy(target, source, self._block, self._stream)
         self._going[slot] = self._gpu.links.record(self._stream)
 
     def done(self, slot: int) -> bool:
-        """As the event says."""
+        """Whether the event of the copy has completed."""
         return self._gpu.links.happened(self._going[slot])
 
     def wait(self, slot: int) -> None:
-        """For all copies: they end in their order, and this one is the oldest or the last."""
+        """Wait for all copies: they complete in order, and this one is the oldest or the last."""
         if not self.done(slot):
             self._gpu.wait(self._stream)
 
 
 def landed_pages(gpu: Gpu, pool: Buffer, block: int, places: Sequence[int]) -> list[Any]:
-    """The bytes at some ``places`` of a pool, as the host finds them after all queued work."""
+    """The bytes at sampled ``places`` of a pool, copied to the host after all queued work."""
     return [gpu.download(pool, np.uint8, block, place * block) for place in places]

@@ -1,4 +1,4 @@
-"""STREAM's kernels and their relatives on a GPU: arrays, configurations, work and its check."""
+"""STREAM's kernels and similar ones on a GPU: arrays, configurations, work and verification."""
 
 from __future__ import annotations
 
@@ -21,31 +21,31 @@ ARRAYS = {"read": 1, "write": 1, "copy": 2, "scale": 2, "add": 3, "triad": 3, "n
 """Arrays of each kernel."""
 
 ACCESSES = ARRAYS | {"nstream": 4}
-"""Arrays that it reads plus arrays that it writes."""
+"""Arrays that a kernel reads plus arrays that it writes."""
 
 LOADS = {name: ACCESSES[name] - (name != "read") for name in ACCESSES}
-"""Arrays that it reads; every kernel but read writes one."""
+"""Arrays that a kernel reads; every kernel but read writes one."""
 
 DEFAULT: Config = {"vec": 16, "unroll": 4, "block": 512, "once": 0, "hint": 0}
 """The fixed configuration.
 
-``once`` 0 launches as many blocks as are resident at the same time, each of which goes over
-many tiles; ``once`` 1 launches a block for every tile, as BabelStream and gpu-benches do.
-``hint`` is a number of `HINTS`.
+``once`` 0 launches as many blocks as are resident at the same time, each of which processes many
+tiles; ``once`` 1 launches a block for every tile, as BabelStream and gpu-benches do. ``hint`` is an
+index into `HINTS`.
 """
 
 HINTS = ("plain", "cs", "no-allocate")
-"""What the caches are told: nothing, evict first (``.cs``), not into L1 (``.L1::no_allocate``)."""
+"""Cache hints of loads: none, evict first (``.cs``), not into L1 (``.L1::no_allocate``)."""
 
 WIDE = 32
 WIDE_CAPABILITY = 100
-"""256-bit loads and stores begin with compute capability 10.0."""
+"""First compute capability with 256-bit loads and stores."""
 
 SAMPLES = (6, 20)
-"""Fewest and most samples of a round: of long ones fewer say as much."""
+"""Fewest and most samples of a round: long samples need fewer."""
 
 SAMPLED_S = 0.02
-"""What the samples of a round take together, where the fewest do not take longer."""
+"""Seconds that the samples of a round take together, unless the fewest samples take longer."""
 
 MIN_SAMPLE_S = 0.001
 
@@ -55,7 +55,7 @@ _SALT = 17
 
 
 def variant(config: Config) -> KernelVariant:
-    """The compilation that ``config`` needs."""
+    """The compilation variant that ``config`` needs."""
     from membench.gpu.protocol import KernelVariant
 
     bound = 1024 if config["block"] > 512 else 512
@@ -66,7 +66,7 @@ def variant(config: Config) -> KernelVariant:
 
 
 class ReadPasses:
-    """Passes of the kernel that reads over memory that a GPU can reach, at the default.
+    """Passes of the default read kernel over any memory that a GPU can reach.
 
     Attributes:
         grid: thread blocks of a pass.
@@ -90,7 +90,7 @@ class ReadPasses:
         self.count += 1
 
     def sum(self) -> int:
-        """The words of all passes, modulo 2^32."""
+        """Sum of the words of all passes, modulo 2^32."""
         import numpy as np
 
         sums = self._gpu.download(self._sums, np.uint32, self.grid)
@@ -98,14 +98,14 @@ class ReadPasses:
 
 
 def stream_work(gpu: Gpu, operation: str, size: int, config: Config) -> Timed:
-    """The work of a kernel over arrays of ``size`` bytes.
+    """The work of one kernel over arrays of ``size`` bytes.
 
     Args:
         operation: one of `ARRAYS`.
-        config: as `DEFAULT` has it.
+        config: keys as in `DEFAULT`.
 
     Raises:
-        Skip: the GPU has no loads so wide.
+        Skip: the GPU has no loads of that width.
     """
     import numpy as np
 
@@ -179,7 +179,7 @@ def stream_work(gpu: Gpu, operation: str, size: int, config: Config) -> Timed:
 
 
 def _fill(patterns: Patterns, operation: str, arrays: Sequence[Buffer]) -> None:
-    """Known contents for what is read, poison for what is only written."""
+    """Fill arrays that are read with known contents, and the others with poison."""
     for number, array in enumerate(arrays):
         if number == 0 and operation not in ("read", "nstream"):
             patterns.poison(array)
@@ -205,7 +205,7 @@ def _check(patterns: Patterns, operation: str, target: Buffer, iterations: int) 
 
 
 def sample_seconds(operation: str, size: int) -> float:
-    """What one sample takes at 2.5 TB/s."""
+    """Seconds of one sample at 2.5 TB/s."""
     return max(MIN_SAMPLE_S, ACCESSES[operation] * size / 2.5e12)
 
 

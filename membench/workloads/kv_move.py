@@ -1,4 +1,4 @@
-"""Scattered blocks from one paged pool to another, by kernel."""
+"""Moves scattered blocks from one paged pool to another by a kernel."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ BULK_CAPABILITY = 90
 
 @dataclass(frozen=True)
 class Move:
-    """What moves all blocks.
+    """A move of all blocks, ready to run.
 
     Attributes:
-        once: queues the move; a kernel's in the stream that it is given.
-        facts: what rows say of it.
+        once: queues the move; a kernel goes into the given stream.
+        facts: for the row's detail.
     """
 
     once: Callable[..., None]
@@ -36,12 +36,12 @@ class Move:
 
 
 def pool_blocks(count: int) -> int:
-    """Blocks of a pool: a sixteenth more than are moved, which must stay as they are."""
+    """Blocks of a pool: a sixteenth more than are moved, and these must stay unchanged."""
     return count + count // 16 + 1
 
 
 def require_method(gpu: Gpu, method: str) -> None:
-    """Skip where the GPU has no bulk copies through shared memory and ``method`` is `bulk`."""
+    """Skip if ``method`` is `bulk` and the GPU has no bulk copies through shared memory."""
     if method == "bulk" and gpu.properties.capability < BULK_CAPABILITY:
         skip("bulk copies through shared memory need compute capability 9.0")
 
@@ -58,8 +58,8 @@ def kernel_move(
     """The move by the kernel ``kv_move`` (`sm`) or ``kv_bulk`` (`bulk`).
 
     Args:
-        tables: blocks of the target, and those of the source that go there.
-        grid: thread blocks at most; 0 for as many as are useful.
+        tables: block numbers in the target, and the source blocks that go there.
+        grid: most thread blocks; 0 for as many as are useful.
     """
     import numpy as np
 

@@ -11,7 +11,7 @@ HEAD_DIM = 128
 
 @dataclass(frozen=True)
 class ModelShard:
-    """A transformer as one of ``tp`` GPUs holds it, by its published config.json.
+    """The share of a transformer that one of ``tp`` GPUs holds, from its published config.json.
 
     Attributes:
         hidden, intermediate, vocabulary: of the whole model.
@@ -41,7 +41,7 @@ class ModelShard:
 
     @property
     def weight_bytes(self) -> int:
-        """Of all matrices, in 16 bits."""
+        """Bytes of all matrices at 16 bits an element."""
         return 2 * (self.layers * sum(m * k for m, k in self.products) + math.prod(self.head))
 
     @property

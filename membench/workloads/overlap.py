@@ -1,4 +1,4 @@
-"""What ran beside what: two streams' stamps of the same clock, laid over each other."""
+"""The overlap of two streams of work, from time stamps of the same clock."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ Stamps = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Beside:
-    """What is left when only the time counts in which both worked.
+    """Two streams of work, restricted to the time in which both were active.
 
     Attributes:
-        victim_ns: durations of the victim's pieces that lie wholly in the aggressor's time.
-        aggressor_pieces: pieces of the aggressor in the time of those, fractions counted.
+        victim_ns: durations of the victim's pieces that lie entirely within the aggressor's time.
+        aggressor_pieces: pieces of the aggressor in the same time, fractions included.
         window_ns: from the first of them to the last.
     """
 
@@ -27,9 +27,9 @@ class Beside:
 
 
 def beside(victim: Sequence[int] | Stamps, aggressor: Sequence[int] | Stamps) -> Beside | None:
-    """The overlap of two sequences of pieces, each without a gap: n + 1 stamps are n pieces.
+    """The overlap of two sequences of pieces without gaps: n + 1 stamps delimit n pieces.
 
-    None where no piece of the victim lies wholly within the aggressor's time.
+    None if no piece of the victim lies entirely within the aggressor's time.
     """
     v, a = (np.asarray(stamps, np.int64) for stamps in (victim, aggressor))
     within = (v[:-1] >= a[0]) & (v[1:] <= a[-1])

@@ -1,4 +1,4 @@
-"""Pages that a table names, read out of a pool: the tables, and the kernel's shape."""
+"""Reads pages out of a pool by a table: the tables, and the launch shape of the kernel."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _SEED = 0x9A9E
 
 
 def page_table(kind: str, pages: int, count: int) -> npt.NDArray[np.uint32]:
-    """``count`` numbers of pages below ``pages``.
+    """``count`` page numbers below ``pages``.
 
-    ``uniform``: independent of each other.  ``zipf``: the k-th most wanted page is wanted 1/k
-    times as often as the first (exponent 1, by the inverse of the continuous distribution,
-    rank = pages^u), with the wanted ones scattered over the pool.  ``seq``: one after the other.
+    ``uniform``: independent of each other.  ``zipf``: the k-th most popular page is read 1/k times
+    as often as the first (exponent 1, by the inverse of the continuous distribution, rank =
+    pages^u), with the popular pages scattered over the pool.  ``seq``: one after the other.
     """
     import numpy as np
 

@@ -1,4 +1,4 @@
-"""Pages from the disk into GPU memory: the three paths, ready to run, and what must arrive."""
+"""Moves pages from the disk into GPU memory: three paths, and the check of what arrived."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from membench.gpu.protocol import Buffer
 
 CHECKED_BYTES = 8 * MIB
-"""What is compared at most of what arrived."""
+"""Most bytes of the arrived pages that are compared."""
 
 
 @dataclass(frozen=True)
@@ -29,13 +29,13 @@ class Pipeline:
     """A path from the disk to the GPU, ready to run.
 
     Attributes:
-        pager: both legs.
-        read: the first leg.
-        sink: the second leg; None where there is but one.
-        memory: device memory that the pages come to.
-        offsets: of the pages in the file, in the order in which they are moved.
-        detail: what the rows say of it.
-        close: gives back what it holds.
+        pager: drives both legs.
+        read: the first leg, from the disk.
+        sink: the second leg, to the GPU; None if the first leg ends there.
+        memory: device memory that receives the pages.
+        offsets: of the pages in the file, in the order of the transfers.
+        detail: facts for the rows.
+        close: frees its resources.
     """
 
     pager: Pager
@@ -55,12 +55,12 @@ def open_pipeline(
     Args:
         path: `bounce` by direct reads into page-locked memory, `mmap` by copies out of a
             mapping, or `gds` straight to the GPU.
-        readers: reads under way at most.
-        slots: pages under way at most.
-        pool: bytes of device memory that bounced pages land in, whole pages.
+        readers: most reads in flight.
+        slots: most pages in flight.
+        pool: bytes of device memory that receives bounced pages, a multiple of ``block``.
 
     Raises:
-        Skip: the scratch file is too small for so many, or there is no GPUDirect Storage.
+        Skip: the scratch file is too small, or there is no GPUDirect Storage.
     """
     storage = both.storage
     if storage.scratch.size < 4 * block * readers:
@@ -116,10 +116,10 @@ def _bounced(
 def check_landed(
     both: CudaStorage, memory: Buffer, block: int, trace: TrafficRecord | None
 ) -> None:
-    """Compare pages on the GPU with what stands at their places in the file.
+    """Compare pages on the GPU with the same pages of the file.
 
     Raises:
-        VerificationFailed: nothing arrived, or a page is not the one that it must be.
+        VerificationFailed: nothing arrived, or a page is wrong.
     """
     if trace is None or not trace.count:
         raise VerificationFailed("no page arrived")

@@ -108,9 +108,9 @@ def test_a_journal_torn_before_its_plan_was_written(path: Path, journal: Journal
     [
         (1, b"{", "is damaged at line 1: not a record of a journal"),
         (2, b'{"unit":{"rou', "is damaged at line 2: not a record of a journal"),
-        (2, b'{"unit":{"round":1}}', "is damaged at line 2: Unit: 'case' is missing"),
+        (2, b'{"unit":{"round":1}}', "is damaged at line 2: CaseResult: 'case' is missing"),
         (2, b"[]", "is damaged at line 2: not a record of a journal"),
-        (3, b'{"note":{}}', "is damaged at line 3: Note: 'kind' is missing"),
+        (3, b'{"note":{}}', "is damaged at line 3: JournalEvent: 'kind' is missing"),
         (1, b'{"schema":"membench.journal/2"}', "is a membench.journal/2, which this version"),
         (1, b'{"schema":"other/1"}', "is not a journal of membench"),
         (1, b'{"schema":"membench.journal/1"}', "is damaged at line 1: no plan"),

@@ -1,4 +1,4 @@
-"""Which CPUs threads are put on, and in which order."""
+"""Which CPUs the threads are pinned to, and in which order."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ from membench.core.snapshot import Machine
 
 
 def placement(machine: Machine) -> tuple[int, ...]:
-    """The CPUs that may be used, in the order in which threads are put on them.
+    """The CPUs that may be used, in the order in which threads are pinned to them.
 
-    Whole cores before their second hardware threads, the fastest kind of core
-    before the others, and one memory node after the other; as many as the
-    control group grants time for.
+    All cores come before their second hardware threads, the fastest kind of core first, and one
+    memory node after the other; no more CPUs than the control group's quota allows.
     """
     allowed = set(machine.cpu.affinity)
     siblings: dict[tuple[int, int], int] = {}

@@ -1,9 +1,9 @@
-"""The last-level caches that CPUs can reach, and whether they behave as the system reports them.
+"""The last-level caches that a set of CPUs can reach, and whether they behave as reported.
 
-What a cache serves is decided by the caches that the CPUs of a case can reach: one core complex
-of an EPYC 9654 reaches 32 MiB, all of its twelve 384 MiB.  Hypervisors and containers report
-caches that are absent, too large, or shared with other guests; a staircase, the latency of a
-chase over growing rings, shows how they behave.
+Only caches in reach of a case's CPUs can serve it: one core complex of an EPYC 9654 reaches 32 MiB,
+all twelve reach 384 MiB. Hypervisors and containers report caches that are absent, too large, or
+shared with other guests. A staircase (the latency of a pointer chase over growing rings) shows how
+they behave.
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ CACHE_MULTIPLE = 4
 (https://www.cs.virginia.edu/stream/ref.html)."""
 
 FLAT = 1.25
-"""Latencies that differ by less than this factor lie on the same step of a staircase."""
+"""Latencies that differ by less than this factor belong to the same step of a staircase."""
 
 CONTRAST = 2.0
-"""A latency that is smaller than memory's by this factor is a cache's, and no noise."""
+"""A latency that is smaller than memory's by this factor is a cache's, not noise."""
 
 BEYOND = 1.5
-"""A ring of this many times a cache's size leaves it: a third of the loads miss at least."""
+"""A ring of this many times a cache's size leaves it: at least a third of the loads miss."""
 
 Staircase = Sequence[tuple[int, float]]
-"""Bytes of a ring, and ns of one dependent load through it; ascending."""
+"""(bytes of a ring, ns of one dependent load through it), ascending by size."""
 
 
 @dataclass(frozen=True)
 class Reach:
-    """What a set of CPUs can reach.
+    """The last-level caches that a set of CPUs can reach.
 
     Attributes:
-        bytes: of all last-level caches together, None where nothing says how large they are.
-        confirmed: a staircase was measured, and the caches behave as the system reports them.
+        bytes: sum of all last-level caches, None if their sizes are unknown.
+        confirmed: a staircase was measured and agrees with the reported caches.
     """
 
     bytes: int | None
@@ -48,7 +48,7 @@ class Reach:
 def reachable(machine: Machine, cpus: Iterable[int]) -> Reach:
     """The last-level caches that ``cpus`` can reach, each counted once.
 
-    Where the staircase of the machine contradicts what is reported, the staircase decides.
+    If the machine's staircase contradicts the reported caches, the staircase decides.
     """
     cpus = tuple(cpus)
     if not cpus:
@@ -69,10 +69,11 @@ def reachable(machine: Machine, cpus: Iterable[int]) -> Reach:
 
 
 def contradiction(machine: Machine) -> str:
-    """How the staircase contradicts the caches that are reported, in words; empty where it agrees.
+    """How the staircase contradicts the reported caches, in words; empty if it agrees.
 
-    Flat from a quarter of a cache's size on, and beyond it: then no cache of that size serves
-    this CPU.  Half of memory's latency or less at four times its size: then a larger one does.
+    Two contradictions are known. If latency is flat from a quarter of the cache's size on, no cache
+    of that size serves this CPU. If a ring of four times its size takes at most half of memory's
+    latency, a larger cache serves it.
     """
     stairs = machine.cpu.staircase
     if not stairs:
@@ -89,9 +90,9 @@ def contradiction(machine: Machine) -> str:
 
 
 def flat_from(stairs: Staircase) -> int:
-    """The smallest ring from which on the latency is that of the largest one, within `FLAT`.
+    """The smallest ring from which on the latency equals that of the largest one, within `FLAT`.
 
-    A ring that took longer than a larger one was disturbed: it counts as that one.
+    A ring that took longer than a larger one was disturbed and is treated like the larger one.
     """
     size, top = stairs[-1]
     least = top
@@ -104,7 +105,7 @@ def flat_from(stairs: Staircase) -> int:
 
 
 def of_the_chase(machine: Machine) -> int | None:
-    """The reported last-level cache of the CPU on which the staircase is measured."""
+    """Bytes of the reported last-level cache of the CPU on which the staircase is measured."""
     cache = machine.cpu.last_levels.get(placement(machine)[0])
     return cache.size if cache is not None else None
 

@@ -1,4 +1,4 @@
-"""How large an array must be, so that memory serves it and not a cache: what `size=auto` means."""
+"""Array sizes that memory serves, not a cache: the meaning of `size=auto`."""
 
 from __future__ import annotations
 
@@ -9,31 +9,32 @@ from membench.core.snapshot import Machine
 from membench.core.units import GIB, MIB
 
 LEAST_ARRAY = 256 * MIB
-"""The smallest array that stands for memory, whatever the caches."""
+"""The smallest array that counts as memory, whatever the caches."""
 
 DEVICE_ARRAY = 4 * GIB
-"""An array in GPU memory, where there is room: the largest L2 cache of 2026 has 126 MiB, and
-peers' figures are of arrays of gigabytes."""
+"""Bytes of an array in GPU memory, if there is room: the largest L2 cache of 2026 has 126 MiB, and
+other tools use arrays of gigabytes.
+"""
 
 GPU_SHARE = 0.9
-"""Largest share of a GPU's memory that a case may hold: its context needs some, too."""
+"""Largest share of a GPU's memory that a case may hold: the CUDA context needs some too."""
 
 Cost = Callable[[int], float]
-"""Bytes of memory that a case holds whose arrays have the given number of bytes."""
+"""Bytes of memory that a case holds, given the bytes of one of its arrays."""
 
 
 def host_array(machine: Machine, reach: Reach, held: Cost) -> int:
     """Bytes of an array in main memory that the caches in reach cannot serve.
 
-    A power of two, as rings need it.  Where the memory budget has no room for so much it is the
-    largest that fits, down to `LEAST_ARRAY`; a case for which even that is too much is skipped.
+    A power of two, as rings need it. If the memory budget has no room for that, the largest that
+    fits, down to `LEAST_ARRAY`; a case that does not fit even then is skipped.
     """
     size = _power_of_two(max(LEAST_ARRAY, CACHE_MULTIPLE * (reach.bytes or 0)))
     return _fitting(size, held, machine.memory.budget)
 
 
 def most_of_gpu(machine: Machine) -> int:
-    """0.8 of the first GPU's memory in whole GiB, as a KV pool takes; 0 where it is not known."""
+    """0.8 of the first GPU's memory in whole GiB, the size of a typical KV pool; 0 if unknown."""
     devices = machine.gpus.devices
     return int(0.8 * (devices[0].memory or 0)) // GIB * GIB if devices else 0
 
@@ -41,7 +42,7 @@ def most_of_gpu(machine: Machine) -> int:
 def device_array(machine: Machine, held: Cost) -> int:
     """Bytes of an array in GPU memory: `DEVICE_ARRAY`, or the largest power of two that fits.
 
-    A GPU whose memory is not known shares the host's, as far as can be told.
+    A GPU whose memory size is unknown is assumed to share the host's memory.
     """
     devices, budget = machine.gpus.devices, machine.memory.budget
     if not devices:
@@ -54,7 +55,7 @@ def device_array(machine: Machine, held: Cost) -> int:
 
 
 def top_ring(machine: Machine) -> int:
-    """Bytes of the largest ring of a staircase: one that leaves the reported cache."""
+    """Bytes of the largest ring of a staircase, large enough to leave the reported cache."""
     return _power_of_two(max(LEAST_ARRAY, int(BEYOND * (of_the_chase(machine) or 0))))
 
 
@@ -65,5 +66,5 @@ def _fitting(size: int, held: Cost, room: float) -> int:
 
 
 def _power_of_two(size: int) -> int:
-    """The least power of two that is not smaller."""
+    """The least power of two that is not smaller than ``size``."""
     return 1 << (size - 1).bit_length()

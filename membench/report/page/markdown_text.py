@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from html import escape
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|~$#])")
 
@@ -12,6 +13,11 @@ def escaped(text: str) -> str:
     text = re.sub(r"\s+", " ", text).replace("&", "&amp;")
     text = _SPECIAL.sub(r"\\\1", text)
     return re.sub(r"(?i)\b(https?|ftp)://|\bwww\.", _unlinked, text)
+
+
+def in_html(text: str) -> str:
+    """``text`` as itself within a line of HTML, where backslashes escape nothing."""
+    return escape(re.sub(r"\s+", " ", text))
 
 
 def _unlinked(match: re.Match[str]) -> str:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from membench.core.messages import clauses, listed, sentence, sentences, tr
 from membench.core.terms import Metric, Stat, Tier
-from membench.core.units import significant
+from membench.core.units import rounded, significant
 from membench.report.page.document import Figure
 from membench.report.page.runs import Run
+from membench.report.page.sections.words import SHORT
 from membench.report.plots import style
 from membench.report.plots.series import bench, data_table, measured, rounds_text
 from membench.report.plots.style import NotDrawn
@@ -74,7 +75,7 @@ def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
     return Figure(
         slug="ladder",
         title=_TITLE,
-        caption=sentences((_finding(rungs), rounds_text([row for _, row in rows]))),
+        caption=sentences((_finding(rungs, len(labels)), rounds_text([row for _, row in rows]))),
         description=_DESCRIPTION,
         svg=style.render("ladder", _TITLE, _DESCRIPTION, height, paint),
         table=data_table(tr("The best case of every bench"), rows),
@@ -109,28 +110,28 @@ def _paint_row(axes: Axes, row: Row, place: float, index: int) -> None:
     )
 
 
-def _finding(rungs: Sequence[_Rung]) -> str:
+def _finding(rungs: Sequence[_Rung], runs: int) -> str:
     tops: dict[Tier, _Rung] = {}
     for rung in rungs:
         tops.setdefault(rung.tier, rung)
     parts = [
         tr(
             "{tier} reaches {rate} GB/s ({bench})",
-            tier=tier,
+            tier=SHORT[tier],
             rate=significant(rung.top, 3),
             bench=rung.name,
         )
         for tier, rung in tops.items()
     ]
     finding = [listed(parts)]
-    if len(tops) > 1:
+    if len(tops) > 1 and runs == 1:  # unlike machines are not divided by each other
         ends = sorted(tops.values(), key=lambda rung: rung.top)
         finding.append(
             tr(
                 "{fast} is {factor} times as fast as {slow}",
-                fast=ends[-1].tier,
-                factor=significant(ends[-1].top / ends[0].top, 2),
-                slow=ends[0].tier,
+                fast=SHORT[ends[-1].tier],
+                factor=rounded(ends[-1].top / ends[0].top, 2),
+                slow=SHORT[ends[0].tier],
             )
         )
     return sentence(clauses(finding))

@@ -255,6 +255,20 @@ def log_axis(axes: Axes, which: str, values: Sequence[float], room: float = 1.0)
 
 
 @drawn_later
+def time_axis(axes: Axes) -> None:
+    """Name the ticks of a logarithmic x axis in ns, that `log_axis` made: ``100 ns``, ``10 us``."""
+    from matplotlib.ticker import FuncFormatter
+
+    def text(value: float, _: object) -> str:
+        return next(f"{value / ns:g} {unit}" for ns, unit in _TIMES if value >= ns or ns == 1)
+
+    axes.xaxis.set_major_formatter(FuncFormatter(text))
+
+
+_TIMES = ((1e9, "s"), (1e6, "ms"), (1e3, "us"), (1, "ns"))
+
+
+@drawn_later
 def zero_axis(axes: Axes, which: str, values: Sequence[float]) -> None:
     """A linear axis from 0 to a little above ``values``."""
     from matplotlib.ticker import MaxNLocator

@@ -13,8 +13,8 @@ from membench.report.plots import style
 from membench.report.plots.style import NotDrawn
 from membench.thesis.claims.judging import PartVerdict
 from membench.thesis.claims.rule import judge
+from membench.thesis.claims.verdict_words import VERDICTS
 from membench.thesis.claims.verdicts import Subject, Verdicts
-from membench.thesis.claims.wording import VERDICTS
 from membench.thesis.models.catalogue import judged_models
 
 if TYPE_CHECKING:
@@ -76,8 +76,11 @@ def draw(found: Verdicts) -> Figure | NotDrawn:
             parts=listed(differ),
         )
     cells: list[tuple[Line, ...]] = [
-        ((name,), *((VERDICTS[words[model]] if model in words else "",) for model in names))
-        for name, words in rows.items()
+        (
+            (model,),
+            *((VERDICTS[words[model]] if model in words else "",) for words in rows.values()),
+        )
+        for model in names
     ]
     return Figure(
         slug="verdict-matrix",
@@ -86,7 +89,7 @@ def draw(found: Verdicts) -> Figure | NotDrawn:
         description=_DESCRIPTION,
         svg=style.render("verdict-matrix", _TITLE, _DESCRIPTION, 120 + 19 * len(rows), paint),
         table=Table(
-            tr("Verdict of each model"), (Column(tr("part")), *map(Column, names)), tuple(cells)
+            tr("Verdict of each model"), (Column(tr("model")), *map(Column, rows)), tuple(cells)
         ),
     )
 

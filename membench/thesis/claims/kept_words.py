@@ -9,16 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-import numpy as np
 
 import membench.core.terms
 from membench.core.kept import key_of, load, sources_key, store, version_of
 from membench.core.terms import ClaimVerdict
-from membench.thesis.claims.assumptions import Assumptions
 from membench.thesis.claims.judging import Words
 from membench.thesis.claims.rule import Direction, VerdictThresholds
 from membench.thesis.claims.scenario import Scenario
@@ -28,37 +25,10 @@ _NUMBERS = ("supports", "contradicts", "share", "contradicting_share")
 _SOURCES = (Path(__file__).parents[1], Path(membench.core.terms.__file__))
 
 
-def words_key(
-    entries: Assumptions,
-    seed: int,
-    draws: int,
-    scenario: Scenario | None = None,
-    inputs: Iterable[str] = (),
-) -> str:
-    """The key of all that decides the words: of ``scenario``, or where it is None of no machine."""
-    assumed = [
-        [name, entry.value, entry.low, entry.high, entry.scale, entry.unit]
-        for name, entry in entries.items()
-    ]
-    measured: list[object] = []
-    if scenario is not None:
-        measured = [
-            scenario.device,
-            dict(scenario.peaks),
-            scenario.pair_cases,
-            {name: _digest(scenario.values[name]) for name in inputs if name in scenario.values},
-        ]
-    source = [sources_key(*_SOURCES), version_of("numpy")]
-    return key_of(source, seed, draws, assumed, measured)
-
-
-def _digest(values: np.ndarray) -> str:
-    return hashlib.sha256(f"{values.shape}".encode() + values.tobytes()).hexdigest()
-
-
 @contextmanager
-def kept_words(words: Words, key: str) -> Iterator[None]:
-    """Add to ``words`` what is kept under ``key``, and keep what comes to them."""
+def kept_words(scenario: Scenario, words: Words) -> Iterator[None]:
+    """Add to ``words`` what is kept of ``scenario``, and keep what comes to them."""
+    key = _key(scenario)
     content = load(_DIRECTORY, key)
     if content is not None:
         words.update(_read(content))
@@ -66,6 +36,19 @@ def kept_words(words: Words, key: str) -> Iterator[None]:
     yield
     if len(words) > before:
         store(_DIRECTORY, key, _written(words))
+
+
+def _key(scenario: Scenario) -> str:
+    """Of all that a statistic sees, and of the sources of all statistics."""
+    digest = hashlib.sha256()
+    for name, values in sorted(scenario.values.items()):
+        digest.update(f"{name} {values.shape} {name in scenario.dates}\n".encode())
+        digest.update(values.tobytes())
+    return key_of(
+        [sources_key(*_SOURCES), version_of("numpy")],
+        [digest.hexdigest(), scenario.seed, scenario.device, scenario.pair_cases],
+        sorted(scenario.peaks.items()),
+    )
 
 
 def _read(

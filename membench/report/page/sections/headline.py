@@ -1,17 +1,16 @@
-"""The best figure of every tier, and how far the data can be trusted."""
+"""The machine at a glance: its ladder, a line a tier, and how far the data can be trusted."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from membench.analysis.ladder import Rung, ladder
+from membench.analysis.quality import NOISY, Grade, Quality, quality
 from membench.core.messages import listed, tr, tr_n
-from membench.core.terms import Better, PeakBasis, Stat, Status
-from membench.core.units import common_scale, format_value
+from membench.core.terms import Metric, PeakBasis, Stat, Status
+from membench.core.units import format_value
 from membench.report.page.document import (
     Block,
-    Card,
-    Cards,
     Code,
     Column,
     Inline,
@@ -22,13 +21,9 @@ from membench.report.page.document import (
     Table,
 )
 from membench.report.page.runs import Run
-from membench.report.page.sections.words import METRICS, TIERS, about, codes, origin, percent
-from membench.report.screens.blocks import blocks as blocks_of
+from membench.report.page.sections.words import METRICS, TIERS, codes, origin, percent, rung_name
+from membench.report.plots import tiers as tier_plots
 from membench.results.schema import Row
-from membench.results.staircase import leading
-
-GOOD, FAIR = 0.1, 0.5
-"""Shares of noisy rows up to which the data of a run is called good, and fair."""
 
 _NO_BEST = tr(
     "Every row is flagged as not its tier's: a cache served it, it lies between two tiers, or it "
@@ -49,83 +44,89 @@ def _of_peak(share: str, basis: PeakBasis | None) -> str:
 
 
 def section(runs: Sequence[Run]) -> Section:
-    """The best of every tier and metric: cards of one run, a table of several; then the quality."""
-    best = _best(runs)
-    blocks: list[Block] = []
-    if not best and any(row.status is Status.OK for run in runs for row in run.rows):
-        nothing = Strong(tr("No best figure."))
-        line = tr("{before} {item}", before=nothing, item=_NO_BEST)
-        blocks.append(Paragraph((line,)))
-    elif not best:
-        nothing = Strong(tr("Nothing was measured."))
-        line = tr("{before} {item}", before=nothing, item=tr("No row has a value."))
-        blocks.append(Paragraph((line,)))
-    elif len(runs) == 1:
-        blocks.append(Cards(tuple(_card(row) for several in best for row in several.values())))
+    """Two plots and a table of the best of every tier; the quality; what stands behind each."""
+    ladders = {run.label: ladder(run.rows) for run in runs}
+    if any(ladders.values()):
+        blocks: list[Block] = [*tier_plots.draw(ladders, {}), _table(ladders)]
+        behind: tuple[Section, ...] = (_behind(ladders),)
     else:
-        blocks.append(_table(best, runs))
+        blocks, behind = [_nothing(runs)], ()
     blocks += [Paragraph(_quality(run, named=len(runs) > 1)) for run in runs]
-    return Section("headline", tr("Headline"), tuple(blocks))
+    return Section("headline", tr("Headline"), tuple(blocks), behind)
 
 
-def _best(runs: Sequence[Run]) -> list[dict[str, Row]]:
-    """For every tier and metric the best row of each run that has one; see `leading`."""
-    led = {run.label: leading(run.rows) for run in runs}
-    label = {id(row): name for name, rows in led.items() for row in rows}
-    found: list[dict[str, Row]] = []
-    for block in blocks_of(row for rows in led.values() for row in rows):
-        pick = max if block.better is Better.HIGHER else min
-        by_run: dict[str, list[Row]] = {}
-        for row in block.rows:
-            by_run.setdefault(label[id(row)], []).append(row)
-        found.append(
-            {of: pick(rows, key=lambda row: row.value or 0.0) for of, rows in by_run.items()}
-        )
-    return found
+def _nothing(runs: Sequence[Run]) -> Paragraph:
+    if any(row.status is Status.OK for run in runs for row in run.rows):
+        nothing, why = Strong(tr("No best figure.")), _NO_BEST
+    else:
+        nothing, why = Strong(tr("Nothing was measured.")), tr("No row has a value.")
+    return Paragraph((tr("{before} {item}", before=nothing, item=why),))
 
 
-def _card(row: Row) -> Card:
-    value = row.value or 0.0
-    scale = common_scale(row.metric, (value,))
-    return Card(
-        title=_title(row),
-        value=scale.format(value, 3),
-        unit=scale.unit,
-        what=about(row),
-        case=row.case,
-        facts=_facts(row),
-        warnings=row.flags,
-    )
+_COLUMNS: Mapping[str, tuple[Metric, ...]] = {
+    tr("bandwidth"): (Metric.BANDWIDTH,),
+    tr("latency"): (Metric.LATENCY,),
+    tr("IOPS or FLOP/s"): (Metric.IOPS, Metric.FLOPS),
+}
 
 
-def _table(best: Sequence[dict[str, Row]], runs: Sequence[Run]) -> Table:
+def _table(ladders: Mapping[str, Sequence[Rung]]) -> Table:
+    """A line a tier: only the tiers and metrics that some run has."""
+    several = len(ladders) > 1
+    present = {metric for rungs in ladders.values() for rung in rungs for metric in rung.best}
+    shown = {title: metrics for title, metrics in _COLUMNS.items() if present & {*metrics}}
     rows: list[tuple[Line, ...]] = []
-    for several in best:
-        first = next(iter(several.values()))
-        cells = [_cell(several[run.label]) if run.label in several else () for run in runs]
-        rows.append(((_title(first, stat=False),), *cells))
-    heads = (Column(run.label, prose=True) for run in runs)
-    columns = (Column(tr("tier and metric")), *heads)
-    return Table(tr("Best of every tier and metric"), columns, tuple(rows))
-
-
-def _cell(row: Row) -> Line:
-    stat = "" if row.stat is Stat.MEDIAN else f" {row.stat}"
-    line: Line = (
-        tr(
-            "{value}{stat}, {facts}, {case}",
-            value=Strong(format_value(row.metric, row.value or 0.0)),
-            stat=stat,
-            facts=listed(_facts(row)),
-            case=Code(row.case),
-        ),
+    for run, rungs in ladders.items():
+        for rung in rungs:
+            label: tuple[Line, ...] = ((run,),) if several else ()
+            cells = (_value(rung, metrics) for metrics in shown.values())
+            rows.append((*label, (rung_name(rung),), *cells))
+    columns = (
+        *((Column(tr("machine")),) if several else ()),
+        Column(tr("tier")),
+        *(Column(title, numeric=True) for title in shown),
     )
-    return (*line, tr("; flags: "), *codes(row.flags)) if row.flags else line
+    return Table(tr("The best of every tier"), columns, tuple(rows))
 
 
-def _title(row: Row, *, stat: bool = True) -> str:
+def _value(rung: Rung, metrics: Sequence[Metric]) -> Line:
+    rows = [rung.best[metric] for metric in metrics if metric in rung.best]
+    return (format_value(rows[0].metric, rows[0].value or 0.0),) if rows else ()
+
+
+def _behind(ladders: Mapping[str, Sequence[Rung]]) -> Section:
+    """The case of each figure, its rounds and its flags."""
+    several = len(ladders) > 1
+    rows: list[tuple[Line, ...]] = []
+    for run, rungs in ladders.items():
+        for rung in rungs:
+            for row in rung.best.values():
+                label: tuple[Line, ...] = ((run,),) if several else ()
+                value = format_value(row.metric, row.value or 0.0)
+                cells: tuple[Line, ...] = (
+                    (_title(row),),
+                    (value,),
+                    (Code(row.case),),
+                    (listed(_facts(row)),),
+                    codes(row.flags),
+                )
+                rows.append((*label, *cells))
+    columns = (
+        *((Column(tr("machine")),) if several else ()),
+        Column(tr("tier and metric")),
+        Column(tr("best"), numeric=True),
+        Column(tr("case"), prose=True),
+        Column(tr("data"), prose=True),
+        Column(tr("flags")),
+    )
+    table = Table(tr("Best of every tier and metric"), columns, tuple(rows))
+    title = tr("Cases, rounds and flags of these figures")
+    return Section("headline-cases", title, (table,), folded=True)
+
+
+def _title(row: Row) -> str:
     tier, metric = TIERS[row.tier], METRICS[row.metric]
-    if stat and row.stat is not Stat.MEDIAN:
+    if row.stat is not Stat.MEDIAN:
         return tr("{tier}: {metric}, {stat}", tier=tier, metric=metric, stat=row.stat)
     return tr("{tier}: {metric}", tier=tier, metric=metric)
 
@@ -158,48 +159,44 @@ def _facts(row: Row) -> tuple[str, ...]:
     return tuple(facts)
 
 
+_GRADES = {
+    Grade.NONE: tr("Data quality none."),
+    Grade.CITED: tr("Cited figures."),
+    Grade.UNKNOWN: tr("Data quality unknown (a single round says nothing of the noise)."),
+    Grade.GOOD: tr("Data quality good."),
+    Grade.FAIR: tr("Data quality fair."),
+    Grade.POOR: tr("Data quality poor."),
+}
+
+
 def _quality(run: Run, *, named: bool) -> Line:
-    """The verdict on the data, then the counts that it stands on."""
-    ok = [row for row in run.rows if row.status is Status.OK]
-    if ok and all(row.cited for row in ok):
-        name = _named(run, tr("Cited figures."), named=named)
-        return (name, tr(" Rows: {count}, whose sources stand with the results.", count=len(ok)))
-    cases = {row.case: row.status for row in run.rows}
-    counts = Counter(cases.values())
-    flags = Counter(flag for row in ok for flag in row.flags)
-    rows = tr_n("{count} row", "{count} rows", len(ok))
-    measured = tr_n("{count} case", "{count} cases", counts[Status.OK])
-    parts: list[str] = [tr("{rows} of {cases} measured", rows=rows, cases=measured)]
-    if flags["noisy"]:
-        parts.append(tr("{count} noisy", count=flags["noisy"]))
-    everywhere = {code for code, count in flags.items() if count == len(ok) > 1}
-    others = sum(bool(set(row.flags) - everywhere - {"noisy"}) for row in ok)
-    if others:
-        parts.append(tr("{count} with other flags", count=others))
-    parts.append(tr_n("{count} case failed", "{count} cases failed", counts[Status.FAILED]))
-    parts.append(tr("{count} skipped", count=counts[Status.SKIPPED]))
-    line: list[Inline] = [
-        _named(run, _grade(ok, flags["noisy"]), named=named),
-        tr(" {counts}.", counts=listed(parts)),
-    ]
+    """The verdict on the data, then the counts that it rests on."""
+    found = quality(run.rows)
+    grade = _GRADES[found.grade]
+    name = Strong(tr("{run}: {told}", run=run.label, told=grade) if named else grade)
+    if found.grade is Grade.CITED:
+        return (name, tr(" Rows: {count}, whose sources stand with the results.", count=found.rows))
+    line: list[Inline] = [name, tr(" {counts}.", counts=listed(_counts(run, found)))]
     line += [
         tr(" Every row is flagged {flag}.", flag=Code(code))
-        for code in sorted(everywhere - {"noisy"})
+        for code in sorted(found.of_all)
+        if code != NOISY
     ]
     return tuple(line)
 
 
-def _named(run: Run, text: str, *, named: bool) -> Strong:
-    return Strong(tr("{run}: {told}", run=run.label, told=text) if named else text)
-
-
-def _grade(ok: Sequence[Row], noisy: int) -> str:
-    if not ok:
-        return tr("Data quality none.")
-    # What is measured once a run has one round in any run, and its own flag.
-    if max(row.rounds for row in ok) < 2:
-        return tr("Data quality unknown (a single round says nothing of the noise).")
-    share = noisy / len(ok)
-    if share <= GOOD:
-        return tr("Data quality good.")
-    return tr("Data quality fair.") if share <= FAIR else tr("Data quality poor.")
+def _counts(run: Run, found: Quality) -> list[str]:
+    cases = found.cases
+    rows = tr_n("{count} row", "{count} rows", found.rows)
+    measured = tr_n("{count} case", "{count} cases", cases.get(Status.OK, 0))
+    parts: list[str] = [tr("{rows} of {cases} measured", rows=rows, cases=measured)]
+    if noisy := found.flags.get(NOISY):
+        parts.append(tr("{count} noisy", count=noisy))
+    ordinary = {*found.of_all, NOISY}
+    others = sum(row.status is Status.OK and not ordinary.issuperset(row.flags) for row in run.rows)
+    if others:
+        parts.append(tr("{count} with other flags", count=others))
+    failed, skipped = (cases.get(status, 0) for status in (Status.FAILED, Status.SKIPPED))
+    parts.append(tr_n("{count} case failed", "{count} cases failed", failed))
+    parts.append(tr("{count} skipped", count=skipped))
+    return parts

@@ -65,6 +65,8 @@ def verdict_text(finding: Difference | None) -> str:
     glyph, word = GLYPH[finding.verdict], _WORDS[finding.verdict]
     if finding.reason is Reason.SIZE:
         return tr("{glyph} {verdict} (size)", glyph=glyph, verdict=word)
+    if finding.reason is Reason.CASE:
+        return tr("{glyph} {verdict} (case)", glyph=glyph, verdict=word)
     if finding.reason is Reason.FEW:
         return tr("{glyph} {verdict} (n={n})", glyph=glyph, verdict=word, n=count_text(finding))
     return tr("{glyph} {verdict}", glyph=glyph, verdict=word)

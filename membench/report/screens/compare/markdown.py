@@ -12,6 +12,7 @@ from membench.report.screens.compare.cells import mean_text, ratio_text, value_p
 from membench.report.screens.compare.footnotes import Footnotes
 from membench.report.screens.compare.notes import (
     absence_text,
+    absent_cases,
     fact_lines,
     notes,
     side_text,
@@ -48,7 +49,7 @@ def _lines(comparison: Comparison, blocks: Sequence[CompareBlock]) -> Iterator[s
     for absence in absences(comparison):
         yield f"**{escaped(absence_text(absence))}**"
         yield ""
-        yield from _items(absence.cases)
+        yield from _items(absent_cases(absence))
     yield from _items(notes(comparison))
 
 

@@ -16,6 +16,7 @@ from membench.analysis.verdict import Verdict
 from membench.core.terms import FLAGS, Metric, Status, Tier
 from membench.core.units import about_size
 from membench.report.screens.compare.footnotes import flags_of_all
+from membench.report.screens.run import LISTED, families
 from membench.results.compact.row import distinct
 
 _NAMES_SHOWN = 4
@@ -70,6 +71,13 @@ def absence_text(absence: Absence) -> str:
     """``2 failed in b: out of memory``, ``1 only in a``."""
     what = f"{len(absence.cases)} {absence.kind} in {', '.join(absence.labels)}"
     return f"{what}: {absence.reason}" if absence.reason else what
+
+
+def absent_cases(absence: Absence) -> list[str]:
+    """The ids, one a line; of many that did not fail the number of each family."""
+    if len(absence.cases) <= LISTED or absence.kind == Status.FAILED:
+        return [*absence.cases]
+    return [families(absence.cases)]
 
 
 def summary(comparison: Comparison) -> list[str]:
@@ -154,6 +162,14 @@ def _sizes(comparison: Comparison) -> Iterator[str]:
 
 
 def _runs(comparison: Comparison) -> Iterator[str]:
+    if comparison.matched and all(
+        finding.in_turns for line in comparison.matched for finding in line.findings
+    ):
+        yield (
+            "pairs of rounds, measured in turns: what disturbs both sides of a pair, "
+            "and the offset of the run, cancels"
+        )
+        return
     single = [
         side.label
         for place, side in enumerate(comparison.sides)

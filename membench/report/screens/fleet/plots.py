@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,6 +63,8 @@ def heat_map(summary: FleetSummary) -> Figure | NotDrawn:
             for column in np.flatnonzero(np.nan_to_num(apart) > math.log1p(0.005)).tolist():
                 _paint_cell(axes, column, line, float(apart[column]), slow=bool(slow[column]))
         _frame(axes, grid, names)
+        _key(axes)
+        style.legend(canvas, axes)
 
     rows: list[tuple[Line, ...]] = [
         (
@@ -82,7 +84,7 @@ def heat_map(summary: FleetSummary) -> Figure | NotDrawn:
         title=_HEAT_TITLE,
         caption=_heat_finding(summary, grid),
         description=_HEAT,
-        svg=style.render("fleet-heat", _HEAT_TITLE, _HEAT, 90 + 13 * len(names), paint),
+        svg=style.render("fleet-heat", _HEAT_TITLE, _HEAT, 120 + 13 * len(names), paint),
         table=Table("The cases of the columns", columns, tuple(rows)),
     )
 
@@ -97,10 +99,31 @@ def _heat_finding(summary: FleetSummary, grid: _Grid) -> str:
 
 
 def _paint_cell(axes: Axes, column: int, line: int, apart: float, *, slow: bool) -> None:
-    """The side grows with the logarithm: 1 % can be seen, twofold fills the cell."""
-    side = min(0.92, 0.18 + 0.74 * math.sqrt(apart / math.log(2)))
+    side = _side(apart)
     colour = style.colour(1 if slow else 0)
     style.square(axes, column, line, side, fill=slow, color=colour, linewidth=0.7)
+
+
+def _side(apart: float) -> float:
+    """Of a square, in cells.  It grows with the logarithm: 1 % can be seen, twofold fills it."""
+    return min(0.92, 0.18 + 0.74 * math.sqrt(apart / math.log(2)))
+
+
+def _key(axes: Axes) -> None:
+    """Marks for the legend: three sizes, and the filled square of what stands apart."""
+    largest = 9.0  # points
+    outline: dict[str, Any] = {"marker": "s", "fillstyle": "none", "markeredgewidth": 0.7}
+    for times, text in ((1.05, "5 % slower than the median"), (1.25, "25 %"), (2.0, "twice")):
+        look = {**outline, "markersize": largest * _side(math.log(times)), "color": style.colour(0)}
+        axes.plot([], [], label=text, linestyle="none", **look)
+    axes.plot(
+        *([], []),
+        label="apart from the fleet",
+        linestyle="none",
+        marker="s",
+        markersize=0.7 * largest,
+        color=style.colour(1),
+    )
 
 
 def _frame(axes: Axes, grid: _Grid, names: Sequence[str]) -> None:

@@ -47,7 +47,7 @@ _DEVICE = re.compile(r"(?:\D*)(\d+): (.*?)(?: \([0-9a-fA-F]+:[0-9a-fA-F:]+\).*|:
 
 @dataclass(frozen=True)
 class _FileFacts:
-    """What is true of all tests of a file; ``devices`` by their place."""
+    """Facts that hold for all tests of a file; ``devices`` by index."""
 
     devices: Mapping[int, str]
     driver: str
@@ -107,7 +107,7 @@ def _test_of(entry: dict[str, Any]) -> Test:
 
 
 def _parts(name: str, matrix: ResultMatrix) -> list[ResultMatrix]:
-    """The matrices that ``-j`` appended to one, each with its own description."""
+    """The matrices that ``-j`` appended to each other, each with its description."""
     peers = _PEERS.fullmatch(name)
     columns = len(matrix.cells[0])
     if not peers or not columns or len(matrix.cells) != 3 * columns:
@@ -121,7 +121,7 @@ def _parts(name: str, matrix: ResultMatrix) -> list[ResultMatrix]:
 
 
 def _settled(tests: Sequence[Test]) -> list[Test]:
-    """``tests`` without the first of two entries of one test: ``Running``, then how it ended."""
+    """``tests`` without the first of two entries of one test: ``Running``, then its end state."""
     ended = {one.name for one in tests if one.status != "Running"}
     return [one for one in tests if one.status != "Running" or one.name not in ended]
 
@@ -161,7 +161,7 @@ def _test(test: Test, run: _FileFacts) -> Iterator[Item]:
 
 
 def _unusable(test: Test, matrix: ResultMatrix) -> Iterator[Item]:
-    """Cells that are no figure; ``N/A`` is one only where the whole matrix is."""
+    """Cells that are not figures; ``N/A`` is reported only if the whole matrix is."""
     cells = [cell for cells in matrix.cells for cell in cells if number(cell) is None]
     absent = sum(cell == _ABSENT for cell in cells)
     if absent and absent == sum(map(len, matrix.cells)):
@@ -215,7 +215,7 @@ def _detail(test: Test, said: str, origin: Origin) -> dict[str, str]:
 
 
 def _devices(names: Sequence[str]) -> dict[int, str]:
-    """By place: ``0: NAME (BUS ID): (HOST)``, or ``Process 3 (HOST): device 1: NAME (BUS ID)``."""
+    """By index: ``0: NAME (BUS ID): (HOST)``, or ``Process 3 (HOST): device 1: NAME (BUS ID)``."""
     found = {}
     for place, name in enumerate(names):
         _, _, local = name.partition(": device ")
@@ -225,7 +225,7 @@ def _devices(names: Sequence[str]) -> dict[int, str]:
 
 
 def _device(name: str, source: int, target: int, devices: Mapping[int, str]) -> str:
-    """The GPU of the column, and that of the row where the row is another kind of GPU."""
+    """The GPU of the column, and that of the row if it is another model."""
     column = devices.get(target, "")
     row_ = devices.get(source, "") if "device_to_device" in name else column
     return column if row_ in ("", column) else f"{row_} and {column}"
