@@ -30,7 +30,7 @@ def test_every_proposition_and_rule_is_told() -> None:
 
 def test_contrary_evidence_and_notes_are_told() -> None:
     for claim in ledger().claims:
-        for text in (*claim.contrary, *claim.notes):
+        for text in (*claim.contrary, *claim.notes, *claim.not_found):
             assert f"- {claim.id}: {text}" in PAGE
 
 
@@ -54,7 +54,11 @@ def test_the_examples_are_what_the_schema_says_and_the_page_tells(path: Path) ->
     jsonschema.validate(document, json.loads(schema.read_text(encoding="utf-8")))
     claims = document["subjects"][0]["claims"]
     words = {claim["id"]: claim["verdict"] for claim in claims}
-    assert set(words.values()) == set(ClaimVerdict)
+    assert set(words.values()) >= {
+        ClaimVerdict.SUPPORTED,
+        ClaimVerdict.INCONCLUSIVE,
+        ClaimVerdict.NOT_TESTABLE,
+    }
     verdicts = PAGE.partition("## Verdicts so far")[2]
     column = 2 if path.stem.startswith("cited") else 1
     for name, word in words.items():
