@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.figure import Figure as Canvas
 
 from membench.core.messages import listed, tr
 from membench.core.terms import ClaimVerdict
@@ -17,6 +16,9 @@ from membench.thesis.claims.rule import judge
 from membench.thesis.claims.verdict_words import VERDICTS
 from membench.thesis.claims.verdicts import Subject, Verdicts
 from membench.thesis.models.catalogue import judged_models
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Canvas
 
 _TITLE = tr("Verdicts by model")
 _DESCRIPTION = (
