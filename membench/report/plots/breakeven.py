@@ -54,7 +54,7 @@ def draw(found: Verdicts) -> Figure:
     own = rates(rate.flops_per_s, KvDtype.FP16)
     rubin = {
         model.slug: value
-        for model, value in rates(spec(found, "rubin", "fp4_training"), KvDtype.FP8)
+        for model, value in rates(spec(found, "rubin", "fp4"), KvDtype.FP8)
     }
     supply = supplies(found)
 
