@@ -19,8 +19,10 @@ from membench.analysis.statistics import geometric_mean
 from membench.analysis.thresholds import PRESETS, Thresholds
 from membench.analysis.verdict import Verdict
 from membench.core.errors import NothingMatched, SchemaError
+from membench.core.notebook import html_table
 from membench.core.registry import matches, near
 from membench.core.terms import Metric, Stat, Status, Tier
+from membench.core.units import format_value, significant
 from membench.results.cells import VALUES
 from membench.results.compact.row import Measurement, distinct
 
@@ -106,9 +108,9 @@ class Mean:
     count: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Comparison:
-    """Several sides, held against the first.
+    """Several sides, held against the first; a notebook shows the matched lines as a table.
 
     Attributes:
         lines: of every (case, metric, stat) of any side, in the order in which they were found.
@@ -157,6 +159,44 @@ class Comparison:
         from membench.analysis.frame import comparison_frame
 
         return comparison_frame(self)
+
+    def __repr__(self) -> str:
+        reference, *others = self.sides
+        found = [
+            f"{side.label}: " + ", ".join(f"{n} {verdict}" for verdict, n in counts.items())
+            for side, counts in ((one, self.counts(n)) for n, one in enumerate(others, 1))
+        ]
+        return f"<Comparison with {reference.label}; {'; '.join(found)}>"
+
+    def _repr_html_(self) -> str:
+        labels = [side.label for side in self.sides]
+        head = ["case", "metric", labels[0]]
+        for label in labels[1:]:
+            head += [label, "ratio", "verdict"]
+        cells = [
+            [
+                line.row.case,
+                f"{line.row.metric} {line.row.stat}",
+                *(cell for entry in line.entries for cell in self._cells(line, entry)),
+            ]
+            for line in self.matched
+        ]
+        numbers = [2, *(place for place in range(3, len(head)) if place % 3 != 2)]
+        return html_table(repr(self)[1:-1], head, cells, numbers)
+
+    def _cells(self, line: Line, entry: ComparisonCell) -> list[str]:
+        """The value of one side, and of all but the reference ratio and verdict."""
+        value = "" if entry.figure is None else self._value(line.row.metric, entry.figure.value)
+        if entry is line.entries[0]:
+            return [value]
+        found = entry.finding
+        if found is None:
+            return [value or entry.status, "", ""]
+        ratio = "" if found.ratio is None else significant(found.ratio, 3)
+        return [value, ratio, str(found.verdict)]
+
+    def _value(self, metric: Metric, value: float) -> str:
+        return f"{100 * value:.1f}%" if self.normalized else format_value(metric, value)
 
     def counts(self, side: int) -> Counter[Verdict]:
         """How often each verdict was reached on the label of index ``side``."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from membench.cli import completion
 from membench.cli.ranges import FiniteRange
 from membench.core.case import PROFILES
 from membench.core.errors import EXIT_FINDING, EXIT_OK, EXIT_SIGNAL_BASE, UsageError
@@ -33,9 +34,16 @@ def _bytes(_ctx: click.Context, _option: click.Parameter, text: str) -> int:
     "--select",
     multiple=True,
     metavar="GLOB",
+    shell_complete=completion.cases,
     help="Measure only matching cases; a whole id may lie outside the profile; repeatable.",
 )
-@click.option("--skip", multiple=True, metavar="GLOB", help="Leave out matching cases; repeatable.")
+@click.option(
+    "--skip",
+    multiple=True,
+    metavar="GLOB",
+    shell_complete=completion.cases,
+    help="Leave out matching cases; repeatable.",
+)
 @click.option(
     "--rounds",
     type=click.IntRange(1, 1000),
@@ -177,6 +185,11 @@ def command(
     # The options are named as the fields of `RunOptions`.
     asked = RunOptions(**options, argv=("membench", *sys.argv[1:]))
     if asked.paired:
+        if everything or card:
+            raise UsageError(
+                "--all and --card show one run, and a paired run is two",
+                "leave them out, and paste what compare prints",
+            )
         from membench.cli.paired_run import run_pair
 
         return run_pair(asked, resume, watch, dry_run=dry_run, verbose=ctx.obj["verbose"])

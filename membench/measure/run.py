@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -18,10 +19,12 @@ from membench.core.errors import (
     WorkerError,
 )
 from membench.core.files import shown
+from membench.core.notebook import html_table
 from membench.core.plain import dump, load
 from membench.core.snapshot import GpuIdentity, Machine
 from membench.core.terms import Status, Tier
 from membench.core.text import shell_word
+from membench.core.units import format_seconds, format_value
 from membench.host.memory import staircase
 from membench.machine import snapshot
 from membench.machine.software import software_version
@@ -72,9 +75,9 @@ class Wall:
         return max(0.0, self.total - self.measuring - self.filling - self.verifying)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class RunOutcome:
-    """What is left of a run.
+    """What is left of a run; a notebook shows its numbers as a table.
 
     Attributes:
         rows: the results, in the order of the plan.
@@ -95,6 +98,33 @@ class RunOutcome:
     def failed(self) -> bool:
         """Some case failed."""
         return any(row.status is Status.FAILED for row in self.rows)
+
+    def __repr__(self) -> str:
+        counts = Counter(str(row.status) for row in self.rows)
+        told = ", ".join(f"{count} {status}" for status, count in counts.items()) or "nothing"
+        ended = f", ended by signal {self.signum}" if self.signum else ""
+        seconds = format_seconds(self.wall.total)
+        return f"<RunOutcome {self.plan.machine}: {told}, in {self.csv} after {seconds}{ended}>"
+
+    def _repr_html_(self) -> str:
+        cells = [
+            (
+                row.case,
+                f"{row.metric} {row.stat}",
+                format_value(row.metric, row.value),
+                "" if row.spread is None else f"{100 * row.spread:.1f}%",
+                ", ".join(row.flags),
+            )
+            for row in self.rows
+            if row.value is not None
+        ]
+        reasons = [
+            (row.case, str(row.status), "", "", row.reason)
+            for row in self.rows
+            if row.value is None
+        ]
+        head = ("case", "metric", "value", "spread", "flags or reason")
+        return html_table(repr(self)[1:-1], head, cells + reasons, numbers=(2, 3))
 
 
 @dataclass(frozen=True)
