@@ -26,6 +26,8 @@ from membench.results.compact.row import Measurement, distinct
 if TYPE_CHECKING:
     import pandas as pd
 
+    from membench.analysis.history.offsets import RunOffsets
+
 OF_PEAK = "fraction-of-peak"
 """The unit of what is normalized."""
 
@@ -112,12 +114,14 @@ class Comparison:
     Attributes:
         lines: of every (case, metric, stat) of any side, in the order in which they were found.
         normalized: values and peaks are fractions of the peak.
+        offsets: what other runs of the machine show of the offsets between runs, if known.
     """
 
     sides: tuple[Side, ...]
     lines: tuple[Line, ...]
     thresholds: Thresholds
     normalized: bool = False
+    offsets: RunOffsets | None = None
 
     @cached_property
     def matched(self) -> tuple[Line, ...]:
@@ -169,6 +173,7 @@ def compare(
     select: Iterable[str] = (),
     thresholds: Thresholds = PRESETS["default"],
     normalize: bool = False,
+    offsets: RunOffsets | None = None,
 ) -> Comparison:
     """Hold ``sides`` against the first of them.
 
@@ -176,17 +181,37 @@ def compare(
         sides: two or more.
         select: globs for case ids; all cases where there is none.
         normalize: compare shares of peak; a row that knows no peak counts as skipped.
+        offsets: of `offsets_of`: a verdict on one run a side names the offset of such runs.
 
     Raises:
         NothingMatched: a glob of ``select`` fits no case.
         SchemaError: the values of a row contradict each other, with file and line.
     """
     try:
-        return _compared(sides, tuple(select), thresholds, normalize=normalize)
+        compared = _compared(sides, tuple(select), thresholds, normalize=normalize)
     except SchemaError:  # of a cell that is read when it is asked for, by a row without a place
         for side in sides:
             check_strictly(side.sources)
         raise
+    if offsets is None:
+        return compared
+    lines = tuple(_with_offsets(line, offsets) for line in compared.lines)
+    return replace(compared, lines=lines, offsets=offsets)
+
+
+def _with_offsets(line: Line, offsets: RunOffsets) -> Line:
+    """``line`` with the offset in each of its findings on one run a side."""
+    first = line.entries[0].figure
+    if first is None or len(first.rows) > 1:
+        return line
+    offset = offsets.of(first.rows[0].common)
+    cells = tuple(
+        replace(cell, finding=replace(cell.finding, offset=offset))
+        if cell.finding is not None and cell.figure is not None and len(cell.figure.rows) == 1
+        else cell
+        for cell in line.entries
+    )
+    return replace(line, entries=cells)
 
 
 def _compared(

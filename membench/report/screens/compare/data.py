@@ -114,6 +114,7 @@ def _entry(entry: ComparisonCell, label: str) -> dict[str, Any]:
             "p": finding.p,
             "n": list(finding.counts),
             "single_round": finding.single_round,
+            "offset": finding.offset,
         }
     return data
 
@@ -136,7 +137,8 @@ def to_csv(comparison: Comparison, lines: Sequence[Line]) -> str:
 _COLUMNS = (
     *("schema", "case", "metric", "stat", "tier", "unit", "better", "threshold", "label"),
     *("reference", "status", "value", "half_range", "peak_share", "basis", "n", "flags"),
-    *("ratio", "ci_low", "ci_high", "confidence", "p", "verdict", "why", "settle", "reason"),
+    *("ratio", "ci_low", "ci_high", "confidence", "p", "verdict", "why", "settle", "offset"),
+    "reason",
 )
 
 
@@ -181,6 +183,7 @@ def _finding(finding: Difference) -> dict[str, Any]:
         "verdict": finding.verdict,
         "why": finding.reason,
         "settle": finding.settle,
+        "offset": finding.offset,
     }
 
 
