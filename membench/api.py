@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 def run(
     *,
     profile: str = "quick",
-    select: Iterable[str] = (),
-    skip: Iterable[str] = (),
-    settings: Iterable[str] = (),
+    select: str | Iterable[str] = (),
+    skip: str | Iterable[str] = (),
+    settings: str | Iterable[str] = (),
     rounds: int | None = None,
     device: str = "auto",
     output: str | Path | None = None,
@@ -41,6 +41,8 @@ def run(
 ) -> RunOutcome:
     """Measure this machine; see `RunOptions` for the arguments.
 
+    ``select``, ``skip`` and ``settings`` take one text or several, as the options do.
+
     Call it from the main thread: SIGINT and SIGTERM end the run early, with
     ``RunOutcome.signum`` set and the partial results kept.
 
@@ -53,9 +55,9 @@ def run(
     """
     options = RunOptions(
         profile=profile,
-        select=tuple(select),
-        skip=tuple(skip),
-        settings=tuple(settings),
+        select=_several(select),
+        skip=_several(skip),
+        settings=_several(settings),
         rounds=rounds,
         device=device,
         output=None if output is None else Path(output),
@@ -70,6 +72,11 @@ def run(
     )
     watch = observer or Silent()
     return start(prepare(options, watch), watch)
+
+
+def _several(words: str | Iterable[str]) -> tuple[str, ...]:
+    """One word is not its letters."""
+    return (words,) if isinstance(words, str) else tuple(words)
 
 
 def read_rows(path: str | Path) -> list[Row]:
@@ -100,7 +107,7 @@ def compare(
     reference: str = "",
     against: str = "",
     by: str = "",
-    select: Iterable[str] = (),
+    select: str | Iterable[str] = (),
     normalize: bool = False,
     preset: str = "default",
 ) -> Comparison:
@@ -111,7 +118,7 @@ def compare(
         reference: the label to compare with; the first one where it is empty.
         against: ``ref:NAME``, a reference that comes with membench, to compare with.
         by: compare within the files by a column such as ``machine`` or a part of the case ids.
-        select: globs for case ids.
+        select: a glob for case ids, or several.
         normalize: compare shares of the theoretical peak.
         preset: ``strict``, ``default``, ``permissive``, or a TOML file with thresholds.
 
@@ -131,7 +138,7 @@ def compare(
     limits = thresholds(preset)
     return compare_sides(
         sides,
-        select=select,
+        select=_several(select),
         thresholds=limits,
         normalize=normalize,
         offsets=offsets_of(sides),
@@ -140,7 +147,7 @@ def compare(
 
 def history(
     *places: str | Path,
-    select: Iterable[str] = (),
+    select: str | Iterable[str] = (),
     every_case: bool = False,
     preset: str = "default",
 ) -> History:
@@ -166,4 +173,4 @@ def history(
 
     record = read_history([Path(place) for place in places])
     limits = thresholds(preset)
-    return history_of(record, select=select, every_case=every_case, thresholds=limits)
+    return history_of(record, select=_several(select), every_case=every_case, thresholds=limits)

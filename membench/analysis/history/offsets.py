@@ -44,7 +44,7 @@ class RunOffsets:
     fractions: Mapping[OffsetKey, float]
 
     def of(self, common: Common) -> float | None:
-        """The fraction by which two runs differ at most in such a row, None where that is unknown."""
+        """The fraction by which two runs differ at most in such a row, None where unknown."""
         key = (common.case, common.case_version, common.metric, common.stat, common.backend)
         return self.fractions.get(key)
 
