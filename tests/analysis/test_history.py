@@ -6,6 +6,7 @@ import json
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -136,7 +137,12 @@ def test_another_version_of_a_case_begins_anew(tmp_path: Path) -> None:
 def test_failed_rows_are_counted_and_are_no_values(tmp_path: Path) -> None:
     box = make_history(tmp_path / "box", 8)
     (path, *_) = sorted(box.glob("*.csv"))
-    lost = {"status": Status.FAILED, "value": None, "round_values": (), "spread": None}
+    lost: dict[str, Any] = {
+        "status": Status.FAILED,
+        "value": None,
+        "round_values": (),
+        "spread": None,
+    }
     rows = [replace(row, **lost, reason="it broke") for row in read_rows(path)]
     write_rows(path, rows)
     for line in history_of(read_history([box])).lines:
@@ -186,7 +192,7 @@ def test_two_machines_are_refused_and_two_names_of_one_are_not(tmp_path: Path) -
         path.unlink()
     with pytest.raises(UsageError, match="the runs are of 2 machines: new, old"):
         read_history([old, new])
-    path = sorted(new.glob("*.csv"))[-1]
+    path = max(new.glob("*.csv"))
     beside = sidecar(5, slug="new", former=["old"])
     path.with_suffix(".json").write_text(json.dumps(beside), encoding="ascii")
     record = read_history([old, new])
