@@ -33,7 +33,13 @@ print(json.dumps(sorted(set(sys.modules) - before)))
     "arguments",
     [
         *(["--help"], ["--version"], ["list"], ["run", "--help"]),
-        *(["report", "--help"], ["compare", "--help"], ["doctor", "--help"], ["replay", "--help"]),
+        *(
+            ["report", "--help"],
+            ["compare", "--help"],
+            ["doctor", "--help"],
+            ["replay", "--help"],
+            ["check", "--help"],
+        ),
     ],
 )
 def test_asking_loads_no_numerical_library(arguments: list[str], tmp_path: Path) -> None:

@@ -115,12 +115,11 @@ def precondition_lines(check: MachineCheck) -> Iterator[str]:
     """What is not as it must be, one a line, and how much is."""
     wrong = [one for one in check.preconditions if one.state is not PreconditionState.OK]
     for one in wrong:
-        device = "" if one.device is None else f"GPU {one.device} "
-        yield f"{device}{one.name}: {one.state}: {one.seen}"
+        yield f"{gpus([one.device])}{one.name} is {one.state}: {one.seen}"
     fine = [one for one in check.preconditions if one.state is PreconditionState.OK]
     if fine:
         names = dict.fromkeys(f"{one.name} ({one.seen})" for one in fine)
-        yield tr("as it must be: {names}", names=listed(names))
+        yield tr("preconditions met: {names}", names=listed(names))
 
 
 def straggler_lines(check: MachineCheck) -> Iterator[str]:
