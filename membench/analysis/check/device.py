@@ -128,7 +128,7 @@ def _not_binding(row: Row, figure: Expectation, share: float) -> TierJudgement:
             brief = tr("data sheet")
         case "derived":
             why = tr("a lower bound from an application: the ratio alone")
-            brief = tr("lower bound")
+            brief = tr("floor")
         case "threshold":
             why, brief = tr("somebody's pass mark: the ratio alone"), tr("a pass mark")
         case _:
