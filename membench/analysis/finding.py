@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 
 from membench.analysis.alike import is_auto, likeness_of, sizes
 from membench.analysis.figure import Basis, CaseRuns, pooled
+from membench.analysis.in_turns import Values, settle_pairs
+from membench.analysis.signed_rank import paired_estimates
 from membench.analysis.statistics import (
     CONFIDENCE,
     VALUES_NEEDED,
     RatioEstimate,
     estimates,
-    mann_whitney_p,
 )
 from membench.analysis.verdict import Reason, Verdict, judge
 from membench.core.terms import FLAGS, INVALID_FLAGS
@@ -29,41 +30,41 @@ class Difference:
     """How a label's figure compares with the reference's.
 
     Attributes:
-        values: of the reference and of the label; empty where they cannot be compared.
         ratio: label / reference, None where they cannot be compared; without a verdict where
             only their sizes differ.
         interval: confidence interval of the ratio, None where the values are too few.
         counts: values of the reference and of the label.
         single_round: the values are samples of one round a side: not to be gated on.
+        in_turns: the values are pairs of rounds, which were measured in turns.
         detail: the reason in words, empty where the numbers say it all.
         settle: what would turn `unclear` or `n/a` into an answer.
     """
 
     verdict: Verdict
     reason: Reason
-    values: tuple[Sequence[float], Sequence[float]] = ((), ())
     ratio: float | None = None
     interval: tuple[float, float] | None = None
     confidence: float = CONFIDENCE
     counts: tuple[int, int] = (0, 0)
     single_round: bool = False
+    in_turns: bool = False
     detail: str = ""
     settle: str = ""
-
-    @property
-    def p(self) -> float | None:
-        """Of the Mann-Whitney test, for those who ask; no verdict depends on it."""
-        first, second = self.values
-        return mann_whitney_p(first, second) if first and second else None
 
 
 @dataclass(frozen=True)
 class CasePair:
-    """Two figures to hold against each other; ``threshold`` is a fraction."""
+    """Two figures to hold against each other.
+
+    Attributes:
+        threshold: a fraction.
+        in_turns: their values as pairs, where the rounds of both were measured in turns.
+    """
 
     reference: CaseRuns
     contender: CaseRuns
     threshold: float
+    in_turns: Values | None = None
 
 
 @dataclass(frozen=True)
@@ -86,10 +87,14 @@ def find(pairs: Sequence[CasePair]) -> list[Difference]:
     """A finding on the contender of each of ``pairs``, in their order."""
     found: dict[int, Difference] = {}
     groups: dict[tuple[int, int, bool], list[_Ready]] = {}
+    paired: dict[int, list[int]] = {}
     for place, pair in enumerate(pairs):
         obstacle = _obstacle(pair.reference, pair.contender)
         if obstacle is not None:
             found[place] = obstacle
+            continue
+        if pair.in_turns is not None:
+            paired.setdefault(len(pair.in_turns[0]), []).append(place)
             continue
         first, second = pooled(pair.reference), pooled(pair.contender)
         single = first is not None and second is not None
@@ -105,7 +110,27 @@ def find(pairs: Sequence[CasePair]) -> list[Difference]:
         )
         for one, estimate in zip(group, estimated, strict=True):
             found[one.place] = _finding(one, estimate)
+    for places in paired.values():
+        found.update(zip(places, _in_turns([pairs[place] for place in places]), strict=True))
     return [found[place] for place in range(len(pairs))]
+
+
+def _in_turns(pairs: Sequence[CasePair]) -> Iterator[Difference]:
+    """The findings of ``pairs``, all of as many pairs of rounds."""
+    values = [pair.in_turns for pair in pairs if pair.in_turns is not None]
+    estimated = paired_estimates([first for first, _ in values], [second for _, second in values])
+    for pair, (first, _), one in zip(pairs, values, estimated, strict=True):
+        estimate, better = one.estimate, pair.reference.rows[0].better
+        verdict, reason = judge(estimate.log_interval, pair.threshold, better)
+        yield Difference(
+            verdict=verdict,
+            reason=reason,
+            ratio=estimate.ratio,
+            interval=estimate.interval,
+            counts=(len(first), len(first)),
+            in_turns=True,
+            settle=settle_pairs(reason, len(first), one.deviation, pair.threshold),
+        )
 
 
 def _finding(ready: _Ready, estimated: RatioEstimate) -> Difference:
@@ -115,7 +140,6 @@ def _finding(ready: _Ready, estimated: RatioEstimate) -> Difference:
     return Difference(
         verdict=verdict,
         reason=reason,
-        values=(first.values, second.values),
         ratio=estimated.ratio,
         interval=estimated.interval,
         confidence=SINGLE_ROUND_CONFIDENCE if ready.single else CONFIDENCE,

@@ -52,7 +52,7 @@ def ladder(
     """
     groups: dict[tuple[Tier, bool], list[Row]] = {}
     for row in leading(rows):
-        if row.metric in SHOWN and row.stat in (Stat.MEDIAN, Stat.P50):
+        if row.metric in SHOWN and row.stat in (Stat.MEDIAN, Stat.P50) and not _of_memory(row):
             peer = row.case.startswith(_PEER)
             groups.setdefault((Tier(row.tier), peer), []).append(row)
     rungs = (
@@ -73,6 +73,11 @@ def _best(rows: Sequence[Row], judged: AbstractSet[tuple[str, Metric]]) -> Mappi
         if best is not None:
             found[metric] = best
     return found
+
+
+def _of_memory(row: Row) -> bool:
+    """A bandwidth under the GPU's own tier, of a decode step, is that of its memory."""
+    return row.tier is Tier.GPU and row.metric is Metric.BANDWIDTH
 
 
 def _of_one_transfer(rows: Iterable[Row]) -> list[Row]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from membench.core.installing import install
 from membench.doctor.facts import Facts
 from membench.doctor.finding import UNKNOWN, Finding, fail, fine, warn
 
@@ -30,7 +31,7 @@ def compiler(facts: Facts) -> Finding:
     if facts.kernels.numba:
         version = facts.machine.packages.get("numba", "")
         return fine("numba", f"installed {version}".strip())
-    return fail("numba", "not installed: latencies cannot be measured", "pip install numba")
+    return fail("numba", "not installed: latencies cannot be measured", install("numba"))
 
 
 def kernel_cache(facts: Facts) -> Finding:

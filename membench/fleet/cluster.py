@@ -134,9 +134,10 @@ def reachable_workers(
     for address in asked:
         name, answer = workers[address], answers.get(address)
         plain = answer if type(answer) is dict else {}  # no class of a stranger's like one
-        host, boot = plain.get("host"), plain.get("boot", "")
-        if isinstance(host, str) and isinstance(boot, str):
-            found.append(HostWorker(address, name, ascii_line(host)[:200], ascii_line(boot)[:64]))
+        host, boot, version = plain.get("host"), plain.get("boot", ""), plain.get("membench", "")
+        if isinstance(host, str) and isinstance(boot, str) and isinstance(version, str):
+            said = ascii_line(host)[:200], ascii_line(boot)[:64], ascii_line(version)[:40]
+            found.append(HostWorker(address, name, *said))
         else:
             problems[address] = (
                 f"the worker {name} at {one_line(address)[:200]}: {first_line(answer)}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import queue
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -18,6 +18,7 @@ from typing import Any, Protocol
 
 from distributed import Client, Future
 
+from membench import __version__
 from membench.core.errors import MembenchError
 from membench.core.text import ascii_line
 from membench.fleet.cluster import RESOURCE, offered, reachable_workers, text_of
@@ -87,6 +88,7 @@ class FleetRun:
         self._events: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._workers: dict[str, HostWorker] = {}  # by address: all that were asked who they are
         self._unfit: set[str] = set()  # addresses of those that could not say it
+        self._versions = {__version__}  # of membench: ours, and those that were warned of
         self._said: dict[str, str] = {}  # by host: what is not shown yet
         self._fetchers = ThreadPoolExecutor(_FETCHERS, "membench-fetch")
         self._asked: dict[str, _Asked] = {}
@@ -179,6 +181,7 @@ class FleetRun:
         self._unfit.update(problems)
         for problem in problems.values():
             self._observer.warned(problem, "is membench with its extra fleet installed there?")
+        self._warn_of_versions(found)
         for name, asked in list(self._asked.items()):
             if asked.address not in there and not asked.future.done():
                 self._lost(name)
@@ -190,6 +193,21 @@ class FleetRun:
                     self._set(name, HostState.FAILED, "its worker was lost and did not come back")
                 else:
                     self._set(name, HostState.MISSING, "no worker from this host connected")
+
+    def _warn_of_versions(self, workers: Iterable[HostWorker]) -> None:
+        """Name each version once: two may measure differently, which looks like a slow host."""
+        others: dict[str, list[str]] = {}
+        for worker in workers:
+            if worker.membench not in self._versions:
+                others.setdefault(worker.membench, []).append(worker.worker)
+        for version, names in others.items():
+            self._versions.add(version)
+            more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+            self._observer.warned(
+                f"worker {names[0]}{more}: membench {version or 'of unknown version'}, here it is "
+                f"{__version__}; their results may differ for that reason alone",
+                "install the same version on all hosts",
+            )
 
     def _scheduler_is_gone(self) -> None:
         now = time.monotonic()

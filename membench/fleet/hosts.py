@@ -23,12 +23,14 @@ class HostWorker:
     Attributes:
         worker: its name in the cluster.
         host, boot: the host's name and its kernel's boot id, as the worker reports them.
+        membench: its version there, empty if the worker does not report it.
     """
 
     address: str
     worker: str
     host: str
     boot: str
+    membench: str = ""
 
 
 def by_host(workers: Iterable[HostWorker], per: str) -> dict[str, HostWorker]:

@@ -61,6 +61,31 @@ class PlannedCase:
 
 
 @dataclass(frozen=True)
+class Pairing:
+    """How a run belongs to another one, whose rounds were measured in turns with its own.
+
+    Attributes:
+        pair_id: the same in both.
+        side: ``a`` or ``b``.
+        partner: name of the other's results file, in the same directory.
+        versus: in what b differs, as ``--versus`` had it; empty where the commands alone differ.
+        setup_a, setup_b: the commands that were run before each round of a side.
+    """
+
+    pair_id: str
+    side: str
+    partner: str
+    versus: str = ""
+    setup_a: str = ""
+    setup_b: str = ""
+
+    @property
+    def setup(self) -> str:
+        """The command of this side."""
+        return self.setup_a if self.side == "a" else self.setup_b
+
+
+@dataclass(frozen=True)
 class Plan:
     """The plan of a run.
 
@@ -72,6 +97,7 @@ class Plan:
         scratch: directory of the scratch file, empty if no case needs one.
         disk_budget: most bytes of the scratch file, and of the writes of all cases together.
         hold: hold a GPU's queue while it is filled.
+        pair: set if the run is one side of a paired run.
     """
 
     run_id: str
@@ -88,6 +114,7 @@ class Plan:
     scratch: str = ""
     disk_budget: int = 0
     hold: bool = True
+    pair: Pairing | None = None
 
     def rounds_of(self, case: PlannedCase) -> int:
         """The number of rounds that ``case`` is measured in."""
@@ -115,6 +142,7 @@ def check(plan: Plan) -> None:
         "seed": 0 <= plan.seed <= MAX_SEED,
         "timeout": 0 < plan.timeout <= MAX_TIMEOUT,
         "disk_budget": 0 <= plan.disk_budget <= _MAX_BYTES,
+        "pair": plan.pair is None or _is_pairing(plan.pair),
         "cases": 0 < len(plan.cases) <= _MAX_CASES
         and len({case.id for case in plan.cases}) == len(plan.cases),
     }
@@ -124,6 +152,13 @@ def check(plan: Plan) -> None:
     for case in plan.cases:
         if problem := _problem(case):
             raise SchemaError(f"{problem} of the case {case.id[:200]} is none that a run can have")
+
+
+def _is_pairing(pair: Pairing) -> bool:
+    """The partner lies in the same directory: nothing else is looked for, or written to."""
+    name = pair.partner
+    bare = bool(name) and name not in (".", "..") and "/" not in name and "\0" not in name
+    return bare and pair.side in ("a", "b") and is_cell("run_id", pair.pair_id)
 
 
 def _problem(case: PlannedCase) -> str:

@@ -34,6 +34,7 @@ class Sidecar:
         notes: the journal's events, with the clocks at the ends of rounds.
         seconds: the wall time by kind of work.
         interrupted: the run ended before its plan did.
+        pair_id: the same in both sides of a paired run, empty elsewhere.
         sha256: hex digest of the bytes of the CSV.
     """
 
@@ -44,6 +45,7 @@ class Sidecar:
     notes: tuple[JournalEvent, ...] = ()
     seconds: dict[str, float] = field(default_factory=dict)
     interrupted: bool = False
+    pair_id: str = ""
     sha256: str = ""
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from membench.core.case import Needs, axis, bench
-from membench.core.errors import VerificationFailed, skip
+from membench.core.errors import VerificationFailed
 from membench.core.terms import BytesConvention, Metric, Stat
 from membench.core.units import KIB
 from membench.core.work import Observation, Observed, Timed, Work
+from membench.workloads.clusters import alone_on_its_sm, needs_clusters, resident_clusters
 
 if TYPE_CHECKING:
-    from membench.gpu.protocol import Gpu, Kernel
+    from membench.gpu.protocol import Gpu
 
 BLOCK = 1024
 TURN_BYTES = 32 * KIB
@@ -27,9 +28,6 @@ STEP = 1021
 LOADS = 32
 HOPS_TURNS = 1000
 LAUNCHES = 5
-CLUSTER_CAPABILITY = 90
-STATIC_BYTES = 128
-"""Shared memory of the kernels' own, for the sums of a block."""
 _SALT = 41
 
 
@@ -155,15 +153,15 @@ def latency(gpu: Gpu, cluster: int) -> Work:
 
     from membench.gpu.protocol import KernelVariant
 
-    _needs_clusters(gpu, cluster)
+    needs_clusters(gpu, cluster)
     own = cluster == 1
     variant = KernelVariant.of("shared.cu", LOADS=LOADS, **({} if own else {"CLUSTER": cluster}))
     kernel = gpu.kernel(variant, "shared_chase" if own else "cluster_chase")
     ring = (4 if own else 8) * WORDS
     shared = ring
     if not own:
-        shared = _alone_on_its_sm(gpu, ring)
-        _resident(gpu, kernel, cluster, 32, shared)
+        shared = alone_on_its_sm(gpu, ring)
+        resident_clusters(gpu, kernel, cluster, 32, shared)
     out = gpu.allocate(24)
     args = (out, np.uint32(WORDS), np.uint32(STEP), np.uint32(HOPS_TURNS))
     hops = LOADS * HOPS_TURNS
@@ -221,10 +219,10 @@ def neighbour(gpu: Gpu, cluster: int) -> Work:
     from membench.gpu.protocol import KernelVariant
     from membench.gpu.verify.content import BlockSums
 
-    _needs_clusters(gpu, cluster)
+    needs_clusters(gpu, cluster)
     kernel = gpu.kernel(KernelVariant.of("shared.cu", CLUSTER=cluster), "cluster_read")
-    shared = _alone_on_its_sm(gpu, memory_bytes(16))
-    blocks = _resident(gpu, kernel, cluster, BLOCK, shared) * cluster
+    shared = alone_on_its_sm(gpu, memory_bytes(16))
+    blocks = resident_clusters(gpu, kernel, cluster, BLOCK, shared) * cluster
     sums = BlockSums(gpu, blocks)
     args = (sums.buffer, np.uint32(TURNS), np.uint32(_SALT))
     # What block r of a cluster reads is what block r + 1 holds.
@@ -252,27 +250,3 @@ def neighbour(gpu: Gpu, cluster: int) -> Work:
             "registers": kernel.registers,
         },
     )
-
-
-def _alone_on_its_sm(gpu: Gpu, used: int) -> int:
-    """Shared memory that a block asks for so that no second one fits beside it.
-
-    Else two blocks of a cluster may share an SM, and what one reads of the other is its own SM's.
-    """
-    most = gpu.properties.shared_per_block - STATIC_BYTES
-    return max(used, min(gpu.properties.shared_per_sm // 2, most))
-
-
-def _resident(gpu: Gpu, kernel: Kernel, cluster: int, block: int, shared: int) -> int:
-    """Clusters that are resident at once; skips where not one is."""
-    found = gpu.clusters(kernel, cluster, block, shared)
-    if not found:
-        skip(f"no cluster of {cluster} blocks fits into a GPC of this device")
-    return found
-
-
-def _needs_clusters(gpu: Gpu, cluster: int) -> None:
-    if cluster > 1 and gpu.properties.capability < CLUSTER_CAPABILITY:
-        skip("clusters of blocks need compute capability 9.0")
-    if cluster > gpu.properties.sms:
-        skip(f"a cluster of {cluster} blocks needs as many SMs")

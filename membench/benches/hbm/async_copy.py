@@ -46,7 +46,7 @@ def sensible(_profile: str, method: str, tile: int, stages: int, **_: int) -> bo
 )
 @axis("size", quick=AUTO)
 @axis("method", quick=("bulk", "cp", "ld"))
-@axis("tile", quick=("16KiB", "1KiB", "2KiB", "4KiB", "64KiB"))
+@axis("tile", quick=("16KiB", "1KiB", "4KiB", "64KiB"))
 @axis("stages", quick=(2, 1, 4, 8))
 def asynchronous(gpu: Gpu, size: int, method: str, tile: int, stages: int) -> Work:
     """Read bandwidth into shared memory, one block an SM: what bytes in flight bring.

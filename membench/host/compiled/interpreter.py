@@ -1,4 +1,4 @@
-"""How to start another Python process of this same membench."""
+"""How to start a Python process of membench."""
 
 from __future__ import annotations
 
@@ -16,16 +16,22 @@ rows.
 """
 
 
-def command(module: str, *arguments: str) -> list[str]:
-    """The command that runs ``module``; nothing is imported from the working directory."""
-    return [sys.executable, "-P", "-m", module, *arguments]
+def command(module: str, *arguments: str, python: str = "") -> list[str]:
+    """The command that runs ``module``, with this interpreter or the one at ``python``.
+
+    Nothing is imported from the working directory.
+    """
+    return [python or sys.executable, "-P", "-m", module, *arguments]
 
 
-def environment() -> dict[str, str]:
-    """The environment of such a process, so that it finds this membench."""
+def environment(*, own: bool = True) -> dict[str, str]:
+    """The environment of such a process, so that it finds this membench.
+
+    With ``own=False`` it finds the one that is installed for another interpreter.
+    """
     found = {**os.environ, **_SINGLE_THREADED}
     root = Path(membench.__file__).resolve().parents[1]
-    if root.name not in ("site-packages", "dist-packages"):
+    if own and root.name not in ("site-packages", "dist-packages"):
         path = found.get("PYTHONPATH")
         found["PYTHONPATH"] = os.pathsep.join([str(root), *([path] if path else [])])
     return found

@@ -16,7 +16,7 @@ from typing import Any
 import numba
 from numba.core import config
 
-from membench.host.compiled.cache_dir import cache_directory
+from membench.core.cache_dir import cache_directory
 from membench.host.compiled.cache_integrity import discard_all, discard_damaged, record_digests
 
 _HERE = Path(__file__).parents[1]  # the room `host`

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from membench.core.installing import install_extra, uninstall
 from membench.machine.kernel_text import integer
 from membench.machine.software import installed
 
@@ -76,16 +77,13 @@ def complaint(
             f"the NVIDIA driver {driver} supports {says}, and CUDA {_OLDEST_MAJOR} is needed",
             f"install NVIDIA driver {_OLDEST_BRANCH} or newer",
         )
-    # Of a driver that says nothing at all the packages are believed; CUDA 12 runs on most.
-    cuda = supported or (_OLDEST_MAJOR, 0)
-    old_gpu = any(capability < _CUDA13_CAPABILITY for capability in capabilities)
-    major = _OLDEST_MAJOR if old_gpu or cuda[0] == _OLDEST_MAJOR else 13
-    install = f"pip install 'membench[cuda{major}]'"
+    old_gpu = _has_old(capabilities)
+    major = _major(supported, capabilities)
+    install = install_extra(f"cuda{major}")
     if len(stack.cupy) > 1:
-        names = " ".join(stack.cupy)
         return (
             f"several CuPy packages are installed over each other: {', '.join(stack.cupy)}",
-            f"pip uninstall -y {names} && {install}",
+            f"{uninstall(*stack.cupy)} && {install}",
         )
     if not stack.importable:
         return "CuPy is not installed", install
@@ -95,16 +93,40 @@ def complaint(
         why = (
             "the GPU is older than CUDA 13 supports"
             if old_gpu
-            else f"the driver {driver} supports CUDA {cuda[0]} only"
+            else f"the driver {driver} supports CUDA {major} only"
         )
-        return f"{name} does not fit: {why}", f"pip uninstall -y {name} && {install}"
+        return f"{name} does not fit: {why}", f"{uninstall(name)} && {install}"
     if not stack.nvrtc if built is None else built not in stack.nvrtc:
         wanted = major if built is None else built
         return (
             f"the run-time compiler NVRTC of CUDA {wanted} is not installed",
-            f"pip install 'membench[cuda{wanted}]'",
+            install_extra(f"cuda{wanted}"),
         )
     return "", ""
+
+
+def wanted_extra(driver: str, cuda: Version | None, capabilities: Sequence[Version]) -> str:
+    """The extra of pyproject.toml that fits, by the arguments of `complaint`.
+
+    Empty where the driver is too old for any.
+    """
+    supported = cuda or _by_branch(driver)
+    if supported is not None and supported[0] < _OLDEST_MAJOR:
+        return ""
+    return f"cuda{_major(supported, capabilities)}"
+
+
+def _major(supported: Version | None, capabilities: Sequence[Version]) -> int:
+    """The CUDA major to install.
+
+    Of a driver that says nothing at all the packages are believed; CUDA 12 runs on most.
+    """
+    cuda = supported or (_OLDEST_MAJOR, 0)
+    return _OLDEST_MAJOR if _has_old(capabilities) or cuda[0] == _OLDEST_MAJOR else 13
+
+
+def _has_old(capabilities: Sequence[Version]) -> bool:
+    return any(capability < _CUDA13_CAPABILITY for capability in capabilities)
 
 
 def _by_branch(driver: str) -> Version | None:

@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from membench.core.installing import install
 from membench.core.snapshot import GpuFault, GpuIdentity, Gpus
 from membench.machine.gpus.cuda_stack import CudaStack, Version, complaint, read_stack
 from membench.machine.gpus.faults import faults_of
@@ -123,7 +124,7 @@ def read_gpus(
     try:
         nvml = importlib.import_module("pynvml")
     except ImportError:
-        return Gpus(version, "", (), "nvidia-ml-py is not installed", "pip install nvidia-ml-py")
+        return Gpus(version, "", (), "nvidia-ml-py is not installed", install("nvidia-ml-py"))
     try:
         nvml.nvmlInit()
     except nvml.NVMLError as error:

@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import Any, Self
 
 from membench.core.errors import MembenchError
+from membench.core.installing import install
 from membench.machine.gpus.nvml import ask, called, hashed, text
 from membench.machine.kernel_text import integer, read
 
@@ -157,7 +158,7 @@ class GpuReader:
             nvml = importlib.import_module("pynvml")
             nvml.nvmlInit()
         except ImportError:
-            raise NoAnswer("nvidia-ml-py is not installed", "pip install nvidia-ml-py") from None
+            raise NoAnswer("nvidia-ml-py is not installed", install("nvidia-ml-py")) from None
         except nvml.NVMLError as error:
             raise NoAnswer(f"NVML cannot be started: {error}", "see what nvidia-smi says") from None
         return cls(nvml, root)

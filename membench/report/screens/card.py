@@ -31,12 +31,13 @@ def card(
     """
     assert outcome.csv is not None
     digest = hashlib.sha256(outcome.csv.read_bytes()).hexdigest()[:_DIGITS]
-    command = " ".join(map(shell_word, outcome.plan.argv))
+    verdicts = map(_verdict, found) if references else ["no reference"] * len(found)
+    command = " ".join(map(shell_word, outcome.plan.argv)) or "membench run"
     return (
         _row([outcome.plan.machine, *(rung_text(one.rung) for one in found)]),
         _row(["---"] * (1 + len(found)), plain=True),
         _row(["measured", *(_measured(one.rung) for one in found)]),
-        _row([f"of {', '.join(references) or 'no reference'}", *map(_verdict, found)]),
+        _row([f"against {', '.join(references)}" if references else "verdict", *verdicts]),
         f"- {escaped(sentence)}",
         f"- {code(command)}, membench {escaped(outcome.plan.software)}, results {code(digest)}",
     )

@@ -5,13 +5,39 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from membench.analysis.check.expected import AUTO, expected_of
 from membench.analysis.check.lines import TierLine
-from membench.analysis.check.machine import MachineCheck
+from membench.analysis.check.machine import MachineCheck, check_machine
+from membench.analysis.check.preconditions import states_by_device
 from membench.analysis.check.quantities import MachinePart
+from membench.analysis.check.reading import gpu_states
 from membench.analysis.check.rule import CheckVerdict
 from membench.analysis.ladder import Rung, ladder
+from membench.core.snapshot import Machine
 from membench.core.terms import Metric
 from membench.results.schema import Row
+from membench.results.sidecar import Sidecar
+
+
+def checked(
+    rows: Sequence[Row], machine: Machine | None, sidecar: Sidecar | None
+) -> MachineCheck | None:
+    """The machine of ``rows`` held to the references of its hardware; None if there is none.
+
+    Args:
+        rows: of one machine.
+        machine, sidecar: None where they are not known, so that less can be judged.
+
+    Raises:
+        SchemaError: a reference, or what the sidecar says of the GPUs, cannot be read.
+    """
+    if all(row.cited for row in rows):
+        return None  # published figures are no machine
+    expected = expected_of((AUTO,), rows, machine)
+    if not expected:
+        return None
+    states = gpu_states(sidecar) if sidecar is not None else []
+    return check_machine(rows, machine, expected, states_by_device(machine, states))
 
 
 @dataclass(frozen=True)

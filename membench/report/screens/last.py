@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
 
+from membench.analysis.check.machine import MachineCheck
+from membench.analysis.check.requirements import Requirements, failures
+from membench.analysis.check.rule import CheckVerdict
 from membench.analysis.quality import NOISY, Grade, Quality, quality
+from membench.core.errors import MembenchError
 from membench.core.files import shown
 from membench.core.terms import Status
 from membench.core.text import one_line, shell_word
@@ -15,15 +20,19 @@ from membench.core.units import format_seconds
 from membench.measure.run import RunOutcome, Wall
 from membench.report.screens.card import card
 from membench.report.screens.console import is_terminal
-from membench.report.screens.judged import judged_ladder
+from membench.report.screens.judged import JudgedRung, checked, judged_ladder
 from membench.report.screens.kv_policy import print_policies
 from membench.report.screens.run import flags_of_all, print_flags, print_reasons, print_rows
 from membench.report.screens.serving import serving, serving_sentence
 from membench.report.screens.tier_table import print_tiers
 from membench.results.paths import sidecar_path
+from membench.results.sidecar import read_sidecar
 
 NOISY_SHARE = 0.25
 """Share of noisy rows above which the machine is disturbed, and more rounds are no remedy."""
+
+_FAILURES = 3
+"""Of a check that are named; `membench check` names all."""
 
 _GRADES = {
     Grade.NONE: "none",
@@ -49,17 +58,15 @@ def print_outcome(
         console.print("Interrupted before the first case was measured; nothing was written.")
         return
     rows = outcome.rows
-    measured = any(row.status is Status.OK for row in rows)
-    check = None
-    tiers = judged_ladder(rows, check)
+    found = quality(rows)
     if everything:
         print_rows(console, rows, full_ids=not is_terminal())
         console.print()
-    if measured:
-        print_tiers(console, tiers, flags_of_all(rows))
-        console.print()
+    check = _check(outcome) if found.rows else None
+    tiers = judged_ladder(rows, check)
+    if found.rows:
+        _print_judged(console, outcome, check, tiers)
     print_reasons(console, rows)
-    found = quality(rows)
     console.print(Text(_counts(outcome, found), "bold"), soft_wrap=True)
     if everything:
         print_flags(console, rows)
@@ -67,19 +74,57 @@ def print_outcome(
         console.print(_flags(found), soft_wrap=True)
     print_policies(console, rows)
     sentence = f"{serving_sentence(serving(rows, outcome.machine))}."
-    if measured:
+    if found.rows:
         console.print(Text(sentence), soft_wrap=True)
+    _print_files(console, outcome, found, check)
+    if paste and found.rows:
+        console.print()
+        for line in card(outcome, tiers, sentence, check.references if check is not None else ()):
+            console.print(Text(line), soft_wrap=True)
+
+
+def _print_judged(
+    console: Console,
+    outcome: RunOutcome,
+    check: MachineCheck | None,
+    tiers: Sequence[JudgedRung],
+) -> None:
+    """The tiers, what they were held to, and what is not right."""
+    print_tiers(console, tiers, flags_of_all(outcome.rows))
+    if check is not None:
+        console.print(Text(_held(check), "dim"), soft_wrap=True)
+        for failure in failures(check, Requirements())[:_FAILURES]:
+            console.print(Text(f"Not right: {failure}", "bold red"), soft_wrap=True)
+    console.print()
+
+
+def _print_files(
+    console: Console, outcome: RunOutcome, found: Quality, check: MachineCheck | None
+) -> None:
+    """Where the results are, and what to do with them."""
+    assert outcome.csv is not None
     what = "Partial results" if outcome.signum else "Results"
     files = f"{shown(outcome.csv)} and {shown(Path(sidecar_path(outcome.csv).name))}"
     console.print(Text(f"{what}: {files}"), soft_wrap=True)
-    console.print(Text(f"Next: {one_line(_next(outcome, found))}", "bold"), soft_wrap=True)
-    if not outcome.signum and measured:
+    console.print(Text(f"Next: {one_line(_next(outcome, found, check))}", "bold"), soft_wrap=True)
+    if not outcome.signum and found.rows:
         console.print(Text(f"Then: {one_line(_then(outcome))}"), soft_wrap=True)
-    if paste and measured:
-        console.print()
-        references = check.references if check is not None else ()
-        for line in card(outcome, tiers, sentence, references):
-            console.print(Text(line), soft_wrap=True)
+
+
+def _check(outcome: RunOutcome) -> MachineCheck | None:
+    """The check of what was measured; a run never fails for it."""
+    assert outcome.csv is not None
+    try:
+        return checked(outcome.rows, outcome.machine, read_sidecar(outcome.csv))
+    except MembenchError:
+        return None
+
+
+def _held(check: MachineCheck) -> str:
+    """What the tiers were held to, and how much of it could be judged."""
+    judged = sum(line.verdict is not CheckVerdict.NOT_JUDGED for line in check.lines)
+    held = f"Held to {', '.join(check.references)}: {judged} of {len(check.lines)} lines judged"
+    return f"{held}, the worst of each tier shown   (membench check FILE has all)"
 
 
 def _counts(outcome: RunOutcome, found: Quality) -> str:
@@ -114,7 +159,7 @@ def _flags(found: Quality) -> Text:
     )
 
 
-def _next(outcome: RunOutcome, found: Quality) -> str:
+def _next(outcome: RunOutcome, found: Quality, check: MachineCheck | None) -> str:
     """The one command that helps most now."""
     assert outcome.csv is not None
     if outcome.signum:
@@ -122,6 +167,8 @@ def _next(outcome: RunOutcome, found: Quality) -> str:
     failed = next((row for row in outcome.rows if row.status is Status.FAILED), None)
     if failed is not None:
         return f"membench -v run --rounds 1 --select {shell_word(failed.case)}"
+    if check is not None and failures(check, Requirements()):
+        return f"membench check {shell_word(outcome.csv)}    (what is slow, and by how much)"
     noisy = found.flags.get(NOISY, 0)
     if noisy > NOISY_SHARE * found.rows:
         return "membench doctor    (many rows are noisy: it looks for what disturbs)"

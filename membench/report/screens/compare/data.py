@@ -111,9 +111,9 @@ def _entry(entry: ComparisonCell, label: str) -> dict[str, Any]:
             "ratio": finding.ratio,
             "ci": list(finding.interval) if finding.interval else None,
             "confidence": finding.confidence,
-            "p": finding.p,
             "n": list(finding.counts),
             "single_round": finding.single_round,
+            "in_turns": finding.in_turns,
         }
     return data
 
@@ -136,7 +136,7 @@ def to_csv(comparison: Comparison, lines: Sequence[Line]) -> str:
 _COLUMNS = (
     *("schema", "case", "metric", "stat", "tier", "unit", "better", "threshold", "label"),
     *("reference", "status", "value", "half_range", "peak_share", "basis", "n", "flags"),
-    *("ratio", "ci_low", "ci_high", "confidence", "p", "verdict", "why", "settle", "reason"),
+    *("ratio", "ci_low", "ci_high", "confidence", "verdict", "why", "settle", "reason"),
 )
 
 
@@ -177,7 +177,6 @@ def _finding(finding: Difference) -> dict[str, Any]:
         "ci_low": low,
         "ci_high": high,
         "confidence": finding.confidence,
-        "p": finding.p,
         "verdict": finding.verdict,
         "why": finding.reason,
         "settle": finding.settle,

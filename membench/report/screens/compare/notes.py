@@ -162,6 +162,14 @@ def _sizes(comparison: Comparison) -> Iterator[str]:
 
 
 def _runs(comparison: Comparison) -> Iterator[str]:
+    if comparison.matched and all(
+        finding.in_turns for line in comparison.matched for finding in line.findings
+    ):
+        yield (
+            "pairs of rounds, measured in turns: what disturbs both sides of a pair, "
+            "and the offset of the run, cancels"
+        )
+        return
     single = [
         side.label
         for place, side in enumerate(comparison.sides)

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from membench.core.errors import UsageError
+from membench.core.installing import install_extra
 from membench.results.schema import COLUMNS, Row
 
 _WHOLE = ("case_version", "rounds", "n", "size_bytes", "bytes_moved", "iters")
@@ -28,8 +29,7 @@ def write(rows: Sequence[Row]) -> Mapping[str, bytes]:
         import pyarrow as pa
         import pyarrow.parquet as pq
     except ImportError:
-        hint = "install it: pip install 'membench[parquet]'"
-        raise UsageError("Parquet needs pyarrow", hint) from None
+        raise UsageError("Parquet needs pyarrow", install_extra("parquet")) from None
     kinds = {
         **dict.fromkeys(_WHOLE, pa.int64()),
         **dict.fromkeys(_REAL, pa.float64()),
