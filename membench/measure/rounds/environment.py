@@ -82,7 +82,7 @@ class EnvironmentMonitor:
     def after(
         self, before: EnvironmentSample, case: PlannedCase, worker: int, unit: CaseResult
     ) -> CaseResult:
-        """``unit`` with the flags that follow from the two readings; only an `ok` one is flagged."""
+        """``unit`` with the flags that follow from both readings; only an `ok` one is flagged."""
         was_open = worker in self._contexts
         if before.gpus and unit.status is not Status.SKIPPED:
             self._contexts.add(worker)
