@@ -297,6 +297,7 @@ def _of_peak(row: Measurement) -> Measurement:
     return row._replace(
         common=row.common._replace(unit=OF_PEAK, peak=1.0),
         value=row.value / row.peak,
+        best=None if row.best is None else row.best / row.peak,
         rounds_cell=VALUES.to_cell(tuple(value / row.peak for value in row.round_values)),
         samples_cell="",
     )

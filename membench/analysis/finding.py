@@ -34,6 +34,7 @@ class Difference:
         ratio: label / reference, None where they cannot be compared; without a verdict where
             only their sizes differ.
         interval: confidence interval of the ratio, None where the values are too few.
+        best: ratio of the best samples; no verdict depends on it.
         counts: values of the reference and of the label.
         single_round: the values are samples of one round a side: not to be gated on.
         in_turns: the values are pairs of rounds, which were measured in turns.
@@ -47,6 +48,7 @@ class Difference:
     reason: Reason
     ratio: float | None = None
     interval: tuple[float, float] | None = None
+    best: float | None = None
     confidence: float = CONFIDENCE
     counts: tuple[int, int] = (0, 0)
     single_round: bool = False
@@ -138,6 +140,7 @@ def _in_turns(pairs: Sequence[CasePair]) -> Iterator[Difference]:
             reason=reason,
             ratio=estimate.ratio,
             interval=estimate.interval,
+            best=_best(pair),
             counts=(len(first), len(first)),
             in_turns=True,
             settle=settle_pairs(reason, len(first), one.deviation, pair.threshold),
@@ -153,11 +156,18 @@ def _finding(ready: _Ready, estimated: RatioEstimate) -> Difference:
         reason=reason,
         ratio=estimated.ratio,
         interval=estimated.interval,
+        best=_best(ready.pair),
         confidence=SINGLE_ROUND_CONFIDENCE if ready.single else CONFIDENCE,
         counts=(len(first.values), len(second.values)),
         single_round=ready.single,
         settle=_settle(reason, first, second),
     )
+
+
+def _best(pair: CasePair) -> float | None:
+    reference, contender = pair.reference.best, pair.contender.best
+    ratio = contender / reference if reference and contender else math.inf
+    return ratio if 0 < ratio < math.inf else None
 
 
 @dataclass(frozen=True)

@@ -58,6 +58,11 @@ def ratio_text(finding: Difference | None) -> str:
     return f"{significant(finding.ratio)} [{significant(low)}, {significant(high)}]"
 
 
+def best_text(finding: Difference | None) -> str:
+    """``1.003``: the ratio of the best samples; empty where there is none."""
+    return "" if finding is None or finding.best is None else significant(finding.best)
+
+
 def verdict_text(finding: Difference | None) -> str:
     """``^ better``, ``? unclear (n=3)``, ``- n/a (size)``, ``v worse (runs differ 6.1%)``."""
     if finding is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import chain
@@ -100,6 +101,7 @@ def notes(comparison: Comparison) -> list[str]:
     """What to know of the whole before it is believed, and what would settle what is open."""
     return [
         *_settling(comparison),
+        *_best(comparison),
         *_noise(comparison),
         *_flags(comparison),
         *_sizes(comparison),
@@ -122,6 +124,23 @@ def _settling(comparison: Comparison) -> list[str]:
         if finding.verdict is Verdict.UNCLEAR
     )
     return [f"{count} unclear: {what}" for what, count in advice.items()]
+
+
+def _best(comparison: Comparison) -> list[str]:
+    """The rows whose medians cannot be told apart and whose best samples agree."""
+    within = Counter(
+        line.threshold
+        for line in comparison.matched
+        for finding in line.findings
+        if finding.verdict is Verdict.UNCLEAR
+        and finding.best is not None
+        and abs(math.log(finding.best)) <= math.log1p(line.threshold)
+    )
+    return [
+        f"{count} typical unclear, best within {threshold:.0%}: both sides can do the same, "
+        "what they usually do cannot be told apart"
+        for threshold, count in within.items()
+    ]
 
 
 def _noise(comparison: Comparison) -> Iterator[str]:
