@@ -23,11 +23,12 @@ from membench.core.terms import Metric, Stat, Status, Tier
 from membench.report.page.markdown_text import escaped
 from membench.report.screens.compare.cells import GLYPH
 from membench.report.screens.compare.footnotes import Footnotes
-from membench.report.screens.compare.github import LIMIT, fitting
+from membench.report.screens.compare.github import fitting
 from membench.report.screens.compare.screen import print_comparison
 from membench.report.screens.compare.table import wide_lines
 from membench.report.screens.compare.view import SORTS, arrange
 from membench.report.screens.console import console
+from membench.report.screens.job_summary import LIMIT
 
 LONG = "kv/h2d/block=16KiB/count=10000/method=batch/mem=pinned/stream=two"
 OLD = [
