@@ -33,13 +33,8 @@ print(json.dumps(sorted(set(sys.modules) - before)))
     "arguments",
     [
         *(["--help"], ["--version"], ["list"], ["run", "--help"]),
-        *(
-            ["report", "--help"],
-            ["compare", "--help"],
-            ["doctor", "--help"],
-            ["replay", "--help"],
-            ["check", "--help"],
-        ),
+        *(["report", "--help"], ["compare", "--help"], ["doctor", "--help"], ["replay", "--help"]),
+        *(["history", "--help"], ["check", "--help"]),
     ],
 )
 def test_asking_loads_no_numerical_library(arguments: list[str], tmp_path: Path) -> None:

@@ -262,6 +262,9 @@ def time_axis(axes: Axes) -> None:
     def text(value: float, _: object) -> str:
         return next(f"{value / ns:g} {unit}" for ns, unit in _TIMES if value >= ns or ns == 1)
 
+    low, high = axes.get_xlim()
+    subs = (1.0,) if high / low > 50 else (1.0, 2.0, 5.0)  # the names are long
+    axes.xaxis.set_major_locator(LogLocator(10, subs=subs, numticks=12))
     axes.xaxis.set_major_formatter(FuncFormatter(text))
 
 
