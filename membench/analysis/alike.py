@@ -60,8 +60,9 @@ def put_beside_figures(tables: Sequence[Table]) -> None:
     nearest one, so that a reader sees what there is and what differs.
     """
     reference, *others = tables
+    published = bool(_figures(reference))
     for other in others:
-        if _figures(reference):
+        if published:
             for figure, row in _pairs(reference, other):
                 other[figure] = other.pop(row)
         elif _figures(other):
