@@ -322,6 +322,32 @@ def test_a_pair_of_the_peer_matrix_is_named() -> None:
     )
 
 
+def test_a_cell_of_an_imported_matrix_is_named() -> None:
+    """p2pBandwidthLatencyTest prints all pairs; the link from GPU 0 to GPU 5 has a lane less."""
+    (like,) = [
+        row
+        for row in h100_box.rows("quick", 2)
+        if row.case == "peer/write/size=256MiB/engine=ce/gpu=0"
+    ]
+    matrix = [
+        replace(
+            like,
+            case=f"link/cuda-samples/test=p2p/op={op}/src={src}/dst={dst}",
+            value=(390 if (src, dst) != (0, 5) else 320) + 0.2 * ((src + dst) % 3),
+            round_values=(),
+            detail={},
+        )
+        for op in ("writes", "reads")
+        for src in range(8)
+        for dst in range(8)
+        if src != dst
+    ]
+    check = check_machine(matrix, None, ())
+    assert [one.name for one in check.stragglers] == ["GPU 0 to GPU 5"]
+    (found,) = check.stragglers
+    assert len(found.slow) == 2
+
+
 def test_against_a_file_of_its_own(
     healthy: Path, half: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
