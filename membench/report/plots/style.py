@@ -257,7 +257,7 @@ def log_axis(axes: Axes, which: str, values: Sequence[float], room: float = 1.0)
 @drawn_later
 def time_axis(axes: Axes) -> None:
     """Name the ticks of a logarithmic x axis in ns, that `log_axis` made: ``100 ns``, ``10 us``."""
-    from matplotlib.ticker import FuncFormatter
+    from matplotlib.ticker import FuncFormatter, LogLocator
 
     def text(value: float, _: object) -> str:
         return next(f"{value / ns:g} {unit}" for ns, unit in _TIMES if value >= ns or ns == 1)
