@@ -18,14 +18,15 @@ from membench.results.schema import Row
 if TYPE_CHECKING:
     from membench.analysis.comparison import Comparison
     from membench.analysis.frame import DataFrame
+    from membench.analysis.history.summary import History
 
 
 def run(
     *,
     profile: str = "quick",
-    select: Iterable[str] = (),
-    skip: Iterable[str] = (),
-    settings: Iterable[str] = (),
+    select: str | Iterable[str] = (),
+    skip: str | Iterable[str] = (),
+    settings: str | Iterable[str] = (),
     rounds: int | None = None,
     device: str = "auto",
     output: str | Path | None = None,
@@ -40,6 +41,8 @@ def run(
 ) -> RunOutcome:
     """Measure this machine; see `RunOptions` for the arguments.
 
+    ``select``, ``skip`` and ``settings`` take one text or several, as the options do.
+
     Call it from the main thread: SIGINT and SIGTERM end the run early, with
     ``RunOutcome.signum`` set and the partial results kept.
 
@@ -52,9 +55,9 @@ def run(
     """
     options = RunOptions(
         profile=profile,
-        select=tuple(select),
-        skip=tuple(skip),
-        settings=tuple(settings),
+        select=_several(select),
+        skip=_several(skip),
+        settings=_several(settings),
         rounds=rounds,
         device=device,
         output=None if output is None else Path(output),
@@ -69,6 +72,11 @@ def run(
     )
     watch = observer or Silent()
     return start(prepare(options, watch), watch)
+
+
+def _several(words: str | Iterable[str]) -> tuple[str, ...]:
+    """One word is not its letters."""
+    return (words,) if isinstance(words, str) else tuple(words)
 
 
 def read_rows(path: str | Path) -> list[Row]:
@@ -99,7 +107,7 @@ def compare(
     reference: str = "",
     against: str = "",
     by: str = "",
-    select: Iterable[str] = (),
+    select: str | Iterable[str] = (),
     normalize: bool = False,
     preset: str = "default",
 ) -> Comparison:
@@ -110,7 +118,7 @@ def compare(
         reference: the label to compare with; the first one where it is empty.
         against: ``ref:NAME``, a reference that comes with membench, to compare with.
         by: compare within the files by a column such as ``machine`` or a part of the case ids.
-        select: globs for case ids.
+        select: a glob for case ids, or several.
         normalize: compare shares of the theoretical peak.
         preset: ``strict``, ``default``, ``permissive``, or a TOML file with thresholds.
 
@@ -122,9 +130,47 @@ def compare(
         MembenchError: what the command line would end with, as one line and a hint.
     """
     from membench.analysis.comparison import compare as compare_sides
+    from membench.analysis.history.offsets import offsets_of
     from membench.analysis.requests import sides_of
     from membench.analysis.thresholds import thresholds
 
     sides = sides_of(tuple(map(str, files)), reference=reference, against=against, by=by)
     limits = thresholds(preset)
-    return compare_sides(sides, select=select, thresholds=limits, normalize=normalize)
+    return compare_sides(
+        sides,
+        select=_several(select),
+        thresholds=limits,
+        normalize=normalize,
+        offsets=offsets_of(sides),
+    )
+
+
+def history(
+    *places: str | Path,
+    select: str | Iterable[str] = (),
+    every_case: bool = False,
+    preset: str = "default",
+) -> History:
+    """One machine's runs over time, as `membench history` shows them.
+
+    Args:
+        places: results files of one machine, or directories with them; at least one.
+        select: globs for case ids.
+        every_case: a line for every case and statistic, not one for each tier and metric.
+        preset: how large a change must be to be named: ``strict``, ``default``, ``permissive``, or
+            a TOML file with thresholds.
+
+    Returns:
+        The history: ``lines`` (with ``values``, ``levels``, ``changes``), and by ``expected()``
+        the range that a next run should lie in.
+
+    Raises:
+        MembenchError: what the command line would end with, as one line and a hint.
+    """
+    from membench.analysis.history.reading import read_history
+    from membench.analysis.history.summary import history_of
+    from membench.analysis.thresholds import thresholds
+
+    record = read_history([Path(place) for place in places])
+    limits = thresholds(preset)
+    return history_of(record, select=_several(select), every_case=every_case, thresholds=limits)

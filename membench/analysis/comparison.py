@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -12,19 +12,24 @@ from membench.analysis.alike import put_alike_together, put_beside_figures
 from membench.analysis.facts import Fact, compare_facts
 from membench.analysis.figure import CaseRuns, figure
 from membench.analysis.finding import CasePair, Difference, find
+from membench.analysis.in_turns import pair_ids, paired_values
 from membench.analysis.sides import Side
 from membench.analysis.sources import check_strictly
 from membench.analysis.statistics import geometric_mean
 from membench.analysis.thresholds import PRESETS, Thresholds
 from membench.analysis.verdict import Verdict
 from membench.core.errors import NothingMatched, SchemaError
+from membench.core.notebook import html_table
 from membench.core.registry import matches, near
 from membench.core.terms import Metric, Stat, Status, Tier
+from membench.core.units import format_value, significant
 from membench.results.cells import VALUES
 from membench.results.compact.row import Measurement, distinct
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from membench.analysis.history.offsets import RunOffsets
 
 OF_PEAK = "fraction-of-peak"
 """The unit of what is normalized."""
@@ -105,19 +110,21 @@ class Mean:
     count: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Comparison:
-    """Several sides, held against the first.
+    """Several sides, held against the first; a notebook shows the matched lines as a table.
 
     Attributes:
         lines: of every (case, metric, stat) of any side, in the order in which they were found.
         normalized: values and peaks are fractions of the peak.
+        offsets: what other runs of the machine show of the offsets between runs, if known.
     """
 
     sides: tuple[Side, ...]
     lines: tuple[Line, ...]
     thresholds: Thresholds
     normalized: bool = False
+    offsets: RunOffsets | None = None
 
     @cached_property
     def matched(self) -> tuple[Line, ...]:
@@ -157,6 +164,44 @@ class Comparison:
 
         return comparison_frame(self)
 
+    def __repr__(self) -> str:
+        reference, *others = self.sides
+        found = [
+            f"{side.label}: " + ", ".join(f"{n} {verdict}" for verdict, n in counts.items())
+            for side, counts in ((one, self.counts(n)) for n, one in enumerate(others, 1))
+        ]
+        return f"<Comparison with {reference.label}; {'; '.join(found)}>"
+
+    def _repr_html_(self) -> str:
+        labels = [side.label for side in self.sides]
+        head = ["case", "metric", labels[0]]
+        for label in labels[1:]:
+            head += [label, "ratio", "verdict"]
+        cells = [
+            [
+                line.row.case,
+                f"{line.row.metric} {line.row.stat}",
+                *(cell for entry in line.entries for cell in self._cells(line, entry)),
+            ]
+            for line in self.matched
+        ]
+        numbers = [2, *(place for place in range(3, len(head)) if place % 3 != 2)]
+        return html_table(repr(self)[1:-1], head, cells, numbers)
+
+    def _cells(self, line: Line, entry: ComparisonCell) -> list[str]:
+        """The value of one side, and of all but the reference ratio and verdict."""
+        value = "" if entry.figure is None else self._value(line.row.metric, entry.figure.value)
+        if entry is line.entries[0]:
+            return [value]
+        found = entry.finding
+        if found is None:
+            return [value or entry.status, "", ""]
+        ratio = "" if found.ratio is None else significant(found.ratio, 3)
+        return [value, ratio, str(found.verdict)]
+
+    def _value(self, metric: Metric, value: float) -> str:
+        return f"{100 * value:.1f}%" if self.normalized else format_value(metric, value)
+
     def counts(self, side: int) -> Counter[Verdict]:
         """How often each verdict was reached on the label of index ``side``."""
         findings = (line.entries[side].finding for line in self.matched)
@@ -169,6 +214,7 @@ def compare(
     select: Iterable[str] = (),
     thresholds: Thresholds = PRESETS["default"],
     normalize: bool = False,
+    offsets: RunOffsets | None = None,
 ) -> Comparison:
     """Hold ``sides`` against the first of them.
 
@@ -176,17 +222,40 @@ def compare(
         sides: two or more.
         select: globs for case ids; all cases where there is none.
         normalize: compare shares of peak; a row that knows no peak counts as skipped.
+        offsets: of `offsets_of`: a verdict on one run a side names the offset of such runs.
 
     Raises:
         NothingMatched: a glob of ``select`` fits no case.
         SchemaError: the values of a row contradict each other, with file and line.
     """
     try:
-        return _compared(sides, tuple(select), thresholds, normalize=normalize)
+        compared = _compared(sides, tuple(select), thresholds, normalize=normalize)
     except SchemaError:  # of a cell that is read when it is asked for, by a row without a place
         for side in sides:
             check_strictly(side.sources)
         raise
+    if offsets is None:
+        return compared
+    lines = tuple(_with_offsets(line, offsets) for line in compared.lines)
+    return replace(compared, lines=lines, offsets=offsets)
+
+
+def _with_offsets(line: Line, offsets: RunOffsets) -> Line:
+    """``line`` with the offset in each of its findings on one run a side."""
+    first = line.entries[0].figure
+    if first is None or len(first.rows) > 1:
+        return line
+    offset = offsets.of(first.rows[0].common)
+    cells = tuple(_with_offset(cell, offset) for cell in line.entries)
+    return replace(line, entries=cells)
+
+
+def _with_offset(cell: ComparisonCell, offset: float | None) -> ComparisonCell:
+    """``cell`` with it in a finding on one run; of rounds in turns the offset cancels."""
+    figure, finding = cell.figure, cell.finding
+    if figure is None or finding is None or len(figure.rows) > 1 or finding.in_turns:
+        return cell
+    return replace(cell, finding=replace(finding, offset=offset))
 
 
 def _compared(
@@ -213,7 +282,8 @@ def _compared(
             for table, gone in zip(tables, absent, strict=True)
         ]
         lines.append(Line(row, threshold, tuple(entries)))
-    return Comparison(tuple(sides), tuple(_judged(lines)), thresholds, normalize)
+    partners = pair_ids(source for side in sides for source in side.sources)
+    return Comparison(tuple(sides), tuple(_judged(lines, partners)), thresholds, normalize)
 
 
 def _of_peak(row: Measurement) -> Measurement:
@@ -227,6 +297,7 @@ def _of_peak(row: Measurement) -> Measurement:
     return row._replace(
         common=row.common._replace(unit=OF_PEAK, peak=1.0),
         value=row.value / row.peak,
+        best=None if row.best is None else row.best / row.peak,
         rounds_cell=VALUES.to_cell(tuple(value / row.peak for value in row.round_values)),
         samples_cell="",
     )
@@ -289,19 +360,22 @@ def _reasons(rows: Iterable[Measurement], status: Status) -> tuple[str, ...]:
     return tuple(dict.fromkeys(row.reason for row in rows if row.status is status))
 
 
-def _judged(lines: Sequence[Line]) -> Iterator[Line]:
-    """``lines`` with a finding wherever the reference and another side have a figure."""
+def _judged(lines: Sequence[Line], partners: Mapping[str, str]) -> Iterator[Line]:
+    """``lines`` with a finding wherever the reference and another side have a figure.
+
+    ``partners`` as `pair_ids` has them.
+    """
     pairs = [
-        CasePair(line.entries[0].figure, entry.figure, line.threshold)
+        CasePair(reference, figure, line.threshold, paired_values(reference, figure, partners))
         for line in lines
-        if line.entries[0].figure
+        if (reference := line.entries[0].figure)
         for entry in line.entries[1:]
-        if entry.figure
+        if (figure := entry.figure)
     ]
     findings = iter(find(pairs))
     for line in lines:
-        reference, *others = line.entries
-        if reference.figure is None:
+        first, *others = line.entries
+        if first.figure is None:
             yield line
         else:
             judged = (
@@ -310,4 +384,4 @@ def _judged(lines: Sequence[Line]) -> Iterator[Line]:
                 else one
                 for one in others
             )
-            yield Line(line.row, line.threshold, (reference, *judged))
+            yield Line(line.row, line.threshold, (first, *judged))

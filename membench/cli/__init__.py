@@ -23,6 +23,7 @@ _COMMANDS = {
     "run": "Measure this machine and write a results file.",
     "check": "Say whether this machine is as fast as it should be, and what is slow.",
     "compare": "Hold results against each other: better, worse, same or unclear.",
+    "history": "Show one machine's runs over time, and where its numbers changed.",
     "replay": "Replay traces of requests: hit rate against cache capacity.",
     "report": "Turn results files into an HTML or Markdown report, or verdicts.",
     "advise": "Say what this machine should do with a model's KV cache.",
@@ -34,6 +35,8 @@ _COMMANDS = {
     "export": "Turn a results file into another tool's format.",
     "explain": "Explain a flag, a bench, a case or a claim.",
 }
+_COMPLETE = "_MEMBENCH_COMPLETE"
+"""The variable by which a shell asks for completions; its name is click's."""
 _SIGINT = 2
 _LONGEST = 2000
 """Characters of a line for a person."""
@@ -90,6 +93,10 @@ def main(argv: list[str] | None = None) -> NoReturn:
     _open_streams()
     if isinstance(sys.stdout, io.TextIOWrapper):  # a name may have letters that an encoding lacks
         sys.stdout.reconfigure(errors="backslashreplace")
+    if _COMPLETE in os.environ:
+        from membench.cli.completion import offer
+
+        offer()
     code = _guarded(sys.argv[1:] if argv is None else argv)
     try:
         sys.stdout.flush()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from membench.cli import completion
 from membench.cli.kv_options import kv_dtype, parse_seconds, parse_tiers
 from membench.cli.ranges import FiniteRange
 
@@ -78,12 +79,13 @@ def _drive(ctx: click.Context, param: click.Parameter, value: str) -> tuple[floa
 
 
 @click.command(name="advise")
-@click.argument("file", required=False)
+@click.argument("file", required=False, shell_complete=completion.files_or_references)
 @click.option(
     "--model",
     "name",
     required=True,
     metavar="NAME|config.json|list",
+    shell_complete=completion.models,
     help="The model: a name, an id of Hugging Face, or its config.json; list shows the names.",
 )
 @click.option(
@@ -134,6 +136,7 @@ def _drive(ctx: click.Context, param: click.Parameter, value: str) -> tuple[floa
     "--gpu",
     "reference",
     metavar="ref:NAME",
+    shell_complete=completion.references,
     help="A GPU that is not in this machine: the reference whose rates stand for it.",
 )
 @click.option(
@@ -362,7 +365,7 @@ def _rated(drive: tuple[float, float | None], rows: list[Row], usual: float) -> 
     from membench.thesis.tiers.plan import Drive
 
     inputs = ledger().inputs
-    read, write = (rate_of(inputs[key], rows, []) for key in ("ssd-read", "ssd-write"))
+    read, write = (rate_of(inputs[key], rows).rate for key in ("ssd-read", "ssd-write"))
     return Drive(
         capacity_bytes=drive[0],
         dwpd=drive[1] or usual,

@@ -9,6 +9,7 @@ import click
 
 from membench.analysis.thresholds import PRESETS, thresholds, to_toml
 from membench.analysis.verdict import GATE_CLASSES, Verdict
+from membench.cli import completion
 from membench.core.errors import EXIT_FINDING, EXIT_OK, NothingMatched
 
 if TYPE_CHECKING:  # it needs numpy, and asking for help does not
@@ -32,13 +33,14 @@ def _words(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
 
 
 @click.command(name="compare")
-@click.argument("files", nargs=-1, metavar="[LABEL=]FILE...")
+@click.argument("files", nargs=-1, metavar="[LABEL=]FILE...", shell_complete=completion.files)
 @click.option(
     "--ref", "reference", metavar="LABEL", help="Label of the reference.  [default: the first]"
 )
 @click.option(
     "--against",
     metavar="ref:NAME",
+    shell_complete=completion.references,
     help="Compare with a shipped reference; 'membench list --references' names them.",
 )
 @click.option(
@@ -47,7 +49,13 @@ def _words(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
     help="Split the given results by machine, driver, backend, ... or by an axis "
     "of the case ids, such as stores, and compare the parts.",
 )
-@click.option("--select", multiple=True, metavar="GLOB", help="Only matching cases; repeatable.")
+@click.option(
+    "--select",
+    multiple=True,
+    metavar="GLOB",
+    shell_complete=completion.cases,
+    help="Only matching cases; repeatable.",
+)
 @click.option(
     "--status",
     "verdicts",
@@ -137,12 +145,19 @@ def command(
         return EXIT_OK
     from membench.analysis.comparison import compare
     from membench.analysis.gate import check_gate
+    from membench.analysis.history.offsets import offsets_of
     from membench.analysis.requests import sides_of
     from membench.analysis.sources import without_collector
 
     def outcome() -> int:
         sides = sides_of(files, reference=reference or "", against=against or "", by=by or "")
-        comparison = compare(sides, select=select, thresholds=limits, normalize=bool(normalize))
+        comparison = compare(
+            sides,
+            select=select,
+            thresholds=limits,
+            normalize=bool(normalize),
+            offsets=offsets_of(sides),
+        )
         if fail_on and comparison.matched:
             check_gate(comparison, fail_on, cross_machine=cross_machine)
         most = None if everything or against is None else FARTHEST

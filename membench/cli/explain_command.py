@@ -6,12 +6,13 @@ import re
 
 import click
 
+from membench.cli import completion
 from membench.core.errors import NothingMatched
 from membench.core.terms import FLAGS
 
 
 @click.command(name="explain")
-@click.argument("what", metavar="CODE|CASE|CLAIM")
+@click.argument("what", metavar="CODE|CASE|CLAIM", shell_complete=completion.topics)
 def command(what: str) -> None:
     """Explain a flag (such as noisy), a bench (ddr/copy), a case id or a claim (C13)."""
     from membench.report.screens.console import console

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import click
 
+from membench.cli import completion
 from membench.core.case import PROFILES
 from membench.core.text import one_line
 
 
 @click.command(name="list")
 @click.option("--profile", type=click.Choice(list(PROFILES)), default="quick", show_default=True)
-@click.option("--select", multiple=True, metavar="GLOB", help="Only matching cases; repeatable.")
+@click.option(
+    "--select",
+    multiple=True,
+    metavar="GLOB",
+    shell_complete=completion.cases,
+    help="Only matching cases; repeatable.",
+)
 @click.option(
     "--references", "of_references", is_flag=True, help="List reference results instead of cases."
 )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from membench.cli import completion
 from membench.cli.kv_options import kv_dtype, parse_seconds, parse_tiers
 
 if TYPE_CHECKING:
@@ -151,6 +152,7 @@ def _policies(
 @click.option(
     "--model",
     metavar="NAME|config.json",
+    shell_complete=completion.models,
     help="Whose cache it is, for bytes: a name, an id of Hugging Face, or a config.json.",
 )
 @kv_dtype

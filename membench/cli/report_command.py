@@ -28,6 +28,13 @@ import click
     "records; each with a source and a date.",
 )
 @click.option(
+    "--assume",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="One assumption in place of what membench assumes, as 'system.link=50 GB/s'; repeatable. "
+    "Every claim in a report names the one that moves its verdict.",
+)
+@click.option(
     "--thesis",
     type=click.Choice(["full", "summary", "none"]),
     default="summary",
@@ -55,6 +62,7 @@ def command(
     files: tuple[Path, ...],
     output: Path,
     assumptions: Path | None,
+    assume: tuple[str, ...],
     thesis: str,
     language: str,
     scheduler: str | None,
@@ -72,6 +80,7 @@ def command(
       membench report mybox.csv -o mybox.html
       membench report old.csv new.csv -o both.md
       membench report h100.csv h200.csv -o verdicts.json
+      membench report mybox.csv -o verdicts.json --assume system.link=50
       membench report mybox.csv ref:h100-sxm -o beside.html
       membench report mybox.csv -o mybox.html --lang zh-TW
     """  # noqa: D301 - click wants the very character \b to keep the lines below it apart
@@ -84,7 +93,7 @@ def command(
     detail = ThesisDetail(thesis)
     files = tuple(files_of(files))
     if scheduler is None:
-        written = make_report(files, output, assumptions, language, thesis=detail)
+        written = make_report(files, output, assumptions, language, assume=assume, thesis=detail)
     else:
         from membench.cli.extras import demand_dask
 
@@ -93,7 +102,13 @@ def command(
 
         with spread_over(scheduler, insecure=insecure) as spread:
             written = make_report(
-                files, output, assumptions, language, thesis=detail, spread=spread
+                files,
+                output,
+                assumptions,
+                language,
+                assume=assume,
+                thesis=detail,
+                spread=spread,
             )
     size = about_size(sum(path.stat().st_size for path in written))
     plots = len(written) - 1

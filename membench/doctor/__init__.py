@@ -1,7 +1,7 @@
-"""Advice before a run: what on this machine stands between a measurement and its truth.
+"""Checks before a run: settings and conditions of this machine that would distort a measurement.
 
-A check is a pure function ``Facts -> Finding``.  A room lists its own under
-``CHECKS``; each gives exactly one finding, about all devices where there are several.
+A check is a pure function ``Facts -> Finding``. Each module lists its own under ``CHECKS``; each
+check gives exactly one finding, about all devices if there are several.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 SCHEMA = "membench.doctor/1"
-"""Stands in the JSON that `membench doctor --json` writes."""
+"""Schema name in the JSON that `membench doctor --json` writes."""
 
 Check = Callable[[Facts], Finding]
 
@@ -41,7 +41,7 @@ CHECKS: tuple[Check, ...] = (
 )
 
 GPU_CHECKS: tuple[Check, ...] = accelerator.GPU_CHECKS
-"""Asked only where there is a GPU: without one they would all say so."""
+"""Run only if there is a GPU; without one they would all report the same."""
 
 _ORDER = (Severity.FAIL, Severity.WARN, Severity.OK)
 
@@ -53,6 +53,6 @@ def examine(facts: Facts) -> list[Finding]:
 
 
 def worst(findings: Iterable[Finding]) -> Severity:
-    """The worst level of ``findings``."""
+    """The highest severity among ``findings``."""
     levels = {finding.level for finding in findings}
     return next((level for level in _ORDER if level in levels), Severity.OK)

@@ -1,4 +1,4 @@
-"""Checks of the GPUs: usable at all, and in a state in which they show what they can."""
+"""Checks of the GPUs: whether they can be used, and whether they run at full speed."""
 
 from __future__ import annotations
 
@@ -10,11 +10,16 @@ from membench.doctor.facts import Facts
 from membench.doctor.finding import UNKNOWN, Finding, fail, fine, warn
 from membench.machine.gpus.state import GpuState
 
+_NVRTC = ("nvidia-cuda-nvrtc", "nvidia-cuda-nvrtc-cu12")
+_VERSION = re.compile(r"(\d{1,4})\.(\d{1,4})")
+_BLACKWELL, _WIDE_LOADS = 10, (12, 9)
+"""Major compute capability, and the first NVRTC whose assembler has its loads of 256 bits."""
+
 _STACK = re.compile(r"cupy(-cuda\d+x)?|nvidia-cuda-nvrtc(-cu\d+)?")
 
 
 def gpu(facts: Facts) -> Finding:
-    """A GPU that is there but cannot be used is the worst surprise."""
+    """A GPU that is present must be usable."""
     gpus = facts.machine.gpus
     if gpus.problem:
         return fail("gpu", gpus.problem, gpus.remedy)
@@ -40,11 +45,28 @@ def stack(facts: Facts) -> Finding:
     ]
     if gpus.problem:
         return fail("gpu-software", f"{'; '.join(seen)}: {gpus.problem}", gpus.remedy)
+    if _lacks_wide_loads(facts):
+        return warn(
+            "gpu-software",
+            f"{'; '.join(seen)}: this NVRTC has no loads of 256 bits, which Blackwell has",
+            "pip install 'nvidia-cuda-nvrtc-cu12>=12.9'",
+        )
     return fine("gpu-software", "; ".join(seen))
 
 
+def _lacks_wide_loads(facts: Facts) -> bool:
+    """Whether cases with `vec=32` will be skipped on a GPU that could run them."""
+    blackwell = any(
+        int(one.compute_capability.partition(".")[0] or 0) >= _BLACKWELL
+        for one in facts.machine.gpus.devices
+    )
+    found = (_VERSION.match(facts.machine.packages.get(name, "")) for name in _NVRTC)
+    versions = [(int(one[1]), int(one[2])) for one in found if one]
+    return blackwell and bool(versions) and max(versions) < _WIDE_LOADS
+
+
 def peak(facts: Facts) -> Finding:
-    """The share of the peak in results stands on what the device says of itself."""
+    """The share of peak in results is computed from the peak that the device reports."""
 
     def told(one: GpuState) -> str:
         if one.peak_bandwidth is None:
@@ -55,7 +77,7 @@ def peak(facts: Facts) -> Finding:
 
 
 def ecc(facts: Facts) -> Finding:
-    """GDDR memory with ECC on is slower by the bits that it stores; errors slow any memory."""
+    """ECC on GDDR memory costs bandwidth for the stored bits; memory errors slow any memory."""
 
     def told(one: GpuState) -> str:
         errors = f", {one.ecc_errors} uncorrected errors" if one.ecc_errors else ""
@@ -73,7 +95,7 @@ def ecc(facts: Facts) -> Finding:
 
 
 def mig(facts: Facts) -> Finding:
-    """An instance is a part of the device, whatever its name says."""
+    """A MIG instance has only a part of the device's bandwidth, whatever its name."""
     seen = _each(facts.gpus, lambda one: _mode(one.mig))
     split = [one for one in facts.gpus if one.mig]
     if not split:
@@ -107,7 +129,7 @@ def power(facts: Facts) -> Finding:
 
 
 def clocks(facts: Facts) -> Finding:
-    """Clocks that somebody set are the machine's state, not its ability."""
+    """Lowered application clocks limit the results, not the card's capability."""
 
     def told(one: GpuState) -> str:
         if one.sm_mhz_max is None:
@@ -123,7 +145,7 @@ def clocks(facts: Facts) -> Finding:
 
 
 def throttle(facts: Facts) -> Finding:
-    """A card that is held down before anything runs will be under load, too."""
+    """A card that is throttled while idle will be throttled under load too."""
     seen = _each(facts.gpus, lambda one: ", ".join(one.slowdowns) or _nothing(one.reasons))
     if not any(one.slowdowns for one in facts.gpus):
         return fine("gpu-throttle", seen)
@@ -131,7 +153,7 @@ def throttle(facts: Facts) -> Finding:
 
 
 def persistence(facts: Facts) -> Finding:
-    """Without it the driver is loaded anew for every process, and loses its counters."""
+    """Without persistence mode the driver is loaded for every process and loses its counters."""
     seen = _each(facts.gpus, lambda one: _mode(one.persistence))
     if not any(one.persistence is False for one in facts.gpus):
         return fine("gpu-persistence", seen)
@@ -159,7 +181,7 @@ def link(facts: Facts) -> Finding:
 
 
 def company(facts: Facts) -> Finding:
-    """Who else computes on the card takes a share of it."""
+    """Other processes that compute on the card take a share of it."""
 
     def told(one: GpuState) -> str:
         if one.processes is None:
@@ -173,7 +195,7 @@ def company(facts: Facts) -> Finding:
 
 
 def answer(facts: Facts) -> Finding:
-    """Without NVML nobody can say whether a number was throttled."""
+    """Without NVML, throttling cannot be detected."""
     silent = facts.gpu_problem
     if not silent:
         return fine("nvml", "answers")
@@ -181,7 +203,7 @@ def answer(facts: Facts) -> Finding:
 
 
 def _is_lowered(one: GpuState) -> bool:
-    """An application clock below the highest one; 0 means that none is set."""
+    """Whether the application clock is below the highest one; 0 means that none is set."""
     return bool(one.sm_mhz_set) and (one.sm_mhz_set or 0) < (one.sm_mhz_max or 0)
 
 
@@ -212,4 +234,4 @@ GPU_CHECKS = (
     link,
     company,
 )
-"""Asked only where there is a GPU."""
+"""Run only if there is a GPU."""

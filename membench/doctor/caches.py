@@ -1,4 +1,4 @@
-"""Check of the processor's caches: do they behave as the system reports them?"""
+"""Check whether the processor's caches behave as reported."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from membench.doctor.finding import UNKNOWN, Finding, fine, warn
 def caches(facts: Facts) -> Finding:
     """Arrays for main memory are sized by the caches, so a wrong report would make them too small.
 
-    A chase over growing rings tells; what it contradicts is said here and by the flag
-    `cache-unknown`.
+    A pointer chase over growing rings is compared with the report. A contradiction is reported here
+    and by the flag `cache-unknown`.
     """
     machine = facts.machine
     reported, stairs = of_the_chase(machine), machine.cpu.staircase

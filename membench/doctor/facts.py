@@ -1,4 +1,4 @@
-"""Everything that the checks look at, read once; the checks themselves read nothing."""
+"""Reads all inputs of the checks once; the checks themselves read nothing."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
+from membench.core.cache_dir import cache_base, cache_problem
 from membench.core.snapshot import Filesystem, Machine
-from membench.host.compiled.cache_dir import cache_base, cache_problem
 from membench.host.memory import staircase
 from membench.machine import snapshot
 from membench.machine.disks.devices import Disk, read_disks
@@ -24,8 +24,8 @@ class ScratchDirectory:
     """The directory in which disks would be measured.
 
     Attributes:
-        problem: why no file can be made there, empty where one can.
-        disks: what its filesystem lies on, empty where that is not known.
+        problem: why no file can be created there, empty if one can.
+        disks: the disks under its filesystem, empty if unknown.
     """
 
     filesystem: Filesystem
@@ -35,12 +35,12 @@ class ScratchDirectory:
 
 @dataclass(frozen=True)
 class Kernels:
-    """What host kernels are compiled with.
+    """What the host kernels are compiled with.
 
     Attributes:
         numba: whether it is installed.
         engine: value of MEMBENCH_ENGINE; ``numpy`` forbids compiled kernels.
-        cache_problem: why compiled kernels cannot be kept, empty where they can.
+        cache_problem: why compiled kernels cannot be cached, empty if they can.
     """
 
     numba: bool
@@ -50,11 +50,11 @@ class Kernels:
 
 @dataclass(frozen=True)
 class Facts:
-    """Everything that the checks look at.
+    """The inputs of all checks.
 
     Attributes:
         gpus: the visible GPUs as they are now.
-        gpu_problem: why they cannot be asked, empty where they can.
+        gpu_problem: why their state cannot be read, empty if it can.
     """
 
     machine: Machine
@@ -67,10 +67,10 @@ class Facts:
 
 
 def gather(scratch: Path) -> Facts:
-    """Look at this machine, for a second or two; nothing is written.
+    """Examine this machine for a second or two; nothing is written.
 
     Args:
-        scratch: a directory, which need not exist yet: its nearest parent counts.
+        scratch: a directory; if it does not exist yet, its nearest existing parent is examined.
     """
     noise = watch()  # first, before this process itself warms the machine
     machine = snapshot([scratch])
@@ -94,7 +94,7 @@ def gather(scratch: Path) -> Facts:
 
 
 def read_gpu_states(machine: Machine) -> tuple[tuple[GpuState, ...], str]:
-    """The visible GPUs of ``machine`` as they are now, and why one could not be asked."""
+    """The present state of ``machine``'s visible GPUs, and why one could not be read."""
     found: list[GpuState] = []
     try:
         if machine.gpus.devices:
@@ -106,7 +106,7 @@ def read_gpu_states(machine: Machine) -> tuple[tuple[GpuState, ...], str]:
 
 
 def no_file_in(directory: Path) -> str:
-    """Why this process cannot make a file in ``directory``, or empty where it can."""
+    """Why this process cannot create a file in ``directory``, or empty if it can."""
     try:
         while not directory.exists() and directory != directory.parent:
             if directory.is_symlink():
@@ -121,7 +121,7 @@ def no_file_in(directory: Path) -> str:
 
 
 def no_kernel_cache(environ: Mapping[str, str]) -> str:
-    """Why compiled kernels cannot be kept or may not be loaded, or empty where they can."""
+    """Why compiled kernels cannot be cached or may not be loaded, or empty if they can."""
     base = cache_base(environ)
     if base is None:
         return "there is no home directory"

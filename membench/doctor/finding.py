@@ -1,4 +1,4 @@
-"""What a check hands back."""
+"""The result of a check."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 UNKNOWN = "not readable"
-"""What a finding says of a fact that the machine does not tell: no reason to warn."""
+"""Text for a fact that the machine does not report; no reason to warn."""
 
 
 class Severity(StrEnum):
-    """How bad it is."""
+    """How severe a finding is."""
 
     OK = "OK"  # nothing that is known stands in the way
     WARN = "WARN"  # numbers come out lower, noisier or harder to compare than they could
@@ -19,13 +19,13 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """The answer of one check.
+    """The result of one check.
 
     Attributes:
-        check: its name; stable, one finding each.
-        seen: one line: what is there.
-        fix: one line: what a person may do, a command where one helps; empty where
-            there is nothing to do.  membench itself changes no setting.
+        check: its stable name; each check gives one finding.
+        seen: one line: the observation.
+        fix: one line: what the user may do, a command if one helps; empty if there is nothing to
+            do. membench itself changes no setting.
     """
 
     check: str
@@ -35,15 +35,15 @@ class Finding:
 
 
 def fine(check: str, seen: str, advice: str = "") -> Finding:
-    """Nothing stands in the way."""
+    """A finding that needs no action."""
     return Finding(check, Severity.OK, seen, advice)
 
 
 def warn(check: str, seen: str, fix: str) -> Finding:
-    """Numbers come out lower, noisier or harder to compare."""
+    """A finding that makes numbers lower, noisier or harder to compare."""
     return Finding(check, Severity.WARN, seen, fix)
 
 
 def fail(check: str, seen: str, fix: str) -> Finding:
-    """Something cannot be measured here."""
+    """A finding that prevents some measurement here."""
     return Finding(check, Severity.FAIL, seen, fix)

@@ -1,24 +1,25 @@
-"""Checks of main memory: how much of it is ours, in which pages, on which nodes."""
+"""Checks of main memory: free memory, page sizes, nodes."""
 
 from __future__ import annotations
 
 from membench.core.snapshot import NodeKind
-from membench.core.units import GIB, MIB, about_size
+from membench.core.units import GIB, MIB, about_size, format_size
 from membench.doctor.facts import Facts
 from membench.doctor.finding import UNKNOWN, Finding, fail, fine, warn
 
 NEEDED = 2 * GIB
-"""Usable memory with which every case of the quick profile can run: at most half is taken."""
+"""Usable memory with which every case of the quick profile can run: cases use at most half."""
 
 LARGEST = 32 * MIB
-"""Bytes of a huge page that arrays of every case still hold: 2 MiB with pages of 4 KiB, 32 MiB with
-pages of 16 KiB; with pages of 64 KiB it has 512 MiB."""
+"""Largest huge page that the arrays of every case can still use: 2 MiB with pages of 4 KiB, 32 MiB
+with pages of 16 KiB; with pages of 64 KiB it is 512 MiB.
+"""
 
 SWAP_SHARE = 0.01
-"""Swap in use, as a share of the memory, below which it is what was never needed again."""
+"""Swap in use below this share of memory is assumed to hold pages that are no longer needed."""
 
 LOCKED = 8 * MIB
-"""What Linux has granted by default since 5.16 (MLOCK_LIMIT of include/uapi/linux/resource.h)."""
+"""Bytes that Linux grants by default since 5.16 (MLOCK_LIMIT of include/uapi/linux/resource.h)."""
 
 
 def available(facts: Facts) -> Finding:
@@ -27,17 +28,22 @@ def available(facts: Facts) -> Finding:
     if not memory.total:
         return fine("memory", UNKNOWN)
     seen = f"{about_size(memory.available)} of {about_size(memory.total)} available"
+    if memory.hugetlb_bytes:
+        seen += f", {about_size(memory.hugetlb_bytes)} are set aside for hugetlbfs"
     if memory.available < NEEDED:
-        return fail(
-            "memory",
-            f"{seen}, the quick profile needs {about_size(NEEDED)}",
-            "stop other programs; see who holds it: ps -eo rss,comm --sort=-rss | head",
-        )
+        # ps counts no page of hugetlbfs, in use or not.
+        fix = "stop other programs; see who holds it: ps -eo rss,comm --sort=-rss | head"
+        if memory.available + memory.hugetlb_bytes >= NEEDED:
+            fix = (
+                "give what no program uses back: "
+                "echo 0 | sudo tee /sys/kernel/mm/hugepages/hugepages-*/nr_hugepages"
+            )
+        return fail("memory", f"{seen}, the quick profile needs {about_size(NEEDED)}", fix)
     return fine("memory", seen)
 
 
 def limit(facts: Facts) -> Finding:
-    """The control group's cap counts, and the page cache of our files counts against it."""
+    """The control group limits memory, and the page cache of our files counts against it."""
     memory = facts.machine.memory
     if memory.cgroup_limit is None:
         return fine("memory-limit", "none")
@@ -52,7 +58,7 @@ def limit(facts: Facts) -> Finding:
 
 
 def huge_pages(facts: Facts) -> Finding:
-    """Without huge pages a latency is that of the page tables too."""
+    """Without huge pages, latencies include page-table walks."""
     memory = facts.machine.memory
     if not memory.thp:
         return fine(
@@ -61,10 +67,14 @@ def huge_pages(facts: Facts) -> Finding:
         )
     seen = f"transparent huge pages: {memory.thp}"
     if memory.thp == "never":
+        small = " or ".join(map(format_size, memory.small_thp))
+        where = f"pages of {small}" if small else "small ones"
+        setting = f"hugepages-{memory.huge_page // 1024}kB/enabled"
         return warn(
             "huge-pages",
-            f"{seen}, so rows with pages=thp lie on small ones and are flagged few-huge-pages",
-            "echo madvise | sudo tee /sys/kernel/mm/transparent_hugepage/enabled",
+            f"{seen}, so rows with pages=thp lie on {where} and are flagged few-huge-pages",
+            "echo madvise | sudo tee /sys/kernel/mm/transparent_hugepage/enabled; if "
+            f"{setting} there is never, echo inherit to it",
         )
     if memory.thp_allowed is False:
         return warn(
@@ -92,6 +102,16 @@ def nodes(facts: Facts) -> Finding:
     seen = f"{len(populated)} memory nodes"
     seen += f", {others} of them not the host's own memory" if others else ""
     balancing = facts.settings.numa_balancing
+    policy = facts.machine.memory.policy
+    if "interleave" in policy:
+        return warn(
+            "numa",
+            f"{seen}, and this process takes its pages from several in turn ({policy}): ddr rows "
+            "are those of all of them",
+            "start it without numactl --interleave to measure one node",
+        )
+    if policy not in ("", "default", "local"):
+        seen += f", memory policy {policy}"
     if balancing:
         return warn(
             "numa",
@@ -107,7 +127,7 @@ def nodes(facts: Facts) -> Finding:
 
 
 def swap(facts: Facts) -> Finding:
-    """What is swapped out comes back in the middle of a measurement."""
+    """Pages that are swapped out are read back in the middle of a measurement."""
     total, used = facts.noise.swap_total, facts.noise.swap_used
     if total is None or used is None:
         return fine("swap", UNKNOWN)

@@ -1,39 +1,31 @@
-"""Checks of who else is at work."""
+"""Checks for other processes and guests at work."""
 
 from __future__ import annotations
 
 from membench.core.terms import FLAGS
 from membench.doctor.facts import Facts
 from membench.doctor.finding import UNKNOWN, Finding, fine, warn
-
-BUSY_SHARE = 0.1
-"""Share of the machine's CPUs at work for others from which on it shows in a bandwidth."""
-
-LEAST_BUSY = 0.5
-"""CPUs at work below which a small machine counts as quiet all the same."""
-
-MOST_STEAL = 0.05
-"""A look at two CPUs counts 40 ticks: one of them may be chance, two are not."""
+from membench.machine.cpu_time import MOST_STEAL, busy_bound
 
 BUSY_PROCESS = 0.2
-"""CPUs that processes of one name use when they are worth telling."""
+"""Least CPUs of the processes of one name to be reported."""
 
 _NAMED = 3
 
 
 def load(facts: Facts) -> Finding:
-    """The load average counts whoever ran in the last minute, membench included."""
+    """The load average counts all processes of the last minute, membench included."""
     averages, cpus = facts.machine.load, len(facts.machine.cpu.cores)
     if not averages or not cpus:
         return fine("load", UNKNOWN)
     seen = f"{averages[0]:.2f} on {cpus} CPUs, over the last minute"
-    if averages[0] < _bound(cpus):
+    if averages[0] < busy_bound(cpus):
         return fine("load", seen)
     return warn("load", seen, "wait until it has fallen: uptime")
 
 
 def steal(facts: Facts) -> Finding:
-    """Time that the hypervisor gives to other guests is missing in ours."""
+    """Time that the hypervisor gives to other guests is missing in our measurements."""
     share = facts.noise.steal
     if share is None:
         return fine("steal", UNKNOWN)
@@ -46,7 +38,7 @@ def steal(facts: Facts) -> Finding:
 
 
 def busy(facts: Facts) -> Finding:
-    """Processes at work share the caches and the memory's bandwidth."""
+    """Other processes share the caches and the memory bandwidth."""
     used: dict[str, float] = {}
     for process in facts.noise.busy:
         used[process.command] = used.get(process.command, 0.0) + process.cpus
@@ -61,17 +53,13 @@ def busy(facts: Facts) -> Finding:
     cpus = facts.noise.busy_cpus
     if cpus is None:
         return fine("busy", UNKNOWN)
-    if cpus >= _bound(len(facts.machine.cpu.cores)):
+    if cpus >= busy_bound(len(facts.machine.cpu.cores)):
         return warn(
             "busy",
             f"{cpus:.1f} CPUs at work for processes that cannot be seen from here",
             "look from outside the container: top",
         )
     return fine("busy", f"{cpus:.1f} CPUs at work")
-
-
-def _bound(cpus: int) -> float:
-    return max(LEAST_BUSY, BUSY_SHARE * cpus)
 
 
 CHECKS = (load, steal, busy)

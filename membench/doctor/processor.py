@@ -1,4 +1,4 @@
-"""Checks of the processors: clocks, and the share that is ours."""
+"""Checks of the processors: clocks, and the CPUs that this process may use."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from membench.doctor.facts import Facts
 from membench.doctor.finding import UNKNOWN, Finding, fail, fine, warn
 
 _FAST_CLOCKS = frozenset(["tsc", "arch_sys_counter", "timebase", "riscv_clocksource", "tod"])
-"""Counters that a process reads by itself, by architecture."""
+"""Clock sources that a process reads without the kernel, by architecture."""
 
 _GUEST_CLOCKS = frozenset(["kvm-clock", "hyperv_clocksource_tsc_page"])
-"""Read without the kernel too, with the hypervisor's correction (vDSO)."""
+"""Also read without the kernel, corrected by the hypervisor (vDSO)."""
 
 
 def governor(facts: Facts) -> Finding:
-    """A governor that waits for load makes short measurements slow."""
+    """A governor that reacts to load makes short measurements slow."""
     seen = facts.machine.cpu.governor
     if not seen:
         guest = facts.machine.cpu.hypervisor
@@ -25,7 +25,7 @@ def governor(facts: Facts) -> Finding:
 
 
 def boost(facts: Facts) -> Finding:
-    """Without it the machine shows less than it can."""
+    """Without boost the processor runs below its highest clock."""
     on = facts.settings.boost
     if on is None:
         return fine("boost", UNKNOWN)
@@ -57,7 +57,7 @@ def clock(facts: Facts) -> Finding:
 
 
 def affinity(facts: Facts) -> Finding:
-    """Fewer CPUs than there are show less than the machine can."""
+    """With fewer CPUs than the machine has, bandwidth is lower than the machine's."""
     mine, online = len(facts.machine.cpu.affinity), len(facts.machine.cpu.cores)
     if facts.settings.pinning is False:
         return warn(
@@ -77,7 +77,7 @@ def affinity(facts: Facts) -> Finding:
 
 
 def cpu_quota(facts: Facts) -> Finding:
-    """A control group that runs out of time is stopped in the middle of a measurement."""
+    """A control group that uses up its CPU time is stopped in the middle of a measurement."""
     quota, mine = facts.machine.cpu.quota, len(facts.machine.cpu.affinity)
     if quota is None:
         return fine("cpu-quota", "none")
@@ -94,7 +94,7 @@ def cpu_quota(facts: Facts) -> Finding:
 
 
 def virtual(facts: Facts) -> Finding:
-    """A guest sees what its hypervisor tells it."""
+    """A guest sees only what its hypervisor reports."""
     name = facts.machine.cpu.hypervisor
     if not name:
         return fine("virtual", "no sign of a hypervisor")

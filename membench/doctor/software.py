@@ -1,9 +1,10 @@
-"""Checks of the kernel's age and of what compiles host kernels."""
+"""Checks of the kernel's version and of the compiler for host kernels."""
 
 from __future__ import annotations
 
 import re
 
+from membench.core.installing import install
 from membench.doctor.facts import Facts
 from membench.doctor.finding import UNKNOWN, Finding, fail, fine, warn
 
@@ -12,7 +13,7 @@ CACHESTAT = (6, 5)
 
 
 def kernel(facts: Facts) -> Finding:
-    """By what it is proven that a file is not in the page cache."""
+    """cachestat(2) proves that a file is not in the page cache."""
     release = facts.machine.kernel
     number = re.match(r"(\d{1,4})\.(\d{1,4})", release)
     if number is None:
@@ -22,7 +23,7 @@ def kernel(facts: Facts) -> Finding:
 
 
 def compiler(facts: Facts) -> Finding:
-    """Without compiled kernels there is no latency and no bandwidth past the caches."""
+    """Without compiled kernels there are no latencies, and bandwidths only beyond the caches."""
     if facts.kernels.engine == "numpy":
         return warn(
             "numba", "MEMBENCH_ENGINE=numpy forbids compiled kernels", "unset MEMBENCH_ENGINE"
@@ -30,11 +31,11 @@ def compiler(facts: Facts) -> Finding:
     if facts.kernels.numba:
         version = facts.machine.packages.get("numba", "")
         return fine("numba", f"installed {version}".strip())
-    return fail("numba", "not installed: latencies cannot be measured", "pip install numba")
+    return fail("numba", "not installed: latencies cannot be measured", install("numba"))
 
 
 def kernel_cache(facts: Facts) -> Finding:
-    """Where compiled kernels cannot be kept, every round compiles them again."""
+    """If compiled kernels cannot be cached, every round compiles them again."""
     problem = facts.kernels.cache_problem
     if not problem:
         return fine("kernel-cache", "can be written")

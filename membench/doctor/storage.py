@@ -9,14 +9,14 @@ from membench.host.storage.scratch import FREE_SHARE, LEAST_CUT, cut
 from membench.workloads.disk_flow import DISK
 
 DISK_BUDGET = 2 * GIB
-"""Largest scratch file that a run makes without being told."""
+"""Largest scratch file that a run creates by default."""
 
 LEAST_AIO = 1024
-"""Requests of native asynchronous I/O that several loops at the largest depth may hold at once."""
+"""Asynchronous requests that several loops may hold at once at the largest depth."""
 
 
 def scratch(facts: Facts) -> Finding:
-    """Where no file can be made, no disk can be measured."""
+    """If no file can be created, no disk can be measured."""
     place = facts.scratch.filesystem
     if facts.scratch.problem:
         return fail("scratch", facts.scratch.problem, "name another directory: --scratch DIR")
@@ -40,7 +40,7 @@ def direct_io(facts: Facts) -> Finding:
 
 
 def free_space(facts: Facts) -> Finding:
-    """The file takes at most half of what is free, and is cut to it."""
+    """The scratch file takes at most half of the free space and is reduced to that."""
     place = facts.scratch.filesystem
     if not (place.kind or place.free):
         return fine("free-space", UNKNOWN)
@@ -58,7 +58,7 @@ def free_space(facts: Facts) -> Finding:
 
 
 def disk(facts: Facts) -> Finding:
-    """A disk that turns has other latencies than the models know."""
+    """A spinning disk has other latencies than the models assume."""
     disks = facts.scratch.disks
     if not disks:
         return fine("disk", UNKNOWN)
@@ -98,7 +98,7 @@ def scheduler(facts: Facts) -> Finding:
 
 
 def asynchronous(facts: Facts) -> Finding:
-    """Who has used up the system's share leaves no deep queue to measure."""
+    """If other processes have used up the system's share, deep queues cannot be measured."""
     used, most = facts.settings.aio_used, facts.settings.aio_limit
     if used is None or most is None:
         return fine("aio", UNKNOWN)

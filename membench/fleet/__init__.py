@@ -1,1 +1,1 @@
-"""Many hosts at once, on Dask distributed.  Nothing here schedules: Dask does."""
+"""Many hosts at once, on Dask distributed, which does all scheduling."""

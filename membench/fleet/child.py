@@ -1,9 +1,8 @@
-"""Become `membench ...`, and be told when the parent is gone.
+"""Replaces itself by `membench ...`, and ends with its parent.
 
-Started as ``python -m membench.fleet.child PARENT_PID ARGUMENT...`` by a
-worker of the cluster.  Should that worker die, whichever way, the kernel sends
-SIGTERM, which ends a run politely: its journal is whole, so that it can be
-resumed, and the next run on this host does not meet it.
+Started as ``python -m membench.fleet.child PARENT_PID ARGUMENT...`` by a worker of the cluster. If
+that worker dies for any reason, the kernel sends SIGTERM. The run then ends cleanly: its journal is
+complete and can be resumed, and the next run on this host does not overlap it.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from membench.measure.rounds.lifeline import die_with
 
 
 def main(argv: list[str]) -> None:
-    """Never returns."""
+    """Does not return."""
     die_with(int(argv[0]), signal.SIGTERM)
     os.execv(sys.executable, [sys.executable, "-P", "-m", "membench", *argv[1:]])  # noqa: S606 - no shell is wanted
 

@@ -1,4 +1,4 @@
-"""A client of a Dask cluster: of one that runs, or of one made here for the occasion."""
+"""A client of a Dask cluster: an existing one, or one created here for a trial."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from membench.fleet.hosts import HostWorker
 from membench.fleet.task import identify
 
 RESOURCE = "membench-host"
-"""What a worker must offer, one of it, to be measured on: ``--resources membench-host=1``."""
+"""Resource of which a worker must offer one to be measured: ``--resources membench-host=1``."""
 ANSWER_SECONDS = 10.0
-"""In which a worker must say who it is."""
+"""Seconds in which a worker must identify itself."""
 _CONNECT_SECONDS = 20
 _ASKED_AT_ONCE = 64
 _ENCRYPTED = frozenset({"tls", "wss", "inproc"})
@@ -28,14 +28,14 @@ _ENCRYPTED = frozenset({"tls", "wss", "inproc"})
 
 @contextmanager
 def connected(scheduler: str, *, insecure: bool = False) -> Iterator[Client]:
-    """A client of the cluster at ``scheduler``; TLS and timeouts are Dask's configuration.
+    """A client of the cluster at ``scheduler``; TLS and timeouts come from Dask's configuration.
 
     Args:
-        insecure: also use a scheduler that anybody on the network can command.
+        insecure: also accept a scheduler that anybody on the network can command.
 
     Raises:
-        MembenchError: nothing answers there, or the scheduler has no security and can be
-            reached from other hosts, so that whoever reaches it could run code here.
+        MembenchError: nothing answers there, or the scheduler has no TLS and is reachable from
+            other hosts, so that anybody could run code here.
     """
     with _quiet():
         try:
@@ -55,9 +55,9 @@ def connected(scheduler: str, *, insecure: bool = False) -> Iterator[Client]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep Dask's log off the screen: tracebacks of its own, and text that workers send.
+    """Keep Dask's log off the screen: its own tracebacks, and text that workers send.
 
-    What matters of it is an exception here, or a state of a host in the ledger.
+    Important events appear as an exception here, or as a host's state in the ledger.
     """
     before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
@@ -68,7 +68,7 @@ def _quiet() -> Iterator[None]:
 
 
 def _refuse_open_scheduler(address: str) -> None:
-    """Dask's protocol carries pickles: whoever speaks to a scheduler runs code on its peers."""
+    """Dask's protocol carries pickles: who reaches a scheduler can run code on its peers."""
     protocol, _, place = address.rpartition("://")
     if protocol in _ENCRYPTED:
         return
@@ -89,8 +89,8 @@ def _refuse_open_scheduler(address: str) -> None:
 def local(workers: int) -> Iterator[Client]:
     """A client of a cluster of ``workers`` threads of this process, for a trial.
 
-    Scheduler and workers speak inside the process.  A scheduler on a socket, also on the
-    loopback interface, could be commanded by every user of the machine.
+    Scheduler and workers communicate inside the process. Every user of the machine could command a
+    scheduler on a socket, even on the loopback interface.
     """
     no_pages: dict[str, list[str]] = {
         "distributed.scheduler.http.routes": [],
@@ -122,7 +122,7 @@ def reachable_workers(
     """The workers that offer `RESOURCE`, without those at ``known`` addresses.
 
     Returns:
-        Workers, and by address one line for each worker that cannot say what it is.
+        The workers, and by address one line for each worker that cannot identify itself.
     """
     workers = offered(client)
     asked = sorted(set(workers) - set(known))
@@ -134,9 +134,10 @@ def reachable_workers(
     for address in asked:
         name, answer = workers[address], answers.get(address)
         plain = answer if type(answer) is dict else {}  # no class of a stranger's like one
-        host, boot = plain.get("host"), plain.get("boot", "")
-        if isinstance(host, str) and isinstance(boot, str):
-            found.append(HostWorker(address, name, ascii_line(host)[:200], ascii_line(boot)[:64]))
+        host, boot, version = plain.get("host"), plain.get("boot", ""), plain.get("membench", "")
+        if isinstance(host, str) and isinstance(boot, str) and isinstance(version, str):
+            said = ascii_line(host)[:200], ascii_line(boot)[:64], ascii_line(version)[:40]
+            found.append(HostWorker(address, name, *said))
         else:
             problems[address] = (
                 f"the worker {name} at {one_line(address)[:200]}: {first_line(answer)}"
@@ -145,11 +146,11 @@ def reachable_workers(
 
 
 def identities(client: Client, addresses: Sequence[str]) -> dict[str, Any]:
-    """What `identify` says on the workers at ``addresses``, or the error that stands for it.
+    """The answer of `identify` from each worker at ``addresses``, or the error in its place.
 
-    All are asked at once. Where that fails, because one of them does not answer or answers what
-    cannot be read, each is asked alone: it costs nobody else his answer, and at most
-    `ANSWER_SECONDS` twice.
+    All are asked at once. If that fails because one of them does not answer or its answer cannot be
+    read, each is asked alone: this costs no other worker its answer, and at most twice
+    `ANSWER_SECONDS`.
     """
     found: dict[str, Any] = client.sync(_identities, client, addresses)
     return found
@@ -181,7 +182,7 @@ async def _identities(client: Client, addresses: Sequence[str]) -> dict[str, Any
 
 
 def offered(client: Client) -> dict[str, str]:
-    """Address and name of the workers that offer `RESOURCE` now.
+    """Address -> name of the workers that offer `RESOURCE` now.
 
     Raises:
         OSError: the scheduler does not answer.
@@ -195,19 +196,19 @@ def offered(client: Client) -> dict[str, str]:
 
 
 def _offers(resources: Any) -> bool:
-    """A worker says what it likes of itself."""
+    """Whether a worker offers `RESOURCE`; workers may send anything."""
     amount = resources.get(RESOURCE) if type(resources) is dict else None
     return isinstance(amount, int | float) and amount >= 1
 
 
 def first_line(error: Any) -> str:
-    """The first line of ``error``, whatever it is: an answer or an exception of another machine."""
+    """The first line of ``error``, which may be an answer or an exception from another machine."""
     lines = text_of(error).strip().splitlines()
     return ascii_line(lines[0])[:200] if lines else type(error).__name__
 
 
 def text_of(error: Any) -> str:
-    """``error`` as text, or nothing: its class may be anybody's."""
+    """``error`` as text, or empty: its class may come from another machine."""
     try:
         return str(error)[:10_000]
     except Exception:

@@ -1,4 +1,4 @@
-"""What came back from a host, checked like any stranger's file before it is kept."""
+"""Checks the files that a host returns, like any untrusted file, before they are kept."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from membench.results.sidecar import read_sidecar, verify_sha256
 from membench.results.table import read_rows
 
 DONE = (0, 3)
-"""Exit codes of a run that is complete: all is well, or some case failed."""
+"""Exit codes of a complete run: all cases fine, or some failed."""
 
 
 @dataclass(frozen=True)
 class Arrived:
-    """Results that are here.
+    """Results of a host that have been kept.
 
     Attributes:
-        csv: below the directory of the fleet run.
-        failed: rows that are `failed`.
+        csv: path relative to the directory of the fleet run.
+        failed: number of `failed` rows.
     """
 
     csv: Path
@@ -35,10 +35,10 @@ class Arrived:
 
 
 def keep(directory: Path, host: str, reply: Any) -> Arrived:
-    """Put what ``reply`` holds into ``directory/host``, if it is what it should be.
+    """Write the files of ``reply`` into ``directory/host`` if they are valid.
 
     Raises:
-        MembenchError: one line; nothing of it is kept.
+        MembenchError: they are not valid; nothing is kept.
     """
     code, csv, sidecar = _parts(reply)
     if code not in DONE:
@@ -63,7 +63,7 @@ def keep(directory: Path, host: str, reply: Any) -> Arrived:
 
 
 def _is_there(target: Path, csv: bytes) -> bool:
-    """These results are kept already: the client died before the ledger said so."""
+    """Whether these results are kept already: the client may die before the ledger is written."""
     try:
         return target.read_bytes() == csv and sidecar_path(target).is_file()
     except OSError:
@@ -89,7 +89,7 @@ def _failure(code: int, reply: dict[str, Any]) -> str:
 
 
 def _checked(csv: Path, host: str) -> tuple[str, str, int, int]:
-    """Start, profile, rows and failed rows of the run in ``csv``, by the readers of all files."""
+    """Start, profile, rows and failed rows of the run in ``csv``, read by the normal readers."""
     rows = read_rows(csv)
     sidecar = read_sidecar(csv)
     if not rows or sidecar is None:
@@ -110,5 +110,5 @@ def _checked(csv: Path, host: str) -> tuple[str, str, int, int]:
 
 
 def _is_stamp(text: str) -> bool:
-    """``text`` can stand in the name of a file: digits and what ISO 8601 puts between them."""
+    """Whether ``text`` may be part of a file name: digits and the separators of ISO 8601."""
     return 0 < len(text) <= 32 and not set(text) - set("0123456789-:.TZ")

@@ -1,4 +1,4 @@
-"""A fleet's values in one Parquet file: what is handed on instead of ten thousand CSV files."""
+"""A fleet's values in one Parquet file, which replaces ten thousand CSV files."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ Ints = NDArray[np.integer[Any]]
 
 SCHEMA = "membench.fleet-values/1"
 MAX_VALUES = 10_000_000
-"""Twice a fleet of ten thousand machines with five hundred rows each; they take 1 GiB to read."""
+"""Twice a fleet of ten thousand machines with five hundred rows each; they need 1 GiB to read."""
 MAX_BYTES = 512 << 20
-"""Of the file, and of what is in it when it is unpacked."""
+"""Most bytes of the file, and of its unpacked content."""
 MAX_WORDS = 1_000_000
-"""Different words of a column."""
+"""Most distinct words of a column."""
 _FOOTER, _DEPTH = 64 << 20, 4
 _MEMORY = 2 << 30
 _TEXT = ("machine", "tier", "case", "metric", "stat", "unit", "convention")
@@ -44,10 +44,10 @@ _MARK = b"membench.schema"
 
 
 def write_parquet(values: Values, path: Path) -> None:
-    """Write the values to ``path``, which is replaced as a whole or not at all.
+    """Write the values to ``path``; an existing file is replaced completely or not at all.
 
     Raises:
-        OutputError: there is a file that is no such file, or it cannot be written.
+        OutputError: ``path`` is a file of another kind, or it cannot be written.
     """
     there = path.exists() or path.is_symlink()
     if there:
@@ -76,10 +76,10 @@ def write_parquet(values: Values, path: Path) -> None:
 
 
 def read_parquet(path: Path) -> Values:
-    """What `write_parquet` wrote.
+    """Read a file of `write_parquet`.
 
     Raises:
-        SchemaError: one line; it is no such file, or holds what may not be in one.
+        SchemaError: one line; it is another kind of file, or it holds invalid values.
     """
     try:
         return _isolated(_whole, path)
@@ -88,9 +88,9 @@ def read_parquet(path: Path) -> Values:
 
 
 def _isolated(function: Callable[[Path], T], path: Path) -> T:
-    """``function(path)`` in a process of its own, with its memory limited.
+    """Call ``function(path)`` in a process of its own with limited memory.
 
-    Arrow is not made for files of strangers: a damaged footer can end its process.
+    Arrow is not safe for untrusted files: a damaged footer can end the process.
     """
     context = multiprocessing.get_context("spawn")
     try:
@@ -101,7 +101,7 @@ def _isolated(function: Callable[[Path], T], path: Path) -> T:
 
 
 def _alone() -> None:
-    """Before the file is read: nothing of Arrow's on the screen, and a limit for its memory."""
+    """Before the file is read: silence Arrow's output, and limit the memory."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
@@ -128,10 +128,10 @@ def _whole(path: Path) -> Values:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[pq.ParquetFile]:
-    """The Parquet file ``path``, of which nothing but the footer is read.
+    """The Parquet file ``path``, of which only the footer is read.
 
     Raises:
-        SchemaError: it is none of ours.
+        SchemaError: it is not one of ours.
     """
     try:
         with open_file(path) as stream:
@@ -165,7 +165,7 @@ def _read(file: pq.ParquetFile) -> Values:
 
 
 def _check_sizes(file: pq.ParquetFile) -> None:
-    """Refuse, by its footer, what would not fit into memory or is no table of values."""
+    """Refuse, by the footer, a file that would not fit into memory or is no table of values."""
     metadata = file.metadata
     if metadata.num_rows > MAX_VALUES:
         raise SchemaError(f"more than {MAX_VALUES} values")
@@ -194,7 +194,7 @@ def _words(words: list[str] | tuple[str, ...], indices: Ints) -> pa.DictionaryAr
 
 
 def _coded(column: pa.ChunkedArray) -> tuple[Ints, list[str]]:
-    """A column of text as indices and the words that they stand for, each once."""
+    """A text column as indices into its distinct words, and those words."""
     coded = column.unify_dictionaries().combine_chunks()
     if coded.null_count or coded.dictionary.null_count:
         raise SchemaError("a cell is empty")

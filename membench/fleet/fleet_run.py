@@ -1,16 +1,15 @@
-"""One fleet run: ask every host, keep what comes, ask a lost one again, name what is missing.
+"""One fleet run: ask every host, keep the results, ask a lost host again, report missing ones.
 
-Dask decides where and when a task runs and notices which worker is gone.  Here
-is only what a fleet run adds: a host's journal lies on that host, so its task
-goes to no other; when its worker is lost, the host is given some time to come
-back with another one, which goes on with the journal.
+Dask decides where and when a task runs and notices lost workers. This module adds what is specific
+to a fleet run: a host's journal is on that host, so its task goes to no other; if its worker is
+lost, the host is given some time to return with another worker, which continues the journal.
 """
 
 from __future__ import annotations
 
 import queue
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -19,6 +18,7 @@ from typing import Any, Protocol
 
 from distributed import Client, Future
 
+from membench import __version__
 from membench.core.errors import MembenchError
 from membench.core.text import ascii_line
 from membench.fleet.cluster import RESOURCE, offered, reachable_workers, text_of
@@ -34,24 +34,24 @@ _TICK = 0.5  # seconds between two looks at which workers are there
 
 
 class FleetObserver(Protocol):
-    """Who watches a fleet run."""
+    """Receives the events of a fleet run."""
 
     def changed(self, host: Host, *, news: bool) -> None:
-        """``host`` is in another state (``news``), or has said something."""
+        """``host`` has a new state (``news``), or sent a message."""
 
     def warned(self, message: str, hint: str) -> None:
-        """Something that changes what the run is worth."""
+        """A condition that affects the value of the run."""
 
     def ticked(self) -> None:
-        """All changes of a moment were told: time to draw."""
+        """All changes of a moment were reported; the screen may be drawn."""
 
 
 @dataclass(frozen=True)
 class Patience:
-    """How long to wait for what may not come.
+    """How long to wait for hosts.
 
     Attributes:
-        wait: seconds for a worker of an expected or a lost host to appear.
+        wait: seconds to wait for a worker of an expected or a lost host.
         retries: how often a host whose worker was lost is asked again.
     """
 
@@ -88,6 +88,7 @@ class FleetRun:
         self._events: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._workers: dict[str, HostWorker] = {}  # by address: all that were asked who they are
         self._unfit: set[str] = set()  # addresses of those that could not say it
+        self._versions = {__version__}  # of membench: ours, and those that were warned of
         self._said: dict[str, str] = {}  # by host: what is not shown yet
         self._fetchers = ThreadPoolExecutor(_FETCHERS, "membench-fetch")
         self._asked: dict[str, _Asked] = {}
@@ -97,16 +98,16 @@ class FleetRun:
 
     @property
     def ledger(self) -> FleetLedger:
-        """How far it has come."""
+        """The present state of all hosts."""
         return replace(self._asked_for, hosts=tuple(self._hosts.values()))
 
     def run(self) -> FleetLedger:
-        """The ledger when every host has arrived, failed or been missed.
+        """Measure all hosts; the ledger is returned when each has arrived, failed or is missing.
 
-        It is written once a tick, not once an event: ten thousand hosts that are missed at
-        once are one change.  Whatever ends this early, the ledger on disk tells how far it
-        came; a host that arrived within the last tick is asked again by ``--resume``, which
-        fetches its files without measuring anew.
+        The ledger is written once a tick, not once an event: ten thousand hosts that go missing at
+        once are one change. If the run ends early, the ledger on disk records the state; a host
+        that arrived within the last tick is asked again by ``--resume``, which fetches its files
+        without measuring again.
         """
         channel = topic(self._asked_for.fleet_id)
         self._client.subscribe_topic(channel, self._heard)
@@ -149,7 +150,7 @@ class FleetRun:
             return
 
     def _heard(self, event: Any) -> None:
-        """A worker speaks, in the thread of the client: the last that it said is kept."""
+        """A message of a worker arrives, in the client's thread; only the last one is kept."""
         message = event[1] if isinstance(event, tuple | list) and len(event) == 2 else None
         if type(message) is not dict:
             return
@@ -158,14 +159,14 @@ class FleetRun:
             self._said[name] = line[:_LINE]
 
     def _tell(self) -> None:
-        """Show what was heard since the last look, a line a host, however much was said."""
+        """Show the messages since the last call, at most one line a host."""
         for name in list(self._said):
             line = self._said.pop(name)
             if name in self._asked:
                 self._set(name, HostState.RUNNING, ascii_line(line)[:200], durable=False)
 
     def _look(self) -> None:
-        """Which workers are there, and what that means for the hosts."""
+        """Update which workers exist, and the states of their hosts."""
         self._looked = time.monotonic()
         try:
             there = offered(self._client)
@@ -180,6 +181,7 @@ class FleetRun:
         self._unfit.update(problems)
         for problem in problems.values():
             self._observer.warned(problem, "is membench with its extra fleet installed there?")
+        self._warn_of_versions(found)
         for name, asked in list(self._asked.items()):
             if asked.address not in there and not asked.future.done():
                 self._lost(name)
@@ -192,6 +194,21 @@ class FleetRun:
                 else:
                     self._set(name, HostState.MISSING, "no worker from this host connected")
 
+    def _warn_of_versions(self, workers: Iterable[HostWorker]) -> None:
+        """Name each version once: two may measure differently, which looks like a slow host."""
+        others: dict[str, list[str]] = {}
+        for worker in workers:
+            if worker.membench not in self._versions:
+                others.setdefault(worker.membench, []).append(worker.worker)
+        for version, names in others.items():
+            self._versions.add(version)
+            more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+            self._observer.warned(
+                f"worker {names[0]}{more}: membench {version or 'of unknown version'}, here it is "
+                f"{__version__}; their results may differ for that reason alone",
+                "install the same version on all hosts",
+            )
+
     def _scheduler_is_gone(self) -> None:
         now = time.monotonic()
         self._unreachable = self._unreachable or now
@@ -203,7 +220,7 @@ class FleetRun:
         self._absent.clear()
 
     def _ask(self, hosts: Mapping[str, HostWorker]) -> None:
-        """Ask the hosts that are waited for and have a worker."""
+        """Send tasks to the hosts that are waiting and have a worker."""
         for name in [name for name in self._absent if name in hosts]:
             del self._absent[name]
             worker = hosts[name]
@@ -227,7 +244,7 @@ class FleetRun:
             future.add_done_callback(partial(self._done, name))
 
     def _done(self, name: str, _future: Future[Any]) -> None:
-        """A task is over, in a thread of the client."""
+        """A task has ended; called in a thread of the client."""
         self._events.put(partial(self._ended, name))
 
     def _ended(self, name: str) -> None:
@@ -286,7 +303,7 @@ class FleetRun:
         self._observer.changed(host, news=durable)
 
     def _write(self) -> None:
-        """Put the ledger on the disk if it says something new, and let the observer draw."""
+        """Write the ledger to disk if it has changed, and let the observer draw."""
         if self._unwritten:
             write_ledger(self._directory, self.ledger)
             self._unwritten = False

@@ -1,4 +1,4 @@
-"""Which workers of a cluster stand for which host: pure functions."""
+"""Which worker of a cluster measures which host: pure functions."""
 
 from __future__ import annotations
 
@@ -18,25 +18,27 @@ _MAX_FILE = 4 << 20
 
 @dataclass(frozen=True)
 class HostWorker:
-    """A worker that may be measured on.
+    """A worker that a host may be measured on.
 
     Attributes:
         worker: its name in the cluster.
-        host, boot: the host's name and its kernel's boot id, as the worker says.
+        host, boot: the host's name and its kernel's boot id, as the worker reports them.
+        membench: its version there, empty if the worker does not report it.
     """
 
     address: str
     worker: str
     host: str
     boot: str
+    membench: str = ""
 
 
 def by_host(workers: Iterable[HostWorker], per: str) -> dict[str, HostWorker]:
     """One worker for each host, by the host's name in the results.
 
-    Of several workers of one kernel (containers, sockets, GPUs: they share the
-    memory) the first by address stands for all, so that none disturbs another.
-    With ``per`` ``worker`` each is a host of its own, named by the worker.
+    Of several workers on one kernel (containers, sockets, GPUs: they share the memory) only the
+    first by address is used, so that none disturbs another. With ``per`` ``worker``, each worker is
+    a host of its own, named after the worker.
     """
     ordered = sorted(workers, key=lambda worker: worker.address)
     if per == "worker":
@@ -63,17 +65,17 @@ def slug(text: str) -> str:
 
 
 def _told_apart(name: str, worker: HostWorker, per: str) -> str:
-    """Two hosts of one name, as cloned images have it: a digest of what differs."""
+    """A name that tells two hosts of one name apart, as cloned images have it, by a digest."""
     differs = worker.worker + worker.address if per == "worker" else worker.boot + worker.host
     digits = hashlib.sha256(differs.encode()).hexdigest()[:6]
     return f"{name[: MAX_LENGTH - 7].rstrip('._-')}-{digits}"
 
 
 def read_hosts(path: Path) -> tuple[str, ...]:
-    """The hosts in ``path``: one a line, ``#`` begins a remark, none twice.
+    """The hosts listed in ``path``: one per line, ``#`` begins a comment, no host twice.
 
     Raises:
-        UsageError: a line that is no name of a host, or no line at all.
+        UsageError: a line is no host name, or there are no lines.
     """
     try:
         text = read_bytes(path, _MAX_FILE, pipe=True).decode("utf-8")
@@ -92,5 +94,5 @@ def read_hosts(path: Path) -> tuple[str, ...]:
 
 
 def expected(found: Iterable[str], wanted: Sequence[str]) -> tuple[str, ...]:
-    """The hosts of a fleet run: those that are ``wanted``, or else those that were ``found``."""
+    """The hosts of a fleet run: the ``wanted`` ones, or else those that were ``found``."""
     return tuple(wanted) if wanted else tuple(sorted(found))

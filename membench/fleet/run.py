@@ -21,7 +21,7 @@ from membench.results.fleet_ledger import FleetLedger, Host, latest_ledger
 
 @dataclass(frozen=True)
 class Where:
-    """Which cluster: of ``scheduler``, or one of ``local`` workers in this process.
+    """The cluster: an address of a ``scheduler``, or a number of ``local`` workers in this process.
 
     Attributes:
         insecure: see `cluster.connected`.
@@ -34,14 +34,14 @@ class Where:
 
 @dataclass(frozen=True)
 class Order:
-    """What is wanted of a fleet.
+    """The options of a fleet run.
 
     Attributes:
-        output: the directory that the results go to.
-        arguments: for `membench run` on every host.
-        hosts: who is expected; empty for whoever is there.
+        output: directory for the results.
+        arguments: of `membench run` on every host.
+        hosts: the expected hosts; empty for all that are connected.
         per: see `hosts.by_host`.
-        directory: on every host; empty for the default.
+        directory: working directory on every host; empty for the default.
     """
 
     output: Path
@@ -52,10 +52,10 @@ class Order:
 
 
 def start(where: Where, order: Order, observer: FleetObserver, patience: Patience) -> FleetLedger:
-    """Measure the hosts of a cluster; the ledger says what became of each.
+    """Measure the hosts of a cluster; the returned ledger has the state of each.
 
     Raises:
-        MembenchError: no cluster, no worker that may be measured on, or no place for the results.
+        MembenchError: no cluster, no usable worker, or no place for the results.
     """
     _prove(order.output)
     per = "worker" if where.local else order.per
@@ -69,7 +69,7 @@ def start(where: Where, order: Order, observer: FleetObserver, patience: Patienc
 
 
 def resume(where: Where, output: Path, observer: FleetObserver, patience: Patience) -> FleetLedger:
-    """Complete the newest fleet run in ``output``: ask the hosts again that have not arrived.
+    """Complete the newest fleet run in ``output``: ask the hosts again that have no results yet.
 
     Raises:
         NothingMatched: there is nothing to complete.
@@ -94,7 +94,7 @@ def _client(where: Where) -> AbstractContextManager[Client]:
 def _present(
     client: Client, per: str, patience: Patience, observer: FleetObserver, *, enough: int
 ) -> tuple[str, ...]:
-    """The hosts that have a worker, once there are ``enough`` of them or time is up."""
+    """The hosts that have a worker, once there are ``enough`` of them or the time is up."""
     deadline = time.monotonic() + patience.wait
     while True:
         found, problems = reachable_workers(client)
@@ -113,7 +113,7 @@ def _present(
 
 
 def _prove(directory: Path) -> None:
-    """Prove that results can be kept in ``directory``, before any host works for it."""
+    """Check that results can be written to ``directory`` before any host starts."""
     try:
         directory.mkdir(parents=True, exist_ok=True)
         probe(directory)

@@ -1,4 +1,4 @@
-"""Verdicts of the thesis on the workers of a cluster: the claims of a machine are independent."""
+"""Distributes the verdicts of the thesis over a cluster; machines are judged independently."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from membench.thesis.claims.verdicts import ClaimResult, MachineClaim, Spread
 
 @contextmanager
 def spread_over(scheduler: str, *, insecure: bool = False) -> Iterator[Spread]:
-    """What `thesis.verdicts.verdicts` takes to judge on the cluster at ``scheduler``.
+    """The function that `thesis.verdicts.verdicts` needs to judge on the cluster at ``scheduler``.
 
     Raises:
-        MembenchError: see `cluster.connected`; there is no worker, or one has another version.
+        MembenchError: see `cluster.connected`; or there is no worker, or one has another version.
     """
     with connected(scheduler, insecure=insecure) as client:
         _check_versions(client)
@@ -28,7 +28,7 @@ def spread_over(scheduler: str, *, insecure: bool = False) -> Iterator[Spread]:
 
 
 def spread_by(client: Client) -> Spread:
-    """The same for a ``client`` that is there."""
+    """The same for an existing ``client``."""
 
     def spread(
         function: Callable[[MachineClaim], ClaimResult], points: Sequence[MachineClaim]
@@ -47,7 +47,7 @@ def spread_by(client: Client) -> Spread:
 
 
 def _check_versions(client: Client) -> None:
-    """Another version might judge otherwise, and nobody would see it."""
+    """Refuse workers of another version, whose verdicts might differ unnoticed."""
     workers = sorted(client.scheduler_info()["workers"])
     if not workers:
         raise MembenchError("the cluster has no worker", "start one with: dask worker ADDRESS")

@@ -1,6 +1,6 @@
-"""What a worker of the cluster does: one run on its host, as a process of its own.
+"""The task of a worker: one run on its host, in a process of its own.
 
-These functions travel to the worker by name; membench must be installed there.
+These functions travel to the worker by name, so membench must be installed there.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from membench.core.untrusted import read_bytes
 from membench.results.paths import journal_path, sidecar_path
 
 MAX_FILE = 32 << 20
-"""Bytes of a CSV or a sidecar that are sent: thirty times those of a full run."""
+"""Most bytes of a CSV or a sidecar that are sent: thirty times those of a full run."""
 _BOOT = Path("/proc/sys/kernel/random/boot_id")  # the same in all containers of one kernel
 _POLL = 0.2
 _ERRORS = 400  # characters of a failed run's standard error that are sent
@@ -38,12 +38,12 @@ _ERRORS = 400  # characters of a failed run's standard error that are sent
 
 @dataclass(frozen=True)
 class HostRequest:
-    """What one host is asked for.
+    """The task for one host.
 
     Attributes:
         host: its name in the results.
-        arguments: those of `membench run`, without ``-o`` and ``--label``.
-        directory: where its files go; empty for `default_directory`.
+        arguments: of `membench run`, without ``-o`` and ``--label``.
+        directory: for its files; empty for `default_directory`.
     """
 
     fleet_id: str
@@ -53,7 +53,7 @@ class HostRequest:
 
 
 def identify() -> dict[str, str]:
-    """Which host this is: its name, and its kernel's boot id, which containers share."""
+    """Identifies this host: its name, and its kernel's boot id, which containers share."""
     try:
         boot = _BOOT.read_text(encoding="ascii").strip()
     except OSError:
@@ -62,10 +62,10 @@ def identify() -> dict[str, str]:
 
 
 def measure(request: HostRequest) -> dict[str, Any]:
-    """Run `membench run` on this host, or go on with what it began, and return its files.
+    """Run `membench run` on this host, or resume its unfinished run, and return the files.
 
     Returns:
-        ``code`` (the exit code), ``csv`` and ``sidecar`` (bytes, empty where there are none),
+        ``code`` (the exit code), ``csv`` and ``sidecar`` (bytes, empty if there are none),
         ``errors`` (the end of its standard error), ``where`` (the CSV's path here).
     """
     task = _Task(request)
@@ -86,12 +86,12 @@ def measure(request: HostRequest) -> dict[str, Any]:
 
 
 def default_directory() -> Path:
-    """On the host's own disk, of this user alone, and still there after a reboot."""
+    """A directory on the host's own disk that belongs to this user and survives a reboot."""
     return Path("/var/tmp") / f"membench-{os.getuid()}"  # noqa: S108 - `_private` refuses a trap
 
 
 class _Task:
-    """The task that runs in this thread: whether it is still wanted, and how it speaks."""
+    """The task of this thread: whether it is still wanted, and its messages."""
 
     def __init__(self, request: HostRequest) -> None:
         self._worker = get_worker()
@@ -100,13 +100,13 @@ class _Task:
         self._said = ("", 0.0)
 
     def wanted(self) -> bool:
-        """Neither was it cancelled nor does the worker close."""
+        """False once the task is cancelled or the worker closes."""
         state = self._worker.state.tasks.get(self._key)
         running = state is not None and state.state in {"executing", "long-running"}
         return running and self._worker.status.name == "running"
 
     def say(self, line: str) -> None:
-        """Let the client know; at most twice a second, for a fleet speaks all at once."""
+        """Send a message to the client, at most two a second: a whole fleet sends at once."""
         now = time.monotonic()
         if line == self._said[0] or now - self._said[1] < 0.5:
             return
@@ -116,15 +116,15 @@ class _Task:
 
 
 def topic(fleet_id: str) -> str:
-    """The name under which the hosts of a fleet run speak."""
+    """The topic under which the hosts of a fleet run send messages."""
     return f"membench-{fleet_id}"
 
 
 def _private(directory: Path) -> Path:
-    """``directory``, made if need be, and nobody else's.
+    """Create ``directory`` if needed, and check that no other user can write there.
 
     Raises:
-        OutputError: it cannot be made, or another user could write there.
+        OutputError: it cannot be created, or another user could write there.
     """
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -142,9 +142,9 @@ def _private(directory: Path) -> Path:
 
 @contextmanager
 def _alone(lock: Path, task: _Task) -> Iterator[None]:
-    """Hold ``lock``, which one run of this host has at a time, whichever cluster it is of.
+    """Hold the ``lock`` that allows one run at a time on this host, of any cluster.
 
-    The kernel gives it up for a process that dies.
+    The kernel releases it if the process dies.
     """
     descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
@@ -163,7 +163,7 @@ def _alone(lock: Path, task: _Task) -> Iterator[None]:
 
 
 def _run(csv: Path, arguments: tuple[str, ...], task: _Task) -> tuple[int, str]:
-    """Exit code and the end of the standard error; of a run that is complete nothing is run."""
+    """Exit code and end of the standard error; a run that is complete is not repeated."""
     if journal_path(csv).exists():
         command = ["run", "--resume", str(csv)]
     elif csv.exists() and sidecar_path(csv).exists():
@@ -200,13 +200,13 @@ def _run(csv: Path, arguments: tuple[str, ...], task: _Task) -> tuple[int, str]:
 
 
 def _reason(said: str) -> str:
-    """The error in what membench ``said``; without one, the end of it."""
+    """The error line in membench's output ``said``, or else the end of it."""
     errors = [line for line in said.splitlines() if line.startswith("Error: ")]
     return ascii_line(errors[-1])[:_ERRORS] if errors else ascii_line(said.strip())[-_ERRORS:]
 
 
 def _call_off(process: subprocess.Popen[str], task: _Task) -> None:
-    """End ``process`` politely once its task is not wanted any more."""
+    """End ``process`` cleanly once its task is no longer wanted."""
     while process.poll() is None:
         if not task.wanted():
             process.terminate()

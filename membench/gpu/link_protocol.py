@@ -37,6 +37,21 @@ class Lane:
     queue: Stream
 
 
+@dataclass(frozen=True)
+class Multicast:
+    """Memory of several GPUs behind one address, by NVLink's switch.
+
+    Attributes:
+        address: for multimem instructions alone: a load is the sum over all, a store goes to all.
+        size: bytes of each.
+        each: the memory of every GPU, this one's first, at addresses of its own.
+    """
+
+    address: int
+    size: int
+    each: tuple[Buffer, ...]
+
+
 class Links(Protocol):
     """The surroundings of one GPU.  What it gives is taken back with the GPU's own."""
 
@@ -86,11 +101,23 @@ class Links(Protocol):
         """
         ...
 
-    def every_gpu(self, size: int) -> tuple[Lane, ...]:
+    def every_gpu(self, size: int, *, peers: bool = False) -> tuple[Lane, ...]:
         """``size`` bytes and a queue on every GPU that this process sees, this one's first.
+
+        Args:
+            peers: copies go between this GPU and the others directly; those that it cannot reach
+                are left out.
 
         Raises:
             Skip: there is no other GPU.
+        """
+        ...
+
+    def multicast(self, size: int) -> Multicast:
+        """``size`` bytes on every GPU that this process sees, with one address for all of them.
+
+        Raises:
+            Skip: there is no other GPU, or no NVLink switch that does multicast.
         """
         ...
 

@@ -253,9 +253,10 @@ class Gpu(DeviceBackend, Protocol):
         each other.  The sums are in single precision.
 
         Args:
-            kind: of w and x: ``fp32``, ``tf32`` (fp32 in memory), ``bf16``, ``fp8`` (E4M3) or
-                ``mxfp8``: E4M3 with a scale for each 32 numbers along k, all of them 1.
-            out: of y: ``fp32``; of narrower operands ``bf16``, too, and of FP8 ``fp16``.
+            kind: of w and x: ``fp32``, ``tf32`` (fp32 in memory), ``bf16``, ``fp8`` (E4M3),
+                ``mxfp8``: E4M3 with a scale for each 32 numbers along k, all of them 1, or
+                ``nvfp4``: E2M1, two a byte, with a scale for each 16 numbers, all of them 1.
+            out: of y: ``fp32``; of narrower operands ``bf16``, too, and of FP8 and FP4 ``fp16``.
             fast: of FP8: sums may have fewer bits on their way (fast accumulation).
 
         Raises:

@@ -1,6 +1,6 @@
-"""What this machine is: processors, memory, GPUs, filesystems, software.
+"""Describes this machine: processors, memory, GPUs, filesystems, software.
 
-Importing it costs next to nothing; `snapshot` reads the machine when called.
+Importing it is cheap; the machine is read when `snapshot` is called.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from membench.core.snapshot import Machine
 def snapshot(paths: Sequence[Path] = ()) -> Machine:
     """The machine as it is now, with the filesystem behind each of ``paths``.
 
-    Never raises for a fact that cannot be read: that fact is empty.
+    Never raises: a fact that cannot be read stays empty.
     """
     from membench.machine.collect import collect
 

@@ -1,7 +1,7 @@
-"""What the control groups allow this process: CPU time and memory, versions 1 and 2.
+"""CPU time and memory that the control groups allow this process, versions 1 and 2.
 
-Sources: the kernel's admin-guide/cgroup-v2 and cgroup-v1, sched-bwc.
-Limits nest, so every group from the process's own up to the mount point is read.
+Sources: the kernel's admin-guide/cgroup-v2 and cgroup-v1, sched-bwc. Limits nest, so every group
+from the process's own up to the mount point is read.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ _UNLIMITED = 1 << 62  # version 1 says "no limit" as the largest multiple of a p
 
 @dataclass(frozen=True)
 class Limits:
-    """What the control groups grant; None where they set no limit.
+    """The limits of the control groups; None without a limit.
 
     Attributes:
-        quota: CPUs' worth of time.
-        memory: bytes; of nested limits the one that leaves the least room.
-        memory_used: bytes counted against it, without the page cache that the
-            kernel would drop first (``inactive_file``): that stands in nobody's way.
+        quota: CPU time, in CPUs.
+        memory: bytes; of nested limits, the one with the least room left.
+        memory_used: bytes counted against it, without the page cache that the kernel would reclaim
+            first (``inactive_file``).
     """
 
     quota: float | None = None
@@ -54,10 +54,10 @@ def read_limits(root: Path = Path("/")) -> Limits:
 
 
 def throttled_count(root: Path = Path("/")) -> int:
-    """How often the groups have stopped their processes to hold a CPU quota, since they exist.
+    """How often the groups have throttled their processes to enforce a CPU quota.
 
-    Read before and after a piece of work: a difference means that it was stopped.
-    The count stands at the group that owns the quota, so those of all levels are added.
+    Read before and after a piece of work: a difference means that the work was throttled. The count
+    is kept by the group with the quota, so the counts of all levels are added.
     """
     total = 0
     for group in _hierarchy(root, "cpu").groups:
@@ -69,7 +69,7 @@ def throttled_count(root: Path = Path("/")) -> int:
 
 
 def _hierarchy(root: Path, controller: str) -> _Hierarchy:
-    """Where ``controller`` is managed: a hierarchy of version 1, or the one of version 2."""
+    """Where ``controller`` is mounted: in a hierarchy of version 1, or in that of version 2."""
     own: dict[str, str] = {}
     for line in read(root / "proc/self/cgroup").splitlines():
         _, _, rest = line.partition(":")
@@ -89,8 +89,8 @@ def _hierarchy(root: Path, controller: str) -> _Hierarchy:
 def _groups(root: Path, mount: Mount, path: str) -> Iterator[Path]:
     """Directories from the process's group up to the mount point, whether they exist or not.
 
-    In a container the mount may show a part of the tree only, and a namespace may
-    rename it; a path that does not fit the mount means the mount point itself.
+    In a container the mount may show only a part of the tree, and a namespace may rename it; a path
+    that is not below the mount means the mount point itself.
     """
     top = root / mount.point.lstrip("/")
     try:

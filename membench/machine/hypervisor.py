@@ -1,4 +1,4 @@
-"""Whether the machine is a virtual one, and whose."""
+"""Whether the machine is virtual, and under which hypervisor."""
 
 from __future__ import annotations
 
@@ -22,16 +22,15 @@ _FIRMWARE = (
     ("bochs", "kvm"),
     ("xen", "xen"),
 )
-"""A word of the firmware's tables -> the hypervisor that writes it."""
+"""A word in the firmware's tables -> the hypervisor that writes it."""
 
 _CLOCKS = (("kvm", "kvm"), ("hyperv", "hyperv"), ("xen", "xen"))
 
 
 def read_hypervisor(cpuinfo: str, root: Path = Path("/")) -> str:
-    """Name of the hypervisor, ``yes`` where only its presence is known, empty on bare metal.
+    """Name of the hypervisor, ``yes`` if only its presence is known, empty on bare metal.
 
-    x86 processors carry a flag that settles whether there is one; elsewhere the
-    firmware's tables must say it.
+    x86 processors have a flag for it; on other architectures the firmware's tables decide.
     """
     if kind := read(root / "sys/hypervisor/type"):
         return kind

@@ -1,4 +1,4 @@
-"""A machine's name for paths and tables: says what it is, not whose."""
+"""A machine's name for paths and tables, which describes the machine and not its owner."""
 
 from __future__ import annotations
 
@@ -37,22 +37,22 @@ def slugify(text: str) -> str:
 
 
 def device_name(model: str) -> str:
-    """The telling part of a processor's or GPU's name, lower case: ``xeon-platinum-8480c``."""
+    """The distinctive part of a processor's or GPU's name, lower case: ``xeon-platinum-8480c``."""
     return slugify(_NOISE.sub(" ", model.lower()))
 
 
 def machine_slug(cpu: Cpu, gpus: Gpus, root: Path = Path("/")) -> str:
-    """``<device>-<6 hex>``: the first GPU, else the CPU and how many of it may be used.
+    """``<device>-<6 hex>``: the first GPU, else the CPU and how many CPUs may be used.
 
-    The digits tell two machines of one kind apart, clones of one image too, and are
-    stable over boots.  They are a salted digest, so they lead to no one.
+    The digits differ between machines of one kind, clones of one image included, and are stable
+    over reboots. They come from a salted digest and identify nobody.
     """
     system, hardware = _system(cpu, gpus, root), _hardware(root)
     return _slug(cpu, gpus, f"{system}|{hardware}" if hardware else system)
 
 
 def former_slugs(cpu: Cpu, gpus: Gpus, root: Path = Path("/")) -> tuple[str, ...]:
-    """Names that earlier versions of membench gave the same machine: by its installation alone."""
+    """Names that earlier versions of membench gave to the same machine."""
     former = _slug(cpu, gpus, _system(cpu, gpus, root))
     return () if former == machine_slug(cpu, gpus, root) else (former,)
 
@@ -68,10 +68,10 @@ def _slug(cpu: Cpu, gpus: Gpus, identity: str) -> str:
 
 
 def check_label(text: str) -> str:
-    """``text``, if it can stand in a path and in the `machine` column.
+    """``text``, if it is allowed in a path and in the `machine` column.
 
     Raises:
-        UsageError: other characters, too long, or a name that membench uses itself.
+        UsageError: it has other characters, is too long, or is a name that membench itself uses.
     """
     if text in _RESERVED:
         raise UsageError(f"the label '{text}' is taken by membench itself", "choose another name")
@@ -86,13 +86,13 @@ def check_label(text: str) -> str:
 
 
 def _hardware(root: Path) -> str:
-    """What clones of one image differ in, as far as every user may read it; empty where nothing is.
+    """Hardware identity that differs between clones of one image; empty if no user may read any.
 
-    The lowest permanent address of a network card that is built in; where that is one that its
-    owner administers, as those of virtual machines are, also the lowest serial number of a disk
-    and that of the board.  Addresses that somebody chose or the kernel drew, and cards
-    on USB, come and go.  Sources: Documentation/ABI/testing/sysfs-class-net (``addr_assign_type``)
-    and stable/sysfs-block (``serial``).
+    It is the lowest permanent address of a built-in network card. If that address is locally
+    administered, as in virtual machines, the lowest serial number of a disk and that of the board
+    are added. Addresses that were set or drawn at random, and cards on USB, are left out because
+    they change.  Sources: Documentation/ABI/testing/sysfs-class-net (``addr_assign_type``) and
+    stable/sysfs-block (``serial``).
     """
     cards = [
         read(card / "address").lower()
@@ -116,7 +116,7 @@ def _hardware(root: Path) -> str:
 
 
 def _system(cpu: Cpu, gpus: Gpus, root: Path) -> str:
-    """The identity of the installed system, by which two boots of it are one machine."""
+    """The identity of the installed system, which is the same after a reboot."""
     identity = read(root / "etc/machine-id").lower()
     if not re.fullmatch(r"[0-9a-f]{32}", identity):  # absent, empty, or "uninitialized"
         identity = read(root / "sys/class/dmi/id/product_uuid").lower()

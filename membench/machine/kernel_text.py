@@ -1,4 +1,4 @@
-"""Reading the kernel's small text files: what cannot be read is empty, never an error."""
+"""Reads the kernel's small text files; a file that cannot be read is empty, never an error."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ _INTEGER = re.compile(r"[+-]?[0-9]{1,20}")
 
 
 def read(path: Path, errors: str = "replace") -> str:
-    """The text of ``path`` without surrounding blanks and NULs, empty where unreadable.
+    """The text of ``path`` without surrounding blanks and NULs, empty if unreadable.
 
-    ``errors`` as in `open`: ``surrogateescape`` where the text holds file names.
+    ``errors`` as in `open`: ``surrogateescape`` if the text holds file names.
     """
     try:
         with path.open(encoding="utf-8", errors=errors, newline="") as file:
@@ -31,12 +31,12 @@ def present(path: Path) -> bool:
 
 
 def integer(text: str) -> int | None:
-    """``text`` as a decimal integer, None where it is none."""
+    """``text`` as a decimal integer, None if it is not one."""
     return int(text) if _INTEGER.fullmatch(text) else None
 
 
 def cpu_list(text: str) -> tuple[int, ...]:
-    """The kernel's list format, sorted: ``0-2,8`` -> ``(0, 1, 2, 8)``; nonsense is left out."""
+    """The kernel's list format, sorted: ``0-2,8`` -> ``(0, 1, 2, 8)``; nonsense is skipped."""
     numbers: set[int] = set()
     for part in text.split(","):
         if match := _RANGE.fullmatch(part.strip()):
@@ -57,9 +57,9 @@ def cpu_mask(text: str) -> tuple[int, ...]:
 
 
 def cpu_set(folder: Path, *names: str) -> tuple[int, ...]:
-    """The CPUs of the first file of ``names`` in ``folder`` that holds any, as list or mask.
+    """The CPUs in the first file of ``names`` in ``folder`` that holds any, as list or mask.
 
-    A name that ends in ``list`` is a list; old kernels have the mask alone.
+    Files whose name ends in ``list`` hold a list; old kernels have only the mask.
     """
     for name in names:
         text = read(folder / name)
@@ -69,7 +69,7 @@ def cpu_set(folder: Path, *names: str) -> tuple[int, ...]:
 
 
 def entries(folder: Path) -> list[Path]:
-    """Everything in ``folder``, sorted; empty where it cannot be listed."""
+    """Everything in ``folder``, sorted; empty if it cannot be listed."""
     try:
         return sorted(folder.iterdir())
     except OSError:
@@ -77,7 +77,7 @@ def entries(folder: Path) -> list[Path]:
 
 
 def numbered(folder: Path, prefix: str) -> list[tuple[int, Path]]:
-    """Entries of ``folder`` named ``<prefix><number>``, in the order of the number."""
+    """Entries of ``folder`` named ``<prefix><number>``, ordered by number."""
     try:
         names = [entry.name for entry in folder.iterdir()]
     except OSError:
@@ -91,7 +91,7 @@ def numbered(folder: Path, prefix: str) -> list[tuple[int, Path]]:
 
 
 def fields(text: str) -> dict[str, str]:
-    """``key : value`` lines as a mapping; of a repeated key the first counts."""
+    """``key : value`` lines as a mapping; the first occurrence of a key counts."""
     found: dict[str, str] = {}
     for line in text.splitlines():
         key, colon, value = line.partition(":")

@@ -1,8 +1,8 @@
-"""The memory nodes: whose memory each is, how much is free, and what caches it.
+"""The NUMA nodes: the owner of each node's memory, how much is free, and what caches it.
 
 Sources: Documentation/ABI/stable/sysfs-devices-node and admin-guide/mm/numaperf.rst of the kernel
-(memory-side caches); ``target_node`` of /sys/bus/dax for memory that a device gives, persistent
-where it comes from an NVDIMM bus; /proc/driver/nvidia/gpus/*/numa_status of NVIDIA's driver.
+(memory-side caches); ``target_node`` of /sys/bus/dax for memory that a device provides, persistent
+if it is on an NVDIMM bus; /proc/driver/nvidia/gpus/*/numa_status of NVIDIA's driver.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _STATUS = re.compile(r"^Node:\s*([0-9]{1,9})$", re.MULTILINE)
 
 
 def read_nodes(root: Path, total: int) -> tuple[Node, ...]:
-    """All nodes that sysfs knows, those without CPUs or memory too: distances count them.
+    """All nodes in sysfs, including those without CPUs or memory, because distances count them.
 
     Args:
         root: where /proc and /sys are found.
@@ -42,7 +42,7 @@ def read_nodes(root: Path, total: int) -> tuple[Node, ...]:
 
 
 def seen_together(nodes: tuple[Node, ...], cpu: Cpu, gpus: Gpus) -> tuple[Node, ...]:
-    """``nodes`` with the CPUs that ``cpu`` describes, and with the memory of ``gpus`` marked."""
+    """``nodes`` with the CPUs from ``cpu``, and with the memory of ``gpus`` marked."""
     described = {core.cpu for core in cpu.cores}
     theirs = {gpu.memory_node for gpu in gpus.devices}
     return tuple(
@@ -56,7 +56,7 @@ def seen_together(nodes: tuple[Node, ...], cpu: Cpu, gpus: Gpus) -> tuple[Node, 
 
 
 def of_the_host(memory: Memory) -> Memory:
-    """``memory`` without what is a GPU's: the kernel counts it among its own, and NVML too."""
+    """``memory`` without that of GPUs, which the kernel counts among its own."""
     theirs = [node for node in memory.nodes if node.kind is NodeKind.GPU]
     total = max(0, memory.total - sum(node.memory or 0 for node in theirs))
     # What may not be used is in `available` no more.
@@ -65,7 +65,7 @@ def of_the_host(memory: Memory) -> Memory:
 
 
 def available_bytes(node: int, root: Path = Path("/")) -> int | None:
-    """Bytes of ``node`` that are free now or hold files that the kernel may drop; or None."""
+    """Bytes of ``node`` that are free or hold page cache that can be dropped; or None."""
     info = read(root / f"sys/devices/system/node/node{node}/meminfo")
     free = _bytes(info, "MemFree")
     if free is None:
@@ -74,7 +74,7 @@ def available_bytes(node: int, root: Path = Path("/")) -> int | None:
 
 
 def _allowed(root: Path) -> tuple[int, ...]:
-    """The nodes that this process may have memory of; empty where nobody says."""
+    """The nodes on which this process may allocate; empty if unknown."""
     status = fields(read(root / "proc/self/status"))
     return cpu_list(status.get("Mems_allowed_list", ""))
 
@@ -107,7 +107,7 @@ def _side_cache(folder: Path) -> int | None:
 
 
 def _given(root: Path) -> dict[int, NodeKind]:
-    """Nodes whose memory a device gives, by their numbers."""
+    """Nodes whose memory a device provides, by number."""
     found: dict[int, NodeKind] = {}
     for device in entries(root / "sys/bus/dax/devices"):
         node = integer(read(device / "target_node"))

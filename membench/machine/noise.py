@@ -1,7 +1,7 @@
-"""Who else uses the machine: a short look at what runs now, and the swap in use.
+"""Other users of the machine: processes at work now, and the swap in use.
 
-Source: proc_stat(5), proc_pid_stat(5).  The counters advance in ticks, commonly
-of 10 ms, so a look of 200 ms sees a twentieth of a CPU and no less.
+Source: proc_stat(5), proc_pid_stat(5). The counters advance in ticks, commonly of 10 ms, so a
+window of 200 ms resolves a twentieth of a CPU.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from membench.machine.cpus.topology import online_cpus
 from membench.machine.kernel_text import fields, integer, numbered, read
 
 WINDOW = 0.2
-"""Seconds between the two looks."""
+"""Seconds between the two readings."""
 
 LEAST_CPUS = 0.1
-"""A process that uses less of a CPU than this is not told from the ticks' coarseness."""
+"""Processes below this share of a CPU are not reported: the ticks are too coarse."""
 
 _IDLE, _IOWAIT, _STEAL = 3, 4, 7  # columns of the line "cpu"
 _STATES = 8  # the columns behind them, of guests, are counted in "user" already
@@ -28,7 +28,7 @@ _USER_TIME, _SYSTEM_TIME, _START = 11, 12, 19  # fields of /proc/pid/stat behind
 
 @dataclass(frozen=True)
 class Busy:
-    """A process that works now.
+    """A process that is using CPU time.
 
     Attributes:
         command: its name, which it chose itself: any characters.
@@ -41,12 +41,12 @@ class Busy:
 
 @dataclass(frozen=True)
 class Noise:
-    """What others did while we looked; None where the kernel did not say.
+    """Activity of others during the window; None for what the kernel did not report.
 
     Attributes:
-        steal: share of the machine's CPU time that the hypervisor kept for itself.
-        busy_cpus: CPUs that were at work, for anyone.
-        busy: the processes at work that can be seen, the busiest first; not this one.
+        steal: share of the machine's CPU time that the hypervisor gave to others.
+        busy_cpus: number of CPUs at work, for any process.
+        busy: the visible processes at work, the busiest first, without this one.
         swap_total, swap_used: bytes.
     """
 
@@ -71,7 +71,7 @@ def watch(
     wait: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
 ) -> Noise:
-    """Look twice, `WINDOW` seconds apart."""
+    """Compare the counters at two moments, `WINDOW` seconds apart."""
     first = _look(root, clock)
     wait(WINDOW)
     second = _look(root, clock)

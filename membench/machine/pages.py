@@ -1,4 +1,4 @@
-"""Proof of where memory lies: in huge pages or not, and on which node."""
+"""Proves which pages back a range of memory: huge or not, and on which node."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ _MOVE_PAGES = {"x86_64": 279, "aarch64": 239}  # asm/unistd_64.h, asm-generic/un
 
 @cache
 def huge_page_size(root: Path = Path("/")) -> int:
-    """Bytes of a transparent huge page; 2 MiB where the kernel has none or does not say.
+    """Bytes of a transparent huge page; 2 MiB if the kernel has none or does not report it.
 
-    512 MiB on a kernel with pages of 64 KiB (arm64).  Source: ``hpage_pmd_size``, transhuge.rst.
+    512 MiB on a kernel with pages of 64 KiB (arm64). Source: ``hpage_pmd_size``, transhuge.rst.
     """
     size = integer(read(root / "sys/kernel/mm/transparent_hugepage/hpage_pmd_size"))
     return size if size is not None and size > 0 and size & (size - 1) == 0 else 2 << 20
 
 
 def huge_page_bytes(address: int, length: int, root: Path = Path("/")) -> int:
-    """Bytes of ``[address, address + length)`` that lie in transparent huge pages, proven.
+    """Bytes of ``[address, address + length)`` that are proven to be in transparent huge pages.
 
-    Source: ``AnonHugePages`` of /proc/self/smaps, which counts whole mappings.
-    Where the kernel has merged the range with a neighbour, what may be the
-    neighbour's is not counted.  0 where smaps cannot be read.
+    Source: ``AnonHugePages`` of /proc/self/smaps, which counts whole mappings. If the kernel has
+    merged the range with a neighbour, pages that may be the neighbour's are not counted. 0 if smaps
+    cannot be read.
     """
     end = address + length
     proven = outside = 0
@@ -53,10 +53,10 @@ def huge_page_bytes(address: int, length: int, root: Path = Path("/")) -> int:
 
 
 def node_of_pages(addresses: Sequence[int]) -> list[int]:
-    """The NUMA node of the page behind each of ``addresses`` of this process.
+    """The NUMA node of the page at each of ``addresses`` of this process.
 
-    -1 where a page is not in memory.  Empty where the system call is not
-    permitted or unknown: no answer is not an answer.  Source: move_pages(2).
+    -1 for a page that is not in memory. Empty if the system call is not permitted or unknown.
+        Source: move_pages(2).
     """
     number = _MOVE_PAGES.get(os.uname().machine)
     count = len(addresses)

@@ -1,4 +1,4 @@
-"""Kernel settings and limits that a measurement meets: read, never written."""
+"""Kernel settings and limits that affect a measurement: read, never written."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from membench.machine.kernel_text import integer, read
 
 @dataclass(frozen=True)
 class Settings:
-    """What the kernel is set to; None, empty where it does not say.
+    """Kernel settings; None or empty for what the kernel does not report.
 
     Attributes:
         boost: whether processors may exceed their base clock.
-        numa_balancing: whether the kernel moves pages between nodes by itself.
-        clock: the clock source in use; clocks: those that may be chosen.
+        numa_balancing: whether the kernel migrates pages between nodes automatically.
+        clock: the clock source in use; clocks: the available ones.
         locked: bytes that this process may lock in memory; None: no limit.
-        pinning: whether this process may bind its threads to CPUs.
+        pinning: whether this process may pin its threads to CPUs.
         aio_used, aio_limit: requests of native asynchronous I/O, of all processes.
     """
 
@@ -55,7 +55,7 @@ def read_settings(root: Path = Path("/")) -> Settings:
 
 
 def _may_pin() -> bool:
-    """Whether a seccomp filter or a security module lets this thread keep the CPUs that it has."""
+    """Whether a seccomp filter or a security module lets this thread set its CPU affinity."""
     try:
         os.sched_setaffinity(0, os.sched_getaffinity(0))
     except OSError:
@@ -64,7 +64,7 @@ def _may_pin() -> bool:
 
 
 def _boost(cpu: Path) -> bool | None:
-    """Intel's own driver says it the other way round, and in another place."""
+    """Whether boost is on; Intel's own driver reports the inverse, in another file."""
     if (off := read(cpu / "intel_pstate/no_turbo")) in ("0", "1"):
         return off == "0"
     on = read(cpu / "cpufreq/boost")

@@ -1,4 +1,4 @@
-"""Versions: of the system, of the packages that a result depends on, of membench itself."""
+"""Versions of the system, of the packages that affect results, and of membench itself."""
 
 from __future__ import annotations
 
@@ -22,9 +22,8 @@ _GIT_SECONDS = 2.0
 def installed(paths: Iterable[str] | None = None) -> dict[str, str]:
     """Every distribution that the interpreter sees: normalised name -> version.
 
-    Read from the names of the metadata folders (packaging.python.org, "Recording
-    installed projects"): opening each one's file, as importlib.metadata does,
-    costs a hundred times more.
+    Read from the names of the metadata folders (packaging.python.org, "Recording installed
+    projects"), which is a hundred times faster than opening each file as importlib.metadata does.
     """
     found: dict[str, str] = {}
     for path in sys.path if paths is None else paths:
@@ -39,14 +38,14 @@ def installed(paths: Iterable[str] | None = None) -> dict[str, str]:
 
 
 def packages() -> dict[str, str]:
-    """Those of the installed distributions that a result depends on, sorted by name."""
+    """Name -> version of the installed distributions that affect results, sorted by name."""
     return {
         name: version for name, version in sorted(installed().items()) if _RELEVANT.fullmatch(name)
     }
 
 
 def read_system(root: Path = Path("/")) -> str:
-    """The distribution's name and version, empty where it does not say."""
+    """The distribution's name and version, empty if unknown."""
     text = read(root / "etc/os-release") or read(root / "usr/lib/os-release")
     for key in ("PRETTY_NAME", "NAME"):
         if match := re.search(rf"^{key}=(.*)$", text, re.MULTILINE):
@@ -60,7 +59,7 @@ def read_kernel(root: Path = Path("/")) -> str:
 
 
 def libc() -> str:
-    """Name and version of the C library, such as ``glibc 2.36``; empty where it has no name."""
+    """Name and version of the C library, such as ``glibc 2.36``; empty if it has no name."""
     try:
         return os.confstr("CS_GNU_LIBC_VERSION") or ""
     except (ValueError, OSError):
@@ -68,17 +67,16 @@ def libc() -> str:
 
 
 def python() -> str:
-    """Version of the interpreter; its name too where it is not CPython."""
+    """Version of the interpreter, with its name if it is not CPython."""
     version = sys.version.split()[0]
     name = sys.implementation.name
     return version if name == "cpython" else f"{name} {version}"
 
 
 def software_version(package: Path | None = None) -> str:
-    """What stands in the `membench` column: ``0.1.0``, in a checkout ``0.1.0+g1234e56[.dirty]``.
+    """The content of the `membench` column: ``0.1.0``, in a checkout ``0.1.0+g1234e56[.dirty]``.
 
-    Dirty means changed tracked files: results written beside the code do not
-    make it another program.
+    Dirty means changed tracked files: result files beside the code do not change the program.
     """
     package = Path(membench.__file__).parent if package is None else package
     checkout = package.parent

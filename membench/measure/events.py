@@ -13,12 +13,16 @@ from membench.results.schema import Row
 
 @dataclass(frozen=True)
 class Place:
-    """Where in the run a unit stands; all count from 1."""
+    """Where in the run a unit stands; all count from 1.
+
+    ``side`` of a paired run: A or B.
+    """
 
     round: int
     rounds: int
     number: int
     of: int
+    side: str = ""
 
 
 class Observer(Protocol):

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from membench.host.compiled.cache_dir import cache_base, cache_problem, private_cache
+from membench.core.cache_dir import cache_base, cache_problem, private_cache
 from membench.host.compiled.cache_integrity import discard_damaged
 from membench.measure.events import Observer
 

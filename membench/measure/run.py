@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,11 +19,12 @@ from membench.core.errors import (
     WorkerError,
 )
 from membench.core.files import shown
+from membench.core.notebook import html_table
 from membench.core.plain import dump, load
-from membench.core.registry import Registry
 from membench.core.snapshot import GpuIdentity, Machine
 from membench.core.terms import Status, Tier
 from membench.core.text import shell_word
+from membench.core.units import format_seconds, format_value
 from membench.host.memory import staircase
 from membench.machine import snapshot
 from membench.machine.software import software_version
@@ -31,6 +33,7 @@ from membench.measure.flags import results
 from membench.measure.kernel_cache import kernel_cache
 from membench.measure.locks import claimed
 from membench.measure.options import RESULTS, RunOptions
+from membench.measure.order import order
 from membench.measure.plan import make_plan
 from membench.measure.rounds.environment import EnvironmentMonitor
 from membench.measure.rounds.interrupt import Interrupted, interrupts
@@ -46,7 +49,7 @@ from membench.results.paths import (
     sidecar_path,
     unused_path,
 )
-from membench.results.plan import Plan, PlannedCase
+from membench.results.plan import Pairing, Plan, PlannedCase
 from membench.results.publishing import publish
 from membench.results.schema import Row
 from membench.results.sidecar import Sidecar
@@ -72,9 +75,9 @@ class Wall:
         return max(0.0, self.total - self.measuring - self.filling - self.verifying)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class RunOutcome:
-    """What is left of a run.
+    """What is left of a run; a notebook shows its numbers as a table.
 
     Attributes:
         rows: the results, in the order of the plan.
@@ -95,6 +98,33 @@ class RunOutcome:
     def failed(self) -> bool:
         """Some case failed."""
         return any(row.status is Status.FAILED for row in self.rows)
+
+    def __repr__(self) -> str:
+        counts = Counter(str(row.status) for row in self.rows)
+        told = ", ".join(f"{count} {status}" for status, count in counts.items()) or "nothing"
+        ended = f", ended by signal {self.signum}" if self.signum else ""
+        seconds = format_seconds(self.wall.total)
+        return f"<RunOutcome {self.plan.machine}: {told}, in {self.csv} after {seconds}{ended}>"
+
+    def _repr_html_(self) -> str:
+        cells = [
+            (
+                row.case,
+                f"{row.metric} {row.stat}",
+                format_value(row.metric, row.value),
+                "" if row.spread is None else f"{100 * row.spread:.1f}%",
+                ", ".join(row.flags),
+            )
+            for row in self.rows
+            if row.value is not None
+        ]
+        reasons = [
+            (row.case, str(row.status), "", "", row.reason)
+            for row in self.rows
+            if row.value is None
+        ]
+        head = ("case", "metric", "value", "spread", "flags or reason")
+        return html_table(repr(self)[1:-1], head, cells + reasons, numbers=(2, 3))
 
 
 @dataclass(frozen=True)
@@ -168,7 +198,7 @@ def start(prepared: Prepared, observer: Observer, *, verbose: bool = False) -> R
     """
     if prepared.named:
         check_output(prepared.csv)
-    with claimed(_gpus(prepared), observer):
+    with claimed(used_gpus(prepared), observer):
         prepared, journal = _begun(prepared)
         nothing = Contents(prepared.plan, {})
         return _run(prepared, journal, nothing, observer, verbose=verbose)
@@ -209,12 +239,54 @@ def resume(csv: Path, observer: Observer, *, verbose: bool = False) -> RunOutcom
         )
     machine = snapshot([csv.parent])
     contents = read_journal(path)
-    _same_ground(contents.plan, _machine_of(path, contents), machine, registry())
-    _prove_rows(path, contents, machine)
+    check_ground(path, contents, machine, Software.here())
+    prove_rows(path, contents, machine)
+    _refuse_half(csv, contents)
     prepared = Prepared(contents.plan, machine, csv)
-    with claimed(_gpus(prepared), observer):
+    with claimed(used_gpus(prepared), observer):
         journal, contents = Journal.resume(path)
         return _run(prepared, journal, contents, observer, verbose=verbose)
+
+
+def _refuse_half(csv: Path, contents: Contents) -> None:
+    """One side of a paired run is not continued alone.
+
+    A death between the writing of both results can leave one that is measured and not written,
+    beside another that is complete.
+    """
+    pair = contents.plan.pair
+    if pair is None:
+        return
+    partner = journal_path(csv.with_name(pair.partner))
+    if partner.exists() or not _all_measured(contents):
+        raise JournalError(
+            f"{shown(csv)} is one side of a paired run",
+            f"continue both: {resume_command(csv, pair)}",
+        )
+
+
+def _all_measured(contents: Contents) -> bool:
+    """The plan is done: all that is missing is the results file."""
+    measured = {(unit.round, unit.case) for unit in contents.units}
+    settled = {unit.case for unit in contents.units if unit.status is not Status.OK}
+    return all(
+        (round_, case.id) in measured or case.id in settled
+        for round_ in range(1, contents.plan.rounds + 1)
+        for case in order(contents.plan, round_)
+    )
+
+
+def resume_command(csv: Path, pairing: Pairing | None = None) -> str:
+    """What completes the run of ``csv``, to be pasted into a shell."""
+    words = ["membench", "run", "--resume", shell_word(csv)]
+    if pairing is not None:
+        given = {
+            "--versus": pairing.versus,
+            "--setup-a": pairing.setup_a,
+            "--setup-b": pairing.setup_b,
+        }
+        words += [f"{option} {shell_word(text)}" for option, text in given.items() if text]
+    return " ".join(words)
 
 
 def _machine_of(path: Path, contents: Contents) -> Machine:
@@ -224,7 +296,7 @@ def _machine_of(path: Path, contents: Contents) -> Machine:
         raise JournalError(f"{shown(path)}: {error}", "start a new run with another -o") from None
 
 
-def _prove_rows(path: Path, contents: Contents, machine: Machine) -> None:
+def prove_rows(path: Path, contents: Contents, machine: Machine) -> None:
     """Refuse a journal, before anything is measured, of which no results could be made."""
     reason = ""
     for unit in contents.units:
@@ -240,37 +312,57 @@ def _prove_rows(path: Path, contents: Contents, machine: Machine) -> None:
         )
 
 
-def _gpus(prepared: Prepared) -> Sequence[GpuIdentity]:
+def used_gpus(prepared: Prepared) -> Sequence[GpuIdentity]:
     """The GPUs that the plan uses, each once."""
     used = [case.gpu for case in prepared.plan.cases if case.gpu is not None and not case.skipped]
     return [prepared.machine.gpus.devices[index] for index in dict.fromkeys(used)]
 
 
-def _same_ground(plan: Plan, then: Machine, now: Machine, benches: Registry) -> None:
+@dataclass(frozen=True)
+class Software:
+    """What measures: the column `membench`, and the versions of the benches by name."""
+
+    name: str
+    versions: Mapping[str, int]
+
+    @classmethod
+    def here(cls) -> Software:
+        """This very membench."""
+        versions = {name: bench.version for name, bench in registry().benches.items()}
+        return cls(software_version(), versions)
+
+
+def check_ground(path: Path, contents: Contents, now: Machine, software: Software) -> None:
+    """Refuse to go on with the journal ``path`` on another machine, or with other software.
+
+    Raises:
+        JournalError: one line that says which.
+    """
+    plan, then = contents.plan, _machine_of(path, contents)
     hint = "start a new run: one file cannot mix results from different machines or versions"
     if then.slug not in (now.slug, *now.former):
         raise JournalError(f"the journal is of {then.slug}, this machine is {now.slug}", hint)
-    if plan.software != software_version():
+    if plan.software != software.name:
         raise JournalError(
-            f"the journal is of membench {plan.software}, this is {software_version()}", hint
+            f"the journal is of membench {plan.software}, this is {software.name}", hint
         )
     for case in plan.cases:
         if case.gpu is not None and not case.skipped:
             used, shown = (one.gpus.devices[case.gpu : case.gpu + 1] for one in (then, now))
             if [gpu.uuid for gpu in used] != [gpu.uuid for gpu in shown]:
                 raise JournalError(f"the journal's GPU {case.gpu} is another one now", hint)
-        bench = benches.benches.get(case.bench)
-        if bench is None:
+        version = software.versions.get(case.bench)
+        if version is None and not case.skipped:
             raise JournalError(f"the journal's case {case.id} does not exist any more", hint)
-        if bench.version != case.version:
+        if version not in (None, case.version):
             raise JournalError(
-                f"{case.id}: the journal has version {case.version}, this is {bench.version}", hint
+                f"{case.id}: the journal has version {case.version}, this is {version}", hint
             )
 
 
 @dataclass(frozen=True)
-class _End:
-    """How it ended: seconds in all and of the layout, and what cut it short, if anything."""
+class End:
+    """How the measuring ended: seconds in all and of the layout, and what cut it short, if so."""
 
     seconds: float
     layout: float
@@ -279,6 +371,7 @@ class _End:
 
     @property
     def complete(self) -> bool:
+        """All that was planned is measured."""
         return not self.signum and self.trouble is None
 
 
@@ -294,6 +387,19 @@ def _run(
         end = _measure(prepared, journal, done, observer, verbose=verbose)
     finally:
         journal.close()
+    return finish(prepared, journal, len(done.units), end, observer)
+
+
+def finish(
+    prepared: Prepared, journal: Journal, before: int, end: End, observer: Observer
+) -> RunOutcome:
+    """The results of a run that has ended, from its closed ``journal``.
+
+    ``before`` units were there already, of a resumed run.
+
+    Raises:
+        MembenchError: what cut it short, or why its results cannot be written.
+    """
     if end.trouble is not None and not journal.path.exists():
         raise end.trouble  # somebody removed it, and it cannot be put back
     if journal.restored:
@@ -301,7 +407,7 @@ def _run(
             f"{shown(journal.path)} was removed during the run, and was written again",
             "no result is lost; do not delete files in the results directory during a run",
         )
-    return _publish(prepared, len(done.units), end, observer)
+    return _publish(prepared, before, end, observer)
 
 
 def _measure(
@@ -311,7 +417,7 @@ def _measure(
     observer: Observer,
     *,
     verbose: bool,
-) -> _End:
+) -> End:
     """Fill the journal, which is where it belongs afterwards if that can be."""
     begin = time.monotonic()
     layout_seconds, signum = 0.0, 0
@@ -336,10 +442,10 @@ def _measure(
         journal.keep()
     except OutputError as error:
         trouble = trouble or error
-    return _End(time.monotonic() - begin, layout_seconds, signum, trouble)
+    return End(time.monotonic() - begin, layout_seconds, signum, trouble)
 
 
-def _publish(prepared: Prepared, before: int, end: _End, observer: Observer) -> RunOutcome:
+def _publish(prepared: Prepared, before: int, end: End, observer: Observer) -> RunOutcome:
     """Turn the journal into CSV and sidecar; a complete run's journal then goes.
 
     ``before`` units were there already, of a resumed run.
@@ -353,7 +459,7 @@ def _publish(prepared: Prepared, before: int, end: _End, observer: Observer) -> 
             raise end.trouble
         return RunOutcome(contents.plan, prepared.machine, (), None, wall, end.signum)
     rows = results(contents.plan, contents.units, prepared.machine)
-    again = f"membench run --resume {shell_word(prepared.csv)}"
+    again = resume_command(prepared.csv, contents.plan.pair)
     try:
         csv = publish(prepared.csv, rows, _sidecar(contents, wall, interrupted=not end.complete))
     except OutputError as error:
@@ -377,7 +483,7 @@ def _publish(prepared: Prepared, before: int, end: _End, observer: Observer) -> 
     )
 
 
-def _wall(units: Sequence[CaseResult], end: _End) -> Wall:
+def _wall(units: Sequence[CaseResult], end: End) -> Wall:
     return Wall(
         total=end.seconds,
         measuring=sum(unit.seconds.measure for unit in units),
@@ -403,4 +509,5 @@ def _sidecar(contents: Contents, wall: Wall, *, interrupted: bool) -> Sidecar:
             "overhead": wall.overhead,
         },
         interrupted=interrupted,
+        pair_id=contents.plan.pair.pair_id if contents.plan.pair else "",
     )

@@ -1,7 +1,7 @@
-"""Where the reference results are: inside an installed package, or beside it in a checkout.
+"""The folder of the reference results: inside an installed package, or beside it in a checkout.
 
-Floor 0.  A wheel carries ``results/reference/`` as ``membench/reference/``; an
-editable install and a bare checkout read the folder of the checkout itself.
+Floor 0. A wheel contains ``results/reference/`` as ``membench/reference/``; an editable install and
+a bare checkout read the folder of the checkout itself.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _PACKAGE = Path(__file__).parents[1]
 
 
 def reference_root() -> Path | None:
-    """The folder with a folder for each reference, None where there is none."""
+    """The folder that has a folder for each reference; None if there is none."""
     places = (_PACKAGE / "reference", _PACKAGE.parent / "results" / "reference")
     return next((place for place in places if place.is_dir()), None)
 

@@ -66,7 +66,7 @@ class AttentionShape:
 
 
 def splits_of(rows: int, pages: int, resident: int) -> int:
-    """The number of blocks that share the ``pages`` of a row if ``resident`` blocks run.
+    """The number of blocks that share the ``pages`` of a row.
 
     Chosen so that all waves of blocks together take the least time: a last wave of few blocks would
     leave the GPU idle as long as a full one runs.
@@ -145,9 +145,7 @@ class Attention:
             gpu.launch(self._merge, rows * shape.group, BLOCK, merged)
 
     def verify(self) -> None:
-        """Raise `VerificationFailed` if sampled rows of the last layer differ from the expected
-        ones.
-        """
+        """Raise `VerificationFailed` if sampled rows of the last layer are wrong."""
         shape = self._shape
         last = shape.batch * shape.heads - 1
         for row in {0, last}:

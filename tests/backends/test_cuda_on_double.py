@@ -120,7 +120,9 @@ KV: dict[str, Value] = {"block": 3 * KIB, "count": 12, "order": "random", "grid"
 ATTENTION: dict[str, Value] = {"model": "tiny", "context": 128, "kv": "fp16"}
 CASES: list[tuple[str, dict[str, Value]]] = [
     ("hbm/copy", {"size": SIZE, "vec": 16, "config": ""}),
-    ("hbm/d2d", {"size": SIZE, "count": "payload"}),
+    ("hbm/d2d", {"size": SIZE, "count": "payload", "engine": ""}),
+    ("hbm/d2d", {"size": SIZE, "count": "payload", "engine": "tma"}),
+    ("smem/multicast", {"cluster": 2}),
     ("hbm/memset", {"size": SIZE}),
     ("gpu/launch", {"kind": "kernel"}),
     ("gpu/launch", {"kind": "graph"}),
@@ -149,6 +151,12 @@ CASES: list[tuple[str, dict[str, Value]]] = [
     ("peer/write", {"size": SIZE, "engine": "ce"}),
     ("peer/bidir", {"size": SIZE, "engine": "ce"}),
     ("peer/read", {"size": SIZE, "engine": "sm"}),
+    ("peer/read", {"size": SIZE, "engine": "tma"}),
+    ("peer/all", {"size": SIZE, "dir": "in"}),
+    ("peer/all", {"size": SIZE, "dir": "out"}),
+    ("peer/multimem", {"size": SIZE, "op": "ld-reduce"}),
+    ("peer/multimem", {"size": SIZE, "op": "st"}),
+    ("peer/multimem", {"size": SIZE, "op": "red"}),
     ("peer/latency", {"size": 8 * KIB}),
     ("kv/h2d", KV | {"method": "per-block"}),
     ("kv/h2d", KV | {"method": "batch"}),

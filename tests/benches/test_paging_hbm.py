@@ -123,7 +123,7 @@ def test_without_kvikio_gds_is_a_skip_with_the_remedy(
     both: CudaStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "kvikio", None)
-    with pytest.raises(Skip, match=r"pip install 'membench\[gds\]'"):
+    with pytest.raises(Skip, match="needs KvikIO: kvikio-cu13"):
         paged(both, path="gds")
 
 

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
+import shutil
 import signal
+import subprocess
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from distributed import Client
 
+import membench
 from membench.fleet import fleet_run
-from membench.fleet.cluster import reachable_workers
+from membench.fleet.cluster import RESOURCE, reachable_workers
 from membench.fleet.fleet_run import FleetRun, Patience
 from membench.results.fleet_ledger import FleetLedger, Host, HostState, latest_ledger
 from membench.results.sidecar import read_sidecar, verify_sha256
@@ -164,6 +169,48 @@ def test_a_worker_without_membench_is_named_once(
     assert done.host("worker-0").state is HostState.MISSING
     assert len(watcher.warnings) == len(NAMES)
     assert all("No module named 'membench'" in warning for warning in watcher.warnings)
+
+
+@pytest.fixture
+def other_version(cluster: Client, tmp_path: Path) -> Iterator[str]:
+    """The version of a fourth worker, named ``other``: a copy of membench that says another one."""
+    package = Path(membench.__file__).parent
+    copy = tmp_path / "site" / "membench"
+    shutil.copytree(package, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    source = copy / "__init__.py"
+    changed = re.sub(
+        r"^__version__ = .*$", '__version__ = "0.0.9"', source.read_text(), flags=re.MULTILINE
+    )
+    source.write_text(changed)
+    command = [sys.executable, "-P", "-m", "distributed.cli.dask_worker", "--no-nanny"]
+    command += ["--name", "other", "--nthreads", "1", "--no-dashboard", "--memory-limit", "0"]
+    command += ["--resources", f"{RESOURCE}=1", cluster.scheduler_info()["address"]]
+    environment = {**os.environ, "PYTHONPATH": str(copy.parent)}
+    with subprocess.Popen(command, env=environment, cwd=tmp_path, stderr=subprocess.DEVNULL) as one:
+        try:
+            cluster.wait_for_workers(len(NAMES) + 1, timeout=60)
+            yield "0.0.9"
+        finally:
+            one.terminate()
+
+
+def test_two_versions_in_one_fleet_are_named_and_both_measured(
+    cluster: Client, tmp_path: Path, other_version: str
+) -> None:
+    watcher = Watcher()
+    output = tmp_path / "results"
+    output.mkdir()
+    asked = ledger(tmp_path, "worker-0", "other")
+    done = FleetRun(cluster, output, asked, watcher, Patience(wait=20)).run()
+    assert {host.state for host in done.hosts} == {HostState.ARRIVED}
+    (warning,) = watcher.warnings
+    assert warning.startswith(
+        f"worker other: membench {other_version}, here it is {membench.__version__};"
+    )
+    for name, version in (("worker-0", membench.__version__), ("other", other_version)):
+        host = done.host(name)
+        check_whole(output, host)
+        assert {row.membench.partition("+")[0] for row in read_rows(output / host.csv)} == {version}
 
 
 def test_a_run_that_is_called_off_says_so_and_ends_on_the_host(

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nvml_stub import NvmlProcess, text
 
+from membench.core.installing import install, install_extra, uninstall
 from membench.core.snapshot import Gpus
 from membench.machine.gpus import cuda_stack
 from membench.machine.gpus.cuda_stack import CudaStack, complaint, read_stack
@@ -125,7 +126,7 @@ def test_no_gpu_is_no_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 def test_the_bindings_are_missing(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pynvml", None)
     gpus = read_gpus(plant(LOADED), {})
-    assert (gpus.driver, gpus.remedy) == ("580.95.05", "pip install nvidia-ml-py")
+    assert (gpus.driver, gpus.remedy) == ("580.95.05", install("nvidia-ml-py"))
     assert gpus.problem
 
 
@@ -233,32 +234,32 @@ BOTH = frozenset({12, 13})
         (CudaStack(WHEEL12, True, BOTH), 12040, (9, 0), ""),
         (CudaStack(("cupy",), True, frozenset({12})), 13000, (9, 0), ""),
         (CudaStack((), True, frozenset({13})), 13000, (9, 0), ""),  # from a conda or source tree
-        (CudaStack((), False, BOTH), 13020, (9, 0), "pip install 'membench[cuda13]'"),
-        (CudaStack((), False, BOTH), 12080, (9, 0), "pip install 'membench[cuda12]'"),
-        (CudaStack((), False, BOTH), 13000, (7, 0), "pip install 'membench[cuda12]'"),
+        (CudaStack((), False, BOTH), 13020, (9, 0), install_extra("cuda13")),
+        (CudaStack((), False, BOTH), 12080, (9, 0), install_extra("cuda12")),
+        (CudaStack((), False, BOTH), 13000, (7, 0), install_extra("cuda12")),
         (CudaStack((), False, BOTH), 11080, (9, 0), "install NVIDIA driver 525 or newer"),
         (
             CudaStack((), False, BOTH),
             None,
             (9, 0),
-            "pip install 'membench[cuda13]'",
+            install_extra("cuda13"),
         ),  # by the driver
-        (FIT, 12080, (9, 0), "pip uninstall -y cupy-cuda13x && pip install 'membench[cuda12]'"),
-        (FIT, 13000, (7, 0), "pip uninstall -y cupy-cuda13x && pip install 'membench[cuda12]'"),
+        (FIT, 12080, (9, 0), f"{uninstall('cupy-cuda13x')} && {install_extra('cuda12')}"),
+        (FIT, 13000, (7, 0), f"{uninstall('cupy-cuda13x')} && {install_extra('cuda12')}"),
         (
             CudaStack(WHEEL12 + WHEEL13, True, BOTH),
             13000,
             (9, 0),
-            "pip uninstall -y cupy-cuda12x cupy-cuda13x && pip install 'membench[cuda13]'",
+            f"{uninstall('cupy-cuda12x', 'cupy-cuda13x')} && {install_extra('cuda13')}",
         ),
-        (CudaStack(WHEEL13, True, frozenset()), 13000, (9, 0), "pip install 'membench[cuda13]'"),
+        (CudaStack(WHEEL13, True, frozenset()), 13000, (9, 0), install_extra("cuda13")),
         (
             CudaStack(WHEEL12, True, frozenset({13})),
             13000,
             (9, 0),
-            "pip install 'membench[cuda12]'",
+            install_extra("cuda12"),
         ),
-        (CudaStack(("cupy",), True, frozenset()), 12000, (9, 0), "pip install 'membench[cuda12]'"),
+        (CudaStack(("cupy",), True, frozenset()), 12000, (9, 0), install_extra("cuda12")),
     ],
 )
 def test_the_packages_fit_the_driver_or_a_line_says_how(

@@ -1,6 +1,6 @@
 """A run whose disk fills up or turns read-only meanwhile, inside of a mount namespace.
 
-    python disk_under_faults.py full|read-only|budget DIRECTORY
+    python disk_under_faults.py full|read-only|budget|quota DIRECTORY
 
 prints one JSON object with what the run did and what it left.
 """
@@ -145,6 +145,27 @@ def budget(directory: Path) -> dict[str, Any]:
     return {**found, "kernel": written() - before}
 
 
+def quota(directory: Path) -> dict[str, Any]:
+    """The results' subvolume of btrfs reaches its limit in the middle of the run."""
+    subvolume = directory / "results"
+    within = subvolume / "o.csv"
+
+    def btrfs(*arguments: str) -> None:
+        subprocess.run(["btrfs", *arguments], check=True, stdout=subprocess.DEVNULL)
+
+    btrfs("subvolume", "create", str(subvolume))
+    btrfs("quota", "enable", str(directory))
+    run = start("--select", "host/chase/size=16KiB/*", "--rounds", "8", "-o", str(within))
+    when(lambda: units(within) >= 2, run)
+    group = "0/256"  # of the first subvolume that is made
+    btrfs("qgroup", "limit", "1", group, str(directory))  # a byte: all that follows is too much
+    found = ended(run, within)
+    kept = units(within)
+    btrfs("qgroup", "limit", "none", group, str(directory))
+    resumed = ended(start("--resume", str(within)), within)
+    return {**found, "kept": kept, "resumed": resumed}
+
+
 if __name__ == "__main__":
-    stories = {"full": full, "read-only": read_only, "budget": budget}
+    stories = {"full": full, "read-only": read_only, "budget": budget, "quota": quota}
     print(json.dumps(stories[sys.argv[1]](Path(sys.argv[2]))))

@@ -12,10 +12,12 @@ import membench as package
 
 SCRIPT = """
 import membench
-outcome = membench.run(select=["ddr/steady"], rounds=2, output="o.csv", label="box", seed=5)
+outcome = membench.run(select="ddr/steady", rounds=2, output="o.csv", label="box", seed=5)
 print(len(outcome.rows), outcome.csv, outcome.failed, outcome.signum)
 print(membench.read_rows("o.csv") == list(outcome.rows))
 print(outcome.wall.total >= outcome.wall.measuring > 0)
+print(repr(outcome).partition(" after ")[0])
+print(outcome._repr_html_().count("<td>ddr/steady/"))
 try:
     membench.run(select=["nothing"])
 except membench.MembenchError as error:
@@ -37,11 +39,14 @@ def test_a_run_is_one_call(membench: Membench) -> None:
         "3 o.csv False 0",
         "True",
         "True",
+        "<RunOutcome box: 3 ok, in o.csv",
+        "3",
         "NothingMatched no case matches 'nothing' True",
     ], done.stderr
 
 
-def test_every_name_of_the_api_exists() -> None:
+def test_every_name_of_the_api_exists_and_is_shown() -> None:
+    assert dir(package) == sorted(package.__all__)
     assert sorted(name for name in package.__all__ if getattr(package, name) is None) == []
     with pytest.raises(AttributeError, match="has no attribute 'nonsense'"):
         _ = package.nonsense

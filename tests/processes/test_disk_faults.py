@@ -82,3 +82,14 @@ def test_a_run_writes_what_the_kernel_counts_and_stays_within_eight_times_its_bu
     reasons = {reason for *_, reason, _ in found["rows"] if reason}
     assert all("left of the disk budget" in reason for reason in reasons)
     assert disk_under_faults.BUDGET < found["kernel"] <= most + METADATA
+
+
+def test_a_quota_that_is_used_up_meanwhile_keeps_what_was_measured(tmp_path: Path) -> None:
+    found = told("quota", KINDS[2], tmp_path)
+    assert found["code"] == 1, found
+    assert found["err"].count("Error: ") == 1
+    assert "Disk quota exceeded" in found["err"]
+    assert "Traceback" not in found["err"]
+    assert found["kept"] >= 2
+    assert found["resumed"]["code"] == 0, found["resumed"]["err"]
+    assert [(status, rounds) for _, status, _, rounds in found["resumed"]["rows"]] == [("ok", 8)]

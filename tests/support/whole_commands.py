@@ -248,6 +248,48 @@ def model() -> bytes:
     ).encode()
 
 
+def window_model() -> bytes:
+    """A model each of whose layers attends to a window (Mistral 7B v0.1, with fewer layers)."""
+    return _changed_model(
+        model_type="mistral",
+        num_hidden_layers=4,
+        num_attention_heads=32,
+        num_key_value_heads=8,
+        hidden_size=4096,
+        sliding_window=4096,
+    )
+
+
+def linear_model() -> bytes:
+    """A model each of whose layers keeps a state (Qwen3-Next without its full attention)."""
+    return _changed_model(
+        model_type="qwen3_next",
+        layer_types=["linear_attention"] * 4,
+        head_dim=256,
+        linear_num_key_heads=16,
+        linear_key_head_dim=128,
+        linear_num_value_heads=32,
+        linear_value_head_dim=128,
+        linear_conv_kernel_dim=4,
+        num_experts=512,
+        num_experts_per_tok=10,
+        moe_intermediate_size=512,
+        shared_expert_intermediate_size=512,
+    )
+
+
+def _changed_model(**changes: object) -> bytes:
+    return json.dumps({**json.loads(model()), **changes}).encode()
+
+
+def _advice_of(make: Callable[[], bytes]) -> Callable[[], dict[str, bytes]]:
+    return lambda: {**_pair(), "m.json": make()}
+
+
+def _replay_of(make: Callable[[], bytes]) -> Callable[[], dict[str, bytes]]:
+    return lambda: {"t.jsonl": trace(), "m.json": make()}
+
+
 def _pair() -> dict[str, bytes]:
     return {"r.csv": short_csv(), "r.json": short_sidecar()}
 
@@ -256,12 +298,12 @@ def _data(name: str) -> Callable[[], dict[str, bytes]]:
     return lambda: {"in": (DATA / name).read_bytes()}
 
 
+def _two() -> dict[str, bytes]:
+    return {**_pair(), "b.csv": _pair()["r.csv"]}
+
+
 def _of(name: str, make: Callable[[], bytes]) -> Callable[[], dict[str, bytes]]:
     return lambda: {name: make()}
-
-
-def _advice() -> dict[str, bytes]:
-    return {**_pair(), "m.json": model()}
 
 
 def _with_assumptions() -> dict[str, bytes]:
@@ -306,6 +348,13 @@ CASES: dict[str, Case] = {
         lambda: {**_pair(), "t.toml": _thresholds()},
         "t.toml",
     ),
+    "history": Case(("history", "r.csv"), _pair, "r.csv"),
+    "history json": Case(("history", "r.csv", "--all", "--json"), _pair, "r.csv"),
+    "history sidecar": Case(("history", "r.csv", "--all"), _pair, "r.json"),
+    "history page": Case(("history", "r.csv", "-o", "o.html"), _pair, "r.csv", slow=True),
+    "check": Case(("check", "r.csv"), _pair, "r.csv"),
+    "check sidecar": Case(("check", "r.csv", "--format", "junit"), _pair, "r.json"),
+    "check expected": Case(("check", "r.csv", "--expect", "b.csv", "--json"), _two, "b.csv"),
     "export samples": Case(("export", "samples", "r.csv"), _pair, "r.csv"),
     "export bencher": Case(("export", "bencher", "r.csv"), _pair, "r.csv"),
     "export pytest-benchmark": Case(("export", "pytest-benchmark", "r.csv"), _pair, "r.csv"),
@@ -321,19 +370,28 @@ CASES: dict[str, Case] = {
         "a.toml",
         slow=True,
     ),
-    "advise": Case(_ADVISE, _advice, "r.csv"),
-    "advise model": Case(_ADVISE, _advice, "m.json"),
-    "advise json": Case((*_ADVISE, "--json"), _advice, "m.json"),
+    "advise": Case(_ADVISE, _advice_of(model), "r.csv"),
+    "advise model": Case(_ADVISE, _advice_of(model), "m.json"),
+    "advise json": Case((*_ADVISE, "--json"), _advice_of(model), "m.json"),
+    "advise windows": Case(_ADVISE, _advice_of(window_model), "m.json"),
+    "advise states": Case(_ADVISE, _advice_of(linear_model), "m.json"),
     "replay": Case(("replay", "t.jsonl"), _of("t.jsonl", trace), "t.jsonl"),
     "replay agent": Case(("replay", "t.jsonl"), _of("t.jsonl", agent_trace), "t.jsonl"),
     "replay packed": Case(
         ("replay", "t.jsonl.xz"), _of("t.jsonl.xz", lambda: lzma.compress(trace())), "t.jsonl.xz"
     ),
-    "replay model": Case(
-        ("replay", "t.jsonl", "--model", "m.json", "--format", "json"),
-        lambda: {"t.jsonl": trace(), "m.json": model()},
-        "m.json",
-    ),
+    **{
+        f"replay {what}": Case(
+            ("replay", "t.jsonl", "--model", "m.json", "--format", "json"),
+            _replay_of(make),
+            "m.json",
+        )
+        for what, make in (
+            ("model", model),
+            ("windows", window_model),
+            ("states", linear_model),
+        )
+    },
     "fleet report": Case(("fleet", "report", "f"), _ledger, "f/node-00001/run.csv"),
     "fleet report ledger": Case(("fleet", "report", "f"), _ledger, _LEDGER),
     "fleet report json": Case(("fleet", "report", "f", "--format", "json"), _ledger, _LEDGER),

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from healthy import MACHINE
 from hypothesis import given
 from hypothesis import strategies as st
+from whole_commands import linear_model, window_model
 
 from membench.analysis.derive.links import policies
 from membench.cli import main
@@ -18,6 +20,7 @@ from membench.core.errors import UsageError
 from membench.core.snapshot import GpuIdentity, Gpus
 from membench.core.terms import BETTER, UNIT, Badge, Metric, Stat, Status, Tier
 from membench.core.units import GIB
+from membench.report.screens.advice_words import facts
 from membench.results.rows import relative_spread
 from membench.results.schema import Row
 from membench.thesis.advise.plan import (
@@ -30,8 +33,14 @@ from membench.thesis.advise.plan import (
 )
 from membench.thesis.claims.assumptions import shipped
 from membench.thesis.models.breakeven import breakeven_bandwidth
-from membench.thesis.models.catalogue import models
-from membench.thesis.models.kv_shape import BlockLayout, KvDtype, bytes_per_token, kv_bytes
+from membench.thesis.models.catalogue import Model, find_model, models
+from membench.thesis.models.kv_shape import (
+    BlockLayout,
+    KvDtype,
+    Pieces,
+    bytes_per_token,
+    kv_bytes,
+)
 from membench.thesis.models.roofline import prefill_flops
 from membench.thesis.models.weight_bits import WeightType
 
@@ -213,6 +222,45 @@ def test_overlapping_ranges_are_not_called_clear() -> None:
     first = _advise(_box(gemm=700e3, kv=1.30))
     assert {choice.name for choice in first.choices} == {"ddr", "recompute"}
     assert not first.clear
+
+
+def _model(tmp_path: Path, config: bytes) -> Model:
+    path = tmp_path / "config.json"
+    path.write_bytes(config)
+    return find_model(str(path))
+
+
+def test_a_model_of_windows_alone_is_restored_up_to_its_window(tmp_path: Path) -> None:
+    model = _model(tmp_path, window_model())
+    full = 4 * 2 * 8 * 128 * 4096 * 2  # layers, K and V, heads, elements, entries, bytes
+    short, long = (
+        _advise(_box(gemm=700e3, kv=40.0), model=model, context=tokens) for tokens in (2048, 65536)
+    )
+    assert (short.kv_bytes, long.kv_bytes) == (full // 2, full)
+    (ddr,) = [choice for choice in long.choices if choice.name == "ddr"]
+    assert ddr.ttft.value == pytest.approx(full / 40e9 * (1 + 1 / 4), rel=1e-3)
+    assert long.piece == Pieces(16 * 8 * 128 * 2, 8)
+
+
+def test_a_model_of_states_alone_is_restored_in_the_same_time_at_every_context(
+    tmp_path: Path,
+) -> None:
+    model = _model(tmp_path, linear_model())
+    state = 4 * (32 * 128 * 128 * 4 + 3 * (2 * 16 * 128 + 32 * 128) * 2)
+    short, long = (
+        _advise(_box(gemm=700e3, kv=40.0), model=model, context=tokens, tp=2)
+        for tokens in (4096, 65536)
+    )
+    for found in (short, long):
+        assert found.kv_bytes == state
+        assert found.rank_bytes == state / 2
+        assert found.piece == Pieces(state // 8, 4)
+        (ddr,) = [choice for choice in found.choices if choice.name == "ddr"]
+        assert ddr.ttft.value == pytest.approx(state / 2 / 40e9 * (1 + 1 / 4))
+        assert ddr.crossover == short.choices[0].crossover
+        terms = dict(facts(found))
+        assert "One block" not in terms
+        assert terms["State"].startswith("4 pieces of 1048KiB on a rank")
 
 
 def test_blocks_that_a_model_cannot_have_are_refused() -> None:

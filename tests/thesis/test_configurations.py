@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from whole_commands import linear_model
 
 from membench.thesis.models.architecture import (
     compress_ratios,
@@ -304,6 +305,11 @@ def test_weights_are_as_large_as_the_checkpoint(name: str) -> None:
     gigabytes, label = STORED[name]
     assert held.stored / 1e9 == pytest.approx(gigabytes, rel=0.02)
     assert held.label == label
+
+
+def test_matrices_without_weights_are_refused() -> None:
+    with pytest.raises(ModelError, match="hold no weights"):
+        weights_of({**json.loads(linear_model()), "hidden_size": 0})
 
 
 def test_weights_in_another_precision_leave_embedding_and_head_alone() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from whole_commands import linear_model
 
 from membench.core.errors import UsageError
 from membench.thesis.models.architecture import shape_of
@@ -166,7 +167,7 @@ def test_what_cannot_be_divided_is_refused(tokens: int, tp: int) -> None:
         pieces(models()["llama-3.1-70b"].shape, tokens, tp)
 
 
-def test_windows_alone_are_moved_by_blocks_and_a_state_alone_is_not() -> None:
+def test_windows_alone_are_moved_by_blocks_and_states_alone_whole() -> None:
     mistral = {
         "model_type": "mistral",
         "hidden_size": 4096,
@@ -176,10 +177,17 @@ def test_windows_alone_are_moved_by_blocks_and_a_state_alone_is_not() -> None:
         "sliding_window": 4096,
     }
     assert pieces(shape_of(mistral), 16) == Pieces(16 * 8 * 128 * 2, 64)
-    mamba = {"model_type": "mamba", "hidden_size": 2560, "num_hidden_layers": 64}
-    assert kv_bytes(shape_of(mamba), 10) == kv_bytes(shape_of(mamba), 10_000)
-    with pytest.raises(UsageError, match="recurrent state"):
-        pieces(shape_of(mamba), 16)
+    # Qwen3-Next's gated delta rule: 32 matrices of 128 x 128 in float32, and the last 3 inputs of
+    # the convolution over two keys (16 x 128 each) and the values (32 x 128), in 16 bits.
+    layer = 32 * 128 * 128 * 4 + 3 * (2 * 16 * 128 + 32 * 128) * 2
+    states = shape_of(json.loads(linear_model()))
+    assert states.layers == states.state_layers == 4
+    assert kv_bytes(states, 10) == kv_bytes(states, 10_000) == 4 * layer
+    for tp in (1, 2, 8):
+        assert piece_sizes(states, 16, tp, BlockLayout.SPLIT, KvDtype.FP16) == (
+            Pieces(layer // tp, 4),
+        )
+        assert pieces(states, 16, tp, BlockLayout.WHOLE) == Pieces(4 * layer // tp, 1)
 
 
 def test_a_block_does_not_cut_a_compressed_entry() -> None:

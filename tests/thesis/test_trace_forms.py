@@ -15,8 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_replay import brute_force, expanded
 from traces import PREFIXES, of_prefixes, shipped, trace_of
+from whole_commands import linear_model, window_model
 
 from membench.core.errors import UsageError
+from membench.thesis.models.architecture import shape_of
 from membench.thesis.models.catalogue import models
 from membench.thesis.models.kv_shape import KvDtype, bytes_per_token, kv_bytes
 from membench.thesis.replay.answer import TierAsked, block_bytes, replay_source
@@ -305,6 +307,13 @@ def test_bytes_of_a_block_count_windows_and_state() -> None:
     assert block_bytes(trace, scout, KvDtype.FP16) == pytest.approx(
         512 * expected / trace.prompt.sum()
     )
+    for config in (window_model(), linear_model()):  # nothing grows with a long context
+        shape = shape_of(json.loads(config))
+        assert bytes_per_token(shape) == 0
+        held = sum(kv_bytes(shape, tokens) for tokens in trace.prompt.tolist())
+        assert block_bytes(trace, shape, KvDtype.FP16) == pytest.approx(
+            512 * held / trace.prompt.sum()
+        )
     llama = models()["llama-3.1-8b"].shape
     assert block_bytes(trace, llama, KvDtype.FP8) == 512 * bytes_per_token(llama, KvDtype.FP8)
 

@@ -20,8 +20,8 @@ import numpy.typing as npt
 from membench.core.backend import Device, Edge, Stamps, Tick
 from membench.core.errors import BackendUnavailable, MembenchError, skip
 from membench.core.snapshot import Machine
-from membench.gpu.cuda.compile import Image, Resources, compile_ahead, compile_source
-from membench.gpu.cuda.cublaslt import WORKSPACE_BYTES
+from membench.gpu.cuda.compile import Image, Resources, compile_ahead, compile_source, target
+from membench.gpu.cuda.cublaslt import SCALES, WORKSPACE_BYTES
 from membench.gpu.cuda.device import ordinal_of, properties_of, uuid_hashes
 from membench.gpu.cuda.driver import open_driver, resident_clusters
 from membench.gpu.cuda.errors import explained
@@ -37,7 +37,7 @@ from membench.gpu.cuda.memory import (
     give_back,
     host_memory,
 )
-from membench.gpu.cuda.products import FP8_CAPABILITY, SCALE_ONE, fp8_product, product, scale_bytes
+from membench.gpu.cuda.products import NARROW_CAPABILITY, narrow_product, product
 from membench.gpu.protocol import Argument, Buffer, KernelVariant
 from membench.machine.gpus.energy import energy_counter
 
@@ -241,6 +241,8 @@ class CudaBackend:
         key = (variant, entry)
         if key not in self._kernels:
             image, module = self._module(variant)
+            if entry not in image.resources and target(self.properties.arch).isdigit():
+                skip(f"NVRTC {image.compiler} does not know this GPU well enough for {entry}")
             with explained(f"{variant.file} has no entry {entry}"):
                 function = module.get_function(entry)
                 resources = image.resources[entry]
@@ -319,16 +321,16 @@ class CudaBackend:
         out: str = "fp32",
         fast: bool = False,
     ) -> Callable[[], None]:
-        """By cuBLAS, FP8 by cublasLt; called once here, so that its code is loaded."""
+        """By cuBLAS, FP8 and FP4 by cublasLt; called once here, so that its code is loaded."""
         try:
-            if (least := FP8_CAPABILITY.get(kind)) is not None:
+            if (least := NARROW_CAPABILITY.get(kind)) is not None:
                 if int(self.properties.arch) < least:
                     skip(f"{kind.upper()} needs compute capability {least // 10}.{least % 10}")
                 workspace = self.allocate(WORKSPACE_BYTES)
-                once = fp8_product(
-                    *(shape, (w, x, y), self._queue, workspace, out),
+                once = narrow_product(
+                    *(kind, shape, (w, x, y), self._queue, workspace, out),
                     fast=fast,
-                    scales=self._scales(shape) if kind == "mxfp8" else None,
+                    scales=self._scales(kind, shape) if kind in SCALES else None,
                 )
             else:
                 once = product(kind, shape, (w, x, y), self._queue, out)
@@ -338,12 +340,13 @@ class CudaBackend:
         self.synchronize()
         return once
 
-    def _scales(self, shape: tuple[int, int, int]) -> tuple[Buffer, Buffer]:
+    def _scales(self, kind: str, shape: tuple[int, int, int]) -> tuple[Buffer, Buffer]:
         """Of w and x, all of them 1, so that how the library lays them out does not matter."""
         m, n, k = shape
-        both = self.allocate(scale_bytes(m, k)), self.allocate(scale_bytes(n, k))
+        scale = SCALES[kind]
+        both = self.allocate(scale.bytes_of(m, k)), self.allocate(scale.bytes_of(n, k))
         for scales in both:
-            self.fill(scales, SCALE_ONE)
+            self.fill(scales, scale.one)
         return both
 
     def energy(self) -> Callable[[], float]:

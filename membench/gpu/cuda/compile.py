@@ -18,10 +18,10 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from membench.core.errors import BackendUnavailable, MembenchError, RegistersSpilled
+from membench.core.cache_dir import cache_directory
+from membench.core.errors import BackendUnavailable, MembenchError, RegistersSpilled, Skip
 from membench.gpu.cuda.image_cache import IMAGES, image_key, is_kept, load_image, store_image
 from membench.gpu.cuda.kernel_files import kernel_root, read_kernel
-from membench.host.compiled.cache_dir import cache_directory
 
 ARCHITECTURES = ("80", "86", "89", "90", "100", "120")
 """The compute capabilities that every source is proven for: Ampere, Ada, Hopper, Blackwell."""
@@ -36,8 +36,15 @@ OPTIONS = (
 )
 """What every source is compiled with, beside its architecture and its macros."""
 
+FEATURE_SETS = 90
+"""From this compute capability on there are instructions of one architecture alone (``sm_90a``)."""
+
+_OLDEST = 75
+"""What NVRTC of CUDA 13 begins with; CUDA 12 knows older devices."""
+
 _COMPLAINT = re.compile(r"error|warning", re.IGNORECASE)
 _SPILLED = re.compile(r"local memory|spill", re.IGNORECASE)
+_TOO_WIDE = "exceeds 128 bit limit"  # of loads: the assembler of CUDA 12.8 knows no wider ones
 _ENTRY = re.compile(r"Compiling entry function '(\w+)' for '\w+'(.*?)Compile time", re.DOTALL)
 
 
@@ -81,6 +88,23 @@ class Image:
     compiler: str
 
 
+def target(arch: str) -> str:
+    """What is compiled for a device of compute capability ``arch``: ``90a`` for ``90``.
+
+    The image is for this device alone, so that it may have the instructions of its feature set;
+    the machine code of everything else is the same (``docs/compilers.md``).  A device that this
+    NVRTC does not know gets the image of the latest one before it in its generation, which it runs
+    as well ("Binary compatibility" in the CUDA programming guide): ``120`` for ``121``.
+    """
+    if not arch.isdigit():
+        return arch
+    known = _architectures()
+    if int(arch) in known:
+        return f"{arch}a" if int(arch) >= FEATURE_SETS else arch
+    before = [one for one in known if one // 10 == int(arch) // 10 and one < int(arch)]
+    return str(max(before, default=arch))
+
+
 @cache
 def compile_source(file: str, options: tuple[str, ...], arch: str) -> Image:
     """Compile ``file`` of ``kernels/``; the same is compiled once, and then kept on disk.
@@ -88,11 +112,12 @@ def compile_source(file: str, options: tuple[str, ...], arch: str) -> Image:
     Args:
         file: its name: ``stream.cu``.
         options: further options: ``("-DVEC=16",)``.
-        arch: compute capability without its dot: ``90``.
+        arch: compute capability without its dot: ``90``.  See `target`.
 
     Raises:
         BackendUnavailable: NVRTC is missing, or does not know the architecture.
         MembenchError: it does not compile; `RegistersSpilled` where it would use local memory.
+        Skip: this NVRTC is too old for an instruction in it.
     """
     key = _key(file, options, arch)
     if (kept := load_image(key)) is not None:
@@ -125,13 +150,20 @@ def compile_ahead(
 
 
 def _try_to_compile(one: tuple[str, tuple[str, ...], str]) -> None:
-    with suppress(MembenchError):
+    with suppress(MembenchError, Skip):
         compile_source(*one)
 
 
 def _key(file: str, options: tuple[str, ...], arch: str) -> str:
     """Of what a compilation follows from."""
-    parts = (_compiler(), arch, *OPTIONS, *options, read_kernel(file), *_headers().values())
+    parts = (
+        _compiler(),
+        target(arch),
+        *OPTIONS,
+        *options,
+        read_kernel(file),
+        *kernel_headers().values(),
+    )
     return image_key(part.encode() for part in parts)
 
 
@@ -141,15 +173,16 @@ def compile_text(file: str, text: str, options: tuple[str, ...], arch: str) -> I
     Raises:
         BackendUnavailable: NVRTC is missing, or does not know the architecture.
         MembenchError: it does not compile; `RegistersSpilled` where it would use local memory.
+        Skip: this NVRTC is too old for an instruction in it.
     """
     nvrtc = _nvrtc()
     compiler = _compiler()
-    names = tuple(name.encode() for name in _headers())
-    contents = tuple(content.encode() for content in _headers().values())
+    names = tuple(name.encode() for name in kernel_headers())
+    contents = tuple(content.encode() for content in kernel_headers().values())
     program = nvrtc.createProgram(text, file, contents, names)
     try:
         try:
-            nvrtc.compileProgram(program, (f"-arch=sm_{arch}", *OPTIONS, *options))
+            nvrtc.compileProgram(program, (f"-arch=sm_{target(arch)}", *OPTIONS, *options))
         except nvrtc.NVRTCError as error:
             raise _explained(file, arch, compiler, nvrtc.getProgramLog(program), error) from error
         log: str = nvrtc.getProgramLog(program)
@@ -160,7 +193,7 @@ def compile_text(file: str, text: str, options: tuple[str, ...], arch: str) -> I
         nvrtc.destroyProgram(program)
     if "warning" in log:  # the front end has no option that makes its warnings errors
         raise _explained(file, arch, compiler, log, MembenchError("a warning"))
-    return Image(cubin, ptx, _resources(log), log, compiler)
+    return Image(cubin, ptx, resources_of(log), log, compiler)
 
 
 def _nvrtc() -> Any:
@@ -189,14 +222,19 @@ def _compiler() -> str:
 
 
 @cache
-def _headers() -> dict[str, str]:
+def _architectures() -> tuple[int, ...]:
+    return tuple(_nvrtc().getSupportedArchs())
+
+
+@cache
+def kernel_headers() -> dict[str, str]:
     """Name -> text of what the sources include."""
     return {
         path.name: path.read_text(encoding="ascii") for path in sorted(kernel_root().glob("*.cuh"))
     }
 
 
-def _resources(log: str) -> dict[str, Resources]:
+def resources_of(log: str) -> dict[str, Resources]:
     def number(pattern: str, text: str) -> int:
         found = re.search(pattern, text)
         return int(found[1]) if found else 0
@@ -212,12 +250,16 @@ def _resources(log: str) -> dict[str, Resources]:
     }
 
 
-def _explained(file: str, arch: str, compiler: str, log: str, error: Exception) -> MembenchError:
+def _explained(file: str, arch: str, compiler: str, log: str, error: Exception) -> Exception:
     if "invalid value for --gpu-architecture" in log:
         return BackendUnavailable(
             f"NVRTC {compiler} does not know compute capability {arch[:-1]}.{arch[-1]}",
-            "install a newer CuPy with its CUDA toolkit: membench doctor says which",
+            "install membench[cuda12]: CUDA 13 begins with 7.5"
+            if arch.isdigit() and int(arch) < _OLDEST
+            else "install a newer CuPy with its CUDA toolkit: membench doctor says which",
         )
+    if _TOO_WIDE in log:
+        return Skip(f"NVRTC {compiler} has no loads of 256 bits: CUDA 12.9 and newer have them")
     said = next((line for line in log.splitlines() if _COMPLAINT.search(line)), str(error))
     kind = RegistersSpilled if _SPILLED.search(said) else MembenchError
     return kind(f"{file} does not compile for sm_{arch}: {' '.join(said.split())}")

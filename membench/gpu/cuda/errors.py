@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import cupy
 
 from membench.core.errors import BackendUnavailable, DeviceLost, MembenchError
+from membench.core.installing import install_extra
 
 # cudaError_t after which a context answers nothing any more (driver_types.h: "leaves the process
 # in an inconsistent state").
@@ -15,13 +16,13 @@ _STICKY = frozenset({214, 220, 700, 702, 709, 710, 714, 715, 716, 717, 718, 719,
 
 # cudaError_t of a machine that CUDA cannot work on, and what to do (driver_types.h).
 _UNUSABLE = {
-    35: "the driver is older than CuPy's CUDA: update it, or install membench[cuda12]",
+    35: "the driver is older than CuPy's CUDA: update it, or {cuda12}",
     100: "no device is visible: look at CUDA_VISIBLE_DEVICES and at the container's devices",
     101: "the device number does not exist: look at CUDA_VISIBLE_DEVICES",
     46: "another process has the GPU for itself: end it, or ask for the mode 'default'",
     802: "the fabric manager is not ready yet: wait, or see its log",
     803: "the driver's library and its kernel module differ: reboot",
-    804: "this GPU cannot use a newer CUDA than its driver: install membench[cuda12]",
+    804: "this GPU cannot use a newer CUDA than its driver: {cuda12}",
 }
 
 
@@ -45,4 +46,5 @@ def check(status: int) -> None:
 def unusable(error: cupy.cuda.runtime.CUDARuntimeError) -> BackendUnavailable:
     """CUDA's first answer was ``error``: with what to do, as far as it is known."""
     told = _UNUSABLE.get(error.status, "see what 'membench doctor' and nvidia-smi say")
-    return BackendUnavailable(f"CUDA cannot be used: {error}", told)
+    hint = told.format(cuda12=install_extra("cuda12"))
+    return BackendUnavailable(f"CUDA cannot be used: {error}", hint)

@@ -1,6 +1,6 @@
 """GPUDirect Storage through KvikIO: reads from a file straight into device memory.
 
-An extra (``pip install 'membench[gds]'``).  Where the driver side is missing KvikIO
+An extra (``gds``).  Where the driver side is missing KvikIO
 works in compatibility mode, through host memory: the rows say which it was.  Its reads
 go through the page cache then, unless it is told otherwise before it opens the file;
 what comes through it all the same, the rows' residency shows.
@@ -43,7 +43,7 @@ class GdsReader:
             import kvikio
             import kvikio.defaults
         except ImportError:
-            skip("needs KvikIO: pip install 'membench[gds]'")
+            skip("needs KvikIO: kvikio-cu13 beside cupy-cuda13x, kvikio-cu12 beside cupy-cuda12x")
         except Exception as error:
             skip(f"KvikIO cannot be used: {' '.join(str(error).split())}")
         # Releases before 25.12 have no such setting, and always read through the page cache then.

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from membench.host.compiled.cache_dir import cache_directory
+from membench.core.cache_dir import cache_directory
 
 IMAGES = "images"
 """Name of their directory in the cache."""

@@ -18,10 +18,12 @@ from membench.core.errors import BackendUnavailable, skip
 from membench.core.snapshot import Machine, NodeKind
 from membench.core.units import MIB, about_size
 from membench.gpu.cuda.batch_copy import BatchCopy, find_batch_copy
+from membench.gpu.cuda.driver import open_driver
 from membench.gpu.cuda.errors import check, explained
 from membench.gpu.cuda.managed import ManagedMemory
 from membench.gpu.cuda.memory import HOST_FLAGS, give_back, host_memory
-from membench.gpu.link_protocol import MEMORY_KINDS, Lane
+from membench.gpu.cuda.multicast import multicast_memory
+from membench.gpu.link_protocol import MEMORY_KINDS, Lane, Multicast
 from membench.host.memory.arena import map_pages
 from membench.machine.gpus.links import pcie_now, peer_access
 
@@ -165,13 +167,42 @@ class CudaLinks:
                 cupy.cuda.runtime.setDevice(self._ordinal)
         return self._keep(LinkMemory(address, size, lambda: cupy.cuda.runtime.free(address)))
 
-    def every_gpu(self, size: int) -> tuple[Lane, ...]:
+    def every_gpu(self, size: int, *, peers: bool = False) -> tuple[Lane, ...]:
         """By malloc and a stream on each."""
+        others = self._others()
+        if peers:
+            assert self.pair  # one at least is there, or the reason why none is
+            others = [one for one in others if self._open_both_ways(one)]
+        return tuple(self._lane(size, gpu) for gpu in (self._ordinal, *others))
+
+    def _others(self) -> list[int]:
         count = cupy.cuda.runtime.getDeviceCount()
         if count < 2:
             skip("needs 2 GPUs, this process sees 1")
-        others = (one for one in range(count) if one != self._ordinal)
-        return tuple(self._lane(size, gpu) for gpu in (self._ordinal, *others))
+        return [one for one in range(count) if one != self._ordinal]
+
+    def _open_both_ways(self, other: int) -> bool:
+        """Let this GPU and ``other`` reach each other's memory; whether they can."""
+        ask = cupy.cuda.runtime.deviceCanAccessPeer
+        if not (ask(self._ordinal, other) and ask(other, self._ordinal)):
+            return False
+        with explained(f"GPU {other} cannot be reached directly"):
+            self._open_peer(other)
+            with cupy.cuda.Device(other):
+                self._open_peer(self._ordinal)
+        return True
+
+    def multicast(self, size: int) -> Multicast:
+        """By the driver's multicast objects."""
+        gpus = (self._ordinal, *self._others())
+        try:
+            made = multicast_memory(open_driver(), gpus, size)
+        except BackendUnavailable as missing:
+            skip(str(missing))
+        self._keep(LinkMemory(made.address, size, made.free))
+        return Multicast(
+            made.address, size, tuple(LinkMemory(one, size, lambda: None) for one in made.each)
+        )
 
     def _lane(self, size: int, gpu: int) -> Lane:
         with explained(f"{about_size(size)} on GPU {gpu} cannot be had"), cupy.cuda.Device(gpu):
@@ -182,13 +213,8 @@ class CudaLinks:
     @property
     def pair(self) -> tuple[int, int]:
         """The other one is the first that this one can reach."""
-        count = cupy.cuda.runtime.getDeviceCount()
-        if count < 2:
-            skip("needs 2 GPUs, this process sees 1")
-        others = (one for one in range(count) if one != self._ordinal)
-        other = next(
-            (one for one in others if cupy.cuda.runtime.deviceCanAccessPeer(self._ordinal, one)), -1
-        )
+        reached = cupy.cuda.runtime.deviceCanAccessPeer
+        other = next((one for one in self._others() if reached(self._ordinal, one)), -1)
         if other < 0:
             devices = self._machine.gpus.devices
             found = (peer_access(self._uuid, one.uuid) for one in devices if one.uuid != self._uuid)

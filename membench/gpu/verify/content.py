@@ -83,13 +83,17 @@ _FORMATS: dict[str, tuple[type[np.unsignedinteger[Any]], int, int]] = {
     "bf16": (np.uint16, 0x807F, 0x3F00),
     "fp16": (np.uint16, 0x83FF, 0x3800),
     "fp8": (np.uint8, 0x87, 0x30),
+    # Two E2M1 a byte: +-1 and +-1.5, whose products and sums of thousands are exact.
+    "nvfp4": (np.uint8, 0x99, 0x22),
 }
+_E2M1 = np.array([0, 0.5, 1, 1.5, 2, 3, 4, 6], np.float32)
 
 
 def random_numbers(kind: str, count: int, seed: int) -> npt.NDArray[np.unsignedinteger[Any]]:
-    """``count`` numbers as the bits of ``kind``: fp32, tf32, bf16, fp16, fp8 (E4M3) or mxfp8.
+    """``count`` numbers as the bits of ``kind``: fp32, tf32, bf16, fp16, fp8, mxfp8 or nvfp4.
 
-    Of MXFP8 the elements, which are E4M3; their scales are not among them.
+    FP8 is E4M3.  Of MXFP8 and NVFP4 these are the elements, E4M3 and E2M1, without their scales;
+    of NVFP4 ``count`` bytes with two numbers each.
     """
     stored, kept, exponent = _FORMATS[{"tf32": "fp32", "mxfp8": "fp8"}.get(kind, kind)]
     bits = np.random.default_rng(seed).integers(
@@ -100,7 +104,11 @@ def random_numbers(kind: str, count: int, seed: int) -> npt.NDArray[np.unsignedi
 
 
 def values(kind: str, bits: npt.NDArray[np.unsignedinteger[Any]]) -> npt.NDArray[np.float32]:
-    """What the bits of ``kind`` mean."""
+    """What the bits of ``kind`` mean: a number each, of nvfp4 two a byte, the lower half first."""
+    if kind == "nvfp4":
+        halves = np.stack((bits & 0xF, bits >> 4), axis=-1).reshape(-1)
+        result4: npt.NDArray[np.float32] = np.where(halves & 8, -1, 1) * _E2M1[halves & 7]
+        return result4.astype(np.float32)
     if kind in ("fp32", "tf32"):
         return bits.view(np.float32)
     if kind == "bf16":

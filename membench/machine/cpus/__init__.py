@@ -1,1 +1,1 @@
-"""Processors: how they are laid out and what they are called."""
+"""Processors: topology and names."""

@@ -285,11 +285,11 @@ PARTS: Mapping[int, Mapping[int, str]] = MappingProxyType(
 """CPU implementer -> CPU part -> name without the company."""
 
 _PREFIXED = frozenset({0x41, 0x46, 0x48, 0x4E, 0x50, 0x51, 0x53, 0x61, 0x6D, 0x70})
-"""Companies that stand before the names of their cores; what is as old as DEC's needs none."""
+"""Companies whose name precedes those of their cores, unless the core's name says it already."""
 
 
 def core_name(implementer: int, part: int) -> str:
-    """The name of a core, such as ``Arm Neoverse-V2``; of an unknown one its numbers."""
+    """The name of a core, such as ``Arm Neoverse-V2``, or its numbers if it is unknown."""
     company = IMPLEMENTERS.get(implementer, "")
     name = PARTS.get(implementer, {}).get(part, "")
     if name:

@@ -1,8 +1,8 @@
-"""Which logical CPUs are one core, one package, one kind of core.
+"""Which logical CPUs belong to one core, one package and one kind of core.
 
 Sources: the kernel's admin-guide/cputopology and Documentation/ABI/stable/sysfs-devices-system-cpu.
-Where the kernel lists the CPUs of a core and of a package, its lists are taken: ``core_id`` begins
-anew in each die on some machines, and in each cluster where a device tree describes the processor.
+The kernel's lists of a core's and a package's CPUs are preferred: ``core_id`` restarts in each die
+on some machines, and in each cluster if a device tree describes the processor.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from membench.core.snapshot import Core
 from membench.machine.kernel_text import cpu_list, cpu_set, integer, numbered, read
 
 SLOWER = 0.85
-"""Share of the fastest core of a kind below which a core is of the next kind.
+"""A core is of the next kind if its speed is below this share of the fastest core of a kind.
 
-Cores of one kind differ by what the firmware lets a favoured one clock higher (1024 and 997 on
+Cores of one kind differ because the firmware lets favoured cores clock higher (1024 and 997 on
 GB10, up to 10 % on Xeons with Turbo Boost Max 3.0); kinds differ by more (0.71 on GB10, 0.74 to
 0.82 of the clock on Intel's hybrids).
 """
@@ -26,7 +26,7 @@ _PACKAGE = ("package_cpus_list", "core_siblings_list", "package_cpus", "core_sib
 
 
 def read_cores(root: Path, cpus: Sequence[int]) -> tuple[Core, ...]:
-    """The logical ``cpus`` of the machine under ``root``, each with its place."""
+    """The logical ``cpus`` of the machine under ``root``, each with its core, package and kind."""
     folder = root / "sys/devices/system/cpu"
     node_of = {
         cpu: node
@@ -54,7 +54,7 @@ def read_cores(root: Path, cpus: Sequence[int]) -> tuple[Core, ...]:
 
 
 def _core(cpu: int, topology: Path) -> Hashable:
-    """What the CPUs of one core have in common, and no others."""
+    """A key that all CPUs of one core share, and no others."""
     listed = cpu_set(topology, *_CORE)
     if cpu in listed:
         return listed
@@ -73,7 +73,7 @@ def _package(cpu: int, topology: Path) -> Hashable:
 
 
 def _counted(groups: Mapping[int, Hashable]) -> dict[int, int]:
-    """The number of each CPU's group, in the order in which the groups are met."""
+    """The number of each CPU's group; groups are numbered in order of appearance."""
     numbers: dict[Hashable, int] = {}
     return {cpu: numbers.setdefault(group, len(numbers)) for cpu, group in groups.items()}
 
@@ -84,14 +84,14 @@ def _positive(path: Path) -> int | None:
 
 
 def _named(devices: Path) -> dict[int, int]:
-    """The kind of each CPU's core by the counters that Intel's hybrids have for each kind."""
+    """The kind of each CPU's core, by the counters that Intel's hybrids have for each kind."""
     names = ("cpu_core", "cpu_atom", "cpu_lowpower")
     found = [cpus for name in names if (cpus := cpu_list(read(devices / name / "cpus")))]
     return {cpu: kind for kind, cpus in enumerate(found) for cpu in cpus}
 
 
 def _kinds(speeds: Mapping[int, int | None]) -> dict[int, int]:
-    """The kind of each CPU's core, 0 the fastest; empty where a speed is not known of every CPU."""
+    """The kind of each CPU's core, 0 for the fastest; empty if any CPU's speed is unknown."""
     known = {cpu: speed for cpu, speed in speeds.items() if speed is not None}
     if len(known) < len(speeds):
         return {}

@@ -1,4 +1,4 @@
-"""The processor's name, which only some architectures print."""
+"""The processor's name, which only some architectures report directly."""
 
 from __future__ import annotations
 

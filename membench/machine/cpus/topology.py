@@ -1,4 +1,4 @@
-"""The processors: topology, caches, clock governor, and the share that is ours."""
+"""The processors: topology, caches, clock governor, and the CPUs that this process may use."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def read_cpu(
     Args:
         root: where /proc and /sys are found.
         limits: of the control groups.
-        affinity: CPUs that this process may run on; asked of the kernel where None.
-        architecture: as `os.uname` names it, asked of the kernel where empty.
+        affinity: CPUs that this process may run on; None asks the kernel.
+        architecture: as `os.uname` names it; empty asks the kernel.
     """
     limits = limits or Limits()
     architecture = architecture or os.uname().machine
@@ -55,7 +55,7 @@ def read_cpu(
 
 
 def online_cpus(root: Path) -> tuple[int, ...]:
-    """Numbers of the CPUs that are switched on, empty where sysfs is absent."""
+    """Numbers of the CPUs that are online; empty without sysfs."""
     folder = root / "sys/devices/system/cpu"
     return cpu_list(read(folder / "online")) or tuple(
         number for number, one in numbered(folder, "cpu") if read(one / "online") != "0"
@@ -63,7 +63,7 @@ def online_cpus(root: Path) -> tuple[int, ...]:
 
 
 def _caches(root: Path, online: tuple[int, ...]) -> tuple[Cache, ...]:
-    """Every physical cache once, although sysfs lists it at each CPU that shares it."""
+    """Each physical cache once; sysfs lists it at every CPU that shares it."""
     found: dict[tuple[int, str, tuple[int, ...]], Cache] = {}
     # Spares thousands of reads on a large machine.  An index alone does not say which cache it is:
     # a small core without an L2 has its L3 where a large one has its L2.
@@ -84,14 +84,14 @@ def _caches(root: Path, online: tuple[int, ...]) -> tuple[Cache, ...]:
 
 
 def _size(text: str) -> int:
-    """``1024K`` -> 1048576; 0 where it is no size."""
+    """``1024K`` -> 1048576; 0 if ``text`` is no size."""
     scale = _SUFFIX.get(text[-1:], 1)
     number = integer(text.rstrip("KMG"))
     return max(0, number or 0) * scale
 
 
 def _governor(root: Path) -> str:
-    """The clock governor, several joined by commas, empty where the kernel has no say."""
+    """The clock governors, joined by commas; empty if the kernel reports none."""
     policies = numbered(root / "sys/devices/system/cpu/cpufreq", "policy")
     names = {read(folder / "scaling_governor") for _, folder in policies} - {""}
     return ",".join(sorted(names))

@@ -18,10 +18,10 @@ class Disk:
     """A whole disk as sysfs describes it; a virtual machine may describe it wrongly.
 
     Attributes:
-        rotational: whether it says that it turns, None where it does not say.
-        scheduler: the I/O scheduler in use; schedulers: those that may be chosen.
+        rotational: whether it reports to be a spinning disk, None if it does not report.
+        scheduler: the I/O scheduler in use; schedulers: the available ones.
         write_cache: ``write back`` (a finished write may still be lost) or ``write through``.
-        requests: how many requests its queue holds, None where unknown.
+        requests: capacity of its request queue, None if unknown.
     """
 
     name: str
@@ -34,10 +34,10 @@ class Disk:
 
 
 def read_disks(device: str, root: Path = Path("/")) -> tuple[Disk, ...]:
-    """The disks that ``/dev/<name>`` lies on, sorted by name; empty where sysfs does not know.
+    """The disks under ``/dev/<name>``, sorted by name; empty if sysfs does not know.
 
-    A partition leads to its disk, a volume or an array to all that it is made of, and a device of
-    a btrfs to the others that it spans.
+    A partition leads to its disk, a volume or an array to all its members, and a device of a btrfs
+    to the other devices of that filesystem.
     """
     found: set[str] = set()
     seen: set[str] = set()
@@ -58,7 +58,7 @@ def read_disks(device: str, root: Path = Path("/")) -> tuple[Disk, ...]:
 
 
 def _spanned(name: str, root: Path) -> list[str]:
-    """The devices of the btrfs that ``name`` is one of, else ``name`` alone."""
+    """The devices of the btrfs that ``name`` belongs to, else ``name`` alone."""
     for devices in sorted(root.glob("sys/fs/btrfs/*/devices")):
         if name in (names := _names(devices)):
             return names

@@ -1,7 +1,7 @@
-"""Where a path lives, and what is known of O_DIRECT there before a file is opened.
+"""The filesystem of a path, and what is known of O_DIRECT there before a file is opened.
 
-Some kinds of filesystem cannot reach a device, although they take O_DIRECT: tmpfs
-serves it from memory.  Of all others the scratch file itself shows whether they do.
+Some kinds of filesystem accept O_DIRECT although no device is involved: tmpfs serves it from
+memory. On all others the scratch file itself shows whether direct I/O works.
 """
 
 from __future__ import annotations
@@ -44,16 +44,16 @@ _REASONS = (
     (_READ_ONLY, "cannot be written"),
     (frozenset({"zfs"}), "may serve O_DIRECT reads from its own cache"),
 )
-"""Why O_DIRECT reaches no device on these kinds."""
+"""Why O_DIRECT does not reach a device on these kinds of filesystem."""
 
 _PRIVATE = frozenset(
     ["addr", "clientaddr", "domain", "mountaddr", "password", "unc", "user", "username"]
 )
-"""Mount options that tell who and where, not how fast."""
+"""Mount options that identify users and places and do not affect speed."""
 
 
 def read_filesystem(path: Path, root: Path = Path("/")) -> Filesystem:
-    """The filesystem behind ``path``, or behind its nearest parent that exists."""
+    """The filesystem of ``path``, or of its nearest existing parent."""
     top = Path(os.path.realpath(root))
     real = top / str(path.absolute()).lstrip("/")
     while not present(real) and real != top:
@@ -76,7 +76,7 @@ def read_filesystem(path: Path, root: Path = Path("/")) -> Filesystem:
 
 
 def _free(path: Path) -> int:
-    """Bytes that an ordinary user may still write, 0 where unknown."""
+    """Bytes that an ordinary user may still write, 0 if unknown."""
     try:
         status = os.statvfs(path)
     except OSError:
@@ -85,7 +85,7 @@ def _free(path: Path) -> int:
 
 
 def _options(mount: Mount) -> str:
-    """Options of the mount, then those of the filesystem; no paths, addresses or users."""
+    """Options of the mount, then those of the filesystem, without paths, addresses or users."""
     kept: dict[str, None] = {}
     for option in [*mount.options.split(","), *mount.super_options.split(",")]:
         key, _, value = option.partition("=")
@@ -95,11 +95,11 @@ def _options(mount: Mount) -> str:
 
 
 def _device(mount: Mount, root: Path) -> str:
-    """The kernel's name of the block device, empty where there is none.
+    """The kernel's name of the block device, empty if there is none.
 
-    Not the name given at mount time: a volume group is often called after the
-    host, and a network share names a server.  The files of btrfs have a device number of
-    their own, so that only the name is left, which may be a link or a device mapper's.
+    The name given at mount time is not used: a volume group is often named after the host, and a
+    network share names a server. Only for btrfs, whose files have a device number of their own, is
+    the name resolved; it may be a link or a device mapper's.
     """
     try:
         return f"/dev/{(root / 'sys/dev/block' / mount.number).readlink().name}"
@@ -116,9 +116,9 @@ def _device(mount: Mount, root: Path) -> str:
 
 
 def _mapped(volume: str, root: Path) -> str:
-    """The kernel's name of the device mapper's ``volume``, such as dm-0; empty where unknown.
+    """The kernel's name of the device mapper's ``volume``, such as dm-0; empty if unknown.
 
-    Asked of sysfs, because a container may show neither the link nor the node in /dev/mapper.
+    Read from sysfs, because a container may show neither the link nor the node in /dev/mapper.
     """
     try:
         names = sorted(root.glob("sys/class/block/dm-*/dm/name"))
@@ -128,7 +128,7 @@ def _mapped(volume: str, root: Path) -> str:
 
 
 def _direct_io(mount: Mount, root: Path) -> str:
-    """Why O_DIRECT would not reach a device, empty where it does."""
+    """Why O_DIRECT would not reach a device here; empty if it would."""
     kind = mount.kind
     for kinds, reason in _REASONS:
         if kind in kinds:
@@ -149,7 +149,7 @@ def _cached_by_option(mount: Mount) -> str:
 
 
 def _cached_by_device(device: str, root: Path) -> str:
-    """Why what lies under ``device`` is no disk, empty where all of it may be one."""
+    """Why what is under ``device`` is not a disk; empty if it may be one."""
     below = [disk.name for disk in read_disks(device, root)] or [device.removeprefix("/dev/")]
     return next(filter(None, (_no_disk(name, root) for name in below)), "")
 

@@ -1,4 +1,4 @@
-"""The mount table: /proc/self/mountinfo, and which mount a path lives on.
+"""The mount table /proc/self/mountinfo, and the mount of a path.
 
 Format: proc_pid_mountinfo(5).
 """
@@ -18,8 +18,8 @@ class Mount:
     """One line of mountinfo.
 
     Attributes:
-        number: ``major:minor`` of the files' st_dev.
-        root: the directory of the filesystem that is seen at ``point``.
+        number: ``major:minor``, the files' st_dev.
+        root: the directory of the filesystem that is mounted at ``point``.
         options: of this mount; super_options: of the filesystem.
     """
 
@@ -35,9 +35,9 @@ class Mount:
 
 
 def unescape(text: str) -> str:
-    r"""A mountinfo field as the name it stands for: ``a\040b`` -> ``a b``.
+    r"""Decode a mountinfo field: ``a\\040b`` -> ``a b``.
 
-    The kernel escapes bytes, so a name in UTF-8 is put together again from them.
+    The kernel escapes single bytes, so a UTF-8 name is reassembled from them.
     """
     raw = text.encode("utf-8", "surrogateescape")
     plain = re.sub(rb"\\([0-7]{3})", lambda match: bytes([int(match[1], 8) & 0xFF]), raw)
@@ -45,7 +45,7 @@ def unescape(text: str) -> str:
 
 
 def parse(text: str) -> tuple[Mount, ...]:
-    """The mounts of a mountinfo ``text``; lines that make no sense are left out."""
+    """The mounts of a mountinfo ``text``; malformed lines are left out."""
     mounts = []
     for line in text.split("\n"):  # not splitlines: names may hold its other separators
         left, _, right = line.partition(" - ")
@@ -77,10 +77,10 @@ def read_mounts(root: Path) -> tuple[Mount, ...]:
 
 
 def mount_of(path: PurePosixPath, mounts: Sequence[Mount]) -> Mount | None:
-    """The mount that an absolute ``path`` without symbolic links lives on.
+    """The mount of an absolute ``path`` without symbolic links.
 
-    Walks down as the kernel does, from mount to mount by parent, so that a
-    mount hidden under a later one is not taken.  None where nothing fits.
+    Walks down from mount to mount by parent, as the kernel does, so a mount hidden under a later
+    one is not chosen. None if no mount fits.
     """
     here: Mount | None = None
     passed: set[int] = set()
@@ -98,6 +98,6 @@ def mount_of(path: PurePosixPath, mounts: Sequence[Mount]) -> Mount | None:
 
 
 def _lowest(candidates: Sequence[Mount]) -> Mount:
-    """The mount that the others of the same point are mounted upon."""
+    """Of several mounts at one point, the one that the others are stacked upon."""
     ids = {mount.id for mount in candidates}
     return next((mount for mount in candidates if mount.parent not in ids), candidates[-1])

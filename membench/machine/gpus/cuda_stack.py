@@ -1,7 +1,7 @@
-"""Whether the installed packages fit the driver, and the one line that mends it.
+"""Whether the installed packages fit the driver, and the one line that repairs a mismatch.
 
-Nothing is imported to find out: importing CuPy takes a third of a second and a
-broken one may raise anything.
+Nothing is imported to find out: importing CuPy takes a third of a second, and a broken CuPy may
+raise anything.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from membench.core.installing import install_extra, uninstall
 from membench.machine.kernel_text import integer
 from membench.machine.software import installed
 
@@ -22,7 +23,7 @@ _CUPY = re.compile(r"cupy(?:-cuda([0-9]+)x)?")
 _OLDEST_MAJOR = 12
 _OLDEST_BRANCH = 525
 _BRANCHES = ((580, (13, 0)), (_OLDEST_BRANCH, (12, 0)), (1, (11, 0)))
-"""First branch of the driver that supports a CUDA major; what is older supports less than 12.
+"""First driver branch that supports a CUDA major version; older branches support less than 12.
 
 Source: CUDA release notes, "CUDA Toolkit and Corresponding Driver Versions".
 """
@@ -31,12 +32,12 @@ _CUDA13_CAPABILITY = (7, 5)  # CUDA 13 compiles for Turing and newer
 
 @dataclass(frozen=True)
 class CudaStack:
-    """What is installed on top of the driver.
+    """The installed CUDA packages.
 
     Attributes:
-        cupy: distribution names of CuPy: ``cupy-cuda13x``, or ``cupy`` where built from source.
-        importable: the interpreter would find a package ``cupy``.
-        nvrtc: CUDA majors for which the run-time compiler was found.
+        cupy: distribution names of CuPy: ``cupy-cuda13x``, or ``cupy`` if built from source.
+        importable: whether the interpreter finds a package ``cupy``.
+        nvrtc: major versions of CUDA whose run-time compiler was found.
     """
 
     cupy: tuple[str, ...]
@@ -45,7 +46,7 @@ class CudaStack:
 
 
 def read_stack(root: Path, environ: Mapping[str, str]) -> CudaStack:
-    """What is installed for this interpreter."""
+    """The CUDA packages that are installed for this interpreter."""
     names = installed()
     try:
         spec = importlib.util.find_spec("cupy")
@@ -61,13 +62,12 @@ def read_stack(root: Path, environ: Mapping[str, str]) -> CudaStack:
 def complaint(
     stack: CudaStack, driver: str, cuda: Version | None, capabilities: Sequence[Version]
 ) -> tuple[str, str]:
-    """``(problem, remedy)``, one line each, both empty where CUDA kernels can run.
+    """``(problem, remedy)``, one line each, both empty if CUDA kernels can run.
 
     Args:
         stack: what is installed.
         driver: the driver's version, for the message.
-        cuda: newest CUDA version that the driver supports, None where it does not say: then its
-            version decides.
+        cuda: newest CUDA version that the driver supports; None decides by the driver's version.
         capabilities: compute capabilities of the GPUs to be used.
     """
     supported = cuda or _by_branch(driver)
@@ -77,16 +77,13 @@ def complaint(
             f"the NVIDIA driver {driver} supports {says}, and CUDA {_OLDEST_MAJOR} is needed",
             f"install NVIDIA driver {_OLDEST_BRANCH} or newer",
         )
-    # Of a driver that says nothing at all the packages are believed; CUDA 12 runs on most.
-    cuda = supported or (_OLDEST_MAJOR, 0)
-    old_gpu = any(capability < _CUDA13_CAPABILITY for capability in capabilities)
-    major = _OLDEST_MAJOR if old_gpu or cuda[0] == _OLDEST_MAJOR else 13
-    install = f"pip install 'membench[cuda{major}]'"
+    old_gpu = _has_old(capabilities)
+    major = _major(supported, capabilities)
+    install = install_extra(f"cuda{major}")
     if len(stack.cupy) > 1:
-        names = " ".join(stack.cupy)
         return (
             f"several CuPy packages are installed over each other: {', '.join(stack.cupy)}",
-            f"pip uninstall -y {names} && {install}",
+            f"{uninstall(*stack.cupy)} && {install}",
         )
     if not stack.importable:
         return "CuPy is not installed", install
@@ -96,20 +93,44 @@ def complaint(
         why = (
             "the GPU is older than CUDA 13 supports"
             if old_gpu
-            else f"the driver {driver} supports CUDA {cuda[0]} only"
+            else f"the driver {driver} supports CUDA {major} only"
         )
-        return f"{name} does not fit: {why}", f"pip uninstall -y {name} && {install}"
+        return f"{name} does not fit: {why}", f"{uninstall(name)} && {install}"
     if not stack.nvrtc if built is None else built not in stack.nvrtc:
         wanted = major if built is None else built
         return (
             f"the run-time compiler NVRTC of CUDA {wanted} is not installed",
-            f"pip install 'membench[cuda{wanted}]'",
+            install_extra(f"cuda{wanted}"),
         )
     return "", ""
 
 
+def wanted_extra(driver: str, cuda: Version | None, capabilities: Sequence[Version]) -> str:
+    """The extra of pyproject.toml that fits, by the arguments of `complaint`.
+
+    Empty where the driver is too old for any.
+    """
+    supported = cuda or _by_branch(driver)
+    if supported is not None and supported[0] < _OLDEST_MAJOR:
+        return ""
+    return f"cuda{_major(supported, capabilities)}"
+
+
+def _major(supported: Version | None, capabilities: Sequence[Version]) -> int:
+    """The CUDA major to install.
+
+    Of a driver that says nothing at all the packages are believed; CUDA 12 runs on most.
+    """
+    cuda = supported or (_OLDEST_MAJOR, 0)
+    return _OLDEST_MAJOR if _has_old(capabilities) or cuda[0] == _OLDEST_MAJOR else 13
+
+
+def _has_old(capabilities: Sequence[Version]) -> bool:
+    return any(capability < _CUDA13_CAPABILITY for capability in capabilities)
+
+
 def _by_branch(driver: str) -> Version | None:
-    """The least that a driver of that version supports; None where the version says nothing."""
+    """The oldest CUDA that a driver of that version supports; None if the version is unknown."""
     branch = integer(driver.partition(".")[0])
     if branch is None:
         return None
@@ -127,7 +148,7 @@ def _packaged_nvrtc(names: Mapping[str, str]) -> set[int]:
 
 
 def _library_nvrtc(root: Path, environ: Mapping[str, str]) -> set[int]:
-    """Majors of every ``libnvrtc.so.<major>`` in a toolkit or where the loader looks."""
+    """Major versions of every ``libnvrtc.so.<major>`` in a toolkit or on the loader's path."""
     toolkits = [environ.get("CUDA_PATH", ""), environ.get("CUDA_HOME", ""), "/usr/local/cuda"]
     searched = environ.get("LD_LIBRARY_PATH", "").split(":")
     folders = [Path(sys.prefix) / "lib"]

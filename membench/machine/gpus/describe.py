@@ -1,7 +1,7 @@
-"""The NVIDIA GPUs, asked of NVML: no CUDA context is opened and CuPy is not imported.
+"""Lists the NVIDIA GPUs through NVML, without opening a CUDA context or importing CuPy.
 
-NVML numbers the GPUs by bus address; CUDA may number them otherwise (fastest
-first) unless CUDA_DEVICE_ORDER=PCI_BUS_ID is set, so who works on a device finds it by UUID.
+NVML numbers GPUs by bus address; CUDA may number them differently (fastest first) unless
+CUDA_DEVICE_ORDER=PCI_BUS_ID is set, so a device is always found by its UUID.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from membench.core.installing import install
 from membench.core.snapshot import GpuFault, GpuIdentity, Gpus
 from membench.machine.gpus.cuda_stack import CudaStack, Version, complaint, read_stack
 from membench.machine.gpus.faults import faults_of
@@ -89,7 +90,7 @@ _INIT_FAILED = {
 
 @dataclass(frozen=True)
 class _Found:
-    """A GPU or MIG instance as NVML names it; ``uuid`` still the true one."""
+    """A GPU or MIG instance as NVML lists it, with its UUID not yet hashed."""
 
     uuid: str
     gpu: GpuIdentity
@@ -106,15 +107,15 @@ def read_gpus(
     environ: Mapping[str, str] | None = None,
     stack: CudaStack | None = None,
 ) -> Gpus:
-    """The GPUs that CUDA will show to this process, and what stands in their way.
+    """The GPUs that CUDA will show to this process, and the problems that prevent their use.
 
-    No GPU, or one without NVIDIA's driver, is no problem: the answer is `Gpus()`.
-    A MIG instance counts as a GPU of its own size with its parent's index.
+    A machine without a GPU or without NVIDIA's driver is no problem: the answer is `Gpus()`. A MIG
+    instance counts as a GPU of its own size with its parent's index.
 
     Args:
         root: where /dev, /proc and /sys are found.
-        environ: the environment; that of this process where None.
-        stack: what is installed; looked up where None.
+        environ: the environment; None takes this process's.
+        stack: the installed packages; None looks them up.
     """
     environ = os.environ if environ is None else environ
     if not _driver_traces(root, environ):
@@ -123,7 +124,7 @@ def read_gpus(
     try:
         nvml = importlib.import_module("pynvml")
     except ImportError:
-        return Gpus(version, "", (), "nvidia-ml-py is not installed", "pip install nvidia-ml-py")
+        return Gpus(version, "", (), "nvidia-ml-py is not installed", install("nvidia-ml-py"))
     try:
         nvml.nvmlInit()
     except nvml.NVMLError as error:
@@ -138,7 +139,7 @@ def read_gpus(
 
 
 def _driver_traces(root: Path, environ: Mapping[str, str]) -> bool:
-    """Whether there is any sign of an NVIDIA driver or GPU."""
+    """Whether there is any trace of an NVIDIA driver or GPU."""
     traces = ["dev/nvidiactl", _WSL, *_JETSON, "proc/driver/nvidia", "sys/module/nvidia"]
     # Some container hosts mount the driver's libraries where only the loader is told to look.
     folders = environ.get("LD_LIBRARY_PATH", "").split(":")
@@ -147,7 +148,7 @@ def _driver_traces(root: Path, environ: Mapping[str, str]) -> bool:
 
 
 def _on_the_bus(root: Path) -> bool:
-    """Whether the PCI bus shows an NVIDIA GPU (not: its sound device or a switch)."""
+    """Whether the PCI bus shows an NVIDIA GPU; a sound device or a switch does not count."""
     try:
         devices = list((root / "sys/bus/pci/devices").iterdir())
     except OSError:
@@ -160,7 +161,7 @@ def _on_the_bus(root: Path) -> bool:
 
 
 def _no_nvml(error: Any, version: str, root: Path) -> Gpus:
-    """NVML cannot be started: a fault, or simply a machine without a GPU for us."""
+    """The answer if NVML cannot be started: a fault, or simply a machine without a GPU."""
     code = error.value
     nodes = present(root / "dev/nvidiactl")
     if code == _NO_LIBRARY and not nodes:
@@ -177,7 +178,7 @@ def _no_nvml(error: Any, version: str, root: Path) -> Gpus:
 
 
 def _no_wsl_library(root: Path) -> tuple[str, str]:
-    """Problem and remedy where Windows lends a GPU, and NVML is not where the loader looks."""
+    """Problem and remedy if Windows provides a GPU (WSL) and the loader does not find NVML."""
     return (
         f"Windows lends this Linux a GPU (/dev/dxg), but the loader does not find {_LIBRARY}",
         f"export LD_LIBRARY_PATH=/{_WSL_FOLDER}"
@@ -211,7 +212,7 @@ def _read(nvml: Any, root: Path, environ: Mapping[str, str], stack: CudaStack | 
 
 
 def _first(faults: Sequence[GpuFault]) -> tuple[str, str]:
-    """Problem and remedy of a machine of which no GPU can be used."""
+    """Problem and remedy of a machine none of whose GPUs can be used."""
     for fault in faults:
         if not fault.shown:
             return f"GPU {fault.index}: {fault.problem}", fault.remedy
@@ -219,12 +220,12 @@ def _first(faults: Sequence[GpuFault]) -> tuple[str, str]:
 
 
 def _is_ours(fault: GpuFault, setting: str | None) -> bool:
-    """Whether CUDA_VISIBLE_DEVICES may mean a GPU that does not even say its UUID."""
+    """Whether CUDA_VISIBLE_DEVICES may refer to a GPU that does not even report its UUID."""
     return setting is None or str(fault.index) in [one.strip() for one in setting.split(",")]
 
 
 def _module_version(root: Path) -> str:
-    """The driver's version by its kernel module, which containers may see too."""
+    """The driver's version from its kernel module, which containers may see too."""
     if version := read(root / "sys/module/nvidia/version"):
         return version
     found = re.search(r"Kernel Module.*?\s(\d[\d.]+)\s", read(root / "proc/driver/nvidia/version"))
@@ -232,7 +233,7 @@ def _module_version(root: Path) -> str:
 
 
 def _shown(found: list[_Found], setting: str | None) -> tuple[list[_Found], str, str]:
-    """What CUDA will show, usable or not, or why there is none."""
+    """The GPUs that CUDA will show, usable or not, or the reason why there are none."""
     everything = {one.uuid: one for one in found}
     for one in found:
         everything |= {instance.uuid: instance for instance in one.instances or ()}
@@ -261,7 +262,7 @@ def _shown(found: list[_Found], setting: str | None) -> tuple[list[_Found], str,
 
 
 def _enumerate(nvml: Any) -> tuple[list[_Found], list[GpuFault]]:
-    """All GPUs in NVML's order, and a complaint about each that did not answer."""
+    """All GPUs in NVML's order, and a fault for each that did not answer."""
     found: list[_Found] = []
     lost: list[GpuFault] = []
     for index in range(nvml.nvmlDeviceGetCount()):
@@ -285,7 +286,7 @@ def _enumerate(nvml: Any) -> tuple[list[_Found], list[GpuFault]]:
 def _instances(
     nvml: Any, handle: Any, index: int, capability: Version
 ) -> tuple[_Found, ...] | None:
-    """The MIG instances of a GPU, None where it is not split."""
+    """The MIG instances of a GPU; None if MIG is off."""
     mode = ask(nvml, lambda: nvml.nvmlDeviceGetMigMode(handle), (0, 0))
     if not mode[0]:
         return None
@@ -318,7 +319,7 @@ def _describe(nvml: Any, handle: Any, uuid: str, index: int, capability: Version
 
 
 def with_host_memory(gpus: Gpus, total: int) -> Gpus:
-    """``gpus``, an integrated one that does not say its memory with that of the host, ``total``."""
+    """``gpus`` in which integrated GPUs of unknown memory size get the host's, ``total``."""
     return replace(
         gpus,
         devices=tuple(

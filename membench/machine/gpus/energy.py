@@ -1,4 +1,4 @@
-"""The energy that a GPU has used, as NVML counts it: read, nothing is changed."""
+"""The energy counter of a GPU, read through NVML."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from membench.machine.gpus.nvml import hashed, text
 
 
 def energy_counter(uuid: str, nvml: Any = None) -> Callable[[], float]:
-    """Joules that a GPU used since its driver was loaded, whenever the result is called.
+    """A function that returns the joules used by a GPU since its driver was loaded.
 
-    The counter is the board's, memory included (nvmlDeviceGetTotalEnergyConsumption, since
-    Volta).  It is updated some ten times a second: a span of 10 s is known to about 1 %.
+    The counter is the board's, memory included (nvmlDeviceGetTotalEnergyConsumption, since Volta).
+    It is updated about ten times a second: a span of 10 s is known to about 1 %.
 
     Args:
-        uuid: hashed, as in `Gpu`.
+        uuid: hashed, as in `GpuIdentity`.
         nvml: the bindings; by default pynvml, which is started.
 
     Raises:
-        BackendUnavailable: there is no such counter here, and why.
+        BackendUnavailable: there is no such counter here; the message says why.
     """
     if nvml is None:
         try:

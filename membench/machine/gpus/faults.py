@@ -1,4 +1,4 @@
-"""What is not right with a GPU that answers: its compute mode, MPS, confidential computing, vGPU.
+"""Faults of a GPU that answers: its compute mode, MPS, confidential computing, vGPU.
 
 Source of names and numbers: nvml.h; the modes are read, never changed.
 """
@@ -17,7 +17,7 @@ _VGPU = 2  # nvmlGpuVirtualizationMode_t: this machine is the guest
 
 
 def faults_of(nvml: Any, handle: Any, index: int) -> Iterator[GpuFault]:
-    """Of the GPU with NVML's number ``index``, those first with which it cannot be measured."""
+    """Faults of the GPU with NVML's index ``index``, those that prevent a measurement first."""
     mode = called(nvml, "nvmlDeviceGetComputeMode", handle)
     default = f"ask its owner for: sudo nvidia-smi -i {index} -c DEFAULT"
     if mode == _PROHIBITED:

@@ -1,8 +1,7 @@
-"""What a GPU is connected with: PCI Express, NVLink, the chip-to-chip link, its memory node, BAR1.
+"""The links of a GPU: PCI Express, NVLink, chip-to-chip, its NUMA node, BAR1.
 
-Asked of NVML, which opens no CUDA context.  An idle link trains down, so its
-present speed only says something while copies run: `pcie_now` is asked then.
-Source of names and units: nvml.h.
+Read through NVML, which opens no CUDA context. An idle link trains down, so its present speed is
+meaningful only while copies run; `pcie_now` is called then. Source of names and units: nvml.h.
 """
 
 from __future__ import annotations
@@ -31,11 +30,11 @@ P2P_STATUS: Mapping[int, str] = MappingProxyType(
 """nvmlGpuP2PStatus_t in words; 6 is "unknown"."""
 
 NVLINKS = 36
-"""Links of a GPU at most: NVML_NVLINK_MAX_LINKS."""
+"""Most NVLinks of a GPU: NVML_NVLINK_MAX_LINKS."""
 
 
 def read_links(gpus: Gpus, root: Path = Path("/")) -> tuple[GpuLinks, ...]:
-    """The links of ``gpus.devices``, in their order; empty where NVML cannot be asked.
+    """The links of ``gpus.devices``, in their order; empty if NVML cannot be asked.
 
     Args:
         root: where /sys is found.
@@ -55,9 +54,9 @@ def read_links(gpus: Gpus, root: Path = Path("/")) -> tuple[GpuLinks, ...]:
 
 
 def pcie_now(uuid: str) -> str:
-    """How the PCI Express link of a GPU is trained at this moment: ``gen5x16``; empty if unknown.
+    """The present state of a GPU's PCI Express link, such as ``gen5x16``; empty if unknown.
 
-    ``c2c`` where its data goes over a chip-to-chip link or stays on one chip.
+    ``c2c`` if data goes over a chip-to-chip link or stays on one chip.
 
     Args:
         uuid: hashed, as in `GpuLinks`.
@@ -79,9 +78,9 @@ def pcie_now(uuid: str) -> str:
 
 
 def peer_access(uuid: str, other: str) -> str:
-    """Whether one GPU may read the other's memory, as NVML says: ``ok``, or why not.
+    """Whether one GPU may read the other's memory according to NVML: ``ok``, or the reason why not.
 
-    Empty where it does not say.
+    Empty if NVML does not report it.
 
     Args:
         uuid, other: hashed, as in `GpuLinks`.

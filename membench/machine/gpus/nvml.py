@@ -1,4 +1,4 @@
-"""Asking NVML: what a GPU or its driver does not know costs that fact and nothing else."""
+"""Calls NVML; a query that a GPU or its driver does not support costs only that fact."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _T = TypeVar("_T")
 
 
 def ask(nvml: Any, question: Callable[[], _T], otherwise: _T) -> _T:
-    """The answer to ``question``, or ``otherwise`` where this GPU or driver has none."""
+    """The answer to ``question``, or ``otherwise`` if this GPU or driver does not support it."""
     try:
         return question()
     except nvml.NVMLError:
@@ -19,16 +19,16 @@ def ask(nvml: Any, question: Callable[[], _T], otherwise: _T) -> _T:
 
 
 def called(nvml: Any, name: str, *arguments: Any) -> Any:
-    """The answer to NVML's function ``name``; None where bindings, driver or GPU have none."""
+    """The answer of the NVML function ``name``; None if it is not supported."""
     function = getattr(nvml, name, None)  # older bindings may not have it
     return None if function is None else ask(nvml, partial(function, *arguments), None)
 
 
 def text(answer: str | bytes) -> str:
-    """``answer`` as text: old bindings answer in bytes."""
+    """``answer`` as text; old bindings answer in bytes."""
     return answer.decode(errors="replace") if isinstance(answer, bytes) else answer
 
 
 def hashed(uuid: str) -> str:
-    """12 hex digits of ``uuid``: enough to tell two cards apart, useless to find one."""
+    """12 hex digits of a digest of ``uuid``: they tell two cards apart and identify neither."""
     return hashlib.sha256(uuid.encode()).hexdigest()[:12]

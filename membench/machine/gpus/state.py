@@ -1,7 +1,7 @@
-"""A GPU at one moment, as NVML tells it: clocks, limits, link, errors, and who else is there.
+"""The state of a GPU at one moment, from NVML: clocks, limits, link, errors, other processes.
 
-Read, never changed.  No CUDA context is opened, so a parent may ask while its
-worker measures on the device.  Source of names and units: nvml.h.
+Nothing is changed. No CUDA context is opened, so a parent may read the state while its worker
+measures on the device.  Source of names and units: nvml.h.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import Any, Self
 
 from membench.core.errors import MembenchError
+from membench.core.installing import install
 from membench.machine.gpus.nvml import ask, called, hashed, text
 from membench.machine.kernel_text import integer, read
 
@@ -27,42 +28,43 @@ SLOWDOWNS: Mapping[int, str] = MappingProxyType(
         0x80: "power brake",
     }
 )
-"""Bits of `GpuState.reasons` that mean: slower than the device was asked to be.
+"""Bits of `GpuState.reasons` for a clock below the requested one.
 
-Left out are idleness (0x1), clocks that somebody chose (0x2, 0x100) and the
-clocks of other GPUs of a boost group (0x10).
+Left out are idleness (0x1), clocks that a user chose (0x2, 0x100) and the clocks of other GPUs of a
+boost group (0x10).
 """
 
 _INTEGRATED = frozenset({(5, 3), (6, 2), (7, 2), (8, 7), (10, 1), (11, 0), (12, 1)})
-"""Compute capabilities that only systems on a chip have: Jetson TX1, TX2, Xavier, Orin, Thor (10.1
-before CUDA 13) and GB10.  Source: developer.nvidia.com/cuda-gpus and the CUDA 13 release notes."""
+"""Compute capabilities of systems on a chip only: Jetson TX1, TX2, Xavier, Orin, Thor (10.1 before
+CUDA 13) and GB10.  Source: developer.nvidia.com/cuda-gpus and the CUDA 13 release notes.
+"""
 
 _POLICIES = (0, 1, 3)  # power, thermal, board limit: nvmlPerfPolicyType_t
 
 
 @dataclass(frozen=True)
 class GpuState:
-    """What a GPU says of itself; None where it, or its driver, does not say.
+    """The state of a GPU; None for what the GPU or its driver does not report.
 
     Attributes:
-        uuid: hashed, as in `Gpu`.
+        uuid: hashed, as in `GpuIdentity`.
         sm_mhz, memory_mhz: clocks now; ``..._max``: the highest that there are;
             sm_mhz_set: the application clock, which the owner may have lowered.
         performance: 0 (at work) .. 15 (idle).
-        reasons: why the clock is not higher, a mask; see `SLOWDOWNS`.
+        reasons: bit mask of the reasons why the clock is not higher; see `SLOWDOWNS`.
         held_ns: nanoseconds for which power, heat or the board's limit held the clocks
             down, since the driver was loaded.
         temperature, memory_temperature: of the chip and of its memory, in degrees Celsius.
         power, power_limit, power_default: watts.
         ecc, mig, persistence: modes that are on.
         ecc_errors: uncorrected memory errors since the driver was loaded.
-        link_..: PCI Express now, and the best that device and slot can do together.
-        processes: process ids of those that compute on it, as the host numbers them.
+        link_..: PCI Express now, and the most that device and slot support together.
+        processes: ids of the processes that compute on it, in the host's numbering.
         c2c: the chip-to-chip link to the CPU is in use.
-        integrated: it works in the host's memory, on one chip with the CPU.
+        integrated: it shares the chip with the CPU and uses the host's memory.
         bus_bits: width of the memory bus.
-        confidential: the system computes confidentially, so that the host link is encrypted.
-        node: memory node that it sits at; -1 where the firmware does not say.
+        confidential: confidential computing is on, so the host link is encrypted.
+        node: the NUMA node that it is attached to; -1 if the firmware does not report it.
     """
 
     uuid: str
@@ -98,34 +100,34 @@ class GpuState:
 
     @property
     def fed_by_pcie(self) -> bool:
-        """What host and GPU exchange goes over PCI Express."""
+        """Whether host and GPU exchange data over PCI Express."""
         return not (self.c2c or self.integrated)
 
     @property
     def has_pcie(self) -> bool:
-        """What it says of PCI Express describes a link: GB10 and its like answer 1.0 x1."""
+        """Whether its PCI Express figures describe a link: GB10 and similar chips report 1.0 x1."""
         least = (self.link_generation_max or 1, self.link_width_max or 1) == (1, 1)
         return not self.integrated and not (self.c2c and least)
 
     @property
     def slowdowns(self) -> tuple[str, ...]:
-        """What holds its clock down now, in words."""
+        """The reasons that hold its clock down now, in words."""
         return tuple(word for bit, word in SLOWDOWNS.items() if (self.reasons or 0) & bit)
 
     @property
     def peak_bandwidth(self) -> float | None:
-        """Peak of its memory in GB/s: two transfers a clock over the whole bus."""
+        """Peak memory bandwidth in GB/s: two transfers a clock over the whole bus."""
         if not self.memory_mhz_max or not self.bus_bits:
             return None
         return 2 * self.memory_mhz_max * 1e6 * self.bus_bits / 8 / 1e9
 
 
 class NoAnswer(MembenchError):
-    """NVML cannot be asked, or does not answer any more."""
+    """NVML cannot be asked, or no longer answers."""
 
 
 class GpuReader:
-    """NVML, kept open to read the same devices again and again.
+    """An open NVML session that reads the same devices repeatedly.
 
     Args:
         nvml: the bindings, initialised.
@@ -150,13 +152,13 @@ class GpuReader:
         """Start NVML.
 
         Raises:
-            NoAnswer: there is none, or it cannot be used.
+            NoAnswer: NVML is missing or cannot be used.
         """
         try:
             nvml = importlib.import_module("pynvml")
             nvml.nvmlInit()
         except ImportError:
-            raise NoAnswer("nvidia-ml-py is not installed", "pip install nvidia-ml-py") from None
+            raise NoAnswer("nvidia-ml-py is not installed", install("nvidia-ml-py")) from None
         except nvml.NVMLError as error:
             raise NoAnswer(f"NVML cannot be started: {error}", "see what nvidia-smi says") from None
         return cls(nvml, root)
@@ -167,10 +169,10 @@ class GpuReader:
         return tuple(self._handles)
 
     def read(self, uuid: str) -> GpuState:
-        """The state of the device of the hashed ``uuid``; of a MIG instance that of its GPU.
+        """The state of the device with the hashed ``uuid``; for a MIG instance, that of its GPU.
 
         Raises:
-            NoAnswer: there is no such device, or it is gone.
+            NoAnswer: there is no such device, or it is lost.
         """
         if uuid not in self._handles:
             raise NoAnswer(f"NVML knows no GPU {uuid}", "see what nvidia-smi -L says")
@@ -182,17 +184,17 @@ class GpuReader:
         return _state(self._nvml, handle, uuid, index, self._root)
 
     def ask(self, uuid: str, question: str, *arguments: Any) -> Any:
-        """The answer of the device to the NVML function ``question``; None where it has none."""
+        """Call the NVML function ``question`` on the device; None if it is not supported."""
         return called(self._nvml, question, self._handles[uuid][1], *arguments)
 
     def ask_pair(self, uuid: str, other: str, question: str, *arguments: Any) -> Any:
-        """As `ask`, of two devices; None where one of them is not known."""
+        """Call the NVML function ``question`` on two devices; None if one of them is unknown."""
         if uuid not in self._handles or other not in self._handles:
             return None
         return self.ask(uuid, question, self._handles[other][1], *arguments)
 
     def close(self) -> None:
-        """Let NVML go.  May be called twice."""
+        """Shut NVML down. May be called twice."""
         self._handles.clear()
         ask(self._nvml, self._nvml.nvmlShutdown, None)
 
@@ -278,7 +280,7 @@ def is_integrated(capability: tuple[int, int] | None) -> bool | None:
 
 
 def _memory_temperature(nvml: Any, one: Callable[..., Any]) -> int | None:
-    """Degrees of the memory; None where the card has no sensor for it."""
+    """Temperature of the memory in degrees; None if the card has no sensor for it."""
     found = one(nvml.nvmlDeviceGetFieldValues, [nvml.NVML_FI_DEV_MEMORY_TEMP])
     if found is None or found[0].nvmlReturn != nvml.NVML_SUCCESS:
         return None
@@ -286,14 +288,14 @@ def _memory_temperature(nvml: Any, one: Callable[..., Any]) -> int | None:
 
 
 def computes_confidentially(nvml: Any) -> bool | None:
-    """Of the whole system; None where driver or bindings know nothing of it."""
+    """Whether the system computes confidentially; None if driver or bindings cannot tell."""
     question = getattr(nvml, "nvmlSystemGetConfComputeState", None)
     state = ask(nvml, question, None) if question is not None else None
     return None if state is None else bool(state.ccFeature)
 
 
 def _node(pci: Any, root: Path) -> int | None:
-    """The memory node of a PCI device; None where it is not to be found, as in some containers."""
+    """The NUMA node of a PCI device; None if it is not visible, as in some containers."""
     if pci is None:
         return None
     address = text(pci.busId).lower()  # 00000000:3B:00.0, where sysfs writes four zeros

@@ -1,9 +1,8 @@
-"""Which GPUs CUDA will show to this process: CUDA_VISIBLE_DEVICES, read as CUDA reads it.
+"""Which GPUs CUDA will show to this process: CUDA_VISIBLE_DEVICES, parsed as CUDA does.
 
-Rules (CUDA C++ Programming Guide, "CUDA Environment Variables"): the order is
-kept; the list ends at the first entry that names nothing; what stands behind it
-is invisible.  The driver also hides everything where an entry occurs twice, and
-takes the digits that an entry begins with for its number.
+Rules (CUDA C++ Programming Guide, "CUDA Environment Variables"): the order is kept; the list ends
+at the first entry that names no device. The driver also hides everything if an entry occurs twice,
+and takes the digits at the beginning of an entry for its number.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ def visible(setting: str | None, uuids: Sequence[str], instances: Sequence[str] 
     """UUIDs of the visible devices in CUDA's order.
 
     Args:
-        setting: value of CUDA_VISIBLE_DEVICES, None where it is not set.
+        setting: value of CUDA_VISIBLE_DEVICES, None if it is not set.
         uuids: of the GPUs, ``GPU-...``, by index.
         instances: UUIDs of MIG instances, ``MIG-...``; a process can use one of them.
     """
@@ -34,7 +33,7 @@ def visible(setting: str | None, uuids: Sequence[str], instances: Sequence[str] 
 
 
 def hides_all(setting: str | None) -> bool:
-    """Whether ``setting`` is a way to say "no GPU", rather than a mistake."""
+    """Whether ``setting`` deliberately hides all GPUs, rather than by mistake."""
     if setting is None:
         return False
     first = setting.split(",")[0].strip()
@@ -42,7 +41,7 @@ def hides_all(setting: str | None) -> bool:
 
 
 def _by_prefix(entries: Sequence[str], uuids: Sequence[str]) -> list[str]:
-    """An entry may be shortened as long as it fits one device only."""
+    """Resolve entries: each may be abbreviated as long as it matches one device only."""
     chosen: list[str] = []
     for entry in entries:
         fitting = [uuid for uuid in uuids if entry and uuid.startswith(entry)]

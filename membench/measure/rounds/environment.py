@@ -1,18 +1,23 @@
 """What a case meets while it is measured: looked at before and after it, never meanwhile.
 
 The parent looks, so that it costs the worker nothing: at the control group's
-count of pauses and, for a case of the GPU, at NVML, which needs no CUDA context.
+count of pauses, at the kernel's count of CPU time and, for a case of the GPU, at NVML, which
+needs no CUDA context.
 """
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from membench.core.snapshot import Machine
 from membench.core.terms import Status, Tier
 from membench.machine.cgroup import throttled_count
+from membench.machine.cpu_time import LEAST_TICKS, MOST_STEAL, CpuTicks, busy_bound, cpu_ticks
+from membench.machine.cpus.topology import online_cpus
 from membench.machine.gpus.state import GpuReader, GpuState, NoAnswer
 from membench.measure.events import Observer
 from membench.measure.pinning import pin, unpin
@@ -34,12 +39,14 @@ class EnvironmentSample:
         seconds: of a monotonic clock.
         pauses: how often the control group stopped its processes so far.
         gpus: states by hashed UUID; empty where the case needs none, or NVML is silent.
+        ticks: CPU time; ``own`` is that of this process and the worker.
         pinned: the worker is bound to the memory node of its device.
     """
 
     seconds: float
     pauses: int
     gpus: Mapping[str, GpuState]
+    ticks: CpuTicks = field(default_factory=CpuTicks)
     pinned: bool = True
 
 
@@ -57,6 +64,8 @@ class EnvironmentMonitor:
         self._reader: GpuReader | None = None
         self._silent = False
         self._contexts: set[int] = set()  # workers that have opened the device
+        self._cpus = len(online_cpus(Path("/"))) or 1
+        self._round = CpuTicks()  # of the cases of the round
 
     def before(self, case: PlannedCase, worker: int) -> EnvironmentSample:
         """Look before ``case``, and put the process ``worker`` beside its GPU if it needs one."""
@@ -66,7 +75,7 @@ class EnvironmentMonitor:
             pinned = all(pin(worker, state.node, self._machine) for state in gpus.values())
         elif self._contexts:
             unpin(worker, self._machine)
-        return EnvironmentSample(time.monotonic(), throttled_count(), gpus, pinned)
+        return self._sample(gpus, worker, pinned=pinned)
 
     def after(
         self, before: EnvironmentSample, case: PlannedCase, worker: int, unit: CaseResult
@@ -77,8 +86,12 @@ class EnvironmentMonitor:
             self._contexts.add(worker)
         if unit.status is not Status.OK:
             return unit
-        after = EnvironmentSample(time.monotonic(), throttled_count(), self._gpus(case))
+        after = self._sample(self._gpus(case), worker)
+        ticks = after.ticks.since(before.ticks)
+        self._round = self._round.plus(ticks)
+        taken = taken_by_others(ticks, case, self._cpus)
         codes = ["cgroup-limited"] if after.pauses > before.pauses else []
+        codes += ["busy-cpu"] if taken else []
         codes += [] if before.pinned else ["unpinned-numa"]
         slow: dict[str, None] = {}
         for uuid, then in before.gpus.items():
@@ -92,8 +105,27 @@ class EnvironmentMonitor:
                 codes += ["encrypted-link"] if now.confidential else []
         if slow:
             codes.append("throttled")
-            unit = replace(unit, detail={**unit.detail, "slowdown": ", ".join(slow)})
+            taken["slowdown"] = ", ".join(slow)
+        unit = replace(unit, detail={**unit.detail, **taken}) if taken else unit
         return replace(unit, flags=tuple(dict.fromkeys((*unit.flags, *codes))))
+
+    def cpu_time(self) -> dict[str, float]:
+        """Who had the CPUs while cases were measured since the last call; empty where unknown.
+
+        ``steal`` is a share of the machine's CPU time, ``others`` the CPUs that other
+        processes had.
+        """
+        ticks, self._round = self._round, CpuTicks()
+        steal, others = ticks.steal_share, ticks.others(self._cpus)
+        if steal is None or others is None:
+            return {}
+        return {"steal": round(steal, 4), "others": round(others, 3)}
+
+    def _sample(
+        self, gpus: Mapping[str, GpuState], worker: int, *, pinned: bool = True
+    ) -> EnvironmentSample:
+        ticks = cpu_ticks((os.getpid(), worker))
+        return EnvironmentSample(time.monotonic(), throttled_count(), gpus, ticks, pinned)
 
     def states(self) -> list[GpuState]:
         """The GPUs that were used, as they were after their last case."""
@@ -125,6 +157,23 @@ class EnvironmentMonitor:
             )
             return {}
         return {uuid: self._seen[uuid]}
+
+
+def taken_by_others(ticks: CpuTicks, case: PlannedCase, cpus: int) -> dict[str, str | int | float]:
+    """What the hypervisor and other processes took of the CPUs, for `detail`; empty if little.
+
+    Of a case that uses a disk, or a GPU, the kernel's own threads work too, and cannot be told
+    from others: for those only the hypervisor counts.
+    """
+    if ticks.total < LEAST_TICKS:
+        return {}
+    found: dict[str, str | int | float] = {}
+    steal, others = ticks.steal_share or 0.0, ticks.others(cpus) or 0.0
+    if steal >= MOST_STEAL:
+        found["steal"] = round(steal, 3)
+    if case.backend == "cpu" and others >= busy_bound(cpus):
+        found["others"] = round(others, 2)
+    return found
 
 
 def was_held(before: GpuState, after: GpuState, seconds: float) -> bool:

@@ -34,6 +34,7 @@ class Worker:
     Args:
         scratch: the run's scratch file, if it has one.
         variables: of the environment, beside those of this process.
+        python: the interpreter that runs it; empty for this one.
         benches, hold: as in `Hello`.
         verbose: its standard error is the parent's, instead of being kept for
             the reason of its death.
@@ -50,6 +51,7 @@ class Worker:
         interrupt: Interrupt,
         *,
         variables: Mapping[str, str] = MappingProxyType({}),
+        python: str = "",
         benches: tuple[str, ...] = (),
         hold: bool = True,
         verbose: bool = False,
@@ -60,11 +62,13 @@ class Worker:
         reader, writer = os.pipe2(os.O_CLOEXEC)
         try:
             self._process = subprocess.Popen(
-                command("membench.measure.worker.main", str(os.getpid()), str(writer)),
+                command(
+                    *("membench.measure.worker.main", str(os.getpid()), str(writer)), python=python
+                ),
                 stdin=subprocess.PIPE,
                 stderr=None if verbose else self._stderr,
                 pass_fds=(writer,),
-                env=environment() | dict(variables),
+                env=environment(own=not python) | dict(variables),
             )
         except OSError as error:
             os.close(reader)

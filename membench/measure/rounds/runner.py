@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Self
+from typing import Any, Self
 
 from membench.core.snapshot import Machine
 from membench.core.terms import Status
@@ -33,6 +33,7 @@ class Setting:
         monitor: what is looked at before and after each case.
         environment: variables for the workers, beside those of this process.
         verbose: whether what workers say on standard error is shown.
+        python: the interpreter of the workers; empty for this one.
     """
 
     plan: Plan
@@ -42,6 +43,7 @@ class Setting:
     interrupt: Interrupt
     environment: Mapping[str, str]
     verbose: bool = False
+    python: str = ""
 
 
 def run_rounds(
@@ -49,69 +51,110 @@ def run_rounds(
 ) -> tuple[CaseResult, ...]:
     """Measure what of the plan is not in ``done``, append it to ``journal``, return all units.
 
-    Tuned cases get their configuration first, in a process of its own.
-
-    A case that failed or was skipped in one round is not run in later ones:
-    its verdict cannot change, and a hanging case would cost its timeout again.
-
     Raises:
         Interrupted: a signal came; what was measured so far is in the journal.
         OutputError: the journal cannot be written any more.
         WorkerError: workers cannot be started at all.
     """
-    plan = setting.plan
-    units = list(done.units)
-    configs = {
-        note.data["case"]: note.data["config"] for note in done.notes if note.kind == "tuned"
-    }
-    measured = {(unit.round, unit.case) for unit in units}
-    settled = {unit.case for unit in units if unit.status is not Status.OK}
-    batches = {unit.case: unit.iters for unit in units if unit.iters is not None}
-    observer.started(plan, len(units))
-    if untuned := [
-        case
-        for case in plan.cases
-        if case.tuned and not case.skipped and case.id not in configs | dict.fromkeys(settled)
-    ]:
-        observer.noted(f"looking for the best configuration of {len(untuned)} cases")
-        with _Round(setting, 1) as worker:
+    rounds = Rounds(setting, journal, done, observer)
+    observer.started(setting.plan, len(done.units))
+    rounds.tune()
+    for round_ in range(1, setting.plan.rounds + 1):
+        rounds.measure(round_)
+    return tuple(rounds.units)
+
+
+class Rounds:
+    """The rounds of one plan, measured when they are asked for; each unit goes to the journal.
+
+    A case that failed or was skipped in one round is not run in later ones:
+    its verdict cannot change, and a hanging case would cost its timeout again.
+
+    Attributes:
+        units: what was measured, of an interrupted run's first part too.
+    """
+
+    def __init__(
+        self, setting: Setting, journal: Journal, done: Contents, observer: Observer
+    ) -> None:
+        self._setting = setting
+        self._journal = journal
+        self._observer = observer
+        self.units = list(done.units)
+        self._configs: dict[str, Any] = {
+            note.data["case"]: note.data["config"] for note in done.notes if note.kind == "tuned"
+        }
+        self._measured = {(unit.round, unit.case) for unit in self.units}
+        self._settled = {unit.case for unit in self.units if unit.status is not Status.OK}
+        self._batches = {unit.case: unit.iters for unit in self.units if unit.iters is not None}
+
+    def untuned(self) -> list[PlannedCase]:
+        """The tuned cases whose configuration is not known yet."""
+        return [
+            case
+            for case in self._setting.plan.cases
+            if case.tuned
+            and not case.skipped
+            and case.id not in self._configs
+            and case.id not in self._settled
+        ]
+
+    def tune(self) -> None:
+        """Give tuned cases their configuration, in a process of its own."""
+        untuned = self.untuned()
+        if not untuned:
+            return
+        self._observer.noted(f"looking for the best configuration of {len(untuned)} cases")
+        with _Round(self._setting, 1) as worker:
             for case in untuned:
                 unit = worker.run(RoundRequest(1, case, tune=True))
                 if unit.status is Status.OK:
-                    configs[case.id] = unit.detail
-                    journal.note("tuned", {"case": case.id, "config": unit.detail})
+                    self._configs[case.id] = unit.detail
+                    self._journal.note("tuned", {"case": case.id, "config": unit.detail})
                 else:
-                    journal.append(unit)
-                    units.append(unit)
-                    settled.add(case.id)
-                setting.interrupt.check()
-    for round_ in range(1, plan.rounds + 1):
-        cases = order(plan, round_)
-        todo = [
-            case for case in cases if (round_, case.id) not in measured and case.id not in settled
+                    self._keep(unit)
+                self._setting.interrupt.check()
+
+    def todo(self, round_: int) -> list[PlannedCase]:
+        """What is still to be measured in ``round_``, in its order."""
+        return [
+            case
+            for case in order(self._setting.plan, round_)
+            if (round_, case.id) not in self._measured and case.id not in self._settled
         ]
+
+    def measure(self, round_: int) -> None:
+        """Measure what is to be measured in ``round_``, in a fresh worker."""
+        setting, observer, journal = self._setting, self._observer, self._journal
+        todo = self.todo(round_)
         if not todo:
-            continue
+            return
+        cases = [case.id for case in order(setting.plan, round_)]
         journal.note("round", {"round": round_, "order": [case.id for case in todo]})
         with _Round(setting, round_) as worker:
             for case in todo:
-                place = Place(round_, plan.rounds, cases.index(case) + 1, len(cases))
+                place = Place(round_, setting.plan.rounds, cases.index(case.id) + 1, len(cases))
                 observer.case_started(case, place)
                 begin = time.monotonic()
-                config = configs.get(case.id, {})
-                unit = worker.run(RoundRequest(round_, case, batches.get(case.id), config))
-                journal.append(unit)
-                units.append(unit)
-                if unit.status is not Status.OK:
-                    settled.add(case.id)
-                if unit.iters is not None:
-                    batches.setdefault(case.id, unit.iters)
+                config = self._configs.get(case.id, {})
+                unit = worker.run(RoundRequest(round_, case, self._batches.get(case.id), config))
+                self._keep(unit)
                 observer.case_ended(unit, place, time.monotonic() - begin)
                 setting.interrupt.check()
+        if cpu := setting.monitor.cpu_time():
+            journal.note("cpu", {"round": round_, **cpu})
         if gpus := setting.monitor.states():
             journal.note("gpu", {"round": round_, "states": gpus})
-        observer.round_ended(round_, lambda: results(plan, units, setting.machine))
-    return tuple(units)
+        observer.round_ended(round_, lambda: results(setting.plan, self.units, setting.machine))
+
+    def _keep(self, unit: CaseResult) -> None:
+        self._journal.append(unit)
+        self.units.append(unit)
+        self._measured.add((unit.round, unit.case))
+        if unit.status is not Status.OK:
+            self._settled.add(unit.case)
+        if unit.iters is not None:
+            self._batches.setdefault(unit.case, unit.iters)
 
 
 class _Round:
@@ -174,6 +217,7 @@ class _Round:
         self._worker = Worker(
             *(setting.machine, setting.layout.scratch, setting.interrupt),
             variables=setting.environment,
+            python=setting.python,
             benches=tuple(sorted(runnable)),
             hold=setting.plan.hold,
             verbose=setting.verbose,

@@ -15,11 +15,8 @@ from membench.report.page.compose import ThesisDetail, compose
 from membench.report.page.document import Document, Figure, Section
 from membench.report.page.runs import read_runs
 from membench.report.plots.style import DARK, LIGHT
-from membench.thesis.claims.assumptions import Assumptions
-from membench.thesis.claims.assumptions import assumptions as assumptions_of
-from membench.thesis.claims.ledger import ledger
 from membench.thesis.claims.verdict_file import to_json
-from membench.thesis.claims.verdicts import Spread, verdicts, waited_for
+from membench.thesis.claims.verdicts import Spread, assumed, verdicts
 
 FORMATS = (".html", ".md", ".json")
 
@@ -43,6 +40,7 @@ def make_report(
     assumptions: Path | None = None,
     language: str = SOURCE,
     *,
+    assume: Sequence[str] = (),
     thesis: ThesisDetail = ThesisDetail.SUMMARY,
     spread: Spread | None = None,
 ) -> tuple[Path, ...]:
@@ -51,6 +49,7 @@ def make_report(
     Args:
         language: one of `LANGUAGES`; plots and quotes keep their own.
         assumptions: a file in place of entries of the assumptions that are shipped.
+        assume: single assumptions, as ``NAME=VALUE``, over those of the file.
         thesis: how much of it a page shows; without it no claim is judged.
         spread: judges the claims somewhere else; the report is the same to the byte.
 
@@ -60,7 +59,7 @@ def make_report(
     Raises:
         UsageError: the suffix is none of `FORMATS`, or verdicts are asked for without the thesis.
         SchemaError: a file is no results file.
-        AssumptionError: the assumptions do not stand.
+        AssumptionError: the assumptions do not stand, or one of ``assume``.
         OutputError: a file of somebody else is in the way, or cannot be written.
     """
     suffix = output.suffix.lower()
@@ -78,13 +77,14 @@ def make_report(
     sources, runs = read_runs(files)
     judged = None
     if thesis is not ThesisDetail.NONE:
-        judged = verdicts([row for run in runs for row in run.rows], assumptions, spread=spread)
+        rows = [row for run in runs for row in run.rows]
+        judged = verdicts(rows, assumptions, assume=assume, spread=spread)
     if suffix == ".json":
         assert judged is not None
         digests = [(shown(Path(source.path.name)), source.sha256) for source in sources]
         written = {output: to_json(judged, digests)}
     else:
-        entries = judged.entries if judged is not None else _assumed(assumptions)
+        entries = judged.entries if judged is not None else assumed(assumptions, assume)
         document = translated(compose(sources, runs, judged, entries, thesis), language)
         if suffix == ".html":
             from membench.report.page import html
@@ -97,11 +97,6 @@ def make_report(
     for path, text in reversed(written.items()):  # the report last: what it links to is there
         _put(path, text)
     return tuple(written)
-
-
-def _assumed(override: Path | None) -> Assumptions:
-    """The assumptions as `verdicts` takes them, without a verdict."""
-    return assumptions_of(override, declared=waited_for(ledger(), assumptions_of()))
 
 
 def _encoded(text: str) -> bytes:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure as Canvas
+from typing import TYPE_CHECKING
 
 from membench.core.messages import clauses, listed, sentence, sentences, tr
 from membench.core.terms import Metric, Stat, Tier
@@ -19,6 +17,10 @@ from membench.report.plots.series import bench, data_table, measured, rounds_tex
 from membench.report.plots.style import NotDrawn
 from membench.results.schema import Row
 from membench.results.staircase import leading
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Canvas
 
 _TITLE = tr("Bandwidth ladder")
 _DESCRIPTION = (

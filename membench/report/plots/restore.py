@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from matplotlib.figure import Figure as Canvas
 
 from membench.core.messages import clauses, tr
 from membench.core.units import significant
@@ -16,6 +17,9 @@ from membench.thesis.models.breakeven import load_seconds
 from membench.thesis.models.catalogue import models
 from membench.thesis.models.kv_shape import kv_bytes
 from membench.thesis.models.roofline import prefill_flops
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Canvas
 
 _TITLE = tr("Restore or recompute")
 _DESCRIPTION = (

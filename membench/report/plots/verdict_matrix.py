@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.figure import Figure as Canvas
 
 from membench.core.messages import listed, tr
 from membench.core.terms import ClaimVerdict
@@ -14,9 +13,12 @@ from membench.report.plots import style
 from membench.report.plots.style import NotDrawn
 from membench.thesis.claims.judging import PartVerdict
 from membench.thesis.claims.rule import judge
+from membench.thesis.claims.verdict_words import VERDICTS
 from membench.thesis.claims.verdicts import Subject, Verdicts
-from membench.thesis.claims.wording import VERDICTS
 from membench.thesis.models.catalogue import judged_models
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Canvas
 
 _TITLE = tr("Verdicts by model")
 _DESCRIPTION = (

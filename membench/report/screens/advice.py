@@ -33,7 +33,7 @@ def print_advice(console: Console, found: Advice) -> None:
         soft_wrap=not is_terminal(),
     )
     for badge in found.badges:
-        console.print(f"\\[{badge}] {BADGE_MEANING[badge]}", soft_wrap=True)
+        console.print(Text(f"[{badge}] {BADGE_MEANING[badge]}"), soft_wrap=True)
     console.print(Text(verdict(found), "bold"))
     for note in found.notes:
         console.print(Text(f"Note: {note}."))

@@ -105,8 +105,7 @@ def facts(found: Advice) -> Iterator[tuple[str, str]]:
     asked = found.question
     ranks = f", {about_size(found.rank_bytes)} a rank" if asked.tp > 1 else ""
     yield "KV cache", f"{about_size(found.kv_bytes)} for {asked.context} tokens{ranks}"
-    pieces = f"{found.piece.number} pieces of {format_size(found.piece.bytes)}"
-    yield "One block", f"{asked.block_tokens} tokens are {pieces} on a rank ({asked.layout})"
+    yield moved(found)
     if found.weight_bytes is not None:
         need = "" if found.gpus is None else f", {found.gpus} GPU{'s' * (found.gpus > 1)} needed"
         yield "Weights", f"{about_size(found.weight_bytes)} in {found.weights}{need}"
@@ -128,6 +127,15 @@ def facts(found: Advice) -> Iterator[tuple[str, str]]:
         yield f"Fit in {held.tier}", f"{count} in {about_size(held.bytes)} ({held.counted})"
     if limit := slo(found):
         yield "Accepted TTFT", limit
+
+
+def moved(found: Advice) -> tuple[str, str]:
+    """Term and text of what an engine moves: blocks, or the states of a model without blocks."""
+    asked = found.question
+    pieces = f"{found.piece.number} pieces of {format_size(found.piece.bytes)}"
+    if asked.model.shape.groups:
+        return "One block", f"{asked.block_tokens} tokens are {pieces} on a rank ({asked.layout})"
+    return "State", f"{pieces} on a rank ({asked.layout}), whatever the context"
 
 
 def precision(found: Advice) -> str:

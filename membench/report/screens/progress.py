@@ -93,7 +93,7 @@ class ProgressLines(Watcher):
 
     def case_ended(self, unit: CaseResult, place: Place, seconds: float) -> None:
         """Say what the unit measured, or why it did not."""
-        where = f"[round {place.round}/{place.rounds} {place.number}/{place.of}]"
+        where = f"[round {place.round}/{place.rounds}{_side(place)} {place.number}/{place.of}]"
         line = f"{where} {unit.case} {outcome(unit)} {format_seconds(seconds)}"
         self.draw(lambda: self.console.print(line, soft_wrap=True))
 
@@ -149,7 +149,7 @@ class ProgressBar(Watcher):
         self._seconds = case.seconds
         self._progress.now = case.id
         number = f"{place.number:>{len(str(place.of))}}"
-        self._update(0.0, place=f"{place.round}/{place.rounds} {number}/{place.of}")
+        self._update(0.0, place=f"{place.round}/{place.rounds}{_side(place)} {number}/{place.of}")
 
     def case_ended(self, unit: CaseResult, place: Place, seconds: float) -> None:
         """Advance, show the value, and leave a trace of what went wrong."""
@@ -173,6 +173,10 @@ class ProgressBar(Watcher):
             self.draw(
                 lambda: self._progress.update(task, advance=advance, refresh=True, **fields)  # type: ignore[arg-type]
             )
+
+
+def _side(place: Place) -> str:
+    return f" {place.side}" if place.side else ""
 
 
 def _provisional(rows: Sequence[Row]) -> RenderableType:

@@ -40,7 +40,11 @@ def shape_of(config: Config) -> KvShape:
     state += counts[LayerKind.CONV] * convolution_bytes(text) if counts[LayerKind.CONV] else 0
     if not (groups or state):
         raise ModelError("the model keeps nothing: its layers are 0")
-    return KvShape(groups=groups, state_bytes=state)
+    return KvShape(
+        groups=groups,
+        state_bytes=state,
+        state_layers=counts[LayerKind.STATE] + counts[LayerKind.CONV],
+    )
 
 
 def is_latent(text: Config) -> bool:

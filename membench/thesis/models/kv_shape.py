@@ -141,14 +141,26 @@ class LayerGroup:
 
 @dataclass(frozen=True, kw_only=True)
 class KvShape:
-    """What a model keeps: its groups of layers, and a constant state in bytes a sequence."""
+    """What a model keeps.
+
+    Attributes:
+        groups: its layers with a cache; none where each layer keeps a state alone.
+        state_bytes: the constant state of a sequence, over all layers.
+        state_layers: how many layers keep it.
+    """
 
     groups: tuple[LayerGroup, ...]
     state_bytes: int = 0
+    state_layers: int = 0
 
     @property
     def layers(self) -> int:
-        """Layers that hold a cache (an index is held beside one, not by a layer of its own)."""
+        """Layers that hold a cache (an index is held beside one, not by a layer of its own).
+
+        Those that keep a state where no layer holds a cache.
+        """
+        if not self.groups:
+            return self.state_layers
         held = [group for group in self.groups if group.role is LayerRole.KV]
         # Every layer of DeepSeek V4 has a window, and most of them latents beside it.
         windows = [group for group in held if group.compressed and group.window]
@@ -216,21 +228,19 @@ def piece_sizes(
     """The pieces of one block on one rank, by size, those that carry most bytes first.
 
     Counted is what grows with the context: windows and states are not moved block by block.
-    (Where every layer has a window, its blocks are what is moved.) A latent, and heads fewer
-    than ranks, are held by each rank in whole.
+    (Where every layer has a window, its blocks are what is moved; where every layer keeps a
+    state, the states, whatever the block.) A latent, and heads fewer than ranks, are held by
+    each rank in whole. A state is divided by its heads, as vLLM's MambaStateShapeCalculator does.
 
     Raises:
-        UsageError: the heads cannot be divided so, the block is shorter than one entry, or
-            the model keeps a recurrent state alone.
+        UsageError: the heads cannot be divided so, or the block is shorter than one entry.
     """
     if block_tokens < 1 or tp < 1:
         raise UsageError(f"blocks of {block_tokens} tokens on {tp} ranks", "both are 1 or more")
     grows = [group for group in shape.groups if not group.window] or [*shape.groups]
     if not grows:
-        raise UsageError(
-            "the model keeps a recurrent state and no cache of blocks",
-            "its state is moved in one piece: nothing depends on the context",
-        )
+        number = 1 if layout is BlockLayout.WHOLE else shape.state_layers
+        return (Pieces(-(-shape.state_bytes // (number * tp)), number),)
     sizes: dict[int, int] = {}
     for group in grows:
         if block_tokens % group.every:

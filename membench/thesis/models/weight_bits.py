@@ -121,6 +121,9 @@ def weights_of(config: Config, wanted: WeightType = WeightType.AUTO) -> Weights:
     """
     text = resolved(config)
     found = matrices(text)
+    count = sum(one.weights for one in found)
+    if not count:
+        raise ModelError("the matrices of the model hold no weights", "see its 'hidden_size'")
     held_as = _uniform(_UNIFORM[wanted]) if wanted in _UNIFORM else _stated(config, text)
     precisions = [held_as(one) for one in found]
     size = [
@@ -141,7 +144,7 @@ def weights_of(config: Config, wanted: WeightType = WeightType.AUTO) -> Weights:
         read=whole - routed - looked_up,
         experts=routed,
         label=max(by_name, key=lambda name: by_name[name]),
-        bits=8 * whole / sum(one.weights for one in found),
+        bits=8 * whole / count,
     )
 
 

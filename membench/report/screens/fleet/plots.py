@@ -5,12 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure as Canvas
-from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from membench.analysis.fleet.summary import CaseSpread, FleetSummary
@@ -21,6 +18,10 @@ from membench.report.page.sections.words import TIERS, counted
 from membench.report.plots import style
 from membench.report.plots.style import NotDrawn
 from membench.report.screens.fleet.words import case_name, in_order
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Canvas
 
 MACHINES, CASES, DOTS = 40, 60, 400
 """As many machines and cases as a heat map, and dots as a tier can show and still be read."""
@@ -99,9 +100,8 @@ def _heat_finding(summary: FleetSummary, grid: _Grid) -> str:
 
 def _paint_cell(axes: Axes, column: int, line: int, apart: float, *, slow: bool) -> None:
     side = _side(apart)
-    corner = (column - side / 2, line - side / 2)
     colour = style.colour(1 if slow else 0)
-    axes.add_patch(Rectangle(corner, side, side, fill=slow, color=colour, linewidth=0.7))
+    style.square(axes, column, line, side, fill=slow, color=colour, linewidth=0.7)
 
 
 def _side(apart: float) -> float:

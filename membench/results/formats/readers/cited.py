@@ -1,4 +1,4 @@
-"""Published figures as TOML: each with its source, never mixed up with what was measured.
+"""Published figures as TOML, each with its source, kept apart from measurements.
 
 ::
 
@@ -13,20 +13,20 @@
     value = 2900            # in the unit of the metric: GB/s, ns, ...
     source = "Azure AI-benchmarking-guide, ND_H100_v5"
 
-Optional in a figure: ``note``, ``stat``, ``peak`` with ``peak_basis``, ``bytes_convention``;
-and since version 2 what says how far it can be trusted and compared:
+Optional in a figure: ``note``, ``stat``, ``peak`` with ``peak_basis``, ``bytes_convention``; and
+since version 2, how far it can be trusted and compared:
 
 ``low``, ``high``
     the range that the source gives, with the value in it
 ``kind``
-    measured, datasheet, derived (computed from others), threshold (somebody's pass
-    mark) or target (what somebody expects)
+    measured, datasheet, derived (computed from others), threshold (a published pass mark) or target
+        (a published expectation)
 ``trust``
     a (a raw log or a maker's file, conditions known), b (a table or one report) or c
 ``best``
     true for the best of the tool's repetitions: the row is flagged ``best-of``
 ``tool``, ``conditions``, ``date``, ``seen``, ``quantity``, ``unit``
-    with what, how and when, how the source was read, what it is in words
+    tool, circumstances, date, how the source was read, and the quantity in words
 ``depth``
     queue depth of a data sheet's figure
 ``alike``
@@ -77,7 +77,7 @@ _UNITS: Mapping[str, Mapping[str, float]] = {
     Metric.IOPS: {"IOPS": 1.0, "kIOPS": 1e3, "MIOPS": 1e6},
     Metric.FLOPS: {"TFLOP/s": 1e3},
 }
-"""Metric -> unit that a figure may say besides the metric's own -> what it is in that."""
+"""Metric -> alternative unit -> factor to the metric's own unit."""
 _RULE = re.compile(r"(?P<sign>>=|<=)?(?P<value>[A-Za-z0-9_-]+)(?:\.\.(?P<end>[A-Za-z0-9_-]+))?")
 _SIGNS = {">=": "from ", "<=": "to "}
 
@@ -114,9 +114,9 @@ gathered in November 2026, without the ones that their own tool's other figures 
 
 
 def read(data: bytes, origin: Origin) -> list[Record]:
-    """A record for each figure, a row with ``backend=cited``; one that is wrong is an error.
+    """A record for each figure, a row with ``backend=cited``; a wrong figure is an error.
 
-    What somebody types has to be right as a whole: nothing of it is passed over.
+    The file is written by hand, so nothing in it is skipped silently.
     """
     try:
         content = tomllib.loads(data.decode("utf-8"))
@@ -183,7 +183,7 @@ def _convention(figure: dict[str, Any]) -> BytesConvention | None:
 
 
 def _trust(figure: dict[str, Any], case: str, value: float) -> dict[str, str]:
-    """What version 2 says besides, as `detail` holds it."""
+    """The additional facts of version 2, for `detail`."""
     said = {name: text_of(figure.get(name)) for name in _WORDS}
     depth = figure.get("depth", 1)
     if not isinstance(depth, int) or isinstance(depth, bool) or depth < 1:
@@ -205,7 +205,7 @@ def _trust(figure: dict[str, Any], case: str, value: float) -> dict[str, str]:
 
 
 def _scale(figure: dict[str, Any], case: str) -> float:
-    """What the figures have to be multiplied by to be in the unit of their metric."""
+    """Factor that converts the figures to the unit of their metric."""
     metric = figure["metric"]
     if metric not in tuple(Metric):
         raise SchemaError(f"{case}: '{metric!s:.40}' is not a valid Metric")

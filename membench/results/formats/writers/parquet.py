@@ -1,7 +1,7 @@
 """Parquet: every row and column of a results file, typed, for data frames and databases.
 
-Numbers are doubles or 64-bit integers, ``round_values`` and ``flags`` lists, ``samples``
-a list of rounds, ``detail`` a map; what is absent is null.
+Numbers are doubles or 64-bit integers, ``round_values`` and ``flags`` lists, ``samples`` a list of
+rounds, ``detail`` a map; absent values are null.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from membench.core.errors import UsageError
+from membench.core.installing import install_extra
 from membench.results.schema import COLUMNS, Row
 
 _WHOLE = ("case_version", "rounds", "n", "size_bytes", "bytes_moved", "iters")
@@ -19,17 +20,16 @@ _YES_OR_NO = ("verified", "converged")
 
 
 def write(rows: Sequence[Row]) -> Mapping[str, bytes]:
-    """One file with all rows, also those without a number.
+    """One file with all rows, including those without a number.
 
     Raises:
-        UsageError: there is no pyarrow.
+        UsageError: pyarrow is not installed.
     """
     try:
         import pyarrow as pa
         import pyarrow.parquet as pq
     except ImportError:
-        hint = "install it: pip install 'membench[parquet]'"
-        raise UsageError("Parquet needs pyarrow", hint) from None
+        raise UsageError("Parquet needs pyarrow", install_extra("parquet")) from None
     kinds = {
         **dict.fromkeys(_WHOLE, pa.int64()),
         **dict.fromkeys(_REAL, pa.float64()),
@@ -47,7 +47,7 @@ def write(rows: Sequence[Row]) -> Mapping[str, bytes]:
 
 
 def _cell(value: Any) -> Any:
-    """``value`` as pyarrow takes it; absent ones, and a count of none, are null."""
+    """``value`` for pyarrow; absent values and a count of 0 become null."""
     if isinstance(value, dict):
         return list(value.items())
     if isinstance(value, tuple):

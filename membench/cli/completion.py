@@ -1,0 +1,126 @@
+"""What the shell completes: cases, references, models, and what `explain` explains.
+
+``_MEMBENCH_COMPLETE=bash_source membench`` prints the script for bash (``zsh_source``,
+``fish_source``). Click's own script for bash takes the words of readline, which cuts them at
+``=`` and ``:``, and case ids and ``ref:NAME`` have both; so ours takes the line and cuts it at
+spaces, and gives readline what is behind the last such sign.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+
+from click import Context, Parameter
+from click.shell_completion import (
+    BashComplete,
+    CompletionItem,
+    add_completion_class,
+    split_arg_string,
+)
+
+_BASH = r"""
+%(complete_func)s() {
+    local IFS=$'\n' line="${COMP_LINE:0:COMP_POINT}" word cut kind value
+    word="${line##*[[:space:]]}"
+    case "$word" in
+        [\'\"]*) cut= ;;  # within quotes nothing is cut
+        *) word="${word#--*=}" cut="${word%%"${word##*[=:@]}"}" ;;
+    esac
+    COMPREPLY=()
+    while IFS=',' read -r kind value; do
+        case "$kind" in
+            dir) compopt -o dirnames ;;
+            file) compopt -o default ;;
+            plain) COMPREPLY+=("${value#"$cut"}") ;;
+        esac
+    done < <(env COMP_WORDS="$line" %(complete_var)s=bash_complete "$1")
+    if [[ ${#COMPREPLY[@]} -eq 1 && ${COMPREPLY[0]} == */ ]]; then compopt -o nospace; fi
+}
+
+complete -o nosort -o default -F %(complete_func)s %(prog_name)s
+"""
+
+
+class LineComplete(BashComplete):
+    """Completion for bash by the line, not by readline's words."""
+
+    source_template = _BASH
+
+    @staticmethod
+    def _check_version() -> None:
+        """Nothing to check: all of this is in bash 4.4, of 2016."""
+
+    def get_completion_args(self) -> tuple[list[str], str]:
+        """The finished words behind the program's name, and the unfinished one."""
+        line = os.environ["COMP_WORDS"]
+        words = split_arg_string(line)[1:]
+        if not words or line[-1:].isspace():
+            return words, ""
+        return words[:-1], words[-1]
+
+
+def offer() -> None:
+    """Put ours in the place of click's completion for bash."""
+    add_completion_class(LineComplete)
+
+
+def _beginning(known: Iterable[str], incomplete: str) -> list[CompletionItem]:
+    return [CompletionItem(name) for name in known if name.startswith(incomplete)]
+
+
+def cases(_context: Context, _option: Parameter, incomplete: str) -> list[CompletionItem]:
+    """Benches, and the cases of a bench once its name is there."""
+    from membench.benches import registry
+    from membench.core.case import PROFILES
+    from membench.machine import snapshot
+
+    benches = registry().benches
+    chosen = [bench for name, bench in benches.items() if incomplete.startswith(f"{name}/")]
+    if not chosen:
+        return _beginning((f"{name}/" for name in benches), incomplete)
+    machine = snapshot()
+    found = {
+        case.id: None
+        for bench in chosen
+        for profile in PROFILES
+        for case in bench.cases(profile, machine)
+    }
+    return _beginning(found, incomplete)
+
+
+def references(_context: Context, _option: Parameter, incomplete: str) -> list[CompletionItem]:
+    """``ref:NAME`` of each reference that comes with membench."""
+    from membench.results.reference_files import reference_root
+
+    root = reference_root()
+    folders = sorted(path.name for path in root.iterdir() if path.is_dir()) if root else []
+    return _beginning((f"ref:{name}" for name in folders), incomplete)
+
+
+def files(_context: Context, _argument: Parameter, incomplete: str) -> list[CompletionItem]:
+    """Files, also behind a label."""
+    return [CompletionItem(incomplete.rpartition("=")[2], type="file")]
+
+
+def files_or_references(
+    context: Context, argument: Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """References where ``ref:`` has been begun, else files."""
+    found = references(context, argument, incomplete) if incomplete else []
+    return found or files(context, argument, incomplete)
+
+
+def models(_context: Context, _option: Parameter, incomplete: str) -> list[CompletionItem]:
+    """Names of models, ``list``, and files: any other model is named by its config.json."""
+    from membench.thesis.models.catalogue import models as known
+
+    found = _beginning(["list", *known()], incomplete)
+    return found or [CompletionItem(incomplete, type="file")]
+
+
+def topics(context: Context, option: Parameter, incomplete: str) -> list[CompletionItem]:
+    """Flags, claims, benches and cases."""
+    from membench.core.terms import FLAGS
+
+    return [*_beginning(FLAGS, incomplete), *cases(context, option, incomplete)]

@@ -1,0 +1,33 @@
+"""Tables for notebooks: what IPython shows of an object through its ``_repr_html_``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from html import escape
+
+_RIGHT = ' style="text-align: right"'
+
+
+def html_table(
+    caption: str, head: Sequence[str], rows: Iterable[Sequence[str]], numbers: Iterable[int] = ()
+) -> str:
+    """A table of text cells, all escaped.
+
+    Args:
+        caption: one line above the table.
+        rows: each with a cell for every column of ``head``.
+        numbers: indices of the columns that are set flush right.
+    """
+    right = frozenset(numbers)
+
+    def line(cells: Sequence[str], tag: str) -> str:
+        return "".join(
+            f"<{tag}{_RIGHT if place in right else ''}>{escape(cell)}</{tag}>"
+            for place, cell in enumerate(cells)
+        )
+
+    body = "".join(f"<tr>{line(cells, 'td')}</tr>\n" for cells in rows)
+    return (
+        f"<table>\n<caption>{escape(caption)}</caption>\n"
+        f"<thead><tr>{line(head, 'th')}</tr></thead>\n<tbody>\n{body}</tbody>\n</table>"
+    )
