@@ -30,7 +30,7 @@ NARROW_CAPABILITY = {"fp8": 89, "mxfp8": 100, "nvfp4": 100}
 def product(
     kind: str, shape: Shape, operands: Operands, queue: Any, out: str
 ) -> Callable[[], None]:
-    """A function that queues one product, in fp32, tf32 or bf16, with a result of format ``out``."""
+    """A function that queues one product in fp32, tf32 or bf16; ``out`` is the result's format."""
     w, x, y = operands
     cublas, handle = _cublas()
     m, n, k = shape
