@@ -23,7 +23,7 @@ from membench.core.units import about_size
 
 SINGLE_ROUND_CONFIDENCE = 0.99
 """Confidence for samples of one round: stricter, as they hide the noise between rounds."""
-_MANY_ROUNDS = 10
+SEVERAL_RUNS = f"measure {VALUES_NEEDED} runs a side or more, in turns (A B B A ...)"
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,8 @@ class Difference:
         in_turns: the values are pairs of rounds, which were measured in turns.
         detail: the reason in words, empty where the numbers say it all.
         settle: what would turn `unclear` or `n/a` into an answer.
+        offset: fraction by which other runs of the machine differ from each other, where each
+            side is one run and such runs are known.
     """
 
     verdict: Verdict
@@ -53,6 +55,14 @@ class Difference:
     in_turns: bool = False
     detail: str = ""
     settle: str = ""
+    offset: float | None = None
+
+    @property
+    def within_offset(self) -> bool:
+        """The ratio is no larger than what two runs differ by without any change."""
+        if self.offset is None or not self.ratio:
+            return False
+        return abs(math.log(self.ratio)) <= math.log1p(self.offset)
 
 
 @dataclass(frozen=True)
@@ -268,7 +278,11 @@ def _words(values: Iterable[object]) -> str:
 
 
 def _settle(reason: Reason, first: CaseRuns, second: CaseRuns) -> str:
-    """The least that would help: more rounds while they are few, then more runs."""
+    """The least that would help: several runs a side.
+
+    More rounds are no remedy: all rounds of a run share its offset, and the more there are, the
+    surer is a verdict on nothing but offsets.
+    """
     if reason not in (Reason.FEW, Reason.WIDE):
         return ""
     if any(one.cited for one in (first, second)):
@@ -280,7 +294,4 @@ def _settle(reason: Reason, first: CaseRuns, second: CaseRuns) -> str:
         if fewest < VALUES_NEEDED:
             return f"give {VALUES_NEEDED} runs a side, or one run a side"
         return "give more runs a side"
-    fewest = min(len(one.values) for one in (first, second))
-    if Basis.SAMPLES in (first.basis, second.basis) or fewest < _MANY_ROUNDS:
-        return f"run again with --rounds {_MANY_ROUNDS}"
-    return f"run again on a quieter machine, or give {VALUES_NEEDED} runs a side"
+    return SEVERAL_RUNS

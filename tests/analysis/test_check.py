@@ -191,7 +191,7 @@ class TestNothingPassesForWantOf:
         alone = tmp_path / "alone.csv"
         alone.write_bytes(healthy.read_bytes())
         code, out, _ = run(capsys, alone)
-        assert (code, out.count("= pass")) == (0, 0)
+        assert (code, out.count("= pass [")) == (0, 0)
         assert "not judged: no tier has a row, a figure and its preconditions" in out
         code, _, _ = run(capsys, alone, "--require", "gpu=8")
         assert code == 3
@@ -200,7 +200,7 @@ class TestNothingPassesForWantOf:
         alone.unlink()
         write_rows(alone, [replace(rows[0], flags=("noisy",)), *rows[1:]])
         code, out, err = run(capsys, alone)
-        assert (code, out.count("= pass")) == (0, 0)
+        assert (code, out.count("= pass [")) == (0, 0)
         assert "is not as its run wrote it: its sidecar is not used" in err
 
     def test_all_gpus(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -325,10 +325,39 @@ def test_against_a_file_of_its_own(
 ) -> None:
     code, out, _ = run(capsys, healthy, "--expect", healthy)
     assert code == 0
-    assert out.count("= pass") >= 20  # latencies, peers and disk too
+    assert out.count("= pass [") >= 20  # latencies, peers and disk too
     code, out, _ = run(capsys, half, "--expect", healthy)
     assert code == 3
     assert "GPU 3: host to GPU: fail" in out
+
+
+def test_against_its_own_history(
+    half: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    few = [row for row in h100_box.rows() if row.case.startswith(("link/", "ddr/read"))]
+    for number in range(6):
+        factor = 1 + 0.002 * (number % 3)
+
+        def drifted(row: Row, factor: float = factor, number: int = number) -> Row:
+            assert row.value is not None
+            values = tuple(value * factor for value in row.round_values)
+            run = f"20260{number + 1}01T000000Z-aaaa"
+            return replace(row, value=row.value * factor, round_values=values, run_id=run)
+
+        write_rows(tmp_path / f"{number}.csv", map(drifted, few))
+    now = tmp_path / "now.csv"
+    now.write_bytes(half.read_bytes())
+    now.with_suffix(".json").write_bytes(half.with_suffix(".json").read_bytes())
+    code, out, err = run(capsys, now, "--expect", "history")
+    assert (code, err) == (3, "")
+    assert "GPU 3: host to GPU: fail (50% of what is expected)" in out
+    assert "history: 6 runs since 2026-01-01 00:00" in out
+    assert "= pass [1]" in out
+    for number in range(4):
+        (tmp_path / f"{number}.csv").unlink()
+    code, _, err = run(capsys, now, "--expect", "history")
+    assert code == 2
+    assert "there are 2 other runs of this machine" in err
 
 
 @pytest.mark.parametrize("form", ["table", "md", "json", "github", "junit"])

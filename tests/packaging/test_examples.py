@@ -63,7 +63,7 @@ def commands() -> list[str]:
         r"^ +\S*/membench (.*)$", WORKFLOW.read_text(encoding="ascii"), re.MULTILINE
     )
     found = list(workflow)
-    for document in ("docs/compare.md", "docs/formats.md", "results/README.md"):
+    for document in ("docs/check.md", "docs/compare.md", "docs/formats.md", "results/README.md"):
         text = (ROOT / document).read_text(encoding="ascii")
         for block in re.findall(r"^```sh\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
             found += re.findall(r"^(?:\$ )?membench (.*)$", block, re.MULTILINE)

@@ -30,7 +30,7 @@ class PreconditionState(StrEnum):
     """How a precondition is met."""
 
     OK = "ok"
-    BAD = "bad"  # the machine is not right
+    BAD = "wrong"  # the machine is not right
     OTHER = "not comparable"  # it was set up otherwise, or shared: a low figure proves nothing
     UNKNOWN = "unknown"
 

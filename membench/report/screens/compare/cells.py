@@ -64,7 +64,7 @@ def best_text(finding: Difference | None) -> str:
 
 
 def verdict_text(finding: Difference | None) -> str:
-    """``^ better``, ``? unclear (n=3)``, ``- n/a (size)``."""
+    """``^ better``, ``? unclear (n=3)``, ``- n/a (size)``, ``v worse (runs differ 6.1%)``."""
     if finding is None:
         return ""
     glyph, word = GLYPH[finding.verdict], _WORDS[finding.verdict]
@@ -74,6 +74,9 @@ def verdict_text(finding: Difference | None) -> str:
         return tr("{glyph} {verdict} (case)", glyph=glyph, verdict=word)
     if finding.reason is Reason.FEW:
         return tr("{glyph} {verdict} (n={n})", glyph=glyph, verdict=word, n=count_text(finding))
+    if finding.within_offset and finding.verdict in (Verdict.BETTER, Verdict.WORSE):
+        share = f"{finding.offset:.1%}"
+        return tr("{glyph} {verdict} (runs differ {share})", glyph=glyph, verdict=word, share=share)
     return tr("{glyph} {verdict}", glyph=glyph, verdict=word)
 
 

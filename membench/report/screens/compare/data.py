@@ -115,6 +115,7 @@ def _entry(entry: ComparisonCell, label: str) -> dict[str, Any]:
             "confidence": finding.confidence,
             "n": list(finding.counts),
             "single_round": finding.single_round,
+            "offset": finding.offset,
             "in_turns": finding.in_turns,
         }
     return data
@@ -138,17 +139,8 @@ def to_csv(comparison: Comparison, lines: Sequence[Line]) -> str:
 _COLUMNS = (
     *("schema", "case", "metric", "stat", "tier", "unit", "better", "threshold", "label"),
     *("reference", "status", "value", "best", "half_range", "peak_share", "basis", "n", "flags"),
-    *(
-        "ratio",
-        "ci_low",
-        "ci_high",
-        "best_ratio",
-        "confidence",
-        "verdict",
-        "why",
-        "settle",
-        "reason",
-    ),
+    *("ratio", "ci_low", "ci_high", "best_ratio", "confidence", "verdict", "why"),
+    *("settle", "offset", "reason"),
 )
 
 
@@ -194,6 +186,7 @@ def _finding(finding: Difference) -> dict[str, Any]:
         "verdict": finding.verdict,
         "why": finding.reason,
         "settle": finding.settle,
+        "offset": finding.offset,
     }
 
 

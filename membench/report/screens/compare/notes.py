@@ -12,6 +12,7 @@ from membench.analysis.absences import Absence
 from membench.analysis.alike import is_auto, sizes
 from membench.analysis.comparison import Comparison, Line
 from membench.analysis.facts import PACKAGE, Fact
+from membench.analysis.finding import SEVERAL_RUNS
 from membench.analysis.sides import Side, shared_runs
 from membench.analysis.verdict import Verdict
 from membench.core.terms import FLAGS, Metric, Status, Tier
@@ -144,11 +145,16 @@ def _best(comparison: Comparison) -> list[str]:
 
 def _noise(comparison: Comparison) -> Iterator[str]:
     """The rows that scatter by more than the difference that is looked for."""
-    spreads = [spread for line in comparison.matched if (spread := _spread(line)) > line.threshold]
+    spreads = [
+        spread
+        for line in comparison.matched
+        if not all(finding.in_turns for finding in line.findings)  # there it may cancel
+        and (spread := _spread(line)) > line.threshold
+    ]
     if spreads:
         yield (
             f"{len(spreads)} noisy: the spread between rounds is above the threshold, "
-            f"up to {max(spreads):.1%}; close other programs, and give it --rounds 10"
+            f"up to {max(spreads):.1%}; close other programs, and {SEVERAL_RUNS}"
         )
 
 
@@ -181,9 +187,9 @@ def _sizes(comparison: Comparison) -> Iterator[str]:
 
 
 def _runs(comparison: Comparison) -> Iterator[str]:
-    if comparison.matched and all(
-        finding.in_turns for line in comparison.matched for finding in line.findings
-    ):
+    findings = [finding for line in comparison.matched for finding in line.findings]
+    judged = [finding for finding in findings if finding.verdict is not Verdict.NA]
+    if findings and all(finding.in_turns for finding in judged or findings):
         yield (
             "pairs of rounds, measured in turns: what disturbs both sides of a pair, "
             "and the offset of the run, cancels"
@@ -197,11 +203,39 @@ def _runs(comparison: Comparison) -> Iterator[str]:
         )
     ]
     if len(single) == len(comparison.sides):
-        yield "one run a side: offsets between runs cannot be seen"
+        yield from _offsets(comparison)
     elif single:
         yield f"one run of {', '.join(single)}: its offset from other runs cannot be seen"
     if shared := shared_runs(comparison.sides):
         yield f"the same run appears under several labels: {', '.join(shared)}"
+
+
+def _offsets(comparison: Comparison) -> Iterator[str]:
+    """What one run a side cannot show, and what other runs of the machine do."""
+    offsets = comparison.offsets
+    findings = [
+        finding
+        for line in comparison.matched
+        for finding in line.findings
+        if finding.offset is not None
+    ]
+    if offsets is None or not findings:
+        yield f"one run a side: offsets between runs cannot be seen; {SEVERAL_RUNS}"
+        return
+    shares = sorted(finding.offset or 0.0 for finding in findings)
+    half, most = shares[len(shares) // 2], shares[-1]
+    yield (
+        f"one run a side: its offset cannot be seen. {plural(offsets.runs, 'other run')} of this "
+        f"machine ({offsets.folder}) differ from each other by up to {half:.1%} in half of the "
+        f"rows, by up to {most:.1%} in all, without any change that is known"
+    )
+    judged = [one for one in findings if one.verdict in (Verdict.BETTER, Verdict.WORSE)]
+    if judged:
+        within = sum(one.within_offset for one in judged)
+        yield (
+            f"{within} of {len(judged)} better or worse lie within what runs differ by; to be "
+            f"sure, {SEVERAL_RUNS}"
+        )
 
 
 def _sources(comparison: Comparison) -> Iterator[str]:
