@@ -230,7 +230,7 @@ def _obstacle(reference: CaseRuns, contender: CaseRuns) -> Difference | None:
                 detail=f"{ground.column} differs: {_words(here)} | {_words(there)}",
                 settle=ground.settle,
             )
-    if alike and reference.cited:
+    if alike and (reference.cited or contender.cited):
         return _unlike_figure(reference, contender, counts)
     return _unlike_sizes(reference, contender, counts) if alike else None
 
@@ -263,13 +263,14 @@ def _unlike_figure(
     found = likeness_of(reference.rows[0], contender.rows[0])
     if found is None or found.alike:
         return None
+    cited = reference if reference.cited else contender
     return Difference(
         Verdict.NA,
         Reason.CASE,
         ratio=contender.value / reference.value,
         counts=counts,
         detail=f"the nearest case: {'; '.join(map(str, found.others))}",
-        settle=f"measure the figure's: membench run --select {reference.rows[0].case}",
+        settle=f"measure the figure's: membench run --select {cited.rows[0].case}",
     )
 
 

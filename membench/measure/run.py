@@ -297,7 +297,7 @@ def _machine_of(path: Path, contents: Contents) -> Machine:
 
 
 def prove_rows(path: Path, contents: Contents, machine: Machine) -> None:
-    """Refuse, before measuring, a journal from which no results could be made."""
+    """Refuse a journal from which no results could be made, before anything is measured."""
     reason = ""
     for unit in contents.units:
         if not 1 <= unit.round <= contents.plan.rounds:
@@ -362,7 +362,7 @@ def check_ground(path: Path, contents: Contents, now: Machine, software: Softwar
 
 @dataclass(frozen=True)
 class End:
-    """The end of the measurements: seconds in all and of the layout, and what cut them short."""
+    """The end of the measurements: seconds in all and of the layout, and any error."""
 
     seconds: float
     layout: float

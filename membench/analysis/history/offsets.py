@@ -21,7 +21,7 @@ from membench.core.terms import Metric, Stat
 from membench.measure.options import RESULTS
 from membench.results.compact.row import Common
 
-NEWEST = 20
+NEWEST = 12
 """Files that are read at most: a comparison of two files is to stay quick."""
 RUNS_NEEDED = 3
 """Fewer other runs show no scatter."""

@@ -159,7 +159,7 @@ def _timed(
 
 
 def _of_the_device(stopwatch: Stopwatch, sampled: Sampled) -> dict[str, int | float | str]:
-    """For `detail`: the lowest clock of a sample, the launch floor, and a hold that was off."""
+    """For `detail`: the lowest clock of a sample, the launch floor, and an absent hold."""
     if not isinstance(stopwatch, DeviceStopwatch):
         return {}
     lowest = {"sm_mhz_low": round(sampled.sm_mhz[0])} if sampled.sm_mhz else {}
@@ -193,7 +193,7 @@ def _observed(
 
 
 def _unresolved(readings: tuple[Reading, ...]) -> dict[str, str]:
-    """Quantiles beyond which there is no sample: of 200 samples, p99.9 is the largest."""
+    """Quantiles beyond which no sample lies: of 200 samples, p99.9 is the largest."""
     stats = [one.stat for one in readings if one.n * (1 - QUANTILE[one.stat]) < 1]
     return {"unresolved": ",".join(dict.fromkeys(stats))} if stats else {}
 

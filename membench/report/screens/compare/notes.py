@@ -223,7 +223,7 @@ def _offsets(comparison: Comparison) -> Iterator[str]:
         yield f"one run a side: offsets between runs cannot be seen; {SEVERAL_RUNS}"
         return
     shares = sorted(finding.offset or 0.0 for finding in findings)
-    half, most = shares[len(shares) // 2], shares[-1]
+    half, most = shares[(len(shares) - 1) // 2], shares[-1]
     yield (
         f"one run a side: its offset cannot be seen. {plural(offsets.runs, 'other run')} of this "
         f"machine ({offsets.folder}) differ from each other by up to {half:.1%} in half of the "
