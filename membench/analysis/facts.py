@@ -8,7 +8,7 @@ from operator import attrgetter
 from typing import Any
 
 from membench.core.text import ascii_line
-from membench.core.units import about_size
+from membench.core.units import about_size, format_size
 from membench.results.compact.row import Measurement, distinct
 
 COLUMNS = ("machine", "device", "backend", "driver", "cuda", "membench")
@@ -53,6 +53,8 @@ def sidecar_facts(sidecar: Mapping[str, Any]) -> dict[str, str]:
         "hypervisor": cpu.get("hypervisor"),
         "memory": about_size(total) if known and total else None,
         "thp": memory.get("thp"),
+        "thp below a huge page": _sizes(memory.get("small_thp")),
+        "memory policy": memory.get("policy"),
         "system": machine.get("system"),
         "kernel": machine.get("kernel"),
         "python": machine.get("python"),
@@ -63,6 +65,14 @@ def sidecar_facts(sidecar: Mapping[str, Any]) -> dict[str, str]:
         for name, value in facts.items()
         if isinstance(value, str) and ascii_line(value)
     }
+
+
+def _sizes(value: object) -> str:
+    """``64KiB 128KiB`` of a list of bytes; ``none`` of an empty one."""
+    if not isinstance(value, list | tuple):
+        return ""
+    known = [size for size in value if isinstance(size, int) and 0 < size < _LARGEST_MEMORY]
+    return " ".join(map(format_size, known)) or "none"
 
 
 def compare_facts(

@@ -145,12 +145,19 @@ def command(
         return EXIT_OK
     from membench.analysis.comparison import compare
     from membench.analysis.gate import check_gate
+    from membench.analysis.history.offsets import offsets_of
     from membench.analysis.requests import sides_of
     from membench.analysis.sources import without_collector
 
     def outcome() -> int:
         sides = sides_of(files, reference=reference or "", against=against or "", by=by or "")
-        comparison = compare(sides, select=select, thresholds=limits, normalize=bool(normalize))
+        comparison = compare(
+            sides,
+            select=select,
+            thresholds=limits,
+            normalize=bool(normalize),
+            offsets=offsets_of(sides),
+        )
         if fail_on and comparison.matched:
             check_gate(comparison, fail_on, cross_machine=cross_machine)
         most = None if everything or against is None else FARTHEST

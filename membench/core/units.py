@@ -99,6 +99,7 @@ _SCALES: Mapping[Metric, tuple[Scale, ...]] = MappingProxyType(
         Metric.LATENCY: (Scale(1, "ns"), Scale(1e3, "us"), Scale(1e6, "ms"), Scale(1e9, "s")),
         Metric.IOPS: (Scale(1, "1/s"), Scale(1e3, "k/s"), Scale(1e6, "M/s"), Scale(1e9, "G/s")),
         Metric.RATE: (Scale(1, "1/s"), Scale(1e3, "k/s"), Scale(1e6, "M/s"), Scale(1e9, "G/s")),
+        Metric.FLOPS: (Scale(1, "GFLOP/s"), Scale(1e3, "TFLOP/s")),
     }
 )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from membench.analysis.check.expectation import Expectation
-from membench.analysis.check.lines import DeviceLine, ExpectedRange
+from membench.analysis.check.lines import DeviceLine, ReferenceRange
 from membench.analysis.check.rule import (
     CheckVerdict,
     TierJudgement,
@@ -128,7 +128,7 @@ def _not_binding(row: Row, figure: Expectation, share: float) -> TierJudgement:
             brief = tr("data sheet")
         case "derived":
             why = tr("a lower bound from an application: the ratio alone")
-            brief = tr("lower bound")
+            brief = tr("floor")
         case "threshold":
             why, brief = tr("somebody's pass mark: the ratio alone"), tr("a pass mark")
         case _:
@@ -152,9 +152,9 @@ def _unlike(rows: Sequence[Row], figures: Sequence[Expectation]) -> DeviceLine:
     return _line(row, judgement, expected)
 
 
-def _expected(matches: Sequence[Match]) -> ExpectedRange:
+def _expected(matches: Sequence[Match]) -> ReferenceRange:
     nearest, found = min(matches, key=lambda one: len(one[1].harmless) + len(one[1].others))
-    return ExpectedRange(
+    return ReferenceRange(
         low=min(figure.low for figure, _ in matches),
         high=max(figure.high for figure, _ in matches),
         kind=nearest.kind,
@@ -168,7 +168,7 @@ def _expected(matches: Sequence[Match]) -> ExpectedRange:
 def _line(
     row: Row,
     judgement: TierJudgement,
-    expected: ExpectedRange | None = None,
+    expected: ReferenceRange | None = None,
     *,
     value: float | None = None,
     best: bool = False,

@@ -30,7 +30,7 @@ class PreconditionState(StrEnum):
     """How a precondition is met."""
 
     OK = "ok"
-    BAD = "bad"  # the machine is not right
+    BAD = "wrong"  # the machine is not right
     OTHER = "not comparable"  # it was set up otherwise, or shared: a low figure proves nothing
     UNKNOWN = "unknown"
 
@@ -104,7 +104,7 @@ def _of_gpu(
         )
     else:
         yield from _settings(device, state)
-    yield _throttling(rows, device)
+    yield from _throttling(rows, device, known=state is not None)
     if any("busy-gpu" in row.flags for row in rows):
         yield Precondition(
             tr("company"), PreconditionState.OTHER, tr("another process used it"), GPU_TIERS, device
@@ -174,7 +174,8 @@ def _settings(device: int, state: GpuState) -> Iterator[Precondition]:
         yield found(tr("ECC"), PreconditionState.OK, tr("on") if state.ecc else tr("off"))
 
 
-def _throttling(rows: Sequence[Row], device: int) -> Precondition:
+def _throttling(rows: Sequence[Row], device: int, *, known: bool) -> Iterator[Precondition]:
+    """Around each case; ``known``: somebody asked NVML, so that silence means no."""
     words = {
         word.strip()
         for row in rows
@@ -182,13 +183,15 @@ def _throttling(rows: Sequence[Row], device: int) -> Precondition:
         if word.strip()
     }
     wrong = sorted(word for word in words if any(bad in word for bad in _WRONG))
-    if wrong:
-        return Precondition(tr("clocks"), PreconditionState.BAD, listed(wrong), GPU_TIERS, device)
     fell = sum("throttled" in row.flags for row in rows)
-    if fell:
+    if wrong:
+        yield Precondition(tr("clocks"), PreconditionState.BAD, listed(wrong), GPU_TIERS, device)
+    elif fell:
         seen = tr("held down in {count} of {rows} rows", count=fell, rows=len(rows))
-        return Precondition(tr("clocks"), PreconditionState.OTHER, seen, ON_CHIP, device)
-    return Precondition(tr("clocks"), PreconditionState.OK, tr("not held down"), GPU_TIERS, device)
+        yield Precondition(tr("clocks"), PreconditionState.OTHER, seen, ON_CHIP, device)
+    elif known:
+        seen = tr("not held down")
+        yield Precondition(tr("clocks"), PreconditionState.OK, seen, GPU_TIERS, device)
 
 
 def _of_host(rows: Sequence[Row], machine: Machine | None) -> Iterator[Precondition]:

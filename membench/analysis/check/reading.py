@@ -69,9 +69,8 @@ def read_checked(paths: Sequence[Path], expected: Sequence[str]) -> CheckedFile:
         raise UsageError(
             f"a check is of one machine, and this is of {what}", "membench compare is for several"
         )
-    check = check_machine(
-        rows, machine, expected_of(expected, rows, machine), states_by_device(machine, states)
-    )
+    figures = expected_of(expected, rows, machine, paths)
+    check = check_machine(rows, machine, figures, states_by_device(machine, states))
     return CheckedFile(names[0], check, tuple(problems))
 
 

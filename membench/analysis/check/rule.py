@@ -93,7 +93,7 @@ def judge(
             CheckVerdict.NOT_JUDGED,
             share,
             tr("others differ by more than 10 %: the ratio alone"),
-            tr("wide range"),
+            tr("wide"),
         )
     if tier is Tier.LINK:
         return TierJudgement(

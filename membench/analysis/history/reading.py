@@ -110,8 +110,21 @@ def read_history(places: Sequence[Path]) -> RunRecord:
     """
     if not places:
         raise UsageError("there is nothing to look at", "give results files or a folder of them")
-    named, found = _files(places)
-    read = _Reading()
+    record = read_record(*_files(places))
+    if not record.runs:
+        files = ", ".join(shown(place) for place in places[:_NAMES_SHOWN])
+        raise SchemaError(f"{files}: no run is in it", "name the folder of one machine's results")
+    _check_machine(record)
+    return record
+
+
+def read_record(named: Iterable[Path], found: Iterable[Path]) -> RunRecord:
+    """The runs in the files ``named`` and ``found``, of whatever machine.
+
+    Raises:
+        SchemaError: one that was ``named`` is no results file; others are kept as unread.
+    """
+    read = _FileReading()
     with for_many_files():
         for path in named:
             read.add(path)
@@ -119,15 +132,9 @@ def read_history(places: Sequence[Path]) -> RunRecord:
             try:
                 read.add(path)
             except SchemaError as error:
-                read.unread[ascii_line(str(path))] = ascii_line(
-                    str(error).removeprefix(f"{path}: ")
-                )
-    record = read.record()
-    if not record.runs:
-        files = ", ".join(shown(place) for place in places[:_NAMES_SHOWN])
-        raise SchemaError(f"{files}: no run is in it", "name the folder of one machine's results")
-    _check_machine(record)
-    return record
+                reason = str(error).removeprefix(f"{path}: ")
+                read.unread[ascii_line(str(path))] = ascii_line(reason)
+    return read.record()
 
 
 def _files(places: Sequence[Path]) -> tuple[list[Path], list[Path]]:
@@ -144,7 +151,7 @@ def _files(places: Sequence[Path]) -> tuple[list[Path], list[Path]]:
     return list(named), [path for path in found if path not in named]
 
 
-class _Reading:
+class _FileReading:
     """Files as they come, with numbers in lists."""
 
     def __init__(self) -> None:

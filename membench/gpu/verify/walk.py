@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from membench.core.errors import VerificationFailed
+from membench.core.errors import VerificationFailed, skip
 from membench.core.terms import Metric, Stat
 from membench.core.work import Observation
 from membench.gpu.protocol import Buffer, Gpu, KernelVariant, Stream
+from membench.gpu.verify.pattern import Patterns
 from membench.gpu.verify.ring import GpuRing
 
 LINE = 128
@@ -23,6 +24,8 @@ HINTS = ("plain", "ca", "cg", "cv")
 ``plain`` names none, as kernels that no one tunes do: the machine code is ``LDG.E``.  ``ca`` is
 another instruction (``LDG.E.STRONG.SM``), ``cg`` starts at L2, ``cv`` fetches anew.
 """
+
+BULK_CAPABILITY = 90
 
 _SEED = 0x5EED
 
@@ -45,14 +48,26 @@ class Walker:
     Args:
         lines: 2 at least.
         hint: the load's cache operator, of `HINTS`; ``cv`` fetches anew.
+        bulk: a hop is a bulk copy of 16 bytes into shared memory (TMA), and no single one is timed.
+
+    Raises:
+        Skip: there are no bulk copies.
     """
 
-    def __init__(self, gpu: Gpu, memory: Buffer, lines: int, hint: str = "cv") -> None:
+    def __init__(
+        self, gpu: Gpu, memory: Buffer, lines: int, hint: str = "cv", *, bulk: bool = False
+    ) -> None:
         self._gpu = gpu
         self._memory = memory
         self._ring = GpuRing.random(lines, _SEED)
         variant = chase_variant(hint)
-        self._run = gpu.kernel(variant, "chase_run")
+        if bulk and gpu.properties.capability < BULK_CAPABILITY:
+            skip("bulk copies need compute capability 9.0")
+        if bulk:
+            Patterns(gpu).fill(memory, 0)  # a line's 16 bytes are more than its address
+            self._run = gpu.kernel(KernelVariant.of("tma.cu", LOADS=LOADS), "tma_chase")
+        else:
+            self._run = gpu.kernel(variant, "chase_run")
         self._hops = gpu.kernel(variant, "chase_hops")
         self._out = gpu.allocate(24)
         self._took = gpu.allocate(4 * SINGLE_HOPS)
@@ -92,6 +107,17 @@ class Walker:
         self._check(start, SINGLE_HOPS, end)
         self._pair = pair
         return [int(one) / ghz for one in self._gpu.download(self._took, np.uint32, SINGLE_HOPS)]
+
+    def bulk_trips(self, hops: int, launches: int) -> Observation:
+        """The latency of a dependent bulk copy: its median over whole launches of ``hops``."""
+        turns = hops // LOADS
+        self.walk(turns)
+        walks = [self.walk(turns) for _ in range(launches)]
+        return Observation(
+            {(Metric.LATENCY, Stat.MEDIAN): [ns for ns, _ in walks]},
+            {"hops": hops, "cycles": round(float(np.median([one for _, one in walks])), 1)},
+            sm_mhz=float(np.median([1e3 * cycles / ns for ns, cycles in walks])),
+        )
 
     def round_trips(self, hops: int, launches: int) -> Observation:
         """The latency of a load: its median over whole launches of ``hops``, p99 of single hops."""

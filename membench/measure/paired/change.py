@@ -1,4 +1,4 @@
-"""How the second side of a paired run differs from the first: `membench run --versus`."""
+"""The difference of the second side of a paired run: `membench run --versus`."""
 
 from __future__ import annotations
 
@@ -21,16 +21,17 @@ _ELSEWHERE: Mapping[str, str] = {
     "PYTHONHOME": "compare two Pythons with --versus python=PATH",
     "PYTHONPATH": "compare two Pythons, each with its own membench, with --versus python=PATH",
 }
-"""Variables that decide what is planned, or which membench measures: the plan of the first side
-would not be true of the second."""
+"""Variables that affect the plan or select another membench: the plan of the first side would not
+hold for the second.
+"""
 
 
 @dataclass(frozen=True)
 class Change:
-    """What is different on side B; nothing where only the set-up commands are.
+    """The difference of side B; empty if only the set-up commands differ.
 
     Attributes:
-        text: as a person wrote it.
+        text: as the user wrote it.
         python: another interpreter, as an absolute path.
         variables: of the workers' environment.
         scratch: another directory for the scratch file.
@@ -44,17 +45,17 @@ class Change:
     device: str = ""
 
     def applied(self, options: RunOptions) -> RunOptions:
-        """``options`` as side B has them."""
+        """``options`` as they are for side B."""
         return replace(
             options, scratch=self.scratch or options.scratch, device=self.device or options.device
         )
 
 
 def parse_change(text: str) -> Change:
-    """What ``--versus TEXT`` asks for; an empty one changes nothing.
+    """Parse ``--versus TEXT``; an empty text changes nothing.
 
     Raises:
-        UsageError: it is none of `FORMS`, or names what does not exist.
+        UsageError: it has none of the `FORMS`, or names something that does not exist.
     """
     if not text:
         return Change()

@@ -26,6 +26,7 @@ from membench.thesis.claims.judging import (
     names_of,
     reads_machine,
 )
+from membench.thesis.claims.kept_words import kept_words
 from membench.thesis.claims.kinds import EvidenceKind, ordered
 from membench.thesis.claims.ledger import Claim, Ledger, ledger
 from membench.thesis.claims.rule import combine
@@ -170,7 +171,9 @@ def verdicts(
         # Parts that read no machine are judged once; as shipped, once for all reports.
         shipped = override is None and not assume
         shared = _as_shipped(seed, draws) if shipped else _Shared()
-        judged = [_claims(told, scenario, entries, shared) for scenario in scenarios.values()]
+        anywhere = next(iter(scenarios.values())).only(entries)
+        with kept_words(anywhere, shared.words):
+            judged = [_claims(told, scenario, entries, shared) for scenario in scenarios.values()]
     else:
         points = [
             MachineClaim(claim, scenario, entries)
@@ -193,13 +196,19 @@ def verdicts(
 
 def judge_point(point: MachineClaim) -> ClaimResult:
     """The verdict on one claim of one machine, by nothing but what ``point`` holds."""
-    return _claim(ledger(), point.claim, point.scenario, point.entries, _Shared())
+    return _claim(ledger(), point.claim, point.scenario, point.entries, _Shared(), {})
 
 
 def _claims(
     told: Ledger, scenario: Scenario, entries: Assumptions, shared: _Shared
 ) -> tuple[ClaimResult, ...]:
-    return tuple(_claim(told, claim, scenario, entries, shared) for claim in told.claims)
+    own: Words = {}
+    lent: Words = {}
+    with kept_words(scenario, own), kept_words(scenario.borrowing(), lent):
+        return tuple(
+            _claim(told, claim, scenario, entries, shared, lent if claim.borrows else own)
+            for claim in told.claims
+        )
 
 
 @dataclass(frozen=True)
@@ -216,10 +225,16 @@ def _as_shipped(_seed: int, _draws: int) -> _Shared:
 
 
 def _claim(
-    told: Ledger, claim: Claim, scenario: Scenario, entries: Assumptions, shared: _Shared
+    told: Ledger,
+    claim: Claim,
+    scenario: Scenario,
+    entries: Assumptions,
+    shared: _Shared,
+    own: Words,
 ) -> ClaimResult:
+    """The verdict on ``claim``; ``own`` are words on parts that read the machine as it is seen."""
     seen = scenario.borrowing() if claim.borrows else scenario
-    moved = Sensitivity(seen, shared.words)
+    moved = Sensitivity(seen, shared.words, own)
     parts = []
     for part in claim.parts:
         if reads_machine(part):

@@ -84,16 +84,34 @@ class Model:
         return replace(self, weights=weights_of(self.config, wanted), notes=notes)
 
 
+class _Built(Mapping[str, Model]):
+    """The models of ``entries``, each built when it is first asked for."""
+
+    def __init__(self, entries: Mapping[str, Any]) -> None:
+        self._entries = entries
+
+    def __getitem__(self, slug: str) -> Model:
+        if slug not in self._entries:
+            raise KeyError(slug)
+        return _shipped(slug)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+
 @cache
 def models() -> Mapping[str, Model]:
     """The models that are shipped, by slug, in the order of the files."""
-    return MappingProxyType({slug: _shipped(slug) for slug in _entries()})
+    return _Built(_entries())
 
 
 @cache
 def judged_models() -> Mapping[str, Model]:
     """The models for which the claims are judged, by slug, in the order of the file."""
-    return MappingProxyType({slug: _shipped(slug) for slug in _judged()})
+    return _Built(_judged())
 
 
 def parse_models(text: str) -> dict[str, Model]:

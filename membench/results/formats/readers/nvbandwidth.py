@@ -32,6 +32,7 @@ _SAME = {  # test -> our bench, and its parameters behind the size
     "host_to_device_memcpy_sm": ("link/h2d", ("mem=pinned", "engine=sm", "streams=1")),
     "device_to_host_memcpy_sm": ("link/d2h", ("mem=pinned", "engine=sm", "streams=1")),
     "device_local_copy": ("hbm/d2d", ("count=payload",)),
+    "device_local_copy_tma": ("hbm/d2d", ("count=payload", "engine=tma")),
 }
 _UNIT = re.compile(r"\((GB/s|ns|us)\)|(BW)\s*$")
 _METRICS = {
