@@ -43,6 +43,8 @@ SAMPLES = 7
 SAID = ("in_flight", "once", "hint", "blocks", "clock_cycles", "cycles", "tables", "source_order")
 """What of a row's detail stands in the table."""
 
+_COPIED: dict[str, Value] = {"size": "1GiB", "count": "rw_sum"}
+
 STEPS = 500
 """Pairs of probes that the steps of the clocks are looked for in."""
 
@@ -119,6 +121,20 @@ def groups(machine: Machine) -> Iterator[Group]:
                 for more in (0, -1, 1)
             ),
         )
+    yield Group(
+        "smem/multicast",
+        tuple(
+            Variant(f"clusters of {cluster}", "smem/multicast", {"cluster": cluster})
+            for cluster in (1, 2, 4, 8, 16)
+        ),
+    )
+    yield Group(
+        "hbm/d2d 1GiB",
+        tuple(
+            Variant(engine or "driver", "hbm/d2d", {**_COPIED, "engine": engine})
+            for engine in (OMITTED, "tma")
+        ),
+    )
     reached = [size * GIB for size in (1, 2, 4, 8, 16, 32, 64)]
     most = most_of_gpu(machine) or 4 * GIB
     sizes = [*(size for size in reached if size < most), most]
@@ -136,6 +152,10 @@ def groups(machine: Machine) -> Iterator[Group]:
             _product("fp8", out, {"sums": sums})
             for sums, out in (("fast", "bf16"), ("exact", "bf16"), ("exact", "fp32"))
         ),
+    )
+    yield Group(
+        "gpu/gemm of Blackwell",
+        tuple(Variant(kind, f"gpu/gemm/{kind}", {"n": 8192}) for kind in ("mxfp8", "nvfp4")),
     )
     yield Group(
         "gpu/gemm/bf16",

@@ -5,7 +5,7 @@
 // up out of shared memory.  A thread that copies by itself reads only what it has copied, so that
 // it waits for nobody.
 
-#include "device.cuh"
+#include "bulk.cuh"
 
 #ifndef STAGES
 #define STAGES 2
@@ -20,8 +20,10 @@ extern __shared__ __align__(128) uint4 ring[];
 
 __device__ __forceinline__ unsigned sum_of_tile(const uint4* tile, unsigned vectors) {
     unsigned sum = 0;
+    // Signed: an unsigned count may wrap, so that the compiler would look for the end each time.
+    const int end = static_cast<int>(vectors);
 #pragma unroll 4
-    for (unsigned i = threadIdx.x; i < vectors; i += kBlock) {
+    for (int i = static_cast<int>(threadIdx.x); i < end; i += static_cast<int>(kBlock)) {
         uint4 v;  // by name: the compiler would take it apart
         asm volatile("ld.shared.v4.u32 {%0, %1, %2, %3}, [%4];"
                      : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
@@ -63,8 +65,9 @@ extern "C" __global__ void __launch_bounds__(kBlock)
 namespace {
 
 __device__ __forceinline__ void copy_tile(uint4* to, const uint4* from, unsigned vectors) {
+    const int end = static_cast<int>(vectors);  // signed, as above
 #pragma unroll 4
-    for (unsigned i = threadIdx.x; i < vectors; i += kBlock)
+    for (int i = static_cast<int>(threadIdx.x); i < end; i += static_cast<int>(kBlock))
         asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(shared_address(to + i)),
                      "l"(from + i)
                      : "memory");
@@ -103,36 +106,6 @@ extern "C" __global__ void __launch_bounds__(kBlock)
 
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
 
-namespace {
-
-__device__ __forceinline__ void expect(unsigned barrier, unsigned bytes) {
-    asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(barrier), "r"(bytes)
-                 : "memory");
-}
-
-__device__ __forceinline__ void await(unsigned barrier, unsigned parity) {
-    asm volatile(
-        "{\n"
-        ".reg .pred p;\n"
-        "again:\n"
-        "mbarrier.try_wait.parity.shared::cta.b64 p, [%0], %1;\n"
-        "@!p bra again;\n"
-        "}" ::"r"(barrier),
-        "r"(parity)
-        : "memory");
-}
-
-__device__ __forceinline__ void bulk(unsigned to, const uint4* from, unsigned bytes,
-                                     unsigned barrier) {
-    asm volatile(
-        "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::
-            "r"(to),
-        "l"(from), "r"(bytes), "r"(barrier)
-        : "memory");
-}
-
-}  // namespace
-
 // One thread asks for whole tiles; an mbarrier a stage says when one has arrived.
 extern "C" __global__ void __launch_bounds__(kBlock)
     async_bulk(unsigned* __restrict__ sums, const uint4* __restrict__ a, unsigned vectors,
@@ -140,19 +113,14 @@ extern "C" __global__ void __launch_bounds__(kBlock)
     __shared__ unsigned long long arrived[STAGES];
     const unsigned bytes = vectors * 16, first = shared_address(arrived);
     unsigned next = blockIdx.x, sum = 0;
-    if (threadIdx.x == 0) {
-#pragma unroll 1
-        for (int s = 0; s < STAGES; ++s)
-            asm volatile("mbarrier.init.shared::cta.b64 [%0], 1;" ::"r"(first + 8 * s) : "memory");
-        asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
-    }
+    if (threadIdx.x == 0) make_barriers(first, STAGES);
     __syncthreads();
 #pragma unroll 1
     for (int s = 0; s < STAGES; ++s, next += gridDim.x) {
         if (threadIdx.x == 0 && next < tiles) {
             expect(first + 8 * s, bytes);
-            bulk(shared_address(ring + s * vectors), a + size_t{next} * vectors, bytes,
-                 first + 8 * s);
+            bulk_load(shared_address(ring + s * vectors), a + size_t{next} * vectors, bytes,
+                      first + 8 * s);
         }
     }
     unsigned stage = 0, parity = 0;
@@ -164,7 +132,7 @@ extern "C" __global__ void __launch_bounds__(kBlock)
         __syncthreads();  // all have read it: the next one may come
         if (threadIdx.x == 0 && next < tiles) {
             expect(first + 8 * stage, bytes);
-            bulk(shared_address(tile), a + size_t{next} * vectors, bytes, first + 8 * stage);
+            bulk_load(shared_address(tile), a + size_t{next} * vectors, bytes, first + 8 * stage);
         }
         if (++stage == STAGES) {
             stage = 0;

@@ -7,6 +7,7 @@
 // kTiles tiles that follow each other and begin at tile turn % kTiles, so that no access is the
 // same in two turns that follow each other and none can be left out.
 
+#include "cluster.cuh"
 #include "device.cuh"
 
 #ifndef WIDTH
@@ -143,12 +144,6 @@ extern "C" __global__ void __launch_bounds__(32)
 
 namespace {
 
-__device__ __forceinline__ unsigned rank() {
-    unsigned x;
-    asm("mov.u32 %0, %%cluster_ctarank;" : "=r"(x));
-    return x;
-}
-
 // The same place in the shared memory of the next block of the cluster.
 __device__ __forceinline__ unsigned beside(unsigned address) {
     unsigned there;
@@ -162,11 +157,6 @@ __device__ __forceinline__ unsigned long long in_block(const void* at, unsigned 
     unsigned long long there;
     asm("mapa.u64 %0, %1, %2;" : "=l"(there) : "l"(at), "r"(block));
     return there;
-}
-
-__device__ __forceinline__ void meet() {
-    asm volatile("barrier.cluster.arrive.release.aligned;" ::: "memory");
-    asm volatile("barrier.cluster.wait.acquire.aligned;" ::: "memory");
 }
 
 __device__ __forceinline__ uint4 read_beside(unsigned address) {

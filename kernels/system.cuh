@@ -1,8 +1,6 @@
 // Accesses to memory that others write too: the host's, or another GPU's.
 #pragma once
 
-namespace {
-
 struct alignas(16) Quad {
     unsigned word[4];
 };
@@ -39,5 +37,3 @@ __device__ __forceinline__ void in_flight(size_t n, At at, Get get, Put put) {
 #pragma unroll 1
     for (; i < n; i += width) put(i, get(at(i)));
 }
-
-}  // namespace

@@ -18,7 +18,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from membench.api import compare, load, read_rows, run
+    from membench.api import compare, history, load, read_rows, run
     from membench.core.case import Needs, axis, bench
     from membench.core.errors import MembenchError, skip
     from membench.core.work import Observation, Observed, Timed
@@ -35,6 +35,7 @@ __all__ = [
     "axis",
     "bench",
     "compare",
+    "history",
     "load",
     "read_rows",
     "run",
@@ -50,6 +51,7 @@ _HOMES = {
     "MembenchError": "core.errors",
     "load": "api",
     "compare": "api",
+    "history": "api",
     "read_rows": "api",
     "Timed": "core.work",
     "Observed": "core.work",

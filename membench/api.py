@@ -18,6 +18,7 @@ from membench.results.schema import Row
 if TYPE_CHECKING:
     from membench.analysis.comparison import Comparison
     from membench.analysis.frame import DataFrame
+    from membench.analysis.history.summary import History
 
 
 def run(
@@ -129,9 +130,47 @@ def compare(
         MembenchError: what the command line would end with, as one line and a hint.
     """
     from membench.analysis.comparison import compare as compare_sides
+    from membench.analysis.history.offsets import offsets_of
     from membench.analysis.requests import sides_of
     from membench.analysis.thresholds import thresholds
 
     sides = sides_of(tuple(map(str, files)), reference=reference, against=against, by=by)
     limits = thresholds(preset)
-    return compare_sides(sides, select=_several(select), thresholds=limits, normalize=normalize)
+    return compare_sides(
+        sides,
+        select=_several(select),
+        thresholds=limits,
+        normalize=normalize,
+        offsets=offsets_of(sides),
+    )
+
+
+def history(
+    *places: str | Path,
+    select: str | Iterable[str] = (),
+    every_case: bool = False,
+    preset: str = "default",
+) -> History:
+    """One machine's runs over time, as `membench history` shows them.
+
+    Args:
+        places: results files of one machine, or directories with them; at least one.
+        select: globs for case ids.
+        every_case: a line for every case and statistic, not one for each tier and metric.
+        preset: how large a change must be to be named: ``strict``, ``default``, ``permissive``, or
+            a TOML file with thresholds.
+
+    Returns:
+        The history: ``lines`` (with ``values``, ``levels``, ``changes``), and by ``expected()``
+        the range that a next run should lie in.
+
+    Raises:
+        MembenchError: what the command line would end with, as one line and a hint.
+    """
+    from membench.analysis.history.reading import read_history
+    from membench.analysis.history.summary import history_of
+    from membench.analysis.thresholds import thresholds
+
+    record = read_history([Path(place) for place in places])
+    limits = thresholds(preset)
+    return history_of(record, select=_several(select), every_case=every_case, thresholds=limits)

@@ -1,13 +1,16 @@
-"""Rows of a size that was asked for, beside rows of ``size=auto``: alike, though not the same case.
+"""Rows that are alike though they are not of the same case.
 
-Both measure memory where both are large enough for it: the ratio is worth showing, and no
-verdict rests on it.
+Rows of a size that was asked for beside rows of ``size=auto``: both measure memory where both are
+large enough for it; the ratio is worth showing, and no verdict rests on it.  And rows beside a
+published figure, which tells itself which axes may differ (`membench.analysis.likeness`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
+from membench.analysis.derive.tiers import split_case
+from membench.analysis.likeness import Likeness, likeness, read_rules
 from membench.core.terms import OFF_TIER_FLAGS, Metric, Stat, Status, Tier
 from membench.results.compact.row import Measurement
 
@@ -47,6 +50,97 @@ def put_alike_together(tables: Sequence[Table]) -> None:
                 size = _bytes(reference[key])
                 nearest = min(candidates, key=lambda one: abs(_bytes(table[one]) - size))
                 table[key] = table.pop(nearest)
+
+
+def put_beside_figures(tables: Sequence[Table]) -> None:
+    """Put published figures and the rows that are alike them under one key.
+
+    Either side may be the published one.  Each figure without a counterpart of its very case gets
+    the row that is alike and differs least.  A bench of which no row is alike any figure gets the
+    nearest one, so that a reader sees what there is and what differs.
+    """
+    reference, *others = tables
+    published = bool(_figures(reference))
+    for other in others:
+        if published:
+            for figure, row in _pairs(reference, other):
+                other[figure] = other.pop(row)
+        elif _figures(other):
+            for figure, row in _pairs(other, reference):
+                other[row] = other.pop(figure)
+
+
+def _figures(table: Table) -> list[Key]:
+    return [key for key, rows in table.items() if all(is_cited(row) for row in rows)]
+
+
+def _pairs(cited: Table, measured: Table) -> list[tuple[Key, Key]]:
+    """Figures of ``cited`` and rows of ``measured`` for each other, no row twice."""
+    answered = {_bench(key) for key in measured if key in cited}
+    free = {key for key in measured if key not in cited}
+    found: list[tuple[Key, Key]] = []
+    apart: list[tuple[tuple[int, ...], Key]] = []
+
+    def take(figure: Key, row: Key) -> None:
+        found.append((figure, row))
+        free.discard(row)
+        answered.add(_bench(figure))
+
+    for figure in _figures(cited):
+        nearest = _nearest(cited[figure], figure, measured, free)
+        if nearest is not None and figure not in measured:
+            distance, row = nearest
+            if distance[0]:
+                apart.append((distance, figure))
+            else:
+                take(figure, row)
+    for _, figure in sorted(apart, key=lambda one: one[0]):
+        nearest = _nearest(cited[figure], figure, measured, free)
+        if nearest is not None and _bench(figure) not in answered:
+            take(figure, nearest[1])
+    return found
+
+
+def _nearest(
+    rows: Sequence[Measurement], figure: Key, measured: Table, free: Collection[Key]
+) -> tuple[tuple[int, ...], Key] | None:
+    """Which of the ``free`` rows of its bench differs least from a figure, and how much."""
+    found = [
+        (_distance(rows, others), key)
+        for key, others in measured.items()
+        if key in free
+        and _bench(key) == _bench(figure)
+        and all(row.status is Status.OK for row in others)
+    ]
+    return min(found, key=lambda one: one[0], default=None)
+
+
+def is_cited(row: Measurement) -> bool:
+    """Somebody else published it."""
+    return row.backend == "cited"
+
+
+def likeness_of(figure: Measurement, row: Measurement) -> Likeness | None:
+    """How the case of ``row`` differs from a published figure's; None for another bench.
+
+    Where ``row`` is the published one, the two change places.
+    """
+    if is_cited(row) and not is_cited(figure):
+        figure, row = row, figure
+    rules = read_rules(figure.detail.get("alike", ""))
+    return likeness(figure.case, rules, row.case, row.array_bytes)
+
+
+def _bench(key: Key) -> tuple[str, Metric, Stat]:
+    return split_case(key[0])[0], key[1], key[2]
+
+
+def _distance(figures: Sequence[Measurement], rows: Sequence[Measurement]) -> tuple[int, ...]:
+    """How many axes differ that may not, and that may; then the GPU, the first one first."""
+    found = likeness_of(figures[0], rows[0])
+    assert found is not None
+    gpu = split_case(rows[0].case)[1].get("gpu", "0")
+    return len(found.others), len(found.harmless), int(gpu) if gpu.isdecimal() else 0
 
 
 def _form(key: Key) -> tuple[object, ...]:

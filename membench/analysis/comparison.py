@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from membench.analysis.alike import put_alike_together
+from membench.analysis.alike import put_alike_together, put_beside_figures
 from membench.analysis.facts import Fact, compare_facts
 from membench.analysis.figure import CaseRuns, figure
 from membench.analysis.finding import CasePair, Difference, find
+from membench.analysis.in_turns import pair_ids, paired_values
 from membench.analysis.sides import Side
 from membench.analysis.sources import check_strictly
 from membench.analysis.statistics import geometric_mean
@@ -19,7 +20,7 @@ from membench.analysis.thresholds import PRESETS, Thresholds
 from membench.analysis.verdict import Verdict
 from membench.core.errors import NothingMatched, SchemaError
 from membench.core.notebook import html_table
-from membench.core.registry import matches
+from membench.core.registry import matches, near
 from membench.core.terms import Metric, Stat, Status, Tier
 from membench.core.units import format_value, significant
 from membench.results.cells import VALUES
@@ -27,6 +28,8 @@ from membench.results.compact.row import Measurement, distinct
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from membench.analysis.history.offsets import RunOffsets
 
 OF_PEAK = "fraction-of-peak"
 """The unit of what is normalized."""
@@ -114,12 +117,14 @@ class Comparison:
     Attributes:
         lines: of every (case, metric, stat) of any side, in the order in which they were found.
         normalized: values and peaks are fractions of the peak.
+        offsets: what other runs of the machine show of the offsets between runs, if known.
     """
 
     sides: tuple[Side, ...]
     lines: tuple[Line, ...]
     thresholds: Thresholds
     normalized: bool = False
+    offsets: RunOffsets | None = None
 
     @cached_property
     def matched(self) -> tuple[Line, ...]:
@@ -209,6 +214,7 @@ def compare(
     select: Iterable[str] = (),
     thresholds: Thresholds = PRESETS["default"],
     normalize: bool = False,
+    offsets: RunOffsets | None = None,
 ) -> Comparison:
     """Hold ``sides`` against the first of them.
 
@@ -216,17 +222,40 @@ def compare(
         sides: two or more.
         select: globs for case ids; all cases where there is none.
         normalize: compare shares of peak; a row that knows no peak counts as skipped.
+        offsets: of `offsets_of`: a verdict on one run a side names the offset of such runs.
 
     Raises:
         NothingMatched: a glob of ``select`` fits no case.
         SchemaError: the values of a row contradict each other, with file and line.
     """
     try:
-        return _compared(sides, tuple(select), thresholds, normalize=normalize)
+        compared = _compared(sides, tuple(select), thresholds, normalize=normalize)
     except SchemaError:  # of a cell that is read when it is asked for, by a row without a place
         for side in sides:
             check_strictly(side.sources)
         raise
+    if offsets is None:
+        return compared
+    lines = tuple(_with_offsets(line, offsets) for line in compared.lines)
+    return replace(compared, lines=lines, offsets=offsets)
+
+
+def _with_offsets(line: Line, offsets: RunOffsets) -> Line:
+    """``line`` with the offset in each of its findings on one run a side."""
+    first = line.entries[0].figure
+    if first is None or len(first.rows) > 1:
+        return line
+    offset = offsets.of(first.rows[0].common)
+    cells = tuple(_with_offset(cell, offset) for cell in line.entries)
+    return replace(line, entries=cells)
+
+
+def _with_offset(cell: ComparisonCell, offset: float | None) -> ComparisonCell:
+    """``cell`` with it in a finding on one run; of rounds in turns the offset cancels."""
+    figure, finding = cell.figure, cell.finding
+    if figure is None or finding is None or len(figure.rows) > 1 or finding.in_turns:
+        return cell
+    return replace(cell, finding=replace(finding, offset=offset))
 
 
 def _compared(
@@ -236,6 +265,7 @@ def _compared(
         sides = [replace(side, rows=tuple(map(_of_peak, side.rows))) for side in sides]
     wanted = _selector(sides, select)
     tables = [_table(side.rows, wanted) for side in sides]
+    put_beside_figures(tables)
     put_alike_together(tables)
     keys: dict[Key, Measurement] = {}
     for table in tables:
@@ -252,7 +282,8 @@ def _compared(
             for table, gone in zip(tables, absent, strict=True)
         ]
         lines.append(Line(row, threshold, tuple(entries)))
-    return Comparison(tuple(sides), tuple(_judged(lines)), thresholds, normalize)
+    partners = pair_ids(source for side in sides for source in side.sources)
+    return Comparison(tuple(sides), tuple(_judged(lines, partners)), thresholds, normalize)
 
 
 def _of_peak(row: Measurement) -> Measurement:
@@ -266,6 +297,7 @@ def _of_peak(row: Measurement) -> Measurement:
     return row._replace(
         common=row.common._replace(unit=OF_PEAK, peak=1.0),
         value=row.value / row.peak,
+        best=None if row.best is None else row.best / row.peak,
         rounds_cell=VALUES.to_cell(tuple(value / row.peak for value in row.round_values)),
         samples_cell="",
     )
@@ -277,7 +309,7 @@ def _selector(sides: Sequence[Side], patterns: Sequence[str]) -> frozenset[str]:
     for pattern in patterns:
         found = {case for case in cases if matches(case, pattern)}
         if not found:
-            raise NothingMatched(f"no case matches '{pattern}'", "'*' crosses slashes")
+            raise NothingMatched(f"no case matches '{pattern}'", near(pattern, cases))
         chosen |= found
     return frozenset(chosen if patterns else cases)
 
@@ -328,19 +360,22 @@ def _reasons(rows: Iterable[Measurement], status: Status) -> tuple[str, ...]:
     return tuple(dict.fromkeys(row.reason for row in rows if row.status is status))
 
 
-def _judged(lines: Sequence[Line]) -> Iterator[Line]:
-    """``lines`` with a finding wherever the reference and another side have a figure."""
+def _judged(lines: Sequence[Line], partners: Mapping[str, str]) -> Iterator[Line]:
+    """``lines`` with a finding wherever the reference and another side have a figure.
+
+    ``partners`` as `pair_ids` has them.
+    """
     pairs = [
-        CasePair(line.entries[0].figure, entry.figure, line.threshold)
+        CasePair(reference, figure, line.threshold, paired_values(reference, figure, partners))
         for line in lines
-        if line.entries[0].figure
+        if (reference := line.entries[0].figure)
         for entry in line.entries[1:]
-        if entry.figure
+        if (figure := entry.figure)
     ]
     findings = iter(find(pairs))
     for line in lines:
-        reference, *others = line.entries
-        if reference.figure is None:
+        first, *others = line.entries
+        if first.figure is None:
             yield line
         else:
             judged = (
@@ -349,4 +384,4 @@ def _judged(lines: Sequence[Line]) -> Iterator[Line]:
                 else one
                 for one in others
             )
-            yield Line(line.row, line.threshold, (reference, *judged))
+            yield Line(line.row, line.threshold, (first, *judged))

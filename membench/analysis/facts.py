@@ -47,6 +47,7 @@ def sidecar_facts(sidecar: Mapping[str, Any]) -> dict[str, str]:
     known = isinstance(total, int) and 0 < total < _LARGEST_MEMORY
     facts = {
         "profile": _part(sidecar, "plan").get("profile"),
+        "setting": _setting(_part(_part(sidecar, "plan"), "pair")),
         "cpu": cpu.get("model"),
         "governor": cpu.get("governor"),
         "hypervisor": cpu.get("hypervisor"),
@@ -104,6 +105,16 @@ def _columns(rows: Sequence[Measurement]) -> Iterator[Iterable[str]]:
 
 def _joined(values: Iterable[str]) -> str:
     return ", ".join(sorted(filter(None, set(values))))
+
+
+def _setting(pair: Mapping[str, Any]) -> str | None:
+    """What was set on this side of a paired run, in one line; None elsewhere."""
+    side = pair.get("side")
+    if side not in ("a", "b"):
+        return None
+    versus = str(pair.get("versus") or "") if side == "b" else ""
+    setup = str(pair.get(f"setup_{side}") or "")
+    return " after ".join(filter(None, (versus or "as started", setup)))
 
 
 def _part(machine: Mapping[str, Any], name: str) -> Mapping[str, Any]:

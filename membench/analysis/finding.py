@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 
-from membench.analysis.alike import is_auto, sizes
+from membench.analysis.alike import is_auto, likeness_of, sizes
 from membench.analysis.figure import Basis, CaseRuns, pooled
+from membench.analysis.in_turns import Values, settle_pairs
+from membench.analysis.signed_rank import paired_estimates
 from membench.analysis.statistics import (
     CONFIDENCE,
     VALUES_NEEDED,
     RatioEstimate,
     estimates,
-    mann_whitney_p,
 )
 from membench.analysis.verdict import Reason, Verdict, judge
 from membench.core.terms import FLAGS, INVALID_FLAGS
@@ -21,7 +23,7 @@ from membench.core.units import about_size
 
 SINGLE_ROUND_CONFIDENCE = 0.99
 """Confidence for samples of one round: stricter, as they hide the noise between rounds."""
-_MANY_ROUNDS = 10
+SEVERAL_RUNS = f"measure {VALUES_NEEDED} runs a side or more, in turns (A B B A ...)"
 
 
 @dataclass(frozen=True)
@@ -29,41 +31,53 @@ class Difference:
     """How a label's figure compares with the reference's.
 
     Attributes:
-        values: of the reference and of the label; empty where they cannot be compared.
         ratio: label / reference, None where they cannot be compared; without a verdict where
             only their sizes differ.
         interval: confidence interval of the ratio, None where the values are too few.
+        best: ratio of the best samples; no verdict depends on it.
         counts: values of the reference and of the label.
         single_round: the values are samples of one round a side: not to be gated on.
+        in_turns: the values are pairs of rounds, which were measured in turns.
         detail: the reason in words, empty where the numbers say it all.
         settle: what would turn `unclear` or `n/a` into an answer.
+        offset: fraction by which other runs of the machine differ from each other, where each
+            side is one run and such runs are known.
     """
 
     verdict: Verdict
     reason: Reason
-    values: tuple[Sequence[float], Sequence[float]] = ((), ())
     ratio: float | None = None
     interval: tuple[float, float] | None = None
+    best: float | None = None
     confidence: float = CONFIDENCE
     counts: tuple[int, int] = (0, 0)
     single_round: bool = False
+    in_turns: bool = False
     detail: str = ""
     settle: str = ""
+    offset: float | None = None
 
     @property
-    def p(self) -> float | None:
-        """Of the Mann-Whitney test, for those who ask; no verdict depends on it."""
-        first, second = self.values
-        return mann_whitney_p(first, second) if first and second else None
+    def within_offset(self) -> bool:
+        """The ratio is no larger than what two runs differ by without any change."""
+        if self.offset is None or not self.ratio:
+            return False
+        return abs(math.log(self.ratio)) <= math.log1p(self.offset)
 
 
 @dataclass(frozen=True)
 class CasePair:
-    """Two figures to hold against each other; ``threshold`` is a fraction."""
+    """Two figures to hold against each other.
+
+    Attributes:
+        threshold: a fraction.
+        in_turns: their values as pairs, where the rounds of both were measured in turns.
+    """
 
     reference: CaseRuns
     contender: CaseRuns
     threshold: float
+    in_turns: Values | None = None
 
 
 @dataclass(frozen=True)
@@ -86,10 +100,14 @@ def find(pairs: Sequence[CasePair]) -> list[Difference]:
     """A finding on the contender of each of ``pairs``, in their order."""
     found: dict[int, Difference] = {}
     groups: dict[tuple[int, int, bool], list[_Ready]] = {}
+    paired: dict[int, list[int]] = {}
     for place, pair in enumerate(pairs):
         obstacle = _obstacle(pair.reference, pair.contender)
         if obstacle is not None:
             found[place] = obstacle
+            continue
+        if pair.in_turns is not None:
+            paired.setdefault(len(pair.in_turns[0]), []).append(place)
             continue
         first, second = pooled(pair.reference), pooled(pair.contender)
         single = first is not None and second is not None
@@ -105,7 +123,28 @@ def find(pairs: Sequence[CasePair]) -> list[Difference]:
         )
         for one, estimate in zip(group, estimated, strict=True):
             found[one.place] = _finding(one, estimate)
+    for places in paired.values():
+        found.update(zip(places, _in_turns([pairs[place] for place in places]), strict=True))
     return [found[place] for place in range(len(pairs))]
+
+
+def _in_turns(pairs: Sequence[CasePair]) -> Iterator[Difference]:
+    """The findings of ``pairs``, all of as many pairs of rounds."""
+    values = [pair.in_turns for pair in pairs if pair.in_turns is not None]
+    estimated = paired_estimates([first for first, _ in values], [second for _, second in values])
+    for pair, (first, _), one in zip(pairs, values, estimated, strict=True):
+        estimate, better = one.estimate, pair.reference.rows[0].better
+        verdict, reason = judge(estimate.log_interval, pair.threshold, better)
+        yield Difference(
+            verdict=verdict,
+            reason=reason,
+            ratio=estimate.ratio,
+            interval=estimate.interval,
+            best=_best(pair),
+            counts=(len(first), len(first)),
+            in_turns=True,
+            settle=settle_pairs(reason, len(first), one.deviation, pair.threshold),
+        )
 
 
 def _finding(ready: _Ready, estimated: RatioEstimate) -> Difference:
@@ -115,14 +154,20 @@ def _finding(ready: _Ready, estimated: RatioEstimate) -> Difference:
     return Difference(
         verdict=verdict,
         reason=reason,
-        values=(first.values, second.values),
         ratio=estimated.ratio,
         interval=estimated.interval,
+        best=_best(ready.pair),
         confidence=SINGLE_ROUND_CONFIDENCE if ready.single else CONFIDENCE,
         counts=(len(first.values), len(second.values)),
         single_round=ready.single,
         settle=_settle(reason, first, second),
     )
+
+
+def _best(pair: CasePair) -> float | None:
+    reference, contender = pair.reference.best, pair.contender.best
+    ratio = contender / reference if reference and contender else math.inf
+    return ratio if 0 < ratio < math.inf else None
 
 
 @dataclass(frozen=True)
@@ -185,6 +230,8 @@ def _obstacle(reference: CaseRuns, contender: CaseRuns) -> Difference | None:
                 detail=f"{ground.column} differs: {_words(here)} | {_words(there)}",
                 settle=ground.settle,
             )
+    if alike and (reference.cited or contender.cited):
+        return _unlike_figure(reference, contender, counts)
     return _unlike_sizes(reference, contender, counts) if alike else None
 
 
@@ -209,12 +256,34 @@ def _unlike_sizes(reference: CaseRuns, contender: CaseRuns, counts: tuple[int, i
     )
 
 
+def _unlike_figure(
+    reference: CaseRuns, contender: CaseRuns, counts: tuple[int, int]
+) -> Difference | None:
+    """The ratio to the nearest figure; None where the figure itself lets their cases differ."""
+    found = likeness_of(reference.rows[0], contender.rows[0])
+    if found is None or found.alike:
+        return None
+    cited = reference if reference.cited else contender
+    return Difference(
+        Verdict.NA,
+        Reason.CASE,
+        ratio=contender.value / reference.value,
+        counts=counts,
+        detail=f"the nearest case: {'; '.join(map(str, found.others))}",
+        settle=f"measure the figure's: membench run --select {cited.rows[0].case}",
+    )
+
+
 def _words(values: Iterable[object]) -> str:
     return ", ".join(sorted(map(str, values))) or "-"
 
 
 def _settle(reason: Reason, first: CaseRuns, second: CaseRuns) -> str:
-    """The least that would help: more rounds while they are few, then more runs."""
+    """The least that would help: several runs a side.
+
+    More rounds are no remedy: all rounds of a run share its offset, and the more there are, the
+    surer is a verdict on nothing but offsets.
+    """
     if reason not in (Reason.FEW, Reason.WIDE):
         return ""
     if any(one.cited for one in (first, second)):
@@ -226,7 +295,4 @@ def _settle(reason: Reason, first: CaseRuns, second: CaseRuns) -> str:
         if fewest < VALUES_NEEDED:
             return f"give {VALUES_NEEDED} runs a side, or one run a side"
         return "give more runs a side"
-    fewest = min(len(one.values) for one in (first, second))
-    if Basis.SAMPLES in (first.basis, second.basis) or fewest < _MANY_ROUNDS:
-        return f"run again with --rounds {_MANY_ROUNDS}"
-    return f"run again on a quieter machine, or give {VALUES_NEEDED} runs a side"
+    return SEVERAL_RUNS

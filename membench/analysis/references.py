@@ -6,17 +6,24 @@ title.  `results/README.md` has the rule of what may stand there.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from membench.analysis.sources import Source, read_sources
-from membench.core.errors import MembenchError, UsageError
 from membench.core.terms import Status
 from membench.core.text import ascii_line
-from membench.results.reference_files import reference_root
+from membench.core.untrusted import MAX_TOML, parse_toml, read_bytes
+from membench.results.reference_files import (
+    PREFIX,
+    reference_name,
+    reference_names,
+    reference_paths,
+    reference_root,
+)
 
-PREFIX = "ref:"
+FIGURES = "figures.toml"
 
 
 @dataclass(frozen=True)
@@ -26,11 +33,16 @@ class Reference:
     Attributes:
         name: of its folder; ``ref:NAME`` on the command line.
         title: one line.
+        devices_named: what the system calls the GPU, processor or disk that it is of; empty
+            where its figures do not tell.
+        sockets: how many processors its figures are of, None where that does not matter.
     """
 
     name: str
     title: str
     sources: tuple[Source, ...]
+    devices_named: tuple[str, ...] = ()
+    sockets: int | None = None
 
     @property
     def label(self) -> str:
@@ -56,12 +68,6 @@ class Reference:
         return len({row.case for row in rows if row.status is Status.OK})
 
 
-def reference_names() -> list[str]:
-    """The names of the references, sorted."""
-    root = reference_root()
-    return sorted(path.name for path in root.iterdir() if path.is_dir()) if root else []
-
-
 def find_reference(argument: str) -> Reference:
     """The reference ``ref:NAME``.
 
@@ -69,11 +75,7 @@ def find_reference(argument: str) -> Reference:
         UsageError: it is not of that form, or there is no such reference.
         SchemaError: one of its files cannot be read.
     """
-    name = argument.removeprefix(PREFIX)
-    if name == argument or name not in reference_names():
-        known = ", ".join(PREFIX + one for one in reference_names()) or "none"
-        raise UsageError(f"there is no reference '{argument}'", f"there are: {known}")
-    return _read(name)
+    return _read(reference_name(argument))
 
 
 def references() -> Sequence[Reference]:
@@ -85,13 +87,47 @@ def references() -> Sequence[Reference]:
     return [_read(name) for name in reference_names()]
 
 
+def references_of(
+    devices: Iterable[str], sockets: int | None, found: Iterable[Reference]
+) -> tuple[Reference, ...]:
+    """Those of ``found`` that are of a device in ``devices``, as results files name them.
+
+    Args:
+        sockets: of the machine, None where that is not known.
+    """
+    several = tuple(devices)
+    return tuple(
+        one
+        for one in found
+        if (one.sockets is None or one.sockets == sockets)
+        and any(_is_named(name, device) for name in one.devices_named for device in several)
+    )
+
+
+def _is_named(name: str, device: str) -> bool:
+    """``device`` is ``name``, as a GPU and a processor are called, or has it in parentheses.
+
+    A row of a disk names filesystem, block device and, in parentheses, the disk's model with
+    its size; some processors add their clock.
+    """
+    model = device.partition(" @ ")[0].removesuffix(" CPU")
+    within = re.search(rf"\({re.escape(name)}[ )]", device, re.IGNORECASE)
+    return model.lower() == name.lower() or within is not None
+
+
 def _read(name: str) -> Reference:
-    root = reference_root()
-    folder = (root or Path()) / name
-    paths = sorted(folder.glob("*.csv"))
-    if not paths:
-        raise MembenchError(f"the reference {name} has no results file", "install membench again")
-    return Reference(name, _title(folder / "README.md"), tuple(read_sources(paths)))
+    folder = (reference_root() or Path()) / name
+    names, sockets = _identity(folder / FIGURES)
+    sources = tuple(read_sources(reference_paths(name)))
+    return Reference(name, _title(folder / "README.md"), sources, names, sockets)
+
+
+def _identity(figures: Path) -> tuple[tuple[str, ...], int | None]:
+    """What figures are of: names of the device, and the number of sockets."""
+    if not figures.is_file():
+        return (), None
+    content = parse_toml(read_bytes(figures, MAX_TOML, text=True))
+    return tuple(map(ascii_line, content.get("names", ()))), content.get("sockets")
 
 
 def _title(readme: Path) -> str:

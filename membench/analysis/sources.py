@@ -30,12 +30,14 @@ class Source:
     Attributes:
         facts: what its sidecar says of the machine and the run, empty without one.
         problem: one line on a sidecar that cannot be trusted, empty where all is well.
+        pair_id: the same in both files of a paired run, empty in others.
     """
 
     path: Path
     rows: tuple[Measurement, ...]
     facts: dict[str, str] = field(default_factory=dict)
     problem: str = ""
+    pair_id: str = ""
 
     @cached_property
     def runs(self) -> tuple[str, ...]:
@@ -82,18 +84,19 @@ def read_source(path: Path) -> Source:
     if not rows:
         raise SchemaError(f"{path}: there are no rows in it", "no case of that run was measured")
     facts: dict[str, str] = {}
-    problem = ""
+    problem = pair_id = ""
     try:
         sidecar = read_plain(path)
         if sidecar is not None and _run(sidecar) not in set(map(attrgetter("run_id"), rows)):
             problem = f"{sidecar_path(path)} is of another run, and not used"
         elif sidecar is not None:
             facts = sidecar_facts(sidecar)
+            pair_id = str(sidecar.get("pair_id") or "")
             if digest(path) != sidecar.get("sha256"):
                 problem = f"{path} is not as its run wrote it"
     except MembenchError as error:
         problem = f"{error}; not used"
-    return Source(path, rows, facts, ascii_line(problem))
+    return Source(path, rows, facts, ascii_line(problem), pair_id)
 
 
 def _run(sidecar: Mapping[str, Any]) -> str:

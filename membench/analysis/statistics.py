@@ -182,30 +182,6 @@ def null_counts(n: int, m: int) -> NDArray[np.int64]:
     return counts
 
 
-def mann_whitney_p(first: Sequence[float], second: Sequence[float]) -> float:
-    """Two-sided p-value of the Mann-Whitney test.
-
-    Exact up to `EXACT_MAX` values a side without ties; otherwise by the normal
-    approximation with its corrections for ties and continuity.
-    """
-    n, m = len(first), len(second)
-    a, b = np.asarray(first, float), np.sort(np.asarray(second, float))
-    below, not_above = (np.searchsorted(b, a, side).sum() for side in ("left", "right"))
-    u = float(below + not_above) / 2  # a tie counts half
-    u = min(u, n * m - u)
-    _, ties = np.unique(np.concatenate([a, b]), return_counts=True)
-    if ties.max() == 1 and max(n, m) <= EXACT_MAX:
-        counts = null_counts(n, m)
-        return float(min(1.0, 2 * counts[: int(u) + 1].sum() / counts.sum()))
-    total = n + m
-    tied = float(np.sum(ties.astype(float) ** 3 - ties)) / (total * (total - 1))
-    variance = n * m / 12 * (total + 1 - tied)
-    if variance <= 0:  # all values are the same
-        return 1.0
-    z = max(0.0, n * m / 2 - u - 0.5) / math.sqrt(variance)
-    return min(1.0, math.erfc(z / math.sqrt(2)))
-
-
 def geometric_mean(ratios: Iterable[float]) -> float:
     """The geometric mean of ``ratios`` (> 0, at least one)."""
     return _exp(statistics.fmean(math.log(ratio) for ratio in ratios))

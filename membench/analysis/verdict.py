@@ -43,6 +43,7 @@ class Reason(StrEnum):
     BACKEND = "backend"
     PAGES = "pages"  # one side had the huge pages of its name, the other had not
     SIZE = "size"  # of one side the size was asked for, of the other the machine decided it
+    CASE = "case"  # the nearest case to a published figure, and not alike
     ABOVE_PEAK = "above-peak"  # a number that cannot be
 
 

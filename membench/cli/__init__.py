@@ -21,7 +21,9 @@ from membench.core.text import one_line
 
 _COMMANDS = {
     "run": "Measure this machine and write a results file.",
+    "check": "Say whether this machine is as fast as it should be, and what is slow.",
     "compare": "Hold results against each other: better, worse, same or unclear.",
+    "history": "Show one machine's runs over time, and where its numbers changed.",
     "replay": "Replay traces of requests: hit rate against cache capacity.",
     "report": "Turn results files into an HTML or Markdown report, or verdicts.",
     "advise": "Say what this machine should do with a model's KV cache.",

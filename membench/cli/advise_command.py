@@ -338,17 +338,10 @@ def _with_gpu(rows: list[Row], reference: str) -> list[Row]:
 
 def _reference(argument: str) -> list[Row]:
     """The rows of the reference ``ref:NAME``."""
-    from membench.core.errors import UsageError
-    from membench.results.reference_files import reference_root
+    from membench.results.reference_files import reference_name, reference_paths
     from membench.results.table import read_rows
 
-    root = reference_root()
-    folders = sorted(path for path in root.iterdir() if path.is_dir()) if root else []
-    found = [path for path in folders if f"ref:{path.name}" == argument]
-    if not found:
-        known = ", ".join(f"ref:{path.name}" for path in folders) or "none"
-        raise UsageError(f"there is no reference '{argument}'", f"there are: {known}")
-    return [row for path in sorted(found[0].glob("*.csv")) for row in read_rows(path)]
+    return [row for path in reference_paths(reference_name(argument)) for row in read_rows(path)]
 
 
 def _tiers_of(found: Advice) -> tuple[TierAsked, ...]:
@@ -372,7 +365,7 @@ def _rated(drive: tuple[float, float | None], rows: list[Row], usual: float) -> 
     from membench.thesis.tiers.plan import Drive
 
     inputs = ledger().inputs
-    read, write = (rate_of(inputs[key], rows, []) for key in ("ssd-read", "ssd-write"))
+    read, write = (rate_of(inputs[key], rows).rate for key in ("ssd-read", "ssd-write"))
     return Drive(
         capacity_bytes=drive[0],
         dwpd=drive[1] or usual,

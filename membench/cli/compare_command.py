@@ -15,6 +15,8 @@ from membench.core.errors import EXIT_FINDING, EXIT_OK, NothingMatched
 if TYPE_CHECKING:  # it needs numpy, and asking for help does not
     from membench.analysis.comparison import Comparison
 
+FARTHEST = 10
+"""Rows that a comparison with a reference shows unless it is asked for all of them."""
 _WORDS = {"verdicts": tuple(Verdict), "fail_on": GATE_CLASSES}
 
 
@@ -89,6 +91,12 @@ def _words(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
     show_default=True,
     help="Thresholds for better and worse; FILE is a TOML file with thresholds.",
 )
+@click.option(
+    "--all",
+    "everything",
+    is_flag=True,
+    help="With --against, print every row instead of those farthest from the reference.",
+)
 @click.option("--dump-config", is_flag=True, help="Print the thresholds of --preset as TOML.")
 @click.option(
     "--format",
@@ -110,6 +118,7 @@ def command(
     fail_on: tuple[str, ...],
     cross_machine: bool,
     preset: str,
+    everything: bool,
     dump_config: bool,
     form: str,
 ) -> int:
@@ -136,15 +145,23 @@ def command(
         return EXIT_OK
     from membench.analysis.comparison import compare
     from membench.analysis.gate import check_gate
+    from membench.analysis.history.offsets import offsets_of
     from membench.analysis.requests import sides_of
     from membench.analysis.sources import without_collector
 
     def outcome() -> int:
         sides = sides_of(files, reference=reference or "", against=against or "", by=by or "")
-        comparison = compare(sides, select=select, thresholds=limits, normalize=bool(normalize))
+        comparison = compare(
+            sides,
+            select=select,
+            thresholds=limits,
+            normalize=bool(normalize),
+            offsets=offsets_of(sides),
+        )
         if fail_on and comparison.matched:
             check_gate(comparison, fail_on, cross_machine=cross_machine)
-        _show(comparison, [Verdict(verdict) for verdict in verdicts], sort, form)
+        most = None if everything or against is None else FARTHEST
+        _show(comparison, [Verdict(verdict) for verdict in verdicts], sort, form, most)
         return _exit_code(comparison, fail_on)
 
     with without_collector():  # nor at the end, when all of it goes at once
@@ -171,11 +188,18 @@ def _exit_code(comparison: Comparison, fail_on: Sequence[str]) -> int:
     return EXIT_FINDING if hits else EXIT_OK
 
 
-def _show(comparison: Comparison, verdicts: Sequence[Verdict], sort: str, form: str) -> None:
-    from membench.report.screens.compare.view import arrange
+def _show(
+    comparison: Comparison,
+    verdicts: Sequence[Verdict],
+    sort: str,
+    form: str,
+    most: int | None,
+) -> None:
+    from membench.report.screens.compare.view import arrange, shortened
 
     blocks = arrange(comparison, verdicts, sort)
     if form == "table":
+        blocks = blocks if most is None else shortened(blocks, most)
         from membench.report.screens.compare.screen import print_comparison
         from membench.report.screens.console import console, is_terminal
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from membench.results.fleet_ledger import FleetLedger
 
 _SIGINT = 2
-_NOT_PASSED_ON = frozenset({"output", "label", "resume", "dry_run"})
+_NOT_PASSED_ON = frozenset({"output", "label", "resume", "dry_run", "versus", "setup_a", "setup_b"})
 """Options of `membench run` that mean something else here, or nothing."""
 _PASSED_ON = [option for option in run_command.params if option.name not in _NOT_PASSED_ON]
 

@@ -21,8 +21,16 @@ from membench.core.text import one_line
 @click.option(
     "--references", "of_references", is_flag=True, help="List reference results instead of cases."
 )
+@click.option(
+    "--all",
+    "everything",
+    is_flag=True,
+    help="Name every case that cannot run here, however many share a reason.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Write JSON to standard output.")
-def command(profile: str, select: tuple[str, ...], of_references: bool, as_json: bool) -> None:
+def command(
+    profile: str, select: tuple[str, ...], of_references: bool, everything: bool, as_json: bool
+) -> None:
     """List the cases: what can run here, and why the others cannot.
 
     Seconds and memory are estimates.  'membench explain BENCH' describes one.
@@ -55,7 +63,7 @@ def command(profile: str, select: tuple[str, ...], of_references: bool, as_json:
     from membench.report.screens.console import console
     from membench.report.screens.plan import print_cases
 
-    print_cases(console(), cases)
+    print_cases(console(), cases, everything=everything)
 
 
 def _show_references(as_json: bool) -> None:

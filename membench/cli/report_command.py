@@ -28,6 +28,21 @@ import click
     "records; each with a source and a date.",
 )
 @click.option(
+    "--assume",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="One assumption in place of what membench assumes, as 'system.link=50 GB/s'; repeatable. "
+    "Every claim in a report names the one that moves its verdict.",
+)
+@click.option(
+    "--thesis",
+    type=click.Choice(["full", "summary", "none"]),
+    default="summary",
+    show_default=True,
+    help="How much of the thesis a page shows: every claim, a table of verdicts with the claims "
+    "folded, or nothing.",
+)
+@click.option(
     "--lang",
     "language",
     type=click.Choice(["en", "zh-TW"]),
@@ -47,29 +62,38 @@ def command(
     files: tuple[Path, ...],
     output: Path,
     assumptions: Path | None,
+    assume: tuple[str, ...],
+    thesis: str,
     language: str,
     scheduler: str | None,
     insecure: bool,
 ) -> None:
     """Turn results files into a report that can be read, printed and sent.
 
-    Headline, plots, the thesis, every result, the machine, what was skipped
-    and why, and how to reproduce it.  Several files stand side by side.  A
-    report of membench is overwritten, any other file is not.
+    What the machine reaches, tier by tier, and what that means for the thesis;
+    then plots, every result, the machine, what was skipped and why, and how to
+    reproduce it.  Several files are shown side by side.  A report of membench is
+    overwritten, any other file is not.
 
     \b
     Examples:
       membench report mybox.csv -o mybox.html
       membench report old.csv new.csv -o both.md
       membench report h100.csv h200.csv -o verdicts.json
+      membench report mybox.csv -o verdicts.json --assume system.link=50
+      membench report mybox.csv ref:h100-sxm -o beside.html
       membench report mybox.csv -o mybox.html --lang zh-TW
     """  # noqa: D301 - click wants the very character \b to keep the lines below it apart
     from membench.core.files import shown
     from membench.core.units import about_size
+    from membench.report.page.compose import ThesisDetail
     from membench.report.page.write import make_report
+    from membench.results.reference_files import files_of
 
+    detail = ThesisDetail(thesis)
+    files = tuple(files_of(files))
     if scheduler is None:
-        written = make_report(files, output, assumptions, language)
+        written = make_report(files, output, assumptions, language, assume=assume, thesis=detail)
     else:
         from membench.cli.extras import demand_dask
 
@@ -77,7 +101,15 @@ def command(
         from membench.fleet.sweep import spread_over
 
         with spread_over(scheduler, insecure=insecure) as spread:
-            written = make_report(files, output, assumptions, language, spread=spread)
+            written = make_report(
+                files,
+                output,
+                assumptions,
+                language,
+                assume=assume,
+                thesis=detail,
+                spread=spread,
+            )
     size = about_size(sum(path.stat().st_size for path in written))
     plots = len(written) - 1
     more = f" and {plots} plot{'s' if plots > 1 else ''} beside it" if plots else ""

@@ -110,16 +110,49 @@ def _bytes(_ctx: click.Context, _option: click.Parameter, text: str) -> int:
     " serialised launches. The rows say hold=no.",
 )
 @click.option(
+    "--versus",
+    default="",
+    metavar="KEY=VALUE",
+    help="Measure two sides in turns and compare them as pairs: B differs from A in"
+    " python=PATH, env=NAME=VALUE, scratch=DIR or device=cuda:N.  [12 pairs of rounds]",
+)
+@click.option(
+    "--setup-a",
+    default="",
+    metavar="COMMAND",
+    help="Shell command before each round of side A, such as a governor; it is not undone.",
+)
+@click.option(
+    "--setup-b",
+    default="",
+    metavar="COMMAND",
+    help="The same for side B; with or without --versus.",
+)
+@click.option(
+    "--all",
+    "everything",
+    is_flag=True,
+    help="Print every row, what each flag means, and every case that is skipped.",
+)
+@click.option(
+    "--card",
+    type=click.Choice(["md"]),
+    help="Also print a card to paste: six lines of Markdown.",
+)
+@click.option(
     "--resume",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Complete an interrupted run: the path of its results file.",
+    help="Complete an interrupted run: the path of its results file.  Of a paired run,"
+    " repeat --versus and --setup.",
 )
 @click.pass_context
 def command(
     ctx: click.Context,
     /,
     dry_run: bool,
+    everything: bool,
+    card: str | None,
     resume: Path | None,
     **options: Any,
 ) -> int:
@@ -135,6 +168,8 @@ def command(
       membench run --select 'ddr/*' --rounds 10 -o mybox.csv
       membench run --profile full --label rack7-node3
       membench run --select 'ddr/*' --set 'ddr/*:size=4GiB'
+      membench run --select 'ddr/*' --versus env=MALLOC_ARENA_MAX=1
+      membench run --card md
 
     Exit codes: 0 done, 1 error, 2 usage, 3 a case failed, 4 nothing matched,
     130 or 143 interrupted (the partial results are kept and named).
@@ -146,28 +181,26 @@ def command(
 
     watch = watcher()
     if resume is not None:
-        given = [
-            parameter
-            for parameter in ctx.params
-            if parameter != "resume"
-            and ctx.get_parameter_source(parameter) is not click.core.ParameterSource.DEFAULT
-        ]
-        if given:
+        _refuse_others(ctx)
+    # The options are named as the fields of `RunOptions`.
+    asked = RunOptions(**options, argv=("membench", *sys.argv[1:]))
+    if asked.paired:
+        if everything or card:
             raise UsageError(
-                "--resume cannot be combined with other options, and "
-                f"--{given[0].replace('_', '-')} was given",
-                "the journal holds the whole plan",
+                "--all and --card show one run, and a paired run is two",
+                "leave them out, and paste what compare prints",
             )
-    else:
-        # The options are named as the fields of `RunOptions`.
-        asked = RunOptions(**options, argv=("membench", *sys.argv[1:]))
+        from membench.cli.paired_run import run_pair
+
+        return run_pair(asked, resume, watch, dry_run=dry_run, verbose=ctx.obj["verbose"])
+    if resume is None:
         prepared = prepare(asked, watch)
         if dry_run:
             from membench.benches import registry
             from membench.report.screens.console import console
             from membench.report.screens.plan import print_cases, print_estimate, print_families
 
-            print_cases(console(), prepared.plan.cases)
+            print_cases(console(), prepared.plan.cases, everything=everything)
             print_families(console(), prepared.plan, registry().benches)
             print_estimate(console(), prepared.plan)
             return EXIT_OK
@@ -182,9 +215,23 @@ def command(
 
     from membench.report.screens.last import print_outcome
 
-    watch.draw(lambda: print_outcome(watch.console, outcome))
+    paste = card is not None
+    watch.draw(lambda: print_outcome(watch.console, outcome, everything=everything, paste=paste))
     if outcome.signum:
         return EXIT_SIGNAL_BASE + outcome.signum
     if watch.lost is not None:
         raise watch.lost
     return EXIT_FINDING if outcome.failed else EXIT_OK
+
+
+def _refuse_others(ctx: click.Context) -> None:
+    """The journal holds the whole plan, but what no file may make this program run."""
+    repeated = ("resume", "versus", "setup_a", "setup_b", "everything", "card")
+    for name in ctx.params:
+        default = ctx.get_parameter_source(name) is click.core.ParameterSource.DEFAULT
+        if not default and name not in repeated:
+            raise UsageError(
+                "--resume cannot be combined with other options, and "
+                f"--{name.replace('_', '-')} was given",
+                "the journal holds the whole plan",
+            )

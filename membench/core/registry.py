@@ -12,6 +12,7 @@ import pkgutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from pathlib import Path
 from types import ModuleType
@@ -68,10 +69,7 @@ class Registry:
             )
         named = [one for one in benches.values() if matches(one.name, pattern)]
         if not named:
-            raise NothingMatched(
-                f"no bench matches '{pattern}'",
-                "membench list names the cases; '*' crosses slashes",
-            )
+            raise NothingMatched(f"no bench matches '{pattern}'", near(pattern, benches))
         having = [one for one in named if any(axis.name == key for axis in one.axes)]
         if not having:
             axes = dict.fromkeys(axis.name for one in named for axis in one.axes)
@@ -169,6 +167,31 @@ def matches(case_id: str, pattern: str) -> bool:
     return fnmatchcase(case_id, pattern) or fnmatchcase(case_id, f"{pattern}/*")
 
 
+def near(pattern: str, ids: Iterable[str]) -> str:
+    """The hint for a glob that matches none of ``ids``: what it may have been meant to be.
+
+    An id, the bench of one, or the prefix of one, with the glob's own ending.
+    """
+    known = dict.fromkeys(ids)
+    benches = dict.fromkeys(one.partition("=")[0].rpartition("/")[0] or one for one in known)
+    prefixes = dict.fromkeys(one.partition("/")[0] for one in known)
+    found: list[str] = []
+    if "=" in pattern:
+        found = get_close_matches(pattern, known, n=_NEAR)
+    if not found:
+        stem = pattern.rstrip("/*")
+        ending = pattern[len(stem) :]
+        stems = get_close_matches(stem.lower(), [*prefixes, *benches], n=_NEAR)
+        found = [f"{one}{ending}" for one in stems]
+    if found:
+        return f"did you mean {' or '.join(found)}?"
+    return "membench list names the cases; '*' crosses slashes"
+
+
+_NEAR = 3
+"""Suggestions at most."""
+
+
 def choose(
     cases: Iterable[Case],
     select: Iterable[str],
@@ -192,9 +215,8 @@ def choose(
         if not found and (asked := whole(pattern)) is not None:
             found = [asked]
         if not found:
-            raise NothingMatched(
-                f"no case matches '{pattern}'", "membench list names the cases; '*' crosses slashes"
-            )
+            ids = (case.id for case in cases)
+            raise NothingMatched(f"no case matches '{pattern}'", near(pattern, ids))
         chosen |= {case.id: case for case in found if case.id not in chosen}
     skip = tuple(skip)
     left = tuple(

@@ -280,6 +280,18 @@ _FLAGS = (
         tr("start membench under numactl, or in a container that grants the CPUs of that node"),
     ),
     Flag(
+        "busy-cpu",
+        tr(
+            "other processes used the CPUs, or the hypervisor kept their time for other guests, "
+            "while the case was measured (`others`, `steal`)"
+        ),
+        tr("the number is that of a shared machine: it may be half of what the machine can do"),
+        tr(
+            "close other programs (membench doctor names them), or take a dedicated instance; "
+            "two settings compare best in turns: membench run --versus"
+        ),
+    ),
+    Flag(
         "busy-gpu",
         tr("another process used the GPU during the run"),
         tr("the result is a share of the device, not its ability"),

@@ -77,6 +77,11 @@ def significant(value: float, digits: int = 4) -> str:
     return f"{value:.{max(0, digits - 1 - exponent)}f}"
 
 
+def rounded(value: float, digits: int) -> str:
+    """``value`` with no more than ``digits`` significant digits: ``45452.3`` -> ``45000``."""
+    return significant(float(f"{value:.{digits - 1}e}"), digits)
+
+
 @dataclass(frozen=True)
 class Scale:
     """A display unit of a metric; file unit divided by ``divisor`` gives ``unit``."""
@@ -94,6 +99,7 @@ _SCALES: Mapping[Metric, tuple[Scale, ...]] = MappingProxyType(
         Metric.LATENCY: (Scale(1, "ns"), Scale(1e3, "us"), Scale(1e6, "ms"), Scale(1e9, "s")),
         Metric.IOPS: (Scale(1, "1/s"), Scale(1e3, "k/s"), Scale(1e6, "M/s"), Scale(1e9, "G/s")),
         Metric.RATE: (Scale(1, "1/s"), Scale(1e3, "k/s"), Scale(1e6, "M/s"), Scale(1e9, "G/s")),
+        Metric.FLOPS: (Scale(1, "GFLOP/s"), Scale(1e3, "TFLOP/s")),
     }
 )
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
+from membench.core.cache_dir import cache_base, cache_problem
 from membench.core.snapshot import Filesystem, Machine
-from membench.host.compiled.cache_dir import cache_base, cache_problem
 from membench.host.memory import staircase
 from membench.machine import snapshot
 from membench.machine.disks.devices import Disk, read_disks

@@ -5,15 +5,7 @@ from __future__ import annotations
 from membench.core.terms import FLAGS
 from membench.doctor.facts import Facts
 from membench.doctor.finding import UNKNOWN, Finding, fine, warn
-
-BUSY_SHARE = 0.1
-"""Share of the machine's CPUs used by others above which bandwidth suffers."""
-
-LEAST_BUSY = 0.5
-"""CPUs used by others below which a small machine still counts as quiet."""
-
-MOST_STEAL = 0.05
-"""A window on two CPUs counts 40 ticks: one stolen tick may be chance, two are not."""
+from membench.machine.cpu_time import MOST_STEAL, busy_bound
 
 BUSY_PROCESS = 0.2
 """Least CPUs of the processes of one name to be reported."""
@@ -27,7 +19,7 @@ def load(facts: Facts) -> Finding:
     if not averages or not cpus:
         return fine("load", UNKNOWN)
     seen = f"{averages[0]:.2f} on {cpus} CPUs, over the last minute"
-    if averages[0] < _bound(cpus):
+    if averages[0] < busy_bound(cpus):
         return fine("load", seen)
     return warn("load", seen, "wait until it has fallen: uptime")
 
@@ -61,17 +53,13 @@ def busy(facts: Facts) -> Finding:
     cpus = facts.noise.busy_cpus
     if cpus is None:
         return fine("busy", UNKNOWN)
-    if cpus >= _bound(len(facts.machine.cpu.cores)):
+    if cpus >= busy_bound(len(facts.machine.cpu.cores)):
         return warn(
             "busy",
             f"{cpus:.1f} CPUs at work for processes that cannot be seen from here",
             "look from outside the container: top",
         )
     return fine("busy", f"{cpus:.1f} CPUs at work")
-
-
-def _bound(cpus: int) -> float:
-    return max(LEAST_BUSY, BUSY_SHARE * cpus)
 
 
 CHECKS = (load, steal, busy)

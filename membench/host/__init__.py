@@ -1,1 +1,1 @@
-"""The host: memory and disks, measured by kernels that Numba compiles."""
+"""Measures the host's memory and disks by kernels that Numba compiles."""

@@ -11,6 +11,7 @@ from membench.machine import software
 from membench.machine.cgroup import read_limits
 from membench.machine.cpus.topology import read_cpu
 from membench.machine.disks.filesystem import read_filesystem
+from membench.machine.gpus.cuda_sizes import with_sizes_of_cuda
 from membench.machine.gpus.describe import read_gpus, with_host_memory
 from membench.machine.gpus.links import read_links
 from membench.machine.identity import former_slugs, machine_slug
@@ -18,8 +19,10 @@ from membench.machine.kernel_text import read
 from membench.machine.memory import read_memory
 from membench.machine.nodes import of_the_host, seen_together
 
+HERE = Path("/")
 
-def collect(paths: Sequence[Path] = (), root: Path = Path("/")) -> Machine:
+
+def collect(paths: Sequence[Path] = (), root: Path = HERE) -> Machine:
     """The machine under ``root`` as it is now.
 
     Each part reads what it can: a file that is absent, unreadable or malformed costs only the fact
@@ -29,6 +32,8 @@ def collect(paths: Sequence[Path] = (), root: Path = Path("/")) -> Machine:
     cpu = read_cpu(root, limits)
     memory = read_memory(root, limits)
     gpus = with_host_memory(read_gpus(root), memory.total)
+    if root == HERE:  # CUDA answers for this machine alone
+        gpus = with_sizes_of_cuda(gpus)
     memory = of_the_host(replace(memory, nodes=seen_together(memory.nodes, cpu, gpus)))
     return Machine(
         slug=machine_slug(cpu, gpus, root),

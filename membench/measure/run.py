@@ -1,10 +1,10 @@
-"""A whole run: machine, plan, journal, rounds, and the files that a stranger gets."""
+"""A whole run: machine, plan, journal, rounds, and results files."""
 
 from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,7 +21,6 @@ from membench.core.errors import (
 from membench.core.files import shown
 from membench.core.notebook import html_table
 from membench.core.plain import dump, load
-from membench.core.registry import Registry
 from membench.core.snapshot import GpuIdentity, Machine
 from membench.core.terms import Status, Tier
 from membench.core.text import shell_word
@@ -34,6 +33,7 @@ from membench.measure.flags import results
 from membench.measure.kernel_cache import kernel_cache
 from membench.measure.locks import claimed
 from membench.measure.options import RESULTS, RunOptions
+from membench.measure.order import order
 from membench.measure.plan import make_plan
 from membench.measure.rounds.environment import EnvironmentMonitor
 from membench.measure.rounds.interrupt import Interrupted, interrupts
@@ -49,7 +49,7 @@ from membench.results.paths import (
     sidecar_path,
     unused_path,
 )
-from membench.results.plan import Plan, PlannedCase
+from membench.results.plan import Pairing, Plan, PlannedCase
 from membench.results.publishing import publish
 from membench.results.schema import Row
 from membench.results.sidecar import Sidecar
@@ -58,10 +58,10 @@ from membench.results.table import to_csv
 
 @dataclass(frozen=True)
 class Wall:
-    """Where the wall time went, in seconds; of a resumed run, that of its last part.
+    """The wall time in seconds by kind of work; for a resumed run, that of its last part.
 
-    `overhead` is what was neither measuring nor filling nor verifying:
-    starting processes, compiling, planning, journalling, drawing.
+    `overhead` is all time besides measuring, filling and verifying: starting processes, compiling,
+    planning, journalling, drawing.
     """
 
     total: float
@@ -71,19 +71,19 @@ class Wall:
 
     @property
     def overhead(self) -> float:
-        """The rest."""
+        """The rest of the total."""
         return max(0.0, self.total - self.measuring - self.filling - self.verifying)
 
 
 @dataclass(frozen=True, repr=False)
 class RunOutcome:
-    """What is left of a run; a notebook shows its numbers as a table.
+    """The result of a run; a notebook shows its numbers as a table.
 
     Attributes:
         rows: the results, in the order of the plan.
-        csv: the file that holds them, None where not one case was measured.
+        csv: the results file, None if no case was measured.
         signum: the signal that ended the run early, 0 for a complete one.
-        again: what ``--resume`` takes after such a signal.
+        again: the argument of ``--resume`` after such a signal.
     """
 
     plan: Plan
@@ -96,7 +96,7 @@ class RunOutcome:
 
     @property
     def failed(self) -> bool:
-        """Some case failed."""
+        """Whether a case failed."""
         return any(row.status is Status.FAILED for row in self.rows)
 
     def __repr__(self) -> str:
@@ -129,9 +129,9 @@ class RunOutcome:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A run that has not begun: everything that can be refused has been.
+    """A run before its start, after all checks that may refuse it.
 
-    ``named``: the user chose the name of the results file, so no other will do.
+    ``named``: the user chose the name of the results file, so it must not change.
     """
 
     plan: Plan
@@ -141,11 +141,11 @@ class Prepared:
 
 
 def prepare(options: RunOptions, observer: Observer) -> Prepared:
-    """Look at the machine and make the plan.  Writes nothing.
+    """Examine the machine and make the plan. Writes nothing.
 
     Raises:
-        BackendUnavailable: ``strict``, and a GPU is there that is not right, or nothing is
-            selected that runs without one.
+        BackendUnavailable: with ``strict``, a GPU is present but faulty; or no selected case runs
+            without a GPU.
         UsageError, NothingMatched: see `make_plan`.
     """
     benches = registry()
@@ -184,31 +184,31 @@ def prepare(options: RunOptions, observer: Observer) -> Prepared:
 
 
 def _rests_on_caches(case: PlannedCase) -> bool:
-    """Whether it can be measured here, and what the host's caches are decides its size or flags."""
+    """Whether the case can run here and its size or flags depend on the host's caches."""
     return case.backend == "cpu" and case.tier is Tier.DDR and not case.skipped
 
 
 def start(prepared: Prepared, observer: Observer, *, verbose: bool = False) -> RunOutcome:
-    """Run what was prepared.
+    """Carry out a prepared run.
 
     Raises:
-        OutputError: the results cannot be written there; nothing was measured
-            yet, or what was measured is in the journal and the message names it.
+        OutputError: the results cannot be written; nothing was measured yet, or the measurements
+            are in the journal that the message names.
         BackendUnavailable: another run measures on the same GPU.
     """
     if prepared.named:
         check_output(prepared.csv)
-    with claimed(_gpus(prepared), observer):
+    with claimed(used_gpus(prepared), observer):
         prepared, journal = _begun(prepared)
         nothing = Contents(prepared.plan, {})
         return _run(prepared, journal, nothing, observer, verbose=verbose)
 
 
 def _begun(prepared: Prepared) -> tuple[Prepared, Journal]:
-    """The journal, and ``prepared`` with the path that it got.
+    """The journal, and ``prepared`` with its final path.
 
-    The default path tells the second of the start: of two runs that start in one, the one that
-    comes second to a name takes the next.
+    The default path contains the second of the start; if two runs start in the same second, the
+    later one takes the next free name.
     """
     while True:
         csv = prepared.csv if prepared.named else unused_path(prepared.csv)
@@ -223,11 +223,11 @@ def _begun(prepared: Prepared) -> tuple[Prepared, Journal]:
 
 
 def resume(csv: Path, observer: Observer, *, verbose: bool = False) -> RunOutcome:
-    """Complete the run whose results were to go to ``csv``.
+    """Complete the run whose results belong at ``csv``.
 
     Raises:
-        JournalError: there is nothing to resume, or the machine, the version
-            or a case's meaning is another one than the journal's.
+        JournalError: there is nothing to resume, or the machine, the version or the version of a
+            case differs from the journal's.
     """
     path = journal_path(csv)
     if not (path.exists() or path.is_symlink()):
@@ -239,12 +239,54 @@ def resume(csv: Path, observer: Observer, *, verbose: bool = False) -> RunOutcom
         )
     machine = snapshot([csv.parent])
     contents = read_journal(path)
-    _same_ground(contents.plan, _machine_of(path, contents), machine, registry())
-    _prove_rows(path, contents, machine)
+    check_ground(path, contents, machine, Software.here())
+    prove_rows(path, contents, machine)
+    _refuse_half(csv, contents)
     prepared = Prepared(contents.plan, machine, csv)
-    with claimed(_gpus(prepared), observer):
+    with claimed(used_gpus(prepared), observer):
         journal, contents = Journal.resume(path)
         return _run(prepared, journal, contents, observer, verbose=verbose)
+
+
+def _refuse_half(csv: Path, contents: Contents) -> None:
+    """Refuse to continue one side of a paired run alone.
+
+    A kill between the writing of both results can leave one side measured and not written, and the
+    other complete.
+    """
+    pair = contents.plan.pair
+    if pair is None:
+        return
+    partner = journal_path(csv.with_name(pair.partner))
+    if partner.exists() or not _all_measured(contents):
+        raise JournalError(
+            f"{shown(csv)} is one side of a paired run",
+            f"continue both: {resume_command(csv, pair)}",
+        )
+
+
+def _all_measured(contents: Contents) -> bool:
+    """Whether the plan is complete and only the results file is missing."""
+    measured = {(unit.round, unit.case) for unit in contents.units}
+    settled = {unit.case for unit in contents.units if unit.status is not Status.OK}
+    return all(
+        (round_, case.id) in measured or case.id in settled
+        for round_ in range(1, contents.plan.rounds + 1)
+        for case in order(contents.plan, round_)
+    )
+
+
+def resume_command(csv: Path, pairing: Pairing | None = None) -> str:
+    """The shell command that completes the run of ``csv``."""
+    words = ["membench", "run", "--resume", shell_word(csv)]
+    if pairing is not None:
+        given = {
+            "--versus": pairing.versus,
+            "--setup-a": pairing.setup_a,
+            "--setup-b": pairing.setup_b,
+        }
+        words += [f"{option} {shell_word(text)}" for option, text in given.items() if text]
+    return " ".join(words)
 
 
 def _machine_of(path: Path, contents: Contents) -> Machine:
@@ -254,8 +296,8 @@ def _machine_of(path: Path, contents: Contents) -> Machine:
         raise JournalError(f"{shown(path)}: {error}", "start a new run with another -o") from None
 
 
-def _prove_rows(path: Path, contents: Contents, machine: Machine) -> None:
-    """Refuse a journal, before anything is measured, of which no results could be made."""
+def prove_rows(path: Path, contents: Contents, machine: Machine) -> None:
+    """Refuse a journal from which no results could be made, before anything is measured."""
     reason = ""
     for unit in contents.units:
         if not 1 <= unit.round <= contents.plan.rounds:
@@ -270,37 +312,57 @@ def _prove_rows(path: Path, contents: Contents, machine: Machine) -> None:
         )
 
 
-def _gpus(prepared: Prepared) -> Sequence[GpuIdentity]:
+def used_gpus(prepared: Prepared) -> Sequence[GpuIdentity]:
     """The GPUs that the plan uses, each once."""
     used = [case.gpu for case in prepared.plan.cases if case.gpu is not None and not case.skipped]
     return [prepared.machine.gpus.devices[index] for index in dict.fromkeys(used)]
 
 
-def _same_ground(plan: Plan, then: Machine, now: Machine, benches: Registry) -> None:
+@dataclass(frozen=True)
+class Software:
+    """The measuring software: the column `membench`, and the versions of the benches by name."""
+
+    name: str
+    versions: Mapping[str, int]
+
+    @classmethod
+    def here(cls) -> Software:
+        """This membench."""
+        versions = {name: bench.version for name, bench in registry().benches.items()}
+        return cls(software_version(), versions)
+
+
+def check_ground(path: Path, contents: Contents, now: Machine, software: Software) -> None:
+    """Refuse to continue the journal ``path`` on another machine or with other software.
+
+    Raises:
+        JournalError: one line that names the difference.
+    """
+    plan, then = contents.plan, _machine_of(path, contents)
     hint = "start a new run: one file cannot mix results from different machines or versions"
     if then.slug not in (now.slug, *now.former):
         raise JournalError(f"the journal is of {then.slug}, this machine is {now.slug}", hint)
-    if plan.software != software_version():
+    if plan.software != software.name:
         raise JournalError(
-            f"the journal is of membench {plan.software}, this is {software_version()}", hint
+            f"the journal is of membench {plan.software}, this is {software.name}", hint
         )
     for case in plan.cases:
         if case.gpu is not None and not case.skipped:
             used, shown = (one.gpus.devices[case.gpu : case.gpu + 1] for one in (then, now))
             if [gpu.uuid for gpu in used] != [gpu.uuid for gpu in shown]:
                 raise JournalError(f"the journal's GPU {case.gpu} is another one now", hint)
-        bench = benches.benches.get(case.bench)
-        if bench is None:
+        version = software.versions.get(case.bench)
+        if version is None and not case.skipped:
             raise JournalError(f"the journal's case {case.id} does not exist any more", hint)
-        if bench.version != case.version:
+        if version not in (None, case.version):
             raise JournalError(
-                f"{case.id}: the journal has version {case.version}, this is {bench.version}", hint
+                f"{case.id}: the journal has version {case.version}, this is {version}", hint
             )
 
 
 @dataclass(frozen=True)
-class _End:
-    """How it ended: seconds in all and of the layout, and what cut it short, if anything."""
+class End:
+    """The end of the measurements: seconds in all and of the layout, and any error."""
 
     seconds: float
     layout: float
@@ -309,6 +371,7 @@ class _End:
 
     @property
     def complete(self) -> bool:
+        """Whether everything planned is measured."""
         return not self.signum and self.trouble is None
 
 
@@ -324,6 +387,20 @@ def _run(
         end = _measure(prepared, journal, done, observer, verbose=verbose)
     finally:
         journal.close()
+    return finish(prepared, journal, len(done.units), end, observer)
+
+
+def finish(
+    prepared: Prepared, journal: Journal, before: int, end: End, observer: Observer
+) -> RunOutcome:
+    """The results of a run that has ended, made from its closed ``journal``.
+
+    ``before`` is the number of units of a resumed run's first part.
+
+    Raises:
+        MembenchError: the error that cut the run short, or the reason why its results cannot be
+            written.
+    """
     if end.trouble is not None and not journal.path.exists():
         raise end.trouble  # somebody removed it, and it cannot be put back
     if journal.restored:
@@ -331,7 +408,7 @@ def _run(
             f"{shown(journal.path)} was removed during the run, and was written again",
             "no result is lost; do not delete files in the results directory during a run",
         )
-    return _publish(prepared, len(done.units), end, observer)
+    return _publish(prepared, before, end, observer)
 
 
 def _measure(
@@ -341,8 +418,8 @@ def _measure(
     observer: Observer,
     *,
     verbose: bool,
-) -> _End:
-    """Fill the journal, which is where it belongs afterwards if that can be."""
+) -> End:
+    """Fill the journal, and put it where it belongs if possible."""
     begin = time.monotonic()
     layout_seconds, signum = 0.0, 0
     trouble: MembenchError | None = None
@@ -366,13 +443,13 @@ def _measure(
         journal.keep()
     except OutputError as error:
         trouble = trouble or error
-    return _End(time.monotonic() - begin, layout_seconds, signum, trouble)
+    return End(time.monotonic() - begin, layout_seconds, signum, trouble)
 
 
-def _publish(prepared: Prepared, before: int, end: _End, observer: Observer) -> RunOutcome:
-    """Turn the journal into CSV and sidecar; a complete run's journal then goes.
+def _publish(prepared: Prepared, before: int, end: End, observer: Observer) -> RunOutcome:
+    """Turn the journal into CSV and sidecar; the journal of a complete run is then removed.
 
-    ``before`` units were there already, of a resumed run.
+    ``before`` is the number of units of a resumed run's first part.
     """
     journal = journal_path(prepared.csv)
     contents = read_journal(journal)
@@ -383,7 +460,7 @@ def _publish(prepared: Prepared, before: int, end: _End, observer: Observer) -> 
             raise end.trouble
         return RunOutcome(contents.plan, prepared.machine, (), None, wall, end.signum)
     rows = results(contents.plan, contents.units, prepared.machine)
-    again = f"membench run --resume {shell_word(prepared.csv)}"
+    again = resume_command(prepared.csv, contents.plan.pair)
     try:
         csv = publish(prepared.csv, rows, _sidecar(contents, wall, interrupted=not end.complete))
     except OutputError as error:
@@ -407,7 +484,7 @@ def _publish(prepared: Prepared, before: int, end: _End, observer: Observer) -> 
     )
 
 
-def _wall(units: Sequence[CaseResult], end: _End) -> Wall:
+def _wall(units: Sequence[CaseResult], end: End) -> Wall:
     return Wall(
         total=end.seconds,
         measuring=sum(unit.seconds.measure for unit in units),
@@ -433,4 +510,5 @@ def _sidecar(contents: Contents, wall: Wall, *, interrupted: bool) -> Sidecar:
             "overhead": wall.overhead,
         },
         interrupted=interrupted,
+        pair_id=contents.plan.pair.pair_id if contents.plan.pair else "",
     )

@@ -1,4 +1,4 @@
-"""What one (round, case) produced: the unit of the journal, and the stuff that rows are made of.
+"""The result of one case in one round: the record of the journal from which rows are made.
 
 Floor 1, plain data that goes through JSON unchanged.
 """
@@ -15,10 +15,10 @@ class Reading:
     """The samples of one (metric, stat) in one round, in the metric's unit.
 
     Attributes:
-        value: the statistic of all samples: the round's number.
-        n: samples that were taken.
-        samples: the samples; where more than 512 were taken, 129 evenly
-            spaced quantiles of them, and `quantiles` is True.
+        value: the statistic of all samples, the value of the round.
+        n: number of samples taken.
+        samples: the samples; if more than 512 were taken, 129 evenly spaced quantiles of them, and
+            `quantiles` is True.
     """
 
     metric: Metric
@@ -31,7 +31,7 @@ class Reading:
 
 @dataclass(frozen=True)
 class Seconds:
-    """Where the wall time of a unit went."""
+    """The wall time of a case in a round, by kind of work."""
 
     setup: float = 0.0  # allocating and filling
     measure: float = 0.0  # warming up and timing
@@ -42,7 +42,7 @@ class Seconds:
 class CaseResult:
     """The outcome of one case in one round.  Rounds count from 1.
 
-    The optional facts are those of the row's columns of the same name.
+    The optional facts have the names of the row's columns.
     """
 
     round: int

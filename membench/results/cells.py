@@ -1,7 +1,7 @@
-"""The kinds of cells: how a value is written, read back and judged.
+"""Kinds of cells: how a value is written, read back and validated.
 
-An empty cell is an absent value, for every kind.  Numbers are written so that
-reading and writing again gives the same bytes.
+An empty cell is an absent value, for every kind. Writing a value that was read gives the same
+bytes.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from membench.core.text import ascii_line, guard, one_line, unguard
 from membench.core.untrusted import MAX_DIGITS
 
 SAMPLES_KEPT = 512
-"""Samples of one round that a cell may hold at most."""
+"""Most samples of one round in a cell."""
 
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?(?:e[+-]?[0-9]+)?", re.IGNORECASE)
 _WHOLE = re.compile(r"[1-9][0-9]*")
@@ -30,12 +30,12 @@ _NOT_FINITE = re.compile(r"[+-]?(?:nan|inf(?:inity)?)", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class CellKind:
-    """How the values of a column stand in a cell.
+    """The format of a column's values.
 
     Attributes:
         what: ends the sentence ``'x' is not ...``.
-        read: of a cell that is not empty; raises ValueError.
-        valid: whether a value that is not absent may stand in a file.
+        read: parses a cell that is not empty; raises ValueError.
+        valid: whether a present value is allowed in a file.
         absent: the value of an empty cell.
     """
 
@@ -50,7 +50,7 @@ class CellKind:
         return "" if value is None or value == self.absent else self.write(value)
 
     def from_cell(self, cell: str) -> Any:
-        """The value of ``cell``; raises ValueError with the sentence."""
+        """The value of ``cell``; raises ValueError with a sentence."""
         if cell == "":
             return self.absent
         try:
@@ -61,15 +61,15 @@ class CellKind:
 
 
 def number_text(value: float) -> str:
-    """The shortest text that reads back as exactly ``value``, for a person."""
+    """The shortest text that reads back as exactly ``value``."""
     return repr(float(value)).removesuffix(".0")
 
 
 def decimal_text(value: float) -> str:
     """The shortest text with a decimal point that reads back as exactly ``value``.
 
-    Without the point a column of whole numbers would be one of integers in the eyes
-    of whoever opens the file, and differ in type from the same column of the next file.
+    Without the point, other tools would read a column of whole numbers as integers, and its type
+    would differ from file to file.
     """
     return _with_point(repr(float(value)))
 
@@ -87,7 +87,7 @@ def _with_point(text: str) -> str:
 
 
 def is_number(value: Any) -> bool:
-    """``value`` is a finite number that is not negative."""
+    """Whether ``value`` is a finite number that is not negative."""
     return (
         isinstance(value, int | float)
         and not isinstance(value, bool)
@@ -97,12 +97,12 @@ def is_number(value: Any) -> bool:
 
 
 def is_positive(value: Any) -> bool:
-    """``value`` is a finite number above 0."""
+    """Whether ``value`` is a finite number above 0."""
     return is_number(value) and value > 0
 
 
 def looks_like_a_number(text: str) -> bool:
-    """A spreadsheet would turn ``text`` into a number, as it does with the hash ``1234e56``."""
+    """Whether a spreadsheet would convert ``text`` to a number, like the hash ``1234e56``."""
     return _LOOKS_LIKE_A_NUMBER.fullmatch(text) is not None
 
 
@@ -150,11 +150,11 @@ def _write_detail(detail: Mapping[str, str]) -> str:
 
 
 def clean_detail(detail: Mapping[str, str]) -> dict[str, str]:
-    """``detail`` as a cell can hold it.
+    """``detail`` in the form that a cell can hold.
 
-    Keys are lowered and other characters than ``a-z 0-9 _`` become ``_``; in
-    values ``;`` becomes ``,`` and ``=`` becomes ``:``; what is empty or not a
-    finite number is left out.
+    Keys are lower-cased, and characters other than ``a-z 0-9 _`` become ``_``; in values ``;``
+    becomes ``,`` and ``=`` becomes ``:``; empty values and numbers that are not finite are left
+    out.
     """
     clean = {}
     for key, value in detail.items():
@@ -197,7 +197,7 @@ def word(vocabulary: type[StrEnum]) -> CellKind:
 
 
 def code(pattern: str, what: str) -> CellKind:
-    """Text that matches ``pattern`` as a whole."""
+    """Text that matches ``pattern`` completely."""
     expression = re.compile(pattern, re.ASCII)
 
     def valid(value: Any) -> bool:

@@ -1,8 +1,7 @@
-"""The ledger of a fleet run: which hosts were asked, and what became of each.
+"""The ledger of a fleet run: the hosts that were asked, and the state of each.
 
-One JSON file beside the results, ``<fleet id>.fleet.json``, replaced whole
-when a host's state changes, so that a client that dies leaves one that
-`membench fleet run --resume` can go on from.
+One JSON file beside the results, ``<fleet id>.fleet.json``, replaced as a whole when a host's state
+changes, so that `membench fleet run --resume` can continue after the client died.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ _ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{4}")
 
 
 class HostState(StrEnum):
-    """Where a host is.  A finished fleet run knows the last three only."""
+    """The state of a host. A finished fleet run has only the last three."""
 
     WAITING = "waiting"
     RUNNING = "running"
@@ -39,9 +38,9 @@ class Host:
 
     Attributes:
         name: also the `machine` of its results and the name of their directory.
-        detail: the last that was heard of it, or why it failed; one line of ASCII.
-        csv: its results file, below the directory of the ledger; empty until it arrived.
-        failed_cases: rows of it that are `failed`.
+        detail: its last message, or why it failed; one line of ASCII.
+        csv: its results file, relative to the ledger's directory; empty until it arrives.
+        failed_cases: number of its `failed` rows.
         attempts: how often it was asked.
     """
 
@@ -59,8 +58,8 @@ class FleetLedger:
 
     Attributes:
         fleet_id: ``<UTC>-<4 hex>``.
-        arguments: what each host was asked to run, after ``membench run``.
-        per: ``host`` or ``worker``: what counted as one host.
+        arguments: of ``membench run`` on each host.
+        per: ``host`` or ``worker``: what counts as one host.
         directory: on each host, where its journal and results are kept; empty for the default.
     """
 
@@ -72,21 +71,21 @@ class FleetLedger:
     schema: str = SCHEMA
 
     def host(self, name: str) -> Host:
-        """The host ``name``, which is one of them."""
+        """The host with the name ``name``, which must exist."""
         return next(host for host in self.hosts if host.name == name)
 
     def of_state(self, *states: HostState) -> tuple[Host, ...]:
-        """The hosts that are in one of ``states``."""
+        """The hosts in one of ``states``."""
         return tuple(host for host in self.hosts if host.state in states)
 
 
 def ledger_path(directory: Path, fleet_id: str) -> Path:
-    """Where the ledger of ``fleet_id`` is in ``directory``."""
+    """The path of the ledger of ``fleet_id`` in ``directory``."""
     return directory / f"{fleet_id}{SUFFIX}"
 
 
 def write_ledger(directory: Path, ledger: FleetLedger) -> None:
-    """Put ``ledger`` into ``directory``.
+    """Write ``ledger`` into ``directory``.
 
     Raises:
         OutputError: it cannot be written there.
@@ -96,10 +95,10 @@ def write_ledger(directory: Path, ledger: FleetLedger) -> None:
 
 
 def latest_ledger(directory: Path) -> FleetLedger | None:
-    """The ledger of the newest fleet run in ``directory``, or None where there is none.
+    """The ledger of the newest fleet run in ``directory``, or None if there is none.
 
     Raises:
-        SchemaError: there is one, and it cannot be read.
+        SchemaError: it exists and cannot be read.
     """
     names = sorted(path.name for path in directory.glob(f"*{SUFFIX}"))
     return read_ledger(directory / names[-1]) if names else None

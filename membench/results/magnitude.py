@@ -1,4 +1,4 @@
-"""Whether the numbers of a results file can be computed with."""
+"""Checks that numbers of a results file can be computed with."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ from membench.core.errors import SchemaError
 from membench.results.schema import Row
 
 LARGEST = 1e100
-"""No unit makes a measurement larger, or smaller than its reciprocal; products of three still fit
-into a double."""
+"""Bound of every measurement in its unit, and of its reciprocal; products of three still fit into a
+double.
+"""
 
 
 def fits(number: float) -> bool:
-    """``number`` is 0 or within what computing does not overflow from."""
+    """Whether ``number`` is 0 or within the range in which computations do not overflow."""
     return number == 0 or 1 / LARGEST <= number <= LARGEST
 
 
 def check_magnitude(rows: Iterable[Row]) -> None:
-    """Refuse numbers that a file may hold, but from which sums and ratios would overflow.
+    """Refuse numbers that a file may hold but whose sums and ratios would overflow.
 
     Raises:
         SchemaError: one line that names the row.

@@ -1,4 +1,4 @@
-"""What several rounds say about one case, as one fact each."""
+"""Combines the facts of several rounds of one case."""
 
 from __future__ import annotations
 
@@ -16,11 +16,10 @@ DetailValue = str | int | float
 def merge_facts(units: Sequence[CaseResult]) -> dict[str, Any]:
     """Column -> value for the facts of ``units``, the rounds of one case; absent ones included.
 
-    Where the rounds agree, that is the fact.  Where they differ, a whole number
-    is the low median (one that a round really had) and a frequency or a peak
-    the median; text is every distinct one in sorted order, joined by ``,``; a
-    word of a closed list is absent; and `verified` and `converged` are what is
-    true of all rounds.
+    If the rounds agree, that is the fact. If they differ, an integer becomes the low median (a
+    value that some round had), a frequency or a peak the median, text every distinct value in
+    sorted order joined by ``,``, and a word of a closed list becomes absent; `verified` and
+    `converged` hold only if they hold in all rounds.
     """
     return {
         column: merge([getattr(unit, column) for unit in units])
@@ -29,7 +28,7 @@ def merge_facts(units: Sequence[CaseResult]) -> dict[str, Any]:
 
 
 def merge_detail(units: Sequence[CaseResult]) -> dict[str, str]:
-    """The `detail` of ``units``: of numbers that differ the median, to 4 significant digits."""
+    """The `detail` of ``units``: differing numbers become their median, to 4 significant digits."""
     values: dict[str, list[DetailValue]] = {}
     for unit in units:
         for key, value in unit.detail.items():

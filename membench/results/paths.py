@@ -1,4 +1,4 @@
-"""Where a run's files are, and the proof before measuring that they can be."""
+"""The paths of a run's files, and the check before measuring that they can be written."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def default_path(results: Path, machine: str, started: str, profile: str) -> Pat
 
 
 def unused_path(csv: Path) -> Path:
-    """``csv``, or with ``_2``, ``_3`` ... before its ending where a run has that name already."""
+    """``csv``, or with ``_2``, ``_3`` ... before its suffix if that name is taken by a run."""
     number, path = 1, csv
     while any(os.path.lexists(one) for one in (path, sidecar_path(path), journal_path(path))):
         number += 1
@@ -33,23 +33,23 @@ def sidecar_path(csv: Path) -> Path:
 
 
 def journal_path(csv: Path) -> Path:
-    """The journal beside ``csv`` while it is not written yet."""
+    """The journal beside ``csv``, which exists until the CSV is written."""
     return csv.with_name(f"{_stem(csv)}.journal")
 
 
 def _stem(csv: Path) -> str:
-    """The name without ``.csv``; other endings stay: `run.v1` and `run.v2` are two runs."""
+    """The name without ``.csv``; other suffixes stay: `run.v1` and `run.v2` are two runs."""
     return csv.name[:-4] if csv.suffix.lower() == ".csv" else csv.name
 
 
 def check_output(csv: Path) -> None:
-    """Prove that a run can write ``csv`` and the files beside it; makes its directory.
+    """Check that a run can write ``csv`` and the files beside it; creates its directory.
 
-    Done before measuring, because a result that cannot be kept is time lost.
-    Nothing is ever overwritten, and nothing but a new regular file is written.
+    Done before measuring, because a result that cannot be saved is lost time. Nothing is ever
+    overwritten, and only a new regular file is written.
 
     Raises:
-        OutputError: one line that says what stands in the way, and what to do.
+        OutputError: one line with the obstacle and what to do.
     """
     if csv.name in ("", ".."):
         raise OutputError(

@@ -1,6 +1,6 @@
-"""What a run sets out to do: the journal's first record.
+"""The plan of a run: the journal's first record.
 
-Floor 1, plain data.  `membench run --resume` needs nothing but this.
+Floor 1, plain data. `membench run --resume` needs nothing else.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from membench.results.schema import is_cell
 
 MAX_ROUNDS = 1000
 MAX_TIMEOUT = 7 * 86400.0
-"""Seconds for one case in one round."""
+"""Most seconds of one case in one round."""
 MAX_SEED = 2**63 - 1
 _MAX_BYTES = 2**63 - 1
 _MAX_CASES = 100_000
@@ -25,13 +25,13 @@ class PlannedCase:
     """A case of the plan.
 
     Attributes:
-        skipped: why it cannot run on this machine, empty where it can.
+        skipped: why it cannot run on this machine, empty if it can.
         memory: bytes of memory that it holds; disk: bytes of scratch file.
         gpu_memory: bytes of a GPU's memory that it holds.
-        tuned: its configuration is found before the first round.
-        gpu: which of the GPUs that the machine shows; None for a case that needs none.
-        rounds: rounds that it is measured in, spread over the run; 0 = all of the plan's.
-        flags: of its rows, known before it is measured.
+        tuned: its configuration is chosen before the first round.
+        gpu: index among the visible GPUs; None for a case that needs none.
+        rounds: rounds that it is measured in, spread over the run; 0 = all rounds.
+        flags: of its rows, as far as known before the measurement.
     """
 
     id: str
@@ -53,7 +53,7 @@ class PlannedCase:
 
     @property
     def device_backend(self) -> str:
-        """What would have done the work, for a row without any: of a pair, the device that leads.
+        """The backend of the case, for a row without a measurement.
 
         ``cuda-storage`` is a GPU that is given a scratch file.
         """
@@ -61,17 +61,43 @@ class PlannedCase:
 
 
 @dataclass(frozen=True)
+class Pairing:
+    """How a run belongs to another one, whose rounds were measured in turns with its own.
+
+    Attributes:
+        pair_id: the same in both.
+        side: ``a`` or ``b``.
+        partner: name of the other's results file, in the same directory.
+        versus: in what b differs, as ``--versus`` had it; empty where the commands alone differ.
+        setup_a, setup_b: the commands that were run before each round of a side.
+    """
+
+    pair_id: str
+    side: str
+    partner: str
+    versus: str = ""
+    setup_a: str = ""
+    setup_b: str = ""
+
+    @property
+    def setup(self) -> str:
+        """The command of this side."""
+        return self.setup_a if self.side == "a" else self.setup_b
+
+
+@dataclass(frozen=True)
 class Plan:
-    """A run, before its first round.
+    """The plan of a run.
 
     Attributes:
         run_id: ``<UTC>-<4 hex>``, so that files can be concatenated.
         seed: of the order of the cases in every round.
-        timeout: seconds that one case may take in one round.
+        timeout: most seconds of one case in one round.
         software: the `membench` column: version, and ``+g<hash>`` in a checkout.
-        scratch: directory of the scratch file, empty where no case needs one.
-        disk_budget: bytes that the scratch file may have, and that all cases together may write.
-        hold: a GPU's queue is held while it is filled.
+        scratch: directory of the scratch file, empty if no case needs one.
+        disk_budget: most bytes of the scratch file, and of the writes of all cases together.
+        hold: hold a GPU's queue while it is filled.
+        pair: set if the run is one side of a paired run.
     """
 
     run_id: str
@@ -88,6 +114,7 @@ class Plan:
     scratch: str = ""
     disk_budget: int = 0
     hold: bool = True
+    pair: Pairing | None = None
 
     def rounds_of(self, case: PlannedCase) -> int:
         """The number of rounds that ``case`` is measured in."""
@@ -96,17 +123,17 @@ class Plan:
     def measures(self, case: PlannedCase, round_: int) -> bool:
         """Whether ``case`` is measured in that round, which counts from 1.
 
-        The rounds of a case are spread evenly, the first one among them: a machine that drifts
-        in the course of a run drifts under all of its cases.
+        The rounds of a case are spread evenly, beginning with the first, so that a drift of the
+        machine affects all cases alike.
         """
         return (round_ - 1) * self.rounds_of(case) % self.rounds < self.rounds_of(case)
 
 
 def check(plan: Plan) -> None:
-    """Refuse a ``plan`` that no version of this program makes: a journal may have been edited.
+    """Refuse a ``plan`` that no version of membench makes: the journal may have been edited.
 
     Raises:
-        SchemaError: one line that names what is out of its range.
+        SchemaError: one line that names the value out of range.
     """
     cells = (("run_id", plan.run_id), ("machine", plan.machine), ("started", plan.started))
     wrong = [name for name, cell in cells if not is_cell(name, cell)]
@@ -115,6 +142,7 @@ def check(plan: Plan) -> None:
         "seed": 0 <= plan.seed <= MAX_SEED,
         "timeout": 0 < plan.timeout <= MAX_TIMEOUT,
         "disk_budget": 0 <= plan.disk_budget <= _MAX_BYTES,
+        "pair": plan.pair is None or _is_pairing(plan.pair),
         "cases": 0 < len(plan.cases) <= _MAX_CASES
         and len({case.id for case in plan.cases}) == len(plan.cases),
     }
@@ -126,8 +154,15 @@ def check(plan: Plan) -> None:
             raise SchemaError(f"{problem} of the case {case.id[:200]} is none that a run can have")
 
 
+def _is_pairing(pair: Pairing) -> bool:
+    """The partner lies in the same directory: nothing else is looked for, or written to."""
+    name = pair.partner
+    bare = bool(name) and name not in (".", "..") and "/" not in name and "\0" not in name
+    return bare and pair.side in ("a", "b") and is_cell("run_id", pair.pair_id)
+
+
 def _problem(case: PlannedCase) -> str:
-    """The first field of ``case`` that is out of its range, or nothing."""
+    """The first field of ``case`` that is out of its range, or an empty text."""
     sizes = (case.memory, case.disk, case.gpu_memory)
     fits = {
         "the id": is_cell("case", case.id),

@@ -1,4 +1,4 @@
-"""Putting results where they were asked for, without touching what is somebody else's."""
+"""Writes results to their final path without touching other files."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from membench.results.table import to_csv
 def publish(csv: Path, rows: Sequence[Row], sidecar: Sidecar) -> Path:
     """Write ``rows`` and ``sidecar``, both or neither, to ``csv`` or the next free name after it.
 
-    What an earlier part of the same run left there is replaced; everything else stays,
-    also what appears at this moment.
+    Files of an earlier part of the same run are replaced; all others stay, including files that
+    appear at this moment.
 
     Returns:
         The CSV that was written: ``csv``, or ``<name>-2.csv``, ``-3``, ... beside it.
 
     Raises:
         SchemaError: a row breaks the schema; nothing is written.
-        OutputError: the place cannot be written; nothing is left behind.
+        OutputError: the files cannot be written; no temporary file is left.
     """
     table = to_csv(rows)
     document = to_json(sidecar, hashlib.sha256(table).hexdigest())
@@ -52,7 +52,7 @@ def _places(csv: Path) -> Iterator[Path]:
 
 
 def _is_ours(csv: Path, run_id: str) -> bool:
-    """The run ``run_id`` wrote what is there, and nobody has changed it since."""
+    """Whether the run ``run_id`` wrote the existing files and nobody has changed them since."""
     beside = sidecar_path(csv)
     if csv.is_symlink() or beside.is_symlink():
         return False

@@ -1,17 +1,65 @@
-"""Where the reference results are: inside an installed package, or beside it in a checkout.
+"""The folder of the reference results: inside an installed package, or beside it in a checkout.
 
-Floor 0.  A wheel carries ``results/reference/`` as ``membench/reference/``; an
-editable install and a bare checkout read the folder of the checkout itself.
+Floor 0. A wheel contains ``results/reference/`` as ``membench/reference/``; an editable install and
+a bare checkout read the folder of the checkout itself.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
+from membench.core.errors import MembenchError, UsageError
+
+PREFIX = "ref:"
 _PACKAGE = Path(__file__).parents[1]
 
 
 def reference_root() -> Path | None:
-    """The folder with a folder for each reference, None where there is none."""
+    """The folder that has a folder for each reference; None if there is none."""
     places = (_PACKAGE / "reference", _PACKAGE.parent / "results" / "reference")
     return next((place for place in places if place.is_dir()), None)
+
+
+def reference_names() -> list[str]:
+    """The names of the references, sorted."""
+    root = reference_root()
+    return sorted(path.name for path in root.iterdir() if path.is_dir()) if root else []
+
+
+def reference_name(argument: str) -> str:
+    """The name in ``ref:NAME``.
+
+    Raises:
+        UsageError: it is not of that form, or there is no such reference.
+    """
+    name = argument.removeprefix(PREFIX)
+    if name == argument or name not in reference_names():
+        known = ", ".join(PREFIX + one for one in reference_names()) or "none"
+        raise UsageError(f"there is no reference '{argument}'", f"there are: {known}")
+    return name
+
+
+def reference_paths(name: str) -> list[Path]:
+    """The results files of the reference ``name``, sorted.
+
+    Raises:
+        MembenchError: it has none.
+    """
+    paths = sorted(((reference_root() or Path()) / name).glob("*.csv"))
+    if not paths:
+        raise MembenchError(f"the reference {name} has no results file", "install membench again")
+    return paths
+
+
+def files_of(arguments: Iterable[str | Path]) -> list[Path]:
+    """Files that a person named, with those of a reference for ``ref:NAME``.
+
+    Raises:
+        UsageError: there is no such reference.
+    """
+    found: list[Path] = []
+    for argument in map(str, arguments):
+        is_reference = argument.startswith(PREFIX)
+        found += reference_paths(reference_name(argument)) if is_reference else [Path(argument)]
+    return found

@@ -1,4 +1,4 @@
-"""From what the rounds of a run produced to the rows of its results file.  Pure."""
+"""From the results of a run's rounds to the rows of its results file. Pure functions."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _MAD_TO_SIGMA = 1.4826  # 1 / the 0.75 quantile of the standard normal distribut
 def rows(plan: Plan, units: Iterable[CaseResult], *, partial: bool = False) -> list[Row]:
     """One row per planned (case, metric, stat), in the order of ``plan``, as a file holds it.
 
-    A case that failed in one round is `failed`, with the samples that there
-    are; so is one whose numbers cannot be (not finite, not above 0).  One that
-    was measured in fewer rounds than planned is `ok` with those.
+    A case that failed in one round is `failed`, with the samples that exist; so is a case with
+    impossible numbers (not finite, not above 0). A case that was measured in fewer rounds than
+    planned is `ok` with those.
 
     Args:
         plan: the run's plan.
-        units: what was journaled; of several of one (round, case) the last counts.
+        units: the journaled results; of several for one (round, case) the last counts.
         partial: leave out the cases that the run never reached.
 
     Raises:
@@ -90,7 +90,7 @@ def _row(
     units: Sequence[CaseResult],
     planned: Sequence[str],
 ) -> Row:
-    """The row of one metric and statistic; ``planned`` flags stood in the plan."""
+    """The row of one metric and statistic; ``planned`` are the flags in the plan."""
     status, reason = outcome
     found = [(unit, one) for unit in units for one in unit.readings if one.metric is metric]
     found = [(unit, one) for unit, one in found if one.stat is stat]
@@ -128,7 +128,7 @@ def _row(
 
 
 def _outcome(case: PlannedCase, units: Sequence[CaseResult]) -> tuple[Status, str]:
-    """What became of ``case`` over its rounds, and why if it is not `ok`."""
+    """The status of ``case`` over its rounds, and the reason if it is not `ok`."""
     if case.skipped:
         return Status.SKIPPED, case.skipped
     for unit in units:
@@ -142,7 +142,7 @@ def _outcome(case: PlannedCase, units: Sequence[CaseResult]) -> tuple[Status, st
 
 
 def _fault(unit: CaseResult) -> str:
-    """Why ``unit`` is a failure, or nothing: it says so, or its numbers cannot be."""
+    """Why ``unit`` is a failure: its own reason, or impossible numbers; empty if it is none."""
     if unit.status is Status.FAILED:
         return _reason(unit)
     for one in unit.readings:
@@ -159,5 +159,5 @@ def _reason(unit: CaseResult) -> str:
 
 
 def _kept(reading: Reading) -> tuple[float, ...]:
-    """The samples that can stand in a file, as they will read there, so that min and max agree."""
+    """The samples as a file stores them, so that min and max agree with the stored ones."""
     return tuple(float(sample_text(one)) for one in reading.samples if is_number(one))

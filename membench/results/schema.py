@@ -92,19 +92,19 @@ COLUMNS: tuple[str, ...] = tuple(_KINDS)
 class Row:
     """One (case, metric, stat) of one run; a field is the column of the same name.
 
-    ``None``, ``""``, ``()``, ``{}`` and the count 0 are absent: empty cells.
+    ``None``, ``""``, ``()``, ``{}`` and the count 0 are absent values: empty cells.
 
     Attributes:
         value: median of ``round_values``, in ``unit``; None unless `ok`.
         rounds: rounds with a value; n: samples taken in them, kept or not.
-        round_values: one number per round: what is compared between runs.
+        round_values: one number per round; these are compared between runs.
         spread: 1.4826 * MAD / median of ``round_values``, a fraction; None for one round.
         min, max: over all kept samples.
         samples: kept samples by round, 7 significant digits in a file.
         size_bytes: working set; bytes_moved: payload of one sample.
         iters: iterations of one sample.
-        peak: best that the hardware could do, in ``unit``.
-        detail: how the number was made; values are text, numbers included.
+        peak: theoretical limit of the hardware, in ``unit``.
+        detail: how the number was made; all values are text.
         started: ISO 8601, UTC, with Z.
     """
 
@@ -152,36 +152,41 @@ class Row:
 
     @property
     def key(self) -> tuple[str, str, Metric, Stat]:
-        """What there is one row of: run, case, metric and statistic."""
+        """The key of a row: run, case, metric and statistic."""
         return (self.run_id, self.case, self.metric, self.stat)
 
     @property
     def array_bytes(self) -> int | None:
         """Bytes of each of its arrays: the size in its case id, or what `auto` was there."""
-        sizes = [part[5:] for part in self.case.split("/") if part.startswith("size=")]
-        if not sizes:
-            return None
-        if sizes[0] == "auto":
-            text = self.detail.get("array", "")
-            return int(text) if is_whole(text) else self.size_bytes
-        try:
-            return parse_size(sizes[0])
-        except UsageError:
-            return None
+        return array_bytes(self.case, self.detail, self.size_bytes)
 
     @property
     def cited(self) -> bool:
-        """Somebody else published the number; nobody here measured it."""
+        """Whether the number was published elsewhere and not measured here."""
         return self.backend == "cited"
 
     @property
     def imported(self) -> bool:
-        """Another tool measured it."""
+        """Whether another tool measured it."""
         return self.backend.startswith("import:")
 
 
+def array_bytes(case: str, detail: Mapping[str, str], size_bytes: int | None) -> int | None:
+    """Bytes of each array of ``case``, whose row has that detail and working set."""
+    sizes = [part[5:] for part in case.split("/") if part.startswith("size=")]
+    if not sizes:
+        return None
+    if sizes[0] == "auto":
+        text = detail.get("array", "")
+        return int(text) if is_whole(text) else size_bytes
+    try:
+        return parse_size(sizes[0])
+    except UsageError:
+        return None
+
+
 def is_whole(text: str) -> bool:
-    """``text`` is a whole number that a size may be."""
+    """Whether ``text`` is an integer that a size may have."""
     return text.isdecimal() and text.isascii() and len(text) < 19
 
 
@@ -193,17 +198,17 @@ REQUIRED: tuple[str, ...] = (
         if column.default is MISSING and column.default_factory is MISSING
     ),
 )
-"""Columns that no row can do without."""
+"""Columns that every row must fill."""
 
 
 def is_median(value: float, values: Sequence[float]) -> bool:
-    """``value`` is the median of ``values``, but for rounding."""
+    """Whether ``value`` is the median of ``values``, up to rounding."""
     return math.isclose(value, statistics.median(values), rel_tol=1e-9)
 
 
 @dataclass(frozen=True)
 class _Rule:
-    """What must hold between the columns of a row; ``column`` is the one to blame."""
+    """A rule between the columns of a row; errors name ``column``."""
 
     column: str
     holds: Callable[[Row], bool]
@@ -261,7 +266,7 @@ _RULES = (
 
 
 _OWN = ("case", "value", "n", "round_values", "spread", "min", "max", "samples", "detail", "reason")
-"""Columns in which the rows of one run differ; most rows share what stands in all others."""
+"""Columns in which the rows of one run differ; most rows share the values of all others."""
 
 _SHARED = tuple(name for name in _KINDS if name not in _OWN)
 _shared = itemgetter(*_SHARED)
@@ -270,24 +275,24 @@ _PLACE_OF_OWN = tuple((COLUMNS.index(name), name, _KINDS[name]) for name in sort
 
 @lru_cache(maxsize=512)
 def _shared_cells(values: tuple[Any, ...], _types: tuple[type, ...]) -> list[str]:
-    """The cells of a row whose shared columns are ``values``, empty in its own columns."""
+    """The cells of a row with the shared columns ``values``, empty in its own columns."""
     cells = dict(zip(_SHARED, values, strict=True))
     return [_KINDS[name].to_cell(cells[name]) if name in cells else "" for name in COLUMNS]
 
 
 @lru_cache(maxsize=512)
 def _shared_fault(values: tuple[Any, ...], _types: tuple[type, ...]) -> tuple[str, str]:
-    """The first of the shared columns that may not hold its value, and why; else nothing."""
+    """The first shared column with an invalid value, and the reason; else empty texts."""
     return _first_fault(dict(zip(_SHARED, values, strict=True)), _SHARED)
 
 
 def _first_fault(values: Mapping[str, Any], names: Sequence[str]) -> tuple[str, str]:
-    """The first of ``names`` that may not hold its value, and why; else nothing."""
+    """The first of ``names`` with an invalid value, and the reason; else empty texts."""
     return next(((name, why) for name in names if (why := _fault(name, values[name]))), ("", ""))
 
 
 def _fault(name: str, value: Any) -> str:
-    """Why the column ``name`` may not hold ``value``, empty if it may."""
+    """Why ``value`` is not allowed in the column ``name``, empty if it is."""
     kind = _KINDS[name]
     if value is None or value == kind.absent:
         return "is empty" if name in REQUIRED else ""
@@ -308,10 +313,10 @@ def to_cells(row: Row) -> list[str]:
 
 
 def from_cells(cells_by_name: Mapping[str, str]) -> Row:
-    """The row of ``cells_by_name``, column -> cell; other columns are ignored.
+    """The row of ``cells_by_name``, column -> cell; unknown columns are ignored.
 
     Raises:
-        SchemaError: a cell that is not of its column's kind, or a required one that is empty.
+        SchemaError: a cell is not of its column's kind, or a required one is empty.
     """
     values: dict[str, Any] = {}
     for name, kind in _KINDS.items():
@@ -325,7 +330,7 @@ def from_cells(cells_by_name: Mapping[str, str]) -> Row:
 
 
 def check(row: Row) -> None:
-    """Raise `SchemaError`, naming case and column, if ``row`` may not stand in a file."""
+    """Raise `SchemaError`, naming case and column, if ``row`` is not allowed in a file."""
     values = vars(row)
     shared = _shared(values)
     try:
@@ -342,7 +347,7 @@ def check(row: Row) -> None:
 
 
 def is_cell(column: str, cell: str) -> bool:
-    """``cell`` is a value that ``column`` may hold; an empty one is where it may be absent."""
+    """Whether ``column`` may hold ``cell``; empty is allowed if the value is optional."""
     kind = _KINDS[column]
     try:
         value = kind.from_cell(cell)
@@ -352,7 +357,7 @@ def is_cell(column: str, cell: str) -> bool:
 
 
 def normal(row: Row) -> Row:
-    """``row`` as a file holds it: free text cleaned, samples of 7 significant digits."""
+    """``row`` as a file stores it: free text cleaned, samples with 7 significant digits."""
     return from_cells(dict(zip(COLUMNS, to_cells(row), strict=True)))
 
 
@@ -361,4 +366,4 @@ def _refused(case: str, column: str, message: str) -> SchemaError:
 
 
 READERS: Mapping[str, Callable[[Mapping[str, str]], Row]] = MappingProxyType({SCHEMA: from_cells})
-"""Schema -> how its rows are read: an old major stays here when a new one comes."""
+"""Schema -> reader of its rows; an old major version stays here when a new one is added."""

@@ -1,7 +1,7 @@
-"""The sidecar: what stands beside a results file, as JSON.
+"""The sidecar: the JSON file beside a results file.
 
-`compare` works without it; it explains a run and lets one see that the CSV is
-the one that the run wrote.
+`compare` works without it; it describes the run and lets one check that the CSV is the file that
+the run wrote.
 """
 
 from __future__ import annotations
@@ -25,15 +25,16 @@ SCHEMA = "membench.run/1"
 
 @dataclass(frozen=True, kw_only=True)
 class Sidecar:
-    """A run as it was made.
+    """The description of a run.
 
     Attributes:
-        plan: what it set out to do, with its arguments (``argv``) and ``seed``.
+        plan: the plan, with the command's arguments (``argv``) and ``seed``.
         machine: the machine snapshot, as plain data.
-        order: by round, the case ids in the order that was drawn for it.
-        notes: what was noted, clocks at the rounds' ends included.
-        seconds: where the wall time went, by kind of work.
+        order: for each round, the case ids in the order of measurement.
+        notes: the journal's events, with the clocks at the ends of rounds.
+        seconds: the wall time by kind of work.
         interrupted: the run ended before its plan did.
+        pair_id: the same in both sides of a paired run, empty elsewhere.
         sha256: hex digest of the bytes of the CSV.
     """
 
@@ -44,14 +45,15 @@ class Sidecar:
     notes: tuple[JournalEvent, ...] = ()
     seconds: dict[str, float] = field(default_factory=dict)
     interrupted: bool = False
+    pair_id: str = ""
     sha256: str = ""
 
 
 def write_sidecar(csv: Path, sidecar: Sidecar) -> Path:
-    """Write ``sidecar`` beside ``csv``, with the digest of ``csv`` as it stands; return its path.
+    """Write ``sidecar`` beside ``csv``, with the present digest of ``csv``; return its path.
 
     Raises:
-        OutputError: ``csv`` cannot be read or the sidecar not be written.
+        OutputError: ``csv`` cannot be read, or the sidecar cannot be written.
     """
     path = sidecar_path(csv)
     atomic_write(path, to_json(sidecar, digest(csv)))
@@ -65,10 +67,10 @@ def to_json(sidecar: Sidecar, sha256: str) -> bytes:
 
 
 def read_sidecar(csv: Path) -> Sidecar | None:
-    """The sidecar of ``csv``, or None where there is none.
+    """The sidecar of ``csv``, or None if there is none.
 
     Raises:
-        SchemaError: there is one, and it cannot be read.
+        SchemaError: it exists and cannot be read.
     """
     data = read_plain(csv)
     try:
@@ -78,10 +80,10 @@ def read_sidecar(csv: Path) -> Sidecar | None:
 
 
 def read_plain(csv: Path) -> dict[str, Any] | None:
-    """The sidecar of ``csv`` as the JSON object that it is, unchecked but for its schema.
+    """The sidecar of ``csv`` as a JSON object of which only the schema is checked.
 
     Raises:
-        SchemaError: there is one, and it cannot be read.
+        SchemaError: it exists and cannot be read.
     """
     path = sidecar_path(csv)
     if not path.exists():
@@ -104,7 +106,7 @@ def read_plain(csv: Path) -> dict[str, Any] | None:
 
 
 def verify_sha256(csv: Path, sidecar: Sidecar) -> bool:
-    """``csv`` is byte for byte what the run wrote.
+    """Whether ``csv`` is byte for byte what the run wrote.
 
     Raises:
         OutputError: ``csv`` cannot be read.

@@ -1,8 +1,8 @@
-"""The tiers of a chase, decided by its own rows: the steps that were seen, and what is reported.
+"""The tiers of a chase, decided by its own latencies and by the reported cache sizes.
 
-A chase over growing footprints climbs a staircase: a flat stretch is a tier, a ramp between two
-of them is none.  The sizes that a system or a device reports say which tier a stretch is, where
-the latencies do not contradict them; the operator of a GPU's loads says whether L1 can serve it.
+A chase over growing footprints climbs a staircase: each flat stretch is a tier, a ramp between two
+of them is none. The reported sizes name the tier of a stretch, unless the latencies contradict
+them; on a GPU, the cache operator of the loads decides whether L1 can serve it.
 """
 
 from __future__ import annotations
@@ -16,29 +16,29 @@ from membench.core.units import MIB
 from membench.results.schema import Row, is_whole
 
 REACH = "cache_bytes"
-"""Key in a chase's `detail`: bytes of the last-level cache (on a GPU: of L2) in its reach."""
+"""Key in a chase's `detail`: bytes of the last-level cache in reach (on a GPU, of L2)."""
 
 FLAT = 1.25
-"""Latencies that differ by less than this factor may lie on the same step."""
+"""Latencies that differ by less than this factor may be on the same step."""
 
 CLOSE = 1.1
-"""Neighbours that differ by less lie on the same step, whatever comes before and after."""
+"""Neighbours that differ by less are on the same step, whatever comes before and after."""
 
 HALF = 0.5
 SHARE = 0.1
-"""Share of the climb to the next step up to which a latency still lies on the lower one."""
+"""Share of the climb to the next step up to which a latency belongs to the lower step."""
 
 BEYOND = 4
-"""Footprints of so many times a cache are memory's (STREAM's rule)."""
+"""Footprints of this many times a cache are memory's (STREAM's rule)."""
 
 LEAST_MEMORY = 256 * MIB
-"""Where no cache is reported, smaller footprints are not said to be memory's."""
+"""Least bytes of a footprint that counts as memory's if no cache is reported."""
 
 L1_END = MIB
-"""No GPU has an L1 cache of a MiB, and none an L2 cache smaller than that."""
+"""Bytes above any GPU's L1 cache and below any GPU's L2 cache."""
 
 LEAST_L2 = 4 * MIB
-"""What an L2 cache has at least where its size is not reported (Volta and later)."""
+"""Least bytes of an L2 cache of unreported size (Volta and later)."""
 
 PAST_L1 = frozenset({"cg", "cv"})
 """Cache operators of loads that L1 never serves (PTX ISA, cache operators)."""
@@ -59,10 +59,10 @@ class _Stair:
 
 
 def settled(rows: Sequence[Row]) -> list[Row]:
-    """``rows`` with the tiers of every chase as its staircase decides them.
+    """``rows`` with the tiers of every chase set by its staircase.
 
-    A footprint between two steps keeps its tier cell and carries the flag `transition`.  What
-    cannot be decided, because no step was seen, stays as it is.
+    A footprint between two steps keeps its tier cell and gets the flag `transition`. If no step is
+    visible, the tiers stay as they are.
     """
     curves: dict[tuple[str, ...], list[Row]] = {}
     for row in rows:
@@ -84,10 +84,9 @@ def settled(rows: Sequence[Row]) -> list[Row]:
 
 
 def leading(rows: Sequence[Row]) -> list[Row]:
-    """The rows that may stand for their tier, as its best: with a value, served by that tier alone.
+    """The rows that may represent their tier at its best: with a value, served by that tier alone.
 
-    What is measured under load (``host/loaded``, ``hbm/loaded``) says nothing of a tier at its
-    best.
+    Rows measured under load (``host/loaded``, ``hbm/loaded``) are left out.
     """
     return [
         row
@@ -106,9 +105,9 @@ def _placed(row: Row, tier: Tier | None) -> Row:
 
 
 def _tiers(rows: Sequence[Row]) -> dict[int, Tier | None]:
-    """The tier of the rows of one curve by their place, None between two steps.
+    """The tier of each row of one curve by position, None between two steps.
 
-    Absent is what cannot be decided.
+    Positions that cannot be decided are absent.
     """
     name, params = _split(rows[0].case)
     caches, memory = _TIERS[name]
@@ -136,10 +135,10 @@ def _tiers(rows: Sequence[Row]) -> dict[int, Tier | None]:
 
 
 def _beside_l1(stairs: Sequence[_Stair], cached: Sequence[bool]) -> dict[int, Tier | None]:
-    """The tiers of the footprints below `L1_END`, of loads that L1 may serve.
+    """The tier of the footprints below `L1_END` for loads that L1 may serve.
 
-    All on the first step, which something ends, are L1's; what has climbed to the second step is
-    L2's.  Where nothing ends the first step, nothing tells them apart.
+    Footprints on the first step are L1's, if the step ends; those on the second step are L2's. If
+    the first step has no visible end, they cannot be told apart.
     """
     small = [place for place, one in enumerate(stairs) if one.size < L1_END]
     l1 = _first_step(stairs)
@@ -158,8 +157,8 @@ def _beside_l1(stairs: Sequence[_Stair], cached: Sequence[bool]) -> dict[int, Ti
 def _of_memory(stairs: Sequence[_Stair], cache: int | None) -> list[bool]:
     """Which footprints no cache serves.
 
-    Four times the cache, or flat from a quarter of the footprint on; a curve in which no step
-    was seen does not tell.
+    Four times the cache, or flat from a quarter of the footprint on; a curve without a visible step
+    decides nothing.
     """
     top = stairs[-1].latency
     flat = len(stairs) - 1
@@ -179,11 +178,11 @@ def _of_memory(stairs: Sequence[_Stair], cache: int | None) -> list[bool]:
 def _cached(
     stairs: Sequence[_Stair], beyond: Sequence[bool], least: int, most: float, top: float
 ) -> list[bool]:
-    """Which footprints lie on a step below memory, whose latency is ``top``.
+    """Which footprints are on a step below memory, whose latency is ``top``.
 
-    Of those that a cache of ``most`` bytes can hold: a latency hardly above the step before it,
-    or close to a neighbour's; and of at most half of ``least``, which the cache has for certain,
-    one nearer to that step than to memory.
+    Among those that a cache of ``most`` bytes can hold: latencies hardly above the step before, or
+    close to a neighbour's; and of at most half of ``least`` (the certain size of the cache), those
+    nearer to that step than to memory.
     """
     below = [one for one, out in zip(stairs, beyond, strict=True) if not out]
     found: list[bool] = []
@@ -202,7 +201,7 @@ def _cached(
 
 
 def _first_step(stairs: Sequence[_Stair]) -> int:
-    """How many footprints lie on the first step, before `L1_END`; 0 where nothing ends it."""
+    """Number of footprints on the first step, before `L1_END`; 0 if the step has no visible end."""
     first = stairs[0].latency
     count = 0
     for one in stairs:
@@ -214,7 +213,7 @@ def _first_step(stairs: Sequence[_Stair]) -> int:
 
 
 def _share(latency: float, low: float, high: float) -> float:
-    """How far ``latency`` has climbed from ``low`` to ``high``; 0 where there is no climb."""
+    """How far ``latency`` has climbed from ``low`` to ``high``, as a share; 0 without a climb."""
     return (latency - low) / (high - low) if high > low else 0.0
 
 

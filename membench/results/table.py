@@ -15,25 +15,25 @@ from membench.results.formats.recognise import format_of, opened
 from membench.results.schema import COLUMNS, READERS, REQUIRED, SCHEMA, Row, check, to_cells
 
 MAX_BYTES = 512 << 20
-"""Of a results file: two thousand runs one after the other."""
+"""Most bytes of a results file: two thousand concatenated runs."""
 MAX_LINES = 5_000_000
-"""Of a results file: two thousand full runs have a tenth of that."""
+"""Most lines of a results file: ten times two thousand full runs."""
 MAX_CELLS = 10_000
-"""Of a line: a hundred times the columns that there are."""
+"""Most cells of a line: a hundred times the number of columns."""
 
 _HEAD = 1 << 16  # characters that tell what a file is
 _FAMILY = SCHEMA.partition("/")[0]
 _WHAT_IT_IS = "it is what 'membench run' writes; 'membench import' makes one of other tools' output"
 _MARKS = frozenset({"schema", "run_id", "case"})
-"""Words that stand together in a header and in no row: how a second header is told."""
+"""Words that occur together in a header and in no row, by which a second header is recognised."""
 
 
 def write_rows(path: Path, rows: Iterable[Row]) -> None:
-    """Write ``rows`` to ``path``, which is replaced as a whole or not at all.
+    """Write ``rows`` to ``path``; an existing file is replaced completely or not at all.
 
     Raises:
         SchemaError: a row breaks the schema; nothing is written.
-        OutputError: the place cannot be written; nothing is left behind.
+        OutputError: ``path`` cannot be written; no temporary file is left.
     """
     atomic_write(path, to_csv(rows))
 
@@ -53,14 +53,13 @@ def to_csv(rows: Iterable[Row]) -> bytes:
 
 
 def read_rows(path: Path, *, pipe: bool = True) -> list[Row]:
-    """The rows of ``path`` in order; ``pipe``: it may be one, because a person named it.
+    """The rows of ``path`` in order; ``pipe`` allows a pipe, which a user may name.
 
-    Columns may be in any order and unknown ones are ignored; files of several
-    runs may be put one after the other, headers included.  A row that stands
-    there twice unchanged is taken once.
+    Columns may be in any order and unknown ones are ignored; files of several runs may be
+    concatenated, headers included. A row that occurs twice unchanged is read once.
 
     Raises:
-        SchemaError: one line that names the file, and the line where there is one.
+        SchemaError: one line that names the file, and the line if known.
     """
     try:
         return parse_rows(read_text(path, pipe=pipe))
@@ -69,7 +68,7 @@ def read_rows(path: Path, *, pipe: bool = True) -> list[Row]:
 
 
 def about(path: Path, error: SchemaError) -> SchemaError:
-    """``error``, met while reading ``path``, with the path in its message and its hint."""
+    """``error`` from reading ``path``, with the path added to its message and hint."""
     hint = error.hint.replace("FILE", str(path))
     return SchemaError(one_line(f"{path}: {error}"), one_line(hint))
 
@@ -102,7 +101,7 @@ def read_text(path: Path, *, pipe: bool) -> str:
     """The content of ``path``, which may be a results file.
 
     Raises:
-        SchemaError: it cannot be read, or is no text.
+        SchemaError: it cannot be read, or is not text.
     """
     try:
         text = read_bytes(path, MAX_BYTES, pipe=pipe, text=True).decode("utf-8")
@@ -143,7 +142,7 @@ def _rows(text: str) -> Iterator[Row]:
 
 
 def _records(text: str) -> Iterator[tuple[int, list[str]]]:
-    """Line number and cells of each record; blank lines are passed over."""
+    """Line number and cells of each record; blank lines are skipped."""
     if csv.field_size_limit() < len(text):
         csv.field_size_limit(len(text))  # 128 KiB by default, less than a cell of samples may be
     reader = csv.reader(_lines(text), strict=True)
@@ -173,7 +172,7 @@ def _header(record: list[str], text: str) -> list[str]:
 
 
 def _what_helps(text: str) -> str:
-    """What to do with ``text``, which is something else than a results file."""
+    """A hint for ``text`` that is something else than a results file."""
     data = text[:_HEAD].encode("utf-8", "replace")
     try:
         opened(data)

@@ -5,20 +5,33 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from membench.core.errors import skip
+
 if TYPE_CHECKING:
     from membench.gpu.protocol import Buffer, Gpu, Stream
 
 BLOCK = 512
 UNROLL = 8
 
+TMA_BLOCK = 32
+TMA_BYTES = 64 << 10
+"""Shared memory that a block of the kernel copies through."""
+
+TMA_CAPABILITY = 90
+
 
 def copies(
     gpu: Gpu, engine: str, target: int, source: int, size: int, grid: int = 0
 ) -> Callable[[Stream | None], None]:
-    """A function that queues one copy, by copy engine (``ce``) or kernel (``sm``).
+    """A function that queues one copy of whole vectors of 16 bytes between two addresses.
 
     Args:
-        grid: thread blocks of the kernel; 0 for one on each SM.
+        engine: copy engine (``ce``), a kernel that loads and stores (``sm``), or one that has bulk
+            copies done through shared memory (``tma``).
+        grid: SMs of the kernel; 0 for all of them.
+
+    Raises:
+        Skip: the GPU has no bulk copies.
     """
     import numpy as np
 
@@ -26,6 +39,16 @@ def copies(
 
     if engine == "ce":
         return lambda stream: gpu.copy(target, source, size, stream)
+    if engine == "tma":
+        if gpu.properties.capability < TMA_CAPABILITY:
+            skip("bulk copies need compute capability 9.0")
+        bulk = gpu.kernel(KernelVariant.of("tma.cu"), "tma_copy")
+        each = gpu.occupancy(bulk, TMA_BLOCK, TMA_BYTES)
+        ends = (np.uint64(target), np.uint64(source), np.uint64(size // 16 * 16))
+        sms = grid or gpu.properties.sms
+        return lambda stream: gpu.launch(
+            bulk, each * sms, TMA_BLOCK, ends, shared=TMA_BYTES, stream=stream
+        )
     kernel = gpu.kernel(KernelVariant.of("link.cu", UNROLL=UNROLL), "link_copy")
     args = (np.uint64(target), np.uint64(source), np.uint64(size // 16))
     blocks = grid or gpu.properties.sms

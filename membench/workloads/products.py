@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -15,8 +16,8 @@ from membench.gpu.verify.pattern import POISON
 TILE = 1_048_583
 """Length after which the numbers of an operand repeat; a prime, so that no two rows are equal."""
 
-SIZE: Mapping[str, int] = {"fp32": 4, "tf32": 4, "bf16": 2, "fp8": 1, "mxfp8": 1}
-"""Bytes of one number in memory, by format."""
+BITS: Mapping[str, int] = {"fp32": 32, "tf32": 32, "bf16": 16, "fp8": 8, "mxfp8": 8, "nvfp4": 4}
+"""Bits of one number in memory, by format."""
 
 STORED: Mapping[str, npt.DTypeLike] = {"fp32": np.uint32, "bf16": np.uint16, "fp16": np.uint16}
 """The type that the bits of a result are read as."""
@@ -30,7 +31,19 @@ CHECKED = 16
 # What a sum of k products of numbers below 1 may be off, in units of sqrt(k): by the roundings
 # of the operands (tf32) and of the sums, of which tensor cores keep fewer bits for FP8.  A sum
 # that is wrong is off by some half of such a unit.
-_TOLERANCE = {"fp32": 2**-12, "tf32": 2**-8, "bf16": 2**-10, "fp8": 2**-5, "mxfp8": 2**-5}
+_TOLERANCE = {
+    "fp32": 2**-12,
+    "tf32": 2**-8,
+    "bf16": 2**-10,
+    "fp8": 2**-5,
+    "mxfp8": 2**-5,
+    "nvfp4": 2**-3,  # of numbers of up to 1.5
+}
+
+
+def bytes_of(kind: str, numbers: int) -> int:
+    """Bytes of so many of them in memory."""
+    return numbers * BITS[kind] // 8
 
 
 class Product:
@@ -61,8 +74,8 @@ class Product:
         self._out = out
         self._gpu, self._kind, self._shape = gpu, kind, shape
         self._tiles = tuple(random_numbers(kind, TILE, seed + part) for part in range(2))
-        self.weight_bytes = m * k * SIZE[kind]
-        w, x = gpu.allocate(self.weight_bytes), gpu.allocate(n * k * SIZE[kind])
+        self.weight_bytes = bytes_of(kind, m * k)
+        w, x = gpu.allocate(self.weight_bytes), gpu.allocate(bytes_of(kind, n * k))
         self._y = gpu.allocate(np.dtype(STORED[out]).itemsize * m * n)
         for operand, tile in zip((w, x), self._tiles, strict=True):
             repeat(gpu, operand, tile)
@@ -87,7 +100,13 @@ class Product:
                     f"element ({row}, {column}) is {found:.6g}, not {must:.6g}"
                 )
 
+    @cached_property
+    def _numbers(self) -> tuple[np.ndarray[tuple[int], np.dtype[np.float64]], ...]:
+        return tuple(values(self._kind, tile).astype(np.float64) for tile in self._tiles)
+
     def _row(self, operand: int, row: int) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-        k = self._shape[2]
-        places = np.arange(row * k, (row + 1) * k) % TILE
-        return values(self._kind, self._tiles[operand][places]).astype(np.float64)
+        k, repeated = self._shape[2], self._numbers[operand]
+        taken: np.ndarray[tuple[int], np.dtype[np.float64]] = repeated[
+            np.arange(row * k, (row + 1) * k) % repeated.size
+        ]
+        return taken

@@ -17,7 +17,9 @@ REFERENCE = next((Path(__file__).parents[2] / "results" / "reference").glob("epy
 
 
 def cells(table: str, tag: str) -> list[str]:
-    return [unescape(text) for text in re.findall(rf"<{tag}(?: [^>]*)?>(.*?)</{tag}>", table, re.DOTALL)]
+    return [
+        unescape(text) for text in re.findall(rf"<{tag}(?: [^>]*)?>(.*?)</{tag}>", table, re.DOTALL)
+    ]
 
 
 @given(st.lists(st.lists(st.text(), min_size=2, max_size=2)), st.text())

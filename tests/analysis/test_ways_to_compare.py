@@ -10,7 +10,7 @@ import pytest
 from compare_rows import around, of_run, row, run_cli, write
 
 from membench.analysis.comparison import compare
-from membench.analysis.references import find_reference, reference_names, references
+from membench.analysis.references import find_reference, references
 from membench.analysis.requests import sides_of
 from membench.analysis.sides import make_sides_by
 from membench.analysis.sources import read_source
@@ -20,7 +20,7 @@ from membench.core.terms import PeakBasis, Status, Tier
 from membench.results.compact.row import of_row
 from membench.results.formats import importer
 from membench.results.formats.figures import Origin
-from membench.results.reference_files import reference_root
+from membench.results.reference_files import reference_names, reference_root
 from membench.results.sidecar import read_sidecar, verify_sha256
 from membench.results.table import read_rows
 
@@ -115,7 +115,7 @@ def test_against_a_reference(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     (line,) = [one for one in out.splitlines() if one.startswith("hbm/copy")]
     assert "2900 cited 87%" in line
     assert "? unclear (n=1/5)" in line
-    assert "ref:h100-sxm: cited: Azure/AI-benchmarking-guide, ND_H100_v5: BabelStream" in out
+    assert "ref:h100-sxm: cited: Azure/AI-benchmarking-guide, Azure_Results/ND_H100_v5" in out
     assert "1 unclear: a published figure is one value" in out
     code, _, err = run_cli(capsys, mine, "--against", "ref:h100-sxm", "--fail-on", "worse")
     assert code == 1  # not of one machine, and one value

@@ -5,12 +5,13 @@ from __future__ import annotations
 import ctypes
 from typing import Any
 
+import numpy as np
 import pytest
 
 from membench.core.errors import BackendUnavailable, MembenchError
 from membench.gpu.cuda import cublaslt
-from membench.gpu.cuda.cublaslt import WORKSPACE_BYTES, CublasLt
-from membench.gpu.cuda.products import scale_bytes
+from membench.gpu.cuda.cublaslt import SCALES, WORKSPACE_BYTES, CublasLt
+from membench.gpu.verify.content import random_numbers, values
 
 
 class Library:
@@ -33,7 +34,7 @@ class Library:
 
 def test_a_product_is_transposed_and_has_a_workspace() -> None:
     library = Library()
-    once = CublasLt(library).fp8((256, 128, 64), (0x1000, 0x2000, 0x3000), 0x9000, 0x77)
+    once = CublasLt(library).product("fp8", (256, 128, 64), (0x1000, 0x2000, 0x3000), 0x9000, 0x77)
     names = [name for name, _ in library.calls]
     assert names.count("cublasLtMatrixLayoutCreate") == 3
     assert "cublasLtMatmul" not in names  # only made ready
@@ -58,34 +59,61 @@ def test_a_product_is_transposed_and_has_a_workspace() -> None:
 @pytest.mark.parametrize(
     ("asked", "attributes"),
     [
-        ({"fast": True}, [(25, 1, 1)]),
-        ({"scales": (0x70, 0x80)}, [(31, 2, 4), (32, 2, 4), (17, 0x70, 8), (18, 0x80, 8)]),
+        ({"kind": "fp8", "fast": True}, [(25, 1, 1)]),
+        (
+            {"kind": "mxfp8", "scales": (0x70, 0x80)},
+            [(31, 2, 4), (32, 2, 4), (17, 0x70, 8), (18, 0x80, 8)],
+        ),
+        (
+            {"kind": "nvfp4", "scales": (0x70, 0x80)},
+            [(31, 1, 4), (32, 1, 4), (17, 0x70, 8), (18, 0x80, 8)],
+        ),
     ],
-    ids=["fast accumulation", "MXFP8"],
+    ids=["fast accumulation", "MXFP8", "NVFP4"],
 )
 def test_what_is_wished_of_a_product_is_set(
     asked: dict[str, Any], attributes: list[tuple[int, int, int]]
 ) -> None:
     library = Library()
-    CublasLt(library).fp8((256, 128, 64), (1, 2, 3), 4, 5, "bf16", **asked)
+    kind = asked.pop("kind")
+    CublasLt(library).product(kind, (256, 128, 64), (1, 2, 3), 4, 5, "bf16", **asked)
     found = [call[1] for call in library.calls if call[0] == "cublasLtMatmulDescSetAttribute"]
     told = [(one[1], one[2]._obj.value, one[3].value) for one in found]
     assert told == [(3, 1, 4), *attributes]  # number, value, and the bytes of it
     layouts = [call[1][1] for call in library.calls if call[0] == "cublasLtMatrixLayoutCreate"]
-    assert layouts == [28, 28, 14]  # E4M3, and a result in BF16
+    stored = 33 if kind == "nvfp4" else 28  # E2M1, E4M3
+    assert layouts == [stored, stored, 14]  # and a result in BF16
 
 
 def test_scales_lie_in_tiles_of_128_rows_by_4() -> None:
-    assert scale_bytes(8192, 8192) == 8192 * 8192 // 32
-    assert scale_bytes(100, 64) == 128 * 4
+    assert SCALES["mxfp8"].bytes_of(8192, 8192) == 8192 * 8192 // 32
+    assert SCALES["mxfp8"].bytes_of(100, 64) == SCALES["nvfp4"].bytes_of(100, 64) == 128 * 4
+    assert SCALES["nvfp4"].bytes_of(8192, 8192) == 8192 * 8192 // 16
+
+
+def test_the_byte_that_is_one_is_one() -> None:
+    assert 2.0 ** (SCALES["mxfp8"].one - 127) == 1  # UE8M0: an exponent, and nothing else
+    assert values("fp8", np.full(1, SCALES["nvfp4"].one, np.uint8)).tolist() == [1]  # E4M3
+
+
+def test_e2m1_is_what_the_format_says() -> None:
+    """All sixteen codes: OCP Microscaling Formats 1.0, table 5 (FP4)."""
+    codes = np.arange(16, dtype=np.uint8)
+    packed = (codes[::2] | codes[1::2] << np.uint8(4)).astype(np.uint8)
+    sizes = [0, 0.5, 1, 1.5, 2, 3, 4, 6]
+    assert values("nvfp4", packed).tolist() == sizes + [-size for size in sizes]
+    drawn = values("nvfp4", random_numbers("nvfp4", 4096, 1))
+    assert set(drawn.tolist()) == {-1.5, -1, 1, 1.5}
+    assert abs(float(drawn.mean())) < 0.1
 
 
 def test_no_algorithm_is_a_reason_and_a_failure_is_an_error() -> None:
     shape, operands = (16, 16, 16), (1, 2, 3)
     with pytest.raises(BackendUnavailable, match="no FP8 product"):
-        CublasLt(Library(algorithms=0)).fp8(shape, operands, 4, 5)
+        CublasLt(Library(algorithms=0)).product("fp8", shape, operands, 4, 5)
+    failing = CublasLt(Library(failing="cublasLtMatmulAlgoGetHeuristic"))
     with pytest.raises(BackendUnavailable, match=r"no FP8 product .*\(7\)"):
-        CublasLt(Library(failing="cublasLtMatmulAlgoGetHeuristic")).fp8(shape, operands, 4, 5)
+        failing.product("fp8", shape, operands, 4, 5)
     with pytest.raises(MembenchError, match="cublasLtCreate failed"):
         CublasLt(Library(failing="cublasLtCreate"))
 

@@ -105,8 +105,8 @@ def test_everything_that_the_code_follows_from_is_in_the_key(
     compile_source("control.cu", ("-DNOTHING=2",), "90")
     compile_source("control.cu", ("-DNOTHING=1",), "80")
     compile_source.cache_clear()
-    touched = {name: f"{text}\n" for name, text in compiling._headers().items()}
-    monkeypatch.setattr(compiling, "_headers", lambda: touched)
+    touched = {name: f"{text}\n" for name, text in compiling.kernel_headers().items()}
+    monkeypatch.setattr(compiling, "kernel_headers", lambda: touched)
     compile_source(*ARGS)
     compile_source.cache_clear()
     monkeypatch.setattr(compiling, "_compiler", lambda: "99.9")

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from membench.core.cache_dir import cache_directory
 from membench.host.compiled import jit
-from membench.host.compiled.cache_dir import cache_directory
 
 PROGRAM = """
 from membench.host.memory.stream_kernels import fill

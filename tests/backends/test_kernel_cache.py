@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from membench.doctor.facts import no_kernel_cache
-from membench.gpu.cuda.image_cache import load_image, store_image
-from membench.host.compiled.cache_dir import (
+from membench.core.cache_dir import (
     cache_directory,
     cache_problem,
     private_cache,
     untrusted,
 )
+from membench.doctor.facts import no_kernel_cache
+from membench.gpu.cuda.image_cache import load_image, store_image
 from membench.host.compiled.cache_integrity import discard_damaged, record_digests
 from membench.measure.kernel_cache import kernel_cache
 

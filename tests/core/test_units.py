@@ -108,6 +108,7 @@ def test_the_flags_are_the_closed_list() -> None:
             "unpinned",
             "few-huge-pages",
             "unpinned-numa",
+            "busy-cpu",
             "busy-gpu",
             "link-downtrained",
             "other-memory",

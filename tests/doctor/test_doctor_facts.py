@@ -59,7 +59,7 @@ def test_a_link_to_itself_is_no_directory(tmp_path: Path) -> None:
 def test_the_kernel_cache_is_where_the_backend_keeps_it(
     environ: dict[str, str], cache: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from membench.host.compiled.cache_dir import cache_directory
+    from membench.core.cache_dir import cache_directory
 
     environ = {key: value.format(tmp_path) for key, value in environ.items()}
     for key in ("NUMBA_CACHE_DIR", "XDG_CACHE_HOME", "HOME"):

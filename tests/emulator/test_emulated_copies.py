@@ -345,3 +345,73 @@ def test_an_mbarrier_is_fenced_and_then_a_barrier_passed(ordered: bool) -> None:
         return
     with pytest.raises(MissingFence, match="no barrier between a bulk copy and the fence"):
         bulk(text)
+
+
+# One read for every block of a cluster.
+MULTICAST = """
+extern "C" __global__ void __cluster_dims__(4) k(const uint4* in, uint4* out) {
+    __shared__ __align__(128) uint4 tile[16];
+    __shared__ unsigned long long arrived;
+    const unsigned at = static_cast<unsigned>(__cvta_generic_to_shared(tile));
+    const unsigned barrier = static_cast<unsigned>(__cvta_generic_to_shared(&arrived));
+    if (threadIdx.x == 0) {
+        asm volatile("mbarrier.init.shared::cta.b64 [%0], 1;" ::"r"(barrier) : "memory");
+        asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
+        asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(barrier),
+                     "r"(blockIdx.x % 4 % 2 ? 256 : 0)
+                     : "memory");
+    }
+    asm volatile("barrier.cluster.arrive.release.aligned;" ::: "memory");
+    asm volatile("barrier.cluster.wait.acquire.aligned;" ::: "memory");
+    if (threadIdx.x == 0 && blockIdx.x == 2)
+        asm volatile(
+            "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.multicast::cluster "
+            "[%0], [%1], 256, [%2], %3;" ::"r"(at),
+            "l"(__cvta_generic_to_global(in)), "r"(barrier),
+            "h"(static_cast<unsigned short>(0xa))
+            : "memory");
+    unsigned done = 0;
+    while (done == 0)
+        asm volatile("{ .reg .pred p; mbarrier.try_wait.parity.shared::cta.b64 p, [%1], 0; "
+                     "selp.u32 %0, 1, 0, p; }"
+                     : "=r"(done)
+                     : "r"(barrier)
+                     : "memory");
+    if (blockIdx.x % 2) out[16 * blockIdx.x + threadIdx.x] = tile[threadIdx.x];
+    asm volatile("barrier.cluster.arrive.release.aligned;" ::: "memory");
+    asm volatile("barrier.cluster.wait.acquire.aligned;" ::: "memory");
+}
+"""
+
+
+def test_a_multicast_reaches_the_blocks_of_its_mask_and_no_other() -> None:
+    data = np.random.default_rng(11).integers(0, 2**32, (16, 4), np.uint32)
+    out = np.zeros((4, 16, 4), np.uint32)
+    run = Run(MULTICAST, [data, out], block=16, grid=4)
+    found = run.result(1, np.uint32).reshape(out.shape)
+    assert np.array_equal(found[1::2], [data, data])
+    assert not found[::2].any()
+    assert (run.counts.bytes["bulk.load"], run.counts.bytes["bulk.arrived"]) == (256, 512)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "error"),
+    [
+        ("0xa", "0x1a", EmulationError),  # a block that is not there
+        ("0xa", "0xb", EmulationError),  # one that expects nothing
+        ("0xa", "0x2", FuelExhausted),  # one that waits in vain
+        ("? 256", "? 240", EmulationError),
+    ],
+)
+def test_each_mistake_in_a_multicast_is_caught(
+    before: str, after: str, error: type[Exception]
+) -> None:
+    data = np.ones((16, 4), np.uint32)
+    with pytest.raises(error):
+        Run(
+            MULTICAST.replace(before, after),
+            [data, np.zeros((4, 16, 4), np.uint32)],
+            block=16,
+            grid=4,
+            fuel=20_000,
+        )

@@ -39,7 +39,7 @@ from membench.results.table import read_rows
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT / "tests" / "results" / "formats" / "data"
-REFERENCE = next((ROOT / "results" / "reference").glob("epyc-*/*.csv"))
+REFERENCE = next((ROOT / "results" / "reference").glob("epyc-zen4-*/*.csv"))
 SECONDS = float(os.environ.get("MEMBENCH_FUZZ", "0"))
 SHARE = 120  # mutilations of each reader without MEMBENCH_FUZZ
 

@@ -10,8 +10,8 @@ from asking_gpu import variants_of_all_profiles
 from profile_table import shipped
 from variants_file import listed
 
-from membench.core.errors import BackendUnavailable, MembenchError, RegistersSpilled
-from membench.gpu.cuda.compile import ARCHITECTURES, compile_source
+from membench.core.errors import BackendUnavailable, MembenchError, RegistersSpilled, Skip
+from membench.gpu.cuda.compile import ARCHITECTURES, _explained, compile_source, target
 from membench.gpu.cuda.kernel_files import kernel_names, kernel_root, read_kernel
 from membench.gpu.cuda.kernel_variants import PATH, variants_of
 from membench.gpu.protocol import KernelVariant
@@ -63,7 +63,8 @@ def test_compiles_as_every_case_of_every_profile_asks_for_it(
     arch: str, asked: dict[str, dict[str, set[KernelVariant]]]
 ) -> None:
     variants = set().union(*asked[arch].values())
-    assert {variant.file for variant in variants} == set(kernel_names())
+    hopper = set() if int(arch) >= 90 else {"tma.cu", "multimem.cu"}
+    assert {variant.file for variant in variants} == set(kernel_names()) - hopper
     for variant in sorted(variants, key=str):
         image = compile_source(variant.file, variant.options, arch)
         assert all(not each.local_bytes for each in image.resources.values()), variant
@@ -108,12 +109,43 @@ def test_what_would_spoil_a_number_does_not_compile(
     assert type(refused.value) is kind
 
 
-def test_an_architecture_that_the_compiler_does_not_know_is_named() -> None:
-    with pytest.raises(
-        BackendUnavailable, match=r"does not know compute capability 5\.5"
-    ) as caught:
-        compile_source("stream.cu", (), "55")
-    assert "newer" in caught.value.hint
+@pytest.mark.parametrize(
+    ("arch", "shown", "hint"), [("70", "7.0", "cuda12"), ("139", "13.9", "newer")]
+)
+def test_an_architecture_that_the_compiler_does_not_know_is_named(
+    arch: str, shown: str, hint: str
+) -> None:
+    with pytest.raises(BackendUnavailable, match=f"does not know compute capability {shown}") as no:
+        compile_source("stream.cu", (), arch)
+    assert hint in no.value.hint
+
+
+@pytest.mark.parametrize(
+    ("known", "arch", "compiled"),
+    [
+        ((80, 90, 100, 120), "80", "80"),
+        ((80, 90, 100, 120), "90", "90a"),  # with the instructions of this architecture alone
+        ((80, 90, 100, 120), "121", "120"),  # GB10 and NVRTC 12.8: an image that it runs as well
+        ((80, 90, 100, 120), "103", "100"),
+        ((80, 86, 90), "89", "86"),
+        ((80, 90, 100, 101), "110", "110"),  # no generation that it belongs to: refused by name
+        ((80, 90), "70", "70"),
+        ((80, 90), "90f", "90f"),  # asked for as it is
+    ],
+)
+def test_what_is_compiled_runs_on_the_device(
+    known: tuple[int, ...], arch: str, compiled: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("membench.gpu.cuda.compile._architectures", lambda: known)
+    assert target(arch) == compiled
+
+
+def test_an_assembler_without_wide_loads_is_a_skip_with_the_reason() -> None:
+    """NVRTC 12.8's words for loads of 256 bits, which came with CUDA 12.9."""
+    log = "ptxas ..., line 54; error   : Vector type too large, exceeds 128 bit limit"
+    found = _explained("stream.cu", "100", "12.8.93", log, MembenchError("failed"))
+    assert isinstance(found, Skip)
+    assert "NVRTC 12.8.93 has no loads of 256 bits" in str(found)
 
 
 def test_a_source_that_does_not_exist_is_named() -> None:

@@ -71,7 +71,7 @@ def test_bytes_in_flight() -> None:
 MUTANTS = [
     ("cp", '"n"(STAGES - 1)', '"n"(STAGES)', MissingWait),
     ("cp", "ring + stage * vectors", "ring", EmulationError),
-    ("bulk", '"@!p bra again;\\n"', "", EmulationError),
+    ("bulk", "while (done == 0) {", "if (done == 0) {", EmulationError),
     ("bulk", "parity ^= 1;", "", EmulationError),
     (
         "bulk",

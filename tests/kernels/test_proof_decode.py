@@ -217,6 +217,9 @@ def test_a_result_is_stored_as_it_is_asked_for(kind: str, out: str, size: int) -
         ("NVIDIA A100-SXM4-80GB", "fp32", 19_500),
         ("NVIDIA GB200", "bf16", 2_500_000),
         ("NVIDIA B200", "bf16", 2_250_000),
+        ("NVIDIA B200", "nvfp4", 9_000_000),
+        ("NVIDIA GB200", "nvfp4", 10_000_000),
+        ("NVIDIA H200", "nvfp4", None),
         ("NVIDIA GeForce RTX 4090", "bf16", None),
         ("a GPU of the tests", "bf16", None),
     ],
@@ -225,7 +228,7 @@ def test_a_peak_is_that_of_the_data_sheet(device: str, kind: str, peak: float | 
     assert spec_peak(device, kind) == (peak if peak is None else pytest.approx(peak))
 
 
-@pytest.mark.parametrize("kind", ["fp32", "tf32", "bf16", "fp8", "mxfp8"])
+@pytest.mark.parametrize("kind", ["fp32", "tf32", "bf16", "fp8", "mxfp8", "nvfp4"])
 def test_a_product_is_checked_all_over(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     bench = BENCHES[f"gpu/gemm/{kind}"]
     params: dict[str, Value] = {"n": 128, **FORMS.get(kind, {})}

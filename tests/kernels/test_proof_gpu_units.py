@@ -106,7 +106,9 @@ def test_a_mutant_of_the_map_is_caught(before: str, after: str) -> None:
 @pytest.mark.parametrize("count", ["payload", "rw_sum"])
 def test_a_copy_by_the_driver(count: str) -> None:
     gpu = EmulatedGpu(small(1))
-    proven = prove(BENCHES["hbm/d2d"], {"size": 64 * KIB, "count": count}, gpu, iterations=3)
+    proven = prove(
+        BENCHES["hbm/d2d"], {"size": 64 * KIB, "count": count, "engine": ""}, gpu, iterations=3
+    )
     copies = [event for event in gpu.log if event.kind == "copy"]
     assert [event.detail for event in copies] == [str(64 * KIB)] * 3
     assert proven.work.bytes_moved == 64 * KIB * (2 if count == "rw_sum" else 1)
@@ -115,7 +117,7 @@ def test_a_copy_by_the_driver(count: str) -> None:
 
 def test_what_the_driver_did_not_do_is_found() -> None:
     points: dict[str, dict[str, Value]] = {
-        "hbm/d2d": {"size": 4 * KIB, "count": "payload"},
+        "hbm/d2d": {"size": 4 * KIB, "count": "payload", "engine": ""},
         "hbm/memset": {"size": 4 * KIB},
     }
     for name, params in points.items():

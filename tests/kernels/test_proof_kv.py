@@ -165,13 +165,13 @@ MUTANTS = [
     ("if (first + 32 * k < vectors) got", "if (first + 32 * k + 32 < vectors) got", "sm"),
     ("out[32 * k] = got[k]", "out[32 * k] = got[0]", "sm"),
     ("(vectors + kTile - 1) / kTile", "vectors / kTile", "sm"),
-    ("min(kStageBytes, bytes - part)", "kStageBytes", "bulk"),
-    ("p < all + kAhead", "p + 1 < all + kAhead", "bulk"),
-    ("await(filled + 8 * s, ", "if (p == all) await(filled + 8 * s, ", "bulk"),
+    ("min(kStageBytes, bytes - part(p))", "kStageBytes", "bulk"),
+    ("p < count + kAhead", "p + 1 < count + kAhead", "bulk"),
+    ("await(filled + 8 * s, ", "if (p == count) await(filled + 8 * s, ", "bulk"),
     ('"n"(kStages - kAhead - 1)', '"n"(kStages - 1)', "bulk"),
     ('asm volatile("cp.async.bulk.wait_group 0;" ::: "memory");', "", "bulk"),
     ("static_cast<unsigned>(q / kStages) & 1", "0u", "bulk"),
-    ('asm volatile("fence.proxy.async.shared::cta;" ::: "memory");', "", "bulk"),
+    ('asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");', "", "bulk"),
 ]
 
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from membench.core.errors import JournalError
+from membench.core.errors import JournalError, SchemaError
 from membench.core.snapshot import Machine
 from membench.core.terms import Metric, Stat, Status, Tier
-from membench.measure.run import _prove_rows
+from membench.measure.run import prove_rows
 from membench.results.case_result import CaseResult, Reading
 from membench.results.journal.reading import Contents
-from membench.results.plan import Plan, PlannedCase
+from membench.results.plan import Pairing, Plan, PlannedCase, check
 
 CASE = PlannedCase(
     id="ssd/read/size=1MiB",
@@ -64,7 +64,7 @@ EDITS: dict[str, CaseResult] = {
 
 
 def prove(unit: CaseResult, machine: Machine) -> None:
-    _prove_rows(Path("r.journal"), Contents(PLAN, {}, (unit,)), machine)
+    prove_rows(Path("r.journal"), Contents(PLAN, {}, (unit,)), machine)
 
 
 @pytest.fixture(scope="module")
@@ -84,3 +84,17 @@ def test_an_edited_result_is_refused_in_one_line(edit: str, machine: Machine) ->
     with pytest.raises(JournalError, match=r"^r\.journal cannot be completed: ") as error:
         prove(EDITS[edit], machine)
     assert len(str(error.value).splitlines()) == 1
+
+
+PAIR = Pairing(pair_id=PLAN.run_id, side="a", partner="o_b.csv")
+
+
+def test_the_other_side_of_a_pair_lies_in_the_same_directory() -> None:
+    """Else a stranger's journal could name any file to be read, and to be written to."""
+    check(replace(PLAN, pair=PAIR))
+    for partner in ("", ".", "..", "../o_b.csv", "/etc/o_b.csv", "o\0.csv"):
+        with pytest.raises(SchemaError, match="the plan's pair is none that a run can have"):
+            check(replace(PLAN, pair=replace(PAIR, partner=partner)))
+    for changes in ({"side": "c"}, {"pair_id": "../x"}):
+        with pytest.raises(SchemaError, match="the plan's pair"):
+            check(replace(PLAN, pair=replace(PAIR, **changes)))

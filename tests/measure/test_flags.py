@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from membench.core.snapshot import Cache, Core, GpuIdentity, Gpus, Machine, Node
 from membench.core.terms import FLAGS, INVALID_FLAGS, OFF_TIER_FLAGS, Metric, Stat, Status, Tier
 from membench.core.units import GIB, MIB
+from membench.machine.cpu_time import CpuTicks
 from membench.measure.clocks import LEAST_SHARE, MOST_FALL, clock_fell
 from membench.measure.events import Silent
 from membench.measure.flags import PEAK_TOLERANCE, results
@@ -27,6 +28,7 @@ from membench.measure.rounds.environment import (
     link_is_down,
     others,
     slowdowns,
+    taken_by_others,
     was_held,
 )
 from membench.results.case_result import CaseResult, Reading
@@ -169,7 +171,10 @@ SEEN: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {
 }
 """Flags that are raised from what stands in the units."""
 
-AROUND = ("unpinned-numa", "busy-gpu", "link-downtrained", "encrypted-link", "cgroup-limited")
+AROUND = (
+    *("unpinned-numa", "busy-cpu", "busy-gpu", "link-downtrained", "encrypted-link"),
+    "cgroup-limited",
+)
 """Flags that are raised from what the parent sees around a case; `throttled` is raised by both."""
 
 KNOWN_BEFORE = ("cache-served", "cache-unknown")
@@ -343,6 +348,7 @@ def test_a_worker_is_put_beside_its_gpu(
         assert affinities == {}
 
 
+NO_TICKS = CpuTicks()
 UNIT = CaseResult(round=1, case="ddr/copy/n=1", status=Status.OK, started="2026-01-01T00:00:00Z")
 
 
@@ -356,12 +362,14 @@ def around(monkeypatch: pytest.MonkeyPatch) -> Callable[..., CaseResult]:
         pauses: int = 0,
         unit: CaseResult = UNIT,
         tier: Tier = Tier.HBM,
+        ticks: CpuTicks = NO_TICKS,
         **now: Any,
     ) -> CaseResult:
         case = planned(BANDWIDTH, tier, "cpu").cases[0]
         eyes = EnvironmentMonitor(MACHINE, Silent())
         before = EnvironmentSample(0.0, 3, {"00": STATE}, pinned=pinned)
         monkeypatch.setattr(monitor, "throttled_count", lambda: 3 + pauses)
+        monkeypatch.setattr(monitor, "cpu_ticks", lambda _: ticks)
         monkeypatch.setattr(eyes, "_gpus", lambda _: {"00": replace(STATE, **now)})
         return eyes.after(before, case, 7, unit)
 
@@ -373,6 +381,8 @@ def around(monkeypatch: pytest.MonkeyPatch) -> Callable[..., CaseResult]:
     [
         ("cgroup-limited", {"pauses": 1}, {"pauses": 0}),
         ("unpinned-numa", {"pinned": False}, {"pinned": True}),
+        ("busy-cpu", {"ticks": CpuTicks(200, steal=10)}, {"ticks": CpuTicks(200, steal=9)}),
+        ("busy-cpu", {"ticks": CpuTicks(200, 0, 200, 20)}, {"ticks": CpuTicks(39, 9, 39, 0)}),
         ("busy-gpu", {"processes": (7, 9)}, {"processes": (7,)}),
         ("throttled", {"reasons": 0x4}, {"reasons": 0x1}),
         ("link-downtrained", {"link_width": 8, "tier": Tier.LINK}, {"link_width": 8}),
@@ -386,6 +396,40 @@ def test_what_is_seen_around_a_case_flags_it(
     assert around(**quiet).flags == ()
     failed = replace(UNIT, status=Status.FAILED, reason="x")
     assert around(**raised, unit=failed) == failed  # only a number is trusted less
+
+
+def test_what_others_had_stands_in_the_detail(
+    around: Callable[..., CaseResult], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(monitor, "online_cpus", lambda _: range(4))
+    unit = around(ticks=CpuTicks(400, steal=40, processes=300, own=100))
+    assert unit.flags == ("busy-cpu",)
+    assert unit.detail == {"steal": 0.1, "others": 2.0}
+
+
+def test_the_kernels_threads_of_a_disk_are_nobody_elses(
+    around: Callable[..., CaseResult],
+) -> None:
+    case = planned(BANDWIDTH, Tier.SSD, "storage").cases[0]
+    busy = CpuTicks(400, processes=400)
+    assert taken_by_others(busy, case, 4) == {}
+    assert taken_by_others(busy, replace(case, backend="cpu"), 4) == {"others": 4.0}
+    assert taken_by_others(CpuTicks(400, steal=20), case, 4) == {"steal": 0.05}
+
+
+def test_who_had_the_cpus_is_kept_for_each_round(
+    around: Callable[..., CaseResult], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(monitor, "online_cpus", lambda _: range(2))
+    counts = iter([CpuTicks(), CpuTicks(100, 1, 90, 60), CpuTicks(300, 3, 200, 80), CpuTicks(400)])
+    monkeypatch.setattr(monitor, "cpu_ticks", lambda _: next(counts))
+    eyes = EnvironmentMonitor(MACHINE, Silent())
+    assert eyes.cpu_time() == {}
+    case = planned(BANDWIDTH, Tier.DDR, "cpu").cases[0]
+    for _ in range(2):  # what is between two cases is of no case
+        eyes.after(eyes.before(case, 7), case, 7, UNIT)
+    assert eyes.cpu_time() == {"steal": 0.005, "others": 0.3}
+    assert eyes.cpu_time() == {}
 
 
 def test_the_reason_of_a_slow_clock_stands_in_the_detail(around: Callable[..., CaseResult]) -> None:

@@ -52,7 +52,9 @@ def fill(verify=None, before=None):
             begin = time.perf_counter_ns()
             ctypes.memset((ctypes.c_char * len(target)).from_buffer(target), byte, len(target))
             samples.append(len(target) / (time.perf_counter_ns() - begin))
-        return Observation({(Metric.BANDWIDTH, Stat.MEDIAN): samples}, {"engine": "memset"})
+        setting = os.environ.get("TEST_SETTING")
+        detail = {"engine": "memset"} | ({"setting": setting} if setting else {})
+        return Observation({(Metric.BANDWIDTH, Stat.MEDIAN): samples}, detail)
 
     return Observed(
         observe=observe, seconds=0.01, timer="perf_counter_ns", size_bytes=len(target),

@@ -77,8 +77,8 @@ def judged(with_gpu: tuple[Row, ...]) -> Verdicts:
 def test_the_captions_state_what_the_data_says(figures: dict[str, Figure]) -> None:
     captions = {slug: figure.caption for slug, figure in figures.items()}
     assert captions["ladder"].startswith(
-        "hbm reaches 3021 GB/s (hbm/read), ddr reaches 42.0 GB/s (ddr/triad), "
-        "ssd reaches 3.30 GB/s (ssd/read); hbm is 915 times as fast as ssd."
+        "HBM reaches 3021 GB/s (hbm/read), DDR reaches 42.0 GB/s (ddr/triad), "
+        "SSD reaches 3.30 GB/s (ssd/read); HBM is 920 times as fast as SSD."
     )
     assert captions["staircase"] == (
         "pages=thp: 1.10 ns in 16KiB, 90.0 ns in 256MiB (x 81.8); "

@@ -31,7 +31,7 @@ def made_once(
         file = make_file(tmp_path_factory.mktemp("composed") / "a.csv", everything)
         sources, runs = read_runs([file])
         judged = verdicts([row for run in runs for row in run.rows])
-        _MADE.append((judged, compose(sources, runs, judged)))
+        _MADE.append((judged, compose(sources, runs, judged, judged.entries)))
     ((judged, document),) = _MADE
     monkeypatch.setattr("membench.report.page.write.verdicts", lambda *_args, **_more: judged)
     monkeypatch.setattr("membench.report.page.write.compose", lambda *_args: document)

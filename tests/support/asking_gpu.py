@@ -17,7 +17,7 @@ from membench.core.backend import Device, Edge, Stamps
 from membench.core.case import PROFILES, Needs
 from membench.core.errors import Skip
 from membench.core.snapshot import Machine
-from membench.gpu.link_protocol import Lane
+from membench.gpu.link_protocol import Lane, Multicast
 from membench.gpu.protocol import Argument, Buffer, Gpu, KernelVariant, Properties
 from membench.gpu.verify.content import random_numbers
 from membench.workloads import attention as gpu_attention
@@ -77,7 +77,10 @@ class AskingLinks:
     def peer(self, size: int) -> Named:
         return Named(size=size)
 
-    def every_gpu(self, size: int) -> tuple[Lane, ...]:
+    def multicast(self, size: int) -> Multicast:
+        return Multicast(1 << 20, size, (Named(size=size), Named(size=size)))
+
+    def every_gpu(self, size: int, *, peers: bool = False) -> tuple[Lane, ...]:
         return tuple(Lane(gpu, Named(size=size), Named()) for gpu in range(2))
 
     def free_bytes(self) -> int:

@@ -14,9 +14,9 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from shutil import which
 
+from membench.core.cache_dir import cache_directory
 from membench.gpu.cuda.compile import Image, compile_source
 from membench.gpu.cuda.image_cache import image_key
-from membench.host.compiled.cache_dir import cache_directory
 
 INSTRUCTION_BYTES = 16
 """Length of an instruction since Volta."""
@@ -133,7 +133,7 @@ def loops(code: Code) -> Iterator[Code]:
             yield [one for one in code if each.target <= one.address <= each.address]
 
 
-def _flat_loops(code: Code) -> list[Code]:
+def flat_loops(code: Code) -> list[Code]:
     """The bodies of the loops without a loop inside."""
     bodies = list(loops(code))
     return [
@@ -150,7 +150,7 @@ def _flat_loops(code: Code) -> list[Code]:
 
 def main_loop(code: Code, opcode: str) -> Code:
     """Of the loops without a loop inside, the one with ``opcode`` (a prefix) most often."""
-    best = max(_flat_loops(code), key=lambda body: count(body, re.escape(opcode)), default=())
+    best = max(flat_loops(code), key=lambda body: count(body, re.escape(opcode)), default=())
     assert count(best, re.escape(opcode)), f"no loop with {opcode}"
     return best
 
@@ -221,7 +221,7 @@ def tile_loop(code: Code, width: int = 16) -> Code:
     def accesses(body: Code) -> int:
         return sum(each.width("LDG.", "STG.") == width for each in body)
 
-    best = max(_flat_loops(code), key=accesses, default=())
+    best = max(flat_loops(code), key=accesses, default=())
     assert accesses(best), f"no loop with global accesses of {width} bytes"
     return best
 

@@ -20,14 +20,19 @@ Asked = Mapping[str, Mapping[str, set[KernelVariant]]]
 
 
 def listed(asked: Asked) -> str:
-    """The file's text: of each compilation the least architecture that asks for it."""
+    """The file's text: of each compilation the first and last architecture that ask for it."""
     first: dict[str, dict[KernelVariant, int]] = {}
+    last: dict[tuple[str, KernelVariant], int] = {}
     for arch in sorted(asked, key=int, reverse=True):
         for bench, variants in asked[arch].items():
             first.setdefault(bench, {}).update(dict.fromkeys(variants, int(arch)))
+            for variant in variants:
+                last.setdefault((bench, variant), int(arch))
+    newest = max(map(int, asked), default=0)
     entries = {
         bench: [
             {"file": one.file, "defines": dict(one.defines), "from": first[bench][one]}
+            | ({} if last[bench, one] == newest else {"until": last[bench, one]})
             for one in sorted(first[bench], key=str)
         ]
         for bench in sorted(first)

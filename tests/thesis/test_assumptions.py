@@ -62,6 +62,8 @@ def test_what_is_shipped_covers_devices_drives_prices_and_workloads() -> None:
         ('unit = "GB"', 'unit = "share"', "a share of 90 is above 1", ""),
         ('kind = "spec"', 'kind = "hope"', "kind 'hope' is none of spec", ""),
         ('kind = "spec"', 'kind = "spec", sure = 1', "'sure' is not a key", "the keys are"),
+        ('kind = "spec"', 'kind = "spec", evidence = "hearsay"', "evidence 'hearsay' is none", ""),
+        ('kind = "spec"', 'kind = "spec", evidence = ["model"]', "'evidence' is not text", ""),
         ("memory = {", "memory = 3\nx = {", "'device.h100.memory' is not a table", ""),
         ("[device.h100]", "[device.h100", "not TOML", ""),
         (
@@ -116,6 +118,9 @@ def test_records_to_come_and_substitutes_may_be_added(tmp_path: Path) -> None:
     names = waited_for(ledger(), shipped())
     assert "record.tsmc.n2_share_2026" in names
     assert assumptions(path, declared=names)["measurement.gemm"].own
+    path.write_text(path.read_text().replace("TFLOP/s", "GB/s"))
+    with pytest.raises(AssumptionError, match="in GB/s cannot stand for one in GFLOP/s or TFLOP/s"):
+        assumptions(path, declared=names)
 
 
 def test_units_are_of_one_dimension_each() -> None:

@@ -182,3 +182,13 @@ def test_where_compute_was_not_compared_it_is_said() -> None:
     assert found.note == "Nothing shows that both machines compute alike."
     (variant,) = found.variants
     assert np.median(variant.draws) == pytest.approx(1.0, abs=0.05)
+
+
+def test_products_in_fp8_are_no_16_bit_products() -> None:
+    """Although their result is stored in BF16, which their id says too."""
+    rows = [
+        make_row("gpu/gemm/bf16/n=8192/out=bf16", Metric.FLOPS, 740e3),
+        make_row("gpu/gemm/fp8/n=8192/sums=fast/out=bf16", Metric.FLOPS, 1290e3),
+    ]
+    assert find(ledger().inputs["gemm"], rows).rows == (rows[0],)
+    assert not find(ledger().inputs["gemm"], rows[1:]).rows

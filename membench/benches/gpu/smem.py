@@ -1,43 +1,41 @@
-"""Shared memory: bandwidth by width and stride, latency, and that of a neighbour in a cluster."""
+"""Shared memory: bandwidth by width and stride, latency, and access to a neighbour in a cluster."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from membench.core.case import Needs, axis, bench
-from membench.core.errors import VerificationFailed, skip
+from membench.core.errors import VerificationFailed
 from membench.core.terms import BytesConvention, Metric, Stat
 from membench.core.units import KIB
 from membench.core.work import Observation, Observed, Timed, Work
+from membench.workloads.clusters import alone_on_its_sm, needs_clusters, resident_clusters
 
 if TYPE_CHECKING:
-    from membench.gpu.protocol import Gpu, Kernel
+    from membench.gpu.protocol import Gpu
 
 BLOCK = 1024
 TURN_BYTES = 32 * KIB
-"""What one turn accesses, all threads of a block together."""
+"""Bytes that one turn accesses, all threads of a block together."""
 
 TURNS = 2048
 """Turns of one launch: some 0.3 ms without conflicts."""
 
 WORDS = 4096
 STEP = 1021
-"""The ring of the latency: every word names the one STEP further; odd, so that it is one cycle."""
+"""The ring of the latency test: every word points STEP further; odd, so that it is one cycle."""
 
 LOADS = 32
 HOPS_TURNS = 1000
 LAUNCHES = 5
-CLUSTER_CAPABILITY = 90
-STATIC_BYTES = 128
-"""Shared memory of the kernels' own, for the sums of a block."""
 _SALT = 41
 
 
 def conflict(width: int, stride: int) -> int:
-    """Passes that a request takes, of those that it takes without a bank conflict.
+    """How many times as many passes a request takes as without bank conflicts.
 
-    There are 32 banks of four bytes.  Accesses of 8 and 16 bytes go by half and quarter
-    warps, whose lanes are ``stride`` elements apart (a power of two).
+    There are 32 banks of four bytes.  Accesses of 8 and 16 bytes go by half and quarter warps,
+    whose lanes are ``stride`` elements apart (a power of two).
     """
     return min(stride, 128 // width)
 
@@ -48,7 +46,7 @@ def tiles(width: int) -> int:
 
 
 def memory_bytes(width: int) -> int:
-    """Dynamic shared memory: the tiles that turns begin at, and those that they end at."""
+    """Bytes of dynamic shared memory: the tiles at the start and at the end of the turns."""
     return (2 * tiles(width) - 1) * BLOCK * width
 
 
@@ -68,7 +66,7 @@ def read_sum(width: int, turns: int, salt: int) -> int:
 
 
 def written_sum(width: int, turns: int, salt: int) -> int:
-    """Sum of the words that a block leaves behind after ``turns`` turns of writing."""
+    """Sum of the words that a block leaves after ``turns`` turns of writing."""
     each, total = tiles(width), 0
     for tile in range(2 * each - 1):
         turn = max((t for t in range(turns) if 0 <= tile - t % each < each), default=None)
@@ -117,9 +115,9 @@ def _bandwidth(gpu: Gpu, operation: str, width: int, stride: int) -> Work:
 def read(gpu: Gpu, width: int, stride: int) -> Work:
     """Read bandwidth of shared memory, all SMs added up.
 
-    ``width`` is bytes of one load of a thread, ``stride`` how many such elements neighbouring
-    threads are apart.  The bank-conflict ratio is stride 1 over this one; the banks predict
-    what stands in the detail as conflict.
+    ``width`` is the bytes of one load of a thread, ``stride`` the distance of neighbouring threads
+    in such elements. The bank-conflict ratio is the bandwidth at stride 1 divided by this one; the
+    detail has the ratio that the banks predict as conflict.
     """
     return _bandwidth(gpu, "read", width, stride)
 
@@ -155,15 +153,15 @@ def latency(gpu: Gpu, cluster: int) -> Work:
 
     from membench.gpu.protocol import KernelVariant
 
-    _needs_clusters(gpu, cluster)
+    needs_clusters(gpu, cluster)
     own = cluster == 1
     variant = KernelVariant.of("shared.cu", LOADS=LOADS, **({} if own else {"CLUSTER": cluster}))
     kernel = gpu.kernel(variant, "shared_chase" if own else "cluster_chase")
     ring = (4 if own else 8) * WORDS
     shared = ring
     if not own:
-        shared = _alone_on_its_sm(gpu, ring)
-        _resident(gpu, kernel, cluster, 32, shared)
+        shared = alone_on_its_sm(gpu, ring)
+        resident_clusters(gpu, kernel, cluster, 32, shared)
     out = gpu.allocate(24)
     args = (out, np.uint32(WORDS), np.uint32(STEP), np.uint32(HOPS_TURNS))
     hops = LOADS * HOPS_TURNS
@@ -211,20 +209,20 @@ def latency(gpu: Gpu, cluster: int) -> Work:
 def neighbour(gpu: Gpu, cluster: int) -> Work:
     """Read bandwidth of distributed shared memory, all SMs added up.
 
-    Every block reads 16 bytes a thread from the next block of its cluster.  There is one block
-    an SM, and one wave: as many clusters as the driver says are resident at once.  A cluster
-    lies within one GPC, and SMs that are left over in their GPC stay idle; a cluster more would
-    wait for the others and double the time.
+    Every block reads 16 bytes a thread from the next block of its cluster.  There is one block per
+    SM, and one wave: as many clusters as the driver reports to be resident at once. A cluster is
+    within one GPC, and leftover SMs of a GPC stay idle; one more cluster would wait for the others
+    and double the time.
     """
     import numpy as np
 
     from membench.gpu.protocol import KernelVariant
     from membench.gpu.verify.content import BlockSums
 
-    _needs_clusters(gpu, cluster)
+    needs_clusters(gpu, cluster)
     kernel = gpu.kernel(KernelVariant.of("shared.cu", CLUSTER=cluster), "cluster_read")
-    shared = _alone_on_its_sm(gpu, memory_bytes(16))
-    blocks = _resident(gpu, kernel, cluster, BLOCK, shared) * cluster
+    shared = alone_on_its_sm(gpu, memory_bytes(16))
+    blocks = resident_clusters(gpu, kernel, cluster, BLOCK, shared) * cluster
     sums = BlockSums(gpu, blocks)
     args = (sums.buffer, np.uint32(TURNS), np.uint32(_SALT))
     # What block r of a cluster reads is what block r + 1 holds.
@@ -252,27 +250,3 @@ def neighbour(gpu: Gpu, cluster: int) -> Work:
             "registers": kernel.registers,
         },
     )
-
-
-def _alone_on_its_sm(gpu: Gpu, used: int) -> int:
-    """Shared memory that a block asks for so that no second one fits beside it.
-
-    Else two blocks of a cluster may share an SM, and what one reads of the other is its own SM's.
-    """
-    most = gpu.properties.shared_per_block - STATIC_BYTES
-    return max(used, min(gpu.properties.shared_per_sm // 2, most))
-
-
-def _resident(gpu: Gpu, kernel: Kernel, cluster: int, block: int, shared: int) -> int:
-    """Clusters that are resident at once; skips where not one is."""
-    found = gpu.clusters(kernel, cluster, block, shared)
-    if not found:
-        skip(f"no cluster of {cluster} blocks fits into a GPC of this device")
-    return found
-
-
-def _needs_clusters(gpu: Gpu, cluster: int) -> None:
-    if cluster > 1 and gpu.properties.capability < CLUSTER_CAPABILITY:
-        skip("clusters of blocks need compute capability 9.0")
-    if cluster > gpu.properties.sms:
-        skip(f"a cluster of {cluster} blocks needs as many SMs")

@@ -1,15 +1,16 @@
-"""What the driver's own calls reach inside of GPU memory: memcpy and memset."""
+"""The driver's own copies inside of GPU memory: memcpy and memset."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from membench.core.axes import AUTO
+from membench.core.axes import AUTO, OMITTED
 from membench.core.case import Needs, axis, bench
 from membench.core.errors import VerificationFailed
 from membench.core.terms import BytesConvention, PeakBasis
 from membench.core.units import GIB, MIB
 from membench.core.work import Timed, Work
+from membench.workloads.link_copy import copies
 
 if TYPE_CHECKING:
     from membench.gpu.protocol import Gpu
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 BYTE = 0x3C
 
 SIZES = ("64KiB", "512KiB", "4MiB", "32MiB", "256MiB", "2GiB")
-"""Sizes beside `auto`, down to where a launch takes longer than the copy."""
+"""Sizes besides `auto`, down to where a launch takes longer than the copy."""
 
 _SALT = 71
 
@@ -32,9 +33,12 @@ _SALT = 71
 )
 @axis("size", quick=AUTO, full=(AUTO, *SIZES))
 @axis("count", quick="rw_sum", full=("rw_sum", "payload"))
-def d2d(gpu: Gpu, size: int, count: str) -> Work:
+@axis("engine", quick=OMITTED, full=(OMITTED, "tma"))
+def d2d(gpu: Gpu, size: int, count: str, engine: str) -> Work:
     """Copy within GPU memory by cudaMemcpyAsync; the driver chooses the engine.
 
+    ``engine=tma`` copies by a kernel that has bulk copies done through shared memory (from
+    compute capability 9.0 on); copies by loads and stores are `hbm/copy`.
     ``count=payload`` counts a byte that is copied once, as copies between tiers do,
     ``count=rw_sum`` twice, as STREAM does: it is read and written.
     """
@@ -44,12 +48,13 @@ def d2d(gpu: Gpu, size: int, count: str) -> Work:
     patterns = Patterns(gpu)
     patterns.fill(source, _SALT)
     patterns.poison(target)
+    once = copies(gpu, engine or "ce", target.address, source.address, size)
     both = count == "rw_sum"
     peak = gpu.properties.peak_bandwidth if both else None
 
     def run(iterations: int) -> None:
         for _ in range(iterations):
-            gpu.copy(target.address, source.address, size)
+            once(None)
 
     return Timed(
         run=run,
@@ -61,7 +66,7 @@ def d2d(gpu: Gpu, size: int, count: str) -> Work:
         peak=peak,
         peak_basis=PeakBasis.QUERIED if peak else None,
         flags=("cache-served",) if 2 * size < 4 * gpu.properties.l2_bytes else (),
-        detail={"api": "cudaMemcpyAsync"},
+        detail={"api": "cp.async.bulk" if engine else "cudaMemcpyAsync"},
     )
 
 

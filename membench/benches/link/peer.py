@@ -1,7 +1,7 @@
-"""From one GPU to another: copies by copy engine and by kernel, and the latency of a load.
+"""From one GPU to another, or to all: copies by copy engine and by kernel, and latency.
 
-Not yet run on several GPUs.  The names of NVIDIA's nvbandwidth for the same
-transfers stand in ``docs/kernels.md``.
+Not yet run on several GPUs.  ``docs/kernels.md`` has the names of the same transfers in NVIDIA's
+nvbandwidth.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def _seconds(size: int, **_: object) -> float:
 def _declare(operation: str) -> Callable[[Callable[..., Work]], Bench]:
     def decorate(function: Callable[..., Work]) -> Bench:
         sizes = ("256MiB", "64KiB", "1MiB", "16MiB", "2GiB")
-        function = axis("engine", quick=("ce", "sm"))(function)
+        function = axis("engine", quick=("ce", "sm"), full=("ce", "sm", "tma"))(function)
         function = axis("size", quick="256MiB", full=sizes)(function)
         both = 2 if operation == "bidir" else 1
         return bench(
@@ -47,7 +47,7 @@ def _declare(operation: str) -> Callable[[Callable[..., Work]], Bench]:
 
 
 def _ends(gpu: Gpu, *, reads: bool) -> dict[str, str]:
-    """Where the bytes come from and where they go, for the `detail` of a row."""
+    """Source and target of the bytes, for the `detail` of a row."""
     here, there = (str(number) for number in gpu.links.pair)
     return {"src": there, "dst": here} if reads else {"src": here, "dst": there}
 
@@ -158,9 +158,9 @@ def bidir(gpu: Gpu, size: int, engine: str) -> Work:
 def latency(gpu: Gpu, size: int) -> Work:
     """Latency of one dependent load of another GPU's memory.
 
-    The ring is one random cycle over ``size`` bytes: at 512 MiB beyond the other
-    GPU's cache, at 1 MiB inside of it, which is what a short ring would measure.  The
-    median is that of whole launches, p99 of single hops, which include reading the clock.
+    The ring is one random cycle over ``size`` bytes: 512 MiB is beyond the other GPU's cache, 1 MiB
+    within it.  The median is that of whole launches, p99 of single hops, which include reading the
+    clock.
     """
     from membench.gpu.verify.walk import LINE, Walker
 
@@ -177,4 +177,98 @@ def latency(gpu: Gpu, size: int) -> Work:
         timer="globaltimer",
         size_bytes=size,
         verify=walker.verify,
+    )
+
+
+@bench(
+    "peer/all",
+    version=1,
+    needs=(Needs.GPU, Needs.TWO_GPUS),
+    profiles=("full",),
+    seconds=lambda size, **_: 0.2 + 4.0 * size / GIB,
+    gpu_memory=lambda size, **_: 8 * size + MIB,
+    grid=("dir",),
+)
+@axis("size", quick="256MiB")
+@axis("dir", quick=("in", "out"))
+def every(gpu: Gpu, size: int, dir: str) -> Work:  # noqa: A002 - the axis' name
+    """Copy ``size`` bytes between this GPU and every other one that it reaches, all at once.
+
+    ``dir=in``: all others write to this one.  ``dir=out``: all others read from it.  The others'
+    copy engines do the work.  The bandwidth counts the bytes of all of them, from their common
+    start to the end of the last.
+    """
+    from membench.gpu.verify.pattern import Patterns
+
+    links = gpu.links
+    others = links.every_gpu(size, peers=True)[1:]
+    own = [gpu.allocate(size) for _ in others]
+    patterns = Patterns(gpu)
+    scratch = gpu.allocate(size)
+    for number, (near, lane) in enumerate(zip(own, others, strict=True)):
+        patterns.fill(scratch, _SALT + 2 * number + 1)
+        gpu.copy(lane.memory.address, scratch.address, size)
+        patterns.fill(near, _SALT + 2 * number)
+    gpu.synchronize()
+    ways = [
+        (near.address, far.memory.address) if dir == "in" else (far.memory.address, near.address)
+        for near, far in zip(own, others, strict=True)
+    ]
+
+    def run(iterations: int) -> None:
+        begin = links.record()
+        for lane, (target, source) in zip(others, ways, strict=True):
+            links.follow(begin, lane.queue)
+            for _ in range(iterations):
+                gpu.copy(target, source, size, lane.queue)
+            links.follow(links.record(lane.queue))
+
+    def verify(_iterations: int) -> None:
+        for number, (near, lane) in enumerate(zip(own, others, strict=True)):
+            gpu.wait(lane.queue)
+            found, salt = near, _SALT + 2 * number + 1
+            if dir == "out":
+                patterns.poison(scratch)
+                gpu.copy(scratch.address, lane.memory.address, size)
+                found, salt = scratch, _SALT + 2 * number
+            patterns.check(f"peer/all: GPU {lane.gpu}", found, salt)
+
+    return Timed(
+        run=run,
+        verify=verify,
+        size_bytes=size * len(others),
+        bytes_moved=size * len(others),
+        bytes_convention=BytesConvention.PAYLOAD,
+        min_sample_s=0.001,
+        samples=10,
+        launches=3 * len(others),
+        detail={"engine": "ce", "gpus": 1 + len(others)},
+    )
+
+
+@bench(
+    "peer/bulk",
+    version=1,
+    needs=(Needs.GPU, Needs.TWO_GPUS),
+    profiles=("full",),
+    yields=(Metric.LATENCY, Stat.MEDIAN),
+    seconds=0.2,
+    gpu_memory=MIB,
+)
+@axis("size", quick="512MiB", full=("512MiB", "1MiB"))
+def bulk(gpu: Gpu, size: int) -> Work:
+    """Latency of a dependent bulk copy (TMA) of 16 bytes from another GPU into shared memory.
+
+    The ring is that of ``peer/latency``.
+    """
+    from membench.gpu.verify.walk import LINE, Walker
+
+    walker = Walker(gpu, gpu.links.peer(size), size // LINE, bulk=True)
+    return Observed(
+        observe=lambda _seconds: walker.bulk_trips(HOPS, LAUNCHES),
+        seconds=0.2,
+        timer="globaltimer",
+        size_bytes=size,
+        verify=walker.verify,
+        detail=_ends(gpu, reads=True),
     )

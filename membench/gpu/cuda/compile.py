@@ -1,9 +1,8 @@
 """CUDA C++ to machine code by NVRTC: a pure function that needs no driver and no GPU.
 
-What comes out of it is the same wherever it runs: the machine code that the
-tests disassemble, the PTX that they execute, and the image that the GPU loads.
-The source is compiled here and not by CuPy, because CuPy asks the driver for
-the architecture even where it is given (cupy 14.2, `compiler.py`).
+The result is the same wherever it runs: the machine code that the tests disassemble, the PTX that
+they execute, and the image that the GPU loads. The source is compiled here and not by CuPy, because
+CuPy asks the driver for the architecture even if it is given (cupy 14.2, `compiler.py`).
 """
 
 from __future__ import annotations
@@ -18,13 +17,13 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from membench.core.errors import BackendUnavailable, MembenchError, RegistersSpilled
+from membench.core.cache_dir import cache_directory
+from membench.core.errors import BackendUnavailable, MembenchError, RegistersSpilled, Skip
 from membench.gpu.cuda.image_cache import IMAGES, image_key, is_kept, load_image, store_image
 from membench.gpu.cuda.kernel_files import kernel_root, read_kernel
-from membench.host.compiled.cache_dir import cache_directory
 
 ARCHITECTURES = ("80", "86", "89", "90", "100", "120")
-"""The compute capabilities that every source is proven for: Ampere, Ada, Hopper, Blackwell."""
+"""The compute capabilities for which every source is proven: Ampere, Ada, Hopper, Blackwell."""
 
 OPTIONS = (
     "-std=c++17",
@@ -34,16 +33,23 @@ OPTIONS = (
     "--ptxas-options=--warn-on-local-memory-usage",
     "--ptxas-options=--warning-as-error",
 )
-"""What every source is compiled with, beside its architecture and its macros."""
+"""Options of every compilation, besides its architecture and its macros."""
+
+FEATURE_SETS = 90
+"""First compute capability with instructions of one architecture alone (``sm_90a``)."""
+
+_OLDEST = 75
+"""The oldest architecture of NVRTC 13; CUDA 12 supports older devices."""
 
 _COMPLAINT = re.compile(r"error|warning", re.IGNORECASE)
 _SPILLED = re.compile(r"local memory|spill", re.IGNORECASE)
+_TOO_WIDE = "exceeds 128 bit limit"  # of loads: the assembler of CUDA 12.8 knows no wider ones
 _ENTRY = re.compile(r"Compiling entry function '(\w+)' for '\w+'(.*?)Compile time", re.DOTALL)
 
 
 @dataclass(frozen=True)
 class Resources:
-    """What one entry needs, as the assembler reports it.
+    """The resources of one entry, as the assembler reports them.
 
     Attributes:
         registers: of a thread.
@@ -58,19 +64,19 @@ class Resources:
 
     @property
     def local_bytes(self) -> int:
-        """Local memory of a thread: traffic that no byte count knows of."""
+        """Local memory of a thread, whose traffic is in no byte count."""
         return self.stack_bytes + self.spill_bytes
 
 
 @dataclass(frozen=True)
 class Image:
-    """One compilation.
+    """The result of one compilation.
 
     Attributes:
         cubin: an ELF image for exactly one architecture.
-        ptx: the intermediate code that the same compilation made.
+        ptx: the intermediate code of the same compilation.
         resources: by entry.
-        log: all that the compiler said.
+        log: the compiler's messages.
         compiler: NVRTC's version: ``13.0.88``.
     """
 
@@ -81,18 +87,36 @@ class Image:
     compiler: str
 
 
+def target(arch: str) -> str:
+    """The compilation target for a device of compute capability ``arch``: ``90a`` for ``90``.
+
+    The image is for this device alone, so that it may have the instructions of its feature set; the
+    machine code of everything else is the same (``docs/compilers.md``).  A device that this NVRTC
+    does not know gets the image of the latest one before it in its generation, which it runs as
+    well ("Binary compatibility" in the CUDA programming guide): ``120`` for ``121``.
+    """
+    if not arch.isdigit():
+        return arch
+    known = _architectures()
+    if int(arch) in known:
+        return f"{arch}a" if int(arch) >= FEATURE_SETS else arch
+    before = [one for one in known if one // 10 == int(arch) // 10 and one < int(arch)]
+    return str(max(before, default=arch))
+
+
 @cache
 def compile_source(file: str, options: tuple[str, ...], arch: str) -> Image:
-    """Compile ``file`` of ``kernels/``; the same is compiled once, and then kept on disk.
+    """Compile ``file`` of ``kernels/``; results are cached on disk.
 
     Args:
         file: its name: ``stream.cu``.
         options: further options: ``("-DVEC=16",)``.
-        arch: compute capability without its dot: ``90``.
+        arch: compute capability without its dot: ``90``.  See `target`.
 
     Raises:
         BackendUnavailable: NVRTC is missing, or does not know the architecture.
-        MembenchError: it does not compile; `RegistersSpilled` where it would use local memory.
+        MembenchError: it does not compile; `RegistersSpilled` if it would use local memory.
+        Skip: this NVRTC is too old for an instruction in the source.
     """
     key = _key(file, options, arch)
     if (kept := load_image(key)) is not None:
@@ -107,14 +131,14 @@ def compile_source(file: str, options: tuple[str, ...], arch: str) -> Image:
 def compile_ahead(
     asked: Iterable[tuple[str, tuple[str, ...]]], arch: str, threads: int | None = None
 ) -> None:
-    """Compile what is not on disk yet, several sources at once, so that no case waits for it.
+    """Compile several sources at once that are not cached yet, so that no case waits for them.
 
-    NVRTC holds no lock, nor Python's, while it compiles.  What does not compile is left to the
-    case that needs it, which says why.
+    NVRTC holds no lock, not even Python's, while it compiles. A source that does not compile is
+    left to the case that needs it, which reports the error.
 
     Args:
-        asked: files and their further options.
-        threads: at a time; by default as many as there are CPUs for this process.
+        asked: files and their additional options.
+        threads: number of threads; by default one for each CPU of this process.
     """
     missing = [(*one, arch) for one in asked if not is_kept(_key(*one, arch))]
     if not missing or cache_directory(IMAGES) is None:  # without a cache each process needs few
@@ -125,13 +149,20 @@ def compile_ahead(
 
 
 def _try_to_compile(one: tuple[str, tuple[str, ...], str]) -> None:
-    with suppress(MembenchError):
+    with suppress(MembenchError, Skip):
         compile_source(*one)
 
 
 def _key(file: str, options: tuple[str, ...], arch: str) -> str:
-    """Of what a compilation follows from."""
-    parts = (_compiler(), arch, *OPTIONS, *options, read_kernel(file), *_headers().values())
+    """The cache key: everything that the result of a compilation depends on."""
+    parts = (
+        _compiler(),
+        target(arch),
+        *OPTIONS,
+        *options,
+        read_kernel(file),
+        *kernel_headers().values(),
+    )
     return image_key(part.encode() for part in parts)
 
 
@@ -140,16 +171,17 @@ def compile_text(file: str, text: str, options: tuple[str, ...], arch: str) -> I
 
     Raises:
         BackendUnavailable: NVRTC is missing, or does not know the architecture.
-        MembenchError: it does not compile; `RegistersSpilled` where it would use local memory.
+        MembenchError: it does not compile; `RegistersSpilled` if it would use local memory.
+        Skip: this NVRTC is too old for an instruction in the source.
     """
     nvrtc = _nvrtc()
     compiler = _compiler()
-    names = tuple(name.encode() for name in _headers())
-    contents = tuple(content.encode() for content in _headers().values())
+    names = tuple(name.encode() for name in kernel_headers())
+    contents = tuple(content.encode() for content in kernel_headers().values())
     program = nvrtc.createProgram(text, file, contents, names)
     try:
         try:
-            nvrtc.compileProgram(program, (f"-arch=sm_{arch}", *OPTIONS, *options))
+            nvrtc.compileProgram(program, (f"-arch=sm_{target(arch)}", *OPTIONS, *options))
         except nvrtc.NVRTCError as error:
             raise _explained(file, arch, compiler, nvrtc.getProgramLog(program), error) from error
         log: str = nvrtc.getProgramLog(program)
@@ -160,7 +192,7 @@ def compile_text(file: str, text: str, options: tuple[str, ...], arch: str) -> I
         nvrtc.destroyProgram(program)
     if "warning" in log:  # the front end has no option that makes its warnings errors
         raise _explained(file, arch, compiler, log, MembenchError("a warning"))
-    return Image(cubin, ptx, _resources(log), log, compiler)
+    return Image(cubin, ptx, resources_of(log), log, compiler)
 
 
 def _nvrtc() -> Any:
@@ -179,7 +211,7 @@ def _nvrtc() -> Any:
 
 @cache
 def _compiler() -> str:
-    """NVRTC's version; with its patch where a package says it, because the code may differ."""
+    """NVRTC's version, with its patch number if a package has it, because the code may differ."""
     named = ".".join(str(part) for part in _nvrtc().getVersion())
     for package in ("nvidia-cuda-nvrtc", "nvidia-cuda-nvrtc-cu12"):
         with suppress(PackageNotFoundError):
@@ -189,14 +221,19 @@ def _compiler() -> str:
 
 
 @cache
-def _headers() -> dict[str, str]:
-    """Name -> text of what the sources include."""
+def _architectures() -> tuple[int, ...]:
+    return tuple(_nvrtc().getSupportedArchs())
+
+
+@cache
+def kernel_headers() -> dict[str, str]:
+    """Name -> text of the headers that the sources include."""
     return {
         path.name: path.read_text(encoding="ascii") for path in sorted(kernel_root().glob("*.cuh"))
     }
 
 
-def _resources(log: str) -> dict[str, Resources]:
+def resources_of(log: str) -> dict[str, Resources]:
     def number(pattern: str, text: str) -> int:
         found = re.search(pattern, text)
         return int(found[1]) if found else 0
@@ -212,12 +249,16 @@ def _resources(log: str) -> dict[str, Resources]:
     }
 
 
-def _explained(file: str, arch: str, compiler: str, log: str, error: Exception) -> MembenchError:
+def _explained(file: str, arch: str, compiler: str, log: str, error: Exception) -> Exception:
     if "invalid value for --gpu-architecture" in log:
         return BackendUnavailable(
             f"NVRTC {compiler} does not know compute capability {arch[:-1]}.{arch[-1]}",
-            "install a newer CuPy with its CUDA toolkit: membench doctor says which",
+            "install membench[cuda12]: CUDA 13 begins with 7.5"
+            if arch.isdigit() and int(arch) < _OLDEST
+            else "install a newer CuPy with its CUDA toolkit: membench doctor says which",
         )
+    if _TOO_WIDE in log:
+        return Skip(f"NVRTC {compiler} has no loads of 256 bits: CUDA 12.9 and newer have them")
     said = next((line for line in log.splitlines() if _COMPLAINT.search(line)), str(error))
     kind = RegistersSpilled if _SPILLED.search(said) else MembenchError
     return kind(f"{file} does not compile for sm_{arch}: {' '.join(said.split())}")

@@ -1,4 +1,4 @@
-"""FP8 matrix products by cublasLt, which CuPy has no bindings for: a few calls by ctypes.
+"""FP8 and FP4 matrix products by cublasLt, for which CuPy has no bindings: a few calls by ctypes.
 
 Constants and structures are those of cublasLt.h and library_types.h.
 """
@@ -7,24 +7,54 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from membench.core.errors import BackendUnavailable, MembenchError
 
 WORKSPACE_BYTES = 32 << 20
-"""What NVIDIA advises for Hopper (cuBLAS manual, "cublasLtMatmul"); the alignment is 256 bytes."""
+"""Bytes that NVIDIA recommends for Hopper (cuBLAS manual, "cublasLtMatmul"); the alignment is 256
+bytes.
+"""
 
 _LIBRARIES = ("libcublasLt.so.13", "libcublasLt.so.12")
-_R_32F, _R_8F_E4M3 = 0, 28  # cudaDataType_t
+_R_32F, _R_8F_E4M3, _R_4F_E2M1 = 0, 28, 33  # cudaDataType_t
 OUTPUTS = {"fp32": _R_32F, "fp16": 2, "bf16": 14}
-"""What a product of FP8 may be stored as."""
+"""Formats of a product's result."""
 
 _COMPUTE_32F = 68  # cublasComputeType_t
 _TRANSPOSED = 1  # cublasOperation_t
 _DESC_TRANSA, _DESC_FAST_ACCUM = 3, 25  # cublasLtMatmulDescAttributes_t
 _DESC_SCALE_POINTERS, _DESC_SCALE_MODES = (17, 18), (31, 32)  # of A and B
-_SCALE_VEC32_UE8M0 = 2  # cublasLtMatmulMatrixScale_t
 _PREF_MAX_WORKSPACE_BYTES = 1  # cublasLtMatmulPreferenceAttributes_t
+
+
+@dataclass(frozen=True)
+class Scale:
+    """The scales of an operand, one byte each.
+
+    Attributes:
+        mode: cublasLtMatmulMatrixScale_t.
+        numbers: how many numbers along k share one scale.
+        one: the byte that encodes 1.
+    """
+
+    mode: int
+    numbers: int
+    one: int
+
+    def bytes_of(self, rows: int, k: int) -> int:
+        """Bytes of an operand's scales; the library keeps them in tiles of 128 rows by 4."""
+        return -(-rows // 128) * 128 * (-(-k // self.numbers // 4) * 4)
+
+
+SCALES = {
+    "mxfp8": Scale(mode=2, numbers=32, one=0x7F),  # VEC32_UE8M0: 2^(byte - 127)
+    "nvfp4": Scale(mode=1, numbers=16, one=0x38),  # VEC16_UE4M3: exponent 7, of bias 7
+}
+"""Kinds with scales, and their scales."""
+
+_STORED = {"fp8": _R_8F_E4M3, "mxfp8": _R_8F_E4M3, "nvfp4": _R_4F_E2M1}
 
 
 class _Heuristic(ctypes.Structure):
@@ -41,7 +71,7 @@ class CublasLt:
     """The library, with one handle.
 
     Raises:
-        BackendUnavailable: it is not installed, or cannot start.
+        BackendUnavailable: it is not installed, or cannot be initialised.
     """
 
     def __init__(self, library: Any = None) -> None:
@@ -49,8 +79,9 @@ class CublasLt:
         self._handle = ctypes.c_void_p()
         self._call("cublasLtCreate", ctypes.byref(self._handle))
 
-    def fp8(
+    def product(
         self,
+        kind: str,
         shape: tuple[int, int, int],
         operands: tuple[int, int, int],
         workspace: int,
@@ -60,15 +91,16 @@ class CublasLt:
         fast: bool = False,
         scales: tuple[int, int] | None = None,
     ) -> Callable[[], None]:
-        """Y = x w' in E4M3 with single-precision sums, ready to be queued on ``stream``.
+        """Y = x w' with single-precision sums, ready to be queued on ``stream``.
 
         Args:
+            kind: format of w and x: ``fp8``, or one of `SCALES`.
             shape: m, n, k as in `Gpu.gemm`.
             operands: addresses of w, x and y.
             workspace: address of `WORKSPACE_BYTES`.
-            out: of y, one of `OUTPUTS`.
-            fast: sums may have fewer bits on their way.
-            scales: addresses of those of w and x, a byte (UE8M0) for each 32 numbers along k.
+            out: format of y, one of `OUTPUTS`.
+            fast: partial sums may have fewer bits.
+            scales: addresses of the scales of w and x, for kinds with scales.
 
         Raises:
             BackendUnavailable: the library has no algorithm for it on this device.
@@ -82,7 +114,7 @@ class CublasLt:
         )
         wished: list[tuple[int, Any]] = [(_DESC_FAST_ACCUM, ctypes.c_int8(1))] if fast else []
         if scales is not None:
-            wished += [(one, ctypes.c_int32(_SCALE_VEC32_UE8M0)) for one in _DESC_SCALE_MODES]
+            wished += [(one, ctypes.c_int32(SCALES[kind].mode)) for one in _DESC_SCALE_MODES]
             addresses = (ctypes.c_void_p(address) for address in scales)
             wished += zip(_DESC_SCALE_POINTERS, addresses, strict=True)
         for attribute, value in wished:
@@ -97,12 +129,12 @@ class CublasLt:
             )
         w, x, y = (ctypes.c_void_p(address) for address in operands)
         layouts = [
-            self._layout(_R_8F_E4M3, k, m),
-            self._layout(_R_8F_E4M3, k, n),
+            self._layout(_STORED[kind], k, m),
+            self._layout(_STORED[kind], k, n),
             self._layout(OUTPUTS[out], m, n),
         ]
         a, b, c = layouts
-        found = self._heuristic(description, layouts)
+        found = self._heuristic(kind, description, layouts)
         one, zero = ctypes.c_float(1), ctypes.c_float(0)
         arguments = (
             *(self._handle, description, ctypes.byref(one), w, a, x, b),
@@ -116,7 +148,9 @@ class CublasLt:
         sizes = (ctypes.c_uint64(rows), ctypes.c_uint64(columns), ctypes.c_int64(rows))
         return self._made("cublasLtMatrixLayoutCreate", kind, *sizes)
 
-    def _heuristic(self, description: ctypes.c_void_p, layouts: list[ctypes.c_void_p]) -> Any:
+    def _heuristic(
+        self, kind: str, description: ctypes.c_void_p, layouts: list[ctypes.c_void_p]
+    ) -> Any:
         preference = self._made("cublasLtMatmulPreferenceCreate")
         most = ctypes.c_uint64(WORKSPACE_BYTES)
         self._call(
@@ -130,7 +164,9 @@ class CublasLt:
             *(ctypes.byref(found), ctypes.byref(count)),
         )
         if status or not count.value:
-            raise BackendUnavailable(f"cublasLt has no FP8 product for this device ({status})")
+            raise BackendUnavailable(
+                f"cublasLt has no {kind.upper()} product for this device ({status})"
+            )
         return found
 
     def _made(self, function: str, *arguments: Any) -> ctypes.c_void_p:

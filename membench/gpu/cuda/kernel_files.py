@@ -1,7 +1,7 @@
-"""Where the CUDA sources are: inside an installed package, or beside it in a checkout.
+"""The CUDA sources: inside an installed package, or beside it in a checkout.
 
-Floor 0.  A wheel carries ``kernels/`` as ``membench/kernels/``; an editable
-install and a bare checkout read the folder of the checkout itself.
+Floor 0. A wheel contains ``kernels/`` as ``membench/kernels/``; an editable install and a bare
+checkout read the folder of the checkout itself.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def kernel_root() -> Path:
 
 
 def kernel_names() -> tuple[str, ...]:
-    """The file names of the kernels, sorted: ``("stream.cu", ...)``; headers are not among them."""
+    """The file names of the kernels without headers, sorted: ``("stream.cu", ...)``."""
     return tuple(sorted(path.name for path in kernel_root().glob("*.cu")))
 
 

@@ -1,8 +1,9 @@
 """Which compilations a bench may ask for: known before it is built, so that they can be made ahead.
 
-``kernel_variants.json`` has them by bench, each with the least compute capability that asks for
-it, and ``python ci/documents.py`` writes it.  A test holds it against what the benches in it ask
-for.  The kernels of a bench that is not in it are compiled when they are first asked for.
+``kernel_variants.json`` has them by bench, each with the first compute capability that asks for it
+and the last one, if later ones do not, and ``python ci/documents.py`` writes it.  A test holds it
+against what the benches in it ask for.  The kernels of a bench that is not in it are compiled when
+they are first asked for.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ def variants_of(benches: Iterable[str], arch: str) -> tuple[KernelVariant, ...]:
         KernelVariant.of(each["file"], **each["defines"])
         for bench in benches
         for each in _listed().get(bench, ())
-        if each["from"] <= int(arch)
+        if each["from"] <= int(arch) <= each.get("until", int(arch))
     }
     return tuple(sorted(found, key=str))
 

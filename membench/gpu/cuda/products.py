@@ -1,4 +1,4 @@
-"""Products of matrices by cuBLAS, FP8 by cublasLt: the roof of compute, and decode's layers."""
+"""Products of matrices by cuBLAS, FP8 and FP4 by cublasLt: the compute roof and decode's layers."""
 
 from __future__ import annotations
 
@@ -23,25 +23,14 @@ Shape = tuple[int, int, int]
 Operands = tuple[Buffer, Buffer, Buffer]
 """w, x, y."""
 
-FP8_CAPABILITY = {"fp8": 89, "mxfp8": 100}
-"""The first compute capability of each kind."""
-
-SCALE_BLOCK = 32
-"""Numbers along k that one scale of MXFP8 is for."""
-
-SCALE_ONE = 127
-"""The byte of a scale (UE8M0) that means 1."""
-
-
-def scale_bytes(rows: int, k: int) -> int:
-    """Bytes of the scales of an operand: cublasLt keeps them in tiles of 128 rows by 4."""
-    return -(-rows // 128) * 128 * (-(-k // SCALE_BLOCK // 4) * 4)
+NARROW_CAPABILITY = {"fp8": 89, "mxfp8": 100, "nvfp4": 100}
+"""First compute capability of the formats that cublasLt multiplies."""
 
 
 def product(
     kind: str, shape: Shape, operands: Operands, queue: Any, out: str
 ) -> Callable[[], None]:
-    """What queues one product on ``queue``, in fp32, tf32 or bf16; y is of kind ``out``."""
+    """A function that queues one product, in fp32, tf32 or bf16, with a result of format ``out``."""
     w, x, y = operands
     cublas, handle = _cublas()
     m, n, k = shape
@@ -65,7 +54,8 @@ def product(
     return once
 
 
-def fp8_product(
+def narrow_product(
+    kind: str,
     shape: Shape,
     operands: Operands,
     queue: Any,
@@ -75,10 +65,10 @@ def fp8_product(
     fast: bool,
     scales: tuple[Buffer, Buffer] | None = None,
 ) -> Callable[[], None]:
-    """The same in FP8; ``workspace`` has `cublaslt.WORKSPACE_BYTES`.
+    """The same for one of `NARROW_CAPABILITY`; ``workspace`` has `cublaslt.WORKSPACE_BYTES`.
 
     Args:
-        scales: of w and x, for MXFP8.
+        scales: of w and x, for one of `cublaslt.SCALES`.
     """
     _cublas()  # finds and loads the libraries, wherever pip put them
     w, x, y = operands
@@ -86,7 +76,7 @@ def fp8_product(
     places = None if scales is None else (scales[0].address, scales[1].address)
     library = CublasLt()
     at = (workspace.address, queue.ptr)
-    return library.fp8(shape, addresses, *at, out, fast=fast, scales=places)
+    return library.product(kind, shape, addresses, *at, out, fast=fast, scales=places)
 
 
 def _cublas() -> tuple[Any, int]:

@@ -1,1 +1,1 @@
-"""How host kernels are compiled, and what all of them share."""
+"""Compilation of host kernels, and the code that all of them share."""

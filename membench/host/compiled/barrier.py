@@ -1,10 +1,10 @@
 """The barrier: all threads start together, and each stamps its own start and end.
 
-Numbers come from stamps that compiled code takes, so that neither the
-interpreter lock nor the hand-over of work to a thread stands inside of them.
+Compiled code takes the stamps, so times include neither the interpreter lock nor the hand-over of
+work to a thread.
 
-The shared block is of int64: the count of threads that have arrived in the
-first line, then `SLOT_BYTES` for each thread.
+The shared block is of int64: the count of threads that have arrived in the first line, then
+`SLOT_BYTES` for each thread.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def now(scratch: Any) -> Any:
 
 @helper
 def enter(block: Any, slot: Any, parties: Any) -> Any:
-    """Wait for all ``parties`` and stamp the start; False where they did not come in time."""
+    """Wait for all ``parties`` and stamp the start; False if they did not arrive in time."""
     line = block + FIRST_SLOT + slot * SLOT_BYTES
     give_up = now(line + SCRATCH) + GIVE_UP_NS
     atomic_add(block, 1)

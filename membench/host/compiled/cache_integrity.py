@@ -1,6 +1,6 @@
-"""Digests of what the kernel cache holds: a damaged file is discarded instead of being run.
+"""Digests of the files in the kernel cache, so that a damaged file is discarded and not run.
 
-Numba's own files carry none, and machine code with a wrong bit ends in a crash or worse.
+Numba keeps no digests of its own, and damaged machine code may crash or compute wrong results.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _SUFFIXES = {".nbi", ".nbc"}
 
 
 def _files(directory: Path) -> Iterator[Path]:
-    """Numba's indices and machine code below ``directory``."""
+    """Numba's index and machine-code files below ``directory``."""
     return (path for path in directory.rglob("*") if path.suffix in _SUFFIXES and path.is_file())
 
 
@@ -26,7 +26,7 @@ def _digest(path: Path) -> str:
 
 
 def record_digests(directory: Path) -> None:
-    """Keep the digests of all compiled files below ``directory``, whole or not at all."""
+    """Record the digests of all compiled files below ``directory``, all or none."""
     with suppress(OSError):
         found = {str(path.relative_to(directory)): _digest(path) for path in _files(directory)}
         partial = directory / f"{_DIGESTS}.{os.getpid()}"
@@ -35,9 +35,9 @@ def record_digests(directory: Path) -> None:
 
 
 def discard_damaged(directory: Path) -> list[Path]:
-    """Remove the compiled files below ``directory`` that are not what was recorded of them.
+    """Remove the compiled files below ``directory`` that differ from their recorded digests.
 
-    A file that is not recorded yet stays: another process may be about to record it.
+    A file without a digest is kept: another process may be about to record it.
 
     Returns:
         The files that were removed.

@@ -1,8 +1,8 @@
-"""What Python cannot say and the kernels need: instructions, written with LLVM's builder.
+"""Instructions that Python cannot express, written with LLVM's builder.
 
-Addresses and counts are int64: Numba would turn a sum of uint64 and int64 into
-a float.  A pointer made from an address keeps LLVM from proving anything about
-aliases, so that no loop below is turned into a call of memcpy or memset.
+Addresses and counts are int64: Numba would convert a sum of uint64 and int64 to float.  A pointer
+made from an address keeps LLVM from proving anything about aliases, so that no loop below is turned
+into a call of memcpy or memset.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def atomic_add(typing: Any, address: Any, value: Any) -> Any:
 
 @intrinsic
 def atomic_load(typing: Any, address: Any) -> Any:
-    """The int64 at ``address``, as the last writer left it."""
+    """The int64 at ``address``, read atomically."""
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.load_atomic(_pointer(builder, arguments[0], _I64), "acquire", 8)
@@ -94,7 +94,7 @@ def atomic_load(typing: Any, address: Any) -> Any:
 
 @intrinsic
 def atomic_store(typing: Any, address: Any, value: Any) -> Any:
-    """Write ``value`` to the int64 at ``address``, after everything before it."""
+    """Write ``value`` to the int64 at ``address``, after all earlier writes."""
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         target, value = arguments
@@ -128,7 +128,7 @@ def store(typing: Any, address: Any, value: Any) -> Any:
 
 @intrinsic
 def relax(typing: Any) -> Any:
-    """Tell the processor that this is a waiting loop, so that a sibling thread gets its share."""
+    """Tell the processor that this is a spin loop, so that a sibling thread gets its share."""
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         if _X86:
@@ -142,7 +142,7 @@ def relax(typing: Any) -> Any:
 
 @intrinsic
 def drain(typing: Any) -> Any:
-    """Wait until non-temporal stores have left the core: they are weakly ordered."""
+    """Wait until non-temporal stores, which are weakly ordered, have left the core."""
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         if _X86:
@@ -157,13 +157,13 @@ def drain(typing: Any) -> Any:
 # One pass over arrays.  All arrays are 64-byte aligned and a multiple of BLOCK_BYTES long.
 
 Value = Callable[[Any, Sequence[Any]], Any]
-"""``(builder, loaded vectors) -> vector``: what a kernel stores."""
+"""``(builder, loaded vectors) -> vector``: the value that a kernel stores."""
 
 
 def _keep_rolled(builder: Any) -> None:
-    """Keep LLVM from unrolling the loop that the builder is in.
+    """Keep LLVM from unrolling the loop that is being built.
 
-    An empty instruction that may not be moved to other control flow does it.
+    An empty instruction that may not move to other control flow does this.
     """
     nothing = ir.InlineAsm(ir.FunctionType(ir.VoidType(), []), "", "", side_effect=True)
     builder.call(nothing, [], attrs=("convergent",))
@@ -172,9 +172,9 @@ def _keep_rolled(builder: Any) -> None:
 def _pass(value: Value, nontemporal: bool) -> Emit:
     """``(destination, source..., bytes)``: store ``value`` of the sources everywhere.
 
-    One vector of each array in turn, and one load instruction an array.
-    Hardware prefetchers follow single instructions: unrolled, each one strides
-    further, which costs 1 to 2 %; grouped by array, up to a third with two sources.
+    One vector of each array in turn, and one load instruction an array. Hardware prefetchers track
+    single instructions. Unrolled, each instruction has a longer stride, which costs 1 to 2 %;
+    grouped by array, it costs up to a third with two sources.
     """
 
     def emit(context: Any, builder: Any, arguments: Sequence[Any]) -> Any:
@@ -256,7 +256,7 @@ pass_triad_nt = _define(2, _triad, nontemporal=True)
 
 @intrinsic
 def pass_read(typing: Any, a: Any, count: Any) -> Any:
-    """The wrapping sum of the int64 in ``count`` bytes at ``a``, by independent accumulators."""
+    """The wrapping sum of the int64 in ``count`` bytes at ``a``, with independent accumulators."""
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         base, count = arguments
@@ -284,7 +284,7 @@ def pass_read(typing: Any, a: Any, count: Any) -> Any:
 
 @intrinsic
 def hops(typing: Any, p: Any) -> Any:
-    """Follow `CHASE_LOADS` pointers, each stored where the one before points to."""
+    """Follow `CHASE_LOADS` pointers, each loaded from the address that the one before gave."""
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         at = arguments[0]
@@ -298,9 +298,8 @@ def hops(typing: Any, p: Any) -> Any:
 def _chains(chains: int) -> Any:
     """``(heads, steps)``: follow ``chains`` independent chains, ``steps`` loads each.
 
-    ``heads`` is the address of their pointers, which end where the chains got to.
-    The chains live in registers and take turns, so that the processor may have
-    that many loads under way.
+    ``heads`` is the address of their pointers, which are advanced. The chains are kept in registers
+    and take turns, so the processor can have that many loads in flight.
     """
     loads = 8
 

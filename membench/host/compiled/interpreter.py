@@ -1,4 +1,4 @@
-"""How another Python process of this very membench is started."""
+"""How to start a Python process of membench."""
 
 from __future__ import annotations
 
@@ -11,19 +11,27 @@ import membench
 _SINGLE_THREADED = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1"
 )
-"""A library's own threads would turn a row of one thread into a row of many."""
+"""Variables that keep libraries from starting threads of their own, which would spoil one-thread
+rows.
+"""
 
 
-def command(module: str, *arguments: str) -> list[str]:
-    """What runs ``module`` as a program; nothing is imported from the working directory."""
-    return [sys.executable, "-P", "-m", module, *arguments]
+def command(module: str, *arguments: str, python: str = "") -> list[str]:
+    """The command that runs ``module``, with this interpreter or the one at ``python``.
+
+    Nothing is imported from the working directory.
+    """
+    return [python or sys.executable, "-P", "-m", module, *arguments]
 
 
-def environment() -> dict[str, str]:
-    """The environment of such a process: it must find this membench, wherever it lies."""
+def environment(*, own: bool = True) -> dict[str, str]:
+    """The environment of such a process, so that it finds this membench.
+
+    With ``own=False`` it finds the one that is installed for another interpreter.
+    """
     found = {**os.environ, **_SINGLE_THREADED}
     root = Path(membench.__file__).resolve().parents[1]
-    if root.name not in ("site-packages", "dist-packages"):
+    if own and root.name not in ("site-packages", "dist-packages"):
         path = found.get("PYTHONPATH")
         found["PYTHONPATH"] = os.pathsep.join([str(root), *([path] if path else [])])
     return found

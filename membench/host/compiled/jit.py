@@ -1,8 +1,8 @@
 """Kernels for the host: Python functions that Numba compiles on this machine, once.
 
-What is compiled is kept between processes, because every round is a new one.
-The directory's name carries a digest of the sources of all kernels: Numba
-itself looks only at the file of a kernel, not at the files that it is made of.
+Compiled code is cached between processes, because every round is a new process. The cache
+directory's name contains a digest of the sources of all kernels, because Numba itself checks only
+the file of a kernel and not the files that it depends on.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from typing import Any
 import numba
 from numba.core import config
 
-from membench.host.compiled.cache_dir import cache_directory
+from membench.core.cache_dir import cache_directory
 from membench.host.compiled.cache_integrity import discard_all, discard_damaged, record_digests
 
 _HERE = Path(__file__).parents[1]  # the room `host`
 
 
 def sources_digest() -> str:
-    """Hex digest of the sources of all host kernels and of what compiles them."""
+    """Hex digest of the sources of all host kernels and of their compilation."""
     digest = hashlib.sha256()
     for path in sorted(_HERE.rglob("*.py")):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
@@ -40,7 +40,7 @@ _OPTIONS = {"nogil": True, "cache": _CACHE is not None, "error_model": "numpy"}
 
 
 def helper(function: Callable[..., Any]) -> Any:
-    """A function that kernels call; it is compiled into them."""
+    """Declare a function that kernels call; it is compiled into them."""
     return _njit(**_OPTIONS)(function)
 
 
@@ -62,7 +62,7 @@ class CompiledFunction:
     def entry(self) -> Callable[..., Any]:
         """The function, compiled or loaded.
 
-        Take it on one thread before others wait for each other inside of it.
+        Compile it on one thread before several threads meet in its barrier.
         """
         try:
             self._dispatcher.compile(self.signature)
@@ -80,7 +80,7 @@ class CompiledFunction:
         return entry
 
     def assembly(self) -> str:
-        """Its machine code as text, compiled anew where only the machine code was kept."""
+        """Its machine code as assembly text; recompiled if only the binary was cached."""
         fresh = _njit(nogil=True, error_model="numpy")(self._dispatcher.py_func)
         fresh.compile(self.signature)
         return "\n".join(fresh.inspect_asm().values())

@@ -1,4 +1,4 @@
-"""What stands in the arrays: closed forms, known to the kernels and to NumPy alike."""
+"""The contents of the arrays as closed forms, for kernels and for NumPy."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WRITE, COPY, SCALE, ADD, TRIAD = range(5)
 CODES = MappingProxyType({"write": WRITE, "copy": COPY, "scale": SCALE, "add": ADD, "triad": TRIAD})
 
 ARRAYS = MappingProxyType({"read": 1, "write": 1, "copy": 2, "scale": 2, "add": 3, "triad": 3})
-"""Operation -> arrays that it touches once each: STREAM's counting of bytes."""
+"""Operation -> number of arrays that it touches once each: STREAM's counting of bytes."""
 
 # Odd numbers below 2**63 with a good spectrum, after the multipliers of xorshift64* (Vigna, ACM
 # TOMS 2016), of SplitMix64 (Steele, Lea, Flood, OOPSLA 2014) and of PCG (O'Neill 2014).  Their

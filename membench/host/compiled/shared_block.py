@@ -1,7 +1,7 @@
-"""Where things stand in the block of memory that the threads of a team share.
+"""The layout of the memory block that the threads of a pool share.
 
-Byte offsets.  A thread's part is several cache lines long, so that no thread
-slows another one by writing to its own.
+Byte offsets. A thread's part is several cache lines long, so that no thread slows another one by
+writing to its own part.
 """
 
 from __future__ import annotations

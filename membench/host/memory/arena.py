@@ -1,8 +1,7 @@
-"""Memory whose pages are chosen, not left to chance.
+"""Memory with a chosen kind of page.
 
-NumPy's own arrays get huge pages by default, a C program's do not; the same
-loop differs by 1.5x in latency between the two.  So every array here lies in
-memory that was mapped with a declared kind of page.
+NumPy's own arrays get huge pages by default, a C program's do not, and the same loop differs by
+1.5x in latency between the two. So every array is mapped with a declared kind of page.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from membench.machine.pages import huge_page_bytes, huge_page_size
 Bytes = npt.NDArray[np.uint8]
 
 ALIGNMENT = 2 * MIB
-"""Of every array at least: a huge page wherever pages have 4 KiB."""
+"""Alignment of every array: a huge page on machines with pages of 4 KiB."""
 
 PAGES = ("thp", "4k")
 
@@ -43,18 +42,18 @@ _MPOL_BIND = 2
 
 
 def map_pages(size: int, pages: str, node: int | None = None) -> Bytes:
-    """``size`` bytes of new memory, aligned to a huge page if it holds one; nothing is touched yet.
+    """Map ``size`` bytes of new memory, aligned to a huge page if it holds one; no page is touched.
 
     The mapping lives as long as the array or a view of it.
 
     Args:
-        pages: ``thp`` asks for transparent huge pages, which `huge_bytes` proves or not; ``4k``
-            forbids them.
+        pages: ``thp`` asks for transparent huge pages (`huge_bytes` checks whether they came);
+            ``4k`` forbids them.
         node: memory node that the pages must come from.
 
     Raises:
         Skip: the kernel has no memory policies.
-        MembenchError: the memory cannot be had.
+        MembenchError: the memory cannot be allocated.
     """
     huge = huge_page_size()
     alignment = huge if pages == "thp" and size >= huge else ALIGNMENT
@@ -80,10 +79,9 @@ def map_pages(size: int, pages: str, node: int | None = None) -> Bytes:
 
 
 def _forbid(guard: Bytes) -> None:
-    """Let nobody access these whole pages, so that they part what lies on their two sides.
+    """Make these pages inaccessible, so that they separate their two neighbours.
 
-    Of two mappings that are alike and next to each other the kernel makes one, and counts their
-    huge pages together.
+    The kernel merges two adjacent mappings with equal flags, and counts their huge pages together.
     """
     address, size = ctypes.c_void_p(guard.ctypes.data), ctypes.c_size_t(guard.nbytes)
     ctypes.CDLL(None).mprotect(address, size, ctypes.c_int(0))  # PROT_NONE
@@ -112,7 +110,7 @@ def _bind(memory: Bytes, node: int) -> None:
 
 
 def huge_bytes(memory: Bytes) -> int:
-    """Bytes of what `map_pages` returned that lie on huge pages, proven by smaps."""
+    """Bytes of a mapping of `map_pages` that are on huge pages, read from smaps."""
     # All of the mapping: what the kernel counts for it cannot be told apart within.
     whole = memory.base if isinstance(memory.base, np.ndarray) else memory
     return huge_page_bytes(int(whole.ctypes.data), whole.nbytes)
@@ -126,13 +124,12 @@ class _Arena:
 
 
 class Arenas:
-    """One mapping for each kind of page, kept between cases because first touch is dear.
+    """One mapping for each kind of page, kept between cases because the first touch is expensive.
 
     Args:
-        limit: bytes that all of them together may have; where another one is
-            needed beyond it, the others go first.
-        nodes: memory nodes of the machine.  Where there are several, pages are
-            given back when the threads that touch them first change.
+        limit: most bytes of all mappings together; others are freed before it is exceeded.
+        nodes: NUMA nodes of the machine. If there are several, pages are freed when other threads
+            would touch them first.
     """
 
     def __init__(self, limit: int, nodes: int = 1) -> None:
@@ -141,12 +138,12 @@ class Arenas:
         self._arenas: dict[str, _Arena] = {}
 
     def take(self, pages: str, sizes: Sequence[int], owner: object = None) -> list[Bytes]:
-        """Arrays of ``sizes`` bytes, staggered, with whatever the case before left in them.
+        """Arrays of ``sizes`` bytes, staggered, holding whatever the case before left in them.
 
-        What was taken before is no longer yours.
+        Arrays of an earlier call must not be used any more.
 
         Args:
-            owner: which thread touches which part, as anything that can be compared.
+            owner: which thread touches which part; any comparable value.
         """
         if pages not in PAGES:
             raise ValueError(f"'{pages}' is not a kind of page: {', '.join(PAGES)}")
@@ -171,17 +168,17 @@ class Arenas:
         ]
 
     def _reserve(self, total: int, pages: str) -> Bytes:
-        """Address space for the largest case, so that nothing touched is thrown away to grow."""
+        """Reserve address space for the largest case, so that touched pages survive growth."""
         try:
             return map_pages(self._limit, pages)
         except MembenchError:  # the system counts address space as if it were memory
             return map_pages(total, pages)
 
     def huge_share(self, pages: str) -> str:
-        """How much of what was taken lies on huge pages, proven by smaps: ``100%``."""
+        """The share of the arrays that is on huge pages, read from smaps: ``100%``."""
         arena = self._arenas[pages]
         return f"{min(100, 100 * huge_bytes(arena.memory) / arena.taken):.0f}%"
 
     def clear(self) -> None:
-        """Give everything back."""
+        """Free all mappings."""
         self._arenas.clear()

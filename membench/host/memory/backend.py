@@ -1,4 +1,4 @@
-"""The host as a backend: pinned threads, chosen pages, and a clock inside the kernels."""
+"""The host as a backend: pinned threads, chosen pages, and time stamps inside the kernels."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ LINE = 64
 class CpuBackend:
     """The CPUs and the main memory of this machine.
 
-    ``MEMBENCH_ENGINE=numpy`` in the environment keeps it from compiling.
+    ``MEMBENCH_ENGINE=numpy`` in the environment turns compilation off.
 
     Attributes:
-        timer: what all stamps are taken with.
+        timer: the clock of all stamps.
         resolution_ns: smallest step of that clock that this process can see.
-        cpus: where the threads are, in their order.
+        cpus: the CPUs of the threads, in order.
         span_ns: from the first start to the last end of the last launch, by the threads' own
             stamps; 0 where nothing was stamped.
     """
@@ -54,7 +54,7 @@ class CpuBackend:
 
     @cached_property
     def kernel_digest(self) -> str:
-        """Digest of the sources of everything that runs between two stamps, or makes its data."""
+        """Digest of the sources of all code that runs between two stamps or makes its data."""
         here = Path(__file__).parents[1]
         digest = hashlib.sha256()
         for path in sorted(
@@ -69,12 +69,12 @@ class CpuBackend:
 
     @cached_property
     def compiles(self) -> bool:
-        """Kernels are compiled on this machine."""
+        """Whether kernels are compiled on this machine."""
         return os.environ.get("MEMBENCH_ENGINE") != "numpy" and find_spec("numba") is not None
 
     @cached_property
     def streams(self) -> Streams:
-        """What runs STREAM's kernels."""
+        """The engine that runs STREAM's kernels."""
         if self.compiles:
             from membench.host.memory.numba_streams import NumbaStreams
 
@@ -96,7 +96,7 @@ class CpuBackend:
         """The number of threads that ``wanted`` (a number, or ``all``) means here.
 
         Raises:
-            Skip: there are not so many CPUs.
+            Skip: there are not that many CPUs.
         """
         count = len(self.cpus) if wanted == "all" else int(wanted)
         if count > len(self.cpus):
@@ -106,8 +106,8 @@ class CpuBackend:
     def arrays(self, pages: str, sizes: Sequence[int], threads: int = 1) -> list[Bytes]:
         """Arrays of ``sizes`` bytes on ``pages`` (``thp`` or ``4k``).
 
-        They hold whatever was left in them, and are taken back by the next call.
-        The threads that use a part should touch it first.
+        They hold leftovers, and the next call reuses them. The threads that use a part should touch
+        it first.
 
         Raises:
             Skip: this kernel has no such pages.
@@ -117,11 +117,11 @@ class CpuBackend:
         return self._arenas.take(pages, sizes, (tuple(sizes), threads))
 
     def huge_share(self, pages: str) -> str:
-        """How much of the memory taken last from ``pages`` really lies on huge pages: ``100%``."""
+        """The share of the memory taken last from ``pages`` that is on huge pages: ``100%``."""
         return self._arenas.huge_share(pages)
 
     def launch(self, jobs: Sequence[Job], threads: Sequence[int] | None = None) -> list[Any]:
-        """Run one job a thread, all at the same time; `elapsed_ns` and `span_ns` read their stamps.
+        """Run one job per thread, all at once; `elapsed_ns` and `span_ns` read their stamps.
 
         Args:
             threads: which threads, by their place in ``cpus``; the first ones by default.
@@ -132,12 +132,12 @@ class CpuBackend:
         return results
 
     def each(self, threads: int | Sequence[int], job: Callable[[int], Any]) -> list[Any]:
-        """Run ``job(index)`` on the threads at the same time, untimed: filling, checking."""
+        """Run ``job(index)`` on the threads at the same time, untimed: for filling and checking."""
         which = range(threads) if isinstance(threads, int) else threads
         return self._team.run([lambda slot: job(slot.index)] * len(which), which)
 
     def seating(self) -> Seating:
-        """Which kind of core the threads were on, or why they were not bound to any."""
+        """The kind of core that the threads ran on, or why they were not pinned."""
         refused = self.unpinned(sorted(self._launched))
         if refused:
             return Seating({"unpinned": refused}, ("unpinned",))
@@ -151,7 +151,7 @@ class CpuBackend:
     def unpinned(self, threads: Iterable[int]) -> str:
         """Why one of ``threads``, by their place in ``cpus``, is not on its CPU; empty if all are.
 
-        Only known of threads that have run.
+        Known only for threads that have run.
         """
         return self._team.unpinned(threads)
 
@@ -166,11 +166,11 @@ class CpuBackend:
         return float(self.span_ns)
 
     def reclaim(self) -> None:
-        """Forget who was launched; the arenas keep what first touch paid for."""
+        """Forget the launched threads; the arenas keep their touched pages."""
         self._launched.clear()
 
     def close(self) -> None:
-        """End the threads and give the memory back."""
+        """End the threads and free the memory."""
         self._team.close()
         self._arenas.clear()
 

@@ -1,9 +1,9 @@
 """Dependent loads, compiled: rings, the chase through them, several chains at once, gathering.
 
-A ring links ``lines`` (a power of two) lines of memory in the order of a
-bijective hash: line hash(0) points to line hash(1), and so on, and the last one
-to hash(0).  It is one cycle because the hash is a bijection, needs no memory
-for the order, and where a chase must be after any number of loads is known.
+A ring links ``lines`` (a power of two) lines of memory in the order of a bijective hash: line
+hash(0) points to line hash(1), and so on, and the last one to hash(0).  It is one cycle because the
+hash is a bijection, needs no memory for the order, and the position after any number of loads can
+be computed.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def ring_line(index: Any, bits: Any) -> Any:
 
 @kernel("int64(int64, int64, int64, int64, int64)")
 def link(base: Any, bits: Any, stride: Any, first: Any, last: Any) -> Any:
-    """Link places ``first .. last`` of the ring whose lines are ``stride`` bytes apart."""
+    """Link places ``first .. last`` of the ring with lines ``stride`` bytes apart."""
     here = base + ring_line(first, bits) * stride
     for index in range(first, last):
         there = base + ring_line(index + 1, bits) * stride
@@ -80,7 +80,7 @@ def chase(block: Any, slot: Any, parties: Any, start: Any, loads: Any) -> Any:
 def chains(block: Any, slot: Any, parties: Any, heads: Any, count: Any, steps: Any) -> Any:
     """Follow ``count`` chains at once, ``steps`` loads each (a multiple of 8).
 
-    ``heads`` is the address of their pointers, which are moved on.
+    ``heads`` is the address of their pointers, which are advanced.
     """
     if enter(block, slot, parties):
         if count == 1:

@@ -15,7 +15,7 @@ from membench.host.memory.thread_pool import ThreadSlot
 
 
 def vector_bits(features: Mapping[str, bool]) -> int:
-    """Register width that LLVM gives to 64-byte vectors on a CPU with ``features``."""
+    """Register width that LLVM uses for 64-byte vectors on a CPU with ``features``."""
     if features.get("avx512f"):
         return 512
     if features.get("avx"):

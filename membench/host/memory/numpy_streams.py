@@ -1,9 +1,8 @@
-"""The engine for machines without a compiler: what NumPy can measure honestly.
+"""The engine for machines without a compiler, for operations that NumPy measures honestly.
 
-Every kernel writes into an array that stands (``out=``); an expression with a
-temporary array reaches 0.3 to 0.5 of the bandwidth.  The triad runs in blocks
-with one scratch array a thread; multiplying in place and then adding would
-move five arrays and count three.
+Every kernel writes into an existing array (``out=``), because an expression with a temporary array
+reaches only 0.3 to 0.5 of the bandwidth. The triad runs in blocks with one scratch array per
+thread; multiplying in place and then adding would move five arrays and count three.
 """
 
 from __future__ import annotations
@@ -19,7 +18,9 @@ from membench.host.memory.streams import Doubles, expected, source
 from membench.host.memory.thread_pool import ThreadSlot
 
 TRIAD_BLOCK = 128 * 1024
-"""Elements: 1 MiB of scratch stays in L2, and a call is long enough to hide the interpreter."""
+"""Elements of a block: 1 MiB of scratch stays in L2, and a call is long enough to hide the
+interpreter.
+"""
 
 _PIECE = 1 << 16  # elements that are filled or checked at a time, to stay in the caches
 
@@ -31,7 +32,7 @@ class NumpyStreams:
     vector_bits = 0
 
     def prepare(self, operation: str, stores: str) -> None:
-        """Refuse what NumPy has no way to do."""
+        """Skip operations that NumPy cannot do."""
         if stores != "plain":
             skip(f"stores={stores} need compiled kernels: Numba is not installed or switched off")
         if operation not in ("read", "write", "copy", "scale", "add", "triad"):
@@ -77,7 +78,7 @@ class NumpyStreams:
 
 
 def _once(operation: str, arrays: Sequence[Doubles]) -> Callable[[], Any]:
-    """One pass over ``arrays`` as a function without arguments."""
+    """A function that passes once over ``arrays``."""
     d = arrays[0]
     if operation == "read":
         words = d.view(np.uint64)
@@ -105,5 +106,5 @@ def _once(operation: str, arrays: Sequence[Doubles]) -> Callable[[], Any]:
 
 
 def _wrap(total: int) -> int:
-    """``total`` as an int64, as compiled code would have it after wrapping around."""
+    """``total`` wrapped to an int64, as compiled code computes it."""
     return (total + 2**63) % 2**64 - 2**63

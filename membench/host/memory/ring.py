@@ -1,4 +1,4 @@
-"""A ring of pointers in memory, as the benches use it."""
+"""A ring of pointers in memory."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from membench.host.memory.thread_pool import Job, ThreadSlot
 
 @dataclass(frozen=True)
 class HostRing:
-    """One cycle through ``2**bits`` lines, ``stride`` bytes apart, from ``base`` on.
+    """One cycle through ``2**bits`` lines, ``stride`` bytes apart, starting at ``base``.
 
-    It keeps its memory, because the pointers in it are seen by nobody else.
+    It holds a reference to its memory, which Python does not see in the raw pointers.
     """
 
     base: int
@@ -24,10 +24,10 @@ class HostRing:
 
     @classmethod
     def over(cls, memory: Bytes, stride: int) -> HostRing:
-        """The ring that fills ``memory``, not linked yet.
+        """A ring that fills ``memory``, not linked yet.
 
         Raises:
-            Skip: the lines are not a power of two, or hold no pointer.
+            Skip: the number of lines is no power of two, or a line is too small for a pointer.
         """
         lines = memory.size // stride
         if lines < 2 or lines & (lines - 1) or stride % 8:
@@ -44,20 +44,20 @@ class HostRing:
         return 1 << self.bits
 
     def address(self, hops: int) -> int:
-        """Where a chase is after ``hops`` loads from its start."""
+        """The address that a chase reaches after ``hops`` loads."""
         line = host_chase.place.entry(hops % self.lines, self.bits)
         return self.base + int(line) * self.stride
 
     def link(self) -> None:
         """Write the pointers, on the CPU that will follow them.
 
-        Lines that another CPU has written may lie dirty in its caches, all of a ring in the
-        many caches of a large server: a chase would time transfers between caches.
+        Lines that another CPU wrote may still be dirty in its caches, and a large server's caches
+        can hold a whole ring: the chase would time transfers between caches.
         """
         host_chase.link.entry(self.base, self.bits, self.stride, 0, self.lines)
 
     def verify(self, address: int, hops: int) -> None:
-        """Raise `VerificationFailed` where a chase of ``hops`` loads did not end at ``address``."""
+        """Raise `VerificationFailed` unless a chase of ``hops`` loads ended at ``address``."""
         expected = self.address(hops)
         if address != expected:
             raise VerificationFailed(
@@ -67,11 +67,11 @@ class HostRing:
 
 
 class Walk:
-    """A chase through a linked ring that goes on where it stopped.
+    """A chase through a linked ring that continues from its last position.
 
     Attributes:
-        at: address of the pointer that comes next.
-        loads: followed so far.
+        at: address of the next pointer.
+        loads: loads so far.
     """
 
     def __init__(self, ring: HostRing) -> None:
@@ -81,7 +81,7 @@ class Walk:
         self._chase = host_chase.chase.entry
 
     def job(self, loads: int) -> Job:
-        """Follow ``loads`` pointers (a multiple of 32)."""
+        """A job that follows ``loads`` pointers (a multiple of 32)."""
 
         def walk(slot: ThreadSlot) -> None:
             self.moved(self._chase(*slot.barrier, self.at, loads), loads)
@@ -89,10 +89,10 @@ class Walk:
         return walk
 
     def moved(self, address: int, loads: int) -> None:
-        """Note that somebody walked ``loads`` loads and arrived at ``address``."""
+        """Record that a kernel followed ``loads`` pointers and arrived at ``address``."""
         self.at = address
         self.loads += loads
 
     def verify(self) -> None:
-        """Raise `VerificationFailed` unless the walk is where that many loads lead."""
+        """Raise `VerificationFailed` unless the walk is where that number of loads leads."""
         self.ring.verify(self.at, self.loads)

@@ -1,4 +1,4 @@
-"""How many threads share an array, and the part that each of them gets."""
+"""How many threads share an array, and each thread's part."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ HUGE_PAGE = 2 * MIB
 
 
 def thread_counts(machine: Machine) -> tuple[Value, ...]:
-    """``all``, and 1 where that is another number."""
+    """``all``, and 1 if that is another number."""
     return ("all", 1) if machine.cpu.usable > 1 else ("all",)
 
 
@@ -27,7 +27,7 @@ def all_thread_counts(machine: Machine) -> tuple[Value, ...]:
 
 
 def parts(size: int, threads: int) -> list[slice]:
-    """``size`` bytes cut into one part a thread, at pages; at huge pages where parts are large.
+    """Divide ``size`` bytes into one part per thread, at page (if possible huge page) boundaries.
 
     A huge page belongs to the thread that touches it first, so it should not be shared.
 

@@ -1,8 +1,8 @@
-"""The staircase: the latency of a chase over growing rings, measured before anything is planned.
+"""The staircase: the latency of a chase over growing rings, measured before the plan is made.
 
-A system may report no caches, or caches of another size than the process gets.  One CPU follows
-pointers through rings that double from `LEAST_RING` on, each linked by this CPU alone.  From the
-step on after which the latency stays the same no cache serves it any more; see
+A system may report no caches, or caches of another size than the process gets. One CPU follows
+pointers through rings that double in size from `LEAST_RING`, each linked by this CPU alone. From
+the size on after which latency no longer rises, no cache serves the CPU; see
 `membench.core.sizes.reach`.
 """
 
@@ -29,20 +29,20 @@ LEAST_RING = MIB
 LOADS = 4096
 SAMPLES = 7
 SAMPLE_S = 0.04
-"""The fastest of so many samples and more counts: what disturbs one can only make it slower."""
+"""Least seconds of sampling; the fastest sample counts, as disturbances only slow a chase down."""
 
 LIMIT_S = 2.0
-"""After so many seconds no larger ring is begun."""
+"""Seconds after which no larger ring is started."""
 
 START_S = 60.0
-"""For the process: the first one on a machine also compiles its kernels."""
+"""Seconds for the process to start; the first one on a machine also compiles its kernels."""
 
 
 def measure(machine: Machine) -> tuple[tuple[int, float], ...]:
-    """Bytes of each ring and ns of one dependent load through it, ascending.
+    """(bytes of a ring, ns of one dependent load through it), ascending by size.
 
-    Measured in a process of its own, on the first CPU that threads are put on.  Empty where no
-    kernel can be compiled, or the process fails.
+    Measured in a process of its own, on the first CPU that threads are pinned to. Empty if no
+    kernel can be compiled or the process fails.
     """
     if os.environ.get("MEMBENCH_ENGINE") == "numpy":
         return ()
@@ -67,7 +67,7 @@ def measure(machine: Machine) -> tuple[tuple[int, float], ...]:
 
 
 def chase(cpu: int, top: int, line: int) -> list[tuple[int, float]]:
-    """The staircase up to a ring of ``top`` bytes, of lines of ``line`` bytes, on this CPU."""
+    """The staircase on this CPU up to a ring of ``top`` bytes, with lines of ``line`` bytes."""
     from membench.host.memory import chase_kernels as host_chase
     from membench.host.memory.arena import map_pages
     from membench.host.memory.ring import HostRing, Walk

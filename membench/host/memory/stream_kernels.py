@@ -1,12 +1,12 @@
 """STREAM's kernels, compiled: plain and non-temporal stores, filling and checking.
 
-Every kernel is ``(block, slot, parties, iterations, address..., bytes)``.  The first three go
-to the barrier (`membench.host.compiled.barrier`).  It returns 0, or the sum of the words that it
-read.  Addresses are 64-byte aligned; bytes are a multiple of 256.
+Every kernel is ``(block, slot, parties, iterations, address..., bytes)``.  The first three go to
+the barrier (`membench.host.compiled.barrier`).  It returns 0, or the sum of the words that it read.
+Addresses are 64-byte aligned; bytes are a multiple of 256.
 
-What is checked must be a function of the index that no mistake reproduces:
-element i of an array with salt s is the upper part of a multiplicative hash of
-i + s, an integer below 2**20, so that float64 computes all kernels exactly.
+The checked value must be a function of the index that no mistake reproduces: element i of an array
+with salt s is the upper part of a multiplicative hash of i + s, an integer below 2**20, so that
+float64 computes all kernels exactly.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def write(block: Any, slot: Any, parties: Any, iterations: Any, d: Any, count: A
 
 @kernel(_ONE)
 def write_nt(block: Any, slot: Any, parties: Any, iterations: Any, d: Any, count: Any) -> Any:
-    """d = scalar, past the caches."""
+    """d = scalar, with non-temporal stores."""
     if enter(block, slot, parties):
         for _ in range(iterations):
             pass_write_nt(d, count)
@@ -98,7 +98,7 @@ def copy(block: Any, slot: Any, parties: Any, iterations: Any, d: Any, a: Any, c
 def copy_nt(
     block: Any, slot: Any, parties: Any, iterations: Any, d: Any, a: Any, count: Any
 ) -> Any:
-    """d = a, past the caches."""
+    """d = a, with non-temporal stores."""
     if enter(block, slot, parties):
         for _ in range(iterations):
             pass_copy_nt(d, a, count)
@@ -121,7 +121,7 @@ def scale(block: Any, slot: Any, parties: Any, iterations: Any, d: Any, a: Any, 
 def scale_nt(
     block: Any, slot: Any, parties: Any, iterations: Any, d: Any, a: Any, count: Any
 ) -> Any:
-    """d = scalar * a, past the caches."""
+    """d = scalar * a, with non-temporal stores."""
     if enter(block, slot, parties):
         for _ in range(iterations):
             pass_scale_nt(d, a, count)
@@ -146,7 +146,7 @@ def add(
 def add_nt(
     block: Any, slot: Any, parties: Any, iterations: Any, d: Any, a: Any, b: Any, count: Any
 ) -> Any:
-    """d = a + b, past the caches."""
+    """d = a + b, with non-temporal stores."""
     if enter(block, slot, parties):
         for _ in range(iterations):
             pass_add_nt(d, a, b, count)
@@ -171,7 +171,7 @@ def triad(
 def triad_nt(
     block: Any, slot: Any, parties: Any, iterations: Any, d: Any, a: Any, b: Any, count: Any
 ) -> Any:
-    """d = a + scalar * b, past the caches."""
+    """d = a + scalar * b, with non-temporal stores."""
     if enter(block, slot, parties):
         for _ in range(iterations):
             pass_triad_nt(d, a, b, count)
@@ -225,7 +225,7 @@ def fill(address: Any, first: Any, count: Any, salt: Any) -> Any:
 
 @kernel("int64(int64, int64)")
 def poison(address: Any, count: Any) -> Any:
-    """Write ``count`` NaN: what no kernel computes."""
+    """Write ``count`` NaN, which no kernel computes."""
     values = carray(doubles(address), count)
     for i in range(count):
         values[i] = np.nan
@@ -250,7 +250,7 @@ def _expected(code: Any, index: Any, salt_a: Any, salt_b: Any) -> Any:
 
 @kernel("int64(int64, int64, int64, int64, int64, int64)")
 def check(code: Any, address: Any, first: Any, count: Any, salt_a: Any, salt_b: Any) -> Any:
-    """The first index at which the destination is not what ``code`` must write; -1 for none."""
+    """The first index with a value that ``code`` cannot have written; -1 for none."""
     values = carray(doubles(address), count)
     for begin in range(0, count, 4096):
         end = min(begin + 4096, count)

@@ -1,4 +1,4 @@
-"""STREAM's kernels, whatever computes them: compiled code, or NumPy where there is none."""
+"""STREAM's kernels, independent of the engine: compiled code, or NumPy without a compiler."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ Doubles = npt.NDArray[np.float64]
 
 
 class Streams(Protocol):
-    """What runs, fills and checks arrays of float64.
+    """An engine that runs, fills and checks arrays of float64.
 
     Arrays are 64-byte aligned and a multiple of 256 bytes long.
 
     Attributes:
         name: ``numba`` or ``numpy``.
-        vector_bits: width of the registers it moves data through, 0 where unknown.
+        vector_bits: width of the vector registers that it uses, 0 if unknown.
     """
 
     name: str
     vector_bits: int
 
     def prepare(self, operation: str, stores: str) -> None:
-        """Compile or load what ``run`` needs, before threads wait for each other.
+        """Compile or load what ``run`` needs, before several threads meet in the barrier.
 
         Raises:
-            Skip: this engine has no honest way to do it.
+            Skip: this engine cannot do the operation honestly.
         """
         ...
 
@@ -45,13 +45,13 @@ class Streams(Protocol):
     ) -> int:
         """Pass the barrier, do ``iterations`` over this thread's parts of the arrays, and stamp.
 
-        The destination comes first.  Returns the wrapping sum of the 64-bit
-        words that `read` saw, over all iterations, as an int64; 0 for the others.
+        The destination is the first array. Returns the wrapping sum of the 64-bit words that `read`
+        saw, over all iterations, as an int64; 0 for the others.
         """
         ...
 
     def fill(self, array: Doubles, first: int, salt: int) -> None:
-        """Write the closed form of `host_pattern` from element ``first`` on."""
+        """Write the closed form of `membench.host.compiled.pattern` from element ``first`` on."""
         ...
 
     def poison(self, array: Doubles) -> None:
@@ -59,12 +59,12 @@ class Streams(Protocol):
         ...
 
     def check(self, operation: str, array: Doubles, first: int) -> int:
-        """Index of the first element that ``operation`` cannot have written, -1 for none."""
+        """Index of the first element that ``operation`` cannot have written; -1 for none."""
         ...
 
 
 def expected(operation: str, first: int, count: int) -> Doubles:
-    """Elements ``first .. first + count`` of the destination that ``operation`` must leave.
+    """Elements ``first .. first + count`` of the destination that ``operation`` must produce.
 
     For `read` and sources: the closed form itself.
     """

@@ -1,4 +1,4 @@
-"""Threads that stay, each on a CPU of its own."""
+"""Long-lived threads, each pinned to a CPU of its own."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from membench.host.compiled.shared_block import END, FIRST_SLOT, GIVE_UP_NS, LAT
 
 @dataclass(frozen=True)
 class ThreadSlot:
-    """A thread's place in a launch: its number, and the barrier that all pass together.
+    """A thread's part in a launch: its number, and the barrier that all threads pass together.
 
     Attributes:
         index: 0 .. parties - 1.
-        block: address of the memory that the team shares; see `host_layout`.
+        block: address of the shared memory; see `membench.host.compiled.shared_block`.
         parties: threads that the barrier waits for.
     """
 
@@ -41,7 +41,7 @@ class ThreadSlot:
     def timed(self, work: Callable[[], Any]) -> Any:
         """Run ``work`` between the barrier and the stamps, for work that is not compiled.
 
-        Coarser than a compiled kernel: the interpreter's wake-up stands before the stamp.
+        Coarser than a compiled kernel: the time includes the interpreter's wake-up.
         """
         return self.team.timed_here(self.index, work)
 
@@ -50,10 +50,10 @@ Job = Callable[[ThreadSlot], Any]
 
 
 class ThreadPool:
-    """A pool of threads, started when needed and pinned for good where the kernel allows it.
+    """Threads that are started when needed and stay pinned, if the kernel allows it.
 
     Args:
-        cpus: one a thread, in the order in which they are used.
+        cpus: one per thread, in the order of use.
     """
 
     def __init__(self, cpus: Sequence[int]) -> None:
@@ -74,14 +74,14 @@ class ThreadPool:
         return int(self._shared.ctypes.data)
 
     def run(self, jobs: Sequence[Job], threads: Sequence[int] | None = None) -> list[Any]:
-        """Run one job a thread at the same time and return their results.
+        """Run one job per thread at the same time and return their results.
 
         Args:
             threads: which threads, by their place in ``cpus``; the first ones by default.
 
         Raises:
-            MembenchError: a thread did not come to the barrier in time.
-            BaseException: what the first job that failed raised.
+            MembenchError: a thread did not reach the barrier in time.
+            BaseException: the exception of the first job that failed.
         """
         parties = len(jobs)
         threads = range(parties) if threads is None else threads
@@ -136,13 +136,13 @@ class ThreadPool:
         self._threads.clear()
 
     def field(self, slot: int, offset: int) -> int:
-        """The int64 at byte ``offset`` of a slot's part of the shared memory; see `host_layout`."""
+        """The int64 at byte ``offset`` of a slot's part of the shared memory."""
         return int(self._shared[(FIRST_SLOT + SLOT_BYTES * slot + offset) // 8])
 
     def unpinned(self, threads: Iterable[int]) -> str:
         """Why one of ``threads``, by their place in ``cpus``, is not on its CPU; empty if all are.
 
-        A thread that has not run yet is not known to be anywhere else.
+        A thread that has not run yet counts as pinned.
         """
         return next((self._refusals[one] for one in threads if one in self._refusals), "")
 
@@ -172,9 +172,9 @@ class ThreadPool:
 
 
 def _pin(cpu: int) -> str:
-    """Keep the calling thread on ``cpu``; return the error, or an empty text.
+    """Pin the calling thread to ``cpu``; return the error, or an empty text.
 
-    A seccomp filter may forbid it, a control group may have lost the CPU since the snapshot.
+    A seccomp filter may forbid it, or the control group may have lost the CPU since the snapshot.
     """
     try:
         os.sched_setaffinity(0, {cpu})  # 0 is this thread, not the process

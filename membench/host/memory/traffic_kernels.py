@@ -1,9 +1,8 @@
 """Compiled generators of memory traffic, the chase that runs beside them, and page faults.
 
-Traffic moves in chunks, each of which is read or written as a whole.  Which
-one it is follows from the chunk's number alone, so that the data can be
-checked: chunks that are read keep their closed form, chunks that are written
-hold the constant.
+Traffic consists of chunks that are read or written as a whole. The chunk's number alone decides
+which, so the data can be checked: chunks that are read keep their closed form, chunks that are
+written hold the constant.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ _CHUNK_DOUBLES = CHUNK // 8
 
 @helper
 def is_read(chunk: Any, percent: Any) -> Any:
-    """Chunk number ``chunk`` is one of the ``percent`` of all that are read, evenly spread."""
+    """Whether ``chunk`` is one of the ``percent`` of chunks that are read, evenly spread."""
     return (chunk + 1) * percent // 100 > chunk * percent // 100
 
 
@@ -59,7 +58,7 @@ def _move(address: Any, chunk: Any, percent: Any) -> Any:
 def mix(
     block: Any, slot: Any, parties: Any, iterations: Any, base: Any, chunks: Any, percent: Any
 ) -> Any:
-    """Go over ``chunks`` chunks; returns the wrapping sum of the words that were read."""
+    """Process ``chunks`` chunks; returns the wrapping sum of the words that were read."""
     total = 0
     if enter(block, slot, parties):
         for _ in range(iterations):
@@ -73,7 +72,7 @@ def mix(
 def generate(
     block: Any, slot: Any, parties: Any, base: Any, chunks: Any, percent: Any, pause_ns: Any
 ) -> Any:
-    """Make traffic until told to stop, counting its bytes; ``pause_ns`` between two chunks.
+    """Generate traffic until told to stop, and count its bytes; pause ``pause_ns`` between chunks.
 
     Returns the wrapping sum of the words that were read.
     """
@@ -107,7 +106,7 @@ def _moved(block: Any, parties: Any) -> Any:
 
 @helper
 def _all_beat(block: Any, slot: Any, parties: Any, least: Any) -> Any:
-    """Wait until every generator has moved ``least`` bytes; False where one never does."""
+    """Wait until every generator has moved ``least`` bytes; False if one never does."""
     line = block + FIRST_SLOT + slot * SLOT_BYTES
     give_up = now(line + SCRATCH) + GIVE_UP_NS
     for other in range(1, parties):
@@ -163,10 +162,10 @@ def chase_beside(
 
 @kernel("int64(int64, int64, int64, int64, int64)")
 def check_chunks(base: Any, first: Any, chunks: Any, percent: Any, seen: Any) -> Any:
-    """The first double that is not what it must be after ``seen`` chunks went by; -1 for none.
+    """The first double that is wrong after ``seen`` chunks were processed; -1 for none.
 
     Args:
-        first: element of the closed form that stands at ``base``.
+        first: index in the closed form of the element at ``base``.
     """
     values = carray(doubles(base), chunks * _CHUNK_DOUBLES)
     for chunk in range(chunks):
@@ -190,7 +189,7 @@ def touch(block: Any, slot: Any, parties: Any, base: Any, count: Any, page: Any)
 
 @kernel("int64(int64, int64, int64, int64, int64, int64)")
 def populate(block: Any, slot: Any, parties: Any, base: Any, count: Any, advice: Any) -> Any:
-    """Have the kernel provide the pages of ``count`` bytes in one call; returns its answer."""
+    """Let the kernel provide the pages of ``count`` bytes in one call; returns its answer."""
     answer = 0
     if enter(block, slot, parties):
         answer = madvise(base, count, advice)

@@ -1,11 +1,10 @@
-"""The compiled submission loop, without the interpreter between two I/Os.
+"""The compiled submission loop, which runs without the interpreter between two I/Os.
 
-By io_uring or by Linux native AIO: the default profiles of container engines forbid
+It uses io_uring or Linux native AIO, because the default profiles of container engines forbid
 io_uring.
 
-The parameters stand in a block of int64 words.  Names in capitals are byte
-offsets into it; all of what a kernel is made of but the intrinsics stands in
-this file, because Numba's cache does not look further.
+The parameters are in a block of int64 words; names in capitals are byte offsets into it. Except for
+the intrinsics, all code of a kernel is in this file, because Numba's cache checks no other.
 """
 
 from __future__ import annotations
@@ -52,7 +51,7 @@ END = 216
 BUSY = 224  # nanoseconds of CPU time
 VALUE = 232  # of what failed: an errno, the result of an I/O, or the offset that was asked for
 SUBMITTING = 240  # nanoseconds inside of the call that submits
-RING = 248  # address of the parameters of `storage_uring`; 0 for native AIO
+RING = 248  # address of the parameters of `uring_loop`; 0 for native AIO
 ASKED = 256  # address of DEPTH int64: offset, with 1 added for a write
 WORDS = 33
 
@@ -89,7 +88,7 @@ def _cpu_time(scratch: Any) -> Any:
 
 @helper
 def _submit(p: Any) -> Any:
-    """Hand over what `_start` made ready; the number of I/Os that the kernel took."""
+    """Submit what `_start` prepared; return the number of I/Os that the kernel accepted."""
     if load(p + RING):
         return ring_submit(load(p + RING))
     return system_call(load(p + SUBMIT), load(p + CONTEXT), 1, load(p + POINTER), 0, 0, 0)
@@ -97,7 +96,7 @@ def _submit(p: Any) -> Any:
 
 @helper
 def _take(p: Any) -> Any:
-    """Wait for one that is complete; its number and result stand in the first words of EVENT."""
+    """Wait for one completion; its number and result are in the first words of EVENT."""
     event = load(p + EVENT)
     if load(p + RING):
         return ring_wait(load(p + RING), event)
@@ -108,7 +107,7 @@ def _take(p: Any) -> Any:
 
 @helper
 def _start(p: Any, clock: Any, io: Any, place: Any, number: Any) -> Any:
-    """Begin the I/O at ``number`` of the offsets, as the one numbered ``io``; 0, or an errno."""
+    """Prepare the I/O at index ``number`` of the offsets, with the id ``io``; 0, or an errno."""
     size, cursor = load(p + SIZE), number % load(p + COUNT) * 8
     offset = load(load(p + OFFSETS) + cursor)
     writes = load(load(p + WRITES) + cursor) if load(p + WRITES) else 0
@@ -145,13 +144,12 @@ def _start(p: Any, clock: Any, io: Any, place: Any, number: Any) -> Any:
 
 @kernel("int64(int64, int64, int64, int64)")
 def drive(block: Any, slot: Any, parties: Any, p: Any) -> Any:  # noqa: C901, PLR0912, PLR0915 - one loop
-    """Keep DEPTH I/Os under way until the time or their number is up, then wait for the last.
+    """Keep DEPTH I/Os in flight until the time or their number is up, then wait for the last.
 
-    One is taken when it is complete, and followed by its successor at once: to
-    submit several together cost a sixth of the rate of a disk that could have
-    worked meanwhile, and to take several together would leave places empty
-    that count as under way.  What was read is compared with its first and last
-    stamps after that; until then its place in memory is not used again.
+    Each completion is followed by the next submission at once: submitting several together cost a
+    sixth of the rate, because the disk idled meanwhile, and collecting several together would leave
+    slots empty that count as in flight. The first and last stamps of each block that was read are
+    then compared; until that, its memory is not reused.
     """
     if not enter(block, slot, parties):
         return LATE

@@ -1,4 +1,4 @@
-"""The disk as a backend: the scratch file, direct I/O, and what proves that it was the disk."""
+"""The disk as a backend: the scratch file, direct I/O, and proofs that the disk did the work."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from membench.host.storage.traffic import Engine
 from membench.host.storage.write_budget import WriteLedger
 
 SMALL = 64 * KIB
-"""Size of an I/O below which one loop may not be enough, and each loop needs a spare block."""
+"""Size of an I/O below which one loop may not suffice, and each loop needs a spare block."""
 
 LARGEST_OTHER_FILE = 256 * MIB  # what this process may write beside the scratch file
 
 
 def open_storage(machine: Machine, scratch: ScratchHandle) -> StorageBackend:
-    """The backend on ``scratch``, whose maker must still hold it.
+    """The backend on ``scratch``, which the process that created it must still hold open.
 
     Raises:
         BackendUnavailable: the file cannot be reached.
@@ -43,7 +43,7 @@ class StorageBackend:
 
     Attributes:
         cpu: threads and memory of the host.
-        content: what stands in the file.
+        content: the content of the file.
     """
 
     timer = CpuBackend.timer
@@ -67,7 +67,7 @@ class StorageBackend:
 
     @cached_property
     def kernel_digest(self) -> str:
-        """Digest of the sources of everything that moves a byte between two stamps."""
+        """Digest of the sources of all code that moves a byte between two stamps."""
         digest = hashlib.sha256(self.cpu.kernel_digest.encode())
         here = Path(__file__).parent
         for path in sorted(here.glob("*.py")):
@@ -85,7 +85,7 @@ class StorageBackend:
 
     @cached_property
     def engine(self) -> Engine:
-        """The compiled loop where the machine allows it, on io_uring if it can be; else threads."""
+        """The compiled loop if the machine allows it, on io_uring if possible; else threads."""
         if self.cpu.compiles:
             from membench.host.storage.uring_engine import NativeRing
 
@@ -95,7 +95,7 @@ class StorageBackend:
 
     @cached_property
     def plain_engine(self) -> Engine:
-        """The same without io_uring, which leaves reads of a file in memory to kernel threads."""
+        """The same without io_uring, which passes reads of cached file data to kernel threads."""
         from membench.host.storage.thread_engine import Threads
 
         if self.cpu.compiles:
@@ -131,24 +131,24 @@ class StorageBackend:
             ) from error
 
     def memory(self, pages: str, size: int, shift: int = 0) -> Bytes:
-        """``size`` bytes on ``pages`` (``thp`` or ``4k``) that exist: every page was touched.
+        """``size`` bytes on ``pages`` (``thp`` or ``4k``), all touched.
 
-        Taken back by the next call.
+        The next call reuses them.
 
         Args:
-            shift: bytes after the start of a page at which they begin.
+            shift: offset of the first byte within its page.
         """
         (memory,) = self.cpu.arrays(pages, [size + shift])
         memory[::BLOCK] = 0
         return memory[shift:]
 
     def flow(self, shape: TrafficShape, pages: str = "thp", pool: int = 0, shift: int = 0) -> Flow:
-        """Traffic of ``shape``.
+        """An I/O pattern of ``shape``.
 
         Args:
-            pages: that the memory lies on.
-            pool: bytes of memory that the blocks are spread over; by default
-                hardly more than what can be under way.
+            pages: kind of page of the memory.
+            pool: bytes of memory that the blocks are spread over; by default hardly more than can
+                be in flight.
             shift: see `memory`.
 
         Raises:
@@ -168,31 +168,32 @@ class StorageBackend:
         return Flow(fd, self.scratch.size, self.content, memory, self.engine, shape)
 
     def seating(self) -> Seating:
-        """Of the host's threads."""
+        """The CPUs of the host's threads."""
         return self.cpu.seating()
 
     def evict(self, size: int = 0) -> float:
-        """Remove the file from the page cache; the share of its first ``size`` bytes that stayed.
+        """Remove the file from the page cache; return the share of ``size`` bytes that stayed.
 
-        Of all of it where ``size`` is 0.
+        The share of the whole file if ``size`` is 0.
         """
         with self.opened(direct=False) as fd:
             return evict(fd, size or self.scratch.size)
 
     def resident(self, size: int = 0) -> float:
-        """Share of the file, or of its first ``size`` bytes, that is in the page cache, proven."""
+        """Share of the file, or of its first ``size`` bytes, that is in the page cache."""
         with self.opened(direct=False) as fd:
             return resident_share(fd, size or self.scratch.size)
 
     def served(self, before: float, moved: int) -> str:
-        """The share that the page cache may have served of direct reads, as ``resident`` says it.
+        """The share of direct reads that the page cache may have served, as text.
 
-        The larger one of what was there before and of what the reads themselves left there: a
-        filesystem that cannot read directly falls back to the page cache instead of failing.
+        The larger one of the share before the reads and of the share that the reads themselves
+        left: a filesystem that cannot read directly falls back to the page cache instead of
+        failing.
 
         Args:
-            before: what `evict` left of the file.
-            moved: bytes that were read past the page cache since.
+            before: share of the file that `evict` left.
+            moved: bytes that were read directly since.
         """
         size = self.scratch.size
         after = self.resident() * size / min(moved, size) if moved else 0.0
@@ -203,7 +204,7 @@ class StorageBackend:
         return requests(self.scratch.device) if self.scratch.device else None
 
     def claim(self, case: str, size: int) -> None:
-        """Set aside the bytes that ``case`` writes: ``size`` in every round.
+        """Reserve the bytes that ``case`` writes: ``size`` in every round.
 
         Raises:
             Skip: the disk budget does not allow it.
@@ -221,10 +222,10 @@ class StorageBackend:
         self._ledger.wrote(size)
 
     def reclaim(self) -> None:
-        """Nothing: buffers stay, as the host's do."""
+        """Does nothing: buffers are kept, as the host's are."""
 
     def close(self) -> None:
-        """Give back threads, memory and limits."""
+        """Free threads, memory and limits."""
         for name in {"engine", "plain_engine"} & set(vars(self)):
             getattr(self, name).close()
         self.cpu.close()

@@ -1,9 +1,8 @@
-"""What stands in the scratch file: incompressible, and every block says which one it is.
+"""The content of the scratch file: incompressible, with every block identifying itself.
 
-Standard library only.  A block of 4 KiB begins with its offset in the file and a
-tag; the rest is a piece of one random pattern, and the tag says which piece.  So
-a block proves by itself that it came from the right place, whole, and from which
-write, whoever wrote it last.
+Standard library only. A block of 4 KiB begins with its offset in the file and a tag; the rest is a
+piece of one random pattern, and the tag tells which piece. So a block proves by itself that it
+comes from the right place, is complete, and which write it comes from.
 """
 
 from __future__ import annotations
@@ -14,11 +13,11 @@ import struct
 BLOCK = 4096
 PATTERN = 1 << 20
 GENERATIONS = 1 << 12
-"""Writes are told apart by a number below this; what was laid out first is generation 0."""
+"""Upper bound of the generation numbers of writes; the layout is generation 0."""
 GENERATION_SHIFT = 20  # in the tag: mark (32 bits), generation (12), position (20)
 
 STAMP = struct.Struct("<QQ")
-"""What a block begins with: offset and tag."""
+"""The beginning of a block: offset and tag."""
 
 _STRIDE = 663_461  # odd, so that no two of 2**20 successive MiB begin at the same position
 
@@ -33,7 +32,7 @@ class Content:
         self._mark = int.from_bytes(hashlib.sha256(name).digest()[:4]) << 32
 
     def fill(self, out: memoryview, offset: int, generation: int = 0) -> None:
-        """Write into ``out`` what belongs at ``offset``; both are multiples of `BLOCK`.
+        """Write the content at ``offset`` into ``out``; both are multiples of `BLOCK` long.
 
         Args:
             generation: 0 <= generation < `GENERATIONS`.
@@ -53,7 +52,7 @@ class Content:
             done += count
 
     def generation(self, block: memoryview, offset: int) -> int:
-        """Which write ``block``, read at ``offset``, comes from; -1 where it is not ours."""
+        """The write that ``block``, read at ``offset``, comes from; -1 if the block is not ours."""
         found, tag = STAMP.unpack_from(block)
         position = tag % PATTERN
         if found != offset or tag >> 32 << 32 != self._mark:

@@ -1,4 +1,4 @@
-"""What the kernel tells about a file and its disk: residency, requests, names.
+"""Facts from the kernel about a file and its disk: residency, requests, names.
 
 Standard library only.
 """
@@ -32,9 +32,9 @@ class _CacheStat(ctypes.Structure):
 def resident_share(fd: int, size: int) -> float:
     """Share of the first ``size`` bytes of a file that is in the page cache.
 
-    Counted by cachestat(2), or by mincore(2) where that is missing or refused.
-    Neither reads anything: to try a page with RWF_NOWAIT would start to read it.
-    1 where nobody says: the worst is assumed.
+    Counted by cachestat(2), or by mincore(2) if that is missing or refused. Neither reads anything,
+    whereas trying a page with RWF_NOWAIT would start to read it. 1, the worst case, if neither
+    answers.
     """
     for count in (_counted, _mapped):
         share = count(fd, size)
@@ -44,9 +44,9 @@ def resident_share(fd: int, size: int) -> float:
 
 
 def evict(fd: int, size: int) -> float:
-    """Drop the file from the page cache; the share of its first ``size`` bytes that stayed.
+    """Drop the file from the page cache; return the share of its first ``size`` bytes that stayed.
 
-    Pages that are just being read ahead cannot be dropped: it tries for a while.
+    Pages under read-ahead cannot be dropped, so it retries for a while.
     """
     for _ in range(_TRIES):
         os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
@@ -72,7 +72,7 @@ def _counted(fd: int, size: int) -> float | None:
 
 
 def _mapped(fd: int, size: int) -> float | None:
-    """By mincore(2), which answers whoever owns the file or may write to it (Linux 5.2)."""
+    """The same by mincore(2), which answers to the file's owner or writers (Linux 5.2)."""
     libc = ctypes.CDLL(None, use_errno=True)
     # Of the C library, because ctypes takes no address of a mapping that cannot be written.
     libc.mmap.restype = ctypes.c_void_p
@@ -88,9 +88,9 @@ def _mapped(fd: int, size: int) -> float | None:
 
 
 def dirtied_pages(root: Path = Path("/")) -> int | None:
-    """Pages of all files that were dirtied in the page cache since the start, by anybody.
+    """Pages of all files that any process dirtied in the page cache since the start.
 
-    Source: nr_dirtied of /proc/vmstat.  None where the kernel does not say.
+    Source: nr_dirtied of /proc/vmstat. None if the kernel does not report it.
     """
     try:
         text = (root / "proc/vmstat").read_text(encoding="ascii", errors="replace")
@@ -104,9 +104,9 @@ def dirtied_pages(root: Path = Path("/")) -> int | None:
 
 
 def disk_name(device: str, root: Path = Path("/")) -> str:
-    """``device`` with what it is: ``/dev/nvme0n1p2 (Samsung SSD 990 PRO 2TB)``.
+    """``device`` with its model: ``/dev/nvme0n1p2 (Samsung SSD 990 PRO 2TB)``.
 
-    The model where the disk tells one, else its driver.
+    The driver's name if the disk reports no model.
     """
     name = device.removeprefix("/dev/")
     disk = root / "sys/class/block" / name
@@ -124,7 +124,7 @@ def disk_name(device: str, root: Path = Path("/")) -> str:
 
 
 def requests(device: str, root: Path = Path("/")) -> tuple[int, int] | None:
-    """Reads and writes that ``device`` has completed since the start, whoever asked for them.
+    """Reads and writes that ``device`` has completed since the start, for any process.
 
     Source: fields 1 and 5 of /proc/diskstats.
     """

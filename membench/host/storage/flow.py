@@ -1,4 +1,4 @@
-"""Traffic on the scratch file, from choosing the places to proving what was moved."""
+"""I/O patterns on the scratch file, from drawing the offsets to verifying the data."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ CHECKED_WRITES = 64  # blocks that are read back after a round
 
 @dataclass(frozen=True, kw_only=True)
 class TrafficShape:
-    """A kind of traffic.
+    """An I/O pattern.
 
     Attributes:
-        pattern: ``rand``: every block once before any comes again; ``seq``: one
-            after the other, from a random place on and around.
+        pattern: ``rand``: every block once before any comes again; ``seq``: in order from a random
+            place, wrapping around.
         block: bytes of an I/O.
-        depth: I/Os under way.
+        depth: I/Os in flight.
         reads: percent of the I/Os that read; the others write.
-        most: bytes that are written in a round, at most.
+        most: most bytes that are written in a round.
     """
 
     pattern: str
@@ -46,12 +46,12 @@ class TrafficShape:
 
 
 class Flow:
-    """Traffic of one shape; its places are drawn anew for every round.
+    """One I/O pattern, with offsets drawn anew for every round.
 
     Args:
-        fd: the scratch file, opened for direct I/O and for writing where the shape writes.
+        fd: the scratch file, opened for direct I/O, and for writing if the pattern writes.
         size: of the file.
-        memory: what is read into and written from: more than ``depth`` blocks.
+        memory: buffers for reads and writes: more than ``depth`` blocks.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class Flow:
             content.fill(memory.data, start)
 
     def run(self, seconds: float) -> TrafficRecord:
-        """Do it for about ``seconds``, or until ``most`` is written."""
+        """Run for about ``seconds``, or until ``most`` is written."""
         shape = self._shape
         share = (100 - shape.reads) / 100
         traffic = Traffic(
@@ -92,12 +92,12 @@ class Flow:
         return self._trace
 
     def verify(self) -> None:
-        """Compare what was read with what must stand there, and read back what was written.
+        """Verify a sample of the data that was read, and read back what was written.
 
-        A sample of it: every read was compared with its stamps already.
+        A sample suffices, because the stamps of every read were compared already.
 
         Raises:
-            VerificationFailed: a block is not what it must be.
+            VerificationFailed: a block is wrong.
         """
         trace = self._trace
         if trace is None or not trace.count:
@@ -133,7 +133,7 @@ class Flow:
                 )
 
     def close(self) -> None:
-        """Bring what was written to the device and close the file."""
+        """Flush writes to the device and close the file."""
         if self._fd >= 0:
             if self._writes is not None:
                 os.fdatasync(self._fd)
@@ -142,7 +142,7 @@ class Flow:
 
 
 def _writers(count: int, reads: int, rng: np.random.Generator) -> npt.NDArray[np.bool_] | None:
-    """Which of ``count`` I/Os write: none where all read."""
+    """Which of ``count`` I/Os write; None if all read."""
     if reads == 100:
         return None
     numbers = np.arange(count)

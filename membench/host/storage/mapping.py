@@ -1,4 +1,4 @@
-"""The scratch file mapped into memory, and its pages touched by threads."""
+"""The scratch file mapped into memory, and threads that touch its pages."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _READ = 4 << 20
 
 
 class Mapping:
-    """The first ``size`` bytes of the file behind ``fd``, mapped; it takes the descriptor over.
+    """The first ``size`` bytes of the file behind ``fd``, mapped; takes over the descriptor.
 
     Attributes:
         faults: major and minor page faults of this process in the last `touch`.
@@ -34,12 +34,12 @@ class Mapping:
         self.faults = (0, 0)
 
     def evict(self) -> float:
-        """Unmap the pages and drop them from the page cache; the share that stayed."""
+        """Unmap the pages and drop them from the page cache; return the share that stayed."""
         self._map.madvise(mmap.MADV_DONTNEED)  # a mapped page would stay
         return evict(self._fd, self._size)
 
     def warm(self) -> float:
-        """Bring all pages into the page cache, unmapped; the share that is there."""
+        """Read all pages into the page cache, unmapped; return the share that is cached."""
         # From nothing and page by page: of a large folio one fault would map all.
         self.evict()
         os.posix_fadvise(self._fd, 0, 0, os.POSIX_FADV_RANDOM)
@@ -54,10 +54,10 @@ class Mapping:
         return resident_share(self._fd, self._size)
 
     def touch(self, offsets: Longs, threads: int, seconds: float) -> TrafficRecord:
-        """Touch the pages at ``offsets``, shared out to ``threads``, for about ``seconds``.
+        """Touch the pages at ``offsets``, divided over ``threads``, for about ``seconds``.
 
         Raises:
-            VerificationFailed: a page is not the one that was asked for.
+            VerificationFailed: a page has the wrong content.
         """
         base = np.frombuffer(self._map, np.uint8).ctypes.data
         parts = [np.ascontiguousarray(part) for part in np.array_split(offsets, threads)]

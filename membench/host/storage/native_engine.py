@@ -1,4 +1,4 @@
-"""The engine of the compiled loop: contexts, memory for its bookkeeping, and several loops."""
+"""The engine of the compiled loop: kernel contexts, memory for bookkeeping, several loops."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ CALLS = {"x86_64": (206, 207, 208, 209), "aarch64": (0, 1, 4, 2)}
 
 FASTEST = 4_000_000  # I/Os a second that one loop has room for
 LIMITED = 0.9
-"""Share of its CPU above which a loop, not the disk, may be what limits the rate."""
+"""Share of its CPU above which a loop, not the disk, may limit the rate."""
 
 
 class NativeAio:
-    """Native AIO from a compiled loop, or several where one uses up its CPU.
+    """Native AIO from a compiled loop, or from several if one loop saturates its CPU.
 
     Args:
-        cpu: whose threads the loops run on.
+        cpu: the backend whose threads run the loops.
 
     Raises:
-        BackendUnavailable: the kernel gives no contexts.
+        BackendUnavailable: the kernel refuses contexts.
     """
 
     name = "aio"
@@ -50,7 +50,7 @@ class NativeAio:
         self._alone = np.zeros((FIRST_SLOT + SLOT_BYTES) // 8, np.int64)
 
     def _open(self) -> None:
-        """Find out whether the kernel gives what the loop needs."""
+        """Check whether the kernel supports what the loop needs."""
         numbers = CALLS.get(platform.machine())
         if numbers is None:
             raise BackendUnavailable(f"native AIO is not known on {platform.machine()}")
@@ -58,7 +58,7 @@ class NativeAio:
         self._context(0, 1)
 
     def _begin(self, loop: int, depth: int, fd: int, memory: Bytes) -> dict[int, int]:
-        """What the loop must know of its way into the kernel, as its words."""
+        """The loop's parameters for its kernel interface, as words."""
         return {
             aio.CONTEXT: self._context(loop, depth),
             aio.SUBMIT: self._submit,
@@ -66,14 +66,14 @@ class NativeAio:
         }
 
     def _registered(self, loop: int, depth: int) -> bool:
-        """Whether `_begin` made memory and file known to the kernel."""
+        """Whether `_begin` registered memory and file with the kernel."""
         return False
 
     def _end(self, loop: int, depth: int) -> None:
-        """Take back what `_begin` set up for one run."""
+        """Undo what `_begin` set up for one run."""
 
     def run(self, fd: int, memory: Bytes, traffic: Traffic) -> TrafficRecord:
-        """See `Engine.run`; repeated with more loops while one of them uses up its CPU."""
+        """See `Engine.run`; repeated with more loops while one of them saturates its CPU."""
         if memory.size < (traffic.depth + 1) * traffic.block:
             # A block is checked before its place is used again: with none to spare, nobody moves.
             raise ValueError(f"{traffic.depth} I/Os under way need memory for one block more")
@@ -179,7 +179,7 @@ class NativeAio:
         )
 
     def _context(self, loop: int, depth: int) -> int:
-        """A context of the kernel, kept: to destroy one takes longer than many a case."""
+        """A context of the kernel, cached because destroying one takes longer than many a case."""
         kept = self._contexts.get((loop, depth))
         if kept is not None:
             return kept
@@ -192,11 +192,11 @@ class NativeAio:
         return context.value
 
     def _drop(self, loop: int, depth: int) -> None:
-        """Destroy a context, and so wait for all that is under way in it."""
+        """Destroy a context, which waits for all I/Os in flight in it."""
         self._call(self._destroy, self._contexts.pop((loop, depth)))
 
     def close(self) -> None:
-        """Give the contexts back.  May be called twice."""
+        """Free the contexts. May be called twice."""
         for loop, depth in tuple(self._contexts):
             self._drop(loop, depth)
 
@@ -205,7 +205,7 @@ class NativeAio:
 
 
 def _queued_ns() -> int:
-    """Nanoseconds that this thread has been ready to run without a CPU; 0 where nobody counts.
+    """Nanoseconds that this thread was runnable without a CPU; 0 if the kernel does not count.
 
     Source: the second field of /proc/thread-self/schedstat.
     """

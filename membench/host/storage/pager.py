@@ -2,15 +2,14 @@
 
     free slots -> reader threads -> filled slots -> copies under way -> free slots
 
-A slot is a place for one page.  ``readers`` threads each take a free slot and the next
-page and read it; the calling thread starts the copy of every filled slot at once and
-gives the slot back when its copy is done.  So reading and copying overlap as long as
-there are more slots than readers: with two for each reader one is read into while the
-other is copied out (double buffering).
+A slot holds one page. Each of ``readers`` threads takes a free slot and the next page and reads it;
+the calling thread starts the copy of every filled slot at once and frees the slot when its copy is
+done. Reading and copying overlap as long as there are more slots than readers: with two slots per
+reader, one is filled while the other is copied out (double buffering).
 
-What goes wrong on any side stops all: no page is begun any more, the copies under way
-are waited for, because the device still reads the slots, all threads are joined, and
-the first error is raised in the caller.
+An error on any side stops everything: no further page is started, the copies in flight are waited
+for because the device still reads the slots, all threads are joined, and the first error is raised
+in the caller.
 """
 
 from __future__ import annotations
@@ -30,38 +29,39 @@ import numpy as np
 from membench.host.storage.traffic import Longs, TrafficRecord
 
 POLL_S = 0.0002
-"""How long a filled slot is waited for while a copy may end."""
+"""Seconds to wait for a filled slot while a copy may complete."""
 
 SWITCH_S = 50e-6
-"""Seconds between two checks of the interpreter: at the usual 5 ms threads wait for each other."""
+"""Seconds between two checks of the interpreter: at the default of 5 ms threads block each other.
+"""
 
 
 class Sink(Protocol):
-    """Where filled slots go.  Called by one thread only; copies end in their order.
+    """The destination of filled slots. Called by one thread only; copies complete in order.
 
     Attributes:
-        places: pages land at 0, 1, 2, ... and again from 0 after this many, in the order in
-            which their copies begin; 0 where a page stays in its slot.
+        places: pages are copied to places 0, 1, 2, ... and again from 0 after this many, in the
+            order of their copies; 0 if pages stay in their slots.
     """
 
     @property
     def places(self) -> int: ...
 
     def begin(self, slot: int, place: int) -> None:
-        """Start to copy ``slot`` to ``place`` and return."""
+        """Start copying ``slot`` to ``place`` and return."""
         ...
 
     def done(self, slot: int) -> bool:
-        """Whether the copy of ``slot`` has ended."""
+        """Whether the copy of ``slot`` has completed."""
         ...
 
     def wait(self, slot: int) -> None:
-        """Wait until it has."""
+        """Wait until the copy of ``slot`` has completed."""
         ...
 
 
 class Nowhere:
-    """A sink that is done at once: for reading alone, or where reading was all there is to do."""
+    """A sink without a copy, for reading alone."""
 
     places = 0
 
@@ -78,7 +78,7 @@ class Nowhere:
 
 @dataclass(frozen=True)
 class _Filled:
-    """A page that stands in a slot; ``begun`` is when its reading began."""
+    """A page in a slot; ``begun`` is the time at which its reading began."""
 
     slot: int
     offset: int
@@ -91,7 +91,7 @@ class Pager:
     Args:
         read: ``(slot, offset)``: read the page at ``offset`` of the file into ``slot``;
             called by several threads at once.
-        sink: where it is copied to.
+        sink: the destination of the copies.
         slots: number of slots, at least ``readers``.
 
     Attributes:
@@ -115,21 +115,21 @@ class Pager:
         self.cancelled = threading.Event()
 
     def cancel(self) -> None:
-        """Begin no page any more; `run` returns what has arrived.  From any thread."""
+        """Start no further page; `run` returns what has arrived. May be called from any thread."""
         self.cancelled.set()
 
     def run(
         self, offsets: Longs, seconds: float, *, pace: float = 0.0, least: int = 1
     ) -> TrafficRecord:
-        """Move the pages at ``offsets``, in turn and again from the first, for about ``seconds``.
+        """Move the pages at ``offsets``, repeatedly in order, for about ``seconds``.
 
         Args:
-            pace: pages that are begun in a second at most; 0 for no bound.
-            least: pages that are moved however long it takes.
+            pace: most pages started per second; 0 for no bound.
+            least: least pages to move, however long it takes.
 
         Returns:
-            In the order of arrival; `landed` says for each place (or, where pages stay in
-            them, each slot) the offset of the page that stands there, or -1.
+            The record in order of arrival; `landed` has for each place (or slot, if pages stay
+                there) the offset of its page, or -1.
 
         Raises:
             Exception: the first error of a reader or of the sink.
@@ -211,7 +211,7 @@ class _PagerRun:
             self._filled.put(None)
 
     def _take(self) -> int | None:
-        """The number of the next page; None where no more is to be begun."""
+        """The number of the next page; None if no more pages are to be started."""
         with self._lock:
             number = self._next
             if self._stop.is_set() or self._pager.cancelled.is_set():
@@ -299,7 +299,7 @@ def _responsive() -> Iterator[None]:
 
 
 def copying(sink: Sink, slots: Sequence[int], seconds: float) -> float:
-    """Pages a second that ``sink`` alone copies out of full ``slots``, all of them under way."""
+    """Pages per second that ``sink`` alone copies out of full ``slots``, all in flight."""
     places = max(1, sink.places)
     going: deque[int] = deque()
     count = 0

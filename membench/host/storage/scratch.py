@@ -1,8 +1,8 @@
 """The scratch file: a file without a name, in a directory that the user chose.
 
-Standard library only; the parent of a run makes it once.  Having no name, it is
-removed by the kernel when the last process that holds it ends, whichever way
-that goes.  Other processes reach it through ``/proc/<pid>/fd``.
+Standard library only; the parent of a run creates it once. As it has no name, the kernel removes it
+when the last process that holds it ends, for whatever reason. Other processes reach it through
+``/proc/<pid>/fd``.
 """
 
 from __future__ import annotations
@@ -38,15 +38,19 @@ FREE_SHARE = 0.5
 """Largest share of the free space that the file may take."""
 
 LEAST_CUT = 256 * MIB
-"""A file is cut to what budget and free space allow, but not below this: of a smaller one much
-may be served from the disk's own cache."""
+"""Least bytes to which a file is reduced by budget or free space: much of a smaller one may be
+served from the disk's own cache.
+"""
 
 PROBED = 9
-"""Chunks of the layout whose way to the disk is watched: bursts of others decide nothing then."""
+"""Chunks of the layout that are checked for page-cache use; several, so that bursts of other
+processes do not decide.
+"""
 
 CACHED = 0.5
-"""Share of what was written or read directly, found in the page cache, from which on it was used.
-The filesystem's own blocks are a few percent of it."""
+"""Share of directly written or read data in the page cache from which on the cache counts as used.
+The filesystem's own blocks are a few percent.
+"""
 
 # linux/fs.h; the two calls pass an int, although their numbers say long.
 _GET_FLAGS = 0x80086601  # FS_IOC_GETFLAGS
@@ -60,20 +64,20 @@ _NAMES = 16  # names that are tried where the filesystem has no files without on
 
 @dataclass(frozen=True)
 class ScratchHandle:
-    """A scratch file as a worker knows it.
+    """What a worker needs to know of the scratch file.
 
     Attributes:
-        path: ``/proc/<pid>/fd/<n>`` of the process that made it.
+        path: ``/proc/<pid>/fd/<n>`` of the process that created it.
         size: bytes laid out.
         budget: bytes that the cases of the run may write, beyond the layout.
-        seed: its content is a function of this and the offset; see `storage_content`.
-        rounds: of the run; a case that writes claims its bytes for all of them at once.
-        ledger: path where the bytes claimed and written are kept; see `WriteLedger`.
-        kind: of the filesystem, such as ext4.
-        device: its block device, such as /dev/nvme0n1p2; empty where unknown.
-        nocow: whether the file is overwritten in place although its filesystem copies on write.
-        dirtied: share of the pages written directly that went through the page cache, as the
-            layout saw it; 0 where the kernel does not count them.
+        seed: its content is a function of this and the offset; see `Content`.
+        rounds: of the run; a case that writes claims its bytes for all rounds at once.
+        ledger: path of the file that counts claimed and written bytes; see `WriteLedger`.
+        kind: kind of filesystem, such as ext4.
+        device: its block device, such as /dev/nvme0n1p2; empty if unknown.
+        nocow: whether the file is overwritten in place on a copy-on-write filesystem.
+        dirtied: share of the pages of direct writes that went through the page cache during the
+            layout; 0 if the kernel does not count them.
     """
 
     path: str
@@ -89,14 +93,14 @@ class ScratchHandle:
 
     @property
     def buffered_writes(self) -> bool:
-        """Whether writes go through the page cache although they were asked not to."""
+        """Whether direct writes go through the page cache."""
         return self.dirtied >= CACHED
 
 
 def cut(wanted: int, budget: int, free: int) -> int:
-    """Bytes of the file where ``wanted`` are best: no more than ``budget`` and half of ``free``.
+    """Bytes of the file if ``wanted`` are best: at most ``budget`` and half of ``free``.
 
-    Whole chunks; 0 where less than ``wanted`` and less than `LEAST_CUT` would be left.
+    A multiple of the chunk size; 0 if less than ``wanted`` and less than `LEAST_CUT` would remain.
     """
     size = min(wanted, budget, int(FREE_SHARE * free))
     if size < min(wanted, LEAST_CUT):
@@ -105,10 +109,10 @@ def cut(wanted: int, budget: int, free: int) -> int:
 
 
 class ScratchFile:
-    """The file itself, held by the process that made it; a context manager.
+    """The open file, held by the process that created it; a context manager.
 
     Attributes:
-        scratch: what other processes need to know.
+        scratch: the handle for other processes.
     """
 
     def __init__(self, fd: int, ledger_fd: int, scratch: ScratchHandle) -> None:
@@ -120,16 +124,16 @@ class ScratchFile:
     def create(
         cls, directory: Path, size: int, *, budget: int, seed: int, rounds: int = 1
     ) -> ScratchFile:
-        """Lay out ``size`` bytes in ``directory``, in full, and bring them to the device.
+        """Write ``size`` bytes into a new file in ``directory``, and flush them to the device.
 
         Args:
             size: rounded up to a multiple of `CHUNK`, at least `LEAST`.
             budget: bytes that the run may write, the layout included.
 
         Raises:
-            OutputError: it is no directory, it cannot be written to, or there is no room.
-            BackendUnavailable: direct I/O reaches no device from there, as the filesystem's
-                kind tells or as reading from the new file shows.
+            OutputError: ``directory`` is no directory, it cannot be written to, or it has no room.
+            BackendUnavailable: direct I/O does not reach a device there, as the kind of filesystem
+                or a test read of the new file shows.
         """
         size = max(LEAST, -(-size // CHUNK) * CHUNK)
         with _opened(directory) as folder:
@@ -171,7 +175,7 @@ class ScratchFile:
         return self.scratch.size + WriteLedger(self.scratch.ledger).written
 
     def close(self) -> None:
-        """Let the file go: its space is free when the last worker has ended."""
+        """Release the file; its space is freed when the last worker has ended."""
         for fd in (self._fd, self._ledger_fd):
             if fd >= 0:
                 os.close(fd)
@@ -191,7 +195,7 @@ class ScratchFile:
 
 @contextlib.contextmanager
 def _opened(directory: Path) -> Iterator[int]:
-    """A descriptor of ``directory``, which may be reached by links but must be one."""
+    """A descriptor of ``directory``, which may be reached through links."""
     try:
         fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
@@ -224,7 +228,7 @@ def _check_room(folder: int, directory: Path, size: int, budget: int) -> None:
 
 
 def _nameless(folder: int, directory: Path) -> int:
-    """A new file that no directory lists, open for reading and writing."""
+    """A new file without a name, open for reading and writing."""
     flags = os.O_RDWR | os.O_CLOEXEC
     try:
         return os.open(".", flags | os.O_TMPFILE, 0o600, dir_fd=folder)
@@ -254,11 +258,11 @@ def _refused(error: OSError, directory: Path) -> OutputError:
 
 
 def _without_copies(fd: int, filesystem: Filesystem) -> bool:
-    """Have btrfs overwrite the file in place, which it promises for an empty file only.
+    """Let btrfs overwrite the file in place, which it guarantees for an empty file only.
 
-    Otherwise its direct writes are buffered since Linux 6.15, because the checksum of a page
-    that changes meanwhile would be wrong; such a file has no checksums, and is not compressed.
-    Elsewhere the same bit means something else (f2fs pins the file) or nothing.
+    Otherwise its direct writes are buffered since Linux 6.15, because the checksum of a page that
+    changes meanwhile would be wrong; such a file has no checksums and is not compressed. On other
+    filesystems the same bit means something else (f2fs pins the file) or nothing.
     """
     if filesystem.kind != "btrfs":
         return False
@@ -271,10 +275,10 @@ def _without_copies(fd: int, filesystem: Filesystem) -> bool:
 
 
 def _check_reads(fd: int, directory: Path, filesystem: Filesystem) -> None:
-    """Read a little of the new file directly, and see that nothing of it comes into memory.
+    """Read a little of the new file directly, and check that the page cache stays empty.
 
     Raises:
-        BackendUnavailable: all of it did.
+        BackendUnavailable: all of it was cached.
     """
     if evict(fd, LEAST) >= CACHED:
         return  # no answer: the rows carry the flag
@@ -301,7 +305,7 @@ def _check_reads(fd: int, directory: Path, filesystem: Filesystem) -> None:
 
 
 def _lay_out(fd: int, directory: Path, size: int, seed: int) -> float:
-    """Write all of the file: what is only allocated would be read without the disk.
+    """Write the whole file: blocks that are only allocated would be read without the disk.
 
     Returns:
         See `ScratchHandle.dirtied`.
@@ -329,9 +333,10 @@ def _lay_out(fd: int, directory: Path, size: int, seed: int) -> float:
 
 
 def _write_all(fd: int, size: int, content: Content) -> float:
-    """Write ``size`` bytes directly; the share of them that was dirtied in the page cache.
+    """Write ``size`` bytes directly; return the share that was dirtied in the page cache.
 
-    The median over the first chunks, each without what others dirty in the same time after it.
+    The median over the first chunks, each less what other processes dirty in an equal time after
+    it.
     """
     direct = os.open(f"/proc/self/fd/{fd}", os.O_WRONLY | os.O_DIRECT | os.O_CLOEXEC)
     view = memoryview(_pages(CHUNK))
@@ -357,9 +362,9 @@ def _write_all(fd: int, size: int, content: Content) -> float:
 
 
 def _pages(size: int) -> mmap.mmap:
-    """Memory on huge pages, where there are any: only a private mapping gets them by asking.
+    """Memory on huge pages, if possible: only a private mapping gets them on request.
 
-    Every page is there: btrfs reads through the page cache into memory that it has to fault in.
+    Every page is touched: btrfs reads through the page cache into memory that it has to fault in.
     """
     buffer = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     with contextlib.suppress(OSError):
@@ -371,9 +376,9 @@ def _pages(size: int) -> mmap.mmap:
 
 @contextlib.contextmanager
 def _no_longer_than(size: int) -> Iterator[None]:
-    """A second lock: meanwhile no file of this process can grow beyond ``size`` bytes.
+    """A second guard: meanwhile no file of this process can grow beyond ``size`` bytes.
 
-    The interpreter ignores SIGXFSZ, so that a write beyond it is an error (EFBIG).
+    The interpreter ignores SIGXFSZ, so a write beyond the limit is an error (EFBIG).
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     lower = size if soft == resource.RLIM_INFINITY else min(soft, size)

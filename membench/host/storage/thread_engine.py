@@ -1,7 +1,7 @@
 """The engine without a compiler or native AIO: blocking calls, one thread for each I/O.
 
-The interpreter stands between two I/Os here, and its lock between the
-threads: at great depths the rate and the tail are the client's as well.
+The interpreter runs between two I/Os, and the threads share its lock, so at great depths rate and
+tail latency are also limited by the client.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from membench.host.storage.content import BLOCK, GENERATION_SHIFT, GENERATIONS, 
 from membench.host.storage.traffic import NEVER, Bytes, Longs, Traffic, TrafficRecord
 
 SWITCH_S = 50e-6
-"""How long a thread may keep the interpreter lock: the default of 5 ms stands in the tail."""
+"""Seconds that a thread may keep the interpreter lock: the default of 5 ms shows in the tail."""
 
 
 class Threads:
@@ -53,14 +53,14 @@ class Threads:
         )
 
     def close(self) -> None:
-        """It holds nothing."""
+        """Holds no resources."""
 
 
 class _Worker:
-    """One thread: its share of the places in the file, and of those in memory.
+    """One thread: its share of the offsets in the file and of the blocks in memory.
 
     Attributes:
-        log: of each I/O its nanoseconds, when it ended, its offset, and whether it wrote.
+        log: for each I/O its nanoseconds, its end, its offset, and whether it wrote.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class _Worker:
         self.error: Exception | None = None
 
     def run(self, barrier: threading.Barrier) -> None:
-        """Wait for the others, then work until the time is up."""
+        """Wait at the barrier, then work until the time is up."""
         barrier.wait()
         try:
             self._work(time.monotonic_ns() + int(self._traffic.seconds * 1e9))
@@ -113,7 +113,7 @@ class _Worker:
 
 
 def _run_together(workers: Sequence[_Worker]) -> tuple[int, float]:
-    """When they began, and the share of a CPU that they used."""
+    """The common start, and the largest share of a CPU that a thread used."""
     barrier = threading.Barrier(len(workers) + 1)
     threads = [threading.Thread(target=worker.run, args=(barrier,)) for worker in workers]
     with _quick_switches():

@@ -25,7 +25,7 @@ def touch_pages(
     latencies: Any,
     finished: Any,
 ) -> Any:
-    """Load one word of each of ``count`` pages for ``span`` ns, stamping every load.
+    """Load one word of each of ``count`` pages for ``span`` ns and stamp every load.
 
     Args:
         base: address of the mapped file; every page begins with its offset.
@@ -34,7 +34,7 @@ def touch_pages(
             each load, and when it ended.
 
     Returns:
-        The pages touched, `LATE`, or `WRONG` where a page is not the one that was asked for.
+        The number of pages touched, `LATE`, or `WRONG` if a page has the wrong content.
     """
     if not enter(block, slot, parties):
         return LATE

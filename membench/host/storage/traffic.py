@@ -1,4 +1,4 @@
-"""What an engine is asked to do, and what it saw."""
+"""The task of an engine, and the record of what it did."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ NEVER = -1
 
 GROUPS = 32  # rates that one round is divided into, at most
 DEPTHS_IN_GROUP = 8
-"""A disk may complete all that is under way in one burst: a group is at least so many bursts."""
+"""Least depths in a group: a disk may complete all I/Os in flight in one burst."""
 
 
 @dataclass(frozen=True)
 class Traffic:
-    """I/Os of one size, kept under way a number at a time.
+    """I/Os of one size, of which a fixed number is kept in flight.
 
     Attributes:
         block: bytes of an I/O.
-        depth: I/Os under way at any time.
-        offsets: where, in bytes, one after the other; again from the first after the last.
-        seconds: how long new ones are begun.
-        most: I/Os in all, at most; 0 for no bound.
-        writes: which of them write: one flag an offset, or none where all read.
-        generation: of the blocks that are written; see `storage_content`.
+        depth: I/Os in flight at any time.
+        offsets: in bytes, used in order and repeated from the first.
+        seconds: how long new I/Os are started.
+        most: most I/Os in all; 0 for no bound.
+        writes: which of them write, one flag per offset; None if all read.
+        generation: of the blocks that are written; see `Content`.
     """
 
     block: int
@@ -44,23 +44,23 @@ class Traffic:
 
 @dataclass(frozen=True)
 class TrafficRecord:
-    """What happened, in the order of completion.
+    """The completed I/Os, in the order of completion.
 
     Attributes:
-        latency: nanoseconds from submission to completion, one an I/O.
-        finished: when it was completed, monotonic clock, nanoseconds.
-        offset: where in the file.
+        latency: nanoseconds from submission to completion of each I/O.
+        finished: time of its completion, monotonic clock, nanoseconds.
+        offset: its offset in the file.
         wrote: whether it was a write.
-        begin: when the first one was submitted.
-        deadline: when no new ones were begun any more.
+        begin: time of the first submission.
+        deadline: time after which none was started.
         busy: largest share of a CPU that one of the submitting threads used.
         loops: submitting threads.
-        depth: I/Os that were under way.
+        depth: I/Os in flight.
         landed: for each block of memory, the offset of the I/O that it served last, or `NEVER`.
-        submitting: largest share of its time that one of the submitting threads spent inside of
-            the call that only submits; 0 where the engine has no such call.
-        queued: share of its time that this thread waited for a CPU that others used.
-        registered: whether the kernel knew memory and file beforehand.
+        submitting: largest share of its time that a submitting thread spent in the submission call;
+            0 if the engine has none.
+        queued: share of its time that this thread waited for a CPU.
+        registered: whether memory and file were registered with the kernel.
     """
 
     latency: Longs
@@ -79,24 +79,23 @@ class TrafficRecord:
 
     @property
     def count(self) -> int:
-        """I/Os that were completed."""
+        """Number of completed I/Os."""
         return int(self.latency.size)
 
     @property
     def blocked(self) -> bool:
-        """Whether submission waited for the disk, so that fewer than ``depth`` were under way.
+        """Whether submission waited for the disk, so that fewer than ``depth`` I/Os were in flight.
 
-        It took more than half of the time, and most of that was neither work of the processor nor
-        waiting for one.
+        True if submission took more than half of the time, most of it neither computing nor waiting
+        for a CPU.
         """
         waiting = self.submitting - self.busy - self.queued  # at least: not all of them fall there
         return self.depth > 1 and self.submitting > 0.5 and waiting > self.submitting / 2
 
     def rates(self) -> list[float]:
-        """I/Os a second: of successive groups of I/Os, each over the time that it took.
+        """I/Os per second of successive groups of I/Os, each over the time that it took.
 
-        Those that were completed after the deadline do not count: by then
-        fewer and fewer were under way.
+        I/Os that completed after the deadline do not count, because the depth falls then.
         """
         finished = self.finished[self.finished <= self.deadline]
         if not finished.size:
@@ -110,7 +109,7 @@ class TrafficRecord:
 
 
 def joined(traces: Sequence[TrafficRecord]) -> TrafficRecord:
-    """One trace of what several threads did at the same time."""
+    """One record of what several threads did at the same time."""
     finished = np.concatenate([trace.finished for trace in traces])
     order = np.argsort(finished, kind="stable")
     return TrafficRecord(
@@ -131,29 +130,28 @@ def joined(traces: Sequence[TrafficRecord]) -> TrafficRecord:
 
 
 class Engine(Protocol):
-    """How I/Os are submitted."""
+    """A way of submitting I/Os."""
 
     @property
     def name(self) -> str:
-        """As it stands in `detail`."""
+        """Its name in `detail`."""
         ...
 
     def run(self, fd: int, memory: Bytes, traffic: Traffic) -> TrafficRecord:
         """Do ``traffic`` on ``fd``.
 
         Args:
-            memory: more than ``depth`` blocks, used in turn; before a block is
-                written, its stamps get their offsets and generation, and the rest
-                must be content already.
+            memory: more than ``depth`` blocks, used in turn, that hold content; the engine sets the
+                offset and generation in a block's stamps before it writes the block.
 
         Raises:
             MembenchError: an I/O failed or moved fewer bytes than asked for.
-            VerificationFailed: a block that was read is not the one that was asked for.
+            VerificationFailed: a block that was read has the wrong content.
         """
         ...
 
     def close(self) -> None:
-        """Give back what the kernel holds for it."""
+        """Free its kernel resources."""
         ...
 
 
@@ -164,7 +162,7 @@ def shuffled(size: int, block: int, rng: np.random.Generator) -> Longs:
 
 
 def successive(size: int, block: int, rng: np.random.Generator) -> Longs:
-    """The offsets of all whole blocks in their order, from a random one on and around."""
+    """The offsets of all whole blocks in order, from a random one on, wrapping around."""
     count = size // block
     offsets: Longs = (np.arange(count, dtype=np.int64) + int(rng.integers(count))) % count
     return offsets * block

@@ -1,4 +1,4 @@
-"""The engine of the compiled loop on io_uring: rings, and what is registered with them."""
+"""The io_uring engine of the compiled loop: rings, and what is registered with them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class _Ring:
     """A ring of the kernel, mapped.
 
     Attributes:
-        words: the parameters of `storage_uring`.
+        words: the parameters of `membench.host.storage.uring_loop`.
     """
 
     fd: int
@@ -39,16 +39,16 @@ class _Ring:
 
 
 class NativeRing(NativeAio):
-    """io_uring from a compiled loop, or several where one uses up its CPU.
+    """io_uring from a compiled loop, or from several if one loop saturates its CPU.
 
-    Memory and file are registered for each run where the kernel allows it, so that it need not
-    look up a page or a descriptor for each I/O.
+    Memory and file are registered for each run if the kernel allows it, which saves a lookup of
+    pages and descriptor for each I/O.
 
     Args:
-        cpu: whose threads the loops run on.
+        cpu: the backend whose threads run the loops.
 
     Raises:
-        BackendUnavailable: the kernel has no io_uring, or does not give it to this process.
+        BackendUnavailable: the kernel has no io_uring, or forbids it to this process.
     """
 
     name = "io_uring"
@@ -87,7 +87,7 @@ class NativeRing(NativeAio):
         return True
 
     def _ring(self, loop: int, depth: int) -> _Ring:
-        """A ring, kept: to make one takes longer than many an I/O."""
+        """A ring, cached because creating one takes longer than many an I/O."""
         kept = self._rings.get((loop, depth))
         if kept is None:
             kept = self._rings[loop, depth] = self._made(depth)
@@ -142,6 +142,6 @@ class NativeRing(NativeAio):
         made.mappings.clear()
 
     def close(self) -> None:
-        """Give the rings back.  May be called twice."""
+        """Free the rings. May be called twice."""
         for loop, depth in tuple(self._rings):
             self._drop(loop, depth)

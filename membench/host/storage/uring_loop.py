@@ -1,7 +1,7 @@
-"""The compiled half of io_uring: handing one I/O over, and taking one that is complete.
+"""The compiled half of io_uring: submitting one I/O, and taking one completion.
 
-The rings are shared with the kernel, so that their indices are read after what they announce
-and written before it is announced.  Layouts: linux/io_uring.h.
+The rings are shared with the kernel: a consumer reads an index before the entries that it
+announces, and a producer writes it after them. Layouts: linux/io_uring.h.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def _announce(typing: Any, address: Any, value: Any) -> Any:
 
 @helper
 def ring_put(r: Any, io: Any, file: Any, address: Any, size: Any, offset: Any, writes: Any) -> Any:
-    """Put an I/O into the ring ``r``; nothing is submitted yet."""
+    """Put an I/O into the ring ``r`` without submitting it."""
     tail = _index(load(r + SQ_TAIL))
     entry = load(r + SQES) + (tail & load(r + SQ_MASK)) * SQE_BYTES
     if load(r + FIXED):
@@ -89,15 +89,15 @@ def ring_put(r: Any, io: Any, file: Any, address: Any, size: Any, offset: Any, w
 
 @helper
 def ring_submit(r: Any) -> Any:
-    """Submit what was put last; the number that was, or -1 as syscall(2) does."""
+    """Submit the I/O that was put last; returns the number submitted, or -1 as syscall(2) does."""
     return system_call(load(r + ENTER), load(r + RING_FD), 1, 0, 0, 0, 0)
 
 
 @helper
 def ring_wait(r: Any, event: Any) -> Any:
-    """Take one that is complete, waiting for it; 1, or less as syscall(2) does.
+    """Wait for one completion and take it; returns 1, or less as syscall(2) does.
 
-    ``event`` gets its number and its result, as 64-bit words.
+    ``event`` receives its number and its result, as 64-bit words.
     """
     head = _index(load(r + CQ_HEAD))
     if head == _index(load(r + CQ_TAIL)):

@@ -1,4 +1,4 @@
-"""How much a run may still write, and has written, counted across its processes.
+"""The bytes that a run may still write and has written, counted across its processes.
 
 Standard library only.
 """
@@ -20,17 +20,17 @@ class _Book:
 class WriteLedger:
     """Bytes that cases have claimed and written, in a small file that the processes share.
 
-    Used by one process at a time: the rounds of a run follow one another.
+    Used by one process at a time, because the rounds of a run follow one another.
 
     Args:
-        path: a file, empty at first.
+        path: a file, initially empty.
     """
 
     def __init__(self, path: str) -> None:
         self._path = path
 
     def claim(self, case: str, size: int, limit: int) -> bool:
-        """Set ``size`` of ``limit`` bytes aside for ``case``, once; False if there are too few."""
+        """Reserve ``size`` of ``limit`` bytes for ``case``, once; False if too few are left."""
         book = self._read()
         if case not in book.claims:
             if size > limit - sum(book.claims.values()):
@@ -40,7 +40,7 @@ class WriteLedger:
         return True
 
     def left(self, limit: int) -> int:
-        """Bytes of ``limit`` that nobody has claimed."""
+        """Bytes of ``limit`` that no case has claimed."""
         return limit - sum(self._read().claims.values())
 
     def wrote(self, size: int) -> None:

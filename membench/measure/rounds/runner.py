@@ -1,4 +1,4 @@
-"""The parent's loop: rounds, each in a fresh worker; units, each in the journal before the next."""
+"""The parent's loop: rounds in fresh workers; each result is journaled before the next case."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Self
+from typing import Any, Self
 
 from membench.core.snapshot import Machine
 from membench.core.terms import Status
@@ -26,13 +26,14 @@ from membench.results.plan import Plan, PlannedCase
 
 @dataclass(frozen=True)
 class Setting:
-    """What stays the same over all rounds of a run.
+    """The constants of all rounds of a run.
 
     Attributes:
-        layout: the scratch file, or why there is none.
-        monitor: what is looked at before and after each case.
-        environment: variables for the workers, beside those of this process.
-        verbose: whether what workers say on standard error is shown.
+        layout: the scratch file, or the reason why there is none.
+        monitor: reads the conditions before and after each case.
+        environment: variables for the workers, in addition to those of this process.
+        verbose: show the workers' standard error.
+        python: the interpreter of the workers; empty for this one.
     """
 
     plan: Plan
@@ -42,76 +43,118 @@ class Setting:
     interrupt: Interrupt
     environment: Mapping[str, str]
     verbose: bool = False
+    python: str = ""
 
 
 def run_rounds(
     setting: Setting, journal: Journal, done: Contents, observer: Observer
 ) -> tuple[CaseResult, ...]:
-    """Measure what of the plan is not in ``done``, append it to ``journal``, return all units.
-
-    Tuned cases get their configuration first, in a process of its own.
-
-    A case that failed or was skipped in one round is not run in later ones:
-    its verdict cannot change, and a hanging case would cost its timeout again.
+    """Measure what the plan has beyond ``done``, append it to ``journal``, and return all results.
 
     Raises:
-        Interrupted: a signal came; what was measured so far is in the journal.
-        OutputError: the journal cannot be written any more.
+        Interrupted: a signal arrived; the results so far are in the journal.
+        OutputError: the journal can no longer be written.
         WorkerError: workers cannot be started at all.
     """
-    plan = setting.plan
-    units = list(done.units)
-    configs = {
-        note.data["case"]: note.data["config"] for note in done.notes if note.kind == "tuned"
-    }
-    measured = {(unit.round, unit.case) for unit in units}
-    settled = {unit.case for unit in units if unit.status is not Status.OK}
-    batches = {unit.case: unit.iters for unit in units if unit.iters is not None}
-    observer.started(plan, len(units))
-    if untuned := [
-        case
-        for case in plan.cases
-        if case.tuned and not case.skipped and case.id not in configs | dict.fromkeys(settled)
-    ]:
-        observer.noted(f"looking for the best configuration of {len(untuned)} cases")
-        with _Round(setting, 1) as worker:
+    rounds = Rounds(setting, journal, done, observer)
+    observer.started(setting.plan, len(done.units))
+    rounds.tune()
+    for round_ in range(1, setting.plan.rounds + 1):
+        rounds.measure(round_)
+    return tuple(rounds.units)
+
+
+class Rounds:
+    """The rounds of one plan, measured on request; each result goes to the journal.
+
+    A case that failed or was skipped in one round is not run again: its outcome would not change,
+    and a hanging case would cost its timeout again.
+
+    Attributes:
+        units: all results, including those of an interrupted run's first part.
+    """
+
+    def __init__(
+        self, setting: Setting, journal: Journal, done: Contents, observer: Observer
+    ) -> None:
+        self._setting = setting
+        self._journal = journal
+        self._observer = observer
+        self.units = list(done.units)
+        self._configs: dict[str, Any] = {
+            note.data["case"]: note.data["config"] for note in done.notes if note.kind == "tuned"
+        }
+        self._measured = {(unit.round, unit.case) for unit in self.units}
+        self._settled = {unit.case for unit in self.units if unit.status is not Status.OK}
+        self._batches = {unit.case: unit.iters for unit in self.units if unit.iters is not None}
+
+    def untuned(self) -> list[PlannedCase]:
+        """The tuned cases whose configuration is not chosen yet."""
+        return [
+            case
+            for case in self._setting.plan.cases
+            if case.tuned
+            and not case.skipped
+            and case.id not in self._configs
+            and case.id not in self._settled
+        ]
+
+    def tune(self) -> None:
+        """Choose the configurations of tuned cases, in a process of its own."""
+        untuned = self.untuned()
+        if not untuned:
+            return
+        self._observer.noted(f"looking for the best configuration of {len(untuned)} cases")
+        with _Round(self._setting, 1) as worker:
             for case in untuned:
                 unit = worker.run(RoundRequest(1, case, tune=True))
                 if unit.status is Status.OK:
-                    configs[case.id] = unit.detail
-                    journal.note("tuned", {"case": case.id, "config": unit.detail})
+                    self._configs[case.id] = unit.detail
+                    self._journal.note("tuned", {"case": case.id, "config": unit.detail})
                 else:
-                    journal.append(unit)
-                    units.append(unit)
-                    settled.add(case.id)
-                setting.interrupt.check()
-    for round_ in range(1, plan.rounds + 1):
-        cases = order(plan, round_)
-        todo = [
-            case for case in cases if (round_, case.id) not in measured and case.id not in settled
+                    self._keep(unit)
+                self._setting.interrupt.check()
+
+    def todo(self, round_: int) -> list[PlannedCase]:
+        """The cases that are still to be measured in ``round_``, in order."""
+        return [
+            case
+            for case in order(self._setting.plan, round_)
+            if (round_, case.id) not in self._measured and case.id not in self._settled
         ]
+
+    def measure(self, round_: int) -> None:
+        """Measure the missing cases of ``round_`` in a fresh worker."""
+        setting, observer, journal = self._setting, self._observer, self._journal
+        todo = self.todo(round_)
         if not todo:
-            continue
+            return
+        cases = [case.id for case in order(setting.plan, round_)]
         journal.note("round", {"round": round_, "order": [case.id for case in todo]})
         with _Round(setting, round_) as worker:
             for case in todo:
-                place = Place(round_, plan.rounds, cases.index(case) + 1, len(cases))
+                place = Place(round_, setting.plan.rounds, cases.index(case.id) + 1, len(cases))
                 observer.case_started(case, place)
                 begin = time.monotonic()
-                config = configs.get(case.id, {})
-                unit = worker.run(RoundRequest(round_, case, batches.get(case.id), config))
-                journal.append(unit)
-                units.append(unit)
-                if unit.status is not Status.OK:
-                    settled.add(case.id)
-                if unit.iters is not None:
-                    batches.setdefault(case.id, unit.iters)
+                config = self._configs.get(case.id, {})
+                unit = worker.run(RoundRequest(round_, case, self._batches.get(case.id), config))
+                self._keep(unit)
                 observer.case_ended(unit, place, time.monotonic() - begin)
                 setting.interrupt.check()
+        if cpu := setting.monitor.cpu_time():
+            journal.note("cpu", {"round": round_, **cpu})
         if gpus := setting.monitor.states():
             journal.note("gpu", {"round": round_, "states": gpus})
-        observer.round_ended(round_, lambda: results(plan, units, setting.machine))
-    return tuple(units)
+        observer.round_ended(round_, lambda: results(setting.plan, self.units, setting.machine))
+
+    def _keep(self, unit: CaseResult) -> None:
+        self._journal.append(unit)
+        self.units.append(unit)
+        self._measured.add((unit.round, unit.case))
+        if unit.status is not Status.OK:
+            self._settled.add(unit.case)
+        if unit.iters is not None:
+            self._batches.setdefault(unit.case, unit.iters)
 
 
 class _Round:
@@ -134,7 +177,7 @@ class _Round:
                 self._worker.kill()
 
     def run(self, request: RoundRequest) -> CaseResult:
-        """The unit of ``request``; a lost worker makes it a failed one."""
+        """The result of ``request``, which is a failure if the worker is lost."""
         case, setting = request.case, self._setting
         started = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
         if case.disk and setting.layout.problem:
@@ -155,7 +198,7 @@ class _Round:
         return unit
 
     def _replace(self) -> None:
-        """The next case gets a fresh worker."""
+        """Replace the worker before the next case."""
         if self._worker is not None:
             self._worker.kill()
             self._worker = None
@@ -174,6 +217,7 @@ class _Round:
         self._worker = Worker(
             *(setting.machine, setting.layout.scratch, setting.interrupt),
             variables=setting.environment,
+            python=setting.python,
             benches=tuple(sorted(runnable)),
             hold=setting.plan.hold,
             verbose=setting.verbose,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import StrEnum
 
 from membench import __version__
 from membench.core.messages import Message, clauses, listed, sentence, tr, tr_n
@@ -10,6 +11,7 @@ from membench.report.page.document import Alert, Document, Line
 from membench.report.page.runs import ReportSource, Run
 from membench.report.page.sections import (
     advice,
+    brief,
     claims,
     comparison,
     demand,
@@ -24,14 +26,38 @@ from membench.report.page.sections import (
     reproduce,
     results,
 )
+from membench.thesis.claims.assumptions import Assumptions
 from membench.thesis.claims.verdicts import Verdicts
 
 
-def compose(sources: Sequence[ReportSource], runs: Sequence[Run], judged: Verdicts) -> Document:
+class ThesisDetail(StrEnum):
+    """How much of the thesis a report shows."""
+
+    FULL = "full"
+    """Every claim with its evidence."""
+    SUMMARY = "summary"
+    """A table of verdicts, with the claims folded."""
+    NONE = "none"
+    """Measurements alone."""
+
+
+def compose(
+    sources: Sequence[ReportSource],
+    runs: Sequence[Run],
+    judged: Verdicts | None,
+    entries: Assumptions,
+    thesis: ThesisDetail = ThesisDetail.SUMMARY,
+) -> Document:
     """The report of ``runs`` and the verdicts on them.
 
     The same files give the same report, whenever it is made.
+
+    Args:
+        judged: None where ``thesis`` is none: nothing was judged.
+        entries: the assumptions that advice rests on.
     """
+    full = thesis is ThesisDetail.FULL
+    held = headline.judge(runs)
     against = comparison.section(comparison.compared(sources))
     names = [run.label for run in runs] or [source.path.name for source in sources]
     return Document(
@@ -44,16 +70,17 @@ def compose(sources: Sequence[ReportSource], runs: Sequence[Run], judged: Verdic
             for problem in source.problems
         ),
         sections=(
-            headline.section(runs),
+            headline.section(held),
+            *([brief.section(held, judged)] if judged is not None else []),
             figures.section(runs),
-            claims.section(judged),
-            demand.section(judged),
-            advice.section(runs, judged),
             *([against] if against is not None else []),
-            *(one for one in (links.section(runs),) if one is not None),
-            derived.section(runs),
             results.section(runs),
             environment.section(runs),
+            advice.section(runs, entries),
+            *(one for one in (links.section(runs),) if one is not None),
+            derived.section(runs),
+            *([claims.section(judged, full=full)] if judged is not None else []),
+            *([demand.section(judged, full=full)] if judged is not None else []),
             outcomes.section(runs),
             flags.section(runs),
             method.section(),

@@ -103,29 +103,6 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Card:
-    """One figure of the headline.
-
-    Attributes:
-        facts: short remarks: rounds, spread, share of peak.
-        warnings: codes of flags that the figure carries.
-    """
-
-    title: str
-    value: str
-    unit: str
-    what: str
-    case: str
-    facts: tuple[str, ...]
-    warnings: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Cards:
-    cards: tuple[Card, ...]
-
-
-@dataclass(frozen=True)
 class Figure:
     """A plot with everything that a reader who cannot see it needs.
 
@@ -182,7 +159,6 @@ Block: TypeAlias = (
     | Bullets
     | Definitions
     | Table
-    | Cards
     | Figure
     | Picture
     | Quote
@@ -193,12 +169,13 @@ Block: TypeAlias = (
 
 @dataclass(frozen=True)
 class Section:
-    """A heading and what stands under it."""
+    """A heading and what stands under it; ``folded``: shown when the reader asks for it."""
 
     anchor: str
     title: str
     blocks: tuple[Block, ...] = ()
     sections: tuple[Section, ...] = ()
+    folded: bool = False
 
 
 @dataclass(frozen=True)

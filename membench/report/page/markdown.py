@@ -7,16 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import quote
 
-from membench.core.messages import listed, tr, tr_n
-from membench.report.locale import in_language, of_tag
+from membench.core.messages import tr, tr_n
+from membench.report.locale import of_tag
 from membench.report.page.document import (
     Alert,
     Attachment,
     Block,
     Bullets,
-    Cards,
     Code,
-    Column,
     Command,
     Definitions,
     Document,
@@ -30,9 +28,8 @@ from membench.report.page.document import (
     Section,
     Strong,
     Table,
-    joined,
 )
-from membench.report.page.markdown_text import code, escaped, fence
+from membench.report.page.markdown_text import code, escaped, fence, in_html
 
 LIMIT = 1024 * 1024
 """What GitHub takes as the summary of a step, in bytes."""
@@ -84,11 +81,16 @@ def _document(document: Document, images: Mapping[str, str], detail: _Detail) ->
 def _section(
     section: Section, level: int, images: Mapping[str, str], detail: _Detail
 ) -> Iterator[str]:
-    yield f"{'#' * level} {escaped(section.title)}"
+    if section.folded:
+        yield f"<details><summary>{in_html(section.title)}</summary>"
+    else:
+        yield f"{'#' * level} {escaped(section.title)}"
     for block in section.blocks:
         yield from _block(block, level + 1, images, detail)
     for inner in section.sections:
         yield from _section(inner, level + 1, images, detail)
+    if section.folded:
+        yield "</details>"
 
 
 def _block(block: Block, level: int, images: Mapping[str, str], detail: _Detail) -> Iterator[str]:
@@ -97,9 +99,6 @@ def _block(block: Block, level: int, images: Mapping[str, str], detail: _Detail)
             yield from _figure(block, level, images[block.slug], detail)
         case Table():
             yield from _table(block, detail)
-        case Cards():
-            table = in_language(_cards(block), of_tag(detail.language))
-            yield from _table(table, replace(detail, rows=None))
         case Picture():
             pass  # what it shows stands in the text beside it
         case _:
@@ -147,30 +146,6 @@ def _alert(alert: Alert, detail: _Detail) -> str:
 def _headed(title: str, detail: _Detail) -> str:
     """``title`` with the colon of the language."""
     return tr("{title}: ", title=title).said(of_tag(detail.language))
-
-
-def _cards(cards: Cards) -> Table:
-    rows: list[tuple[Line, ...]] = []
-    for card in cards.cards:
-        flags = [(Code(flag),) for flag in card.warnings]
-        facts = listed(card.facts)
-        if flags:
-            facts = tr("{facts}; flags: ", facts=facts)
-        rows.append(
-            (
-                (card.title,),
-                (Strong(f"{card.value} {card.unit}"),),
-                (Code(card.case),),
-                (card.what,),
-                (facts, *joined(flags, " ")),
-            )
-        )
-    columns = (
-        Column(tr("tier and metric")),
-        Column(tr("best"), numeric=True),
-        *map(Column, (tr("case"), tr("what it is"), tr("data"))),
-    )
-    return Table(tr("Best of every tier and metric"), columns, tuple(rows))
 
 
 def _table(table: Table, detail: _Detail) -> Iterator[str]:

@@ -14,6 +14,13 @@ def escaped(text: str) -> str:
     return re.sub(r"(?i)\b(https?|ftp)://|\bwww\.", _unlinked, text)
 
 
+def in_html(text: str) -> str:
+    """``text`` as itself within a line of HTML, where backslashes escape nothing."""
+    line = re.sub(r"\s+", " ", text).replace("&", "&amp;")
+    line = _SPECIAL.sub(lambda sign: f"&#{ord(sign[0])};", line)
+    return re.sub(r"(?i)\b(https?|ftp)://|\bwww\.", _unlinked, line)
+
+
 def _unlinked(match: re.Match[str]) -> str:
     return match[0].replace(":", "&#58;").replace(".", "&#46;")
 

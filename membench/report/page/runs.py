@@ -81,6 +81,11 @@ def read_runs(paths: Sequence[Path]) -> tuple[tuple[ReportSource, ...], tuple[Ru
     )
 
 
+def by_machine(runs: Sequence[Run]) -> list[Run]:
+    """The last run of every machine, in the order of the machines."""
+    return [*{run.rows[0].machine: run for run in runs}.values()]
+
+
 def _read(path: Path) -> tuple[ReportSource, list[Run]]:
     rows = read_rows(path)
     try:

@@ -66,14 +66,14 @@ def supplies(found: Verdicts) -> tuple[Supply, ...]:
         )
         for subject in found.subjects
         for key, name in _PATHS.items()
-        if (rate := rate_of(found.ledger.inputs[key], subject.rows, [])) is not None
+        if (rate := rate_of(found.ledger.inputs[key], subject.rows).rate) is not None
     )
 
 
 def compute(found: Verdicts) -> Compute:
     """The measured matrix product, else the peak of the measured device, else of `FALLBACK`."""
     for subject in found.subjects:
-        rate = rate_of(found.ledger.inputs["gemm"], subject.rows, [])
+        rate = rate_of(found.ledger.inputs["gemm"], subject.rows).rate
         if rate is not None:
             own = Badge.CITED not in subject.badges or origin(rate.rows[0]) != 2
             label = (
@@ -99,8 +99,8 @@ def measured_roofs(found: Verdicts) -> list[tuple[Subject, Rate, Rate]]:
     inputs = found.ledger.inputs
     roofs = []
     for subject in found.subjects:
-        memory = rate_of(inputs["hbm-read"], subject.rows, [])
-        flops = rate_of(inputs["gemm"], subject.rows, [])
+        memory = rate_of(inputs["hbm-read"], subject.rows).rate
+        flops = rate_of(inputs["gemm"], subject.rows).rate
         if memory is not None and flops is not None:
             roofs.append((subject, memory, flops))
     return roofs

@@ -11,12 +11,12 @@ from pathlib import Path
 from membench.core.errors import OutputError, UsageError
 from membench.core.files import atomic_write, create, output_error, shown
 from membench.report.locale import SOURCE, translated
-from membench.report.page.compose import compose
+from membench.report.page.compose import ThesisDetail, compose
 from membench.report.page.document import Document, Figure, Section
 from membench.report.page.runs import read_runs
 from membench.report.plots.style import DARK, LIGHT
 from membench.thesis.claims.verdict_file import to_json
-from membench.thesis.claims.verdicts import Spread, verdicts
+from membench.thesis.claims.verdicts import Spread, assumed, verdicts
 
 FORMATS = (".html", ".md", ".json")
 
@@ -40,6 +40,8 @@ def make_report(
     assumptions: Path | None = None,
     language: str = SOURCE,
     *,
+    assume: Sequence[str] = (),
+    thesis: ThesisDetail = ThesisDetail.SUMMARY,
     spread: Spread | None = None,
 ) -> tuple[Path, ...]:
     """Report on ``files`` in the format that the suffix of ``output`` names.
@@ -47,15 +49,17 @@ def make_report(
     Args:
         language: one of `LANGUAGES`; plots and quotes keep their own.
         assumptions: a file in place of entries of the assumptions that are shipped.
+        assume: single assumptions, as ``NAME=VALUE``, over those of the file.
+        thesis: how much of it a page shows; without it no claim is judged.
         spread: judges the claims somewhere else; the report is the same to the byte.
 
     Returns:
         The files that were written, the report first.
 
     Raises:
-        UsageError: the suffix is none of `FORMATS`.
+        UsageError: the suffix is none of `FORMATS`, or verdicts are asked for without the thesis.
         SchemaError: a file is no results file.
-        AssumptionError: the assumptions do not stand.
+        AssumptionError: the assumptions do not stand, or one of ``assume``.
         OutputError: a file of somebody else is in the way, or cannot be written.
     """
     suffix = output.suffix.lower()
@@ -64,14 +68,24 @@ def make_report(
             f"'{shown(output)}' does not end in {' or '.join(FORMATS)}",
             "the suffix chooses the format: -o report.html, -o verdicts.json",
         )
+    if suffix == ".json" and thesis is ThesisDetail.NONE:
+        raise UsageError(
+            f"'{shown(output)}' is a file of verdicts, and --thesis none asks for no verdict",
+            "leave out --thesis, or write a page: -o report.html",
+        )
     _check(output)
     sources, runs = read_runs(files)
-    judged = verdicts([row for run in runs for row in run.rows], assumptions, spread=spread)
+    judged = None
+    if thesis is not ThesisDetail.NONE:
+        rows = [row for run in runs for row in run.rows]
+        judged = verdicts(rows, assumptions, assume=assume, spread=spread)
     if suffix == ".json":
+        assert judged is not None
         digests = [(shown(Path(source.path.name)), source.sha256) for source in sources]
         written = {output: to_json(judged, digests)}
     else:
-        document = translated(compose(sources, runs, judged), language)
+        entries = judged.entries if judged is not None else assumed(assumptions, assume)
+        document = translated(compose(sources, runs, judged, entries, thesis), language)
         if suffix == ".html":
             from membench.report.page import html
 

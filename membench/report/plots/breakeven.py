@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from matplotlib.figure import Figure as Canvas
+from typing import TYPE_CHECKING
 
 from membench.core.messages import sentences, tr
 from membench.core.units import significant
@@ -13,6 +13,9 @@ from membench.thesis.claims.verdicts import Verdicts
 from membench.thesis.models.breakeven import breakeven_bandwidth
 from membench.thesis.models.catalogue import Model, judged_models
 from membench.thesis.models.kv_shape import KvDtype, mean_bytes_per_token
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Canvas
 
 _TITLE = tr("Break-even bandwidth by model")
 _DESCRIPTION = (
@@ -49,10 +52,7 @@ def draw(found: Verdicts) -> Figure:
     """A line a model; the measured tiers across."""
     rate = compute(found)
     own = rates(rate.flops_per_s, KvDtype.FP16)
-    rubin = {
-        model.slug: value
-        for model, value in rates(spec(found, "rubin", "fp4_training"), KvDtype.FP8)
-    }
+    rubin = {model.slug: value for model, value in rates(spec(found, "rubin", "fp4"), KvDtype.FP8)}
     supply = supplies(found)
 
     def paint(canvas: Canvas) -> None:

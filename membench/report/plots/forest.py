@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-
-from matplotlib.figure import Figure as Canvas
+from typing import TYPE_CHECKING
 
 from membench.analysis.comparison import Comparison, Line
 from membench.analysis.finding import Difference
@@ -17,6 +16,10 @@ from membench.report.plots import style
 from membench.report.plots.style import NotDrawn
 from membench.report.screens.blocks import full_name
 from membench.report.screens.compare.cells import counts_text, verdict_word
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Canvas
 
 _TITLE = tr("Ratio to the reference")
 _DESCRIPTION = (
@@ -92,10 +95,7 @@ def draw(comparison: Comparison, side: int = 1) -> Figure | NotDrawn:
     )
 
 
-def _paint(axes: object, place: int, line: Line, finding: Difference) -> None:
-    from matplotlib.axes import Axes
-
-    assert isinstance(axes, Axes)
+def _paint(axes: Axes, place: int, line: Line, finding: Difference) -> None:
     limit = 1 + line.threshold
     axes.fill_betweenx([place - 0.36, place + 0.36], 1 / limit, limit, color=style.GRID, lw=0)
     look = style.mark(_INDEX.get(finding.verdict, 3))

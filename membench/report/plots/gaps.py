@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.figure import Figure as Canvas
 
 from membench.core.messages import clauses, sentence, sentences, tr
 from membench.report.page.document import Column, Figure, Line, Table
@@ -16,6 +15,9 @@ from membench.thesis.claims.amounts import workload_name
 from membench.thesis.claims.verdicts import Verdicts
 from membench.thesis.models.catalogue import models
 from membench.thesis.replay.workloads import FAST_S, Workload, workloads
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Canvas
 
 _TITLE = tr("Gaps between two uses of cache")
 _DESCRIPTION = (

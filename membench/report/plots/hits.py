@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.figure import Figure as Canvas
 
 from membench.core.messages import clauses, sentence, sentences, tr
 from membench.core.units import significant
@@ -16,6 +15,9 @@ from membench.thesis.claims.verdicts import Verdicts
 from membench.thesis.models.catalogue import models
 from membench.thesis.models.kv_shape import mean_bytes_per_token
 from membench.thesis.replay.curves import Curve, curves
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Canvas
 
 _TITLE = tr("Hit rate by capacity")
 _DESCRIPTION = (

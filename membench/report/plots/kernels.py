@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-
-from matplotlib.figure import Figure as Canvas
+from typing import TYPE_CHECKING
 
 from membench.core.messages import listed, sentences, tr
 from membench.core.terms import Metric, Tier
@@ -17,6 +16,9 @@ from membench.report.plots.series import bench, data_table, measured, parameter,
 from membench.report.plots.style import NotDrawn
 from membench.report.screens.blocks import split
 from membench.results.schema import Row
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Canvas
 
 _TITLE = tr("Host memory by kernel, threads and stores")
 _DESCRIPTION = (

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure as Canvas
+from typing import TYPE_CHECKING
 
 from membench.core.messages import clauses, listed, sentence, sentences, tr
 from membench.core.terms import Metric, Stat, Tier
-from membench.core.units import significant
+from membench.core.units import rounded, significant
 from membench.report.page.document import Figure
 from membench.report.page.runs import Run
+from membench.report.page.sections.words import tier_name
 from membench.report.plots import style
 from membench.report.plots.series import bench, data_table, measured, rounds_text
 from membench.report.plots.style import NotDrawn
 from membench.results.schema import Row
 from membench.results.staircase import leading
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Canvas
 
 _TITLE = tr("Bandwidth ladder")
 _DESCRIPTION = (
@@ -72,7 +75,7 @@ def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
     return Figure(
         slug="ladder",
         title=_TITLE,
-        caption=sentences((_finding(rungs), rounds_text([row for _, row in rows]))),
+        caption=sentences((_finding(rungs, len(labels)), rounds_text([row for _, row in rows]))),
         description=_DESCRIPTION,
         svg=style.render("ladder", _TITLE, _DESCRIPTION, height, paint),
         table=data_table(tr("The best case of every bench"), rows),
@@ -107,10 +110,10 @@ def _paint_row(axes: Axes, row: Row, place: float, index: int) -> None:
     )
 
 
-def _finding(rungs: Sequence[_Rung]) -> str:
-    tops: dict[Tier, _Rung] = {}
+def _finding(rungs: Sequence[_Rung], runs: int) -> str:
+    tops: dict[str, _Rung] = {}
     for rung in rungs:
-        tops.setdefault(rung.tier, rung)
+        tops.setdefault(tier_name(rung.tier, peer=rung.name.startswith("peer/")), rung)
     parts = [
         tr(
             "{tier} reaches {rate} GB/s ({bench})",
@@ -121,14 +124,14 @@ def _finding(rungs: Sequence[_Rung]) -> str:
         for tier, rung in tops.items()
     ]
     finding = [listed(parts)]
-    if len(tops) > 1:
-        ends = sorted(tops.values(), key=lambda rung: rung.top)
+    if len(tops) > 1 and runs == 1:  # unlike machines are not divided by each other
+        ends = sorted(tops, key=lambda tier: tops[tier].top)
         finding.append(
             tr(
                 "{fast} is {factor} times as fast as {slow}",
-                fast=ends[-1].tier,
-                factor=significant(ends[-1].top / ends[0].top, 2),
-                slow=ends[0].tier,
+                fast=ends[-1],
+                factor=rounded(tops[ends[-1]].top / tops[ends[0]].top, 2),
+                slow=ends[0],
             )
         )
     return sentence(clauses(finding))

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.figure import Figure as Canvas
-from matplotlib.patches import Rectangle
 
 from membench.core.messages import sentences, tr
 from membench.core.terms import Metric, Stat
@@ -19,7 +18,11 @@ from membench.report.plots.style import NotDrawn
 from membench.report.screens.blocks import split
 from membench.results.schema import Row
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Canvas
+
 _TITLE = tr("Link matrix")
+_SQUARE = {"facecolor": "none", "edgecolor": style.colour(0), "linewidth": 1.4}
 _DEVICES = frozenset({"src", "dst", "gpu"})
 _DESCRIPTION = (
     "Annotated matrix. Rows: where the bytes come from. Columns: where they go. Each cell is a "
@@ -73,7 +76,7 @@ def _draw(name: str, cells: Mapping[tuple[str, str], tuple[str, Row]]) -> Figure
             if np.isnan(value):
                 continue
             side = 0.92 * float(np.sqrt(value / top))
-            axes.add_patch(_square(column, row, side))
+            style.square(axes, column, row, side, **_SQUARE)
             axes.text(column, row, significant(value, 3), ha="center", va="center", fontsize=9.5)
         axes.set_xlim(-0.6, len(targets) - 0.4)
         axes.set_ylim(len(sources) - 0.4, -0.6)
@@ -107,8 +110,3 @@ def _draw(name: str, cells: Mapping[tuple[str, str], tuple[str, Row]]) -> Figure
 
 def _natural(name: str) -> tuple[int, str]:
     return (int(name) if name.isdigit() else 0, name)
-
-
-def _square(x: float, y: float, side: float) -> Rectangle:
-    corner = (x - side / 2, y - side / 2)
-    return Rectangle(corner, side, side, facecolor="none", edgecolor=style.colour(0), linewidth=1.4)

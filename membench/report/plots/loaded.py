@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-from matplotlib.figure import Figure as Canvas
+from typing import TYPE_CHECKING
 
 from membench.analysis.derive.load import load_curve
 from membench.core.messages import clauses, listed, sentence, sentences, tr
@@ -18,6 +17,9 @@ from membench.report.plots.curve import left_out
 from membench.report.plots.series import bench, data_table, measured, parameter, rounds_text
 from membench.report.plots.style import NotDrawn
 from membench.results.schema import Row
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Canvas
 
 _TITLE = tr("Latency under load")
 _DESCRIPTION = (

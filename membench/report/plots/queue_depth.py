@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-
-from matplotlib.figure import Figure as Canvas
+from typing import TYPE_CHECKING
 
 from membench.core.messages import clauses, sentence, sentences, tr
 from membench.core.terms import Metric, Stat, Tier
@@ -24,6 +23,9 @@ from membench.report.plots.series import (
 )
 from membench.report.plots.style import NotDrawn
 from membench.results.schema import Row
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Canvas
 
 _TITLE = tr("Disk by queue depth")
 _DESCRIPTION = (

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from matplotlib.figure import Figure as Canvas
 
 from membench.core.messages import clauses, tr
 from membench.core.units import significant
@@ -17,14 +18,17 @@ from membench.thesis.models.catalogue import models
 from membench.thesis.models.kv_shape import kv_bytes
 from membench.thesis.models.roofline import prefill_flops
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Canvas
+
 _TITLE = tr("Restore or recompute")
 _DESCRIPTION = (
-    "Line plot. Horizontal axis: tokens of the prefix, logarithmic. Vertical axis: the least "
+    "Line plot. Horizontal axis: tokens of the prefix, logarithmic. Vertical axis: "
     "seconds, logarithmic. One line to recompute, one for each tier to restore from. Solid lines "
     "stand on measured rates, dotted ones on cited, dashed ones on assumed."
 )
 MODEL = "llama-3.1-70b"
-_PREFIXES = np.geomspace(1024, 262144, 9)
+_PREFIXES = 1024.0 * 2 ** np.arange(9)
 _TIERS = ("ddr-read", "h2d", "kv-h2d", "ssd-hbm", "ssd-read")
 
 
@@ -55,21 +59,21 @@ def draw(found: Verdicts) -> Figure | NotDrawn:
         axes.set_xticks([1024, 4096, 16384, 65536, 262144], ["1k", "4k", "16k", "64k", "256k"])
         style.log_axis(axes, "y", [*again, *(t for _, times in lines for t in times)])
         axes.set_xlabel("prefix [tokens]")
-        axes.set_ylabel("least time [s]")
+        axes.set_ylabel("time [s]")
         style.legend(canvas, axes)
 
     place = int(np.argmin(np.abs(_PREFIXES - 32768)))
     parts = [
         tr(
-            "{path} takes {factor} times as long",
+            "{path} {seconds} s",
             path=one.name,
-            factor=significant(times[place] / again[place], 2),
+            seconds=significant(times[place], 3),
         )
         for one, times in lines
     ]
     caption = tr(
-        "{model}, KV in fp16, {tokens} tokens: to recompute takes at least {seconds} s ({rate}); "
-        "to restore: {paths}.",
+        "{model}, KV in fp16, {tokens} tokens: to recompute takes {seconds} s ({rate}); to "
+        "restore: {paths}.",
         model=model.name,
         tokens=int(_PREFIXES[place]),
         seconds=significant(again[place], 3),
@@ -92,7 +96,7 @@ def draw(found: Verdicts) -> Figure | NotDrawn:
         description=_DESCRIPTION,
         svg=style.render("restore", _TITLE, _DESCRIPTION, 320, paint),
         table=Table(
-            tr("Least seconds by prefix"),
+            tr("Seconds by prefix, at the rates that were measured"),
             (
                 *columns,
                 *(Column(tr("{path} [s]", path=one.name), numeric=True) for one, _ in lines),

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure as Canvas
 
 from membench.core.messages import tr
 from membench.core.units import significant
@@ -17,6 +15,10 @@ from membench.thesis.claims.verdicts import Verdicts
 from membench.thesis.models.catalogue import Model, models
 from membench.thesis.models.kv_shape import kv_bytes
 from membench.thesis.models.roofline import decode_intensity, ridge, touched_weights
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Canvas
 
 _TITLE = tr("Roofline of decode and prefill")
 _DESCRIPTION = (
@@ -53,11 +55,9 @@ def draw(found: Verdicts) -> Figure:
 
     def paint(canvas: Canvas) -> None:
         panels = canvas.subplots(2, 1, sharex=True)
-        for axes, points, title in zip(
-            panels, (decode, prefill), ("decode", "prefill"), strict=True
-        ):
-            _paint(axes, roofs, points, known)
-            axes.set_ylabel(f"{title} [TFLOP/s]")
+        for place, (points, title) in enumerate(((decode, "decode"), (prefill, "prefill"))):
+            _paint(panels[place], roofs, points, known)
+            panels[place].set_ylabel(f"{title} [TFLOP/s]")
         panels[-1].set_xlabel("arithmetic intensity [FLOP/B]")
         style.legend(canvas, panels[0])
 

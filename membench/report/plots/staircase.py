@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure as Canvas
+from typing import TYPE_CHECKING
 
 from membench.core.messages import clauses, sentence, sentences, tr
 from membench.core.terms import Metric
@@ -23,8 +21,15 @@ from membench.report.plots.series import (
     size_of,
     sweep,
 )
+from membench.report.plots.sketch import drawn_later
 from membench.report.plots.style import NotDrawn
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Canvas
+
+_NAMED = 3
+"""Curves that the caption speaks of."""
 _TITLE = tr("Latency staircase")
 _DESCRIPTION = (
     "Line plot. Horizontal axis: working set of a pointer chase, logarithmic, in KiB to GiB. "
@@ -69,7 +74,7 @@ def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
     return Figure(
         slug="staircase",
         title=_TITLE,
-        caption=sentences((_finding(series), rounds_text([row for _, row in rows]))),
+        caption=sentences((_finding(series[:_NAMED]), rounds_text([row for _, row in rows]))),
         description=_DESCRIPTION,
         svg=style.render("staircase", _TITLE, _DESCRIPTION, 275, paint),
         table=data_table(tr("Latency by working set"), rows),
@@ -87,6 +92,7 @@ def cache_sizes(runs: Sequence[Run]) -> list[tuple[int, int]]:
     return list(found.pop()) if len(found) == 1 and None not in known else []
 
 
+@drawn_later
 def paint_caches(axes: Axes, caches: Sequence[tuple[int, int]]) -> None:
     """A dashed line at each size that lies within the axes."""
     low, high = axes.get_xlim()

@@ -13,25 +13,18 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import matplotlib as mpl
-from matplotlib.backends.backend_svg import FigureCanvasSVG
-from matplotlib.figure import Figure as Canvas
-from matplotlib.ticker import (
-    FixedLocator,
-    FuncFormatter,
-    Locator,
-    LogLocator,
-    MaxNLocator,
-    NullLocator,
-)
-
+from membench.core.kept import kept, key_of, sources_key, version_of
 from membench.core.units import format_size
+from membench.report.plots.sketch import Sketch, drawn_later
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # it takes half a second to load: only what is not kept is drawn
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
+    from matplotlib.figure import Figure as Canvas
+    from matplotlib.ticker import Locator
 
 WIDTH = 376  # units of the viewBox: at phone width a letter is still 9 px high
 ROW = 17  # height of one line of text among others
@@ -147,6 +140,14 @@ def note(axes: Axes, text: str, x: float, y: float, **place: Any) -> None:
     )
 
 
+@drawn_later
+def square(axes: Axes, x: float, y: float, side: float, **look: Any) -> None:
+    """A square of ``side`` around (x, y)."""
+    from matplotlib.patches import Rectangle
+
+    axes.add_patch(Rectangle((x - side / 2, y - side / 2), side, side, **look))
+
+
 def rounds(index: int) -> dict[str, Any]:
     """How the values of single rounds of series ``index`` are marked."""
     small = {"marker": "o", "markersize": 3.2, "fillstyle": "none", "markeredgewidth": 0.7}
@@ -156,19 +157,45 @@ def rounds(index: int) -> dict[str, Any]:
 def render(
     slug: str, title: str, description: str, height: float, paint: Callable[[Canvas], None]
 ) -> str:
-    """An ``<svg>`` of `WIDTH` by ``height`` units that ``paint`` fills."""
+    """An ``<svg>`` of `WIDTH` by ``height`` units that ``paint`` fills; see `Sketch`."""
+    sketch = Sketch()
+    paint(sketch.figure)
+    versions = [version_of("matplotlib"), version_of("numpy"), sources_key(*_SOURCES)]
+    key = key_of(versions, slug, title, description, float(height), sketch.content())
+
+    def made() -> bytes:
+        return _adopt(_drawn(height, sketch.draw), slug, title, description).encode()
+
+    return kept("plots", key, made).decode()
+
+
+_SOURCES = (Path(__file__).parent,)
+
+
+def _drawn(height: float, paint: Callable[[Canvas], None]) -> str:
+    """Matplotlib's SVG of what ``paint`` draws."""
+    import matplotlib as mpl
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure as Canvas
+
     with mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams.update(_RC)
-        canvas = Canvas(figsize=(WIDTH / 72, height / 72), layout="constrained")
-        FigureCanvasSVG(canvas)
+        canvas = Canvas(figsize=(WIDTH / 72, height / 72), dpi=72, layout="constrained")
+        backend = FigureCanvasSVG(canvas)
         paint(canvas)
+        # `savefig` would draw everything once more before it writes, only for the layout.
+        layout = canvas.get_layout_engine()
+        assert layout is not None
+        layout.execute(canvas)
+        canvas.set_layout_engine("none")
         stream = io.StringIO()
         nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-        canvas.savefig(stream, format="svg", metadata=nothing)
-    return _adopt(stream.getvalue(), slug, title, description)
+        backend.print_svg(stream, metadata=nothing)  # type: ignore[no-untyped-call]
+    return stream.getvalue()
 
 
+@drawn_later
 def legend(canvas: Canvas, axes: Axes) -> None:
     """The series' names above the axes, in as many columns as fit."""
     handles, names = axes.get_legend_handles_labels()
@@ -185,8 +212,11 @@ def legend(canvas: Canvas, axes: Axes) -> None:
     )
 
 
+@drawn_later
 def size_axis(axes: Axes, sizes: Sequence[float]) -> None:
     """A log2 x axis over ``sizes`` (bytes) with ticks in KiB to GiB."""
+    from matplotlib.ticker import FixedLocator
+
     low, high = math.floor(math.log2(min(sizes))), math.ceil(math.log2(max(sizes)))
     step = max(1, math.ceil((high - low) / 6))
     ticks = [2.0**power for power in range(low, high + 1, step)]
@@ -195,18 +225,24 @@ def size_axis(axes: Axes, sizes: Sequence[float]) -> None:
     axes.set_xlim(min(sizes) / 1.3, max(sizes) * 1.3)
 
 
+@drawn_later
 def count_axis(axes: Axes, counts: Sequence[float]) -> None:
     """A log2 x axis with a tick at each of ``counts``."""
+    from matplotlib.ticker import FixedLocator
+
     axes.set_xscale("log", base=2)
     _ticks(axes.xaxis, FixedLocator(sorted(set(counts))), lambda count: f"{count:g}")
     axes.set_xlim(min(counts) / 1.2, max(counts) * 1.2)
 
 
+@drawn_later
 def log_axis(axes: Axes, which: str, values: Sequence[float], room: float = 1.0) -> None:
     """A log10 axis around ``values``, with ticks as fine as there is room for.
 
     It spans a factor of 4 at least; ``room`` more at its upper end.
     """
+    from matplotlib.ticker import LogLocator
+
     low, high = min(values), max(values)
     margin = max(1.15, (4 * low / high) ** 0.5)
     low, high = low / margin, high * margin * room
@@ -218,14 +254,36 @@ def log_axis(axes: Axes, which: str, values: Sequence[float], room: float = 1.0)
     axes.set(**{f"{which}lim": (low, high)})
 
 
+@drawn_later
+def time_axis(axes: Axes) -> None:
+    """Name the ticks of a logarithmic x axis in ns, that `log_axis` made: ``100 ns``, ``10 us``."""
+    from matplotlib.ticker import FuncFormatter, LogLocator
+
+    def text(value: float, _: object) -> str:
+        return next(f"{value / ns:g} {unit}" for ns, unit in _TIMES if value >= ns or ns == 1)
+
+    low, high = axes.get_xlim()
+    subs = (1.0,) if high / low > 50 else (1.0, 2.0, 5.0)  # the names are long
+    axes.xaxis.set_major_locator(LogLocator(10, subs=subs, numticks=12))
+    axes.xaxis.set_major_formatter(FuncFormatter(text))
+
+
+_TIMES = ((1e9, "s"), (1e6, "ms"), (1e3, "us"), (1, "ns"))
+
+
+@drawn_later
 def zero_axis(axes: Axes, which: str, values: Sequence[float]) -> None:
     """A linear axis from 0 to a little above ``values``."""
+    from matplotlib.ticker import MaxNLocator
+
     axis = axes.xaxis if which == "x" else axes.yaxis
     axis.set_major_locator(MaxNLocator(6))
     axes.set(**{f"{which}lim": (0, 1.08 * max(values))})
 
 
 def _ticks(axis: Axis, locator: Locator, text: Callable[[float], str]) -> None:
+    from matplotlib.ticker import FuncFormatter, NullLocator
+
     axis.set_major_locator(locator)
     axis.set_major_formatter(FuncFormatter(lambda value, _: text(value)))
     axis.set_minor_locator(NullLocator())

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.figure import Figure as Canvas
 
 from membench.core.messages import tr
 from membench.core.units import significant
@@ -14,6 +13,9 @@ from membench.report.page.supply import supplies
 from membench.report.plots import style
 from membench.thesis.claims.verdicts import Verdicts
 from membench.thesis.models.demand import usable_capacity
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Canvas
 
 _TITLE = tr("Usable capacity by link bandwidth")
 _DESCRIPTION = (

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.figure import Figure as Canvas
 
 from membench.core.messages import listed, tr
 from membench.core.terms import ClaimVerdict
@@ -14,9 +13,12 @@ from membench.report.plots import style
 from membench.report.plots.style import NotDrawn
 from membench.thesis.claims.judging import PartVerdict
 from membench.thesis.claims.rule import judge
+from membench.thesis.claims.verdict_words import VERDICTS
 from membench.thesis.claims.verdicts import Subject, Verdicts
-from membench.thesis.claims.wording import VERDICTS
 from membench.thesis.models.catalogue import judged_models
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Canvas
 
 _TITLE = tr("Verdicts by model")
 _DESCRIPTION = (
@@ -74,8 +76,11 @@ def draw(found: Verdicts) -> Figure | NotDrawn:
             parts=listed(differ),
         )
     cells: list[tuple[Line, ...]] = [
-        ((name,), *((VERDICTS[words[model]] if model in words else "",) for model in names))
-        for name, words in rows.items()
+        (
+            (part,),
+            *((listed(name for name, said in words.items() if said is word),) for word in _MARKS),
+        )
+        for part, words in rows.items()
     ]
     return Figure(
         slug="verdict-matrix",
@@ -84,7 +89,9 @@ def draw(found: Verdicts) -> Figure | NotDrawn:
         description=_DESCRIPTION,
         svg=style.render("verdict-matrix", _TITLE, _DESCRIPTION, 120 + 19 * len(rows), paint),
         table=Table(
-            tr("Verdict of each model"), (Column(tr("part")), *map(Column, names)), tuple(cells)
+            tr("Verdict of each model"),
+            (Column(tr("part")), *(Column(VERDICTS[word], prose=True) for word in _MARKS)),
+            tuple(cells),
         ),
     )
 

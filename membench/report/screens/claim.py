@@ -7,6 +7,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from membench.core.terms import ClaimClass
+from membench.thesis.claims.commands import measuring
 from membench.thesis.claims.ledger import Claim, Ledger, Part
 from membench.thesis.claims.wording import rule_words
 
@@ -42,23 +43,19 @@ def print_claim(console: Console, told: Ledger, claim: Claim) -> None:
         console.print(Text(f"{part.id}  ({_CLASSES[part.cls]})", "bold"))
         for line in _lines(told, part):
             console.print(Padding(Text(line), (0, 0, 0, 2)))
-    for title, texts in (("Note", claim.notes), ("Against it", claim.contrary)):
+    told_beside = (
+        ("Note", claim.notes),
+        ("Against it", claim.contrary),
+        ("Looked for and not found", claim.not_found),
+    )
+    for title, texts in told_beside:
         for text in texts:
             console.print()
             console.print(Text(f"{title}: {text}"))
     console.print()
     console.print("Next:")
-    for command in _next(told, claim):
+    for command in measuring(told, claim.parts) or ("membench report mybox.csv -o verdicts.json",):
         console.print(Text(f"  {command}"), soft_wrap=True)
-
-
-def _next(told: Ledger, claim: Claim) -> list[str]:
-    """What measures that which the claim reads, and what judges it."""
-    needs = dict.fromkeys(name for part in claim.parts for name in part.measurements)
-    globs = dict.fromkeys(glob for name in needs for glob in told.inputs[name].select[:1])
-    select = "".join(f" --select '{glob}'" for glob in globs)
-    run = [f"membench run{select} -o mybox.csv"] if globs else []
-    return [*run, "membench report mybox.csv -o verdicts.json"]
 
 
 def _lines(told: Ledger, part: Part) -> list[str]:

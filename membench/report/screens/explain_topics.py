@@ -9,7 +9,15 @@ _COPIES = frozenset({"link", "kv", "peer", "zerocopy", "managed", "hmm", "interf
 _DISKS = frozenset({"ssd", "paging"})
 _GENERAL = ("noisy", "single-round", "not-converged")
 _BY_PREFIX = {
-    "ddr": ("cache-served", "cache-unknown", "few-huge-pages", "unpinned", "vm", "cgroup-limited"),
+    "ddr": (
+        "cache-served",
+        "cache-unknown",
+        "few-huge-pages",
+        "unpinned",
+        "busy-cpu",
+        "vm",
+        "cgroup-limited",
+    ),
     "host": (
         "cache-served",
         "cache-unknown",
@@ -17,6 +25,7 @@ _BY_PREFIX = {
         "few-huge-pages",
         "unpinned",
         "other-memory",
+        "busy-cpu",
         "vm",
         "cgroup-limited",
     ),

@@ -2,67 +2,164 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
 
+from membench.analysis.check.machine import MachineCheck
+from membench.analysis.check.requirements import Requirements, failures
+from membench.analysis.check.rule import CheckVerdict
+from membench.analysis.quality import NOISY, Grade, Quality, quality
+from membench.core.errors import MembenchError
 from membench.core.files import shown
 from membench.core.terms import Status
 from membench.core.text import one_line, shell_word
 from membench.core.units import format_seconds
 from membench.measure.run import RunOutcome, Wall
+from membench.report.screens.card import card
 from membench.report.screens.console import is_terminal
-from membench.report.screens.run import print_flags, print_headline, print_policies, print_results
+from membench.report.screens.judged import JudgedRung, checked, judged_ladder
+from membench.report.screens.kv_policy import print_policies
+from membench.report.screens.run import flags_of_all, print_flags, print_reasons, print_rows
+from membench.report.screens.serving import serving, serving_sentence
+from membench.report.screens.tier_table import print_tiers
 from membench.results.paths import sidecar_path
+from membench.results.sidecar import read_sidecar
 
 NOISY_SHARE = 0.25
 """Share of noisy rows above which the machine is disturbed, and more rounds are no remedy."""
 
+_FAILURES = 3
+"""Of a check that are named; `membench check` names all."""
 
-def print_outcome(console: Console, outcome: RunOutcome) -> None:
-    """Tables, the best figure of every tier, flags, files, and the next command."""
+_GRADES = {
+    Grade.NONE: "none",
+    Grade.CITED: "cited",
+    Grade.UNKNOWN: "unknown (one round shows no noise)",
+    Grade.GOOD: "good",
+    Grade.FAIR: "fair",
+    Grade.POOR: "poor",
+}
+
+
+def print_outcome(
+    console: Console, outcome: RunOutcome, *, everything: bool = False, paste: bool = False
+) -> None:
+    """The best of every tier, the quality of the data, files, and the next command.
+
+    Args:
+        everything: every row as well, and what each flag means.
+        paste: also the card, as Markdown.
+    """
     console.print()
     if outcome.csv is None:
         console.print("Interrupted before the first case was measured; nothing was written.")
         return
-    print_results(console, outcome.rows, full_ids=not is_terminal())
+    rows = outcome.rows
+    found = quality(rows)
+    if everything:
+        print_rows(console, rows, full_ids=not is_terminal())
+        console.print()
+    check = _check(outcome) if found.rows else None
+    tiers = judged_ladder(rows, check)
+    if found.rows:
+        _print_judged(console, outcome, check, tiers)
+    print_reasons(console, rows)
+    console.print(Text(_counts(outcome, found), "bold"), soft_wrap=True)
+    if everything:
+        print_flags(console, rows)
+    elif found.flags:
+        console.print(_flags(found), soft_wrap=True)
+    print_policies(console, rows)
+    sentence = f"{serving_sentence(serving(rows, outcome.machine))}."
+    if found.rows:
+        console.print(Text(sentence), soft_wrap=True)
+    _print_files(console, outcome, found, check)
+    if paste and found.rows:
+        console.print()
+        for line in card(outcome, tiers, sentence, check.references if check is not None else ()):
+            console.print(Text(line), soft_wrap=True)
+
+
+def _print_judged(
+    console: Console,
+    outcome: RunOutcome,
+    check: MachineCheck | None,
+    tiers: Sequence[JudgedRung],
+) -> None:
+    """The tiers, what they were held to, and what is not right."""
+    print_tiers(console, tiers, flags_of_all(outcome.rows))
+    if check is not None:
+        console.print(Text(_held(check), "dim"), soft_wrap=True)
+        for failure in failures(check, Requirements())[:_FAILURES]:
+            console.print(Text(f"Not right: {failure}", "bold red"), soft_wrap=True)
     console.print()
-    print_headline(console, outcome.rows)
-    print_policies(console, outcome.rows)
-    console.print()
-    print_flags(console, outcome.rows)
-    console.print(Text(_counts(outcome), "bold"))
-    console.print(_wall(outcome.wall), soft_wrap=True)
+
+
+def _print_files(
+    console: Console, outcome: RunOutcome, found: Quality, check: MachineCheck | None
+) -> None:
+    """Where the results are, and what to do with them."""
+    assert outcome.csv is not None
     what = "Partial results" if outcome.signum else "Results"
     files = f"{shown(outcome.csv)} and {shown(Path(sidecar_path(outcome.csv).name))}"
     console.print(Text(f"{what}: {files}"), soft_wrap=True)
-    console.print(Text(f"Next: {one_line(_next(outcome))}", "bold"), soft_wrap=True)
-    if not outcome.signum and any(row.status is Status.OK for row in outcome.rows):
+    console.print(Text(f"Next: {one_line(_next(outcome, found, check))}", "bold"), soft_wrap=True)
+    if not outcome.signum and found.rows:
         console.print(Text(f"Then: {one_line(_then(outcome))}"), soft_wrap=True)
 
 
-def _counts(outcome: RunOutcome) -> str:
-    cases = {row.case: row.status for row in outcome.rows}
-    counts = Counter(cases.values())
-    words = ", ".join(f"{counts[status]} {status}" for status in Status if counts[status])
+def _check(outcome: RunOutcome) -> MachineCheck | None:
+    """The check of what was measured; a run never fails for it."""
+    assert outcome.csv is not None
+    try:
+        return checked(outcome.rows, outcome.machine, read_sidecar(outcome.csv))
+    except MembenchError:
+        return None
+
+
+def _held(check: MachineCheck) -> str:
+    """What the tiers were held to, and how much of it could be judged."""
+    judged = sum(line.verdict is not CheckVerdict.NOT_JUDGED for line in check.lines)
+    held = f"Held to {', '.join(check.references)}: {judged} of {len(check.lines)} lines judged"
+    return f"{held}, the worst of each tier shown   (membench check FILE has all)"
+
+
+def _counts(outcome: RunOutcome, found: Quality) -> str:
+    words = ", ".join(
+        f"{found.cases[status]} {status}" for status in Status if found.cases.get(status)
+    )
+    cases = sum(found.cases.values())
     rounds = max((row.rounds or 0 for row in outcome.rows), default=0)
-    return f"{len(cases)} cases: {words}; {rounds} of {outcome.plan.rounds} rounds"
-
-
-def _wall(wall: Wall) -> str:
-    def share(seconds: float) -> str:
-        return f"{seconds / wall.total:.0%}" if wall.total > 0 else "0%"
-
+    planned = outcome.plan.rounds
+    grade = _GRADES[found.grade]
     return (
-        f"{format_seconds(wall.total)}: {share(wall.measuring)} measuring, "
-        f"{share(wall.filling)} filling, {share(wall.verifying)} verifying, "
-        f"{share(wall.overhead)} overhead"
+        f"{cases} cases: {words}; {rounds} of {planned} rounds in {_wall(outcome.wall)}; "
+        f"data quality {grade}"
     )
 
 
-def _next(outcome: RunOutcome) -> str:
+def _wall(wall: Wall) -> str:
+    measuring = f"{wall.measuring / wall.total:.0%}" if wall.total > 0 else "0%"
+    return f"{format_seconds(wall.total)} ({measuring} measuring)"
+
+
+def _flags(found: Quality) -> Text:
+    """``Flags: noisy 12 of 72 rows, vm all   (membench explain noisy)``."""
+    counts = [
+        f"{code} {'all' if count == found.rows else count}" for code, count in found.flags.items()
+    ]
+    first = next(iter(found.flags))
+    return Text.assemble(
+        f"Flags, of {found.rows} rows: ",
+        (", ".join(counts), "yellow"),
+        f"   (membench explain {first})",
+    )
+
+
+def _next(outcome: RunOutcome, found: Quality, check: MachineCheck | None) -> str:
     """The one command that helps most now."""
     assert outcome.csv is not None
     if outcome.signum:
@@ -70,9 +167,10 @@ def _next(outcome: RunOutcome) -> str:
     failed = next((row for row in outcome.rows if row.status is Status.FAILED), None)
     if failed is not None:
         return f"membench -v run --rounds 1 --select {shell_word(failed.case)}"
-    ok = sum(row.status is Status.OK for row in outcome.rows)
-    noisy = sum("noisy" in row.flags for row in outcome.rows)
-    if noisy > NOISY_SHARE * ok:
+    if check is not None and failures(check, Requirements()):
+        return f"membench check {shell_word(outcome.csv)}    (what is slow, and by how much)"
+    noisy = found.flags.get(NOISY, 0)
+    if noisy > NOISY_SHARE * found.rows:
         return "membench doctor    (many rows are noisy: it looks for what disturbs)"
     if noisy:
         return "membench run --rounds 10    (some rows are noisy: membench explain noisy)"

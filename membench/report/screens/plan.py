@@ -11,29 +11,38 @@ from rich.text import Text
 from membench.core.case import Bench
 from membench.core.units import about_size, format_seconds, significant
 from membench.measure.plan import estimate, family_seconds
+from membench.report.screens.run import LISTED, print_grouped
+from membench.report.screens.text_table import TextTable, drawn
 from membench.results.plan import Plan, PlannedCase
 
 
-def print_cases(console: Console, cases: Iterable[PlannedCase]) -> None:
-    """One line a case: id, tier, seconds a round, memory, and why it cannot run here.
+def print_cases(
+    console: Console, cases: Iterable[PlannedCase], *, everything: bool = False
+) -> None:
+    """One line a case that can run: id, tier, seconds a round, memory.  Then the others by reason.
 
     The memory is the host's, or the GPU's where a case fills that.
+
+    Args:
+        everything: name every case that cannot run, however many share a reason.
     """
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    table.add_column("case", overflow="fold")
-    table.add_column("tier")
-    table.add_column("s/round", justify="right", no_wrap=True)
-    table.add_column("memory", justify="right", no_wrap=True)
-    table.add_column("here", overflow="fold")
+    rows: list[tuple[str, ...]] = []
+    by_reason: dict[str, list[str]] = {}
     for case in cases:
-        table.add_row(
-            case.id,
-            str(case.tier),
-            significant(case.seconds, 2),
-            about_size(case.memory or case.gpu_memory) if case.memory or case.gpu_memory else "",
-            Text(case.skipped, "yellow") if case.skipped else "yes",
-        )
-    console.print(table)
+        if case.skipped:
+            by_reason.setdefault(case.skipped, []).append(case.id)
+            continue
+        memory = case.memory or case.gpu_memory
+        cost = (significant(case.seconds, 2), about_size(memory) if memory else "")
+        rows.append((case.id, *cost, str(case.tier)))
+    if rows:
+        head = ("case", "s/round", "memory", "tier")
+        console.print(drawn(TextTable(None, head, tuple(rows)), console.width))
+    if rows and by_reason:
+        console.print()
+    print_grouped(console, "cannot run here", by_reason, whole=everything)
+    if not everything and any(len(several) > LISTED for several in by_reason.values()):
+        console.print(Text("--all names them", "dim"))
 
 
 def print_families(console: Console, plan: Plan, benches: Mapping[str, Bench]) -> None:

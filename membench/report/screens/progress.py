@@ -9,16 +9,17 @@ kept for the end.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
+from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from membench.core.terms import Status
+from membench.core.terms import Stat, Status
 from membench.core.units import format_seconds, format_value
 from membench.measure.events import Place
 from membench.report.screens.console import console, is_terminal, warn
-from membench.report.screens.run import print_results
 from membench.results.case_result import CaseResult
 from membench.results.plan import Plan, PlannedCase
 from membench.results.schema import Row
@@ -68,14 +69,10 @@ class Watcher:
         """After the first round of several, what is known so far."""
         if round_ != 1 or self._rounds == 1:
             return
+        self.draw(lambda: self.show_provisional(_provisional(rows())))
 
-        def show() -> None:
-            self.console.print()
-            self.console.print(Text("provisional, after 1 round", "bold"))
-            print_results(self.console, rows(), full_ids=not is_terminal())
-            self.console.print()
-
-        self.draw(show)
+    def show_provisional(self, table: RenderableType) -> None:
+        """See the classes below."""
 
     def close(self) -> None:
         """Leave the screen as it should be found."""
@@ -95,25 +92,42 @@ class ProgressLines(Watcher):
     """One plain line a unit: ``[round 2/5 12/42] ddr/copy/size=1GiB 38.1 GB/s 0.9 s``."""
 
     def case_ended(self, unit: CaseResult, place: Place, seconds: float) -> None:
-        where = f"[round {place.round}/{place.rounds} {place.number}/{place.of}]"
-        self.draw(
-            lambda: self.console.print(
-                f"{where} {unit.case} {outcome(unit)} {format_seconds(seconds)}",
-                soft_wrap=True,
-            )
-        )
+        """Say what the unit measured, or why it did not."""
+        where = f"[round {place.round}/{place.rounds}{_side(place)} {place.number}/{place.of}]"
+        line = f"{where} {unit.case} {outcome(unit)} {format_seconds(seconds)}"
+        self.draw(lambda: self.console.print(line, soft_wrap=True))
+
+    def show_provisional(self, table: RenderableType) -> None:
+        """Print it among the lines."""
+        self.console.print(table)
+
+
+class _LastValue(Progress):
+    """A bar, below it the case that is measured and the last value, and a provisional table."""
+
+    now = ""
+    last = ""
+    table: RenderableType | None = None
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        """The lines of the live display."""
+        yield self.make_tasks_table(self.tasks)
+        for name, text in (("now", self.now), ("last", self.last)):
+            if text:
+                yield Text(f"{name:>4}  {text}", no_wrap=True, overflow="crop")
+        if self.table is not None:
+            yield self.table
 
 
 class ProgressBar(Watcher):
-    """A bar that counts estimated seconds, so that the time left is worth reading."""
+    """A bar that advances by the estimated seconds; drawn between cases."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._progress = Progress(
+        self._progress = _LastValue(
             TextColumn("round {task.fields[place]}"),
             BarColumn(bar_width=24),
             TimeRemainingColumn(compact=True),
-            TextColumn("{task.fields[text]}", markup=False),
             console=self.console,
             auto_refresh=False,
             transient=True,
@@ -127,23 +141,27 @@ class ProgressBar(Watcher):
         seconds = sum(
             case.seconds * plan.rounds_of(case) for case in plan.cases if not case.skipped
         )
-        self._task = self._progress.add_task("", total=seconds, place=f"1/{plan.rounds}", text="")
+        self._task = self._progress.add_task("", total=seconds, place=f"1/{plan.rounds}")
         self.draw(self._progress.start)
 
     def case_started(self, case: PlannedCase, place: Place) -> None:
-        """Name the case that is being measured."""
+        """Name the case that is being measured; the last value stays."""
         self._seconds = case.seconds
-        self._update(
-            0.0,
-            place=f"{place.round}/{place.rounds} {place.number:>{len(str(place.of))}}/{place.of}",
-            text=case.id,
-        )
+        self._progress.now = case.id
+        number = f"{place.number:>{len(str(place.of))}}"
+        self._update(0.0, place=f"{place.round}/{place.rounds}{_side(place)} {number}/{place.of}")
 
     def case_ended(self, unit: CaseResult, place: Place, seconds: float) -> None:
-        """Advance, and leave a trace of what went wrong."""
-        self._update(self._seconds, text=f"{unit.case} {outcome(unit)}")
+        """Advance, show the value, and leave a trace of what went wrong."""
+        self._progress.last = f"{_brief(unit)}  {unit.case}"
+        self._update(self._seconds)
         if unit.status is not Status.OK:
             self.draw(lambda: self.console.print(Text(f"{unit.case} {outcome(unit)}")))
+
+    def show_provisional(self, table: RenderableType) -> None:
+        """Keep it below the bar, until the bar goes."""
+        self._progress.table = table
+        self._progress.refresh()
 
     def close(self) -> None:
         """Take the bar away."""
@@ -157,9 +175,31 @@ class ProgressBar(Watcher):
             )
 
 
+def _side(place: Place) -> str:
+    return f" {place.side}" if place.side else ""
+
+
+def _provisional(rows: Sequence[Row]) -> RenderableType:
+    """The tiers as the first round has them."""
+    # They need numpy, and without it the first value comes sooner.
+    from membench.report.screens.judged import judged_ladder
+    from membench.report.screens.tier_table import tier_table
+
+    head = Text("provisional, after 1 round", "bold")
+    return Padding(Group(head, tier_table(judged_ladder(rows, None))), (1, 0))
+
+
 def watcher() -> Watcher:
     """A bar where standard output is a terminal, else lines."""
     return ProgressBar() if is_terminal() else ProgressLines()
+
+
+def _brief(unit: CaseResult) -> str:
+    """The numbers of a unit without the tails of its distributions."""
+    if unit.status is not Status.OK:
+        return outcome(unit)
+    middle = [one for one in unit.readings if one.stat in (Stat.MEDIAN, Stat.P50)]
+    return " ".join(format_value(one.metric, one.value) for one in middle or unit.readings)
 
 
 def outcome(unit: CaseResult) -> str:

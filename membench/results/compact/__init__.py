@@ -1,1 +1,1 @@
-"""Results files read at the speed of the csv module, as flat tuples."""
+"""Reads results files at the speed of the csv module, as flat tuples."""

@@ -1,16 +1,14 @@
-"""A reader of results files that keeps up with the csv module.
+"""A fast reader of results files, about as fast as the csv module.
 
-`record.table.read_rows` checks every cell of a file and makes `Row` objects; a
-fleet's thousand files would take it half a minute.  Here a file is cut into cells at
-once and looked at column by column.  Most cells of a file are those of the file
-before it, or of its own row above: they are checked once.  The columns that
-comparing never looks at are not read.
+`membench.results.table.read_rows` checks every cell of a file and makes `Row` objects, which would
+take half a minute for a fleet's thousand files. This reader splits a file into cells at once and
+checks it column by column. Most cells equal those of the file before it or of the row above, and
+are checked once. Columns that comparisons never use are not read.
 
-Whatever is not plainly in order goes to `read_rows`, which alone decides what
-may stand in a results file and says what is wrong with it.  So both readers
-take the same files and refuse the same files, except for cells that this one
-does not read (`SKIPPED`) or reads when they are used: of a label with several
-runs nobody looks at the rounds of each.
+Any file with something unusual is passed to `read_rows`, which alone decides what is allowed in a
+results file and words the errors. So both readers accept and refuse the same files, except for
+cells that this one does not read (`SKIPPED`) or reads only when they are used: the rounds of a
+label with several runs are never used.
 """
 
 from __future__ import annotations
@@ -24,16 +22,19 @@ from sys import intern
 from typing import NamedTuple
 
 from membench.core.errors import SchemaError
-from membench.core.terms import Status
+from membench.core.terms import Better, Status
 from membench.results.compact.row import Common, Measurement, of_row, read_detail
 from membench.results.schema import COLUMNS, SCHEMA, check, from_cells, is_cell
 from membench.results.table import MAX_CELLS, about, parse_rows, read_text
 
-_ALONE = ("schema", "run_id", "machine", "value", "spread", "round_values", "samples", "detail")
+_ALONE = (
+    *("schema", "run_id", "machine", "value", "spread", "min", "max", "round_values", "samples"),
+    "detail",
+)
 _SHARED: tuple[str, ...] = Common._fields
 _READ = (*_ALONE, *_SHARED)
-SKIPPED = (*(name for name in COLUMNS if name not in _READ), "samples")
-"""Columns that are not read; `samples` only when it is asked for."""
+SKIPPED = (*(name for name in COLUMNS if name not in _READ), "samples", "min", "max")
+"""Columns that are not read: `samples` only on request, and of `min` and `max` the better one."""
 
 _QUOTED, _QUOTE = "\x1f", "\x1e"  # stand for a quoted cell, and a quote in one; no text holds them
 _CHARACTERS = 3  # a cell at least, on average; a file of commas is no table of ours
@@ -47,10 +48,10 @@ _measurement = partial(tuple.__new__, Measurement)  # `Measurement._make` withou
 
 
 def read_measurements(path: Path, *, pipe: bool = True) -> list[Measurement]:
-    """The rows of ``path`` in order, a repeated one once; ``pipe`` as `read_rows` has it.
+    """The rows of ``path`` in order, a repeated one once; ``pipe`` as in `read_rows`.
 
     Raises:
-        SchemaError: as `record.table.read_rows` does, but for the columns `SKIPPED`.
+        SchemaError: as in `membench.results.table.read_rows`, except for the columns `SKIPPED`.
     """
     try:
         text = read_text(path, pipe=pipe)
@@ -61,11 +62,13 @@ def read_measurements(path: Path, *, pipe: bool = True) -> list[Measurement]:
 
 
 def _plain(text: str) -> list[Measurement] | None:
-    """The rows of ``text`` if all is plainly in order, or None."""
+    """The rows of ``text`` if nothing in it is unusual, else None."""
     columns = _columns(text)
     if columns is None:
         return None
-    schemas, runs, machines, values, spreads, lists, samples, details = columns[: len(_ALONE)]
+    schemas, runs, machines, values, spreads, lows, highs, lists, samples, details = columns[
+        : len(_ALONE)
+    ]
     if not schemas:
         return []
     runs, machines, details = map(_interned, (runs, machines, details))
@@ -81,17 +84,24 @@ def _plain(text: str) -> list[Measurement] | None:
     if shared is None:
         return None
     numbers, wide = _floats(values), _floats(spreads)
+    bests = [
+        high if one.better is Better.HIGHER else low
+        for one, low, high in zip(shared.commons, lows, highs, strict=True)
+    ]
+    if not _NUMBERS.fullmatch(_joined(bests)):
+        return None
     if not _agree(shared, numbers, wide, lists) or _repeated(shared, runs):
         return None
     commons, kept = shared.commons, [""] * len(runs)
     if not shared.usual:
         kept = [cell if one.rounds == 1 else "" for one, cell in zip(commons, samples, strict=True)]
-    rows = zip(commons, runs, machines, numbers, wide, details, lists, kept, strict=True)
+    best = _floats(bests)
+    rows = zip(commons, runs, machines, numbers, wide, best, details, lists, kept, strict=True)
     return list(map(_measurement, rows))
 
 
 def _interned(cells: list[str]) -> list[str]:
-    """``cells`` with one object for each text, here and in all files."""
+    """``cells`` with one object for each distinct text, across all files."""
     first = intern(cells[0])
     return [first] * len(cells) if cells.count(first) == len(cells) else list(map(intern, cells))
 
@@ -102,7 +112,7 @@ def _agree(
     spreads: Sequence[float | None],
     lists: Sequence[str],
 ) -> bool:
-    """What stands in one row may stand there, by the rules of the schema."""
+    """Whether the cells of each row are consistent by the rules of the schema."""
     if 0.0 in values or math.inf in values or math.inf in spreads:
         return False
     counts = [cell.count(";") + 1 if cell else 0 for cell in lists]
@@ -126,13 +136,13 @@ def _joined(cells: Sequence[str]) -> str:
 
 
 class _CommonColumns(NamedTuple):
-    """What the rows of a file say in the columns of `Common`.
+    """The shared columns (`Common`) of the rows of a file.
 
     Attributes:
         columns: the cells, a list for each field of `Common`.
-        commons: what they mean, a row each.
+        commons: their values, one for each row.
         rounds: of ``commons``.
-        usual: all rows are ok and of several rounds.
+        usual: all rows are ok and have several rounds.
         unique: no two rows are of the same case, metric and statistic.
     """
 
@@ -147,10 +157,10 @@ _files: dict[tuple[str, ...], _CommonColumns] = {}  # by their length and first 
 
 
 def _shared(columns: list[list[str]]) -> _CommonColumns | None:
-    """What ``columns`` say, or None if it may not stand in a file.
+    """The values of ``columns``, or None if they are not allowed in a file.
 
-    Runs of the same cases on the same kind of machine differ in a few of these cells
-    (flags, mostly): only rows that are not those of such a file are looked into.
+    Runs of the same cases on the same kind of machine differ in few of these cells (mostly flags);
+    only rows that differ from those of such a file are examined.
     """
     first = (str(len(columns[0])), *(column[0] for column in columns))
     before = _files.get(first)
@@ -173,7 +183,7 @@ def _shared(columns: list[list[str]]) -> _CommonColumns | None:
 
 
 def _commons(columns: list[list[str]], before: _CommonColumns | None) -> list[Common | None]:
-    """What each row of ``columns`` says, None where that may not be."""
+    """The values of each row of ``columns``, None for a row that is not allowed."""
     if before is None:
         return list(map(_checked, zip(*columns, strict=True)))
     pairs = [pair for pair in zip(columns, before.columns, strict=True) if pair[0] != pair[1]]
@@ -192,7 +202,7 @@ def _commons(columns: list[list[str]], before: _CommonColumns | None) -> list[Co
 
 @lru_cache(maxsize=1 << 14)
 def _checked(cells: tuple[str, ...]) -> Common | None:
-    """The values of the fields of `Common` if they may stand together, or None."""
+    """The values of the fields of `Common` if they are consistent, else None."""
     by_name = dict(zip(_SHARED, cells, strict=True))
     value = "1" if by_name["status"] == Status.OK else ""
     try:
@@ -206,7 +216,7 @@ def _checked(cells: tuple[str, ...]) -> Common | None:
 
 
 def _repeated(shared: _CommonColumns, runs: Sequence[str]) -> bool:
-    """A row may stand there twice."""
+    """Whether a row may occur twice."""
     if shared.unique:
         return False
     keys = zip(runs, shared.commons, strict=True)
@@ -217,7 +227,7 @@ def _repeated(shared: _CommonColumns, runs: Sequence[str]) -> bool:
 def _columns(text: str) -> list[list[str]] | None:
     """The cells of ``text`` below its header, a list for each of `_READ`.
 
-    None where a line may be more or less than a record, or the header is not ours.
+    None if a line may be more or less than a record, or the header is not ours.
     """
     if not text or "\r" in text or _QUOTED in text or _QUOTE in text:
         return None
@@ -243,9 +253,9 @@ def _columns(text: str) -> list[list[str]] | None:
 
 
 def _unquoted(text: str) -> tuple[str, list[str]] | None:
-    """``text`` with `_QUOTED` for what stands in quotes, and that in order, without its quotes.
+    """``text`` with `_QUOTED` in place of each quoted part, and those parts in order, unquoted.
 
-    None where they do not pair up, or a line ends inside of them.
+    None if quotes do not pair up, or a line ends inside of them.
     """
     parts = text.split('"')
     doubled = "" in parts[2:-1:2]  # two quotes that stand for one
@@ -262,7 +272,7 @@ def _unquoted(text: str) -> tuple[str, list[str]] | None:
 
 
 def _requoted(cells: list[str], inside: Sequence[str], stride: int) -> bool:
-    """Put ``inside`` where `_QUOTED` stands in ``cells``; whether each had a cell to itself."""
+    """Put ``inside`` back in place of `_QUOTED`; whether each filled a cell of its own."""
     if not inside or _QUOTED not in cells:
         return not inside
     first = cells.index(_QUOTED)
@@ -278,7 +288,7 @@ def _requoted(cells: list[str], inside: Sequence[str], stride: int) -> bool:
 
 @lru_cache(maxsize=64)
 def _places(header: tuple[str, ...]) -> tuple[int, ...] | None:
-    """Where the columns `_READ` stand; None where ours are not all there, or one is twice."""
+    """The positions of the columns `_READ`; None if one of ours is missing or occurs twice."""
     if not set(COLUMNS) <= set(header) or len(set(header)) != len(header):
         return None
     return tuple(map(header.index, _READ))

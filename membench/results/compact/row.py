@@ -1,4 +1,4 @@
-"""The part of a row that comparing needs, as a flat tuple; `record.quick` reads it."""
+"""The part of a row that comparisons need, as a flat tuple."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import NamedTuple
 from membench.core.errors import SchemaError
 from membench.core.terms import Better, BytesConvention, Metric, Stat, Status, Tier
 from membench.results.cells import DETAIL, SAMPLES, VALUES
-from membench.results.schema import Row, is_median
+from membench.results.schema import Row, array_bytes, is_median
 
 
 class Common(NamedTuple):
-    """What many rows share: one object for all of them, as far as memory allows.
+    """The values that many rows share, as one object.
 
     A field is the column of the same name.
     """
@@ -45,8 +45,8 @@ class Common(NamedTuple):
 class Measurement(NamedTuple):
     """One (case, metric, stat) of one run; a field is the column of the same name.
 
-    The fields that end in ``_cell`` are the cells themselves: `detail`,
-    `round_values` and `samples` read them when they are asked for.
+    `best` is `max` or `min`, whichever is better.  The fields that end in ``_cell`` are unparsed
+    cells: `detail`, `round_values` and `samples` parse them on access.
     """
 
     common: Common
@@ -54,108 +54,90 @@ class Measurement(NamedTuple):
     machine: str
     value: float | None
     spread: float | None
+    best: float | None
     detail_cell: str
     rounds_cell: str
     samples_cell: str
 
     @property
     def tier(self) -> Tier:
-        """Of `common`."""
         return self.common.tier
 
     @property
     def case(self) -> str:
-        """Of `common`."""
         return self.common.case
 
     @property
     def case_version(self) -> int:
-        """Of `common`."""
         return self.common.case_version
 
     @property
     def metric(self) -> Metric:
-        """Of `common`."""
         return self.common.metric
 
     @property
     def stat(self) -> Stat:
-        """Of `common`."""
         return self.common.stat
 
     @property
     def status(self) -> Status:
-        """Of `common`."""
         return self.common.status
 
     @property
     def unit(self) -> str:
-        """Of `common`."""
         return self.common.unit
 
     @property
     def better(self) -> Better:
-        """Of `common`."""
         return self.common.better
 
     @property
     def rounds(self) -> int:
-        """Of `common`."""
         return self.common.rounds
 
     @property
     def bytes_convention(self) -> BytesConvention | None:
-        """Of `common`."""
         return self.common.bytes_convention
 
     @property
     def peak(self) -> float | None:
-        """Of `common`."""
         return self.common.peak
 
     @property
     def backend(self) -> str:
-        """Of `common`."""
         return self.common.backend
 
     @property
     def device(self) -> str:
-        """Of `common`."""
         return self.common.device
 
     @property
     def driver(self) -> str:
-        """Of `common`."""
         return self.common.driver
 
     @property
     def cuda(self) -> str:
-        """Of `common`."""
         return self.common.cuda
 
     @property
     def membench(self) -> str:
-        """Of `common`."""
         return self.common.membench
 
     @property
     def kernel(self) -> str:
-        """Of `common`."""
         return self.common.kernel
 
     @property
     def flags(self) -> tuple[str, ...]:
-        """Of `common`."""
         return self.common.flags
 
     @property
     def reason(self) -> str:
-        """Of `common`."""
         return self.common.reason
 
     @property
     def key(self) -> tuple[str, str, Metric, Stat]:
-        """What there is one row of: run, case, metric and statistic."""
+        """The key of a row: run, case, metric and statistic."""
         return (self.run_id, self.case, self.metric, self.stat)
 
     @property
@@ -164,11 +146,16 @@ class Measurement(NamedTuple):
         return read_detail(self.detail_cell) or {}
 
     @property
+    def array_bytes(self) -> int | None:
+        """Bytes of each of its arrays: the size in its case id, or what `auto` was there."""
+        return array_bytes(self.case, self.detail, self.common.size_bytes)
+
+    @property
     def round_values(self) -> tuple[float, ...]:
-        """One number per round.
+        """The value of each round.
 
         Raises:
-            SchemaError: they are not above 0, or `value` is not their median.
+            SchemaError: a value is not above 0, or `value` is not their median.
         """
         values = tuple(map(float, self.rounds_cell.split(";"))) if self.rounds_cell else ()
         if values and not VALUES.valid(values):
@@ -194,22 +181,25 @@ class Measurement(NamedTuple):
 
 
 def distinct(rows: Iterable[Measurement]) -> tuple[Common, ...]:
-    """What ``rows`` share, each object once: a few where there are thousands of rows."""
+    """The distinct `Common` objects of ``rows``: a few among thousands of rows."""
     commons = list(map(attrgetter("common"), rows))
     return tuple(dict(zip(map(id, commons), commons, strict=True)).values())
 
 
 def of_row(row: Row) -> Measurement:
-    """What ``row`` says, as a measurement."""
+    """``row`` as a measurement."""
     cells = (DETAIL.to_cell(row.detail), VALUES.to_cell(row.round_values))
     samples = SAMPLES.to_cell(row.samples) if row.rounds == 1 else ""
     common = Common._make(getattr(row, name) for name in Common._fields)
-    return Measurement(common, row.run_id, row.machine, row.value, row.spread, *cells, samples)
+    best = row.max if row.better is Better.HIGHER else row.min
+    return Measurement(
+        *(common, row.run_id, row.machine, row.value, row.spread, best), *cells, samples
+    )
 
 
 @lru_cache(maxsize=1 << 14)
 def read_detail(cell: str) -> Mapping[str, str] | None:
-    """What stands in a `detail` cell, or None where that is no such cell."""
+    """The content of a `detail` cell, or None if ``cell`` is not one."""
     try:
         return MappingProxyType(DETAIL.from_cell(cell))
     except ValueError:

@@ -1,8 +1,8 @@
-"""Other tools' formats: results that people already have, in; ours, out.
+"""Import of other tools' results, and export of ours.
 
-An importer turns the bytes of a file into rows with ``backend=import:<tool>``
-and never guesses: what the file does not say comes from `Origin.given`, or is
-named under ``assumed`` in ``detail``.  An exporter turns rows into a file.
+An importer turns the bytes of a file into rows with ``backend=import:<tool>`` and never guesses: a
+fact that the file lacks comes from `Origin.given`, or is named under ``assumed`` in ``detail``. An
+exporter turns rows into a file.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from membench.results.schema import Row
 
 Importer = Callable[[bytes, "Origin"], "Imported"]
-"""The content of a file and its origin -> its rows.  Raises `SchemaError` or `UsageError`."""
+"""Content of a file and its origin -> its rows. Raises `SchemaError` or `UsageError`."""
 Exporter = Callable[[Sequence["Row"]], Mapping[str, "str | bytes"]]
-"""Rows -> content by ending of the file's name, empty where there is but one."""
+"""Rows -> content by file name suffix, which is empty if there is only one file."""
 
 IMPORTS: Mapping[str, str] = MappingProxyType(
     {
@@ -43,7 +43,7 @@ IMPORTS: Mapping[str, str] = MappingProxyType(
         "cited": "TOML with figures that somebody published",
     }
 )
-"""Format -> what writes it."""
+"""Format -> the tool that writes it."""
 
 EXPORTS: Mapping[str, str] = MappingProxyType(
     {
@@ -55,17 +55,17 @@ EXPORTS: Mapping[str, str] = MappingProxyType(
         "openmetrics": "OpenMetrics text for a node exporter's textfile collector",
     }
 )
-"""Format -> what it is."""
+"""Format -> its description."""
 
 WITH_ALL_ROWS = frozenset({"parquet"})
-"""Export formats that have a place for skipped and failed rows."""
+"""Export formats that can hold skipped and failed rows."""
 
 
 def importer(name: str) -> Importer:
     """The importer of the format ``name``.
 
     Raises:
-        UsageError: there is none.
+        UsageError: there is no such format.
     """
     if name not in IMPORTS:
         raise UsageError(f"there is no import format '{name}'", f"there are {', '.join(IMPORTS)}")
@@ -101,7 +101,7 @@ def exporter(name: str) -> Exporter:
     """The exporter of the format ``name``.
 
     Raises:
-        UsageError: there is none.
+        UsageError: there is no such format.
     """
     if name not in EXPORTS:
         raise UsageError(f"there is no export format '{name}'", f"there are {', '.join(EXPORTS)}")

@@ -1,4 +1,4 @@
-"""The text and the JSON documents in a file that a tool wrote, or in a log that holds them."""
+"""Finds the text and the JSON documents in a tool's output, or in a log that contains them."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from membench.core.errors import SchemaError
 from membench.results.formats.reading import Unplaced
 
 MOST_CONTAINERS = 8_000_000
-"""Lists and objects in one file: each takes 64 bytes or more once it is read."""
+"""Most lists and objects in one file: each takes at least 64 bytes in memory."""
 
 _START = re.compile(r"^[ \t]*\{", re.MULTILINE)
 _FOLLOWS = re.compile(r"\s*\{")
-"""Two documents may stand on one line, if the first ended without a line break."""
+"""A document may follow another on the same line, if the first ended without a line break."""
 _BARE = re.compile(r"(?<=[:\[,\s])-?(?:nan|inf(?:inity)?)(?=\s{0,9}[,}\]])", re.IGNORECASE)
 
 
 def text_in(data: bytes, tool: str) -> str:
-    """``data`` as text, its lines ended as Linux does.
+    """``data`` as text with Linux line ends.
 
     Raises:
         SchemaError: it is binary.
@@ -37,11 +37,11 @@ def text_in(data: bytes, tool: str) -> str:
 def documents(data: bytes, tool: str) -> Iterator[dict[str, Any] | SchemaError]:
     """The JSON objects in ``data``, which may hold text around and between them.
 
-    One that is cut off or broken comes as the error that it is.  ``NaN`` and
-    ``Infinity``, also as C prints them, are null.
+    An object that is truncated or malformed is yielded as an error.  ``NaN`` and ``Infinity``, also
+    as C prints them, are null.
 
     Raises:
-        SchemaError: there is no object at all.
+        SchemaError: there is no object.
     """
     if data.count(b"{") + data.count(b"[") > MOST_CONTAINERS:
         raise SchemaError(f"more lists and objects than any output of {tool} has")
@@ -60,11 +60,11 @@ def documents(data: bytes, tool: str) -> Iterator[dict[str, Any] | SchemaError]:
 def documents_with(key: str, data: bytes, tool: str) -> Iterator[dict[str, Any] | SchemaError]:
     """The JSON objects in ``data`` that have ``key``: each is a run of ``tool``.
 
-    Others are of the log around them, as a service writes its lines.  One that is cut off or
-    broken comes as the error that it is.
+    Other objects belong to the log around them. An object that is truncated or malformed is yielded
+    as an error.
 
     Raises:
-        SchemaError: there is no object at all.
+        SchemaError: there is no object.
     """
     for document in documents(data, tool):
         if isinstance(document, SchemaError) or key in document:
@@ -72,7 +72,7 @@ def documents_with(key: str, data: bytes, tool: str) -> Iterator[dict[str, Any] 
 
 
 def broken(error: SchemaError) -> tuple[Unplaced]:
-    """The record of a document that could not be read."""
+    """The record for a document that could not be read."""
     return (Unplaced(f"a document that is cut off or broken ({error})"),)
 
 
@@ -101,7 +101,7 @@ def _one_by_one(text: str, tool: str, error: Exception) -> Iterator[dict[str, An
 
 
 def _next_column_0(text: str, start: int) -> int:
-    """Where the next object begins that no other holds, by its indentation."""
+    """The start of the next object that is not nested in another, judged by its indentation."""
     found = text.find("\n{", start)
     return found + 1 if found >= 0 else len(text)
 

@@ -1,4 +1,4 @@
-"""What all exporters share."""
+"""Shared by all exporters."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from membench.results.schema import Row
 
 
 def measured(rows: Iterable[Row]) -> Iterator[Row]:
-    """The rows that have a value: other formats know no skipped and no failed ones."""
+    """The rows with a value; other formats have no skipped or failed rows."""
     return (row for row in rows if row.status is Status.OK)
 
 
 def full_name(row: Row) -> str:
-    """The case, with the statistic where that is no median."""
+    """The case, followed by the statistic if it is not the median."""
     return row.case if row.stat is Stat.MEDIAN else f"{row.case} {row.stat}"

@@ -1,4 +1,4 @@
-"""From files on a disk to rows: the origin of a file that is imported, and folders of them."""
+"""From files on a disk to rows: the origin of an imported file, and whole folders."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from membench.results.schema import Row
 
 @dataclass
 class Intake:
-    """What was found in all files.
+    """The result of importing all files.
 
     Attributes:
         rows: of all runs.
-        unplaced: what became no row -> how often.
-        notes: what a person should know -> in how many files it was so.
-        refused: files of a folder that could not be read, with the reason.
+        unplaced: description of content without a row -> how often.
+        notes: note for the user -> number of files.
+        refused: files in a folder that could not be read, with the reason.
     """
 
     rows: list[Row] = field(default_factory=list)
@@ -35,9 +35,9 @@ class Intake:
 
 
 def origin_of(tool: str, path: Path, data: bytes, given: Mapping[str, str]) -> Origin:
-    """Of ``path`` with the content ``data``: the run is told by both its time and its content.
+    """The origin of ``path`` with the content ``data``; the run id depends on its time and content.
 
-    Importing a file twice gives one and the same run, so that pooling it twice counts once.
+    Importing a file twice gives the same run, so it counts once when pooled.
 
     Raises:
         SchemaError: the file is gone.
@@ -59,12 +59,12 @@ def origin_of(tool: str, path: Path, data: bytes, given: Mapping[str, str]) -> O
 def take(
     tool: str, read: Importer, paths: Iterable[Path], given: Mapping[str, str], intake: Intake
 ) -> None:
-    """Put what ``read`` finds in ``paths`` into ``intake``; of a folder, in each of its files.
+    """Add what ``read`` finds in ``paths`` to ``intake``; a folder stands for its files.
 
-    A file that is named and cannot be read is an error; one in a folder is `refused`.
+    An unreadable file is an error if the user named it, and `refused` if it is in a folder.
 
     Raises:
-        SchemaError: without the path; ``intake.refused`` has it.
+        SchemaError: without the path, which is in ``intake.refused``.
     """
     contents: set[int] = set()
     for path, named in _files(paths):
@@ -86,7 +86,7 @@ def take(
 
 
 def _files(paths: Iterable[Path]) -> Iterator[tuple[Path, bool]]:
-    """Files in order, and whether a person named them: those in a folder, and below it, sorted."""
+    """Files in order, and whether the user named them; the files of a folder are sorted."""
     for path in paths:
         if not path.is_dir():
             yield path, True

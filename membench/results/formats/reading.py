@@ -1,10 +1,9 @@
-"""The shape of every importer, and the rules that hold for all of them by it.
+"""The structure of every importer, and the rules that it enforces.
 
-A reader turns the bytes of a file into records, one for each measurement of the
-tool (a job, a test, a line); a record is rows, and what of it has no row.  The
-rows of all records become one list here, so that no reader can break the rules:
-a good row is never dropped for the sake of another, what cannot be placed is
-counted, and records of one name are numbered.
+A reader turns the bytes of a file into records, one for each measurement of the tool (a job, a
+test, a line); a record has rows and content without a row. The rows of all records become one list
+here, so no reader can break the rules: a good row is never dropped for the sake of another, content
+that cannot be placed is counted, and records with equal names are numbered.
 """
 
 from __future__ import annotations
@@ -26,14 +25,14 @@ _LONGEST = 160
 
 @dataclass(frozen=True)
 class Unplaced:
-    """Something that the file holds and that becomes no row; counted by its text."""
+    """Content of the file that becomes no row; counted by its text."""
 
     what: str
 
 
 @dataclass(frozen=True)
 class ReaderNote:
-    """Something that a person should know about the file."""
+    """Something that the user should know about the file."""
 
     text: str
 
@@ -41,15 +40,15 @@ class ReaderNote:
 Item = Row | Unplaced | ReaderNote
 Record = Iterable[Item]
 Reader = Callable[[bytes, "Origin"], Iterable[Record]]
-"""The content of a file and its origin -> its records.  Raises `SchemaError` or `UsageError`."""
+"""Content of a file and its origin -> its records. Raises `SchemaError` or `UsageError`."""
 
 
 class Imported(list[Row]):
-    """The rows of a file, at least one and no two with one key, and what became none.
+    """The rows of a file (at least one, with distinct keys), and its content without rows.
 
     Attributes:
-        unplaced: what became no row -> how often.
-        notes: what a person should know, each once.
+        unplaced: description of content without a row -> how often.
+        notes: for the user, each once.
     """
 
     def __init__(
@@ -64,7 +63,7 @@ def collected(records: Iterable[Record], tool: str) -> Imported:
     """All ``records`` of one file of ``tool``.
 
     Raises:
-        SchemaError: there is no row, and the first reason for that.
+        SchemaError: there is no row; the message is the first reason.
     """
     found: list[list[Row]] = []
     unplaced: Counter[str] = Counter()
@@ -87,7 +86,7 @@ def collected(records: Iterable[Record], tool: str) -> Imported:
 
 
 def _all_but_the_broken(records: Iterable[Record]) -> Iterator[Record]:
-    """``records`` up to the first error; one that comes before any record is an error of all."""
+    """``records`` up to the first error; an error before any record concerns the whole file."""
     any_yet = False
     try:
         for record in records:
@@ -100,7 +99,7 @@ def _all_but_the_broken(records: Iterable[Record]) -> Iterator[Record]:
 
 
 def _items(record: Record) -> Iterator[Item]:
-    """``record``, whose error is something that has no row."""
+    """The items of ``record``, with its error as content without a row."""
     try:
         yield from record
     except SchemaError as error:
@@ -110,8 +109,8 @@ def _items(record: Record) -> Iterator[Item]:
 def _numbered(records: list[list[Row]]) -> Iterator[Row]:
     """The rows of ``records``.
 
-    A case that has the same figure several times ends in ``/instance=N`` in each
-    record that it stands in, from 0 in their order.
+    A case that occurs in several records with the same figure gets ``/instance=N`` in each, counted
+    from 0.
     """
     times = Counter(row.key for rows in records for row in rows)
     shared = {case for (_, case, _, _), number in times.items() if number > 1}

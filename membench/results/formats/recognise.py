@@ -1,4 +1,4 @@
-"""What a file is, by its first lines: so that the wrong one is answered with the right command."""
+"""Recognises a file by its first lines, so that an error can name the right command."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from types import MappingProxyType
 from membench.core.errors import SchemaError
 
 MAX_BYTES = 256 << 20
-"""Of a file that is imported, and of what a compressed one holds."""
+"""Most bytes of an imported file, and of the content of a compressed one."""
 
 _HEAD = 1 << 16
 
@@ -41,7 +41,7 @@ _LOOKS: Mapping[str, re.Pattern[bytes]] = MappingProxyType(
         }.items()
     }
 )
-"""Format -> what only its files have among their first lines."""
+"""Format -> text that only its files have among their first lines."""
 
 _PACKED = (
     (b"PK\x03\x04", "a ZIP archive", "unzip it and name the file that was in it"),
@@ -59,12 +59,12 @@ _OWN_JSON = re.compile(rb'"schema"\s*:\s*"membench\.(run|results|journal)/')
 
 
 def looks_like(name: str, data: bytes) -> bool:
-    """The marks of the format ``name`` stand among the first lines of ``data``."""
+    """Whether the marks of the format ``name`` are among the first lines of ``data``."""
     return _LOOKS[name].search(data[:_HEAD]) is not None
 
 
 def format_of(data: bytes) -> str:
-    """The format whose marks stand among the first lines of ``data``, empty if none's do."""
+    """The format whose marks are among the first lines of ``data``, empty if there is none."""
     return next((name for name in _LOOKS if looks_like(name, data)), "")
 
 
@@ -72,8 +72,8 @@ def opened(data: bytes) -> bytes:
     """``data`` in UTF-8, unpacked if it is gzip.
 
     Raises:
-        SchemaError: it holds no output of any tool: it is packed in another way, a
-            pointer to a file that was not fetched, a web page, or one of our own files.
+        SchemaError: it is not a tool's output: another compression, a pointer to a file that was
+            not fetched, a web page, or one of our own files.
     """
     if data.startswith(b"\x1f\x8b"):
         data = _unpacked(data)
@@ -101,7 +101,7 @@ def opened(data: bytes) -> bytes:
 
 
 def _in_utf8(data: bytes) -> bytes:
-    """``data`` without a mark of its code; PowerShell writes UTF-16."""
+    """``data`` in UTF-8 without a byte order mark; PowerShell writes UTF-16."""
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         data = data.decode("utf-16", "replace").encode("utf-8", "replace")
     return data.removeprefix(b"\xef\xbb\xbf")

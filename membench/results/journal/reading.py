@@ -1,7 +1,7 @@
-"""What a journal holds, and how it is read.
+"""The content of a journal, and how it is read.
 
-JSON lines.  The first one is the plan, so that a run can be resumed from its
-journal alone; then come units and notes.
+JSON lines. The first one is the plan, so that a run can be resumed from its journal alone; case
+results and events follow.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ MAX_BYTES = 512 << 20
 
 @dataclass(frozen=True)
 class JournalEvent:
-    """Something about the run that belongs to no case, such as the start of a round."""
+    """An event of the run that belongs to no case, such as the start of a round."""
 
     kind: str
     data: dict[str, Any] = field(default_factory=dict)
@@ -31,13 +31,13 @@ class JournalEvent:
 
 @dataclass(frozen=True)
 class Contents:
-    """What a journal holds.
+    """The content of a journal.
 
     Attributes:
-        units: in the order in which they were measured; of several of one
-            (round, case) the last.
+        units: the case results in the order of measurement; of several for one (round, case) the
+            last.
         machine: the machine snapshot, as plain data.
-        length: bytes of the whole records; what follows is a torn one.
+        length: bytes of the complete records; the rest is a torn record.
     """
 
     plan: Plan
@@ -48,10 +48,10 @@ class Contents:
 
 
 def read_journal(path: Path) -> Contents:
-    """What the journal at ``path`` holds; it may be of a run that is still going on.
+    """Read the journal at ``path``, which may belong to a run that is still going on.
 
-    A last record without its newline, or with half its text, was torn by a
-    death while it was written, and is left out.
+    A last record without its newline, or with half its text, was torn when the process died, and is
+    left out.
 
     Raises:
         JournalError: one line; for a damaged record with its line number.
@@ -121,7 +121,7 @@ class _Head:
 def _loaded(
     path: Path, number: int, record: dict[str, Any]
 ) -> _Head | CaseResult | JournalEvent | None:
-    """What ``record`` is, or None for a kind that a newer version may have added."""
+    """The object in ``record``, or None for a kind that a newer version may have added."""
     try:
         if "plan" in record:
             head = load(_Head, record)
@@ -141,7 +141,7 @@ def _damaged(path: Path, line: int, reason: str) -> MembenchError:
 
 
 def refuse_link(path: Path) -> None:
-    """A run replaces and removes its journal by name: a link to one is none."""
+    """Refuse a symbolic link: a run replaces and removes its journal by name."""
     if path.is_symlink():
         raise JournalError(
             f"{shown(path)} is a symbolic link, and a journal is a file",
@@ -150,7 +150,7 @@ def refuse_link(path: Path) -> None:
 
 
 def unreadable(path: Path, error: OSError) -> JournalError:
-    """Why the journal at ``path`` cannot be opened, and what to do."""
+    """The error for a journal at ``path`` that cannot be opened."""
     if isinstance(error, FileNotFoundError):
         return JournalError(
             f"there is no {shown(path)}, so nothing to resume",

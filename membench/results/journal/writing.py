@@ -1,8 +1,7 @@
-"""The journal: what a run has done so far, durable case by case.
+"""Writes the journal of a run, durable case by case.
 
-A record (`membench.results.journal.reading`) is written at once and synced before the next
-case starts, so that a death of process or machine costs at most the case that was being
-measured.
+A record (`membench.results.journal.reading`) is written at once and synced before the next case
+starts, so that a death of process or machine costs at most the case that was being measured.
 """
 
 from __future__ import annotations
@@ -35,10 +34,10 @@ _NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS)
 
 
 class Journal:
-    """An open journal, locked against other processes as long as it is open.
+    """An open journal, locked against other processes while it is open.
 
     Attributes:
-        restored: it had been removed, and was put back.
+        restored: it had been removed, and was written again.
     """
 
     def __init__(self, path: Path, descriptor: int, length: int) -> None:
@@ -52,8 +51,8 @@ class Journal:
         """Start the journal of ``plan`` at ``path``, which must not exist.
 
         Raises:
-            JournalError: there is one already.
-            OutputError: the place cannot be written; no file is left behind.
+            JournalError: it exists already.
+            OutputError: ``path`` cannot be written; no file is left.
         """
         try:
             descriptor = nameless(path.parent, os.O_RDWR | os.O_APPEND)
@@ -79,10 +78,10 @@ class Journal:
 
     @classmethod
     def resume(cls, path: Path) -> tuple[Self, Contents]:
-        """Open the journal at ``path`` to go on with it; a torn last record is cut off.
+        """Open the journal at ``path`` to continue it; a torn last record is cut off.
 
         Raises:
-            JournalError: there is none, another process has it, or it is damaged.
+            JournalError: there is none, another process has it open, or it is damaged.
         """
         try:
             refuse_link(path)
@@ -103,18 +102,18 @@ class Journal:
         return cls(path, descriptor, contents.length), contents
 
     def append(self, unit: CaseResult) -> None:
-        """Record ``unit``; when this returns the disk has it.
+        """Record ``unit``; when this returns, it is on disk.
 
         Raises:
-            OutputError: it could not be written; the journal stands as it was before.
+            OutputError: it could not be written; the journal is unchanged.
         """
         self._append({"unit": dump(unit)})
 
     def keep(self) -> bool:
-        """Put the journal back where somebody removed it or its directory; True if that was so.
+        """Restore the journal if its file or directory was removed; True if that was so.
 
         Raises:
-            OutputError: it cannot be put back, or another file has its place.
+            OutputError: it cannot be restored, or another file has its name.
         """
         here = os.fstat(self._descriptor)
         try:
@@ -152,17 +151,17 @@ class Journal:
         return True
 
     def note(self, kind: str, data: Mapping[str, Any]) -> None:
-        """Record a `JournalEvent`; as durable as a unit."""
+        """Record a `JournalEvent`, as durably as a case result."""
         self._append({"note": dump(JournalEvent(kind, dict(data)))})
 
     def close(self) -> None:
-        """Close the file and give up the lock.  May be called twice."""
+        """Close the file and release the lock. May be called twice."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
 
     def remove(self) -> None:
-        """Delete the journal, of a run whose results are written, and close it."""
+        """Delete and close the journal of a run whose results are written."""
         try:
             with contextlib.suppress(OSError):
                 self.path.unlink(missing_ok=True)
@@ -202,7 +201,7 @@ class Journal:
 
 
 def _new(path: Path) -> int:
-    """A new file at ``path`` from the start, where the filesystem has none without a name."""
+    """A new file at ``path``, which has a name from the start if the filesystem requires it."""
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
     try:
         return os.open(path, flags, 0o666)

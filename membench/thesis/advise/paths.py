@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from membench.analysis.derive.links import of_bench
 from membench.analysis.derive.policy import REFERENCE, measured_for
@@ -110,13 +111,17 @@ class Method:
     enough_row: Row
 
 
-def rate_of(need: Input, rows: Sequence[Row], missing: list[str]) -> Rate | None:
-    """The best case of ``need``; where there is none, ``missing`` gets why."""
+class Sought(NamedTuple):
+    """A rate, or None, and why what was sought first is not there, one line each."""
+
+    rate: Rate | None
+    missing: tuple[str, ...] = ()
+
+
+def rate_of(need: Input, rows: Sequence[Row]) -> Sought:
+    """The best case of ``need``."""
     found = find(need, rows)
-    if not found.rows:
-        missing.append(found.missing)
-        return None
-    return _rate(found)
+    return Sought(_rate(found)) if found.rows else Sought(None, (found.missing,))
 
 
 def _rate(found: EvidenceRows) -> Rate:
@@ -171,9 +176,7 @@ def fastest_near(rows: Sequence[Row], bench: str, piece: Pieces) -> Rate | None:
     return None if best is None else _rate(EvidenceRows((best.row,)))
 
 
-def kv_path(
-    rows: Sequence[Row], piece: Pieces, inputs: Mapping[str, Input], missing: list[str]
-) -> Rate | None:
+def kv_path(rows: Sequence[Row], piece: Pieces, inputs: Mapping[str, Input]) -> Sought:
     """Host memory to GPU in pieces: KV blocks of about that size, else large copies.
 
     A piece far larger than any block that was measured is a large copy itself.
@@ -181,13 +184,13 @@ def kv_path(
     blocks = fastest_near(rows, "kv/h2d", piece)
     largest = max((one.block for one in _copies(rows, "kv/h2d")), default=0)
     if blocks is not None and piece.bytes < _LARGE * largest:
-        return blocks
-    lacks = [find(inputs["kv-h2d"], rows).missing or tr("KV blocks to the GPU at any block size")]
-    whole = rate_of(inputs["h2d"], rows, lacks)
+        return Sought(blocks)
+    whole, lacks = rate_of(inputs["h2d"], rows)
     if blocks is not None:
-        return blocks if whole is None or whole.value < blocks.value else _contiguous(whole)
-    missing += lacks
-    return None if whole is None else _contiguous(whole)
+        faster = whole is not None and whole.value >= blocks.value
+        return Sought(_contiguous(whole) if whole is not None and faster else blocks)
+    first = find(inputs["kv-h2d"], rows).missing or tr("KV blocks to the GPU at any block size")
+    return Sought(None if whole is None else _contiguous(whole), (first, *lacks))
 
 
 def _contiguous(rate: Rate) -> Rate:
@@ -199,19 +202,20 @@ def ssd_path(
     piece: Pieces,
     inputs: Mapping[str, Input],
     link: Rate | None,
-    missing: list[str],
-) -> Rate | None:
+) -> Sought:
     """Disk to GPU: the pipeline, else the slower of its two legs."""
     if (rate := fastest_near(rows, "paging/ssd-hbm", piece)) is not None:
-        return Rate(rate.low, rate.value, rate.high, rate.rows, shared=True)
-    missing.append(find(inputs["ssd-hbm"], rows).missing or tr("pages from disk to GPU"))
-    source = rate_of(inputs["ssd-read"], rows, missing)
+        return Sought(Rate(rate.low, rate.value, rate.high, rate.rows, shared=True))
+    source, lacks = rate_of(inputs["ssd-read"], rows)
+    first = find(inputs["ssd-hbm"], rows).missing or tr("pages from disk to GPU")
+    missing = (first, *lacks)
     if source is None or link is None:
-        return None
+        return Sought(None, missing)
     slower = min(source, link, key=lambda rate: rate.value)
     shared = slower is source
     rows_of_both = (*source.rows, *link.rows)
-    return Rate(slower.low, slower.value, slower.high, rows_of_both, shared, link.contiguous)
+    ends = (slower.low, slower.value, slower.high)
+    return Sought(Rate(*ends, rows_of_both, shared, link.contiguous), missing)
 
 
 def choose_method(rows: Sequence[Row], piece: Pieces) -> Method | None:

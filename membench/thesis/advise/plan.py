@@ -22,6 +22,7 @@ from membench.thesis.advise.paths import (
     Choice,
     Method,
     Rate,
+    Sought,
     choose_method,
     device_memory,
     fastest_near,
@@ -150,13 +151,10 @@ def advise(
     piece = pieces(shape, question.block_tokens, question.tp, question.layout, question.dtype)
     whole = kv_bytes(shape, question.context, question.dtype)
     rank = whole * _rank_share(question)
-    missing: list[str] = []
-
-    gemm, arithmetic = _gemm(
-        question, own, inputs, missing, entries.get(device_key(device, "bf16"))
-    )
-    ddr = kv_path(own, piece, inputs, missing)
-    ssd = ssd_path(own, piece, inputs, ddr, missing)
+    gemm, arithmetic = _gemm(question, own, inputs, entries.get(device_key(device, "bf16")))
+    ddr = kv_path(own, piece, inputs)
+    ssd = ssd_path(own, piece, inputs, ddr.rate)
+    missing = [*gemm.missing, *ddr.missing, *ssd.missing]
     if weights is None:
         missing.append(
             tr(
@@ -164,8 +162,8 @@ def advise(
                 model=question.model.name,
             )
         )
-    flops = None if gemm is None or weights is None else gemm.times(question.tp)
-    choices = _choices(question, flops, {"ddr": ddr, "ssd": ssd}, rank / whole)
+    flops = None if gemm.rate is None or weights is None else gemm.rate.times(question.tp)
+    choices = _choices(question, flops, {"ddr": ddr.rate, "ssd": ssd.rate}, rank / whole)
 
     memory = device_memory(machine, entries.get(device_key(device, "memory")))
     if memory is None:
@@ -183,6 +181,7 @@ def advise(
     gpus = None
     if memory is not None and held is not None:
         gpus = int(gpus_needed(held, memory * usable))
+    capacities, unknown = _capacities(question, memory, usable, held, machine, whole)
     return Advice(
         question=question,
         machine=name,
@@ -197,9 +196,9 @@ def advise(
         choices=choices,
         method=choose_method(own, piece),
         staging=_staging(own, piece, whole),
-        capacities=_capacities(question, memory, usable, held, machine, whole, missing),
-        badges=badges(row for rate in (gemm, ddr, ssd) if rate for row in rate.rows),
-        missing=tuple(dict.fromkeys(missing)),
+        capacities=capacities,
+        badges=badges(row for one in (gemm, ddr, ssd) if one.rate for row in one.rate.rows),
+        missing=tuple(dict.fromkeys([*missing, *unknown])),
         notes=_notes(question, gpus, arithmetic),
     )
 
@@ -208,24 +207,22 @@ def _gemm(
     question: Question,
     rows: Sequence[Row],
     inputs: Mapping[str, Input],
-    missing: list[str],
     peak: Assumption | None,
-) -> tuple[Rate | None, str]:
+) -> tuple[Sought, str]:
     """The rate of recomputing on one GPU, and its precision: that of the weights if measured."""
     if question.assumed is not None:
-        return Rate(question.assumed, question.assumed, question.assumed), "assumed"
+        return Sought(Rate(question.assumed, question.assumed, question.assumed)), "assumed"
     held = question.model.weights
     if held is not None and held.bits < _EIGHT_BITS:
         eight = replace(inputs["gemm"], what="FP8 matrix multiplication", select=("gpu/gemm*fp8*",))
-        if (rate := rate_of(eight, rows, [])) is not None:
-            return rate, "fp8"
-    lacks: list[str] = []
-    rate = rate_of(inputs["gemm"], rows, lacks)
+        if (rate := rate_of(eight, rows).rate) is not None:
+            return Sought(rate), "fp8"
+    rate, lacks = rate_of(inputs["gemm"], rows)
     sheet = ""
     if peak is not None:
         sheet = f"; the data sheet's peak in bf16 is {peak.value * peak.scale / 1e12:g}TFLOP/s"
-    missing += [f"{line} (or assume a rate: --assume 700TFLOP/s{sheet})" for line in lacks]
-    return rate, "" if rate is None else "bf16"
+    missing = tuple(f"{line} (or assume a rate: --assume 700TFLOP/s{sheet})" for line in lacks)
+    return Sought(rate, missing), "" if rate is None else "bf16"
 
 
 def _staging(rows: Sequence[Row], piece: Pieces, whole: float) -> Rate | None:
@@ -364,8 +361,8 @@ def _capacities(
     weight_bytes: float | None,
     machine: Machine | None,
     whole: float,
-    missing: list[str],
-) -> tuple[Capacity, ...]:
+) -> tuple[tuple[Capacity, ...], tuple[str, ...]]:
+    """What each tier holds, and of which tiers that is not known."""
     found: list[Capacity] = []
     if memory is not None and weight_bytes is not None:
         total = memory * question.tp
@@ -382,10 +379,12 @@ def _capacities(
         if free:
             found.append(Capacity("ssd", free, contexts_held(free, whole), "what is free"))
         else:
-            missing.append(tr("the free space of a disk: no filesystem that reads reach directly"))
+            lacks = tr("the free space of a disk: no filesystem that reads reach directly")
+            return tuple(found), (lacks,)
     else:
-        missing.append(tr("the capacity of DDR and SSD: no sidecar describes the machine"))
-    return tuple(found)
+        lacks = tr("the capacity of DDR and SSD: no sidecar describes the machine")
+        return tuple(found), (lacks,)
+    return tuple(found), ()
 
 
 def _notes(question: Question, gpus: int | None, arithmetic: str) -> tuple[str, ...]:

@@ -44,6 +44,11 @@ def of_workload(model: str, workload: str) -> Message:
     return tr("{model}, {workload}", model=model, workload=workload_name(workload))
 
 
+def on_class(model: str, workload: str, gpu: str) -> Message:
+    """``llama-3.1-8b, agent, Hopper (2022)``: the same on a class of GPU."""
+    return tr("{model}, {workload}, {gpu}", model=model, workload=workload_name(workload), gpu=gpu)
+
+
 def workload_name(name: str) -> str:
     """What a reader calls a shipped trace; any other keeps its name."""
     return _WORKLOADS.get(name, name)

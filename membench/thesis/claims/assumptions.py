@@ -17,6 +17,7 @@ from membench.core.errors import MembenchError, SchemaError
 from membench.core.files import shown
 from membench.core.text import one_line
 from membench.core.untrusted import MAX_TOML, parse_toml, read_bytes
+from membench.thesis.claims.kinds import EvidenceKind
 
 SHIPPED = ("assumptions.toml", "records.toml")
 SUBSTITUTE = "measurement."
@@ -68,6 +69,7 @@ class Assumption:
         name: dotted path of its table, such as ``device.h100.bandwidth``.
         value, low, high: 0 < low <= value <= high, in ``unit``; equal where the figure is exact.
         date: when it was stated, or read where the source is undated.
+        evidence: what it is, where `kind` does not say so.
         own: given by the user, not shipped.
     """
 
@@ -79,7 +81,13 @@ class Assumption:
     source: str
     date: date
     kind: EntryKind
+    evidence: EvidenceKind | None = None
     own: bool = False
+
+    @property
+    def evidence_kind(self) -> EvidenceKind:
+        """What a verdict may make of it: as stated, else as its kind has it."""
+        return self.evidence or _EVIDENCE[self.kind]
 
     @property
     def scale(self) -> float:
@@ -88,11 +96,32 @@ class Assumption:
 
     def as_json(self) -> dict[str, Any]:
         """Plain values, the date as ISO text."""
-        return {**asdict(self), "date": self.date.isoformat(), "kind": str(self.kind)}
+        return {
+            **asdict(self),
+            "date": self.date.isoformat(),
+            "kind": str(self.kind),
+            "evidence": str(self.evidence_kind),
+        }
 
 
 Assumptions = Mapping[str, Assumption]
 
+
+def is_old(entry: Assumption, on: date) -> bool:
+    """Whether ``entry`` was stated more than `OLD_DAYS` before ``on``."""
+    return (on - entry.date).days > OLD_DAYS
+
+
+OLD_DAYS = 180
+"""A figure older than this is shown as old."""
+_EVIDENCE = {
+    EntryKind.SPEC: EvidenceKind.VENDOR,
+    EntryKind.PRICE: EvidenceKind.ELSEWHERE,
+    EntryKind.WORKLOAD: EvidenceKind.ELSEWHERE,
+    EntryKind.DERIVED: EvidenceKind.MODEL,
+    EntryKind.RECORD: EvidenceKind.ELSEWHERE,
+}
+_OPTIONAL = ("evidence",)
 _KEYS = tuple(one.name for one in fields(Assumption) if one.name not in ("name", "own"))
 _NUMBERS = ("value", "low", "high")
 
@@ -107,13 +136,13 @@ def shipped() -> dict[str, Assumption]:
 
 
 def assumptions(
-    override: Path | None = None, *, declared: frozenset[str] = frozenset()
+    override: Path | None = None, *, declared: Mapping[str, str] = MappingProxyType({})
 ) -> Assumptions:
     """What is shipped, with the entries of the file ``override`` in place of their namesakes.
 
     Args:
-        declared: further names that an entry may have: records that claims wait for, and
-            ``measurement.<input>``.
+        declared: further names that an entry may have, with the unit that models compute
+            theirs in: records that claims wait for, and ``measurement.<input>``.
 
     Raises:
         AssumptionError: one line that names the file, the entry and what is wrong with it.
@@ -125,7 +154,7 @@ def assumptions(
         name: replace(entry, own=True)
         for name, entry in parse(_read(override), shown(override)).items()
     }
-    known = base.keys() | declared
+    known = base.keys() | declared.keys()
     for name, entry in own.items():
         if name not in known:
             near = difflib.get_close_matches(name, sorted(known), n=1)
@@ -133,13 +162,20 @@ def assumptions(
                 f"{shown(override)}: nothing uses an assumption '{one_line(name)}'",
                 f"did you mean {near[0]}?" if near else "docs/thesis.md says what is used",
             )
-        if name in base and UNITS[base[name].unit][0] != UNITS[entry.unit][0]:
+        wanted = UNITS[base[name].unit][0] if name in base else declared[name]
+        if UNITS[entry.unit][0] != wanted:
+            unit = base[name].unit if name in base else units_of(wanted)
             raise AssumptionError(
-                f"{shown(override)}: {name}: a figure in {entry.unit} cannot stand for one "
-                f"in {base[name].unit}",
-                f"give it in {base[name].unit}",
+                f"{shown(override)}: {name}: a figure in {entry.unit} "
+                f"cannot stand for one in {unit}",
+                f"give it in {unit}",
             )
     return {**base, **own}
+
+
+def units_of(dimension: str) -> str:
+    """The units in which a figure may be given that models compute in ``dimension``."""
+    return " or ".join(unit for unit, (found, _) in UNITS.items() if found == dimension)
 
 
 def parse(text: str, where: str) -> dict[str, Assumption]:
@@ -204,7 +240,25 @@ def _entry(name: str, table: Mapping[str, Any], where: str) -> Assumption:
         source=table["source"],
         date=table["date"],
         kind=EntryKind(table["kind"]),
+        evidence=EvidenceKind(table["evidence"]) if "evidence" in table else None,
     )
+
+
+def checked(entry: Assumption, where: str) -> Assumption:
+    """``entry``, made of something else than a table.
+
+    Raises:
+        AssumptionError: one line that begins with ``where``: its numbers are no range, or none
+            of its unit.
+    """
+    table = {**asdict(entry), "kind": str(entry.kind)}
+    try:
+        _numbers(table)
+        _check_words(table, entry.high)
+    except _Refused as refused:
+        message, hint = refused.args
+        raise AssumptionError(f"{where}: {one_line(str(message))}", hint) from None
+    return entry
 
 
 _KEYS_HINT = f"the keys are {', '.join(_KEYS)}"
@@ -222,7 +276,7 @@ def _check_keys(table: Mapping[str, Any]) -> None:
         if key not in _KEYS:
             raise _Refused(f"'{key}' is not a key of an entry", _KEYS_HINT)
     for key in _KEYS:
-        if table.get(key) in (None, ""):
+        if key not in _OPTIONAL and table.get(key) in (None, ""):
             origin = key in ("source", "date")
             hint = "a figure without a source and a date is not taken" if origin else _KEYS_HINT
             raise _Refused(f"'{key}' is missing or empty", hint)
@@ -251,5 +305,10 @@ def _check_words(table: Mapping[str, Any], high: float) -> None:
         raise _Refused(f"unit '{table['unit']}' is not known", f"known are {', '.join(UNITS)}")
     if table["kind"] not in set(EntryKind):
         raise _Refused(f"kind '{table['kind']}' is none of {', '.join(EntryKind)}")
+    evidence = table.get("evidence")
+    if evidence is not None and not isinstance(evidence, str):
+        raise _Refused("'evidence' is not text")
+    if evidence is not None and evidence not in set(EvidenceKind):
+        raise _Refused(f"evidence '{evidence}' is none of {', '.join(EvidenceKind)}")
     if table["unit"] == "share" and high > 1:
         raise _Refused(f"a share of {high:g} is above 1")

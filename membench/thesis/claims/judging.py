@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 
-import numpy as np
-
-from membench.core.messages import Message, clauses, listed, tr
+from membench.core.messages import Message, clauses, listed, sentences, tr
 from membench.core.terms import Badge, ClaimVerdict
 from membench.results.schema import Row
 from membench.thesis.claims.amounts import amount
@@ -16,18 +15,23 @@ from membench.thesis.claims.assumptions import SUBSTITUTE, Assumption, Assumptio
 from membench.thesis.claims.draws import Floats
 from membench.thesis.claims.evidence import badges
 from membench.thesis.claims.flip import Flip, smallest_flip
+from membench.thesis.claims.kinds import EvidenceKind
 from membench.thesis.claims.ledger import Part
-from membench.thesis.claims.rule import Judgement, VerdictThresholds, judge
+from membench.thesis.claims.rule import Judgement, VerdictThresholds
 from membench.thesis.claims.scenario import NoData, Scenario, device_key
 from membench.thesis.claims.statistics import STATISTICS
+from membench.thesis.claims.strata import Stratum, disagreeing, outcome, word_of
+from membench.thesis.claims.strength import ALONE_MEANS, kinds_read, weak
 from membench.thesis.claims.tornado import Bar, tornado
+from membench.thesis.claims.verdict_words import strata_words
 
-Words = dict[tuple[str, VerdictThresholds, str, float], ClaimVerdict]
+WordKey = tuple[str, VerdictThresholds, str, float]
+Words = dict[WordKey, ClaimVerdict]
 """(statistic, rule, input, step) -> the verdict where that input is moved so."""
 
 
 @dataclass(frozen=True)
-class Stratum:
+class VariantDraws:
     """The draws of one model, baseline or trace, and what they alone would say."""
 
     name: str
@@ -40,12 +44,17 @@ class PartVerdict:
     """A verdict on one part.
 
     Attributes:
-        why: two words beside an inconclusive verdict that has no draws, such as "no data".
+        why: a few words beside an inconclusive verdict whose draws do not say why: "no data",
+            "strata disagree", "forecasts alone".
         judgement: over the draws of all variants; None without draws.
+        strata: the same of groups of variants; where they disagree the verdict is inconclusive.
+        kinds: of the evidence and assumptions that were read, the strongest first.
         rows: the evidence, by input.
         missing: inputs without a value, and why.
         used: the assumptions and records that were read.
         note: what must be said of the evidence.
+        as_of: the newest date of what was read; None where nothing has one.
+        weak: whether its evidence can carry no verdict: vendor figures or forecasts alone.
     """
 
     part: Part
@@ -53,7 +62,9 @@ class PartVerdict:
     reason: str
     why: str = ""
     judgement: Judgement | None = None
-    variants: tuple[Stratum, ...] = ()
+    variants: tuple[VariantDraws, ...] = ()
+    strata: tuple[Stratum, ...] = ()
+    kinds: tuple[EvidenceKind, ...] = ()
     rows: Mapping[str, tuple[Row, ...]]
     missing: Mapping[str, str]
     used: tuple[Assumption, ...]
@@ -61,14 +72,21 @@ class PartVerdict:
     flip: Flip | None = None
     bars: tuple[Bar, ...] = ()
     note: str = ""
+    as_of: date | None = None
+    weak: bool = False
 
 
 class Sensitivity:
-    """Verdicts where one input is moved; parts that share a statistic share the work."""
+    """Verdicts where one input is moved; parts that share a statistic share the work.
 
-    def __init__(self, scenario: Scenario, shared: Words) -> None:
+    Args:
+        shared, own: what is known, and what comes to it, of parts that read no machine and of
+            those that read the machine of ``scenario``.
+    """
+
+    def __init__(self, scenario: Scenario, shared: Words, own: Words | None = None) -> None:
         self.scenario = scenario
-        self._own: Words = {}
+        self._own: Words = {} if own is None else own
         self._shared = shared
 
     def word(self, part: Part, name: str, step: float) -> ClaimVerdict:
@@ -78,7 +96,7 @@ class Sensitivity:
         known = self._own if reads_machine(part) else self._shared
         if key not in known:
             drawn = STATISTICS[part.statistic](self.scenario.moved(name, step))
-            known[key] = judge(_grid(drawn), part.thresholds).word
+            known[key] = word_of(drawn, part.thresholds)
         return known[key]
 
 
@@ -109,7 +127,7 @@ def judge_part(
         if name not in scenario.values
     }
 
-    def outcome(word: ClaimVerdict, reason: str, why: str = "") -> PartVerdict:
+    def found(word: ClaimVerdict, reason: str, why: str = "") -> PartVerdict:
         return PartVerdict(
             part=part,
             word=word,
@@ -119,19 +137,45 @@ def judge_part(
             missing=missing,
             used=used,
             badges=tuple(worn),
+            kinds=kinds_read(part, names, rows, entries),
+            as_of=_as_of(rows, used),
         )
 
     if part.thresholds is None:
-        return outcome(ClaimVerdict.NOT_TESTABLE, part.waits_for)
+        return found(ClaimVerdict.NOT_TESTABLE, part.waits_for)
     try:
         drawn = STATISTICS[part.statistic](scenario)
     except NoData as lack:
         if lack.why == "no record" and part.waits_for:
-            return outcome(ClaimVerdict.INCONCLUSIVE, part.waits_for, lack.why)
+            return found(ClaimVerdict.INCONCLUSIVE, part.waits_for, lack.why)
         reason = clauses(dict.fromkeys(missing.values())) or lack.reason
-        return outcome(ClaimVerdict.INCONCLUSIVE, reason, lack.why)
-    blank = outcome(ClaimVerdict.INCONCLUSIVE, "")
+        return found(ClaimVerdict.INCONCLUSIVE, reason, lack.why)
+    blank = found(ClaimVerdict.INCONCLUSIVE, "")
     return _judged(part, moved or Sensitivity(scenario, {}), entries, drawn, names, blank)
+
+
+def word_in(part: Part, scenario: Scenario, entries: Assumptions) -> ClaimVerdict:
+    """The verdict on ``part`` alone, without what flips it."""
+    if part.thresholds is None:
+        return ClaimVerdict.NOT_TESTABLE
+    rows = {name: scenario.rows[name] for name in part.measurements if name in scenario.rows}
+    try:
+        word = word_of(STATISTICS[part.statistic](scenario), part.thresholds)
+    except NoData:
+        return ClaimVerdict.INCONCLUSIVE
+    return ClaimVerdict.INCONCLUSIVE if weak(part, rows, entries) else word
+
+
+def _as_of(rows: Mapping[str, Sequence[Row]], used: Iterable[Assumption]) -> date | None:
+    """The newest date of rows (when they were measured) and entries (when they were stated)."""
+    days = [entry.date for entry in used]
+    days += [
+        date.fromisoformat(row.started[:10])
+        for several in rows.values()
+        for row in several
+        if row.started
+    ]
+    return max(days, default=None)
 
 
 def _judged(
@@ -144,33 +188,65 @@ def _judged(
 ) -> PartVerdict:
     assert part.thresholds is not None
     thresholds, scenario = part.thresholds, moved.scenario
-    whole = judge(_grid(drawn), thresholds)
+    whole = outcome(drawn, thresholds)
+    lack = weak(part, blank.rows, entries)
+    capped = lack is not None and whole.word is not ClaimVerdict.INCONCLUSIVE
     present = [name for name in names if name in scenario.values]
 
     bars = tornado(STATISTICS[part.statistic], scenario, present, _ranges(entries, present))
     # What moves it most first: the nearer a flip is found, the less of the others is searched.
     first = dict.fromkeys([*(bar.name for bar in bars), *present])
 
-    def word_of(name: str, step: float) -> ClaimVerdict:
+    def flipped(name: str, step: float) -> ClaimVerdict:
         return moved.word(part, name, step)
 
+    reason = _reason(part, whole.pooled)
+    why = ""
+    if apart := disagreeing(whole.strata):
+        why = STRATA_DISAGREE
+        reason = clauses((strata_words(whole.strata, apart), _pooled(reason)))
+    elif capped:
+        assert lack is not None
+        why = lack
+        reason = clauses((reason, ALONE_MEANS[lack]))
     return replace(
         blank,
-        word=whole.word,
-        reason=_reason(part, whole),
-        judgement=whole,
+        word=ClaimVerdict.INCONCLUSIVE if capped else whole.word,
+        why=why,
+        reason=reason,
+        judgement=whole.pooled,
         variants=tuple(
-            Stratum(name, draws, judge(draws, thresholds)) for name, draws in drawn.items()
+            VariantDraws(name, draws, own)
+            for (name, draws), own in zip(drawn.items(), whole.variants, strict=True)
         ),
-        flip=smallest_flip(word_of, first, whole.word, limits(entries, present)),
+        strata=whole.strata,
+        # No change of a number makes more of evidence that can carry no verdict.
+        flip=None
+        if lack is not None
+        else smallest_flip(flipped, first, whole.word, limits(entries, present)),
         bars=bars,
-        note=scenario.pair_note if "pair-rate" in part.measurements else "",
+        note=_note(part, scenario),
+        weak=lack is not None,
     )
 
 
-def _grid(drawn: Mapping[str, Floats]) -> Floats:
-    """[variant, draws]: every variant weighs the same."""
-    return np.stack(np.broadcast_arrays(*drawn.values()))
+STRATA_DISAGREE = tr("strata disagree")
+
+
+def _pooled(reason: str) -> Message:
+    return tr("all together: {reason}", reason=reason)
+
+
+def _note(part: Part, scenario: Scenario) -> str:
+    """Of a pair, what must be said of it; and which measurements are another machine's."""
+    lines = [scenario.pair_note] if "pair-rate" in part.measurements and scenario.pair_note else []
+    lines += [
+        tr("{case} is that of {machine}.", case=row.case, machine=row.machine)
+        for name in part.measurements
+        if name in scenario.borrowed
+        for row in scenario.rows[name][:1]
+    ]
+    return sentences(lines)
 
 
 def names_of(part: Part, scenario: Scenario) -> tuple[str, ...]:

@@ -36,6 +36,8 @@ class Input:
         part: what must be measured for it: GPU, SSD, host memory.
         peak: the field of a device in the assumptions that is its peak; empty for none.
         machines: 2 where the input is a ratio between two machines.
+        typical: about what an H100 reaches, as ``700 TFLOP/s``: an example to assume; no verdict
+            reads it.
     """
 
     name: str
@@ -46,6 +48,38 @@ class Input:
     stat: Stat = Stat.MEDIAN
     peak: str = ""
     machines: int = 1
+    typical: str = ""
+
+    @property
+    def dimension(self) -> str:
+        """The unit in which models compute it."""
+        return _DIMENSIONS[self.metric]
+
+
+_DIMENSIONS = {
+    Metric.BANDWIDTH: "B/s",
+    Metric.FLOPS: "FLOP/s",
+    Metric.LATENCY: "s",
+    Metric.IOPS: "1/s",
+    Metric.RATE: "1/s",
+    Metric.ENERGY: "1",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Awaited:
+    """A record that some part waits for.
+
+    Attributes:
+        what: it counts, in words.
+        unit: in which it is given.
+        example: a value that would decide: an example to assume; no verdict reads it.
+    """
+
+    name: str
+    what: str
+    unit: str
+    example: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +94,9 @@ class Part:
         measurements: names of the inputs that it reads.
         assumptions: names of the assumptions and records that it reads.
         device: fields of the measured device that it reads (``device.<this one>.<field>``).
+        rests_on: those of measurements and assumptions that decide it; empty for all. A verdict
+            is no stronger than the best kind of evidence among them.
+        traces: whether it replays the shipped traces, which somebody else recorded.
         waits_for: what would decide it, or why nothing here can.
     """
 
@@ -73,6 +110,8 @@ class Part:
     measurements: tuple[str, ...] = ()
     assumptions: tuple[str, ...] = ()
     device: tuple[str, ...] = ()
+    rests_on: tuple[str, ...] = ()
+    traces: bool = False
     waits_for: str = ""
 
 
@@ -85,6 +124,8 @@ class Claim:
         quantity: what is claimed, as a number or a rank.
         notes: what stands beside the verdict, such as "misattributed".
         contrary: public evidence that points the other way, or that a verdict must be held against.
+        not_found: facts that were looked for and are in no source at hand.
+        borrows: whether a machine that lacks a measurement takes it from another one at hand.
     """
 
     id: str
@@ -95,6 +136,8 @@ class Claim:
     parts: tuple[Part, ...]
     notes: tuple[str, ...] = ()
     contrary: tuple[str, ...] = ()
+    not_found: tuple[str, ...] = ()
+    borrows: bool = False
 
     @property
     def classes(self) -> tuple[ClaimClass, ...]:
@@ -108,12 +151,13 @@ class Ledger:
 
     Attributes:
         source, date: who said it, and when.
-        inputs: by name.
+        inputs, awaited: by name.
     """
 
     source: str
     date: date
     inputs: Mapping[str, Input]
+    awaited: Mapping[str, Awaited]
     claims: tuple[Claim, ...]
 
     @property
@@ -158,15 +202,22 @@ def parse_ledger(text: str) -> Ledger:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise LedgerError(f"the ledger is not TOML: {error}") from None
-    unknown = set(document) - {"report", "input", "claim"}
+    unknown = set(document) - {"report", "input", "awaited", "claim"}
     if unknown:
         raise LedgerError(f"the ledger has an unknown table '{min(unknown)}'")
     report = document.get("report", {})
     if not report.get("source") or type(report.get("date")) is not date:
         raise LedgerError("the report has no source, or no date such as 2026-01-21")
     inputs = {name: _input(name, table) for name, table in document.get("input", {}).items()}
+    awaited = {name: _awaited(name, table) for name, table in document.get("awaited", {}).items()}
     claims = tuple(_claim(table, number) for number, table in enumerate(document["claim"], 1))
-    found = Ledger(source=report["source"], date=report["date"], inputs=inputs, claims=claims)
+    found = Ledger(
+        source=report["source"],
+        date=report["date"],
+        inputs=inputs,
+        awaited=awaited,
+        claims=claims,
+    )
     ids = [claim.id for claim in claims]
     for twice in sorted({one for one in ids if ids.count(one) > 1}):
         raise LedgerError(f"duplicate claim id: {twice}")
@@ -174,12 +225,22 @@ def parse_ledger(text: str) -> Ledger:
         for name in part.measurements:
             if name not in inputs:
                 raise LedgerError(f"{part.id}: there is no input '{name}'")
+        for name in part.rests_on:
+            if name not in (*part.measurements, *part.assumptions):
+                raise LedgerError(f"{part.id}: rests on '{name}', which it does not read")
     return found
+
+
+def _awaited(name: str, table: Mapping[str, Any]) -> Awaited:
+    _check_keys(Awaited, table, f"awaited {name}", optional=set(), given={"name"})
+    return Awaited(**{**table, "name": name, "what": tr(table["what"])})
 
 
 def _input(name: str, table: Mapping[str, Any]) -> Input:
     where = f"input {name}"
-    _check_keys(Input, table, where, optional={"stat", "peak", "machines"}, given={"name"})
+    _check_keys(
+        Input, table, where, optional={"stat", "peak", "machines", "typical"}, given={"name"}
+    )
     try:
         return Input(
             **{
@@ -198,7 +259,7 @@ def _input(name: str, table: Mapping[str, Any]) -> Input:
 def _claim(table: Mapping[str, Any], number: int) -> Claim:
     where = f"claim {table.get('id') or number}"
     values = {("parts" if key == "part" else key): value for key, value in table.items()}
-    _check_keys(Claim, values, where, optional={"notes", "contrary"})
+    _check_keys(Claim, values, where, optional={"notes", "contrary", "not_found", "borrows"})
     if not re.fullmatch(r"C\d\d", values["id"]):
         raise LedgerError(f"{where}: an id is C and two digits")
     single = len(values["parts"]) == 1
@@ -212,6 +273,7 @@ def _claim(table: Mapping[str, Any], number: int) -> Claim:
                 "parts": tuple(_parts(values["id"], values["parts"], single)),
                 "notes": tuple(map(tr, values.get("notes", ()))),
                 "contrary": tuple(map(tr, values.get("contrary", ()))),
+                "not_found": tuple(map(tr, values.get("not_found", ()))),
             }
         )
     except ValueError as error:
@@ -247,7 +309,7 @@ def _parts(claim: str, tables: list[Mapping[str, Any]], single: bool) -> Iterato
                     "thresholds": _thresholds(rule) if rule else None,
                     **{
                         key: tuple(values.get(key, ()))
-                        for key in ("measurements", "assumptions", "device")
+                        for key in ("measurements", "assumptions", "device", "rests_on")
                     },
                 }
             )
@@ -267,7 +329,7 @@ def _thresholds(rule: Mapping[str, Any]) -> VerdictThresholds:
 
 
 def _check_keys(
-    cls: type[Input | Part | Claim],
+    cls: type[Input | Awaited | Part | Claim],
     table: Mapping[str, Any],
     where: str,
     *,

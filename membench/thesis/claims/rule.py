@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from membench.core.terms import ClaimVerdict
 
 Floats = NDArray[np.float64]
+Counts = NDArray[np.intp]
 
 
 class Direction(StrEnum):
@@ -70,12 +71,24 @@ class Judgement:
 
 def judge(draws: Floats, thresholds: VerdictThresholds) -> Judgement:
     """The verdict on ``draws`` (of any shape, at least one); NaN speaks for neither side."""
+    supporting, contradicting = counts(np.ravel(draws), thresholds)
+    return judged(int(supporting) / draws.size, int(contradicting) / draws.size, thresholds)
+
+
+def counts(draws: Floats, thresholds: VerdictThresholds) -> tuple[Counts, Counts]:
+    """Of each row of ``draws`` ([..., draws]), how many speak for and how many against the claim.
+
+    Counts, not shares: sums of them are exact, and a share at the threshold counts.
+    """
     if thresholds.direction is Direction.HIGHER:
-        supporting = float(np.mean(draws >= thresholds.supports))
-        contradicting = float(np.mean(draws <= thresholds.contradicts))
+        for_it, against = draws >= thresholds.supports, draws <= thresholds.contradicts
     else:
-        supporting = float(np.mean(draws <= thresholds.supports))
-        contradicting = float(np.mean(draws >= thresholds.contradicts))
+        for_it, against = draws <= thresholds.supports, draws >= thresholds.contradicts
+    return np.count_nonzero(for_it, axis=-1), np.count_nonzero(against, axis=-1)
+
+
+def judged(supporting: float, contradicting: float, thresholds: VerdictThresholds) -> Judgement:
+    """The verdict where these shares of the draws speak for and against the claim."""
     if supporting >= thresholds.share:
         word = ClaimVerdict.SUPPORTED
     elif contradicting >= thresholds.contradicting_share:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -12,7 +12,7 @@ import numpy as np
 from membench.core.messages import tr
 from membench.results.schema import Row
 from membench.thesis.claims.assumptions import SUBSTITUTE, Assumptions
-from membench.thesis.claims.draws import Floats, bootstrap, latin_hypercube
+from membench.thesis.claims.draws import SEED, Floats, bootstrap, latin_hypercube
 from membench.thesis.claims.evidence import EvidenceRows, find, machines
 from membench.thesis.claims.ledger import Ledger
 from membench.thesis.claims.pairs import MachinePair, find_pair, inverted
@@ -29,6 +29,21 @@ class NoData(Exception):
         self.why = why
 
 
+@dataclass(frozen=True)
+class Loan:
+    """What one machine measured, for another one.
+
+    Attributes:
+        values: [draws], SI units.
+        device: slug of its device in the assumptions, of an input of a GPU; else empty.
+    """
+
+    values: Floats
+    rows: tuple[Row, ...]
+    peak: float | None
+    device: str = ""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Scenario:
     """Draws by name: measurements, and assumptions and records by their dotted path.
@@ -42,6 +57,9 @@ class Scenario:
         pair_cases: the cases of ``pair-rate``, in order.
         pair_note: what must be said of the pair.
         dates: names whose values are points in time, years: these move by adding.
+        seed: of the draws.
+        lent: input -> what another machine at hand measured of it, where this one did not.
+        borrowed: the inputs whose values were lent.
     """
 
     values: Mapping[str, Floats]
@@ -52,6 +70,9 @@ class Scenario:
     pair_cases: tuple[str, ...] = ()
     pair_note: str = ""
     dates: frozenset[str] = frozenset()
+    seed: int = SEED
+    lent: Mapping[str, Loan] = field(default_factory=dict)
+    borrowed: frozenset[str] = frozenset()
 
     def __getitem__(self, name: str) -> Floats:
         """The draws of ``name``.
@@ -80,6 +101,30 @@ class Scenario:
         if name not in self.peaks:
             raise NoData(tr("{name}: the peak of the device is not known", name=name))
         return values / self.peaks[name]
+
+    def borrowing(self) -> Scenario:
+        """The same with what other machines at hand measured of what this one did not."""
+        if not self.lent:
+            return self
+        lent = self.lent
+        return replace(
+            self,
+            values={**self.values, **{name: loan.values for name, loan in lent.items()}},
+            peaks={
+                **self.peaks,
+                **{name: loan.peak for name, loan in lent.items() if loan.peak is not None},
+            },
+            missing={name: why for name, why in self.missing.items() if name not in lent},
+            device=self.device or next((loan.device for loan in lent.values() if loan.device), ""),
+            rows={**self.rows, **{name: loan.rows for name, loan in lent.items()}},
+            lent={},
+            borrowed=frozenset(lent),
+        )
+
+    def only(self, names: Container[str]) -> Scenario:
+        """The values of ``names`` alone, of no machine."""
+        values = {name: values for name, values in self.values.items() if name in names}
+        return Scenario(values=values, dates=self.dates, seed=self.seed)
 
     def moved(self, name: str, step: float) -> Scenario:
         """The same with all draws of ``name`` times e^step; a date is ``step`` years later."""
@@ -148,7 +193,44 @@ def subjects(
                 )
             )
         )
-    return scenarios
+    return {
+        name: replace(scenario, lent=_lent(name, scenarios, ledger))
+        for name, scenario in scenarios.items()
+    }
+
+
+def _lent(name: str, scenarios: Mapping[str, Scenario], ledger: Ledger) -> dict[str, Loan]:
+    """What ``name`` may borrow: of each input that it lacks, the first machine's that has it.
+
+    What belongs to a GPU comes from one GPU: from another of the same kind, or, where ``name``
+    has none, all of it from the first machine that has one.
+    """
+    own = scenarios[name]
+    others = [scenario for other, scenario in scenarios.items() if other != name]
+    of_gpu = [need.name for need in ledger.inputs.values() if need.part == _GPU]
+    if any(key in own.rows for key in of_gpu):
+        gpus = [scenario for scenario in others if own.device and scenario.device == own.device]
+    else:
+        gpus = [scenario for scenario in others if any(key in scenario.rows for key in of_gpu)][:1]
+    found: dict[str, Loan] = {}
+    for need in ledger.inputs.values():
+        if need.machines > 1 or need.name in own.values:
+            continue
+        for scenario in gpus if need.part == _GPU else others:
+            if need.name in scenario.rows:
+                device = scenario.device if need.part == _GPU else ""
+                found[need.name] = Loan(
+                    scenario.values[need.name],
+                    scenario.rows[need.name],
+                    scenario.peaks.get(need.name),
+                    device,
+                )
+                break
+    return found
+
+
+_GPU = "GPU"
+"""The part of a machine that `Input.part` names so."""
 
 
 def _scenario(
@@ -188,6 +270,7 @@ def _scenario(
         device=device,
         rows=seen,
         dates=frozenset(name for name, entry in entries.items() if entry.unit == "year"),
+        seed=seed,
     )
 
 

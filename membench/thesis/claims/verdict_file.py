@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 
 from membench.results.schema import Row
+from membench.thesis.claims.assumptions import is_old
+from membench.thesis.claims.commands import Assumed
 from membench.thesis.claims.draws import Floats
 from membench.thesis.claims.flip import Flip
 from membench.thesis.claims.judging import PartVerdict
@@ -67,6 +69,10 @@ def _claim(result: ClaimResult, found: Verdicts) -> dict[str, Any]:
         "quantity": claim.quantity,
         "notes": list(claim.notes),
         "contrary": list(claim.contrary),
+        "not_found": list(claim.not_found),
+        "kinds": list(result.kinds),
+        "measure": list(result.measure),
+        "assume": _assume(result.assume),
         "verdict": result.word,
         "badges": sorted(result.badges),
         "flip": _flip(result.flip, found),
@@ -89,6 +95,20 @@ def _part(verdict: PartVerdict, found: Verdicts) -> dict[str, Any]:
         "why": verdict.why,
         "reason": verdict.reason,
         "note": verdict.note,
+        "as_of": None if verdict.as_of is None else verdict.as_of.isoformat(),
+        "kinds": list(verdict.kinds),
+        "weak": verdict.weak,
+        "rests_on": list(part.rests_on or (*part.measurements, *part.assumptions)),
+        "strata": [
+            {
+                "axis": stratum.axis,
+                "name": stratum.name,
+                "variants": stratum.variants,
+                "verdict": stratum.judgement.word,
+                **_shares(stratum.judgement),
+            }
+            for stratum in verdict.strata
+        ],
         "badges": sorted(verdict.badges),
         **_shares(verdict.judgement),
         "interval": _interval(np.concatenate(grid)) if grid else None,
@@ -108,6 +128,7 @@ def _part(verdict: PartVerdict, found: Verdicts) -> dict[str, Any]:
         "assumptions": [
             {
                 **entry.as_json(),
+                "old": is_old(entry, found.day),
                 **{key: number(getattr(entry, key)) for key in ("value", "low", "high")},
             }
             for entry in verdict.used
@@ -160,6 +181,17 @@ def _flip(flip: Flip | None, found: Verdicts) -> dict[str, Any] | None:
     if flip is None:
         return None
     return {"name": flip.name, "becomes": flip.becomes, "change": flip_change(flip, found)}
+
+
+def _assume(found: Assumed | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    return {
+        "command": found.command,
+        "options": list(found.options),
+        "moves": found.moves,
+        "becomes": found.becomes,
+    }
 
 
 def _bar(bar: Bar) -> dict[str, Any]:

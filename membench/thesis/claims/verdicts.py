@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
 from functools import cache
 from itertools import islice
 from pathlib import Path
 
 from membench.core.terms import Badge, ClaimVerdict
 from membench.results.schema import Row
-from membench.thesis.claims.assumptions import SUBSTITUTE, Assumptions, assumptions
+from membench.thesis.claims.assumptions import SUBSTITUTE, UNITS, Assumptions, assumptions
+from membench.thesis.claims.commands import Assumed, assuming, measuring
 from membench.thesis.claims.draws import DRAWS, SEED
 from membench.thesis.claims.evidence import machines
 from membench.thesis.claims.flip import Flip, smallest_flip
+from membench.thesis.claims.given import given
 from membench.thesis.claims.judging import (
     PartVerdict,
     Sensitivity,
@@ -23,6 +26,8 @@ from membench.thesis.claims.judging import (
     names_of,
     reads_machine,
 )
+from membench.thesis.claims.kept_words import kept_words
+from membench.thesis.claims.kinds import EvidenceKind, ordered
 from membench.thesis.claims.ledger import Claim, Ledger, ledger
 from membench.thesis.claims.rule import combine
 from membench.thesis.claims.scenario import Scenario, subjects
@@ -30,12 +35,24 @@ from membench.thesis.claims.scenario import Scenario, subjects
 
 @dataclass(frozen=True)
 class ClaimResult:
-    """The verdict on one claim of one machine."""
+    """The verdict on one claim of one machine.
+
+    Attributes:
+        measure: the commands that measure what decides it; none where nothing is measured.
+        assume: one changed assumption that moves it; None where none is found.
+    """
 
     claim: Claim
     word: ClaimVerdict
     parts: tuple[PartVerdict, ...]
     flip: Flip | None
+    measure: tuple[str, ...] = ()
+    assume: Assumed | None = None
+
+    @property
+    def kinds(self) -> tuple[EvidenceKind, ...]:
+        """Those of its parts, each once, the strongest first."""
+        return ordered(kind for part in self.parts for kind in part.kinds)
 
     @property
     def badges(self) -> tuple[Badge, ...]:
@@ -68,6 +85,14 @@ class Verdicts:
     draws: int
     subjects: tuple[Subject, ...]
 
+    @property
+    def day(self) -> date:
+        """On which a figure counts as old: of the newest run, else of the newest assumption."""
+        runs = [row.started[:10] for one in self.subjects for row in one.rows if row.started]
+        if runs:
+            return date.fromisoformat(max(runs))
+        return max(entry.date for entry in self.entries.values())
+
 
 @dataclass(frozen=True)
 class MachineClaim:
@@ -84,18 +109,43 @@ Spread = Callable[
 """Applies a function to points, in any order and anywhere, and answers in their order."""
 
 
-def waited_for(told: Ledger, entries: Assumptions) -> frozenset[str]:
-    """Names that an assumptions file may add: records to come, and substituted measurements."""
-    substitutes = {
-        f"{SUBSTITUTE}{name}" for name, need in told.inputs.items() if need.machines == 1
+def waited_for(told: Ledger, entries: Assumptions) -> dict[str, str]:
+    """What may be given though ``entries`` have no such name, with the unit of models.
+
+    Those are records that parts wait for, and measurements that an assumption can stand for.
+    """
+    records = {
+        name: UNITS[one.unit][0] for name, one in told.awaited.items() if name not in entries
     }
-    return (told.names - entries.keys()) | substitutes
+    measurements = {
+        f"{SUBSTITUTE}{name}": need.dimension
+        for name, need in told.inputs.items()
+        if need.machines == 1
+    }
+    return {**records, **measurements}
+
+
+def assumed(
+    override: Path | None = None, assume: Sequence[str] = (), today: date | None = None
+) -> Assumptions:
+    """What verdicts assume: what is shipped, then what ``override`` and ``assume`` say.
+
+    Raises:
+        AssumptionError: that file does not stand, or one of ``assume``.
+    """
+    told = ledger()
+    entries = assumptions(override, declared=waited_for(told, assumptions()))
+    if not assume:
+        return entries
+    return given(assume, entries, waited_for(told, entries), today or datetime.now(UTC).date())
 
 
 def verdicts(
     rows: Sequence[Row],
     override: Path | None = None,
     *,
+    assume: Sequence[str] = (),
+    today: date | None = None,
     seed: int = SEED,
     draws: int = DRAWS,
     spread: Spread | None = None,
@@ -106,19 +156,24 @@ def verdicts(
 
     Args:
         override: a file of assumptions in place of those that are shipped.
+        assume: further ones, as text (`membench.thesis.claims.given`).
+        today: their date; None for the present day.
         spread: judges the claims somewhere else; None: here, one after the other.
 
     Raises:
-        AssumptionError: that file does not stand.
+        AssumptionError: that file does not stand, or one of ``assume``.
     """
     told = ledger()
-    entries = assumptions(override, declared=waited_for(told, assumptions()))
+    entries = assumed(override, assume, today)
     by_machine = machines(rows)
     scenarios = subjects(told, entries, rows, draws, seed)
     if spread is None:
         # Parts that read no machine are judged once; as shipped, once for all reports.
-        shared = _as_shipped(seed, draws) if override is None else _Shared()
-        judged = [_claims(told, scenario, entries, shared) for scenario in scenarios.values()]
+        shipped = override is None and not assume
+        shared = _as_shipped(seed, draws) if shipped else _Shared()
+        anywhere = next(iter(scenarios.values())).only(entries)
+        with kept_words(anywhere, shared.words):
+            judged = [_claims(told, scenario, entries, shared) for scenario in scenarios.values()]
     else:
         points = [
             MachineClaim(claim, scenario, entries)
@@ -141,15 +196,19 @@ def verdicts(
 
 def judge_point(point: MachineClaim) -> ClaimResult:
     """The verdict on one claim of one machine, by nothing but what ``point`` holds."""
-    shared = _Shared()
-    return _claim(point.claim, Sensitivity(point.scenario, shared.words), point.entries, shared)
+    return _claim(ledger(), point.claim, point.scenario, point.entries, _Shared(), {})
 
 
 def _claims(
     told: Ledger, scenario: Scenario, entries: Assumptions, shared: _Shared
 ) -> tuple[ClaimResult, ...]:
-    moved = Sensitivity(scenario, shared.words)
-    return tuple(_claim(claim, moved, entries, shared) for claim in told.claims)
+    own: Words = {}
+    lent: Words = {}
+    with kept_words(scenario, own), kept_words(scenario.borrowing(), lent):
+        return tuple(
+            _claim(told, claim, scenario, entries, shared, lent if claim.borrows else own)
+            for claim in told.claims
+        )
 
 
 @dataclass(frozen=True)
@@ -165,7 +224,17 @@ def _as_shipped(_seed: int, _draws: int) -> _Shared:
     return _Shared()
 
 
-def _claim(claim: Claim, moved: Sensitivity, entries: Assumptions, shared: _Shared) -> ClaimResult:
+def _claim(
+    told: Ledger,
+    claim: Claim,
+    scenario: Scenario,
+    entries: Assumptions,
+    shared: _Shared,
+    own: Words,
+) -> ClaimResult:
+    """The verdict on ``claim``; ``own`` are words on parts that read the machine as it is seen."""
+    seen = scenario.borrowing() if claim.borrows else scenario
+    moved = Sensitivity(seen, shared.words, own)
     parts = []
     for part in claim.parts:
         if reads_machine(part):
@@ -175,15 +244,34 @@ def _claim(claim: Claim, moved: Sensitivity, entries: Assumptions, shared: _Shar
                 shared.parts[part.id] = judge_part(part, moved.scenario, entries, moved)
             parts.append(shared.parts[part.id])
     word = combine(part.word for part in parts)
-    return ClaimResult(claim, word, tuple(parts), _claim_flip(parts, moved, entries, word))
+    flip = changeable = _claim_flip(parts, moved, entries, word)
+    if flip is not None and flip.name not in entries:  # a measurement: nobody can assume it
+        changeable = _claim_flip(parts, moved, entries, word, assumed_only=True)
+    return ClaimResult(
+        claim,
+        word,
+        tuple(parts),
+        flip,
+        measuring(told, claim.parts),
+        assuming(parts, changeable, seen, entries, told, waited_for(told, entries)),
+    )
 
 
 def _claim_flip(
-    parts: Sequence[PartVerdict], moved: Sensitivity, entries: Assumptions, now: ClaimVerdict
+    parts: Sequence[PartVerdict],
+    moved: Sensitivity,
+    entries: Assumptions,
+    now: ClaimVerdict,
+    *,
+    assumed_only: bool = False,
 ) -> Flip | None:
-    """What flips the claim as a whole: a change is seen by every part that reads it."""
-    drawn = [part for part in parts if part.judgement is not None]
-    if len(parts) == 1:
+    """What flips the claim as a whole: a change is seen by every part that reads it.
+
+    Args:
+        assumed_only: of the assumptions alone, not of what was measured.
+    """
+    drawn = [part for part in parts if part.judgement is not None and not part.weak]
+    if len(parts) == 1 and not assumed_only:
         return parts[0].flip
     scenario = moved.scenario
     reads = {part.part.id: set(names_of(part.part, scenario)) for part in drawn}
@@ -201,6 +289,6 @@ def _claim_flip(
             *(flip.name for flip in near),
             *(name for part in drawn for name in names_of(part.part, scenario)),
         )
-        if name in scenario.values
+        if name in scenario.values and (name in entries or not assumed_only)
     )
     return smallest_flip(word_of, names, now, limits(entries, names))

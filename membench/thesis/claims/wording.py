@@ -12,6 +12,7 @@ from membench.thesis.claims.amounts import amount
 from membench.thesis.claims.flip import Flip
 from membench.thesis.claims.judging import PartVerdict
 from membench.thesis.claims.rule import Direction, VerdictThresholds
+from membench.thesis.claims.verdict_words import VERDICTS
 from membench.thesis.claims.verdicts import ClaimResult, Verdicts
 
 BADGE_MEANING = {
@@ -26,13 +27,6 @@ _BADGES = {
     Badge.SUBSTITUTED: tr("substituted"),
     Badge.OVERRIDDEN: tr("own assumptions"),
 }
-VERDICTS = {
-    ClaimVerdict.SUPPORTED: tr("supported"),
-    ClaimVerdict.CONTRADICTED: tr("contradicted"),
-    ClaimVerdict.INCONCLUSIVE: tr("inconclusive"),
-    ClaimVerdict.NOT_TESTABLE: tr("not testable here"),
-}
-"""What a reader calls a verdict."""
 
 
 def verdict_words(part: PartVerdict) -> str:
@@ -89,8 +83,14 @@ def rule_words(rule: VerdictThresholds, unit: str) -> str:
     )
 
 
-def flip_words(flip: Flip | None, found: Verdicts) -> str:
-    """The smallest single change and what it leads to, or that there is none."""
+def flip_words(flip: Flip | None, found: Verdicts, *, weak: bool = False) -> str:
+    """The smallest single change and what it leads to, or that there is none.
+
+    Args:
+        weak: whether the evidence can carry no verdict, whatever its numbers are.
+    """
+    if flip is None and weak:
+        return tr("no change of a number: it takes evidence of another kind")
     if flip is None:
         return tr("no single change of an input up to a hundredfold")
     return tr(

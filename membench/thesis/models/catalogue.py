@@ -40,6 +40,7 @@ _MEANS = {name: name for name in ("nvfp4", "mxfp4", "fp8", "int8", "int4")}
 _MEANS |= {"awq": "int4", "gptq": "int4"}
 _KEYS = {"slug", "name", "ids", "source", "date", "config"}
 _WEIGHTS = "weights"
+_RELEASED = "released"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +51,7 @@ class Model:
         slug: the name on the command line, or the path of its configuration.
         ids: its names on Hugging Face.
         source, day: where its configuration is from, and when it was read; None for a user's.
+        released: the day its weights were published; None where no entry says.
         parameters: None where a user's configuration does not describe the weights.
         weights: how they are held; None where neither configuration nor user says.
         cache: the KV type that the checkpoint was made for, where it names one.
@@ -68,6 +70,7 @@ class Model:
     cache: str | None
     notes: tuple[str, ...]
     config: Config
+    released: date | None = None
 
     def held_as(self, wanted: WeightType) -> Model:
         """The same model with its weights in another precision (`auto`: as it says).
@@ -81,16 +84,34 @@ class Model:
         return replace(self, weights=weights_of(self.config, wanted), notes=notes)
 
 
+class _Built(Mapping[str, Model]):
+    """The models of ``entries``, each built when it is first asked for."""
+
+    def __init__(self, entries: Mapping[str, Any]) -> None:
+        self._entries = entries
+
+    def __getitem__(self, slug: str) -> Model:
+        if slug not in self._entries:
+            raise KeyError(slug)
+        return _shipped(slug)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+
 @cache
 def models() -> Mapping[str, Model]:
     """The models that are shipped, by slug, in the order of the files."""
-    return MappingProxyType({slug: _shipped(slug) for slug in _entries()})
+    return _Built(_entries())
 
 
 @cache
 def judged_models() -> Mapping[str, Model]:
     """The models for which the claims are judged, by slug, in the order of the file."""
-    return MappingProxyType({slug: _shipped(slug) for slug in _judged()})
+    return _Built(_judged())
 
 
 def parse_models(text: str) -> dict[str, Model]:
@@ -155,7 +176,7 @@ def _by_slug(entries: Iterable[Mapping[str, Any]]) -> dict[str, Mapping[str, Any
         where = f"model {entry.get('slug') or place}"
         if missing := [key for key in sorted(_KEYS) if not entry.get(key)]:
             raise ModelError(f"{where}: '{missing[0]}' is missing or empty")
-        if unknown := set(entry) - _KEYS - {_WEIGHTS, "id"}:
+        if unknown := set(entry) - _KEYS - {_WEIGHTS, _RELEASED, "id"}:
             raise ModelError(f"{where}: '{min(unknown)}' is not a key of it")
         if entry["slug"] in found:
             raise ModelError(f"{where} is defined twice")
@@ -185,6 +206,7 @@ def _model(entry: Mapping[str, Any]) -> Model:
         cache=cache_type(config),
         notes=tuple(notes),
         config=config,
+        released=entry.get(_RELEASED),
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from emulator.device import run_once
 
 from cupy_double.device import Double
+from cupy_double.multicast import MulticastEntries
 
 UUIDS = tuple(bytes(range(16 * gpu, 16 * gpu + 16)) for gpu in range(8))
 HANDLE = 40
@@ -17,10 +18,11 @@ HANDLE = 40
 HOST = -1
 
 
-class DriverLibrary:
+class DriverLibrary(MulticastEntries):
     """The entries; arguments are ctypes' own, as a C library would get them."""
 
     def __init__(self, double: Double) -> None:
+        super().__init__()
         self._double = double
         self.places: list[int] = []
         """Where managed memory was asked to lie: `HOST`, or a handle."""

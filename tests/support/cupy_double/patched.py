@@ -57,7 +57,7 @@ def patched(
         for module in _MODULES:
             stack.enter_context(patch.object(module, "cupy", cupy))
         stack.enter_context(patch.object(cuda, "compile_source", double.compile))
-        for module in (cuda, cuda_device, managed):
+        for module in (cuda, cuda_device, cuda_links, managed):
             stack.enter_context(patch.object(module, "open_driver", lambda: library))
         library_of_products = (Cublas(double), HANDLE)
         stack.enter_context(patch.object(cuda_product, "_cublas", lambda: library_of_products))

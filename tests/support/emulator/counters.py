@@ -28,7 +28,8 @@ class Counts:
 
     The keys of all but the first are a direction and a space: ``ld.global``,
     ``st.shared``, ``atom.global``, ``red.shared``, ``cp.async``, ``bulk.load``,
-    ``bulk.store``, ``prefetch.global``.
+    ``bulk.store``, ``prefetch.global``, ``multimem.load``, ``multimem.store``, ``multimem.red``;
+    ``bulk.arrived`` is what bulk copies brought to all blocks of a cluster together.
 
     Attributes:
         opcodes: executions by threads, by the full opcode.

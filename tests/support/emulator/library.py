@@ -19,6 +19,7 @@ _STORED = {
     "bf16": np.uint16,
     "fp8": np.uint8,
     "mxfp8": np.uint8,
+    "nvfp4": np.uint8,  # two of them
 }
 
 
@@ -41,7 +42,8 @@ def product(
 
     def matrix(buffer: Buffer, rows: int) -> npt.NDArray[np.float32]:
         stored = np.dtype(_STORED[kind])
-        raw = memory.span(buffer.address, rows * k * stored.itemsize, "operand").copy()
+        size = rows * k * stored.itemsize // (2 if kind == "nvfp4" else 1)
+        raw = memory.span(buffer.address, size, "operand").copy()
         return values(kind, raw.view(stored)).reshape(rows, k)
 
     def once() -> None:

@@ -18,7 +18,7 @@ from emulator.device import Work, run_once
 from emulator.faults import EmulationError
 from emulator.memory import Allocation
 from membench.core.errors import skip
-from membench.gpu.link_protocol import MEMORY_KINDS, Lane
+from membench.gpu.link_protocol import MEMORY_KINDS, Lane, Multicast
 
 if TYPE_CHECKING:
     from emulator.gpu import EmulatedGpu
@@ -77,10 +77,17 @@ class EmulatedLinks:
         assert self.pair
         return self._gpu._take(size, "memory of another GPU")
 
-    def every_gpu(self, size: int) -> tuple[Lane, ...]:
+    def every_gpu(self, size: int, *, peers: bool = False) -> tuple[Lane, ...]:
         assert self.pair
         taken = (self._gpu._take(size, f"memory of GPU {gpu}") for gpu in range(self._gpus))
         return tuple(Lane(gpu, one, self._gpu.stream()) for gpu, one in enumerate(taken))
+
+    def multicast(self, size: int) -> Multicast:
+        assert self.pair
+        each = tuple(
+            self._gpu._take(size, f"multicast memory of GPU {gpu}") for gpu in range(self._gpus)
+        )
+        return Multicast(self._gpu.machine.memory.multicast(each), size, each)
 
     def free_bytes(self) -> int:
         return self._gpu.properties.memory_bytes // 2

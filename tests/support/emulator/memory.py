@@ -72,6 +72,7 @@ class DeviceMemory:
         self.known: dict[int, Lanes] = {n: self._known.view(raw) for n, raw in RAW.items()}
         self._capacity = capacity
         self._top = 0
+        self._multicasts: list[tuple[int, int, tuple[Allocation, ...]]] = []
         self._starts: list[int] = []
         self._by_start: dict[int, Allocation] = {}
         self._unwritten = 0
@@ -114,6 +115,34 @@ class DeviceMemory:
             raise MembenchError(f"{buffer.name} is freed twice")
         self._starts.remove(buffer.address)
         self._unwritten -= not buffer.written
+
+    def multicast(self, each: tuple[Allocation, ...], address: int = 0) -> int:
+        """An address that multimem instructions take for all of ``each``, and nothing else does.
+
+        Args:
+            address: one that belongs to nobody; by default one behind all memory.
+        """
+        size = min(one.size for one in each)
+        behind = BASE + 2 * self._capacity + sum(span + GAP for _, span, _ in self._multicasts)
+        start = address or behind
+        self._multicasts.append((start, size, each))
+        return start
+
+    def replicas(self, addresses: Lanes, size: int) -> list[Lanes]:
+        """The addresses in each of the memories that stand behind those of a multicast.
+
+        Raises:
+            AccessFault: they are of no multicast, or not of one alone.
+        """
+        low, high = int(addresses.min()), int(addresses.max())
+        for start, span, each in self._multicasts:
+            if start <= low and high + size <= start + span:
+                return [addresses - start + one.address for one in each]
+        lane = int(np.argmin(addresses))
+        message = (
+            f"{size}-byte multimem access to 0x{int(addresses[lane]):x}, which is no multicast"
+        )
+        raise AccessFault(OutOfBounds, message, lane)
 
     def find(self, address: int) -> Allocation | None:
         """The buffer that ``address`` lies in."""

@@ -19,11 +19,11 @@ from membench.report.page.document import (
     Strong,
     Table,
 )
-from membench.report.page.runs import Run
+from membench.report.page.runs import Run, by_machine
 from membench.report.page.sections.demand import SHOWN
 from membench.report.screens.advice_words import BOUNDS, crossover, interval, verdict
 from membench.thesis.advise.plan import Advice, Question, advise, missing_of, usual_block
-from membench.thesis.claims.verdicts import Verdicts
+from membench.thesis.claims.assumptions import Assumptions
 from membench.thesis.claims.wording import BADGE_MEANING, worn_text
 from membench.thesis.models.catalogue import Model, models
 
@@ -36,37 +36,36 @@ _ABOUT = tr(
 )
 
 
-def section(runs: Sequence[Run], found: Verdicts) -> Section:
-    """One table for every machine; what is missing is named once."""
+def section(runs: Sequence[Run], entries: Assumptions) -> Section:
+    """A table a machine, folded where there are several; what is missing is named once."""
     blocks: list[Block] = [
         Paragraph((_ABOUT,)),
         Command(f"membench advise FILE --model llama-3.1-70b --context {CONTEXT} --tp 4"),
     ]
-    for run in _by_machine(runs):
+    parts: list[Section] = []
+    machines = by_machine(runs)
+    for run in machines:
         answers = [
-            advise(_question(models()[slug]), run.rows, run.machine, found.entries)
-            for slug in SHOWN
+            advise(_question(models()[slug]), run.rows, run.machine, entries) for slug in SHOWN
         ]
-        blocks += _machine(run, answers, named=len(runs) > 1)
-    return Section("advice", tr("Advice"), tuple(blocks))
+        if len(machines) > 1:
+            made = _machine(run, answers)
+            parts.append(Section(f"advice-{len(parts)}", run.label, tuple(made), folded=True))
+        else:
+            blocks += _machine(run, answers)
+    return Section("advice", tr("Advice"), tuple(blocks), tuple(parts))
 
 
 def _question(model: Model) -> Question:
     return Question(model=model, context=CONTEXT, block_tokens=usual_block(model))
 
 
-def _by_machine(runs: Sequence[Run]) -> list[Run]:
-    return [*{run.rows[0].machine: run for run in runs}.values()]
-
-
-def _machine(run: Run, answers: Sequence[Advice], *, named: bool) -> list[Block]:
-    blocks: list[Block] = []
-    if named:
-        blocks.append(Paragraph((Strong(run.label),)))
+def _machine(run: Run, answers: Sequence[Advice]) -> list[Block]:
     worn = dict.fromkeys(badge for one in answers for badge in one.badges)
-    blocks += [Alert(worn_text((badge,)), (sentence(BADGE_MEANING[badge]),)) for badge in worn]
-    caption = tr("Advice for {run}", run=run.label) if named else tr("Advice by model")
-    blocks.append(_table(caption, answers))
+    blocks: list[Block] = [
+        Alert(worn_text((badge,)), (sentence(BADGE_MEANING[badge]),)) for badge in worn
+    ]
+    blocks.append(_table(tr("Advice for {run}", run=run.label), answers))
     missing = missing_of(answers)
     if missing:
         blocks.append(Paragraph((Strong(tr("Not known, and therefore not said:")),)))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import numpy as np
 
-from membench.core.messages import clauses, listed, sentence, span, tr
+from membench.core.messages import clauses, listed, sentence, span, tr, tr_n
 from membench.core.terms import ClaimClass, ClaimVerdict
 from membench.core.units import format_value, significant
 from membench.report.page.document import (
@@ -31,13 +32,14 @@ from membench.report.page.sections.words import origin
 from membench.report.plots import verdict_matrix
 from membench.report.plots.strip import draw as draw_strip
 from membench.thesis.claims.amounts import amount, entry_range
-from membench.thesis.claims.assumptions import EntryKind
+from membench.thesis.claims.assumptions import Assumption, EntryKind, is_old
 from membench.thesis.claims.judging import PartVerdict
 from membench.thesis.claims.ledger import Claim
+from membench.thesis.claims.strata import Axis, Stratum
+from membench.thesis.claims.verdict_words import AXES, KINDS, VERDICTS, few, kind_words
 from membench.thesis.claims.verdicts import ClaimResult, Subject, Verdicts
 from membench.thesis.claims.wording import (
     BADGE_MEANING,
-    VERDICTS,
     claim_reason,
     claim_words,
     flip_name,
@@ -72,35 +74,41 @@ _WHAT_A_VERDICT_IS = tr(
     "Every statistic is drawn many times, over the spread of the measured rounds and the ranges of "
     "the assumptions, and for every model or baseline. Where a stated share of all draws lies "
     "beyond the supporting threshold the verdict is supported, where it lies beyond the other one "
-    "contradicted, else inconclusive. A measurement that is missing is never replaced by a "
-    "specification. A claim is contradicted if one of its parts is, and supported if all are."
+    "contradicted, else inconclusive. Generations of models, classes of GPU, traces and baselines "
+    "are judged apart as well: where they disagree the verdict is inconclusive, so that no mix of "
+    "them decides. Vendor figures or forecasts alone decide nothing. A measurement that is missing "
+    "is never replaced by a specification. A claim is contradicted if one of its parts is, and "
+    "supported if all are."
 )
+_NO_DATA = frozenset({"no data", "no record", "one machine"})
+"""Why nothing was drawn (`PartVerdict.why`)."""
 
 
-def section(found: Verdicts) -> Section:
-    """An introduction that says what a benchmark cannot decide, the verdicts, then the claims."""
+def section(found: Verdicts, *, full: bool) -> Section:
+    """A table of the verdicts, then every claim with its evidence, folded unless ``full``."""
     told = found.ledger
-    blocks: list[Block] = [
+    quoted = tr(
+        "All quotes are from {source}, {date}.", source=told.source, date=told.date.isoformat()
+    )
+    about: list[Block] = [Paragraph((_WHAT_A_VERDICT_IS,)), Paragraph((quoted,))]
+    matrix = verdict_matrix.draw(found)
+    if isinstance(matrix, Figure):
+        about.append(matrix)
+    claims = tuple(_claim(claim, found) for claim in told.claims)
+    glance: list[Block] = [
         Paragraph((_WHAT_A_BENCHMARK_DECIDES,)),
-        Paragraph((_WHAT_A_VERDICT_IS,)),
         *_badges(found),
-        Paragraph(
-            (
-                tr(
-                    "All quotes are from {source}, {date}.",
-                    source=told.source,
-                    date=told.date.isoformat(),
-                ),
-            )
-        ),
         *_summary(found),
         _overview(found),
     ]
-    matrix = verdict_matrix.draw(found)
-    if isinstance(matrix, Figure):
-        blocks.append(matrix)
-    parts = (*(_claim(claim, found) for claim in told.claims), _assumptions(found))
-    return Section("thesis", tr("Thesis: demand for HBM, DDR and SSD"), tuple(blocks), parts)
+    title = tr("Thesis: demand for HBM, DDR and SSD")
+    if full:
+        return Section("thesis", title, (*glance, *about), (*claims, _assumptions(found)))
+    folded = (*(replace(claim, folded=True) for claim in claims), _assumptions(found))
+    details = Section(
+        "thesis-claims", tr("Every claim and its evidence"), tuple(about), folded, folded=True
+    )
+    return Section("thesis", title, tuple(glance), (details,))
 
 
 _FACTS = {
@@ -118,9 +126,9 @@ def _summary(found: Verdicts) -> list[Block]:
         by_word: dict[ClaimVerdict, list[Line]] = {}
         lacking: list[Line] = []
         for result in subject.claims:
-            link = (Link(result.claim.id, _anchor(result.claim)),)
+            link = (Link(result.claim.id, anchor(result.claim)),)
             whys = {part.why for part in result.parts if part.word is ClaimVerdict.INCONCLUSIVE}
-            if result.word is ClaimVerdict.INCONCLUSIVE and "" not in whys:
+            if result.word is ClaimVerdict.INCONCLUSIVE and whys <= _NO_DATA:
                 lacking.append(link)
             else:
                 by_word.setdefault(result.word, []).append(link)
@@ -180,7 +188,7 @@ def _overview(found: Verdicts) -> Table:
     for claim in found.ledger.claims:
         words: list[Line] = [_verdict(result) for _, result in _of(found, claim)]
         classes = " ".join(claim.classes)
-        rows.append(((Link(claim.id, _anchor(claim)),), (claim.english,), *words, (classes,)))
+        rows.append(((Link(claim.id, anchor(claim)),), (claim.english,), *words, (classes,)))
     return Table(
         tr("Claims and verdicts (M measured, D modelled, P public records, X out of scope)"),
         columns,
@@ -194,7 +202,7 @@ def _verdict(result: ClaimResult) -> Line:
     return (Strong(words),) if decided else (words,)
 
 
-def _anchor(claim: Claim) -> str:
+def anchor(claim: Claim) -> str:
     return f"claim-{claim.id.lower()}"
 
 
@@ -210,6 +218,8 @@ def _claim(claim: Claim, found: Verdicts) -> Section:
             items.append((_on(tr("What flips it"), machine), (sentence(flip),)))
     items += [(tr("Note"), (note,)) for note in claim.notes]
     items.append((tr("Claimed"), (sentence(claim.quantity),)))
+    for machine, result in results:
+        items += [(_on(title, machine), line) for title, line in _commands(result)]
     blocks: list[Block] = [
         Quote(claim.quote, "zh-Hant-TW"),
         Quote(str(claim.english), "en"),
@@ -218,6 +228,9 @@ def _claim(claim: Claim, found: Verdicts) -> Section:
     if claim.contrary:
         blocks.append(Paragraph((Strong(tr("Evidence to hold against it")),)))
         blocks.append(Bullets(tuple((text,) for text in claim.contrary)))
+    if claim.not_found:
+        blocks.append(Paragraph((Strong(tr("Looked for and not found")),)))
+        blocks.append(Bullets(tuple((text,) for text in claim.not_found)))
     for place, part in enumerate(claim.parts):
         several = _of(found, claim)
         if not (part.measurements or part.device):
@@ -226,7 +239,23 @@ def _claim(claim: Claim, found: Verdicts) -> Section:
             blocks += _part(result.parts[place], found, machine, single=len(claim.parts) == 1)
     tiers = listed(tier.upper() for tier in claim.tiers)
     title = tr("{claim} {tiers}", claim=claim.id, tiers=tiers) if tiers else claim.id
-    return Section(_anchor(claim), title, tuple(blocks))
+    return Section(anchor(claim), title, tuple(blocks))
+
+
+def _commands(result: ClaimResult) -> list[tuple[str, Line]]:
+    """What a reader can run: what measures the claim, and what changes one assumption."""
+    found: list[tuple[str, Line]] = []
+    if result.measure:
+        found.append((tr("To measure it"), joined([(Code(line),) for line in result.measure])))
+    if (assume := result.assume) is not None:
+        becomes = tr(
+            "{claim} becomes {verdict}", claim=assume.moves, verdict=VERDICTS[assume.becomes]
+        )
+        found.append((tr("To assume otherwise"), (Code(assume.command), ": ", sentence(becomes))))
+    elif result.measure:
+        nothing = tr("No assumption moves it: only a measurement does.")
+        found.append((tr("To assume otherwise"), (nothing,)))
+    return found
 
 
 def _on(text: str, machine: str) -> str:
@@ -239,7 +268,9 @@ def _because(verdict: str, reason: str) -> Line:
 
 
 def _told(result: ClaimResult, found: Verdicts) -> tuple[str, str]:
-    return claim_words(result), flip_words(result.flip, found)
+    drawn = [part for part in result.parts if part.judgement]
+    weak = all(part.weak for part in drawn)
+    return claim_words(result), flip_words(result.flip, found, weak=weak)
 
 
 def _part(verdict: PartVerdict, found: Verdicts, machine: str, *, single: bool) -> list[Block]:
@@ -254,9 +285,34 @@ def _part(verdict: PartVerdict, found: Verdicts, machine: str, *, single: bool) 
     if not single:
         items.append((tr("Verdict"), _because(verdict_words(verdict), verdict.reason)))
         if verdict.judgement:
-            items.append((tr("What flips it"), (sentence(flip_words(verdict.flip, found)),)))
+            items.append(
+                (
+                    tr("What flips it"),
+                    (sentence(flip_words(verdict.flip, found, weak=verdict.weak)),),
+                )
+            )
+    items += _details(verdict, found)
+    names = {name: need.what for name, need in found.ledger.inputs.items()}
+    slug = "-".join(("draws", part.id.lower(), *re.findall("[a-z0-9]+", machine.lower())))
+    strip = draw_strip(verdict, slug, names)
+    picture: list[Block] = [] if strip is None else [Picture(strip.svg)]
+    title = _on(part.id, machine) if not single or machine else tr("How it is decided")
+    return [Paragraph((Strong(title),)), *picture, Definitions(tuple(items))]
+
+
+def _details(verdict: PartVerdict, found: Verdicts) -> list[tuple[str, Line]]:
+    """What was drawn, for which strata, from which evidence and assumptions."""
+    items: list[tuple[str, Line]] = []
     if verdict.variants:
         items.append((tr("Draws"), (sentence(_draws(verdict)),)))
+    items += [
+        (tr("By {axis}", axis=AXES[axis]), (sentence(text),)) for axis, text in _strata(verdict)
+    ]
+    if verdict.kinds and verdict.judgement:
+        kinds = kind_words(verdict.kinds)
+        if verdict.as_of is not None:
+            kinds = tr("{kinds}; as of {date}", kinds=kinds, date=verdict.as_of.isoformat())
+        items.append((tr("Kinds of evidence"), (sentence(kinds),)))
     if verdict.rows:
         items.append((tr("Evidence"), _evidence(verdict, found)))
     if verdict.missing and verdict.judgement:
@@ -276,12 +332,7 @@ def _part(verdict: PartVerdict, found: Verdicts, machine: str, *, single: bool) 
             for bar in verdict.bars[:5]
         )
         items.append((tr("Moved most by"), (sentence(moved),)))
-    names = {name: need.what for name, need in found.ledger.inputs.items()}
-    slug = "-".join(("draws", part.id.lower(), *re.findall("[a-z0-9]+", machine.lower())))
-    strip = draw_strip(verdict, slug, names)
-    picture: list[Block] = [] if strip is None else [Picture(strip.svg)]
-    title = _on(part.id, machine) if not single or machine else tr("How it is decided")
-    return [Paragraph((Strong(title),)), *picture, Definitions(tuple(items))]
+    return items
 
 
 def _draws(verdict: PartVerdict) -> str:
@@ -298,17 +349,40 @@ def _draws(verdict: PartVerdict) -> str:
     counts: dict[ClaimVerdict, list[str]] = {}
     for variant in verdict.variants:
         counts.setdefault(variant.judgement.word, []).append(variant.name)
+    grouped = any(one.variants > 1 for one in verdict.strata)
     several = clauses(
-        tr("{verdict} for {names}", verdict=VERDICTS[word], names=_names(names))
+        tr(
+            "{verdict} for {names}",
+            verdict=VERDICTS[word],
+            names=tr_n("{count} variant", "{count} variants", len(names))
+            if grouped
+            else few(names),
+        )
         for word, names in sorted(counts.items())
     )
     return clauses((text, tr("each by itself: {verdicts}", verdicts=several)))
 
 
-def _names(names: list[str]) -> str:
-    more = len(names) - 6
-    first = listed(names[:6])
-    return tr("{names} and {count} more", names=first, count=more) if more > 0 else first
+def _strata(verdict: PartVerdict) -> list[tuple[Axis, str]]:
+    """The shares of each stratum, an axis at a time; single variants are told with the draws."""
+    found: dict[Axis, list[Stratum]] = {}
+    for stratum in verdict.strata:
+        found.setdefault(stratum.axis, []).append(stratum)
+    return [
+        (axis, listed(map(_stratum, several)))
+        for axis, several in found.items()
+        if any(one.variants > 1 for one in several)
+    ]
+
+
+def _stratum(one: Stratum) -> str:
+    return tr(
+        "{name} {verdict} ({share} % for it, {other} % against)",
+        name=one.name,
+        verdict=VERDICTS[one.judgement.word],
+        share=_number(100 * one.judgement.supporting),
+        other=_number(100 * one.judgement.contradicting),
+    )
 
 
 def _number(value: float) -> str:
@@ -340,6 +414,12 @@ def _assumed(verdict: PartVerdict) -> Line:
     return joined(parts, end=tr("."))
 
 
+def _day(entry: Assumption, found: Verdicts) -> str:
+    """Its date, marked where the figure is older than 180 days on the day of the report."""
+    day = entry.date.isoformat()
+    return tr("{date} (old)", date=day) if is_old(entry, found.day) else day
+
+
 def _assumptions(found: Verdicts) -> Section:
     """Whatever some part read, with where it is from."""
     used = {
@@ -354,13 +434,15 @@ def _assumptions(found: Verdicts) -> Section:
         Column(tr("value (range)")),
         Column(tr("kind")),
         Column(tr("date")),
+        Column(tr("evidence")),
     )
     rows: list[tuple[Line, ...]] = [
         (
             (Code(entry.name),),
             (entry_range(entry),),
             (tr("{kind}, own", kind=_KINDS[entry.kind]) if entry.own else _KINDS[entry.kind],),
-            (entry.date.isoformat(),),
+            (_day(entry, found),),
+            (KINDS[entry.evidence_kind],),
             (entry.source,),
         )
         for _, entry in sorted(used.items())

@@ -47,29 +47,37 @@ _BOUNDS = tr(
 )
 
 
-def section(found: Verdicts) -> Section:
-    """What models ask of the tiers, beside what was measured."""
+def section(found: Verdicts, *, full: bool) -> Section:
+    """What models ask of the tiers, beside what was measured; folded unless ``full``."""
     rate = compute(found)
     share = found.entries["system.prefill_share"].value
     flash = found.entries["system.extra_capacity"]
     known = [models()[name] for name in SHOWN]
     drawn = [plot.draw(found) for plot in (restore, breakeven, roofline, hits, gaps, usable)]
+    about = Paragraph(
+        (
+            tr("Models and traces say what is asked of the tiers, measurements what is there. "),
+            Strong(tr("Compute here: {rate}. ", rate=rate.label)),
+            _BOUNDS,
+        )
+    )
     blocks: list[Block] = [
-        Paragraph(
-            (
-                tr(
-                    "Models and traces say what is asked of the tiers, measurements what is there. "
-                ),
-                Strong(tr("Compute here: {rate}. ", rate=rate.label)),
-                _BOUNDS,
-            )
-        ),
         *(one for one in drawn if isinstance(one, Figure)),
         _demand(known, rate.flops_per_s * share, flash.value * flash.scale, share),
         _breakeven(known, rate),
         _keeping(found, known, rate),
     ]
-    return Section("demand", tr("Supply and demand"), tuple(blocks), _rest(drawn))
+    title = tr("Supply and demand")
+    if full:
+        return Section("demand", title, (about, *blocks), _rest(drawn))
+    details = Section(
+        "demand-details",
+        tr("Plots and tables of what models ask for"),
+        tuple(blocks),
+        _rest(drawn),
+        folded=True,
+    )
+    return Section("demand", title, (about,), (details,))
 
 
 def _rest(drawn: Sequence[Figure | NotDrawn]) -> tuple[Section, ...]:

@@ -78,7 +78,8 @@ def _table(labels: Sequence[str], found: Sequence[dict[str, str]]) -> Table:
     rows: list[tuple[Line, ...]] = []
     for name in names:
         values = [one.get(name, "") for one in found]
-        differs: Line = (Strong(tr("differs")),) if len(set(values)) > 1 else ()
+        known = {value for value in values if value}
+        differs: Line = (Strong(tr("differs")),) if len(known) > 1 else ()
         rows.append(((name,), *((value,) for value in values), differs))
     columns = (
         Column(tr("fact")),

@@ -1,17 +1,21 @@
-"""The best figure of every tier, and how far the data can be trusted."""
+"""The machine at a glance: its ladder, a line a tier, and how far the data can be trusted."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from membench.core.messages import listed, tr, tr_n
-from membench.core.terms import Better, PeakBasis, Stat, Status
+from membench.analysis.check.machine import MachineCheck
+from membench.analysis.check.requirements import Requirements, failures
+from membench.analysis.check.rule import CheckVerdict
+from membench.analysis.ladder import Rung
+from membench.analysis.quality import NOISY, Grade, Quality, quality
+from membench.core.messages import clauses, listed, sentence, span, tr, tr_n
+from membench.core.terms import Metric, PeakBasis, Stat, Status
 from membench.core.units import common_scale, format_value
 from membench.report.page.document import (
+    Alert,
     Block,
-    Card,
-    Cards,
     Code,
     Column,
     Inline,
@@ -22,13 +26,18 @@ from membench.report.page.document import (
     Table,
 )
 from membench.report.page.runs import Run
-from membench.report.page.sections.words import METRICS, TIERS, about, codes, origin, percent
-from membench.report.screens.blocks import blocks as blocks_of
+from membench.report.page.sections.words import (
+    CHECK_VERDICTS,
+    METRICS,
+    TIERS,
+    codes,
+    origin,
+    percent,
+    rung_name,
+)
+from membench.report.plots import tiers as tier_plots
+from membench.report.screens.judged import JudgedRung, checked, judged_ladder, share_text
 from membench.results.schema import Row
-from membench.results.staircase import leading
-
-GOOD, FAIR = 0.1, 0.5
-"""Shares of noisy rows up to which the data of a run is called good, and fair."""
 
 _NO_BEST = tr(
     "Every row is flagged as not its tier's: a cache served it, it lies between two tiers, or it "
@@ -48,84 +57,176 @@ def _of_peak(share: str, basis: PeakBasis | None) -> str:
             return tr("{share} of the stated peak", share=share)
 
 
-def section(runs: Sequence[Run]) -> Section:
-    """The best of every tier and metric: cards of one run, a table of several; then the quality."""
-    best = _best(runs)
-    blocks: list[Block] = []
-    if not best and any(row.status is Status.OK for run in runs for row in run.rows):
-        nothing = Strong(tr("No best figure."))
-        line = tr("{before} {item}", before=nothing, item=_NO_BEST)
-        blocks.append(Paragraph((line,)))
-    elif not best:
-        nothing = Strong(tr("Nothing was measured."))
-        line = tr("{before} {item}", before=nothing, item=tr("No row has a value."))
-        blocks.append(Paragraph((line,)))
-    elif len(runs) == 1:
-        blocks.append(Cards(tuple(_card(row) for several in best for row in several.values())))
+@dataclass(frozen=True)
+class JudgedRun:
+    """A run, what it is held to, and its ladder.
+
+    Attributes:
+        check: None where no reference is known for its hardware, or its figures are cited.
+    """
+
+    run: Run
+    check: MachineCheck | None
+    rungs: tuple[JudgedRung, ...]
+
+
+def judge(runs: Sequence[Run]) -> tuple[JudgedRun, ...]:
+    """``runs``, each held to the references of its hardware."""
+    made = []
+    for run in runs:
+        check = checked(run.rows, run.machine, run.sidecar)
+        made.append(JudgedRun(run, check, judged_ladder(run.rows, check)))
+    return tuple(made)
+
+
+def section(judged: Sequence[JudgedRun]) -> Section:
+    """Two plots and a table of the best of every tier; the quality; what stands behind each."""
+    several = len(judged) > 1
+    blocks: list[Block] = [
+        alert for one in judged if (alert := _not_right(one, named=several)) is not None
+    ]
+    behind: tuple[Section, ...] = ()
+    if any(one.rungs for one in judged):
+        ladders = {one.run.label: one.rungs for one in judged}
+        blocks += [*tier_plots.draw(ladders), _table(ladders)]
+        behind = (_behind(ladders),)
     else:
-        blocks.append(_table(best, runs))
-    blocks += [Paragraph(_quality(run, named=len(runs) > 1)) for run in runs]
-    return Section("headline", tr("Headline"), tuple(blocks))
+        blocks.append(_nothing([one.run for one in judged]))
+    for one in judged:
+        held = _held(one)
+        blocks.append(Paragraph((*_quality(one.run, named=several), *held)))
+    return Section("headline", tr("Headline"), tuple(blocks), behind)
 
 
-def _best(runs: Sequence[Run]) -> list[dict[str, Row]]:
-    """For every tier and metric the best row of each run that has one; see `leading`."""
-    led = {run.label: leading(run.rows) for run in runs}
-    label = {id(row): name for name, rows in led.items() for row in rows}
-    found: list[dict[str, Row]] = []
-    for block in blocks_of(row for rows in led.values() for row in rows):
-        pick = max if block.better is Better.HIGHER else min
-        by_run: dict[str, list[Row]] = {}
-        for row in block.rows:
-            by_run.setdefault(label[id(row)], []).append(row)
-        found.append(
-            {of: pick(rows, key=lambda row: row.value or 0.0) for of, rows in by_run.items()}
-        )
-    return found
+def _nothing(runs: Sequence[Run]) -> Paragraph:
+    if any(row.status is Status.OK for run in runs for row in run.rows):
+        nothing, why = Strong(tr("No best figure.")), _NO_BEST
+    else:
+        nothing, why = Strong(tr("Nothing was measured.")), tr("No row has a value.")
+    return Paragraph((tr("{before} {item}", before=nothing, item=why),))
 
 
-def _card(row: Row) -> Card:
-    value = row.value or 0.0
-    scale = common_scale(row.metric, (value,))
-    return Card(
-        title=_title(row),
-        value=scale.format(value, 3),
-        unit=scale.unit,
-        what=about(row),
-        case=row.case,
-        facts=_facts(row),
-        warnings=row.flags,
-    )
+_COLUMNS: Mapping[str, tuple[Metric, ...]] = {
+    tr("bandwidth"): (Metric.BANDWIDTH,),
+    tr("latency"): (Metric.LATENCY,),
+    tr("IOPS or FLOP/s"): (Metric.IOPS, Metric.FLOPS),
+}
 
 
-def _table(best: Sequence[dict[str, Row]], runs: Sequence[Run]) -> Table:
+def _table(ladders: Mapping[str, Sequence[JudgedRung]]) -> Table:
+    """A line a tier: only the tiers and metrics that some run has."""
+    several = len(ladders) > 1
+    judged = any(one.lines for found in ladders.values() for one in found)
+    present = {metric for found in ladders.values() for one in found for metric in one.rung.best}
+    shown = {title: metrics for title, metrics in _COLUMNS.items() if present & {*metrics}}
     rows: list[tuple[Line, ...]] = []
-    for several in best:
-        first = next(iter(several.values()))
-        cells = [_cell(several[run.label]) if run.label in several else () for run in runs]
-        rows.append(((_title(first, stat=False),), *cells))
-    heads = (Column(run.label, prose=True) for run in runs)
-    columns = (Column(tr("tier and metric")), *heads)
-    return Table(tr("Best of every tier and metric"), columns, tuple(rows))
-
-
-def _cell(row: Row) -> Line:
-    stat = "" if row.stat is Stat.MEDIAN else f" {row.stat}"
-    line: Line = (
-        tr(
-            "{value}{stat}, {facts}, {case}",
-            value=Strong(format_value(row.metric, row.value or 0.0)),
-            stat=stat,
-            facts=listed(_facts(row)),
-            case=Code(row.case),
-        ),
+    for run, found in ladders.items():
+        for one in found:
+            label: tuple[Line, ...] = ((run,),) if several else ()
+            cells = (_value(one.rung, metrics) for metrics in shown.values())
+            verdict = _verdict(one) if judged else ()
+            rows.append((*label, (rung_name(one.rung),), *cells, *verdict))
+    columns = (
+        *((Column(tr("machine")),) if several else ()),
+        Column(tr("tier")),
+        *(Column(title, numeric=True) for title in shown),
+        *(_JUDGED if judged else ()),
     )
-    return (*line, tr("; flags: "), *codes(row.flags)) if row.flags else line
+    return Table(tr("The best of every tier"), columns, tuple(rows))
 
 
-def _title(row: Row, *, stat: bool = True) -> str:
+_JUDGED = (
+    Column(tr("judged by")),
+    Column(tr("expected"), numeric=True),
+    Column(tr("share"), numeric=True),
+    Column(tr("verdict"), prose=True),
+)
+
+
+def _verdict(judged: JudgedRung) -> tuple[Line, ...]:
+    """What the tier is judged by, its range, the share of the low end, and the verdict."""
+    line = judged.line
+    if line is None:
+        return ((), (), (), (tr("no reference"),))
+    worst = line.worst
+    expected: Line = ()
+    if worst.expected is not None:
+        scale = common_scale(line.metric, (worst.expected.low, worst.expected.high))
+        low, high = (scale.format(end, 3) for end in (worst.expected.low, worst.expected.high))
+        ends = low if low == high else span(low, high)
+        expected = (tr("{number} {unit}", number=ends, unit=scale.unit),)
+    word = CHECK_VERDICTS[line.verdict]
+    told: Line = (word,) if line.verdict is CheckVerdict.NOT_JUDGED else (Strong(word),)
+    if worst.brief:
+        told = (tr("{run}: {told}", run=told[0], told=worst.brief),)
+    return ((line.name,), expected, (share_text(judged),), told)
+
+
+def _value(rung: Rung, metrics: Sequence[Metric]) -> Line:
+    rows = [rung.best[metric] for metric in metrics if metric in rung.best]
+    return (format_value(rows[0].metric, rows[0].value or 0.0),) if rows else ()
+
+
+def _not_right(one: JudgedRun, *, named: bool) -> Alert | None:
+    """What fails in the check of a run."""
+    wrong = failures(one.check, Requirements()) if one.check is not None else ()
+    if not wrong:
+        return None
+    title = tr("Not right")
+    if named:
+        title = tr("{run}: {told}", run=one.run.label, told=title)
+    return Alert(title, (sentence(clauses(wrong)),))
+
+
+def _held(one: JudgedRun) -> Line:
+    """What the run's tiers are held to."""
+    check = one.check
+    if check is None:
+        return ()
+    judged = sum(line.verdict is not CheckVerdict.NOT_JUDGED for line in check.lines)
+    text = tr(
+        " Held to {references}: {judged} of {lines} lines could be judged, and each tier shows "
+        "its worst.",
+        references=listed(check.references),
+        judged=judged,
+        lines=len(check.lines),
+    )
+    return (text,)
+
+
+def _behind(ladders: Mapping[str, Sequence[JudgedRung]]) -> Section:
+    """The case of each figure, its rounds and its flags."""
+    several = len(ladders) > 1
+    rows: list[tuple[Line, ...]] = []
+    for run, found in ladders.items():
+        for one in found:
+            for row in one.rung.best.values():
+                label: tuple[Line, ...] = ((run,),) if several else ()
+                value = format_value(row.metric, row.value or 0.0)
+                cells: tuple[Line, ...] = (
+                    (_title(row),),
+                    (value,),
+                    (Code(row.case),),
+                    (listed(_facts(row)),),
+                    codes(row.flags),
+                )
+                rows.append((*label, *cells))
+    columns = (
+        *((Column(tr("machine")),) if several else ()),
+        Column(tr("tier and metric")),
+        Column(tr("best"), numeric=True),
+        Column(tr("case"), prose=True),
+        Column(tr("data"), prose=True),
+        Column(tr("flags")),
+    )
+    table = Table(tr("Best of every tier and metric"), columns, tuple(rows))
+    title = tr("Cases, rounds and flags of these figures")
+    return Section("headline-cases", title, (table,), folded=True)
+
+
+def _title(row: Row) -> str:
     tier, metric = TIERS[row.tier], METRICS[row.metric]
-    if stat and row.stat is not Stat.MEDIAN:
+    if row.stat is not Stat.MEDIAN:
         return tr("{tier}: {metric}, {stat}", tier=tier, metric=metric, stat=row.stat)
     return tr("{tier}: {metric}", tier=tier, metric=metric)
 
@@ -158,48 +259,44 @@ def _facts(row: Row) -> tuple[str, ...]:
     return tuple(facts)
 
 
+_GRADES = {
+    Grade.NONE: tr("Data quality none."),
+    Grade.CITED: tr("Cited figures."),
+    Grade.UNKNOWN: tr("Data quality unknown (a single round says nothing of the noise)."),
+    Grade.GOOD: tr("Data quality good."),
+    Grade.FAIR: tr("Data quality fair."),
+    Grade.POOR: tr("Data quality poor."),
+}
+
+
 def _quality(run: Run, *, named: bool) -> Line:
-    """The verdict on the data, then the counts that it stands on."""
-    ok = [row for row in run.rows if row.status is Status.OK]
-    if ok and all(row.cited for row in ok):
-        name = _named(run, tr("Cited figures."), named=named)
-        return (name, tr(" Rows: {count}, whose sources stand with the results.", count=len(ok)))
-    cases = {row.case: row.status for row in run.rows}
-    counts = Counter(cases.values())
-    flags = Counter(flag for row in ok for flag in row.flags)
-    rows = tr_n("{count} row", "{count} rows", len(ok))
-    measured = tr_n("{count} case", "{count} cases", counts[Status.OK])
-    parts: list[str] = [tr("{rows} of {cases} measured", rows=rows, cases=measured)]
-    if flags["noisy"]:
-        parts.append(tr("{count} noisy", count=flags["noisy"]))
-    everywhere = {code for code, count in flags.items() if count == len(ok) > 1}
-    others = sum(bool(set(row.flags) - everywhere - {"noisy"}) for row in ok)
-    if others:
-        parts.append(tr("{count} with other flags", count=others))
-    parts.append(tr_n("{count} case failed", "{count} cases failed", counts[Status.FAILED]))
-    parts.append(tr("{count} skipped", count=counts[Status.SKIPPED]))
-    line: list[Inline] = [
-        _named(run, _grade(ok, flags["noisy"]), named=named),
-        tr(" {counts}.", counts=listed(parts)),
-    ]
+    """The verdict on the data, then the counts that it rests on."""
+    found = quality(run.rows)
+    grade = _GRADES[found.grade]
+    name = Strong(tr("{run}: {told}", run=run.label, told=grade) if named else grade)
+    if found.grade is Grade.CITED:
+        return (name, tr(" Rows: {count}, whose sources stand with the results.", count=found.rows))
+    line: list[Inline] = [name, tr(" {counts}.", counts=listed(_counts(run, found)))]
     line += [
         tr(" Every row is flagged {flag}.", flag=Code(code))
-        for code in sorted(everywhere - {"noisy"})
+        for code in sorted(found.of_all)
+        if code != NOISY
     ]
     return tuple(line)
 
 
-def _named(run: Run, text: str, *, named: bool) -> Strong:
-    return Strong(tr("{run}: {told}", run=run.label, told=text) if named else text)
-
-
-def _grade(ok: Sequence[Row], noisy: int) -> str:
-    if not ok:
-        return tr("Data quality none.")
-    # What is measured once a run has one round in any run, and its own flag.
-    if max(row.rounds for row in ok) < 2:
-        return tr("Data quality unknown (a single round says nothing of the noise).")
-    share = noisy / len(ok)
-    if share <= GOOD:
-        return tr("Data quality good.")
-    return tr("Data quality fair.") if share <= FAIR else tr("Data quality poor.")
+def _counts(run: Run, found: Quality) -> list[str]:
+    cases = found.cases
+    rows = tr_n("{count} row", "{count} rows", found.rows)
+    measured = tr_n("{count} case", "{count} cases", cases.get(Status.OK, 0))
+    parts: list[str] = [tr("{rows} of {cases} measured", rows=rows, cases=measured)]
+    if noisy := found.flags.get(NOISY):
+        parts.append(tr("{count} noisy", count=noisy))
+    ordinary = {*found.of_all, NOISY}
+    others = sum(row.status is Status.OK and not ordinary.issuperset(row.flags) for row in run.rows)
+    if others:
+        parts.append(tr("{count} with other flags", count=others))
+    failed, skipped = (cases.get(status, 0) for status in (Status.FAILED, Status.SKIPPED))
+    parts.append(tr_n("{count} case failed", "{count} cases failed", failed))
+    parts.append(tr("{count} skipped", count=skipped))
+    return parts

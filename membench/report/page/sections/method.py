@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from membench.analysis.quality import FAIR, GOOD
 from membench.core.messages import tr
 from membench.core.terms import NOISE_THRESHOLD, Tier
 from membench.report.page.document import Bullets, Line, Section, Strong
-from membench.report.page.sections.headline import FAIR, GOOD
 
 _NOISE = {tier: f"{100 * threshold:g} %" for tier, threshold in NOISE_THRESHOLD.items()}
 

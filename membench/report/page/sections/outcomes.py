@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from membench.core.messages import listed, tr, tr_n
 from membench.core.terms import Status
-from membench.report.page.document import Block, Bullets, Code, Paragraph, Section, Strong
+from membench.report.page.document import Bullets, Code, Paragraph, Section
 from membench.report.page.runs import Run
 
 _WORDS = {
@@ -22,17 +22,26 @@ def section(runs: Sequence[Run]) -> Section:
 
 
 def _part(runs: Sequence[Run], status: Status) -> Section:
+    """The reasons; the cases of each are folded, unless they failed."""
     by_reason: dict[tuple[str, str], dict[str, None]] = {}
     for run in runs:
         for row in run.rows:
             if row.status is status:
                 by_reason.setdefault((run.label, row.reason), {})[row.case] = None
-    blocks: list[Block] = []
+    title, none = _WORDS[status]
+    if not by_reason:
+        return Section(str(status), title, (Paragraph((none,)),))
+    reasons: list[Section] = []
     for (label, reason), cases in by_reason.items():
         head: str = tr_n("{count} case", "{count} cases", len(cases))
         if len(runs) > 1:
             head = listed((label, head))
-        blocks.append(Paragraph((Strong(tr("{title}: ", title=head)), reason)))
-        blocks.append(Bullets(tuple((Code(case),) for case in cases)))
-    title, none = _WORDS[status]
-    return Section(str(status), title, tuple(blocks) or (Paragraph((none,)),))
+        reasons.append(
+            Section(
+                f"{status}-{len(reasons)}",
+                tr("{run}: {told}", run=head, told=reason),
+                (Bullets(tuple((Code(case),) for case in cases)),),
+                folded=status is not Status.FAILED,
+            )
+        )
+    return Section(str(status), title, (), tuple(reasons))

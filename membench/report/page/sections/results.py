@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
-from membench.core.messages import span, tr
+from membench.core.messages import Message, span, tr, tr_n
 from membench.core.terms import Stat, Tier
 from membench.report.page.document import (
     Code,
@@ -32,9 +33,11 @@ def section(runs: Sequence[Run]) -> Section:
     """One run in full; several side by side, a column each."""
     label = {id(row): run.label for run in runs for row in run.rows}
     by_tier: dict[Tier, list[Table]] = {}
+    counts: Counter[Tier] = Counter()
     for block in blocks(row for run in runs for row in run.rows):
         table = _alone(block) if len(runs) == 1 else _beside(block, runs, label)
         by_tier.setdefault(block.tier, []).append(table)
+        counts[block.tier] += len(block.rows)
     if not by_tier:
         return Section("results", tr("Results"), (Paragraph((tr("No row has a value."),)),))
     return Section(
@@ -42,10 +45,15 @@ def section(runs: Sequence[Run]) -> Section:
         tr("Results"),
         (Paragraph((_ABOUT,)),),
         tuple(
-            Section(f"results-{tier}", TIERS[tier], tuple(tables))
+            Section(f"results-{tier}", _headed(tier, counts[tier]), tuple(tables), folded=True)
             for tier, tables in by_tier.items()
         ),
     )
+
+
+def _headed(tier: Tier, count: int) -> Message:
+    rows = tr_n("{count} row", "{count} rows", count)
+    return tr("{run}: {told}", run=TIERS[tier], told=rows)
 
 
 def _alone(block: Block[Row]) -> Table:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from membench.benches import registry
+from membench.analysis.check.rule import CheckVerdict
+from membench.analysis.ladder import Rung
 from membench.core.messages import Message, tr
 from membench.core.terms import Better, Metric, Tier
 from membench.report.page.document import Code, Line, joined
-from membench.report.screens.blocks import split
 from membench.results.schema import Row
 
 TIERS = {
@@ -23,6 +23,30 @@ TIERS = {
     Tier.SSD: tr("Disk (SSD)"),
 }
 """What a reader calls a tier, as a title."""
+
+SHORT = {
+    Tier.SMEM: tr("shared memory"),
+    Tier.L1: "L1",
+    Tier.L2: "L2",
+    Tier.HBM: "HBM",
+    Tier.GPU: "GPU",
+    Tier.LINK: tr("host link"),
+    Tier.CACHE: tr("host caches"),
+    Tier.DDR: "DDR",
+    Tier.SSD: "SSD",
+}
+"""A tier in a table or a sentence."""
+
+
+def rung_name(rung: Rung) -> str:
+    """A rung of a machine's ladder, in a table or a sentence."""
+    return tier_name(rung.tier, peer=rung.peer)
+
+
+def tier_name(tier: Tier, *, peer: bool) -> str:
+    """A tier in a table or a sentence; the link between GPUs is told from that to the host."""
+    return tr("link between GPUs") if peer else SHORT[tier]
+
 
 METRICS = {
     Metric.BANDWIDTH: tr("bandwidth"),
@@ -55,6 +79,16 @@ FACTS = {
 """What a reader calls a fact of the rows or of a sidecar."""
 
 
+CHECK_VERDICTS = {
+    CheckVerdict.GOOD: tr("pass"),
+    CheckVerdict.LOOK: tr("look"),
+    CheckVerdict.NOT_JUDGED: tr("not judged"),
+    CheckVerdict.FAULT: tr("measurement fault"),
+    CheckVerdict.FAIL: tr("fail"),
+}
+"""What a reader calls a verdict of a check."""
+
+
 def metric_title(metric: Metric, unit: str, better: Better) -> Message:
     """``Bandwidth, GB/s (higher is better)``."""
     heading = {
@@ -82,12 +116,6 @@ def percent(fraction: float) -> str:
 def origin(row: Row) -> str:
     """Whose number it is where it is not ours: ``cited``, or the tool that it is imported from."""
     return tr("cited") if row.cited else row.backend
-
-
-def about(row: Row) -> str:
-    """What the bench of ``row`` measures, in its author's first line; empty where unknown."""
-    bench = registry().benches.get(split(row.case)[0])
-    return tr(bench.summary.rstrip(".")) if bench else ""
 
 
 def codes(flags: Sequence[str]) -> Line:

@@ -58,15 +58,25 @@ def ratio_text(finding: Difference | None) -> str:
     return f"{significant(finding.ratio)} [{significant(low)}, {significant(high)}]"
 
 
+def best_text(finding: Difference | None) -> str:
+    """``1.003``: the ratio of the best samples; empty where there is none."""
+    return "" if finding is None or finding.best is None else significant(finding.best)
+
+
 def verdict_text(finding: Difference | None) -> str:
-    """``^ better``, ``? unclear (n=3)``, ``- n/a (size)``."""
+    """``^ better``, ``? unclear (n=3)``, ``- n/a (size)``, ``v worse (runs differ 6.1%)``."""
     if finding is None:
         return ""
     glyph, word = GLYPH[finding.verdict], _WORDS[finding.verdict]
     if finding.reason is Reason.SIZE:
         return tr("{glyph} {verdict} (size)", glyph=glyph, verdict=word)
+    if finding.reason is Reason.CASE:
+        return tr("{glyph} {verdict} (case)", glyph=glyph, verdict=word)
     if finding.reason is Reason.FEW:
         return tr("{glyph} {verdict} (n={n})", glyph=glyph, verdict=word, n=count_text(finding))
+    if finding.within_offset and finding.verdict in (Verdict.BETTER, Verdict.WORSE):
+        share = f"{finding.offset:.1%}"
+        return tr("{glyph} {verdict} (runs differ {share})", glyph=glyph, verdict=word, share=share)
     return tr("{glyph} {verdict}", glyph=glyph, verdict=word)
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from operator import attrgetter
 
+from membench.analysis.alike import likeness_of
 from membench.analysis.comparison import Comparison, Line
 from membench.analysis.figure import CaseRuns
 from membench.core.terms import FLAGS
@@ -32,6 +33,7 @@ class Footnotes:
             *self._flags(line),
             *self._sources(line),
             *self._findings(line),
+            *_cases(line, self._labels),
             *_differences(line),
         ]
         numbers = {self.texts.setdefault(text, len(self.texts) + 1) for text in remarks}
@@ -80,6 +82,19 @@ def _differences(line: Line) -> Iterator[str]:
         values = [of(entry.figure) for entry in line.entries]
         if len({value for value in values if value}) > 1:
             yield f"{name} differs: {' | '.join(value or '-' for value in values)}"
+
+
+def _cases(line: Line, labels: Sequence[str]) -> Iterator[str]:
+    """In which axes a case differs from the published figure that it stands beside."""
+    reference = line.entries[0].figure
+    for label, entry in zip(labels[1:], line.entries[1:], strict=True):
+        if reference is None or entry.figure is None:
+            continue
+        if reference.cited == entry.figure.cited:
+            continue
+        found = likeness_of(reference.rows[0], entry.figure.rows[0])
+        if found is not None and found.alike and found.harmless:
+            yield f"{label}: alike: {'; '.join(map(str, found.harmless))}"
 
 
 def _tiers(figure: CaseRuns | None) -> str:

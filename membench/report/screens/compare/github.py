@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from pathlib import Path
 
 from membench.analysis.comparison import Comparison
 from membench.analysis.verdict import Verdict
-from membench.core.errors import OutputError
 from membench.report.screens.compare.markdown import to_markdown
 from membench.report.screens.compare.notes import summary
 from membench.report.screens.compare.view import CompareBlock, arrange
-
-VARIABLE = "GITHUB_STEP_SUMMARY"
-LIMIT = 1 << 20
-"""Bytes that GitHub takes of one step: a longer summary is not shown at all."""
+from membench.report.screens.job_summary import append_summary
 
 
 def publish(comparison: Comparison, blocks: Sequence[CompareBlock]) -> str:
@@ -26,14 +20,8 @@ def publish(comparison: Comparison, blocks: Sequence[CompareBlock]) -> str:
     Raises:
         OutputError: the summary file cannot be written.
     """
-    path = os.environ.get(VARIABLE)
-    if not path:
+    if not append_summary(lambda limit: fitting(comparison, blocks, limit)):
         return to_markdown(comparison, blocks)
-    try:
-        with Path(path).open("a", encoding="utf-8") as file:
-            file.write(fitting(comparison, blocks, LIMIT - file.tell()))
-    except OSError as error:
-        raise OutputError(f"cannot append to {VARIABLE}={path}: {error.strerror}") from None
     return "\n".join(summary(comparison)) + "\n"
 
 

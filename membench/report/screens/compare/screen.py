@@ -15,8 +15,10 @@ from membench.core.terms import Status
 from membench.report.screens.compare.footnotes import Footnotes
 from membench.report.screens.compare.notes import (
     absence_text,
+    absent_cases,
     fact_lines,
     notes,
+    plural,
     side_text,
     summary,
 )
@@ -45,6 +47,9 @@ def print_comparison(
         if lines is None:
             lines = list(list_lines(comparison, block, footnotes, names))
         console.print(Group(*lines))
+        if block.left_out:
+            more = plural(block.left_out, "more row")
+            console.print(Text(f"and {more}, nearer to the reference (--all)", "dim"))
     _print_footnotes(console, footnotes)
     _print_absences(console, comparison)
     console.print()
@@ -95,8 +100,8 @@ def _print_absences(console: Console, comparison: Comparison) -> None:
         console.print()
         style = "bold red" if absence.kind == Status.FAILED else "bold"
         console.print(Text(absence_text(absence), style))
-        for case in absence.cases:
-            console.print(Padding(Text(case, "dim", overflow="fold"), (0, 0, 0, 2)))
+        for line in absent_cases(absence):
+            console.print(Padding(Text(line, "dim", overflow="fold"), (0, 0, 0, 2)))
 
 
 def _folded(text: str) -> Text:

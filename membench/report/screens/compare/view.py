@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from membench.analysis.comparison import Comparison, Line, Mean
 from membench.analysis.verdict import Verdict
-from membench.core.terms import Stat
+from membench.core.terms import Metric, Stat
 from membench.core.units import Scale, common_scale
 from membench.report.screens.blocks import Block, blocks
 from membench.results.compact.row import Measurement
@@ -22,6 +23,7 @@ class CompareBlock:
         block: tier, metric, direction, and the parts that all ids share.
         lines: those that are shown; ``names`` are their ids without the shared parts.
         means: of all matched lines of the block, shown or not.
+        left_out: lines that `shortened` took away.
     """
 
     block: Block[Measurement]
@@ -29,6 +31,7 @@ class CompareBlock:
     lines: tuple[Line, ...]
     names: tuple[str, ...]
     means: tuple[Mean, ...]
+    left_out: int = 0
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -37,6 +40,11 @@ class CompareBlock:
             line.row.case if line.row.stat is Stat.MEDIAN else f"{line.row.case} {line.row.stat}"
             for line in self.lines
         )
+
+    @property
+    def has_best(self) -> bool:
+        """Some line has a ratio of best samples."""
+        return any(one.best is not None for line in self.lines for one in line.findings)
 
     @property
     def several_stats(self) -> bool:
@@ -104,6 +112,45 @@ def arrange(
                 )
             )
     return made
+
+
+def shortened(blocks: Sequence[CompareBlock], most: int) -> list[CompareBlock]:
+    """``blocks`` with about ``most`` lines in all, at least one each, in their order.
+
+    Those are kept that have a verdict and are farthest from the reference.  Tails of
+    distributions are not among them where a block has their middle as well, nor operations a
+    second where there is the bandwidth of the same tier.
+    """
+    made = []
+    rated = {block.block.tier for block in blocks if block.block.metric is Metric.BANDWIDTH}
+    wanted = [
+        block
+        for block in blocks
+        if block.block.metric not in (Metric.IOPS, Metric.RATE) or block.block.tier not in rated
+    ]
+    each = max(1, most // max(1, len(wanted)))
+    for block in wanted:
+        pairs = [*zip(block.lines, block.names, strict=True)]
+        middle = [pair for pair in pairs if pair[0].row.stat in (Stat.MEDIAN, Stat.P50)]
+        ranked = sorted(middle or pairs, key=lambda pair: _distance(pair[0]), reverse=True)[:each]
+        kept = [pair for pair in pairs if pair in ranked]
+        stats = {line.row.stat for line, _ in kept}
+        made.append(
+            replace(
+                block,
+                lines=tuple(line for line, _ in kept),
+                names=tuple(name for _, name in kept),
+                means=tuple(mean for mean in block.means if mean.stat in stats),
+                left_out=len(pairs) - len(kept),
+            )
+        )
+    return made
+
+
+def _distance(line: Line) -> tuple[bool, float]:
+    """Whether it could be judged, and how far its ratio is from 1, as a logarithm."""
+    judged = any(one.verdict is not Verdict.NA for one in line.findings)
+    return judged, max((abs(math.log(one.ratio)) for one in line.findings if one.ratio), default=0)
 
 
 def _shown(line: Line, verdicts: Collection[Verdict]) -> bool:

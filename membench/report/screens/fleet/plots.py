@@ -5,11 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure as Canvas
-from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from membench.analysis.fleet.summary import CaseSpread, FleetSummary
@@ -20,6 +18,10 @@ from membench.report.page.sections.words import TIERS, counted
 from membench.report.plots import style
 from membench.report.plots.style import NotDrawn
 from membench.report.screens.fleet.words import case_name, in_order
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Canvas
 
 MACHINES, CASES, DOTS = 40, 60, 400
 """As many machines and cases as a heat map, and dots as a tier can show and still be read."""
@@ -61,6 +63,8 @@ def heat_map(summary: FleetSummary) -> Figure | NotDrawn:
             for column in np.flatnonzero(np.nan_to_num(apart) > math.log1p(0.005)).tolist():
                 _paint_cell(axes, column, line, float(apart[column]), slow=bool(slow[column]))
         _frame(axes, grid, names)
+        _key(axes)
+        style.legend(canvas, axes)
 
     rows: list[tuple[Line, ...]] = [
         (
@@ -80,7 +84,7 @@ def heat_map(summary: FleetSummary) -> Figure | NotDrawn:
         title=_HEAT_TITLE,
         caption=_heat_finding(summary, grid),
         description=_HEAT,
-        svg=style.render("fleet-heat", _HEAT_TITLE, _HEAT, 90 + 13 * len(names), paint),
+        svg=style.render("fleet-heat", _HEAT_TITLE, _HEAT, 120 + 13 * len(names), paint),
         table=Table("The cases of the columns", columns, tuple(rows)),
     )
 
@@ -95,11 +99,31 @@ def _heat_finding(summary: FleetSummary, grid: _Grid) -> str:
 
 
 def _paint_cell(axes: Axes, column: int, line: int, apart: float, *, slow: bool) -> None:
-    """The side grows with the logarithm: 1 % can be seen, twofold fills the cell."""
-    side = min(0.92, 0.18 + 0.74 * math.sqrt(apart / math.log(2)))
-    corner = (column - side / 2, line - side / 2)
+    side = _side(apart)
     colour = style.colour(1 if slow else 0)
-    axes.add_patch(Rectangle(corner, side, side, fill=slow, color=colour, linewidth=0.7))
+    style.square(axes, column, line, side, fill=slow, color=colour, linewidth=0.7)
+
+
+def _side(apart: float) -> float:
+    """Of a square, in cells.  It grows with the logarithm: 1 % can be seen, twofold fills it."""
+    return min(0.92, 0.18 + 0.74 * math.sqrt(apart / math.log(2)))
+
+
+def _key(axes: Axes) -> None:
+    """Marks for the legend: three sizes, and the filled square of what stands apart."""
+    largest = 9.0  # points
+    outline: dict[str, Any] = {"marker": "s", "fillstyle": "none", "markeredgewidth": 0.7}
+    for times, text in ((1.05, "5 % slower than the median"), (1.25, "25 %"), (2.0, "twice")):
+        look = {**outline, "markersize": largest * _side(math.log(times)), "color": style.colour(0)}
+        axes.plot([], [], label=text, linestyle="none", **look)
+    axes.plot(
+        *([], []),
+        label="apart from the fleet",
+        linestyle="none",
+        marker="s",
+        markersize=0.7 * largest,
+        color=style.colour(1),
+    )
 
 
 def _frame(axes: Axes, grid: _Grid, names: Sequence[str]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -18,6 +20,8 @@ from membench.report.screens.fleet.words import (
     troubles,
     z_text,
 )
+from membench.report.screens.run import LISTED
+from membench.report.screens.text_table import TextTable, drawn
 
 SHOWN = 50
 """Machines, cases and troubles on a terminal; a pipe and the CSV have all."""
@@ -57,33 +61,44 @@ def _print_slow(console: Console, summary: FleetSummary, limit: int | None) -> N
 
 
 def _print_troubles(console: Console, summary: FleetSummary, limit: int | None) -> None:
-    found = list(troubles(summary))
-    if not found:
+    """One line a host or file; those that share kind and reason are grouped where they are many."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for name, kind, reason in troubles(summary):
+        groups.setdefault((kind, reason), []).append(name)
+    if not groups:
         return
     console.print(Text("missing, failed, incomplete", "bold"))
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
-    for name, kind, reason in found[:limit]:
-        table.add_row(
-            Text(name, overflow="fold"), Text(kind, "bold red"), Text(reason, overflow="fold")
-        )
+    for (kind, reason), names in [*groups.items()][:limit]:
+        for name in [_several(names)] if len(names) > LISTED else names:
+            table.add_row(
+                Text(name, overflow="fold"), Text(kind, "bold red"), Text(reason, overflow="fold")
+            )
     console.print(table)
-    _print_rest(console, len(found), limit)
+    _print_rest(console, len(groups), limit)
     console.print()
 
 
+def _several(names: Sequence[str]) -> str:
+    """``node-001 and 127 more``."""
+    return f"{names[0]} and {len(names) - 1} more"
+
+
 def _print_cases(console: Console, summary: FleetSummary, limit: int | None) -> None:
-    console.print(Text("the fleet", "bold"))
-    table = _table("case", "machines", "median", "spread", "1% to 99%", "slow")
-    for case in in_order(summary)[:limit]:
-        table.add_row(
-            Text(case_name(case), overflow="fold"),
+    rows = tuple(
+        (
+            case_name(case),
             str(case.machines),
             number(case, case.median),
             f"{case.spread:.1%}",
             f"{number(case, case.low)} to {number(case, case.high)}",
             str(case.slow) if case.judged else "-",
         )
-    console.print(table)
+        for case in in_order(summary)[:limit]
+    )
+    head = ("case", "machines", "median", "spread", "1% to 99%", "slow")
+    table = TextTable(Text("the fleet", "bold"), head, rows)
+    console.print(drawn(table, console.width))
     _print_rest(console, len(summary.cases), limit)
 
 

@@ -1,9 +1,9 @@
 """BabelStream, versions 3.4 to 6.0: ``--csv``, and the text that it prints otherwise.
 
-The unit stands in the header.  The figure is the best of all repetitions, but with
-``--triad-only`` (to 5.0) and in the order ``Isolated`` (6.0) it is their mean.  The file
-seldom names the device and never says whether a GPU's memory (``hbm``) or the
-host's (``ddr``) was measured, so that has to be given.
+The header names the unit.  The figure is the best of all repetitions, but with ``--triad-only`` (to
+5.0) and in the order ``Isolated`` (6.0) it is their mean.  The file seldom names the device and
+never says whether a GPU's memory (``hbm``) or the host's (``ddr``) was measured, so the user has to
+say.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _ASSUMED = {
     Tier.DDR: {"threads": "all", "pages": "4k", "stores": "plain"},
     Tier.HBM: {"vec": "16"},  # whatever it is, it is its only configuration, as that is our default
 }
-"""What a build without special flags does; `--set` says otherwise."""
+"""Assumptions about a build without special flags; `--set` overrides them."""
 
 _RATE = re.compile(r"(max_)?(m|g|t|mi|gi|ti)b(?:ytes)?_per_sec", re.IGNORECASE)
 _TABLE = re.compile(r"Function +(m|g|t|mi|gi|ti)b(?:ytes)?/s(?:ec)? +Min", re.IGNORECASE)
@@ -53,7 +53,7 @@ _BYTES |= {f"{prefix}iB": 1024**power for power, prefix in enumerate("KMGT", 1)}
 
 @dataclass
 class _Header:
-    """What the lines around the figures say; ``size`` in bytes is of one array."""
+    """Facts from the lines around the figures; ``size`` is the bytes of one array."""
 
     origin: Origin
     tier: Tier
@@ -72,7 +72,7 @@ class _Header:
 
 @dataclass(frozen=True)
 class _Line:
-    """One function: its bandwidth in GB/s, and what else stands beside it."""
+    """One function: its bandwidth in GB/s, and the rest of its line."""
 
     function: str
     value: float | None
@@ -117,7 +117,7 @@ def _line(line: str, run: _Header) -> Iterator[Record]:
 
 
 def _about(line: str, run: _Header) -> None:
-    """What a line that is no figure says of the run."""
+    """Note the facts of a line without a figure."""
     for pattern in _DEVICES:
         if match := pattern.match(line):
             run.device = match[1].strip()
@@ -140,7 +140,7 @@ def _about(line: str, run: _Header) -> None:
 
 
 def _power_of_2(shown: str, unit: int) -> int | None:
-    """The power of 2 that is shown as ``shown``, one digit behind the point; None if none is."""
+    """The power of 2 that is printed as ``shown`` with one decimal; None if there is none."""
     sizes = (1 << power for power in range(10, 48))
     return next((size for size in sizes if f"{size / unit:.1f}" == shown), None)
 
@@ -168,7 +168,7 @@ def _csv(cells: Mapping[str, str], run: _Header) -> Record:
 
 
 def _table(cells: Sequence[str], run: _Header) -> Record:
-    """A line of the text: three digits behind the point of the rate, five of the seconds."""
+    """A line of the text output: three decimals of the rate, five of the seconds."""
     if len(cells) != 5:
         return (Unplaced("a line of a function that is cut off"),)
     size = _given_size(run) or run.size
@@ -228,7 +228,7 @@ def _figure(line: _Line, run: _Header) -> Iterator[Item]:
 
 
 def _params(origin: Origin, tier: Tier) -> tuple[str, ...]:
-    """As our ids have them."""
+    """The axes as our ids name them."""
     assumed = _ASSUMED[tier].items()
     return tuple(f"{key}={origin.given.get(key, value)}" for key, value in assumed)
 

@@ -38,7 +38,7 @@ _KINDS = {"Host to Device": "h2d", "Device to Host": "d2h", "Device to Device": 
 
 @dataclass
 class _State:
-    """Where in the output a line stands."""
+    """The context of a line in the output."""
 
     devices: dict[int, str] = field(default_factory=dict)
     kind: str = ""
@@ -62,7 +62,7 @@ def read(data: bytes, origin: Origin) -> Iterator[Record]:
 
 
 def _heading(line: str, state: _State) -> bool:
-    """Whether ``line`` says what the figures below it are; ``state`` then knows."""
+    """Whether ``line`` is a heading; if so, ``state`` is updated."""
     if match := _DEVICE.match(line):
         state.devices[int(match[1])] = match[2].strip()
     elif match := _KIND.match(line):
@@ -92,7 +92,7 @@ def _figures(line: str, state: _State, origin: Origin) -> Iterator[Record]:
 
 
 def _factor(unit: str, state: _State) -> tuple[float, bool]:
-    """What the unit is in GB, and whether that is only likely."""
+    """The factor from the unit to GB, and whether it is only likely."""
     if unit == "GB":
         return 1.0, False
     return (2**20 if state.old else 1_024_000) / 1e9, True

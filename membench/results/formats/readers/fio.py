@@ -1,10 +1,9 @@
 """fio, versions 2.1 to 3.42: JSON, json+, terse (2 to 5) and the normal text.
 
-What differs between the versions: ``bw`` is KiB/s and the only bandwidth before
-3.2; latencies are ``clat`` in microseconds before 3.0 and ``clat_ns`` since;
-``io_bytes`` is KiB before 2.21; with lat_percentiles the quantiles are of the whole
-latency, which stands under ``clat_ns`` before 3.17 and under ``lat_ns`` since
-(axboe/fio, ``stat.c`` at these tags).
+Differences between versions: ``bw`` is KiB/s and the only bandwidth before 3.2; latencies are
+``clat`` in microseconds before 3.0 and ``clat_ns`` since; ``io_bytes`` is KiB before 2.21; with
+lat_percentiles the quantiles are of the whole latency, which is under ``clat_ns`` before 3.17 and
+under ``lat_ns`` since (axboe/fio, ``stat.c`` at these tags).
 """
 
 from __future__ import annotations
@@ -73,7 +72,7 @@ def _json_records(data: bytes, origin: Origin) -> Iterator[Record]:
 
 
 def _continues(first: Mapping[str, Any], second: Mapping[str, Any]) -> bool:
-    """``second`` is a later state of the run ``first``: it began before ``first`` was written."""
+    """Whether ``second`` is a later state of ``first``: it began before that was written."""
     before, after = (
         (*objects(run, "jobs"), *objects(run, "client_stats")) for run in (first, second)
     )
@@ -94,13 +93,13 @@ def _continues(first: Mapping[str, Any], second: Mapping[str, Any]) -> bool:
 
 
 def _written(run: Mapping[str, Any]) -> float | None:
-    """When a document was written, in ms since 1970."""
+    """The time at which a document was written, in ms since 1970."""
     seconds = number(run.get("timestamp"))
     return number(run.get("timestamp_ms")) or (seconds * 1000 if seconds else None)
 
 
 def _of_run(run: Mapping[str, Any], origin: Origin) -> Origin:
-    """``origin`` with the time that the run says."""
+    """``origin`` with the time in the run."""
     seconds = number(run.get("timestamp"))
     if seconds is None or not 10**9 <= seconds < 10**10:  # 2001 to 2286
         return origin
@@ -108,7 +107,7 @@ def _of_run(run: Mapping[str, Any], origin: Origin) -> Origin:
 
 
 class _Job:
-    """An entry of fio's JSON, and what it means."""
+    """An entry of fio's JSON, interpreted."""
 
     def __init__(self, entry: dict[str, Any], common: Mapping[str, Any], origin: Origin) -> None:
         self.entry = entry
@@ -124,12 +123,12 @@ class _Job:
 
     @property
     def said(self) -> Mapping[str, str]:
-        """How the job was set up, for one whose id does not say it."""
+        """The set-up of the job, for one whose id does not contain it."""
         return {name: text for name in _SAID if (text := text_of(self.options.get(name)))}
 
     @property
     def cases(self) -> Mapping[str, str]:
-        """Our case of each side, empty where it keeps fio's name."""
+        """Our case of each side; empty if it keeps fio's name."""
         sides = [side.op for side in self.sides]
         if self.entry.get("error"):
             mode = text_of(self.options.get("rw"))
@@ -141,7 +140,7 @@ class _Job:
 
 
 def _rows(job: _Job, shared: AbstractSet[str]) -> Iterator[Item]:
-    """The rows of ``job``; a case that several jobs would have is nobody's."""
+    """The rows of ``job``; a case id that several jobs would share is given to none."""
     detail = {"engine": text_of(job.options.get("ioengine")), "host": job.host}
     if job.name == _ALL_CLIENTS:
         detail["counts"] = "all-clients"
@@ -164,7 +163,7 @@ def _rows(job: _Job, shared: AbstractSet[str]) -> Iterator[Item]:
 
 
 def _told(name: str, host: str) -> str:
-    """The job, told from those of the same name on other clients."""
+    """The job's name, distinguished from equal names on other clients."""
     return f"{name}@{host}" if host and name != _ALL_CLIENTS else name
 
 
@@ -185,7 +184,7 @@ def _side(figures: dict[str, Any], op: str, options: Mapping[str, Any]) -> FioSi
 
 
 def _sync(job: dict[str, Any]) -> FioSide:
-    """Calls of fsync and its kind, timed apart since 3.7."""
+    """The calls of fsync and similar ones, timed separately since 3.7."""
     figures = part(job, "sync")
     latency = part(figures, "lat_ns")
     return FioSide(
@@ -200,7 +199,7 @@ def _sync(job: dict[str, Any]) -> FioSide:
 def _latency(
     figures: dict[str, Any], options: Mapping[str, Any]
 ) -> tuple[dict[Stat, float], float | None, str]:
-    """Quantiles and mean in ns, and what is timed."""
+    """Quantiles and mean in ns, and the kind of latency."""
     kinds: Sequence[tuple[str, str, int]] = (
         ("clat_ns", "clat", 1),
         ("clat", "clat", 1000),

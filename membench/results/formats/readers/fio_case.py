@@ -1,9 +1,9 @@
-"""Which job of fio is a case of ours: only one that surely measures the same.
+"""Decides which job of fio is a case of ours: only one that surely measures the same.
 
-fio's JSON may say of a job what is true of another one: under group_reporting an
-entry has the first job's name and the last job's options, and of two ``[global]``
-sections it keeps the last.  So what the options say has to agree with what fio
-counted: the depth with ``iodepth_level``, the block with bytes an operation.
+fio's JSON may attribute to one job what is true of another: under group_reporting an entry has the
+first job's name and the last job's options, and of two ``[global]`` sections it keeps the last. So
+the options have to agree with what fio counted: the depth with ``iodepth_level``, the block with
+the bytes per operation.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _SIZE = re.compile(r"(\d{1,12})(k|m|g|ki|mi|gi|kib|mib|gib|)b?", re.IGNORECASE)
 _FACTOR = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 
 _WHAT = frozenset(("rw", "bs", "iodepth", "direct", "buffered", "ioengine", "numjobs", "mem"))
-"""Options that say what is measured, each of them looked at here."""
+"""Options that decide what is measured; each is checked here."""
 _NO_MATTER = frozenset(
     (
         *("name", "description", "filename", "directory", "size", "unlink", "create_only"),
@@ -41,11 +41,11 @@ _NO_MATTER = frozenset(
         *("significant_figures", "disk_util", "gtod_reduce", "clocksource", "status_interval"),
     )
 )
-"""Options that are known to leave alone what the figures mean."""
+"""Options that are known not to change the meaning of the figures."""
 
 
 def case_of(job: Mapping[str, Any], options: Mapping[str, Any], side: str, pages: str) -> str:
-    """Our id of the ``side`` of ``job``, empty if it is fio's own.
+    """Our id of the ``side`` of ``job``, empty if it keeps fio's name.
 
     Args:
         job: the entry under ``jobs``; ``options`` of it, with the global ones.
@@ -67,7 +67,7 @@ def case_of(job: Mapping[str, Any], options: Mapping[str, Any], side: str, pages
 
 
 def memory_of(options: Mapping[str, Any]) -> str:
-    """What the buffers are allocated with, as fio calls it."""
+    """How the buffers are allocated, in fio's words."""
     return text_of(options.get("iomem")) or text_of(options.get("mem"))
 
 
@@ -91,7 +91,7 @@ def _is_plain(options: Mapping[str, Any], depth: int) -> bool:
 def _is_what_was_counted(
     job: Mapping[str, Any], options: Mapping[str, Any], side: str, block: int, depth: int
 ) -> bool:
-    """Depth, block and name as fio counted them are those of the options."""
+    """Whether depth, block and name in the options agree with what fio counted."""
     bucket = next(one for one in _BUCKETS if depth >= one)
     levels = part(job, "iodepth_level")
     share = number(levels.get(f">={bucket}" if bucket == _BUCKETS[0] else str(bucket))) or 0
@@ -106,7 +106,7 @@ def _is_what_was_counted(
 
 
 def _is_alone(job: Mapping[str, Any], options: Mapping[str, Any]) -> bool:
-    """The entry is of one job, as its name shows; a job file's sections leave it out."""
+    """Whether the entry is of one job, judged by its name; sections of a job file leave it out."""
     named = text_of(options.get("name"))
     if not named:
         return "group_reporting" not in options

@@ -1,4 +1,4 @@
-"""The figures of one direction of a job of fio, in our units, whichever form they came in."""
+"""The figures of one direction of a fio job, in our units, from any of fio's formats."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ class FioSide:
     """The reads, writes, trims or syncs of one job, or all of them as ``mixed``.
 
     Attributes:
-        iops, bandwidth: operations and GB a second, None where they are not said.
-        operations: how many there were; 1 if that is not said.
-        milliseconds: how long it ran, None where that is not said.
+        iops, bandwidth: operations and GB per second, None if absent.
+        operations: their number; 1 if absent.
+        milliseconds: duration, None if absent.
         quantiles: of the latency, ns.
         mean: of the latency, ns.
-        latency: what is timed: ``clat`` is completion, ``lat`` submission too.
+        latency: ``clat`` from submission to completion, ``lat`` including the submission call.
     """
 
     op: str
@@ -38,7 +38,7 @@ class FioSide:
 
     @property
     def empty(self) -> bool:
-        """There is no figure."""
+        """Whether there is no figure."""
         return not (self.iops or self.bandwidth or self.quantiles or self.mean)
 
 
@@ -50,7 +50,7 @@ def own_case(job: str, op: str) -> str:
 def side_rows(
     side: FioSide, case: str, origin: Origin, detail: Mapping[str, str], flags: tuple[str, ...] = ()
 ) -> Iterator[Item]:
-    """Operations and bytes a second, and the quantiles of the latency, or its mean without them."""
+    """Rows of operations and bytes per second, and of latency quantiles, or else its mean."""
     short = ("short-run",) if side.milliseconds and side.milliseconds < _SHORT else ()
     rate = {**detail, "statistic": "mean-of-run"}
     figures = [

@@ -49,7 +49,7 @@ def _head(fields: Sequence[str]) -> int:
 
 
 def _ran(fields: Sequence[str]) -> float:
-    """How long the reads and the writes took, ms."""
+    """Duration of the reads and the writes, ms."""
     start, width = _head(fields), _FIELDS[int(fields[0])]
     return sum(number(fields[start + side * width + 3]) or 0 for side in (0, 1))
 

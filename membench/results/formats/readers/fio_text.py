@@ -1,7 +1,7 @@
-"""fio's normal output, versions 2.1 to 3.42: what people paste, with three or four digits.
+"""fio's normal output, versions 2.1 to 3.42, with three or four digits.
 
-``IOPS=10.0k, BW=39.1MiB/s (41.0MB/s)`` since 3.0; ``bw=40000KB/s, iops=10000`` before,
-where K is 1024 (axboe/fio, ``lib/num2str.c``: binary unless kb_base=1000 was set).
+``IOPS=10.0k, BW=39.1MiB/s (41.0MB/s)`` since 3.0; ``bw=40000KB/s, iops=10000`` before, where K is
+1024 (axboe/fio, ``lib/num2str.c``: binary unless kb_base=1000 was set).
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class _TextJob:
 
 
 def text_records(text: str, origin: Origin) -> Iterator[Record]:
-    """A record for each job; a later state of the same process takes the place of an earlier."""
+    """A record for each job; a later state of the same process replaces an earlier one."""
     jobs: dict[tuple[str, ...], _TextJob] = {}
     engines: dict[str, str] = {}
     lost = 0
@@ -108,7 +108,7 @@ def _scaled(text: str) -> float | None:
 
 
 def _with_latency(side: FioSide, line: str, latency: str) -> tuple[FioSide, str]:
-    """``side`` with what ``line`` says of its latency, and the unit of the quantiles to come."""
+    """``side`` with the latency in ``line``, and the unit of the quantiles that follow."""
     if start := _QUANTILES.match(line):
         return replace(side, latency=start[1] or "clat"), start[2]
     if latency and line.lstrip().startswith("|"):

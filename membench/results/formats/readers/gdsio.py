@@ -1,7 +1,7 @@
 """gdsio of GPUDirect Storage: one line a run; GiB is 2^30 bytes, each counted once.
 
-``Throughput`` is ``DataSetSize`` / ``total_time``.  ``XferType`` says the path: ``GPUD`` is
-storage to GPU memory directly, ``CPUONLY`` ends in host memory, ``CPU_GPU`` goes through it.
+``Throughput`` is ``DataSetSize`` / ``total_time``.  ``XferType`` is the path: ``GPUD`` reads into
+GPU memory directly, ``CPUONLY`` into host memory, ``CPU_GPU`` into GPU memory through host memory.
 """
 
 from __future__ import annotations

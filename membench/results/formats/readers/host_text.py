@@ -1,4 +1,4 @@
-"""What the readers of host memory benchmarks share: which memory a footprint lies in."""
+"""Shared by the readers of host memory benchmarks: the memory level of a footprint."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from membench.core.units import GIB, KIB, MIB
 from membench.results.formats.figures import Origin, case_id
 
 SURELY_IN_CACHE = 256 * KIB
-"""No second-level cache of a server or a desktop since 2008 is smaller."""
+"""Bytes that fit into any second-level cache of a server or desktop since 2008."""
 _IN_MEMORY = 2 * GIB  # the largest last-level cache is 1.1 GiB
 _LIKELY = 32 * MIB
 
 
 def place(origin: Origin, footprint: int | None) -> tuple[Tier, dict[str, str]]:
-    """The tier of ``footprint`` bytes, and what `detail` says of it.
+    """The tier of ``footprint`` bytes, and the facts for `detail`.
 
-    A tool does not know the caches of the machine: what is neither given nor
-    certain is named as assumed.
+    A tool does not know the machine's caches: a tier that is neither given nor certain is marked as
+    assumed.
     """
     if "tier" in origin.given:
         return origin.tier(of=(Tier.DDR, Tier.CACHE)), {}

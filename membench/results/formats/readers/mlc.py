@@ -1,7 +1,7 @@
-"""Intel Memory Latency Checker, versions 3.1 to 3.12: text; 1 MB is 1e6 bytes, as it says.
+"""Intel Memory Latency Checker, versions 3.1 to 3.12: text; 1 MB is 1e6 bytes.
 
-Latencies are means in ns.  Which bytes its mixes of reads and writes count is not
-said, so no convention is given but for reads alone.
+Latencies are means in ns. It does not document which bytes its mixes of reads and writes count, so
+a convention is given for reads only.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _ITERATION = re.compile(
 
 @dataclass
 class _Section:
-    """Under which headings a line stands: of the test, its traffic, its matrix."""
+    """The headings above a line: test, traffic, matrix."""
 
     test: str = ""
     traffic: str = ""

@@ -32,6 +32,7 @@ _SAME = {  # test -> our bench, and its parameters behind the size
     "host_to_device_memcpy_sm": ("link/h2d", ("mem=pinned", "engine=sm", "streams=1")),
     "device_to_host_memcpy_sm": ("link/d2h", ("mem=pinned", "engine=sm", "streams=1")),
     "device_local_copy": ("hbm/d2d", ("count=payload",)),
+    "device_local_copy_tma": ("hbm/d2d", ("count=payload", "engine=tma")),
 }
 _UNIT = re.compile(r"\((GB/s|ns|us)\)|(BW)\s*$")
 _METRICS = {
@@ -47,7 +48,7 @@ _DEVICE = re.compile(r"(?:\D*)(\d+): (.*?)(?: \([0-9a-fA-F]+:[0-9a-fA-F:]+\).*|:
 
 @dataclass(frozen=True)
 class _FileFacts:
-    """What is true of all tests of a file; ``devices`` by their place."""
+    """Facts that hold for all tests of a file; ``devices`` by index."""
 
     devices: Mapping[int, str]
     driver: str
@@ -107,7 +108,7 @@ def _test_of(entry: dict[str, Any]) -> Test:
 
 
 def _parts(name: str, matrix: ResultMatrix) -> list[ResultMatrix]:
-    """The matrices that ``-j`` appended to one, each with its own description."""
+    """The matrices that ``-j`` appended to each other, each with its description."""
     peers = _PEERS.fullmatch(name)
     columns = len(matrix.cells[0])
     if not peers or not columns or len(matrix.cells) != 3 * columns:
@@ -121,7 +122,7 @@ def _parts(name: str, matrix: ResultMatrix) -> list[ResultMatrix]:
 
 
 def _settled(tests: Sequence[Test]) -> list[Test]:
-    """``tests`` without the first of two entries of one test: ``Running``, then how it ended."""
+    """``tests`` without the first of two entries of one test: ``Running``, then its end state."""
     ended = {one.name for one in tests if one.status != "Running"}
     return [one for one in tests if one.status != "Running" or one.name not in ended]
 
@@ -161,7 +162,7 @@ def _test(test: Test, run: _FileFacts) -> Iterator[Item]:
 
 
 def _unusable(test: Test, matrix: ResultMatrix) -> Iterator[Item]:
-    """Cells that are no figure; ``N/A`` is one only where the whole matrix is."""
+    """Cells that are not figures; ``N/A`` is reported only if the whole matrix is."""
     cells = [cell for cells in matrix.cells for cell in cells if number(cell) is None]
     absent = sum(cell == _ABSENT for cell in cells)
     if absent and absent == sum(map(len, matrix.cells)):
@@ -215,7 +216,7 @@ def _detail(test: Test, said: str, origin: Origin) -> dict[str, str]:
 
 
 def _devices(names: Sequence[str]) -> dict[int, str]:
-    """By place: ``0: NAME (BUS ID): (HOST)``, or ``Process 3 (HOST): device 1: NAME (BUS ID)``."""
+    """By index: ``0: NAME (BUS ID): (HOST)``, or ``Process 3 (HOST): device 1: NAME (BUS ID)``."""
     found = {}
     for place, name in enumerate(names):
         _, _, local = name.partition(": device ")
@@ -225,7 +226,7 @@ def _devices(names: Sequence[str]) -> dict[int, str]:
 
 
 def _device(name: str, source: int, target: int, devices: Mapping[int, str]) -> str:
-    """The GPU of the column, and that of the row where the row is another kind of GPU."""
+    """The GPU of the column, and that of the row if it is another model."""
     column = devices.get(target, "")
     row_ = devices.get(source, "") if "device_to_device" in name else column
     return column if row_ in ("", column) else f"{row_} and {column}"

@@ -1,4 +1,4 @@
-"""nvbandwidth's text: a heading a test, a description a matrix, and its rows with their labels."""
+"""nvbandwidth's text: a heading per test, a description per matrix, and rows with labels."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _DEVICE = re.compile(r"(?:Process +\d+ \(.*?\): device|Device) \d+: .*")
 
 @dataclass(frozen=True)
 class ResultMatrix:
-    """What a test found: a value a row and column, as text or number; the description says what."""
+    """The result of a test: a value per row and column, as text or number, and a description."""
 
     description: str
     cells: tuple[tuple[object, ...], ...]
@@ -37,7 +37,7 @@ class Test:
 
 @dataclass
 class Log:
-    """What an output of nvbandwidth says, whichever form it has."""
+    """The content of an nvbandwidth output, in either format."""
 
     error: str = ""
     devices: list[str] = field(default_factory=list)
@@ -71,7 +71,7 @@ def log_of(text: str) -> Log:
 
 
 def _about(line: str, log: Log) -> bool:
-    """Whether ``line`` is a heading or a status; ``log`` then knows."""
+    """Whether ``line`` is a heading or a status; if so, ``log`` is updated."""
     if start := _RUNNING.match(line) or _WAIVING.match(line):
         waived = line.startswith("Waiving")
         log.tests.append(Test(start[1], "Waived" if waived else "Running"))
@@ -89,7 +89,7 @@ def _about(line: str, log: Log) -> bool:
 
 
 def _said(line: str, log: Log) -> None:
-    """Any other line: why a test ended without a result, or none ran."""
+    """Handle any other line: why a test ended without a result, or why none ran."""
     if log.tests and log.tests[-1].status == "Running":
         log.tests[-1].reason = f"{log.tests[-1].reason} {line}".strip()[:200]
     elif not log.tests and _ERROR.match(line):
@@ -97,7 +97,7 @@ def _said(line: str, log: Log) -> None:
 
 
 def _end(log: Log, status: str, reason: str) -> None:
-    """The last test ended so, or, as a waived one is not named, one that nobody can name."""
+    """End the last test with this status, or, as a waived test is not named, an unnamed one."""
     test = log.tests[-1] if log.tests else None
     if test and test.status == "Running" and not test.matrices:
         test.status, test.reason = status.capitalize(), f"{reason} {test.reason}".strip()
@@ -108,9 +108,9 @@ def _end(log: Log, status: str, reason: str) -> None:
 
 
 def _matrix(lines: Sequence[str], place: int) -> tuple[tuple[tuple[object, ...], ...], int]:
-    """The cells of the matrix whose head is at ``place``, and the line behind it; none if none is.
+    """The cells of the matrix with its heading at ``place``, and the line after it; or none.
 
-    Its head are the labels of its columns, and each row has a label more than that.
+    The heading consists of the column labels, and each row has one more label.
     """
     head = lines[place] if place < len(lines) else ""
     width = len(head.split())

@@ -1,8 +1,8 @@
 """An NVBench program's ``--json``: summaries by tag, values as text, infinities as null.
 
-A state was timed in up to three ways: ``cold`` (isolated executions, caches flushed),
-``batch`` (many behind each other) and ``cpu_only``, the only one without a GPU.  The
-time is the median where the file has one, else the mean; ``detail`` says which.
+A state was timed in up to three ways: ``cold`` (isolated executions, caches flushed), ``batch``
+(many in a row) and ``cpu_only``, the only one without a GPU. The time is the median if the file has
+one, else the mean; ``detail`` has the choice.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _TOOL = "nvbench"
 
 @dataclass(frozen=True)
 class _Way:
-    """How executions were timed: the tags of its figures, and what its case ids have more."""
+    """A way of timing: the tags of its figures, and the suffix of its case ids."""
 
     name: str
     times: tuple[str, ...]
@@ -37,7 +37,7 @@ _WAYS = (
 
 
 def read(data: bytes, origin: Origin) -> Iterator[Record]:
-    """A record for each state of each benchmark: time, and what it says of bytes and items."""
+    """A record for each state of each benchmark: its time, bytes and items."""
     for document in documents_with("benchmarks", data, _TOOL):
         if isinstance(document, SchemaError):
             yield broken(document)

@@ -1,7 +1,7 @@
-"""pytest-benchmark JSON: seconds; one process, so that all its rounds are samples of one of ours.
+"""pytest-benchmark JSON: seconds; one process, so all its rounds are samples of one round of ours.
 
-Bandwidth is had where ``extra_info`` says how many bytes a call moves.  What
-`to_pytest_benchmark` wrote comes back as the case that it was.
+Bandwidth is computed if ``extra_info`` has the bytes of a call. A file of `to_pytest_benchmark` is
+imported as the original cases.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ _KEPT = frozenset("._=+:@-[] /})")
 
 
 def read(data: bytes, origin: Origin) -> Iterator[Record]:
-    """A record for each benchmark: a latency, and a bandwidth where bytes are known."""
+    """A record for each benchmark: a latency, and a bandwidth if the bytes are known."""
     for document in documents_with("benchmarks", data, _TOOL):
         if isinstance(document, SchemaError):
             yield broken(document)
@@ -111,7 +111,7 @@ def _test(test: dict[str, Any], origin: Origin, tier: Tier, device: str) -> Iter
 
 
 def _name(test: dict[str, Any]) -> str:
-    """The test, with the file that it is in where that is said."""
+    """The test, with its file if that is known."""
     return next((name for key in ("fullname", "name") if (name := _raw(test.get(key)))), "unnamed")
 
 
@@ -120,10 +120,10 @@ def _raw(value: object) -> str:
 
 
 def _spelled(name: str) -> str:
-    """``name`` with a word for each sign that may not stand in a case id and tells tests apart.
+    """``name`` with a word for each distinguishing character that a case id cannot hold.
 
-    What even then would be lost, such as a letter that is not ASCII, is told by a
-    checksum at the end, so that a test has the same id in every file.
+    If something else is lost, such as a letter outside ASCII, a checksum is appended, so that a
+    test has the same id in every file.
     """
     spelled = "".join(_SIGNS.get(sign, sign) for sign in name)
     lost = any(not sign.isascii() or not (sign.isalnum() or sign in _KEPT) for sign in spelled)
@@ -137,7 +137,7 @@ def _in_unit(metric: Metric, seconds: float) -> float:
 
 @dataclass(frozen=True)
 class _Ours:
-    """The row that `to_pytest_benchmark` made the benchmark of."""
+    """The row from which `to_pytest_benchmark` made the benchmark."""
 
     case: str
     metric: Metric

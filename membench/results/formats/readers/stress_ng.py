@@ -31,7 +31,7 @@ _OTHER = re.compile(r"[^a-z0-9]+")
 
 
 def read(data: bytes, origin: Origin) -> Iterator[Record]:
-    """A record for each rate in MB a second; what else it counts are bogus operations."""
+    """A record for each rate in MB per second; its other counts are bogus operations."""
     text = text_in(data, _TOOL)
     metrics = [(match[1], match[3], match[2], match[4]) for match in _METRIC.finditer(text)]
     rates = [one for one in metrics if _RATE.search(one[1])]

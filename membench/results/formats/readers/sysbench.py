@@ -1,7 +1,7 @@
 """``sysbench memory``, versions 0.4 to 1.0: text; MiB is 2^20 bytes (0.4 calls it MB).
 
-Each block is read or written once by an operation, so bytes are counted once.  Every
-thread goes over one block again and again: with the usual 1 KiB that is a cache.
+An operation reads or writes a block once, so bytes are counted once. Every thread repeats the same
+block, which at the usual 1 KiB stays in a cache.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""tinymembench, version 0.4: text; 1 MB is 1e6 bytes, a copied byte counted once, as it says.
+"""tinymembench, version 0.4: text; 1 MB is 1e6 bytes, a copied byte counted once.
 
-The rate is the best of its repetitions.  Its latencies are what comes on top of the
-first-level cache's, so they keep a name that says so.
+The rate is the best of its repetitions.  Its latencies are in addition to that of the first-level
+cache, so they keep a name of their own.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _LATENCY = re.compile(r"(\d+) : +([\d.]+) ns +/ +([\d.]+) ns")
 
 
 def read(data: bytes, origin: Origin) -> Iterator[Record]:
-    """A record for each copy, fill and read, and one for each size of a buffer."""
+    """A record for each copy, fill and read, and one for each buffer size."""
     advice = ""
     for raw in text_in(data, _TOOL).splitlines():
         line = raw.strip()

@@ -1,1 +1,1 @@
-"""Writers of other formats, one module a format."""
+"""Writers of other formats, one module per format."""

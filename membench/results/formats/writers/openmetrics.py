@@ -1,7 +1,7 @@
 """OpenMetrics text, for the textfile collector of a Prometheus node exporter.
 
-Units are the base ones that OpenMetrics asks for: bytes, seconds, joules.  Of one case
-the newest run is written, as a name with its labels may stand there once.
+Units are the base ones that OpenMetrics asks for: bytes, seconds, joules.  Of each case the newest
+run is written, as a name with its labels may occur only once.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _LABELS = ("machine", "tier", "case", "stat", "device", "backend")
 
 
 def write(rows: Sequence[Row]) -> Mapping[str, str]:
-    """A gauge for each metric that there is, and when each machine was measured."""
+    """A gauge for each metric, and the time at which each machine was measured."""
     newest: dict[tuple[object, ...], Row] = {}
     for row in measured(rows):
         key = (row.machine, row.case, row.metric, row.stat)

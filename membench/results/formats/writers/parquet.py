@@ -1,7 +1,7 @@
 """Parquet: every row and column of a results file, typed, for data frames and databases.
 
-Numbers are doubles or 64-bit integers, ``round_values`` and ``flags`` lists, ``samples``
-a list of rounds, ``detail`` a map; what is absent is null.
+Numbers are doubles or 64-bit integers, ``round_values`` and ``flags`` lists, ``samples`` a list of
+rounds, ``detail`` a map; absent values are null.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ _YES_OR_NO = ("verified", "converged")
 
 
 def write(rows: Sequence[Row]) -> Mapping[str, bytes]:
-    """One file with all rows, also those without a number.
+    """One file with all rows, including those without a number.
 
     Raises:
-        UsageError: there is no pyarrow.
+        UsageError: pyarrow is not installed.
     """
     try:
         import pyarrow as pa
@@ -47,7 +47,7 @@ def write(rows: Sequence[Row]) -> Mapping[str, bytes]:
 
 
 def _cell(value: Any) -> Any:
-    """``value`` as pyarrow takes it; absent ones, and a count of none, are null."""
+    """``value`` for pyarrow; absent values and a count of 0 become null."""
     if isinstance(value, dict):
         return list(value.items())
     if isinstance(value, tuple):

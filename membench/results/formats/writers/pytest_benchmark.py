@@ -1,7 +1,7 @@
-"""pytest-benchmark JSON: seconds, smaller is better, so a rate becomes the time that it stands for.
+"""pytest-benchmark JSON: seconds, smaller is better, so a rate is converted to a time.
 
-A latency is itself; a bandwidth the time in which ``bytes_moved`` are moved; an
-operation of a rate takes its inverse.  What stands for no time is left out.
+A latency stays as it is; a bandwidth becomes the time in which ``bytes_moved`` are moved; a rate
+becomes the time of one operation. Rows that cannot be converted are left out.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _VERSION = "5.1.0"  # of the format that this is
 
 
 def write(rows: Sequence[Row]) -> Mapping[str, str]:
-    """A benchmark for each row that stands for a time; its data are the rounds."""
+    """A benchmark for each row that can be converted to a time; its data are the rounds."""
     benchmarks = [_benchmark(row, to_seconds) for row in rows if (to_seconds := _seconds(row))]
     whole = {
         "machine_info": {"cpu": {"brand_raw": next((row.device for row in rows), "")}},
@@ -32,7 +32,7 @@ def write(rows: Sequence[Row]) -> Mapping[str, str]:
 
 
 def _seconds(row: Row) -> Callable[[float], float] | None:
-    """How a value of ``row`` becomes seconds; None where it stands for no time."""
+    """The conversion of a value of ``row`` to seconds; None if there is none."""
     if not list(measured([row])):
         return None
     moved = row.bytes_moved
@@ -67,7 +67,7 @@ def _benchmark(row: Row, to_seconds: Callable[[float], float]) -> dict[str, obje
 
 
 def _statistics(data: Sequence[float]) -> dict[str, object]:
-    """Of ``data``, at least one; outliers are beyond one deviation, and beyond 1.5 IQR (Tukey)."""
+    """Statistics of ``data``; outliers are beyond one deviation, and beyond 1.5 IQR (Tukey)."""
     mean, deviation = statistics.fmean(data), statistics.stdev(data) if len(data) > 1 else 0.0
     q1, _, q3 = (
         statistics.quantiles(data, n=4, method="inclusive") if len(data) > 1 else [*data] * 3

@@ -1,4 +1,4 @@
-"""Tidy CSV: one kept sample a line, for whoever plots or models them."""
+"""Tidy CSV: one kept sample per line, for plots and models."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ COLUMNS = (
 
 
 def write(rows: Sequence[Row]) -> Mapping[str, str]:
-    """Rounds and samples count from 1."""
+    """Rounds and samples are counted from 1."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)

@@ -13,7 +13,7 @@ from membench.thesis.claims.scenario import Scenario
 from membench.thesis.claims.statistics import compute, memory, records, replays, storage
 
 Statistic = Callable[[Scenario], dict[str, Floats]]
-"""World -> variant -> [draws]; raises `NoData` where it cannot be drawn."""
+"""Scenario -> variant -> [draws]; raises `NoData` where it cannot be drawn."""
 
 STATISTICS: Mapping[str, Statistic] = MappingProxyType(
     {
@@ -49,7 +49,7 @@ STATISTICS: Mapping[str, Statistic] = MappingProxyType(
             records.software_fall,
             records.volume_growth,
             records.density_growth,
-            records.sharing_predates,
+            records.discarded_share,
             records.reachable_capacity,
             records.hbm_price,
             records.hbm_booked,

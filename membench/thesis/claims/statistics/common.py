@@ -17,9 +17,8 @@ from membench.thesis.models import breakeven, roofline
 from membench.thesis.models.catalogue import judged_models
 from membench.thesis.models.kv_shape import KvDtype, KvShape
 from membench.thesis.models.parameters import Parameters
+from membench.thesis.models.weight_bits import Weights
 
-HALF = 2.0
-"""Bytes of a weight in 16 bits, as measured devices compute."""
 FP4 = 0.5
 """Bytes of a weight in FP4, as Blackwell and Rubin are advertised."""
 
@@ -27,11 +26,12 @@ Formula = Callable[..., Floats]
 
 
 class Known(NamedTuple):
-    """A model whose weights are known."""
+    """A model whose weights are known, and in how many bits it is published."""
 
     name: str
     shape: KvShape
     weights: Parameters
+    held: Weights
 
     def kv(self, tokens: Floats, dtype: KvDtype) -> Floats:
         """Bytes of a context of ``tokens``: what grows, windows as full as they are, and state."""
@@ -46,9 +46,9 @@ class Known(NamedTuple):
 def known_models() -> tuple[Known, ...]:
     """The shipped models: every statistic that depends on a model is drawn for all of them."""
     return tuple(
-        Known(model.slug, model.shape, model.parameters)
+        Known(model.slug, model.shape, model.parameters, model.weights)
         for model in judged_models().values()
-        if model.parameters is not None
+        if model.parameters is not None and model.weights is not None
     )
 
 
@@ -91,22 +91,48 @@ def _prefill_terms(tokens: bytes, cached: bytes) -> tuple[Floats, Floats]:
     )
 
 
-def touched(model: Known, element: float, batch: Floats) -> Floats:
-    """Bytes of weights that a step of ``batch`` tokens reads, of the shape of ``batch``."""
-    return element * _touched(model.weights, batch.tobytes()).reshape(batch.shape)
+def touched(model: Known, batch: Floats, element: float | None = None) -> Floats:
+    """Bytes of weights that a step of ``batch`` tokens reads, of the shape of ``batch``.
+
+    Args:
+        element: bytes of every weight; None for those of the precision that it is published in.
+    """
+    weights = model.weights
+    if element is None:
+        size = _touched(weights, model.held.read, model.held.experts, batch.tobytes())
+    else:
+        size = element * _touched(weights, weights.shared, weights.expert, batch.tobytes())
+    return size.reshape(batch.shape)
 
 
 @lru_cache(maxsize=512)
-def _touched(weights: Parameters, batches: bytes) -> Floats:
-    """Weights, not bytes; for most changes of an input the batches stay what they were."""
+def _touched(weights: Parameters, shared: float, expert: float, batches: bytes) -> Floats:
+    """Of weights or bytes; for most changes of an input the batches stay what they were."""
     return np.array(
         [
-            roofline.touched_weights(
-                weights.shared, weights.expert, weights.experts, weights.active, float(batch)
-            )
+            roofline.touched_weights(shared, expert, weights.experts, weights.active, float(batch))
             for batch in np.frombuffer(batches)
         ]
     )
+
+
+_LAST: dict[tuple[str, ...], tuple[tuple[Floats, ...], Floats]] = {}
+
+
+def remembered(
+    key: tuple[str, ...], inputs: tuple[Floats, ...], compute: Callable[[], Floats]
+) -> Floats:
+    """What ``compute`` made of the very same arrays ``inputs`` when it was last asked by ``key``.
+
+    While one input of a statistic is moved, most variants read only others, whose arrays stay
+    the same objects.
+    """
+    last = _LAST.get(key)
+    if last is not None and all(a is b for a, b in zip(last[0], inputs, strict=True)):
+        return last[1]
+    value = compute()
+    _LAST[key] = (inputs, value)
+    return value
 
 
 class TokenTime(NamedTuple):
@@ -128,13 +154,17 @@ def token_time(
     context: Floats,
     rate: Floats,
     flops: Floats,
-    element: float,
     dtype: KvDtype,
+    element: float | None = None,
 ) -> TokenTime:
-    """The decode bound of one token: the step's weights are shared by ``batch`` of them."""
+    """The decode bound of one token: the step's weights are shared by ``batch`` of them.
+
+    Args:
+        element: bytes of every weight; None for those of the precision that it is published in.
+    """
     formula = cast("Callable[..., roofline.DecodeBound]", roofline.decode_bound)
     bound = formula(
-        weight_bytes=touched(model, element, batch) / batch,
+        weight_bytes=touched(model, batch, element) / batch,
         kv_bytes=[model.kv(context, dtype)],
         contexts=[context],
         active_params=model.weights.matmul,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from membench.core.messages import tr
 from membench.thesis.claims.draws import Floats
 from membench.thesis.claims.scenario import Scenario
 from membench.thesis.claims.statistics.common import (
@@ -12,6 +13,7 @@ from membench.thesis.claims.statistics.common import (
     TokenTime,
     batches,
     each_model,
+    known_models,
     prefill_flops,
     token_time,
     touched,
@@ -35,20 +37,23 @@ def reasoning_request(scenario: Scenario) -> Values:
 
 
 def reasoning_session(scenario: Scenario) -> Values:
-    """FLOPs of all requests of an agent session over those of one uncached chat request."""
+    """FLOPs of an agent over those of a chat: of all requests of a session, and of one.
+
+    In both the prefixes that the traffic shares are restored.
+    """
     context, written = scenario["workload.agent.context_p50"], scenario["workload.agent.output"]
     restored = context * scenario["workload.agent.shared"]
-    chat = scenario["workload.chat.input"] + scenario["workload.chat.output"]
+    longer = scenario["workload.agent.requests"] / scenario["workload.chat.turns"]
+    found: Values = {}
+    for model in known_models():
+        one = prefill_flops(model, context + written, restored) / _request(model, scenario, "chat")
+        found[_compared(model, tr("session against session"))] = longer * one
+        found[_compared(model, tr("request against request"))] = one
+    return found
 
-    def ratio(model: Known) -> Floats:
-        request = prefill_flops(model, context + written, restored)
-        return (
-            scenario["workload.agent.requests"]
-            * request
-            / prefill_flops(model, chat, np.zeros_like(chat))
-        )
 
-    return each_model(ratio)
+def _compared(model: Known, what: str) -> str:
+    return tr("{model}, {case}", model=model.name, case=what)
 
 
 def _device(scenario: Scenario, name: str) -> tuple[Floats, Floats]:
@@ -69,7 +74,7 @@ def _mix(scenario: Scenario) -> tuple[Floats, Floats]:
 def _decode(
     scenario: Scenario, model: Known, device: str, batch: Floats, context: Floats
 ) -> TokenTime:
-    return token_time(model, batch, context, *_device(scenario, device), FP4, KvDtype.FP8)
+    return token_time(model, batch, context, *_device(scenario, device), KvDtype.FP8, FP4)
 
 
 def decode_memory_bound(scenario: Scenario) -> Values:
@@ -102,7 +107,7 @@ def prefill_memory_bound(scenario: Scenario) -> Values:
     def share(model: Known) -> Floats:
         bound = np.zeros_like(chunk)
         for context in contexts:
-            read = touched(model, FP4, chunk) + model.kv(context, KvDtype.FP8)
+            read = touched(model, chunk, FP4) + model.kv(context, KvDtype.FP8)
             work = prefill_flops(model, context + chunk, context)
             bound = bound + (read / rate >= work / flops)
         return bound / len(contexts)

@@ -8,7 +8,6 @@ from membench.core.messages import tr
 from membench.thesis.claims.draws import Floats
 from membench.thesis.claims.scenario import NoData, Scenario
 from membench.thesis.claims.statistics.common import (
-    HALF,
     Known,
     batches,
     breakeven_rate,
@@ -28,7 +27,7 @@ _LARGEST_BATCH = 2.0**17
 
 def gpus(model: Known, memory: Floats, weights_share: Floats) -> Floats:
     """The smallest power of two of GPUs on which weights fill no more than ``weights_share``."""
-    return gpus_needed(model.weights.total * HALF, memory, weights_share)
+    return gpus_needed(model.held.stored, memory, weights_share)
 
 
 def kv_over_free_hbm(scenario: Scenario) -> Values:
@@ -38,7 +37,7 @@ def kv_over_free_hbm(scenario: Scenario) -> Values:
     found: Values = {}
     for model in known_models():
         many = gpus(model, memory, scenario["system.weights_share"])
-        free = many * memory - model.weights.total * HALF
+        free = many * memory - model.held.stored
         for point in ("p50", "p90"):
             context = scenario[f"workload.agent.context_{point}"]
             time = token_time(
@@ -47,7 +46,6 @@ def kv_over_free_hbm(scenario: Scenario) -> Values:
                 context,
                 many * scenario["hbm-read"],
                 many * scenario["gemm"],
-                HALF,
                 KvDtype.FP16,
             ).bound
             enough = time <= time[-1] / _PEAK_SHARE

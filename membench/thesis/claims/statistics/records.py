@@ -75,37 +75,35 @@ def density_growth(scenario: Scenario) -> Values:
     return {"Rubin / Blackwell": outside}
 
 
-def sharing_predates(scenario: Scenario) -> Values:
-    """Years by which a public system that keeps and shares KV cache predates CES 2026."""
-    systems = {
-        tr("vLLM prefix caching"): "vllm_prefix_caching",
-        "SGLang RadixAttention": "sglang_radix_attention",
-        tr("Mooncake pool"): "mooncake_pool",
-        "LMCache": "lmcache",
-    }
-    ces = scenario["record.sharing.ces_2026"]
-    return {name: ces - scenario[f"record.sharing.{key}"] for name, key in systems.items()}
+def discarded_share(scenario: Scenario) -> Values:
+    """Share of served requests whose KV cache was thrown away after use."""
+    return {tr("served requests"): scenario["record.sharing.discarded_share"]}
 
 
 def reachable_capacity(scenario: Scenario) -> Values:
-    """Distances of the published capacities a GPU and a rack from the claimed ones."""
+    """Distances of the published capacities a GPU from the claimed ones."""
     gpus, extra = scenario["record.rack.gpus"], scenario["system.extra_capacity"]
     near = (scenario["record.rack.hbm"] + scenario["record.rack.lpddr"]) / gpus
     return {
         tr("1 TB without flash"): _off(near, 1e12),
         tr("16 TB with flash"): _off(near + extra, 16e12),
-        tr("a rack, by Citi"): _off(extra * gpus, scenario["record.rack.citi"]),
     }
 
 
 def hbm_price(scenario: Scenario) -> Values:
-    """Contract price of HBM over that of the quarter before."""
-    return {"HBM3E, 2Q26": scenario["record.hbm.price_quarter"]}
+    """Contract price of HBM over that before it: of a quarter, reported, and a year, forecast."""
+    return {
+        tr("HBM3E, 2Q26 as reported"): scenario["record.hbm.price_quarter"],
+        tr("2026 as forecast"): scenario["record.hbm.price_year"],
+    }
 
 
 def hbm_booked(scenario: Scenario) -> Values:
     """End of the time for which HBM is booked, as a year."""
-    return {"Micron": scenario["record.hbm.booked_until"]}
+    return {
+        "Micron": scenario["record.hbm.booked_until"],
+        "Samsung": scenario["record.hbm.booked_samsung"],
+    }
 
 
 def host_memory_growth(scenario: Scenario) -> Values:
@@ -133,9 +131,12 @@ def tsmc_capex(scenario: Scenario) -> Values:
 
 
 def cowos_2026(scenario: Scenario) -> Values:
-    """Distance of the growth in wafers from 89 %, as a share of it."""
-    growth = scenario["record.cowos.wafers_2026"] / scenario["record.cowos.wafers_2025"] - 1
-    return {"2026": _off(growth, 0.89)}
+    """Distance of the growth in wafers from 89 %, as a share of it, by analyst."""
+    demand = scenario["record.cowos.demand_2026"] / scenario["record.cowos.demand_2025"] - 1
+    return {
+        tr("demand, Silicon Analysts"): _off(demand, 0.89),
+        tr("capacity, DIGITIMES"): _off(scenario["record.cowos.growth_2026"], 0.89),
+    }
 
 
 def cowos_2027(scenario: Scenario) -> Values:

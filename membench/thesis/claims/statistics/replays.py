@@ -5,6 +5,10 @@ and LRU tiers stacked on each other hold what one cache of their summed capacity
 holds.  A trace is one service at one rate.  A GPU is given the requests that it can
 prefill with the FLOP/s that it has for that, each less what hits, and the capacity
 that it needs grows with their rate: capacities are scaled by the ratio of the rates.
+Where no device is measured, every statistic is drawn for each class of GPU.
+
+Hits on flash count where they pay: where the link restores the mean request of the
+trace no slower than the GPU recomputes it at the FLOP/s that it spends on prefill.
 """
 
 from __future__ import annotations
@@ -14,15 +18,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from membench.thesis.claims.amounts import of_workload
+from membench.core.messages import tr
+from membench.thesis.claims.amounts import of_workload, on_class
 from membench.thesis.claims.draws import Floats
 from membench.thesis.claims.scenario import Scenario
 from membench.thesis.claims.statistics.common import (
-    HALF,
     Known,
     breakeven_rate,
     known_models,
     prefill_flops,
+    remembered,
 )
 from membench.thesis.claims.statistics.memory import gpus
 from membench.thesis.models.kv_shape import KvDtype, mean_bytes_per_token
@@ -45,7 +50,7 @@ class Tiers(NamedTuple):
 def _tiers(scenario: Scenario, model: Known, memory: Floats) -> Tiers:
     usable = memory * scenario["system.hbm_share"]
     many = gpus(model, usable, scenario["system.weights_share"])
-    hbm = usable - model.weights.total * HALF / many
+    hbm = usable - model.held.stored / many
     ddr = hbm + scenario["system.ddr_capacity"]
     return Tiers(hbm, ddr, ddr + scenario["system.ssd_capacity"])
 
@@ -69,6 +74,23 @@ def _token(model: Known, curve: Curve) -> float:
     return mean_bytes_per_token(model.shape, curve.tokens_per_request, KvDtype.FP16)
 
 
+CLASSES = {
+    "hopper": tr("Hopper (2022)"),
+    "blackwell": tr("Blackwell (2024)"),
+    "rubin": tr("Rubin (2026)"),
+}
+"""Class of GPU in the assumptions -> what a reader calls it, with the year of its first GPU."""
+
+
+def _each_class(value: Callable[[str, Known, Curve], Floats]) -> Values:
+    return {
+        on_class(model.name, curve.name, title): value(gpu, model, curve)
+        for gpu, title in CLASSES.items()
+        for model in known_models()
+        for curve in curves()
+    }
+
+
 def _each(value: Callable[[Known, Curve], Floats]) -> Values:
     return {
         of_workload(model.name, curve.name): value(model, curve)
@@ -78,41 +100,65 @@ def _each(value: Callable[[Known, Curve], Floats]) -> Values:
 
 
 def capacity_gain(scenario: Scenario) -> Values:
-    """Hit rate with the flash of a rack less that with the 1 TB of a GPU without it."""
-    flops = scenario["system.prefill"]
-    near = np.full_like(scenario["system.extra_capacity"], 1e12)
-
-    def gain(model: Known, curve: Curve) -> Floats:
-        hits = _hits(model, curve, flops)
-        return hits(near + scenario["system.extra_capacity"]) - hits(near)
-
-    return _each(gain)
+    """Paying hits with the flash of a rack less those with the 1 TB of a GPU without it."""
+    like = scenario["system.extra_capacity"]
+    near = remembered(("near",), (like,), lambda: np.full_like(like, 1e12))
+    return _each_class(lambda gpu, model, curve: _gain(scenario, gpu, model, curve, near))
 
 
 def ssd_adds_hits(scenario: Scenario) -> Values:
-    """Hit rate of DDR and SSD less that of DDR alone."""
-    ddr, flops = scenario["system.ddr_capacity"], scenario["system.prefill"]
+    """Paying hits of DDR and SSD less those of DDR alone."""
+    ddr = scenario["system.ddr_capacity"]
+    return _each_class(lambda gpu, model, curve: _gain(scenario, gpu, model, curve, ddr))
 
-    def gain(model: Known, curve: Curve) -> Floats:
+
+def _gain(scenario: Scenario, gpu: str, model: Known, curve: Curve, near: Floats) -> Floats:
+    """Hits that flash beyond ``near`` bytes adds, where they pay."""
+    flops, extra = scenario[f"class.{gpu}.prefill"], scenario["system.extra_capacity"]
+
+    def added() -> Floats:
         hits = _hits(model, curve, flops)
-        return hits(ddr + scenario["system.extra_capacity"]) - hits(ddr)
+        gain: Floats = hits(near + extra) - hits(near)
+        return gain
 
-    return _each(gain)
+    key = ("added", gpu, model.name, curve.name)
+    return remembered(key, (flops, near, extra), added) * _pays(scenario, gpu, model, curve)
+
+
+def _pays(scenario: Scenario, gpu: str, model: Known, curve: Curve) -> Floats:
+    """1 where the link restores a mean request no slower than the GPU recomputes it, else 0."""
+    link, flops = scenario["system.link"], scenario[f"class.{gpu}.prefill"]
+
+    def pays() -> Floats:
+        prefix = np.full_like(flops, curve.tokens_per_request)
+        needed = breakeven_rate(model, prefix, flops, KvDtype.FP16)
+        return (link >= needed).astype(float)
+
+    return remembered(("pays", gpu, model.name, curve.name), (link, flops), pays)
 
 
 def ddr_share_of_hits(scenario: Scenario) -> Values:
-    """Share of the hits of all tiers that DDR serves."""
-    flops = scenario["system.prefill"]
+    """Share of the paying hits of all tiers that DDR serves."""
+    shared = tuple(
+        scenario[f"system.{name}"]
+        for name in ("hbm_share", "weights_share", "ddr_capacity", "ssd_capacity")
+    )
 
-    def share(model: Known, curve: Curve) -> Floats:
-        hits = _hits(model, curve, flops)
-        hbm, ddr, ssd = (
-            hits(held) for held in _tiers(scenario, model, scenario["system.hbm_capacity"])
-        )
-        fraction: Floats = (ddr - hbm) / np.maximum(ssd, 1e-12)
+    def share(gpu: str, model: Known, curve: Curve) -> Floats:
+        flops, memory = scenario[f"class.{gpu}.prefill"], scenario[f"class.{gpu}.memory"]
+
+        def served() -> Floats:
+            """[tier, draws]: hits up to and including HBM, DDR and SSD."""
+            hits = _hits(model, curve, flops)
+            return np.stack([hits(held) for held in _tiers(scenario, model, memory)])
+
+        key = ("served", gpu, model.name, curve.name)
+        hbm, ddr, ssd = remembered(key, (flops, memory, *shared), served)
+        paying = ddr + (ssd - ddr) * _pays(scenario, gpu, model, curve)
+        fraction: Floats = (ddr - hbm) / np.maximum(paying, 1e-12)
         return fraction
 
-    return _each(share)
+    return _each_class(share)
 
 
 def ssd_first(scenario: Scenario) -> Values:

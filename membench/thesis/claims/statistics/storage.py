@@ -32,9 +32,9 @@ def ssd_over_breakeven(scenario: Scenario) -> Values:
 
 
 def restore_over_recompute_rubin(scenario: Scenario) -> Values:
-    """Rate of a rack's link over the break-even rate on Rubin, KV in fp8."""
+    """Rate of a rack's link over the break-even rate at Rubin's FP4 for inference, KV in fp8."""
     prefix, link = scenario["workload.agent.context_p50"], scenario["system.link"]
-    flops = scenario["device.rubin.fp4_training"] * scenario.efficiency("gemm")
+    flops = scenario["device.rubin.fp4"] * scenario.efficiency("gemm")
     return each_model(lambda model: link / breakeven_rate(model, prefix, flops, KvDtype.FP8))
 
 

@@ -20,6 +20,7 @@ from emulator.instructions import (
     loading,
     matrices,
     moving,
+    multimem,
     warps,
 )
 from emulator.operands import End, Scope, Step
@@ -36,6 +37,7 @@ STEPS: dict[str, Maker] = {
     **converting.TABLE,
     **loading.TABLE,
     **atomics.TABLE,
+    **multimem.TABLE,
     **warps.TABLE,
     **matrices.TABLE,
     **copying.TABLE,

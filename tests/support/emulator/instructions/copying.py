@@ -110,6 +110,13 @@ def _bulk(instruction: Instruction, scope: Scope, parts: tuple[str, ...]) -> Ste
             return lambda wave: wave.copies.wait_stores(newest, read=True)
         case ("shared::cluster" | "shared::cta", "global", "mbarrier::complete_tx::bytes"):
             return _bulk_load(instruction, scope)
+        case (
+            "shared::cluster",
+            "global",
+            "mbarrier::complete_tx::bytes",
+            "multicast::cluster",
+        ):
+            return _bulk_load(instruction, scope, scope.reader(args[4], "u16"))
         case ("global", "shared::cta", "bulk_group"):
             return _bulk_store(instruction, scope)
         case ("prefetch", "L2", "global"):
@@ -122,7 +129,8 @@ def _check_bulk(size: int, *addresses: int) -> None:
         raise Misaligned(f"a bulk copy of {size} bytes needs 16-byte size and addresses")
 
 
-def _bulk_load(instruction: Instruction, scope: Scope) -> Step:
+def _bulk_load(instruction: Instruction, scope: Scope, blocks: Read | None = None) -> Step:
+    """To this block, or to every block of the cluster whose bit is set in ``blocks``."""
     target, source = (scope.address(operand) for operand in instruction.args[:2])
     length = scope.reader(instruction.args[2], "u32")
     barrier = _barrier_address(instruction, scope, instruction.args[3])
@@ -130,20 +138,37 @@ def _bulk_load(instruction: Instruction, scope: Scope) -> Step:
     def step(wave: Wave) -> None:
         starts, addresses, barriers = target(wave), source(wave), barrier(wave)
         sizes = np.broadcast_to(length(wave), (wave.count,)).astype(np.int64)
+        masks = None if blocks is None else np.broadcast_to(blocks(wave), (wave.count,))
         for index, lane in enumerate(wave.lanes.tolist()):
             size, address = int(sizes[index]), int(addresses[index])
             _check_bulk(size, int(starts[index]), address)
             place = _place(wave, starts, index, size)
             wave.memory.span(address, size, "bulk copy")
             _require_known(wave, address, size)
-            cells = np.arange(place, place + size, 16)
-            lanes = np.full(cells.size, lane)
-            wave.shared.begin_fill(cells, 16, lanes, wave.row_of[lanes])
             offset = address - wave.memory.address_of(0)
-            wave.mbarriers.load(int(barriers[index]), BulkLoad(offset, place, size, lane))
+            shifts = [0] if masks is None else _multicast(wave, lane, int(masks[index]))
+            for shift in shifts:
+                cells = np.arange(place + shift, place + shift + size, 16)
+                lanes = np.full(cells.size, lane)
+                wave.shared.begin_fill(cells, 16, lanes, wave.row_of[lanes])
+                load = BulkLoad(offset, place + shift, size, lane)
+                wave.mbarriers.load(int(barriers[index]) + shift, load)
+                wave.counts.bytes["bulk.arrived"] += size
             _count(wave, "bulk.load", address, size)
 
     return step
+
+
+def _multicast(wave: Wave, lane: int, mask: int) -> list[int]:
+    """How far the same place in each block of ``mask`` lies from that in the lane's own block."""
+    cluster = wave.shape.cluster
+    if mask >> cluster or not mask:
+        raise EmulationError(f"a multicast to the blocks {mask:#x} of a cluster of {cluster}")
+    rank = int(wave.block_of[lane]) % cluster
+    blocks = [block for block in range(cluster) if mask >> block & 1]
+    if any(wave.ended[wave.block_of[lane] - rank + block] for block in blocks):
+        raise EmulationError("a multicast to a block that has ended")
+    return [(block - rank) * wave.shared.size for block in blocks]
 
 
 def _require_known(wave: Wave, address: int, size: int) -> None:

@@ -1,7 +1,7 @@
-"""Where compiled code is kept between processes: every round is a new one.
+"""Where compiled code is cached between processes: every round is a new process.
 
-What lies there is loaded and run.  So it must lie where nobody else could have put it:
-every directory on the way belongs to this user or to root, and no other user may write to it.
+Cached code is loaded and executed, so it must be in a place that no other user can write to: every
+directory on the path belongs to this user or to root, and no other user has write permission.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _WRITABLE_BY_OTHERS = 0o022
 
 
 def cache_base(environ: Mapping[str, str]) -> Path | None:
-    """The directory of all caches of membench; None where no variable names a place.
+    """The directory of all caches of membench; None if no variable names a place.
 
     ``NUMBA_CACHE_DIR`` is honoured, then ``XDG_CACHE_HOME``, then ``~/.cache``.
     """
@@ -30,9 +30,9 @@ def cache_base(environ: Mapping[str, str]) -> Path | None:
 
 
 def cache_directory(name: str) -> Path | None:
-    """The directory ``name`` of the user's cache, made if need be.
+    """The directory ``name`` of the user's cache, created if needed.
 
-    None where it cannot be written, or where another user could have put something into it.
+    None if it cannot be written, or if another user could have put files into it.
     """
     base = cache_base(os.environ)
     if base is None or untrusted(base):
@@ -48,11 +48,11 @@ def cache_directory(name: str) -> Path | None:
 
 
 def untrusted(path: Path) -> str:
-    """Why another user could put files into ``path``, or empty where only root could.
+    """Why another user could put files into ``path``; empty if only root could.
 
-    Looked at is every directory that exists on the way to ``path``, as it is written and as
-    its symbolic links resolve.  A directory with the sticky bit, such as /tmp, is fine on the
-    way: what is ours in there nobody else can replace.
+    Every existing directory on the path is checked, as written and with symbolic links resolved. A
+    directory with the sticky bit, such as /tmp, is safe as a parent: no other user can replace our
+    files in it.
     """
     written = path.absolute()
     for whole in dict.fromkeys((written, written.resolve())):
@@ -80,7 +80,7 @@ def _foreign_file(directory: Path) -> str:
 
 
 def cache_problem(environ: Mapping[str, str]) -> str:
-    """Why the caches of compiled code are not safe to load, or empty where they are."""
+    """Why the caches of compiled code are not safe to load; empty if they are safe."""
     base = cache_base(environ)
     if base is None:
         return ""
@@ -99,9 +99,9 @@ def cache_problem(environ: Mapping[str, str]) -> str:
 
 @contextmanager
 def private_cache(directory: Path) -> Iterator[dict[str, str]]:
-    """The environment of workers whose compiled code is kept in ``directory`` for this run alone.
+    """The environment of workers whose compiled code is cached in ``directory`` for this run alone.
 
-    The cache is removed afterwards.  Empty where nothing can be kept there in private either.
+    The cache is removed afterwards. Empty if no private cache is possible there either.
     """
     if untrusted(directory):
         yield {}

@@ -1,0 +1,93 @@
+"""Whether two checkouts give the same bytes: ``python ci/same_outputs.py OTHER [NAME..]``.
+
+For a change that must make nothing but time: every command below is run in this checkout and in
+``OTHER`` (such as ``git worktree add OTHER main``) on the shipped references, and what it prints,
+writes and exits with is compared.  Ends with 1 where anything differs.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from itertools import zip_longest
+from pathlib import Path
+
+HERE = Path(__file__).parent.parent
+REFERENCES = HERE / "results" / "reference"
+RUN = next(REFERENCES.glob("epyc-zen4-2cpu-vm/*_quick.csv"))
+GPUS = [REFERENCES / name / "figures.csv" for name in ("h100-sxm", "gh200-96", "a100-pcie")]
+ALL = sorted(REFERENCES.glob("*/figures.csv"))
+
+
+def commands(folder: Path) -> Iterator[tuple[str, list[str]]]:
+    """Name and arguments of every command; what it writes is in ``folder``."""
+    run, gpus, every = str(RUN), [str(path) for path in GPUS], [str(path) for path in ALL]
+    crlf = folder / "crlf.csv"
+    crlf.write_bytes(RUN.read_bytes().replace(b"\n", b"\r\n"))
+    for form in ("table", "md", "csv", "json"):
+        yield f"compare-{form}", ["compare", *every, "--format", form]
+        yield f"against-{form}", ["compare", run, "--against", "ref:h100-sxm", "--format", form]
+        yield f"crlf-{form}", ["compare", f"lf={run}", f"crlf={crlf}", "--format", form]
+        yield f"by-{form}", ["compare", run, "--by", "threads", "--format", form]
+    for name, files in (("run", [run]), ("gpus", gpus), ("all", [run, *every]), ("crlf", [crlf])):
+        for suffix in ("json", "html", "md"):
+            output = folder / f"{name}.{suffix}"
+            yield f"report-{name}-{suffix}", ["report", *map(str, files), "-o", str(output)]
+    yield "report-zh", ["report", run, "-o", str(folder / "zh.html"), "--lang", "zh-TW"]
+    for model in ("llama-3.1-70b", "deepseek-v3"):
+        arguments = ["advise", gpus[0], "--model", model, "--context", "32768"]
+        yield f"advise-{model}", arguments
+        yield f"advise-{model}-json", [*arguments, "--json"]
+    for profile in ("quick", "full"):
+        yield f"list-{profile}", ["list", "--profile", profile]
+        yield f"list-{profile}-json", ["list", "--profile", profile, "--json"]
+    yield "list-references", ["list", "--references"]
+    yield "plan", ["run", "--dry-run", "-o", str(folder / "o.csv")]
+    yield "replay", ["replay", "--format", "csv"]
+    yield "explain", ["explain", "C01"]
+    yield "missing", ["compare", run, str(folder / "none.csv")]
+    for command in ("run", "list", "compare", "report", "advise", "replay", "import", "export"):
+        yield f"help-{command}", [command, "--help"]
+
+
+def outputs(checkout: Path, wanted: list[str]) -> dict[str, bytes]:
+    """Everything that the commands of ``checkout`` print and write, by name."""
+    found: dict[str, bytes] = {}
+    with tempfile.TemporaryDirectory(prefix="membench-same-") as scratch:
+        folder = Path(scratch, "o")
+        folder.mkdir()
+        environment = {**os.environ, "PYTHONPATH": str(checkout), "COLUMNS": "100"}
+        for name, arguments in commands(folder):
+            if wanted and not any(name.startswith(one) for one in wanted):
+                continue
+            command = [sys.executable, "-m", "membench", *arguments]
+            done = subprocess.run(
+                command, capture_output=True, check=False, cwd=folder, env=environment
+            )
+            said = b"exit %d\n" % done.returncode + done.stdout + b"\n--\n" + done.stderr
+            found[name] = said.replace(scratch.encode(), b"SCRATCH")
+        for path in sorted(folder.iterdir()):
+            found[path.name] = path.read_bytes()
+    return {
+        name: content.replace(os.fsencode(checkout), b"TREE") for name, content in found.items()
+    }
+
+
+def main() -> int:
+    other, *wanted = sys.argv[1:]
+    here, there = outputs(HERE, wanted), outputs(Path(other).resolve(), wanted)
+    differing = [name for name in here | there if here.get(name) != there.get(name)]
+    for name in differing:
+        pairs = zip_longest(*(one.get(name, b"").splitlines() for one in (here, there)))
+        line = next(number for number, pair in enumerate(pairs, 1) if pair[0] != pair[1])
+        print(f"{name} differs, first in line {line}")
+    count = len(here | there)
+    print(f"{count - len(differing)} of {count} outputs are the same to the byte")
+    return 1 if differing else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

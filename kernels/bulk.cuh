@@ -1,0 +1,106 @@
+// Bulk copies between global and shared memory (TMA), from compute capability 9.0 on, and the
+// mbarriers that say when one has arrived.
+#pragma once
+
+#include "device.cuh"
+
+#if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 900
+
+// Each of `count` mbarriers, 8 bytes apart, takes one arrival a phase.  For one thread of a block;
+// others may use them after a barrier of the block, or of the cluster if they are of its blocks.
+__device__ __forceinline__ void make_barriers(unsigned first, unsigned count) {
+#pragma unroll 1
+    for (unsigned s = 0; s < count; ++s)
+        asm volatile("mbarrier.init.shared::cta.b64 [%0], 1;" ::"r"(first + 8 * s) : "memory");
+    // The bulk copies, and other blocks, must see the barriers as they are now.
+    asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
+}
+
+// The phase waits for `bytes`; it has the one arrival that it takes.
+__device__ __forceinline__ void expect(unsigned barrier, unsigned bytes) {
+    asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(barrier), "r"(bytes)
+                 : "memory");
+}
+
+__device__ __forceinline__ void await(unsigned barrier, unsigned parity) {
+    unsigned done = 0;
+    while (done == 0) {
+        asm volatile(
+            "{ .reg .pred p;\n"
+            "  mbarrier.try_wait.parity.shared::cta.b64 p, [%1], %2;\n"
+            "  selp.u32 %0, 1, 0, p; }"
+            : "=r"(done)
+            : "r"(barrier), "r"(parity)
+            : "memory");
+    }
+}
+
+// Sizes and addresses of all bulk copies are multiples of 16 bytes.
+__device__ __forceinline__ void bulk_load(unsigned to, const void* from, unsigned bytes,
+                                          unsigned barrier) {
+    asm volatile(
+        "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::
+            "r"(to),
+        "l"(__cvta_generic_to_global(from)), "r"(bytes), "r"(barrier)
+        : "memory");
+}
+
+// Multicast belongs to the feature sets sm_90a, sm_100a and those of their relatives: elsewhere the
+// assembler warns that it is slow.
+#if defined(__CUDA_ARCH_FEAT_SM90_ALL) || defined(__CUDA_ARCH_FEAT_SM100_ALL) || \
+    (defined(__CUDA_ARCH_FAMILY_SPECIFIC__) && __CUDA_ARCH__ < 1200)
+#define MEMBENCH_MULTICAST
+
+// To the same place in the shared memory of every block of the cluster whose bit is set in `mask`;
+// it reports to the mbarrier at the same place in each.
+__device__ __forceinline__ void bulk_multicast(unsigned to, const void* from, unsigned bytes,
+                                               unsigned barrier, unsigned short mask) {
+    asm volatile(
+        "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.multicast::cluster "
+        "[%0], [%1], %2, [%3], %4;" ::"r"(to),
+        "l"(__cvta_generic_to_global(from)), "r"(bytes), "r"(barrier), "h"(mask)
+        : "memory");
+}
+#endif
+
+__device__ __forceinline__ void bulk_store(void* to, unsigned from, unsigned bytes) {
+    asm volatile("cp.async.bulk.global.shared::cta.bulk_group [%0], [%1], %2;" ::"l"(
+                     __cvta_generic_to_global(to)),
+                 "r"(from), "r"(bytes)
+                 : "memory");
+    asm volatile("cp.async.bulk.commit_group;" ::: "memory");
+}
+
+// Copies pieces 0 .. count - 1 through `stages` of kStageBytes each, for one thread of a block:
+// kAhead pieces are coming while others go.  `in(p)` and `out(p)` are the ends of piece p and
+// `size(p)` its bytes, at most kStageBytes.
+template <unsigned kStages, unsigned kAhead, unsigned kStageBytes, typename In, typename Out,
+          typename Size>
+__device__ __forceinline__ void pump(size_t count, const void* stages,
+                                     unsigned long long (&barriers)[kStages], In in, Out out,
+                                     Size size) {
+    const unsigned filled = shared_address(barriers), memory = shared_address(stages);
+    make_barriers(filled, kStages);
+#pragma unroll 1
+    for (size_t p = 0; p < count + kAhead; ++p) {
+        if (p < count) {
+            // Its stage was piece p - kStages, which must have been read out: of the groups that
+            // are committed by now, all but the newest kStages - kAhead - 1.
+            if (p >= kStages)
+                asm volatile("cp.async.bulk.wait_group.read %0;" ::"n"(kStages - kAhead - 1)
+                             : "memory");
+            const unsigned s = static_cast<unsigned>(p % kStages);
+            expect(filled + 8 * s, size(p));
+            bulk_load(memory + s * kStageBytes, in(p), size(p), filled + 8 * s);
+        }
+        if (p >= kAhead) {
+            const size_t q = p - kAhead;
+            const unsigned s = static_cast<unsigned>(q % kStages);
+            await(filled + 8 * s, static_cast<unsigned>(q / kStages) & 1);
+            bulk_store(out(q), memory + s * kStageBytes, size(q));
+        }
+    }
+    asm volatile("cp.async.bulk.wait_group 0;" ::: "memory");
+}
+
+#endif

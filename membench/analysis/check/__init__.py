@@ -1,0 +1,1 @@
+"""Is this machine right: its tiers judged by what others got from the same hardware."""

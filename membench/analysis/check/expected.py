@@ -1,0 +1,69 @@
+"""Which figures a machine is held to: of the references of what it is, or of what is named."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from membench.analysis.check.expectation import Expectation, expectations
+from membench.analysis.check.from_history import HISTORY, expected_by_history
+from membench.analysis.references import (
+    Reference,
+    find_reference,
+    references,
+    references_of,
+)
+from membench.analysis.sources import read_source
+from membench.core.snapshot import Machine
+from membench.core.terms import Status
+from membench.results.reference_files import PREFIX
+from membench.results.schema import Row
+
+AUTO = "auto"
+
+
+def expected_of(
+    arguments: Sequence[str],
+    rows: Sequence[Row],
+    machine: Machine | None,
+    paths: Sequence[Path] = (),
+) -> tuple[Expectation, ...]:
+    """The figures of ``arguments``: ``ref:NAME``, results files, ``history`` or ``auto``.
+
+    ``auto`` are the references of the GPUs, processors and disks that ``rows`` name, and the
+    runs of that very machine; ``history`` are its other runs in the folders of ``paths``.
+
+    Raises:
+        UsageError: there is no such reference, or there are too few runs.
+        SchemaError: a file cannot be read.
+    """
+    found: list[Expectation] = []
+    for argument in dict.fromkeys(arguments):
+        if argument == AUTO:
+            for one in _of_machine(rows, machine):
+                found += _of_reference(one)
+        elif argument == HISTORY:
+            names = {row.machine for row in rows}
+            slugs = () if machine is None else (machine.slug, *machine.former)
+            found += expected_by_history(paths, (*names, *slugs))
+        elif argument.startswith(PREFIX):
+            found += _of_reference(find_reference(argument))
+        else:
+            source = read_source(Path(argument))
+            found += expectations(source.name, source.rows)
+    return tuple(found)
+
+
+def _of_reference(one: Reference) -> tuple[Expectation, ...]:
+    return expectations(one.label, (row for source in one.sources for row in source.rows))
+
+
+def _of_machine(rows: Sequence[Row], machine: Machine | None) -> tuple[Reference, ...]:
+    shipped = references()
+    devices = dict.fromkeys(row.device for row in rows if row.status is Status.OK and row.device)
+    sockets = None
+    if machine is not None:
+        sockets = len({core.package for core in machine.cpu.cores}) or None
+    names = {row.machine for row in rows}
+    own = tuple(one for one in shipped if one.kind == "measured" and one.name in names)
+    return (*own, *references_of(devices, sockets, shipped))

@@ -1,0 +1,123 @@
+"""A machine checked as a whole: tiers, preconditions, and the GPU that stands apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from membench.analysis.check.expectation import Expectation
+from membench.analysis.check.lines import DeviceLine, TierLine
+from membench.analysis.check.preconditions import Precondition, PreconditionState, preconditions
+from membench.analysis.check.quantities import MachinePart
+from membench.analysis.check.rule import CheckVerdict
+from membench.analysis.check.stragglers import Straggler, stragglers
+from membench.analysis.check.tiers import judge_tiers
+from membench.core.messages import listed, tr
+from membench.core.snapshot import Machine
+from membench.core.terms import Tier
+from membench.machine.gpus.state import GpuState
+from membench.results.schema import Row
+
+
+@dataclass(frozen=True)
+class MachineCheck:
+    """What is said of a machine.
+
+    Attributes:
+        references: what it was held to, ``ref:NAME`` or names of files; empty for nothing.
+        lines: by quantity, preconditions taken into account.
+        preconditions: met or not.
+        stragglers: GPUs and pairs that stand apart from the others.
+    """
+
+    references: tuple[str, ...]
+    lines: tuple[TierLine, ...]
+    preconditions: tuple[Precondition, ...]
+    stragglers: tuple[Straggler, ...]
+
+    @property
+    def tiers(self) -> dict[Tier, CheckVerdict]:
+        """The verdict on each tier: its worst line, and `not judged` unless some line was."""
+        found: dict[Tier, list[CheckVerdict]] = {}
+        for line in self.lines:
+            found.setdefault(line.tier, []).append(line.verdict)
+        order = list(CheckVerdict)
+        judged = {
+            tier: [one for one in several if one is not CheckVerdict.NOT_JUDGED]
+            for tier, several in found.items()
+        }
+        return {
+            tier: max(several, key=order.index) if several else CheckVerdict.NOT_JUDGED
+            for tier, several in judged.items()
+        }
+
+
+def check_machine(
+    rows: Iterable[Row],
+    machine: Machine | None,
+    expected: Sequence[Expectation],
+    states: Mapping[int, GpuState] | None = None,
+) -> MachineCheck:
+    """Check the machine of ``rows``.
+
+    Args:
+        rows: of one machine.
+        machine: its snapshot; None where there is none, so that nothing of it can pass.
+        expected: what it is held to.
+        states: what NVML said of its GPUs while they worked, by index.
+    """
+    rows = tuple(rows)
+    met = preconditions(rows, machine, states or {})
+    lines = judge_tiers(rows, expected, _parts(machine))
+    return MachineCheck(
+        references=tuple(dict.fromkeys(one.reference for one in expected)),
+        lines=tuple(_weighed(line, met) for line in lines),
+        preconditions=met,
+        stragglers=stragglers(rows),
+    )
+
+
+def _parts(machine: Machine | None) -> tuple[MachinePart, ...]:
+    """What the machine has, measured or not."""
+    if machine is None:
+        return ()
+    gpus = len(machine.gpus.devices)
+    found = [MachinePart.HOST]
+    found += [MachinePart.GPU] if gpus or machine.gpus.problem else []
+    found += [MachinePart.PEERS] if gpus > 1 else []
+    return tuple(found)
+
+
+def _weighed(line: TierLine, met: Sequence[Precondition]) -> TierLine:
+    return replace(
+        line, devices=tuple(_weigh(one, _bearing(met, line.tier, one)) for one in line.devices)
+    )
+
+
+def _bearing(met: Sequence[Precondition], tier: Tier, line: DeviceLine) -> list[Precondition]:
+    return [one for one in met if tier in one.tiers and one.device in (None, line.device)]
+
+
+def _weigh(line: DeviceLine, met: Sequence[Precondition]) -> DeviceLine:
+    """``line`` with its preconditions.
+
+    What was not known cannot have been right, so nothing passes on it.  A machine that was set up
+    otherwise, or shared, may be slower for that reason: it passes all the same, and does not fail.
+    """
+
+    def with_(verdict: CheckVerdict, found: Sequence[Precondition]) -> DeviceLine:
+        why = listed(f"{one.name}: {one.seen}" for one in found)
+        brief = listed(f"{one.name} {one.state}" for one in found)
+        return replace(line, verdict=verdict, why=why, brief=brief)
+
+    unknown = [one for one in met if one.state is PreconditionState.UNKNOWN]
+    other = [one for one in met if one.state is PreconditionState.OTHER]
+    if unknown and line.verdict in (CheckVerdict.GOOD, CheckVerdict.LOOK):
+        return with_(CheckVerdict.NOT_JUDGED, unknown)
+    if other and line.verdict in (CheckVerdict.LOOK, CheckVerdict.FAIL) and line.value is not None:
+        found = with_(CheckVerdict.NOT_JUDGED, other)
+        return replace(found, why=tr("not comparable: {reasons}", reasons=found.why))
+    bad = [one for one in met if one.state is PreconditionState.BAD]
+    if bad and line.verdict in (CheckVerdict.LOOK, CheckVerdict.FAIL) and not line.why:
+        return with_(line.verdict, bad)
+    return line

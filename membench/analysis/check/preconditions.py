@@ -1,0 +1,216 @@
+"""What must hold before a tier can be judged: link, clocks, memory errors, company, CPUs.
+
+Read from the rows' flags and from the sidecar: what NVML said of each GPU while it worked.  A
+precondition of which nothing could be read is unknown, and nothing passes on it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from membench.analysis.check.tiers import GPU_TIERS, gpu_of
+from membench.core.messages import listed, tr
+from membench.core.snapshot import GpuLinks, Machine
+from membench.core.terms import Status, Tier
+from membench.machine.gpus.state import GpuState
+from membench.results.schema import Row
+
+_PCIE = re.compile(r"gen(\d+)x(\d+)")
+_WRONG = ("heat", "hardware slowdown", "power brake")
+"""Slowdowns of a machine that is not right; a power cap is how a GPU works at full load."""
+ON_CHIP = GPU_TIERS - {Tier.LINK}
+_LINK = frozenset({Tier.LINK})
+_HOST = frozenset({Tier.DDR})
+
+
+class PreconditionState(StrEnum):
+    """How a precondition is met."""
+
+    OK = "ok"
+    BAD = "wrong"  # the machine is not right
+    OTHER = "not comparable"  # it was set up otherwise, or shared: a low figure proves nothing
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Precondition:
+    """One of them.
+
+    Attributes:
+        name: of what was looked at.
+        seen: what was found, with numbers.
+        device: index of the GPU; None for the host.
+        tiers: that it bears on.
+    """
+
+    name: str
+    state: PreconditionState
+    seen: str
+    tiers: frozenset[Tier]
+    device: int | None = None
+
+
+def preconditions(
+    rows: Sequence[Row], machine: Machine | None, states: Mapping[int, GpuState]
+) -> tuple[Precondition, ...]:
+    """All that bear on ``rows``.
+
+    Args:
+        machine: the snapshot; None where there is none.
+        states: what NVML said of the GPUs while they worked, by their index.
+    """
+    ok = [row for row in rows if row.status is Status.OK]
+    found: list[Precondition] = []
+    if machine is not None:
+        found += _faults(machine)
+    for device in sorted({gpu for row in ok if (gpu := gpu_of(row)) is not None}):
+        mine = [row for row in ok if gpu_of(row) == device]
+        links = machine.links if machine is not None else ()
+        link = links[device] if device < len(links) else None
+        found += _of_gpu(device, mine, states.get(device), link)
+    if any(row.tier is Tier.DDR for row in ok):
+        found += _of_host([row for row in ok if row.tier is Tier.DDR], machine)
+    return tuple(found)
+
+
+def _faults(machine: Machine) -> Iterator[Precondition]:
+    if machine.gpus.problem:
+        yield Precondition(tr("GPUs"), PreconditionState.BAD, machine.gpus.problem, GPU_TIERS)
+    for fault in machine.gpus.faults:
+        yield Precondition(
+            tr("GPU"),
+            PreconditionState.BAD,
+            f"{fault.where}: {fault.problem}",
+            GPU_TIERS,
+            fault.index,
+        )
+
+
+def _of_gpu(
+    device: int, rows: Sequence[Row], state: GpuState | None, link: GpuLinks | None
+) -> Iterator[Precondition]:
+    if any(row.tier is Tier.LINK for row in rows):
+        yield _link([row for row in rows if row.tier is Tier.LINK], state, link, device)
+    if state is None:
+        yield Precondition(
+            tr("state"),
+            PreconditionState.UNKNOWN,
+            tr("nothing is known of its power limit, clocks, errors and company"),
+            GPU_TIERS,
+            device,
+        )
+    else:
+        yield from _settings(device, state)
+    yield from _throttling(rows, device, known=state is not None)
+    if any("busy-gpu" in row.flags for row in rows):
+        yield Precondition(
+            tr("company"), PreconditionState.OTHER, tr("another process used it"), GPU_TIERS, device
+        )
+
+
+def _link(
+    rows: Sequence[Row], state: GpuState | None, link: GpuLinks | None, device: int
+) -> Precondition:
+    """Of PCI Express while copies ran: an idle link is slow by design."""
+
+    def found(state: PreconditionState, seen: str) -> Precondition:
+        return Precondition(tr("link"), state, seen, _LINK, device)
+
+    if any("encrypted-link" in row.flags for row in rows):
+        return found(
+            PreconditionState.OTHER, tr("what crosses it is encrypted (confidential computing)")
+        )
+    under_load = {text for row in rows for text in row.detail.get("pcie", "").split(",") if text}
+    if under_load == {"c2c"}:
+        return found(PreconditionState.OK, tr("chip to chip"))
+    pairs = [
+        tuple(map(int, match.groups())) for text in under_load if (match := _PCIE.fullmatch(text))
+    ]
+    generation = link.generation_max if link else state.link_generation_max if state else None
+    width = link.width_max if link else state.link_width_max if state else None
+    most = (
+        tr("of {generation}.0 x{width}", generation=generation, width=width)
+        if generation and width
+        else ""
+    )
+    if pairs:
+        worst = min(pairs)
+        seen = f"PCI Express {worst[0]}.0 x{worst[1]} {most}".strip()
+        narrow = (generation and worst[0] < generation) or (width and worst[1] < width)
+        if narrow or any("link-downtrained" in row.flags for row in rows):
+            return found(PreconditionState.BAD, seen)
+        return found(PreconditionState.OK if most else PreconditionState.UNKNOWN, seen)
+    if any("link-downtrained" in row.flags for row in rows):
+        return found(PreconditionState.BAD, tr("narrower or slower than it can be, under load"))
+    if state is None:
+        return found(PreconditionState.UNKNOWN, tr("nobody looked at it under load"))
+    return found(PreconditionState.OK, most or tr("not narrower than it can be"))
+
+
+def _settings(device: int, state: GpuState) -> Iterator[Precondition]:
+    def found(name: str, state: PreconditionState, seen: str) -> Precondition:
+        return Precondition(name, state, seen, ON_CHIP, device)
+
+    limit, usual = state.power_limit, state.power_default
+    if limit is not None and usual is not None:
+        lowered = limit < usual
+        seen = tr("{limit} W of {usual} W", limit=f"{limit:.0f}", usual=f"{usual:.0f}")
+        yield found(
+            tr("power limit"), PreconditionState.OTHER if lowered else PreconditionState.OK, seen
+        )
+    set_to, most = state.sm_mhz_set, state.sm_mhz_max
+    if set_to is not None and most is not None and set_to < most:
+        seen = tr("set to {set} MHz of {most} MHz", set=set_to, most=most)
+        yield found(tr("clock"), PreconditionState.OTHER, seen)
+    if state.mig:
+        yield found(tr("MIG"), PreconditionState.OTHER, tr("on: a part of the GPU was measured"))
+    if state.ecc_errors:
+        seen = tr("{count} uncorrected errors since the driver was loaded", count=state.ecc_errors)
+        yield found(tr("ECC"), PreconditionState.BAD, seen)
+    elif state.ecc is not None:
+        yield found(tr("ECC"), PreconditionState.OK, tr("on") if state.ecc else tr("off"))
+
+
+def _throttling(rows: Sequence[Row], device: int, *, known: bool) -> Iterator[Precondition]:
+    """Around each case; ``known``: somebody asked NVML, so that silence means no."""
+    words = {
+        word.strip()
+        for row in rows
+        for word in row.detail.get("slowdown", "").split(",")
+        if word.strip()
+    }
+    wrong = sorted(word for word in words if any(bad in word for bad in _WRONG))
+    fell = sum("throttled" in row.flags for row in rows)
+    if wrong:
+        yield Precondition(tr("clocks"), PreconditionState.BAD, listed(wrong), GPU_TIERS, device)
+    elif fell:
+        seen = tr("held down in {count} of {rows} rows", count=fell, rows=len(rows))
+        yield Precondition(tr("clocks"), PreconditionState.OTHER, seen, ON_CHIP, device)
+    elif known:
+        seen = tr("not held down")
+        yield Precondition(tr("clocks"), PreconditionState.OK, seen, GPU_TIERS, device)
+
+
+def _of_host(rows: Sequence[Row], machine: Machine | None) -> Iterator[Precondition]:
+    def found(state: PreconditionState, seen: str) -> Precondition:
+        return Precondition(tr("CPUs"), state, seen, _HOST)
+
+    if machine is None:
+        yield found(PreconditionState.UNKNOWN, tr("nobody knows how many of them could be used"))
+        return
+    usable, every = machine.cpu.usable, max(len(machine.cpu.cores), machine.cpu.usable)
+    seen = tr("{usable} of {every} may be used", usable=usable, every=every)
+    yield found(PreconditionState.OTHER if usable < every else PreconditionState.OK, seen)
+    if any("cgroup-limited" in row.flags for row in rows):
+        yield found(PreconditionState.OTHER, tr("the control group stopped them to hold its quota"))
+
+
+def states_by_device(machine: Machine | None, states: Iterable[GpuState]) -> dict[int, GpuState]:
+    """``states`` by the index of their GPU in the snapshot; the last one of each."""
+    if machine is None:
+        return {}
+    places = {gpu.uuid: place for place, gpu in enumerate(machine.gpus.devices)}
+    return {places[state.uuid]: state for state in states if state.uuid in places}

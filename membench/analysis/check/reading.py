@@ -1,0 +1,107 @@
+"""From a results file to the check of its machine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from membench.analysis.check.expected import expected_of
+from membench.analysis.check.machine import MachineCheck, check_machine
+from membench.analysis.check.preconditions import states_by_device
+from membench.core.errors import MembenchError, UsageError
+from membench.core.files import shown
+from membench.core.messages import listed, tr
+from membench.core.plain import load
+from membench.core.snapshot import Machine
+from membench.machine.gpus.state import GpuState
+from membench.results.magnitude import check_magnitude
+from membench.results.schema import Row
+from membench.results.sidecar import Sidecar, read_sidecar, verify_sha256
+from membench.results.table import read_rows
+
+
+@dataclass(frozen=True)
+class CheckedFile:
+    """A machine as a file describes it, checked.
+
+    Attributes:
+        name: of the machine.
+        problems: why the sidecar was not believed, a line each.
+    """
+
+    name: str
+    check: MachineCheck
+    problems: tuple[str, ...] = ()
+
+
+def read_checked(paths: Sequence[Path], expected: Sequence[str]) -> CheckedFile:
+    """Check the machine of the results files ``paths``.
+
+    A sidecar that is of another run, or whose CSV was changed since, proves nothing: what it
+    would tell is then unknown.
+
+    Args:
+        expected: see `membench.analysis.check.expected.expected_of`.
+
+    Raises:
+        UsageError: the files are of several machines, or have no rows.
+        SchemaError: one of them cannot be read.
+    """
+    rows: list[Row] = []
+    problems: list[str] = []
+    machine: Machine | None = None
+    states: list[GpuState] = []
+    for path in paths:
+        found = read_rows(path)
+        check_magnitude(found)
+        rows += found
+        try:
+            sidecar = _believed(path, found, problems)
+            if sidecar is not None:
+                machine = load(Machine, sidecar.machine)
+                states += gpu_states(sidecar)
+        except MembenchError as error:
+            problems.append(tr("{error}; not used", error=error))
+    names = list(dict.fromkeys(row.machine for row in rows))
+    if len(names) != 1:
+        what = listed(names) if names else tr("no machine")
+        raise UsageError(
+            f"a check is of one machine, and this is of {what}", "membench compare is for several"
+        )
+    figures = expected_of(expected, rows, machine, paths)
+    check = check_machine(rows, machine, figures, states_by_device(machine, states))
+    return CheckedFile(names[0], check, tuple(problems))
+
+
+def gpu_states(sidecar: Sidecar) -> list[GpuState]:
+    """What NVML said of the GPUs at the ends of the rounds, in their order.
+
+    Raises:
+        SchemaError: the sidecar does not hold states.
+    """
+    return [
+        load(GpuState, state)
+        for event in sidecar.notes
+        if event.kind == "gpu"
+        for state in event.data.get("states", ())
+    ]
+
+
+def _believed(path: Path, rows: Sequence[Row], problems: list[str]) -> Sidecar | None:
+    if not path.is_file():
+        return None
+    sidecar = read_sidecar(path)
+    if sidecar is None:
+        return None
+    if sidecar.plan.run_id not in {row.run_id for row in rows}:
+        problems.append(
+            tr("the sidecar of {file} is of another run, and not used", file=shown(path))
+        )
+        return None
+    if not verify_sha256(path, sidecar):
+        problems.append(
+            tr("{file} is not as its run wrote it: its sidecar is not used", file=shown(path))
+        )
+        return None
+    return sidecar

@@ -1,0 +1,137 @@
+"""What a person demands of a check, and whether it was met: nothing is met by missing data."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+
+from membench.analysis.check.lines import DeviceLine
+from membench.analysis.check.machine import MachineCheck
+from membench.analysis.check.preconditions import PreconditionState
+from membench.analysis.check.rule import CheckVerdict
+from membench.core.errors import UsageError
+from membench.core.messages import listed, tr
+from membench.core.terms import Tier
+
+WORDS = {"look": CheckVerdict.LOOK, "not-judged": CheckVerdict.NOT_JUDGED}
+FAIL_ON = (*WORDS, "straggler")
+"""What a check can be told to fail on, besides what always fails."""
+
+_MOST_GPUS = 1024
+_NEEDED = (Tier.HBM, Tier.LINK)
+"""Tiers of which every GPU that is required must have a verdict."""
+
+
+@dataclass(frozen=True)
+class Requirements:
+    """What must be there and judged.
+
+    Attributes:
+        gpus: how many GPUs; 0 for no matter.
+        tiers: that must have a verdict.
+    """
+
+    gpus: int = 0
+    tiers: tuple[Tier, ...] = ()
+
+
+def parse_requirements(words: Sequence[str]) -> Requirements:
+    """``gpu=8`` and names of tiers, each word possibly several with commas between them.
+
+    Raises:
+        UsageError: a word is neither.
+    """
+    gpus, tiers = 0, []
+    for word in (part.strip() for text in words for part in text.split(",")):
+        key, equals, number = word.partition("=")
+        if key == "gpu" and equals:
+            if not (number.isascii() and number.isdecimal() and 1 <= int(number[:6]) <= _MOST_GPUS):
+                raise UsageError(
+                    f"--require {word}: not a number of GPUs", f"it may be 1 to {_MOST_GPUS}"
+                )
+            gpus = int(number)
+        elif word in tuple(Tier):
+            tiers.append(Tier(word))
+        else:
+            raise UsageError(
+                f"--require {word}: not known", f"use gpu=N, or a tier: {', '.join(Tier)}"
+            )
+    return Requirements(gpus, tuple(dict.fromkeys(tiers)))
+
+
+def failures(
+    check: MachineCheck, required: Requirements, fail_on: Collection[str] = ()
+) -> tuple[str, ...]:
+    """Why the machine is not right, one sentence each; empty if it is."""
+    return tuple(dict.fromkeys((*_always(check), *unmet(check, required), *_asked(check, fail_on))))
+
+
+def _always(check: MachineCheck) -> Iterator[str]:
+    for one in check.preconditions:
+        if one.state is PreconditionState.BAD:
+            yield f"{gpus([one.device])}{one.name}: {one.seen}"
+    for line in check.lines:
+        several: dict[tuple[CheckVerdict, str], list[DeviceLine]] = {}
+        for device in line.devices:
+            if device.verdict in (CheckVerdict.FAIL, CheckVerdict.FAULT):
+                several.setdefault((device.verdict, device.why), []).append(device)
+        for (verdict, why), devices in several.items():
+            share = max(devices, key=lambda one: one.badness).share
+            much = (
+                "" if share is None else tr(" ({share} of what is expected)", share=f"{share:.0%}")
+            )
+            about = f", {why}" if why else ""
+            yield f"{gpus([one.device for one in devices])}{line.name}: {verdict}{much}{about}"
+
+
+def gpus(devices: Sequence[int | None]) -> str:
+    """``GPU 3: `` or ``GPUs 0, 1 and 3: `` before what is said of them; nothing for the host."""
+    numbers = [f"{device}" for device in devices if device is not None]
+    if not numbers:
+        return ""
+    return f"GPU {numbers[0]}: " if len(numbers) == 1 else f"GPUs {listed(numbers)}: "
+
+
+def unmet(check: MachineCheck, required: Requirements) -> Iterator[str]:
+    """What is required and is not there, or not judged."""
+    seen = {device.device for line in check.lines for device in line.devices if device.value}
+    found = len(seen - {None})
+    if found < required.gpus:
+        yield tr(
+            "{required} GPUs are required, {found} were measured",
+            required=required.gpus,
+            found=found,
+        )
+    for number in range(required.gpus):
+        for tier in _NEEDED:
+            if number in seen and not _is_judged(check, tier, number):
+                yield tr("GPU {number}: {tier} is not judged", number=number, tier=tier)
+    for tier in required.tiers:
+        if check.tiers.get(tier, CheckVerdict.NOT_JUDGED) is CheckVerdict.NOT_JUDGED:
+            yield tr("{tier} is not judged", tier=tier)
+
+
+def _is_judged(check: MachineCheck, tier: Tier, number: int) -> bool:
+    return any(
+        device.device == number and device.verdict is not CheckVerdict.NOT_JUDGED
+        for line in check.lines
+        if line.tier is tier
+        for device in line.devices
+    )
+
+
+def _asked(check: MachineCheck, fail_on: Collection[str]) -> Iterator[str]:
+    for word in fail_on:
+        if word == "straggler":
+            yield from (
+                tr("{name} is slower than the others", name=one.name) for one in check.stragglers
+            )
+            continue
+        found = [
+            line
+            for line in check.lines
+            if any(device.verdict is WORDS[word] for device in line.devices)
+        ]
+        yield from (f"{line.name}: {WORDS[word]}" for line in found)
+        if word == "not-judged" and not check.lines:
+            yield tr("nothing was judged")

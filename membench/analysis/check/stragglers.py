@@ -1,0 +1,109 @@
+"""The odd one of several GPUs, and of the pairs of GPUs, by the rule for the machines of a fleet.
+
+The GPUs of one host are the machines, and the cases that differ in the GPU alone are one case
+(`membench.analysis.fleet.summary`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from membench.analysis.check.tiers import gpu_of
+from membench.analysis.derive.tiers import split_case
+from membench.analysis.fleet.reading import Key, Values
+from membench.analysis.fleet.summary import SlowCell, summarise
+from membench.analysis.likeness import NOT_THE_CASE
+from membench.analysis.thresholds import PRESETS
+from membench.core.terms import OFF_TIER_FLAGS, Status
+from membench.results.schema import Row
+
+PEER = "peer/"
+_MATRICES = ("p2p", "device_to_device")
+"""In names of tests of p2pBandwidthLatencyTest and nvbandwidth whose cells are pairs of GPUs."""
+
+
+@dataclass(frozen=True)
+class Straggler:
+    """A GPU, or a pair of them, that stands apart from the others of the host.
+
+    Attributes:
+        name: ``GPU 3``, or ``GPU 3 to GPU 4``.
+        slow: the cases in which it is slow, the slowest first.
+        chance: how likely that is if nothing is wrong, at most 1.
+    """
+
+    name: str
+    slow: tuple[SlowCell, ...]
+    chance: float
+
+
+def stragglers(rows: Iterable[Row]) -> tuple[Straggler, ...]:
+    """Those of the GPUs first, then those of the pairs; none where there are fewer than five."""
+    ok = [
+        row
+        for row in rows
+        if row.status is Status.OK
+        and row.value is not None
+        and gpu_of(row) is not None
+        and OFF_TIER_FLAGS.isdisjoint(row.flags)
+    ]
+    pairs = [row for row in ok if _is_of_pair(row)]
+    own = [row for row in ok if not row.case.startswith(PEER) and "/src=" not in row.case]
+    return (*_found(own, lambda row: f"GPU {gpu_of(row)}"), *_found(pairs, _pair))
+
+
+def _is_of_pair(row: Row) -> bool:
+    """Between two GPUs: one of ours, or a cell of a matrix that another tool printed."""
+    axes = split_case(row.case)[1]
+    matrix = any(word in axes.get("test", "") for word in _MATRICES)
+    return row.case.startswith(PEER) or (matrix and axes.get("src", "") != axes.get("dst", ""))
+
+
+def _pair(row: Row) -> str:
+    """Where the bytes come from and where they go."""
+    said = {**row.detail, **split_case(row.case)[1]}
+    ends = said.get("src", ""), said.get("dst", "")
+    if all(ends):
+        return f"GPU {ends[0]} to GPU {ends[1]}"
+    both = said.get("gpus", "")
+    return f"GPUs {both}" if both else f"GPU {gpu_of(row)} and another"
+
+
+def _found(rows: Sequence[Row], name: Callable[[Row], str]) -> list[Straggler]:
+    keys: dict[Key, int] = {}
+    names: dict[str, int] = {}
+    places: dict[tuple[int, int], float] = {}
+    for row in rows:
+        key = keys.setdefault(_key(row), len(keys))
+        places[key, names.setdefault(name(row), len(names))] = row.value or 0.0
+    if not places:
+        return []
+    summary = summarise(
+        Values(
+            keys=tuple(keys),
+            machines=tuple(names),
+            key=np.array([key for key, _ in places], np.int32),
+            machine=np.array([place for _, place in places], np.int32),
+            value=np.array(list(places.values())),
+        ),
+        PRESETS["default"],
+    )
+    return [Straggler(line.name, line.slow, line.chance) for line in summary.stragglers]
+
+
+def _key(row: Row) -> Key:
+    """The case without where it ran."""
+    parts = row.case.split("/")
+    return Key(
+        row.tier,
+        "/".join(part for part in parts if part.partition("=")[0] not in NOT_THE_CASE),
+        row.case_version,
+        row.metric,
+        row.stat,
+        row.unit,
+        str(row.bytes_convention or ""),
+        row.better,
+    )

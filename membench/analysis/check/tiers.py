@@ -1,0 +1,89 @@
+"""A machine's rows judged by what others got from the same hardware, a line for each quantity.
+
+A quantity is judged by its best row that is alike a figure of the references; of several GPUs
+the worst one speaks.  Nothing passes for want of a figure or a row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from membench.analysis.check.device import judge_device
+from membench.analysis.check.expectation import Expectation
+from membench.analysis.check.lines import TierLine
+from membench.analysis.check.quantities import QUANTITIES, MachinePart, Quantity
+from membench.core.terms import Status, Tier
+from membench.results.schema import Row
+from membench.results.staircase import settled
+
+GPU_TIERS = frozenset({Tier.SMEM, Tier.L1, Tier.L2, Tier.HBM, Tier.GPU, Tier.LINK})
+"""Tiers that a GPU has, its links among them."""
+
+
+def judge_tiers(
+    rows: Iterable[Row], expected: Sequence[Expectation], parts: Iterable[MachinePart] = ()
+) -> tuple[TierLine, ...]:
+    """A line for each quantity that was measured, should have been, or has a figure.
+
+    Args:
+        rows: of one machine.
+        expected: figures of the references that the machine is held to.
+        parts: what the machine has, whether or not it was measured.
+    """
+    found = settled(tuple(rows))
+    has = {*parts, *_parts(found)}
+    gpus = sorted({number for row in found if (number := gpu_of(row)) is not None})
+    lines = (
+        _line(quantity, found, expected, gpus) for quantity in QUANTITIES if quantity.part in has
+    )
+    return tuple(line for line in lines if line is not None)
+
+
+def gpu_of(row: Row) -> int | None:
+    """On which of the machine's GPUs the case ran; None for one that needs none.
+
+    Of several GPUs the id tells it, but for the first one of a file that was imported.
+    """
+    if row.tier not in GPU_TIERS:
+        return None
+    number = row.case.partition("/gpu=")[2].partition("/")[0]
+    return int(number) if number.isascii() and number.isdecimal() and len(number) < 5 else 0
+
+
+def _parts(rows: Sequence[Row]) -> set[MachinePart]:
+    """What was measured, or tried."""
+    tried = [row for row in rows if row.status is not Status.SKIPPED]
+    has = {
+        MachinePart.GPU: any(row.tier in GPU_TIERS for row in tried),
+        MachinePart.PEERS: any(row.case.startswith("peer/") for row in tried),
+        MachinePart.HOST: any(row.tier is Tier.DDR for row in tried),
+        MachinePart.DISK: any(row.tier is Tier.SSD for row in tried),
+    }
+    return {part for part, found in has.items() if found}
+
+
+def _line(
+    quantity: Quantity, rows: Sequence[Row], expected: Sequence[Expectation], gpus: Sequence[int]
+) -> TierLine | None:
+    figures = [
+        one
+        for one in expected
+        if (one.tier, one.metric) == (quantity.tier, quantity.metric)
+        and one.stat in quantity.stats
+        and quantity.has(one.case)
+    ]
+    stats = {one.stat for one in figures} or {quantity.stats[0]}
+    mine: dict[int | None, list[Row]] = {}
+    for row in rows:
+        if row.stat in stats and quantity.takes(row):
+            mine.setdefault(gpu_of(row), []).append(row)
+    measured = any(row.status is not Status.SKIPPED for several in mine.values() for row in several)
+    if not quantity.main and not (figures and measured):
+        return None
+    of_gpus = gpus if quantity.part in (MachinePart.GPU, MachinePart.PEERS) else ()
+    devices: Sequence[int | None] = of_gpus or (None,)
+    judged = (
+        replace(judge_device(mine.get(device, ()), figures), device=device) for device in devices
+    )
+    return TierLine(quantity.name, quantity.tier, quantity.metric, quantity.part, tuple(judged))

@@ -1,0 +1,246 @@
+"""Where a series of runs changed its level: pure functions on the logarithms of its values.
+
+A series is of shape (n,), in the order of time; logarithms make a rise and the fall that
+undoes it equally large.  The same values always give the same answer.
+
+The method is the oldest one for this question, the largest standardized difference of means
+over all ways to divide the series (a CUSUM), with what real runs need besides:
+
+- *Scores instead of values* (Huber's): a value counts for at most `CLAMP` robust standard
+  deviations from the median, so that one disturbed run is no change.
+- *Windows of all lengths* (seeded binary segmentation), so that a week of slow runs that ends
+  again is found as well as a step that stays.
+- *Critical values by permutation*, common to all series of a history: the largest statistic
+  that any of the series reaches in some hundred random orders of its own values (Westfall and
+  Young's max-T).  So the chance of a false alarm is bounded for the whole history, whatever the
+  distribution of the noise.
+- *A correction for autocorrelation*: runs that follow each other are alike, which permutations
+  destroy.  The statistic is divided by the root of (1 + r) / (1 - r), the factor by which
+  the variance of a mean of such a series is larger; r is an upper bound of the autocorrelation
+  at lag 1 of what the changes leave.
+
+How often it is wrong is measured: docs/statistics.md.
+
+Sources: Page, "Continuous inspection schemes", Biometrika 41 (1954), for the CUSUM; Vostrikova,
+"Detecting 'disorder' in multidimensional random processes", Soviet Mathematics Doklady 24
+(1981), for binary segmentation, and Kovacs, Buhlmann, Li and Munk, "Seeded binary
+segmentation", Biometrika 110 (2023), for its windows; Huber, "Robust estimation of a location
+parameter", Annals of Mathematical Statistics 35 (1964); Westfall and Young, "Resampling-Based
+Multiple Testing", Wiley (1993); Bayley and Hammersley, "The 'effective' number of independent
+observations in an autocorrelated time series", JRSS Supplement 8 (1946), for the factor;
+Marriott and Pope, "Bias in the estimation of autocorrelations", Biometrika 41 (1954).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+CHANCE = 0.01
+"""Share of histories without any change in which one is named all the same."""
+PERMUTATIONS, FEWER_PERMUTATIONS = 499, 199
+"""Random orders of each series, and of histories of more than `MANY_VALUES` values: with these,
+`CHANCE` is the fifth largest of 500, and the second largest of 200."""
+MANY_VALUES = 50_000
+LEAST = 3
+"""Runs that a level must last to be told from a disturbance."""
+CLAMP = 5.0
+"""Robust standard deviations beyond which a value counts no further."""
+_BOUND = 2.0
+"""Standard errors above the estimate: the one-sided 97.7 % bound of the autocorrelation."""
+_LARGEST_CORRELATION = 0.95
+_SEED = 20261128
+_AT_ONCE = 1 << 21  # numbers in memory at the same time: 16 MiB
+
+_MAD = 1.4826  # 1 / the 0.75 quantile of the standard normal distribution
+
+
+@dataclass(frozen=True)
+class ChangePoint:
+    """A level that ended.
+
+    Attributes:
+        place: index of the first value of the new level.
+        p: chance that any series of a history without a change shows so large a one, at least
+            1 / (permutations + 1).
+    """
+
+    place: int
+    p: float
+
+
+def find_changes(
+    series: Sequence[Floats], chance: float = CHANCE, permutations: int | None = None
+) -> list[tuple[ChangePoint, ...]]:
+    """The changes of each of ``series``, in the order of time.
+
+    Args:
+        series: finite numbers, shapes (n,) of any n; those of fewer than 2 `LEAST` have none.
+        chance: of any change at all where there is none in any of ``series``.
+        permutations: random orders of each of ``series``; None: `PERMUTATIONS`, or fewer.
+
+    Raises:
+        ValueError: so few ``permutations`` cannot show such a ``chance``.
+    """
+    if permutations is None:
+        many = sum(map(len, series)) > MANY_VALUES
+        permutations = FEWER_PERMUTATIONS if many else PERMUTATIONS
+    scored = [_scores(one) if len(one) >= 2 * LEAST else None for one in series]
+    usable = [one for one in scored if one is not None]
+    if not usable:
+        return [() for _ in series]
+    largest = np.sort(_largest_by_chance(usable, permutations))
+    allowed = math.floor(chance * (permutations + 1) + 1e-9)
+    if allowed < 1:
+        raise ValueError(f"{permutations} permutations cannot show a chance of {chance}")
+    critical = float(largest[-allowed])
+    found = []
+    for one in scored:
+        changes = _segmented(one, critical) if one is not None else []
+        found.append(tuple(ChangePoint(place, _p(z, largest)) for place, z in changes))
+    return found
+
+
+def _p(z: float, largest: Floats) -> float:
+    above = len(largest) - int(np.searchsorted(largest, z))
+    return (1 + above) / (len(largest) + 1)
+
+
+def _scores(values: Floats) -> Floats | None:
+    """``values`` as clamped deviations of mean 0 and variance 1; None where all are alike."""
+    apart = values - np.median(values)
+    scale = _MAD * float(np.median(np.abs(apart))) or float(np.abs(apart).mean())
+    if not scale:
+        return None
+    clamped = np.clip(apart / scale, -CLAMP, CLAMP)
+    centred: Floats = clamped - clamped.mean()
+    return centred / float(centred.std())
+
+
+@cache
+def _windows(n: int) -> tuple[tuple[int, Ints], ...]:
+    """Lengths and starts of the seeded windows of a series of ``n``: each half over the next."""
+    made: list[tuple[int, Ints]] = []
+    length = float(n)
+    while True:
+        whole = max(2 * LEAST, math.ceil(length))
+        count = max(1, 2 * math.ceil(n / whole) - 1)
+        starts = np.unique(np.linspace(0, n - whole, count).round().astype(np.int64))
+        if not made or made[-1][0] != whole:
+            made.append((whole, starts))
+        if whole == 2 * LEAST:
+            return tuple(made)
+        length /= math.sqrt(2)
+
+
+def _statistics(scores: Floats) -> Iterator[tuple[int, Ints, Floats]]:
+    """By window length: the starts, and the standardized differences.
+
+    ``scores`` are of shape (..., n), the differences of shape (..., starts, splits); the first
+    split is after `LEAST` values of the window.
+    """
+    n = scores.shape[-1]
+    sums = np.zeros((*scores.shape[:-1], n + 1))
+    np.cumsum(scores, axis=-1, out=sums[..., 1:])
+    for length, starts in _windows(n):
+        before = np.arange(LEAST, length - LEAST + 1)
+        first = sums[..., starts, None]
+        total = sums[..., starts + length, None] - first
+        left = sums[..., starts[:, None] + before] - first
+        left -= total * (before / length)
+        left /= np.sqrt(before * (length - before) / length)
+        yield length, starts, np.abs(left, out=left)
+
+
+def _largest_by_chance(scored: Sequence[Floats], permutations: int) -> Floats:
+    """The largest statistic of any of the series, by random order of each; (permutations,)."""
+    rng = np.random.default_rng(_SEED)
+    largest = np.zeros(permutations)
+    for scores in scored:
+        at_once = max(1, _AT_ONCE // (4 * len(scores)))
+        for start in range(0, permutations, at_once):
+            part = largest[start : start + at_once]
+            orders = rng.permuted(np.tile(scores, (len(part), 1)), axis=1)
+            for _, _, differences in _statistics(orders):
+                np.maximum(part, differences.max(axis=(-1, -2)), out=part)
+    return largest
+
+
+def _segmented(scores: Floats, critical: float) -> list[tuple[int, float]]:
+    """The places of the changes, and how far each is beyond chance, as an i.i.d. statistic."""
+    places = _candidates(scores, critical)
+    while places:
+        strengths = _strengths(scores, places)
+        weakest = min(range(len(places)), key=lambda place: strengths[place])
+        if strengths[weakest] > critical:
+            return list(zip(places, strengths, strict=True))
+        del places[weakest]
+    return []
+
+
+def _candidates(scores: Floats, critical: float) -> list[int]:
+    """Where independent noise would show a change: the largest first, then what it does not cut."""
+    beyond: list[tuple[float, int, int, int]] = []
+    for length, starts, differences in _statistics(scores):
+        splits = differences.argmax(axis=-1)
+        tops = differences.max(axis=-1)
+        for window in np.flatnonzero(tops > critical).tolist():
+            start = int(starts[window])
+            place = start + LEAST + int(splits[window])
+            beyond.append((float(tops[window]), start, start + length, place))
+    beyond.sort(key=lambda one: (-one[0], one[3]))
+    places: list[int] = []
+    while beyond:
+        place = beyond[0][3]
+        places.append(place)
+        beyond = [one for one in beyond if not one[1] < place < one[2]]
+    return sorted(places)
+
+
+def _strengths(scores: Floats, places: Sequence[int]) -> list[float]:
+    """The statistic of each change between its neighbours, free of autocorrelation.
+
+    It is a t-statistic: the scale is that of what the changes leave.  As the critical values are
+    of scores whose scale includes all there is, it is brought to theirs: with n values,
+    z = t sqrt(n / (n - 2 + t^2)).
+    """
+    n = len(scores)
+    ends = [0, *places, n]
+    levels = [scores[start:end] for start, end in pairwise(ends)]
+    means = [float(level.mean()) for level in levels]
+    left = np.concatenate([level - mean for level, mean in zip(levels, means, strict=True)])
+    variance = float(left @ left) / (n - len(levels))
+    if variance <= 0:  # every level is a constant
+        return [math.inf for _ in places]
+    factor = math.sqrt(variance * _inflation(left, places))
+    found = []
+    for number in range(len(places)):
+        one, two = len(levels[number]), len(levels[number + 1])
+        t = abs(means[number + 1] - means[number]) * math.sqrt(one * two / (one + two)) / factor
+        found.append(t * math.sqrt(n / (n - 2 + t * t)))
+    return found
+
+
+def _inflation(left: Floats, places: Sequence[int]) -> float:
+    """By what factor the variance of a mean of ``left`` is larger than that of independent values.
+
+    Pairs across a change do not count.  The estimate is too low by about (1 + 3 r) / n for each
+    mean that was taken off (Marriott and Pope).
+    """
+    n = len(left)
+    products = left[1:] * left[:-1]
+    products[np.asarray(places, np.int64) - 1] = 0
+    r = float(products.sum()) / float(left @ left)
+    r += (len(places) + 1) * (1 + 3 * r) / n
+    r += _BOUND * math.sqrt(max(0.0, 1 - min(r, 1.0) ** 2) / n)
+    r = min(max(r, 0.0), _LARGEST_CORRELATION)
+    return (1 + r) / (1 - r)

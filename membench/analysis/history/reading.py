@@ -1,0 +1,275 @@
+"""Results files of one machine as series over its runs.
+
+Files are read by the reader that comparing uses, one after the other; of each row the
+number and what it shares with other rows are kept.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from membench.analysis.sources import for_many_files
+from membench.core.errors import MembenchError, SchemaError, UsageError
+from membench.core.files import shown
+from membench.core.terms import Better, Metric, Stat, Status, Tier
+from membench.core.text import ascii_line
+from membench.results.compact.reader import read_measurements
+from membench.results.compact.row import Common, Measurement
+from membench.results.magnitude import fits
+from membench.results.sidecar import read_plain
+
+_STAMP = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)\d\dZ")
+_REFERENCE = "reference"  # results/reference holds runs of other people's machines
+_NAMES_SHOWN = 4
+
+
+class SeriesKey(NamedTuple):
+    """What makes numbers of several runs one series."""
+
+    tier: Tier
+    case: str
+    version: int
+    metric: Metric
+    stat: Stat
+    unit: str
+    convention: str
+    better: Better
+    backend: str
+
+
+@dataclass(frozen=True)
+class HistoryRun:
+    """A run; ``run_id`` begins with its time."""
+
+    run_id: str
+    machine: str
+    path: Path
+
+    @property
+    def when(self) -> str:
+        """``2026-11-25 04:12`` (UTC), or the whole id where it does not begin with a time."""
+        found = _STAMP.match(self.run_id)
+        if found is None:
+            return self.run_id
+        year, month, day, hour, minute = found.groups()
+        return f"{year}-{month}-{day} {hour}:{minute}"
+
+
+@dataclass(frozen=True)
+class RunSeries:
+    """The numbers of one key, in the order of time.
+
+    Attributes:
+        runs: indices of the runs that have one, ascending, shape (n,).
+        values: in the unit of the key, above 0, shape (n,).
+        commons: what else the row of each run says.
+    """
+
+    runs: NDArray[np.int64]
+    values: NDArray[np.float64]
+    commons: tuple[Common, ...]
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """The runs of one machine.
+
+    Attributes:
+        machines: the names that the machine has in the files, the newest run's last.
+        runs: in the order of time.
+        series: by key.
+        failures: by case, in how many runs it failed.
+        repeated: how many files repeat a run that another file has.
+        unread: files of a directory that are no results files, and why.
+    """
+
+    machines: tuple[str, ...]
+    runs: tuple[HistoryRun, ...]
+    series: Mapping[SeriesKey, RunSeries]
+    failures: Mapping[str, int] = field(default_factory=dict)
+    repeated: int = 0
+    unread: Mapping[str, str] = field(default_factory=dict)
+
+
+def read_history(places: Sequence[Path]) -> RunRecord:
+    """The runs in ``places``: results files, and directories of them.
+
+    In a directory the files are in it or, where none is, one level below.  Of a run that stands
+    in several files the first one counts.  Cited figures are no runs.
+
+    Raises:
+        SchemaError: a file that was named is no results file, or a directory has none.
+        UsageError: no place is given, or the files are of several machines.
+    """
+    if not places:
+        raise UsageError("there is nothing to look at", "give results files or a folder of them")
+    record = read_record(*_files(places))
+    if not record.runs:
+        files = ", ".join(shown(place) for place in places[:_NAMES_SHOWN])
+        raise SchemaError(f"{files}: no run is in it", "name the folder of one machine's results")
+    _check_machine(record)
+    return record
+
+
+def read_record(named: Iterable[Path], found: Iterable[Path]) -> RunRecord:
+    """The runs in the files ``named`` and ``found``, of whatever machine.
+
+    Raises:
+        SchemaError: one that was ``named`` is no results file; others are kept as unread.
+    """
+    read = _FileReading()
+    with for_many_files():
+        for path in named:
+            read.add(path)
+        for path in found:
+            try:
+                read.add(path)
+            except SchemaError as error:
+                reason = str(error).removeprefix(f"{path}: ")
+                read.unread[ascii_line(str(path))] = ascii_line(reason)
+    return read.record()
+
+
+def _files(places: Sequence[Path]) -> tuple[list[Path], list[Path]]:
+    """The files that were named, and those of directories."""
+    named: dict[Path, None] = {}
+    found: dict[Path, None] = {}
+    for place in places:
+        if not place.is_dir():
+            named[place] = None
+            continue
+        here = sorted(place.glob("*.csv"))
+        below = (path for path in place.glob("*/*.csv") if path.parent.name != _REFERENCE)
+        found |= dict.fromkeys(here or sorted(below))
+    return list(named), [path for path in found if path not in named]
+
+
+class _FileReading:
+    """Files as they come, with numbers in lists."""
+
+    def __init__(self) -> None:
+        self.unread: dict[str, str] = {}
+        self._runs: dict[str, HistoryRun] = {}
+        self._rows: dict[str, list[Measurement]] = {}
+        self._repeated = 0
+
+    def add(self, path: Path) -> None:
+        by_run: dict[str, list[Measurement]] = {}
+        for row in read_measurements(path):
+            if row.value is not None and not fits(row.value):
+                raise SchemaError(f"{path}: {row.case}: {row.value:g} is no measurement")
+            if row.common.backend != "cited":
+                by_run.setdefault(row.run_id, []).append(row)
+        self._repeated += any(run in self._runs for run in by_run)
+        for run, rows in by_run.items():
+            if run not in self._runs:
+                self._runs[run] = HistoryRun(run, rows[0].machine, path)
+                self._rows[run] = rows
+
+    def record(self) -> RunRecord:
+        order = sorted(self._runs)
+        lists: dict[SeriesKey, tuple[list[int], list[float], list[Common]]] = {}
+        keys: dict[int, SeriesKey] = {}  # rows of many runs share what makes their key
+        failures: dict[str, int] = {}
+        for place, run in enumerate(order):
+            failed: set[str] = set()
+            for row in self._rows[run]:
+                common = row.common
+                if row.value is None:
+                    failed |= {common.case} if common.status is Status.FAILED else set()
+                    continue
+                key = keys.get(id(common))
+                if key is None:
+                    key = keys[id(common)] = _key(common)
+                runs, values, commons = lists.setdefault(key, ([], [], []))
+                runs.append(place)
+                values.append(row.value)
+                commons.append(common)
+            for case in failed:
+                failures[case] = failures.get(case, 0) + 1
+        series = {
+            key: RunSeries(np.array(runs, np.int64), np.array(values), tuple(commons))
+            for key, (runs, values, commons) in lists.items()
+        }
+        machines = tuple(dict.fromkeys(self._runs[run].machine for run in order))
+        return RunRecord(
+            machines=machines,
+            runs=tuple(self._runs[run] for run in order),
+            series=series,
+            failures=failures,
+            repeated=self._repeated,
+            unread=self.unread,
+        )
+
+
+def _key(common: Common) -> SeriesKey:
+    return SeriesKey(
+        common.tier,
+        common.case,
+        common.case_version,
+        common.metric,
+        common.stat,
+        common.unit,
+        str(common.bytes_convention or ""),
+        common.better,
+        common.backend,
+    )
+
+
+def sidecar_of(run: HistoryRun) -> Mapping[str, Any]:
+    """What stands beside the file of ``run``; empty where that is nothing, broken, or another's."""
+    try:
+        sidecar = read_plain(run.path)
+    except MembenchError:
+        return {}
+    plan = sidecar.get("plan") if sidecar is not None else None
+    ours = isinstance(plan, Mapping) and plan.get("run_id") == run.run_id
+    return sidecar if sidecar is not None and ours else {}
+
+
+def _check_machine(record: RunRecord) -> None:
+    """Refuse runs of several machines.
+
+    A machine has had several names where a sidecar says so: its slug beside a label, or the
+    former slugs that the snapshot keeps.
+
+    Raises:
+        UsageError: there are several.
+    """
+    groups: list[set[str]] = []
+    for name in record.machines:
+        names = {name, *_other_names(name, record.runs)}
+        groups = [group for group in groups if group.isdisjoint(names)] + [
+            names.union(*(group for group in groups if not group.isdisjoint(names)))
+        ]
+    if len(groups) > 1:
+        folders = sorted({shown(run.path.parent) for run in record.runs})
+        several = ", ".join(sorted(record.machines)[:_NAMES_SHOWN])
+        more = len(record.machines) - _NAMES_SHOWN
+        raise UsageError(
+            f"the runs are of {len(groups)} machines: {several}"
+            + (f" and {more} more" if more > 0 else ""),
+            f"name the files of one machine, or its folder, such as {folders[0]}",
+        )
+
+
+def _other_names(name: str, runs: Iterable[HistoryRun]) -> set[str]:
+    """The names of the machine ``name`` in the newest sidecar that its runs have."""
+    for run in sorted((one for one in runs if one.machine == name), key=_newest_first):
+        machine = sidecar_of(run).get("machine")
+        if isinstance(machine, Mapping):
+            former = machine.get("former")
+            names = [machine.get("slug"), *(former if isinstance(former, list) else ())]
+            return {one for one in names if isinstance(one, str) and one}
+    return set()
+
+
+def _newest_first(run: HistoryRun) -> tuple[int, ...]:
+    return tuple(-ord(character) for character in run.run_id)

@@ -1,0 +1,373 @@
+"""A machine's history: a line a tier, its noise, its levels, and where they changed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from membench.analysis.history.changepoints import ChangePoint, find_changes
+from membench.analysis.history.reading import (
+    HistoryRun,
+    RunRecord,
+    RunSeries,
+    SeriesKey,
+    sidecar_of,
+)
+from membench.analysis.history.surroundings import (
+    RUNS_LOOKED_AT,
+    SurroundingChange,
+    facts_of,
+    switched,
+)
+from membench.analysis.thresholds import PRESETS, Thresholds
+from membench.analysis.verdict import Verdict
+from membench.core.errors import NothingMatched
+from membench.core.registry import matches
+from membench.core.terms import OFF_TIER_FLAGS, Better, Metric, Stat, Tier
+
+Floats = NDArray[np.float64]
+Sidecars = Callable[[HistoryRun], Mapping[str, Any]]
+
+BAND = 0.9
+"""Share of the runs of a level that lie in its noise band."""
+PAIRS = 0.95
+"""Share of the pairs of runs of a level that differ by no more than `HistoryLine.offset`."""
+_OFTEN = 0.9  # of the runs of the most frequent case of a tier: so many must a case have to lead it
+_PAIRED = 500  # runs: of more, the newest
+
+
+@dataclass(frozen=True)
+class Level:
+    """Runs among which nothing changed.
+
+    Attributes:
+        start, end: places in the series, the end not included.
+        median: in the unit of the file.
+        low, high: of its noise band.
+    """
+
+    start: int
+    end: int
+    median: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class LevelChange:
+    """Where one level ends and the next begins.
+
+    Attributes:
+        place: in the series, of the first value of the new level.
+        last, first: the runs on both sides of it.
+        ratio: the new level's median over the old one's.
+        verdict: better or worse.
+        p: see `ChangePoint`.
+        surroundings: what else changed there, the nearest first.
+    """
+
+    place: int
+    last: HistoryRun
+    first: HistoryRun
+    ratio: float
+    verdict: Verdict
+    p: float
+    surroundings: tuple[SurroundingChange, ...]
+
+
+@dataclass(frozen=True)
+class HistoryLine:
+    """One case, metric and statistic over the runs.
+
+    Attributes:
+        runs: that have a value; values: of them, in the unit of the key.
+        levels: one at least; the last one is the present.
+        changes: between the levels.
+        offset: fraction by which two runs of the same level differ at most, in `PAIRS` of all
+            pairs; None where no level has two runs.
+        failures: in how many runs the case failed.
+        earlier: runs with another version of the case, which cannot be compared.
+    """
+
+    key: SeriesKey
+    runs: tuple[HistoryRun, ...]
+    values: tuple[float, ...]
+    levels: tuple[Level, ...]
+    changes: tuple[LevelChange, ...]
+    offset: float | None
+    failures: int = 0
+    earlier: int = 0
+
+    @property
+    def level(self) -> Level:
+        """The present one."""
+        return self.levels[-1]
+
+    @property
+    def latest(self) -> float:
+        """The value of the newest run that has one."""
+        return self.values[-1]
+
+    @property
+    def outside(self) -> bool:
+        """The latest value lies outside of the noise band."""
+        return not self.level.low <= self.latest <= self.level.high
+
+
+@dataclass(frozen=True)
+class ExpectedRange:
+    """What a next run of the machine should give.
+
+    Attributes:
+        low, high: the noise band of the present level, in ``key.unit``.
+        runs: of the present level; with few of them the range says little.
+        since: the first of these runs.
+    """
+
+    key: SeriesKey
+    low: float
+    median: float
+    high: float
+    runs: int
+    since: HistoryRun
+
+
+@dataclass(frozen=True)
+class History:
+    """One machine over time.
+
+    Attributes:
+        record: what was read.
+        lines: by tier and metric; one each, or one for every case.
+        thresholds: how large a change must be to be named.
+    """
+
+    record: RunRecord
+    lines: tuple[HistoryLine, ...]
+    thresholds: Thresholds
+
+    @property
+    def machine(self) -> str:
+        """The name that the newest run has."""
+        return self.record.runs[-1].machine
+
+    @property
+    def changed(self) -> tuple[HistoryLine, ...]:
+        """The lines with a change."""
+        return tuple(line for line in self.lines if line.changes)
+
+    def expected(self) -> dict[tuple[Tier, Metric, str, Stat], ExpectedRange]:
+        """The expected range of each line, by tier, metric, case and statistic."""
+        return {
+            (line.key.tier, line.key.metric, line.key.case, line.key.stat): ExpectedRange(
+                key=line.key,
+                low=line.level.low,
+                median=line.level.median,
+                high=line.level.high,
+                runs=line.level.end - line.level.start,
+                since=line.runs[line.level.start],
+            )
+            for line in self.lines
+        }
+
+
+def history_of(
+    record: RunRecord,
+    *,
+    select: Iterable[str] = (),
+    every_case: bool = False,
+    thresholds: Thresholds = PRESETS["default"],
+) -> History:
+    """The history in ``record``.
+
+    Args:
+        select: globs for case ids; all cases where there is none.
+        every_case: a line for every case and statistic; else one for each tier and metric, the
+            best of the cases that nearly all runs have.
+        thresholds: smaller changes are not named.
+
+    Raises:
+        NothingMatched: a glob of ``select`` fits no case, or no run has a value.
+    """
+    series = _selected(record, tuple(select))
+    current, earlier = _newest_versions(series)
+    if not current:
+        raise NothingMatched("no run has a value", "look at the runs with 'membench compare'")
+    chosen = _ordered(current if every_case else _leading(current))
+    logs = [np.log(current[key].values) for key in chosen]
+    found = find_changes(logs)
+    sidecar = cache(sidecar_of)
+    lines = [
+        _line(record, key, current[key], changes, thresholds, earlier[key], sidecar)
+        for key, changes in zip(chosen, found, strict=True)
+    ]
+    return History(record, tuple(lines), thresholds)
+
+
+def _selected(record: RunRecord, select: Sequence[str]) -> Mapping[SeriesKey, RunSeries]:
+    for pattern in select:
+        if not any(matches(key.case, pattern) for key in record.series):
+            raise NothingMatched(f"no case matches '{pattern}'", "'*' crosses slashes")
+    return {
+        key: one
+        for key, one in record.series.items()
+        if not select or any(matches(key.case, pattern) for pattern in select)
+    }
+
+
+def _newest_versions(
+    series: Mapping[SeriesKey, RunSeries],
+) -> tuple[dict[SeriesKey, RunSeries], dict[SeriesKey, int]]:
+    """Of each case, metric and statistic the series that the newest run is in.
+
+    Beside it, how many runs the others have: another version, unit or backend.
+    """
+    groups: dict[tuple[str, Metric, Stat], list[SeriesKey]] = {}
+    for key in series:
+        groups.setdefault((key.case, key.metric, key.stat), []).append(key)
+    current: dict[SeriesKey, RunSeries] = {}
+    earlier: dict[SeriesKey, int] = {}
+    for keys in groups.values():
+        newest = max(keys, key=lambda key: int(series[key].runs[-1]))
+        current[newest] = series[newest]
+        earlier[newest] = sum(len(series[key].runs) for key in keys if key != newest)
+    return current, earlier
+
+
+def _leading(series: Mapping[SeriesKey, RunSeries]) -> list[SeriesKey]:
+    """For each tier and metric the case that stands for it: best among those of nearly all runs.
+
+    As in the headline of a run, what was measured under load, or flagged as not the tier's, does
+    not stand for it.
+    """
+    groups: dict[tuple[Tier, Metric], list[SeriesKey]] = {}
+    for key, one in series.items():
+        bench = "/".join(part for part in key.case.split("/") if "=" not in part)
+        off = not OFF_TIER_FLAGS.isdisjoint(one.commons[-1].flags)
+        if key.stat in (Stat.MEDIAN, Stat.P50) and not bench.endswith("/loaded") and not off:
+            groups.setdefault((key.tier, key.metric), []).append(key)
+    chosen = []
+    for keys in groups.values():
+        most = max(len(series[key].runs) for key in keys)
+        often = [key for key in keys if len(series[key].runs) >= _OFTEN * most]
+        chosen.append(min(often, key=lambda key: (_badness(key, series[key]), key.case)))
+    return chosen
+
+
+def _badness(key: SeriesKey, one: RunSeries) -> float:
+    median = float(np.median(one.values))
+    return -median if key.better is Better.HIGHER else median
+
+
+def _ordered(keys: Iterable[SeriesKey]) -> list[SeriesKey]:
+    tiers, metrics, stats = list(Tier), list(Metric), list(Stat)
+    return sorted(
+        keys,
+        key=lambda key: (
+            tiers.index(key.tier),
+            metrics.index(key.metric),
+            key.case,
+            stats.index(key.stat),
+        ),
+    )
+
+
+def _line(
+    record: RunRecord,
+    key: SeriesKey,
+    series: RunSeries,
+    changes: Sequence[ChangePoint],
+    thresholds: Thresholds,
+    earlier: int,
+    sidecar: Sidecars,
+) -> HistoryLine:
+    runs = tuple(record.runs[place] for place in series.runs.tolist())
+    logs = np.log(series.values)
+    kept = _large_enough(logs, changes, math.log1p(thresholds.of(key.tier, key.metric)))
+    ends = [0, *(one.place for one in kept), len(logs)]
+    medians = [float(np.median(logs[start:end])) for start, end in pairwise(ends)]
+    apart = np.concatenate(
+        [
+            logs[start:end] - median
+            for (start, end), median in zip(pairwise(ends), medians, strict=True)
+        ]
+    )
+    low, high = (float(end) for end in np.quantile(apart, [(1 - BAND) / 2, (1 + BAND) / 2]))
+    levels = tuple(
+        Level(start, end, math.exp(median), math.exp(median + low), math.exp(median + high))
+        for (start, end), median in zip(pairwise(ends), medians, strict=True)
+    )
+    return HistoryLine(
+        key=key,
+        runs=runs,
+        values=tuple(series.values.tolist()),
+        levels=levels,
+        changes=tuple(
+            _change(key, series, runs, one, after - before, ends[number : number + 3], sidecar)
+            for number, (one, (before, after)) in enumerate(
+                zip(kept, pairwise(medians), strict=True)
+            )
+        ),
+        offset=pair_offset(apart) if max(np.diff(ends)) > 1 else None,
+        failures=record.failures.get(key.case, 0),
+        earlier=earlier,
+    )
+
+
+def _large_enough(logs: Floats, changes: Sequence[ChangePoint], limit: float) -> list[ChangePoint]:
+    """``changes`` without those that do not matter, the smallest first taken out."""
+    kept = list(changes)
+    while kept:
+        ends = [0, *(one.place for one in kept), len(logs)]
+        medians = [np.median(logs[start:end]) for start, end in pairwise(ends)]
+        sizes = [abs(float(after - before)) for before, after in pairwise(medians)]
+        smallest = min(range(len(kept)), key=lambda place: sizes[place])
+        if sizes[smallest] > limit:
+            break
+        del kept[smallest]
+    return kept
+
+
+def _change(
+    key: SeriesKey,
+    series: RunSeries,
+    runs: Sequence[HistoryRun],
+    change: ChangePoint,
+    log_ratio: float,
+    ends: Sequence[int],
+    sidecar: Sidecars,
+) -> LevelChange:
+    """The change between the levels that begin and end at the three ``ends``."""
+    start, place, end = ends
+    sides = [
+        [
+            facts_of(series.commons[one], sidecar(runs[one]))
+            for one in range(max(low, place - RUNS_LOOKED_AT), min(high, place + RUNS_LOOKED_AT))
+        ]
+        for low, high in ((start, place), (place, end))
+    ]
+    rose = log_ratio > 0
+    better = rose == (key.better is Better.HIGHER)
+    return LevelChange(
+        place=place,
+        last=runs[place - 1],
+        first=runs[place],
+        ratio=math.exp(log_ratio),
+        verdict=Verdict.BETTER if better else Verdict.WORSE,
+        p=change.p,
+        surroundings=tuple(switched(*sides)),
+    )
+
+
+def pair_offset(logs: Floats) -> float:
+    """The fraction by which two runs differ at most, in `PAIRS` of all pairs; shape (n,), n > 1."""
+    few = logs[-_PAIRED:]
+    first, second = np.triu_indices(len(few), 1)
+    return math.expm1(float(np.quantile(np.abs(few[first] - few[second]), PAIRS)))

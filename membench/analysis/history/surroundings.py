@@ -1,0 +1,111 @@
+"""What changed around a machine where its numbers changed.
+
+The snapshots of the runs before and after are compared fact by fact.  Much of a snapshot differs
+from run to run (free memory, load); a fact counts where it was one thing before, and then
+another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from membench.core.text import ascii_line
+from membench.core.units import about_size
+from membench.results.compact.row import Common
+
+RUNS_LOOKED_AT = 10
+"""Runs on each side of a change whose surroundings are compared."""
+SLACK = 1
+"""Runs by which the place of a change may be wrong: noise hides where a level ends."""
+_LONGEST = 120  # characters of a value
+_MOST_FACTS = 50_000  # of one snapshot; the largest machines have a tenth of that
+_DEEPEST = 12
+# What is another thing in every run, or follows from other facts.
+_VOLATILE = frozenset(
+    {
+        *("available", "cgroup_used", "cases", "direct_io", "free", "hugetlb_free", "load"),
+        *("run_id", "seed", "staircase", "started", "argv", "former", "path", "scratch"),
+        *("generation", "width", "machine"),
+    }
+)
+_COLUMNS = ("device", "driver", "cuda", "membench")
+
+
+@dataclass(frozen=True)
+class SurroundingChange:
+    """A fact that changed.
+
+    Attributes:
+        runs_off: how many runs before (negative) or after the change of the numbers.
+    """
+
+    name: str
+    before: str
+    after: str
+    runs_off: int
+
+
+def facts_of(common: Common, sidecar: Mapping[str, Any]) -> dict[str, str]:
+    """What is known of the surroundings of a row and its run, by name."""
+    facts = {name: getattr(common, name) for name in _COLUMNS}
+    facts["measured source"] = common.kernel
+    facts["flags"] = " ".join(flag for flag in common.flags if flag != "noisy") or "none"
+    facts["rounds"] = str(common.rounds)
+    if "size=auto" in common.case.split("/") and common.size_bytes:
+        facts["size=auto"] = about_size(common.size_bytes)
+    machine, plan = sidecar.get("machine"), sidecar.get("plan")
+    for part in (machine, plan):
+        for count, (name, value) in enumerate(_leaves(part, ())):
+            if count >= _MOST_FACTS:
+                break
+            facts.setdefault(name, value)
+    shown = {name: ascii_line(value)[:_LONGEST] for name, value in facts.items()}
+    return {name: value for name, value in shown.items() if value}
+
+
+def _leaves(value: Any, name: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    """The facts in plain data by their path; a list of plain values is one fact."""
+    if len(name) > _DEEPEST:
+        return
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            if key not in _VOLATILE:
+                yield from _leaves(inner, (*name, str(key)))
+    elif isinstance(value, list):
+        if any(isinstance(inner, Mapping | list) for inner in value):
+            for place, inner in enumerate(value):
+                yield from _leaves(inner, (*name, str(place)))
+        else:
+            yield ascii_line(".".join(name)), " ".join(map(_text, value)) or "none"
+    elif name:
+        yield ascii_line(".".join(name)), _text(value)
+
+
+def _text(value: object) -> str:
+    if value is None or value == "":
+        return "none"
+    return ("no", "yes")[value] if isinstance(value, bool) else str(value)
+
+
+def switched(
+    before: Sequence[Mapping[str, str]], after: Sequence[Mapping[str, str]]
+) -> list[SurroundingChange]:
+    """The facts that changed once from ``before`` to ``after``, runs in the order of time.
+
+    The nearest to the change come first.  A fact of which one side knows nothing is left out.
+    """
+    found = []
+    names = dict.fromkeys(name for facts in (*before, *after) for name in facts)
+    boundary = len(before)
+    runs = [*before, *after]
+    for name in names:
+        known = [(place, facts[name]) for place, facts in enumerate(runs) if name in facts]
+        switches = [(place, old, new) for (_, old), (place, new) in pairwise(known) if old != new]
+        if len(switches) == 1:
+            place, old, new = switches[0]
+            if abs(place - boundary) <= SLACK:
+                found.append(SurroundingChange(name, old, new, place - boundary))
+    return sorted(found, key=lambda one: abs(one.runs_off))

@@ -1,0 +1,111 @@
+"""Which axes of a case may differ from a published figure's, and whether they do.
+
+A figure says it in its ``alike``: a rule for each axis that may differ without harm.  In
+`detail` the rules are words (``size from 256MiB, vec any``), because a cell has no room for the
+signs ``;`` and ``=``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from types import MappingProxyType
+
+from membench.analysis.derive.tiers import split_case
+from membench.core.axes import AUTO
+from membench.core.errors import UsageError
+from membench.core.units import parse_size
+
+NOT_THE_CASE = frozenset({"gpu", "src", "dst"})
+"""Parameters that tell where a case ran, not what it was."""
+
+Rules = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class AxisDifference:
+    """An axis in which two cases differ; empty is a value that the case does not name."""
+
+    axis: str
+    theirs: str
+    ours: str
+
+    def __str__(self) -> str:
+        """``size 256MiB, here auto``."""
+        return f"{self.axis} {self.theirs or '-'}, here {self.ours or '-'}"
+
+
+@dataclass(frozen=True)
+class Likeness:
+    """How a case differs from a figure's.
+
+    Attributes:
+        harmless: in axes that the figure lets differ so far.
+        others: in axes for which it does not.
+    """
+
+    harmless: tuple[AxisDifference, ...] = ()
+    others: tuple[AxisDifference, ...] = ()
+
+    @property
+    def alike(self) -> bool:
+        """The two may be held against each other."""
+        return not self.others
+
+
+@lru_cache(maxsize=512)
+def read_rules(text: str) -> Rules:
+    """``size from 256MiB, vec any`` as axis -> rule; text that is no rule is left out."""
+    pairs = (part.strip().partition(" ") for part in text.split(","))
+    return MappingProxyType({axis: rule for axis, space, rule in pairs if space})
+
+
+def likeness(theirs: str, rules: Rules, ours: str, size: int | None) -> Likeness | None:
+    """How the case ``ours`` differs from the case ``theirs`` of a figure with ``rules``.
+
+    Args:
+        size: bytes of each array of ``ours``, which ``size=auto`` does not name.
+
+    Returns:
+        None if they are cases of two benches.
+    """
+    bench, figure = split_case(theirs)
+    other, case = split_case(ours)
+    if bench != other:
+        return None
+    harmless: list[AxisDifference] = []
+    others: list[AxisDifference] = []
+    for axis in dict.fromkeys((*figure, *case)):
+        found = AxisDifference(axis, figure.get(axis, ""), case.get(axis, ""))
+        if axis in NOT_THE_CASE or found.theirs == found.ours:
+            continue
+        allowed = axis in rules and _fits(rules[axis], found.ours, size)
+        (harmless if allowed else others).append(found)
+    return Likeness(tuple(harmless), tuple(others))
+
+
+def _fits(rule: str, value: str, size: int | None) -> bool:
+    if rule == "any":
+        return True
+    words = rule.split(" ")
+    number = size if value == AUTO else _number(value)
+    match words:
+        case ["from", low]:
+            return number is not None and number >= (_number(low) or 0)
+        case ["to", high]:
+            return number is not None and number <= (_number(high) or 0)
+        case [low, "to", high]:
+            return number is not None and (_number(low) or 0) <= number <= (_number(high) or 0)
+        case _:
+            return value in words[::2] and set(words[1::2]) <= {"or"}
+
+
+def _number(text: str) -> int | None:
+    """Bytes of a size, or a whole number."""
+    if text.isascii() and text.isdecimal():
+        return int(text[:18])
+    try:
+        return parse_size(text)
+    except UsageError:
+        return None

@@ -1,0 +1,78 @@
+"""How far the data of a run can be trusted: a grade, and the counts that it rests on."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from membench.core.terms import FLAGS, Status
+from membench.results.schema import Row
+
+GOOD, FAIR = 0.1, 0.5
+"""Shares of noisy rows up to which the data of a run is called good, and fair."""
+
+NOISY = "noisy"
+
+
+class Grade(Enum):
+    """How noisy the rows of a run are."""
+
+    NONE = auto()
+    """There is no row with a value."""
+    CITED = auto()
+    """All rows are somebody else's figures."""
+    UNKNOWN = auto()
+    """A single round shows no noise."""
+    GOOD = auto()
+    FAIR = auto()
+    POOR = auto()
+
+
+@dataclass(frozen=True)
+class Quality:
+    """The quality of a run's data.
+
+    Attributes:
+        rows: rows with a value.
+        cases: status -> number of cases.
+        flags: code -> rows that carry it, in the order of `FLAGS`.
+    """
+
+    grade: Grade
+    rows: int
+    cases: Mapping[Status, int]
+    flags: Mapping[str, int]
+
+    @property
+    def of_all(self) -> tuple[str, ...]:
+        """The flags that every row carries, if there are several rows."""
+        return tuple(code for code, count in self.flags.items() if count == self.rows > 1)
+
+
+def quality(rows: Sequence[Row]) -> Quality:
+    """The quality of the data in the ``rows`` of one run."""
+    ok = [row for row in rows if row.status is Status.OK]
+    counts = Counter(flag for row in ok for flag in row.flags)
+    cases = Counter({row.case: row.status for row in rows}.values())
+    return Quality(
+        _grade(ok, counts[NOISY]),
+        len(ok),
+        cases,
+        {code: counts[code] for code in FLAGS if counts[code]},
+    )
+
+
+def _grade(ok: Sequence[Row], noisy: int) -> Grade:
+    if not ok:
+        return Grade.NONE
+    if all(row.cited for row in ok):
+        return Grade.CITED
+    # What is measured once a run has one round in any run, and its own flag.
+    if max(row.rounds for row in ok) < 2:
+        return Grade.UNKNOWN
+    share = noisy / len(ok)
+    if share <= GOOD:
+        return Grade.GOOD
+    return Grade.FAIR if share <= FAIR else Grade.POOR

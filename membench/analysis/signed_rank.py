@@ -1,0 +1,134 @@
+"""How much larger one side is than the other where their values were measured in pairs.
+
+What disturbs both values of a pair alike (drift of the machine, an offset of the whole run)
+cancels in their ratio.  All work on logarithms, without random numbers, as
+`membench.analysis.statistics` does; values are positive and finite, of shape (K, n): K rows of
+n pairs each.
+
+Sources: Wilcoxon, "Individual comparisons by ranking methods", Biometrics Bulletin 1 (1945);
+Hollander and Wolfe, "Nonparametric Statistical Methods", sections 3.1 to 3.3, for the null
+distribution, the estimate from Walsh averages, the interval and its normal approximation.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from membench.analysis.statistics import CONFIDENCE, Floats, RatioEstimate
+
+EXACT_MAX = 50
+"""Up to so many pairs the null distribution is exact, above it is approximated."""
+POWER = 0.95
+SHOWN = 5 / 3
+"""The difference that `pairs_for` plans for, as a multiple of the threshold: 5 % at 3 %."""
+_AVERAGES_AT_ONCE = 1 << 20  # 8 MiB
+_NORMAL_QUARTILES = 1.3489795  # between the quartiles of a normal distribution, in deviations
+
+
+@dataclass(frozen=True)
+class PairedEstimate:
+    """The ratio second / first of one row.
+
+    Attributes:
+        estimate: the median of the Walsh averages, and the interval that inverts the
+            signed-rank test.
+        deviation: of the logarithmic ratio of one pair: a robust standard deviation.
+    """
+
+    estimate: RatioEstimate
+    deviation: float
+
+
+def paired_estimates(
+    firsts: Sequence[Sequence[float]],
+    seconds: Sequence[Sequence[float]],
+    confidence: float = CONFIDENCE,
+) -> list[PairedEstimate]:
+    """The ratio of each of K rows of n pairs; both arguments have the shape (K, n).
+
+    The interval is closed and holds every shift that a two-sided signed-rank test at
+    1 - ``confidence`` would not reject.  Up to `EXACT_MAX` pairs its coverage is at least
+    ``confidence`` if the log ratios lie symmetrically around their middle; equal ones and zeros
+    among them make it wider, never narrower.
+    """
+    ratios = np.log(np.asarray(seconds, float)) - np.log(np.asarray(firsts, float))
+    n = ratios.shape[1]
+    count = n * (n + 1) // 2
+    rank = interval_rank(n, confidence)
+    places = [(count - 1) // 2, count // 2, (count - 1) // 4, count - 1 - (count - 1) // 4]
+    places += [] if rank is None else [rank - 1, count - rank]
+    found = _of_walsh_averages(ratios, places)
+    # Two independent deviations make an average: it scatters by 1 / sqrt(2) of one.
+    deviations = (found[:, 3] - found[:, 2]) * math.sqrt(2) / _NORMAL_QUARTILES
+    made = []
+    for (low, high, _, _, *ends), deviation in zip(
+        found.tolist(), deviations.tolist(), strict=True
+    ):
+        interval = (ends[0], ends[1]) if ends else None
+        made.append(PairedEstimate(RatioEstimate((low + high) / 2, interval), deviation))
+    return made
+
+
+def _of_walsh_averages(ratios: Floats, places: Sequence[int]) -> Floats:
+    """The ``places``-th smallest of the averages of any two of a row, of shape (K, places).
+
+    A ratio is averaged with itself, too.
+    """
+    one, other = np.triu_indices(ratios.shape[1])
+    at_once = max(1, _AVERAGES_AT_ONCE // len(one))
+    found = []
+    for start in range(0, len(ratios), at_once):
+        some = ratios[start : start + at_once]
+        averages = (some[:, one] + some[:, other]) / 2
+        found.append(np.partition(averages, places, axis=1)[:, places])
+    return np.concatenate(found)
+
+
+def interval_rank(n: int, confidence: float = CONFIDENCE) -> int | None:
+    """k: the interval runs from the k-th smallest to the k-th largest Walsh average of ``n`` pairs.
+
+    None where no k gives ``confidence``.
+    """
+    tail = (1 - confidence) / 2
+    if n <= EXACT_MAX:
+        rank = int(np.searchsorted(np.cumsum(null_counts(n)), tail * 2.0**n, side="right"))
+    else:
+        z = statistics.NormalDist().inv_cdf(1 - tail)
+        rank = math.floor(n * (n + 1) / 4 - z * math.sqrt(n * (n + 1) * (2 * n + 1) / 24))
+    return rank if rank >= 1 else None
+
+
+@cache
+def null_counts(n: int) -> NDArray[np.int64]:
+    """Of the 2^n ways to give n ranks a sign: how many have positive ranks that add to 0, 1, ...
+
+    The largest rank is positive or not; without it a smaller case is left.
+    """
+    counts = np.zeros(n * (n + 1) // 2 + 1, np.int64)
+    if n == 0:
+        counts[0] = 1
+        return counts
+    before = null_counts(n - 1)
+    counts[: len(before)] = before
+    counts[n:] += before
+    counts.flags.writeable = False  # the cache hands out this very array
+    return counts
+
+
+def pairs_for(deviation: float, threshold: float, confidence: float = CONFIDENCE) -> int:
+    """Pairs of which `POWER` show a difference of `SHOWN` thresholds to be beyond the threshold.
+
+    The estimate of n normal log ratios with that ``deviation`` has the variance
+    pi / 3 deviation^2 / n (Hollander and Wolfe, section 3.2: the efficiency 3 / pi).
+    """
+    normal = statistics.NormalDist()
+    reach = normal.inv_cdf((1 + confidence) / 2) + normal.inv_cdf(POWER)
+    gap = math.log1p(SHOWN * threshold) - math.log1p(threshold)
+    return math.ceil(math.pi / 3 * (reach * deviation / gap) ** 2)

@@ -1,0 +1,115 @@
+"""One read for all blocks of a cluster: bulk copies with multicast."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from membench.core.case import Needs, axis, bench
+from membench.core.errors import VerificationFailed, skip
+from membench.core.terms import BytesConvention
+from membench.core.units import KIB, MIB
+from membench.core.work import Timed, Work
+from membench.workloads.clusters import alone_on_its_sm, needs_clusters, resident_clusters
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from membench.gpu.protocol import Gpu
+
+BLOCK = 256
+TILE = 16 * KIB
+STAGES = 6
+
+SIZE = 16 * MIB
+"""Bytes of the set that is read repeatedly: a part of the L2 of every GPU with multicast."""
+
+TILES = 1024
+"""Tiles per launch that every block receives: 16 MiB, some 0.5 ms at 4 TB/s."""
+
+MULTICAST = range(90, 120)
+"""Compute capabilities with multicast; on others the assembler warns that it is slow."""
+
+_SALT = 43
+
+
+def tile_sums(count: int, salt: int) -> npt.NDArray[np.uint64]:
+    """Sum of the words of each of ``count`` tiles of the pattern."""
+    import numpy as np
+
+    from membench.gpu.verify.pattern import pattern_sum
+
+    ends = [pattern_sum(tile * (TILE // 4), salt) % 2**32 for tile in range(count + 1)]
+    return np.diff(np.array(ends, np.int64)).astype(np.uint64)
+
+
+def received(cluster: int, clusters: int, tiles: int, sums: npt.NDArray[np.uint64]) -> int:
+    """Sum, modulo 2^32, of the words that each block of the ``cluster``-th cluster receives."""
+    import numpy as np
+
+    taken = (cluster + np.arange(tiles) * clusters) % sums.size
+    return int(sums[taken].sum(dtype=np.uint64)) % 2**32
+
+
+@bench(
+    "smem/multicast",
+    version=1,
+    needs=Needs.GPU,
+    profiles=("full",),
+    seconds=0.06,
+    gpu_memory=SIZE + MIB,
+)
+@axis("cluster", quick=2, full=(2, 1, 4, 8, 16))
+def multicast(gpu: Gpu, cluster: int) -> Work:
+    """Bytes that reach shared memory from L2 when a cluster reads every tile once for all blocks.
+
+    Each block reads its part of a tile and sends it to all blocks of the cluster.  The bandwidth
+    counts the bytes that arrive, summed over all blocks; L2 delivers the ``cluster``-th part of
+    them (``l2_bytes`` per launch). ``cluster=1`` reads every tile by plain bulk copies, for
+    comparison.
+    """
+    import numpy as np
+
+    from membench.gpu.protocol import KernelVariant
+    from membench.gpu.verify.content import BlockSums
+    from membench.gpu.verify.pattern import Patterns
+
+    if gpu.properties.capability not in MULTICAST:
+        skip("bulk copies with multicast need compute capability 9.0, or 10.0 to 11.0")
+    needs_clusters(gpu, cluster)
+    kernel = gpu.kernel(KernelVariant.of("tma.cu", CLUSTER=cluster), "tma_multicast")
+    shared = alone_on_its_sm(gpu, STAGES * TILE, kernel.shared_bytes)
+    clusters = resident_clusters(gpu, kernel, cluster, BLOCK, shared)
+    blocks = cluster * clusters
+    memory = gpu.allocate(SIZE)
+    Patterns(gpu).fill(memory, _SALT)
+    sums = BlockSums(gpu, blocks)
+    count = SIZE // TILE
+    args = (sums.buffer, memory, np.uint32(count - 1), np.uint32(TILES))
+    of_tile = tile_sums(count, _SALT)
+
+    def run(iterations: int) -> None:
+        for _ in range(iterations):
+            gpu.launch(kernel, blocks, BLOCK, args, shared=shared)
+
+    def verify(iterations: int) -> None:
+        for block, found in enumerate(sums.each()):
+            expected = received(block // cluster, clusters, TILES, of_tile)
+            if int(found) != iterations * expected % 2**32:
+                raise VerificationFailed(f"smem/multicast: block {block} got something else")
+
+    return Timed(
+        run=run,
+        verify=verify,
+        size_bytes=SIZE,
+        bytes_moved=blocks * TILES * TILE,
+        bytes_convention=BytesConvention.PAYLOAD,
+        min_sample_s=0.001,
+        detail={
+            "blocks": blocks,
+            "sms": gpu.properties.sms,
+            "in_flight": (STAGES - 1) * TILE,
+            "l2_bytes": clusters * TILES * TILE,
+            "registers": kernel.registers,
+        },
+    )

@@ -1,0 +1,220 @@
+"""`membench check`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from membench.core.errors import EXIT_FINDING, EXIT_OK, EXIT_SIGNAL_BASE
+from membench.core.files import shown
+
+if TYPE_CHECKING:
+    from membench.analysis.check.machine import MachineCheck
+    from membench.measure.run import Prepared, RunOutcome
+    from membench.report.screens.progress import Watcher
+
+SECONDS = 60.0
+"""A check takes at most this long by its plan."""
+PROFILE = "check"
+"""What a check calls its run, in the file's name and in the sidecar."""
+ROUNDS = (3, 2, 1)
+"""Rounds of a check, as many as fit."""
+_FAIL_ON = ("look", "not-judged", "straggler")  # as analysis.check.requirements has them
+_FORMATS = ("table", "md", "json", "github", "junit")
+
+
+def _words(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[str, ...]:
+    words = tuple(dict.fromkeys(word.strip() for word in value.split(","))) if value else ()
+    for word in words:
+        if word not in _FAIL_ON:
+            raise click.BadParameter(f"'{word}' is not one of {', '.join(_FAIL_ON)}", ctx, param)
+    return words
+
+
+@click.command(name="check")
+@click.argument("file", required=False)
+@click.option(
+    "--expect",
+    "expected",
+    multiple=True,
+    metavar="ref:NAME|FILE|history|auto",
+    help="What to hold the machine to; history: its other runs beside FILE; repeatable."
+    "  [default: auto, the references of its GPUs, processors and disks]",
+)
+@click.option(
+    "--require",
+    multiple=True,
+    metavar="gpu=N|TIER",
+    help="Exit with 3 unless N GPUs were measured and their memory and links judged, or unless"
+    " that tier was judged; repeatable.",
+)
+@click.option("--strict", is_flag=True, help="Exit with 3 if any line was not judged.")
+@click.option(
+    "--fail-on",
+    callback=_words,
+    metavar="V,..",
+    help=f"Exit with 3 also if any line is one of {', '.join(_FAIL_ON)}.",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(_FORMATS),
+    default="table",
+    show_default=True,
+    help="github: annotations, and Markdown in $GITHUB_STEP_SUMMARY where that is set.",
+)
+@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
+@click.option(
+    "-o",
+    "output",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Results file of a check that measures.  [default: results/<machine>/<UTC>_check.csv]",
+)
+@click.option(
+    "--scratch",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Directory for the scratch file of a check that measures.  [default: beside the results]",
+)
+@click.option(
+    "--dry-run", is_flag=True, help="Show what would be measured and how long it takes; no more."
+)
+def command(
+    file: str | None,
+    expected: tuple[str, ...],
+    require: tuple[str, ...],
+    strict: bool,
+    fail_on: tuple[str, ...],
+    form: str,
+    as_json: bool,
+    output: Path | None,
+    scratch: Path | None,
+    dry_run: bool,
+) -> int:
+    """Say whether this machine is as fast as it should be, and if not, what is slow.
+
+    FILE is a results file with its sidecar; without it, what is needed is measured
+    on all GPUs, the processors and the disk, in less than a minute by the plan.
+    Each tier is held to what others measured on the same hardware. What has no row,
+    no figure, or an unknown state is not judged, and never passes: docs/check.md.
+
+    \b
+    Examples:
+      membench check
+      membench check mybox.csv --expect ref:h100-sxm
+      membench check --require gpu=8 --format junit > check.xml
+      membench check today.csv --expect last-week.csv --strict
+      membench check results/mybox/today.csv --expect history
+
+    Exit codes: 0 right, 1 error, 2 usage, 3 not right.
+    """  # noqa: D301 - click wants the very character \b to keep the lines below it apart
+    from membench.core.errors import UsageError
+
+    if file is not None and (output is not None or scratch is not None or dry_run):
+        raise UsageError(
+            "-o, --scratch and --dry-run are for a check that measures",
+            "leave out FILE, or the option",
+        )
+    from membench.analysis.check.reading import read_checked
+    from membench.analysis.check.requirements import failures, parse_requirements, unmet
+    from membench.results.reference_files import files_of
+
+    demanded = parse_requirements(require)
+    words = (*fail_on, *(["not-judged"] if strict else []))
+    form = "json" if as_json else form
+    if file is None:
+        from membench.report.screens.check.progress import check_watcher
+
+        watch = check_watcher(table=form == "table")
+        prepared = _prepared(output, scratch, watch)
+        if dry_run:
+            _show_plan(prepared)
+            return EXIT_OK
+        outcome = _measured(prepared, watch)
+        if outcome.signum or outcome.csv is None:
+            return EXIT_SIGNAL_BASE + outcome.signum
+        paths = [outcome.csv]
+    else:
+        paths = files_of([file])
+    checked = read_checked(paths, expected or ("auto",))
+    for problem in checked.problems:
+        click.echo(f"Warning: {problem}", err=True)
+    wrong = failures(checked.check, demanded, words)
+    if form == "junit":
+        from membench.report.screens.check.junit import to_junit
+
+        missing = tuple(unmet(checked.check, demanded))
+        click.echo(to_junit(checked.name, checked.check, missing, words), nl=False)
+    else:
+        _show(checked.name, checked.check, wrong, form)
+    return EXIT_FINDING if wrong else EXIT_OK
+
+
+def _prepared(output: Path | None, scratch: Path | None, watch: Watcher) -> Prepared:
+    """The run of a check: as many rounds as its time allows, on all GPUs."""
+    from dataclasses import replace
+
+    from membench.analysis.check.quantities import CASES
+    from membench.measure.options import RESULTS, RunOptions
+    from membench.measure.plan import estimate
+    from membench.measure.run import prepare
+    from membench.results.paths import default_path
+
+    options = RunOptions(
+        select=CASES,
+        device="all",
+        rounds=ROUNDS[0],
+        output=output,
+        scratch=scratch,
+        argv=("membench", *sys.argv[1:]),
+    )
+    prepared = prepare(options, watch)
+    plans = [replace(prepared.plan, profile=PROFILE, rounds=rounds) for rounds in ROUNDS]
+    plan = next((one for one in plans if estimate(one).seconds <= SECONDS), plans[-1])
+    csv = output or default_path(RESULTS, plan.machine, plan.started, PROFILE)
+    return replace(prepared, plan=plan, csv=csv)
+
+
+def _show_plan(prepared: Prepared) -> None:
+    from membench.report.screens.console import console
+    from membench.report.screens.plan import print_cases, print_estimate
+
+    print_cases(console(), prepared.plan.cases)
+    print_estimate(console(), prepared.plan)
+
+
+def _measured(prepared: Prepared, watch: Watcher) -> RunOutcome:
+    from membench.measure.run import start
+
+    try:
+        outcome = start(prepared, watch)
+    finally:
+        watch.close()
+    if outcome.csv is not None:
+        text = f"Results: {shown(outcome.csv)}"
+        watch.draw(lambda: watch.console.print(text, soft_wrap=True))
+    return outcome
+
+
+def _show(name: str, check: MachineCheck, wrong: tuple[str, ...], form: str) -> None:
+    if form == "table":
+        from membench.report.screens.check.screen import print_check
+        from membench.report.screens.console import console
+
+        print_check(console(), name, check, wrong)
+    elif form == "github":
+        from membench.report.screens.check.github import publish
+
+        click.echo(publish(name, check, wrong), nl=False)
+    elif form == "md":
+        from membench.report.screens.check.markdown import to_markdown
+
+        click.echo(to_markdown(name, check, wrong), nl=False)
+    else:
+        from membench.report.screens.check.data import to_json
+
+        click.echo(to_json(name, check, wrong), nl=False)

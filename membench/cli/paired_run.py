@@ -1,0 +1,44 @@
+"""`membench run --versus`: two sides in turns, and what they come to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from membench.core.errors import EXIT_FINDING, EXIT_OK, EXIT_SIGNAL_BASE
+
+if TYPE_CHECKING:
+    from membench.measure.options import RunOptions
+    from membench.report.screens.progress import Watcher
+
+
+def run_pair(
+    asked: RunOptions, resume: Path | None, watch: Watcher, *, dry_run: bool, verbose: bool
+) -> int:
+    """Measure, or with ``resume`` go on, and compare; the exit code.
+
+    Raises:
+        MembenchError: one line and a hint.
+    """
+    from membench.measure.paired.preparing import prepare_pair
+    from membench.measure.paired.run import resume_pair, start_pair
+    from membench.report.screens.paired import print_paired, print_paired_plan, print_sides
+
+    try:
+        if resume is not None:
+            outcome = resume_pair(resume, asked, watch, verbose=verbose)
+        else:
+            halves = prepare_pair(asked, watch)
+            if dry_run:
+                print_paired_plan(watch.console, halves)
+                return EXIT_OK
+            watch.draw(lambda: print_sides(watch.console, halves[0].pairing))
+            outcome = start_pair(halves, watch, verbose=verbose)
+    finally:
+        watch.close()
+    watch.draw(lambda: print_paired(watch.console, outcome))
+    if outcome.signum:
+        return EXIT_SIGNAL_BASE + outcome.signum
+    if watch.lost is not None:
+        raise watch.lost
+    return EXIT_FINDING if outcome.failed else EXIT_OK

@@ -1,0 +1,68 @@
+"""Sizes of GPU memory that NVML does not tell, asked of CUDA's driver in a process of its own.
+
+A process that has initialised CUDA cannot fork one that uses it, and keeps the driver's memory.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from contextlib import suppress
+from dataclasses import replace
+
+from membench.core.snapshot import Gpus
+from membench.machine.gpus.nvml import hashed
+
+DRIVER = "libcuda.so.1"
+DEADLINE_S = 20.0
+"""Seconds that the driver may take: it starts every GPU of the machine."""
+
+# No context is made: cuInit, and questions that need none.
+_ASK = """
+import ctypes, json, sys, uuid
+cuda = ctypes.CDLL(sys.argv[1])
+found, count = [], ctypes.c_int()
+if not cuda.cuInit(0) and not cuda.cuDeviceGetCount(ctypes.byref(count)):
+    for number in range(count.value):
+        device, size, raw = ctypes.c_int(), ctypes.c_size_t(), (ctypes.c_uint8 * 16)()
+        if (
+            not cuda.cuDeviceGet(ctypes.byref(device), number)
+            and not cuda.cuDeviceGetUuid_v2(raw, device)
+            and not cuda.cuDeviceTotalMem_v2(ctypes.byref(size), device)
+        ):
+            found.append([str(uuid.UUID(bytes=bytes(raw))), size.value])
+print(json.dumps(found))
+"""
+
+
+def with_sizes_of_cuda(gpus: Gpus, driver: str = DRIVER) -> Gpus:
+    """``gpus``, those without a size with what CUDA says of the one with the same UUID."""
+    if all(gpu.memory is not None for gpu in gpus.devices):
+        return gpus
+    sizes = _sizes(driver)
+    return replace(
+        gpus,
+        devices=tuple(
+            replace(gpu, memory=sizes.get(gpu.uuid)) if gpu.memory is None else gpu
+            for gpu in gpus.devices
+        ),
+    )
+
+
+def _sizes(driver: str) -> dict[str, int]:
+    """Hashed UUID -> bytes; empty where there is no driver, or it does not answer in time."""
+    import subprocess  # here alone: most machines start no process
+
+    found: dict[str, int] = {}
+    with suppress(OSError, ValueError, subprocess.SubprocessError):
+        ran = subprocess.run(
+            [sys.executable, "-I", "-c", _ASK, driver],
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            timeout=DEADLINE_S,
+            check=True,
+        )
+        for uuid, size in json.loads(ran.stdout):
+            found |= {hashed(f"{kind}-{uuid}"): int(size) for kind in ("GPU", "MIG") if size}
+    return found

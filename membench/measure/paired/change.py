@@ -1,0 +1,103 @@
+"""The difference of the second side of a paired run: `membench run --versus`."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from membench.core.errors import UsageError
+from membench.core.text import one_line
+from membench.measure.options import RunOptions
+
+FORMS = "python=PATH, env=NAME=VALUE, scratch=DIR or device=cuda:N"
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_ELSEWHERE: Mapping[str, str] = {
+    "CUDA_VISIBLE_DEVICES": "compare two GPUs with --versus device=cuda:N",
+    "NVIDIA_VISIBLE_DEVICES": "compare two GPUs with --versus device=cuda:N",
+    "PYTHONHOME": "compare two Pythons with --versus python=PATH",
+    "PYTHONPATH": "compare two Pythons, each with its own membench, with --versus python=PATH",
+}
+"""Variables that affect the plan or select another membench: the plan of the first side would not
+hold for the second.
+"""
+
+
+@dataclass(frozen=True)
+class Change:
+    """The difference of side B; empty if only the set-up commands differ.
+
+    Attributes:
+        text: as the user wrote it.
+        python: another interpreter, as an absolute path.
+        variables: of the workers' environment.
+        scratch: another directory for the scratch file.
+        device: another GPU, ``cuda:N``.
+    """
+
+    text: str = ""
+    python: str = ""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    scratch: Path | None = None
+    device: str = ""
+
+    def applied(self, options: RunOptions) -> RunOptions:
+        """``options`` as they are for side B."""
+        return replace(
+            options, scratch=self.scratch or options.scratch, device=self.device or options.device
+        )
+
+
+def parse_change(text: str) -> Change:
+    """Parse ``--versus TEXT``; an empty text changes nothing.
+
+    Raises:
+        UsageError: it has none of the `FORMS`, or names something that does not exist.
+    """
+    if not text:
+        return Change()
+    kind, sign, value = text.partition("=")
+    if not (sign and value) or kind not in _KINDS:
+        raise UsageError(f"'{one_line(text)}' is nothing to compare with", f"give {FORMS}")
+    return replace(_KINDS[kind](value), text=text)
+
+
+def _python(value: str) -> Change:
+    found = shutil.which(value)
+    if found is None:
+        raise UsageError(
+            f"there is no program {one_line(value)}", "give the path of a Python: python=PATH"
+        )
+    # Links are kept: the interpreter of a virtual environment is one, and knows itself by it.
+    return Change(python=os.path.abspath(found))  # noqa: PTH100 - Path.absolute keeps `..`
+
+
+def _variable(value: str) -> Change:
+    name, sign, content = value.partition("=")
+    if not (sign and _VARIABLE.fullmatch(name)):
+        raise UsageError(f"env={one_line(value)} is no NAME=VALUE", "write env=NAME=VALUE")
+    if name in _ELSEWHERE:
+        raise UsageError(f"env={name} would change more than the workers", _ELSEWHERE[name])
+    return Change(variables={name: content})
+
+
+def _scratch(value: str) -> Change:
+    directory = Path(value)
+    if not directory.is_dir():
+        raise UsageError(
+            f"the scratch place {one_line(value)} is not a directory",
+            "give a directory that you may write to; nothing else is ever written to",
+        )
+    return Change(scratch=directory)
+
+
+def _device(value: str) -> Change:
+    if not re.fullmatch(r"cuda:[0-9]+", value):
+        raise UsageError(f"'{one_line(value)}' is not one GPU", "write device=cuda:N")
+    return Change(device=value)
+
+
+_KINDS = {"python": _python, "env": _variable, "scratch": _scratch, "device": _device}

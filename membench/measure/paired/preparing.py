@@ -1,0 +1,116 @@
+"""Prepares both sides of a paired run: two plans that differ only in what is compared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from membench.benches import registry
+from membench.core.errors import UsageError
+from membench.machine.disks.filesystem import read_filesystem
+from membench.measure.events import Observer
+from membench.measure.options import FEWEST_PAIRS, PAIRS, RunOptions
+from membench.measure.paired.change import Change, parse_change
+from membench.measure.paired.interpreter import OtherPython, ask
+from membench.measure.plan import make_plan
+from membench.measure.run import Prepared, prepare
+from membench.results.plan import Pairing
+
+SIDES = ("a", "b")
+
+
+@dataclass(frozen=True)
+class Half:
+    """One side of a paired run.
+
+    Attributes:
+        prepared: as a run of its own.
+        python: the interpreter of its workers; empty for this one.
+        variables: of its workers' environment, in addition to those of this process.
+    """
+
+    prepared: Prepared
+    pairing: Pairing
+    python: str = ""
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, prepared: Prepared, change: Change) -> Half:
+        """``prepared``, whose plan names its side, with ``change`` applied on side B."""
+        pairing = prepared.plan.pair
+        assert pairing is not None
+        if pairing.side == SIDES[0]:
+            return cls(prepared, pairing)
+        return cls(prepared, pairing, change.python, change.variables)
+
+
+def prepare_pair(options: RunOptions, observer: Observer) -> tuple[Half, Half]:
+    """Examine the machine and make both plans. Writes nothing, and runs no set-up command.
+
+    Raises:
+        UsageError: ``options.versus`` is not understood, or does not fit the other options.
+        MembenchError: as `prepare` does.
+    """
+    change = parse_change(options.versus)
+    if change.device and options.device == "all":
+        raise UsageError(
+            "--versus device=cuda:N compares one GPU with another",
+            "give --device cuda:N for side A",
+        )
+    rounds = PAIRS if options.rounds is None else options.rounds
+    if rounds < FEWEST_PAIRS:
+        observer.warned(
+            f"{rounds} pairs of rounds give no interval of 95 %: every verdict will be unclear",
+            f"leave --rounds out for {PAIRS} pairs",
+        )
+    python = ask(change.python) if change.python else None
+    first = prepare(replace(options, rounds=rounds), observer)
+    asked = replace(change.applied(options), rounds=rounds, seed=first.plan.seed)
+    second = _other(first, asked, change, python)
+    files = [_beside(first.csv, side) for side in SIDES]
+    halves = []
+    for place, prepared in enumerate((first, second)):
+        pairing = Pairing(
+            pair_id=first.plan.run_id,
+            side=SIDES[place],
+            partner=files[1 - place].name,
+            versus=options.versus,
+            setup_a=options.setup_a,
+            setup_b=options.setup_b,
+        )
+        plan = replace(prepared.plan, pair=pairing)
+        halves.append(Half.of(Prepared(plan, prepared.machine, files[place]), change))
+    _warn_of_versions(halves, observer)
+    return halves[0], halves[1]
+
+
+def _other(
+    first: Prepared, asked: RunOptions, change: Change, python: OtherPython | None
+) -> Prepared:
+    """Side B: plan and machine of ``first`` with ``change`` applied."""
+    machine = first.machine
+    if change.scratch is not None:
+        places = (*machine.filesystems[:-1], read_filesystem(change.scratch))
+        machine = replace(machine, filesystems=places)
+    plan = make_plan(asked, registry(), machine, machine.filesystems[-1])
+    if python is not None:
+        plan, machine = python.planned(plan), python.described(machine)
+    return Prepared(plan, machine, first.csv)
+
+
+def _beside(csv: Path, side: str) -> Path:
+    """``o.csv`` -> ``o_a.csv``."""
+    ending = csv.suffix if csv.suffix.lower() == ".csv" else ""
+    return csv.with_name(f"{csv.name.removesuffix(ending)}_{side}{ending}")
+
+
+def _warn_of_versions(halves: Sequence[Half], observer: Observer) -> None:
+    first, second = (half.prepared.plan.cases for half in halves)
+    versions = {case.id: case.version for case in first}
+    other = sum(versions.get(case.id, case.version) != case.version for case in second)
+    if other:
+        observer.warned(
+            f"{other} of {len(first)} cases have another version on side B",
+            "their numbers mean something else there: compare calls them n/a",
+        )

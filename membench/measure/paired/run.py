@@ -1,0 +1,228 @@
+"""A paired run: two settings measured in turns.
+
+Each side has a plan, a journal and results of its own, in the form of an ordinary run. Each names
+the other (`Pairing`), so that their rounds can be compared as pairs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from membench.core.errors import JournalError, MembenchError, UsageError
+from membench.core.files import shown
+from membench.core.plain import dump
+from membench.core.snapshot import GpuIdentity
+from membench.machine import snapshot
+from membench.measure.events import Observer
+from membench.measure.locks import claimed
+from membench.measure.options import RunOptions
+from membench.measure.paired.change import parse_change
+from membench.measure.paired.interpreter import ask
+from membench.measure.paired.preparing import SIDES, Half
+from membench.measure.paired.setup import set_up
+from membench.measure.paired.turns import measure_in_turns, paired_units
+from membench.measure.rounds.interrupt import Interrupt, Interrupted, interrupts
+from membench.measure.run import (
+    Prepared,
+    RunOutcome,
+    Software,
+    Wall,
+    check_ground,
+    finish,
+    prove_rows,
+    resume_command,
+    used_gpus,
+)
+from membench.results.journal.reading import Contents, read_journal
+from membench.results.journal.writing import Journal
+from membench.results.paths import check_output, journal_path
+from membench.results.plan import Pairing
+
+Halves = tuple[Half, Half]
+
+
+@dataclass(frozen=True)
+class PairedOutcome:
+    """The result of a paired run.
+
+    Attributes:
+        sides: the outcome of each, A first.
+    """
+
+    sides: tuple[RunOutcome, RunOutcome]
+
+    @property
+    def failed(self) -> bool:
+        """Whether a case failed."""
+        return any(one.failed for one in self.sides)
+
+    @property
+    def signum(self) -> int:
+        """The signal that ended the run early, 0 for a complete one."""
+        return max(one.signum for one in self.sides)
+
+
+def start_pair(halves: Halves, observer: Observer, *, verbose: bool = False) -> PairedOutcome:
+    """Run what `prepare_pair` prepared.
+
+    Raises:
+        OutputError: the results cannot be written there.
+        SetupFailed: a set-up command failed; earlier measurements are kept and named.
+        BackendUnavailable: another run measures on the same GPU.
+    """
+    for half in halves:
+        check_output(half.prepared.csv)
+    with claimed(_gpus(halves), observer), interrupts() as interrupt:
+        try:
+            halves = _as_set_up(halves, interrupt)
+        except Interrupted as interrupted:
+            return _nothing(halves, interrupted.signum)
+        with ExitStack() as opened:
+            journals = []
+            for half in halves:
+                one = half.prepared
+                journal = Journal.create(journal_path(one.csv), one.plan, dump(one.machine))
+                opened.callback(journal.remove)  # if the other one cannot be made
+                journals.append(journal)
+            opened.pop_all()
+        done = [Contents(half.prepared.plan, {}) for half in halves]
+        return _run(halves, journals, done, observer, interrupt, verbose=verbose)
+
+
+def resume_pair(
+    csv: Path, options: RunOptions, observer: Observer, *, verbose: bool = False
+) -> PairedOutcome:
+    """Complete the paired run of which one results file is ``csv``.
+
+    ``options`` repeats the difference between the sides: a journal may come from elsewhere, so no
+    command, program or variable is taken from it.
+
+    Raises:
+        JournalError: there is nothing to resume, or it is of another machine or version.
+        UsageError: the run was started with other options than these.
+    """
+    change = parse_change(options.versus)
+    pairing = _pairing(csv)
+    if (pairing.versus, pairing.setup_a, pairing.setup_b) != (
+        options.versus,
+        options.setup_a,
+        options.setup_b,
+    ):
+        raise UsageError(
+            f"{shown(csv)} was begun with another --versus, --setup-a or --setup-b",
+            f"repeat them: {resume_command(csv, pairing)}",
+        )
+    files = [csv, csv.with_name(pairing.partner)]
+    if pairing.side == SIDES[1]:
+        files.reverse()
+    python = ask(change.python) if change.python else None
+    machine = snapshot([csv.parent])
+    halves, contents = [], []
+    for side, file in zip(SIDES, files, strict=True):
+        found = read_journal(journal_path(file))
+        other = found.plan.pair
+        if other is None or (other.pair_id, other.side) != (pairing.pair_id, side):
+            raise JournalError(
+                f"{shown(journal_path(file))} is not of the same paired run as {shown(csv)}",
+                "start a new run with another -o",
+            )
+        here, software = machine, Software.here()
+        if python is not None and side == SIDES[1]:
+            here, software = python.described(machine), Software(python.software, python.versions)
+        check_ground(journal_path(file), found, here, software)
+        prove_rows(journal_path(file), found, here)
+        halves.append(Half.of(Prepared(found.plan, here, file), change))
+        contents.append(found)
+    both = halves[0], halves[1]
+    with claimed(_gpus(both), observer), interrupts() as interrupt:
+        with ExitStack() as opened:
+            journals = []
+            for half in both:
+                journal, _ = Journal.resume(journal_path(half.prepared.csv))
+                opened.callback(journal.close)
+                journals.append(journal)
+            opened.pop_all()
+        whole = [
+            replace(own, units=paired_units(own, other))
+            for own, other in (contents, reversed(contents))
+        ]
+        return _run(both, journals, whole, observer, interrupt, verbose=verbose)
+
+
+def _pairing(csv: Path) -> Pairing:
+    """The pairing in the journal of ``csv``.
+
+    Raises:
+        JournalError: there is no journal, or it is not of a paired run.
+    """
+    pairing = read_journal(journal_path(csv)).plan.pair
+    if pairing is None:
+        raise JournalError(
+            f"{shown(csv)} is not of a paired run", f"leave the rest out: {resume_command(csv)}"
+        )
+    return pairing
+
+
+def _as_set_up(halves: Halves, interrupt: Interrupt) -> Halves:
+    """``halves``, each with the machine as its set-up command leaves it."""
+    if not any(half.pairing.setup for half in halves):
+        return halves
+    found = []
+    for half in halves:
+        one = half.prepared
+        set_up(half.pairing, one.plan.timeout, interrupt)
+        now = snapshot([Path(place.path) for place in one.machine.filesystems])
+        now = replace(
+            now,
+            cpu=replace(now.cpu, staircase=one.machine.cpu.staircase),
+            python=one.machine.python,
+            packages=one.machine.packages,
+        )
+        found.append(replace(half, prepared=replace(one, machine=now)))
+    return found[0], found[1]
+
+
+def _nothing(halves: Halves, signum: int) -> PairedOutcome:
+    """The outcome if a signal came before the first round."""
+    first, second = (
+        RunOutcome(one.plan, one.machine, (), None, Wall(0.0, 0.0, 0.0, 0.0), signum)
+        for one in (half.prepared for half in halves)
+    )
+    return PairedOutcome((first, second))
+
+
+def _run(
+    halves: Halves,
+    journals: Sequence[Journal],
+    done: Sequence[Contents],
+    observer: Observer,
+    interrupt: Interrupt,
+    *,
+    verbose: bool,
+) -> PairedOutcome:
+    try:
+        ends = measure_in_turns(halves, journals, done, observer, interrupt, verbose=verbose)
+    finally:
+        for journal in journals:
+            journal.close()
+    outcomes = []
+    trouble: MembenchError | None = None
+    for half, journal, before, end in zip(halves, journals, done, ends, strict=True):
+        try:
+            outcomes.append(finish(half.prepared, journal, len(before.units), end, observer))
+        except MembenchError as error:  # the other side's results are written all the same
+            trouble = trouble or error
+    if trouble is not None:
+        raise trouble
+    return PairedOutcome((outcomes[0], outcomes[1]))
+
+
+def _gpus(halves: Halves) -> list[GpuIdentity]:
+    """The GPUs that either side uses, each once."""
+    gpus: Mapping[str, GpuIdentity] = {
+        gpu.uuid: gpu for half in halves for gpu in used_gpus(half.prepared)
+    }
+    return list(gpus.values())

@@ -1,0 +1,148 @@
+"""What a machine says about the thesis, in a line each for HBM, DDR and SSD."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from membench.core.messages import clauses, listed, sentence, sentences, tr
+from membench.core.terms import ClaimVerdict, Metric, Tier
+from membench.core.units import format_value, significant
+from membench.report.page.document import (
+    Block,
+    Bullets,
+    Column,
+    Line,
+    Link,
+    Section,
+    Strong,
+    Table,
+)
+from membench.report.page.runs import Run
+from membench.report.page.sections.claims import anchor
+from membench.report.page.sections.headline import JudgedRun
+from membench.report.screens.serving import serving, serving_sentence
+from membench.thesis.claims.amounts import amount
+from membench.thesis.claims.judging import PartVerdict, reads_machine
+from membench.thesis.claims.verdicts import ClaimResult, Subject, Verdicts
+from membench.thesis.claims.wording import claim_words, verdict_words
+
+LEADING = {Tier.HBM: "C13", Tier.DDR: "C17", Tier.SSD: "C15"}
+"""The claim of the thesis about each tier: HBM stays indispensable, DDR only coordinates, SSD
+benefits most."""
+
+_RATES = (Metric.BANDWIDTH, Metric.LATENCY)
+
+
+def section(judged: Sequence[JudgedRun], found: Verdicts) -> Section:
+    """One machine: a row a tier with its reasons.  Several: a row a machine."""
+    last = {one.run.rows[0].machine: one for one in judged}
+    subjects = [one for one in found.subjects if one.machine in last]
+    several = len(subjects) > 1
+    blocks: list[Block] = []
+    if several:
+        blocks.append(_beside(subjects, last))
+    elif subjects:
+        blocks.append(_alone(subjects[0], last[subjects[0].machine]))
+    told = [_serving(one.run, found, named=several) for one in last.values()]
+    blocks.append(Bullets(tuple((one,) for one in told)))
+    title = (
+        tr("What these machines show of the thesis")
+        if several
+        else tr("What this machine shows of the thesis")
+    )
+    return Section("machine-and-thesis", title, tuple(blocks))
+
+
+def _alone(subject: Subject, judged: JudgedRun) -> Table:
+    rows: list[tuple[Line, ...]] = []
+    for tier, name in LEADING.items():
+        result = _claim(subject, name)
+        rows.append(
+            (
+                (str(tier).upper(),),
+                (_own_number(tier, judged),),
+                (Link(name, anchor(result.claim)), ": ", result.claim.english),
+                _verdict(result),
+                (_because(result),),
+            )
+        )
+    columns = (
+        Column(tr("tier")),
+        Column(tr("this machine"), numeric=True),
+        Column(tr("the thesis says"), prose=True),
+        Column(tr("verdict")),
+        Column(tr("because"), prose=True),
+    )
+    return Table(tr("HBM, DDR and SSD"), columns, tuple(rows))
+
+
+def _beside(subjects: Sequence[Subject], last: Mapping[str, JudgedRun]) -> Table:
+    rows: list[tuple[Line, ...]] = [
+        (
+            (subject.machine,),
+            *(
+                (
+                    _own_number(tier, last[subject.machine]),
+                    ": ",
+                    *_verdict(_claim(subject, name)),
+                )
+                for tier, name in LEADING.items()
+            ),
+        )
+        for subject in subjects
+    ]
+    first = subjects[0]
+    heads = (Column(f"{str(tier).upper()} ({name})", prose=True) for tier, name in LEADING.items())
+    said = clauses(
+        tr(
+            "{tier} ({claim}): {text}",
+            tier=str(tier).upper(),
+            claim=name,
+            text=_claim(first, name).claim.english,
+        )
+        for tier, name in LEADING.items()
+    )
+    caption = tr("Verdicts on what the thesis says. {claims}", claims=sentence(said))
+    return Table(caption, (Column(tr("machine")), *heads), tuple(rows))
+
+
+def _claim(subject: Subject, name: str) -> ClaimResult:
+    return next(result for result in subject.claims if result.claim.id == name)
+
+
+def _verdict(result: ClaimResult) -> Line:
+    words = claim_words(result)
+    decided = result.word in (ClaimVerdict.SUPPORTED, ClaimVerdict.CONTRADICTED)
+    return (Strong(words),) if decided else (words,)
+
+
+def _own_number(tier: Tier, judged: JudgedRun) -> str:
+    """The best bandwidth and latency of ``tier`` on this machine, or that there is neither."""
+    best = next((one.rung.best for one in judged.rungs if one.rung.tier is tier), {})
+    values = [
+        format_value(metric, best[metric].value or 0.0) for metric in _RATES if metric in best
+    ]
+    return listed(values) if values else tr("not measured")
+
+
+def _because(result: ClaimResult) -> str:
+    """The verdicts of the parts that depend on the machine, with what was drawn."""
+    return sentences(_part(part) for part in result.parts if reads_machine(part.part))
+
+
+def _part(verdict: PartVerdict) -> str:
+    """``C15b contradicted (0.13 x): An SSD of this machine reads KV faster than ...``."""
+    told = verdict_words(verdict)
+    if verdict.judgement is not None:
+        drawn = np.concatenate([variant.draws for variant in verdict.variants])
+        middle = amount(significant(float(np.median(drawn)), 3), verdict.part.unit)
+        told = tr("{verdict} ({value})", verdict=told, value=middle)
+    told = tr("{part} {verdict}", part=verdict.part.id, verdict=told)
+    return tr("{verdict}: {reason}", verdict=told, reason=verdict.part.proposition)
+
+
+def _serving(run: Run, found: Verdicts, *, named: bool) -> str:
+    told = serving_sentence(serving(run.rows, run.machine, found.entries))
+    return sentence(tr("{run}: {told}", run=run.label, told=told) if named else told)

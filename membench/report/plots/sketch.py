@@ -1,0 +1,135 @@
+"""What a plot draws, written down before anything is drawn.
+
+A plot paints on a stand-in for matplotlib's figure, which notes each call and does nothing.
+The notes are the plot's whole content: they are its key in the cache of drawn plots, and
+where it is not there matplotlib is loaded and gets the same calls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any, ParamSpec, cast
+
+import numpy as np
+
+Parameters = ParamSpec("Parameters")
+
+
+@dataclass(frozen=True)
+class _Step:
+    """One call: a method of the result of step ``of``, or where that is None a function."""
+
+    of: int | None
+    call: str | Callable[..., Any]
+    args: tuple[Any, ...]
+    options: Mapping[str, Any]
+
+
+class _StandIn:
+    """The result of a step that has not been done: each use of it is a step too."""
+
+    __iter__ = None  # it does not know how many it is of
+
+    def __init__(self, sketch: Sketch, place: int) -> None:
+        self.sketch = sketch
+        self.place = place
+
+    def __getattr__(self, name: str) -> Callable[..., _StandIn]:
+        if name.startswith("_"):
+            raise AttributeError(name)
+
+        def method(*args: Any, **options: Any) -> _StandIn:
+            return self.sketch.add(_Step(self.place, name, args, options))
+
+        return method
+
+    def __getitem__(self, item: Any) -> _StandIn:
+        return self.sketch.add(_Step(self.place, "__getitem__", (item,), {}))
+
+
+class Sketch:
+    """The calls of one plot; result 0 is the figure."""
+
+    def __init__(self) -> None:
+        self._steps: list[_Step] = []
+
+    @property
+    def figure(self) -> Any:
+        """What to paint on in place of a figure of matplotlib."""
+        return _StandIn(self, 0)
+
+    def add(self, step: _Step) -> _StandIn:
+        """Note ``step``."""
+        self._steps.append(step)
+        return _StandIn(self, len(self._steps))
+
+    def content(self) -> list[Any]:
+        """The calls as plain data, alike where they draw alike."""
+        return [
+            [
+                step.of,
+                step.call if isinstance(step.call, str) else step.call.__qualname__,
+                _plain(step.args),
+                _plain(step.options),
+            ]
+            for step in self._steps
+        ]
+
+    def draw(self, figure: Any) -> None:
+        """Do all that was noted, on ``figure``."""
+        results = [figure]
+        for step in self._steps:
+            args = _real(step.args, results)
+            options = _real(step.options, results)
+            if step.of is None:
+                results.append(cast("Callable[..., Any]", step.call)(*args, **options))
+            else:
+                results.append(getattr(results[step.of], cast("str", step.call))(*args, **options))
+
+
+def drawn_later(function: Callable[Parameters, None]) -> Callable[Parameters, None]:
+    """``function`` as one step where it is given a stand-in: for what asks the plot back."""
+
+    @wraps(function)
+    def noted(*args: Parameters.args, **options: Parameters.kwargs) -> None:
+        for one in args:
+            if isinstance(one, _StandIn):
+                one.sketch.add(_Step(None, function, args, options))
+                return
+        function(*args, **options)
+
+    return noted
+
+
+def _real(value: Any, results: Sequence[Any]) -> Any:
+    """``value`` with the results that its stand-ins are of."""
+    if isinstance(value, _StandIn):
+        return results[value.place]
+    if isinstance(value, tuple):
+        return tuple(_real(one, results) for one in value)
+    if isinstance(value, list):
+        return [_real(one, results) for one in value]
+    if isinstance(value, Mapping):
+        return {key: _real(one, results) for key, one in value.items()}
+    return value
+
+
+def _plain(value: Any) -> Any:
+    """``value`` as JSON can write it, so that what differs is written differently."""
+    match value:
+        case _StandIn():
+            return {"result": value.place}
+        case np.ndarray() | np.generic():
+            return {"numbers": value.tolist()}
+        case Mapping():
+            return {"options": [[key, _plain(one)] for key, one in value.items()]}
+        case list() | tuple() | range():
+            return [_plain(one) for one in value]
+        case slice():
+            return {"slice": [value.start, value.stop, value.step]}
+        case None | bool() | int() | float() | str():
+            return str(value) if isinstance(value, str) else value
+        case _:
+            raise TypeError(f"a plot cannot draw a {type(value).__name__} from its notes")

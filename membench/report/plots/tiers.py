@@ -1,0 +1,192 @@
+"""The machine's ladder: the best bandwidth and the best latency of every tier, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Canvas
+from matplotlib.patches import Rectangle
+
+from membench.core.messages import sentences, tr
+from membench.core.terms import Metric, Tier
+from membench.core.units import format_value, rounded
+from membench.report.page.document import Figure
+from membench.report.page.sections.words import rung_name
+from membench.report.plots import style
+from membench.report.plots.series import data_table, rounds_text
+from membench.report.screens.judged import JudgedRung
+from membench.results.schema import Row
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """One of the two plots."""
+
+    slug: str
+    metric: Metric
+    title: str
+    axis: str
+    description: str
+    table: str
+
+
+@dataclass(frozen=True)
+class _Mark:
+    """The best row of one tier in one run, and the range of the reference, if there is one."""
+
+    run: str
+    tier: str
+    row: Row
+    band: tuple[float, float] | None
+
+
+_DESCRIPTION = (
+    "Dot plot. Horizontal axis: {what}, logarithmic. One line per tier of the memory hierarchy. A "
+    "large mark is the median of the rounds of the tier's best case, small circles are its single "
+    "rounds, a wide bar behind it is the range that the reference of this hardware gives, a short "
+    "vertical line is the peak. Hollow marks are cited figures."
+)
+_KINDS = (
+    _Kind(
+        "tier-bandwidth",
+        Metric.BANDWIDTH,
+        tr("Bandwidth by tier"),
+        "bandwidth [GB/s]",
+        _DESCRIPTION.format(what="bandwidth in GB/s"),
+        tr("The best bandwidth of every tier"),
+    ),
+    _Kind(
+        "tier-latency",
+        Metric.LATENCY,
+        tr("Latency by tier"),
+        "latency",
+        _DESCRIPTION.format(what="latency in nanoseconds"),
+        tr("The best latency of every tier"),
+    ),
+)
+
+
+def draw(ladders: Mapping[str, Sequence[JudgedRung]]) -> tuple[Figure, ...]:
+    """The two plots of ``ladders`` (by run); one without any value is left out."""
+    shown = dict(list(ladders.items())[: style.SERIES])
+    drawn = (_draw(kind, [*shown], _marks(kind.metric, shown)) for kind in _KINDS)
+    return tuple(figure for figure in drawn if figure is not None)
+
+
+def _marks(metric: Metric, ladders: Mapping[str, Sequence[JudgedRung]]) -> tuple[_Mark, ...]:
+    """By tier, and within one by run.  Launches of the GPU are no tier of its memory."""
+    found = [
+        (one.rung, _Mark(run, rung_name(one.rung), one.rung.best[metric], one.expected(metric)))
+        for run, rungs in ladders.items()
+        for one in rungs
+        if metric in one.rung.best and one.rung.tier is not Tier.GPU
+    ]
+    order = list(Tier)
+    found.sort(key=lambda one: (order.index(one[0].tier), not one[0].peer))
+    return tuple(mark for _, mark in found)
+
+
+def _draw(kind: _Kind, runs: Sequence[str], marks: Sequence[_Mark]) -> Figure | None:
+    if not marks:
+        return None
+    tiers = [*dict.fromkeys(mark.tier for mark in marks)]
+    beside = {tier: [mark for mark in marks if mark.tier == tier] for tier in tiers}
+    most = max(map(len, beside.values()))
+
+    def paint(canvas: Canvas) -> None:
+        axes = canvas.subplots()
+        values = [
+            value
+            for mark in marks
+            for value in (*mark.row.round_values, mark.row.value, mark.row.peak, *(mark.band or ()))
+        ]
+        style.log_axis(axes, "x", [value for value in values if value], room=1.9)
+        if kind.metric is Metric.LATENCY:
+            style.time_axis(axes)
+        height = 0.8 / most
+        for place, tier in enumerate(tiers):
+            for lane, mark in enumerate(beside[tier]):
+                at = place + (lane - (len(beside[tier]) - 1) / 2) * height
+                _paint(axes, mark, at, height, runs.index(mark.run))
+        axes.set_yticks(range(len(tiers)), [str(tier) for tier in tiers])
+        axes.set_ylim(len(tiers) - 0.4, -0.6)
+        axes.tick_params(axis="y", length=0)
+        axes.set_xlabel(kind.axis)
+        if len(runs) > 1:
+            for index, run in enumerate(runs):
+                if any(mark.run == run for mark in marks):
+                    axes.plot([], [], label=run, **style.mark(index))
+            style.legend(canvas, axes)
+
+    rows = [(mark.run, mark.row) for mark in marks]
+    height = 56 + len(tiers) * style.ROW * max(1.3, 0.85 * most) + 9 * (len(runs) > 1) * len(runs)
+    caption = (
+        _finding(kind.metric, marks) if len(runs) == 1 else "",
+        rounds_text([row for _, row in rows]),
+        tr("Bars are the ranges of the reference.") if any(mark.band for mark in marks) else "",
+    )
+    return Figure(
+        slug=kind.slug,
+        title=kind.title,
+        caption=sentences(caption),
+        description=kind.description,
+        svg=style.render(kind.slug, kind.title, kind.description, height, paint),
+        table=data_table(kind.table, rows),
+    )
+
+
+def _paint(axes: Axes, mark: _Mark, place: float, height: float, index: int) -> None:
+    row = mark.row
+    if mark.band is not None:
+        _paint_band(axes, mark.band, place, height, index)
+    axes.plot(row.round_values, [place] * len(row.round_values), **style.rounds(index))
+    axes.plot([row.value or 0.0], [place], **style.mark(index, cited=row.cited))
+    if row.peak:
+        axes.plot([row.peak], [place], "|", color=style.INK, markersize=9, markeredgewidth=1.4)
+    right = max(row.value or 0.0, row.peak or 0.0, *row.round_values, *(mark.band or ()))
+    axes.annotate(
+        format_value(row.metric, row.value or 0.0).removesuffix(" GB/s"),
+        (right, place),
+        xytext=(7, 0),
+        textcoords="offset points",
+        va="center",
+        fontsize=9.5,
+    )
+
+
+def _paint_band(
+    axes: Axes, band: tuple[float, float], place: float, height: float, index: int
+) -> None:
+    """A bar from low to high, widened by 1 % so that a single value can be seen."""
+    low, high = band[0] / 1.01, band[1] * 1.01
+    side = 0.9 * height
+    colour = style.colour(index)
+    axes.add_patch(
+        Rectangle(
+            (low, place - side / 2),
+            high - low,
+            side,
+            facecolor=colour,
+            edgecolor=colour,
+            alpha=0.28,
+            linewidth=0.8,
+            zorder=1,
+        )
+    )
+
+
+def _finding(metric: Metric, marks: Sequence[_Mark]) -> str:
+    """How far the ends of one machine's ladder are apart."""
+    ordered = sorted(marks, key=lambda mark: mark.row.value or 0.0)
+    low, high = ordered[0], ordered[-1]
+    if low is high:
+        return ""
+    factor = rounded((high.row.value or 0.0) / (low.row.value or 1.0), 2)
+    form = (
+        tr("{high} has {factor} times the bandwidth of {low}.")
+        if metric is Metric.BANDWIDTH
+        else tr("{high} takes {factor} times as long as {low}.")
+    )
+    return tr(form.msgid, high=high.tier, low=low.tier, factor=factor)

@@ -1,0 +1,60 @@
+"""A card to paste: six lines of Markdown that say what a machine delivers, and how to repeat it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+from membench.analysis.ladder import SHOWN, Rung
+from membench.core.terms import Metric
+from membench.core.text import shell_word
+from membench.core.units import format_value
+from membench.measure.run import RunOutcome
+from membench.report.page.markdown_text import code, escaped
+from membench.report.screens.judged import JudgedRung, share_text, verdict_text
+from membench.report.screens.tier_table import rung_text
+
+_DIGITS = 16
+"""Hexadecimal digits of the hash: 64 bits tell any two files apart."""
+
+
+def card(
+    outcome: RunOutcome, found: Sequence[JudgedRung], sentence: str, references: Sequence[str]
+) -> tuple[str, ...]:
+    """A table with a column a tier, the sentence on a served model, and command and hash.
+
+    Args:
+        references: what the tiers are held to; empty for nothing.
+
+    Raises:
+        OSError: the results file cannot be read.
+    """
+    assert outcome.csv is not None
+    digest = hashlib.sha256(outcome.csv.read_bytes()).hexdigest()[:_DIGITS]
+    verdicts = map(_verdict, found) if references else ["no reference"] * len(found)
+    command = " ".join(map(shell_word, outcome.plan.argv)) or "membench run"
+    return (
+        _row([outcome.plan.machine, *(rung_text(one.rung) for one in found)]),
+        _row(["---"] * (1 + len(found)), plain=True),
+        _row(["measured", *(_measured(one.rung) for one in found)]),
+        _row([f"against {', '.join(references)}" if references else "verdict", *verdicts]),
+        f"- {escaped(sentence)}",
+        f"- {code(command)}, membench {escaped(outcome.plan.software)}, results {code(digest)}",
+    )
+
+
+def _measured(rung: Rung) -> str:
+    return ", ".join(_value(rung, metric) for metric in SHOWN if metric in rung.best)
+
+
+def _verdict(judged: JudgedRung) -> str:
+    """``98%, pass``."""
+    return ", ".join(filter(None, (share_text(judged), verdict_text(judged)))) or "not judged"
+
+
+def _value(rung: Rung, metric: Metric) -> str:
+    return format_value(metric, rung.best[metric].value or 0.0)
+
+
+def _row(cells: Sequence[str], *, plain: bool = False) -> str:
+    return f"| {' | '.join(cell if plain else escaped(cell) for cell in cells)} |"

@@ -1,0 +1,39 @@
+"""A check in a GitHub Actions job: annotations, and the whole in the job's summary."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from membench.analysis.check.machine import MachineCheck
+from membench.analysis.check.requirements import gpus
+from membench.analysis.check.rule import CheckVerdict
+from membench.report.screens.check.markdown import to_markdown
+from membench.report.screens.check.words import answer
+from membench.report.screens.job_summary import append_summary
+
+
+def publish(name: str, check: MachineCheck, failures: Sequence[str]) -> str:
+    """What is left to print: annotations, with the whole where there is no summary file.
+
+    Raises:
+        OutputError: the summary file cannot be written.
+    """
+    whole = to_markdown(name, check, failures)
+    there = append_summary(lambda limit: whole if len(whole) <= limit else "")
+    rest = f"{answer(check, failures)}\n" if there else whole
+    return "".join(f"{line}\n" for line in _annotations(name, check, failures)) + rest
+
+
+def _annotations(name: str, check: MachineCheck, failures: Sequence[str]) -> Iterator[str]:
+    """Workflow commands, as docs.github.com/actions describes them."""
+    title = _escaped(f"membench check {name}").replace(":", "%3A").replace(",", "%2C")
+    yield from (f"::error title={title}::{_escaped(one)}" for one in failures)
+    for line in check.lines:
+        for one in line.devices:
+            if one.verdict is CheckVerdict.LOOK and one.share is not None:
+                text = f"{gpus([one.device])}{line.name}: {one.share:.0%} of what is expected"
+                yield f"::warning title={title}::{_escaped(text)}"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")

@@ -1,0 +1,33 @@
+"""Watching a check that measures: no table between the rounds, and standard output for data."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+
+from membench.report.screens.console import console, is_terminal
+from membench.report.screens.progress import ProgressBar, ProgressLines, Watcher
+from membench.results.schema import Row
+
+
+class CheckBar(ProgressBar):
+    """The bar of a run, alone."""
+
+    def round_ended(self, round_: int, rows: Callable[[], Sequence[Row]]) -> None:
+        """The check follows soon enough."""
+
+
+class CheckLines(ProgressLines):
+    """A line for each case, on standard error."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.console = console(sys.stderr)
+
+    def round_ended(self, round_: int, rows: Callable[[], Sequence[Row]]) -> None:
+        """The check follows soon enough."""
+
+
+def check_watcher(*, table: bool) -> Watcher:
+    """A bar where a table goes to a terminal, else lines on standard error."""
+    return CheckBar() if table and is_terminal() else CheckLines()

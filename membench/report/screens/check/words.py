@@ -1,0 +1,170 @@
+"""The cells of a check, the same on a terminal and in Markdown.  ASCII."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from membench.analysis.check.lines import DeviceLine, TierLine
+from membench.analysis.check.machine import MachineCheck
+from membench.analysis.check.preconditions import PreconditionState
+from membench.analysis.check.requirements import gpus
+from membench.analysis.check.rule import CheckVerdict
+from membench.core.messages import listed, tr
+from membench.core.terms import Metric
+from membench.core.units import Scale, common_scale, significant
+
+GLYPH = {
+    CheckVerdict.GOOD: "=",
+    CheckVerdict.LOOK: "?",
+    CheckVerdict.NOT_JUDGED: "-",
+    CheckVerdict.FAULT: "!",
+    CheckVerdict.FAIL: "x",
+}
+"""One character a verdict, so that a column can be read from afar; the word stands beside it."""
+
+
+@dataclass(frozen=True)
+class TierCells:
+    """One line of the table.
+
+    Attributes:
+        remark: the GPU that the line is about, and why; empty where there is nothing to add.
+        source: numbers of `SourceNumbers`, such as ``1 2``.
+    """
+
+    tier: str
+    name: str
+    measured: str
+    expected: str
+    share: str
+    verdict: str
+    source: str
+    remark: str
+
+
+class SourceNumbers:
+    """The sources of a check, numbered in the order in which the lines name them."""
+
+    def __init__(self) -> None:
+        self.numbers: dict[str, int] = {}
+
+    def of(self, line: DeviceLine) -> str:
+        """The numbers of what ``line`` is held to."""
+        if line.expected is None:
+            return ""
+        names = [
+            f"{' '.join(line.expected.references)}: {source}" for source in line.expected.sources
+        ]
+        return " ".join(str(self.numbers.setdefault(name, len(self.numbers) + 1)) for name in names)
+
+
+def cells(line: TierLine, sources: SourceNumbers) -> TierCells:
+    """``line`` as text."""
+    worst = line.worst
+    scale = _scale(line, worst)
+    return TierCells(
+        tier=str(line.tier),
+        name=str(line.name),
+        measured="" if worst.value is None else _value(worst.value, scale),
+        expected=_range(worst, scale),
+        share=_share(worst),
+        verdict=_verdict(worst),
+        source=sources.of(worst),
+        remark=_remark(line),
+    )
+
+
+_TERA = Scale(1e3, "TFLOP/s")
+
+
+def _scale(line: TierLine, worst: DeviceLine) -> Scale:
+    known = [worst.value] if worst.value is not None else []
+    if worst.expected is not None:
+        known += [worst.expected.low, worst.expected.high]
+    if line.metric is Metric.FLOPS and min(known, default=0.0) >= _TERA.divisor:
+        return _TERA
+    return common_scale(line.metric, known)
+
+
+def _value(value: float, scale: Scale) -> str:
+    return f"{scale.format(value)} {scale.unit}"
+
+
+def _range(line: DeviceLine, scale: Scale) -> str:
+    if line.expected is None:
+        return ""
+    low, high = scale.format(line.expected.low), scale.format(line.expected.high)
+    return low if low == high else f"{low}..{high}"
+
+
+def _share(line: DeviceLine) -> str:
+    if line.share is not None:
+        return f"{line.share:.0%}"
+    return "" if line.peak_share is None else tr("{share} of peak", share=f"{line.peak_share:.0%}")
+
+
+def _verdict(line: DeviceLine) -> str:
+    """``= pass``, ``x fail``; of the others the reason, whose sign the legend explains."""
+    return f"{GLYPH[line.verdict]} {line.brief or line.verdict}"
+
+
+LEGEND = ", ".join(f"{glyph} {verdict}" for verdict, glyph in GLYPH.items())
+"""What the signs before the reasons mean."""
+
+
+def _remark(line: TierLine) -> str:
+    """Which of several GPUs, and why where the verdict has no brief reason."""
+    worst = line.worst
+    same = [one.device for one in line.devices if one.verdict is worst.verdict]
+    named = gpus(same) if 0 < len(same) < len(line.devices) else ""
+    return f"{named}{'' if worst.brief else worst.why}".removesuffix(": ")
+
+
+def precondition_lines(check: MachineCheck) -> Iterator[str]:
+    """What is not as it must be, one a line, and how much is."""
+    wrong: dict[tuple[str, PreconditionState, str], list[int | None]] = {}
+    for one in check.preconditions:
+        if one.state is not PreconditionState.OK:
+            wrong.setdefault((one.name, one.state, one.seen), []).append(one.device)
+    for (name, state, seen), devices in wrong.items():
+        yield f"{gpus(devices)}{name} is {state}: {seen}"
+    fine = [one for one in check.preconditions if one.state is PreconditionState.OK]
+    if fine:
+        names = dict.fromkeys(f"{one.name} ({one.seen})" for one in fine)
+        yield tr("preconditions met: {names}", names=listed(names))
+
+
+def straggler_lines(check: MachineCheck) -> Iterator[str]:
+    """The GPUs and pairs that stand apart, and by how much at worst."""
+    for one in check.stragglers:
+        worst = one.slow[0]
+        yield tr(
+            "{name} stands apart: {times} times slower than the others in {case}, "
+            "and slow in {count} cases",
+            name=one.name,
+            times=significant(worst.times, 3),
+            case=worst.key.case,
+            count=len(one.slow),
+        )
+
+
+def source_lines(sources: SourceNumbers) -> Iterator[str]:
+    """``[1] ref:h100-sxm: ...``."""
+    return (f"[{number}] {name}" for name, number in sources.numbers.items())
+
+
+def answer(check: MachineCheck, failures: Iterable[str]) -> str:
+    """The answer in one line: is this machine right."""
+    found = list(failures)
+    if found:
+        return tr("not right: {failures}", failures="; ".join(found))
+    judged = [line for line in check.lines if line.verdict is not CheckVerdict.NOT_JUDGED]
+    if not judged:
+        return tr("not judged: no tier has a row, a figure and its preconditions")
+    look = [line for line in judged if line.verdict is CheckVerdict.LOOK]
+    counts = tr("{judged} of {lines} lines judged", judged=len(judged), lines=len(check.lines))
+    if look:
+        names = listed(line.name for line in look)
+        return tr("right, with a look at {names} ({counts})", names=names, counts=counts)
+    return tr("right, as far as it was judged ({counts})", counts=counts)

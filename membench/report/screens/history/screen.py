@@ -1,0 +1,90 @@
+"""A history on a terminal or a pipe."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from membench.analysis.history.summary import History, HistoryLine
+from membench.analysis.verdict import Verdict
+from membench.report.screens.history.words import (
+    band_text,
+    chance_text,
+    changes_text,
+    headline,
+    latest_text,
+    levels_text,
+    name,
+    newest_first,
+    next_command,
+    notes,
+    now_text,
+    percent,
+    place_text,
+    rule,
+    surroundings_texts,
+)
+
+_WITH_CASES = 132
+"""Columns from which on the case ids stand in the lines and not below them."""
+_STYLE = {Verdict.BETTER: "green", Verdict.WORSE: "bold red"}
+
+
+def print_history(console: Console, history: History) -> None:
+    """The headline, a line a tier, the changes with what changed around them, and notes."""
+    console.print(Text(headline(history), "bold"), soft_wrap=True)
+    console.print()
+    _print_lines(console, history)
+    for line, number in newest_first(history):
+        console.print()
+        _print_change(console, line, number)
+    console.print()
+    for note in notes(history):
+        console.print(Text(note))
+    console.print(Text(rule(history), "dim"))
+    if command := next_command(history):
+        console.print(Text(f"Next: {command}", "bold"), soft_wrap=True)
+
+
+def _print_lines(console: Console, history: History) -> None:
+    beside = console.width >= _WITH_CASES
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("tier", no_wrap=True)
+    for title in ("runs", "now", "noise band", "latest"):
+        table.add_column(title, no_wrap=True, justify="right")
+    table.add_column("changes", no_wrap=True)
+    if beside:
+        table.add_column("case", no_wrap=True, overflow="ignore")
+    for line in history.lines:
+        cells = (
+            *(Text(name(line), "bold"), str(len(line.runs)), now_text(line), band_text(line)),
+            Text(latest_text(line), "yellow" if line.outside else ""),
+            Text(changes_text(line), _STYLE[line.changes[-1].verdict] if line.changes else ""),
+        )
+        table.add_row(*cells, *((Text(line.key.case, "dim"),) if beside else ()))
+    console.print(table)
+    if not beside:
+        console.print()
+        for line in history.lines:
+            text = Text.assemble((f"{name(line)}: ", "dim"), line.key.case)
+            console.print(text, soft_wrap=True)
+
+
+def _print_change(console: Console, line: HistoryLine, number: int) -> None:
+    change = line.changes[number]
+    glyph = "^" if change.verdict is Verdict.BETTER else "v"
+    console.print(
+        Text.assemble(
+            (f"{glyph} {change.verdict}", _STYLE[change.verdict]),
+            (f"  {name(line)} ", "bold"),
+            f"{percent(change.ratio)}  {levels_text(line, number)}",
+        )
+    )
+    console.print(Text(f"  since {place_text(line, change)}, {chance_text(change)}"))
+    console.print(Text(f"  last before {change.last.run_id}, first after {change.first.run_id}"))
+    facts = surroundings_texts(change)
+    if not facts:
+        console.print(Text("  nothing that is known of the machine changed there"))
+    for fact in facts:
+        console.print(Text(f"  {fact}"), soft_wrap=True)

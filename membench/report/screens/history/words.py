@@ -1,0 +1,195 @@
+"""What is said of a history, the same on the screen and on the page.  ASCII."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from membench.analysis.history.changepoints import CHANCE
+from membench.analysis.history.summary import BAND, History, HistoryLine, LevelChange
+from membench.analysis.verdict import Verdict
+from membench.core.terms import Stat
+from membench.core.text import shell_word
+from membench.core.units import Scale, common_scale
+from membench.report.page.sections.words import METRICS, TIERS, counted
+
+FEW_RUNS = 15
+"""With fewer, only changes of many times the noise are found (docs/statistics.md)."""
+COMPARED = 4
+"""Runs a side of the comparison that is proposed: the fewest that give an interval."""
+_CHANGES_SHOWN = 12  # surroundings of one change
+
+
+def headline(history: History) -> str:
+    """``box: 100 runs, 2026-01-01 03:00 to 2026-04-10 03:00: 1 change``."""
+    runs = history.record.runs
+    span = f"{runs[0].when} to {runs[-1].when}" if len(runs) > 1 else runs[0].when
+    changes = sum(len(line.changes) for line in history.lines)
+    size = counted(len(runs), "run")
+    found = counted(changes, "change") if changes else "no change"
+    return f"{history.machine}: {size}, {span}: {found}"
+
+
+def name(line: HistoryLine) -> str:
+    """``ddr bandwidth``; with the statistic where it is not the median."""
+    stat = "" if line.key.stat is Stat.MEDIAN else f" {line.key.stat}"
+    return f"{line.key.tier} {line.key.metric}{stat}"
+
+
+def page_name(line: HistoryLine) -> str:
+    """``Host memory (DDR): bandwidth``: the same as a title on the page."""
+    stat = "" if line.key.stat is Stat.MEDIAN else f", {line.key.stat}"
+    return f"{TIERS[line.key.tier]}: {METRICS[line.key.metric]}{stat}"
+
+
+def scale_of(line: HistoryLine) -> Scale:
+    """The one scale of all numbers of ``line``."""
+    return common_scale(line.key.metric, (level.median for level in line.levels))
+
+
+def band_text(line: HistoryLine, digits: int = 4) -> str:
+    """``36.62 to 37.88``, in the scale of the line."""
+    scale, level = scale_of(line), line.level
+    return f"{scale.format(level.low, digits)} to {scale.format(level.high, digits)}"
+
+
+def now_text(line: HistoryLine) -> str:
+    """``37.25 GB/s``: the median of the present level."""
+    scale = scale_of(line)
+    return f"{scale.format(line.level.median)} {scale.unit}"
+
+
+def width_text(line: HistoryLine) -> str:
+    """``-1.7 % +1.7 %``: the ends of the noise band from the median."""
+    level = line.level
+    return f"{percent(level.low / level.median)} {percent(level.high / level.median)}"
+
+
+def latest_text(line: HistoryLine) -> str:
+    """The newest value, marked where it lies outside of the noise band."""
+    return f"{scale_of(line).format(line.latest)}{' *' if line.outside else ''}"
+
+
+def changes_text(line: HistoryLine) -> str:
+    """``1 worse, 1 better``, or ``none``."""
+    counts = Counter(change.verdict for change in line.changes)
+    words = [f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict]]
+    return ", ".join(words) or "none"
+
+
+def percent(ratio: float) -> str:
+    """``0.933`` -> ``-6.7%``."""
+    return f"{100 * (ratio - 1):+.1f}%"
+
+
+def levels_text(line: HistoryLine, number: int) -> str:
+    """``39.94 -> 37.25 GB/s``: around change ``number`` of ``line``."""
+    scale = scale_of(line)
+    before, after = line.levels[number : number + 2]
+    return f"{scale.format(before.median)} -> {scale.format(after.median)} {scale.unit}"
+
+
+def place_text(line: HistoryLine, change: LevelChange) -> str:
+    """``2026-03-02 03:00 (run 61 of 100)``."""
+    return f"{change.first.when} (run {change.place + 1} of {len(line.runs)})"
+
+
+def chance_text(change: LevelChange) -> str:
+    """``p <= 0.002``: that of a history without a change, over all its lines."""
+    return f"p <= {change.p:.3f}"
+
+
+def surroundings_texts(change: LevelChange) -> list[str]:
+    """``kernel: 6.1.0 -> 6.8.0``, with the number of runs where it is another place."""
+    texts = []
+    for fact in change.surroundings[:_CHANGES_SHOWN]:
+        off = abs(fact.runs_off)
+        side = "earlier" if fact.runs_off < 0 else "later"
+        moved = f" ({counted(off, 'run')} {side})" if off else ""
+        texts.append(f"{fact.name}: {fact.before} -> {fact.after}{moved}")
+    if more := len(change.surroundings) - _CHANGES_SHOWN:
+        texts += [f"and {more} more: --json has all"] if more > 0 else []
+    return texts
+
+
+def newest_first(history: History) -> list[tuple[HistoryLine, int]]:
+    """Every change as its line and its number in it, the newest first."""
+    found = [(line, number) for line in history.lines for number in range(len(line.changes))]
+    return sorted(found, key=lambda one: one[0].changes[one[1]].first.run_id, reverse=True)
+
+
+def next_command(history: History) -> str:
+    """The comparison that shows all cases around the newest change; empty where none is."""
+    changes = newest_first(history)
+    if not changes:
+        return ""
+    line, number = changes[0]
+    place = line.changes[number].place
+    start, end = line.levels[number].start, line.levels[number + 1].end
+    before = line.runs[max(start, place - COMPARED) : place]
+    after = line.runs[place : min(end, place + COMPARED)]
+    sides = (("before", before), ("after", after))
+    files = [f"{label}={shell_word(run.path)}" for label, side in sides for run in side]
+    return f"membench compare {' '.join(files)}"
+
+
+def notes(history: History) -> Iterator[str]:
+    """What a reader must know before trusting the rest."""
+    record = history.record
+    if len(record.runs) < FEW_RUNS:
+        yield (
+            f"{counted(len(record.runs), 'run')}: with fewer than {FEW_RUNS} only changes of many "
+            "times the noise can be told from it"
+        )
+    if any(line.outside for line in history.lines):
+        yield (
+            f"* the latest run lies outside of the noise band, as {1 - BAND:.0%} of the runs do "
+            "without any change; run again before looking for a cause"
+        )
+    earlier = [line for line in history.lines if line.earlier]
+    if earlier:
+        runs = max(line.earlier for line in earlier)
+        yield (
+            f"{counted(len(earlier), 'line')} without up to {counted(runs, 'run')} of another "
+            "version, unit or backend: those numbers mean something else"
+        )
+    failed = [line for line in history.lines if line.failures]
+    if failed:
+        cases = ", ".join(f"{line.key.case} in {line.failures}" for line in failed[:3])
+        more = f" and {len(failed) - 3} more" if len(failed) > 3 else ""
+        yield f"failed runs: {cases}{more}"
+    if record.repeated:
+        yield f"{counted(record.repeated, 'file')} left out: of a run that another file has"
+    for file, why in list(record.unread.items())[:3]:
+        yield f"not read: {file}: {why}"
+    if len(record.unread) > 3:
+        yield f"not read: {len(record.unread) - 3} files more"
+    if len(record.machines) > 1:
+        yield f"the machine's names: {', '.join(record.machines)}"
+
+
+def rule(history: History) -> str:
+    """What a change is, in one line."""
+    return (
+        f"noise band: {BAND:.0%} of the runs of a level; change: larger than compare's threshold "
+        f"({history.thresholds.name}), a false one in at most {CHANCE:.0%} of histories "
+        "(docs/history.md)"
+    )
+
+
+def method(history: History) -> Iterator[str]:
+    """How the numbers are made."""
+    yield (
+        f"Noise band: {BAND:.0%} of the runs of all levels lie within it, about the median of the "
+        "present level."
+    )
+    yield (
+        "Change: the level differs by more than compare's threshold "
+        f"({history.thresholds.name}), and in at most {CHANCE:.0%} of histories without a change "
+        "any line shows as large a step (CUSUM over windows of all lengths, permutations over all "
+        "lines, autocorrelation allowed for; docs/history.md)."
+    )
+    yield (
+        "What changed there: facts of the machine, the rows and the settings that were one thing "
+        "in the runs before and another in the runs after. That is no proof of a cause."
+    )

@@ -1,0 +1,74 @@
+"""The screens of a paired run: what its sides are, and at its end how they compare."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from rich.console import Console
+from rich.text import Text
+
+from membench.analysis.comparison import compare
+from membench.analysis.sides import make_sides
+from membench.analysis.sources import read_source
+from membench.benches import registry
+from membench.core.files import shown
+from membench.core.text import one_line, shell_word
+from membench.measure.paired.preparing import SIDES, Half
+from membench.measure.paired.run import PairedOutcome
+from membench.measure.run import resume_command
+from membench.report.screens.compare.screen import print_comparison
+from membench.report.screens.compare.view import arrange
+from membench.report.screens.console import is_terminal
+from membench.report.screens.plan import print_cases, print_estimate, print_families
+from membench.results.plan import Pairing
+
+
+def print_sides(console: Console, pairing: Pairing) -> None:
+    """What differs between the sides, and what membench will not undo."""
+    for side, change in zip(SIDES, ("", pairing.versus), strict=True):
+        setup = replace(pairing, side=side).setup
+        words = [one_line(change) if change else "as started"]
+        words += [f"after: {one_line(setup)}"] if setup else []
+        console.print(Text(f"{side.upper()}: {', '.join(words)}"), soft_wrap=True)
+    if pairing.setup_a or pairing.setup_b:
+        console.print(
+            "The set-up commands run before each round of their side. membench does not undo them.",
+            soft_wrap=True,
+        )
+
+
+def print_paired_plan(console: Console, halves: Sequence[Half]) -> None:
+    """The plan of a dry run: the cases of side A, and the time of both."""
+    plan = halves[0].prepared.plan
+    print_sides(console, halves[0].pairing)
+    print_cases(console, plan.cases)
+    both = replace(plan, rounds=2 * plan.rounds)
+    print_families(console, both, registry().benches)
+    print_estimate(console, both)
+    console.print(f"{plan.rounds} pairs of rounds, in the order A B, B A, A B, ...")
+
+
+def print_paired(console: Console, outcome: PairedOutcome) -> None:
+    """The comparison of both sides, their files, and the next command."""
+    console.print()
+    if any(one.csv is None for one in outcome.sides):
+        console.print("Interrupted before a pair was measured.")
+        return
+    files = [one.csv for one in outcome.sides if one.csv is not None]
+    labelled = [(side.upper(), read_source(file)) for side, file in zip(SIDES, files, strict=True)]
+    comparison = compare(make_sides(labelled))
+    print_comparison(console, comparison, arrange(comparison), full_ids=not is_terminal())
+    pairing = outcome.sides[0].plan.pair
+    if pairing is not None and (pairing.setup_a or pairing.setup_b):
+        console.print("The machine is as the last set-up command left it.", soft_wrap=True)
+    what = "Partial results" if outcome.signum else "Results"
+    console.print(Text(f"{what}: {' and '.join(map(shown, files))}"), soft_wrap=True)
+    given = " ".join(
+        f"{side.upper()}={shell_word(file)}" for side, file in zip(SIDES, files, strict=True)
+    )
+    again = outcome.sides[0].again
+    following = (
+        resume_command(again, pairing) if outcome.signum and again else f"membench compare {given}"
+    )
+    console.print(Text(f"Next: {one_line(following)}", "bold"), soft_wrap=True)

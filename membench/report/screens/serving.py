@@ -1,0 +1,93 @@
+"""What a machine's rates mean for a served model, in one sentence.
+
+The thesis is that inference moves the demand for memory from HBM to DDR and SSD.  On one machine
+that is a choice: restore a prefix from DDR, from SSD, or compute it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from membench.core.messages import clauses, listed, tr
+from membench.core.snapshot import Machine
+from membench.report.screens.advice_words import seconds
+from membench.results.schema import Row
+from membench.thesis.advise.plan import Advice, Question, advise, usual_block
+from membench.thesis.claims.assumptions import Assumptions, assumptions
+from membench.thesis.claims.wording import worn_text
+from membench.thesis.models.catalogue import models
+
+LARGE, SMALL = "llama-3.1-70b", "llama-3.1-8b"
+"""The model that is asked about, and the one where the GPUs do not hold the large one."""
+CONTEXT = 32768
+_RANKS = (1, 2, 4, 8)
+
+_RESTORED = {
+    "ddr": tr("restored from DDR in {time}"),
+    "ssd": tr("restored from SSD in {time}"),
+    "recompute": tr("recomputed in {time}"),
+}
+_LACKING = {
+    "ddr": tr("restoring from DDR"),
+    "ssd": tr("restoring from SSD"),
+    "recompute": tr("recomputing"),
+}
+_ORDERS = {
+    "ddr": tr("keep it in DDR"),
+    "ssd": tr("keep it on SSD"),
+    "recompute": tr("recompute it"),
+}
+
+
+def serving(
+    rows: Sequence[Row], machine: Machine | None, entries: Assumptions | None = None
+) -> Advice:
+    """The advice for the large model on as many GPUs as it needs, else for the small one on one."""
+    known = assumptions() if entries is None else entries
+    count = len(machine.gpus.devices) if machine is not None else 1
+
+    def asked(slug: str, ranks: int) -> Advice:
+        model = models()[slug]
+        block = usual_block(model)
+        question = Question(model=model, context=CONTEXT, block_tokens=block, tp=ranks)
+        return advise(question, rows, machine, known)
+
+    large = asked(LARGE, 1)
+    if large.gpus is None or large.gpus == 1:
+        return large
+    ranks = next((one for one in _RANKS if large.gpus <= one <= count), None)
+    return asked(SMALL, 1) if ranks is None else asked(LARGE, ranks)
+
+
+def serving_sentence(found: Advice) -> str:
+    """``Llama 3.1 70B at 32k tokens: restored from DDR in 0.20 s, ...: keep it in DDR``.
+
+    What was not measured is named.
+    """
+    known = {choice.name: choice for choice in found.choices}
+    told = [
+        tr(form.msgid, time=seconds(known[name].ttft.value))
+        for name, form in _RESTORED.items()
+        if name in known
+    ]
+    if {"ddr", "ssd"} <= known.keys():  # "restored" is said once
+        told[1] = tr("from SSD in {time}", time=seconds(known["ssd"].ttft.value))
+    if "ssd" not in known and found.staging is not None:
+        told.append(tr("brought from SSD to DDR in {time}", time=seconds(found.staging.value)))
+    lacking = [text for name, text in _LACKING.items() if name not in known]
+    parts = [listed(told)] if told else []
+    if lacking:
+        parts.append(tr("not measured: {what}", what=listed(lacking)))
+    model, tokens = found.question.model.name, f"{CONTEXT // 1024}k"
+    about = tr("{model} at {tokens} tokens", model=model, tokens=tokens)
+    if found.question.tp > 1:
+        about = tr("{about} on {count} GPUs", about=about, count=found.question.tp)
+    if found.badges:
+        about = tr("{before} {item}", before=about, item=worn_text(found.badges))
+    text = tr("{about}: {parts}", about=about, parts=clauses(parts))
+    if found.best is None:
+        return text
+    order = _ORDERS[found.best.name]
+    if not found.clear:
+        order = tr("{order} (the ranges overlap)", order=order)
+    return tr("{text}: {order}", text=text, order=order)

@@ -1,0 +1,59 @@
+"""A table of cases that never breaks an id: where it is too wide, each id has a line of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+_GAP = 2
+
+
+@dataclass(frozen=True)
+class TextTable:
+    """A table as text.
+
+    Attributes:
+        title: None for a table without one.
+        head: of the columns. The first holds the case, the last flags or remarks; the others are
+            set to the right.
+    """
+
+    title: Text | None
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Of the columns, in characters."""
+        return tuple(max(map(len, column)) for column in zip(self.head, *self.rows, strict=True))
+
+
+def drawn(table: TextTable, width: int) -> RenderableType:
+    """The table; with each case on a line of its own where that is too wide: no id is broken."""
+    if sum(table.widths) + _GAP * (len(table.widths) - 1) <= width:
+        made = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="dim")
+        made.add_column(table.head[0], no_wrap=True)
+        for heading in table.head[1:-1]:
+            made.add_column(heading, justify="right", no_wrap=True)
+        made.add_column(table.head[-1], style="yellow", no_wrap=True)
+        for row in table.rows:
+            made.add_row(*row)
+        return made if table.title is None else Group(table.title, made)
+    lines: list[RenderableType] = [] if table.title is None else [table.title]
+    lines.append(_values(table, table.head, "dim"))
+    for row in table.rows:
+        lines += [Text(row[0], overflow="fold"), _values(table, row)]
+    return Group(*lines)
+
+
+def _values(table: TextTable, row: Sequence[str], style: str = "") -> RenderableType:
+    """The numbers of ``row`` below each other, and its flags; indented."""
+    numbers = zip(row[1:-1], table.widths[1:-1], strict=True)
+    text = (" " * _GAP).join(cell.rjust(width) for cell, width in numbers)
+    line = Text.assemble((text, style), " " * _GAP, (row[-1], style or "yellow"), overflow="fold")
+    return Padding(line, (0, 0, 0, _GAP), expand=False)

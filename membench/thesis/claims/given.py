@@ -1,0 +1,131 @@
+"""Assumptions given one by one, as text: ``NAME=VALUE [UNIT] [as KIND]``.
+
+``system.link=50`` keeps the unit and moves the range with the value; ``system.link=40..60 GB/s``
+states the range, whose middle is the value; ``... as measured elsewhere`` says what kind of
+evidence it is.  A record that a claim waits for and a measurement that no row gives have no
+unit to keep, so that theirs has to be given.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+from datetime import date
+
+from membench.core.text import one_line
+from membench.thesis.claims.assumptions import (
+    UNITS,
+    Assumption,
+    AssumptionError,
+    Assumptions,
+    EntryKind,
+    checked,
+    units_of,
+)
+from membench.thesis.claims.kinds import EvidenceKind
+
+_NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
+_FORM = re.compile(
+    rf"(?P<name>[^=\s]+)\s*=\s*(?P<low>{_NUMBER})(?:\.\.(?P<high>{_NUMBER}))?"
+    rf"(?:\s+(?P<unit>(?!as\s)\S+(?:\s+USD)?))?(?:\s+as\s+(?P<kind>[a-z ]+?))?\s*"
+)
+_SOURCE = "given on the command line"
+_HINT = "NAME=VALUE, as in system.link=50, 'system.link=40..60 GB/s'"
+
+
+def given(
+    texts: Iterable[str], base: Assumptions, further: Mapping[str, str], today: date
+) -> Assumptions:
+    """``base`` with what each of ``texts`` says in place of its namesake.
+
+    Args:
+        further: other names that may be given, with the unit that models compute theirs in.
+        today: when it was given.
+
+    Raises:
+        AssumptionError: one line that quotes the text and says what is wrong with it.
+    """
+    found = dict(base)
+    for text in texts:
+        entry = _entry(text, found, further, today)
+        found[entry.name] = entry
+    return found
+
+
+def _entry(text: str, base: Assumptions, further: Mapping[str, str], today: date) -> Assumption:
+    shown = one_line(text)
+    match = _FORM.fullmatch(text.strip())
+    if match is None:
+        raise AssumptionError(f"--assume '{shown}' is not NAME=VALUE", _HINT)
+    name, unit, kind = match["name"], match["unit"], match["kind"]
+    before = base.get(name)
+    if before is None and name not in further:
+        near = difflib.get_close_matches(name, sorted(base.keys() | further.keys()), n=1)
+        raise AssumptionError(
+            f"--assume '{shown}': nothing uses an assumption '{one_line(name)}'",
+            f"did you mean {near[0]}?" if near else "docs/thesis.md says what is used",
+        )
+    if unit is None and before is None:
+        raise AssumptionError(
+            f"--assume '{shown}' has no unit, and '{name}' has no value yet",
+            f"give one: '{name}={match['low']} {units_of(further[name])}'",
+        )
+    unit = unit or (before.unit if before else "")
+    if unit not in UNITS:
+        raise AssumptionError(
+            f"--assume '{shown}': unit '{one_line(unit)}' is not known",
+            f"known are {', '.join(UNITS)}",
+        )
+    wanted = UNITS[before.unit][0] if before else further[name]
+    if UNITS[unit][0] != wanted:
+        raise AssumptionError(
+            f"--assume '{shown}': a figure in {unit} cannot stand for one in {wanted}",
+            f"give it in {before.unit if before else units_of(wanted)}",
+        )
+    if kind is not None and kind not in set(EvidenceKind):
+        raise AssumptionError(
+            f"--assume '{shown}': '{one_line(kind)}' is no kind of evidence",
+            f"they are {', '.join(EvidenceKind)}",
+        )
+    value, low, high = _range(match, before, unit)
+    evidence = EvidenceKind(kind) if kind else before.evidence if before else None
+    entry = Assumption(
+        name=name,
+        value=value,
+        low=low,
+        high=high,
+        unit=unit,
+        source=_SOURCE if before is None else f"{_SOURCE}; before: {before.source}",
+        date=today,
+        kind=before.kind if before else EntryKind.RECORD,
+        evidence=evidence,
+        own=True,
+    )
+    return checked(entry, f"--assume '{shown}'")
+
+
+def _range(
+    match: re.Match[str], before: Assumption | None, unit: str
+) -> tuple[float, float, float]:
+    """(value, low, high): the stated range, else that of the entry before, moved with the value."""
+    low = float(match["low"])
+    if match["high"] is not None:
+        high = float(match["high"])
+        return (low + high) / 2, low, high
+    if before is None:
+        return low, low, low
+    if before.unit == "year":
+        step = low - before.value
+        return low, before.low + step, before.high + step
+    factor = low / before.value
+    most = 1.0 if unit == "share" else float("inf")
+    # The minimum and the maximum: rounding must not move an end across the value.
+    return low, min(low, before.low * factor), max(low, min(most, before.high * factor))
+
+
+def text_of(entry: Assumption, value: float, kind: EvidenceKind | None = None) -> str:
+    """What `given` reads as ``entry`` moved to ``value``, in its unit."""
+    unit = "" if entry.unit in ("1", "share") else f" {entry.unit}"
+    stated = "" if kind is None else f" as {kind}"
+    return f"{entry.name}={value:.6g}{unit}{stated}"

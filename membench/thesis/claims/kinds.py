@@ -1,0 +1,30 @@
+"""Kinds of evidence: what a figure or a verdict rests on, the strongest first.
+
+A vendor's figure held against the same vendor's claim confirms the quotation and not the
+claim, and a forecast of an outcome is no outcome: neither carries a verdict alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+
+class EvidenceKind(StrEnum):
+    """Ordered by what may be concluded from it."""
+
+    HERE = "measured here"
+    ELSEWHERE = "measured elsewhere"  # measured, counted or dated by somebody, and published
+    MODEL = "model"  # computed from other figures, or a convention
+    VENDOR = "vendor"  # stated by whoever sells it
+    FORECAST = "forecast"  # stated before it could be known
+
+
+DECIDING = frozenset({EvidenceKind.HERE, EvidenceKind.ELSEWHERE, EvidenceKind.MODEL})
+"""The kinds that can support or contradict a claim."""
+
+
+def ordered(kinds: Iterable[EvidenceKind]) -> tuple[EvidenceKind, ...]:
+    """Each kind once, the strongest first."""
+    found = set(kinds)
+    return tuple(kind for kind in EvidenceKind if kind in found)

@@ -1,0 +1,193 @@
+"""Strata: groups of variants that are judged apart, so that no mix of them decides a verdict.
+
+A pooled share is that of a mix: five old models that support a claim can outvote the new
+ones that contradict it.  A statistic is therefore judged for each generation of models, each
+class of GPU, each trace and so on.  Where the strata of one axis disagree, the pooled verdict
+is `inconclusive`, whatever the pooled shares are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache, lru_cache
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from membench.core.messages import Message, tr
+from membench.core.terms import ClaimVerdict
+from membench.thesis.claims.draws import Floats
+from membench.thesis.claims.rule import Counts, Judgement, VerdictThresholds, counts, judged
+from membench.thesis.models.catalogue import judged_models
+
+Places = NDArray[np.intp]
+
+
+class Axis(StrEnum):
+    """By what variants are grouped."""
+
+    GENERATION = "model generation"
+    GPU = "GPU class"
+    TRACE = "trace"
+    CASE = "case"
+
+
+_AXIS_OF_PARAMETER = {
+    "gpu": Axis.GPU,
+    "workload": Axis.TRACE,
+    "point": Axis.CASE,
+    "case": Axis.CASE,
+}
+"""Parameter of a variant's name -> the axis that it is a label of."""
+
+
+@dataclass(frozen=True)
+class Stratum:
+    """One group of variants.
+
+    Attributes:
+        name: of the group, such as "models of 2025".
+        variants: how many variants it holds.
+    """
+
+    axis: Axis
+    name: str
+    variants: int
+    judgement: Judgement
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A pooled judgement, that of each variant, and the strata.
+
+    Attributes:
+        word: the verdict: that of the pool, `inconclusive` where strata of an axis disagree.
+    """
+
+    word: ClaimVerdict
+    pooled: Judgement
+    variants: tuple[Judgement, ...]
+    strata: tuple[Stratum, ...]
+
+
+def outcome(drawn: Mapping[str, Floats], thresholds: VerdictThresholds) -> Outcome:
+    """``drawn`` judged as a pool in which every variant weighs the same, and in strata."""
+    found = _Counted.of(drawn, thresholds)
+    strata = found.strata()
+    pooled = found.pooled()
+    return Outcome(
+        ClaimVerdict.INCONCLUSIVE if disagreeing(strata) else pooled.word,
+        pooled,
+        tuple(found.judge(np.array([place])) for place in range(len(found.variants))),
+        strata,
+    )
+
+
+def word_of(drawn: Mapping[str, Floats], thresholds: VerdictThresholds) -> ClaimVerdict:
+    """The verdict of `outcome` alone."""
+    found = _Counted.of(drawn, thresholds)
+    return ClaimVerdict.INCONCLUSIVE if disagreeing(found.strata()) else found.pooled().word
+
+
+@dataclass(frozen=True)
+class _Counted:
+    """[variant]: how many of ``draws`` draws speak for and against."""
+
+    variants: tuple[str, ...]
+    supporting: Counts
+    contradicting: Counts
+    draws: int
+    thresholds: VerdictThresholds
+
+    @classmethod
+    def of(cls, drawn: Mapping[str, Floats], thresholds: VerdictThresholds) -> _Counted:
+        grid = np.stack(np.broadcast_arrays(*drawn.values()))
+        return cls(tuple(drawn), *counts(grid, thresholds), grid.shape[-1], thresholds)
+
+    def judge(self, places: Places) -> Judgement:
+        drawn = self.draws * len(places)
+        return judged(
+            int(self.supporting[places].sum()) / drawn,
+            int(self.contradicting[places].sum()) / drawn,
+            self.thresholds,
+        )
+
+    def pooled(self) -> Judgement:
+        return self.judge(np.arange(len(self.variants)))
+
+    def strata(self) -> tuple[Stratum, ...]:
+        return tuple(
+            Stratum(axis, name, len(places), self.judge(places))
+            for (axis, name), places in _groups(self.variants).items()
+        )
+
+
+def disagreeing(strata: Iterable[Stratum]) -> tuple[Axis, ...]:
+    """The axes whose strata come to more than one verdict."""
+    words: dict[Axis, set[ClaimVerdict]] = {}
+    for one in strata:
+        words.setdefault(one.axis, set()).add(one.judgement.word)
+    return tuple(axis for axis, found in words.items() if len(found) > 1)
+
+
+def labels(variant: str) -> dict[Axis, str]:
+    """The stratum of ``variant`` on each axis that it has one of.
+
+    A variant that is named after a model, or by a message with a ``model``, has the generation
+    of that model; the parameters ``gpu``, ``workload`` and ``case`` of a message are labels as
+    they are.  Any other variant is a case of its own.
+    """
+    params = variant.params if isinstance(variant, Message) else {}
+    found: dict[Axis, str] = {}
+    generation = generations().get(str(params.get("model", variant)))
+    if generation is not None:
+        found[Axis.GENERATION] = generation
+    for name, axis in _AXIS_OF_PARAMETER.items():
+        if name in params:
+            found[axis] = str(params[name])
+    return found or {Axis.CASE: _family(variant)}
+
+
+def _family(case: str) -> str:
+    """The bench of the id of a case, without what its axes were; any other text as it is."""
+    if "=" not in case:
+        return case
+    return "/".join(part for part in case.split("/") if "=" not in part)
+
+
+@cache
+def generations() -> Mapping[str, str]:
+    """Slug of a judged model -> its generation, by the year of its release."""
+    return MappingProxyType(
+        {
+            slug: _generation(model.released.year)
+            for slug, model in judged_models().items()
+            if model.released is not None
+        }
+    )
+
+
+_DENSE_YEARS = 2024
+"""Up to here most open models were dense, with a cache of 128 KiB a token and more."""
+
+
+def _generation(year: int) -> Message:
+    if year <= _DENSE_YEARS:
+        return tr("models of 2023-24")
+    return tr("models of {year}", year=year)
+
+
+@lru_cache(maxsize=64)
+def _groups(variants: tuple[str, ...]) -> Mapping[tuple[Axis, str], Places]:
+    """Places of the variants of each stratum, axis by axis; an axis with one is left out."""
+    found: dict[tuple[Axis, str], list[int]] = {}
+    for place, variant in enumerate(variants):
+        for axis, name in labels(variant).items():
+            found.setdefault((axis, name), []).append(place)
+    several = [axis for axis in Axis if sum(key[0] is axis for key in found) > 1]
+    return {
+        key: np.array(places) for axis in several for key, places in found.items() if key[0] is axis
+    }

@@ -1,0 +1,71 @@
+"""How strong a verdict its evidence can carry: kinds of what a part reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from membench.core.messages import Message, tr
+from membench.core.terms import ClaimClass
+from membench.results.schema import Row
+from membench.thesis.claims.assumptions import SUBSTITUTE, Assumptions
+from membench.thesis.claims.kinds import DECIDING, EvidenceKind, ordered
+from membench.thesis.claims.ledger import Part
+
+
+def kind_of_row(row: Row) -> EvidenceKind:
+    """Measured by whoever ran the benchmark or the tool; a cited figure is what its source is."""
+    if not row.cited:
+        return EvidenceKind.HERE
+    match row.detail.get("kind"):
+        case "datasheet":
+            return EvidenceKind.VENDOR
+        case "derived":
+            return EvidenceKind.MODEL
+        case _:
+            return EvidenceKind.ELSEWHERE
+
+
+def kinds_read(
+    part: Part,
+    names: Iterable[str],
+    rows: Mapping[str, Sequence[Row]],
+    entries: Assumptions,
+) -> tuple[EvidenceKind, ...]:
+    """The kinds of what ``part`` reads by ``names``; a part of class D is a model as well."""
+    found = {EvidenceKind.MODEL} if part.cls is ClaimClass.MODELLED else set()
+    if part.traces:
+        found.add(EvidenceKind.ELSEWHERE)
+    for name in names:
+        if name in rows:
+            found |= {kind_of_row(row) for row in rows[name]}
+        elif (entry := entries.get(name) or entries.get(f"{SUBSTITUTE}{name}")) is not None:
+            found.add(entry.evidence_kind)
+    return ordered(found)
+
+
+def weak(part: Part, rows: Mapping[str, Sequence[Row]], entries: Assumptions) -> Message | None:
+    """Why the evidence that decides ``part`` can carry no verdict; None where it can."""
+    names = part.rests_on or (*part.measurements, *part.assumptions)
+    kinds = kinds_read(part, names, rows, entries)
+    if not kinds or DECIDING & set(kinds):
+        return None
+    return _ALONE[kinds]
+
+
+_ALONE = {
+    (EvidenceKind.VENDOR,): tr("vendor figures alone"),
+    (EvidenceKind.FORECAST,): tr("forecasts alone"),
+    (EvidenceKind.VENDOR, EvidenceKind.FORECAST): tr("vendor figures and forecasts alone"),
+}
+ALONE_MEANS = {
+    _ALONE[EvidenceKind.VENDOR,]: tr(
+        "it rests on the vendor's own figures alone, which nobody else confirms"
+    ),
+    _ALONE[EvidenceKind.FORECAST,]: tr(
+        "it rests on forecasts alone, and the outcome is not reported"
+    ),
+    _ALONE[EvidenceKind.VENDOR, EvidenceKind.FORECAST]: tr(
+        "it rests on figures of the vendor and on forecasts alone"
+    ),
+}
+"""What the two or three words mean, as the end of a sentence."""

@@ -1,0 +1,64 @@
+"""What a reader calls verdicts, strata and kinds of evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from membench.core.messages import clauses, listed, tr
+from membench.core.terms import ClaimVerdict
+from membench.thesis.claims.kinds import EvidenceKind
+from membench.thesis.claims.strata import Axis, Stratum
+
+VERDICTS = {
+    ClaimVerdict.SUPPORTED: tr("supported"),
+    ClaimVerdict.CONTRADICTED: tr("contradicted"),
+    ClaimVerdict.INCONCLUSIVE: tr("inconclusive"),
+    ClaimVerdict.NOT_TESTABLE: tr("not testable here"),
+}
+KINDS = {
+    EvidenceKind.HERE: tr("measured here"),
+    EvidenceKind.ELSEWHERE: tr("measured elsewhere"),
+    EvidenceKind.MODEL: tr("model"),
+    EvidenceKind.VENDOR: tr("vendor"),
+    EvidenceKind.FORECAST: tr("forecast"),
+}
+AXES = {
+    Axis.GENERATION: tr("model generation"),
+    Axis.GPU: tr("GPU class"),
+    Axis.TRACE: tr("trace"),
+    Axis.CASE: tr("case"),
+}
+_MOST_NAMES = 6
+
+
+def strata_words(strata: Iterable[Stratum], axes: Iterable[Axis]) -> str:
+    """For whom a statistic holds: ``by GPU class: contradicted for Hopper, ...``."""
+    several = tuple(strata)
+    return clauses(
+        tr("by {axis}: {verdicts}", axis=AXES[axis], verdicts=_of_axis(several, axis))
+        for axis in axes
+    )
+
+
+def _of_axis(strata: Iterable[Stratum], axis: Axis) -> str:
+    by_word: dict[ClaimVerdict, list[str]] = {}
+    for one in strata:
+        if one.axis is axis:
+            by_word.setdefault(one.judgement.word, []).append(one.name)
+    return listed(
+        tr("{verdict} for {names}", verdict=VERDICTS[word], names=few(by_word[word]))
+        for word in ClaimVerdict
+        if word in by_word
+    )
+
+
+def few(names: list[str]) -> str:
+    """The first six of ``names``, and how many more there are."""
+    more = len(names) - _MOST_NAMES
+    first = listed(names[:_MOST_NAMES])
+    return tr("{names} and {count} more", names=first, count=more) if more > 0 else first
+
+
+def kind_words(kinds: Iterable[EvidenceKind]) -> str:
+    """``measured here, vendor``."""
+    return listed(KINDS[kind] for kind in kinds)

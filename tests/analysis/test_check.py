@@ -1,0 +1,505 @@
+"""A described box with eight H100, checked: what passes, what fails, and what nobody can judge."""
+
+from __future__ import annotations
+
+import json
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import h100_box
+import pytest
+
+from membench.analysis.check.expectation import Expectation, expectations
+from membench.analysis.check.expected import expected_of
+from membench.analysis.check.machine import MachineCheck, check_machine
+from membench.analysis.check.preconditions import PreconditionState
+from membench.analysis.check.requirements import failures, parse_requirements
+from membench.analysis.check.rule import CheckVerdict
+from membench.cli import main
+from membench.core.errors import UsageError
+from membench.core.terms import Metric, Status, Tier
+from membench.machine.gpus.state import GpuState
+from membench.results.schema import Row
+from membench.results.table import read_rows, write_rows
+
+HALF = h100_box.scaled(0.5, "link/")
+Change = Callable[[Row], Row]
+
+
+def same(row: Row) -> Row:
+    return row
+
+
+@cache
+def figures(expect: str) -> tuple[Expectation, ...]:
+    """What a healthy box would be held to."""
+    return expected_of((expect,), h100_box.rows(), h100_box.box())
+
+
+def checked(
+    change: Change = same,
+    states: dict[int, GpuState] | None = None,
+    *,
+    profile: str = "quick",
+    expect: str = "auto",
+    gpus: int = 8,
+) -> MachineCheck:
+    """The check of the box whose rows went through ``change``."""
+    rows = h100_box.judged(h100_box.rows(profile, gpus, change))
+    healthy = {number: h100_box.state(number) for number in range(gpus)}
+    return check_machine(rows, h100_box.box(gpus), figures(expect), healthy | (states or {}))
+
+
+def verdict(check: MachineCheck, name: str) -> str:
+    (line,) = [line for line in check.lines if line.name == name]
+    return str(line.verdict)
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, str, str]:
+    """Exit code, standard output and standard error of ``membench check ARGUMENTS``."""
+    with pytest.raises(SystemExit) as end:
+        main(["check", *map(str, arguments)])
+    captured = capsys.readouterr()
+    assert isinstance(end.value.code, int)
+    return end.value.code, captured.out, captured.err
+
+
+@pytest.fixture(scope="module")
+def healthy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    rows = h100_box.judged(h100_box.rows())
+    return h100_box.written(tmp_path_factory.mktemp("healthy") / "a.csv", rows)
+
+
+@pytest.fixture(scope="module")
+def half(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same box whose fourth GPU has half of its link."""
+    rows = h100_box.judged(h100_box.rows("quick", 8, HALF))
+    return h100_box.written(tmp_path_factory.mktemp("half") / "a.csv", rows)
+
+
+def test_a_healthy_box_is_right(healthy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = run(capsys, healthy, "--require", "gpu=8", "--require", "ddr")
+    assert (code, err) == (0, "")
+    assert out.startswith("h100-box: right, as far as it was judged")
+    assert "held to ref:h100-sxm, ref:xeon-8480" in out
+    (line,) = [line for line in out.splitlines() if line.startswith("hbm   GPU memory copy")]
+    assert line.split()[4:] == ["2936", "GB/s", "2900", "101%", "=", "pass", "[2]"]
+    assert "[2] ref:h100-sxm: Azure/AI-benchmarking-guide" in out
+    assert out.isascii()
+
+
+def test_half_a_link_ends_in_3_and_names_the_gpu(
+    half: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, err = run(capsys, half)
+    assert (code, err) == (3, "")
+    answer = out.splitlines()[0]
+    assert "not right" in answer
+    assert "GPU 3: host to GPU: fail (50% of what is expected)" in answer
+    assert "GPU 3: GPU to host: fail (50% of what is expected)" in answer
+    assert not any(f"GPU {number}" in out for number in (0, 1, 2, 4, 5, 6, 7))
+    assert "GPU 3 stands apart: 2.00 times slower than the others" in out
+
+
+def test_a_link_of_half_its_width_is_named_although_its_copies_would_pass() -> None:
+    def narrow(row: Row) -> Row:
+        there = row.case.startswith("link/") and row.case.endswith("/gpu=3")
+        return replace(row, detail={**row.detail, "pcie": "gen5x8"}) if there else row
+
+    check = checked(narrow)
+    (bad,) = [one for one in check.preconditions if one.state is PreconditionState.BAD]
+    assert (bad.device, bad.seen) == (3, "PCI Express 5.0 x8 of 5.0 x16")
+    assert failures(check, parse_requirements([])) == (
+        "GPU 3: link: PCI Express 5.0 x8 of 5.0 x16",
+    )
+
+
+@pytest.mark.parametrize("profile", ["quick", "full"])
+def test_every_profile_is_judged(profile: str) -> None:
+    check = checked(profile=profile, gpus=1)
+    assert failures(check, parse_requirements(["gpu=1"])) == ()
+    judged = [line for line in check.lines if line.verdict is CheckVerdict.GOOD]
+    assert {line.tier for line in judged} >= {Tier.HBM, Tier.LINK, Tier.DDR}
+    assert len(judged) >= 10
+
+
+@pytest.mark.parametrize(
+    ("factor", "expected"), [(1.0, "pass"), (0.93, "look"), (0.85, "fail"), (1.03, "pass")]
+)
+def test_the_worst_gpu_decides_a_line(factor: float, expected: str) -> None:
+    check = checked(h100_box.scaled(factor, "hbm/copy", gpu=5))
+    assert verdict(check, "GPU memory copy") == expected
+    (line,) = [line for line in check.lines if line.name == "GPU memory copy"]
+    if expected != "pass":
+        assert line.worst.device == 5
+
+
+def test_more_than_the_peak_is_a_fault_of_measurement() -> None:
+    check = checked(h100_box.scaled(1.2, "hbm/read"))
+    assert verdict(check, "GPU memory read") == "measurement fault"
+    assert any("more than the peak" in one for one in failures(check, parse_requirements([])))
+
+
+def test_a_best_is_compared_with_a_best() -> None:
+    """BabelStream reports its best repetition: a median below it is no reason to fail."""
+
+    def scattered(row: Row) -> Row:
+        if not row.case.startswith("hbm/triad") or row.value is None:
+            return row
+        return replace(row, value=0.9 * row.value, max=row.value, min=0.8 * row.value)
+
+    (line,) = [one for one in checked(scattered).lines if one.name == "GPU memory triad"]
+    assert (line.verdict, line.worst.best) == (CheckVerdict.GOOD, True)
+
+
+class TestNothingPassesForWantOf:
+    """A row, a figure, or a precondition that could be read."""
+
+    def test_a_row(self) -> None:
+        def gone(row: Row) -> Row:
+            if not row.case.startswith("link/h2d") or not row.case.endswith("/gpu=6"):
+                return row
+            return replace(
+                row,
+                status=Status.SKIPPED,
+                value=None,
+                rounds=0,
+                round_values=(),
+                spread=None,
+                reason="it was busy",
+            )
+
+        check = checked(gone)
+        (line,) = [line for line in check.lines if line.name == "host to GPU"]
+        assert (line.verdict, line.worst.device) == (CheckVerdict.NOT_JUDGED, 6)
+        assert line.worst.why == "skipped: it was busy"
+        assert failures(check, parse_requirements([])) == ()
+        assert "host to GPU: not judged" in failures(check, parse_requirements([]), ["not-judged"])
+
+    def test_a_figure(self) -> None:
+        check = checked(expect="ref:l40")
+        assert check.tiers[Tier.DDR] is CheckVerdict.NOT_JUDGED
+        assert "ddr is not judged" in failures(check, parse_requirements(["ddr"]))
+
+    def test_a_state(
+        self, healthy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """A file without its sidecar, and one that was changed after its run."""
+        alone = tmp_path / "alone.csv"
+        alone.write_bytes(healthy.read_bytes())
+        code, out, _ = run(capsys, alone)
+        assert (code, out.count("= pass [")) == (0, 0)
+        assert "not judged: no tier has a row, a figure and its preconditions" in out
+        code, _, _ = run(capsys, alone, "--require", "gpu=8")
+        assert code == 3
+        alone.with_suffix(".json").write_bytes(healthy.with_suffix(".json").read_bytes())
+        rows = read_rows(alone)
+        alone.unlink()
+        write_rows(alone, [replace(rows[0], flags=("noisy",)), *rows[1:]])
+        code, out, err = run(capsys, alone)
+        assert (code, out.count("= pass [")) == (0, 0)
+        assert "is not as its run wrote it: its sidecar is not used" in err
+
+    def test_all_gpus(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        every = h100_box.judged(h100_box.rows())
+        rows = [row for row in every if not row.case.endswith("/gpu=7")]
+        short = h100_box.written(tmp_path / "a.csv", rows)
+        assert run(capsys, short, "--require", "gpu=7")[0] == 0
+        code, out, _ = run(capsys, short, "--require", "gpu=8")
+        assert code == 3
+        assert "8 GPUs are required, 7 were measured" in out
+
+    def test_any_gpu(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        """A file whose GPU cases are all skipped, held to a GPU's figures."""
+
+        def skipped(row: Row) -> Row:
+            if row.backend != "cuda":
+                return row
+            return replace(
+                row,
+                status=Status.SKIPPED,
+                value=None,
+                rounds=0,
+                n=0,
+                round_values=(),
+                spread=None,
+                bytes_convention=None,
+                peak=None,
+                peak_basis=None,
+                reason="no NVIDIA GPU was found",
+            )
+
+        rows = h100_box.judged(h100_box.rows("quick", 8, skipped))
+        none = h100_box.written(tmp_path / "a.csv", rows)
+        code, out, _ = run(capsys, none, "--expect", "ref:h100-sxm", "--strict")
+        assert code == 3
+        assert "skipped: no NVIDIA GPU was found" in out
+
+    def test_a_case_that_failed(self) -> None:
+        def failed(row: Row) -> Row:
+            if not row.case.startswith("hbm/read") or not row.case.endswith("/gpu=2"):
+                return row
+            return replace(
+                row,
+                status=Status.FAILED,
+                value=None,
+                rounds=0,
+                round_values=(),
+                spread=None,
+                reason="round 1: the sum is wrong",
+            )
+
+        check = checked(failed)
+        assert failures(check, parse_requirements([])) == (
+            "GPU 2: GPU memory read: fail, the case failed: round 1: the sum is wrong",
+        )
+
+
+@pytest.mark.parametrize(
+    ("change", "seen"),
+    [
+        ({"power_limit": 400.0}, "power limit: 400 W of 700 W"),
+        ({"mig": True}, "MIG: on: a part of the GPU was measured"),
+        ({"sm_mhz_set": 1200}, "clock: set to 1200 MHz of 1980 MHz"),
+    ],
+)
+def test_a_gpu_that_is_set_up_otherwise_does_not_fail_for_it(
+    change: dict[str, object], seen: str
+) -> None:
+    slow = checked(h100_box.scaled(0.8, "hbm/"), {3: h100_box.state(3, **change)})
+    (line,) = [line for line in slow.lines if line.name == "GPU memory read"]
+    assert line.verdict is CheckVerdict.NOT_JUDGED
+    assert line.worst.why == f"not comparable: {seen}"
+    fast = checked(states={3: h100_box.state(3, **change)})
+    assert verdict(fast, "GPU memory read") == "pass"  # and passes all the same
+
+
+@pytest.mark.parametrize(
+    ("change", "seen"),
+    [({"ecc_errors": 2}, "GPU 3: ECC: 2 uncorrected errors since the driver was loaded")],
+)
+def test_a_gpu_that_is_not_right_fails_although_it_is_fast(
+    change: dict[str, object], seen: str
+) -> None:
+    check = checked(states={3: h100_box.state(3, **change)})
+    assert failures(check, parse_requirements([])) == (seen,)
+
+
+@pytest.mark.parametrize(
+    ("word", "fails"), [("heat (hardware)", True), ("power brake", True), ("power cap", False)]
+)
+def test_heat_is_a_fault_and_a_power_cap_is_how_gpus_work(word: str, fails: bool) -> None:
+    def slowed(row: Row) -> Row:
+        there = row.case.startswith("gpu/gemm") and row.case.endswith("/gpu=1")
+        if not there:
+            return row
+        return replace(row, flags=("throttled",), detail={**row.detail, "slowdown": word})
+
+    found = failures(checked(slowed), parse_requirements([]))
+    assert bool(found) is fails
+    assert not fails or found == (f"GPU 1: clocks: {word}",)
+
+
+def test_company_excuses_a_low_figure() -> None:
+    def shared(row: Row) -> Row:
+        row = h100_box.scaled(0.6, "hbm/", gpu=0)(row)
+        return replace(row, flags=("busy-gpu",)) if row.case.endswith("/gpu=0") else row
+
+    check = checked(shared)
+    assert verdict(check, "GPU memory copy") == "not judged"
+    assert failures(check, parse_requirements([])) == ()
+    assert failures(check, parse_requirements(["gpu=8"])) == ("GPU 0: hbm is not judged",)
+
+
+def test_a_pair_of_the_peer_matrix_is_named() -> None:
+    check = checked(h100_box.scaled(0.5, "peer/", gpu=2))
+    assert [one.name for one in check.stragglers] == ["GPU 3 to GPU 2"]
+    assert failures(check, parse_requirements([]), ["straggler"]) == (
+        "GPU 3 to GPU 2 is slower than the others",
+    )
+
+
+def test_a_cell_of_an_imported_matrix_is_named() -> None:
+    """p2pBandwidthLatencyTest prints all pairs; the link from GPU 0 to GPU 5 has a lane less."""
+    (like,) = [
+        row
+        for row in h100_box.rows("quick", 2)
+        if row.case == "peer/write/size=256MiB/engine=ce/gpu=0"
+    ]
+    matrix = [
+        replace(
+            like,
+            case=f"link/cuda-samples/test=p2p/op={op}/src={src}/dst={dst}",
+            value=(390 if (src, dst) != (0, 5) else 320) + 0.2 * ((src + dst) % 3),
+            round_values=(),
+            detail={},
+        )
+        for op in ("writes", "reads")
+        for src in range(8)
+        for dst in range(8)
+        if src != dst
+    ]
+    check = check_machine(matrix, None, ())
+    assert [one.name for one in check.stragglers] == ["GPU 0 to GPU 5"]
+    (found,) = check.stragglers
+    assert len(found.slow) == 2
+
+
+def test_against_a_file_of_its_own(
+    healthy: Path, half: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, _ = run(capsys, healthy, "--expect", healthy)
+    assert code == 0
+    assert out.count("= pass [") >= 20  # latencies, peers and disk too
+    code, out, _ = run(capsys, half, "--expect", healthy)
+    assert code == 3
+    assert "GPU 3: host to GPU: fail" in out
+
+
+def test_against_its_own_history(
+    half: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    few = [
+        row
+        for row in h100_box.judged(h100_box.rows())
+        if row.case.startswith(("link/", "ddr/read"))
+    ]
+    for number in range(6):
+        factor = 1 + 0.002 * (number % 3)
+
+        def drifted(row: Row, factor: float = factor, number: int = number) -> Row:
+            assert row.value is not None
+            values = tuple(value * factor for value in row.round_values)
+            run = f"20260{number + 1}01T000000Z-aaaa"
+            return replace(row, value=row.value * factor, round_values=values, run_id=run)
+
+        write_rows(tmp_path / f"{number}.csv", map(drifted, few))
+    now = tmp_path / "now.csv"
+    now.write_bytes(half.read_bytes())
+    now.with_suffix(".json").write_bytes(half.with_suffix(".json").read_bytes())
+    code, out, err = run(capsys, now, "--expect", "history")
+    assert (code, err) == (3, "")
+    assert "GPU 3: host to GPU: fail (50% of what is expected)" in out
+    assert "history: 6 runs since 2026-01-01 00:00" in out
+    assert "= pass [1]" in out
+    for number in range(4):
+        (tmp_path / f"{number}.csv").unlink()
+    code, _, err = run(capsys, now, "--expect", "history")
+    assert code == 2
+    assert "there are 2 other runs of this machine" in err
+
+
+@pytest.mark.parametrize("form", ["table", "md", "json", "github", "junit"])
+def test_every_form_names_the_gpu(
+    form: str,
+    half: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    summary = tmp_path / "summary.md"
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+    code, out, err = run(capsys, half, "--format", form)
+    assert (code, err) == (3, "")
+    assert "GPU 3" in out
+    assert out.isascii()
+    if form == "json":
+        data = json.loads(out)
+        assert (data["schema"], data["right"]) == ("membench.check/1", False)
+        (line,) = [one for one in data["lines"] if one["name"] == "host to GPU"]
+        assert [one["verdict"] for one in line["devices"]] == [
+            "fail" if number == 3 else "pass" for number in range(8)
+        ]
+        assert line["devices"][3]["share"] == pytest.approx(0.5, abs=0.01)
+    elif form == "github":
+        assert "::error title=membench check h100-box::GPU 3%3A" not in out  # in the text : is fine
+        assert "::error title=membench check h100-box::GPU 3: host to GPU: fail (50%25 of" in out
+        assert "| link | host to GPU | 27.59 GB/s |" in summary.read_text()
+    elif form == "junit":
+        suite = ET.fromstring(out.encode())
+        failed = [one.get("name") for one in suite if one.find("failure") is not None]
+        assert failed == [
+            "GPU 3: host to GPU",
+            "GPU 3: GPU to host",
+            "GPU 3: GPU to host, by kernel",
+        ]
+        assert suite.get("failures") == "3"
+        assert suite.get("tests") == str(len(suite))
+
+
+def test_junit_counts_what_is_required_and_missing(
+    healthy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ask = ("--format", "junit", "--require", "ssd", "--fail-on", "not-judged")
+    code, out, _ = run(capsys, healthy, *ask)
+    suite = ET.fromstring(out.encode())
+    failed = {one.get("name") for one in suite if one.find("failure") is not None}
+    assert code == 3
+    assert {"ssd is not judged", "SSD sequential read", "GPU 0: L2 read"} <= failed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--require", "gpu=0"), "not a number of GPUs"),
+        (("--require", "gpu=many"), "not a number of GPUs"),
+        (("--require", "disks"), "use gpu=N, or a tier"),
+        (("--fail-on", "sleep"), "'sleep' is not one of look, not-judged, straggler"),
+        (("--expect", "ref:nothing"), "there is no reference 'ref:nothing'"),
+        (("-o", "x.csv"), "are for a check that measures"),
+    ],
+)
+def test_what_cannot_be_meant(
+    arguments: tuple[str, ...], message: str, healthy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, err = run(capsys, healthy, *arguments)
+    assert (code, out) == (2, "")
+    assert message in err
+
+
+def test_a_check_is_of_one_machine(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = h100_box.rows("quick", 1)
+    two = [rows[0], replace(rows[0], machine="another", run_id="r2")]
+    write_rows(tmp_path / "two.csv", two)
+    code, _, err = run(capsys, tmp_path / "two.csv")
+    assert code == 2
+    assert "of h100-box, another" in err
+
+
+def test_a_word_twice_is_one_requirement() -> None:
+    found = parse_requirements(["gpu=8,hbm", "hbm", "link"])
+    assert (found.gpus, found.tiers) == (8, (Tier.HBM, Tier.LINK))
+    with pytest.raises(UsageError):
+        parse_requirements([""])
+
+
+def test_data_sheets_are_compared_at_their_depth_alone(tmp_path: Path) -> None:
+    from membench.analysis.check.device import judge_device
+    from membench.results.compact.row import of_row
+
+    rows = [
+        row
+        for row in h100_box.rows("quick", 1)
+        if row.metric is Metric.IOPS and "pattern=rand/block=4KiB/qd=32" in row.case
+    ]
+    sheet = replace(
+        rows[0],
+        backend="cited",
+        value=460e3,
+        round_values=(460e3,),
+        rounds=1,
+        spread=None,
+        detail={"kind": "datasheet", "trust": "b", "alike": "qd from 16", "source": "a sheet"},
+    )
+    for depth, verdict_, brief in (
+        ("", CheckVerdict.NOT_JUDGED, "data sheet"),
+        ("64", CheckVerdict.NOT_JUDGED, "other depth"),
+        ("32", CheckVerdict.GOOD, ""),
+    ):
+        detail = {**sheet.detail, **({"depth": depth} if depth else {})}
+        line = judge_device(rows, expectations("ref:x", [of_row(replace(sheet, detail=detail))]))
+        assert (line.verdict, line.brief) == (verdict_, brief)
+        assert line.share == pytest.approx(450 / 460)

@@ -1,0 +1,143 @@
+"""One machine's results files over time, with the levels, the noise and the sidecars asked for."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from membench.core.terms import BETTER, UNIT, BytesConvention, Metric, Stat, Status, Tier
+from membench.results.schema import Row
+from membench.results.sidecar import digest
+from membench.results.table import write_rows
+
+CASES = (
+    (Tier.CACHE, Metric.LATENCY, "host/chase/size=16KiB/pages=thp", 1.1),
+    (Tier.DDR, Metric.BANDWIDTH, "ddr/read/size=auto/threads=all/pages=thp", 40.0),
+    (Tier.DDR, Metric.LATENCY, "host/chase/size=256MiB/pages=thp", 110.0),
+    (Tier.SSD, Metric.BANDWIDTH, "ssd/read/pattern=seq/block=1MiB/qd=8/pages=thp", 3.2),
+    (Tier.SSD, Metric.IOPS, "ssd/read/pattern=rand/block=4KiB/qd=32/pages=thp", 250_000.0),
+)
+"""Tier, metric, case and value of what every run measures."""
+_FIRST = datetime(2026, 1, 1, 3, tzinfo=UTC)
+
+
+def noise(
+    rng: np.random.Generator, shape: tuple[int, ...], correlation: float = 0.0, kind: str = "normal"
+) -> NDArray[np.float64]:
+    """Autoregressive noise of order 1 along the last axis, its innovations scaled to 1.
+
+    ``kind``: ``normal``; ``heavy``: Student's t with 3 degrees of freedom; ``slow``: normal, and
+    every tenth run slower by an exponential of mean 8, as a machine is that somebody else uses.
+    """
+    if kind == "heavy":
+        fresh = rng.standard_t(3, shape)
+    else:
+        fresh = rng.normal(size=shape)
+        if kind == "slow":
+            fresh -= (rng.random(shape) < 0.1) * rng.exponential(8, shape)
+    made = np.array(fresh)
+    for place in range(1, shape[-1]):
+        made[..., place] = (
+            correlation * made[..., place - 1] + math.sqrt(1 - correlation**2) * fresh[..., place]
+        )
+    return made
+
+
+def run_id(number: int) -> str:
+    """Of run ``number``: one a night."""
+    return f"{_FIRST + timedelta(days=number):%Y%m%dT%H%M%SZ}-{number % 65536:04x}"
+
+
+def history_row(run: int, place: int, value: float, **changes: Any) -> Row:
+    """Case number ``place`` of run ``run``."""
+    tier, metric, name, _ = CASES[place]
+    row = Row(
+        run_id=run_id(run),
+        machine="box",
+        tier=tier,
+        case=name,
+        case_version=1,
+        metric=metric,
+        stat=Stat.MEDIAN,
+        status=Status.OK,
+        value=value,
+        unit=UNIT[metric],
+        better=BETTER[metric],
+        rounds=5,
+        round_values=tuple(value * (1 + 0.001 * step) for step in (-2, 1, 0, 2, -1)),
+        spread=0.0014826,
+        size_bytes=1 << 28,
+        bytes_convention=BytesConvention.PAYLOAD if metric is Metric.BANDWIDTH else None,
+        backend="storage" if tier is Tier.SSD else "cpu",
+        device="AMD EPYC",
+        membench="0.1.0",
+    )
+    return replace(row, **changes)
+
+
+def sidecar(run: int, **facts: Any) -> dict[str, Any]:
+    """Of run ``run``; ``facts`` of the machine, a name with ``__`` for each step down."""
+    machine: dict[str, Any] = {
+        "slug": "box",
+        "cpu": {"model": "AMD EPYC", "governor": "performance", "staircase": [[1024, float(run)]]},
+        "memory": {"total": 1 << 34, "available": (1 << 33) + run, "thp": "madvise"},
+        "kernel": "6.1.0",
+        "load": [0.1 * run],
+        "packages": {"numpy": "2.0.0"},
+        "gpus": {"driver": "", "devices": []},
+    }
+    for name, value in facts.items():
+        *path, last = name.split("__")
+        part = machine
+        for step in path:
+            part = part[step]
+        part[last] = value
+    plan = {"run_id": run_id(run), "profile": "quick", "seed": run, "argv": ["membench", "run"]}
+    return {"schema": "membench.run/1", "plan": plan, "machine": machine}
+
+
+def make_history(
+    directory: Path,
+    runs: int,
+    *,
+    scatter: float = 0.01,
+    shifts: Mapping[int, tuple[int, float]] | None = None,
+    facts: Sequence[tuple[int, Mapping[str, Any]]] = (),
+    columns: Sequence[tuple[int, Mapping[str, Any]]] = (),
+    seed: int = 1,
+) -> Path:
+    """``runs`` files of `CASES` in ``directory``, which is answered.
+
+    Args:
+        scatter: of the runs, a fraction.
+        shifts: by case, from which run on its values are how many times as large.
+        facts: from which run on its sidecar says what; columns: its rows.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    values = np.exp(scatter * noise(np.random.default_rng(seed), (len(CASES), runs)))
+    for case, (start, factor) in (shifts or {}).items():
+        values[case, start:] *= factor
+    for run in range(runs):
+        cells: dict[str, Any] = {}
+        for start, some in columns:
+            cells |= some if run >= start else {}
+        rows = [
+            history_row(run, case, CASES[case][3] * float(values[case, run]), **cells)
+            for case in range(len(CASES))
+        ]
+        path = directory / f"{run_id(run)[:16]}_quick.csv"
+        write_rows(path, rows)
+        said: dict[str, Any] = {}
+        for start, more in facts:
+            said |= more if run >= start else {}
+        beside = {**sidecar(run, **said), "sha256": digest(path)}
+        path.with_suffix(".json").write_text(json.dumps(beside), encoding="ascii")
+    return directory
