@@ -38,7 +38,7 @@ _LINES = 10  # of one kind on standard error
     "settings",
     multiple=True,
     metavar="KEY=VALUE",
-    help=f"What the file does not say; repeatable.  KEY is one of {', '.join(_GIVEN)}.",
+    help=f"A fact that the file lacks; repeatable.  KEY is one of {', '.join(_GIVEN)}.",
 )
 def command(form: str, files: tuple[Path, ...], output: Path, settings: tuple[str, ...]) -> int:
     """Turn another tool's results into a results file.

@@ -231,7 +231,7 @@ class TestNothingPassesForWantOf:
         write_rows(alone, [replace(rows[0], flags=("noisy",)), *rows[1:]])
         code, out, err = run(capsys, alone)
         assert (code, out.count("= pass [")) == (0, 0)
-        assert "is not as its run wrote it: its sidecar is not used" in err
+        assert "was changed after its run: its sidecar is not used" in err
 
     def test_all_gpus(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         every = h100_box.judged(h100_box.rows())
