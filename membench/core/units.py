@@ -42,7 +42,7 @@ def parse_size(text: str) -> int:
     scaled = int(whole + fraction) * _BINARY[match[2]]
     size, rest = divmod(scaled, int(10 ** len(fraction)))
     if size >= 1 << 63:
-        raise UsageError(f"'{text}' is larger than anything can be", "give at most 7 EiB")
+        raise UsageError(f"'{text}' is too large", "give at most 7 EiB")
     if rest:
         raise UsageError(f"'{text}' is not a whole number of bytes", "write it in a smaller unit")
     return size

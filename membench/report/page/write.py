@@ -159,7 +159,7 @@ def _check(path: Path) -> bool:
     mark = _MARKS.get(path.suffix.lower())
     if mark is None or mark.match(head) is None:
         raise OutputError(
-            f"{name} exists and is no report of membench",
+            f"{name} exists and is not a report of membench",
             "nothing is overwritten: choose another -o",
         )
     return True

@@ -115,12 +115,12 @@ def _entry(text: str, base: Assumptions, further: Mapping[str, str], today: date
     wanted = UNITS[before.unit][0] if before else further[name]
     if UNITS[unit][0] != wanted:
         raise AssumptionError(
-            f"--assume '{shown}': a figure in {unit} cannot stand for one in {wanted}",
+            f"--assume '{shown}': a value in {unit} cannot replace one in {wanted}",
             f"give it in {before.unit if before else units_of(wanted)}",
         )
     if kind is not None and kind not in set(EvidenceKind):
         raise AssumptionError(
-            f"--assume '{shown}': '{one_line(kind)}' is no kind of evidence",
+            f"--assume '{shown}': '{one_line(kind)}' is not a kind of evidence",
             f"they are {', '.join(EvidenceKind)}",
         )
     value, low, high = _range(match, before, unit)
