@@ -17,10 +17,10 @@ from membench.core.terms import ClaimClass, ClaimVerdict, Metric
 from membench.results.schema import Row
 from membench.results.table import write_rows
 from membench.thesis.claims.assumptions import AssumptionError, shipped
-from membench.thesis.claims.given import given, text_of
+from membench.thesis.claims.given import given, text_of, waited_for
 from membench.thesis.claims.kinds import EvidenceKind
 from membench.thesis.claims.ledger import ledger
-from membench.thesis.claims.verdicts import Verdicts, verdicts, waited_for
+from membench.thesis.claims.verdicts import Verdicts, verdicts
 
 TODAY = date(2026, 11, 28)
 SHIPPED = shipped()

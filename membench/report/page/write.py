@@ -15,8 +15,9 @@ from membench.report.page.compose import ThesisDetail, compose
 from membench.report.page.document import Document, Figure, Section
 from membench.report.page.runs import read_runs
 from membench.report.plots.style import DARK, LIGHT
+from membench.thesis.claims.given import assumed
 from membench.thesis.claims.verdict_file import to_json
-from membench.thesis.claims.verdicts import Spread, assumed, verdicts
+from membench.thesis.claims.verdicts import Spread, verdicts
 
 FORMATS = (".html", ".md", ".json")
 
