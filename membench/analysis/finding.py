@@ -25,7 +25,7 @@ SINGLE_ROUND_CONFIDENCE = 0.99
 _MANY_ROUNDS = 10
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Difference:
     """How a label's figure compares with the reference's.
 
@@ -52,7 +52,7 @@ class Difference:
     settle: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class CasePair:
     """Two figures to hold against each other.
 
@@ -67,7 +67,7 @@ class CasePair:
     in_turns: Values | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class _Ready:
     """A pair that can be compared, with the figures whose values are."""
 
@@ -89,7 +89,7 @@ def find(pairs: Sequence[CasePair]) -> list[Difference]:
     groups: dict[tuple[int, int, bool], list[_Ready]] = {}
     paired: dict[int, list[int]] = {}
     for place, pair in enumerate(pairs):
-        obstacle = _obstacle(pair.reference, pair.contender)
+        obstacle = None if _of_one_kind(pair) else _obstacle(pair.reference, pair.contender)
         if obstacle is not None:
             found[place] = obstacle
             continue
@@ -168,6 +168,12 @@ _GROUNDS = (
 )
 _OUR_BACKENDS = frozenset({"cuda", "cpu", "storage"})
 _ground_of = attrgetter(*(ground.column for ground in _GROUNDS))
+
+
+def _of_one_kind(pair: CasePair) -> bool:
+    """Whether nothing that could be an obstacle differs: the rows of all runs share one object."""
+    first, *others = (*pair.reference.commons, *pair.contender.commons)
+    return all(one is first for one in others) and INVALID_FLAGS.isdisjoint(first.flags)
 
 
 def _obstacle(reference: CaseRuns, contender: CaseRuns) -> Difference | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from types import MappingProxyType
 
 from membench.analysis.comparison import Mean
@@ -62,13 +63,19 @@ def verdict_text(finding: Difference | None) -> str:
     """``^ better``, ``? unclear (n=3)``, ``- n/a (size)``."""
     if finding is None:
         return ""
-    glyph, word = GLYPH[finding.verdict], _WORDS[finding.verdict]
-    if finding.reason is Reason.SIZE:
+    few = finding.reason is Reason.FEW
+    return _verdict_text(finding.verdict, finding.reason, count_text(finding) if few else "")
+
+
+@cache
+def _verdict_text(verdict: Verdict, reason: Reason, n: str) -> str:
+    glyph, word = GLYPH[verdict], _WORDS[verdict]
+    if reason is Reason.SIZE:
         return tr("{glyph} {verdict} (size)", glyph=glyph, verdict=word)
-    if finding.reason is Reason.CASE:
+    if reason is Reason.CASE:
         return tr("{glyph} {verdict} (case)", glyph=glyph, verdict=word)
-    if finding.reason is Reason.FEW:
-        return tr("{glyph} {verdict} (n={n})", glyph=glyph, verdict=word, n=count_text(finding))
+    if reason is Reason.FEW:
+        return tr("{glyph} {verdict} (n={n})", glyph=glyph, verdict=word, n=n)
     return tr("{glyph} {verdict}", glyph=glyph, verdict=word)
 
 
