@@ -61,19 +61,14 @@ class CaseRuns:
         return (self.rows[0].common,) if len(self.rows) == 1 else distinct(self.rows)
 
     @property
-    def backends(self) -> frozenset[str]:
-        """What made the numbers."""
-        return frozenset(one.backend for one in self.commons)
-
-    @property
     def cited(self) -> bool:
         """Somebody published it; nobody here measured it."""
-        return "cited" in self.backends
+        return any(one.backend == "cited" for one in self.commons)
 
     @property
     def imported(self) -> bool:
         """Another tool measured it."""
-        return any(backend.startswith("import:") for backend in self.backends)
+        return any(one.backend.startswith("import:") for one in self.commons)
 
     @property
     def flags(self) -> tuple[str, ...]:
