@@ -217,4 +217,5 @@ def _show(
         from membench.report.screens.compare.view import ordered
 
         write = to_csv if form == "csv" else to_json
-        click.echo(write(comparison, ordered(comparison, blocks, verdicts)), nl=False)
+        for part in write(comparison, ordered(comparison, blocks, verdicts)):
+            click.echo(part, nl=False)

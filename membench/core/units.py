@@ -74,7 +74,8 @@ def significant(value: float, digits: int = 4) -> str:
     if value == 0:
         return "0"
     exponent = int(f"{value:.{digits - 1}e}".partition("e")[2])  # of the rounded value: 9.9996 -> 1
-    return f"{value:.{max(0, digits - 1 - exponent)}f}"
+    places = digits - 1 - exponent
+    return f"{value:.{places}f}" if places > 0 else f"{value:.0f}"
 
 
 def rounded(value: float, digits: int) -> str:
