@@ -129,13 +129,13 @@ def read_record(named: Iterable[Path], found: Iterable[Path]) -> RunRecord:
     read = _FileReading()
     with for_many_files():
         for path in named:
-            read.add(path)
+            read.add(path, pipe=True)
         for path in found:
             if setting := _other_setting(path):
                 read.unread[ascii_line(str(path))] = f"a side with another setting: {setting}"
                 continue
             try:
-                read.add(path)
+                read.add(path, pipe=False)
             except SchemaError as error:
                 reason = str(error).removeprefix(f"{path}: ")
                 read.unread[ascii_line(str(path))] = ascii_line(reason)
@@ -177,11 +177,11 @@ class _FileReading:
         self._rows: dict[str, list[Measurement]] = {}
         self._repeated = 0
 
-    def add(self, path: Path) -> None:
+    def add(self, path: Path, *, pipe: bool) -> None:
         by_run: dict[str, list[Measurement]] = {}
-        for row in read_measurements(path):
+        for row in read_measurements(path, pipe=pipe):
             if row.value is not None and not fits(row.value):
-                raise SchemaError(f"{path}: {row.case}: {row.value:g} is no measurement")
+                raise SchemaError(f"{path}: {row.case}: {row.value:g} is not a measurement")
             if row.common.backend != "cited":
                 by_run.setdefault(row.run_id, []).append(row)
         self._repeated += any(run in self._runs for run in by_run)

@@ -45,4 +45,4 @@ _POINTS = {
 def section() -> Section:
     """What a reader must know to repeat or to doubt a number."""
     items: list[Line] = [(Strong(name), text) for name, text in _POINTS.items()]
-    return Section("method", tr("Method in short"), (Bullets(tuple(items)),))
+    return Section("method", tr("Method in short"), (Bullets(tuple(items)),), folded=True)
