@@ -26,7 +26,7 @@ SINGLE_ROUND_CONFIDENCE = 0.99
 SEVERAL_RUNS = f"measure {VALUES_NEEDED} runs a side or more, in turns (A B B A ...)"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Difference:
     """How a label's figure compares with the reference's.
 
@@ -65,7 +65,7 @@ class Difference:
         return abs(math.log(self.ratio)) <= math.log1p(self.offset)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class CasePair:
     """Two figures to hold against each other.
 
@@ -80,7 +80,7 @@ class CasePair:
     in_turns: Values | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class _Ready:
     """A pair that can be compared, with the figures whose values are."""
 
@@ -102,7 +102,7 @@ def find(pairs: Sequence[CasePair]) -> list[Difference]:
     groups: dict[tuple[int, int, bool], list[_Ready]] = {}
     paired: dict[int, list[int]] = {}
     for place, pair in enumerate(pairs):
-        obstacle = _obstacle(pair.reference, pair.contender)
+        obstacle = None if _of_one_kind(pair) else _obstacle(pair.reference, pair.contender)
         if obstacle is not None:
             found[place] = obstacle
             continue
@@ -189,6 +189,12 @@ _GROUNDS = (
 )
 _OUR_BACKENDS = frozenset({"cuda", "cpu", "storage"})
 _ground_of = attrgetter(*(ground.column for ground in _GROUNDS))
+
+
+def _of_one_kind(pair: CasePair) -> bool:
+    """Whether nothing that could be an obstacle differs: the rows of all runs share one object."""
+    first, *others = (*pair.reference.commons, *pair.contender.commons)
+    return all(one is first for one in others) and INVALID_FLAGS.isdisjoint(first.flags)
 
 
 def _obstacle(reference: CaseRuns, contender: CaseRuns) -> Difference | None:

@@ -38,7 +38,7 @@ def claimed(gpus: Sequence[GpuIdentity], observer: Observer) -> Iterator[None]:
             if isinstance(one, int):
                 raise BackendUnavailable(
                     f"another run{_by(one)} measures on GPU {gpu.index} ({gpu.name}): "
-                    "each would see a share of the device",
+                    "each would get a share of the device",
                     "wait until it has ended, or choose another GPU with --device cuda:N",
                 )
             held.enter_context(one)

@@ -123,7 +123,7 @@ def _check_numbers(options: RunOptions) -> None:
     }
     for name, (fits, known) in ranges.items():
         if not fits:
-            raise UsageError(f"{name} is out of its range", f"it may be {known}")
+            raise UsageError(f"{name} is out of range", f"it may be {known}")
 
 
 def case_rounds(case: Case, options: RunOptions, rounds: int) -> int:

@@ -153,8 +153,8 @@ def prepare(options: RunOptions, observer: Observer) -> Prepared:
     scratch = options.scratch or results_directory
     if options.scratch is not None and not options.scratch.is_dir():
         raise OutputError(
-            f"the scratch place {shown(options.scratch)} is not a directory",
-            "give a directory that you may write to; nothing else is ever written to",
+            f"the scratch path {shown(options.scratch)} is not a directory",
+            "give a directory that you may write to; nothing else is written to",
         )
     machine = snapshot([results_directory, scratch])
     gpus = machine.gpus
@@ -173,7 +173,7 @@ def prepare(options: RunOptions, observer: Observer) -> Prepared:
     if options.strict and all(case.gpu is not None and case.skipped for case in plan.cases):
         raise BackendUnavailable(
             f"every selected case needs a GPU: {plan.cases[0].skipped}",
-            "select others, or run without --strict to get their skipped rows",
+            "select other cases, or run without --strict to get skipped rows",
         )
     if any(_rests_on_caches(case) for case in plan.cases):
         cpu = replace(machine.cpu, staircase=_stairs(machine, observer))
@@ -360,7 +360,7 @@ def check_ground(path: Path, contents: Contents, now: Machine, software: Softwar
         if case.gpu is not None and not case.skipped:
             used, shown = (one.gpus.devices[case.gpu : case.gpu + 1] for one in (then, now))
             if [gpu.uuid for gpu in used] != [gpu.uuid for gpu in shown]:
-                raise JournalError(f"the journal's GPU {case.gpu} is another one now", hint)
+                raise JournalError(f"the journal's GPU {case.gpu} is a different one now", hint)
         version = software.versions.get(case.bench)
         if version is None and not case.skipped:
             raise JournalError(f"the journal's case {case.id} does not exist any more", hint)
@@ -415,7 +415,7 @@ def finish(
         raise end.trouble  # somebody removed it, and it cannot be put back
     if journal.restored:
         observer.warned(
-            f"{shown(journal.path)} was removed during the run, and was written again",
+            f"{shown(journal.path)} was removed during the run and has been written again",
             "no result is lost; do not delete files in the results directory during a run",
         )
     return _publish(prepared, before, end, observer)
@@ -475,12 +475,12 @@ def _publish(prepared: Prepared, before: int, end: End, observer: Observer) -> R
         csv = publish(prepared.csv, rows, _sidecar(contents, wall, interrupted=not end.complete))
     except OutputError as error:
         raise OutputError(
-            f"{end.trouble or error}; what was measured is in {shown(journal)}",
-            f"make room, then: {again}",
+            f"{end.trouble or error}; the measurements are in {shown(journal)}",
+            f"free some space, then run: {again}",
         ) from error
     if csv != prepared.csv:
         observer.warned(
-            f"{shown(prepared.csv)} or the file beside it is not of this run, and stays as it is",
+            f"{shown(prepared.csv)} or the file beside it belongs to another run and is kept",
             f"the results are in {shown(csv)}",
         )
     if end.trouble is not None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import h100_box
 import pytest
 
+from membench.analysis.check.device import judge_device
 from membench.analysis.check.expectation import Expectation, expectations
 from membench.analysis.check.expected import expected_of
 from membench.analysis.check.machine import MachineCheck, check_machine
@@ -137,6 +138,35 @@ def test_the_worst_gpu_decides_a_line(factor: float, expected: str) -> None:
         assert line.worst.device == 5
 
 
+@pytest.mark.parametrize(
+    ("reference", "bench", "low", "high"),
+    [
+        ("h100-sxm", "hbm/read", 3050, 3250),
+        ("h100-sxm", "hbm/write", 2950, 3250),
+        ("h100-sxm", "hbm/copy", 2850, 3040),
+        ("h100-sxm", "hbm/triad", 2950, 3100),
+        ("h100-sxm", "link/h2d", 50, 56),
+        ("h100-sxm", "link/d2h", 50, 56),
+        ("h200-sxm", "hbm/read", 4400, 4650),
+        ("h200-sxm", "hbm/copy", 3950, 4150),
+        ("h200-sxm", "hbm/triad", 4100, 4300),
+    ],
+)
+def test_what_healthy_gpus_give_passes(reference: str, bench: str, low: float, high: float) -> None:
+    """Kernels of several tools, on several hosts, lie in these bands."""
+    one = next(
+        row
+        for row in h100_box.rows("quick", 1)
+        if row.case.startswith((f"{bench}/size=auto/vec=16", f"{bench}/size=64MiB"))
+    )
+    figures_of_bench = [
+        figure for figure in figures(f"ref:{reference}") if figure.case.startswith(f"{bench}/")
+    ]
+    for value, verdict_ in ((low, "pass"), (high, "pass"), (0.85 * low, "fail")):
+        row = replace(one, value=value, round_values=(value,), peak=None, max=None, min=None)
+        assert judge_device([row], figures_of_bench).verdict == verdict_
+
+
 def test_more_than_the_peak_is_a_fault_of_measurement() -> None:
     check = checked(h100_box.scaled(1.2, "hbm/read"))
     assert verdict(check, "GPU memory read") == "measurement fault"
@@ -201,7 +231,7 @@ class TestNothingPassesForWantOf:
         write_rows(alone, [replace(rows[0], flags=("noisy",)), *rows[1:]])
         code, out, err = run(capsys, alone)
         assert (code, out.count("= pass [")) == (0, 0)
-        assert "is not as its run wrote it: its sidecar is not used" in err
+        assert "was changed after its run: its sidecar is not used" in err
 
     def test_all_gpus(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         every = h100_box.judged(h100_box.rows())
@@ -477,7 +507,6 @@ def test_a_word_twice_is_one_requirement() -> None:
 
 
 def test_data_sheets_are_compared_at_their_depth_alone(tmp_path: Path) -> None:
-    from membench.analysis.check.device import judge_device
     from membench.results.compact.row import of_row
 
     rows = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -176,6 +177,8 @@ def test_files_of_a_directory_that_are_none_are_named_and_given_ones_refused(
     assert list(read_history([box]).unread) == [str(box / "notes.csv")]
     with pytest.raises(SchemaError, match=r"notes\.csv"):
         read_history([box / "notes.csv"])
+    os.mkfifo(box / "pipe.csv")  # nobody named it, so nobody waits for it
+    assert str(box / "pipe.csv") in read_history([box]).unread
     (tmp_path / "empty").mkdir()
     with pytest.raises(SchemaError, match="no run is in it"):
         read_history([tmp_path / "empty"])

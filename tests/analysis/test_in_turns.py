@@ -13,6 +13,7 @@ import pytest
 from compare_rows import around, row, run_cli, write
 from paired_noise import DRIFTS, THRESHOLD, paired_rounds, simulated
 
+from membench.analysis.history.reading import read_history
 from membench.analysis.in_turns import settle_pairs
 from membench.analysis.signed_rank import paired_estimates
 from membench.analysis.verdict import Reason
@@ -130,6 +131,20 @@ def test_a_sidecar_that_names_no_text_pairs_nothing(
     a = side(tmp_path / "o_a.csv", "", A, row(around(100)))
     b = side(tmp_path / "o_b.csv", "", B, row(around(100)))
     assert judged(capsys, a, b)["in_turns"] is False
+
+
+def test_a_setting_that_was_tried_is_no_part_of_the_machines_history(tmp_path: Path) -> None:
+    first, second = drifting(0.06)
+    files = [side(tmp_path / "o_a.csv", "p1", A, row(first))]
+    files.append(side(tmp_path / "o_b.csv", "p1", B, row(second)))
+    for name, run, file in zip("ab", (A, B), files, strict=True):
+        pair = {"side": name, "versus": "env=X=1"}
+        sidecar = {"schema": "membench.run/1", "plan": {"run_id": run, "pair": pair}}
+        file.with_suffix(".json").write_text(json.dumps(sidecar))
+    record = read_history([tmp_path])
+    assert [one.run_id for one in record.runs] == [A]
+    assert record.unread == {str(files[1]): "a side with another setting: env=X=1"}
+    assert [one.run_id for one in read_history(files).runs] == [A, B]  # whoever names it, gets it
 
 
 @pytest.mark.parametrize(

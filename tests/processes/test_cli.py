@@ -175,7 +175,7 @@ def test_what_cannot_be_explained_gets_a_suggestion(membench: Membench) -> None:
     assert done.returncode == 4
     assert (
         done.stderr
-        == "Error: 'noisi' is no flag, bench, case or claim\nHint: did you mean noisy?\n"
+        == "Error: 'noisi' is not a flag, bench, case or claim\nHint: did you mean noisy?\n"
     )
 
 

@@ -98,7 +98,7 @@ def _of_gpu(
         yield Precondition(
             tr("state"),
             PreconditionState.UNKNOWN,
-            tr("nothing is known of its power limit, clocks, errors and company"),
+            tr("its power limit, clocks, errors and other users are unknown"),
             GPU_TIERS,
             device,
         )
@@ -120,9 +120,7 @@ def _link(
         return Precondition(tr("link"), state, seen, _LINK, device)
 
     if any("encrypted-link" in row.flags for row in rows):
-        return found(
-            PreconditionState.OTHER, tr("what crosses it is encrypted (confidential computing)")
-        )
+        return found(PreconditionState.OTHER, tr("its data are encrypted (confidential computing)"))
     under_load = {text for row in rows for text in row.detail.get("pcie", "").split(",") if text}
     if under_load == {"c2c"}:
         return found(PreconditionState.OK, tr("chip to chip"))
@@ -146,7 +144,7 @@ def _link(
     if any("link-downtrained" in row.flags for row in rows):
         return found(PreconditionState.BAD, tr("narrower or slower than it can be, under load"))
     if state is None:
-        return found(PreconditionState.UNKNOWN, tr("nobody looked at it under load"))
+        return found(PreconditionState.UNKNOWN, tr("not observed under load"))
     return found(PreconditionState.OK, most or tr("not narrower than it can be"))
 
 
@@ -199,13 +197,15 @@ def _of_host(rows: Sequence[Row], machine: Machine | None) -> Iterator[Precondit
         return Precondition(tr("CPUs"), state, seen, _HOST)
 
     if machine is None:
-        yield found(PreconditionState.UNKNOWN, tr("nobody knows how many of them could be used"))
+        yield found(PreconditionState.UNKNOWN, tr("the number of usable CPUs is unknown"))
         return
     usable, every = machine.cpu.usable, max(len(machine.cpu.cores), machine.cpu.usable)
     seen = tr("{usable} of {every} may be used", usable=usable, every=every)
     yield found(PreconditionState.OTHER if usable < every else PreconditionState.OK, seen)
     if any("cgroup-limited" in row.flags for row in rows):
-        yield found(PreconditionState.OTHER, tr("the control group stopped them to hold its quota"))
+        yield found(
+            PreconditionState.OTHER, tr("the control group throttled them to enforce its quota")
+        )
 
 
 def states_by_device(machine: Machine | None, states: Iterable[GpuState]) -> dict[int, GpuState]:

@@ -243,7 +243,7 @@ class CudaBackend:
         if key not in self._kernels:
             image, module = self._module(variant)
             if entry not in image.resources and target(self.properties.arch).isdigit():
-                skip(f"NVRTC {image.compiler} does not know this GPU well enough for {entry}")
+                skip(f"NVRTC {image.compiler} cannot compile {entry} for this GPU")
             with explained(f"{variant.file} has no entry {entry}"):
                 function = module.get_function(entry)
                 resources = image.resources[entry]

@@ -96,7 +96,7 @@ class BatchCopy:
         """
         count = len(targets)
         if not count or not count == len(sources) == len(sizes):
-            raise ValueError("a batch needs as many sources and sizes as targets, one at least")
+            raise ValueError("a batch needs equally many targets, sources and sizes, at least one")
         kept = tuple(
             np.ascontiguousarray(array, dtype=np.uint64) for array in (targets, sources, sizes)
         )

@@ -29,7 +29,7 @@ def ordinal_of(uuid_hash: str) -> int:
         if uuid_hash in uuid_hashes(ordinal):
             return ordinal
     raise BackendUnavailable(
-        "CUDA does not show the GPU that NVML named",
+        "CUDA does not list the GPU that NVML reports",
         "look at CUDA_VISIBLE_DEVICES and at what 'nvidia-smi -L' lists",
     )
 

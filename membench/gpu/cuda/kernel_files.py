@@ -25,7 +25,7 @@ def kernel_root() -> Path:
         if place.is_dir():
             return place
     looked = " nor ".join(str(place) for place in places)
-    raise MembenchError(f"the CUDA sources are missing: neither {looked} is there", _REPAIR)
+    raise MembenchError(f"the CUDA sources are missing: neither {looked} exists", _REPAIR)
 
 
 def kernel_names() -> tuple[str, ...]:

@@ -68,4 +68,4 @@ def copy_and_wait(target: int, source: int, size: int, what: str) -> None:
 def check_within(buffer: Buffer, offset: int, size: int) -> None:
     """Refuse (`ValueError`) a range that goes beyond ``buffer``."""
     if offset < 0 or offset + size > buffer.size:
-        raise ValueError(f"{size} bytes at {offset} do not lie in a buffer of {buffer.size}")
+        raise ValueError(f"{size} bytes at {offset} are not within a buffer of {buffer.size}")

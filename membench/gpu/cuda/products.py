@@ -85,6 +85,6 @@ def _cublas() -> tuple[Any, int]:
         from cupy.cuda import cublas, device
     except ImportError:
         raise BackendUnavailable(
-            "cuBLAS is not installed: the extras cuda12 and cuda13 bring it"
+            "cuBLAS is not installed: install the extra cuda12 or cuda13"
         ) from None
     return cublas, device.get_cublas_handle()

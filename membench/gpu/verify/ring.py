@@ -32,9 +32,11 @@ class GpuRing:
         if self.window < 2 or self.window & (self.window - 1):
             raise ValueError(f"window must be a power of two, not {self.window}")
         if self.window < self.lines and self.lines % self.window:
-            raise ValueError(f"{self.lines} lines are no whole windows of {self.window}")
+            raise ValueError(
+                f"{self.lines} lines are not a multiple of the window of {self.window}"
+            )
         if self.window >= 2 * self.lines:
-            raise ValueError(f"a window of {self.window} lines is more than {self.lines} need")
+            raise ValueError(f"a window of {self.window} lines is too large for {self.lines} lines")
 
     @classmethod
     def random(cls, lines: int, seed: int) -> GpuRing:

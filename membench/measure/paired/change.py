@@ -61,7 +61,7 @@ def parse_change(text: str) -> Change:
         return Change()
     kind, sign, value = text.partition("=")
     if not (sign and value) or kind not in _KINDS:
-        raise UsageError(f"'{one_line(text)}' is nothing to compare with", f"give {FORMS}")
+        raise UsageError(f"'{one_line(text)}' is not a valid comparison", f"give {FORMS}")
     return replace(_KINDS[kind](value), text=text)
 
 
@@ -78,7 +78,7 @@ def _python(value: str) -> Change:
 def _variable(value: str) -> Change:
     name, sign, content = value.partition("=")
     if not (sign and _VARIABLE.fullmatch(name)):
-        raise UsageError(f"env={one_line(value)} is no NAME=VALUE", "write env=NAME=VALUE")
+        raise UsageError(f"env={one_line(value)} is not NAME=VALUE", "write env=NAME=VALUE")
     if name in _ELSEWHERE:
         raise UsageError(f"env={name} would change more than the workers", _ELSEWHERE[name])
     return Change(variables={name: content})
@@ -88,8 +88,8 @@ def _scratch(value: str) -> Change:
     directory = Path(value)
     if not directory.is_dir():
         raise UsageError(
-            f"the scratch place {one_line(value)} is not a directory",
-            "give a directory that you may write to; nothing else is ever written to",
+            f"the scratch path {one_line(value)} is not a directory",
+            "give a directory that you may write to; nothing else is written to",
         )
     return Change(scratch=directory)
 

@@ -112,5 +112,5 @@ def _warn_of_versions(halves: Sequence[Half], observer: Observer) -> None:
     if other:
         observer.warned(
             f"{other} of {len(first)} cases have another version on side B",
-            "their numbers mean something else there: compare calls them n/a",
+            "their numbers have another meaning there, so compare shows n/a",
         )

@@ -112,7 +112,7 @@ def resume_pair(
         options.setup_b,
     ):
         raise UsageError(
-            f"{shown(csv)} was begun with another --versus, --setup-a or --setup-b",
+            f"{shown(csv)} was started with another --versus, --setup-a or --setup-b",
             f"repeat them: {resume_command(csv, pairing)}",
         )
     files = [csv, csv.with_name(pairing.partner)]

@@ -115,7 +115,7 @@ class Worker:
             return decode(Answer, line)
         except (ValueError, SchemaError, RecursionError):
             self._process.kill()
-            raise WorkerLost(f"was killed: it answered nonsense, {line[:40]!r}") from None
+            raise WorkerLost(f"was killed: its answer was malformed: {line[:40]!r}") from None
 
     def quit(self) -> None:
         """End it cleanly; kill it if that takes too long."""

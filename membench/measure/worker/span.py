@@ -56,7 +56,7 @@ def time_span(
         device.release()
     if stamps.overdue:
         raise MembenchError(
-            "the device's queue was held longer than its deadline: the work waits for itself",
+            "the device's queue was held longer than its deadline: the work waits for the queue",
             "please report the case: it must not be queued behind a block",
         )
     return Span(stamps.elapsed_ns, _clock(stamps))

@@ -146,7 +146,7 @@ def _in_flight(run: Run) -> list[Block]:
         Column("GB/s", numeric=True),
         Column(tr("in flight"), numeric=True),
     )
-    caption = tr("Bandwidth x round trip: what was under way on the link")
+    caption = tr("Bandwidth x round trip: bytes in flight on the link")
     return [Table(caption, columns, tuple(rows))] if rows else []
 
 
