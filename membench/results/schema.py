@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from functools import lru_cache
@@ -203,7 +202,9 @@ REQUIRED: tuple[str, ...] = (
 
 def is_median(value: float, values: Sequence[float]) -> bool:
     """Whether ``value`` is the median of ``values``, up to rounding."""
-    return math.isclose(value, statistics.median(values), rel_tol=1e-9)
+    ordered = sorted(values)
+    low, high = ordered[(len(values) - 1) // 2], ordered[len(values) // 2]
+    return math.isclose(value, (low + high) / 2, rel_tol=1e-9)
 
 
 @dataclass(frozen=True)
