@@ -46,8 +46,8 @@ ELSEWHERE = (
     "--resume",
     "old.csv new.csv --select 'kv/*'",
 )
-"""What other tests run (a history of runs, a cluster, cases of contributors, an interrupted run), or what needs rows
-of a GPU on both sides."""
+"""What other tests run (a history of runs, a cluster, cases of contributors, an interrupted run),
+or what needs rows of a GPU on both sides."""
 PLACES = {"/var/lib/node_exporter/membench.prom": "membench.prom", "/mnt/nvme": "."}
 
 
