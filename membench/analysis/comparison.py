@@ -37,7 +37,7 @@ OF_PEAK = "fraction-of-peak"
 Key = tuple[str, Metric, Stat]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ComparisonCell:
     """What one label has for a line.
 
@@ -68,7 +68,7 @@ class ComparisonCell:
         return self.failures + self.skips
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Line:
     """One (case, metric, stat) on all sides.
 

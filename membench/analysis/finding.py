@@ -26,7 +26,7 @@ SINGLE_ROUND_CONFIDENCE = 0.99
 SEVERAL_RUNS = f"measure {VALUES_NEEDED} runs a side or more, in turns (A B B A ...)"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Difference:
     """How a label's figure compares with the reference's.
 
@@ -65,7 +65,7 @@ class Difference:
         return abs(math.log(self.ratio)) <= math.log1p(self.offset)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class CasePair:
     """Two figures to hold against each other.
 
@@ -80,7 +80,7 @@ class CasePair:
     in_turns: Values | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class _Ready:
     """A pair that can be compared, with the figures whose values are."""
 
@@ -102,7 +102,7 @@ def find(pairs: Sequence[CasePair]) -> list[Difference]:
     groups: dict[tuple[int, int, bool], list[_Ready]] = {}
     paired: dict[int, list[int]] = {}
     for place, pair in enumerate(pairs):
-        obstacle = _obstacle(pair.reference, pair.contender)
+        obstacle = None if _of_one_kind(pair) else _obstacle(pair.reference, pair.contender)
         if obstacle is not None:
             found[place] = obstacle
             continue
@@ -191,6 +191,12 @@ _OUR_BACKENDS = frozenset({"cuda", "cpu", "storage"})
 _ground_of = attrgetter(*(ground.column for ground in _GROUNDS))
 
 
+def _of_one_kind(pair: CasePair) -> bool:
+    """Whether nothing that could be an obstacle differs: the rows of all runs share one object."""
+    first, *others = (*pair.reference.commons, *pair.contender.commons)
+    return all(one is first for one in others) and INVALID_FLAGS.isdisjoint(first.flags)
+
+
 def _obstacle(reference: CaseRuns, contender: CaseRuns) -> Difference | None:
     counts = (len(reference.values), len(contender.values))
     if not INVALID_FLAGS.isdisjoint({*reference.flags, *contender.flags}):
@@ -230,7 +236,7 @@ def _obstacle(reference: CaseRuns, contender: CaseRuns) -> Difference | None:
                 detail=f"{ground.column} differs: {_words(here)} | {_words(there)}",
                 settle=ground.settle,
             )
-    if alike and reference.cited:
+    if alike and (reference.cited or contender.cited):
         return _unlike_figure(reference, contender, counts)
     return _unlike_sizes(reference, contender, counts) if alike else None
 
@@ -263,13 +269,14 @@ def _unlike_figure(
     found = likeness_of(reference.rows[0], contender.rows[0])
     if found is None or found.alike:
         return None
+    cited = reference if reference.cited else contender
     return Difference(
         Verdict.NA,
         Reason.CASE,
         ratio=contender.value / reference.value,
         counts=counts,
         detail=f"the nearest case: {'; '.join(map(str, found.others))}",
-        settle=f"measure the figure's: membench run --select {reference.rows[0].case}",
+        settle=f"measure the figure's: membench run --select {cited.rows[0].case}",
     )
 
 

@@ -41,7 +41,7 @@ def _words(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
     "expected",
     multiple=True,
     metavar="ref:NAME|FILE|history|auto",
-    help="What to hold the machine to; history: its other runs beside FILE; repeatable."
+    help="Expected figures for the machine; history: its other runs beside FILE; repeatable."
     "  [default: auto, the references of its GPUs, processors and disks]",
 )
 @click.option(

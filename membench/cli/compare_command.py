@@ -178,7 +178,7 @@ def _exit_code(comparison: Comparison, fail_on: Sequence[str]) -> int:
 
     if not comparison.matched:
         raise NothingMatched(
-            "no case in common that both the reference and another label have a number of",
+            "the reference and the other labels have no measured case in common",
             "membench list names the cases; run both sides with the same --select and --profile",
         )
     hits = found(comparison, fail_on)
@@ -217,4 +217,5 @@ def _show(
         from membench.report.screens.compare.view import ordered
 
         write = to_csv if form == "csv" else to_json
-        click.echo(write(comparison, ordered(comparison, blocks, verdicts)), nl=False)
+        for part in write(comparison, ordered(comparison, blocks, verdicts)):
+            click.echo(part, nl=False)

@@ -72,7 +72,7 @@ def huge_pages(facts: Facts) -> Finding:
         setting = f"hugepages-{memory.huge_page // 1024}kB/enabled"
         return warn(
             "huge-pages",
-            f"{seen}, so rows with pages=thp lie on {where} and are flagged few-huge-pages",
+            f"{seen}, so rows with pages=thp are on {where} and are flagged few-huge-pages",
             "echo madvise | sudo tee /sys/kernel/mm/transparent_hugepage/enabled; if "
             f"{setting} there is never, echo inherit to it",
         )
@@ -106,7 +106,7 @@ def nodes(facts: Facts) -> Finding:
     if "interleave" in policy:
         return warn(
             "numa",
-            f"{seen}, and this process takes its pages from several in turn ({policy}): ddr rows "
+            f"{seen}, and this process allocates from several in turn ({policy}): ddr rows "
             "are those of all of them",
             "start it without numactl --interleave to measure one node",
         )

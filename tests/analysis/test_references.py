@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import cache
 from pathlib import Path
 
@@ -99,6 +100,23 @@ def test_the_nearest_case_is_shown_with_what_differs(
     assert code == 0
     assert "n/a (case)" in out
     assert "the nearest case: size 256MiB, here 1MiB" in out
+
+
+def test_either_side_may_be_the_published_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = h100_box.written(tmp_path / "a.csv", h100_box.rows("quick", 1), gpus=1)
+    (figures,) = files_of(["ref:h100-sxm"])
+    ratios = []
+    for order, case in (
+        ((run, f"ref={figures}"), "hbm/copy/size=auto/vec=16"),
+        ((f"ref={figures}", run), "hbm/copy/size=256MiB/vec=16"),
+    ):
+        code, out, _ = run_cli(capsys, *order, "--all", "--format", "json")
+        assert code == 0
+        (line,) = [line for line in json.loads(out)["rows"] if line["case"] == case]
+        ratios.append(line["labels"][1]["against_reference"]["ratio"])
+    assert ratios[0] == pytest.approx(1 / ratios[1])
 
 
 def test_a_machine_finds_its_references() -> None:

@@ -124,15 +124,15 @@ def _not_binding(row: Row, figure: Expectation, share: float) -> TierJudgement:
             why = tr("the data sheet is of depth {depth}, here {qd}", depth=figure.depth, qd=here)
             brief = tr("other depth")
         case "datasheet":
-            why = tr("a data sheet that tells no queue depth: the ratio alone")
+            why = tr("a data sheet without a queue depth: only the ratio is given")
             brief = tr("data sheet")
         case "derived":
-            why = tr("a lower bound from an application: the ratio alone")
+            why = tr("a lower bound from an application: only the ratio is given")
             brief = tr("floor")
         case "threshold":
-            why, brief = tr("somebody's pass mark: the ratio alone"), tr("a pass mark")
+            why, brief = tr("a published pass mark: only the ratio is given"), tr("a pass mark")
         case _:
-            why = tr("a figure that nobody vouches for: the ratio alone")
+            why = tr("an unconfirmed figure: only the ratio is given")
             brief = tr("doubtful figure")
     return TierJudgement(CheckVerdict.NOT_JUDGED, share, why, brief)
 

@@ -101,7 +101,7 @@ def _believed(path: Path, rows: Sequence[Row], problems: list[str]) -> Sidecar |
         return None
     if not verify_sha256(path, sidecar):
         problems.append(
-            tr("{file} is not as its run wrote it: its sidecar is not used", file=shown(path))
+            tr("{file} was changed after its run: its sidecar is not used", file=shown(path))
         )
         return None
     return sidecar

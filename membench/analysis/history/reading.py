@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from membench.analysis.facts import AS_STARTED, paired_setting
 from membench.analysis.sources import for_many_files
 from membench.core.errors import MembenchError, SchemaError, UsageError
 from membench.core.files import shown
@@ -87,7 +88,8 @@ class RunRecord:
         series: by key.
         failures: by case, in how many runs it failed.
         repeated: how many files repeat a run that another file has.
-        unread: files of a directory that are no results files, and why.
+        unread: files of a directory that are no results files, or of a setting that was only
+            tried on one side of a paired run, and why.
     """
 
     machines: tuple[str, ...]
@@ -129,6 +131,9 @@ def read_record(named: Iterable[Path], found: Iterable[Path]) -> RunRecord:
         for path in named:
             read.add(path, pipe=True)
         for path in found:
+            if setting := _other_setting(path):
+                read.unread[ascii_line(str(path))] = f"a side with another setting: {setting}"
+                continue
             try:
                 read.add(path, pipe=False)
             except SchemaError as error:
@@ -151,6 +156,18 @@ def _files(places: Sequence[Path]) -> tuple[list[Path], list[Path]]:
     return list(named), [path for path in found if path not in named]
 
 
+def _other_setting(path: Path) -> str:
+    """What was set on the side of a paired run that ``path`` is; empty for any other file."""
+    if not path.stem.endswith(("_a", "_b")):
+        return ""
+    try:
+        sidecar = read_plain(path)
+    except MembenchError:
+        return ""
+    setting = paired_setting(sidecar) if sidecar is not None else None
+    return "" if setting in (None, AS_STARTED) else ascii_line(str(setting))
+
+
 class _FileReading:
     """Files as they come, with numbers in lists."""
 
@@ -164,7 +181,7 @@ class _FileReading:
         by_run: dict[str, list[Measurement]] = {}
         for row in read_measurements(path, pipe=pipe):
             if row.value is not None and not fits(row.value):
-                raise SchemaError(f"{path}: {row.case}: {row.value:g} is no measurement")
+                raise SchemaError(f"{path}: {row.case}: {row.value:g} is not a measurement")
             if row.common.backend != "cited":
                 by_run.setdefault(row.run_id, []).append(row)
         self._repeated += any(run in self._runs for run in by_run)

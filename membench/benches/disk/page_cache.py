@@ -91,7 +91,9 @@ def cache(storage: StorageBackend, state: str) -> Work:
 
     def verify() -> None:
         if any(offset >= 0 for offset in wrong):
-            raise VerificationFailed(f"what was read at {max(wrong)} is not what stands there")
+            raise VerificationFailed(
+                f"verification failed: wrong data was read at offset {max(wrong)}"
+            )
 
     return Observed(
         observe=observe,
@@ -172,7 +174,7 @@ def mapped(storage: StorageBackend, state: str, pattern: str, threads: int | str
         major, minor = mapping.faults
         expected = {"cold": major if pattern == "rand" else 10**9, "warm": minor}[state]
         if expected < 0.9 * touched[0]:
-            raise VerificationFailed(f"{touched[0]} pages made {expected} page faults")
+            raise VerificationFailed(f"{touched[0]} pages caused {expected} page faults")
 
     return Observed(
         observe=observe,

@@ -84,7 +84,7 @@ def atomics(gpu: Gpu, memory: str, place: str, op: str) -> Work:
             must = parts * (up_to * (up_to - 1) // 2) % _U32
             total = int(gpu.download(olds, np.uint32, threads).sum(dtype=np.uint64)) % _U32
             if total != must:
-                raise VerificationFailed(f"gpu/atomics: the values found sum up to {total}")
+                raise VerificationFailed(f"gpu/atomics: the returned values sum up to {total}")
 
     return Timed(
         run=run,

@@ -253,7 +253,7 @@ def _repeat(
     if not dynamic > 0:
         raise MembenchError(
             f"the energy counter says {(after - before):.3g} J for the loop "
-            f"and {idle_w:.3g} W for idling: there is nothing left"
+            f"and {idle_w:.3g} W for idling: no energy is left for the loop"
         )
     return 1e12 * dynamic / bytes_moved, {
         "idle_w": idle_w,

@@ -96,7 +96,7 @@ def multicast(gpu: Gpu, cluster: int) -> Work:
         for block, found in enumerate(sums.each()):
             expected = received(block // cluster, clusters, TILES, of_tile)
             if int(found) != iterations * expected % 2**32:
-                raise VerificationFailed(f"smem/multicast: block {block} got something else")
+                raise VerificationFailed(f"smem/multicast: block {block} received wrong data")
 
     return Timed(
         run=run,

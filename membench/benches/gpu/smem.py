@@ -235,7 +235,7 @@ def neighbour(gpu: Gpu, cluster: int) -> Work:
     def verify(iterations: int) -> None:
         for block, found in enumerate(sums.each()):
             if int(found) != iterations * expected[block % cluster] % 2**32:
-                raise VerificationFailed(f"smem/cluster: block {block} read something else")
+                raise VerificationFailed(f"smem/cluster: block {block} read wrong data")
 
     return Timed(
         run=run,

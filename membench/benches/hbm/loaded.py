@@ -311,7 +311,7 @@ class _Scene:
             raise VerificationFailed("hbm/loaded: the generator did not move what it counts")
         wrong = np.flatnonzero(sums != self._sums(counts))
         if wrong.size:
-            raise VerificationFailed(f"hbm/loaded: warp {wrong[0]} read something else")
+            raise VerificationFailed(f"hbm/loaded: warp {wrong[0]} read wrong data")
         self._gpu.fill(self._found, 0)
         self._each("check", np.uint32(_SALT), self._done, first=(self._found,))
         if bad := int(self._gpu.download(self._found, np.uint64, 1)[0]):

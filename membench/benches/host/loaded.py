@@ -171,6 +171,6 @@ def refuse_starved(bandwidths: Sequence[float]) -> None:
     still = sum(one == 0 for one in bandwidths)
     if 2 * still >= len(bandwidths):
         raise MembenchError(
-            f"the generators of traffic stood still in {still} of {len(bandwidths)} samples",
-            "something else keeps these CPUs busy: membench doctor says what",
+            f"the traffic generators were idle in {still} of {len(bandwidths)} samples",
+            "other processes keep these CPUs busy: membench doctor names them",
         )

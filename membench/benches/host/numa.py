@@ -198,7 +198,7 @@ class _Pair:
         bases = [int(array.ctypes.data) for array in arrays]
         nodes = node_of_pages([base + n * step for base in bases for n in range(PROBES)])
         if any(found != node for found in nodes):
-            raise VerificationFailed(f"pages lie on nodes {sorted(set(nodes))}, not on {node}")
+            raise VerificationFailed(f"pages are on nodes {sorted(set(nodes))}, not on {node}")
         return "proven" if nodes else "unproven"
 
     def verify(self) -> None:
@@ -208,4 +208,4 @@ class _Pair:
         self._walk.verify()
         expected = int(np.add.reduce(self._table.view(np.uint64))) * self._passes
         if (self._sum - expected) % 2**64:
-            raise VerificationFailed("the words that were read have another sum than the table")
+            raise VerificationFailed("the words that were read do not add up to the table's sum")

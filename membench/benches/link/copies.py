@@ -239,7 +239,9 @@ def bidir(gpu: Gpu, size: int, dir: str, engine: str) -> Work:  # noqa: A002 - t
         gpu.wait(beside)
         gpu.synchronize()
         if dir != "sum" and links.between(*ends) < 0:
-            raise VerificationFailed(f"{other} ended before {timed}: not all of it was beside")
+            raise VerificationFailed(
+                f"{other} ended before {timed}: the directions did not overlap completely"
+            )
         patterns.check("h2d", up, _SALT)
         patterns.poison(up)
         gpu.copy(up.address, into.address, size)

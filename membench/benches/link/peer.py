@@ -244,3 +244,31 @@ def every(gpu: Gpu, size: int, dir: str) -> Work:  # noqa: A002 - the axis' name
         launches=3 * len(others),
         detail={"engine": "ce", "gpus": 1 + len(others)},
     )
+
+
+@bench(
+    "peer/bulk",
+    version=1,
+    needs=(Needs.GPU, Needs.TWO_GPUS),
+    profiles=("full",),
+    yields=(Metric.LATENCY, Stat.MEDIAN),
+    seconds=0.2,
+    gpu_memory=MIB,
+)
+@axis("size", quick="512MiB", full=("512MiB", "1MiB"))
+def bulk(gpu: Gpu, size: int) -> Work:
+    """Latency of a dependent bulk copy (TMA) of 16 bytes from another GPU into shared memory.
+
+    The ring is that of ``peer/latency``.
+    """
+    from membench.gpu.verify.walk import LINE, Walker
+
+    walker = Walker(gpu, gpu.links.peer(size), size // LINE, bulk=True)
+    return Observed(
+        observe=lambda _seconds: walker.bulk_trips(HOPS, LAUNCHES),
+        seconds=0.2,
+        timer="globaltimer",
+        size_bytes=size,
+        verify=walker.verify,
+        detail=_ends(gpu, reads=True),
+    )

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure as Canvas
-from matplotlib.patches import Rectangle
+from typing import TYPE_CHECKING, Any
 
 from membench.core.messages import sentences, tr
 from membench.core.terms import Metric, Tier
@@ -18,6 +15,10 @@ from membench.report.plots import style
 from membench.report.plots.series import data_table, rounds_text
 from membench.report.screens.judged import JudgedRung
 from membench.results.schema import Row
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Canvas
 
 
 @dataclass(frozen=True)
@@ -161,20 +162,9 @@ def _paint_band(
 ) -> None:
     """A bar from low to high, widened by 1 % so that a single value can be seen."""
     low, high = band[0] / 1.01, band[1] * 1.01
-    side = 0.9 * height
     colour = style.colour(index)
-    axes.add_patch(
-        Rectangle(
-            (low, place - side / 2),
-            high - low,
-            side,
-            facecolor=colour,
-            edgecolor=colour,
-            alpha=0.28,
-            linewidth=0.8,
-            zorder=1,
-        )
-    )
+    look: dict[str, Any] = {"color": colour, "edgecolor": colour, "linewidth": 0.8, "alpha": 0.28}
+    axes.barh(place, high - low, 0.9 * height, low, zorder=1, **look)
 
 
 def _finding(metric: Metric, marks: Sequence[_Mark]) -> str:

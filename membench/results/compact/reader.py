@@ -229,6 +229,8 @@ def _columns(text: str) -> list[list[str]] | None:
 
     None if a line may be more or less than a record, or the header is not ours.
     """
+    if "\r" in text:  # as RFC 4180 ends lines
+        text = text.replace("\r\n", "\n")
     if not text or "\r" in text or _QUOTED in text or _QUOTE in text:
         return None
     unquoted = _unquoted(text if text[-1] == "\n" else f"{text}\n")

@@ -262,7 +262,7 @@ def _facts(row: Row) -> tuple[str, ...]:
 _GRADES = {
     Grade.NONE: tr("Data quality none."),
     Grade.CITED: tr("Cited figures."),
-    Grade.UNKNOWN: tr("Data quality unknown (a single round says nothing of the noise)."),
+    Grade.UNKNOWN: tr("Data quality unknown (a single round does not show the noise)."),
     Grade.GOOD: tr("Data quality good."),
     Grade.FAIR: tr("Data quality fair."),
     Grade.POOR: tr("Data quality poor."),
@@ -275,7 +275,10 @@ def _quality(run: Run, *, named: bool) -> Line:
     grade = _GRADES[found.grade]
     name = Strong(tr("{run}: {told}", run=run.label, told=grade) if named else grade)
     if found.grade is Grade.CITED:
-        return (name, tr(" Rows: {count}, whose sources stand with the results.", count=found.rows))
+        return (
+            name,
+            tr(" Rows: {count}, whose sources are listed with the results.", count=found.rows),
+        )
     line: list[Inline] = [name, tr(" {counts}.", counts=listed(_counts(run, found)))]
     line += [
         tr(" Every row is flagged {flag}.", flag=Code(code))

@@ -123,9 +123,12 @@ def _remark(line: TierLine) -> str:
 
 def precondition_lines(check: MachineCheck) -> Iterator[str]:
     """What is not as it must be, one a line, and how much is."""
-    wrong = [one for one in check.preconditions if one.state is not PreconditionState.OK]
-    for one in wrong:
-        yield f"{gpus([one.device])}{one.name} is {one.state}: {one.seen}"
+    wrong: dict[tuple[str, PreconditionState, str], list[int | None]] = {}
+    for one in check.preconditions:
+        if one.state is not PreconditionState.OK:
+            wrong.setdefault((one.name, one.state, one.seen), []).append(one.device)
+    for (name, state, seen), devices in wrong.items():
+        yield f"{gpus(devices)}{name} is {state}: {seen}"
     fine = [one for one in check.preconditions if one.state is PreconditionState.OK]
     if fine:
         names = dict.fromkeys(f"{one.name} ({one.seen})" for one in fine)

@@ -145,7 +145,12 @@ def _best(comparison: Comparison) -> list[str]:
 
 def _noise(comparison: Comparison) -> Iterator[str]:
     """The rows that scatter by more than the difference that is looked for."""
-    spreads = [spread for line in comparison.matched if (spread := _spread(line)) > line.threshold]
+    spreads = [
+        spread
+        for line in comparison.matched
+        if not all(finding.in_turns for finding in line.findings)  # there it may cancel
+        and (spread := _spread(line)) > line.threshold
+    ]
     if spreads:
         yield (
             f"{len(spreads)} noisy: the spread between rounds is above the threshold, "
@@ -182,9 +187,9 @@ def _sizes(comparison: Comparison) -> Iterator[str]:
 
 
 def _runs(comparison: Comparison) -> Iterator[str]:
-    if comparison.matched and all(
-        finding.in_turns for line in comparison.matched for finding in line.findings
-    ):
+    findings = [finding for line in comparison.matched for finding in line.findings]
+    judged = [finding for finding in findings if finding.verdict is not Verdict.NA]
+    if findings and all(finding.in_turns for finding in judged or findings):
         yield (
             "pairs of rounds, measured in turns: what disturbs both sides of a pair, "
             "and the offset of the run, cancels"
