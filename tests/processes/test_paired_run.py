@@ -102,6 +102,25 @@ def test_an_interrupted_pair_is_measured_anew_as_a_whole(membench: Membench) -> 
 
 
 @pytest.mark.slow
+def test_a_side_that_was_not_begun_is_resumed_too(membench: Membench) -> None:
+    process = membench.start(*SLOW, *CHANGE)
+    membench.wait_for_slow()
+    membench.flag.unlink()
+    membench.wait_for_slow()
+    process.send_signal(signal.SIGINT)  # within the first round of B
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert "Partial results: o_a.csv\nNext: membench run --resume o_a.csv --versus " in out
+    left = sorted(one.name for one in membench.directory.iterdir())
+    assert left == ["o_a.csv", "o_a.journal", "o_a.json", "o_b.journal"]
+    shutil.rmtree(membench.flag.parent)
+    done = membench("run", "--resume", "o_b.csv", *CHANGE)
+    assert done.returncode == 0, done.stderr
+    lines = [line.split()[1:3] for line in done.stdout.splitlines() if line.startswith("[round")]
+    assert lines == [["1/2", "A"], ["1/2", "B"], ["2/2", "B"], ["2/2", "A"]]
+
+
+@pytest.mark.slow
 def test_a_set_up_command_that_fails_ends_the_run_and_keeps_what_there_is(
     membench: Membench,
 ) -> None:
@@ -131,7 +150,7 @@ def test_a_dry_run_names_the_sides_and_runs_no_command(membench: Membench) -> No
     [
         ("nonsense", "'nonsense' is not a valid comparison"),
         ("env=", "'env=' is not a valid comparison"),
-        ("env=1X=2", "env=1X=2 is no NAME=VALUE"),
+        ("env=1X=2", "env=1X=2 is not NAME=VALUE"),
         ("env=PYTHONPATH=/x", "env=PYTHONPATH would change more than the workers"),
         ("env=CUDA_VISIBLE_DEVICES=1", "env=CUDA_VISIBLE_DEVICES would change more than"),
         ("scratch=/no/such/place", "the scratch path /no/such/place is not a directory"),

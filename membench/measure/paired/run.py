@@ -79,7 +79,8 @@ def start_pair(halves: Halves, observer: Observer, *, verbose: bool = False) -> 
         try:
             halves = _as_set_up(halves, interrupt)
         except Interrupted as interrupted:
-            return _nothing(halves, interrupted.signum)
+            first, second = (_nothing_yet(half, interrupted.signum) for half in halves)
+            return PairedOutcome((first, second))
         with ExitStack() as opened:
             journals = []
             for half in halves:
@@ -185,13 +186,15 @@ def _as_set_up(halves: Halves, interrupt: Interrupt) -> Halves:
     return found[0], found[1]
 
 
-def _nothing(halves: Halves, signum: int) -> PairedOutcome:
-    """The outcome if a signal came before the first round."""
-    first, second = (
-        RunOutcome(one.plan, one.machine, (), None, Wall(0.0, 0.0, 0.0, 0.0), signum)
-        for one in (half.prepared for half in halves)
-    )
-    return PairedOutcome((first, second))
+def _is_empty(journal: Journal) -> bool:
+    return journal.path.exists() and not read_journal(journal.path).units
+
+
+def _nothing_yet(half: Half, signum: int) -> RunOutcome:
+    """No unit of this side was measured."""
+    one = half.prepared
+    wall = Wall(0.0, 0.0, 0.0, 0.0)
+    return RunOutcome(one.plan, one.machine, (), None, wall, signum, again=one.csv)
 
 
 def _run(
@@ -208,9 +211,14 @@ def _run(
     finally:
         for journal in journals:
             journal.close()
+    begun = any(read_journal(journal.path).units for journal in journals if journal.path.exists())
     outcomes = []
     trouble: MembenchError | None = None
     for half, journal, before, end in zip(halves, journals, done, ends, strict=True):
+        if begun and not end.complete and _is_empty(journal):
+            outcomes.append(_nothing_yet(half, end.signum))  # its journal stays, to be resumed
+            trouble = trouble or end.trouble
+            continue
         try:
             outcomes.append(finish(half.prepared, journal, len(before.units), end, observer))
         except MembenchError as error:  # the other side's results are written all the same
