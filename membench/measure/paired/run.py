@@ -15,6 +15,7 @@ from membench.core.errors import JournalError, MembenchError, UsageError
 from membench.core.files import shown
 from membench.core.plain import dump
 from membench.core.snapshot import GpuIdentity
+from membench.core.text import one_line
 from membench.machine import snapshot
 from membench.measure.events import Observer
 from membench.measure.locks import claimed
@@ -107,11 +108,9 @@ def resume_pair(
     """
     change = parse_change(options.versus)
     pairing = _pairing(csv)
-    if (pairing.versus, pairing.setup_a, pairing.setup_b) != (
-        options.versus,
-        options.setup_a,
-        options.setup_b,
-    ):
+    asked = (options.versus, options.setup_a, options.setup_b)
+    # A journal is read as printable lines: a command of several lines is one there.
+    if tuple(map(one_line, asked)) != (pairing.versus, pairing.setup_a, pairing.setup_b):
         raise UsageError(
             f"{shown(csv)} was started with another --versus, --setup-a or --setup-b",
             f"repeat them: {resume_command(csv, pairing)}",
@@ -121,7 +120,7 @@ def resume_pair(
         files.reverse()
     python = ask(change.python) if change.python else None
     machine = snapshot([csv.parent])
-    halves, contents = [], []
+    halves = []
     for side, file in zip(SIDES, files, strict=True):
         found = read_journal(journal_path(file))
         other = found.plan.pair
@@ -135,16 +134,18 @@ def resume_pair(
             here, software = python.described(machine), Software(python.software, python.versions)
         check_ground(journal_path(file), found, here, software)
         prove_rows(journal_path(file), found, here)
-        halves.append(Half.of(Prepared(found.plan, here, file), change))
-        contents.append(found)
+        given = dict(zip(("versus", "setup_a", "setup_b"), asked, strict=True))
+        plan = replace(found.plan, pair=replace(other, **given))
+        halves.append(Half.of(Prepared(plan, here, file), change))
     both = halves[0], halves[1]
     with claimed(_gpus(both), observer), interrupts() as interrupt:
         with ExitStack() as opened:
-            journals = []
+            journals, contents = [], []
             for half in both:
-                journal, _ = Journal.resume(journal_path(half.prepared.csv))
+                journal, kept = Journal.resume(journal_path(half.prepared.csv))
                 opened.callback(journal.close)
                 journals.append(journal)
+                contents.append(kept)
             opened.pop_all()
         whole = [
             replace(own, units=paired_units(own, other))
