@@ -20,8 +20,10 @@ extern __shared__ __align__(128) uint4 ring[];
 
 __device__ __forceinline__ unsigned sum_of_tile(const uint4* tile, unsigned vectors) {
     unsigned sum = 0;
+    // Signed: an unsigned count may wrap, so that the compiler would look for the end each time.
+    const int end = static_cast<int>(vectors);
 #pragma unroll 4
-    for (unsigned i = threadIdx.x; i < vectors; i += kBlock) {
+    for (int i = static_cast<int>(threadIdx.x); i < end; i += static_cast<int>(kBlock)) {
         uint4 v;  // by name: the compiler would take it apart
         asm volatile("ld.shared.v4.u32 {%0, %1, %2, %3}, [%4];"
                      : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
@@ -63,8 +65,9 @@ extern "C" __global__ void __launch_bounds__(kBlock)
 namespace {
 
 __device__ __forceinline__ void copy_tile(uint4* to, const uint4* from, unsigned vectors) {
+    const int end = static_cast<int>(vectors);  // signed, as above
 #pragma unroll 4
-    for (unsigned i = threadIdx.x; i < vectors; i += kBlock)
+    for (int i = static_cast<int>(threadIdx.x); i < end; i += static_cast<int>(kBlock))
         asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(shared_address(to + i)),
                      "l"(from + i)
                      : "memory");

@@ -56,10 +56,18 @@ extern "C" __global__ void __launch_bounds__(kBlock)
 // Word i of the set becomes pattern(i, salt), whoever writes it.
 extern "C" __global__ void __launch_bounds__(kBlock)
     cache_write(uint4* __restrict__ a, unsigned salt, unsigned mask, unsigned step, unsigned end) {
-#pragma unroll 4
-    for (unsigned v = blockIdx.x; v < end; v += step) {
+    const auto put = [=](unsigned v) {
         const size_t i = static_cast<size_t>(v & mask) * kBlock + threadIdx.x;
         a[i] = make_uint4(pattern_word(4 * i, salt), pattern_word(4 * i + 1, salt),
                           pattern_word(4 * i + 2, salt), pattern_word(4 * i + 3, salt));
+    };
+    // By tiles: unrolled over a stride that is not known, the compiler asks for the end each time.
+    unsigned v = blockIdx.x;
+#pragma unroll 1
+    for (; v + (kInFlight - 1) * step < end; v += kInFlight * step) {
+#pragma unroll
+        for (int k = 0; k < kInFlight; ++k) put(v + k * step);
     }
+#pragma unroll 1
+    for (; v < end; v += step) put(v);
 }

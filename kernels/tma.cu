@@ -8,6 +8,11 @@
 #define CLUSTER 2
 #endif
 
+// Hops of a turn.
+#ifndef LOADS
+#define LOADS 32
+#endif
+
 // to = from, `bytes` of them, a multiple of 16: one launch reads as many and writes as many. Either
 // may lie on another GPU.  One thread of a block copies pieces b, b + blocks, ... of 8 KiB; no
 // byte goes through a register.  Dynamic shared memory: 64 KiB.
@@ -28,6 +33,36 @@ extern "C" __global__ void __launch_bounds__(32)
             const size_t left = bytes - place(p);
             return left < kPieceBytes ? static_cast<unsigned>(left) : kPieceBytes;
         });
+#else
+    __trap();  // the bench asks for the capability first
+#endif
+}
+
+// As chase_run of chase.cu, over the same ring: a hop is a bulk copy of the first 16 bytes of a
+// line into shared memory, which is waited for, and a load of the address in it.
+extern "C" __global__ void __launch_bounds__(1)
+    tma_chase(unsigned long long* __restrict__ out, unsigned long long at, unsigned turns) {
+#if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 900
+    __shared__ __align__(16) unsigned long long landed[2];
+    __shared__ __align__(8) unsigned long long arrived;
+    const unsigned to = shared_address(landed), barrier = shared_address(&arrived);
+    make_barriers(barrier, 1);
+    unsigned parity = 0;
+    const unsigned long long ns = device_ns();
+    const long long cycles = clock64();
+#pragma unroll 1
+    for (unsigned hop = 0; hop < LOADS * turns; ++hop) {
+        expect(barrier, 16);
+        bulk_load(to, reinterpret_cast<const void*>(at), 16, barrier);
+        await(barrier, parity);
+        parity ^= 1;
+        asm volatile("ld.shared.u64 %0, [%1];" : "=l"(at) : "r"(to) : "memory");
+    }
+    const long long cycles_after = clock_after(static_cast<unsigned>(at));
+    const unsigned long long ns_after = device_ns();
+    out[0] = at;
+    out[1] = ns_after - ns;
+    out[2] = static_cast<unsigned long long>(cycles_after - cycles);
 #else
     __trap();  // the bench asks for the capability first
 #endif

@@ -9,7 +9,7 @@ from enum import StrEnum
 from operator import attrgetter
 
 from membench.analysis import statistics
-from membench.core.terms import Stat
+from membench.core.terms import Better, Stat
 from membench.results.compact.row import Common, Measurement, distinct
 
 
@@ -41,6 +41,19 @@ class CaseRuns:
         if len(self.rows) == 1 and self.rows[0].value is not None:
             return self.rows[0].value
         return statistics.median([row.value for row in self.rows if row.value is not None])
+
+    @property
+    def best(self) -> float | None:
+        """The best sample of all runs, as STREAM reports it; None where not all runs kept one.
+
+        Nor has a tail a best: its samples are those of the whole distribution.
+        """
+        if self.rows[0].stat not in (Stat.MEDIAN, Stat.P50):
+            return None
+        found: list[float] = list(filter(None, map(attrgetter("best"), self.rows)))
+        if len(found) < len(self.rows):
+            return None
+        return max(found) if self.rows[0].better is Better.HIGHER else min(found)
 
     @property
     def half_range(self) -> float | None:

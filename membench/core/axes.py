@@ -39,7 +39,7 @@ def expand(values: Values, machine: Machine) -> tuple[Value, ...]:
     if isinstance(values, str) and (match := _RANGE.fullmatch(values)):
         first, last, factor = parse_size(match[1]), parse_size(match[2]), int(match[3])
         if factor < 2 or first < 1:
-            raise ValueError(f"the range '{values}' does not grow")
+            raise ValueError(f"the range '{values}' is not ascending")
         steps = itertools.takewhile(
             lambda size: size <= last, (first * factor**n for n in itertools.count())
         )
@@ -78,7 +78,7 @@ class Axis:
         values = tuple(dict.fromkeys((*quick[:1], *chosen)))
         for value in values:
             if value != OMITTED and not _TEXT.fullmatch(self.text(value).lower()):
-                raise ValueError(f"axis {self.name}: '{value}' cannot stand in a case id")
+                raise ValueError(f"axis {self.name}: '{value}' is not allowed in a case id")
         return values
 
     def parse(self, text: str, machine: Machine) -> Value:

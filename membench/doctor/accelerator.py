@@ -10,6 +10,11 @@ from membench.doctor.facts import Facts
 from membench.doctor.finding import UNKNOWN, Finding, fail, fine, warn
 from membench.machine.gpus.state import GpuState
 
+_NVRTC = ("nvidia-cuda-nvrtc", "nvidia-cuda-nvrtc-cu12")
+_VERSION = re.compile(r"(\d{1,4})\.(\d{1,4})")
+_BLACKWELL, _WIDE_LOADS = 10, (12, 9)
+"""Major compute capability, and the first NVRTC whose assembler has its loads of 256 bits."""
+
 _STACK = re.compile(r"cupy(-cuda\d+x)?|nvidia-cuda-nvrtc(-cu\d+)?")
 
 
@@ -40,7 +45,24 @@ def stack(facts: Facts) -> Finding:
     ]
     if gpus.problem:
         return fail("gpu-software", f"{'; '.join(seen)}: {gpus.problem}", gpus.remedy)
+    if _lacks_wide_loads(facts):
+        return warn(
+            "gpu-software",
+            f"{'; '.join(seen)}: this NVRTC has no loads of 256 bits, which Blackwell has",
+            "pip install 'nvidia-cuda-nvrtc-cu12>=12.9'",
+        )
     return fine("gpu-software", "; ".join(seen))
+
+
+def _lacks_wide_loads(facts: Facts) -> bool:
+    """Whether cases with `vec=32` will be skipped on a GPU that could run them."""
+    blackwell = any(
+        int(one.compute_capability.partition(".")[0] or 0) >= _BLACKWELL
+        for one in facts.machine.gpus.devices
+    )
+    found = (_VERSION.match(facts.machine.packages.get(name, "")) for name in _NVRTC)
+    versions = [(int(one[1]), int(one[2])) for one in found if one]
+    return blackwell and bool(versions) and max(versions) < _WIDE_LOADS
 
 
 def peak(facts: Facts) -> Finding:
@@ -80,7 +102,7 @@ def mig(facts: Facts) -> Finding:
         return fine("gpu-mig", seen)
     return warn(
         "gpu-mig",
-        f"{seen}: a process gets one instance, and its numbers are that instance's",
+        f"{seen}: a process uses one instance, and its numbers are of that instance",
         f"for the whole card: sudo nvidia-smi -i {split[0].index} -mig 0",
     )
 

@@ -23,11 +23,12 @@ from membench.core.terms import Metric, Stat, Status, Tier
 from membench.report.page.markdown_text import escaped
 from membench.report.screens.compare.cells import GLYPH
 from membench.report.screens.compare.footnotes import Footnotes
-from membench.report.screens.compare.github import LIMIT, fitting
+from membench.report.screens.compare.github import fitting
 from membench.report.screens.compare.screen import print_comparison
 from membench.report.screens.compare.table import wide_lines
 from membench.report.screens.compare.view import SORTS, arrange
 from membench.report.screens.console import console
+from membench.report.screens.job_summary import LIMIT
 
 LONG = "kv/h2d/block=16KiB/count=10000/method=batch/mem=pinned/stream=two"
 OLD = [
@@ -102,9 +103,9 @@ def test_the_screen_says_it_all(capsys: pytest.CaptureFixture[str], old: Path, n
         r"^1 skipped in old: needs a \| GPU\n  smem/read$",
         r"^new against old: 6 rows: 1 better, 1 worse, 1 same, 2 unclear, 1 n/a$",
         r"^5 cases in common; thresholds 3% bandwidth, 10% ssd \(default\)$",
-        r"^2 unclear: run again with --rounds 10$",
+        r"^2 unclear: measure 4 runs a side or more, in turns \(A B B A \.\.\.\)$",
         r"^1 noisy: the spread between rounds is above the threshold, up to 14\.8%",
-        r"^one run a side: offsets between runs cannot be seen$",
+        r"^one run a side: offsets between runs cannot be seen; measure 4 runs a side or more",
     ):
         assert re.search(pattern, out, re.MULTILINE), (pattern, out)
 
@@ -226,7 +227,7 @@ def test_json(capsys: pytest.CaptureFixture[str], old: Path, new: Path) -> None:
     few = by_case["ssd/read", "p99"][1]["against_reference"]
     assert (few["reason"], few["ci"], few["settle"]) == (
         *("too-few-values", None),
-        "run again with --rounds 10",
+        "measure 4 runs a side or more, in turns (A B B A ...)",
     )
     assert by_case["smem/read", "median"][1] == {
         "label": "new",

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from membench.benches import registry
 from membench.core.case import Needs
-from membench.core.snapshot import GpuFault, Gpus, Node
+from membench.core.snapshot import GpuFault, GpuIdentity, Gpus, Node
 from membench.core.units import GIB, KIB, MIB
 from membench.doctor import CHECKS, GPU_CHECKS, Facts, Finding, Severity, examine, worst
 from membench.doctor.facts import Kernels
@@ -39,6 +39,7 @@ GPU_MEMORY_NODE = (Node(0, (0, 1), GIB, (10, 80)), Node(1, (), 0, (80, 10)))
 LOST = GpuFault(1, "it has fallen off the bus", "reboot")
 VGPU = GpuFault(0, "it is a vGPU", "compare with its like", shown=True)
 
+BLACKWELL = Gpus("580.1", "13.0", (GpuIdentity(0, "NVIDIA B200", "0" * 12, 180 * GIB, "10.0"),))
 REMEDY = {"machine.gpus.remedy": "pip install X"}
 
 RAISED: list[tuple[str, Severity, dict[str, Any], str]] = [
@@ -49,6 +50,12 @@ RAISED: list[tuple[str, Severity, dict[str, Any], str]] = [
         "no CuPy",
     ),
     ("gpu-software", Severity.FAIL, {"machine.gpus.problem": "no CuPy", **REMEDY}, "no CuPy"),
+    (
+        "gpu-software",
+        Severity.WARN,
+        {"machine.gpus": BLACKWELL, "machine.packages": {"nvidia-cuda-nvrtc-cu12": "12.8.93"}},
+        "no loads of 256 bits",
+    ),
     ("nvml", Severity.WARN, {"gpu_problem": "NVML is gone", "gpus": ()}, "gone"),
     ("gpu-ecc", Severity.WARN, {"gpus.0.ecc_errors": 3}, "0: on, 3 uncorrected errors"),
     ("gpu-mig", Severity.WARN, {"gpus.0.mig": True}, "0: on: a process gets one instance"),
@@ -87,6 +94,18 @@ RAISED: list[tuple[str, Severity, dict[str, Any], str]] = [
     ),
     ("memory-limit", Severity.WARN, {"machine.memory.cgroup_limit": 3 * GIB}, "3.00 GiB"),
     ("huge-pages", Severity.WARN, {"machine.memory.thp": "never"}, "never"),
+    (
+        "huge-pages",
+        Severity.WARN,
+        {"machine.memory.thp": "never", "machine.memory.small_thp": (65536,)},
+        "lie on pages of 64KiB and are flagged",
+    ),
+    (
+        "memory",
+        Severity.FAIL,
+        {"machine.memory.available": GIB, "machine.memory.hugetlb_bytes": 8 * GIB},
+        "8.00 GiB are set aside for hugetlbfs",
+    ),
     (
         "huge-pages",
         Severity.WARN,
@@ -145,6 +164,17 @@ QUIET: list[tuple[str, dict[str, Any], str]] = [
         {"machine.packages": {"cupy-cuda13x": "14.2.0", "nvidia-cuda-nvrtc": "13.0", "rich": "1"}},
         "driver 580.1; CUDA up to 13.0; cupy-cuda13x 14.2.0; nvidia-cuda-nvrtc 13.0",
     ),
+    (
+        "gpu-software",
+        {"machine.packages": {"nvidia-cuda-nvrtc-cu12": "12.8.93"}},
+        "nvidia-cuda-nvrtc-cu12 12.8.93",  # all that Hopper needs
+    ),
+    (
+        "gpu-software",
+        {"machine.gpus": BLACKWELL, "machine.packages": {"nvidia-cuda-nvrtc-cu12": "12.9.86"}},
+        "nvidia-cuda-nvrtc-cu12 12.9.86",
+    ),
+    ("gpu-software", {"machine.gpus": BLACKWELL, "machine.packages": {}}, "driver 580.1"),
     ("gpu-peak", {}, "0: 3352 GB/s (2619 MHz, 5120 bits)"),
     ("gpu-ecc", {"gpus.0.ecc": False}, "0: off"),
     ("gpu-power", {"gpus.0.power_limit": 800.0}, "0: 800 W of 700"),
@@ -244,12 +274,12 @@ def test_caches_that_a_chase_confirms_or_cannot(with_: With) -> None:
     box = machine([32], 8)
     unconfirmed = finding(with_({"machine": box}), "caches")
     assert (unconfirmed.level, unconfirmed.seen) == (
-        *(Severity.OK, "last level: 32.0 MiB; no chase confirmed it"),
+        *(Severity.OK, "last level: 32.0 MiB; not confirmed by a pointer chase"),
     )
     cpu = replace(box.cpu, staircase=staircase((1, 12), (32, 60), (64, 110)))
     confirmed = finding(with_({"machine": replace(box, cpu=cpu)}), "caches")
     assert confirmed.level is Severity.OK
-    assert confirmed.seen.endswith("a chase has memory's latency from 64.0 MiB on")
+    assert confirmed.seen.endswith("a pointer chase has memory's latency from 64.0 MiB on")
     absurd = machine([260], 2, staircase=staircase((1, 20), (16, 120), top=512))
     wrong = finding(with_({"machine": absurd}), "caches")
     assert wrong.level is Severity.WARN

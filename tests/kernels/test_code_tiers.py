@@ -96,6 +96,27 @@ def test_each_way_into_shared_memory_is_its_own(arch: str) -> None:
         assert count(code[entry], r"LDS\.128") >= 4
 
 
+@pytest.mark.parametrize("arch", ["80", "90", "120"])
+@pytest.mark.parametrize(
+    ("file", "entry", "opcode", "each"),
+    [
+        ("cache.cu", "cache_write", "STG.E.128", 4),
+        ("async.cu", "async_ld", "LDS.128", 4),
+        ("async.cu", "async_cp", "LDGSTS", 4),
+        ("async.cu", "async_bulk", "LDS.128", 4),
+    ],
+)
+def test_an_unrolled_loop_asks_for_its_end_once(
+    file: str, entry: str, opcode: str, each: int, arch: str
+) -> None:
+    """Over an unsigned stride the compiler may keep the question before every access."""
+    codes = machine_code(file, (), arch)
+    if entry in codes:  # bulk copies begin with 9.0
+        loop = main_loop(codes[entry], opcode)
+        assert count(loop, opcode.replace(".", r"\.")) == each
+        assert count(loop, "BRA|EXIT") == 1
+
+
 @ARCHS
 def test_atomics_are_what_their_names_say(arch: str) -> None:
     def ops(entry: str, opcode: str) -> int:

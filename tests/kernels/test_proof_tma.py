@@ -7,13 +7,16 @@ import pytest
 from emulator import EmulatedGpu, EmulationError, MissingFence, MissingWait, Race, small
 from machine_code import Statement, count, loops, machine_code
 from mutants import mutant
-from proof import prove
+from proof import observe, prove
 
 from membench.benches import registry
 from membench.benches.gpu import multicast
 from membench.benches.gpu.multicast import TILE, received, tile_sums
+from membench.benches.hbm import async_copy
+from membench.benches.link import peer
 from membench.core.axes import OMITTED, Value
 from membench.core.errors import Skip, VerificationFailed
+from membench.core.terms import Metric, Stat
 from membench.core.units import KIB
 from membench.gpu.verify.pattern import pattern
 
@@ -30,6 +33,9 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """A set of 8 tiles, of which the last ones come round again."""
     monkeypatch.setattr(multicast, "SIZE", 8 * TILE)
     monkeypatch.setattr(multicast, "TILES", TILES)
+    for module in (async_copy, peer):
+        monkeypatch.setattr(module, "HOPS", 64)
+        monkeypatch.setattr(module, "LAUNCHES", 2)
 
 
 def copy(**others: Value) -> dict[str, Value]:
@@ -99,6 +105,35 @@ def test_no_cluster_of_multicast_waits_for_another() -> None:
     assert work.detail["blocks"] == 8 * 15
 
 
+@pytest.mark.parametrize("arch", ["90", "120"])
+@pytest.mark.parametrize("name", ["hbm/bulk", "peer/bulk"])
+def test_a_hop_is_one_bulk_copy_of_16_bytes(name: str, arch: str) -> None:
+    gpu = EmulatedGpu(small(1, arch))
+    _, observation = observe(registry().benches[name], {"size": 8 * KIB}, gpu)
+    hops = 3 * 64  # launches, hops
+    assert gpu.counts["tma_chase"].bytes["bulk.load"] == hops * 16
+    assert gpu.counts["tma_chase"].bytes["ld.shared"] == hops * 8
+    assert gpu.counts["tma_chase"].bytes["ld.global"] == 0
+    assert len(observation.samples[Metric.LATENCY, Stat.MEDIAN]) == 2
+    with pytest.raises(Skip, match=r"compute capability 9\.0"):
+        registry().benches[name].build(EmulatedGpu(small(1, "80")), {"size": 8 * KIB})
+
+
+CHASE_MUTANTS = [
+    ("await(barrier, parity);", "", EmulationError),
+    ("parity ^= 1;\n        asm", "asm", EmulationError),
+    ("hop < LOADS * turns", "hop + 1 < LOADS * turns", VerificationFailed),
+    ("expect(barrier, 16);", "expect(barrier, 32);", EmulationError),
+]
+
+
+@pytest.mark.parametrize(("before", "after", "catch"), CHASE_MUTANTS)
+def test_a_mutant_of_the_chase_is_caught(before: str, after: str, catch: type[Exception]) -> None:
+    gpu = EmulatedGpu(small(1), compile_=mutant("tma.cu", before, after), fuel=60_000)
+    with pytest.raises(catch):
+        observe(registry().benches["hbm/bulk"], {"size": 8 * KIB}, gpu)
+
+
 MUTANTS = [
     ("for (size_t p = 0; p < count + kAhead; ++p)", "for (size_t p = 0; p < count; ++p)"),
     ("left < kPieceBytes ? static_cast<unsigned>(left) : kPieceBytes", "kPieceBytes"),
@@ -154,6 +189,23 @@ def test_a_copy_touches_no_register(arch: str) -> None:
     assert all(each.predicate == "@!PT" for each in through)
 
 
+@pytest.mark.parametrize("arch", ["90", "100", "120"])
+def test_a_hop_of_the_chase_waits_for_its_copy(arch: str) -> None:
+    code = machine_code("tma.cu", (), arch)["tma_chase"]
+    body = max((one for one in loops(code) if count(one, "UBLKCP")), key=len)
+    shown = "".join(
+        letter
+        for each in body
+        for opcode, letter in (
+            *(("SYNCS.ARRIVE.TRANS64", "e"), ("UBLKCP.S.G", "c")),
+            *(("SYNCS.PHASECHK.TRANS64.TRYWAIT", "w"), ("LDS.64", "l")),
+        )
+        if each.opcode.startswith(opcode)
+    )
+    assert shown == "ecwl"  # expect, copy, wait, and the address out of shared memory
+    assert count(body, "LDG|STG") == 0
+
+
 @pytest.mark.parametrize("arch", ["90", "100"])
 @pytest.mark.parametrize("cluster", [1, 2, 16])
 def test_multicast_is_one_instruction_of_one_thread(cluster: int, arch: str) -> None:
@@ -170,5 +222,6 @@ def test_multicast_is_one_instruction_of_one_thread(cluster: int, arch: str) -> 
 
 MACHINE_CODE: dict[str, Statement] = {
     "tma_copy": test_a_copy_touches_no_register,
+    "tma_chase": test_a_hop_of_the_chase_waits_for_its_copy,
     "tma_multicast": test_multicast_is_one_instruction_of_one_thread,
 }

@@ -84,6 +84,9 @@ def test_the_choices_are_listed(tmp_path: Path) -> None:
     ran = call(str(tmp_path), "ab", "--dry-run")
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "smem/cluster of 8: resident +0, resident -1, resident +1" in ran.stdout
+    assert "smem/multicast: clusters of 1, clusters of 2, clusters of 4" in ran.stdout
+    assert "hbm/d2d 1GiB: driver, tma" in ran.stdout
+    assert "gpu/gemm of Blackwell: mxfp8, nvfp4" in ran.stdout
 
 
 MEMBENCH = r"""#!/usr/bin/env bash

@@ -84,7 +84,7 @@ def test_an_interrupted_pair_is_measured_anew_as_a_whole(membench: Membench) -> 
     )
     other = membench("run", "--resume", "o_b.csv", "--versus", "env=TEST_SETTING=off")
     assert other.returncode == 2
-    assert other.stderr.startswith("Error: o_b.csv was begun with another --versus, ")
+    assert other.stderr.startswith("Error: o_b.csv was started with another --versus, ")
 
     kept = {one: one.read_bytes() for one in journals}
     done = membench(*resume.split()[1:])
@@ -129,12 +129,12 @@ def test_a_dry_run_names_the_sides_and_runs_no_command(membench: Membench) -> No
 @pytest.mark.parametrize(
     ("versus", "says"),
     [
-        ("nonsense", "'nonsense' is nothing to compare with"),
-        ("env=", "'env=' is nothing to compare with"),
+        ("nonsense", "'nonsense' is not a valid comparison"),
+        ("env=", "'env=' is not a valid comparison"),
         ("env=1X=2", "env=1X=2 is no NAME=VALUE"),
         ("env=PYTHONPATH=/x", "env=PYTHONPATH would change more than the workers"),
         ("env=CUDA_VISIBLE_DEVICES=1", "env=CUDA_VISIBLE_DEVICES would change more than"),
-        ("scratch=/no/such/place", "the scratch place /no/such/place is not a directory"),
+        ("scratch=/no/such/place", "the scratch path /no/such/place is not a directory"),
         ("device=gpu1", "'gpu1' is not one GPU"),
         ("device=cuda:7", "there is no cuda:7"),
         ("python=/no/such/python", "there is no program /no/such/python"),

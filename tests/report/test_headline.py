@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from membench.analysis.ladder import ladder
 from membench.core.terms import Metric, Tier
 from membench.report.page.document import Paragraph, Table
 from membench.report.page.runs import read_runs
-from membench.report.page.sections.headline import section
-from membench.report.screens.run import headline
+from membench.report.page.sections.headline import judge, section
 from membench.results.schema import Row
 from membench.results.table import write_rows
 
@@ -22,7 +22,7 @@ def words(table: Table) -> str:
 
 def test_of_a_cited_figure_it_says_only_what_is_known() -> None:
     _, runs = read_runs([REFERENCE / name / "figures.csv" for name in ("h100-sxm", "h200-sxm")])
-    made = section(runs)
+    made = section(judge(runs))
     (table,) = made.sections[0].blocks
     assert isinstance(table, Table)
     quality = [block for block in made.blocks if isinstance(block, Paragraph)]
@@ -46,8 +46,8 @@ def test_what_is_not_its_tiers_is_no_headline(
     ]
     write_rows(tmp_path / "a.csv", rows)
     _, runs = read_runs([tmp_path / "a.csv"])
-    assert "No best figure." in str(section(runs).blocks[0])
-    assert headline(rows) == []
+    assert "No best figure." in str(section(judge(runs)).blocks[0])
+    assert ladder(rows) == ()
     chase = [(16, 1.1), (512, 4.9), (2048, 13.4), (8192, 107.9), (32768, 145.9), (262144, 160.8)]
     rows += [
         make_result(
@@ -58,7 +58,7 @@ def test_what_is_not_its_tiers_is_no_headline(
     ]
     write_rows(tmp_path / "b.csv", rows)
     _, runs = read_runs([tmp_path / "b.csv"])
-    shown = str(section(runs).sections[0].blocks)
+    shown = str(section(judge(runs)).sections[0].blocks)
     assert "161" in shown
     assert "146" not in shown
     assert [flags for flags in (row.flags for row in runs[0].rows) if "transition" in flags] == [

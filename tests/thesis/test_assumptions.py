@@ -15,8 +15,8 @@ from membench.thesis.claims.assumptions import (
     parse,
     shipped,
 )
+from membench.thesis.claims.given import waited_for
 from membench.thesis.claims.ledger import ledger
-from membench.thesis.claims.verdicts import waited_for
 
 ENTRY = (
     '[device.h100]\nmemory = { value = 80, low = 70, high = 90, unit = "GB", '

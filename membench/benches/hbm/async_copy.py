@@ -1,4 +1,4 @@
-"""Three ways from GPU memory into shared memory, against the bytes that are under way."""
+"""Three ways from GPU memory into shared memory, by bytes in flight, and their latency."""
 
 from __future__ import annotations
 
@@ -7,28 +7,32 @@ from typing import TYPE_CHECKING
 from membench.core.axes import AUTO
 from membench.core.case import Needs, axis, bench
 from membench.core.errors import skip
-from membench.core.terms import BytesConvention, PeakBasis
+from membench.core.terms import BytesConvention, Metric, PeakBasis, Stat
 from membench.core.units import KIB, MIB
-from membench.core.work import Timed, Work
+from membench.core.work import Observed, Timed, Work
 
 if TYPE_CHECKING:
     from membench.gpu.protocol import Gpu
 
 BLOCK = 256
 LOADS = 4
-"""Plain loads of a thread that are under way together."""
+"""Plain loads of a thread that are in flight together."""
 
 BULK_CAPABILITY = 90
+
+HOPS, LAUNCHES = 4096, 5
+"""Of the latency: some 4 ms a launch, at a microsecond a hop."""
+
 _SALT = 67
 
 
 def in_flight(method: str, tile: int, stages: int) -> int:
-    """Bytes that one SM has under way at most."""
+    """Most bytes in flight of one SM."""
     return min(tile, BLOCK * LOADS * 16) if method == "ld" else tile * stages
 
 
 def sensible(_profile: str, method: str, tile: int, stages: int, **_: int) -> bool:
-    """Loads have no stages; stages that fill more than any SM's shared memory do not exist."""
+    """Plain loads have no stages, and the stages must fit into an SM's shared memory."""
     return stages == 1 if method == "ld" else tile * stages <= 208 * KIB
 
 
@@ -49,12 +53,12 @@ def sensible(_profile: str, method: str, tile: int, stages: int, **_: int) -> bo
 @axis("tile", quick=("16KiB", "1KiB", "4KiB", "64KiB"))
 @axis("stages", quick=(2, 1, 4, 8))
 def asynchronous(gpu: Gpu, size: int, method: str, tile: int, stages: int) -> Work:
-    """Read bandwidth into shared memory, one block an SM: what bytes in flight bring.
+    """Read bandwidth into shared memory with one block per SM, by bytes in flight.
 
     ``ld`` goes through registers, ``cp`` by cp.async (16 bytes a thread), ``bulk`` by one-
-    dimensional bulk copies of whole tiles (from compute capability 9.0 on).  ``stages`` tiles
-    are under way together.  By Little's law bandwidth is bytes in flight over latency, until
-    the memory is full.
+    dimensional bulk copies of whole tiles (from compute capability 9.0 on).  ``stages`` tiles are
+    in flight together. By Little's law bandwidth is bytes in flight divided by latency, until the
+    memory is saturated.
     """
     import numpy as np
 
@@ -98,4 +102,33 @@ def asynchronous(gpu: Gpu, size: int, method: str, tile: int, stages: int) -> Wo
             "blocks": blocks,
             "registers": kernel.registers,
         },
+    )
+
+
+@bench(
+    "hbm/bulk",
+    version=1,
+    needs=Needs.GPU,
+    profiles=("full",),
+    yields=(Metric.LATENCY, Stat.MEDIAN),
+    seconds=0.05 + (LAUNCHES + 1) * HOPS * 1.0e-6,
+    gpu_memory=lambda size: size + MIB,
+)
+@axis("size", quick="1GiB")
+def bulk(gpu: Gpu, size: int) -> Work:
+    """Latency of a dependent bulk copy (TMA) of 16 bytes from GPU memory into shared memory.
+
+    The ring is that of `gpu/chase`: one random cycle through lines of 128 bytes.  In a hop are the
+    copy, the wait for it, and the load of the next address from shared memory.
+    """
+    from membench.gpu.verify.walk import LINE, Walker
+
+    walker = Walker(gpu, gpu.allocate(size), size // LINE, "cg", bulk=True)
+    return Observed(
+        observe=lambda _seconds: walker.bulk_trips(HOPS, LAUNCHES),
+        seconds=0.05,
+        timer="globaltimer",
+        size_bytes=size,
+        verify=walker.verify,
+        flags=("cache-served",) if size < 4 * gpu.properties.l2_bytes else (),
     )

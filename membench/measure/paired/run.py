@@ -1,6 +1,6 @@
 """A paired run: two settings measured in turns.
 
-Every side has a plan, a journal and results of its own, which are an ordinary run's; both name
+Each side has a plan, a journal and results of its own, in the form of an ordinary run. Each names
 the other (`Pairing`), so that their rounds can be compared as pairs.
 """
 
@@ -46,7 +46,7 @@ Halves = tuple[Half, Half]
 
 @dataclass(frozen=True)
 class PairedOutcome:
-    """What is left of a paired run.
+    """The result of a paired run.
 
     Attributes:
         sides: the outcome of each, A first.
@@ -56,7 +56,7 @@ class PairedOutcome:
 
     @property
     def failed(self) -> bool:
-        """Some case failed."""
+        """Whether a case failed."""
         return any(one.failed for one in self.sides)
 
     @property
@@ -70,7 +70,7 @@ def start_pair(halves: Halves, observer: Observer, *, verbose: bool = False) -> 
 
     Raises:
         OutputError: the results cannot be written there.
-        SetupFailed: a set-up command failed; what was measured until then is kept and named.
+        SetupFailed: a set-up command failed; earlier measurements are kept and named.
         BackendUnavailable: another run measures on the same GPU.
     """
     for half in halves:
@@ -95,9 +95,9 @@ def start_pair(halves: Halves, observer: Observer, *, verbose: bool = False) -> 
 def resume_pair(
     csv: Path, options: RunOptions, observer: Observer, *, verbose: bool = False
 ) -> PairedOutcome:
-    """Complete the paired run that one file of was to be ``csv``.
+    """Complete the paired run of which one results file is ``csv``.
 
-    ``options`` repeats in what the sides differ: a journal may be somebody else's, so no
+    ``options`` repeats the difference between the sides: a journal may come from elsewhere, so no
     command, program or variable is taken from it.
 
     Raises:
@@ -112,7 +112,7 @@ def resume_pair(
         options.setup_b,
     ):
         raise UsageError(
-            f"{shown(csv)} was begun with another --versus, --setup-a or --setup-b",
+            f"{shown(csv)} was started with another --versus, --setup-a or --setup-b",
             f"repeat them: {resume_command(csv, pairing)}",
         )
     files = [csv, csv.with_name(pairing.partner)]
@@ -153,10 +153,10 @@ def resume_pair(
 
 
 def _pairing(csv: Path) -> Pairing:
-    """How the journal of ``csv`` belongs to another one.
+    """The pairing in the journal of ``csv``.
 
     Raises:
-        JournalError: it does not, or is not there.
+        JournalError: there is no journal, or it is not of a paired run.
     """
     pairing = read_journal(journal_path(csv)).plan.pair
     if pairing is None:
@@ -186,7 +186,7 @@ def _as_set_up(halves: Halves, interrupt: Interrupt) -> Halves:
 
 
 def _nothing(halves: Halves, signum: int) -> PairedOutcome:
-    """A signal came before the first round."""
+    """The outcome if a signal came before the first round."""
     first, second = (
         RunOutcome(one.plan, one.machine, (), None, Wall(0.0, 0.0, 0.0, 0.0), signum)
         for one in (half.prepared for half in halves)

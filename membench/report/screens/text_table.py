@@ -38,22 +38,14 @@ class TextTable:
 def drawn(table: TextTable, width: int) -> RenderableType:
     """The table; with each case on a line of its own where that is too wide: no id is broken."""
     if sum(table.widths) + _GAP * (len(table.widths) - 1) <= width:
-        made = Table(
-            title=table.title,
-            title_justify="left",
-            title_style="",
-            box=None,
-            pad_edge=False,
-            padding=(0, _GAP, 0, 0),
-            header_style="dim",
-        )
+        made = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="dim")
         made.add_column(table.head[0], no_wrap=True)
         for heading in table.head[1:-1]:
             made.add_column(heading, justify="right", no_wrap=True)
         made.add_column(table.head[-1], style="yellow", no_wrap=True)
         for row in table.rows:
             made.add_row(*row)
-        return made
+        return made if table.title is None else Group(table.title, made)
     lines: list[RenderableType] = [] if table.title is None else [table.title]
     lines.append(_values(table, table.head, "dim"))
     for row in table.rows:

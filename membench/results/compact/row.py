@@ -46,8 +46,8 @@ class Common(NamedTuple):
 class Measurement(NamedTuple):
     """One (case, metric, stat) of one run; a field is the column of the same name.
 
-    The fields that end in ``_cell`` are unparsed cells: `detail`, `round_values` and `samples`
-    parse them on access.
+    `best` is `max` or `min`, whichever is better.  The fields that end in ``_cell`` are unparsed
+    cells: `detail`, `round_values` and `samples` parse them on access.
     """
 
     common: Common
@@ -55,6 +55,7 @@ class Measurement(NamedTuple):
     machine: str
     value: float | None
     spread: float | None
+    best: float | None
     detail_cell: str
     rounds_cell: str
     samples_cell: str
@@ -198,7 +199,10 @@ def of_row(row: Row) -> Measurement:
     cells = (DETAIL.to_cell(row.detail), VALUES.to_cell(row.round_values))
     samples = SAMPLES.to_cell(row.samples) if row.rounds == 1 else ""
     common = Common._make(getattr(row, name) for name in Common._fields)
-    return Measurement(common, row.run_id, row.machine, row.value, row.spread, *cells, samples)
+    best = row.max if row.better is Better.HIGHER else row.min
+    return Measurement(
+        *(common, row.run_id, row.machine, row.value, row.spread, best), *cells, samples
+    )
 
 
 @lru_cache(maxsize=1 << 14)

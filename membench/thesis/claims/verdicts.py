@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import date
 from functools import cache
 from itertools import islice
 from pathlib import Path
 
 from membench.core.terms import Badge, ClaimVerdict
 from membench.results.schema import Row
-from membench.thesis.claims.assumptions import SUBSTITUTE, UNITS, Assumptions, assumptions
+from membench.thesis.claims.assumptions import Assumptions
 from membench.thesis.claims.commands import Assumed, assuming, measuring
 from membench.thesis.claims.draws import DRAWS, SEED
 from membench.thesis.claims.evidence import machines
 from membench.thesis.claims.flip import Flip, smallest_flip
-from membench.thesis.claims.given import given
+from membench.thesis.claims.given import assumed, waited_for
 from membench.thesis.claims.judging import (
     PartVerdict,
     Sensitivity,
@@ -107,37 +107,6 @@ Spread = Callable[
     [Callable[[MachineClaim], ClaimResult], Sequence[MachineClaim]], Iterable[ClaimResult]
 ]
 """Applies a function to points, in any order and anywhere, and answers in their order."""
-
-
-def waited_for(told: Ledger, entries: Assumptions) -> dict[str, str]:
-    """What may be given though ``entries`` have no such name, with the unit of models.
-
-    Those are records that parts wait for, and measurements that an assumption can stand for.
-    """
-    records = {
-        name: UNITS[one.unit][0] for name, one in told.awaited.items() if name not in entries
-    }
-    measurements = {
-        f"{SUBSTITUTE}{name}": need.dimension
-        for name, need in told.inputs.items()
-        if need.machines == 1
-    }
-    return {**records, **measurements}
-
-
-def assumed(
-    override: Path | None = None, assume: Sequence[str] = (), today: date | None = None
-) -> Assumptions:
-    """What verdicts assume: what is shipped, then what ``override`` and ``assume`` say.
-
-    Raises:
-        AssumptionError: that file does not stand, or one of ``assume``.
-    """
-    told = ledger()
-    entries = assumptions(override, declared=waited_for(told, assumptions()))
-    if not assume:
-        return entries
-    return given(assume, entries, waited_for(told, entries), today or datetime.now(UTC).date())
 
 
 def verdicts(

@@ -177,7 +177,7 @@ def _by_slug(entries: Iterable[Mapping[str, Any]]) -> dict[str, Mapping[str, Any
         if missing := [key for key in sorted(_KEYS) if not entry.get(key)]:
             raise ModelError(f"{where}: '{missing[0]}' is missing or empty")
         if unknown := set(entry) - _KEYS - {_WEIGHTS, _RELEASED, "id"}:
-            raise ModelError(f"{where}: '{min(unknown)}' is not a key of it")
+            raise ModelError(f"{where}: '{min(unknown)}' is not a known key")
         if entry["slug"] in found:
             raise ModelError(f"{where} is defined twice")
         found[entry["slug"]] = entry
@@ -240,7 +240,7 @@ def find_model(name: str) -> Model:
             "take the path of its config.json; membench advise --model list shows the names",
         )
     raise ModelError(
-        f"'{name}' is no model that is known",
+        f"'{name}' is not a known model",
         f"did you mean {' or '.join(near)}?"
         if near
         else "membench advise --model list shows the names; any other by its config.json",

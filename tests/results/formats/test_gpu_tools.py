@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 from reading_files import DATA, imported, values
 
+from membench.benches import registry
+from membench.core.axes import Value
 from membench.core.terms import BytesConvention, Status, Tier
+from membench.machine import snapshot
 
 LOG = (DATA / "nvbandwidth.txt").read_text()
 
@@ -55,6 +58,14 @@ def passed(
 def test_nvbandwidth_what_is_local_is_never_the_link(name: str) -> None:
     (row,) = imported("nvbandwidth", nvb(passed(name, ["3080.5"])))
     assert (row.tier, row.case.split("/")[0]) == (Tier.HBM, "hbm")
+
+
+def test_nvbandwidth_a_local_copy_by_tma_is_ours() -> None:
+    (row,) = imported("nvbandwidth", nvb(passed("device_local_copy_tma", ["1400.5"])))
+    assert row.case == "hbm/d2d/size=512MiB/count=payload/engine=tma"
+    bench = registry().benches["hbm/d2d"]
+    params: dict[str, Value] = {"size": "512MiB", "count": "payload", "engine": "tma"}
+    assert bench.case(params, snapshot()).id == row.case
 
 
 def test_nvbandwidth_an_error_of_the_whole_leaves_the_tests_before_it() -> None:

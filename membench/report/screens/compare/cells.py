@@ -59,16 +59,27 @@ def ratio_text(finding: Difference | None) -> str:
     return f"{significant(finding.ratio)} [{significant(low)}, {significant(high)}]"
 
 
+def best_text(finding: Difference | None) -> str:
+    """``1.003``: the ratio of the best samples; empty where there is none."""
+    return "" if finding is None or finding.best is None else significant(finding.best)
+
+
 def verdict_text(finding: Difference | None) -> str:
-    """``^ better``, ``? unclear (n=3)``, ``- n/a (size)``."""
+    """``^ better``, ``? unclear (n=3)``, ``- n/a (size)``, ``v worse (runs differ 6.1%)``."""
     if finding is None:
         return ""
     few = finding.reason is Reason.FEW
-    return _verdict_text(finding.verdict, finding.reason, count_text(finding) if few else "")
+    beyond = finding.within_offset and finding.verdict in (Verdict.BETTER, Verdict.WORSE)
+    return _verdict_text(
+        finding.verdict,
+        finding.reason,
+        count_text(finding) if few else "",
+        f"{finding.offset:.1%}" if beyond else "",
+    )
 
 
 @cache
-def _verdict_text(verdict: Verdict, reason: Reason, n: str) -> str:
+def _verdict_text(verdict: Verdict, reason: Reason, n: str, share: str) -> str:
     glyph, word = GLYPH[verdict], _WORDS[verdict]
     if reason is Reason.SIZE:
         return tr("{glyph} {verdict} (size)", glyph=glyph, verdict=word)
@@ -76,6 +87,8 @@ def _verdict_text(verdict: Verdict, reason: Reason, n: str) -> str:
         return tr("{glyph} {verdict} (case)", glyph=glyph, verdict=word)
     if reason is Reason.FEW:
         return tr("{glyph} {verdict} (n={n})", glyph=glyph, verdict=word, n=n)
+    if share:
+        return tr("{glyph} {verdict} (runs differ {share})", glyph=glyph, verdict=word, share=share)
     return tr("{glyph} {verdict}", glyph=glyph, verdict=word)
 
 

@@ -108,6 +108,7 @@ def _entry(entry: ComparisonCell, label: str) -> dict[str, Any]:
     if figure is not None:
         data |= {
             "value": figure.value,
+            "best": figure.best,
             "half_range": figure.half_range,
             "peak_share": figure.peak_share,
             "basis": figure.basis,
@@ -122,9 +123,11 @@ def _entry(entry: ComparisonCell, label: str) -> dict[str, Any]:
             "settle": finding.settle,
             "ratio": finding.ratio,
             "ci": list(finding.interval) if finding.interval else None,
+            "best_ratio": finding.best,
             "confidence": finding.confidence,
             "n": list(finding.counts),
             "single_round": finding.single_round,
+            "offset": finding.offset,
             "in_turns": finding.in_turns,
         }
     return data
@@ -148,8 +151,9 @@ def to_csv(comparison: Comparison, lines: Sequence[Line]) -> Iterator[str]:
 
 _COLUMNS = (
     *("schema", "case", "metric", "stat", "tier", "unit", "better", "threshold", "label"),
-    *("reference", "status", "value", "half_range", "peak_share", "basis", "n", "flags"),
-    *("ratio", "ci_low", "ci_high", "confidence", "verdict", "why", "settle", "reason"),
+    *("reference", "status", "value", "best", "half_range", "peak_share", "basis", "n", "flags"),
+    *("ratio", "ci_low", "ci_high", "best_ratio", "confidence", "verdict", "why"),
+    *("settle", "offset", "reason"),
 )
 
 
@@ -172,6 +176,7 @@ def _record(line: Line, label: str, entry: ComparisonCell, *, reference: bool) -
     if figure is not None:
         record |= {
             "value": figure.value,
+            "best": figure.best,
             "half_range": figure.half_range,
             "peak_share": figure.peak_share,
             "basis": figure.basis,
@@ -189,10 +194,12 @@ def _finding(finding: Difference) -> dict[str, Any]:
         "ratio": finding.ratio,
         "ci_low": low,
         "ci_high": high,
+        "best_ratio": finding.best,
         "confidence": finding.confidence,
         "verdict": finding.verdict,
         "why": finding.reason,
         "settle": finding.settle,
+        "offset": finding.offset,
     }
 
 

@@ -91,10 +91,12 @@ def _differences(line: Line) -> Iterator[str]:
 def _cases(line: Line, labels: Sequence[str]) -> Iterator[str]:
     """In which axes a case differs from the published figure that it stands beside."""
     reference = line.entries[0].figure
-    if reference is None or not reference.cited:
-        return
     for label, entry in zip(labels[1:], line.entries[1:], strict=True):
-        found = likeness_of(reference.rows[0], entry.figure.rows[0]) if entry.figure else None
+        if reference is None or entry.figure is None:
+            continue
+        if reference.cited == entry.figure.cited:
+            continue
+        found = likeness_of(reference.rows[0], entry.figure.rows[0])
         if found is not None and found.alike and found.harmless:
             yield f"{label}: alike: {'; '.join(map(str, found.harmless))}"
 

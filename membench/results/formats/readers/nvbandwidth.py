@@ -32,6 +32,7 @@ _SAME = {  # test -> our bench, and its parameters behind the size
     "host_to_device_memcpy_sm": ("link/h2d", ("mem=pinned", "engine=sm", "streams=1")),
     "device_to_host_memcpy_sm": ("link/d2h", ("mem=pinned", "engine=sm", "streams=1")),
     "device_local_copy": ("hbm/d2d", ("count=payload",)),
+    "device_local_copy_tma": ("hbm/d2d", ("count=payload", "engine=tma")),
 }
 _UNIT = re.compile(r"\((GB/s|ns|us)\)|(BW)\s*$")
 _METRICS = {
@@ -69,7 +70,7 @@ def read(data: bytes, origin: Origin) -> Iterator[Record]:
 
 def _log(log: Log, origin: Origin) -> Iterator[Record]:
     if log.error and not log.tests:
-        raise SchemaError(f"nvbandwidth says: {log.error}", "mend that, and run it again")
+        raise SchemaError(f"nvbandwidth says: {log.error}", "solve that, and run it again")
     run = _FileFacts(_devices(log.devices), log.driver, _cuda(log.cuda), origin)
     yield (
         *[ReaderNote(f"nvbandwidth says: {log.error}")] * bool(log.error),
