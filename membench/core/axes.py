@@ -9,6 +9,7 @@ import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from membench.core.errors import UsageError
 from membench.core.snapshot import Machine
@@ -115,12 +116,17 @@ class Axis:
     @staticmethod
     def argument(value: Value) -> Value:
         """``value`` as the bench function gets it: a size becomes an integer of bytes."""
-        if isinstance(value, str) and value[:1].isdigit():
-            try:
-                return parse_size(value)
-            except UsageError:
-                return value
-        return value
+        return _of_text(value) if isinstance(value, str) else value
+
+
+@lru_cache(maxsize=1 << 12)  # a grid has the same few in thousands of combinations
+def _of_text(text: str) -> Value:
+    if text[:1].isdigit():
+        try:
+            return parse_size(text)
+        except UsageError:
+            return text
+    return text
 
 
 def sweep(

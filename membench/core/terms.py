@@ -258,8 +258,8 @@ _FLAGS = (
         "unpinned",
         tr("the kernel did not let membench pin its threads to CPUs"),
         tr(
-            "threads may have moved or shared a core meanwhile: the number is at most what the "
-            "machine can do"
+            "threads may have moved or shared a core meanwhile: the result may be below the "
+            "machine's capability"
         ),
         tr(
             "allow sched_setaffinity (systemd: SystemCallFilter= without ~@resources), "
@@ -322,10 +322,7 @@ _FLAGS = (
     ),
     Flag(
         "page-cache",
-        tr(
-            "reads or writes that asked to pass the page cache by went through it, or found data "
-            "there"
-        ),
+        tr("direct reads or writes went through the page cache, or found data there"),
         tr("the number mixes memory with the disk"),
         tr("use a scratch directory on a filesystem that supports O_DIRECT"),
     ),

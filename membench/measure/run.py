@@ -24,7 +24,7 @@ from membench.core.plain import dump, load
 from membench.core.snapshot import GpuIdentity, Machine
 from membench.core.terms import Status, Tier
 from membench.core.text import shell_word
-from membench.core.units import format_seconds, format_value
+from membench.core.units import format_seconds, format_size, format_value
 from membench.host.memory import staircase
 from membench.machine import snapshot
 from membench.machine.software import software_version
@@ -176,11 +176,21 @@ def prepare(options: RunOptions, observer: Observer) -> Prepared:
             "select other cases, or run without --strict to get skipped rows",
         )
     if any(_rests_on_caches(case) for case in plan.cases):
-        cpu = replace(machine.cpu, staircase=staircase.measure(machine))
+        cpu = replace(machine.cpu, staircase=_stairs(machine, observer))
         machine = replace(machine, cpu=cpu)
         plan = make_plan(options, benches, machine, machine.filesystems[-1])
     csv = options.output or default_path(RESULTS, plan.machine, plan.started, plan.profile)
     return Prepared(plan, machine, csv, named=options.output is not None)
+
+
+def _stairs(machine: Machine, observer: Observer) -> tuple[tuple[int, float], ...]:
+    """The staircase of the machine; its ends are the first values that a run has to show."""
+    stairs = staircase.measure(machine)
+    ends = dict.fromkeys((*stairs[:1], *stairs[-1:]))
+    told = ", ".join(f"{latency:.3g} ns in {format_size(size)}" for size, latency in ends)
+    if told:
+        observer.noted(f"a chase before the plan, to see the caches: {told}")
+    return stairs
 
 
 def _rests_on_caches(case: PlannedCase) -> bool:

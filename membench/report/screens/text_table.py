@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
+
+from membench.report.screens.console import print_lines
 
 _GAP = 2
 
@@ -49,6 +51,23 @@ def drawn(table: TextTable, width: int) -> RenderableType:
     for row in table.rows:
         lines += [Text(row[0], overflow="fold"), _values(table, row)]
     return Group(*lines)
+
+
+def print_table(console: Console, table: TextTable) -> None:
+    """Print ``table``; on a pipe without Rich, which takes a tenth of a second for 1,000 rows."""
+    widths = table.widths
+    if console.is_terminal or table.title or sum(widths) + _GAP * len(widths) > console.width:
+        console.print(drawn(table, console.width))
+        return
+    inner = range(1, len(widths) - 1)
+    lines = (
+        (" " * _GAP).join(
+            cell.rjust(widths[place]) if place in inner else cell.ljust(widths[place])
+            for place, cell in enumerate(row)
+        )
+        for row in (table.head, *table.rows)
+    )
+    print_lines(console, map(Text, lines))
 
 
 def _values(table: TextTable, row: Sequence[str], style: str = "") -> RenderableType:

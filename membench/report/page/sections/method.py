@@ -27,8 +27,8 @@ _POINTS = {
         fair=f"{100 * FAIR:g} %",
     ),
     tr("Headline. "): tr(
-        "The best row of a tier and metric. The best of many noisy rows flatters: read it with "
-        "its spread."
+        "The best row of a tier and metric. The best of many noisy rows is optimistic: read it "
+        "with its spread."
     ),
     tr("Units. "): tr(
         "1 GB/s = 1e9 B/s; KiB, MiB and GiB are powers of 1024. Bytes are payload: STREAM kernels "
