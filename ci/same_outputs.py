@@ -11,7 +11,8 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from itertools import zip_longest
 from pathlib import Path
 
 HERE = Path(__file__).parent.parent
@@ -52,7 +53,7 @@ def commands(folder: Path) -> Iterator[tuple[str, list[str]]]:
         yield f"help-{command}", [command, "--help"]
 
 
-def outputs(checkout: Path, wanted: list[str]) -> Mapping[str, bytes]:
+def outputs(checkout: Path, wanted: list[str]) -> dict[str, bytes]:
     """Everything that the commands of ``checkout`` print and write, by name."""
     found: dict[str, bytes] = {}
     with tempfile.TemporaryDirectory(prefix="membench-same-") as scratch:
@@ -80,23 +81,11 @@ def main() -> int:
     here, there = outputs(HERE, wanted), outputs(Path(other).resolve(), wanted)
     differing = [name for name in here | there if here.get(name) != there.get(name)]
     for name in differing:
-        first = next(
-            (
-                number
-                for number, pair in enumerate(
-                    zip(
-                        here.get(name, b"").splitlines(),
-                        there.get(name, b"").splitlines(),
-                        strict=False,
-                    ),
-                    1,
-                )
-                if pair[0] != pair[1]
-            ),
-            0,
-        )
-        print(f"{name} differs, first in line {first}")
-    print(f"{len(here) - len(differing)} of {len(here)} outputs are the same to the byte")
+        pairs = zip_longest(*(one.get(name, b"").splitlines() for one in (here, there)))
+        line = next(number for number, pair in enumerate(pairs, 1) if pair[0] != pair[1])
+        print(f"{name} differs, first in line {line}")
+    count = len(here | there)
+    print(f"{count - len(differing)} of {count} outputs are the same to the byte")
     return 1 if differing else 0
 
 

@@ -130,12 +130,19 @@ def compare(
         MembenchError: what the command line would end with, as one line and a hint.
     """
     from membench.analysis.comparison import compare as compare_sides
+    from membench.analysis.history.offsets import offsets_of
     from membench.analysis.requests import sides_of
     from membench.analysis.thresholds import thresholds
 
     sides = sides_of(tuple(map(str, files)), reference=reference, against=against, by=by)
     limits = thresholds(preset)
-    return compare_sides(sides, select=_several(select), thresholds=limits, normalize=normalize)
+    return compare_sides(
+        sides,
+        select=_several(select),
+        thresholds=limits,
+        normalize=normalize,
+        offsets=offsets_of(sides),
+    )
 
 
 def history(

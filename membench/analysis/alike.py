@@ -7,7 +7,7 @@ published figure, which tells itself which axes may differ (`membench.analysis.l
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from membench.analysis.derive.tiers import split_case
 from membench.analysis.likeness import Likeness, likeness, read_rules
@@ -53,43 +53,66 @@ def put_alike_together(tables: Sequence[Table]) -> None:
 
 
 def put_beside_figures(tables: Sequence[Table]) -> None:
-    """Put the rows of every other table under the published figures of the reference.
+    """Put published figures and the rows that are alike them under one key.
 
-    Under each figure without a counterpart of its very case: the row that is alike and differs
-    least.  A bench of which no row is alike any figure gets the nearest one, so that a reader
-    sees what there is and what differs.
+    Either side may be the published one.  Each figure without a counterpart of its very case gets
+    the row that is alike and differs least.  A bench of which no row is alike any figure gets the
+    nearest one, so that a reader sees what there is and what differs.
     """
     reference, *others = tables
-    figures = [key for key, rows in reference.items() if all(is_cited(row) for row in rows)]
-    for table in others if figures else ():
-        answered = {_bench(key) for key in table if key in reference}
-        apart = []
-        for figure in figures:
-            found = _nearest(reference, figure, table)
-            if found is not None and found[0][0] == 0:
-                answered.add(_bench(figure))
-                table[figure] = table.pop(found[1])
-            elif found is not None:
-                apart.append((found[0], figure))
-        for _, figure in sorted(apart, key=lambda one: one[0]):
-            found = _nearest(reference, figure, table)
-            if found is not None and _bench(figure) not in answered:
-                answered.add(_bench(figure))
-                table[figure] = table.pop(found[1])
+    published = bool(_figures(reference))
+    for other in others:
+        if published:
+            for figure, row in _pairs(reference, other):
+                other[figure] = other.pop(row)
+        elif _figures(other):
+            for figure, row in _pairs(other, reference):
+                other[row] = other.pop(figure)
 
 
-def _nearest(reference: Table, figure: Key, table: Table) -> tuple[tuple[int, ...], Key] | None:
-    """The row of ``table`` that differs least from ``figure``, and how much; None for none."""
-    if figure in table:
-        return None
-    free = [
-        (_distance(reference[figure], rows), key)
-        for key, rows in table.items()
-        if _bench(key) == _bench(figure)
-        and key not in reference
-        and all(row.status is Status.OK for row in rows)
+def _figures(table: Table) -> list[Key]:
+    return [key for key, rows in table.items() if all(is_cited(row) for row in rows)]
+
+
+def _pairs(cited: Table, measured: Table) -> list[tuple[Key, Key]]:
+    """Figures of ``cited`` and rows of ``measured`` for each other, no row twice."""
+    answered = {_bench(key) for key in measured if key in cited}
+    free = {key for key in measured if key not in cited}
+    found: list[tuple[Key, Key]] = []
+    apart: list[tuple[tuple[int, ...], Key]] = []
+
+    def take(figure: Key, row: Key) -> None:
+        found.append((figure, row))
+        free.discard(row)
+        answered.add(_bench(figure))
+
+    for figure in _figures(cited):
+        nearest = _nearest(cited[figure], figure, measured, free)
+        if nearest is not None and figure not in measured:
+            distance, row = nearest
+            if distance[0]:
+                apart.append((distance, figure))
+            else:
+                take(figure, row)
+    for _, figure in sorted(apart, key=lambda one: one[0]):
+        nearest = _nearest(cited[figure], figure, measured, free)
+        if nearest is not None and _bench(figure) not in answered:
+            take(figure, nearest[1])
+    return found
+
+
+def _nearest(
+    rows: Sequence[Measurement], figure: Key, measured: Table, free: Collection[Key]
+) -> tuple[tuple[int, ...], Key] | None:
+    """Which of the ``free`` rows of its bench differs least from a figure, and how much."""
+    found = [
+        (_distance(rows, others), key)
+        for key, others in measured.items()
+        if key in free
+        and _bench(key) == _bench(figure)
+        and all(row.status is Status.OK for row in others)
     ]
-    return min(free, key=lambda one: one[0], default=None)
+    return min(found, key=lambda one: one[0], default=None)
 
 
 def is_cited(row: Measurement) -> bool:
@@ -98,7 +121,12 @@ def is_cited(row: Measurement) -> bool:
 
 
 def likeness_of(figure: Measurement, row: Measurement) -> Likeness | None:
-    """How the case of ``row`` differs from a published figure's; None for another bench."""
+    """How the case of ``row`` differs from a published figure's; None for another bench.
+
+    Where ``row`` is the published one, the two change places.
+    """
+    if is_cited(row) and not is_cited(figure):
+        figure, row = row, figure
     rules = read_rules(figure.detail.get("alike", ""))
     return likeness(figure.case, rules, row.case, row.array_bytes)
 

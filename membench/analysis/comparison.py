@@ -29,13 +29,15 @@ from membench.results.compact.row import Measurement, distinct
 if TYPE_CHECKING:
     import pandas as pd
 
+    from membench.analysis.history.offsets import RunOffsets
+
 OF_PEAK = "fraction-of-peak"
 """The unit of what is normalized."""
 
 Key = tuple[str, Metric, Stat]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ComparisonCell:
     """What one label has for a line.
 
@@ -66,7 +68,7 @@ class ComparisonCell:
         return self.failures + self.skips
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Line:
     """One (case, metric, stat) on all sides.
 
@@ -115,12 +117,14 @@ class Comparison:
     Attributes:
         lines: of every (case, metric, stat) of any side, in the order in which they were found.
         normalized: values and peaks are fractions of the peak.
+        offsets: what other runs of the machine show of the offsets between runs, if known.
     """
 
     sides: tuple[Side, ...]
     lines: tuple[Line, ...]
     thresholds: Thresholds
     normalized: bool = False
+    offsets: RunOffsets | None = None
 
     @cached_property
     def matched(self) -> tuple[Line, ...]:
@@ -210,6 +214,7 @@ def compare(
     select: Iterable[str] = (),
     thresholds: Thresholds = PRESETS["default"],
     normalize: bool = False,
+    offsets: RunOffsets | None = None,
 ) -> Comparison:
     """Hold ``sides`` against the first of them.
 
@@ -217,17 +222,40 @@ def compare(
         sides: two or more.
         select: globs for case ids; all cases where there is none.
         normalize: compare shares of peak; a row that knows no peak counts as skipped.
+        offsets: of `offsets_of`: a verdict on one run a side names the offset of such runs.
 
     Raises:
         NothingMatched: a glob of ``select`` fits no case.
         SchemaError: the values of a row contradict each other, with file and line.
     """
     try:
-        return _compared(sides, tuple(select), thresholds, normalize=normalize)
+        compared = _compared(sides, tuple(select), thresholds, normalize=normalize)
     except SchemaError:  # of a cell that is read when it is asked for, by a row without a place
         for side in sides:
             check_strictly(side.sources)
         raise
+    if offsets is None:
+        return compared
+    lines = tuple(_with_offsets(line, offsets) for line in compared.lines)
+    return replace(compared, lines=lines, offsets=offsets)
+
+
+def _with_offsets(line: Line, offsets: RunOffsets) -> Line:
+    """``line`` with the offset in each of its findings on one run a side."""
+    first = line.entries[0].figure
+    if first is None or len(first.rows) > 1:
+        return line
+    offset = offsets.of(first.rows[0].common)
+    cells = tuple(_with_offset(cell, offset) for cell in line.entries)
+    return replace(line, entries=cells)
+
+
+def _with_offset(cell: ComparisonCell, offset: float | None) -> ComparisonCell:
+    """``cell`` with it in a finding on one run; of rounds in turns the offset cancels."""
+    figure, finding = cell.figure, cell.finding
+    if figure is None or finding is None or len(figure.rows) > 1 or finding.in_turns:
+        return cell
+    return replace(cell, finding=replace(finding, offset=offset))
 
 
 def _compared(
@@ -269,6 +297,7 @@ def _of_peak(row: Measurement) -> Measurement:
     return row._replace(
         common=row.common._replace(unit=OF_PEAK, peak=1.0),
         value=row.value / row.peak,
+        best=None if row.best is None else row.best / row.peak,
         rounds_cell=VALUES.to_cell(tuple(value / row.peak for value in row.round_values)),
         samples_cell="",
     )

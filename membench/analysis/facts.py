@@ -8,13 +8,15 @@ from operator import attrgetter
 from typing import Any
 
 from membench.core.text import ascii_line
-from membench.core.units import about_size
+from membench.core.units import about_size, format_size
 from membench.results.compact.row import Measurement, distinct
 
 COLUMNS = ("machine", "device", "backend", "driver", "cuda", "membench")
 """The columns of a results file that say where a row comes from."""
 PACKAGE = "package "
 """What the names of facts about installed software begin with."""
+AS_STARTED = "as started"
+"""The setting of a side on which nothing was set."""
 _LARGEST_MEMORY = 1 << 60
 
 
@@ -47,12 +49,14 @@ def sidecar_facts(sidecar: Mapping[str, Any]) -> dict[str, str]:
     known = isinstance(total, int) and 0 < total < _LARGEST_MEMORY
     facts = {
         "profile": _part(sidecar, "plan").get("profile"),
-        "setting": _setting(_part(_part(sidecar, "plan"), "pair")),
+        "setting": paired_setting(sidecar),
         "cpu": cpu.get("model"),
         "governor": cpu.get("governor"),
         "hypervisor": cpu.get("hypervisor"),
         "memory": about_size(total) if known and total else None,
         "thp": memory.get("thp"),
+        "thp below a huge page": _sizes(memory.get("small_thp")),
+        "memory policy": memory.get("policy"),
         "system": machine.get("system"),
         "kernel": machine.get("kernel"),
         "python": machine.get("python"),
@@ -63,6 +67,14 @@ def sidecar_facts(sidecar: Mapping[str, Any]) -> dict[str, str]:
         for name, value in facts.items()
         if isinstance(value, str) and ascii_line(value)
     }
+
+
+def _sizes(value: object) -> str:
+    """``64KiB 128KiB`` of a list of bytes; ``none`` of an empty one."""
+    if not isinstance(value, list | tuple):
+        return ""
+    known = [size for size in value if isinstance(size, int) and 0 < size < _LARGEST_MEMORY]
+    return " ".join(map(format_size, known)) or "none"
 
 
 def compare_facts(
@@ -97,14 +109,15 @@ def _joined(values: Iterable[str]) -> str:
     return ", ".join(sorted(filter(None, set(values))))
 
 
-def _setting(pair: Mapping[str, Any]) -> str | None:
-    """What was set on this side of a paired run, in one line; None elsewhere."""
+def paired_setting(sidecar: Mapping[str, Any]) -> str | None:
+    """What was set on this side of a paired run, `AS_STARTED` if nothing was; None elsewhere."""
+    pair = _part(_part(sidecar, "plan"), "pair")
     side = pair.get("side")
     if side not in ("a", "b"):
         return None
     versus = str(pair.get("versus") or "") if side == "b" else ""
     setup = str(pair.get(f"setup_{side}") or "")
-    return " after ".join(filter(None, (versus or "as started", setup)))
+    return " after ".join(filter(None, (versus or AS_STARTED, setup)))
 
 
 def _part(machine: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -6,11 +6,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cached_property
 from operator import attrgetter
 
 from membench.analysis import statistics
-from membench.core.terms import Stat
+from membench.core.terms import Better, Stat
 from membench.results.compact.row import Common, Measurement, distinct
 
 
@@ -22,7 +21,7 @@ class Basis(StrEnum):
     SAMPLES = "samples"  # of the only round of the only run
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class CaseRuns:
     """The ok rows of one label for one (case, metric, stat), one row a run.
 
@@ -34,19 +33,34 @@ class CaseRuns:
     basis: Basis
     values: tuple[float, ...]
 
-    @cached_property
+    @property
     def value(self) -> float:
         """The median of the rounds, or of the runs."""
         if self.basis is Basis.RUNS:
             return statistics.median(self.values)
+        if len(self.rows) == 1 and self.rows[0].value is not None:
+            return self.rows[0].value
         return statistics.median([row.value for row in self.rows if row.value is not None])
 
-    @cached_property
+    @property
+    def best(self) -> float | None:
+        """The best sample of all runs, as STREAM reports it; None where not all runs kept one.
+
+        Nor has a tail a best: its samples are those of the whole distribution.
+        """
+        if self.rows[0].stat not in (Stat.MEDIAN, Stat.P50):
+            return None
+        found: list[float] = list(filter(None, map(attrgetter("best"), self.rows)))
+        if len(found) < len(self.rows):
+            return None
+        return max(found) if self.rows[0].better is Better.HIGHER else min(found)
+
+    @property
     def half_range(self) -> float | None:
         """Half the range of the rounds or runs, a fraction of their median; None for one alone."""
         return None if self.basis is Basis.SAMPLES else statistics.half_range(self.values)
 
-    @cached_property
+    @property
     def peak_share(self) -> float | None:
         """Value over peak, None where the rows know no peak, or not the same one."""
         peaks = {one.peak for one in self.commons}
@@ -54,29 +68,26 @@ class CaseRuns:
         share = self.value / peak if peak else math.inf
         return share if math.isfinite(share) else None
 
-    @cached_property
+    @property
     def commons(self) -> tuple[Common, ...]:
         """What the rows share: one or a few, however many the runs are."""
-        return distinct(self.rows)
-
-    @cached_property
-    def backends(self) -> frozenset[str]:
-        """What made the numbers."""
-        return frozenset(one.backend for one in self.commons)
+        return (self.rows[0].common,) if len(self.rows) == 1 else distinct(self.rows)
 
     @property
     def cited(self) -> bool:
         """Somebody published it; nobody here measured it."""
-        return "cited" in self.backends
+        return any(one.backend == "cited" for one in self.commons)
 
     @property
     def imported(self) -> bool:
         """Another tool measured it."""
-        return any(backend.startswith("import:") for backend in self.backends)
+        return any(one.backend.startswith("import:") for one in self.commons)
 
-    @cached_property
+    @property
     def flags(self) -> tuple[str, ...]:
         """Of all rows, each once."""
+        if len(self.rows) == 1:
+            return self.rows[0].common.flags
         sets = dict.fromkeys(one.flags for one in self.commons)
         return tuple(dict.fromkeys(flag for flags in sets for flag in flags))
 

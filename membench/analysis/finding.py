@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
@@ -22,10 +23,10 @@ from membench.core.units import about_size
 
 SINGLE_ROUND_CONFIDENCE = 0.99
 """Confidence for samples of one round: stricter, as they hide the noise between rounds."""
-_MANY_ROUNDS = 10
+SEVERAL_RUNS = f"measure {VALUES_NEEDED} runs a side or more, in turns (A B B A ...)"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Difference:
     """How a label's figure compares with the reference's.
 
@@ -33,26 +34,38 @@ class Difference:
         ratio: label / reference, None where they cannot be compared; without a verdict where
             only their sizes differ.
         interval: confidence interval of the ratio, None where the values are too few.
+        best: ratio of the best samples; no verdict depends on it.
         counts: values of the reference and of the label.
         single_round: the values are samples of one round a side: not to be gated on.
         in_turns: the values are pairs of rounds, which were measured in turns.
         detail: the reason in words, empty where the numbers say it all.
         settle: what would turn `unclear` or `n/a` into an answer.
+        offset: fraction by which other runs of the machine differ from each other, where each
+            side is one run and such runs are known.
     """
 
     verdict: Verdict
     reason: Reason
     ratio: float | None = None
     interval: tuple[float, float] | None = None
+    best: float | None = None
     confidence: float = CONFIDENCE
     counts: tuple[int, int] = (0, 0)
     single_round: bool = False
     in_turns: bool = False
     detail: str = ""
     settle: str = ""
+    offset: float | None = None
+
+    @property
+    def within_offset(self) -> bool:
+        """The ratio is no larger than what two runs differ by without any change."""
+        if self.offset is None or not self.ratio:
+            return False
+        return abs(math.log(self.ratio)) <= math.log1p(self.offset)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class CasePair:
     """Two figures to hold against each other.
 
@@ -67,7 +80,7 @@ class CasePair:
     in_turns: Values | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class _Ready:
     """A pair that can be compared, with the figures whose values are."""
 
@@ -89,7 +102,7 @@ def find(pairs: Sequence[CasePair]) -> list[Difference]:
     groups: dict[tuple[int, int, bool], list[_Ready]] = {}
     paired: dict[int, list[int]] = {}
     for place, pair in enumerate(pairs):
-        obstacle = _obstacle(pair.reference, pair.contender)
+        obstacle = None if _of_one_kind(pair) else _obstacle(pair.reference, pair.contender)
         if obstacle is not None:
             found[place] = obstacle
             continue
@@ -127,6 +140,7 @@ def _in_turns(pairs: Sequence[CasePair]) -> Iterator[Difference]:
             reason=reason,
             ratio=estimate.ratio,
             interval=estimate.interval,
+            best=_best(pair),
             counts=(len(first), len(first)),
             in_turns=True,
             settle=settle_pairs(reason, len(first), one.deviation, pair.threshold),
@@ -142,11 +156,18 @@ def _finding(ready: _Ready, estimated: RatioEstimate) -> Difference:
         reason=reason,
         ratio=estimated.ratio,
         interval=estimated.interval,
+        best=_best(ready.pair),
         confidence=SINGLE_ROUND_CONFIDENCE if ready.single else CONFIDENCE,
         counts=(len(first.values), len(second.values)),
         single_round=ready.single,
         settle=_settle(reason, first, second),
     )
+
+
+def _best(pair: CasePair) -> float | None:
+    reference, contender = pair.reference.best, pair.contender.best
+    ratio = contender / reference if reference and contender else math.inf
+    return ratio if 0 < ratio < math.inf else None
 
 
 @dataclass(frozen=True)
@@ -168,6 +189,12 @@ _GROUNDS = (
 )
 _OUR_BACKENDS = frozenset({"cuda", "cpu", "storage"})
 _ground_of = attrgetter(*(ground.column for ground in _GROUNDS))
+
+
+def _of_one_kind(pair: CasePair) -> bool:
+    """Whether nothing that could be an obstacle differs: the rows of all runs share one object."""
+    first, *others = (*pair.reference.commons, *pair.contender.commons)
+    return all(one is first for one in others) and INVALID_FLAGS.isdisjoint(first.flags)
 
 
 def _obstacle(reference: CaseRuns, contender: CaseRuns) -> Difference | None:
@@ -209,7 +236,7 @@ def _obstacle(reference: CaseRuns, contender: CaseRuns) -> Difference | None:
                 detail=f"{ground.column} differs: {_words(here)} | {_words(there)}",
                 settle=ground.settle,
             )
-    if alike and reference.cited:
+    if alike and (reference.cited or contender.cited):
         return _unlike_figure(reference, contender, counts)
     return _unlike_sizes(reference, contender, counts) if alike else None
 
@@ -242,13 +269,14 @@ def _unlike_figure(
     found = likeness_of(reference.rows[0], contender.rows[0])
     if found is None or found.alike:
         return None
+    cited = reference if reference.cited else contender
     return Difference(
         Verdict.NA,
         Reason.CASE,
         ratio=contender.value / reference.value,
         counts=counts,
         detail=f"the nearest case: {'; '.join(map(str, found.others))}",
-        settle=f"measure the figure's: membench run --select {reference.rows[0].case}",
+        settle=f"measure the figure's: membench run --select {cited.rows[0].case}",
     )
 
 
@@ -257,7 +285,11 @@ def _words(values: Iterable[object]) -> str:
 
 
 def _settle(reason: Reason, first: CaseRuns, second: CaseRuns) -> str:
-    """The least that would help: more rounds while they are few, then more runs."""
+    """The least that would help: several runs a side.
+
+    More rounds are no remedy: all rounds of a run share its offset, and the more there are, the
+    surer is a verdict on nothing but offsets.
+    """
     if reason not in (Reason.FEW, Reason.WIDE):
         return ""
     if any(one.cited for one in (first, second)):
@@ -269,7 +301,4 @@ def _settle(reason: Reason, first: CaseRuns, second: CaseRuns) -> str:
         if fewest < VALUES_NEEDED:
             return f"give {VALUES_NEEDED} runs a side, or one run a side"
         return "give more runs a side"
-    fewest = min(len(one.values) for one in (first, second))
-    if Basis.SAMPLES in (first.basis, second.basis) or fewest < _MANY_ROUNDS:
-        return f"run again with --rounds {_MANY_ROUNDS}"
-    return f"run again on a quieter machine, or give {VALUES_NEEDED} runs a side"
+    return SEVERAL_RUNS

@@ -39,7 +39,7 @@ def comparison_frame(comparison: Comparison) -> DataFrame:
     """A line for each matched row and each label that was held against the reference.
 
     Columns: what the row is of, ``label``, the two values, ``ratio`` with ``ci_low`` and
-    ``ci_high``, ``verdict``, ``reason`` and ``settle``.
+    ``ci_high``, ``best_ratio`` (of the best samples), ``verdict``, ``reason`` and ``settle``.
     """
     import pandas as pd
 
@@ -65,6 +65,7 @@ def comparison_frame(comparison: Comparison) -> DataFrame:
                     "ratio": finding.ratio,
                     "ci_low": low,
                     "ci_high": high,
+                    "best_ratio": finding.best,
                     "threshold": line.threshold,
                     "verdict": str(finding.verdict),
                     "reason": str(finding.reason),

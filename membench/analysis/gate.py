@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from membench.analysis.comparison import Comparison, Line
+from membench.analysis.finding import SEVERAL_RUNS
 from membench.analysis.verdict import Reason, Verdict
 from membench.core.errors import MembenchError
 from membench.core.terms import Status
@@ -36,7 +37,7 @@ def check_gate(
             comparison,
             [line for line in comparison.matched if any(one.single_round for one in line.findings)],
             "had one round alone",
-            "run with --rounds 10: one round does not show the noise between rounds",
+            f"{SEVERAL_RUNS}: one round does not show the noise between rounds",
         )
     if Verdict.WORSE in classes and Verdict.UNCLEAR not in classes:
         _refuse(
@@ -47,7 +48,7 @@ def check_gate(
                 if any(one.reason is Reason.FEW for one in line.findings)
             ],
             "had too few rounds or runs to be judged",
-            "run with --rounds 10, or add unclear to --fail-on",
+            f"{SEVERAL_RUNS}, or add unclear to --fail-on",
         )
 
 

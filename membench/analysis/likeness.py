@@ -17,7 +17,7 @@ from membench.core.axes import AUTO
 from membench.core.errors import UsageError
 from membench.core.units import parse_size
 
-NOT_THE_CASE = frozenset({"gpu", "peer"})
+NOT_THE_CASE = frozenset({"gpu", "src", "dst"})
 """Parameters that tell where a case ran, not what it was."""
 
 Rules = Mapping[str, str]

@@ -89,7 +89,7 @@ def make_sides(given: Sequence[tuple[str | None, Source]], reference: str = "") 
         pools.setdefault(name, []).append(source)
     if len(pools) < 2:
         raise UsageError(
-            "there is nothing to compare with",
+            "only one side is given",
             "give two files or more; files under the same label are one side",
         )
     sides = [
@@ -122,7 +122,7 @@ def make_sides_by(key: str, sources: Sequence[Source], reference: str = "") -> l
     if len(parts) < 2:
         values = f"only the value '{next(iter(parts))}'" if parts else "no value"
         raise UsageError(
-            f"--by {key}: it has {values} in what was given",
+            f"--by {key}: the given rows have {values}",
             f"name a part of the case ids, such as stores, or one of {', '.join(BY_COLUMNS)}",
         )
     sides = [Side(value, tuple(some), _distinct(value, some)) for value, some in parts.items()]
@@ -188,7 +188,7 @@ def _distinct(label: str, sources: Sequence[Source]) -> tuple[Measurement, ...]:
                 raise SchemaError(
                     f"{source.name}: another row for {row.case} ({row.metric} {row.stat}) of run "
                     f"{row.run_id} stands under the label '{label}' already",
-                    "give runs of their own to compare, not edited copies",
+                    "compare separate runs, not edited copies",
                 )
     return tuple(seen.values())
 

@@ -82,7 +82,7 @@ def read_source(path: Path) -> Source:
     """
     rows = tuple(read_measurements(path))
     if not rows:
-        raise SchemaError(f"{path}: there are no rows in it", "no case of that run was measured")
+        raise SchemaError(f"{path}: it has no rows", "no case of that run was measured")
     facts: dict[str, str] = {}
     problem = pair_id = ""
     try:

@@ -43,7 +43,7 @@ _ROUNDING = 1e-12  # far above what the logarithms' sums lose, far below what ma
 _LOG_LIMIT = 700.0  # exp() of more overflows
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class RatioEstimate:
     """A ratio on the scale of natural logarithms, where swapping the sides flips the sign exactly.
 

@@ -141,9 +141,9 @@ def _over(base: Thresholds, name: str, tables: Table) -> Thresholds:
 
 def _table(name: str, table: Any) -> dict[Metric, float]:
     if name != ALL and name not in tuple(Tier):
-        raise MembenchError(f"'{name:.40}' is neither '{ALL}' nor a tier: {', '.join(Tier)}")
+        raise MembenchError(f"'{name:.40}' is not '{ALL}' or a tier: {', '.join(Tier)}")
     if not isinstance(table, dict):
-        raise MembenchError(f"'{name}' is no table: write [{name}] and the metrics below it")
+        raise MembenchError(f"'{name}' is not a table: write [{name}] and the metrics below it")
     limits = {}
     for key, limit in table.items():
         if key not in tuple(Metric):

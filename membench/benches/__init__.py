@@ -1,4 +1,4 @@
-"""The benchmarks, in folders by tier: one module is one family, found by itself."""
+"""The benchmarks, in folders by tier; each module is one family and is found automatically."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ from membench.core.registry import Registry, scan
 
 @cache
 def registry() -> Registry:
-    """All benches of this installation, read once a process."""
+    """All benches of this installation; read once per process."""
     return scan(sys.modules[__name__])

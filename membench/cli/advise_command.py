@@ -93,7 +93,7 @@ def _drive(ctx: click.Context, param: click.Parameter, value: str) -> tuple[floa
     "contexts",
     callback=_contexts,
     metavar="N,..",
-    help="Tokens whose cache is kept.",
+    help="Number of tokens whose cache is kept.",
 )
 @click.option(
     "--block-tokens",
@@ -108,7 +108,7 @@ def _drive(ctx: click.Context, param: click.Parameter, value: str) -> tuple[floa
     type=click.Choice(["auto", "bf16", "fp8", "nvfp4", "mxfp4", "int8", "int4"]),
     default="auto",
     show_default=True,
-    help="Precision of the weights; auto is what the configuration says.",
+    help="Precision of the weights; auto takes the configuration's.",
 )
 @click.option(
     "--tp",
@@ -130,21 +130,21 @@ def _drive(ctx: click.Context, param: click.Parameter, value: str) -> tuple[floa
     "slo",
     type=FiniteRange(min=0, max=_MOST_SECONDS, min_open=True),
     metavar="S",
-    help="Seconds to the first token that are accepted.",
+    help="Accepted time to the first token in seconds.",
 )
 @click.option(
     "--gpu",
     "reference",
     metavar="ref:NAME",
     shell_complete=completion.references,
-    help="A GPU that is not in this machine: the reference whose rates stand for it.",
+    help="A GPU that is not in this machine: the reference with its rates.",
 )
 @click.option(
     "--assume",
     "assumed",
     callback=_flops,
     metavar="FLOPS",
-    help="FLOP/s of one GPU to recompute with, where no matrix product is measured.",
+    help="FLOP/s of one GPU for recomputing, if no matrix product was measured.",
 )
 @click.option(
     "--trace",
@@ -156,7 +156,7 @@ def _drive(ctx: click.Context, param: click.Parameter, value: str) -> tuple[floa
     "per_second",
     type=FiniteRange(min=0, max=_MOST_PER_SECOND, min_open=True),
     metavar="R",
-    help="Requests that come a second.  [default: as the trace has them]",
+    help="Requests per second.  [default: as the trace has them]",
 )
 @click.option(
     "--output-tokens",
@@ -172,7 +172,7 @@ def _drive(ctx: click.Context, param: click.Parameter, value: str) -> tuple[floa
     default=0.5,
     show_default=True,
     metavar="SHARE",
-    help="Without a trace: what of the input is read again.",
+    help="Without a trace: share of the input that is read again.",
 )
 @click.option(
     "--gap",
@@ -180,7 +180,7 @@ def _drive(ctx: click.Context, param: click.Parameter, value: str) -> tuple[floa
     default="300s",
     show_default=True,
     metavar="TIME",
-    help="Without a trace: mean time until it is.",
+    help="Without a trace: mean time until the input is read again.",
 )
 @click.option(
     "--tiers",
@@ -195,7 +195,7 @@ def _drive(ctx: click.Context, param: click.Parameter, value: str) -> tuple[floa
     default="7.68TB",
     show_default=True,
     metavar="SIZE[:DWPD]",
-    help="The drive that flash tiers are counted in.  [DWPD: as assumed, 1]",
+    help="The drive in which flash tiers are counted.  [DWPD: as assumed, 1]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from membench.cli import completion
 from membench.core.errors import EXIT_FINDING, EXIT_OK, EXIT_SIGNAL_BASE
 from membench.core.files import shown
 
@@ -40,9 +41,10 @@ def _words(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
     "--expect",
     "expected",
     multiple=True,
-    metavar="ref:NAME|FILE|auto",
-    help="What to hold the machine to; repeatable.  [default: auto, the references of its GPUs,"
-    " processors and disks]",
+    metavar="ref:NAME|FILE|history|auto",
+    shell_complete=completion.expectations,
+    help="Expected figures for the machine; history: its other runs beside FILE; repeatable."
+    "  [default: auto, the references of its GPUs, processors and disks]",
 )
 @click.option(
     "--require",
@@ -108,6 +110,7 @@ def command(
       membench check mybox.csv --expect ref:h100-sxm
       membench check --require gpu=8 --format junit > check.xml
       membench check today.csv --expect last-week.csv --strict
+      membench check results/mybox/today.csv --expect history
 
     Exit codes: 0 right, 1 error, 2 usage, 3 not right.
     """  # noqa: D301 - click wants the very character \b to keep the lines below it apart

@@ -145,12 +145,19 @@ def command(
         return EXIT_OK
     from membench.analysis.comparison import compare
     from membench.analysis.gate import check_gate
+    from membench.analysis.history.offsets import offsets_of
     from membench.analysis.requests import sides_of
     from membench.analysis.sources import without_collector
 
     def outcome() -> int:
         sides = sides_of(files, reference=reference or "", against=against or "", by=by or "")
-        comparison = compare(sides, select=select, thresholds=limits, normalize=bool(normalize))
+        comparison = compare(
+            sides,
+            select=select,
+            thresholds=limits,
+            normalize=bool(normalize),
+            offsets=offsets_of(sides),
+        )
         if fail_on and comparison.matched:
             check_gate(comparison, fail_on, cross_machine=cross_machine)
         most = None if everything or against is None else FARTHEST
@@ -171,7 +178,7 @@ def _exit_code(comparison: Comparison, fail_on: Sequence[str]) -> int:
 
     if not comparison.matched:
         raise NothingMatched(
-            "no case in common that both the reference and another label have a number of",
+            "the reference and the other labels have no measured case in common",
             "membench list names the cases; run both sides with the same --select and --profile",
         )
     hits = found(comparison, fail_on)
@@ -210,4 +217,5 @@ def _show(
         from membench.report.screens.compare.view import ordered
 
         write = to_csv if form == "csv" else to_json
-        click.echo(write(comparison, ordered(comparison, blocks, verdicts)), nl=False)
+        for part in write(comparison, ordered(comparison, blocks, verdicts)):
+            click.echo(part, nl=False)

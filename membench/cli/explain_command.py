@@ -45,7 +45,7 @@ def command(what: str) -> None:
 
         near = difflib.get_close_matches(what, [*FLAGS, *benches], n=3)
         raise NothingMatched(
-            f"'{what}' is no flag, bench, case or claim",
+            f"'{what}' is not a flag, bench, case or claim",
             f"did you mean {' or '.join(near)}?" if near else "membench list names the cases",
         )
     for number, bench in enumerate(found):

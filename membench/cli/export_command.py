@@ -51,7 +51,7 @@ def command(form: str, file: Path, output: Path | None) -> int:
         for ending, text in texts.items()
     }
     if output is None and len(contents) > 1:
-        raise UsageError(f"{form} is {len(contents)} files", "name what they begin with: -o bench")
+        raise UsageError(f"{form} is {len(contents)} files", "give their common prefix: -o bench")
     if output is None:
         click.echo(b"".join(contents.values()), nl=False)
     else:

@@ -175,7 +175,7 @@ def _refuse_others(ctx: click.Context) -> None:
         if name not in allowed:
             raise UsageError(
                 f"--resume does not go with --{name.replace('_', '-')}",
-                "the ledger in the directory holds what the fleet was asked for",
+                "the ledger in the directory holds the options of the fleet run",
             )
 
 

@@ -38,7 +38,7 @@ _LINES = 10  # of one kind on standard error
     "settings",
     multiple=True,
     metavar="KEY=VALUE",
-    help=f"What the file does not say; repeatable.  KEY is one of {', '.join(_GIVEN)}.",
+    help=f"A fact that the file lacks; repeatable.  KEY is one of {', '.join(_GIVEN)}.",
 )
 def command(form: str, files: tuple[Path, ...], output: Path, settings: tuple[str, ...]) -> int:
     """Turn another tool's results into a results file.
@@ -141,12 +141,14 @@ def _checked(setting: str, key: str, value: str) -> str:
 
     if key == "size":
         if not (size := parse_size(value)):
-            raise UsageError(f"--set {setting}: a size is above 0", "such as size=256MiB")
+            raise UsageError(f"--set {setting}: a size must be above 0", "such as size=256MiB")
         return format_size(size)
     if key in _CHOICES and value not in _CHOICES[key]:
         raise UsageError(f"--set {setting}: not known", f"{key} is {' or '.join(_CHOICES[key])}")
     if key == "threads" and not re.fullmatch(r"all|[1-9]\d{0,5}", value):
-        raise UsageError(f"--set {setting}: no number of threads", "a number from 1 on, or all")
+        raise UsageError(
+            f"--set {setting}: not a number of threads", "give a number of 1 or more, or all"
+        )
     if key == "machine" and not slug(value):
-        raise UsageError(f"--set {setting}: no name", "letters and digits of ASCII make one")
+        raise UsageError(f"--set {setting}: no name", "use ASCII letters and digits")
     return value

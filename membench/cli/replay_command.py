@@ -119,7 +119,7 @@ def _policies(
     type=click.IntRange(0, 2**63 - 1),
     default=0,
     show_default=True,
-    help="Of random arrivals.",
+    help="Seed of random arrivals.",
 )
 @click.option(
     "--shared-prefix",
@@ -127,7 +127,7 @@ def _policies(
     default=0,
     show_default=True,
     metavar="TOKENS",
-    help="Let sessions with ids of their own share so much of their begin.",
+    help="Share of their beginning that sessions with ids of their own have in common.",
 )
 @click.option(
     "--warmup",

@@ -35,7 +35,7 @@ def _bytes(_ctx: click.Context, _option: click.Parameter, text: str) -> int:
     multiple=True,
     metavar="GLOB",
     shell_complete=completion.cases,
-    help="Measure only matching cases; a whole id may lie outside the profile; repeatable.",
+    help="Measure only matching cases; a complete id may be outside the profile; repeatable.",
 )
 @click.option(
     "--skip",

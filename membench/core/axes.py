@@ -9,6 +9,7 @@ import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from membench.core.errors import UsageError
 from membench.core.snapshot import Machine
@@ -38,7 +39,7 @@ def expand(values: Values, machine: Machine) -> tuple[Value, ...]:
     if isinstance(values, str) and (match := _RANGE.fullmatch(values)):
         first, last, factor = parse_size(match[1]), parse_size(match[2]), int(match[3])
         if factor < 2 or first < 1:
-            raise ValueError(f"the range '{values}' does not grow")
+            raise ValueError(f"the range '{values}' is not ascending")
         steps = itertools.takewhile(
             lambda size: size <= last, (first * factor**n for n in itertools.count())
         )
@@ -77,7 +78,7 @@ class Axis:
         values = tuple(dict.fromkeys((*quick[:1], *chosen)))
         for value in values:
             if value != OMITTED and not _TEXT.fullmatch(self.text(value).lower()):
-                raise ValueError(f"axis {self.name}: '{value}' cannot stand in a case id")
+                raise ValueError(f"axis {self.name}: '{value}' is not allowed in a case id")
         return values
 
     def parse(self, text: str, machine: Machine) -> Value:
@@ -115,12 +116,17 @@ class Axis:
     @staticmethod
     def argument(value: Value) -> Value:
         """``value`` as the bench function gets it: a size becomes an integer of bytes."""
-        if isinstance(value, str) and value[:1].isdigit():
-            try:
-                return parse_size(value)
-            except UsageError:
-                return value
-        return value
+        return _of_text(value) if isinstance(value, str) else value
+
+
+@lru_cache(maxsize=1 << 12)  # a grid has the same few in thousands of combinations
+def _of_text(text: str) -> Value:
+    if text[:1].isdigit():
+        try:
+            return parse_size(text)
+        except UsageError:
+            return text
+    return text
 
 
 def sweep(

@@ -12,7 +12,6 @@ import re
 import shlex
 import shutil
 import sys
-from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -49,6 +48,8 @@ def requirements(extra: str) -> tuple[str, ...]:
             return tuple(known["optional-dependencies"][extra])
         except (OSError, ValueError, KeyError, TypeError):
             return ()
+    from importlib import metadata  # as slow to load as click
+
     try:
         lines = metadata.requires("membench") or []
     except metadata.PackageNotFoundError:

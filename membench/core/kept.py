@@ -10,10 +10,9 @@ import hashlib
 import json
 import os
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +46,8 @@ def sources_key(*places: Path) -> str:
 @cache
 def version_of(package: str) -> str:
     """The installed version of ``package``, empty where it has none."""
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         return version(package)
     except PackageNotFoundError:
@@ -60,19 +61,19 @@ def kept(directory: str, key: str, make: Callable[[], bytes]) -> bytes:
         directory: of the cache.
         key: from `key_of`, of everything that decides what ``make`` gives.
     """
-    place = cache_directory(directory)
-    if place is None:
-        return make()
-    path = place / key
-    found = _read(path)
+    found = load(directory, key)
     if found is None:
         found = make()
-        _write(path, found)
+        store(directory, key, found)
     return found
 
 
-def _read(path: Path) -> bytes | None:
-    """The content of ``path``, None where it is not there whole."""
+def load(directory: str, key: str) -> bytes | None:
+    """What is kept under ``key``, None where it is not there whole."""
+    place = cache_directory(directory)
+    if place is None:
+        return None
+    path = place / key
     try:
         data = path.read_bytes()
     except OSError:
@@ -81,23 +82,27 @@ def _read(path: Path) -> bytes | None:
     if digest != hashlib.sha256(content).hexdigest().encode():
         return None
     with suppress(OSError):
-        os.utime(path)
+        os.utime(path)  # used last now
     return content
 
 
-def _write(path: Path, content: bytes) -> None:
-    partial = path.with_name(f"{path.name}.{os.getpid()}.{threading.get_ident()}")
+def store(directory: str, key: str, content: bytes) -> None:
+    """Keep ``content`` under ``key``, whole or not at all."""
+    place = cache_directory(directory)
+    if place is None:
+        return
+    path = place / key
+    partial = path.with_name(f"{key}.{os.getpid()}.{threading.get_ident()}")
     with suppress(OSError):
         partial.write_bytes(hashlib.sha256(content).hexdigest().encode() + content)
         partial.replace(path)
     with suppress(OSError):
         partial.unlink(missing_ok=True)
-        _discard_oldest(path.parent.iterdir())
+        _discard_oldest(place)
 
 
-def _discard_oldest(paths: Iterable[Path]) -> None:
-    files = list(paths)
-    if len(files) <= MOST_FILES:
-        return
-    for path in sorted(files, key=lambda one: one.stat().st_mtime)[: len(files) // 4]:
-        path.unlink(missing_ok=True)
+def _discard_oldest(directory: Path) -> None:
+    files = list(directory.iterdir())
+    if len(files) > MOST_FILES:
+        for path in sorted(files, key=lambda one: one.stat().st_mtime)[: len(files) // 4]:
+            path.unlink(missing_ok=True)

@@ -65,7 +65,7 @@ class Registry:
         key, equals, value = rest.partition("=")
         if not (pattern and colon and key and equals and value):
             raise UsageError(
-                f"'{text}' is no setting", "write BENCHGLOB:KEY=VALUE, such as 'ddr/*:size=4GiB'"
+                f"'{text}' is not a setting", "write BENCHGLOB:KEY=VALUE, such as 'ddr/*:size=4GiB'"
             )
         named = [one for one in benches.values() if matches(one.name, pattern)]
         if not named:

@@ -135,8 +135,13 @@ class Memory:
 
     Attributes:
         huge_page: bytes of a transparent huge page, 0 if the kernel has none.
-        thp: always | madvise | never, or empty.
+        thp: always | madvise | never for pages of that size, or empty.
         thp_allowed: whether this process may have transparent huge pages; None if unknown.
+        small_thp: smaller sizes, in bytes, in which the kernel gives memory that asks for
+            transparent huge pages.
+        policy: where this process's pages come from unless a case asks otherwise, as numa_maps
+            has it (``default``, ``bind:0``, ``interleave:0-1``); empty if unknown.
+        hugetlb_bytes: memory set aside for hugetlbfs, pages of all sizes.
     """
 
     total: int
@@ -150,6 +155,9 @@ class Memory:
     hugetlb_free: int
     nodes: tuple[Node, ...]
     thp_allowed: bool | None = None
+    small_thp: tuple[int, ...] = ()
+    policy: str = ""
+    hugetlb_bytes: int = 0
 
     @property
     def grantable(self) -> tuple[Node, ...]:

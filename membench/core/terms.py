@@ -180,19 +180,19 @@ _FLAGS = (
     Flag(
         "noisy",
         tr("the rounds differ by more than the tier's threshold (spread = 1.4826 MAD / median)"),
-        tr("differences to another run that are smaller than the spread mean nothing"),
+        tr("differences to another run that are smaller than the spread are not significant"),
         tr("close other programs and run again with --rounds 10"),
     ),
     Flag(
         "throttled",
         tr("the device lowered its clock while the case was measured (power, heat or a set limit)"),
-        tr("the number is this machine's present state, not its ability"),
+        tr("the result reflects the current (throttled) state, not peak capability"),
         tr("cool the device or raise its power limit, then run again"),
     ),
     Flag(
         "above-peak",
         tr("the result is larger than the theoretical peak of the tier"),
-        tr("invalid: the data was served by something faster than the tier"),
+        tr("invalid: a faster memory than the tier served the data"),
         tr("use a larger size; please report the case"),
     ),
     Flag(
@@ -213,37 +213,39 @@ _FLAGS = (
     Flag(
         "cache-unknown",
         tr(
-            "no chase confirmed the caches that the system reports: it reports none, they behave "
-            "otherwise, or the chase could not be measured"
+            "no pointer chase confirmed the reported caches: none are reported, they behave "
+            "differently, or the chase could not be measured"
         ),
-        tr("the size of the arrays rests on what is known: a larger cache may have served a part"),
-        tr("membench doctor says what was seen; --set 'ddr/*:size=4GiB' is beyond most caches"),
+        tr("the array size is based on the reported caches: a larger cache may have served a part"),
+        tr("membench doctor shows the observation; --set 'ddr/*:size=4GiB' is beyond most caches"),
     ),
     Flag(
         "transition",
         tr(
-            "the footprint lies between two steps of the latencies: one tier serves a part of the "
-            "loads and the next tier the others"
+            "the footprint is between two steps of the latency: one tier serves a part of the "
+            "loads and the next tier the rest"
         ),
-        tr("the number is of no tier; it stands for the curve, and is never the best of a tier"),
+        tr(
+            "the number belongs to no tier: it is a point of the curve and never the best of a tier"
+        ),
         tr("look at the sizes before and after it: membench run --select '*/chase'"),
     ),
     Flag(
         "single-round",
         tr("only one round was measured"),
-        tr("nothing is known of the noise between rounds, so no comparison can be trusted"),
+        tr("the noise between rounds is unknown, so comparisons are unreliable"),
         tr("run with --rounds 5 or more"),
     ),
     Flag(
         "best-of",
         tr("the value is the best of all repetitions, as another tool reports it"),
-        tr("it is what the machine can do at its best, and a median of ours stands below it"),
+        tr("it shows the machine at its best; membench's medians are lower"),
         tr("compare it with the max column of a run, or let the other tool report a median"),
     ),
     Flag(
         "short-run",
         tr("the other tool measured for less than 100 ms and divided by whole milliseconds"),
-        tr("the rate may be off by more than a hundredth, for runs of a few ms by a multiple"),
+        tr("the rate may be wrong by more than 1 %, for runs of a few ms by a multiple"),
         tr("let the other tool run for some seconds"),
     ),
     Flag(
@@ -254,10 +256,10 @@ _FLAGS = (
     ),
     Flag(
         "unpinned",
-        tr("the kernel did not let membench put its threads on CPUs of their own"),
+        tr("the kernel did not let membench pin its threads to CPUs"),
         tr(
-            "threads may have moved or shared a core meanwhile: the number is at most what the "
-            "machine can do"
+            "threads may have moved or shared a core meanwhile: the result may be below the "
+            "machine's capability"
         ),
         tr(
             "allow sched_setaffinity (systemd: SystemCallFilter= without ~@resources), "
@@ -266,11 +268,11 @@ _FLAGS = (
     ),
     Flag(
         "few-huge-pages",
-        tr("less than 90 % of the memory of a case with transparent huge pages lay on huge pages"),
-        tr("latencies and bandwidths include page-table walks that huge pages would have spared"),
+        tr("less than 90 % of the memory of a case with transparent huge pages was on huge pages"),
+        tr("latencies and bandwidths include page-table walks that huge pages would avoid"),
         tr(
             "echo madvise | sudo tee /sys/kernel/mm/transparent_hugepage/enabled; "
-            "membench doctor says what else stands in the way"
+            "membench doctor shows other obstacles"
         ),
     ),
     Flag(
@@ -285,7 +287,7 @@ _FLAGS = (
             "other processes used the CPUs, or the hypervisor kept their time for other guests, "
             "while the case was measured (`others`, `steal`)"
         ),
-        tr("the number is that of a shared machine: it may be half of what the machine can do"),
+        tr("the result is that of a shared machine and may be half of its capability"),
         tr(
             "close other programs (membench doctor names them), or take a dedicated instance; "
             "two settings compare best in turns: membench run --versus"
@@ -294,13 +296,13 @@ _FLAGS = (
     Flag(
         "busy-gpu",
         tr("another process used the GPU during the run"),
-        tr("the result is a share of the device, not its ability"),
+        tr("the result is a share of the device, not its full capability"),
         tr("stop the other process (nvidia-smi names it) and run again"),
     ),
     Flag(
         "link-downtrained",
         tr("the host link ran below its maximum width or speed while under load"),
-        tr("every link number of this run is below the machine's ability"),
+        tr("every link result of this run is below the machine's capability"),
         tr("reseat the card; look at nvidia-smi -q -d PCIE and the firmware's slot settings"),
     ),
     Flag(
@@ -309,28 +311,25 @@ _FLAGS = (
             "the memory is not the host's ordinary memory: a GPU's, persistent, or of a node "
             "without processors"
         ),
-        tr("the number is real, and no number of the host's DDR: it is the best of nothing"),
+        tr("the number is real but not of the host's DDR, so it is never a best value"),
         tr("compare it with rows of the same node; membench info says what each node is"),
     ),
     Flag(
         "encrypted-link",
-        tr("the system computes confidentially: what crosses the host link is encrypted"),
-        tr("link numbers are those of encryption by the CPU, far below what the link can do"),
+        tr("confidential computing is on: data on the host link are encrypted"),
+        tr("link results are limited by encryption on the CPU, far below the link's capability"),
         tr("compare only with runs in the same mode; nvidia-smi conf-compute -f shows it"),
     ),
     Flag(
         "page-cache",
-        tr(
-            "reads or writes that asked to pass the page cache by went through it, or found data "
-            "there"
-        ),
+        tr("direct reads or writes went through the page cache, or found data there"),
         tr("the number mixes memory with the disk"),
         tr("use a scratch directory on a filesystem that supports O_DIRECT"),
     ),
     Flag(
         "sync-submit",
         tr("the kernel kept the thread that submits I/Os waiting for most of the time (`submit`)"),
-        tr("fewer I/Os were under way than `qd` says: the number is that of a smaller depth"),
+        tr("fewer I/Os were in flight than `qd`: the result is that of a smaller depth"),
         tr("use a scratch directory on ext4 or xfs, and look at the disk's queue (nr_requests)"),
     ),
     Flag(

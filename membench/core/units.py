@@ -42,7 +42,7 @@ def parse_size(text: str) -> int:
     scaled = int(whole + fraction) * _BINARY[match[2]]
     size, rest = divmod(scaled, int(10 ** len(fraction)))
     if size >= 1 << 63:
-        raise UsageError(f"'{text}' is larger than anything can be", "give at most 7 EiB")
+        raise UsageError(f"'{text}' is too large", "give at most 7 EiB")
     if rest:
         raise UsageError(f"'{text}' is not a whole number of bytes", "write it in a smaller unit")
     return size
@@ -74,7 +74,8 @@ def significant(value: float, digits: int = 4) -> str:
     if value == 0:
         return "0"
     exponent = int(f"{value:.{digits - 1}e}".partition("e")[2])  # of the rounded value: 9.9996 -> 1
-    return f"{value:.{max(0, digits - 1 - exponent)}f}"
+    places = digits - 1 - exponent
+    return f"{value:.{places}f}" if places > 0 else f"{value:.0f}"
 
 
 def rounded(value: float, digits: int) -> str:
@@ -99,6 +100,7 @@ _SCALES: Mapping[Metric, tuple[Scale, ...]] = MappingProxyType(
         Metric.LATENCY: (Scale(1, "ns"), Scale(1e3, "us"), Scale(1e6, "ms"), Scale(1e9, "s")),
         Metric.IOPS: (Scale(1, "1/s"), Scale(1e3, "k/s"), Scale(1e6, "M/s"), Scale(1e9, "G/s")),
         Metric.RATE: (Scale(1, "1/s"), Scale(1e3, "k/s"), Scale(1e6, "M/s"), Scale(1e9, "G/s")),
+        Metric.FLOPS: (Scale(1, "GFLOP/s"), Scale(1e3, "TFLOP/s")),
     }
 )
 

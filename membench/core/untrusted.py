@@ -184,16 +184,16 @@ def _whole_number(digits: str) -> int:
 def _finite(text: str) -> float:
     number = float(text)
     if not math.isfinite(number):
-        raise ValueError(f"{text[:40]} is larger than any number here")
+        raise ValueError(f"{text[:40]} is too large a number")
     return number
 
 
 def _refuse(constant: str) -> Any:
-    raise ValueError(f"{constant} is no JSON number")
+    raise ValueError(f"{constant} is not a JSON number")
 
 
 def _too_large(limit: int) -> SchemaError:
-    return SchemaError(f"larger than {about_size(limit)}, which no file of this kind is")
+    return SchemaError(f"larger than {about_size(limit)}, the limit for such files")
 
 
 def _unreadable(error: OSError | ValueError) -> SchemaError:

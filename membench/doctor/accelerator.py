@@ -102,7 +102,7 @@ def mig(facts: Facts) -> Finding:
         return fine("gpu-mig", seen)
     return warn(
         "gpu-mig",
-        f"{seen}: a process gets one instance, and its numbers are that instance's",
+        f"{seen}: a process uses one instance, and its numbers are of that instance",
         f"for the whole card: sudo nvidia-smi -i {split[0].index} -mig 0",
     )
 

@@ -19,7 +19,7 @@ def caches(facts: Facts) -> Finding:
     reported, stairs = of_the_chase(machine), machine.cpu.staircase
     told = about_size(reported) if reported else UNKNOWN
     if not stairs:
-        return fine("caches", f"last level: {told}; no chase confirmed it")
+        return fine("caches", f"last level: {told}; not confirmed by a pointer chase")
     wrong = contradiction(machine)
     if wrong:
         array = host_array(machine, reachable(machine, machine.cpu.affinity), lambda _: 0)
@@ -31,7 +31,8 @@ def caches(facts: Facts) -> Finding:
         )
     return fine(
         "caches",
-        f"last level: {told}; a chase has memory's latency from {about_size(flat_from(stairs))} on",
+        f"last level: {told}; a pointer chase has memory's latency from "
+        f"{about_size(flat_from(stairs))} on",
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from membench.core.snapshot import NodeKind
-from membench.core.units import GIB, MIB, about_size
+from membench.core.units import GIB, MIB, about_size, format_size
 from membench.doctor.facts import Facts
 from membench.doctor.finding import UNKNOWN, Finding, fail, fine, warn
 
@@ -28,12 +28,17 @@ def available(facts: Facts) -> Finding:
     if not memory.total:
         return fine("memory", UNKNOWN)
     seen = f"{about_size(memory.available)} of {about_size(memory.total)} available"
+    if memory.hugetlb_bytes:
+        seen += f", {about_size(memory.hugetlb_bytes)} are set aside for hugetlbfs"
     if memory.available < NEEDED:
-        return fail(
-            "memory",
-            f"{seen}, the quick profile needs {about_size(NEEDED)}",
-            "stop other programs; see who holds it: ps -eo rss,comm --sort=-rss | head",
-        )
+        # ps counts no page of hugetlbfs, in use or not.
+        fix = "stop other programs; see who holds it: ps -eo rss,comm --sort=-rss | head"
+        if memory.available + memory.hugetlb_bytes >= NEEDED:
+            fix = (
+                "give what no program uses back: "
+                "echo 0 | sudo tee /sys/kernel/mm/hugepages/hugepages-*/nr_hugepages"
+            )
+        return fail("memory", f"{seen}, the quick profile needs {about_size(NEEDED)}", fix)
     return fine("memory", seen)
 
 
@@ -62,10 +67,14 @@ def huge_pages(facts: Facts) -> Finding:
         )
     seen = f"transparent huge pages: {memory.thp}"
     if memory.thp == "never":
+        small = " or ".join(map(format_size, memory.small_thp))
+        where = f"pages of {small}" if small else "small ones"
+        setting = f"hugepages-{memory.huge_page // 1024}kB/enabled"
         return warn(
             "huge-pages",
-            f"{seen}, so rows with pages=thp lie on small ones and are flagged few-huge-pages",
-            "echo madvise | sudo tee /sys/kernel/mm/transparent_hugepage/enabled",
+            f"{seen}, so rows with pages=thp are on {where} and are flagged few-huge-pages",
+            "echo madvise | sudo tee /sys/kernel/mm/transparent_hugepage/enabled; if "
+            f"{setting} there is never, echo inherit to it",
         )
     if memory.thp_allowed is False:
         return warn(
@@ -93,6 +102,16 @@ def nodes(facts: Facts) -> Finding:
     seen = f"{len(populated)} memory nodes"
     seen += f", {others} of them not the host's own memory" if others else ""
     balancing = facts.settings.numa_balancing
+    policy = facts.machine.memory.policy
+    if "interleave" in policy:
+        return warn(
+            "numa",
+            f"{seen}, and this process allocates from several in turn ({policy}): ddr rows "
+            "are those of all of them",
+            "start it without numactl --interleave to measure one node",
+        )
+    if policy not in ("", "default", "local"):
+        seen += f", memory policy {policy}"
     if balancing:
         return warn(
             "numa",

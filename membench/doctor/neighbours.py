@@ -33,7 +33,7 @@ def steal(facts: Facts) -> Finding:
     if share < MOST_STEAL:
         return fine("steal", seen)
     return warn(
-        "steal", f"{seen} goes to other guests", "take a dedicated instance, or --rounds 10"
+        "steal", f"{seen} is taken by other guests", "use a dedicated instance, or --rounds 10"
     )
 
 

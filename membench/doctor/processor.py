@@ -33,7 +33,7 @@ def boost(facts: Facts) -> Finding:
         return fine("boost", "on")
     return warn(
         "boost",
-        "off: clocks are steadier and lower than the machine's best",
+        "off: clocks are steadier, but below the machine's highest",
         "switch it on in the firmware or in sysfs (cpufreq/boost, intel_pstate/no_turbo)",
     )
 
@@ -85,7 +85,7 @@ def cpu_quota(facts: Facts) -> Finding:
     if quota < 1:
         return fail(
             "cpu-quota",
-            f"{seen}: even one thread is stopped again and again",
+            f"{seen}: even a single thread is throttled repeatedly",
             "grant the container 1 CPU or more, or run outside it",
         )
     if quota < mine:

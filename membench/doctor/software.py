@@ -41,7 +41,7 @@ def kernel_cache(facts: Facts) -> Finding:
         return fine("kernel-cache", "can be written")
     return warn(
         "kernel-cache",
-        f"{problem}: every round compiles anew",
+        f"{problem}: every round compiles again",
         "name a directory of your own: export NUMBA_CACHE_DIR=DIR",
     )
 

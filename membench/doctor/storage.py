@@ -53,7 +53,7 @@ def free_space(facts: Facts) -> Finding:
         return fail("free-space", f"{seen}, {needed}: no disk case will be measured", fix)
     if size < wanted:
         sizes = f"from {about_size(wanted)} to {about_size(size)}, half of it"
-        return warn("free-space", f"{seen}: the file is cut {sizes}", fix)
+        return warn("free-space", f"{seen}: the file is reduced {sizes}", fix)
     return fine("free-space", seen)
 
 
@@ -69,7 +69,7 @@ def disk(facts: Facts) -> Finding:
     if not any(one.rotational for one in disks):
         return fine("disk", "; ".join(seen))
     if facts.machine.cpu.hypervisor:
-        return fine("disk", f"{'; '.join(seen)} (virtual disks may say so of anything)")
+        return fine("disk", f"{'; '.join(seen)} (virtual disks may report this wrongly)")
     return warn(
         "disk", "; ".join(seen), "name a directory on a solid state disk, if any: --scratch DIR"
     )

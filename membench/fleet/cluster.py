@@ -81,7 +81,7 @@ def _refuse_open_scheduler(address: str) -> None:
         raise MembenchError(
             f"the scheduler at {one_line(address)} has no security: anybody who reaches it can "
             "run code on all hosts",
-            "use TLS (docs/fleet.md), or --insecure on a network that is yours alone",
+            "use TLS (docs/fleet.md), or --insecure on a private network",
         )
 
 

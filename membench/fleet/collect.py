@@ -51,7 +51,7 @@ def keep(directory: Path, host: str, reply: Any) -> Arrived:
             started, profile, rows, failed = _checked(incoming, host)
         except SchemaError as error:
             said = str(error).replace(f"{folder}/", "")
-            raise SchemaError(f"what came back cannot be trusted: {said}", error.hint) from None
+            raise SchemaError(f"the host's answer is invalid: {said}", error.hint) from None
     target = default_path(directory, host, started, profile)
     if not _is_there(target, csv):
         check_output(target)
@@ -72,12 +72,12 @@ def _is_there(target: Path, csv: bytes) -> bool:
 
 def _parts(reply: Any) -> tuple[int, bytes, bytes]:
     if not isinstance(reply, dict):
-        raise SchemaError("what came back cannot be trusted: not the answer of a run")
+        raise SchemaError("the host's answer is invalid: not the answer of a run")
     code, csv, sidecar = (reply.get(name) for name in ("code", "csv", "sidecar"))
     if not (isinstance(code, int) and isinstance(csv, bytes) and isinstance(sidecar, bytes)):
-        raise SchemaError("what came back cannot be trusted: not the answer of a run")
+        raise SchemaError("the host's answer is invalid: not the answer of a run")
     if max(len(csv), len(sidecar)) > MAX_FILE:
-        raise SchemaError("what came back cannot be trusted: larger than any run's files")
+        raise SchemaError("the host's answer is invalid: larger than the files of any run")
     return code, csv, sidecar
 
 
@@ -93,13 +93,13 @@ def _checked(csv: Path, host: str) -> tuple[str, str, int, int]:
     rows = read_rows(csv)
     sidecar = read_sidecar(csv)
     if not rows or sidecar is None:
-        raise SchemaError("there are no rows in it")
+        raise SchemaError("it has no rows")
     if {row.machine for row in rows} != {host}:
-        raise SchemaError(f"it is of another machine than {host}")
+        raise SchemaError(f"it is of a machine other than {host}")
     if {row.run_id for row in rows} != {sidecar.plan.run_id}:
         raise SchemaError("the CSV and the JSON are of different runs")
     if not verify_sha256(csv, sidecar):
-        raise SchemaError("the CSV is not as its run wrote it")
+        raise SchemaError("the CSV was changed after its run")
     if sidecar.interrupted:
         raise SchemaError("the run was interrupted")
     plan = sidecar.plan

@@ -97,7 +97,7 @@ def _isolated(function: Callable[[Path], T], path: Path) -> T:
         with ProcessPoolExecutor(1, context, _alone) as pool:
             return pool.submit(function, path).result()
     except BrokenProcessPool:
-        raise SchemaError("damaged: what was to read it died of it") from None
+        raise SchemaError("damaged: the process that read it died") from None
 
 
 def _alone() -> None:
@@ -199,7 +199,7 @@ def _coded(column: pa.ChunkedArray) -> tuple[Ints, list[str]]:
     if coded.null_count or coded.dictionary.null_count:
         raise SchemaError("a cell is empty")
     if len(coded.dictionary) > MAX_WORDS or coded.dictionary.nbytes > _FOOTER:
-        raise SchemaError("more different words than any fleet has")
+        raise SchemaError("too many distinct words")
     words = coded.dictionary.to_pylist()
     distinct = {word: place for place, word in enumerate(dict.fromkeys(words))}
     places = np.array([distinct[word] for word in words], np.int64)
@@ -212,12 +212,14 @@ def _values(table: pa.Table, index: dict[str, Ints], words: dict[str, list[str]]
     if not (np.isfinite(value).all() and (value > 0).all() and (version > 0).all()):
         raise SchemaError("a value that is not above 0")
     if not all(map(fits, (value.min(initial=1.0), value.max(initial=1.0)))):
-        raise SchemaError("a value that is no measurement")
+        raise SchemaError("a value that is not a measurement")
     parts = ("tier", "case", "metric", "stat", "unit", "convention")
     for name in ("machine", "case", "unit"):
         for word in words[name]:
             if not is_cell(name, word):
-                raise SchemaError(f"column '{name}': {ascii_line(word)[:60]!r} may not stand there")
+                raise SchemaError(
+                    f"column '{name}': {ascii_line(word)[:60]!r} is not allowed there"
+                )
     _, key = np.unique(version, return_inverse=True)
     for name in parts:  # numbered anew after each, so that no product of counts overflows
         _, key = np.unique(key * len(words[name]) + index[name], return_inverse=True)

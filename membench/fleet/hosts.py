@@ -82,14 +82,14 @@ def read_hosts(path: Path) -> tuple[str, ...]:
     except SchemaError as error:
         raise UsageError(f"{shown(path)}: {error}", error.hint) from None
     except UnicodeDecodeError:
-        raise UsageError(f"{shown(path)} is not text", "write one host a line") from None
+        raise UsageError(f"{shown(path)} is not text", "write one host per line") from None
     names: dict[str, None] = {}
     for line in text.splitlines():
         name = line.partition("#")[0].strip()
         if name:
             names[check_label(name.lower())] = None
     if not names:
-        raise UsageError(f"{shown(path)} names no host", "write one host a line")
+        raise UsageError(f"{shown(path)} lists no hosts", "write one host per line")
     return tuple(names)
 
 

@@ -106,7 +106,7 @@ def _present(
         observer.warned(problem, "is membench with its extra fleet installed there?")
     if not names:
         raise MembenchError(
-            "the cluster has no worker that may be measured on",
+            "the cluster has no worker that offers measurements",
             f"start workers with: dask worker ADDRESS --nthreads 1 --resources {RESOURCE}=1",
         )
     return names

@@ -38,7 +38,7 @@ def spread_by(client: Client) -> Spread:
             results: list[ClaimResult] = client.gather(futures)
         except KilledWorker as error:
             raise MembenchError(
-                f"the workers that were to judge were lost: {error.last_worker.address}",
+                f"the workers that should judge were lost: {error.last_worker.address}",
                 "without --scheduler the claims are judged here",
             ) from None
         return results

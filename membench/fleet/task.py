@@ -155,7 +155,7 @@ def _alone(lock: Path, task: _Task) -> Iterator[None]:
             except BlockingIOError:
                 task.say("waits for another run on this host to end")
                 if not task.wanted():
-                    raise MembenchError("it was called off before it began") from None
+                    raise MembenchError("it was cancelled before it began") from None
                 time.sleep(_POLL)
         yield
     finally:

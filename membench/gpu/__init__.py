@@ -1,1 +1,1 @@
-"""The GPU: what a bench may ask of it, and how results are verified."""
+"""The GPU: the interface for benches, and the verification of results."""

@@ -1,4 +1,4 @@
-"""What a bench may ask of the links around a GPU: other memory, moments in queues, batch copies.
+"""The interface to the links around a GPU: other memory, events in queues, batch copies.
 
 A part of the interface `membench.gpu.protocol.Gpu`, with the same rules.
 """
@@ -18,19 +18,19 @@ if TYPE_CHECKING:
 MEMORY_KINDS = ("pinned", "wc", "pageable", "registered", "huge", "managed")
 """Kinds of host memory.
 
-``pinned`` and ``wc`` (write-combined) are the driver's; ``pageable`` is ordinary memory on
-pages of 4 KiB; ``registered`` is the same, page-locked afterwards, and ``huge`` on huge
-pages; ``managed`` migrates, and lies on the host at first.
+``pinned`` and ``wc`` (write-combined) are the driver's; ``pageable`` is ordinary memory on pages of
+4 KiB; ``registered`` is the same, page-locked afterwards, and ``huge`` on huge pages; ``managed``
+migrates, and is on the host at first.
 """
 
 
 class Event(Protocol):
-    """A moment in a queue."""
+    """A recorded point in a queue."""
 
 
 @dataclass(frozen=True)
 class Lane:
-    """Memory and a queue of one GPU, by CUDA's number in this process."""
+    """Memory and a queue of one GPU, which is named by CUDA's ordinal in this process."""
 
     gpu: int
     memory: Buffer
@@ -42,7 +42,8 @@ class Multicast:
     """Memory of several GPUs behind one address, by NVLink's switch.
 
     Attributes:
-        address: for multimem instructions alone: a load is the sum over all, a store goes to all.
+        address: for multimem instructions only: a load returns the sum over all, a store goes to
+            all.
         size: bytes of each.
         each: the memory of every GPU, this one's first, at addresses of its own.
     """
@@ -53,25 +54,25 @@ class Multicast:
 
 
 class Links(Protocol):
-    """The surroundings of one GPU.  What it gives is taken back with the GPU's own."""
+    """The links of one GPU. Its allocations are freed together with the GPU's own."""
 
     @property
     def near(self) -> int | None:
-        """The memory node of the host that the GPU sits at; None where it is unknown."""
+        """The host's NUMA node that the GPU is attached to; None if unknown."""
         ...
 
     @property
     def far(self) -> int | None:
-        """The node that is farthest from it; None where there is one node only."""
+        """The node that is farthest from it; None if there is only one."""
         ...
 
     @property
     def nodes_here(self) -> str:
-        """The nodes whose CPUs this process may use, as it stands in `detail`: ``0`` or ``0+1``."""
+        """The nodes whose CPUs this process may use, in the form of `detail`: ``0`` or ``0+1``."""
         ...
 
     def under_load(self) -> dict[str, str]:
-        """The link as NVML names it while copies run: ``{"pcie": "gen5x16"}``; empty if unknown."""
+        """The link's state while copies run: ``{"pcie": "gen5x16"}``; empty if unknown."""
         ...
 
     def memory(self, size: int, kind: str, node: int | None = None) -> HostBuffer:
@@ -79,7 +80,7 @@ class Links(Protocol):
 
         Args:
             kind: one of `MEMORY_KINDS`.
-            node: memory node of its pages; only for ``registered`` and ``huge``.
+            node: NUMA node of its pages; only for ``registered`` and ``huge``.
 
         Raises:
             Skip: this machine has no memory of that kind.
@@ -87,9 +88,9 @@ class Links(Protocol):
         ...
 
     def mapped_file(self, fd: int, size: int) -> HostBuffer:
-        """The first ``size`` bytes of a file as memory, read only; nothing of it is touched.
+        """The first ``size`` bytes of a file as read-only memory; no page is touched.
 
-        ``array`` of the result cannot be written.  The descriptor may be closed at once.
+        ``array`` of the result is read-only. The descriptor may be closed at once.
         """
         ...
 
@@ -105,8 +106,8 @@ class Links(Protocol):
         """``size`` bytes and a queue on every GPU that this process sees, this one's first.
 
         Args:
-            peers: copies go between this GPU and the others directly; those that it cannot reach
-                are left out.
+            peers: copies go directly between this GPU and the others; GPUs that it cannot reach are
+                left out.
 
         Raises:
             Skip: there is no other GPU.
@@ -117,13 +118,13 @@ class Links(Protocol):
         """``size`` bytes on every GPU that this process sees, with one address for all of them.
 
         Raises:
-            Skip: there is no other GPU, or no NVLink switch that does multicast.
+            Skip: there is no other GPU, or no NVLink switch with multicast.
         """
         ...
 
     @property
     def pair(self) -> tuple[int, int]:
-        """This GPU and that of `peer`, by CUDA's numbers in this process.
+        """This GPU and that of `peer`, as CUDA's ordinals in this process.
 
         Raises:
             Skip: as `peer`.
@@ -143,19 +144,19 @@ class Links(Protocol):
         ...
 
     def record(self, stream: Stream | None = None) -> Event:
-        """Queue: note the moment; the measured queue's where no stream is given."""
+        """Queue: record an event; in the measured queue unless a stream is given."""
         ...
 
     def follow(self, event: Event, stream: Stream | None = None) -> None:
-        """Queue: go on once ``event`` has happened."""
+        """Queue: wait for ``event``."""
         ...
 
     def happened(self, event: Event) -> bool:
-        """Whether ``event`` has."""
+        """Whether ``event`` has completed."""
         ...
 
     def between(self, first: Event, last: Event) -> float:
-        """Nanoseconds from one event to another; both must have happened."""
+        """Nanoseconds from one event to another; both must have completed."""
         ...
 
     def batch(
@@ -167,12 +168,12 @@ class Links(Protocol):
         *,
         overlap: bool = False,
     ) -> Callable[[], None]:
-        """All these copies as one call of the driver's batch copy into the measured queue.
+        """All these copies as one call of the driver's batch copy, in the measured queue.
 
         Args:
             order: when the sources may be read: ``stream``, or ``any`` time, for host memory that
                 nothing in the queue writes.
-            overlap: ask for a way of copying that leaves the SMs to kernels.
+            overlap: ask the driver to leave the SMs to kernels.
 
         Raises:
             Skip: the driver has no batch copy.
@@ -181,12 +182,12 @@ class Links(Protocol):
 
     @property
     def batch_version(self) -> str:
-        """Signature of the batch copy: ``13.0`` or ``12.8``; empty where there is none."""
+        """Signature of the batch copy: ``13.0`` or ``12.8``; empty if there is none."""
         ...
 
 
 def link_detail(links: Links) -> dict[str, str]:
-    """Where the process and its GPU sit, for the `detail` of every row of a link."""
+    """The nodes of the process and its GPU, for the `detail` of every row of a link."""
     where = {"numa_node": links.nodes_here}
     if links.near is not None:
         where["gpu_node"] = str(links.near)
@@ -194,6 +195,6 @@ def link_detail(links: Links) -> dict[str, str]:
 
 
 def link_flags(links: Links) -> tuple[str, ...]:
-    """``unpinned-numa`` where the process may run on another node than its GPU's."""
+    """``unpinned-numa`` if the process may run on another node than its GPU's."""
     known = links.near is not None
     return ("unpinned-numa",) if known and links.nodes_here != str(links.near) else ()

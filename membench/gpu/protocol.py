@@ -1,15 +1,14 @@
-"""What a bench may ask of a GPU.
+"""The interface of a GPU for benches.
 
-The CUDA backend answers on hardware.  The tests answer with an emulator that
-executes the same PTX, which is how every kernel and every byte count is proven
-on a machine without a GPU.  So a bench says everything through this interface:
-no arithmetic about the device hides behind it.
+The CUDA backend implements it on hardware. The tests implement it by an emulator that executes the
+same PTX, which proves every kernel and every byte count on a machine without a GPU. So a bench does
+everything through this interface, which hides no arithmetic about the device.
 
 Rules for a bench:
 
-* it asks for its kernels, buffers and streams while it is built, never while it
-  is timed: the first launch of a kernel loads it, and allocating synchronises;
-* everything that it was given is taken back after the case;
+* it requests its kernels, buffers and streams while it is built, never while it is timed, because
+    the first launch of a kernel loads it and an allocation synchronises;
+* everything that it allocated is freed after the case;
 * scalars are NumPy scalars of the very type that the kernel takes.
 """
 
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class KernelVariant:
-    """A CUDA source and the macros that it is compiled with.
+    """A CUDA source and the macros of its compilation.
 
     Attributes:
         file: name in ``kernels/``.
@@ -57,10 +56,10 @@ class Properties:
     Attributes:
         arch: compute capability without its dot: ``"90"``, ``"120"``.
         shared_per_block: with the opt-in above 48 KiB.
-        bus_bits: width of the memory bus; 0 where unknown.
+        bus_bits: width of the memory bus; 0 if unknown.
         concurrent_managed: managed memory may be used by CPU and GPU at once.
-        pageable_access: kernels may read the system's own memory (HMM or ATS).
-        host_page_tables: and do so by the host's page tables (ATS).
+        pageable_access: kernels may read ordinary system memory (HMM or ATS).
+        host_page_tables: they do so through the host's page tables (ATS).
     """
 
     name: str
@@ -91,21 +90,21 @@ class Properties:
 
 
 class Buffer(Protocol):
-    """Device memory of its own allocation, or page-locked host memory: same address on both."""
+    """An allocation of device memory, or page-locked host memory with one address for both."""
 
     @property
     def address(self) -> int:
-        """Its first byte, as kernels and copies name it; aligned to 256 bytes."""
+        """Address of its first byte for kernels and copies; aligned to 256 bytes."""
         ...
 
     @property
     def size(self) -> int:
-        """Bytes that were asked for."""
+        """The requested number of bytes."""
         ...
 
 
 class HostBuffer(Buffer, Protocol):
-    """Host memory that the device reaches by its address."""
+    """Host memory that the device can address."""
 
     @property
     def array(self) -> npt.NDArray[np.uint8]:
@@ -114,7 +113,7 @@ class HostBuffer(Buffer, Protocol):
 
 
 class Kernel(Protocol):
-    """A loaded entry of a compiled source."""
+    """A loaded entry function of a compiled source."""
 
     @property
     def entry(self) -> str:
@@ -123,17 +122,17 @@ class Kernel(Protocol):
 
     @property
     def registers(self) -> int:
-        """Registers a thread."""
+        """Registers per thread."""
         ...
 
     @property
     def shared_bytes(self) -> int:
-        """Static shared memory of a block."""
+        """Bytes of a block's static shared memory."""
         ...
 
 
 class Stream(Protocol):
-    """A queue of its own beside the measured one."""
+    """A queue in addition to the measured one."""
 
 
 Argument = Any
@@ -141,7 +140,7 @@ Argument = Any
 
 
 class Gpu(DeviceBackend, Protocol):
-    """One GPU.  Where no stream is named, work goes into the queue that is measured."""
+    """One GPU. Without a stream, work goes into the queue that is measured."""
 
     @property
     def properties(self) -> Properties:
@@ -152,7 +151,7 @@ class Gpu(DeviceBackend, Protocol):
         """``size`` bytes of device memory, an allocation of its own; nothing is written.
 
         Raises:
-            MembenchError: there is not so much.
+            MembenchError: there is not enough memory.
         """
         ...
 
@@ -179,7 +178,7 @@ class Gpu(DeviceBackend, Protocol):
         ...
 
     def kernel(self, variant: KernelVariant, entry: str) -> Kernel:
-        """Compile (once a process and variant), load, and make ready for any shared memory.
+        """Compile (once per process and variant), load, and prepare for any size of shared memory.
 
         Raises:
             MembenchError: it does not compile, spills registers, or uses local memory.
@@ -200,14 +199,14 @@ class Gpu(DeviceBackend, Protocol):
         ...
 
     def occupancy(self, kernel: Kernel, block: int, shared: int = 0) -> int:
-        """Blocks that one SM holds at the same time."""
+        """Blocks that are resident on one SM at the same time."""
         ...
 
     def prefer_l1(self, *kernels: Kernel) -> None:
-        """Ask for all of the memory that L1 and shared memory divide as L1, beside ``kernels``.
+        """Ask that ``kernels`` get as much L1 as possible of the memory that L1 shares.
 
-        Else the driver divides it as it likes, and the size of L1 is not what the card has.  A
-        wish: what the kernel's blocks use as shared memory stays theirs.
+        Otherwise the driver divides it at its own discretion, and L1 is smaller than the card's. It
+        is a request: shared memory that a kernel's blocks use remains theirs.
         """
         ...
 
@@ -215,7 +214,7 @@ class Gpu(DeviceBackend, Protocol):
         """Clusters of ``size`` blocks of ``kernel`` that are resident at once; 0: none fits.
 
         Raises:
-            Skip: the device, or its driver, knows no clusters.
+            Skip: the device or its driver has no clusters.
         """
         ...
 
@@ -228,12 +227,12 @@ class Gpu(DeviceBackend, Protocol):
         ...
 
     def capture(self, run: Callable[[], None]) -> Callable[[], None]:
-        """What ``run`` queues, as a graph: each call of the result queues it as one launch."""
+        """The work that ``run`` queues, as a graph that each call of the result launches."""
         ...
 
     @property
     def links(self) -> Links:
-        """What lies around it: the host's memory, other GPUs, moments in queues."""
+        """Its links: the host's memory, other GPUs, events in queues."""
         ...
 
     def gemm(
@@ -249,15 +248,16 @@ class Gpu(DeviceBackend, Protocol):
     ) -> Callable[[], None]:
         """A matrix product by the vendor's library; each call of the result queues it.
 
-        y = x w': of ``shape`` (m, n, k), w is m x k, x is n x k and y is n x m, rows after
-        each other.  The sums are in single precision.
+        y = x w': of ``shape`` (m, n, k), w is m x k, x is n x k and y is n x m, rows after each
+        other.  The sums are in single precision.
 
         Args:
-            kind: of w and x: ``fp32``, ``tf32`` (fp32 in memory), ``bf16``, ``fp8`` (E4M3),
+            kind: format of w and x: ``fp32``, ``tf32`` (fp32 in memory), ``bf16``, ``fp8`` (E4M3),
                 ``mxfp8``: E4M3 with a scale for each 32 numbers along k, all of them 1, or
                 ``nvfp4``: E2M1, two a byte, with a scale for each 16 numbers, all of them 1.
-            out: of y: ``fp32``; of narrower operands ``bf16``, too, and of FP8 and FP4 ``fp16``.
-            fast: of FP8: sums may have fewer bits on their way (fast accumulation).
+            out: format of y: ``fp32``; of narrower operands ``bf16``, too, and of FP8 and FP4
+                ``fp16``.
+            fast: for FP8: partial sums may have fewer bits (fast accumulation).
 
         Raises:
             Skip: the library is missing, or has no such product for this device.
@@ -268,6 +268,6 @@ class Gpu(DeviceBackend, Protocol):
         """A reader of the joules that the device has used so far.
 
         Raises:
-            Skip: it does not count them.
+            Skip: the device does not count energy.
         """
         ...

@@ -1,4 +1,4 @@
-"""Room in a GPU's memory, of which other programs may hold a part."""
+"""Allocates GPU memory, of which other programs may hold a part."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def room_for(gpu: Gpu, size: int) -> Buffer:
     """``size`` bytes of device memory.
 
     Raises:
-        Skip: so much is not free.
+        Skip: there is not enough free memory.
     """
     free = gpu.links.free_bytes()
     if size > free:

@@ -74,7 +74,7 @@ def check_label(text: str) -> str:
         UsageError: it has other characters, is too long, or is a name that membench itself uses.
     """
     if text in _RESERVED:
-        raise UsageError(f"the label '{text}' is taken by membench itself", "choose another name")
+        raise UsageError(f"the label '{text}' is reserved by membench", "choose another name")
     if _LABEL.fullmatch(text) and len(text) <= MAX_LENGTH:
         return text
     better = slugify(text)

@@ -12,6 +12,9 @@ from membench.machine.cgroup import Limits
 from membench.machine.kernel_text import fields, integer, read
 from membench.machine.nodes import available_bytes, read_nodes
 
+_GIVES = ("always", "madvise")
+_POLICY = re.compile(r"[0-9a-f]+ (.+?)(?: (?:[a-zA-Z_]+|N\d+)=.*| (?:heap|stack|huge)\b.*)?$")
+
 
 def read_memory(root: Path = Path("/"), limits: Limits | None = None, page: int = 0) -> Memory:
     """The memory of the machine under ``root``.
@@ -22,7 +25,8 @@ def read_memory(root: Path = Path("/"), limits: Limits | None = None, page: int 
     info = fields(read(root / "proc/meminfo"))
     total = _bytes(info, "MemTotal")
     huge = root / "sys/kernel/mm/transparent_hugepage"
-    chosen = re.search(r"\[(\w+)\]", read(huge / "enabled"))
+    size = integer(read(huge / "hpage_pmd_size")) or 0
+    modes = _modes(huge)
     nodes = read_nodes(root, total)
     available = _bytes(info, "MemAvailable") or _bytes(info, "MemFree")
     return Memory(
@@ -31,13 +35,49 @@ def read_memory(root: Path = Path("/"), limits: Limits | None = None, page: int 
         cgroup_limit=limits.memory,
         cgroup_used=limits.memory_used,
         page=page or os.sysconf("SC_PAGE_SIZE"),
-        huge_page=integer(read(huge / "hpage_pmd_size")) or 0,
-        thp=chosen[1] if chosen else "",
+        huge_page=size,
+        thp=modes.get(size, _chosen(read(huge / "enabled"))),
         hugetlb_total=integer(info.get("HugePages_Total", "")) or 0,
         hugetlb_free=integer(info.get("HugePages_Free", "")) or 0,
         nodes=nodes,
         thp_allowed=_thp_allowed(root),
+        small_thp=tuple(
+            small for small, mode in sorted(modes.items()) if small < size and mode in _GIVES
+        ),
+        policy=_policy(root),
+        hugetlb_bytes=_bytes(info, "Hugetlb"),
     )
+
+
+def _modes(huge: Path) -> dict[int, str]:
+    """Bytes of each size of transparent huge page, and its mode: its own, or the one of all.
+
+    Linux 6.8 and newer. Source: admin-guide/mm/transhuge.rst, "Global THP controls".
+    """
+    of_all = _chosen(read(huge / "enabled"))
+    found: dict[int, str] = {}
+    for path in huge.glob("hugepages-*kB/enabled"):
+        size = integer(path.parent.name.removeprefix("hugepages-").removesuffix("kB"))
+        if size is not None and (mode := _chosen(read(path))):
+            found[size * 1024] = of_all if mode == "inherit" else mode
+    return found
+
+
+def _chosen(text: str) -> str:
+    """The word in brackets of a sysfs file that lists its choices."""
+    match = re.search(r"\[(\w+)\]", text)
+    return match[1] if match else ""
+
+
+def _policy(root: Path) -> str:
+    """The memory policy that this process was started with (numactl, set_mempolicy(2)).
+
+    Source: the second field of /proc/self/numa_maps, numa(7); a policy may hold spaces
+    (``prefer (many):0``, ``weighted interleave:0-1``), so it ends where the next field begins.
+    """
+    line = read(root / "proc/self/numa_maps").partition("\n")[0]
+    match = _POLICY.match(line)
+    return match[1] if match else ""
 
 
 def _grantable(nodes: Sequence[Node], root: Path, available: int) -> int:

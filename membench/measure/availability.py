@@ -1,4 +1,4 @@
-"""Why a case cannot run here: asked before anything is started, so that `list` can say it too."""
+"""Why a case cannot run here: decided before anything starts, so that `list` can show it."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ SMALL_PAGE = 4096
 
 @dataclass(frozen=True)
 class Site:
-    """Where a plan is to be carried out.
+    """The machine and options that decide what a plan can run.
 
     Attributes:
-        device: the ``--device`` that was asked for.
-        scratch: the filesystem for the scratch file; None = unknown.
-        disk_budget: bytes that the scratch file may have.
+        device: the value of ``--device``.
+        scratch: the filesystem for the scratch file; None if unknown.
+        disk_budget: most bytes of the scratch file.
     """
 
     machine: Machine
@@ -36,7 +36,7 @@ class Site:
 
 
 def why_not(case: Case, backend: str, site: Site, gpu: int | None = None) -> str:
-    """One line that says why ``case`` cannot run on ``site``, or empty where it can."""
+    """One line with the reason why ``case`` cannot run on ``site``, or empty if it can."""
     machine = site.machine
     if Needs.GPU in case.needs and (reason := _no_gpu(case, site, gpu or 0)):
         return reason
@@ -71,7 +71,7 @@ def _no_such_pages(case: Case, backend: str, machine: Machine) -> str:
 
 
 def no_jit() -> str:
-    """Why kernels cannot be compiled on this machine, or empty where they can."""
+    """Why kernels cannot be compiled on this machine, or empty if they can."""
     if os.environ.get("MEMBENCH_ENGINE") == "numpy":
         return "needs compiled kernels, and MEMBENCH_ENGINE=numpy forbids them"
     if find_spec("numba") is None:
@@ -100,7 +100,7 @@ def _no_disk(case: Case, site: Site) -> str:
 
 
 def file_size(case: Case, site: Site) -> int:
-    """Bytes of scratch file that ``case`` gets on ``site``: what it asks for, or less."""
+    """Bytes of scratch file that ``case`` gets on ``site``: the requested size, or less."""
     return cut(case.disk, site.disk_budget, site.scratch.free) if site.scratch is not None else 0
 
 

@@ -1,4 +1,4 @@
-"""The machinery that touches hardware: the only room that may import cupy or numba."""
+"""Opens backends: the only module that may import those that need cupy or numba."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ def open_backend(
     """A backend, opened in this process.
 
     Args:
-        scratch: the file that `storage` works on.
-        gpu: which of ``machine.gpus.devices`` `cuda` works on, alone or with `storage`; the
-            first where None.
-        benches: whose kernels are compiled before it is opened, several at a time.
+        scratch: the file for `storage`.
+        gpu: index in ``machine.gpus.devices`` for `cuda`, alone or with `storage`; None for the
+            first.
+        benches: names of benches whose kernels are compiled before it is opened, several at a time.
 
     Raises:
-        BackendUnavailable: there is none of that name.
+        BackendUnavailable: there is no backend of that name.
     """
     if name == "cpu":
         from membench.host.memory.backend import CpuBackend

@@ -1,4 +1,4 @@
-"""What a run tells whoever watches it.  Called between cases only, never while one is timed."""
+"""The events of a run, sent between cases only, never while one is timed."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from membench.results.schema import Row
 
 @dataclass(frozen=True)
 class Place:
-    """Where in the run a unit stands; all count from 1.
+    """The position of a case in the run; all numbers count from 1.
 
-    ``side`` of a paired run: A or B.
+    ``side`` is A or B in a paired run.
     """
 
     round: int
@@ -26,18 +26,18 @@ class Place:
 
 
 class Observer(Protocol):
-    """Somebody who watches a run: a progress bar, a log, a test."""
+    """Receives the events of a run: a progress bar, a log, a test."""
 
     def warned(self, message: str, hint: str) -> None:
-        """Something is not as it should be, and the run goes on."""
+        """Something is wrong, and the run continues."""
         ...
 
     def noted(self, message: str) -> None:
-        """Something takes its time, and this is what."""
+        """Something takes time; the message names it."""
         ...
 
     def started(self, plan: Plan, done: int) -> None:
-        """The run begins; ``done`` units were there already (a resumed run)."""
+        """The run begins; ``done`` case results exist already (a resumed run)."""
         ...
 
     def case_started(self, case: PlannedCase, place: Place) -> None:
@@ -45,16 +45,16 @@ class Observer(Protocol):
         ...
 
     def case_ended(self, unit: CaseResult, place: Place, seconds: float) -> None:
-        """A unit is in the journal; ``seconds`` is what it took."""
+        """A case result is in the journal; ``seconds`` is the time that it took."""
         ...
 
     def round_ended(self, round_: int, rows: Callable[[], Sequence[Row]]) -> None:
-        """A round is complete; ``rows()`` makes the results so far, for whoever wants them."""
+        """A round is complete; ``rows()`` makes the rows of the results so far."""
         ...
 
 
 class Silent:
-    """Watches and says nothing."""
+    """An observer that ignores all events."""
 
     def warned(self, message: str, hint: str) -> None:
         """Nothing."""

@@ -1,7 +1,7 @@
-"""The flags that need a threshold or the machine to be seen; what a worker saw, a unit carries.
+"""Flags that need a threshold or facts of the machine; flags of the worker are in its results.
 
-`single-round` is raised where rows are made, because it needs nothing else; whether a cache
-can serve a case is known when it is planned.
+`single-round` is set where rows are made, because it needs nothing else; whether a cache can serve
+a case is known when it is planned.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ from membench.results.schema import Row
 from membench.results.staircase import settled
 
 COLD_SHARE = 0.01
-"""Share of a file that may be in the page cache while it is still called cold."""
+"""Share of a file that may be in the page cache while it still counts as cold."""
 
 HUGE_SHARE = 0.9
-"""Share of the memory of a case with transparent huge pages that must lie on huge pages."""
+"""Share of a case's memory that must be on huge pages, if it asks for them."""
 
 LOWEST_CLOCK = "sm_mhz_low"
-"""Key in a unit's `detail`: the lowest SM clock that any of its samples saw, in MHz."""
+"""Key in a result's `detail`: the lowest SM clock of any of its samples, in MHz."""
 
 PEAK_TOLERANCE = 0.01
-"""By how much a number may pass a peak that was specified or queried.
+"""By how much a number may exceed a specified or queried peak.
 
-Clocks are reported in whole MHz and drift by some 1e-4; a timer's step is at most a
-twentieth of one sample, and far less of the median of many.
+Clocks are reported in whole MHz and drift by some 1e-4; a timer's step is at most a twentieth of
+one sample, and far less of the median of many.
 """
 
 
 def results(plan: Plan, units: Iterable[CaseResult], machine: Machine) -> list[Row]:
-    """The rows of what was measured so far, flagged, and the tiers of chases decided."""
+    """The rows of all measurements so far, with flags, and with the tiers of chases decided."""
     units = list(units)
     clocks: dict[str, list[float]] = {}
     for unit in units:
@@ -47,17 +47,17 @@ def results(plan: Plan, units: Iterable[CaseResult], machine: Machine) -> list[R
 
 
 def _clocks(unit: CaseResult) -> list[float]:
-    """The SM clocks that ``unit`` measured: its usual one, and the lowest of a sample."""
+    """The SM clocks measured in ``unit``: its median, and the lowest of a sample."""
     lowest = unit.detail.get(LOWEST_CLOCK)
     found = [unit.sm_mhz, lowest if isinstance(lowest, int | float) else None]
     return [clock for clock in found if clock is not None and clock > 0]
 
 
 def flagged(row: Row, machine: Machine, clocks: Sequence[float] = ()) -> Row:
-    """``row`` with the flags that it deserves; only `ok` rows carry any.
+    """``row`` with its flags; only `ok` rows have any.
 
     Args:
-        clocks: the SM clocks that its rounds measured, in MHz.
+        clocks: the SM clocks measured in its rounds, in MHz.
     """
     if row.status is not Status.OK:
         return row
@@ -76,14 +76,14 @@ def flagged(row: Row, machine: Machine, clocks: Sequence[float] = ()) -> Row:
 
 
 def _highest_clock(row: Row, machine: Machine) -> float:
-    """Of the device that the row names; 0 where it is not known."""
+    """Highest clock of the row's device in MHz; 0 if unknown."""
     return max((gpu.sm_mhz for gpu in machine.gpus.devices if gpu.name == row.device), default=0)
 
 
 def beyond_peak(
     value: float | None, peak: float | None, basis: PeakBasis | None, better: Better
 ) -> bool:
-    """Beyond what the hardware can do; a peak that was itself measured may be passed."""
+    """Whether ``value`` exceeds what the hardware can do; a measured peak may be exceeded."""
     if peak is None or value is None or basis is PeakBasis.MEASURED:
         return False
     if better is Better.HIGHER:
@@ -92,7 +92,7 @@ def beyond_peak(
 
 
 def _lacks_huge_pages(row: Row) -> bool:
-    """A case with transparent huge pages that had too few of them in some round."""
+    """Whether a case with transparent huge pages had too few of them in some round."""
     if "huge" not in row.detail or not {"pages=4k", "pages=populate"}.isdisjoint(
         row.case.split("/")
     ):
@@ -101,12 +101,12 @@ def _lacks_huge_pages(row: Row) -> bool:
 
 
 def _shares(text: str) -> list[float]:
-    """The percentages in a `detail`, as fractions: one text a round where rounds differ."""
+    """The percentages in a `detail`, as fractions; several if rounds differ."""
     return [float(share.rstrip("%")) / 100 for share in text.split(",")]
 
 
 def _was_in_page_cache(row: Row) -> bool:
-    """A cold case of which more than `COLD_SHARE` of the file was resident in some round."""
+    """Whether more than `COLD_SHARE` of a cold case's file was resident in some round."""
     if row.cache_state is not CacheState.COLD or "resident" not in row.detail:
         return False
     return any(share > COLD_SHARE for share in _shares(row.detail["resident"]))

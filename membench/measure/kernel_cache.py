@@ -1,4 +1,4 @@
-"""The kernel cache before a run: only what nobody else could have written is loaded."""
+"""Prepares the kernel cache: only files that no other user could have written are loaded."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from membench.measure.events import Observer
 
 @contextmanager
 def kernel_cache(directory: Path, observer: Observer) -> Iterator[Mapping[str, str]]:
-    """The variables that tell workers where compiled code is kept.
+    """The environment variables that tell workers where compiled code is cached.
 
-    Empty where the user's cache is used.  Where another user could have written there, the run
-    has a cache of its own in ``directory``, which goes when the run ends.  Damaged files of the
-    user's cache are discarded.  Either is told to ``observer`` once.
+    Empty if the user's cache is used. If another user could have written there, the run uses a
+    cache of its own in ``directory``, which is removed when the run ends. Damaged files of the
+    user's cache are discarded. ``observer`` is told of either once.
     """
     base = cache_base(os.environ)
     if problem := cache_problem(os.environ):

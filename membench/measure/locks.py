@@ -1,9 +1,8 @@
-"""Who else measures here: one run a GPU, and a warning where two runs share a machine.
+"""Detects other runs: one run per GPU, and a warning if two runs share a machine.
 
-A claim is a listening socket of the kernel's abstract name space (unix(7)):
-nothing of it lies on a disk, it is gone with its process whatever ends that,
-users see each other's, and the kernel tells who holds it.  Containers with a
-network of their own do not see each other's; NVML still shows who computes.
+A lock is a listening socket in the kernel's abstract name space (unix(7)): it leaves no file, ends
+with its process however that ends, is visible to other users, and the kernel reports its holder.
+Containers with a network of their own do not see each other's locks; NVML still shows who computes.
 """
 
 from __future__ import annotations
@@ -28,10 +27,10 @@ _UNKNOWN = 0
 def claimed(gpus: Sequence[GpuIdentity], observer: Observer) -> Iterator[None]:
     """Hold ``gpus`` for this process inside the block, and warn of other runs.
 
-    Waiting would be no service: a job would hang for as long as somebody else likes.
+    It does not wait for a GPU, because a job would hang for as long as the other run takes.
 
     Raises:
-        BackendUnavailable: another run has one of them.
+        BackendUnavailable: another run holds one of them.
     """
     with ExitStack() as held:
         for gpu in gpus:
@@ -39,7 +38,7 @@ def claimed(gpus: Sequence[GpuIdentity], observer: Observer) -> Iterator[None]:
             if isinstance(one, int):
                 raise BackendUnavailable(
                     f"another run{_by(one)} measures on GPU {gpu.index} ({gpu.name}): "
-                    "each would see a share of the device",
+                    "each would get a share of the device",
                     "wait until it has ended, or choose another GPU with --device cuda:N",
                 )
             held.enter_context(one)
@@ -70,9 +69,9 @@ def _by(pid: int) -> str:
 
 
 def _claim(name: str) -> socket.socket | int:
-    """A socket that holds ``name``, or the process that holds it already.
+    """A socket that holds ``name``, or the id of the process that holds it already.
 
-    Where the kernel has no such sockets for us, an unbound one: that is no reason not to measure.
+    An unbound socket if the kernel offers no such sockets: that does not prevent a measurement.
     """
     one = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     for _ in range(3):
@@ -92,7 +91,7 @@ def _claim(name: str) -> socket.socket | int:
 
 
 def _holder(name: str) -> int | None:
-    """The process that holds ``name``, `_UNKNOWN` where that is not told; None if nobody does."""
+    """The process that holds ``name``, `_UNKNOWN` if not reported; None if it is free."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as one:
         one.setblocking(False)
         try:

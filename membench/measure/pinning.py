@@ -1,4 +1,4 @@
-"""Putting a worker beside its GPU: on the CPUs of the memory node that the device sits at."""
+"""Pins a worker to the CPUs of its GPU's NUMA node."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from membench.core.snapshot import Machine
 
 
 def pin(pid: int, node: int | None, machine: Machine) -> bool:
-    """Bind process ``pid`` to the CPUs of ``node``; False where it may use none of them.
+    """Pin process ``pid`` to the CPUs of ``node``; False if it may use none of them.
 
-    What it allocates afterwards lies on that node too (first touch).  Threads
-    that run already keep their CPUs.  Where there is one node with CPUs, or the
-    firmware does not say at which one the device sits, there is nothing to do.
+    Memory that it allocates afterwards is on that node too (first touch). Threads that exist
+    already keep their CPUs. If only one node has CPUs, or the firmware does not report the device's
+    node, nothing is done.
     """
     nodes = [one for one in machine.memory.nodes if one.cpus]
     if len(nodes) < 2 or node is None or node < 0:
@@ -22,7 +22,7 @@ def pin(pid: int, node: int | None, machine: Machine) -> bool:
 
 
 def unpin(pid: int, machine: Machine) -> None:
-    """Give process ``pid`` all CPUs back that membench was started with."""
+    """Let process ``pid`` use all CPUs again that membench was started with."""
     if sum(bool(one.cpus) for one in machine.memory.nodes) > 1:
         _bind(pid, set(machine.cpu.affinity))
 

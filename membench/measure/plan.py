@@ -1,4 +1,4 @@
-"""Making a plan: which cases, in how many rounds, on which machine, and what it will cost."""
+"""Makes a plan: its cases, rounds and machine, and an estimate of its cost."""
 
 from __future__ import annotations
 
@@ -19,23 +19,25 @@ from membench.measure.options import RunOptions
 from membench.results.plan import MAX_ROUNDS, MAX_SEED, MAX_TIMEOUT, Plan, PlannedCase
 
 ROUND_SECONDS = 1.0
-"""Estimated seconds that a round costs beside its cases: interpreter, imports, cached kernels."""
+"""Estimated seconds of a round besides its cases: interpreter, imports, cached kernels."""
 
 GPU_ROUND_SECONDS = 1.0
-"""And with cases on a GPU: importing CuPy takes 0.4 s, a context and libraries about as long."""
+"""The same with cases on a GPU: importing CuPy takes 0.4 s, a context and libraries about as long.
+"""
 
 TUNE_SECONDS = 0.6
-"""Of a tuned case, once a run: 30 configurations, each some ten samples of a millisecond."""
+"""Seconds of a tuned case, once per run: 30 configurations, each some ten samples of a millisecond.
+"""
 
 LAYOUT_BYTES_S = 1e9
-"""Bytes of scratch file that are written in a second, once a run."""
+"""Bytes of scratch file that are written per second, once per run."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a plan will cost: seconds in all, bytes of memory at the peak, bytes of scratch file.
+    """The cost of a plan: seconds in all, peak bytes of memory, bytes of scratch file.
 
-    `gpu_memory` is that of one GPU at the peak.
+    `gpu_memory` is the peak on one GPU.
     """
 
     seconds: float
@@ -45,7 +47,7 @@ class Estimate:
 
 
 def estimate(plan: Plan) -> Estimate:
-    """The sums over the cases of ``plan`` that can run."""
+    """The cost of all runnable cases of ``plan``."""
     runnable = [case for case in plan.cases if not case.skipped]
     disk = max((case.disk for case in runnable), default=0)
     return Estimate(
@@ -59,13 +61,13 @@ def estimate(plan: Plan) -> Estimate:
 
 
 def _round_seconds(runnable: Sequence[PlannedCase]) -> float:
-    """What a round costs beside its cases."""
+    """The seconds of a round besides its cases."""
     on_gpu = any(case.gpu is not None for case in runnable)
     return ROUND_SECONDS + (GPU_ROUND_SECONDS if on_gpu else 0.0)
 
 
 def family_seconds(plan: Plan, family: Callable[[PlannedCase], str]) -> dict[str, float]:
-    """Seconds of all rounds by ``family`` of the runnable cases, tuning included, most first."""
+    """Seconds of all rounds by ``family`` of the runnable cases, tuning included, largest first."""
     found: dict[str, float] = {}
     for case in plan.cases:
         if not case.skipped:
@@ -77,12 +79,11 @@ def family_seconds(plan: Plan, family: Callable[[PlannedCase], str]) -> dict[str
 def make_plan(
     options: RunOptions, registry: Registry, machine: Machine, scratch: Filesystem | None = None
 ) -> Plan:
-    """The plan that ``options`` ask for, with a scratch file on ``scratch`` if a case needs one.
+    """The plan for ``options``, with a scratch file on ``scratch`` if a case needs one.
 
     Raises:
-        UsageError: a device that does not exist, a label that cannot be a name, a number
-            out of its range.
-        NothingMatched: the selectors leave no case.
+        UsageError: a device does not exist, a label is no valid name, or a number is out of range.
+        NothingMatched: the selectors match no case.
     """
     check_device(options.device, machine)
     _check_numbers(options)
@@ -114,7 +115,7 @@ def make_plan(
 
 
 def _check_numbers(options: RunOptions) -> None:
-    """What the command line refuses for itself, of a Python call too."""
+    """Check for Python calls what the command line checks itself."""
     ranges = {
         "timeout": (0 < options.timeout <= MAX_TIMEOUT, f"above 0 and up to {MAX_TIMEOUT:g} s"),
         "rounds": (options.rounds is None or 1 <= options.rounds <= MAX_ROUNDS, f"1-{MAX_ROUNDS}"),
@@ -122,14 +123,14 @@ def _check_numbers(options: RunOptions) -> None:
     }
     for name, (fits, known) in ranges.items():
         if not fits:
-            raise UsageError(f"{name} is out of its range", f"it may be {known}")
+            raise UsageError(f"{name} is out of range", f"it may be {known}")
 
 
 def case_rounds(case: Case, options: RunOptions, rounds: int) -> int:
     """Rounds of ``case``, 0 for all ``rounds`` of the plan.
 
-    Points of a sweep have fewer than the default that they are swept around; whoever asks for
-    a number of rounds gets it for all.
+    Points of a sweep have fewer rounds than its default; an explicit number of rounds applies to
+    all.
     """
     if case.rounds or not case.swept or options.rounds is not None:
         return case.rounds
@@ -138,7 +139,7 @@ def case_rounds(case: Case, options: RunOptions, rounds: int) -> int:
 
 
 def gpus_of(case: Case, device: str, machine: Machine) -> tuple[int | None, ...]:
-    """On which of the GPUs that are shown ``case`` runs: None for one that needs none."""
+    """The visible GPUs that ``case`` runs on; None for a case that needs none."""
     if Needs.GPU not in case.needs:
         return (None,)
     if device == "all":
@@ -147,9 +148,9 @@ def gpus_of(case: Case, device: str, machine: Machine) -> tuple[int | None, ...]
 
 
 def planned(case: Case, registry: Registry, site: Site, gpu: int | None = None) -> PlannedCase:
-    """``case`` as it stands in a plan, with the reason where it cannot run.
+    """``case`` as a plan has it, with the reason if it cannot run.
 
-    Where the run is on several GPUs, the id says on which: ``.../gpu=1``.
+    If the run uses several GPUs, the id names one: ``.../gpu=1``.
     """
     backend = registry.benches[case.bench].backend
     several = gpu is not None and site.device == "all" and len(site.machine.gpus.devices) > 1
@@ -174,7 +175,7 @@ def planned(case: Case, registry: Registry, site: Site, gpu: int | None = None) 
 
 
 def select_cases(options: RunOptions, registry: Registry, machine: Machine) -> tuple[Case, ...]:
-    """The cases of the profile that the selectors choose, and those of whole ids beside it."""
+    """The cases of the profile that match the selectors, and those of complete ids besides."""
 
     def chosen(cases: Iterable[Case]) -> tuple[Case, ...]:
         return choose(cases, options.select, options.skip, partial(registry.case, machine=machine))

@@ -1,10 +1,9 @@
-"""Keeping what a device really answered, so that the engine can be tested on it anywhere.
+"""Records the answers of a real device, so that the engine can be tested on them anywhere.
 
-With ``MEMBENCH_RECORDING=FILE`` in the environment a worker appends one line
-of JSON to FILE for each case that it timed on a device: the request, the unit
-that came of it, and every `Stamps` in between, the launch floor's and the
-warm-up's included.  Whoever plays it back gets the same unit, and an answer
-that calls itself `replay`, which no results file takes.
+With ``MEMBENCH_RECORDING=FILE`` in the environment a worker appends one line of JSON to FILE for
+each case that it timed on a device: the request, the resulting unit, and every `Stamps` in between,
+including those of the launch floor and the warm-up. A replay gives the same unit, from a backend
+named `replay`, which no results file accepts.
 """
 
 from __future__ import annotations
@@ -24,14 +23,14 @@ from membench.measure.rounds.protocol import RoundRequest
 from membench.results.case_result import CaseResult
 
 VARIABLE = "MEMBENCH_RECORDING"
-"""Environment variable that names the file."""
+"""Environment variable with the path of the recording."""
 
 SCHEMA = "membench.recording/1"
 
 
 @dataclass(frozen=True)
 class Declared:
-    """What a `Timed` says of itself, beside what it does."""
+    """The attributes of a `Timed`, without its functions."""
 
     size_bytes: int
     metric: Metric
@@ -49,7 +48,7 @@ class Declared:
 
 @dataclass(frozen=True)
 class Recorded:
-    """One line: a request, what it came to, and what that came from."""
+    """One line: a request, its result, and the stamps that led to it."""
 
     request: RoundRequest
     unit: CaseResult
@@ -59,7 +58,7 @@ class Recorded:
 
 
 class RecordingDevice:
-    """A device backend, and a note of all its stamps."""
+    """A device backend that records all its stamps."""
 
     def __init__(self, device: DeviceBackend) -> None:
         self._device = device
@@ -70,7 +69,7 @@ class RecordingDevice:
         return getattr(self._device, name)
 
     def stamps(self) -> Stamps:
-        """Those of the device, kept."""
+        """The device's stamps, which are recorded."""
         stamps = self._device.stamps()
         self.taken.append(stamps)
         return stamps
@@ -81,14 +80,14 @@ DeviceBackend.register(RecordingDevice)
 
 
 def recorded(backend: Backend, environ: Mapping[str, str] = os.environ) -> Backend:
-    """``backend``, listened to if it is a device and somebody asked for a recording."""
+    """``backend``, wrapped for recording if it is a device and a recording is requested."""
     if VARIABLE in environ and isinstance(backend, DeviceBackend):
         return RecordingDevice(backend)
     return backend
 
 
 def remember(backend: Backend, work: Timed) -> None:
-    """Note what is about to be timed, if ``backend`` is listened to."""
+    """Note the work that is about to be timed, if ``backend`` records."""
     if isinstance(backend, RecordingDevice):
         backend.work = Declared(**{one.name: getattr(work, one.name) for one in fields(Declared)})
 
@@ -99,7 +98,7 @@ def keep(
     backend: Backend,
     environ: Mapping[str, str] = os.environ,
 ) -> None:
-    """Append the recording of ``unit``, if its ``backend`` was listened to."""
+    """Append the recording of ``unit``, if its ``backend`` records."""
     if not isinstance(backend, RecordingDevice):
         return
     stamps, work = tuple(backend.taken), backend.work

@@ -1,4 +1,4 @@
-"""A whole run: machine, plan, journal, rounds, and the files that a stranger gets."""
+"""A whole run: machine, plan, journal, rounds, and results files."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from membench.core.plain import dump, load
 from membench.core.snapshot import GpuIdentity, Machine
 from membench.core.terms import Status, Tier
 from membench.core.text import shell_word
-from membench.core.units import format_seconds, format_value
+from membench.core.units import format_seconds, format_size, format_value
 from membench.host.memory import staircase
 from membench.machine import snapshot
 from membench.machine.software import software_version
@@ -58,10 +58,10 @@ from membench.results.table import to_csv
 
 @dataclass(frozen=True)
 class Wall:
-    """Where the wall time went, in seconds; of a resumed run, that of its last part.
+    """The wall time in seconds by kind of work; for a resumed run, that of its last part.
 
-    `overhead` is what was neither measuring nor filling nor verifying:
-    starting processes, compiling, planning, journalling, drawing.
+    `overhead` is all time besides measuring, filling and verifying: starting processes, compiling,
+    planning, journalling, drawing.
     """
 
     total: float
@@ -71,19 +71,19 @@ class Wall:
 
     @property
     def overhead(self) -> float:
-        """The rest."""
+        """The rest of the total."""
         return max(0.0, self.total - self.measuring - self.filling - self.verifying)
 
 
 @dataclass(frozen=True, repr=False)
 class RunOutcome:
-    """What is left of a run; a notebook shows its numbers as a table.
+    """The result of a run; a notebook shows its numbers as a table.
 
     Attributes:
         rows: the results, in the order of the plan.
-        csv: the file that holds them, None where not one case was measured.
+        csv: the results file, None if no case was measured.
         signum: the signal that ended the run early, 0 for a complete one.
-        again: what ``--resume`` takes after such a signal.
+        again: the argument of ``--resume`` after such a signal.
     """
 
     plan: Plan
@@ -96,7 +96,7 @@ class RunOutcome:
 
     @property
     def failed(self) -> bool:
-        """Some case failed."""
+        """Whether a case failed."""
         return any(row.status is Status.FAILED for row in self.rows)
 
     def __repr__(self) -> str:
@@ -129,9 +129,9 @@ class RunOutcome:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A run that has not begun: everything that can be refused has been.
+    """A run before its start, after all checks that may refuse it.
 
-    ``named``: the user chose the name of the results file, so no other will do.
+    ``named``: the user chose the name of the results file, so it must not change.
     """
 
     plan: Plan
@@ -141,11 +141,11 @@ class Prepared:
 
 
 def prepare(options: RunOptions, observer: Observer) -> Prepared:
-    """Look at the machine and make the plan.  Writes nothing.
+    """Examine the machine and make the plan. Writes nothing.
 
     Raises:
-        BackendUnavailable: ``strict``, and a GPU is there that is not right, or nothing is
-            selected that runs without one.
+        BackendUnavailable: with ``strict``, a GPU is present but faulty; or no selected case runs
+            without a GPU.
         UsageError, NothingMatched: see `make_plan`.
     """
     benches = registry()
@@ -153,8 +153,8 @@ def prepare(options: RunOptions, observer: Observer) -> Prepared:
     scratch = options.scratch or results_directory
     if options.scratch is not None and not options.scratch.is_dir():
         raise OutputError(
-            f"the scratch place {shown(options.scratch)} is not a directory",
-            "give a directory that you may write to; nothing else is ever written to",
+            f"the scratch path {shown(options.scratch)} is not a directory",
+            "give a directory that you may write to; nothing else is written to",
         )
     machine = snapshot([results_directory, scratch])
     gpus = machine.gpus
@@ -173,27 +173,37 @@ def prepare(options: RunOptions, observer: Observer) -> Prepared:
     if options.strict and all(case.gpu is not None and case.skipped for case in plan.cases):
         raise BackendUnavailable(
             f"every selected case needs a GPU: {plan.cases[0].skipped}",
-            "select others, or run without --strict to get their skipped rows",
+            "select other cases, or run without --strict to get skipped rows",
         )
     if any(_rests_on_caches(case) for case in plan.cases):
-        cpu = replace(machine.cpu, staircase=staircase.measure(machine))
+        cpu = replace(machine.cpu, staircase=_stairs(machine, observer))
         machine = replace(machine, cpu=cpu)
         plan = make_plan(options, benches, machine, machine.filesystems[-1])
     csv = options.output or default_path(RESULTS, plan.machine, plan.started, plan.profile)
     return Prepared(plan, machine, csv, named=options.output is not None)
 
 
+def _stairs(machine: Machine, observer: Observer) -> tuple[tuple[int, float], ...]:
+    """The staircase of the machine; its ends are the first values that a run has to show."""
+    stairs = staircase.measure(machine)
+    ends = dict.fromkeys((*stairs[:1], *stairs[-1:]))
+    told = ", ".join(f"{latency:.3g} ns in {format_size(size)}" for size, latency in ends)
+    if told:
+        observer.noted(f"a chase before the plan, to see the caches: {told}")
+    return stairs
+
+
 def _rests_on_caches(case: PlannedCase) -> bool:
-    """Whether it can be measured here, and what the host's caches are decides its size or flags."""
+    """Whether the case can run here and its size or flags depend on the host's caches."""
     return case.backend == "cpu" and case.tier is Tier.DDR and not case.skipped
 
 
 def start(prepared: Prepared, observer: Observer, *, verbose: bool = False) -> RunOutcome:
-    """Run what was prepared.
+    """Carry out a prepared run.
 
     Raises:
-        OutputError: the results cannot be written there; nothing was measured
-            yet, or what was measured is in the journal and the message names it.
+        OutputError: the results cannot be written; nothing was measured yet, or the measurements
+            are in the journal that the message names.
         BackendUnavailable: another run measures on the same GPU.
     """
     if prepared.named:
@@ -205,10 +215,10 @@ def start(prepared: Prepared, observer: Observer, *, verbose: bool = False) -> R
 
 
 def _begun(prepared: Prepared) -> tuple[Prepared, Journal]:
-    """The journal, and ``prepared`` with the path that it got.
+    """The journal, and ``prepared`` with its final path.
 
-    The default path tells the second of the start: of two runs that start in one, the one that
-    comes second to a name takes the next.
+    The default path contains the second of the start; if two runs start in the same second, the
+    later one takes the next free name.
     """
     while True:
         csv = prepared.csv if prepared.named else unused_path(prepared.csv)
@@ -223,11 +233,11 @@ def _begun(prepared: Prepared) -> tuple[Prepared, Journal]:
 
 
 def resume(csv: Path, observer: Observer, *, verbose: bool = False) -> RunOutcome:
-    """Complete the run whose results were to go to ``csv``.
+    """Complete the run whose results belong at ``csv``.
 
     Raises:
-        JournalError: there is nothing to resume, or the machine, the version
-            or a case's meaning is another one than the journal's.
+        JournalError: there is nothing to resume, or the machine, the version or the version of a
+            case differs from the journal's.
     """
     path = journal_path(csv)
     if not (path.exists() or path.is_symlink()):
@@ -249,10 +259,10 @@ def resume(csv: Path, observer: Observer, *, verbose: bool = False) -> RunOutcom
 
 
 def _refuse_half(csv: Path, contents: Contents) -> None:
-    """One side of a paired run is not continued alone.
+    """Refuse to continue one side of a paired run alone.
 
-    A death between the writing of both results can leave one that is measured and not written,
-    beside another that is complete.
+    A kill between the writing of both results can leave one side measured and not written, and the
+    other complete.
     """
     pair = contents.plan.pair
     if pair is None:
@@ -266,7 +276,7 @@ def _refuse_half(csv: Path, contents: Contents) -> None:
 
 
 def _all_measured(contents: Contents) -> bool:
-    """The plan is done: all that is missing is the results file."""
+    """Whether the plan is complete and only the results file is missing."""
     measured = {(unit.round, unit.case) for unit in contents.units}
     settled = {unit.case for unit in contents.units if unit.status is not Status.OK}
     return all(
@@ -277,7 +287,7 @@ def _all_measured(contents: Contents) -> bool:
 
 
 def resume_command(csv: Path, pairing: Pairing | None = None) -> str:
-    """What completes the run of ``csv``, to be pasted into a shell."""
+    """The shell command that completes the run of ``csv``."""
     words = ["membench", "run", "--resume", shell_word(csv)]
     if pairing is not None:
         given = {
@@ -297,7 +307,7 @@ def _machine_of(path: Path, contents: Contents) -> Machine:
 
 
 def prove_rows(path: Path, contents: Contents, machine: Machine) -> None:
-    """Refuse a journal, before anything is measured, of which no results could be made."""
+    """Refuse a journal from which no results could be made, before anything is measured."""
     reason = ""
     for unit in contents.units:
         if not 1 <= unit.round <= contents.plan.rounds:
@@ -320,23 +330,23 @@ def used_gpus(prepared: Prepared) -> Sequence[GpuIdentity]:
 
 @dataclass(frozen=True)
 class Software:
-    """What measures: the column `membench`, and the versions of the benches by name."""
+    """The measuring software: the column `membench`, and the versions of the benches by name."""
 
     name: str
     versions: Mapping[str, int]
 
     @classmethod
     def here(cls) -> Software:
-        """This very membench."""
+        """This membench."""
         versions = {name: bench.version for name, bench in registry().benches.items()}
         return cls(software_version(), versions)
 
 
 def check_ground(path: Path, contents: Contents, now: Machine, software: Software) -> None:
-    """Refuse to go on with the journal ``path`` on another machine, or with other software.
+    """Refuse to continue the journal ``path`` on another machine or with other software.
 
     Raises:
-        JournalError: one line that says which.
+        JournalError: one line that names the difference.
     """
     plan, then = contents.plan, _machine_of(path, contents)
     hint = "start a new run: one file cannot mix results from different machines or versions"
@@ -350,7 +360,7 @@ def check_ground(path: Path, contents: Contents, now: Machine, software: Softwar
         if case.gpu is not None and not case.skipped:
             used, shown = (one.gpus.devices[case.gpu : case.gpu + 1] for one in (then, now))
             if [gpu.uuid for gpu in used] != [gpu.uuid for gpu in shown]:
-                raise JournalError(f"the journal's GPU {case.gpu} is another one now", hint)
+                raise JournalError(f"the journal's GPU {case.gpu} is a different one now", hint)
         version = software.versions.get(case.bench)
         if version is None and not case.skipped:
             raise JournalError(f"the journal's case {case.id} does not exist any more", hint)
@@ -362,7 +372,7 @@ def check_ground(path: Path, contents: Contents, now: Machine, software: Softwar
 
 @dataclass(frozen=True)
 class End:
-    """How the measuring ended: seconds in all and of the layout, and what cut it short, if so."""
+    """The end of the measurements: seconds in all and of the layout, and any error."""
 
     seconds: float
     layout: float
@@ -371,7 +381,7 @@ class End:
 
     @property
     def complete(self) -> bool:
-        """All that was planned is measured."""
+        """Whether everything planned is measured."""
         return not self.signum and self.trouble is None
 
 
@@ -393,18 +403,19 @@ def _run(
 def finish(
     prepared: Prepared, journal: Journal, before: int, end: End, observer: Observer
 ) -> RunOutcome:
-    """The results of a run that has ended, from its closed ``journal``.
+    """The results of a run that has ended, made from its closed ``journal``.
 
-    ``before`` units were there already, of a resumed run.
+    ``before`` is the number of units of a resumed run's first part.
 
     Raises:
-        MembenchError: what cut it short, or why its results cannot be written.
+        MembenchError: the error that cut the run short, or the reason why its results cannot be
+            written.
     """
     if end.trouble is not None and not journal.path.exists():
         raise end.trouble  # somebody removed it, and it cannot be put back
     if journal.restored:
         observer.warned(
-            f"{shown(journal.path)} was removed during the run, and was written again",
+            f"{shown(journal.path)} was removed during the run and has been written again",
             "no result is lost; do not delete files in the results directory during a run",
         )
     return _publish(prepared, before, end, observer)
@@ -418,7 +429,7 @@ def _measure(
     *,
     verbose: bool,
 ) -> End:
-    """Fill the journal, which is where it belongs afterwards if that can be."""
+    """Fill the journal, and put it where it belongs if possible."""
     begin = time.monotonic()
     layout_seconds, signum = 0.0, 0
     trouble: MembenchError | None = None
@@ -446,9 +457,9 @@ def _measure(
 
 
 def _publish(prepared: Prepared, before: int, end: End, observer: Observer) -> RunOutcome:
-    """Turn the journal into CSV and sidecar; a complete run's journal then goes.
+    """Turn the journal into CSV and sidecar; the journal of a complete run is then removed.
 
-    ``before`` units were there already, of a resumed run.
+    ``before`` is the number of units of a resumed run's first part.
     """
     journal = journal_path(prepared.csv)
     contents = read_journal(journal)
@@ -464,12 +475,12 @@ def _publish(prepared: Prepared, before: int, end: End, observer: Observer) -> R
         csv = publish(prepared.csv, rows, _sidecar(contents, wall, interrupted=not end.complete))
     except OutputError as error:
         raise OutputError(
-            f"{end.trouble or error}; what was measured is in {shown(journal)}",
-            f"make room, then: {again}",
+            f"{end.trouble or error}; the measurements are in {shown(journal)}",
+            f"free some space, then run: {again}",
         ) from error
     if csv != prepared.csv:
         observer.warned(
-            f"{shown(prepared.csv)} or the file beside it is not of this run, and stays as it is",
+            f"{shown(prepared.csv)} or the file beside it belongs to another run and is kept",
             f"the results are in {shown(csv)}",
         )
     if end.trouble is not None:

@@ -1,4 +1,4 @@
-"""The scratch file of a run: made once, before the first round, and only if a case needs it."""
+"""The scratch file of a run: created once, before the first round, if a case needs it."""
 
 from __future__ import annotations
 
@@ -18,18 +18,20 @@ from membench.results.case_result import CaseResult
 from membench.results.plan import Plan
 
 WRITE_FACTOR = 8
-"""A run writes at most this many times its ``--disk-budget``, the layout included: SSDs wear."""
+"""A run writes at most this many times its ``--disk-budget``, including the layout, because SSDs
+wear.
+"""
 
 
 @dataclass(frozen=True)
 class ScratchLayout:
-    """What came of it.
+    """The scratch file, or the reason why there is none.
 
     Attributes:
-        scratch: the file as workers know it, None where there is none.
-        problem: why there is none although a case needs it, else empty.
-        reaches: whether a disk can be reached from there at all; if not, its cases are skipped.
-        seconds: that writing it took.
+        scratch: the handle for workers, None without a file.
+        problem: why there is no file although a case needs it, else empty.
+        reaches: whether direct I/O reaches a disk there; if not, its cases are skipped.
+        seconds: time that writing it took.
     """
 
     scratch: ScratchHandle | None = None
@@ -40,11 +42,10 @@ class ScratchLayout:
 
 @contextmanager
 def laid_out(plan: Plan, done: Sequence[CaseResult], observer: Observer) -> Iterator[ScratchLayout]:
-    """The scratch file that the cases still to be run need, gone when the block is left.
+    """The scratch file for the cases that are still to be run, removed at the end of the block.
 
-    Of ``plan``, those are the runnable ones that ``done`` does not settle.
-
-    A file that cannot be made costs the cases that need it, not the run.
+    These are the runnable cases of ``plan`` that ``done`` does not complete. If the file cannot be
+    created, only the cases that need it are lost.
     """
     settled = {unit.case for unit in done if unit.status is not Status.OK}
     settled |= _complete(plan, done)
@@ -74,7 +75,7 @@ def laid_out(plan: Plan, done: Sequence[CaseResult], observer: Observer) -> Iter
 
 
 def _affordable(size: int, plan: Plan) -> int:
-    """What of ``size`` bytes still fits: since it was planned the journal has taken room, too."""
+    """How much of ``size`` bytes still fits: the journal has grown since the plan was made."""
     try:
         status = os.statvfs(plan.scratch)
     except OSError:  # whoever makes the file says why

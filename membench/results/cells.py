@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -20,7 +20,9 @@ from membench.core.untrusted import MAX_DIGITS
 SAMPLES_KEPT = 512
 """Most samples of one round in a cell."""
 
-_NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?(?:e[+-]?[0-9]+)?", re.IGNORECASE)
+_ONE = r"[0-9]++(?:\.[0-9]++)?+(?:e[+-]?[0-9]++)?+"
+_NUMBER = re.compile(_ONE, re.IGNORECASE)
+_NUMBERS = re.compile(rf"{_ONE}(?:;{_ONE})*+", re.IGNORECASE)
 _WHOLE = re.compile(r"[1-9][0-9]*")
 _LOOKS_LIKE_A_NUMBER = re.compile(r"[0-9]+(?:e[0-9]+)?", re.IGNORECASE)
 _KEY = re.compile(r"[a-z0-9_]+")
@@ -112,6 +114,20 @@ def _read_number(cell: str) -> float:
     return float(cell)
 
 
+def _read_numbers(cell: str) -> tuple[float, ...]:
+    if _NUMBERS.fullmatch(cell) is None:  # all at once: there may be thousands
+        raise ValueError(cell)
+    return tuple(map(float, cell.split(";")))
+
+
+def _are_finite(values: Sequence[Any], least: Callable[[float], bool]) -> bool:
+    """Whether `is_number` holds for all ``values`` and ``least`` for the smallest, at a glance.
+
+    False also if it takes a closer look: at integers, or where the sum is too large.
+    """
+    return set(map(type, values)) == {float} and math.isfinite(sum(values)) and least(min(values))
+
+
 def _read_whole(cell: str) -> int:
     if _WHOLE.fullmatch(cell) is None or len(cell) > MAX_DIGITS:
         raise ValueError(cell)
@@ -131,18 +147,33 @@ def _read_boolean(cell: str) -> bool:
 def _write_samples(rounds: tuple[tuple[float, ...], ...]) -> str:
     if not any(rounds):
         return ""
-    return "|".join(";".join(map(sample_text, samples)) for samples in rounds)
+    return "|".join(map(_sample_texts, rounds))
+
+
+def _sample_texts(samples: Sequence[float]) -> str:
+    text = ";".join(map("{:.7g}".format, samples))
+    # A number has one point or none: only where one has none each is looked at.
+    return text if text.count(".") == len(samples) else ";".join(map(sample_text, samples))
 
 
 def _read_samples(cell: str) -> tuple[tuple[float, ...], ...]:
-    return tuple(
-        tuple(map(_read_number, samples.split(";"))) if samples else ()
-        for samples in cell.split("|")
-    )
+    return tuple(_read_numbers(samples) if samples else () for samples in cell.split("|"))
 
 
 def _are_samples(rounds: Any) -> bool:
-    return all(len(samples) <= SAMPLES_KEPT and all(map(is_number, samples)) for samples in rounds)
+    return all(
+        len(samples) <= SAMPLES_KEPT
+        and (not samples or _are_finite(samples, _not_negative) or all(map(is_number, samples)))
+        for samples in rounds
+    )
+
+
+def _not_negative(value: float) -> bool:
+    return value >= 0
+
+
+def _are_values(values: Any) -> bool:
+    return not values or _are_finite(values, is_positive) or all(map(is_positive, values))
 
 
 def _write_detail(detail: Mapping[str, str]) -> str:
@@ -238,8 +269,8 @@ BOOLEAN = CellKind(
 VALUES = CellKind(
     what="finite numbers above 0 with ';' between them",
     write=lambda values: ";".join(map(decimal_text, values)),
-    read=lambda cell: tuple(map(_read_number, cell.split(";"))),
-    valid=lambda values: all(map(is_positive, values)),
+    read=_read_numbers,
+    valid=_are_values,
     absent=(),
 )
 SAMPLES = CellKind(

@@ -125,7 +125,7 @@ def read_ledger(path: Path) -> FleetLedger:
 
 def _check(ledger: FleetLedger) -> None:
     if not _ID.fullmatch(ledger.fleet_id):
-        raise SchemaError("its fleet_id is none")
+        raise SchemaError("its fleet_id is invalid")
     if len({host.name for host in ledger.hosts}) != len(ledger.hosts):
         raise SchemaError("it names a host twice")
     for host in ledger.hosts:

@@ -29,7 +29,7 @@ def check_magnitude(rows: Iterable[Row]) -> None:
         wrong = next((number for number in _numbers(row) if not fits(number)), None)
         if wrong is not None:
             raise SchemaError(
-                f"{row.case} ({row.metric} {row.stat}): {wrong:g} is no measurement",
+                f"{row.case} ({row.metric} {row.stat}): {wrong:g} is not a measurement",
                 f"numbers from {1 / LARGEST:g} to {LARGEST:g} can be computed with",
             )
 

@@ -148,10 +148,10 @@ def check(plan: Plan) -> None:
     }
     wrong += [name for name, fits in ranges.items() if not fits]
     if wrong:
-        raise SchemaError(f"the plan's {wrong[0]} is none that a run can have")
+        raise SchemaError(f"the plan's {wrong[0]} is invalid")
     for case in plan.cases:
         if problem := _problem(case):
-            raise SchemaError(f"{problem} of the case {case.id[:200]} is none that a run can have")
+            raise SchemaError(f"{problem} of the case {case.id[:200]} is invalid")
 
 
 def _is_pairing(pair: Pairing) -> bool:
@@ -162,7 +162,7 @@ def _is_pairing(pair: Pairing) -> bool:
 
 
 def _problem(case: PlannedCase) -> str:
-    """The first field of ``case`` that is out of its range, or an empty text."""
+    """The first field of ``case`` that is out of range, or an empty text."""
     sizes = (case.memory, case.disk, case.gpu_memory)
     fits = {
         "the id": is_cell("case", case.id),

@@ -93,7 +93,7 @@ def _distinct(rows: Iterable[Row]) -> Iterator[Row]:
         elif first != row:
             raise SchemaError(
                 f"two different rows for {row.case} ({row.metric} {row.stat}) of {row.run_id}",
-                "give runs of their own to compare, not edited copies",
+                "compare separate runs, not edited copies",
             )
 
 
@@ -108,13 +108,13 @@ def read_text(path: Path, *, pipe: bool) -> str:
     except NotText:
         if _is_gzip(path):
             raise SchemaError(
-                "compressed with gzip", "gunzip it, and name what that leaves"
+                "compressed with gzip", "unpack it with gunzip, and name the result"
             ) from None
         raise SchemaError("binary, not a results file", _WHAT_IT_IS) from None
     except UnicodeDecodeError:
         raise SchemaError("not text, so not a results file", _WHAT_IT_IS) from None
     if len(text) > MAX_LINES and text.count("\n") > MAX_LINES:
-        raise SchemaError(f"more than {MAX_LINES} lines, which no results file has")
+        raise SchemaError(f"more than {MAX_LINES} lines, the limit of a results file")
     return text.replace("\ufeff", "")  # Excel's mark; in the middle after `cat`
 
 
@@ -157,7 +157,9 @@ def _records(text: str) -> Iterator[tuple[int, list[str]]]:
 def _lines(text: str) -> Iterator[str]:
     for number, line in enumerate(io.StringIO(text, newline=""), start=1):
         if line.count(",") > MAX_CELLS:
-            raise SchemaError(f"line {number}: {line.count(',')} cells, which no results file has")
+            raise SchemaError(
+                f"line {number}: {line.count(',')} cells, too many for a results file"
+            )
         yield line
 
 

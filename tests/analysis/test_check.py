@@ -12,6 +12,7 @@ from pathlib import Path
 import h100_box
 import pytest
 
+from membench.analysis.check.device import judge_device
 from membench.analysis.check.expectation import Expectation, expectations
 from membench.analysis.check.expected import expected_of
 from membench.analysis.check.machine import MachineCheck, check_machine
@@ -20,6 +21,7 @@ from membench.analysis.check.requirements import failures, parse_requirements
 from membench.analysis.check.rule import CheckVerdict
 from membench.cli import main
 from membench.core.errors import UsageError
+from membench.core.snapshot import GpuFault
 from membench.core.terms import Metric, Status, Tier
 from membench.machine.gpus.state import GpuState
 from membench.results.schema import Row
@@ -48,7 +50,7 @@ def checked(
     gpus: int = 8,
 ) -> MachineCheck:
     """The check of the box whose rows went through ``change``."""
-    rows = h100_box.rows(profile, gpus, change)
+    rows = h100_box.judged(h100_box.rows(profile, gpus, change))
     healthy = {number: h100_box.state(number) for number in range(gpus)}
     return check_machine(rows, h100_box.box(gpus), figures(expect), healthy | (states or {}))
 
@@ -69,15 +71,15 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int
 
 @pytest.fixture(scope="module")
 def healthy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return h100_box.written(tmp_path_factory.mktemp("healthy") / "a.csv", h100_box.rows())
+    rows = h100_box.judged(h100_box.rows())
+    return h100_box.written(tmp_path_factory.mktemp("healthy") / "a.csv", rows)
 
 
 @pytest.fixture(scope="module")
 def half(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same box whose fourth GPU has half of its link."""
-    return h100_box.written(
-        tmp_path_factory.mktemp("half") / "a.csv", h100_box.rows("quick", 8, HALF)
-    )
+    rows = h100_box.judged(h100_box.rows("quick", 8, HALF))
+    return h100_box.written(tmp_path_factory.mktemp("half") / "a.csv", rows)
 
 
 def test_a_healthy_box_is_right(healthy: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -137,6 +139,35 @@ def test_the_worst_gpu_decides_a_line(factor: float, expected: str) -> None:
         assert line.worst.device == 5
 
 
+@pytest.mark.parametrize(
+    ("reference", "bench", "low", "high"),
+    [
+        ("h100-sxm", "hbm/read", 3050, 3250),
+        ("h100-sxm", "hbm/write", 2950, 3250),
+        ("h100-sxm", "hbm/copy", 2850, 3040),
+        ("h100-sxm", "hbm/triad", 2950, 3100),
+        ("h100-sxm", "link/h2d", 50, 56),
+        ("h100-sxm", "link/d2h", 50, 56),
+        ("h200-sxm", "hbm/read", 4400, 4650),
+        ("h200-sxm", "hbm/copy", 3950, 4150),
+        ("h200-sxm", "hbm/triad", 4100, 4300),
+    ],
+)
+def test_what_healthy_gpus_give_passes(reference: str, bench: str, low: float, high: float) -> None:
+    """Kernels of several tools, on several hosts, lie in these bands."""
+    one = next(
+        row
+        for row in h100_box.rows("quick", 1)
+        if row.case.startswith((f"{bench}/size=auto/vec=16", f"{bench}/size=64MiB"))
+    )
+    figures_of_bench = [
+        figure for figure in figures(f"ref:{reference}") if figure.case.startswith(f"{bench}/")
+    ]
+    for value, verdict_ in ((low, "pass"), (high, "pass"), (0.85 * low, "fail")):
+        row = replace(one, value=value, round_values=(value,), peak=None, max=None, min=None)
+        assert judge_device([row], figures_of_bench).verdict == verdict_
+
+
 def test_more_than_the_peak_is_a_fault_of_measurement() -> None:
     check = checked(h100_box.scaled(1.2, "hbm/read"))
     assert verdict(check, "GPU memory read") == "measurement fault"
@@ -191,7 +222,7 @@ class TestNothingPassesForWantOf:
         alone = tmp_path / "alone.csv"
         alone.write_bytes(healthy.read_bytes())
         code, out, _ = run(capsys, alone)
-        assert (code, out.count("= pass")) == (0, 0)
+        assert (code, out.count("= pass [")) == (0, 0)
         assert "not judged: no tier has a row, a figure and its preconditions" in out
         code, _, _ = run(capsys, alone, "--require", "gpu=8")
         assert code == 3
@@ -200,11 +231,12 @@ class TestNothingPassesForWantOf:
         alone.unlink()
         write_rows(alone, [replace(rows[0], flags=("noisy",)), *rows[1:]])
         code, out, err = run(capsys, alone)
-        assert (code, out.count("= pass")) == (0, 0)
-        assert "is not as its run wrote it: its sidecar is not used" in err
+        assert (code, out.count("= pass [")) == (0, 0)
+        assert "was changed after its run: its sidecar is not used" in err
 
     def test_all_gpus(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        rows = [row for row in h100_box.rows() if not row.case.endswith("/gpu=7")]
+        every = h100_box.judged(h100_box.rows())
+        rows = [row for row in every if not row.case.endswith("/gpu=7")]
         short = h100_box.written(tmp_path / "a.csv", rows)
         assert run(capsys, short, "--require", "gpu=7")[0] == 0
         code, out, _ = run(capsys, short, "--require", "gpu=8")
@@ -231,7 +263,8 @@ class TestNothingPassesForWantOf:
                 reason="no NVIDIA GPU was found",
             )
 
-        none = h100_box.written(tmp_path / "a.csv", h100_box.rows("quick", 8, skipped))
+        rows = h100_box.judged(h100_box.rows("quick", 8, skipped))
+        none = h100_box.written(tmp_path / "a.csv", rows)
         code, out, _ = run(capsys, none, "--expect", "ref:h100-sxm", "--strict")
         assert code == 3
         assert "skipped: no NVIDIA GPU was found" in out
@@ -286,6 +319,19 @@ def test_a_gpu_that_is_not_right_fails_although_it_is_fast(
     assert failures(check, parse_requirements([])) == (seen,)
 
 
+def test_a_gpu_that_is_lost_is_named() -> None:
+    machine = h100_box.box(8)
+    lost = GpuFault(7, "it has fallen off the bus", "reboot")
+    machine = replace(machine, gpus=replace(machine.gpus, faults=(lost,)))
+    rows = [row for row in h100_box.judged(h100_box.rows()) if not row.case.endswith("/gpu=7")]
+    healthy = {number: h100_box.state(number) for number in range(7)}
+    check = check_machine(rows, machine, figures("auto"), healthy)
+    assert failures(check, parse_requirements(["gpu=8"])) == (
+        "GPU 7: health: it has fallen off the bus",
+        "8 GPUs are required, 7 were measured",
+    )
+
+
 @pytest.mark.parametrize(
     ("word", "fails"), [("heat (hardware)", True), ("power brake", True), ("power cap", False)]
 )
@@ -320,15 +366,74 @@ def test_a_pair_of_the_peer_matrix_is_named() -> None:
     )
 
 
+def test_a_cell_of_an_imported_matrix_is_named() -> None:
+    """p2pBandwidthLatencyTest prints all pairs; the link from GPU 0 to GPU 5 has a lane less."""
+    (like,) = [
+        row
+        for row in h100_box.rows("quick", 2)
+        if row.case == "peer/write/size=256MiB/engine=ce/gpu=0"
+    ]
+    matrix = [
+        replace(
+            like,
+            case=f"link/cuda-samples/test=p2p/op={op}/src={src}/dst={dst}",
+            value=(390 if (src, dst) != (0, 5) else 320) + 0.2 * ((src + dst) % 3),
+            round_values=(),
+            detail={},
+        )
+        for op in ("writes", "reads")
+        for src in range(8)
+        for dst in range(8)
+        if src != dst
+    ]
+    check = check_machine(matrix, None, ())
+    assert [one.name for one in check.stragglers] == ["GPU 0 to GPU 5"]
+    (found,) = check.stragglers
+    assert len(found.slow) == 2
+
+
 def test_against_a_file_of_its_own(
     healthy: Path, half: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code, out, _ = run(capsys, healthy, "--expect", healthy)
     assert code == 0
-    assert out.count("= pass") >= 20  # latencies, peers and disk too
+    assert out.count("= pass [") >= 20  # latencies, peers and disk too
     code, out, _ = run(capsys, half, "--expect", healthy)
     assert code == 3
     assert "GPU 3: host to GPU: fail" in out
+
+
+def test_against_its_own_history(
+    half: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    few = [
+        row
+        for row in h100_box.judged(h100_box.rows())
+        if row.case.startswith(("link/", "ddr/read"))
+    ]
+    for number in range(6):
+        factor = 1 + 0.002 * (number % 3)
+
+        def drifted(row: Row, factor: float = factor, number: int = number) -> Row:
+            assert row.value is not None
+            values = tuple(value * factor for value in row.round_values)
+            run = f"20260{number + 1}01T000000Z-aaaa"
+            return replace(row, value=row.value * factor, round_values=values, run_id=run)
+
+        write_rows(tmp_path / f"{number}.csv", map(drifted, few))
+    now = tmp_path / "now.csv"
+    now.write_bytes(half.read_bytes())
+    now.with_suffix(".json").write_bytes(half.with_suffix(".json").read_bytes())
+    code, out, err = run(capsys, now, "--expect", "history")
+    assert (code, err) == (3, "")
+    assert "GPU 3: host to GPU: fail (50% of what is expected)" in out
+    assert "history: 6 runs since 2026-01-01 00:00" in out
+    assert "= pass [1]" in out
+    for number in range(4):
+        (tmp_path / f"{number}.csv").unlink()
+    code, _, err = run(capsys, now, "--expect", "history")
+    assert code == 2
+    assert "there are 2 other runs of this machine" in err
 
 
 @pytest.mark.parametrize("form", ["table", "md", "json", "github", "junit"])
@@ -416,7 +521,6 @@ def test_a_word_twice_is_one_requirement() -> None:
 
 
 def test_data_sheets_are_compared_at_their_depth_alone(tmp_path: Path) -> None:
-    from membench.analysis.check.device import judge_device
     from membench.results.compact.row import of_row
 
     rows = [

@@ -15,7 +15,7 @@ from membench.analysis.absences import Absence, absences
 from membench.analysis.comparison import Comparison, compare
 from membench.analysis.facts import Fact
 from membench.analysis.figure import Basis
-from membench.analysis.finding import Difference
+from membench.analysis.finding import SEVERAL_RUNS, Difference
 from membench.analysis.gate import check_gate, found
 from membench.analysis.sides import make_sides
 from membench.analysis.sources import Source
@@ -91,16 +91,16 @@ def test_too_few_rounds_are_unclear_and_say_what_would_settle_it(n: int, m: int)
     assert one.counts == (n, m)
     assert one.ratio == pytest.approx(3, rel=0.01)
     assert one.interval is None
-    assert one.settle == "run again with --rounds 10"
+    assert one.settle == SEVERAL_RUNS
 
 
 def test_noise_makes_unclear_and_never_an_alarm() -> None:
     noisy = (80.0, 100.0, 120.0, 90.0, 110.0)
     one = finding([row(noisy)], [row([1.05 * value for value in noisy])])
     assert (one.verdict, one.reason) == (Verdict.UNCLEAR, Reason.WIDE)
-    assert one.settle == "run again with --rounds 10"
+    assert one.settle == SEVERAL_RUNS
     ten = finding([row(noisy * 2)], [row([1.05 * value for value in noisy * 2])])
-    assert ten.settle == "run again on a quieter machine, or give 4 runs a side"
+    assert ten.settle == SEVERAL_RUNS  # ten rounds share the offset of their run as five do
 
 
 @pytest.mark.parametrize(

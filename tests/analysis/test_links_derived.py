@@ -19,7 +19,7 @@ from membench.core.terms import BETTER, UNIT, Metric, Stat, Status, Tier
 from membench.core.units import KIB, MIB, format_size
 from membench.report.page.runs import ReportSource, Run
 from membench.report.page.sections import links
-from membench.report.screens.run import print_policies
+from membench.report.screens.kv_policy import print_policies
 from membench.results.schema import Row
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import cache
 from pathlib import Path
 
@@ -12,9 +13,11 @@ from compare_rows import run_cli
 from membench.analysis.alike import is_cited, likeness_of
 from membench.analysis.check.expected import expected_of
 from membench.analysis.references import find_reference, references, references_of
+from membench.cli import main
 from membench.core.case import PROFILES
 from membench.core.terms import Status
 from membench.results.compact.row import Measurement, of_row
+from membench.results.reference_files import files_of
 from membench.results.schema import Row
 
 
@@ -77,7 +80,7 @@ def test_a_run_of_either_profile_has_cases_in_common_with_its_reference(
     profile: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = h100_box.written(tmp_path / "a.csv", h100_box.rows(profile, 1), gpus=1, profile=profile)
-    code, out, err = run_cli(capsys, run, "--against", "ref:h100-sxm")
+    code, out, err = run_cli(capsys, run, "--against", "ref:h100-sxm", "--all")
     assert (code, err) == (0, "")
     common = next(line for line in out.splitlines() if "cases in common" in line)
     assert int(common.split()[0]) >= 15
@@ -97,6 +100,23 @@ def test_the_nearest_case_is_shown_with_what_differs(
     assert code == 0
     assert "n/a (case)" in out
     assert "the nearest case: size 256MiB, here 1MiB" in out
+
+
+def test_either_side_may_be_the_published_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = h100_box.written(tmp_path / "a.csv", h100_box.rows("quick", 1), gpus=1)
+    (figures,) = files_of(["ref:h100-sxm"])
+    ratios = []
+    for order, case in (
+        ((run, f"ref={figures}"), "hbm/copy/size=auto/vec=16"),
+        ((f"ref={figures}", run), "hbm/copy/size=256MiB/vec=16"),
+    ):
+        code, out, _ = run_cli(capsys, *order, "--all", "--format", "json")
+        assert code == 0
+        (line,) = [line for line in json.loads(out)["rows"] if line["case"] == case]
+        ratios.append(line["labels"][1]["against_reference"]["ratio"])
+    assert ratios[0] == pytest.approx(1 / ratios[1])
 
 
 def test_a_machine_finds_its_references() -> None:
@@ -138,3 +158,25 @@ def test_the_sockets_have_to_agree() -> None:
 def test_failed_rows_name_no_machine() -> None:
     rows: list[Row] = [row for row in h100_box.rows("quick", 1) if row.status is not Status.OK]
     assert expected_of(["auto"], rows, h100_box.box(1)) == ()
+
+
+def test_a_reference_can_be_named_where_a_file_can(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.csv"
+    first, second = files_of([mine, "ref:h100-sxm"])
+    assert first == mine
+    assert second.parts[-2:] == ("h100-sxm", "figures.csv")
+
+
+@pytest.mark.parametrize("command", ["check", "report", "advise"])
+def test_a_reference_that_does_not_exist(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    more = {
+        "check": (),
+        "report": ("-o", str(tmp_path / "o.html")),
+        "advise": ("--model", "llama-3.1-8b", "--context", "4096"),
+    }
+    with pytest.raises(SystemExit) as end:
+        main([command, "ref:nothing", *more[command]])
+    assert end.value.code == 2
+    assert "there is no reference 'ref:nothing'" in capsys.readouterr().err

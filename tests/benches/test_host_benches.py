@@ -284,7 +284,7 @@ def test_pages_on_another_node_than_asked_for_fail(
     monkeypatch.setattr("membench.machine.pages.node_of_pages", lambda pages: [3] * len(pages))
     node = cpu.machine.cpu.cores[0].node
     try:
-        with pytest.raises(VerificationFailed, match=r"pages lie on nodes \[3\]"):
+        with pytest.raises(VerificationFailed, match=r"pages are on nodes \[3\]"):
             build(cpu, "host/numa", size="16MiB", cpu=node, mem=node)
     except Skip as skipped:
         pytest.skip(str(skipped))

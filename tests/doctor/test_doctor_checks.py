@@ -97,6 +97,18 @@ RAISED: list[tuple[str, Severity, dict[str, Any], str]] = [
     (
         "huge-pages",
         Severity.WARN,
+        {"machine.memory.thp": "never", "machine.memory.small_thp": (65536,)},
+        "lie on pages of 64KiB and are flagged",
+    ),
+    (
+        "memory",
+        Severity.FAIL,
+        {"machine.memory.available": GIB, "machine.memory.hugetlb_bytes": 8 * GIB},
+        "8.00 GiB are set aside for hugetlbfs",
+    ),
+    (
+        "huge-pages",
+        Severity.WARN,
         {"machine.memory.thp_allowed": False},
         "this process may have none",
     ),
@@ -262,12 +274,12 @@ def test_caches_that_a_chase_confirms_or_cannot(with_: With) -> None:
     box = machine([32], 8)
     unconfirmed = finding(with_({"machine": box}), "caches")
     assert (unconfirmed.level, unconfirmed.seen) == (
-        *(Severity.OK, "last level: 32.0 MiB; no chase confirmed it"),
+        *(Severity.OK, "last level: 32.0 MiB; not confirmed by a pointer chase"),
     )
     cpu = replace(box.cpu, staircase=staircase((1, 12), (32, 60), (64, 110)))
     confirmed = finding(with_({"machine": replace(box, cpu=cpu)}), "caches")
     assert confirmed.level is Severity.OK
-    assert confirmed.seen.endswith("a chase has memory's latency from 64.0 MiB on")
+    assert confirmed.seen.endswith("a pointer chase has memory's latency from 64.0 MiB on")
     absurd = machine([260], 2, staircase=staircase((1, 20), (16, 120), top=512))
     wrong = finding(with_({"machine": absurd}), "caches")
     assert wrong.level is Severity.WARN

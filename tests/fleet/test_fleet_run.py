@@ -148,7 +148,7 @@ def test_what_a_worker_sends_is_checked_and_named(
     asked = ledger(tmp_path, *NAMES)
     done = FleetRun(cluster, tmp_path, asked, Watcher(), Patience(wait=20)).run()
     assert {host.name: host.detail for host in done.hosts} == {
-        "worker-0": "what came back cannot be trusted: not the answer of a run",
+        "worker-0": "the host's answer is invalid: not the answer of a run",
         "worker-1": "what came back cannot be trusted: results.csv: binary, not a results file",
         "worker-2": "RuntimeError: no way",
     }

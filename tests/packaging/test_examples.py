@@ -1,18 +1,14 @@
-"""What `examples/` and the documents show does work."""
+"""What `examples/` shows does work."""
 
 from __future__ import annotations
 
 import os
 import re
-import shlex
 import subprocess
 import sys
 from pathlib import Path
 
-import click
 import pytest
-
-from membench.cli import group
 
 pytestmark = pytest.mark.slow
 
@@ -55,28 +51,6 @@ def test_the_example_of_the_python_api(tmp_path: Path) -> None:
     shown = run(script, "host/chase/size=16KiB/*", "1", path=tmp_path, cwd=tmp_path)
     assert len(re.findall(r"host/chase/size=16KiB/pages=thp", shown)) == 3
     assert re.search(r" (better|worse|same|unclear) ", shown)
-
-
-def commands() -> list[str]:
-    """The membench commands of the workflow and of the documents, without prompts."""
-    workflow = re.findall(
-        r"^ +\S*/membench (.*)$", WORKFLOW.read_text(encoding="ascii"), re.MULTILINE
-    )
-    found = list(workflow)
-    for document in ("docs/compare.md", "docs/formats.md", "results/README.md"):
-        text = (ROOT / document).read_text(encoding="ascii")
-        for block in re.findall(r"^```sh\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
-            found += re.findall(r"^(?:\$ )?membench (.*)$", block, re.MULTILINE)
-    return found
-
-
-@pytest.mark.parametrize("line", commands())
-def test_every_command_that_is_shown_is_one_that_can_be_given(line: str) -> None:
-    name, *arguments = shlex.split(line.partition(" #")[0], comments=False)
-    command = group.get_command(click.Context(group), name)
-    assert command is not None, name
-    stop = next((place for place, word in enumerate(arguments) if word in "|>"), len(arguments))
-    command.make_context(name, arguments[:stop])
 
 
 def test_the_workflow_calls_membench_and_gates() -> None:

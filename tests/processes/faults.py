@@ -490,7 +490,7 @@ FAULTS = (
         "babble",
         "nonsense in the pipe of the answers",
         ONE_CASE,
-        "round 1: the worker was killed: it answered nonsense, b'no answer'",
+        "round 1: the worker was killed: its answer was malformed: b'no answer'",
     ),
     _case(
         "device-lost",
@@ -579,7 +579,9 @@ FAULTS = (
         "`rm -r` of the results directory in the middle of the run",
         "the directory is made again, nothing is lost, one line says so",
         Seen(
-            0, "Warning: results/o.journal was removed during the run, and was written again", ALL
+            0,
+            "Warning: results/o.journal was removed during the run and has been written again",
+            ALL,
         ),
     ),
     Fault(
@@ -589,7 +591,7 @@ FAULTS = (
         "it stays, the results get the next free name, one line says so",
         Seen(
             0,
-            "Warning: o.csv or the file beside it is not of this run, and stays as it is",
+            "Warning: o.csv or the file beside it belongs to another run and is kept",
             ALL,
             "o-2.csv o-2.json o.csv",
         ),
@@ -628,7 +630,7 @@ FAULTS = (
         Seen(
             1,
             "Error: another run (process 1234) measures on GPU 0 (NVIDIA H100 80GB HBM3): "
-            "each would see a share of the device",
+            "each would get a share of the device",
             ALL,
         ),
     ),

@@ -62,6 +62,7 @@ def test_on_a_pipe_there_is_one_plain_line_a_unit_and_ids_are_whole(membench: Me
     assert done.stdout.isascii()
     assert "\x1b" not in done.stdout
     assert "provisional, after 1 round" in done.stdout
+    assert done.stdout.count("\ntier ") == 2
     assert "Results: o.csv and o.json" in done.stdout
     assert "Next: membench " in done.stdout
     assert re.search(r"\d+% measuring, \d+% filling, \d+% verifying, \d+% overhead", done.stdout)
@@ -123,8 +124,9 @@ def test_list_says_what_can_run_here_and_why_not(membench: Membench) -> None:
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert lines[1].split()[0] == "ddr/steady/n=1"
-    assert lines[1].split()[-1] == "yes"
-    assert lines[-1].startswith("hbm/nothing ")
+    assert lines[1].split()[-1] == "ddr"
+    assert lines[-2].startswith("1 cannot run here: ")
+    assert lines[-1].strip() == "hbm/nothing"
     data = json.loads(membench("list", "--select", "hbm/nothing", "--json").stdout)
     assert data[0]["id"] == "hbm/nothing"
     assert data[0]["skipped"]
@@ -173,7 +175,7 @@ def test_what_cannot_be_explained_gets_a_suggestion(membench: Membench) -> None:
     assert done.returncode == 4
     assert (
         done.stderr
-        == "Error: 'noisi' is no flag, bench, case or claim\nHint: did you mean noisy?\n"
+        == "Error: 'noisi' is not a flag, bench, case or claim\nHint: did you mean noisy?\n"
     )
 
 

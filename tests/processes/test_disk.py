@@ -89,7 +89,7 @@ def test_only_directories_are_accepted(membench: Membench, place: str) -> None:
     (membench.directory / "precious").write_text("mine")
     done = membench.refuses("run", "--select", "ssd/read", "--scratch", place, "-o", "o.csv")
     assert done.returncode == 1
-    assert done.stderr.startswith(f"Error: the scratch place {place} is not a directory\nHint: ")
+    assert done.stderr.startswith(f"Error: the scratch path {place} is not a directory\nHint: ")
     assert (membench.directory / "precious").read_text() == "mine"
     assert not (membench.directory / "o.csv").exists()
 
@@ -103,7 +103,7 @@ def test_a_file_that_does_not_fit_costs_the_disk_cases_and_nothing_else(
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20)),
     )
     assert done.returncode == 3, done.stderr
-    assert "there is no room for a scratch file of 16.0 MiB" in done.stderr
+    assert "no space is left for a scratch file of 16.0 MiB" in done.stderr
     by_status = {row.case: row.status for row in rows(membench)}
     assert by_status["ssd/tiny"] is Status.FAILED
     assert by_status["ddr/steady/n=1"] is Status.OK

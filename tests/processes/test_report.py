@@ -60,7 +60,7 @@ def test_a_report_is_repeated_and_other_files_are_left_alone(measured: Membench)
     done = measured("report", "a.csv", "-o", "a.html")
     assert done.returncode == 1
     assert done.stderr == (
-        "Error: a.html exists and is no report of membench\n"
+        "Error: a.html exists and is not a report of membench\n"
         "Hint: nothing is overwritten: choose another -o\n"
     )
     assert page.read_text() == "mine"

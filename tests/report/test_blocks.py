@@ -8,10 +8,11 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
+from membench.analysis.ladder import ladder
 from membench.core.terms import BETTER, UNIT, BytesConvention, Metric, Stat, Status, Tier
 from membench.report.screens.blocks import blocks, split
 from membench.report.screens.info import ranges
-from membench.report.screens.run import headline, print_flags, print_results
+from membench.report.screens.run import print_flags, print_reasons, print_rows
 from membench.results.schema import Row
 
 
@@ -64,24 +65,48 @@ def test_split() -> None:
     assert split("kv/h2d/block=16KiB/count=1") == ("kv/h2d", ("block=16KiB", "count=1"))
 
 
-def test_the_headline_takes_the_direction_into_account() -> None:
-    assert headline(ROWS) == [
-        ("cache", "1.19 ns", "host/chase/size=16KiB"),
-        ("ddr", "40.0 GB/s", "ddr/copy/size=64MiB/threads=all/pages=thp"),
-    ]
+def best(rows: list[Row]) -> dict[str, str]:
+    return {str(rung.tier): one.case for rung in ladder(rows) for one in rung.best.values()}
+
+
+def test_the_ladder_takes_the_direction_into_account() -> None:
+    assert best(ROWS) == {
+        "cache": "host/chase/size=16KiB",
+        "ddr": "ddr/copy/size=64MiB/threads=all/pages=thp",
+    }
 
 
 def test_what_cannot_be_is_shown_and_never_the_best() -> None:
     beyond = row("ddr/copy/size=4MiB", 900.0, flags=("above-peak",))
-    assert headline([*ROWS, beyond]) == headline(ROWS)
-    assert headline([beyond]) == []
+    assert best([*ROWS, beyond]) == best(ROWS)
+    assert best([beyond]) == {}
     assert [one.case for block in blocks([beyond]) for one in block.rows] == [beyond.case]
+
+
+def test_the_host_link_is_not_the_one_between_gpus() -> None:
+    """A sum over both ways is no rate of either, and copies within a GPU are on no link."""
+    rows = [
+        row("link/h2d/size=64MiB", 55.0, tier=Tier.LINK),
+        row("link/bidir/size=64MiB", 101.0, tier=Tier.LINK),
+        row("kv/d2d/block=64KiB", 1500.0, tier=Tier.LINK),
+        row("peer/read/size=256MiB", 380.0, tier=Tier.LINK),
+    ]
+    found = {(rung.peer, rung.best[Metric.BANDWIDTH].value) for rung in ladder(rows)}
+    assert found == {(False, 55.0), (True, 380.0)}
+    assert ladder(rows[1:2])[0].best[Metric.BANDWIDTH].value == 101.0
+
+
+def test_a_figure_that_is_held_against_another_comes_before_the_best() -> None:
+    judged = {("ddr/copy/size=1GiB/threads=all/pages=thp", Metric.BANDWIDTH)}
+    rungs = {rung.tier: rung for rung in ladder(ROWS, judged)}
+    assert rungs[Tier.DDR].best[Metric.BANDWIDTH].value == 38.123
 
 
 def printed(width: int, *, full_ids: bool) -> list[str]:
     stream = io.StringIO()
     console = Console(file=stream, width=width, highlight=False)
-    print_results(console, ROWS, full_ids=full_ids)
+    print_rows(console, ROWS, full_ids=full_ids)
+    print_reasons(console, ROWS)
     print_flags(console, ROWS)
     return stream.getvalue().splitlines()
 
@@ -95,8 +120,7 @@ def test_every_case_is_there_whatever_became_of_it() -> None:
     text = "\n".join(printed(4096, full_ids=True))
     for one in ROWS:
         assert one.case in text
-    assert "failed 1" in text
-    assert "round 1: it broke" in text
+    assert "1 failed: round 1: it broke" in text
     assert "noisy (1 of 5 rows): " in text
     assert text.isascii()
 
@@ -121,7 +145,7 @@ def test_the_tail_of_a_latency_stands_beside_it() -> None:
         for stat, factor in ((Stat.P50, 50), (Stat.P99, 90), (Stat.P999, 400))
     ]
     stream = io.StringIO()
-    print_results(Console(file=stream, width=80, highlight=False), rows, full_ids=True)
+    print_rows(Console(file=stream, width=80, highlight=False), rows, full_ids=True)
     table = [line.split() for line in stream.getvalue().splitlines()]
     assert table[1][:2] == ["ssd", "latency,"]
     assert table[2:] == [
@@ -148,7 +172,7 @@ def test_many_skipped_cases_of_one_reason_are_counted_and_failed_ones_are_named(
         names = [*(f"hbm/x{n}" for n in range(9)), *(f"kv/x{n}" for n in range(6))]
         rows = [replace(lost, case=name, status=status, reason="no GPU") for name in names]
         stream = io.StringIO()
-        print_results(Console(file=stream, width=80, highlight=False), rows, full_ids=True)
+        print_reasons(Console(file=stream, width=80, highlight=False), rows)
         lines = [line.strip() for line in stream.getvalue().splitlines()]
+        assert lines[0] == f"15 {status}: no GPU"
         assert set(shown) <= set(lines)
-        assert f"{status} 15" in lines

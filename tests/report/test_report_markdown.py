@@ -41,7 +41,7 @@ def test_every_case_and_every_plot_is_there(
         assert f"`{row.case}`" in text
         assert row.reason in text
     linked = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", text)
-    assert len(linked) == 14
+    assert len(linked) == 16
     assert {name.replace("%20", " ") for name in linked} == {path.name for path in written[1:]}
 
 
@@ -60,13 +60,14 @@ def test_its_headings_are_those_of_the_page(written: tuple[Path, ...]) -> None:
     headings = [line[3:] for line in text.splitlines() if line.startswith("## ")]
     assert headings == [
         "Headline",
+        "What this machine shows of the thesis",
         "Plots",
-        "Thesis: demand for HBM, DDR and SSD",
-        "Supply and demand",
-        "Advice",
-        "Derived figures",
         "Results",
         "Environment",
+        "Advice",
+        "Derived figures",
+        "Thesis: demand for HBM, DDR and SSD",
+        "Supply and demand",
         "Skipped and failed",
         "Flags",
         "Method in short",
@@ -91,7 +92,8 @@ def test_it_fits_a_step_summary_whatever_the_size_of_the_run(
     ]
     file = make_file(tmp_path / "a.csv", rows)
     sources, runs = read_runs([file])
-    document = compose(sources, runs, verdicts([row for run in runs for row in run.rows]))
+    judged = verdicts([row for run in runs for row in run.rows])
+    document = compose(sources, runs, judged, judged.entries)
     slugs: dict[str, str] = defaultdict(lambda: "x.svg")
     whole = markdown.render(document, slugs)
     assert len(whole.encode()) <= markdown.LIMIT

@@ -31,7 +31,7 @@ def made_once(
         file = make_file(tmp_path_factory.mktemp("composed") / "a.csv", everything)
         sources, runs = read_runs([file])
         judged = verdicts([row for run in runs for row in run.rows])
-        _MADE.append((judged, compose(sources, runs, judged)))
+        _MADE.append((judged, compose(sources, runs, judged, judged.entries)))
     ((judged, document),) = _MADE
     monkeypatch.setattr("membench.report.page.write.verdicts", lambda *_args, **_more: judged)
     monkeypatch.setattr("membench.report.page.write.compose", lambda *_args: document)
@@ -51,7 +51,7 @@ def test_a_file_of_somebody_else_is_not(results: Path, tmp_path: Path, name: str
     theirs.write_text("<html>my own work</html>")
     output = tmp_path / ("r.html" if name == "r.html" else "r.md")
     before = sorted(path.name for path in tmp_path.iterdir())
-    with pytest.raises(OutputError, match=f"{name} exists and is no report of membench"):
+    with pytest.raises(OutputError, match=f"{name} exists and is not a report of membench"):
         make_report([results], output)
     assert theirs.read_text() == "<html>my own work</html>"
     assert sorted(path.name for path in tmp_path.iterdir()) == before
@@ -107,7 +107,7 @@ def test_a_file_that_quotes_our_mark_is_not_ours(results: Path, tmp_path: Path, 
     theirs = tmp_path / name
     theirs.write_text(QUOTING[name])
     output = theirs if theirs.suffix != ".svg" else tmp_path / "r.md"
-    with pytest.raises(OutputError, match=f"{name} exists and is no report of membench"):
+    with pytest.raises(OutputError, match=f"{name} exists and is not a report of membench"):
         make_report([results], output)
     assert theirs.read_text() == QUOTING[name]
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith("r")] == [name]
@@ -123,6 +123,6 @@ def test_a_file_that_appears_while_the_report_is_made_stays(
         return _MADE[0][1]
 
     monkeypatch.setattr("membench.report.page.write.compose", late)
-    with pytest.raises(OutputError, match="exists and is no report of membench"):
+    with pytest.raises(OutputError, match="exists and is not a report of membench"):
         make_report([results], output)
     assert output.read_text() == "my own work"

@@ -20,7 +20,7 @@ from babel.messages.mofile import read_mo
 from membench.cli import report_command
 from membench.core.messages import Message, tr
 from membench.report.locale import LANGUAGES, SOURCE, catalogue, in_language, translated
-from membench.report.page.compose import compose
+from membench.report.page.compose import ThesisDetail, compose
 from membench.report.page.document import Document, Table
 from membench.report.page.runs import read_runs
 from membench.results.schema import Row
@@ -62,7 +62,8 @@ def document(
     other = [replace(row, run_id="other-1", machine="box-2") for row in with_tiers[1:]]
     second = make_file(folder / "b.csv", other, sidecar=False)
     sources, runs = read_runs([first, second])
-    return compose(sources, runs, verdicts([row for run in runs for row in run.rows]))
+    judged = verdicts([row for run in runs for row in run.rows])
+    return compose(sources, runs, judged, judged.entries, ThesisDetail.FULL)
 
 
 @pytest.mark.parametrize("language", OTHERS)

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from membench.analysis.ladder import ladder
 from membench.core.terms import BETTER, OFF_TIER_FLAGS, UNIT, Metric, Stat, Status, Tier
-from membench.report.screens.run import headline
 from membench.results.schema import Row
 from membench.results.staircase import REACH, leading, settled
 
@@ -153,7 +153,8 @@ def test_the_best_of_a_tier_is_a_latency_of_that_tier(name: str) -> None:
     """Without the reported size it is so too, from the steps alone, where memory's shows."""
     curve, l2, (l1_end, l2_begin, l2_end, memory) = GPUS[name]
     for known in (l2, 0) if name != "RX 6900 XT" else (l2,):
-        best = {tier: case for tier, _, case in headline(gpu_rows(curve, known))}
+        rungs = ladder(gpu_rows(curve, known))
+        best = {str(rung.tier): rung.best[Metric.LATENCY].case for rung in rungs}
         sizes = {tier: int(case.split("size=")[1].split("KiB")[0]) for tier, case in best.items()}
         assert sizes["l1"] <= l1_end
         assert l2_begin <= sizes["l2"] <= l2_end
@@ -167,8 +168,9 @@ def test_a_few_footprints_of_an_h100_are_enough() -> None:
     assert tiers(settled(gpu_rows(curve, 50))) == list(quick.values())
     thin = [(130, 19.7), (1029, 151.3), (65536, 367.0), (125026, 370.3), (1048576, 374.4)]
     for known in (50, 0):
-        found = {tier: value for tier, value, _ in headline(gpu_rows(thin, known))}
-        assert found == {"l1": "19.7 ns", "l2": "151 ns", "hbm": "374 ns"}
+        rungs = ladder(gpu_rows(thin, known))
+        found = {str(rung.tier): rung.best[Metric.LATENCY].value for rung in rungs}
+        assert found == {"l1": 19.7, "l2": 151.3, "hbm": 374.4}
 
 
 def test_a_load_that_passes_l1_is_never_of_l1() -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from profile_table import DISK, server
 
+from membench.analysis.check.quantities import QUANTITIES
 from membench.benches import registry
 from membench.core.plain import dump
 from membench.core.snapshot import Core, GpuIdentity, GpuLinks, Gpus, Machine
@@ -123,6 +124,11 @@ def state(number: int, **changes: object) -> GpuState:
 def rows(profile: str = "quick", gpus: int = 8, change: Change = lambda row: row) -> list[Row]:
     """Its rows; ``change`` may make one GPU another."""
     return [change(row) for row in _healthy(profile, gpus)]
+
+
+def judged(found: list[Row]) -> list[Row]:
+    """Those of ``found`` that a check looks at: a fifth of them."""
+    return [row for row in found if any(one.takes(row) for one in QUANTITIES)]
 
 
 @cache

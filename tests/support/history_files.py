@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from membench.core.terms import BETTER, UNIT, BytesConvention, Metric, Stat, Status, Tier
 from membench.results.schema import Row
+from membench.results.sidecar import digest
 from membench.results.table import write_rows
 
 CASES = (
@@ -55,9 +56,9 @@ def run_id(number: int) -> str:
     return f"{_FIRST + timedelta(days=number):%Y%m%dT%H%M%SZ}-{number % 65536:04x}"
 
 
-def history_row(run: int, case: int, value: float, **changes: Any) -> Row:
-    """Case number ``case`` of run ``run``."""
-    tier, metric, name, _ = CASES[case]
+def history_row(run: int, place: int, value: float, **changes: Any) -> Row:
+    """Case number ``place`` of run ``run``."""
+    tier, metric, name, _ = CASES[place]
     row = Row(
         run_id=run_id(run),
         machine="box",
@@ -71,6 +72,8 @@ def history_row(run: int, case: int, value: float, **changes: Any) -> Row:
         unit=UNIT[metric],
         better=BETTER[metric],
         rounds=5,
+        round_values=tuple(value * (1 + 0.001 * step) for step in (-2, 1, 0, 2, -1)),
+        spread=0.0014826,
         size_bytes=1 << 28,
         bytes_convention=BytesConvention.PAYLOAD if metric is Metric.BANDWIDTH else None,
         backend="storage" if tier is Tier.SSD else "cpu",
@@ -135,5 +138,6 @@ def make_history(
         said: dict[str, Any] = {}
         for start, more in facts:
             said |= more if run >= start else {}
-        path.with_suffix(".json").write_text(json.dumps(sidecar(run, **said)))
+        beside = {**sidecar(run, **said), "sha256": digest(path)}
+        path.with_suffix(".json").write_text(json.dumps(beside), encoding="ascii")
     return directory

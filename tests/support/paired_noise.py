@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from membench.analysis.signed_rank import paired_estimates
+from membench.analysis.statistics import estimates
 from membench.analysis.verdict import Verdict, judge
 from membench.core.terms import Better
 from membench.measure.paired.turns import sides_in_turn
@@ -93,16 +94,39 @@ def simulated(
     return Simulated(wrong / runs, covered / (2 * runs), counts[1].count(Verdict.BETTER) / runs)
 
 
+def wrong_apart(seed: int, runs: int, rounds: int, noise: float, drift: str) -> float:
+    """The share called better or worse of two runs without a difference, one after the other.
+
+    Each has an offset and a drift of its own, as `paired_rounds` has them of the whole call.
+    """
+    rng = np.random.default_rng(seed)
+    sides = [
+        100
+        * np.exp(
+            rng.normal(0, OFFSET * noise, (runs, 1))
+            + rng.choice([-1.0, 1.0], (runs, 1)) * DRIFT * noise * _shape(rng, drift, runs, rounds)
+            + rng.normal(0, math.hypot(noise, WITHIN), (runs, rounds))
+        )
+        for _ in range(2)
+    ]
+    found = [judge(one.log_interval, THRESHOLD, Better.HIGHER)[0] for one in estimates(*sides)]  # type: ignore[arg-type]
+    return sum(one in (Verdict.BETTER, Verdict.WORSE) for one in found) / runs
+
+
 def table(runs: int = 10_000) -> Iterator[str]:
     """Markdown: a line for each number of pairs, noise and drift."""
-    yield "| pairs | noise of a round | drift | wrong | interval holds the truth | 5 % found |"
-    yield "| --- | --- | --- | --- | --- | --- |"
+    yield (
+        "| pairs | noise of a round | drift | wrong | interval holds the truth | 5 % found "
+        "| wrong, one run after the other |"
+    )
+    yield "| --- | --- | --- | --- | --- | --- | --- |"
     for pairs, noises in ((12, (0.01, 0.03, 0.1)), (70, (0.03,))):
         for noise in noises:
             for drift in DRIFTS:
                 seen = simulated(20260128, runs, pairs, noise, drift)
                 shares = f"{seen.wrong:.1%} | {seen.covered:.1%} | {seen.found:.1%}"
-                yield f"| {pairs} | {noise:.0%} | {drift} | {shares} |"
+                apart = wrong_apart(20260128, runs, pairs, noise, drift)
+                yield f"| {pairs} | {noise:.0%} | {drift} | {shares} | {apart:.0%} |"
 
 
 if __name__ == "__main__":

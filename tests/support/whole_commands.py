@@ -298,6 +298,10 @@ def _data(name: str) -> Callable[[], dict[str, bytes]]:
     return lambda: {"in": (DATA / name).read_bytes()}
 
 
+def _two() -> dict[str, bytes]:
+    return {**_pair(), "b.csv": _pair()["r.csv"]}
+
+
 def _of(name: str, make: Callable[[], bytes]) -> Callable[[], dict[str, bytes]]:
     return lambda: {name: make()}
 
@@ -344,6 +348,13 @@ CASES: dict[str, Case] = {
         lambda: {**_pair(), "t.toml": _thresholds()},
         "t.toml",
     ),
+    "history": Case(("history", "r.csv"), _pair, "r.csv"),
+    "history json": Case(("history", "r.csv", "--all", "--json"), _pair, "r.csv"),
+    "history sidecar": Case(("history", "r.csv", "--all"), _pair, "r.json"),
+    "history page": Case(("history", "r.csv", "-o", "o.html"), _pair, "r.csv", slow=True),
+    "check": Case(("check", "r.csv"), _pair, "r.csv"),
+    "check sidecar": Case(("check", "r.csv", "--format", "junit"), _pair, "r.json"),
+    "check expected": Case(("check", "r.csv", "--expect", "b.csv", "--json"), _two, "b.csv"),
     "export samples": Case(("export", "samples", "r.csv"), _pair, "r.csv"),
     "export bencher": Case(("export", "bencher", "r.csv"), _pair, "r.csv"),
     "export pytest-benchmark": Case(("export", "pytest-benchmark", "r.csv"), _pair, "r.csv"),

@@ -17,10 +17,10 @@ from membench.core.terms import ClaimClass, ClaimVerdict, Metric
 from membench.results.schema import Row
 from membench.results.table import write_rows
 from membench.thesis.claims.assumptions import AssumptionError, shipped
-from membench.thesis.claims.given import given, text_of
+from membench.thesis.claims.given import given, text_of, waited_for
 from membench.thesis.claims.kinds import EvidenceKind
 from membench.thesis.claims.ledger import ledger
-from membench.thesis.claims.verdicts import Verdicts, verdicts, waited_for
+from membench.thesis.claims.verdicts import Verdicts, verdicts
 
 TODAY = date(2026, 11, 28)
 SHIPPED = shipped()
@@ -83,14 +83,14 @@ def test_what_is_written_for_an_entry_is_read_as_it(
         ("system.link=fast", "is not NAME=VALUE", "as in"),
         ("system.links=50", "nothing uses an assumption 'system.links'", "system.link?"),
         ("hope=1", "nothing uses an assumption 'hope'", "docs/thesis.md"),
-        ("system.link=50 GB", "a figure in GB cannot stand for one in B/s", "give it in GB/s"),
+        ("system.link=50 GB", "a value in GB cannot replace one in B/s", "give it in GB/s"),
         ("system.link=50 parsec", "unit 'parsec' is not known", "known are"),
         ("system.link=0", "not 0 < low <= value <= high", "cannot be zero"),
         ("system.link=60..40", "not 0 < low <= value <= high", ""),
         ("system.hbm_share=2", "a share of 2 is above 1", ""),
-        ("system.link=50 as hearsay", "'hearsay' is no kind of evidence", "measured here, "),
+        ("system.link=50 as hearsay", "'hearsay' is not a kind of evidence", "measured here, "),
         ("measurement.gemm=700", "has no unit", "GFLOP/s or TFLOP/s"),
-        ("measurement.gemm=700 GB/s", "cannot stand for one in FLOP/s", "TFLOP/s"),
+        ("measurement.gemm=700 GB/s", "cannot replace one in FLOP/s", "TFLOP/s"),
         ("system.link=50\x1b[31m", "is not NAME=VALUE", ""),
     ],
 )

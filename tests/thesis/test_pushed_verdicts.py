@@ -28,14 +28,18 @@ pytestmark = pytest.mark.slow
 
 DRAWS, SEED = 60, 1
 PARTS = {part.id: part for part in ledger().parts}
+CLASSES = ("hopper", "blackwell", "rubin")
+MEMORY = tuple(f"class.{gpu}.memory" for gpu in CLASSES)
+PREFILL = tuple(f"class.{gpu}.prefill" for gpu in CLASSES)
 FASTER = (
-    *(f"class.{gpu}.prefill" for gpu in ("hopper", "blackwell", "rubin")),
+    *PREFILL,
     "system.extra_capacity",
     "system.link",
 )
 """Faster GPUs ask for more capacity; the link must grow faster than they for the hits to pay."""
 PACE = {
     "system.link": 1.5,
+    **dict.fromkeys(MEMORY, -0.4),  # DDR serves more the less HBM holds
     # Growth itself, beside wafer counts of which it is the ratio less one: both must reach 89 %.
     "record.cowos.demand_2025": 0.0,
     "record.cowos.demand_2026": math.log(1.89 * 0.67) / math.log(0.89 / 0.48),
@@ -65,7 +69,7 @@ KNOBS: Mapping[str, tuple[str, ...]] = {
     "C11b": ("system.link",),
     "C12b": FASTER,
     "C15d": FASTER,
-    "C17a": ("system.ddr_capacity",),
+    "C17a": ("system.ddr_capacity", *MEMORY),
     "C25b": ("price.rack_rubin",),
 }
 STEPS: list[float] = sorted(np.linspace(-10, 10, 81).tolist(), key=abs)

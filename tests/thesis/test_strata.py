@@ -84,6 +84,7 @@ def test_variants_have_the_strata_that_their_names_say() -> None:
         Axis.GENERATION: "models of 2026",
         Axis.TRACE: "agent",
         Axis.GPU: "Rubin (2026)",
+        Axis.BOTH: "models of 2026 on Rubin (2026)",
     }
     assert labels(tr("{model}, {point}", model="kimi-k2", point="p50")) == {
         Axis.GENERATION: "models of 2025",
@@ -104,7 +105,7 @@ def test_every_judged_model_has_a_day_of_release() -> None:
 def test_replays_are_judged_by_generation_class_and_trace(name: str) -> None:
     found = judge_part(PARTS[name], scenario(), shipped())
     axes = {one.axis for one in found.strata}
-    assert axes == {Axis.GENERATION, Axis.GPU, Axis.TRACE}
+    assert axes == {Axis.GENERATION, Axis.GPU, Axis.BOTH, Axis.TRACE}
     classes = [one.name for one in found.strata if one.axis is Axis.GPU]
     assert classes == ["Hopper (2022)", "Blackwell (2024)", "Rubin (2026)"]
     assert found.word is ClaimVerdict.INCONCLUSIVE
@@ -116,6 +117,11 @@ def test_hopper_and_rubin_do_not_come_out_alike() -> None:
     shares = {one.name: one.judgement.supporting for one in found.strata if one.axis is Axis.GPU}
     assert shares["Hopper (2022)"] < 0.2
     assert shares["Rubin (2026)"] > 0.6
+    words = {one.name: one.judgement.word for one in found.strata if one.axis is Axis.BOTH}
+    assert len(words) == 9
+    assert words["models of 2026 on Hopper (2022)"] is ClaimVerdict.CONTRADICTED
+    assert found.why == "strata disagree"
+    assert "contradicted for models of 2026 on Hopper (2022)" in found.reason
 
 
 @pytest.mark.parametrize("statistic", ["capacity_gain", "ssd_adds_hits"])

@@ -13,6 +13,7 @@ from membench.core.terms import ClaimVerdict
 from membench.core.units import significant
 from membench.thesis.claims.assumptions import parse
 from membench.thesis.claims.ledger import ledger
+from membench.thesis.claims.verdicts import verdicts
 from membench.thesis.claims.wording import rule_words
 
 ROOT = Path(__file__).parents[2]
@@ -30,7 +31,7 @@ def test_every_proposition_and_rule_is_told() -> None:
 
 def test_contrary_evidence_and_notes_are_told() -> None:
     for claim in ledger().claims:
-        for text in (*claim.contrary, *claim.notes):
+        for text in (*claim.contrary, *claim.notes, *claim.not_found):
             assert f"- {claim.id}: {text}" in PAGE
 
 
@@ -54,7 +55,11 @@ def test_the_examples_are_what_the_schema_says_and_the_page_tells(path: Path) ->
     jsonschema.validate(document, json.loads(schema.read_text(encoding="utf-8")))
     claims = document["subjects"][0]["claims"]
     words = {claim["id"]: claim["verdict"] for claim in claims}
-    assert set(words.values()) == set(ClaimVerdict)
+    assert set(words.values()) >= {
+        ClaimVerdict.SUPPORTED,
+        ClaimVerdict.INCONCLUSIVE,
+        ClaimVerdict.NOT_TESTABLE,
+    }
     verdicts = PAGE.partition("## Verdicts so far")[2]
     column = 2 if path.stem.startswith("cited") else 1
     for name, word in words.items():
@@ -69,6 +74,44 @@ def test_the_examples_are_what_the_schema_says_and_the_page_tells(path: Path) ->
             (name, parts[name]["verdict"], f"{significant(100 * parts[name]['supporting'], 3)}")
             for name, _, _ in shares
         ]
+
+
+CHINESE = {
+    ClaimVerdict.SUPPORTED: "支持",
+    ClaimVerdict.CONTRADICTED: "反駁",
+    ClaimVerdict.INCONCLUSIVE: "未定",
+    ClaimVerdict.NOT_TESTABLE: "無法在此檢驗",
+}
+
+
+def test_the_chinese_page_tells_the_same_verdicts() -> None:
+    page = (ROOT / "docs" / "thesis.zh-TW.md").read_text(encoding="utf-8")
+    cited, cpu = (json.loads(path.read_text(encoding="utf-8")) for path in EXAMPLES)
+    pairs = zip(cpu["subjects"][0]["claims"], cited["subjects"][0]["claims"], strict=True)
+    for here, there in pairs:
+        words = [CHINESE[ClaimVerdict(one["verdict"])] for one in (here, there)]
+        assert f"| {here['id']} | {words[0]} | {words[1]} |" in page
+
+
+def test_both_pages_tell_what_was_tried() -> None:
+    page = (ROOT / "docs" / "thesis.zh-TW.md").read_text(encoding="utf-8")
+    chinese = page.partition("## 試過什麼")[2].partition("\n## ")[0]
+    english = PAGE.partition("**What was tried")[2].partition("\n## ")[0]
+    rows = [
+        [re.findall(r"C\d\d[a-e]?", line) for line in text.splitlines() if line.startswith("| C")]
+        for text in (english, chinese)
+    ]
+    assert rows[0] == rows[1]
+    assert len(rows[0]) > 10
+
+
+def test_the_commands_that_it_shows_move_their_claims() -> None:
+    """The options are those that the page names, each with the verdict it leads to."""
+    shown = re.findall(r"--assume '([^']+)'\s+# (C\d\d): (\w+)", PAGE)
+    assert len(shown) == 3
+    (subject,) = verdicts([], assume=[option for option, _, _ in shown], draws=60).subjects
+    words = {result.claim.id: str(result.word) for result in subject.claims}
+    assert all(words[claim] == word for _, claim, word in shown)
 
 
 def test_there_are_examples_of_both_kinds() -> None:

@@ -81,9 +81,20 @@ def test_the_same_inputs_and_seed_give_the_same_bytes(
         assert {row["machine"] for row in elasticity["evidence"]} == {"box", "other"}
         assert not any(part["why"] == "no data" for one in found.values() for part in one["parts"])
     assert found["C19"]["notes"]
-    flip = found["C19"]["flip"]
+    flip = found["C08"]["flip"]
     assert flip["becomes"] == "inconclusive"
     assert flip["change"].startswith("x")
+    (capex,) = found["C19"]["parts"]
+    assert (capex["why"], capex["kinds"], capex["weak"]) == ("forecasts alone", ["forecast"], True)
+    assert capex["assumptions"][0]["old"] is True  # of April, at the newest entry's date
+    assert found["C14"]["not_found"]
+    (_, hits, _) = found["C12"]["parts"]
+    assert {one["axis"] for one in hits["strata"]} == {
+        "model generation",
+        "GPU class",
+        "model generation and GPU class",
+        "trace",
+    }
 
 
 def test_a_run_without_a_gpu(tmp_path: Path, valid: Callable[[str], dict[str, Any]]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from membench.analysis.check.expectation import Expectation
-from membench.analysis.check.lines import DeviceLine, ExpectedRange
+from membench.analysis.check.lines import DeviceLine, ReferenceRange
 from membench.analysis.check.rule import (
     CheckVerdict,
     TierJudgement,
@@ -124,15 +124,15 @@ def _not_binding(row: Row, figure: Expectation, share: float) -> TierJudgement:
             why = tr("the data sheet is of depth {depth}, here {qd}", depth=figure.depth, qd=here)
             brief = tr("other depth")
         case "datasheet":
-            why = tr("a data sheet that tells no queue depth: the ratio alone")
+            why = tr("a data sheet without a queue depth: only the ratio is given")
             brief = tr("data sheet")
         case "derived":
-            why = tr("a lower bound from an application: the ratio alone")
-            brief = tr("lower bound")
+            why = tr("a lower bound from an application: only the ratio is given")
+            brief = tr("floor")
         case "threshold":
-            why, brief = tr("somebody's pass mark: the ratio alone"), tr("a pass mark")
+            why, brief = tr("a published pass mark: only the ratio is given"), tr("a pass mark")
         case _:
-            why = tr("a figure that nobody vouches for: the ratio alone")
+            why = tr("an unconfirmed figure: only the ratio is given")
             brief = tr("doubtful figure")
     return TierJudgement(CheckVerdict.NOT_JUDGED, share, why, brief)
 
@@ -152,9 +152,9 @@ def _unlike(rows: Sequence[Row], figures: Sequence[Expectation]) -> DeviceLine:
     return _line(row, judgement, expected)
 
 
-def _expected(matches: Sequence[Match]) -> ExpectedRange:
+def _expected(matches: Sequence[Match]) -> ReferenceRange:
     nearest, found = min(matches, key=lambda one: len(one[1].harmless) + len(one[1].others))
-    return ExpectedRange(
+    return ReferenceRange(
         low=min(figure.low for figure, _ in matches),
         high=max(figure.high for figure, _ in matches),
         kind=nearest.kind,
@@ -168,7 +168,7 @@ def _expected(matches: Sequence[Match]) -> ExpectedRange:
 def _line(
     row: Row,
     judgement: TierJudgement,
-    expected: ExpectedRange | None = None,
+    expected: ReferenceRange | None = None,
     *,
     value: float | None = None,
     best: bool = False,

@@ -77,14 +77,16 @@ def expectations(reference: str, rows: Iterable[Measurement]) -> tuple[Expectati
 
 
 def _expectation(reference: str, row: Measurement) -> Expectation:
-    """Of a run the range is that of its rounds: the machine itself did no better."""
+    """Of a run the range is the median of its rounds, give or take their spread."""
     assert row.value is not None
     cited = row.backend == "cited"
     imported = row.backend.startswith("import:")
     said = row.detail if cited else {}
     tool = row.backend.removeprefix("import:") if imported else "membench"
-    ends = (row.value, _end(said.get("low", "")), _end(said.get("high", "")), *row.round_values)
-    known = [end for end in ends if end is not None]
+    spread = row.spread or 0.0
+    rounds = () if cited else (row.value * max(0.0, 1 - spread), row.value * (1 + spread))
+    ends = (row.value, _end(said.get("low", "")), _end(said.get("high", "")), *rounds)
+    known = [end for end in ends if end]
     return Expectation(
         reference=reference,
         tier=row.tier,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from membench.analysis.check.expectation import Expectation, expectations
+from membench.analysis.check.from_history import HISTORY, expected_by_history
 from membench.analysis.references import (
     Reference,
     find_reference,
@@ -22,15 +23,18 @@ AUTO = "auto"
 
 
 def expected_of(
-    arguments: Sequence[str], rows: Sequence[Row], machine: Machine | None
+    arguments: Sequence[str],
+    rows: Sequence[Row],
+    machine: Machine | None,
+    paths: Sequence[Path] = (),
 ) -> tuple[Expectation, ...]:
-    """The figures of ``arguments``: ``ref:NAME``, results files, or ``auto``.
+    """The figures of ``arguments``: ``ref:NAME``, results files, ``history`` or ``auto``.
 
     ``auto`` are the references of the GPUs, processors and disks that ``rows`` name, and the
-    runs of that very machine.
+    runs of that very machine; ``history`` are its other runs in the folders of ``paths``.
 
     Raises:
-        UsageError: there is no such reference.
+        UsageError: there is no such reference, or there are too few runs.
         SchemaError: a file cannot be read.
     """
     found: list[Expectation] = []
@@ -38,6 +42,10 @@ def expected_of(
         if argument == AUTO:
             for one in _of_machine(rows, machine):
                 found += _of_reference(one)
+        elif argument == HISTORY:
+            names = {row.machine for row in rows}
+            slugs = () if machine is None else (machine.slug, *machine.former)
+            found += expected_by_history(paths, (*names, *slugs))
         elif argument.startswith(PREFIX):
             found += _of_reference(find_reference(argument))
         else:

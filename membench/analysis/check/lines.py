@@ -13,7 +13,7 @@ _SEVERITY = {verdict: place for place, verdict in enumerate(CheckVerdict)}
 
 
 @dataclass(frozen=True)
-class ExpectedRange:
+class ReferenceRange:
     """The range that a value is held to.
 
     Attributes:
@@ -53,7 +53,7 @@ class DeviceLine:
     best: bool = False
     flags: tuple[str, ...] = ()
     peak: float | None = None
-    expected: ExpectedRange | None = None
+    expected: ReferenceRange | None = None
     share: float | None = None
     why: str = ""
     brief: str = ""

@@ -30,7 +30,7 @@ class PreconditionState(StrEnum):
     """How a precondition is met."""
 
     OK = "ok"
-    BAD = "bad"  # the machine is not right
+    BAD = "wrong"  # the machine is not right
     OTHER = "not comparable"  # it was set up otherwise, or shared: a low figure proves nothing
     UNKNOWN = "unknown"
 
@@ -77,16 +77,12 @@ def preconditions(
 
 
 def _faults(machine: Machine) -> Iterator[Precondition]:
-    if machine.gpus.problem:
-        yield Precondition(tr("GPUs"), PreconditionState.BAD, machine.gpus.problem, GPU_TIERS)
-    for fault in machine.gpus.faults:
-        yield Precondition(
-            tr("GPU"),
-            PreconditionState.BAD,
-            f"{fault.where}: {fault.problem}",
-            GPU_TIERS,
-            fault.index,
-        )
+    whole = [(None, machine.gpus.problem)] if machine.gpus.problem else []
+    found: list[tuple[int | None, str]] = [*whole]
+    found += [(fault.index, fault.problem) for fault in machine.gpus.faults]
+    for index, problem in found:
+        name = tr("GPUs") if index is None else tr("health")
+        yield Precondition(name, PreconditionState.BAD, problem, GPU_TIERS, index)
 
 
 def _of_gpu(
@@ -98,13 +94,13 @@ def _of_gpu(
         yield Precondition(
             tr("state"),
             PreconditionState.UNKNOWN,
-            tr("nothing is known of its power limit, clocks, errors and company"),
+            tr("its power limit, clocks, errors and other users are unknown"),
             GPU_TIERS,
             device,
         )
     else:
         yield from _settings(device, state)
-    yield _throttling(rows, device)
+    yield from _throttling(rows, device, known=state is not None)
     if any("busy-gpu" in row.flags for row in rows):
         yield Precondition(
             tr("company"), PreconditionState.OTHER, tr("another process used it"), GPU_TIERS, device
@@ -120,9 +116,7 @@ def _link(
         return Precondition(tr("link"), state, seen, _LINK, device)
 
     if any("encrypted-link" in row.flags for row in rows):
-        return found(
-            PreconditionState.OTHER, tr("what crosses it is encrypted (confidential computing)")
-        )
+        return found(PreconditionState.OTHER, tr("its data are encrypted (confidential computing)"))
     under_load = {text for row in rows for text in row.detail.get("pcie", "").split(",") if text}
     if under_load == {"c2c"}:
         return found(PreconditionState.OK, tr("chip to chip"))
@@ -146,7 +140,7 @@ def _link(
     if any("link-downtrained" in row.flags for row in rows):
         return found(PreconditionState.BAD, tr("narrower or slower than it can be, under load"))
     if state is None:
-        return found(PreconditionState.UNKNOWN, tr("nobody looked at it under load"))
+        return found(PreconditionState.UNKNOWN, tr("not observed under load"))
     return found(PreconditionState.OK, most or tr("not narrower than it can be"))
 
 
@@ -174,7 +168,8 @@ def _settings(device: int, state: GpuState) -> Iterator[Precondition]:
         yield found(tr("ECC"), PreconditionState.OK, tr("on") if state.ecc else tr("off"))
 
 
-def _throttling(rows: Sequence[Row], device: int) -> Precondition:
+def _throttling(rows: Sequence[Row], device: int, *, known: bool) -> Iterator[Precondition]:
+    """Around each case; ``known``: somebody asked NVML, so that silence means no."""
     words = {
         word.strip()
         for row in rows
@@ -182,13 +177,15 @@ def _throttling(rows: Sequence[Row], device: int) -> Precondition:
         if word.strip()
     }
     wrong = sorted(word for word in words if any(bad in word for bad in _WRONG))
-    if wrong:
-        return Precondition(tr("clocks"), PreconditionState.BAD, listed(wrong), GPU_TIERS, device)
     fell = sum("throttled" in row.flags for row in rows)
-    if fell:
+    if wrong:
+        yield Precondition(tr("clocks"), PreconditionState.BAD, listed(wrong), GPU_TIERS, device)
+    elif fell:
         seen = tr("held down in {count} of {rows} rows", count=fell, rows=len(rows))
-        return Precondition(tr("clocks"), PreconditionState.OTHER, seen, ON_CHIP, device)
-    return Precondition(tr("clocks"), PreconditionState.OK, tr("not held down"), GPU_TIERS, device)
+        yield Precondition(tr("clocks"), PreconditionState.OTHER, seen, ON_CHIP, device)
+    elif known:
+        seen = tr("not held down")
+        yield Precondition(tr("clocks"), PreconditionState.OK, seen, GPU_TIERS, device)
 
 
 def _of_host(rows: Sequence[Row], machine: Machine | None) -> Iterator[Precondition]:
@@ -196,13 +193,15 @@ def _of_host(rows: Sequence[Row], machine: Machine | None) -> Iterator[Precondit
         return Precondition(tr("CPUs"), state, seen, _HOST)
 
     if machine is None:
-        yield found(PreconditionState.UNKNOWN, tr("nobody knows how many of them could be used"))
+        yield found(PreconditionState.UNKNOWN, tr("the number of usable CPUs is unknown"))
         return
     usable, every = machine.cpu.usable, max(len(machine.cpu.cores), machine.cpu.usable)
     seen = tr("{usable} of {every} may be used", usable=usable, every=every)
     yield found(PreconditionState.OTHER if usable < every else PreconditionState.OK, seen)
     if any("cgroup-limited" in row.flags for row in rows):
-        yield found(PreconditionState.OTHER, tr("the control group stopped them to hold its quota"))
+        yield found(
+            PreconditionState.OTHER, tr("the control group throttled them to enforce its quota")
+        )
 
 
 def states_by_device(machine: Machine | None, states: Iterable[GpuState]) -> dict[int, GpuState]:

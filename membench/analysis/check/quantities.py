@@ -84,7 +84,7 @@ QUANTITIES: tuple[Quantity, ...] = (
     ),
     Quantity(tr("GPU memory triad"), Tier.HBM, Metric.BANDWIDTH, "hbm/triad", MachinePart.GPU),
     Quantity(
-        tr("GPU memory copy, by copy engine"),
+        tr("GPU memory, copy engine"),
         Tier.HBM,
         Metric.BANDWIDTH,
         "hbm/d2d",
@@ -174,7 +174,7 @@ QUANTITIES: tuple[Quantity, ...] = (
         {"pattern": "seq"},
     ),
     Quantity(
-        tr("SSD random reads of 4 KiB"),
+        tr("SSD random 4 KiB reads"),
         Tier.SSD,
         Metric.IOPS,
         "ssd/read",

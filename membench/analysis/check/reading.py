@@ -69,9 +69,8 @@ def read_checked(paths: Sequence[Path], expected: Sequence[str]) -> CheckedFile:
         raise UsageError(
             f"a check is of one machine, and this is of {what}", "membench compare is for several"
         )
-    check = check_machine(
-        rows, machine, expected_of(expected, rows, machine), states_by_device(machine, states)
-    )
+    figures = expected_of(expected, rows, machine, paths)
+    check = check_machine(rows, machine, figures, states_by_device(machine, states))
     return CheckedFile(names[0], check, tuple(problems))
 
 
@@ -102,7 +101,7 @@ def _believed(path: Path, rows: Sequence[Row], problems: list[str]) -> Sidecar |
         return None
     if not verify_sha256(path, sidecar):
         problems.append(
-            tr("{file} is not as its run wrote it: its sidecar is not used", file=shown(path))
+            tr("{file} was changed after its run: its sidecar is not used", file=shown(path))
         )
         return None
     return sidecar

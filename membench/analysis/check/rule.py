@@ -85,15 +85,15 @@ def judge(
         return TierJudgement(
             CheckVerdict.FAULT,
             share,
-            tr("better than anybody measured: look for a cache, or another count of bytes"),
+            tr("better than any published measurement: look for a cache or another byte count"),
             tr("too good"),
         )
     if width(low, high) > WIDE + _DUST:
         return TierJudgement(
             CheckVerdict.NOT_JUDGED,
             share,
-            tr("others differ by more than 10 %: the ratio alone"),
-            tr("wide range"),
+            tr("published figures differ by more than 10 %: only the ratio is given"),
+            tr("wide"),
         )
     if tier is Tier.LINK:
         return TierJudgement(
@@ -106,9 +106,9 @@ def judge(
 
 def without_range(value: float, peak: float | None, better: Better) -> TierJudgement:
     """What can be said of ``value`` without a figure to hold it to: never that it passes."""
-    why, brief = tr("no figure to hold it to"), tr("no figure")
+    why, brief = tr("no figure to compare with"), tr("no figure")
     if peak is not None and better is Better.HIGHER and value < FLOOR * peak:
-        why = tr("no figure to hold it to, and below the floor of 70 % of the peak")
+        why = tr("no figure to compare with, and below the floor of 70 % of the peak")
         brief = tr("below the floor")
     return TierJudgement(CheckVerdict.NOT_JUDGED, None, why, brief)
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from membench.analysis.check.tiers import gpu_of
+from membench.analysis.derive.tiers import split_case
 from membench.analysis.fleet.reading import Key, Values
 from membench.analysis.fleet.summary import SlowCell, summarise
 from membench.analysis.likeness import NOT_THE_CASE
@@ -20,6 +21,8 @@ from membench.core.terms import OFF_TIER_FLAGS, Status
 from membench.results.schema import Row
 
 PEER = "peer/"
+_MATRICES = ("p2p", "device_to_device")
+"""In names of tests of p2pBandwidthLatencyTest and nvbandwidth whose cells are pairs of GPUs."""
 
 
 @dataclass(frozen=True)
@@ -47,17 +50,25 @@ def stragglers(rows: Iterable[Row]) -> tuple[Straggler, ...]:
         and gpu_of(row) is not None
         and OFF_TIER_FLAGS.isdisjoint(row.flags)
     ]
-    pairs = [row for row in ok if row.case.startswith(PEER)]
-    own = [row for row in ok if not row.case.startswith(PEER)]
+    pairs = [row for row in ok if _is_of_pair(row)]
+    own = [row for row in ok if not row.case.startswith(PEER) and "/src=" not in row.case]
     return (*_found(own, lambda row: f"GPU {gpu_of(row)}"), *_found(pairs, _pair))
+
+
+def _is_of_pair(row: Row) -> bool:
+    """Between two GPUs: one of ours, or a cell of a matrix that another tool printed."""
+    axes = split_case(row.case)[1]
+    matrix = any(word in axes.get("test", "") for word in _MATRICES)
+    return row.case.startswith(PEER) or (matrix and axes.get("src", "") != axes.get("dst", ""))
 
 
 def _pair(row: Row) -> str:
     """Where the bytes come from and where they go."""
-    ends = row.detail.get("src", ""), row.detail.get("dst", "")
+    said = {**row.detail, **split_case(row.case)[1]}
+    ends = said.get("src", ""), said.get("dst", "")
     if all(ends):
         return f"GPU {ends[0]} to GPU {ends[1]}"
-    both = row.detail.get("gpus", "")
+    both = said.get("gpus", "")
     return f"GPUs {both}" if both else f"GPU {gpu_of(row)} and another"
 
 

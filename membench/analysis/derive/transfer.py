@@ -43,7 +43,7 @@ def fit_transfer(sizes: Sequence[float], bandwidths: Sequence[float]) -> Transfe
 
     Least squares of the relative error of the time, so that small transfers,
     where the start counts, weigh as much as large ones.  None for fewer than
-    three sizes, or where time does not grow with size.
+    three sizes, or where time is not ascending with size.
     """
     volume = np.asarray(sizes, float)
     if np.unique(volume).size < 3:

@@ -11,7 +11,7 @@ over all ways to divide the series (a CUSUM), with what real runs need besides:
 - *Windows of all lengths* (seeded binary segmentation), so that a week of slow runs that ends
   again is found as well as a step that stays.
 - *Critical values by permutation*, common to all series of a history: the largest statistic
-  that any of the series reaches in `PERMUTATIONS` random orders of its own values (Westfall and
+  that any of the series reaches in some hundred random orders of its own values (Westfall and
   Young's max-T).  So the chance of a false alarm is bounded for the whole history, whatever the
   distribution of the noise.
 - *A correction for autocorrelation*: runs that follow each other are alike, which permutations
@@ -47,11 +47,13 @@ Ints = NDArray[np.int64]
 
 CHANCE = 0.01
 """Share of histories without any change in which one is named all the same."""
-PERMUTATIONS = 499
-"""Random orders of each series: with these, `CHANCE` is the fifth largest of 500."""
+PERMUTATIONS, FEWER_PERMUTATIONS = 499, 199
+"""Random orders of each series, and of histories of more than `MANY_VALUES` values: with these,
+`CHANCE` is the fifth largest of 500, and the second largest of 200."""
+MANY_VALUES = 50_000
 LEAST = 3
 """Runs that a level must last to be told from a disturbance."""
-CLAMP = 5.0
+CLAMP = 4.0
 """Robust standard deviations beyond which a value counts no further."""
 _BOUND = 2.0
 """Standard errors above the estimate: the one-sided 97.7 % bound of the autocorrelation."""
@@ -69,7 +71,7 @@ class ChangePoint:
     Attributes:
         place: index of the first value of the new level.
         p: chance that any series of a history without a change shows so large a one, at least
-            1 / (`PERMUTATIONS` + 1).
+            1 / (permutations + 1).
     """
 
     place: int
@@ -77,15 +79,21 @@ class ChangePoint:
 
 
 def find_changes(
-    series: Sequence[Floats], chance: float = CHANCE, permutations: int = PERMUTATIONS
+    series: Sequence[Floats], chance: float = CHANCE, permutations: int | None = None
 ) -> list[tuple[ChangePoint, ...]]:
     """The changes of each of ``series``, in the order of time.
 
     Args:
         series: finite numbers, shapes (n,) of any n; those of fewer than 2 `LEAST` have none.
         chance: of any change at all where there is none in any of ``series``.
-        permutations: random orders of each of ``series``.
+        permutations: random orders of each of ``series``; None: `PERMUTATIONS`, or fewer.
+
+    Raises:
+        ValueError: so few ``permutations`` cannot show such a ``chance``.
     """
+    if permutations is None:
+        many = sum(map(len, series)) > MANY_VALUES
+        permutations = FEWER_PERMUTATIONS if many else PERMUTATIONS
     scored = [_scores(one) if len(one) >= 2 * LEAST else None for one in series]
     usable = [one for one in scored if one is not None]
     if not usable:

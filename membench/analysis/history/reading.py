@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from membench.analysis.facts import AS_STARTED, paired_setting
 from membench.analysis.sources import for_many_files
 from membench.core.errors import MembenchError, SchemaError, UsageError
 from membench.core.files import shown
@@ -87,7 +88,8 @@ class RunRecord:
         series: by key.
         failures: by case, in how many runs it failed.
         repeated: how many files repeat a run that another file has.
-        unread: files of a directory that are no results files, and why.
+        unread: files of a directory that are no results files, or of a setting that was only
+            tried on one side of a paired run, and why.
     """
 
     machines: tuple[str, ...]
@@ -110,24 +112,34 @@ def read_history(places: Sequence[Path]) -> RunRecord:
     """
     if not places:
         raise UsageError("there is nothing to look at", "give results files or a folder of them")
-    named, found = _files(places)
-    read = _Reading()
-    with for_many_files():
-        for path in named:
-            read.add(path)
-        for path in found:
-            try:
-                read.add(path)
-            except SchemaError as error:
-                read.unread[ascii_line(str(path))] = ascii_line(
-                    str(error).removeprefix(f"{path}: ")
-                )
-    record = read.record()
+    record = read_record(*_files(places))
     if not record.runs:
         files = ", ".join(shown(place) for place in places[:_NAMES_SHOWN])
         raise SchemaError(f"{files}: no run is in it", "name the folder of one machine's results")
     _check_machine(record)
     return record
+
+
+def read_record(named: Iterable[Path], found: Iterable[Path]) -> RunRecord:
+    """The runs in the files ``named`` and ``found``, of whatever machine.
+
+    Raises:
+        SchemaError: one that was ``named`` is no results file; others are kept as unread.
+    """
+    read = _FileReading()
+    with for_many_files():
+        for path in named:
+            read.add(path, pipe=True)
+        for path in found:
+            if setting := _other_setting(path):
+                read.unread[ascii_line(str(path))] = f"a side with another setting: {setting}"
+                continue
+            try:
+                read.add(path, pipe=False)
+            except SchemaError as error:
+                reason = str(error).removeprefix(f"{path}: ")
+                read.unread[ascii_line(str(path))] = ascii_line(reason)
+    return read.record()
 
 
 def _files(places: Sequence[Path]) -> tuple[list[Path], list[Path]]:
@@ -144,7 +156,19 @@ def _files(places: Sequence[Path]) -> tuple[list[Path], list[Path]]:
     return list(named), [path for path in found if path not in named]
 
 
-class _Reading:
+def _other_setting(path: Path) -> str:
+    """What was set on the side of a paired run that ``path`` is; empty for any other file."""
+    if not path.stem.endswith(("_a", "_b")):
+        return ""
+    try:
+        sidecar = read_plain(path)
+    except MembenchError:
+        return ""
+    setting = paired_setting(sidecar) if sidecar is not None else None
+    return "" if setting in (None, AS_STARTED) else ascii_line(str(setting))
+
+
+class _FileReading:
     """Files as they come, with numbers in lists."""
 
     def __init__(self) -> None:
@@ -153,11 +177,11 @@ class _Reading:
         self._rows: dict[str, list[Measurement]] = {}
         self._repeated = 0
 
-    def add(self, path: Path) -> None:
+    def add(self, path: Path, *, pipe: bool) -> None:
         by_run: dict[str, list[Measurement]] = {}
-        for row in read_measurements(path):
+        for row in read_measurements(path, pipe=pipe):
             if row.value is not None and not fits(row.value):
-                raise SchemaError(f"{path}: {row.case}: {row.value:g} is no measurement")
+                raise SchemaError(f"{path}: {row.case}: {row.value:g} is not a measurement")
             if row.common.backend != "cited":
                 by_run.setdefault(row.run_id, []).append(row)
         self._repeated += any(run in self._runs for run in by_run)

@@ -1,4 +1,4 @@
-"""What is not the disk: the memory that is read into, and the loop that asks."""
+"""What limits a disk measurement besides the disk: the target memory and the submission loop."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ CEILING_FILE = 64 * MIB
 @axis("pages", quick=("thp", "4k"))
 @axis("align", quick=("4KiB", "512B"))
 def buffer(storage: StorageBackend, pages: str, align: int) -> Work:
-    """Read 1 MiB at a time, 8 under way, into memory of a kind of page and an alignment.
+    """Read 1 MiB at a time, 8 in flight, into memory of a given kind of page and alignment.
 
-    Where the memory is in small pieces, the kernel splits a read into several
-    requests; ``requests`` is how many the disk's counters show for each read.
+    If the memory is in small pieces, the kernel splits a read into several requests; ``requests``
+    is their number per read, from the disk's counters.
     """
     from membench.host.storage.flow import TrafficShape
 
@@ -90,11 +90,11 @@ def buffer(storage: StorageBackend, pages: str, align: int) -> Work:
 )
 @axis("qd", quick=(32, 1))
 def client(storage: StorageBackend, qd: int) -> Work:
-    """The client's ceiling: random reads of 4 KiB from a file in memory, where no disk waits.
+    """The client's ceiling: random reads of 4 KiB from a file in memory, without a disk.
 
-    A disk that comes near this rate is measured together with the program that
-    asks, and ``ssd/read`` says so by ``client=limited``.  By native AIO, whose reads of memory are
-    done by the loop itself.
+    If a disk's rate is close to this one, the client's cost limits the result, and ``ssd/read``
+    reports ``client=limited``. Uses native AIO, whose reads of cached data are done in the loop
+    itself.
     """
     from membench.host.storage.flow import Flow, TrafficShape
 

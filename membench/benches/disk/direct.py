@@ -1,8 +1,8 @@
-"""Reads and writes of a disk, past the page cache: IOPS, bandwidth, and the latency's tail.
+"""Reads and writes of a disk, past the page cache: IOPS, bandwidth, and tail latency.
 
-The places are fresh in every round, all of a random order are visited before
-one comes again, and every block proves by its content that it is the one that
-was asked for.  Latency counts from submission to completion (fio's `lat`).
+Offsets are drawn anew in every round; a random order visits every block before it repeats one; and
+the content of every block proves that it is the requested one.  Latency counts from submission to
+completion (fio's `lat`).
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _QUICK_WRITES = {("rand", 4 * KIB, 16), ("seq", MIB, 4)}
 
 
 def _worth_reading(profile: str, pattern: str, block: int, qd: int, pages: str) -> bool:
-    """Depths matter most for small random reads, pages for large ones."""
+    """Queue depths matter most for small random reads, kinds of page for large ones."""
     if profile == "quick" or (pattern, block, qd, pages) in _QUICK_READS:
         return (pattern, block, qd, pages) in _QUICK_READS
     if pages == "4k":
@@ -79,10 +79,10 @@ def _worth_writing(profile: str, pattern: str, block: int, qd: int) -> bool:
 @axis("qd", quick=(32, 1, 4, 8, 64), full=(1, 2, 4, 8, 16, 32, 64))
 @axis("pages", quick=("thp", "4k"))
 def read(storage: StorageBackend, pattern: str, block: int, qd: int, pages: str) -> Work:
-    """Read ``block`` bytes at a time with ``qd`` reads under way, into memory on ``pages``.
+    """Read ``block`` bytes at a time with ``qd`` reads in flight, into memory on ``pages``.
 
-    The page cache is proven empty of the file first and of what was read afterwards; ``resident``
-    is the larger share.
+    The page cache is checked before and after the reads; ``resident`` is the larger share of the
+    data found in it.
     """
     from membench.host.storage.flow import TrafficShape
 
@@ -113,11 +113,10 @@ def read(storage: StorageBackend, pattern: str, block: int, qd: int, pages: str)
 @axis("block", quick=("4KiB", "1MiB"), full="4KiB..4MiB *4")
 @axis("qd", quick=(16, 4), full=(1, 4, 16, 64))
 def write(storage: StorageBackend, pattern: str, block: int, qd: int) -> Work:
-    """Overwrite ``block`` bytes at a time with ``qd`` writes under way.
+    """Overwrite ``block`` bytes at a time with ``qd`` writes in flight.
 
-    A write is complete when the disk says so, which may be before it is on the
-    medium: ``ssd/sync`` asks for that.  A round writes 48 MiB at most, or 128 MiB
-    where the blocks are large.
+    A write is complete when the disk reports it, which may be before it is on the medium: see
+    ``ssd/sync``. A round writes at most 48 MiB, or 128 MiB with large blocks.
     """
     from membench.host.storage.flow import TrafficShape
 

@@ -1,4 +1,4 @@
-"""Objects of a KV cache, of the sizes that models have."""
+"""Objects of a KV cache, in the sizes of real models."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ QD = 2  # objects under way: the largest have 80 MiB
 
 @dataclass(frozen=True)
 class _AttentionSize:
-    """Attention of a model: `num_hidden_layers`, `num_key_value_heads` and `head_dim`."""
+    """A model's attention: `num_hidden_layers`, `num_key_value_heads` and `head_dim`."""
 
     layers: int
     kv_heads: int
@@ -52,7 +52,7 @@ MODELS = {
 
 
 def object_bytes(model: str, tokens: int) -> int:
-    """Bytes of the KV-cache object of ``tokens`` tokens: all layers in one piece."""
+    """Bytes of the KV-cache object of ``tokens`` tokens, with all layers in one piece."""
     return MODELS[model].bytes_per_token * tokens
 
 
@@ -70,10 +70,10 @@ def object_bytes(model: str, tokens: int) -> int:
 @axis("model", quick=tuple(MODELS))
 @axis("tokens", quick=(16, 256))
 def kv(storage: StorageBackend, model: str, tokens: int) -> Work:
-    """Load KV-cache objects of ``tokens`` tokens in random order, two under way; no serialising.
+    """Load KV-cache objects of ``tokens`` tokens in random order, two in flight.
 
-    16 tokens are a block of a paged cache, 256 a chunk of a cache that is moved
-    to disks.  ``rate`` is in tokens a second, latency in ns an object.
+    16 tokens are a block of a paged cache, 256 a chunk of a cache that is offloaded to disks.
+    ``rate`` is in tokens per second, latency in ns per object.
     """
     from membench.host.storage.flow import TrafficShape
 

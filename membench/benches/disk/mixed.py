@@ -1,4 +1,4 @@
-"""Writes as programs do them: mixed with reads, forced to the medium, and for a long time."""
+"""Writes mixed with reads, forced to the medium, and sustained for a long time."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ SLOT_NS = 10**9
 def mix(storage: StorageBackend, reads: int, qd: int) -> Work:
     """Random reads and writes of 4 KiB mixed: ``reads`` percent of them read.
 
-    The latencies are those of the reads; the writes' stand in the detail.
+    The latencies are those of the reads; those of the writes are in the detail.
     """
     import numpy as np
 
@@ -100,9 +100,8 @@ def mix(storage: StorageBackend, reads: int, qd: int) -> Work:
 def sync(storage: StorageBackend, method: str, block: int) -> Work:
     """One write after another, each forced to the medium before the next.
 
-    A sample is a write of ``block`` bytes at a random place with its fsync or
-    fdatasync, or one write to a file opened with O_DSYNC.  What the medium is
-    in a virtual machine, its host decides.
+    A sample is a write of ``block`` bytes at a random place with its fsync or fdatasync, or one
+    write to a file opened with O_DSYNC.  In a virtual machine, its host decides what the medium is.
     """
     import numpy as np
 
@@ -168,9 +167,9 @@ def sync(storage: StorageBackend, method: str, block: int) -> Work:
 @axis("block", quick="1MiB")
 @axis("qd", quick=8)
 def sustained(storage: StorageBackend, block: int, qd: int) -> Work:
-    """Write 8 GiB in one go, over and over the scratch file: what is left when caches are full.
+    """Write 8 GiB in one go, repeatedly over the scratch file: the rate once caches are full.
 
-    A sample is the bandwidth of one second.  It needs a budget for all rounds.
+    A sample is the bandwidth of one second.  The disk budget must allow all rounds.
     """
     import numpy as np
 

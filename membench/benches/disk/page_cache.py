@@ -1,4 +1,4 @@
-"""Files read through the page cache, by calls and by mappings, with the cache's state proven."""
+"""Files read through the page cache, by calls and by mappings, in a proven cache state."""
 
 from __future__ import annotations
 
@@ -51,11 +51,11 @@ def _cache_state(state: str) -> CacheState:
 )
 @axis("state", quick=("cold", "warm", "evicted"))
 def cache(storage: StorageBackend, state: str) -> Work:
-    """Read 256 MiB in order by buffered calls of 1 MiB: as ordinary programs read files.
+    """Read 256 MiB in order by buffered calls of 1 MiB, as ordinary programs read files.
 
-    ``cold``: the page cache holds nothing of the file; ``warm``: all of it, so
-    that main memory is measured; ``evicted``: it was read by the same
-    descriptor before and then dropped, which shows how readahead learns.
+    ``cold``: the page cache holds nothing of the file. ``warm``: it holds all of it, so main memory
+    is measured. ``evicted``: the same descriptor read the file before and it was then dropped,
+    which shows the effect of readahead's history.
     """
     size = min(PART, storage.scratch.size)
     view = storage.memory("thp", READ).data
@@ -91,7 +91,9 @@ def cache(storage: StorageBackend, state: str) -> Work:
 
     def verify() -> None:
         if any(offset >= 0 for offset in wrong):
-            raise VerificationFailed(f"what was read at {max(wrong)} is not what stands there")
+            raise VerificationFailed(
+                f"verification failed: wrong data was read at offset {max(wrong)}"
+            )
 
     return Observed(
         observe=observe,
@@ -129,12 +131,11 @@ def _thread_counts(machine: Machine) -> tuple[Value, ...]:
 @axis("pattern", quick=("rand", "seq"))
 @axis("threads", quick=_thread_counts)
 def mapped(storage: StorageBackend, state: str, pattern: str, threads: int | str) -> Work:
-    """Touch the pages of the mapped file: what a page fault costs, and how many there are a second.
+    """Touch the pages of the mapped file: the cost of a page fault, and faults per second.
 
-    ``cold``: the page comes from the disk (a major fault); ``warm``: it is in
-    the page cache and only has to be mapped (a minor fault), one page in each
-    64 KiB, because the kernel maps its neighbours along.  The counts of faults
-    stand in the detail and are checked.
+    ``cold``: the page comes from the disk (a major fault); ``warm``: it is in the page cache and
+    only has to be mapped (a minor fault), one page in each 64 KiB, because the kernel maps its
+    neighbours along.  The numbers of faults are in the detail and are checked.
     """
     import mmap
 
@@ -173,7 +174,7 @@ def mapped(storage: StorageBackend, state: str, pattern: str, threads: int | str
         major, minor = mapping.faults
         expected = {"cold": major if pattern == "rand" else 10**9, "warm": minor}[state]
         if expected < 0.9 * touched[0]:
-            raise VerificationFailed(f"{touched[0]} pages made {expected} page faults")
+            raise VerificationFailed(f"{touched[0]} pages caused {expected} page faults")
 
     return Observed(
         observe=observe,

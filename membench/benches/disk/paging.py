@@ -1,4 +1,4 @@
-"""KV-cache pages from one tier to the next: from the disk into main memory."""
+"""KV-cache pages from the disk into main memory."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from membench.host.storage.backend import StorageBackend
 
 POOL = 128 * MIB
-"""Memory that pages land in: more than most caches hold, as a cache of KV pages is."""
+"""Bytes of memory for the pages: more than most caches, like a pool of KV pages."""
 
 
 def _pool(block: int, qd: int) -> int:
@@ -44,12 +44,12 @@ def _pool(block: int, qd: int) -> int:
 @axis("qd", quick=8, full=(1, 8, 32))
 @axis("pattern", quick="rand", full=("rand", "seq"))
 def ssd_ddr(storage: StorageBackend, block: int, qd: int, pattern: str) -> Work:
-    """Read pages of ``block`` bytes from the disk, each into a place of its own in memory.
+    """Read pages of ``block`` bytes from the disk, each into a different place in memory.
 
-    The pages are those of a KV cache that was moved to a file: chosen at random
-    (`rand`) as requests for prefixes come, or one after the other (`seq`) as
-    one long context is restored.  The pool of places is larger than the caches,
-    on huge pages, and used in turn; ``rate`` is in pages a second.
+    The pages are those of a KV cache that was moved to a file: in random order (`rand`), as
+    requests for prefixes arrive, or in file order (`seq`), as one long context is restored. The
+    pool of places is larger than the caches, on huge pages, and used in turn; ``rate`` is in pages
+    per second.
     """
     from membench.host.storage.flow import TrafficShape
 

@@ -1,7 +1,7 @@
-"""KV-cache pages from the disk into GPU memory, and how many a running decode step can be fed with.
+"""KV-cache pages from the disk into GPU memory, alone and beside a running decode step.
 
-The pipeline overlaps reading with copying; what it reaches is held against the
-slower of its two legs, measured alone in the same round.
+The pipeline overlaps reading with copying. Its bandwidth is compared with the slower of its two
+legs, measured alone in the same round.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ if TYPE_CHECKING:
     from membench.workloads.page_pipeline import Pipeline
 
 POOL = 256 * MIB
-"""Device memory that pages land in."""
+"""Bytes of device memory for the pages."""
 
 LEG_S = 0.03
 PIPE_S = 0.12
 DECODE = "decode/attn"
 STEPS = 12
-"""Decode steps of which the median is taken."""
+"""Decode steps over which the median is taken."""
 
 SHARES = (1.0, 0.5, 0.25, 0.125, 0.0625)
-"""Shares of the unthrottled page rate that are tried, until the slow-down is small enough."""
+"""Shares of the unthrottled page rate that are tried until the slow-down is small enough."""
 
 
 def _slots(qd: int) -> int:
-    """Two for each reader: one is read into while the other is copied out."""
+    """Two slots per reader: one is filled while the other is copied out."""
     return 2 * qd
 
 
@@ -49,7 +49,7 @@ def _pipeline(both: CudaStorage, block: int, qd: int, path: str) -> Pipeline:
 
 
 def _worth(profile: str, block: int, qd: int, path: str) -> bool:
-    """All depths where pages bounce; one where nothing depends on it."""
+    """All depths if pages bounce; one depth for paths that do not depend on it."""
     if profile == "quick":
         return path == "bounce" or block == MIB
     return path == "bounce" or (qd == 8 and (path == "gds" or block >= 64 * 1024))
@@ -75,11 +75,11 @@ def _worth(profile: str, block: int, qd: int, path: str) -> bool:
 def ssd_hbm(both: CudaStorage, block: int, qd: int, path: str) -> Work:
     """Read pages of ``block`` bytes from the disk into a pool on the GPU, in random order.
 
-    ``path=bounce`` reads past the page cache into page-locked memory and copies
-    from there, both at once; `gds` is GPUDirect Storage through KvikIO; `mmap` copies
-    from a mapping of the file.  ``qd`` is the pages being read at any time, latency the time
-    from the begin of a page's reading to the end of its copy, ``rate`` is in pages a second.
-    `overlap` is the bandwidth over that of the slower leg alone, in the same round.
+    ``path=bounce`` reads past the page cache into page-locked memory and copies from there, both at
+    once; `gds` is GPUDirect Storage through KvikIO; `mmap` copies from a mapping of the file.
+    ``qd`` is the number of pages being read at any time, latency the time from the start of a
+    page's read to the end of its copy; ``rate`` is in pages per second. `overlap` is the bandwidth
+    divided by that of the slower leg alone, in the same round.
     """
     from membench.gpu.link_protocol import link_detail, link_flags
     from membench.host.storage.pager import Nowhere, Pager, copying
@@ -151,11 +151,11 @@ def ssd_hbm(both: CudaStorage, block: int, qd: int, path: str) -> Work:
 @axis("block", quick=("1MiB", "64KiB"))
 @axis("slowdown", quick=(5, 20))
 def decode(both: CudaStorage, block: int, slowdown: int) -> Work:
-    """Pages a second from the disk to the GPU beside a decode step that they slow but little.
+    """The rate of pages from the disk to the GPU that slows a decode step only a little.
 
-    The victim is ``decode/attn``, repeated; ``slowdown`` is what it may be slowed by, in
-    percent.  The pages bounce through host memory, at the highest of a few rates that keep to it.
-    Latency is that of a decode step meanwhile; `alone_ns` is that of one alone.
+    The victim is ``decode/attn``, repeated; ``slowdown`` is the permitted slow-down in percent. The
+    pages bounce through host memory, at the highest of a few rates that respects it. Latency is
+    that of a decode step meanwhile; `alone_ns` is that of one alone.
     """
     from membench.gpu.link_protocol import link_detail, link_flags
     from membench.workloads.page_pipeline import check_landed
@@ -177,7 +177,7 @@ def decode(both: CudaStorage, block: int, slowdown: int) -> Work:
     resident = [""]
 
     def under(pace: float) -> tuple[TrafficRecord, list[float]]:
-        """A pipeline of ``pace`` pages a second, and the steps that began and ended beside it."""
+        """Run a pipeline of ``pace`` pages per second; its record, and the steps beside it."""
         from concurrent.futures import ThreadPoolExecutor
 
         before = storage.evict()

@@ -1,4 +1,4 @@
-"""Atomic additions: how many a second, where, and how near to each other."""
+"""Atomic additions: their rate by memory, distance and kind."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 BLOCK = 256
 TURNS = {"l2": 64, "smem": 512, "host": 4}
-"""Additions of one thread in one launch."""
+"""Additions per thread in one launch."""
 
 LINE_WORDS = 32
 _U32 = 2**32
@@ -35,11 +35,11 @@ _U32 = 2**32
 @axis("place", quick="same", full=("same", "strided", "distinct"))
 @axis("op", quick="red", full=("red", "atom"))
 def atomics(gpu: Gpu, memory: str, place: str, op: str) -> Work:
-    """Additions a second to 32-bit counters, by all threads that fit at once.
+    """Additions per second to 32-bit counters, by all threads that are resident at once.
 
-    ``same`` is one counter for all (in ``smem``: for a block), ``distinct`` one for each
-    thread, side by side, ``strided`` one for each thread, a line apart.  ``red`` needs no
-    answer, ``atom`` adds up what it finds.  ``host`` is page-locked system memory.
+    ``same`` is one counter for all (in ``smem``: for a block), ``distinct`` one for each thread,
+    side by side, ``strided`` one for each thread, a line apart.  ``red`` returns nothing, ``atom``
+    returns the old value, which is summed up.  ``host`` is page-locked system memory.
     """
     import numpy as np
 
@@ -84,7 +84,7 @@ def atomics(gpu: Gpu, memory: str, place: str, op: str) -> Work:
             must = parts * (up_to * (up_to - 1) // 2) % _U32
             total = int(gpu.download(olds, np.uint32, threads).sum(dtype=np.uint64)) % _U32
             if total != must:
-                raise VerificationFailed(f"gpu/atomics: the values found sum up to {total}")
+                raise VerificationFailed(f"gpu/atomics: the returned values sum up to {total}")
 
     return Timed(
         run=run,

@@ -1,4 +1,4 @@
-"""Bandwidth of the GPU's caches: a working set that is walked through again and again."""
+"""Bandwidth of the GPU's caches over a working set that is read repeatedly."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ if TYPE_CHECKING:
     from membench.gpu.protocol import Gpu
 
 CHUNK = 16 * KIB
-"""What a block accesses at once: 16 bytes by each of its threads."""
+"""Bytes that a block accesses at once: 16 per thread."""
 
 BLOCK = 1024
 LAUNCH_BYTES = GIB
-"""Bytes of one launch at least, all SMs together, where they share the working set."""
+"""Least bytes of one launch, all SMs together, if they share the working set."""
 
 OWN_BYTES = 32 * MIB
-"""Bytes of one launch and SM, where every SM walks by itself; a power of two."""
+"""Bytes of one launch and SM, if every SM reads by itself; a power of two."""
 
 L1_SIZES = ("16KiB", "32KiB", "64KiB", "128KiB", "256KiB", "512KiB", "1MiB")
-"""Where the capacity of an L1 cache may lie; beyond, few sizes say all."""
+"""Sizes around the capacity of L1 caches; beyond them few sizes are needed."""
 
 _SALT = 29
 
 
 def _together(gpu: Gpu) -> int:
-    """Blocks that fit at once; an odd number of them, so that every block meets every chunk."""
+    """The number of resident blocks, made odd so that every block meets every chunk."""
     blocks = gpu.properties.threads_per_sm // BLOCK * gpu.properties.sms
     return blocks - 1 + blocks % 2
 
@@ -39,9 +39,9 @@ def _seconds_together(size: int) -> float:
 
 
 def own_sum(blocks: int, spread: int, visits: int, chunks: int, salt: int) -> int:
-    """Sum of the words that all blocks read of a pattern, modulo 2^32, each by itself.
+    """Sum of the words that all blocks read of a pattern, modulo 2^32, each block by itself.
 
-    Block b visits ``visits`` chunks from b * ``spread`` on, and goes round in ``chunks``.
+    Block b visits ``visits`` chunks from b * ``spread`` on, modulo ``chunks``.
     """
     from membench.gpu.verify.pattern import pattern_sum
 
@@ -64,10 +64,10 @@ def own_sum(blocks: int, spread: int, visits: int, chunks: int, salt: int) -> in
 )
 @axis("size", quick="16MiB", full="16KiB..4GiB *2")
 def l2_read(gpu: Gpu, size: int) -> Work:
-    """Read bandwidth of the L2 cache: all SMs read one set, past their L1 caches.
+    """Read bandwidth of the L2 cache: all SMs read one set, bypassing their L1 caches.
 
-    Each chunk of 16 KiB is read by another SM in every lap, so that each SM asks for lines of
-    both partitions of the cache.  Beyond its capacity the set comes from memory.
+    In every pass each chunk of 16 KiB is read by another SM, so that each SM reads lines of both
+    partitions of the cache. A set beyond the capacity comes from memory.
     """
     import numpy as np
 
@@ -111,7 +111,7 @@ def l2_read(gpu: Gpu, size: int) -> Work:
 )
 @axis("size", quick="16MiB", full="16KiB..4GiB *4")
 def l2_write(gpu: Gpu, size: int) -> Work:
-    """Write bandwidth of the L2 cache: all SMs write one set, chunks changing hands every lap."""
+    """Write bandwidth of the L2 cache: all SMs write one set, and chunks change SMs every pass."""
     import numpy as np
 
     from membench.gpu.protocol import KernelVariant
@@ -151,12 +151,12 @@ def l2_write(gpu: Gpu, size: int) -> Work:
 @axis("size", quick="64KiB", full=(*L1_SIZES, "4MiB", "16MiB", "64MiB", "1GiB", "4GiB"))
 @axis("hint", quick="plain", full=("plain", "ca"))
 def l1_read(gpu: Gpu, size: int, hint: str) -> Work:
-    """Read bandwidth of the L1 caches, all SMs added up: each walks through the set by itself.
+    """Read bandwidth of the L1 caches, all SMs together: each reads the whole set by itself.
 
-    The SMs begin at different places of it and go round, 32 MiB in a launch.  Beyond the
-    capacity of L1 the set comes from L2, and beyond that from memory.  ``hint`` is the load's
-    cache operator: ``plain`` names none, as ordinary kernels do, and ``ca`` is another
-    instruction that uses L1, too.
+    The SMs begin at different places of the set and wrap around, 32 MiB per launch.  Beyond the
+    capacity of L1 the set comes from L2, and beyond that from memory.  ``hint`` is the load's cache
+    operator: ``plain`` names none, as ordinary kernels do; ``ca`` is a different instruction that
+    also uses L1.
     """
     import numpy as np
 

@@ -1,4 +1,4 @@
-"""Latency of the GPU's memory hierarchy: one thread that follows pointers."""
+"""Latency of the GPU's memory hierarchy, by one thread that follows pointers."""
 
 from __future__ import annotations
 
@@ -22,39 +22,39 @@ LINE = 128
 """Bytes between two pointers: a cache line of every NVIDIA GPU."""
 
 LOADS = 32
-"""Hops in the body of the loop; those of `membench.gpu.verify.walk`."""
+"""Hops in the loop body; the same as in `membench.gpu.verify.walk`."""
 
 HOPS = 100_000
-"""Hops of one launch at least; where the footprint is cached, one full cycle if that is more."""
+"""Least hops of one launch; if the footprint is cached, one full cycle if that is more."""
 
 WARM_MULTIPLE = 4
-"""Up to this many times the L2 cache the ring is walked once before it is timed."""
+"""Up to this multiple of the L2 cache, the ring is walked once before it is timed."""
 
 TLB_WINDOW = 2 * MIB
-"""A page of device memory: random order inside of one, page after page, keeps the TLB warm."""
+"""A page of device memory: random order within one page after another keeps the TLB warm."""
 
 DENSE = 4 * GIB
-"""Up to here the full profile has every footprint; beyond, only translation is left to see."""
+"""Up to this size the full profile has every footprint; beyond, only translation changes."""
 
 LINKS_PER_S = 1e9
-"""Lines that are linked in a second; an estimate for planning, from 32 bytes a line."""
+"""Lines linked per second; an estimate for planning, from 32 bytes a line."""
 
 HINTED = (16 * KIB, 16 * MIB, 1024 * MIB)
-"""Footprints at which the cache operators are compared: in L1, in L2, beyond."""
+"""Footprints at which the cache operators are compared: in L1, in L2, and beyond."""
 
 TIMED_HOPS = 2048
-"""Hops of one launch that are timed one by one."""
+"""Hops of one launch that are timed individually."""
 
 LAUNCHES = 3
-"""Of a round; fewer where a cycle is so long that one launch has as many hops as these."""
+"""Launches of a round; fewer if a launch is long."""
 
 _SEED = 0x5EED
 
 L1_BYTES = 128 * KIB
-"""Least that L1 and shared memory have together, from Turing to Blackwell."""
+"""Least bytes of L1 and shared memory together, from Turing to Blackwell."""
 
 L2_BYTES = {"8.0": 40, "8.6": 6, "8.9": 48, "9.0": 50, "10.0": 126, "10.3": 126, "12.0": 96}
-"""MiB of L2 by compute capability: of its usual card.
+"""MiB of L2 by compute capability, for its usual card.
 
 Only for the tier that a case is listed under, before a device is opened.  Sources: NVIDIA's
 architecture whitepapers (A100, GA102, Ada, H100, RTX Blackwell); B200's 126 MB by Chips and Cheese.
@@ -62,7 +62,7 @@ architecture whitepapers (A100, GA102, Ada, H100, RTX Blackwell); B200's 126 MB 
 
 
 def tier(machine: Machine, size: int, **_: Value) -> Tier:
-    """Where a ring of ``size`` bytes lies."""
+    """The tier that a ring of ``size`` bytes is listed under."""
     devices = machine.gpus.devices
     capability = devices[0].compute_capability if devices else ""
     if size <= L1_BYTES // 2:
@@ -71,7 +71,7 @@ def tier(machine: Machine, size: int, **_: Value) -> Tier:
 
 
 def sensible(_profile: str, size: int, order: str, hint: str) -> bool:
-    """Whether this point of the grid says something that its neighbours do not."""
+    """Whether this point of the grid adds information to its neighbours."""
     if order == "page" and not TLB_WINDOW < size <= DENSE:
         return False  # one window is the random ring; what lies beyond is asked of the random one
     if order == "page" and size.bit_length() % 2 == 0:
@@ -80,10 +80,10 @@ def sensible(_profile: str, size: int, order: str, hint: str) -> bool:
 
 
 def footprints(machine: Machine) -> tuple[Value, ...]:
-    """Of the full profile: to 4 GiB by twos, by fours beyond, and most of the GPU's memory.
+    """Ring sizes of the full profile, up to most of the GPU's memory.
 
-    The translations that a GPU has at hand reach over tens of GiB (64 GB on an A100: arXiv
-    2405.11425), and a KV cache is as large: only rings that are larger see a cold one.
+    Powers of two to 4 GiB, of four beyond. The TLBs of a GPU cover tens of GiB (64 GB on an A100:
+    arXiv 2405.11425), and a KV cache is as large; only larger rings show a cold translation.
     """
     dense = expand(f"2KiB..{format_size(DENSE)} *2", machine)
     most = most_of_gpu(machine)
@@ -93,7 +93,7 @@ def footprints(machine: Machine) -> tuple[Value, ...]:
 
 
 def walks(size: int, l2_bytes: int) -> tuple[int, int, int]:
-    """Hops of one launch, launches, and hops before them that bring the ring into the caches."""
+    """Hops per launch, launches, and preceding hops that bring the ring into the caches."""
     lines = size // LINE
     if size > WARM_MULTIPLE * l2_bytes:
         return HOPS, LAUNCHES, 0
@@ -102,7 +102,7 @@ def walks(size: int, l2_bytes: int) -> tuple[int, int, int]:
 
 
 def _seconds(size: int, **_: Value) -> float:
-    """At the latencies of an H100: 25 ns in L1, up to 0.25 us in L2, 0.5 us and more beyond."""
+    """At an H100's latencies: 25 ns in L1, up to 0.25 us in L2, 0.5 us and more beyond."""
     l2_bytes = 50 * MIB
     hop_s = 25e-9 if size <= L1_BYTES else 0.25e-6 if size <= l2_bytes else 0.5e-6
     hops, launches, before = walks(size, l2_bytes)
@@ -131,13 +131,12 @@ def _seconds(size: int, **_: Value) -> float:
 def chase(gpu: Gpu, size: int, order: str, hint: str) -> Work:
     """Latency of one dependent load, from L1 to device memory.
 
-    The ring is one cycle over all lines of the footprint.  ``order=random`` jumps
-    anywhere; ``order=page`` is random inside of pages of 2 MiB, page after page, so
-    that a translation is used until its page is done.  ``hint`` is the load's cache
-    operator: ``plain`` names none, as ordinary kernels do; ``ca`` is another
-    instruction that uses L1, too; ``cg`` starts at L2, ``cv`` fetches anew.  The
-    median is that of whole launches; p50, p95 and p99 are of single hops, which
-    include reading the clock: ``clock_cycles`` in the detail.
+    The ring is one cycle over all lines of the footprint.  ``order=random`` jumps anywhere;
+    ``order=page`` is random within pages of 2 MiB, page after page, so that each translation is
+    used for a whole page.  ``hint`` is the load's cache operator: ``plain`` names none, as ordinary
+    kernels do; ``ca`` is a different instruction that also uses L1; ``cg`` starts at L2, ``cv``
+    fetches again.  The median is that of whole launches; p50, p95 and p99 are of single hops, which
+    include reading the clock (``clock_cycles`` in the detail).
     """
     import numpy as np
 
@@ -163,7 +162,7 @@ def chase(gpu: Gpu, size: int, order: str, hint: str) -> Work:
     pairs: list[int] = []
 
     def address(index: int) -> np.uint64:
-        """Of the ``index``-th line of the ring."""
+        """Address of the ``index``-th line of the ring."""
         return np.uint64(memory.address + LINE * ring.place(index % ring.lines))
 
     def walk(turns: int) -> tuple[float, float]:

@@ -1,7 +1,7 @@
 """A decode step as an engine runs it, in the two parts that stream memory: weights and attention.
 
-What is left out: norms, rotary embedding, activations, sampling, and the exchange between
-GPUs of a tensor-parallel group.  They move little.
+Norms, rotary embedding, activations, sampling, and the exchange between GPUs of a tensor-parallel
+group are left out, because they move little data.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from membench.gpu.protocol import Gpu
 
 STEPS = 16
-"""Steps of a case at most: ten samples, and what comes before them."""
+"""Most steps of a case: ten samples, and the warm-up before them."""
 
 WEIGHT_BYTES = GIB
-"""Weights that are held at least: layers take turns with them, and none finds its own in L2."""
+"""Least bytes of weights: layers use them in turn, and none finds its own in L2."""
 
 
 @bench(
@@ -46,7 +46,7 @@ WEIGHT_BYTES = GIB
 def weights(gpu: Gpu, model: str, batch: int, launch: str) -> Work:
     """The matrix products of one decode step in BF16: every weight is read once.
 
-    The bandwidth counts the weights, the rate is tokens a second of this part alone.
+    The bandwidth counts the weights, the rate is tokens per second of this part alone.
     ``launch=stream`` launches every product from the host, ``graph`` the whole step at once.
     """
     from membench.workloads.products import Product
@@ -100,8 +100,8 @@ def weights(gpu: Gpu, model: str, batch: int, launch: str) -> Work:
 def attention(gpu: Gpu, model: str, context: int, kv: str, launch: str) -> Work:
     """The attention of one decode step over a paged KV cache, pages of 16 tokens.
 
-    K and V are gathered through a block table, multiplied by the query, weighted and added up,
-    for all layers.  The bandwidth counts K and V once; the rate is tokens a second of this part
-    alone.  The cache has 131072 tokens in all, so that the batch is that over ``context``.
+    K and V are gathered through a block table, multiplied by the query, weighted and added up, for
+    all layers.  The bandwidth counts K and V once; the rate is tokens per second of this part
+    alone. The cache has 131072 tokens in all, so the batch is 131072 / ``context``.
     """
     return attention_step(gpu, MODELS[model], context, kv, launch)

@@ -1,8 +1,8 @@
-"""What moving a byte costs in energy: steady loops of ten seconds under NVML's counter.
+"""Energy per byte moved: steady loops of ten seconds, measured by NVML's counter.
 
-Sensors of recent GPUs look at the power only a part of the time (Yang et al., "Accurate and
-Convenient Energy Measurements for GPUs", SC24), so that only long loops tell something.  The
-repetitions are inside of one case, which is measured once a run.
+Sensors of recent GPUs sample the power only a part of the time (Yang et al., "Accurate and
+Convenient Energy Measurements for GPUs", SC24), so only long loops are meaningful. The repetitions
+are inside of one case, which is measured once per run.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 REPEATS = 3
 LOOP_S = 10.0
 IDLE_S = 1.5
-"""Seconds of idleness before each loop, whose power is subtracted."""
+"""Seconds of idling before each loop, whose power is subtracted."""
 
 BATCH_S = 0.05
-"""What is queued at a time: the gap between two batches is about a thousandth of it."""
+"""Seconds of work queued at a time: the gap between two batches is about a thousandth of it."""
 
 SIZE = 2 * GIB
 GATHERED = GIB
@@ -48,13 +48,13 @@ _SEED = 0xE
 
 @dataclass(frozen=True)
 class Load:
-    """What is looped over.
+    """The work of a loop.
 
     Attributes:
-        once: queues it once.
-        verify: called with how often it ran.
-        payload: bytes that it moves.
-        size: of its working set.
+        once: queues the work once.
+        verify: called with the number of repetitions.
+        payload: bytes moved by one repetition.
+        size: bytes of its working set.
     """
 
     once: Callable[[], None]
@@ -67,7 +67,7 @@ class Load:
 def _declared(
     name: str, gpu_memory: int, *grid: str, version: int = 1
 ) -> Callable[[Callable[..., Work]], Bench]:
-    """Declare one: they differ in what they loop over alone."""
+    """Declare one bench; they differ only in the work of their loops."""
 
     def decorate(function: Callable[..., Work]) -> Bench:
         return bench(
@@ -92,7 +92,8 @@ def _declared(
 def hbm(gpu: Gpu, op: str, data: str) -> Work:
     """Dynamic energy of a byte read from GPU memory, in order or in random pages of 4 KiB.
 
-    The whole board's energy over a loop, less that of idling just before, over the bytes read.
+    The whole board's energy during a loop, minus that of idling just before, divided by the bytes
+    read.
     """
     return _work(gpu, (_read if op == "read" else _gather)(gpu, data), data)
 
@@ -208,7 +209,7 @@ def _work(gpu: Gpu, load: Load, data: str) -> Work:
         done[0] += times
 
     def loop(times: int, seconds: float) -> int:
-        """Batches until ``seconds`` are over; how often the load ran."""
+        """Queue batches until ``seconds`` are over; returns the number of repetitions."""
         before, end = done[0], time.perf_counter() + seconds
         while time.perf_counter() < end:
             batch(times)
@@ -241,7 +242,7 @@ def _work(gpu: Gpu, load: Load, data: str) -> Work:
 def _repeat(
     joules: Callable[[], float], loop: Callable[[], int], payload: int
 ) -> tuple[float, dict[str, float]]:
-    """Dynamic pJ/B of one loop, and the watts that it comes from."""
+    """Dynamic pJ/B of one loop, and the watts that it is computed from."""
     idle_begin, idle_before = time.perf_counter(), joules()
     time.sleep(IDLE_S)
     begin, before = time.perf_counter(), joules()
@@ -252,7 +253,7 @@ def _repeat(
     if not dynamic > 0:
         raise MembenchError(
             f"the energy counter says {(after - before):.3g} J for the loop "
-            f"and {idle_w:.3g} W for idling: there is nothing left"
+            f"and {idle_w:.3g} W for idling: no energy is left for the loop"
         )
     return 1e12 * dynamic / bytes_moved, {
         "idle_w": idle_w,

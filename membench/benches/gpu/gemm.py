@@ -27,17 +27,17 @@ PEAKS: tuple[tuple[str, dict[str, float]], ...] = (
     ("GB200", {"tf32": 1250, "bf16": 2500, "fp8": 5000, "mxfp8": 5000, "nvfp4": 10000}),
     ("B200", {"tf32": 1125, "bf16": 2250, "fp8": 4500, "mxfp8": 4500, "nvfp4": 9000}),
 )
-"""Pattern of a device's name -> TFLOP/s of dense products with single-precision sums.
+"""Pattern of a device's name -> TFLOP/s of dense products with single-precision sums, by format.
 
 At the boost clock, by NVIDIA's data sheets of H100 (SXM, PCIe, NVL), H200, A100, L40S, GB200 NVL72
 (FP4: 1,440 PFLOP/s sparse, 720 dense, of 72 GPUs) and DGX B200 (FP4: 144 sparse, 72 dense, of 8),
-sparse figures halved.  The first match counts; a device that is not listed has no
-peak, as boards that clock beyond their data sheet must not.
+sparse figures halved.  The first match counts; a device that is not listed has no peak, nor have
+boards that clock beyond their data sheet.
 """
 
 
 def spec_peak(device: str, kind: str) -> float | None:
-    """GFLOP/s of ``device`` by its maker; None where it is not known."""
+    """GFLOP/s of ``device`` in the vendor's data sheet; None if it is not listed."""
     for pattern, peaks in PEAKS:
         if re.search(rf"\b(?:{pattern})\b", device):
             return 1e3 * peaks[kind] if kind in peaks else None
@@ -76,7 +76,7 @@ def _gemm(gpu: Gpu, kind: str, n: int, out: str, *, fast: bool = False) -> Work:
 def _product(
     kind: str, flops: float, *, version: int, quick: bool = False
 ) -> Callable[[Callable[..., Work]], Bench]:
-    """Declare the bench of one kind, whose products make about ``flops`` operations a second."""
+    """Declare the bench of one kind, whose products reach about ``flops`` operations per second."""
     return bench(
         f"gpu/gemm/{kind}",
         version=version,
@@ -110,7 +110,7 @@ def tf32(gpu: Gpu, n: int) -> Work:
 def bf16(gpu: Gpu, n: int, out: str) -> Work:
     """Products of n x n matrices in BF16 with sums in single precision: GFLOP/s, random data.
 
-    ``out`` is what the result is stored as; engines store BF16.
+    ``out`` is the format of the result; engines use BF16.
     """
     return _gemm(gpu, "bf16", n, out)
 
@@ -123,9 +123,8 @@ def bf16(gpu: Gpu, n: int, out: str) -> Work:
 def fp8(gpu: Gpu, n: int, sums: str, out: str) -> Work:
     """Products of n x n matrices in FP8 (E4M3) with sums in single precision, by cublasLt.
 
-    ``sums=fast`` lets the tensor cores keep fewer bits of a sum on its way (fast
-    accumulation), as engines do in inference; ``exact`` does not.  ``out`` is what the result
-    is stored as.
+    ``sums=fast`` lets the tensor cores keep fewer bits of partial sums (fast accumulation), as
+    engines do in inference; ``exact`` does not. ``out`` is the format of the result.
     """
     return _gemm(gpu, "fp8", n, out, fast=sums == "fast")
 
@@ -135,7 +134,7 @@ def fp8(gpu: Gpu, n: int, sums: str, out: str) -> Work:
 def mxfp8(gpu: Gpu, n: int) -> Work:
     """Products of n x n matrices in MXFP8 on Blackwell: E4M3 with a scale for each 32 numbers.
 
-    The result is BF16.  All scales are 1: they are read as others would be.
+    The result is BF16.  All scales are 1, which costs the same as any other value.
     """
     return _gemm(gpu, "mxfp8", n, "bf16")
 
@@ -145,7 +144,7 @@ def mxfp8(gpu: Gpu, n: int) -> Work:
 def nvfp4(gpu: Gpu, n: int) -> Work:
     """Products of n x n matrices in NVFP4 on Blackwell: E2M1 with a scale for each 16 numbers.
 
-    The result is BF16.  All scales are 1: they are read as others would be.  The numbers are +-1
-    and +-1.5 at random, two of the eight sizes that E2M1 has.
+    The result is BF16.  All scales are 1, which costs the same as any other value.  The numbers are
+    +-1 and +-1.5 at random, two of the eight sizes that E2M1 has.
     """
     return _gemm(gpu, "nvfp4", n, "bf16")

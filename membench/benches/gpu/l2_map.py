@@ -1,4 +1,4 @@
-"""How far the lines of the L2 cache are from each SM."""
+"""The distance of the L2 cache's lines from each SM."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ _OUT_WORDS = 4
 def l2_map(gpu: Gpu, size: int) -> Work:
     """Latency of an L2 hit for every SM and each of 128 lines spread over ``size`` bytes.
 
-    One SM at a time follows each line, which names itself, 16 times.  A GPU with two
-    partitions shows two levels: the near and the far one.  Both are read off the samples.
-    A sample is the mean of those 16 loads: p95 is over places, not over single loads.
+    One SM at a time loads each line, which holds its own address, 16 times in a chain. A GPU with
+    two partitions shows two levels, near and far, both taken from the samples. A sample is the mean
+    of those 16 loads, so p95 is over places, not over single loads.
     """
     import numpy as np
 

@@ -1,4 +1,4 @@
-"""What it costs to put anything onto a GPU: the floor under every other number."""
+"""The cost of starting work on a GPU, which is the floor of every other number."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ GRAPH_NODES = 64
 """Empty kernels in the graph."""
 
 TURNS = 1000
-"""Round trips of one observation."""
+"""Round trips in one observation."""
 
 _DEADLINE_NS = 5_000_000_000
 
@@ -32,10 +32,10 @@ _DEADLINE_NS = 5_000_000_000
 )
 @axis("kind", quick="kernel", full=("kernel", "graph", "copy"))
 def launch(gpu: Gpu, kind: str) -> Work:
-    """Time of one launch in a queue that is already full: the device's own share.
+    """Time of one launch in a queue that is already full: the device's share alone.
 
-    ``kernel`` is an empty kernel, ``graph`` one of 64 such kernels in a CUDA graph,
-    ``copy`` an asynchronous copy of 4 bytes from device memory to device memory.
+    ``kernel`` is an empty kernel, ``graph`` one of 64 such kernels in a CUDA graph, ``copy`` an
+    asynchronous copy of 4 bytes from device memory to device memory.
     """
     graph = gpu.capture(lambda: _repeat(gpu.idle, GRAPH_NODES)) if kind == "graph" else None
     source, target = gpu.allocate(4), gpu.allocate(4)
@@ -78,9 +78,9 @@ def _repeat(function: Callable[[], None], times: int) -> None:
 def roundtrip(gpu: Gpu, kind: str) -> Work:
     """Time from the host to the device and back, as the host's clock sees it.
 
-    ``launch`` is an empty kernel launched and waited for: what every operation costs
-    that the host waits for, this program's interpreter included.  ``flag`` is a word
-    in mapped host memory that a running kernel answers: the link's latency, twice.
+    ``launch`` is an empty kernel that is launched and waited for: the cost of every operation that
+    the host waits for, Python's interpreter included.  ``flag`` is a word in mapped host memory
+    that a running kernel answers: the link's latency, twice.
     """
     import numpy as np
 

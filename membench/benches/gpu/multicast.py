@@ -22,10 +22,10 @@ TILE = 16 * KIB
 STAGES = 6
 
 SIZE = 16 * MIB
-"""The set that is read again and again: a part of L2 of every GPU that has multicast."""
+"""Bytes of the set that is read repeatedly: a part of the L2 of every GPU with multicast."""
 
 TILES = 1024
-"""Tiles of one launch that every block gets: 16 MiB, some 0.5 ms at 4 TB/s."""
+"""Tiles per launch that every block receives: 16 MiB, some 0.5 ms at 4 TB/s."""
 
 MULTICAST = range(90, 120)
 """Compute capabilities with multicast; on others the assembler warns that it is slow."""
@@ -44,7 +44,7 @@ def tile_sums(count: int, salt: int) -> npt.NDArray[np.uint64]:
 
 
 def received(cluster: int, clusters: int, tiles: int, sums: npt.NDArray[np.uint64]) -> int:
-    """Sum, modulo 2^32, of the words that each block of the ``cluster``-th cluster gets."""
+    """Sum, modulo 2^32, of the words that each block of the ``cluster``-th cluster receives."""
     import numpy as np
 
     taken = (cluster + np.arange(tiles) * clusters) % sums.size
@@ -63,10 +63,10 @@ def received(cluster: int, clusters: int, tiles: int, sums: npt.NDArray[np.uint6
 def multicast(gpu: Gpu, cluster: int) -> Work:
     """Bytes that reach shared memory from L2 when a cluster reads every tile once for all blocks.
 
-    Each block reads its part of a tile and sends it to all blocks of the cluster.  Counted is what
-    arrives, all blocks added up; L2 gives the ``cluster``-th part of it (``l2_bytes`` of a
-    launch).  ``cluster=1`` reads every tile for itself, by plain bulk copies: what multicast is
-    compared with.
+    Each block reads its part of a tile and sends it to all blocks of the cluster.  The bandwidth
+    counts the bytes that arrive, summed over all blocks; L2 delivers the ``cluster``-th part of
+    them (``l2_bytes`` per launch). ``cluster=1`` reads every tile by plain bulk copies, for
+    comparison.
     """
     import numpy as np
 
@@ -96,7 +96,7 @@ def multicast(gpu: Gpu, cluster: int) -> Work:
         for block, found in enumerate(sums.each()):
             expected = received(block // cluster, clusters, TILES, of_tile)
             if int(found) != iterations * expected % 2**32:
-                raise VerificationFailed(f"smem/multicast: block {block} got something else")
+                raise VerificationFailed(f"smem/multicast: block {block} received wrong data")
 
     return Timed(
         run=run,

@@ -1,4 +1,4 @@
-"""Shared memory: bandwidth by width and stride, latency, and that of a neighbour in a cluster."""
+"""Shared memory: bandwidth by width and stride, latency, and access to a neighbour in a cluster."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 BLOCK = 1024
 TURN_BYTES = 32 * KIB
-"""What one turn accesses, all threads of a block together."""
+"""Bytes that one turn accesses, all threads of a block together."""
 
 TURNS = 2048
 """Turns of one launch: some 0.3 ms without conflicts."""
 
 WORDS = 4096
 STEP = 1021
-"""The ring of the latency: every word names the one STEP further; odd, so that it is one cycle."""
+"""The ring of the latency test: every word points STEP further; odd, so that it is one cycle."""
 
 LOADS = 32
 HOPS_TURNS = 1000
@@ -32,10 +32,10 @@ _SALT = 41
 
 
 def conflict(width: int, stride: int) -> int:
-    """Passes that a request takes, of those that it takes without a bank conflict.
+    """How many times as many passes a request takes as without bank conflicts.
 
-    There are 32 banks of four bytes.  Accesses of 8 and 16 bytes go by half and quarter
-    warps, whose lanes are ``stride`` elements apart (a power of two).
+    There are 32 banks of four bytes.  Accesses of 8 and 16 bytes go by half and quarter warps,
+    whose lanes are ``stride`` elements apart (a power of two).
     """
     return min(stride, 128 // width)
 
@@ -46,7 +46,7 @@ def tiles(width: int) -> int:
 
 
 def memory_bytes(width: int) -> int:
-    """Dynamic shared memory: the tiles that turns begin at, and those that they end at."""
+    """Bytes of dynamic shared memory: the tiles at the start and at the end of the turns."""
     return (2 * tiles(width) - 1) * BLOCK * width
 
 
@@ -66,7 +66,7 @@ def read_sum(width: int, turns: int, salt: int) -> int:
 
 
 def written_sum(width: int, turns: int, salt: int) -> int:
-    """Sum of the words that a block leaves behind after ``turns`` turns of writing."""
+    """Sum of the words that a block leaves after ``turns`` turns of writing."""
     each, total = tiles(width), 0
     for tile in range(2 * each - 1):
         turn = max((t for t in range(turns) if 0 <= tile - t % each < each), default=None)
@@ -115,9 +115,9 @@ def _bandwidth(gpu: Gpu, operation: str, width: int, stride: int) -> Work:
 def read(gpu: Gpu, width: int, stride: int) -> Work:
     """Read bandwidth of shared memory, all SMs added up.
 
-    ``width`` is bytes of one load of a thread, ``stride`` how many such elements neighbouring
-    threads are apart.  The bank-conflict ratio is stride 1 over this one; the banks predict
-    what stands in the detail as conflict.
+    ``width`` is the bytes of one load of a thread, ``stride`` the distance of neighbouring threads
+    in such elements. The bank-conflict ratio is the bandwidth at stride 1 divided by this one; the
+    detail has the ratio that the banks predict as conflict.
     """
     return _bandwidth(gpu, "read", width, stride)
 
@@ -209,10 +209,10 @@ def latency(gpu: Gpu, cluster: int) -> Work:
 def neighbour(gpu: Gpu, cluster: int) -> Work:
     """Read bandwidth of distributed shared memory, all SMs added up.
 
-    Every block reads 16 bytes a thread from the next block of its cluster.  There is one block
-    an SM, and one wave: as many clusters as the driver says are resident at once.  A cluster
-    lies within one GPC, and SMs that are left over in their GPC stay idle; a cluster more would
-    wait for the others and double the time.
+    Every block reads 16 bytes a thread from the next block of its cluster.  There is one block per
+    SM, and one wave: as many clusters as the driver reports to be resident at once. A cluster is
+    within one GPC, and leftover SMs of a GPC stay idle; one more cluster would wait for the others
+    and double the time.
     """
     import numpy as np
 
@@ -235,7 +235,7 @@ def neighbour(gpu: Gpu, cluster: int) -> Work:
     def verify(iterations: int) -> None:
         for block, found in enumerate(sums.each()):
             if int(found) != iterations * expected[block % cluster] % 2**32:
-                raise VerificationFailed(f"smem/cluster: block {block} read something else")
+                raise VerificationFailed(f"smem/cluster: block {block} read wrong data")
 
     return Timed(
         run=run,

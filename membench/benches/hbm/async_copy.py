@@ -1,4 +1,4 @@
-"""Three ways from GPU memory into shared memory, against the bytes that are under way; latency."""
+"""Three ways from GPU memory into shared memory, by bytes in flight, and their latency."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 BLOCK = 256
 LOADS = 4
-"""Plain loads of a thread that are under way together."""
+"""Plain loads of a thread that are in flight together."""
 
 BULK_CAPABILITY = 90
 
@@ -27,12 +27,12 @@ _SALT = 67
 
 
 def in_flight(method: str, tile: int, stages: int) -> int:
-    """Bytes that one SM has under way at most."""
+    """Most bytes in flight of one SM."""
     return min(tile, BLOCK * LOADS * 16) if method == "ld" else tile * stages
 
 
 def sensible(_profile: str, method: str, tile: int, stages: int, **_: int) -> bool:
-    """Loads have no stages; stages that fill more than any SM's shared memory do not exist."""
+    """Plain loads have no stages, and the stages must fit into an SM's shared memory."""
     return stages == 1 if method == "ld" else tile * stages <= 208 * KIB
 
 
@@ -53,12 +53,12 @@ def sensible(_profile: str, method: str, tile: int, stages: int, **_: int) -> bo
 @axis("tile", quick=("16KiB", "1KiB", "4KiB", "64KiB"))
 @axis("stages", quick=(2, 1, 4, 8))
 def asynchronous(gpu: Gpu, size: int, method: str, tile: int, stages: int) -> Work:
-    """Read bandwidth into shared memory, one block an SM: what bytes in flight bring.
+    """Read bandwidth into shared memory with one block per SM, by bytes in flight.
 
     ``ld`` goes through registers, ``cp`` by cp.async (16 bytes a thread), ``bulk`` by one-
-    dimensional bulk copies of whole tiles (from compute capability 9.0 on).  ``stages`` tiles
-    are under way together.  By Little's law bandwidth is bytes in flight over latency, until
-    the memory is full.
+    dimensional bulk copies of whole tiles (from compute capability 9.0 on).  ``stages`` tiles are
+    in flight together. By Little's law bandwidth is bytes in flight divided by latency, until the
+    memory is saturated.
     """
     import numpy as np
 

@@ -1,4 +1,4 @@
-"""What the driver's own calls reach inside of GPU memory: memcpy and memset."""
+"""The driver's own copies inside of GPU memory: memcpy and memset."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 BYTE = 0x3C
 
 SIZES = ("64KiB", "512KiB", "4MiB", "32MiB", "256MiB", "2GiB")
-"""Sizes beside `auto`, down to where a launch takes longer than the copy."""
+"""Sizes besides `auto`, down to where a launch takes longer than the copy."""
 
 _SALT = 71
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from membench.gpu.protocol import Gpu
 
 READ_BYTES = GIB // 4
-"""What one launch reads."""
+"""Bytes that one launch reads."""
 
 _SALT = 53
 
@@ -34,7 +34,7 @@ def table_sum(
 ) -> int:
     """Sum of the words of the pages that ``table`` names, modulo 2^32, the pool a pattern.
 
-    Its numbers are taken ``shift`` further, round ``pages``.
+    Its page numbers are shifted by ``shift``, modulo ``pages``.
     """
     from membench.gpu.verify.pattern import STEP, pattern_sum
 
@@ -46,23 +46,23 @@ def table_sum(
 
 
 def shifts(kind: str, pages: int, count: int) -> tuple[int, ...]:
-    """How far further in the pool each launch reads than its table says; then from the beginning.
+    """By how many pages each launch shifts the table's page numbers.
 
-    By as many pages as a launch reads, until the pool is through: else each launch would read the
-    same pages, whose translations the one before has left at hand.  A skewed table stays where it
-    is, because its point is that the same pages are wanted again and again.
+    Each launch moves on by as many pages as it reads, until the pool is used up; otherwise every
+    launch would read the same pages, whose translations are still cached. A skewed table is not
+    shifted, because its purpose is that the same pages are read again.
     """
     return (0,) if kind == "zipf" else tuple(range(0, pages, max(1, count)))
 
 
 def pools(machine: Machine) -> tuple[Value, ...]:
-    """Of the full profile: `auto`, and most of the GPU's memory, as a KV cache is."""
+    """Pool sizes of the full profile: `auto`, and most of the GPU's memory, like a KV cache."""
     most = most_of_gpu(machine)
     return (AUTO, format_size(most)) if most > 4 * GIB else (AUTO,)
 
 
 def sensible(profile: str, page: int, table: str, **_: int) -> bool:
-    """In the full profile every page size is read at random, and every other table at some."""
+    """In the full profile every page size is read at random, other tables at some sizes."""
     return profile == "quick" or table == "uniform" or page in (KIB // 2, 4 * KIB, 64 * KIB)
 
 
@@ -83,9 +83,9 @@ def sensible(profile: str, page: int, table: str, **_: int) -> bool:
 def gather(gpu: Gpu, size: int, page: int, table: str) -> Work:
     """Useful bandwidth of reading pages that a table names, from a pool of ``size`` bytes.
 
-    Counted are the bytes of the pages.  Those of the table, four a page, are not; they stand
-    in the detail.  Each launch reads other pages, until the pool is through; ``zipf`` wants
-    some pages so often, in every launch, that the cache serves them: that is its point.
+    The bytes of the pages are counted. Those of the table, four per page, are not, and are in the
+    detail. Each launch reads other pages until the pool is used up; ``zipf`` reads some pages so
+    often, in every launch, that the cache serves them, which is its purpose.
     """
     import numpy as np
 

@@ -1,4 +1,4 @@
-"""Latency of GPU memory under load: one thread follows pointers while other SMs make traffic."""
+"""Latency of GPU memory under load: one thread follows pointers beside traffic of other SMs."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 LINE = 128
 LOADS = 32
 TURNS = 8
-"""A sample is LOADS x TURNS hops: some 0.2 ms under load."""
+"""A sample is LOADS x TURNS hops, some 0.2 ms under load."""
 
 SAMPLES = 64
 SINGLE_HOPS = 128
-"""Hops after each sample that are timed one by one: 8,192 under load, 82 of them beyond p99."""
+"""Hops after each sample that are timed individually: 8,192 under load, 82 of them beyond p99."""
 
 IDLE_SAMPLES = 32
 WARM_SAMPLES = 16
-"""Of the first run, which touches the translations: 6,144 hops over 512 pages of 2 MiB."""
+"""Samples of the first run, which warms the translations: 6,144 hops over 512 pages of 2 MiB."""
 
 TRAFFIC_BYTES = 512 * MIB
 CHUNK = 4096
@@ -40,17 +40,17 @@ READS = {100: 6, 67: 4, 50: 3, 0: 0}
 """Percent of reads -> chunks of a cycle that are read."""
 
 FLAT_OUT = 100
-"""The load that does not pause at all."""
+"""The load without pauses."""
 
 LOADS_OF_PEAK = (FLAT_OUT, 95, 90, 80, 70, 50, 30, 10)
-"""Percent of the card's own peak that are asked for: the knee lies between them on every card."""
+"""Requested percent of the card's peak: the knee is between them on every card."""
 
 SPARSE = (FLAT_OUT, 80, 30)
-"""Those of mixes of reads and writes."""
+"""Loads of the mixes of reads and writes."""
 
 BLOCK = 1024
 DEADLINE_NS = 2_000_000_000
-"""When kernels end by themselves that wait for each other."""
+"""Nanoseconds after which kernels that wait for each other give up."""
 
 _WARPS = BLOCK // 32
 _HEAD, _WORDS = 8, 4  # words of `out`: of all samples, of each
@@ -59,16 +59,16 @@ _SEED = 0x10AD
 
 
 def sensible(_profile: str, reads: int, load: int, sms: int, **_: int) -> bool:
-    """Every load of reads, some of the other mixes; fewer SMs only at full speed, another way."""
+    """Every load with reads alone, some with other mixes; fewer SMs only at full speed."""
     if sms != 100:
         return load == FLAT_OUT and reads in (100, 50)
     return reads == 100 or load in SPARSE
 
 
 def pause_ns(load: int, warps: int, peak: float) -> float:
-    """Nanoseconds between the beginnings of two chunks of a warp; 0 for `FLAT_OUT`.
+    """Nanoseconds between the starts of two chunks of a warp; 0 for `FLAT_OUT`.
 
-    All warps together then ask for ``load`` percent of ``peak`` GB/s.
+    All warps together then request ``load`` percent of ``peak`` GB/s.
     """
     return 0.0 if load == FLAT_OUT else warps * CHUNK / (load / 100 * peak)
 
@@ -98,12 +98,12 @@ def loaded(gpu: Gpu, size: int, reads: int, load: int, sms: int) -> Work:
     """Loaded latency: a chase through ``size`` bytes beside traffic from the other SMs.
 
     ``reads`` percent of the traffic's chunks of 4 KiB are read, the others written.  The warps
-    pause between chunks so that together they ask for ``load`` percent of the card's peak, or
-    not at all (100); where the peak is unknown, for that share of what they reach without
-    pauses.  ``sms`` percent of the other SMs take part.
-    The bandwidth is the generator's own count of bytes over the time of the same samples.
-    The median is that of samples, each the mean of 256 hops; p50, p95 and p99 are of single
-    hops between the samples, under the same traffic, and include reading the clock.
+    pause between chunks so that together they request ``load`` percent of the card's peak, or do
+    not pause (100); if the peak is unknown, that share of what they reach without pauses.  ``sms``
+    percent of the other SMs take part. The bandwidth is the generator's own count of bytes over the
+    time of the same samples. The median is that of samples, each the mean of 256 hops; p50, p95 and
+    p99 are of single hops between the samples, under the same traffic, and include reading the
+    clock.
     """
     scene = _Scene(gpu, size, reads, load, sms)
     return Observed(
@@ -119,15 +119,15 @@ def loaded(gpu: Gpu, size: int, reads: int, load: int, sms: int) -> Work:
 
 @dataclass(frozen=True)
 class _ChaseRun:
-    """What one run of the chase saw.
+    """The samples of one run of the chase.
 
     Attributes:
         means: ns of a hop, one of each sample.
-        singles: ns of single hops, with reading the clock.
+        singles: ns of single hops, including reading the clock.
         bandwidths: GB/s of the traffic, one of each sample.
         mhz: clock of the SM that the chase ran on.
-        apart: no generator was on that SM.
-        clock_cycles: between two reads of the clock alone.
+        apart: whether no generator was on that SM.
+        clock_cycles: between two reads of the clock with nothing between them.
     """
 
     means: list[float]
@@ -181,7 +181,7 @@ class _Scene:
         self._wrong: list[str] = []
 
     def _each(self, entry: str, *more: Argument, first: tuple[Argument, ...] = ()) -> None:
-        """Launch what goes over the whole region."""
+        """Launch a kernel over the whole region."""
         import numpy as np
 
         shape = (np.uint64(self.traffic // 16), np.uint32(self._chunks), np.uint32(self._reads))
@@ -189,7 +189,7 @@ class _Scene:
         self._gpu.launch(self._kernels[entry], self._gpu.properties.sms, BLOCK, args)
 
     def observe(self, _seconds: float) -> Observation:
-        """Idle, then loaded."""
+        """Measure idle, then loaded."""
         import numpy as np
 
         self._run(WARM_SAMPLES, loaded=False)  # touches the translations, loads the kernel
@@ -300,7 +300,7 @@ class _Scene:
             self._wrong.append(f"the traffic stood still after {still} samples: it ended too early")
 
     def verify(self) -> None:
-        """The chase is where it must be, and the traffic read and wrote what it counts."""
+        """Check the position of the chase, and that the traffic read and wrote what it counts."""
         import numpy as np
 
         if self._wrong:
@@ -311,14 +311,14 @@ class _Scene:
             raise VerificationFailed("hbm/loaded: the generator did not move what it counts")
         wrong = np.flatnonzero(sums != self._sums(counts))
         if wrong.size:
-            raise VerificationFailed(f"hbm/loaded: warp {wrong[0]} read something else")
+            raise VerificationFailed(f"hbm/loaded: warp {wrong[0]} read wrong data")
         self._gpu.fill(self._found, 0)
         self._each("check", np.uint32(_SALT), self._done, first=(self._found,))
         if bad := int(self._gpu.download(self._found, np.uint64, 1)[0]):
             raise VerificationFailed(f"hbm/loaded: {bad} vectors of the traffic are wrong")
 
     def _sums(self, counts: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
-        """What the words sum up to that each warp read, modulo 2^32."""
+        """The expected sum of the words that each warp read, modulo 2^32."""
         import numpy as np
 
         from membench.gpu.verify.pattern import STEP

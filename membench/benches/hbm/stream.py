@@ -1,9 +1,9 @@
 """Bandwidth of GPU memory: STREAM's kernels and their relatives.
 
-Counting is STREAM's: bytes that the algorithm reads plus bytes that it writes.
-A GPU's L2 cache writes whole sectors without fetching them first, so nothing is
-hidden in that.  Every kernel has a fixed default, by which GPUs and runs can be
-compared, and ``config=best``, the fastest of its configurations on this GPU.
+Counting is STREAM's: bytes that the algorithm reads plus bytes that it writes. A GPU's L2 cache
+writes whole sectors without fetching them first, so no hidden traffic is left out.  Every kernel
+has a fixed default, by which GPUs and runs can be compared, and ``config=best``, the fastest of its
+configurations on this GPU.
 """
 
 from __future__ import annotations
@@ -33,31 +33,31 @@ if TYPE_CHECKING:
     from membench.gpu.protocol import Gpu
 
 SWEPT = ("read", "copy", "triad")
-"""Kernels that the full profile sweeps over sizes and widths: one, two and three arrays."""
+"""Kernels that the full profile sweeps over sizes and widths: with one, two and three arrays."""
 
 SIZES = ("256MiB", "512MiB", "1GiB", "2GiB", "8GiB")
-"""Sizes of an array beside `auto`, which is 4 GiB where there is room."""
+"""Sizes of an array besides `auto`, which is 4 GiB if there is room."""
 
 FULL_ONLY = ("nstream",)
-"""Kernels that the quick profile leaves out: triad says as much in less time."""
+"""Kernels that the quick profile leaves out, because triad shows the same in less time."""
 
 HINTED_BLOCKS, HINTED_BYTES = (256, 512), 64
-"""Blocks that hints are tried with, at so many bytes of an array under way a thread."""
+"""Block sizes with which hints are tried, and bytes in flight per array and thread."""
 
 WIDEST_BLOCK_BYTES, WIDEST_BLOCK_LOADED = 64, 128
-"""A block of 1024 threads has 64 registers a thread, of which loads under way may fill half.
+"""A block of 1024 threads has 64 registers a thread, of which loads in flight may fill half.
 
-Of more, some releases of NVRTC put a use before the last load: with 192 bytes (nstream, two of 32
-bytes each), 13.2 and 13.5 do, 12.9 and 13.0 do not (``docs/compilers.md``).
+With more, some releases of NVRTC place a use before the last load: with 192 bytes (nstream, two of
+32 bytes each), 13.2 and 13.5 do, 12.9 and 13.0 do not (``docs/compilers.md``).
 """
 
 
 def configurations(gpu: Gpu, operation: str, **_axes: Value | Config) -> Iterator[Config]:
-    """What ``config=best`` chooses from.
+    """The configurations that ``config=best`` chooses from.
 
-    Each keeps ``unroll`` accesses of each array of a thread under way before the first value is
-    needed; the machine code of all of them is tested for that.  By Little's law Hopper needs
-    about 18 KiB under way an SM and Blackwell 40; the largest here have 128 KiB.
+    Each keeps ``unroll`` accesses per array and thread in flight before the first value is needed;
+    the machine code of all of them is tested for that. By Little's law Hopper needs about 18 KiB in
+    flight per SM and Blackwell 40; the largest here have 128 KiB.
     """
     widths = (16, WIDE) if gpu.properties.capability >= WIDE_CAPABILITY else (16,)
     for vec in widths:
@@ -79,7 +79,7 @@ def _config(vec: int, unroll: int, block: int, once: int, hint: int) -> Config:
 
 
 def _fits(operation: str, vec: int, block: int, unroll: int) -> bool:
-    """Whether the registers of a thread hold what is under way."""
+    """Whether the loads in flight fit into the registers of a thread."""
     if block == 1024:
         loaded = unroll * LOADS[operation] * vec
         return unroll * vec <= WIDEST_BLOCK_BYTES and loaded <= WIDEST_BLOCK_LOADED
@@ -87,7 +87,7 @@ def _fits(operation: str, vec: int, block: int, unroll: int) -> bool:
 
 
 def _seconds(operation: str, size: int) -> float:
-    """The samples, what finds their length, filling and checking, all at 2.5 TB/s."""
+    """Seconds of the samples, finding their length, filling and checking, at 2.5 TB/s."""
     sample = sample_seconds(operation, size)
     finding = 2 if sample > MIN_SAMPLE_S else 4
     sampling = (sample_count(operation, size) + finding) * sample
@@ -95,7 +95,7 @@ def _seconds(operation: str, size: int) -> float:
 
 
 def _kernel(operation: str, description: str) -> Bench:
-    """The bench of one kernel: they differ in their name and their arrays alone."""
+    """The bench of one kernel; they differ only in their name and their arrays."""
 
     def run(gpu: Gpu, size: int, vec: Value, config: Config) -> Work:
         # The configuration that was chosen, else the default with accesses of `vec` bytes.

@@ -1,4 +1,4 @@
-"""Latency of one load after another, from the first-level cache to main memory."""
+"""Latency of dependent loads, from the first-level cache to main memory."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ WARM_UP_BYTES = 64 * MIB  # a ring up to this size is walked once before it is t
 
 QUICK = (AUTO, "16KiB", "128KiB", "512KiB", "2MiB", "8MiB", "32MiB")
 LADDER = tuple(format_size(4**n * KIB) for n in range(1, 11))
-"""4 KiB to 1 GiB."""
+"""Ring sizes: 4 KiB to 1 GiB."""
 
 
 def footprint_tier(machine: Machine, size: int, **_: Any) -> Tier:
-    """`cache` where the ring fits into the last-level cache that the chasing CPU can reach."""
+    """`cache` if the ring fits into the last-level cache that the chasing CPU can reach."""
     last = reachable(machine, first_cpu(machine)).bytes or LAST_LEVEL_BYTES
     return Tier.CACHE if size <= last else Tier.DDR
 
@@ -49,11 +49,11 @@ def _seconds(size: int, **_: Any) -> float:
 @axis("size", quick=QUICK, full=(AUTO, *LADDER))
 @axis("pages", quick=("thp", "4k"))
 def chase(cpu: CpuBackend, size: int, pages: str) -> Work:
-    """Unloaded latency: each load's address is what the load before it fetched.
+    """Unloaded latency: the address of each load is the value of the load before it.
 
-    One pointer a cache line, in one random cycle through ``size`` bytes, so
-    that no prefetcher can run ahead.  With small pages a large ring also pays
-    for address translation: that is the difference between `pages`.
+    One pointer per cache line, in one random cycle through ``size`` bytes, so that no prefetcher
+    can run ahead. With small pages a large ring also pays for address translation, which is the
+    difference between `pages`.
     """
     from membench.host.memory.ring import HostRing, Walk
 

@@ -1,9 +1,9 @@
 """Bandwidth of main memory: STREAM's kernels, and mixtures of reads and writes.
 
-Counting is STREAM's (https://www.cs.virginia.edu/stream/ref.html): bytes that
-the algorithm reads plus bytes that it writes.  What a cache fetches before an
-ordinary store overwrites it is not counted, which is why `stores=nt`, where
-nothing is fetched, shows more of the hardware's ability.
+Counting is STREAM's (https://www.cs.virginia.edu/stream/ref.html): bytes that the algorithm reads
+plus bytes that it writes.  Lines that a cache fetches before an ordinary store overwrites them are
+not counted, which is why `stores=nt`, which fetches nothing, shows more of the hardware's
+bandwidth.
 """
 
 from __future__ import annotations
@@ -102,16 +102,17 @@ VERSION = 2
 """2: `size=auto` is the default, and arrays grow with the caches in reach."""
 
 SWEPT = ("read", "triad")
-"""Kernels that the full profile sweeps over sizes and threads: one that only reads, one of all."""
+"""Kernels that the full profile sweeps over sizes and threads: one with reads alone, one with all.
+"""
 
 SIZES = (AUTO, "1GiB")
 
 QUICK_ON_ALL = ("scale",)
-"""Kernels that the quick profile runs on all threads alone: copy says as much of one thread."""
+"""Kernels that the quick profile runs on all threads only; copy covers one thread."""
 
 
 def _kernel(operation: str, arrays: int, description: str) -> Bench:
-    """The bench of one kernel: they differ in their arrays, and read has no stores."""
+    """The bench of one kernel; they differ in their arrays, and read has no stores."""
 
     def run(
         cpu: CpuBackend, size: int, threads: int | str, pages: str, stores: str = "plain"
@@ -167,7 +168,7 @@ triad = _kernel("triad", 3, "STREAM triad: a = b + 3 c, two arrays read and one 
 def mix(cpu: CpuBackend, size: int, reads: int, threads: int | str) -> Work:
     """Reads and writes mixed: ``reads`` percent of the chunks are read, the others written.
 
-    A chunk has 16 KiB.  Every chunk counts once, whichever it is.
+    A chunk is 16 KiB. Every chunk is counted once, read or written.
     """
     import numpy as np
 

@@ -1,4 +1,4 @@
-"""First touch: what the kernel takes to provide memory that was only promised."""
+"""First touch: the time that the kernel takes to provide memory."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ STRAY_FAULTS = 256  # of the interpreter and its libraries meanwhile
 @axis("pages", quick=("4k", "thp", "populate"))
 @axis("threads", quick=thread_counts)
 def fault(cpu: CpuBackend, size: int, pages: str, threads: int | str) -> Work:
-    """First touch of new memory: bytes a second, and the time of a thread for each 4 KiB.
+    """First touch of new memory: bytes per second, and a thread's time for each 4 KiB.
 
-    ``4k`` and ``thp`` touch every page; ``populate`` has the kernel provide
-    4 KiB pages in one call (MADV_POPULATE_WRITE).  Mapping and unmapping are not timed.
+    ``4k`` and ``thp`` touch every page; ``populate`` lets the kernel provide 4 KiB pages in one
+    call (MADV_POPULATE_WRITE).  Mapping and unmapping are not timed.
     """
     import mmap
     import resource
@@ -75,7 +75,7 @@ def fault(cpu: CpuBackend, size: int, pages: str, threads: int | str) -> Work:
         shares.append(huge / size)
         expected = huge // huge_page_size() + (size - huge) // mmap.PAGESIZE
         if not expected <= faults <= 1.02 * expected + STRAY_FAULTS:
-            raise VerificationFailed(f"{faults} page faults instead of {expected}")
+            raise VerificationFailed(f"{faults} page faults, {expected} were expected")
         return float(cpu.span_ns)
 
     def observe(seconds: float) -> Observation:

@@ -34,9 +34,9 @@ SEED = 20
 @axis("threads", quick=thread_counts)
 @axis("pages", quick=("thp", "4k"))
 def gather(cpu: CpuBackend, size: int, index: str, threads: int | str, pages: str) -> Work:
-    """out[i] = table[index[i]] with elements of 8 bytes: elements a second, a throughput.
+    """out[i] = table[index[i]] with elements of 8 bytes: elements per second, a throughput.
 
-    The loads do not wait for each other, so this is no latency: compare `host/chase`.
+    The loads do not wait for each other, so this is not a latency; see `host/chase`.
     """
     import numpy as np
 

@@ -1,4 +1,4 @@
-"""Latency under load: what a load costs while the other CPUs keep the memory busy."""
+"""Latency under load: the latency of a load while the other CPUs keep the memory busy."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ UNSTABLE = 0.10  # difference between the idle latencies before and after
 def loaded(cpu: CpuBackend, size: int, reads: int, pause: int) -> Work:
     """Loaded latency: a chase on one CPU, traffic from all others.
 
-    ``reads`` percent of the traffic's chunks of 16 KiB are read and the others
-    written; a generator waits ``pause`` ns between two chunks.  The bandwidth is
-    the generators' own count of bytes (read or written, once) over exactly the
-    time of a latency sample.  ``size`` is that of the ring, and of all traffic.
-    A sample during which no generator ran is none under load and left out: `still` is their share.
+    ``reads`` percent of the traffic's chunks of 16 KiB are read and the others written; a generator
+    waits ``pause`` ns between two chunks.  The bandwidth is the generators' own count of bytes
+    (read or written, once) over exactly the time of a latency sample.  ``size`` is that of the
+    ring, and of all traffic. A sample during which no generator ran is left out; `still` is the
+    share of such samples.
     """
     scene = _HostScene(cpu, size, reads, pause)
     return Observed(
@@ -101,7 +101,7 @@ class _HostScene:
         self._walk = Walk(ring)
 
     def observe(self, seconds: float) -> Observation:
-        """Idle, loaded, idle again."""
+        """Measure idle, loaded, and idle again."""
         before, _ = self._samples(IDLE_S, 0)
         latencies, bandwidths = self._samples(seconds, self.generators)
         after, _ = self._samples(IDLE_S, 0)
@@ -124,7 +124,7 @@ class _HostScene:
         )
 
     def _samples(self, seconds: float, generators: int) -> tuple[list[float], list[float]]:
-        """Nanoseconds a load, and bytes that the generators moved a nanosecond."""
+        """Nanoseconds per load, and the bytes that the generators moved per nanosecond."""
 
         def walk(slot: ThreadSlot) -> int:
             return int(
@@ -153,7 +153,7 @@ class _HostScene:
         return (spans / LOADS).tolist(), (moved / spans).tolist()
 
     def verify(self) -> None:
-        """The chase is where it must be, and the traffic wrote what and where it should."""
+        """Check the position of the chase, and the data that the traffic wrote."""
         self._walk.verify()
 
         def wrong(generator: int) -> int:
@@ -167,10 +167,10 @@ class _HostScene:
 
 
 def refuse_starved(bandwidths: Sequence[float]) -> None:
-    """A latency beside generators that hardly ran is none under load."""
+    """Refuse a latency during which the generators hardly ran."""
     still = sum(one == 0 for one in bandwidths)
     if 2 * still >= len(bandwidths):
         raise MembenchError(
-            f"the generators of traffic stood still in {still} of {len(bandwidths)} samples",
-            "something else keeps these CPUs busy: membench doctor says what",
+            f"the traffic generators were idle in {still} of {len(bandwidths)} samples",
+            "other processes keep these CPUs busy: membench doctor names them",
         )

@@ -1,4 +1,4 @@
-"""Memory-level parallelism: how many loads one core keeps under way."""
+"""Memory-level parallelism: the number of loads that one core keeps in flight."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ STEPS = 4096  # loads of each chain in one iteration
 @axis("chains", quick=(1, 2, 4, 8, 12), closed=True)
 @axis("pages", quick=("thp", "4k"))
 def mlp(cpu: CpuBackend, size: int, chains: int, pages: str) -> Work:
-    """Independent chases on one core: loads a second by ``chains``.
+    """Independent chases on one core: loads per second by number of ``chains``.
 
-    Each load still waits for the one before it in its chain; the gain over one
-    chain is what the core and its caches can have under way at once.
+    Each load still waits for the one before it in its chain; the gain over one chain is the number
+    of loads that the core and its caches keep in flight.
     """
     import numpy as np
 

@@ -1,4 +1,4 @@
-"""Between memory nodes: the CPUs of one, the memory of another."""
+"""Access between NUMA nodes: the CPUs of one node, the memory of another."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 LOADS = 32768
 LEAST_SAMPLES, MOST_SAMPLES = 5, 512
 MOST_PAIRS = 16
-"""Pairs of nodes that are all measured: 4 nodes, 56 s in five rounds."""
+"""Most pairs of nodes that are all measured: 4 nodes, 56 s in five rounds."""
 
 PROBES = 64  # pages whose node is asked for
 
 
 def cpu_nodes(machine: Machine) -> tuple[Value, ...]:
-    """The nodes that have CPUs which may be used."""
+    """The nodes with CPUs that may be used."""
     usable = set(machine.cpu.affinity)
     return tuple(n.node for n in machine.memory.nodes if usable & set(n.cpus)) or (0,)
 
@@ -43,12 +43,12 @@ def cpus_of(machine: Machine, node: int) -> tuple[int, ...]:
 
 
 def memory_nodes(machine: Machine) -> tuple[Value, ...]:
-    """The nodes of whose memory this process may be given."""
+    """The nodes on which this process may allocate."""
     return tuple(node.node for node in machine.memory.grantable) or (0,)
 
 
 def worth_measuring(machine: Machine, cpu: int, mem: int, **_: Value) -> bool:
-    """All pairs of nodes where they are few, else the outermost ones of every distance and kind."""
+    """All pairs of nodes if there are few, else the outermost pairs of every distance and kind."""
     cpus = tuple(int(node) for node in cpu_nodes(machine))
     grantable = machine.memory.grantable
     if len(cpus) * len(grantable) <= MOST_PAIRS:
@@ -60,10 +60,10 @@ def worth_measuring(machine: Machine, cpu: int, mem: int, **_: Value) -> bool:
 def _outermost(
     cpus: tuple[int, ...], grantable: tuple[Node, ...], nodes: tuple[Node, ...]
 ) -> frozenset[tuple[int, int]]:
-    """Of every distance to every kind of memory the pairs whose numbers are nearest and farthest.
+    """For every distance and kind of memory, the pairs with the nearest and the farthest numbers.
 
-    Pairs of one distance are alike as far as the firmware knows; what it does not know, such as
-    a slower way around, shows most between the outermost.
+    Pairs of one distance are equal as far as the firmware knows; differences that it does not
+    report, such as a longer route, show most between the outermost pairs.
     """
     place = {node.node: number for number, node in enumerate(nodes)}
     rows = {node.node: node.distances for node in nodes}
@@ -94,10 +94,10 @@ def _outermost(
 @axis("cpu", quick=cpu_nodes, closed=True)
 @axis("mem", quick=memory_nodes, closed=True)
 def numa(backend: CpuBackend, size: int, cpu: int, mem: int) -> Work:
-    """The CPUs of node ``cpu`` and the memory of node ``mem``: all of them read, one chases.
+    """The CPUs of node ``cpu`` and the memory of node ``mem``: all CPUs read, one chases.
 
-    Where there are more than 16 pairs of nodes, of each distance to each kind of memory two are
-    measured: those whose numbers are nearest and farthest.
+    With more than 16 pairs of nodes, two pairs are measured for each distance and kind of memory:
+    those with the nearest and the farthest numbers.
     """
     mine = cpus_of(backend.machine, cpu)
     threads = [place for place, number in enumerate(backend.cpus) if number in mine]
@@ -132,7 +132,7 @@ class _Pair:
     """Threads of one node; a table to read and a ring to chase in the memory of another.
 
     Attributes:
-        placement: ``proven`` where the kernel said which node the pages are on.
+        placement: ``proven`` if the kernel reported the node of the pages.
         huge: share of the memory on huge pages.
     """
 
@@ -198,14 +198,14 @@ class _Pair:
         bases = [int(array.ctypes.data) for array in arrays]
         nodes = node_of_pages([base + n * step for base in bases for n in range(PROBES)])
         if any(found != node for found in nodes):
-            raise VerificationFailed(f"pages lie on nodes {sorted(set(nodes))}, not on {node}")
+            raise VerificationFailed(f"pages are on nodes {sorted(set(nodes))}, not on {node}")
         return "proven" if nodes else "unproven"
 
     def verify(self) -> None:
-        """The chase is where it must be, and the sum is that of the table."""
+        """Check the position of the chase and the sum of the table."""
         import numpy as np
 
         self._walk.verify()
         expected = int(np.add.reduce(self._table.view(np.uint64))) * self._passes
         if (self._sum - expected) % 2**64:
-            raise VerificationFailed("the words that were read have another sum than the table")
+            raise VerificationFailed("the words that were read do not add up to the table's sum")

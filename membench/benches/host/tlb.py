@@ -1,4 +1,4 @@
-"""The price of address translation: the same number of cache lines, packed or one a page."""
+"""The cost of address translation: the same number of cache lines, packed or one per page."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PAGE = 4096
 
 
 def _stride(layout: str, line: int) -> int:
-    """Bytes between two lines: a page and a line when spread, so that all cache sets are used."""
+    """Bytes between two lines: a page plus a line when spread, so that all cache sets are used."""
     return line if layout == "packed" else PAGE + line
 
 
@@ -36,11 +36,11 @@ def _stride(layout: str, line: int) -> int:
 @axis("layout", quick=("spread", "packed"))
 @axis("pages", quick=("4k", "thp"))
 def tlb(cpu: CpuBackend, lines: int, layout: str, pages: str) -> Work:
-    """A chase through ``lines`` cache lines that lie side by side or one on each page of 4 KiB.
+    """A chase through ``lines`` cache lines that are adjacent, or one on each page of 4 KiB.
 
-    Both fill the caches alike; what spread lines cost more with pages=4k is
-    translation, and huge pages should take it away.  In a virtual machine they do
-    so only where its host backs them with huge pages, too.
+    Both fill the caches alike; the additional cost of spread lines with pages=4k is translation,
+    which huge pages should remove. In a virtual machine they do so only if its host backs them with
+    huge pages too.
     """
     from membench.host.memory.ring import HostRing, Walk
 

@@ -1,8 +1,7 @@
 """The link between host memory and a GPU: plain copies, by copy engine and by kernel.
 
-Payload is counted once.  What is copied is a pattern that follows from its place;
-afterwards all of it is compared on the GPU.  What a transfer of any size costs is
-derived from the sizes: T(V) = a + V / b.
+Payload is counted once.  The data are a pattern of their position, and all of it is compared on the
+GPU afterwards. The cost of a transfer of any size is fitted over the sizes: T(V) = a + V / b.
 """
 
 from __future__ import annotations
@@ -29,10 +28,11 @@ SIZES = (
 )
 MEMORIES = ("pinned", "pageable", "wc", "registered", "huge", "managed")
 WAITING = ("pageable", "managed")
-"""Memory whose copies wait for the device themselves: never behind a queue that is held."""
+"""Kinds of memory whose copies wait for the device, so they must not be queued behind a held queue.
+"""
 
 BACKGROUND = 4
-"""How many copies go the other way for each that is timed: the directions may differ by 2.5x."""
+"""Copies in the other direction for each timed one, because the directions may differ by 2.5x."""
 
 SM_SIZES = frozenset((64 * KIB, MIB, 16 * MIB, 64 * MIB, 256 * MIB))
 
@@ -43,7 +43,7 @@ _SALT = 29
 
 
 def _sensible(_profile: str, size: int, mem: str, engine: str, streams: int, numa: str) -> bool:
-    """A kernel reaches mapped memory only, from one stream; nodes are chosen for registered."""
+    """A kernel reaches mapped memory only, from one stream; nodes are for registered memory."""
     if size != 64 * MIB and (mem != "pinned" or numa):
         return False
     if engine == "sm":
@@ -54,19 +54,19 @@ def _sensible(_profile: str, size: int, mem: str, engine: str, streams: int, num
 
 
 def _seconds(size: int, mem: str, **_: Value) -> float:
-    """Making host memory at 3 GB/s; three fills and checks and the samples at the link's pace."""
+    """Allocating host memory at 3 GB/s, three fills and checks, and the samples."""
     made = 0.1 if mem == "pageable" else 0.3
     pace = 0.15 if mem == "pageable" else 0.02
     return 0.03 + (made + pace * (4 + _samples(size))) * size / GIB
 
 
 def _samples(size: int) -> int:
-    """Samples of a round: fewer where one takes long."""
+    """Samples of a round; fewer if one takes long."""
     return 3 if size >= GIB else 15
 
 
 def _prepare(gpu: Gpu, way: str, patterns: Patterns, device: Buffer, host: Buffer) -> None:
-    """The pattern where it is copied from, poison where it is copied to."""
+    """Write the pattern into the source and poison into the target."""
     if way == "h2d":
         host_fill(gpu, device, host, lambda buffer: patterns.fill(buffer, _SALT))
         patterns.poison(device)
@@ -239,7 +239,9 @@ def bidir(gpu: Gpu, size: int, dir: str, engine: str) -> Work:  # noqa: A002 - t
         gpu.wait(beside)
         gpu.synchronize()
         if dir != "sum" and links.between(*ends) < 0:
-            raise VerificationFailed(f"{other} ended before {timed}: not all of it was beside")
+            raise VerificationFailed(
+                f"{other} ended before {timed}: the directions did not overlap completely"
+            )
         patterns.check("h2d", up, _SALT)
         patterns.poison(up)
         gpu.copy(up.address, into.address, size)
@@ -274,8 +276,8 @@ def bidir(gpu: Gpu, size: int, dir: str, engine: str) -> Work:  # noqa: A002 - t
 def every(gpu: Gpu, size: int, dir: str) -> Work:  # noqa: A002 - the axis' name
     """Copy ``size`` bytes between page-locked memory and every GPU at the same time.
 
-    Counted are the bytes of all GPUs, from the moment that they begin together until the last
-    one has ended: what the host gives to all of its GPUs.
+    The bandwidth counts the bytes of all GPUs, from their common start to the end of the last: the
+    rate at which the host serves all of its GPUs.
     """
     import numpy as np
 

@@ -1,7 +1,7 @@
-"""A kernel that reads the system's own memory: malloc, or a file in the page cache.
+"""A kernel that reads ordinary system memory: malloc, or a file in the page cache.
 
-Works where the GPU shares the process's address space: by HMM (the driver
-mirrors page tables in software) or by ATS (the GPU walks the host's).
+Works where the GPU shares the process's address space: by HMM (the driver mirrors page tables in
+software) or by ATS (the GPU walks the host's).
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ _SALT = 83
 
 
 def how(gpu: Gpu) -> str:
-    """``ats``, ``hmm`` or ``none``: by which means kernels reach the system's memory."""
+    """How kernels reach the system's memory: ``ats``, ``hmm`` or ``none``."""
     if not gpu.properties.pageable_access:
         return "none"
     return "ats" if gpu.properties.host_page_tables else "hmm"
 
 
 def _seconds(size: int, **_: Value) -> float:
-    """Cold pages come from the disk, and one by one."""
+    """Cold pages come from the disk, one by one."""
     return 0.1 + (SAMPLES + 1) * 1.0 * size / GIB
 
 
@@ -54,13 +54,13 @@ def _seconds(size: int, **_: Value) -> float:
 @axis("source", quick="malloc", full=("malloc", "file"))
 @axis("cache", quick=OMITTED, full=(OMITTED, "hot", "cold"))
 def read(both: CudaStorage, size: int, source: str, cache: str) -> Work:
-    """Read ``size`` bytes of the system's memory on the GPU, as it lies.
+    """Read ``size`` bytes of the system's memory on the GPU, in place.
 
-    ``source=malloc`` is ordinary memory of the process, ``file`` a mapping of the
-    scratch file, whose pages are in the page cache (`hot`) or were removed from it
-    before each sample (`cold`).  Latency is that of one kernel over all of it, and its
-    p99 of 5 such kernels a round: in effect the slowest, and ``unresolved`` says so.
-    Rows say by which means: `access` is ``hmm`` or ``ats``; without either they are skipped.
+    ``source=malloc`` is ordinary memory of the process, ``file`` a mapping of the scratch file,
+    whose pages are in the page cache (`hot`) or were removed from it before each sample (`cold`).
+    Latency is that of one kernel over all of it, and its p99 of 5 such kernels a round: in effect
+    the slowest, and ``unresolved`` says so. `access` in the detail is ``hmm`` or ``ats``; without
+    either the row is skipped.
     """
     import numpy as np
 

@@ -1,9 +1,9 @@
-"""What a transfer over the link costs the work that runs on the GPU meanwhile.
+"""The slow-down of GPU work by transfers over the link.
 
-A victim and an aggressor run in queues of their own.  Both stamp the GPU's global
-timer between their pieces, and only what lies in the time of both counts.  Both
-are verified.  The slow-down against the victim alone, measured in the same round,
-stands in the detail; the Pareto front of bandwidth against slow-down is derived.
+A victim and an aggressor run in queues of their own. Both stamp the GPU's global timer between
+their pieces, and only the time in which both are active counts. Both are verified. The slow-down
+relative to the victim alone, measured in the same round, is in the detail; the Pareto front of
+bandwidth against slow-down is derived.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ if TYPE_CHECKING:
     from membench.gpu.protocol import Buffer, Gpu, Stream
 
 STREAM_BYTES = GIB
-"""Of the array that the victim ``read`` reads."""
+"""Bytes of the array that the victim ``read`` reads."""
 
 CHUNK = 16 * MIB
 """Bytes of one piece of the aggressor."""
 
 KV_BLOCK = 64 * KIB
 PIECES = 10
-"""Pieces of the victim that the aggressor is to cover."""
+"""Pieces of the victim that the aggressor should cover."""
 
 MOST_CHUNKS = 400
 GATHER_BLOCK = 4 * KIB
@@ -54,8 +54,8 @@ class Aggressor:
 
     Attributes:
         piece: queues one of `CHUNK` bytes.
-        verify: raises `VerificationFailed` unless they arrived.
-        facts: how they are made, for the rows.
+        verify: raises `VerificationFailed` if the data did not arrive.
+        facts: for the detail of the rows.
     """
 
     piece: Callable[[Stream | None], None]
@@ -92,7 +92,7 @@ def _chase(gpu: Gpu) -> Timed:
 
 
 def _gather(gpu: Gpu) -> Timed:
-    """Blocks of 4 KiB from anywhere in 256 MiB of device memory to anywhere else."""
+    """Copy blocks of 4 KiB within device memory, from random places to random places."""
     import numpy as np
 
     from membench.gpu.verify.pattern import UNTOUCHED, Patterns
@@ -167,7 +167,7 @@ def _aggressor(gpu: Gpu, kind: str, grid: Value) -> Aggressor:
 
 
 class InterferenceRun:
-    """Both, and the clock that they are laid side by side with."""
+    """Runs victim and aggressor, and stamps both with the same clock."""
 
     def __init__(self, gpu: Gpu, victim: Timed, aggressor: Aggressor) -> None:
         from membench.gpu.protocol import KernelVariant
@@ -192,7 +192,7 @@ class InterferenceRun:
         return self._read(1, pieces)
 
     def both(self, pieces: int, chunks: int) -> tuple[list[int], list[int]]:
-        """Stamps of both, the aggressor having begun first."""
+        """Stamps of both; the aggressor starts first."""
         begun = self._queue_aggressor(chunks)
         self._gpu.links.follow(begun)
         self._queue_victim(pieces)
@@ -201,7 +201,7 @@ class InterferenceRun:
         return self._read(0, pieces), self._read(1, chunks)
 
     def verify(self) -> None:
-        """Both."""
+        """Verify both."""
         self._gpu.wait(self._beside)
         self._aggressor.verify()
         self._victim.verify(self.done)
@@ -214,7 +214,7 @@ class InterferenceRun:
         self.done += pieces
 
     def _queue_aggressor(self, chunks: int) -> Event:
-        """Queue them; the event is the end of the first."""
+        """Queue the aggressor's pieces; the event marks the end of the first."""
         self._mark(1, 0, self._beside)
         self._aggressor.piece(self._beside)
         self._mark(1, 1, self._beside)
@@ -238,7 +238,7 @@ class InterferenceRun:
 
 
 def _sensible(profile: str, victim: str, aggressor: str, grid: Value) -> bool:
-    """Grids are for plain kernels, beside the victims that use bandwidth."""
+    """Grids are varied for plain kernels only, beside the victims that need bandwidth."""
     if profile == "quick":
         return aggressor.endswith("-ce") or aggressor == "h2d-sm"
     return grid == OMITTED or (aggressor.endswith("-sm") and victim in ("read", "attn"))
@@ -267,11 +267,11 @@ def _sensible(profile: str, victim: str, aggressor: str, grid: Value) -> bool:
 def link(gpu: Gpu, victim: str, aggressor: str, grid: Value) -> Work:
     """Run a victim while copies go over the link.
 
-    Latency is that of one piece of the victim's work meanwhile (one pass of ``hbm/read``,
-    16,384 hops, a gather of 256 MiB in blocks of 4 KiB, one step of ``decode/attn``), bandwidth
-    that of the copies meanwhile.  The detail has both alone (`alone_ns`, `alone_gbs`) and the
-    `slowdown`.  ``aggressor`` is direction and means: copy engine, kernel (`sm`) or kernel through
-    shared memory (`bulk`); ``grid`` caps the thread blocks of a kernel.
+    Latency is that of one piece of the victim's work meanwhile (one pass of ``hbm/read``, 16,384
+    hops, a gather of 256 MiB in blocks of 4 KiB, one step of ``decode/attn``), bandwidth that of
+    the copies meanwhile.  The detail has both alone (`alone_ns`, `alone_gbs`) and the `slowdown`.
+    ``aggressor`` is direction and method: copy engine, kernel (`sm`) or kernel through shared
+    memory (`bulk`); ``grid`` caps the thread blocks of a kernel.
     """
     from membench.gpu.link_protocol import link_detail, link_flags
     from membench.workloads.overlap import beside
@@ -290,7 +290,7 @@ def link(gpu: Gpu, victim: str, aggressor: str, grid: Value) -> Work:
         chunks = min(MOST_CHUNKS, int(2 * PIECES * piece_ns / max(1.0, chunk_ns)) + 4)
         found = beside(*pairing.both(PIECES, chunks))
         if found is None:
-            raise MembenchError("no piece of the victim lies within the time of the copies")
+            raise MembenchError("no piece of the victim ran entirely during the copies")
         slowed = median(found.victim_ns)
         rate = found.aggressor_pieces * CHUNK / found.window_ns
         return Observation(

@@ -1,8 +1,8 @@
-"""Blocks of a KV cache between host memory and a GPU: what engines do when they swap or restore.
+"""Blocks of a KV cache between host memory and a GPU, as engines swap and restore them.
 
-N blocks lie scattered in a paged pool and go to other places of another pool.
-The same work is done in seven ways, so that the rows say which one an engine
-should take at which block size and number; `membench.analysis.derive.policy` does.
+N blocks are scattered in a paged pool and are copied to other places in another pool. The same work
+is done in seven ways; from the rows `membench.analysis.derive.policy` derives the best method for
+each block size and number.
 """
 
 from __future__ import annotations
@@ -31,22 +31,22 @@ BLOCKS = (
 COUNTS = (1024, 16, 128, 10_000, 100_000)
 METHODS = ("batch", "batch-any", "batch-overlap", "sm", "loop", "bulk", "contig")
 BATCHES = ("batch", "batch-any", "batch-overlap")
-"""The driver's batch copy: sources read in the order of the stream, or at any time; and with the
-wish that copies leave the SMs to kernels.  Engines moved to ``any`` for host to device (vLLM pull
-request 39306); for what a kernel has just written it would be wrong.
+"""The driver's batch copy: it reads the sources in stream order, or at any time; and it may be
+asked to leave the SMs to kernels.  Engines moved to ``any`` for host to device (vLLM pull request
+39306); for data that a kernel has just written it would be wrong.
 """
 
 LARGEST = 4 * GIB
-"""Bytes that one case moves at most."""
+"""Most bytes that one case moves."""
 
 MAP_BLOCKS = frozenset(size * KIB for size in (4, 16, 24, 28, 64, 256))
-"""Block sizes at which every number of blocks is measured: around the cliff, and far from it."""
+"""Block sizes at which every number of blocks is measured: around the drop, and far from it."""
 
 CLIFF = frozenset({(24 * KIB, "batch"), (28 * KIB, "batch"), (28 * KIB, "sm")})
-"""What is measured with very many blocks, beside which the batch copy was seen to break in."""
+"""Block sizes that are measured with very many blocks, where the batch copy was seen to drop."""
 
 GRIDS = (OMITTED, 1, 4, 16, 64)
-"""Thread blocks of the kernels: the fewer, the more SMs are left to the model."""
+"""Thread blocks of the kernels: fewer blocks leave more SMs to the model."""
 
 _SALT = 41
 _SEED = 0xB10C
@@ -55,7 +55,7 @@ _SEED = 0xB10C
 def _sensible(
     way: str, profile: str, block: int, count: int, method: str, order: str, grid: Value
 ) -> bool:
-    """A map over block and number; orders and grids at one point of it."""
+    """All block sizes and numbers of the map; orders and grids are varied at one point of it."""
     if block * count > LARGEST:
         return False
     usual = block == 16 * KIB and count == 1024
@@ -73,7 +73,7 @@ def _sensible(
 
 
 def _on_the_map(way: str, block: int, count: int, method: str) -> bool:
-    """All block sizes at one number; around the cliff of the batch copy, all numbers."""
+    """All block sizes at one number; all numbers where the batch copy's rate drops."""
     mapped = block in MAP_BLOCKS
     if way == "d2d":
         return count == 1024 and block in (4 * KIB, 16 * KIB, 64 * KIB)
@@ -95,9 +95,9 @@ def _on_the_map(way: str, block: int, count: int, method: str) -> bool:
 
 
 def _seconds(way: str, block: int, count: int, method: str, **_: Value) -> float:
-    """Two pools made and filled, then the samples; a loop pays for every block.
+    """Allocating and filling two pools, then the samples; a loop pays for every block.
 
-    Page-locked memory is made at 3 GB/s.  Batches of small blocks were seen at 6 GB/s, larger
+    Page-locked memory is allocated at 3 GB/s.  Batches of small blocks were seen at 6 GB/s, larger
     ones at 27 GB/s and more (vLLM issue 42212).
     """
     size = block * pool_blocks(count)
@@ -111,14 +111,14 @@ def _seconds(way: str, block: int, count: int, method: str, **_: Value) -> float
 
 
 def _samples(block: int, count: int, method: str) -> int:
-    """Samples of a round: fewer where one takes long."""
+    """Samples of a round; fewer if one takes long."""
     if block * count >= GIB // 2 or (method == "loop" and count > 1024):
         return 3
     return 6 if block * count > 64 * MIB else 10
 
 
 def _tables(count: int, order: str) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32]]:
-    """To which block of the target each of the blocks of the source goes: ``(to, from)``."""
+    """The target block of each source block, as ``(to, from)``."""
     import numpy as np
 
     if order == "seq":
@@ -254,13 +254,12 @@ def _declare(way: str) -> Callable[[Callable[..., Work]], Bench]:
 def h2d(gpu: Gpu, block: int, count: int, method: str, order: str, grid: Value) -> Work:
     """Move ``count`` scattered blocks from a pool in host memory to a pool on the GPU.
 
-    ``method``: `loop` is one asynchronous copy a block, `batch` one call of the
-    driver's batch copy (`batch-any` where the driver may read the sources at any time,
-    `batch-overlap` where it is asked to leave the SMs to kernels), `sm` a kernel that
-    gathers and scatters, `bulk` one that does so through shared memory, `contig` one copy
-    of as many bytes, for reference.
-    ``grid`` caps the thread blocks of a kernel.  In ``order=random`` the blocks stand
-    anywhere in both pools.  `host_us` is what the host spent on submitting.
+    ``method``: `loop` is one asynchronous copy a block, `batch` one call of the driver's batch copy
+    (`batch-any` if the driver may read the sources at any time, `batch-overlap` if it is asked to
+    leave the SMs to kernels), `sm` a kernel that gathers and scatters, `bulk` one that does so
+    through shared memory, `contig` one copy of as many bytes, for reference. ``grid`` caps the
+    thread blocks of a kernel.  With ``order=random`` the blocks are at random places in both pools.
+    `host_us` is the host's time for submission.
     """
     return _move(gpu, "h2d", block, count, method, order, grid)
 

@@ -1,7 +1,7 @@
-"""Managed memory: pages that move between host and GPU by themselves, when they are touched.
+"""Managed memory: pages that migrate between host and GPU when they are touched.
 
-The footprint never comes near the card's free memory: what happens beyond is
-thrashing, which can bring a machine to a halt.
+The footprint stays well below the card's free memory: beyond it pages thrash, which can bring a
+machine to a halt.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ _SALT = 71
 
 
 def _seconds(size: int, **_: Value) -> float:
-    """Faults move some 5 GB/s, and before every sample all pages go back to the host."""
+    """Faults move some 5 GB/s, and all pages return to the host before every sample."""
     return 0.1 + (SAMPLES + 1) * 0.3 * size / GIB
 
 
 def _may(gpu: Gpu, size: int) -> None:
-    """Raise `Skip` where pages do not move by themselves, or there is too little room for them."""
+    """Raise `Skip` if pages do not migrate automatically, or there is too little room for them."""
     if not gpu.properties.concurrent_managed:
-        skip("pages do not move here while the GPU works (no concurrent managed access)")
+        skip("pages do not migrate here while the GPU works (no concurrent managed access)")
     if size > FREE_SHARE * gpu.links.free_bytes():
         skip("needs twice as much free GPU memory")
 
@@ -145,9 +145,9 @@ ADVICE = {
 @axis("size", quick="256MiB")
 @axis("advice", quick=tuple(ADVICE))
 def advise(gpu: Gpu, size: int, advice: str) -> Work:
-    """Read managed memory that lies on the host, with advice to the driver.
+    """Read managed memory that is on the host, with advice to the driver.
 
-    ``read-mostly`` lets both sides keep a copy; ``accessed-by`` keeps the pages on
-    the host and maps them for the GPU, so that nothing moves but what is read.
+    ``read-mostly`` lets both sides keep a copy; ``accessed-by`` keeps the pages on the host and
+    maps them for the GPU, so that only the data that are read move.
     """
     return _from_host(gpu, size, "read", ADVICE[advice])

@@ -26,14 +26,16 @@ TILE = 65_537
 """Numbers that the memory repeats; a prime, so that no two pages are the same."""
 
 LARGEST = 15
-"""Of the numbers, which are whole: sums of a million of them are exact in single precision."""
+"""Upper bound of the numbers, which are integers: sums of a million of them are exact in single
+precision.
+"""
 
 ENTRY = {"ld-reduce": "multimem_reduce", "st": "multimem_store", "red": "multimem_add"}
 _SEED = 47
 
 
 def numbers(gpu: int) -> npt.NDArray[np.float32]:
-    """The tile of the GPU with that place; -1: what is written to all of them."""
+    """The tile of the GPU with that index; -1 is the tile that is written to all of them."""
     import numpy as np
 
     drawn = np.random.default_rng(_SEED + gpu).integers(0, LARGEST, TILE, endpoint=True)
@@ -52,11 +54,11 @@ def numbers(gpu: int) -> npt.NDArray[np.float32]:
 @axis("size", quick="256MiB")
 @axis("op", quick=("ld-reduce", "st", "red"))
 def multimem(gpu: Gpu, size: int, op: str) -> Work:
-    """Reductions and broadcasts over all GPUs in NVLink's switch, which this GPU alone asks for.
+    """Reductions and broadcasts over all GPUs in NVLink's switch, requested by this GPU alone.
 
     ``op=ld-reduce`` loads the sum of all GPUs' numbers, ``st`` stores to all of them, ``red`` adds
-    to all of them.  Counted is what goes over this GPU's own link: ``size`` bytes, once, however
-    many GPUs there are.  The numbers are in single precision, four of them an instruction.
+    to all of them.  The bandwidth counts the bytes on this GPU's own link: ``size`` bytes, once,
+    however many GPUs there are.  The numbers are in single precision, four of them an instruction.
     """
     import numpy as np
 

@@ -1,7 +1,7 @@
 """From one GPU to another, or to all: copies by copy engine and by kernel, and latency.
 
-Not yet run on several GPUs.  The names of NVIDIA's nvbandwidth for the same
-transfers stand in ``docs/kernels.md``.
+Not yet run on several GPUs.  ``docs/kernels.md`` has the names of the same transfers in NVIDIA's
+nvbandwidth.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def _declare(operation: str) -> Callable[[Callable[..., Work]], Bench]:
 
 
 def _ends(gpu: Gpu, *, reads: bool) -> dict[str, str]:
-    """Where the bytes come from and where they go, for the `detail` of a row."""
+    """Source and target of the bytes, for the `detail` of a row."""
     here, there = (str(number) for number in gpu.links.pair)
     return {"src": there, "dst": here} if reads else {"src": here, "dst": there}
 
@@ -158,9 +158,9 @@ def bidir(gpu: Gpu, size: int, engine: str) -> Work:
 def latency(gpu: Gpu, size: int) -> Work:
     """Latency of one dependent load of another GPU's memory.
 
-    The ring is one random cycle over ``size`` bytes: at 512 MiB beyond the other
-    GPU's cache, at 1 MiB inside of it, which is what a short ring would measure.  The
-    median is that of whole launches, p99 of single hops, which include reading the clock.
+    The ring is one random cycle over ``size`` bytes: 512 MiB is beyond the other GPU's cache, 1 MiB
+    within it.  The median is that of whole launches, p99 of single hops, which include reading the
+    clock.
     """
     from membench.gpu.verify.walk import LINE, Walker
 
@@ -195,8 +195,8 @@ def every(gpu: Gpu, size: int, dir: str) -> Work:  # noqa: A002 - the axis' name
     """Copy ``size`` bytes between this GPU and every other one that it reaches, all at once.
 
     ``dir=in``: all others write to this one.  ``dir=out``: all others read from it.  The others'
-    copy engines do the work.  Counted are the bytes of all of them, from the moment that they
-    begin together until the last one has ended.
+    copy engines do the work.  The bandwidth counts the bytes of all of them, from their common
+    start to the end of the last.
     """
     from membench.gpu.verify.pattern import Patterns
 

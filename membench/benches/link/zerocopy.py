@@ -1,8 +1,8 @@
 """Kernels that read and write host memory directly, without a copy.
 
-A link delivers what is under way on it divided by its round trip: the bytes in
-flight are derived as bandwidth x round-trip time, so that one sees which of
-block size, grid or unrolling keeps too little under way.
+A link's bandwidth is the bytes in flight divided by its round-trip time. The bytes in flight are
+derived as bandwidth x round-trip time, which shows whether block size, grid or unrolling keeps too
+few in flight.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from membench.gpu.protocol import Gpu
 
 SIZE = 128 * MIB
-"""Host memory that is read or written: beyond the L2 caches of today's GPUs."""
+"""Bytes of host memory that is read or written: more than the L2 caches of today's GPUs."""
 
 HOPS = 4096
 """Hops of one launch: some 5 ms at 1.3 us each."""
@@ -31,13 +31,13 @@ _SALT = 53
 
 
 def _seconds(block: int, grid: int, **_: Value) -> float:
-    """Few thread blocks keep little under way: some 0.1 GB/s each in 16-byte blocks."""
+    """Few thread blocks keep few bytes in flight: some 0.1 GB/s each with 16-byte blocks."""
     pace = min(30.0, 0.4 * grid if grid else 30.0) * (0.3 if block < 128 else 1.0)
     return 0.07 + 8 * _bytes(grid) / 1e9 / pace
 
 
 def _bytes(grid: int) -> int:
-    """What one launch moves: a sixteenth where few thread blocks do it."""
+    """Bytes of one launch: a sixteenth if few thread blocks do the work."""
     return SIZE if not grid or grid >= 16 else SIZE // 16
 
 
@@ -129,8 +129,8 @@ def _declare(operation: str) -> Callable[[Callable[..., Work]], Bench]:
 def read(gpu: Gpu, block: int, grid: int, unroll: int, order: str) -> Work:
     """Read host memory from the SMs, in blocks of ``block`` bytes, each once.
 
-    ``grid`` is the number of thread blocks, 0 for as many as fit; ``unroll`` the
-    loads of 16 bytes that a thread has under way.
+    ``grid`` is the number of thread blocks, 0 for as many as fit; ``unroll`` the number of 16-byte
+    loads that a thread has in flight.
     """
     return _access(gpu, "read", block, grid, unroll, order)
 
@@ -157,9 +157,9 @@ def write(gpu: Gpu, block: int, grid: int, unroll: int, order: str) -> Work:
 def chase(gpu: Gpu, size: int) -> Work:
     """Round trip of one dependent load of host memory by a GPU thread.
 
-    The ring is one random cycle over all lines of 128 bytes; every load fetches
-    anew (``ld.global.cv``).  The median is that of whole launches, p99 of single hops,
-    which include reading the clock.
+    The ring is one random cycle over all lines of 128 bytes; every load bypasses the caches
+    (``ld.global.cv``).  The median is that of whole launches, p99 of single hops, which include
+    reading the clock.
     """
     from membench.gpu.link_protocol import link_detail, link_flags
     from membench.gpu.verify.walk import LINE, Walker

@@ -1,7 +1,7 @@
-"""The GPU as a backend: CuPy's calls behind the interface `Gpu`, and nothing that is computed.
+"""The GPU as a backend: CuPy's calls behind the interface `Gpu`.
 
-CuPy's memory pools are left alone: they round sizes up and hand out memory
-whose lines are still in the cache.  Every buffer is an allocation of its own.
+CuPy's memory pools are not used, because they round sizes up and reuse memory whose lines are still
+cached. Every buffer is an allocation of its own.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ from membench.gpu.protocol import Argument, Buffer, KernelVariant
 from membench.machine.gpus.energy import energy_counter
 
 HOLD_DEADLINE_NS = 10_000_000_000
-"""Nanoseconds after which a held queue goes on by itself; the sample is then void."""
+"""Nanoseconds after which a held queue continues by itself; the sample is then void."""
 
 FLUSH_FACTOR = 2
-"""The flush writes and reads this many times the L2 cache, so that its slices all turn over."""
+"""The flush writes and reads this many times the L2 cache, so that every slice is replaced."""
 
 PORTABLE_CLUSTER = 8
-"""Blocks of a cluster that every device with clusters has (CUDA programming guide)."""
+"""Blocks of a cluster that every device with clusters supports (CUDA programming guide)."""
 
 _CARVEOUT = 9  # CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT
 _NON_PORTABLE_CLUSTER = 14  # CU_FUNC_ATTRIBUTE_NON_PORTABLE_CLUSTER_SIZE_ALLOWED
@@ -61,10 +61,10 @@ def open_cuda(machine: Machine, index: int, benches: Iterable[str] = ()) -> Cuda
     """The backend on ``machine.gpus.devices[index]``.
 
     Args:
-        benches: whose kernels are compiled at once, several at a time.
+        benches: names of benches whose kernels are compiled first, several at a time.
 
     Raises:
-        BackendUnavailable: CUDA does not show that device, or cannot use it.
+        BackendUnavailable: CUDA does not list that device, or cannot use it.
     """
     wanted = machine.gpus.devices[index].uuid
     ordinal = ordinal_of(wanted)
@@ -88,7 +88,7 @@ class CudaKernel:
 
     @property
     def shared_bytes(self) -> int:
-        """Static, of a block."""
+        """Bytes of a block's static shared memory."""
         return self.resources.shared_bytes
 
 
@@ -97,8 +97,9 @@ class CudaBackend:
 
     Attributes:
         timer: CUDA events.
-        links: what lies around the device.
-        resolution_ns: of their difference, which CuPy gives as milliseconds in single precision.
+        links: the other GPUs and queues of the device.
+        resolution_ns: resolution of the events' difference, which CuPy returns as milliseconds in
+            single precision.
     """
 
     timer = "cuda_event"
@@ -159,11 +160,11 @@ class CudaBackend:
         self.launch(self._control["hold"], 1, 1, args)
 
     def release(self) -> None:
-        """Let the queue go on, at once."""
+        """Let the queue continue at once."""
         self._words.array.view(np.int32)[0] = self._ticket
 
     def probe(self, edge: Edge) -> None:
-        """Queue: the clocks of every SM."""
+        """Queue: read the clocks of every SM."""
         half = _TICK.itemsize * self.properties.sms
         begin = edge.value * half
         self._ticks.array[begin : begin + half] = 0
@@ -237,12 +238,12 @@ class CudaBackend:
         cupy.cuda.runtime.memcpyAsync(target, source, size, kind, queue.ptr)
 
     def kernel(self, variant: KernelVariant, entry: str) -> CudaKernel:
-        """Compiled by `compile_source`, loaded as it is, ready for all the shared memory."""
+        """Compiled by `compile_source`, with the largest dynamic shared memory allowed."""
         key = (variant, entry)
         if key not in self._kernels:
             image, module = self._module(variant)
             if entry not in image.resources and target(self.properties.arch).isdigit():
-                skip(f"NVRTC {image.compiler} does not know this GPU well enough for {entry}")
+                skip(f"NVRTC {image.compiler} cannot compile {entry} for this GPU")
             with explained(f"{variant.file} has no entry {entry}"):
                 function = module.get_function(entry)
                 resources = image.resources[entry]
@@ -275,13 +276,13 @@ class CudaBackend:
         )
 
     def prefer_l1(self, *kernels: CudaKernel) -> None:
-        """By the carve-out: no percent for shared memory."""
+        """By the carve-out: zero percent for shared memory."""
         for kernel in kernels:
             with explained(f"{kernel.entry} cannot have all of L1"):
                 cupy.cuda.driver.funcSetAttribute(kernel.function.ptr, _CARVEOUT, 0)
 
     def clusters(self, kernel: CudaKernel, size: int, block: int, shared: int = 0) -> int:
-        """As the driver computes it; sizes that not every device has are allowed first."""
+        """As the driver computes it; cluster sizes that not every device has are enabled first."""
         function = kernel.function.ptr
         try:
             if size > PORTABLE_CLUSTER:
@@ -321,7 +322,7 @@ class CudaBackend:
         out: str = "fp32",
         fast: bool = False,
     ) -> Callable[[], None]:
-        """By cuBLAS, FP8 and FP4 by cublasLt; called once here, so that its code is loaded."""
+        """By cuBLAS, FP8 and FP4 by cublasLt; called once here to load its code."""
         try:
             if (least := NARROW_CAPABILITY.get(kind)) is not None:
                 if int(self.properties.arch) < least:
@@ -341,7 +342,7 @@ class CudaBackend:
         return once
 
     def _scales(self, kind: str, shape: tuple[int, int, int]) -> tuple[Buffer, Buffer]:
-        """Of w and x, all of them 1, so that how the library lays them out does not matter."""
+        """The scales of w and x, all of them 1, so that their layout does not matter."""
         m, n, k = shape
         scale = SCALES[kind]
         both = self.allocate(scale.bytes_of(m, k)), self.allocate(scale.bytes_of(n, k))
@@ -359,14 +360,14 @@ class CudaBackend:
             skip(str(missing))
 
     def reclaim(self) -> None:
-        """Free what the last case was given."""
+        """Free everything that the last case allocated."""
         self.synchronize()
         while self._given:
             give_back(self._given.pop())
         self.links.reclaim()
 
     def close(self) -> None:
-        """Free all memory; the driver ends the rest with the process."""
+        """Free all memory; the driver releases the rest with the process."""
         self.release()
         with suppress(MembenchError):  # a device that is lost has nothing left to give back
             self.reclaim()
@@ -390,11 +391,11 @@ class CudaBackend:
 
 
 def _ticks(probed: npt.NDArray[Any]) -> dict[int, Tick]:
-    """Number of an SM -> its clocks; 0 is where no block has written."""
+    """Number of an SM -> its clocks; entries of 0 were written by no block."""
     return {int(one["sm"]): Tick(int(one["ns"]), int(one["cycles"])) for one in probed if one["sm"]}
 
 
 def _opt_in(function: Any, shared: int) -> None:
-    """Let a kernel have more than 48 KiB of dynamic shared memory: all that is left."""
+    """Allow a kernel more than 48 KiB of dynamic shared memory: all that is left."""
     attribute = cupy.cuda.driver.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
     cupy.cuda.driver.funcSetAttribute(function.ptr, attribute, shared)

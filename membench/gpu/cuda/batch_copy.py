@@ -5,9 +5,9 @@ CuPy does not wrap it.  There are two signatures (cuda.h of CUDA 12.8 and of 13.
     12.8  cuMemcpyBatchAsync     (dsts, srcs, sizes, count, attrs, attrsIdxs, numAttrs, failIdx, s)
     13.0  cuMemcpyBatchAsync_v2  (dsts, srcs, sizes, count, attrs, attrsIdxs, numAttrs, s)
 
-Which one a driver has is asked of ``cuGetProcAddress`` at run time: asked for version
-13.0 it answers with the later one, asked for 12.8 with the earlier one, and an older
-driver has neither.  The module needs nothing but ctypes, so a stub library can test it.
+``cuGetProcAddress`` tells at run time which one a driver has: for version 13.0 it returns the later
+one, for 12.8 the earlier one, and an older driver has neither. The module needs only ctypes, so a
+stub library can test it.
 """
 
 from __future__ import annotations
@@ -27,19 +27,20 @@ Addresses = npt.NDArray[np.uint64]
 
 SYMBOL = b"cuMemcpyBatchAsync"
 VERSIONS = (13000, 12080)
-"""CUDA versions whose signature is asked for, the later one first."""
+"""CUDA versions whose signatures are looked up, the later one first."""
 
 WITHOUT_FAIL_INDEX = 13000
-"""From this version on there is no ``failIdx``."""
+"""First version without ``failIdx``."""
 
 _FOUND = 0  # CU_GET_PROC_ADDRESS_SUCCESS
 _PREFER_OVERLAP = 1  # CU_MEMCPY_FLAG_PREFER_OVERLAP_WITH_COMPUTE
 
 ORDERS = {"stream": 1, "any": 3}
-"""When the sources may be read: CUmemcpySrcAccessOrder.
+"""When the sources may be read (CUmemcpySrcAccessOrder).
 
-``stream``: in the order of the stream.  ``any``: at any time, even before work that is queued
-ahead.  So nothing in the stream may still write them: host memory that stays as it is.
+``stream``: in the order of the stream.  ``any``: at any time, even before work that was queued
+earlier, so nothing in the stream may still write them; suitable for host memory that does not
+change.
 """
 
 
@@ -62,7 +63,7 @@ class Attributes(ctypes.Structure):
 
 @dataclass(frozen=True)
 class BatchCopy:
-    """The entry that this driver has.
+    """The entry point of this driver.
 
     Attributes:
         version: of the signature: 13000 or 12080.
@@ -81,13 +82,13 @@ class BatchCopy:
         *,
         overlap: bool = False,
     ) -> Callable[[int], None]:
-        """The copies ``sources[i] -> targets[i]`` of ``sizes[i]`` bytes, made ready once.
+        """The copies ``sources[i] -> targets[i]`` of ``sizes[i]`` bytes, prepared once.
 
-        Each call of the result queues all of them into the stream of the given handle;
-        among them there is no order.
+        Each call of the result queues all of them into the stream of the given handle, in no
+        particular order.
 
         Args:
-            order: of reading the sources, one of `ORDERS`.
+            order: when the sources may be read, one of `ORDERS`.
             overlap: ask the driver for a way of copying that leaves the SMs to kernels.
 
         Raises:
@@ -95,7 +96,7 @@ class BatchCopy:
         """
         count = len(targets)
         if not count or not count == len(sources) == len(sizes):
-            raise ValueError("a batch needs as many sources and sizes as targets, one at least")
+            raise ValueError("a batch needs equally many targets, sources and sizes, at least one")
         kept = tuple(
             np.ascontiguousarray(array, dtype=np.uint64) for array in (targets, sources, sizes)
         )
@@ -142,7 +143,7 @@ def find_batch_copy(library: str = LIBRARY) -> BatchCopy:
 
 
 def _look_up(driver: Any, version: int) -> int:
-    """The address of the symbol as it was in ``version``; 0 where there is none."""
+    """The address of the symbol in ``version``; 0 if there is none."""
     ask = getattr(driver, "cuGetProcAddress_v2", None)
     if ask is None:  # a driver before CUDA 12.0
         return 0

@@ -1,9 +1,8 @@
 """CUDA C++ to machine code by NVRTC: a pure function that needs no driver and no GPU.
 
-What comes out of it is the same wherever it runs: the machine code that the
-tests disassemble, the PTX that they execute, and the image that the GPU loads.
-The source is compiled here and not by CuPy, because CuPy asks the driver for
-the architecture even where it is given (cupy 14.2, `compiler.py`).
+The result is the same wherever it runs: the machine code that the tests disassemble, the PTX that
+they execute, and the image that the GPU loads. The source is compiled here and not by CuPy, because
+CuPy asks the driver for the architecture even if it is given (cupy 14.2, `compiler.py`).
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from membench.gpu.cuda.image_cache import IMAGES, image_key, is_kept, load_image
 from membench.gpu.cuda.kernel_files import kernel_root, read_kernel
 
 ARCHITECTURES = ("80", "86", "89", "90", "100", "120")
-"""The compute capabilities that every source is proven for: Ampere, Ada, Hopper, Blackwell."""
+"""The compute capabilities for which every source is proven: Ampere, Ada, Hopper, Blackwell."""
 
 OPTIONS = (
     "-std=c++17",
@@ -34,13 +33,13 @@ OPTIONS = (
     "--ptxas-options=--warn-on-local-memory-usage",
     "--ptxas-options=--warning-as-error",
 )
-"""What every source is compiled with, beside its architecture and its macros."""
+"""Options of every compilation, besides its architecture and its macros."""
 
 FEATURE_SETS = 90
-"""From this compute capability on there are instructions of one architecture alone (``sm_90a``)."""
+"""First compute capability with instructions of one architecture alone (``sm_90a``)."""
 
 _OLDEST = 75
-"""What NVRTC of CUDA 13 begins with; CUDA 12 knows older devices."""
+"""The oldest architecture of NVRTC 13; CUDA 12 supports older devices."""
 
 _COMPLAINT = re.compile(r"error|warning", re.IGNORECASE)
 _SPILLED = re.compile(r"local memory|spill", re.IGNORECASE)
@@ -50,7 +49,7 @@ _ENTRY = re.compile(r"Compiling entry function '(\w+)' for '\w+'(.*?)Compile tim
 
 @dataclass(frozen=True)
 class Resources:
-    """What one entry needs, as the assembler reports it.
+    """The resources of one entry, as the assembler reports them.
 
     Attributes:
         registers: of a thread.
@@ -65,19 +64,19 @@ class Resources:
 
     @property
     def local_bytes(self) -> int:
-        """Local memory of a thread: traffic that no byte count knows of."""
+        """Local memory of a thread, whose traffic is in no byte count."""
         return self.stack_bytes + self.spill_bytes
 
 
 @dataclass(frozen=True)
 class Image:
-    """One compilation.
+    """The result of one compilation.
 
     Attributes:
         cubin: an ELF image for exactly one architecture.
-        ptx: the intermediate code that the same compilation made.
+        ptx: the intermediate code of the same compilation.
         resources: by entry.
-        log: all that the compiler said.
+        log: the compiler's messages.
         compiler: NVRTC's version: ``13.0.88``.
     """
 
@@ -89,12 +88,12 @@ class Image:
 
 
 def target(arch: str) -> str:
-    """What is compiled for a device of compute capability ``arch``: ``90a`` for ``90``.
+    """The compilation target for a device of compute capability ``arch``: ``90a`` for ``90``.
 
-    The image is for this device alone, so that it may have the instructions of its feature set;
-    the machine code of everything else is the same (``docs/compilers.md``).  A device that this
-    NVRTC does not know gets the image of the latest one before it in its generation, which it runs
-    as well ("Binary compatibility" in the CUDA programming guide): ``120`` for ``121``.
+    The image is for this device alone, so that it may have the instructions of its feature set; the
+    machine code of everything else is the same (``docs/compilers.md``).  A device that this NVRTC
+    does not know gets the image of the latest one before it in its generation, which it runs as
+    well ("Binary compatibility" in the CUDA programming guide): ``120`` for ``121``.
     """
     if not arch.isdigit():
         return arch
@@ -107,7 +106,7 @@ def target(arch: str) -> str:
 
 @cache
 def compile_source(file: str, options: tuple[str, ...], arch: str) -> Image:
-    """Compile ``file`` of ``kernels/``; the same is compiled once, and then kept on disk.
+    """Compile ``file`` of ``kernels/``; results are cached on disk.
 
     Args:
         file: its name: ``stream.cu``.
@@ -116,8 +115,8 @@ def compile_source(file: str, options: tuple[str, ...], arch: str) -> Image:
 
     Raises:
         BackendUnavailable: NVRTC is missing, or does not know the architecture.
-        MembenchError: it does not compile; `RegistersSpilled` where it would use local memory.
-        Skip: this NVRTC is too old for an instruction in it.
+        MembenchError: it does not compile; `RegistersSpilled` if it would use local memory.
+        Skip: this NVRTC is too old for an instruction in the source.
     """
     key = _key(file, options, arch)
     if (kept := load_image(key)) is not None:
@@ -132,14 +131,14 @@ def compile_source(file: str, options: tuple[str, ...], arch: str) -> Image:
 def compile_ahead(
     asked: Iterable[tuple[str, tuple[str, ...]]], arch: str, threads: int | None = None
 ) -> None:
-    """Compile what is not on disk yet, several sources at once, so that no case waits for it.
+    """Compile several sources at once that are not cached yet, so that no case waits for them.
 
-    NVRTC holds no lock, nor Python's, while it compiles.  What does not compile is left to the
-    case that needs it, which says why.
+    NVRTC holds no lock, not even Python's, while it compiles. A source that does not compile is
+    left to the case that needs it, which reports the error.
 
     Args:
-        asked: files and their further options.
-        threads: at a time; by default as many as there are CPUs for this process.
+        asked: files and their additional options.
+        threads: number of threads; by default one for each CPU of this process.
     """
     missing = [(*one, arch) for one in asked if not is_kept(_key(*one, arch))]
     if not missing or cache_directory(IMAGES) is None:  # without a cache each process needs few
@@ -155,7 +154,7 @@ def _try_to_compile(one: tuple[str, tuple[str, ...], str]) -> None:
 
 
 def _key(file: str, options: tuple[str, ...], arch: str) -> str:
-    """Of what a compilation follows from."""
+    """The cache key: everything that the result of a compilation depends on."""
     parts = (
         _compiler(),
         target(arch),
@@ -172,8 +171,8 @@ def compile_text(file: str, text: str, options: tuple[str, ...], arch: str) -> I
 
     Raises:
         BackendUnavailable: NVRTC is missing, or does not know the architecture.
-        MembenchError: it does not compile; `RegistersSpilled` where it would use local memory.
-        Skip: this NVRTC is too old for an instruction in it.
+        MembenchError: it does not compile; `RegistersSpilled` if it would use local memory.
+        Skip: this NVRTC is too old for an instruction in the source.
     """
     nvrtc = _nvrtc()
     compiler = _compiler()
@@ -212,7 +211,7 @@ def _nvrtc() -> Any:
 
 @cache
 def _compiler() -> str:
-    """NVRTC's version; with its patch where a package says it, because the code may differ."""
+    """NVRTC's version, with its patch number if a package has it, because the code may differ."""
     named = ".".join(str(part) for part in _nvrtc().getVersion())
     for package in ("nvidia-cuda-nvrtc", "nvidia-cuda-nvrtc-cu12"):
         with suppress(PackageNotFoundError):
@@ -228,7 +227,7 @@ def _architectures() -> tuple[int, ...]:
 
 @cache
 def kernel_headers() -> dict[str, str]:
-    """Name -> text of what the sources include."""
+    """Name -> text of the headers that the sources include."""
     return {
         path.name: path.read_text(encoding="ascii") for path in sorted(kernel_root().glob("*.cuh"))
     }

@@ -1,4 +1,4 @@
-"""FP8 and FP4 matrix products by cublasLt, which CuPy has no bindings for: a few calls by ctypes.
+"""FP8 and FP4 matrix products by cublasLt, for which CuPy has no bindings: a few calls by ctypes.
 
 Constants and structures are those of cublasLt.h and library_types.h.
 """
@@ -13,12 +13,14 @@ from typing import Any
 from membench.core.errors import BackendUnavailable, MembenchError
 
 WORKSPACE_BYTES = 32 << 20
-"""What NVIDIA advises for Hopper (cuBLAS manual, "cublasLtMatmul"); the alignment is 256 bytes."""
+"""Bytes that NVIDIA recommends for Hopper (cuBLAS manual, "cublasLtMatmul"); the alignment is 256
+bytes.
+"""
 
 _LIBRARIES = ("libcublasLt.so.13", "libcublasLt.so.12")
 _R_32F, _R_8F_E4M3, _R_4F_E2M1 = 0, 28, 33  # cudaDataType_t
 OUTPUTS = {"fp32": _R_32F, "fp16": 2, "bf16": 14}
-"""What a product may be stored as."""
+"""Formats of a product's result."""
 
 _COMPUTE_32F = 68  # cublasComputeType_t
 _TRANSPOSED = 1  # cublasOperation_t
@@ -29,12 +31,12 @@ _PREF_MAX_WORKSPACE_BYTES = 1  # cublasLtMatmulPreferenceAttributes_t
 
 @dataclass(frozen=True)
 class Scale:
-    """Scales of an operand, a byte each.
+    """The scales of an operand, one byte each.
 
     Attributes:
         mode: cublasLtMatmulMatrixScale_t.
-        numbers: along k that one of them is for.
-        one: the byte that means 1.
+        numbers: how many numbers along k share one scale.
+        one: the byte that encodes 1.
     """
 
     mode: int
@@ -42,7 +44,7 @@ class Scale:
     one: int
 
     def bytes_of(self, rows: int, k: int) -> int:
-        """Of an operand of so many rows: the library keeps them in tiles of 128 rows by 4."""
+        """Bytes of an operand's scales; the library keeps them in tiles of 128 rows by 4."""
         return -(-rows // 128) * 128 * (-(-k // self.numbers // 4) * 4)
 
 
@@ -50,7 +52,7 @@ SCALES = {
     "mxfp8": Scale(mode=2, numbers=32, one=0x7F),  # VEC32_UE8M0: 2^(byte - 127)
     "nvfp4": Scale(mode=1, numbers=16, one=0x38),  # VEC16_UE4M3: exponent 7, of bias 7
 }
-"""Kinds with scales."""
+"""Kinds with scales, and their scales."""
 
 _STORED = {"fp8": _R_8F_E4M3, "mxfp8": _R_8F_E4M3, "nvfp4": _R_4F_E2M1}
 
@@ -69,7 +71,7 @@ class CublasLt:
     """The library, with one handle.
 
     Raises:
-        BackendUnavailable: it is not installed, or cannot start.
+        BackendUnavailable: it is not installed, or cannot be initialised.
     """
 
     def __init__(self, library: Any = None) -> None:
@@ -92,13 +94,13 @@ class CublasLt:
         """Y = x w' with single-precision sums, ready to be queued on ``stream``.
 
         Args:
-            kind: of w and x: ``fp8``, or one of `SCALES`.
+            kind: format of w and x: ``fp8``, or one of `SCALES`.
             shape: m, n, k as in `Gpu.gemm`.
             operands: addresses of w, x and y.
             workspace: address of `WORKSPACE_BYTES`.
-            out: of y, one of `OUTPUTS`.
-            fast: sums may have fewer bits on their way.
-            scales: addresses of those of w and x, for the kinds that have them.
+            out: format of y, one of `OUTPUTS`.
+            fast: partial sums may have fewer bits.
+            scales: addresses of the scales of w and x, for kinds with scales.
 
         Raises:
             BackendUnavailable: the library has no algorithm for it on this device.

@@ -1,4 +1,4 @@
-"""Which device is which, and what it is like, as the driver says."""
+"""Identifies a device and reads its properties from the driver."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from membench.gpu.protocol import Properties
 
 
 def ordinal_of(uuid_hash: str) -> int:
-    """CUDA's number of the device with that hash in the snapshot.
+    """CUDA's ordinal of the device with that hash in the snapshot.
 
     Raises:
-        BackendUnavailable: CUDA does not show it, or cannot be used at all.
+        BackendUnavailable: CUDA does not list it, or cannot be used at all.
     """
     try:
         count = cupy.cuda.runtime.getDeviceCount()
@@ -29,15 +29,16 @@ def ordinal_of(uuid_hash: str) -> int:
         if uuid_hash in uuid_hashes(ordinal):
             return ordinal
     raise BackendUnavailable(
-        "CUDA does not show the GPU that NVML named",
+        "CUDA does not list the GPU that NVML reports",
         "look at CUDA_VISIBLE_DEVICES and at what 'nvidia-smi -L' lists",
     )
 
 
 def uuid_hashes(ordinal: int) -> tuple[str, ...]:
-    """The device's UUID as the snapshot may have it: hashed from NVML's form.
+    """The device's UUID in the forms that the snapshot may have: hashed from NVML's form.
 
-    From the driver itself: CuPy's `getDeviceProperties` ends a UUID at its first zero byte.
+    Read from the driver itself, because CuPy's `getDeviceProperties` cuts a UUID at its first zero
+    byte.
     """
     driver, raw = open_driver(), (ctypes.c_uint8 * 16)()
     device = device_handle(driver, ordinal)
@@ -50,7 +51,7 @@ def uuid_hashes(ordinal: int) -> tuple[str, ...]:
 
 
 def properties_of(ordinal: int) -> Properties:
-    """Of CUDA's device ``ordinal``."""
+    """The properties of CUDA's device ``ordinal``."""
     found: dict[str, Any] = cupy.cuda.runtime.getDeviceProperties(ordinal)
     return Properties(
         name=found["name"].decode(),

@@ -1,4 +1,4 @@
-"""NVIDIA's driver by ctypes, for what CuPy does not wrap, or wraps so that it cannot be used."""
+"""Calls NVIDIA's driver by ctypes where CuPy has no wrapper, or an unsuitable one."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def open_driver(library: str = LIBRARY) -> Any:
     """The driver's library.
 
     Raises:
-        BackendUnavailable: there is none.
+        BackendUnavailable: there is no driver library.
     """
     try:
         return ctypes.CDLL(library)
@@ -48,7 +48,7 @@ def open_driver(library: str = LIBRARY) -> Any:
 
 
 def explainer(driver: Any) -> Callable[[int], str]:
-    """What gives the name of a CUresult."""
+    """A function that returns the name of a CUresult."""
 
     def explain(status: int) -> str:
         name = ctypes.c_char_p()
@@ -63,19 +63,19 @@ def explainer(driver: Any) -> Callable[[int], str]:
 def resident_clusters(driver: Any, function: int, size: int, block: int, shared: int) -> int:
     """Clusters of ``size`` blocks of ``block`` threads that the device holds at once.
 
-    A cluster lies within one GPC, whose SMs are no multiple of it on every chip: there may be
-    fewer than its SMs suggest.
+    A cluster is within one GPC, whose number of SMs is not always a multiple of its size, so there
+    may be fewer clusters than the SMs suggest.
 
     Args:
         function: a ``CUfunction``.
         shared: bytes of dynamic shared memory of a block.
 
     Raises:
-        BackendUnavailable: the driver cannot say it; it knows clusters from CUDA 11.8 on.
+        BackendUnavailable: the driver cannot answer; it knows clusters from CUDA 11.8 on.
     """
     ask = getattr(driver, "cuOccupancyMaxActiveClusters", None)
     if ask is None:
-        raise BackendUnavailable("the driver knows no clusters (cuOccupancyMaxActiveClusters)")
+        raise BackendUnavailable("the driver has no clusters (cuOccupancyMaxActiveClusters)")
     attribute = _Attribute(id=_CLUSTER_DIMENSION, cluster=(size, 1, 1))
     config = _Config(
         grid=(size, 1, 1),
@@ -94,7 +94,7 @@ def resident_clusters(driver: Any, function: int, size: int, block: int, shared:
 
 
 def device_handle(driver: Any, ordinal: int) -> int | None:
-    """The driver's handle of CUDA's device ``ordinal``; None where there is no such device."""
+    """The driver's handle of CUDA's device ``ordinal``; None if there is no such device."""
     device = ctypes.c_int()
     if driver.cuDeviceGet(ctypes.byref(device), ctypes.c_int(ordinal)):
         return None

@@ -1,4 +1,4 @@
-"""What CUDA's errors mean here: which end a process, and what to do about the others."""
+"""The meaning of CUDA's errors: which of them end a process, and what to do about the others."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _UNUSABLE = {
 
 @contextmanager
 def explained(what: str) -> Iterator[None]:
-    """Turn CuPy's exceptions into ours; one that spoils the process becomes `DeviceLost`."""
+    """Convert CuPy's exceptions to ours; an error that spoils the process becomes `DeviceLost`."""
     try:
         yield
     except (cupy.cuda.runtime.CUDARuntimeError, cupy.cuda.driver.CUDADriverError) as error:
@@ -38,13 +38,13 @@ def explained(what: str) -> Iterator[None]:
 
 
 def check(status: int) -> None:
-    """Raise for a CUresult that is an error what CuPy raises for its own calls."""
+    """Raise CuPy's own exception if a CUresult is an error."""
     if status:
         raise cupy.cuda.driver.CUDADriverError(status)
 
 
 def unusable(error: cupy.cuda.runtime.CUDARuntimeError) -> BackendUnavailable:
-    """CUDA's first answer was ``error``: with what to do, as far as it is known."""
+    """The error if CUDA's first answer was ``error``, with a hint if one is known."""
     told = _UNUSABLE.get(error.status, "see what 'membench doctor' and nvidia-smi say")
     hint = told.format(cuda12=install_extra("cuda12"))
     return BackendUnavailable(f"CUDA cannot be used: {error}", hint)

@@ -1,9 +1,8 @@
 """GPUDirect Storage through KvikIO: reads from a file straight into device memory.
 
-An extra (``gds``).  Where the driver side is missing KvikIO
-works in compatibility mode, through host memory: the rows say which it was.  Its reads
-go through the page cache then, unless it is told otherwise before it opens the file;
-what comes through it all the same, the rows' residency shows.
+An extra (``gds``). Without the driver's part KvikIO works in compatibility mode, through host
+memory, which the rows report. Its reads then go through the page cache unless that is turned off
+before it opens the file; the residency in the rows shows what the cache served.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from membench.gpu.protocol import Buffer
 
 
 class _Place:
-    """Device memory as other libraries take it: the ``__cuda_array_interface__``."""
+    """Device memory in the form of ``__cuda_array_interface__``."""
 
     def __init__(self, address: int, size: int) -> None:
         self.__cuda_array_interface__ = {
@@ -32,7 +31,7 @@ class GdsReader:
 
     Args:
         path: of the file.
-        pool: where page ``slot`` begins at ``slot * block``.
+        pool: device memory in which page ``slot`` begins at ``slot * block``.
 
     Raises:
         Skip: KvikIO is not installed, or cannot be used.
@@ -60,10 +59,10 @@ class GdsReader:
         ]
 
     def read(self, slot: int, offset: int) -> None:
-        """Read the page at ``offset`` to place ``slot``; from any thread.
+        """Read the page at ``offset`` into place ``slot``; may be called from any thread.
 
         Raises:
-            MembenchError: fewer bytes came than were asked for.
+            MembenchError: fewer bytes arrived than requested.
         """
         got = self._file.read(self._places[slot], self._block, offset)
         if got != self._block:

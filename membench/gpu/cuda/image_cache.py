@@ -1,4 +1,4 @@
-"""Compilations kept on disk, by everything that they follow from."""
+"""Caches compilations on disk, by everything that they depend on."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from typing import Any
 from membench.core.cache_dir import cache_directory
 
 IMAGES = "images"
-"""Name of their directory in the cache."""
+"""Name of the images' directory in the cache."""
 
 
 def image_key(parts: Iterable[bytes]) -> str:
-    """Hex digest of ``parts``; their lengths count, so that no two lists meet."""
+    """Hex digest of ``parts``, including their lengths, so that no two lists have the same key."""
     digest = hashlib.sha256()
     for part in parts:
         digest.update(len(part).to_bytes(8, "little") + part)
@@ -27,7 +27,7 @@ def image_key(parts: Iterable[bytes]) -> str:
 
 
 def load_image(key: str) -> dict[str, Any] | None:
-    """What was stored under ``key``, with ``cubin`` as bytes; None where there is nothing whole."""
+    """The entry stored under ``key``, with ``cubin`` as bytes; None if there is no complete one."""
     directory = cache_directory(IMAGES)
     if directory is None:
         return None
@@ -48,7 +48,7 @@ def is_kept(key: str) -> bool:
 
 
 def store_image(key: str, image: dict[str, Any]) -> None:
-    """Keep ``image`` under ``key``, whole or not at all; a cache that cannot be written is none."""
+    """Store ``image`` under ``key``, completely or not at all; an unwritable cache is ignored."""
     directory = cache_directory(IMAGES)
     if directory is None:
         return

@@ -1,7 +1,7 @@
-"""Where the CUDA sources are: inside an installed package, or beside it in a checkout.
+"""The CUDA sources: inside an installed package, or beside it in a checkout.
 
-Floor 0.  A wheel carries ``kernels/`` as ``membench/kernels/``; an editable
-install and a bare checkout read the folder of the checkout itself.
+Floor 0. A wheel contains ``kernels/`` as ``membench/kernels/``; an editable install and a bare
+checkout read the folder of the checkout itself.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ def kernel_root() -> Path:
         if place.is_dir():
             return place
     looked = " nor ".join(str(place) for place in places)
-    raise MembenchError(f"the CUDA sources are missing: neither {looked} is there", _REPAIR)
+    raise MembenchError(f"the CUDA sources are missing: neither {looked} exists", _REPAIR)
 
 
 def kernel_names() -> tuple[str, ...]:
-    """The file names of the kernels, sorted: ``("stream.cu", ...)``; headers are not among them."""
+    """The file names of the kernels without headers, sorted: ``("stream.cu", ...)``."""
     return tuple(sorted(path.name for path in kernel_root().glob("*.cu")))
 
 

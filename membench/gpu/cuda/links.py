@@ -1,4 +1,4 @@
-"""The links around a GPU through CuPy's calls: see `membench.gpu.link_protocol`."""
+"""The links around a GPU, through CuPy's calls: see `membench.gpu.link_protocol`."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 PAGE = 4096
 LOAD_BYTES = 64 * MIB
 LOAD_COPIES = 16
-"""Copies under which the link is looked at: some 20 ms on PCI Express 5.0, at which it wakes."""
+"""Copies during which the link is read: some 20 ms on PCI Express 5.0, which wake it up."""
 
 _REGISTER = 3  # cudaHostRegisterPortable | cudaHostRegisterMapped
 _ALREADY_OPEN = 704  # cudaErrorPeerAccessAlreadyEnabled
@@ -41,7 +41,7 @@ _ALREADY_OPEN = 704  # cudaErrorPeerAccessAlreadyEnabled
 
 @dataclass(frozen=True)
 class LinkMemory:
-    """Memory that was given; ``free`` takes it back."""
+    """An allocation; ``free`` releases it."""
 
     address: int
     size: int
@@ -50,18 +50,18 @@ class LinkMemory:
 
     @cached_property
     def array(self) -> npt.NDArray[np.uint8]:
-        """The bytes for the host."""
+        """The bytes as the host sees them."""
         if isinstance(self.keep, np.ndarray):
             return self.keep
         return np.ctypeslib.as_array((ctypes.c_uint8 * self.size).from_address(self.address))
 
 
 class CudaLinks:
-    """The surroundings of one GPU.
+    """The links of one GPU: host memory, other GPUs, further queues.
 
     Args:
         uuid: hashed, as in the snapshot.
-        ordinal: CUDA's number of the device.
+        ordinal: CUDA's ordinal of the device.
         queue: the measured stream.
     """
 
@@ -76,12 +76,12 @@ class CudaLinks:
 
     @property
     def near(self) -> int | None:
-        """As the snapshot has it."""
+        """From the snapshot."""
         return next((one.node for one in self._machine.links if one.uuid == self._uuid), None)
 
     @property
     def far(self) -> int | None:
-        """By the firmware's distances; memory of a GPU is nobody's far DDR."""
+        """By the firmware's distances; a GPU's memory does not count as far DDR."""
         memory, near = self._machine.memory, self.near
         if near is None:
             return None
@@ -94,13 +94,13 @@ class CudaLinks:
 
     @property
     def nodes_here(self) -> str:
-        """By the scheduler's mask."""
+        """By the scheduler's affinity mask."""
         mask = os.sched_getaffinity(0)
         found = {one.node for one in self._machine.memory.nodes if mask & set(one.cpus)}
         return "+".join(str(node) for node in sorted(found))
 
     def under_load(self) -> dict[str, str]:
-        """Asked once a process."""
+        """Read once per process."""
         return dict(self._pcie)
 
     @cached_property
@@ -125,7 +125,7 @@ class CudaLinks:
     # Memory.
 
     def memory(self, size: int, kind: str, node: int | None = None) -> LinkMemory:
-        """By hostAlloc, hostRegister, mallocManaged, or as the kernel gives it."""
+        """By hostAlloc, hostRegister, mallocManaged, or an anonymous mapping."""
         if kind not in MEMORY_KINDS:
             raise ValueError(f"'{kind}' is not a kind of host memory: {', '.join(MEMORY_KINDS)}")
         with explained(f"{about_size(size)} of {kind} memory cannot be had"):
@@ -150,13 +150,13 @@ class CudaLinks:
             )
 
     def mapped_file(self, fd: int, size: int) -> LinkMemory:
-        """A private mapping that is only read."""
+        """A private read-only mapping."""
         mapping = mmap.mmap(fd, size, flags=mmap.MAP_SHARED, prot=mmap.PROT_READ)
         array = np.frombuffer(mapping, np.uint8)
         return self._keep(LinkMemory(int(array.ctypes.data), size, lambda: None, array))
 
     def peer(self, size: int) -> LinkMemory:
-        """By malloc on the other one of `pair`."""
+        """By malloc on the other GPU of `pair`."""
         _, other = self.pair
         with explained(f"{about_size(size)} on GPU {other} cannot be had"):
             self._open_peer(other)
@@ -168,7 +168,7 @@ class CudaLinks:
         return self._keep(LinkMemory(address, size, lambda: cupy.cuda.runtime.free(address)))
 
     def every_gpu(self, size: int, *, peers: bool = False) -> tuple[Lane, ...]:
-        """By malloc and a stream on each."""
+        """By malloc and a stream on each GPU."""
         others = self._others()
         if peers:
             assert self.pair  # one at least is there, or the reason why none is
@@ -182,7 +182,7 @@ class CudaLinks:
         return [one for one in range(count) if one != self._ordinal]
 
     def _open_both_ways(self, other: int) -> bool:
-        """Let this GPU and ``other`` reach each other's memory; whether they can."""
+        """Enable peer access between this GPU and ``other`` both ways; False if impossible."""
         ask = cupy.cuda.runtime.deviceCanAccessPeer
         if not (ask(self._ordinal, other) and ask(other, self._ordinal)):
             return False
@@ -212,7 +212,7 @@ class CudaLinks:
 
     @property
     def pair(self) -> tuple[int, int]:
-        """The other one is the first that this one can reach."""
+        """The other GPU is the first that this one can reach."""
         reached = cupy.cuda.runtime.deviceCanAccessPeer
         other = next((one for one in self._others() if reached(self._ordinal, one)), -1)
         if other < 0:
@@ -231,7 +231,7 @@ class CudaLinks:
                 raise
 
     def free_bytes(self) -> int:
-        """As the driver says."""
+        """From the driver."""
         return int(cupy.cuda.runtime.memGetInfo()[0])
 
     def prefetch(self, buffer: Buffer, *, to_host: bool = False) -> None:
@@ -257,18 +257,18 @@ class CudaLinks:
         return event
 
     def follow(self, event: Any, stream: Stream | None = None) -> None:
-        """Wait in a queue."""
+        """Makes a queue wait for the event."""
         queue: Any = stream or self._queue
         queue.wait_event(event)
 
     @staticmethod
     def happened(event: Any) -> bool:
-        """Ask, do not wait."""
+        """Queries the event without waiting."""
         return bool(event.done)
 
     @staticmethod
     def between(first: Any, last: Any) -> float:
-        """Of the device's clock."""
+        """By the device's clock."""
         with explained("the events cannot be read"):
             return float(cupy.cuda.get_elapsed_time(first, last)) * 1e6
 
@@ -283,7 +283,7 @@ class CudaLinks:
         *,
         overlap: bool = False,
     ) -> Callable[[], None]:
-        """By the driver's own entry."""
+        """By the driver's own entry point."""
         found = self._batch_copy
         if isinstance(found, str):
             skip(found)
@@ -313,7 +313,7 @@ class CudaLinks:
         return memory
 
     def reclaim(self) -> None:
-        """Take back what the last case was given; its queues are empty."""
+        """Free what the last case allocated; its queues are empty."""
         while self._given:
             with explained("memory cannot be given back"):
                 self._given.pop().free()

@@ -1,7 +1,8 @@
-"""Where managed memory shall lie: the driver's prefetch and advice.
+"""The placement of managed memory, by the driver's prefetch and advice.
 
-CuPy built for CUDA 13 cannot name the host: its ``memPrefetchAsync`` and ``memAdvise`` take every
-place for a GPU (runtime.pyx of CuPy 14.0 to 14.2).  The driver's own entries are those that cuda.h
+CuPy built for CUDA 13 cannot name the host as a target: its ``memPrefetchAsync`` and ``memAdvise``
+    interpret every location as a GPU (runtime.pyx of CuPy 14.0 to 14.2).  The driver's own entries
+    are those that cuda.h
 has declared since CUDA 8.0; every driver keeps them for programs that were built with it::
 
     cuMemPrefetchAsync(CUdeviceptr, size_t, CUdevice, CUstream)
@@ -26,7 +27,7 @@ class ManagedMemory:
     """The two calls, for one GPU and the host.
 
     Args:
-        ordinal: CUDA's number of the GPU.
+        ordinal: CUDA's ordinal of the GPU.
 
     Raises:
         BackendUnavailable: there is no driver, or no such GPU.
@@ -40,7 +41,7 @@ class ManagedMemory:
         self._device = device
 
     def prefetch(self, address: int, size: int, stream: int, *, to_host: bool) -> int:
-        """Queue on ``stream``: bring ``size`` bytes to the host or the GPU.  Gives a CUresult."""
+        """Queue on ``stream``: move ``size`` bytes to the host or the GPU. Returns a CUresult."""
         return int(
             self._driver.cuMemPrefetchAsync(
                 ctypes.c_uint64(address),
@@ -51,7 +52,7 @@ class ManagedMemory:
         )
 
     def advise(self, address: int, size: int, advice: str) -> int:
-        """Give one of `ADVICE` for ``size`` bytes, at once.  Gives a CUresult."""
+        """Apply one of `ADVICE` to ``size`` bytes, at once. Returns a CUresult."""
         return int(
             self._driver.cuMemAdvise(
                 ctypes.c_uint64(address),

@@ -1,4 +1,4 @@
-"""Memory by CUDA's own calls: CuPy's pools round sizes up and hand out lines that are cached."""
+"""Memory by CUDA's own calls, because CuPy's pools round sizes up and reuse cached lines."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HOST_FLAGS = {"pinned": 2, "wc": 6}
 
 @dataclass(frozen=True)
 class DeviceMemory:
-    """Device memory; valid until it is taken back."""
+    """Device memory, valid until it is freed."""
 
     address: int
     size: int
@@ -28,14 +28,14 @@ class DeviceMemory:
 
 @dataclass(frozen=True)
 class HostMemory:
-    """Page-locked memory, mapped for the device at the same address; valid until taken back."""
+    """Page-locked memory, mapped for the device at the same address; valid until it is freed."""
 
     address: int
     size: int
 
     @cached_property
     def array(self) -> npt.NDArray[np.uint8]:
-        """The bytes for the host."""
+        """The bytes as the host sees them."""
         return np.ctypeslib.as_array((ctypes.c_uint8 * self.size).from_address(self.address))
 
 
@@ -60,7 +60,7 @@ def give_back(memory: DeviceMemory | HostMemory) -> None:
 
 
 def copy_and_wait(target: int, source: int, size: int, what: str) -> None:
-    """Copy between addresses of either side; ``what`` is said where it fails."""
+    """Copy between addresses of host or device; ``what`` names the copy in errors."""
     with explained(what):
         cupy.cuda.runtime.memcpy(target, source, size, cupy.cuda.runtime.memcpyDefault)
 
@@ -68,4 +68,4 @@ def copy_and_wait(target: int, source: int, size: int, what: str) -> None:
 def check_within(buffer: Buffer, offset: int, size: int) -> None:
     """Refuse (`ValueError`) a range that goes beyond ``buffer``."""
     if offset < 0 or offset + size > buffer.size:
-        raise ValueError(f"{size} bytes at {offset} do not lie in a buffer of {buffer.size}")
+        raise ValueError(f"{size} bytes at {offset} are not within a buffer of {buffer.size}")

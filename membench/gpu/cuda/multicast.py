@@ -62,10 +62,10 @@ class MulticastMemory:
     """Memory of several GPUs, and the one address for all of it.
 
     Attributes:
-        address: of the multicast object: for multimem instructions alone.
-        each: address of every GPU's own memory, in the order that they were named.
-        size: bytes of each that are mapped; at least those that were asked for.
-        free: gives all of it back.
+        address: of the multicast object, for multimem instructions only.
+        each: address of every GPU's own memory, in the order of the request.
+        size: mapped bytes of each; at least the requested size.
+        free: releases all of it.
     """
 
     address: int
@@ -84,7 +84,7 @@ def multicast_memory(driver: Any, ordinals: Sequence[int], size: int) -> Multica
 
 
 class _Maker:
-    """One multicast object in the making; what is made is noted, to be given back in reverse."""
+    """Builds one multicast object; every step is recorded, to be undone in reverse order."""
 
     def __init__(self, driver: Any, ordinals: Sequence[int]) -> None:
         self._driver = driver
@@ -107,7 +107,7 @@ class _Maker:
         return device
 
     def make(self, size: int) -> MulticastMemory:
-        """All steps; what fails half-way leaves nothing behind."""
+        """Do all steps; a failure half-way releases everything."""
         try:
             wished = _Object(devices=len(self._devices), size=size)
             grain = lcm(
@@ -134,7 +134,7 @@ class _Maker:
         return found.value or 1
 
     def _bound(self, shared: ctypes.c_ulonglong, device: int, size: int, grain: int) -> int:
-        """The address of memory of ``device`` that belongs to the object."""
+        """The address of memory of ``device`` that is bound to the object."""
         memory = self._handle(
             "cuMemCreate",
             *(ctypes.c_size_t(size), ctypes.byref(_on(device)), ctypes.c_ulonglong(0)),

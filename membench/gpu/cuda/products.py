@@ -24,13 +24,13 @@ Operands = tuple[Buffer, Buffer, Buffer]
 """w, x, y."""
 
 NARROW_CAPABILITY = {"fp8": 89, "mxfp8": 100, "nvfp4": 100}
-"""The first compute capability of the kinds that cublasLt multiplies."""
+"""First compute capability of the formats that cublasLt multiplies."""
 
 
 def product(
     kind: str, shape: Shape, operands: Operands, queue: Any, out: str
 ) -> Callable[[], None]:
-    """What queues one product on ``queue``, in fp32, tf32 or bf16; y is of kind ``out``."""
+    """A function that queues one product in fp32, tf32 or bf16; ``out`` is the result's format."""
     w, x, y = operands
     cublas, handle = _cublas()
     m, n, k = shape
@@ -65,7 +65,7 @@ def narrow_product(
     fast: bool,
     scales: tuple[Buffer, Buffer] | None = None,
 ) -> Callable[[], None]:
-    """The same of one of `NARROW_CAPABILITY`; ``workspace`` has `cublaslt.WORKSPACE_BYTES`.
+    """The same for one of `NARROW_CAPABILITY`; ``workspace`` has `cublaslt.WORKSPACE_BYTES`.
 
     Args:
         scales: of w and x, for one of `cublaslt.SCALES`.
@@ -85,6 +85,6 @@ def _cublas() -> tuple[Any, int]:
         from cupy.cuda import cublas, device
     except ImportError:
         raise BackendUnavailable(
-            "cuBLAS is not installed: the extras cuda12 and cuda13 bring it"
+            "cuBLAS is not installed: install the extra cuda12 or cuda13"
         ) from None
     return cublas, device.get_cublas_handle()

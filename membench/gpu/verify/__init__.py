@@ -1,1 +1,1 @@
-"""Known contents, checksums and pointer rings: how a kernel is proven to have done its work."""
+"""Known contents, checksums and pointer rings, which prove that a kernel did its work."""

@@ -1,4 +1,4 @@
-"""Contents of GPU buffers that the host made, and sums over what a kernel read."""
+"""Contents of GPU buffers that the host generated, and sums over what a kernel read."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _U32 = 2**32
 
 
 class BlockSums:
-    """One 32-bit word a block, to which each launch adds what the block read.
+    """One 32-bit word per block, to which each launch adds the words that the block read.
 
     Attributes:
-        buffer: the words, as the kernels take them.
+        buffer: the words, for the kernels.
     """
 
     def __init__(self, gpu: Gpu, blocks: int) -> None:
@@ -29,7 +29,7 @@ class BlockSums:
         gpu.fill(self.buffer, 0)
 
     def each(self) -> npt.NDArray[np.uint32]:
-        """The words as they are."""
+        """The present words."""
         return self._gpu.download(self.buffer, np.uint32, self._blocks)
 
     def check(self, what: str, expected: int) -> None:
@@ -42,7 +42,7 @@ class BlockSums:
 
 
 def repeat(gpu: Gpu, target: Buffer, tile: npt.NDArray[Any]) -> None:
-    """Fill ``target`` with copies of ``tile``, the last one perhaps not whole."""
+    """Fill ``target`` with copies of ``tile``; the last one may be cut off."""
     raw = np.ascontiguousarray(tile).reshape(-1).view(np.uint8)[: target.size]
     gpu.upload(target, raw)
     filled = raw.size
@@ -53,7 +53,7 @@ def repeat(gpu: Gpu, target: Buffer, tile: npt.NDArray[Any]) -> None:
 
 
 def random_words(count: int, seed: int) -> npt.NDArray[np.uint32]:
-    """``count`` words of which every bit is random."""
+    """``count`` words of random bits."""
     return np.random.default_rng(seed).integers(0, _U32, count, dtype=np.uint32)
 
 
@@ -104,7 +104,7 @@ def random_numbers(kind: str, count: int, seed: int) -> npt.NDArray[np.unsignedi
 
 
 def values(kind: str, bits: npt.NDArray[np.unsignedinteger[Any]]) -> npt.NDArray[np.float32]:
-    """What the bits of ``kind`` mean: a number each, of nvfp4 two a byte, the lower half first."""
+    """The numbers that the bits of ``kind`` encode; nvfp4 has two a byte, the lower half first."""
     if kind == "nvfp4":
         halves = np.stack((bits & 0xF, bits >> 4), axis=-1).reshape(-1)
         result4: npt.NDArray[np.float32] = np.where(halves & 8, -1, 1) * _E2M1[halves & 7]

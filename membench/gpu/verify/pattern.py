@@ -1,4 +1,4 @@
-"""Known contents for GPU buffers, and the proof afterwards that they are what they must be.
+"""Known contents for GPU buffers, and their verification afterwards.
 
 The Python side of ``kernels/pattern.cu``: every 32-bit word follows from its index.
 """
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 STEP = 0x9E3779B1
-"""What the pattern grows by from word to word, modulo 2^32."""
+"""Increment of the pattern from word to word, modulo 2^32."""
 
 POISON = 0xA5
-"""Byte of what must be overwritten."""
+"""The byte that must be overwritten."""
 
 UNTOUCHED = 2**32 - 1
-"""Of a block that nothing was moved to."""
+"""Marks a block that nothing was moved to."""
 
 _FILE = KernelVariant("pattern.cu")
 _BLOCK = 256
@@ -36,7 +36,7 @@ def pattern(first: int, count: int, salt: int) -> npt.NDArray[np.uint32]:
 
 
 def small(first: int, count: int, salt: int) -> npt.NDArray[np.float32]:
-    """The small whole numbers 0 to 3 at the same words."""
+    """Small whole numbers, 0 to 3, derived from the same words."""
     return (pattern(first, count, salt) >> np.uint32(30)).astype(np.float32)
 
 
@@ -46,7 +46,7 @@ def pattern_sum(count: int, salt: int) -> int:
 
 
 class Patterns:
-    """Fills and checks buffers on a GPU; both are queued after all work before them."""
+    """Fills and checks buffers on a GPU, queued after all work before them."""
 
     def __init__(self, gpu: Gpu) -> None:
         self._gpu = gpu
@@ -73,7 +73,7 @@ class Patterns:
         self._launch("fill_small", target, np.uint64(target.size // 4), np.uint32(salt))
 
     def poison(self, target: Buffer) -> None:
-        """What nothing that is measured writes."""
+        """Fill with a value that no measured kernel writes."""
         self._gpu.fill(target, POISON)
 
     def check(self, what: str, target: Buffer, salt: int) -> None:
@@ -102,8 +102,8 @@ class Patterns:
 
         Args:
             block: bytes of a block.
-            of: for each block of ``target`` the block of a pattern-filled pool that it must
-                be, or `UNTOUCHED` where it must still be poison.
+            of: for each block of ``target`` the block of a pattern-filled pool that it must equal,
+                or `UNTOUCHED` if it must still be poison.
         """
         table = self._gpu.allocate(of.nbytes)
         self._gpu.upload(table, of)

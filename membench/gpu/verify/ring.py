@@ -1,4 +1,4 @@
-"""The order of the pointers that ``kernels/chase.cu`` follows, as the host knows it."""
+"""The order of the pointers that ``kernels/chase.cu`` follows, computed on the host."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ _U32 = 2**32 - 1
 class GpuRing:
     """One cycle through all ``lines``.
 
-    Like Sattolo's shuffle it is a single cycle, so that a walk sees every line;
-    unlike a shuffle it is a formula: all threads can link it at once, and where
-    a walk of any length ends is known without walking.
+    Like Sattolo's shuffle it is a single cycle, so that a walk sees every line; unlike a shuffle it
+    is a formula, so all threads can link it at once, and the end of a walk of any length can be
+    computed.
 
     Attributes:
         lines: 2 at least.
-        window: lines within which the order is random: a power of two, and of fewer than
-            ``lines`` such that no window is cut off.
+        window: lines within which the order is random: a power of two, below twice ``lines``; a
+            smaller one than ``lines`` divides them.
     """
 
     lines: int
@@ -32,13 +32,15 @@ class GpuRing:
         if self.window < 2 or self.window & (self.window - 1):
             raise ValueError(f"window must be a power of two, not {self.window}")
         if self.window < self.lines and self.lines % self.window:
-            raise ValueError(f"{self.lines} lines are no whole windows of {self.window}")
+            raise ValueError(
+                f"{self.lines} lines are not a multiple of the window of {self.window}"
+            )
         if self.window >= 2 * self.lines:
-            raise ValueError(f"a window of {self.window} lines is more than {self.lines} need")
+            raise ValueError(f"a window of {self.window} lines is too large for {self.lines} lines")
 
     @classmethod
     def random(cls, lines: int, seed: int) -> GpuRing:
-        """In random order over all ``lines``."""
+        """A ring in random order over all ``lines``."""
         return cls(lines, 1 << (lines - 1).bit_length(), seed)
 
     @property
@@ -47,7 +49,7 @@ class GpuRing:
         return self.window.bit_length() - 1
 
     def place(self, index: int) -> int:
-        """The line that is the ``index``-th of the ring."""
+        """The line at position ``index`` of the ring."""
         window = index >> self.bits
         first = window << self.bits
         seed = (self.seed + window * 0xC2B2AE35) & _U32
@@ -58,7 +60,7 @@ class GpuRing:
 
 
 def _mix(x: int, bits: int, seed: int) -> int:
-    """A bijection on ``bits`` bits: odd factors, constants and shifts to the right."""
+    """A bijection on ``bits`` bits: odd factors, constants and right shifts."""
     mask, shift = (1 << bits) - 1, bits // 2 + 1
     for round_ in range(_ROUNDS):
         x = (x * 0x9E3779B1 + (seed >> 8 * round_)) & mask

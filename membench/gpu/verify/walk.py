@@ -1,4 +1,4 @@
-"""Walks of ``kernels/chase.cu`` over memory that lies anywhere: on the host, or on another GPU."""
+"""Walks of ``kernels/chase.cu`` over memory anywhere: on the host or on another GPU."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from membench.gpu.verify.ring import GpuRing
 LINE = 128
 LOADS = 32
 SINGLE_HOPS = 1024
-"""Hops of one launch that are timed one by one."""
+"""Hops of one launch that are timed individually."""
 
 HINTS = ("plain", "ca", "cg", "cv")
 """Cache operators of a load.
 
-``plain`` names none, as kernels that no one tunes do: the machine code is ``LDG.E``.  ``ca`` is
-another instruction (``LDG.E.STRONG.SM``), ``cg`` starts at L2, ``cv`` fetches anew.
+``plain`` names none, as ordinary kernels do: the machine code is ``LDG.E``. ``ca`` is a different
+instruction (``LDG.E.STRONG.SM``), ``cg`` starts at L2, ``cv`` bypasses the caches.
 """
 
 BULK_CAPABILITY = 90
@@ -31,23 +31,23 @@ _SEED = 0x5EED
 
 
 def hint_macro(hint: str) -> str:
-    """What `HINT` of ``chase.cu`` and ``cache.cu`` is for one of `HINTS`."""
+    """The value of `HINT` in ``chase.cu`` and ``cache.cu`` for one of `HINTS`."""
     return '""' if hint == "plain" else f'".{hint}"'
 
 
 def chase_variant(hint: str) -> KernelVariant:
-    """The compilation whose loads have ``hint``."""
+    """The compilation variant whose loads have ``hint``."""
     return KernelVariant.of("chase.cu", HINT=hint_macro(hint), LOADS=LOADS)
 
 
 class Walker:
     """One thread that follows one random cycle over ``lines`` lines of ``memory``.
 
-    Every walk starts at a random line and ends where the ring's formula says.
+    Every walk starts at a random line, and its end is checked by the ring's formula.
 
     Args:
         lines: 2 at least.
-        hint: the load's cache operator, of `HINTS`; ``cv`` fetches anew.
+        hint: the load's cache operator, one of `HINTS`; ``cv`` bypasses the caches.
         bulk: a hop is a bulk copy of 16 bytes into shared memory (TMA), and no single one is timed.
 
     Raises:
@@ -85,12 +85,12 @@ class Walker:
         self._gpu.launch(self._run, 1, 1, args, stream=stream)
 
     def check(self, turns: int, start: int = 0) -> None:
-        """Note whether the last queued walk ended where it must."""
+        """Record whether the last queued walk ended at the right line."""
         end = int(self._gpu.download(self._out, np.uint64, 1)[0])
         self._check(start, turns * LOADS, end)
 
     def walk(self, turns: int) -> tuple[float, float]:
-        """Nanoseconds and cycles of a hop, from a random line on."""
+        """Nanoseconds and cycles per hop, from a random line on."""
         start = int(self._starts.integers(self._ring.lines))
         self.queue(turns, start)
         end, ns, cycles = (int(word) for word in self._gpu.download(self._out, np.uint64, 3))
@@ -98,7 +98,7 @@ class Walker:
         return ns / (turns * LOADS), cycles / (turns * LOADS)
 
     def single_hops(self, walks: Sequence[tuple[float, float]]) -> list[float]:
-        """Nanoseconds of single hops, at the clock that ``walks`` ran at."""
+        """Nanoseconds of single hops, at the clock during ``walks``."""
         ghz = float(np.median([cycles / ns for ns, cycles in walks]))
         start = int(self._starts.integers(self._ring.lines))
         args = (self._out, self._took, self._address(start), np.uint32(SINGLE_HOPS))
@@ -141,10 +141,10 @@ class Walker:
             )
 
     def _address(self, index: int) -> np.uint64:
-        """Of the ``index``-th line of the ring."""
+        """Address of the ``index``-th line of the ring."""
         return np.uint64(self._memory.address + LINE * self._ring.place(index))
 
     def verify(self) -> None:
-        """Raise `VerificationFailed` if any walk ended elsewhere."""
+        """Raise `VerificationFailed` if any walk ended at a wrong line."""
         if self._wrong:
             raise VerificationFailed(self._wrong[0])

@@ -61,7 +61,9 @@ def map_pages(size: int, pages: str, node: int | None = None) -> Bytes:
         room = size + alignment + 2 * mmap.PAGESIZE
         mapping = mmap.mmap(-1, room, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     except OSError as error:
-        raise MembenchError(f"{size} bytes of memory cannot be had: {error.strerror}") from error
+        raise MembenchError(
+            f"{size} bytes of memory cannot be allocated: {error.strerror}"
+        ) from error
     whole: Bytes = np.frombuffer(mapping, np.uint8)
     # A kernel without transparent huge pages (a real-time one) refuses both: the memory lies on
     # small pages then, as where they are switched off, and `huge_bytes` says so.

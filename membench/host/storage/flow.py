@@ -117,7 +117,9 @@ class Flow:
         for slot in slots.tolist():
             wrong = self._content.wrong(view[slot * block : (slot + 1) * block], int(landed[slot]))
             if wrong != NEVER:
-                raise VerificationFailed(f"what was read at {wrong} is not what was written there")
+                raise VerificationFailed(
+                    f"verification failed: wrong data was read at offset {wrong}"
+                )
 
     def _check_file(self, written: Longs) -> None:
         rng = np.random.default_rng()

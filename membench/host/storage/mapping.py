@@ -74,7 +74,7 @@ class Mapping:
         after = _faults()
         self.faults = (after[0] - before[0], after[1] - before[1])
         if storage_touch.WRONG in counts:
-            raise VerificationFailed("a page of the mapped file is not the one that was touched")
+            raise VerificationFailed("a page of the mapped file has the wrong content")
         traces = [
             _trace(room[:, :count], part[:count], span)
             for room, part, count in zip(rooms, parts, counts, strict=True)

@@ -53,7 +53,7 @@ class NativeAio:
         """Check whether the kernel supports what the loop needs."""
         numbers = CALLS.get(platform.machine())
         if numbers is None:
-            raise BackendUnavailable(f"native AIO is not known on {platform.machine()}")
+            raise BackendUnavailable(f"native AIO is not supported on {platform.machine()}")
         self._setup, self._destroy, self._getevents, self._submit = numbers
         self._context(0, 1)
 
@@ -76,7 +76,7 @@ class NativeAio:
         """See `Engine.run`; repeated with more loops while one of them saturates its CPU."""
         if memory.size < (traffic.depth + 1) * traffic.block:
             # A block is checked before its place is used again: with none to spare, nobody moves.
-            raise ValueError(f"{traffic.depth} I/Os under way need memory for one block more")
+            raise ValueError(f"{traffic.depth} I/Os in flight need memory for one block more")
         loops = 1
         while True:
             trace = self._run(fd, memory, traffic, loops)
@@ -220,7 +220,7 @@ def _raise_for(failure: int, value: int, block: int) -> None:
     if failure in (aio.FINE, aio.LATE):  # the team itself says who was late
         return
     if failure == aio.WRONG_BLOCK:
-        raise VerificationFailed(f"what was read at {value} belongs elsewhere")
+        raise VerificationFailed(f"wrong data was read at offset {value}")
     if failure == aio.IO_FAILED and value >= 0:
         raise MembenchError(f"an I/O moved {value} bytes instead of {block}")
     call = {aio.SUBMIT_FAILED: "submission", aio.GETEVENTS_FAILED: "waiting for an I/O"}

@@ -107,7 +107,7 @@ class Pager:
         slots: int,
     ) -> None:
         if not 1 <= readers <= slots:
-            raise ValueError(f"{readers} readers need as many slots at least, not {slots}")
+            raise ValueError(f"{readers} readers need at least as many slots, not {slots}")
         self.read = read
         self.sink = sink
         self.readers = readers

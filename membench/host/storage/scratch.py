@@ -201,9 +201,9 @@ def _opened(directory: Path) -> Iterator[int]:
     except OSError as error:
         what = "is not a directory" if error.errno == errno.ENOTDIR else f": {error.strerror}"
         raise OutputError(
-            f"the scratch place {directory} {what}".replace(" :", ":"),
+            f"the scratch path {directory} {what}".replace(" :", ":"),
             "give a directory that you may write to: --scratch DIR; "
-            "a device or a file of yours is never written to",
+            "devices and existing files are never written to",
         ) from error
     try:
         yield fd
@@ -214,7 +214,7 @@ def _opened(directory: Path) -> Iterator[int]:
 def _check_room(folder: int, directory: Path, size: int, budget: int) -> None:
     if size > budget:
         raise OutputError(
-            f"a scratch file of {about_size(size)} is more than the budget of {about_size(budget)}",
+            f"a scratch file of {about_size(size)} exceeds the budget of {about_size(budget)}",
             "allow more: --disk-budget SIZE",
         )
     status = os.fstatvfs(folder)
@@ -222,7 +222,7 @@ def _check_room(folder: int, directory: Path, size: int, budget: int) -> None:
     if size > FREE_SHARE * free:
         raise OutputError(
             f"a scratch file of {about_size(size)} is more than half of the "
-            f"{about_size(free)} that are free in {directory}",
+            f"{about_size(free)} of free space in {directory}",
             "make room, or choose another directory: --scratch DIR",
         )
 
@@ -247,12 +247,12 @@ def _nameless(folder: int, directory: Path) -> int:
             raise _refused(error, directory) from error
         os.unlink(name, dir_fd=folder)
         return fd
-    raise OutputError(f"every name for a scratch file is taken in {directory}")
+    raise OutputError(f"no free name for a scratch file in {directory}")
 
 
 def _refused(error: OSError, directory: Path) -> OutputError:
     return OutputError(
-        f"no scratch file can be made in {directory}: {error.strerror}",
+        f"no scratch file can be created in {directory}: {error.strerror}",
         "choose a directory that you may write to: --scratch DIR",
     )
 
@@ -312,7 +312,7 @@ def _lay_out(fd: int, directory: Path, size: int, seed: int) -> float:
     """
     status = os.fstat(fd)
     if not stat.S_ISREG(status.st_mode) or status.st_nlink or status.st_size:
-        raise OutputError(f"what {directory} gave is not a new file without a name")
+        raise OutputError(f"{directory} did not give a new file without a name")
     try:
         with _no_longer_than(size):
             os.posix_fallocate(fd, 0, size)
@@ -324,9 +324,9 @@ def _lay_out(fd: int, directory: Path, size: int, seed: int) -> float:
                 f"the scratch file in {directory} cannot be written: {error.strerror}"
             ) from error
         raise OutputError(
-            f"there is no room for a scratch file of {about_size(size)} "
+            f"no space is left for a scratch file of {about_size(size)} "
             f"in {directory}: {error.strerror}",
-            "make room, ask for less (--disk-budget SIZE), or go elsewhere (--scratch DIR)",
+            "free some space, reduce --disk-budget, or choose another directory: --scratch DIR",
         ) from error
     os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
     return dirtied

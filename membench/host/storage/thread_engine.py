@@ -109,7 +109,7 @@ class _Worker:
             if moved != len(view):
                 raise MembenchError(f"an I/O moved {moved} bytes instead of {len(view)}")
             if STAMP.unpack_from(view)[0] != offset:
-                raise VerificationFailed(f"what was read at {offset} belongs elsewhere")
+                raise VerificationFailed(f"wrong data was read at offset {offset}")
 
 
 def _run_together(workers: Sequence[_Worker]) -> tuple[int, float]:

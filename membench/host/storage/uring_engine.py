@@ -109,7 +109,7 @@ class NativeRing(NativeAio):
         needed = _ONE_MAPPING | _CURRENT_POSITION
         if features & needed != needed:
             os.close(fd)
-            raise BackendUnavailable("io_uring is older here than that of Linux 5.6")
+            raise BackendUnavailable("io_uring is older here than in Linux 5.6")
         size = max(sq[6] + 4 * sq_entries, cq[5] + ring.CQE_BYTES * cq_entries)
         try:
             for length, at in ((size, _RINGS), (ring.SQE_BYTES * sq_entries, _ENTRIES)):

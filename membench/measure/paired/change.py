@@ -1,4 +1,4 @@
-"""How the second side of a paired run differs from the first: `membench run --versus`."""
+"""The difference of the second side of a paired run: `membench run --versus`."""
 
 from __future__ import annotations
 
@@ -21,16 +21,17 @@ _ELSEWHERE: Mapping[str, str] = {
     "PYTHONHOME": "compare two Pythons with --versus python=PATH",
     "PYTHONPATH": "compare two Pythons, each with its own membench, with --versus python=PATH",
 }
-"""Variables that decide what is planned, or which membench measures: the plan of the first side
-would not be true of the second."""
+"""Variables that affect the plan or select another membench: the plan of the first side would not
+hold for the second.
+"""
 
 
 @dataclass(frozen=True)
 class Change:
-    """What is different on side B; nothing where only the set-up commands are.
+    """The difference of side B; empty if only the set-up commands differ.
 
     Attributes:
-        text: as a person wrote it.
+        text: as the user wrote it.
         python: another interpreter, as an absolute path.
         variables: of the workers' environment.
         scratch: another directory for the scratch file.
@@ -44,23 +45,23 @@ class Change:
     device: str = ""
 
     def applied(self, options: RunOptions) -> RunOptions:
-        """``options`` as side B has them."""
+        """``options`` as they are for side B."""
         return replace(
             options, scratch=self.scratch or options.scratch, device=self.device or options.device
         )
 
 
 def parse_change(text: str) -> Change:
-    """What ``--versus TEXT`` asks for; an empty one changes nothing.
+    """Parse ``--versus TEXT``; an empty text changes nothing.
 
     Raises:
-        UsageError: it is none of `FORMS`, or names what does not exist.
+        UsageError: it has none of the `FORMS`, or names something that does not exist.
     """
     if not text:
         return Change()
     kind, sign, value = text.partition("=")
     if not (sign and value) or kind not in _KINDS:
-        raise UsageError(f"'{one_line(text)}' is nothing to compare with", f"give {FORMS}")
+        raise UsageError(f"'{one_line(text)}' is not a valid comparison", f"give {FORMS}")
     return replace(_KINDS[kind](value), text=text)
 
 
@@ -77,7 +78,7 @@ def _python(value: str) -> Change:
 def _variable(value: str) -> Change:
     name, sign, content = value.partition("=")
     if not (sign and _VARIABLE.fullmatch(name)):
-        raise UsageError(f"env={one_line(value)} is no NAME=VALUE", "write env=NAME=VALUE")
+        raise UsageError(f"env={one_line(value)} is not NAME=VALUE", "write env=NAME=VALUE")
     if name in _ELSEWHERE:
         raise UsageError(f"env={name} would change more than the workers", _ELSEWHERE[name])
     return Change(variables={name: content})
@@ -87,8 +88,8 @@ def _scratch(value: str) -> Change:
     directory = Path(value)
     if not directory.is_dir():
         raise UsageError(
-            f"the scratch place {one_line(value)} is not a directory",
-            "give a directory that you may write to; nothing else is ever written to",
+            f"the scratch path {one_line(value)} is not a directory",
+            "give a directory that you may write to; nothing else is written to",
         )
     return Change(scratch=directory)
 

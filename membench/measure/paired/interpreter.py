@@ -1,4 +1,4 @@
-"""Another Python and the membench in it, which measures the second side of a paired run."""
+"""Another Python interpreter and its membench, which measure the second side of a paired run."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ print(json.dumps({
 
 @dataclass(frozen=True)
 class OtherPython:
-    """What another interpreter answered.
+    """The answer of another interpreter.
 
     Attributes:
         path: of the interpreter.
-        software: its membench, as the column `membench` has it.
-        python: its own version; ``packages`` are those that a result depends on.
+        software: its membench, in the form of the column `membench`.
+        python: its version; ``packages`` are those that affect results.
         versions: of its benches, by name.
     """
 
@@ -47,7 +47,7 @@ class OtherPython:
     path: str = ""
 
     def planned(self, plan: Plan) -> Plan:
-        """``plan`` as this interpreter would have made it, the cases of its own meaning.
+        """``plan`` as this interpreter would have made it, with its versions of the benches.
 
         A case that it does not have is skipped.
         """
@@ -67,10 +67,10 @@ class OtherPython:
 
 
 def ask(path: str) -> OtherPython:
-    """Which membench the interpreter at ``path`` has.
+    """Ask the interpreter at ``path`` which membench it has.
 
     Raises:
-        UsageError: it has none whose workers this one could ask.
+        UsageError: it has none, or one whose workers this one cannot use.
     """
     try:
         done = subprocess.run(
@@ -105,7 +105,7 @@ def ask(path: str) -> OtherPython:
 
 
 def _plain(output: bytes) -> Mapping[str, object]:
-    """The last line that it printed: a package may have said something before."""
+    """The last line of its output; a package may have printed others before."""
     data = parse_json(output.strip().splitlines()[-1])
     if not isinstance(data, dict):
         raise ValueError(data)  # noqa: TRY004 - the caller treats it like broken JSON

@@ -1,4 +1,4 @@
-"""Both sides of a paired run before it begins: two plans that differ in what is compared."""
+"""Prepares both sides of a paired run: two plans that differ only in what is compared."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Half:
     Attributes:
         prepared: as a run of its own.
         python: the interpreter of its workers; empty for this one.
-        variables: of its workers' environment, beside those of this process.
+        variables: of its workers' environment, in addition to those of this process.
     """
 
     prepared: Prepared
@@ -37,7 +37,7 @@ class Half:
 
     @classmethod
     def of(cls, prepared: Prepared, change: Change) -> Half:
-        """``prepared``, the plan of which names its side; ``change`` is of side B."""
+        """``prepared``, whose plan names its side, with ``change`` applied on side B."""
         pairing = prepared.plan.pair
         assert pairing is not None
         if pairing.side == SIDES[0]:
@@ -46,7 +46,7 @@ class Half:
 
 
 def prepare_pair(options: RunOptions, observer: Observer) -> tuple[Half, Half]:
-    """Look at the machine and make both plans.  Writes nothing, and runs no set-up command.
+    """Examine the machine and make both plans. Writes nothing, and runs no set-up command.
 
     Raises:
         UsageError: ``options.versus`` is not understood, or does not fit the other options.
@@ -88,7 +88,7 @@ def prepare_pair(options: RunOptions, observer: Observer) -> tuple[Half, Half]:
 def _other(
     first: Prepared, asked: RunOptions, change: Change, python: OtherPython | None
 ) -> Prepared:
-    """Side B: plan and machine of ``first`` with what ``change`` asks for."""
+    """Side B: plan and machine of ``first`` with ``change`` applied."""
     machine = first.machine
     if change.scratch is not None:
         places = (*machine.filesystems[:-1], read_filesystem(change.scratch))
@@ -112,5 +112,5 @@ def _warn_of_versions(halves: Sequence[Half], observer: Observer) -> None:
     if other:
         observer.warned(
             f"{other} of {len(first)} cases have another version on side B",
-            "their numbers mean something else there: compare calls them n/a",
+            "their numbers have another meaning there, so compare shows n/a",
         )

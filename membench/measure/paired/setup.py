@@ -11,15 +11,14 @@ from membench.results.plan import Pairing
 
 
 class SetupFailed(MembenchError):
-    """A set-up command failed: what would be measured is not what was asked for."""
+    """A set-up command failed, so the measurement would not be the requested one."""
 
 
 def set_up(side: Pairing, timeout: float, interrupt: Interrupt) -> None:
-    """Run the command of ``side`` in the shell, if it has one.  Membench does not undo it.
+    """Run the shell command of ``side``, if it has one. Membench does not undo it.
 
     Raises:
-        SetupFailed: it ended with another exit code than 0, or took longer than ``timeout``
-            seconds.
+        SetupFailed: it did not exit with 0, or took longer than ``timeout`` seconds.
         Interrupted: a signal came meanwhile.
     """
     command, option = side.setup, f"--setup-{side.side}"

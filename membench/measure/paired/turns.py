@@ -1,7 +1,7 @@
-"""The rounds of two runs in turns, so that what the machine does meanwhile meets both alike.
+"""Measures the rounds of two runs in turns, so that changes of the machine affect both alike.
 
 Precedent: Bulej and others, "Duet benchmarking", arXiv 2001.05811; there the two run at the same
-time, here one after the other, because memory that is shared cannot be measured by two.
+time, here one after the other, because two runs cannot measure shared memory at once.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ from membench.results.schema import Row
 def sides_in_turn(round_: int) -> tuple[int, int]:
     """Which side is measured first and which second in ``round_``, from 1: A B, B A, A B, ...
 
-    Over two rounds a steady drift is the same for both.
+    Over two rounds a steady drift affects both sides equally.
     """
     return (0, 1) if round_ % 2 else (1, 0)
 
 
 @dataclass(frozen=True)
 class OneSide:
-    """An observer of one of the two: says which, and leaves out what is said once of both."""
+    """An observer of one side: adds the side to events, and drops events that concern both."""
 
     observer: Observer
     side: str
@@ -72,7 +72,7 @@ def measure_in_turns(
     *,
     verbose: bool,
 ) -> list[End]:
-    """Fill both journals; how it ended, for each side."""
+    """Fill both journals; returns how each side ended."""
     plans = [half.prepared.plan for half in halves]
     both = replace(plans[0], rounds=2 * plans[0].rounds)
     observer.started(both, sum(len(one.units) for one in done))
@@ -112,7 +112,7 @@ def measure_in_turns(
 
 @dataclass
 class _Turn:
-    """One of the two, and the seconds that it took so far, its scratch file's layout included."""
+    """One side, and the seconds that it took so far, including its scratch file's layout."""
 
     half: Half
     rounds: Rounds
@@ -131,7 +131,7 @@ class _Turns:
     sides: list[_Turn] = field(default_factory=list)
 
     def measure(self, pairs: int) -> None:
-        """All that is still to be measured."""
+        """Measure everything that is missing."""
         for one in self.sides:
             if one.rounds.untuned():
                 with self._turn(one):
@@ -145,7 +145,7 @@ class _Turns:
 
     @contextmanager
     def _turn(self, one: _Turn) -> Iterator[None]:
-        """The machine as the set-up command of that side leaves it."""
+        """Run the set-up command of that side before its turn."""
         begin = time.monotonic()
         try:
             set_up(one.half.pairing, one.half.prepared.plan.timeout, self.interrupt)
@@ -155,7 +155,7 @@ class _Turns:
 
 
 def _laid_out(opened: ExitStack, plans: Sequence[Plan], observer: Observer) -> list[ScratchLayout]:
-    """The scratch files: the very same one for both sides where the directory is the same."""
+    """The scratch files; both sides share one file if the directory is the same."""
     if len({plan.scratch for plan in plans}) > 1:
         return [opened.enter_context(laid_out(plan, (), observer)) for plan in plans]
     # What a case writes in all of its rounds is claimed at once, so for both sides.
@@ -167,8 +167,8 @@ def _laid_out(opened: ExitStack, plans: Sequence[Plan], observer: Observer) -> l
 def paired_units(own: Contents, other: Contents) -> tuple[CaseResult, ...]:
     """The units of ``own`` that a resumed paired run keeps.
 
-    They are of whole pairs, or of cases that one side has given up.  A pair that an interruption
-    parted is measured anew: its halves would be of different times.
+    They belong to complete pairs, or to cases that one side has given up. A pair that an
+    interruption split is measured again, because its halves would be of different times.
     """
     there = {(unit.round, unit.case) for unit in other.units}
     settled = {unit.case for unit in other.units if unit.status is not Status.OK}

@@ -1,8 +1,8 @@
-"""What a case meets while it is measured: looked at before and after it, never meanwhile.
+"""Conditions around a case: read before and after it, never while it is timed.
 
-The parent looks, so that it costs the worker nothing: at the control group's
-count of pauses, at the kernel's count of CPU time and, for a case of the GPU, at NVML, which
-needs no CUDA context.
+The parent reads them, so that they cost the worker nothing: the control group's count of throttled
+periods, the kernel's count of CPU time and, for a case on the GPU, NVML, which needs no CUDA
+context.
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ HELD_SHARE = 0.01
 """Share of a case's time for which power or heat may hold the clocks down unflagged."""
 
 AT_WORK = 2
-"""GeForce cards compute in performance state 2, others in 0; in higher ones they idle."""
+"""Performance states at work: GeForce cards compute in state 2, others in 0; higher states are
+idle.
+"""
 
 
 @dataclass(frozen=True)
@@ -36,11 +38,11 @@ class EnvironmentSample:
     """The environment at one moment.
 
     Attributes:
-        seconds: of a monotonic clock.
-        pauses: how often the control group stopped its processes so far.
-        gpus: states by hashed UUID; empty where the case needs none, or NVML is silent.
+        seconds: time of a monotonic clock.
+        pauses: how often the control group has throttled its processes so far.
+        gpus: states by hashed UUID; empty if the case needs no GPU, or NVML does not answer.
         ticks: CPU time; ``own`` is that of this process and the worker.
-        pinned: the worker is bound to the memory node of its device.
+        pinned: the worker is pinned to the NUMA node of its device.
     """
 
     seconds: float
@@ -51,7 +53,7 @@ class EnvironmentSample:
 
 
 class EnvironmentMonitor:
-    """Looks around the cases of a run.
+    """Reads the conditions around the cases of a run.
 
     Args:
         observer: is told once if NVML stops answering.
@@ -68,7 +70,7 @@ class EnvironmentMonitor:
         self._round = CpuTicks()  # of the cases of the round
 
     def before(self, case: PlannedCase, worker: int) -> EnvironmentSample:
-        """Look before ``case``, and put the process ``worker`` beside its GPU if it needs one."""
+        """Read the conditions before ``case``, and pin its ``worker`` beside the GPU it needs."""
         gpus = self._gpus(case)
         pinned = True
         if gpus:
@@ -80,7 +82,7 @@ class EnvironmentMonitor:
     def after(
         self, before: EnvironmentSample, case: PlannedCase, worker: int, unit: CaseResult
     ) -> CaseResult:
-        """``unit`` with the flags that the two looks raise; only an `ok` one is flagged."""
+        """``unit`` with the flags that follow from both readings; only an `ok` one is flagged."""
         was_open = worker in self._contexts
         if before.gpus and unit.status is not Status.SKIPPED:
             self._contexts.add(worker)
@@ -110,10 +112,10 @@ class EnvironmentMonitor:
         return replace(unit, flags=tuple(dict.fromkeys((*unit.flags, *codes))))
 
     def cpu_time(self) -> dict[str, float]:
-        """Who had the CPUs while cases were measured since the last call; empty where unknown.
+        """Who used the CPUs while cases were measured since the last call.
 
-        ``steal`` is a share of the machine's CPU time, ``others`` the CPUs that other
-        processes had.
+        ``steal`` is a share of the machine's CPU time, ``others`` the number of CPUs that other
+        processes used.
         """
         ticks, self._round = self._round, CpuTicks()
         steal, others = ticks.steal_share, ticks.others(self._cpus)
@@ -128,11 +130,11 @@ class EnvironmentMonitor:
         return EnvironmentSample(time.monotonic(), throttled_count(), gpus, ticks, pinned)
 
     def states(self) -> list[GpuState]:
-        """The GPUs that were used, as they were after their last case."""
+        """The states of the used GPUs after their last cases."""
         return list(self._seen.values())
 
     def close(self) -> None:
-        """Let NVML go."""
+        """Shut NVML down."""
         if self._reader is not None:
             self._reader.close()
             self._reader = None
@@ -160,10 +162,10 @@ class EnvironmentMonitor:
 
 
 def taken_by_others(ticks: CpuTicks, case: PlannedCase, cpus: int) -> dict[str, str | int | float]:
-    """What the hypervisor and other processes took of the CPUs, for `detail`; empty if little.
+    """The CPU time that the hypervisor and other processes took, for `detail`; empty if little.
 
-    Of a case that uses a disk, or a GPU, the kernel's own threads work too, and cannot be told
-    from others: for those only the hypervisor counts.
+    If a case uses a disk or a GPU, the kernel's own threads also work and cannot be told from other
+    processes; then only the hypervisor counts.
     """
     if ticks.total < LEAST_TICKS:
         return {}
@@ -177,26 +179,27 @@ def taken_by_others(ticks: CpuTicks, case: PlannedCase, cpus: int) -> dict[str, 
 
 
 def was_held(before: GpuState, after: GpuState, seconds: float) -> bool:
-    """Power, heat or the board held the clocks down for more than `HELD_SHARE` of ``seconds``."""
+    """Whether power, heat or the board held the clocks down for more than `HELD_SHARE`."""
     if before.held_ns is None or after.held_ns is None:
         return False
     return after.held_ns - before.held_ns > HELD_SHARE * seconds * 1e9
 
 
 def slowdowns(before: GpuState, after: GpuState, *, held: bool) -> tuple[str, ...]:
-    """Why the clock was held down around a case, in words; empty where nothing says so.
+    """Why the clock was held down around a case, in words; empty if no reason is reported.
 
-    A reason is of one moment, and gone when the load is: the counter of `was_held` sees more.
+    A reason holds for one moment and ends with the load; the counter of `was_held` covers the whole
+    time.
     """
     seen = tuple(dict.fromkeys((*before.slowdowns, *after.slowdowns)))
     return seen or (("power, heat or board limit",) if held else ())
 
 
 def others(state: GpuState, worker: int, *, is_open: bool) -> int:
-    """How many other processes compute on the GPU.
+    """The number of other processes that compute on the GPU.
 
-    A container may see its own process under the host's number.  So where the
-    ``worker`` is not listed, and has the device open, one of the listed is taken for it.
+    A container may see its own process under the host's number. So if the ``worker`` is not listed
+    but has the device open, one of the listed processes is taken for it.
     """
     listed = set(state.processes or ())
     if worker in listed or (is_open and listed):
@@ -205,9 +208,9 @@ def others(state: GpuState, worker: int, *, is_open: bool) -> int:
 
 
 def link_is_down(state: GpuState) -> bool:
-    """The link is narrower than it could be, or slower although the GPU is at work.
+    """Whether the link is narrower than possible, or slower although the GPU is at work.
 
-    An idle GPU lowers the speed of its link to save power, never the width.
+    An idle GPU lowers the speed of its link to save power, but not its width.
     """
     if not state.fed_by_pcie:
         return False
@@ -220,5 +223,5 @@ def link_is_down(state: GpuState) -> bool:
 
 
 def is_of_the_link(case: PlannedCase) -> bool:
-    """The case moves its data over the host link."""
+    """Whether the case moves its data over the host link."""
     return case.tier in (Tier.LINK, Tier.SSD)

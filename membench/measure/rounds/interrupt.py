@@ -1,4 +1,4 @@
-"""Ctrl-C, a polite kill and a closed terminal, turned into something that a loop can wait for."""
+"""Turns Ctrl-C, SIGTERM and a closed terminal into an event that a loop can wait for."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interrupted(Exception):
-    """The run is to stop now; ``signum`` says why."""
+    """The run must stop now; ``signum`` is the signal."""
 
     def __init__(self, signum: int) -> None:
         super().__init__(signal.Signals(signum).name)
@@ -21,18 +21,18 @@ class Interrupted(Exception):
 
 @dataclass
 class Interrupt:
-    """A flag with a file descriptor that becomes readable when a signal came.
+    """A flag with a file descriptor that becomes readable when a signal arrives.
 
     Attributes:
-        fd: for a selector, next to the worker's pipe.
-        signum: the first signal that came, 0 while there was none.
+        fd: for a selector, in addition to the worker's pipe.
+        signum: the first signal that arrived, 0 if none has.
     """
 
     fd: int
     signum: int = 0
 
     def check(self) -> None:
-        """Raise `Interrupted` if a signal came."""
+        """Raise `Interrupted` if a signal has arrived."""
         if self.signum:
             raise Interrupted(self.signum)
 
@@ -41,8 +41,8 @@ class Interrupt:
 def interrupts() -> Iterator[Interrupt]:
     """Catch `SIGNALS` inside the block.  Main thread only.
 
-    A handler that raises could strike between the two halves of a journal
-    record, so it only sets a flag; the runner looks at it where it is safe.
+    A handler that raises could interrupt the writing of a journal record, so it only sets a flag,
+    which the runner checks where it is safe.
     """
     reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     interrupt = Interrupt(reader)

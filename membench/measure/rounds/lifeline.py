@@ -1,4 +1,4 @@
-"""A process that does not outlive its parent, whichever way the parent goes."""
+"""Ensures that a process does not outlive its parent, however the parent ends."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ _PR_SET_PDEATHSIG = 1
 
 
 def die_with(parent: int, by: signal.Signals) -> None:
-    """Have the kernel send ``by`` to this process when process ``parent``, its parent, is gone.
+    """Let the kernel send ``by`` to this process when its parent ``parent`` is gone.
 
-    It outlives execve(2), not fork(2): prctl(2).  Does not return if the parent is gone already.
+    The setting survives execve(2) but not fork(2): prctl(2). Does not return if the parent is gone
+    already.
     """
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, int(by), 0, 0, 0)
     if os.getppid() != parent:  # it died before the kernel knew what we want

@@ -1,4 +1,4 @@
-"""The parent's end of a worker: start it, ask it, notice its death, end it."""
+"""The parent's end of a worker: start it, send requests, notice its death, end it."""
 
 from __future__ import annotations
 
@@ -21,23 +21,24 @@ from membench.measure.rounds.interrupt import Interrupt
 from membench.measure.rounds.protocol import Answer, Hello, RoundRequest, decode, encode
 
 START_SECONDS = 60.0
-"""A worker that has not answered by then will not: a first import from a cold disk is slow."""
+"""Seconds after which a worker that has not answered is given up; a first import from a cold disk
+is slow.
+"""
 
 
 class WorkerLost(Exception):
-    """The worker died or was killed while it worked; the message says how."""
+    """The worker died or was killed while it worked; the message has the cause."""
 
 
 class Worker:
     """One worker process.
 
     Args:
-        scratch: the run's scratch file, if it has one.
-        variables: of the environment, beside those of this process.
+        scratch: the run's scratch file, if there is one.
+        variables: of the environment, in addition to those of this process.
         python: the interpreter that runs it; empty for this one.
         benches, hold: as in `Hello`.
-        verbose: its standard error is the parent's, instead of being kept for
-            the reason of its death.
+        verbose: pass its standard error through, instead of keeping it as the reason of its death.
 
     Raises:
         WorkerError: it cannot be started.
@@ -98,11 +99,11 @@ class Worker:
         return self._process.pid
 
     def ask(self, request: RoundRequest, timeout: float) -> Answer:
-        """What became of ``request``.
+        """Send ``request`` and return the answer.
 
         Raises:
-            WorkerLost: it died, or was killed after ``timeout`` seconds.
-            Interrupted: a signal came; the worker still runs, or died of it first.
+            WorkerLost: the worker died, or was killed after ``timeout`` seconds.
+            Interrupted: a signal arrived; the worker still runs, or died of the signal first.
         """
         try:
             self._say(encode(request))
@@ -114,17 +115,17 @@ class Worker:
             return decode(Answer, line)
         except (ValueError, SchemaError, RecursionError):
             self._process.kill()
-            raise WorkerLost(f"was killed: it answered nonsense, {line[:40]!r}") from None
+            raise WorkerLost(f"was killed: its answer was malformed: {line[:40]!r}") from None
 
     def quit(self) -> None:
-        """End it politely; kill it where that takes too long."""
+        """End it cleanly; kill it if that takes too long."""
         with suppress(WorkerLost, subprocess.TimeoutExpired):
             self._say(b"\n")
             self._process.wait(timeout=5)
         self.kill()
 
     def kill(self) -> None:
-        """End it at once, and give back its pipes.  May be called twice."""
+        """Kill it and close its pipes. May be called twice."""
         if self._process.poll() is None:
             self._process.kill()
             self._process.wait()
@@ -138,7 +139,7 @@ class Worker:
 
     @property
     def errors(self) -> str:
-        """What it wrote to standard error so far."""
+        """The text that it wrote to standard error so far."""
         if self._stderr.closed:
             return ""
         self._stderr.seek(0)
@@ -189,6 +190,6 @@ class Worker:
 
 
 def _offer(pid: int) -> None:
-    """Where memory runs out, the kernel shall take the worker: that costs a case, not the run."""
+    """If memory runs out, let the kernel kill the worker: that costs a case, not the run."""
     with suppress(OSError):
         Path(f"/proc/{pid}/oom_score_adj").write_text("1000")

@@ -1,8 +1,8 @@
-"""What parent and worker say to each other: one JSON object a line, strictly in turns.
+"""The protocol between parent and worker: one JSON object a line, strictly in turns.
 
-The parent asks on the worker's standard input, the worker answers on a pipe of
-its own.  Turns, because nothing may happen on the machine while a case is
-timed: the parent journals, draws and only then asks for the next case.
+The parent asks on the worker's standard input, the worker answers on a pipe of its own. They take
+turns because the machine must be idle while a case is timed: the parent writes the journal and the
+screen, and only then sends the next request.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Hello:
-    """The first message: what the worker must know once.
+    """The first message, with everything that the worker needs for all requests.
 
     Attributes:
-        benches: whose kernels are compiled ahead.
-        hold: a GPU's queue is held while it is filled.
+        benches: names of benches whose kernels are compiled ahead.
+        hold: hold a GPU's queue while it is filled.
     """
 
     machine: Machine
@@ -41,8 +41,8 @@ class RoundRequest:
 
     Attributes:
         iters: the batch of an earlier round, if there was one.
-        config: how a tuned case is launched.
-        tune: find that out, and answer with a unit that carries it as its `detail`.
+        config: the configuration of a tuned case.
+        tune: choose the configuration, and answer with a unit that has it as its `detail`.
     """
 
     round: int
@@ -54,7 +54,7 @@ class RoundRequest:
 
 @dataclass(frozen=True)
 class Answer:
-    """What became of a request.
+    """The answer to a request.
 
     Attributes:
         spent: the worker lost its device and must be replaced.
@@ -70,6 +70,6 @@ def encode(message: Any) -> bytes:
 
 
 def decode(kind: type[T], line: bytes) -> T:
-    """The message of ``kind`` in ``line``."""
+    """The message of type ``kind`` in ``line``."""
     message: T = load(kind, json.loads(line))
     return message

@@ -1,4 +1,4 @@
-"""The parent's loop: rounds, each in a fresh worker; units, each in the journal before the next."""
+"""The parent's loop: rounds in fresh workers; each result is journaled before the next case."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from membench.results.plan import Plan, PlannedCase
 
 @dataclass(frozen=True)
 class Setting:
-    """What stays the same over all rounds of a run.
+    """The constants of all rounds of a run.
 
     Attributes:
-        layout: the scratch file, or why there is none.
-        monitor: what is looked at before and after each case.
-        environment: variables for the workers, beside those of this process.
-        verbose: whether what workers say on standard error is shown.
+        layout: the scratch file, or the reason why there is none.
+        monitor: reads the conditions before and after each case.
+        environment: variables for the workers, in addition to those of this process.
+        verbose: show the workers' standard error.
         python: the interpreter of the workers; empty for this one.
     """
 
@@ -49,11 +49,11 @@ class Setting:
 def run_rounds(
     setting: Setting, journal: Journal, done: Contents, observer: Observer
 ) -> tuple[CaseResult, ...]:
-    """Measure what of the plan is not in ``done``, append it to ``journal``, return all units.
+    """Measure what the plan has beyond ``done``, append it to ``journal``, and return all results.
 
     Raises:
-        Interrupted: a signal came; what was measured so far is in the journal.
-        OutputError: the journal cannot be written any more.
+        Interrupted: a signal arrived; the results so far are in the journal.
+        OutputError: the journal can no longer be written.
         WorkerError: workers cannot be started at all.
     """
     rounds = Rounds(setting, journal, done, observer)
@@ -65,13 +65,13 @@ def run_rounds(
 
 
 class Rounds:
-    """The rounds of one plan, measured when they are asked for; each unit goes to the journal.
+    """The rounds of one plan, measured on request; each result goes to the journal.
 
-    A case that failed or was skipped in one round is not run in later ones:
-    its verdict cannot change, and a hanging case would cost its timeout again.
+    A case that failed or was skipped in one round is not run again: its outcome would not change,
+    and a hanging case would cost its timeout again.
 
     Attributes:
-        units: what was measured, of an interrupted run's first part too.
+        units: all results, including those of an interrupted run's first part.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class Rounds:
         self._batches = {unit.case: unit.iters for unit in self.units if unit.iters is not None}
 
     def untuned(self) -> list[PlannedCase]:
-        """The tuned cases whose configuration is not known yet."""
+        """The tuned cases whose configuration is not chosen yet."""
         return [
             case
             for case in self._setting.plan.cases
@@ -100,7 +100,7 @@ class Rounds:
         ]
 
     def tune(self) -> None:
-        """Give tuned cases their configuration, in a process of its own."""
+        """Choose the configurations of tuned cases, in a process of its own."""
         untuned = self.untuned()
         if not untuned:
             return
@@ -116,7 +116,7 @@ class Rounds:
                 self._setting.interrupt.check()
 
     def todo(self, round_: int) -> list[PlannedCase]:
-        """What is still to be measured in ``round_``, in its order."""
+        """The cases that are still to be measured in ``round_``, in order."""
         return [
             case
             for case in order(self._setting.plan, round_)
@@ -124,7 +124,7 @@ class Rounds:
         ]
 
     def measure(self, round_: int) -> None:
-        """Measure what is to be measured in ``round_``, in a fresh worker."""
+        """Measure the missing cases of ``round_`` in a fresh worker."""
         setting, observer, journal = self._setting, self._observer, self._journal
         todo = self.todo(round_)
         if not todo:
@@ -177,7 +177,7 @@ class _Round:
                 self._worker.kill()
 
     def run(self, request: RoundRequest) -> CaseResult:
-        """The unit of ``request``; a lost worker makes it a failed one."""
+        """The result of ``request``, which is a failure if the worker is lost."""
         case, setting = request.case, self._setting
         started = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
         if case.disk and setting.layout.problem:
@@ -198,7 +198,7 @@ class _Round:
         return unit
 
     def _replace(self) -> None:
-        """The next case gets a fresh worker."""
+        """Replace the worker before the next case."""
         if self._worker is not None:
             self._worker.kill()
             self._worker = None

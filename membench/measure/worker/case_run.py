@@ -37,10 +37,10 @@ def run_unit(
     stopwatches: Stopwatches,
     started: str,
 ) -> CaseResult:
-    """Run ``request`` and return its unit, status `ok`.
+    """Run ``request`` and return its result, with status `ok`.
 
     Raises:
-        Skip: the bench says that this machine cannot run it.
+        Skip: this machine cannot run the case.
         Exception: whatever the bench raises.
     """
     bench = _bench(request, benches)
@@ -94,7 +94,7 @@ def tune_unit(
     stopwatches: Stopwatches,
     started: str,
 ) -> CaseResult:
-    """A unit without readings, whose `detail` is the best configuration of the case.
+    """A result without readings, whose `detail` is the best configuration of the case.
 
     Raises:
         Skip: no configuration can run here.
@@ -113,9 +113,9 @@ def tune_unit(
 
 
 def kernel_hash(bench: Bench, backend: Backend) -> str:
-    """``k`` and 12 hex digits over the sources of the bench and its backend's kernels.
+    """``k`` and 12 hex digits of a digest over the sources of the bench and its backend's kernels.
 
-    The work that benches share belongs to each of them.
+    The modules that benches share are part of each digest.
     """
     module = importlib.import_module(bench.function.__module__)
     digest = hashlib.sha256(backend.kernel_digest.encode())
@@ -159,7 +159,7 @@ def _timed(
 
 
 def _of_the_device(stopwatch: Stopwatch, sampled: Sampled) -> dict[str, int | float | str]:
-    """The lowest clock that a sample saw, the launch floor, and that nothing was held, if so."""
+    """For `detail`: the lowest clock of a sample, the launch floor, and an absent hold."""
     if not isinstance(stopwatch, DeviceStopwatch):
         return {}
     lowest = {"sm_mhz_low": round(sampled.sm_mhz[0])} if sampled.sm_mhz else {}
@@ -193,7 +193,7 @@ def _observed(
 
 
 def _unresolved(readings: tuple[Reading, ...]) -> dict[str, str]:
-    """Quantiles beyond which not one sample lies: of 200 samples, p99.9 is but the largest."""
+    """Quantiles beyond which no sample lies: of 200 samples, p99.9 is the largest."""
     stats = [one.stat for one in readings if one.n * (1 - QUANTILE[one.stat]) < 1]
     return {"unresolved": ",".join(dict.fromkeys(stats))} if stats else {}
 

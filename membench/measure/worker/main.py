@@ -1,8 +1,7 @@
-"""The child process of one round: builds, times and verifies cases, one request at a time.
+"""The worker process of one round: builds, times and verifies cases, one request at a time.
 
-Started as ``python -m membench.measure.worker.main PARENT_PID RESULT_FD``.  It dies
-within a moment of its parent, whichever way that goes: the kernel sends
-SIGKILL, and a thread leaves at the end of standard input.
+Started as ``python -m membench.measure.worker.main PARENT_PID RESULT_FD``. It dies with its parent,
+however that ends: the kernel sends SIGKILL, and a thread exits at the end of standard input.
 """
 
 from __future__ import annotations
@@ -80,7 +79,7 @@ def answer(
     backend: BackendOf,
     stopwatches: Stopwatches,
 ) -> Answer:
-    """The answer to ``request``: whatever a bench raises becomes a skipped or failed unit."""
+    """The answer to ``request``; any exception of a bench becomes a skipped or failed result."""
     started = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
     begin = time.monotonic()
     lost: DeviceLost | None = None
@@ -110,9 +109,9 @@ def answer(
 
 
 def _lost(error: BaseException | None) -> DeviceLost | None:
-    """The loss of the device that ``error`` is, or came up in the handling of.
+    """The `DeviceLost` that ``error`` is, or that occurred while it was handled.
 
-    Giving back what hangs on a lost device fails too, and would hide the first error.
+    Freeing resources on a lost device fails too, and would hide the first error.
     """
     while error is not None and not isinstance(error, DeviceLost):
         error = error.__cause__ or error.__context__
@@ -120,7 +119,7 @@ def _lost(error: BaseException | None) -> DeviceLost | None:
 
 
 def _lines_of_stdin() -> queue.SimpleQueue[bytes]:
-    """Lines as they come; an empty one is a polite end, the end of the stream is a sudden one."""
+    """Lines as they arrive; an empty line is a clean end, the end of the stream a sudden one."""
     lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
 
     def read() -> None:

@@ -1,4 +1,4 @@
-"""From samples to a round's reading: its statistic, and what of the samples is kept."""
+"""From samples to a round's reading: its statistic, and the samples that are kept."""
 
 from __future__ import annotations
 

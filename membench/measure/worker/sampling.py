@@ -16,7 +16,7 @@ from membench.measure.worker.stopping import Stop, StopRule
 from membench.measure.worker.stopwatch import Stopwatch
 
 RESOLUTION_FACTOR = 20
-"""A sample is at least this many times longer than what its clock cannot see (5 %)."""
+"""A sample is at least this many times longer than the clock's resolution (5 %)."""
 
 _GROWTH = 10.0  # one calibration step multiplies the batch by at most this
 
@@ -26,10 +26,10 @@ class Sampled:
     """The samples of one round.
 
     Attributes:
-        spans: one a sample.
+        spans: one per sample.
         iterations: iterations in each sample.
-        total: iterations done since the work was made, warm-up included.
-        stop: why there are no more.
+        total: iterations since the work was built, warm-up included.
+        stop: why sampling ended.
     """
 
     spans: tuple[Span, ...]
@@ -44,12 +44,12 @@ class Sampled:
 
     @property
     def sm_mhz(self) -> tuple[float, ...]:
-        """The clocks that were seen, lowest first."""
+        """The measured clocks, lowest first."""
         return tuple(sorted(span.sm_mhz for span in self.spans if span.sm_mhz is not None))
 
     @property
     def clock(self) -> float | None:
-        """Median SM clock in MHz, None where no sample was long enough for it."""
+        """Median SM clock in MHz, None if no sample was long enough for it."""
         return median(self.sm_mhz) if self.sm_mhz else None
 
 
@@ -63,12 +63,12 @@ def take_samples(
     """Time ``work`` with ``stopwatch``.
 
     Args:
-        iterations: the batch of an earlier round, so that all rounds time the
-            same thing; None calibrates.
-        clock: seconds; it only feeds the wall cap of the rule.
+        iterations: the batch of an earlier round, so that all rounds time the same work; None
+            calibrates.
+        clock: seconds, for the wall cap of the rule only.
 
     Raises:
-        Skip: as many iterations as a sample may have are too short for the clock.
+        Skip: even the most iterations of a sample are too short for the clock.
     """
     total = 1
     once = stopwatch.warm()  # page tables, code and caches

@@ -1,15 +1,14 @@
-"""The measuring order: what is put around the work that is timed on a device, and when.
+"""The measuring order: the operations around work that is timed on a device.
 
 ::
 
     flush -> synchronize -> block -> probe -> mark -> WORK -> mark -> probe -> release
 
-* The flush comes first, so that nothing of it is left in the queue when the span begins.
-* The queue is held by the block while the host is still filling it: no gap between two
-  launches is ever the host's.  The block has a deadline of its own; whatever happens here, it
-  is released.
-* The marks are the events that the time is taken between.  The probes are outside of them:
-  they read the SM clock, which says what the device really ran at.
+* The flush comes first, so that it has left the queue when the span begins.
+* The block holds the queue while the host is filling it, so the host causes no gap between two
+    launches. The block has a deadline of its own and is released in any case.
+* The time is taken between the marks, which are events. The probes are outside of them and read the
+    SM clock, from which the real frequency follows.
 """
 
 from __future__ import annotations
@@ -21,12 +20,12 @@ from membench.core.backend import DeviceBackend, Edge, Stamps
 from membench.core.errors import MembenchError
 
 PROBE_NS = 100_000
-"""Least time between two probes that gives a clock: the global timer may step by 1 us."""
+"""Least time between two probes for a clock: the global timer may advance in steps of 1 us."""
 
 
 @dataclass(frozen=True)
 class Span:
-    """One timed span: nanoseconds, and the SM's clock in MHz where it is known."""
+    """One timed span: nanoseconds, and the SM's clock in MHz if known."""
 
     elapsed_ns: float
     sm_mhz: float | None = None
@@ -43,11 +42,11 @@ def time_span(
     """Queue ``iterations`` of ``run`` on ``device`` and time them.
 
     Args:
-        cold: the L2 cache is flushed before.
-        hold: the queue is held until all of the work is in it.
+        cold: flush the L2 cache before.
+        hold: hold the queue until all of the work is in it.
 
     Raises:
-        MembenchError: the hold ran into its deadline, so that the time means nothing.
+        MembenchError: the hold reached its deadline, so the time is void.
     """
     try:
         _start(device, cold=cold, hold=hold)
@@ -57,7 +56,7 @@ def time_span(
         device.release()
     if stamps.overdue:
         raise MembenchError(
-            "the device's queue was held longer than its deadline: the work waits for itself",
+            "the device's queue was held longer than its deadline: the work waits for the queue",
             "please report the case: it must not be queued behind a block",
         )
     return Span(stamps.elapsed_ns, _clock(stamps))
@@ -82,7 +81,7 @@ def _stop(device: DeviceBackend) -> Stamps:
 
 
 def _clock(stamps: Stamps) -> float | None:
-    """MHz between the probes, where they lie far enough apart for it."""
+    """MHz between the probes, if they are far enough apart."""
     passed = stamps.after.global_ns - stamps.before.global_ns
     if passed < PROBE_NS:
         return None

@@ -1,4 +1,4 @@
-"""When to stop sampling: small pure objects that see the samples and answer with a reason."""
+"""Stopping rules: small pure objects that see the samples and answer with a reason."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Stop:
 
     Attributes:
         reason: the word for the row's `stop_reason`.
-        converged: the rule was met, or not; None where it asks for no convergence.
+        converged: whether the rule was met; None if it asks for no convergence.
     """
 
     reason: str
@@ -65,13 +65,12 @@ class RelativeStandardError:
 
 @dataclass(frozen=True)
 class RelativeDeviation:
-    """Stop when the samples agree, or when it is known how much they do not.
+    """Stop when the samples agree, or when their spread is known.
 
-    Two ways out: their relative standard deviation is at most ``limit``; or the
-    estimate of it stands still: over the last ``window`` samples it moved by
-    less than ``drift`` of itself.  A noisy device then ends with an honest
-    spread instead of at the wall cap.  NVBench's `stdrel` criterion has the
-    same two ways (0.5 %, 5 % over a window).
+    Two conditions end sampling: the relative standard deviation is at most ``limit``, or its
+    estimate has settled, which means that over the last ``window`` samples it changed by less than
+    ``drift`` of itself.  A noisy device then ends with an honest spread instead of at the wall cap.
+    NVBench's `stdrel` criterion has the same two ways (0.5 %, 5 % over a window).
     """
 
     limit: float = 0.005
@@ -95,14 +94,14 @@ class RelativeDeviation:
 
 @dataclass(frozen=True)
 class Capped:
-    """``rule``, but at most ``most`` samples, and ``wall_s`` seconds with at least one."""
+    """``rule``, but at most ``most`` samples, and ``wall_s`` seconds after the first one."""
 
     rule: StopRule
     most: int
     wall_s: float
 
     def stop(self, samples: Sequence[float], elapsed_s: float) -> Stop | None:
-        """What the rule says; ``most-samples`` or ``wall-cap`` where it says nothing."""
+        """The reason of the rule, else ``most-samples`` or ``wall-cap``."""
         if why := self.rule.stop(samples, elapsed_s):
             return why
         if len(samples) >= self.most:
@@ -113,7 +112,7 @@ class Capped:
 
 
 WALL_CAP_S = 10.0
-"""Seconds after which a round stops sampling a case that has not taken all its samples."""
+"""Seconds after which a round stops sampling a case."""
 
 
 def rule_for(work: Timed) -> StopRule:

@@ -1,4 +1,4 @@
-"""One way to time work, whether its kernels stamp themselves or a queue is timed by events."""
+"""Ways to time work: by stamps of its own kernels, or by events in a queue."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from membench.core.work import Timed
 from membench.measure.worker.span import Span, time_span
 
 QUEUE_LIMIT = 64
-"""Launches that wait behind a block at most: a full launch queue would wait for the block."""
+"""Most launches behind a block: the host would wait for a full launch queue, and the queue for the
+host.
+"""
 
 FLOOR_SAMPLES = 21
-"""Empty launches that the floor is the median of."""
+"""Empty launches over which the floor's median is taken."""
 
 
 class Stopwatch(Protocol):
@@ -23,8 +25,8 @@ class Stopwatch(Protocol):
 
     Attributes:
         timer: name of the clock.
-        step_ns: the least span that it can tell from nothing.
-        most: iterations that one span may have at most.
+        step_ns: the shortest span that it can resolve.
+        most: most iterations of one span.
     """
 
     @property
@@ -37,7 +39,7 @@ class Stopwatch(Protocol):
     def most(self) -> float: ...
 
     def warm(self) -> Span | None:
-        """Run once, so that everything is loaded; the span where it is as good as another."""
+        """Run once, so that everything is loaded; returns the span if it is as good as another."""
         ...
 
     def span(self, iterations: int) -> Span:
@@ -54,7 +56,6 @@ class HostStopwatch:
 
     @property
     def timer(self) -> str:
-        """The backend's."""
         return self.backend.timer
 
     @property
@@ -68,7 +69,6 @@ class HostStopwatch:
         return float("inf") if self.work.batchable else 1
 
     def warm(self) -> Span:
-        """A first run."""
         return self.span(1)
 
     def span(self, iterations: int) -> Span:
@@ -81,8 +81,8 @@ class DeviceStopwatch:
     """Events in a device's queue, in the measuring order.
 
     Attributes:
-        floor_ns: what an empty launch takes between two events.
-        may_hold: the queue may be held while the host fills it.
+        floor_ns: time of an empty launch between two events.
+        may_hold: whether the queue may be held while the host fills it.
     """
 
     device: DeviceBackend
@@ -92,7 +92,6 @@ class DeviceStopwatch:
 
     @property
     def timer(self) -> str:
-        """The backend's."""
         return self.device.timer
 
     @property
@@ -102,7 +101,7 @@ class DeviceStopwatch:
 
     @property
     def most(self) -> float:
-        """One where every sample begins cold; what a held queue can take where it may be held."""
+        """One if every sample begins cold; the capacity of a held queue if it may be held."""
         if self.work.cold or not self.work.batchable:
             return 1
         if not self.work.may_block:
@@ -110,7 +109,7 @@ class DeviceStopwatch:
         return max(1, QUEUE_LIMIT // self.work.launches)
 
     def warm(self) -> None:
-        """A first run, which must not be held: it may load code, and that waits for the device."""
+        """A first run, which must not be held: loading code waits for the device."""
         time_span(self.device, self.work.run, 1, hold=False)
 
     def span(self, iterations: int) -> Span:
@@ -129,9 +128,8 @@ class Stopwatches:
     """The stopwatches of one process; the launch floor of a device is measured once.
 
     Args:
-        hold: a device's queue is held while it is filled.  Under a tool that makes launches wait
-            for each other (compute-sanitizer, ncu, CUDA_LAUNCH_BLOCKING) it would be held until
-            its deadline.
+        hold: hold a device's queue while it is filled. Under a tool that serialises launches
+            (compute-sanitizer, ncu, CUDA_LAUNCH_BLOCKING) it would be held until its deadline.
     """
 
     def __init__(self, *, hold: bool = True) -> None:
@@ -139,7 +137,7 @@ class Stopwatches:
         self._floors: dict[int, float] = {}
 
     def stopwatch(self, backend: Backend, work: Timed) -> Stopwatch:
-        """The one for ``work`` on ``backend``.
+        """The stopwatch for ``work`` on ``backend``.
 
         Raises:
             MembenchError: the backend cannot time anything.
@@ -151,7 +149,7 @@ class Stopwatches:
         raise MembenchError(f"the backend {backend.describe().backend} has no clock")
 
     def floor_ns(self, device: DeviceBackend) -> float:
-        """Median time of an empty launch, event to event, in a queue that is held if it may be."""
+        """Median time of an empty launch, event to event, in a queue that is held if allowed."""
         if id(device) not in self._floors:
 
             def empty(iterations: int) -> None:

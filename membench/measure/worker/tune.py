@@ -1,7 +1,7 @@
-"""Finding the configuration of a tuned case: once, before the first round.
+"""Chooses the configuration of a tuned case: once, before the first round.
 
-The rounds then measure the chosen one anew, so that no sample that won the
-choice is in a row: the best of many noisy numbers is too good.
+The rounds then measure the chosen one again, so that no sample that decided the choice is in a row:
+the best of many noisy numbers is biased.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from membench.measure.worker.stopping import FixedCount
 from membench.measure.worker.stopwatch import Stopwatches
 
 SAMPLES = 5
-"""Samples of each candidate; the median of them counts."""
+"""Samples of each candidate, of which the median counts."""
 
 
 def best_config(
     bench: Bench, backend: Backend, params: Mapping[str, Value], stopwatches: Stopwatches
 ) -> Config:
-    """The candidate of ``bench`` with the best median; the earlier one of equals.
+    """The candidate of ``bench`` with the best median; the first of equals.
 
     Raises:
-        Skip: none of them can run here; the reason of the last.
-        MembenchError: the bench has no candidates, or its work times itself.
+        Skip: no candidate can run here; the reason of the last.
+        MembenchError: the bench has no candidates, or its work takes its own samples.
     """
     scores: list[tuple[float, int]] = []
     candidates = bench.candidates(backend, params)
@@ -57,7 +57,7 @@ def _score(
     config: Config,
     stopwatches: Stopwatches,
 ) -> float:
-    """Larger is better."""
+    """The score of a configuration; larger is better."""
     try:
         work = bench.build(backend, params, config)
     except RegistersSpilled as spilled:  # with this compiler it is no configuration

@@ -57,6 +57,7 @@ def compose(
         entries: the assumptions that advice rests on.
     """
     full = thesis is ThesisDetail.FULL
+    held = headline.judge(runs)
     against = comparison.section(comparison.compared(sources))
     names = [run.label for run in runs] or [source.path.name for source in sources]
     return Document(
@@ -69,8 +70,8 @@ def compose(
             for problem in source.problems
         ),
         sections=(
-            headline.section(runs),
-            *([brief.section(runs, judged)] if judged is not None else []),
+            headline.section(held),
+            *([brief.section(held, judged)] if judged is not None else []),
             figures.section(runs),
             *([against] if against is not None else []),
             results.section(runs),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from html import escape
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|~$#])")
 
@@ -17,7 +16,9 @@ def escaped(text: str) -> str:
 
 def in_html(text: str) -> str:
     """``text`` as itself within a line of HTML, where backslashes escape nothing."""
-    return escape(re.sub(r"\s+", " ", text))
+    line = re.sub(r"\s+", " ", text).replace("&", "&amp;")
+    line = _SPECIAL.sub(lambda sign: f"&#{ord(sign[0])};", line)
+    return re.sub(r"(?i)\b(https?|ftp)://|\bwww\.", _unlinked, line)
 
 
 def _unlinked(match: re.Match[str]) -> str:

@@ -172,7 +172,7 @@ def _sidecar(
     if sidecar.interrupted:
         problems.append(
             tr(
-                "The run of {file} was interrupted: what it had not reached is absent.",
+                "The run of {file} was interrupted: cases that it had not reached are missing.",
                 file=file,
             )
         )

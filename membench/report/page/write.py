@@ -15,8 +15,9 @@ from membench.report.page.compose import ThesisDetail, compose
 from membench.report.page.document import Document, Figure, Section
 from membench.report.page.runs import read_runs
 from membench.report.plots.style import DARK, LIGHT
+from membench.thesis.claims.given import assumed
 from membench.thesis.claims.verdict_file import to_json
-from membench.thesis.claims.verdicts import Spread, assumed, verdicts
+from membench.thesis.claims.verdicts import Spread, verdicts
 
 FORMATS = (".html", ".md", ".json")
 
@@ -158,7 +159,7 @@ def _check(path: Path) -> bool:
     mark = _MARKS.get(path.suffix.lower())
     if mark is None or mark.match(head) is None:
         raise OutputError(
-            f"{name} exists and is no report of membench",
+            f"{name} exists and is not a report of membench",
             "nothing is overwritten: choose another -o",
         )
     return True

@@ -52,10 +52,7 @@ def draw(found: Verdicts) -> Figure:
     """A line a model; the measured tiers across."""
     rate = compute(found)
     own = rates(rate.flops_per_s, KvDtype.FP16)
-    rubin = {
-        model.slug: value
-        for model, value in rates(spec(found, "rubin", "fp4_training"), KvDtype.FP8)
-    }
+    rubin = {model.slug: value for model, value in rates(spec(found, "rubin", "fp4"), KvDtype.FP8)}
     supply = supplies(found)
 
     def paint(canvas: Canvas) -> None:

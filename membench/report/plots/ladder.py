@@ -11,7 +11,7 @@ from membench.core.terms import Metric, Stat, Tier
 from membench.core.units import rounded, significant
 from membench.report.page.document import Figure
 from membench.report.page.runs import Run
-from membench.report.page.sections.words import SHORT
+from membench.report.page.sections.words import tier_name
 from membench.report.plots import style
 from membench.report.plots.series import bench, data_table, measured, rounds_text
 from membench.report.plots.style import NotDrawn
@@ -111,13 +111,13 @@ def _paint_row(axes: Axes, row: Row, place: float, index: int) -> None:
 
 
 def _finding(rungs: Sequence[_Rung], runs: int) -> str:
-    tops: dict[Tier, _Rung] = {}
+    tops: dict[str, _Rung] = {}
     for rung in rungs:
-        tops.setdefault(rung.tier, rung)
+        tops.setdefault(tier_name(rung.tier, peer=rung.name.startswith("peer/")), rung)
     parts = [
         tr(
             "{tier} reaches {rate} GB/s ({bench})",
-            tier=SHORT[tier],
+            tier=tier,
             rate=significant(rung.top, 3),
             bench=rung.name,
         )
@@ -125,13 +125,13 @@ def _finding(rungs: Sequence[_Rung], runs: int) -> str:
     ]
     finding = [listed(parts)]
     if len(tops) > 1 and runs == 1:  # unlike machines are not divided by each other
-        ends = sorted(tops.values(), key=lambda rung: rung.top)
+        ends = sorted(tops, key=lambda tier: tops[tier].top)
         finding.append(
             tr(
                 "{fast} is {factor} times as fast as {slow}",
-                fast=SHORT[ends[-1].tier],
-                factor=rounded(ends[-1].top / ends[0].top, 2),
-                slow=SHORT[ends[0].tier],
+                fast=ends[-1],
+                factor=rounded(tops[ends[-1]].top / tops[ends[0]].top, 2),
+                slow=ends[0],
             )
         )
     return sentence(clauses(finding))

@@ -257,11 +257,14 @@ def log_axis(axes: Axes, which: str, values: Sequence[float], room: float = 1.0)
 @drawn_later
 def time_axis(axes: Axes) -> None:
     """Name the ticks of a logarithmic x axis in ns, that `log_axis` made: ``100 ns``, ``10 us``."""
-    from matplotlib.ticker import FuncFormatter
+    from matplotlib.ticker import FuncFormatter, LogLocator
 
     def text(value: float, _: object) -> str:
         return next(f"{value / ns:g} {unit}" for ns, unit in _TIMES if value >= ns or ns == 1)
 
+    low, high = axes.get_xlim()
+    subs = (1.0,) if high / low > 50 else (1.0, 2.0, 5.0)  # the names are long
+    axes.xaxis.set_major_locator(LogLocator(10, subs=subs, numticks=12))
     axes.xaxis.set_major_formatter(FuncFormatter(text))
 
 

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure as Canvas
-from matplotlib.patches import Rectangle
-
-from membench.analysis.ladder import Rung
 from membench.core.messages import sentences, tr
 from membench.core.terms import Metric, Tier
 from membench.core.units import format_value, rounded
@@ -17,10 +13,12 @@ from membench.report.page.document import Figure
 from membench.report.page.sections.words import rung_name
 from membench.report.plots import style
 from membench.report.plots.series import data_table, rounds_text
+from membench.report.screens.judged import JudgedRung
 from membench.results.schema import Row
 
-Ranges = Mapping[tuple[str, Tier, Metric], tuple[float, float]]
-"""(run, tier, metric) -> low and high of what others measured, in the unit of the file."""
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Canvas
 
 
 @dataclass(frozen=True)
@@ -71,22 +69,20 @@ _KINDS = (
 )
 
 
-def draw(ladders: Mapping[str, Sequence[Rung]], ranges: Ranges) -> tuple[Figure, ...]:
+def draw(ladders: Mapping[str, Sequence[JudgedRung]]) -> tuple[Figure, ...]:
     """The two plots of ``ladders`` (by run); one without any value is left out."""
     shown = dict(list(ladders.items())[: style.SERIES])
-    drawn = (_draw(kind, [*shown], _marks(kind.metric, shown, ranges)) for kind in _KINDS)
+    drawn = (_draw(kind, [*shown], _marks(kind.metric, shown)) for kind in _KINDS)
     return tuple(figure for figure in drawn if figure is not None)
 
 
-def _marks(
-    metric: Metric, ladders: Mapping[str, Sequence[Rung]], ranges: Ranges
-) -> tuple[_Mark, ...]:
+def _marks(metric: Metric, ladders: Mapping[str, Sequence[JudgedRung]]) -> tuple[_Mark, ...]:
     """By tier, and within one by run.  Launches of the GPU are no tier of its memory."""
     found = [
-        (rung, _Mark(run, rung_name(rung), rung.best[metric], ranges.get((run, rung.tier, metric))))
+        (one.rung, _Mark(run, rung_name(one.rung), one.rung.best[metric], one.expected(metric)))
         for run, rungs in ladders.items()
-        for rung in rungs
-        if metric in rung.best and rung.tier is not Tier.GPU
+        for one in rungs
+        if metric in one.rung.best and one.rung.tier is not Tier.GPU
     ]
     order = list(Tier)
     found.sort(key=lambda one: (order.index(one[0].tier), not one[0].peer))
@@ -166,20 +162,9 @@ def _paint_band(
 ) -> None:
     """A bar from low to high, widened by 1 % so that a single value can be seen."""
     low, high = band[0] / 1.01, band[1] * 1.01
-    side = 0.9 * height
     colour = style.colour(index)
-    axes.add_patch(
-        Rectangle(
-            (low, place - side / 2),
-            high - low,
-            side,
-            facecolor=colour,
-            edgecolor=colour,
-            alpha=0.28,
-            linewidth=0.8,
-            zorder=1,
-        )
-    )
+    look: dict[str, Any] = {"color": colour, "edgecolor": colour, "linewidth": 0.8, "alpha": 0.28}
+    axes.barh(place, high - low, 0.9 * height, low, zorder=1, **look)
 
 
 def _finding(metric: Metric, marks: Sequence[_Mark]) -> str:

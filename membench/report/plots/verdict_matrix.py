@@ -77,10 +77,10 @@ def draw(found: Verdicts) -> Figure | NotDrawn:
         )
     cells: list[tuple[Line, ...]] = [
         (
-            (model,),
-            *((VERDICTS[words[model]] if model in words else "",) for words in rows.values()),
+            (part,),
+            *((listed(name for name, said in words.items() if said is word),) for word in _MARKS),
         )
-        for model in names
+        for part, words in rows.items()
     ]
     return Figure(
         slug="verdict-matrix",
@@ -89,7 +89,9 @@ def draw(found: Verdicts) -> Figure | NotDrawn:
         description=_DESCRIPTION,
         svg=style.render("verdict-matrix", _TITLE, _DESCRIPTION, 120 + 19 * len(rows), paint),
         table=Table(
-            tr("Verdict of each model"), (Column(tr("model")), *map(Column, rows)), tuple(cells)
+            tr("Verdict of each model"),
+            (Column(tr("part")), *(Column(VERDICTS[word], prose=True) for word in _MARKS)),
+            tuple(cells),
         ),
     )
 

@@ -6,14 +6,17 @@ import errno
 import os
 import re
 import sys
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import TextIO, cast
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.text import Text
 
 from membench.core.text import one_line
 
 _UNBOUNDED = 4096  # a pipe has no width: rich would fold ids at 80 columns
+_AT_ONCE = 1000  # lines
 _TRAILING = re.compile(r"(?<! ) ++(?=\n)")  # each run of blanks is looked at once
 
 
@@ -63,6 +66,28 @@ def console(stream: TextIO | None = None) -> Console:
         emoji=False,
         no_color=True,
     )
+
+
+def print_lines(console: Console, lines: Iterable[Text]) -> None:
+    """Print ``lines``, of which there may be very many: a pipe gets them as they are.
+
+    Rich measures and folds each line anew, which takes longer than all that it shows.
+    """
+    if console.is_terminal:
+        console.print(Group(*lines))
+        return
+    for several in _batched(lines):
+        plain = [line.plain for line in several]
+        if all(text.isascii() and len(text) <= console.width for text in plain):
+            console.file.write("\n".join(plain) + "\n")
+        else:
+            console.print(Group(*several))
+
+
+def _batched(lines: Iterable[Text]) -> Iterator[list[Text]]:
+    left = iter(lines)
+    while several := list(islice(left, _AT_ONCE)):
+        yield several
 
 
 def warn(message: str, hint: str = "") -> None:

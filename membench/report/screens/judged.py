@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 
+from membench.analysis.check.expectation import Expectation
 from membench.analysis.check.expected import AUTO, expected_of
 from membench.analysis.check.lines import TierLine
 from membench.analysis.check.machine import MachineCheck, check_machine
@@ -14,7 +15,7 @@ from membench.analysis.check.reading import gpu_states
 from membench.analysis.check.rule import CheckVerdict
 from membench.analysis.ladder import Rung, ladder
 from membench.core.snapshot import Machine
-from membench.core.terms import Metric
+from membench.core.terms import Metric, Tier
 from membench.results.schema import Row
 from membench.results.sidecar import Sidecar
 
@@ -33,11 +34,17 @@ def checked(
     """
     if all(row.cited for row in rows):
         return None  # published figures are no machine
-    expected = expected_of((AUTO,), rows, machine)
+    runs = {row.run_id for row in rows}
+    expected = [one for one in expected_of((AUTO,), rows, machine) if not _is_of(one, runs)]
     if not expected:
         return None
     states = gpu_states(sidecar) if sidecar is not None else []
     return check_machine(rows, machine, expected, states_by_device(machine, states))
+
+
+def _is_of(figure: Expectation, runs: Container[str]) -> bool:
+    """A shipped run of membench is not held to itself."""
+    return figure.tool == "membench" and figure.source.rpartition(" ")[2] in runs
 
 
 @dataclass(frozen=True)
@@ -53,41 +60,48 @@ class JudgedRung:
 
     @property
     def line(self) -> TierLine | None:
-        """The line that speaks for the tier: the worst of those that are judged, else the first."""
-        judged = [one for one in self.lines if one.verdict is not CheckVerdict.NOT_JUDGED]
-        if judged:
-            return max(judged, key=lambda one: one.worst.badness)
-        return next(iter(self.lines), None)
+        """The line that speaks for the tier."""
+        return _speaker(self.lines)
 
     def expected(self, metric: Metric) -> tuple[float, float] | None:
-        """Low and high of what the tier is held to, in the unit of ``metric``."""
-        return next(
-            (
-                (line.worst.expected.low, line.worst.expected.high)
-                for line in self.lines
-                if line.metric is metric and line.worst.expected is not None
-            ),
-            None,
-        )
+        """Low and high of what the rung's figure of ``metric`` is held to, in its unit."""
+        row = self.rung.best[metric]
+        for line in self.lines:
+            held = line.worst.expected
+            if held is not None and (line.worst.case, line.metric) == (row.case, metric):
+                return held.low, held.high
+        return None
 
 
 def judged_ladder(rows: Sequence[Row], check: MachineCheck | None) -> tuple[JudgedRung, ...]:
     """The rungs of the ladder of ``rows``.  A figure that is held to a range is the one judged."""
-    lines = check.lines if check is not None else ()
-    judged = frozenset(
-        (line.worst.case, line.metric) for line in reversed(lines) if line.worst.expected
-    )
+    by_tier: dict[tuple[Tier, bool], tuple[TierLine, ...]] = {}
+    for line in check.lines if check is not None else ():
+        key = (line.tier, line.part is MachinePart.PEERS)
+        by_tier[key] = (*by_tier.get(key, ()), line)
+    judged = {
+        (line.worst.case, line.metric) for lines in by_tier.values() for line in _leading(lines)
+    }
     return tuple(
-        JudgedRung(
-            rung,
-            tuple(
-                line
-                for line in lines
-                if line.tier is rung.tier and (line.part is MachinePart.PEERS) is rung.peer
-            ),
-        )
-        for rung in ladder(rows, judged)
+        JudgedRung(rung, by_tier.get((rung.tier, rung.peer), ())) for rung in ladder(rows, judged)
     )
+
+
+def _speaker(lines: Sequence[TierLine]) -> TierLine | None:
+    """The worst of the lines that are judged, else the first."""
+    judged = [one for one in lines if one.verdict is not CheckVerdict.NOT_JUDGED]
+    if judged:
+        return max(judged, key=lambda one: one.worst.badness)
+    return next(iter(lines), None)
+
+
+def _leading(lines: Sequence[TierLine]) -> Iterable[TierLine]:
+    """A line for each metric of a tier: the one that speaks for it, else the first with a range."""
+    found: dict[Metric, TierLine] = {}
+    for line in (_speaker(lines), *lines):
+        if line is not None and line.worst.expected is not None:
+            found.setdefault(line.metric, line)
+    return found.values()
 
 
 def share_text(judged: JudgedRung) -> str:

@@ -67,15 +67,15 @@ def print_outcome(
     if found.rows:
         _print_judged(console, outcome, check, tiers)
     print_reasons(console, rows)
-    console.print(Text(_counts(outcome, found), "bold"), soft_wrap=True)
+    console.print(Text(_counts(outcome, found), "bold"))
     if everything:
         print_flags(console, rows)
     elif found.flags:
-        console.print(_flags(found), soft_wrap=True)
+        console.print(_flags(found))
     print_policies(console, rows)
     sentence = f"{serving_sentence(serving(rows, outcome.machine))}."
     if found.rows:
-        console.print(Text(sentence), soft_wrap=True)
+        console.print(Text(sentence))
     _print_files(console, outcome, found, check)
     if paste and found.rows:
         console.print()
@@ -92,9 +92,9 @@ def _print_judged(
     """The tiers, what they were held to, and what is not right."""
     print_tiers(console, tiers, flags_of_all(outcome.rows))
     if check is not None:
-        console.print(Text(_held(check), "dim"), soft_wrap=True)
+        console.print(Text(_held(check), "dim"))
         for failure in failures(check, Requirements())[:_FAILURES]:
-            console.print(Text(f"Not right: {failure}", "bold red"), soft_wrap=True)
+            console.print(Text(f"Not right: {failure}", "bold red"))
     console.print()
 
 
@@ -142,8 +142,14 @@ def _counts(outcome: RunOutcome, found: Quality) -> str:
 
 
 def _wall(wall: Wall) -> str:
-    measuring = f"{wall.measuring / wall.total:.0%}" if wall.total > 0 else "0%"
-    return f"{format_seconds(wall.total)} ({measuring} measuring)"
+    def share(seconds: float) -> str:
+        return f"{seconds / wall.total:.0%}" if wall.total > 0 else "0%"
+
+    return (
+        f"{format_seconds(wall.total)} ({share(wall.measuring)} measuring, "
+        f"{share(wall.filling)} filling, {share(wall.verifying)} verifying, "
+        f"{share(wall.overhead)} overhead)"
+    )
 
 
 def _flags(found: Quality) -> Text:

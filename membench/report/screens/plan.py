@@ -12,7 +12,7 @@ from membench.core.case import Bench
 from membench.core.units import about_size, format_seconds, significant
 from membench.measure.plan import estimate, family_seconds
 from membench.report.screens.run import LISTED, print_grouped
-from membench.report.screens.text_table import TextTable, drawn
+from membench.report.screens.text_table import TextTable, print_table
 from membench.results.plan import Plan, PlannedCase
 
 
@@ -37,7 +37,7 @@ def print_cases(
         rows.append((case.id, *cost, str(case.tier)))
     if rows:
         head = ("case", "s/round", "memory", "tier")
-        console.print(drawn(TextTable(None, head, tuple(rows)), console.width))
+        print_table(console, TextTable(None, head, tuple(rows)))
     if rows and by_reason:
         console.print()
     print_grouped(console, "cannot run here", by_reason, whole=everything)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
+
+from membench.report.screens.console import print_lines
 
 _GAP = 2
 
@@ -36,27 +38,36 @@ class TextTable:
 def drawn(table: TextTable, width: int) -> RenderableType:
     """The table; with each case on a line of its own where that is too wide: no id is broken."""
     if sum(table.widths) + _GAP * (len(table.widths) - 1) <= width:
-        made = Table(
-            title=table.title,
-            title_justify="left",
-            title_style="",
-            box=None,
-            pad_edge=False,
-            padding=(0, _GAP, 0, 0),
-            header_style="dim",
-        )
+        made = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="dim")
         made.add_column(table.head[0], no_wrap=True)
         for heading in table.head[1:-1]:
             made.add_column(heading, justify="right", no_wrap=True)
         made.add_column(table.head[-1], style="yellow", no_wrap=True)
         for row in table.rows:
             made.add_row(*row)
-        return made
+        return made if table.title is None else Group(table.title, made)
     lines: list[RenderableType] = [] if table.title is None else [table.title]
     lines.append(_values(table, table.head, "dim"))
     for row in table.rows:
         lines += [Text(row[0], overflow="fold"), _values(table, row)]
     return Group(*lines)
+
+
+def print_table(console: Console, table: TextTable) -> None:
+    """Print ``table``; on a pipe without Rich, which takes a tenth of a second for 1,000 rows."""
+    widths = table.widths
+    if console.is_terminal or table.title or sum(widths) + _GAP * len(widths) > console.width:
+        console.print(drawn(table, console.width))
+        return
+    inner = range(1, len(widths) - 1)
+    lines = (
+        (" " * _GAP).join(
+            cell.rjust(widths[place]) if place in inner else cell.ljust(widths[place])
+            for place, cell in enumerate(row)
+        )
+        for row in (table.head, *table.rows)
+    )
+    print_lines(console, map(Text, lines))
 
 
 def _values(table: TextTable, row: Sequence[str], style: str = "") -> RenderableType:

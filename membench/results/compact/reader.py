@@ -22,16 +22,19 @@ from sys import intern
 from typing import NamedTuple
 
 from membench.core.errors import SchemaError
-from membench.core.terms import Status
+from membench.core.terms import Better, Status
 from membench.results.compact.row import Common, Measurement, of_row, read_detail
 from membench.results.schema import COLUMNS, SCHEMA, check, from_cells, is_cell
 from membench.results.table import MAX_CELLS, about, parse_rows, read_text
 
-_ALONE = ("schema", "run_id", "machine", "value", "spread", "round_values", "samples", "detail")
+_ALONE = (
+    *("schema", "run_id", "machine", "value", "spread", "min", "max", "round_values", "samples"),
+    "detail",
+)
 _SHARED: tuple[str, ...] = Common._fields
 _READ = (*_ALONE, *_SHARED)
-SKIPPED = (*(name for name in COLUMNS if name not in _READ), "samples")
-"""Columns that are not read; `samples` only on request."""
+SKIPPED = (*(name for name in COLUMNS if name not in _READ), "samples", "min", "max")
+"""Columns that are not read: `samples` only on request, and of `min` and `max` the better one."""
 
 _QUOTED, _QUOTE = "\x1f", "\x1e"  # stand for a quoted cell, and a quote in one; no text holds them
 _CHARACTERS = 3  # a cell at least, on average; a file of commas is no table of ours
@@ -63,7 +66,9 @@ def _plain(text: str) -> list[Measurement] | None:
     columns = _columns(text)
     if columns is None:
         return None
-    schemas, runs, machines, values, spreads, lists, samples, details = columns[: len(_ALONE)]
+    schemas, runs, machines, values, spreads, lows, highs, lists, samples, details = columns[
+        : len(_ALONE)
+    ]
     if not schemas:
         return []
     runs, machines, details = map(_interned, (runs, machines, details))
@@ -79,12 +84,19 @@ def _plain(text: str) -> list[Measurement] | None:
     if shared is None:
         return None
     numbers, wide = _floats(values), _floats(spreads)
+    bests = [
+        high if one.better is Better.HIGHER else low
+        for one, low, high in zip(shared.commons, lows, highs, strict=True)
+    ]
+    if not _NUMBERS.fullmatch(_joined(bests)):
+        return None
     if not _agree(shared, numbers, wide, lists) or _repeated(shared, runs):
         return None
     commons, kept = shared.commons, [""] * len(runs)
     if not shared.usual:
         kept = [cell if one.rounds == 1 else "" for one, cell in zip(commons, samples, strict=True)]
-    rows = zip(commons, runs, machines, numbers, wide, details, lists, kept, strict=True)
+    best = _floats(bests)
+    rows = zip(commons, runs, machines, numbers, wide, best, details, lists, kept, strict=True)
     return list(map(_measurement, rows))
 
 
@@ -217,6 +229,8 @@ def _columns(text: str) -> list[list[str]] | None:
 
     None if a line may be more or less than a record, or the header is not ours.
     """
+    if "\r" in text:  # as RFC 4180 ends lines
+        text = text.replace("\r\n", "\n")
     if not text or "\r" in text or _QUOTED in text or _QUOTE in text:
         return None
     unquoted = _unquoted(text if text[-1] == "\n" else f"{text}\n")

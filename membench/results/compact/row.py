@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from operator import attrgetter
@@ -45,8 +46,8 @@ class Common(NamedTuple):
 class Measurement(NamedTuple):
     """One (case, metric, stat) of one run; a field is the column of the same name.
 
-    The fields that end in ``_cell`` are unparsed cells: `detail`, `round_values` and `samples`
-    parse them on access.
+    `best` is `max` or `min`, whichever is better.  The fields that end in ``_cell`` are unparsed
+    cells: `detail`, `round_values` and `samples` parse them on access.
     """
 
     common: Common
@@ -54,6 +55,7 @@ class Measurement(NamedTuple):
     machine: str
     value: float | None
     spread: float | None
+    best: float | None
     detail_cell: str
     rounds_cell: str
     samples_cell: str
@@ -157,9 +159,16 @@ class Measurement(NamedTuple):
             SchemaError: a value is not above 0, or `value` is not their median.
         """
         values = tuple(map(float, self.rounds_cell.split(";"))) if self.rounds_cell else ()
-        if values and not VALUES.valid(values):
+        if not values:
+            return values
+        ordered = sorted(values)
+        # Their kind and their median are seen at a glance, before they are looked at one by one.
+        middle = ordered[len(values) // 2] if len(values) % 2 else None
+        if ordered[0] > 0 and ordered[-1] < math.inf and self.value == middle:
+            return values
+        if not VALUES.valid(values):
             raise SchemaError(f"{self.case}: column 'round_values': not {VALUES.what}")
-        if values and self.value is not None and not is_median(self.value, values):
+        if self.value is not None and not is_median(self.value, values):
             raise SchemaError(f"{self.case}: column 'value': is not the median of the round values")
         return values
 
@@ -190,7 +199,10 @@ def of_row(row: Row) -> Measurement:
     cells = (DETAIL.to_cell(row.detail), VALUES.to_cell(row.round_values))
     samples = SAMPLES.to_cell(row.samples) if row.rounds == 1 else ""
     common = Common._make(getattr(row, name) for name in Common._fields)
-    return Measurement(common, row.run_id, row.machine, row.value, row.spread, *cells, samples)
+    best = row.max if row.better is Better.HIGHER else row.min
+    return Measurement(
+        *(common, row.run_id, row.machine, row.value, row.spread, best), *cells, samples
+    )
 
 
 @lru_cache(maxsize=1 << 14)

@@ -44,7 +44,7 @@ def documents(data: bytes, tool: str) -> Iterator[dict[str, Any] | SchemaError]:
         SchemaError: there is no object.
     """
     if data.count(b"{") + data.count(b"[") > MOST_CONTAINERS:
-        raise SchemaError(f"more lists and objects than any output of {tool} has")
+        raise SchemaError(f"too many lists and objects for an output of {tool}")
     text = text_in(data, tool)
     try:
         whole = _DECODER.decode(text)
@@ -53,7 +53,7 @@ def documents(data: bytes, tool: str) -> Iterator[dict[str, Any] | SchemaError]:
         return
     del text  # as large as the file, and not needed while rows are made
     if not isinstance(whole, dict):
-        raise SchemaError(f"not the JSON of {tool}: no object")
+        raise SchemaError(f"not the JSON of {tool}: it contains no object")
     yield whole
 
 

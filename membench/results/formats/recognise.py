@@ -83,7 +83,7 @@ def opened(data: bytes) -> bytes:
             raise SchemaError(what, hint)
     if data.startswith(_POINTER):
         raise SchemaError(
-            "a Git LFS pointer, not the file that it stands for",
+            "a Git LFS pointer, not the file itself",
             "git lfs pull --include=FILE fetches the file",
         )
     if _PAGE.match(data):

@@ -77,7 +77,7 @@ def read_journal(path: Path) -> Contents:
     if not records:
         raise JournalError(
             f"{shown(path)} holds no plan: the run ended before it began",
-            "delete it and start the run anew",
+            "delete it and start a new run",
         )
     return _contents(path, records, length)
 
@@ -96,7 +96,7 @@ def _contents(path: Path, records: list[dict[str, Any]], length: int) -> Content
         if isinstance(schema, str) and schema.startswith(SCHEMA.partition("/")[0] + "/"):
             raise JournalError(
                 f"{shown(path)} is a {schema:.40}, which this version of membench cannot read",
-                "resume with the version that began the run",
+                "resume with the version that started the run",
             )
         raise JournalError(f"{shown(path)} is not a journal of membench")
     loaded = [_loaded(path, number, record) for number, record in enumerate(records, start=1)]
@@ -136,7 +136,7 @@ def _loaded(
 
 def _damaged(path: Path, line: int, reason: str) -> MembenchError:
     return JournalError(
-        f"{shown(path)} is damaged at line {line}: {reason}", "start the run anew with another -o"
+        f"{shown(path)} is damaged at line {line}: {reason}", "start a new run with another -o"
     )
 
 

@@ -121,7 +121,7 @@ class Journal:
                 return False
             raise OutputError(
                 f"{shown(self.path)} was replaced by another file while the run wrote it",
-                "two programs must not write one file: start the run anew with another -o",
+                "two programs must not write the same file: start a new run with another -o",
             )
         except (FileNotFoundError, NotADirectoryError):
             pass

@@ -139,9 +139,16 @@ def _candidates(
 
 
 def _flipped(flip: Flip, entry: Assumption) -> str:
+    """``entry`` a little beyond the flip, in three digits that lie further out."""
     if entry.unit == "year":
         return text_of(entry, entry.value + flip.step * _BEYOND)
-    return text_of(entry, entry.value * math.exp(flip.step * _BEYOND))
+    value = entry.value * math.exp(flip.step * _BEYOND)
+    digit = 10.0 ** (math.floor(math.log10(value)) - 2)
+    outward = math.ceil if flip.step > 0 else math.floor
+    rounded = outward(value / digit) * digit
+    if entry.unit == "share" and rounded * entry.high / entry.value > 1:
+        return text_of(entry, value)  # a share cannot be moved further
+    return text_of(entry, rounded)
 
 
 def _better_known(part: Part, entries: Assumptions) -> Iterator[tuple[str, ...]]:

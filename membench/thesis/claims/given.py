@@ -10,20 +10,24 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping
-from datetime import date
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime
+from pathlib import Path
 
 from membench.core.text import one_line
 from membench.thesis.claims.assumptions import (
+    SUBSTITUTE,
     UNITS,
     Assumption,
     AssumptionError,
     Assumptions,
     EntryKind,
+    assumptions,
     checked,
     units_of,
 )
 from membench.thesis.claims.kinds import EvidenceKind
+from membench.thesis.claims.ledger import Ledger, ledger
 
 _NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
 _FORM = re.compile(
@@ -32,6 +36,37 @@ _FORM = re.compile(
 )
 _SOURCE = "given on the command line"
 _HINT = "NAME=VALUE, as in system.link=50, 'system.link=40..60 GB/s'"
+
+
+def waited_for(told: Ledger, entries: Assumptions) -> dict[str, str]:
+    """What may be given though ``entries`` have no such name, with the unit of models.
+
+    Those are records that parts wait for, and measurements that an assumption can stand for.
+    """
+    records = {
+        name: UNITS[one.unit][0] for name, one in told.awaited.items() if name not in entries
+    }
+    measurements = {
+        f"{SUBSTITUTE}{name}": need.dimension
+        for name, need in told.inputs.items()
+        if need.machines == 1
+    }
+    return {**records, **measurements}
+
+
+def assumed(
+    override: Path | None = None, assume: Sequence[str] = (), today: date | None = None
+) -> Assumptions:
+    """What verdicts assume: what is shipped, then what ``override`` and ``assume`` say.
+
+    Raises:
+        AssumptionError: that file does not stand, or one of ``assume``.
+    """
+    told = ledger()
+    entries = assumptions(override, declared=waited_for(told, assumptions()))
+    if not assume:
+        return entries
+    return given(assume, entries, waited_for(told, entries), today or datetime.now(UTC).date())
 
 
 def given(
@@ -80,12 +115,12 @@ def _entry(text: str, base: Assumptions, further: Mapping[str, str], today: date
     wanted = UNITS[before.unit][0] if before else further[name]
     if UNITS[unit][0] != wanted:
         raise AssumptionError(
-            f"--assume '{shown}': a figure in {unit} cannot stand for one in {wanted}",
+            f"--assume '{shown}': a value in {unit} cannot replace one in {wanted}",
             f"give it in {before.unit if before else units_of(wanted)}",
         )
     if kind is not None and kind not in set(EvidenceKind):
         raise AssumptionError(
-            f"--assume '{shown}': '{one_line(kind)}' is no kind of evidence",
+            f"--assume '{shown}': '{one_line(kind)}' is not a kind of evidence",
             f"they are {', '.join(EvidenceKind)}",
         )
     value, low, high = _range(match, before, unit)

@@ -25,7 +25,8 @@ from membench.thesis.claims.strength import ALONE_MEANS, kinds_read, weak
 from membench.thesis.claims.tornado import Bar, tornado
 from membench.thesis.claims.verdict_words import strata_words
 
-Words = dict[tuple[str, VerdictThresholds, str, float], ClaimVerdict]
+WordKey = tuple[str, VerdictThresholds, str, float]
+Words = dict[WordKey, ClaimVerdict]
 """(statistic, rule, input, step) -> the verdict where that input is moved so."""
 
 
@@ -76,11 +77,16 @@ class PartVerdict:
 
 
 class Sensitivity:
-    """Verdicts where one input is moved; parts that share a statistic share the work."""
+    """Verdicts where one input is moved; parts that share a statistic share the work.
 
-    def __init__(self, scenario: Scenario, shared: Words) -> None:
+    Args:
+        shared, own: what is known, and what comes to it, of parts that read no machine and of
+            those that read the machine of ``scenario``.
+    """
+
+    def __init__(self, scenario: Scenario, shared: Words, own: Words | None = None) -> None:
         self.scenario = scenario
-        self._own: Words = {}
+        self._own: Words = {} if own is None else own
         self._shared = shared
 
     def word(self, part: Part, name: str, step: float) -> ClaimVerdict:

@@ -227,7 +227,7 @@ def parse_ledger(text: str) -> Ledger:
                 raise LedgerError(f"{part.id}: there is no input '{name}'")
         for name in part.rests_on:
             if name not in (*part.measurements, *part.assumptions):
-                raise LedgerError(f"{part.id}: rests on '{name}', which it does not read")
+                raise LedgerError(f"{part.id}: names '{name}' as its basis, which it does not read")
     return found
 
 
@@ -298,7 +298,9 @@ def _parts(claim: str, tables: list[Mapping[str, Any]], single: bool) -> Iterato
                 f"{name}: a statistic has direction, supports and contradicts; nothing else has"
             )
         if not values.get("statistic") and not values.get("waits_for"):
-            raise LedgerError(f"{name}: says neither how it is decided nor why it cannot be")
+            raise LedgerError(
+                f"{name}: has neither a rule for its verdict nor a reason why there is none"
+            )
         try:
             yield Part(
                 **{
@@ -343,7 +345,7 @@ def _check_keys(
             raise LedgerError(f"{where}: '{name}' is missing or empty")
     for name, value in table.items():
         if name not in known:
-            raise LedgerError(f"{where}: '{name}' is not a key of it")
+            raise LedgerError(f"{where}: '{name}' is not a known key")
         if known[name].type == "str" and not isinstance(value, str):
             raise LedgerError(f"{where}: '{name}' must be text")
         if str(known[name].type).startswith("tuple") and not isinstance(value, list):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -120,6 +120,11 @@ class Scenario:
             lent={},
             borrowed=frozenset(lent),
         )
+
+    def only(self, names: Container[str]) -> Scenario:
+        """The values of ``names`` alone, of no machine."""
+        values = {name: values for name, values in self.values.items() if name in names}
+        return Scenario(values=values, dates=self.dates, seed=self.seed)
 
     def moved(self, name: str, step: float) -> Scenario:
         """The same with all draws of ``name`` times e^step; a date is ``step`` years later."""

@@ -31,6 +31,7 @@ class Axis(StrEnum):
 
     GENERATION = "model generation"
     GPU = "GPU class"
+    BOTH = "model generation and GPU class"
     TRACE = "trace"
     CASE = "case"
 
@@ -147,7 +148,11 @@ def labels(variant: str) -> dict[Axis, str]:
         found[Axis.GENERATION] = generation
     for name, axis in _AXIS_OF_PARAMETER.items():
         if name in params:
-            found[axis] = str(params[name])
+            label = params[name]
+            found[axis] = label if isinstance(label, str) else str(label)
+    if Axis.GENERATION in found and Axis.GPU in found:
+        both = {"generation": found[Axis.GENERATION], "gpu": found[Axis.GPU]}
+        found[Axis.BOTH] = tr("{generation} on {gpu}", **both)
     return found or {Axis.CASE: _family(variant)}
 
 

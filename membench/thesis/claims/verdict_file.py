@@ -97,6 +97,7 @@ def _part(verdict: PartVerdict, found: Verdicts) -> dict[str, Any]:
         "note": verdict.note,
         "as_of": None if verdict.as_of is None else verdict.as_of.isoformat(),
         "kinds": list(verdict.kinds),
+        "weak": verdict.weak,
         "rests_on": list(part.rests_on or (*part.measurements, *part.assumptions)),
         "strata": [
             {

@@ -25,10 +25,12 @@ KINDS = {
 AXES = {
     Axis.GENERATION: tr("model generation"),
     Axis.GPU: tr("GPU class"),
+    Axis.BOTH: tr("model generation and GPU class"),
     Axis.TRACE: tr("trace"),
     Axis.CASE: tr("case"),
 }
 _MOST_NAMES = 6
+_MOST_OTHERS = 3
 
 
 def strata_words(strata: Iterable[Stratum], axes: Iterable[Axis]) -> str:
@@ -45,11 +47,17 @@ def _of_axis(strata: Iterable[Stratum], axis: Axis) -> str:
     for one in strata:
         if one.axis is axis:
             by_word.setdefault(one.judgement.word, []).append(one.name)
-    return listed(
-        tr("{verdict} for {names}", verdict=VERDICTS[word], names=few(by_word[word]))
-        for word in ClaimVerdict
+    told = [
+        tr("{verdict} for {names}", verdict=VERDICTS[word], names=listed(by_word[word]))
+        for word in (ClaimVerdict.SUPPORTED, ClaimVerdict.CONTRADICTED)
         if word in by_word
-    )
+    ]
+    if others := by_word.get(ClaimVerdict.INCONCLUSIVE, []):
+        several = len(others) > _MOST_OTHERS
+        names = tr("the other {count}", count=len(others)) if several else listed(others)
+        word = VERDICTS[ClaimVerdict.INCONCLUSIVE]
+        told.append(tr("{verdict} for {names}", verdict=word, names=names))
+    return listed(told)
 
 
 def few(names: list[str]) -> str:

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import date
 from functools import cache
 from itertools import islice
 from pathlib import Path
 
 from membench.core.terms import Badge, ClaimVerdict
 from membench.results.schema import Row
-from membench.thesis.claims.assumptions import SUBSTITUTE, UNITS, Assumptions, assumptions
+from membench.thesis.claims.assumptions import Assumptions
 from membench.thesis.claims.commands import Assumed, assuming, measuring
 from membench.thesis.claims.draws import DRAWS, SEED
 from membench.thesis.claims.evidence import machines
 from membench.thesis.claims.flip import Flip, smallest_flip
-from membench.thesis.claims.given import given
+from membench.thesis.claims.given import assumed, waited_for
 from membench.thesis.claims.judging import (
     PartVerdict,
     Sensitivity,
@@ -26,6 +26,7 @@ from membench.thesis.claims.judging import (
     names_of,
     reads_machine,
 )
+from membench.thesis.claims.kept_words import kept_words
 from membench.thesis.claims.kinds import EvidenceKind, ordered
 from membench.thesis.claims.ledger import Claim, Ledger, ledger
 from membench.thesis.claims.rule import combine
@@ -108,37 +109,6 @@ Spread = Callable[
 """Applies a function to points, in any order and anywhere, and answers in their order."""
 
 
-def waited_for(told: Ledger, entries: Assumptions) -> dict[str, str]:
-    """What may be given though ``entries`` have no such name, with the unit of models.
-
-    Those are records that parts wait for, and measurements that an assumption can stand for.
-    """
-    records = {
-        name: UNITS[one.unit][0] for name, one in told.awaited.items() if name not in entries
-    }
-    measurements = {
-        f"{SUBSTITUTE}{name}": need.dimension
-        for name, need in told.inputs.items()
-        if need.machines == 1
-    }
-    return {**records, **measurements}
-
-
-def assumed(
-    override: Path | None = None, assume: Sequence[str] = (), today: date | None = None
-) -> Assumptions:
-    """What verdicts assume: what is shipped, then what ``override`` and ``assume`` say.
-
-    Raises:
-        AssumptionError: that file does not stand, or one of ``assume``.
-    """
-    told = ledger()
-    entries = assumptions(override, declared=waited_for(told, assumptions()))
-    if not assume:
-        return entries
-    return given(assume, entries, waited_for(told, entries), today or datetime.now(UTC).date())
-
-
 def verdicts(
     rows: Sequence[Row],
     override: Path | None = None,
@@ -170,7 +140,9 @@ def verdicts(
         # Parts that read no machine are judged once; as shipped, once for all reports.
         shipped = override is None and not assume
         shared = _as_shipped(seed, draws) if shipped else _Shared()
-        judged = [_claims(told, scenario, entries, shared) for scenario in scenarios.values()]
+        anywhere = next(iter(scenarios.values())).only(entries)
+        with kept_words(anywhere, shared.words):
+            judged = [_claims(told, scenario, entries, shared) for scenario in scenarios.values()]
     else:
         points = [
             MachineClaim(claim, scenario, entries)
@@ -193,13 +165,19 @@ def verdicts(
 
 def judge_point(point: MachineClaim) -> ClaimResult:
     """The verdict on one claim of one machine, by nothing but what ``point`` holds."""
-    return _claim(ledger(), point.claim, point.scenario, point.entries, _Shared())
+    return _claim(ledger(), point.claim, point.scenario, point.entries, _Shared(), {})
 
 
 def _claims(
     told: Ledger, scenario: Scenario, entries: Assumptions, shared: _Shared
 ) -> tuple[ClaimResult, ...]:
-    return tuple(_claim(told, claim, scenario, entries, shared) for claim in told.claims)
+    own: Words = {}
+    lent: Words = {}
+    with kept_words(scenario, own), kept_words(scenario.borrowing(), lent):
+        return tuple(
+            _claim(told, claim, scenario, entries, shared, lent if claim.borrows else own)
+            for claim in told.claims
+        )
 
 
 @dataclass(frozen=True)
@@ -216,10 +194,16 @@ def _as_shipped(_seed: int, _draws: int) -> _Shared:
 
 
 def _claim(
-    told: Ledger, claim: Claim, scenario: Scenario, entries: Assumptions, shared: _Shared
+    told: Ledger,
+    claim: Claim,
+    scenario: Scenario,
+    entries: Assumptions,
+    shared: _Shared,
+    own: Words,
 ) -> ClaimResult:
+    """The verdict on ``claim``; ``own`` are words on parts that read the machine as it is seen."""
     seen = scenario.borrowing() if claim.borrows else scenario
-    moved = Sensitivity(seen, shared.words)
+    moved = Sensitivity(seen, shared.words, own)
     parts = []
     for part in claim.parts:
         if reads_machine(part):

@@ -39,7 +39,7 @@ def shape_of(config: Config) -> KvShape:
     state = counts[LayerKind.STATE] * state_bytes(text) if counts[LayerKind.STATE] else 0
     state += counts[LayerKind.CONV] * convolution_bytes(text) if counts[LayerKind.CONV] else 0
     if not (groups or state):
-        raise ModelError("the model keeps nothing: its layers are 0")
+        raise ModelError("the model has no KV cache: its layers are 0")
     return KvShape(
         groups=groups,
         state_bytes=state,
@@ -110,7 +110,7 @@ def _heads(text: Text, kinds: tuple[LayerKind, ...]) -> tuple[LayerGroup, ...]:
         for one in order
     ]
     if any(not group.heads or not group.width for group in groups):
-        raise ModelError("the model keeps nothing: a head count or a width is 0")
+        raise ModelError("the model has no KV cache: a head count or a width is 0")
     return (*groups, *_sparse_index(text, kinds))
 
 
@@ -148,7 +148,9 @@ def _heads_by_layer(text: Text, kinds: tuple[LayerKind, ...]) -> list[int]:
         named = text.get(key)
         if isinstance(named, list):
             if len(named) != len(kinds) or not all(type(one) is int for one in named):
-                raise ModelError(f"'{key}' of the model does not give its {len(kinds)} layers one")
+                raise ModelError(
+                    f"'{key}' of the model does not have one entry for each of {len(kinds)} layers"
+                )
             return named
     return []
 
@@ -232,7 +234,7 @@ def compress_ratios(text: Text) -> list[int]:
     found = whole[:layers]
     if len(found) != layers or not isinstance(named, list) or len(whole) != len(named):
         raise ModelError(
-            f"'compress_ratios' of the model does not give its {layers} layers one each"
+            f"'compress_ratios' of the model does not have one entry for each of {layers} layers"
         )
     if min(found, default=0) < 0:
         raise ModelError("'compress_ratios' of the model has a number below 0")
@@ -245,7 +247,7 @@ def _compressed(text: Text) -> tuple[LayerGroup, ...]:
     layers = ratios.total()
     width, rotary = number(text, "head_dim"), number(text, "qk_rope_head_dim", default=0)
     if not layers or not width:
-        raise ModelError("the model keeps nothing: its latent's width or its layers are 0")
+        raise ModelError("the model has no KV cache: its latent's width or its layers are 0")
 
     def latents(count: int, *, every: int = 1, window: int = 0) -> LayerGroup:
         return LayerGroup(

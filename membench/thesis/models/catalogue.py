@@ -84,16 +84,34 @@ class Model:
         return replace(self, weights=weights_of(self.config, wanted), notes=notes)
 
 
+class _Built(Mapping[str, Model]):
+    """The models of ``entries``, each built when it is first asked for."""
+
+    def __init__(self, entries: Mapping[str, Any]) -> None:
+        self._entries = entries
+
+    def __getitem__(self, slug: str) -> Model:
+        if slug not in self._entries:
+            raise KeyError(slug)
+        return _shipped(slug)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+
 @cache
 def models() -> Mapping[str, Model]:
     """The models that are shipped, by slug, in the order of the files."""
-    return MappingProxyType({slug: _shipped(slug) for slug in _entries()})
+    return _Built(_entries())
 
 
 @cache
 def judged_models() -> Mapping[str, Model]:
     """The models for which the claims are judged, by slug, in the order of the file."""
-    return MappingProxyType({slug: _shipped(slug) for slug in _judged()})
+    return _Built(_judged())
 
 
 def parse_models(text: str) -> dict[str, Model]:
@@ -159,7 +177,7 @@ def _by_slug(entries: Iterable[Mapping[str, Any]]) -> dict[str, Mapping[str, Any
         if missing := [key for key in sorted(_KEYS) if not entry.get(key)]:
             raise ModelError(f"{where}: '{missing[0]}' is missing or empty")
         if unknown := set(entry) - _KEYS - {_WEIGHTS, _RELEASED, "id"}:
-            raise ModelError(f"{where}: '{min(unknown)}' is not a key of it")
+            raise ModelError(f"{where}: '{min(unknown)}' is not a known key")
         if entry["slug"] in found:
             raise ModelError(f"{where} is defined twice")
         found[entry["slug"]] = entry
@@ -222,7 +240,7 @@ def find_model(name: str) -> Model:
             "take the path of its config.json; membench advise --model list shows the names",
         )
     raise ModelError(
-        f"'{name}' is no model that is known",
+        f"'{name}' is not a known model",
         f"did you mean {' or '.join(near)}?"
         if near
         else "membench advise --model list shows the names; any other by its config.json",

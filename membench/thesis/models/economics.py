@@ -111,7 +111,7 @@ def cheapest_bands(places: Sequence[Keeping], kv_bytes: float) -> tuple[Band, ..
     Of equals the first named stands.
     """
     if not places:
-        raise ValueError("no place to keep anything")
+        raise ValueError("no tier to keep anything in")
     bands: list[Band] = []
     low = 0.0
     here = min(places, key=lambda place: (place.loading, place.rent))

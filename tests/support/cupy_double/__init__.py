@@ -5,7 +5,7 @@ this machine without a driver: CuPy converts the arguments, and must then get as
 is missing.  Classes take their arguments by CuPy's signatures, and have no name that CuPy's lack.
 Addresses are true ones: the emulated memory lies where the emulator says that it lies.
 
-What it shows is no measurement: the clocks count the emulator's steps.
+What it shows is not a measurement: the clocks count the emulator's steps.
 """
 
 from cupy_double.device import Double

@@ -68,7 +68,7 @@ def _machine(run: Run, answers: Sequence[Advice]) -> list[Block]:
     blocks.append(_table(tr("Advice for {run}", run=run.label), answers))
     missing = missing_of(answers)
     if missing:
-        blocks.append(Paragraph((Strong(tr("Not known, and therefore not said:")),)))
+        blocks.append(Paragraph((Strong(tr("Not known:")),)))
         blocks.append(Bullets(tuple((sentence(line),) for line in missing)))
     return blocks
 

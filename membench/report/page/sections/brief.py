@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from membench.analysis.ladder import Rung, ladder
 from membench.core.messages import clauses, listed, sentence, sentences, tr
 from membench.core.terms import ClaimVerdict, Metric, Tier
 from membench.core.units import format_value, significant
@@ -20,8 +19,9 @@ from membench.report.page.document import (
     Strong,
     Table,
 )
-from membench.report.page.runs import Run, by_machine
+from membench.report.page.runs import Run
 from membench.report.page.sections.claims import anchor
+from membench.report.page.sections.headline import JudgedRun
 from membench.report.screens.serving import serving, serving_sentence
 from membench.thesis.claims.amounts import amount
 from membench.thesis.claims.judging import PartVerdict, reads_machine
@@ -35,33 +35,34 @@ benefits most."""
 _RATES = (Metric.BANDWIDTH, Metric.LATENCY)
 
 
-def section(runs: Sequence[Run], found: Verdicts) -> Section:
+def section(judged: Sequence[JudgedRun], found: Verdicts) -> Section:
     """One machine: a row a tier with its reasons.  Several: a row a machine."""
-    ladders = {run.rows[0].machine: ladder(run.rows) for run in reversed(runs)}
+    last = {one.run.rows[0].machine: one for one in judged}
+    subjects = [one for one in found.subjects if one.machine in last]
+    several = len(subjects) > 1
     blocks: list[Block] = []
-    subjects = [one for one in found.subjects if one.machine in ladders]
-    if len(subjects) == 1:
-        blocks.append(_alone(subjects[0], ladders[subjects[0].machine]))
+    if several:
+        blocks.append(_beside(subjects, last))
     elif subjects:
-        blocks.append(_beside(subjects, ladders))
-    told = [_serving(run, found, named=len(subjects) > 1) for run in by_machine(runs)]
+        blocks.append(_alone(subjects[0], last[subjects[0].machine]))
+    told = [_serving(one.run, found, named=several) for one in last.values()]
     blocks.append(Bullets(tuple((one,) for one in told)))
     title = (
         tr("What these machines show of the thesis")
-        if len(subjects) > 1
+        if several
         else tr("What this machine shows of the thesis")
     )
     return Section("machine-and-thesis", title, tuple(blocks))
 
 
-def _alone(subject: Subject, rungs: Sequence[Rung]) -> Table:
+def _alone(subject: Subject, judged: JudgedRun) -> Table:
     rows: list[tuple[Line, ...]] = []
     for tier, name in LEADING.items():
         result = _claim(subject, name)
         rows.append(
             (
                 (str(tier).upper(),),
-                (_own_number(tier, rungs),),
+                (_own_number(tier, judged),),
                 (Link(name, anchor(result.claim)), ": ", result.claim.english),
                 _verdict(result),
                 (_because(result),),
@@ -69,7 +70,7 @@ def _alone(subject: Subject, rungs: Sequence[Rung]) -> Table:
         )
     columns = (
         Column(tr("tier")),
-        Column(tr("this machine")),
+        Column(tr("this machine"), numeric=True),
         Column(tr("the thesis says"), prose=True),
         Column(tr("verdict")),
         Column(tr("because"), prose=True),
@@ -77,13 +78,13 @@ def _alone(subject: Subject, rungs: Sequence[Rung]) -> Table:
     return Table(tr("HBM, DDR and SSD"), columns, tuple(rows))
 
 
-def _beside(subjects: Sequence[Subject], ladders: Mapping[str, Sequence[Rung]]) -> Table:
+def _beside(subjects: Sequence[Subject], last: Mapping[str, JudgedRun]) -> Table:
     rows: list[tuple[Line, ...]] = [
         (
             (subject.machine,),
             *(
                 (
-                    _own_number(tier, ladders[subject.machine]),
+                    _own_number(tier, last[subject.machine]),
                     ": ",
                     *_verdict(_claim(subject, name)),
                 )
@@ -117,9 +118,9 @@ def _verdict(result: ClaimResult) -> Line:
     return (Strong(words),) if decided else (words,)
 
 
-def _own_number(tier: Tier, rungs: Sequence[Rung]) -> str:
+def _own_number(tier: Tier, judged: JudgedRun) -> str:
     """The best bandwidth and latency of ``tier`` on this machine, or that there is neither."""
-    best = next((rung.best for rung in rungs if rung.tier is tier), {})
+    best = next((one.rung.best for one in judged.rungs if one.rung.tier is tier), {})
     values = [
         format_value(metric, best[metric].value or 0.0) for metric in _RATES if metric in best
     ]
@@ -132,12 +133,13 @@ def _because(result: ClaimResult) -> str:
 
 
 def _part(verdict: PartVerdict) -> str:
-    """``contradicted (0.13 x): An SSD of this machine reads KV faster than ...``."""
+    """``C15b contradicted (0.13 x): An SSD of this machine reads KV faster than ...``."""
     told = verdict_words(verdict)
     if verdict.judgement is not None:
         drawn = np.concatenate([variant.draws for variant in verdict.variants])
         middle = amount(significant(float(np.median(drawn)), 3), verdict.part.unit)
         told = tr("{verdict} ({value})", verdict=told, value=middle)
+    told = tr("{part} {verdict}", part=verdict.part.id, verdict=told)
     return tr("{verdict}: {reason}", verdict=told, reason=verdict.part.proposition)
 
 

@@ -58,9 +58,7 @@ def section(comparison: Comparison | None) -> Section | None:
         return None
     reference, *others = comparison.sides
     if not comparison.matched:
-        line = tr(
-            "The files have no case in common that both have a number of: nothing can be compared."
-        )
+        line = tr("The files have no measured case in common: nothing can be compared.")
         return Section("comparison", tr("Comparison"), (Paragraph((line,)),))
     blocks: list[Block] = []
     for place, side in enumerate(others, 1):

@@ -56,7 +56,7 @@ def section(found: Verdicts, *, full: bool) -> Section:
     drawn = [plot.draw(found) for plot in (restore, breakeven, roofline, hits, gaps, usable)]
     about = Paragraph(
         (
-            tr("Models and traces say what is asked of the tiers, measurements what is there. "),
+            tr("Models and traces show the demand on the tiers, measurements the supply. "),
             Strong(tr("Compute here: {rate}. ", rate=rate.label)),
             _BOUNDS,
         )
@@ -72,7 +72,7 @@ def section(found: Verdicts, *, full: bool) -> Section:
         return Section("demand", title, (about, *blocks), _rest(drawn))
     details = Section(
         "demand-details",
-        tr("Plots and tables of what models ask for"),
+        tr("Plots and tables of the models' demand"),
         tuple(blocks),
         _rest(drawn),
         folded=True,

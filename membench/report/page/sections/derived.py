@@ -247,7 +247,7 @@ _KINDS = (
         tr("Bank conflicts"),
         tr(
             "The bandwidth at a stride of 1 over that at this stride, both of the same width. "
-            "Beside it stands what 32 banks of 4 bytes predict."
+            "Next to it is the ratio that 32 banks of 4 bytes predict."
         ),
         tr("shared memory was not measured at two strides"),
         _conflicts,

@@ -29,7 +29,7 @@ def section(runs: Sequence[Run]) -> Section:
         Paragraph(
             (
                 *([Strong(tr("{title}: ", title=run.label))] if len(runs) > 1 else []),
-                tr("No sidecar describes this run. What follows is what its rows say."),
+                tr("No sidecar describes this run. The following facts come from its rows."),
             )
         )
         for run in runs

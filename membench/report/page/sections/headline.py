@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from membench.analysis.ladder import Rung, ladder
+from membench.analysis.check.machine import MachineCheck
+from membench.analysis.check.requirements import Requirements, failures
+from membench.analysis.check.rule import CheckVerdict
+from membench.analysis.ladder import Rung
 from membench.analysis.quality import NOISY, Grade, Quality, quality
-from membench.core.messages import listed, tr, tr_n
+from membench.core.messages import clauses, listed, sentence, span, tr, tr_n
 from membench.core.terms import Metric, PeakBasis, Stat, Status
-from membench.core.units import format_value
+from membench.core.units import common_scale, format_value
 from membench.report.page.document import (
+    Alert,
     Block,
     Code,
     Column,
@@ -21,8 +26,17 @@ from membench.report.page.document import (
     Table,
 )
 from membench.report.page.runs import Run
-from membench.report.page.sections.words import METRICS, TIERS, codes, origin, percent, rung_name
+from membench.report.page.sections.words import (
+    CHECK_VERDICTS,
+    METRICS,
+    TIERS,
+    codes,
+    origin,
+    percent,
+    rung_name,
+)
 from membench.report.plots import tiers as tier_plots
+from membench.report.screens.judged import JudgedRung, checked, judged_ladder, share_text
 from membench.results.schema import Row
 
 _NO_BEST = tr(
@@ -43,15 +57,44 @@ def _of_peak(share: str, basis: PeakBasis | None) -> str:
             return tr("{share} of the stated peak", share=share)
 
 
-def section(runs: Sequence[Run]) -> Section:
+@dataclass(frozen=True)
+class JudgedRun:
+    """A run, what it is held to, and its ladder.
+
+    Attributes:
+        check: None where no reference is known for its hardware, or its figures are cited.
+    """
+
+    run: Run
+    check: MachineCheck | None
+    rungs: tuple[JudgedRung, ...]
+
+
+def judge(runs: Sequence[Run]) -> tuple[JudgedRun, ...]:
+    """``runs``, each held to the references of its hardware."""
+    made = []
+    for run in runs:
+        check = checked(run.rows, run.machine, run.sidecar)
+        made.append(JudgedRun(run, check, judged_ladder(run.rows, check)))
+    return tuple(made)
+
+
+def section(judged: Sequence[JudgedRun]) -> Section:
     """Two plots and a table of the best of every tier; the quality; what stands behind each."""
-    ladders = {run.label: ladder(run.rows) for run in runs}
-    if any(ladders.values()):
-        blocks: list[Block] = [*tier_plots.draw(ladders, {}), _table(ladders)]
-        behind: tuple[Section, ...] = (_behind(ladders),)
+    several = len(judged) > 1
+    blocks: list[Block] = [
+        alert for one in judged if (alert := _not_right(one, named=several)) is not None
+    ]
+    behind: tuple[Section, ...] = ()
+    if any(one.rungs for one in judged):
+        ladders = {one.run.label: one.rungs for one in judged}
+        blocks += [*tier_plots.draw(ladders), _table(ladders)]
+        behind = (_behind(ladders),)
     else:
-        blocks, behind = [_nothing(runs)], ()
-    blocks += [Paragraph(_quality(run, named=len(runs) > 1)) for run in runs]
+        blocks.append(_nothing([one.run for one in judged]))
+    for one in judged:
+        held = _held(one)
+        blocks.append(Paragraph((*_quality(one.run, named=several), *held)))
     return Section("headline", tr("Headline"), tuple(blocks), behind)
 
 
@@ -70,23 +113,53 @@ _COLUMNS: Mapping[str, tuple[Metric, ...]] = {
 }
 
 
-def _table(ladders: Mapping[str, Sequence[Rung]]) -> Table:
+def _table(ladders: Mapping[str, Sequence[JudgedRung]]) -> Table:
     """A line a tier: only the tiers and metrics that some run has."""
     several = len(ladders) > 1
-    present = {metric for rungs in ladders.values() for rung in rungs for metric in rung.best}
+    judged = any(one.lines for found in ladders.values() for one in found)
+    present = {metric for found in ladders.values() for one in found for metric in one.rung.best}
     shown = {title: metrics for title, metrics in _COLUMNS.items() if present & {*metrics}}
     rows: list[tuple[Line, ...]] = []
-    for run, rungs in ladders.items():
-        for rung in rungs:
+    for run, found in ladders.items():
+        for one in found:
             label: tuple[Line, ...] = ((run,),) if several else ()
-            cells = (_value(rung, metrics) for metrics in shown.values())
-            rows.append((*label, (rung_name(rung),), *cells))
+            cells = (_value(one.rung, metrics) for metrics in shown.values())
+            verdict = _verdict(one) if judged else ()
+            rows.append((*label, (rung_name(one.rung),), *cells, *verdict))
     columns = (
         *((Column(tr("machine")),) if several else ()),
         Column(tr("tier")),
         *(Column(title, numeric=True) for title in shown),
+        *(_JUDGED if judged else ()),
     )
     return Table(tr("The best of every tier"), columns, tuple(rows))
+
+
+_JUDGED = (
+    Column(tr("judged by")),
+    Column(tr("expected"), numeric=True),
+    Column(tr("share"), numeric=True),
+    Column(tr("verdict"), prose=True),
+)
+
+
+def _verdict(judged: JudgedRung) -> tuple[Line, ...]:
+    """What the tier is judged by, its range, the share of the low end, and the verdict."""
+    line = judged.line
+    if line is None:
+        return ((), (), (), (tr("no reference"),))
+    worst = line.worst
+    expected: Line = ()
+    if worst.expected is not None:
+        scale = common_scale(line.metric, (worst.expected.low, worst.expected.high))
+        low, high = (scale.format(end, 3) for end in (worst.expected.low, worst.expected.high))
+        ends = low if low == high else span(low, high)
+        expected = (tr("{number} {unit}", number=ends, unit=scale.unit),)
+    word = CHECK_VERDICTS[line.verdict]
+    told: Line = (word,) if line.verdict is CheckVerdict.NOT_JUDGED else (Strong(word),)
+    if worst.brief:
+        told = (tr("{run}: {told}", run=told[0], told=worst.brief),)
+    return ((line.name,), expected, (share_text(judged),), told)
 
 
 def _value(rung: Rung, metrics: Sequence[Metric]) -> Line:
@@ -94,13 +167,40 @@ def _value(rung: Rung, metrics: Sequence[Metric]) -> Line:
     return (format_value(rows[0].metric, rows[0].value or 0.0),) if rows else ()
 
 
-def _behind(ladders: Mapping[str, Sequence[Rung]]) -> Section:
+def _not_right(one: JudgedRun, *, named: bool) -> Alert | None:
+    """What fails in the check of a run."""
+    wrong = failures(one.check, Requirements()) if one.check is not None else ()
+    if not wrong:
+        return None
+    title = tr("Not right")
+    if named:
+        title = tr("{run}: {told}", run=one.run.label, told=title)
+    return Alert(title, (sentence(clauses(wrong)),))
+
+
+def _held(one: JudgedRun) -> Line:
+    """What the run's tiers are held to."""
+    check = one.check
+    if check is None:
+        return ()
+    judged = sum(line.verdict is not CheckVerdict.NOT_JUDGED for line in check.lines)
+    text = tr(
+        " Held to {references}: {judged} of {lines} lines could be judged, and each tier shows "
+        "its worst.",
+        references=listed(check.references),
+        judged=judged,
+        lines=len(check.lines),
+    )
+    return (text,)
+
+
+def _behind(ladders: Mapping[str, Sequence[JudgedRung]]) -> Section:
     """The case of each figure, its rounds and its flags."""
     several = len(ladders) > 1
     rows: list[tuple[Line, ...]] = []
-    for run, rungs in ladders.items():
-        for rung in rungs:
-            for row in rung.best.values():
+    for run, found in ladders.items():
+        for one in found:
+            for row in one.rung.best.values():
                 label: tuple[Line, ...] = ((run,),) if several else ()
                 value = format_value(row.metric, row.value or 0.0)
                 cells: tuple[Line, ...] = (
@@ -162,7 +262,7 @@ def _facts(row: Row) -> tuple[str, ...]:
 _GRADES = {
     Grade.NONE: tr("Data quality none."),
     Grade.CITED: tr("Cited figures."),
-    Grade.UNKNOWN: tr("Data quality unknown (a single round says nothing of the noise)."),
+    Grade.UNKNOWN: tr("Data quality unknown (a single round does not show the noise)."),
     Grade.GOOD: tr("Data quality good."),
     Grade.FAIR: tr("Data quality fair."),
     Grade.POOR: tr("Data quality poor."),
@@ -175,7 +275,10 @@ def _quality(run: Run, *, named: bool) -> Line:
     grade = _GRADES[found.grade]
     name = Strong(tr("{run}: {told}", run=run.label, told=grade) if named else grade)
     if found.grade is Grade.CITED:
-        return (name, tr(" Rows: {count}, whose sources stand with the results.", count=found.rows))
+        return (
+            name,
+            tr(" Rows: {count}, whose sources are listed with the results.", count=found.rows),
+        )
     line: list[Inline] = [name, tr(" {counts}.", counts=listed(_counts(run, found)))]
     line += [
         tr(" Every row is flagged {flag}.", flag=Code(code))

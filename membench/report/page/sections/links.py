@@ -43,7 +43,7 @@ def section(runs: Sequence[Run]) -> Section | None:
 
 def _of(run: Run, *, alone: bool) -> list[Section]:
     made = {
-        "policy": (tr("TransferPolicy"), _policies(policies(run.rows))),
+        "policy": (tr("Policy"), _policies(policies(run.rows))),
         "map": (tr("Best method"), _maps(run)),
         "fits": (tr("Start-up time and bandwidth"), _fits(run)),
         "flight": (tr("Bytes in flight"), _in_flight(run)),
@@ -146,7 +146,7 @@ def _in_flight(run: Run) -> list[Block]:
         Column("GB/s", numeric=True),
         Column(tr("in flight"), numeric=True),
     )
-    caption = tr("Bandwidth x round trip: what was under way on the link")
+    caption = tr("Bandwidth x round trip: bytes in flight on the link")
     return [Table(caption, columns, tuple(rows))] if rows else []
 
 

@@ -27,8 +27,8 @@ _POINTS = {
         fair=f"{100 * FAIR:g} %",
     ),
     tr("Headline. "): tr(
-        "The best row of a tier and metric. The best of many noisy rows flatters: read it with "
-        "its spread."
+        "The best row of a tier and metric. The best of many noisy rows is optimistic: read it "
+        "with its spread."
     ),
     tr("Units. "): tr(
         "1 GB/s = 1e9 B/s; KiB, MiB and GiB are powers of 1024. Bytes are payload: STREAM kernels "
@@ -45,4 +45,4 @@ _POINTS = {
 def section() -> Section:
     """What a reader must know to repeat or to doubt a number."""
     items: list[Line] = [(Strong(name), text) for name, text in _POINTS.items()]
-    return Section("method", tr("Method in short"), (Bullets(tuple(items)),))
+    return Section("method", tr("Method in short"), (Bullets(tuple(items)),), folded=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from membench.analysis.check.rule import CheckVerdict
 from membench.analysis.ladder import Rung
 from membench.core.messages import Message, tr
 from membench.core.terms import Better, Metric, Tier
@@ -39,7 +40,12 @@ SHORT = {
 
 def rung_name(rung: Rung) -> str:
     """A rung of a machine's ladder, in a table or a sentence."""
-    return tr("link between GPUs") if rung.peer else SHORT[rung.tier]
+    return tier_name(rung.tier, peer=rung.peer)
+
+
+def tier_name(tier: Tier, *, peer: bool) -> str:
+    """A tier in a table or a sentence; the link between GPUs is told from that to the host."""
+    return tr("link between GPUs") if peer else SHORT[tier]
 
 
 METRICS = {
@@ -71,6 +77,16 @@ FACTS = {
     "python": tr("python"),
 }
 """What a reader calls a fact of the rows or of a sidecar."""
+
+
+CHECK_VERDICTS = {
+    CheckVerdict.GOOD: tr("pass"),
+    CheckVerdict.LOOK: tr("look"),
+    CheckVerdict.NOT_JUDGED: tr("not judged"),
+    CheckVerdict.FAULT: tr("measurement fault"),
+    CheckVerdict.FAIL: tr("fail"),
+}
+"""What a reader calls a verdict of a check."""
 
 
 def metric_title(metric: Metric, unit: str, better: Better) -> Message:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from membench.analysis.check.lines import DeviceLine, ExpectedRange, TierLine
+from membench.analysis.check.lines import DeviceLine, ReferenceRange, TierLine
 from membench.analysis.check.machine import MachineCheck
 from membench.core.terms import UNIT
 from membench.report.screens.check.words import answer
@@ -76,7 +76,7 @@ def _device(one: DeviceLine) -> dict[str, Any]:
     }
 
 
-def _expected(one: ExpectedRange) -> dict[str, Any]:
+def _expected(one: ReferenceRange) -> dict[str, Any]:
     return {
         "low": one.low,
         "high": one.high,

@@ -12,6 +12,7 @@ from membench.analysis.check.lines import TierLine
 from membench.analysis.check.machine import MachineCheck
 from membench.analysis.check.rule import CheckVerdict
 from membench.report.screens.check.words import (
+    LEGEND,
     SourceNumbers,
     answer,
     cells,
@@ -40,6 +41,7 @@ def print_check(console: Console, name: str, check: MachineCheck, failures: Sequ
     sources = SourceNumbers()
     console.print()
     print_tiers(console, check.lines, sources)
+    console.print(Text(LEGEND, "dim"), soft_wrap=True)
     console.print()
     for line in source_lines(sources):
         console.print(Text(line, "dim"), soft_wrap=True)

@@ -11,6 +11,7 @@ from membench.analysis.check.preconditions import PreconditionState
 from membench.analysis.check.requirements import gpus
 from membench.analysis.check.rule import CheckVerdict
 from membench.core.messages import listed, tr
+from membench.core.terms import Metric
 from membench.core.units import Scale, common_scale, significant
 
 GLYPH = {
@@ -74,10 +75,15 @@ def cells(line: TierLine, sources: SourceNumbers) -> TierCells:
     )
 
 
+_TERA = Scale(1e3, "TFLOP/s")
+
+
 def _scale(line: TierLine, worst: DeviceLine) -> Scale:
     known = [worst.value] if worst.value is not None else []
     if worst.expected is not None:
         known += [worst.expected.low, worst.expected.high]
+    if line.metric is Metric.FLOPS and min(known, default=0.0) >= _TERA.divisor:
+        return _TERA
     return common_scale(line.metric, known)
 
 
@@ -99,8 +105,12 @@ def _share(line: DeviceLine) -> str:
 
 
 def _verdict(line: DeviceLine) -> str:
-    brief = f": {line.brief}" if line.brief else ""
-    return f"{GLYPH[line.verdict]} {line.verdict}{brief}"
+    """``= pass``, ``x fail``; of the others the reason, whose sign the legend explains."""
+    return f"{GLYPH[line.verdict]} {line.brief or line.verdict}"
+
+
+LEGEND = ", ".join(f"{glyph} {verdict}" for verdict, glyph in GLYPH.items())
+"""What the signs before the reasons mean."""
 
 
 def _remark(line: TierLine) -> str:
@@ -113,14 +123,16 @@ def _remark(line: TierLine) -> str:
 
 def precondition_lines(check: MachineCheck) -> Iterator[str]:
     """What is not as it must be, one a line, and how much is."""
-    wrong = [one for one in check.preconditions if one.state is not PreconditionState.OK]
-    for one in wrong:
-        device = "" if one.device is None else f"GPU {one.device} "
-        yield f"{device}{one.name}: {one.state}: {one.seen}"
+    wrong: dict[tuple[str, PreconditionState, str], list[int | None]] = {}
+    for one in check.preconditions:
+        if one.state is not PreconditionState.OK:
+            wrong.setdefault((one.name, one.state, one.seen), []).append(one.device)
+    for (name, state, seen), devices in wrong.items():
+        yield f"{gpus(devices)}{name}: {state}: {seen}"
     fine = [one for one in check.preconditions if one.state is PreconditionState.OK]
     if fine:
         names = dict.fromkeys(f"{one.name} ({one.seen})" for one in fine)
-        yield tr("as it must be: {names}", names=listed(names))
+        yield tr("preconditions met: {names}", names=listed(names))
 
 
 def straggler_lines(check: MachineCheck) -> Iterator[str]:

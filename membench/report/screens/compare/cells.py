@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from types import MappingProxyType
 
 from membench.analysis.comparison import Mean
@@ -58,17 +59,36 @@ def ratio_text(finding: Difference | None) -> str:
     return f"{significant(finding.ratio)} [{significant(low)}, {significant(high)}]"
 
 
+def best_text(finding: Difference | None) -> str:
+    """``1.003``: the ratio of the best samples; empty where there is none."""
+    return "" if finding is None or finding.best is None else significant(finding.best)
+
+
 def verdict_text(finding: Difference | None) -> str:
-    """``^ better``, ``? unclear (n=3)``, ``- n/a (size)``."""
+    """``^ better``, ``? unclear (n=3)``, ``- n/a (size)``, ``v worse (runs differ 6.1%)``."""
     if finding is None:
         return ""
-    glyph, word = GLYPH[finding.verdict], _WORDS[finding.verdict]
-    if finding.reason is Reason.SIZE:
+    few = finding.reason is Reason.FEW
+    beyond = finding.within_offset and finding.verdict in (Verdict.BETTER, Verdict.WORSE)
+    return _verdict_text(
+        finding.verdict,
+        finding.reason,
+        count_text(finding) if few else "",
+        f"{finding.offset:.1%}" if beyond else "",
+    )
+
+
+@cache
+def _verdict_text(verdict: Verdict, reason: Reason, n: str, share: str) -> str:
+    glyph, word = GLYPH[verdict], _WORDS[verdict]
+    if reason is Reason.SIZE:
         return tr("{glyph} {verdict} (size)", glyph=glyph, verdict=word)
-    if finding.reason is Reason.CASE:
+    if reason is Reason.CASE:
         return tr("{glyph} {verdict} (case)", glyph=glyph, verdict=word)
-    if finding.reason is Reason.FEW:
-        return tr("{glyph} {verdict} (n={n})", glyph=glyph, verdict=word, n=count_text(finding))
+    if reason is Reason.FEW:
+        return tr("{glyph} {verdict} (n={n})", glyph=glyph, verdict=word, n=n)
+    if share:
+        return tr("{glyph} {verdict} (runs differ {share})", glyph=glyph, verdict=word, share=share)
     return tr("{glyph} {verdict}", glyph=glyph, verdict=word)
 
 

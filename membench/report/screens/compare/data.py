@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from membench.analysis.absences import absences
@@ -20,10 +20,13 @@ from membench.report.screens.compare.notes import notes
 SCHEMA = "membench.compare/1"
 
 
-def to_json(comparison: Comparison, lines: Sequence[Line]) -> str:
-    """``lines`` of ``comparison`` with their statistics, and what is said of the whole."""
+def to_json(comparison: Comparison, lines: Sequence[Line]) -> Iterator[str]:
+    """``lines`` of ``comparison`` with their statistics, and what is said of the whole, in parts.
+
+    One document would be many times what it is made of: there may be a million entries.
+    """
     labels = [side.label for side in comparison.sides]
-    data = {
+    head = {
         "schema": SCHEMA,
         "reference": labels[0],
         "labels": [
@@ -48,7 +51,8 @@ def to_json(comparison: Comparison, lines: Sequence[Line]) -> str:
             for place, label in enumerate(labels)
             if place
         },
-        "rows": [_line(line, labels) for line in lines],
+    }
+    tail = {
         "geomeans": [
             {
                 "tier": mean.tier,
@@ -71,7 +75,15 @@ def to_json(comparison: Comparison, lines: Sequence[Line]) -> str:
         ],
         "notes": notes(comparison),
     }
-    return json.dumps(data, indent=1, allow_nan=False) + "\n"
+    yield _document(head).removesuffix("\n}") + ',\n "rows": ['
+    for place, line in enumerate(lines):
+        row = _document(_line(line, labels)).replace("\n", "\n  ")  # two levels further in
+        yield ("," if place else "") + f"\n  {row}"
+    yield ("\n ]" if lines else "]") + "," + _document(tail).removeprefix("{") + "\n"
+
+
+def _document(data: Mapping[str, Any]) -> str:
+    return json.dumps(data, indent=1, allow_nan=False)
 
 
 def _line(line: Line, labels: Sequence[str]) -> dict[str, Any]:
@@ -96,6 +108,7 @@ def _entry(entry: ComparisonCell, label: str) -> dict[str, Any]:
     if figure is not None:
         data |= {
             "value": figure.value,
+            "best": figure.best,
             "half_range": figure.half_range,
             "peak_share": figure.peak_share,
             "basis": figure.basis,
@@ -110,33 +123,37 @@ def _entry(entry: ComparisonCell, label: str) -> dict[str, Any]:
             "settle": finding.settle,
             "ratio": finding.ratio,
             "ci": list(finding.interval) if finding.interval else None,
+            "best_ratio": finding.best,
             "confidence": finding.confidence,
             "n": list(finding.counts),
             "single_round": finding.single_round,
+            "offset": finding.offset,
             "in_turns": finding.in_turns,
         }
     return data
 
 
-def to_csv(comparison: Comparison, lines: Sequence[Line]) -> str:
+def to_csv(comparison: Comparison, lines: Sequence[Line]) -> Iterator[str]:
     """One row for each of ``lines`` and each label; an empty cell is an absent value."""
     text = io.StringIO()
-    records = [
-        _record(line, side.label, entry, reference=place == 0)
-        for line in lines
-        for place, (side, entry) in enumerate(zip(comparison.sides, line.entries, strict=True))
-    ]
-    writer = csv.DictWriter(text, _COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    for record in records:
-        writer.writerow({name: _cell(value) for name, value in record.items()})
-    return text.getvalue()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(_COLUMNS)
+    labels = [side.label for side in comparison.sides]
+    for line in lines:
+        for place, (label, entry) in enumerate(zip(labels, line.entries, strict=True)):
+            record = _record(line, label, entry, reference=place == 0)
+            writer.writerow([_cell(record.get(name)) for name in _COLUMNS])
+        yield text.getvalue()
+        text.seek(0)
+        text.truncate()
+    yield text.getvalue()
 
 
 _COLUMNS = (
     *("schema", "case", "metric", "stat", "tier", "unit", "better", "threshold", "label"),
-    *("reference", "status", "value", "half_range", "peak_share", "basis", "n", "flags"),
-    *("ratio", "ci_low", "ci_high", "confidence", "verdict", "why", "settle", "reason"),
+    *("reference", "status", "value", "best", "half_range", "peak_share", "basis", "n", "flags"),
+    *("ratio", "ci_low", "ci_high", "best_ratio", "confidence", "verdict", "why"),
+    *("settle", "offset", "reason"),
 )
 
 
@@ -159,6 +176,7 @@ def _record(line: Line, label: str, entry: ComparisonCell, *, reference: bool) -
     if figure is not None:
         record |= {
             "value": figure.value,
+            "best": figure.best,
             "half_range": figure.half_range,
             "peak_share": figure.peak_share,
             "basis": figure.basis,
@@ -176,10 +194,12 @@ def _finding(finding: Difference) -> dict[str, Any]:
         "ratio": finding.ratio,
         "ci_low": low,
         "ci_high": high,
+        "best_ratio": finding.best,
         "confidence": finding.confidence,
         "verdict": finding.verdict,
         "why": finding.reason,
         "settle": finding.settle,
+        "offset": finding.offset,
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from operator import attrgetter
 
 from membench.analysis.alike import likeness_of
@@ -40,10 +41,13 @@ class Footnotes:
         return " ".join(map(str, sorted(numbers)))
 
     def _flags(self, line: Line) -> Iterator[str]:
-        for code, flag in FLAGS.items():
-            for label, entry in zip(self._labels, line.entries, strict=True):
-                if entry.figure and code in entry.figure.flags and code not in self.of_all:
-                    yield f"{code} in {label}: {flag.meaning}"
+        labels: dict[str, list[str]] = {}
+        for label, entry in zip(self._labels, line.entries, strict=True):
+            for code in entry.figure.flags if entry.figure else ():
+                if code not in self.of_all:
+                    labels.setdefault(code, []).append(label)
+        for code, flag in FLAGS.items() if labels else ():
+            yield from (f"{code} in {label}: {flag.meaning}" for label in labels.get(code, ()))
 
     def _sources(self, line: Line) -> Iterator[str]:
         """Where a number comes from that no run of membench made."""
@@ -87,23 +91,33 @@ def _differences(line: Line) -> Iterator[str]:
 def _cases(line: Line, labels: Sequence[str]) -> Iterator[str]:
     """In which axes a case differs from the published figure that it stands beside."""
     reference = line.entries[0].figure
-    if reference is None or not reference.cited:
-        return
     for label, entry in zip(labels[1:], line.entries[1:], strict=True):
-        found = likeness_of(reference.rows[0], entry.figure.rows[0]) if entry.figure else None
+        if reference is None or entry.figure is None:
+            continue
+        if reference.cited == entry.figure.cited:
+            continue
+        found = likeness_of(reference.rows[0], entry.figure.rows[0])
         if found is not None and found.alike and found.harmless:
             yield f"{label}: alike: {'; '.join(map(str, found.harmless))}"
 
 
 def _tiers(figure: CaseRuns | None) -> str:
-    return _joined(one.tier for one in figure.commons) if figure else ""
+    if figure is None:
+        return ""
+    commons = figure.commons
+    return commons[0].tier if len(commons) == 1 else _joined(one.tier for one in commons)
 
 
 def _engines(figure: CaseRuns | None) -> str:
     if figure is None:
         return ""
-    details = map(read_detail, set(map(attrgetter("detail_cell"), figure.rows)))
-    return _joined(detail.get("engine", "") for detail in details if detail)
+    cells = set(map(attrgetter("detail_cell"), figure.rows))
+    return _engine(cells.pop()) if len(cells) == 1 else _joined(map(_engine, cells))
+
+
+@lru_cache(maxsize=1 << 12)
+def _engine(detail_cell: str) -> str:
+    return (read_detail(detail_cell) or {}).get("engine", "")
 
 
 def _joined(values: Iterable[str]) -> str:

@@ -8,7 +8,13 @@ from membench.analysis.absences import absences
 from membench.analysis.comparison import Comparison
 from membench.core.units import significant
 from membench.report.page.markdown_text import escaped
-from membench.report.screens.compare.cells import mean_text, ratio_text, value_parts, verdict_text
+from membench.report.screens.compare.cells import (
+    best_text,
+    mean_text,
+    ratio_text,
+    value_parts,
+    verdict_text,
+)
 from membench.report.screens.compare.footnotes import Footnotes
 from membench.report.screens.compare.notes import (
     absence_text,
@@ -55,8 +61,11 @@ def _lines(comparison: Comparison, blocks: Sequence[CompareBlock]) -> Iterator[s
 
 def _block(comparison: Comparison, block: CompareBlock, footnotes: Footnotes) -> Iterator[str]:
     reference, *others = (side.label for side in comparison.sides)
+    best = ["best"] if block.has_best else []
     judged = [
-        head for label in others for head in (f"{label}/{reference} [95% CI]", f"{label} verdict")
+        head
+        for label in others
+        for head in (f"{label}/{reference} [95% CI]", *best, f"{label} verdict")
     ]
     head = ["case", reference, *others, *judged, "notes"]
     rows = []
@@ -67,12 +76,17 @@ def _block(comparison: Comparison, block: CompareBlock, footnotes: Footnotes) ->
         findings = [
             cell
             for entry in line.entries[1:]
-            for cell in (ratio_text(entry.finding), verdict_text(entry.finding))
+            for cell in (
+                ratio_text(entry.finding),
+                *([best_text(entry.finding)] if best else []),
+                verdict_text(entry.finding),
+            )
         ]
         rows.append([name, *values, *findings, footnotes.numbers(line)])
     for mean in block.means:
         row = [mean_text(mean, several=block.several_stats), *[""] * (len(head) - 1)]
-        row[len(comparison.sides) + 1 + 2 * (mean.side - 1)] = significant(mean.ratio)
+        width = 2 + len(best)
+        row[len(comparison.sides) + 1 + width * (mean.side - 1)] = significant(mean.ratio)
         rows.append(row)
     yield from _table(head, rows)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import chain
@@ -11,6 +12,7 @@ from membench.analysis.absences import Absence
 from membench.analysis.alike import is_auto, sizes
 from membench.analysis.comparison import Comparison, Line
 from membench.analysis.facts import PACKAGE, Fact
+from membench.analysis.finding import SEVERAL_RUNS
 from membench.analysis.sides import Side, shared_runs
 from membench.analysis.verdict import Verdict
 from membench.core.terms import FLAGS, Metric, Status, Tier
@@ -99,6 +101,7 @@ def notes(comparison: Comparison) -> list[str]:
     """What to know of the whole before it is believed, and what would settle what is open."""
     return [
         *_settling(comparison),
+        *_best(comparison),
         *_noise(comparison),
         *_flags(comparison),
         *_sizes(comparison),
@@ -123,13 +126,35 @@ def _settling(comparison: Comparison) -> list[str]:
     return [f"{count} unclear: {what}" for what, count in advice.items()]
 
 
+def _best(comparison: Comparison) -> list[str]:
+    """The rows whose medians cannot be told apart and whose best samples agree."""
+    within = Counter(
+        line.threshold
+        for line in comparison.matched
+        for finding in line.findings
+        if finding.verdict is Verdict.UNCLEAR
+        and finding.best is not None
+        and abs(math.log(finding.best)) <= math.log1p(line.threshold)
+    )
+    return [
+        f"{count} typical unclear, best within {threshold:.0%}: both sides can do the same, "
+        "what they usually do cannot be told apart"
+        for threshold, count in within.items()
+    ]
+
+
 def _noise(comparison: Comparison) -> Iterator[str]:
     """The rows that scatter by more than the difference that is looked for."""
-    spreads = [spread for line in comparison.matched if (spread := _spread(line)) > line.threshold]
+    spreads = [
+        spread
+        for line in comparison.matched
+        if not all(finding.in_turns for finding in line.findings)  # there it may cancel
+        and (spread := _spread(line)) > line.threshold
+    ]
     if spreads:
         yield (
             f"{len(spreads)} noisy: the spread between rounds is above the threshold, "
-            f"up to {max(spreads):.1%}; close other programs, and give it --rounds 10"
+            f"up to {max(spreads):.1%}; close other programs, and {SEVERAL_RUNS}"
         )
 
 
@@ -162,9 +187,9 @@ def _sizes(comparison: Comparison) -> Iterator[str]:
 
 
 def _runs(comparison: Comparison) -> Iterator[str]:
-    if comparison.matched and all(
-        finding.in_turns for line in comparison.matched for finding in line.findings
-    ):
+    findings = [finding for line in comparison.matched for finding in line.findings]
+    judged = [finding for finding in findings if finding.verdict is not Verdict.NA]
+    if findings and all(finding.in_turns for finding in judged or findings):
         yield (
             "pairs of rounds, measured in turns: what disturbs both sides of a pair, "
             "and the offset of the run, cancels"
@@ -178,11 +203,39 @@ def _runs(comparison: Comparison) -> Iterator[str]:
         )
     ]
     if len(single) == len(comparison.sides):
-        yield "one run a side: offsets between runs cannot be seen"
+        yield from _offsets(comparison)
     elif single:
         yield f"one run of {', '.join(single)}: its offset from other runs cannot be seen"
     if shared := shared_runs(comparison.sides):
         yield f"the same run appears under several labels: {', '.join(shared)}"
+
+
+def _offsets(comparison: Comparison) -> Iterator[str]:
+    """What one run a side cannot show, and what other runs of the machine do."""
+    offsets = comparison.offsets
+    findings = [
+        finding
+        for line in comparison.matched
+        for finding in line.findings
+        if finding.offset is not None
+    ]
+    if offsets is None or not findings:
+        yield f"one run a side: offsets between runs cannot be seen; {SEVERAL_RUNS}"
+        return
+    shares = sorted(finding.offset or 0.0 for finding in findings)
+    half, most = shares[(len(shares) - 1) // 2], shares[-1]
+    yield (
+        f"one run a side: its offset cannot be seen. {plural(offsets.runs, 'other run')} of this "
+        f"machine ({offsets.folder}) differ from each other by up to {half:.1%} in half of the "
+        f"rows, by up to {most:.1%} in all, without any change that is known"
+    )
+    judged = [one for one in findings if one.verdict in (Verdict.BETTER, Verdict.WORSE)]
+    if judged:
+        within = sum(one.within_offset for one in judged)
+        yield (
+            f"{within} of {len(judged)} better or worse lie within what runs differ by; to be "
+            f"sure, {SEVERAL_RUNS}"
+        )
 
 
 def _sources(comparison: Comparison) -> Iterator[str]:

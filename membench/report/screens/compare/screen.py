@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from rich.console import Console, Group
+from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -24,6 +24,7 @@ from membench.report.screens.compare.notes import (
 )
 from membench.report.screens.compare.table import list_lines, wide_lines
 from membench.report.screens.compare.view import CompareBlock
+from membench.report.screens.console import print_lines
 
 _JUDGED_WIDTH = len("1.000  = same  ")
 
@@ -41,12 +42,12 @@ def print_comparison(
         names = block.ids if full_ids else block.names
         console.print()
         console.print(_title(block, full_ids=full_ids))
-        lines = None
+        lines: Iterable[Text] | None = None
         if _may_fit(comparison, console.width):
             lines = wide_lines(comparison, block, footnotes, names, console.width)
         if lines is None:
-            lines = list(list_lines(comparison, block, footnotes, names))
-        console.print(Group(*lines))
+            lines = list_lines(comparison, block, footnotes, names)
+        print_lines(console, lines)
         if block.left_out:
             more = plural(block.left_out, "more row")
             console.print(Text(f"and {more}, nearer to the reference (--all)", "dim"))

@@ -11,7 +11,13 @@ from membench.analysis.comparison import Comparison, Line
 from membench.analysis.finding import Difference
 from membench.analysis.verdict import Verdict
 from membench.core.units import significant
-from membench.report.screens.compare.cells import mean_text, ratio_text, value_parts, verdict_text
+from membench.report.screens.compare.cells import (
+    best_text,
+    mean_text,
+    ratio_text,
+    value_parts,
+    verdict_text,
+)
 from membench.report.screens.compare.footnotes import Footnotes
 from membench.report.screens.compare.view import CompareBlock
 
@@ -32,21 +38,26 @@ def wide_lines(
     names: Sequence[str],
     width: int,
 ) -> list[Text] | None:
-    """One line a row: every label's value, then ratio and verdict of all but the reference.
+    """One line a row: every label's value, then what all but the reference were found to be.
 
+    That is the ratio, the ratio of the best samples if the block has any, and the verdict.
     None where that is wider than ``width``.  A table of rich measures and draws each of its
     cells on its own, and there is a cell for the mean of each label below each label.
     """
-    heads = _heads([side.label for side in comparison.sides])
+    best = block.has_best
+    heads = _heads([side.label for side in comparison.sides], best=best)
     values = zip(*_values(comparison, block), strict=True)
     rows = [
-        [name, *cells, *_judged(line), footnotes.numbers(line)]
+        [name, *cells, *_judged(line, best=best), footnotes.numbers(line)]
         for line, name, cells in zip(block.lines, names, values, strict=True)
     ]
     means = [
-        (mean_text(mean, several=block.several_stats), _ratio_column(comparison, mean.side), ratio)
+        (
+            mean_text(mean, several=block.several_stats),
+            _ratio_column(comparison, mean.side, best=best),
+            significant(mean.ratio),
+        )
         for mean in block.means
-        for ratio in [significant(mean.ratio)]
     ]
     widths = [max(map(len, column)) for column in zip(*heads, *rows, strict=True)]
     for name, column, ratio in means:
@@ -59,27 +70,27 @@ def wide_lines(
     for line, cells in zip(block.lines, rows, strict=True):
         shown = _whole(_row(cells, widths))
         for side, entry in enumerate(line.entries[1:], start=1):
-            column = _ratio_column(comparison, side) + 1
+            column = _ratio_column(comparison, side, best=best) + 1 + best
             _mark(shown, entry.finding, starts[column], widths[column])
         made.append(shown)
     made += [_whole(f"{name:{starts[column]}}{ratio}", "dim") for name, column, ratio in means]
     return made
 
 
-def _heads(labels: Sequence[str]) -> list[list[str]]:
+def _heads(labels: Sequence[str], *, best: bool) -> list[list[str]]:
     """Two lines above the columns of `wide_lines`."""
     reference, *others = labels
     above = ["" for _ in ("case", *labels)]
     below = ["case", *labels]
     for label in others:
-        above += [f"{label}/{reference}", ""]
-        below += ["[95% CI]", "verdict"]
+        above += [f"{label}/{reference}", *([""] if best else []), ""]
+        below += ["[95% CI]", *(["best"] if best else []), "verdict"]
     return [[*above, ""], [*below, "notes"]]
 
 
-def _ratio_column(comparison: Comparison, side: int) -> int:
-    """Where the ratio of the label of index ``side`` stands; its verdict stands next to it."""
-    return 1 + len(comparison.sides) + 2 * (side - 1)
+def _ratio_column(comparison: Comparison, side: int, *, best: bool) -> int:
+    """The column of the ratio of the label of index ``side``, left of ``best`` and verdict."""
+    return 1 + len(comparison.sides) + (2 + best) * (side - 1)
 
 
 def _values(comparison: Comparison, block: CompareBlock) -> Iterator[list[str]]:
@@ -88,9 +99,11 @@ def _values(comparison: Comparison, block: CompareBlock) -> Iterator[list[str]]:
         yield _aligned([value_parts(figure, block.scale) for figure in figures])
 
 
-def _judged(line: Line) -> Iterator[str]:
+def _judged(line: Line, *, best: bool) -> Iterator[str]:
     for entry in line.entries[1:]:
         yield ratio_text(entry.finding)
+        if best:
+            yield best_text(entry.finding)
         yield verdict_text(entry.finding)
 
 

@@ -42,6 +42,11 @@ class CompareBlock:
         )
 
     @property
+    def has_best(self) -> bool:
+        """Some line has a ratio of best samples."""
+        return any(one.best is not None for line in self.lines for one in line.findings)
+
+    @property
     def several_stats(self) -> bool:
         """The means are of more than one statistic."""
         return len({mean.stat for mean in self.means}) > 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from membench.analysis.history.changepoints import CHANCE, PERMUTATIONS
+from membench.analysis.history.changepoints import CHANCE
 from membench.analysis.history.summary import BAND, PAIRS, History, HistoryLine, LevelChange
 from membench.core.text import ascii_line
 
@@ -22,7 +22,6 @@ def to_json(history: History) -> str:
         "runs": [{"run_id": run.run_id, "file": ascii_line(str(run.path))} for run in record.runs],
         "rule": {
             "chance": CHANCE,
-            "permutations": PERMUTATIONS,
             "thresholds": history.thresholds.name,
             "band": BAND,
             "pairs": PAIRS,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from matplotlib.figure import Figure as Canvas
-from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from membench.analysis.history.summary import HistoryLine
 from membench.core.units import significant
@@ -12,6 +12,9 @@ from membench.report.page.document import Code, Column, Figure, Line, Table
 from membench.report.page.sections.words import counted
 from membench.report.plots import style
 from membench.report.screens.history.words import now_text, page_name, percent, scale_of, width_text
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Canvas
 
 _HEIGHT = 190
 _DOTS = 1000  # of more runs, evenly chosen ones: a page of a thousand runs stays small
@@ -48,16 +51,12 @@ def draw(line: HistoryLine, number: int) -> Figure:
             axes.axvline(change.place - 0.5, **style.ASSUMED)
         axes.set_xlim(-0.5 - 0.01 * len(values), len(values) - 0.5 + 0.01 * len(values))
         ticks = np.unique(np.linspace(0, len(values) - 1, 4).round().astype(int)).tolist()
-        axes.xaxis.set_major_locator(FixedLocator(ticks))
-        axes.xaxis.set_major_formatter(
-            FuncFormatter(lambda place, _: line.runs[int(place)].when.partition(" ")[0][:12])
-        )
-        axes.xaxis.set_minor_locator(NullLocator())
+        axes.set_xticks(ticks, [line.runs[tick].when.partition(" ")[0][:12] for tick in ticks])
         if values.max() > _LINEAR * values.min():
             style.log_axis(axes, "y", values.tolist())
         else:
-            axes.yaxis.set_major_locator(MaxNLocator(5))
-            axes.yaxis.set_major_formatter(FuncFormatter(_plain))
+            axes.locator_params(axis="y", nbins=5)
+            axes.ticklabel_format(axis="y", style="plain", useOffset=False)
             room = 0.06 * (values.max() - values.min()) or 0.05 * values.max()
             axes.set_ylim(values.min() - room, values.max() + room)
         axes.set_ylabel(f"{line.key.metric} [{scale.unit}]")
@@ -70,10 +69,6 @@ def draw(line: HistoryLine, number: int) -> Figure:
         svg=style.render(f"history-{number}", title, description, _HEIGHT, paint),
         table=_table(line),
     )
-
-
-def _plain(value: float, _place: object) -> str:
-    return f"{value:g}"
 
 
 def _finding(line: HistoryLine) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from membench.analysis.history.changepoints import CHANCE, PERMUTATIONS
+from membench.analysis.history.changepoints import CHANCE
 from membench.analysis.history.summary import BAND, History, HistoryLine, LevelChange
 from membench.analysis.verdict import Verdict
 from membench.core.terms import Stat
@@ -95,9 +95,8 @@ def place_text(line: HistoryLine, change: LevelChange) -> str:
 
 
 def chance_text(change: LevelChange) -> str:
-    """``p <= 0.002``: permutations show no smaller one than 1 / (`PERMUTATIONS` + 1)."""
-    least = 1 / (PERMUTATIONS + 1)
-    return f"p {'<=' if change.p <= least else '='} {change.p:.3f}"
+    """``p <= 0.002``: that of a history without a change, over all its lines."""
+    return f"p <= {change.p:.3f}"
 
 
 def surroundings_texts(change: LevelChange) -> list[str]:

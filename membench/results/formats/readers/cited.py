@@ -254,7 +254,7 @@ def _in_words(rule: str, case: str) -> str:
     found = _RULE.fullmatch(rule)
     if found is None or (found["sign"] and found["end"]):
         raise SchemaError(
-            f"{case}: alike: '{rule:.40}' is no rule such as any, >=1GiB or 1MiB..4MiB"
+            f"{case}: alike: '{rule:.40}' is not a rule such as any, >=1GiB or 1MiB..4MiB"
         )
     ends = [found["value"], *([found["end"]] if found["end"] else [])]
     return _SIGNS.get(found["sign"], "") + " to ".join(ends)

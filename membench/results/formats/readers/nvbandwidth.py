@@ -70,7 +70,7 @@ def read(data: bytes, origin: Origin) -> Iterator[Record]:
 
 def _log(log: Log, origin: Origin) -> Iterator[Record]:
     if log.error and not log.tests:
-        raise SchemaError(f"nvbandwidth says: {log.error}", "mend that, and run it again")
+        raise SchemaError(f"nvbandwidth says: {log.error}", "solve that, and run it again")
     run = _FileFacts(_devices(log.devices), log.driver, _cuda(log.cuda), origin)
     yield (
         *[ReaderNote(f"nvbandwidth says: {log.error}")] * bool(log.error),

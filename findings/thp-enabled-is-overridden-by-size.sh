@@ -1,0 +1,67 @@
+#!/usr/bin/env bash
+# Switching transparent huge pages off, or asking whether they are on, by
+# /sys/kernel/mm/transparent_hugepage/enabled: what every tuning guide, Redis, MongoDB and most
+# monitoring read.
+#
+# Expected: "never" means that no program gets a huge page at a page fault, "always" that each does.
+# Seen (Linux 6.18; since 6.8): each size has a switch of its own, hugepages-2048kB/enabled, and what
+# it says goes first; the old one holds only where that says "inherit". With "never" and 2 MiB
+# "always" all of 8 MiB lies on huge pages; with "always" and 2 MiB "never" none.
+# For users: a machine "without" huge pages may have them, and a benchmark "with" them may have none.
+# Read both files, or AnonHugePages in smaps of the memory itself.
+# Needs root: both settings are changed for a moment, and put back.
+set -euo pipefail
+folder=/sys/kernel/mm/transparent_hugepage
+size=$folder/hugepages-2048kB/enabled
+[ -w "$size" ] || { echo "needs root, and Linux 6.8 or newer: $size" >&2; exit 2; }
+echo "version: Linux $(uname -r)"
+python3 - "$folder/enabled" "$size" <<'PYTHON'
+import mmap, sys
+
+SIZE, HUGE = 8 << 20, 2 << 20
+
+
+def chosen(path):
+    with open(path) as file:
+        text = file.read()
+    return text[text.index("[") + 1 : text.index("]")]
+
+
+def choose(path, word):
+    with open(path, "w") as file:
+        file.write(word)
+
+
+def huge_kib():
+    """KiB of huge pages in 8 MiB of new memory that was written to."""
+    def count():
+        with open("/proc/self/smaps") as file:
+            return sum(int(line.split()[1]) for line in file if line.startswith("AnonHugePages:"))
+
+    before = count()
+    memory = mmap.mmap(-1, SIZE + HUGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    memory.madvise(mmap.MADV_HUGEPAGE)
+    for place in range(0, SIZE + HUGE, 4096):
+        memory[place] = 1
+    found = count() - before
+    memory.close()
+    return found
+
+
+of_all, of_size = sys.argv[1:]
+before = chosen(of_all), chosen(of_size)
+seen = {}
+try:
+    for pair in (("never", "inherit"), ("never", "always"), ("always", "never")):
+        choose(of_all, pair[0])
+        choose(of_size, pair[1])
+        seen[pair] = huge_kib()
+finally:
+    choose(of_all, before[0])
+    choose(of_size, before[1])
+for (all_sizes, two), kib in seen.items():
+    print(f"enabled {all_sizes}, hugepages-2048kB/enabled {two}: {kib} KiB on huge pages")
+print("expected: 0 under never, all of it under always")
+off, on_although_never, off_although_always = seen.values()
+sys.exit(0 if off == off_although_always == 0 and on_although_never >= SIZE >> 10 else 1)
+PYTHON

@@ -1,0 +1,81 @@
+"""What a machine is expected to reach by its own earlier runs: their noise bands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from membench.analysis.check.expectation import Expectation
+from membench.analysis.check.quantities import QUANTITIES
+from membench.analysis.history.changepoints import LEAST
+from membench.analysis.history.reading import read_history
+from membench.analysis.history.summary import ExpectedRange, history_of
+from membench.core.errors import MembenchError, UsageError
+from membench.core.files import shown
+from membench.results.compact.reader import read_measurements
+
+HISTORY = "history"
+
+
+def expected_by_history(paths: Sequence[Path], machines: Iterable[str]) -> tuple[Expectation, ...]:
+    """The noise band of the present level of each case that a check looks at.
+
+    Args:
+        paths: of the files that are checked: the runs are the others beside them.
+        machines: the names of the machine.
+
+    Raises:
+        UsageError: fewer than `LEAST` other runs of the machine lie there.
+    """
+    names = frozenset(machines)
+    others = [path for path in _beside(paths) if _is_of(path, names)]
+    if len(others) < LEAST:
+        folders = ", ".join(dict.fromkeys(shown(path.parent) for path in paths))
+        raise UsageError(
+            f"there are {len(others)} other runs of this machine in {folders}",
+            f"a history takes {LEAST} at least; --expect FILE takes one",
+        )
+    record = read_history(others)
+    cases = {key.case for key in record.series if any(one.has(key.case) for one in QUANTITIES)}
+    if not cases:
+        return ()
+    history = history_of(record, select=sorted(cases), every_case=True)
+    return tuple(_expectation(one) for one in history.expected().values() if one.runs >= LEAST)
+
+
+def _beside(paths: Sequence[Path]) -> list[Path]:
+    """The other results files in the folders of ``paths``."""
+    mine = {path.resolve() for path in paths}
+    folders = dict.fromkeys(path.parent for path in paths)
+    found = (path for folder in folders for path in sorted(folder.glob("*.csv")))
+    return [path for path in found if path.resolve() not in mine]
+
+
+def _is_of(path: Path, machines: frozenset[str]) -> bool:
+    try:
+        rows = read_measurements(path, pipe=False)
+    except MembenchError:
+        return False
+    return bool(rows) and {row.machine for row in rows} <= machines
+
+
+def _expectation(one: ExpectedRange) -> Expectation:
+    return Expectation(
+        reference=HISTORY,
+        tier=one.key.tier,
+        case=one.key.case,
+        metric=one.key.metric,
+        stat=one.key.stat,
+        better=one.key.better,
+        low=one.low,
+        value=one.median,
+        high=one.high,
+        kind="measured",
+        trust="",
+        source=f"{one.runs} runs since {one.since.when}",
+        tool="membench",
+        best=False,
+        depth="",
+        alike={},
+        case_version=one.key.version,
+    )

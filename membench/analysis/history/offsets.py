@@ -1,0 +1,93 @@
+"""How far the other runs of a machine differ from each other: what one run a side cannot show.
+
+A run has an offset of its own (where its pages lay, what the neighbours did), which all of its
+rounds share.  Two files show one offset each; the runs that lie beside them show how large
+offsets are here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from membench.analysis.history.reading import RunRecord, read_record
+from membench.analysis.history.summary import pair_offset
+from membench.analysis.sides import Side
+from membench.core.files import shown
+from membench.core.terms import Metric, Stat
+from membench.measure.options import RESULTS
+from membench.results.compact.row import Common
+
+NEWEST = 12
+"""Files that are read at most: a comparison of two files is to stay quick."""
+RUNS_NEEDED = 3
+"""Fewer other runs show no scatter."""
+
+OffsetKey = tuple[str, int, Metric, Stat, str]
+
+
+@dataclass(frozen=True)
+class RunOffsets:
+    """The offsets that other runs of one machine have shown.
+
+    Attributes:
+        folder: where these runs are.
+        runs: how many there are.
+        fractions: by case, version, metric, statistic and backend, `pair_offset`.
+    """
+
+    folder: str
+    runs: int
+    fractions: Mapping[OffsetKey, float]
+
+    def of(self, common: Common) -> float | None:
+        """The fraction by which two runs differ at most in such a row, None where unknown."""
+        key = (common.case, common.case_version, common.metric, common.stat, common.backend)
+        return self.fractions.get(key)
+
+
+def offsets_of(sides: Sequence[Side]) -> RunOffsets | None:
+    """What the other runs of the machine of ``sides`` show, if they are of one and lie at hand.
+
+    They do in the folder of that machine: the one of a compared file, if it bears the machine's
+    name, or ``results/<machine>``.  None also where no two sides have a single run, and where
+    sides are parts of the same run.
+    """
+    rows = [row for side in sides for row in side.rows]
+    machines = {row.machine for row in rows}
+    ours = {run for side in sides for run in side.runs}
+    single = sum(len(side.runs) == 1 for side in sides)
+    if len(machines) != 1 or single < 2 or len(ours) < len(sides):
+        return None
+    (machine,) = machines
+    compared = [source.path.resolve() for side in sides for source in side.sources]
+    folders = [path.parent for path in compared if path.parent.name == machine]
+    folder = next(iter(folders), RESULTS / machine)
+    record = read_record([], _newest(folder, set(compared)))
+    return _offsets(record, folder, machine, ours)
+
+
+def _newest(folder: Path, without: set[Path]) -> list[Path]:
+    """The last files of ``folder`` by name: those of a run begin with its time."""
+    if not folder.is_dir():
+        return []
+    there = [path for path in sorted(folder.glob("*.csv")) if path.resolve() not in without]
+    return there[-NEWEST:]
+
+
+def _offsets(record: RunRecord, folder: Path, machine: str, without: set[str]) -> RunOffsets | None:
+    others = np.array(
+        [run.machine == machine and run.run_id not in without for run in record.runs], np.bool_
+    )
+    fractions: dict[OffsetKey, float] = {}
+    for key, series in record.series.items():
+        values = series.values[others[series.runs]]
+        if len(values) >= RUNS_NEEDED:
+            name = (key.case, key.version, key.metric, key.stat, key.backend)
+            fractions[name] = pair_offset(np.log(values))
+    if not fractions:
+        return None
+    return RunOffsets(shown(folder), int(others.sum()), fractions)

@@ -1,0 +1,60 @@
+"""`membench check` without a file: it plans for less than a minute, measures, and judges."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import h100_box
+import pytest
+from driver import Membench
+from profile_table import DISK
+
+from membench.analysis.check.quantities import CASES, QUANTITIES
+from membench.benches import registry
+from membench.cli.check_command import ROUNDS, SECONDS
+from membench.measure.options import RunOptions
+from membench.measure.plan import estimate, make_plan
+from membench.results.plan import Plan
+
+
+def plan(gpus: int) -> Plan:
+    options = RunOptions(select=CASES, device="all", rounds=ROUNDS[0])
+    return make_plan(options, registry(), h100_box.box(gpus), DISK)
+
+
+@pytest.mark.parametrize("gpus", [1, 8])
+def test_a_gpu_box_is_checked_in_less_than_a_minute(gpus: int) -> None:
+    assert estimate(plan(gpus)).seconds < SECONDS
+
+
+def test_sixteen_gpus_have_fewer_rounds() -> None:
+    many = plan(16)
+    assert estimate(many).seconds > SECONDS
+    assert estimate(replace(many, rounds=ROUNDS[-1])).seconds < SECONDS
+
+
+def test_every_main_quantity_is_measured() -> None:
+    cases = [case for case in plan(8).cases if not case.skipped]
+    lost = [
+        one.name
+        for one in QUANTITIES
+        if one.main and not any(one.has(case.id) and case.tier is one.tier for case in cases)
+    ]
+    assert lost == []
+
+
+@pytest.mark.slow
+def test_this_machine_is_measured_and_judged(membench: Membench) -> None:
+    done = membench("check", "--json", "--require", "link")
+    assert done.returncode == 3, done.stderr  # there is no GPU
+    data = json.loads(done.stdout)
+    assert data["failures"] == ["link is not judged"]
+    assert {line["tier"] for line in data["lines"]} == {"ddr", "ssd"}
+    assert all(line["devices"][0]["value"] for line in data["lines"])
+    assert "Results: results/" in done.stderr
+    (csv,) = (membench.directory / "results").glob("*/*_check.csv")
+    again = json.loads(membench("check", str(csv), "--expect", str(csv), "--json").stdout)
+    verdicts = {line["verdict"] for line in again["lines"]}
+    assert verdicts <= {"pass", "not judged"}  # what is too noisy allows no verdict
+    assert all(line["devices"][0]["share"] >= 1 for line in again["lines"])

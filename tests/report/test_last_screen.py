@@ -1,0 +1,142 @@
+"""The screen at the end of a run, and the card to paste, on a box that is described."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import h100_box
+import pytest
+from rich.console import Console
+
+from membench.core.terms import Metric, Stat, Tier
+from membench.measure.run import RunOutcome, Wall
+from membench.report.screens.blocks import blocks, full_name
+from membench.report.screens.last import print_outcome
+from membench.report.screens.run import print_rows
+from membench.report.screens.text_table import TextTable, drawn
+from membench.results.schema import Row
+
+WALL = Wall(61.0, 30.0, 10.0, 5.0)
+TIERS = ["smem", "l1", "l2", "hbm", "gpu", "peer", "link", "cache", "ddr", "ssd"]
+
+
+def outcome(folder: Path, rows: list[Row], gpus: int = 8) -> RunOutcome:
+    path = h100_box.written(folder / "box.csv", rows, gpus=gpus)
+    plan = replace(h100_box.plan(gpus=gpus), argv=("membench", "run", "--card", "md"))
+    return RunOutcome(plan, h100_box.box(gpus), rows, path, WALL)
+
+
+def printed(shown: RunOutcome, width: int = 80, **options: bool) -> list[str]:
+    stream = io.StringIO()
+    console = Console(file=stream, width=width, highlight=False, markup=False)
+    print_outcome(console, shown, **options)
+    return [line.rstrip() for line in stream.getvalue().splitlines()]
+
+
+def table_of(lines: Sequence[str]) -> dict[str, str]:
+    """Tier -> its line."""
+    return {line.split()[0]: line for line in lines if line.split()[:1] and line[0].isalpha()}
+
+
+def test_one_line_a_tier_with_its_share_and_verdict(tmp_path: Path) -> None:
+    lines = printed(outcome(tmp_path, h100_box.rows()))
+    start = next(place for place, line in enumerate(lines) if line.startswith("tier "))
+    assert [line.split()[0] for line in lines[start + 1 : start + 11]] == TIERS
+    table = table_of(lines)
+    assert table["hbm"].split()[-1] == "pass"
+    assert "3190 GB/s" in table["hbm"]
+    assert "740 TFLOP/s" in table["gpu"]
+    assert "ref:h100-sxm" in table["Held"]
+    assert any(line.endswith("data quality good") for line in lines)
+    assert not any(line.startswith("Not right") for line in lines)
+    assert len(lines) <= 24
+    text = "\n".join(lines)
+    assert text.isascii()
+    assert not {row.case for row in h100_box.rows()} & set(text.split())  # rows are for --all
+
+
+def test_a_link_of_half_its_speed_is_named_and_comes_next(tmp_path: Path) -> None:
+    slow = h100_box.rows(change=h100_box.scaled(0.5, "link/"))
+    lines = printed(outcome(tmp_path, slow))
+    assert table_of(lines)["link"].split()[-2:] == ["50%", "fail"]
+    assert any(line.startswith("Not right: GPU 3: host to GPU") for line in lines)
+    assert any(line.startswith("Next: membench check ") for line in lines)
+
+
+def test_the_card_is_six_lines_of_markdown(tmp_path: Path) -> None:
+    shown = outcome(tmp_path, h100_box.rows())
+    assert shown.csv is not None
+    *_, blank, head, rule, measured, verdicts, sentence, command = printed(shown, 400, paste=True)
+    assert blank == ""
+    cells = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in (head, rule, measured, verdicts)
+    ]
+    assert {len(row) for row in cells} == {1 + len(TIERS)}
+    assert cells[0] == ["h100-box", *TIERS]
+    assert cells[3][1 + TIERS.index("hbm")] == "101%, pass"
+    assert sentence.startswith("- Llama 3.1 70B at 32k tokens on 2 GPUs: restored from DDR in ")
+    assert sentence.endswith(": keep it in DDR.")
+    digest = hashlib.sha256(shown.csv.read_bytes()).hexdigest()
+    assert command.startswith("- `membench run --card md`, ")
+    assert command.split("`")[-2] == digest[:16]
+
+
+def test_what_was_not_measured_is_named_in_the_sentence(tmp_path: Path) -> None:
+    host = [row for row in h100_box.rows(gpus=1) if row.tier in (Tier.DDR, Tier.SSD)]
+    rows = [row for row in host if row.backend != "cuda-storage" and "hbm" not in row.case]
+    lines = printed(outcome(tmp_path, rows, 1), 400)
+    (sentence,) = (line for line in lines if line.startswith("Llama"))
+    assert "not measured: restoring from DDR, restoring from SSD, recomputing" in sentence
+    assert "brought from SSD to DDR in " in sentence
+    assert "keep it" not in sentence
+
+
+@pytest.mark.parametrize("width", [80, 200])
+def test_no_id_is_broken(width: int, tmp_path: Path) -> None:
+    rows = h100_box.rows("full", gpus=1)
+    text = "\n".join(printed(outcome(tmp_path, rows, 1), width, everything=True))
+    shown = [
+        full_name(row).removesuffix(f" {row.stat}") for block in blocks(rows) for row in block.rows
+    ]
+    assert len(shown) > 500
+    assert [case for case in shown if case not in text] == []
+
+
+def test_an_id_has_a_line_of_its_own_where_the_numbers_leave_no_room() -> None:
+    case = "ssd/read/pattern=rand/block=4KiB/qd=64/pages=thp"
+    table = TextTable(None, ("case", "value", "range", "flags"), ((case, "1", "1..2", "noisy"),))
+    found = {}
+    for width in (60, 80):
+        stream = io.StringIO()
+        Console(file=stream, width=width, highlight=False).print(drawn(table, width))
+        found[width] = [line.split() for line in stream.getvalue().splitlines()]
+    assert found[80] == [["case", "value", "range", "flags"], [case, "1", "1..2", "noisy"]]
+    assert found[60] == [["value", "range", "flags"], [case], ["1", "1..2", "noisy"]]
+
+
+def test_bandwidth_and_iops_of_a_disk_are_one_table() -> None:
+    base = next(row for row in h100_box.rows() if row.case.startswith("ssd/read"))
+    rows = [
+        replace(
+            base,
+            case=f"ssd/read/pattern=rand/block=4KiB/qd={depth}",
+            metric=metric,
+            stat=Stat.MEDIAN,
+            value=value * depth,
+            unit=unit,
+            round_values=(value * depth,),
+        )
+        for depth in (1, 32)
+        for metric, value, unit in ((Metric.BANDWIDTH, 0.04, "GB/s"), (Metric.IOPS, 1e4, "1/s"))
+    ]
+    stream = io.StringIO()
+    print_rows(Console(file=stream, width=80, highlight=False), rows, full_ids=True)
+    lines = [line.split() for line in stream.getvalue().splitlines() if line.strip()]
+    assert lines[0][:4] == ["ssd", "bandwidth", "and", "IOPS,"]
+    assert lines[1][:3] == ["case", "GB/s", "k/s"]
+    assert [line[1:3] for line in lines[2:]] == [["0.04000", "10.00"], ["1.280", "320.0"]]
