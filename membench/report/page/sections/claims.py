@@ -98,7 +98,7 @@ def section(found: Verdicts, *, full: bool) -> Section:
     glance: list[Block] = [
         Paragraph((_WHAT_A_BENCHMARK_DECIDES,)),
         *_badges(found),
-        *_summary(found),
+        *(_summary(found) if full or len(found.subjects) == 1 else []),
         _overview(found),
     ]
     title = tr("Thesis: demand for HBM, DDR and SSD")
