@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from membench.cli import completion
 from membench.core.errors import EXIT_FINDING, EXIT_OK, EXIT_SIGNAL_BASE
 from membench.core.files import shown
 
@@ -41,6 +42,7 @@ def _words(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
     "expected",
     multiple=True,
     metavar="ref:NAME|FILE|history|auto",
+    shell_complete=completion.expectations,
     help="Expected figures for the machine; history: its other runs beside FILE; repeatable."
     "  [default: auto, the references of its GPUs, processors and disks]",
 )

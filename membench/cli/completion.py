@@ -111,6 +111,13 @@ def files_or_references(
     return found or files(context, argument, incomplete)
 
 
+def expectations(context: Context, option: Parameter, incomplete: str) -> list[CompletionItem]:
+    """What `check` compares with: ``auto``, ``history``, references, or files."""
+    found = _beginning(("auto", "history"), incomplete)
+    found += references(context, option, incomplete)
+    return found or files(context, option, incomplete)
+
+
 def models(_context: Context, _option: Parameter, incomplete: str) -> list[CompletionItem]:
     """Names of models, ``list``, and files: any other model is named by its config.json."""
     from membench.thesis.models.catalogue import models as known

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from membench.analysis.thresholds import PRESETS, thresholds
+from membench.cli import completion
 from membench.core.errors import EXIT_FINDING, EXIT_OK, UsageError
 from membench.core.files import shown
 
@@ -27,7 +28,13 @@ def _findings(ctx: click.Context, param: click.Parameter, value: str | None) -> 
 
 @click.command(name="history")
 @click.argument("places", nargs=-1, metavar="[DIR|FILE...]", type=click.Path(path_type=Path))
-@click.option("--select", multiple=True, metavar="GLOB", help="Only matching cases; repeatable.")
+@click.option(
+    "--select",
+    multiple=True,
+    metavar="GLOB",
+    shell_complete=completion.cases,
+    help="Only matching cases; repeatable.",
+)
 @click.option(
     "--all",
     "every_case",

@@ -213,8 +213,8 @@ _FLAGS = (
     Flag(
         "cache-unknown",
         tr(
-            "no chase confirmed the caches that the system reports: it reports none, they behave "
-            "otherwise, or the chase could not be measured"
+            "no pointer chase confirmed the reported caches: none are reported, they behave "
+            "differently, or the chase could not be measured"
         ),
         tr("the array size is based on the reported caches: a larger cache may have served a part"),
         tr("membench doctor shows the observation; --set 'ddr/*:size=4GiB' is beyond most caches"),
@@ -222,8 +222,8 @@ _FLAGS = (
     Flag(
         "transition",
         tr(
-            "the footprint lies between two steps of the latencies: one tier serves a part of the "
-            "loads and the next tier the others"
+            "the footprint is between two steps of the latency: one tier serves a part of the "
+            "loads and the next tier the rest"
         ),
         tr(
             "the number belongs to no tier: it is a point of the curve and never the best of a tier"

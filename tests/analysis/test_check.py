@@ -21,6 +21,7 @@ from membench.analysis.check.requirements import failures, parse_requirements
 from membench.analysis.check.rule import CheckVerdict
 from membench.cli import main
 from membench.core.errors import UsageError
+from membench.core.snapshot import GpuFault
 from membench.core.terms import Metric, Status, Tier
 from membench.machine.gpus.state import GpuState
 from membench.results.schema import Row
@@ -316,6 +317,19 @@ def test_a_gpu_that_is_not_right_fails_although_it_is_fast(
 ) -> None:
     check = checked(states={3: h100_box.state(3, **change)})
     assert failures(check, parse_requirements([])) == (seen,)
+
+
+def test_a_gpu_that_is_lost_is_named() -> None:
+    machine = h100_box.box(8)
+    lost = GpuFault(7, "it has fallen off the bus", "reboot")
+    machine = replace(machine, gpus=replace(machine.gpus, faults=(lost,)))
+    rows = [row for row in h100_box.judged(h100_box.rows()) if not row.case.endswith("/gpu=7")]
+    healthy = {number: h100_box.state(number) for number in range(7)}
+    check = check_machine(rows, machine, figures("auto"), healthy)
+    assert failures(check, parse_requirements(["gpu=8"])) == (
+        "GPU 7: health: it has fallen off the bus",
+        "8 GPUs are required, 7 were measured",
+    )
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import pytest
 from compare_rows import CASE, around, of_run, row, run_cli, write
 from rich.console import Console
 
+from membench.analysis.absences import Absence
 from membench.analysis.comparison import Comparison, compare
 from membench.analysis.sides import make_sides
 from membench.analysis.sources import read_source
@@ -24,11 +25,13 @@ from membench.report.page.markdown_text import escaped
 from membench.report.screens.compare.cells import GLYPH
 from membench.report.screens.compare.footnotes import Footnotes
 from membench.report.screens.compare.github import fitting
+from membench.report.screens.compare.notes import absent_cases
 from membench.report.screens.compare.screen import print_comparison
 from membench.report.screens.compare.table import wide_lines
-from membench.report.screens.compare.view import SORTS, arrange
+from membench.report.screens.compare.view import SORTS, arrange, shortened
 from membench.report.screens.console import console
 from membench.report.screens.job_summary import LIMIT
+from membench.results.schema import Row
 
 LONG = "kv/h2d/block=16KiB/count=10000/method=batch/mem=pinned/stream=two"
 OLD = [
@@ -508,3 +511,34 @@ def test_verdicts_have_a_glyph_and_a_word(
     found = set(re.findall(r" ([\^v=?-]) (better|worse|same|unclear|n/a)\b", out))
     assert found == set(zip("^v=?-", map(str, Verdict), strict=True))
     assert CASE.partition("/")[0] in out
+
+
+def test_against_a_reference_the_rows_farthest_from_it_are_shown(tmp_path: Path) -> None:
+    """Without tails, operations a second beside their bandwidth, and rows without a verdict."""
+    factors = {"a": 1.01, "b": 0.5, "c": 1.02, "d": 3.0}
+
+    def rows(side: bool) -> list[Row]:
+        made = [row(around(40 * (factors[name] if side else 1)), f"ddr/{name}") for name in factors]
+        for stat in (Stat.P50, Stat.P99):
+            latency = around(100.0 * (2 if side and stat is Stat.P99 else 1))
+            made.append(row(latency, "host/x", metric=Metric.LATENCY, stat=stat))
+        return made
+
+    comparison = sides(
+        write(tmp_path / "a.csv", *rows(False)), write(tmp_path / "b.csv", *rows(True))
+    )
+    whole = arrange(comparison)
+    bandwidth, latency = shortened(whole, 4)
+    assert [line.row.case for line in bandwidth.lines] == ["ddr/b", "ddr/d"]
+    assert bandwidth.names == ("ddr/b", "ddr/d")
+    assert bandwidth.left_out == 2
+    assert [line.row.stat for line in latency.lines] == [Stat.P50]
+    assert {mean.stat for mean in latency.means} <= {Stat.P50}
+    assert [len(block.lines) for block in shortened(whole, 0)] == [1, 1]
+
+
+def test_many_absent_cases_are_counted_and_failed_ones_are_named() -> None:
+    cases = tuple(f"hbm/x{n}" for n in range(20))
+    assert absent_cases(Absence("skipped", ("a",), "no GPU", cases)) == ["hbm 20"]
+    assert absent_cases(Absence("skipped", ("a",), "no GPU", cases[:3])) == [*cases[:3]]
+    assert absent_cases(Absence(str(Status.FAILED), ("a",), "broken", cases)) == [*cases]

@@ -7,7 +7,7 @@ import pytest
 from membench.benches import registry
 from membench.core.case import Case, bench
 from membench.core.errors import NothingMatched
-from membench.core.registry import benches_of, choose, matches
+from membench.core.registry import benches_of, choose, matches, near
 from membench.core.terms import Metric, Stat, Tier
 from membench.core.work import Work
 
@@ -94,3 +94,22 @@ def test_every_bench_of_the_project_is_described_and_named_after_its_family() ->
         assert one.summary.endswith("."), name
         assert one.version >= 1
         assert one.family
+
+
+@pytest.mark.parametrize(
+    ("pattern", "hint"),
+    [
+        ("dr/copy", "did you mean ddr/copy"),
+        ("DDR/*", "did you mean ddr/*"),
+        ("hots/chase/*", "did you mean host/chase/*?"),
+        ("ddr/copy/threads=al", "did you mean ddr/copy/threads=all"),
+        ("nothing", "membench list names the cases; '*' crosses slashes"),
+    ],
+)
+def test_a_glob_that_matches_nothing_is_answered_with_what_was_meant(
+    pattern: str, hint: str
+) -> None:
+    assert near(pattern, [case.id for case in CASES]).startswith(hint)
+    with pytest.raises(NothingMatched) as raised:
+        choose(CASES, [pattern], [])
+    assert raised.value.hint.startswith(hint)

@@ -36,11 +36,16 @@ STANDS_FOR = {
     "KEY": "stores",
 }
 """What a reader puts for the words that a document writes in capitals."""
-OPEN = re.compile(r"[A-Z]{2,}(?![a-z0-9])[A-Z:=_]*|\.\.\.|.*[\[|].*|.*(SCHEDULER|NODE|GLOB).*")
+OPEN = re.compile(
+    r"[A-Z]{2,}(?![a-z0-9])[A-Z:=_]*|.*=NAME=VALUE|\.\.\.|.*[\[|].*|.*(SCHEDULER|NODE|GLOB).*"
+)
 """What nobody can put anything for here: such a command is parsed as far as its options."""
-ELSEWHERE = ("fleet run", "ddr/memmove", "memset", "--resume", "old.csv new.csv --select 'kv/*'")
-"""What other tests run (a cluster, cases of contributors, an interrupted run), or what needs rows
-of a GPU on both sides."""
+ELSEWHERE = (
+    *("fleet run", "ddr/memmove", "memset", "--resume", "old.csv new.csv --select 'kv/*'"),
+    *("python=/opt/", "scratch=/mnt/", "--expect history"),
+)
+"""What other tests run (a cluster, a history of runs, cases of contributors, an interrupted run,
+another Python or disk), or what needs rows of a GPU on both sides."""
 PLACES = {"/var/lib/node_exporter/membench.prom": "membench.prom", "/mnt/nvme": "."}
 
 
@@ -120,7 +125,11 @@ RUN = [
     and not any(OPEN.fullmatch(word) for word in arguments)
     and not any(part in shlex.join(arguments) for part in ELSEWHERE)
     and document != "CHANGELOG.md"  # it names options, not commands
+    and (arguments[0] != "check" or any(word.endswith(".csv") for word in arguments))
 ]
+
+
+_RUN_ID = r"\b\d{8}T\d{6}Z-[0-9a-f]{4}\b"
 
 
 def prepare(directory: Path, arguments: tuple[str, ...]) -> None:
@@ -130,6 +139,7 @@ def prepare(directory: Path, arguments: tuple[str, ...]) -> None:
         path = directory / name
         if name.endswith(".csv"):
             of_gpu = name in {"h100.csv", "h200.csv", "kv.csv"} or "ref:h100-sxm" in arguments
+            path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes((H100 if of_gpu else REFERENCE).read_bytes())
     for name, data in (
         ("nvbandwidth.json", DATA / "nvbandwidth.json"),
@@ -146,6 +156,11 @@ def prepare(directory: Path, arguments: tuple[str, ...]) -> None:
     (directory / "ci.toml").write_text(to_toml(PRESETS["strict"]))
     (directory / "mine.toml").write_text("")
     (directory / "values.parquet").write_bytes(parquet())
+    runs = directory / "results" / "mybox"
+    runs.mkdir(parents=True, exist_ok=True)
+    for hour in range(3):
+        run = f"20260101T0{hour}0000Z-000{hour}"
+        (runs / f"{run}_quick.csv").write_text(re.sub(_RUN_ID, run, REFERENCE.read_text()))
     for folder in ("trial", "rack7"):
         for name, content in fleet().items():
             (directory / folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -170,7 +185,10 @@ def test_a_command_that_is_shown_does_its_work(
     prepare(tmp_path, arguments)
     if "-o" in arguments:
         (tmp_path / arguments[arguments.index("-o") + 1]).unlink(missing_ok=True)
-    if arguments[0] == "run":
+    if arguments == ("history",):
+        arguments = ("history", "results/mybox")  # that of this machine, whose name differs
+    measures = arguments[0] == "check" and not any(word.endswith(".csv") for word in arguments)
+    if arguments[0] == "run" or measures:
         arguments = (*arguments, *(() if "--dry-run" in arguments else ("--dry-run",)))
     done = call(arguments, tmp_path)
     assert done.code in {EXIT_OK, EXIT_FINDING}, f"{document}: {done.err.decode()}"

@@ -6,18 +6,25 @@ import re
 import shutil
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 from driver import Membench
 
 from membench.core.errors import UsageError
+from membench.core.plain import dump
 from membench.measure.events import Silent
 from membench.measure.options import RunOptions
+from membench.measure.paired import run as paired
 from membench.measure.paired.change import parse_change
 from membench.measure.paired.interpreter import ask
 from membench.measure.paired.preparing import prepare_pair
+from membench.measure.paired.run import Halves
 from membench.results.journal.reading import read_journal
+from membench.results.journal.writing import Journal
+from membench.results.paths import journal_path
 from membench.results.sidecar import read_sidecar, verify_sha256
 from membench.results.table import read_rows
 
@@ -102,6 +109,25 @@ def test_an_interrupted_pair_is_measured_anew_as_a_whole(membench: Membench) -> 
 
 
 @pytest.mark.slow
+def test_a_side_that_was_not_begun_is_resumed_too(membench: Membench) -> None:
+    process = membench.start(*SLOW, *CHANGE)
+    membench.wait_for_slow()
+    membench.flag.unlink()
+    membench.wait_for_slow()
+    process.send_signal(signal.SIGINT)  # within the first round of B
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert "Partial results: o_a.csv\nNext: membench run --resume o_a.csv --versus " in out
+    left = sorted(one.name for one in membench.directory.iterdir())
+    assert left == ["o_a.csv", "o_a.journal", "o_a.json", "o_b.journal"]
+    shutil.rmtree(membench.flag.parent)
+    done = membench("run", "--resume", "o_b.csv", *CHANGE)
+    assert done.returncode == 0, done.stderr
+    lines = [line.split()[1:3] for line in done.stdout.splitlines() if line.startswith("[round")]
+    assert lines == [["1/2", "A"], ["1/2", "B"], ["2/2", "B"], ["2/2", "A"]]
+
+
+@pytest.mark.slow
 def test_a_set_up_command_that_fails_ends_the_run_and_keeps_what_there_is(
     membench: Membench,
 ) -> None:
@@ -131,7 +157,7 @@ def test_a_dry_run_names_the_sides_and_runs_no_command(membench: Membench) -> No
     [
         ("nonsense", "'nonsense' is not a valid comparison"),
         ("env=", "'env=' is not a valid comparison"),
-        ("env=1X=2", "env=1X=2 is no NAME=VALUE"),
+        ("env=1X=2", "env=1X=2 is not NAME=VALUE"),
         ("env=PYTHONPATH=/x", "env=PYTHONPATH would change more than the workers"),
         ("env=CUDA_VISIBLE_DEVICES=1", "env=CUDA_VISIBLE_DEVICES would change more than"),
         ("scratch=/no/such/place", "the scratch path /no/such/place is not a directory"),
@@ -153,6 +179,32 @@ def test_one_file_of_a_pair_is_no_reason_to_measure(membench: Membench) -> None:
     assert done.returncode == 1
     assert done.stderr.startswith("Error: o_b.csv ")
     assert [one.name for one in membench.directory.iterdir()] == ["o_b.csv"]
+
+
+def test_no_command_of_a_journal_is_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody else may have written either of them."""
+    asked = RunOptions(
+        select=("ddr/copy",), output=tmp_path / "o.csv", setup_a="true\ntrue", setup_b="false"
+    )
+    halves = prepare_pair(asked, Silent())
+    for half in halves:
+        one = half.prepared
+        pairing = replace(half.pairing, setup_a="true true")  # as a journal is read
+        if half.pairing.side == "b":
+            pairing = replace(pairing, setup_b="touch evil", versus="env=LD_PRELOAD=evil.so")
+        Journal.create(
+            journal_path(one.csv), replace(one.plan, pair=pairing), dump(one.machine)
+        ).close()
+
+    def resumed(both: Halves, *_: object, **__: object) -> Halves:
+        return both
+
+    monkeypatch.setattr(paired, "_run", resumed)
+    first, second = cast("Halves", paired.resume_pair(halves[0].prepared.csv, asked, Silent()))
+    assert (first.pairing.setup, second.pairing.setup) == ("true\ntrue", "false")
+    assert second.variables == {}
+    with pytest.raises(UsageError, match="was started with another --versus"):
+        paired.resume_pair(halves[1].prepared.csv, asked, Silent())
 
 
 def python_without_membench(folder: Path) -> Path:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import h100_box
+
 from membench.analysis.ladder import ladder
 from membench.core.terms import Metric, Tier
-from membench.report.page.document import Paragraph, Table
+from membench.report.page.document import Alert, Figure, Paragraph, Table
 from membench.report.page.runs import read_runs
 from membench.report.page.sections.headline import judge, section
 from membench.results.schema import Row
@@ -64,3 +66,29 @@ def test_what_is_not_its_tiers_is_no_headline(
     assert [flags for flags in (row.flags for row in runs[0].rows) if "transition" in flags] == [
         *(("transition",), ("transition",)),
     ]
+
+
+def test_a_described_box_is_held_to_its_references(tmp_path: Path) -> None:
+    """GPU 3 has half of its link: it is said first, the range stands behind the mark."""
+    slow = h100_box.rows(change=h100_box.scaled(0.5, "link/"))
+    _, runs = read_runs([h100_box.written(tmp_path / "box.csv", slow)])
+    made = section(judge(runs))
+    alert = made.blocks[0]
+    assert isinstance(alert, Alert)
+    assert "GPU 3: host to GPU: fail" in str(alert.line)
+    figures = [block for block in made.blocks if isinstance(block, Figure)]
+    assert [figure.slug for figure in figures] == ["tier-bandwidth", "tier-latency"]
+    assert all("Bars are the ranges of the reference." in figure.caption for figure in figures)
+    (table,) = (block for block in made.blocks if isinstance(block, Table))
+    cells = {str(row[0][0]): [str("".join(map(str, cell))) for cell in row] for row in table.rows}
+    assert cells["host link"][-2:] == ["50%", "fail"]
+    assert cells["HBM"][-1] == "pass"
+    assert cells["DDR"][-4] == "DDR read"
+    assert cells["shared memory"][-1] == "no reference"
+
+
+def test_a_shipped_run_is_not_held_to_itself() -> None:
+    _, runs = read_runs([*(REFERENCE / "epyc-zen4-2cpu-vm").glob("*.csv")])
+    (judged,) = judge(runs)
+    assert judged.check is None
+    assert all(not rung.lines for rung in judged.rungs)

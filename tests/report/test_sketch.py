@@ -73,12 +73,9 @@ def test_a_picture_is_drawn_once(tmp_path: Any, monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(style, "_drawn", fail)
     assert style.render("slug", "title", "description", 200, _paint) == first
-    for other in (
-        lambda: style.render("slug", "other", "description", 200, _paint),
-        lambda: style.render("slug", "title", "description", 201, _paint),
-    ):
+    for title, points in (("other", 200), ("title", 201)):
         with pytest.raises(AssertionError, match="drawn again"):
-            other()
+            style.render("slug", title, "description", points, _paint)
 
     def higher(canvas: Any) -> None:
         _paint(canvas, top=6.0)

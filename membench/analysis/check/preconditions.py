@@ -77,16 +77,12 @@ def preconditions(
 
 
 def _faults(machine: Machine) -> Iterator[Precondition]:
-    if machine.gpus.problem:
-        yield Precondition(tr("GPUs"), PreconditionState.BAD, machine.gpus.problem, GPU_TIERS)
-    for fault in machine.gpus.faults:
-        yield Precondition(
-            tr("GPU"),
-            PreconditionState.BAD,
-            f"{fault.where}: {fault.problem}",
-            GPU_TIERS,
-            fault.index,
-        )
+    whole = [(None, machine.gpus.problem)] if machine.gpus.problem else []
+    found: list[tuple[int | None, str]] = [*whole]
+    found += [(fault.index, fault.problem) for fault in machine.gpus.faults]
+    for index, problem in found:
+        name = tr("GPUs") if index is None else tr("health")
+        yield Precondition(name, PreconditionState.BAD, problem, GPU_TIERS, index)
 
 
 def _of_gpu(

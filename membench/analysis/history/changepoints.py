@@ -53,7 +53,7 @@ PERMUTATIONS, FEWER_PERMUTATIONS = 499, 199
 MANY_VALUES = 50_000
 LEAST = 3
 """Runs that a level must last to be told from a disturbance."""
-CLAMP = 5.0
+CLAMP = 4.0
 """Robust standard deviations beyond which a value counts no further."""
 _BOUND = 2.0
 """Standard errors above the estimate: the one-sided 97.7 % bound of the autocorrelation."""

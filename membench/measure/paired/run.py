@@ -15,6 +15,7 @@ from membench.core.errors import JournalError, MembenchError, UsageError
 from membench.core.files import shown
 from membench.core.plain import dump
 from membench.core.snapshot import GpuIdentity
+from membench.core.text import one_line
 from membench.machine import snapshot
 from membench.measure.events import Observer
 from membench.measure.locks import claimed
@@ -79,7 +80,8 @@ def start_pair(halves: Halves, observer: Observer, *, verbose: bool = False) -> 
         try:
             halves = _as_set_up(halves, interrupt)
         except Interrupted as interrupted:
-            return _nothing(halves, interrupted.signum)
+            first, second = (_nothing_yet(half, interrupted.signum) for half in halves)
+            return PairedOutcome((first, second))
         with ExitStack() as opened:
             journals = []
             for half in halves:
@@ -106,11 +108,9 @@ def resume_pair(
     """
     change = parse_change(options.versus)
     pairing = _pairing(csv)
-    if (pairing.versus, pairing.setup_a, pairing.setup_b) != (
-        options.versus,
-        options.setup_a,
-        options.setup_b,
-    ):
+    asked = (options.versus, options.setup_a, options.setup_b)
+    # A journal is read as printable lines: a command of several lines is one there.
+    if tuple(map(one_line, asked)) != (pairing.versus, pairing.setup_a, pairing.setup_b):
         raise UsageError(
             f"{shown(csv)} was started with another --versus, --setup-a or --setup-b",
             f"repeat them: {resume_command(csv, pairing)}",
@@ -120,7 +120,7 @@ def resume_pair(
         files.reverse()
     python = ask(change.python) if change.python else None
     machine = snapshot([csv.parent])
-    halves, contents = [], []
+    halves = []
     for side, file in zip(SIDES, files, strict=True):
         found = read_journal(journal_path(file))
         other = found.plan.pair
@@ -134,16 +134,18 @@ def resume_pair(
             here, software = python.described(machine), Software(python.software, python.versions)
         check_ground(journal_path(file), found, here, software)
         prove_rows(journal_path(file), found, here)
-        halves.append(Half.of(Prepared(found.plan, here, file), change))
-        contents.append(found)
+        given = dict(zip(("versus", "setup_a", "setup_b"), asked, strict=True))
+        plan = replace(found.plan, pair=replace(other, **given))
+        halves.append(Half.of(Prepared(plan, here, file), change))
     both = halves[0], halves[1]
     with claimed(_gpus(both), observer), interrupts() as interrupt:
         with ExitStack() as opened:
-            journals = []
+            journals, contents = [], []
             for half in both:
-                journal, _ = Journal.resume(journal_path(half.prepared.csv))
+                journal, kept = Journal.resume(journal_path(half.prepared.csv))
                 opened.callback(journal.close)
                 journals.append(journal)
+                contents.append(kept)
             opened.pop_all()
         whole = [
             replace(own, units=paired_units(own, other))
@@ -185,13 +187,15 @@ def _as_set_up(halves: Halves, interrupt: Interrupt) -> Halves:
     return found[0], found[1]
 
 
-def _nothing(halves: Halves, signum: int) -> PairedOutcome:
-    """The outcome if a signal came before the first round."""
-    first, second = (
-        RunOutcome(one.plan, one.machine, (), None, Wall(0.0, 0.0, 0.0, 0.0), signum)
-        for one in (half.prepared for half in halves)
-    )
-    return PairedOutcome((first, second))
+def _is_empty(journal: Journal) -> bool:
+    return journal.path.exists() and not read_journal(journal.path).units
+
+
+def _nothing_yet(half: Half, signum: int) -> RunOutcome:
+    """No unit of this side was measured."""
+    one = half.prepared
+    wall = Wall(0.0, 0.0, 0.0, 0.0)
+    return RunOutcome(one.plan, one.machine, (), None, wall, signum, again=one.csv)
 
 
 def _run(
@@ -208,9 +212,14 @@ def _run(
     finally:
         for journal in journals:
             journal.close()
+    begun = any(read_journal(journal.path).units for journal in journals if journal.path.exists())
     outcomes = []
     trouble: MembenchError | None = None
     for half, journal, before, end in zip(halves, journals, done, ends, strict=True):
+        if begun and not end.complete and _is_empty(journal):
+            outcomes.append(_nothing_yet(half, end.signum))  # its journal stays, to be resumed
+            trouble = trouble or end.trouble
+            continue
         try:
             outcomes.append(finish(half.prepared, journal, len(before.units), end, observer))
         except MembenchError as error:  # the other side's results are written all the same

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
@@ -52,23 +53,29 @@ def print_paired_plan(console: Console, halves: Sequence[Half]) -> None:
 def print_paired(console: Console, outcome: PairedOutcome) -> None:
     """The comparison of both sides, their files, and the next command."""
     console.print()
-    if any(one.csv is None for one in outcome.sides):
-        console.print("Interrupted before a pair was measured.")
-        return
     files = [one.csv for one in outcome.sides if one.csv is not None]
-    labelled = [(side.upper(), read_source(file)) for side, file in zip(SIDES, files, strict=True)]
-    comparison = compare(make_sides(labelled))
-    print_comparison(console, comparison, arrange(comparison), full_ids=not is_terminal())
+    if not files:
+        console.print("Interrupted before the first case was measured; nothing was written.")
+        return
+    if len(files) == len(SIDES):
+        _print_comparison(console, files)
     pairing = outcome.sides[0].plan.pair
     if pairing is not None and (pairing.setup_a or pairing.setup_b):
         console.print("The machine is as the last set-up command left it.", soft_wrap=True)
     what = "Partial results" if outcome.signum else "Results"
     console.print(Text(f"{what}: {' and '.join(map(shown, files))}"), soft_wrap=True)
-    given = " ".join(
-        f"{side.upper()}={shell_word(file)}" for side, file in zip(SIDES, files, strict=True)
-    )
     again = outcome.sides[0].again
-    following = (
-        resume_command(again, pairing) if outcome.signum and again else f"membench compare {given}"
-    )
+    if outcome.signum and again is not None:
+        following = resume_command(again, pairing)
+    else:
+        given = (
+            f"{side.upper()}={shell_word(file)}" for side, file in zip(SIDES, files, strict=True)
+        )
+        following = f"membench compare {' '.join(given)}"
     console.print(Text(f"Next: {one_line(following)}", "bold"), soft_wrap=True)
+
+
+def _print_comparison(console: Console, files: Sequence[Path]) -> None:
+    sources = [(side.upper(), read_source(file)) for side, file in zip(SIDES, files, strict=True)]
+    comparison = compare(make_sides(sources))
+    print_comparison(console, comparison, arrange(comparison), full_ids=not is_terminal())

@@ -166,8 +166,7 @@ def assumptions(
         if UNITS[entry.unit][0] != wanted:
             unit = base[name].unit if name in base else units_of(wanted)
             raise AssumptionError(
-                f"{shown(override)}: {name}: a figure in {entry.unit} "
-                f"cannot stand for one in {unit}",
+                f"{shown(override)}: {name}: a value in {entry.unit} cannot replace one in {unit}",
                 f"give it in {unit}",
             )
     return {**base, **own}

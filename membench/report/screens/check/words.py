@@ -128,7 +128,7 @@ def precondition_lines(check: MachineCheck) -> Iterator[str]:
         if one.state is not PreconditionState.OK:
             wrong.setdefault((one.name, one.state, one.seen), []).append(one.device)
     for (name, state, seen), devices in wrong.items():
-        yield f"{gpus(devices)}{name} is {state}: {seen}"
+        yield f"{gpus(devices)}{name}: {state}: {seen}"
     fine = [one for one in check.preconditions if one.state is PreconditionState.OK]
     if fine:
         names = dict.fromkeys(f"{one.name} ({one.seen})" for one in fine)
