@@ -37,7 +37,7 @@ __device__ __forceinline__ unsigned sum_of_tile(const uint4* tile, unsigned vect
 }  // namespace
 
 // Through registers; one tile at a time, of which kInFlight vectors a thread are under way.
-extern "C" __global__ void __launch_bounds__(kBlock)
+extern "C" __global__ void __launch_bounds__(kBlock, 1)
     async_ld(unsigned* __restrict__ sums, const uint4* __restrict__ a, unsigned vectors,
              unsigned tiles) {
     unsigned sum = 0;

@@ -28,7 +28,7 @@ TEXT = DOCUMENT.read_text(encoding="ascii")
 
 def table(head: str) -> list[dict[str, str]]:
     """The lines of the table that begins with ``head``, by the names of its columns."""
-    found = re.search(re.escape(head) + r".*\n(\|.*\n)*", TEXT)
+    found = re.search("^" + re.escape(head) + r".*\n(\|.*\n)*", TEXT, re.MULTILINE)
     assert found, head
     names, _, *lines = (
         [each.strip() for each in line.strip("|").split("|")] for line in found[0].splitlines()
