@@ -32,7 +32,7 @@ def run_pair(
             if dry_run:
                 print_paired_plan(watch.console, halves)
                 return EXIT_OK
-            watch.draw(lambda: print_sides(watch.console, halves[0].pairing))
+            watch.draw(lambda: print_sides(watch.console, halves[0]))
             outcome = start_pair(halves, watch, verbose=verbose)
     finally:
         watch.close()

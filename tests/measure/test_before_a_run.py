@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from membench.core.errors import BackendUnavailable
+from membench.core.errors import BackendUnavailable, UsageError
 from membench.core.snapshot import GpuIdentity, Gpus, Machine
 from membench.machine import snapshot
 from membench.measure import run
 from membench.measure.events import Silent
 from membench.measure.options import RunOptions
+from membench.measure.paired.preparing import prepare_pair
 
 REMEDY = "pip install 'membench[cuda13]'"
 GPU = GpuIdentity(index=0, name="A GPU", uuid="0", memory=2**30, compute_capability="9.0")
@@ -67,3 +68,42 @@ def test_preparing_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     prepared = run.prepare(RunOptions(select=("ddr/copy",), label="box"), Silent())
     assert prepared.csv.parts[:2] == ("results", "box")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def two_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    devices = (GPU, replace(GPU, index=1, uuid="1", name="Another GPU"))
+    machine = replace(snapshot(), gpus=Gpus(driver="580.65", cuda="13.0", devices=devices))
+    monkeypatch.setattr(
+        run, "snapshot", lambda paths: replace(machine, filesystems=snapshot(paths).filesystems)
+    )
+
+
+@pytest.mark.usefixtures("two_gpus")
+def test_two_gpus_are_compared_under_the_same_ids() -> None:
+    first, second = prepare_pair(
+        RunOptions(select=("hbm/read/*vec=16",), versus="device=cuda:1"), Silent()
+    )
+    plans = [half.prepared.plan for half in (first, second)]
+    assert [[case.gpu for case in plan.cases] for plan in plans] == [[0], [1]]
+    assert plans[0].cases[0].id == plans[1].cases[0].id
+    assert [plan.device for plan in plans] == ["auto", "cuda:1"]
+    with pytest.raises(UsageError, match="compares one GPU with another"):
+        prepare_pair(RunOptions(device="all", versus="device=cuda:1"), Silent())
+
+
+def test_two_scratch_directories_are_compared(tmp_path: Path) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    here.mkdir()
+    there.mkdir()
+    asked = RunOptions(
+        *("quick", ("ssd/read/*qd=1/*",)), scratch=here, versus=f"scratch={there}", rounds=6
+    )
+    halves = prepare_pair(asked, Silent())
+    plans = [half.prepared.plan for half in halves]
+    assert [plan.scratch for plan in plans] == [str(here), str(there)]
+    assert [plan.rounds for plan in plans] == [6, 6]
+    assert plans[0].seed == plans[1].seed  # the same cases in the same order
+    assert {plan.pair.pair_id for plan in plans if plan.pair} == {plans[0].run_id}
+    names = [half.prepared.csv.name for half in halves]
+    assert [half.pairing.partner for half in halves] == names[::-1]

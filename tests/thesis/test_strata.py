@@ -19,7 +19,7 @@ from membench.thesis.claims.ledger import ledger
 from membench.thesis.claims.rule import Direction, VerdictThresholds, judge
 from membench.thesis.claims.scenario import Scenario, subjects
 from membench.thesis.claims.statistics import STATISTICS
-from membench.thesis.claims.strata import Axis, generations, labels, outcome, word_of
+from membench.thesis.claims.strata import StratumAxis, generations, labels, outcome, word_of
 from membench.thesis.models.catalogue import judged_models
 
 PARTS = {part.id: part for part in ledger().parts}
@@ -45,8 +45,8 @@ def test_a_mix_of_old_models_no_longer_decides() -> None:
     found = outcome(drawn, RULE)
     assert found.word is ClaimVerdict.INCONCLUSIVE
     assert {(one.axis, one.name, one.judgement.word) for one in found.strata} == {
-        (Axis.GENERATION, "models of 2023-24", ClaimVerdict.SUPPORTED),
-        (Axis.GENERATION, "models of 2026", ClaimVerdict.CONTRADICTED),
+        (StratumAxis.GENERATION, "models of 2023-24", ClaimVerdict.SUPPORTED),
+        (StratumAxis.GENERATION, "models of 2026", ClaimVerdict.CONTRADICTED),
     }
 
 
@@ -72,28 +72,28 @@ def test_a_decided_verdict_is_that_of_every_stratum(
     assert found.pooled == judge(np.stack(list(drawn.values())), RULE)
     if found.word is not ClaimVerdict.INCONCLUSIVE:
         assert {one.judgement.word for one in found.strata} <= {found.word}
-    for axis in Axis:
+    for axis in StratumAxis:
         sizes = [one.variants for one in found.strata if one.axis is axis]
         assert sum(sizes) in (0, len(drawn))
         assert len(sizes) != 1
 
 
 def test_variants_have_the_strata_that_their_names_say() -> None:
-    assert labels("llama-3.1-8b") == {Axis.GENERATION: "models of 2023-24"}
+    assert labels("llama-3.1-8b") == {StratumAxis.GENERATION: "models of 2023-24"}
     assert labels(on_class("glm-5", "agent", "Rubin (2026)")) == {
-        Axis.GENERATION: "models of 2026",
-        Axis.TRACE: "agent",
-        Axis.GPU: "Rubin (2026)",
-        Axis.BOTH: "models of 2026 on Rubin (2026)",
+        StratumAxis.GENERATION: "models of 2026",
+        StratumAxis.TRACE: "agent",
+        StratumAxis.GPU: "Rubin (2026)",
+        StratumAxis.BOTH: "models of 2026 on Rubin (2026)",
     }
     assert labels(tr("{model}, {point}", model="kimi-k2", point="p50")) == {
-        Axis.GENERATION: "models of 2025",
-        Axis.CASE: "p50",
+        StratumAxis.GENERATION: "models of 2025",
+        StratumAxis.CASE: "p50",
     }
     assert labels("decode/attn/model=llama-3.1-8b/batch=8 (rate median)") == {
-        Axis.CASE: "decode/attn"
+        StratumAxis.CASE: "decode/attn"
     }
-    assert labels("GB300 dense") == {Axis.CASE: "GB300 dense"}
+    assert labels("GB300 dense") == {StratumAxis.CASE: "GB300 dense"}
 
 
 def test_every_judged_model_has_a_day_of_release() -> None:
@@ -105,8 +105,8 @@ def test_every_judged_model_has_a_day_of_release() -> None:
 def test_replays_are_judged_by_generation_class_and_trace(name: str) -> None:
     found = judge_part(PARTS[name], scenario(), shipped())
     axes = {one.axis for one in found.strata}
-    assert axes == {Axis.GENERATION, Axis.GPU, Axis.BOTH, Axis.TRACE}
-    classes = [one.name for one in found.strata if one.axis is Axis.GPU]
+    assert axes == {StratumAxis.GENERATION, StratumAxis.GPU, StratumAxis.BOTH, StratumAxis.TRACE}
+    classes = [one.name for one in found.strata if one.axis is StratumAxis.GPU]
     assert classes == ["Hopper (2022)", "Blackwell (2024)", "Rubin (2026)"]
     assert found.word is ClaimVerdict.INCONCLUSIVE
 
@@ -114,10 +114,12 @@ def test_replays_are_judged_by_generation_class_and_trace(name: str) -> None:
 def test_hopper_and_rubin_do_not_come_out_alike() -> None:
     """Support of C12b is about a tenth on Hopper-class GPUs and far more on Rubin's."""
     found = judge_part(PARTS["C12b"], scenario(), shipped())
-    shares = {one.name: one.judgement.supporting for one in found.strata if one.axis is Axis.GPU}
+    shares = {
+        one.name: one.judgement.supporting for one in found.strata if one.axis is StratumAxis.GPU
+    }
     assert shares["Hopper (2022)"] < 0.2
     assert shares["Rubin (2026)"] > 0.6
-    words = {one.name: one.judgement.word for one in found.strata if one.axis is Axis.BOTH}
+    words = {one.name: one.judgement.word for one in found.strata if one.axis is StratumAxis.BOTH}
     assert len(words) == 9
     assert words["models of 2026 on Hopper (2022)"] is ClaimVerdict.CONTRADICTED
     assert found.why == "strata disagree"

@@ -30,7 +30,7 @@ _PREF_MAX_WORKSPACE_BYTES = 1  # cublasLtMatmulPreferenceAttributes_t
 
 
 @dataclass(frozen=True)
-class Scale:
+class OperandScales:
     """The scales of an operand, one byte each.
 
     Attributes:
@@ -49,8 +49,8 @@ class Scale:
 
 
 SCALES = {
-    "mxfp8": Scale(mode=2, numbers=32, one=0x7F),  # VEC32_UE8M0: 2^(byte - 127)
-    "nvfp4": Scale(mode=1, numbers=16, one=0x38),  # VEC16_UE4M3: exponent 7, of bias 7
+    "mxfp8": OperandScales(mode=2, numbers=32, one=0x7F),  # VEC32_UE8M0: 2^(byte - 127)
+    "nvfp4": OperandScales(mode=1, numbers=16, one=0x38),  # VEC16_UE4M3: exponent 7, of bias 7
 }
 """Kinds with scales, and their scales."""
 

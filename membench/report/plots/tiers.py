@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class _Kind:
+class _Plot:
     """One of the two plots."""
 
     slug: str
@@ -50,7 +50,7 @@ _DESCRIPTION = (
     "vertical line is the peak. Hollow marks are cited figures."
 )
 _KINDS = (
-    _Kind(
+    _Plot(
         "tier-bandwidth",
         Metric.BANDWIDTH,
         tr("Bandwidth by tier"),
@@ -58,7 +58,7 @@ _KINDS = (
         _DESCRIPTION.format(what="bandwidth in GB/s"),
         tr("The best bandwidth of every tier"),
     ),
-    _Kind(
+    _Plot(
         "tier-latency",
         Metric.LATENCY,
         tr("Latency by tier"),
@@ -89,7 +89,7 @@ def _marks(metric: Metric, ladders: Mapping[str, Sequence[JudgedRung]]) -> tuple
     return tuple(mark for _, mark in found)
 
 
-def _draw(kind: _Kind, runs: Sequence[str], marks: Sequence[_Mark]) -> Figure | None:
+def _draw(kind: _Plot, runs: Sequence[str], marks: Sequence[_Mark]) -> Figure | None:
     if not marks:
         return None
     tiers = [*dict.fromkeys(mark.tier for mark in marks)]

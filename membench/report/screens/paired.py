@@ -22,16 +22,18 @@ from membench.report.screens.compare.screen import print_comparison
 from membench.report.screens.compare.view import arrange
 from membench.report.screens.console import is_terminal
 from membench.report.screens.plan import print_cases, print_estimate, print_families
-from membench.results.plan import Pairing
 
 
-def print_sides(console: Console, pairing: Pairing) -> None:
-    """What differs between the sides, and what membench will not undo."""
+def print_sides(console: Console, half: Half) -> None:
+    """What differs between the sides, their order, and what membench will not undo."""
+    pairing, rounds = half.pairing, half.prepared.plan.rounds
     for side, change in zip(SIDES, ("", pairing.versus), strict=True):
         setup = replace(pairing, side=side).setup
         words = [one_line(change) if change else "as started"]
         words += [f"after: {one_line(setup)}"] if setup else []
         console.print(Text(f"{side.upper()}: {', '.join(words)}"), soft_wrap=True)
+    pairs = "1 pair" if rounds == 1 else f"{rounds} pairs"
+    console.print(f"{pairs} of rounds, in the order A B, B A, A B, ...")
     if pairing.setup_a or pairing.setup_b:
         console.print(
             "The set-up commands run before each round of their side. membench does not undo them.",
@@ -42,12 +44,11 @@ def print_sides(console: Console, pairing: Pairing) -> None:
 def print_paired_plan(console: Console, halves: Sequence[Half]) -> None:
     """The plan of a dry run: the cases of side A, and the time of both."""
     plan = halves[0].prepared.plan
-    print_sides(console, halves[0].pairing)
+    print_sides(console, halves[0])
     print_cases(console, plan.cases)
     both = replace(plan, rounds=2 * plan.rounds)
     print_families(console, both, registry().benches)
     print_estimate(console, both)
-    console.print(f"{plan.rounds} pairs of rounds, in the order A B, B A, A B, ...")
 
 
 def print_paired(console: Console, outcome: PairedOutcome) -> None:

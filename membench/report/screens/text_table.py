@@ -47,9 +47,9 @@ def drawn(table: TextTable, width: int) -> RenderableType:
             made.add_row(*row)
         return made if table.title is None else Group(table.title, made)
     lines: list[RenderableType] = [] if table.title is None else [table.title]
-    lines.append(_values(table, table.head, "dim"))
+    lines += _values(table, table.head, width, "dim")
     for row in table.rows:
-        lines += [Text(row[0], overflow="fold"), _values(table, row)]
+        lines += [Text(row[0], overflow="fold"), *_values(table, row, width)]
     return Group(*lines)
 
 
@@ -70,9 +70,15 @@ def print_table(console: Console, table: TextTable) -> None:
     print_lines(console, map(Text, lines))
 
 
-def _values(table: TextTable, row: Sequence[str], style: str = "") -> RenderableType:
-    """The numbers of ``row`` below each other, and its flags; indented."""
+def _values(
+    table: TextTable, row: Sequence[str], width: int, style: str = ""
+) -> list[RenderableType]:
+    """The numbers of ``row`` below each other, and its last column beside or below them."""
     numbers = zip(row[1:-1], table.widths[1:-1], strict=True)
     text = (" " * _GAP).join(cell.rjust(width) for cell, width in numbers)
-    line = Text.assemble((text, style), " " * _GAP, (row[-1], style or "yellow"), overflow="fold")
-    return Padding(line, (0, 0, 0, _GAP), expand=False)
+    last = Text(row[-1], style or "yellow", overflow="fold")
+    if len(text) + table.widths[-1] + 2 * _GAP <= width:
+        parts = [Text.assemble((text, style), " " * _GAP, last)]
+    else:
+        parts = [Text(text, style), *([last] if row[-1] else [])]
+    return [Padding(part, (0, 0, 0, _GAP), expand=False) for part in parts]

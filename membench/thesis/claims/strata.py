@@ -26,7 +26,7 @@ from membench.thesis.models.catalogue import judged_models
 Places = NDArray[np.intp]
 
 
-class Axis(StrEnum):
+class StratumAxis(StrEnum):
     """By what variants are grouped."""
 
     GENERATION = "model generation"
@@ -37,10 +37,10 @@ class Axis(StrEnum):
 
 
 _AXIS_OF_PARAMETER = {
-    "gpu": Axis.GPU,
-    "workload": Axis.TRACE,
-    "point": Axis.CASE,
-    "case": Axis.CASE,
+    "gpu": StratumAxis.GPU,
+    "workload": StratumAxis.TRACE,
+    "point": StratumAxis.CASE,
+    "case": StratumAxis.CASE,
 }
 """Parameter of a variant's name -> the axis that it is a label of."""
 
@@ -54,7 +54,7 @@ class Stratum:
         variants: how many variants it holds.
     """
 
-    axis: Axis
+    axis: StratumAxis
     name: str
     variants: int
     judgement: Judgement
@@ -126,15 +126,15 @@ class _Counted:
         )
 
 
-def disagreeing(strata: Iterable[Stratum]) -> tuple[Axis, ...]:
+def disagreeing(strata: Iterable[Stratum]) -> tuple[StratumAxis, ...]:
     """The axes whose strata come to more than one verdict."""
-    words: dict[Axis, set[ClaimVerdict]] = {}
+    words: dict[StratumAxis, set[ClaimVerdict]] = {}
     for one in strata:
         words.setdefault(one.axis, set()).add(one.judgement.word)
     return tuple(axis for axis, found in words.items() if len(found) > 1)
 
 
-def labels(variant: str) -> dict[Axis, str]:
+def labels(variant: str) -> dict[StratumAxis, str]:
     """The stratum of ``variant`` on each axis that it has one of.
 
     A variant that is named after a model, or by a message with a ``model``, has the generation
@@ -142,18 +142,18 @@ def labels(variant: str) -> dict[Axis, str]:
     they are.  Any other variant is a case of its own.
     """
     params = variant.params if isinstance(variant, Message) else {}
-    found: dict[Axis, str] = {}
+    found: dict[StratumAxis, str] = {}
     generation = generations().get(str(params.get("model", variant)))
     if generation is not None:
-        found[Axis.GENERATION] = generation
+        found[StratumAxis.GENERATION] = generation
     for name, axis in _AXIS_OF_PARAMETER.items():
         if name in params:
             label = params[name]
             found[axis] = label if isinstance(label, str) else str(label)
-    if Axis.GENERATION in found and Axis.GPU in found:
-        both = {"generation": found[Axis.GENERATION], "gpu": found[Axis.GPU]}
-        found[Axis.BOTH] = tr("{generation} on {gpu}", **both)
-    return found or {Axis.CASE: _family(variant)}
+    if StratumAxis.GENERATION in found and StratumAxis.GPU in found:
+        both = {"generation": found[StratumAxis.GENERATION], "gpu": found[StratumAxis.GPU]}
+        found[StratumAxis.BOTH] = tr("{generation} on {gpu}", **both)
+    return found or {StratumAxis.CASE: _family(variant)}
 
 
 def _family(case: str) -> str:
@@ -186,13 +186,13 @@ def _generation(year: int) -> Message:
 
 
 @lru_cache(maxsize=64)
-def _groups(variants: tuple[str, ...]) -> Mapping[tuple[Axis, str], Places]:
+def _groups(variants: tuple[str, ...]) -> Mapping[tuple[StratumAxis, str], Places]:
     """Places of the variants of each stratum, axis by axis; an axis with one is left out."""
-    found: dict[tuple[Axis, str], list[int]] = {}
+    found: dict[tuple[StratumAxis, str], list[int]] = {}
     for place, variant in enumerate(variants):
         for axis, name in labels(variant).items():
             found.setdefault((axis, name), []).append(place)
-    several = [axis for axis in Axis if sum(key[0] is axis for key in found) > 1]
+    several = [axis for axis in StratumAxis if sum(key[0] is axis for key in found) > 1]
     return {
         key: np.array(places) for axis in several for key, places in found.items() if key[0] is axis
     }

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from membench.core.messages import clauses, listed, tr
 from membench.core.terms import ClaimVerdict
 from membench.thesis.claims.kinds import EvidenceKind
-from membench.thesis.claims.strata import Axis, Stratum
+from membench.thesis.claims.strata import Stratum, StratumAxis
 
 VERDICTS = {
     ClaimVerdict.SUPPORTED: tr("supported"),
@@ -23,17 +23,17 @@ KINDS = {
     EvidenceKind.FORECAST: tr("forecast"),
 }
 AXES = {
-    Axis.GENERATION: tr("model generation"),
-    Axis.GPU: tr("GPU class"),
-    Axis.BOTH: tr("model generation and GPU class"),
-    Axis.TRACE: tr("trace"),
-    Axis.CASE: tr("case"),
+    StratumAxis.GENERATION: tr("model generation"),
+    StratumAxis.GPU: tr("GPU class"),
+    StratumAxis.BOTH: tr("model generation and GPU class"),
+    StratumAxis.TRACE: tr("trace"),
+    StratumAxis.CASE: tr("case"),
 }
 _MOST_NAMES = 6
 _MOST_OTHERS = 3
 
 
-def strata_words(strata: Iterable[Stratum], axes: Iterable[Axis]) -> str:
+def strata_words(strata: Iterable[Stratum], axes: Iterable[StratumAxis]) -> str:
     """For whom a statistic holds: ``by GPU class: contradicted for Hopper, ...``."""
     several = tuple(strata)
     return clauses(
@@ -42,7 +42,7 @@ def strata_words(strata: Iterable[Stratum], axes: Iterable[Axis]) -> str:
     )
 
 
-def _of_axis(strata: Iterable[Stratum], axis: Axis) -> str:
+def _of_axis(strata: Iterable[Stratum], axis: StratumAxis) -> str:
     by_word: dict[ClaimVerdict, list[str]] = {}
     for one in strata:
         if one.axis is axis:

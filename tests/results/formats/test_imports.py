@@ -130,7 +130,7 @@ def test_babelstream_units_are_those_of_the_header(name: str, copy: float) -> No
 
 
 def test_babelstream_says_what_it_does_not_know() -> None:
-    with pytest.raises(UsageError, match="does not say what memory") as error:
+    with pytest.raises(UsageError, match="does not name the memory") as error:
         rows("babelstream", "babelstream.csv")
     assert "--set tier=hbm" in error.value.hint
     with pytest.raises(UsageError):
@@ -320,8 +320,8 @@ def test_cited_figures_carry_how_far_they_can_be_trusted_and_compared() -> None:
         ('trust = "a"', 'trust = "d"', "trust is not one of a, b, c"),
         ('unit = "GB/s"', 'unit = "ns"', "'ns' is not a unit of bandwidth"),
         ('vec = "any"', "vec = 3", "alike is not a table"),
-        ('vec = "any"', 'vec = "any; x"', "'any; x' is no rule"),
-        ('vec = "any"', 'vec = ">=1..4"', "'>=1..4' is no rule"),
+        ('vec = "any"', 'vec = "any; x"', "'any; x' is not a rule"),
+        ('vec = "any"', 'vec = ">=1..4"', "'>=1..4' is not a rule"),
         ('{ size = ">=1GiB", vec = "any" }', '"size (>= 1 GiB)"', "alike is not a table"),
         ('seen = "file read"', "best = 1", "best is not true or false"),
         ('seen = "file read"', "depth = 0", "depth is not a whole number"),

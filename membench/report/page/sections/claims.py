@@ -35,7 +35,7 @@ from membench.thesis.claims.amounts import amount, entry_range
 from membench.thesis.claims.assumptions import Assumption, EntryKind, is_old
 from membench.thesis.claims.judging import PartVerdict
 from membench.thesis.claims.ledger import Claim
-from membench.thesis.claims.strata import Axis, Stratum
+from membench.thesis.claims.strata import Stratum, StratumAxis
 from membench.thesis.claims.verdict_words import AXES, KINDS, VERDICTS, few, kind_words
 from membench.thesis.claims.verdicts import ClaimResult, Subject, Verdicts
 from membench.thesis.claims.wording import (
@@ -98,7 +98,7 @@ def section(found: Verdicts, *, full: bool) -> Section:
     glance: list[Block] = [
         Paragraph((_WHAT_A_BENCHMARK_DECIDES,)),
         *_badges(found),
-        *_summary(found),
+        *(_summary(found) if full or len(found.subjects) == 1 else []),
         _overview(found),
     ]
     title = tr("Thesis: demand for HBM, DDR and SSD")
@@ -363,9 +363,9 @@ def _draws(verdict: PartVerdict) -> str:
     return clauses((text, tr("each by itself: {verdicts}", verdicts=several)))
 
 
-def _strata(verdict: PartVerdict) -> list[tuple[Axis, str]]:
+def _strata(verdict: PartVerdict) -> list[tuple[StratumAxis, str]]:
     """The shares of each stratum, an axis at a time; single variants are told with the draws."""
-    found: dict[Axis, list[Stratum]] = {}
+    found: dict[StratumAxis, list[Stratum]] = {}
     for stratum in verdict.strata:
         found.setdefault(stratum.axis, []).append(stratum)
     return [

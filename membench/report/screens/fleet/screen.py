@@ -42,20 +42,21 @@ def print_fleet(console: Console, summary: FleetSummary, *, everything: bool) ->
 def _print_slow(console: Console, summary: FleetSummary, limit: int | None) -> None:
     if not summary.slow:
         return
-    console.print(Text("machines that are slow", "bold"))
-    table = _table("machine", "verdict", "slow in", "by chance", "slowest case", "", "z")
-    for line in summary.slow[:limit]:
-        worst = line.slow[0]
-        table.add_row(
-            Text(line.name),
-            Text("straggler", "bold red") if line.straggler else Text("slow", "yellow"),
+    rows = tuple(
+        (
+            line.name,
+            "straggler" if line.straggler else "slow",
             f"{len(line.slow)} of {line.judged}",
             chance_text(line),
-            Text(case_name(worst), overflow="fold"),
-            times_text(worst.times),
-            z_text(worst.z),
+            times_text(line.slow[0].times),
+            z_text(line.slow[0].z),
+            case_name(line.slow[0]),
         )
-    console.print(table)
+        for line in summary.slow[:limit]
+    )
+    head = ("machine", "verdict", "slow in", "by chance", "at worst", "z", "slowest case")
+    table = TextTable(Text("machines that are slow", "bold"), head, rows)
+    console.print(drawn(table, console.width))
     _print_rest(console, len(summary.slow), limit)
     console.print()
 
@@ -105,10 +106,3 @@ def _print_cases(console: Console, summary: FleetSummary, limit: int | None) -> 
 def _print_rest(console: Console, count: int, limit: int | None) -> None:
     if limit is not None and count > limit:
         console.print(Text(f"and {count - limit} more: --format csv has all", "dim"))
-
-
-def _table(*titles: str) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for title in titles:
-        table.add_column(title)
-    return table
