@@ -32,8 +32,8 @@ def expected_by_history(paths: Sequence[Path], machines: Iterable[str]) -> tuple
     if len(others) < LEAST:
         folders = ", ".join(dict.fromkeys(shown(path.parent) for path in paths))
         raise UsageError(
-            f"there are {len(others)} other runs of this machine in {folders}",
-            f"a history takes {LEAST} at least; --expect FILE takes one",
+            f"too few other runs of this machine in {folders}: {len(others)} of {LEAST}",
+            "--expect FILE compares with a single run",
         )
     record = read_history(others)
     cases = {key.case for key in record.series if any(one.has(key.case) for one in QUANTITIES)}

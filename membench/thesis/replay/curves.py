@@ -2,7 +2,7 @@
 
 Replaying both traces takes seconds, and they do not change: their curves are shipped
 in `curves.json`, computed by `computed`, and a test computes them anew.
-``python -m membench.thesis.curves > membench/thesis/curves.json`` writes the file.
+``python -m membench.thesis.replay.curves > membench/thesis/replay/curves.json`` writes the file.
 """
 
 from __future__ import annotations
