@@ -7,6 +7,7 @@ a bare checkout read the folder of the checkout itself.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from difflib import get_close_matches
 from pathlib import Path
 
 from membench.core.errors import MembenchError, UsageError
@@ -35,8 +36,11 @@ def reference_name(argument: str) -> str:
     """
     name = argument.removeprefix(PREFIX)
     if name == argument or name not in reference_names():
-        known = ", ".join(PREFIX + one for one in reference_names()) or "none"
-        raise UsageError(f"there is no reference '{argument}'", f"there are: {known}")
+        names = reference_names()
+        near = [f"{PREFIX}{one}" for one in get_close_matches(name.lower(), names)]
+        known = ", ".join(PREFIX + one for one in names) or "none"
+        hint = f"did you mean {' or '.join(near)}?" if near else f"there are: {known}"
+        raise UsageError(f"there is no reference '{argument}'", hint)
     return name
 
 

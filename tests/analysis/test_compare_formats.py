@@ -422,7 +422,11 @@ def test_many_regressions_are_one_exit_code(
         (("--status", "good"), 2, "Error: Invalid value for '--status': 'good' is not one of"),
         (("--ref", "old.csv"), 2, "Error: there is no label 'old.csv'"),
         (("--select", "hbm"), 4, "Error: no case matches 'hbm'"),
-        (("--select", "smem"), 4, "Error: no case in common"),
+        (
+            ("--select", "smem"),
+            4,
+            "Error: the reference and the other labels have no measured case in common",
+        ),
     ],
 )
 def test_exit_codes(
@@ -451,7 +455,9 @@ def test_nothing_in_common_still_shows_what_there_is(
     assert code == 4
     assert "1 only in a\n  ddr/x" in out
     assert "1 only in b\n  ddr/y" in out
-    assert err.startswith("Error: no case in common")
+    assert err.startswith(
+        "Error: the reference and the other labels have no measured case in common"
+    )
 
 
 @pytest.mark.parametrize("value", ["0", "-3", "nan", "inf", "1e400", "fast"])
