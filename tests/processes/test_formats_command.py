@@ -90,7 +90,7 @@ def test_a_folder_is_read_file_by_file_and_what_is_none_of_the_tool_is_said(
     done = membench.refuses("import", "stream", "runs", "-o", "p.csv")
     assert done.returncode == 1
     assert done.stderr.startswith(
-        "Error: no file of stream in runs: runs/1.json: the output of nvb"
+        "Error: no stream file in runs: runs/1.json: the output of nvb"
     )
 
 
