@@ -57,8 +57,8 @@ class EntryKind(StrEnum):
     SPEC = "spec"
     PRICE = "price"
     WORKLOAD = "workload"
-    DERIVED = "derived"  # computed from other figures, or a convention: the source says how
-    RECORD = "record"  # what was published on a date: decides claims of class P
+    DERIVED = "derived"  # computed from other figures, or a convention; the source explains it
+    RECORD = "record"  # published on a date; decides claims of class P
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,7 +199,7 @@ def _read(path: Path) -> str:
     except (SchemaError, UnicodeDecodeError) as error:
         reason = str(error) if isinstance(error, SchemaError) else "cannot be read: not text"
         if not reason.startswith("cannot"):
-            reason = f"is {reason}"  # a directory, or larger than what is read
+            reason = f"is {reason}"  # a directory, or too large
         raise AssumptionError(
             f"{shown(path)} {reason}", "--assumptions takes a TOML file"
         ) from None

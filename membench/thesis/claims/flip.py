@@ -63,7 +63,7 @@ def _search(judge: Judge, name: str, now: ClaimVerdict, sign: float, bound: floa
         try:
             return judge(name, sign * size)
         except NoData:
-            return now  # what cannot be drawn is no verdict to arrive at
+            return now  # without draws there is no verdict to flip to
 
     below = 0.0
     for size in _LADDER if bound > _ONE_WAY else (bound,):

@@ -155,7 +155,7 @@ def _range(
         return low, before.low + step, before.high + step
     factor = low / before.value
     most = 1.0 if unit == "share" else float("inf")
-    # The minimum and the maximum: rounding must not move an end across the value.
+    # min and max, because rounding must not move an end across the value.
     return low, min(low, before.low * factor), max(low, min(most, before.high * factor))
 
 

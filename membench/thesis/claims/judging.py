@@ -194,7 +194,7 @@ def _judged(
     present = [name for name in names if name in scenario.values]
 
     bars = tornado(STATISTICS[part.statistic], scenario, present, _ranges(entries, present))
-    # What moves it most first: the nearer a flip is found, the less of the others is searched.
+    # The strongest input first: the nearer its flip, the shorter the search for the others.
     first = dict.fromkeys([*(bar.name for bar in bars), *present])
 
     def flipped(name: str, step: float) -> ClaimVerdict:
@@ -220,7 +220,7 @@ def _judged(
             for (name, draws), own in zip(drawn.items(), whole.variants, strict=True)
         ),
         strata=whole.strata,
-        # No change of a number makes more of evidence that can carry no verdict.
+        # If the evidence is too weak for a verdict, no change of a number helps.
         flip=None
         if lack is not None
         else smallest_flip(flipped, first, whole.word, limits(entries, present)),
@@ -270,7 +270,7 @@ def _ranges(entries: Assumptions, names: Iterable[str]) -> dict[str, tuple[float
 def limits(entries: Assumptions, names: Iterable[str]) -> dict[str, float]:
     """The largest upward steps of ``names``: a share cannot exceed 1."""
     return {
-        name: -math.log(entries[name].high) * (1 - 1e-9)  # rounding must not lead above it
+        name: -math.log(entries[name].high) * (1 - 1e-9)  # rounding must not exceed 1
         for name in names
         if name in entries and entries[name].unit == "share"
     }

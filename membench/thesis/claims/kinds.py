@@ -14,10 +14,10 @@ class EvidenceKind(StrEnum):
     """Kinds of evidence in the order of their strength."""
 
     HERE = "measured here"
-    ELSEWHERE = "measured elsewhere"  # measured, counted or dated by somebody, and published
+    ELSEWHERE = "measured elsewhere"  # measured, counted or dated by others, and published
     MODEL = "model"  # computed from other figures, or a convention
-    VENDOR = "vendor"  # stated by whoever sells it
-    FORECAST = "forecast"  # stated before it could be known
+    VENDOR = "vendor"  # stated by the vendor
+    FORECAST = "forecast"  # stated before the outcome
 
 
 DECIDING = frozenset({EvidenceKind.HERE, EvidenceKind.ELSEWHERE, EvidenceKind.MODEL})

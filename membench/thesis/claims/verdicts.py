@@ -138,7 +138,7 @@ def verdicts(
     by_machine = machines(rows)
     scenarios = subjects(told, entries, rows, draws, seed)
     if spread is None:
-        # Parts that read no machine are judged once; as shipped, once for all reports.
+        # Parts that read no machine are judged once; with shipped ones, once for all reports.
         shipped = override is None and not assume
         shared = _as_shipped(seed, draws) if shipped else _Shared()
         anywhere = next(iter(scenarios.values())).only(entries)
@@ -215,7 +215,7 @@ def _claim(
             parts.append(shared.parts[part.id])
     word = combine(part.word for part in parts)
     flip = changeable = _claim_flip(parts, moved, entries, word)
-    if flip is not None and flip.name not in entries:  # a measurement: nobody can assume it
+    if flip is not None and flip.name not in entries:  # a measurement, which no option changes
         changeable = _claim_flip(parts, moved, entries, word, assumed_only=True)
     return ClaimResult(
         claim,

@@ -175,7 +175,7 @@ def ssd_first(scenario: Scenario) -> Values:
         hits = _hits(model, curve, flops)
         tiers = _tiers(scenario, model, memory)
         edge = [(hits(held * _MARGIN) - hits(held)) / (held * (_MARGIN - 1)) for held in tiers]
-        # seconds a byte that is restored from a tier or, last, recomputed
+        # seconds per byte restored from each tier or (last) recomputed
         prefix = np.full_like(memory, curve.tokens_per_request)
         recompute = 1 / breakeven_rate(model, prefix, scenario["gemm"], KvDtype.FP16)
         ddr = np.minimum(1 / scenario["h2d"], recompute)

@@ -43,7 +43,7 @@ def ssd_ttft(scenario: Scenario) -> Values:
     prefix, accepted = scenario["workload.agent.context_p50"], scenario["system.ttft"]
     rate, latency = scenario["ssd-read"], scenario["ssd-read-p99"]
     load = np.vectorize(breakeven.load_seconds, otypes=[float])
-    byte = load(1.0, rate, np.inf)  # seconds a byte: the time is linear in the bytes
+    byte = load(1.0, rate, np.inf)  # seconds per byte: the time is linear in bytes
 
     def share(model: Known) -> Floats:
         found: Floats = (latency + model.kv(prefix, KvDtype.FP16) * byte) / accepted
