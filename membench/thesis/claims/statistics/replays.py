@@ -1,14 +1,13 @@
-"""Statistics of replayed traces: what capacity is worth, and in which tier.
+"""Statistics of replayed traces: the value of capacity, by tier.
 
-The hit rate of a trace against capacity is exact for LRU (`membench.thesis.replay.hits`),
-and LRU tiers stacked on each other hold what one cache of their summed capacity
-holds.  A trace is one service at one rate.  A GPU is given the requests that it can
-prefill with the FLOP/s that it has for that, each less what hits, and the capacity
-that it needs grows with their rate: capacities are scaled by the ratio of the rates.
-Where no device is measured, every statistic is drawn for each class of GPU.
+The hit rate of a trace against capacity is exact for LRU (`membench.thesis.replay.hits`), and
+stacked LRU tiers hold the same blocks as one cache of their total capacity. A trace is one service
+at one rate. A GPU gets as many requests as it can prefill with its FLOP/s for prefill, without the
+hits, and the capacity that it needs grows with their rate: capacities are scaled by the ratio of
+the rates. If no device is measured, every statistic is drawn for each class of GPU.
 
-Hits on flash count where they pay: where the link restores the mean request of the
-trace no slower than the GPU recomputes it at the FLOP/s that it spends on prefill.
+Hits on flash count only if they pay: if the link restores the mean request of the trace no slower
+than the GPU recomputes it at its FLOP/s for prefill.
 """
 
 from __future__ import annotations
@@ -36,11 +35,11 @@ from membench.thesis.replay.curves import Curve, curves
 Values = dict[str, Floats]
 
 _MARGIN = 1.25
-"""Growth of a capacity over which its marginal hits are taken."""
+"""Growth of a capacity over which its marginal hits are computed."""
 
 
 class Tiers(NamedTuple):
-    """Bytes a GPU up to and including HBM, DDR and SSD."""
+    """Bytes per GPU up to and including HBM, DDR and SSD."""
 
     hbm: Floats
     ddr: Floats
@@ -56,7 +55,7 @@ def _tiers(scenario: Scenario, model: Known, memory: Floats) -> Tiers:
 
 
 def _scale(model: Known, curve: Curve, flops: Floats) -> Floats:
-    """Rate of the trace over that of a GPU with ``flops`` for prefill, misses alone computed."""
+    """Request rate of the trace over that of a GPU with ``flops`` for prefill of the misses."""
     tokens = np.array([curve.tokens_per_request])
     work = prefill_flops(model, tokens, tokens * curve.hits[-1])
     scale: Floats = curve.requests_per_s * work / flops
@@ -64,13 +63,13 @@ def _scale(model: Known, curve: Curve, flops: Floats) -> Floats:
 
 
 def _hits(model: Known, curve: Curve, flops: Floats) -> Callable[[Floats], Floats]:
-    """Hit rate of a capacity in bytes on one GPU."""
+    """Hit rate as a function of capacity in bytes on one GPU."""
     per_byte = _scale(model, curve, flops) / _token(model, curve)
     return lambda capacity: curve.hit_rate(capacity * per_byte)
 
 
 def _token(model: Known, curve: Curve) -> float:
-    """Bytes of a token of a mean request: windows and state included."""
+    """Bytes per token of a mean request, with windows and state."""
     return mean_bytes_per_token(model.shape, curve.tokens_per_request, KvDtype.FP16)
 
 
@@ -79,7 +78,7 @@ CLASSES = {
     "blackwell": tr("Blackwell (2024)"),
     "rubin": tr("Rubin (2026)"),
 }
-"""Class of GPU in the assumptions -> what a reader calls it, with the year of its first GPU."""
+"""Class of GPU in the assumptions -> its readable name with the year of its first GPU."""
 
 
 def _each_class(value: Callable[[str, Known, Curve], Floats]) -> Values:
@@ -100,20 +99,20 @@ def _each(value: Callable[[Known, Curve], Floats]) -> Values:
 
 
 def capacity_gain(scenario: Scenario) -> Values:
-    """Paying hits with the flash of a rack less those with the 1 TB of a GPU without it."""
+    """Paying hits with a rack's flash minus those with the 1 TB of a GPU without flash."""
     like = scenario["system.extra_capacity"]
     near = remembered(("near",), (like,), lambda: np.full_like(like, 1e12))
     return _each_class(lambda gpu, model, curve: _gain(scenario, gpu, model, curve, near))
 
 
 def ssd_adds_hits(scenario: Scenario) -> Values:
-    """Paying hits of DDR and SSD less those of DDR alone."""
+    """Paying hits of DDR and SSD minus those of DDR alone."""
     ddr = scenario["system.ddr_capacity"]
     return _each_class(lambda gpu, model, curve: _gain(scenario, gpu, model, curve, ddr))
 
 
 def _gain(scenario: Scenario, gpu: str, model: Known, curve: Curve, near: Floats) -> Floats:
-    """Hits that flash beyond ``near`` bytes adds, where they pay."""
+    """Hits that flash adds beyond ``near`` bytes, if they pay."""
     flops, extra = scenario[f"class.{gpu}.prefill"], scenario["system.extra_capacity"]
 
     def added() -> Floats:
@@ -126,7 +125,7 @@ def _gain(scenario: Scenario, gpu: str, model: Known, curve: Curve, near: Floats
 
 
 def _pays(scenario: Scenario, gpu: str, model: Known, curve: Curve) -> Floats:
-    """1 where the link restores a mean request no slower than the GPU recomputes it, else 0."""
+    """1 if the link restores a mean request no slower than the GPU recomputes it, otherwise 0."""
     link, flops = scenario["system.link"], scenario[f"class.{gpu}.prefill"]
 
     def pays() -> Floats:
@@ -162,12 +161,12 @@ def ddr_share_of_hits(scenario: Scenario) -> Values:
 
 
 def ssd_first(scenario: Scenario) -> Values:
-    """1 where SSD is first in GPU seconds saved a dollar and in resident bytes, else 0.
+    """1 if SSD is first in GPU seconds saved per dollar and in resident bytes, otherwise 0.
 
-    One more byte of a tier moves what is at its edge up by one tier, and so in each
-    tier below: a byte of DDR saves the difference between loading from SSD and from
-    DDR for the hits at DDR's edge, and recomputing for those at the end of all tiers.
-    Resident is whatever is read again, however late: keeping on SSD pays for days.
+    One more byte in a tier moves the block at its end up by one tier, and likewise in each tier
+    below: a byte of DDR saves the difference between loading from SSD and from DDR for the hits at
+    DDR's end, and recomputing for those at the end of all tiers. Resident bytes are all that are
+    read again, however late, because keeping on SSD pays for days.
     """
     memory = scenario.of_device("memory")
     flops = scenario["gemm"] * scenario["system.prefill_share"]
@@ -176,7 +175,7 @@ def ssd_first(scenario: Scenario) -> Values:
         hits = _hits(model, curve, flops)
         tiers = _tiers(scenario, model, memory)
         edge = [(hits(held * _MARGIN) - hits(held)) / (held * (_MARGIN - 1)) for held in tiers]
-        # seconds a byte that is restored from a tier or, last, recomputed
+        # seconds per byte restored from each tier or (last) recomputed
         prefix = np.full_like(memory, curve.tokens_per_request)
         recompute = 1 / breakeven_rate(model, prefix, scenario["gemm"], KvDtype.FP16)
         ddr = np.minimum(1 / scenario["h2d"], recompute)
