@@ -1,4 +1,4 @@
-"""From what a person asks for to the sides of a comparison."""
+"""From the user's arguments to the sides of a comparison."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from membench.core.errors import UsageError
 def sides_of(
     files: Sequence[str], *, reference: str = "", against: str = "", by: str = ""
 ) -> list[Side]:
-    """The sides of ``files``, each ``[LABEL=]FILE``, the one to compare with first.
+    """The sides of ``files``, each ``[LABEL=]FILE``, with the reference first.
 
     Args:
         files: at least one.
-        reference: the label to compare with; the first one where it is empty.
+        reference: the label to compare with; the first one if empty.
         against: ``ref:NAME`` to compare with.
         by: the key whose values are the labels.
 
     Raises:
-        UsageError: these contradict each other, or make no two sides.
+        UsageError: the arguments contradict each other, or give fewer than two sides.
         SchemaError: a file cannot be read.
     """
     if not files:

@@ -1,4 +1,4 @@
-"""The verdict: is a difference there, is it large enough to matter, and what would settle it."""
+"""The verdict on a difference: whether it exists, whether it matters, and how to decide it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _DUST = 1e-9  # of rounding: a difference of exactly the threshold is within it
 
 
 class Verdict(StrEnum):
-    """What the values of a label are against those of the reference."""
+    """How the values of a label compare with those of the reference."""
 
     BETTER = "better"
     WORSE = "worse"
@@ -27,11 +27,13 @@ GATE_CLASSES = (
     Verdict.NA.value,
     "failed",
 )
-"""What a gate can fail on: verdicts that no change should earn, and numbers that are not there."""
+"""Classes that a gate can fail on: verdicts that a change should not get, and missing or failed
+numbers.
+"""
 
 
 class Reason(StrEnum):
-    """Why the verdict is what it is."""
+    """The reason for a verdict."""
 
     BEYOND = "beyond-threshold"  # the whole interval is
     WITHIN = "within-threshold"  # the whole interval is
@@ -50,11 +52,10 @@ class Reason(StrEnum):
 def judge(
     log_interval: tuple[float, float] | None, threshold: float, better: Better
 ) -> tuple[Verdict, Reason]:
-    """The verdict on a ratio whose logarithm lies in ``log_interval``.
+    """The verdict on a ratio whose logarithm is within ``log_interval``.
 
-    Better or worse: the whole interval lies beyond 1 + ``threshold`` or its
-    inverse.  Same: all of it lies between them.  Both sides of the comparison
-    may be swapped: better becomes worse, and nothing else changes.
+    Better or worse: the whole interval is beyond 1 + ``threshold`` or its inverse. Same: all of it
+    is between them. Swapping the two sides turns better into worse and changes nothing else.
     """
     if log_interval is None:
         return Verdict.UNCLEAR, Reason.FEW

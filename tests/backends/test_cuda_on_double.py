@@ -288,7 +288,7 @@ def test_a_gpu_that_cuda_does_not_show_is_said(opened: Opened) -> None:
     _, machine, _ = opened
     gone = replace(machine.gpus.devices[0], uuid="0" * 12)
     hidden = replace(machine, gpus=replace(machine.gpus, devices=(gone,)))
-    with pytest.raises(BackendUnavailable, match="does not show the GPU"):
+    with pytest.raises(BackendUnavailable, match="does not list the GPU"):
         open_cuda(hidden, 0)
 
 

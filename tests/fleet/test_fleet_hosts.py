@@ -70,7 +70,7 @@ def test_a_file_of_hosts(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot be a label"):
         read_hosts(path)
     path.write_text("# nobody\n")
-    with pytest.raises(UsageError, match="names no host"):
+    with pytest.raises(UsageError, match="lists no hosts"):
         read_hosts(path)
     path.write_bytes(b"\xff\xfe")
     with pytest.raises(UsageError, match="not text"):

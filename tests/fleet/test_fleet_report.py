@@ -234,6 +234,6 @@ def dies(_path: Path) -> None:
 def test_a_file_that_ends_its_reader_ends_nothing_else(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(SchemaError, match="what was to read it died of it"):
+    with pytest.raises(SchemaError, match="the process that read it died"):
         exchange._isolated(dies, tmp_path / "v.parquet")
     assert capfd.readouterr().err == ""

@@ -1,7 +1,7 @@
-"""Which layers of a model attend to all tokens, to a window, to a chunk, or keep a state.
+"""Attention kind of each layer: full attention, a window, a chunk, or a recurrent state.
 
-A configuration names its layers in one of many ways; where it names none, the rule of
-its model_type in `absent_keys.toml` holds. The rules are words:
+A configuration lists the kinds of its layers in one of many ways; if it lists none, the rule of its
+model_type in `absent_keys.toml` applies. The rules are words:
 
     full                                 every layer attends to all
     window                               every layer, if there is a sliding_window
@@ -31,17 +31,17 @@ from membench.thesis.models.configuration import (
 
 
 class LayerKind(StrEnum):
-    """What a layer keeps of a context."""
+    """The part of a context that a layer keeps."""
 
     FULL = "full_attention"
     WINDOW = "sliding_attention"
     CHUNK = "chunked_attention"
     STATE = "linear_attention"
     BOTH = "hybrid"
-    """Attention to all, and a state beside it."""
+    """Full attention, and a state beside it."""
     CONV = "conv"
     NONE = "mlp"
-    """No attention: an MLP, experts, or a layer that was taken out."""
+    """No attention: an MLP, experts, or a removed layer."""
 
 
 _NAMES: dict[str, LayerKind] = {
@@ -64,11 +64,11 @@ _STRANGE = (
 
 
 _MOST_LAYERS = 10_000
-"""The deepest published model has 126 layers (Llama 3.1 405B)."""
+"""More layers than any model has: the deepest published one has 126 (Llama 3.1 405B)."""
 
 
 def layer_count(text: Config) -> int:
-    """Layers that attend or keep a state (LongCat has two attentions a layer)."""
+    """Number of layers that attend or keep a state (LongCat has two attentions per layer)."""
     layers = number(text, "num_hidden_layers")
     if isinstance(text, Text) and text.kind == "longcat_flash" and "num_layers" in text:
         layers = 2 * number(text, "num_layers")
@@ -80,10 +80,10 @@ def layer_count(text: Config) -> int:
 
 
 def layer_kinds(config: Config) -> tuple[LayerKind, ...]:
-    """[layers] what each layer of the model keeps, in order.
+    """[layers] the kind of each layer of the model, in order.
 
     Raises:
-        ModelError: a list that does not fit the layers, or no way to know.
+        ModelError: a list does not fit the number of layers, or the kinds cannot be determined.
     """
     text = resolved(config)
     found = _named(text)
@@ -104,7 +104,7 @@ def layer_kinds(config: Config) -> tuple[LayerKind, ...]:
 
 
 def counted(kinds: Iterable[LayerKind]) -> Counter[LayerKind]:
-    """How many layers of each kind; a layer with both counts for either."""
+    """The number of layers of each kind; a layer with both counts towards each."""
     counts = Counter(kinds)
     both = counts.pop(LayerKind.BOTH, 0)
     counts[LayerKind.FULL] += both
@@ -113,7 +113,7 @@ def counted(kinds: Iterable[LayerKind]) -> Counter[LayerKind]:
 
 
 def _named(text: Text) -> tuple[LayerKind, ...] | None:
-    """What a list or a pattern of the configuration says; None where it has none."""
+    """The kinds from a list or a pattern of the configuration; None if it has neither."""
     layers = layer_count(text)
     if (pattern := text.get("hybrid_override_pattern")) is not None:
         return _of_names(text, "hybrid_override_pattern", [*str(pattern)], len(str(pattern)))
@@ -140,7 +140,7 @@ def _of_zeros_and_ones(text: Text, layers: int) -> tuple[LayerKind, ...] | None:
 
 
 def _of_places(text: Text, layers: int) -> tuple[LayerKind, ...] | None:
-    """Lists of the numbers of layers; Kimi counts from 1."""
+    """The kinds from lists of layer numbers; Kimi counts from 1."""
     linear = text.get("linear_attn_config")
     if isinstance(linear, dict) and isinstance(linear.get("kda_layers"), list):
         states = linear["kda_layers"]
@@ -154,7 +154,7 @@ def _of_places(text: Text, layers: int) -> tuple[LayerKind, ...] | None:
 
 
 def _of_cycle(text: Text, layers: int) -> tuple[LayerKind, ...] | None:
-    """RecurrentGemma's, whose attention always has a window."""
+    """The kinds of RecurrentGemma, whose attention always has a window."""
     cycle = text.get("block_types")
     if not isinstance(cycle, list) or not cycle:
         return None
@@ -176,7 +176,7 @@ _READERS = (_of_zeros_and_ones, _of_places, _of_cycle, _of_blocks)
 
 
 def _of_block(block: Any) -> LayerKind:
-    """A layer of a model whose layers were searched for one by one (Nemotron NAS)."""
+    """The kind of one layer of a model from an architecture search (Nemotron NAS)."""
     attention = block.get("attention") if isinstance(block, dict) else None
     if not isinstance(attention, dict):
         raise ModelError("'block_configs' of the model has a layer without 'attention'")
@@ -245,7 +245,7 @@ def _every(
 
 
 def _interval(text: Text, default: int) -> int:
-    """Of how many layers one attends to all."""
+    """The interval N, if one of every N layers is a full-attention layer."""
     keys = ("full_attention_interval", "sliding_window_pattern", "no_rope_layer_interval")
     for key in (*keys, "global_attn_every_n_layers"):
         value = text.get(key)
@@ -261,7 +261,7 @@ def _chunk(text: Config) -> int:
 
 
 def _rule_of_keys(text: Text) -> str:
-    """The rule of a name that is not known, where its keys say enough."""
+    """The rule of an unknown model_type, if its keys are sufficient."""
     strange = [
         key
         for key, value in text.items()
@@ -290,7 +290,7 @@ def _rule_of_keys(text: Text) -> str:
 
 
 def _own(text: Text, layers: int) -> tuple[LayerKind, ...]:
-    """Types whose layers follow from keys of their own."""
+    """The kinds of types whose layers follow from keys of their own."""
     places = range(layers)
     if text.kind == "jamba":
         period, offset = number(text, "attn_layer_period"), number(text, "attn_layer_offset")

@@ -1,8 +1,8 @@
-"""Hit rate against capacity of the shipped traces, as statistics read it.
+"""Hit rate against capacity for the shipped traces, as input of the claims' statistics.
 
-Replaying both traces takes seconds, and they do not change: their curves are shipped
-in `curves.json`, computed by `computed`, and a test computes them anew.
-``python -m membench.thesis.curves > membench/thesis/curves.json`` writes the file.
+Replaying both traces takes seconds, and they do not change, so their curves are shipped in
+`curves.json`. `computed` makes them, and a test recomputes them.
+``python -m membench.thesis.replay.curves > membench/thesis/replay/curves.json`` writes the file.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from membench.thesis.claims.draws import Floats
 
 POINTS = 240
 SESSIONS_PER_S = 1 / 60
-"""At which the sessions of the agent trace start; curves scale with the rate of requests."""
+"""Rate at which the sessions of the agent trace start; curves scale with the request rate."""
 _MIDDLE = (5, 95)
-"""Percentiles of arrival between which an interleaved trace is steady."""
+"""Percentiles of the arrival time between which an interleaved trace is in steady state."""
 
 
 @dataclass(frozen=True)
 class Curve:
-    """One trace.
+    """The hit curve of one trace.
 
     Attributes:
         requests_per_s: rate at which requests arrive.
         tokens_per_request: mean input.
         capacity: [n] ascending, tokens of cache.
-        hits: [n] share of input blocks that hit with that capacity (LRU, whole prefixes).
+        hits: [n] share of input blocks that hit at that capacity (LRU, whole prefixes).
     """
 
     name: str
@@ -43,7 +43,7 @@ class Curve:
     hits: Floats
 
     def hit_rate(self, tokens: Floats) -> Floats:
-        """Hit rate with ``tokens`` of cache, linear in the logarithm between the points."""
+        """Hit rate with ``tokens`` of cache, interpolated linearly over log capacity."""
         place = np.log(np.maximum(tokens, self.capacity[0]))
         rate: Floats = np.interp(place, self._logarithms, self.hits)
         return rate
@@ -54,7 +54,7 @@ class Curve:
 
     @property
     def most_tokens(self) -> float:
-        """The least capacity at which nothing more can hit, tokens."""
+        """The smallest capacity, in tokens, beyond which the hit rate no longer rises."""
         return float(self.capacity[-1])
 
 
@@ -75,7 +75,7 @@ def curves() -> tuple[Curve, ...]:
 
 
 def computed(name: str) -> dict[str, Any]:
-    """The entry of `curves.json` for the shipped trace ``name``, by a replay of it."""
+    """The entry of `curves.json` for the shipped trace ``name``, computed by replaying it."""
     from membench.thesis.replay.hits import replay
     from membench.thesis.replay.trace import with_poisson_arrivals
     from membench.thesis.replay.traces import read_trace

@@ -1,8 +1,8 @@
-"""What a cache under another rule than LRU hits: one size, one rule at a time.
+"""Hits of a cache under other policies than LRU: one size and one policy at a time.
 
-LRU at every size at once is `replay`'s. Here are the rules that engines and papers
-know beside it, and the best that any rule could do. Ids of prefixes are taken as chains:
-a block is of use only behind the one before it.
+`replay` computes LRU at all sizes at once. This module has the other policies of engines and
+papers, and the optimal policy. The blocks of a prefix form a chain: a block can only be used after
+the block before it.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from membench.thesis.replay.lru_stack.touches import keys_of
 from membench.thesis.replay.trace import Floats, Ints, Trace, TraceError
 
 _MOST = 2**27
-"""References that are expanded block by block: about 4 GiB."""
+"""Maximum number of references that are expanded block by block: about 4 GiB."""
 
 
 class EvictionRule(StrEnum):
-    """What goes when the cache is full, or what is let in."""
+    """Which block is evicted from a full cache, or which blocks are admitted."""
 
     LRU = "lru"
     FIFO = "fifo"
@@ -50,13 +50,13 @@ MEANING = {
 
 @dataclass(frozen=True)
 class CachePolicy:
-    """A rule, and seconds where it is `ttl`."""
+    """A policy, and its seconds if it is `ttl`."""
 
     rule: EvictionRule
     ttl: float = math.inf
 
     def __str__(self) -> str:
-        """As it is written on the command line."""
+        """The policy in command-line notation."""
         return f"ttl:{self.ttl:g}" if self.rule is EvictionRule.TTL else str(self.rule)
 
 
@@ -64,7 +64,7 @@ def parse_policy(word: str) -> CachePolicy:
     """``lru``, ``fifo``, ``s3fifo``, ``optimal``, ``leaf``, ``second`` or ``ttl:SECONDS``.
 
     Raises:
-        UsageError: it is none of them.
+        UsageError: ``word`` is none of these.
     """
     name, _, rest = word.strip().partition(":")
     untimed = (rule for rule in EvictionRule if rule is not EvictionRule.TTL)
@@ -88,10 +88,10 @@ class Requests(NamedTuple):
     """A trace, block by block.
 
     Attributes:
-        ids: [n] dense numbers of blocks, of all requests after each other.
-        bounds: [r + 1] where each request begins.
+        ids: [n] dense numbers of blocks, for all requests one after the other.
+        bounds: [r + 1] the start of each request.
         arrival: [r] seconds.
-        blocks: how many different ones.
+        blocks: number of distinct blocks.
     """
 
     ids: Ints
@@ -102,7 +102,7 @@ class Requests(NamedTuple):
 
 @dataclass(frozen=True)
 class ServedBlocks:
-    """[r] blocks that hit, and that were written into the cache, of each request."""
+    """[r] for each request, the blocks that hit and the blocks that were written to the cache."""
 
     hits: Ints
     written: Ints
@@ -112,7 +112,7 @@ def expanded(trace: Trace) -> Requests:
     """The blocks of ``trace`` as dense numbers.
 
     Raises:
-        TraceError: there are more references than memory should hold.
+        TraceError: there are more references than the memory limit allows.
     """
     if trace.references > _MOST:
         raise TraceError(
@@ -137,10 +137,10 @@ def expanded(trace: Trace) -> Requests:
 
 
 def serve(requests: Requests, policy: CachePolicy, capacity: int) -> ServedBlocks:
-    """What a cache of ``capacity`` blocks (0 or more) under ``policy`` hits and writes.
+    """Hits and writes of a cache of ``capacity`` blocks (0 or more) under ``policy``.
 
     Raises:
-        UsageError: a policy by time of requests that are not in the order of arrival.
+        UsageError: the policy depends on time and the requests are not in the order of arrival.
     """
     if policy.rule is EvictionRule.TTL and (np.diff(requests.arrival) < 0).any():
         raise UsageError(
@@ -176,7 +176,7 @@ def serve(requests: Requests, policy: CachePolicy, capacity: int) -> ServedBlock
 
 
 def following(requests: Requests) -> Ints:
-    """[n] the next request after its own that names the block of each reference."""
+    """[n] for each reference, the next request after its own that names the same block."""
     request = np.repeat(np.arange(requests.bounds.size - 1), np.diff(requests.bounds))
     order = np.argsort(requests.ids, kind="stable")
     ids, asked = requests.ids[order], request[order]
@@ -196,7 +196,7 @@ def following(requests: Requests) -> Ints:
 
 
 def parents(requests: Requests) -> Ints:
-    """[b] the block before each, in the request that names it first; -1 for none."""
+    """[b] for each block, the block before it in the request that names it first; -1 for none."""
     before = np.full(requests.ids.size, -1)
     before[1:] = requests.ids[:-1]
     before[requests.bounds[:-1][np.diff(requests.bounds) > 0]] = -1
@@ -207,7 +207,7 @@ def parents(requests: Requests) -> Ints:
 
 @cache
 def compiled(name: str) -> Callable[..., None]:
-    """The loop ``name`` of `policy_kernels`, compiled where Numba can be had."""
+    """The loop ``name`` of `policy_kernels`, compiled if Numba is available."""
     plain: Callable[..., None] = getattr(policy_kernels, name)
     try:
         from membench.host.compiled.jit import helper

@@ -9,6 +9,7 @@ from membench.analysis.comparison import Comparison, Line, compare
 from membench.analysis.sides import make_sides
 from membench.analysis.sources import read_sources
 from membench.analysis.thresholds import PRESETS
+from membench.analysis.verdict import Verdict
 from membench.core.errors import MembenchError
 from membench.core.messages import listed, sentence, tr
 from membench.core.terms import Better, Metric
@@ -31,10 +32,10 @@ from membench.report.screens.compare.cells import counts_text, ratio_text, verdi
 from membench.report.screens.compare.view import CompareBlock, arrange
 
 _RULE = tr(
-    "A case is better or worse where the whole 95 % interval of its ratio lies beyond the "
-    "threshold, the same where all of it lies within, else unclear. With one run a side, offsets "
-    "between runs cannot be seen."
+    "A case is better or worse if the whole 95 % interval of its ratio is beyond the threshold, "
+    "the same if all of it is within, and else unclear."
 )
+_ONE_RUN = tr("With one run a side, offsets between runs cannot be seen.")
 _METRICS = METRICS | {Metric.IOPS: tr("iops"), Metric.FLOPS: tr("flops")}
 _MOST_PLOTS = 3
 """Labels that get a forest plot; the table has all of them."""
@@ -73,7 +74,10 @@ def section(comparison: Comparison | None) -> Section | None:
     plots = [forest.draw(comparison, place) for place in range(1, len(others) + 1)[:_MOST_PLOTS]]
     blocks += [plot for plot in plots if isinstance(plot, Figure)]
     blocks += [_table(comparison, block) for block in arrange(comparison)]
-    blocks.append(Paragraph((_RULE,)))
+    findings = [finding for line in comparison.matched for finding in line.findings]
+    judged = [finding for finding in findings if finding.verdict is not Verdict.NA]
+    apart = not all(finding.in_turns for finding in judged or findings)
+    blocks.append(Paragraph((_RULE, " ", _ONE_RUN) if apart else (_RULE,)))
     return Section("comparison", tr("Comparison"), tuple(blocks))
 
 

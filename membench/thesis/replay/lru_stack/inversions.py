@@ -1,8 +1,8 @@
 """Weighted inversions of a sequence, by merging from the whole down to single elements.
 
-The question behind it: of what was put on a stack in a known order, how much had
-been taken out before a given element was? (Knuth, The Art of Computer
-Programming 3, 5.1.1, counts inversions by the same halving.)
+It answers: of all that was put on a stack in a known order, how much was removed before a given
+element was removed? (Knuth, The Art of Computer Programming 3, 5.1.1, counts inversions by the same
+halving.)
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ import numpy as np
 from membench.thesis.replay.lru_stack.ragged import Ints
 
 _SHORT = 32
-"""Stretches of so many elements are compared pair by pair."""
+"""Length of the stretches whose elements are compared pair by pair."""
 _EARLIER = np.tri(_SHORT, k=-1, dtype=np.bool_)
 
 
 def smaller_before(values: Ints, weights: Ints) -> Ints:
-    """[n] for each element the sum of ``weights`` of earlier elements with a smaller value.
+    """[n] for each element, the sum of ``weights`` of earlier elements with smaller values.
 
     Args:
         values: [n] any integers; equal ones are not smaller.
@@ -50,7 +50,7 @@ def smaller_before(values: Ints, weights: Ints) -> Ints:
 
 
 def _within(values: Ints, weights: Ints) -> Ints:
-    """The same among the elements of each stretch of `_SHORT` alone, every pair compared."""
+    """The same within each stretch of `_SHORT` elements, by comparing every pair."""
     count = values.size
     rows = -(-count // _SHORT)
     table = np.zeros((2, rows * _SHORT), np.int64)

@@ -1,4 +1,4 @@
-"""The lines of a trace file, and complaints that name them."""
+"""The lines of a trace file, and errors that name them."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ from membench.core.untrusted import read_bytes, unpack
 from membench.thesis.replay.trace import TraceError
 
 MAX_BYTES = 4 << 30
-"""Of a trace, unpacked."""
+"""Maximum bytes of a decompressed trace."""
 SMALL = 64 << 20
 RATIO = 32
-"""A packed trace may unpack to `SMALL` bytes, and beyond that to so many times its size, which is
-twice what those that are shipped do."""
+"""A compressed trace may expand to `SMALL` bytes, and beyond that to this multiple of its size,
+which is twice the ratio of the shipped traces.
+"""
 MAX_LINE = 32 << 20
-"""Bytes of a line, a session of thousands of requests; parsed it may be 20 times that."""
+"""Maximum bytes of a line, a session of thousands of requests; parsed it may take 20 times that."""
 _SHORTEST = 16  # bytes of a line, on average: a file of line ends is no trace
 
 _MOST = 1 << 53  # what a double holds exactly: no length and no time is larger
@@ -42,11 +43,11 @@ class Lines:
 
     @property
     def first(self) -> int:
-        """The number of the first line that is not blank; 0 if none is."""
+        """The number of the first line that is not blank; 0 if all are."""
         return next((number for number, line in enumerate(self.lines, 1) if line.strip()), 0)
 
     def fail(self, number: int, what: str, hint: str = "") -> NoReturn:
-        """Complain about line ``number`` (from 1)."""
+        """Raise a `TraceError` about line ``number`` (from 1)."""
         raise TraceError(f"{self.name}, line {number}: {what}", hint or _FORMS)
 
     def objects(self) -> Iterator[tuple[int, Mapping[str, Any]]]:
@@ -69,7 +70,7 @@ class Lines:
         return found
 
     def time(self, number: int, entry: Mapping[str, Any], key: str) -> float:
-        """``entry[key]``, a time of 0 or more."""
+        """``entry[key]``, a time of at least 0."""
         value = entry.get(key)
         numeric = type(value) is int or type(value) is float
         if not numeric or value is None or not 0 <= value < _MOST:  # NaN is not either
@@ -77,7 +78,7 @@ class Lines:
         return float(value)
 
     def whole(self, number: int, entry: Mapping[str, Any], key: str) -> int:
-        """``entry[key]``, a whole number of 0 or more."""
+        """``entry[key]``, a whole number of at least 0."""
         value = entry.get(key)
         if type(value) is not int or not 0 <= value < _MOST:
             self.fail(number, f"'{key}' must be a whole number of 0 or more, not {_shown(value)}")
@@ -85,17 +86,17 @@ class Lines:
 
 
 def _shown(value: object) -> str:
-    """``value`` in a message: short, on one line, in ASCII."""
+    """``value`` for a message: short, on one line, in ASCII."""
     text = json.dumps(value) if value is not None else "nothing"
     return text if len(text) <= 40 else f"{text[:37]}..."
 
 
 def read_trace_bytes(path: Path) -> bytes:
-    """What is in ``path``, unpacked if it is packed with xz or gzip.
+    """The content of ``path``, decompressed if it is compressed with xz or gzip.
 
     Raises:
-        TraceError: it cannot be read, is damaged, packed otherwise, a pointer to a file that is
-            not here, or holds more than any trace.
+        TraceError: the file cannot be read, is damaged, has another compression, is a Git LFS
+            pointer, or is larger than any trace.
     """
     name = shown(path)
     try:
@@ -124,7 +125,7 @@ def read_trace_bytes(path: Path) -> bytes:
 
 
 def as_utf8(content: bytes) -> bytes:
-    """Text without the mark of its code; PowerShell writes UTF-16."""
+    """UTF-8 text without a byte order mark; PowerShell writes UTF-16."""
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         content = content.decode("utf-16", "replace").encode("utf-8", "replace")
     return content.removeprefix(b"\xef\xbb\xbf")
@@ -134,7 +135,7 @@ def lines_of(data: bytes, name: str) -> list[bytes]:
     """The lines of ``data``.
 
     Raises:
-        TraceError: one is longer than any trace has.
+        TraceError: a line is longer than in any trace.
     """
     lines = data.splitlines()
     if len(max(lines, key=len, default=b"")) > MAX_LINE:

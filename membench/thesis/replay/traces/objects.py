@@ -1,7 +1,7 @@
-"""Traces of objects: libCacheSim's CSV and oracleGeneral, and tables that name no blocks.
+"""Traces of objects: libCacheSim's CSV and oracleGeneral; tables without block ids are rejected.
 
-An object is a request of one block. Such traces have no tokens, so that they are
-counted by blocks alone; sizes of objects are not used.
+Each access to an object is a request of one block. Such traces have no tokens, so hits are counted
+in blocks; object sizes are ignored.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _LARGEST = 2**64 - 1
 
 
 def is_binary(name: str) -> bool:
-    """Whether a file of this name is libCacheSim's oracleGeneral."""
+    """Whether the file ``name`` is in libCacheSim's oracleGeneral format."""
     return "oraclegeneral" in name.lower()
 
 
@@ -36,7 +36,7 @@ def read_binary(content: bytes, name: str) -> Trace:
     """The trace in ``content``: records of time (s), id, size and next access.
 
     Raises:
-        TraceError: the file is cut off or empty, or its times go back.
+        TraceError: the file is truncated or empty, or its times decrease.
     """
     if not content or len(content) % _RECORD.itemsize:
         raise TraceError(
@@ -56,10 +56,10 @@ def is_table(lines: Lines) -> bool:
 
 
 def read_table(lines: Lines) -> Trace:
-    """The trace in a table with a time and an id of an object.
+    """The trace in a table with columns for time and object id.
 
     Raises:
-        TraceError: it has lengths but no ids, or a line that does not fit.
+        TraceError: it has lengths but no ids, or a malformed line.
     """
     names = [cell.strip().strip('"').lower() for cell in _cells(lines, lines.first)]
     if any(name in names for name in _LENGTHS):
