@@ -231,7 +231,7 @@ def compare(
     """
     try:
         compared = _compared(sides, tuple(select), thresholds, normalize=normalize)
-    except SchemaError:  # of a cell that is read when it is asked for, by a row without a place
+    except SchemaError:  # a lazily read cell of a row without file and line
         for side in sides:
             check_strictly(side.sources)
         raise
@@ -271,7 +271,7 @@ def _compared(
     keys: dict[Key, Measurement] = {}
     for table in tables:
         for key, rows in table.items():
-            # An ok row knows more than a skipped one that happens to come first.
+            # An ok row has more information than a skipped one that comes first.
             if key not in keys or (keys[key].status is not Status.OK):
                 keys[key] = next((row for row in rows if row.status is Status.OK), rows[0])
     absent = [_absent(side.rows) for side in sides]

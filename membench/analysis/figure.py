@@ -17,7 +17,7 @@ class Basis(StrEnum):
     """The unit of repetition of the compared values."""
 
     ROUNDS = "rounds"  # of one run, each a fresh process
-    RUNS = "runs"  # the median over a run's rounds: rounds of one run share what the run did
+    RUNS = "runs"  # medians of runs, because the rounds of one run share its offset
     SAMPLES = "samples"  # of the only round of the only run
 
 

@@ -222,13 +222,13 @@ def _obstacle(reference: CaseRuns, contender: CaseRuns) -> Difference | None:
         return None
     for place, ground in enumerate(_GROUNDS):
         if alike and ground.reason is Reason.CASE_VERSION:
-            continue  # it rose because the size changed
+            continue  # it differs because the size does
         here, there = ({values[place] for values in side if values[place]} for side in sides)
         if ground.reason is Reason.BACKEND:
-            # Another tool's figure, or a cited one, does not say which hardware it used.
+            # An imported or cited figure does not name its exact hardware.
             here, there = here & _OUR_BACKENDS, there & _OUR_BACKENDS
         if ground.reason is Reason.CASE_VERSION and not all(map(_is_ours, (reference, contender))):
-            continue  # another tool's figure, or a cited one, is of no version of ours
+            continue  # an imported or cited figure has no case version
         if len(here | there) > 1:
             return Difference(
                 Verdict.NA,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from membench.results.schema import COLUMNS, Row
 
-if TYPE_CHECKING:  # half a second that nobody else should wait for
+if TYPE_CHECKING:  # imported only here: it takes half a second
     from pandas import DataFrame as DataFrame  # noqa: PLC0414 - the API names it by this module
 
     from membench.analysis.comparison import Comparison

@@ -69,7 +69,7 @@ def _grade(ok: Sequence[Row], noisy: int) -> Grade:
         return Grade.NONE
     if all(row.cited for row in ok):
         return Grade.CITED
-    # What is measured once a run has one round in any run, and its own flag.
+    # Cases that are measured once per run always have one round, and a flag of their own.
     if max(row.rounds for row in ok) < 2:
         return Grade.UNKNOWN
     share = noisy / len(ok)

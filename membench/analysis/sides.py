@@ -60,7 +60,7 @@ def split_label(argument: str) -> tuple[str | None, Path]:
 def _exists(name: str) -> bool:
     try:
         return Path(name).exists()
-    except (OSError, ValueError):  # too long for a name, or no name at all
+    except (OSError, ValueError):  # too long for a file name, or not a valid one
         return False
 
 
@@ -161,7 +161,7 @@ def _labels(given: Sequence[tuple[str | None, Source]]) -> list[str]:
     for names in (stems, [source.name for source in sources]):
         if all(names) and len(set(names)) == len(names):
             return names
-    # One and the same file several times.
+    # The same file several times.
     return [f"{stem or 'file'}#{number}" for number, stem in enumerate(stems, start=1)]
 
 

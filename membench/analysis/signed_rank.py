@@ -29,7 +29,7 @@ POWER = 0.95
 SHOWN = 5 / 3
 """The difference that `pairs_for` plans for, as a multiple of the threshold: 5 % at 3 %."""
 _AVERAGES_AT_ONCE = 1 << 20  # 8 MiB
-_NORMAL_QUARTILES = 1.3489795  # between the quartiles of a normal distribution, in deviations
+_NORMAL_QUARTILES = 1.3489795  # interquartile range / standard deviation of a normal one
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def paired_estimates(
     places = [(count - 1) // 2, count // 2, (count - 1) // 4, count - 1 - (count - 1) // 4]
     places += [] if rank is None else [rank - 1, count - rank]
     found = _of_walsh_averages(ratios, places)
-    # Two independent deviations make an average: it scatters by 1 / sqrt(2) of one.
+    # The average of two independent ratios has 1 / sqrt(2) of the deviation of one.
     deviations = (found[:, 3] - found[:, 2]) * math.sqrt(2) / _NORMAL_QUARTILES
     made = []
     for (low, high, _, _, *ends), deviation in zip(
@@ -118,7 +118,7 @@ def null_counts(n: int) -> NDArray[np.int64]:
     before = null_counts(n - 1)
     counts[: len(before)] = before
     counts[n:] += before
-    counts.flags.writeable = False  # the cache hands out this very array
+    counts.flags.writeable = False  # the cache returns this same array
     return counts
 
 

@@ -67,7 +67,7 @@ def check_strictly(sources: Iterable[Source]) -> None:
         SchemaError: a cell is invalid.
     """
     for source in sources:
-        if not source.path.is_fifo():  # a pipe gives what is in it once
+        if not source.path.is_fifo():  # a pipe can be read only once
             read_rows(source.path)
 
 

@@ -37,11 +37,11 @@ VALUES_NEEDED = 4
 / C(8, 4) = 0.029, but 2 / C(6, 3) = 0.1.  The null distribution alone would also allow 2 against 8,
 but two values do not show the spread of their side.
 """
-_DIFFERENCES_AT_ONCE = 1 << 20  # 8 MiB: what is compared at the same time, not what there is
+_DIFFERENCES_AT_ONCE = 1 << 20  # 8 MiB: limit for one step, not for the whole input
 _MANY_DIFFERENCES = 1 << 14
-_SAMPLE, _MARGIN = 48, 0.02  # values of a side to look at first; a share of the differences
-_ROUNDING = 1e-12  # far above what the logarithms' sums lose, far below what matters
-_LOG_LIMIT = 700.0  # exp() of more overflows
+_SAMPLE, _MARGIN = 48, 0.02  # sampled values per side; margin as a share of the differences
+_ROUNDING = 1e-12  # far above the rounding errors, far below any relevant difference
+_LOG_LIMIT = 700.0  # exp() of larger values overflows
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +178,7 @@ def null_counts(n: int, m: int) -> NDArray[np.int64]:
     counts = np.zeros(n * m + 1, np.int64)
     counts[m:] += null_counts(n - 1, m)
     counts[: n * (m - 1) + 1] += null_counts(n, m - 1)
-    counts.flags.writeable = False  # the cache hands out this very array
+    counts.flags.writeable = False  # the cache returns this same array
     return counts
 
 

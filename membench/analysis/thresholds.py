@@ -28,7 +28,7 @@ from membench.core.untrusted import MAX_TOML, parse_toml, read_bytes
 SCHEMA = "membench.thresholds/1"
 ALL = "all"
 """The table of a file that applies to all tiers."""
-_LARGEST = 10.0  # a difference of more than tenfold: surely a percentage that was meant
+_LARGEST = 10.0  # more than tenfold: a percentage was surely meant
 _HINT = "membench compare --dump-config prints a file of this kind"
 
 Table = Mapping[str, Mapping[Metric, float]]

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from membench.core.terms import Better
 
-_DUST = 1e-9  # of rounding: a difference of exactly the threshold is within it
+_DUST = 1e-9  # for rounding: a difference equal to the threshold is within it
 
 
 class Verdict(StrEnum):
@@ -35,18 +35,18 @@ numbers.
 class Reason(StrEnum):
     """The reason for a verdict."""
 
-    BEYOND = "beyond-threshold"  # the whole interval is
-    WITHIN = "within-threshold"  # the whole interval is
-    WIDE = "interval-wide"  # the interval reaches over the threshold
+    BEYOND = "beyond-threshold"  # the whole interval is beyond the threshold
+    WITHIN = "within-threshold"  # the whole interval is within the threshold
+    WIDE = "interval-wide"  # the interval crosses the threshold
     FEW = "too-few-values"  # there is no interval
     CASE_VERSION = "case-version"
     UNIT = "unit"
     BYTES = "bytes-convention"
     BACKEND = "backend"
-    PAGES = "pages"  # one side had the huge pages of its name, the other had not
-    SIZE = "size"  # of one side the size was asked for, of the other the machine decided it
-    CASE = "case"  # the nearest case to a published figure, and not alike
-    ABOVE_PEAK = "above-peak"  # a number that cannot be
+    PAGES = "pages"  # only one side had the huge pages that its case asks for
+    SIZE = "size"  # one side's size was requested, the other's was chosen for the machine
+    CASE = "case"  # the nearest case to a published figure, but not comparable
+    ABOVE_PEAK = "above-peak"  # an impossible number
 
 
 def judge(

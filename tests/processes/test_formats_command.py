@@ -37,7 +37,12 @@ def test_from_another_tool_to_a_third(membench: Membench) -> None:
             "as it is",
         ),
         (["import", "fio", "a.csv"], 2, "Missing option '-o'", "--help"),
-        (["import", "babelstream", "b", "-o", "o.csv"], 2, "what memory", "--set tier=ddr"),
+        (
+            ["import", "babelstream", "b", "-o", "o.csv"],
+            2,
+            "does not name the memory",
+            "--set tier=ddr",
+        ),
         (["import", "babelstream", "b", "-o", "o.csv", "--set", "x=1"], 2, "known key", "tier"),
         (["import", "fio", "b", "-o", "o.csv", "--set", "size=much"], 2, "not a size", "256MiB"),
         (["import", "fio", "b", "-o", "o.csv", "--set", "size=0B"], 2, "above 0", "size="),

@@ -98,7 +98,7 @@ def _expectation(reference: str, row: Measurement) -> Expectation:
         value=row.value,
         high=max(known),
         kind=said.get("kind", "measured"),
-        trust=said.get("trust", "c") if cited else "",  # without a word nobody vouches for it
+        trust=said.get("trust", "c") if cited else "",  # unconfirmed unless it is rated
         source=said.get("source", "") if cited else f"{tool}, run {row.run_id}",
         tool=said.get("tool", "") if cited else tool,
         best="best-of" in row.flags,

@@ -30,8 +30,8 @@ class PreconditionState(StrEnum):
     """Whether a precondition is met."""
 
     OK = "ok"
-    BAD = "wrong"  # the machine is not right
-    OTHER = "not comparable"  # it was set up otherwise, or shared: a low figure proves nothing
+    BAD = "wrong"  # the machine has a fault
+    OTHER = "not comparable"  # other settings, or a shared machine: a low figure proves nothing
     UNKNOWN = "unknown"
 
 

@@ -34,7 +34,7 @@ PEAK_TOLERANCE = 0.01
 """Fraction by which a value may exceed a peak: clocks are reported in whole MHz."""
 
 
-_DUST = 1e-9  # of rounding: a value that lies on an edge has reached it
+_DUST = 1e-9  # for rounding: a value on the edge counts as having reached it
 
 
 class CheckVerdict(StrEnum):

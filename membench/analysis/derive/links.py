@@ -133,7 +133,7 @@ def in_flight(rows: Iterable[Row]) -> tuple[InFlight, ...]:
     ]
     if not trips:
         return ()
-    # GB/s is bytes a nanosecond.
+    # GB/s equals bytes per nanosecond.
     return tuple(
         InFlight(row.case, row.value or 0.0, (row.value or 0.0) * trips[0])
         for _, row in of_bench(rows, "zerocopy/read", Metric.BANDWIDTH)

@@ -120,7 +120,7 @@ def capacities(rows: Iterable[Row]) -> tuple[CapacityRange, ...]:
         over = _over_size(rows, name, Metric.BANDWIDTH, **hint)
         cases = tuple(row.case for row in over.values())
         ends = [s for s in falls(*_curve(over)) if (s.inside < L1_MOST) == (level == "l1")]
-        # The first fall ends L1; the last one is where L2 hands over to memory.
+        # The first fall ends L1; the last one is the transition from L2 to memory.
         chosen = ends[:1] if level == "l1" else ends[-1:]
         found += [_capacity(level, step, "bandwidth", cases) for step in chosen]
     return tuple(found)

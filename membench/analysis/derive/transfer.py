@@ -53,7 +53,7 @@ def fit_transfer(sizes: Sequence[float], bandwidths: Sequence[float]) -> Transfe
     scale = np.linalg.norm(design, axis=0)  # the columns differ by many powers of ten
     solution, *_ = np.linalg.lstsq(design / scale, np.ones(time.size), rcond=None)
     start, slope = (float(part) for part in solution / scale)
-    if start < 0:  # no start-up time can be told from the noise
+    if start < 0:  # the start-up time is below the noise
         start = 0.0
         rates = volume / time
         slope = float(np.sum(rates) / np.sum(rates**2))

@@ -27,8 +27,8 @@ from membench.results.fleet_ledger import FleetLedger, HostState, latest_ledger
 from membench.results.magnitude import fits
 
 _FILES_AT_ONCE = 32
-_ALONE = 64  # so few files are read before another process has started
-_REFERENCE = "reference"  # results/reference holds runs of other people's machines
+_ALONE = 64  # up to this many files are read without further processes, which take longer to start
+_REFERENCE = "reference"  # results/reference has runs of others' machines
 
 
 class Key(NamedTuple):
@@ -104,7 +104,7 @@ def read_fleet(directory: Path, workers: int | None = None) -> Values:
     cores = len(os.sched_getaffinity(0)) if workers is None else workers
     if len(paths) <= _ALONE or cores < 2:
         return _merged(map(read_batch, batches), ledger)
-    # Not forked: threads of NumPy or Dask may run here.
+    # Not forked, because threads of NumPy or Dask may be running.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(cores, mp_context=context) as pool:
         return _merged(pool.map(read_batch, batches), ledger)
@@ -178,7 +178,7 @@ def _merged(batches: Iterator[_Batch], ledger: FleetLedger | None) -> Values:
         unread |= batch.unread
         for run in batch.runs:
             held = newest.get(run.machine)
-            if held is None or run.run_id > held.run_id:  # they begin with the time
+            if held is None or run.run_id > held.run_id:  # run ids begin with the time
                 newest[run.machine] = run._replace(key=place[run.key])
     names = sorted(newest)
     runs = [newest[name] for name in names]

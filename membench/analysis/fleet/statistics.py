@@ -33,7 +33,7 @@ CHANCE = 0.05
 probability.
 """
 
-_MAD, _MEAN = 1.4826, 1.253314  # what makes either the standard deviation of a normal fleet
+_MAD, _MEAN = 1.4826, 1.253314  # factors to the standard deviation of a normal fleet
 
 # One-sided share of the machines of a normal fleet of n whose score is beyond `SLOW_Z`, from
 # 4e6 / n simulated fleets of each size; tests/analysis/test_fleet_statistics.py repeats it.
@@ -83,7 +83,7 @@ def chance_of(slow: int, shares: Sequence[float], machines: int) -> float:
     """
     if not slow:
         return 1.0
-    fewer = np.zeros(slow)  # of 0, 1, ..., slow - 1 cases
+    fewer = np.zeros(slow)  # probability of 0, 1, ..., slow - 1 slow cases
     fewer[0] = 1.0
     for share in shares:
         fewer[1:] = fewer[1:] * (1 - share) + fewer[:-1] * share

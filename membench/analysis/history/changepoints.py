@@ -222,7 +222,7 @@ def _strengths(scores: Floats, places: Sequence[int]) -> list[float]:
     means = [float(level.mean()) for level in levels]
     left = np.concatenate([level - mean for level, mean in zip(levels, means, strict=True)])
     variance = float(left @ left) / (n - len(levels))
-    if variance <= 0:  # every level is a constant
+    if variance <= 0:  # every level is constant
         return [math.inf for _ in places]
     factor = math.sqrt(variance * _inflation(left, places))
     found = []

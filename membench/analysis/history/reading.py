@@ -27,7 +27,7 @@ from membench.results.magnitude import fits
 from membench.results.sidecar import read_plain
 
 _STAMP = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)\d\dZ")
-_REFERENCE = "reference"  # results/reference holds runs of other people's machines
+_REFERENCE = "reference"  # results/reference has runs of others' machines
 _NAMES_SHOWN = 4
 
 
@@ -193,7 +193,7 @@ class _FileReading:
     def record(self) -> RunRecord:
         order = sorted(self._runs)
         lists: dict[SeriesKey, tuple[list[int], list[float], list[Common]]] = {}
-        keys: dict[int, SeriesKey] = {}  # rows of many runs share what makes their key
+        keys: dict[int, SeriesKey] = {}  # rows of many runs share the object that defines their key
         failures: dict[str, int] = {}
         for place, run in enumerate(order):
             failed: set[str] = set()

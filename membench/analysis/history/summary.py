@@ -39,8 +39,8 @@ BAND = 0.9
 """Share of the runs of a level that are within its noise band."""
 PAIRS = 0.95
 """Share of the pairs of runs of a level that differ by at most `HistoryLine.offset`."""
-_OFTEN = 0.9  # of the runs of the most frequent case of a tier: so many must a case have to lead it
-_PAIRED = 500  # runs: of more, the newest
+_OFTEN = 0.9  # minimum share of runs with the case, relative to the tier's most frequent case
+_PAIRED = 500  # newest runs that are used
 
 
 @dataclass(frozen=True)

@@ -23,9 +23,9 @@ SLACK = 1
 level.
 """
 _LONGEST = 120  # characters of a value
-_MOST_FACTS = 50_000  # of one snapshot; the largest machines have a tenth of that
+_MOST_FACTS = 50_000  # per snapshot; the largest machines have a tenth of that
 _DEEPEST = 12
-# What is another thing in every run, or follows from other facts.
+# Facts that differ in every run, or follow from other facts.
 _VOLATILE = frozenset(
     {
         *("available", "cgroup_used", "cases", "direct_io", "free", "hugetlb_free", "load"),

@@ -20,7 +20,7 @@ _RATIOS = {
     "sliding_attention": 0,
 }
 _INDEXED_RATIO = 4
-_INDEX_ELEMENT = 1  # the index of DeepSeek sparse attention is held in FP8 whatever the cache is
+_INDEX_ELEMENT = 1  # DeepSeek's sparse attention keeps its index in FP8, whatever the cache type
 
 
 def shape_of(config: Config) -> KvShape:

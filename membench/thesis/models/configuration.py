@@ -24,7 +24,7 @@ LAYERS = "layers"
 _PARTS = ("text_config", "language_config", "llm_config", "thinker_config")
 _MOST_NESTED = 4
 _ANY: Mapping[str, Any] = {"head_dim": "hidden_size / num_attention_heads"}
-# Older spellings of the keys that decide, first those of the families that coined them.
+# Alternative spellings of keys, each starting with the spelling of its model family.
 _SPELLINGS: Mapping[str, tuple[str, ...]] = {
     "num_hidden_layers": ("n_layer", "n_layers", "num_layers"),
     "num_attention_heads": ("n_head", "n_heads"),
@@ -116,7 +116,7 @@ def resolved(config: Config) -> Text:
         text["tie_word_embeddings"] = config["tie_word_embeddings"]
     absent = dict(_ANY if row is None else row)
     if "kv_lora_rank" in text and not text["kv_lora_rank"] and "head_dim" in absent:
-        absent |= _ANY  # without a latent the width of DeepSeek's rotary part is none of a head
+        absent |= _ANY  # without a latent, DeepSeek's rotary width is not a head width
     for key, meant in absent.items():
         if key in text or key == LAYERS or _spelled(text, key):
             continue

@@ -63,7 +63,7 @@ class LayerRole(StrEnum):
 class BlockLayout(StrEnum):
     """The layout of one block of tokens in an engine."""
 
-    SPLIT = "split"  # layer by layer, K and V apart
+    SPLIT = "split"  # layer by layer, K and V separate
     JOINT = "joint"  # layer by layer, K and V together
     WHOLE = "whole"  # all layers of a block in one piece
 

@@ -55,7 +55,7 @@ _NAMES: dict[str, LayerKind] = {
     **dict.fromkeys(("moe", "E", "-", "dense"), LayerKind.NONE),
     "short_conv": LayerKind.CONV,
 }
-# Keys of layers that no reader here understands.
+# Keys that define layer kinds in ways that are not supported.
 _STRANGE = (
     *("mamba", "ssm", "lru", "rwkv", "compress", "cross_attention", "recurrent", "linear_num"),
     *("layer_group_size", "linear_attn", "linear_rope", "linear_silu", "lightning", "delta_rule"),

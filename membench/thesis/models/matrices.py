@@ -228,7 +228,7 @@ def _mlp(text: Text, under: str, place: int, hidden: int) -> Iterator[WeightMatr
     many = 2 if text.kind in _UNGATED else 3
     count = experts(text)
     sparse = count > 0 and _sparse(text, place)
-    # Gemma 4 has an MLP beside its experts, and so has each second attention of LongCat.
+    # Gemma 4 has an MLP beside its experts; so has every second attention of LongCat.
     gemma = text.get("enable_moe_block") is True
     both = gemma or text.kind == "longcat_flash"
     if not sparse or both:
@@ -266,7 +266,7 @@ def _dense_width(text: Text, place: int, hidden: int) -> int:
 
 def _shared_width(text: Text, width: int) -> int:
     if "interleave_moe_layer_step" in text:
-        return width  # Llama 4: one expert that every token takes
+        return width  # Llama 4: one expert shared by all tokens
     shared = number(text, "shared_expert_intermediate_size", default=0)
     return shared or number(text, "n_shared_experts", default=0) * width
 

@@ -57,7 +57,7 @@ _ALGORITHMS = {
 }
 _GIVE = "give it: --weights fp8, nvfp4, mxfp4, int8, int4 or bf16"
 _SCALE_BITS = {"float": 8, "int": 16}
-# What checkpoints call the parts of a layer, and what they are called here.
+# Names of the parts of a layer: in checkpoints -> in membench.
 _SPELLINGS = (
     (re.compile(r"(?<=\.)(attn|attention|self_attention)(?=\.|\*|$)"), "self_attn"),
     (re.compile(r"(?<=\.)(ffn|block_sparse_moe|feed_forward|moe)(?=\.|\*|$)"), "mlp"),
@@ -226,7 +226,7 @@ def _stated(config: Config, text: Text) -> Held:
         return lambda _: plain
     method = str(quantized.get("quant_method") or "").lower().replace("_", "-")
     if not method and (quantized.get("load_in_4bit") or quantized.get("load_in_8bit")):
-        method = "bitsandbytes"  # before transformers 4.32 that was the only one
+        method = "bitsandbytes"  # the only method before transformers 4.32
     scheme = str(quantized.get("quant_algo") or "").upper()
     lists = "config_groups" in quantized or "quantized_layers" in quantized
     kept = _pattern(
@@ -271,7 +271,7 @@ def _by_lists(
 ) -> Held:
     """ModelOpt and compressed-tensors: groups of targets, lists of matrices, exceptions."""
     groups = _groups(quantized, scheme)
-    # FP8 in blocks for what no list names (DeepSeek V4 with experts in NVFP4)
+    # FP8 in blocks for unlisted matrices (DeepSeek V4 with experts in NVFP4)
     rest = plain
     if quantized.get("quant_method") == "fp8" and "weight_block_size" in quantized:
         rest = Precision(8 + _block_scale(quantized), "FP8")
@@ -288,7 +288,7 @@ def _by_lists(
             ),
             None,
         )
-        if rest != plain:  # what is ignored by the list is still in FP8, but head and routers
+        if rest != plain:  # ignored matrices are still in FP8, except head and routers
             fallback = rest if one.role in {MatrixRole.LAYER, MatrixRole.EXPERTS} else plain
             return fallback if listed is None or kept(one.name) else listed
         return plain if listed is None or kept(one.name) else listed
@@ -387,7 +387,7 @@ def _pattern(names: Iterable[str]) -> Callable[[str], bool]:
         above = {".".join(parts[:end]) for end in range(1, len(parts) + 1)}
         if exact & (above | set(parts)) or (by_glob and by_glob.fullmatch(name)):
             return True
-        # An expression that names the matrices of an MLP does not mean those of its experts.
+        # A pattern that names the matrices of an MLP does not include those of its experts.
         spelled = f"model.{name}" + (".0.up_proj" if name.endswith(".experts") else "")
         return any(one.match(spelled) for one in written)
 

@@ -317,7 +317,7 @@ def _full_after(trace: Trace, found: Replay, ends: Ints) -> list[float | None]:
         return [None] * ends.size
     known = np.zeros(trace.requests, np.int64)
     np.add.at(known, found.reuse.request, found.reuse.blocks)
-    # What is not read again as a prefix is new; blocks behind a miss count as new too.
+    # Blocks that do not hit as part of a prefix are new, so blocks behind a miss count as new.
     new = np.cumsum(np.maximum(found.blocks - known, 0))
     place = np.searchsorted(new, ends)
     return [

@@ -145,7 +145,7 @@ def _events(whole: Touches) -> list[Events]:
     begin, count = 0, whole.number.size
     while begin < whole.number.size:
         part = whole.between(begin, min(begin + count, whole.number.size))
-        # What the stack costs is paid for each part: let none be much smaller.
+        # Each part pays the cost of the stack, so no part should be much smaller.
         most = max(_MOST_ATOMS, stack.first.size // 2) if part.number.size > 1 else None
         done = advance(stack, part, most)
         if done is None:

@@ -181,8 +181,8 @@ def following(requests: Requests) -> Ints:
     order = np.argsort(requests.ids, kind="stable")
     ids, asked = requests.ids[order], request[order]
     found = np.full(ids.size, policy_kernels.NEVER)
-    # From behind: the last reference of a request to a block knows the next one, and
-    # earlier ones of the same request share it.
+    # Backwards: the last reference of a request to a block gets the next request, and
+    # earlier references in the same request get the same one.
     changes = np.flatnonzero((np.diff(ids) != 0) | (np.diff(asked) != 0))
     heads = np.concatenate([[0], changes + 1]) if ids.size else changes
     group = np.zeros(ids.size, np.int64)

@@ -13,7 +13,7 @@ from typing import Any
 NEVER = 2**40
 """Request number that means "never used again"."""
 
-# Numba knows arrays by their elements, mypy by their names: `Any` serves both.
+# `Any`, because Numba types arrays by element and mypy by annotation.
 
 
 def lru(  # noqa: C901, PLR0912, PLR0915 - one loop, compiled whole
@@ -42,7 +42,7 @@ def lru(  # noqa: C901, PLR0912, PLR0915 - one loop, compiled whole
         hits, written: [r] results: blocks that hit, and blocks that were inserted.
     """
     before, after, here, seen, children = state[0], state[1], state[2], state[3], state[4]
-    end = state.shape[1] - 1  # of a ring: after[end] is the newest, before[end] the oldest
+    end = state.shape[1] - 1  # of a ring: after[end] is the newest block, before[end] the oldest
     before[end] = end
     after[end] = end
     count = 0

@@ -27,7 +27,7 @@ class Admission(StrEnum):
     """Which blocks the tiers below the first admit."""
 
     THROUGH = "write-through"  # every block
-    SELECTIVE = "selective"  # a block when it is named for the second time
+    SELECTIVE = "selective"  # a block on its second use
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -36,8 +36,8 @@ _POINTS = {
         "cache adds is not counted."
     ),
     tr("Nothing is emulated. "): tr(
-        "Every value comes from work that hardware did. Cases that could not be measured are "
-        "listed with the reason."
+        "Every value was measured on hardware. Cases that could not be measured are listed with "
+        "the reason."
     ),
 }
 

@@ -1,6 +1,8 @@
-"""Statistics of compute: what reasoning costs, and whether Rubin's FLOPS can be used."""
+"""Statistics of compute: the cost of reasoning, and whether Rubin's FLOPS can be used."""
 
 from __future__ import annotations
+
+from functools import cache
 
 import numpy as np
 
@@ -11,7 +13,9 @@ from membench.thesis.claims.statistics.common import (
     FP4,
     Known,
     TokenTime,
+    all_models,
     batches,
+    by_model,
     each_model,
     known_models,
     prefill_flops,
@@ -23,41 +27,42 @@ from membench.thesis.models.kv_shape import KvDtype
 Values = dict[str, Floats]
 
 
-def _request(model: Known, scenario: Scenario, kind: str) -> Floats:
-    """FLOPs of a request: what is not restored of its input, and its output."""
+def _request(scenario: Scenario, kind: str) -> Floats:
+    """[model, draws] FLOPs of a request: its input that is not restored, and its output."""
     given, written = scenario[f"workload.{kind}.input"], scenario[f"workload.{kind}.output"]
-    return prefill_flops(model, given + written, given * (1 - scenario["workload.thinking.miss"]))
+    return prefill_flops(given + written, given * (1 - scenario["workload.thinking.miss"]))
 
 
 def reasoning_request(scenario: Scenario) -> Values:
     """FLOPs of a thinking request over those of a chat request."""
-    return each_model(
-        lambda model: _request(model, scenario, "thinking") / _request(model, scenario, "chat")
-    )
+    return by_model(_request(scenario, "thinking") / _request(scenario, "chat"))
 
 
 def reasoning_session(scenario: Scenario) -> Values:
-    """FLOPs of an agent over those of a chat: of all requests of a session, and of one.
+    """FLOPs of an agent over those of a chat: for all requests of a session, and for one.
 
-    In both the prefixes that the traffic shares are restored.
+    In both, shared prefixes are restored.
     """
     context, written = scenario["workload.agent.context_p50"], scenario["workload.agent.output"]
     restored = context * scenario["workload.agent.shared"]
     longer = scenario["workload.agent.requests"] / scenario["workload.chat.turns"]
-    found: Values = {}
-    for model in known_models():
-        one = prefill_flops(model, context + written, restored) / _request(model, scenario, "chat")
-        found[_compared(model, tr("session against session"))] = longer * one
-        found[_compared(model, tr("request against request"))] = one
-    return found
+    one = prefill_flops(context + written, restored) / _request(scenario, "chat")
+    both = np.stack([longer * one, one], axis=1)
+    return dict(zip(_compared(), both.reshape(-1, both.shape[-1]), strict=True))
 
 
-def _compared(model: Known, what: str) -> str:
-    return tr("{model}, {case}", model=model.name, case=what)
+@cache
+def _compared() -> tuple[str, ...]:
+    cases = (tr("session against session"), tr("request against request"))
+    return tuple(
+        tr("{model}, {case}", model=name, case=case)
+        for name in all_models().names
+        for case in cases
+    )
 
 
 def _device(scenario: Scenario, name: str) -> tuple[Floats, Floats]:
-    """(B/s, FLOP/s) of a device that is not here, at the efficiencies measured here."""
+    """(B/s, FLOP/s) of a device that is not present, at the efficiencies measured here."""
     return (
         scenario[f"device.{name}.bandwidth"] * scenario.efficiency("hbm-read"),
         scenario[f"device.{name}.fp4"] * scenario.efficiency("gemm"),
@@ -65,7 +70,7 @@ def _device(scenario: Scenario, name: str) -> tuple[Floats, Floats]:
 
 
 def _mix(scenario: Scenario) -> tuple[Floats, Floats]:
-    """Batches, [batch, 1], and whether a draw has them, [batch, draws]."""
+    """Batch sizes, [batch, 1], and whether each draw includes them, [batch, draws]."""
     most = scenario["workload.decode.batch_max"]
     sizes = np.array(list(batches(max(1.0, float(most.max())))))[:, None]
     return sizes, (sizes <= np.maximum(most, 1)).astype(float)
@@ -78,9 +83,9 @@ def _decode(
 
 
 def decode_memory_bound(scenario: Scenario) -> Values:
-    """Share of decode time on Rubin that is bound by memory: weights FP4, KV fp8.
+    """Share of decode time on Rubin that is memory-bound: weights in FP4, KV in FP8.
 
-    Of equally many tokens at every batch size (powers of two) and both contexts.
+    It assumes equal numbers of tokens at every batch size (powers of two) and both contexts.
     """
     batch, used = _mix(scenario)
     contexts = [scenario["workload.agent.context_p50"], scenario["workload.conversation.context"]]
@@ -99,24 +104,21 @@ def decode_memory_bound(scenario: Scenario) -> Values:
 
 
 def prefill_memory_bound(scenario: Scenario) -> Values:
-    """Share of the two contexts at which a prefill step on Rubin is bound by memory."""
+    """Share of the two contexts at which a prefill step on Rubin is memory-bound."""
     rate, flops = _device(scenario, "rubin")
     chunk = scenario["workload.prefill.chunk"]
     contexts = [scenario["workload.agent.context_p50"], scenario["workload.conversation.context"]]
-
-    def share(model: Known) -> Floats:
-        bound = np.zeros_like(chunk)
-        for context in contexts:
-            read = touched(model, chunk, FP4) + model.kv(context, KvDtype.FP8)
-            work = prefill_flops(model, context + chunk, context)
-            bound = bound + (read / rate >= work / flops)
-        return bound / len(contexts)
-
-    return each_model(share)
+    weights = np.stack([touched(model, chunk, FP4) for model in known_models()])
+    bound = np.zeros_like(weights)
+    for context in contexts:
+        read = weights + all_models().kv(context, KvDtype.FP8)
+        work = prefill_flops(context + chunk, context)
+        bound = bound + (read / rate >= work / flops)
+    return by_model(bound / len(contexts))
 
 
 def hardware_fall(scenario: Scenario) -> Values:
-    """Cost of a decoded token on GB200 over that on Rubin, by bounds and rack prices."""
+    """Cost of a decoded token on Rubin relative to GB200, by bounds and rack prices."""
     batch, used = _mix(scenario)
     context = scenario["workload.conversation.context"]
     dearer = scenario["price.rack_rubin"] / scenario["price.rack_blackwell"]

@@ -1,4 +1,4 @@
-"""Statistics of memory bandwidth and capacity: HBM, host memory, and what the peaks are worth."""
+"""Statistics of memory bandwidth and capacity: HBM, host memory, and rates over peaks."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from membench.core.messages import tr
 from membench.thesis.claims.draws import Floats
 from membench.thesis.claims.scenario import NoData, Scenario
 from membench.thesis.claims.statistics.common import (
-    Known,
     batches,
     breakeven_rate,
-    each_model,
+    by_model,
     known_models,
     token_time,
 )
@@ -25,18 +24,13 @@ _PEAK_SHARE = 0.8
 _LARGEST_BATCH = 2.0**17
 
 
-def gpus(model: Known, memory: Floats, weights_share: Floats) -> Floats:
-    """The smallest power of two of GPUs on which weights fill no more than ``weights_share``."""
-    return gpus_needed(model.held.stored, memory, weights_share)
-
-
 def kv_over_free_hbm(scenario: Scenario) -> Values:
-    """KV bytes of the smallest batch near peak decode rate, over HBM less weights."""
+    """KV bytes of the smallest batch near the peak decode rate, over HBM less weights."""
     memory = scenario.of_device("memory") * scenario["system.hbm_share"]
     size = np.array(list(batches(_LARGEST_BATCH)))[:, None]
     found: Values = {}
     for model in known_models():
-        many = gpus(model, memory, scenario["system.weights_share"])
+        many = gpus_needed(model.held.stored, memory, scenario["system.weights_share"])
         free = many * memory - model.held.stored
         for point in ("p50", "p90"):
             context = scenario[f"workload.agent.context_{point}"]
@@ -56,13 +50,13 @@ def kv_over_free_hbm(scenario: Scenario) -> Values:
 
 
 def elasticity(scenario: Scenario) -> Values:
-    """D ln(decode rate) / d ln(HBM bandwidth) between two machines, a case at a time."""
+    """D ln(decode rate) / d ln(HBM bandwidth) between two machines, for each case."""
     steps = np.log(scenario["pair-rate"]) / np.log(scenario["pair-bandwidth"])
     return dict(zip(scenario.pair_cases, steps, strict=True))
 
 
 def host_slowdown(scenario: Scenario) -> Values:
-    """HBM read bandwidth over that of a kernel that reads host memory."""
+    """HBM read bandwidth over the bandwidth of a kernel that reads host memory."""
     return {tr("kernel reads"): scenario["hbm-read"] / scenario["zerocopy"]}
 
 
@@ -70,11 +64,11 @@ def ddr_over_breakeven(scenario: Scenario) -> Values:
     """Rate from host memory to the GPU over the break-even rate."""
     rate = np.minimum(scenario["ddr-read"], scenario["kv-h2d"])
     prefix, flops = scenario["workload.agent.context_p50"], scenario["gemm"]
-    return each_model(lambda model: rate / breakeven_rate(model, prefix, flops, KvDtype.FP16))
+    return by_model(rate / breakeven_rate(prefix, flops, KvDtype.FP16))
 
 
 def measured_over_peak(scenario: Scenario) -> Values:
-    """Measured rate over the peak of the device, for each tier whose peak is known."""
+    """Measured rate over the peak of the device, for each tier with a known peak."""
     found = {}
     for name in ("hbm-read", "gemm", "h2d", "ddr-read", "ssd-read"):
         if name in scenario.values and name in scenario.peaks:

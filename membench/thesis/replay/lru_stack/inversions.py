@@ -28,12 +28,12 @@ def smaller_before(values: Ints, weights: Ints) -> Ints:
     sums = np.zeros(size, np.int64)
     weighed = np.zeros(size, np.int64)
     weighed[:count] = weights
-    # By value; of equal values the later first, so that none counts for another.
+    # Sorted by value; of equal values the later first, so that equal ones are not counted.
     place = np.arange(size)
     place[:count] = count - 1 - np.argsort(values[::-1], kind="stable")
-    # Each row holds the places of one aligned stretch of the sequence, by value. What a
-    # place in the upper half of its stretch gets from the lower half lies before it in the
-    # row; then the halves are rows of their own.
+    # Each row holds the places of one aligned stretch of the sequence, by value. The
+    # contribution of the lower half to a place in the upper half is before it in the
+    # row; then the halves become rows of their own.
     while size > _SHORT:
         half = size >> 1
         upper = (place & half) != 0

@@ -121,7 +121,7 @@ def _again(touches: Touches, found: StackDistances, warm: _Warm) -> tuple[Ints, 
     """
     after, blocks = touches.again
     turn = np.searchsorted(touches.offsets, after, side="right") - 1
-    # All before it is shared with the last request, unless an atom says otherwise.
+    # All blocks before it are shared with the last request, unless there is an earlier atom.
     ends = offsets(touches.last - touches.first + 1)
     place = ends[after + 1] - ends[touches.offsets[turn]]
     hits = np.ones(after.size, np.bool_)

@@ -153,7 +153,7 @@ def _atoms(cuts: Ints, runs: Runs, begin: Ints, atoms: Ints) -> _Atoms:
 
 def _sources(new: _Atoms, old: _Atoms, turns: int) -> Ints:
     """[n] for each fresh atom, the index in ``old`` of its burial; -1 if it is new."""
-    # By atom, then by turn; a turn buries before it takes.
+    # Sorted by atom, then by turn; within a turn, burying precedes taking.
     time = np.concatenate([2 * old.turn + 2, 2 * new.turn + 3])
     order = np.argsort(np.concatenate([old.number, new.number]) * (2 * turns + 2) + time)
     one, next_ = order[:-1], order[1:]
@@ -173,9 +173,9 @@ def _above(old: _Atoms, taken: Ints, turns: int) -> Ints:
         taken: [n] the turn in which each of ``old`` is taken; ``turns`` if it stays.
     """
     ends = offsets(old.blocks)
-    # What was buried above it by then ...
+    # Blocks buried above it by then ...
     above = ends[:-1] - ends[np.searchsorted(-old.turn, -taken)]
-    # ... without what had been taken by then. Neighbours that go together count as one.
+    # ... minus those taken by then. Neighbours that are taken together count as one.
     goes = np.flatnonzero(taken < turns)
     turn = taken[goes]
     heads = np.flatnonzero(np.diff(turn, prepend=-1))

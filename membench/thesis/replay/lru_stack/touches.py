@@ -137,7 +137,7 @@ def _without_repeats(
     request = np.concatenate([request[others], cut[new]])
     order = np.argsort(request, kind="stable")
     begins = offsets(np.bincount(request, minlength=number.size))
-    # How many parts of its own request stand before each that is named again.
+    # For each repeated part, the number of parts before it in its request.
     within = np.cumsum(new) - np.searchsorted(cut[new], cut)
     return Touches(
         number,

@@ -46,7 +46,7 @@ def parse_lengths(text: str, name: str) -> RequestTable:
     for number, line in enumerate(lines, 2):
         try:
             stamp, asked, made = line.split(",")
-            # Seven digits of a second, where Python knows six: 0.1 us are cut off.
+            # Times have seven decimals, Python's have six: 0.1 us is cut off.
             arrival.append(datetime.fromisoformat(f"{stamp[:26]}+00:00").timestamp())
             prompt.append(int(asked))
             output.append(int(made))

@@ -24,9 +24,9 @@ which is twice the ratio of the shipped traces.
 """
 MAX_LINE = 32 << 20
 """Maximum bytes of a line, a session of thousands of requests; parsed it may take 20 times that."""
-_SHORTEST = 16  # bytes of a line, on average: a file of line ends is no trace
+_SHORTEST = 16  # mean bytes per line: a file of empty lines is not a trace
 
-_MOST = 1 << 53  # what a double holds exactly: no length and no time is larger
+_MOST = 1 << 53  # largest exact integer in a double: no length or time is larger
 _POINTER = b"version https://git-lfs.github.com/spec/"
 _PAGE = re.compile(rb"\s*<(?:!doctype html|html)", re.IGNORECASE)
 _RESULTS = re.compile(rb"(?:\xef\xbb\xbf)?schema,run_id,|[^\n]*membench\.results/")
@@ -73,7 +73,7 @@ class Lines:
         """``entry[key]``, a time of at least 0."""
         value = entry.get(key)
         numeric = type(value) is int or type(value) is float
-        if not numeric or value is None or not 0 <= value < _MOST:  # NaN is not either
+        if not numeric or value is None or not 0 <= value < _MOST:  # also rejects NaN
             self.fail(number, f"'{key}' must be a time of 0 or more, not {_shown(value)}")
         return float(value)
 

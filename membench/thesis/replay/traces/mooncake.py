@@ -31,8 +31,8 @@ from membench.thesis.replay.traces.numbering import numbered, runs_of
 BLOCK_TOKENS = 512
 BAILIAN_BLOCK_TOKENS = 16
 _MOST_ID = 2**64 - 1
-_SPARSE = 4  # ids of which less than one in so many is used are numbered anew
-_PRECISE = 1e3  # milliseconds a second
+_SPARSE = 4  # ids are renumbered if fewer than one in this many is used
+_PRECISE = 1e3  # milliseconds per second
 _ALIASES = {
     "created_time": "timestamp",
     "delay_ms": "delay",
