@@ -179,7 +179,7 @@ def _side(place: Place) -> str:
 
 
 def _provisional(rows: Sequence[Row]) -> RenderableType:
-    """The tiers by the first round."""
+    """The tiers after the first round."""
     # These modules import numpy, which would delay the first value.
     from membench.report.screens.judged import judged_ladder
     from membench.report.screens.tier_table import tier_table

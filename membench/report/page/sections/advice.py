@@ -80,7 +80,9 @@ def _table(caption: str, answers: Sequence[Advice]) -> Table:
         (Column(tr("model")), lambda one: (one.question.model.slug,))
     ]
     if any(one.best for one in answers):
-        columns.append((Column(tr("what to do"), prose=True), lambda one: (Strong(verdict(one)),)))
+        columns.append(
+            (Column(tr("recommendation"), prose=True), lambda one: (Strong(verdict(one)),))
+        )
     for name, title, large in (
         ("ddr", tr("restore from DDR"), tr("restore from DDR, one large copy")),
         ("ssd", tr("restore from SSD"), tr("restore from SSD, one large copy")),

@@ -71,7 +71,7 @@ def _alone(subject: Subject, judged: JudgedRun) -> Table:
     columns = (
         Column(tr("tier")),
         Column(tr("this machine"), numeric=True),
-        Column(tr("the thesis says"), prose=True),
+        Column(tr("the thesis"), prose=True),
         Column(tr("verdict")),
         Column(tr("because"), prose=True),
     )

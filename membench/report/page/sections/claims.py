@@ -180,7 +180,7 @@ def _overview(found: Verdicts) -> Table:
 
     columns = (
         Column(tr("claim")),
-        Column(tr("it says"), prose=True),
+        Column(tr("statement"), prose=True),
         *(Column(head(subject), prose=True) for subject in found.subjects),
         Column(tr("decided by"), prose=True),
     )
@@ -423,7 +423,7 @@ def _day(entry: Assumption, found: Verdicts) -> str:
 
 
 def _assumptions(found: Verdicts) -> Section:
-    """Every assumption that some part read, with its source."""
+    """Every assumption that a part of a claim used, with its source."""
     used = {
         entry.name: entry
         for subject in found.subjects

@@ -239,7 +239,7 @@ _KINDS = (
             "A bandwidth over that of the best hbm/read of the same run. Reads from a cache are "
             "left out on both sides."
         ),
-        tr("no gather, asynchronous copy or decode step was measured beside hbm/read"),
+        tr("no gather, asynchronous copy or decode step was measured together with hbm/read"),
         _shares,
     ),
     _Kind(
