@@ -118,7 +118,7 @@ def _key(axes: Axes) -> None:
         axes.plot([], [], label=text, linestyle="none", **look)
     axes.plot(
         *([], []),
-        label="apart from the fleet",
+        label="outlier of the fleet",
         linestyle="none",
         marker="s",
         markersize=0.7 * largest,
