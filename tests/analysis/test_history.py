@@ -327,7 +327,7 @@ def test_python(box: Path) -> None:
     assert len(line.changes) == 1
 
 
-# What one run a side cannot show.
+# The limits of one run per side.
 
 
 def test_compare_names_the_offset_of_other_runs(
