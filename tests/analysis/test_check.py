@@ -100,8 +100,8 @@ def test_half_a_link_ends_in_3_and_names_the_gpu(
     assert (code, err) == (3, "")
     answer = out.splitlines()[0]
     assert "not right" in answer
-    assert "GPU 3: host to GPU: fail (50% of what is expected)" in answer
-    assert "GPU 3: GPU to host: fail (50% of what is expected)" in answer
+    assert "GPU 3: host to GPU: fail (50% of the expected value)" in answer
+    assert "GPU 3: GPU to host: fail (50% of the expected value)" in answer
     assert not any(f"GPU {number}" in out for number in (0, 1, 2, 4, 5, 6, 7))
     assert "GPU 3 stands apart: 2.00 times slower than the others" in out
 
@@ -426,14 +426,14 @@ def test_against_its_own_history(
     now.with_suffix(".json").write_bytes(half.with_suffix(".json").read_bytes())
     code, out, err = run(capsys, now, "--expect", "history")
     assert (code, err) == (3, "")
-    assert "GPU 3: host to GPU: fail (50% of what is expected)" in out
+    assert "GPU 3: host to GPU: fail (50% of the expected value)" in out
     assert "history: 6 runs since 2026-01-01 00:00" in out
     assert "= pass [1]" in out
     for number in range(4):
         (tmp_path / f"{number}.csv").unlink()
     code, _, err = run(capsys, now, "--expect", "history")
     assert code == 2
-    assert "there are 2 other runs of this machine" in err
+    assert "too few other runs of this machine" in err
 
 
 @pytest.mark.parametrize("form", ["table", "md", "json", "github", "junit"])

@@ -78,7 +78,9 @@ def _always(check: MachineCheck) -> Iterator[str]:
         for (verdict, why), devices in several.items():
             share = max(devices, key=lambda one: one.badness).share
             much = (
-                "" if share is None else tr(" ({share} of what is expected)", share=f"{share:.0%}")
+                ""
+                if share is None
+                else tr(" ({share} of the expected value)", share=f"{share:.0%}")
             )
             about = f", {why}" if why else ""
             yield f"{gpus([one.device for one in devices])}{line.name}: {verdict}{much}{about}"

@@ -83,7 +83,7 @@ def prefill_flops(
         attention_flops: ``c_a``, FLOPs of one pair of a query and a key over all layers.
     """
     if not 0 <= cached <= tokens:
-        raise ValueError(f"{cached} cached of {tokens} tokens")
+        raise ValueError(f"{cached} cached tokens of {tokens}")
     linear = 2 * matmul_params * (tokens - cached)
     return linear + attention_flops * (tokens**2 - cached**2) / 2
 

@@ -31,7 +31,7 @@ def _annotations(name: str, check: MachineCheck, failures: Sequence[str]) -> Ite
     for line in check.lines:
         for one in line.devices:
             if one.verdict is CheckVerdict.LOOK and one.share is not None:
-                text = f"{gpus([one.device])}{line.name}: {one.share:.0%} of what is expected"
+                text = f"{gpus([one.device])}{line.name}: {one.share:.0%} of the expected value"
                 yield f"::warning title={title}::{_escaped(text)}"
 
 
