@@ -70,7 +70,6 @@ def test_its_headings_are_those_of_the_page(written: tuple[Path, ...]) -> None:
         "Supply and demand",
         "Skipped and failed",
         "Flags",
-        "Method in short",
         "How to reproduce",
     ]
 

@@ -1,4 +1,4 @@
-"""How the numbers were made, in short."""
+"""The measuring method, in brief."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ _POINTS = {
         "cache adds is not counted."
     ),
     tr("Nothing is emulated. "): tr(
-        "A value stands here because hardware did that work. What could not be measured is listed "
-        "with the reason."
+        "Every value was measured on hardware. Cases that could not be measured are listed with "
+        "the reason."
     ),
 }
 
 
 def section() -> Section:
-    """What a reader must know to repeat or to doubt a number."""
+    """The section for readers who want to repeat or doubt a number."""
     items: list[Line] = [(Strong(name), text) for name, text in _POINTS.items()]
     return Section("method", tr("Method in short"), (Bullets(tuple(items)),), folded=True)

@@ -8,12 +8,15 @@ the rates. If no device is measured, every statistic is drawn for each class of 
 
 Hits on flash count only if they pay: if the link restores the mean request of the trace no slower
 than the GPU recomputes it at its FLOP/s for prefill.
+
+Arrays of hits are [trace, model, draws]: one operation serves all variants of a class.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from functools import cache
+from typing import NamedTuple, cast
 
 import numpy as np
 
@@ -22,15 +25,15 @@ from membench.thesis.claims.amounts import of_workload, on_class
 from membench.thesis.claims.draws import Floats
 from membench.thesis.claims.scenario import Scenario
 from membench.thesis.claims.statistics.common import (
-    Known,
-    breakeven_rate,
+    Formula,
     known_models,
     prefill_flops,
     remembered,
 )
-from membench.thesis.claims.statistics.memory import gpus
+from membench.thesis.models import breakeven
+from membench.thesis.models.gpu_count import gpus_needed
 from membench.thesis.models.kv_shape import KvDtype, mean_bytes_per_token
-from membench.thesis.replay.curves import Curve, curves
+from membench.thesis.replay.curves import curves
 
 Values = dict[str, Floats]
 
@@ -38,39 +41,98 @@ _MARGIN = 1.25
 """Growth of a capacity over which its marginal hits are computed."""
 
 
+class _Constants(NamedTuple):
+    """What no draw changes, in columns that meet draws in the last axis.
+
+    Attributes:
+        stored: [model, 1] bytes of weights.
+        matmul, attention: [model, 1] the two constants of `roofline.prefill_flops`.
+        asked: [trace, 1, 1] tokens of the mean request.
+        token: [trace, model, 1] bytes of a token of a mean request: windows and state included.
+        kept: [trace, model, 1] the same of the break-even rate, B.
+        work: [trace, model, 1] FLOP/s of the trace, hits not computed.
+        most: [trace, 1, 1] the least capacity at which nothing more can hit, tokens.
+    """
+
+    stored: Floats
+    matmul: Floats
+    attention: Floats
+    asked: Floats
+    token: Floats
+    kept: Floats
+    work: Floats
+    most: Floats
+
+
+@cache
+def _constants() -> _Constants:
+    models, traces = known_models(), curves()
+    asked = [np.array([curve.tokens_per_request]) for curve in traces]
+
+    def column(values: list[float]) -> Floats:
+        return np.array(values, float)[:, None]
+
+    return _Constants(
+        stored=column([model.held.stored for model in models]),
+        matmul=column([model.weights.matmul for model in models]),
+        attention=column([model.weights.attention for model in models]),
+        asked=np.array(asked)[:, None],
+        token=np.array(
+            [
+                [
+                    [mean_bytes_per_token(model.shape, curve.tokens_per_request, KvDtype.FP16)]
+                    for model in models
+                ]
+                for curve in traces
+            ]
+        ),
+        kept=np.array([[model.kv(one, KvDtype.FP16) / one for model in models] for one in asked]),
+        work=np.array(
+            [
+                [
+                    curve.requests_per_s * prefill_flops(model, one, one * curve.hits[-1])
+                    for model in models
+                ]
+                for curve, one in zip(traces, asked, strict=True)
+            ]
+        ),
+        most=np.array([[[curve.most_tokens]] for curve in traces]),
+    )
+
+
 class Tiers(NamedTuple):
-    """Bytes per GPU up to and including HBM, DDR and SSD."""
+    """[model, draws] bytes per GPU up to and including HBM, DDR and SSD."""
 
     hbm: Floats
     ddr: Floats
     ssd: Floats
 
 
-def _tiers(scenario: Scenario, model: Known, memory: Floats) -> Tiers:
+def _tiers(scenario: Scenario, memory: Floats) -> Tiers:
     usable = memory * scenario["system.hbm_share"]
-    many = gpus(model, usable, scenario["system.weights_share"])
-    hbm = usable - model.held.stored / many
+    stored = _constants().stored
+    hbm = usable - stored / gpus_needed(stored, usable, scenario["system.weights_share"])
     ddr = hbm + scenario["system.ddr_capacity"]
     return Tiers(hbm, ddr, ddr + scenario["system.ssd_capacity"])
 
 
-def _scale(model: Known, curve: Curve, flops: Floats) -> Floats:
+def _scale(flops: Floats) -> Floats:
     """Request rate of the trace over that of a GPU with ``flops`` for prefill of the misses."""
-    tokens = np.array([curve.tokens_per_request])
-    work = prefill_flops(model, tokens, tokens * curve.hits[-1])
-    scale: Floats = curve.requests_per_s * work / flops
+    scale: Floats = _constants().work / flops
     return scale
 
 
-def _hits(model: Known, curve: Curve, flops: Floats) -> Callable[[Floats], Floats]:
-    """Hit rate as a function of capacity in bytes on one GPU."""
-    per_byte = _scale(model, curve, flops) / _token(model, curve)
-    return lambda capacity: curve.hit_rate(capacity * per_byte)
+def _hits(held: Floats, flops: Floats) -> Floats:
+    """Hit rates of ``held`` bytes ([draws] or [model, draws]) on one GPU."""
+    tokens = held * (_scale(flops) / _constants().token)
+    return np.stack([curve.hit_rate(own) for curve, own in zip(curves(), tokens, strict=True)])
 
 
-def _token(model: Known, curve: Curve) -> float:
-    """Bytes per token of a mean request, with windows and state."""
-    return mean_bytes_per_token(model.shape, curve.tokens_per_request, KvDtype.FP16)
+def _breakeven_rate(flops: Floats) -> Floats:
+    """B/s above which restoring a mean request beats recomputing it at ``flops``."""
+    formula = cast("Formula", breakeven.breakeven_bandwidth)
+    constants = _constants()
+    return formula(constants.kept, constants.matmul, constants.attention, constants.asked, flops)
 
 
 CLASSES = {
@@ -81,79 +143,90 @@ CLASSES = {
 """Class of GPU in the assumptions -> its readable name with the year of its first GPU."""
 
 
-def _each_class(value: Callable[[str, Known, Curve], Floats]) -> Values:
-    return {
-        on_class(model.name, curve.name, title): value(gpu, model, curve)
-        for gpu, title in CLASSES.items()
+@cache
+def _class_variants() -> tuple[str, ...]:
+    """Every model under every trace on every class of GPU, the traces next to each other."""
+    return tuple(
+        on_class(model.name, curve.name, title)
+        for title in CLASSES.values()
         for model in known_models()
         for curve in curves()
-    }
+    )
 
 
-def _each(value: Callable[[Known, Curve], Floats]) -> Values:
-    return {
-        of_workload(model.name, curve.name): value(model, curve)
-        for model in known_models()
-        for curve in curves()
-    }
+@cache
+def _variants() -> tuple[str, ...]:
+    return tuple(
+        of_workload(model.name, curve.name) for model in known_models() for curve in curves()
+    )
+
+
+def _each_class(value: Callable[[str], Floats]) -> Values:
+    """``value`` ([trace, model, draws]) of every class of GPU, by variant."""
+    rows = (own for gpu in CLASSES for own in _rows(value(gpu)))
+    return dict(zip(_class_variants(), rows, strict=True))
+
+
+def _rows(values: Floats) -> Floats:
+    """[trace, model, draws] as [model x trace, draws]."""
+    return values.swapaxes(0, 1).reshape(-1, values.shape[-1])
 
 
 def capacity_gain(scenario: Scenario) -> Values:
     """Paying hits with a rack's flash minus those with the 1 TB of a GPU without flash."""
     like = scenario["system.extra_capacity"]
     near = remembered(("near",), (like,), lambda: np.full_like(like, 1e12))
-    return _each_class(lambda gpu, model, curve: _gain(scenario, gpu, model, curve, near))
+    return _each_class(lambda gpu: _gain(scenario, gpu, near, "capacity"))
 
 
 def ssd_adds_hits(scenario: Scenario) -> Values:
     """Paying hits of DDR and SSD minus those of DDR alone."""
     ddr = scenario["system.ddr_capacity"]
-    return _each_class(lambda gpu, model, curve: _gain(scenario, gpu, model, curve, ddr))
+    return _each_class(lambda gpu: _gain(scenario, gpu, ddr, "ssd"))
 
 
-def _gain(scenario: Scenario, gpu: str, model: Known, curve: Curve, near: Floats) -> Floats:
+def _gain(scenario: Scenario, gpu: str, near: Floats, asking: str) -> Floats:
     """Hits that flash adds beyond ``near`` bytes, if they pay."""
     flops, extra = scenario[f"class.{gpu}.prefill"], scenario["system.extra_capacity"]
-
-    def added() -> Floats:
-        hits = _hits(model, curve, flops)
-        gain: Floats = hits(near + extra) - hits(near)
-        return gain
-
-    key = ("added", gpu, model.name, curve.name)
-    return remembered(key, (flops, near, extra), added) * _pays(scenario, gpu, model, curve)
+    beyond = remembered(
+        (asking, "beyond", gpu), (flops, near, extra), lambda: _hits(near + extra, flops)
+    )
+    before = remembered((asking, "near", gpu), (flops, near), lambda: _hits(near, flops))
+    gain: Floats = (beyond - before) * _pays(scenario, gpu)
+    return gain
 
 
-def _pays(scenario: Scenario, gpu: str, model: Known, curve: Curve) -> Floats:
+def _pays(scenario: Scenario, gpu: str) -> Floats:
     """1 if the link restores a mean request no slower than the GPU recomputes it, otherwise 0."""
     link, flops = scenario["system.link"], scenario[f"class.{gpu}.prefill"]
 
     def pays() -> Floats:
-        prefix = np.full_like(flops, curve.tokens_per_request)
-        needed = breakeven_rate(model, prefix, flops, KvDtype.FP16)
-        return (link >= needed).astype(float)
+        return (link >= _breakeven_rate(flops)).astype(float)
 
-    return remembered(("pays", gpu, model.name, curve.name), (link, flops), pays)
+    return remembered(("pays", gpu), (link, flops), pays)
 
 
 def ddr_share_of_hits(scenario: Scenario) -> Values:
     """Share of the paying hits of all tiers that DDR serves."""
-    shared = tuple(
-        scenario[f"system.{name}"]
-        for name in ("hbm_share", "weights_share", "ddr_capacity", "ssd_capacity")
-    )
+    usable = (scenario["system.hbm_share"], scenario["system.weights_share"])
+    beyond = (scenario["system.ddr_capacity"], scenario["system.ssd_capacity"])
 
-    def share(gpu: str, model: Known, curve: Curve) -> Floats:
+    def share(gpu: str) -> Floats:
         flops, memory = scenario[f"class.{gpu}.prefill"], scenario[f"class.{gpu}.memory"]
-
-        def served() -> Floats:
-            """[tier, draws]: hits up to and including HBM, DDR and SSD."""
-            hits = _hits(model, curve, flops)
-            return np.stack([hits(held) for held in _tiers(scenario, model, memory)])
-
-        key = ("served", gpu, model.name, curve.name)
-        hbm, ddr, ssd = remembered(key, (flops, memory, *shared), served)
-        paying = ddr + (ssd - ddr) * _pays(scenario, gpu, model, curve)
+        read = (flops, memory, *usable)
+        tiers = remembered(
+            ("tiers", gpu), (*read, *beyond), lambda: np.stack(_tiers(scenario, memory))
+        )
+        hbm, ddr, ssd = (
+            # A tier does not depend on the size of those below it.
+            remembered(
+                ("served", gpu, str(place)),
+                (*read, *beyond[:place]),
+                lambda held=tiers[place]: _hits(held, flops),  # type: ignore[misc]
+            )
+            for place in range(3)
+        )
+        paying = ddr + (ssd - ddr) * _pays(scenario, gpu)
         fraction: Floats = (ddr - hbm) / np.maximum(paying, 1e-12)
         return fraction
 
@@ -170,28 +243,26 @@ def ssd_first(scenario: Scenario) -> Values:
     """
     memory = scenario.of_device("memory")
     flops = scenario["gemm"] * scenario["system.prefill_share"]
-
-    def first(model: Known, curve: Curve) -> Floats:
-        hits = _hits(model, curve, flops)
-        tiers = _tiers(scenario, model, memory)
-        edge = [(hits(held * _MARGIN) - hits(held)) / (held * (_MARGIN - 1)) for held in tiers]
-        # seconds per byte restored from each tier or (last) recomputed
-        prefix = np.full_like(memory, curve.tokens_per_request)
-        recompute = 1 / breakeven_rate(model, prefix, scenario["gemm"], KvDtype.FP16)
-        ddr = np.minimum(1 / scenario["h2d"], recompute)
-        ssd = np.minimum(1 / scenario["ssd-hbm"], recompute)
-        steps = [ddr, np.maximum(ssd - ddr, 0), recompute - ssd]
-        saved = [edge[place] * steps[place] for place in range(3)]
-        value_ssd = saved[2] / scenario["price.essd"]
-        value_ddr = (saved[1] + saved[2]) / scenario["price.ddr5"]
-        value_hbm = (saved[0] + saved[1] + saved[2]) / scenario["price.hbm"]
-        asked = curve.most_tokens / _scale(model, curve, flops) * _token(model, curve)
-        held_hbm = np.minimum(tiers.hbm, asked)
-        held_ddr = np.minimum(tiers.ddr, asked) - held_hbm
-        held_ssd = np.minimum(tiers.ssd, asked) - held_hbm - held_ddr
-        most_saved = value_ssd > np.maximum(value_ddr, value_hbm)
-        most_held = held_ssd > np.maximum(held_ddr, held_hbm)
-        both: Floats = (most_saved & most_held).astype(float)
-        return both
-
-    return _each(first)
+    tiers = _tiers(scenario, memory)
+    edge = [
+        (_hits(held * _MARGIN, flops) - _hits(held, flops)) / (held * (_MARGIN - 1))
+        for held in tiers
+    ]
+    # seconds per byte restored from each tier or (last) recomputed
+    recompute = 1 / _breakeven_rate(scenario["gemm"])
+    ddr = np.minimum(1 / scenario["h2d"], recompute)
+    ssd = np.minimum(1 / scenario["ssd-hbm"], recompute)
+    steps = [ddr, np.maximum(ssd - ddr, 0), recompute - ssd]
+    saved = [edge[place] * steps[place] for place in range(3)]
+    value_ssd = saved[2] / scenario["price.essd"]
+    value_ddr = (saved[1] + saved[2]) / scenario["price.ddr5"]
+    value_hbm = (saved[0] + saved[1] + saved[2]) / scenario["price.hbm"]
+    constants = _constants()
+    asked = constants.most / _scale(flops) * constants.token
+    held_hbm = np.minimum(tiers.hbm, asked)
+    held_ddr = np.minimum(tiers.ddr, asked) - held_hbm
+    held_ssd = np.minimum(tiers.ssd, asked) - held_hbm - held_ddr
+    most_saved = value_ssd > np.maximum(value_ddr, value_hbm)
+    most_held = held_ssd > np.maximum(held_ddr, held_hbm)
+    both = (most_saved & most_held).astype(float)
+    return dict(zip(_variants(), _rows(both), strict=True))
