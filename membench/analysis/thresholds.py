@@ -36,7 +36,7 @@ Table = Mapping[str, Mapping[Metric, float]]
 
 @dataclass(frozen=True)
 class Thresholds:
-    """Fractions, by tier and metric.
+    """The smallest differences that matter, as fractions, by tier and metric.
 
     Attributes:
         name: name of the preset or of the file.

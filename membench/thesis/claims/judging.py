@@ -155,7 +155,7 @@ def judge_part(
 
 
 def word_in(part: Part, scenario: Scenario, entries: Assumptions) -> ClaimVerdict:
-    """The verdict on ``part`` without its flip."""
+    """The verdict on ``part``, without the change that would flip it."""
     if part.thresholds is None:
         return ClaimVerdict.NOT_TESTABLE
     rows = {name: scenario.rows[name] for name in part.measurements if name in scenario.rows}

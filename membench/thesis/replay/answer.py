@@ -314,7 +314,7 @@ def _points(
 
 
 def _full_after(trace: Trace, found: Replay, ends: Ints) -> list[float | None]:
-    """Seconds until the trace has named so many different blocks; None for never."""
+    """Seconds until the trace has named ``ends`` different blocks; None for never."""
     if _days(trace, 0) is None:
         return [None] * ends.size
     known = np.zeros(trace.requests, np.int64)
