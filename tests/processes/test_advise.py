@@ -74,7 +74,7 @@ def test_a_plan_for_a_gpu_that_is_not_here(membench: Membench) -> None:
     [
         (("--model", "llama-3.1-8b", "--context", "9"), 2, "advise needs a results file"),
         ((str(H100), "--model", "llama-3.1-8b"), 2, "advise needs --context"),
-        ((str(H100), "--model", "llama-3.1-8b", "--context", "x"), 2, "no number of tokens"),
+        ((str(H100), "--model", "llama-3.1-8b", "--context", "x"), 2, "not a number of tokens"),
         (("ref:h1", "--model", "llama-3.1-8b", "--context", "99"), 2, "no reference 'ref:h1'"),
         ((str(H100), "--model", "a/b", "--context", "99"), 1, "no shipped model has that id"),
         ((str(H100), "--model", "lama-3.1-8b", "--context", "9"), 1, "did you mean"),
