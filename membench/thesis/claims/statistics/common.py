@@ -53,14 +53,14 @@ def known_models() -> tuple[Known, ...]:
 
 
 class AllModels(NamedTuple):
-    """The `known_models` in columns, for arithmetic on all of them and all draws at once.
+    """The `known_models` in columns, for arithmetic on all models and all draws at once.
 
     Attributes:
         names: [model].
         matmul, attention: [model, 1] the constants of `roofline.prefill_flops`.
         state: [model, 1] bytes of the constant state of a sequence.
-        every, window, entry: [group] of [model, 1]: tokens an entry, entries that a window holds,
-            and, by type, bytes of an entry in all layers of the group.  Models with fewer groups
+        every, window, entry: [group] of [model, 1]: tokens per entry, entries in a window, and, by
+            type, bytes per entry over all layers of the group.  Models with fewer groups
             have empty ones.
     """
 
@@ -73,7 +73,7 @@ class AllModels(NamedTuple):
     entry: dict[KvDtype, Floats]
 
     def kv(self, tokens: Floats, dtype: KvDtype) -> Floats:
-        """[model, draws] what `Known.kv` gives for each model."""
+        """[model, draws] `Known.kv` for each model."""
         held = np.broadcast_to(self.state, (len(self.names), tokens.size))
         groups = zip(self.every, self.window, self.entry[dtype], strict=True)
         for every, window, entry in groups:
@@ -138,7 +138,7 @@ def prefill_flops(tokens: Floats, cached: Floats) -> Floats:
     """[model, draws] FLOPs to prefill ``tokens``, the first ``cached`` of which are restored.
 
     Raises:
-        ValueError: more tokens are cached than there are.
+        ValueError: ``cached`` exceeds ``tokens``.
     """
     if not ((cached >= 0) & (cached <= tokens)).all():
         raise ValueError("more tokens are cached than there are")
