@@ -107,7 +107,7 @@ def _bytes(_ctx: click.Context, _option: click.Parameter, text: str) -> int:
     flag_value=False,
     default=True,
     help="Do not hold a GPU's queue while it is filled: for ncu, compute-sanitizer and"
-    " serialised launches. The rows say hold=no.",
+    " serialised launches. The rows are marked hold=no.",
 )
 @click.option(
     "--versus",

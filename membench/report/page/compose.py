@@ -91,7 +91,7 @@ def compose(
 
 def _lead(runs: Sequence[Run]) -> Line:
     if not runs:
-        return (tr("The file holds no row: nothing was measured."),)
+        return (tr("The file has no rows: nothing was measured."),)
     parts = []
     for run in runs:
         devices = dict.fromkeys(row.device for row in run.rows if row.device)

@@ -55,7 +55,7 @@ def _template() -> Template:
     environment.filters["kind"] = lambda block: type(block).__name__
     environment.filters["cell_class"] = _cell_class
     environment.filters["grouped"] = _grouped
-    environment.filters["svg"] = Markup  # made by our own plots, which escape what they are given
+    environment.filters["svg"] = Markup  # from our own plots, which escape their input
     return environment.get_template("report.html.j2")
 
 

@@ -100,7 +100,7 @@ def _block(block: Block, level: int, images: Mapping[str, str], detail: _Detail)
         case Table():
             yield from _table(block, detail)
         case Picture():
-            pass  # what it shows stands in the text beside it
+            pass  # the text beside it has the same content
         case _:
             yield _simple(block, detail)
 

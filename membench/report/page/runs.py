@@ -144,7 +144,7 @@ def _sidecar(
             problems.append(
                 tr(
                     "{file} has no sidecar ({sidecar}): machine, plan and command are unknown, "
-                    "and nothing shows that the file is the one that its run wrote.",
+                    "and the file may differ from the one that its run wrote.",
                     file=file,
                     sidecar=name,
                 )
@@ -163,8 +163,8 @@ def _sidecar(
     if not verify_sha256(path, sidecar):
         problems.append(
             tr(
-                "{file} is NOT the file that its run wrote: its SHA-256 differs from the one "
-                "in {sidecar}. Numbers may have been changed.",
+                "{file} is NOT the file that its run wrote: its SHA-256 differs from that in "
+                "{sidecar}. Numbers may have been changed.",
                 file=file,
                 sidecar=name,
             )
@@ -172,7 +172,7 @@ def _sidecar(
     if sidecar.interrupted:
         problems.append(
             tr(
-                "The run of {file} was interrupted: cases that it had not reached are missing.",
+                "The run of {file} was interrupted: the remaining cases are missing.",
                 file=file,
             )
         )

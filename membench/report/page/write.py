@@ -22,14 +22,14 @@ from membench.thesis.claims.verdicts import Spread, verdicts
 FORMATS = (".html", ".md", ".json")
 
 _SVG_MARK = "<!-- generator: membench -->"
-_MARKS = {  # what a file of ours begins with, by suffix; a text that quotes one is none
+_MARKS = {  # first bytes of a file of membench, by suffix
     ".html": re.compile(
         rb'<!doctype html>\n<html lang="[\w-]+">\n<head>\n<meta charset="utf-8">\n'
         rb'<meta name="generator" content="membench'
     ),
     ".md": re.compile(rb"<!-- generator: membench"),
     ".svg": re.compile(rb'<\?xml version="1\.0" encoding="utf-8"\?>\n<!-- generator: membench'),
-    # Its keys are sorted: a few lines come before the mark.
+    # Its keys are sorted, so a few lines come before the mark.
     ".json": re.compile(rb'\{\n "(?:[^\n]*\n){1,200}? "schema": "membench\.verdicts/'),
 }
 _HEAD_BYTES = 1 << 14
@@ -67,11 +67,11 @@ def make_report(
     if suffix not in FORMATS:
         raise UsageError(
             f"'{shown(output)}' does not end in {' or '.join(FORMATS)}",
-            "the suffix chooses the format: -o report.html, -o verdicts.json",
+            "the suffix selects the format: -o report.html, -o verdicts.json",
         )
     if suffix == ".json" and thesis is ThesisDetail.NONE:
         raise UsageError(
-            f"'{shown(output)}' is a file of verdicts, and --thesis none asks for no verdict",
+            f"'{shown(output)}' is a file of verdicts, but --thesis none requests no verdict",
             "leave out --thesis, or write a page: -o report.html",
         )
     _check(output)
@@ -95,7 +95,9 @@ def make_report(
             written = _markdown(document, output)
     for path in written:
         _check(path)
-    for path, text in reversed(written.items()):  # the report last: what it links to is there
+    for path, text in reversed(
+        written.items()
+    ):  # the report last, when the files behind its links exist
         _put(path, text)
     return tuple(written)
 
@@ -160,7 +162,7 @@ def _check(path: Path) -> bool:
     if mark is None or mark.match(head) is None:
         raise OutputError(
             f"{name} exists and is not a report of membench",
-            "nothing is overwritten: choose another -o",
+            "only reports of membench are overwritten: choose another -o",
         )
     return True
 

@@ -76,11 +76,11 @@ def print_plan(console: Console, plan: TierWork) -> None:
         for name, rate in (("reads", drive.read_per_s), ("writes", drive.write_per_s))
         if rate
     ]
-    measured = f", {', '.join(rates)} as measured here" if rates else ", its rates not known"
+    measured = f", {', '.join(rates)} as measured here" if rates else ", with unknown rates"
     console.print(
         Text(
             f"Drives are counted as {show_amount(drive.capacity_bytes)} rated {drive.dwpd:g} "
-            f"drive writes a day{measured}.",
+            f"drive writes per day{measured}.",
             "dim",
         )
     )
@@ -118,4 +118,4 @@ def print_models(console: Console, known: Iterable[Model]) -> None:
             model.ids[0] if model.ids else "",
         )
     console.print(table)
-    console.print("Any other by the path of its config.json.", style="dim")
+    console.print("Name any other model by the path of its config.json.", style="dim")

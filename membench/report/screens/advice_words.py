@@ -27,8 +27,8 @@ _ORDERS = {
 }
 
 BOUNDS = tr(
-    "Times are what the measured rates allow, those of the largest measured block that a piece "
-    "fills; engines take longer"
+    "Times are lower bounds from the measured rates of the largest measured block that fits in a "
+    "piece; engines take longer"
 )
 """The basis of the times; the source of their ranges follows it."""
 
@@ -57,10 +57,10 @@ def verdict(found: Advice) -> str:
     """The recommendation, in a sentence."""
     best = found.best
     if best is None:
-        return tr("Nothing to choose between: see what is missing.")
+        return tr("No choice is possible: see the missing values.")
     second = found.choices[1]
     text = tr(
-        "{what}: first token after {time} at that rate, {factor} times as soon as to {other}",
+        "{what}: first token after {time} at that rate, {factor} times faster than to {other}",
         what=_ORDERS[best.name],
         time=interval(best.ttft),
         factor=significant(second.ttft.value / best.ttft.value, 2),
@@ -72,15 +72,15 @@ def verdict(found: Advice) -> str:
 def crossover(choice: Choice) -> str:
     """The prefix length from which restoring is faster, and the break-even bandwidth."""
     if choice.flips_at is None:
-        return tr("not known: the rate of recomputing is not measured")
+        return tr("unknown: the rate of recomputing was not measured")
     if choice.crossover is None:
-        where = tr("never wins")
+        where = tr("never faster")
     elif choice.crossover == 1:
-        where = tr("wins at every prefix")
+        where = tr("faster at every prefix length")
     else:
-        where = tr("wins from {tokens} tokens on", tokens=choice.crossover)
+        where = tr("faster from {tokens} tokens on", tokens=choice.crossover)
     even = tr(
-        "break-even at this context is {rate} GB/s (x{factor} of what is measured)",
+        "break-even at this context is {rate} GB/s (x{factor} of the measured rate)",
         rate=significant(gb_per_s(choice.flips_at), 3),
         factor=significant(choice.flips_at / choice.rate.value, 3),
     )
@@ -96,7 +96,7 @@ def slo(found: Advice) -> str:
     if not found.choices:
         return f"{seconds(limit)}: not known"
     if not meets:
-        return f"{seconds(limit)}: no way here meets it"
+        return f"{seconds(limit)}: no method here meets it"
     return f"{seconds(limit)}: met by {', '.join(meets)} (engines take longer than these rates)"
 
 
@@ -113,7 +113,7 @@ def facts(found: Advice) -> Iterator[tuple[str, str]]:
     for choice in found.choices:
         text = f"{interval(choice.ttft)} at {speed(choice)}"
         if choice.rate.contiguous:
-            text += ", the rate of one large copy: not of blocks as an engine moves them"
+            text += ", the rate of one large copy, not of an engine's blocks"
         yield f"TTFT, {choice.name}", text
     for choice in found.choices:
         if choice.name != "recompute":

@@ -15,9 +15,9 @@ from rich.text import Text
 
 from membench.core.text import one_line
 
-_UNBOUNDED = 4096  # a pipe has no width: rich would fold ids at 80 columns
+_UNBOUNDED = 4096  # a pipe has no width: Rich would wrap ids at 80 columns
 _AT_ONCE = 1000  # lines
-_TRAILING = re.compile(r"(?<! ) ++(?=\n)")  # each run of blanks is looked at once
+_TRAILING = re.compile(r"(?<! ) ++(?=\n)")  # possessive: matches each run of blanks once
 
 
 class _Trimmed:
@@ -62,7 +62,7 @@ def console(stream: TextIO | None = None) -> Console:
         width=_UNBOUNDED,
         height=100,
         highlight=False,
-        markup=False,  # a name may hold brackets
+        markup=False,  # a name may contain brackets
         emoji=False,
         no_color=True,
     )

@@ -46,7 +46,7 @@ def print_bench(console: Console, bench: Bench, cases: dict[str, list[Case]]) ->
         console.print(f"{profile}: {len(several)} cases; {axes}", soft_wrap=True)
     console.print()
     console.print(f"Bytes counted: {counting(bench)}", soft_wrap=True)
-    console.print("What can go wrong (each is a flag in the results):")
+    console.print("Possible problems (each is a flag in the results):")
     for flag in dangers(bench):
         console.print(Text(f"  {flag.code}: {flag.meaning}"), soft_wrap=True)
     _print_next(console, next_steps(bench))

@@ -45,14 +45,14 @@ def prefix(bench: Bench) -> str:
 def counting(bench: Bench) -> str:
     """The way of counting its bytes, in a sentence."""
     if Metric.BANDWIDTH not in {metric for metric, _ in bench.yields}:
-        return "no bytes: what is timed is one operation, or how many there are a second"
+        return "no bytes: the time of one operation, or operations per second"
     if prefix(bench) in _COPIES:
-        return "the payload, each byte once, however often it is touched on its way"
+        return "the payload, each byte once, even if it is copied several times"
     if prefix(bench) in _DISKS:
-        return "the payload that the caller gets or gives, each byte once"
+        return "the payload that the caller reads or writes, each byte once"
     return (
-        "those that the algorithm reads plus those that it writes, as STREAM counts; the line that "
-        "a cache reads before it is written (write-allocate) is not counted"
+        "bytes that the algorithm reads plus bytes that it writes, like STREAM; the line that a "
+        "cache reads before a write (write-allocate) is not counted"
     )
 
 

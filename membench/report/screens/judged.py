@@ -33,7 +33,7 @@ def checked(
         SchemaError: a reference, or the sidecar's data on the GPUs, cannot be read.
     """
     if all(row.cited for row in rows):
-        return None  # published figures are no machine
+        return None  # published figures do not describe a machine
     runs = {row.run_id for row in rows}
     expected = [one for one in expected_of((AUTO,), rows, machine) if not _is_of(one, runs)]
     if not expected:

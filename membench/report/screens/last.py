@@ -123,7 +123,9 @@ def _check(outcome: RunOutcome) -> MachineCheck | None:
 def _held(check: MachineCheck) -> str:
     """The references of the tiers, and the number of judged lines."""
     judged = sum(line.verdict is not CheckVerdict.NOT_JUDGED for line in check.lines)
-    held = f"Held to {', '.join(check.references)}: {judged} of {len(check.lines)} lines judged"
+    held = (
+        f"Compared with {', '.join(check.references)}: {judged} of {len(check.lines)} lines judged"
+    )
     return f"{held}, the worst of each tier shown   (membench check FILE has all)"
 
 
@@ -174,10 +176,10 @@ def _next(outcome: RunOutcome, found: Quality, check: MachineCheck | None) -> st
     if failed is not None:
         return f"membench -v run --rounds 1 --select {shell_word(failed.case)}"
     if check is not None and failures(check, Requirements()):
-        return f"membench check {shell_word(outcome.csv)}    (what is slow, and by how much)"
+        return f"membench check {shell_word(outcome.csv)}    (the slow parts, and by how much)"
     noisy = found.flags.get(NOISY, 0)
     if noisy > NOISY_SHARE * found.rows:
-        return "membench doctor    (many rows are noisy: it looks for what disturbs)"
+        return "membench doctor    (many rows are noisy: it looks for causes)"
     if noisy:
         return "membench run --rounds 10    (some rows are noisy: membench explain noisy)"
     page = sidecar_path(outcome.csv).with_suffix(".html")

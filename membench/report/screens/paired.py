@@ -62,7 +62,7 @@ def print_paired(console: Console, outcome: PairedOutcome) -> None:
         _print_comparison(console, files)
     pairing = outcome.sides[0].plan.pair
     if pairing is not None and (pairing.setup_a or pairing.setup_b):
-        console.print("The machine is as the last set-up command left it.", soft_wrap=True)
+        console.print("The machine is in the state of the last set-up command.", soft_wrap=True)
     what = "Partial results" if outcome.signum else "Results"
     console.print(Text(f"{what}: {' and '.join(map(shown, files))}"), soft_wrap=True)
     again = outcome.sides[0].again

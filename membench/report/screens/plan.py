@@ -78,8 +78,8 @@ def print_families(console: Console, plan: Plan, benches: Mapping[str, Bench]) -
     console.print(table)
     if any(case.rounds and not benches[case.bench].rounds for case in plan.cases):
         console.print(
-            f"The default of every bench is measured in {plan.rounds} rounds, the other points of "
-            f"its sweep in fewer; --rounds {plan.rounds} measures all of them in {plan.rounds}.",
+            f"The default of every bench is measured in {plan.rounds} rounds, the other points "
+            f"of its sweep in fewer; --rounds {plan.rounds} measures all in {plan.rounds}.",
             soft_wrap=True,
         )
     console.print()

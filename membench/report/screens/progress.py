@@ -179,8 +179,8 @@ def _side(place: Place) -> str:
 
 
 def _provisional(rows: Sequence[Row]) -> RenderableType:
-    """The tiers by the first round."""
-    # They need numpy, and without it the first value comes sooner.
+    """The tiers after the first round."""
+    # These modules import numpy, which would delay the first value.
     from membench.report.screens.judged import judged_ladder
     from membench.report.screens.tier_table import tier_table
 

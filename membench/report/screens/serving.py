@@ -70,7 +70,7 @@ def serving_sentence(found: Advice) -> str:
         for name, form in _RESTORED.items()
         if name in known
     ]
-    if {"ddr", "ssd"} <= known.keys():  # "restored" is said once
+    if {"ddr", "ssd"} <= known.keys():  # write "restored" once
         told[1] = tr("from SSD in {time}", time=seconds(known["ssd"].ttft.value))
     if "ssd" not in known and found.staging is not None:
         told.append(tr("brought from SSD to DDR in {time}", time=seconds(found.staging.value)))

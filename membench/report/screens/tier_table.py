@@ -72,4 +72,4 @@ def print_tiers(
     if found:
         console.print(tier_table(found, shared))
     else:
-        console.print("No tier has a figure that may stand for it: --all shows every row.")
+        console.print("No tier has a representative figure: --all shows every row.")

@@ -29,8 +29,8 @@ from membench.thesis.models.catalogue import Model, models
 
 CONTEXT = 32768
 _ABOUT = tr(
-    "A context of {tokens} tokens, KV in fp16, on one GPU. {bounds}, ranges those of the "
-    "rounds. Any other model, context, layout or number of GPUs:",
+    "A context of {tokens} tokens, KV in fp16, on one GPU. {bounds}. Ranges are those of the "
+    "rounds. For any other model, context, layout or number of GPUs:",
     tokens=CONTEXT,
     bounds=BOUNDS,
 )
@@ -80,7 +80,9 @@ def _table(caption: str, answers: Sequence[Advice]) -> Table:
         (Column(tr("model")), lambda one: (one.question.model.slug,))
     ]
     if any(one.best for one in answers):
-        columns.append((Column(tr("what to do"), prose=True), lambda one: (Strong(verdict(one)),)))
+        columns.append(
+            (Column(tr("recommendation"), prose=True), lambda one: (Strong(verdict(one)),))
+        )
     for name, title, large in (
         ("ddr", tr("restore from DDR"), tr("restore from DDR, one large copy")),
         ("ssd", tr("restore from SSD"), tr("restore from SSD, one large copy")),
@@ -110,7 +112,7 @@ def _path(one: Advice, name: str, *, contiguous: bool) -> Line:
     if found is None:
         return (tr("not known"),)
     if found.rate.contiguous is not contiguous:
-        return ("",)  # the other column has it: blocks and large copies are two quantities
+        return ("",)  # it is in the other column: blocks and large copies are two quantities
     known = [crossover(found)] if found.flips_at is not None else []
     return (clauses([interval(found.ttft), *known]),)
 

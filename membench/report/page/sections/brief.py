@@ -48,9 +48,9 @@ def section(judged: Sequence[JudgedRun], found: Verdicts) -> Section:
     told = [_serving(one.run, found, named=several) for one in last.values()]
     blocks.append(Bullets(tuple((one,) for one in told)))
     title = (
-        tr("What these machines show of the thesis")
+        tr("Results of these machines on the thesis")
         if several
-        else tr("What this machine shows of the thesis")
+        else tr("Results of this machine on the thesis")
     )
     return Section("machine-and-thesis", title, tuple(blocks))
 
@@ -71,7 +71,7 @@ def _alone(subject: Subject, judged: JudgedRun) -> Table:
     columns = (
         Column(tr("tier")),
         Column(tr("this machine"), numeric=True),
-        Column(tr("the thesis says"), prose=True),
+        Column(tr("the thesis"), prose=True),
         Column(tr("verdict")),
         Column(tr("because"), prose=True),
     )
@@ -104,7 +104,7 @@ def _beside(subjects: Sequence[Subject], last: Mapping[str, JudgedRun]) -> Table
         )
         for tier, name in LEADING.items()
     )
-    caption = tr("Verdicts on what the thesis says. {claims}", claims=sentence(said))
+    caption = tr("Verdicts on the thesis. {claims}", claims=sentence(said))
     return Table(caption, (Column(tr("machine")), *heads), tuple(rows))
 
 

@@ -35,7 +35,7 @@ _RULE = tr(
     "A case is better or worse if the whole 95 % interval of its ratio is beyond the threshold, "
     "the same if all of it is within, and else unclear."
 )
-_ONE_RUN = tr("With one run a side, offsets between runs cannot be seen.")
+_ONE_RUN = tr("With one run per side, offsets between runs cannot be seen.")
 _METRICS = METRICS | {Metric.IOPS: tr("iops"), Metric.FLOPS: tr("flops")}
 _MOST_PLOTS = 3
 """Maximum number of labels with a forest plot; the table has all of them."""
@@ -50,7 +50,7 @@ def compared(sources: Sequence[ReportSource]) -> Comparison | None:
         sides = make_sides([(None, one) for one in read_sources(map(Path, paths))])
         return compare(sides, thresholds=PRESETS["default"])
     except MembenchError:
-        return None  # one machine only, or a file that can be read but not compared
+        return None  # only one machine, or a file that cannot be compared
 
 
 def section(comparison: Comparison | None) -> Section | None:
@@ -59,7 +59,7 @@ def section(comparison: Comparison | None) -> Section | None:
         return None
     reference, *others = comparison.sides
     if not comparison.matched:
-        line = tr("The files have no measured case in common: nothing can be compared.")
+        line = tr("The files have no measured case in common, so nothing can be compared.")
         return Section("comparison", tr("Comparison"), (Paragraph((line,)),))
     blocks: list[Block] = []
     for place, side in enumerate(others, 1):

@@ -41,8 +41,8 @@ SHOWN = (
 _PREFIXES = (1024, 8192, 32768, 131072)
 _KEEP_PREFIX = 32768
 _BOUNDS = tr(
-    "Times follow from it: an engine in 16 bits needs longer to recompute, one that computes in "
-    "FP8 or FP4 may need less. Decoding: {served}.",
+    "Times depend on it: an engine in 16 bits takes longer to recompute, one in FP8 or FP4 may "
+    "take less. Decoding: {served}.",
     served=SERVED_DECODE.sentence(),
 )
 

@@ -28,8 +28,8 @@ from membench.report.page.runs import Run
 from membench.report.page.sections.words import percent
 
 _INTRO = tr(
-    "Computed from the rows of this report by the rules below: no row holds them, and no verdict "
-    "compares them."
+    "These figures are computed from the rows of this report by the rules below. They are in no "
+    "row, and no verdict compares them."
 )
 _LEVELS = {"l1": "L1", "l2": "L2", "l2 near": tr("L2, near part")}
 
@@ -117,7 +117,7 @@ def _capacities(run: Run) -> Table | None:
         Column(tr("seen in")),
         Column(tr("from")),
     )
-    return Table(tr("Where the caches of the GPU end"), columns, tuple(rows)) if rows else None
+    return Table(tr("Cache capacities of the GPU"), columns, tuple(rows)) if rows else None
 
 
 def _near_and_far(run: Run) -> Table | None:
@@ -236,10 +236,10 @@ _KINDS = (
         "shares",
         tr("Shares of the read bandwidth"),
         tr(
-            "A bandwidth over that of the best hbm/read of the same run. What a cache served is "
-            "left out, as share and as whole."
+            "A bandwidth over that of the best hbm/read of the same run. Reads from a cache are "
+            "left out on both sides."
         ),
-        tr("no gather, asynchronous copy or decode step was measured beside hbm/read"),
+        tr("no gather, asynchronous copy or decode step was measured together with hbm/read"),
         _shares,
     ),
     _Kind(

@@ -19,8 +19,7 @@ def section(runs: Sequence[Run]) -> Section:
         return Section("flags", tr("Flags"), (Paragraph((tr("No row carries a flag."),)),))
     columns = [Column(tr("flag")), Column(tr("rows"), numeric=True)]
     columns += [
-        Column(title, prose=True)
-        for title in (tr("what was seen"), tr("how bad it is"), tr("what to do"))
+        Column(title, prose=True) for title in (tr("observation"), tr("severity"), tr("remedy"))
     ]
     rows = tuple(
         (

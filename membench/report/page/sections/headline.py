@@ -40,8 +40,8 @@ from membench.report.screens.judged import JudgedRung, checked, judged_ladder, s
 from membench.results.schema import Row
 
 _NO_BEST = tr(
-    "Every row is flagged as not its tier's: a cache served it, it lies between two tiers, or it "
-    "cannot be; or it was measured under load."
+    "Every row has a flag that excludes it: it was served by a cache, is between two tiers, is "
+    "implausible, or was measured under load."
 )
 
 
@@ -185,7 +185,7 @@ def _held(one: JudgedRun) -> Line:
         return ()
     judged = sum(line.verdict is not CheckVerdict.NOT_JUDGED for line in check.lines)
     text = tr(
-        " Held to {references}: {judged} of {lines} lines could be judged, and each tier shows "
+        "Compared with {references}: {judged} of {lines} lines could be judged; each tier shows "
         "its worst.",
         references=listed(check.references),
         judged=judged,
@@ -260,7 +260,7 @@ def _facts(row: Row) -> tuple[str, ...]:
 
 
 _GRADES = {
-    Grade.NONE: tr("Data quality none."),
+    Grade.NONE: tr("Data quality: no data."),
     Grade.CITED: tr("Cited figures."),
     Grade.UNKNOWN: tr("Data quality unknown (a single round does not show the noise)."),
     Grade.GOOD: tr("Data quality good."),
@@ -277,7 +277,10 @@ def _quality(run: Run, *, named: bool) -> Line:
     if found.grade is Grade.CITED:
         return (
             name,
-            tr(" Rows: {count}, whose sources are listed with the results.", count=found.rows),
+            tr(
+                " Number of rows: {count}; their sources are listed with the results.",
+                count=found.rows,
+            ),
         )
     line: list[Inline] = [name, tr(" {counts}.", counts=listed(_counts(run, found)))]
     line += [

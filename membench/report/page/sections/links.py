@@ -30,8 +30,8 @@ from membench.report.page.runs import Run
 from membench.report.page.sections.words import percent
 
 _POLICY = tr(
-    "Which way to move KV blocks, as thresholds for an engine. Read it as: from so many blocks "
-    "on, one method below the block size and the other from it on."
+    "The method for moving KV blocks, as thresholds for an engine. Each line means: from this "
+    "number of blocks, use the first method below the block size and the second from it upwards."
 )
 
 

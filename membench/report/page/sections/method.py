@@ -11,8 +11,8 @@ _NOISE = {tier: f"{100 * threshold:g} %" for tier, threshold in NOISE_THRESHOLD.
 
 _POINTS = {
     tr("Rounds. "): tr(
-        "A round is a fresh process with fresh buffers that measures the cases in an order of its "
-        "own. A round has one number per row; the value of a row is the median of these numbers."
+        "A round is a fresh process with fresh buffers that measures the cases in a different "
+        "order. A round has one number per row; the value of a row is the median of these numbers."
     ),
     tr("Spread. "): tr(
         "1.4826 times the median absolute deviation of the rounds, divided by their median. Above "
@@ -22,7 +22,7 @@ _POINTS = {
         disk=_NOISE[Tier.SSD],
     ),
     tr("Data quality. "): tr(
-        "Good where at most {good} of the rows are noisy, fair up to {fair}, poor above.",
+        "Good if at most {good} of the rows are noisy, fair up to {fair}, poor above.",
         good=f"{100 * GOOD:g} %",
         fair=f"{100 * FAIR:g} %",
     ),

@@ -140,8 +140,8 @@ def straggler_lines(check: MachineCheck) -> Iterator[str]:
     for one in check.stragglers:
         worst = one.slow[0]
         yield tr(
-            "{name} stands apart: {times} times slower than the others in {case}, "
-            "and slow in {count} cases",
+            "{name} is an outlier: {times} times slower than the others in {case}, and slow in "
+            "{count} cases",
             name=one.name,
             times=significant(worst.times, 3),
             case=worst.key.case,
@@ -161,10 +161,10 @@ def answer(check: MachineCheck, failures: Iterable[str]) -> str:
         return tr("not right: {failures}", failures="; ".join(found))
     judged = [line for line in check.lines if line.verdict is not CheckVerdict.NOT_JUDGED]
     if not judged:
-        return tr("not judged: no tier has a row, a figure and its preconditions")
+        return tr("not judged: no tier has a row, a figure and met preconditions")
     look = [line for line in judged if line.verdict is CheckVerdict.LOOK]
     counts = tr("{judged} of {lines} lines judged", judged=len(judged), lines=len(check.lines))
     if look:
         names = listed(line.name for line in look)
-        return tr("right, with a look at {names} ({counts})", names=names, counts=counts)
+        return tr("right, but look at {names} ({counts})", names=names, counts=counts)
     return tr("right, as far as it was judged ({counts})", counts=counts)

@@ -78,7 +78,7 @@ def to_json(comparison: Comparison, lines: Sequence[Line]) -> Iterator[str]:
     }
     yield _document(head).removesuffix("\n}") + ',\n "rows": ['
     for place, line in enumerate(lines):
-        row = _document(_line(line, labels)).replace("\n", "\n  ")  # two levels further in
+        row = _document(_line(line, labels)).replace("\n", "\n  ")  # indented by one level
         yield ("," if place else "") + f"\n  {row}"
     yield ("\n ]" if lines else "]") + "," + _document(tail).removeprefix("{") + "\n"
 

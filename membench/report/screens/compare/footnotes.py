@@ -62,7 +62,7 @@ class Footnotes:
             finding = entry.finding
             if finding is not None and finding.single_round:
                 yield (
-                    f"single-round: the values are the samples of one round a side "
+                    f"single-round: the values are the samples of one round per side "
                     f"(n={count_text(finding)}), the interval is of {finding.confidence:.0%}"
                 )
             if finding is not None and finding.detail:

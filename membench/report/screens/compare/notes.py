@@ -56,9 +56,9 @@ def fact_lines(comparison: Comparison) -> list[tuple[str, str]]:
     unknown = [fact.name for fact in partly if not _package(fact)]
     if packages := list(filter(_package, partly)):
         unknown.append(plural(len(packages), "package"))
-    made = [("differs", text) for text in differing or ["nothing that is known"]]
+    made = [("differs", text) for text in differing or ["nothing known"]]
     made += [("same", ", ".join(same))] if same else []
-    return made + ([("known of some only", ", ".join(unknown))] if unknown else [])
+    return made + ([("known for some only", ", ".join(unknown))] if unknown else [])
 
 
 def _value(value: str) -> str:
@@ -137,8 +137,8 @@ def _best(comparison: Comparison) -> list[str]:
         and abs(math.log(finding.best)) <= math.log1p(line.threshold)
     )
     return [
-        f"{count} typical unclear, best within {threshold:.0%}: both sides can do the same, "
-        "what they usually do cannot be told apart"
+        f"{count} typical unclear, best within {threshold:.0%}: both sides can reach the "
+        "same, but their usual values are indistinguishable"
         for threshold, count in within.items()
     ]
 
@@ -148,7 +148,9 @@ def _noise(comparison: Comparison) -> Iterator[str]:
     spreads = [
         spread
         for line in comparison.matched
-        if not all(finding.in_turns for finding in line.findings)  # there it may cancel
+        if not all(
+            finding.in_turns for finding in line.findings
+        )  # in paired rounds the noise may cancel
         and (spread := _spread(line)) > line.threshold
     ]
     if spreads:
@@ -181,8 +183,8 @@ def _sizes(comparison: Comparison) -> Iterator[str]:
         case, found = differing[0]
         shown = " | ".join(", ".join(map(about_size, several)) or "?" for several in found)
         yield (
-            f"size=auto has other bytes in {plural(len(differing), 'row')}, as the caches in reach "
-            f"demand: {case} {shown}"
+            f"size=auto has different sizes in {plural(len(differing), 'row')}, because it "
+            f"depends on the caches: {case} {shown}"
         )
 
 
@@ -191,8 +193,8 @@ def _runs(comparison: Comparison) -> Iterator[str]:
     judged = [finding for finding in findings if finding.verdict is not Verdict.NA]
     if findings and all(finding.in_turns for finding in judged or findings):
         yield (
-            "pairs of rounds, measured in turns: what disturbs both sides of a pair, "
-            "and the offset of the run, cancels"
+            "pairs of rounds, measured alternately: disturbances of both sides of a pair, and "
+            "the offset of the run, cancel"
         )
         return
     single = [
@@ -220,21 +222,21 @@ def _offsets(comparison: Comparison) -> Iterator[str]:
         if finding.offset is not None
     ]
     if offsets is None or not findings:
-        yield f"one run a side: offsets between runs cannot be seen; {SEVERAL_RUNS}"
+        yield f"one run per side: offsets between runs cannot be seen; {SEVERAL_RUNS}"
         return
     shares = sorted(finding.offset or 0.0 for finding in findings)
     half, most = shares[(len(shares) - 1) // 2], shares[-1]
     yield (
-        f"one run a side: its offset cannot be seen. {plural(offsets.runs, 'other run')} of this "
+        f"one run per side: its offset cannot be seen. {plural(offsets.runs, 'other run')} of this "
         f"machine ({offsets.folder}) differ from each other by up to {half:.1%} in half of the "
-        f"rows, by up to {most:.1%} in all, without any change that is known"
+        f"rows, by up to {most:.1%} in all, without any known change"
     )
     judged = [one for one in findings if one.verdict in (Verdict.BETTER, Verdict.WORSE)]
     if judged:
         within = sum(one.within_offset for one in judged)
         yield (
-            f"{within} of {len(judged)} better or worse lie within what runs differ by; to be "
-            f"sure, {SEVERAL_RUNS}"
+            f"{within} of {len(judged)} better or worse are within the differences between runs; "
+            "to be sure, {SEVERAL_RUNS}"
         )
 
 
@@ -245,8 +247,8 @@ def _sources(comparison: Comparison) -> Iterator[str]:
         changed += len({row.kernel for one in figures for row in one.commons if row.kernel}) > 1
     if changed:
         yield (
-            f"the measured source differs in {plural(changed, 'row')} (column kernel); "
-            "as long as case_version is the same, so is the meaning of the number"
+            f"the measured source differs in {plural(changed, 'row')} (column kernel); the "
+            "numbers have the same meaning if case_version is the same"
         )
 
 

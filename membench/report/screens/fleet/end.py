@@ -30,8 +30,8 @@ def print_end(console: Console, ledger: FleetLedger, directory: Path) -> None:
     where = shlex.quote(str(directory))
     if absent:
         console.print(
-            Text(f"Complete it with: membench fleet run --scheduler ADDR --resume {where}"),
+            Text(f"To complete it: membench fleet run --scheduler ADDR --resume {where}"),
             soft_wrap=True,
         )
     if arrived:
-        console.print(Text(f"Read it with: membench fleet report {where}"), soft_wrap=True)
+        console.print(Text(f"To read it: membench fleet report {where}"), soft_wrap=True)

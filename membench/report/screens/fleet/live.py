@@ -24,7 +24,7 @@ _ORDER = (
     HostState.WAITING,
     HostState.ARRIVED,
 )
-_SPARE_LINES = 4  # of a screen: the head of the table, the counts, the cursor
+_SPARE_LINES = 4  # reserved lines of a screen: header, counts, cursor
 
 
 class FleetLines:

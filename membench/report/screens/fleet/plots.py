@@ -28,16 +28,16 @@ MACHINES, CASES, DOTS = 40, 60, 400
 _HEAT_TITLE, _STRIP_TITLE = "Machines by cases", "Every machine, tier by tier"
 _HEAT = (
     "Heat map. One line per machine, the slowest above; one column per case, numbered as in the "
-    "data below the plot, tier by tier. A square is larger the slower the machine is than the "
-    "median of the fleet in that case; a filled one stands apart from the fleet, an empty one "
-    "does not, and where there is none the machine is as fast as the median or has no value."
+    "data below the plot, tier by tier. The slower a machine is than the median of the fleet in "
+    "a case, the larger its square; a filled square is an outlier, an empty one is not, and "
+    "without a square the machine is as fast as the median or has no value."
 )
 _STRIP = (
     "Strip plot. One line per tier. Horizontal axis: how many times slower than the median of the "
     "fleet a machine is, the geometric mean over the cases of the tier; right is slower. Circles "
     "are machines, filled diamonds are stragglers."
 )
-_NAME = 18  # characters of a machine's name beside the plot
+_NAME = 18  # maximum characters of a machine's name beside the plot
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class _Grid:
 def heat_map(summary: FleetSummary) -> Figure | NotDrawn:
     """Plot of at most `MACHINES` machines and `CASES` cases, those with the largest deviations."""
     if not any(case.judged for case in summary.cases):
-        return NotDrawn(_HEAT_TITLE, "no case has enough machines to say who stands apart")
+        return NotDrawn(_HEAT_TITLE, "no case has enough machines to find outliers")
     grid = _grid(summary)
     names = [summary.values.machines[number] for number in grid.machines]
 
@@ -118,7 +118,7 @@ def _key(axes: Axes) -> None:
         axes.plot([], [], label=text, linestyle="none", **look)
     axes.plot(
         *([], []),
-        label="apart from the fleet",
+        label="outlier of the fleet",
         linestyle="none",
         marker="s",
         markersize=0.7 * largest,
@@ -191,7 +191,7 @@ def strips(summary: FleetSummary) -> Figure | NotDrawn:
     """The machines by tier; if many, the slowest, the fastest, and evenly spaced others."""
     values = summary.values
     if len(values.machines) < 2:
-        return NotDrawn(_STRIP_TITLE, "there are not two machines")
+        return NotDrawn(_STRIP_TITLE, "there are fewer than two machines")
     present = {key.tier for key in values.keys}
     tiers = [tier for tier in Tier if tier in present]
     tier_of = np.array([tiers.index(key.tier) for key in values.keys])[values.key]
@@ -206,7 +206,7 @@ def strips(summary: FleetSummary) -> Figure | NotDrawn:
         for place, mean in enumerate(means):
             usual = np.sort(np.exp(mean[~marked & ~np.isnan(mean)]))
             shown = _thinned(usual)
-            # The golden ratio spreads neighbours apart, the same way each time.
+            # The golden ratio separates neighbours, reproducibly.
             shift = (np.arange(len(shown)) * 0.618034 % 1 - 0.5) * 0.6
             axes.plot(shown, place + shift, **style.rounds(0))
             apart = np.exp(mean[marked & ~np.isnan(mean)])

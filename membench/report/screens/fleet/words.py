@@ -31,7 +31,7 @@ def notes(summary: FleetSummary) -> Iterator[str]:
             f"{MACHINES_NEEDED} machines have a value"
         )
     if summary.values.ledger is None:
-        yield "no ledger of a fleet run here: who was expected is not known"
+        yield "no ledger of a fleet run here: the expected hosts are unknown"
     yield (
         "slow: beyond a robust z-score of 3.5 and slower than the median by more than the "
         "threshold of compare; straggler: slow in more cases than chance explains, or far apart "

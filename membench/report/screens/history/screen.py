@@ -85,6 +85,6 @@ def _print_change(console: Console, line: HistoryLine, number: int) -> None:
     console.print(Text(f"  last before {change.last.run_id}, first after {change.first.run_id}"))
     facts = surroundings_texts(change)
     if not facts:
-        console.print(Text("  nothing that is known of the machine changed there"))
+        console.print(Text("  no known property of the machine changed there"))
     for fact in facts:
         console.print(Text(f"  {fact}"), soft_wrap=True)

@@ -18,7 +18,7 @@ FEW_RUNS = 15
 """
 COMPARED = 4
 """Runs per side of the proposed comparison: the fewest that give an interval."""
-_CHANGES_SHOWN = 12  # surroundings of one change
+_CHANGES_SHOWN = 12  # maximum number of surroundings of one change
 
 
 def headline(history: History) -> str:
@@ -139,20 +139,20 @@ def notes(history: History) -> Iterator[str]:
     record = history.record
     if len(record.runs) < FEW_RUNS:
         yield (
-            f"{counted(len(record.runs), 'run')}: with fewer than {FEW_RUNS} only changes of many "
-            "times the noise can be told from it"
+            f"{counted(len(record.runs), 'run')}: with fewer than {FEW_RUNS} only changes of "
+            "many times the noise can be detected"
         )
     if any(line.outside for line in history.lines):
         yield (
-            f"* the latest run lies outside of the noise band, as {1 - BAND:.0%} of the runs do "
-            "without any change; run again before looking for a cause"
+            f"* the latest run is outside the noise band, like {1 - BAND:.0%} of the runs without "
+            "any change; run again before looking for a cause"
         )
     earlier = [line for line in history.lines if line.earlier]
     if earlier:
         runs = max(line.earlier for line in earlier)
         yield (
             f"{counted(len(earlier), 'line')} without up to {counted(runs, 'run')} of another "
-            "version, unit or backend: those numbers mean something else"
+            "version, unit or backend: those numbers have another meaning"
         )
     failed = [line for line in history.lines if line.failures]
     if failed:
@@ -160,7 +160,7 @@ def notes(history: History) -> Iterator[str]:
         more = f" and {len(failed) - 3} more" if len(failed) > 3 else ""
         yield f"failed runs: {cases}{more}"
     if record.repeated:
-        yield f"{counted(record.repeated, 'file')} left out: of a run that another file has"
+        yield f"{counted(record.repeated, 'file')} left out: another file has the same run"
     for file, why in list(record.unread.items())[:3]:
         yield f"not read: {file}: {why}"
     if len(record.unread) > 3:
@@ -181,16 +181,16 @@ def rule(history: History) -> str:
 def method(history: History) -> Iterator[str]:
     """The computation of the numbers."""
     yield (
-        f"Noise band: {BAND:.0%} of the runs of all levels lie within it, about the median of the "
-        "present level."
+        f"Noise band: {BAND:.0%} of the runs of all levels are within it, relative to the median "
+        "of the present level."
     )
     yield (
         "Change: the level differs by more than compare's threshold "
-        f"({history.thresholds.name}), and in at most {CHANCE:.0%} of histories without a change "
-        "any line shows as large a step (CUSUM over windows of all lengths, permutations over all "
+        f"({history.thresholds.name}), and at most {CHANCE:.0%} of histories without a change have "
+        "a step this large in any line (CUSUM over windows of all lengths, permutations over all "
         "lines, autocorrelation allowed for; docs/history.md)."
     )
     yield (
-        "What changed there: facts of the machine, the rows and the settings that were one thing "
-        "in the runs before and another in the runs after. That is no proof of a cause."
+        "What changed there: facts of the machine, the rows and the settings that differ between "
+        "the runs before and after. They are not proof of a cause."
     )
