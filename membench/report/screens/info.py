@@ -34,7 +34,7 @@ def print_machine(console: Console, machine: Machine) -> None:
 
 
 def facts(machine: Machine) -> list[tuple[str, str]]:
-    """What a machine is, as (fact, value) for a person; an absent fact has an empty value."""
+    """Pairs (fact, value) about a machine for a person; an absent fact has an empty value."""
     cpu, memory, gpus = machine.cpu, machine.memory, machine.gpus
     return [
         (tr("machine"), machine.slug),
@@ -115,7 +115,7 @@ def _filesystem(place: Filesystem) -> str:
 
 
 def _node(node: Node) -> str:
-    """``64.0 GiB, CPUs 0-7, distances 10 21``; what kind it is where it is not the host's own."""
+    """``64.0 GiB, CPUs 0-7, distances 10 21``; with the kind unless it is host memory."""
     distances = " ".join(map(str, node.distances))
     parts = [
         tr("memory unknown") if node.memory is None else about_size(node.memory),

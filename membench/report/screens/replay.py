@@ -17,7 +17,7 @@ _NAMES = {60.0: "1 min", 120.0: "2 min", 300.0: "5 min", 900.0: "15 min", 3600.0
 
 
 def print_replay(console: Console, results: Sequence[Replayed]) -> None:
-    """A curve a trace, other rules, tiers, and how long its cache rests between uses."""
+    """One curve per trace, other policies, tiers, and the gaps between uses of its cache."""
     for number, result in enumerate(results):
         if number:
             console.print()

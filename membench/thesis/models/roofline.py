@@ -84,6 +84,13 @@ def prefill_flops(
     """
     if not 0 <= cached <= tokens:
         raise ValueError(f"{cached} cached of {tokens} tokens")
+    return prefill_formula(tokens, matmul_params, attention_flops, cached)
+
+
+def prefill_formula(
+    tokens: float, matmul_params: float, attention_flops: float, cached: float
+) -> float:
+    """`prefill_flops` without its check: plain arithmetic, which holds for arrays too."""
     linear = 2 * matmul_params * (tokens - cached)
     return linear + attention_flops * (tokens**2 - cached**2) / 2
 

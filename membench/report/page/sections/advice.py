@@ -1,4 +1,4 @@
-"""What to do with a model's KV cache on the measured machine, model by model."""
+"""Advice on a model's KV cache on the measured machine, model by model."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _ABOUT = tr(
 
 
 def section(runs: Sequence[Run], entries: Assumptions) -> Section:
-    """A table a machine, folded where there are several; what is missing is named once."""
+    """One table per machine, folded if there are several; missing values are named once."""
     blocks: list[Block] = [
         Paragraph((_ABOUT,)),
         Command(f"membench advise FILE --model llama-3.1-70b --context {CONTEXT} --tp 4"),
@@ -74,7 +74,7 @@ def _machine(run: Run, answers: Sequence[Advice]) -> list[Block]:
 
 
 def _table(caption: str, answers: Sequence[Advice]) -> Table:
-    """A column for whatever is known of one model at least."""
+    """Table with a column for each property that is known for at least one model."""
     paths = {(choice.name, choice.rate.contiguous) for one in answers for choice in one.choices}
     columns: list[tuple[Column, Callable[[Advice], Line]]] = [
         (Column(tr("model")), lambda one: (one.question.model.slug,))

@@ -1,4 +1,4 @@
-"""The thesis, claim by claim: the verdicts, what they rest on and what would flip them."""
+"""The thesis, claim by claim: the verdicts, their evidence, and the values that would flip them."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ _WHAT_A_VERDICT_IS = tr(
     "supported if all are."
 )
 _NO_DATA = frozenset({"no data", "no record", "one machine"})
-"""Why nothing was drawn (`PartVerdict.why`)."""
+"""Reasons why there were no draws (`PartVerdict.why`)."""
 
 
 def section(found: Verdicts, *, full: bool) -> Section:
@@ -120,7 +120,7 @@ _FACTS = {
 
 
 def _summary(found: Verdicts) -> list[Block]:
-    """The verdicts at a glance, each claim by its number; of several machines one after another."""
+    """The table of verdicts, each claim by its number, for one machine after another."""
     blocks: list[Block] = []
     for subject in found.subjects:
         by_word: dict[ClaimVerdict, list[Line]] = {}
@@ -162,7 +162,7 @@ def _badges(found: Verdicts) -> list[Block]:
 
 
 def _of(found: Verdicts, claim: Claim) -> list[tuple[str, ClaimResult]]:
-    """The results on ``claim`` with the machine, which is empty where there is only one."""
+    """The results on ``claim`` with the machine's name, which is empty if there is only one."""
     several = len(found.subjects) > 1
     return [
         (subject.machine if several else "", result)
@@ -243,7 +243,7 @@ def _claim(claim: Claim, found: Verdicts) -> Section:
 
 
 def _commands(result: ClaimResult) -> list[tuple[str, Line]]:
-    """What a reader can run: what measures the claim, and what changes one assumption."""
+    """Commands for the reader: measure the claim, or change one assumption."""
     found: list[tuple[str, Line]] = []
     if result.measure:
         found.append((tr("To measure it"), joined([(Code(line),) for line in result.measure])))
@@ -259,7 +259,7 @@ def _commands(result: ClaimResult) -> list[tuple[str, Line]]:
 
 
 def _on(text: str, machine: str) -> str:
-    """``text``, and of which of several machines it is."""
+    """``text``, with the machine's name if there are several machines."""
     return tr("{what} on {machine}", what=text, machine=machine) if machine else text
 
 
@@ -301,7 +301,7 @@ def _part(verdict: PartVerdict, found: Verdicts, machine: str, *, single: bool) 
 
 
 def _details(verdict: PartVerdict, found: Verdicts) -> list[tuple[str, Line]]:
-    """What was drawn, for which strata, from which evidence and assumptions."""
+    """The draws, their strata, their evidence and assumptions."""
     items: list[tuple[str, Line]] = []
     if verdict.variants:
         items.append((tr("Draws"), (sentence(_draws(verdict)),)))
@@ -364,7 +364,7 @@ def _draws(verdict: PartVerdict) -> str:
 
 
 def _strata(verdict: PartVerdict) -> list[tuple[StratumAxis, str]]:
-    """The shares of each stratum, an axis at a time; single variants are told with the draws."""
+    """The shares of each stratum, axis by axis; single variants are listed with the draws."""
     found: dict[StratumAxis, list[Stratum]] = {}
     for stratum in verdict.strata:
         found.setdefault(stratum.axis, []).append(stratum)
@@ -415,13 +415,13 @@ def _assumed(verdict: PartVerdict) -> Line:
 
 
 def _day(entry: Assumption, found: Verdicts) -> str:
-    """Its date, marked where the figure is older than 180 days on the day of the report."""
+    """The entry's date, marked if the figure is over 180 days old on the day of the report."""
     day = entry.date.isoformat()
     return tr("{date} (old)", date=day) if is_old(entry, found.day) else day
 
 
 def _assumptions(found: Verdicts) -> Section:
-    """Whatever some part read, with where it is from."""
+    """Every assumption that some part read, with its source."""
     used = {
         entry.name: entry
         for subject in found.subjects

@@ -38,11 +38,11 @@ _RULE = tr(
 _ONE_RUN = tr("With one run a side, offsets between runs cannot be seen.")
 _METRICS = METRICS | {Metric.IOPS: tr("iops"), Metric.FLOPS: tr("flops")}
 _MOST_PLOTS = 3
-"""Labels that get a forest plot; the table has all of them."""
+"""Maximum number of labels with a forest plot; the table has all of them."""
 
 
 def compared(sources: Sequence[ReportSource]) -> Comparison | None:
-    """The files against the first of them, None where there is nothing to hold against another."""
+    """The files against the first of them; None if there is nothing to compare."""
     paths = [source.path for source in sources if source.data]
     if len(paths) < 2:
         return None
@@ -54,7 +54,7 @@ def compared(sources: Sequence[ReportSource]) -> Comparison | None:
 
 
 def section(comparison: Comparison | None) -> Section | None:
-    """What is better, worse, the same or unclear; None where nothing is compared."""
+    """The better, worse, same and unclear cases; None if nothing is compared."""
     if comparison is None:
         return None
     reference, *others = comparison.sides
@@ -97,7 +97,7 @@ def _table(comparison: Comparison, block: CompareBlock) -> Table:
 
 
 def _title(block: CompareBlock) -> str:
-    """``Ddr bandwidth, GB/s (higher is better)``."""
+    """The title of a table: ``Ddr bandwidth, GB/s (higher is better)``."""
     tier, metric = str(block.block.tier).capitalize(), _METRICS[block.block.metric]
     what = tr("{tier} {metric}", tier=tier, metric=metric)
     if block.block.better is Better.HIGHER:

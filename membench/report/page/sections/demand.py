@@ -37,7 +37,7 @@ SHOWN = (
     "deepseek-v3",
     "deepseek-v4-pro",
 )
-"""From wide caches to narrow ones: the answer depends on the architecture."""
+"""Models from the largest cache per token to the smallest, because the result depends on it."""
 _PREFIXES = (1024, 8192, 32768, 131072)
 _KEEP_PREFIX = 32768
 _BOUNDS = tr(
@@ -48,7 +48,7 @@ _BOUNDS = tr(
 
 
 def section(found: Verdicts, *, full: bool) -> Section:
-    """What models ask of the tiers, beside what was measured; folded unless ``full``."""
+    """The demand of models on the tiers, next to the measurements; folded unless ``full``."""
     rate = compute(found)
     share = found.entries["system.prefill_share"].value
     flash = found.entries["system.extra_capacity"]

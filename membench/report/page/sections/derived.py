@@ -1,6 +1,6 @@
-"""What the rows say of a machine's tiers beyond themselves: capacities, knees, shares.
+"""Figures that are derived from the rows: cache capacities, knees, shares.
 
-Derived figures are made anew for every report.  They are never samples and never rows.
+They are computed anew for every report, and are never samples or rows.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ class _Kind:
     """One kind of derived figure.
 
     Attributes:
-        rule: how it is computed.
-        reason: why there is none where no run has any.
-        table: of one run; None where its rows show nothing.
+        rule: its computation, in words.
+        reason: explanation if no run has the figure.
+        table: makes the table of one run; None if its rows do not allow it.
     """
 
     anchor: str
@@ -80,7 +80,7 @@ def _labelled(table: Table, run: Run) -> Table:
 
 
 def common_form(cases: Sequence[str]) -> str:
-    """Ids of one bench as one glob: ``hbm/read/size=*``; what they share stands as it is."""
+    """Case ids of one bench as one glob, ``hbm/read/size=*``, with their common parts."""
     parts = [case.split("/") for case in cases]
     if len({len(one) for one in parts}) > 1:
         return f"{tiers.split_case(cases[0])[0]}/*"

@@ -1,4 +1,4 @@
-"""How the numbers were made, in short."""
+"""The measuring method, in brief."""
 
 from __future__ import annotations
 
@@ -43,6 +43,6 @@ _POINTS = {
 
 
 def section() -> Section:
-    """What a reader must know to repeat or to doubt a number."""
+    """The section for readers who want to repeat or doubt a number."""
     items: list[Line] = [(Strong(name), text) for name, text in _POINTS.items()]
     return Section("method", tr("Method in short"), (Bullets(tuple(items)),), folded=True)

@@ -1,4 +1,4 @@
-"""How to measure again, and the data itself."""
+"""The commands to measure again, and the data itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every `ok` row, one table a tier and metric."""
+"""Every `ok` row, with one table per tier and metric."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _ABOUT = tr(
 
 
 def section(runs: Sequence[Run]) -> Section:
-    """One run in full; several side by side, a column each."""
+    """One run in full; several runs side by side, with one column each."""
     label = {id(row): run.label for run in runs for row in run.rows}
     by_tier: dict[Tier, list[Table]] = {}
     counts: Counter[Tier] = Counter()

@@ -1,4 +1,4 @@
-"""What is said above and below the tables of a comparison, as lines of text."""
+"""The notes above and below the tables of a comparison, as lines of text."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _NAMES_SHOWN = 4
 
 
 def side_text(side: Side) -> str:
-    """``5 rounds, 42 cases: a.csv``; what it ran on stands among the facts."""
+    """``5 rounds, 42 cases: a.csv``; its machine is among the facts."""
     ok = [one for one in distinct(side.rows) if one.status is Status.OK]
     rounds = sorted({one.rounds for one in ok})
     span = "..".join(str(count) for count in dict.fromkeys((*rounds[:1], *rounds[-1:]))) or "0"
@@ -36,13 +36,13 @@ def side_text(side: Side) -> str:
 
 
 def _some(names: Sequence[str]) -> str:
-    """``names`` with commas between them; of many, the first ones and how many more there are."""
+    """``names`` separated by commas; if many, the first ones and the number of the others."""
     more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
     return ", ".join(names[:_NAMES_SHOWN]) + more
 
 
 def fact_lines(comparison: Comparison) -> list[tuple[str, str]]:
-    """What differs, what is the same, and what is not known of every side, as (heading, text)."""
+    """Pairs (heading, text) of facts that differ, are the same, or are unknown for a side."""
     facts = comparison.facts
     differing = [
         f"{fact.name}: {' | '.join(map(_value, fact.values))}" for fact in facts if fact.differs
@@ -76,14 +76,14 @@ def absence_text(absence: Absence) -> str:
 
 
 def absent_cases(absence: Absence) -> list[str]:
-    """The ids, one a line; of many that did not fail the number of each family."""
+    """The ids, one per line; for many cases that did not fail, the number of each family."""
     if len(absence.cases) <= LISTED or absence.kind == Status.FAILED:
         return [*absence.cases]
     return [families(absence.cases)]
 
 
 def summary(comparison: Comparison) -> list[str]:
-    """How often each verdict was reached, a line a label, and the thresholds."""
+    """The number of each verdict, one line per label, and the thresholds."""
     made = []
     reference, *others = comparison.sides
     for place, side in enumerate(others, start=1):
@@ -98,7 +98,7 @@ def summary(comparison: Comparison) -> list[str]:
 
 
 def notes(comparison: Comparison) -> list[str]:
-    """What to know of the whole before it is believed, and what would settle what is open."""
+    """Caveats on the whole comparison, and the next steps for open questions."""
     return [
         *_settling(comparison),
         *_best(comparison),
@@ -127,7 +127,7 @@ def _settling(comparison: Comparison) -> list[str]:
 
 
 def _best(comparison: Comparison) -> list[str]:
-    """The rows whose medians cannot be told apart and whose best samples agree."""
+    """The rows with indistinguishable medians whose best samples agree."""
     within = Counter(
         line.threshold
         for line in comparison.matched
@@ -144,7 +144,7 @@ def _best(comparison: Comparison) -> list[str]:
 
 
 def _noise(comparison: Comparison) -> Iterator[str]:
-    """The rows that scatter by more than the difference that is looked for."""
+    """The rows whose noise exceeds the difference of interest."""
     spreads = [
         spread
         for line in comparison.matched
@@ -170,7 +170,7 @@ def _flags(comparison: Comparison) -> list[str]:
 
 
 def _sizes(comparison: Comparison) -> Iterator[str]:
-    """Where ``size=auto`` is not the same number of bytes on all sides."""
+    """The cases whose ``size=auto`` differs in bytes between the sides."""
     differing = []
     for line in comparison.matched:
         figures = [entry.figure for entry in line.entries if entry.figure]
@@ -211,7 +211,7 @@ def _runs(comparison: Comparison) -> Iterator[str]:
 
 
 def _offsets(comparison: Comparison) -> Iterator[str]:
-    """What one run a side cannot show, and what other runs of the machine do."""
+    """The limits of one run per side, and the offsets between other runs of the machine."""
     offsets = comparison.offsets
     findings = [
         finding
@@ -251,7 +251,7 @@ def _sources(comparison: Comparison) -> Iterator[str]:
 
 
 def _thresholds(comparison: Comparison) -> str:
-    """Of the metrics and tiers that occur: ``3% bandwidth, 10% ssd (default)``."""
+    """The thresholds of the present metrics and tiers: ``3% bandwidth, 10% ssd (default)``."""
     used: dict[str, float] = {}
     for metric in Metric:
         for line in comparison.matched:

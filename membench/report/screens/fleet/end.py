@@ -1,4 +1,4 @@
-"""The last lines of a fleet run: who arrived, who did not and why, and what to do next."""
+"""The last lines of a fleet run: arrived and missing hosts, reasons, and the next command."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from membench.results.fleet_ledger import FleetLedger, HostState
 
 
 def print_end(console: Console, ledger: FleetLedger, directory: Path) -> None:
-    """Counts, the hosts that have not arrived, and the next command."""
+    """Print counts, the hosts without results, and the next command."""
     arrived = ledger.of_state(HostState.ARRIVED)
     console.print(Text(f"{len(arrived)} of {len(ledger.hosts)} hosts arrived: {directory}", "bold"))
     absent = [host for host in ledger.hosts if host.state is not HostState.ARRIVED]

@@ -35,7 +35,7 @@ _ROWS = 500  # of a table: a page with more cannot be read, and the CSV has all
 
 
 def compose(summary: FleetSummary) -> Document:
-    """The page; the same files give the same page, whenever it is made."""
+    """The page of ``summary``; the same files give the same page at any time."""
     ledger = summary.values.ledger
     missing = list(troubles(summary))
     alerts = (

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
 MACHINES, CASES, DOTS = 40, 60, 400
-"""As many machines and cases as a heat map, and dots as a tier can show and still be read."""
+"""Maximum number of machines and cases in a readable heat map, and of dots per tier."""
 _HEAT_TITLE, _STRIP_TITLE = "Machines by cases", "Every machine, tier by tier"
 _HEAT = (
     "Heat map. One line per machine, the slowest above; one column per case, numbered as in the "
@@ -51,7 +51,7 @@ class _Grid:
 
 
 def heat_map(summary: FleetSummary) -> Figure | NotDrawn:
-    """Who is slow where: at most `MACHINES` machines and `CASES` cases, those with most to say."""
+    """Plot of at most `MACHINES` machines and `CASES` cases, those with the largest deviations."""
     if not any(case.judged for case in summary.cases):
         return NotDrawn(_HEAT_TITLE, "no case has enough machines to say who stands apart")
     grid = _grid(summary)
@@ -105,12 +105,12 @@ def _paint_cell(axes: Axes, column: int, line: int, apart: float, *, slow: bool)
 
 
 def _side(apart: float) -> float:
-    """Of a square, in cells.  It grows with the logarithm: 1 % can be seen, twofold fills it."""
+    """Side of a square in cells, by the logarithm: 1 % is visible, twofold fills the cell."""
     return min(0.92, 0.18 + 0.74 * math.sqrt(apart / math.log(2)))
 
 
 def _key(axes: Axes) -> None:
-    """Marks for the legend: three sizes, and the filled square of what stands apart."""
+    """Add marks for the legend: three sizes, and the filled square of outliers."""
     largest = 9.0  # points
     outline: dict[str, Any] = {"marker": "s", "fillstyle": "none", "markeredgewidth": 0.7}
     for times, text in ((1.05, "5 % slower than the median"), (1.25, "25 %"), (2.0, "twice")):
@@ -178,7 +178,7 @@ def _grid(summary: FleetSummary) -> _Grid:
 
 
 def _by_machine(summary: FleetSummary, chosen: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """The mean of the log slowness of the ``chosen`` values by machine; NaN where there is none."""
+    """The mean log slowness of the ``chosen`` values by machine; NaN if there is none."""
     values = summary.values
     count = len(values.machines)
     sums = np.bincount(values.machine[chosen], summary.apart[chosen], minlength=count)
@@ -188,7 +188,7 @@ def _by_machine(summary: FleetSummary, chosen: NDArray[np.bool_]) -> NDArray[np.
 
 
 def strips(summary: FleetSummary) -> Figure | NotDrawn:
-    """The machines by tier; of many the slowest and the fastest, and evenly from between."""
+    """The machines by tier; if many, the slowest, the fastest, and evenly spaced others."""
     values = summary.values
     if len(values.machines) < 2:
         return NotDrawn(_STRIP_TITLE, "there are not two machines")
@@ -229,7 +229,7 @@ def strips(summary: FleetSummary) -> Figure | NotDrawn:
 
 
 def _times_axis(axes: Axes, times: NDArray[np.float64]) -> None:
-    """Linear around the fleet, where a few per cent must be seen; logarithmic beyond twofold."""
+    """A linear axis around the fleet, to show a few per cent; logarithmic above twofold."""
     low, high = min(0.98, float(times.min())), max(1.02, float(times.max()))
     if high / low > 2:
         style.log_axis(axes, "x", [low, high])

@@ -1,4 +1,4 @@
-"""The page of a history: the same content as on the screen, with a plot a line."""
+"""The page of a history: the same content as on the screen, with one plot per line."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _PLOTS = 40  # a page with more is slow to open: --select chooses
 
 
 def compose(history: History) -> Document:
-    """The page; the same files give the same page, whenever it is made."""
+    """The page of ``history``; the same files give the same page at any time."""
     worse = [
         (line, number)
         for line, number in newest_first(history)

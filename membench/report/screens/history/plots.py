@@ -28,7 +28,7 @@ _LINEAR = 2.0  # quotient of the largest and the smallest value up to which the 
 
 
 def draw(line: HistoryLine, number: int) -> Figure:
-    """The plot of ``line``, the ``number``-th of the page."""
+    """The plot of ``line``, number ``number`` of the page."""
     scale = scale_of(line)
     values = np.array(line.values) / scale.divisor
     title = page_name(line)

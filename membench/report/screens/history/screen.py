@@ -27,12 +27,12 @@ from membench.report.screens.history.words import (
 )
 
 _WITH_CASES = 132
-"""Columns from which on the case ids stand in the lines and not below them."""
+"""Minimum terminal width at which case ids are in the lines instead of below them."""
 _STYLE = {Verdict.BETTER: "green", Verdict.WORSE: "bold red"}
 
 
 def print_history(console: Console, history: History) -> None:
-    """The headline, a line a tier, the changes with what changed around them, and notes."""
+    """Print the headline, one line per tier, the changes with their surroundings, and notes."""
     console.print(Text(headline(history), "bold"), soft_wrap=True)
     console.print()
     _print_lines(console, history)

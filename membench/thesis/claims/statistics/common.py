@@ -6,7 +6,7 @@ work element by element on arrays of draws; this module gives them array types.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache, lru_cache
 from typing import NamedTuple, cast
 
@@ -15,7 +15,7 @@ import numpy as np
 from membench.thesis.claims.draws import Floats
 from membench.thesis.models import breakeven, roofline
 from membench.thesis.models.catalogue import judged_models
-from membench.thesis.models.kv_shape import KvDtype, KvShape
+from membench.thesis.models.kv_shape import KvDtype, KvShape, LayerGroup
 from membench.thesis.models.parameters import Parameters
 from membench.thesis.models.weight_bits import Weights
 
@@ -52,43 +52,99 @@ def known_models() -> tuple[Known, ...]:
     )
 
 
+class AllModels(NamedTuple):
+    """The `known_models` in columns, for arithmetic on all of them and all draws at once.
+
+    Attributes:
+        names: [model].
+        matmul, attention: [model, 1] the constants of `roofline.prefill_flops`.
+        state: [model, 1] bytes of the constant state of a sequence.
+        every, window, entry: [group] of [model, 1]: tokens an entry, entries that a window holds,
+            and, by type, bytes of an entry in all layers of the group.  Models with fewer groups
+            have empty ones.
+    """
+
+    names: tuple[str, ...]
+    matmul: Floats
+    attention: Floats
+    state: Floats
+    every: Floats
+    window: Floats
+    entry: dict[KvDtype, Floats]
+
+    def kv(self, tokens: Floats, dtype: KvDtype) -> Floats:
+        """[model, draws] what `Known.kv` gives for each model."""
+        held = np.broadcast_to(self.state, (len(self.names), tokens.size))
+        groups = zip(self.every, self.window, self.entry[dtype], strict=True)
+        for every, window, entry in groups:
+            held = held + entry * np.minimum(tokens / every, window)
+        return held
+
+
+@cache
+def all_models() -> AllModels:
+    """The shipped models in columns."""
+    models = known_models()
+    most = max(len(model.shape.groups) for model in models)
+
+    def column(values: Iterable[float]) -> Floats:
+        return np.array([*values], float)[:, None]
+
+    def of_groups(value: Callable[[LayerGroup], float], other: float) -> Floats:
+        return np.array(
+            [
+                column(
+                    value(model.shape.groups[place]) if place < len(model.shape.groups) else other
+                    for model in models
+                )
+                for place in range(most)
+            ]
+        )
+
+    return AllModels(
+        names=tuple(model.name for model in models),
+        matmul=column(model.weights.matmul for model in models),
+        attention=column(model.weights.attention for model in models),
+        state=column(model.shape.state_bytes for model in models),
+        every=of_groups(lambda group: group.every, 1),
+        window=of_groups(lambda group: group.window or np.inf, np.inf),
+        entry={
+            dtype: of_groups(lambda group: group.layers * group.entry_bytes(dtype), 0)  # noqa: B023
+            for dtype in (KvDtype.FP16, KvDtype.FP8)
+        },
+    )
+
+
 def each_model(value: Callable[[Known], Floats]) -> dict[str, Floats]:
-    """``value`` for every model."""
+    """``value`` of each model, one after the other."""
     return {model.name: value(model) for model in known_models()}
 
 
-def breakeven_rate(model: Known, prefix: Floats, flops: Floats, dtype: KvDtype) -> Floats:
-    """B/s above which restoring ``prefix`` tokens beats recomputing them at ``flops``."""
+def by_model(values: Floats) -> dict[str, Floats]:
+    """The rows of ``values`` ([model, draws]), by the model's name."""
+    return dict(zip(all_models().names, values, strict=True))
+
+
+def breakeven_rate(prefix: Floats, flops: Floats, dtype: KvDtype) -> Floats:
+    """[model, draws] B/s above which restoring ``prefix`` tokens beats recomputing at ``flops``."""
+    models = all_models()
     formula = cast("Formula", breakeven.breakeven_bandwidth)
     return formula(
-        model.kv(prefix, dtype) / prefix,
-        model.weights.matmul,
-        model.weights.attention,
-        prefix,
-        flops,
+        models.kv(prefix, dtype) / prefix, models.matmul, models.attention, prefix, flops
     )
 
 
-def prefill_flops(model: Known, tokens: Floats, cached: Floats) -> Floats:
-    """FLOPs to prefill ``tokens``, the first ``cached`` of which are restored.
+def prefill_flops(tokens: Floats, cached: Floats) -> Floats:
+    """[model, draws] FLOPs to prefill ``tokens``, the first ``cached`` of which are restored.
 
-    The formula is linear in the model's two constants, so its two terms are computed once for all
-    models.
+    Raises:
+        ValueError: more tokens are cached than there are.
     """
-    linear, pairs = _prefill_terms(tokens.tobytes(), cached.tobytes())
-    return model.weights.matmul * linear + model.weights.attention * pairs
-
-
-@lru_cache(maxsize=32)
-def _prefill_terms(tokens: bytes, cached: bytes) -> tuple[Floats, Floats]:
-    lengths = [
-        (float(whole), float(restored))
-        for whole, restored in zip(np.frombuffer(tokens), np.frombuffer(cached), strict=True)
-    ]
-    return (
-        np.array([roofline.prefill_flops(whole, 1, 0, restored) for whole, restored in lengths]),
-        np.array([roofline.prefill_flops(whole, 0, 1, restored) for whole, restored in lengths]),
-    )
+    if not ((cached >= 0) & (cached <= tokens)).all():
+        raise ValueError("more tokens are cached than there are")
+    models = all_models()
+    formula = cast("Formula", roofline.prefill_formula)
+    return formula(tokens, models.matmul, models.attention, cached)
 
 
 def touched(model: Known, batch: Floats, element: float | None = None) -> Floats:

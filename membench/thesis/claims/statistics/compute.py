@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 
 from membench.core.messages import tr
@@ -11,7 +13,9 @@ from membench.thesis.claims.statistics.common import (
     FP4,
     Known,
     TokenTime,
+    all_models,
     batches,
+    by_model,
     each_model,
     known_models,
     prefill_flops,
@@ -23,17 +27,15 @@ from membench.thesis.models.kv_shape import KvDtype
 Values = dict[str, Floats]
 
 
-def _request(model: Known, scenario: Scenario, kind: str) -> Floats:
-    """FLOPs of a request: the part of its input that is not restored, and its output."""
+def _request(scenario: Scenario, kind: str) -> Floats:
+    """[model, draws] FLOPs of a request: its input that is not restored, and its output."""
     given, written = scenario[f"workload.{kind}.input"], scenario[f"workload.{kind}.output"]
-    return prefill_flops(model, given + written, given * (1 - scenario["workload.thinking.miss"]))
+    return prefill_flops(given + written, given * (1 - scenario["workload.thinking.miss"]))
 
 
 def reasoning_request(scenario: Scenario) -> Values:
     """FLOPs of a thinking request over those of a chat request."""
-    return each_model(
-        lambda model: _request(model, scenario, "thinking") / _request(model, scenario, "chat")
-    )
+    return by_model(_request(scenario, "thinking") / _request(scenario, "chat"))
 
 
 def reasoning_session(scenario: Scenario) -> Values:
@@ -44,16 +46,19 @@ def reasoning_session(scenario: Scenario) -> Values:
     context, written = scenario["workload.agent.context_p50"], scenario["workload.agent.output"]
     restored = context * scenario["workload.agent.shared"]
     longer = scenario["workload.agent.requests"] / scenario["workload.chat.turns"]
-    found: Values = {}
-    for model in known_models():
-        one = prefill_flops(model, context + written, restored) / _request(model, scenario, "chat")
-        found[_compared(model, tr("session against session"))] = longer * one
-        found[_compared(model, tr("request against request"))] = one
-    return found
+    one = prefill_flops(context + written, restored) / _request(scenario, "chat")
+    both = np.stack([longer * one, one], axis=1)
+    return dict(zip(_compared(), both.reshape(-1, both.shape[-1]), strict=True))
 
 
-def _compared(model: Known, what: str) -> str:
-    return tr("{model}, {case}", model=model.name, case=what)
+@cache
+def _compared() -> tuple[str, ...]:
+    cases = (tr("session against session"), tr("request against request"))
+    return tuple(
+        tr("{model}, {case}", model=name, case=case)
+        for name in all_models().names
+        for case in cases
+    )
 
 
 def _device(scenario: Scenario, name: str) -> tuple[Floats, Floats]:
@@ -103,16 +108,13 @@ def prefill_memory_bound(scenario: Scenario) -> Values:
     rate, flops = _device(scenario, "rubin")
     chunk = scenario["workload.prefill.chunk"]
     contexts = [scenario["workload.agent.context_p50"], scenario["workload.conversation.context"]]
-
-    def share(model: Known) -> Floats:
-        bound = np.zeros_like(chunk)
-        for context in contexts:
-            read = touched(model, chunk, FP4) + model.kv(context, KvDtype.FP8)
-            work = prefill_flops(model, context + chunk, context)
-            bound = bound + (read / rate >= work / flops)
-        return bound / len(contexts)
-
-    return each_model(share)
+    weights = np.stack([touched(model, chunk, FP4) for model in known_models()])
+    bound = np.zeros_like(weights)
+    for context in contexts:
+        read = weights + all_models().kv(context, KvDtype.FP8)
+        work = prefill_flops(context + chunk, context)
+        bound = bound + (read / rate >= work / flops)
+    return by_model(bound / len(contexts))
 
 
 def hardware_fall(scenario: Scenario) -> Values:

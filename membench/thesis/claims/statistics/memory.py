@@ -8,10 +8,9 @@ from membench.core.messages import tr
 from membench.thesis.claims.draws import Floats
 from membench.thesis.claims.scenario import NoData, Scenario
 from membench.thesis.claims.statistics.common import (
-    Known,
     batches,
     breakeven_rate,
-    each_model,
+    by_model,
     known_models,
     token_time,
 )
@@ -25,18 +24,13 @@ _PEAK_SHARE = 0.8
 _LARGEST_BATCH = 2.0**17
 
 
-def gpus(model: Known, memory: Floats, weights_share: Floats) -> Floats:
-    """The smallest power of two of GPUs on which weights fill at most ``weights_share``."""
-    return gpus_needed(model.held.stored, memory, weights_share)
-
-
 def kv_over_free_hbm(scenario: Scenario) -> Values:
     """KV bytes of the smallest batch near the peak decode rate, over HBM less weights."""
     memory = scenario.of_device("memory") * scenario["system.hbm_share"]
     size = np.array(list(batches(_LARGEST_BATCH)))[:, None]
     found: Values = {}
     for model in known_models():
-        many = gpus(model, memory, scenario["system.weights_share"])
+        many = gpus_needed(model.held.stored, memory, scenario["system.weights_share"])
         free = many * memory - model.held.stored
         for point in ("p50", "p90"):
             context = scenario[f"workload.agent.context_{point}"]
@@ -70,7 +64,7 @@ def ddr_over_breakeven(scenario: Scenario) -> Values:
     """Rate from host memory to the GPU over the break-even rate."""
     rate = np.minimum(scenario["ddr-read"], scenario["kv-h2d"])
     prefix, flops = scenario["workload.agent.context_p50"], scenario["gemm"]
-    return each_model(lambda model: rate / breakeven_rate(model, prefix, flops, KvDtype.FP16))
+    return by_model(rate / breakeven_rate(prefix, flops, KvDtype.FP16))
 
 
 def measured_over_peak(scenario: Scenario) -> Values:

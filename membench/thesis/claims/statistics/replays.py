@@ -26,6 +26,7 @@ from membench.thesis.claims.draws import Floats
 from membench.thesis.claims.scenario import Scenario
 from membench.thesis.claims.statistics.common import (
     Formula,
+    all_models,
     known_models,
     prefill_flops,
     remembered,
@@ -66,36 +67,24 @@ class _Constants(NamedTuple):
 
 @cache
 def _constants() -> _Constants:
-    models, traces = known_models(), curves()
+    models, traces, columns = known_models(), curves(), all_models()
     asked = [np.array([curve.tokens_per_request]) for curve in traces]
-
-    def column(values: list[float]) -> Floats:
-        return np.array(values, float)[:, None]
-
+    mean = [
+        [mean_bytes_per_token(model.shape, float(one[0]), KvDtype.FP16) for model in models]
+        for one in asked
+    ]
+    work = [
+        curve.requests_per_s * prefill_flops(one, one * curve.hits[-1])
+        for curve, one in zip(traces, asked, strict=True)
+    ]
     return _Constants(
-        stored=column([model.held.stored for model in models]),
-        matmul=column([model.weights.matmul for model in models]),
-        attention=column([model.weights.attention for model in models]),
+        stored=np.array([[model.held.stored] for model in models]),
+        matmul=columns.matmul,
+        attention=columns.attention,
         asked=np.array(asked)[:, None],
-        token=np.array(
-            [
-                [
-                    [mean_bytes_per_token(model.shape, curve.tokens_per_request, KvDtype.FP16)]
-                    for model in models
-                ]
-                for curve in traces
-            ]
-        ),
-        kept=np.array([[model.kv(one, KvDtype.FP16) / one for model in models] for one in asked]),
-        work=np.array(
-            [
-                [
-                    curve.requests_per_s * prefill_flops(model, one, one * curve.hits[-1])
-                    for model in models
-                ]
-                for curve, one in zip(traces, asked, strict=True)
-            ]
-        ),
+        token=np.array(mean)[..., None],
+        kept=np.array([columns.kv(one, KvDtype.FP16) / one for one in asked]),
+        work=np.array(work),
         most=np.array([[[curve.most_tokens]] for curve in traces]),
     )
 

@@ -9,7 +9,7 @@ import numpy as np
 from membench.core.messages import tr
 from membench.thesis.claims.draws import Floats
 from membench.thesis.claims.scenario import Scenario
-from membench.thesis.claims.statistics.common import Formula, Known, breakeven_rate, each_model
+from membench.thesis.claims.statistics.common import Formula, all_models, breakeven_rate, by_model
 from membench.thesis.models import breakeven, demand, economics
 from membench.thesis.models.kv_shape import KvDtype
 
@@ -18,7 +18,7 @@ Values = dict[str, Floats]
 
 def _over_breakeven(scenario: Scenario, rate: Floats) -> Values:
     prefix, flops = scenario["workload.agent.context_p50"], scenario["gemm"]
-    return each_model(lambda model: rate / breakeven_rate(model, prefix, flops, KvDtype.FP16))
+    return by_model(rate / breakeven_rate(prefix, flops, KvDtype.FP16))
 
 
 def restore_over_recompute(scenario: Scenario) -> Values:
@@ -35,7 +35,7 @@ def restore_over_recompute_rubin(scenario: Scenario) -> Values:
     """Rate of a rack's link over the break-even rate at Rubin's FP4 FLOPS, KV in FP8."""
     prefix, link = scenario["workload.agent.context_p50"], scenario["system.link"]
     flops = scenario["device.rubin.fp4"] * scenario.efficiency("gemm")
-    return each_model(lambda model: link / breakeven_rate(model, prefix, flops, KvDtype.FP8))
+    return by_model(link / breakeven_rate(prefix, flops, KvDtype.FP8))
 
 
 def ssd_ttft(scenario: Scenario) -> Values:
@@ -44,12 +44,7 @@ def ssd_ttft(scenario: Scenario) -> Values:
     rate, latency = scenario["ssd-read"], scenario["ssd-read-p99"]
     load = np.vectorize(breakeven.load_seconds, otypes=[float])
     byte = load(1.0, rate, np.inf)  # seconds per byte: the time is linear in bytes
-
-    def share(model: Known) -> Floats:
-        found: Floats = (latency + model.kv(prefix, KvDtype.FP16) * byte) / accepted
-        return found
-
-    return each_model(share)
+    return by_model((latency + all_models().kv(prefix, KvDtype.FP16) * byte) / accepted)
 
 
 def _usable(scenario: Scenario, rate: Floats) -> Values:
@@ -77,9 +72,7 @@ def endurance(scenario: Scenario) -> Values:
     prompt, flops = scenario["workload.prefill.prompt"], scenario["gemm"]
     per_day = cast("Formula", economics.drive_writes_per_day)
     capacity, rating = scenario["system.extra_capacity"], scenario["ssd.rating.dwpd"]
-    return each_model(
-        lambda model: per_day(breakeven_rate(model, prompt, flops, KvDtype.FP16), capacity) / rating
-    )
+    return by_model(per_day(breakeven_rate(prompt, flops, KvDtype.FP16), capacity) / rating)
 
 
 def write_over_production(scenario: Scenario) -> Values:
@@ -89,4 +82,4 @@ def write_over_production(scenario: Scenario) -> Values:
         scenario["gemm"],
         scenario["ssd-write"],
     )
-    return each_model(lambda model: rate / breakeven_rate(model, prompt, flops, KvDtype.FP16))
+    return by_model(rate / breakeven_rate(prompt, flops, KvDtype.FP16))
