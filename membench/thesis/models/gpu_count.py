@@ -8,7 +8,7 @@ from membench.thesis.claims.draws import Floats
 
 
 def gpus_needed(
-    weight_bytes: float, memory_bytes: Floats | float, share: Floats | float = 1.0
+    weight_bytes: Floats | float, memory_bytes: Floats | float, share: Floats | float = 1.0
 ) -> Floats:
     """The smallest power of two of GPUs on which the weights fill at most ``share``.
 
