@@ -26,30 +26,33 @@ Formula = Callable[..., Floats]
 
 
 class Known(NamedTuple):
-    """A model with known weights, and the bits per weight in which it is published."""
+    """A model with known weights, and the bits per weight in which it is published.
+
+    Attributes:
+        place: its row in the columns of `all_models`.
+    """
 
     name: str
     shape: KvShape
     weights: Parameters
     held: Weights
+    place: int
 
     def kv(self, tokens: Floats, dtype: KvDtype) -> Floats:
-        """Bytes of a context of ``tokens``: growing cache, windows as far as filled, and state."""
-        held: Floats = np.full_like(tokens, float(self.shape.state_bytes))
-        for group in self.shape.groups:
-            entries = np.minimum(tokens / group.every, group.window or np.inf)
-            held = held + group.layers * group.entry_bytes(dtype) * entries
-        return held
+        """Bytes of a context of ``tokens``, its row of `AllModels.kv`."""
+        row: Floats = all_models().kv(tokens, dtype)[self.place]
+        return row
 
 
 @cache
 def known_models() -> tuple[Known, ...]:
     """The shipped models; every statistic that depends on a model is drawn for all of them."""
-    return tuple(
-        Known(model.slug, model.shape, model.parameters, model.weights)
+    known = [
+        (model.slug, model.shape, model.parameters, model.weights)
         for model in judged_models().values()
         if model.parameters is not None and model.weights is not None
-    )
+    ]
+    return tuple(Known(*each, place) for place, each in enumerate(known))
 
 
 class AllModels(NamedTuple):
@@ -73,12 +76,11 @@ class AllModels(NamedTuple):
     entry: dict[KvDtype, Floats]
 
     def kv(self, tokens: Floats, dtype: KvDtype) -> Floats:
-        """[model, draws] `Known.kv` for each model."""
-        held = np.broadcast_to(self.state, (len(self.names), tokens.size))
-        groups = zip(self.every, self.window, self.entry[dtype], strict=True)
-        for every, window, entry in groups:
-            held = held + entry * np.minimum(tokens / every, window)
-        return held
+        """[model, draws] bytes of a context of ``tokens`` ([draws]).
+
+        These are the growing cache, windows as far as filled, and the state.
+        """
+        return _kv(dtype, tokens.tobytes())
 
 
 @cache
@@ -113,6 +115,17 @@ def all_models() -> AllModels:
             for dtype in (KvDtype.FP16, KvDtype.FP8)
         },
     )
+
+
+@lru_cache(maxsize=32)
+def _kv(dtype: KvDtype, contexts: bytes) -> Floats:
+    """For most changes of an input the contexts stay what they were."""
+    models, tokens = all_models(), np.frombuffer(contexts)
+    held: Floats = np.broadcast_to(models.state, (len(models.names), tokens.size))
+    for every, window, entry in zip(models.every, models.window, models.entry[dtype], strict=True):
+        held = held + entry * np.minimum(tokens / every, window)
+    held.flags.writeable = False
+    return held
 
 
 def each_model(value: Callable[[Known], Floats]) -> dict[str, Floats]:
