@@ -28,14 +28,14 @@ def check_gate(
     if differing and not cross_machine:
         what = "; ".join(f"{fact.name} {' | '.join(fact.values)}" for fact in differing)
         raise MembenchError(
-            f"--fail-on, but the sides are not of one machine: {what}",
-            "compare runs of one machine, or say --cross-machine",
+            f"--fail-on: the sides are not of one machine: {what}",
+            "compare runs of one machine, or add --cross-machine",
         )
     if Verdict.WORSE in classes or Verdict.UNCLEAR in classes:
         _refuse(
             comparison,
             [line for line in comparison.matched if any(one.single_round for one in line.findings)],
-            "had one round alone",
+            "had only one round",
             f"{SEVERAL_RUNS}: one round does not show the noise between rounds",
         )
     if Verdict.WORSE in classes and Verdict.UNCLEAR not in classes:
@@ -54,7 +54,7 @@ def check_gate(
 def _refuse(comparison: Comparison, lines: Sequence[Line], why: str, hint: str) -> None:
     if lines:
         raise MembenchError(
-            f"--fail-on, but {len(lines)} of {len(comparison.matched)} matched rows {why}, "
+            f"--fail-on: {len(lines)} of {len(comparison.matched)} matched rows {why}, "
             f"such as {lines[0].row.case}",
             hint,
         )

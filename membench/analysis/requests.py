@@ -28,10 +28,12 @@ def sides_of(
     if not files:
         raise UsageError("there is nothing to compare", "give results files: [LABEL=]FILE...")
     if against and (reference or by):
-        raise UsageError("--against names the reference, and so does --ref or --by", "give one")
+        raise UsageError("--against cannot be combined with --ref or --by", "give one")
     given = [split_label(argument) for argument in files]
     if by and any(label is not None for label, _ in given):
-        raise UsageError("the labels of --by are the values of its key", "give files alone")
+        raise UsageError(
+            "--by takes its labels from the values of its key", "give files without labels"
+        )
     compared_with = find_reference(against) if against else None
     sources = read_sources(path for _, path in given)
     if by:

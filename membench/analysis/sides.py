@@ -186,7 +186,7 @@ def _distinct(label: str, sources: Sequence[Source]) -> tuple[Measurement, ...]:
             if seen.setdefault(row.key, row) != row:
                 raise SchemaError(
                     f"{source.name}: another row for {row.case} ({row.metric} {row.stat}) of run "
-                    f"{row.run_id} stands under the label '{label}' already",
+                    f"{row.run_id} already has the label '{label}'",
                     "compare separate runs, not edited copies",
                 )
     return tuple(seen.values())

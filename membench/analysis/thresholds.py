@@ -36,7 +36,7 @@ Table = Mapping[str, Mapping[Metric, float]]
 
 @dataclass(frozen=True)
 class Thresholds:
-    """Fractions, by tier and metric.
+    """The smallest differences that matter, as fractions, by tier and metric.
 
     Attributes:
         name: name of the preset or of the file.
@@ -119,7 +119,7 @@ def _read(path: Path) -> Thresholds:
         raise MembenchError(f'the first line is not: schema = "{SCHEMA}"')
     base = content.pop("base", "default")
     if not isinstance(base, str) or base not in PRESETS:
-        raise MembenchError(f"base is none of {', '.join(PRESETS)}")
+        raise MembenchError(f"base must be one of {', '.join(PRESETS)}")
     tables = {name: _table(name, table) for name, table in content.items()}
     return _over(PRESETS[base], one_line(path.name), tables)
 
@@ -147,7 +147,7 @@ def _table(name: str, table: Any) -> dict[Metric, float]:
     limits = {}
     for key, limit in table.items():
         if key not in tuple(Metric):
-            raise MembenchError(f"[{name}] '{key:.40}' is no metric: {', '.join(Metric)}")
+            raise MembenchError(f"[{name}] '{key:.40}' is not a metric: {', '.join(Metric)}")
         number = isinstance(limit, int | float) and not isinstance(limit, bool)
         if not number or not 0 < limit <= _LARGEST:
             raise MembenchError(

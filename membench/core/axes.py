@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -130,26 +130,33 @@ def _of_text(text: str) -> Value:
 
 
 def sweep(
-    axes: Iterable[Axis], grid: frozenset[str], profile: str, machine: Machine
+    axes: Iterable[Axis], grids: Iterable[frozenset[str]], profile: str, machine: Machine
 ) -> Iterator[Mapping[str, Value]]:
-    """The combinations of a profile: one axis at a time is swept, ``grid`` axes are crossed.
+    """The combinations of a profile: one axis at a time is swept, axes of a grid are crossed.
 
     Yields each combination once, as ``{axis name: value}`` in the order of the axes; the first one
-    is the default of every axis.
+    is the default of every axis.  Combinations of several grids come in the order that one grid of
+    all their axes would have.
     """
-    axes = tuple(axes)
+    axes, grids = tuple(axes), tuple(grids)
     values = {axis.name: axis.values(profile, machine) for axis in axes}
     defaults = {name: several[0] for name, several in values.items()}
-    crossed = [name for name in values if name in grid]
-    alone = [name for name in values if name not in grid]
+    crossed = [name for name in values if any(name in grid for grid in grids)]
     seen: set[tuple[Value, ...]] = set()
-    combinations: list[dict[str, Value]] = [
-        defaults | dict(zip(crossed, some, strict=True))
-        for some in itertools.product(*(values[name] for name in crossed))
-    ]
-    combinations += [defaults | {name: value} for name in alone for value in values[name]]
-    for combination in combinations:
-        key = tuple(combination.values())
-        if key not in seen:
-            seen.add(key)
-            yield combination
+
+    def new(names: Sequence[str]) -> Iterator[dict[str, Value]]:
+        for some in itertools.product(*(values[name] for name in names)):
+            combination = defaults | dict(zip(names, some, strict=True))
+            key = tuple(combination.values())
+            if key not in seen:
+                seen.add(key)
+                yield combination
+
+    found = [one for grid in grids for one in new([name for name in crossed if name in grid])]
+    if len(grids) > 1:
+        place = {name: {value: at for at, value in enumerate(values[name])} for name in crossed}
+        found.sort(key=lambda one: [place[name][one[name]] for name in crossed])
+    yield from found
+    for name in values:
+        if name not in crossed:
+            yield from new([name])

@@ -106,6 +106,7 @@ class Bench:
     axes: tuple[Axis, ...]
     grid: frozenset[str]
     full_grid: frozenset[str]
+    second_grid: frozenset[str]
     profiles: tuple[str, ...]
     needs: frozenset[Needs]
     yields: tuple[Yield, ...]
@@ -164,8 +165,10 @@ class Bench:
         """The cases of ``profile`` on ``machine``; none if the bench is not in that profile."""
         if profile not in self.profiles:
             return
-        grid = self.grid | self.full_grid if profile == "full" else self.grid
-        for number, combination in enumerate(sweep(self.axes, grid, profile, machine)):
+        grids = [self.grid]
+        if profile == "full":
+            grids = [self.grid | self.full_grid, *([self.second_grid] if self.second_grid else [])]
+        for number, combination in enumerate(sweep(self.axes, grids, profile, machine)):
             params = dict(combination)
             if self._is_tuned(params):
                 params |= dict.fromkeys(self.tunes, OMITTED)
@@ -337,6 +340,7 @@ def bench(
     tier: Tier | Callable[..., Tier] | None = None,
     grid: tuple[str, ...] = (),
     full_grid: tuple[str, ...] = (),
+    second_grid: tuple[str, ...] = (),
     profiles: tuple[str, ...] = tuple(PROFILES),
     seconds: Cost = 0.5,
     memory: Cost = 0,
@@ -361,6 +365,8 @@ def bench(
         tier: a tier, or a function ``(machine, **arguments) -> Tier``.
         grid: axes that are crossed with each other instead of swept one at a time.
         full_grid: further axes that are crossed in the full profile only.
+        second_grid: axes that are crossed in the full profile while all others have their
+            default: few cases beside those of a large grid.
         profiles: the profiles that run it.
         seconds: estimated seconds a round, of one case.
         memory: bytes that one case holds.
@@ -396,7 +402,7 @@ def bench(
     def decorate(function: Callable[..., Work]) -> Bench:
         # Taken off again: the same function may be declared as several benches.
         axes: tuple[Axis, ...] = vars(function).pop(_AXES, ())
-        unknown = {*grid, *full_grid} - {declared.name for declared in axes}
+        unknown = {*grid, *full_grid, *second_grid} - {declared.name for declared in axes}
         if unknown:
             raise ValueError(f"bench '{name}': grid names no axis: {', '.join(sorted(unknown))}")
         return Bench(
@@ -406,6 +412,7 @@ def bench(
             axes=axes,
             grid=frozenset(grid),
             full_grid=frozenset(full_grid),
+            second_grid=frozenset(second_grid),
             profiles=profiles,
             needs=every_need,
             yields=every_yield,

@@ -411,11 +411,11 @@ def test_many_regressions_are_one_exit_code(
         ((), 0, ""),
         (("--fail-on", "missing", "--cross-machine"), 3, "Found: 2 missing"),
         (("--fail-on", "failed", "--cross-machine"), 3, "Found: 1 failed"),
-        (("--fail-on", "worse"), 1, "Error: --fail-on, but the sides are not of one machine: dev"),
+        (("--fail-on", "worse"), 1, "Error: --fail-on: the sides are not of one machine: dev"),
         (
             ("--fail-on", "worse", "--cross-machine"),
             1,
-            "Error: --fail-on, but 1 of 6 matched rows had",
+            "Error: --fail-on: 1 of 6 matched rows had",
         ),
         (("--fail-on", "better"), 2, "Error: Invalid value for '--fail-on': 'better' is not one"),
         (("--fail-on", ""), 2, "Error: Invalid value for '--fail-on': '' is not one of"),

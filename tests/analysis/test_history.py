@@ -180,7 +180,7 @@ def test_files_of_a_directory_that_are_none_are_named_and_given_ones_refused(
     os.mkfifo(box / "pipe.csv")  # nobody named it, so nobody waits for it
     assert str(box / "pipe.csv") in read_history([box]).unread
     (tmp_path / "empty").mkdir()
-    with pytest.raises(SchemaError, match="no run is in it"):
+    with pytest.raises(SchemaError, match="no runs found"):
         read_history([tmp_path / "empty"])
     with pytest.raises(UsageError):
         read_history([])

@@ -1,10 +1,12 @@
 """Axes and sweeps: what a declaration becomes."""
 
+from collections.abc import Mapping
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from membench.core.axes import Axis, expand, sweep
+from membench.core.axes import Axis, Value, expand, sweep
 from membench.core.case import Bench, Needs, axis, bench
 from membench.core.terms import BytesConvention, Metric, Stat, Tier
 from membench.core.work import Timed
@@ -48,10 +50,10 @@ def test_sizes_reach_the_function_as_bytes_and_the_id_as_text() -> None:
 
 def test_an_axis_is_swept_alone_and_a_grid_is_crossed() -> None:
     axes = (Axis("a", (1, 2), (1, 2)), Axis("b", (1, 2), (1, 2)), Axis("c", (1, 2), (1, 2)))
-    alone = [tuple(point.values()) for point in sweep(axes, frozenset(), "quick", ANY_MACHINE)]
+    alone = [tuple(point.values()) for point in sweep(axes, [frozenset()], "quick", ANY_MACHINE)]
     assert alone == [(1, 1, 1), (2, 1, 1), (1, 2, 1), (1, 1, 2)]
     crossed = [
-        tuple(point.values()) for point in sweep(axes, frozenset("ab"), "quick", ANY_MACHINE)
+        tuple(point.values()) for point in sweep(axes, [frozenset("ab")], "quick", ANY_MACHINE)
     ]
     assert crossed == [(1, 1, 1), (1, 2, 1), (2, 1, 1), (2, 2, 1), (1, 1, 2)]
 
@@ -62,12 +64,33 @@ def test_a_sweep_has_the_size_that_its_axes_promise(
 ) -> None:
     axes = [Axis(f"a{n}", tuple(range(k)), tuple(range(k))) for n, k in enumerate(lengths)]
     grid = frozenset(data.draw(st.sets(st.sampled_from([one.name for one in axes]))))
-    points = [tuple(p.values()) for p in sweep(axes, grid, "quick", ANY_MACHINE)]
+    points = [tuple(p.values()) for p in sweep(axes, [grid], "quick", ANY_MACHINE)]
     expected = 1
     for one, length in zip(axes, lengths, strict=True):
         expected *= length if one.name in grid else 1
     expected += sum(k - 1 for one, k in zip(axes, lengths, strict=True) if one.name not in grid)
     assert len(points) == len(set(points)) == expected
+
+
+@given(
+    st.lists(st.integers(1, 4), min_size=3, max_size=5),
+    st.lists(st.frozensets(st.sampled_from("abcde")), min_size=2, max_size=3),
+)
+def test_several_grids_are_the_part_of_one_grid_that_leaves_others_at_their_default(
+    sizes: list[int], grids: list[frozenset[str]]
+) -> None:
+    axes = [
+        Axis(name, tuple(range(n)), tuple(range(n)))
+        for name, n in zip("abcde", sizes, strict=False)
+    ]
+
+    def in_a_grid(point: Mapping[str, Value]) -> bool:
+        moved = {name for name, value in point.items() if value != 0}
+        return len(moved - whole) == 1 or any(moved <= grid for grid in grids)
+
+    whole = frozenset.union(*grids)
+    expected = [one for one in sweep(axes, [whole], "quick", ANY_MACHINE) if in_a_grid(one)]
+    assert list(sweep(axes, grids, "quick", ANY_MACHINE)) == expected
 
 
 def test_a_bench_makes_cases_with_ids_costs_and_tier() -> None:

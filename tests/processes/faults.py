@@ -320,7 +320,7 @@ def read_only(membench: Membench) -> dict[str, Seen]:
     done = in_a_filesystem(membench, "1m,ro", f"{RUN} 2 -o {membench.directory}/o.csv")
     assert "[round" not in done.stdout
     says = first_line(done.stderr).replace(str(membench.directory), "results")
-    seen = Seen(done.returncode, says, "nothing was measured for nothing", "")
+    seen = Seen(done.returncode, says, "no measurement was lost", "")
     assert listed(membench.directory) == ""
     return {"read-only": seen}
 
@@ -442,9 +442,9 @@ def two_in_one_file(membench: Membench) -> dict[str, Seen]:
     return {"two-in-one-file": seen}
 
 
-ONE_CASE = "its case fails with that reason, a fresh worker goes on, nothing else is lost"
+ONE_CASE = "its case fails with that reason, a new worker continues, nothing else is lost"
 ROW = "a failed row with that reason, nothing else is lost"
-STOPPED = "finished samples are kept and named, `--resume` completes"
+STOPPED = "finished samples are kept, the message names their file, `--resume` completes the run"
 ALL, EVERY = "all other cases complete", "every finished sample"
 PARTIAL = "Partial results: o.csv and o.json"
 WAIT = "round 1: the worker was killed: no answer within 4 s (--timeout)"
@@ -501,8 +501,8 @@ FAULTS = (
     Fault(
         worker_killed,
         "oom",
-        "SIGKILL of the worker from outside, as by the kernel for want of memory; "
-        "its `oom_score_adj` is the highest, so the kernel takes no other",
+        "SIGKILL of the worker from outside, as by the kernel when memory is short; "
+        "its `oom_score_adj` is the highest, so the kernel kills no other process",
         ONE_CASE,
         Seen(
             3,
@@ -537,8 +537,8 @@ FAULTS = (
     Fault(
         file_limit,
         "file-limit",
-        "RLIMIT_FSIZE reached in the middle of the run",
-        f"one line; {STOPPED}",
+        "RLIMIT_FSIZE is reached during the run",
+        f"one-line error; {STOPPED}",
         Seen(
             1,
             "Error: cannot write o.journal: File too large; what was measured is in o.csv",
@@ -550,8 +550,8 @@ FAULTS = (
     Fault(
         filesystem_full,
         "disk-full",
-        "a filesystem of 12 KiB that fills up in the middle",
-        f"one line; {STOPPED}",
+        "a filesystem of 12 KiB that fills up during the run",
+        f"one-line error; {STOPPED}",
         Seen(
             1,
             "Error: cannot write o.journal: No space left on device; "
@@ -565,19 +565,19 @@ FAULTS = (
         read_only,
         "read-only",
         "a results directory on a read-only filesystem",
-        "one line before anything is measured",
+        "one-line error before anything is measured",
         Seen(
             1,
             "Error: cannot write results/o.csv: Read-only file system",
-            "nothing was measured for nothing",
+            "no measurement was lost",
             "",
         ),
     ),
     Fault(
         results_removed,
         "results-removed",
-        "`rm -r` of the results directory in the middle of the run",
-        "the directory is made again, nothing is lost, one line says so",
+        "`rm -r` of the results directory during the run",
+        "the directory is made again, nothing is lost, one warning",
         Seen(
             0,
             "Warning: results/o.journal was removed during the run and has been written again",
@@ -587,8 +587,8 @@ FAULTS = (
     Fault(
         name_taken,
         "name-taken",
-        "a file that somebody puts where the results are to go, in the middle of the run",
-        "it stays, the results get the next free name, one line says so",
+        "another process creates a file with the name of the results, during the run",
+        "that file is kept, the results get the next free name, one warning",
         Seen(
             0,
             "Warning: o.csv or the file beside it belongs to another run and is kept",
@@ -606,15 +606,15 @@ FAULTS = (
     Fault(
         clock_step,
         "clock-step",
-        "the clock of the day is set back by an hour in the middle of the run",
+        "the wall clock is set back by an hour during the run",
         "no duration and no sample depends on it",
         Seen(0, "(nothing)", ALL),
     ),
     Fault(
         nvml_gone,
         "nvml-gone",
-        "NVML answers no more in the middle of the run",
-        "one line, the run goes on",
+        "NVML stops answering during the run",
+        "one warning, the run continues",
         Seen(
             0,
             "Warning: GPU 0 does not answer NVML any more: GPU is lost: the run goes on, and "
@@ -625,8 +625,8 @@ FAULTS = (
     Fault(
         two_on_one_gpu,
         "two-on-one-gpu",
-        "a second run on a GPU that a first one measures",
-        "the second is refused in one line, the first is not disturbed",
+        "a second run on a GPU that another run measures",
+        "the second run is refused with one line, the first is not disturbed",
         Seen(
             1,
             "Error: another run (process 1234) measures on GPU 0 (NVIDIA H100 80GB HBM3): "
@@ -637,8 +637,8 @@ FAULTS = (
     Fault(
         two_in_one_file,
         "two-in-one-file",
-        "a second run into the file of a first one, and a resumption of it",
-        "both are refused in one line, the first is not disturbed",
+        "a second run into the file of a first run, and `--resume` of the first run",
+        "both are refused with one line, the first run is not disturbed",
         Seen(
             1,
             "Error: o.journal exists: that run was interrupted, or is still going on",

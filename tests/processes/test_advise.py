@@ -27,7 +27,7 @@ def test_what_is_missing_is_named_and_no_error(membench: Membench) -> None:
     ask = ("advise", str(H100), "--model", "llama-3.1-8b", "--context", "32768", "--slo-ttft", "1")
     done = membench(*ask)
     assert done.returncode == 0, done.stderr
-    assert "[cited] rests on figures that somebody else published" in done.stdout
+    assert "[cited] rests on figures published by others" in done.stdout
     assert "TTFT, ddr" in done.stdout
     assert "SSD read bandwidth" in done.stdout.partition("Not known:")[2]
     assert done.stdout.isascii()

@@ -128,6 +128,19 @@ def test_the_longest_bar_comes_first_and_what_moves_nothing_is_left_out() -> Non
 
 
 @pytest.mark.parametrize("name", ["conversation", "agent"])
+def test_a_hit_rate_is_that_of_numpy_to_the_last_bit(name: str) -> None:
+    (curve,) = (one for one in curves() if one.name == name)
+    random = np.random.default_rng(1)
+    low, high = (float(np.log(end)) for end in (curve.capacity[0] / 3, curve.capacity[-1] * 3))
+    spread = np.exp(random.uniform(low, high, (20, 500)))
+    points = np.concatenate([np.nextafter(curve.capacity, end) for end in (0, np.inf)])
+    for tokens in (spread, points, curve.capacity, np.array([0.0, -1.0, np.inf, np.nan])):
+        place = np.log(np.maximum(tokens, curve.capacity[0]))
+        expected = np.interp(place, np.log(curve.capacity), curve.hits)
+        np.testing.assert_array_equal(curve.hit_rate(tokens), expected)
+
+
+@pytest.mark.parametrize("name", ["conversation", "agent"])
 def test_the_shipped_curve_is_that_of_its_trace(name: str) -> None:
     (curve,) = (one for one in curves() if one.name == name)
     again = computed(name)

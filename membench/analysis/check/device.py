@@ -121,7 +121,11 @@ def _not_binding(row: Row, figure: Expectation, share: float) -> TierJudgement:
     here = split_case(row.case)[1].get("qd", "")
     match figure.kind:
         case "datasheet" if figure.depth:
-            why = tr("the data sheet is of depth {depth}, here {qd}", depth=figure.depth, qd=here)
+            why = tr(
+                "the data sheet's queue depth is {depth}, here it is {qd}",
+                depth=figure.depth,
+                qd=here,
+            )
             brief = tr("other depth")
         case "datasheet":
             why = tr("a data sheet without a queue depth: only the ratio is given")

@@ -67,7 +67,8 @@ def read_checked(paths: Sequence[Path], expected: Sequence[str]) -> CheckedFile:
     if len(names) != 1:
         what = listed(names) if names else tr("no machine")
         raise UsageError(
-            f"a check is of one machine, and this is of {what}", "membench compare is for several"
+            f"a check needs results of one machine, not of {what}",
+            "use membench compare for several",
         )
     figures = expected_of(expected, rows, machine, paths)
     check = check_machine(rows, machine, figures, states_by_device(machine, states))

@@ -111,11 +111,11 @@ def read_history(places: Sequence[Path]) -> RunRecord:
         UsageError: no place is given, or the files are of several machines.
     """
     if not places:
-        raise UsageError("there is nothing to look at", "give results files or a folder of them")
+        raise UsageError("no results files were given", "give results files or a folder of them")
     record = read_record(*_files(places))
     if not record.runs:
         files = ", ".join(shown(place) for place in places[:_NAMES_SHOWN])
-        raise SchemaError(f"{files}: no run is in it", "name the folder of one machine's results")
+        raise SchemaError(f"{files}: no runs found", "give the folder of one machine's results")
     _check_machine(record)
     return record
 
@@ -273,7 +273,7 @@ def _check_machine(record: RunRecord) -> None:
         raise UsageError(
             f"the runs are of {len(groups)} machines: {several}"
             + (f" and {more} more" if more > 0 else ""),
-            f"name the files of one machine, or its folder, such as {folders[0]}",
+            f"give the files of one machine, or its folder, such as {folders[0]}",
         )
 
 

@@ -214,7 +214,7 @@ def history_of(
 def _selected(record: RunRecord, select: Sequence[str]) -> Mapping[SeriesKey, RunSeries]:
     for pattern in select:
         if not any(matches(key.case, pattern) for key in record.series):
-            raise NothingMatched(f"no case matches '{pattern}'", "'*' crosses slashes")
+            raise NothingMatched(f"no case matches '{pattern}'", "'*' also matches slashes")
     return {
         key: one
         for key, one in record.series.items()

@@ -243,7 +243,8 @@ def _declare(way: str) -> Callable[[Callable[..., Work]], Bench]:
             memory=lambda block, count, **_: (2 - pools) * block * pool_blocks(count),
             gpu_memory=lambda block, count, **_: pools * block * pool_blocks(count) + 72 * MIB,
             grid=("block", "method") if way == "h2d" else (),
-            full_grid=("block", "count", "method", "order", "grid"),
+            full_grid=("block", "count", "method"),
+            second_grid=("method", "order", "grid"),
             where=lambda profile, **params: _sensible(way, profile, **params),
         )(function)
 

@@ -158,7 +158,7 @@ def advise(
     if weights is None:
         missing.append(
             tr(
-                "the weights of {model}: its configuration does not say",
+                "the weights of {model}: its configuration does not describe them",
                 model=question.model.name,
             )
         )
@@ -167,13 +167,13 @@ def advise(
 
     memory = device_memory(machine, entries.get(device_key(device, "memory")))
     if memory is None:
-        missing.append(tr("the memory of the GPU: no sidecar with a GPU, and no GPU that is known"))
+        missing.append(tr("the memory of the GPU: no sidecar has a GPU, and the GPU is unknown"))
     as_held = question.model.weights
     held = None if as_held is None else as_held.stored
     if weights is not None and held is None:
         missing.append(
             tr(
-                "the precision of the weights of {model}: give it, --weights fp8",
+                "the precision of the weights of {model}: give it, as in --weights fp8",
                 model=question.model.name,
             )
         )
@@ -235,13 +235,13 @@ def _check(question: Question) -> None:
         raise UsageError(
             f"a context of {question.context} tokens is shorter than a block of "
             f"{question.block_tokens}",
-            "take a longer --context or a smaller --block-tokens",
+            "use a longer --context or a smaller --block-tokens",
         )
     heads = number(resolved(question.model.config), "num_attention_heads", default=0)
     if heads % question.tp:
         raise UsageError(
             f"{heads} attention heads cannot be divided by {question.tp} ranks",
-            f"take a --tp that divides {heads}",
+            f"use a --tp that divides {heads}",
         )
 
 
@@ -374,10 +374,10 @@ def _capacities(
         if found and any(gpu.integrated for gpu in machine.gpus.devices):
             found[0] = replace(found[0], counted=f"{found[0].counted}; the host's is the same")
         else:
-            found.append(Capacity("ddr", host, contexts_held(host, whole), "all of it"))
+            found.append(Capacity("ddr", host, contexts_held(host, whole), "all memory"))
         free = max((one.free for one in machine.filesystems if not one.direct_io), default=0)
         if free:
-            found.append(Capacity("ssd", free, contexts_held(free, whole), "what is free"))
+            found.append(Capacity("ssd", free, contexts_held(free, whole), "free space"))
         else:
             lacks = tr("the free space of a disk: no filesystem that reads reach directly")
             return tuple(found), (lacks,)

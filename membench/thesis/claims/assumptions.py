@@ -159,8 +159,8 @@ def assumptions(
         if name not in known:
             near = difflib.get_close_matches(name, sorted(known), n=1)
             raise AssumptionError(
-                f"{shown(override)}: nothing uses an assumption '{one_line(name)}'",
-                f"did you mean {near[0]}?" if near else "docs/thesis.md says what is used",
+                f"{shown(override)}: unknown assumption '{one_line(name)}'",
+                f"did you mean {near[0]}?" if near else "docs/thesis.md lists the assumptions",
             )
         wanted = UNITS[base[name].unit][0] if name in base else declared[name]
         if UNITS[entry.unit][0] != wanted:
@@ -301,7 +301,7 @@ def _check_words(table: Mapping[str, Any], high: float) -> None:
         if not isinstance(table[key], str) or not table[key].strip():
             raise _Refused(f"'{key}' is not text")
     if table["unit"] not in UNITS:
-        raise _Refused(f"unit '{table['unit']}' is not known", f"known are {', '.join(UNITS)}")
+        raise _Refused(f"unit '{table['unit']}' is not known", f"known units: {', '.join(UNITS)}")
     if table["kind"] not in set(EntryKind):
         raise _Refused(f"kind '{table['kind']}' is none of {', '.join(EntryKind)}")
     evidence = table.get("evidence")

@@ -98,8 +98,8 @@ def _entry(text: str, base: Assumptions, further: Mapping[str, str], today: date
     if before is None and name not in further:
         near = difflib.get_close_matches(name, sorted(base.keys() | further.keys()), n=1)
         raise AssumptionError(
-            f"--assume '{shown}': nothing uses an assumption '{one_line(name)}'",
-            f"did you mean {near[0]}?" if near else "docs/thesis.md says what is used",
+            f"--assume '{shown}': unknown assumption '{one_line(name)}'",
+            f"did you mean {near[0]}?" if near else "docs/thesis.md lists the assumptions",
         )
     if unit is None and before is None:
         raise AssumptionError(
@@ -110,7 +110,7 @@ def _entry(text: str, base: Assumptions, further: Mapping[str, str], today: date
     if unit not in UNITS:
         raise AssumptionError(
             f"--assume '{shown}': unit '{one_line(unit)}' is not known",
-            f"known are {', '.join(UNITS)}",
+            f"known units: {', '.join(UNITS)}",
         )
     wanted = UNITS[before.unit][0] if before else further[name]
     if UNITS[unit][0] != wanted:
@@ -121,7 +121,7 @@ def _entry(text: str, base: Assumptions, further: Mapping[str, str], today: date
     if kind is not None and kind not in set(EvidenceKind):
         raise AssumptionError(
             f"--assume '{shown}': '{one_line(kind)}' is not a kind of evidence",
-            f"they are {', '.join(EvidenceKind)}",
+            f"the kinds are {', '.join(EvidenceKind)}",
         )
     value, low, high = _range(match, before, unit)
     evidence = EvidenceKind(kind) if kind else before.evidence if before else None

@@ -155,7 +155,7 @@ def judge_part(
 
 
 def word_in(part: Part, scenario: Scenario, entries: Assumptions) -> ClaimVerdict:
-    """The verdict on ``part`` without its flip."""
+    """The verdict on ``part``, without the change that would flip it."""
     if part.thresholds is None:
         return ClaimVerdict.NOT_TESTABLE
     rows = {name: scenario.rows[name] for name in part.measurements if name in scenario.rows}
@@ -241,7 +241,7 @@ def _note(part: Part, scenario: Scenario) -> str:
     """The caveat of a pair of machines, and the measurements taken from another machine."""
     lines = [scenario.pair_note] if "pair-rate" in part.measurements and scenario.pair_note else []
     lines += [
-        tr("{case} is that of {machine}.", case=row.case, machine=row.machine)
+        tr("{case} comes from {machine}.", case=row.case, machine=row.machine)
         for name in part.measurements
         if name in scenario.borrowed
         for row in scenario.rows[name][:1]

@@ -185,7 +185,7 @@ class Ledger:
                 return claim
         last = self.claims[-1].id
         raise NothingMatched(
-            f"there is no claim '{name}'", f"they are {self.claims[0].id} to {last}"
+            f"there is no claim '{name}'", f"the claims are {self.claims[0].id} to {last}"
         )
 
 
@@ -264,7 +264,7 @@ def _claim(table: Mapping[str, Any], number: int) -> Claim:
     values = {("parts" if key == "part" else key): value for key, value in table.items()}
     _check_keys(Claim, values, where, optional={"notes", "contrary", "not_found", "borrows"})
     if not re.fullmatch(r"C\d\d", values["id"]):
-        raise LedgerError(f"{where}: an id is C and two digits")
+        raise LedgerError(f"{where}: an id must be C and two digits")
     single = len(values["parts"]) == 1
     try:
         return Claim(

@@ -94,7 +94,7 @@ def find_pair(
         return max(found, key=lambda item: item[0])[1]
     return NoPair(
         clauses(reasons)
-        or tr("it takes decode/ and hbm/read of a second machine that computes as fast")
+        or tr("requires decode/ and hbm/read of a second machine with equal compute")
     )
 
 

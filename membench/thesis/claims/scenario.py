@@ -294,7 +294,9 @@ def _with_pair(scenario: Scenario, pair: MachinePair, draws: int, seed: int) -> 
             ),
         },
         pair_cases=tuple(pair.rates),
-        pair_note="" if pair.compared else tr("Nothing shows that both machines compute alike."),
+        pair_note=""
+        if pair.compared
+        else tr("It is unknown whether both machines have equal compute."),
     )
 
 

@@ -105,7 +105,10 @@ class _Counted:
 
     @classmethod
     def of(cls, drawn: Mapping[str, Floats], thresholds: VerdictThresholds) -> _Counted:
-        grid = np.stack(np.broadcast_arrays(*drawn.values()))
+        rows = [*drawn.values()]
+        if len({row.shape for row in rows}) > 1:
+            rows = [*np.broadcast_arrays(*rows)]
+        grid = np.array(rows)
         return cls(tuple(drawn), *counts(grid, thresholds), grid.shape[-1], thresholds)
 
     def judge(self, places: Places) -> Judgement:
@@ -120,9 +123,18 @@ class _Counted:
         return self.judge(np.arange(len(self.variants)))
 
     def strata(self) -> tuple[Stratum, ...]:
+        groups = _groups(self.variants)
+        if not groups:
+            return ()
+        members = _members(self.variants)
+        drawn = self.draws * members.sum(axis=1)
+        both = (self.supporting, self.contradicting)
+        shares = [(members @ spoken / drawn).tolist() for spoken in both]
         return tuple(
-            Stratum(axis, name, len(places), self.judge(places))
-            for (axis, name), places in _groups(self.variants).items()
+            Stratum(axis, name, len(places), judged(supporting, contradicting, self.thresholds))
+            for ((axis, name), places), supporting, contradicting in zip(
+                groups.items(), *shares, strict=True
+            )
         )
 
 
@@ -196,3 +208,13 @@ def _groups(variants: tuple[str, ...]) -> Mapping[tuple[StratumAxis, str], Place
     return {
         key: np.array(places) for axis in several for key, places in found.items() if key[0] is axis
     }
+
+
+@lru_cache(maxsize=64)
+def _members(variants: tuple[str, ...]) -> Places:
+    """[stratum, variant] 1 where the variant belongs to the stratum of `_groups`, else 0."""
+    groups = _groups(variants).values()
+    members = np.zeros((len(groups), len(variants)), np.intp)
+    for row, places in zip(members, groups, strict=True):
+        row[places] = 1
+    return members

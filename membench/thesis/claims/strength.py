@@ -59,13 +59,13 @@ _ALONE = {
 }
 ALONE_MEANS = {
     _ALONE[EvidenceKind.VENDOR,]: tr(
-        "it rests on the vendor's own figures alone, which nobody else confirms"
+        "it rests only on the vendor's own figures, which no one else confirms"
     ),
     _ALONE[EvidenceKind.FORECAST,]: tr(
-        "it rests on forecasts alone, and the outcome is not reported"
+        "it rests only on forecasts, and the outcome is not reported"
     ),
     _ALONE[EvidenceKind.VENDOR, EvidenceKind.FORECAST]: tr(
-        "it rests on figures of the vendor and on forecasts alone"
+        "it rests only on figures of the vendor and on forecasts"
     ),
 }
 """Explanations of the two or three words, as the end of a sentence."""

@@ -16,9 +16,9 @@ from membench.thesis.claims.verdict_words import VERDICTS
 from membench.thesis.claims.verdicts import ClaimResult, Verdicts
 
 BADGE_MEANING = {
-    Badge.CITED: tr("rests on figures that somebody else published"),
+    Badge.CITED: tr("rests on figures published by others"),
     Badge.IMPORTED: tr("rests on measurements of another tool"),
-    Badge.SUBSTITUTED: tr("an assumption stands where a measurement is missing"),
+    Badge.SUBSTITUTED: tr("an assumption replaces a missing measurement"),
     Badge.OVERRIDDEN: tr("uses assumptions that membench does not ship"),
 }
 _BADGES = {
@@ -72,13 +72,13 @@ def rule_words(rule: VerdictThresholds, unit: str) -> str:
     }
     if rule.direction is Direction.HIGHER:
         return tr(
-            "supported where {share} % of the draws are at least {supports}, "
-            "contradicted where {other} % are at most {contradicts}",
+            "supported if {share} % of the draws are at least {supports}, "
+            "contradicted if {other} % are at most {contradicts}",
             **params,
         )
     return tr(
-        "supported where {share} % of the draws are at most {supports}, "
-        "contradicted where {other} % are at least {contradicts}",
+        "supported if {share} % of the draws are at most {supports}, "
+        "contradicted if {other} % are at least {contradicts}",
         **params,
     )
 
@@ -90,7 +90,7 @@ def flip_words(flip: Flip | None, found: Verdicts, *, weak: bool = False) -> str
         weak: whether the evidence is too weak for a verdict, whatever its numbers are.
     """
     if flip is None and weak:
-        return tr("no change of a number: it takes evidence of another kind")
+        return tr("no change of a number: another kind of evidence is needed")
     if flip is None:
         return tr("no single change of an input up to a hundredfold")
     return tr(

@@ -38,7 +38,7 @@ def shape_of(config: Config) -> KvShape:
     state = counts[LayerKind.STATE] * state_bytes(text) if counts[LayerKind.STATE] else 0
     state += counts[LayerKind.CONV] * convolution_bytes(text) if counts[LayerKind.CONV] else 0
     if not (groups or state):
-        raise ModelError("the model has no KV cache: its layers are 0")
+        raise ModelError("the model has no KV cache: its number of layers is 0")
     return KvShape(
         groups=groups,
         state_bytes=state,
@@ -160,7 +160,7 @@ def _window(text: Text, kind: LayerKind) -> int:
     key = "sliding_window" if kind is LayerKind.WINDOW else "attention_chunk_size"
     window = number(text, key, default=0)
     if not window:
-        raise ModelError(f"the model has layers of the kind '{kind}', but no size for them")
+        raise ModelError(f"the model has layers of the kind '{kind}', but does not give their size")
     return window
 
 
@@ -246,7 +246,9 @@ def _compressed(text: Text) -> tuple[LayerGroup, ...]:
     layers = ratios.total()
     width, rotary = number(text, "head_dim"), number(text, "qk_rope_head_dim", default=0)
     if not layers or not width:
-        raise ModelError("the model has no KV cache: its latent's width or its layers are 0")
+        raise ModelError(
+            "the model has no KV cache: its latent's width or its number of layers is 0"
+        )
 
     def latents(count: int, *, every: int = 1, window: int = 0) -> LayerGroup:
         return LayerGroup(
@@ -278,5 +280,5 @@ def _compressed(text: Text) -> tuple[LayerGroup, ...]:
     if window:
         groups.append(latents(layers, window=window))
     elif ratios[0]:
-        raise ModelError("the model has layers with a window alone, but no 'sliding_window'")
+        raise ModelError("the model has layers with only a window, but no 'sliding_window'")
     return tuple(groups)

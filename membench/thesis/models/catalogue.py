@@ -238,13 +238,13 @@ def find_model(name: str) -> Model:
     if "/" in name and not near:
         raise ModelError(
             f"{name}: there is no such file, and no shipped model has that id",
-            "take the path of its config.json; membench advise --model list shows the names",
+            "give the path of its config.json; membench advise --model list shows the names",
         )
     raise ModelError(
         f"'{name}' is not a known model",
         f"did you mean {' or '.join(near)}?"
         if near
-        else "membench advise --model list shows the names; any other by its config.json",
+        else "membench advise --model list shows the names; for others give a config.json",
     )
 
 
@@ -281,7 +281,7 @@ def _no_json(path: Path, content: bytes) -> ModelError:
             "in the clone of its repository: git lfs pull",
         )
     if content.startswith(b"\x1f\x8b"):
-        return ModelError(f"{path}: this is packed with gzip", f"gzip -dk {path}")
+        return ModelError(f"{path}: this file is compressed with gzip", f"gzip -dk {path}")
     if content.lstrip()[:1] == b"<":
         return ModelError(f"{path}: this is a web page, not JSON", "download the raw file")
     return ModelError(f"{path}: this is not JSON", _PUBLISHED)
@@ -297,7 +297,7 @@ def _from_file(path: Path) -> Model:
     except ValueError:
         raise _no_json(path, content) from None
     if not isinstance(config, dict):
-        raise ModelError(f"{path}: the configuration of a model is a JSON object", _PUBLISHED)
+        raise ModelError(f"{path}: the configuration of a model must be a JSON object", _PUBLISHED)
     config = {**config, **_beside(path, config)}
     try:
         shape = shape_of(config)

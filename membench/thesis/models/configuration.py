@@ -108,7 +108,7 @@ def resolved(config: Config) -> Text:
     kinds = [one.get("model_type") for one in (part, config)]
     kind = next((one for one in kinds if isinstance(one, str) and one), "")
     if not kind:
-        raise ModelError("the model has no 'model_type'", "take the config.json as it is published")
+        raise ModelError("the model has no 'model_type'", "use the published config.json")
     row = absent_keys().get(kind)
     text = Text(kind, row is not None)
     text.update(_stated(part))
@@ -144,8 +144,8 @@ def number(config: Config, *keys: str, default: int | None = None) -> int:
         return value
     if default is None:
         raise ModelError(
-            f"the model has no '{keys[0]}', and what that means for its model_type is not known",
-            f"state '{keys[0]}' in the configuration",
+            f"the model has no '{keys[0]}', and membench has no default for its model_type",
+            f"add '{keys[0]}' to the configuration",
         )
     return default
 

@@ -50,5 +50,5 @@ def usable_capacity(capacity_bytes: float, bytes_per_s: float, mean_gap_s: float
 def sessions_held(active: float, duty: float) -> float:
     """Sessions alive if ``active`` are being served, each for a share ``duty`` of its life."""
     if not 0 < duty <= 1:
-        raise ValueError(f"a duty cycle of {duty}")
+        raise ValueError(f"the duty cycle {duty} is not above 0 and at most 1")
     return active / duty

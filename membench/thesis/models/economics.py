@@ -111,7 +111,7 @@ def cheapest_bands(places: Sequence[Keeping], kv_bytes: float) -> tuple[Band, ..
     the first one is taken.
     """
     if not places:
-        raise ValueError("no tier to keep anything in")
+        raise ValueError("no places to keep a prefix")
     bands: list[Band] = []
     low = 0.0
     here = min(places, key=lambda place: (place.loading, place.rent))

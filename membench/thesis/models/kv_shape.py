@@ -129,8 +129,8 @@ class LayerGroup:
     def _latent_bytes(self) -> int:
         if self.parts != 1 or not self.rotary:
             raise UsageError(
-                "the layout fp8_ds_mla holds latents with a rotary part: this model has none",
-                "take fp8",
+                "fp8_ds_mla requires latents with a rotary part, which this model does not have",
+                "use fp8",
             )
         plain = self.width - self.rotary
         if self.compressed:
@@ -173,7 +173,7 @@ def kv_bytes(
 ) -> int:
     """Bytes that one sequence of ``tokens`` holds, with windows, state and (optionally) index."""
     if tokens < 0:
-        raise UsageError(f"a context of {tokens} tokens", "a context is 0 tokens or more")
+        raise UsageError(f"invalid context: {tokens} tokens", "a context is 0 tokens or more")
     return shape.state_bytes + sum(
         group.layers * group.entries(tokens) * group.entry_bytes(dtype)
         for group in shape.groups
@@ -188,7 +188,7 @@ def mean_bytes_per_token(shape: KvShape, tokens: float, dtype: KvDtype = KvDtype
     `bytes_per_token` for any context. ``tokens`` may be fractional.
     """
     if tokens < 1:
-        raise UsageError(f"a context of {tokens:g} tokens", "take one token or more")
+        raise UsageError(f"invalid context: {tokens:g} tokens", "use one token or more")
     return (
         sum(
             group.layers
@@ -238,7 +238,7 @@ def piece_sizes(
         UsageError: the ranks do not divide the heads, or the block is shorter than one entry.
     """
     if block_tokens < 1 or tp < 1:
-        raise UsageError(f"blocks of {block_tokens} tokens on {tp} ranks", "both are 1 or more")
+        raise UsageError(f"blocks of {block_tokens} tokens on {tp} ranks", "both must be 1 or more")
     grows = [group for group in shape.groups if not group.window] or [*shape.groups]
     if not grows:
         number = 1 if layout is BlockLayout.WHOLE else shape.state_layers
@@ -248,7 +248,7 @@ def piece_sizes(
         if block_tokens % group.every:
             raise UsageError(
                 f"a block of {block_tokens} tokens cuts an entry of {group.every} tokens",
-                f"take a multiple of {group.every} tokens",
+                f"use a multiple of {group.every} tokens",
             )
         held = _heads_per_rank(group.heads, tp) * (block_tokens // group.every)
         parts = group.part_bytes(dtype)
@@ -280,11 +280,11 @@ def _heads_per_rank(heads: int, tp: int) -> int:
         if tp % heads:
             raise UsageError(
                 f"{heads} KV heads cannot be shared by {tp} ranks",
-                f"take a multiple of {heads} ranks",
+                f"use a multiple of {heads} ranks",
             )
         return 1
     if heads % tp:
         raise UsageError(
-            f"{heads} KV heads cannot be divided by {tp} ranks", f"take a divisor of {heads}"
+            f"{heads} KV heads cannot be divided by {tp} ranks", f"use a divisor of {heads}"
         )
     return heads // tp

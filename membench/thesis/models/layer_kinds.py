@@ -74,7 +74,8 @@ def layer_count(text: Config) -> int:
         layers = 2 * number(text, "num_layers")
     if layers > _MOST_LAYERS:
         raise ModelError(
-            f"{layers} layers are more than {_MOST_LAYERS}", "see 'num_hidden_layers' of the model"
+            f"{layers} layers exceed the limit of {_MOST_LAYERS}",
+            "see 'num_hidden_layers' of the model",
         )
     return layers
 
@@ -198,7 +199,7 @@ def _of_flags(
     key: str, flags: Sequence[Any], layers: int, zero: LayerKind, other: LayerKind
 ) -> tuple[LayerKind, ...]:
     if len(flags) < layers or set(map(str, flags)) - {"0", "1"}:
-        raise ModelError(f"'{key}' of the model does not give its {layers} layers a 0 or 1 each")
+        raise ModelError(f"'{key}' of the model must have a 0 or 1 for each of its {layers} layers")
     return tuple(other if flag else zero for flag in flags[:layers])
 
 
@@ -269,23 +270,22 @@ def _rule_of_keys(text: Text) -> str:
     ]
     if strange:
         raise ModelError(
-            f"the architecture '{text.kind}' is not known, and its '{min(strange)}' is not "
-            "understood",
-            "name a model of the same shape that is known, or wait for a newer membench",
+            f"unknown architecture '{text.kind}' with the unsupported key '{min(strange)}'",
+            "use a known model of the same shape, or a newer membench",
         )
     if number(text, "full_attention_interval", default=0):
         raise ModelError(
-            f"the architecture '{text.kind}' is not known, and its layers are named by no list",
-            "state 'layer_types' in the configuration",
+            f"unknown architecture '{text.kind}' without a list of its layers",
+            "add 'layer_types' to the configuration",
         )
     if not number(text, "sliding_window", default=0) or text.get("use_sliding_window") is False:
         return "full"
     if number(text, "sliding_window_pattern", default=0):
         return "full last of 1"
     raise ModelError(
-        f"the architecture '{text.kind}' is not known: which of its layers have the "
-        f"'sliding_window' of {text['sliding_window']} tokens is not stated",
-        "state 'layer_types' in the configuration",
+        f"unknown architecture '{text.kind}': its configuration does not define which layers have "
+        f"the 'sliding_window' of {text['sliding_window']} tokens",
+        "add 'layer_types' to the configuration",
     )
 
 
@@ -322,6 +322,6 @@ def _own(text: Text, layers: int) -> tuple[LayerKind, ...]:
             for place in places
         )
     raise ModelError(
-        f"the model does not say which layers of '{text.kind}' attend",
-        "take the config.json as it is published, with 'layer_types' or its pattern",
+        f"the configuration does not define which layers of '{text.kind}' have attention",
+        "use the published config.json, with 'layer_types' or its pattern",
     )

@@ -189,7 +189,7 @@ def _state(text: Text, hidden: int) -> Iterator[tuple[str, float]]:
         yield "self_attn.output_gate", hidden * wide
         yield "self_attn.out_proj", wide * hidden
         return
-    raise ModelError(f"the weights of the recurrent layers of '{text.kind}' are not described")
+    raise ModelError(f"the weights of the recurrent layers of '{text.kind}' are unknown")
 
 
 def _mamba(text: Text, hidden: int, states: int) -> Iterator[tuple[str, float]]:
@@ -276,7 +276,9 @@ def _ernie(text: Text, place: int) -> bool:
     ends = [text.get("moe_layer_start_index"), text.get("moe_layer_end_index", -1)]
     starts, stops = (one if isinstance(one, list) else [one] for one in ends)
     if not (starts and stops and all(type(one) is int for one in (*starts, *stops))):
-        raise ModelError("'moe_layer_start_index' of the model and its end must be whole numbers")
+        raise ModelError(
+            "'moe_layer_start_index' and 'moe_layer_end_index' of the model must be whole numbers"
+        )
     final = number(text, "num_hidden_layers") - 1
     last = max(final if one == -1 else one for one in stops)
     every = max(number(text, "moe_layer_interval", default=1), 1)

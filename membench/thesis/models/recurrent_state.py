@@ -24,7 +24,7 @@ def state_bytes(text: Text) -> int:
     for reader in (_gated_delta, _kimi_delta, _mamba, _lightning, _gated_recurrence):
         if (found := reader(text)) is not None:
             return found
-    raise ModelError(f"the state of the recurrent layers of '{text.kind}' is not described")
+    raise ModelError(f"the size of the recurrent state of '{text.kind}' is unknown")
 
 
 def convolution_bytes(text: Config) -> int:

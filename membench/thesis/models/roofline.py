@@ -83,14 +83,14 @@ def prefill_flops(
         attention_flops: ``c_a``, FLOPs of one pair of a query and a key over all layers.
     """
     if not 0 <= cached <= tokens:
-        raise ValueError(f"{cached} cached of {tokens} tokens")
+        raise ValueError(f"{cached} cached tokens of {tokens}")
     return prefill_formula(tokens, matmul_params, attention_flops, cached)
 
 
 def prefill_formula(
     tokens: float, matmul_params: float, attention_flops: float, cached: float
 ) -> float:
-    """`prefill_flops` without its check: plain arithmetic, which holds for arrays too."""
+    """`prefill_flops` without its check: plain arithmetic that also works on arrays."""
     linear = 2 * matmul_params * (tokens - cached)
     return linear + attention_flops * (tokens**2 - cached**2) / 2
 

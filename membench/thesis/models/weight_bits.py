@@ -123,7 +123,7 @@ def weights_of(config: Config, wanted: WeightType = WeightType.AUTO) -> Weights:
     found = matrices(text)
     count = sum(one.weights for one in found)
     if not count:
-        raise ModelError("the matrices of the model hold no weights", "see its 'hidden_size'")
+        raise ModelError("the matrices of the model have no weights", "see its 'hidden_size'")
     held_as = _uniform(_UNIFORM[wanted]) if wanted in _UNIFORM else _stated(config, text)
     precisions = [held_as(one) for one in found]
     size = [
@@ -177,8 +177,7 @@ def _quantization(part: Config) -> Mapping[str, Any]:
             continue
         if not isinstance(stated, Mapping):
             raise ModelError(
-                f"the precision of the weights is not known: '{key}' says no more "
-                f"than {str(stated)[:40]!r}",
+                f"the precision of the weights is not known: '{key}' is only {str(stated)[:40]!r}",
                 _GIVE,
             )
         inner = stated.get("quantization")
@@ -319,8 +318,8 @@ def _groups(
         groups.append((None, _algorithm(scheme)))
     if not groups:
         raise ModelError(
-            "the precision of the weights is not known: the configuration is of mixed precision "
-            "and does not list which matrices have which",
+            "the precision of the weights is not known: the configuration has mixed precision "
+            "and does not list the precision of each matrix",
             _GIVE,
         )
     return groups
@@ -361,7 +360,7 @@ def _positive(part: Mapping[str, Any], key: str) -> int:
     value = part.get(key)
     if type(value) is not int or not 0 < value <= 32:
         raise ModelError(
-            f"the precision of the weights is not known: '{key}' is no number of bits", _GIVE
+            f"the precision of the weights is not known: '{key}' is not a number of bits", _GIVE
         )
     return value
 
@@ -380,7 +379,7 @@ def _pattern(names: Iterable[str]) -> Callable[[str], bool]:
     try:
         written = [re.compile(name.removeprefix("re:")) for name in own]
     except re.error:
-        raise ModelError("a pattern of 'ignore' or 'targets' is no regular expression") from None
+        raise ModelError("a pattern of 'ignore' or 'targets' is not a regular expression") from None
 
     def fits(name: str) -> bool:
         parts = name.split(".")

@@ -183,12 +183,14 @@ def replay_source(
     found = replay(trace)
     block = block_bytes(trace, model.shape, dtype) if model is not None else None
     if block is None and (sizes or tiers):
-        raise UsageError("bytes of cache need a model", "name it: --model NAME or config.json")
+        raise UsageError(
+            "capacities in bytes require a model", "add --model NAME or --model config.json"
+        )
     warm = _first_counted(trace, warmup)
     if block is not None and min(sizes, default=block) < block:
         raise UsageError(
-            f"{show_amount(min(sizes))} hold no block: one is {show_amount(block)}",
-            "take a larger --capacity or a smaller --block-tokens",
+            f"{show_amount(min(sizes))} is less than one block ({show_amount(block)})",
+            "use a larger --capacity or a smaller --block-tokens",
         )
     blocks = {*capacities, *(int(size // block) for size in sizes if block)}
     blocks |= {found.curve.least(share) for share in shares}
@@ -230,8 +232,8 @@ def block_bytes(trace: Trace, shape: KvShape, dtype: KvDtype) -> float:
     tokens = trace.prompt[trace.prompt > 0].astype(np.float64)
     if not trace.block_tokens or not tokens.size:
         raise UsageError(
-            f"{trace.name}: its blocks are objects without tokens, of which no model says the size",
-            "leave --model out",
+            f"{trace.name}: its blocks are objects without tokens, so their size is unknown",
+            "omit --model",
         )
     held = shape.state_bytes * tokens.size + sum(
         group.layers
@@ -252,7 +254,7 @@ def _first_counted(trace: Trace, warmup: float | None) -> int:
         span = float(trace.arrival[-1] - trace.arrival[0])
         raise UsageError(
             f"a warm-up of {warmup:g} s leaves no request: the trace lasts {span:g} s",
-            "take a shorter --warmup",
+            "use a shorter --warmup",
         )
     return first
 
@@ -265,7 +267,7 @@ def _demand_order(trace: Trace, what: str) -> None:
         )
     if (np.diff(trace.arrival) < 0).any():
         raise UsageError(
-            f"{what} needs one clock, and the times of the trace are those of each session",
+            f"{what} needs a common clock, but each session of the trace has its own",
             "interleave them: --arrivals poisson:RATE",
         )
 
@@ -312,7 +314,7 @@ def _points(
 
 
 def _full_after(trace: Trace, found: Replay, ends: Ints) -> list[float | None]:
-    """Seconds until the trace has named so many different blocks; None for never."""
+    """Seconds until the trace has named ``ends`` different blocks; None for never."""
     if _days(trace, 0) is None:
         return [None] * ends.size
     known = np.zeros(trace.requests, np.int64)
@@ -368,9 +370,9 @@ def tier_specs(asked: Sequence[TierAsked], block: float) -> list[TierSpec]:
     for one in asked:
         if one.capacity_bytes < block:
             raise UsageError(
-                f"{one.name}: {show_amount(one.capacity_bytes)} hold no block: one is "
-                f"{show_amount(block)}",
-                "take a larger tier in --tiers",
+                f"{one.name}: {show_amount(one.capacity_bytes)} is less than one block "
+                f"({show_amount(block)})",
+                "use a larger tier in --tiers",
             )
     return [
         TierSpec(name=one.name, capacity=one.capacity_bytes / block, ttl=one.ttl, second=one.second)

@@ -27,19 +27,19 @@ _MIDDLE = (5, 95)
 
 
 _NARROWER = 0.999
-"""Of the smallest step between two points: a bin this wide holds one point at most."""
+"""Share of the smallest step between two points: a bin of this width holds at most one point."""
 _ROUNDING = 1e-9
 """A logarithm this far below the begin of a bin may be counted into it."""
 
 
 class _Bins(NamedTuple):
-    """Equal bins over the logarithms of a curve's capacities.
+    """Equal-width bins over the logarithms of a curve's capacities.
 
     Attributes:
-        logarithms: [n] of the capacities.
+        logarithms: [n] logarithms of the capacities.
         slopes: [n] rise of the hit rate from each point to the next; 0 from the last on.
         per_unit: bins per unit of the logarithm.
-        first: [bin] the last point at or below where the bin begins.
+        first: [bin] the last point at or below the start of the bin.
     """
 
     logarithms: Floats
@@ -68,8 +68,8 @@ class Curve:
     def hit_rate(self, tokens: Floats) -> Floats:
         """Hit rate with ``tokens`` of cache, linear in the logarithm between the points.
 
-        Bit for bit what `numpy.interp` gives, of any shape; a table of equal bins in place of
-        its binary search makes it three times as fast.
+        The result equals `numpy.interp` bit for bit, for any shape; a table of equal-width bins
+        instead of its binary search makes it three times as fast.
         """
         bins = self._bins
         place = np.log(np.clip(tokens, self.capacity[0], self.capacity[-1]))

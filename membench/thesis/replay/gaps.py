@@ -48,7 +48,7 @@ def resting(trace: Trace) -> Gaps:
         TraceError: the trace has no sessions.
     """
     if not trace.sessions:
-        raise TraceError(f"{trace.name}: it has no sessions whose context could rest")
+        raise TraceError(f"{trace.name}: it has no sessions, so no idle contexts")
     order = np.lexsort((trace.arrival, trace.session))
     session = trace.session[order]
     next_ = np.flatnonzero(session[1:] == session[:-1]) + 1

@@ -107,7 +107,7 @@ def replay(trace: Trace) -> Replay:
     if not 0 <= references <= MOST_REFERENCES:
         raise TraceError(
             f"{trace.name}: more than {MOST_REFERENCES:.0e} references to blocks",
-            "look for a run that ends far beyond its begin",
+            "look for a run that ends far beyond its start",
         )
     events = _joined(_events(touches(trace)))
     blocks = trace.blocks

@@ -41,10 +41,10 @@ MEANING = {
     EvictionRule.LRU: "least recently used",
     EvictionRule.FIFO: "first in, first out",
     EvictionRule.S3FIFO: "S3-FIFO",
-    EvictionRule.OPTIMAL: "what is needed last goes first (Belady): no rule hits more",
+    EvictionRule.OPTIMAL: "evicts the block that is needed last (Belady): the optimum",
     EvictionRule.LEAF: "least recently used of the blocks that no cached block follows",
-    EvictionRule.TTL: "least recently used, dropped after so many seconds without use",
-    EvictionRule.SECOND: "least recently used, let in when named for the second time",
+    EvictionRule.TTL: "least recently used, dropped after SECONDS without use",
+    EvictionRule.SECOND: "least recently used, admitted on the second use",
 }
 
 
@@ -72,7 +72,7 @@ def parse_policy(word: str) -> CachePolicy:
     if name == "belady":
         name = EvictionRule.OPTIMAL
     if name not in [*EvictionRule] or (name != EvictionRule.TTL and rest):
-        raise UsageError(f"'{word}' is no policy", hint)
+        raise UsageError(f"'{word}' is not a policy", hint)
     if name != EvictionRule.TTL:
         return CachePolicy(EvictionRule(name))
     try:
@@ -80,7 +80,7 @@ def parse_policy(word: str) -> CachePolicy:
     except ValueError:
         seconds = math.nan
     if not 0 < seconds < math.inf:
-        raise UsageError(f"'{word}' names no seconds above 0", hint)
+        raise UsageError(f"'{word}' has no seconds above 0", hint)
     return CachePolicy(EvictionRule.TTL, seconds)
 
 
@@ -116,8 +116,8 @@ def expanded(trace: Trace) -> Requests:
     """
     if trace.references > _MOST:
         raise TraceError(
-            f"{trace.name}: more than {_MOST} references: only LRU is replayed for so many",
-            "leave --policy out, or cut the trace",
+            f"{trace.name}: more than {_MOST} references: only LRU can replay so many",
+            "omit --policy, or shorten the trace",
         )
     first, last = keys_of(trace)
     order = np.argsort(first, kind="stable")
@@ -144,7 +144,7 @@ def serve(requests: Requests, policy: CachePolicy, capacity: int) -> ServedBlock
     """
     if policy.rule is EvictionRule.TTL and (np.diff(requests.arrival) < 0).any():
         raise UsageError(
-            "the requests are not in the order of arrival, which a time to live needs",
+            "a time to live requires the requests in the order of arrival",
             "draw arrivals: --arrivals poisson:RATE",
         )
     count, blocks = requests.bounds.size - 1, requests.blocks

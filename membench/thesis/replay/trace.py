@@ -138,7 +138,7 @@ def with_shared_prefix(trace: Trace, tokens: int) -> Trace:
     end = np.minimum(trace.last[place], trace.first[place] + wanted - 1)[of_run]
     span = int(trace.last.max()) + 1
     if span * sessions.size >= _MOST_IDS:
-        raise TraceError(f"{trace.name}: its ids are too large to be told apart by session")
+        raise TraceError(f"{trace.name}: its ids are too large to be separated by session")
     own = wanted + of_run * span  # shared ids come first, then those of each session
     parts = [
         (trace.first + own, np.minimum(trace.last, head - 1) + own),

@@ -119,12 +119,14 @@ def plan_of_trace(
     elif trace.sessions or not trace.timed:
         raise UsageError(
             f"{trace.name}: its requests have no common clock",
-            "say how many come: --requests-per-second R",
+            "give their rate: --requests-per-second R",
         )
     block = block_bytes(trace, model.shape, dtype)
     outcome = simulate(trace, tier_specs(tiers, block), block)
     if not outcome.seconds:
-        raise UsageError(f"{trace.name}: it lasts no time", "draw arrivals with a rate")
+        raise UsageError(
+            f"{trace.name}: all its requests have the same time", "draw arrivals with a rate"
+        )
     found = [
         _tier(
             asked,
@@ -172,9 +174,9 @@ def plan_of_lengths(
     for asked in tiers:
         if asked.capacity_bytes < per_token:
             raise UsageError(
-                f"{asked.name}: {show_amount(asked.capacity_bytes)} hold no token: one is "
-                f"{show_amount(per_token)}",
-                "take a larger tier in --tiers",
+                f"{asked.name}: {show_amount(asked.capacity_bytes)} is less than one token "
+                f"({show_amount(per_token)})",
+                "use a larger tier in --tiers",
             )
     found = []
     served = 0.0

@@ -57,8 +57,8 @@ class TierSpec:
         slow = not (self.read > 0 and self.write > 0)
         if slow or not (self.capacity >= 0 and self.latency >= 0 and self.ttl >= 0):
             raise UsageError(
-                f"{self.name}: a capacity, a latency or a time to live below 0, or no bandwidth",
-                "a tier that is not there is left out",
+                f"{self.name}: a capacity, latency or TTL below 0, or a bandwidth not above 0",
+                "leave out tiers that do not exist",
             )
         if self.capacity < INFINITE:
             object.__setattr__(self, "capacity", float(math.floor(self.capacity)))

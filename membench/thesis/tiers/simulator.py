@@ -45,7 +45,7 @@ def at_request_rate(trace: Trace, per_s: float, seed: int = 0) -> Trace:
     without sessions all times are scaled.
     """
     if per_s <= 0:
-        raise UsageError(f"{per_s:g} requests a second", "take a rate above 0")
+        raise UsageError(f"a rate of {per_s:g} requests per second", "use a rate above 0")
     if trace.sessions:
         sessions = np.unique(trace.session).size
         return with_poisson_arrivals(trace, per_s * sessions / trace.requests, seed)

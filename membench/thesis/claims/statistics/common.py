@@ -26,41 +26,44 @@ Formula = Callable[..., Floats]
 
 
 class Known(NamedTuple):
-    """A model with known weights, and the bits per weight in which it is published."""
+    """A model with known weights, and the bits per weight in which it is published.
+
+    Attributes:
+        place: its row in the columns of `all_models`.
+    """
 
     name: str
     shape: KvShape
     weights: Parameters
     held: Weights
+    place: int
 
     def kv(self, tokens: Floats, dtype: KvDtype) -> Floats:
-        """Bytes of a context of ``tokens``: growing cache, windows as far as filled, and state."""
-        held: Floats = np.full_like(tokens, float(self.shape.state_bytes))
-        for group in self.shape.groups:
-            entries = np.minimum(tokens / group.every, group.window or np.inf)
-            held = held + group.layers * group.entry_bytes(dtype) * entries
-        return held
+        """Bytes of a context of ``tokens``, its row of `AllModels.kv`."""
+        row: Floats = all_models().kv(tokens, dtype)[self.place]
+        return row
 
 
 @cache
 def known_models() -> tuple[Known, ...]:
     """The shipped models; every statistic that depends on a model is drawn for all of them."""
-    return tuple(
-        Known(model.slug, model.shape, model.parameters, model.weights)
+    known = [
+        (model.slug, model.shape, model.parameters, model.weights)
         for model in judged_models().values()
         if model.parameters is not None and model.weights is not None
-    )
+    ]
+    return tuple(Known(*each, place) for place, each in enumerate(known))
 
 
 class AllModels(NamedTuple):
-    """The `known_models` in columns, for arithmetic on all of them and all draws at once.
+    """The `known_models` in columns, for arithmetic on all models and all draws at once.
 
     Attributes:
         names: [model].
         matmul, attention: [model, 1] the constants of `roofline.prefill_flops`.
         state: [model, 1] bytes of the constant state of a sequence.
-        every, window, entry: [group] of [model, 1]: tokens an entry, entries that a window holds,
-            and, by type, bytes of an entry in all layers of the group.  Models with fewer groups
+        every, window, entry: [group] of [model, 1]: tokens per entry, entries in a window, and, by
+            type, bytes per entry over all layers of the group.  Models with fewer groups
             have empty ones.
     """
 
@@ -73,12 +76,11 @@ class AllModels(NamedTuple):
     entry: dict[KvDtype, Floats]
 
     def kv(self, tokens: Floats, dtype: KvDtype) -> Floats:
-        """[model, draws] what `Known.kv` gives for each model."""
-        held = np.broadcast_to(self.state, (len(self.names), tokens.size))
-        groups = zip(self.every, self.window, self.entry[dtype], strict=True)
-        for every, window, entry in groups:
-            held = held + entry * np.minimum(tokens / every, window)
-        return held
+        """[model, draws] bytes of a context of ``tokens`` ([draws]).
+
+        These are the growing cache, windows as far as filled, and the state.
+        """
+        return _kv(dtype, tokens.tobytes())
 
 
 @cache
@@ -115,6 +117,17 @@ def all_models() -> AllModels:
     )
 
 
+@lru_cache(maxsize=32)
+def _kv(dtype: KvDtype, contexts: bytes) -> Floats:
+    """For most changes of an input the contexts stay what they were."""
+    models, tokens = all_models(), np.frombuffer(contexts)
+    held: Floats = np.broadcast_to(models.state, (len(models.names), tokens.size))
+    for every, window, entry in zip(models.every, models.window, models.entry[dtype], strict=True):
+        held = held + entry * np.minimum(tokens / every, window)
+    held.flags.writeable = False
+    return held
+
+
 def each_model(value: Callable[[Known], Floats]) -> dict[str, Floats]:
     """``value`` of each model, one after the other."""
     return {model.name: value(model) for model in known_models()}
@@ -138,7 +151,7 @@ def prefill_flops(tokens: Floats, cached: Floats) -> Floats:
     """[model, draws] FLOPs to prefill ``tokens``, the first ``cached`` of which are restored.
 
     Raises:
-        ValueError: more tokens are cached than there are.
+        ValueError: ``cached`` exceeds ``tokens``.
     """
     if not ((cached >= 0) & (cached <= tokens)).all():
         raise ValueError("more tokens are cached than there are")

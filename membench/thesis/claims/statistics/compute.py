@@ -77,9 +77,9 @@ def _mix(scenario: Scenario) -> tuple[Floats, Floats]:
 
 
 def _decode(
-    scenario: Scenario, model: Known, device: str, batch: Floats, context: Floats
+    model: Known, speeds: tuple[Floats, Floats], batch: Floats, context: Floats
 ) -> TokenTime:
-    return token_time(model, batch, context, *_device(scenario, device), KvDtype.FP8, FP4)
+    return token_time(model, batch, context, *speeds, KvDtype.FP8, FP4)
 
 
 def decode_memory_bound(scenario: Scenario) -> Values:
@@ -88,12 +88,13 @@ def decode_memory_bound(scenario: Scenario) -> Values:
     It assumes equal numbers of tokens at every batch size (powers of two) and both contexts.
     """
     batch, used = _mix(scenario)
+    rubin = _device(scenario, "rubin")
     contexts = [scenario["workload.agent.context_p50"], scenario["workload.conversation.context"]]
 
     def share(model: Known) -> Floats:
         total = bound = np.zeros(1)
         for context in contexts:
-            time = _decode(scenario, model, "rubin", batch, context)
+            time = _decode(model, rubin, batch, context)
             spent = time.bound * used
             total = total + spent.sum(axis=0)
             bound = bound + (spent * (time.memory >= time.compute)).sum(axis=0)
@@ -121,12 +122,12 @@ def hardware_fall(scenario: Scenario) -> Values:
     """Cost of a decoded token on Rubin relative to GB200, by bounds and rack prices."""
     batch, used = _mix(scenario)
     context = scenario["workload.conversation.context"]
+    devices = [_device(scenario, device) for device in ("gb200", "rubin")]
     dearer = scenario["price.rack_rubin"] / scenario["price.rack_blackwell"]
 
     def fall(model: Known) -> Floats:
         old, new = (
-            (_decode(scenario, model, device, batch, context).bound * used).sum(axis=0)
-            for device in ("gb200", "rubin")
+            (_decode(model, speeds, batch, context).bound * used).sum(axis=0) for speeds in devices
         )
         ratio: Floats = old / new / dearer
         return ratio

@@ -43,16 +43,16 @@ _MARGIN = 1.25
 
 
 class _Constants(NamedTuple):
-    """What no draw changes, in columns that meet draws in the last axis.
+    """The values that do not depend on draws, shaped so that draws broadcast along the last axis.
 
     Attributes:
         stored: [model, 1] bytes of weights.
-        matmul, attention: [model, 1] the two constants of `roofline.prefill_flops`.
+        matmul, attention: [model, 1] constants of `roofline.prefill_flops`.
         asked: [trace, 1, 1] tokens of the mean request.
-        token: [trace, model, 1] bytes of a token of a mean request: windows and state included.
-        kept: [trace, model, 1] the same of the break-even rate, B.
-        work: [trace, model, 1] FLOP/s of the trace, hits not computed.
-        most: [trace, 1, 1] the least capacity at which nothing more can hit, tokens.
+        token: [trace, model, 1] bytes per token of a mean request, with windows and state.
+        kept: [trace, model, 1] the same as used for the break-even rate, bytes.
+        work: [trace, model, 1] FLOP/s for the trace if hits are not computed.
+        most: [trace, 1, 1] the smallest capacity beyond which the hit rate no longer rises, tokens.
     """
 
     stored: Floats
@@ -134,7 +134,7 @@ CLASSES = {
 
 @cache
 def _class_variants() -> tuple[str, ...]:
-    """Every model under every trace on every class of GPU, the traces next to each other."""
+    """Every model under every trace on every class of GPU, with the traces of a model adjacent."""
     return tuple(
         on_class(model.name, curve.name, title)
         for title in CLASSES.values()
@@ -151,7 +151,7 @@ def _variants() -> tuple[str, ...]:
 
 
 def _each_class(value: Callable[[str], Floats]) -> Values:
-    """``value`` ([trace, model, draws]) of every class of GPU, by variant."""
+    """``value`` ([trace, model, draws]) for every class of GPU, by variant."""
     rows = (own for gpu in CLASSES for own in _rows(value(gpu)))
     return dict(zip(_class_variants(), rows, strict=True))
 

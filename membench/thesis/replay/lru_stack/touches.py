@@ -103,7 +103,7 @@ def _moves(trace: Trace) -> Ints | int:
     np.maximum.at(highest, session, trace.last)
     spans = np.maximum(highest - lowest + 1, 0)  # a session may have no run at all
     if spans.sum(dtype=np.float64) >= _MOST_KEYS:
-        raise TraceError(f"{trace.name}: its ids are too large to be told apart by session")
+        raise TraceError(f"{trace.name}: its ids are too large to be separated by session")
     moves: Ints = (offsets(spans)[:-1] - lowest)[session]
     return moves
 

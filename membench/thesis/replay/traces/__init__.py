@@ -134,7 +134,7 @@ def _of_folder(path: Path, block_tokens: int | None) -> Trace:
     parts = [_lines(shown(one), read_trace_bytes(one)) for one in files_here]
     for part in parts:
         if not agent.is_form_of(part):
-            raise TraceError(f"{part.name}: this is no session", "name the file itself")
+            raise TraceError(f"{part.name}: this is not a session", "name the file itself")
     own = agent.read_files(parts, shown(path))
     return own if block_tokens in {None, own.block_tokens} else regrouped(own, block_tokens or 0)
 

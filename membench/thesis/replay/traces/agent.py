@@ -73,18 +73,16 @@ class _Reader:
         self.number = count
         size = lines.whole(number, session, "block_size")
         if not size or size != (self.block or size):
-            lines.fail(
-                number, f"blocks of {size} tokens, where {self.block or 'some'} are expected"
-            )
+            lines.fail(number, f"blocks of {size} tokens instead of {self.block or '1 or more'}")
         if wanted not in {None, size}:
             lines.fail(
                 number,
                 f"the trace has blocks of {size} tokens, not of {wanted}",
-                "leave --block-tokens out",
+                "omit --block-tokens",
             )
         self.block = size
         if session.get("scope", session.get("hash_id_scope", "local")) != "local":
-            lines.fail(number, "'scope' must be \"local\": no other is known")
+            lines.fail(number, "'scope' must be \"local\": no other is supported")
         requests = session.get("requests")
         if not isinstance(requests, list) or not requests:
             lines.fail(number, "'requests' must be a list with at least one request")
@@ -95,7 +93,7 @@ class _Reader:
         before = 0.0
         for place, request in enumerate(requests, 1):
             if not isinstance(request, dict):
-                lines.fail(number, f"request {place} is no JSON object")
+                lines.fail(number, f"request {place} is not a JSON object")
             time = lines.time(number, request, "t")
             if time < before:
                 lines.fail(number, f"'t' of request {place} goes back, from {before:g} to {time:g}")
@@ -123,7 +121,8 @@ class _Reader:
                 first, last = run
             else:
                 lines.fail(
-                    number, f"request {place} has an id that is no number and no pair of them"
+                    number,
+                    f"request {place} has an id that is neither a number nor a pair of numbers",
                 )
             if not 0 <= first <= last < _MOST_ID:
                 lines.fail(number, f"request {place} has ids from {first} to {last}")

@@ -54,7 +54,7 @@ class Lines:
         """The JSON object of each line, with the line's number."""
         written = [number for number, line in enumerate(self.lines, 1) if line.strip()]
         if not written:
-            raise TraceError(f"{self.name}: the file is empty", "was it fetched to its end?")
+            raise TraceError(f"{self.name}: the file is empty", "was the download complete?")
         for number in written:
             yield number, self.parse(number, self.lines[number - 1])
 
@@ -66,7 +66,7 @@ class Lines:
             last = number == len(self.lines) > 1
             self.fail(number, "this is not JSON" + (": is the file cut off?" if last else ""))
         if not isinstance(found, dict):
-            self.fail(number, "this is no JSON object")
+            self.fail(number, "this is not a JSON object")
         return found
 
     def time(self, number: int, entry: Mapping[str, Any], key: str) -> float:
@@ -118,9 +118,11 @@ def read_trace_bytes(path: Path) -> bytes:
             "membench compare and report read it",
         )
     if data.startswith(_ZSTD):
-        raise TraceError(f"{name}: packed with zstd, which is not read", "unpack it: zstd -d FILE")
+        raise TraceError(
+            f"{name}: compressed with zstd, which is not supported", "decompress it: zstd -d FILE"
+        )
     if data.count(b"\n") > SMALL // _SHORTEST and data.count(b"\n") > len(data) // _SHORTEST:
-        raise TraceError(f"{name}: lines of {_SHORTEST} bytes and less, which no trace has")
+        raise TraceError(f"{name}: not a trace: its lines have {_SHORTEST} bytes or fewer")
     return data
 
 
@@ -139,5 +141,5 @@ def lines_of(data: bytes, name: str) -> list[bytes]:
     """
     lines = data.splitlines()
     if len(max(lines, key=len, default=b"")) > MAX_LINE:
-        raise TraceError(f"{name}: a line of more than {about_size(MAX_LINE)}, which no trace has")
+        raise TraceError(f"{name}: not a trace: a line is longer than {about_size(MAX_LINE)}")
     return lines

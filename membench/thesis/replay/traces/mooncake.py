@@ -118,7 +118,7 @@ class _Clock:
         lines = self.lines
         if not self.timed:
             if "timestamp" in entry:
-                lines.fail(number, "a 'timestamp', where the first line has none")
+                lines.fail(number, "has a 'timestamp', but the first line has none")
             columns.arrival.append(0.0)
             return
         if not self.sessions:
@@ -150,8 +150,8 @@ def _check_size(lines: Lines, number: int, entry: Mapping[str, Any], columns: _C
         return
     size = lines.whole(number, entry, "block_size")
     if not size or (columns.block and size != columns.block):
-        expected = columns.block or "some"
-        lines.fail(number, f"blocks of {size} tokens, where {expected} are expected")
+        expected = columns.block or "1 or more"
+        lines.fail(number, f"blocks of {size} tokens instead of {expected}")
     columns.block = size
 
 
@@ -169,7 +169,7 @@ def _ids(lines: Lines, named: list[list[Any]]) -> Ints:
                 if type(value) is not int or not 0 <= value <= _MOST_ID:
                     lines.fail(
                         number,
-                        f"a block id must be a whole number from 0 to {_MOST_ID}, or all are "
+                        f"a block id must be a whole number from 0 to {_MOST_ID}, or all must be "
                         "strings",
                     )
     hashes = np.array(flat, np.uint64)

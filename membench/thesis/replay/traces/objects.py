@@ -40,7 +40,7 @@ def read_binary(content: bytes, name: str) -> Trace:
     """
     if not content or len(content) % _RECORD.itemsize:
         raise TraceError(
-            f"{name}: {len(content)} bytes are no records of {_RECORD.itemsize} bytes",
+            f"{name}: {len(content)} bytes are not whole records of {_RECORD.itemsize} bytes",
             "an oracleGeneral file of libCacheSim is expected: is it cut off?",
         )
     records = np.frombuffer(content, _RECORD)
@@ -65,7 +65,7 @@ def read_table(lines: Lines) -> Trace:
     if any(name in names for name in _LENGTHS):
         raise TraceError(
             f"{lines.name}: this trace has lengths but no block ids: nothing to replay",
-            "hit rates need to know which blocks requests share: docs/kv-tier.md says how to "
+            "hit rates depend on the blocks that requests share; docs/kv-tier.md shows how to "
             "record them from an engine",
         )
     head = any(name in names for name in (*_TIMES, *_IDS))
@@ -73,8 +73,8 @@ def read_table(lines: Lines) -> Trace:
     key = next((names.index(name) for name in _IDS if name in names), None if head else 1)
     if key is None:
         raise TraceError(
-            f"{lines.name}: this table names no column of object ids",
-            "expected is libCacheSim's form: time,obj_id,size",
+            f"{lines.name}: this table has no column of object ids",
+            "the columns of libCacheSim are expected: time,obj_id,size",
         )
     arrival: list[float] = []
     ids: list[object] = []
@@ -83,7 +83,7 @@ def read_table(lines: Lines) -> Trace:
             continue
         cells = _cells(lines, number)
         if len(cells) <= max(key, time or 0):
-            lines.fail(number, f"{len(cells)} values, where {max(key, time or 0) + 1} are expected")
+            lines.fail(number, f"{len(cells)} values instead of at least {max(key, time or 0) + 1}")
         arrival.append(_time(lines, number, cells[time]) if time is not None else float(number))
         word = cells[key].strip()
         whole = word.isascii() and word.isdigit() and int(word[:25]) <= _LARGEST

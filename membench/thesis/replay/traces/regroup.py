@@ -31,13 +31,13 @@ def regrouped(trace: Trace, block_tokens: int) -> Trace:
     if not size:
         raise TraceError(
             f"{trace.name}: its blocks are objects without tokens, which cannot be regrouped",
-            "leave --block-tokens out",
+            "omit --block-tokens",
         )
     if block_tokens % size or block_tokens < size:
         raise TraceError(
             f"{trace.name}: the trace has blocks of {size} tokens, not of {block_tokens}: they "
             "cannot be cut",
-            f"take a multiple of {size}, or leave --block-tokens out",
+            f"use a multiple of {size}, or omit --block-tokens",
         )
     if block_tokens == size:
         return trace
