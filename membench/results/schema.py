@@ -170,6 +170,34 @@ class Row:
         return self.backend.startswith("import:")
 
 
+_SAMPLES_CELL = "_samples"
+"""Key in the `vars` of a row for its cell of samples, until somebody asks for the samples."""
+
+
+class _SamplesOnDemand:
+    """The samples of a row that was read: most readers need none of the many thousands.
+
+    No data descriptor, so that samples that a row was made with, or that were parsed, come first.
+    """
+
+    def __get__(self, row: Row | None, _owner: type[Row]) -> tuple[tuple[float, ...], ...]:
+        cell = None if row is None else vars(row).get(_SAMPLES_CELL)
+        if cell is None:
+            return ()
+        samples: tuple[tuple[float, ...], ...] = _KINDS["samples"].read(cell)
+        vars(row)["samples"] = samples
+        del vars(row)[_SAMPLES_CELL]
+        return samples
+
+
+Row.samples = _SamplesOnDemand()  # type: ignore[assignment]
+
+
+def _rounds_of_samples(row: Row) -> int:
+    cell = None if "samples" in vars(row) else vars(row).get(_SAMPLES_CELL)
+    return len(row.samples) if cell is None else cells.rounds_of_samples(cell)
+
+
 def array_bytes(case: str, detail: Mapping[str, str], size_bytes: int | None) -> int | None:
     """Bytes of each array of ``case``, whose row has that detail and working set."""
     sizes = [part[5:] for part in case.split("/") if part.startswith("size=")]
@@ -253,8 +281,8 @@ _RULES = (
         "samples",
         lambda row: (
             row.status is not Status.OK
-            or not (row.samples and row.round_values)
-            or len(row.samples) == len(row.round_values)
+            or not row.round_values
+            or _rounds_of_samples(row) in (0, len(row.round_values))
         ),
         "are not of as many rounds as there are round values",
     ),
@@ -268,6 +296,7 @@ _RULES = (
 
 _OWN = ("case", "value", "n", "round_values", "spread", "min", "max", "samples", "detail", "reason")
 """Columns in which the rows of one run differ; most rows share the values of all others."""
+_OWN_BUT_SAMPLES = tuple(name for name in _OWN if name != "samples")
 
 _SHARED = tuple(name for name in _KINDS if name not in _OWN)
 _shared = itemgetter(*_SHARED)
@@ -302,7 +331,7 @@ def _fault(name: str, value: Any) -> str:
 
 def to_cells(row: Row) -> list[str]:
     """The cells of ``row`` in the order of `COLUMNS`; free text cleaned by `ascii_line`."""
-    values = vars(row)
+    values = {**vars(row), "samples": row.samples}
     shared = _shared(values)
     try:
         cells = _shared_cells(shared, tuple(map(type, shared))).copy()
@@ -322,13 +351,18 @@ def from_cells(cells_by_name: Mapping[str, str]) -> Row:
     get = cells_by_name.get
     name, fault, values = _read_shared(tuple([get(name, "") for name in _SHARED]))
     own: dict[str, Any] = {}
+    samples = get("samples", "")
+    later = bool(samples) and cells.are_plain_samples(samples)
     if not fault:
-        name, fault, own = _read(_OWN, [get(name, "") for name in _OWN])
+        names = _OWN_BUT_SAMPLES if later else _OWN
+        name, fault, own = _read(names, [get(name, "") for name in names])
     if fault:  # the first in the order of the columns is named
         name, fault, _ = _read(COLUMNS, [get(name, "") for name in COLUMNS])
         raise _refused(get("case", ""), name, fault)
     row = object.__new__(Row)
     vars(row).update(values, **own)
+    if later:
+        vars(row)[_SAMPLES_CELL] = samples
     return row
 
 
@@ -361,7 +395,9 @@ def check(row: Row) -> None:
     except TypeError:
         name, fault = _first_fault(values, _SHARED)
     if not fault:
-        name, fault = _first_fault(values, _OWN)
+        # Samples that are still a cell were found valid when it was read.
+        own = _OWN if "samples" in values else _OWN_BUT_SAMPLES
+        name, fault = _first_fault(values, own)
     if fault:
         raise _refused(row.case, name, fault)
     for rule in _RULES:
