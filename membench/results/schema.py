@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from functools import lru_cache
 from operator import itemgetter
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from membench.core.errors import SchemaError, UsageError
 from membench.core.terms import (
@@ -303,17 +303,59 @@ _shared = itemgetter(*_SHARED)
 _PLACE_OF_OWN = tuple((COLUMNS.index(name), name, _KINDS[name]) for name in sorted(_OWN))
 
 
+_OF_RUN = frozenset(
+    ("schema", "run_id", "machine", "device", "driver", "cuda", "membench", "kernel", "started")
+)
+"""Columns that are the same in a whole run; the other shared ones recur in every run."""
+
+
+class _Group(NamedTuple):
+    """Shared columns that are read, judged and written together; ``pick`` takes theirs."""
+
+    names: tuple[str, ...]
+    pick: Callable[[Sequence[Any]], tuple[Any, ...]]
+
+
+def _group(names: Iterable[str]) -> _Group:
+    names = tuple(names)
+    return _Group(names, itemgetter(*map(_SHARED.index, names)))
+
+
+_GROUPS = (
+    _group(name for name in _SHARED if name in _OF_RUN),
+    _group(name for name in _SHARED if name not in _OF_RUN),
+)
+
+
 @lru_cache(maxsize=512)
-def _shared_cells(values: tuple[Any, ...], _types: tuple[type, ...]) -> list[str]:
+def _shared_cells(values: tuple[Any, ...], types: tuple[type, ...]) -> list[str]:
     """The cells of a row with the shared columns ``values``, empty in its own columns."""
-    cells = dict(zip(_SHARED, values, strict=True))
-    return [_KINDS[name].to_cell(cells[name]) if name in cells else "" for name in COLUMNS]
+    cells: dict[str, str] = {}
+    for names, pick in _GROUPS:
+        cells.update(zip(names, _group_cells(names, pick(values), pick(types)), strict=True))
+    return [cells.get(name, "") for name in COLUMNS]
 
 
 @lru_cache(maxsize=512)
-def _shared_fault(values: tuple[Any, ...], _types: tuple[type, ...]) -> tuple[str, str]:
+def _group_cells(
+    names: tuple[str, ...], values: tuple[Any, ...], _types: tuple[type, ...]
+) -> list[str]:
+    return [_KINDS[name].to_cell(value) for name, value in zip(names, values, strict=True)]
+
+
+@lru_cache(maxsize=512)
+def _shared_fault(values: tuple[Any, ...], types: tuple[type, ...]) -> tuple[str, str]:
     """The first shared column with an invalid value, and the reason; else empty texts."""
-    return _first_fault(dict(zip(_SHARED, values, strict=True)), _SHARED)
+    faults = [_group_fault(names, pick(values), pick(types)) for names, pick in _GROUPS]
+    found = [fault for fault in faults if fault[0]]
+    return min(found, key=lambda fault: _SHARED.index(fault[0]), default=("", ""))
+
+
+@lru_cache(maxsize=512)
+def _group_fault(
+    names: tuple[str, ...], values: tuple[Any, ...], _types: tuple[type, ...]
+) -> tuple[str, str]:
+    return _first_fault(dict(zip(names, values, strict=True)), names)
 
 
 def _first_fault(values: Mapping[str, Any], names: Sequence[str]) -> tuple[str, str]:
@@ -369,7 +411,18 @@ def from_cells(cells_by_name: Mapping[str, str]) -> Row:
 @lru_cache(maxsize=512)
 def _read_shared(found: tuple[str, ...]) -> tuple[str, str, dict[str, Any]]:
     """`_read` of the cells of a row in the columns that most rows of a run share."""
-    return _read(_SHARED, found)
+    values: dict[str, Any] = {}
+    for names, pick in _GROUPS:
+        name, fault, read = _read_group(names, pick(found))
+        if fault:
+            return name, fault, {}
+        values |= read
+    return "", "", values
+
+
+@lru_cache(maxsize=512)
+def _read_group(names: tuple[str, ...], found: tuple[str, ...]) -> tuple[str, str, dict[str, Any]]:
+    return _read(names, found)
 
 
 def _read(names: Sequence[str], found: Sequence[str]) -> tuple[str, str, dict[str, Any]]:
