@@ -108,7 +108,7 @@ run() {
     local name=$1
     shift
     if $dry; then
-        membench "$name" run --dry-run "$@"
+        membench "$name" run --dry-run --all "$@"
     elif [[ -e $state/$name.journal ]]; then
         membench "$name" run --resume "$state/$name.csv"
     elif [[ -e $state/$name.csv ]]; then

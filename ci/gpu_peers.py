@@ -183,7 +183,7 @@ def main(arguments: list[str]) -> int:
         for peer in PEERS:
             for line in (peer.build, *(line for line, _ in peer.runs)):
                 print("would run:", line.format(src=f"{folder.name}/{peer.folder}", **names))
-        return subprocess.run(membench(*run, "--dry-run"), check=False).returncode
+        return subprocess.run(membench(*run, "--dry-run", "--all"), check=False).returncode
     failed = []
     with tempfile.TemporaryDirectory() as scratch:
         theirs: list[Path] = []

@@ -4,7 +4,7 @@
 set -euo pipefail
 [[ $# == 1 ]] || { echo "usage: ci/pack-traces.sh FOLDER" >&2; exit 2; }
 from=$(realpath "$1")
-cd "$(dirname "${BASH_SOURCE[0]}")/../membench/thesis/traces/data"
+cd "$(dirname "${BASH_SOURCE[0]}")/../membench/thesis/replay/traces/data"
 
 while read -r sum name; do
     original=$(find "$from" -name "$name" -print -quit)

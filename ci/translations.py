@@ -86,6 +86,7 @@ def data() -> Iterator[str]:
     yield from (need.what for need in told.inputs.values())
     for claim in told.claims:
         yield from (claim.english, claim.quantity, *claim.notes, *claim.contrary)
+        yield from claim.not_found
         for part in claim.parts:
             yield from (part.proposition, part.decided_by, part.waits_for)
     yield from (bench.summary.rstrip(".") for bench in registry().benches.values())

@@ -1,4 +1,4 @@
-"""membench: what the memory tiers of a machine really deliver.
+"""membench: the bandwidth and latency that the memory tiers of a machine really deliver.
 
 The Python API::
 
@@ -7,9 +7,9 @@ The Python API::
     frame = membench.load("mybox.csv")
     membench.compare("old=before.csv", "new=after.csv").to_frame()
 
-and what a bench is declared with (`bench`, `axis`, `Needs`, `skip`, `Timed`,
-`Observed`, `Observation`).  Everything is imported when it is first used, so
-that ``import membench`` costs next to nothing.
+The names for declaring a bench are `bench`, `axis`, `Needs`, `skip`, `Timed`, `Observed` and
+`Observation`. Everything is imported on first use, so that ``import membench`` costs next to
+nothing.
 """
 
 from __future__ import annotations

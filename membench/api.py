@@ -1,6 +1,6 @@
 """The Python API: measuring, reading and comparing as function calls.
 
-The same engine as the commands; nothing is drawn.
+It uses the same engine as the commands, and prints nothing.
 """
 
 from __future__ import annotations
@@ -41,17 +41,17 @@ def run(
 ) -> RunOutcome:
     """Measure this machine; see `RunOptions` for the arguments.
 
-    ``select``, ``skip`` and ``settings`` take one text or several, as the options do.
+    ``select``, ``skip`` and ``settings`` take one string or several, like the options.
 
-    Call it from the main thread: SIGINT and SIGTERM end the run early, with
-    ``RunOutcome.signum`` set and the partial results kept.
+    Call it from the main thread: SIGINT and SIGTERM end the run early, with ``RunOutcome.signum``
+    set and the partial results kept.
 
     Returns:
         The outcome: ``rows`` (a sequence of `Row`), ``csv`` (the file that
-        holds them), ``wall`` (where the time went, in seconds).
+        holds them), ``wall`` (seconds by activity).
 
     Raises:
-        MembenchError: what the command line would end with, as one line and a hint.
+        MembenchError: the error of the command line, as one line and a hint.
     """
     options = RunOptions(
         profile=profile,
@@ -75,27 +75,27 @@ def run(
 
 
 def _several(words: str | Iterable[str]) -> tuple[str, ...]:
-    """One word is not its letters."""
+    """A tuple of strings; a single string becomes one item, not its letters."""
     return (words,) if isinstance(words, str) else tuple(words)
 
 
 def read_rows(path: str | Path) -> list[Row]:
-    """The rows of a results file, in its order.
+    """The rows of a results file, in the order of the file.
 
     Raises:
-        SchemaError: it cannot be read, or breaks a rule of the schema.
+        SchemaError: the file cannot be read, or violates the schema.
     """
     return table.read_rows(Path(path))
 
 
 def load(*paths: str | Path) -> DataFrame:
-    """The rows of one results file or several, one after the other, as a data frame.
+    """The rows of one or several results files, concatenated, as a data frame.
 
-    Absent numbers are NaN or `pandas.NA`, absent text is ``""``; ``round_values``
-    and ``flags`` are tuples, ``samples`` a tuple of tuples, ``detail`` a dict.
+    Absent numbers are NaN or `pandas.NA`, absent text is ``""``; ``round_values`` and ``flags`` are
+    tuples, ``samples`` a tuple of tuples, ``detail`` a dict.
 
     Raises:
-        SchemaError: one of them cannot be read, or breaks a rule of the schema.
+        SchemaError: a file cannot be read, or violates the schema.
     """
     from membench.analysis.frame import rows_frame
 
@@ -111,11 +111,11 @@ def compare(
     normalize: bool = False,
     preset: str = "default",
 ) -> Comparison:
-    """Hold results against each other, as `membench compare` does.
+    """Compare results with a reference, like `membench compare`.
 
     Args:
         files: ``LABEL=FILE`` or ``FILE``; files of one label are pooled.
-        reference: the label to compare with; the first one where it is empty.
+        reference: the label to compare with; if empty, the first one.
         against: ``ref:NAME``, a reference that comes with membench, to compare with.
         by: compare within the files by a column such as ``machine`` or a part of the case ids.
         select: a glob for case ids, or several.
@@ -127,7 +127,7 @@ def compare(
         and all of it as a data frame by ``to_frame()``.
 
     Raises:
-        MembenchError: what the command line would end with, as one line and a hint.
+        MembenchError: the error of the command line, as one line and a hint.
     """
     from membench.analysis.comparison import compare as compare_sides
     from membench.analysis.history.offsets import offsets_of
@@ -151,21 +151,21 @@ def history(
     every_case: bool = False,
     preset: str = "default",
 ) -> History:
-    """One machine's runs over time, as `membench history` shows them.
+    """The history of one machine's runs, as in `membench history`.
 
     Args:
         places: results files of one machine, or directories with them; at least one.
         select: globs for case ids.
-        every_case: a line for every case and statistic, not one for each tier and metric.
-        preset: how large a change must be to be named: ``strict``, ``default``, ``permissive``, or
+        every_case: one line per case and statistic, instead of one per tier and metric.
+        preset: minimum size of a reported change: ``strict``, ``default``, ``permissive``, or
             a TOML file with thresholds.
 
     Returns:
         The history: ``lines`` (with ``values``, ``levels``, ``changes``), and by ``expected()``
-        the range that a next run should lie in.
+        the expected range of the next run.
 
     Raises:
-        MembenchError: what the command line would end with, as one line and a hint.
+        MembenchError: the error of the command line, as one line and a hint.
     """
     from membench.analysis.history.reading import read_history
     from membench.analysis.history.summary import history_of

@@ -1,4 +1,4 @@
-"""What results say: statistics, and runs held against each other.
+"""Analysis of results: statistics, and comparisons of runs.
 
-Floor 6.  Nothing is measured, drawn or printed here.
+Floor 6. This package neither measures nor draws nor prints.
 """

@@ -1,4 +1,4 @@
-"""What could not be compared, listed so that nothing is dropped in silence."""
+"""The cases that could not be compared, listed so that none is dropped silently."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from membench.core.terms import Status
 
 @dataclass(frozen=True)
 class Absence:
-    """Cases that some labels have no number of, for one reason.
+    """Cases for which some labels have no number, for one reason.
 
     Attributes:
-        kind: ``failed``, ``skipped``, or ``only`` for what the other labels have no row of.
-        labels: those with the failure or the skip; of ``only``, those with a number.
-        cases: ids, with metric and statistic where only some rows of the case are concerned.
+        kind: ``failed``, ``skipped``, or ``only`` for cases that the other labels have no row of.
+        labels: those with the failure or the skip; for ``only``, those with a number.
+        cases: ids, with metric and statistic if only some rows of the case are affected.
     """
 
     kind: str
@@ -27,7 +27,7 @@ class Absence:
 
 
 def absences(comparison: Comparison) -> list[Absence]:
-    """Failures first, then what stands on one side only, then skips."""
+    """Failures first, then cases that only one side has, then skips."""
     groups: dict[tuple[str, tuple[str, ...], str], list[Line]] = {}
     for line in comparison.lines:
         for key in _keys(comparison, line):

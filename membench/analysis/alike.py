@@ -1,8 +1,8 @@
-"""Rows that are alike though they are not of the same case.
+"""Rows that are comparable although they belong to different cases.
 
-Rows of a size that was asked for beside rows of ``size=auto``: both measure memory where both are
-large enough for it; the ratio is worth showing, and no verdict rests on it.  And rows beside a
-published figure, which tells itself which axes may differ (`membench.analysis.likeness`).
+First, rows with a requested size and rows of ``size=auto``: both measure memory if both are large
+enough; their ratio is shown, but no verdict is based on it. Second, rows and a published figure,
+which defines itself which axes may differ (`membench.analysis.likeness`).
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ Table = dict[Key, list[Measurement]]
 
 
 def is_auto(case: str) -> bool:
-    """Whether the machine decided the size of ``case``."""
+    """Whether membench chose the size of ``case`` to fit the machine."""
     return AUTO in case.split("/")
 
 
 def put_alike_together(tables: Sequence[Table]) -> None:
-    """Put the rows of every other table under the reference's key that they are alike.
+    """Put comparable rows of the other tables under the key of the reference's row.
 
-    Only where one of the two is of ``size=auto``, the reference has no counterpart of the very
-    case, and no row says that a cache served it.  Of several sizes the nearest one is taken.
+    This is done only if one of the two has ``size=auto``, the reference has no row of the same
+    case, and no row is flagged as served by a cache. Of several sizes the nearest is taken.
     """
     reference, *others = tables
     for table in others:
@@ -53,11 +53,11 @@ def put_alike_together(tables: Sequence[Table]) -> None:
 
 
 def put_beside_figures(tables: Sequence[Table]) -> None:
-    """Put published figures and the rows that are alike them under one key.
+    """Put published figures and their comparable rows under one key.
 
-    Either side may be the published one.  Each figure without a counterpart of its very case gets
-    the row that is alike and differs least.  A bench of which no row is alike any figure gets the
-    nearest one, so that a reader sees what there is and what differs.
+    Either side may be the published one. Each figure without a row of the same case gets the
+    comparable row that differs least. If no row of a bench is comparable with any figure, it gets
+    the nearest row, so that a reader sees which axes differ.
     """
     reference, *others = tables
     published = bool(_figures(reference))
@@ -75,7 +75,7 @@ def _figures(table: Table) -> list[Key]:
 
 
 def _pairs(cited: Table, measured: Table) -> list[tuple[Key, Key]]:
-    """Figures of ``cited`` and rows of ``measured`` for each other, no row twice."""
+    """Pairs of a figure in ``cited`` and a row in ``measured``; no row occurs twice."""
     answered = {_bench(key) for key in measured if key in cited}
     free = {key for key in measured if key not in cited}
     found: list[tuple[Key, Key]] = []
@@ -104,7 +104,7 @@ def _pairs(cited: Table, measured: Table) -> list[tuple[Key, Key]]:
 def _nearest(
     rows: Sequence[Measurement], figure: Key, measured: Table, free: Collection[Key]
 ) -> tuple[tuple[int, ...], Key] | None:
-    """Which of the ``free`` rows of its bench differs least from a figure, and how much."""
+    """The ``free`` row of the figure's bench that differs least from it, and by how much."""
     found = [
         (_distance(rows, others), key)
         for key, others in measured.items()
@@ -116,14 +116,14 @@ def _nearest(
 
 
 def is_cited(row: Measurement) -> bool:
-    """Somebody else published it."""
+    """Whether the row is a figure that others published."""
     return row.backend == "cited"
 
 
 def likeness_of(figure: Measurement, row: Measurement) -> Likeness | None:
     """How the case of ``row`` differs from a published figure's; None for another bench.
 
-    Where ``row`` is the published one, the two change places.
+    If ``row`` is the published one, the roles are swapped.
     """
     if is_cited(row) and not is_cited(figure):
         figure, row = row, figure
@@ -136,7 +136,7 @@ def _bench(key: Key) -> tuple[str, Metric, Stat]:
 
 
 def _distance(figures: Sequence[Measurement], rows: Sequence[Measurement]) -> tuple[int, ...]:
-    """How many axes differ that may not, and that may; then the GPU, the first one first."""
+    """Number of differing axes that may not differ, of those that may, then the GPU index."""
     found = likeness_of(figures[0], rows[0])
     assert found is not None
     gpu = split_case(rows[0].case)[1].get("gpu", "0")
@@ -165,5 +165,5 @@ def _bytes(rows: Sequence[Measurement]) -> int:
 
 
 def sizes(rows: Sequence[Measurement]) -> tuple[int, ...]:
-    """The working sets of ``rows`` in bytes, each once, ascending."""
+    """The distinct working sets of ``rows`` in bytes, ascending."""
     return tuple(sorted({row.common.size_bytes for row in rows if row.common.size_bytes}))

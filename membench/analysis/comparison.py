@@ -1,4 +1,4 @@
-"""Runs held against each other: rows matched, judged, and what could not be matched."""
+"""The comparison of runs: matched rows, their verdicts, and rows without a match."""
 
 from __future__ import annotations
 
@@ -32,20 +32,21 @@ if TYPE_CHECKING:
     from membench.analysis.history.offsets import RunOffsets
 
 OF_PEAK = "fraction-of-peak"
-"""The unit of what is normalized."""
+"""The unit of normalized values."""
 
 Key = tuple[str, Metric, Stat]
 
 
 @dataclass(frozen=True, slots=True)
 class ComparisonCell:
-    """What one label has for a line.
+    """The cell of one label in a line.
 
     Attributes:
-        figure: its number, None where it has none.
-        finding: against the reference, None for the reference itself and where either has none.
-        failures, skips: the reasons of its failed and skipped rows; a label of several
-            runs may have them beside a figure.
+        figure: its number, or None.
+        finding: difference to the reference; None for the reference itself, or if either has no
+            number.
+        failures, skips: the reasons of its failed and skipped rows; a label with several runs may
+            have them as well as a figure.
     """
 
     figure: CaseRuns | None
@@ -55,7 +56,7 @@ class ComparisonCell:
 
     @property
     def status(self) -> str:
-        """``ok``, ``failed``, ``skipped``, or ``missing`` where there is no row at all."""
+        """``ok``, ``failed``, ``skipped``, or ``missing`` if there is no row at all."""
         if self.figure is not None:
             return str(Status.OK)
         return (
@@ -64,7 +65,7 @@ class ComparisonCell:
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """Why there is no number, or not one of every run."""
+        """Why there is no number, or no number for some runs."""
         return self.failures + self.skips
 
 
@@ -73,9 +74,9 @@ class Line:
     """One (case, metric, stat) on all sides.
 
     Attributes:
-        row: the first ok row that there is, or else the first: tier, unit and direction are its.
-        threshold: fraction from which on a difference matters.
-        entries: by side, the reference first.
+        row: the first ok row, otherwise the first row; it gives tier, unit and direction.
+        threshold: fraction above which a difference matters.
+        entries: one per side, the reference first.
     """
 
     row: Measurement
@@ -84,22 +85,21 @@ class Line:
 
     @property
     def key(self) -> Key:
-        """What it is the line of."""
         return self.row.case, self.row.metric, self.row.stat
 
     @property
     def findings(self) -> tuple[Difference, ...]:
-        """Of all labels that could be held against the reference."""
+        """The differences of all labels that could be compared with the reference."""
         return tuple(entry.finding for entry in self.entries if entry.finding is not None)
 
 
 @dataclass(frozen=True)
 class Mean:
-    """The geometric mean of the ratios of one label to the reference: an orientation, no verdict.
+    """The geometric mean of one label's ratios to the reference: for orientation, not a verdict.
 
     Attributes:
         side: index of the label.
-        count: how many comparable lines it is the mean of.
+        count: number of comparable lines in the mean.
     """
 
     tier: Tier
@@ -112,12 +112,12 @@ class Mean:
 
 @dataclass(frozen=True, repr=False)
 class Comparison:
-    """Several sides, held against the first; a notebook shows the matched lines as a table.
+    """Several sides compared with the first; a notebook shows the matched lines as a table.
 
     Attributes:
-        lines: of every (case, metric, stat) of any side, in the order in which they were found.
-        normalized: values and peaks are fractions of the peak.
-        offsets: what other runs of the machine show of the offsets between runs, if known.
+        lines: one per (case, metric, stat) of any side, in the order of first occurrence.
+        normalized: whether values and peaks are fractions of the peak.
+        offsets: offsets between other runs of the machine, if known.
     """
 
     sides: tuple[Side, ...]
@@ -128,12 +128,12 @@ class Comparison:
 
     @cached_property
     def matched(self) -> tuple[Line, ...]:
-        """The lines in which the reference and another side have a number."""
+        """The lines for which the reference and another side have a number."""
         return tuple(line for line in self.lines if line.findings)
 
     @cached_property
     def facts(self) -> tuple[Fact, ...]:
-        """The surroundings of what was matched (of everything, where nothing was)."""
+        """The facts about machine and run for matched rows (for all rows if none matched)."""
         lines = self.matched or self.lines
         rows = [
             [row for line in lines if (one := line.entries[side].figure) for row in one.rows]
@@ -145,7 +145,7 @@ class Comparison:
 
     @cached_property
     def means(self) -> tuple[Mean, ...]:
-        """By tier, metric and statistic, and by label."""
+        """The means by tier, metric, statistic and label."""
         ratios: dict[tuple[Tier, Metric, Stat, int], list[float]] = {}
         for line in self.matched:
             for side, entry in enumerate(line.entries):
@@ -189,7 +189,7 @@ class Comparison:
         return html_table(repr(self)[1:-1], head, cells, numbers)
 
     def _cells(self, line: Line, entry: ComparisonCell) -> list[str]:
-        """The value of one side, and of all but the reference ratio and verdict."""
+        """The cells of one side: its value, and except for the reference its ratio and verdict."""
         value = "" if entry.figure is None else self._value(line.row.metric, entry.figure.value)
         if entry is line.entries[0]:
             return [value]
@@ -203,7 +203,7 @@ class Comparison:
         return f"{100 * value:.1f}%" if self.normalized else format_value(metric, value)
 
     def counts(self, side: int) -> Counter[Verdict]:
-        """How often each verdict was reached on the label of index ``side``."""
+        """The number of lines with each verdict for the label of index ``side``."""
         findings = (line.entries[side].finding for line in self.matched)
         return Counter(finding.verdict for finding in findings if finding is not None)
 
@@ -216,21 +216,22 @@ def compare(
     normalize: bool = False,
     offsets: RunOffsets | None = None,
 ) -> Comparison:
-    """Hold ``sides`` against the first of them.
+    """Compare ``sides`` with the first of them.
 
     Args:
         sides: two or more.
-        select: globs for case ids; all cases where there is none.
-        normalize: compare shares of peak; a row that knows no peak counts as skipped.
-        offsets: of `offsets_of`: a verdict on one run a side names the offset of such runs.
+        select: globs for case ids; all cases if empty.
+        normalize: compare shares of the peak; a row without a peak counts as skipped.
+        offsets: from `offsets_of`; a verdict on one run per side then names the offset between
+            runs.
 
     Raises:
-        NothingMatched: a glob of ``select`` fits no case.
+        NothingMatched: a glob in ``select`` matches no case.
         SchemaError: the values of a row contradict each other, with file and line.
     """
     try:
         compared = _compared(sides, tuple(select), thresholds, normalize=normalize)
-    except SchemaError:  # of a cell that is read when it is asked for, by a row without a place
+    except SchemaError:  # a lazily read cell of a row without file and line
         for side in sides:
             check_strictly(side.sources)
         raise
@@ -241,7 +242,7 @@ def compare(
 
 
 def _with_offsets(line: Line, offsets: RunOffsets) -> Line:
-    """``line`` with the offset in each of its findings on one run a side."""
+    """``line`` with the offset added to each of its findings on one run per side."""
     first = line.entries[0].figure
     if first is None or len(first.rows) > 1:
         return line
@@ -251,7 +252,7 @@ def _with_offsets(line: Line, offsets: RunOffsets) -> Line:
 
 
 def _with_offset(cell: ComparisonCell, offset: float | None) -> ComparisonCell:
-    """``cell`` with it in a finding on one run; of rounds in turns the offset cancels."""
+    """``cell`` with the offset in a finding on one run; in paired rounds the offset cancels."""
     figure, finding = cell.figure, cell.finding
     if figure is None or finding is None or len(figure.rows) > 1 or finding.in_turns:
         return cell
@@ -270,7 +271,7 @@ def _compared(
     keys: dict[Key, Measurement] = {}
     for table in tables:
         for key, rows in table.items():
-            # An ok row knows more than a skipped one that happens to come first.
+            # An ok row has more information than a skipped one that comes first.
             if key not in keys or (keys[key].status is not Status.OK):
                 keys[key] = next((row for row in rows if row.status is Status.OK), rows[0])
     absent = [_absent(side.rows) for side in sides]
@@ -287,7 +288,7 @@ def _compared(
 
 
 def _of_peak(row: Measurement) -> Measurement:
-    """``row`` as a fraction of its peak, a peak of 1; skipped where it knows none."""
+    """``row`` as a fraction of its peak, with a peak of 1; skipped if it has no peak."""
     if row.value is None:
         return row
     if row.peak is None:
@@ -338,10 +339,10 @@ def _absent(rows: Sequence[Measurement]) -> dict[str, list[Measurement]]:
 
 
 def _entry(rows: Sequence[Measurement], absent: Sequence[Measurement]) -> ComparisonCell:
-    """The entry of the ``rows`` of one key, of a case with the failed or skipped rows ``absent``.
+    """The cell for the ``rows`` of one key, whose case has the failed or skipped rows ``absent``.
 
-    A case that broke never told all the statistics that it would have had: of
-    a run without a row for the key, what became of the case became of the key.
+    A failed case has no rows for its statistics, so a run without a row for the key takes the
+    failure or skip of the case.
     """
     if not absent and all(one.status is Status.OK for one in distinct(rows)):
         return ComparisonCell(figure(rows) if rows else None)
@@ -363,7 +364,7 @@ def _reasons(rows: Iterable[Measurement], status: Status) -> tuple[str, ...]:
 def _judged(lines: Sequence[Line], partners: Mapping[str, str]) -> Iterator[Line]:
     """``lines`` with a finding wherever the reference and another side have a figure.
 
-    ``partners`` as `pair_ids` has them.
+    ``partners`` is the result of `pair_ids`.
     """
     pairs = [
         CasePair(reference, figure, line.threshold, paired_values(reference, figure, partners))

@@ -1,4 +1,4 @@
-"""What is known of the surroundings of a result, and what of it differs between sides."""
+"""Facts about the surroundings of a result, and those that differ between sides."""
 
 from __future__ import annotations
 
@@ -12,36 +12,36 @@ from membench.core.units import about_size, format_size
 from membench.results.compact.row import Measurement, distinct
 
 COLUMNS = ("machine", "device", "backend", "driver", "cuda", "membench")
-"""The columns of a results file that say where a row comes from."""
+"""The columns of a results file that describe the origin of a row."""
 PACKAGE = "package "
-"""What the names of facts about installed software begin with."""
+"""Prefix of the names of facts about installed software."""
 AS_STARTED = "as started"
-"""The setting of a side on which nothing was set."""
+"""The setting of a side on which nothing was changed."""
 _LARGEST_MEMORY = 1 << 60
 
 
 @dataclass(frozen=True)
 class Fact:
-    """One property, by side; empty where nothing is known."""
+    """One property, with a value per side; empty if unknown."""
 
     name: str
     values: tuple[str, ...]
 
     @property
     def differs(self) -> bool:
-        """Two sides are known to differ."""
+        """Whether two sides are known to differ."""
         return len({value for value in self.values if value}) > 1
 
     @property
     def same(self) -> bool:
-        """All sides are known to be alike."""
+        """Whether all sides are known to be equal."""
         return len(set(self.values)) == 1 and bool(self.values[0])
 
 
 def sidecar_facts(sidecar: Mapping[str, Any]) -> dict[str, str]:
-    """The facts of ``sidecar``, by name; what it lacks is left out.
+    """The facts of ``sidecar`` by name; those that it lacks are left out.
 
-    It is read as plain data, so that an older one gives what it has.
+    It is read as plain data, so that older sidecars can be used as well.
     """
     machine = _part(sidecar, "machine")
     cpu, memory = _part(machine, "cpu"), _part(machine, "memory")
@@ -83,8 +83,8 @@ def compare_facts(
     """The facts of several sides.
 
     Args:
-        rows: by side, those that are compared.
-        sidecars: by side, the facts of its files.
+        rows: the compared rows of each side.
+        sidecars: the facts of each side's files.
     """
     columns = [[_joined(values) for values in _columns(side)] for side in rows]
     facts = [
@@ -99,7 +99,7 @@ def compare_facts(
 
 
 def _columns(rows: Sequence[Measurement]) -> Iterator[Iterable[str]]:
-    """The values of each of `COLUMNS` in ``rows``, few of them more than once."""
+    """The values of each of `COLUMNS` in ``rows``, with few duplicates."""
     commons = distinct(rows)
     for name in COLUMNS:
         yield map(attrgetter(name), rows if name == "machine" else commons)
@@ -110,7 +110,7 @@ def _joined(values: Iterable[str]) -> str:
 
 
 def paired_setting(sidecar: Mapping[str, Any]) -> str | None:
-    """What was set on this side of a paired run, `AS_STARTED` if nothing was; None elsewhere."""
+    """The setting of this side of a paired run, `AS_STARTED` if none; None for other runs."""
     pair = _part(_part(sidecar, "plan"), "pair")
     side = pair.get("side")
     if side not in ("a", "b"):

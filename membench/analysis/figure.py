@@ -1,4 +1,4 @@
-"""What one label has to say about one row: the values that are compared."""
+"""The values of one label for one row, as they are compared."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from membench.results.compact.row import Common, Measurement, distinct
 
 
 class Basis(StrEnum):
-    """What one of the compared values is."""
+    """The unit of repetition of the compared values."""
 
     ROUNDS = "rounds"  # of one run, each a fresh process
-    RUNS = "runs"  # the median over a run's rounds: rounds of one run share what the run did
+    RUNS = "runs"  # medians of runs, because the rounds of one run share its offset
     SAMPLES = "samples"  # of the only round of the only run
 
 
@@ -44,9 +44,9 @@ class CaseRuns:
 
     @property
     def best(self) -> float | None:
-        """The best sample of all runs, as STREAM reports it; None where not all runs kept one.
+        """The best sample of all runs, as STREAM reports it; None unless all runs kept samples.
 
-        Nor has a tail a best: its samples are those of the whole distribution.
+        A tail statistic has no best either: its samples are those of the whole distribution.
         """
         if self.rows[0].stat not in (Stat.MEDIAN, Stat.P50):
             return None
@@ -57,12 +57,12 @@ class CaseRuns:
 
     @property
     def half_range(self) -> float | None:
-        """Half the range of the rounds or runs, a fraction of their median; None for one alone."""
+        """Half the range of the rounds or runs over their median; None for a single one."""
         return None if self.basis is Basis.SAMPLES else statistics.half_range(self.values)
 
     @property
     def peak_share(self) -> float | None:
-        """Value over peak, None where the rows know no peak, or not the same one."""
+        """Value over peak; None if the rows have no peak, or different ones."""
         peaks = {one.peak for one in self.commons}
         (peak,) = peaks if len(peaks) == 1 else (None,)
         share = self.value / peak if peak else math.inf
@@ -70,22 +70,22 @@ class CaseRuns:
 
     @property
     def commons(self) -> tuple[Common, ...]:
-        """What the rows share: one or a few, however many the runs are."""
+        """The values that the rows share; few objects, however many runs there are."""
         return (self.rows[0].common,) if len(self.rows) == 1 else distinct(self.rows)
 
     @property
     def cited(self) -> bool:
-        """Somebody published it; nobody here measured it."""
+        """Whether it is a published figure instead of a measurement of ours."""
         return any(one.backend == "cited" for one in self.commons)
 
     @property
     def imported(self) -> bool:
-        """Another tool measured it."""
+        """Whether another tool measured it."""
         return any(one.backend.startswith("import:") for one in self.commons)
 
     @property
     def flags(self) -> tuple[str, ...]:
-        """Of all rows, each once."""
+        """The flags of all rows, each once."""
         if len(self.rows) == 1:
             return self.rows[0].common.flags
         sets = dict.fromkeys(one.flags for one in self.commons)
@@ -103,11 +103,11 @@ def figure(rows: Sequence[Measurement]) -> CaseRuns:
 
 
 def pooled(one: CaseRuns) -> CaseRuns | None:
-    """The samples of the only round of ``one`` as its values; None where they cannot stand for it.
+    """The samples of the only round of ``one`` as its values; None if they cannot be used.
 
-    That is: there are more rounds than one, or none was kept; the statistic is
-    no median, so that it is not what the samples scatter around; what was kept
-    is their quantiles; or a sample is 0, which has no logarithm.
+    They cannot be used if there is more than one round; if no samples were kept, or only their
+    quantiles; if the statistic is not a median, because samples do not scatter around another
+    statistic; or if a sample is 0, which has no logarithm.
     """
     if len(one.rows) > 1 or len(one.values) > 1:
         return None

@@ -1,4 +1,4 @@
-"""Figures held against the reference's."""
+"""Comparison of figures with the reference's."""
 
 from __future__ import annotations
 
@@ -22,26 +22,27 @@ from membench.core.terms import FLAGS, INVALID_FLAGS
 from membench.core.units import about_size
 
 SINGLE_ROUND_CONFIDENCE = 0.99
-"""Confidence for samples of one round: stricter, as they hide the noise between rounds."""
+"""Confidence for samples of one round: stricter, because they do not show noise between rounds."""
 SEVERAL_RUNS = f"measure {VALUES_NEEDED} runs a side or more, in turns (A B B A ...)"
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """How a label's figure compares with the reference's.
+    """How a label's figure differs from the reference's.
 
     Attributes:
-        ratio: label / reference, None where they cannot be compared; without a verdict where
-            only their sizes differ.
-        interval: confidence interval of the ratio, None where the values are too few.
-        best: ratio of the best samples; no verdict depends on it.
-        counts: values of the reference and of the label.
-        single_round: the values are samples of one round a side: not to be gated on.
-        in_turns: the values are pairs of rounds, which were measured in turns.
-        detail: the reason in words, empty where the numbers say it all.
-        settle: what would turn `unclear` or `n/a` into an answer.
-        offset: fraction by which other runs of the machine differ from each other, where each
-            side is one run and such runs are known.
+        ratio: label / reference, None if they cannot be compared; it has no verdict if only their
+            sizes differ.
+        interval: confidence interval of the ratio, None if there are too few values.
+        best: ratio of the best samples; it does not affect the verdict.
+        counts: number of values of the reference and of the label.
+        single_round: whether the values are samples of one round per side, which must not decide a
+            gate.
+        in_turns: whether the values are pairs of rounds, measured in turns.
+        detail: the reason in words; empty if the numbers are enough.
+        settle: how to turn `unclear` or `n/a` into a verdict.
+        offset: fraction by which other runs of the machine differ from each other, if each side is
+            one run and such runs are known.
     """
 
     verdict: Verdict
@@ -59,7 +60,7 @@ class Difference:
 
     @property
     def within_offset(self) -> bool:
-        """The ratio is no larger than what two runs differ by without any change."""
+        """Whether the ratio is no larger than that of two runs without any change."""
         if self.offset is None or not self.ratio:
             return False
         return abs(math.log(self.ratio)) <= math.log1p(self.offset)
@@ -67,11 +68,11 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class CasePair:
-    """Two figures to hold against each other.
+    """Two figures to compare with each other.
 
     Attributes:
         threshold: a fraction.
-        in_turns: their values as pairs, where the rounds of both were measured in turns.
+        in_turns: their values as pairs, if the rounds of both were measured in turns.
     """
 
     reference: CaseRuns
@@ -82,7 +83,7 @@ class CasePair:
 
 @dataclass(frozen=True, slots=True)
 class _Ready:
-    """A pair that can be compared, with the figures whose values are."""
+    """A pair that can be compared, with the figures whose values are used."""
 
     place: int
     pair: CasePair
@@ -92,12 +93,12 @@ class _Ready:
 
     @property
     def shape(self) -> tuple[int, int, bool]:
-        """What pairs must share to be estimated at once."""
+        """The property that pairs must share to be estimated in one call."""
         return len(self.first.values), len(self.second.values), self.single
 
 
 def find(pairs: Sequence[CasePair]) -> list[Difference]:
-    """A finding on the contender of each of ``pairs``, in their order."""
+    """The differences of the contenders of ``pairs``, in the same order."""
     found: dict[int, Difference] = {}
     groups: dict[tuple[int, int, bool], list[_Ready]] = {}
     paired: dict[int, list[int]] = {}
@@ -129,7 +130,7 @@ def find(pairs: Sequence[CasePair]) -> list[Difference]:
 
 
 def _in_turns(pairs: Sequence[CasePair]) -> Iterator[Difference]:
-    """The findings of ``pairs``, all of as many pairs of rounds."""
+    """The differences of ``pairs``, which all have the same number of pairs of rounds."""
     values = [pair.in_turns for pair in pairs if pair.in_turns is not None]
     estimated = paired_estimates([first for first, _ in values], [second for _, second in values])
     for pair, (first, _), one in zip(pairs, values, estimated, strict=True):
@@ -172,7 +173,7 @@ def _best(pair: CasePair) -> float | None:
 
 @dataclass(frozen=True)
 class _Ground:
-    """A column that both sides must share, or their numbers mean different things."""
+    """A column that both sides must share, because otherwise their numbers are not comparable."""
 
     reason: Reason
     column: str
@@ -192,7 +193,7 @@ _ground_of = attrgetter(*(ground.column for ground in _GROUNDS))
 
 
 def _of_one_kind(pair: CasePair) -> bool:
-    """Whether nothing that could be an obstacle differs: the rows of all runs share one object."""
+    """Whether nothing that prevents a comparison differs: the rows of all runs share one object."""
     first, *others = (*pair.reference.commons, *pair.contender.commons)
     return all(one is first for one in others) and INVALID_FLAGS.isdisjoint(first.flags)
 
@@ -221,13 +222,13 @@ def _obstacle(reference: CaseRuns, contender: CaseRuns) -> Difference | None:
         return None
     for place, ground in enumerate(_GROUNDS):
         if alike and ground.reason is Reason.CASE_VERSION:
-            continue  # it rose because the size changed
+            continue  # it differs because the size does
         here, there = ({values[place] for values in side if values[place]} for side in sides)
         if ground.reason is Reason.BACKEND:
-            # Another tool's figure, or a cited one, does not say which hardware it used.
+            # An imported or cited figure does not name its exact hardware.
             here, there = here & _OUR_BACKENDS, there & _OUR_BACKENDS
         if ground.reason is Reason.CASE_VERSION and not all(map(_is_ours, (reference, contender))):
-            continue  # another tool's figure, or a cited one, is of no version of ours
+            continue  # an imported or cited figure has no case version
         if len(here | there) > 1:
             return Difference(
                 Verdict.NA,
@@ -246,7 +247,7 @@ def _is_ours(one: CaseRuns) -> bool:
 
 
 def _unlike_sizes(reference: CaseRuns, contender: CaseRuns, counts: tuple[int, int]) -> Difference:
-    """The ratio of two numbers of memory whose working sets were chosen in two ways."""
+    """The ratio of two memory figures whose working sets were chosen in different ways."""
     here, there = (
         f"{'auto' if all(is_auto(one.case) for one in side.commons) else 'asked for'} "
         f"({', '.join(map(about_size, sizes(side.rows))) or 'bytes unknown'})"
@@ -265,7 +266,7 @@ def _unlike_sizes(reference: CaseRuns, contender: CaseRuns, counts: tuple[int, i
 def _unlike_figure(
     reference: CaseRuns, contender: CaseRuns, counts: tuple[int, int]
 ) -> Difference | None:
-    """The ratio to the nearest figure; None where the figure itself lets their cases differ."""
+    """The ratio to the nearest figure; None if the figure permits the differences of the cases."""
     found = likeness_of(reference.rows[0], contender.rows[0])
     if found is None or found.alike:
         return None
@@ -285,10 +286,10 @@ def _words(values: Iterable[object]) -> str:
 
 
 def _settle(reason: Reason, first: CaseRuns, second: CaseRuns) -> str:
-    """The least that would help: several runs a side.
+    """The smallest step that would give a verdict: several runs per side.
 
-    More rounds are no remedy: all rounds of a run share its offset, and the more there are, the
-    surer is a verdict on nothing but offsets.
+    More rounds do not help: all rounds of a run share its offset, and with more rounds a verdict
+    that only reflects offsets becomes more certain.
     """
     if reason not in (Reason.FEW, Reason.WIDE):
         return ""

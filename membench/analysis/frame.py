@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from membench.results.schema import COLUMNS, Row
 
-if TYPE_CHECKING:  # half a second that nobody else should wait for
+if TYPE_CHECKING:  # imported only here: it takes half a second
     from pandas import DataFrame as DataFrame  # noqa: PLC0414 - the API names it by this module
 
     from membench.analysis.comparison import Comparison
@@ -20,10 +20,10 @@ _WORDS += ("bytes_convention", "cache_state", "peak_basis")
 
 
 def rows_frame(rows: Sequence[Row]) -> DataFrame:
-    """A line for each of ``rows``, a column for each of the file.
+    """One line for each of ``rows``, one column for each column of the file.
 
-    Absent numbers are NaN or `pandas.NA`, absent text is ``""``; ``round_values``
-    and ``flags`` are tuples, ``samples`` a tuple of tuples, ``detail`` a dict.
+    Absent numbers are NaN or `pandas.NA`, absent text is ``""``; ``round_values`` and ``flags`` are
+    tuples, ``samples`` a tuple of tuples, ``detail`` a dict.
     """
     import pandas as pd
 
@@ -36,9 +36,9 @@ def rows_frame(rows: Sequence[Row]) -> DataFrame:
 
 
 def comparison_frame(comparison: Comparison) -> DataFrame:
-    """A line for each matched row and each label that was held against the reference.
+    """One line for each matched row and each label that was compared with the reference.
 
-    Columns: what the row is of, ``label``, the two values, ``ratio`` with ``ci_low`` and
+    Columns: the identity of the row, ``label``, the two values, ``ratio`` with ``ci_low`` and
     ``ci_high``, ``best_ratio`` (of the best samples), ``verdict``, ``reason`` and ``settle``.
     """
     import pandas as pd

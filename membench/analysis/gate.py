@@ -1,4 +1,4 @@
-"""Whether a comparison lets a change pass."""
+"""The gate: whether a comparison passes or fails a change."""
 
 from __future__ import annotations
 
@@ -16,27 +16,26 @@ _GROUND = ("machine", "device")
 def check_gate(
     comparison: Comparison, classes: Collection[str], *, cross_machine: bool = False
 ) -> None:
-    """Refuse a gate on ``classes`` that would pass or fail for the wrong reason.
+    """Reject a gate on ``classes`` that would pass or fail for the wrong reason.
 
     Raises:
-        MembenchError: the sides are of different machines or devices and nobody
-            said that this is wanted; or verdicts are asked for and a row was
-            measured in a single round, which does not show the noise between
-            rounds; or `worse` is asked for without `unclear`, and a row has too
-            few values ever to be called worse.
+        MembenchError: the sides are from different machines or devices and ``cross_machine`` is not
+            set; or the gate uses verdicts and a row was measured in a single round, which does not
+            show the noise between rounds; or the gate uses `worse` without `unclear`, and a row has
+            too few values ever to be judged worse.
     """
     differing = [fact for fact in comparison.facts if fact.name in _GROUND and fact.differs]
     if differing and not cross_machine:
         what = "; ".join(f"{fact.name} {' | '.join(fact.values)}" for fact in differing)
         raise MembenchError(
-            f"--fail-on, but the sides are not of one machine: {what}",
-            "compare runs of one machine, or say --cross-machine",
+            f"--fail-on: the sides are not of one machine: {what}",
+            "compare runs of one machine, or add --cross-machine",
         )
     if Verdict.WORSE in classes or Verdict.UNCLEAR in classes:
         _refuse(
             comparison,
             [line for line in comparison.matched if any(one.single_round for one in line.findings)],
-            "had one round alone",
+            "had only one round",
             f"{SEVERAL_RUNS}: one round does not show the noise between rounds",
         )
     if Verdict.WORSE in classes and Verdict.UNCLEAR not in classes:
@@ -55,17 +54,17 @@ def check_gate(
 def _refuse(comparison: Comparison, lines: Sequence[Line], why: str, hint: str) -> None:
     if lines:
         raise MembenchError(
-            f"--fail-on, but {len(lines)} of {len(comparison.matched)} matched rows {why}, "
+            f"--fail-on: {len(lines)} of {len(comparison.matched)} matched rows {why}, "
             f"such as {lines[0].row.case}",
             hint,
         )
 
 
 def found(comparison: Comparison, classes: Iterable[str]) -> Mapping[str, int]:
-    """How many lines there are of each of ``classes`` (`GATE_CLASSES`), where there are any.
+    """The number of lines in each of ``classes`` (`GATE_CLASSES`), without those that have none.
 
-    ``missing``: the reference has a number and another label has no row, or a
-    skipped one.  ``failed``: of any label.  The others are verdicts.
+    ``missing``: the reference has a number and another label has no row, or a skipped one.
+    ``failed``: a row of any label failed. The others are verdicts.
     """
     counts = {name: sum(_is(line, name) for line in comparison.lines) for name in classes}
     return {name: count for name, count in counts.items() if count}

@@ -1,7 +1,7 @@
-"""Comparing two sides whose rounds were measured in turns: as pairs, by signed ranks.
+"""Comparison of two sides whose rounds were measured in turns: as pairs, by signed ranks.
 
-An offset of the whole run, and what drifts meanwhile, is in both values of a pair and cancels in
-their ratio: from two files of different times nobody could tell it from a change.
+An offset of the whole run, and drift, is in both values of a pair and cancels in their ratio. In
+two files from different times it could not be distinguished from a change.
 """
 
 from __future__ import annotations
@@ -19,21 +19,23 @@ from membench.results.plan import MAX_ROUNDS
 Values = tuple[tuple[float, ...], tuple[float, ...]]
 
 _STEPS = (10, 12, 15, 20, 30, 50, 70, 100, 150, 200, 300, 500, 700, MAX_ROUNDS)
-"""What `pairs_for` is rounded to: an estimate from a dozen pairs knows one digit at best."""
+"""The values that `pairs_for` is rounded to: an estimate from a dozen pairs has one significant
+digit.
+"""
 
 
 def pair_ids(sources: Iterable[Source]) -> Mapping[str, str]:
-    """By run id, which paired run it is a side of; runs that are of none are left out."""
+    """The id of the paired run by run id; runs outside a paired run are left out."""
     return {run: source.pair_id for source in sources if source.pair_id for run in source.runs}
 
 
 def paired_values(
     reference: CaseRuns, contender: CaseRuns, pairs: Mapping[str, str]
 ) -> Values | None:
-    """The round values of both, pair by pair; None where a run lacks its partner on the other side.
+    """The round values of both, pair by pair; None if a run lacks its partner on the other side.
 
-    A side that an interruption left with fewer rounds has those of the first ones.  The pairs of
-    several paired runs are put together: what a run had of its own is in both of its sides.
+    A side with fewer rounds after an interruption has the first ones. The pairs of several paired
+    runs are pooled, because the offset of a run is in both of its sides.
     """
     if not pairs:
         return None
@@ -51,15 +53,15 @@ def paired_values(
 
 
 def _by_pair(rows: Sequence[Measurement], pairs: Mapping[str, str]) -> dict[str, Measurement]:
-    """``rows`` by the paired run that they are of; empty unless each is of another one."""
+    """``rows`` by paired run; empty unless each belongs to a different paired run."""
     found = {pairs[row.run_id]: row for row in rows if row.run_id in pairs}
     return found if len(found) == len(rows) else {}
 
 
 def settle_pairs(reason: Reason, count: int, deviation: float, threshold: float) -> str:
-    """What would turn `unclear` into an answer after ``count`` pairs.
+    """How to turn `unclear` into a verdict after ``count`` pairs.
 
-    ``deviation`` is that of the log ratio of one pair.
+    ``deviation`` is the standard deviation of the log ratio of one pair.
     """
     if reason is Reason.FEW:
         return f"run again with --versus and --rounds {PAIRS}"

@@ -1,4 +1,4 @@
-"""The ladder of a machine: the best that was measured of each tier of its memory hierarchy."""
+"""The ladder of a machine: the best measurement of each tier of its memory hierarchy."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from membench.results.schema import Row
 from membench.results.staircase import leading
 
 SHOWN = (Metric.BANDWIDTH, Metric.LATENCY, Metric.IOPS, Metric.FLOPS)
-"""What a rung holds.  Rates of unlike operations and energies have no common best."""
+"""Metrics of a rung. Rates of different operations and energies have no common best."""
 
 _BOTH_WAYS = frozenset({"link/bidir", "link/all", "peer/bidir"})
-"""Benches that add up several transfers: more than a tier can do for one."""
+"""Benches that add up several transfers, and so exceed the ability of a tier for one transfer."""
 _INSIDE = frozenset({"kv/d2d"})
 """Benches of the link's family whose bytes never leave the GPU."""
 _PEER = "peer/"
-"""Benches between two GPUs begin so: theirs is another link than the host's."""
+"""Prefix of benches between two GPUs, whose link is not the host's."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Rung:
     """The best rows of one tier.
 
     Attributes:
-        peer: the link between GPUs, not that to the host.
+        peer: whether it is the link between GPUs, not the link to the host.
         best: by metric, in the order of `SHOWN`; a latency is the median or the p50.
     """
 
@@ -37,18 +37,18 @@ class Rung:
 
     @property
     def flags(self) -> tuple[str, ...]:
-        """Those of its rows, each once."""
+        """The flags of its rows, each once."""
         return tuple(dict.fromkeys(flag for row in self.best.values() for flag in row.flags))
 
 
 def ladder(
     rows: Sequence[Row], judged: AbstractSet[tuple[str, Metric]] = frozenset()
 ) -> tuple[Rung, ...]:
-    """A rung for each tier of which something may stand as its best (`leading`).
+    """One rung for each tier with a row that may represent its best (`leading`).
 
     Args:
-        judged: case and metric of figures that come before a tier's best: those that somebody
-            else's are held against.
+        judged: case and metric of rows that take precedence over a tier's best, because a check
+            compares them with others' figures.
     """
     groups: dict[tuple[Tier, bool], list[Row]] = {}
     for row in leading(rows):
@@ -76,7 +76,7 @@ def _best(rows: Sequence[Row], judged: AbstractSet[tuple[str, Metric]]) -> Mappi
 
 
 def _of_memory(row: Row) -> bool:
-    """A bandwidth under the GPU's own tier, of a decode step, is that of its memory."""
+    """Whether a bandwidth in the GPU's own tier, from a decode step, is that of its memory."""
     return row.tier is Tier.GPU and row.metric is Metric.BANDWIDTH
 
 
@@ -85,7 +85,7 @@ def _of_one_transfer(rows: Iterable[Row]) -> list[Row]:
 
 
 def best_of(rows: Sequence[Row]) -> Row | None:
-    """The best of ``rows`` of one metric, the first of equals; None of none."""
+    """The best of ``rows`` of one metric, the first of equals; None if there are no rows."""
     if not rows:
         return None
     pick = max if rows[0].better is Better.HIGHER else min

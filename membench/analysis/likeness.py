@@ -1,8 +1,8 @@
-"""Which axes of a case may differ from a published figure's, and whether they do.
+"""Axes in which a case may differ from a published figure's, and whether it does.
 
-A figure says it in its ``alike``: a rule for each axis that may differ without harm.  In
-`detail` the rules are words (``size from 256MiB, vec any``), because a cell has no room for the
-signs ``;`` and ``=``.
+A figure defines them in ``alike``: a rule for each axis that may differ without harm. In `detail`
+the rules are words (``size from 256MiB, vec any``), because ``;`` and ``=`` are separators in that
+cell.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from membench.core.errors import UsageError
 from membench.core.units import parse_size
 
 NOT_THE_CASE = frozenset({"gpu", "src", "dst"})
-"""Parameters that tell where a case ran, not what it was."""
+"""Parameters that describe where a case ran, and are not part of its definition."""
 
 Rules = Mapping[str, str]
 
 
 @dataclass(frozen=True)
 class AxisDifference:
-    """An axis in which two cases differ; empty is a value that the case does not name."""
+    """An axis in which two cases differ; a value is empty if its case does not name the axis."""
 
     axis: str
     theirs: str
@@ -41,8 +41,8 @@ class Likeness:
     """How a case differs from a figure's.
 
     Attributes:
-        harmless: in axes that the figure lets differ so far.
-        others: in axes for which it does not.
+        harmless: differences that the figure's rules permit.
+        others: differences that they do not permit.
     """
 
     harmless: tuple[AxisDifference, ...] = ()
@@ -50,13 +50,13 @@ class Likeness:
 
     @property
     def alike(self) -> bool:
-        """The two may be held against each other."""
+        """Whether the two may be compared."""
         return not self.others
 
 
 @lru_cache(maxsize=512)
 def read_rules(text: str) -> Rules:
-    """``size from 256MiB, vec any`` as axis -> rule; text that is no rule is left out."""
+    """``size from 256MiB, vec any`` as axis -> rule; text that is not a rule is left out."""
     pairs = (part.strip().partition(" ") for part in text.split(","))
     return MappingProxyType({axis: rule for axis, space, rule in pairs if space})
 
@@ -65,10 +65,10 @@ def likeness(theirs: str, rules: Rules, ours: str, size: int | None) -> Likeness
     """How the case ``ours`` differs from the case ``theirs`` of a figure with ``rules``.
 
     Args:
-        size: bytes of each array of ``ours``, which ``size=auto`` does not name.
+        size: bytes of each array of ``ours``, which ``size=auto`` does not give.
 
     Returns:
-        None if they are cases of two benches.
+        None if the cases are of different benches.
     """
     bench, figure = split_case(theirs)
     other, case = split_case(ours)
@@ -102,7 +102,7 @@ def _fits(rule: str, value: str, size: int | None) -> bool:
 
 
 def _number(text: str) -> int | None:
-    """Bytes of a size, or a whole number."""
+    """The value of a size in bytes, or of a whole number."""
     if text.isascii() and text.isdecimal():
         return int(text[:18])
     try:

@@ -1,4 +1,4 @@
-"""How far the data of a run can be trusted: a grade, and the counts that it rests on."""
+"""The quality of a run's data: a grade, and the counts that it is based on."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from membench.core.terms import FLAGS, Status
 from membench.results.schema import Row
 
 GOOD, FAIR = 0.1, 0.5
-"""Shares of noisy rows up to which the data of a run is called good, and fair."""
+"""Largest shares of noisy rows at which the data of a run is graded good, and fair."""
 
 NOISY = "noisy"
 
 
 class Grade(Enum):
-    """How noisy the rows of a run are."""
+    """The amount of noise in the rows of a run."""
 
     NONE = auto()
     """There is no row with a value."""
     CITED = auto()
-    """All rows are somebody else's figures."""
+    """All rows are published figures of others."""
     UNKNOWN = auto()
-    """A single round shows no noise."""
+    """A single round does not show noise."""
     GOOD = auto()
     FAIR = auto()
     POOR = auto()
@@ -35,9 +35,9 @@ class Quality:
     """The quality of a run's data.
 
     Attributes:
-        rows: rows with a value.
+        rows: number of rows with a value.
         cases: status -> number of cases.
-        flags: code -> rows that carry it, in the order of `FLAGS`.
+        flags: code -> number of rows with this flag, in the order of `FLAGS`.
     """
 
     grade: Grade
@@ -47,7 +47,7 @@ class Quality:
 
     @property
     def of_all(self) -> tuple[str, ...]:
-        """The flags that every row carries, if there are several rows."""
+        """The flags that all rows have, if there are several rows."""
         return tuple(code for code, count in self.flags.items() if count == self.rows > 1)
 
 
@@ -69,7 +69,7 @@ def _grade(ok: Sequence[Row], noisy: int) -> Grade:
         return Grade.NONE
     if all(row.cited for row in ok):
         return Grade.CITED
-    # What is measured once a run has one round in any run, and its own flag.
+    # Cases that are measured once per run always have one round, and a flag of their own.
     if max(row.rounds for row in ok) < 2:
         return Grade.UNKNOWN
     share = noisy / len(ok)

@@ -1,7 +1,7 @@
-"""The references that come with membench: runs of named machines, and published figures.
+"""The references that are shipped with membench: runs of named machines, and published figures.
 
-Each is a folder of results files with a ``README.md`` whose first line is its
-title.  `results/README.md` has the rule of what may stand there.
+Each is a folder of results files with a ``README.md`` whose first line is its title.
+`results/README.md` defines which files may be added.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ class Reference:
     """One reference.
 
     Attributes:
-        name: of its folder; ``ref:NAME`` on the command line.
+        name: name of its folder; ``ref:NAME`` on the command line.
         title: one line.
-        devices_named: what the system calls the GPU, processor or disk that it is of; empty
-            where its figures do not tell.
-        sockets: how many processors its figures are of, None where that does not matter.
+        devices_named: the system's names of the GPU, processor or disk of its figures; empty if
+            unknown.
+        sockets: number of processors of its figures, None if irrelevant.
     """
 
     name: str
@@ -46,24 +46,24 @@ class Reference:
 
     @property
     def label(self) -> str:
-        """What it is called in a comparison."""
+        """Its label in a comparison."""
         return f"{PREFIX}{self.name}"
 
     @property
     def kind(self) -> str:
-        """``cited``: figures that somebody published; ``measured``: runs of membench."""
+        """``cited``: published figures; ``measured``: runs of membench."""
         cited = all(row.backend == "cited" for source in self.sources for row in source.rows)
         return "cited" if cited else "measured"
 
     @property
     def devices(self) -> tuple[str, ...]:
-        """What did the work, each once."""
+        """The devices that were measured, each once."""
         rows = (row for source in self.sources for row in source.rows)
         return tuple(dict.fromkeys(row.device for row in rows if row.device))
 
     @property
     def cases(self) -> int:
-        """How many cases have a number."""
+        """Number of cases with a value."""
         rows = (row for source in self.sources for row in source.rows)
         return len({row.case for row in rows if row.status is Status.OK})
 
@@ -72,17 +72,17 @@ def find_reference(argument: str) -> Reference:
     """The reference ``ref:NAME``.
 
     Raises:
-        UsageError: it is not of that form, or there is no such reference.
+        UsageError: the argument does not have that form, or there is no such reference.
         SchemaError: one of its files cannot be read.
     """
     return _read(reference_name(argument))
 
 
 def references() -> Sequence[Reference]:
-    """All of them, by name.
+    """All references, by name.
 
     Raises:
-        SchemaError: one of their files cannot be read.
+        SchemaError: a file cannot be read.
     """
     return [_read(name) for name in reference_names()]
 
@@ -90,10 +90,10 @@ def references() -> Sequence[Reference]:
 def references_of(
     devices: Iterable[str], sockets: int | None, found: Iterable[Reference]
 ) -> tuple[Reference, ...]:
-    """Those of ``found`` that are of a device in ``devices``, as results files name them.
+    """The references in ``found`` for any of ``devices``, as named in results files.
 
     Args:
-        sockets: of the machine, None where that is not known.
+        sockets: number of sockets of the machine, None if unknown.
     """
     several = tuple(devices)
     return tuple(
@@ -105,10 +105,10 @@ def references_of(
 
 
 def _is_named(name: str, device: str) -> bool:
-    """``device`` is ``name``, as a GPU and a processor are called, or has it in parentheses.
+    """Whether ``device`` equals ``name`` (GPUs, processors) or has it in parentheses (disks).
 
-    A row of a disk names filesystem, block device and, in parentheses, the disk's model with
-    its size; some processors add their clock.
+    The device of a disk's row is the filesystem, the block device and, in parentheses, the disk's
+    model with its size. The names of some processors end with their clock.
     """
     model = device.partition(" @ ")[0].removesuffix(" CPU")
     within = re.search(rf"\({re.escape(name)}[ )]", device, re.IGNORECASE)
@@ -123,7 +123,7 @@ def _read(name: str) -> Reference:
 
 
 def _identity(figures: Path) -> tuple[tuple[str, ...], int | None]:
-    """What figures are of: names of the device, and the number of sockets."""
+    """The names of the device of the figures, and the number of sockets."""
     if not figures.is_file():
         return (), None
     content = parse_toml(read_bytes(figures, MAX_TOML, text=True))

@@ -1,4 +1,4 @@
-"""From what a person asks for to the sides of a comparison."""
+"""From the user's arguments to the sides of a comparison."""
 
 from __future__ import annotations
 
@@ -13,25 +13,27 @@ from membench.core.errors import UsageError
 def sides_of(
     files: Sequence[str], *, reference: str = "", against: str = "", by: str = ""
 ) -> list[Side]:
-    """The sides of ``files``, each ``[LABEL=]FILE``, the one to compare with first.
+    """The sides of ``files``, each ``[LABEL=]FILE``, with the reference first.
 
     Args:
         files: at least one.
-        reference: the label to compare with; the first one where it is empty.
+        reference: the label to compare with; the first one if empty.
         against: ``ref:NAME`` to compare with.
         by: the key whose values are the labels.
 
     Raises:
-        UsageError: these contradict each other, or make no two sides.
+        UsageError: the arguments contradict each other, or give fewer than two sides.
         SchemaError: a file cannot be read.
     """
     if not files:
         raise UsageError("there is nothing to compare", "give results files: [LABEL=]FILE...")
     if against and (reference or by):
-        raise UsageError("--against names the reference, and so does --ref or --by", "give one")
+        raise UsageError("--against cannot be combined with --ref or --by", "give one")
     given = [split_label(argument) for argument in files]
     if by and any(label is not None for label, _ in given):
-        raise UsageError("the labels of --by are the values of its key", "give files alone")
+        raise UsageError(
+            "--by takes its labels from the values of its key", "give files without labels"
+        )
     compared_with = find_reference(against) if against else None
     sources = read_sources(path for _, path in given)
     if by:

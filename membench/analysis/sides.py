@@ -15,15 +15,15 @@ from membench.core.text import ascii_line
 from membench.results.compact.row import Measurement
 
 BY_COLUMNS = ("machine", "device", "driver", "cuda", "backend", "membench", "run_id")
-"""Columns whose values may be held against each other, within files and across them."""
+"""Columns whose values may be compared, within files and across them."""
 
 
 @dataclass(frozen=True)
 class Side:
-    """What stands under one label.
+    """The results under one label.
 
     Attributes:
-        rows: of all sources, each (run, case, metric, stat) once.
+        rows: rows of all sources, each (run, case, metric, stat) once.
     """
 
     label: str
@@ -39,11 +39,11 @@ class Side:
 def split_label(argument: str) -> tuple[str | None, Path]:
     """``[LABEL=]FILE`` as label and path.
 
-    A file of exactly that name has no label; otherwise the label ends at the
-    first ``=`` that is followed by the name of a file, so that both may hold one.
+    If a file with the whole name exists, there is no label. Otherwise the label ends at the first
+    ``=`` that is followed by the name of a file, so both label and file may contain ``=``.
 
     Raises:
-        UsageError: the label has no printable character.
+        UsageError: the label has no printable characters.
     """
     if _exists(argument):
         return None, Path(argument)
@@ -60,21 +60,21 @@ def split_label(argument: str) -> tuple[str | None, Path]:
 def _exists(name: str) -> bool:
     try:
         return Path(name).exists()
-    except (OSError, ValueError):  # too long for a name, or no name at all
+    except (OSError, ValueError):  # too long for a file name, or not a valid one
         return False
 
 
 def make_sides(given: Sequence[tuple[str | None, Source]], reference: str = "") -> list[Side]:
-    """The sides of ``given`` labels and sources, the reference first (the first one, if not named).
+    """The sides of ``given`` labels and sources, the reference first (by default the first).
 
-    Sources of one label are pooled.  Where there is no label it is the machine,
-    or, where another file is of the same one, the name of the file without
-    ``.csv``, or its path.
+    Sources with the same label are pooled. A source without a label is labelled with its machine,
+    or, if another file is from the same machine, with its file name without ``.csv``, or with its
+    path.
 
     Raises:
-        UsageError: fewer than two sides, a label that is both given and found, or a
-            ``reference`` that is no label.
-        SchemaError: two different rows of one run, case, metric and statistic.
+        UsageError: there are fewer than two sides, a given label equals a default one, or
+            ``reference`` is not a label.
+        SchemaError: two rows of the same run, case, metric and statistic differ.
     """
     found = iter(_labels(given))
     labels = {label for label, _ in given if label is not None}
@@ -99,16 +99,15 @@ def make_sides(given: Sequence[tuple[str | None, Source]], reference: str = "") 
 
 
 def make_sides_by(key: str, sources: Sequence[Source], reference: str = "") -> list[Side]:
-    """A side for each value that ``key`` takes in ``sources``, the reference first.
+    """A side for each value of ``key`` in ``sources``, the reference first.
 
-    ``key`` is a column (`BY_COLUMNS`), or a parameter of case ids: of
-    ``--by stores`` the case ``ddr/copy/stores=nt`` is ``ddr/copy`` under the
-    label ``nt``.  Rows that have no such key are left out.
+    ``key`` is a column (`BY_COLUMNS`), or a parameter of case ids: with ``--by stores`` the case
+    ``ddr/copy/stores=nt`` becomes ``ddr/copy`` under the label ``nt``. Rows without the key are
+    left out.
 
     Raises:
-        UsageError: the key takes fewer than two values, or no row has it, or a
-            ``reference`` that is no value of it.
-        SchemaError: two different rows of one run, case, metric and statistic.
+        UsageError: the key has fewer than two values, or ``reference`` is not one of them.
+        SchemaError: two rows of the same run, case, metric and statistic differ.
     """
     parts: dict[str, list[Source]] = {}
     for source in sources:
@@ -135,7 +134,7 @@ def _renamed(row: Measurement, case: str) -> Measurement:
 
 
 def _value_of(row: Measurement, key: str) -> tuple[str, str]:
-    """The value of ``key`` in ``row``, empty where it has none, and the case without it."""
+    """The value of ``key`` in ``row``, empty if absent, and the case without the key."""
     if key in BY_COLUMNS:
         return str(getattr(row, key)), row.case
     start = f"{key}="
@@ -152,7 +151,7 @@ def _reference_first(sides: Sequence[Side], reference: str) -> list[Side]:
 
 
 def _labels(given: Sequence[tuple[str | None, Source]]) -> list[str]:
-    """A label for each of the sources that have none, no two the same."""
+    """A distinct label for each of the sources without one."""
     sources = [source for label, source in given if label is None]
     machines = Counter(_machine(source) for _, source in given)
     names = [_machine(source) for source in sources]
@@ -162,12 +161,12 @@ def _labels(given: Sequence[tuple[str | None, Source]]) -> list[str]:
     for names in (stems, [source.name for source in sources]):
         if all(names) and len(set(names)) == len(names):
             return names
-    # One and the same file several times.
+    # The same file several times.
     return [f"{stem or 'file'}#{number}" for number, stem in enumerate(stems, start=1)]
 
 
 def _machine(source: Source) -> str:
-    """The machine of ``source``, empty for a file of several."""
+    """The machine of ``source``; empty for a file with several machines."""
     machines = set(map(attrgetter("machine"), source.rows))
     return machines.pop() if len(machines) == 1 else ""
 
@@ -177,7 +176,7 @@ def _stem(path: Path) -> str:
 
 
 def _distinct(label: str, sources: Sequence[Source]) -> tuple[Measurement, ...]:
-    """The rows of ``sources``, so that a file that is given twice does not count twice."""
+    """The rows of ``sources``; a file that is given twice counts once."""
     runs = [run for source in sources for run in source.runs]
     if len(set(runs)) == len(runs):
         return tuple(chain.from_iterable(source.rows for source in sources))
@@ -187,13 +186,13 @@ def _distinct(label: str, sources: Sequence[Source]) -> tuple[Measurement, ...]:
             if seen.setdefault(row.key, row) != row:
                 raise SchemaError(
                     f"{source.name}: another row for {row.case} ({row.metric} {row.stat}) of run "
-                    f"{row.run_id} stands under the label '{label}' already",
+                    f"{row.run_id} already has the label '{label}'",
                     "compare separate runs, not edited copies",
                 )
     return tuple(seen.values())
 
 
 def shared_runs(sides: Sequence[Side]) -> list[str]:
-    """The runs that stand under more than one label."""
+    """The runs that appear under more than one label."""
     counts = Counter(run for side in sides for run in side.runs)
     return [run for run, count in counts.items() if count > 1]

@@ -1,9 +1,9 @@
-"""How much larger one side is than the other where their values were measured in pairs.
+"""Ratio of two sides whose values were measured in pairs.
 
-What disturbs both values of a pair alike (drift of the machine, an offset of the whole run)
-cancels in their ratio.  All work on logarithms, without random numbers, as
-`membench.analysis.statistics` does; values are positive and finite, of shape (K, n): K rows of
-n pairs each.
+A disturbance that affects both values of a pair equally (drift of the machine, an offset of the
+whole run) cancels in their ratio. All functions work on logarithms and use no random numbers, as in
+`membench.analysis.statistics`; values are positive and finite, of shape (K, n): K rows of n pairs
+each.
 
 Sources: Wilcoxon, "Individual comparisons by ranking methods", Biometrics Bulletin 1 (1945);
 Hollander and Wolfe, "Nonparametric Statistical Methods", sections 3.1 to 3.3, for the null
@@ -24,12 +24,12 @@ from numpy.typing import NDArray
 from membench.analysis.statistics import CONFIDENCE, Floats, RatioEstimate
 
 EXACT_MAX = 50
-"""Up to so many pairs the null distribution is exact, above it is approximated."""
+"""Largest number of pairs for which the null distribution is exact; above it is approximated."""
 POWER = 0.95
 SHOWN = 5 / 3
 """The difference that `pairs_for` plans for, as a multiple of the threshold: 5 % at 3 %."""
 _AVERAGES_AT_ONCE = 1 << 20  # 8 MiB
-_NORMAL_QUARTILES = 1.3489795  # between the quartiles of a normal distribution, in deviations
+_NORMAL_QUARTILES = 1.3489795  # interquartile range / standard deviation of a normal one
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class PairedEstimate:
     Attributes:
         estimate: the median of the Walsh averages, and the interval that inverts the
             signed-rank test.
-        deviation: of the logarithmic ratio of one pair: a robust standard deviation.
+        deviation: robust standard deviation of the log ratio of one pair.
     """
 
     estimate: RatioEstimate
@@ -53,10 +53,10 @@ def paired_estimates(
 ) -> list[PairedEstimate]:
     """The ratio of each of K rows of n pairs; both arguments have the shape (K, n).
 
-    The interval is closed and holds every shift that a two-sided signed-rank test at
-    1 - ``confidence`` would not reject.  Up to `EXACT_MAX` pairs its coverage is at least
-    ``confidence`` if the log ratios lie symmetrically around their middle; equal ones and zeros
-    among them make it wider, never narrower.
+    The interval is closed and contains every shift that a two-sided signed-rank test at 1 -
+    ``confidence`` would not reject.  Up to `EXACT_MAX` pairs its coverage is at least
+    ``confidence`` if the log ratios are symmetric around their centre; ties and zeros among them
+    make it wider, never narrower.
     """
     ratios = np.log(np.asarray(seconds, float)) - np.log(np.asarray(firsts, float))
     n = ratios.shape[1]
@@ -65,7 +65,7 @@ def paired_estimates(
     places = [(count - 1) // 2, count // 2, (count - 1) // 4, count - 1 - (count - 1) // 4]
     places += [] if rank is None else [rank - 1, count - rank]
     found = _of_walsh_averages(ratios, places)
-    # Two independent deviations make an average: it scatters by 1 / sqrt(2) of one.
+    # The average of two independent ratios has 1 / sqrt(2) of the deviation of one.
     deviations = (found[:, 3] - found[:, 2]) * math.sqrt(2) / _NORMAL_QUARTILES
     made = []
     for (low, high, _, _, *ends), deviation in zip(
@@ -77,9 +77,9 @@ def paired_estimates(
 
 
 def _of_walsh_averages(ratios: Floats, places: Sequence[int]) -> Floats:
-    """The ``places``-th smallest of the averages of any two of a row, of shape (K, places).
+    """The ``places``-th smallest averages of any two ratios of a row, shape (K, places).
 
-    A ratio is averaged with itself, too.
+    The averages include that of a ratio with itself.
     """
     one, other = np.triu_indices(ratios.shape[1])
     at_once = max(1, _AVERAGES_AT_ONCE // len(one))
@@ -94,7 +94,7 @@ def _of_walsh_averages(ratios: Floats, places: Sequence[int]) -> Floats:
 def interval_rank(n: int, confidence: float = CONFIDENCE) -> int | None:
     """k: the interval runs from the k-th smallest to the k-th largest Walsh average of ``n`` pairs.
 
-    None where no k gives ``confidence``.
+    None if no k gives ``confidence``.
     """
     tail = (1 - confidence) / 2
     if n <= EXACT_MAX:
@@ -107,9 +107,9 @@ def interval_rank(n: int, confidence: float = CONFIDENCE) -> int | None:
 
 @cache
 def null_counts(n: int) -> NDArray[np.int64]:
-    """Of the 2^n ways to give n ranks a sign: how many have positive ranks that add to 0, 1, ...
+    """Number of the 2^n sign assignments of n ranks whose positive ranks add up to 0, 1, ...
 
-    The largest rank is positive or not; without it a smaller case is left.
+    Recurrence: the largest rank is positive or not; removing it leaves the case n - 1.
     """
     counts = np.zeros(n * (n + 1) // 2 + 1, np.int64)
     if n == 0:
@@ -118,15 +118,15 @@ def null_counts(n: int) -> NDArray[np.int64]:
     before = null_counts(n - 1)
     counts[: len(before)] = before
     counts[n:] += before
-    counts.flags.writeable = False  # the cache hands out this very array
+    counts.flags.writeable = False  # the cache returns this same array
     return counts
 
 
 def pairs_for(deviation: float, threshold: float, confidence: float = CONFIDENCE) -> int:
-    """Pairs of which `POWER` show a difference of `SHOWN` thresholds to be beyond the threshold.
+    """Pairs for a probability `POWER` of showing that `SHOWN` thresholds exceed the threshold.
 
-    The estimate of n normal log ratios with that ``deviation`` has the variance
-    pi / 3 deviation^2 / n (Hollander and Wolfe, section 3.2: the efficiency 3 / pi).
+    The estimate from n normal log ratios with this ``deviation`` has the variance pi / 3
+    deviation^2 / n (Hollander and Wolfe, section 3.2: the efficiency 3 / pi).
     """
     normal = statistics.NormalDist()
     reach = normal.inv_cdf((1 + confidence) / 2) + normal.inv_cdf(POWER)

@@ -1,4 +1,4 @@
-"""The files of a comparison, and what stands beside them."""
+"""The files of a comparison, and their sidecars."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class Source:
     """A results file.
 
     Attributes:
-        facts: what its sidecar says of the machine and the run, empty without one.
-        problem: one line on a sidecar that cannot be trusted, empty where all is well.
-        pair_id: the same in both files of a paired run, empty in others.
+        facts: the facts about machine and run in its sidecar; empty without one.
+        problem: one line on why the sidecar cannot be used; empty if it can.
+        pair_id: the same in both files of a paired run, empty in other files.
     """
 
     path: Path
@@ -54,28 +54,28 @@ def read_sources(paths: Iterable[Path]) -> list[Source]:
     """The results files ``paths``, in their order; see `read_source`.
 
     Raises:
-        SchemaError: one of them cannot be read.
+        SchemaError: a file cannot be read.
     """
     with for_many_files():
         return [read_source(path) for path in paths]
 
 
 def check_strictly(sources: Iterable[Source]) -> None:
-    """Read the files once more, every cell of them: what is wrong is said with file and line.
+    """Read every cell of the files again and report faults with file and line.
 
     Raises:
-        SchemaError: something is.
+        SchemaError: a cell is invalid.
     """
     for source in sources:
-        if not source.path.is_fifo():  # a pipe gives what is in it once
+        if not source.path.is_fifo():  # a pipe can be read only once
             read_rows(source.path)
 
 
 def read_source(path: Path) -> Source:
-    """The results file ``path`` and what stands beside it.
+    """The results file ``path`` with its sidecar.
 
-    A sidecar that is broken, or of another run, is a problem, never an error:
-    the CSV is enough to compare.
+    A sidecar that is broken, or of another run, is noted as a problem but is not an error: the CSV
+    is enough for a comparison.
 
     Raises:
         SchemaError: the results file cannot be read.
@@ -106,25 +106,25 @@ def _run(sidecar: Mapping[str, Any]) -> str:
 
 @contextmanager
 def for_many_files() -> Iterator[None]:
-    """What makes reading file after file quick: memory is kept, and nobody looks for cycles."""
+    """Make reading many files fast: keep freed memory, and pause the cycle collector."""
     _keep_freed_memory()
     with without_collector():
         yield
 
 
 def _keep_freed_memory() -> None:
-    """Let the memory of one file serve the next.
+    """Let the memory of one file be reused for the next.
 
-    The C library gives freed memory back to the system beyond a threshold that
-    it learns from the largest block freed so far (mallopt(3), M_MMAP_THRESHOLD):
-    until it has seen one, every file costs a hundred page faults.
+    The C library returns freed memory to the system above a threshold that adapts to the largest
+    block freed so far (mallopt(3), M_MMAP_THRESHOLD): before it has adapted, every file costs a
+    hundred page faults.
     """
     bytes(_LARGEST_BLOCK)
 
 
 @contextmanager
 def without_collector() -> Iterator[None]:
-    """Rows are tuples of text and numbers: looking for cycles in a million of them finds none."""
+    """Pause the cycle collector: rows are tuples of text and numbers, which have no cycles."""
     enabled = gc.isenabled()
     gc.disable()
     try:

@@ -1,15 +1,14 @@
-"""How much larger the values of one side are than those of another: pure functions on arrays.
+"""Ratio of the values of two sides: pure functions on arrays.
 
-All work on logarithms, so that a ratio and its inverse are treated alike, and
-none draws random numbers: the same values always give the same answer.  The
-values are positive, finite, in any unit, of shape (n,) and (m,); by
-convention the first side is the reference and a ratio is second / first.
+All functions work on logarithms, so that a ratio and its inverse are treated alike, and none uses
+random numbers: the same values always give the same answer.  The values are positive, finite, in
+any unit, of shape (n,) and (m,); by convention the first side is the reference and a ratio is
+second / first.
 
-Sources: Hodges and Lehmann, "Estimates of location based on rank tests",
-Annals of Mathematical Statistics 34 (1963); Mann and Whitney, "On a test of
-whether one of two random variables is stochastically larger than the other",
-the same journal 18 (1947), for the recurrence of the null distribution;
-Hollander and Wolfe, "Nonparametric Statistical Methods", section 4.3, for the
+Sources: Hodges and Lehmann, "Estimates of location based on rank tests", Annals of Mathematical
+Statistics 34 (1963); Mann and Whitney, "On a test of whether one of two random variables is
+stochastically larger than the other", the same journal 18 (1947), for the recurrence of the null
+distribution; Hollander and Wolfe, "Nonparametric Statistical Methods", section 4.3, for the
 interval and its normal approximation.
 """
 
@@ -28,28 +27,30 @@ Floats = NDArray[np.float64]
 
 CONFIDENCE = 0.95
 EXACT_MAX = 20
-"""Up to so many values on each side the null distribution is exact, above it is approximated."""
-VALUES_NEEDED = 4
-"""Fewer values on a side than this give no interval.
-
-4 against 4 is the smallest balanced comparison in which the exact null leaves
-room for 95 %: 2 / C(8, 4) = 0.029, but 2 / C(6, 3) = 0.1.  The null alone
-would also allow 2 against 8; two values do not show how their side scatters.
+"""Largest number of values per side for which the null distribution is exact; above it is
+approximated.
 """
-_DIFFERENCES_AT_ONCE = 1 << 20  # 8 MiB: what is compared at the same time, not what there is
+VALUES_NEEDED = 4
+"""With fewer values than this on a side there is no interval.
+
+4 against 4 is the smallest balanced comparison in which the exact null distribution allows 95 %: 2
+/ C(8, 4) = 0.029, but 2 / C(6, 3) = 0.1.  The null distribution alone would also allow 2 against 8,
+but two values do not show the spread of their side.
+"""
+_DIFFERENCES_AT_ONCE = 1 << 20  # 8 MiB: limit for one step, not for the whole input
 _MANY_DIFFERENCES = 1 << 14
-_SAMPLE, _MARGIN = 48, 0.02  # values of a side to look at first; a share of the differences
-_ROUNDING = 1e-12  # far above what the logarithms' sums lose, far below what matters
-_LOG_LIMIT = 700.0  # exp() of more overflows
+_SAMPLE, _MARGIN = 48, 0.02  # sampled values per side; margin as a share of the differences
+_ROUNDING = 1e-12  # far above the rounding errors, far below any relevant difference
+_LOG_LIMIT = 700.0  # exp() of larger values overflows
 
 
 @dataclass(frozen=True, slots=True)
 class RatioEstimate:
-    """A ratio on the scale of natural logarithms, where swapping the sides flips the sign exactly.
+    """A ratio in natural logarithms, so that swapping the sides flips the sign exactly.
 
     Attributes:
         log_ratio: the Hodges-Lehmann estimate.
-        log_interval: its confidence interval, None where the values are too few for one.
+        log_interval: its confidence interval, None if there are too few values.
     """
 
     log_ratio: float
@@ -73,10 +74,10 @@ def estimate(
 ) -> RatioEstimate:
     """The median of all pairwise ratios second / first, and the interval that inverts Mann-Whitney.
 
-    The interval is closed and holds every shift that a two-sided Mann-Whitney
-    test at 1 - ``confidence`` would not reject.  Up to `EXACT_MAX` values a
-    side its coverage is at least ``confidence`` whatever the distribution,
-    provided that the sides differ by a factor alone; ties make it wider.
+    The interval is closed and contains every shift that a two-sided Mann-Whitney test at 1 -
+    ``confidence`` would not reject.  Up to `EXACT_MAX` values a side its coverage is at least
+    ``confidence`` whatever the distribution, provided that the sides differ only by a factor; ties
+    make it wider.
     """
     (one,) = estimates([first], [second], confidence)
     return one
@@ -87,7 +88,7 @@ def estimates(
     seconds: Sequence[Sequence[float]],
     confidence: float = CONFIDENCE,
 ) -> list[RatioEstimate]:
-    """`estimate` of each pair: of shapes (K, n) and (K, m), the same n and m for all."""
+    """`estimate` for each of K pairs, of shapes (K, n) and (K, m) with the same n and m for all."""
     n, m = len(firsts[0]), len(seconds[0])
     rank = interval_rank(n, m, confidence)
     middle = [(n * m - 1) // 2, n * m // 2]
@@ -115,11 +116,11 @@ def _order_statistics(firsts: Floats, seconds: Floats, places: Sequence[int]) ->
 
 
 def _among_many(first: Floats, second: Floats, places: Sequence[int]) -> Floats:
-    """The ``places``-th smallest of the many differences second - first; they lie close together.
+    """The ``places``-th smallest of many differences second - first; the places are close together.
 
-    A sample of the differences tells between which bounds to look, and where the
-    sides are sorted, those between them stand in a row.  What is found is true if it
-    lies within the bounds; else all are looked through.
+    A sample of the differences gives bounds, and the differences between them are collected from
+    the sorted sides. The result is exact if the places are within the bounds; otherwise all
+    differences are searched.
     """
     a, b = np.sort(first), np.sort(second)
     low, high = _bounds(a, b, places)
@@ -138,7 +139,7 @@ def _among_many(first: Floats, second: Floats, places: Sequence[int]) -> Floats:
 
 
 def _bounds(a: Floats, b: Floats, places: Sequence[int]) -> tuple[float, float]:
-    """Two differences of the sorted ``a`` and ``b`` between which the ``places`` should lie."""
+    """Two differences of the sorted ``a`` and ``b`` that should enclose the ``places``."""
     few = [side[:: max(1, len(side) // _SAMPLE)] for side in (a, b)]
     sample = np.sort(np.subtract.outer(few[1], few[0]).ravel())
     share = len(sample) / (len(a) * len(b))
@@ -151,8 +152,7 @@ def _bounds(a: Floats, b: Floats, places: Sequence[int]) -> tuple[float, float]:
 def interval_rank(n: int, m: int, confidence: float = CONFIDENCE) -> int | None:
     """k: the interval runs from the k-th smallest to the k-th largest of the n * m differences.
 
-    None where no k gives ``confidence``, or a side has fewer than
-    `VALUES_NEEDED` values.
+    None if no k gives ``confidence``, or a side has fewer than `VALUES_NEEDED` values.
     """
     if min(n, m) < VALUES_NEEDED:
         return None
@@ -168,17 +168,17 @@ def interval_rank(n: int, m: int, confidence: float = CONFIDENCE) -> int | None:
 
 @cache
 def null_counts(n: int, m: int) -> NDArray[np.int64]:
-    """Of the C(n+m, n) orders of n and m distinct values: how many give U = 0, 1, ..., n * m.
+    """Number of the C(n+m, n) orders of n and m distinct values with U = 0, 1, ..., n * m.
 
-    The largest of all values is of one side or of the other; without it a
-    smaller case is left.
+    Recurrence: the largest of all values belongs to one side or the other; removing it leaves a
+    smaller case.
     """
     if n == 0 or m == 0:
         return np.ones(1, np.int64)
     counts = np.zeros(n * m + 1, np.int64)
     counts[m:] += null_counts(n - 1, m)
     counts[: n * (m - 1) + 1] += null_counts(n, m - 1)
-    counts.flags.writeable = False  # the cache hands out this very array
+    counts.flags.writeable = False  # the cache returns this same array
     return counts
 
 
@@ -188,7 +188,7 @@ def geometric_mean(ratios: Iterable[float]) -> float:
 
 
 def median(values: Sequence[float]) -> float:
-    """The median of ``values``, at least one; finite wherever they are."""
+    """The median of ``values`` (at least one), finite if they are finite."""
     ordered = sorted(values)
     low, high = ordered[(len(ordered) - 1) // 2], ordered[len(ordered) // 2]
     return low if low == high else low / 2 + high / 2

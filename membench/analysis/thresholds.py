@@ -1,14 +1,14 @@
-"""How large a difference must be to matter: presets, and files of one's own.
+"""The smallest differences that matter: presets, and users' own files.
 
 A file is strict TOML (`membench compare --dump-config` prints one)::
 
     schema = "membench.thresholds/1"
-    base = "default"      # a preset: what is not said here is as it is there
+    base = "default"      # a preset, which gives all values that are absent here
 
     [all]                 # every tier
     bandwidth = 0.03
 
-    [ssd]                 # one tier; stands above [all]
+    [ssd]                 # one tier; overrides [all]
     latency = 0.10
 """
 
@@ -27,8 +27,8 @@ from membench.core.untrusted import MAX_TOML, parse_toml, read_bytes
 
 SCHEMA = "membench.thresholds/1"
 ALL = "all"
-"""The table of a file that is of every tier."""
-_LARGEST = 10.0  # a difference of more than tenfold: surely a percentage that was meant
+"""The table of a file that applies to all tiers."""
+_LARGEST = 10.0  # more than tenfold: a percentage was surely meant
 _HINT = "membench compare --dump-config prints a file of this kind"
 
 Table = Mapping[str, Mapping[Metric, float]]
@@ -36,12 +36,12 @@ Table = Mapping[str, Mapping[Metric, float]]
 
 @dataclass(frozen=True)
 class Thresholds:
-    """Fractions, by tier and metric.
+    """The smallest differences that matter, as fractions, by tier and metric.
 
     Attributes:
-        name: a preset's, or the file's.
-        every: by metric, for every tier.
-        tiers: by tier and metric, where that differs.
+        name: name of the preset or of the file.
+        every: by metric, for all tiers.
+        tiers: by tier and metric, if different from ``every``.
     """
 
     name: str
@@ -54,7 +54,7 @@ class Thresholds:
 
 
 def _preset(name: str, throughput: float, latency: float, ssd: float) -> Thresholds:
-    """``throughput`` is for every metric that is better when higher; disks scatter more."""
+    """``throughput`` applies to every metric that is better when higher; disks scatter more."""
     lower = {Metric.LATENCY: latency, Metric.ENERGY: latency}
     return Thresholds(
         name,
@@ -76,10 +76,10 @@ PRESETS: Mapping[str, Thresholds] = MappingProxyType(
 
 
 def thresholds(name: str) -> Thresholds:
-    """The preset ``name``, or else what stands in the file of that name.
+    """The preset ``name``, or the thresholds in the file of that name.
 
     Raises:
-        MembenchError: one line; there is no such file, or it says what it may not.
+        MembenchError: there is no such file, or it has invalid content; the message is one line.
     """
     if name in PRESETS:
         return PRESETS[name]
@@ -91,7 +91,7 @@ def thresholds(name: str) -> Thresholds:
 
 
 def to_toml(one: Thresholds) -> str:
-    """``one`` as a file that says it all."""
+    """``one`` as a complete TOML file."""
     return "\n".join(_lines(one)) + "\n"
 
 
@@ -119,13 +119,13 @@ def _read(path: Path) -> Thresholds:
         raise MembenchError(f'the first line is not: schema = "{SCHEMA}"')
     base = content.pop("base", "default")
     if not isinstance(base, str) or base not in PRESETS:
-        raise MembenchError(f"base is none of {', '.join(PRESETS)}")
+        raise MembenchError(f"base must be one of {', '.join(PRESETS)}")
     tables = {name: _table(name, table) for name, table in content.items()}
     return _over(PRESETS[base], one_line(path.name), tables)
 
 
 def _over(base: Thresholds, name: str, tables: Table) -> Thresholds:
-    """``tables`` over ``base``; what the file says of all tiers also overrules the base's tiers."""
+    """``base`` overridden by ``tables``; [all] in the file also overrides the base's tiers."""
     every = tables.get(ALL, {})
     tiers = {}
     for tier in Tier:
@@ -147,7 +147,7 @@ def _table(name: str, table: Any) -> dict[Metric, float]:
     limits = {}
     for key, limit in table.items():
         if key not in tuple(Metric):
-            raise MembenchError(f"[{name}] '{key:.40}' is no metric: {', '.join(Metric)}")
+            raise MembenchError(f"[{name}] '{key:.40}' is not a metric: {', '.join(Metric)}")
         number = isinstance(limit, int | float) and not isinstance(limit, bool)
         if not number or not 0 < limit <= _LARGEST:
             raise MembenchError(

@@ -1,4 +1,4 @@
-"""The verdict: is a difference there, is it large enough to matter, and what would settle it."""
+"""The verdict on a difference: whether it exists, whether it matters, and how to decide it."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from enum import StrEnum
 
 from membench.core.terms import Better
 
-_DUST = 1e-9  # of rounding: a difference of exactly the threshold is within it
+_DUST = 1e-9  # for rounding: a difference equal to the threshold is within it
 
 
 class Verdict(StrEnum):
-    """What the values of a label are against those of the reference."""
+    """How the values of a label compare with those of the reference."""
 
     BETTER = "better"
     WORSE = "worse"
@@ -27,34 +27,35 @@ GATE_CLASSES = (
     Verdict.NA.value,
     "failed",
 )
-"""What a gate can fail on: verdicts that no change should earn, and numbers that are not there."""
+"""Classes that a gate can fail on: verdicts that a change should not get, and missing or failed
+numbers.
+"""
 
 
 class Reason(StrEnum):
-    """Why the verdict is what it is."""
+    """The reason for a verdict."""
 
-    BEYOND = "beyond-threshold"  # the whole interval is
-    WITHIN = "within-threshold"  # the whole interval is
-    WIDE = "interval-wide"  # the interval reaches over the threshold
+    BEYOND = "beyond-threshold"  # the whole interval is beyond the threshold
+    WITHIN = "within-threshold"  # the whole interval is within the threshold
+    WIDE = "interval-wide"  # the interval crosses the threshold
     FEW = "too-few-values"  # there is no interval
     CASE_VERSION = "case-version"
     UNIT = "unit"
     BYTES = "bytes-convention"
     BACKEND = "backend"
-    PAGES = "pages"  # one side had the huge pages of its name, the other had not
-    SIZE = "size"  # of one side the size was asked for, of the other the machine decided it
-    CASE = "case"  # the nearest case to a published figure, and not alike
-    ABOVE_PEAK = "above-peak"  # a number that cannot be
+    PAGES = "pages"  # only one side had the huge pages that its case asks for
+    SIZE = "size"  # one side's size was requested, the other's was chosen for the machine
+    CASE = "case"  # the nearest case to a published figure, but not comparable
+    ABOVE_PEAK = "above-peak"  # an impossible number
 
 
 def judge(
     log_interval: tuple[float, float] | None, threshold: float, better: Better
 ) -> tuple[Verdict, Reason]:
-    """The verdict on a ratio whose logarithm lies in ``log_interval``.
+    """The verdict on a ratio whose logarithm is within ``log_interval``.
 
-    Better or worse: the whole interval lies beyond 1 + ``threshold`` or its
-    inverse.  Same: all of it lies between them.  Both sides of the comparison
-    may be swapped: better becomes worse, and nothing else changes.
+    Better or worse: the whole interval is beyond 1 + ``threshold`` or its inverse. Same: all of it
+    is between them. Swapping the two sides turns better into worse and changes nothing else.
     """
     if log_interval is None:
         return Verdict.UNCLEAR, Reason.FEW

@@ -1,7 +1,7 @@
-"""The command line: parse, call, render, exit code.  Nothing is measured or decided here.
+"""The command line: parse, call, render, exit code. It measures and decides nothing itself.
 
-Commands are loaded when they are called, so that `membench --help` costs
-little more than importing click.
+Commands are loaded when they are called, so that `membench --help` costs little more than importing
+click.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ _COMMANDS = {
     "explain": "Explain a flag, a bench, a case or a claim.",
 }
 _COMPLETE = "_MEMBENCH_COMPLETE"
-"""The variable by which a shell asks for completions; its name is click's."""
+"""The variable by which a shell requests completions; click defines its name."""
 _SIGINT = 2
 _LONGEST = 2000
-"""Characters of a line for a person."""
+"""Maximum length of a line on the terminal, in characters."""
 
 
 class _LazyGroup(click.Group):
@@ -56,7 +56,7 @@ class _LazyGroup(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        # Without this, click would import every command to ask it for its help.
+        # Without this, click would import every command for its help text.
         with formatter.section("Commands"):
             formatter.write_dl(list(_COMMANDS.items()))
 
@@ -89,9 +89,11 @@ def group(ctx: click.Context, verbose: bool) -> None:
 
 
 def main(argv: list[str] | None = None) -> NoReturn:
-    """Run the command line and leave with its exit code."""
+    """Run the command line and exit with its exit code."""
     _open_streams()
-    if isinstance(sys.stdout, io.TextIOWrapper):  # a name may have letters that an encoding lacks
+    if isinstance(
+        sys.stdout, io.TextIOWrapper
+    ):  # a name may contain characters outside the encoding
         sys.stdout.reconfigure(errors="backslashreplace")
     if _COMPLETE in os.environ:
         from membench.cli.completion import offer
@@ -106,15 +108,15 @@ def main(argv: list[str] | None = None) -> NoReturn:
 
 
 def _open_streams() -> None:
-    """Give closed standard streams a file, so that none of ours ever gets their numbers.
+    """Open a file for each closed standard stream, so that no other file gets its descriptor.
 
-    Writing to standard output then fails as it should; standard error takes anything.
+    A write to standard output then fails, as it should; standard error discards its text.
     """
     for number, flags in enumerate((os.O_RDONLY, os.O_RDONLY, os.O_WRONLY)):
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, flags)  # the lowest number that is free: this one
+            os.open(os.devnull, flags)  # gets the lowest free descriptor: this one
             os.set_inheritable(number, True)
     if sys.stdout is None:
         sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
@@ -141,7 +143,7 @@ def _guarded(argv: list[str]) -> int:
             return _lost_output(error)
         return _complain(f"{error.filename}: {error.strerror}", "", EXIT_ERROR, verbose)
     except Exception as error:
-        hint = "this is a defect: run it again as 'membench -v ...' and report what it prints"
+        hint = "this is a bug: run it again as 'membench -v ...' and report the traceback"
         return _complain(f"{type(error).__name__}: {error}", hint, EXIT_ERROR, verbose)
     return result if isinstance(result, int) else EXIT_OK
 
@@ -156,15 +158,15 @@ def _complain(message: str, hint: str, code: int, verbose: bool) -> int:
 
 
 def _line(text: str) -> str:
-    """``text`` for a terminal: an argument or a file's name may be anything."""
+    """``text`` as printable text: arguments and file names may contain any character."""
     line = " ".join(one_line(text).split())
     return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}..."
 
 
 def _lost_output(error: OSError) -> int:
-    """Standard output is full or gone: say so, and keep Python from trying once more at its end."""
+    """Report that standard output is full or closed, and prevent a second flush at exit."""
     devnull = os.open(os.devnull, os.O_WRONLY)
     os.dup2(devnull, sys.stdout.fileno())
-    if not isinstance(error, BrokenPipeError):  # the reader of a pipe left on purpose
+    if not isinstance(error, BrokenPipeError):  # the reader closed the pipe on purpose
         click.echo(f"Error: cannot write to standard output: {error.strerror}", err=True)
     return EXIT_ERROR

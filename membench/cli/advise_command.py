@@ -35,19 +35,19 @@ def _flops(ctx: click.Context, param: click.Parameter, value: str | None) -> flo
     found = float(match[1]) * _PREFIX[match[2]] if match else 0.0
     if not 1e9 <= found <= 1e18:
         raise click.BadParameter(
-            f"'{value}' is no rate of one GPU, such as 700TFLOP/s or 7e14", ctx, param
+            f"'{value}' is not a rate of one GPU, such as 700TFLOP/s or 7e14", ctx, param
         )
     return found
 
 
 def _contexts(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, ...]:
-    """Lengths with commas between them."""
+    """Parse lengths separated by commas."""
     found = []
     for word in value.split(",") if value is not None else ():
         text = word.strip()
         if not (text.isascii() and text.isdigit()) or not 1 <= int(text[:12]) <= _MOST_TOKENS:
             raise click.BadParameter(
-                f"'{text}' is no number of tokens from 1 to {_MOST_TOKENS}", ctx, param
+                f"'{text}' is not a number of tokens from 1 to {_MOST_TOKENS}", ctx, param
             )
         found.append(int(text))
     return tuple(found)
@@ -56,12 +56,14 @@ def _contexts(ctx: click.Context, param: click.Parameter, value: str | None) -> 
 def _gap(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
     found = None if value is None else parse_seconds(value)
     if value is not None and found is None:
-        raise click.BadParameter(f"'{value}' is no time above 0, such as 60s or 10min", ctx, param)
+        raise click.BadParameter(
+            f"'{value}' is not a time above 0, such as 60s or 10min", ctx, param
+        )
     return found
 
 
 def _drive(ctx: click.Context, param: click.Parameter, value: str) -> tuple[float, float | None]:
-    """``SIZE[:DWPD]``."""
+    """Parse ``SIZE[:DWPD]``."""
     from membench.core.errors import UsageError
     from membench.thesis.replay.amounts import parse_amount
 
@@ -73,7 +75,9 @@ def _drive(ctx: click.Context, param: click.Parameter, value: str) -> tuple[floa
         capacity, dwpd = 0.0, None
     if not capacity or (dwpd is not None and not 0 < dwpd < math.inf):
         raise click.BadParameter(
-            f"'{value}' is no drive, such as 7.68TB or 6.4TB:3 (3 drive writes a day)", ctx, param
+            f"'{value}' is not a drive, such as 7.68TB or 6.4TB:3 (3 drive writes per day)",
+            ctx,
+            param,
         )
     return capacity, dwpd
 
@@ -86,21 +90,21 @@ def _drive(ctx: click.Context, param: click.Parameter, value: str) -> tuple[floa
     required=True,
     metavar="NAME|config.json|list",
     shell_complete=completion.models,
-    help="The model: a name, an id of Hugging Face, or its config.json; list shows the names.",
+    help="The model: a name, a Hugging Face id, or its config.json; 'list' prints the names.",
 )
 @click.option(
     "--context",
     "contexts",
     callback=_contexts,
     metavar="N,..",
-    help="Number of tokens whose cache is kept.",
+    help="Context lengths in tokens, separated by commas.",
 )
 @click.option(
     "--block-tokens",
     type=click.IntRange(1, 2**20),
     metavar="N",
-    help="Tokens of a block of the engine's cache.  [default: 16, or the fewest that hold "
-    "whole entries of a compressed cache]",
+    help="Tokens per block of the engine's cache.  [default: 16, or the fewest that hold whole "
+    "entries of a compressed cache]",
 )
 @kv_dtype
 @click.option(
@@ -108,7 +112,7 @@ def _drive(ctx: click.Context, param: click.Parameter, value: str) -> tuple[floa
     type=click.Choice(["auto", "bf16", "fp8", "nvfp4", "mxfp4", "int8", "int4"]),
     default="auto",
     show_default=True,
-    help="Precision of the weights; auto takes the configuration's.",
+    help="Precision of the weights; auto: that of the model's configuration.",
 )
 @click.option(
     "--tp",
@@ -116,28 +120,28 @@ def _drive(ctx: click.Context, param: click.Parameter, value: str) -> tuple[floa
     default=1,
     show_default=True,
     metavar="N",
-    help="Ranks of tensor parallelism.",
+    help="Number of tensor-parallel ranks.",
 )
 @click.option(
     "--layout",
     type=click.Choice(["split", "joint", "whole"]),
     default="split",
     show_default=True,
-    help="How the engine lays out a block: K and V apart, together, or all layers in one piece.",
+    help="The engine's block layout: K and V apart, together, or all layers in one piece.",
 )
 @click.option(
     "--slo-ttft",
     "slo",
     type=FiniteRange(min=0, max=_MOST_SECONDS, min_open=True),
     metavar="S",
-    help="Accepted time to the first token in seconds.",
+    help="Maximum time to first token in seconds.",
 )
 @click.option(
     "--gpu",
     "reference",
     metavar="ref:NAME",
     shell_complete=completion.references,
-    help="A GPU that is not in this machine: the reference with its rates.",
+    help="Reference of a GPU that is not in this machine; its rates are used.",
 )
 @click.option(
     "--assume",
@@ -149,14 +153,14 @@ def _drive(ctx: click.Context, param: click.Parameter, value: str) -> tuple[floa
 @click.option(
     "--trace",
     metavar="TRACE",
-    help="Requests to plan tiers for: what `membench replay` reads.",
+    help="Trace of the requests to plan tiers for, in a format of `membench replay`.",
 )
 @click.option(
     "--requests-per-second",
     "per_second",
     type=FiniteRange(min=0, max=_MOST_PER_SECOND, min_open=True),
     metavar="R",
-    help="Requests per second.  [default: as the trace has them]",
+    help="Requests per second.  [default: the rate of the trace]",
 )
 @click.option(
     "--output-tokens",
@@ -164,7 +168,7 @@ def _drive(ctx: click.Context, param: click.Parameter, value: str) -> tuple[floa
     default=0,
     show_default=True,
     metavar="N",
-    help="Without a trace: tokens of an answer.",
+    help="Without a trace: output tokens per request.",
 )
 @click.option(
     "--reuse",
@@ -172,7 +176,7 @@ def _drive(ctx: click.Context, param: click.Parameter, value: str) -> tuple[floa
     default=0.5,
     show_default=True,
     metavar="SHARE",
-    help="Without a trace: share of the input that is read again.",
+    help="Without a trace: share of the input that is reused.",
 )
 @click.option(
     "--gap",
@@ -180,14 +184,14 @@ def _drive(ctx: click.Context, param: click.Parameter, value: str) -> tuple[floa
     default="300s",
     show_default=True,
     metavar="TIME",
-    help="Without a trace: mean time until the input is read again.",
+    help="Without a trace: mean time until the input is reused.",
 )
 @click.option(
     "--tiers",
     callback=parse_tiers,
     metavar="ddr=1TB,..",
-    help="Tiers to plan, fastest first; SIZE:second admits on the second sighting.  [default: "
-    "what the machine has]",
+    help="Tiers to plan, fastest first; SIZE:second admits a block on its second request.  "
+    "[default: the machine's tiers]",
 )
 @click.option(
     "--drive",
@@ -195,7 +199,7 @@ def _drive(ctx: click.Context, param: click.Parameter, value: str) -> tuple[floa
     default="7.68TB",
     show_default=True,
     metavar="SIZE[:DWPD]",
-    help="The drive in which flash tiers are counted.  [DWPD: as assumed, 1]",
+    help="Capacity and endurance of one drive of the flash tiers.  [default DWPD: 1, assumed]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
@@ -219,13 +223,13 @@ def command(
     drive: tuple[float, float | None],
     as_json: bool,
 ) -> None:
-    """Say what a measured machine should do with a model's KV cache.
+    """Recommend how to handle a model's KV cache on a measured machine.
 
-    Restore it from host memory, from the disk, or recompute it: with the prefix from
-    which on restoring wins, the bandwidth that would flip it, the contexts that fit,
-    and how to copy. With a trace, or requests a second: how large, how busy and how worn
-    each tier is, how many drives that takes, and what to set in the engine. What is not
-    measured is named.
+    Restore it from host memory, from disk, or recompute it: with the prefix length from
+    which restoring is faster, the bandwidth that would change the advice, the contexts
+    that fit, and the copy method. With a trace, or requests per second: size, load and
+    wear of each tier, the number of drives, and the settings of the engine. Values that
+    were not measured are named.
 
     \b
     Examples:
@@ -233,7 +237,7 @@ def command(
       membench advise mybox.csv --model llama-3.1-70b --context 32768 --tp 4
       membench advise mybox.csv --model ./config.json --context 8192 --json
       membench advise ref:h200-sxm --assume 700TFLOP/s --model glm-5.2 --context 32768
-    """  # noqa: D301 - click wants the very character \b to keep the lines below it apart
+    """  # noqa: D301 - click needs the character \b to keep the following lines apart
     from membench.core.errors import UsageError
 
     if name == _LIST:
@@ -243,7 +247,7 @@ def command(
     if source is None or not contexts:
         lacks = "a results file" if source is None else "--context"
         raise UsageError(
-            f"advice takes {lacks}", "membench advise FILE --model NAME --context TOKENS"
+            f"advise needs {lacks}", "membench advise FILE --model NAME --context TOKENS"
         )
     from membench.thesis.advise.plan import Question, advise, usual_block
     from membench.thesis.claims.assumptions import assumptions
@@ -345,7 +349,7 @@ def _reference(argument: str) -> list[Row]:
 
 
 def _tiers_of(found: Advice) -> tuple[TierAsked, ...]:
-    """What the machine has: memory left by the weights, host memory, what is free on a disk."""
+    """The machine's tiers: memory left by the weights, host memory, free space on a disk."""
     from membench.thesis.replay.answer import TierAsked
 
     tiers = []
@@ -359,7 +363,7 @@ def _tiers_of(found: Advice) -> tuple[TierAsked, ...]:
 
 
 def _rated(drive: tuple[float, float | None], rows: list[Row], usual: float) -> Drive:
-    """The drive as it was named, with the rates of the disk that was measured here."""
+    """The drive from the option, with the rates of the disk that was measured here."""
     from membench.thesis.advise.paths import rate_of
     from membench.thesis.claims.ledger import ledger
     from membench.thesis.tiers.plan import Drive
@@ -375,7 +379,7 @@ def _rated(drive: tuple[float, float | None], rows: list[Row], usual: float) -> 
 
 
 def _lines(found: Advice, tiers: tuple[TierAsked, ...]) -> dict[str, tuple[str, ...]]:
-    """What to set in the engines for the tiers that were planned, or that the machine has."""
+    """The engine settings for the planned tiers, or for the machine's."""
     from membench.report.screens.engine_lines import engine_lines
 
     chosen = tiers or _tiers_of(found)
@@ -397,7 +401,7 @@ def _lines(found: Advice, tiers: tuple[TierAsked, ...]) -> dict[str, tuple[str, 
 
 
 def _read(file: str) -> tuple[list[Row], Machine | None]:
-    """The rows of ``file``, and the machine of its sidecar where there is one."""
+    """The rows of ``file``, and the machine of its sidecar if there is one."""
     from membench.core.plain import load
     from membench.core.snapshot import Machine
     from membench.results.magnitude import check_magnitude

@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from membench.report.screens.progress import Watcher
 
 SECONDS = 60.0
-"""A check takes at most this long by its plan."""
+"""Maximum planned seconds of a check."""
 PROFILE = "check"
-"""What a check calls its run, in the file's name and in the sidecar."""
+"""Profile name of a check's run, in the file's name and in the sidecar."""
 ROUNDS = (3, 2, 1)
-"""Rounds of a check, as many as fit."""
-_FAIL_ON = ("look", "not-judged", "straggler")  # as analysis.check.requirements has them
+"""Maximum number of rounds of a check."""
+_FAIL_ON = ("look", "not-judged", "straggler")  # the same as in analysis.check.requirements
 _FORMATS = ("table", "md", "json", "github", "junit")
 
 
@@ -43,7 +43,7 @@ def _words(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
     multiple=True,
     metavar="ref:NAME|FILE|history|auto",
     shell_complete=completion.expectations,
-    help="Expected figures for the machine; history: its other runs beside FILE; repeatable."
+    help="Expected figures for the machine; history: its other runs in FILE's folder; repeatable."
     "  [default: auto, the references of its GPUs, processors and disks]",
 )
 @click.option(
@@ -66,7 +66,7 @@ def _words(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
     type=click.Choice(_FORMATS),
     default="table",
     show_default=True,
-    help="github: annotations, and Markdown in $GITHUB_STEP_SUMMARY where that is set.",
+    help="github: annotations, and Markdown in $GITHUB_STEP_SUMMARY if it is set.",
 )
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @click.option(
@@ -74,16 +74,16 @@ def _words(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
     "output",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Results file of a check that measures.  [default: results/<machine>/<UTC>_check.csv]",
+    help="Results file, if FILE is not given.  [default: results/<machine>/<UTC>_check.csv]",
 )
 @click.option(
     "--scratch",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Directory for the scratch file of a check that measures.  [default: beside the results]",
+    help="Directory for the scratch file, if FILE is not given.  [default: that of the results]",
 )
 @click.option(
-    "--dry-run", is_flag=True, help="Show what would be measured and how long it takes; no more."
+    "--dry-run", is_flag=True, help="Show the planned cases and their time; measure nothing."
 )
 def command(
     file: str | None,
@@ -97,12 +97,13 @@ def command(
     scratch: Path | None,
     dry_run: bool,
 ) -> int:
-    """Say whether this machine is as fast as it should be, and if not, what is slow.
+    """Check whether this machine is as fast as it should be, and name the slow parts.
 
-    FILE is a results file with its sidecar; without it, what is needed is measured
-    on all GPUs, the processors and the disk, in less than a minute by the plan.
-    Each tier is held to what others measured on the same hardware. What has no row,
-    no figure, or an unknown state is not judged, and never passes: docs/check.md.
+    FILE is a results file with its sidecar; without FILE, the command measures all
+    GPUs, the processors and the disk, in less than a minute by the plan. Each tier is
+    compared with the figures that others measured on the same hardware. A line without
+    a row or a figure, or in an unknown state, is not judged and never passes:
+    see docs/check.md.
 
     \b
     Examples:
@@ -113,7 +114,7 @@ def command(
       membench check results/mybox/today.csv --expect history
 
     Exit codes: 0 right, 1 error, 2 usage, 3 not right.
-    """  # noqa: D301 - click wants the very character \b to keep the lines below it apart
+    """  # noqa: D301 - click needs the character \b to keep the following lines apart
     from membench.core.errors import UsageError
 
     if file is not None and (output is not None or scratch is not None or dry_run):

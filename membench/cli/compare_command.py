@@ -12,16 +12,16 @@ from membench.analysis.verdict import GATE_CLASSES, Verdict
 from membench.cli import completion
 from membench.core.errors import EXIT_FINDING, EXIT_OK, NothingMatched
 
-if TYPE_CHECKING:  # it needs numpy, and asking for help does not
+if TYPE_CHECKING:  # it imports numpy, which --help does not need
     from membench.analysis.comparison import Comparison
 
 FARTHEST = 10
-"""Rows that a comparison with a reference shows unless it is asked for all of them."""
+"""Number of rows in a comparison with a reference unless all rows are requested."""
 _WORDS = {"verdicts": tuple(Verdict), "fail_on": GATE_CLASSES}
 
 
 def _words(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[str, ...]:
-    """The words of ``value``, with commas between them, each once and each of the option's list."""
+    """Split ``value`` at commas; each word must be in the option's list. Repeats are dropped."""
     allowed = _WORDS[param.name or ""]
     if value is None:
         return ()
@@ -46,8 +46,8 @@ def _words(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
 @click.option(
     "--by",
     metavar="KEY",
-    help="Split the given results by machine, driver, backend, ... or by an axis "
-    "of the case ids, such as stores, and compare the parts.",
+    help="Split the results by machine, driver, backend, ... or by an axis of the case ids, such "
+    "as stores, and compare the parts.",
 )
 @click.option(
     "--select",
@@ -104,7 +104,7 @@ def _words(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
     type=click.Choice(["table", "md", "csv", "json", "github"]),
     default="table",
     show_default=True,
-    help="github: Markdown, appended to $GITHUB_STEP_SUMMARY where that is set.",
+    help="github: Markdown, appended to $GITHUB_STEP_SUMMARY if it is set.",
 )
 def command(
     files: tuple[str, ...],
@@ -124,9 +124,9 @@ def command(
 ) -> int:
     """Compare results files; the first is the reference.
 
-    A row is better or worse when the whole 95% interval of the ratio to the
-    reference lies beyond the threshold, same when all of it lies within, and
-    otherwise unclear.  Files under one label are pooled.
+    A row is better or worse if the whole 95% interval of the ratio to the
+    reference is beyond the threshold, same if all of it is within, and otherwise
+    unclear.  Files under one label are pooled.
 
     \b
     Examples:
@@ -138,7 +138,7 @@ def command(
 
     Exit codes: 0 done, 1 error or not comparable, 2 usage, 3 --fail-on found
     something, 4 no case in common.
-    """  # noqa: D301 - click wants the very character \b to keep the lines below it apart
+    """  # noqa: D301 - click needs the character \b to keep the following lines apart
     limits = thresholds(preset)
     if dump_config:
         click.echo(to_toml(limits), nl=False)
@@ -164,12 +164,12 @@ def command(
         _show(comparison, [Verdict(verdict) for verdict in verdicts], sort, form, most)
         return _exit_code(comparison, fail_on)
 
-    with without_collector():  # nor at the end, when all of it goes at once
+    with without_collector():  # also not while everything is freed at the end
         return outcome()
 
 
 def _exit_code(comparison: Comparison, fail_on: Sequence[str]) -> int:
-    """What `--fail-on` makes of the comparison; what was found goes to standard error.
+    """The exit code by `--fail-on`; the findings go to standard error.
 
     Raises:
         NothingMatched: there was nothing to compare.

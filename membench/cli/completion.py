@@ -1,9 +1,9 @@
-"""What the shell completes: cases, references, models, and what `explain` explains.
+"""Shell completion of cases, references, models and the topics of `explain`.
 
 ``_MEMBENCH_COMPLETE=bash_source membench`` prints the script for bash (``zsh_source``,
-``fish_source``). Click's own script for bash takes the words of readline, which cuts them at
-``=`` and ``:``, and case ids and ``ref:NAME`` have both; so ours takes the line and cuts it at
-spaces, and gives readline what is behind the last such sign.
+``fish_source``). Click's own script for bash takes the words of readline, which cuts them at ``=``
+and ``:``, and case ids and ``ref:NAME`` have both; so this script splits the line at spaces, and
+gives readline the part behind the last such sign.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _BASH = r"""
     local IFS=$'\n' line="${COMP_LINE:0:COMP_POINT}" word cut kind value
     word="${line##*[[:space:]]}"
     case "$word" in
-        [\'\"]*) cut= ;;  # within quotes nothing is cut
+        [\'\"]*) cut= ;;  # no split within quotes
         *) word="${word#--*=}" cut="${word%%"${word##*[=:@]}"}" ;;
     esac
     COMPREPLY=()
@@ -43,13 +43,13 @@ complete -o nosort -o default -F %(complete_func)s %(prog_name)s
 
 
 class LineComplete(BashComplete):
-    """Completion for bash by the line, not by readline's words."""
+    """Completion for bash that uses the whole line instead of readline's words."""
 
     source_template = _BASH
 
     @staticmethod
     def _check_version() -> None:
-        """Nothing to check: all of this is in bash 4.4, of 2016."""
+        """Check nothing: all features in use are in bash 4.4, of 2016."""
 
     def get_completion_args(self) -> tuple[list[str], str]:
         """The finished words behind the program's name, and the unfinished one."""
@@ -61,7 +61,7 @@ class LineComplete(BashComplete):
 
 
 def offer() -> None:
-    """Put ours in the place of click's completion for bash."""
+    """Replace click's completion for bash by `LineComplete`."""
     add_completion_class(LineComplete)
 
 
@@ -70,7 +70,7 @@ def _beginning(known: Iterable[str], incomplete: str) -> list[CompletionItem]:
 
 
 def cases(_context: Context, _option: Parameter, incomplete: str) -> list[CompletionItem]:
-    """Benches, and the cases of a bench once its name is there."""
+    """Benches, and the cases of a bench after its whole name."""
     from membench.benches import registry
     from membench.core.case import PROFILES
     from membench.machine import snapshot
@@ -106,20 +106,20 @@ def files(_context: Context, _argument: Parameter, incomplete: str) -> list[Comp
 def files_or_references(
     context: Context, argument: Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    """References where ``ref:`` has been begun, else files."""
+    """References if the word begins with ``ref:``, else files."""
     found = references(context, argument, incomplete) if incomplete else []
     return found or files(context, argument, incomplete)
 
 
 def expectations(context: Context, option: Parameter, incomplete: str) -> list[CompletionItem]:
-    """What `check` compares with: ``auto``, ``history``, references, or files."""
+    """The arguments of `check --expect`: ``auto``, ``history``, references, or files."""
     found = _beginning(("auto", "history"), incomplete)
     found += references(context, option, incomplete)
     return found or files(context, option, incomplete)
 
 
 def models(_context: Context, _option: Parameter, incomplete: str) -> list[CompletionItem]:
-    """Names of models, ``list``, and files: any other model is named by its config.json."""
+    """Names of models, ``list``, and files, because a config.json names any other model."""
     from membench.thesis.models.catalogue import models as known
 
     found = _beginning(["list", *known()], incomplete)

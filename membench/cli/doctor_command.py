@@ -14,14 +14,14 @@ from membench.core.errors import EXIT_FINDING, EXIT_OK
     "--scratch",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Directory whose disk is checked.  [default: results, else the current directory]",
+    help="Directory on the disk to check.  [default: results, else the current directory]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Write JSON to standard output.")
 def command(scratch: Path | None, as_json: bool) -> int:
-    """Check this machine for anything that would spoil a measurement.
+    """Check this machine for conditions that would spoil a measurement.
 
-    FAIL: something here cannot be measured.  WARN: numbers come out lower, noisier
-    or harder to compare.  Every fix is for you to run: membench changes no setting.
+    FAIL: something cannot be measured.  WARN: results will be lower, noisier or
+    harder to compare.  membench changes no settings: apply the fixes yourself.
 
     Exit codes: 0 nothing failed, 1 error, 2 usage, 3 something failed.
     """

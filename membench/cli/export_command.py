@@ -26,13 +26,13 @@ def command(form: str, file: Path, output: Path | None) -> int:
       github-action-benchmark  two files: OUTPUT.bigger.json, OUTPUT.smaller.json
       bencher                  Bencher Metric Format
       pytest-benchmark         JSON for pytest-benchmark compare
-      samples                  CSV, one sample a line
+      samples                  CSV, one sample per line
       parquet                  every row and column (extra: parquet)
       openmetrics              text for a node exporter's textfile collector
 
-    Skipped and failed rows have no place in these formats, Parquet aside; how
-    many were left out is said on standard error.
-    """  # noqa: D301 - click wants the very character \b to keep the lines below it apart
+    Of these formats, only Parquet holds skipped and failed rows. The command prints
+    the number of omitted rows on standard error.
+    """  # noqa: D301 - click needs the character \b to keep the following lines apart
     from membench.core.files import shown, write_together
     from membench.results.formats import WITH_ALL_ROWS, exporter
     from membench.results.formats.exporting import measured

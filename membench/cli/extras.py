@@ -1,4 +1,4 @@
-"""Whether what a command needs beyond the base installation is there."""
+"""Checks that the optional dependencies of a command are installed."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ from membench.core.installing import install_extra
 
 
 def demand_dask() -> None:
-    """Raise `BackendUnavailable` where the extra is not installed."""
+    """Raise `BackendUnavailable` if the extra is not installed."""
     if importlib.util.find_spec("distributed") is None:
         raise BackendUnavailable("Dask distributed is not installed", install_extra("fleet"))

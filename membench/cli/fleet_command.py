@@ -10,7 +10,7 @@ from membench.cli.fleet_run_command import run
 
 @click.group(name="fleet")
 def command() -> None:
-    """Measure many hosts on a Dask cluster, and say which of them are slow."""
+    """Measure many hosts on a Dask cluster, and name the slow ones."""
 
 
 command.add_command(run)

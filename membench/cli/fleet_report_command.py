@@ -12,7 +12,7 @@ from membench.cli.extras import demand_dask
 from membench.core.errors import EXIT_FINDING, EXIT_OK, NothingMatched, UsageError
 from membench.core.files import shown
 
-if TYPE_CHECKING:  # the reports need numpy, and asking for help does not
+if TYPE_CHECKING:  # the reports import numpy, which --help does not need
     from membench.analysis.fleet.summary import FleetSummary
 
 FINDINGS = ("straggler", "missing", "failed")
@@ -39,7 +39,7 @@ def _findings(ctx: click.Context, param: click.Parameter, value: str | None) -> 
     metavar="|".join((*PRESETS, "FILE")),
     default="default",
     show_default=True,
-    help="How much slower than the median matters; FILE: thresholds in TOML.",
+    help="Thresholds for slower than the median; FILE is a TOML file with thresholds.",
 )
 @click.option(
     "--format",
@@ -54,16 +54,17 @@ def _findings(ctx: click.Context, param: click.Parameter, value: str | None) -> 
     "output",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Also a page (.html), or all values in one file to report on again (.parquet).",
+    help="Also write a page (.html), or all values in one file for later reports (.parquet).",
 )
 def report(
     source: Path, fail_on: tuple[str, ...], preset: str, form: str, output: Path | None
 ) -> int:
-    """Say which machines of a fleet are slow, how far it scatters, and who is missing.
+    """Show the slow machines of a fleet, its spread, and the missing hosts.
 
-    DIR is the -o of a fleet run, or any directory with results files in it or
-    one level below.  A machine is slow in a case where it is far from the
-    median of the fleet by the fleet's own scatter and by more than what matters.
+    DIR is the -o directory of a fleet run, or any directory with results files in it
+    or one level below.  A machine is slow in a case if it is far from the fleet's
+    median, both relative to the fleet's own spread and by more than the threshold
+    of --preset.
 
     \b
     Examples:
@@ -72,12 +73,12 @@ def report(
       membench fleet report everything.parquet --format csv
 
     Exit codes: 0 done, 1 error, 2 usage, 3 --fail-on found something, 4 no values.
-    """  # noqa: D301 - click wants the very character \b to keep the lines below it apart
+    """  # noqa: D301 - click needs the character \b to keep the following lines apart
     limits = thresholds(preset)
     if output is not None and output.suffix.lower() not in {".html", ".parquet"}:
         raise UsageError(
             f"'{output}' does not end in .html or .parquet",
-            "the suffix chooses the form; --format csv writes to standard output",
+            "the suffix selects the format; --format csv writes to standard output",
         )
     from membench.analysis.fleet.reading import read_fleet
     from membench.analysis.fleet.summary import summarise
@@ -92,7 +93,8 @@ def report(
     summary = summarise(values, limits)
     if not summary.cases and values.ledger is None:
         raise NothingMatched(
-            f"no value of any machine in {source}", "name the -o of a fleet run, its files below it"
+            f"no machine in {source} has a value",
+            "name the -o directory of a fleet run, with its files in it",
         )
     if output is not None:
         _write(summary, output)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _SIGINT = 2
 _NOT_PASSED_ON = frozenset({"output", "label", "resume", "dry_run", "versus", "setup_a", "setup_b"})
-"""Options of `membench run` that mean something else here, or nothing."""
+"""Options of `membench run` that have another meaning, or none, for a fleet."""
 _PASSED_ON = [option for option in run_command.params if option.name not in _NOT_PASSED_ON]
 
 
@@ -38,13 +38,13 @@ def _with_options_of_run(made: click.Command) -> click.Command:
     "--local",
     type=click.IntRange(1, 64),
     metavar="N",
-    help="For a trial without a cluster: N workers in this process, one at a time.",
+    help="Trial without a cluster: N workers in this process, one at a time.",
 )
 @click.option(
     "--insecure",
     is_flag=True,
-    help="Use a scheduler without TLS that other hosts can reach: whoever reaches it can run "
-    "code on every host.",
+    help="Use a scheduler without TLS that other hosts can reach: any of them can run code on "
+    "every host.",
 )
 @click.option(
     "--hosts",
@@ -58,7 +58,7 @@ def _with_options_of_run(made: click.Command) -> click.Command:
     type=click.Choice(["host", "worker"]),
     default="host",
     show_default=True,
-    help="What counts as one host: all workers of one machine together, or each worker.",
+    help="Unit to measure: all workers of one machine together, or each worker.",
 )
 @click.option(
     "-o",
@@ -67,7 +67,7 @@ def _with_options_of_run(made: click.Command) -> click.Command:
     default="results",
     show_default=True,
     metavar="DIR",
-    help="Results go to DIR/<host>/.",
+    help="Directory for the results, in DIR/<host>/.",
 )
 @click.option(
     "--host-directory",
@@ -111,11 +111,11 @@ def run(
     resume: Path | None,
     **options: Any,
 ) -> int:
-    """Measure every host of a Dask cluster, each once and none two at a time.
+    """Measure every host of a Dask cluster once, with one run at a time per host.
 
-    Workers that offer the resource membench-host are measured on.  A host keeps
-    its journal; its results are brought here and checked.  The remaining options
-    are those of `membench run`, for every host.
+    The runs use workers that offer the resource membench-host.  A host keeps its
+    journal; its results are copied here and checked.  The remaining options are
+    those of `membench run`, and apply to every host.
 
     \b
     Examples:
@@ -125,7 +125,7 @@ def run(
 
     Exit codes: 0 all hosts arrived, 1 error, 2 usage, 3 a host failed or is
     missing or a case failed, 4 nothing to resume, 130 interrupted.
-    """  # noqa: D301 - click wants the very character \b to keep the lines below it apart
+    """  # noqa: D301 - click needs the character \b to keep the following lines apart
     if (scheduler is None) == (local is None):
         raise UsageError("give either --scheduler ADDR or --local N", "--local 3 is a trial run")
     demand_dask()
@@ -164,7 +164,7 @@ def run(
 
 
 def _given(ctx: click.Context) -> Iterator[str]:
-    """The options that are on the command line."""
+    """The options on the command line."""
     default = click.core.ParameterSource.DEFAULT
     return (name for name in ctx.params if ctx.get_parameter_source(name) is not default)
 
@@ -175,12 +175,12 @@ def _refuse_others(ctx: click.Context) -> None:
         if name not in allowed:
             raise UsageError(
                 f"--resume does not go with --{name.replace('_', '-')}",
-                "the ledger in the directory holds the options of the fleet run",
+                "the ledger in the directory has the options of the fleet run",
             )
 
 
 def _arguments(ctx: click.Context, options: dict[str, Any]) -> Iterator[str]:
-    """What was given of the options of `membench run`, as its command line."""
+    """The given options of `membench run`, as command-line arguments."""
     given = set(_given(ctx))
     for option in _PASSED_ON:
         value = options[option.name or ""]

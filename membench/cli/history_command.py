@@ -12,7 +12,7 @@ from membench.cli import completion
 from membench.core.errors import EXIT_FINDING, EXIT_OK, UsageError
 from membench.core.files import shown
 
-if TYPE_CHECKING:  # it needs numpy, and asking for help does not
+if TYPE_CHECKING:  # it imports numpy, which --help does not need
     from membench.analysis.history.summary import History
 
 FINDINGS = ("worse", "better")
@@ -39,14 +39,14 @@ def _findings(ctx: click.Context, param: click.Parameter, value: str | None) -> 
     "--all",
     "every_case",
     is_flag=True,
-    help="A line for every case and statistic, not one for each tier and metric.",
+    help="Show one line per case and statistic, instead of one per tier and metric.",
 )
 @click.option(
     "--preset",
     metavar="|".join((*PRESETS, "FILE")),
     default="default",
     show_default=True,
-    help="How large a change must be to be named; FILE is a TOML file with thresholds.",
+    help="Minimum size of a reported change; FILE is a TOML file with thresholds.",
 )
 @click.option(
     "--fail-on",
@@ -61,7 +61,7 @@ def _findings(ctx: click.Context, param: click.Parameter, value: str | None) -> 
     "output",
     type=click.Path(path_type=Path),
     metavar="FILE.html",
-    help="Also a page with a plot for each line.",
+    help="Also write an HTML page with a plot for each line.",
 )
 def command(
     places: tuple[Path, ...],
@@ -72,11 +72,11 @@ def command(
     as_json: bool,
     output: Path | None,
 ) -> int:
-    """Show one machine's runs over time: noise, and where its numbers changed.
+    """Show one machine's runs over time: their noise and their change points.
 
-    For each tier the noise band of its runs, the change points, and what else
-    changed there (driver, kernel, governor, versions, settings).  Without DIR
-    or FILE: this machine's folder in results/.
+    For each tier, the command prints the noise band of the runs, the change points,
+    and other changes at the same time (driver, kernel, governor, versions, settings).
+    Without DIR or FILE, it reads this machine's folder in results/.
 
     \b
     Examples:
@@ -86,7 +86,7 @@ def command(
       membench history results/mybox --fail-on worse
 
     Exit codes: 0 done, 1 error, 2 usage, 3 --fail-on found something, 4 no values.
-    """  # noqa: D301 - click wants the very character \b to keep the lines below it apart
+    """  # noqa: D301 - click needs the character \b to keep the following lines apart
     limits = thresholds(preset)
     if output is not None and output.suffix.lower() != ".html":
         raise UsageError(f"'{shown(output)}' does not end in .html", "-o writes a page")
@@ -110,7 +110,7 @@ def command(
 
 
 def _of_this_machine() -> list[Path]:
-    """The folders of this machine, by the names that it has or had.
+    """The folders of this machine, under its present and former names.
 
     Raises:
         UsageError: there is none.

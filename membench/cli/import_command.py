@@ -22,7 +22,7 @@ _CHOICES = {
     "pages": ("4k", "thp", "2m", "1g"),
     "stores": ("plain", "nt"),
 }
-_LINES = 10  # of one kind on standard error
+_LINES = 10  # maximum per kind of remark on standard error
 
 
 @click.command(name="import")
@@ -38,7 +38,7 @@ _LINES = 10  # of one kind on standard error
     "settings",
     multiple=True,
     metavar="KEY=VALUE",
-    help=f"A fact that the file lacks; repeatable.  KEY is one of {', '.join(_GIVEN)}.",
+    help=f"Set a property that the file lacks; repeatable.  KEY is one of {', '.join(_GIVEN)}.",
 )
 def command(form: str, files: tuple[Path, ...], output: Path, settings: tuple[str, ...]) -> int:
     """Turn another tool's results into a results file.
@@ -46,7 +46,7 @@ def command(form: str, files: tuple[Path, ...], output: Path, settings: tuple[st
     \b
     Formats:
       nvbandwidth       nvbandwidth, -j or text
-      babelstream       BabelStream, --csv or text (say --set tier=ddr or tier=hbm)
+      babelstream       BabelStream, --csv or text (add --set tier=ddr or tier=hbm)
       fio               fio, JSON (--output-format=json), terse or text
       nvbench           an NVBench program's --json
       pytest-benchmark  pytest --benchmark-json
@@ -61,10 +61,11 @@ def command(form: str, files: tuple[Path, ...], output: Path, settings: tuple[st
       tinymembench      tinymembench
       cited             TOML with published figures
 
-    The rows have backend import:FORMAT, and our case ids where they mean the
-    same, so that membench compare puts both into one table.  Of a directory all
-    files are read; gzip is unpacked.  What has no row is said on standard error.
-    """  # noqa: D301 - click wants the very character \b to keep the lines below it apart
+    The rows have the backend import:FORMAT. They have membench's case ids if both
+    tools measure the same, so that membench compare puts them into one table.  For a
+    directory, all its files are read; gzip is unpacked.  Results that give no row are
+    listed on standard error.
+    """  # noqa: D301 - click needs the character \b to keep the following lines apart
     from membench.core.files import create, shown
     from membench.results.formats import importer
     from membench.results.formats.origin import Intake, take
@@ -84,8 +85,8 @@ def command(form: str, files: tuple[Path, ...], output: Path, settings: tuple[st
         first = next(iter(intake.refused), None)
         why = f"{shown(first)}: {intake.refused[first]}" if first else "there is no file"
         raise SchemaError(
-            f"no file of {form} in {', '.join(map(shown, files))}: {why}",
-            f"name a folder with what this writes: {IMPORTS[form]}",
+            f"no {form} file in {', '.join(map(shown, files))}: {why}",
+            f"name a folder with the output of {IMPORTS[form]}",
         )
     create(output, to_csv(intake.rows))
     cases = len({row.case for row in intake.rows})
@@ -95,7 +96,7 @@ def command(form: str, files: tuple[Path, ...], output: Path, settings: tuple[st
 
 
 def _say(intake: Intake) -> None:
-    """What a person should know besides, on standard error."""
+    """Print the importer's remarks on standard error."""
     from membench.core.files import shown
 
     _lines(
@@ -131,10 +132,10 @@ def _given(settings: tuple[str, ...]) -> dict[str, str]:
 
 
 def _checked(setting: str, key: str, value: str) -> str:
-    """``value`` of ``key`` as ids and columns have it.
+    """``value`` of ``key`` in the notation of case ids and columns.
 
     Raises:
-        UsageError: no ``key`` has it.
+        UsageError: it is not a valid value of ``key``.
     """
     from membench.core.units import format_size, parse_size
     from membench.results.formats.figures import slug

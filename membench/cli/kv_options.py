@@ -1,4 +1,4 @@
-"""Options that `membench replay` and `membench advise` share: how cache is held, and where."""
+"""Options of both `membench replay` and `membench advise`: KV layout and cache tiers."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ _SECONDS = {"": 1.0, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 def kv_dtype(command: _Command) -> _Command:
-    """`--kv-dtype`: the layout of the cache."""
+    """Add `--kv-dtype`, the layout of the cache."""
     return click.option(
         "--kv-dtype",
         "dtype",
         type=click.Choice(["fp16", "bf16", "fp8", "fp8_ds_mla"]),
         default="fp16",
         show_default=True,
-        help="How the engine holds the cache, by its name in vLLM.",
+        help="KV cache format of the engine, by its name in vLLM.",
     )(command)
 
 
 def parse_seconds(text: str) -> float | None:
-    """Seconds of ``600``, ``600s``, ``10min``, ``1h`` or ``1d``; None if it is none above 0."""
+    """Seconds of ``600``, ``600s``, ``10min``, ``1h`` or ``1d``; None if not a time above 0."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)(s|min|h|d|)", text.strip())
     value = float(match[1]) * _SECONDS[match[2]] if match else 0.0
     return value if value > 0 else None
@@ -38,7 +38,7 @@ def parse_seconds(text: str) -> float | None:
 def parse_tiers(
     ctx: click.Context, param: click.Parameter, value: str | None
 ) -> tuple[TierAsked, ...]:
-    """``NAME=SIZE[:second][:ttl=TIME]`` with commas between them."""
+    """Parse ``NAME=SIZE[:second][:ttl=TIME]``, separated by commas."""
     from membench.core.errors import UsageError
     from membench.thesis.replay.amounts import parse_amount
     from membench.thesis.replay.answer import TierAsked
@@ -60,7 +60,7 @@ def parse_tiers(
                 )
             ttl = seconds if seconds is not None else ttl
         if not name or name in [one.name for one in found]:
-            raise click.BadParameter(f"'{word}': each tier needs a name of its own", ctx, param)
+            raise click.BadParameter(f"'{word}': each tier needs a different name", ctx, param)
         found.append(
             TierAsked(name=name, capacity_bytes=capacity, second="second" in flags, ttl=ttl)
         )

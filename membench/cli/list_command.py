@@ -25,13 +25,13 @@ from membench.core.text import one_line
     "--all",
     "everything",
     is_flag=True,
-    help="Name every case that cannot run here, however many share a reason.",
+    help="List every case that cannot run here, even if many share a reason.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Write JSON to standard output.")
 def command(
     profile: str, select: tuple[str, ...], of_references: bool, everything: bool, as_json: bool
 ) -> None:
-    """List the cases: what can run here, and why the others cannot.
+    """List the cases that can run here, and the reasons why the others cannot.
 
     Seconds and memory are estimates.  'membench explain BENCH' describes one.
     --references shows the results of named machines and the published figures

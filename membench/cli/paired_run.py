@@ -1,4 +1,4 @@
-"""`membench run --versus`: two sides in turns, and what they come to."""
+"""`membench run --versus`: measure two sides in turns, and compare them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def run_pair(
     asked: RunOptions, resume: Path | None, watch: Watcher, *, dry_run: bool, verbose: bool
 ) -> int:
-    """Measure, or with ``resume`` go on, and compare; the exit code.
+    """Measure, or continue if ``resume`` is set, then compare; return the exit code.
 
     Raises:
         MembenchError: one line and a hint.

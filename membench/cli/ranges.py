@@ -1,4 +1,4 @@
-"""Numbers on the command line that are numbers: neither nan nor infinite."""
+"""Option type for finite numbers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import click
 
 
 class FiniteRange(click.FloatRange):
-    """A `click.FloatRange` that does not take ``nan``, which is in every range, and no ``inf``."""
+    """A `click.FloatRange` that rejects ``inf``, and ``nan``, which every range would accept."""
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None

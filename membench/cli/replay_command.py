@@ -21,7 +21,7 @@ _MOST_BLOCKS = 10**15
 def _capacities(
     ctx: click.Context, param: click.Parameter, value: str | None
 ) -> tuple[tuple[int, ...], tuple[float, ...], tuple[float, ...]]:
-    """Numbers of blocks, amounts of memory and shares of all hits, with commas between them."""
+    """Parse block counts, memory sizes and shares of all hits, separated by commas."""
     from membench.core.errors import UsageError
     from membench.thesis.replay.amounts import parse_amount
 
@@ -41,8 +41,8 @@ def _capacities(
             sizes.append(parse_amount(text))
         except UsageError:
             raise click.BadParameter(
-                f"'{text:.40}' is no number of blocks from 1 to {_MOST_BLOCKS}, no amount of "
-                "memory such as 80GB, and no share such as 80%",
+                f"'{text:.40}' is not a number of blocks from 1 to {_MOST_BLOCKS}, an amount of "
+                "memory such as 80GB, or a share such as 80%",
                 ctx,
                 param,
             ) from None
@@ -50,7 +50,7 @@ def _capacities(
 
 
 def _arrivals(ctx: click.Context, param: click.Parameter, value: str) -> float | None:
-    """None for the file's, else the rate of random arrivals a second."""
+    """Random arrivals per second, or None for the arrival times of the file."""
     if value == "file":
         return None
     kind, _, text = value.partition(":")
@@ -71,7 +71,7 @@ def _warmup(ctx: click.Context, param: click.Parameter, value: str | None) -> fl
     found = parse_seconds(value)
     if found is None:
         raise click.BadParameter(
-            f"'{value}' is no time above 0, such as 600, 600s, 10min or 1h", ctx, param
+            f"'{value}' is not a time above 0, such as 600, 600s, 10min or 1h", ctx, param
         )
     return found
 
@@ -95,15 +95,15 @@ def _policies(
     "capacities",
     callback=_capacities,
     metavar="N|80GB|80%,..",
-    help="Cache sizes in blocks, in bytes of the model's cache, or as the share of all hits that "
-    "they get.  [default: where the curve bends]",
+    help="Cache sizes in blocks, in bytes of the model's cache, or as a share of all hits.  "
+    "[default: the bends of the curve]",
 )
 @click.option(
     "--block-tokens",
     type=click.IntRange(1, 2**20),
     metavar="N",
-    help="Tokens of a block; a multiple of the trace's own regroups it.  [default: as the trace "
-    "says, else 512]",
+    help="Tokens per block; a multiple of the trace's block size regroups it.  [default: the "
+    "trace's, else 512]",
 )
 @click.option(
     "--arrivals",
@@ -112,7 +112,7 @@ def _policies(
     default="file",
     show_default=True,
     metavar="file|poisson:RATE",
-    help="When sessions (or requests) start: as in the file, or at random, RATE a second.",
+    help="Start times of sessions (or requests): from the file, or random with RATE per second.",
 )
 @click.option(
     "--seed",
@@ -127,33 +127,33 @@ def _policies(
     default=0,
     show_default=True,
     metavar="TOKENS",
-    help="Share of their beginning that sessions with ids of their own have in common.",
+    help="Common share of the beginnings of sessions that have separate block ids.",
 )
 @click.option(
     "--warmup",
     callback=_warmup,
     metavar="TIME",
-    help="Count warm rates from this time on, such as 600s, 10min, 1h.",
+    help="Start of the warm hit rates, such as 600s, 10min, 1h.",
 )
 @click.option(
     "--policy",
     "policies",
     callback=_policies,
     metavar="P,..",
-    help="Rules beside LRU: fifo, s3fifo, leaf, second, ttl:SECONDS, optimal (Belady).",
+    help="Policies in addition to LRU: fifo, s3fifo, leaf, second, ttl:SECONDS, optimal (Belady).",
 )
 @click.option(
     "--tiers",
     callback=parse_tiers,
     metavar="hbm=80GB,..",
-    help="Tiers of cache, fastest first; NAME=SIZE:second takes a block when it is named for the "
-    "second time, NAME=SIZE:ttl=1h drops it after that rest.",
+    help="Cache tiers, fastest first; NAME=SIZE:second admits a block on its second request, "
+    "NAME=SIZE:ttl=1h drops it after 1 h without use.",
 )
 @click.option(
     "--model",
     metavar="NAME|config.json",
     shell_complete=completion.models,
-    help="Whose cache it is, for bytes: a name, an id of Hugging Face, or a config.json.",
+    help="Model that converts blocks to bytes: a name, a Hugging Face id, or a config.json.",
 )
 @kv_dtype
 @click.option(
@@ -177,17 +177,17 @@ def command(
     dtype: str,
     form: str,
 ) -> None:
-    """Replay a trace of requests: hit rate against cache capacity, exactly.
+    """Replay a trace of requests: exact hit rate by cache capacity.
 
     TRACE is a file of requests with the ids of their blocks, a folder of sessions, or a
-    trace that comes with membench: conversation, agent. Without it, both of these.
+    trace that comes with membench: conversation, agent. Without TRACE, both of them.
 
     \b
     Examples:
       membench replay conversation --model llama-3.1-70b --capacity 80GB,1TB,16TB
       membench replay trace.jsonl --model glm-5.2 --tiers hbm=80GB,ddr=1TB,ssd=16TB:second
       membench replay conversation --capacity 10000 --policy fifo,optimal --warmup 10min
-    """  # noqa: D301 - click wants the very character \b to keep the lines below it apart
+    """  # noqa: D301 - click needs the character \b to keep the following lines apart
     from membench.thesis.models.catalogue import find_model
     from membench.thesis.models.kv_shape import KvDtype
     from membench.thesis.replay.answer import replay_source

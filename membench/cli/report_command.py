@@ -17,30 +17,30 @@ import click
     required=True,
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="The report: .html for one self-contained page, .md for Markdown with SVG files, "
-    ".json for the verdicts on the thesis alone.",
+    help="The report: .html for one self-contained page, .md for Markdown with SVG files, .json "
+    "for only the verdicts on the thesis.",
 )
 @click.option(
     "--assumptions",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="TOML entries in place of what membench assumes: specifications, prices, workloads, "
+    help="TOML file that replaces assumptions of membench: specifications, prices, workloads, "
     "records; each with a source and a date.",
 )
 @click.option(
     "--assume",
     multiple=True,
     metavar="NAME=VALUE",
-    help="One assumption in place of what membench assumes, as 'system.link=50 GB/s'; repeatable. "
-    "Every claim in a report names the one that moves its verdict.",
+    help="Replace one assumption of membench, such as 'system.link=50 GB/s'; repeatable. Every "
+    "claim in a report names the assumption that moves its verdict.",
 )
 @click.option(
     "--thesis",
     type=click.Choice(["full", "summary", "none"]),
     default="summary",
     show_default=True,
-    help="How much of the thesis a page shows: every claim, a table of verdicts with the claims "
-    "folded, or nothing.",
+    help="Part of the thesis in a page: every claim, a table of verdicts with the claims folded, "
+    "or nothing.",
 )
 @click.option(
     "--lang",
@@ -48,7 +48,7 @@ import click
     type=click.Choice(["en", "zh-TW"]),
     default="en",
     show_default=True,
-    help="Language of the page; labels in plots and quotes keep their own.",
+    help="Language of the page; labels in plots and quotes are not translated.",
 )
 @click.option(
     "--scheduler",
@@ -68,12 +68,12 @@ def command(
     scheduler: str | None,
     insecure: bool,
 ) -> None:
-    """Turn results files into a report that can be read, printed and sent.
+    """Turn results files into a self-contained report.
 
-    What the machine reaches, tier by tier, and what that means for the thesis;
-    then plots, every result, the machine, what was skipped and why, and how to
-    reproduce it.  Several files are shown side by side.  A report of membench is
-    overwritten, any other file is not.
+    It shows the machine's results tier by tier, and their consequences for the
+    thesis; then plots, every result, the machine, skipped cases with their reasons,
+    and the commands to reproduce it.  Several files are shown side by side.  An
+    existing report of membench is overwritten, any other file is not.
 
     \b
     Examples:
@@ -83,7 +83,7 @@ def command(
       membench report mybox.csv -o verdicts.json --assume system.link=50
       membench report mybox.csv ref:h100-sxm -o beside.html
       membench report mybox.csv -o mybox.html --lang zh-TW
-    """  # noqa: D301 - click wants the very character \b to keep the lines below it apart
+    """  # noqa: D301 - click needs the character \b to keep the following lines apart
     from membench.core.files import shown
     from membench.core.units import about_size
     from membench.report.page.compose import ThesisDetail

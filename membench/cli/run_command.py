@@ -47,8 +47,8 @@ def _bytes(_ctx: click.Context, _option: click.Parameter, text: str) -> int:
 @click.option(
     "--rounds",
     type=click.IntRange(1, 1000),
-    help="Rounds for every case; each round is a fresh process."
-    "  [default: quick 5, full 10, and 5 for the points of a sweep beside its default]",
+    help="Rounds for every case, each in a fresh process."
+    "  [default: quick 5, full 10, and 5 for the other points of a sweep]",
 )
 @click.option(
     "--device",
@@ -70,8 +70,8 @@ def _bytes(_ctx: click.Context, _option: click.Parameter, text: str) -> int:
     "--scratch",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Directory for the scratch file, which is unlinked and so never left behind."
-    "  [default: beside the results]",
+    help="Directory for the scratch file, which is unlinked and never left behind.  [default: "
+    "that of the results]",
 )
 @click.option(
     "--disk-budget",
@@ -97,7 +97,7 @@ def _bytes(_ctx: click.Context, _option: click.Parameter, text: str) -> int:
 @click.option(
     "--strict",
     is_flag=True,
-    help="Exit with an error if a GPU is there but not right, or if all cases need one and "
+    help="Exit with an error if a GPU is present but unusable, or if all cases need a GPU and "
     "there is none.",
 )
 @click.option(
@@ -107,13 +107,13 @@ def _bytes(_ctx: click.Context, _option: click.Parameter, text: str) -> int:
     flag_value=False,
     default=True,
     help="Do not hold a GPU's queue while it is filled: for ncu, compute-sanitizer and"
-    " serialised launches. The rows say hold=no.",
+    " serialised launches. The rows are marked hold=no.",
 )
 @click.option(
     "--versus",
     default="",
     metavar="KEY=VALUE",
-    help="Measure two sides in turns and compare them as pairs: B differs from A in"
+    help="Measure two sides alternately and compare them in pairs: B differs from A in"
     " python=PATH, env=NAME=VALUE, scratch=DIR or device=cuda:N.  [12 pairs of rounds]",
 )
 @click.option(
@@ -126,13 +126,13 @@ def _bytes(_ctx: click.Context, _option: click.Parameter, text: str) -> int:
     "--setup-b",
     default="",
     metavar="COMMAND",
-    help="The same for side B; with or without --versus.",
+    help="Shell command before each round of side B; with or without --versus.",
 )
 @click.option(
     "--all",
     "everything",
     is_flag=True,
-    help="Print every row, what each flag means, and every case that is skipped.",
+    help="Print every row, the meaning of each flag, and every skipped case.",
 )
 @click.option(
     "--card",
@@ -143,8 +143,8 @@ def _bytes(_ctx: click.Context, _option: click.Parameter, text: str) -> int:
     "--resume",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Complete an interrupted run: the path of its results file.  Of a paired run,"
-    " repeat --versus and --setup.",
+    help="Complete an interrupted run: the path of its results file.  For a paired run, repeat "
+    "--versus and --setup.",
 )
 @click.pass_context
 def command(
@@ -158,9 +158,9 @@ def command(
 ) -> int:
     """Measure this machine and write a results file.
 
-    Every case is measured in several rounds, each a fresh process; the value
-    of a row is the median of the rounds.  The results are one CSV file and
-    beside it one JSON file with the machine and the plan.
+    Every case is measured in several rounds, each in a fresh process; the value
+    of a row is the median of the rounds.  The results are one CSV file and one
+    JSON file next to it, with the machine and the plan.
 
     \b
     Examples:
@@ -173,7 +173,7 @@ def command(
 
     Exit codes: 0 done, 1 error, 2 usage, 3 a case failed, 4 nothing matched,
     130 or 143 interrupted (the partial results are kept and named).
-    """  # noqa: D301 - click wants the very character \b to keep the lines below it apart
+    """  # noqa: D301 - click needs the character \b to keep the following lines apart
     from membench.measure.options import RunOptions
     from membench.measure.run import prepare, start
     from membench.measure.run import resume as resume_run
@@ -182,13 +182,13 @@ def command(
     watch = watcher()
     if resume is not None:
         _refuse_others(ctx)
-    # The options are named as the fields of `RunOptions`.
+    # The options have the names of the fields of `RunOptions`.
     asked = RunOptions(**options, argv=("membench", *sys.argv[1:]))
     if asked.paired:
         if everything or card:
             raise UsageError(
-                "--all and --card show one run, and a paired run is two",
-                "leave them out, and paste what compare prints",
+                "--all and --card cannot be combined with --versus",
+                "leave them out; membench compare prints a table to paste",
             )
         from membench.cli.paired_run import run_pair
 
@@ -225,7 +225,7 @@ def command(
 
 
 def _refuse_others(ctx: click.Context) -> None:
-    """The journal holds the whole plan, but what no file may make this program run."""
+    """Raise `UsageError` if another option is given: the journal holds the whole plan."""
     repeated = ("resume", "versus", "setup_a", "setup_b", "everything", "card")
     for name in ctx.params:
         default = ctx.get_parameter_source(name) is click.core.ParameterSource.DEFAULT

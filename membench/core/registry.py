@@ -185,7 +185,7 @@ def near(pattern: str, ids: Iterable[str]) -> str:
         found = [f"{one}{ending}" for one in stems]
     if found:
         return f"did you mean {' or '.join(found)}?"
-    return "membench list names the cases; '*' crosses slashes"
+    return "membench list names the cases; '*' also matches slashes"
 
 
 _NEAR = 3

@@ -109,7 +109,7 @@ class Badge(StrEnum):
 
     CITED = "cited"  # figures that somebody else published
     IMPORTED = "imported"  # measured, by another tool
-    SUBSTITUTED = "substituted"  # an assumption stands where a measurement is missing
+    SUBSTITUTED = "substituted"  # an assumption replaces a missing measurement
     OVERRIDDEN = "own assumptions"  # assumptions that membench does not ship
 
 

@@ -1,1 +1,1 @@
-"""What a person sees: terminal tables and progress; the only room that may import rich."""
+"""Terminal tables, progress, plots and pages; the only package that may import Rich."""

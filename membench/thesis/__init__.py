@@ -1,1 +1,1 @@
-"""What measurements say about a published thesis on memory demand, claim by claim."""
+"""The verdicts of measurements on a published thesis about memory demand, claim by claim."""

@@ -86,7 +86,7 @@ def test_a_healthy_box_is_right(healthy: Path, capsys: pytest.CaptureFixture[str
     code, out, err = run(capsys, healthy, "--require", "gpu=8", "--require", "ddr")
     assert (code, err) == (0, "")
     assert out.startswith("h100-box: right, as far as it was judged")
-    assert "held to ref:h100-sxm, ref:xeon-8480" in out
+    assert "compared with ref:h100-sxm, ref:xeon-8480" in out
     (line,) = [line for line in out.splitlines() if line.startswith("hbm   GPU memory copy")]
     assert line.split()[4:] == ["2936", "GB/s", "2900", "101%", "=", "pass", "[2]"]
     assert "[2] ref:h100-sxm: Azure/AI-benchmarking-guide" in out
@@ -100,10 +100,10 @@ def test_half_a_link_ends_in_3_and_names_the_gpu(
     assert (code, err) == (3, "")
     answer = out.splitlines()[0]
     assert "not right" in answer
-    assert "GPU 3: host to GPU: fail (50% of what is expected)" in answer
-    assert "GPU 3: GPU to host: fail (50% of what is expected)" in answer
+    assert "GPU 3: host to GPU: fail (50% of the expected value)" in answer
+    assert "GPU 3: GPU to host: fail (50% of the expected value)" in answer
     assert not any(f"GPU {number}" in out for number in (0, 1, 2, 4, 5, 6, 7))
-    assert "GPU 3 stands apart: 2.00 times slower than the others" in out
+    assert "GPU 3 is an outlier: 2.00 times slower than the others" in out
 
 
 def test_a_link_of_half_its_width_is_named_although_its_copies_would_pass() -> None:
@@ -223,7 +223,7 @@ class TestNothingPassesForWantOf:
         alone.write_bytes(healthy.read_bytes())
         code, out, _ = run(capsys, alone)
         assert (code, out.count("= pass [")) == (0, 0)
-        assert "not judged: no tier has a row, a figure and its preconditions" in out
+        assert "not judged: no tier has a row, a figure and met preconditions" in out
         code, _, _ = run(capsys, alone, "--require", "gpu=8")
         assert code == 3
         alone.with_suffix(".json").write_bytes(healthy.with_suffix(".json").read_bytes())
@@ -426,14 +426,14 @@ def test_against_its_own_history(
     now.with_suffix(".json").write_bytes(half.with_suffix(".json").read_bytes())
     code, out, err = run(capsys, now, "--expect", "history")
     assert (code, err) == (3, "")
-    assert "GPU 3: host to GPU: fail (50% of what is expected)" in out
+    assert "GPU 3: host to GPU: fail (50% of the expected value)" in out
     assert "history: 6 runs since 2026-01-01 00:00" in out
     assert "= pass [1]" in out
     for number in range(4):
         (tmp_path / f"{number}.csv").unlink()
     code, _, err = run(capsys, now, "--expect", "history")
     assert code == 2
-    assert "there are 2 other runs of this machine" in err
+    assert "too few other runs of this machine" in err
 
 
 @pytest.mark.parametrize("form", ["table", "md", "json", "github", "junit"])

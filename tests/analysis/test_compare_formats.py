@@ -108,7 +108,7 @@ def test_the_screen_says_it_all(capsys: pytest.CaptureFixture[str], old: Path, n
         r"^5 cases in common; thresholds 3% bandwidth, 10% ssd \(default\)$",
         r"^2 unclear: measure 4 runs a side or more, in turns \(A B B A \.\.\.\)$",
         r"^1 noisy: the spread between rounds is above the threshold, up to 14\.8%",
-        r"^one run a side: offsets between runs cannot be seen; measure 4 runs a side or more",
+        r"^one run per side: offsets between runs cannot be seen; measure 4 runs a side or more",
     ):
         assert re.search(pattern, out, re.MULTILINE), (pattern, out)
 
@@ -411,11 +411,11 @@ def test_many_regressions_are_one_exit_code(
         ((), 0, ""),
         (("--fail-on", "missing", "--cross-machine"), 3, "Found: 2 missing"),
         (("--fail-on", "failed", "--cross-machine"), 3, "Found: 1 failed"),
-        (("--fail-on", "worse"), 1, "Error: --fail-on, but the sides are not of one machine: dev"),
+        (("--fail-on", "worse"), 1, "Error: --fail-on: the sides are not of one machine: dev"),
         (
             ("--fail-on", "worse", "--cross-machine"),
             1,
-            "Error: --fail-on, but 1 of 6 matched rows had",
+            "Error: --fail-on: 1 of 6 matched rows had",
         ),
         (("--fail-on", "better"), 2, "Error: Invalid value for '--fail-on': 'better' is not one"),
         (("--fail-on", ""), 2, "Error: Invalid value for '--fail-on': '' is not one of"),
@@ -491,7 +491,7 @@ def test_a_label_of_two_files_of_different_cases_still_has_one_run_a_row(
     ]
     both = write(tmp_path / "both.csv", row(around(1), "ddr/x"), row(around(1), "ddr/y"))
     _, out, _ = run_cli(capsys, f"a={parts[0]}", f"a={parts[1]}", f"b={both}")
-    assert "one run a side: offsets between runs cannot be seen" in out
+    assert "one run per side: offsets between runs cannot be seen" in out
     assert "b against a: 2 rows: 2 same" in out
 
 

@@ -337,7 +337,7 @@ def test_a_gate_does_not_compare_two_machines_by_accident(change: dict[str, Any]
 
 def test_a_gate_that_could_not_see_anything_does_not_pass() -> None:
     once = row([1.0], samples=(around(1),))
-    with pytest.raises(MembenchError, match="had one round alone"):
+    with pytest.raises(MembenchError, match="had only one round"):
         check_gate(comparison([once], [once]), ["worse", "unclear"])
     few = comparison([row(around(1)[:3])], [row(around(1)[:3])])
     with pytest.raises(MembenchError, match="too few rounds"):

@@ -180,7 +180,7 @@ def test_files_of_a_directory_that_are_none_are_named_and_given_ones_refused(
     os.mkfifo(box / "pipe.csv")  # nobody named it, so nobody waits for it
     assert str(box / "pipe.csv") in read_history([box]).unread
     (tmp_path / "empty").mkdir()
-    with pytest.raises(SchemaError, match="no run is in it"):
+    with pytest.raises(SchemaError, match="no runs found"):
         read_history([tmp_path / "empty"])
     with pytest.raises(UsageError):
         read_history([])
@@ -327,7 +327,7 @@ def test_python(box: Path) -> None:
     assert len(line.changes) == 1
 
 
-# What one run a side cannot show.
+# The limits of one run per side.
 
 
 def test_compare_names_the_offset_of_other_runs(
@@ -344,8 +344,8 @@ def test_compare_names_the_offset_of_other_runs(
     assert code == 0
     assert re.search(r"^ddr/read\S+ .* \^ better \(runs differ 1\d\.\d%\)", out, re.MULTILINE), out
     assert re.search(r"^ssd/read\S+ .* \^ better$", out, re.MULTILINE), out
-    assert "one run a side: its offset cannot be seen. 12 other runs of this machine" in out
-    assert "1 of 2 better or worse lie within what runs differ by; to be sure, measure 4" in out
+    assert "one run per side: its offset cannot be seen. 12 other runs of this machine" in out
+    assert "1 of 2 better or worse are within the differences between runs; to be sure, " in out
     data = json.loads(call(capsys, "compare", one, two, "--format", "json")[1])
     found = [row["labels"][1]["against_reference"]["offset"] for row in data["rows"]]
     assert all(0.1 < offset < 0.2 for offset in found)

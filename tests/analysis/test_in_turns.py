@@ -68,8 +68,8 @@ def test_the_screen_says_that_the_sides_were_measured_in_turns(
     a = side(tmp_path / "o_a.csv", "p1", A, row(first))
     b = side(tmp_path / "o_b.csv", "p1", B, row(second))
     _, out, _ = run_cli(capsys, a, b)
-    assert "pairs of rounds, measured in turns: what disturbs both sides of a pair" in out
-    assert "one run a side" not in out
+    assert "pairs of rounds, measured alternately: disturbances of both sides of a pair" in out
+    assert "one run per side" not in out
 
 
 def test_only_partners_are_pairs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

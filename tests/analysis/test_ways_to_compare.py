@@ -69,14 +69,14 @@ def test_by_what_cannot_be_meant(stores: Path) -> None:
         ({"by": "nonsense"}, "--by nonsense: the given rows have no value"),
         ({"by": "size"}, "the given rows have only the value '1GiB'"),
         ({"by": "stores", "reference": "xx"}, "there is no label 'xx'"),
-        ({"by": "stores", "against": "ref:h100-sxm"}, "--against names the reference"),
-        ({"reference": "a", "against": "ref:h100-sxm"}, "--against names the reference"),
+        ({"by": "stores", "against": "ref:h100-sxm"}, "--against cannot be combined"),
+        ({"reference": "a", "against": "ref:h100-sxm"}, "--against cannot be combined"),
         ({"against": "h100-sxm"}, "there is no reference 'h100-sxm'"),
         ({"against": "ref:../../x"}, "there is no reference"),
     ):
         with pytest.raises(UsageError, match=message):
             sides_of([str(stores)], **arguments)
-    with pytest.raises(UsageError, match="labels of --by"):
+    with pytest.raises(UsageError, match="--by takes its labels"):
         sides_of([f"x={stores}"], by="stores")
     with pytest.raises(UsageError, match="nothing to compare"):
         sides_of([])

@@ -92,7 +92,7 @@ def test_only_directories_are_accepted(
     link = disk / "link.db"
     link.symlink_to(mine)
     for place in (mine, link, Path("/dev/null"), disk / "missing"):
-        with pytest.raises(OutputError, match="scratch place") as caught:
+        with pytest.raises(OutputError, match="scratch path") as caught:
             make(place)
         assert "directory" in caught.value.hint
         assert "\n" not in str(caught.value)
@@ -169,14 +169,14 @@ def test_planted_names_are_never_opened(disk: Path, monkeypatch: pytest.MonkeyPa
 def test_when_every_name_is_taken_it_gives_up(disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (disk / ".membench-a").write_bytes(b"mine")
     without_tmpfile(monkeypatch, ["a"] * 100)
-    with pytest.raises(OutputError, match="every name"):
+    with pytest.raises(OutputError, match="no free name"):
         make(disk)
 
 
 def test_it_stays_within_the_budget_and_half_of_what_is_free(
     disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(OutputError, match="more than the budget") as caught:
+    with pytest.raises(OutputError, match="exceeds the budget") as caught:
         make(disk, budget=SIZE - 1)
     assert "--disk-budget" in caught.value.hint
     real = os.fstatvfs
@@ -201,7 +201,7 @@ def test_a_disk_that_fills_up_is_one_clear_line(
 
     monkeypatch.setattr(os, "pwrite", full)
     before = len([*Path("/proc/self/fd").iterdir()])
-    with pytest.raises(OutputError, match=f"there is no room .*{os.strerror(code)}") as caught:
+    with pytest.raises(OutputError, match=f"no space is left .*{os.strerror(code)}") as caught:
         make(disk)
     assert "--scratch" in caught.value.hint
     assert "\n" not in str(caught.value)

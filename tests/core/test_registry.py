@@ -103,7 +103,7 @@ def test_every_bench_of_the_project_is_described_and_named_after_its_family() ->
         ("DDR/*", "did you mean ddr/*"),
         ("hots/chase/*", "did you mean host/chase/*?"),
         ("ddr/copy/threads=al", "did you mean ddr/copy/threads=all"),
-        ("nothing", "membench list names the cases; '*' crosses slashes"),
+        ("nothing", "membench list names the cases; '*' also matches slashes"),
     ],
 )
 def test_a_glob_that_matches_nothing_is_answered_with_what_was_meant(

@@ -203,7 +203,7 @@ def texts(value: object) -> Iterator[str]:
 def refused(done: Done) -> None:
     assert done.code in {1, 2}, done.err
     assert done.err.startswith(b"Error: ")
-    assert b"this is a defect" not in done.err
+    assert b"this is a bug" not in done.err
     assert len(done.err.splitlines()) <= 2
 
 
@@ -248,7 +248,7 @@ def test_a_pipe_beside_a_file_hangs_nothing(name: str, tmp_path: Path) -> None:
     (tmp_path / name).unlink()
     os.mkfifo(tmp_path / name)
     done = call(case.argv, tmp_path)
-    assert b"this is a defect" not in done.err
+    assert b"this is a bug" not in done.err
     if name.endswith("csv"):
         assert b"not a regular file" in done.out
     elif name == "r.json":

@@ -58,7 +58,7 @@ RAISED: list[tuple[str, Severity, dict[str, Any], str]] = [
     ),
     ("nvml", Severity.WARN, {"gpu_problem": "NVML is gone", "gpus": ()}, "gone"),
     ("gpu-ecc", Severity.WARN, {"gpus.0.ecc_errors": 3}, "0: on, 3 uncorrected errors"),
-    ("gpu-mig", Severity.WARN, {"gpus.0.mig": True}, "0: on: a process gets one instance"),
+    ("gpu-mig", Severity.WARN, {"gpus.0.mig": True}, "0: on: a process uses one instance"),
     ("gpu-power", Severity.WARN, {"gpus.0.power_limit": 350.0}, "0: 350 W of 700"),
     ("gpu-clocks", Severity.WARN, {"gpus.0.sm_mhz_set": 1200}, "up to 1980 MHz, set to 1200"),
     ("gpu-throttle", Severity.WARN, {"gpus.0.reasons": 0x41}, "0: heat (hardware)"),
@@ -98,7 +98,7 @@ RAISED: list[tuple[str, Severity, dict[str, Any], str]] = [
         "huge-pages",
         Severity.WARN,
         {"machine.memory.thp": "never", "machine.memory.small_thp": (65536,)},
-        "lie on pages of 64KiB and are flagged",
+        "are on pages of 64KiB and are flagged",
     ),
     (
         "memory",
@@ -274,7 +274,7 @@ def test_caches_that_a_chase_confirms_or_cannot(with_: With) -> None:
     box = machine([32], 8)
     unconfirmed = finding(with_({"machine": box}), "caches")
     assert (unconfirmed.level, unconfirmed.seen) == (
-        *(Severity.OK, "last level: 32.0 MiB; not confirmed by a pointer chase"),
+        *(Severity.OK, "last level: 32.0 MiB; not confirmed by a chase"),
     )
     cpu = replace(box.cpu, staircase=staircase((1, 12), (32, 60), (64, 110)))
     confirmed = finding(with_({"machine": replace(box, cpu=cpu)}), "caches")

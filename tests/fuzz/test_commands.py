@@ -51,7 +51,7 @@ def _broken(good: bytes, rng: random.Random) -> bytes:
 def assert_sound(done: Done, where: str) -> None:
     """It did what it is for, or said in one line why not."""
     said = done.err.decode("utf-8")
-    assert "this is a defect" not in said, f"{where}: {said}"
+    assert "this is a bug" not in said, f"{where}: {said}"
     assert done.code in {0, 1, 2, 3, 4}, where
     lines = said.splitlines()
     if done.code in {1, 2, 4}:

@@ -37,7 +37,7 @@ def assert_printable(done: Done, what: str) -> None:
         for line in text.split("\n"):
             assert not line.lstrip().startswith("::"), f"{what}: {name}: {line!r}"
             assert "##[" not in line, f"{what}: {name}: {line!r}"
-    assert b"this is a defect" not in done.err, f"{what}: {done.err!r}"
+    assert b"this is a bug" not in done.err, f"{what}: {done.err!r}"
 
 
 def variants(good: bytes, target: str) -> Iterator[tuple[str, bytes]]:

@@ -61,8 +61,8 @@ def test_the_order_is_not_one_that_a_prefetcher_knows() -> None:
     [
         (1, 2, "2 lines at least"),
         (4, 1, "window must be"),
-        (4, 8, "is more than"),
-        (6, 4, "no whole windows"),
+        (4, 8, "is too large for"),
+        (6, 4, "not a multiple of the window"),
     ],
 )
 def test_what_is_no_ring_is_refused(lines: int, window: int, said: str) -> None:

@@ -93,8 +93,8 @@ def test_a_setting_holds_an_axis_at_a_value_outside_of_the_profile() -> None:
     ("text", "error", "words"),
     [
         ("ddr/*:size=4GB", UsageError, "'4GB' is not a size"),
-        ("ddr/*:size", UsageError, "is no setting"),
-        ("size=4GiB", UsageError, "is no setting"),
+        ("ddr/*:size", UsageError, "is not a setting"),
+        ("size=4GiB", UsageError, "is not a setting"),
         ("ddr/*:colour=red", UsageError, "has colour="),
         ("ddr/*:pages=1g", UsageError, "pages cannot be '1g'"),
         ("ddr/read:size=0B", UsageError, "size cannot be 0"),

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from contributing import examples
 
+from membench.benches import registry
 from membench.core.case import Bench
 from membench.core.errors import VerificationFailed
 from membench.core.registry import benches_of
@@ -23,8 +24,14 @@ from membench.host.memory.backend import CpuBackend
 from membench.machine import snapshot
 from membench.results.schema import COLUMNS
 from membench.results.sidecar import Sidecar
+from membench.thesis.claims.ledger import ledger
+from membench.thesis.models.catalogue import models
 
 ROOT = Path(__file__).parents[2]
+REFERENCES = ROOT / "results" / "reference"
+DOCUMENTS = sorted(
+    path for pattern in ("*.md", "docs/*.md", "*/README.md") for path in ROOT.glob(pattern)
+)
 
 
 def blocks(document: str, language: str) -> list[str]:
@@ -89,13 +96,66 @@ def test_readme_opens_with_two_commands_of_one_line_each() -> None:
         subprocess.run(["bash", "-n", "-c", command], check=True)
 
 
-@pytest.mark.parametrize(
-    "document", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "results/README.md"]
-)
-def test_links_lead_somewhere(document: str) -> None:
-    path = ROOT / document
-    for target in re.findall(r"\]\(([^)#:]+)\)", path.read_text(encoding="ascii")):
-        assert (path.parent / target).exists(), target
+def anchor(heading: str) -> str:
+    """The fragment that GitHub gives to ``heading``."""
+    return re.sub(r"[^\w -]", "", heading.strip().lower()).replace(" ", "-")
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_somewhere(document: Path) -> None:
+    for link in re.findall(r"\]\(([^)\s]+)\)", document.read_text(encoding="utf-8")):
+        if link.startswith("http"):
+            continue
+        name, _, fragment = link.partition("#")
+        target = document.parent / name if name else document
+        assert target.exists(), link
+        if fragment:
+            headings = re.findall(r"^#+ (.*)$", target.read_text(encoding="utf-8"), re.MULTILINE)
+            assert fragment in map(anchor, headings), link
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_files_that_a_document_names_exist(document: Path) -> None:
+    text = document.read_text(encoding="utf-8")
+    ours = r"(?:tests|ci|kernels|examples|findings|membench)/[\w./-]*(?:\w\.\w+|NOTICE)"
+    named = set(re.findall(rf"(?<![\w/.])(?:{ours}|docs/[\w-]+\.md)\b", text))
+    if document.parent.name == "examples":
+        named = {f"examples/{path}" if path.startswith("ci/") else path for path in named}
+    for path in named - set(examples()):
+        assert (ROOT / path).exists(), path
+
+
+def test_counts_in_the_documents_are_counted() -> None:
+    changes = (ROOT / "CHANGELOG.md").read_text(encoding="ascii")
+    tools = (ROOT / "docs" / "other-tools.md").read_text(encoding="utf-8")
+    facts = tools.partition("## How `membench import`")[0]
+    rows = re.findall(r"^\| (?!tool,|---)", facts, re.MULTILINE)
+    scripts = [path.name for path in (ROOT / "findings").glob("*.sh")]
+    findings = (ROOT / "findings" / "README.md").read_text(encoding="ascii")
+    linked = re.findall(r"^\| \[[\w-]+\]\(([\w-]+\.sh)\)", findings, re.MULTILINE)
+    assert sorted(linked) == sorted(scripts)
+    for sentence in (
+        f"the numbers of {len(rows)} other tools",
+        f"`findings/`: {len(scripts)} scripts",
+        f"as {len(ledger().claims)} claims",
+        f"of {len(models())} models",
+        f"published figures of {len(list(REFERENCES.glob('*/figures.toml')))} machines and parts",
+    ):
+        assert sentence in changes
+
+
+def test_the_versions_of_benches_are_in_the_changelog() -> None:
+    """A bench above version 1 is listed, since its results cannot be compared with older ones."""
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="ascii")
+    told: dict[str, int] = {}
+    for version, names in re.findall(r"Version (\d): ([^:\n]*)\.(?= Version|\n)", text):
+        room = ""
+        for name in re.findall(r"`([\w/]+)`", names):
+            room = name.rpartition("/")[0] or room
+            told[name if "/" in name else f"{room}/{name}"] = int(version)
+    assert told == {
+        name: bench.version for name, bench in registry().benches.items() if bench.version > 1
+    }
 
 
 def test_the_picture_of_the_house_is_the_import_contract() -> None:

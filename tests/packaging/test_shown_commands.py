@@ -118,6 +118,44 @@ def test_a_command_that_is_shown_can_be_given(
         command.make_context(name, rest)
 
 
+ANOTHER_TOOLS = {
+    *("--benchmark-enable", "--benchmark-json", "--require-gpu", "--write"),  # pytest, ci
+    *("--interleave", "--triad-only", "--order", "--csv", "--status-interval", "--metrics"),
+    *("--yaml", "--nthreads", "--memory-limit", "--no-dashboard", "--resources", "--hostfile"),
+    *("--worker-options", "--name", "--nodes", "--ntasks-per-node", "--exclusive"),
+    *("--gpus-per-task", "--gpus-per-node", "--enable-prefix-caching", "--kv-events-config"),
+    *("--page-size", "--crash-dump-folder", "--log-requests", "--log-requests-level"),
+    "--vm-bytes",
+}
+"""Options in the documents that are not ours."""
+
+
+def every_command(command: click.Command) -> Iterator[click.Command]:
+    yield command
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            found = command.get_command(context, name)
+            assert found is not None
+            yield from every_command(found)
+
+
+def test_an_option_that_a_document_names_exists() -> None:
+    """Options within sentences too; docs/other-tools.md is about those of others."""
+    options = {
+        option
+        for command in every_command(group)
+        for one in command.get_params(click.Context(command))
+        for option in (*one.opts, *one.secondary_opts)
+    }
+    assert len(options) > 50
+    for document in DOCUMENTS:
+        if document.name != "other-tools.md":
+            text = (ROOT / document).read_text(encoding="utf-8")
+            named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*[a-z]", text))
+            assert named <= options | ANOTHER_TOOLS, document
+
+
 RUN = [
     pytest.param(document, arguments, id=name)
     for (document, arguments, block), name in zip(SHOWN, IDS, strict=True)

@@ -5,7 +5,7 @@ A scenario is one story with a real run in it; it tells what became of each of
 its faults.  The tests hold what is seen against what stands here, and
 docs/reliability.md is written from it:
 
-    python tests/processes/faults.py > docs/reliability.md
+    PYTHONPATH=tests/support python tests/processes/faults.py > docs/reliability.md
 """
 
 from __future__ import annotations
@@ -320,7 +320,7 @@ def read_only(membench: Membench) -> dict[str, Seen]:
     done = in_a_filesystem(membench, "1m,ro", f"{RUN} 2 -o {membench.directory}/o.csv")
     assert "[round" not in done.stdout
     says = first_line(done.stderr).replace(str(membench.directory), "results")
-    seen = Seen(done.returncode, says, "nothing was measured for nothing", "")
+    seen = Seen(done.returncode, says, "no measurement was lost", "")
     assert listed(membench.directory) == ""
     return {"read-only": seen}
 
@@ -442,9 +442,9 @@ def two_in_one_file(membench: Membench) -> dict[str, Seen]:
     return {"two-in-one-file": seen}
 
 
-ONE_CASE = "its case fails with that reason, a fresh worker goes on, nothing else is lost"
+ONE_CASE = "its case fails with that reason, a new worker continues, nothing else is lost"
 ROW = "a failed row with that reason, nothing else is lost"
-STOPPED = "finished samples are kept and named, `--resume` completes"
+STOPPED = "finished samples are kept, the message names their file, `--resume` completes the run"
 ALL, EVERY = "all other cases complete", "every finished sample"
 PARTIAL = "Partial results: o.csv and o.json"
 WAIT = "round 1: the worker was killed: no answer within 4 s (--timeout)"
@@ -501,8 +501,8 @@ FAULTS = (
     Fault(
         worker_killed,
         "oom",
-        "SIGKILL of the worker from outside, as by the kernel for want of memory; "
-        "its `oom_score_adj` is the highest, so the kernel takes no other",
+        "SIGKILL of the worker from outside, as by the kernel when memory is short; "
+        "its `oom_score_adj` is the highest, so the kernel kills no other process",
         ONE_CASE,
         Seen(
             3,
@@ -537,8 +537,8 @@ FAULTS = (
     Fault(
         file_limit,
         "file-limit",
-        "RLIMIT_FSIZE reached in the middle of the run",
-        f"one line; {STOPPED}",
+        "RLIMIT_FSIZE is reached during the run",
+        f"one-line error; {STOPPED}",
         Seen(
             1,
             "Error: cannot write o.journal: File too large; what was measured is in o.csv",
@@ -550,8 +550,8 @@ FAULTS = (
     Fault(
         filesystem_full,
         "disk-full",
-        "a filesystem of 12 KiB that fills up in the middle",
-        f"one line; {STOPPED}",
+        "a filesystem of 12 KiB that fills up during the run",
+        f"one-line error; {STOPPED}",
         Seen(
             1,
             "Error: cannot write o.journal: No space left on device; "
@@ -565,19 +565,19 @@ FAULTS = (
         read_only,
         "read-only",
         "a results directory on a read-only filesystem",
-        "one line before anything is measured",
+        "one-line error before anything is measured",
         Seen(
             1,
             "Error: cannot write results/o.csv: Read-only file system",
-            "nothing was measured for nothing",
+            "no measurement was lost",
             "",
         ),
     ),
     Fault(
         results_removed,
         "results-removed",
-        "`rm -r` of the results directory in the middle of the run",
-        "the directory is made again, nothing is lost, one line says so",
+        "`rm -r` of the results directory during the run",
+        "the directory is made again, nothing is lost, one warning",
         Seen(
             0,
             "Warning: results/o.journal was removed during the run and has been written again",
@@ -587,8 +587,8 @@ FAULTS = (
     Fault(
         name_taken,
         "name-taken",
-        "a file that somebody puts where the results are to go, in the middle of the run",
-        "it stays, the results get the next free name, one line says so",
+        "another process creates a file with the name of the results, during the run",
+        "that file is kept, the results get the next free name, one warning",
         Seen(
             0,
             "Warning: o.csv or the file beside it belongs to another run and is kept",
@@ -606,15 +606,15 @@ FAULTS = (
     Fault(
         clock_step,
         "clock-step",
-        "the clock of the day is set back by an hour in the middle of the run",
+        "the wall clock is set back by an hour during the run",
         "no duration and no sample depends on it",
         Seen(0, "(nothing)", ALL),
     ),
     Fault(
         nvml_gone,
         "nvml-gone",
-        "NVML answers no more in the middle of the run",
-        "one line, the run goes on",
+        "NVML stops answering during the run",
+        "one warning, the run continues",
         Seen(
             0,
             "Warning: GPU 0 does not answer NVML any more: GPU is lost: the run goes on, and "
@@ -625,8 +625,8 @@ FAULTS = (
     Fault(
         two_on_one_gpu,
         "two-on-one-gpu",
-        "a second run on a GPU that a first one measures",
-        "the second is refused in one line, the first is not disturbed",
+        "a second run on a GPU that another run measures",
+        "the second run is refused with one line, the first is not disturbed",
         Seen(
             1,
             "Error: another run (process 1234) measures on GPU 0 (NVIDIA H100 80GB HBM3): "
@@ -637,8 +637,8 @@ FAULTS = (
     Fault(
         two_in_one_file,
         "two-in-one-file",
-        "a second run into the file of a first one, and a resumption of it",
-        "both are refused in one line, the first is not disturbed",
+        "a second run into the file of a first run, and `--resume` of the first run",
+        "both are refused with one line, the first run is not disturbed",
         Seen(
             1,
             "Error: o.journal exists: that run was interrupted, or is still going on",
@@ -650,9 +650,9 @@ FAULTS = (
 HEAD = """\
 # Reliability
 
-Each line is a fault that a test injects into real processes of `membench run`, and what it saw then. The tests hold every word of the columns behind *promised* against what happens, and this page against the tests: it is written by `python tests/processes/faults.py`.
+Each row is a fault that a test injects into real processes of `membench run`, with the observed result. The tests check every word in the columns after *promised*, and they check that this page is the output of `PYTHONPATH=tests/support python tests/processes/faults.py`.
 
-*exit* is the exit code (128 + n: ended by signal n; negative: killed by it), *left* what lies in the results directory afterwards, *resumed* what `--resume` made of it.
+*exit* is the exit code (128 + n: ended by signal n; negative: killed by it), *said* the message, *left* the files in the results directory afterwards, *resumed* the result of `--resume`.
 
 | injected | promised | exit | said | kept | left | resumed |
 | --- | --- | --- | --- | --- | --- | --- |
@@ -663,41 +663,41 @@ A case that failed in one round is not run in later ones; its samples of earlier
 
 ## What is not promised
 
-- A worker that hangs inside the kernel (state D) cannot be killed by anyone; the run then waits for it.
-- A run that was killed loses the case that was being measured, never one that was finished.
-- Where the filesystem knows no files without a name (`O_TMPFILE`), a SIGKILL in the moment of writing can leave `.membench-*.tmp`, or a journal without a plan.
-- Two runs that only use the host are both let go on: each warns that the other is there. Containers with networks of their own do not see each other.
-- A real GPU that falls off its bus was never met: the error is raised by hand, and NVML is a stand-in.
-- Two names cannot be given in one step: a death between them leaves the JSON file without its CSV, and `--resume` then writes both anew.
+- A worker that hangs inside the kernel (state D) cannot be killed; the run then waits for it.
+- A killed run loses the case that was being measured, but never a finished one.
+- If the filesystem does not support files without a name (`O_TMPFILE`), a SIGKILL during a write can leave `.membench-*.tmp`, or a journal without a plan.
+- Two runs that use only the host both continue, and each warns of the other. Containers with separate networks do not detect each other.
+- A GPU that really falls off its bus was never observed: the tests raise the error themselves, with a stand-in for NVML.
+- Two files cannot be renamed in one atomic step: if the run dies in between, the JSON file has no CSV, and `--resume` writes both again.
 
-## Files and workers of strangers
+## Files and workers of others
 
-A results file, sidecar, journal, ledger, model configuration, trace, TOML file or another tool's output is read as if an enemy had written it. `tests/fuzz` calls every command that reads one, whole, with 1 GiB of memory and a minute: with files that are cut, doubled and changed at random, with JSON values of other types, with numbers at the edge of a double, and with hostile text in every field and in the files' own names. Each ends with its work done or with one `Error:` line; nothing that a terminal or the log of a CI system executes reaches standard output or standard error. `MEMBENCH_FUZZ=60 python -m pytest tests/fuzz` goes on for 60 seconds a command with new files. On 2026-11-28, on a virtual machine with two CPUs that other work shared, 152,300 such files (two processes, `MEMBENCH_FUZZ=40`, 23 minutes) ended no command with a traceback, none was too slow and none took more than its memory; before that one file had ended Arrow's process, which is why Parquet is now read in another one. Arrow is not made for files of strangers: its process has 2 GiB, and whatever ends it is one line.
+A results file, sidecar, journal, ledger, model configuration, trace, TOML file or another tool's output is read as untrusted input. `tests/fuzz` runs every command that reads such a file, with limits of 1 GiB of memory and one minute. The inputs are files that are cut, doubled and changed at random, JSON values of other types, numbers at the limits of a double, and hostile text in every field and in file names. Each command must finish its work or print one `Error:` line, and nothing that a terminal or the log of a CI system executes may reach standard output or standard error. `MEMBENCH_FUZZ=60 python -m pytest tests/fuzz` tries new files for 60 seconds per command. On 2026-11-28, on a virtual machine with two CPUs that other work shared, 152,300 such files were tried (two processes, `MEMBENCH_FUZZ=40`, 23 minutes): no command ended with a traceback, was too slow or exceeded its memory. Earlier, one file had crashed Arrow. Arrow is not made for untrusted files, so Parquet is now read in a separate process with 2 GiB; if that process dies, membench prints one line.
 
-- Files are bounded before memory is taken for them: JSON 32 MiB, TOML 1 MiB, results and journals 512 MiB, Parquet 512 MiB unpacked, a packed trace 64 MiB or 32 times its packed size, whole numbers 40 digits. A file of holes, a device and a socket are refused. Only a path on the command line may be a pipe; nothing else is waited for.
-- A worker of a fleet that is frozen, or answers nonsense, costs its own host. A worker can name itself as it likes, also like another host; whoever is allowed to connect to the scheduler can run code on it, so use TLS.
-- Two versions of membench in one fleet: both measure, `membench fleet run` names the other version and one of its workers in a warning, and each row says which version made it (`membench`). A test runs a worker on a copy of membench with another version.
-- A worker that sends gigabytes as its results fills the memory of the client before they are looked at: Dask receives them whole.
+- The size of files is checked before memory is allocated for them: JSON 32 MiB, TOML 1 MiB, results and journals 512 MiB, Parquet 512 MiB unpacked, a packed trace 64 MiB or 32 times its packed size, whole numbers 40 digits. Sparse files, devices and sockets are refused. Only a path on the command line may be a pipe, so membench never waits on any other file.
+- If a worker of a fleet freezes or sends nonsense, only its own host fails. A worker can claim any name, even that of another host, and anyone who can connect to the scheduler can run code on it: use TLS.
+- Two versions of membench in one fleet: both measure, `membench fleet run` names the other version and one of its workers in a warning, and each row has the version that measured it (column `membench`). A test runs a worker on a copy of membench with another version.
+- A worker that sends gigabytes as its results fills the memory of the client before membench can check them, because Dask receives them as a whole.
 
 ## Not run
 
-- A user's or a project's disk quota of ext4 and xfs: the kernel of the test machine has none (no `CONFIG_QFMT_V2`, no `CONFIG_XFS_QUOTA`). It ends in the same error, EDQUOT, as the quota of btrfs, which is run.
-- The OOM killer's line is run only where a control group for memory can be made (as root, or in a delegated group).
-- `membench report --scheduler` with a worker of another version: that it is refused is tested with a stand-in.
+- A user's or a project's disk quota of ext4 and xfs: the kernel of the test machine has none (no `CONFIG_QFMT_V2`, no `CONFIG_XFS_QUOTA`). Such a quota causes the same error, EDQUOT, as that of btrfs, which is tested.
+- The OOM killer's row is tested only if a control group for memory can be made (as root, or in a delegated group).
+- `membench report --scheduler` with a real worker of another version: a test with a stand-in checks that it is refused.
 
 ## A disk in trouble
 
-`tests/processes/test_disk_faults.py` (slow, as root) mounts small filesystems on loop devices and runs on them. Linux 6.18, 2026-11-28:
+`tests/processes/test_disk_faults.py` (slow, as root) mounts small filesystems on loop devices and runs membench on them. Results on Linux 6.18, 2026-11-28:
 
-- The filesystem of the scratch file fills up in the middle of a run (ext4, xfs, btrfs): all cases complete, writes too, because the file was written in full before and is overwritten in place.
-- That of the results fills up: exit 1 and one line, `No space left on device`; what was measured is kept, and `--resume` completes once there is room.
-- ext4 meets an error of its own and turns read-only: cases that write fail with that reason, cases that read complete, exit 3.
-- Asked to write more than eight times its `--disk-budget`, a run skips what is beyond: the device's own counter stays below that.
-- The results' subvolume of btrfs reaches its quota: exit 1 and one line, `Disk quota exceeded`; what was measured is kept, and `--resume` completes once the limit is lifted.
+- The filesystem of the scratch file fills up during a run (ext4, xfs, btrfs): all cases complete, also those that write, because the file was written in full before and is overwritten in place.
+- The filesystem of the results fills up: exit 1 and one line, `No space left on device`; what was measured is kept, and `--resume` completes once there is room.
+- ext4 detects an error and becomes read-only: cases that write fail with that reason, cases that read complete, exit 3.
+- A run would write more than eight times its `--disk-budget`: it skips the rest, and the device's own counter stays below that limit.
+- The btrfs subvolume of the results reaches its quota: exit 1 and one line, `Disk quota exceeded`; what was measured is kept, and `--resume` completes once the limit is lifted.
 
 ## Killed at random moments
 
-`ci/kills.py` kills the parent of a run with SIGKILL at random moments and resumes it. `ci/soak.py` makes short runs in a row and several at once, interrupts some and kills some, and looks for anything left behind; CI does so for a minute. On a virtual machine with two CPUs (AMD EPYC, ext4), 2026-11-25:
+`ci/kills.py` kills the parent of a run with SIGKILL at random moments and resumes it. `ci/soak.py` makes short runs, one after the other and several at once, interrupts some and kills some, and looks for anything left behind; CI runs it for a minute. Results on a virtual machine with two CPUs (AMD EPYC, ext4), 2026-11-25:
 
 ```
 $ ci/kills.py 20 1

@@ -27,7 +27,7 @@ def test_what_is_missing_is_named_and_no_error(membench: Membench) -> None:
     ask = ("advise", str(H100), "--model", "llama-3.1-8b", "--context", "32768", "--slo-ttft", "1")
     done = membench(*ask)
     assert done.returncode == 0, done.stderr
-    assert "[cited] rests on figures that somebody else published" in done.stdout
+    assert "[cited] rests on figures published by others" in done.stdout
     assert "TTFT, ddr" in done.stdout
     assert "SSD read bandwidth" in done.stdout.partition("Not known:")[2]
     assert done.stdout.isascii()
@@ -72,9 +72,9 @@ def test_a_plan_for_a_gpu_that_is_not_here(membench: Membench) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (("--model", "llama-3.1-8b", "--context", "9"), 2, "advice takes a results file"),
-        ((str(H100), "--model", "llama-3.1-8b"), 2, "advice takes --context"),
-        ((str(H100), "--model", "llama-3.1-8b", "--context", "x"), 2, "no number of tokens"),
+        (("--model", "llama-3.1-8b", "--context", "9"), 2, "advise needs a results file"),
+        ((str(H100), "--model", "llama-3.1-8b"), 2, "advise needs --context"),
+        ((str(H100), "--model", "llama-3.1-8b", "--context", "x"), 2, "not a number of tokens"),
         (("ref:h1", "--model", "llama-3.1-8b", "--context", "99"), 2, "no reference 'ref:h1'"),
         ((str(H100), "--model", "a/b", "--context", "99"), 1, "no shipped model has that id"),
         ((str(H100), "--model", "lama-3.1-8b", "--context", "9"), 1, "did you mean"),

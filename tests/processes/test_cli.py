@@ -113,7 +113,7 @@ def test_a_dry_run_of_full_says_where_the_time_goes(membench: Membench) -> None:
     assert shares[:-1] == sorted(shares[:-1], reverse=True)  # the last is what is no family's
     assert 98 <= sum(shares) <= 102
     assert re.search(r"^host/chase +\d+ +10, 5 ", table, re.MULTILINE)
-    assert "--rounds 10 measures all of them in 10" in done.stdout
+    assert "--rounds 10 measures all in 10" in done.stdout
     every = membench("run", "--dry-run", *of, "--rounds", "10").stdout.partition("benches ")[2]
     assert re.search(r"^host/chase +\d+ +10 ", every, re.MULTILINE)
     assert "in fewer" not in every

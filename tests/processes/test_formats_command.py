@@ -37,7 +37,12 @@ def test_from_another_tool_to_a_third(membench: Membench) -> None:
             "as it is",
         ),
         (["import", "fio", "a.csv"], 2, "Missing option '-o'", "--help"),
-        (["import", "babelstream", "b", "-o", "o.csv"], 2, "what memory", "--set tier=ddr"),
+        (
+            ["import", "babelstream", "b", "-o", "o.csv"],
+            2,
+            "does not name the memory",
+            "--set tier=ddr",
+        ),
         (["import", "babelstream", "b", "-o", "o.csv", "--set", "x=1"], 2, "known key", "tier"),
         (["import", "fio", "b", "-o", "o.csv", "--set", "size=much"], 2, "not a size", "256MiB"),
         (["import", "fio", "b", "-o", "o.csv", "--set", "size=0B"], 2, "above 0", "size="),
@@ -89,9 +94,7 @@ def test_a_folder_is_read_file_by_file_and_what_is_none_of_the_tool_is_said(
     assert any(line.startswith("not read: runs/README.md: no result") for line in said)
     done = membench.refuses("import", "stream", "runs", "-o", "p.csv")
     assert done.returncode == 1
-    assert done.stderr.startswith(
-        "Error: no file of stream in runs: runs/1.json: the output of nvb"
-    )
+    assert done.stderr.startswith("Error: no stream file in runs: runs/1.json: the output of nvb")
 
 
 def test_files_are_named_one_by_one_and_one_that_cannot_be_read_is_an_error(

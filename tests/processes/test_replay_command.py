@@ -89,9 +89,9 @@ def test_a_seed_decides_random_arrivals(membench: Membench) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
-        (("--capacity", "0"), 2, "'0' is no number of blocks"),
-        (("--capacity", "1,,2"), 2, "'' is no number of blocks"),
-        (("--capacity", "9" * 5000), 2, "is no number of blocks"),
+        (("--capacity", "0"), 2, "'0' is not a number of blocks"),
+        (("--capacity", "1,,2"), 2, "'' is not a number of blocks"),
+        (("--capacity", "9" * 5000), 2, "is not a number of blocks"),
         (("--arrivals", "poisson:0"), 2, "'poisson:0' is neither"),
         (("--arrivals", "poisson:nan"), 2, "is neither"),
         (("--arrivals", "uniform:1"), 2, "is neither"),

@@ -123,12 +123,12 @@ def test_a_large_file_travels_compressed() -> None:
 def test_how_to_measure_again(page: Page) -> None:
     text = "".join(page.text)
     assert "membench run --select 'ddr/*' -o a.csv" in text
-    assert "with seed 7" in text
+    assert "The seed of the case order was 7" in text
 
 
 def test_the_thesis_says_what_it_cannot_say(page: Page) -> None:
     text = " ".join("".join(page.text).split())
-    assert "It can never show that a market follows" in text
+    assert "It cannot show that a market follows" in text
     assert "inconclusive (no data)" in text
     assert "16-bit matrix multiplication (gpu/gemm/bf16*" in text
     assert "prices, shares and stocks are not testable here" in text
@@ -175,7 +175,7 @@ def test_a_file_without_any_value_says_so(
     (path,) = make_report([make_file(tmp_path / "a.csv", rows)], tmp_path / "r.html")
     text = "".join(Page(path.read_text(encoding="utf-8")).text)
     assert "Nothing was measured." in text
-    assert "Data quality none." in text
+    assert "Data quality: no data." in text
     assert "ddr/read/size=1GiB" in text
     assert "no bandwidth was measured" in text
 
@@ -183,7 +183,7 @@ def test_a_file_without_any_value_says_so(
 def test_a_file_without_rows_says_so(tmp_path: Path, make_file: Callable[..., Path]) -> None:
     (path,) = make_report([make_file(tmp_path / "a.csv", [])], tmp_path / "r.html")
     text = "".join(Page(path.read_text(encoding="utf-8")).text)
-    assert "The file holds no row" in text
+    assert "The file has no rows" in text
 
 
 def test_several_files_stand_side_by_side(

@@ -60,7 +60,7 @@ def test_its_headings_are_those_of_the_page(written: tuple[Path, ...]) -> None:
     headings = [line[3:] for line in text.splitlines() if line.startswith("## ")]
     assert headings == [
         "Headline",
-        "What this machine shows of the thesis",
+        "Results of this machine on the thesis",
         "Plots",
         "Results",
         "Environment",
@@ -70,7 +70,6 @@ def test_its_headings_are_those_of_the_page(written: tuple[Path, ...]) -> None:
         "Supply and demand",
         "Skipped and failed",
         "Flags",
-        "Method in short",
         "How to reproduce",
     ]
 

@@ -271,7 +271,7 @@ def test_more_series_than_can_be_told_apart_are_counted_in_the_caption(
     ]
     drawn, _ = draw_all([make_run(rows)])
     (blocks,) = [figure for figure in drawn if figure.slug == "blocks"]
-    assert "2 more of the same kind stand in the table only" in blocks.caption
+    assert "2 more of the same kind are only in the table" in blocks.caption
     assert len(blocks.table.rows) == len(rows)
 
 

@@ -117,7 +117,7 @@ def table(runs: int = 10_000) -> Iterator[str]:
     """Markdown: a line for each number of pairs, noise and drift."""
     yield (
         "| pairs | noise of a round | drift | wrong | interval holds the truth | 5 % found "
-        "| wrong, one run after the other |"
+        "| wrong, two separate runs |"
     )
     yield "| --- | --- | --- | --- | --- | --- | --- |"
     for pairs, noises in ((12, (0.01, 0.03, 0.1)), (70, (0.03,))):

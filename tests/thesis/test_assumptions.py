@@ -58,7 +58,7 @@ def test_what_is_shipped_covers_devices_drives_prices_and_workloads() -> None:
         ("value = 80", 'value = "80"', "'value' is not a number", ""),
         ("value = 80", "value = true", "'value' is not a number", ""),
         ("low = 70, ", "", "'low' is missing", "the keys are value"),
-        ('unit = "GB"', 'unit = "GiB"', "unit 'GiB' is not known", "known are"),
+        ('unit = "GB"', 'unit = "GiB"', "unit 'GiB' is not known", "known units"),
         ('unit = "GB"', 'unit = "share"', "a share of 90 is above 1", ""),
         ('kind = "spec"', 'kind = "hope"', "kind 'hope' is none of spec", ""),
         ('kind = "spec"', 'kind = "spec", sure = 1', "'sure' is not a key", "the keys are"),
@@ -69,7 +69,7 @@ def test_what_is_shipped_covers_devices_drives_prices_and_workloads() -> None:
         (
             "[device.h100]",
             "[device.h101]",
-            "nothing uses an assumption",
+            "unknown assumption",
             "did you mean device.h100",
         ),
         ('unit = "GB"', 'unit = "GB/s"', "a value in GB/s cannot replace one in GB", "in GB"),
@@ -113,7 +113,7 @@ def test_records_to_come_and_substitutes_may_be_added(tmp_path: Path) -> None:
         'gemm = { value = 700, low = 600, high = 800, unit = "TFLOP/s", source = "a page", '
         'date = 2026-01-31, kind = "spec" }\n'
     )
-    with pytest.raises(AssumptionError, match="nothing uses"):
+    with pytest.raises(AssumptionError, match="unknown assumption"):
         assumptions(path)
     names = waited_for(ledger(), shipped())
     assert "record.tsmc.n2_share_2026" in names

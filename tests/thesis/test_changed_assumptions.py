@@ -82,10 +82,10 @@ def test_what_is_written_for_an_entry_is_read_as_it(
     [
         ("system.link", "is not NAME=VALUE", "as in system.link=50"),
         ("system.link=fast", "is not NAME=VALUE", "as in"),
-        ("system.links=50", "nothing uses an assumption 'system.links'", "system.link?"),
-        ("hope=1", "nothing uses an assumption 'hope'", "docs/thesis.md"),
+        ("system.links=50", "unknown assumption 'system.links'", "system.link?"),
+        ("hope=1", "unknown assumption 'hope'", "docs/thesis.md"),
         ("system.link=50 GB", "a value in GB cannot replace one in B/s", "give it in GB/s"),
-        ("system.link=50 parsec", "unit 'parsec' is not known", "known are"),
+        ("system.link=50 parsec", "unit 'parsec' is not known", "known units"),
         ("system.link=0", "not 0 < low <= value <= high", "cannot be zero"),
         ("system.link=60..40", "not 0 < low <= value <= high", ""),
         ("system.hbm_share=2", "a share of 2 is above 1", ""),

@@ -171,7 +171,7 @@ def test_a_statistic_reads_what_the_ledger_declares_and_all_of_it(
         ("contradicts = 1", 'contradicts = 1\nrests_on = ["hope"]', "names 'hope' as its basis"),
         ('metric = "bandwidth"', 'metric = "speed"', "input reads: 'speed' is not a valid Metric"),
         ('select = ["ssd/read"]', 'select = "ssd/read"', "input reads: 'select' must be a list"),
-        ('id = "C01"', 'id = "one"', "an id is C and two digits"),
+        ('id = "C01"', 'id = "one"', "an id must be C and two digits"),
         ("[report]", "[reports]", "unknown table 'reports'"),
         ('id = "C01"', "id = C01", "not TOML"),
     ],

@@ -138,7 +138,7 @@ def test_prefill_in_two_parts_costs_the_same(
 
 
 def test_more_cached_than_there_is_is_refused() -> None:
-    with pytest.raises(ValueError, match="2 cached of 1"):
+    with pytest.raises(ValueError, match="2 cached tokens of 1"):
         roofline.prefill_flops(1, 1, 1, cached=2)
 
 

@@ -190,7 +190,7 @@ def test_request_rates_are_kept() -> None:
         if not trace.sessions:
             assert trace.requests / trace.arrival[-1] == pytest.approx(2.0)
         assert (np.diff(trace.arrival) >= 0).all()
-    with pytest.raises(UsageError, match="requests a second"):
+    with pytest.raises(UsageError, match="requests per second"):
         at_request_rate(shipped("conversation"), 0.0)
 
 
@@ -216,7 +216,7 @@ def test_fast_tiers_carry_traffic_and_slow_tiers_residency() -> None:
 def test_what_the_model_cannot_use_is_refused() -> None:
     with pytest.raises(UsageError, match="needs a tier"):
         simulate(trace_of([[1]]), [], 1.0)
-    with pytest.raises(UsageError, match="no bandwidth"):
+    with pytest.raises(UsageError, match="bandwidth not above 0"):
         replace(HBM, read=0.0)
     backwards: Trace = replace(trace_of([[1], [2]]), arrival=np.array([1.0, 0.0]))
     with pytest.raises(UsageError, match="order of arrival"):

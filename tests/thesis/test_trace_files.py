@@ -160,7 +160,7 @@ BAD_MOONCAKE = [
     ([line(hash_ids=[0, [1, 2]])], "a block id"),
     ([line(), line(hash_ids=[0, 1, 2])], "line 2: 3 blocks for 600 tokens"),
     ([line(input_length=0, hash_ids=[])], "no request has a block"),
-    ([line(), 5], "line 2: this is no JSON object"),
+    ([line(), 5], "line 2: this is not a JSON object"),
 ]
 BAD_AGENT = [
     ([session(request(), block_size=0)], "blocks of 0 tokens"),
@@ -170,8 +170,8 @@ BAD_AGENT = [
     ([session(request(t=-1))], "time of 0 or more"),
     ([session(request(t=5), request(t=4))], "'t' of request 2 goes back"),
     ([session(request(h=[[2, 1]]))], "ids from 2 to 1"),
-    ([session(request(h=[[1, 2, 3]]))], "no pair"),
-    ([session(request(h=[1.0, 2, 3]))], "no pair"),
+    ([session(request(h=[[1, 2, 3]]))], "nor a pair"),
+    ([session(request(h=[1.0, 2, 3]))], "nor a pair"),
     ([session(request(h=[[1, 2**62]]))], "has ids from 1 to"),
     ([session(request(h=[-1, 2, 3]))], "ids from -1"),
     ([session(request(h=[[1, 2**61]]))], "blocks of 64 tokens for 200 tokens"),
@@ -181,7 +181,7 @@ BAD_AGENT = [
     ([session({"t": 0, "requests": [{"t": 0, "requests": []}]})], "one level deep"),
     ([session({"t": 0, "requests": 5})], "one level deep"),
     ([session(request(**{"in": 0}, h=[]))], "no request has a block"),
-    ([{"requests": [5], "block_size": 64}], "request 1 is no JSON object"),
+    ([{"requests": [5], "block_size": 64}], "request 1 is not a JSON object"),
 ]
 
 
@@ -276,5 +276,5 @@ def test_a_packed_trace_may_be_small_or_packed_as_traces_are(
     path.write_bytes(lzma.compress(noise))
     assert lines_of(read_trace_bytes(path), "t") == [noise]
     path.write_bytes(lzma.compress(b"\n" * 999))
-    with pytest.raises(TraceError, match="lines of 16 bytes and less"):
+    with pytest.raises(TraceError, match="its lines have 16 bytes or fewer"):
         read_trace_bytes(path)

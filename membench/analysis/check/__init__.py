@@ -1,1 +1,1 @@
-"""Is this machine right: its tiers judged by what others got from the same hardware."""
+"""The check of a machine: its tiers against results that others got from the same hardware."""

@@ -1,4 +1,4 @@
-"""A quantity judged on one device: its best row that is alike a figure, or why there is none."""
+"""One quantity on one device: the verdict on its best comparable row, or why there is none."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from membench.core.terms import INVALID_FLAGS, OFF_TIER_FLAGS, Better, PeakBasis
 from membench.results.schema import Row
 
 _ELSEWHERE = OFF_TIER_FLAGS - INVALID_FLAGS
-"""Flags of a number that something else than the tier gave."""
+"""Flags of a number that another part of the machine than the tier determined."""
 
 Match = tuple[Expectation, Likeness]
 
@@ -30,7 +30,7 @@ def judge_device(rows: Sequence[Row], figures: Sequence[Expectation]) -> DeviceL
     """The verdict on the ``rows`` of one quantity on one device.
 
     Args:
-        figures: of that quantity, of all references.
+        figures: the figures of that quantity in all references.
     """
     ok = [row for row in rows if row.status is Status.OK and row.value is not None]
     usable = [row for row in ok if _ELSEWHERE.isdisjoint(row.flags)]
@@ -48,7 +48,7 @@ def judge_device(rows: Sequence[Row], figures: Sequence[Expectation]) -> DeviceL
 
 
 def _by_weight(figures: Sequence[Expectation]) -> tuple[list[Expectation], ...]:
-    """Those that bind, then data sheets, then what is only a lower bound or a threshold."""
+    """Binding figures, then data sheets, then those that are only a lower bound or a threshold."""
     bound = [one for one in figures if one.binding]
     sheets = [one for one in figures if not one.binding and one.kind == "datasheet"]
     others = [one for one in figures if not one.binding and one.kind != "datasheet"]
@@ -56,7 +56,7 @@ def _by_weight(figures: Sequence[Expectation]) -> tuple[list[Expectation], ...]:
 
 
 def _absent(rows: Sequence[Row], ok: Sequence[Row]) -> DeviceLine:
-    """Without a row that could be judged: never a pass, and a failed case is a failure."""
+    """The line without a row to judge: never a pass; a failed case gives a failure."""
     failed = next((row for row in rows if row.status is Status.FAILED), None)
     if ok:
         flags = listed(sorted({flag for row in ok for flag in row.flags} & _ELSEWHERE))
@@ -79,7 +79,7 @@ def _is_impossible(row: Row) -> bool:
 
 
 def _matches(row: Row, figures: Sequence[Expectation]) -> list[Match]:
-    """The ``figures`` that ``row`` is alike, each with what differs."""
+    """The ``figures`` that are comparable with ``row``, each with its differences."""
     pairs = ((one, one.likeness(row)) for one in figures)
     return [(one, found) for one, found in pairs if found is not None and found.alike]
 
@@ -90,7 +90,7 @@ def _best_alike(rows: Sequence[Row], figures: Sequence[Expectation]) -> Row | No
 
 
 def _against(row: Row, matches: Sequence[Match]) -> DeviceLine:
-    """``row`` judged by the range over the figures that it is alike."""
+    """``row`` judged by the range of all figures that are comparable with it."""
     figures = [figure for figure, _ in matches]
     best = any(figure.best for figure in figures)
     value = _best_sample(row) if best else _value(row)
@@ -112,7 +112,7 @@ def _against(row: Row, matches: Sequence[Match]) -> DeviceLine:
 
 
 def _is_at_its_depth(row: Row, figure: Expectation) -> bool:
-    """A data sheet's figure holds at the sheet's queue depth, and there alone."""
+    """Whether the row has a data sheet's queue depth, the only one at which its figure holds."""
     here = split_case(row.case)[1].get("qd", "")
     return figure.kind == "datasheet" and figure.trust != "c" and figure.depth == here != ""
 
@@ -121,7 +121,11 @@ def _not_binding(row: Row, figure: Expectation, share: float) -> TierJudgement:
     here = split_case(row.case)[1].get("qd", "")
     match figure.kind:
         case "datasheet" if figure.depth:
-            why = tr("the data sheet is of depth {depth}, here {qd}", depth=figure.depth, qd=here)
+            why = tr(
+                "the data sheet's queue depth is {depth}, here it is {qd}",
+                depth=figure.depth,
+                qd=here,
+            )
             brief = tr("other depth")
         case "datasheet":
             why = tr("a data sheet without a queue depth: only the ratio is given")
@@ -138,7 +142,7 @@ def _not_binding(row: Row, figure: Expectation, share: float) -> TierJudgement:
 
 
 def _unlike(rows: Sequence[Row], figures: Sequence[Expectation]) -> DeviceLine:
-    """No row is alike a figure: the nearest one and what differs, else the share of the peak."""
+    """The line if no figure is comparable: the nearest and its differences, or the peak share."""
     row = _best(rows)
     near = [(one, found) for one in figures if (found := one.likeness(row)) is not None]
     if not near:
@@ -198,7 +202,7 @@ def _value(row: Row) -> float:
 
 
 def _best_sample(row: Row) -> float:
-    """The best that was seen: of all samples where they were kept, else of the rounds."""
+    """The best of all samples if they were kept, otherwise of the rounds."""
     higher = row.better is Better.HIGHER
     end = row.max if higher else row.min
     seen = [_value(row), *row.round_values, *([end] if end else [])]
@@ -206,5 +210,5 @@ def _best_sample(row: Row) -> float:
 
 
 def _peak(row: Row) -> float | None:
-    """What the hardware could do at best; what was itself measured is no such bound."""
+    """The hardware's limit; None if the row's peak was itself measured."""
     return None if row.peak_basis is PeakBasis.MEASURED else row.peak

@@ -1,4 +1,4 @@
-"""What a machine is expected to reach: figures of a reference, each a range with its source."""
+"""Figures that a machine is expected to reach, each a range with its source."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from membench.results.compact.row import Measurement
 from membench.results.schema import Row
 
 EXPECTED = ("measured", "target")
-"""Kinds of figures that a machine can be held to.
+"""Kinds of figures that a machine is required to reach.
 
-A data sheet is what its maker promises, under conditions of its own; what was derived from an
-application is a lower bound; a threshold is somebody's pass mark, which others set far below what
-the hardware does (``docs/check.md``).
+The other kinds do not bind: a data sheet is its maker's promise under its own conditions; a figure
+derived from an application is a lower bound; a threshold is a pass mark, which others set far below
+the ability of the hardware (``docs/check.md``).
 """
 
 
@@ -25,13 +25,13 @@ class Expectation:
     """One figure of a reference.
 
     Attributes:
-        low, high: the range that its source gives, in the unit of the metric; one value is both.
+        low, high: the range in its source, in the unit of the metric; equal for a single value.
         kind: measured, target, datasheet, derived or threshold.
         trust: a, b or c; empty for a run of membench.
-        best: it is the best of the tool's repetitions, and ours has to be the best as well.
-        depth: queue depth of a data sheet's figure, empty where the sheet does not tell.
-        alike: axis -> rule, of the axes that may differ.
-        case_version: of a run of membench; None for what somebody else measured.
+        best: whether it is the best of a tool's repetitions; it is then compared with our best.
+        depth: queue depth of a data sheet's figure; empty if the sheet does not give it.
+        alike: axis -> rule, for the axes that may differ.
+        case_version: version of the case in a run of membench; None for others' measurements.
         reference: ``ref:NAME``, or the name of the file.
     """
 
@@ -55,11 +55,11 @@ class Expectation:
 
     @property
     def binding(self) -> bool:
-        """A machine can be held to it."""
+        """Whether a machine fails if it does not reach this figure."""
         return self.kind in EXPECTED and self.trust != "c"
 
     def likeness(self, row: Row) -> Likeness | None:
-        """How the case of ``row`` differs from the figure's; None where they have nothing to do."""
+        """How the case of ``row`` differs from the figure's; None if the benches differ."""
         if (row.metric, row.stat) != (self.metric, self.stat):
             return None
         if self.case_version not in (None, row.case_version):
@@ -68,7 +68,7 @@ class Expectation:
 
 
 def expectations(reference: str, rows: Iterable[Measurement]) -> tuple[Expectation, ...]:
-    """What the `ok` ``rows`` of ``reference`` tell: figures that were cited, or those of a run."""
+    """The figures in the `ok` ``rows`` of ``reference``: cited ones, or those of a run."""
     return tuple(
         _expectation(reference, row)
         for row in rows
@@ -77,7 +77,7 @@ def expectations(reference: str, rows: Iterable[Measurement]) -> tuple[Expectati
 
 
 def _expectation(reference: str, row: Measurement) -> Expectation:
-    """Of a run the range is the median of its rounds, give or take their spread."""
+    """The figure of ``row``; the range of a run is the median of its rounds with their spread."""
     assert row.value is not None
     cited = row.backend == "cited"
     imported = row.backend.startswith("import:")
@@ -98,7 +98,7 @@ def _expectation(reference: str, row: Measurement) -> Expectation:
         value=row.value,
         high=max(known),
         kind=said.get("kind", "measured"),
-        trust=said.get("trust", "c") if cited else "",  # without a word nobody vouches for it
+        trust=said.get("trust", "c") if cited else "",  # unconfirmed unless it is rated
         source=said.get("source", "") if cited else f"{tool}, run {row.run_id}",
         tool=said.get("tool", "") if cited else tool,
         best="best-of" in row.flags,
@@ -109,7 +109,7 @@ def _expectation(reference: str, row: Measurement) -> Expectation:
 
 
 def _end(text: str) -> float | None:
-    """A number of `detail`, None where it is none."""
+    """A number in `detail`; None if it is not a number."""
     try:
         number = float(text)
     except ValueError:

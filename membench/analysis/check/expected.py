@@ -1,4 +1,4 @@
-"""Which figures a machine is held to: of the references of what it is, or of what is named."""
+"""The figures for a check: from the references of the machine's hardware, or as named."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ def expected_of(
 ) -> tuple[Expectation, ...]:
     """The figures of ``arguments``: ``ref:NAME``, results files, ``history`` or ``auto``.
 
-    ``auto`` are the references of the GPUs, processors and disks that ``rows`` name, and the
-    runs of that very machine; ``history`` are its other runs in the folders of ``paths``.
+    ``auto`` means the references of the GPUs, processors and disks that ``rows`` name, and
+    reference runs of this machine; ``history`` means its other runs in the folders of ``paths``.
 
     Raises:
-        UsageError: there is no such reference, or there are too few runs.
+        UsageError: a reference does not exist, or there are too few runs.
         SchemaError: a file cannot be read.
     """
     found: list[Expectation] = []

@@ -1,4 +1,4 @@
-"""What a machine is expected to reach by its own earlier runs: their noise bands."""
+"""The expected figures of a machine from its own earlier runs: their noise bands."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ HISTORY = "history"
 
 
 def expected_by_history(paths: Sequence[Path], machines: Iterable[str]) -> tuple[Expectation, ...]:
-    """The noise band of the present level of each case that a check looks at.
+    """The noise band of the present level of each case that a check uses.
 
     Args:
-        paths: of the files that are checked: the runs are the others beside them.
+        paths: the checked files; the runs are the other files beside them.
         machines: the names of the machine.
 
     Raises:
-        UsageError: fewer than `LEAST` other runs of the machine lie there.
+        UsageError: there are fewer than `LEAST` other runs of the machine.
     """
     names = frozenset(machines)
     others = [path for path in _beside(paths) if _is_of(path, names)]
     if len(others) < LEAST:
         folders = ", ".join(dict.fromkeys(shown(path.parent) for path in paths))
         raise UsageError(
-            f"there are {len(others)} other runs of this machine in {folders}",
-            f"a history takes {LEAST} at least; --expect FILE takes one",
+            f"too few other runs of this machine in {folders}: {len(others)} of {LEAST}",
+            "--expect FILE compares with a single run",
         )
     record = read_history(others)
     cases = {key.case for key in record.series if any(one.has(key.case) for one in QUANTITIES)}

@@ -1,4 +1,4 @@
-"""What a check says of a machine, line by line."""
+"""The results of a check, line by line."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ _SEVERITY = {verdict: place for place, verdict in enumerate(CheckVerdict)}
 
 @dataclass(frozen=True)
 class ReferenceRange:
-    """The range that a value is held to.
+    """The range that a value is compared with.
 
     Attributes:
-        low, high: over all figures that are alike, in the unit of the metric.
+        low, high: over all comparable figures, in the unit of the metric.
         kind: measured, target, datasheet, ...
-        sources: of the figures, each once.
-        references: ``ref:NAME`` of each, each once.
-        case: of the nearest figure.
-        differs: in which axes its case differs from the one that was measured.
+        sources: sources of the figures, each once.
+        references: ``ref:NAME`` of each figure, each once.
+        case: case of the nearest figure.
+        differs: the axes in which that case differs from the measured one.
     """
 
     low: float
@@ -40,9 +40,9 @@ class DeviceLine:
 
     Attributes:
         device: index of the GPU; None for the host and its disks.
-        case: that was measured, empty where none was.
-        value: in the unit of the metric; with ``best`` the best sample, as the figure is one.
-        peak: of the hardware, as the row knows it.
+        case: the measured case; empty if none was measured.
+        value: in the unit of the metric; the best sample if the figure is a best one.
+        peak: peak of the hardware, from the row.
         verdict, share, why, brief: see `membench.analysis.check.rule.TierJudgement`.
     """
 
@@ -60,12 +60,12 @@ class DeviceLine:
 
     @property
     def peak_share(self) -> float | None:
-        """Value over peak, None where either is unknown."""
+        """Value over peak, None if either is unknown."""
         return self.value / self.peak if self.value is not None and self.peak else None
 
     @property
     def badness(self) -> tuple[int, float]:
-        """The larger, the worse: by verdict, then by how small the share is."""
+        """A sort key that is larger for worse lines: by verdict, then by how small the share is."""
         share = self.share if self.share is not None else self.peak_share
         return _SEVERITY[self.verdict], -(share if share is not None else 1.0)
 
@@ -75,8 +75,8 @@ class TierLine:
     """A quantity of a machine.
 
     Attributes:
-        name: of the quantity, for a person.
-        devices: the GPUs in the order of their indices, or the host alone; at least one.
+        name: readable name of the quantity.
+        devices: the GPUs in the order of their indices, or only the host; at least one.
     """
 
     name: str
@@ -87,10 +87,10 @@ class TierLine:
 
     @property
     def worst(self) -> DeviceLine:
-        """The device that the line is about: of the worst verdict, and of those the slowest."""
+        """The device that the line shows: the slowest of those with the worst verdict."""
         return max(self.devices, key=lambda one: one.badness)
 
     @property
     def verdict(self) -> CheckVerdict:
-        """Of the worst device."""
+        """The verdict on the worst device."""
         return self.worst.verdict

@@ -1,4 +1,4 @@
-"""A machine checked as a whole: tiers, preconditions, and the GPU that stands apart."""
+"""A machine checked as a whole: tiers, preconditions, and GPUs that differ from the others."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from membench.results.schema import Row
 
 @dataclass(frozen=True)
 class MachineCheck:
-    """What is said of a machine.
+    """The results of a check.
 
     Attributes:
-        references: what it was held to, ``ref:NAME`` or names of files; empty for nothing.
-        lines: by quantity, preconditions taken into account.
-        preconditions: met or not.
-        stragglers: GPUs and pairs that stand apart from the others.
+        references: ``ref:NAME`` or file names that it was compared with; empty if none.
+        lines: one per quantity, with preconditions taken into account.
+        preconditions: all of them, met or not.
+        stragglers: GPUs and pairs of GPUs that are slower than the others.
     """
 
     references: tuple[str, ...]
@@ -37,7 +37,7 @@ class MachineCheck:
 
     @property
     def tiers(self) -> dict[Tier, CheckVerdict]:
-        """The verdict on each tier: its worst line, and `not judged` unless some line was."""
+        """The verdict on each tier: its worst line, or `not judged` if no line was judged."""
         found: dict[Tier, list[CheckVerdict]] = {}
         for line in self.lines:
             found.setdefault(line.tier, []).append(line.verdict)
@@ -61,10 +61,10 @@ def check_machine(
     """Check the machine of ``rows``.
 
     Args:
-        rows: of one machine.
-        machine: its snapshot; None where there is none, so that nothing of it can pass.
-        expected: what it is held to.
-        states: what NVML said of its GPUs while they worked, by index.
+        rows: the rows of one machine.
+        machine: its snapshot; without one (None) no tier can pass.
+        expected: the figures that it is compared with.
+        states: NVML's state of its GPUs under load, by index.
     """
     rows = tuple(rows)
     met = preconditions(rows, machine, states or {})
@@ -78,7 +78,7 @@ def check_machine(
 
 
 def _parts(machine: Machine | None) -> tuple[MachinePart, ...]:
-    """What the machine has, measured or not."""
+    """The parts that the machine has, measured or not."""
     if machine is None:
         return ()
     gpus = len(machine.gpus.devices)
@@ -99,10 +99,11 @@ def _bearing(met: Sequence[Precondition], tier: Tier, line: DeviceLine) -> list[
 
 
 def _weigh(line: DeviceLine, met: Sequence[Precondition]) -> DeviceLine:
-    """``line`` with its preconditions.
+    """``line`` with its preconditions taken into account.
 
-    What was not known cannot have been right, so nothing passes on it.  A machine that was set up
-    otherwise, or shared, may be slower for that reason: it passes all the same, and does not fail.
+    An unknown precondition does not count as met, so no line passes with one. A machine with other
+    settings, or a shared one, may be slower for that reason: its line may still pass, but does not
+    fail.
     """
 
     def with_(verdict: CheckVerdict, found: Sequence[Precondition]) -> DeviceLine:

@@ -1,7 +1,7 @@
-"""What must hold before a tier can be judged: link, clocks, memory errors, company, CPUs.
+"""Preconditions for judging a tier: link, clocks, memory errors, other users, CPUs.
 
-Read from the rows' flags and from the sidecar: what NVML said of each GPU while it worked.  A
-precondition of which nothing could be read is unknown, and nothing passes on it.
+They are read from the rows' flags and from the sidecar, which has NVML's state of each GPU under
+load. A precondition that could not be read is unknown, and no line passes with it.
 """
 
 from __future__ import annotations
@@ -20,30 +20,30 @@ from membench.results.schema import Row
 
 _PCIE = re.compile(r"gen(\d+)x(\d+)")
 _WRONG = ("heat", "hardware slowdown", "power brake")
-"""Slowdowns of a machine that is not right; a power cap is how a GPU works at full load."""
+"""Throttle reasons that mean a fault; a power cap is normal at full load."""
 ON_CHIP = GPU_TIERS - {Tier.LINK}
 _LINK = frozenset({Tier.LINK})
 _HOST = frozenset({Tier.DDR})
 
 
 class PreconditionState(StrEnum):
-    """How a precondition is met."""
+    """Whether a precondition is met."""
 
     OK = "ok"
-    BAD = "wrong"  # the machine is not right
-    OTHER = "not comparable"  # it was set up otherwise, or shared: a low figure proves nothing
+    BAD = "wrong"  # the machine has a fault
+    OTHER = "not comparable"  # other settings, or a shared machine: a low figure proves nothing
     UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True)
 class Precondition:
-    """One of them.
+    """One precondition and its state.
 
     Attributes:
-        name: of what was looked at.
-        seen: what was found, with numbers.
+        name: the property that was checked.
+        seen: the finding, with numbers.
         device: index of the GPU; None for the host.
-        tiers: that it bears on.
+        tiers: the tiers that it affects.
     """
 
     name: str
@@ -56,11 +56,11 @@ class Precondition:
 def preconditions(
     rows: Sequence[Row], machine: Machine | None, states: Mapping[int, GpuState]
 ) -> tuple[Precondition, ...]:
-    """All that bear on ``rows``.
+    """All preconditions that affect ``rows``.
 
     Args:
-        machine: the snapshot; None where there is none.
-        states: what NVML said of the GPUs while they worked, by their index.
+        machine: the snapshot; None if there is none.
+        states: NVML's state of the GPUs under load, by index.
     """
     ok = [row for row in rows if row.status is Status.OK]
     found: list[Precondition] = []
@@ -110,7 +110,7 @@ def _of_gpu(
 def _link(
     rows: Sequence[Row], state: GpuState | None, link: GpuLinks | None, device: int
 ) -> Precondition:
-    """Of PCI Express while copies ran: an idle link is slow by design."""
+    """The state of PCI Express during copies (an idle link is slow by design)."""
 
     def found(state: PreconditionState, seen: str) -> Precondition:
         return Precondition(tr("link"), state, seen, _LINK, device)
@@ -169,7 +169,7 @@ def _settings(device: int, state: GpuState) -> Iterator[Precondition]:
 
 
 def _throttling(rows: Sequence[Row], device: int, *, known: bool) -> Iterator[Precondition]:
-    """Around each case; ``known``: somebody asked NVML, so that silence means no."""
+    """Throttling around each case; ``known`` if NVML was queried, so that no flag means none."""
     words = {
         word.strip()
         for row in rows
@@ -205,7 +205,7 @@ def _of_host(rows: Sequence[Row], machine: Machine | None) -> Iterator[Precondit
 
 
 def states_by_device(machine: Machine | None, states: Iterable[GpuState]) -> dict[int, GpuState]:
-    """``states`` by the index of their GPU in the snapshot; the last one of each."""
+    """``states`` by the index of their GPU in the snapshot; the last state of each GPU."""
     if machine is None:
         return {}
     places = {gpu.uuid: place for place, gpu in enumerate(machine.gpus.devices)}

@@ -1,4 +1,4 @@
-"""The lines of a check: what each tier is judged by, in the order of the memory hierarchy."""
+"""The quantities that each tier is judged by, in the order of the memory hierarchy."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from membench.results.schema import Row
 
 
 class MachinePart(StrEnum):
-    """What a machine must have for a quantity to exist."""
+    """A part that a machine must have for a quantity to exist."""
 
     GPU = "gpu"
     PEERS = "peers"  # two GPUs or more
@@ -23,14 +23,14 @@ class MachinePart(StrEnum):
 
 @dataclass(frozen=True)
 class Quantity:
-    """One thing that a tier is judged by.
+    """One quantity by which a tier is judged.
 
     Attributes:
-        name: for a person.
-        stats: the statistics that can stand for it, the usual one first.
-        fixed: axis -> value that its cases have.
-        main: it has a line even if nobody published a figure of it; the others have one
-            only where a reference has.
+        name: readable name.
+        stats: the statistics that may represent it, the usual one first.
+        fixed: axis -> value that all its cases share.
+        main: whether it has a line even without a published figure; other quantities have a line
+            only if a reference has a figure.
     """
 
     name: str
@@ -43,14 +43,14 @@ class Quantity:
     main: bool = True
 
     def has(self, case: str) -> bool:
-        """``case`` is one of its cases."""
+        """Whether ``case`` is one of its cases."""
         bench, axes = split_case(case)
         return bench == self.bench and all(
             axes.get(axis) == value for axis, value in self.fixed.items()
         )
 
     def takes(self, row: Row) -> bool:
-        """``row`` is of one of its cases, and of its tier, metric and statistics."""
+        """Whether ``row`` has one of its cases, its tier, its metric and one of its statistics."""
         return (
             row.tier is self.tier
             and row.metric is self.metric
@@ -182,7 +182,7 @@ QUANTITIES: tuple[Quantity, ...] = (
         {"pattern": "rand", "block": "4KiB"},
     ),
 )
-"""At most one line each: fifteen or so on a machine with several GPUs."""
+"""The lines of a check, at most one per quantity: about fifteen on a machine with several GPUs."""
 
 CASES: tuple[str, ...] = (
     "gpu/chase/size=16KiB/order=random/hint=plain",

@@ -23,11 +23,11 @@ from membench.results.table import read_rows
 
 @dataclass(frozen=True)
 class CheckedFile:
-    """A machine as a file describes it, checked.
+    """The check of the machine that a file describes.
 
     Attributes:
-        name: of the machine.
-        problems: why the sidecar was not believed, a line each.
+        name: name of the machine.
+        problems: why the sidecar was not used, one line each.
     """
 
     name: str
@@ -38,8 +38,8 @@ class CheckedFile:
 def read_checked(paths: Sequence[Path], expected: Sequence[str]) -> CheckedFile:
     """Check the machine of the results files ``paths``.
 
-    A sidecar that is of another run, or whose CSV was changed since, proves nothing: what it
-    would tell is then unknown.
+    A sidecar of another run, or one whose CSV was changed afterwards, is ignored: everything that
+    it would show is then unknown.
 
     Args:
         expected: see `membench.analysis.check.expected.expected_of`.
@@ -67,7 +67,8 @@ def read_checked(paths: Sequence[Path], expected: Sequence[str]) -> CheckedFile:
     if len(names) != 1:
         what = listed(names) if names else tr("no machine")
         raise UsageError(
-            f"a check is of one machine, and this is of {what}", "membench compare is for several"
+            f"a check needs results of one machine, not of {what}",
+            "use membench compare for several",
         )
     figures = expected_of(expected, rows, machine, paths)
     check = check_machine(rows, machine, figures, states_by_device(machine, states))
@@ -75,7 +76,7 @@ def read_checked(paths: Sequence[Path], expected: Sequence[str]) -> CheckedFile:
 
 
 def gpu_states(sidecar: Sidecar) -> list[GpuState]:
-    """What NVML said of the GPUs at the ends of the rounds, in their order.
+    """NVML's state of the GPUs at the ends of the rounds, in their order.
 
     Raises:
         SchemaError: the sidecar does not hold states.

@@ -1,4 +1,4 @@
-"""What a person demands of a check, and whether it was met: nothing is met by missing data."""
+"""Requirements on a check and whether they are met; missing data never meet one."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from membench.core.terms import Tier
 
 WORDS = {"look": CheckVerdict.LOOK, "not-judged": CheckVerdict.NOT_JUDGED}
 FAIL_ON = (*WORDS, "straggler")
-"""What a check can be told to fail on, besides what always fails."""
+"""Optional conditions on which a check fails, besides those on which it always fails."""
 
 _MOST_GPUS = 1024
 _NEEDED = (Tier.HBM, Tier.LINK)
-"""Tiers of which every GPU that is required must have a verdict."""
+"""Tiers for which every required GPU must have a verdict."""
 
 
 @dataclass(frozen=True)
 class Requirements:
-    """What must be there and judged.
+    """The GPUs and tiers that a check must have judged.
 
     Attributes:
-        gpus: how many GPUs; 0 for no matter.
-        tiers: that must have a verdict.
+        gpus: number of GPUs; 0 for any.
+        tiers: tiers that must have a verdict.
     """
 
     gpus: int = 0
@@ -36,7 +36,7 @@ class Requirements:
 
 
 def parse_requirements(words: Sequence[str]) -> Requirements:
-    """``gpu=8`` and names of tiers, each word possibly several with commas between them.
+    """The requirements in ``words``: ``gpu=8`` and tier names; a word may list several with commas.
 
     Raises:
         UsageError: a word is neither.
@@ -62,7 +62,7 @@ def parse_requirements(words: Sequence[str]) -> Requirements:
 def failures(
     check: MachineCheck, required: Requirements, fail_on: Collection[str] = ()
 ) -> tuple[str, ...]:
-    """Why the machine is not right, one sentence each; empty if it is."""
+    """Why the machine fails, one sentence per reason; empty if it does not."""
     return tuple(dict.fromkeys((*_always(check), *unmet(check, required), *_asked(check, fail_on))))
 
 
@@ -78,14 +78,16 @@ def _always(check: MachineCheck) -> Iterator[str]:
         for (verdict, why), devices in several.items():
             share = max(devices, key=lambda one: one.badness).share
             much = (
-                "" if share is None else tr(" ({share} of what is expected)", share=f"{share:.0%}")
+                ""
+                if share is None
+                else tr(" ({share} of the expected value)", share=f"{share:.0%}")
             )
             about = f", {why}" if why else ""
             yield f"{gpus([one.device for one in devices])}{line.name}: {verdict}{much}{about}"
 
 
 def gpus(devices: Sequence[int | None]) -> str:
-    """``GPU 3: `` or ``GPUs 0, 1 and 3: `` before what is said of them; nothing for the host."""
+    """The prefix ``GPU 3: `` or ``GPUs 0, 1 and 3: `` of a sentence; empty for the host."""
     numbers = [f"{device}" for device in devices if device is not None]
     if not numbers:
         return ""
@@ -93,7 +95,7 @@ def gpus(devices: Sequence[int | None]) -> str:
 
 
 def unmet(check: MachineCheck, required: Requirements) -> Iterator[str]:
-    """What is required and is not there, or not judged."""
+    """The requirements that are absent or not judged."""
     seen = {device.device for line in check.lines for device in line.devices if device.value}
     found = len(seen - {None})
     if found < required.gpus:

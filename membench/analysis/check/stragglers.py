@@ -1,7 +1,7 @@
-"""The odd one of several GPUs, and of the pairs of GPUs, by the rule for the machines of a fleet.
+"""The slow one of several GPUs, or of the pairs of GPUs, by the rule for machines of a fleet.
 
-The GPUs of one host are the machines, and the cases that differ in the GPU alone are one case
-(`membench.analysis.fleet.summary`).
+The GPUs of one host take the role of machines, and cases that differ only in the GPU count as one
+case (`membench.analysis.fleet.summary`).
 """
 
 from __future__ import annotations
@@ -22,17 +22,19 @@ from membench.results.schema import Row
 
 PEER = "peer/"
 _MATRICES = ("p2p", "device_to_device")
-"""In names of tests of p2pBandwidthLatencyTest and nvbandwidth whose cells are pairs of GPUs."""
+"""In test names of p2pBandwidthLatencyTest and nvbandwidth: parts of those whose cells are GPU
+pairs.
+"""
 
 
 @dataclass(frozen=True)
 class Straggler:
-    """A GPU, or a pair of them, that stands apart from the others of the host.
+    """A GPU, or a pair of them, that is slower than the others of the host.
 
     Attributes:
         name: ``GPU 3``, or ``GPU 3 to GPU 4``.
         slow: the cases in which it is slow, the slowest first.
-        chance: how likely that is if nothing is wrong, at most 1.
+        chance: probability of this result if nothing is wrong, at most 1.
     """
 
     name: str
@@ -41,7 +43,7 @@ class Straggler:
 
 
 def stragglers(rows: Iterable[Row]) -> tuple[Straggler, ...]:
-    """Those of the GPUs first, then those of the pairs; none where there are fewer than five."""
+    """Slow GPUs first, then slow pairs; empty if there are fewer than five to compare."""
     ok = [
         row
         for row in rows
@@ -56,14 +58,14 @@ def stragglers(rows: Iterable[Row]) -> tuple[Straggler, ...]:
 
 
 def _is_of_pair(row: Row) -> bool:
-    """Between two GPUs: one of ours, or a cell of a matrix that another tool printed."""
+    """Whether the row is between two GPUs: a case of ours, or a cell of another tool's matrix."""
     axes = split_case(row.case)[1]
     matrix = any(word in axes.get("test", "") for word in _MATRICES)
     return row.case.startswith(PEER) or (matrix and axes.get("src", "") != axes.get("dst", ""))
 
 
 def _pair(row: Row) -> str:
-    """Where the bytes come from and where they go."""
+    """The source and the destination of the bytes."""
     said = {**row.detail, **split_case(row.case)[1]}
     ends = said.get("src", ""), said.get("dst", "")
     if all(ends):
@@ -95,7 +97,7 @@ def _found(rows: Sequence[Row], name: Callable[[Row], str]) -> list[Straggler]:
 
 
 def _key(row: Row) -> Key:
-    """The case without where it ran."""
+    """The case without its GPU."""
     parts = row.case.split("/")
     return Key(
         row.tier,

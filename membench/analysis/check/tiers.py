@@ -1,7 +1,7 @@
-"""A machine's rows judged by what others got from the same hardware, a line for each quantity.
+"""A machine's rows judged by results from the same hardware, one line per quantity.
 
-A quantity is judged by its best row that is alike a figure of the references; of several GPUs
-the worst one speaks.  Nothing passes for want of a figure or a row.
+A quantity is judged by its best row that is comparable with a figure of the references; of several
+GPUs the worst one counts. Without a figure or a row, nothing passes.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from membench.results.schema import Row
 from membench.results.staircase import settled
 
 GPU_TIERS = frozenset({Tier.SMEM, Tier.L1, Tier.L2, Tier.HBM, Tier.GPU, Tier.LINK})
-"""Tiers that a GPU has, its links among them."""
+"""Tiers that belong to a GPU, with its links."""
 
 
 def judge_tiers(
@@ -27,9 +27,9 @@ def judge_tiers(
     """A line for each quantity that was measured, should have been, or has a figure.
 
     Args:
-        rows: of one machine.
-        expected: figures of the references that the machine is held to.
-        parts: what the machine has, whether or not it was measured.
+        rows: the rows of one machine.
+        expected: the figures that the machine is compared with.
+        parts: the parts of the machine, measured or not.
     """
     found = settled(tuple(rows))
     has = {*parts, *_parts(found)}
@@ -41,9 +41,9 @@ def judge_tiers(
 
 
 def gpu_of(row: Row) -> int | None:
-    """On which of the machine's GPUs the case ran; None for one that needs none.
+    """The index of the GPU on which the case ran; None for a case without a GPU.
 
-    Of several GPUs the id tells it, but for the first one of a file that was imported.
+    With several GPUs the index is in the case id, except for the first GPU of an imported file.
     """
     if row.tier not in GPU_TIERS:
         return None
@@ -52,7 +52,7 @@ def gpu_of(row: Row) -> int | None:
 
 
 def _parts(rows: Sequence[Row]) -> set[MachinePart]:
-    """What was measured, or tried."""
+    """The parts that were measured, or tried."""
     tried = [row for row in rows if row.status is not Status.SKIPPED]
     has = {
         MachinePart.GPU: any(row.tier in GPU_TIERS for row in tried),

@@ -1,6 +1,6 @@
-"""What the rows of the link benches say together: start-up times, bytes in flight, policies.
+"""Figures from all rows of the link benches: start-up times, bytes in flight, policies.
 
-Only `ok` rows of medians are looked at; the parameters stand in the case ids.
+Only `ok` rows of medians are used; the parameters are part of the case ids.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def of_bench(rows: Iterable[Row], bench: str, metric: Metric) -> list[tuple[dict
 
 
 def moved(rows: Iterable[Row], way: str) -> tuple[TransferCell, ...]:
-    """The map of ``kv/<way>``: blocks in random order, no cap on the grid."""
+    """The cells of ``kv/<way>``: blocks in random order, without a limit on the grid."""
     found = []
     for params, row in of_bench(rows, f"kv/{way}", Metric.BANDWIDTH):
         if params.get("order") != "random" or "grid" in params:
@@ -55,24 +55,24 @@ def moved(rows: Iterable[Row], way: str) -> tuple[TransferCell, ...]:
 
 @dataclass(frozen=True)
 class TransferPolicy:
-    """What an engine can take over for one direction."""
+    """A policy for one direction, for use in an engine."""
 
     way: str
     rules: tuple[MethodRule, ...]
 
     @property
     def line(self) -> str:
-        """As one line of configuration."""
+        """The policy as one line of configuration."""
         return policy_line(self.way, self.rules)
 
     @property
     def loss(self) -> float:
-        """Share of the best bandwidth that is lost where it is worst."""
+        """Share of the best bandwidth that the policy loses in its worst case."""
         return max(rule.loss for rule in self.rules)
 
 
 def policies(rows: Iterable[Row]) -> tuple[TransferPolicy, ...]:
-    """The policies of the directions that were measured with two methods at least."""
+    """The policies of the directions that were measured with at least two methods."""
     rows = list(rows)
     found = ((way, policy(moved(rows, way))) for way in WAYS)
     return tuple(TransferPolicy(way, rules) for way, rules in found if rules)
@@ -83,7 +83,7 @@ def policies(rows: Iterable[Row]) -> tuple[TransferPolicy, ...]:
 
 @dataclass(frozen=True)
 class LinkFit:
-    """What a copy of any size costs, for one direction and engine."""
+    """The fit of copy time over size, for one direction and engine."""
 
     bench: str
     engine: str
@@ -91,7 +91,7 @@ class LinkFit:
 
 
 def link_fits(rows: Iterable[Row]) -> tuple[LinkFit, ...]:
-    """T = a + V / b over the sizes of pinned copies in one stream."""
+    """T = a + V / b, fitted over the sizes of pinned copies in one stream."""
     rows = list(rows)
     found = []
     for way in ("h2d", "d2h"):
@@ -116,7 +116,7 @@ def link_fits(rows: Iterable[Row]) -> tuple[LinkFit, ...]:
 
 @dataclass(frozen=True)
 class InFlight:
-    """Bytes that were under way on the link: bandwidth x round trip (Little's law)."""
+    """Bytes in flight on the link: bandwidth x round trip (Little's law)."""
 
     case: str
     gbs: float
@@ -124,7 +124,7 @@ class InFlight:
 
 
 def in_flight(rows: Iterable[Row]) -> tuple[InFlight, ...]:
-    """Of every ``zerocopy/read``; none without a round trip beyond the caches."""
+    """Bytes in flight for each ``zerocopy/read``; empty without a round trip beyond the caches."""
     rows = list(rows)
     trips = [
         row.value or 0.0
@@ -133,7 +133,7 @@ def in_flight(rows: Iterable[Row]) -> tuple[InFlight, ...]:
     ]
     if not trips:
         return ()
-    # GB/s is bytes a nanosecond.
+    # GB/s equals bytes per nanosecond.
     return tuple(
         InFlight(row.case, row.value or 0.0, (row.value or 0.0) * trips[0])
         for _, row in of_bench(rows, "zerocopy/read", Metric.BANDWIDTH)
@@ -145,7 +145,7 @@ def in_flight(rows: Iterable[Row]) -> tuple[InFlight, ...]:
 
 @dataclass(frozen=True)
 class Cost:
-    """One aggressor: what it moved, and how many times longer its victim took."""
+    """One aggressor: its traffic, and the factor by which it slowed its victim."""
 
     aggressor: str
     gbs: float
@@ -154,7 +154,7 @@ class Cost:
 
 @dataclass(frozen=True)
 class Front:
-    """The aggressors that no other beats in both, the least slow-down first."""
+    """The aggressors that no other beats in both traffic and slow-down, least slow-down first."""
 
     victim: str
     best: tuple[Cost, ...]

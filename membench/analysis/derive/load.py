@@ -1,6 +1,6 @@
-"""What a bandwidth-latency curve says: where waiting begins, and what is the most to be had.
+"""Figures of a bandwidth-latency curve: the knee, and the maximum bandwidth.
 
-Also the front of what may be chosen when two things cannot be had at once.
+Also the Pareto front of two conflicting quantities.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ import numpy as np
 
 @dataclass(frozen=True)
 class LoadCurve:
-    """What is derived from latencies under load.
+    """Figures derived from latencies under load.
 
     Attributes:
         unloaded_ns: latency at the least traffic.
-        knee: (GB/s, ns) behind which latency grows faster than bandwidth; None where the
-            curve has no bend.
+        knee: (GB/s, ns) beyond which latency grows faster than bandwidth; None if the curve has no
+            bend.
         most: (GB/s, ns) at the largest traffic.
     """
 
@@ -28,11 +28,11 @@ class LoadCurve:
 
 
 def load_curve(bandwidths: Sequence[float], latencies: Sequence[float]) -> LoadCurve | None:
-    """The curve through points in GB/s and ns, any order; None for fewer than three.
+    """The curve through points in GB/s and ns, in any order; None for fewer than three.
 
-    The knee is the point farthest below the chord from the least to the most traffic, both
-    axes scaled to 1 (Satopaa et al., "Finding a 'Kneedle' in a Haystack", ICDCS workshops
-    2011).  Points past the maximum, where more injection moves less, are not on the curve.
+    The knee is the point farthest below the chord from the least to the most traffic, both axes
+    scaled to 1 (Satopaa et al., "Finding a 'Kneedle' in a Haystack", ICDCS workshops 2011).  Points
+    past the maximum, where more injection moves less, are not on the curve.
     """
     points = sorted(zip(bandwidths, latencies, strict=True))
     if len(points) < 3:
@@ -49,9 +49,9 @@ def load_curve(bandwidths: Sequence[float], latencies: Sequence[float]) -> LoadC
 
 
 def pareto_front(costs: Sequence[float], gains: Sequence[float]) -> tuple[int, ...]:
-    """Indices of the points that no other beats: less cost for at least as much gain, or more gain.
+    """Indices of the points not beaten in cost (less is better) and gain (more is better).
 
-    By cost, ascending.  Of points that are alike the first one stands for all.
+    In ascending order of cost. Of equal points only the first is included.
     """
     order = sorted(range(len(costs)), key=lambda index: (costs[index], -gains[index], index))
     front: list[int] = []

@@ -1,8 +1,8 @@
-"""How an engine should move KV blocks: which method, from which block size and number on.
+"""How an engine should move KV blocks: the method, by block size and number of blocks.
 
-From the rows of ``kv/*``: the bandwidth that each method reached with N blocks of B
-bytes.  For every measured number of blocks a rule of two methods and one threshold is
-chosen, the one whose worst loss against the best method is least.
+The input is the rows of ``kv/*``: the bandwidth of each method with N blocks of B bytes. For every
+measured number of blocks, the rule (two methods and one threshold) with the smallest worst-case
+loss against the best method is chosen.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from dataclasses import dataclass
 from membench.core.units import format_size
 
 REFERENCE = "contig"
-"""Measured for comparison only: an engine's blocks are not contiguous."""
+"""A method measured only for comparison: an engine's blocks are not contiguous."""
 
 CLOSE = 0.02
-"""A loss that is no reason to prefer one rule to a simpler one, or to call a cell decided."""
+"""Difference in loss too small to prefer a more complex rule, or to call a cell decided."""
 
 
 @dataclass(frozen=True)
 class TransferCell:
-    """One cell of the map: ``count`` blocks of ``block`` bytes moved by ``method`` at ``gbs``."""
+    """One cell of the map: ``count`` blocks of ``block`` bytes, moved by ``method`` at ``gbs``."""
 
     block: int
     count: int
@@ -35,7 +35,7 @@ class Cell:
     """The best method at one block size and number.
 
     Attributes:
-        lead: how many times faster it is than the next one; 1 where there is no other.
+        lead: factor by which it is faster than the next one; 1 if there is no other.
     """
 
     block: int
@@ -46,7 +46,7 @@ class Cell:
 
     @property
     def decided(self) -> bool:
-        """The next one is slower by more than noise."""
+        """Whether the next method is slower by more than noise."""
         return self.lead > 1 + CLOSE
 
 
@@ -55,8 +55,8 @@ class MethodRule:
     """From ``count`` blocks on: ``below`` for blocks under ``threshold`` bytes, else ``above``.
 
     Attributes:
-        threshold: bytes; 0 where one method serves for all sizes (``above``).
-        loss: share of the best bandwidth that is lost where the rule is worst.
+        threshold: bytes; 0 if one method (``above``) serves for all sizes.
+        loss: share of the best bandwidth that the rule loses in its worst case.
     """
 
     count: int
@@ -67,11 +67,11 @@ class MethodRule:
 
     @property
     def choice(self) -> tuple[str, int, str]:
-        """What it says, whatever the count."""
+        """The rule without its ``count``."""
         return self.below, self.threshold, self.above
 
     def method(self, block: int) -> str:
-        """What it takes for blocks of ``block`` bytes."""
+        """The method of the rule for blocks of ``block`` bytes."""
         return self.above if block >= self.threshold else self.below
 
     def __str__(self) -> str:
@@ -81,9 +81,10 @@ class MethodRule:
 
 
 def measured_for(blocks: Iterable[int], size: int) -> int:
-    """The block size that answers for ``size``, as a rule's threshold does.
+    """The measured block size that represents ``size``, consistent with a rule's threshold.
 
-    It is the largest of ``blocks`` (at least one) that is no larger, else the smallest.
+    It is the largest of ``blocks`` (at least one) that is no larger than ``size``, otherwise the
+    smallest.
     """
     known = set(blocks)
     return max((block for block in known if block <= size), default=min(known))
@@ -93,7 +94,7 @@ Points = Mapping[tuple[int, int], Mapping[str, float]]
 
 
 def by_place(moved: Iterable[TransferCell]) -> Points:
-    """``(block, count) -> method -> GB/s``, the reference left out."""
+    """``(block, count) -> method -> GB/s``, without the reference method."""
     places: dict[tuple[int, int], dict[str, float]] = {}
     for one in moved:
         if one.method != REFERENCE:
@@ -102,7 +103,7 @@ def by_place(moved: Iterable[TransferCell]) -> Points:
 
 
 def crossover_map(moved: Iterable[TransferCell]) -> tuple[Cell, ...]:
-    """The best method at every place that was measured with two methods at least."""
+    """The best method for every (block, count) that was measured with at least two methods."""
     cells = []
     for (block, count), methods in by_place(moved).items():
         if len(methods) < 2:
@@ -113,9 +114,9 @@ def crossover_map(moved: Iterable[TransferCell]) -> tuple[Cell, ...]:
 
 
 def policy(moved: Iterable[TransferCell]) -> tuple[MethodRule, ...]:
-    """One rule for each number of blocks, those that say the same as the one before left out.
+    """One rule per number of blocks, without those that equal the rule before.
 
-    A rule only speaks of methods that were measured at every block size of its number.
+    A rule uses only methods that were measured at every block size of its number of blocks.
     """
     places = by_place(moved)
     rules: list[MethodRule] = []
@@ -137,7 +138,7 @@ def policy_line(way: str, rules: Sequence[MethodRule]) -> str:
 
 
 def _rule(count: int, sizes: Mapping[int, Mapping[str, float]]) -> MethodRule | None:
-    """The simplest rule whose worst loss is no more than `CLOSE` above the least possible."""
+    """The simplest rule whose worst loss is at most `CLOSE` above the smallest possible."""
     everywhere = set.intersection(*(set(methods) for methods in sizes.values()))
     if len(everywhere) < 2:
         return None

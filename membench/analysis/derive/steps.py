@@ -1,7 +1,7 @@
-"""Where a curve over the working set changes its level: the capacities of the caches.
+"""The capacities of the caches: sizes at which a curve over the working set changes its level.
 
-A sweep only visits some sizes.  So a capacity is an interval: the last size
-that still lay in the cache, and the first that did not.
+A sweep measures only some sizes, so a capacity is an interval: from the last size that still fitted
+in the cache to the first that did not.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ import numpy as np
 from membench.analysis import statistics
 
 PENALTY = 0.02
-"""What one more level must save in squared error of the logarithm: steps of about 15 % and more."""
+"""Reduction in squared error of the logarithm that justifies one more level: steps of about 15 %.
+"""
 CLIMB = 1.25
-"""Neighbouring levels that differ by less than this factor are one level."""
+"""Neighbouring levels that differ by less than this factor count as one."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +38,11 @@ class Plateau:
 
 @dataclass(frozen=True)
 class Step:
-    """The end of one level and the begin of the next.
+    """The end of one level and the start of the next.
 
     Attributes:
         inside: largest size that still has the lower level's value.
-        outside: smallest size that has the next level's value: ramps lie between.
+        outside: smallest size that has the next level's value; a ramp may be in between.
         before, after: the values of the two levels.
     """
 
@@ -52,11 +53,11 @@ class Step:
 
 
 def levels(sizes: Sequence[float], values: Sequence[float]) -> tuple[Plateau, ...]:
-    """``values`` (> 0) over ascending ``sizes`` as levels: optimal piecewise constant logarithms.
+    """``values`` (> 0) over ascending ``sizes`` as levels: optimal piecewise-constant logarithms.
 
-    Every number of levels is tried by dynamic programming (Jackson et al., "An algorithm
-    for optimal partitioning of data on an interval", IEEE Signal Processing Letters 12
-    (2005)); one more level costs `PENALTY`.
+    Every number of levels is tried by dynamic programming (Jackson et al., "An algorithm for
+    optimal partitioning of data on an interval", IEEE Signal Processing Letters 12 (2005)); one
+    more level costs `PENALTY`.
     """
     logs = np.log(np.asarray(values, float))
     count = logs.size
@@ -86,10 +87,10 @@ def levels(sizes: Sequence[float], values: Sequence[float]) -> tuple[Plateau, ..
 
 
 def climbs(sizes: Sequence[float], values: Sequence[float]) -> tuple[Step, ...]:
-    """The steps upwards of a latency over the working set, smallest size first.
+    """The upward steps of a latency over the working set, smallest size first.
 
-    A single point between two plateaus is a ramp, half of its lines here and half there,
-    and belongs to neither.  The last size may stand alone: nothing shows that it is a ramp.
+    A single point between two plateaus is a ramp (part of its lines are in each level) and belongs
+    to neither. The last size may be a level of its own, because nothing shows that it is a ramp.
     """
     found = levels(sizes, values)
     if not found:
@@ -107,7 +108,7 @@ def climbs(sizes: Sequence[float], values: Sequence[float]) -> tuple[Step, ...]:
 
 
 def falls(sizes: Sequence[float], values: Sequence[float]) -> tuple[Step, ...]:
-    """The steps downwards of a bandwidth over the working set, smallest size first."""
+    """The downward steps of a bandwidth over the working set, smallest size first."""
     mirrored = climbs(sizes, [1 / value for value in values])
     return tuple(
         Step(step.inside, step.outside, 1 / step.before, 1 / step.after) for step in mirrored

@@ -1,7 +1,7 @@
-"""What a run's rows say of a GPU's tiers: capacities, near and far L2, knees, shares, conflicts.
+"""Figures of a GPU's tiers from a run's rows: capacities, near and far L2, knees, conflicts.
 
-Every figure names the cases that it comes from.  Only `ok` rows with a number count; where the
-cases are missing, or show nothing, there is no figure.
+Every figure names the cases that it was computed from. Only `ok` rows with a number count; if the
+cases are missing or show no effect, there is no figure.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ from membench.core.terms import Metric, Stat, Status
 from membench.results.schema import Row
 
 L1_MOST = 1 << 20
-"""No GPU has an L1 cache of a MiB, and none an L2 cache smaller than that."""
+"""No GPU has an L1 cache of 1 MiB, and none an L2 cache smaller than that."""
 
 L2_MOST = 1 << 30
-"""No GPU has an L2 cache of a GiB: what climbs beyond is address translation."""
+"""No GPU has an L2 cache of 1 GiB; a rise beyond it is due to address translation."""
 
 APART = 1.1
-"""Far lines are at least this much farther than near ones; else there is one level."""
+"""Far lines are slower than near ones by at least this factor; otherwise there is one level."""
 
 
 @dataclass(frozen=True)
 class CapacityRange:
-    """Between which sizes a level ends.
+    """The range of sizes within which a level ends.
 
     Attributes:
-        level: ``l1``, ``l2`` or ``l2 near``: what is near of a cache in two parts.
-        inside: largest size in bytes that still lay in it; outside: smallest that did not.
+        level: ``l1``, ``l2`` or ``l2 near`` (the near part of a cache with two parts).
+        inside: largest size in bytes that still fitted; outside: smallest that did not.
         by: ``latency`` or ``bandwidth``.
-        cases: that it is read off.
+        cases: the cases that it was read from.
     """
 
     level: str
@@ -46,7 +46,7 @@ class CapacityRange:
 
 @dataclass(frozen=True)
 class NearFar:
-    """The two levels of an L2 cache in two parts, in ns; ``far_share`` of the lines are far."""
+    """The two latencies of an L2 cache in two parts, ns; a share ``far_share`` of lines is far."""
 
     near_ns: float
     far_ns: float
@@ -56,7 +56,7 @@ class NearFar:
 
 @dataclass(frozen=True)
 class Share:
-    """What a case reached of ``hbm/read``, a fraction."""
+    """The bandwidth of a case over that of ``hbm/read``, a fraction."""
 
     case: str
     of: str
@@ -69,8 +69,8 @@ class Loads:
 
     Attributes:
         bench: ``hbm/loaded`` or ``host/loaded``.
-        reads: percent of the traffic that is read, as it stands in the case ids.
-        cases: that the curve is drawn through, whatever their injection.
+        reads: percentage of reads in the traffic, as in the case ids.
+        cases: the cases on the curve, one per injection rate.
     """
 
     bench: str
@@ -81,12 +81,12 @@ class Loads:
 
 @dataclass(frozen=True)
 class Conflict:
-    """What a stride costs in shared memory.
+    """The cost of a stride in shared memory.
 
     Attributes:
-        case: of ``smem/read`` or ``smem/write``; of: the same width at a stride of 1.
-        times: how much slower it is.
-        predicted: what the banks predict, as the row says; empty where it does not.
+        case: a case of ``smem/read`` or ``smem/write``; of: the same width at a stride of 1.
+        times: factor by which it is slower.
+        predicted: the factor predicted from the banks, from the row; empty if absent.
     """
 
     case: str
@@ -103,7 +103,7 @@ def split_case(case: str) -> tuple[str, dict[str, str]]:
 
 
 def capacities(rows: Iterable[Row]) -> tuple[CapacityRange, ...]:
-    """Of L1 and L2: by the chase's latency, and by the fall of their bandwidths."""
+    """The capacities of L1 and L2: by the chase's latency, and by the fall of their bandwidths."""
     rows = tuple(rows)
     found: list[CapacityRange] = []
     chase = _over_size(rows, "gpu/chase", Metric.LATENCY, order="random", hint="plain")
@@ -120,14 +120,14 @@ def capacities(rows: Iterable[Row]) -> tuple[CapacityRange, ...]:
         over = _over_size(rows, name, Metric.BANDWIDTH, **hint)
         cases = tuple(row.case for row in over.values())
         ends = [s for s in falls(*_curve(over)) if (s.inside < L1_MOST) == (level == "l1")]
-        # The first fall ends L1; the last one is where L2 hands over to memory.
+        # The first fall ends L1; the last one is the transition from L2 to memory.
         chosen = ends[:1] if level == "l1" else ends[-1:]
         found += [_capacity(level, step, "bandwidth", cases) for step in chosen]
     return tuple(found)
 
 
 def near_and_far(rows: Iterable[Row]) -> tuple[NearFar, ...]:
-    """The levels in every ``l2/map``: its samples in two groups of least squared distance."""
+    """The levels in every ``l2/map``: its samples in the two groups of least squared distance."""
     result = []
     for row in _good(rows, "l2/map", Metric.LATENCY, Stat.MEDIAN):
         samples = np.sort([sample for round_ in row.samples for sample in round_])
@@ -164,9 +164,9 @@ def load_curves(rows: Iterable[Row]) -> tuple[Loads, ...]:
 
 
 def shares_of_read(rows: Iterable[Row]) -> tuple[Share, ...]:
-    """What ``hbm/gather``, ``hbm/async`` and ``decode/`` reach of the best ``hbm/read``.
+    """The bandwidths of ``hbm/gather``, ``hbm/async`` and ``decode/`` over the best ``hbm/read``.
 
-    What a cache served is no share of memory's bandwidth and is left out, as reading and as part.
+    Rows that a cache served are left out on both sides, because they do not show memory bandwidth.
     """
     rows = [row for row in rows if "cache-served" not in row.flags]
     reads = list(_good(rows, "hbm/read", Metric.BANDWIDTH, Stat.MEDIAN))
@@ -182,7 +182,7 @@ def shares_of_read(rows: Iterable[Row]) -> tuple[Share, ...]:
 
 
 def bank_conflicts(rows: Iterable[Row]) -> tuple[Conflict, ...]:
-    """How much slower each stride of ``smem/read`` and ``smem/write`` is than a stride of 1."""
+    """The slow-down of each stride of ``smem/read`` and ``smem/write`` relative to stride 1."""
     rows = tuple(rows)
     result = []
     for name in ("smem/read", "smem/write"):
@@ -227,7 +227,7 @@ def _capacity(level: str, step: Step, by: str, cases: tuple[str, ...]) -> Capaci
 
 
 def _cut(samples: np.ndarray[tuple[int], np.dtype[np.float64]]) -> int:
-    """Where sorted numbers fall into two groups: the least sum of squares within the two."""
+    """The index that splits sorted numbers into two groups with the least sum of squares."""
     count = samples.size
     if count < 2:
         return 0

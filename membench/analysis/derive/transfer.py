@@ -1,8 +1,7 @@
-"""What a transfer of any size costs: a fixed part and a part for every byte.
+"""The cost of a transfer of any size: a fixed part and a part per byte.
 
-The model is T(V) = a + V / b (R. W. Hockney, "Parallel Computers 2", section
-1.3): `a` the start-up time, `b` the asymptotic bandwidth, and a * b the size
-that reaches half of it.
+The model is T(V) = a + V / b (R. W. Hockney, "Parallel Computers 2", section 1.3): `a` the start-up
+time, `b` the asymptotic bandwidth, and a * b the size that reaches half of it.
 """
 
 from __future__ import annotations
@@ -20,8 +19,8 @@ class TransferFit:
 
     Attributes:
         start_ns: nanoseconds before the first byte; not negative.
-        bandwidth: asymptote in GB/s, which is bytes a nanosecond.
-        worst: largest relative error of a fitted time among the points, a fraction.
+        bandwidth: asymptote in GB/s, which equals bytes per nanosecond.
+        worst: largest relative error of a fitted time at any point, a fraction.
     """
 
     start_ns: float
@@ -39,11 +38,11 @@ class TransferFit:
 
 
 def fit_transfer(sizes: Sequence[float], bandwidths: Sequence[float]) -> TransferFit | None:
-    """The fit through sizes in bytes and what they reached in GB/s (both > 0, same length).
+    """The fit through sizes in bytes and their bandwidths in GB/s (both > 0, same length).
 
-    Least squares of the relative error of the time, so that small transfers,
-    where the start counts, weigh as much as large ones.  None for fewer than
-    three sizes, or where time is not ascending with size.
+    It minimizes the squared relative error of the time, so that small transfers, which the start-up
+    time dominates, count as much as large ones. None for fewer than three sizes, or if the time
+    does not increase with size.
     """
     volume = np.asarray(sizes, float)
     if np.unique(volume).size < 3:
@@ -54,7 +53,7 @@ def fit_transfer(sizes: Sequence[float], bandwidths: Sequence[float]) -> Transfe
     scale = np.linalg.norm(design, axis=0)  # the columns differ by many powers of ten
     solution, *_ = np.linalg.lstsq(design / scale, np.ones(time.size), rcond=None)
     start, slope = (float(part) for part in solution / scale)
-    if start < 0:  # no start-up time can be told from the noise
+    if start < 0:  # the start-up time is below the noise
         start = 0.0
         rates = volume / time
         slope = float(np.sum(rates) / np.sum(rates**2))

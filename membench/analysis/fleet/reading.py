@@ -1,8 +1,7 @@
-"""Results files of a fleet as numbers in columns: what is kept of ten thousand files.
+"""The results files of a fleet as columns of numbers, for ten thousand files.
 
-Processes read some files each, with the reader that comparing uses, and hand
-back arrays; the rows themselves are never all in memory.  A million values
-take 16 MB.
+Several processes each read some of the files, with the reader of comparisons, and return arrays;
+the rows are never all in memory at once. A million values take 16 MB.
 """
 
 from __future__ import annotations
@@ -28,12 +27,12 @@ from membench.results.fleet_ledger import FleetLedger, HostState, latest_ledger
 from membench.results.magnitude import fits
 
 _FILES_AT_ONCE = 32
-_ALONE = 64  # so few files are read before another process has started
-_REFERENCE = "reference"  # results/reference holds runs of other people's machines
+_ALONE = 64  # up to this many files are read without further processes, which take longer to start
+_REFERENCE = "reference"  # results/reference has runs of others' machines
 
 
 class Key(NamedTuple):
-    """What may be held against each other: the same case, version, statistic and unit."""
+    """The identity of comparable values: the same case, version, statistic and unit."""
 
     tier: Tier
     case: str
@@ -50,11 +49,11 @@ class Values:
     """The `ok` values of a fleet in three columns of one length.
 
     Attributes:
-        keys, machines: what the numbers in the first two columns stand for.
+        keys, machines: the values behind the indices in the first two columns.
         key, machine: indices; value: in the unit of the key.
-        failed: by machine, the first reason and how many rows are `failed`.
-        unread: by name of a file, why it is none.
-        ledger: of the newest fleet run, if there is one.
+        failed: by machine, the first reason and the number of `failed` rows.
+        unread: by file name, why it is not a results file.
+        ledger: ledger of the newest fleet run, if there is one.
     """
 
     keys: tuple[Key, ...]
@@ -86,19 +85,19 @@ class _Batch(NamedTuple):
 def read_fleet(directory: Path, workers: int | None = None) -> Values:
     """The values of the fleet in ``directory``.
 
-    They are of the files that the ledger of the newest fleet run names; where
-    there is none, of all CSV files in it and in its directories.  Of several
-    runs of one machine the newest counts.
+    The files are those that the ledger of the newest fleet run names; without a ledger, all CSV
+    files in the directory and its subdirectories. If a machine has several runs, the newest counts.
 
     Args:
-        workers: processes that read; as many as may run at once if None.
+        workers: number of reading processes; None for one per usable CPU.
 
     Raises:
-        SchemaError: it is no directory, or its ledger cannot be read.
+        SchemaError: it is not a directory, or its ledger cannot be read.
     """
     if not directory.is_dir():
         raise SchemaError(
-            f"{directory} is not a directory", "name the -o of a fleet run, or one of CSV files"
+            f"{directory} is not a directory",
+            "give the -o of a fleet run, or a directory of CSV files",
         )
     ledger = latest_ledger(directory)
     paths = _paths(directory, ledger)
@@ -106,7 +105,7 @@ def read_fleet(directory: Path, workers: int | None = None) -> Values:
     cores = len(os.sched_getaffinity(0)) if workers is None else workers
     if len(paths) <= _ALONE or cores < 2:
         return _merged(map(read_batch, batches), ledger)
-    # Not forked: threads of NumPy or Dask may run here.
+    # Not forked, because threads of NumPy or Dask may be running.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(cores, mp_context=context) as pool:
         return _merged(pool.map(read_batch, batches), ledger)
@@ -120,7 +119,7 @@ def _paths(directory: Path, ledger: FleetLedger | None) -> list[Path]:
 
 
 def read_batch(paths: Sequence[Path]) -> _Batch:
-    """The files ``paths`` in columns; one that is no results file is named."""
+    """The files ``paths`` as columns; files that are not results files are listed."""
     keys: dict[Key, int] = {}
     runs: list[_Run] = []
     unread: dict[str, str] = {}
@@ -136,7 +135,7 @@ def read_batch(paths: Sequence[Path]) -> _Batch:
 
 
 def _check_magnitude(rows: Sequence[Measurement]) -> None:
-    """Refuse values from which the statistics of the fleet would overflow."""
+    """Reject values that would overflow in the statistics of the fleet."""
     for row in rows:
         if row.value is not None and not fits(row.value):
             raise SchemaError(f"{row.case}: {row.value:g} is not a measurement")
@@ -180,7 +179,7 @@ def _merged(batches: Iterator[_Batch], ledger: FleetLedger | None) -> Values:
         unread |= batch.unread
         for run in batch.runs:
             held = newest.get(run.machine)
-            if held is None or run.run_id > held.run_id:  # they begin with the time
+            if held is None or run.run_id > held.run_id:  # run ids begin with the time
                 newest[run.machine] = run._replace(key=place[run.key])
     names = sorted(newest)
     runs = [newest[name] for name in names]

@@ -1,12 +1,12 @@
-"""Who stands apart in a fleet: pure functions on the values of one case, shape (n,), one a machine.
+"""Outliers in a fleet: pure functions on the values of one case, shape (n,), one per machine.
 
-All work on logarithms, so that a machine that needs twice the time and one
-that has half the bandwidth are equally far away; values are positive and finite.
+All functions work on logarithms, so that twice the time and half the bandwidth are equally far from
+the median; values are positive and finite.
 
-Sources: Iglewicz and Hoaglin, "How to Detect and Handle Outliers", ASQC (1993),
-for the modified z-score, its bound 3.5, and the mean absolute deviation where
-the median absolute deviation is 0; Rousseeuw and Croux, "Alternatives to the
-Median Absolute Deviation", JASA 88 (1993), for the factor 1.4826.
+Sources: Iglewicz and Hoaglin, "How to Detect and Handle Outliers", ASQC (1993), for the modified
+z-score, its bound 3.5, and the mean absolute deviation if the median absolute deviation is 0;
+Rousseeuw and Croux, "Alternatives to the Median Absolute Deviation", JASA 88 (1993), for the factor
+1.4826.
 """
 
 from __future__ import annotations
@@ -20,17 +20,20 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 SLOW_Z = 3.5
-"""From this robust z-score on a machine stands apart."""
+"""Robust z-score above which a machine counts as slow."""
 FAR_Z = 10.0
-"""A score that a normal fleet of `FAR_MACHINES` gives once in a million values."""
+"""A score that a normal fleet of `FAR_MACHINES` exceeds once in a million values."""
 FAR_MACHINES = 20
 MACHINES_NEEDED = 5
-"""With fewer the scale of the fleet is a guess: one of 3 machines is beyond 3.5 in every seventh
-case, although nothing is wrong with it."""
+"""Minimum number of machines: with fewer the scale of the fleet is a guess. Of 3 normal machines,
+one is beyond 3.5 in every seventh case.
+"""
 CHANCE = 0.05
-"""A machine stands apart where chance would make one of the whole fleet do so less often."""
+"""A machine is a straggler if any machine of a normal fleet is as slow with less than this
+probability.
+"""
 
-_MAD, _MEAN = 1.4826, 1.253314  # what makes either the standard deviation of a normal fleet
+_MAD, _MEAN = 1.4826, 1.253314  # factors to the standard deviation of a normal fleet
 
 # One-sided share of the machines of a normal fleet of n whose score is beyond `SLOW_Z`, from
 # 4e6 / n simulated fleets of each size; tests/analysis/test_fleet_statistics.py repeats it.
@@ -41,7 +44,7 @@ _BEYOND = (
 
 
 def slowness(values: Floats, *, higher_is_better: bool) -> Floats:
-    """The logarithm of how many times slower each machine is than the median of all, shape (n,)."""
+    """Log of the factor by which each machine is slower than the median of all, shape (n,)."""
     logs = np.log(values)
     apart: Floats = logs - np.median(logs)
     return -apart if higher_is_better else apart
@@ -50,8 +53,8 @@ def slowness(values: Floats, *, higher_is_better: bool) -> Floats:
 def robust_z(apart: Floats) -> Floats:
     """The modified z-score of each of ``apart``, deviations from their median, shape (n,).
 
-    Where more than half of them are 0 the mean deviation is the scale, and
-    where all are 0 so is every score.
+    If more than half of them are 0, the mean deviation is the scale; if all are 0, every score is
+    0.
     """
     absolute = np.abs(apart)
     scale = _MAD * float(np.median(absolute)) or _MEAN * float(absolute.mean())
@@ -59,28 +62,28 @@ def robust_z(apart: Floats) -> Floats:
 
 
 def fleet_spread(apart: Floats) -> float:
-    """1.4826 times the median absolute deviation: the scatter of the fleet, a fraction."""
+    """1.4826 times the median absolute deviation: the spread of the fleet, a fraction."""
     return math.expm1(_MAD * float(np.median(np.abs(apart))))
 
 
 def share_beyond(machines: int) -> float:
-    """How often a machine of a normal fleet of ``machines`` is beyond `SLOW_Z` by chance."""
+    """Probability that a machine of a normal fleet of ``machines`` is beyond `SLOW_Z`."""
     sizes, shares = zip(*_BEYOND, strict=True)
     return float(np.exp(np.interp(math.log(machines), np.log(sizes), np.log(shares))))
 
 
 def chance_of(slow: int, shares: Sequence[float], machines: int) -> float:
-    """The chance that any of ``machines`` is slow in ``slow`` cases or more though none is apart.
+    """Probability that any of ``machines`` is slow in at least ``slow`` cases if all are alike.
 
     Args:
-        shares: for each case that the machine was judged in, `share_beyond`.
+        shares: `share_beyond` for each case in which the machine was judged.
 
-    The cases are taken to be independent: exact for the number of cases (a
-    Poisson binomial distribution), at most 1.
+    The cases are assumed independent; for one machine the probability is then exact (a Poisson
+    binomial distribution). At most 1.
     """
     if not slow:
         return 1.0
-    fewer = np.zeros(slow)  # of 0, 1, ..., slow - 1 cases
+    fewer = np.zeros(slow)  # probability of 0, 1, ..., slow - 1 slow cases
     fewer[0] = 1.0
     for share in shares:
         fewer[1:] = fewer[1:] * (1 - share) + fewer[:-1] * share

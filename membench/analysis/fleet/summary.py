@@ -1,4 +1,4 @@
-"""What a fleet looks like: the spread of each case, and the machines that stand apart."""
+"""The statistics of a fleet: the spread of each case, and the slow machines."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ class CaseSpread:
     """One case over the fleet.
 
     Attributes:
-        machines: how many have a value; judged: they are enough to say who stands apart.
-        spread: of the fleet, a fraction; low, high: its 1 % and 99 % quantiles.
-        threshold: how much slower than the median is of any importance.
-        slow: machines that stand apart in it.
+        machines: number of machines with a value; judged: whether they are enough to find outliers.
+        spread: spread of the fleet, a fraction; low, high: its 1 % and 99 % quantiles.
+        threshold: fraction by which a machine must be slower than the median to count.
+        slow: machines that are slow in it.
     """
 
     key: Key
@@ -54,10 +54,10 @@ class CaseSpread:
 
 @dataclass(frozen=True)
 class SlowCell:
-    """A machine that stands apart in a case.
+    """A case in which a machine is slow.
 
     Attributes:
-        times: how many times slower than the median of the fleet it is, above 1.
+        times: factor by which it is slower than the median of the fleet, above 1.
         z: its robust z-score.
     """
 
@@ -70,13 +70,13 @@ class SlowCell:
 
 @dataclass(frozen=True)
 class MachineLine:
-    """One machine.
+    """The results of one machine.
 
     Attributes:
-        slow: the cases in which it stands apart, the slowest first.
-        judged: cases that it was judged in.
-        chance: how likely one of such a fleet is slow in so many cases by chance, at most 1.
-        straggler: it is not chance, or one of the cases lies far apart.
+        slow: the cases in which it is slow, the slowest first.
+        judged: number of cases in which it was judged.
+        chance: probability that any machine of a normal fleet is slow in so many cases, at most 1.
+        straggler: whether chance does not explain it, or a score is beyond `FAR_Z`.
     """
 
     name: str
@@ -88,14 +88,14 @@ class MachineLine:
 
 @dataclass(frozen=True)
 class FleetSummary:
-    """A fleet.
+    """The statistics of a fleet.
 
     Attributes:
-        values: what it was made from.
-        cells: for each of ``values``, how many times slower than the median, as a logarithm,
-            and the z-score, NaN where the case was not judged; both of shape (N,).
-        slow: machines that are slow in a case, stragglers first, the surest above.
-        lacking: by machine, how many cases it has no value of that most machines have.
+        values: the values that it was computed from.
+        cells: for each of ``values``, the log of the factor by which it is slower than the median,
+            and the z-score, NaN if the case was not judged; both of shape (N,).
+        slow: machines that are slow in a case, stragglers first, the most certain on top.
+        lacking: by machine, the number of cases that most machines have a value of but it has not.
     """
 
     values: Values
@@ -107,7 +107,7 @@ class FleetSummary:
 
     @cached_property
     def stragglers(self) -> tuple[MachineLine, ...]:
-        """The machines that stand apart, and not by chance."""
+        """The machines whose slowness chance does not explain."""
         return tuple(line for line in self.slow if line.straggler)
 
     def absent(self, state: HostState) -> tuple[Host, ...]:
@@ -117,22 +117,22 @@ class FleetSummary:
 
     @property
     def failed(self) -> int:
-        """Hosts that failed, machines with failed rows, and files that are none."""
+        """Number of failed hosts, machines with failed rows, and invalid files."""
         states = (HostState.FAILED, HostState.RUNNING, HostState.WAITING)
         hosts = sum(len(self.absent(state)) for state in states)
         return hosts + len(self.values.failed) + len(self.values.unread)
 
     @property
     def missing(self) -> int:
-        """Hosts that never came, and machines that lack cases."""
+        """Number of hosts that never connected, and of machines that lack cases."""
         return len(self.absent(HostState.MISSING)) + len(self.lacking)
 
 
 def summarise(values: Values, thresholds: Thresholds) -> FleetSummary:
-    """The spread of every case and who stands apart, by `fleet_statistics`.
+    """The spread of every case and the slow machines, by `fleet.statistics`.
 
-    A machine is slow in a case where its score is beyond `SLOW_Z` and it is
-    slower than the median by more than the threshold for the case's tier and metric.
+    A machine is slow in a case if its score is beyond `SLOW_Z` and it is slower than the median by
+    more than the threshold for the case's tier and metric.
     """
     apart, z = np.full(len(values.value), np.nan), np.full(len(values.value), np.nan)
     cases: list[CaseSpread] = []
@@ -162,7 +162,7 @@ def summarise(values: Values, thresholds: Thresholds) -> FleetSummary:
 
 
 def _by_case(values: Values) -> Iterator[tuple[int, NDArray[np.int64]]]:
-    """Each key, and the places of its values."""
+    """Each key, and the indices of its values."""
     order = np.argsort(values.key, kind="stable")
     starts = np.searchsorted(values.key[order], np.arange(len(values.keys) + 1))
     for number in range(len(values.keys)):
@@ -201,7 +201,7 @@ def _case(
 
 
 def _slow(apart: Floats, z: Floats, threshold: float) -> NDArray[np.bool_]:
-    """Beyond both bounds; where there is no score, not."""
+    """Whether each value is beyond both bounds; False without a score."""
     slow: NDArray[np.bool_] = (z > SLOW_Z) & (apart > np.log1p(threshold))
     return slow
 
@@ -218,7 +218,7 @@ def _machine(
 
 
 def _lacking(values: Values) -> dict[str, int]:
-    """A case counts where more than half of the machines have a value of it."""
+    """By machine, the missing cases for which more than half of the machines have a value."""
     fleet = len(values.machines)
     common = np.bincount(values.key, minlength=len(values.keys)) > fleet / 2
     has = np.bincount(values.machine[common[values.key]], minlength=fleet)

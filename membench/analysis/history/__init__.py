@@ -1,1 +1,1 @@
-"""One machine's runs over time: levels, change points, and what changed around them."""
+"""One machine's runs over time: levels, change points, and changes in its surroundings."""

@@ -1,34 +1,34 @@
-"""Where a series of runs changed its level: pure functions on the logarithms of its values.
+"""Change points in a series of runs: pure functions on the logarithms of its values.
 
-A series is of shape (n,), in the order of time; logarithms make a rise and the fall that
-undoes it equally large.  The same values always give the same answer.
+A series has the shape (n,), in the order of time; on logarithms, a rise and the fall that undoes it
+are equally large. The same values always give the same answer.
 
-The method is the oldest one for this question, the largest standardized difference of means
-over all ways to divide the series (a CUSUM), with what real runs need besides:
+The method is the classic one, the largest standardized difference of means over all ways to divide
+the series (a CUSUM), with these additions for real runs:
 
 - *Scores instead of values* (Huber's): a value counts for at most `CLAMP` robust standard
-  deviations from the median, so that one disturbed run is no change.
-- *Windows of all lengths* (seeded binary segmentation), so that a week of slow runs that ends
-  again is found as well as a step that stays.
+  deviations from the median, so that one disturbed run is not reported as a change.
+- *Windows of all lengths* (seeded binary segmentation), which find a temporary week of slow runs as
+    well as a permanent step.
 - *Critical values by permutation*, common to all series of a history: the largest statistic
   that any of the series reaches in some hundred random orders of its own values (Westfall and
-  Young's max-T).  So the chance of a false alarm is bounded for the whole history, whatever the
-  distribution of the noise.
-- *A correction for autocorrelation*: runs that follow each other are alike, which permutations
-  destroy.  The statistic is divided by the root of (1 + r) / (1 - r), the factor by which
-  the variance of a mean of such a series is larger; r is an upper bound of the autocorrelation
-  at lag 1 of what the changes leave.
+  Young's max-T).  This bounds the probability of a false alarm for the whole history, whatever the
+      distribution of the noise.
+- *A correction for autocorrelation*: successive runs are similar, and permutations destroy this
+    similarity. The statistic is divided by the root of (1 + r) / (1 - r), the factor by which
+    autocorrelation increases the variance of a mean; r is an upper bound of the lag-1
+    autocorrelation of the residuals after removing the changes.
 
-How often it is wrong is measured: docs/statistics.md.
+Its error rates are measured: docs/statistics.md.
 
 Sources: Page, "Continuous inspection schemes", Biometrika 41 (1954), for the CUSUM; Vostrikova,
-"Detecting 'disorder' in multidimensional random processes", Soviet Mathematics Doklady 24
-(1981), for binary segmentation, and Kovacs, Buhlmann, Li and Munk, "Seeded binary
-segmentation", Biometrika 110 (2023), for its windows; Huber, "Robust estimation of a location
-parameter", Annals of Mathematical Statistics 35 (1964); Westfall and Young, "Resampling-Based
-Multiple Testing", Wiley (1993); Bayley and Hammersley, "The 'effective' number of independent
-observations in an autocorrelated time series", JRSS Supplement 8 (1946), for the factor;
-Marriott and Pope, "Bias in the estimation of autocorrelations", Biometrika 41 (1954).
+"Detecting 'disorder' in multidimensional random processes", Soviet Mathematics Doklady 24 (1981),
+for binary segmentation, and Kovacs, Buhlmann, Li and Munk, "Seeded binary segmentation", Biometrika
+110 (2023), for its windows; Huber, "Robust estimation of a location parameter", Annals of
+Mathematical Statistics 35 (1964); Westfall and Young, "Resampling-Based Multiple Testing", Wiley
+(1993); Bayley and Hammersley, "The 'effective' number of independent observations in an
+autocorrelated time series", JRSS Supplement 8 (1946), for the factor; Marriott and Pope, "Bias in
+the estimation of autocorrelations", Biometrika 41 (1954).
 """
 
 from __future__ import annotations
@@ -46,15 +46,16 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 CHANCE = 0.01
-"""Share of histories without any change in which one is named all the same."""
+"""Share of histories without any change in which one is reported nevertheless."""
 PERMUTATIONS, FEWER_PERMUTATIONS = 499, 199
-"""Random orders of each series, and of histories of more than `MANY_VALUES` values: with these,
-`CHANCE` is the fifth largest of 500, and the second largest of 200."""
+"""Random orders of each series, and the number for histories of more than `MANY_VALUES` values:
+with these, `CHANCE` is the fifth largest of 500, and the second largest of 200.
+"""
 MANY_VALUES = 50_000
 LEAST = 3
-"""Runs that a level must last to be told from a disturbance."""
+"""Minimum number of runs in a level, to distinguish it from a disturbance."""
 CLAMP = 4.0
-"""Robust standard deviations beyond which a value counts no further."""
+"""Robust standard deviations at which values are clamped."""
 _BOUND = 2.0
 """Standard errors above the estimate: the one-sided 97.7 % bound of the autocorrelation."""
 _LARGEST_CORRELATION = 0.95
@@ -66,12 +67,12 @@ _MAD = 1.4826  # 1 / the 0.75 quantile of the standard normal distribution
 
 @dataclass(frozen=True)
 class ChangePoint:
-    """A level that ended.
+    """The end of one level and the start of the next.
 
     Attributes:
         place: index of the first value of the new level.
-        p: chance that any series of a history without a change shows so large a one, at least
-            1 / (permutations + 1).
+        p: probability that any series of a history without changes shows one this large, at least 1
+            / (permutations + 1).
     """
 
     place: int
@@ -84,12 +85,14 @@ def find_changes(
     """The changes of each of ``series``, in the order of time.
 
     Args:
-        series: finite numbers, shapes (n,) of any n; those of fewer than 2 `LEAST` have none.
-        chance: of any change at all where there is none in any of ``series``.
-        permutations: random orders of each of ``series``; None: `PERMUTATIONS`, or fewer.
+        series: finite numbers, of shape (n,) for any n; a series with fewer than 2 `LEAST` values
+            has no change.
+        chance: probability of reporting any change if none of ``series`` has one.
+        permutations: number of random orders of each of ``series``; None for `PERMUTATIONS`, or
+            `FEWER_PERMUTATIONS` in a large history.
 
     Raises:
-        ValueError: so few ``permutations`` cannot show such a ``chance``.
+        ValueError: there are too few ``permutations`` for this ``chance``.
     """
     if permutations is None:
         many = sum(map(len, series)) > MANY_VALUES
@@ -116,7 +119,7 @@ def _p(z: float, largest: Floats) -> float:
 
 
 def _scores(values: Floats) -> Floats | None:
-    """``values`` as clamped deviations of mean 0 and variance 1; None where all are alike."""
+    """``values`` as clamped deviations with mean 0 and variance 1; None if all are equal."""
     apart = values - np.median(values)
     scale = _MAD * float(np.median(np.abs(apart))) or float(np.abs(apart).mean())
     if not scale:
@@ -128,7 +131,7 @@ def _scores(values: Floats) -> Floats | None:
 
 @cache
 def _windows(n: int) -> tuple[tuple[int, Ints], ...]:
-    """Lengths and starts of the seeded windows of a series of ``n``: each half over the next."""
+    """Lengths and starts of the seeded windows of a series of ``n``; neighbours overlap by half."""
     made: list[tuple[int, Ints]] = []
     length = float(n)
     while True:
@@ -145,8 +148,8 @@ def _windows(n: int) -> tuple[tuple[int, Ints], ...]:
 def _statistics(scores: Floats) -> Iterator[tuple[int, Ints, Floats]]:
     """By window length: the starts, and the standardized differences.
 
-    ``scores`` are of shape (..., n), the differences of shape (..., starts, splits); the first
-    split is after `LEAST` values of the window.
+    ``scores`` have the shape (..., n), the differences (..., starts, splits); the first split is
+    after `LEAST` values of the window.
     """
     n = scores.shape[-1]
     sums = np.zeros((*scores.shape[:-1], n + 1))
@@ -162,7 +165,7 @@ def _statistics(scores: Floats) -> Iterator[tuple[int, Ints, Floats]]:
 
 
 def _largest_by_chance(scored: Sequence[Floats], permutations: int) -> Floats:
-    """The largest statistic of any of the series, by random order of each; (permutations,)."""
+    """The largest statistic of any series, for each random order; shape (permutations,)."""
     rng = np.random.default_rng(_SEED)
     largest = np.zeros(permutations)
     for scores in scored:
@@ -176,7 +179,7 @@ def _largest_by_chance(scored: Sequence[Floats], permutations: int) -> Floats:
 
 
 def _segmented(scores: Floats, critical: float) -> list[tuple[int, float]]:
-    """The places of the changes, and how far each is beyond chance, as an i.i.d. statistic."""
+    """The places of the changes, with the statistic of each as if the noise were i.i.d."""
     places = _candidates(scores, critical)
     while places:
         strengths = _strengths(scores, places)
@@ -188,7 +191,7 @@ def _segmented(scores: Floats, critical: float) -> list[tuple[int, float]]:
 
 
 def _candidates(scores: Floats, critical: float) -> list[int]:
-    """Where independent noise would show a change: the largest first, then what it does not cut."""
+    """Changes that independent noise does not explain: the largest first, then in the rest."""
     beyond: list[tuple[float, int, int, int]] = []
     for length, starts, differences in _statistics(scores):
         splits = differences.argmax(axis=-1)
@@ -207,11 +210,11 @@ def _candidates(scores: Floats, critical: float) -> list[int]:
 
 
 def _strengths(scores: Floats, places: Sequence[int]) -> list[float]:
-    """The statistic of each change between its neighbours, free of autocorrelation.
+    """The statistic of each change between its neighbours, corrected for autocorrelation.
 
-    It is a t-statistic: the scale is that of what the changes leave.  As the critical values are
-    of scores whose scale includes all there is, it is brought to theirs: with n values,
-    z = t sqrt(n / (n - 2 + t^2)).
+    It is a t-statistic: its scale is that of the residuals. The critical values are for scores
+    whose scale includes the changes, so it is converted: with n values, z = t sqrt(n / (n - 2 +
+    t^2)).
     """
     n = len(scores)
     ends = [0, *places, n]
@@ -219,7 +222,7 @@ def _strengths(scores: Floats, places: Sequence[int]) -> list[float]:
     means = [float(level.mean()) for level in levels]
     left = np.concatenate([level - mean for level, mean in zip(levels, means, strict=True)])
     variance = float(left @ left) / (n - len(levels))
-    if variance <= 0:  # every level is a constant
+    if variance <= 0:  # every level is constant
         return [math.inf for _ in places]
     factor = math.sqrt(variance * _inflation(left, places))
     found = []
@@ -231,10 +234,10 @@ def _strengths(scores: Floats, places: Sequence[int]) -> list[float]:
 
 
 def _inflation(left: Floats, places: Sequence[int]) -> float:
-    """By what factor the variance of a mean of ``left`` is larger than that of independent values.
+    """The factor by which autocorrelation in ``left`` increases the variance of a mean.
 
     Pairs across a change do not count.  The estimate is too low by about (1 + 3 r) / n for each
-    mean that was taken off (Marriott and Pope).
+    mean that was subtracted (Marriott and Pope).
     """
     n = len(left)
     products = left[1:] * left[:-1]

@@ -1,8 +1,8 @@
-"""How far the other runs of a machine differ from each other: what one run a side cannot show.
+"""Offsets between other runs of a machine, which one run per side cannot show.
 
-A run has an offset of its own (where its pages lay, what the neighbours did), which all of its
-rounds share.  Two files show one offset each; the runs that lie beside them show how large
-offsets are here.
+Each run has an offset (from the placement of its pages, or from other load) that all of its rounds
+share. Two files show one offset each; the other runs beside them show how large offsets are on this
+machine.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ from membench.measure.options import RESULTS
 from membench.results.compact.row import Common
 
 NEWEST = 12
-"""Files that are read at most: a comparison of two files is to stay quick."""
+"""Maximum number of files that are read, to keep a comparison of two files quick."""
 RUNS_NEEDED = 3
-"""Fewer other runs show no scatter."""
+"""Minimum number of other runs to estimate offsets from."""
 
 OffsetKey = tuple[str, int, Metric, Stat, str]
 
 
 @dataclass(frozen=True)
 class RunOffsets:
-    """The offsets that other runs of one machine have shown.
+    """The offsets between other runs of one machine.
 
     Attributes:
         folder: where these runs are.
-        runs: how many there are.
-        fractions: by case, version, metric, statistic and backend, `pair_offset`.
+        runs: number of these runs.
+        fractions: `pair_offset` by case, version, metric, statistic and backend.
     """
 
     folder: str
@@ -44,17 +44,17 @@ class RunOffsets:
     fractions: Mapping[OffsetKey, float]
 
     def of(self, common: Common) -> float | None:
-        """The fraction by which two runs differ at most in such a row, None where unknown."""
+        """The fraction by which two runs differ at most in such a row, None if unknown."""
         key = (common.case, common.case_version, common.metric, common.stat, common.backend)
         return self.fractions.get(key)
 
 
 def offsets_of(sides: Sequence[Side]) -> RunOffsets | None:
-    """What the other runs of the machine of ``sides`` show, if they are of one and lie at hand.
+    """The offsets between other runs of the machine of ``sides``; None if there are no such runs.
 
-    They do in the folder of that machine: the one of a compared file, if it bears the machine's
-    name, or ``results/<machine>``.  None also where no two sides have a single run, and where
-    sides are parts of the same run.
+    They are searched in the folder of that machine: the one of a compared file, if it has the
+    machine's name, or ``results/<machine>``. The result is None also if the sides are of several
+    machines, if fewer than two sides have a single run, or if sides are parts of the same run.
     """
     rows = [row for side in sides for row in side.rows]
     machines = {row.machine for row in rows}
@@ -71,7 +71,7 @@ def offsets_of(sides: Sequence[Side]) -> RunOffsets | None:
 
 
 def _newest(folder: Path, without: set[Path]) -> list[Path]:
-    """The last files of ``folder`` by name: those of a run begin with its time."""
+    """The last files of ``folder`` by name; names of runs begin with their time."""
     if not folder.is_dir():
         return []
     there = [path for path in sorted(folder.glob("*.csv")) if path.resolve() not in without]

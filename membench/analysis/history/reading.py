@@ -1,7 +1,7 @@
-"""Results files of one machine as series over its runs.
+"""The results files of one machine as series over its runs.
 
-Files are read by the reader that comparing uses, one after the other; of each row the
-number and what it shares with other rows are kept.
+Files are read one after the other with the reader of comparisons; only the number of each row and
+the object that it shares with other rows are kept.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from membench.results.magnitude import fits
 from membench.results.sidecar import read_plain
 
 _STAMP = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)\d\dZ")
-_REFERENCE = "reference"  # results/reference holds runs of other people's machines
+_REFERENCE = "reference"  # results/reference has runs of others' machines
 _NAMES_SHOWN = 4
 
 
 class SeriesKey(NamedTuple):
-    """What makes numbers of several runs one series."""
+    """The identity of a series: numbers of several runs with the same key are comparable."""
 
     tier: Tier
     case: str
@@ -47,7 +47,7 @@ class SeriesKey(NamedTuple):
 
 @dataclass(frozen=True)
 class HistoryRun:
-    """A run; ``run_id`` begins with its time."""
+    """A run; its ``run_id`` begins with its time."""
 
     run_id: str
     machine: str
@@ -55,7 +55,7 @@ class HistoryRun:
 
     @property
     def when(self) -> str:
-        """``2026-11-25 04:12`` (UTC), or the whole id where it does not begin with a time."""
+        """``2026-11-25 04:12`` (UTC), or the whole id if it does not begin with a time."""
         found = _STAMP.match(self.run_id)
         if found is None:
             return self.run_id
@@ -68,9 +68,9 @@ class RunSeries:
     """The numbers of one key, in the order of time.
 
     Attributes:
-        runs: indices of the runs that have one, ascending, shape (n,).
+        runs: indices of the runs that have a number, ascending, shape (n,).
         values: in the unit of the key, above 0, shape (n,).
-        commons: what else the row of each run says.
+        commons: the other values of each run's row.
     """
 
     runs: NDArray[np.int64]
@@ -83,13 +83,13 @@ class RunRecord:
     """The runs of one machine.
 
     Attributes:
-        machines: the names that the machine has in the files, the newest run's last.
+        machines: the names of the machine in the files, that of the newest run last.
         runs: in the order of time.
         series: by key.
-        failures: by case, in how many runs it failed.
-        repeated: how many files repeat a run that another file has.
-        unread: files of a directory that are no results files, or of a setting that was only
-            tried on one side of a paired run, and why.
+        failures: by case, the number of runs in which it failed.
+        repeated: number of files that repeat a run of another file.
+        unread: files of a directory that are not results files, or that belong to a setting tried
+            on one side of a paired run; each with the reason.
     """
 
     machines: tuple[str, ...]
@@ -103,28 +103,28 @@ class RunRecord:
 def read_history(places: Sequence[Path]) -> RunRecord:
     """The runs in ``places``: results files, and directories of them.
 
-    In a directory the files are in it or, where none is, one level below.  Of a run that stands
-    in several files the first one counts.  Cited figures are no runs.
+    The files of a directory are directly in it or, if none is, one level below. If several files
+    contain the same run, the first one counts. Cited figures do not count as runs.
 
     Raises:
-        SchemaError: a file that was named is no results file, or a directory has none.
+        SchemaError: a named file is not a results file, or a directory has none.
         UsageError: no place is given, or the files are of several machines.
     """
     if not places:
-        raise UsageError("there is nothing to look at", "give results files or a folder of them")
+        raise UsageError("no results files were given", "give results files or a folder of them")
     record = read_record(*_files(places))
     if not record.runs:
         files = ", ".join(shown(place) for place in places[:_NAMES_SHOWN])
-        raise SchemaError(f"{files}: no run is in it", "name the folder of one machine's results")
+        raise SchemaError(f"{files}: no runs found", "give the folder of one machine's results")
     _check_machine(record)
     return record
 
 
 def read_record(named: Iterable[Path], found: Iterable[Path]) -> RunRecord:
-    """The runs in the files ``named`` and ``found``, of whatever machine.
+    """The runs in the files ``named`` and ``found``, of any machine.
 
     Raises:
-        SchemaError: one that was ``named`` is no results file; others are kept as unread.
+        SchemaError: a ``named`` file is not a results file; other such files are listed as unread.
     """
     read = _FileReading()
     with for_many_files():
@@ -143,7 +143,7 @@ def read_record(named: Iterable[Path], found: Iterable[Path]) -> RunRecord:
 
 
 def _files(places: Sequence[Path]) -> tuple[list[Path], list[Path]]:
-    """The files that were named, and those of directories."""
+    """The files that were named, and the files found in directories."""
     named: dict[Path, None] = {}
     found: dict[Path, None] = {}
     for place in places:
@@ -157,7 +157,7 @@ def _files(places: Sequence[Path]) -> tuple[list[Path], list[Path]]:
 
 
 def _other_setting(path: Path) -> str:
-    """What was set on the side of a paired run that ``path`` is; empty for any other file."""
+    """The setting of the side of a paired run that ``path`` contains; empty for other files."""
     if not path.stem.endswith(("_a", "_b")):
         return ""
     try:
@@ -169,7 +169,7 @@ def _other_setting(path: Path) -> str:
 
 
 class _FileReading:
-    """Files as they come, with numbers in lists."""
+    """Accumulates files one by one, with numbers in lists."""
 
     def __init__(self) -> None:
         self.unread: dict[str, str] = {}
@@ -193,7 +193,7 @@ class _FileReading:
     def record(self) -> RunRecord:
         order = sorted(self._runs)
         lists: dict[SeriesKey, tuple[list[int], list[float], list[Common]]] = {}
-        keys: dict[int, SeriesKey] = {}  # rows of many runs share what makes their key
+        keys: dict[int, SeriesKey] = {}  # rows of many runs share the object that defines their key
         failures: dict[str, int] = {}
         for place, run in enumerate(order):
             failed: set[str] = set()
@@ -241,7 +241,7 @@ def _key(common: Common) -> SeriesKey:
 
 
 def sidecar_of(run: HistoryRun) -> Mapping[str, Any]:
-    """What stands beside the file of ``run``; empty where that is nothing, broken, or another's."""
+    """The sidecar of ``run``; empty if it is absent, broken, or of another run."""
     try:
         sidecar = read_plain(run.path)
     except MembenchError:
@@ -252,13 +252,13 @@ def sidecar_of(run: HistoryRun) -> Mapping[str, Any]:
 
 
 def _check_machine(record: RunRecord) -> None:
-    """Refuse runs of several machines.
+    """Reject runs of several machines.
 
-    A machine has had several names where a sidecar says so: its slug beside a label, or the
-    former slugs that the snapshot keeps.
+    A machine may have several names if a sidecar lists them: its slug beside a label, or the former
+    slugs in the snapshot.
 
     Raises:
-        UsageError: there are several.
+        UsageError: the runs are of several machines.
     """
     groups: list[set[str]] = []
     for name in record.machines:
@@ -273,12 +273,12 @@ def _check_machine(record: RunRecord) -> None:
         raise UsageError(
             f"the runs are of {len(groups)} machines: {several}"
             + (f" and {more} more" if more > 0 else ""),
-            f"name the files of one machine, or its folder, such as {folders[0]}",
+            f"give the files of one machine, or its folder, such as {folders[0]}",
         )
 
 
 def _other_names(name: str, runs: Iterable[HistoryRun]) -> set[str]:
-    """The names of the machine ``name`` in the newest sidecar that its runs have."""
+    """The other names of the machine ``name``, from the newest sidecar of its runs."""
     for run in sorted((one for one in runs if one.machine == name), key=_newest_first):
         machine = sidecar_of(run).get("machine")
         if isinstance(machine, Mapping):

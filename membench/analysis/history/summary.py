@@ -1,4 +1,4 @@
-"""A machine's history: a line a tier, its noise, its levels, and where they changed."""
+"""A machine's history: one line per tier, with its noise, its levels and its changes."""
 
 from __future__ import annotations
 
@@ -36,21 +36,21 @@ Floats = NDArray[np.float64]
 Sidecars = Callable[[HistoryRun], Mapping[str, Any]]
 
 BAND = 0.9
-"""Share of the runs of a level that lie in its noise band."""
+"""Share of the runs of a level that are within its noise band."""
 PAIRS = 0.95
-"""Share of the pairs of runs of a level that differ by no more than `HistoryLine.offset`."""
-_OFTEN = 0.9  # of the runs of the most frequent case of a tier: so many must a case have to lead it
-_PAIRED = 500  # runs: of more, the newest
+"""Share of the pairs of runs of a level that differ by at most `HistoryLine.offset`."""
+_OFTEN = 0.9  # minimum share of runs with the case, relative to the tier's most frequent case
+_PAIRED = 500  # newest runs that are used
 
 
 @dataclass(frozen=True)
 class Level:
-    """Runs among which nothing changed.
+    """A stretch of runs without a change.
 
     Attributes:
-        start, end: places in the series, the end not included.
+        start, end: indices in the series, the end exclusive.
         median: in the unit of the file.
-        low, high: of its noise band.
+        low, high: ends of its noise band.
     """
 
     start: int
@@ -62,15 +62,15 @@ class Level:
 
 @dataclass(frozen=True)
 class LevelChange:
-    """Where one level ends and the next begins.
+    """The change from one level to the next.
 
     Attributes:
-        place: in the series, of the first value of the new level.
+        place: index in the series of the first value of the new level.
         last, first: the runs on both sides of it.
         ratio: the new level's median over the old one's.
         verdict: better or worse.
         p: see `ChangePoint`.
-        surroundings: what else changed there, the nearest first.
+        surroundings: facts that changed around the same run, the nearest first.
     """
 
     place: int
@@ -87,13 +87,13 @@ class HistoryLine:
     """One case, metric and statistic over the runs.
 
     Attributes:
-        runs: that have a value; values: of them, in the unit of the key.
-        levels: one at least; the last one is the present.
+        runs: runs with a value; values: their values, in the unit of the key.
+        levels: at least one; the last one is the present level.
         changes: between the levels.
         offset: fraction by which two runs of the same level differ at most, in `PAIRS` of all
-            pairs; None where no level has two runs.
-        failures: in how many runs the case failed.
-        earlier: runs with another version of the case, which cannot be compared.
+            pairs; None if no level has two runs.
+        failures: number of runs in which the case failed.
+        earlier: number of runs with another version of the case, which cannot be compared.
     """
 
     key: SeriesKey
@@ -107,27 +107,27 @@ class HistoryLine:
 
     @property
     def level(self) -> Level:
-        """The present one."""
+        """The present level."""
         return self.levels[-1]
 
     @property
     def latest(self) -> float:
-        """The value of the newest run that has one."""
+        """The value of the newest run with a value."""
         return self.values[-1]
 
     @property
     def outside(self) -> bool:
-        """The latest value lies outside of the noise band."""
+        """Whether the latest value is outside the noise band."""
         return not self.level.low <= self.latest <= self.level.high
 
 
 @dataclass(frozen=True)
 class ExpectedRange:
-    """What a next run of the machine should give.
+    """The range in which the next run of the machine is expected.
 
     Attributes:
         low, high: the noise band of the present level, in ``key.unit``.
-        runs: of the present level; with few of them the range says little.
+        runs: number of runs in the present level; with few of them the range is unreliable.
         since: the first of these runs.
     """
 
@@ -144,9 +144,9 @@ class History:
     """One machine over time.
 
     Attributes:
-        record: what was read.
-        lines: by tier and metric; one each, or one for every case.
-        thresholds: how large a change must be to be named.
+        record: the runs that were read.
+        lines: ordered by tier and metric; one for each, or one for every case.
+        thresholds: smallest changes that are reported.
     """
 
     record: RunRecord
@@ -155,7 +155,7 @@ class History:
 
     @property
     def machine(self) -> str:
-        """The name that the newest run has."""
+        """The machine's name in the newest run."""
         return self.record.runs[-1].machine
 
     @property
@@ -188,13 +188,13 @@ def history_of(
     """The history in ``record``.
 
     Args:
-        select: globs for case ids; all cases where there is none.
+        select: globs for case ids; all cases if empty.
         every_case: a line for every case and statistic; else one for each tier and metric, the
             best of the cases that nearly all runs have.
-        thresholds: smaller changes are not named.
+        thresholds: smaller changes are not reported.
 
     Raises:
-        NothingMatched: a glob of ``select`` fits no case, or no run has a value.
+        NothingMatched: a glob in ``select`` matches no case, or no run has a value.
     """
     series = _selected(record, tuple(select))
     current, earlier = _newest_versions(series)
@@ -214,7 +214,7 @@ def history_of(
 def _selected(record: RunRecord, select: Sequence[str]) -> Mapping[SeriesKey, RunSeries]:
     for pattern in select:
         if not any(matches(key.case, pattern) for key in record.series):
-            raise NothingMatched(f"no case matches '{pattern}'", "'*' crosses slashes")
+            raise NothingMatched(f"no case matches '{pattern}'", "'*' also matches slashes")
     return {
         key: one
         for key, one in record.series.items()
@@ -225,9 +225,9 @@ def _selected(record: RunRecord, select: Sequence[str]) -> Mapping[SeriesKey, Ru
 def _newest_versions(
     series: Mapping[SeriesKey, RunSeries],
 ) -> tuple[dict[SeriesKey, RunSeries], dict[SeriesKey, int]]:
-    """Of each case, metric and statistic the series that the newest run is in.
+    """For each case, metric and statistic, the series that contains the newest run.
 
-    Beside it, how many runs the others have: another version, unit or backend.
+    Also the number of runs in the other series (with another version, unit or backend).
     """
     groups: dict[tuple[str, Metric, Stat], list[SeriesKey]] = {}
     for key in series:
@@ -242,10 +242,10 @@ def _newest_versions(
 
 
 def _leading(series: Mapping[SeriesKey, RunSeries]) -> list[SeriesKey]:
-    """For each tier and metric the case that stands for it: best among those of nearly all runs.
+    """For each tier and metric the case that represents it: the best in nearly all runs.
 
-    As in the headline of a run, what was measured under load, or flagged as not the tier's, does
-    not stand for it.
+    As in the headline of a run, rows that were measured under load, or are flagged as not the
+    tier's, cannot represent it.
     """
     groups: dict[tuple[Tier, Metric], list[SeriesKey]] = {}
     for key, one in series.items():
@@ -322,7 +322,7 @@ def _line(
 
 
 def _large_enough(logs: Floats, changes: Sequence[ChangePoint], limit: float) -> list[ChangePoint]:
-    """``changes`` without those that do not matter, the smallest first taken out."""
+    """``changes`` without those below the limit, removed smallest first."""
     kept = list(changes)
     while kept:
         ends = [0, *(one.place for one in kept), len(logs)]
@@ -344,7 +344,7 @@ def _change(
     ends: Sequence[int],
     sidecar: Sidecars,
 ) -> LevelChange:
-    """The change between the levels that begin and end at the three ``ends``."""
+    """The change between two neighbouring levels, whose boundaries are the three ``ends``."""
     start, place, end = ends
     sides = [
         [

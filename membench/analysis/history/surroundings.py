@@ -1,8 +1,8 @@
-"""What changed around a machine where its numbers changed.
+"""Changes in a machine's surroundings at the time when its numbers changed.
 
 The snapshots of the runs before and after are compared fact by fact.  Much of a snapshot differs
-from run to run (free memory, load); a fact counts where it was one thing before, and then
-another.
+from run to run (free memory, load); a fact counts only if it had one value before and another one
+afterwards.
 """
 
 from __future__ import annotations
@@ -17,13 +17,15 @@ from membench.core.units import about_size
 from membench.results.compact.row import Common
 
 RUNS_LOOKED_AT = 10
-"""Runs on each side of a change whose surroundings are compared."""
+"""Number of runs on each side of a change whose surroundings are compared."""
 SLACK = 1
-"""Runs by which the place of a change may be wrong: noise hides where a level ends."""
+"""Number of runs by which the place of a change may be wrong, because noise hides the end of a
+level.
+"""
 _LONGEST = 120  # characters of a value
-_MOST_FACTS = 50_000  # of one snapshot; the largest machines have a tenth of that
+_MOST_FACTS = 50_000  # per snapshot; the largest machines have a tenth of that
 _DEEPEST = 12
-# What is another thing in every run, or follows from other facts.
+# Facts that differ in every run, or follow from other facts.
 _VOLATILE = frozenset(
     {
         *("available", "cgroup_used", "cases", "direct_io", "free", "hugetlb_free", "load"),
@@ -39,7 +41,7 @@ class SurroundingChange:
     """A fact that changed.
 
     Attributes:
-        runs_off: how many runs before (negative) or after the change of the numbers.
+        runs_off: number of runs before (negative) or after the change of the numbers.
     """
 
     name: str
@@ -49,7 +51,7 @@ class SurroundingChange:
 
 
 def facts_of(common: Common, sidecar: Mapping[str, Any]) -> dict[str, str]:
-    """What is known of the surroundings of a row and its run, by name."""
+    """The known facts about the surroundings of a row and its run, by name."""
     facts = {name: getattr(common, name) for name in _COLUMNS}
     facts["measured source"] = common.kernel
     facts["flags"] = " ".join(flag for flag in common.flags if flag != "noisy") or "none"
@@ -93,9 +95,9 @@ def _text(value: object) -> str:
 def switched(
     before: Sequence[Mapping[str, str]], after: Sequence[Mapping[str, str]]
 ) -> list[SurroundingChange]:
-    """The facts that changed once from ``before`` to ``after``, runs in the order of time.
+    """The facts that changed once from ``before`` to ``after``, both in the order of time.
 
-    The nearest to the change come first.  A fact of which one side knows nothing is left out.
+    Those nearest to the change come first. A fact that one side lacks is left out.
     """
     found = []
     names = dict.fromkeys(name for facts in (*before, *after) for name in facts)

@@ -1,9 +1,8 @@
-"""The report in a language: every message of the finished document, said in it.
+"""The languages of the report: translates every message of the finished document.
 
 Sections and plots write messages (`membench.core.messages`).  A catalogue is a file of GNU gettext,
-``<language>/LC_MESSAGES/membench.mo``, compiled from the ``.po`` beside it by
-`ci/translations.py`.  Text that is no message stays as it is: code, commands, quotes, the labels
-in pictures, and what others wrote.
+``<language>/LC_MESSAGES/membench.mo``, compiled from the ``.po`` beside it by `ci/translations.py`.
+Other text is not translated: code, commands, quotes, labels in pictures, and text from files.
 """
 
 from __future__ import annotations
@@ -20,10 +19,10 @@ from membench.report.page.document import Document, Inline
 
 SOURCE = "en"
 LANGUAGES = {SOURCE: "en", "zh-TW": "zh-Hant-TW"}
-"""Name on the command line -> language tag of the page."""
+"""Maps a language's name on the command line to the language tag of the page."""
 DOMAIN = "membench"
 LOCALE = files(__package__)
-"""Where the catalogues are."""
+"""Folder of the catalogues."""
 
 T = TypeVar("T")
 
@@ -43,12 +42,12 @@ def of_tag(tag: str) -> NullTranslations:
 
 
 def translated(document: Document, language: str) -> Document:
-    """``document`` in ``language``; its messages are plain text then."""
+    """``document`` in ``language``, with its messages as plain text."""
     return replace(in_language(document, catalogue(language)), language=LANGUAGES[language])
 
 
 def in_language(value: T, to: NullTranslations) -> T:
-    """``value`` with every message in it said in the language of ``to``."""
+    """``value`` with every message in it translated by ``to``."""
     found: Any = value
     if isinstance(found, Message):
         found = found.said(to)
@@ -61,7 +60,7 @@ def in_language(value: T, to: NullTranslations) -> T:
 
 
 def _parts(value: object, to: NullTranslations) -> Iterator[object]:
-    """A part of a line; a message around a case id, a link or the like becomes several."""
+    """The parts of one part of a line: a message around a case id or a link becomes several."""
     if isinstance(value, Message) and any(map(_marked_up, value.params.values())):
         for piece in value.pieces(to, lambda param: in_language(param, to)):
             yield piece if _marked_up(piece) else str(piece)

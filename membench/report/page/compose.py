@@ -1,4 +1,4 @@
-"""From runs to the whole document."""
+"""Composes the whole document from runs."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ from membench.thesis.claims.verdicts import Verdicts
 
 
 class ThesisDetail(StrEnum):
-    """How much of the thesis a report shows."""
+    """The part of the thesis that a report shows."""
 
     FULL = "full"
     """Every claim with its evidence."""
     SUMMARY = "summary"
     """A table of verdicts, with the claims folded."""
     NONE = "none"
-    """Measurements alone."""
+    """Measurements only."""
 
 
 def compose(
@@ -50,11 +50,11 @@ def compose(
 ) -> Document:
     """The report of ``runs`` and the verdicts on them.
 
-    The same files give the same report, whenever it is made.
+    The same files give the same report at any time.
 
     Args:
-        judged: None where ``thesis`` is none: nothing was judged.
-        entries: the assumptions that advice rests on.
+        judged: the verdicts; None if ``thesis`` is none.
+        entries: the assumptions behind the advice.
     """
     full = thesis is ThesisDetail.FULL
     held = headline.judge(runs)
@@ -91,7 +91,7 @@ def compose(
 
 def _lead(runs: Sequence[Run]) -> Line:
     if not runs:
-        return (tr("The file holds no row: nothing was measured."),)
+        return (tr("The file has no rows: nothing was measured."),)
     parts = []
     for run in runs:
         devices = dict.fromkeys(row.device for row in run.rows if row.device)

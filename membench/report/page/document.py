@@ -1,8 +1,8 @@
-"""The report as plain content: what both HTML and Markdown are made from.
+"""The report as plain content, the common source of HTML and Markdown.
 
-Text here is untrusted (it comes from results files): a renderer escapes all of
-it.  A section knows nothing of how it will look, nor of the reader's language: it
-writes messages (`membench.core.messages`), around a case id or a link too.
+Text here is untrusted, because it comes from results files: a renderer escapes all of it. A section
+does not depend on its appearance or on the reader's language: it writes messages
+(`membench.core.messages`), also around a case id or a link.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Code:
 
 @dataclass(frozen=True)
 class Strong:
-    """What must be seen first."""
+    """Emphasised text."""
 
     text: str
 
@@ -36,7 +36,7 @@ class Strong:
 
 @dataclass(frozen=True)
 class Link:
-    """``anchor`` is the id of a section of this document."""
+    """A link; ``anchor`` is the id of a section of this document."""
 
     text: str
     anchor: str
@@ -52,7 +52,7 @@ _COMMA = tr(", ")
 
 
 def joined(parts: Sequence[Line], between: str = _COMMA, end: str = "") -> Line:
-    """``parts`` as one line."""
+    """Join ``parts`` to one line."""
     line: list[Inline] = []
     for part in parts:
         line += [*([between] if line else []), *part]
@@ -66,7 +66,7 @@ class Paragraph:
 
 @dataclass(frozen=True)
 class Alert:
-    """Something that changes how the rest must be read."""
+    """A warning that changes the meaning of the rest of the document."""
 
     title: str
     line: Line
@@ -79,14 +79,14 @@ class Bullets:
 
 @dataclass(frozen=True)
 class Definitions:
-    """Terms, and what each is."""
+    """Terms with their definitions."""
 
     items: tuple[tuple[str, Line], ...]
 
 
 @dataclass(frozen=True)
 class Column:
-    """``numeric`` columns are set to the right, ``prose`` ones hold sentences."""
+    """A column; ``numeric`` ones are aligned to the right, ``prose`` ones hold sentences."""
 
     title: str
     numeric: bool = False
@@ -104,12 +104,12 @@ class Table:
 
 @dataclass(frozen=True)
 class Figure:
-    """A plot with everything that a reader who cannot see it needs.
+    """A plot, with text for readers who cannot see it.
 
     Attributes:
-        slug: unique, for ids and file names.
+        slug: a unique name for ids and file names.
         caption: the finding, computed from the data.
-        description: what is drawn: axes, units, marks.
+        description: the axes, units and marks of the plot.
         svg: an ``<svg>`` element; colours are CSS variables with a fallback.
     """
 
@@ -123,14 +123,14 @@ class Figure:
 
 @dataclass(frozen=True)
 class Picture:
-    """A small drawing beside text that says the same: no heading, no table of its own."""
+    """A small drawing without heading or table; the text beside it has the same content."""
 
     svg: str
 
 
 @dataclass(frozen=True)
 class Quote:
-    """Somebody's words; ``language`` is a BCP 47 tag."""
+    """A quotation; ``language`` is a BCP 47 tag."""
 
     text: str
     language: str
@@ -138,14 +138,14 @@ class Quote:
 
 @dataclass(frozen=True)
 class Command:
-    """A line for a shell."""
+    """A shell command."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class Attachment:
-    """A file that travels with the report where the format can carry it."""
+    """A file embedded in the report, if the format supports that."""
 
     name: str
     media: str
@@ -169,7 +169,7 @@ Block: TypeAlias = (
 
 @dataclass(frozen=True)
 class Section:
-    """A heading and what stands under it; ``folded``: shown when the reader asks for it."""
+    """A heading and its content; ``folded`` content is hidden until the reader opens it."""
 
     anchor: str
     title: str

@@ -1,4 +1,4 @@
-"""The document as one HTML file that needs nothing else."""
+"""Renders the document as one self-contained HTML file."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from jinja2 import Template
 
 _PLAIN_BYTES = 256 * 1024
-"""Up to this size an attachment is embedded as it is; a larger one is compressed."""
+"""Largest attachment in bytes that is embedded without compression."""
 
 
 def render(document: Document) -> str:
@@ -55,7 +55,7 @@ def _template() -> Template:
     environment.filters["kind"] = lambda block: type(block).__name__
     environment.filters["cell_class"] = _cell_class
     environment.filters["grouped"] = _grouped
-    environment.filters["svg"] = Markup  # made by our own plots, which escape what they are given
+    environment.filters["svg"] = Markup  # from our own plots, which escape their input
     return environment.get_template("report.html.j2")
 
 
@@ -66,7 +66,7 @@ def _cell_class(column: Column) -> Markup:
 
 
 def _grouped(blocks: Iterable[Block]) -> list[tuple[bool, list[Block]]]:
-    """``blocks`` in order, figures that follow each other together: they share a grid."""
+    """Group ``blocks`` into runs of figures, which share a grid (True), and of others (False)."""
     groups = groupby(blocks, lambda block: isinstance(block, Figure))
     return [(figures, list(several)) for figures, several in groups]
 
@@ -89,12 +89,12 @@ def _inline(part: Inline) -> Markup:
 
 
 def wrapping(text: str) -> Markup:
-    """``text`` that may be broken after its slashes, such as a case id."""
+    """``text`` with a line-break opportunity after each slash, such as a case id."""
     return Markup("/<wbr>").join(text.split("/"))
 
 
 def download(attachment: Attachment) -> dict[str, str]:
-    """File name and ``data:`` address of ``attachment``."""
+    """File name and ``data:`` URL of ``attachment``."""
     name, media, data = attachment.name, attachment.media, attachment.data
     if len(data) > _PLAIN_BYTES:
         name, media, data = f"{name}.gz", "application/gzip", gzip.compress(data, mtime=0)

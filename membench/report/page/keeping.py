@@ -1,4 +1,4 @@
-"""Keep or recompute: for how long each tier is cheaper than the GPU, at assumed prices."""
+"""Keep or recompute: the time for which each tier is cheaper than the GPU, at assumed prices."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from membench.thesis.models.roofline import prefill_flops, prefill_seconds
 def keep_seconds(
     found: Verdicts, model: Model, prefix: int, flops_per_s: float, tier: str
 ) -> float:
-    """Seconds for which keeping ``prefix`` tokens costs less than to recompute them once.
+    """Seconds for which keeping ``prefix`` tokens costs less than recomputing them once.
 
     Args:
-        tier: hbm, ddr5 or essd, as the prices are called.
+        tier: hbm, ddr5 or essd, the names of the prices.
     """
     weights = model.parameters
     assert weights is not None

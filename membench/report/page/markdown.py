@@ -1,4 +1,4 @@
-"""The document as Markdown for people and for a step summary, its plots in files beside it."""
+"""Renders the document as Markdown for people and for a step summary; its plots are files."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ from membench.report.page.document import (
 from membench.report.page.markdown_text import code, escaped, fence, in_html
 
 LIMIT = 1024 * 1024
-"""What GitHub takes as the summary of a step, in bytes."""
+"""Maximum size of a step summary on GitHub, in bytes."""
 
 
 @dataclass(frozen=True)
 class _Detail:
-    """How much is told: tables behind the plots, rows of a table; and in which language."""
+    """Level of detail: tables behind the plots, and rows per table; and the language."""
 
     plot_tables: bool = True
     rows: int | None = None
@@ -52,12 +52,12 @@ _DETAILS = (
 
 
 def render(document: Document, images: Mapping[str, str], limit: int = LIMIT) -> str:
-    """``document`` in at most ``limit`` bytes: with less detail where it must be.
+    """``document`` in at most ``limit`` bytes, with less detail if necessary.
 
     Args:
-        document: what to tell.
-        images: slug of a figure -> file name of its picture.
-        limit: bytes of UTF-8.
+        document: the content.
+        images: maps the slug of a figure to the file name of its picture.
+        limit: maximum size in bytes of UTF-8.
     """
     text = ""
     for level in _DETAILS:
@@ -100,7 +100,7 @@ def _block(block: Block, level: int, images: Mapping[str, str], detail: _Detail)
         case Table():
             yield from _table(block, detail)
         case Picture():
-            pass  # what it shows stands in the text beside it
+            pass  # the text beside it has the same content
         case _:
             yield _simple(block, detail)
 
@@ -144,7 +144,7 @@ def _alert(alert: Alert, detail: _Detail) -> str:
 
 
 def _headed(title: str, detail: _Detail) -> str:
-    """``title`` with the colon of the language."""
+    """``title`` with a colon in the style of the language."""
     return tr("{title}: ", title=title).said(of_tag(detail.language))
 
 

@@ -1,4 +1,4 @@
-"""Untrusted text in Markdown: it stays text, whatever it holds."""
+"""Escapes untrusted text for Markdown, so that it stays text."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ _SPECIAL = re.compile(r"([\\`*_\[\]<>|~$#])")
 
 
 def escaped(text: str) -> str:
-    """``text`` as itself: no markup, no HTML, no link that a reader could be led by."""
+    """``text`` without active markup, HTML or links."""
     text = re.sub(r"\s+", " ", text).replace("&", "&amp;")
     text = _SPECIAL.sub(r"\\\1", text)
     return re.sub(r"(?i)\b(https?|ftp)://|\bwww\.", _unlinked, text)
 
 
 def in_html(text: str) -> str:
-    """``text`` as itself within a line of HTML, where backslashes escape nothing."""
+    """``text`` escaped for a line of HTML, which ignores backslash escapes."""
     line = re.sub(r"\s+", " ", text).replace("&", "&amp;")
     line = _SPECIAL.sub(lambda sign: f"&#{ord(sign[0])};", line)
     return re.sub(r"(?i)\b(https?|ftp)://|\bwww\.", _unlinked, line)
@@ -26,7 +26,7 @@ def _unlinked(match: re.Match[str]) -> str:
 
 
 def code(text: str) -> str:
-    """``text`` as code on one line; bars are escaped because it may stand in a table."""
+    """``text`` as inline code; bars are escaped because the code may be in a table."""
     text = re.sub(r"\s+", " ", text).replace("|", "\\|")
     ticks = fence(text, 1)
     pad = " " if text.startswith("`") or text.endswith("`") else ""

@@ -1,4 +1,4 @@
-"""The runs that a report is about: rows, sidecar, and what is wrong with either."""
+"""The runs of a report: rows, sidecar, and the problems of either."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from membench.results.table import read_rows
 
 @dataclass(frozen=True)
 class ReportSource:
-    """A results file as it was read.
+    """A results file that was read.
 
     Attributes:
-        data: its bytes; empty for a pipe, which can be read only once.
-        problems: what the reader must know before trusting it, one sentence each.
+        data: the bytes of the file; empty for a pipe, which can be read only once.
+        problems: reasons to distrust the file, one sentence each.
     """
 
     path: Path
@@ -36,7 +36,7 @@ class ReportSource:
 
     @property
     def sha256(self) -> str:
-        """Hex digest of the bytes, empty for a pipe."""
+        """Hex digest of the bytes; empty for a pipe."""
         return hashlib.sha256(self.data).hexdigest() if self.data else ""
 
 
@@ -45,8 +45,8 @@ class Run:
     """One run of one file.
 
     Attributes:
-        label: what tells it from the other runs of the report; ASCII.
-        sidecar: None where none describes this very run.
+        label: the run's unique name in the report; ASCII.
+        sidecar: None if no sidecar describes this run.
         machine: the snapshot in the sidecar.
     """
 
@@ -58,16 +58,16 @@ class Run:
 
     @property
     def started(self) -> str:
-        """The earliest time in its rows, UTC, without fractions of seconds."""
+        """The earliest time in its rows, UTC, without fractions of a second."""
         first = min((row.started for row in self.rows if row.started), default="")
         return first.partition(".")[0].rstrip("Z").replace("T", " ")
 
 
 def read_runs(paths: Sequence[Path]) -> tuple[tuple[ReportSource, ...], tuple[Run, ...]]:
-    """The files and the runs in them, in order, with labels that differ.
+    """The files and their runs, in order, with unique labels.
 
     Raises:
-        SchemaError: a file is no results file.
+        SchemaError: a file is not a results file.
     """
     sources: list[ReportSource] = []
     runs: list[Run] = []
@@ -124,7 +124,7 @@ def _read(path: Path) -> tuple[ReportSource, list[Run]]:
 
 
 def _measured(rows: Sequence[Row]) -> bool:
-    """Whether a run of membench wrote them: cited and imported figures have no sidecar."""
+    """Whether a run of membench wrote the rows: cited and imported figures have no sidecar."""
     return any(not (row.cited or row.imported) for row in rows) or not rows
 
 
@@ -144,7 +144,7 @@ def _sidecar(
             problems.append(
                 tr(
                     "{file} has no sidecar ({sidecar}): machine, plan and command are unknown, "
-                    "and nothing shows that the file is the one that its run wrote.",
+                    "and the file may differ from the one that its run wrote.",
                     file=file,
                     sidecar=name,
                 )
@@ -163,8 +163,8 @@ def _sidecar(
     if not verify_sha256(path, sidecar):
         problems.append(
             tr(
-                "{file} is NOT the file that its run wrote: its SHA-256 differs from the one "
-                "in {sidecar}. Numbers may have been changed.",
+                "{file} is NOT the file that its run wrote: its SHA-256 differs from that in "
+                "{sidecar}. Numbers may have been changed.",
                 file=file,
                 sidecar=name,
             )
@@ -172,7 +172,7 @@ def _sidecar(
     if sidecar.interrupted:
         problems.append(
             tr(
-                "The run of {file} was interrupted: cases that it had not reached are missing.",
+                "The run of {file} was interrupted: the remaining cases are missing.",
                 file=file,
             )
         )
@@ -192,7 +192,7 @@ def _machine(sidecar: Sidecar | None, problems: list[str]) -> Machine | None:
 
 
 def _labels(runs: Sequence[Run]) -> list[str]:
-    """The shortest labels that tell the runs apart."""
+    """The shortest labels that distinguish the runs."""
 
     def stem(run: Run) -> str:
         return ascii_line(run.source.path.stem)

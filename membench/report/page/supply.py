@@ -1,4 +1,4 @@
-"""What was measured against what models ask for: rates by machine, and what is assumed."""
+"""Measured supply against the demand of models: rates by machine, and assumptions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from membench.thesis.claims.scenario import device_key
 from membench.thesis.claims.verdicts import Subject, Verdicts
 
 FALLBACK = "h100"
-"""The device whose specification stands where no GPU is known, always said to be assumed."""
+"""The device whose specification is used if no GPU is known; it is always marked as assumed."""
 _PATHS = {
     "ddr-read": tr("DDR read"),
     "h2d": tr("copies from host to GPU"),
@@ -28,10 +28,10 @@ class Supply:
     """A rate that a machine delivers.
 
     Attributes:
-        name: in words, with the machine where there are several.
+        name: for the reader, with the machine if there are several.
         key: the input of the ledger.
-        rate: B/s.
-        cited: somebody else published it.
+        rate: in B/s.
+        cited: whether it is a published figure.
     """
 
     name: str
@@ -42,11 +42,11 @@ class Supply:
 
 @dataclass(frozen=True)
 class Compute:
-    """FLOP/s of a matrix product.
+    """The rate of a matrix product in FLOP/s.
 
     Attributes:
-        label: of what, and whether it is measured.
-        assumed: it is a specification.
+        label: the device, and whether the rate is measured.
+        assumed: whether it is a specification.
     """
 
     label: str
@@ -71,7 +71,7 @@ def supplies(found: Verdicts) -> tuple[Supply, ...]:
 
 
 def compute(found: Verdicts) -> Compute:
-    """The measured matrix product, else the peak of the measured device, else of `FALLBACK`."""
+    """The measured matrix product; else the peak of the measured device or of `FALLBACK`."""
     for subject in found.subjects:
         rate = rate_of(found.ledger.inputs["gemm"], subject.rows).rate
         if rate is not None:
@@ -95,7 +95,7 @@ def _devices(found: Verdicts) -> Iterator[str]:
 
 
 def measured_roofs(found: Verdicts) -> list[tuple[Subject, Rate, Rate]]:
-    """Machines with both roofs: bytes and FLOPs a second."""
+    """Machines with both roofs: bytes per second and FLOPs per second."""
     inputs = found.ledger.inputs
     roofs = []
     for subject in found.subjects:

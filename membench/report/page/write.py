@@ -1,4 +1,4 @@
-"""Making a report: which format, which files, and what may be overwritten."""
+"""Writes a report: its format, its files, and the check before overwriting."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from membench.thesis.claims.verdicts import Spread, verdicts
 FORMATS = (".html", ".md", ".json")
 
 _SVG_MARK = "<!-- generator: membench -->"
-_MARKS = {  # what a file of ours begins with, by suffix; a text that quotes one is none
+_MARKS = {  # first bytes of a file of membench, by suffix
     ".html": re.compile(
         rb'<!doctype html>\n<html lang="[\w-]+">\n<head>\n<meta charset="utf-8">\n'
         rb'<meta name="generator" content="membench'
     ),
     ".md": re.compile(rb"<!-- generator: membench"),
     ".svg": re.compile(rb'<\?xml version="1\.0" encoding="utf-8"\?>\n<!-- generator: membench'),
-    # Its keys are sorted: a few lines come before the mark.
+    # Its keys are sorted, so a few lines come before the mark.
     ".json": re.compile(rb'\{\n "(?:[^\n]*\n){1,200}? "schema": "membench\.verdicts/'),
 }
 _HEAD_BYTES = 1 << 14
@@ -45,33 +45,33 @@ def make_report(
     thesis: ThesisDetail = ThesisDetail.SUMMARY,
     spread: Spread | None = None,
 ) -> tuple[Path, ...]:
-    """Report on ``files`` in the format that the suffix of ``output`` names.
+    """Report on ``files`` in the format of the suffix of ``output``.
 
     Args:
-        language: one of `LANGUAGES`; plots and quotes keep their own.
-        assumptions: a file in place of entries of the assumptions that are shipped.
-        assume: single assumptions, as ``NAME=VALUE``, over those of the file.
-        thesis: how much of it a page shows; without it no claim is judged.
-        spread: judges the claims somewhere else; the report is the same to the byte.
+        language: one of `LANGUAGES`; plots and quotes are not translated.
+        assumptions: a file that replaces entries of the shipped assumptions.
+        assume: single assumptions, as ``NAME=VALUE``; they override the file.
+        thesis: the part of it that a page shows; with ``none``, no claim is judged.
+        spread: judges the claims on other workers; the report is the same to the byte.
 
     Returns:
-        The files that were written, the report first.
+        The written files, the report first.
 
     Raises:
-        UsageError: the suffix is none of `FORMATS`, or verdicts are asked for without the thesis.
-        SchemaError: a file is no results file.
-        AssumptionError: the assumptions do not stand, or one of ``assume``.
-        OutputError: a file of somebody else is in the way, or cannot be written.
+        UsageError: the suffix is not in `FORMATS`, or verdicts are requested without the thesis.
+        SchemaError: a file is not a results file.
+        AssumptionError: an assumption of the file or of ``assume`` is invalid.
+        OutputError: a file that membench did not make would be overwritten, or cannot be written.
     """
     suffix = output.suffix.lower()
     if suffix not in FORMATS:
         raise UsageError(
             f"'{shown(output)}' does not end in {' or '.join(FORMATS)}",
-            "the suffix chooses the format: -o report.html, -o verdicts.json",
+            "the suffix selects the format: -o report.html, -o verdicts.json",
         )
     if suffix == ".json" and thesis is ThesisDetail.NONE:
         raise UsageError(
-            f"'{shown(output)}' is a file of verdicts, and --thesis none asks for no verdict",
+            f"'{shown(output)}' is a file of verdicts, but --thesis none requests no verdict",
             "leave out --thesis, or write a page: -o report.html",
         )
     _check(output)
@@ -95,13 +95,15 @@ def make_report(
             written = _markdown(document, output)
     for path in written:
         _check(path)
-    for path, text in reversed(written.items()):  # the report last: what it links to is there
+    for path, text in reversed(
+        written.items()
+    ):  # the report last, when the files behind its links exist
         _put(path, text)
     return tuple(written)
 
 
 def _encoded(text: str) -> bytes:
-    """``text`` as UTF-8; bytes of a file's name that are none are spelled."""
+    """``text`` as UTF-8; bytes of a file name that are not UTF-8 are escaped."""
     return text.encode(errors="backslashreplace")
 
 
@@ -121,7 +123,7 @@ def _figures(section: Section) -> list[Figure]:
 
 
 def standalone(svg: str) -> str:
-    """``svg`` as a file of its own, which brings the colours that a page would give it."""
+    """``svg`` as a separate file, with the colours that a page would otherwise provide."""
 
     def variables(colours: dict[str, str]) -> str:
         return "".join(f"--{name}:{value};" for name, value in colours.items())
@@ -139,7 +141,7 @@ def standalone(svg: str) -> str:
 
 
 def _check(path: Path) -> bool:
-    """Whether membench made what is at ``path``; anything else is refused.  Makes the directory."""
+    """Whether ``path`` is a file of membench; refuse any other file. Makes the directory."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         mode = path.lstat().st_mode
@@ -160,16 +162,16 @@ def _check(path: Path) -> bool:
     if mark is None or mark.match(head) is None:
         raise OutputError(
             f"{name} exists and is not a report of membench",
-            "nothing is overwritten: choose another -o",
+            "only reports of membench are overwritten: choose another -o",
         )
     return True
 
 
 def write_page(document: Document, output: Path) -> Path:
-    """Write ``document`` as an HTML page to ``output``, in the place of nothing but such a page.
+    """Write ``document`` as an HTML page to ``output``, which may only replace such a page.
 
     Raises:
-        OutputError: a file of somebody else is in the way, or it cannot be written.
+        OutputError: another file is there, or ``output`` cannot be written.
     """
     from membench.report.page import html
 
@@ -178,7 +180,7 @@ def write_page(document: Document, output: Path) -> Path:
 
 
 def _put(path: Path, text: str) -> None:
-    """Write ``text`` to ``path``, in the place of nothing but a file of membench."""
+    """Write ``text`` to ``path``, which may only replace a file of membench."""
     if _check(path):
         atomic_write(path, text.encode())
     else:

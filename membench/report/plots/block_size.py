@@ -1,4 +1,4 @@
-"""What the size of a block does to the bandwidth of the disk and of paging from it."""
+"""Bandwidth of the disk, and of paging from it, by block size."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _CURVE = PlotText(
 
 
 def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
-    """One line for every way in which blocks were moved."""
+    """One line for every way of moving blocks."""
     series = sweep(
         runs,
         "block",
@@ -47,7 +47,7 @@ def _finding(series: Sequence[Series]) -> str:
     best = max((point for one in series for point in one.points), key=lambda point: point.y)
     own = next(one for one in series if best in one.points)
     first = own.points[0]
-    # The half-peak size says from where on blocks are large enough.
+    # Blocks of the half-peak size or more are large enough.
     half = next(point for point in own.points if point.y >= best.y / 2)
     return tr(
         "{series} reaches {rate} GB/s with blocks of {size} and {first_rate} GB/s with "

@@ -1,4 +1,4 @@
-"""Break-even bandwidth by model against what the tiers deliver."""
+"""Break-even bandwidth of each model, against the bandwidths of the tiers."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ _TITLE = tr("Break-even bandwidth by model")
 _DESCRIPTION = (
     "Dot plot. Horizontal axis: GB/s, logarithmic. One line per model; a filled mark is the "
     "bandwidth above which restoring a prefix beats recomputing it, a hollow one the same on "
-    "Rubin with KV in fp8. Vertical lines are what the tiers deliver: solid where it was "
-    "measured, dotted where it is cited."
+    "Rubin with KV in fp8. Vertical lines are the bandwidths of the tiers: solid if measured, "
+    "dotted if cited."
 )
 PREFIX = 32768
 _TOLD = 3
-"""Tiers that the caption names; the plot has more."""
+"""Number of tiers in the caption; the plot may have more."""
 
 
 def rates(flops_per_s: float, dtype: KvDtype, prefix: int = PREFIX) -> list[tuple[Model, float]]:
-    """B/s by model whose weights are known, the highest first."""
+    """Models with known weights and their break-even rates in B/s, highest first."""
     found = [
         (
             model,
@@ -49,7 +49,7 @@ def rates(flops_per_s: float, dtype: KvDtype, prefix: int = PREFIX) -> list[tupl
 
 
 def draw(found: Verdicts) -> Figure:
-    """A line a model; the measured tiers across."""
+    """One line for each model, crossed by the measured tiers."""
     rate = compute(found)
     own = rates(rate.flops_per_s, KvDtype.FP16)
     rubin = {model.slug: value for model, value in rates(spec(found, "rubin", "fp4"), KvDtype.FP8)}
@@ -100,7 +100,7 @@ def draw(found: Verdicts) -> Figure:
     ]
     told += [
         tr(
-            "The path {path} delivers {rate} GB/s and clears {cleared} of {models} models.",
+            "The path {path} delivers {rate} GB/s, enough for {cleared} of {models} models.",
             path=one.name,
             rate=significant(one.rate.value / 1e9, 3),
             cleared=sum(one.rate.value > value for _, value in own),

@@ -1,4 +1,4 @@
-"""A plot of lines over one swept parameter: what several plots have in common."""
+"""Shared drawing code for plots of lines over one swept parameter."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PlotText:
-    """What a plot of lines says about itself.
+    """The texts and scales of a plot of lines.
 
     Attributes:
-        x, y: titles of the axes, the unit in brackets.
-        counts: the x axis counts things; else it is bytes.
-        log_y: a logarithmic y axis; else one from 0.
+        x, y: titles of the axes, with the unit in brackets.
+        counts: whether the x axis has counts; otherwise it has bytes.
+        log_y: whether the y axis is logarithmic; otherwise it starts at 0.
         table: caption of the data table.
     """
 
@@ -44,9 +44,9 @@ def draw_curve(
     finding: str,
     beside: Callable[[Axes], None] | None = None,
 ) -> Figure:
-    """The figure; of more series than can be told apart, the first.
+    """The figure of ``series``, of which at most `SERIES` are drawn, the first ones.
 
-    ``beside`` draws what else stands in the axes.
+    ``beside`` draws further elements into the axes.
     """
     shown = series[: style.SERIES]
 
@@ -74,7 +74,7 @@ def draw_curve(
 def paint_lines(
     axes: Axes, series: Sequence[Series], *, counts: bool, log_y: bool, divisor: float = 1.0
 ) -> None:
-    """Medians joined by lines, the single rounds as small circles, and both scales.
+    """Draw medians joined by lines, single rounds as small circles, and both scales.
 
     The vertical axis shows the unit of the file divided by ``divisor``.
     """
@@ -101,8 +101,8 @@ def paint_lines(
 
 
 def left_out(series: Sequence[object]) -> str:
-    """A remark where there are more series than a plot can hold."""
+    """A remark if there are more series than a plot can hold, else empty."""
     more = len(series) - style.SERIES
     if more < 1:
         return ""
-    return tr("{count} more of the same kind stand in the table only.", count=more)
+    return tr("{count} more of the same kind are only in the table.", count=more)

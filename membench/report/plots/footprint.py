@@ -1,4 +1,4 @@
-"""The footprint sweep: bandwidth by the size of what is read or written."""
+"""The footprint sweep: bandwidth by the number of bytes that are read or written."""
 
 from __future__ import annotations
 

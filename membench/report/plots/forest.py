@@ -1,4 +1,4 @@
-"""The forest plot: the ratio to the reference, case by case, with its interval."""
+"""The forest plot: each case's ratio to the reference, with its interval."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ _DESCRIPTION = (
     "within which a difference does not matter."
 )
 MOST = 28
-"""Lines that can be read; of more, those with the largest ratios either way."""
+"""Maximum number of readable lines; beyond it, the largest ratios in either direction are drawn."""
 _INDEX = {Verdict.BETTER: 0, Verdict.WORSE: 1, Verdict.SAME: 2, Verdict.UNCLEAR: 3}
 
 
 def draw(comparison: Comparison, side: int = 1) -> Figure | NotDrawn:
-    """The matched cases of the reference and the label at ``side``."""
+    """Plot of the cases that the reference and the label with index ``side`` share."""
     found = [
         (line, finding)
         for line in comparison.matched
@@ -71,7 +71,7 @@ def draw(comparison: Comparison, side: int = 1) -> Figure | NotDrawn:
     more = len(found) - len(shown)
     if more:
         left_out = tr(
-            "Drawn are the {most} largest ratios; {more} more stand in the table only.",
+            "The plot shows the {most} largest ratios; {more} more are only in the table.",
             most=MOST,
             more=more,
         )

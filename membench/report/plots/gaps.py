@@ -1,4 +1,4 @@
-"""How long cache rests: who carries the traffic, and who the residency."""
+"""Gaps between two uses of cache: their shares of the traffic and of the residency."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _GRID = np.geomspace(1, 1e6, 61)
 
 
 def draw(found: Verdicts) -> Figure:
-    """Both shares of every shipped trace, and the gaps up to which each tier pays."""
+    """Plot of both shares for every shipped trace, and of the gaps up to which each tier pays."""
     told = workloads()
     keep = {
         tier: keep_seconds(found, models()[MODEL], PREFIX, compute(found).flops_per_s, tier)
@@ -60,8 +60,8 @@ def draw(found: Verdicts) -> Figure:
         traffic, residency = (values for values in _shares_up_to(one, FAST_S))
         parts.append(
             tr(
-                "{trace}: gaps up to {gap} s are {traffic} of the re-read tokens and {residency} "
-                "of the idle token-seconds",
+                "{trace}: gaps of up to {gap} s account for {traffic} of the re-read tokens and "
+                "{residency} of the idle token-seconds",
                 trace=workload_name(one.name),
                 gap=f"{FAST_S:g}",
                 traffic=_percent(traffic),
@@ -95,7 +95,7 @@ def _cumulated(one: Workload) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _shares_up_to(one: Workload, seconds: float) -> tuple[float, float]:
-    """Shares of traffic and of residency with a gap of ``seconds`` at most."""
+    """Shares of traffic and of residency with gaps of at most ``seconds``."""
     bands = [band for band in one.gaps.bands() if band.high <= seconds]
     return sum(band.traffic for band in bands), sum(band.residency for band in bands)
 

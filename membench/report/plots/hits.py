@@ -1,4 +1,4 @@
-"""Hit rate against capacity: what more cache is worth to published traces."""
+"""Hit rate against capacity, for published traces."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ _DESCRIPTION = (
 )
 MODELS = ("llama-3.1-70b", "deepseek-v3")
 MARKED = (1e12, 17e12)
-"""What a GPU reaches without and with the flash that is announced, bytes."""
+"""Capacity of one GPU in bytes, without and with the announced flash."""
 
 
 def draw(_found: Verdicts) -> Figure:
-    """Each shipped trace at its own rate of requests, for a wide and a narrow cache."""
+    """Plot of each shipped trace at its own request rate, for a wide and a narrow cache."""
     lines = [
         (
             tr("{trace}, {model}", trace=workload_name(curve.name), model=slug),

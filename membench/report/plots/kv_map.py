@@ -1,4 +1,4 @@
-"""KV blocks over the link: which method moves blocks of which size fastest."""
+"""KV blocks over the link: the fastest method by block size."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _CURVE = PlotText(
 
 
 def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
-    """One line for every method, at the number of blocks that was measured most."""
+    """One line for every method, at the most frequent number of blocks."""
     counts = Counter(parameter(row, "count") for _, row in measured(runs) if bench(row) == "kv/h2d")
     usual = counts.most_common(1)[0][0] if counts else ""
 

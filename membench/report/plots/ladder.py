@@ -26,7 +26,7 @@ _TITLE = tr("Bandwidth ladder")
 _DESCRIPTION = (
     "Dot plot. Horizontal axis: bandwidth in GB/s, logarithmic. One line per bench, by tier and "
     "then by bandwidth. A large mark is the median of the rounds of the bench's best case, small "
-    "circles are its single rounds, a vertical bar is the peak where one is known. Hollow marks "
+    "circles are its single rounds, a vertical bar is the peak if it is known. Hollow marks "
     "are cited figures."
 )
 
@@ -45,7 +45,7 @@ class _Rung:
 
 
 def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
-    """A rung for every bench that yields a bandwidth."""
+    """One rung for every bench with a bandwidth."""
     runs = runs[: style.SERIES]
     rungs = _rungs(runs)
     if not rungs:
@@ -124,7 +124,7 @@ def _finding(rungs: Sequence[_Rung], runs: int) -> str:
         for tier, rung in tops.items()
     ]
     finding = [listed(parts)]
-    if len(tops) > 1 and runs == 1:  # unlike machines are not divided by each other
+    if len(tops) > 1 and runs == 1:  # ratios between different machines would mislead
         ends = sorted(tops, key=lambda tier: tops[tier].top)
         finding.append(
             tr(

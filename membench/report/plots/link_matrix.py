@@ -1,4 +1,4 @@
-"""The link matrix: bandwidth from each device to each other."""
+"""The link matrix: bandwidth from each device to every other."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ _TITLE = tr("Link matrix")
 _SQUARE = {"facecolor": "none", "edgecolor": style.colour(0), "linewidth": 1.4}
 _DEVICES = frozenset({"src", "dst", "gpu"})
 _DESCRIPTION = (
-    "Annotated matrix. Rows: where the bytes come from. Columns: where they go. Each cell is a "
-    "bandwidth in GB/s; the area of its square says the same."
+    "Annotated matrix. Rows: sources. Columns: targets. Each cell is a bandwidth in GB/s; the "
+    "area of its square is proportional to it."
 )
 
 
 def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
-    """The operation that was measured between most pairs of devices, two at least."""
+    """Plot of the operation that was measured between the most pairs of devices, at least two."""
     for run in runs:
         for name, cells in _matrices([run]).items():
             if len(cells) > 1:
@@ -40,7 +40,7 @@ def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
 
 
 def _matrices(runs: Sequence[Run]) -> dict[str, dict[tuple[str, str], tuple[str, Row]]]:
-    """Operation -> (source, target) -> run and row."""
+    """Map each operation to its rows: (source, target) -> (run, row)."""
     found: dict[str, dict[tuple[str, str], tuple[str, Row]]] = {}
     for run, row in measured(runs):
         source, target = _end(row, "src"), _end(row, "dst")
@@ -50,12 +50,12 @@ def _matrices(runs: Sequence[Run]) -> dict[str, dict[tuple[str, str], tuple[str,
 
 
 def _end(row: Row, key: str) -> str:
-    """A device: of the case where the tool asks for pairs, else what the row says it met."""
+    """A device: from the case id if the case asks for pairs, else from the row's detail."""
     return parameter(row, key) or row.detail.get(key, "")
 
 
 def _operation(row: Row) -> str:
-    """The case, less what names its devices: only equal transfers share a matrix."""
+    """The case id without its devices: only equal transfers share a matrix."""
     name, parameters = split(row.case)
     kept = (part for part in parameters if part.partition("=")[0] not in _DEVICES)
     return "/".join((name, *kept))

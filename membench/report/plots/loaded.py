@@ -1,4 +1,4 @@
-"""Latency under load: what a load costs while others keep the memory busy."""
+"""Latency under load: the latency of a load while other threads keep the memory busy."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 _TITLE = tr("Latency under load")
 _DESCRIPTION = (
     "Line plot. Horizontal axis: bandwidth in GB/s of the traffic. Vertical axis: "
-    "nanoseconds a load of the chasing thread. One line per share of reads in the traffic; marks "
+    "nanoseconds per load of the chasing thread. One line per share of reads in the traffic; marks "
     "are medians, small circles single rounds."
 )
 
 
 @dataclass(frozen=True)
 class _Load:
-    """One case: its latency row beside its bandwidth row."""
+    """One case: its latency row and its bandwidth row."""
 
     run: str
     latency: Row
@@ -50,7 +50,7 @@ def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
     """One line for every share of reads, from the least traffic to the most."""
     lines = _lines(runs)
     if not any(len(loads) > 1 for loads in lines.values()):
-        return NotDrawn(_TITLE, tr("no latency was measured under two intensities of load or more"))
+        return NotDrawn(_TITLE, tr("no latency was measured under two or more intensities of load"))
     shown = list(lines.items())[: style.SERIES]
     loads = [load for _, several in shown for load in several]
 
@@ -59,7 +59,7 @@ def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
         for index, (label, several) in enumerate(shown):
             for load in several:
                 pairs = (load.bandwidth.round_values, load.latency.round_values)
-                if len(pairs[0]) == len(pairs[1]):  # both of the same rounds
+                if len(pairs[0]) == len(pairs[1]):  # both have the same rounds
                     axes.plot(*pairs, **style.rounds(index))
             axes.plot(
                 [load.x for load in several],
@@ -101,7 +101,9 @@ def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
 def _lines(runs: Sequence[Run]) -> dict[str, list[_Load]]:
     pairs: dict[tuple[str, str], dict[Metric, Row]] = {}
     for run, row in measured(runs):
-        if bench(row).endswith("/loaded") and row.stat is Stat.MEDIAN:  # tails are rows as well
+        if (
+            bench(row).endswith("/loaded") and row.stat is Stat.MEDIAN
+        ):  # tail percentiles have rows, too
             pairs.setdefault((run.label, row.case), {})[row.metric] = row
     runs_differ = len({label for label, _ in pairs}) > 1
     memories_differ = len({bench(row) for rows in pairs.values() for row in rows.values()}) > 1

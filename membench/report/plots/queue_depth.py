@@ -1,4 +1,4 @@
-"""What the queue depth does to the disk: operations a second, and their slowest percent."""
+"""Operations per second of the disk, and their p99 latency, by queue depth."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ if TYPE_CHECKING:
 _TITLE = tr("Disk by queue depth")
 _DESCRIPTION = (
     "Line plots, one above the other, with the same horizontal axis: queue depth, logarithmic. "
-    "Above: operations a second, in thousands, from 0. Below, where it was measured: the 99th "
+    "Above: operations per second, in thousands, from 0. Below, if it was measured: the 99th "
     "percentile of their latency in microseconds, logarithmic. Marks are medians of the rounds, "
     "small circles single rounds."
 )
 
 
 def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
-    """IOPS above p99, one line for every pattern and block size."""
+    """IOPS above p99, with one line for every pattern and block size."""
     iops = _sweep(runs, Metric.IOPS, Stat.MEDIAN)
     if not iops:
         return NotDrawn(_TITLE, tr("no ssd case was measured at two queue depths"))

@@ -1,4 +1,4 @@
-"""Restore or recompute: seconds by the length of the prefix, for one model."""
+"""Restore or recompute: seconds by prefix length, for one model."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _TITLE = tr("Restore or recompute")
 _DESCRIPTION = (
     "Line plot. Horizontal axis: tokens of the prefix, logarithmic. Vertical axis: "
     "seconds, logarithmic. One line to recompute, one for each tier to restore from. Solid lines "
-    "stand on measured rates, dotted ones on cited, dashed ones on assumed."
+    "use measured rates, dotted ones cited, dashed ones assumed."
 )
 MODEL = "llama-3.1-70b"
 _PREFIXES = 1024.0 * 2 ** np.arange(9)
@@ -72,8 +72,8 @@ def draw(found: Verdicts) -> Figure | NotDrawn:
         for one, times in lines
     ]
     caption = tr(
-        "{model}, KV in fp16, {tokens} tokens: to recompute takes {seconds} s ({rate}); to "
-        "restore: {paths}.",
+        "{model}, KV in fp16, {tokens} tokens: recomputing takes {seconds} s ({rate}); restoring "
+        "takes: {paths}.",
         model=model.name,
         tokens=int(_PREFIXES[place]),
         seconds=significant(again[place], 3),
@@ -96,7 +96,7 @@ def draw(found: Verdicts) -> Figure | NotDrawn:
         description=_DESCRIPTION,
         svg=style.render("restore", _TITLE, _DESCRIPTION, 320, paint),
         table=Table(
-            tr("Seconds by prefix, at the rates that were measured"),
+            tr("Seconds by prefix length, at the measured rates"),
             (
                 *columns,
                 *(Column(tr("{path} [s]", path=one.name), numeric=True) for one, _ in lines),

@@ -1,4 +1,4 @@
-"""The roofline: what bounds decode and prefill, here and on announced devices."""
+"""The roofline: the bound of decode and prefill, on this machine and on announced devices."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ _DESCRIPTION = (
     "above, prefill below."
 )
 SHOWN = ("llama-3.1-8b", "llama-3.1-70b", "qwen3-235b-a22b", "deepseek-v3", "gpt-oss-120b")
-"""Of each kind of attention and size one: more would hide each other."""
+"""The models in the plot: one of each kind of attention and size, to avoid overlaps."""
 BATCH, CONTEXT, CHUNK = 32, 32768, 8192
 _HALF = 2
 _ASSUMED = (("h100", "bf16"), ("gb200", "bf16"), ("rubin", "fp4"))
 
 
 def draw(found: Verdicts) -> Figure:
-    """Measured roofs where there are some, assumed ones beside them, models as points."""
+    """Plot of measured roofs, if any, and assumed roofs, with models as points."""
     roofs: list[tuple[str, float, float, bool]] = [
         (tr("{machine} (measured)", machine=subject.machine), memory.value, flops.value, False)
         for subject, memory, flops in measured_roofs(found)[:2]
@@ -69,7 +69,7 @@ def draw(found: Verdicts) -> Figure:
     ]
     caption = tr(
         "At batch {batch} and {tokens} tokens, {bound} of {models} models decode below the ridge "
-        "of {roof}, {ridge} FLOP/B: they are bound by memory.",
+        "point of {roof}, {ridge} FLOP/B: they are memory-bound.",
         batch=BATCH,
         tokens=CONTEXT,
         bound=len(bound),
@@ -130,7 +130,7 @@ def _decode(model: Model) -> float:
 
 
 def _prefill(model: Model) -> float:
-    """One chunk at the end of the context: weights once, the cache once."""
+    """FLOP per byte of one chunk at the end of the context; weights and cache are read once."""
     weights = model.parameters
     assert weights is not None
     touched = touched_weights(

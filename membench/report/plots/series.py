@@ -1,4 +1,4 @@
-"""Rows as series: cases that differ in one parameter only belong together."""
+"""Groups rows into series of cases that differ in one parameter only."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from membench.report.screens.blocks import split
 from membench.results.schema import Row
 
 _LEAST, _MOST = 1e-6, 1e15
-"""Far beyond any hardware: in ns a femtosecond and days, in GB/s a kilobyte a second and more."""
+"""Limits of plausible values: 1 fs and 11.6 days in ns, 1 kB/s and 1 yottabyte/s in GB/s."""
 
 
 @dataclass(frozen=True)
 class SweepPoint:
-    """Where a row stands on the axis that is swept."""
+    """A row and its position on the swept axis."""
 
     x: float
     row: Row
@@ -28,25 +28,25 @@ class SweepPoint:
 
     @property
     def y(self) -> float:
-        """The median of its rounds, in the unit of the file."""
+        """The median of the row's rounds, in the unit of the file."""
         return self.row.value or 0.0
 
     @property
     def values(self) -> tuple[float, ...]:
-        """The median, and the values of the single rounds where they are known."""
+        """The median, followed by the values of the single rounds, if known."""
         return (self.y, *self.row.round_values)
 
 
 @dataclass(frozen=True)
 class Series:
-    """Points in the order of the axis, and what tells them from the other series."""
+    """Points in the order of the axis, and the name that separates them from other series."""
 
     label: str
     points: tuple[SweepPoint, ...]
 
     @property
     def x(self) -> list[float]:
-        """Where the points stand."""
+        """Positions of the points on the axis."""
         return [point.x for point in self.points]
 
     @property
@@ -55,14 +55,14 @@ class Series:
 
     @property
     def cited(self) -> bool:
-        """None of them was measured by membench or another tool here."""
+        """Whether all points are cited figures, which no tool measured here."""
         return all(point.row.cited for point in self.points)
 
 
 def measured(runs: Sequence[Run]) -> Iterator[tuple[Run, Row]]:
-    """The `ok` rows with a number that hardware can produce; another would leave no room.
+    """The `ok` rows with a plausible number; an impossible one would stretch the axes.
 
-    Cited ones are among them: whoever draws them draws them hollow (`style.mark`).
+    Cited rows are included; plots draw them hollow (`style.mark`).
     """
     for run in runs:
         for row in run.rows:
@@ -78,12 +78,12 @@ def bench(row: Row) -> str:
 
 
 def parameter(row: Row, key: str) -> str:
-    """The value of ``key`` in a row's case id, empty where it has none."""
+    """The value of ``key`` in a row's case id; empty if it has none."""
     return dict(part.split("=", 1) for part in split(row.case)[1]).get(key, "")
 
 
 def size_of(row: Row, key: str) -> float | None:
-    """The parameter ``key`` as bytes, None where it is no size that can be drawn."""
+    """The parameter ``key`` in bytes; None if it is not a size that can be drawn."""
     if key == "size":
         return _place(row.array_bytes or 0)
     try:
@@ -93,13 +93,13 @@ def size_of(row: Row, key: str) -> float | None:
 
 
 def count_of(row: Row, key: str) -> float | None:
-    """The parameter ``key`` as a count, None where it is none that can be drawn."""
+    """The parameter ``key`` as a count; None if it is not a count that can be drawn."""
     text = parameter(row, key)
     return _place(int(text)) if text.isascii() and text.isdigit() and len(text) < 20 else None
 
 
 def _place(number: int) -> float | None:
-    """``number`` on a logarithmic axis."""
+    """``number``, or None if it has no position on a logarithmic axis."""
     return float(number) if 1 <= number <= _MOST else None
 
 
@@ -113,11 +113,11 @@ def sweep(
     """Series over ``key`` of the ``wanted`` rows, those with the most points first.
 
     Args:
-        runs: where the rows come from.
-        key: the parameter that is swept.
-        position: where a row stands on its axis, None where nowhere.
-        wanted: which rows count.
-        least: points that a series must have.
+        runs: source of the rows.
+        key: the swept parameter.
+        position: position of a row on its axis, or None if it has none.
+        wanted: whether a row belongs to the plot.
+        least: minimum number of points of a series.
     """
     groups: dict[tuple[str, ...], list[SweepPoint]] = {}
     for run, row in measured(runs):
@@ -137,7 +137,7 @@ def sweep(
 
 
 def _labels(names: Sequence[tuple[str, ...]]) -> list[str]:
-    """What of each name not all of them have; of a single name all but the run."""
+    """The words that not all names share; for a single name, all but the run."""
     if len(names) == 1:
         return [" ".join(names[0][1:])]
     common = set(names[0]).intersection(*names) if names else set()
@@ -145,7 +145,7 @@ def _labels(names: Sequence[tuple[str, ...]]) -> list[str]:
 
 
 def data_table(caption: str, rows: Sequence[tuple[str, Row]]) -> Table:
-    """The rows behind a plot, each with the label of its run: value, and that of every round."""
+    """The rows behind a plot, each with its run's label, its value and the value of every round."""
     several = len({run for run, _ in rows}) > 1
     head = (
         Column(tr("case")),
@@ -170,17 +170,17 @@ def data_table(caption: str, rows: Sequence[tuple[str, Row]]) -> Table:
 
 
 def of_series(series: Sequence[Series]) -> list[tuple[str, Row]]:
-    """The rows of ``series`` with their runs, as `data_table` takes them."""
+    """The rows of ``series`` with their runs, as arguments of `data_table`."""
     return [(point.run, point.row) for one in series for point in one.points]
 
 
 def named(row: Row) -> str:
-    """The case, and the statistic where it is not the median."""
+    """The case, and the statistic unless it is the median."""
     return row.case if row.stat == "median" else f"{row.case} {row.stat}"
 
 
 def rounds_text(rows: Sequence[Row]) -> str:
-    """``Medians of 5 rounds.``: how many values stand behind each mark."""
+    """The number of values behind each mark: ``Medians of 5 rounds.`` or similar."""
     own = [row for row in rows if not row.cited]
     hollow = "" if len(own) == len(rows) else tr("Hollow marks are cited, not measured.")
     counts = sorted({row.rounds for row in own})

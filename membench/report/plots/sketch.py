@@ -1,8 +1,8 @@
-"""What a plot draws, written down before anything is drawn.
+"""Records a plot's drawing calls before anything is drawn.
 
-A plot paints on a stand-in for matplotlib's figure, which notes each call and does nothing.
-The notes are the plot's whole content: they are its key in the cache of drawn plots, and
-where it is not there matplotlib is loaded and gets the same calls.
+A plot paints on a stand-in for Matplotlib's figure, which records each call and does nothing. The
+records are the plot's whole content: they are its key in the cache of drawn plots. If the plot is
+not in the cache, Matplotlib is loaded and gets the same calls.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Parameters = ParamSpec("Parameters")
 
 @dataclass(frozen=True)
 class _Step:
-    """One call: a method of the result of step ``of``, or where that is None a function."""
+    """One call: a method of the result of step ``of``, or a function if ``of`` is None."""
 
     of: int | None
     call: str | Callable[..., Any]
@@ -28,9 +28,9 @@ class _Step:
 
 
 class _StandIn:
-    """The result of a step that has not been done: each use of it is a step too."""
+    """The result of a step that has not been done; each use of it is another step."""
 
-    __iter__ = None  # it does not know how many it is of
+    __iter__ = None  # the number of results is unknown
 
     def __init__(self, sketch: Sketch, place: int) -> None:
         self.sketch = sketch
@@ -57,16 +57,16 @@ class Sketch:
 
     @property
     def figure(self) -> Any:
-        """What to paint on in place of a figure of matplotlib."""
+        """The stand-in to paint on instead of a Matplotlib figure."""
         return _StandIn(self, 0)
 
     def add(self, step: _Step) -> _StandIn:
-        """Note ``step``."""
+        """Record ``step`` and return the stand-in for its result."""
         self._steps.append(step)
         return _StandIn(self, len(self._steps))
 
     def content(self) -> list[Any]:
-        """The calls as plain data, alike where they draw alike."""
+        """The calls as plain data, equal for equal drawings."""
         return [
             [
                 step.of,
@@ -78,7 +78,7 @@ class Sketch:
         ]
 
     def draw(self, figure: Any) -> None:
-        """Do all that was noted, on ``figure``."""
+        """Make all recorded calls on ``figure``."""
         results = [figure]
         for step in self._steps:
             args = _real(step.args, results)
@@ -90,7 +90,10 @@ class Sketch:
 
 
 def drawn_later(function: Callable[Parameters, None]) -> Callable[Parameters, None]:
-    """``function`` as one step where it is given a stand-in: for what asks the plot back."""
+    """``function`` as one recorded step if its argument is a stand-in.
+
+    It is for code that needs values back from the plot.
+    """
 
     @wraps(function)
     def noted(*args: Parameters.args, **options: Parameters.kwargs) -> None:
@@ -104,7 +107,7 @@ def drawn_later(function: Callable[Parameters, None]) -> Callable[Parameters, No
 
 
 def _real(value: Any, results: Sequence[Any]) -> Any:
-    """``value`` with the results that its stand-ins are of."""
+    """``value`` with its stand-ins replaced by their results."""
     if isinstance(value, _StandIn):
         return results[value.place]
     if isinstance(value, tuple):
@@ -117,7 +120,7 @@ def _real(value: Any, results: Sequence[Any]) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """``value`` as JSON can write it, so that what differs is written differently."""
+    """``value`` in a form that JSON can write, so that different values are written differently."""
     match value:
         case _StandIn():
             return {"result": value.place}
@@ -132,4 +135,4 @@ def _plain(value: Any) -> Any:
         case None | bool() | int() | float() | str():
             return str(value) if isinstance(value, str) else value
         case _:
-            raise TypeError(f"a plot cannot draw a {type(value).__name__} from its notes")
+            raise TypeError(f"a plot cannot record a {type(value).__name__} from its notes")

@@ -1,4 +1,4 @@
-"""The latency staircase: what one load costs, by the size of what it walks through."""
+"""The latency staircase: latency of one load by working-set size."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
 _NAMED = 3
-"""Curves that the caption speaks of."""
+"""Number of curves in the caption."""
 _TITLE = tr("Latency staircase")
 _DESCRIPTION = (
     "Line plot. Horizontal axis: working set of a pointer chase, logarithmic, in KiB to GiB. "
-    "Vertical axis: nanoseconds a load, logarithmic. Marks are medians, small circles single "
+    "Vertical axis: nanoseconds per load, logarithmic. Marks are medians, small circles single "
     "rounds; dashed vertical lines are the cache sizes that the system reports."
 )
 
@@ -41,7 +41,7 @@ _BENCHES = ("host/chase", "gpu/chase")
 
 
 def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
-    """One line for every kind of page."""
+    """One line for every page size."""
     series = sweep(
         runs,
         "size",
@@ -82,7 +82,7 @@ def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
 
 
 def cache_sizes(runs: Sequence[Run]) -> list[tuple[int, int]]:
-    """Level and size of the caches that one CPU has, where all machines say the same."""
+    """Level and size of the caches of one CPU, if they are the same on all machines."""
     known = [run.machine for run in runs]
     found = {
         tuple(sorted({(c.level, c.size) for c in machine.cpu.caches if c.kind != "instruction"}))
@@ -94,7 +94,7 @@ def cache_sizes(runs: Sequence[Run]) -> list[tuple[int, int]]:
 
 @drawn_later
 def paint_caches(axes: Axes, caches: Sequence[tuple[int, int]]) -> None:
-    """A dashed line at each size that lies within the axes."""
+    """Draw a dashed line at each cache size within the axes."""
     low, high = axes.get_xlim()
     for level, size in caches:
         if low < size < high:
@@ -127,6 +127,6 @@ def _climb(series: Series, *, named: bool) -> str:
 
 
 def _in(point: SweepPoint) -> str:
-    """``1.1 ns in 16KiB``."""
+    """Text of a point, such as ``1.1 ns in 16KiB``."""
     latency, size = format_value(Metric.LATENCY, point.y), format_size(int(point.x))
     return tr("{latency} in {size}", latency=latency, size=size)

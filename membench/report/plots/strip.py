@@ -1,7 +1,7 @@
-"""The draws of one statistic against both thresholds, and below them what moves it most.
+"""The draws of one statistic against both thresholds, and below them the input that moves it most.
 
-Dozens of these stand in a report, each of some bars: they are written as SVG directly,
-because matplotlib would take 50 ms and 20 kB for each.
+A report has dozens of these, each with a few bars. They are written as SVG directly, because
+Matplotlib would take 50 ms and 20 kB for each.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from membench.thesis.claims.tornado import Bar
 
 _LEFT, _RIGHT, _ROW, _TOP = 128, 16, 17, 30
 _LOG_FROM = 20.0
-"""Range of values (largest over smallest) from which on the axis is logarithmic."""
+"""Ratio of the largest to the smallest value from which the axis is logarithmic."""
 BARS = 4
 
 
 @dataclass(frozen=True)
 class Strip:
-    """What is drawn: ``svg``, and the same in words."""
+    """The drawing as ``svg``, and its description in words."""
 
     svg: str
     description: str
@@ -57,11 +57,11 @@ class _Axis:
 
 
 def draw(verdict: PartVerdict, slug: str, names: dict[str, str]) -> Strip | None:
-    """The strip of ``verdict``; None where nothing was drawn.
+    """The strip of ``verdict``; None if there were no draws.
 
     Args:
-        slug: unique in the page.
-        names: input or assumption -> what the reader calls it.
+        slug: a name that is unique in the page.
+        names: maps an input or assumption to its name for the reader.
     """
     rule = verdict.part.thresholds
     if rule is None or not verdict.variants:
@@ -127,7 +127,7 @@ def _thresholds(axis: _Axis, rule: VerdictThresholds, height: float) -> Iterator
         (10, supports, "supported", "plot-3", ""),
         (22, contradicts, "contradicted", "plot-2", 'stroke-dasharray="4 3"'),
     ):
-        # The labels stand on two lines, so that they never meet.
+        # Labels on two lines never overlap.
         yield _line(place, y - 8, place, height - 16, colour, f'stroke-width="1.4" {extra}'.strip())
         value = rule.supports if colour == "plot-3" else rule.contradicts
         anchor, shift = ("end", -3) if place > WIDTH - 100 else ("start", 3)

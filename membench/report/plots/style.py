@@ -1,8 +1,7 @@
-"""How every plot looks, and how matplotlib's output becomes an SVG that a page can own.
+"""The style of all plots, and the conversion of Matplotlib's output to an SVG for a page.
 
-Plots are drawn in stand-in colours, which the SVG names as CSS variables: one
-picture serves light, dark and print.  No state of matplotlib outlives a plot,
-and the same data gives the same bytes.
+Plots are drawn in stand-in colours, which the SVG names as CSS variables: one picture serves light,
+dark and print. No state of Matplotlib outlives a plot, and the same data gives the same bytes.
 """
 
 from __future__ import annotations
@@ -20,17 +19,17 @@ from membench.core.kept import kept, key_of, sources_key, version_of
 from membench.core.units import format_size
 from membench.report.plots.sketch import Sketch, drawn_later
 
-if TYPE_CHECKING:  # it takes half a second to load: only what is not kept is drawn
+if TYPE_CHECKING:  # loading takes half a second: only plots that are not in the cache need it
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
     from matplotlib.figure import Figure as Canvas
     from matplotlib.ticker import Locator
 
-WIDTH = 376  # units of the viewBox: at phone width a letter is still 9 px high
-ROW = 17  # height of one line of text among others
+WIDTH = 376  # units of the viewBox, so that letters are 9 px high on a phone
+ROW = 17  # height of one line of text in a column
 
-# Okabe and Ito's palette (2008), ordered so that neighbours differ most; the dark page takes
-# the lighter ones.  Marker and line style say the same again.
+# Okabe and Ito's palette (2008), ordered so that neighbours differ most; the dark page uses
+# lighter ones.  Marker and line style distinguish the series without colour, too.
 LIGHT = {
     "plot-ink": "#1b2430",
     "plot-muted": "#5b6673",
@@ -56,7 +55,7 @@ DARK = {
 MARKERS = ("o", "s", "^", "D", "v", "P")
 DASHES = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 1.5, 1.5, 1.5)), "-", (0, (5, 2)))
 SERIES = len(MARKERS)
-"""As many series as a plot can hold and still be read."""
+"""Maximum number of series in a readable plot."""
 
 INK, MUTED, GRID = LIGHT["plot-ink"], LIGHT["plot-muted"], LIGHT["plot-grid"]
 
@@ -95,7 +94,7 @@ _RC: Any = {
 
 @dataclass(frozen=True)
 class NotDrawn:
-    """A plot that the data does not allow."""
+    """A plot that the data does not allow, with the reason."""
 
     title: str
     reason: str
@@ -107,25 +106,25 @@ def colour(index: int) -> str:
 
 
 def mark(index: int, *, cited: bool = False) -> dict[str, Any]:
-    """How the medians of series ``index`` are marked: cited figures are hollow."""
+    """Style of the medians of series ``index``: cited figures are hollow."""
     hollow = {"fillstyle": "none", "markeredgewidth": 1.3} if cited else {}
     return {"marker": MARKERS[index % SERIES], "color": colour(index), "linestyle": "none"} | hollow
 
 
 def line(index: int, *, cited: bool = False) -> dict[str, Any]:
-    """How series ``index`` is drawn where its points are joined: cited figures by dots."""
+    """Style of the line between the points of series ``index``: dotted for cited figures."""
     dash = CITED_DASH if cited else DASHES[index % SERIES]
     return {**mark(index, cited=cited), "linestyle": dash}
 
 
 CITED_DASH = (0, (1, 2.2))
-"""What others measured."""
+"""Dash pattern of figures that others measured."""
 ASSUMED: dict[str, Any] = {"color": MUTED, "linestyle": (0, (4, 3)), "linewidth": 1.1}
-"""A line that is neither measured nor cited: a specification, a price, a convention."""
+"""Style of a line that is neither measured nor cited: a specification, a price, a convention."""
 
 
 def note(axes: Axes, text: str, x: float, y: float, **place: Any) -> None:
-    """``text`` beside a line of the plot, small."""
+    """Write ``text`` in small letters beside a line of the plot."""
     axes.annotate(
         text,
         (x, y),
@@ -142,14 +141,14 @@ def note(axes: Axes, text: str, x: float, y: float, **place: Any) -> None:
 
 @drawn_later
 def square(axes: Axes, x: float, y: float, side: float, **look: Any) -> None:
-    """A square of ``side`` around (x, y)."""
+    """Draw a square of ``side`` around (x, y)."""
     from matplotlib.patches import Rectangle
 
     axes.add_patch(Rectangle((x - side / 2, y - side / 2), side, side, **look))
 
 
 def rounds(index: int) -> dict[str, Any]:
-    """How the values of single rounds of series ``index`` are marked."""
+    """Style of the values of single rounds of series ``index``."""
     small = {"marker": "o", "markersize": 3.2, "fillstyle": "none", "markeredgewidth": 0.7}
     return {**small, "color": colour(index), "linestyle": "none"}
 
@@ -173,7 +172,7 @@ _SOURCES = (Path(__file__).parent,)
 
 
 def _drawn(height: float, paint: Callable[[Canvas], None]) -> str:
-    """Matplotlib's SVG of what ``paint`` draws."""
+    """Matplotlib's SVG of the drawing of ``paint``."""
     import matplotlib as mpl
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure as Canvas
@@ -184,7 +183,7 @@ def _drawn(height: float, paint: Callable[[Canvas], None]) -> str:
         canvas = Canvas(figsize=(WIDTH / 72, height / 72), dpi=72, layout="constrained")
         backend = FigureCanvasSVG(canvas)
         paint(canvas)
-        # `savefig` would draw everything once more before it writes, only for the layout.
+        # `savefig` would draw everything twice, the first time only for the layout.
         layout = canvas.get_layout_engine()
         assert layout is not None
         layout.execute(canvas)
@@ -197,7 +196,7 @@ def _drawn(height: float, paint: Callable[[Canvas], None]) -> str:
 
 @drawn_later
 def legend(canvas: Canvas, axes: Axes) -> None:
-    """The series' names above the axes, in as many columns as fit."""
+    """Put the names of the series above the axes, in as many columns as fit."""
     handles, names = axes.get_legend_handles_labels()
     longest = max(map(len, names), default=0)
     columns = max(1, min(3, len(names), 58 // (longest + 7)))
@@ -214,7 +213,7 @@ def legend(canvas: Canvas, axes: Axes) -> None:
 
 @drawn_later
 def size_axis(axes: Axes, sizes: Sequence[float]) -> None:
-    """A log2 x axis over ``sizes`` (bytes) with ticks in KiB to GiB."""
+    """Make a log2 x axis over ``sizes`` (bytes) with ticks in KiB to GiB."""
     from matplotlib.ticker import FixedLocator
 
     low, high = math.floor(math.log2(min(sizes))), math.ceil(math.log2(max(sizes)))
@@ -227,7 +226,7 @@ def size_axis(axes: Axes, sizes: Sequence[float]) -> None:
 
 @drawn_later
 def count_axis(axes: Axes, counts: Sequence[float]) -> None:
-    """A log2 x axis with a tick at each of ``counts``."""
+    """Make a log2 x axis with a tick at each of ``counts``."""
     from matplotlib.ticker import FixedLocator
 
     axes.set_xscale("log", base=2)
@@ -237,9 +236,9 @@ def count_axis(axes: Axes, counts: Sequence[float]) -> None:
 
 @drawn_later
 def log_axis(axes: Axes, which: str, values: Sequence[float], room: float = 1.0) -> None:
-    """A log10 axis around ``values``, with ticks as fine as there is room for.
+    """Make a log10 axis around ``values``, with as many ticks as there is room for.
 
-    It spans a factor of 4 at least; ``room`` more at its upper end.
+    It spans at least a factor of 4. ``room`` is added at its upper end.
     """
     from matplotlib.ticker import LogLocator
 
@@ -256,7 +255,7 @@ def log_axis(axes: Axes, which: str, values: Sequence[float], room: float = 1.0)
 
 @drawn_later
 def time_axis(axes: Axes) -> None:
-    """Name the ticks of a logarithmic x axis in ns, that `log_axis` made: ``100 ns``, ``10 us``."""
+    """Label the ticks of a logarithmic x axis in ns by `log_axis`: ``100 ns``, ``10 us``."""
     from matplotlib.ticker import FuncFormatter, LogLocator
 
     def text(value: float, _: object) -> str:
@@ -273,7 +272,7 @@ _TIMES = ((1e9, "s"), (1e6, "ms"), (1e3, "us"), (1, "ns"))
 
 @drawn_later
 def zero_axis(axes: Axes, which: str, values: Sequence[float]) -> None:
-    """A linear axis from 0 to a little above ``values``."""
+    """Make a linear axis from 0 to a little above ``values``."""
     from matplotlib.ticker import MaxNLocator
 
     axis = axes.xaxis if which == "x" else axes.yaxis
@@ -297,7 +296,7 @@ _USED = re.compile(r'(?:xlink:href="#|url\(#)([^")]*)')
 
 
 def _adopt(svg: str, slug: str, title: str, description: str) -> str:
-    """Matplotlib's ``svg`` with title and description, rounded coordinates, the page's colours."""
+    """Add title and description to ``svg``, round its coordinates, and use the page's colours."""
     svg = svg[svg.index("<svg") :].rstrip()
     svg = re.sub(r"\s*<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = _NUMBERS.sub(lambda match: _LONG.sub(r"\1", match[0]), svg)

@@ -1,4 +1,4 @@
-"""How the bandwidth of host memory grows with the threads that ask for it."""
+"""Bandwidth of host memory by the number of threads."""
 
 from __future__ import annotations
 
@@ -39,12 +39,14 @@ def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
         least=3,
     )
     if not series:
-        return NotDrawn(_CURVE.title, tr("no ddr kernel was measured with three counts of threads"))
+        return NotDrawn(
+            _CURVE.title, tr("no ddr kernel was measured with three or more thread counts")
+        )
     return draw_curve(_CURVE, series, _finding(series))
 
 
 def _threads(row: Row) -> float | None:
-    """The count; of ``all`` nothing, since it stands beside the same number."""
+    """The count; None for ``all``, which is measured by its number as well."""
     return count_of(row, "threads")
 
 

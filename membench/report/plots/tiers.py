@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class _Plot:
-    """One of the two plots."""
+    """Constants of one of the two plots."""
 
     slug: str
     metric: Metric
@@ -46,7 +46,7 @@ class _Mark:
 _DESCRIPTION = (
     "Dot plot. Horizontal axis: {what}, logarithmic. One line per tier of the memory hierarchy. A "
     "large mark is the median of the rounds of the tier's best case, small circles are its single "
-    "rounds, a wide bar behind it is the range that the reference of this hardware gives, a short "
+    "rounds, a wide bar behind it is the range in the reference of this hardware, a short "
     "vertical line is the peak. Hollow marks are cited figures."
 )
 _KINDS = (
@@ -77,7 +77,7 @@ def draw(ladders: Mapping[str, Sequence[JudgedRung]]) -> tuple[Figure, ...]:
 
 
 def _marks(metric: Metric, ladders: Mapping[str, Sequence[JudgedRung]]) -> tuple[_Mark, ...]:
-    """By tier, and within one by run.  Launches of the GPU are no tier of its memory."""
+    """Marks by tier, and within a tier by run. Launches of the GPU are no tier of its memory."""
     found = [
         (one.rung, _Mark(run, rung_name(one.rung), one.rung.best[metric], one.expected(metric)))
         for run, rungs in ladders.items()
@@ -126,7 +126,7 @@ def _draw(kind: _Plot, runs: Sequence[str], marks: Sequence[_Mark]) -> Figure | 
     caption = (
         _finding(kind.metric, marks) if len(runs) == 1 else "",
         rounds_text([row for _, row in rows]),
-        tr("Bars are the ranges of the reference.") if any(mark.band for mark in marks) else "",
+        tr("Bars show the ranges of the reference.") if any(mark.band for mark in marks) else "",
     )
     return Figure(
         slug=kind.slug,
@@ -160,7 +160,7 @@ def _paint(axes: Axes, mark: _Mark, place: float, height: float, index: int) -> 
 def _paint_band(
     axes: Axes, band: tuple[float, float], place: float, height: float, index: int
 ) -> None:
-    """A bar from low to high, widened by 1 % so that a single value can be seen."""
+    """Draw a bar from low to high, widened by 1 % so that a single value is visible."""
     low, high = band[0] / 1.01, band[1] * 1.01
     colour = style.colour(index)
     look: dict[str, Any] = {"color": colour, "edgecolor": colour, "linewidth": 0.8, "alpha": 0.28}
@@ -168,7 +168,7 @@ def _paint_band(
 
 
 def _finding(metric: Metric, marks: Sequence[_Mark]) -> str:
-    """How far the ends of one machine's ladder are apart."""
+    """The ratio between the ends of one machine's ladder."""
     ordered = sorted(marks, key=lambda mark: mark.row.value or 0.0)
     low, high = ordered[0], ordered[-1]
     if low is high:

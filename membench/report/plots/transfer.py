@@ -1,4 +1,4 @@
-"""What the size of a transfer does to the bandwidth of the link."""
+"""Bandwidth of the link by the size of a transfer."""
 
 from __future__ import annotations
 
@@ -60,7 +60,8 @@ def _finding(series: Sequence[Series]) -> str:
     if fit is not None:
         told.append(
             tr(
-                "T = a + V / b fits with a start of {start} and half of the bandwidth at {size}",
+                "the fit T = a + V / b gives a start-up time of {start} and half of the bandwidth "
+                "at {size}",
                 start=format_value(Metric.LATENCY, fit.start_ns),
                 size=about_size(fit.half_size),
             )

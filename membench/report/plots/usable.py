@@ -1,4 +1,4 @@
-"""Usable capacity by the bandwidth of the link: a tier that cannot be read in time is idle."""
+"""Usable capacity by link bandwidth: the part of a tier that cannot be read in time is idle."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _RATES = np.geomspace(1, 128, 8) * 1e9
 
 
 def draw(found: Verdicts) -> Figure:
-    """min(C, bandwidth times gap) for both gaps of agent traffic."""
+    """Plot of min(C, bandwidth times gap) for both gaps of agent traffic."""
     capacity = found.entries["system.extra_capacity"]
     link = found.entries["system.link"]
     total = capacity.value * capacity.scale
@@ -61,8 +61,8 @@ def draw(found: Verdicts) -> Figure:
         for gap in gaps.values()
     )
     caption = tr(
-        "At the assumed {rate} GB/s of {capacity} TB are usable {held} TB where {case} and "
-        "{other} TB where {other_case}.",
+        "At the assumed {rate} GB/s, {held} of {capacity} TB are usable if {case}, and {other} "
+        "TB if {other_case}.",
         rate=f"{link.value:g}",
         capacity=f"{capacity.value:g}",
         held=held,

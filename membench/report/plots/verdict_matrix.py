@@ -1,4 +1,4 @@
-"""The verdict matrix: what each model alone would say of each claim."""
+"""The verdict matrix: the verdict of each model alone on each claim."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 _TITLE = tr("Verdicts by model")
 _DESCRIPTION = (
-    "Matrix. Rows: parts of claims whose statistic depends on the model. Columns: models. A filled "
-    "square says supported, a cross contradicted, a small circle inconclusive, by the draws of "
-    "that model alone."
+    "Matrix. Rows: parts of claims whose statistic depends on the model. Columns: models. A "
+    "filled square means supported, a cross contradicted, a small circle inconclusive, by the "
+    "draws of that model alone."
 )
 _MARKS: dict[ClaimVerdict, dict[str, Any]] = {
     ClaimVerdict.SUPPORTED: {"marker": "s", "markersize": 7, "color": style.colour(0)},
@@ -39,7 +39,7 @@ _MARKS: dict[ClaimVerdict, dict[str, Any]] = {
 
 
 def draw(found: Verdicts) -> Figure | NotDrawn:
-    """One row for every such part of the first machine that has draws of it."""
+    """One row for every part of a claim of the first machine that has draws of it by model."""
     rows = {part.part.id: words for part in _parts(found) if (words := _by_model(part))}
     if not rows:
         return NotDrawn(_TITLE, tr("no verdict was drawn model by model"))
@@ -65,8 +65,7 @@ def draw(found: Verdicts) -> Figure | NotDrawn:
 
     differ = [name for name, words in rows.items() if len(set(words.values())) > 1]
     caption = tr(
-        "{count} parts of claims are judged model by model; on each of them all models say the "
-        "same.",
+        "{count} parts of claims are judged model by model; all models agree on each of them.",
         count=len(rows),
     )
     if differ:
@@ -97,7 +96,7 @@ def draw(found: Verdicts) -> Figure | NotDrawn:
 
 
 def _parts(found: Verdicts) -> list[PartVerdict]:
-    """Each part of each claim once: of the first machine where it has draws."""
+    """Each part of each claim once, from the first machine that has draws of it."""
 
     def weight(subject: Subject) -> int:
         return -sum(bool(part.variants) for claim in subject.claims for part in claim.parts)
@@ -107,7 +106,7 @@ def _parts(found: Verdicts) -> list[PartVerdict]:
 
 
 def _by_model(part: PartVerdict) -> dict[str, ClaimVerdict]:
-    """Model -> verdict of its draws over all traces or contexts; empty where none is of a model."""
+    """Map each model to the verdict of its draws over all traces or contexts; may be empty."""
     draws: dict[str, list[np.ndarray]] = {}
     for variant in part.variants:
         name = variant.name.partition(",")[0]

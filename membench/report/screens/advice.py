@@ -20,7 +20,7 @@ from membench.thesis.tiers.plan import TierWork
 
 
 def print_advice(console: Console, found: Advice) -> None:
-    """The answer first, what it stands on, then what is missing."""
+    """The advice first, then its basis, then the missing values."""
     asked = found.question
     where = f" on {found.machine}" if found.machine else ""
     device = f" ({found.device})" if found.device else ""
@@ -53,7 +53,7 @@ def print_advice(console: Console, found: Advice) -> None:
 
 
 def print_plan(console: Console, plan: TierWork) -> None:
-    """The tiers: how large, how busy, how worn, how many drives."""
+    """The tiers: size, load, wear, and number of drives."""
     drive = plan.drive
     console.print()
     console.print(
@@ -76,11 +76,11 @@ def print_plan(console: Console, plan: TierWork) -> None:
         for name, rate in (("reads", drive.read_per_s), ("writes", drive.write_per_s))
         if rate
     ]
-    measured = f", {', '.join(rates)} as measured here" if rates else ", its rates not known"
+    measured = f", {', '.join(rates)} as measured here" if rates else ", with unknown rates"
     console.print(
         Text(
             f"Drives are counted as {show_amount(drive.capacity_bytes)} rated {drive.dwpd:g} "
-            f"drive writes a day{measured}.",
+            f"drive writes per day{measured}.",
             "dim",
         )
     )
@@ -89,7 +89,7 @@ def print_plan(console: Console, plan: TierWork) -> None:
 
 
 def print_lines(console: Console, lines: Mapping[str, Sequence[str]]) -> None:
-    """What to set in each engine."""
+    """The settings of each engine."""
     console.print()
     console.print(Text("To set", "bold"))
     for engine, several in lines.items():
@@ -99,7 +99,7 @@ def print_lines(console: Console, lines: Mapping[str, Sequence[str]]) -> None:
 
 
 def print_models(console: Console, known: Iterable[Model]) -> None:
-    """The names that ``--model`` takes."""
+    """The model names for ``--model``."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("model", no_wrap=True)
     for title in ("weights", "held in", "stored", "KV a token, fp16", "constant"):
@@ -118,4 +118,4 @@ def print_models(console: Console, known: Iterable[Model]) -> None:
             model.ids[0] if model.ids else "",
         )
     console.print(table)
-    console.print("Any other by the path of its config.json.", style="dim")
+    console.print("Name any other model by the path of its config.json.", style="dim")

@@ -1,4 +1,4 @@
-"""Advice in words and as data: the screen, the page and `--json` say the same."""
+"""Advice in words and as data, the same on the screen, on the page and in `--json`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CHOICES = {
     "ddr": tr("restore it from host memory (DDR)"),
     "ssd": tr("restore it from the disk (SSD)"),
 }
-"""What each choice tells a serving engine to do."""
+"""The instruction for a serving engine, by choice."""
 
 _ORDERS = {
     "recompute": tr("Recompute it"),
@@ -27,10 +27,10 @@ _ORDERS = {
 }
 
 BOUNDS = tr(
-    "Times are what the measured rates allow, those of the largest measured block that a piece "
-    "fills; engines take longer"
+    "Times are lower bounds from the measured rates of the largest measured block that fits in a "
+    "piece; engines take longer"
 )
-"""What the times stand on; how their ranges come about is said after it."""
+"""The basis of the times; the source of their ranges follows it."""
 
 
 def seconds(value: float) -> str:
@@ -39,7 +39,7 @@ def seconds(value: float) -> str:
 
 
 def interval(rate: Rate) -> str:
-    """A time with the range that the rounds give it."""
+    """A time with its range over the rounds."""
     if rate.low == rate.high:
         return tr("{time} (a single value)", time=seconds(rate.value))
     ends = span(seconds(rate.low), seconds(rate.high))
@@ -54,13 +54,13 @@ def speed(choice: Choice) -> str:
 
 
 def verdict(found: Advice) -> str:
-    """What to do, in a sentence."""
+    """The recommendation, in a sentence."""
     best = found.best
     if best is None:
-        return tr("Nothing to choose between: see what is missing.")
+        return tr("No choice is possible: see the missing values.")
     second = found.choices[1]
     text = tr(
-        "{what}: first token after {time} at that rate, {factor} times as soon as to {other}",
+        "{what}: first token after {time} at that rate, {factor} times faster than to {other}",
         what=_ORDERS[best.name],
         time=interval(best.ttft),
         factor=significant(second.ttft.value / best.ttft.value, 2),
@@ -70,17 +70,17 @@ def verdict(found: Advice) -> str:
 
 
 def crossover(choice: Choice) -> str:
-    """From which prefix on restoring wins, and which bandwidth would flip it."""
+    """The prefix length from which restoring is faster, and the break-even bandwidth."""
     if choice.flips_at is None:
-        return tr("not known: the rate of recomputing is not measured")
+        return tr("unknown: the rate of recomputing was not measured")
     if choice.crossover is None:
-        where = tr("never wins")
+        where = tr("never faster")
     elif choice.crossover == 1:
-        where = tr("wins at every prefix")
+        where = tr("faster at every prefix length")
     else:
-        where = tr("wins from {tokens} tokens on", tokens=choice.crossover)
+        where = tr("faster from {tokens} tokens on", tokens=choice.crossover)
     even = tr(
-        "break-even at this context is {rate} GB/s (x{factor} of what is measured)",
+        "break-even at this context is {rate} GB/s (x{factor} of the measured rate)",
         rate=significant(gb_per_s(choice.flips_at), 3),
         factor=significant(choice.flips_at / choice.rate.value, 3),
     )
@@ -88,7 +88,7 @@ def crossover(choice: Choice) -> str:
 
 
 def slo(found: Advice) -> str:
-    """Whether the accepted time to the first token can be met; empty where none was given."""
+    """Whether the limit on the time to first token can be met; empty if there is no limit."""
     limit = found.question.slo
     if limit is None:
         return ""
@@ -96,12 +96,12 @@ def slo(found: Advice) -> str:
     if not found.choices:
         return f"{seconds(limit)}: not known"
     if not meets:
-        return f"{seconds(limit)}: no way here meets it"
+        return f"{seconds(limit)}: no method here meets it"
     return f"{seconds(limit)}: met by {', '.join(meets)} (engines take longer than these rates)"
 
 
 def facts(found: Advice) -> Iterator[tuple[str, str]]:
-    """Term and text, in the order in which they are read."""
+    """Pairs of term and text, in reading order."""
     asked = found.question
     ranks = f", {about_size(found.rank_bytes)} a rank" if asked.tp > 1 else ""
     yield "KV cache", f"{about_size(found.kv_bytes)} for {asked.context} tokens{ranks}"
@@ -113,7 +113,7 @@ def facts(found: Advice) -> Iterator[tuple[str, str]]:
     for choice in found.choices:
         text = f"{interval(choice.ttft)} at {speed(choice)}"
         if choice.rate.contiguous:
-            text += ", the rate of one large copy: not of blocks as an engine moves them"
+            text += ", the rate of one large copy, not of an engine's blocks"
         yield f"TTFT, {choice.name}", text
     for choice in found.choices:
         if choice.name != "recompute":
@@ -130,7 +130,7 @@ def facts(found: Advice) -> Iterator[tuple[str, str]]:
 
 
 def moved(found: Advice) -> tuple[str, str]:
-    """Term and text of what an engine moves: blocks, or the states of a model without blocks."""
+    """Term and text of the unit of a copy: blocks, or states if the model has no blocks."""
     asked = found.question
     pieces = f"{found.piece.number} pieces of {format_size(found.piece.bytes)}"
     if asked.model.shape.groups:
@@ -147,7 +147,7 @@ def precision(found: Advice) -> str:
 
 
 def method(found: Advice) -> str:
-    """The fastest copy of such pieces, and the block that is large enough."""
+    """The fastest copy method for such pieces, and a block size that is large enough."""
     best = found.method
     assert best is not None
     text = (
@@ -163,12 +163,12 @@ def method(found: Advice) -> str:
 
 
 def plan_json(plan: TierWork) -> dict[str, Any]:
-    """The plan in SI units: bytes, bytes a second, bytes a day."""
+    """The plan in SI units: bytes, bytes per second, bytes per day."""
     return asdict(plan)
 
 
 def plan_rows(plan: TierWork) -> Iterator[tuple[str, ...]]:
-    """Cells of a tier: name, capacity, hit rate, read and write GB/s, TB a day, DWPD, drives."""
+    """Cells of a tier: name, capacity, hit rate, read and write GB/s, TB per day, DWPD, drives."""
     for tier in plan.tiers:
         drives = "" if tier.drives is None else f"{tier.drives} ({tier.decided_by})"
         yield (
@@ -184,7 +184,7 @@ def plan_rows(plan: TierWork) -> Iterator[tuple[str, ...]]:
 
 
 def to_json(found: Advice) -> dict[str, Any]:
-    """Plain values in SI units: bytes, seconds, bytes or FLOPs a second."""
+    """Plain values in SI units: bytes, seconds, bytes or FLOPs per second."""
 
     def span(rate: Rate) -> dict[str, Any]:
         return {"low": rate.low, "value": rate.value, "high": rate.high}

@@ -1,4 +1,4 @@
-"""Rows arranged for a reader: one block a tier and metric, one unit in each."""
+"""Groups rows for a reader: one block per tier and metric, one unit in each."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ R = TypeVar("R", Row, Measurement)
 
 @dataclass(frozen=True)
 class Block(Generic[R]):
-    """The ok rows of one (tier, metric).
+    """The `ok` rows of one (tier, metric).
 
     Attributes:
-        common: the ``key=value`` parts that all its ids share.
+        common: the ``key=value`` parts that all ids share.
         names: the ids without them, by row.
     """
 
@@ -79,7 +79,7 @@ def _common(rows: Sequence[Row] | Sequence[Measurement]) -> tuple[str, ...]:
 
 
 def full_name(row: Row | Measurement) -> str:
-    """The case id of ``row``, with its statistic where that is not the median."""
+    """The case id of ``row``, with its statistic unless it is the median."""
     return _with_stat(row, row.case)
 
 
@@ -93,7 +93,7 @@ def _with_stat(row: Row | Measurement, name: str) -> str:
 
 
 def natural(case: str) -> tuple[tuple[str, bool, int, str], ...]:
-    """A sort key that puts 16KiB before 2MiB, 2 before 10, and words behind numbers."""
+    """Sort key that puts 16KiB before 2MiB, 2 before 10, and words behind numbers."""
 
     def key(part: str) -> tuple[str, bool, int, str]:
         name, _, value = part.partition("=")

@@ -1,4 +1,4 @@
-"""A card to paste: six lines of Markdown that say what a machine delivers, and how to repeat it."""
+"""A card to paste: six lines of Markdown with a machine's results and the command behind them."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from membench.report.screens.judged import JudgedRung, share_text, verdict_text
 from membench.report.screens.tier_table import rung_text
 
 _DIGITS = 16
-"""Hexadecimal digits of the hash: 64 bits tell any two files apart."""
+"""Hexadecimal digits of the hash; 64 bits distinguish any two files."""
 
 
 def card(
     outcome: RunOutcome, found: Sequence[JudgedRung], sentence: str, references: Sequence[str]
 ) -> tuple[str, ...]:
-    """A table with a column a tier, the sentence on a served model, and command and hash.
+    """A table with one column per tier, the sentence on a served model, and command and hash.
 
     Args:
-        references: what the tiers are held to; empty for nothing.
+        references: the references of the tiers; empty if there are none.
 
     Raises:
         OSError: the results file cannot be read.
@@ -48,7 +48,7 @@ def _measured(rung: Rung) -> str:
 
 
 def _verdict(judged: JudgedRung) -> str:
-    """``98%, pass``."""
+    """Text of a verdict: ``98%, pass``."""
     return ", ".join(filter(None, (share_text(judged), verdict_text(judged)))) or "not judged"
 
 

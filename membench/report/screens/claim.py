@@ -1,4 +1,4 @@
-"""What a claim says and what decides it: `membench explain C13`."""
+"""The statement and the rule of a claim: `membench explain C13`."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _CLASSES = {
 
 
 def print_claim(console: Console, told: Ledger, claim: Claim) -> None:
-    """The quote, each proposition with its rule and what it reads, notes and contrary evidence.
+    """Print the quote, each proposition with its rule and inputs, notes and contrary evidence.
 
-    A stream that cannot carry Chinese gets the English alone.
+    A stream that cannot encode Chinese gets only the English text.
     """
 
     def carried(text: str) -> bool:

@@ -1,4 +1,4 @@
-"""One way to write to a terminal or a pipe."""
+"""The one way to write to a terminal or a pipe."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from rich.text import Text
 
 from membench.core.text import one_line
 
-_UNBOUNDED = 4096  # a pipe has no width: rich would fold ids at 80 columns
+_UNBOUNDED = 4096  # a pipe has no width: Rich would wrap ids at 80 columns
 _AT_ONCE = 1000  # lines
-_TRAILING = re.compile(r"(?<! ) ++(?=\n)")  # each run of blanks is looked at once
+_TRAILING = re.compile(r"(?<! ) ++(?=\n)")  # possessive: matches each run of blanks once
 
 
 class _Trimmed:
-    """A stream that takes off the blanks with which a table fills its last column."""
+    """A stream that strips the trailing blanks of a table's last column."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -39,19 +39,19 @@ class _Trimmed:
 
 
 class _Console(Console):
-    """A console that leaves it to its caller what a reader's leaving means."""
+    """A console that leaves a closed pipe to its caller."""
 
     def on_broken_pipe(self) -> None:
-        """Rich would end the process here, and a run with it."""
+        """Do nothing: Rich would exit the process here, and end a run with it."""
         raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
 
 
 def console(stream: TextIO | None = None) -> Console:
     """A console on ``stream`` (standard output by default).
 
-    A terminal keeps its width and colours (NO_COLOR and TERM=dumb are obeyed);
-    a pipe gets plain text in lines as long as they need to be.  Everything the
-    project writes is ASCII, so that no encoding can get in the way.
+    A terminal keeps its width and colours (NO_COLOR and TERM=dumb are obeyed); a pipe gets plain
+    text in lines of any length. All output of the project is ASCII, which every encoding can
+    represent.
     """
     stream = stream or sys.stdout
     if stream.isatty():
@@ -62,16 +62,16 @@ def console(stream: TextIO | None = None) -> Console:
         width=_UNBOUNDED,
         height=100,
         highlight=False,
-        markup=False,  # a name may hold brackets
+        markup=False,  # a name may contain brackets
         emoji=False,
         no_color=True,
     )
 
 
 def print_lines(console: Console, lines: Iterable[Text]) -> None:
-    """Print ``lines``, of which there may be very many: a pipe gets them as they are.
+    """Print ``lines``, possibly very many; a pipe gets them unchanged.
 
-    Rich measures and folds each line anew, which takes longer than all that it shows.
+    Rich would measure and wrap each line again, which takes longer than everything else.
     """
     if console.is_terminal:
         console.print(Group(*lines))
@@ -91,7 +91,7 @@ def _batched(lines: Iterable[Text]) -> Iterator[list[Text]]:
 
 
 def warn(message: str, hint: str = "") -> None:
-    """Say ``message`` loudly, and ``hint`` below it, a line each, on standard error."""
+    """Print ``message`` emphasised, and ``hint`` below it, one line each, on standard error."""
     errors = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
     errors.print(Text(f"Warning: {one_line(message)}", "bold yellow"))
     if hint:

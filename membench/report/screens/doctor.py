@@ -1,4 +1,4 @@
-"""The findings for a person: `membench doctor`."""
+"""The findings of `membench doctor` on a terminal."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _FIX = "fix: "
 
 
 def print_findings(console: Console, findings: Sequence[Finding]) -> None:
-    """A line a finding and under it, further to the left, its fix: commands are long."""
+    """Print one line per finding, and its fix below it, indented less because commands are long."""
     names = max((len(finding.check) for finding in findings), default=0)
     for finding in findings:
         console.print(_lines(finding, names, console.width), soft_wrap=True)
@@ -37,7 +37,7 @@ def _lines(finding: Finding, names: int, width: int) -> Text:
 
 
 def _wrapped(text: str, first: str, others: str, width: int) -> list[str]:
-    """``text`` in lines; a word that is longer than a line stays whole."""
+    """``text`` wrapped to lines; a word longer than a line is not broken."""
     return textwrap.wrap(
         _printable(text),
         width,
@@ -49,7 +49,7 @@ def _wrapped(text: str, first: str, others: str, width: int) -> list[str]:
 
 
 def _printable(text: str) -> str:
-    """``text`` without what could move the cursor: a process or a directory may be named so."""
+    """``text`` without control characters, which a process or directory name may contain."""
     return "".join(c if " " <= c <= "~" else "?" for c in text)
 
 

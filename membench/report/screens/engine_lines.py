@@ -1,4 +1,4 @@
-"""What to set in vLLM, SGLang, LMCache and Dynamo for tiers of a size: lines to copy."""
+"""Settings of vLLM, SGLang, LMCache and Dynamo for tiers of given sizes: lines to copy."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def engine_lines(
     disk_bytes: float | None,
     second: bool = False,
 ) -> Mapping[str, tuple[str, ...]]:
-    """The lines of each engine; a tier that is not there has none.
+    """The lines of each engine; an absent tier has none.
 
-    Flags are those of the engines' manuals in 2026: vLLM's native offloading takes GiB over
-    all ranks, SGLang's HiCache GB a rank, LMCache's and Dynamo's KVBM GB.
+    Flags are those of the engines' manuals in 2026: vLLM's native offloading takes GiB over all
+    ranks, SGLang's HiCache GB per rank, LMCache and Dynamo's KVBM GB.
 
     Args:
-        host_bytes, disk_bytes: of host memory and of disks; None for no such tier.
-        second: whether the disk takes a block only when it is named for the second time.
+        host_bytes, disk_bytes: capacity of host memory and of disks; None if there is no such tier.
+        second: whether the disk admits a block only on its second request.
     """
     found: dict[str, tuple[str, ...]] = {}
     base = f"--kv-cache-dtype {_VLLM[dtype]} --block-size {block_tokens} --enable-prefix-caching"

@@ -1,4 +1,4 @@
-"""What a flag or a case means, in words: `membench explain`."""
+"""The meaning of a flag or a case, in words: `membench explain`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from membench.report.screens.explain_topics import counting, dangers, next_steps
 
 
 def print_flag(console: Console, flag: Flag) -> None:
-    """What was seen, how bad it is, what to do."""
+    """Print the observation behind a flag, its severity and its remedy."""
     console.print(Text(flag.code, "bold"))
     console.print(f"What: {flag.meaning}", soft_wrap=True)
     console.print(f"How bad: {flag.weight}", soft_wrap=True)
@@ -24,7 +24,7 @@ def print_flag(console: Console, flag: Flag) -> None:
 
 
 def print_bench(console: Console, bench: Bench, cases: dict[str, list[Case]]) -> None:
-    """A bench's own description, its axes and its cases by profile."""
+    """Print a bench's description, its axes and its cases by profile."""
     console.print(Text(bench.name, "bold"))
     console.print(Text(bench.description or "(not described)"))
     console.print()
@@ -46,14 +46,14 @@ def print_bench(console: Console, bench: Bench, cases: dict[str, list[Case]]) ->
         console.print(f"{profile}: {len(several)} cases; {axes}", soft_wrap=True)
     console.print()
     console.print(f"Bytes counted: {counting(bench)}", soft_wrap=True)
-    console.print("What can go wrong (each is a flag in the results):")
+    console.print("Possible problems (each is a flag in the results):")
     for flag in dangers(bench):
         console.print(Text(f"  {flag.code}: {flag.meaning}"), soft_wrap=True)
     _print_next(console, next_steps(bench))
 
 
 def _asked(case: Case, name: str) -> str:
-    """The value of ``name`` as the case's id has it, empty where it has none."""
+    """The value of ``name`` in the case's id; empty if it has none."""
     start = f"{name}="
     return next((part[len(start) :] for part in case.id.split("/") if part.startswith(start)), "")
 

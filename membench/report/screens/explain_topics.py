@@ -1,4 +1,4 @@
-"""What holds for benches of a kind: how bytes are counted, what can go wrong, what to do next."""
+"""Topics for all benches of a kind: counting of bytes, likely flags, next commands."""
 
 from __future__ import annotations
 
@@ -38,33 +38,33 @@ _GPU = ("throttled", "busy-gpu", "above-peak")
 
 
 def prefix(bench: Bench) -> str:
-    """The first part of its name."""
+    """The first part of the bench's name."""
     return bench.name.partition("/")[0]
 
 
 def counting(bench: Bench) -> str:
-    """How its bytes are counted, in a sentence."""
+    """The way of counting its bytes, in a sentence."""
     if Metric.BANDWIDTH not in {metric for metric, _ in bench.yields}:
-        return "no bytes: what is timed is one operation, or how many there are a second"
+        return "no bytes: the time of one operation, or operations per second"
     if prefix(bench) in _COPIES:
-        return "the payload, each byte once, however often it is touched on its way"
+        return "the payload, each byte once, even if it is copied several times"
     if prefix(bench) in _DISKS:
-        return "the payload that the caller gets or gives, each byte once"
+        return "the payload that the caller reads or writes, each byte once"
     return (
-        "those that the algorithm reads plus those that it writes, as STREAM counts; the line that "
-        "a cache reads before it is written (write-allocate) is not counted"
+        "bytes that the algorithm reads plus bytes that it writes, like STREAM; the line that a "
+        "cache reads before a write (write-allocate) is not counted"
     )
 
 
 def dangers(bench: Bench) -> list[Flag]:
-    """The flags that its rows are most likely to carry."""
+    """The flags that its rows are most likely to have."""
     own = _GPU if Needs.GPU in bench.needs else ()
     codes = dict.fromkeys((*_GENERAL, *_BY_PREFIX.get(prefix(bench), own)))
     return [FLAGS[code] for code in codes if code in FLAGS]
 
 
 def next_steps(bench: Bench) -> tuple[str, ...]:
-    """Commands that go on from here."""
+    """Commands for the next steps."""
     return (
         f"membench run --select '{bench.name}'",
         f"membench list --profile full --select '{bench.name}'",

@@ -34,7 +34,7 @@ def print_machine(console: Console, machine: Machine) -> None:
 
 
 def facts(machine: Machine) -> list[tuple[str, str]]:
-    """What a machine is, as (fact, value) for a person; an absent fact has an empty value."""
+    """Pairs (fact, value) about a machine for a person; an absent fact has an empty value."""
     cpu, memory, gpus = machine.cpu, machine.memory, machine.gpus
     return [
         (tr("machine"), machine.slug),
@@ -115,12 +115,12 @@ def _filesystem(place: Filesystem) -> str:
 
 
 def _node(node: Node) -> str:
-    """``64.0 GiB, CPUs 0-7, distances 10 21``; what kind it is where it is not the host's own."""
+    """``64.0 GiB, CPUs 0-7, distances 10 21``; with the kind unless it is host memory."""
     distances = " ".join(map(str, node.distances))
     parts = [
         tr("memory unknown") if node.memory is None else about_size(node.memory),
         _NODE_KINDS.get(node.kind, ""),
-        "" if node.allowed else tr("none of it granted (cpuset.mems)"),
+        "" if node.allowed else tr("not granted (cpuset.mems)"),
         tr("CPUs {cpus}", cpus=ranges(node.cpus)) if node.cpus else tr("no CPUs"),
         tr("behind a cache of {size}", size=about_size(node.side_cache)) if node.side_cache else "",
         tr("distances {distances}", distances=distances) if distances else "",
@@ -137,9 +137,9 @@ _NODE_KINDS = {
 
 def _gpu(gpu: GpuIdentity) -> str:
     """``NVIDIA H100, 80.0 GiB, sm_9.0``."""
-    known = bool(gpu.memory)  # old sidecars say 0
+    known = bool(gpu.memory)  # it is 0 in old sidecars
     memory = about_size(gpu.memory) if gpu.memory else tr("memory unknown")
-    shared = tr("works in the host's memory of {size}", size=memory)
+    shared = tr("uses the host's memory of {size}", size=memory)
     parts = [
         gpu.name,
         shared if gpu.integrated and known else memory,
@@ -151,8 +151,8 @@ def _gpu(gpu: GpuIdentity) -> str:
 
 
 _ADDRESSING = {
-    "ats": tr("reads the system's memory by its page tables (ATS)"),
-    "hmm": tr("reads the system's memory by page faults (HMM)"),
+    "ats": tr("reads system memory through the host's page tables (ATS)"),
+    "hmm": tr("reads system memory through page faults (HMM)"),
 }
 
 
@@ -168,7 +168,7 @@ def _cpus(machine: Machine) -> str:
     kinds = cpu.kinds
     if len(kinds) > 1:
         text = tr(
-            "{cpus}; of the fastest kind of core {fastest}, of slower kinds {slower}",
+            "{cpus}; fastest cores {fastest}, slower cores {slower}",
             cpus=text,
             fastest=kinds[0],
             slower=listed(map(str, kinds[1:])),
@@ -184,7 +184,7 @@ def _caches(caches: tuple[Cache, ...]) -> list[tuple[str, str]]:
         (
             _cache(level, kind),
             tr(
-                "{count} x {size}, lines of {line} B, as the system says",
+                "{count} x {size}, lines of {line} B, as reported by the system",
                 count=count,
                 size=format_size(size),
                 line=line,

@@ -1,4 +1,4 @@
-"""The summary of a step of a GitHub Actions job: a file that the runner names."""
+"""The step summary of a GitHub Actions job, in a file that the runner names."""
 
 from __future__ import annotations
 
@@ -10,15 +10,11 @@ from membench.core.errors import OutputError
 
 VARIABLE = "GITHUB_STEP_SUMMARY"
 LIMIT = 1 << 20
-"""Bytes that GitHub takes of one step: a longer summary is not shown at all."""
+"""Maximum size of a step summary in bytes; GitHub shows nothing of a longer one."""
 
 
 def append_summary(make: Callable[[int], str]) -> bool:
-    """Append what ``make`` makes of the bytes that are left; whether there is a summary file.
-
-    Raises:
-        OutputError: the summary file cannot be written.
-    """
+    """Append the text of ``make`` for the remaining bytes; False if there is no summary file."""
     path = os.environ.get(VARIABLE)
     if not path:
         return False

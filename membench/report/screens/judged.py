@@ -1,4 +1,4 @@
-"""The rungs of a machine's ladder, with what a check says of them."""
+"""The rungs of a machine's ladder, with the results of a check."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from membench.results.sidecar import Sidecar
 def checked(
     rows: Sequence[Row], machine: Machine | None, sidecar: Sidecar | None
 ) -> MachineCheck | None:
-    """The machine of ``rows`` held to the references of its hardware; None if there is none.
+    """Check the machine of ``rows`` against the references of its hardware; None if there is none.
 
     Args:
-        rows: of one machine.
-        machine, sidecar: None where they are not known, so that less can be judged.
+        rows: the rows of one machine.
+        machine, sidecar: None if unknown; then less can be judged.
 
     Raises:
-        SchemaError: a reference, or what the sidecar says of the GPUs, cannot be read.
+        SchemaError: a reference, or the sidecar's data on the GPUs, cannot be read.
     """
     if all(row.cited for row in rows):
-        return None  # published figures are no machine
+        return None  # published figures do not describe a machine
     runs = {row.run_id for row in rows}
     expected = [one for one in expected_of((AUTO,), rows, machine) if not _is_of(one, runs)]
     if not expected:
@@ -43,16 +43,16 @@ def checked(
 
 
 def _is_of(figure: Expectation, runs: Container[str]) -> bool:
-    """A shipped run of membench is not held to itself."""
+    """Whether ``figure`` comes from ``runs``: a shipped run is not compared with itself."""
     return figure.tool == "membench" and figure.source.rpartition(" ")[2] in runs
 
 
 @dataclass(frozen=True)
 class JudgedRung:
-    """A rung, and the lines of a check that are about it.
+    """A rung, and its lines of a check.
 
     Attributes:
-        lines: empty where nothing is known to hold the tier to.
+        lines: empty if the tier has no reference.
     """
 
     rung: Rung
@@ -60,11 +60,11 @@ class JudgedRung:
 
     @property
     def line(self) -> TierLine | None:
-        """The line that speaks for the tier."""
+        """The line that represents the tier."""
         return _speaker(self.lines)
 
     def expected(self, metric: Metric) -> tuple[float, float] | None:
-        """Low and high of what the rung's figure of ``metric`` is held to, in its unit."""
+        """Low and high end of the reference for the rung's figure of ``metric``, in its unit."""
         row = self.rung.best[metric]
         for line in self.lines:
             held = line.worst.expected
@@ -74,7 +74,7 @@ class JudgedRung:
 
 
 def judged_ladder(rows: Sequence[Row], check: MachineCheck | None) -> tuple[JudgedRung, ...]:
-    """The rungs of the ladder of ``rows``.  A figure that is held to a range is the one judged."""
+    """The rungs of the ladder of ``rows``. A figure with a reference range is the judged one."""
     by_tier: dict[tuple[Tier, bool], tuple[TierLine, ...]] = {}
     for line in check.lines if check is not None else ():
         key = (line.tier, line.part is MachinePart.PEERS)
@@ -88,7 +88,7 @@ def judged_ladder(rows: Sequence[Row], check: MachineCheck | None) -> tuple[Judg
 
 
 def _speaker(lines: Sequence[TierLine]) -> TierLine | None:
-    """The worst of the lines that are judged, else the first."""
+    """The worst of the judged lines, else the first line."""
     judged = [one for one in lines if one.verdict is not CheckVerdict.NOT_JUDGED]
     if judged:
         return max(judged, key=lambda one: one.worst.badness)
@@ -96,7 +96,7 @@ def _speaker(lines: Sequence[TierLine]) -> TierLine | None:
 
 
 def _leading(lines: Sequence[TierLine]) -> Iterable[TierLine]:
-    """A line for each metric of a tier: the one that speaks for it, else the first with a range."""
+    """One line for each metric of a tier: the representative one, else the first with a range."""
     found: dict[Metric, TierLine] = {}
     for line in (_speaker(lines), *lines):
         if line is not None and line.worst.expected is not None:
@@ -105,11 +105,11 @@ def _leading(lines: Sequence[TierLine]) -> Iterable[TierLine]:
 
 
 def share_text(judged: JudgedRung) -> str:
-    """``98 %`` of the low end of the range; empty where there is none."""
+    """``98 %`` of the low end of the range; empty if there is no range."""
     share = judged.line.worst.share if judged.line is not None else None
     return "" if share is None else f"{share:.0%}"
 
 
 def verdict_text(judged: JudgedRung) -> str:
-    """``pass``, ``not judged``; empty where nothing is known of the tier."""
+    """``pass``, ``not judged``; empty if the tier has no reference."""
     return "" if judged.line is None else str(judged.line.verdict)

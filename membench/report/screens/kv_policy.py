@@ -1,4 +1,4 @@
-"""How an engine should move KV blocks on the machine, in a line."""
+"""Recommendation for moving KV blocks on the machine, in one line."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from membench.results.schema import Row
 
 
 def print_policies(console: Console, rows: Sequence[Row]) -> None:
-    """How an engine should move KV blocks here, a line a direction, where that was measured."""
+    """Print how an engine should move KV blocks here, one line per measured direction."""
     for found in policies(rows):
         line = Text.assemble(
             ("kv_policy ", "dim"),

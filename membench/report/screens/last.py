@@ -1,4 +1,4 @@
-"""The last screen of a run: what the machine delivers, how far to trust it, and what to do next."""
+"""The last screen of a run: the machine's results, their reliability, and the next step."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ from membench.results.paths import sidecar_path
 from membench.results.sidecar import read_sidecar
 
 NOISY_SHARE = 0.25
-"""Share of noisy rows above which the machine is disturbed, and more rounds are no remedy."""
+"""Share of noisy rows above which the machine is disturbed and more rounds would not help."""
 
 _FAILURES = 3
-"""Of a check that are named; `membench check` names all."""
+"""Maximum number of named failures of a check; `membench check` names all."""
 
 _GRADES = {
     Grade.NONE: "none",
@@ -47,11 +47,11 @@ _GRADES = {
 def print_outcome(
     console: Console, outcome: RunOutcome, *, everything: bool = False, paste: bool = False
 ) -> None:
-    """The best of every tier, the quality of the data, files, and the next command.
+    """Print the best of every tier, the data quality, files, and the next command.
 
     Args:
-        everything: every row as well, and what each flag means.
-        paste: also the card, as Markdown.
+        everything: also print every row, and the meaning of each flag.
+        paste: also print the card, as Markdown.
     """
     console.print()
     if outcome.csv is None:
@@ -89,7 +89,7 @@ def _print_judged(
     check: MachineCheck | None,
     tiers: Sequence[JudgedRung],
 ) -> None:
-    """The tiers, what they were held to, and what is not right."""
+    """Print the tiers, their references, and the failures."""
     print_tiers(console, tiers, flags_of_all(outcome.rows))
     if check is not None:
         console.print(Text(_held(check), "dim"))
@@ -101,7 +101,7 @@ def _print_judged(
 def _print_files(
     console: Console, outcome: RunOutcome, found: Quality, check: MachineCheck | None
 ) -> None:
-    """Where the results are, and what to do with them."""
+    """Print the paths of the results, and the commands for them."""
     assert outcome.csv is not None
     what = "Partial results" if outcome.signum else "Results"
     files = f"{shown(outcome.csv)} and {shown(Path(sidecar_path(outcome.csv).name))}"
@@ -112,7 +112,7 @@ def _print_files(
 
 
 def _check(outcome: RunOutcome) -> MachineCheck | None:
-    """The check of what was measured; a run never fails for it."""
+    """The check of the results; None if it is impossible, because a run never fails for it."""
     assert outcome.csv is not None
     try:
         return checked(outcome.rows, outcome.machine, read_sidecar(outcome.csv))
@@ -121,9 +121,11 @@ def _check(outcome: RunOutcome) -> MachineCheck | None:
 
 
 def _held(check: MachineCheck) -> str:
-    """What the tiers were held to, and how much of it could be judged."""
+    """The references of the tiers, and the number of judged lines."""
     judged = sum(line.verdict is not CheckVerdict.NOT_JUDGED for line in check.lines)
-    held = f"Held to {', '.join(check.references)}: {judged} of {len(check.lines)} lines judged"
+    held = (
+        f"Compared with {', '.join(check.references)}: {judged} of {len(check.lines)} lines judged"
+    )
     return f"{held}, the worst of each tier shown   (membench check FILE has all)"
 
 
@@ -166,7 +168,7 @@ def _flags(found: Quality) -> Text:
 
 
 def _next(outcome: RunOutcome, found: Quality, check: MachineCheck | None) -> str:
-    """The one command that helps most now."""
+    """The most useful next command."""
     assert outcome.csv is not None
     if outcome.signum:
         return f"membench run --resume {shell_word(outcome.again or outcome.csv)}"
@@ -174,10 +176,10 @@ def _next(outcome: RunOutcome, found: Quality, check: MachineCheck | None) -> st
     if failed is not None:
         return f"membench -v run --rounds 1 --select {shell_word(failed.case)}"
     if check is not None and failures(check, Requirements()):
-        return f"membench check {shell_word(outcome.csv)}    (what is slow, and by how much)"
+        return f"membench check {shell_word(outcome.csv)}    (the slow parts, and by how much)"
     noisy = found.flags.get(NOISY, 0)
     if noisy > NOISY_SHARE * found.rows:
-        return "membench doctor    (many rows are noisy: it looks for what disturbs)"
+        return "membench doctor    (many rows are noisy: it looks for causes)"
     if noisy:
         return "membench run --rounds 10    (some rows are noisy: membench explain noisy)"
     page = sidecar_path(outcome.csv).with_suffix(".html")
@@ -185,7 +187,7 @@ def _next(outcome: RunOutcome, found: Quality, check: MachineCheck | None) -> st
 
 
 def _then(outcome: RunOutcome) -> str:
-    """What the numbers are for: advice where a GPU was measured, else a comparison."""
+    """The use of the numbers: advice if a GPU was measured, else a comparison."""
     assert outcome.csv is not None
     if any(row.backend == "cuda" and row.status is Status.OK for row in outcome.rows):
         return f"membench advise {shell_word(outcome.csv)} --model llama-3.1-8b --context 32768"

@@ -1,4 +1,4 @@
-"""The screens of a paired run: what its sides are, and at its end how they compare."""
+"""The screens of a paired run: its sides, and at its end their comparison."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from membench.report.screens.plan import print_cases, print_estimate, print_fami
 
 
 def print_sides(console: Console, half: Half) -> None:
-    """What differs between the sides, their order, and what membench will not undo."""
+    """Print the differences between the sides, their order, and the changes that remain."""
     pairing, rounds = half.pairing, half.prepared.plan.rounds
     for side, change in zip(SIDES, ("", pairing.versus), strict=True):
         setup = replace(pairing, side=side).setup
@@ -42,7 +42,7 @@ def print_sides(console: Console, half: Half) -> None:
 
 
 def print_paired_plan(console: Console, halves: Sequence[Half]) -> None:
-    """The plan of a dry run: the cases of side A, and the time of both."""
+    """Print the plan of a dry run: the cases of side A, and the time of both."""
     plan = halves[0].prepared.plan
     print_sides(console, halves[0])
     print_cases(console, plan.cases)
@@ -52,7 +52,7 @@ def print_paired_plan(console: Console, halves: Sequence[Half]) -> None:
 
 
 def print_paired(console: Console, outcome: PairedOutcome) -> None:
-    """The comparison of both sides, their files, and the next command."""
+    """Print the comparison of both sides, their files, and the next command."""
     console.print()
     files = [one.csv for one in outcome.sides if one.csv is not None]
     if not files:
@@ -62,7 +62,7 @@ def print_paired(console: Console, outcome: PairedOutcome) -> None:
         _print_comparison(console, files)
     pairing = outcome.sides[0].plan.pair
     if pairing is not None and (pairing.setup_a or pairing.setup_b):
-        console.print("The machine is as the last set-up command left it.", soft_wrap=True)
+        console.print("The machine is in the state of the last set-up command.", soft_wrap=True)
     what = "Partial results" if outcome.signum else "Results"
     console.print(Text(f"{what}: {' and '.join(map(shown, files))}"), soft_wrap=True)
     again = outcome.sides[0].again

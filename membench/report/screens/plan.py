@@ -1,4 +1,4 @@
-"""What would be measured: the tables of `membench list` and `membench run --dry-run`."""
+"""The planned cases: the tables of `membench list` and `membench run --dry-run`."""
 
 from __future__ import annotations
 
@@ -19,12 +19,13 @@ from membench.results.plan import Plan, PlannedCase
 def print_cases(
     console: Console, cases: Iterable[PlannedCase], *, everything: bool = False
 ) -> None:
-    """One line a case that can run: id, tier, seconds a round, memory.  Then the others by reason.
+    """Print a line per case that can run: id, tier, seconds per round, memory; then the others.
 
-    The memory is the host's, or the GPU's where a case fills that.
+    The other cases are grouped by reason. The memory is the host's, or the GPU's if the case
+    fills it.
 
     Args:
-        everything: name every case that cannot run, however many share a reason.
+        everything: list every case that cannot run, even if many share a reason.
     """
     rows: list[tuple[str, ...]] = []
     by_reason: dict[str, list[str]] = {}
@@ -46,9 +47,9 @@ def print_cases(
 
 
 def print_families(console: Console, plan: Plan, benches: Mapping[str, Bench]) -> None:
-    """One line a family of benches, longest first: how long all of its rounds take, and the share.
+    """One line per family of benches, longest first: time of all its rounds, and its share.
 
-    Says nothing of a plan that is one family.
+    Prints nothing if the plan has only one family.
     """
     family = {case.bench: benches[case.bench].family for case in plan.cases}
     seconds = family_seconds(plan, lambda case: family[case.bench])
@@ -77,15 +78,15 @@ def print_families(console: Console, plan: Plan, benches: Mapping[str, Bench]) -
     console.print(table)
     if any(case.rounds and not benches[case.bench].rounds for case in plan.cases):
         console.print(
-            f"The default of every bench is measured in {plan.rounds} rounds, the other points of "
-            f"its sweep in fewer; --rounds {plan.rounds} measures all of them in {plan.rounds}.",
+            f"The default of every bench is measured in {plan.rounds} rounds, the other points "
+            f"of its sweep in fewer; --rounds {plan.rounds} measures all in {plan.rounds}.",
             soft_wrap=True,
         )
     console.print()
 
 
 def print_estimate(console: Console, plan: Plan) -> None:
-    """The sums of a plan: time, peak memory, bytes of scratch file, peak memory of a GPU."""
+    """Print the totals of a plan: time, peak memory of host and GPU, bytes of scratch file."""
     cost = estimate(plan)
     runnable = sum(not case.skipped for case in plan.cases)
     rounds = "1 round" if plan.rounds == 1 else f"{plan.rounds} rounds"

@@ -1,9 +1,8 @@
-"""Watching a run: a bar on a terminal, one plain line a unit on a pipe.
+"""Progress of a run: a bar on a terminal, one plain line per unit on a pipe.
 
-Both draw between cases only: a bar that refreshes itself would take a CPU from
-the case that is being timed.  Neither ever ends a run: where standard output
-is gone or full, the drawing stops, the measuring goes on, and the error is
-kept for the end.
+Both draw between cases only: a bar that refreshes itself would take a CPU from the case that is
+being timed.  Neither ever ends a run: if standard output is closed or full, drawing stops,
+measuring continues, and the error is reported at the end.
 """
 
 from __future__ import annotations
@@ -26,10 +25,10 @@ from membench.results.schema import Row
 
 
 class Watcher:
-    """What bar and lines have in common: warnings, the provisional table, lost output.
+    """The common part of bar and lines: warnings, the provisional table, lost output.
 
     Attributes:
-        lost: why standard output cannot be written any more, None while it can.
+        lost: the error of standard output; None while it can be written.
     """
 
     def __init__(self) -> None:
@@ -38,15 +37,15 @@ class Watcher:
         self._rounds = 0
 
     def warned(self, message: str, hint: str) -> None:
-        """Say it first and loudly, on standard error."""
+        """Print it first and emphasised, on standard error."""
         warn(message, hint)
 
     def noted(self, message: str) -> None:
-        """Say it, as a line of its own."""
+        """Print it on a separate line."""
         self.draw(lambda: self.console.print(message, soft_wrap=True))
 
     def started(self, plan: Plan, done: int) -> None:
-        """Say what is about to happen."""
+        """Print the plan before the run."""
         self._rounds = plan.rounds
         cases = [case for case in plan.cases if not case.skipped]
         units = sum(map(plan.rounds_of, cases))
@@ -60,25 +59,25 @@ class Watcher:
         )
 
     def case_started(self, case: PlannedCase, place: Place) -> None:
-        """See the classes below."""
+        """Overridden by bar and lines."""
 
     def case_ended(self, unit: CaseResult, place: Place, seconds: float) -> None:
-        """See the classes below."""
+        """Overridden by bar and lines."""
 
     def round_ended(self, round_: int, rows: Callable[[], Sequence[Row]]) -> None:
-        """After the first round of several, what is known so far."""
+        """After the first of several rounds, show the provisional table."""
         if round_ != 1 or self._rounds == 1:
             return
         self.draw(lambda: self.show_provisional(_provisional(rows())))
 
     def show_provisional(self, table: RenderableType) -> None:
-        """See the classes below."""
+        """Overridden by bar and lines."""
 
     def close(self) -> None:
-        """Leave the screen as it should be found."""
+        """Restore the screen."""
 
     def draw(self, show: Callable[[], None]) -> None:
-        """Run ``show``; where standard output is lost, remember why and never try again."""
+        """Run ``show``; if standard output is lost, store the error and never draw again."""
         if self.lost is not None:
             return
         try:
@@ -89,10 +88,10 @@ class Watcher:
 
 
 class ProgressLines(Watcher):
-    """One plain line a unit: ``[round 2/5 12/42] ddr/copy/size=1GiB 38.1 GB/s 0.9 s``."""
+    """One plain line per unit: ``[round 2/5 12/42] ddr/copy/size=1GiB 38.1 GB/s 0.9 s``."""
 
     def case_ended(self, unit: CaseResult, place: Place, seconds: float) -> None:
-        """Say what the unit measured, or why it did not."""
+        """Print the unit's results, or the reason why it has none."""
         where = f"[round {place.round}/{place.rounds}{_side(place)} {place.number}/{place.of}]"
         line = f"{where} {unit.case} {outcome(unit)} {format_seconds(seconds)}"
         self.draw(lambda: self.console.print(line, soft_wrap=True))
@@ -103,7 +102,7 @@ class ProgressLines(Watcher):
 
 
 class _LastValue(Progress):
-    """A bar, below it the case that is measured and the last value, and a provisional table."""
+    """A bar; below it the present case, the last value, and a provisional table."""
 
     now = ""
     last = ""
@@ -145,26 +144,26 @@ class ProgressBar(Watcher):
         self.draw(self._progress.start)
 
     def case_started(self, case: PlannedCase, place: Place) -> None:
-        """Name the case that is being measured; the last value stays."""
+        """Show the present case; the last value stays."""
         self._seconds = case.seconds
         self._progress.now = case.id
         number = f"{place.number:>{len(str(place.of))}}"
         self._update(0.0, place=f"{place.round}/{place.rounds}{_side(place)} {number}/{place.of}")
 
     def case_ended(self, unit: CaseResult, place: Place, seconds: float) -> None:
-        """Advance, show the value, and leave a trace of what went wrong."""
+        """Advance, show the value, and print a line for each failure."""
         self._progress.last = f"{_brief(unit)}  {unit.case}"
         self._update(self._seconds)
         if unit.status is not Status.OK:
             self.draw(lambda: self.console.print(Text(f"{unit.case} {outcome(unit)}")))
 
     def show_provisional(self, table: RenderableType) -> None:
-        """Keep it below the bar, until the bar goes."""
+        """Keep it below the bar until the bar is removed."""
         self._progress.table = table
         self._progress.refresh()
 
     def close(self) -> None:
-        """Take the bar away."""
+        """Remove the bar from the screen."""
         self.draw(self._progress.stop)
 
     def _update(self, advance: float, **fields: str) -> None:
@@ -180,8 +179,8 @@ def _side(place: Place) -> str:
 
 
 def _provisional(rows: Sequence[Row]) -> RenderableType:
-    """The tiers as the first round has them."""
-    # They need numpy, and without it the first value comes sooner.
+    """The tiers after the first round."""
+    # These modules import numpy, which would delay the first value.
     from membench.report.screens.judged import judged_ladder
     from membench.report.screens.tier_table import tier_table
 
@@ -190,7 +189,7 @@ def _provisional(rows: Sequence[Row]) -> RenderableType:
 
 
 def watcher() -> Watcher:
-    """A bar where standard output is a terminal, else lines."""
+    """A bar if standard output is a terminal, else lines."""
     return ProgressBar() if is_terminal() else ProgressLines()
 
 
@@ -203,7 +202,7 @@ def _brief(unit: CaseResult) -> str:
 
 
 def outcome(unit: CaseResult) -> str:
-    """A unit's numbers, or what kept it from having any."""
+    """A unit's numbers, or the reason why it has none."""
     if unit.status is not Status.OK:
         return f"{unit.status.upper()}: {unit.reason}"
     return " ".join(format_value(one.metric, one.value) for one in unit.readings)

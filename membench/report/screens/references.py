@@ -12,7 +12,7 @@ from membench.analysis.references import Reference
 
 
 def print_references(console: Console, found: Sequence[Reference]) -> None:
-    """A line for each: measured and cited ones apart, measured first."""
+    """Print one line per reference: measured ones first, cited ones after them."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("reference", no_wrap=True)
     table.add_column("kind", no_wrap=True)

@@ -17,7 +17,7 @@ _NAMES = {60.0: "1 min", 120.0: "2 min", 300.0: "5 min", 900.0: "15 min", 3600.0
 
 
 def print_replay(console: Console, results: Sequence[Replayed]) -> None:
-    """A curve a trace, other rules, tiers, and how long its cache rests between uses."""
+    """One curve per trace, other policies, tiers, and the gaps between uses of its cache."""
     for number, result in enumerate(results):
         if number:
             console.print()
@@ -29,7 +29,7 @@ def print_replay(console: Console, results: Sequence[Replayed]) -> None:
             console.print(_policies(result))
         if result.tiers:
             console.print()
-            console.print(Text("Tiers, each sees every request", "bold"))
+            console.print(Text("Tiers; each one gets every request", "bold"))
             console.print(_tiers(result))
         if result.reread:
             console.print()
@@ -41,8 +41,8 @@ def print_replay(console: Console, results: Sequence[Replayed]) -> None:
     console.print(
         Text(
             "Hits are judged before a request changes the cache, and count up to its first"
-            " missing block. A trace that is a sample of the traffic understates the"
-            " capacity that all of it needs.",
+            " missing block. A trace that samples the traffic understates the capacity for all "
+            "of it.",
             "dim",
         )
     )
@@ -51,7 +51,7 @@ def print_replay(console: Console, results: Sequence[Replayed]) -> None:
 def _print_facts(console: Console, result: Replayed) -> None:
     console.print(Text(result.trace, "bold"))
     what = "sessions" if result.sessions else "requests"
-    order = "one session after the other" if result.sessions else "in the order of the file"
+    order = "one session after another" if result.sessions else "in the order of the file"
     if result.seed is not None:
         rate = result.arrivals.partition(":")[2]
         order = f"{what} start at random, {rate} a second, seed {result.seed}"
@@ -69,7 +69,7 @@ def _print_facts(console: Console, result: Replayed) -> None:
     console.print(Text(f"arrivals: {order}"))
     if result.full_blocks_only:
         console.print(
-            Text("the trace names whole blocks only: the last tokens of a request have no id")
+            Text("the trace has ids for whole blocks only, not for the last tokens of a request")
         )
     if result.warmup_s is not None:
         console.print(Text(f"warm rates count requests after {_time(result.warmup_s)}"))

@@ -16,9 +16,10 @@ SCHEMA = "membench.replay/1"
 
 
 def replay_csv(results: Sequence[Replayed], *, named: bool) -> str:
-    """`capacity_blocks,hit_rate`, the last row `inf`; with ``named``, the trace before them.
+    """The columns `capacity_blocks,hit_rate`, with `inf` in the last row.
 
-    With a warm-up the warm rate stands behind them, with other rules the rule before them.
+    The trace comes first if ``named``, then the policy if there are others than LRU; with a
+    warm-up, the warm rate comes last.
     """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
@@ -41,7 +42,7 @@ def replay_csv(results: Sequence[Replayed], *, named: bool) -> str:
 
 
 def replay_json(results: Sequence[Replayed]) -> str:
-    """All that was found; null is a capacity, or an upper edge, without end."""
+    """All results; null means an infinite capacity or upper edge."""
     traces = [
         {
             **asdict(result),

@@ -1,7 +1,7 @@
-"""What a machine's rates mean for a served model, in one sentence.
+"""The consequence of a machine's rates for a served model, in one sentence.
 
-The thesis is that inference moves the demand for memory from HBM to DDR and SSD.  On one machine
-that is a choice: restore a prefix from DDR, from SSD, or compute it again.
+The thesis is that inference moves the demand for memory from HBM to DDR and SSD. On one machine
+this is a choice: restore a prefix from DDR, from SSD, or recompute it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from membench.thesis.claims.wording import worn_text
 from membench.thesis.models.catalogue import models
 
 LARGE, SMALL = "llama-3.1-70b", "llama-3.1-8b"
-"""The model that is asked about, and the one where the GPUs do not hold the large one."""
+"""The usual model, and the one for GPUs that cannot hold it."""
 CONTEXT = 32768
 _RANKS = (1, 2, 4, 8)
 
@@ -62,7 +62,7 @@ def serving(
 def serving_sentence(found: Advice) -> str:
     """``Llama 3.1 70B at 32k tokens: restored from DDR in 0.20 s, ...: keep it in DDR``.
 
-    What was not measured is named.
+    Values that were not measured are named.
     """
     known = {choice.name: choice for choice in found.choices}
     told = [
@@ -70,7 +70,7 @@ def serving_sentence(found: Advice) -> str:
         for name, form in _RESTORED.items()
         if name in known
     ]
-    if {"ddr", "ssd"} <= known.keys():  # "restored" is said once
+    if {"ddr", "ssd"} <= known.keys():  # write "restored" once
         told[1] = tr("from SSD in {time}", time=seconds(known["ssd"].ttft.value))
     if "ssd" not in known and found.staging is not None:
         told.append(tr("brought from SSD to DDR in {time}", time=seconds(found.staging.value)))

@@ -1,4 +1,4 @@
-"""A table of cases that never breaks an id: where it is too wide, each id has a line of its own."""
+"""A table of cases that never breaks an id: if it is too wide, each id has a separate line."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class TextTable:
     """A table as text.
 
     Attributes:
-        title: None for a table without one.
-        head: of the columns. The first holds the case, the last flags or remarks; the others are
-            set to the right.
+        title: None if the table has none.
+        head: the column headers. The first column has the case, the last one flags or remarks; the
+            others are aligned to the right.
     """
 
     title: Text | None
@@ -31,12 +31,12 @@ class TextTable:
 
     @property
     def widths(self) -> tuple[int, ...]:
-        """Of the columns, in characters."""
+        """Width of each column, in characters."""
         return tuple(max(map(len, column)) for column in zip(self.head, *self.rows, strict=True))
 
 
 def drawn(table: TextTable, width: int) -> RenderableType:
-    """The table; with each case on a line of its own where that is too wide: no id is broken."""
+    """The table; if it is too wide, with each case on a separate line, so that no id is broken."""
     if sum(table.widths) + _GAP * (len(table.widths) - 1) <= width:
         made = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="dim")
         made.add_column(table.head[0], no_wrap=True)
@@ -54,7 +54,7 @@ def drawn(table: TextTable, width: int) -> RenderableType:
 
 
 def print_table(console: Console, table: TextTable) -> None:
-    """Print ``table``; on a pipe without Rich, which takes a tenth of a second for 1,000 rows."""
+    """Print ``table``; on a pipe without Rich, which needs a tenth of a second for 1,000 rows."""
     widths = table.widths
     if console.is_terminal or table.title or sum(widths) + _GAP * len(widths) > console.width:
         console.print(drawn(table, console.width))

@@ -1,4 +1,4 @@
-"""The machine in a table: a line for each tier that has a best figure."""
+"""The machine in a table: one line for each tier with a best figure."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ STYLES = {
 
 
 def tier_table(found: Sequence[JudgedRung], shared: Collection[str] = ()) -> Table:
-    """A line a rung: its best figures, its verdict, and its flags beside the ``shared`` ones.
+    """One line per rung: its best figures, its verdict, and its flags except the ``shared`` ones.
 
-    The share is that of the low end of the range that the reference gives.
+    The share is relative to the low end of the reference range.
     """
     present = {metric for one in found for metric in one.rung.best}
     columns = [(title, metrics) for title, metrics in _COLUMNS if present & {*metrics}]
@@ -55,7 +55,7 @@ def tier_table(found: Sequence[JudgedRung], shared: Collection[str] = ()) -> Tab
 
 
 def rung_text(rung: Rung) -> str:
-    """``hbm``; the link between GPUs is told from that to the host."""
+    """``hbm``; a link between GPUs has another name than the link to the host."""
     return "peer" if rung.peer else str(rung.tier)
 
 
@@ -68,8 +68,8 @@ def value_text(rung: Rung, metrics: Sequence[Metric]) -> str:
 def print_tiers(
     console: Console, found: Sequence[JudgedRung], shared: Collection[str] = ()
 ) -> None:
-    """The table, or one line where there is nothing to put into it."""
+    """Print the table, or one line if it would be empty."""
     if found:
         console.print(tier_table(found, shared))
     else:
-        console.print("No tier has a figure that may stand for it: --all shows every row.")
+        console.print("No tier has a representative figure: --all shows every row.")

@@ -1,1 +1,1 @@
-"""What a machine's measurements advise for one model."""
+"""Advice for one model from a machine's measurements."""

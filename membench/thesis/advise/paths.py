@@ -1,4 +1,4 @@
-"""What advice reads from rows: rates with their intervals, paths to the GPU, copy methods."""
+"""The inputs of advice from rows: rates with intervals, paths to the GPU, copy methods."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from membench.thesis.claims.ledger import Input
 from membench.thesis.models.kv_shape import Pieces
 
 _LARGE = 4
-"""A piece so many times the largest block that was measured is a copy of its own."""
+"""A piece of this multiple of the largest measured block counts as a copy of its own."""
 NEAR_BEST = 0.9
-"""A block size that reaches this share of the best rate is large enough."""
+"""A block size is large enough if it reaches this share of the best rate."""
 
 
 @dataclass(frozen=True)
 class Rate:
-    """A rate or a time with the range of its rounds, in SI units.
+    """A rate or a time with the range over its rounds, in SI units.
 
     Attributes:
-        rows: what it stands on.
-        shared: the rate is that of a device that all ranks share.
-        contiguous: it is that of one large copy, not of blocks as an engine moves them.
+        rows: the rows that it was computed from.
+        shared: whether the device is shared by all ranks.
+        contiguous: whether it was measured with one large copy instead of an engine's blocks.
     """
 
     low: float
@@ -44,7 +44,7 @@ class Rate:
 
     @classmethod
     def of_values(cls, values: Sequence[float], rows: Sequence[Row] = ()) -> Rate:
-        """The median of ``values`` (at least one) and their ends."""
+        """The median of ``values`` (at least one) with their minimum and maximum."""
         ordered = sorted(values)
         middle = len(ordered) // 2
         value = ordered[middle]
@@ -53,11 +53,11 @@ class Rate:
         return cls(ordered[0], value, ordered[-1], tuple(rows))
 
     def times(self, factor: float) -> Rate:
-        """``factor`` of them at once."""
+        """The rate of ``factor`` such devices together."""
         return Rate(self.low * factor, self.value * factor, self.high * factor, self.rows)
 
     def seconds(self, time: Callable[[float], float]) -> Rate:
-        """What takes ``time(rate)``: the highest rate gives the low end."""
+        """The time ``time(rate)`` with its range: the highest rate gives the low end."""
         return Rate(time(self.high), time(self.value), time(self.low), self.rows)
 
 
@@ -67,11 +67,11 @@ class Choice:
 
     Attributes:
         name: recompute, ddr or ssd.
-        ttft: seconds to the first token, with the range that the rounds give it.
-        rate: B/s of the path, or FLOP/s.
-        crossover: tokens of the prefix from which on restoring beats recomputing; None for never
-            or not known.
-        flips_at: B/s of the path below which recomputing would be as fast; None where unknown.
+        ttft: seconds to the first token, with the range over the rounds.
+        rate: B/s of the path, or FLOP/s when recomputing.
+        crossover: shortest prefix, in tokens, for which restoring beats recomputing; None if it
+            never does or is unknown.
+        flips_at: B/s of the path below which recomputing would be faster; None if unknown.
     """
 
     name: str
@@ -83,7 +83,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Capacity:
-    """``contexts`` of the asked length that fit ``bytes`` of a tier; ``counted`` says of what."""
+    """The number of contexts that fit into ``bytes`` of a tier; ``counted`` names the memory."""
 
     tier: str
     bytes: float
@@ -93,14 +93,14 @@ class Capacity:
 
 @dataclass(frozen=True)
 class Method:
-    """How KV blocks move fastest here.
+    """The fastest way to move KV blocks on this machine.
 
     Attributes:
-        name: of the fastest copy at the largest measured block that a piece fills, else at the
-            smallest.
+        name: the fastest copy method at the largest measured block that is no larger than a piece,
+            otherwise at the smallest.
         block: that size in bytes.
         row: its measurement.
-        enough: the smallest measured block, in bytes, that reaches `NEAR_BEST` of the best.
+        enough: the smallest measured block, in bytes, with at least `NEAR_BEST` of the best rate.
         enough_row: its measurement.
     """
 
@@ -112,14 +112,14 @@ class Method:
 
 
 class Sought(NamedTuple):
-    """A rate, or None, and why what was sought first is not there, one line each."""
+    """A rate or None, and one line for each preferred source that is missing."""
 
     rate: Rate | None
     missing: tuple[str, ...] = ()
 
 
 def rate_of(need: Input, rows: Sequence[Row]) -> Sought:
-    """The best case of ``need``."""
+    """The rate of the best case of ``need``."""
     found = find(need, rows)
     return Sought(_rate(found)) if found.rows else Sought(None, (found.missing,))
 
@@ -130,7 +130,7 @@ def _rate(found: EvidenceRows) -> Rate:
 
 @dataclass(frozen=True)
 class _Copy:
-    """One measured way to move blocks of ``block`` bytes."""
+    """One measured method of moving blocks of ``block`` bytes."""
 
     block: int
     method: str
@@ -142,7 +142,7 @@ class _Copy:
 
 
 def _copies(rows: Sequence[Row], bench: str) -> list[_Copy]:
-    """What an engine could do of ``bench``: the rows of the nearest origin alone."""
+    """The copies of ``bench`` that an engine could use: only rows with the nearest origin."""
     usable = of_bench(trusted(rows), bench, Metric.BANDWIDTH)
     nearest = min((origin(row) for _, row in usable), default=0)
     return [
@@ -155,7 +155,7 @@ def _copies(rows: Sequence[Row], bench: str) -> list[_Copy]:
 
 
 def _block(parameters: Mapping[str, str]) -> int | None:
-    """Bytes of the block that a case moves, None where it names none."""
+    """Bytes of the block that a case moves, None if it names none."""
     try:
         return parse_size(parameters["block"])
     except (KeyError, UsageError):
@@ -163,7 +163,7 @@ def _block(parameters: Mapping[str, str]) -> int | None:
 
 
 def _fastest(copies: Sequence[_Copy], piece: Pieces) -> _Copy | None:
-    """The best of ``copies`` at the block size that answers for ``piece``."""
+    """The best of ``copies`` at the block size that represents ``piece``."""
     if not copies:
         return None
     block = measured_for((one.block for one in copies), piece.bytes)
@@ -171,15 +171,15 @@ def _fastest(copies: Sequence[_Copy], piece: Pieces) -> _Copy | None:
 
 
 def fastest_near(rows: Sequence[Row], bench: str, piece: Pieces) -> Rate | None:
-    """The best case of ``bench`` at the block size that answers for ``piece``."""
+    """The best case of ``bench`` at the block size that represents ``piece``."""
     best = _fastest(_copies(rows, bench), piece)
     return None if best is None else _rate(EvidenceRows((best.row,)))
 
 
 def kv_path(rows: Sequence[Row], piece: Pieces, inputs: Mapping[str, Input]) -> Sought:
-    """Host memory to GPU in pieces: KV blocks of about that size, else large copies.
+    """The rate from host memory to GPU: KV blocks of about ``piece`` bytes, else large copies.
 
-    A piece far larger than any block that was measured is a large copy itself.
+    A piece far larger than any measured block counts as a large copy.
     """
     blocks = fastest_near(rows, "kv/h2d", piece)
     largest = max((one.block for one in _copies(rows, "kv/h2d")), default=0)
@@ -203,7 +203,7 @@ def ssd_path(
     inputs: Mapping[str, Input],
     link: Rate | None,
 ) -> Sought:
-    """Disk to GPU: the pipeline, else the slower of its two legs."""
+    """The rate from disk to GPU: the pipeline, else the slower of its two legs."""
     if (rate := fastest_near(rows, "paging/ssd-hbm", piece)) is not None:
         return Sought(Rate(rate.low, rate.value, rate.high, rate.rows, shared=True))
     source, lacks = rate_of(inputs["ssd-read"], rows)
@@ -219,9 +219,9 @@ def ssd_path(
 
 
 def choose_method(rows: Sequence[Row], piece: Pieces) -> Method | None:
-    """The fastest copy at the block size that answers for ``piece``, and the size that is enough.
+    """The fastest copy at the block size that represents ``piece``, and the size that is enough.
 
-    Of the methods that a policy (`analyse.derive.policy`) weighs it is the best at this size.
+    It is the best at this size of the methods that a policy (`analysis.derive.policy`) considers.
     """
     copies = _copies(rows, "kv/h2d")
     here = _fastest(copies, piece)
@@ -234,7 +234,7 @@ def choose_method(rows: Sequence[Row], piece: Pieces) -> Method | None:
 
 
 def device_memory(machine: Machine | None, entry: Assumption | None) -> float | None:
-    """Bytes of one GPU: as the machine says, else as its specification does."""
+    """Bytes of memory of one GPU: from the snapshot, otherwise from its specification."""
     if machine is not None:
         known = [gpu.memory for gpu in machine.gpus.devices if gpu.memory]  # old sidecars say 0
         if known:

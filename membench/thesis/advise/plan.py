@@ -1,9 +1,9 @@
-"""Restore from DDR, restore from SSD, or recompute: what a measured machine says for one model.
+"""Restore from DDR, restore from SSD, or recompute: the fastest for a model on this machine.
 
-Recomputing takes what a matrix product of the measured rate would, restoring what copies
-of the measured rate would: where the arithmetic is that of the rate, and the copies those
-of the engine, nothing is faster. What no row provides is named as missing, never replaced
-by a specification; a rate that a user assumes is called so.
+Recomputing takes as long as matrix products at the measured rate, restoring as long as copies at
+the measured rate. Both are lower bounds if the arithmetic has the precision of the measured rate
+and the engine uses the measured copies. A rate that no row provides is reported as missing, never
+replaced by a specification; a rate that the user assumes is marked as assumed.
 """
 
 from __future__ import annotations
@@ -49,22 +49,22 @@ from membench.thesis.models.kv_shape import (
 from membench.thesis.models.roofline import prefill_flops, prefill_seconds
 
 MOST_TOKENS = 2**24
-"""No crossover is looked for beyond this prefix."""
+"""Longest prefix for which a crossover is searched."""
 USABLE = "system.hbm_share"
-"""The assumption on the share of a GPU's memory that weights and KV may fill."""
+"""The assumed share of a GPU's memory that weights and KV may fill."""
 _EIGHT_BITS = 9.0
-"""Weights of so many bits or fewer can be multiplied in FP8."""
+"""Most bits per weight with which weights can be multiplied in FP8."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """What is asked.
+    """The question that the advice answers.
 
     Attributes:
-        context: tokens that are cached, all but the last block of which is restored.
-        tp: ranks of tensor parallelism; each has a link of its own, and all share the disks.
-        slo: seconds to the first token that are accepted; None for no limit.
-        assumed: FLOP/s of one GPU that are taken instead of a measured rate; None for none.
+        context: cached tokens; all but the last block are restored.
+        tp: ranks of tensor parallelism; each has its own link, and all share the disks.
+        slo: longest acceptable time to first token, in seconds; None for no limit.
+        assumed: FLOP/s of one GPU to use instead of a measured rate; None for none.
     """
 
     model: Model
@@ -79,21 +79,21 @@ class Question:
 
 @dataclass(frozen=True, kw_only=True)
 class Advice:
-    """What can be said.
+    """The answer to a `Question`.
 
     Attributes:
-        kv_bytes, rank_bytes: of the whole context, over all ranks and on one.
-        weight_bytes: over all ranks; None where the weights are not known.
-        weights: the precision of the weights, in words; empty where it is not known.
-        arithmetic: the precision in which recomputing is counted: `bf16`, `fp8` or `assumed`;
-            empty where there is no rate for it.
-        gpus: how many GPUs hold the weights; None where the memory or the weights are unknown.
-        piece: what is moved at once for one block on one rank.
-        choices: recompute, DDR and SSD, those that can be judged, soonest first.
-        staging: seconds to bring the context from SSD into DDR; None where it is not measured.
-        capacities: contexts that each tier holds.
-        missing: what is not known, one line each.
-        notes: what must be said of the rest.
+        kv_bytes, rank_bytes: KV bytes of the whole context, over all ranks and on one.
+        weight_bytes: over all ranks; None if unknown.
+        weights: name of the precision of the weights; empty if unknown.
+        arithmetic: the precision in which recomputing is counted: `bf16`, `fp8` or `assumed`; empty
+            if no rate is known.
+        gpus: number of GPUs that hold the weights; None if the memory or the weights are unknown.
+        piece: the piece that is moved at once for one block on one rank.
+        choices: recompute, DDR and SSD if their rates are known, fastest first.
+        staging: seconds to bring the context from SSD into DDR; None if not measured.
+        capacities: number of contexts that each tier holds.
+        missing: unknown inputs, one line each.
+        notes: caveats, one sentence each.
     """
 
     question: Question
@@ -116,17 +116,17 @@ class Advice:
 
     @property
     def best(self) -> Choice | None:
-        """The soonest first token, where there is something to choose between."""
+        """The choice with the earliest first token, if there is more than one choice."""
         return self.choices[0] if len(self.choices) > 1 else None
 
     @property
     def fits(self) -> bool | None:
-        """Whether the weights fit the ranks that were asked for; None where it is not known."""
+        """Whether the weights fit the requested ranks; None if unknown."""
         return None if self.gpus is None else self.gpus <= self.question.tp
 
     @property
     def clear(self) -> bool:
-        """Whether the best is ahead of the next by more than the intervals are wide."""
+        """Whether the best leads the next by more than the width of the intervals."""
         if len(self.choices) < 2:
             return False
         return self.choices[0].ttft.high < self.choices[1].ttft.low
@@ -135,13 +135,13 @@ class Advice:
 def advise(
     question: Question, rows: Sequence[Row], machine: Machine | None, entries: Assumptions
 ) -> Advice:
-    """The advice of the rows of one machine: of the first that has a GPU, else of the first.
+    """The advice from the rows of one machine: the first with a GPU, else the first.
 
     Args:
-        machine: the snapshot of that machine, None where no sidecar has it.
+        machine: the snapshot of that machine, None if no sidecar has it.
 
     Raises:
-        UsageError: a context, block or number of ranks that the model cannot have.
+        UsageError: the model cannot have this context, block size or number of ranks.
     """
     _check(question)
     name, own = _one_machine(rows)
@@ -158,7 +158,7 @@ def advise(
     if weights is None:
         missing.append(
             tr(
-                "the weights of {model}: its configuration does not say",
+                "the weights of {model}: its configuration does not describe them",
                 model=question.model.name,
             )
         )
@@ -167,13 +167,13 @@ def advise(
 
     memory = device_memory(machine, entries.get(device_key(device, "memory")))
     if memory is None:
-        missing.append(tr("the memory of the GPU: no sidecar with a GPU, and no GPU that is known"))
+        missing.append(tr("the memory of the GPU: no sidecar has a GPU, and the GPU is unknown"))
     as_held = question.model.weights
     held = None if as_held is None else as_held.stored
     if weights is not None and held is None:
         missing.append(
             tr(
-                "the precision of the weights of {model}: give it, --weights fp8",
+                "the precision of the weights of {model}: give it, as in --weights fp8",
                 model=question.model.name,
             )
         )
@@ -209,7 +209,7 @@ def _gemm(
     inputs: Mapping[str, Input],
     peak: Assumption | None,
 ) -> tuple[Sought, str]:
-    """The rate of recomputing on one GPU, and its precision: that of the weights if measured."""
+    """FLOP/s of recomputing on one GPU, and its precision: that of the weights if measured."""
     if question.assumed is not None:
         return Sought(Rate(question.assumed, question.assumed, question.assumed)), "assumed"
     held = question.model.weights
@@ -235,13 +235,13 @@ def _check(question: Question) -> None:
         raise UsageError(
             f"a context of {question.context} tokens is shorter than a block of "
             f"{question.block_tokens}",
-            "take a longer --context or a smaller --block-tokens",
+            "use a longer --context or a smaller --block-tokens",
         )
     heads = number(resolved(question.model.config), "num_attention_heads", default=0)
     if heads % question.tp:
         raise UsageError(
             f"{heads} attention heads cannot be divided by {question.tp} ranks",
-            f"take a --tp that divides {heads}",
+            f"use a --tp that divides {heads}",
         )
 
 
@@ -255,7 +255,7 @@ def _one_machine(rows: Sequence[Row]) -> tuple[str, tuple[Row, ...]]:
 
 
 def _rank_share(question: Question) -> float:
-    """Share of the cache that one rank holds: heads are divided, latents are not."""
+    """Share of the cache on one rank: heads are divided among ranks, latents are not."""
 
     def size(ranks: int) -> int:
         shape, block = question.model.shape, question.block_tokens
@@ -270,7 +270,7 @@ def _choices(
     paths: Mapping[str, Rate | None],
     share: float,
 ) -> tuple[Choice, ...]:
-    """What can be judged, soonest first token first."""
+    """The choices with known rates, earliest first token first."""
     found: list[Choice] = []
     if flops is not None:
         found.append(
@@ -328,13 +328,13 @@ def _prefill(question: Question, tokens: float, cached: float, rate: float) -> f
 def crossover(
     question: Question, share: float, bytes_per_s: float, flops_per_s: float
 ) -> int | None:
-    """The shortest prefix, in tokens, from which on restoring beats recomputing.
+    """The shortest prefix, in tokens, for which restoring beats recomputing.
 
-    Recomputing grows faster than the bytes, so that there is one at most: 1 where
-    restoring always wins, None where it does not win up to `MOST_TOKENS`.
+    The recompute time grows faster than the bytes, so there is at most one crossover. It is 1 if
+    restoring always wins, None if it does not win up to `MOST_TOKENS`.
 
     Args:
-        share: of the cache that comes over the path; windows and state are counted.
+        share: share of the cache that crosses the path, with windows and state.
     """
     shape, dtype = question.model.shape, question.dtype
 
@@ -362,7 +362,7 @@ def _capacities(
     machine: Machine | None,
     whole: float,
 ) -> tuple[tuple[Capacity, ...], tuple[str, ...]]:
-    """What each tier holds, and of which tiers that is not known."""
+    """The number of contexts that each tier holds, and the tiers for which it is unknown."""
     found: list[Capacity] = []
     if memory is not None and weight_bytes is not None:
         total = memory * question.tp
@@ -374,10 +374,10 @@ def _capacities(
         if found and any(gpu.integrated for gpu in machine.gpus.devices):
             found[0] = replace(found[0], counted=f"{found[0].counted}; the host's is the same")
         else:
-            found.append(Capacity("ddr", host, contexts_held(host, whole), "all of it"))
+            found.append(Capacity("ddr", host, contexts_held(host, whole), "all memory"))
         free = max((one.free for one in machine.filesystems if not one.direct_io), default=0)
         if free:
-            found.append(Capacity("ssd", free, contexts_held(free, whole), "what is free"))
+            found.append(Capacity("ssd", free, contexts_held(free, whole), "free space"))
         else:
             lacks = tr("the free space of a disk: no filesystem that reads reach directly")
             return tuple(found), (lacks,)
@@ -412,10 +412,10 @@ def _gpus(count: int) -> str:
 
 
 def usual_block(model: Model, tokens: int = 16) -> int:
-    """The smallest block of ``tokens`` or more that cuts no entry of the model's cache."""
+    """The smallest block of at least ``tokens`` that does not cut an entry of the model's cache."""
     return math.lcm(tokens, *(group.every for group in model.shape.groups if not group.window))
 
 
 def missing_of(found: Iterable[Advice]) -> tuple[str, ...]:
-    """What several answers lack, each once."""
+    """The missing inputs of several answers, each once."""
     return tuple(dict.fromkeys(line for one in found for line in one.missing))

@@ -1,4 +1,4 @@
-"""Numbers with their units in words, and what a number is of."""
+"""Numbers with their units in words, and readable names of their subjects."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _AMOUNTS = {
     "1e6 USD": tr("{number} million USD"),
     "1e9 USD": tr("{number} billion USD"),
 }
-"""A number with each unit that is said in words; the others are symbols."""
+"""A number with each unit that is written in words; other units are symbols."""
 _WORKLOADS = {"conversation": tr("conversation"), "agent": tr("agent")}
 
 
 def amount(number: str, unit: str) -> str:
-    """``number`` with its unit in words; a share and a plain number have none."""
+    """``number`` with its unit in words; shares and plain numbers have no unit."""
     if unit in ("", "1", "share"):
         return number
     if unit in _AMOUNTS:
@@ -31,7 +31,7 @@ def amount(number: str, unit: str) -> str:
 
 
 def entry_range(entry: Assumption) -> str:
-    """``22 TB/s``, ``5 (3 to 8) USD/GB``: the value of an assumption, and what it is drawn from."""
+    """``22 TB/s``, ``5 (3 to 8) USD/GB``: the value of an assumption and the range of its draws."""
     value = f"{entry.value:.6g}"
     if entry.low != entry.high:
         ends = span(f"{entry.low:.6g}", f"{entry.high:.6g}")
@@ -50,5 +50,5 @@ def on_class(model: str, workload: str, gpu: str) -> Message:
 
 
 def workload_name(name: str) -> str:
-    """What a reader calls a shipped trace; any other keeps its name."""
+    """The readable name of a shipped trace; other names are unchanged."""
     return _WORKLOADS.get(name, name)

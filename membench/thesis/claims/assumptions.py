@@ -1,4 +1,4 @@
-"""What is assumed and not measured: every figure with its range, source and date, or refused."""
+"""Assumptions: every figure has a range, a source and a date, or is rejected."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from membench.thesis.claims.kinds import EvidenceKind
 
 SHIPPED = ("assumptions.toml", "records.toml")
 SUBSTITUTE = "measurement."
-"""Prefix of an entry that stands in for a measurement which no row provides."""
+"""Prefix of an assumption that replaces a measurement which no row provides."""
 
 
 class AssumptionError(MembenchError):
-    """An assumption that does not stand as it is written."""
+    """An invalid assumption."""
 
 
 UNITS: Mapping[str, tuple[str, float]] = MappingProxyType(
@@ -48,29 +48,29 @@ UNITS: Mapping[str, tuple[str, float]] = MappingProxyType(
         "1e9 USD": ("USD", 1e9),
     }
 )
-"""Unit of an entry -> the unit in which models compute, and the factor to it."""
+"""Unit of an entry -> the unit that models use, and the factor to it."""
 
 
 class EntryKind(StrEnum):
-    """Where a figure comes from."""
+    """The origin of a figure."""
 
     SPEC = "spec"
     PRICE = "price"
     WORKLOAD = "workload"
-    DERIVED = "derived"  # computed from other figures, or a convention: the source says how
-    RECORD = "record"  # what was published on a date: decides claims of class P
+    DERIVED = "derived"  # computed from other figures, or a convention; the source explains it
+    RECORD = "record"  # published on a date; decides claims of class P
 
 
 @dataclass(frozen=True, kw_only=True)
 class Assumption:
-    """One figure.
+    """One assumed figure.
 
     Attributes:
         name: dotted path of its table, such as ``device.h100.bandwidth``.
-        value, low, high: 0 < low <= value <= high, in ``unit``; equal where the figure is exact.
-        date: when it was stated, or read where the source is undated.
-        evidence: what it is, where `kind` does not say so.
-        own: given by the user, not shipped.
+        value, low, high: 0 < low <= value <= high, in ``unit``; equal if the figure is exact.
+        date: the day it was stated, or was read if the source is undated.
+        evidence: the kind of evidence, if `kind` does not imply it.
+        own: whether the user gave it.
     """
 
     name: str
@@ -86,16 +86,16 @@ class Assumption:
 
     @property
     def evidence_kind(self) -> EvidenceKind:
-        """What a verdict may make of it: as stated, else as its kind has it."""
+        """The kind of evidence for a verdict: as stated, otherwise as implied by ``kind``."""
         return self.evidence or _EVIDENCE[self.kind]
 
     @property
     def scale(self) -> float:
-        """Factor from ``unit`` to the unit in which models compute (`UNITS`)."""
+        """Factor from ``unit`` to the unit that models use (`UNITS`)."""
         return UNITS[self.unit][1]
 
     def as_json(self) -> dict[str, Any]:
-        """Plain values, the date as ISO text."""
+        """The fields as plain values, the date as ISO text."""
         return {
             **asdict(self),
             "date": self.date.isoformat(),
@@ -113,7 +113,7 @@ def is_old(entry: Assumption, on: date) -> bool:
 
 
 OLD_DAYS = 180
-"""A figure older than this is shown as old."""
+"""A figure older than this is marked as old."""
 _EVIDENCE = {
     EntryKind.SPEC: EvidenceKind.VENDOR,
     EntryKind.PRICE: EvidenceKind.ELSEWHERE,
@@ -127,7 +127,7 @@ _NUMBERS = ("value", "low", "high")
 
 
 def shipped() -> dict[str, Assumption]:
-    """The assumptions and records that membench ships, by name."""
+    """The shipped assumptions and records, by name."""
     found: dict[str, Assumption] = {}
     for name in SHIPPED:
         text = (files(__package__) / name).read_text(encoding="utf-8")
@@ -138,14 +138,14 @@ def shipped() -> dict[str, Assumption]:
 def assumptions(
     override: Path | None = None, *, declared: Mapping[str, str] = MappingProxyType({})
 ) -> Assumptions:
-    """What is shipped, with the entries of the file ``override`` in place of their namesakes.
+    """The shipped assumptions, with those of the file ``override`` replacing entries of equal name.
 
     Args:
-        declared: further names that an entry may have, with the unit that models compute
-            theirs in: records that claims wait for, and ``measurement.<input>``.
+        declared: further names that an entry may have, with the unit that models use for them:
+            records that claims wait for, and ``measurement.<input>``.
 
     Raises:
-        AssumptionError: one line that names the file, the entry and what is wrong with it.
+        AssumptionError: the one-line message names the file, the entry and the fault.
     """
     base = shipped()
     if override is None:
@@ -159,8 +159,8 @@ def assumptions(
         if name not in known:
             near = difflib.get_close_matches(name, sorted(known), n=1)
             raise AssumptionError(
-                f"{shown(override)}: nothing uses an assumption '{one_line(name)}'",
-                f"did you mean {near[0]}?" if near else "docs/thesis.md says what is used",
+                f"{shown(override)}: unknown assumption '{one_line(name)}'",
+                f"did you mean {near[0]}?" if near else "docs/thesis.md lists the assumptions",
             )
         wanted = UNITS[base[name].unit][0] if name in base else declared[name]
         if UNITS[entry.unit][0] != wanted:
@@ -173,16 +173,16 @@ def assumptions(
 
 
 def units_of(dimension: str) -> str:
-    """The units in which a figure may be given that models compute in ``dimension``."""
+    """The units in which a figure of ``dimension`` may be given."""
     return " or ".join(unit for unit, (found, _) in UNITS.items() if found == dimension)
 
 
 def parse(text: str, where: str) -> dict[str, Assumption]:
-    """The entries of ``text`` (TOML), by dotted name; ``where`` names it in an error.
+    """The entries of ``text`` (TOML), by dotted name; ``where`` names the text in errors.
 
     Raises:
-        AssumptionError: not TOML, or an entry without value, range, unit, source, date or
-            kind, with another key, or with a range that does not hold its value.
+        AssumptionError: the text is not TOML, or an entry lacks a value, range, unit, source, date
+            or kind, has an unknown key, or has a value outside its range.
     """
     try:
         document = parse_toml(text.encode())
@@ -199,7 +199,7 @@ def _read(path: Path) -> str:
     except (SchemaError, UnicodeDecodeError) as error:
         reason = str(error) if isinstance(error, SchemaError) else "cannot be read: not text"
         if not reason.startswith("cannot"):
-            reason = f"is {reason}"  # a directory, or larger than what is read
+            reason = f"is {reason}"  # a directory, or too large
         raise AssumptionError(
             f"{shown(path)} {reason}", "--assumptions takes a TOML file"
         ) from None
@@ -208,7 +208,7 @@ def _read(path: Path) -> str:
 def _tables(
     table: Mapping[str, Any], prefix: str, where: str
 ) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """The innermost tables: those that hold no table."""
+    """The innermost tables, which contain no further table."""
     for key, value in table.items():
         name = f"{prefix}{key}"
         if not isinstance(value, dict):
@@ -244,11 +244,11 @@ def _entry(name: str, table: Mapping[str, Any], where: str) -> Assumption:
 
 
 def checked(entry: Assumption, where: str) -> Assumption:
-    """``entry``, made of something else than a table.
+    """``entry`` after a check; for entries that do not come from a table.
 
     Raises:
-        AssumptionError: one line that begins with ``where``: its numbers are no range, or none
-            of its unit.
+        AssumptionError: its numbers do not form a range, or are invalid for its unit; the one-line
+            message begins with ``where``.
     """
     table = {**asdict(entry), "kind": str(entry.kind)}
     try:
@@ -264,7 +264,7 @@ _KEYS_HINT = f"the keys are {', '.join(_KEYS)}"
 
 
 class _Refused(Exception):
-    """What is wrong with an entry, and what to do."""
+    """The fault of an entry, and a hint."""
 
     def __init__(self, message: str, hint: str = "docs/thesis.md shows an entry") -> None:
         super().__init__(message, hint)
@@ -301,7 +301,7 @@ def _check_words(table: Mapping[str, Any], high: float) -> None:
         if not isinstance(table[key], str) or not table[key].strip():
             raise _Refused(f"'{key}' is not text")
     if table["unit"] not in UNITS:
-        raise _Refused(f"unit '{table['unit']}' is not known", f"known are {', '.join(UNITS)}")
+        raise _Refused(f"unit '{table['unit']}' is not known", f"known units: {', '.join(UNITS)}")
     if table["kind"] not in set(EntryKind):
         raise _Refused(f"kind '{table['kind']}' is none of {', '.join(EntryKind)}")
     evidence = table.get("evidence")

@@ -1,8 +1,8 @@
-"""What a reader can run: what measures that which decides a claim, and what changes one assumption.
+"""Commands for a reader: measure the inputs of a claim, or change one of its assumptions.
 
-A reader who disagrees with a verdict disagrees with a number behind it.  For every claim one
-number is found whose change moves the verdict, and the command that changes it; the change is
-judged before it is named.
+A reader who disagrees with a verdict disagrees with one of its input numbers. This module finds for
+every claim one number whose change moves the verdict, and the command that changes it. The verdict
+under the change is computed before the command is shown.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from membench.thesis.claims.scenario import Scenario
 from membench.thesis.claims.strength import weak
 
 _BEYOND = 1.001
-"""A flip is found to within a bisection: the command goes a little further."""
+"""Factor beyond the flip, whose position is known only to the bisection's precision."""
 _FACTORS = (1.0, 1.25, 0.8, 2.0, 0.5, 4.0, 0.25, 10.0, 0.1, 100.0, 0.01)
 
 
 @dataclass(frozen=True)
 class Assumed:
-    """``option`` values of `--assume` under which ``moves`` (a claim or a part) ``becomes``."""
+    """``option`` values of `--assume` with which the verdict on ``moves`` ``becomes`` another."""
 
     options: tuple[str, ...]
     moves: str
@@ -39,15 +39,15 @@ class Assumed:
 
     @property
     def command(self) -> str:
-        """The command line that shows it; ``mybox.csv`` stands for the results."""
+        """The command line that shows it; ``mybox.csv`` is a placeholder for the results."""
         options = "".join(f" --assume '{option}'" for option in self.options)
         return f"membench report mybox.csv -o verdicts.json{options}"
 
 
 def measuring(told: Ledger, parts: Iterable[Part]) -> tuple[str, ...]:
-    """The commands that measure what ``parts`` read and judge it; none where nothing is measured.
+    """The commands that measure the inputs of ``parts`` and judge them; empty if none is measured.
 
-    A part that compares two machines needs the same cases of another one.
+    A part that compares two machines needs the same cases from a second one.
     """
     needs = [told.inputs[name] for name in dict.fromkeys(n for p in parts for n in p.measurements)]
     globs = dict.fromkeys(need.select[0] for need in needs)
@@ -69,15 +69,15 @@ def assuming(
     told: Ledger,
     waited: Mapping[str, str],
 ) -> Assumed | None:
-    """The first of the changes that are tried which moves the claim, else one of its parts.
+    """The first change, in a fixed order, that moves the verdict on the claim or on a part.
 
-    Tried are what flips the verdict, where that is an assumption; another kind of evidence for
-    a figure that only a vendor or a forecast gives; a record that is waited for; a measurement
-    that no row gives.
+    The changes in this order: the flip of the verdict, if it is an assumption; another kind of
+    evidence for a figure that only a vendor or a forecast gives; a record that the claim waits for;
+    a measurement that no row provides.
 
     Args:
-        parts: of one claim.
-        waited: what may be given though ``entries`` have no such name, with its unit.
+        parts: the parts of one claim.
+        waited: names that may be given although ``entries`` lack them, with their units.
     """
     now = combine(part.word for part in parts)
     before = {part.part.id: part.word for part in parts}
@@ -102,7 +102,7 @@ def assuming(
 
 
 def moved_scenario(scenario: Scenario, before: Assumptions, after: Assumptions) -> Scenario:
-    """``scenario`` with the draws of the entries that are not what they were."""
+    """``scenario`` with new draws for the entries that changed."""
     values = dict(scenario.values)
     missing = dict(scenario.missing)
     draws = len(next(iter(values.values())))
@@ -139,7 +139,7 @@ def _candidates(
 
 
 def _flipped(flip: Flip, entry: Assumption) -> str:
-    """``entry`` a little beyond the flip, in three digits that lie further out."""
+    """The value of ``entry`` slightly beyond the flip, rounded outwards to three digits."""
     if entry.unit == "year":
         return text_of(entry, entry.value + flip.step * _BEYOND)
     value = entry.value * math.exp(flip.step * _BEYOND)
@@ -152,7 +152,7 @@ def _flipped(flip: Flip, entry: Assumption) -> str:
 
 
 def _better_known(part: Part, entries: Assumptions) -> Iterator[tuple[str, ...]]:
-    """One figure of ``part`` as if somebody else had measured it, at its value and near it."""
+    """Options for one figure of ``part`` as if others had measured it, at and near its value."""
     names = [name for name in part.rests_on or part.assumptions if name in entries]
     for factor in _FACTORS:
         for name in names:
@@ -165,7 +165,7 @@ def _better_known(part: Part, entries: Assumptions) -> Iterator[tuple[str, ...]]
 
 
 def _as_if_measured(names: Sequence[str], told: Ledger) -> Iterator[tuple[str, ...]]:
-    """What is missing at what an H100 reaches, and one of it faster or slower."""
+    """Options for the missing inputs at typical H100 values, and with one of them varied."""
     typical = {name: told.inputs[name].typical for name in names}
     if not typical or not all(typical.values()):
         return

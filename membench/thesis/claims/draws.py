@@ -1,7 +1,7 @@
 """Seeded draws: assumptions by a Latin hypercube, measurements by a bootstrap over rounds.
 
-Every name has a stream of random numbers of its own, so that a further assumption or
-measurement changes no other's draws.
+Every name has its own stream of random numbers, so that a new assumption or measurement does not
+change the draws of the others.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ def _stream(seed: int, name: str) -> np.random.Generator:
 
 
 def latin_hypercube(name: str, low: float, high: float, *, draws: int, seed: int) -> Floats:
-    """``draws`` values of [low, high], one of each of as many equal parts, in random order.
+    """``draws`` values in [low, high], one in each of as many equal parts, in random order.
 
-    Drawn for each name apart, several of these are one Latin hypercube: McKay, Beckman
-    and Conover, Technometrics 21 (1979).
+    With a separate draw for each name, several of these form a Latin hypercube: McKay, Beckman and
+    Conover, Technometrics 21 (1979).
     """
     random = _stream(seed, name)
     places = (random.permutation(draws) + random.random(draws)) / draws
@@ -35,9 +35,9 @@ def latin_hypercube(name: str, low: float, high: float, *, draws: int, seed: int
 
 
 def bootstrap(name: str, rounds: Sequence[float], *, draws: int, seed: int) -> Floats:
-    """``draws`` medians of as many rounds drawn with replacement from ``rounds``, at least one.
+    """``draws`` medians of as many rounds drawn with replacement from ``rounds`` (at least one).
 
-    One round has no spread that could be drawn: all values are the same then.
+    A single round has no spread: all values are then equal.
     """
     values = np.asarray(rounds, float)
     chosen = _stream(seed, name).integers(0, len(values), (draws, len(values)))

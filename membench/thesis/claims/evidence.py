@@ -1,8 +1,8 @@
-"""Which rows speak for an input: selection by case id, one machine at a time.
+"""The rows that are evidence for an input: selection by case id, one machine at a time.
 
-A number of one machine is never mixed with one of another, and only the best case of
-an input counts: what the hardware can do.  Rows that are flagged as served by something
-faster than the tier are no evidence.
+Numbers of different machines are never mixed, and only the best case of an input counts, because it
+shows the ability of the hardware. Rows that are flagged as served by something faster than the tier
+are not used.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ SI: Mapping[Metric, float] = MappingProxyType(
 
 @dataclass(frozen=True)
 class EvidenceRows:
-    """The rows of one case of one machine that stand for an input: one a run.
+    """The rows of one case of one machine that are evidence for an input, one per run.
 
-    ``missing`` says why there is none.
+    ``missing`` is the reason if there are none.
     """
 
     rows: tuple[Row, ...] = ()
@@ -41,12 +41,12 @@ class EvidenceRows:
 
     @property
     def rounds(self) -> tuple[float, ...]:
-        """The round values of all its runs, in SI units; a row without any gives its value."""
+        """The round values of all its runs, in SI units; a row without rounds gives its value."""
         return rounds(self.rows)
 
     @property
     def peak(self) -> float | None:
-        """The peak that its rows state, in SI units; one that was itself measured is none."""
+        """The peak in its rows, in SI units; None if the peak was itself measured."""
         for row in self.rows:
             if row.peak is not None and row.peak_basis is not PeakBasis.MEASURED:
                 return row.peak * SI[row.metric]
@@ -54,7 +54,7 @@ class EvidenceRows:
 
 
 def rounds(rows: Iterable[Row]) -> tuple[float, ...]:
-    """The round values of ``rows`` in SI units; a row without any gives its value."""
+    """The round values of ``rows`` in SI units; a row without rounds gives its value."""
     return tuple(
         value * SI[row.metric]
         for row in rows
@@ -63,7 +63,7 @@ def rounds(rows: Iterable[Row]) -> tuple[float, ...]:
 
 
 def machines(rows: Iterable[Row]) -> dict[str, tuple[Row, ...]]:
-    """``rows`` by machine, in the order in which the machines first stand there."""
+    """``rows`` by machine, in the order of first occurrence."""
     found: dict[str, list[Row]] = {}
     for row in rows:
         found.setdefault(row.machine, []).append(row)
@@ -73,7 +73,7 @@ def machines(rows: Iterable[Row]) -> dict[str, tuple[Row, ...]]:
 def find(need: Input, rows: Sequence[Row]) -> EvidenceRows:
     """The best case of ``need`` in the ``rows`` of one machine.
 
-    Own measurements come before imported ones, and those before cited figures.
+    Measurements of membench take precedence over imported ones, and those over cited figures.
     """
     asked: list[Row] = []
     for pattern in need.select:
@@ -95,17 +95,17 @@ def find(need: Input, rows: Sequence[Row]) -> EvidenceRows:
 
 
 def trusted(rows: Iterable[Row]) -> list[Row]:
-    """The `ok` rows whose number is that of the tier."""
+    """The `ok` rows whose number is not flagged as that of something else than the tier."""
     return [row for row in rows if row.status is Status.OK and OFF_TIER_FLAGS.isdisjoint(row.flags)]
 
 
 def origin(row: Row) -> int:
-    """0 for what membench measured, 1 for another tool's, 2 for a cited figure."""
+    """0 for a measurement of membench, 1 for another tool's, 2 for a cited figure."""
     return 2 if row.cited else 1 if row.imported else 0
 
 
 def badges(rows: Iterable[Row]) -> tuple[Badge, ...]:
-    """What a verdict on ``rows`` must wear."""
+    """The badges of a verdict based on ``rows``."""
     worn = {1: Badge.IMPORTED, 2: Badge.CITED}
     return tuple(worn[place] for place in sorted({origin(row) for row in rows} & worn.keys()))
 

@@ -1,8 +1,8 @@
-"""The smallest single change that would turn a verdict into another.
+"""The smallest single change of an input that changes a verdict.
 
-One input at a time is moved, all its draws alike, until the verdict changes: by a
-factor, or by years where it is a date.  Sizes are compared as |ln factor|, so that
-halving and doubling count alike, and a year counts as much as a factor of e.
+One input at a time is moved, all its draws together, until the verdict changes: by a factor, or by
+years if it is a date. Steps are compared as |ln factor|, so that halving and doubling count alike,
+and a year counts as much as a factor of e.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from membench.thesis.claims.scenario import NoData
 _LADDER = tuple(math.log(f) for f in (1.05, 1.1, 1.2, 1.35, 1.6, 2, 3, 5, 10, 30, 100))
 _BISECTIONS = 7
 _ONE_WAY = math.log(2)
-"""Within a factor of two a change is taken to lead one way only: its end is tried alone."""
+"""Within a factor of two the verdict is assumed monotonic: only the end of the range is tried."""
 
 Judge = Callable[[str, float], ClaimVerdict]
-"""(name, step) -> the verdict where that input is moved so; raises `NoData`."""
+"""(name, step) -> the verdict with that input moved by the step; raises `NoData`."""
 
 
 @dataclass(frozen=True)
 class Flip:
-    """``name`` moved by ``step`` (ln factor, or years) gives ``becomes``."""
+    """Moving ``name`` by ``step`` (ln factor, or years) gives the verdict ``becomes``."""
 
     name: str
     step: float
@@ -41,10 +41,10 @@ def smallest_flip(
     """The smallest change of one of ``names`` that changes the verdict ``now``.
 
     Args:
-        limits: name -> the largest step upwards, such as that to a share of 1.
+        limits: name -> the largest upward step, such as the one to a share of 1.
 
     Returns:
-        None where no change up to a hundredfold does.
+        None if no change up to a hundredfold changes it.
     """
     best: Flip | None = None
     for name in names:
@@ -63,7 +63,7 @@ def _search(judge: Judge, name: str, now: ClaimVerdict, sign: float, bound: floa
         try:
             return judge(name, sign * size)
         except NoData:
-            return now  # what cannot be drawn is no verdict to arrive at
+            return now  # without draws there is no verdict to flip to
 
     below = 0.0
     for size in _LADDER if bound > _ONE_WAY else (bound,):

@@ -1,9 +1,9 @@
-"""Assumptions given one by one, as text: ``NAME=VALUE [UNIT] [as KIND]``.
+"""Assumptions given as single texts: ``NAME=VALUE [UNIT] [as KIND]``.
 
 ``system.link=50`` keeps the unit and moves the range with the value; ``system.link=40..60 GB/s``
-states the range, whose middle is the value; ``... as measured elsewhere`` says what kind of
-evidence it is.  A record that a claim waits for and a measurement that no row gives have no
-unit to keep, so that theirs has to be given.
+gives the range, and its middle is the value; ``... as measured elsewhere`` gives the kind of
+evidence. A record that a claim waits for, or a measurement that no row provides, has no unit yet,
+so it must be given.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ _HINT = "NAME=VALUE, as in system.link=50, 'system.link=40..60 GB/s'"
 
 
 def waited_for(told: Ledger, entries: Assumptions) -> dict[str, str]:
-    """What may be given though ``entries`` have no such name, with the unit of models.
+    """Names that may be given although ``entries`` lack them, with the unit that models use.
 
-    Those are records that parts wait for, and measurements that an assumption can stand for.
+    These are records that parts wait for, and measurements that an assumption can replace.
     """
     records = {
         name: UNITS[one.unit][0] for name, one in told.awaited.items() if name not in entries
@@ -57,10 +57,10 @@ def waited_for(told: Ledger, entries: Assumptions) -> dict[str, str]:
 def assumed(
     override: Path | None = None, assume: Sequence[str] = (), today: date | None = None
 ) -> Assumptions:
-    """What verdicts assume: what is shipped, then what ``override`` and ``assume`` say.
+    """The assumptions of verdicts: the shipped ones, changed by ``override`` and ``assume``.
 
     Raises:
-        AssumptionError: that file does not stand, or one of ``assume``.
+        AssumptionError: the file or an entry of ``assume`` is invalid.
     """
     told = ledger()
     entries = assumptions(override, declared=waited_for(told, assumptions()))
@@ -72,14 +72,14 @@ def assumed(
 def given(
     texts: Iterable[str], base: Assumptions, further: Mapping[str, str], today: date
 ) -> Assumptions:
-    """``base`` with what each of ``texts`` says in place of its namesake.
+    """``base`` with the entries in ``texts`` replacing those of equal name.
 
     Args:
-        further: other names that may be given, with the unit that models compute theirs in.
-        today: when it was given.
+        further: other names that may be given, with the unit that models use for them.
+        today: the date of the new entries.
 
     Raises:
-        AssumptionError: one line that quotes the text and says what is wrong with it.
+        AssumptionError: the one-line message quotes the text and names the fault.
     """
     found = dict(base)
     for text in texts:
@@ -98,8 +98,8 @@ def _entry(text: str, base: Assumptions, further: Mapping[str, str], today: date
     if before is None and name not in further:
         near = difflib.get_close_matches(name, sorted(base.keys() | further.keys()), n=1)
         raise AssumptionError(
-            f"--assume '{shown}': nothing uses an assumption '{one_line(name)}'",
-            f"did you mean {near[0]}?" if near else "docs/thesis.md says what is used",
+            f"--assume '{shown}': unknown assumption '{one_line(name)}'",
+            f"did you mean {near[0]}?" if near else "docs/thesis.md lists the assumptions",
         )
     if unit is None and before is None:
         raise AssumptionError(
@@ -110,7 +110,7 @@ def _entry(text: str, base: Assumptions, further: Mapping[str, str], today: date
     if unit not in UNITS:
         raise AssumptionError(
             f"--assume '{shown}': unit '{one_line(unit)}' is not known",
-            f"known are {', '.join(UNITS)}",
+            f"known units: {', '.join(UNITS)}",
         )
     wanted = UNITS[before.unit][0] if before else further[name]
     if UNITS[unit][0] != wanted:
@@ -121,7 +121,7 @@ def _entry(text: str, base: Assumptions, further: Mapping[str, str], today: date
     if kind is not None and kind not in set(EvidenceKind):
         raise AssumptionError(
             f"--assume '{shown}': '{one_line(kind)}' is not a kind of evidence",
-            f"they are {', '.join(EvidenceKind)}",
+            f"the kinds are {', '.join(EvidenceKind)}",
         )
     value, low, high = _range(match, before, unit)
     evidence = EvidenceKind(kind) if kind else before.evidence if before else None
@@ -143,7 +143,7 @@ def _entry(text: str, base: Assumptions, further: Mapping[str, str], today: date
 def _range(
     match: re.Match[str], before: Assumption | None, unit: str
 ) -> tuple[float, float, float]:
-    """(value, low, high): the stated range, else that of the entry before, moved with the value."""
+    """(value, low, high): the stated range, or the range before, scaled with the value."""
     low = float(match["low"])
     if match["high"] is not None:
         high = float(match["high"])
@@ -155,12 +155,12 @@ def _range(
         return low, before.low + step, before.high + step
     factor = low / before.value
     most = 1.0 if unit == "share" else float("inf")
-    # The minimum and the maximum: rounding must not move an end across the value.
+    # min and max, because rounding must not move an end across the value.
     return low, min(low, before.low * factor), max(low, min(most, before.high * factor))
 
 
 def text_of(entry: Assumption, value: float, kind: EvidenceKind | None = None) -> str:
-    """What `given` reads as ``entry`` moved to ``value``, in its unit."""
+    """The text from which `given` reads ``entry`` moved to ``value``, in its unit."""
     unit = "" if entry.unit in ("1", "share") else f" {entry.unit}"
     stated = "" if kind is None else f" as {kind}"
     return f"{entry.name}={value:.6g}{unit}{stated}"

@@ -1,4 +1,4 @@
-"""The verdict on one part of a claim: drawn, judged, and what would flip it."""
+"""The verdict on one part of a claim: draws, judgement, and the flip."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from membench.thesis.claims.verdict_words import strata_words
 
 WordKey = tuple[str, VerdictThresholds, str, float]
 Words = dict[WordKey, ClaimVerdict]
-"""(statistic, rule, input, step) -> the verdict where that input is moved so."""
+"""(statistic, rule, input, step) -> the verdict with that input moved by the step."""
 
 
 @dataclass(frozen=True)
 class VariantDraws:
-    """The draws of one model, baseline or trace, and what they alone would say."""
+    """The draws of one model, baseline or trace, and the judgement on them alone."""
 
     name: str
     draws: Floats
@@ -41,20 +41,20 @@ class VariantDraws:
 
 @dataclass(frozen=True, kw_only=True)
 class PartVerdict:
-    """A verdict on one part.
+    """The verdict on one part.
 
     Attributes:
-        why: a few words beside an inconclusive verdict whose draws do not say why: "no data",
+        why: a few words for an inconclusive verdict whose draws do not show the reason: "no data",
             "strata disagree", "forecasts alone".
-        judgement: over the draws of all variants; None without draws.
-        strata: the same of groups of variants; where they disagree the verdict is inconclusive.
-        kinds: of the evidence and assumptions that were read, the strongest first.
-        rows: the evidence, by input.
-        missing: inputs without a value, and why.
+        judgement: judgement over the draws of all variants; None without draws.
+        strata: the same for groups of variants; if they disagree the verdict is inconclusive.
+        kinds: kinds of the evidence and assumptions that were read, the strongest first.
+        rows: the rows that are evidence, by input.
+        missing: inputs without a value, and the reasons.
         used: the assumptions and records that were read.
-        note: what must be said of the evidence.
-        as_of: the newest date of what was read; None where nothing has one.
-        weak: whether its evidence can carry no verdict: vendor figures or forecasts alone.
+        note: a caveat about the evidence.
+        as_of: the newest date of all inputs; None if none has a date.
+        weak: whether its evidence is too weak for a verdict: only vendor figures or forecasts.
     """
 
     part: Part
@@ -77,11 +77,11 @@ class PartVerdict:
 
 
 class Sensitivity:
-    """Verdicts where one input is moved; parts that share a statistic share the work.
+    """Verdicts with one input moved; parts with the same statistic share the work.
 
     Args:
-        shared, own: what is known, and what comes to it, of parts that read no machine and of
-            those that read the machine of ``scenario``.
+        shared, own: caches of verdicts, for parts that read no machine and for parts that read the
+            machine of ``scenario``.
     """
 
     def __init__(self, scenario: Scenario, shared: Words, own: Words | None = None) -> None:
@@ -90,7 +90,7 @@ class Sensitivity:
         self._shared = shared
 
     def word(self, part: Part, name: str, step: float) -> ClaimVerdict:
-        """The verdict on ``part``; raises `NoData` where nothing can be drawn."""
+        """The verdict on ``part``; raises `NoData` if nothing can be drawn."""
         assert part.thresholds is not None
         key = (part.statistic, part.thresholds, name, step)
         known = self._own if reads_machine(part) else self._shared
@@ -101,14 +101,14 @@ class Sensitivity:
 
 
 def reads_machine(part: Part) -> bool:
-    """Whether ``part`` depends on the machine; else it is the same for every one."""
+    """Whether ``part`` depends on the machine; otherwise it is the same for every machine."""
     return bool(part.measurements or part.device)
 
 
 def judge_part(
     part: Part, scenario: Scenario, entries: Assumptions, moved: Sensitivity | None = None
 ) -> PartVerdict:
-    """The verdict on ``part`` in ``scenario``, with what would flip it."""
+    """The verdict on ``part`` in ``scenario``, with the change that would flip it."""
     names = names_of(part, scenario)
     rows = {name: scenario.rows[name] for name in part.measurements if name in scenario.rows}
     substituted = [
@@ -155,7 +155,7 @@ def judge_part(
 
 
 def word_in(part: Part, scenario: Scenario, entries: Assumptions) -> ClaimVerdict:
-    """The verdict on ``part`` alone, without what flips it."""
+    """The verdict on ``part``, without the change that would flip it."""
     if part.thresholds is None:
         return ClaimVerdict.NOT_TESTABLE
     rows = {name: scenario.rows[name] for name in part.measurements if name in scenario.rows}
@@ -167,7 +167,7 @@ def word_in(part: Part, scenario: Scenario, entries: Assumptions) -> ClaimVerdic
 
 
 def _as_of(rows: Mapping[str, Sequence[Row]], used: Iterable[Assumption]) -> date | None:
-    """The newest date of rows (when they were measured) and entries (when they were stated)."""
+    """The newest date of rows (when measured) and entries (when stated)."""
     days = [entry.date for entry in used]
     days += [
         date.fromisoformat(row.started[:10])
@@ -194,7 +194,7 @@ def _judged(
     present = [name for name in names if name in scenario.values]
 
     bars = tornado(STATISTICS[part.statistic], scenario, present, _ranges(entries, present))
-    # What moves it most first: the nearer a flip is found, the less of the others is searched.
+    # The strongest input first: the nearer its flip, the shorter the search for the others.
     first = dict.fromkeys([*(bar.name for bar in bars), *present])
 
     def flipped(name: str, step: float) -> ClaimVerdict:
@@ -220,7 +220,7 @@ def _judged(
             for (name, draws), own in zip(drawn.items(), whole.variants, strict=True)
         ),
         strata=whole.strata,
-        # No change of a number makes more of evidence that can carry no verdict.
+        # If the evidence is too weak for a verdict, no change of a number helps.
         flip=None
         if lack is not None
         else smallest_flip(flipped, first, whole.word, limits(entries, present)),
@@ -238,10 +238,10 @@ def _pooled(reason: str) -> Message:
 
 
 def _note(part: Part, scenario: Scenario) -> str:
-    """Of a pair, what must be said of it; and which measurements are another machine's."""
+    """The caveat of a pair of machines, and the measurements taken from another machine."""
     lines = [scenario.pair_note] if "pair-rate" in part.measurements and scenario.pair_note else []
     lines += [
-        tr("{case} is that of {machine}.", case=row.case, machine=row.machine)
+        tr("{case} comes from {machine}.", case=row.case, machine=row.machine)
         for name in part.measurements
         if name in scenario.borrowed
         for row in scenario.rows[name][:1]
@@ -250,7 +250,7 @@ def _note(part: Part, scenario: Scenario) -> str:
 
 
 def names_of(part: Part, scenario: Scenario) -> tuple[str, ...]:
-    """What ``part`` reads, by the names of `Scenario`."""
+    """The names in `Scenario` that ``part`` reads."""
     devices = [device_key(scenario.device, what) for what in part.device] if scenario.device else []
     return (*part.measurements, *devices, *part.assumptions)
 
@@ -268,9 +268,9 @@ def _ranges(entries: Assumptions, names: Iterable[str]) -> dict[str, tuple[float
 
 
 def limits(entries: Assumptions, names: Iterable[str]) -> dict[str, float]:
-    """A share cannot be moved beyond 1."""
+    """The largest upward steps of ``names``: a share cannot exceed 1."""
     return {
-        name: -math.log(entries[name].high) * (1 - 1e-9)  # rounding must not lead above it
+        name: -math.log(entries[name].high) * (1 - 1e-9)  # rounding must not exceed 1
         for name in names
         if name in entries and entries[name].unit == "share"
     }

@@ -1,8 +1,8 @@
-"""Verdicts where one input is moved, kept between reports.
+"""A cache, between reports, of verdicts with one input moved.
 
-What flips a claim is found by hundreds of verdicts on moved inputs, which follow from the
-draws, the assumptions and the source alone: of the shipped assumptions they never change, and
-of a machine only with its results file.
+The search for a flip computes hundreds of verdicts on moved inputs. They depend only on the draws,
+the assumptions and the source code: for the shipped assumptions they never change, and for a
+machine only with its results file.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _SOURCES = (Path(__file__).parents[1], Path(membench.core.terms.__file__))
 
 @contextmanager
 def kept_words(scenario: Scenario, words: Words) -> Iterator[None]:
-    """Add to ``words`` what is kept of ``scenario``, and keep what comes to them."""
+    """Load the cached verdicts of ``scenario`` into ``words``, and store new ones afterwards."""
     key = _key(scenario)
     content = load(_DIRECTORY, key)
     if content is not None:
@@ -39,7 +39,7 @@ def kept_words(scenario: Scenario, words: Words) -> Iterator[None]:
 
 
 def _key(scenario: Scenario) -> str:
-    """Of all that a statistic sees, and of the sources of all statistics."""
+    """A hash of all inputs of a statistic and of the source code of all statistics."""
     digest = hashlib.sha256()
     for name, values in sorted(scenario.values.items()):
         digest.update(f"{name} {values.shape} {name in scenario.dates}\n".encode())

@@ -1,7 +1,7 @@
-"""Kinds of evidence: what a figure or a verdict rests on, the strongest first.
+"""Kinds of evidence for a figure or a verdict, the strongest first.
 
-A vendor's figure held against the same vendor's claim confirms the quotation and not the
-claim, and a forecast of an outcome is no outcome: neither carries a verdict alone.
+A vendor's figure compared with the same vendor's claim confirms the quotation and not the claim,
+and a forecast of an outcome is not an outcome: neither is enough for a verdict.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from enum import StrEnum
 
 
 class EvidenceKind(StrEnum):
-    """Ordered by what may be concluded from it."""
+    """Kinds of evidence in the order of their strength."""
 
     HERE = "measured here"
-    ELSEWHERE = "measured elsewhere"  # measured, counted or dated by somebody, and published
+    ELSEWHERE = "measured elsewhere"  # measured, counted or dated by others, and published
     MODEL = "model"  # computed from other figures, or a convention
-    VENDOR = "vendor"  # stated by whoever sells it
-    FORECAST = "forecast"  # stated before it could be known
+    VENDOR = "vendor"  # stated by the vendor
+    FORECAST = "forecast"  # stated before the outcome
 
 
 DECIDING = frozenset({EvidenceKind.HERE, EvidenceKind.ELSEWHERE, EvidenceKind.MODEL})

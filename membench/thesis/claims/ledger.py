@@ -1,9 +1,9 @@
-"""The ledger: the claims, stated so that they can fail, loaded from `claims.toml`.
+"""The ledger: the claims in falsifiable form, loaded from `claims.toml`.
 
-A claim has parts, and each part one statistic with a direction, two thresholds and
-the shares of draws that must lie beyond them.  The file is refused where a claim has
-no source or date, a threshold makes no sense, or a part says neither how it is
-decided nor why it cannot be.
+A claim has parts, and each part has one statistic with a direction, two thresholds and the shares
+of draws that must be beyond them. The file is rejected if a claim has no source or date, if a
+threshold is invalid, or if a part has neither a rule for its verdict nor a reason why there is
+none.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ from membench.thesis.claims.rule import Direction, VerdictThresholds
 
 
 class LedgerError(MembenchError):
-    """The ledger does not stand as it is written."""
+    """An invalid ledger."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Input:
-    """A measurement that parts ask for by name.
+    """A measurement that parts read by name.
 
     Attributes:
-        select: globs of case ids, as `--select` takes them; the first that finds rows counts.
-        part: what must be measured for it: GPU, SSD, host memory.
-        peak: the field of a device in the assumptions that is its peak; empty for none.
-        machines: 2 where the input is a ratio between two machines.
-        typical: about what an H100 reaches, as ``700 TFLOP/s``: an example to assume; no verdict
-            reads it.
+        select: globs of case ids, as in `--select`; the first that matches rows counts.
+        part: the part of the machine that must be measured: GPU, SSD, host memory.
+        peak: the field of a device's assumptions with its peak; empty for none.
+        machines: 2 if the input is a ratio between two machines.
+        typical: approximate value of an H100, such as ``700 TFLOP/s``: an example for `--assume`
+            that no verdict reads.
     """
 
     name: str
@@ -52,7 +52,7 @@ class Input:
 
     @property
     def dimension(self) -> str:
-        """The unit in which models compute it."""
+        """The unit that models use for it."""
         return _DIMENSIONS[self.metric]
 
 
@@ -68,12 +68,13 @@ _DIMENSIONS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Awaited:
-    """A record that some part waits for.
+    """A record that a part waits for.
 
     Attributes:
-        what: it counts, in words.
-        unit: in which it is given.
-        example: a value that would decide: an example to assume; no verdict reads it.
+        what: the quantity in words.
+        unit: unit in which it is given.
+        example: a value that would decide the part: an example for `--assume` that no verdict
+            reads.
     """
 
     name: str
@@ -87,17 +88,18 @@ class Part:
     """One proposition of a claim.
 
     Attributes:
-        id: of the claim and a letter, or the claim's own where it has one part.
+        id: the claim's id and a letter, or only the claim's id if it has one part.
         decided_by: the statistic in words.
-        statistic: its name in `membench.thesis.claims.statistics`; empty where nothing decides.
-        thresholds: None exactly where there is no statistic.
+        statistic: its name in `membench.thesis.claims.statistics`; empty if no statistic can
+            decide.
+        thresholds: None if and only if there is no statistic.
         measurements: names of the inputs that it reads.
         assumptions: names of the assumptions and records that it reads.
         device: fields of the measured device that it reads (``device.<this one>.<field>``).
-        rests_on: those of measurements and assumptions that decide it; empty for all. A verdict
-            is no stronger than the best kind of evidence among them.
-        traces: whether it replays the shipped traces, which somebody else recorded.
-        waits_for: what would decide it, or why nothing here can.
+        rests_on: the measurements and assumptions that decide it; empty for all. A verdict is no
+            stronger than the best kind of evidence among them.
+        traces: whether it replays the shipped traces, which others recorded.
+        waits_for: the evidence that would decide it, or why membench cannot decide it.
     """
 
     id: str
@@ -120,12 +122,13 @@ class Claim:
     """One sentence of the thesis.
 
     Attributes:
-        quote: in the words of the source (Traditional Chinese).
-        quantity: what is claimed, as a number or a rank.
-        notes: what stands beside the verdict, such as "misattributed".
-        contrary: public evidence that points the other way, or that a verdict must be held against.
-        not_found: facts that were looked for and are in no source at hand.
-        borrows: whether a machine that lacks a measurement takes it from another one at hand.
+        quote: the original words (Traditional Chinese).
+        quantity: the claimed quantity, as a number or a rank.
+        notes: remarks beside the verdict, such as "misattributed".
+        contrary: public evidence against the claim, or that a verdict must be compared with.
+        not_found: facts that were searched for and are in no available source.
+        borrows: whether a machine that lacks a measurement takes it from another machine in the
+            input.
     """
 
     id: str
@@ -150,8 +153,8 @@ class Ledger:
     """All claims of one published text.
 
     Attributes:
-        source, date: who said it, and when.
-        inputs, awaited: by name.
+        source, date: its author and date.
+        inputs, awaited: measurements and awaited records, by name.
     """
 
     source: str
@@ -162,7 +165,7 @@ class Ledger:
 
     @property
     def names(self) -> frozenset[str]:
-        """Every assumption and record that some part reads."""
+        """Every assumption and record that a part reads."""
         return frozenset(name for part in self.parts for name in part.assumptions)
 
     @property
@@ -171,10 +174,10 @@ class Ledger:
         return tuple(part for claim in self.claims for part in claim.parts)
 
     def claim(self, name: str) -> Claim:
-        """The claim ``name``, also by the id of one of its parts (``C13a``), in any case.
+        """The claim ``name``, or the one with the part ``name`` (``C13a``); case-insensitive.
 
         Raises:
-            NothingMatched: there is none.
+            NothingMatched: there is no such claim.
         """
         wanted = re.sub(r"(?<=\d)[A-H]$", "", name.upper())
         for claim in self.claims:
@@ -182,13 +185,13 @@ class Ledger:
                 return claim
         last = self.claims[-1].id
         raise NothingMatched(
-            f"there is no claim '{name}'", f"they are {self.claims[0].id} to {last}"
+            f"there is no claim '{name}'", f"the claims are {self.claims[0].id} to {last}"
         )
 
 
 @cache
 def ledger() -> Ledger:
-    """The ledger that membench ships."""
+    """The shipped ledger."""
     return parse_ledger((files(__package__) / "claims.toml").read_text(encoding="utf-8"))
 
 
@@ -196,7 +199,7 @@ def parse_ledger(text: str) -> Ledger:
     """The ledger in ``text``: TOML of ``[report]``, ``[input.NAME]`` and ``[[claim]]`` with parts.
 
     Raises:
-        LedgerError: one line that names what is wrong, and where.
+        LedgerError: the one-line message names the fault and its place.
     """
     try:
         document = tomllib.loads(text)
@@ -261,7 +264,7 @@ def _claim(table: Mapping[str, Any], number: int) -> Claim:
     values = {("parts" if key == "part" else key): value for key, value in table.items()}
     _check_keys(Claim, values, where, optional={"notes", "contrary", "not_found", "borrows"})
     if not re.fullmatch(r"C\d\d", values["id"]):
-        raise LedgerError(f"{where}: an id is C and two digits")
+        raise LedgerError(f"{where}: an id must be C and two digits")
     single = len(values["parts"]) == 1
     try:
         return Claim(
@@ -338,7 +341,7 @@ def _check_keys(
     optional: set[str],
     given: frozenset[str] | set[str] = frozenset(),
 ) -> None:
-    """``given`` keys are not of the file; of the rest, all but the ``optional`` must be there."""
+    """Check keys: ``given`` ones are not allowed; all others but the ``optional`` are required."""
     known = {one.name: one for one in fields(cls) if one.name not in given}
     for name in sorted(known.keys() - optional):
         if not table.get(name) and table.get(name) != []:

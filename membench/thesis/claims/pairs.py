@@ -1,7 +1,7 @@
-"""Two machines as one experiment: what changes with memory bandwidth where compute does not.
+"""Two machines as one experiment: the effect of memory bandwidth at equal compute.
 
-The pair that decides is an H100 and an H200: the same tensor rates, 3.35 against
-4.8 TB/s.  Machines that differ in compute as well show nothing of bandwidth alone.
+The deciding pair is an H100 and an H200: equal tensor rates, 3.35 against 4.8 TB/s. Machines that
+also differ in compute cannot show the effect of bandwidth alone.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from membench.thesis.claims.evidence import EvidenceRows, find, origin, trusted
 from membench.thesis.claims.ledger import Input
 
 LEAST_RATIO = 1.1
-"""Bandwidths nearer than this cannot show an elasticity."""
+"""Minimum ratio of bandwidths from which an elasticity can be estimated."""
 MOST_RATIO = 1.1
-"""FLOPS further apart than this make it no controlled experiment."""
+"""Maximum ratio of FLOPS at which the experiment counts as controlled."""
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,9 @@ class MachinePair:
     """This machine and another one.
 
     Attributes:
-        bandwidth: HBM read of this machine and of the other.
-        rates: by case and statistic, its rows here and there.
-        compared: whether the FLOPS of both are known to be alike.
+        bandwidth: HBM read bandwidth of this machine and of the other.
+        rates: by case and statistic, the rows of both machines.
+        compared: whether the FLOPS of both are known to be equal.
     """
 
     bandwidth: tuple[EvidenceRows, EvidenceRows]
@@ -40,7 +40,7 @@ class MachinePair:
 
 @dataclass(frozen=True)
 class NoPair:
-    """Why there is none."""
+    """The reason why there is no pair."""
 
     reason: str
 
@@ -51,13 +51,12 @@ def find_pair(
     inputs: Mapping[str, Input],
     flops: tuple[float | None, Sequence[float | None]],
 ) -> MachinePair | NoPair:
-    """The other machine whose HBM bandwidth is furthest from this one's.
+    """The other machine whose HBM bandwidth differs most from this one's.
 
     Args:
-        own, others: rows of this machine, and of each other.
-        inputs: those of the ledger.
-        flops: what is assumed of this machine's compute and each other's, for where it is not
-            measured.
+        own, others: rows of this machine, and of each other machine.
+        inputs: the inputs of the ledger.
+        flops: assumed FLOP/s of this machine and of each other, used if not measured.
     """
     here = find(inputs["hbm-read"], own)
     if not here.rows:
@@ -95,14 +94,14 @@ def find_pair(
         return max(found, key=lambda item: item[0])[1]
     return NoPair(
         clauses(reasons)
-        or tr("it takes decode/ and hbm/read of a second machine that computes as fast")
+        or tr("requires decode/ and hbm/read of a second machine with equal compute")
     )
 
 
 def _rates(
     need: Input, own: Sequence[Row], other: Sequence[Row]
 ) -> dict[str, tuple[EvidenceRows, EvidenceRows]]:
-    """The decode cases that both machines measured alike."""
+    """The decode cases that both machines have in the same version, metric and statistic."""
 
     def by_case(rows: Sequence[Row]) -> dict[tuple[object, ...], list[Row]]:
         found: dict[tuple[object, ...], list[Row]] = {}
@@ -127,7 +126,7 @@ def _rates(
 
 
 def inverted(found: EvidenceRows) -> bool:
-    """Whether a lower number of these rows is a higher rate."""
+    """Whether a lower number in these rows means a higher rate."""
     return found.rows[0].better is Better.LOWER
 
 

@@ -1,9 +1,9 @@
 """The one rule by which every claim is decided.
 
-A statistic is drawn many times.  With p draws in a hundred at or beyond the
-supporting threshold the part is supported, with as many at or beyond the other one
-contradicted, else inconclusive.  Because the thresholds are apart and the two shares
-sum to more than one, no draws satisfy both.
+A statistic is drawn many times. If the required share of the draws is at or beyond the supporting
+threshold, the part is supported; if the required share is at or beyond the contradicting threshold,
+it is contradicted; otherwise it is inconclusive. Because the thresholds differ and the two required
+shares add up to more than one, both conditions cannot hold at once.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Counts = NDArray[np.intp]
 
 
 class Direction(StrEnum):
-    """Which values of a statistic speak for the claim."""
+    """Which values of a statistic support the claim."""
 
     HIGHER = "higher"
     LOWER = "lower"
@@ -30,15 +30,16 @@ class Direction(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class VerdictThresholds:
-    """When a part is supported, and when contradicted.
+    """The conditions under which a part is supported or contradicted.
 
     Attributes:
-        supports: at or beyond it (in ``direction``) a draw speaks for the claim.
-        contradicts: at or beyond it (the other way) a draw speaks against it.
-        share, contradicting_share: of the draws that must speak so.
+        supports: a draw at or beyond it (in ``direction``) supports the claim.
+        contradicts: a draw at or beyond it (in the opposite direction) contradicts the claim.
+        share, contradicting_share: required share of such draws.
 
     Raises:
-        ValueError: the thresholds are not apart, or the shares allow both verdicts at once.
+        ValueError: the thresholds do not fit ``direction``, or the shares allow both verdicts at
+            once.
     """
 
     direction: Direction
@@ -55,14 +56,14 @@ class VerdictThresholds:
                 f"do not fit the direction '{self.direction}'"
             )
         if not (0 < self.share <= 1 and 0 < self.contradicting_share <= 1):
-            raise ValueError("a share of the draws is above 0 and at most 1")
+            raise ValueError("a share of the draws must be above 0 and at most 1")
         if self.share + self.contradicting_share <= 1:
             raise ValueError("the shares sum to 1 or less: both verdicts could hold at once")
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """A verdict, and the shares of the draws that speak for and against it."""
+    """A verdict, and the shares of the draws that support and contradict the claim."""
 
     word: ClaimVerdict
     supporting: float
@@ -70,15 +71,15 @@ class Judgement:
 
 
 def judge(draws: Floats, thresholds: VerdictThresholds) -> Judgement:
-    """The verdict on ``draws`` (of any shape, at least one); NaN speaks for neither side."""
+    """The verdict on ``draws`` (any shape, at least one); NaN counts for neither side."""
     supporting, contradicting = counts(np.ravel(draws), thresholds)
     return judged(int(supporting) / draws.size, int(contradicting) / draws.size, thresholds)
 
 
 def counts(draws: Floats, thresholds: VerdictThresholds) -> tuple[Counts, Counts]:
-    """Of each row of ``draws`` ([..., draws]), how many speak for and how many against the claim.
+    """For each row of ``draws`` ([..., draws]), the numbers that support and contradict the claim.
 
-    Counts, not shares: sums of them are exact, and a share at the threshold counts.
+    Counts, not shares, because their sums are exact and a share equal to the threshold counts.
     """
     if thresholds.direction is Direction.HIGHER:
         for_it, against = draws >= thresholds.supports, draws <= thresholds.contradicts
@@ -88,7 +89,7 @@ def counts(draws: Floats, thresholds: VerdictThresholds) -> tuple[Counts, Counts
 
 
 def judged(supporting: float, contradicting: float, thresholds: VerdictThresholds) -> Judgement:
-    """The verdict where these shares of the draws speak for and against the claim."""
+    """The verdict for these shares of supporting and contradicting draws."""
     if supporting >= thresholds.share:
         word = ClaimVerdict.SUPPORTED
     elif contradicting >= thresholds.contradicting_share:
@@ -99,10 +100,10 @@ def judged(supporting: float, contradicting: float, thresholds: VerdictThreshold
 
 
 def combine(words: Iterable[ClaimVerdict]) -> ClaimVerdict:
-    """The verdict on a claim from those on its parts.
+    """The verdict on a claim from the verdicts on its parts.
 
-    One part that fails contradicts the claim; only all of them support it.  Parts that
-    cannot be tested here do not count, unless there is no other.
+    One contradicted part contradicts the claim; it is supported only if all parts are. Parts that
+    cannot be tested here do not count, unless there are no others.
     """
     tested = {word for word in words if word is not ClaimVerdict.NOT_TESTABLE}
     if not tested:

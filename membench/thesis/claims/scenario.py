@@ -1,4 +1,4 @@
-"""What a statistic sees: draws of measurements and assumptions by name, in SI units."""
+"""The inputs of a statistic: draws of measurements and assumptions by name, in SI units."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NO_DATA, _NO_RECORD = tr("no data"), tr("no record")
 
 
 class NoData(Exception):
-    """A statistic cannot be drawn; ``why`` is two words for the verdict, ``reason`` the rest."""
+    """A statistic cannot be drawn; ``why`` is two words for the verdict, ``reason`` a sentence."""
 
     def __init__(self, reason: str, why: str = _NO_DATA) -> None:
         super().__init__(reason)
@@ -31,11 +31,11 @@ class NoData(Exception):
 
 @dataclass(frozen=True)
 class Loan:
-    """What one machine measured, for another one.
+    """A measurement of one machine that another machine borrows.
 
     Attributes:
         values: [draws], SI units.
-        device: slug of its device in the assumptions, of an input of a GPU; else empty.
+        device: slug of its device in the assumptions, for an input of a GPU; otherwise empty.
     """
 
     values: Floats
@@ -50,15 +50,15 @@ class Scenario:
 
     Attributes:
         values: name -> [draws], SI units; ``pair-rate`` is [case, draws].
-        peaks: input -> what the device could do, SI units.
-        missing: name -> why it has no values.
-        device: slug of the measured device in the assumptions; empty where it is not known.
-        rows: input -> the rows behind its values; none where an assumption is substituted.
+        peaks: input -> peak of the device, SI units.
+        missing: name -> the reason why it has no values.
+        device: slug of the measured device in the assumptions; empty if unknown.
+        rows: input -> the rows behind its values; empty if an assumption replaces them.
         pair_cases: the cases of ``pair-rate``, in order.
-        pair_note: what must be said of the pair.
-        dates: names whose values are points in time, years: these move by adding.
-        seed: of the draws.
-        lent: input -> what another machine at hand measured of it, where this one did not.
+        pair_note: a caveat about the pair.
+        dates: names whose values are points in time, in years: these are moved by addition.
+        seed: seed of the draws.
+        lent: input -> another machine's measurement of it, if this machine has none.
         borrowed: the inputs whose values were lent.
     """
 
@@ -78,7 +78,7 @@ class Scenario:
         """The draws of ``name``.
 
         Raises:
-            NoData: there are none; why.
+            NoData: there are none; the message gives the reason.
         """
         if name in self.values:
             return self.values[name]
@@ -90,20 +90,20 @@ class Scenario:
         raise NoData(self.missing.get(name, tr("{name} is not known", name=name)), why)
 
     def of_device(self, what: str) -> Floats:
-        """An assumption on the device that was measured, such as its ``memory``."""
+        """The draws of an assumption on the measured device, such as its ``memory``."""
         if not self.device:
             raise NoData(tr("the {what} of the measured device is not known", what=what))
         return self[device_key(self.device, what)]
 
     def efficiency(self, name: str) -> Floats:
-        """What was measured of ``name`` over the peak of the device; raises `NoData`."""
+        """The measured rate of ``name`` over the device's peak; raises `NoData`."""
         values = self[name]
         if name not in self.peaks:
             raise NoData(tr("{name}: the peak of the device is not known", name=name))
         return values / self.peaks[name]
 
     def borrowing(self) -> Scenario:
-        """The same with what other machines at hand measured of what this one did not."""
+        """The scenario with the other machines' measurements of inputs that this one lacks."""
         if not self.lent:
             return self
         lent = self.lent
@@ -122,24 +122,24 @@ class Scenario:
         )
 
     def only(self, names: Container[str]) -> Scenario:
-        """The values of ``names`` alone, of no machine."""
+        """A scenario with only the values of ``names``, and no machine."""
         values = {name: values for name, values in self.values.items() if name in names}
         return Scenario(values=values, dates=self.dates, seed=self.seed)
 
     def moved(self, name: str, step: float) -> Scenario:
-        """The same with all draws of ``name`` times e^step; a date is ``step`` years later."""
+        """The scenario with all draws of ``name`` times e^step; a date is ``step`` years later."""
         old = self.values[name]
         new = old + step if name in self.dates else old * math.exp(step)
         return replace(self, values={**self.values, name: new})
 
 
 def device_key(device: str, what: str) -> str:
-    """Name of the assumption on ``what`` of ``device``; of no device there is none."""
+    """Name of the assumption on ``what`` of ``device``, which matches nothing if empty."""
     return f"device.{device or 'measured'}.{what}"
 
 
 def device_slug(rows: Iterable[Row], entries: Assumptions) -> str:
-    """The device of the assumptions whose name stands in the ``device`` column of GPU rows."""
+    """The device in the assumptions whose name occurs in the ``device`` column of GPU rows."""
     slugs = sorted({name.split(".")[1] for name in entries if name.startswith("device.")})
     for text in dict.fromkeys(row.device for row in rows):
         words = re.split(r"[^a-z0-9]+", text.lower())
@@ -160,7 +160,7 @@ def assumed(entries: Assumptions, draws: int, seed: int) -> dict[str, Floats]:
 def subjects(
     ledger: Ledger, entries: Assumptions, rows: Sequence[Row], draws: int, seed: int
 ) -> dict[str, Scenario]:
-    """A scenario a machine; without any row, one of assumptions alone."""
+    """One scenario per machine; without any row, one with only assumptions."""
     base = assumed(entries, draws, seed)
     by_machine = machines(rows) or {"": ()}
     slugs = {name: device_slug(own, entries) for name, own in by_machine.items()}
@@ -200,10 +200,10 @@ def subjects(
 
 
 def _lent(name: str, scenarios: Mapping[str, Scenario], ledger: Ledger) -> dict[str, Loan]:
-    """What ``name`` may borrow: of each input that it lacks, the first machine's that has it.
+    """The inputs that ``name`` lacks, each from the first other machine that measured it.
 
-    What belongs to a GPU comes from one GPU: from another of the same kind, or, where ``name``
-    has none, all of it from the first machine that has one.
+    All inputs of a GPU come from one GPU: another one of the same model, or, if ``name`` has no
+    GPU, the first machine with one.
     """
     own = scenarios[name]
     others = [scenario for other, scenario in scenarios.items() if other != name]
@@ -230,7 +230,7 @@ def _lent(name: str, scenarios: Mapping[str, Scenario], ledger: Ledger) -> dict[
 
 
 _GPU = "GPU"
-"""The part of a machine that `Input.part` names so."""
+"""The value of `Input.part` that means a GPU."""
 
 
 def _scenario(
@@ -294,7 +294,9 @@ def _with_pair(scenario: Scenario, pair: MachinePair, draws: int, seed: int) -> 
             ),
         },
         pair_cases=tuple(pair.rates),
-        pair_note="" if pair.compared else tr("Nothing shows that both machines compute alike."),
+        pair_note=""
+        if pair.compared
+        else tr("It is unknown whether both machines have equal compute."),
     )
 
 

@@ -1,9 +1,9 @@
-"""Strata: groups of variants that are judged apart, so that no mix of them decides a verdict.
+"""Strata: groups of variants that are judged separately, so that their mix decides no verdict.
 
-A pooled share is that of a mix: five old models that support a claim can outvote the new
-ones that contradict it.  A statistic is therefore judged for each generation of models, each
-class of GPU, each trace and so on.  Where the strata of one axis disagree, the pooled verdict
-is `inconclusive`, whatever the pooled shares are.
+A pooled share depends on the mix: five old models that support a claim can outvote the new ones
+that contradict it. A statistic is therefore judged for each generation of models, each class of
+GPU, each trace and so on. If the strata of one axis disagree, the verdict is `inconclusive`,
+whatever the pooled shares are.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Places = NDArray[np.intp]
 
 
 class StratumAxis(StrEnum):
-    """By what variants are grouped."""
+    """A property by which variants are grouped."""
 
     GENERATION = "model generation"
     GPU = "GPU class"
@@ -42,7 +42,7 @@ _AXIS_OF_PARAMETER = {
     "point": StratumAxis.CASE,
     "case": StratumAxis.CASE,
 }
-"""Parameter of a variant's name -> the axis that it is a label of."""
+"""Parameter of a variant's name -> the axis for which it is the label."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,8 @@ class Stratum:
     """One group of variants.
 
     Attributes:
-        name: of the group, such as "models of 2025".
-        variants: how many variants it holds.
+        name: name of the group, such as "models of 2025".
+        variants: its number of variants.
     """
 
     axis: StratumAxis
@@ -62,10 +62,10 @@ class Stratum:
 
 @dataclass(frozen=True)
 class Outcome:
-    """A pooled judgement, that of each variant, and the strata.
+    """A pooled judgement, the judgement of each variant, and the strata.
 
     Attributes:
-        word: the verdict: that of the pool, `inconclusive` where strata of an axis disagree.
+        word: the verdict: that of the pool, or `inconclusive` if strata of an axis disagree.
     """
 
     word: ClaimVerdict
@@ -75,7 +75,7 @@ class Outcome:
 
 
 def outcome(drawn: Mapping[str, Floats], thresholds: VerdictThresholds) -> Outcome:
-    """``drawn`` judged as a pool in which every variant weighs the same, and in strata."""
+    """``drawn`` judged as a pool with equal weight for every variant, and in strata."""
     found = _Counted.of(drawn, thresholds)
     strata = found.strata()
     pooled = found.pooled()
@@ -88,14 +88,14 @@ def outcome(drawn: Mapping[str, Floats], thresholds: VerdictThresholds) -> Outco
 
 
 def word_of(drawn: Mapping[str, Floats], thresholds: VerdictThresholds) -> ClaimVerdict:
-    """The verdict of `outcome` alone."""
+    """Only the verdict of `outcome`."""
     found = _Counted.of(drawn, thresholds)
     return ClaimVerdict.INCONCLUSIVE if disagreeing(found.strata()) else found.pooled().word
 
 
 @dataclass(frozen=True)
 class _Counted:
-    """[variant]: how many of ``draws`` draws speak for and against."""
+    """[variant]: number of supporting and contradicting draws out of ``draws``."""
 
     variants: tuple[str, ...]
     supporting: Counts
@@ -139,7 +139,7 @@ class _Counted:
 
 
 def disagreeing(strata: Iterable[Stratum]) -> tuple[StratumAxis, ...]:
-    """The axes whose strata come to more than one verdict."""
+    """The axes whose strata have different verdicts."""
     words: dict[StratumAxis, set[ClaimVerdict]] = {}
     for one in strata:
         words.setdefault(one.axis, set()).add(one.judgement.word)
@@ -147,11 +147,11 @@ def disagreeing(strata: Iterable[Stratum]) -> tuple[StratumAxis, ...]:
 
 
 def labels(variant: str) -> dict[StratumAxis, str]:
-    """The stratum of ``variant`` on each axis that it has one of.
+    """The stratum of ``variant`` on each axis to which it belongs.
 
-    A variant that is named after a model, or by a message with a ``model``, has the generation
-    of that model; the parameters ``gpu``, ``workload`` and ``case`` of a message are labels as
-    they are.  Any other variant is a case of its own.
+    If the name of a variant is a model, or a message with a ``model``, its generation is that of
+    the model. The parameters ``gpu``, ``workload`` and ``case`` of a message are used as labels.
+    Any other variant is a case of its own.
     """
     params = variant.params if isinstance(variant, Message) else {}
     found: dict[StratumAxis, str] = {}
@@ -169,7 +169,7 @@ def labels(variant: str) -> dict[StratumAxis, str]:
 
 
 def _family(case: str) -> str:
-    """The bench of the id of a case, without what its axes were; any other text as it is."""
+    """The bench of a case id, without its axes; any other text unchanged."""
     if "=" not in case:
         return case
     return "/".join(part for part in case.split("/") if "=" not in part)
@@ -177,7 +177,7 @@ def _family(case: str) -> str:
 
 @cache
 def generations() -> Mapping[str, str]:
-    """Slug of a judged model -> its generation, by the year of its release."""
+    """Slug of a judged model -> its generation, by release year."""
     return MappingProxyType(
         {
             slug: _generation(model.released.year)
@@ -188,7 +188,7 @@ def generations() -> Mapping[str, str]:
 
 
 _DENSE_YEARS = 2024
-"""Up to here most open models were dense, with a cache of 128 KiB a token and more."""
+"""Up to this year most open models were dense, with a cache of 128 KiB per token and more."""
 
 
 def _generation(year: int) -> Message:
@@ -199,7 +199,7 @@ def _generation(year: int) -> Message:
 
 @lru_cache(maxsize=64)
 def _groups(variants: tuple[str, ...]) -> Mapping[tuple[StratumAxis, str], Places]:
-    """Places of the variants of each stratum, axis by axis; an axis with one is left out."""
+    """Indices of the variants of each stratum, by axis; axes with a single stratum are left out."""
     found: dict[tuple[StratumAxis, str], list[int]] = {}
     for place, variant in enumerate(variants):
         for axis, name in labels(variant).items():

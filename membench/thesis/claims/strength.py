@@ -1,4 +1,4 @@
-"""How strong a verdict its evidence can carry: kinds of what a part reads."""
+"""The strength of a part's evidence: the kinds of its inputs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from membench.thesis.claims.ledger import Part
 
 
 def kind_of_row(row: Row) -> EvidenceKind:
-    """Measured by whoever ran the benchmark or the tool; a cited figure is what its source is."""
+    """The kind of a row: measured, or for a cited figure the kind of its source."""
     if not row.cited:
         return EvidenceKind.HERE
     match row.detail.get("kind"):
@@ -31,7 +31,7 @@ def kinds_read(
     rows: Mapping[str, Sequence[Row]],
     entries: Assumptions,
 ) -> tuple[EvidenceKind, ...]:
-    """The kinds of what ``part`` reads by ``names``; a part of class D is a model as well."""
+    """The kinds of the inputs ``names`` of ``part``; a part of class D also counts as a model."""
     found = {EvidenceKind.MODEL} if part.cls is ClaimClass.MODELLED else set()
     if part.traces:
         found.add(EvidenceKind.ELSEWHERE)
@@ -44,7 +44,7 @@ def kinds_read(
 
 
 def weak(part: Part, rows: Mapping[str, Sequence[Row]], entries: Assumptions) -> Message | None:
-    """Why the evidence that decides ``part`` can carry no verdict; None where it can."""
+    """Why the deciding evidence of ``part`` is too weak for a verdict; None if it is not."""
     names = part.rests_on or (*part.measurements, *part.assumptions)
     kinds = kinds_read(part, names, rows, entries)
     if not kinds or DECIDING & set(kinds):
@@ -59,13 +59,13 @@ _ALONE = {
 }
 ALONE_MEANS = {
     _ALONE[EvidenceKind.VENDOR,]: tr(
-        "it rests on the vendor's own figures alone, which nobody else confirms"
+        "it rests only on the vendor's own figures, which no one else confirms"
     ),
     _ALONE[EvidenceKind.FORECAST,]: tr(
-        "it rests on forecasts alone, and the outcome is not reported"
+        "it rests only on forecasts, and the outcome is not reported"
     ),
     _ALONE[EvidenceKind.VENDOR, EvidenceKind.FORECAST]: tr(
-        "it rests on figures of the vendor and on forecasts alone"
+        "it rests only on figures of the vendor and on forecasts"
     ),
 }
-"""What the two or three words mean, as the end of a sentence."""
+"""Explanations of the two or three words, as the end of a sentence."""

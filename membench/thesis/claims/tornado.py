@@ -1,4 +1,4 @@
-"""How far each input alone moves a statistic: all others at their middle, it at either end."""
+"""The effect of each input alone on a statistic: it at either end, all others at their middle."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from membench.thesis.claims.draws import Floats
 from membench.thesis.claims.scenario import Scenario
 
 _ENDS = (2.5, 97.5)
-"""Percentiles of the bootstrap that stand for the ends of a measurement."""
+"""Percentiles of the bootstrap that are used as the ends of a measurement's range."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Bar:
 
     @property
     def swing(self) -> float:
-        """By how much it moves the statistic."""
+        """The distance by which it moves the statistic."""
         return abs(self.at_high - self.at_low)
 
 
@@ -36,10 +36,10 @@ def tornado(
     names: Sequence[str],
     ranges: Mapping[str, tuple[float, float, float]],
 ) -> tuple[Bar, ...]:
-    """The bars of ``names`` that move ``statistic`` at all, the longest first.
+    """The bars of those ``names`` that affect ``statistic``, the longest first.
 
     Args:
-        ranges: name -> (low, middle, high) in SI units; names without one are measurements,
+        ranges: name -> (low, middle, high) in SI units; names without an entry are measurements,
             whose range is that of their draws.
     """
     width = 2 * len(names)

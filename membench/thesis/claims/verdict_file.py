@@ -1,4 +1,4 @@
-"""Verdicts as JSON: the same verdicts give the same bytes (`verdicts.schema.json`)."""
+"""Verdicts as JSON: equal verdicts give equal bytes (`verdicts.schema.json`)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SCHEMA = "membench.verdicts/1"
 
 
 def to_json(found: Verdicts, sources: Sequence[tuple[str, str]] = ()) -> str:
-    """``found`` as text: keys sorted, numbers of 6 significant digits.
+    """``found`` as JSON text with sorted keys and numbers of 6 significant digits.
 
     Args:
         sources: (name, SHA-256) of each results file.
@@ -42,7 +42,7 @@ def to_json(found: Verdicts, sources: Sequence[tuple[str, str]] = ()) -> str:
 
 
 def number(value: float | None) -> float | None:
-    """``value`` to 6 significant digits; None where it is absent or not finite."""
+    """``value`` to 6 significant digits; None if it is absent or not finite."""
     if value is None or not math.isfinite(value):
         return None
     return float(f"{value:.6g}")

@@ -1,4 +1,4 @@
-"""What a reader calls verdicts, strata and kinds of evidence."""
+"""Readable names of verdicts, strata and kinds of evidence."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _MOST_OTHERS = 3
 
 
 def strata_words(strata: Iterable[Stratum], axes: Iterable[StratumAxis]) -> str:
-    """For whom a statistic holds: ``by GPU class: contradicted for Hopper, ...``."""
+    """The verdict of each stratum: ``by GPU class: contradicted for Hopper, ...``."""
     several = tuple(strata)
     return clauses(
         tr("by {axis}: {verdicts}", axis=AXES[axis], verdicts=_of_axis(several, axis))
@@ -61,7 +61,7 @@ def _of_axis(strata: Iterable[Stratum], axis: StratumAxis) -> str:
 
 
 def few(names: list[str]) -> str:
-    """The first six of ``names``, and how many more there are."""
+    """The first six of ``names``, and the number of further ones."""
     more = len(names) - _MOST_NAMES
     first = listed(names[:_MOST_NAMES])
     return tr("{names} and {count} more", names=first, count=more) if more > 0 else first

@@ -35,11 +35,11 @@ from membench.thesis.claims.scenario import Scenario, subjects
 
 @dataclass(frozen=True)
 class ClaimResult:
-    """The verdict on one claim of one machine.
+    """The verdict on one claim for one machine.
 
     Attributes:
-        measure: the commands that measure what decides it; none where nothing is measured.
-        assume: one changed assumption that moves it; None where none is found.
+        measure: the commands that measure its inputs; empty if none is measured.
+        assume: one changed assumption that moves it; None if none was found.
     """
 
     claim: Claim
@@ -51,18 +51,18 @@ class ClaimResult:
 
     @property
     def kinds(self) -> tuple[EvidenceKind, ...]:
-        """Those of its parts, each once, the strongest first."""
+        """The kinds of its parts, each once, the strongest first."""
         return ordered(kind for part in self.parts for kind in part.kinds)
 
     @property
     def badges(self) -> tuple[Badge, ...]:
-        """Those of its parts, each once."""
+        """The badges of its parts, each once."""
         return tuple(dict.fromkeys(badge for part in self.parts for badge in part.badges))
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What one machine's measurements say; ``machine`` is empty where nothing was measured."""
+    """The results for one machine; ``machine`` is empty if nothing was measured."""
 
     machine: str
     device: str
@@ -71,13 +71,13 @@ class Subject:
 
     @property
     def badges(self) -> tuple[Badge, ...]:
-        """Those of its claims, each once."""
+        """The badges of its claims, each once."""
         return tuple(dict.fromkeys(badge for claim in self.claims for badge in claim.badges))
 
 
 @dataclass(frozen=True)
 class Verdicts:
-    """The verdicts of every machine, and what they were drawn from."""
+    """The verdicts of every machine, and the inputs that they were drawn from."""
 
     ledger: Ledger
     entries: Assumptions
@@ -87,7 +87,7 @@ class Verdicts:
 
     @property
     def day(self) -> date:
-        """On which a figure counts as old: of the newest run, else of the newest assumption."""
+        """The reference day for ages: of the newest run, otherwise of the newest assumption."""
         runs = [row.started[:10] for one in self.subjects for row in one.rows if row.started]
         if runs:
             return date.fromisoformat(max(runs))
@@ -96,7 +96,7 @@ class Verdicts:
 
 @dataclass(frozen=True)
 class MachineClaim:
-    """One claim of one machine, and all that its verdict depends on."""
+    """One claim for one machine, with all inputs of its verdict."""
 
     claim: Claim
     scenario: Scenario
@@ -106,7 +106,7 @@ class MachineClaim:
 Spread = Callable[
     [Callable[[MachineClaim], ClaimResult], Sequence[MachineClaim]], Iterable[ClaimResult]
 ]
-"""Applies a function to points, in any order and anywhere, and answers in their order."""
+"""Applies a function to points, in any order and in any process, and returns results in order."""
 
 
 def verdicts(
@@ -124,20 +124,21 @@ def verdicts(
     The same rows, assumptions and seed give the same verdicts.
 
     Args:
-        override: a file of assumptions in place of those that are shipped.
+        override: a file of assumptions that replace shipped ones.
         assume: further ones, as text (`membench.thesis.claims.given`).
-        today: their date; None for the present day.
-        spread: judges the claims somewhere else; None: here, one after the other.
+        today: the date of these; None for the present day.
+        spread: a function that distributes the claims to workers; None to judge them here, one
+            after the other.
 
     Raises:
-        AssumptionError: that file does not stand, or one of ``assume``.
+        AssumptionError: the file or an entry of ``assume`` is invalid.
     """
     told = ledger()
     entries = assumed(override, assume, today)
     by_machine = machines(rows)
     scenarios = subjects(told, entries, rows, draws, seed)
     if spread is None:
-        # Parts that read no machine are judged once; as shipped, once for all reports.
+        # Parts that read no machine are judged once; with shipped ones, once for all reports.
         shipped = override is None and not assume
         shared = _as_shipped(seed, draws) if shipped else _Shared()
         anywhere = next(iter(scenarios.values())).only(entries)
@@ -164,7 +165,7 @@ def verdicts(
 
 
 def judge_point(point: MachineClaim) -> ClaimResult:
-    """The verdict on one claim of one machine, by nothing but what ``point`` holds."""
+    """The verdict on one claim for one machine; it depends only on ``point``."""
     return _claim(ledger(), point.claim, point.scenario, point.entries, _Shared(), {})
 
 
@@ -182,7 +183,7 @@ def _claims(
 
 @dataclass(frozen=True)
 class _Shared:
-    """What is known of parts that read no machine: the same for every machine."""
+    """A cache of verdicts on parts that read no machine, shared by all machines."""
 
     parts: dict[str, PartVerdict] = field(default_factory=dict)
     words: Words = field(default_factory=dict)
@@ -201,7 +202,7 @@ def _claim(
     shared: _Shared,
     own: Words,
 ) -> ClaimResult:
-    """The verdict on ``claim``; ``own`` are words on parts that read the machine as it is seen."""
+    """The verdict on ``claim``; ``own`` caches verdicts on parts that read this machine."""
     seen = scenario.borrowing() if claim.borrows else scenario
     moved = Sensitivity(seen, shared.words, own)
     parts = []
@@ -214,7 +215,7 @@ def _claim(
             parts.append(shared.parts[part.id])
     word = combine(part.word for part in parts)
     flip = changeable = _claim_flip(parts, moved, entries, word)
-    if flip is not None and flip.name not in entries:  # a measurement: nobody can assume it
+    if flip is not None and flip.name not in entries:  # a measurement, which no option changes
         changeable = _claim_flip(parts, moved, entries, word, assumed_only=True)
     return ClaimResult(
         claim,
@@ -234,10 +235,10 @@ def _claim_flip(
     *,
     assumed_only: bool = False,
 ) -> Flip | None:
-    """What flips the claim as a whole: a change is seen by every part that reads it.
+    """The flip of the whole claim: every part that reads the changed input is judged with it.
 
     Args:
-        assumed_only: of the assumptions alone, not of what was measured.
+        assumed_only: move only assumptions, not measurements.
     """
     drawn = [part for part in parts if part.judgement is not None and not part.weak]
     if len(parts) == 1 and not assumed_only:

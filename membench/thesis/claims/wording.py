@@ -1,4 +1,4 @@
-"""Verdicts in words: what the page, the terminal and the file say alike."""
+"""Verdicts in words, the same for the page, the terminal and the file."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from membench.thesis.claims.verdict_words import VERDICTS
 from membench.thesis.claims.verdicts import ClaimResult, Verdicts
 
 BADGE_MEANING = {
-    Badge.CITED: tr("rests on figures that somebody else published"),
+    Badge.CITED: tr("rests on figures published by others"),
     Badge.IMPORTED: tr("rests on measurements of another tool"),
-    Badge.SUBSTITUTED: tr("an assumption stands where a measurement is missing"),
+    Badge.SUBSTITUTED: tr("an assumption replaces a missing measurement"),
     Badge.OVERRIDDEN: tr("uses assumptions that membench does not ship"),
 }
 _BADGES = {
@@ -30,12 +30,12 @@ _BADGES = {
 
 
 def verdict_words(part: PartVerdict) -> str:
-    """``inconclusive (no data)``; the badges it wears come after it."""
+    """``inconclusive (no data)``; the badges come after it."""
     return _verdict(part.word, part.why, part.badges)
 
 
 def claim_words(result: ClaimResult) -> str:
-    """The verdict on a claim; one that nothing was drawn for says why."""
+    """The verdict on a claim, with the reason if nothing was drawn."""
     whys = {part.why for part in result.parts if part.word is ClaimVerdict.INCONCLUSIVE}
     lacks = result.word is ClaimVerdict.INCONCLUSIVE and "" not in whys
     return _verdict(result.word, listed(sorted(whys)) if lacks else "", result.badges)
@@ -53,7 +53,7 @@ def worn_text(badges: Sequence[Badge]) -> str:
 
 
 def claim_reason(result: ClaimResult) -> str:
-    """Why, in a line: the reason of its only part, or the verdicts of its parts."""
+    """The reason in one line: that of its only part, or the verdicts of its parts."""
     if len(result.parts) == 1:
         return result.parts[0].reason
     return listed(
@@ -72,25 +72,25 @@ def rule_words(rule: VerdictThresholds, unit: str) -> str:
     }
     if rule.direction is Direction.HIGHER:
         return tr(
-            "supported where {share} % of the draws are at least {supports}, "
-            "contradicted where {other} % are at most {contradicts}",
+            "supported if {share} % of the draws are at least {supports}, "
+            "contradicted if {other} % are at most {contradicts}",
             **params,
         )
     return tr(
-        "supported where {share} % of the draws are at most {supports}, "
-        "contradicted where {other} % are at least {contradicts}",
+        "supported if {share} % of the draws are at most {supports}, "
+        "contradicted if {other} % are at least {contradicts}",
         **params,
     )
 
 
 def flip_words(flip: Flip | None, found: Verdicts, *, weak: bool = False) -> str:
-    """The smallest single change and what it leads to, or that there is none.
+    """The smallest single change and the verdict it leads to, or that there is none.
 
     Args:
-        weak: whether the evidence can carry no verdict, whatever its numbers are.
+        weak: whether the evidence is too weak for a verdict, whatever its numbers are.
     """
     if flip is None and weak:
-        return tr("no change of a number: it takes evidence of another kind")
+        return tr("no change of a number: another kind of evidence is needed")
     if flip is None:
         return tr("no single change of an input up to a hundredfold")
     return tr(
@@ -108,7 +108,7 @@ def flip_name(name: str, found: Verdicts) -> str:
 
 
 def flip_change(flip: Flip, found: Verdicts) -> str:
-    """``x0.52``; for an assumption its value before and after, too."""
+    """``x0.52``; for an assumption also its value before and after."""
     entry = found.entries.get(flip.name)
     if entry is not None and entry.unit == "year":
         return tr(

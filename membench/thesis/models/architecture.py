@@ -1,8 +1,7 @@
 """The KV shape of a model from its `config.json`, in the form of Hugging Face.
 
-A configuration is read where its keys say what the cache holds, whatever its name.
-A shape that would have to be guessed is refused: it would be wrong by factors, and
-nobody would see it.
+Any configuration whose keys define the cache is accepted, whatever its model_type. A shape that
+would have to be guessed is rejected, because it could be wrong by a large factor unnoticed.
 """
 
 from __future__ import annotations
@@ -21,14 +20,14 @@ _RATIOS = {
     "sliding_attention": 0,
 }
 _INDEXED_RATIO = 4
-_INDEX_ELEMENT = 1  # the index of DeepSeek sparse attention is held in FP8 whatever the cache is
+_INDEX_ELEMENT = 1  # DeepSeek's sparse attention keeps its index in FP8, whatever the cache type
 
 
 def shape_of(config: Config) -> KvShape:
-    """What the model of ``config`` keeps.
+    """The KV shape of the model that ``config`` describes.
 
     Raises:
-        ModelError: a key that is missing, no number, or contradicts another.
+        ModelError: a key is missing, is not a number, or contradicts another.
     """
     text = resolved(config)
     if is_compressed(text):
@@ -39,7 +38,7 @@ def shape_of(config: Config) -> KvShape:
     state = counts[LayerKind.STATE] * state_bytes(text) if counts[LayerKind.STATE] else 0
     state += counts[LayerKind.CONV] * convolution_bytes(text) if counts[LayerKind.CONV] else 0
     if not (groups or state):
-        raise ModelError("the model has no KV cache: its layers are 0")
+        raise ModelError("the model has no KV cache: its number of layers is 0")
     return KvShape(
         groups=groups,
         state_bytes=state,
@@ -48,7 +47,7 @@ def shape_of(config: Config) -> KvShape:
 
 
 def is_latent(text: Config) -> bool:
-    """Whether attention is to one latent a token (MLA)."""
+    """Whether attention uses one latent per token (MLA)."""
     return bool(number(text, "kv_lora_rank", default=0))
 
 
@@ -63,10 +62,10 @@ def head_width(config: Config) -> int:
 
 
 def kv_heads(text: Text) -> int:
-    """Heads that hold K and V, all layers alike.
+    """The number of heads that hold K and V, the same in all layers.
 
     Raises:
-        ModelError: they do not divide the heads that ask.
+        ModelError: they do not divide the number of query heads.
     """
     heads = number(text, "num_attention_heads")
     if not heads:
@@ -89,7 +88,7 @@ def kv_heads(text: Text) -> int:
 
 
 def _heads(text: Text, kinds: tuple[LayerKind, ...]) -> tuple[LayerGroup, ...]:
-    """Groups of layers that hold K and V by heads."""
+    """Groups of layers that hold K and V per head."""
     found: Counter[tuple[LayerKind, int, int, int, int]] = Counter()
     by_layer = _heads_by_layer(text, kinds)
     for place, kind in enumerate(kinds):
@@ -115,7 +114,7 @@ def _heads(text: Text, kinds: tuple[LayerKind, ...]) -> tuple[LayerGroup, ...]:
 
 
 def layer_geometry(text: Text, kind: LayerKind) -> tuple[int, int, int]:
-    """KV heads, width of K and of V of a layer of ``kind``."""
+    """KV heads, width of K and width of V of a layer of ``kind``."""
     heads, width = kv_heads(text), head_width(text)
     values = number(text, "v_head_dim", default=width)
     if kind is LayerKind.WINDOW:  # MiMo V2 and Step give their windows heads of their own
@@ -136,7 +135,7 @@ def layer_geometry(text: Text, kind: LayerKind) -> tuple[int, int, int]:
 
 
 def _heads_by_layer(text: Text, kinds: tuple[LayerKind, ...]) -> list[int]:
-    """KV heads layer by layer where they differ (Nemotron NAS, OpenELM); empty else."""
+    """KV heads layer by layer if they differ (Nemotron NAS, OpenELM); empty otherwise."""
     if isinstance(blocks := text.get("block_configs"), list):
         heads = number(text, "num_attention_heads")
         found = []
@@ -161,12 +160,12 @@ def _window(text: Text, kind: LayerKind) -> int:
     key = "sliding_window" if kind is LayerKind.WINDOW else "attention_chunk_size"
     window = number(text, key, default=0)
     if not window:
-        raise ModelError(f"the model has layers of the kind '{kind}', but no size for them")
+        raise ModelError(f"the model has layers of the kind '{kind}', but does not give their size")
     return window
 
 
 def _sparse_index(text: Text, kinds: tuple[LayerKind, ...]) -> tuple[LayerGroup, ...]:
-    """Keys that block-sparse attention keeps beside K and V (MiniMax M3), one head a layer."""
+    """Keys that block-sparse attention stores beside K and V (MiniMax M3), one head per layer."""
     width = number(text, "index_head_dim", default=0)
     frequency = text.get("sparse_attention_freq")
     if not width or text.get("use_sparse_attention") is False:
@@ -194,7 +193,7 @@ def _latent(text: Text, kinds: tuple[LayerKind, ...]) -> tuple[LayerGroup, ...]:
 
 
 def _indexed(text: Text, kinds: tuple[LayerKind, ...]) -> int:
-    """Latent layers that keep an index of their own; the others use that of one before."""
+    """The number of latent layers with an index of their own; the others use an earlier layer's."""
     attends = [place for place, kind in enumerate(kinds) if kind in _GROWS]
     named = text.get("indexer_types")
     pattern = text.get("index_topk_pattern")
@@ -223,7 +222,7 @@ def _index(layers: int, width: int) -> LayerGroup:
 
 
 def compress_ratios(text: Text) -> list[int]:
-    """[layers] tokens that share an entry in each layer; 0 where it has a window alone."""
+    """[layers] tokens that share an entry in each layer; 0 for a layer with a window only."""
     layers = layer_count(text)
     named = text.get("compress_ratios")
     if named is None and isinstance(kinds := text.get("layer_types"), list):
@@ -242,12 +241,14 @@ def compress_ratios(text: Text) -> list[int]:
 
 
 def _compressed(text: Text) -> tuple[LayerGroup, ...]:
-    """DeepSeek V4: a latent for `ratio` tokens, the last ones as they are, an index at ratio 4."""
+    """DeepSeek V4: one latent per `ratio` tokens, raw last tokens, and an index at ratio 4."""
     ratios = Counter(compress_ratios(text))
     layers = ratios.total()
     width, rotary = number(text, "head_dim"), number(text, "qk_rope_head_dim", default=0)
     if not layers or not width:
-        raise ModelError("the model has no KV cache: its latent's width or its layers are 0")
+        raise ModelError(
+            "the model has no KV cache: its latent's width or its number of layers is 0"
+        )
 
     def latents(count: int, *, every: int = 1, window: int = 0) -> LayerGroup:
         return LayerGroup(
@@ -279,5 +280,5 @@ def _compressed(text: Text) -> tuple[LayerGroup, ...]:
     if window:
         groups.append(latents(layers, window=window))
     elif ratios[0]:
-        raise ModelError("the model has layers with a window alone, but no 'sliding_window'")
+        raise ModelError("the model has layers with only a window, but no 'sliding_window'")
     return tuple(groups)

@@ -1,7 +1,7 @@
 """Restore or recompute: the bandwidth at which both take the same time.
 
-Recomputing is a lower bound (`roofline`), so that the bandwidth given here is
-an upper bound of what restoring needs: a tier that clears it wins.
+The recompute time is a lower bound (`roofline`), so the bandwidth computed here is an upper bound
+on the bandwidth that restoring needs: a tier with more bandwidth wins.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ def breakeven_bandwidth(
     flops_per_s: float,
     efficiency: float = 1.0,
 ) -> float:
-    """B/s above which a prefix of ``prefix`` tokens is restored sooner than recomputed.
+    """The bandwidth (B/s) above which restoring ``prefix`` tokens is faster than recomputing them.
 
-    ``B_be(p) = kv_per_token * eta_c FLOPS / (2 N + c_a p / 2)``. It is at once the
-    rate at which a GPU that does nothing but prefill produces cache.
+    ``B_be(p) = kv_per_token * eta_c FLOPS / (2 N + c_a p / 2)``. It is also the rate at which a GPU
+    that only prefills produces cache.
     """
     return (
         bytes_per_token
@@ -40,11 +40,11 @@ def mooncake_bandwidth(
     linear: float = 22,
     element_bytes: float = 2,
 ) -> float:
-    """The same by equation 2 of Mooncake (FAST '25), in its own constants, B/s.
+    """The same by equation 2 of Mooncake (FAST '25) with its constants, B/s.
 
-    ``l (a p^2 d + b p d^2)`` FLOPs against ``2 l p d s / gqa`` bytes; the layers
-    cancel. Other than `breakeven_bandwidth` it counts all pairs of attention (no
-    causal half), and its b = 22 is below the 25.5 of Llama 70B.
+    ``l (a p^2 d + b p d^2)`` FLOPs against ``2 l p d s / gqa`` bytes; the layers cancel. Unlike
+    `breakeven_bandwidth` it counts all pairs of attention (it does not halve them for causality),
+    and its b = 22 is below the 25.5 of Llama 70B.
     """
     flops_per_token_and_layer = attention * prefix * width + linear * width**2
     return 2 * width * element_bytes / gqa * flops_per_s / flops_per_token_and_layer
@@ -60,10 +60,10 @@ def load_seconds(
 def restored_ttft(
     load_s: float, suffix_s: float, layers: int, *, overlap: bool, fixed_s: float = 0.0
 ) -> float:
-    """Time to first token where a prefix is loaded and the suffix is prefilled, seconds.
+    """Time to first token if a prefix is loaded and the suffix is prefilled, seconds.
 
-    With ``overlap`` layers are computed while later ones are loaded; the first
-    has to wait for its own share, ``load_s / layers``. Without, one follows the other.
+    With ``overlap``, layers are computed while later layers are loaded; the first layer waits for
+    its own share, ``load_s / layers``. Without it, the prefill begins after the load.
     """
     if overlap:
         return max(load_s, suffix_s) + load_s / layers + fixed_s
@@ -78,7 +78,7 @@ def unhidden_load(load_s: float, suffix_s: float, layers: int, *, overlap: bool)
 def contexts_held(
     capacity_bytes: float, kv_bytes: float, weight_bytes: float = 0.0, usable: float = 1.0
 ) -> int:
-    """Contexts of ``kv_bytes`` that fit: ``floor((C u - W) / kv)``, 0 where weights do not fit."""
+    """Contexts of ``kv_bytes`` that fit: ``floor((C u - W) / kv)``, or 0 if weights do not fit."""
     return max(0, math.floor((capacity_bytes * usable - weight_bytes) / kv_bytes))
 
 

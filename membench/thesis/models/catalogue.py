@@ -1,4 +1,4 @@
-"""The models that membench knows, and any other that a `config.json` describes."""
+"""The shipped models, and any other model that a `config.json` describes."""
 
 from __future__ import annotations
 
@@ -45,17 +45,18 @@ _RELEASED = "released"
 
 @dataclass(frozen=True, kw_only=True)
 class Model:
-    """A model by what it keeps and computes.
+    """A model: its KV shape, its weights and the FLOPs that it needs.
 
     Attributes:
         slug: the name on the command line, or the path of its configuration.
         ids: its names on Hugging Face.
-        source, day: where its configuration is from, and when it was read; None for a user's.
-        released: the day its weights were published; None where no entry says.
-        parameters: None where a user's configuration does not describe the weights.
-        weights: how they are held; None where neither configuration nor user says.
-        cache: the KV type that the checkpoint was made for, where it names one.
-        notes: what was not stated and had to be taken, in words.
+        source, day: where its configuration was published, and the day it was read; None for a
+            user's.
+        released: the day its weights were published; None if the entry does not give it.
+        parameters: None if a user's configuration does not describe the weights.
+        weights: how they are stored; None if neither the configuration nor the user specifies it.
+        cache: the KV type that the checkpoint was made for; None if it names none.
+        notes: one sentence for each value that the configuration omits and that was assumed.
         config: the configuration itself.
     """
 
@@ -73,7 +74,7 @@ class Model:
     released: date | None = None
 
     def held_as(self, wanted: WeightType) -> Model:
-        """The same model with its weights in another precision (`auto`: as it says).
+        """The same model with its weights in another precision (`auto`: as configured).
 
         Raises:
             ModelError: the weights cannot be counted.
@@ -85,7 +86,7 @@ class Model:
 
 
 class _Built(Mapping[str, Model]):
-    """The models of ``entries``, each built when it is first asked for."""
+    """The models of ``entries``; each is built on its first use."""
 
     def __init__(self, entries: Mapping[str, Any]) -> None:
         self._entries = entries
@@ -104,13 +105,13 @@ class _Built(Mapping[str, Model]):
 
 @cache
 def models() -> Mapping[str, Model]:
-    """The models that are shipped, by slug, in the order of the files."""
+    """The shipped models by slug, in the order of the files."""
     return _Built(_entries())
 
 
 @cache
 def judged_models() -> Mapping[str, Model]:
-    """The models for which the claims are judged, by slug, in the order of the file."""
+    """The models on which the claims are evaluated, by slug, in the order of the file."""
     return _Built(_judged())
 
 
@@ -118,7 +119,7 @@ def parse_models(text: str) -> dict[str, Model]:
     """The models in ``text`` (TOML: ``[[model]]`` tables), by slug.
 
     Raises:
-        ModelError: one line that names the model and what is wrong with it.
+        ModelError: the message is one line that names the model and the fault.
     """
     found = {}
     for slug, entry in _parsed(text).items():
@@ -131,7 +132,7 @@ def parse_models(text: str) -> dict[str, Model]:
 
 @cache
 def _shipped(slug: str) -> Model:
-    """One shipped model: the others need not be built for it."""
+    """One shipped model, without building the others."""
     return _model(_entries()[slug])
 
 
@@ -156,7 +157,7 @@ def _parsed(text: str) -> dict[str, Mapping[str, Any]]:
 
 
 def _published(text: str) -> dict[str, Mapping[str, Any]]:
-    """The models in ``text`` (JSON, one a line; the first line says where they are from)."""
+    """The models in ``text`` (JSON, one per line; the first line names their sources)."""
     about, *entries = map(json.loads, text.splitlines())
     day = date.fromisoformat(about["date"])
     return _by_slug(
@@ -185,7 +186,7 @@ def _by_slug(entries: Iterable[Mapping[str, Any]]) -> dict[str, Mapping[str, Any
 
 
 def _model(entry: Mapping[str, Any]) -> Model:
-    """A shipped model, whose weights are known."""
+    """A shipped model with known weights."""
     config = entry["config"]
     notes = [*resolved(config).taken]
     wanted = WeightType(entry.get(_WEIGHTS, WeightType.AUTO))
@@ -211,14 +212,14 @@ def _model(entry: Mapping[str, Any]) -> Model:
 
 
 def find_model(name: str) -> Model:
-    """The shipped model ``name``, or that of the `config.json` at the path ``name``.
+    """The shipped model ``name``, or the model of the `config.json` at the path ``name``.
 
     Args:
-        name: a slug, an id of Hugging Face (case does not matter), a file, or a folder
-            with a `config.json`.
+        name: a slug, a Hugging Face id (case-insensitive), a file, or a folder with a
+            `config.json`.
 
     Raises:
-        ModelError: there is neither, or the file describes no model that is understood.
+        ModelError: neither exists, or the file does not describe a supported model.
     """
     known = _entries()
     if name in known:
@@ -237,18 +238,18 @@ def find_model(name: str) -> Model:
     if "/" in name and not near:
         raise ModelError(
             f"{name}: there is no such file, and no shipped model has that id",
-            "take the path of its config.json; membench advise --model list shows the names",
+            "give the path of its config.json; membench advise --model list shows the names",
         )
     raise ModelError(
         f"'{name}' is not a known model",
         f"did you mean {' or '.join(near)}?"
         if near
-        else "membench advise --model list shows the names; any other by its config.json",
+        else "membench advise --model list shows the names; for others give a config.json",
     )
 
 
 def _beside(path: Path, config: Config) -> dict[str, Any]:
-    """What ModelOpt's own file beside ``path`` says where the configuration is silent."""
+    """Keys that ``config`` lacks, from ModelOpt's own file beside ``path``."""
     other = path.with_name("hf_quant_config.json")
     if says_precision(config) or not other.is_file() or other.stat().st_size > _MOST_BYTES:
         return {}
@@ -260,7 +261,7 @@ def _beside(path: Path, config: Config) -> dict[str, Any]:
 
 
 def _of_name(path: Path, config: Config) -> Iterator[str]:
-    """A name that says of the weights what the configuration does not."""
+    """Names of the model that may reveal a weight precision that the configuration omits."""
     own = config.get("_name_or_path")
     names = (path.name, path.parent.name, own if isinstance(own, str) else "")
     found = next((match for name in names if (match := _PRECISION.search(name))), None)
@@ -273,14 +274,14 @@ def _of_name(path: Path, config: Config) -> Iterator[str]:
 
 
 def _no_json(path: Path, content: bytes) -> ModelError:
-    """What a file is that should have been a configuration."""
+    """An error that names the kind of file that was given instead of a configuration."""
     if content.startswith(b"version https://git-lfs.github.com/spec/"):
         return ModelError(
             f"{path}: this is a Git LFS pointer, not the configuration",
             "in the clone of its repository: git lfs pull",
         )
     if content.startswith(b"\x1f\x8b"):
-        return ModelError(f"{path}: this is packed with gzip", f"gzip -dk {path}")
+        return ModelError(f"{path}: this file is compressed with gzip", f"gzip -dk {path}")
     if content.lstrip()[:1] == b"<":
         return ModelError(f"{path}: this is a web page, not JSON", "download the raw file")
     return ModelError(f"{path}: this is not JSON", _PUBLISHED)
@@ -296,7 +297,7 @@ def _from_file(path: Path) -> Model:
     except ValueError:
         raise _no_json(path, content) from None
     if not isinstance(config, dict):
-        raise ModelError(f"{path}: the configuration of a model is a JSON object", _PUBLISHED)
+        raise ModelError(f"{path}: the configuration of a model must be a JSON object", _PUBLISHED)
     config = {**config, **_beside(path, config)}
     try:
         shape = shape_of(config)

@@ -1,9 +1,9 @@
-"""A model's `config.json`: its language part, and what keys that are absent from it mean.
+"""A model's `config.json`: its language part, and the meaning of absent keys.
 
-What an absent key means depends on `model_type`: `mixtral` without `num_key_value_heads`
-has 8, `qwen3` without `head_dim` 128. `absent_keys.toml` has a row for each type that is
-known. Of any other name only what vLLM takes of every model is taken: heads of
-``hidden_size / num_attention_heads``. Anything else that is absent is refused.
+What an absent key means depends on `model_type`: `mixtral` without `num_key_value_heads` has 8,
+`qwen3` without `head_dim` 128. `absent_keys.toml` has a row for each known type. For any other type
+only one default is used, which vLLM uses for every model: heads of ``hidden_size /
+num_attention_heads``. Any other absent key is an error.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from membench.core.errors import MembenchError
 Config = Mapping[str, Any]
 
 LAYERS = "layers"
-"""The key of a row of `absent_keys.toml` that says which layers attend to what."""
+"""The key of a row of `absent_keys.toml` that gives the attention kind of each layer."""
 _PARTS = ("text_config", "language_config", "llm_config", "thinker_config")
 _MOST_NESTED = 4
 _ANY: Mapping[str, Any] = {"head_dim": "hidden_size / num_attention_heads"}
-# Older spellings of the keys that decide, first those of the families that coined them.
+# Alternative spellings of keys, each starting with the spelling of its model family.
 _SPELLINGS: Mapping[str, tuple[str, ...]] = {
     "num_hidden_layers": ("n_layer", "n_layers", "num_layers"),
     "num_attention_heads": ("n_head", "n_heads"),
@@ -51,22 +51,22 @@ _SPELLINGS: Mapping[str, tuple[str, ...]] = {
 _BY_LAYER = frozenset(
     ("n_routed_experts", "n_shared_experts", "num_experts_per_tok", "moe_intermediate_size")
 )
-"""What Hunyuan states layer by layer, with the same number for all."""
+"""Keys that Hunyuan lists layer by layer, with the same number for all layers."""
 _NESTED = ("attn_config", "sparse_attention_config")
 _INDEX = {"sparse_index_dim": "index_head_dim", "sparse_num_index_heads": "index_n_heads"}
 
 
 class ModelError(MembenchError):
-    """A model that is not known, or a configuration that cannot be understood."""
+    """An unknown model, or a configuration that cannot be interpreted."""
 
 
 class Text(dict[str, Any]):
-    """The language part of a configuration, with the keys that are absent filled in.
+    """The language part of a configuration, with its absent keys filled in.
 
     Attributes:
-        kind: its model_type, the name of a row of `absent_keys.toml` where there is one.
-        known: whether there is one.
-        taken: what was not stated and is not in a row either, in words.
+        kind: its model_type, which names a row of `absent_keys.toml` if there is one.
+        known: whether there is such a row.
+        taken: one sentence for each value that neither the configuration nor a row gives.
     """
 
     def __init__(self, kind: str, known: bool) -> None:
@@ -88,7 +88,7 @@ def text_part(config: Config) -> Config:
 
 @cache
 def absent_keys() -> Mapping[str, Mapping[str, Any]]:
-    """What absent keys mean, by model_type; other names of a type lead to the same row."""
+    """The meaning of absent keys by model_type; alternative names of a type map to the same row."""
     text = (files(__package__) / "absent_keys.toml").read_text(encoding="utf-8")
     document = tomllib.loads(text)
     rows: dict[str, Mapping[str, Any]] = dict(document["types"])
@@ -97,10 +97,10 @@ def absent_keys() -> Mapping[str, Mapping[str, Any]]:
 
 
 def resolved(config: Config) -> Text:
-    """The language part of ``config``, spelled alike, with what absent keys of its type mean.
+    """The language part of ``config`` with uniform key names and its absent keys filled in.
 
     Raises:
-        ModelError: no model_type, or a count that contradicts another.
+        ModelError: there is no model_type, or one count contradicts another.
     """
     if isinstance(config, Text):
         return config
@@ -108,7 +108,7 @@ def resolved(config: Config) -> Text:
     kinds = [one.get("model_type") for one in (part, config)]
     kind = next((one for one in kinds if isinstance(one, str) and one), "")
     if not kind:
-        raise ModelError("the model has no 'model_type'", "take the config.json as it is published")
+        raise ModelError("the model has no 'model_type'", "use the published config.json")
     row = absent_keys().get(kind)
     text = Text(kind, row is not None)
     text.update(_stated(part))
@@ -116,7 +116,7 @@ def resolved(config: Config) -> Text:
         text["tie_word_embeddings"] = config["tie_word_embeddings"]
     absent = dict(_ANY if row is None else row)
     if "kv_lora_rank" in text and not text["kv_lora_rank"] and "head_dim" in absent:
-        absent |= _ANY  # without a latent the width of DeepSeek's rotary part is none of a head
+        absent |= _ANY  # without a latent, DeepSeek's rotary width is not a head width
     for key, meant in absent.items():
         if key in text or key == LAYERS or _spelled(text, key):
             continue
@@ -134,7 +134,7 @@ def resolved(config: Config) -> Text:
 
 
 def number(config: Config, *keys: str, default: int | None = None) -> int:
-    """The first of ``keys`` that ``config`` has, a whole number of 0 or more."""
+    """The value of the first of ``keys`` that ``config`` has: a whole number, at least 0."""
     for key in keys:
         value = config.get(key)
         if value is None:
@@ -144,14 +144,14 @@ def number(config: Config, *keys: str, default: int | None = None) -> int:
         return value
     if default is None:
         raise ModelError(
-            f"the model has no '{keys[0]}', and what that means for its model_type is not known",
-            f"state '{keys[0]}' in the configuration",
+            f"the model has no '{keys[0]}', and membench has no default for its model_type",
+            f"add '{keys[0]}' to the configuration",
         )
     return default
 
 
 def _stated(part: Config) -> Iterator[tuple[str, Any]]:
-    """The keys of ``part`` by the names that are used here."""
+    """The keys of ``part`` under the names that this module uses."""
     flat = dict(part)
     for key in _NESTED:
         if isinstance(part.get(key), Mapping):
@@ -167,19 +167,19 @@ def _stated(part: Config) -> Iterator[tuple[str, Any]]:
 
 
 def _one_for_all(value: Any) -> Any:
-    """The number that a list repeats; anything else as it is."""
+    """The number that a list repeats; any other value unchanged."""
     if isinstance(value, list) and value and all(one == value[0] for one in value):
         return value[0]
     return value
 
 
 def _spelled(text: Config, key: str) -> bool:
-    """Whether ``text`` has what ``key`` is another spelling of."""
+    """Whether ``text`` has the key for which ``key`` is another spelling."""
     return any(ours in text for ours, names in _SPELLINGS.items() if key in names)
 
 
 def _null_heads(text: Text) -> None:
-    """A head count or width of null is what the classes make of null, whatever their default."""
+    """Replace null head counts and widths as the model classes do, whatever their default."""
     if "num_key_value_heads" in text and text["num_key_value_heads"] is None:
         text["num_key_value_heads"] = text.get("num_attention_heads")
     if "head_dim" in text and text["head_dim"] is None:
@@ -187,7 +187,7 @@ def _null_heads(text: Text) -> None:
 
 
 def _quotient(text: Config, rule: str) -> int | None:
-    """``rule``: a key, a quotient of two, or twice such; None where one is missing."""
+    """The value of ``rule``: a key, a quotient of two, or twice such; None if a key is missing."""
     over, _, under = rule.partition(" / ")
     factor = 2 if over.startswith("2 * ") else 1
     value = text.get(over.removeprefix("2 * "))

@@ -1,4 +1,4 @@
-"""Little's law for cache tiers: what is resident is what arrives times how long it stays."""
+"""Little's law for cache tiers: resident bytes are the arrival rate times the residence time."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ def resident_bytes(
     """Bytes that a tier holds on average: ``rate * E[min(gap, TTL)]``.
 
     Args:
-        bytes_per_s: bytes of cache that come to rest each second (tokens/s times bytes/token).
-        gaps_s, weights: [n] seconds until the next use, and how much waits so long.
-        ttl_s: what has waited longer is dropped.
+        bytes_per_s: bytes of cache that become idle each second (tokens/s times bytes/token).
+        gaps_s, weights: [n] seconds until the next use, and the amount of cache with that gap.
+        ttl_s: cache that is idle for longer is dropped.
     """
     return bytes_per_s * mean_gap(np.minimum(gaps_s, ttl_s), weights)
 
@@ -31,7 +31,7 @@ def band_traffic(
 ) -> float:
     """B/s read from the tier that serves gaps in ``(low, high]``: ``rate * P(gap in band)``.
 
-    A band that begins at 0 holds gaps of 0 too: requests at the same time read again as well.
+    A band that begins at 0 includes gaps of 0, because simultaneous requests re-read cache as well.
     """
     inside = ((gaps_s > low_s) | ((low_s <= 0) & (gaps_s == 0))) & (gaps_s <= high_s)
     return float(bytes_per_s * weights[inside].sum() / weights.sum())
@@ -43,12 +43,12 @@ def mean_gap(gaps_s: NDArray[np.float64], weights: NDArray[np.float64]) -> float
 
 
 def usable_capacity(capacity_bytes: float, bytes_per_s: float, mean_gap_s: float) -> float:
-    """Bytes of a tier that its bandwidth can keep in use: ``min(C, BW * E[gap])``."""
+    """The bytes of a tier that its bandwidth can keep in use: ``min(C, BW * E[gap])``."""
     return min(capacity_bytes, bytes_per_s * mean_gap_s)
 
 
 def sessions_held(active: float, duty: float) -> float:
-    """Sessions alive where ``active`` are being served and each is so for a share ``duty``."""
+    """Sessions alive if ``active`` are being served, each for a share ``duty`` of its life."""
     if not 0 < duty <= 1:
-        raise ValueError(f"a duty cycle of {duty}")
+        raise ValueError(f"the duty cycle {duty} is not above 0 and at most 1")
     return active / duty

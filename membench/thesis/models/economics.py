@@ -1,6 +1,6 @@
-"""What keeping costs: the five-minute rule, keep or recompute, the cheapest tier, endurance.
+"""The cost of keeping cache: five-minute rule, keep or recompute, cheapest tier, endurance.
 
-Money is in one currency throughout, time in seconds, rent in currency per byte and second.
+All prices are in one currency, times in seconds, rents in currency per byte and second.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ RECOMPUTE = "recompute"
 def gray_interval(
     pages_per_mb: float, ios_per_s: float, disk_price: float, memory_price_per_mb: float
 ) -> float:
-    """Seconds within which a page that comes again belongs in memory (Gray and Putzolu, 1987).
+    """Reuse interval below which a page belongs in memory, seconds (Gray and Putzolu, 1987).
 
     ``(pages/MB / IOPS) * (price of a disk / price of a MB of memory)``.
     """
@@ -36,10 +36,10 @@ def streaming_interval(
     block_bytes: float | None = None,
     drive_ios_per_s: float | None = None,
 ) -> float:
-    """The same rule for large blocks, seconds: what bandwidth costs against what a GB costs.
+    """The same rule for large blocks, seconds: the cost of bandwidth over the cost of capacity.
 
-    Below ``bandwidth / IOPS`` bytes a block costs one operation whatever its size,
-    and the rule is Gray's again.
+    A block smaller than ``bandwidth / IOPS`` bytes costs one operation whatever its size; for it
+    the rule is Gray's.
     """
     rate = drive_bytes_per_s
     if block_bytes is not None and drive_ios_per_s is not None:
@@ -61,7 +61,7 @@ def rent(
 def load_cost(
     gpu_price_per_s: float, unhidden_s: float, link_price_per_s: float = 0.0, load_s: float = 0.0
 ) -> float:
-    """Price of one restore: the GPU waits for what is not hidden, the link is used throughout."""
+    """Price of one restore: the GPU waits for the unhidden part; the link is busy throughout."""
     return gpu_price_per_s * unhidden_s + link_price_per_s * load_s
 
 
@@ -72,7 +72,7 @@ def keep_interval(
     rent_per_byte_s: float,
     loading: float = 0.0,
 ) -> float:
-    """Seconds for which keeping is cheaper than recomputing; 0 where a load alone costs more.
+    """Seconds for which keeping is cheaper than recomputing; 0 if a load alone costs more.
 
     ``tau = (c_gpu T_recompute - load) / (kv rent)``: keep if the next reuse comes sooner.
     """
@@ -81,9 +81,9 @@ def keep_interval(
 
 @dataclass(frozen=True)
 class Keeping:
-    """A place to keep a prefix: its rent (per byte and second) and what one restore costs.
+    """A place to keep a prefix: its rent (per byte and second) and the cost of one restore.
 
-    Recomputing is the place without rent whose restore is the GPU's time.
+    Recomputing is modelled as a place with no rent and a restore that costs GPU time.
     """
 
     name: str
@@ -97,7 +97,7 @@ class Keeping:
 
 @dataclass(frozen=True)
 class Band:
-    """The gaps (seconds) for which ``name`` is cheapest: from ``low`` up to ``high``."""
+    """The range of gaps, from ``low`` to ``high`` seconds, for which ``name`` is cheapest."""
 
     name: str
     low: float
@@ -107,11 +107,11 @@ class Band:
 def cheapest_bands(places: Sequence[Keeping], kv_bytes: float) -> tuple[Band, ...]:
     """The lower envelope of cost over the gap, from 0 to infinity.
 
-    Cost is a straight line over the gap, so a place that is left never comes back.
-    Of equals the first named stands.
+    Cost is linear in the gap, so each place is cheapest in at most one interval. Of equal places
+    the first one is taken.
     """
     if not places:
-        raise ValueError("no tier to keep anything in")
+        raise ValueError("no places to keep a prefix")
     bands: list[Band] = []
     low = 0.0
     here = min(places, key=lambda place: (place.loading, place.rent))
@@ -132,7 +132,7 @@ def cheapest_bands(places: Sequence[Keeping], kv_bytes: float) -> tuple[Band, ..
 
 @dataclass(frozen=True)
 class Shares:
-    """What falls between two gaps: shares of re-reads (traffic) and of idle byte-seconds."""
+    """Shares of one gap band: of re-reads (traffic) and of idle byte-seconds."""
 
     low: float
     high: float
@@ -147,8 +147,8 @@ def shares(
 
     Args:
         gaps_s: [n] seconds between two uses.
-        weights: [n] bytes (or tokens, or blocks) that were used again after it.
-        edges_s: ascending upper edges; what lies beyond the last is the last band.
+        weights: [n] bytes (or tokens, or blocks) that were reused after that gap.
+        edges_s: ascending upper edges; gaps beyond the last edge form the last band.
     """
     bounds = np.array([*edges_s], np.float64)
     place = np.searchsorted(bounds, gaps_s, side="left")
@@ -164,12 +164,12 @@ def shares(
 
 
 def drive_writes_per_day(write_bytes_per_s: float, capacity_bytes: float) -> float:
-    """DWPD: how often a drive of ``capacity_bytes`` is written in whole each day."""
+    """DWPD: full writes per day of a drive of ``capacity_bytes``."""
     return write_bytes_per_s * 86400 / capacity_bytes
 
 
 def sustainable_write_rate(capacity_bytes: float, rated_dwpd: float) -> float:
-    """B/s that a drive rated ``rated_dwpd`` may be written with for its whole life."""
+    """The write rate (B/s) that a drive rated ``rated_dwpd`` sustains for its rated life."""
     return rated_dwpd * capacity_bytes / 86400
 
 

@@ -1,6 +1,6 @@
-"""KV shapes: the bytes that a model keeps for a context, and the pieces that an engine moves.
+"""KV shapes: the bytes that a model keeps per context, and the pieces that an engine moves.
 
-A layer is one of few kinds, and a model is a list of groups of equal layers::
+A model is a list of groups of equal layers, each of one of these kinds::
 
     full attention (MHA, GQA)   parts=2 (K and V), one entry a token
     latent attention (MLA)      parts=1, heads=1: one latent and its rotary part a token
@@ -11,10 +11,10 @@ A layer is one of few kinds, and a model is a list of groups of equal layers::
 
     kv(s) = sum over groups of  layers * parts * heads * width * entries(s) * bytes an element
 
-An index that sparse attention keeps beside the cache (`LayerRole.INDEX`) is counted
-apart, because published figures leave it out for some models.
+An index that sparse attention keeps beside the cache (`LayerRole.INDEX`) is counted separately,
+because published figures omit it for some models.
 
-What an entry takes depends on the layout that the engine keeps (`KvDtype`):
+The size of an entry depends on the layout of the engine's cache (`KvDtype`):
 
     fp16, bf16    2 bytes an element; the index of DeepSeek V3.2 and GLM-5 is in FP8 even
                   so, and counted by its elements
@@ -37,7 +37,7 @@ from membench.core.errors import UsageError
 
 
 class KvDtype(StrEnum):
-    """The layout in which the cache is held, by its name in vLLM."""
+    """The layout of the cache, by its name in vLLM."""
 
     FP16 = "fp16"
     BF16 = "bf16"
@@ -54,34 +54,35 @@ _V4_PADDED = 8
 
 
 class LayerRole(StrEnum):
-    """What a group of layers holds."""
+    """The contents of a group of layers."""
 
     KV = "kv"
     INDEX = "index"
 
 
 class BlockLayout(StrEnum):
-    """How an engine lays out one block of tokens."""
+    """The layout of one block of tokens in an engine."""
 
-    SPLIT = "split"  # layer by layer, K and V apart
+    SPLIT = "split"  # layer by layer, K and V separate
     JOINT = "joint"  # layer by layer, K and V together
     WHOLE = "whole"  # all layers of a block in one piece
 
 
 @dataclass(frozen=True, kw_only=True)
 class LayerGroup:
-    """Layers that hold alike.
+    """Layers with caches of the same shape.
 
     Attributes:
-        layers: how many.
-        heads: what tensor parallelism can divide; 1 for a latent, which every rank keeps.
-        width: elements of one head, part and entry (of K, where V has another width).
+        layers: their number.
+        heads: the heads that tensor parallelism can divide; 1 for a latent, which every rank keeps.
+        width: elements of one head, part and entry (of K, if V has another width).
         value_width: elements of V, 0 for as many as K.
-        rotary: of a latent's elements, those of the rotary part.
-        parts: 2 where K and V are held, 1 where one latent serves for both.
-        window: the most entries that are kept; 0 for all.
+        rotary: the elements of a latent that belong to its rotary part.
+        parts: 2 if K and V are stored, 1 if one latent serves for both.
+        window: maximum number of entries that are kept; 0 for all.
         every: tokens that share one entry.
-        compressed: whether it is a layer of DeepSeek V4, which scales its latents otherwise.
+        compressed: whether it is a layer of DeepSeek V4, whose latents have a different scale
+            layout.
         element_bytes: bytes of an element whatever the cache's type is; 0 for the cache's type.
     """
 
@@ -98,7 +99,7 @@ class LayerGroup:
     role: LayerRole = LayerRole.KV
 
     def entries(self, tokens: int) -> int:
-        """Entries that one layer holds for a context of ``tokens``."""
+        """The entries that one layer holds for a context of ``tokens``."""
         entries = tokens // self.every
         return min(entries, self.window) if self.window else entries
 
@@ -110,7 +111,7 @@ class LayerGroup:
         """Bytes of each part of an entry of one head: of K and of V, or of the latent.
 
         Raises:
-            UsageError: `fp8_ds_mla` of a cache that holds no latent.
+            UsageError: `fp8_ds_mla` is asked for a cache without a latent.
         """
         if self.role is LayerRole.INDEX:
             return (self._index_bytes(dtype),)
@@ -128,8 +129,8 @@ class LayerGroup:
     def _latent_bytes(self) -> int:
         if self.parts != 1 or not self.rotary:
             raise UsageError(
-                "the layout fp8_ds_mla holds latents with a rotary part: this model has none",
-                "take fp8",
+                "fp8_ds_mla requires latents with a rotary part, which this model does not have",
+                "use fp8",
             )
         plain = self.width - self.rotary
         if self.compressed:
@@ -141,12 +142,12 @@ class LayerGroup:
 
 @dataclass(frozen=True, kw_only=True)
 class KvShape:
-    """What a model keeps.
+    """The KV shape of a model.
 
     Attributes:
-        groups: its layers with a cache; none where each layer keeps a state alone.
-        state_bytes: the constant state of a sequence, over all layers.
-        state_layers: how many layers keep it.
+        groups: its layers with a cache; empty if every layer keeps only a state.
+        state_bytes: bytes of a sequence's constant state, over all layers.
+        state_layers: number of layers that keep it.
     """
 
     groups: tuple[LayerGroup, ...]
@@ -155,9 +156,9 @@ class KvShape:
 
     @property
     def layers(self) -> int:
-        """Layers that hold a cache (an index is held beside one, not by a layer of its own).
+        """Number of layers that hold a cache (an index belongs to its layer and is not counted).
 
-        Those that keep a state where no layer holds a cache.
+        If no layer holds a cache, the number of layers that keep a state.
         """
         if not self.groups:
             return self.state_layers
@@ -170,9 +171,9 @@ class KvShape:
 def kv_bytes(
     shape: KvShape, tokens: int, dtype: KvDtype = KvDtype.FP16, *, index: bool = True
 ) -> int:
-    """Bytes that one sequence of ``tokens`` holds, window, state and (if asked) index included."""
+    """Bytes that one sequence of ``tokens`` holds, with windows, state and (optionally) index."""
     if tokens < 0:
-        raise UsageError(f"a context of {tokens} tokens", "a context is 0 tokens or more")
+        raise UsageError(f"invalid context: {tokens} tokens", "a context is 0 tokens or more")
     return shape.state_bytes + sum(
         group.layers * group.entries(tokens) * group.entry_bytes(dtype)
         for group in shape.groups
@@ -181,13 +182,13 @@ def kv_bytes(
 
 
 def mean_bytes_per_token(shape: KvShape, tokens: float, dtype: KvDtype = KvDtype.FP16) -> float:
-    """Bytes a token of a context of ``tokens`` (1 or more): windows and state included.
+    """Bytes per token of a context of ``tokens`` (1 or more), with windows and state.
 
-    What a context keeps, `kv_bytes`, over its tokens. Without windows and state it is
-    `bytes_per_token`, whatever the context. ``tokens`` need not be whole.
+    It is `kv_bytes` over the number of tokens. Without windows and state it equals
+    `bytes_per_token` for any context. ``tokens`` may be fractional.
     """
     if tokens < 1:
-        raise UsageError(f"a context of {tokens:g} tokens", "take one token or more")
+        raise UsageError(f"invalid context: {tokens:g} tokens", "use one token or more")
     return (
         sum(
             group.layers
@@ -200,7 +201,7 @@ def mean_bytes_per_token(shape: KvShape, tokens: float, dtype: KvDtype = KvDtype
 
 
 def bytes_per_token(shape: KvShape, dtype: KvDtype = KvDtype.FP16, *, index: bool = True) -> float:
-    """Bytes that a further token costs in a long context: windows are full, a state is constant."""
+    """Bytes that each further token of a long context adds (windows are full, states constant)."""
     return sum(
         group.layers * group.entry_bytes(dtype) / group.every
         for group in shape.groups
@@ -209,7 +210,7 @@ def bytes_per_token(shape: KvShape, dtype: KvDtype = KvDtype.FP16, *, index: boo
 
 
 def constant_bytes(shape: KvShape, dtype: KvDtype = KvDtype.FP16) -> int:
-    """Bytes that do not grow with a long context: full windows and the state."""
+    """Bytes of a long context that do not grow with it: full windows and the state."""
     return shape.state_bytes + sum(
         group.layers * group.window * group.entry_bytes(dtype) for group in shape.groups
     )
@@ -225,18 +226,19 @@ class Pieces(NamedTuple):
 def piece_sizes(
     shape: KvShape, block_tokens: int, tp: int, layout: BlockLayout, dtype: KvDtype
 ) -> tuple[Pieces, ...]:
-    """The pieces of one block on one rank, by size, those that carry most bytes first.
+    """The pieces of one block on one rank by size, those with the most bytes first.
 
-    Counted is what grows with the context: windows and states are not moved block by block.
-    (Where every layer has a window, its blocks are what is moved; where every layer keeps a
-    state, the states, whatever the block.) A latent, and heads fewer than ranks, are held by
-    each rank in whole. A state is divided by its heads, as vLLM's MambaStateShapeCalculator does.
+    Only cache that grows with the context is counted: windows and states are not moved block by
+    block. (If every layer has a window, the windows' blocks are counted; if every layer keeps a
+    state, the states, whatever the block size.) Each rank holds a whole copy of a latent, and of
+    heads fewer than the ranks. A state is divided by its heads, as vLLM's MambaStateShapeCalculator
+    does.
 
     Raises:
-        UsageError: the heads cannot be divided so, or the block is shorter than one entry.
+        UsageError: the ranks do not divide the heads, or the block is shorter than one entry.
     """
     if block_tokens < 1 or tp < 1:
-        raise UsageError(f"blocks of {block_tokens} tokens on {tp} ranks", "both are 1 or more")
+        raise UsageError(f"blocks of {block_tokens} tokens on {tp} ranks", "both must be 1 or more")
     grows = [group for group in shape.groups if not group.window] or [*shape.groups]
     if not grows:
         number = 1 if layout is BlockLayout.WHOLE else shape.state_layers
@@ -246,7 +248,7 @@ def piece_sizes(
         if block_tokens % group.every:
             raise UsageError(
                 f"a block of {block_tokens} tokens cuts an entry of {group.every} tokens",
-                f"take a multiple of {group.every} tokens",
+                f"use a multiple of {group.every} tokens",
             )
         held = _heads_per_rank(group.heads, tp) * (block_tokens // group.every)
         parts = group.part_bytes(dtype)
@@ -265,10 +267,10 @@ def pieces(
     layout: BlockLayout = BlockLayout.SPLIT,
     dtype: KvDtype = KvDtype.FP16,
 ) -> Pieces:
-    """(bytes, number) of what an engine moves for one block on one rank.
+    """(bytes, number) of the pieces that an engine moves for one block on one rank.
 
-    Where layers differ in size, the size that carries most of the bytes;
-    `piece_sizes` has them all.
+    If layers differ in piece size, the size with the most bytes in all; `piece_sizes` returns every
+    size.
     """
     return piece_sizes(shape, block_tokens, tp, layout, dtype)[0]
 
@@ -278,11 +280,11 @@ def _heads_per_rank(heads: int, tp: int) -> int:
         if tp % heads:
             raise UsageError(
                 f"{heads} KV heads cannot be shared by {tp} ranks",
-                f"take a multiple of {heads} ranks",
+                f"use a multiple of {heads} ranks",
             )
         return 1
     if heads % tp:
         raise UsageError(
-            f"{heads} KV heads cannot be divided by {tp} ranks", f"take a divisor of {heads}"
+            f"{heads} KV heads cannot be divided by {tp} ranks", f"use a divisor of {heads}"
         )
     return heads // tp

@@ -1,7 +1,7 @@
-"""Which layers of a model attend to all tokens, to a window, to a chunk, or keep a state.
+"""Attention kind of each layer: full attention, a window, a chunk, or a recurrent state.
 
-A configuration names its layers in one of many ways; where it names none, the rule of
-its model_type in `absent_keys.toml` holds. The rules are words:
+A configuration lists the kinds of its layers in one of many ways; if it lists none, the rule of its
+model_type in `absent_keys.toml` applies. The rules are words:
 
     full                                 every layer attends to all
     window                               every layer, if there is a sliding_window
@@ -31,17 +31,17 @@ from membench.thesis.models.configuration import (
 
 
 class LayerKind(StrEnum):
-    """What a layer keeps of a context."""
+    """The part of a context that a layer keeps."""
 
     FULL = "full_attention"
     WINDOW = "sliding_attention"
     CHUNK = "chunked_attention"
     STATE = "linear_attention"
     BOTH = "hybrid"
-    """Attention to all, and a state beside it."""
+    """Full attention, and a state beside it."""
     CONV = "conv"
     NONE = "mlp"
-    """No attention: an MLP, experts, or a layer that was taken out."""
+    """No attention: an MLP, experts, or a removed layer."""
 
 
 _NAMES: dict[str, LayerKind] = {
@@ -55,7 +55,7 @@ _NAMES: dict[str, LayerKind] = {
     **dict.fromkeys(("moe", "E", "-", "dense"), LayerKind.NONE),
     "short_conv": LayerKind.CONV,
 }
-# Keys of layers that no reader here understands.
+# Keys that define layer kinds in ways that are not supported.
 _STRANGE = (
     *("mamba", "ssm", "lru", "rwkv", "compress", "cross_attention", "recurrent", "linear_num"),
     *("layer_group_size", "linear_attn", "linear_rope", "linear_silu", "lightning", "delta_rule"),
@@ -64,26 +64,27 @@ _STRANGE = (
 
 
 _MOST_LAYERS = 10_000
-"""The deepest published model has 126 layers (Llama 3.1 405B)."""
+"""More layers than any model has: the deepest published one has 126 (Llama 3.1 405B)."""
 
 
 def layer_count(text: Config) -> int:
-    """Layers that attend or keep a state (LongCat has two attentions a layer)."""
+    """Number of layers that attend or keep a state (LongCat has two attentions per layer)."""
     layers = number(text, "num_hidden_layers")
     if isinstance(text, Text) and text.kind == "longcat_flash" and "num_layers" in text:
         layers = 2 * number(text, "num_layers")
     if layers > _MOST_LAYERS:
         raise ModelError(
-            f"{layers} layers are more than {_MOST_LAYERS}", "see 'num_hidden_layers' of the model"
+            f"{layers} layers exceed the limit of {_MOST_LAYERS}",
+            "see 'num_hidden_layers' of the model",
         )
     return layers
 
 
 def layer_kinds(config: Config) -> tuple[LayerKind, ...]:
-    """[layers] what each layer of the model keeps, in order.
+    """[layers] the kind of each layer of the model, in order.
 
     Raises:
-        ModelError: a list that does not fit the layers, or no way to know.
+        ModelError: a list does not fit the number of layers, or the kinds cannot be determined.
     """
     text = resolved(config)
     found = _named(text)
@@ -104,7 +105,7 @@ def layer_kinds(config: Config) -> tuple[LayerKind, ...]:
 
 
 def counted(kinds: Iterable[LayerKind]) -> Counter[LayerKind]:
-    """How many layers of each kind; a layer with both counts for either."""
+    """The number of layers of each kind; a layer with both counts towards each."""
     counts = Counter(kinds)
     both = counts.pop(LayerKind.BOTH, 0)
     counts[LayerKind.FULL] += both
@@ -113,7 +114,7 @@ def counted(kinds: Iterable[LayerKind]) -> Counter[LayerKind]:
 
 
 def _named(text: Text) -> tuple[LayerKind, ...] | None:
-    """What a list or a pattern of the configuration says; None where it has none."""
+    """The kinds from a list or a pattern of the configuration; None if it has neither."""
     layers = layer_count(text)
     if (pattern := text.get("hybrid_override_pattern")) is not None:
         return _of_names(text, "hybrid_override_pattern", [*str(pattern)], len(str(pattern)))
@@ -140,7 +141,7 @@ def _of_zeros_and_ones(text: Text, layers: int) -> tuple[LayerKind, ...] | None:
 
 
 def _of_places(text: Text, layers: int) -> tuple[LayerKind, ...] | None:
-    """Lists of the numbers of layers; Kimi counts from 1."""
+    """The kinds from lists of layer numbers; Kimi counts from 1."""
     linear = text.get("linear_attn_config")
     if isinstance(linear, dict) and isinstance(linear.get("kda_layers"), list):
         states = linear["kda_layers"]
@@ -154,7 +155,7 @@ def _of_places(text: Text, layers: int) -> tuple[LayerKind, ...] | None:
 
 
 def _of_cycle(text: Text, layers: int) -> tuple[LayerKind, ...] | None:
-    """RecurrentGemma's, whose attention always has a window."""
+    """The kinds of RecurrentGemma, whose attention always has a window."""
     cycle = text.get("block_types")
     if not isinstance(cycle, list) or not cycle:
         return None
@@ -176,7 +177,7 @@ _READERS = (_of_zeros_and_ones, _of_places, _of_cycle, _of_blocks)
 
 
 def _of_block(block: Any) -> LayerKind:
-    """A layer of a model whose layers were searched for one by one (Nemotron NAS)."""
+    """The kind of one layer of a model from an architecture search (Nemotron NAS)."""
     attention = block.get("attention") if isinstance(block, dict) else None
     if not isinstance(attention, dict):
         raise ModelError("'block_configs' of the model has a layer without 'attention'")
@@ -198,7 +199,7 @@ def _of_flags(
     key: str, flags: Sequence[Any], layers: int, zero: LayerKind, other: LayerKind
 ) -> tuple[LayerKind, ...]:
     if len(flags) < layers or set(map(str, flags)) - {"0", "1"}:
-        raise ModelError(f"'{key}' of the model does not give its {layers} layers a 0 or 1 each")
+        raise ModelError(f"'{key}' of the model must have a 0 or 1 for each of its {layers} layers")
     return tuple(other if flag else zero for flag in flags[:layers])
 
 
@@ -245,7 +246,7 @@ def _every(
 
 
 def _interval(text: Text, default: int) -> int:
-    """Of how many layers one attends to all."""
+    """The interval N, if one of every N layers is a full-attention layer."""
     keys = ("full_attention_interval", "sliding_window_pattern", "no_rope_layer_interval")
     for key in (*keys, "global_attn_every_n_layers"):
         value = text.get(key)
@@ -261,7 +262,7 @@ def _chunk(text: Config) -> int:
 
 
 def _rule_of_keys(text: Text) -> str:
-    """The rule of a name that is not known, where its keys say enough."""
+    """The rule of an unknown model_type, if its keys are sufficient."""
     strange = [
         key
         for key, value in text.items()
@@ -269,28 +270,27 @@ def _rule_of_keys(text: Text) -> str:
     ]
     if strange:
         raise ModelError(
-            f"the architecture '{text.kind}' is not known, and its '{min(strange)}' is not "
-            "understood",
-            "name a model of the same shape that is known, or wait for a newer membench",
+            f"unknown architecture '{text.kind}' with the unsupported key '{min(strange)}'",
+            "use a known model of the same shape, or a newer membench",
         )
     if number(text, "full_attention_interval", default=0):
         raise ModelError(
-            f"the architecture '{text.kind}' is not known, and its layers are named by no list",
-            "state 'layer_types' in the configuration",
+            f"unknown architecture '{text.kind}' without a list of its layers",
+            "add 'layer_types' to the configuration",
         )
     if not number(text, "sliding_window", default=0) or text.get("use_sliding_window") is False:
         return "full"
     if number(text, "sliding_window_pattern", default=0):
         return "full last of 1"
     raise ModelError(
-        f"the architecture '{text.kind}' is not known: which of its layers have the "
-        f"'sliding_window' of {text['sliding_window']} tokens is not stated",
-        "state 'layer_types' in the configuration",
+        f"unknown architecture '{text.kind}': its configuration does not define which layers have "
+        f"the 'sliding_window' of {text['sliding_window']} tokens",
+        "add 'layer_types' to the configuration",
     )
 
 
 def _own(text: Text, layers: int) -> tuple[LayerKind, ...]:
-    """Types whose layers follow from keys of their own."""
+    """The kinds of types whose layers follow from keys of their own."""
     places = range(layers)
     if text.kind == "jamba":
         period, offset = number(text, "attn_layer_period"), number(text, "attn_layer_offset")
@@ -322,6 +322,6 @@ def _own(text: Text, layers: int) -> tuple[LayerKind, ...]:
             for place in places
         )
     raise ModelError(
-        f"the model does not say which layers of '{text.kind}' attend",
-        "take the config.json as it is published, with 'layer_types' or its pattern",
+        f"the configuration does not define which layers of '{text.kind}' have attention",
+        "use the published config.json, with 'layer_types' or its pattern",
     )

@@ -1,8 +1,8 @@
-"""The matrices of a model, one by one: how many weights, where they stand, what they serve.
+"""The matrices of a model one by one: number of weights, position and role.
 
-Norms and biases (below 0.1 %), a vision tower and layers that guess further tokens are
-left out. Names are those of Hugging Face's checkpoints of the Llama kind, from `layers.`
-on, because quantization configurations name matrices by them.
+Norms and biases (below 0.1 %), a vision tower and multi-token-prediction layers are left out. Names
+are those of Llama checkpoints on Hugging Face, from `layers.` on, because quantization
+configurations name matrices by them.
 """
 
 from __future__ import annotations
@@ -30,20 +30,20 @@ _UNGATED = frozenset(
 
 
 class MatrixRole(StrEnum):
-    """What a matrix serves."""
+    """The role of a matrix."""
 
     LAYER = "layer"
-    """Every token is multiplied with it."""
+    """A matrix that every token is multiplied with."""
     EXPERTS = "experts"
     """All routed experts of a layer."""
     ROUTER = "router"
     HEAD = "head"
     EMBEDDING = "embedding"
-    """Looked up, not multiplied."""
+    """A matrix whose rows are looked up, not multiplied."""
 
 
 class WeightMatrix(NamedTuple):
-    """``weights`` numbers of the matrix ``name``."""
+    """The matrix ``name`` with its number of ``weights``."""
 
     name: str
     role: MatrixRole
@@ -54,7 +54,7 @@ def matrices(text: Text) -> list[WeightMatrix]:
     """All matrices of the language model.
 
     Raises:
-        ModelError: a key is missing, or a layer is of a kind that is not understood.
+        ModelError: a key is missing, or a layer is of an unsupported kind.
     """
     hidden = number(text, "hidden_size")
     kinds = (
@@ -88,12 +88,12 @@ def experts(text: Config) -> int:
 
 
 def active_experts(text: Config) -> int:
-    """Routed experts that a token takes; 0 if the model is dense."""
+    """Routed experts that each token activates; 0 if the model is dense."""
     return number(text, "num_experts_per_tok", default=0) if experts(text) else 0
 
 
 def _mixer(text: Text, place: int, kind: LayerKind, hidden: int) -> Iterator[tuple[str, float]]:
-    """What mixes tokens: attention, a state, or both."""
+    """The token mixer of a layer: attention, a state, or both."""
     if is_compressed(text):
         yield from _compressed(text, compress_ratios(text)[place], hidden)
     elif kind in {LayerKind.FULL, LayerKind.WINDOW, LayerKind.CHUNK, LayerKind.BOTH}:
@@ -139,7 +139,7 @@ def _latent(text: Text, hidden: int) -> Iterator[tuple[str, float]]:
 
 
 def _compressed(text: Text, ratio: int, hidden: int) -> Iterator[tuple[str, float]]:
-    """DeepSeek V4: low ranks for queries and output, a compressor, an indexer at ratio 4."""
+    """DeepSeek V4: low-rank queries and output, a compressor, and an indexer at ratio 4."""
     width, query = head_width(text), number(text, "q_lora_rank")
     wide = number(text, "num_attention_heads") * width
     groups, rank = number(text, "o_groups"), number(text, "o_lora_rank")
@@ -160,7 +160,7 @@ def _compressed(text: Text, ratio: int, hidden: int) -> Iterator[tuple[str, floa
 
 
 def _state(text: Text, hidden: int) -> Iterator[tuple[str, float]]:
-    """What keeps a state: gated delta rule, Kimi's, Mamba 1 and 2, lightning attention."""
+    """Layers with a state: gated delta rule, Kimi's, Mamba 1 and 2, lightning attention."""
     if "linear_num_key_heads" in text:
         keys = number(text, "linear_num_key_heads") * number(text, "linear_key_head_dim")
         heads = number(text, "linear_num_value_heads")
@@ -189,7 +189,7 @@ def _state(text: Text, hidden: int) -> Iterator[tuple[str, float]]:
         yield "self_attn.output_gate", hidden * wide
         yield "self_attn.out_proj", wide * hidden
         return
-    raise ModelError(f"the weights of the recurrent layers of '{text.kind}' are not described")
+    raise ModelError(f"the weights of the recurrent layers of '{text.kind}' are unknown")
 
 
 def _mamba(text: Text, hidden: int, states: int) -> Iterator[tuple[str, float]]:
@@ -228,7 +228,7 @@ def _mlp(text: Text, under: str, place: int, hidden: int) -> Iterator[WeightMatr
     many = 2 if text.kind in _UNGATED else 3
     count = experts(text)
     sparse = count > 0 and _sparse(text, place)
-    # Gemma 4 has an MLP beside its experts, and so has each second attention of LongCat.
+    # Gemma 4 has an MLP beside its experts; so has every second attention of LongCat.
     gemma = text.get("enable_moe_block") is True
     both = gemma or text.kind == "longcat_flash"
     if not sparse or both:
@@ -266,17 +266,19 @@ def _dense_width(text: Text, place: int, hidden: int) -> int:
 
 def _shared_width(text: Text, width: int) -> int:
     if "interleave_moe_layer_step" in text:
-        return width  # Llama 4: one expert that every token takes
+        return width  # Llama 4: one expert shared by all tokens
     shared = number(text, "shared_expert_intermediate_size", default=0)
     return shared or number(text, "n_shared_experts", default=0) * width
 
 
 def _ernie(text: Text, place: int) -> bool:
-    """Whether the layer ``place`` of ERNIE 4.5 has experts; its ends may be lists, -1 the last."""
+    """Whether layer ``place`` of ERNIE 4.5 has experts; its bounds may be lists, -1 is the last."""
     ends = [text.get("moe_layer_start_index"), text.get("moe_layer_end_index", -1)]
     starts, stops = (one if isinstance(one, list) else [one] for one in ends)
     if not (starts and stops and all(type(one) is int for one in (*starts, *stops))):
-        raise ModelError("'moe_layer_start_index' of the model and its end must be whole numbers")
+        raise ModelError(
+            "'moe_layer_start_index' and 'moe_layer_end_index' of the model must be whole numbers"
+        )
     final = number(text, "num_hidden_layers") - 1
     last = max(final if one == -1 else one for one in stops)
     every = max(number(text, "moe_layer_interval", default=1), 1)
@@ -304,7 +306,7 @@ def _sparse(text: Text, place: int) -> bool:
 
 
 def _by_numbers(text: Text, place: int) -> bool:
-    """Whether the layer ``place`` has experts, by the numbers that say which have."""
+    """Whether the layer ``place`` has experts, by the keys that list or count such layers."""
     if isinstance(dense := text.get("mlp_only_layers"), list) and place in dense:
         return False
     if place < number(text, "first_k_dense_replace", default=0):

@@ -1,7 +1,7 @@
 """Weights and attention FLOPs of a model, counted from its configuration.
 
-Counted are matrices (`matrices`); norms and biases (below 0.1 %) are not. Embedding rows
-are looked up, not multiplied, so that only the output head is a product.
+Matrices are counted (`matrices`); norms and biases (below 0.1 %) are not. Embedding rows are looked
+up, so only the output head counts as a matrix product.
 """
 
 from __future__ import annotations
@@ -21,14 +21,15 @@ from membench.thesis.models.matrices import MatrixRole, active_experts, experts,
 
 @dataclass(frozen=True, kw_only=True)
 class Parameters:
-    """Counts of weights (not bytes), and of attention.
+    """Counts of weights (not bytes), and FLOPs of attention.
 
     Attributes:
         total: all weights, embedding included.
         matmul: weights that one token is multiplied with (`N_mm`).
         shared: weights that every decode step reads: all but experts and embedding.
         expert: weights of all routed experts.
-        experts, active: routed experts of a layer, and how many a token takes; 0 if dense.
+        experts, active: routed experts of a layer, and the number that a token activates; 0 if
+            dense.
         attention: FLOPs of one pair of a query and a key over all layers (`c_a`).
     """
 
@@ -45,7 +46,7 @@ def count(config: Config) -> Parameters:
     """The counts of the model of ``config``.
 
     Raises:
-        ModelError: a key is missing, or the weights are of a kind that is not understood.
+        ModelError: a key is missing, or the weights are of an unsupported kind.
     """
     text = resolved(config)
     found = matrices(text)
@@ -70,9 +71,9 @@ def count(config: Config) -> Parameters:
 def attention_flops(config: Config) -> float:
     """``c_a``: FLOPs of one pair of a query and a key, summed over the full-attention layers.
 
-    ``4 L n_h d_h``, for a latent ``2 L n_h (d_nope + d_rope + d_v)``. Windows,
-    chunks and linear layers do not grow with the square and are left out. Sparse
-    attention is counted as if it were dense: an upper bound there.
+    It is ``4 L n_h d_h``, and ``2 L n_h (d_nope + d_rope + d_v)`` for a latent. Windows, chunks and
+    linear layers do not grow quadratically and are left out. Sparse attention is counted as dense,
+    which gives an upper bound.
     """
     text = resolved(config)
     heads = number(text, "num_attention_heads", default=0)

@@ -1,8 +1,8 @@
-"""Bytes of what a layer without a growing cache keeps of a sequence: its recurrent state.
+"""Bytes of the recurrent state of a layer whose cache does not grow, per sequence.
 
-Matrices of linear attention and of state spaces are held in float32 unless the
-configuration names another type; the tail of a convolution, of one input less than
-its kernel, in 16 bits.
+Matrices of linear attention and of state spaces are stored in float32 unless the configuration
+names another type. The tail of a convolution (one input fewer than its kernel) is stored in 16
+bits.
 """
 
 from __future__ import annotations
@@ -12,23 +12,23 @@ from membench.thesis.models.configuration import Config, ModelError, Text, numbe
 _BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
 _HALF = 2
 STATE_HEADS = ("mamba_n_heads", "mamba_num_heads", "n_mamba_heads", "num_heads")
-"""The keys that give the heads of a state space."""
+"""Keys that give the number of heads of a state space."""
 
 
 def state_bytes(text: Text) -> int:
-    """Bytes of one layer's state.
+    """Bytes of the state of one layer.
 
     Raises:
-        ModelError: the keys of no kind of state that is known.
+        ModelError: the keys match no known kind of state.
     """
     for reader in (_gated_delta, _kimi_delta, _mamba, _lightning, _gated_recurrence):
         if (found := reader(text)) is not None:
             return found
-    raise ModelError(f"the state of the recurrent layers of '{text.kind}' is not described")
+    raise ModelError(f"the size of the recurrent state of '{text.kind}' is unknown")
 
 
 def convolution_bytes(text: Config) -> int:
-    """Bytes of one layer that is a short convolution (LFM2)."""
+    """Bytes of the state of one short-convolution layer (LFM2)."""
     return _tail(number(text, "hidden_size"), number(text, "conv_L_cache"))
 
 
@@ -46,7 +46,7 @@ def _tail(channels: int, kernel: int) -> int:
 
 
 def _gated_delta(text: Text) -> int | None:
-    """Gated delta rule (Qwen3-Next): a matrix for each value head."""
+    """Gated delta rule (Qwen3-Next): one matrix per value head."""
     if "linear_num_key_heads" not in text:
         return None
     width = number(text, "linear_key_head_dim")
@@ -57,7 +57,7 @@ def _gated_delta(text: Text) -> int | None:
 
 
 def _kimi_delta(text: Text) -> int | None:
-    """Kimi Delta Attention: a square matrix a head, and a convolution each of q, k and v."""
+    """Kimi Delta Attention: a square matrix per head, and a convolution each for q, k and v."""
     inner = text.get("linear_attn_config")
     part: Config = inner if isinstance(inner, dict) else {}
     if not part and "linear_num_heads" not in text:
@@ -70,7 +70,7 @@ def _kimi_delta(text: Text) -> int | None:
 
 
 def _mamba(text: Text) -> int | None:
-    """Mamba 1 (a state for each channel) and Mamba 2 (a matrix a head, inputs in groups)."""
+    """Mamba 1 (a state per channel) and Mamba 2 (a matrix per head, inputs in groups)."""
     states = number(text, "mamba_d_state", "ssm_state_size", "state_size", default=0)
     if not states:
         return None
@@ -89,7 +89,7 @@ def _mamba(text: Text) -> int | None:
 
 
 def _lightning(text: Text) -> int | None:
-    """Lightning attention (MiniMax): a square matrix a head."""
+    """Lightning attention (MiniMax): a square matrix per head."""
     if not text.kind.startswith("minimax"):
         return None
     width = number(text, "head_dim")
@@ -97,7 +97,7 @@ def _lightning(text: Text) -> int | None:
 
 
 def _gated_recurrence(text: Text) -> int | None:
-    """RG-LRU (RecurrentGemma): a number for each channel, and a convolution."""
+    """RG-LRU (RecurrentGemma): a number per channel, and a convolution."""
     if "lru_width" not in text:
         return None
     width = number(text, "lru_width", default=number(text, "hidden_size"))

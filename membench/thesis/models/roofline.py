@@ -1,12 +1,11 @@
-"""Prefill and decode as bounds: what a machine's measured rates cannot beat.
+"""Lower bounds on prefill and decode time at a machine's measured rates.
 
-A time here is what the given rates allow, never a prediction. That of decoding is a
-**lower bound** where weights and cache are counted in the precision in which they are
-served; how far served models stay above it says `SERVED_DECODE`. That of a prefill is one
-where the FLOP/s are those of the precision that is computed in: served FP8 and FP4 prefills
-take down to 0.54 of what 75 % of the BF16 peak would need. Efficiencies are what was
-measured of the peak (bandwidth by a read test, FLOP/s by a matrix product); with achieved
-rates they are 1.
+A time here is the shortest that the given rates allow, not a prediction. The decode time is a
+**lower bound** if weights and cache are counted in the precision in which they are served;
+`SERVED_DECODE` gives the distance of served models from it. The prefill time is a lower bound if
+the FLOP/s are those of the precision of the arithmetic: served FP8 and FP4 prefills take as little
+as 0.54 of the time at 75 % of the BF16 peak. Efficiencies are the measured shares of the peak
+(bandwidth by a read test, FLOP/s by a matrix product); with achieved rates they are 1.
 """
 
 from __future__ import annotations
@@ -20,13 +19,13 @@ from membench.core.messages import tr
 
 @dataclass(frozen=True, kw_only=True)
 class BoundRatios:
-    """How served points compare with a bound: their ratios to it.
+    """Ratios of served times to their bound.
 
     Attributes:
-        points: how many.
+        points: number of measured points.
         p5, median, p95: quantiles of the ratio.
-        low, high: what is stated: at least ``covers`` of the points lie between.
-        below: points under the bound.
+        low, high: the stated range, which includes at least a share ``covers`` of the points.
+        below: number of points below the bound.
     """
 
     points: int
@@ -40,7 +39,7 @@ class BoundRatios:
     source: str
 
     def sentence(self) -> str:
-        """It in words, with quantiles, their number and their source."""
+        """The statistics as a sentence, with quantiles, number of points and source."""
         return tr(
             "of {points} served points at least {share} % take {low} to {high} times the decode "
             "bound (5 % below {p5}, half below {median}, 95 % below {p95}; {source})",
@@ -69,7 +68,7 @@ SERVED_DECODE = BoundRatios(
         "memory bandwidth"
     ),
 )
-"""Served decode over its bound; a test computes it anew."""
+"""Served decode times over their bound; a test recomputes it."""
 
 
 def prefill_flops(
@@ -77,27 +76,27 @@ def prefill_flops(
 ) -> float:
     """FLOPs to prefill ``tokens``, the first ``cached`` of which are restored.
 
-    ``F = 2 N (n - p) + c_a (n^2 - p^2) / 2``: causal, so half of all pairs.
+    ``F = 2 N (n - p) + c_a (n^2 - p^2) / 2``; attention is causal, so half of all pairs count.
 
     Args:
-        matmul_params: weights that every token is multiplied with (active ones of MoE).
+        matmul_params: weights that every token is multiplied with (for MoE the active ones).
         attention_flops: ``c_a``, FLOPs of one pair of a query and a key over all layers.
     """
     if not 0 <= cached <= tokens:
-        raise ValueError(f"{cached} cached of {tokens} tokens")
+        raise ValueError(f"{cached} cached tokens of {tokens}")
     return prefill_formula(tokens, matmul_params, attention_flops, cached)
 
 
 def prefill_formula(
     tokens: float, matmul_params: float, attention_flops: float, cached: float
 ) -> float:
-    """`prefill_flops` without its check: plain arithmetic, which holds for arrays too."""
+    """`prefill_flops` without its check: plain arithmetic that also works on arrays."""
     linear = 2 * matmul_params * (tokens - cached)
     return linear + attention_flops * (tokens**2 - cached**2) / 2
 
 
 def prefill_seconds(flops: float, flops_per_s: float, efficiency: float = 1.0) -> float:
-    """Seconds that ``flops`` take at least, at ``efficiency`` of ``flops_per_s``."""
+    """The least time for ``flops`` at ``efficiency`` of ``flops_per_s``, seconds."""
     return flops / (efficiency * flops_per_s)
 
 
@@ -106,8 +105,8 @@ def touched_weights(
 ) -> float:
     """Bytes of weights that one decode step reads.
 
-    ``W = W_shared + W_exp (1 - (1 - k/E)^B)``: each of ``batch`` tokens chooses
-    ``active`` of ``experts`` at random; ``expert_bytes`` are those of all experts.
+    ``W = W_shared + W_exp (1 - (1 - k/E)^B)``: each of ``batch`` tokens chooses ``active`` of
+    ``experts`` at random; ``expert_bytes`` is the size of all experts.
     """
     if not experts:
         return shared_bytes
@@ -117,7 +116,7 @@ def touched_weights(
 
 @dataclass(frozen=True)
 class DecodeBound:
-    """The least seconds of one decode step, by what bounds it."""
+    """The least seconds of one decode step, split by the resource that bounds it."""
 
     memory_s: float
     compute_s: float
@@ -125,7 +124,7 @@ class DecodeBound:
 
     @property
     def seconds(self) -> float:
-        """The bound: memory and compute overlap, what is fixed does not."""
+        """The bound: memory and compute overlap, the fixed time is added."""
         return max(self.memory_s, self.compute_s) + self.fixed_s
 
     @property
@@ -147,7 +146,7 @@ def decode_bound(
     compute_efficiency: float = 1.0,
     fixed_s: float = 0.0,
 ) -> DecodeBound:
-    """The least time of a step that gives each sequence of a batch one token.
+    """The least time of a step that produces one token for each sequence of a batch.
 
     Args:
         weight_bytes: bytes of weights read (`touched_weights`).
@@ -181,5 +180,5 @@ def decode_intensity(
 
 
 def ridge(flops_per_s: float, bytes_per_s: float) -> float:
-    """FLOP per byte below which a machine is bound by its memory."""
+    """FLOP per byte below which a machine is memory-bound."""
     return flops_per_s / bytes_per_s

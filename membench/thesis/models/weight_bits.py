@@ -1,11 +1,11 @@
-"""Bytes of a model's weights as they are served: the precision of each matrix.
+"""Bytes of a model's weights as served: the precision of each matrix.
 
-`quantization_config` of a `config.json` says which matrices are held in how many bits.
-Read are the forms of Hugging Face (fp8, mxfp4, gptq, awq, bitsandbytes, fbgemm_fp8), of
-compressed-tensors and of NVIDIA's ModelOpt, with groups, per-matrix lists and exceptions.
-Scales are counted: NVFP4 has 8 bits each 16 weights (4.5 bits a weight), MXFP4 8 bits each
-32 (4.25), FP8 in blocks of 128 x 128 one float32 each (8.002). A form that is not known,
-or that does not say which matrices it means, is said to be not known.
+`quantization_config` of a `config.json` gives the bits of each matrix. Supported are the formats of
+Hugging Face (fp8, mxfp4, gptq, awq, bitsandbytes, fbgemm_fp8), of compressed-tensors and of
+NVIDIA's ModelOpt, with groups, per-matrix lists and exceptions. Scales are counted: NVFP4 has 8
+bits per 16 weights (4.5 bits a weight), MXFP4 8 bits per 32 (4.25), FP8 in blocks of 128 x 128 one
+float32 per block (8.002). The precision counts as unknown if the format is unknown or does not
+define which matrices it covers.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from membench.thesis.models.matrices import MatrixRole, WeightMatrix, matrices
 
 
 class Precision(NamedTuple):
-    """Bits of a weight, its share of the scales included, and what that is called."""
+    """Bits per weight, with its share of the scales, and the name of the precision."""
 
     bits: float
     name: str
@@ -57,7 +57,7 @@ _ALGORITHMS = {
 }
 _GIVE = "give it: --weights fp8, nvfp4, mxfp4, int8, int4 or bf16"
 _SCALE_BITS = {"float": 8, "int": 16}
-# What checkpoints call the parts of a layer, and what they are called here.
+# Names of the parts of a layer: in checkpoints -> in membench.
 _SPELLINGS = (
     (re.compile(r"(?<=\.)(attn|attention|self_attention)(?=\.|\*|$)"), "self_attn"),
     (re.compile(r"(?<=\.)(ffn|block_sparse_moe|feed_forward|moe)(?=\.|\*|$)"), "mlp"),
@@ -69,7 +69,7 @@ _EXPERT_LEAF = re.compile(r"(\.experts)\.(\d+|\*)(\..*)?$")
 
 
 class WeightType(StrEnum):
-    """The precision of a model's matrices; `auto` is what its configuration says."""
+    """The precision of a model's matrices; `auto` takes it from the configuration."""
 
     AUTO = "auto"
     BF16 = "bf16"
@@ -92,13 +92,13 @@ _UNIFORM = {
 
 @dataclass(frozen=True, kw_only=True)
 class Weights:
-    """The weights of a model as they are held.
+    """The weights of a model as stored.
 
     Attributes:
-        stored: bytes of all of them, over all GPUs, scales included.
-        read: bytes of those that every decode step reads: all but experts and embedding.
+        stored: bytes of all weights, over all GPUs, with scales.
+        read: bytes that every decode step reads: all but experts and embedding.
         experts: bytes of all routed experts.
-        label: the precision in a word, of the matrices that hold most weights.
+        label: the name of the precision of the matrices with the most weights.
         bits: mean bits of a weight.
     """
 
@@ -110,20 +110,20 @@ class Weights:
 
 
 def weights_of(config: Config, wanted: WeightType = WeightType.AUTO) -> Weights:
-    """The weights of the model of ``config`` as its configuration says, or all as ``wanted``.
+    """The weights of the model of ``config`` as configured, or all of them in ``wanted``.
 
     Args:
-        wanted: any but `auto` holds for every matrix of the layers; embedding, output head
+        wanted: any value but `auto` applies to every matrix of the layers; embedding, output head
             and routers stay in 16 bits.
 
     Raises:
-        ModelError: the weights cannot be counted, or their precision is not said.
+        ModelError: the weights cannot be counted, or their precision is unknown.
     """
     text = resolved(config)
     found = matrices(text)
     count = sum(one.weights for one in found)
     if not count:
-        raise ModelError("the matrices of the model hold no weights", "see its 'hidden_size'")
+        raise ModelError("the matrices of the model have no weights", "see its 'hidden_size'")
     held_as = _uniform(_UNIFORM[wanted]) if wanted in _UNIFORM else _stated(config, text)
     precisions = [held_as(one) for one in found]
     size = [
@@ -149,7 +149,7 @@ def weights_of(config: Config, wanted: WeightType = WeightType.AUTO) -> Weights:
 
 
 def cache_type(config: Config) -> str | None:
-    """The KV type that a quantized checkpoint was made for: `fp8`, or None where it says none."""
+    """The KV type that a quantized checkpoint was made for: `fp8`, or None if it names none."""
     for part in (config, text_part(config)):
         try:
             quantized = _quantization(part)
@@ -163,13 +163,13 @@ def cache_type(config: Config) -> str | None:
 
 
 def _quantization(part: Config) -> Mapping[str, Any]:
-    """What ``part`` says of its quantization, empty where it says nothing.
+    """The quantization settings in ``part``; empty if there are none.
 
-    ModelOpt's own file has it under ``quantization``; compressed-tensors wrote
-    ``compression_config`` before ``quantization_config``.
+    ModelOpt's own file has them under ``quantization``; older compressed-tensors files use
+    ``compression_config`` instead of ``quantization_config``.
 
     Raises:
-        ModelError: it says something else than an object.
+        ModelError: the value is not an object.
     """
     for key in ("quantization_config", "compression_config"):
         stated = part.get(key)
@@ -177,8 +177,7 @@ def _quantization(part: Config) -> Mapping[str, Any]:
             continue
         if not isinstance(stated, Mapping):
             raise ModelError(
-                f"the precision of the weights is not known: '{key}' says no more "
-                f"than {str(stated)[:40]!r}",
+                f"the precision of the weights is not known: '{key}' is only {str(stated)[:40]!r}",
                 _GIVE,
             )
         inner = stated.get("quantization")
@@ -187,7 +186,7 @@ def _quantization(part: Config) -> Mapping[str, Any]:
 
 
 def says_precision(config: Config) -> bool:
-    """Whether ``config`` says that its weights are quantized, however it does."""
+    """Whether ``config`` declares quantized weights, in any format."""
     keys = ("quantization_config", "compression_config")
     return any(part.get(key) for part in (config, text_part(config)) for key in keys)
 
@@ -200,10 +199,10 @@ def _uniform(held: Precision) -> Held:
 
 
 def _plain(config: Config, text: Config, *, quantized: bool) -> Precision:
-    """Of what is not quantized.
+    """The precision of weights that are not quantized.
 
     Raises:
-        ModelError: nothing is, and the type is of a name that is not known.
+        ModelError: no weights are quantized, and the type name is unknown.
     """
     for part in (text, config):
         for key in ("dtype", "torch_dtype"):
@@ -226,7 +225,7 @@ def _stated(config: Config, text: Text) -> Held:
         return lambda _: plain
     method = str(quantized.get("quant_method") or "").lower().replace("_", "-")
     if not method and (quantized.get("load_in_4bit") or quantized.get("load_in_8bit")):
-        method = "bitsandbytes"  # before transformers 4.32 that was the only one
+        method = "bitsandbytes"  # the only method before transformers 4.32
     scheme = str(quantized.get("quant_algo") or "").upper()
     lists = "config_groups" in quantized or "quantized_layers" in quantized
     kept = _pattern(
@@ -271,7 +270,7 @@ def _by_lists(
 ) -> Held:
     """ModelOpt and compressed-tensors: groups of targets, lists of matrices, exceptions."""
     groups = _groups(quantized, scheme)
-    # FP8 in blocks for what no list names (DeepSeek V4 with experts in NVFP4)
+    # FP8 in blocks for unlisted matrices (DeepSeek V4 with experts in NVFP4)
     rest = plain
     if quantized.get("quant_method") == "fp8" and "weight_block_size" in quantized:
         rest = Precision(8 + _block_scale(quantized), "FP8")
@@ -288,7 +287,7 @@ def _by_lists(
             ),
             None,
         )
-        if rest != plain:  # what is ignored by the list is still in FP8, but head and routers
+        if rest != plain:  # ignored matrices are still in FP8, except head and routers
             fallback = rest if one.role in {MatrixRole.LAYER, MatrixRole.EXPERTS} else plain
             return fallback if listed is None or kept(one.name) else listed
         return plain if listed is None or kept(one.name) else listed
@@ -299,7 +298,7 @@ def _by_lists(
 def _groups(
     quantized: Mapping[str, Any], scheme: str
 ) -> list[tuple[Callable[[str], bool] | None, Precision]]:
-    """Which matrices are held how; None stands for every matrix of a layer."""
+    """Pairs of a matrix predicate and its precision; None matches every matrix of a layer."""
     groups: list[tuple[Callable[[str], bool] | None, Precision]] = []
     layers = quantized.get("quantized_layers")
     if isinstance(layers, Mapping):
@@ -319,8 +318,8 @@ def _groups(
         groups.append((None, _algorithm(scheme)))
     if not groups:
         raise ModelError(
-            "the precision of the weights is not known: the configuration is of mixed precision "
-            "and does not list which matrices have which",
+            "the precision of the weights is not known: the configuration has mixed precision "
+            "and does not list the precision of each matrix",
             _GIVE,
         )
     return groups
@@ -361,7 +360,7 @@ def _positive(part: Mapping[str, Any], key: str) -> int:
     value = part.get(key)
     if type(value) is not int or not 0 < value <= 32:
         raise ModelError(
-            f"the precision of the weights is not known: '{key}' is no number of bits", _GIVE
+            f"the precision of the weights is not known: '{key}' is not a number of bits", _GIVE
         )
     return value
 
@@ -371,7 +370,7 @@ def _words(value: Any) -> list[str]:
 
 
 def _pattern(names: Iterable[str]) -> Callable[[str], bool]:
-    """Whether a matrix is one of ``names``, lies under one, or fits one."""
+    """A predicate: a matrix is one of ``names``, is below one, or matches one as a pattern."""
     own = [name for name in names if name.startswith("re:")]
     plain = {_canonical(name) for name in names if not name.startswith("re:")}
     globs = [translate(name) for name in plain if "*" in name]
@@ -380,14 +379,14 @@ def _pattern(names: Iterable[str]) -> Callable[[str], bool]:
     try:
         written = [re.compile(name.removeprefix("re:")) for name in own]
     except re.error:
-        raise ModelError("a pattern of 'ignore' or 'targets' is no regular expression") from None
+        raise ModelError("a pattern of 'ignore' or 'targets' is not a regular expression") from None
 
     def fits(name: str) -> bool:
         parts = name.split(".")
         above = {".".join(parts[:end]) for end in range(1, len(parts) + 1)}
         if exact & (above | set(parts)) or (by_glob and by_glob.fullmatch(name)):
             return True
-        # An expression that names the matrices of an MLP does not mean those of its experts.
+        # A pattern that names the matrices of an MLP does not include those of its experts.
         spelled = f"model.{name}" + (".0.up_proj" if name.endswith(".experts") else "")
         return any(one.match(spelled) for one in written)
 
@@ -395,7 +394,7 @@ def _pattern(names: Iterable[str]) -> Callable[[str], bool]:
 
 
 def _canonical(name: str) -> str:
-    """``name`` from `layers.` on, its parts as they are called here."""
+    """``name`` from `layers.` on, with the part names that membench uses."""
     at = name.find("layers.")
     tail = name[at:] if at >= 0 else name.rpartition(".")[2] if "*" not in name else name
     for pattern, ours in _SPELLINGS:

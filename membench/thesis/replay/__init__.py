@@ -1,1 +1,1 @@
-"""Traces of requests and the hit rates that caches would have had."""
+"""Traces of requests, and the hit rates of caches for them."""

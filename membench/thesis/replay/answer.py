@@ -1,4 +1,4 @@
-"""What `membench replay` answers: hit rates by capacity, warm and cold, by rule and by tier."""
+"""The results of `membench replay`: hit rates by capacity, warm and cold, by policy and by tier."""
 
 from __future__ import annotations
 
@@ -29,17 +29,18 @@ class CachePoint:
     """A cache of one size.
 
     Attributes:
-        capacity: blocks; None for a cache without end.
+        capacity: blocks; None for an unlimited cache.
         hit_rate: share of the blocks of all requests that hit.
-        gigabytes: 1e9 bytes that so many blocks of the model's cache hold; for a cache without
-            end what is enough for all hits.
-        token_hit_rate: share of the input's tokens that hit; None where blocks have no tokens.
-        warm_hit_rate, warm_token_hit_rate: of the requests after the warm-up; None without one.
-        full_after_s: seconds after which so many different blocks were named, so that the
-            cache is full; None for never, or where the trace has no times.
-        written_per_day: bytes a day that miss and are written, after the warm-up; None where
-            the model or the times are not known.
-        dwpd: the same over the capacity: drive writes a day.
+        gigabytes: size of that many blocks of the model's cache in 1e9 bytes; for an unlimited
+            cache the size that is enough for all hits.
+        token_hit_rate: share of the input's tokens that hit; None if blocks have no tokens.
+        warm_hit_rate, warm_token_hit_rate: rates of the requests after the warm-up; None without a
+            warm-up.
+        full_after_s: seconds until the trace has named ``capacity`` different blocks, so that the
+            cache is full; None for never, or if the trace has no times.
+        written_per_day: bytes per day that miss and are written, after the warm-up; None if the
+            model or the times are unknown.
+        dwpd: drive writes per day: ``written_per_day`` over the capacity.
     """
 
     capacity: int | None
@@ -55,7 +56,7 @@ class CachePoint:
 
 @dataclass(frozen=True, kw_only=True)
 class PolicyPoint:
-    """A cache of one size under a named rule; the attributes are those of `CachePoint`."""
+    """A cache of one size under a named policy; for the attributes see `CachePoint`."""
 
     policy: str
     capacity: int
@@ -69,14 +70,14 @@ class PolicyPoint:
 
 @dataclass(frozen=True, kw_only=True)
 class TierRow:
-    """What became of one tier.
+    """The results of one tier.
 
     Attributes:
-        capacity_blocks: None for a tier without end.
-        hit_rate: share of all blocks that were asked for and that it served.
-        read_per_s, written_per_s: bytes a second on average; None where times are not known.
+        capacity_blocks: None for an unlimited tier.
+        hit_rate: share of all requested blocks that the tier served.
+        read_per_s, written_per_s: mean bytes per second; None if times are unknown.
         written_per_day, dwpd: see `CachePoint`.
-        mean_gigabytes: resident on average over time, 1e9 bytes.
+        mean_gigabytes: time average of the resident amount, 1e9 bytes.
     """
 
     name: str
@@ -95,15 +96,16 @@ class Replayed:
     """A replayed trace.
 
     Attributes:
-        block_tokens: None where blocks are objects without tokens.
-        full_blocks_only: whether a request's last tokens, less than a block, have no id.
-        timed: whether the trace says when requests came.
+        block_tokens: tokens per block; None if blocks are objects without tokens.
+        full_blocks_only: whether a partial last block of a request has no id.
+        timed: whether the trace has request times.
         sessions: whether ids and times belong to sessions.
         arrivals: `file`, or `poisson:RATE` with the seed.
-        block_bytes: of the model's cache, windows and state included at the trace's contexts.
-        warmup_s: seconds that are not counted in warm rates; None without a warm-up.
-        enough: blocks at which nothing more can hit.
-        reread: shares of what was read again, by gap; empty without times.
+        block_bytes: bytes per block of the model's cache, with windows and state at the trace's
+            contexts.
+        warmup_s: seconds that warm rates leave out; None without a warm-up.
+        enough: capacity in blocks beyond which the hit rate no longer rises.
+        reread: shares of the re-read cache by gap; empty without times.
         resting: shares of whole contexts, by the gap to the next request of the session;
             empty without sessions.
     """
@@ -132,7 +134,7 @@ class Replayed:
 
 @dataclass(frozen=True, kw_only=True)
 class TierAsked:
-    """A tier as a user names it: bytes, and what it lets in."""
+    """A tier as a user specifies it: its bytes and its admission rule."""
 
     name: str
     capacity_bytes: float
@@ -159,19 +161,20 @@ def replay_source(
     """Replay a shipped trace, a file or a folder (`read_trace`) and evaluate its curve.
 
     Args:
-        shared_prefix: tokens at the begin of every session that all of them share.
-        capacities, sizes: blocks, and bytes of the model's cache.
-        shares: of all hits, above 0 and at most 1: the smallest cache that gets so many.
-            Without any of the three, the knees of the curve.
-        rate: sessions (or requests, where there are none) a second that start at random;
-            None for the order and the times of the file.
-        model, dtype: whose cache the blocks are, for gigabytes.
-        warmup: seconds from the first request on that warm rates do not count.
-        policies: rules to replay at each capacity beside LRU.
-        tiers: fastest first; a model must be named.
+        shared_prefix: tokens at the start of every session that all sessions share.
+        capacities, sizes: capacities to evaluate, in blocks and in bytes of the model's cache.
+        shares: shares of all hits, above 0 and at most 1: each selects the smallest cache with that
+            many hits. If none of the three is given, the knees of the curve are evaluated.
+        rate: sessions (or requests, if there are no sessions) per second that start at random; None
+            for the order and the times of the file.
+        model, dtype: the model and KV type that convert blocks to bytes.
+        warmup: seconds after the first request that warm rates leave out.
+        policies: policies to replay at each capacity besides LRU.
+        tiers: fastest first; they require a model.
 
     Raises:
-        UsageError: bytes without a model, or times of a trace that has none.
+        UsageError: sizes in bytes are given without a model, or times are needed and the trace has
+            none.
     """
     trace = read_trace(source, block_tokens)
     trace = with_shared_prefix(trace, shared_prefix)
@@ -180,12 +183,14 @@ def replay_source(
     found = replay(trace)
     block = block_bytes(trace, model.shape, dtype) if model is not None else None
     if block is None and (sizes or tiers):
-        raise UsageError("bytes of cache need a model", "name it: --model NAME or config.json")
+        raise UsageError(
+            "capacities in bytes require a model", "add --model NAME or --model config.json"
+        )
     warm = _first_counted(trace, warmup)
     if block is not None and min(sizes, default=block) < block:
         raise UsageError(
-            f"{show_amount(min(sizes))} hold no block: one is {show_amount(block)}",
-            "take a larger --capacity or a smaller --block-tokens",
+            f"{show_amount(min(sizes))} is less than one block ({show_amount(block)})",
+            "use a larger --capacity or a smaller --block-tokens",
         )
     blocks = {*capacities, *(int(size // block) for size in sizes if block)}
     blocks |= {found.curve.least(share) for share in shares}
@@ -216,10 +221,10 @@ def replay_source(
 
 
 def block_bytes(trace: Trace, shape: KvShape, dtype: KvDtype) -> float:
-    """Bytes of a block of cache: what the trace's prompts hold, over their tokens.
+    """Bytes of cache per block: the prompts' mean bytes per token times the tokens per block.
 
-    Windows and a constant state are counted as far as the prompts fill them, so that it is
-    `bytes_per_token` where there are none.
+    Windows and a constant state count as far as the prompts fill them; without them the mean
+    is `bytes_per_token`.
 
     Raises:
         UsageError: the blocks of the trace are objects without tokens.
@@ -227,8 +232,8 @@ def block_bytes(trace: Trace, shape: KvShape, dtype: KvDtype) -> float:
     tokens = trace.prompt[trace.prompt > 0].astype(np.float64)
     if not trace.block_tokens or not tokens.size:
         raise UsageError(
-            f"{trace.name}: its blocks are objects without tokens, of which no model says the size",
-            "leave --model out",
+            f"{trace.name}: its blocks are objects without tokens, so their size is unknown",
+            "omit --model",
         )
     held = shape.state_bytes * tokens.size + sum(
         group.layers
@@ -240,7 +245,7 @@ def block_bytes(trace: Trace, shape: KvShape, dtype: KvDtype) -> float:
 
 
 def _first_counted(trace: Trace, warmup: float | None) -> int:
-    """The first request after the warm-up."""
+    """The number of the first request after the warm-up."""
     if warmup is None:
         return 0
     _demand_order(trace, "--warmup")
@@ -249,7 +254,7 @@ def _first_counted(trace: Trace, warmup: float | None) -> int:
         span = float(trace.arrival[-1] - trace.arrival[0])
         raise UsageError(
             f"a warm-up of {warmup:g} s leaves no request: the trace lasts {span:g} s",
-            "take a shorter --warmup",
+            "use a shorter --warmup",
         )
     return first
 
@@ -262,13 +267,13 @@ def _demand_order(trace: Trace, what: str) -> None:
         )
     if (np.diff(trace.arrival) < 0).any():
         raise UsageError(
-            f"{what} needs one clock, and the times of the trace are those of each session",
+            f"{what} needs a common clock, but each session of the trace has its own",
             "interleave them: --arrivals poisson:RATE",
         )
 
 
 def _days(trace: Trace, first: int) -> float | None:
-    """Days from request ``first`` to the last; None where there is no one clock."""
+    """Days from request ``first`` to the last; None if the sessions have no common clock."""
     if not trace.timed or trace.requests < 2 or (np.diff(trace.arrival) < 0).any():
         return None
     span = float(trace.arrival[-1] - trace.arrival[first])
@@ -278,7 +283,7 @@ def _days(trace: Trace, first: int) -> float | None:
 def _points(
     trace: Trace, found: Replay, asked: Ints, block: float | None, first: int
 ) -> tuple[CachePoint, ...]:
-    """One for each of ``asked``, and the last for a cache without end."""
+    """One point for each of ``asked``, and a last one for an unlimited cache."""
     ends = np.append(asked, found.curve.enough)
     warm = found.since(first)
     tokens, warm_tokens = found.token_rates(ends), found.token_rates(ends, first)
@@ -309,12 +314,12 @@ def _points(
 
 
 def _full_after(trace: Trace, found: Replay, ends: Ints) -> list[float | None]:
-    """Seconds until so many different blocks were named; None for never."""
+    """Seconds until the trace has named ``ends`` different blocks; None for never."""
     if _days(trace, 0) is None:
         return [None] * ends.size
     known = np.zeros(trace.requests, np.int64)
     np.add.at(known, found.reuse.request, found.reuse.blocks)
-    # What is not read again as a prefix is new; blocks behind a miss count as new too.
+    # Blocks that do not hit as part of a prefix are new, so blocks behind a miss count as new.
     new = np.cumsum(np.maximum(found.blocks - known, 0))
     place = np.searchsorted(new, ends)
     return [
@@ -357,17 +362,17 @@ def _policies(
 
 
 def tier_specs(asked: Sequence[TierAsked], block: float) -> list[TierSpec]:
-    """The tiers in blocks of ``block`` bytes.
+    """The tiers with capacities in blocks of ``block`` bytes.
 
     Raises:
-        UsageError: one of them holds no block.
+        UsageError: a tier is smaller than one block.
     """
     for one in asked:
         if one.capacity_bytes < block:
             raise UsageError(
-                f"{one.name}: {show_amount(one.capacity_bytes)} hold no block: one is "
-                f"{show_amount(block)}",
-                "take a larger tier in --tiers",
+                f"{one.name}: {show_amount(one.capacity_bytes)} is less than one block "
+                f"({show_amount(block)})",
+                "use a larger tier in --tiers",
             )
     return [
         TierSpec(name=one.name, capacity=one.capacity_bytes / block, ttl=one.ttl, second=one.second)

@@ -1,8 +1,8 @@
-"""Hit rate against capacity of the shipped traces, as statistics read it.
+"""Hit rate against capacity for the shipped traces, as input of the claims' statistics.
 
-Replaying both traces takes seconds, and they do not change: their curves are shipped
-in `curves.json`, computed by `computed`, and a test computes them anew.
-``python -m membench.thesis.curves > membench/thesis/curves.json`` writes the file.
+Replaying both traces takes seconds, and they do not change, so their curves are shipped in
+`curves.json`. `computed` makes them, and a test recomputes them.
+``python -m membench.thesis.replay.curves > membench/thesis/replay/curves.json`` writes the file.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ from membench.thesis.claims.draws import Floats
 
 POINTS = 240
 SESSIONS_PER_S = 1 / 60
-"""At which the sessions of the agent trace start; curves scale with the rate of requests."""
+"""Rate at which the sessions of the agent trace start; curves scale with the request rate."""
 _MIDDLE = (5, 95)
-"""Percentiles of arrival between which an interleaved trace is steady."""
+"""Percentiles of the arrival time between which an interleaved trace is in steady state."""
 
 
 _NARROWER = 0.999
-"""Of the smallest step between two points: a bin this wide holds one point at most."""
+"""Share of the smallest step between two points: a bin of this width holds at most one point."""
 _ROUNDING = 1e-9
 """A logarithm this far below the begin of a bin may be counted into it."""
 
 
 class _Bins(NamedTuple):
-    """Equal bins over the logarithms of a curve's capacities.
+    """Equal-width bins over the logarithms of a curve's capacities.
 
     Attributes:
-        logarithms: [n] of the capacities.
+        logarithms: [n] logarithms of the capacities.
         slopes: [n] rise of the hit rate from each point to the next; 0 from the last on.
         per_unit: bins per unit of the logarithm.
-        first: [bin] the last point at or below where the bin begins.
+        first: [bin] the last point at or below the start of the bin.
     """
 
     logarithms: Floats
@@ -50,13 +50,13 @@ class _Bins(NamedTuple):
 
 @dataclass(frozen=True)
 class Curve:
-    """One trace.
+    """The hit curve of one trace.
 
     Attributes:
         requests_per_s: rate at which requests arrive.
         tokens_per_request: mean input.
         capacity: [n] ascending, tokens of cache.
-        hits: [n] share of input blocks that hit with that capacity (LRU, whole prefixes).
+        hits: [n] share of input blocks that hit at that capacity (LRU, whole prefixes).
     """
 
     name: str
@@ -68,8 +68,8 @@ class Curve:
     def hit_rate(self, tokens: Floats) -> Floats:
         """Hit rate with ``tokens`` of cache, linear in the logarithm between the points.
 
-        Bit for bit what `numpy.interp` gives, of any shape; a table of equal bins in place of
-        its binary search makes it three times as fast.
+        The result equals `numpy.interp` bit for bit, for any shape; a table of equal-width bins
+        instead of its binary search makes it three times as fast.
         """
         bins = self._bins
         place = np.log(np.clip(tokens, self.capacity[0], self.capacity[-1]))
@@ -98,7 +98,7 @@ class Curve:
 
     @property
     def most_tokens(self) -> float:
-        """The least capacity at which nothing more can hit, tokens."""
+        """The smallest capacity, in tokens, beyond which the hit rate no longer rises."""
         return float(self.capacity[-1])
 
 
@@ -119,7 +119,7 @@ def curves() -> tuple[Curve, ...]:
 
 
 def computed(name: str) -> dict[str, Any]:
-    """The entry of `curves.json` for the shipped trace ``name``, by a replay of it."""
+    """The entry of `curves.json` for the shipped trace ``name``, computed by replaying it."""
     from membench.thesis.replay.hits import replay
     from membench.thesis.replay.trace import with_poisson_arrivals
     from membench.thesis.replay.traces import read_trace

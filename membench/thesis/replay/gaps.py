@@ -1,11 +1,11 @@
-"""How long cache rests between two uses: who carries the traffic, and who the residency.
+"""How long cache is idle between two uses, weighted by traffic and by residency.
 
 Two measures, because they answer different questions:
 
-- `resting`: the whole context of a request rests until the next request of its
-  session, read again or not. It is what a tier holds that keeps sessions warm.
-- `reread`: only blocks that the next user really reads again (prefix hits of a
-  cache without end). Context that was dropped or rewritten does not count.
+- `resting`: the whole context of a request is idle until the next request of its session, whether
+    or not it is read again. A tier that keeps sessions warm holds this much.
+- `reread`: only blocks that a later request actually reads again (prefix hits of an unlimited
+    cache). Context that was dropped or rewritten does not count.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ EDGES_S = (10.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3600.0, 86400.0)
 
 @dataclass(frozen=True)
 class Gaps:
-    """[n] seconds between two uses, and [n] tokens that waited so long."""
+    """[n] seconds between two uses, and [n] tokens with that gap."""
 
     seconds: NDArray[np.float64]
     tokens: NDArray[np.float64]
 
     def bands(self, edges_s: tuple[float, ...] = EDGES_S) -> tuple[Shares, ...]:
-        """Shares of traffic and of residency by gap."""
+        """Shares of traffic and residency by gap band."""
         return shares(self.seconds, self.tokens, edges_s)
 
     @property
@@ -42,13 +42,13 @@ class Gaps:
 
 
 def resting(trace: Trace) -> Gaps:
-    """The context of each request, prompt and answer, until the next request of its session.
+    """The context of each request, prompt and answer, idle until its session's next request.
 
     Raises:
         TraceError: the trace has no sessions.
     """
     if not trace.sessions:
-        raise TraceError(f"{trace.name}: it has no sessions whose context could rest")
+        raise TraceError(f"{trace.name}: it has no sessions, so no idle contexts")
     order = np.lexsort((trace.arrival, trace.session))
     session = trace.session[order]
     next_ = np.flatnonzero(session[1:] == session[:-1]) + 1
@@ -58,6 +58,6 @@ def resting(trace: Trace) -> Gaps:
 
 
 def reread(trace: Trace, reuse: Reuse) -> Gaps:
-    """Tokens that hit if nothing is dropped, by the time since they were touched last."""
+    """Tokens that hit if nothing is dropped, by the time since their last use."""
     gaps = trace.arrival[reuse.request] - trace.arrival[reuse.before]
     return Gaps(gaps, reuse.blocks.astype(np.float64) * trace.block_tokens)

@@ -1,4 +1,4 @@
-"""Hits against capacity, for every capacity at once."""
+"""Hits as a function of capacity, for all capacities at once."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 MOST_REFERENCES = 10**12
-"""Above this, sums of positions might not fit 64 bits."""
+"""With more references, sums of positions might exceed 64 bits."""
 _CANDIDATES = 4096
 TOLERANCE = 0.01
-"""How far a curve may lie from the line between two knees, in hit rate."""
+"""Largest distance, in hit rate, of a curve from the line between two knees."""
 
 
 @dataclass(frozen=True)
 class HitCurve:
     """The exact number of hits at every capacity.
 
-    Two kinds of events make it: a ramp (each capacity from `low` to `high` adds one
-    hit) and a step (at capacity `place`, `count` hits more).
+    The curve is a sum of two kinds of events: a ramp (each capacity from `low` to `high` adds one
+    hit) and a step (capacity `place` adds `count` hits).
 
     Attributes:
-        references: references to blocks, hits or not.
-        low, high: [n] ramps, each sorted on its own; `high` is the capacity after the last.
+        references: number of references to blocks, hits or misses.
+        low, high: [n] ramps, each array sorted separately; `high` is the capacity after the last.
         place, count: [m] steps, sorted by place.
     """
 
@@ -38,20 +38,20 @@ class HitCurve:
 
     @classmethod
     def of(cls, references: int, low: Ints, high: Ints, place: Ints, count: Ints) -> HitCurve:
-        """The curve of events in any order; ``high`` is the last capacity of a ramp."""
+        """The curve of events in any order; ``high`` is the last capacity of each ramp."""
         order = np.argsort(place, kind="stable")
         ends = np.sort(high)
         ends += 1
         return cls(references, np.sort(low), ends, place[order], count[order])
 
     def hits(self, capacities: Ints) -> Ints:
-        """[k] hits at each of ``capacities`` (blocks)."""
+        """[k] number of hits at each of ``capacities`` (blocks)."""
         stepped = np.concatenate([np.zeros(1, np.int64), np.cumsum(self.count)])
         steps: Ints = stepped[np.searchsorted(self.place, capacities, side="right")]
         return _climbed(self.low, capacities) - _climbed(self.high, capacities) + steps
 
     def rates(self, capacities: Ints) -> Floats:
-        """[k] the share of references that hit at each of ``capacities`` (blocks)."""
+        """[k] share of references that hit at each of ``capacities`` (blocks)."""
         return self.hits(capacities) / max(self.references, 1)
 
     def rate(self, capacity: int) -> float:
@@ -60,16 +60,16 @@ class HitCurve:
 
     @property
     def enough(self) -> int:
-        """The smallest capacity at which nothing more can hit."""
+        """The smallest capacity beyond which the hit rate no longer rises."""
         return int(max(self.high.max(initial=1) - 1, self.place.max(initial=0)))
 
     @property
     def most(self) -> float:
-        """The hit rate of a cache without end."""
+        """The hit rate of an unlimited cache."""
         return self.rate(self.enough)
 
     def least(self, share: float) -> int:
-        """The smallest capacity, in blocks, that gets ``share`` of all hits."""
+        """The smallest capacity, in blocks, with ``share`` of all hits."""
         wanted = share * float(self.hits(np.array([self.enough]))[0])
         low, high = 1, self.enough
         while low < high:
@@ -81,11 +81,11 @@ class HitCurve:
         return low
 
     def knees(self, tolerance: float = TOLERANCE) -> tuple[int, ...]:
-        """Capacities (blocks) where the curve bends, ascending.
+        """Capacities (blocks) at which the curve bends, ascending.
 
-        Between two of them the hit rate over the logarithm of the capacity is a
-        straight line within ``tolerance``. The last is the smallest capacity at
-        which nothing more can hit. (Ramer 1972; Douglas and Peucker 1973.)
+        Between two of them the hit rate is linear in the logarithm of the capacity within
+        ``tolerance``. The last is the smallest capacity with the maximum hit rate. (Ramer 1972;
+        Douglas and Peucker 1973.)
         """
         places = self._bent()
         if not places.size:
@@ -98,9 +98,9 @@ class HitCurve:
         return tuple(places[kept].tolist())
 
     def _bent(self) -> Ints:
-        """The capacities with which the curve begins or ends to climb more or less steeply.
+        """Capacities at which the slope of the curve changes.
 
-        It does not matter here into which ramps it was cut.
+        They do not depend on how the curve was divided into ramps.
         """
         begins, up = np.unique(self.low, return_counts=True)
         ends, down = np.unique(self.high, return_counts=True)
@@ -110,7 +110,7 @@ class HitCurve:
 
 
 def _climbed(begins: Ints, capacities: Ints) -> Ints:
-    """Of ramps without end, one step a capacity from ``begins`` (sorted) on: the sum of steps."""
+    """Sum of the ramps from ``begins`` (sorted) without an end, which add 1 per capacity."""
     under = np.searchsorted(begins, capacities, side="right")
     sums = np.concatenate([np.zeros(1, np.int64), np.cumsum(begins)])
     total: Ints = under * (capacities + 1) - sums[under]

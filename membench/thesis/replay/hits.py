@@ -1,17 +1,15 @@
-"""One pass over a trace: the hits at every cache capacity at once, exactly.
+"""One pass over a trace that finds the exact hits at every cache capacity at once.
 
-Convention.  Hits are weighted by block.  Those of a request are judged against
-the cache as it was before any of its blocks was touched, and count only up to
-its first missing block, because a block is of use only with all before it.
-Then its blocks are touched or inserted tail-first (last block first, so that
-the first block is the most recent), and then the cache is trimmed to its
-capacity.  So block k of a request hits at capacity C if and only if the largest
-LRU position among its blocks 1..k is at most C.  A stack distance for each
-reference on its own is not this.
+Convention.  Hits are weighted by block.  The hits of a request are determined in the cache as it
+was before any of its blocks was touched, and count only up to its first missing block, because a
+block can only be used together with all blocks before it. Then its blocks are touched or inserted
+tail-first (last block first, so that the first block is the most recent), and then the cache is
+trimmed to its capacity.  So block k of a request hits at capacity C if and only if the largest LRU
+position among its blocks 1..k is at most C.  The stack distance of each reference alone would give
+other hits.
 
-It is done for many requests at once, on arrays (`stack`), and on runs of
-consecutive ids, never on single blocks: time grows with runs and not with
-references.
+The pass works on arrays for many requests at once (`stack`), and on runs of consecutive ids instead
+of single blocks: its time grows with the number of runs, not of references.
 """
 
 from __future__ import annotations
@@ -28,17 +26,17 @@ from membench.thesis.replay.lru_stack.touches import Touches, touches
 from membench.thesis.replay.trace import Trace, TraceError
 
 _MOST_ATOMS = 2**20
-"""Runs are cut into so many at most at a time: about 200 MB."""
+"""Most atoms that runs are split into at a time: about 200 MB."""
 
 
 @dataclass(frozen=True)
 class Reuse:
-    """Blocks that hit if nothing is ever dropped, in groups that share both their uses.
+    """Blocks that hit if nothing is ever dropped, grouped by the pair of requests that use them.
 
     Attributes:
-        request: [n] the request that reads them again.
-        before: [n] the request that had touched them last.
-        blocks: [n] how many.
+        request: [n] number of the request that reads them again.
+        before: [n] number of the request that touched them last.
+        blocks: [n] number of blocks.
     """
 
     request: Ints
@@ -48,15 +46,15 @@ class Reuse:
 
 @dataclass(frozen=True)
 class Replay:
-    """What one pass over a trace found.
+    """The results of one pass over a trace.
 
     Attributes:
         curve: hits of all requests.
-        reuse: what was read again.
-        events: what the curve is made of, request by request.
-        blocks: [n] blocks that each request names.
-        lost: [n] tokens that each request's blocks hold less than whole ones.
-        block_tokens, tokens: of a block, and [n] of each request; 0 where blocks have none.
+        reuse: the blocks that were read again.
+        events: the events of the curve, request by request.
+        blocks: [n] number of blocks in each request.
+        lost: [n] tokens by which each request's last block falls short of a whole one.
+        block_tokens, tokens: tokens per block, and [n] per request; 0 if blocks have none.
     """
 
     curve: HitCurve
@@ -68,7 +66,7 @@ class Replay:
     tokens: Ints
 
     def since(self, request: int) -> HitCurve:
-        """The curve of the requests from number ``request`` on, those before as warm-up."""
+        """The curve of the requests from number ``request`` on; earlier ones are the warm-up."""
         if not request:
             return self.curve
         events = self.events
@@ -82,10 +80,9 @@ class Replay:
         )
 
     def token_rates(self, capacities: Ints, request: int = 0) -> Floats | None:
-        """[k] share of the tokens of the requests from ``request`` on that hit; None without.
+        """[k] share of tokens that hit, of the requests from ``request`` on; None without tokens.
 
-        The last block of a request holds fewer tokens than others, and hits in whole or
-        not at all.
+        The last block of a request may hold fewer tokens; it hits as a whole or not at all.
         """
         total = int(self.tokens[request:].sum())
         if not total or not self.block_tokens:
@@ -104,13 +101,13 @@ def replay(trace: Trace) -> Replay:
     """Replay ``trace`` in its order.
 
     Raises:
-        TraceError: so many references that their sums would not fit 64 bits.
+        TraceError: there are so many references that their sums would exceed 64 bits.
     """
     references = trace.references
     if not 0 <= references <= MOST_REFERENCES:
         raise TraceError(
             f"{trace.name}: more than {MOST_REFERENCES:.0e} references to blocks",
-            "look for a run that ends far beyond its begin",
+            "look for a run that ends far beyond its start",
         )
     events = _joined(_events(touches(trace)))
     blocks = trace.blocks
@@ -126,13 +123,13 @@ def replay(trace: Trace) -> Replay:
 
 
 def _narrowed(events: Events) -> Events:
-    """The numbers of requests in 32 bits, of which there are never so many."""
+    """``events`` with request numbers in 32 bits, which are always enough."""
     names = ("climber", "stepper", "whole", "request", "before")
     return events._replace(**{name: getattr(events, name).astype(np.int32) for name in names})
 
 
 def _joined(parts: list[Events]) -> Events:
-    """All parts as one, field by field, so that none is held twice for long."""
+    """All parts as one, joined field by field so that no more than one field is in memory twice."""
     columns = [list(column) for column in zip(*parts, strict=True)]
     parts.clear()
     found = []
@@ -142,13 +139,13 @@ def _joined(parts: list[Events]) -> Events:
 
 
 def _events(whole: Touches) -> list[Events]:
-    """The events of all requests: of as many at once as memory should hold."""
+    """The events of all requests, computed for as many requests at a time as memory allows."""
     found = [_narrowed(Events(*(np.zeros(0, np.int64) for _ in Events._fields)))]
     stack = EMPTY
     begin, count = 0, whole.number.size
     while begin < whole.number.size:
         part = whole.between(begin, min(begin + count, whole.number.size))
-        # What the stack costs is paid for each part: let none be much smaller.
+        # Each part pays the cost of the stack, so no part should be much smaller.
         most = max(_MOST_ATOMS, stack.first.size // 2) if part.number.size > 1 else None
         done = advance(stack, part, most)
         if done is None:

@@ -1,8 +1,8 @@
-"""What a cache under another rule than LRU hits: one size, one rule at a time.
+"""Hits of a cache under other policies than LRU: one size and one policy at a time.
 
-LRU at every size at once is `replay`'s. Here are the rules that engines and papers
-know beside it, and the best that any rule could do. Ids of prefixes are taken as chains:
-a block is of use only behind the one before it.
+`replay` computes LRU at all sizes at once. This module has the other policies of engines and
+papers, and the optimal policy. The blocks of a prefix form a chain: a block can only be used after
+the block before it.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from membench.thesis.replay.lru_stack.touches import keys_of
 from membench.thesis.replay.trace import Floats, Ints, Trace, TraceError
 
 _MOST = 2**27
-"""References that are expanded block by block: about 4 GiB."""
+"""Maximum number of references that are expanded block by block: about 4 GiB."""
 
 
 class EvictionRule(StrEnum):
-    """What goes when the cache is full, or what is let in."""
+    """Which block is evicted from a full cache, or which blocks are admitted."""
 
     LRU = "lru"
     FIFO = "fifo"
@@ -41,22 +41,22 @@ MEANING = {
     EvictionRule.LRU: "least recently used",
     EvictionRule.FIFO: "first in, first out",
     EvictionRule.S3FIFO: "S3-FIFO",
-    EvictionRule.OPTIMAL: "what is needed last goes first (Belady): no rule hits more",
+    EvictionRule.OPTIMAL: "evicts the block that is needed last (Belady): the optimum",
     EvictionRule.LEAF: "least recently used of the blocks that no cached block follows",
-    EvictionRule.TTL: "least recently used, dropped after so many seconds without use",
-    EvictionRule.SECOND: "least recently used, let in when named for the second time",
+    EvictionRule.TTL: "least recently used, dropped after SECONDS without use",
+    EvictionRule.SECOND: "least recently used, admitted on the second use",
 }
 
 
 @dataclass(frozen=True)
 class CachePolicy:
-    """A rule, and seconds where it is `ttl`."""
+    """A policy, and its seconds if it is `ttl`."""
 
     rule: EvictionRule
     ttl: float = math.inf
 
     def __str__(self) -> str:
-        """As it is written on the command line."""
+        """The policy in command-line notation."""
         return f"ttl:{self.ttl:g}" if self.rule is EvictionRule.TTL else str(self.rule)
 
 
@@ -64,7 +64,7 @@ def parse_policy(word: str) -> CachePolicy:
     """``lru``, ``fifo``, ``s3fifo``, ``optimal``, ``leaf``, ``second`` or ``ttl:SECONDS``.
 
     Raises:
-        UsageError: it is none of them.
+        UsageError: ``word`` is none of these.
     """
     name, _, rest = word.strip().partition(":")
     untimed = (rule for rule in EvictionRule if rule is not EvictionRule.TTL)
@@ -72,7 +72,7 @@ def parse_policy(word: str) -> CachePolicy:
     if name == "belady":
         name = EvictionRule.OPTIMAL
     if name not in [*EvictionRule] or (name != EvictionRule.TTL and rest):
-        raise UsageError(f"'{word}' is no policy", hint)
+        raise UsageError(f"'{word}' is not a policy", hint)
     if name != EvictionRule.TTL:
         return CachePolicy(EvictionRule(name))
     try:
@@ -80,7 +80,7 @@ def parse_policy(word: str) -> CachePolicy:
     except ValueError:
         seconds = math.nan
     if not 0 < seconds < math.inf:
-        raise UsageError(f"'{word}' names no seconds above 0", hint)
+        raise UsageError(f"'{word}' has no seconds above 0", hint)
     return CachePolicy(EvictionRule.TTL, seconds)
 
 
@@ -88,10 +88,10 @@ class Requests(NamedTuple):
     """A trace, block by block.
 
     Attributes:
-        ids: [n] dense numbers of blocks, of all requests after each other.
-        bounds: [r + 1] where each request begins.
+        ids: [n] dense numbers of blocks, for all requests one after the other.
+        bounds: [r + 1] the start of each request.
         arrival: [r] seconds.
-        blocks: how many different ones.
+        blocks: number of distinct blocks.
     """
 
     ids: Ints
@@ -102,7 +102,7 @@ class Requests(NamedTuple):
 
 @dataclass(frozen=True)
 class ServedBlocks:
-    """[r] blocks that hit, and that were written into the cache, of each request."""
+    """[r] for each request, the blocks that hit and the blocks that were written to the cache."""
 
     hits: Ints
     written: Ints
@@ -112,12 +112,12 @@ def expanded(trace: Trace) -> Requests:
     """The blocks of ``trace`` as dense numbers.
 
     Raises:
-        TraceError: there are more references than memory should hold.
+        TraceError: there are more references than the memory limit allows.
     """
     if trace.references > _MOST:
         raise TraceError(
-            f"{trace.name}: more than {_MOST} references: only LRU is replayed for so many",
-            "leave --policy out, or cut the trace",
+            f"{trace.name}: more than {_MOST} references: only LRU can replay so many",
+            "omit --policy, or shorten the trace",
         )
     first, last = keys_of(trace)
     order = np.argsort(first, kind="stable")
@@ -137,14 +137,14 @@ def expanded(trace: Trace) -> Requests:
 
 
 def serve(requests: Requests, policy: CachePolicy, capacity: int) -> ServedBlocks:
-    """What a cache of ``capacity`` blocks (0 or more) under ``policy`` hits and writes.
+    """Hits and writes of a cache of ``capacity`` blocks (0 or more) under ``policy``.
 
     Raises:
-        UsageError: a policy by time of requests that are not in the order of arrival.
+        UsageError: the policy depends on time and the requests are not in the order of arrival.
     """
     if policy.rule is EvictionRule.TTL and (np.diff(requests.arrival) < 0).any():
         raise UsageError(
-            "the requests are not in the order of arrival, which a time to live needs",
+            "a time to live requires the requests in the order of arrival",
             "draw arrivals: --arrivals poisson:RATE",
         )
     count, blocks = requests.bounds.size - 1, requests.blocks
@@ -176,13 +176,13 @@ def serve(requests: Requests, policy: CachePolicy, capacity: int) -> ServedBlock
 
 
 def following(requests: Requests) -> Ints:
-    """[n] the next request after its own that names the block of each reference."""
+    """[n] for each reference, the next request after its own that names the same block."""
     request = np.repeat(np.arange(requests.bounds.size - 1), np.diff(requests.bounds))
     order = np.argsort(requests.ids, kind="stable")
     ids, asked = requests.ids[order], request[order]
     found = np.full(ids.size, policy_kernels.NEVER)
-    # From behind: the last reference of a request to a block knows the next one, and
-    # earlier ones of the same request share it.
+    # Backwards: the last reference of a request to a block gets the next request, and
+    # earlier references in the same request get the same one.
     changes = np.flatnonzero((np.diff(ids) != 0) | (np.diff(asked) != 0))
     heads = np.concatenate([[0], changes + 1]) if ids.size else changes
     group = np.zeros(ids.size, np.int64)
@@ -196,7 +196,7 @@ def following(requests: Requests) -> Ints:
 
 
 def parents(requests: Requests) -> Ints:
-    """[b] the block before each, in the request that names it first; -1 for none."""
+    """[b] for each block, the block before it in the request that names it first; -1 for none."""
     before = np.full(requests.ids.size, -1)
     before[1:] = requests.ids[:-1]
     before[requests.bounds[:-1][np.diff(requests.bounds) > 0]] = -1
@@ -207,7 +207,7 @@ def parents(requests: Requests) -> Ints:
 
 @cache
 def compiled(name: str) -> Callable[..., None]:
-    """The loop ``name`` of `policy_kernels`, compiled where Numba can be had."""
+    """The loop ``name`` of `policy_kernels`, compiled if Numba is available."""
     plain: Callable[..., None] = getattr(policy_kernels, name)
     try:
         from membench.host.compiled.jit import helper

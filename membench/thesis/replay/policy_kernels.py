@@ -1,9 +1,9 @@
-"""Caches of one size under other rules than the one pass knows: loops that Numba compiles.
+"""Caches of one size under other policies than LRU: loops that Numba compiles.
 
-Each takes requests as dense block numbers and keeps the convention of `replay`: hits are
-judged before the request changes the cache and count up to the first missing block; then
-its blocks are touched or inserted tail-first; then the cache is trimmed. They run as plain
-Python where Numba cannot be had.
+Each loop takes requests as dense block numbers and follows the convention of `replay`: hits are
+determined before the request changes the cache and count up to the first missing block; then its
+blocks are touched or inserted tail-first; then the cache is trimmed. They run as plain Python if
+Numba is not available.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from __future__ import annotations
 from typing import Any
 
 NEVER = 2**40
-"""A next use that does not come, as a number of a request."""
+"""Request number that means "never used again"."""
 
-# Numba knows arrays by their elements, mypy by their names: `Any` serves both.
+# `Any`, because Numba types arrays by element and mypy by annotation.
 
 
 def lru(  # noqa: C901, PLR0912, PLR0915 - one loop, compiled whole
@@ -30,19 +30,19 @@ def lru(  # noqa: C901, PLR0912, PLR0915 - one loop, compiled whole
     hits: Any,
     written: Any,
 ) -> None:
-    """Least recently used; with ``moves`` false first in, first out.
+    """Least recently used; with ``moves`` false, first in first out.
 
     Args:
-        ids, bounds: [n] blocks of all requests; [r + 1] where each request begins.
-        arrival: [r] seconds; blocks that rested more than ``ttl`` are gone.
-        parent: [b] the block before each where it was first named; -1 for none.
-        state: [5, b + 1] int64, zeros; worked on.
-        second: whether a block is taken only when it is named for the second time.
-        leaf: whether a block stays while one that follows it is here.
-        hits, written: [r] results: blocks that hit, and that were put in.
+        ids, bounds: [n] blocks of all requests; [r + 1] the start of each request.
+        arrival: [r] seconds; blocks that were idle for more than ``ttl`` are dropped.
+        parent: [b] the block before each block in its first request; -1 for none.
+        state: [5, b + 1] int64, zeros; work space.
+        second: whether a block is admitted only on its second use.
+        leaf: whether a block stays while a block that follows it is in the cache.
+        hits, written: [r] results: blocks that hit, and blocks that were inserted.
     """
     before, after, here, seen, children = state[0], state[1], state[2], state[3], state[4]
-    end = state.shape[1] - 1  # of a ring: after[end] is the newest, before[end] the oldest
+    end = state.shape[1] - 1  # of a ring: after[end] is the newest block, before[end] the oldest
     before[end] = end
     after[end] = end
     count = 0
@@ -108,15 +108,16 @@ def s3fifo(  # noqa: C901, PLR0912, PLR0915 - one loop, compiled whole
 ) -> None:
     """S3-FIFO (Yang and others, SOSP 2023): a small, a main and a ghost queue.
 
-    A tenth of the cache (one block at least) is the small queue, and the ghost queue has as
-    many entries as the main one. A block that leaves the small queue goes to the main one if
-    it hit twice there, else to the ghost queue; the main queue gives every hit, up to three,
+    A tenth of the cache (one block at least) is the small queue, and the ghost queue has as many
+    entries as the main one. A block that leaves the small queue goes to the main one if it hit
+    twice there, else to the ghost queue; in the main queue each hit, up to three, keeps a block for
     one more round.
 
     Args:
-        state: [3, b] int64, zeros: the queue that a block is in (1 small, 2 main, 3 ghost),
-            its hits, and its last number in the ghost queue.
-        queues: [3, k] int64: rings of the three queues, k above any number of blocks in one.
+        state: [3, b] int64, zeros: the queue of a block (1 small, 2 main, 3 ghost), its hits, and
+            its last sequence number in the ghost queue.
+        queues: [3, k] int64: ring buffers of the three queues; k exceeds the number of blocks in
+            any of them.
     """
     where, used, ghosted = state[0], state[1], state[2]
     small, main, ghost = queues[0], queues[1], queues[2]
@@ -187,12 +188,12 @@ def optimal(  # noqa: C901, PLR0912 - one loop, compiled whole
     hits: Any,
     written: Any,
 ) -> None:
-    """Belady's rule: what is needed last goes first, of equals the block further behind.
+    """Belady's policy: evict the block whose next use is last; of equals the later in its prefix.
 
     Args:
         following: [n] the next request that names the block of each reference, or `NEVER`.
-        keys: [b] int64, zeros: what each block here is ordered by; 0 where it is not here.
-        heap, owners: [n + 1] int64: keys, the largest on top, and whose they are.
+        keys: [b] int64, zeros: the sort key of each cached block; 0 if it is not in the cache.
+        heap, owners: [n + 1] int64: keys, the largest on top, and the block of each.
     """
     width = 1
     for number in range(bounds.size - 1):

@@ -1,4 +1,4 @@
-"""Runs of blocks of one request: which of them it names again."""
+"""Runs of blocks of one request, split into first and repeated uses."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from bisect import bisect_right
 from itertools import pairwise
 
 Run = tuple[int, int]
-"""The first and the last id, both included."""
+"""The first and the last id, inclusive."""
 Part = tuple[int, int, bool]
 """A run, and whether the request has named these blocks before."""
 
@@ -18,7 +18,7 @@ def overlap(runs: list[Run]) -> bool:
 
 
 def first_uses(runs: list[Run]) -> list[Part]:
-    """``runs`` cut into parts that are named the first time (False) or again (True)."""
+    """``runs`` split into parts that are named for the first time (False) or again (True)."""
     seen: list[Run] = []  # disjoint, ascending
     parts: list[Part] = []
     for begin, last in runs:
@@ -50,7 +50,7 @@ def _merged(runs: list[Run]) -> list[Run]:
 
 
 def distinct(runs: list[Run]) -> list[Run]:
-    """``runs`` without what is named again."""
+    """``runs`` without repeated blocks."""
     if not overlap(runs):
         return runs
     return [(first, last) for first, last, again in first_uses(runs) if not again]
@@ -67,5 +67,5 @@ def split(runs: list[Run], blocks: int) -> tuple[list[Run], list[Run]]:
 
 
 def length(runs: list[Run]) -> int:
-    """Blocks of ``runs``."""
+    """Number of blocks in ``runs``."""
     return sum(last - first + 1 for first, last in runs)

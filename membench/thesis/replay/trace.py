@@ -1,4 +1,4 @@
-"""A trace of requests: when, how long, and which blocks of cache, as runs of consecutive ids."""
+"""A trace of requests: times, lengths, and cache blocks as runs of consecutive ids."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MOST_IDS = 2**62
 
 
 class TraceError(MembenchError):
-    """A trace that cannot be read or replayed as it stands."""
+    """A trace that cannot be read or replayed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,18 +25,18 @@ class Trace:
     """Requests in the order in which they are replayed.
 
     Attributes:
-        block_tokens: tokens of one block; 0 where blocks are objects without tokens.
-        timed: whether the trace says when requests came; else ``arrival`` is their order.
-        full_only: whether only whole blocks have an id: a request's last tokens have none.
-        sessions: whether times begin anew in each session; else they are the trace's.
+        block_tokens: tokens per block; 0 if blocks are objects without tokens.
+        timed: whether the trace has request times; otherwise ``arrival`` is their order.
+        full_only: whether only whole blocks have an id; a partial last block then has none.
+        sessions: whether times start at 0 in each session; otherwise all share one clock.
         private: whether equal ids of different sessions are different blocks.
-        session: [n] number of the session, 0 throughout where there are none.
-        arrival: [n] seconds, from the session's start or from the trace's.
-        served: [n] seconds that the traced server took; NaN where it is not known.
+        session: [n] number of the session; all 0 if there are no sessions.
+        arrival: [n] seconds since the start of the session or of the trace.
+        served: [n] seconds that the traced server took; NaN if unknown.
         prompt, output: [n] tokens.
         nested: [n] whether a sub-agent made the request.
-        offsets: [n + 1] runs ``offsets[i]`` to ``offsets[i + 1]`` are those of request i.
-        first, last: [m] the ids of a run, both included.
+        offsets: [n + 1] request i has the runs ``offsets[i]`` to ``offsets[i + 1] - 1``.
+        first, last: [m] the ids of a run, inclusive.
     """
 
     name: str
@@ -57,27 +57,27 @@ class Trace:
 
     @property
     def requests(self) -> int:
-        """How many requests."""
+        """Number of requests."""
         return self.arrival.size
 
     @property
     def runs(self) -> int:
-        """How many runs of consecutive ids."""
+        """Number of runs of consecutive ids."""
         return self.first.size
 
     @property
     def blocks(self) -> Ints:
-        """[n] blocks of each request."""
+        """[n] number of blocks of each request."""
         ends = np.concatenate([[0], np.cumsum(self.last - self.first + 1)])
         return np.diff(ends[self.offsets])
 
     @property
     def references(self) -> int:
-        """How many references to blocks."""
+        """Number of references to blocks."""
         return int((self.last - self.first + 1).sum())
 
     def take(self, order: Ints) -> Trace:
-        """The requests ``order`` (numbers of requests), in that order."""
+        """The requests with the numbers ``order``, in that order."""
         lengths = np.diff(self.offsets)[order]
         offsets = np.concatenate([[0], np.cumsum(lengths)])
         runs = np.repeat(self.offsets[:-1][order] - offsets[:-1], lengths) + np.arange(offsets[-1])
@@ -95,14 +95,14 @@ class Trace:
         )
 
     def without_nested(self) -> Trace:
-        """The requests that no sub-agent made."""
+        """The trace without the requests of sub-agents."""
         return self.take(np.flatnonzero(~self.nested)) if self.nested.any() else self
 
 
 def with_poisson_arrivals(trace: Trace, rate: float, seed: int) -> Trace:
-    """``trace`` with sessions that start at random, ``rate`` a second, replayed in order of time.
+    """``trace`` with sessions that start at random, ``rate`` per second, in order of time.
 
-    Where there are no sessions each request arrives so, in the order of the trace.
+    Without sessions, the requests arrive at random times in the order of the trace.
     """
     draw = np.random.default_rng(seed)
     if not trace.sessions:
@@ -122,11 +122,11 @@ def _first_arrivals(session: Ints, arrival: Floats) -> Floats:
 
 
 def with_shared_prefix(trace: Trace, tokens: int) -> Trace:
-    """``trace`` whose sessions share the first ``tokens``, in whole blocks.
+    """``trace`` with the first ``tokens`` of its sessions shared, in whole blocks.
 
-    Ids that are private to a session hide what all sessions share (tools, system
-    prompt). Here the blocks at the begin of a session's first request become the same
-    blocks everywhere. A request that does not begin with them keeps what differs.
+    Ids that are private to a session hide the tokens that all sessions share (tools, system
+    prompt). This function makes the blocks at the start of each session's first request the same in
+    all sessions. A request that does not begin with these blocks keeps its own.
     """
     wanted = tokens // max(trace.block_tokens, 1)
     if not trace.private or not wanted or not trace.runs:
@@ -138,7 +138,7 @@ def with_shared_prefix(trace: Trace, tokens: int) -> Trace:
     end = np.minimum(trace.last[place], trace.first[place] + wanted - 1)[of_run]
     span = int(trace.last.max()) + 1
     if span * sessions.size >= _MOST_IDS:
-        raise TraceError(f"{trace.name}: its ids are too large to be told apart by session")
+        raise TraceError(f"{trace.name}: its ids are too large to be separated by session")
     own = wanted + of_run * span  # shared ids come first, then those of each session
     parts = [
         (trace.first + own, np.minimum(trace.last, head - 1) + own),

@@ -1,4 +1,4 @@
-"""The shipped traces as demand: what one GPU that prefills them reads, writes and keeps."""
+"""The shipped traces as demand: reads, writes and resident cache of one prefilling GPU."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from membench.thesis.replay.traces import SHIPPED, read_trace
 FAST_S = 60.0
 """Gaps up to this are served by HBM and DDR, longer ones (an agent waits for a person) by SSD."""
 KEPT_S = 86400.0
-"""What rested for a day is dropped."""
+"""Cache that is idle for longer (a day) is dropped."""
 
 
 @dataclass(frozen=True)
 class Workload:
-    """A shipped trace: hit rate by capacity, and how long its cache rests."""
+    """A shipped trace: its hit rate by capacity, and the idle times of its cache."""
 
     name: str
     curve: Curve
@@ -36,12 +36,12 @@ class Workload:
 
 @cache
 def workloads() -> tuple[Workload, ...]:
-    """All shipped traces with reuse; reading and replaying them takes a second, once ever."""
+    """All shipped traces with reuse; the first call replays them, which takes a second."""
     return tuple(Workload(curve.name, curve, _gaps(curve.name)) for curve in curves())
 
 
 def _gaps(name: str) -> Gaps:
-    """The gaps of the shipped trace ``name``, from the cache where it was replayed before."""
+    """The gaps of the shipped trace ``name``, from the disk cache if it was replayed before."""
 
     def made() -> bytes:
         gaps = _replayed(name)
@@ -54,7 +54,7 @@ def _gaps(name: str) -> Gaps:
 
 
 def _replayed(name: str) -> Gaps:
-    """The rest of whole contexts where there are sessions, else that of what is read again."""
+    """Idle times of whole contexts if there are sessions, otherwise of the re-read cache."""
     trace = read_trace(name)
     if trace.sessions:
         return resting(trace)
@@ -63,14 +63,14 @@ def _replayed(name: str) -> Gaps:
 
 @dataclass(frozen=True)
 class Demand:
-    """What one GPU asks of the tiers for one model and workload.
+    """The demand of one GPU on the tiers, for one model and workload.
 
     Attributes:
-        requests_per_s: that it can prefill, misses alone computed.
-        fast_bytes, slow_bytes: resident in HBM and DDR, and in SSD, which holds all.
-        fast_read, slow_read: B/s of what is read again from either.
-        written: B/s of new cache.
-        dwpd: drive writes a day if all of it is written to the flash of the GPU.
+        requests_per_s: requests that it can prefill if it computes only the misses.
+        fast_bytes, slow_bytes: bytes resident in HBM and DDR, and in SSD, which holds all.
+        fast_read, slow_read: B/s re-read from each of the two.
+        written: B/s of new cache that are written.
+        dwpd: drive writes per day if all new cache is written to the GPU's share of flash.
     """
 
     requests_per_s: float
@@ -87,11 +87,11 @@ def demand_of(
 ) -> Demand:
     """The demand of a GPU that spends ``flops_per_s`` on prefill.
 
-    By Little's law: resident is what comes to rest times how long it rests.
+    By Little's law: resident bytes are the rate at which cache becomes idle times its idle time.
 
     Args:
-        model: one whose weights are known.
-        capacity_bytes: of the flash that ``dwpd`` is of.
+        model: a model with known weights.
+        capacity_bytes: capacity of the flash to which ``dwpd`` refers.
     """
     weights = model.parameters
     assert weights is not None

@@ -1,4 +1,4 @@
-"""Where blocks are, by id: pieces of runs that do not overlap, each in one slot of an LRU order."""
+"""Cached blocks by id: non-overlapping pieces of runs, each in one slot of an LRU order."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Piece(NamedTuple):
-    """Blocks ``first`` to ``last``, of the piece that begins at ``start``, in ``slot``."""
+    """Blocks ``first`` to ``last`` within the piece that begins at ``start``, in ``slot``."""
 
     first: int
     last: int
@@ -16,14 +16,14 @@ class Piece(NamedTuple):
 
 
 class PieceMap:
-    """Pieces by scope (ids of different scopes are different blocks) and id."""
+    """Pieces by scope (equal ids of different scopes are different blocks) and id."""
 
     def __init__(self) -> None:
         self._starts: dict[int, list[int]] = {}  # ascending
         self._pieces: dict[int, dict[int, tuple[int, int]]] = {}  # start: last, slot
 
     def insert(self, scope: int, first: int, last: int, slot: int) -> None:
-        """Put ``first`` to ``last`` into ``slot``; none of them is here yet."""
+        """Put ``first`` to ``last`` into ``slot``; none of them may be present yet."""
         if scope not in self._starts:
             self._starts[scope] = []
             self._pieces[scope] = {}
@@ -32,7 +32,7 @@ class PieceMap:
         self._pieces[scope][first] = last, slot
 
     def find(self, scope: int, first: int, last: int) -> list[Piece]:
-        """What is here of the ids ``first`` to ``last``, ascending."""
+        """The pieces that hold any of the ids ``first`` to ``last``, ascending."""
         starts = self._starts.get(scope)
         if not starts:
             return []
@@ -50,10 +50,10 @@ class PieceMap:
         return self._pieces[scope][start][0]
 
     def cut(self, scope: int, first: int, last: int) -> tuple[int, list[int]]:
-        """Take ``first`` to ``last`` out of the one piece that holds them.
+        """Remove ``first`` to ``last`` from the one piece that holds them.
 
         Returns:
-            The start of that piece, and the starts of what is left of it.
+            The start of that piece, and the starts of its remaining pieces.
         """
         starts, pieces = self._starts[scope], self._pieces[scope]
         place = bisect_right(starts, first) - 1

@@ -1,8 +1,8 @@
-"""A KV-cache tier as a plan: how large, how busy, how many drives of which endurance.
+"""A plan for KV-cache tiers: size, traffic, number of drives and their endurance.
 
-From a trace the tiers are simulated (`tiersim`) with the requests a second that a user
-names, or those of the trace. From lengths alone (no trace) Little's law says what is
-resident: what comes a second times how long it rests.
+With a trace, the tiers are simulated (`simulator`) at the request rate that the user gives, or at
+the trace's own. With lengths only (no trace), Little's law gives the resident bytes: arrival rate
+times idle time.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _FLASH = ("ssd", "nvme", "disk", "flash")
 
 @dataclass(frozen=True, kw_only=True)
 class Drive:
-    """A drive: bytes, drive writes a day that it is rated for, and B/s where measured."""
+    """A drive: bytes, rated drive writes per day, and B/s if measured."""
 
     capacity_bytes: float
     dwpd: float
@@ -38,10 +38,11 @@ class TierPlan:
     """One tier.
 
     Attributes:
-        hit_rate: share of the input's blocks (of lengths: of its tokens) that it serves.
-        read_per_s, written_per_s: bytes a second.
-        written_per_day, dwpd: bytes a day, and over the capacity.
-        drives: of the drive that was named; None for a tier that is no flash.
+        hit_rate: share of the input's blocks (with lengths only: of its tokens) that the tier
+            serves.
+        read_per_s, written_per_s: bytes per second.
+        written_per_day, dwpd: bytes per day, and the same over the capacity.
+        drives: number of the given drives; None for a tier that is not flash.
         decided_by: capacity, read rate, write rate or endurance; empty without drives.
     """
 
@@ -58,15 +59,15 @@ class TierPlan:
 
 @dataclass(frozen=True, kw_only=True)
 class TierWork:
-    """What the tiers must do.
+    """The load on all tiers.
 
     Attributes:
         source: the trace, or `lengths`.
-        requests_per_s: at which it holds.
+        requests_per_s: request rate for which the plan holds.
         tokens_per_request: mean input.
         tiers: fastest first.
-        drive: what ``drives`` counts.
-        notes: what must be said of it.
+        drive: the drive that ``drives`` counts.
+        notes: caveats, one sentence each.
     """
 
     source: str
@@ -79,11 +80,11 @@ class TierWork:
 
 @dataclass(frozen=True, kw_only=True)
 class Lengths:
-    """Requests by their lengths.
+    """Request lengths and reuse.
 
     Attributes:
         reuse: share of the input that is read again.
-        gap_s: mean seconds until it is.
+        gap_s: mean seconds until it is read again.
     """
 
     input_tokens: int
@@ -103,7 +104,8 @@ def plan_of_trace(
     """The plan for a trace, at its own rate or at ``requests_per_s``.
 
     Raises:
-        UsageError: no tier, or a trace whose sessions have clocks of their own and no rate.
+        UsageError: there is no tier, or the trace's sessions have no common clock and no rate is
+            given.
         TraceError: the trace cannot be read.
     """
     if not tiers:
@@ -117,12 +119,14 @@ def plan_of_trace(
     elif trace.sessions or not trace.timed:
         raise UsageError(
             f"{trace.name}: its requests have no common clock",
-            "say how many come: --requests-per-second R",
+            "give their rate: --requests-per-second R",
         )
     block = block_bytes(trace, model.shape, dtype)
     outcome = simulate(trace, tier_specs(tiers, block), block)
     if not outcome.seconds:
-        raise UsageError(f"{trace.name}: it lasts no time", "draw arrivals with a rate")
+        raise UsageError(
+            f"{trace.name}: all its requests have the same time", "draw arrivals with a rate"
+        )
     found = [
         _tier(
             asked,
@@ -152,13 +156,13 @@ def plan_of_lengths(
     tiers: Sequence[TierAsked],
     drive: Drive,
 ) -> TierWork:
-    """The plan for requests of which only lengths are known, by Little's law.
+    """The plan for requests with known lengths only, by Little's law.
 
-    A tier holds what was written to it for ``capacity / rate`` seconds; what rests less than
-    that hits, gaps being exponential with mean ``gap_s``.
+    A tier holds what was written to it for ``capacity / rate`` seconds; blocks that are idle for
+    less than that hit. Gaps are assumed exponential with mean ``gap_s``.
 
     Raises:
-        UsageError: no tier.
+        UsageError: there is no tier.
     """
     if not tiers:
         raise UsageError("a plan needs tiers", "name them: --tiers ddr=1TB,ssd=16TB")
@@ -170,9 +174,9 @@ def plan_of_lengths(
     for asked in tiers:
         if asked.capacity_bytes < per_token:
             raise UsageError(
-                f"{asked.name}: {show_amount(asked.capacity_bytes)} hold no token: one is "
-                f"{show_amount(per_token)}",
-                "take a larger tier in --tiers",
+                f"{asked.name}: {show_amount(asked.capacity_bytes)} is less than one token "
+                f"({show_amount(per_token)})",
+                "use a larger tier in --tiers",
             )
     found = []
     served = 0.0
@@ -219,7 +223,7 @@ def _tier(asked: TierAsked, hit_rate: float, read: float, written: float, drive:
 def drives_needed(
     capacity_bytes: float, read_per_s: float, written_per_s: float, drive: Drive
 ) -> tuple[int, str]:
-    """How many drives, and what decides it: capacity, endurance, or a rate if it is known."""
+    """The number of drives, and the limit that decides it: capacity, endurance or a known rate."""
     wants = {
         "capacity": capacity_bytes / drive.capacity_bytes,
         "endurance": written_per_s * DAY / (drive.capacity_bytes * drive.dwpd),

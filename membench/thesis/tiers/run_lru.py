@@ -1,4 +1,4 @@
-"""An LRU cache of blocks that works on runs: what the event model keeps for each tier."""
+"""An LRU cache of blocks that works on runs; the event model has one per tier."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from membench.thesis.tiers.pieces_map import Piece, PieceMap
 
 @dataclass
 class Slot:
-    """What is left of a run that was touched at ``time``.
+    """The remainder of a run that was touched at ``time``.
 
     Attributes:
         reused: whether it was a hit when it was touched.
-        starts: starts of its pieces, ascending: later blocks are less recent.
+        starts: starts of its pieces, ascending; later blocks are less recent.
     """
 
     scope: int
@@ -26,7 +26,7 @@ class Slot:
 
 @dataclass(frozen=True)
 class Dropped:
-    """A run that left the cache."""
+    """A run that was evicted from the cache."""
 
     scope: int
     first: int
@@ -50,11 +50,11 @@ class RunLru:
         self.blocks = 0
 
     def slot(self, piece: Piece) -> Slot:
-        """When and how ``piece`` was touched last."""
+        """The last touch of ``piece``."""
         return self._slots[piece.slot]
 
     def take(self, scope: int, first: int, last: int) -> int:
-        """Take out what is here of the ids ``first`` to ``last``; how many there were."""
+        """Remove the cached ids in ``first`` to ``last``; returns their number."""
         taken = 0
         for piece in self._map.find(scope, first, last):
             self._remove(scope, piece.slot, piece.first, piece.last)
@@ -62,14 +62,14 @@ class RunLru:
         return taken
 
     def push(self, scope: int, run: Run, time: float, *, reused: bool) -> None:
-        """Make ``run`` the most recent, its first block uppermost; none of it is here."""
+        """Make ``run`` the most recent, its first block on top; none of it may be present."""
         self._map.insert(scope, *run, self._next)
         self._slots[self._next] = Slot(scope, time, reused, [run[0]])
         self._next += 1
         self.blocks += run[1] - run[0] + 1
 
     def trim(self, capacity: float) -> list[Dropped]:
-        """Drop the least recent blocks until at most ``capacity`` are left."""
+        """Evict the least recent blocks until at most ``capacity`` are left."""
         dropped = []
         while self.blocks > capacity:
             number, slot = next(iter(self._slots.items()))
@@ -81,7 +81,7 @@ class RunLru:
         return dropped
 
     def expire(self, before: float) -> list[Dropped]:
-        """Drop what was touched last before the time ``before``."""
+        """Evict all blocks whose last touch is before the time ``before``."""
         dropped = []
         while self._slots:
             number, slot = next(iter(self._slots.items()))

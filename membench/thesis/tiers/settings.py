@@ -1,4 +1,4 @@
-"""What the event model is told: tiers, policy, the GPU, and what it finds out."""
+"""The inputs of the event model (tiers, policy, GPU) and its results."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ class Inclusion(StrEnum):
 
 
 class Admission(StrEnum):
-    """What tiers below the first take."""
+    """Which blocks the tiers below the first admit."""
 
     THROUGH = "write-through"  # every block
-    SELECTIVE = "selective"  # a block when it is named for the second time
+    SELECTIVE = "selective"  # a block on its second use
 
 
 @dataclass(frozen=True, kw_only=True)
 class TierSpec:
-    """A tier that holds cache, as measured.
+    """A tier of cache with its measured rates.
 
     Attributes:
-        capacity: blocks; of a fraction the whole ones.
-        read, write: B/s between this tier and the GPU, whatever lies between.
+        capacity: blocks; fractions are rounded down.
+        read, write: B/s between this tier and the GPU, over the whole path.
         latency: seconds until the first byte of a load.
         ttl: seconds without use after which a block is dropped.
-        shared: one pool for all GPUs; otherwise each GPU has its own.
-        second: whether it takes a block only when that is named for the second time.
+        shared: whether all GPUs share one pool; otherwise each GPU has its own.
+        second: whether it admits a block only on its second use.
     """
 
     name: str
@@ -53,12 +53,12 @@ class TierSpec:
     second: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse what no tier can be, and leave out a part of a block."""
+        """Check the values, and round the capacity down to whole blocks."""
         slow = not (self.read > 0 and self.write > 0)
         if slow or not (self.capacity >= 0 and self.latency >= 0 and self.ttl >= 0):
             raise UsageError(
-                f"{self.name}: a capacity, a latency or a time to live below 0, or no bandwidth",
-                "a tier that is not there is left out",
+                f"{self.name}: a capacity, latency or TTL below 0, or a bandwidth not above 0",
+                "leave out tiers that do not exist",
             )
         if self.capacity < INFINITE:
             object.__setattr__(self, "capacity", float(math.floor(self.capacity)))
@@ -66,12 +66,12 @@ class TierSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class PrefillGpu:
-    """What a GPU needs for a prefill: a lower bound (see `roofline`).
+    """The inputs for the prefill time of a GPU, a lower bound (see `roofline`).
 
     Attributes:
-        matmul_params, attention_flops: of the model.
+        matmul_params, attention_flops: counts of the model.
         flops_per_s: achieved.
-        layers: of the model; with ``overlap`` the load of all but the first is hidden.
+        layers: layers of the model; with ``overlap`` the load of all but the first is hidden.
     """
 
     matmul_params: float = 0.0
@@ -84,15 +84,16 @@ class PrefillGpu:
 
 @dataclass(frozen=True, kw_only=True)
 class TierUse:
-    """What became of one tier, over all GPUs.
+    """The results of one tier, over all GPUs.
 
     Attributes:
         hits: blocks that were served from it.
-        written: blocks that were put into it, the GPU's own tier included.
-        mean_blocks, most_blocks: resident, on average over time and at most.
-        read_busy, write_busy: share of the time that it moved data; above 1 it never keeps up.
-        gaps_s, gap_blocks: [n] seconds since the last use, of the blocks that it served.
-        dwpd: its capacity written so often a day.
+        written: blocks that were put into it, also for the GPU's own tier.
+        mean_blocks, most_blocks: resident blocks, time average and maximum.
+        read_busy, write_busy: share of the time in which it moved data; above 1 it cannot keep up.
+        gaps_s, gap_blocks: [n] seconds since the last use, and the number of served blocks with
+            that gap.
+        dwpd: full writes of its capacity per day.
     """
 
     name: str
@@ -110,7 +111,7 @@ class TierUse:
     seconds: float
 
     def bands(self, edges_s: Iterable[float]) -> tuple[Shares, ...]:
-        """What it served, as shares of traffic and of residency by gap (see `shares`)."""
+        """The served blocks as shares of traffic and residency by gap (see `shares`)."""
         return shares(self.gaps_s, self.gap_blocks, edges_s)
 
     @property
@@ -123,14 +124,14 @@ class TierUse:
 
 @dataclass(frozen=True, kw_only=True)
 class TierOutcome:
-    """What the event model found.
+    """The results of the event model.
 
     Attributes:
-        references: blocks that were asked for.
-        tiers: in the order in which they were given, fastest first.
+        references: number of requested blocks.
+        tiers: in the order of the input, fastest first.
         ttft_s: [n] seconds to the first token of each request, in the order of arrival.
-        gpu_busy: share of the time that the GPUs computed; above 1 they never keep up.
-        seconds: from the first arrival to the last.
+        gpu_busy: share of the time in which the GPUs computed; above 1 they cannot keep up.
+        seconds: time from the first arrival to the last.
     """
 
     references: int
@@ -141,7 +142,7 @@ class TierOutcome:
 
     @property
     def hits(self) -> int:
-        """Blocks that were served from any tier."""
+        """Blocks served from any tier."""
         return sum(tier.hits for tier in self.tiers)
 
     def ttft(self, *percents: float) -> list[float]:

@@ -1,4 +1,4 @@
-"""Which blocks were named before: what admission on the second sighting asks."""
+"""Which blocks were requested before, for admission on the second use."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from membench.thesis.tiers.run_lru import RunLru
 
 
 class Sightings:
-    """Blocks that were named by one request, and by several."""
+    """Blocks that one request has named, and blocks that several have."""
 
     def __init__(self) -> None:
         self._once = RunLru()
         self._again = RunLru()
 
     def see(self, scope: int, runs: list[Run]) -> None:
-        """A request names ``runs``, no block twice."""
+        """Record a request that names ``runs``, without repeated blocks."""
         for run in runs:
             for piece in self._once.find(scope, *run):
                 part = piece.first, piece.last

@@ -1,20 +1,18 @@
-"""An event model of several tiers: who serves which hit, what moves, and how long users wait.
+"""An event model of several tiers: hits by tier, data movement, and waiting times.
 
-Requests come at their times. What is cached is decided at arrival, by the
-convention of `replay`: hits count up to the first block that no tier holds. Each
-tier drops the least recent blocks beyond its capacity, and what has rested longer
-than its TTL (at the first request after that). Inclusive tiers each see every
-request; of exclusive ones, a block is in one tier only, a hit moves it to the first,
-and what a tier drops goes to the next.
+Requests arrive at their times. Hits are determined at arrival, by the convention of `replay`: they
+count up to the first block that no tier holds. Each tier evicts the least recent blocks beyond its
+capacity, and blocks that are idle for longer than its TTL (at the next request). With inclusive
+tiers, each tier sees every request. With exclusive tiers, a block is in one tier only, a hit moves
+it to the first tier, and evicted blocks go to the next tier.
 
-A tier may take a block only when it is named for the second time, by any request.
+A tier may admit a block only on its second use, by any request.
 
-Loads queue at each tier (one after the other at its bandwidth, tiers side by
-side), prefills queue at each GPU. Writes have a queue of their own: they are
-counted, and delay no load. Decoding is left out: times are those of a GPU that
-only prefills, and a lower bound.
+Loads queue at each tier (one after the other at its bandwidth, tiers side by side), prefills queue
+at each GPU. Writes have a queue of their own: they are counted, and do not delay loads. Decoding is
+left out: times are for a GPU that only prefills, and are a lower bound.
 
-With one tier, no TTL and infinite bandwidth the hits are those of `replay`.
+With one tier, no TTL and infinite bandwidth the hits equal those of `replay`.
 """
 
 from __future__ import annotations
@@ -41,13 +39,13 @@ from membench.thesis.tiers.sightings import Sightings
 
 
 def at_request_rate(trace: Trace, per_s: float, seed: int = 0) -> Trace:
-    """``trace`` with ``per_s`` requests a second, on average.
+    """``trace`` with ``per_s`` requests per second, on average.
 
-    Sessions keep their inner times and start at random, as often as that needs;
+    Sessions keep their internal times and start at random, at the rate that gives ``per_s``;
     without sessions all times are scaled.
     """
     if per_s <= 0:
-        raise UsageError(f"{per_s:g} requests a second", "take a rate above 0")
+        raise UsageError(f"a rate of {per_s:g} requests per second", "use a rate above 0")
     if trace.sessions:
         sessions = np.unique(trace.session).size
         return with_poisson_arrivals(trace, per_s * sessions / trace.requests, seed)
@@ -57,7 +55,7 @@ def at_request_rate(trace: Trace, per_s: float, seed: int = 0) -> Trace:
 
 @dataclass
 class _Store:
-    """One tier of one GPU (or of all): its cache, its queues, its counts."""
+    """One tier of one GPU (or of all): its cache, its queues and its counters."""
 
     spec: TierSpec
     cache: RunLru = field(default_factory=RunLru)
@@ -72,13 +70,13 @@ class _Store:
     gaps: list[tuple[float, int]] = field(default_factory=list)
 
     def age(self, now: float) -> list[Dropped]:
-        """Account for the time up to ``now``; what has expired by then."""
+        """Account for the time up to ``now``; returns the blocks that expired."""
         self.block_seconds += self.cache.blocks * (now - self.since)
         self.since = now
         return self.cache.expire(now - self.spec.ttl)
 
     def load(self, now: float, blocks: int, block_bytes: float) -> tuple[float, float]:
-        """When ``blocks`` are on the GPU, and how long moving them takes without waiting."""
+        """The time at which ``blocks`` are on the GPU, and the transfer time without waiting."""
         took = self.spec.latency + blocks * block_bytes / self.spec.read
         self.read_free = max(now, self.read_free) + took
         self.read_s += took
@@ -103,10 +101,11 @@ def simulate(
 
     Args:
         block_bytes: bytes of one block of cache.
-        gpus: requests go to the GPU of their session, or round robin without sessions.
+        gpus: number of GPUs; requests go to the GPU of their session, or round robin without
+            sessions.
 
     Raises:
-        UsageError: no tier, or a trace that is not in the order of arrival.
+        UsageError: there is no tier, or the trace is not in the order of arrival.
     """
     if not tiers or gpus < 1:
         raise UsageError("an event model needs a tier and a GPU")
@@ -180,7 +179,7 @@ class _EventModel:
     def _look_up(
         self, now: float, stores: list[_Store], scope: int, runs: list[Run]
     ) -> tuple[list[int], int]:
-        """Blocks that each tier serves, and their sum: the prefix that some tier holds."""
+        """Blocks that each tier serves, and their sum: the longest prefix that the tiers hold."""
         served = [0] * len(stores)
         for first, last in runs:
             begin = first
@@ -199,7 +198,7 @@ class _EventModel:
         return served, sum(served)
 
     def _next_above(self, faster: list[_Store], scope: int, begin: int, last: int) -> int:
-        """The last block before one that a faster tier holds."""
+        """The last block before the first one that a faster tier holds."""
         for store in faster:
             found = store.cache.find(scope, begin, last)
             if found:
@@ -228,7 +227,7 @@ class _EventModel:
     def _touch(
         self, now: float, stores: list[_Store], scope: int, runs: list[Run], hits: int
     ) -> None:
-        """Tail first: what was not cached, then the prefix that was."""
+        """Touch tail first: the missed blocks, then the prefix that hit."""
         prefix, rest = split(runs, hits)
         below: list[Dropped] = []
         for depth, store in enumerate(stores):
@@ -249,13 +248,13 @@ class _EventModel:
             self._sink(stores, 1, below)
 
     def _admitted(self, depth: int, scope: int, runs: list[Run]) -> list[Run]:
-        """The parts of ``runs`` that the tier takes."""
+        """The parts of ``runs`` that the tier admits."""
         if self.sightings is None or not self.second[depth]:
             return runs
         return [part for run in runs for part in self.sightings.again(scope, run)]
 
     def _sink(self, stores: list[_Store], depth: int, dropped: list[Dropped]) -> None:
-        """What a tier dropped goes to the next one, and on, until one has room."""
+        """Move evicted blocks to the next tier, and so on until a tier has room."""
         while dropped and depth < len(stores):
             store = stores[depth]
             for run in dropped:

@@ -1,1 +1,1 @@
-"""The sections of the report: from runs to content, one module a section."""
+"""The sections of the report, one module per section."""

@@ -1,4 +1,4 @@
-"""What to do with a model's KV cache on the measured machine, model by model."""
+"""Advice on a model's KV cache on the measured machine, model by model."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ from membench.thesis.models.catalogue import Model, models
 
 CONTEXT = 32768
 _ABOUT = tr(
-    "A context of {tokens} tokens, KV in fp16, on one GPU. {bounds}, ranges those of the "
-    "rounds. Any other model, context, layout or number of GPUs:",
+    "A context of {tokens} tokens, KV in fp16, on one GPU. {bounds}. Ranges are those of the "
+    "rounds. For any other model, context, layout or number of GPUs:",
     tokens=CONTEXT,
     bounds=BOUNDS,
 )
 
 
 def section(runs: Sequence[Run], entries: Assumptions) -> Section:
-    """A table a machine, folded where there are several; what is missing is named once."""
+    """One table per machine, folded if there are several; missing values are named once."""
     blocks: list[Block] = [
         Paragraph((_ABOUT,)),
         Command(f"membench advise FILE --model llama-3.1-70b --context {CONTEXT} --tp 4"),
@@ -74,13 +74,15 @@ def _machine(run: Run, answers: Sequence[Advice]) -> list[Block]:
 
 
 def _table(caption: str, answers: Sequence[Advice]) -> Table:
-    """A column for whatever is known of one model at least."""
+    """Table with a column for each property that is known for at least one model."""
     paths = {(choice.name, choice.rate.contiguous) for one in answers for choice in one.choices}
     columns: list[tuple[Column, Callable[[Advice], Line]]] = [
         (Column(tr("model")), lambda one: (one.question.model.slug,))
     ]
     if any(one.best for one in answers):
-        columns.append((Column(tr("what to do"), prose=True), lambda one: (Strong(verdict(one)),)))
+        columns.append(
+            (Column(tr("recommendation"), prose=True), lambda one: (Strong(verdict(one)),))
+        )
     for name, title, large in (
         ("ddr", tr("restore from DDR"), tr("restore from DDR, one large copy")),
         ("ssd", tr("restore from SSD"), tr("restore from SSD, one large copy")),
@@ -110,7 +112,7 @@ def _path(one: Advice, name: str, *, contiguous: bool) -> Line:
     if found is None:
         return (tr("not known"),)
     if found.rate.contiguous is not contiguous:
-        return ("",)  # the other column has it: blocks and large copies are two quantities
+        return ("",)  # it is in the other column: blocks and large copies are two quantities
     known = [crossover(found)] if found.flips_at is not None else []
     return (clauses([interval(found.ttft), *known]),)
 

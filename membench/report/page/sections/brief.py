@@ -1,4 +1,4 @@
-"""What a machine says about the thesis, in a line each for HBM, DDR and SSD."""
+"""The machine's verdict on the thesis, in one line each for HBM, DDR and SSD."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _RATES = (Metric.BANDWIDTH, Metric.LATENCY)
 
 
 def section(judged: Sequence[JudgedRun], found: Verdicts) -> Section:
-    """One machine: a row a tier with its reasons.  Several: a row a machine."""
+    """For one machine, a row per tier with reasons; for several machines, a row per machine."""
     last = {one.run.rows[0].machine: one for one in judged}
     subjects = [one for one in found.subjects if one.machine in last]
     several = len(subjects) > 1
@@ -48,9 +48,9 @@ def section(judged: Sequence[JudgedRun], found: Verdicts) -> Section:
     told = [_serving(one.run, found, named=several) for one in last.values()]
     blocks.append(Bullets(tuple((one,) for one in told)))
     title = (
-        tr("What these machines show of the thesis")
+        tr("Results of these machines on the thesis")
         if several
-        else tr("What this machine shows of the thesis")
+        else tr("Results of this machine on the thesis")
     )
     return Section("machine-and-thesis", title, tuple(blocks))
 
@@ -71,7 +71,7 @@ def _alone(subject: Subject, judged: JudgedRun) -> Table:
     columns = (
         Column(tr("tier")),
         Column(tr("this machine"), numeric=True),
-        Column(tr("the thesis says"), prose=True),
+        Column(tr("the thesis"), prose=True),
         Column(tr("verdict")),
         Column(tr("because"), prose=True),
     )
@@ -104,7 +104,7 @@ def _beside(subjects: Sequence[Subject], last: Mapping[str, JudgedRun]) -> Table
         )
         for tier, name in LEADING.items()
     )
-    caption = tr("Verdicts on what the thesis says. {claims}", claims=sentence(said))
+    caption = tr("Verdicts on the thesis. {claims}", claims=sentence(said))
     return Table(caption, (Column(tr("machine")), *heads), tuple(rows))
 
 
@@ -119,7 +119,7 @@ def _verdict(result: ClaimResult) -> Line:
 
 
 def _own_number(tier: Tier, judged: JudgedRun) -> str:
-    """The best bandwidth and latency of ``tier`` on this machine, or that there is neither."""
+    """The best bandwidth and latency of ``tier`` on this machine, or the words "not measured"."""
     best = next((one.rung.best for one in judged.rungs if one.rung.tier is tier), {})
     values = [
         format_value(metric, best[metric].value or 0.0) for metric in _RATES if metric in best
@@ -128,12 +128,12 @@ def _own_number(tier: Tier, judged: JudgedRun) -> str:
 
 
 def _because(result: ClaimResult) -> str:
-    """The verdicts of the parts that depend on the machine, with what was drawn."""
+    """The verdicts of the parts that depend on the machine, with their drawn values."""
     return sentences(_part(part) for part in result.parts if reads_machine(part.part))
 
 
 def _part(verdict: PartVerdict) -> str:
-    """``C15b contradicted (0.13 x): An SSD of this machine reads KV faster than ...``."""
+    """A verdict: ``C15b contradicted (0.13 x): An SSD of this machine reads KV faster ...``."""
     told = verdict_words(verdict)
     if verdict.judgement is not None:
         drawn = np.concatenate([variant.draws for variant in verdict.variants])

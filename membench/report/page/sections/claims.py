@@ -1,4 +1,4 @@
-"""The thesis, claim by claim: the verdicts, what they rest on and what would flip them."""
+"""The thesis, claim by claim: the verdicts, their evidence, and the values that would flip them."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ CLASSES = {
     ClaimClass.MEASURED: tr("measurement"),
     ClaimClass.MODELLED: tr("a model fed by measurements and assumptions"),
     ClaimClass.RECORD: tr("dated public records"),
-    ClaimClass.OUT_OF_SCOPE: tr("nothing that is measured here"),
+    ClaimClass.OUT_OF_SCOPE: tr("nothing that can be measured here"),
 }
 
 _KINDS = {
@@ -65,23 +65,23 @@ _KINDS = {
 }
 
 _WHAT_A_BENCHMARK_DECIDES = tr(
-    "The thesis under test says that inference moves the demand for memory from HBM outward to DDR "
-    "and SSD. A benchmark can show whether the mechanism works on a machine. It can never show "
-    "that a market follows: no verdict here is one on prices, revenues or stocks. One machine "
+    "The thesis under test is that inference moves the demand for memory from HBM to DDR and "
+    "SSD. A benchmark can show whether the mechanism works on a machine. It cannot show that a "
+    "market follows: no verdict here is about prices, revenues or stocks. A single machine "
     "cannot test sharing between racks, NVLink domains, RDMA fabrics or ICMS software either."
 )
 _WHAT_A_VERDICT_IS = tr(
     "Every statistic is drawn many times, over the spread of the measured rounds and the ranges of "
-    "the assumptions, and for every model or baseline. Where a stated share of all draws lies "
-    "beyond the supporting threshold the verdict is supported, where it lies beyond the other one "
-    "contradicted, else inconclusive. Generations of models, classes of GPU, traces and baselines "
-    "are judged apart as well: where they disagree the verdict is inconclusive, so that no mix of "
-    "them decides. Vendor figures or forecasts alone decide nothing. A measurement that is missing "
-    "is never replaced by a specification. A claim is contradicted if one of its parts is, and "
-    "supported if all are."
+    "the assumptions, and for every model or baseline. If a stated share of all draws is beyond "
+    "the supporting threshold, the verdict is supported; if it is beyond the other one, "
+    "contradicted; else inconclusive. Generations of models, classes of GPU, traces and "
+    "baselines are also judged separately: if they disagree, the verdict is inconclusive, so "
+    "that their mix does not decide. Vendor figures or forecasts alone decide nothing. A missing "
+    "measurement is never replaced by a specification. A claim is contradicted if one of its parts "
+    "is, and supported if all are."
 )
 _NO_DATA = frozenset({"no data", "no record", "one machine"})
-"""Why nothing was drawn (`PartVerdict.why`)."""
+"""Reasons why there were no draws (`PartVerdict.why`)."""
 
 
 def section(found: Verdicts, *, full: bool) -> Section:
@@ -120,7 +120,7 @@ _FACTS = {
 
 
 def _summary(found: Verdicts) -> list[Block]:
-    """The verdicts at a glance, each claim by its number; of several machines one after another."""
+    """The table of verdicts, each claim by its number, for one machine after another."""
     blocks: list[Block] = []
     for subject in found.subjects:
         by_word: dict[ClaimVerdict, list[Line]] = {}
@@ -136,7 +136,7 @@ def _summary(found: Verdicts) -> list[Block]:
             (_FACTS[word], joined(by_word[word])) for word in ClaimVerdict if word in by_word
         ]
         if lacking:
-            items.append((tr("Inconclusive for want of data"), joined(lacking)))
+            items.append((tr("Inconclusive because data is missing"), joined(lacking)))
         if len(found.subjects) > 1:
             blocks.append(Paragraph((Strong(subject.machine),)))
         blocks.append(Definitions(tuple(items)))
@@ -162,7 +162,7 @@ def _badges(found: Verdicts) -> list[Block]:
 
 
 def _of(found: Verdicts, claim: Claim) -> list[tuple[str, ClaimResult]]:
-    """The results on ``claim`` with the machine, which is empty where there is only one."""
+    """The results on ``claim`` with the machine's name, which is empty if there is only one."""
     several = len(found.subjects) > 1
     return [
         (subject.machine if several else "", result)
@@ -180,7 +180,7 @@ def _overview(found: Verdicts) -> Table:
 
     columns = (
         Column(tr("claim")),
-        Column(tr("it says"), prose=True),
+        Column(tr("statement"), prose=True),
         *(Column(head(subject), prose=True) for subject in found.subjects),
         Column(tr("decided by"), prose=True),
     )
@@ -226,7 +226,7 @@ def _claim(claim: Claim, found: Verdicts) -> Section:
         Definitions(tuple(items)),
     ]
     if claim.contrary:
-        blocks.append(Paragraph((Strong(tr("Evidence to hold against it")),)))
+        blocks.append(Paragraph((Strong(tr("Contrary evidence")),)))
         blocks.append(Bullets(tuple((text,) for text in claim.contrary)))
     if claim.not_found:
         blocks.append(Paragraph((Strong(tr("Looked for and not found")),)))
@@ -243,7 +243,7 @@ def _claim(claim: Claim, found: Verdicts) -> Section:
 
 
 def _commands(result: ClaimResult) -> list[tuple[str, Line]]:
-    """What a reader can run: what measures the claim, and what changes one assumption."""
+    """Commands for the reader: measure the claim, or change one assumption."""
     found: list[tuple[str, Line]] = []
     if result.measure:
         found.append((tr("To measure it"), joined([(Code(line),) for line in result.measure])))
@@ -251,15 +251,17 @@ def _commands(result: ClaimResult) -> list[tuple[str, Line]]:
         becomes = tr(
             "{claim} becomes {verdict}", claim=assume.moves, verdict=VERDICTS[assume.becomes]
         )
-        found.append((tr("To assume otherwise"), (Code(assume.command), ": ", sentence(becomes))))
+        found.append(
+            (tr("To change the assumption"), (Code(assume.command), ": ", sentence(becomes)))
+        )
     elif result.measure:
-        nothing = tr("No assumption moves it: only a measurement does.")
-        found.append((tr("To assume otherwise"), (nothing,)))
+        nothing = tr("No assumption changes it, only a measurement.")
+        found.append((tr("To change the assumption"), (nothing,)))
     return found
 
 
 def _on(text: str, machine: str) -> str:
-    """``text``, and of which of several machines it is."""
+    """``text``, with the machine's name if there are several machines."""
     return tr("{what} on {machine}", what=text, machine=machine) if machine else text
 
 
@@ -296,12 +298,12 @@ def _part(verdict: PartVerdict, found: Verdicts, machine: str, *, single: bool) 
     slug = "-".join(("draws", part.id.lower(), *re.findall("[a-z0-9]+", machine.lower())))
     strip = draw_strip(verdict, slug, names)
     picture: list[Block] = [] if strip is None else [Picture(strip.svg)]
-    title = _on(part.id, machine) if not single or machine else tr("How it is decided")
+    title = _on(part.id, machine) if not single or machine else tr("Rule of the decision")
     return [Paragraph((Strong(title),)), *picture, Definitions(tuple(items))]
 
 
 def _details(verdict: PartVerdict, found: Verdicts) -> list[tuple[str, Line]]:
-    """What was drawn, for which strata, from which evidence and assumptions."""
+    """The draws, their strata, their evidence and assumptions."""
     items: list[tuple[str, Line]] = []
     if verdict.variants:
         items.append((tr("Draws"), (sentence(_draws(verdict)),)))
@@ -364,7 +366,7 @@ def _draws(verdict: PartVerdict) -> str:
 
 
 def _strata(verdict: PartVerdict) -> list[tuple[StratumAxis, str]]:
-    """The shares of each stratum, an axis at a time; single variants are told with the draws."""
+    """The shares of each stratum, axis by axis; single variants are listed with the draws."""
     found: dict[StratumAxis, list[Stratum]] = {}
     for stratum in verdict.strata:
         found.setdefault(stratum.axis, []).append(stratum)
@@ -415,13 +417,13 @@ def _assumed(verdict: PartVerdict) -> Line:
 
 
 def _day(entry: Assumption, found: Verdicts) -> str:
-    """Its date, marked where the figure is older than 180 days on the day of the report."""
+    """The entry's date, marked if the figure is over 180 days old on the day of the report."""
     day = entry.date.isoformat()
     return tr("{date} (old)", date=day) if is_old(entry, found.day) else day
 
 
 def _assumptions(found: Verdicts) -> Section:
-    """Whatever some part read, with where it is from."""
+    """Every assumption that a part of a claim used, with its source."""
     used = {
         entry.name: entry
         for subject in found.subjects
@@ -448,7 +450,7 @@ def _assumptions(found: Verdicts) -> Section:
         for _, entry in sorted(used.items())
     ]
     table = Table(
-        tr("Assumptions and records that were read"),
+        tr("Assumptions and records in use"),
         (*columns, Column(tr("source"), prose=True)),
         tuple(rows),
     )

@@ -9,6 +9,7 @@ from membench.analysis.comparison import Comparison, Line, compare
 from membench.analysis.sides import make_sides
 from membench.analysis.sources import read_sources
 from membench.analysis.thresholds import PRESETS
+from membench.analysis.verdict import Verdict
 from membench.core.errors import MembenchError
 from membench.core.messages import listed, sentence, tr
 from membench.core.terms import Better, Metric
@@ -31,17 +32,17 @@ from membench.report.screens.compare.cells import counts_text, ratio_text, verdi
 from membench.report.screens.compare.view import CompareBlock, arrange
 
 _RULE = tr(
-    "A case is better or worse where the whole 95 % interval of its ratio lies beyond the "
-    "threshold, the same where all of it lies within, else unclear. With one run a side, offsets "
-    "between runs cannot be seen."
+    "A case is better or worse if the whole 95 % interval of its ratio is beyond the threshold, "
+    "the same if all of it is within, and else unclear."
 )
+_ONE_RUN = tr("With one run per side, offsets between runs cannot be seen.")
 _METRICS = METRICS | {Metric.IOPS: tr("iops"), Metric.FLOPS: tr("flops")}
 _MOST_PLOTS = 3
-"""Labels that get a forest plot; the table has all of them."""
+"""Maximum number of labels with a forest plot; the table has all of them."""
 
 
 def compared(sources: Sequence[ReportSource]) -> Comparison | None:
-    """The files against the first of them, None where there is nothing to hold against another."""
+    """The files against the first of them; None if there is nothing to compare."""
     paths = [source.path for source in sources if source.data]
     if len(paths) < 2:
         return None
@@ -49,16 +50,16 @@ def compared(sources: Sequence[ReportSource]) -> Comparison | None:
         sides = make_sides([(None, one) for one in read_sources(map(Path, paths))])
         return compare(sides, thresholds=PRESETS["default"])
     except MembenchError:
-        return None  # one machine only, or a file that can be read but not compared
+        return None  # only one machine, or a file that cannot be compared
 
 
 def section(comparison: Comparison | None) -> Section | None:
-    """What is better, worse, the same or unclear; None where nothing is compared."""
+    """The better, worse, same and unclear cases; None if nothing is compared."""
     if comparison is None:
         return None
     reference, *others = comparison.sides
     if not comparison.matched:
-        line = tr("The files have no measured case in common: nothing can be compared.")
+        line = tr("The files have no measured case in common, so nothing can be compared.")
         return Section("comparison", tr("Comparison"), (Paragraph((line,)),))
     blocks: list[Block] = []
     for place, side in enumerate(others, 1):
@@ -73,7 +74,10 @@ def section(comparison: Comparison | None) -> Section | None:
     plots = [forest.draw(comparison, place) for place in range(1, len(others) + 1)[:_MOST_PLOTS]]
     blocks += [plot for plot in plots if isinstance(plot, Figure)]
     blocks += [_table(comparison, block) for block in arrange(comparison)]
-    blocks.append(Paragraph((_RULE,)))
+    findings = [finding for line in comparison.matched for finding in line.findings]
+    judged = [finding for finding in findings if finding.verdict is not Verdict.NA]
+    apart = not all(finding.in_turns for finding in judged or findings)
+    blocks.append(Paragraph((_RULE, " ", _ONE_RUN) if apart else (_RULE,)))
     return Section("comparison", tr("Comparison"), tuple(blocks))
 
 
@@ -93,7 +97,7 @@ def _table(comparison: Comparison, block: CompareBlock) -> Table:
 
 
 def _title(block: CompareBlock) -> str:
-    """``Ddr bandwidth, GB/s (higher is better)``."""
+    """The title of a table: ``Ddr bandwidth, GB/s (higher is better)``."""
     tier, metric = str(block.block.tier).capitalize(), _METRICS[block.block.metric]
     what = tr("{tier} {metric}", tier=tier, metric=metric)
     if block.block.better is Better.HIGHER:

@@ -37,18 +37,18 @@ SHOWN = (
     "deepseek-v3",
     "deepseek-v4-pro",
 )
-"""From wide caches to narrow ones: the answer depends on the architecture."""
+"""Models from the largest cache per token to the smallest, because the result depends on it."""
 _PREFIXES = (1024, 8192, 32768, 131072)
 _KEEP_PREFIX = 32768
 _BOUNDS = tr(
-    "Times follow from it: an engine in 16 bits needs longer to recompute, one that computes in "
-    "FP8 or FP4 may need less. Decoding: {served}.",
+    "Times depend on it: an engine in 16 bits takes longer to recompute, one in FP8 or FP4 may "
+    "take less. Decoding: {served}.",
     served=SERVED_DECODE.sentence(),
 )
 
 
 def section(found: Verdicts, *, full: bool) -> Section:
-    """What models ask of the tiers, beside what was measured; folded unless ``full``."""
+    """The demand of models on the tiers, next to the measurements; folded unless ``full``."""
     rate = compute(found)
     share = found.entries["system.prefill_share"].value
     flash = found.entries["system.extra_capacity"]

@@ -1,6 +1,6 @@
-"""What the rows say of a machine's tiers beyond themselves: capacities, knees, shares.
+"""Figures that are derived from the rows: cache capacities, knees, shares.
 
-Derived figures are made anew for every report.  They are never samples and never rows.
+They are computed anew for every report, and are never samples or rows.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from membench.report.page.runs import Run
 from membench.report.page.sections.words import percent
 
 _INTRO = tr(
-    "Computed from the rows of this report by the rules below: no row holds them, and no verdict "
-    "compares them."
+    "These figures are computed from the rows of this report by the rules below. They are in no "
+    "row, and no verdict compares them."
 )
 _LEVELS = {"l1": "L1", "l2": "L2", "l2 near": tr("L2, near part")}
 
@@ -42,9 +42,9 @@ class _Kind:
     """One kind of derived figure.
 
     Attributes:
-        rule: how it is computed.
-        reason: why there is none where no run has any.
-        table: of one run; None where its rows show nothing.
+        rule: its computation, in words.
+        reason: explanation if no run has the figure.
+        table: makes the table of one run; None if its rows do not allow it.
     """
 
     anchor: str
@@ -80,7 +80,7 @@ def _labelled(table: Table, run: Run) -> Table:
 
 
 def common_form(cases: Sequence[str]) -> str:
-    """Ids of one bench as one glob: ``hbm/read/size=*``; what they share stands as it is."""
+    """Case ids of one bench as one glob, ``hbm/read/size=*``, with their common parts."""
     parts = [case.split("/") for case in cases]
     if len({len(one) for one in parts}) > 1:
         return f"{tiers.split_case(cases[0])[0]}/*"
@@ -117,7 +117,7 @@ def _capacities(run: Run) -> Table | None:
         Column(tr("seen in")),
         Column(tr("from")),
     )
-    return Table(tr("Where the caches of the GPU end"), columns, tuple(rows)) if rows else None
+    return Table(tr("Cache capacities of the GPU"), columns, tuple(rows)) if rows else None
 
 
 def _near_and_far(run: Run) -> Table | None:
@@ -236,10 +236,10 @@ _KINDS = (
         "shares",
         tr("Shares of the read bandwidth"),
         tr(
-            "A bandwidth over that of the best hbm/read of the same run. What a cache served is "
-            "left out, as share and as whole."
+            "A bandwidth over that of the best hbm/read of the same run. Reads from a cache are "
+            "left out on both sides."
         ),
-        tr("no gather, asynchronous copy or decode step was measured beside hbm/read"),
+        tr("no gather, asynchronous copy or decode step was measured together with hbm/read"),
         _shares,
     ),
     _Kind(

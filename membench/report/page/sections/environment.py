@@ -1,4 +1,4 @@
-"""The machines: from the sidecars, or as much as the rows say."""
+"""The machines: from the sidecars, or as far as the rows describe them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _COLUMNS = ("machine", "device", "driver", "cuda", "membench", "kernel", "backen
 
 
 def section(runs: Sequence[Run]) -> Section:
-    """Facts of one run; of several a table, with the facts that differ marked."""
+    """Facts of one run; for several runs, a table in which differing facts are marked."""
     blocks: list[Block] = [
         Paragraph(
             (
@@ -44,7 +44,7 @@ def section(runs: Sequence[Run]) -> Section:
 
 
 def _facts(run: Run) -> dict[str, str]:
-    """Fact -> value; several values of one fact on one line."""
+    """Map each fact to its value; several values of one fact are on one line."""
     known: dict[str, str] = {}
     if run.sidecar is not None:
         plan = run.sidecar.plan

@@ -1,4 +1,4 @@
-"""The plots, and what could not be drawn."""
+"""The plots, and those that could not be drawn."""
 
 from __future__ import annotations
 

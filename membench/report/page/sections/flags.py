@@ -1,4 +1,4 @@
-"""What the flags in this report mean."""
+"""The meaning of the flags in this report."""
 
 from __future__ import annotations
 
@@ -12,15 +12,14 @@ from membench.report.page.runs import Run
 
 
 def section(runs: Sequence[Run]) -> Section:
-    """Only the flags that occur, with how many rows carry them."""
+    """Only the flags that occur, with the number of rows that have them."""
     ok = [row for run in runs for row in run.rows if row.status is Status.OK]
     counts = Counter(flag for row in ok for flag in row.flags)
     if not counts:
         return Section("flags", tr("Flags"), (Paragraph((tr("No row carries a flag."),)),))
     columns = [Column(tr("flag")), Column(tr("rows"), numeric=True)]
     columns += [
-        Column(title, prose=True)
-        for title in (tr("what was seen"), tr("how bad it is"), tr("what to do"))
+        Column(title, prose=True) for title in (tr("observation"), tr("severity"), tr("remedy"))
     ]
     rows = tuple(
         (

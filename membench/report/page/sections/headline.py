@@ -1,4 +1,4 @@
-"""The machine at a glance: its ladder, a line a tier, and how far the data can be trusted."""
+"""The machine in brief: its ladder, one line per tier, and the quality of the data."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ from membench.report.screens.judged import JudgedRung, checked, judged_ladder, s
 from membench.results.schema import Row
 
 _NO_BEST = tr(
-    "Every row is flagged as not its tier's: a cache served it, it lies between two tiers, or it "
-    "cannot be; or it was measured under load."
+    "Every row has a flag that excludes it: it was served by a cache, is between two tiers, is "
+    "implausible, or was measured under load."
 )
 
 
@@ -59,10 +59,10 @@ def _of_peak(share: str, basis: PeakBasis | None) -> str:
 
 @dataclass(frozen=True)
 class JudgedRun:
-    """A run, what it is held to, and its ladder.
+    """A run, its check against the references, and its ladder.
 
     Attributes:
-        check: None where no reference is known for its hardware, or its figures are cited.
+        check: None if its hardware has no reference, or its figures are cited.
     """
 
     run: Run
@@ -71,7 +71,7 @@ class JudgedRun:
 
 
 def judge(runs: Sequence[Run]) -> tuple[JudgedRun, ...]:
-    """``runs``, each held to the references of its hardware."""
+    """Check each of ``runs`` against the references of its hardware."""
     made = []
     for run in runs:
         check = checked(run.rows, run.machine, run.sidecar)
@@ -80,7 +80,7 @@ def judge(runs: Sequence[Run]) -> tuple[JudgedRun, ...]:
 
 
 def section(judged: Sequence[JudgedRun]) -> Section:
-    """Two plots and a table of the best of every tier; the quality; what stands behind each."""
+    """Two plots, a table of the best of every tier, the data quality, and the cases behind each."""
     several = len(judged) > 1
     blocks: list[Block] = [
         alert for one in judged if (alert := _not_right(one, named=several)) is not None
@@ -114,7 +114,7 @@ _COLUMNS: Mapping[str, tuple[Metric, ...]] = {
 
 
 def _table(ladders: Mapping[str, Sequence[JudgedRung]]) -> Table:
-    """A line a tier: only the tiers and metrics that some run has."""
+    """One line per tier, with only the tiers and metrics that some run has."""
     several = len(ladders) > 1
     judged = any(one.lines for found in ladders.values() for one in found)
     present = {metric for found in ladders.values() for one in found for metric in one.rung.best}
@@ -144,7 +144,7 @@ _JUDGED = (
 
 
 def _verdict(judged: JudgedRung) -> tuple[Line, ...]:
-    """What the tier is judged by, its range, the share of the low end, and the verdict."""
+    """The reference of the tier, its range, the share of the low end, and the verdict."""
     line = judged.line
     if line is None:
         return ((), (), (), (tr("no reference"),))
@@ -168,7 +168,7 @@ def _value(rung: Rung, metrics: Sequence[Metric]) -> Line:
 
 
 def _not_right(one: JudgedRun, *, named: bool) -> Alert | None:
-    """What fails in the check of a run."""
+    """The failures of a run's check; None if there are none."""
     wrong = failures(one.check, Requirements()) if one.check is not None else ()
     if not wrong:
         return None
@@ -179,13 +179,13 @@ def _not_right(one: JudgedRun, *, named: bool) -> Alert | None:
 
 
 def _held(one: JudgedRun) -> Line:
-    """What the run's tiers are held to."""
+    """The references of the run's tiers."""
     check = one.check
     if check is None:
         return ()
     judged = sum(line.verdict is not CheckVerdict.NOT_JUDGED for line in check.lines)
     text = tr(
-        " Held to {references}: {judged} of {lines} lines could be judged, and each tier shows "
+        "Compared with {references}: {judged} of {lines} lines could be judged; each tier shows "
         "its worst.",
         references=listed(check.references),
         judged=judged,
@@ -232,9 +232,9 @@ def _title(row: Row) -> str:
 
 
 def _facts(row: Row) -> tuple[str, ...]:
-    """Rounds, spread, share of peak, and whose number it is where it is not ours.
+    """Rounds, spread, share of peak, and the source if membench did not measure it.
 
-    Of another's number only what is known: nothing else can be said of it here.
+    For another tool's number, unknown facts are left out.
     """
     ours = not (row.cited or row.imported)
     facts: list[str] = []
@@ -260,7 +260,7 @@ def _facts(row: Row) -> tuple[str, ...]:
 
 
 _GRADES = {
-    Grade.NONE: tr("Data quality none."),
+    Grade.NONE: tr("Data quality: no data."),
     Grade.CITED: tr("Cited figures."),
     Grade.UNKNOWN: tr("Data quality unknown (a single round does not show the noise)."),
     Grade.GOOD: tr("Data quality good."),
@@ -270,14 +270,17 @@ _GRADES = {
 
 
 def _quality(run: Run, *, named: bool) -> Line:
-    """The verdict on the data, then the counts that it rests on."""
+    """The verdict on the data quality, followed by the counts behind it."""
     found = quality(run.rows)
     grade = _GRADES[found.grade]
     name = Strong(tr("{run}: {told}", run=run.label, told=grade) if named else grade)
     if found.grade is Grade.CITED:
         return (
             name,
-            tr(" Rows: {count}, whose sources are listed with the results.", count=found.rows),
+            tr(
+                " Number of rows: {count}; their sources are listed with the results.",
+                count=found.rows,
+            ),
         )
     line: list[Inline] = [name, tr(" {counts}.", counts=listed(_counts(run, found)))]
     line += [

@@ -1,4 +1,4 @@
-"""The link and the movement of KV blocks: what is derived from the rows."""
+"""Figures of the link and of moving KV blocks, derived from the rows."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ from membench.report.page.runs import Run
 from membench.report.page.sections.words import percent
 
 _POLICY = tr(
-    "Which way to move KV blocks, as thresholds for an engine. Read it as: from so many blocks "
-    "on, one method below the block size and the other from it on."
+    "The method for moving KV blocks, as thresholds for an engine. Each line means: from this "
+    "number of blocks, use the first method below the block size and the second from it upwards."
 )
 
 
 def section(runs: Sequence[Run]) -> Section | None:
-    """None where no run has anything to derive."""
+    """The section, or None if no run has data for it."""
     parts = tuple(part for run in runs for part in _of(run, alone=len(runs) == 1))
     return Section("links", tr("Links and KV blocks"), (), parts) if parts else None
 
@@ -107,7 +107,7 @@ def _maps(run: Run) -> list[Block]:
 
 
 def _best(cell: Cell) -> str:
-    """``batch 39.0 x1.15``: method, GB/s, and its lead where it is no tie."""
+    """``batch 39.0 x1.15``: method, GB/s, and its lead unless it is a tie."""
     best = f"{cell.best} {significant(cell.gbs, 3)}"
     if not cell.decided:
         return best

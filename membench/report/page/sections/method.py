@@ -1,4 +1,4 @@
-"""How the numbers were made, in short."""
+"""The measuring method, in brief."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ _NOISE = {tier: f"{100 * threshold:g} %" for tier, threshold in NOISE_THRESHOLD.
 
 _POINTS = {
     tr("Rounds. "): tr(
-        "A round is a fresh process with fresh buffers that measures the cases in an order of its "
-        "own. A round has one number per row; the value of a row is the median of these numbers."
+        "A round is a fresh process with fresh buffers that measures the cases in a different "
+        "order. A round has one number per row; the value of a row is the median of these numbers."
     ),
     tr("Spread. "): tr(
         "1.4826 times the median absolute deviation of the rounds, divided by their median. Above "
@@ -22,7 +22,7 @@ _POINTS = {
         disk=_NOISE[Tier.SSD],
     ),
     tr("Data quality. "): tr(
-        "Good where at most {good} of the rows are noisy, fair up to {fair}, poor above.",
+        "Good if at most {good} of the rows are noisy, fair up to {fair}, poor above.",
         good=f"{100 * GOOD:g} %",
         fair=f"{100 * FAIR:g} %",
     ),
@@ -36,13 +36,13 @@ _POINTS = {
         "cache adds is not counted."
     ),
     tr("Nothing is emulated. "): tr(
-        "A value stands here because hardware did that work. What could not be measured is listed "
-        "with the reason."
+        "Every value was measured on hardware. Cases that could not be measured are listed with "
+        "the reason."
     ),
 }
 
 
 def section() -> Section:
-    """What a reader must know to repeat or to doubt a number."""
+    """The section for readers who want to repeat or doubt a number."""
     items: list[Line] = [(Strong(name), text) for name, text in _POINTS.items()]
     return Section("method", tr("Method in short"), (Bullets(tuple(items)),), folded=True)

@@ -1,4 +1,4 @@
-"""What was skipped and what failed, by reason."""
+"""Skipped and failed cases, by reason."""
 
 from __future__ import annotations
 

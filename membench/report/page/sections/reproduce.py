@@ -1,4 +1,4 @@
-"""How to measure again, and the data itself."""
+"""The commands to measure again, and the data itself."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _commands(run: Run) -> list[Block]:
         Paragraph(
             (
                 tr(
-                    "The order of the cases was drawn with seed {seed}; membench {version}.",
+                    "The seed of the case order was {seed}; membench {version}.",
                     seed=Code(str(plan.seed)),
                     version=plan.software,
                 ),

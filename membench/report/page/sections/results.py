@@ -1,4 +1,4 @@
-"""Every `ok` row, one table a tier and metric."""
+"""Every `ok` row, with one table per tier and metric."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from membench.report.page.document import (
     joined,
 )
 from membench.report.page.runs import Run
-from membench.report.page.sections.words import TIERS, codes, metric_title, percent
+from membench.report.page.sections.words import SHORT, TIERS, codes, metric_title, percent
 from membench.report.screens.blocks import Block, blocks
 from membench.results.schema import Row
 
@@ -30,7 +30,7 @@ _ABOUT = tr(
 
 
 def section(runs: Sequence[Run]) -> Section:
-    """One run in full; several side by side, a column each."""
+    """One run in full; several runs side by side, with one column each."""
     label = {id(row): run.label for run in runs for row in run.rows}
     by_tier: dict[Tier, list[Table]] = {}
     counts: Counter[Tier] = Counter()
@@ -80,9 +80,7 @@ def _alone(block: Block[Row]) -> Table:
         if peaks:
             cells.append((f"{percent((row.value or 0.0) / row.peak)}",) if row.peak else ())
         rows.append((*cells, codes(row.flags)))
-    return Table(
-        metric_title(block.metric, block.scale.unit, block.better), tuple(columns), tuple(rows)
-    )
+    return Table(_caption(block), tuple(columns), tuple(rows))
 
 
 def _beside(block: Block[Row], runs: Sequence[Run], label: dict[int, str]) -> Table:
@@ -103,9 +101,13 @@ def _beside(block: Block[Row], runs: Sequence[Run], label: dict[int, str]) -> Ta
             if own and own.flags:
                 flags.append((tr("{title}: ", title=run.label), *codes(own.flags)))
         rows.append((*cells, joined(flags, tr("; "))))
-    return Table(
-        metric_title(block.metric, block.scale.unit, block.better), tuple(columns), tuple(rows)
-    )
+    return Table(_caption(block), tuple(columns), tuple(rows))
+
+
+def _caption(block: Block[Row]) -> str:
+    """With the tier, so that no two regions of a page have one name."""
+    title = metric_title(block.metric, block.scale.unit, block.better)
+    return tr("{run}: {told}", run=SHORT[block.tier], told=title)
 
 
 def _name(row: Row) -> Line:

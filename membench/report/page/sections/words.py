@@ -1,4 +1,4 @@
-"""Words that several sections use."""
+"""Terms that several sections use."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TIERS = {
     Tier.DDR: tr("Host memory (DDR)"),
     Tier.SSD: tr("Disk (SSD)"),
 }
-"""What a reader calls a tier, as a title."""
+"""Titles of the tiers for the reader."""
 
 SHORT = {
     Tier.SMEM: tr("shared memory"),
@@ -35,7 +35,7 @@ SHORT = {
     Tier.DDR: "DDR",
     Tier.SSD: "SSD",
 }
-"""A tier in a table or a sentence."""
+"""Names of the tiers in a table or a sentence."""
 
 
 def rung_name(rung: Rung) -> str:
@@ -44,7 +44,7 @@ def rung_name(rung: Rung) -> str:
 
 
 def tier_name(tier: Tier, *, peer: bool) -> str:
-    """A tier in a table or a sentence; the link between GPUs is told from that to the host."""
+    """A tier in a table or a sentence; ``peer``: the link between GPUs, not to the host."""
     return tr("link between GPUs") if peer else SHORT[tier]
 
 
@@ -56,7 +56,7 @@ METRICS = {
     Metric.FLOPS: tr("FLOP/s"),
     Metric.ENERGY: tr("energy"),
 }
-"""What a reader calls a metric."""
+"""Names of the metrics for the reader."""
 
 
 FACTS = {
@@ -76,7 +76,7 @@ FACTS = {
     "kernel": tr("kernel"),
     "python": tr("python"),
 }
-"""What a reader calls a fact of the rows or of a sidecar."""
+"""Names of the facts of rows and sidecars for the reader."""
 
 
 CHECK_VERDICTS = {
@@ -86,7 +86,7 @@ CHECK_VERDICTS = {
     CheckVerdict.FAULT: tr("measurement fault"),
     CheckVerdict.FAIL: tr("fail"),
 }
-"""What a reader calls a verdict of a check."""
+"""Names of the check verdicts for the reader."""
 
 
 def metric_title(metric: Metric, unit: str, better: Better) -> Message:
@@ -104,7 +104,7 @@ def metric_title(metric: Metric, unit: str, better: Better) -> Message:
 
 
 def counted(count: int, noun: str) -> str:
-    """``1 row``, ``2 rows``; for pages that are in English alone."""
+    """``1 row``, ``2 rows``; only for pages that have no translation."""
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
@@ -114,10 +114,10 @@ def percent(fraction: float) -> str:
 
 
 def origin(row: Row) -> str:
-    """Whose number it is where it is not ours: ``cited``, or the tool that it is imported from."""
+    """The source of a row: ``cited``, or its backend, which names the tool of an import."""
     return tr("cited") if row.cited else row.backend
 
 
 def codes(flags: Sequence[str]) -> Line:
-    """Flag codes, set apart by spaces."""
+    """Flag codes, separated by spaces."""
     return joined([(Code(flag),) for flag in flags], " ")

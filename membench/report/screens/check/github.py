@@ -1,4 +1,4 @@
-"""A check in a GitHub Actions job: annotations, and the whole in the job's summary."""
+"""A check in a GitHub Actions job: annotations, and the whole check in the job summary."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from membench.report.screens.job_summary import append_summary
 
 
 def publish(name: str, check: MachineCheck, failures: Sequence[str]) -> str:
-    """What is left to print: annotations, with the whole where there is no summary file.
+    """The remaining text to print: annotations, and the whole check if there is no summary file.
 
     Raises:
         OutputError: the summary file cannot be written.
@@ -25,13 +25,13 @@ def publish(name: str, check: MachineCheck, failures: Sequence[str]) -> str:
 
 
 def _annotations(name: str, check: MachineCheck, failures: Sequence[str]) -> Iterator[str]:
-    """Workflow commands, as docs.github.com/actions describes them."""
+    """Workflow commands, in the format of docs.github.com/actions."""
     title = _escaped(f"membench check {name}").replace(":", "%3A").replace(",", "%2C")
     yield from (f"::error title={title}::{_escaped(one)}" for one in failures)
     for line in check.lines:
         for one in line.devices:
             if one.verdict is CheckVerdict.LOOK and one.share is not None:
-                text = f"{gpus([one.device])}{line.name}: {one.share:.0%} of what is expected"
+                text = f"{gpus([one.device])}{line.name}: {one.share:.0%} of the expected value"
                 yield f"::warning title={title}::{_escaped(text)}"
 
 

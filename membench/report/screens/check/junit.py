@@ -1,4 +1,4 @@
-"""A check as JUnit XML: a test case for each tier's line and device, precondition and demand."""
+"""A check as JUnit XML: one test case per tier line and device, precondition and requirement."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _FAILED = frozenset({CheckVerdict.FAIL, CheckVerdict.FAULT})
 
 @dataclass(frozen=True)
 class JunitCase:
-    """One of them; ``failure`` and ``skipped`` are messages, empty for none."""
+    """A test case; ``failure`` and ``skipped`` are messages, or empty."""
 
     group: str
     name: str
@@ -29,8 +29,8 @@ def to_junit(name: str, check: MachineCheck, unmet: Sequence[str], fail_on: Coll
     """``check`` as one test suite.
 
     Args:
-        unmet: what was required and is not there.
-        fail_on: verdicts that are failures besides those that always are.
+        unmet: requirements that are not met.
+        fail_on: verdicts that count as failures in addition to the usual ones.
     """
     failed = _FAILED | {WORDS[word] for word in fail_on if word in WORDS}
     cases = [*_cases(check, failed, "straggler" in fail_on)]
@@ -77,7 +77,7 @@ def _cases(
 
 
 def _case(line: TierLine, one: DeviceLine, failed: Collection[CheckVerdict]) -> JunitCase:
-    share = "" if one.share is None else f" ({one.share:.0%} of what is expected)"
+    share = "" if one.share is None else f" ({one.share:.0%} of the expected value)"
     text = f"{one.verdict}{share}{f': {one.why}' if one.why else ''}"
     return JunitCase(
         str(line.tier),

@@ -1,4 +1,4 @@
-"""Watching a check that measures: no table between the rounds, and standard output for data."""
+"""Progress of a check that measures: no table between the rounds; standard output is for data."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from membench.results.schema import Row
 
 
 class CheckBar(ProgressBar):
-    """The bar of a run, alone."""
+    """The bar of a run, without a table."""
 
     def round_ended(self, round_: int, rows: Callable[[], Sequence[Row]]) -> None:
-        """The check follows soon enough."""
+        """Print nothing, because the check follows soon."""
 
 
 class CheckLines(ProgressLines):
-    """A line for each case, on standard error."""
+    """One line per case, on standard error."""
 
     def __init__(self) -> None:
         super().__init__()
         self.console = console(sys.stderr)
 
     def round_ended(self, round_: int, rows: Callable[[], Sequence[Row]]) -> None:
-        """The check follows soon enough."""
+        """Print nothing, because the check follows soon."""
 
 
 def check_watcher(*, table: bool) -> Watcher:
-    """A bar where a table goes to a terminal, else lines on standard error."""
+    """A bar if a table goes to a terminal, else lines on standard error."""
     return CheckBar() if table and is_terminal() else CheckLines()

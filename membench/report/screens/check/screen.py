@@ -31,10 +31,10 @@ _STYLE = {
 
 
 def print_check(console: Console, name: str, check: MachineCheck, failures: Sequence[str]) -> None:
-    """The answer first, then the preconditions, the tiers, and where the figures are from."""
+    """The answer first, then the preconditions, the tiers, and the sources of the figures."""
     console.print(Text(f"{name}: {answer(check, failures)}", "bold"), soft_wrap=True)
-    held = ", ".join(check.references) or "nothing: no reference is known for this machine"
-    console.print(Text(f"held to {held}", "dim"), soft_wrap=True)
+    held = ", ".join(check.references) or "nothing: there is no reference for this machine"
+    console.print(Text(f"compared with {held}", "dim"), soft_wrap=True)
     console.print()
     for line in (*precondition_lines(check), *straggler_lines(check)):
         console.print(Text(line), soft_wrap=True)
@@ -48,7 +48,7 @@ def print_check(console: Console, name: str, check: MachineCheck, failures: Sequ
 
 
 def print_tiers(console: Console, lines: Sequence[TierLine], sources: SourceNumbers) -> None:
-    """A line for each of ``lines``, with a remark below where there is something to add."""
+    """One line for each of ``lines``, with a remark below it if there is one."""
     rows = [cells(line, sources) for line in lines]
     columns = [
         [getattr(row, name) for row in rows] for name in ("name", "measured", "expected", "share")

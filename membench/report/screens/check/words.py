@@ -1,4 +1,4 @@
-"""The cells of a check, the same on a terminal and in Markdown.  ASCII."""
+"""The cells of a check, the same on a terminal and in Markdown. ASCII."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ GLYPH = {
     CheckVerdict.FAULT: "!",
     CheckVerdict.FAIL: "x",
 }
-"""One character a verdict, so that a column can be read from afar; the word stands beside it."""
+"""One character per verdict for quick reading; the word is next to it."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class TierCells:
     """One line of the table.
 
     Attributes:
-        remark: the GPU that the line is about, and why; empty where there is nothing to add.
+        remark: the GPU of the line, and the reason of the verdict; may be empty.
         source: numbers of `SourceNumbers`, such as ``1 2``.
     """
 
@@ -44,13 +44,13 @@ class TierCells:
 
 
 class SourceNumbers:
-    """The sources of a check, numbered in the order in which the lines name them."""
+    """The sources of a check, numbered in the order of their first use."""
 
     def __init__(self) -> None:
         self.numbers: dict[str, int] = {}
 
     def of(self, line: DeviceLine) -> str:
-        """The numbers of what ``line`` is held to."""
+        """The source numbers of the figures for ``line``."""
         if line.expected is None:
             return ""
         names = [
@@ -105,16 +105,16 @@ def _share(line: DeviceLine) -> str:
 
 
 def _verdict(line: DeviceLine) -> str:
-    """``= pass``, ``x fail``; of the others the reason, whose sign the legend explains."""
+    """``= pass``, ``x fail``; for other verdicts the reason, whose sign the legend explains."""
     return f"{GLYPH[line.verdict]} {line.brief or line.verdict}"
 
 
 LEGEND = ", ".join(f"{glyph} {verdict}" for verdict, glyph in GLYPH.items())
-"""What the signs before the reasons mean."""
+"""The meaning of the signs before the reasons."""
 
 
 def _remark(line: TierLine) -> str:
-    """Which of several GPUs, and why where the verdict has no brief reason."""
+    """The GPU if there are several, and the reason if the verdict has no short one."""
     worst = line.worst
     same = [one.device for one in line.devices if one.verdict is worst.verdict]
     named = gpus(same) if 0 < len(same) < len(line.devices) else ""
@@ -122,7 +122,7 @@ def _remark(line: TierLine) -> str:
 
 
 def precondition_lines(check: MachineCheck) -> Iterator[str]:
-    """What is not as it must be, one a line, and how much is."""
+    """The unmet preconditions, one per line, and their number."""
     wrong: dict[tuple[str, PreconditionState, str], list[int | None]] = {}
     for one in check.preconditions:
         if one.state is not PreconditionState.OK:
@@ -136,12 +136,12 @@ def precondition_lines(check: MachineCheck) -> Iterator[str]:
 
 
 def straggler_lines(check: MachineCheck) -> Iterator[str]:
-    """The GPUs and pairs that stand apart, and by how much at worst."""
+    """The outlying GPUs and pairs, with the largest deviation of each."""
     for one in check.stragglers:
         worst = one.slow[0]
         yield tr(
-            "{name} stands apart: {times} times slower than the others in {case}, "
-            "and slow in {count} cases",
+            "{name} is an outlier: {times} times slower than the others in {case}, and slow in "
+            "{count} cases",
             name=one.name,
             times=significant(worst.times, 3),
             case=worst.key.case,
@@ -155,16 +155,16 @@ def source_lines(sources: SourceNumbers) -> Iterator[str]:
 
 
 def answer(check: MachineCheck, failures: Iterable[str]) -> str:
-    """The answer in one line: is this machine right."""
+    """The answer in one line: whether this machine is right."""
     found = list(failures)
     if found:
         return tr("not right: {failures}", failures="; ".join(found))
     judged = [line for line in check.lines if line.verdict is not CheckVerdict.NOT_JUDGED]
     if not judged:
-        return tr("not judged: no tier has a row, a figure and its preconditions")
+        return tr("not judged: no tier has a row, a figure and met preconditions")
     look = [line for line in judged if line.verdict is CheckVerdict.LOOK]
     counts = tr("{judged} of {lines} lines judged", judged=len(judged), lines=len(check.lines))
     if look:
         names = listed(line.name for line in look)
-        return tr("right, with a look at {names} ({counts})", names=names, counts=counts)
+        return tr("right, but look at {names} ({counts})", names=names, counts=counts)
     return tr("right, as far as it was judged ({counts})", counts=counts)

@@ -1,4 +1,4 @@
-"""The cells of a comparison table, the same on the screen and in Markdown.  ASCII."""
+"""The cells of a comparison table, the same on the screen and in Markdown. ASCII."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ GLYPH: Mapping[Verdict, str] = MappingProxyType(
         Verdict.NA: "-",
     }
 )
-"""One character a verdict, so that a column can be read from afar; the word stands beside it."""
+"""One character per verdict for quick reading; the word is next to it."""
 
 
 _WORDS: Mapping[Verdict, str] = MappingProxyType(
@@ -37,7 +37,7 @@ _WORDS: Mapping[Verdict, str] = MappingProxyType(
 
 
 def value_parts(figure: CaseRuns | None, scale: Scale) -> tuple[str, str, str]:
-    """Value, half range (or who says so) and share of peak; empty where unknown."""
+    """Value, half range (or source) and share of peak; empty if unknown."""
     if figure is None:
         return "-", "", ""
     half, share = figure.half_range, figure.peak_share
@@ -50,7 +50,7 @@ def value_parts(figure: CaseRuns | None, scale: Scale) -> tuple[str, str, str]:
 
 
 def ratio_text(finding: Difference | None) -> str:
-    """``1.457 [1.451, 1.463]``; without an interval where the values are too few for one."""
+    """``1.457 [1.451, 1.463]``; without an interval if there are too few values."""
     if finding is None or finding.ratio is None:
         return ""
     if finding.interval is None:
@@ -60,7 +60,7 @@ def ratio_text(finding: Difference | None) -> str:
 
 
 def best_text(finding: Difference | None) -> str:
-    """``1.003``: the ratio of the best samples; empty where there is none."""
+    """``1.003``: the ratio of the best samples; empty if there is none."""
     return "" if finding is None or finding.best is None else significant(finding.best)
 
 
@@ -106,12 +106,12 @@ def counts_text(counts: Mapping[Verdict, int]) -> str:
 
 
 def count_text(finding: Difference) -> str:
-    """``5``, or ``1/5`` where the reference and the label have different numbers of values."""
+    """``5``, or ``1/5`` if the reference and the label have different numbers of values."""
     first, second = finding.counts
     return str(first) if first == second else f"{first}/{second}"
 
 
 def mean_text(mean: Mean, *, several: bool) -> str:
-    """``geomean, 2 cases``; with the statistic where the block has ``several``."""
+    """``geomean, 2 cases``; with the statistic if the block has ``several``."""
     cases = "1 case" if mean.count == 1 else f"{mean.count} cases"
     return f"geomean {mean.stat}, {cases}" if several else f"geomean, {cases}"

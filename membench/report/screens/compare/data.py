@@ -1,6 +1,6 @@
 """A comparison for programs: JSON and CSV.
 
-Both hold every line, matched or not, with full precision, in a stable order.
+Both contain every line, matched or not, with full precision, in a stable order.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ SCHEMA = "membench.compare/1"
 
 
 def to_json(comparison: Comparison, lines: Sequence[Line]) -> Iterator[str]:
-    """``lines`` of ``comparison`` with their statistics, and what is said of the whole, in parts.
+    """``lines`` of ``comparison`` with their statistics, and the notes on the whole, in parts.
 
-    One document would be many times what it is made of: there may be a million entries.
+    It yields parts because one string would take many times the memory of the comparison, which may
+    have a million entries.
     """
     labels = [side.label for side in comparison.sides]
     head = {
@@ -77,7 +78,7 @@ def to_json(comparison: Comparison, lines: Sequence[Line]) -> Iterator[str]:
     }
     yield _document(head).removesuffix("\n}") + ',\n "rows": ['
     for place, line in enumerate(lines):
-        row = _document(_line(line, labels)).replace("\n", "\n  ")  # two levels further in
+        row = _document(_line(line, labels)).replace("\n", "\n  ")  # indented by one level
         yield ("," if place else "") + f"\n  {row}"
     yield ("\n ]" if lines else "]") + "," + _document(tail).removeprefix("{") + "\n"
 
@@ -204,7 +205,7 @@ def _finding(finding: Difference) -> dict[str, Any]:
 
 
 def _cell(value: object) -> str:
-    """Free text is guarded: a label such as ``=x`` must stay text in a spreadsheet."""
+    """Text with a guard, so that a label such as ``=x`` stays text in a spreadsheet."""
     if value is None:
         return ""
     return repr(value) if isinstance(value, float) else guard(str(value))

@@ -1,4 +1,4 @@
-"""Remarks on the lines of a comparison: why a number says less than it seems to."""
+"""Remarks on the lines of a comparison: the limits of a number."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from membench.results.compact.row import read_detail
 
 
 class Footnotes:
-    """Remarks, each said once and numbered in the order of first use.
+    """Remarks, each printed once and numbered in the order of first use.
 
     Attributes:
-        texts: remark -> number.
-        of_all: flags that every compared row of every label carries; they are
-            no footnotes, because they set no line apart.
+        texts: maps a remark to its number.
+        of_all: flags of every compared row of every label; they get no footnote, because they
+            distinguish no line.
     """
 
     def __init__(self, comparison: Comparison) -> None:
@@ -50,7 +50,7 @@ class Footnotes:
             yield from (f"{code} in {label}: {flag.meaning}" for label in labels.get(code, ()))
 
     def _sources(self, line: Line) -> Iterator[str]:
-        """Where a number comes from that no run of membench made."""
+        """The source of each number that membench did not measure."""
         for label, entry in zip(self._labels, line.entries, strict=True):
             figure = entry.figure
             for row in figure.rows if figure and (figure.cited or figure.imported) else ():
@@ -62,7 +62,7 @@ class Footnotes:
             finding = entry.finding
             if finding is not None and finding.single_round:
                 yield (
-                    f"single-round: the values are the samples of one round a side "
+                    f"single-round: the values are the samples of one round per side "
                     f"(n={count_text(finding)}), the interval is of {finding.confidence:.0%}"
                 )
             if finding is not None and finding.detail:
@@ -70,7 +70,7 @@ class Footnotes:
 
 
 def flags_of_all(comparison: Comparison) -> frozenset[str]:
-    """The flags that all figures of all matched lines carry, where there are several lines."""
+    """The flags that all figures of all matched lines have, if there are several lines."""
     sets = [
         frozenset(entry.figure.flags)
         for line in comparison.matched
@@ -81,7 +81,7 @@ def flags_of_all(comparison: Comparison) -> frozenset[str]:
 
 
 def _differences(line: Line) -> Iterator[str]:
-    """What may differ between two numbers that can still be compared."""
+    """Possible differences between two numbers that are still comparable."""
     for name, of in (("tier", _tiers), ("engine", _engines)):
         values = [of(entry.figure) for entry in line.entries]
         if len({value for value in values if value}) > 1:
@@ -89,7 +89,7 @@ def _differences(line: Line) -> Iterator[str]:
 
 
 def _cases(line: Line, labels: Sequence[str]) -> Iterator[str]:
-    """In which axes a case differs from the published figure that it stands beside."""
+    """The axes in which a case differs from the published figure next to it."""
     reference = line.entries[0].figure
     for label, entry in zip(labels[1:], line.entries[1:], strict=True):
         if reference is None or entry.figure is None:

@@ -13,9 +13,9 @@ from membench.report.screens.job_summary import append_summary
 
 
 def publish(comparison: Comparison, blocks: Sequence[CompareBlock]) -> str:
-    """Append the comparison to the summary file of the job; what is left to print.
+    """Append the comparison to the job's summary file; return the remaining text to print.
 
-    That is the counts, or the whole where there is no summary file.
+    It is the counts, or the whole comparison if there is no summary file.
 
     Raises:
         OutputError: the summary file cannot be written.
@@ -26,7 +26,7 @@ def publish(comparison: Comparison, blocks: Sequence[CompareBlock]) -> str:
 
 
 def fitting(comparison: Comparison, blocks: Sequence[CompareBlock], limit: int) -> str:
-    """Markdown of at most ``limit`` bytes: without what is the same, or without the tables."""
+    """Markdown of at most ``limit`` bytes: without the unchanged rows, or without the tables."""
     whole = to_markdown(comparison, blocks)
     if len(whole) <= limit:
         return whole

@@ -1,4 +1,4 @@
-"""What is said above and below the tables of a comparison, as lines of text."""
+"""The notes above and below the tables of a comparison, as lines of text."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _NAMES_SHOWN = 4
 
 
 def side_text(side: Side) -> str:
-    """``5 rounds, 42 cases: a.csv``; what it ran on stands among the facts."""
+    """``5 rounds, 42 cases: a.csv``; its machine is among the facts."""
     ok = [one for one in distinct(side.rows) if one.status is Status.OK]
     rounds = sorted({one.rounds for one in ok})
     span = "..".join(str(count) for count in dict.fromkeys((*rounds[:1], *rounds[-1:]))) or "0"
@@ -36,13 +36,13 @@ def side_text(side: Side) -> str:
 
 
 def _some(names: Sequence[str]) -> str:
-    """``names`` with commas between them; of many, the first ones and how many more there are."""
+    """``names`` separated by commas; if many, the first ones and the number of the others."""
     more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
     return ", ".join(names[:_NAMES_SHOWN]) + more
 
 
 def fact_lines(comparison: Comparison) -> list[tuple[str, str]]:
-    """What differs, what is the same, and what is not known of every side, as (heading, text)."""
+    """Pairs (heading, text) of facts that differ, are the same, or are unknown for a side."""
     facts = comparison.facts
     differing = [
         f"{fact.name}: {' | '.join(map(_value, fact.values))}" for fact in facts if fact.differs
@@ -56,9 +56,9 @@ def fact_lines(comparison: Comparison) -> list[tuple[str, str]]:
     unknown = [fact.name for fact in partly if not _package(fact)]
     if packages := list(filter(_package, partly)):
         unknown.append(plural(len(packages), "package"))
-    made = [("differs", text) for text in differing or ["nothing that is known"]]
+    made = [("differs", text) for text in differing or ["nothing known"]]
     made += [("same", ", ".join(same))] if same else []
-    return made + ([("known of some only", ", ".join(unknown))] if unknown else [])
+    return made + ([("known for some only", ", ".join(unknown))] if unknown else [])
 
 
 def _value(value: str) -> str:
@@ -76,14 +76,14 @@ def absence_text(absence: Absence) -> str:
 
 
 def absent_cases(absence: Absence) -> list[str]:
-    """The ids, one a line; of many that did not fail the number of each family."""
+    """The ids, one per line; for many cases that did not fail, the number of each family."""
     if len(absence.cases) <= LISTED or absence.kind == Status.FAILED:
         return [*absence.cases]
     return [families(absence.cases)]
 
 
 def summary(comparison: Comparison) -> list[str]:
-    """How often each verdict was reached, a line a label, and the thresholds."""
+    """The number of each verdict, one line per label, and the thresholds."""
     made = []
     reference, *others = comparison.sides
     for place, side in enumerate(others, start=1):
@@ -98,7 +98,7 @@ def summary(comparison: Comparison) -> list[str]:
 
 
 def notes(comparison: Comparison) -> list[str]:
-    """What to know of the whole before it is believed, and what would settle what is open."""
+    """Caveats on the whole comparison, and the next steps for open questions."""
     return [
         *_settling(comparison),
         *_best(comparison),
@@ -127,7 +127,7 @@ def _settling(comparison: Comparison) -> list[str]:
 
 
 def _best(comparison: Comparison) -> list[str]:
-    """The rows whose medians cannot be told apart and whose best samples agree."""
+    """The rows with indistinguishable medians whose best samples agree."""
     within = Counter(
         line.threshold
         for line in comparison.matched
@@ -137,18 +137,20 @@ def _best(comparison: Comparison) -> list[str]:
         and abs(math.log(finding.best)) <= math.log1p(line.threshold)
     )
     return [
-        f"{count} typical unclear, best within {threshold:.0%}: both sides can do the same, "
-        "what they usually do cannot be told apart"
+        f"{count} typical unclear, best within {threshold:.0%}: both sides can reach the "
+        "same, but their usual values are indistinguishable"
         for threshold, count in within.items()
     ]
 
 
 def _noise(comparison: Comparison) -> Iterator[str]:
-    """The rows that scatter by more than the difference that is looked for."""
+    """The rows whose noise exceeds the difference of interest."""
     spreads = [
         spread
         for line in comparison.matched
-        if not all(finding.in_turns for finding in line.findings)  # there it may cancel
+        if not all(
+            finding.in_turns for finding in line.findings
+        )  # in paired rounds the noise may cancel
         and (spread := _spread(line)) > line.threshold
     ]
     if spreads:
@@ -170,7 +172,7 @@ def _flags(comparison: Comparison) -> list[str]:
 
 
 def _sizes(comparison: Comparison) -> Iterator[str]:
-    """Where ``size=auto`` is not the same number of bytes on all sides."""
+    """The cases whose ``size=auto`` differs in bytes between the sides."""
     differing = []
     for line in comparison.matched:
         figures = [entry.figure for entry in line.entries if entry.figure]
@@ -181,8 +183,8 @@ def _sizes(comparison: Comparison) -> Iterator[str]:
         case, found = differing[0]
         shown = " | ".join(", ".join(map(about_size, several)) or "?" for several in found)
         yield (
-            f"size=auto has other bytes in {plural(len(differing), 'row')}, as the caches in reach "
-            f"demand: {case} {shown}"
+            f"size=auto has different sizes in {plural(len(differing), 'row')}, because it "
+            f"depends on the caches: {case} {shown}"
         )
 
 
@@ -191,8 +193,8 @@ def _runs(comparison: Comparison) -> Iterator[str]:
     judged = [finding for finding in findings if finding.verdict is not Verdict.NA]
     if findings and all(finding.in_turns for finding in judged or findings):
         yield (
-            "pairs of rounds, measured in turns: what disturbs both sides of a pair, "
-            "and the offset of the run, cancels"
+            "pairs of rounds, measured alternately: disturbances of both sides of a pair, and "
+            "the offset of the run, cancel"
         )
         return
     single = [
@@ -211,7 +213,7 @@ def _runs(comparison: Comparison) -> Iterator[str]:
 
 
 def _offsets(comparison: Comparison) -> Iterator[str]:
-    """What one run a side cannot show, and what other runs of the machine do."""
+    """The limits of one run per side, and the offsets between other runs of the machine."""
     offsets = comparison.offsets
     findings = [
         finding
@@ -220,21 +222,21 @@ def _offsets(comparison: Comparison) -> Iterator[str]:
         if finding.offset is not None
     ]
     if offsets is None or not findings:
-        yield f"one run a side: offsets between runs cannot be seen; {SEVERAL_RUNS}"
+        yield f"one run per side: offsets between runs cannot be seen; {SEVERAL_RUNS}"
         return
     shares = sorted(finding.offset or 0.0 for finding in findings)
     half, most = shares[(len(shares) - 1) // 2], shares[-1]
     yield (
-        f"one run a side: its offset cannot be seen. {plural(offsets.runs, 'other run')} of this "
+        f"one run per side: its offset cannot be seen. {plural(offsets.runs, 'other run')} of this "
         f"machine ({offsets.folder}) differ from each other by up to {half:.1%} in half of the "
-        f"rows, by up to {most:.1%} in all, without any change that is known"
+        f"rows, by up to {most:.1%} in all, without any known change"
     )
     judged = [one for one in findings if one.verdict in (Verdict.BETTER, Verdict.WORSE)]
     if judged:
         within = sum(one.within_offset for one in judged)
         yield (
-            f"{within} of {len(judged)} better or worse lie within what runs differ by; to be "
-            f"sure, {SEVERAL_RUNS}"
+            f"{within} of {len(judged)} better or worse are within the differences between runs; "
+            "to be sure, {SEVERAL_RUNS}"
         )
 
 
@@ -245,13 +247,13 @@ def _sources(comparison: Comparison) -> Iterator[str]:
         changed += len({row.kernel for one in figures for row in one.commons if row.kernel}) > 1
     if changed:
         yield (
-            f"the measured source differs in {plural(changed, 'row')} (column kernel); "
-            "as long as case_version is the same, so is the meaning of the number"
+            f"the measured source differs in {plural(changed, 'row')} (column kernel); the "
+            "numbers have the same meaning if case_version is the same"
         )
 
 
 def _thresholds(comparison: Comparison) -> str:
-    """Of the metrics and tiers that occur: ``3% bandwidth, 10% ssd (default)``."""
+    """The thresholds of the present metrics and tiers: ``3% bandwidth, 10% ssd (default)``."""
     used: dict[str, float] = {}
     for metric in Metric:
         for line in comparison.matched:

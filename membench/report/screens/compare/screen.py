@@ -32,9 +32,9 @@ _JUDGED_WIDTH = len("1.000  = same  ")
 def print_comparison(
     console: Console, comparison: Comparison, blocks: Sequence[CompareBlock], *, full_ids: bool
 ) -> None:
-    """What is compared, the blocks, what could not be matched, and the summary.
+    """The sides, the blocks, the unmatched cases, and the summary.
 
-    A block has one line a row where the width allows it, else one a row and label.
+    A block has one line per row if the width allows it, else one per row and label.
     """
     _print_sides(console, comparison)
     footnotes = Footnotes(comparison)
@@ -61,7 +61,7 @@ def print_comparison(
 
 
 def _may_fit(comparison: Comparison, width: int) -> bool:
-    """Whether it is worth laying out the columns of all labels."""
+    """Whether the columns of all labels might fit; a cheap test before the layout."""
     labels = [side.label for side in comparison.sides]
     return sum(map(len, labels)) + _JUDGED_WIDTH * (len(labels) - 1) <= width
 
@@ -110,5 +110,5 @@ def _folded(text: str) -> Text:
 
 
 def _grid() -> Table:
-    """Columns without a head, for pairs of a name and a text."""
+    """A table without a header, for pairs of a name and a text."""
     return Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)

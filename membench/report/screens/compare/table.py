@@ -38,11 +38,11 @@ def wide_lines(
     names: Sequence[str],
     width: int,
 ) -> list[Text] | None:
-    """One line a row: every label's value, then what all but the reference were found to be.
+    """One line per row: every label's value, then the findings for all but the reference.
 
-    That is the ratio, the ratio of the best samples if the block has any, and the verdict.
-    None where that is wider than ``width``.  A table of rich measures and draws each of its
-    cells on its own, and there is a cell for the mean of each label below each label.
+    A finding is the ratio, the ratio of the best samples if the block has any, and the verdict.
+    None if the lines are wider than ``width``. This is no Rich table, because Rich measures and
+    draws each cell separately, and there is a cell for the mean of each label below each label.
     """
     best = block.has_best
     heads = _heads([side.label for side in comparison.sides], best=best)
@@ -78,7 +78,7 @@ def wide_lines(
 
 
 def _heads(labels: Sequence[str], *, best: bool) -> list[list[str]]:
-    """Two lines above the columns of `wide_lines`."""
+    """Two header lines above the columns of `wide_lines`."""
     reference, *others = labels
     above = ["" for _ in ("case", *labels)]
     below = ["case", *labels]
@@ -89,7 +89,7 @@ def _heads(labels: Sequence[str], *, best: bool) -> list[list[str]]:
 
 
 def _ratio_column(comparison: Comparison, side: int, *, best: bool) -> int:
-    """The column of the ratio of the label of index ``side``, left of ``best`` and verdict."""
+    """The column of the ratio of label ``side``, left of ``best`` and verdict."""
     return 1 + len(comparison.sides) + (2 + best) * (side - 1)
 
 
@@ -118,7 +118,7 @@ def _whole(text: str, style: str = "") -> Text:
 def list_lines(
     comparison: Comparison, block: CompareBlock, footnotes: Footnotes, names: Sequence[str]
 ) -> Iterator[Text]:
-    """A line for the id, and one for each label below it: for a narrow terminal or many labels."""
+    """One line for the id, and one per label below it: for a narrow terminal or many labels."""
     entries = [entry for line in block.lines for entry in line.entries]
     labels = _padded([side.label for side in comparison.sides])
     values = iter(_aligned([value_parts(entry.figure, block.scale) for entry in entries]))
@@ -141,13 +141,13 @@ def list_lines(
 
 
 def _mark(shown: Text, finding: Difference | None, start: int, length: int) -> None:
-    """Give the verdict that stands at ``start`` its colour."""
+    """Colour the verdict that begins at ``start``."""
     if finding is not None and _STYLE[finding.verdict]:
         shown.stylize(_STYLE[finding.verdict], start, start + length)
 
 
 def _aligned(parts: Sequence[tuple[str, ...]]) -> list[str]:
-    """A cell for each of ``parts``, their columns below each other; empty columns are left out."""
+    """A cell for each of ``parts``, with aligned columns; empty columns are left out."""
     widths = [max(map(len, column)) for column in zip(*parts, strict=True)]
     return [
         " ".join(text.rjust(width) for text, width in zip(part, widths, strict=True) if width)

@@ -1,4 +1,4 @@
-"""A comparison arranged for a reader: blocks, order, and what is shown of it."""
+"""A comparison arranged for a reader: blocks, order, and selection."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class CompareBlock:
     """The matched lines of one (tier, metric), in one unit and scale.
 
     Attributes:
-        block: tier, metric, direction, and the parts that all ids share.
-        lines: those that are shown; ``names`` are their ids without the shared parts.
-        means: of all matched lines of the block, shown or not.
-        left_out: lines that `shortened` took away.
+        block: tier, metric, direction, and the common parts of all ids.
+        lines: the visible lines; ``names`` are their ids without the common parts.
+        means: the means of all matched lines of the block, visible or not.
+        left_out: number of lines that `shortened` removed.
     """
 
     block: Block[Measurement]
@@ -35,7 +35,7 @@ class CompareBlock:
 
     @property
     def ids(self) -> tuple[str, ...]:
-        """The whole ids of the lines, with the statistic where it is no median."""
+        """The whole ids of the lines, with the statistic unless it is the median."""
         return tuple(
             line.row.case if line.row.stat is Stat.MEDIAN else f"{line.row.case} {line.row.stat}"
             for line in self.lines
@@ -43,12 +43,12 @@ class CompareBlock:
 
     @property
     def has_best(self) -> bool:
-        """Some line has a ratio of best samples."""
+        """Whether some line has a ratio of best samples."""
         return any(one.best is not None for line in self.lines for one in line.findings)
 
     @property
     def several_stats(self) -> bool:
-        """The means are of more than one statistic."""
+        """Whether the means are of more than one statistic."""
         return len({mean.stat for mean in self.means}) > 1
 
     @property
@@ -77,14 +77,15 @@ _PEAK = Scale(0.01, "% of peak")
 SORTS: Mapping[str, Callable[[Line], float] | None] = MappingProxyType(
     {"case": None, "ratio": _by_ratio, "value": _by_value, "peak": _by_peak}
 )
-"""How the lines of a block may be ordered: by case as the tables of a run are, or largest first by
-the ratio of the first label after the reference, the reference's value, or its share of peak."""
+"""Orders of the lines of a block: by case as in the tables of a run, or largest first by the ratio
+of the first label after the reference, the reference's value, or its share of peak.
+"""
 
 
 def arrange(
     comparison: Comparison, verdicts: Collection[Verdict] = (), sort: str = "case"
 ) -> list[CompareBlock]:
-    """The matched lines that have one of ``verdicts`` (all where none is given), by block."""
+    """The matched lines that have one of ``verdicts`` (all if it is empty), by block."""
     lines = {line.key: line for line in comparison.matched}
     made = []
     for block in blocks(line.row for line in lines.values()):
@@ -115,11 +116,11 @@ def arrange(
 
 
 def shortened(blocks: Sequence[CompareBlock], most: int) -> list[CompareBlock]:
-    """``blocks`` with about ``most`` lines in all, at least one each, in their order.
+    """``blocks`` with about ``most`` lines in total, at least one each, in their order.
 
-    Those are kept that have a verdict and are farthest from the reference.  Tails of
-    distributions are not among them where a block has their middle as well, nor operations a
-    second where there is the bandwidth of the same tier.
+    The kept lines have a verdict and are farthest from the reference. Tails of distributions are
+    dropped if the block has their median, and operations per second if there is the bandwidth of
+    the same tier.
     """
     made = []
     rated = {block.block.tier for block in blocks if block.block.metric is Metric.BANDWIDTH}
@@ -148,7 +149,7 @@ def shortened(blocks: Sequence[CompareBlock], most: int) -> list[CompareBlock]:
 
 
 def _distance(line: Line) -> tuple[bool, float]:
-    """Whether it could be judged, and how far its ratio is from 1, as a logarithm."""
+    """Whether the line has a verdict, and the distance of its ratio from 1, as a logarithm."""
     judged = any(one.verdict is not Verdict.NA for one in line.findings)
     return judged, max((abs(math.log(one.ratio)) for one in line.findings if one.ratio), default=0)
 
@@ -160,7 +161,7 @@ def _shown(line: Line, verdicts: Collection[Verdict]) -> bool:
 def ordered(
     comparison: Comparison, blocks: Sequence[CompareBlock], verdicts: Collection[Verdict] = ()
 ) -> list[Line]:
-    """The lines of ``blocks``, and behind them the unmatched, unless ``verdicts`` are asked for."""
+    """The lines of ``blocks``, followed by the unmatched ones unless ``verdicts`` is given."""
     lines = [line for block in blocks for line in block.lines]
     unmatched = [line for line in comparison.lines if not line.findings]
     return lines if verdicts else lines + unmatched

@@ -1,4 +1,4 @@
-"""A fleet for programs: CSV of its cells, JSON of what they say."""
+"""A fleet for programs: CSV of its cells, JSON of the summary."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ COLUMNS = (
 
 
 def to_csv(summary: FleetSummary) -> Iterator[str]:
-    """A line for each machine and case, by machine; ``z`` is empty where nobody was judged.
+    """One line per machine and case, by machine; ``z`` is empty if no machine was judged.
 
-    ``times_slower`` is relative to the median of the fleet, below 1 for a faster machine.
+    ``times_slower`` is relative to the median of the fleet, and below 1 for a faster machine.
     """
     yield ",".join(COLUMNS) + "\n"
     values = summary.values
@@ -48,7 +48,7 @@ def to_csv(summary: FleetSummary) -> Iterator[str]:
 
 
 def to_json(summary: FleetSummary) -> str:
-    """The spread of the cases, the slow machines, and what is missing; without the cells."""
+    """The spread of the cases, the slow machines, and the missing hosts; without the cells."""
     ledger = summary.values.ledger
     data = {
         "schema": SCHEMA,

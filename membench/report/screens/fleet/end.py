@@ -1,4 +1,4 @@
-"""The last lines of a fleet run: who arrived, who did not and why, and what to do next."""
+"""The last lines of a fleet run: arrived and missing hosts, reasons, and the next command."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from membench.results.fleet_ledger import FleetLedger, HostState
 
 
 def print_end(console: Console, ledger: FleetLedger, directory: Path) -> None:
-    """Counts, the hosts that have not arrived, and the next command."""
+    """Print counts, the hosts without results, and the next command."""
     arrived = ledger.of_state(HostState.ARRIVED)
     console.print(Text(f"{len(arrived)} of {len(ledger.hosts)} hosts arrived: {directory}", "bold"))
     absent = [host for host in ledger.hosts if host.state is not HostState.ARRIVED]
@@ -30,8 +30,8 @@ def print_end(console: Console, ledger: FleetLedger, directory: Path) -> None:
     where = shlex.quote(str(directory))
     if absent:
         console.print(
-            Text(f"Complete it with: membench fleet run --scheduler ADDR --resume {where}"),
+            Text(f"To complete it: membench fleet run --scheduler ADDR --resume {where}"),
             soft_wrap=True,
         )
     if arrived:
-        console.print(Text(f"Read it with: membench fleet report {where}"), soft_wrap=True)
+        console.print(Text(f"To read it: membench fleet report {where}"), soft_wrap=True)

@@ -1,4 +1,4 @@
-"""Watching a fleet run: a table of hosts on a terminal, one plain line a change on a pipe."""
+"""Progress of a fleet run: a table of hosts on a terminal, one plain line per change on a pipe."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _ORDER = (
     HostState.WAITING,
     HostState.ARRIVED,
 )
-_SPARE_LINES = 4  # of a screen: the head of the table, the counts, the cursor
+_SPARE_LINES = 4  # reserved lines of a screen: header, counts, cursor
 
 
 class FleetLines:
-    """A line for each change of state, and nothing for what a host says in between."""
+    """One line per change of state; output of a host in between is not printed."""
 
     def __init__(self, shown_on: Console | None = None) -> None:
         self.console = shown_on or console()
@@ -38,18 +38,18 @@ class FleetLines:
             self.console.print(_sentence(host), soft_wrap=True)
 
     def warned(self, message: str, hint: str) -> None:
-        """Say it on standard error."""
+        """Print it on standard error."""
         warn(message, hint)
 
     def ticked(self) -> None:
-        """Lines are printed when they are heard."""
+        """Do nothing: lines are printed on arrival."""
 
     def close(self) -> None:
-        """Nothing is left on the screen."""
+        """Do nothing: the lines stay on the screen."""
 
 
 class FleetTable(FleetLines):
-    """A table that is drawn anew when something happens; the worst stands above."""
+    """A table that is redrawn after each change; the worst hosts are at the top."""
 
     def __init__(self, shown_on: Console | None = None) -> None:
         super().__init__(shown_on)
@@ -59,12 +59,12 @@ class FleetTable(FleetLines):
         self._live.start()
 
     def changed(self, host: Host, *, news: bool) -> None:
-        """Remember it for the next drawing."""
+        """Store it for the next drawing."""
         self._hosts[host.name] = host
         self._undrawn = True
 
     def ticked(self) -> None:
-        """Draw the table, if it changed."""
+        """Redraw the table, if it changed."""
         if not self._undrawn:
             return
         self._undrawn = False
@@ -73,19 +73,19 @@ class FleetTable(FleetLines):
         self._live.update(table, refresh=True)
 
     def close(self) -> None:
-        """Take the table away."""
+        """Remove the table from the screen."""
         self._live.stop()
 
 
 def fleet_watcher() -> FleetLines:
-    """A table where standard output is a terminal, else lines."""
+    """A table if standard output is a terminal, else lines."""
     return FleetTable() if is_terminal() else FleetLines()
 
 
 def host_table(hosts: tuple[Host, ...], height: int, width: int) -> Table:
-    """The first ``height`` of ``hosts`` in ``width`` columns, and how many there are of each state.
+    """The first ``height`` of ``hosts`` in ``width`` columns, and the number of hosts per state.
 
-    What a host says is cut to what names and states leave: it must not push them off the screen.
+    Messages of hosts are cut to the width that names and states leave.
     """
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("host", no_wrap=True)

@@ -31,11 +31,11 @@ from membench.report.screens.fleet.words import (
     z_text,
 )
 
-_ROWS = 500  # of a table: a page with more cannot be read, and the CSV has all
+_ROWS = 500  # maximum per table: more is unreadable, and the CSV has all
 
 
 def compose(summary: FleetSummary) -> Document:
-    """The page; the same files give the same page, whenever it is made."""
+    """The page of ``summary``; the same files give the same page at any time."""
     ledger = summary.values.ledger
     missing = list(troubles(summary))
     alerts = (
@@ -43,7 +43,7 @@ def compose(summary: FleetSummary) -> Document:
             Alert(
                 "Read this first",
                 (
-                    "Something failed or is missing: ",
+                    "Failed or missing: ",
                     Link(f"{len(missing)} in all", "missing"),
                     ".",
                 ),
@@ -69,7 +69,7 @@ def compose(summary: FleetSummary) -> Document:
 
 def _slow(summary: FleetSummary) -> Section:
     if not summary.slow:
-        return Section("slow", "Slow machines", (Paragraph(("No machine stands apart.",)),))
+        return Section("slow", "Slow machines", (Paragraph(("No machine is an outlier.",)),))
     columns = (
         *(Column("machine"), Column("verdict"), Column("slow in", numeric=True)),
         *(Column("by chance", numeric=True), Column("slowest case")),
@@ -87,7 +87,7 @@ def _slow(summary: FleetSummary) -> Section:
         )
         for line in summary.slow[:_ROWS]
     ]
-    table = Table("Machines that are slow, the surest first", columns, tuple(rows))
+    table = Table("Slow machines, the most certain first", columns, tuple(rows))
     return Section("slow", "Slow machines", (table, *_rest(len(summary.slow))))
 
 

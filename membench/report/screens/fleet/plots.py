@@ -24,20 +24,20 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
 MACHINES, CASES, DOTS = 40, 60, 400
-"""As many machines and cases as a heat map, and dots as a tier can show and still be read."""
+"""Maximum number of machines and cases in a readable heat map, and of dots per tier."""
 _HEAT_TITLE, _STRIP_TITLE = "Machines by cases", "Every machine, tier by tier"
 _HEAT = (
     "Heat map. One line per machine, the slowest above; one column per case, numbered as in the "
-    "data below the plot, tier by tier. A square is larger the slower the machine is than the "
-    "median of the fleet in that case; a filled one stands apart from the fleet, an empty one "
-    "does not, and where there is none the machine is as fast as the median or has no value."
+    "data below the plot, tier by tier. The slower a machine is than the median of the fleet in "
+    "a case, the larger its square; a filled square is an outlier, an empty one is not, and "
+    "without a square the machine is as fast as the median or has no value."
 )
 _STRIP = (
     "Strip plot. One line per tier. Horizontal axis: how many times slower than the median of the "
     "fleet a machine is, the geometric mean over the cases of the tier; right is slower. Circles "
     "are machines, filled diamonds are stragglers."
 )
-_NAME = 18  # characters of a machine's name beside the plot
+_NAME = 18  # maximum characters of a machine's name beside the plot
 
 
 @dataclass(frozen=True)
@@ -51,9 +51,9 @@ class _Grid:
 
 
 def heat_map(summary: FleetSummary) -> Figure | NotDrawn:
-    """Who is slow where: at most `MACHINES` machines and `CASES` cases, those with most to say."""
+    """Plot of at most `MACHINES` machines and `CASES` cases, those with the largest deviations."""
     if not any(case.judged for case in summary.cases):
-        return NotDrawn(_HEAT_TITLE, "no case has enough machines to say who stands apart")
+        return NotDrawn(_HEAT_TITLE, "no case has enough machines to find outliers")
     grid = _grid(summary)
     names = [summary.values.machines[number] for number in grid.machines]
 
@@ -105,12 +105,12 @@ def _paint_cell(axes: Axes, column: int, line: int, apart: float, *, slow: bool)
 
 
 def _side(apart: float) -> float:
-    """Of a square, in cells.  It grows with the logarithm: 1 % can be seen, twofold fills it."""
+    """Side of a square in cells, by the logarithm: 1 % is visible, twofold fills the cell."""
     return min(0.92, 0.18 + 0.74 * math.sqrt(apart / math.log(2)))
 
 
 def _key(axes: Axes) -> None:
-    """Marks for the legend: three sizes, and the filled square of what stands apart."""
+    """Add marks for the legend: three sizes, and the filled square of outliers."""
     largest = 9.0  # points
     outline: dict[str, Any] = {"marker": "s", "fillstyle": "none", "markeredgewidth": 0.7}
     for times, text in ((1.05, "5 % slower than the median"), (1.25, "25 %"), (2.0, "twice")):
@@ -118,7 +118,7 @@ def _key(axes: Axes) -> None:
         axes.plot([], [], label=text, linestyle="none", **look)
     axes.plot(
         *([], []),
-        label="apart from the fleet",
+        label="outlier of the fleet",
         linestyle="none",
         marker="s",
         markersize=0.7 * largest,
@@ -178,7 +178,7 @@ def _grid(summary: FleetSummary) -> _Grid:
 
 
 def _by_machine(summary: FleetSummary, chosen: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """The mean of the log slowness of the ``chosen`` values by machine; NaN where there is none."""
+    """The mean log slowness of the ``chosen`` values by machine; NaN if there is none."""
     values = summary.values
     count = len(values.machines)
     sums = np.bincount(values.machine[chosen], summary.apart[chosen], minlength=count)
@@ -188,10 +188,10 @@ def _by_machine(summary: FleetSummary, chosen: NDArray[np.bool_]) -> NDArray[np.
 
 
 def strips(summary: FleetSummary) -> Figure | NotDrawn:
-    """The machines by tier; of many the slowest and the fastest, and evenly from between."""
+    """The machines by tier; if many, the slowest, the fastest, and evenly spaced others."""
     values = summary.values
     if len(values.machines) < 2:
-        return NotDrawn(_STRIP_TITLE, "there are not two machines")
+        return NotDrawn(_STRIP_TITLE, "there are fewer than two machines")
     present = {key.tier for key in values.keys}
     tiers = [tier for tier in Tier if tier in present]
     tier_of = np.array([tiers.index(key.tier) for key in values.keys])[values.key]
@@ -206,7 +206,7 @@ def strips(summary: FleetSummary) -> Figure | NotDrawn:
         for place, mean in enumerate(means):
             usual = np.sort(np.exp(mean[~marked & ~np.isnan(mean)]))
             shown = _thinned(usual)
-            # The golden ratio spreads neighbours apart, the same way each time.
+            # The golden ratio separates neighbours, reproducibly.
             shift = (np.arange(len(shown)) * 0.618034 % 1 - 0.5) * 0.6
             axes.plot(shown, place + shift, **style.rounds(0))
             apart = np.exp(mean[marked & ~np.isnan(mean)])
@@ -229,7 +229,7 @@ def strips(summary: FleetSummary) -> Figure | NotDrawn:
 
 
 def _times_axis(axes: Axes, times: NDArray[np.float64]) -> None:
-    """Linear around the fleet, where a few per cent must be seen; logarithmic beyond twofold."""
+    """A linear axis around the fleet, to show a few per cent; logarithmic above twofold."""
     low, high = min(0.98, float(times.min())), max(1.02, float(times.max()))
     if high / low > 2:
         style.log_axis(axes, "x", [low, high])

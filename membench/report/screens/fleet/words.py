@@ -1,4 +1,4 @@
-"""What is said of a fleet, the same on the screen and on the page.  ASCII."""
+"""Texts on a fleet, the same on the screen and on the page. ASCII."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def headline(summary: FleetSummary) -> str:
 
 
 def notes(summary: FleetSummary) -> Iterator[str]:
-    """What a reader must know before trusting the rest."""
+    """Caveats for the reader of the rest."""
     few = [case for case in summary.cases if not case.judged]
     if few:
         yield (
@@ -31,7 +31,7 @@ def notes(summary: FleetSummary) -> Iterator[str]:
             f"{MACHINES_NEEDED} machines have a value"
         )
     if summary.values.ledger is None:
-        yield "no ledger of a fleet run here: who was expected is not known"
+        yield "no ledger of a fleet run here: the expected hosts are unknown"
     yield (
         "slow: beyond a robust z-score of 3.5 and slower than the median by more than the "
         "threshold of compare; straggler: slow in more cases than chance explains, or far apart "
@@ -40,7 +40,7 @@ def notes(summary: FleetSummary) -> Iterator[str]:
 
 
 def troubles(summary: FleetSummary) -> Iterator[tuple[str, str, str]]:
-    """Name, kind and reason of what failed, is missing or is incomplete."""
+    """Name, kind and reason of each failed, missing or incomplete host or file."""
     for state in (HostState.MISSING, HostState.FAILED, HostState.RUNNING, HostState.WAITING):
         for host in summary.absent(state):
             yield host.name, str(state), host.detail
@@ -53,7 +53,7 @@ def troubles(summary: FleetSummary) -> Iterator[tuple[str, str, str]]:
 
 
 def case_name(case: CaseSpread | SlowCell) -> str:
-    """The id, with the metric and the statistic where they are not plain."""
+    """The id, with the metric and the statistic unless they are the usual ones."""
     key = case.key
     stat = "" if key.stat is Stat.MEDIAN else f" {key.stat}"
     return f"{key.case} {key.metric}{stat}"
@@ -79,7 +79,7 @@ def in_order(summary: FleetSummary) -> list[CaseSpread]:
 
 
 def chance_text(line: MachineLine) -> str:
-    """How likely it is by chance, or what else made a straggler of it."""
+    """The probability by chance; ``far apart`` for a straggler that might be chance."""
     if line.straggler and line.chance >= CHANCE:
         return "far apart"
     return "<0.1%" if line.chance < 0.001 else f"{line.chance:.1%}"
@@ -92,5 +92,5 @@ def number(case: CaseSpread, value: float) -> str:
 
 
 def z_text(z: float) -> str:
-    """``4.2``; beyond a thousand it tells no more."""
+    """``4.2``; above a thousand only a bound, since larger values add no information."""
     return f"{z:.1f}" if z < 1000 else ">1000"

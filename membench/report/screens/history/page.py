@@ -1,4 +1,4 @@
-"""The page of a history: the same content as on the screen, with a plot a line."""
+"""The page of a history: the same content as on the screen, with one plot per line."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ from membench.report.screens.history.words import (
 )
 
 _ALERTS = 3
-_PLOTS = 40  # a page with more is slow to open: --select chooses
+_PLOTS = 40  # a page with more opens slowly; --select chooses
 
 
 def compose(history: History) -> Document:
-    """The page; the same files give the same page, whenever it is made."""
+    """The page of ``history``; the same files give the same page at any time."""
     worse = [
         (line, number)
         for line, number in newest_first(history)
@@ -88,7 +88,7 @@ def _lines(history: History) -> Section:
         for line in history.lines
     ]
     blocks: list[Block] = [
-        Table("Each tier today, and how far its runs scatter", columns, tuple(rows))
+        Table("Each tier today, and the spread of its runs", columns, tuple(rows))
     ]
     found = tuple((note,) for note in notes(history))
     blocks += [Bullets(found)] if found else []
@@ -106,7 +106,7 @@ def _changes(history: History) -> Section:
         facts = surroundings_texts(change)
         shown: Block = Bullets(tuple((fact,) for fact in facts))
         if not facts:
-            shown = Paragraph(("Nothing that is known of the machine changed there.",))
+            shown = Paragraph(("No known property of the machine changed there.",))
         place_of = place_text(line, change)
         steps = f"{chance_text(change)}: {levels_text(line, number)}"
         when = (
@@ -132,5 +132,5 @@ def _plots(history: History) -> Section:
     blocks: list[Block] = [draw(line, place + 1) for place, line in enumerate(shown)]
     if len(shown) < len(history.lines):
         more = len(history.lines) - len(shown)
-        blocks.append(Paragraph((f"And {more} lines more, not drawn: choose some by --select.",)))
+        blocks.append(Paragraph((f"{more} more lines are not drawn: choose with --select.",)))
     return Section("plots", "Run by run", tuple(blocks))

@@ -17,18 +17,18 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
 _HEIGHT = 190
-_DOTS = 1000  # of more runs, evenly chosen ones: a page of a thousand runs stays small
-_ROWS = 200  # of the table below a plot: the newest
+_DOTS = 1000  # maximum; of more runs, evenly chosen ones keep the page small
+_ROWS = 200  # maximum rows of the table below a plot: the newest
 _DESCRIPTION = (
     "Scatter plot. Horizontal axis: runs in the order of time, with their dates. Vertical axis: "
     "{metric} in {unit}, {better} is better. Circles are runs, horizontal lines the levels, the "
     "band around each holds nine of ten runs, dashed vertical lines are changes."
 )
-_LINEAR = 2.0  # quotient of the largest and the smallest value up to which the axis is linear
+_LINEAR = 2.0  # ratio of the largest to the smallest value up to which the axis is linear
 
 
 def draw(line: HistoryLine, number: int) -> Figure:
-    """The plot of ``line``, the ``number``-th of the page."""
+    """The plot of ``line``, number ``number`` of the page."""
     scale = scale_of(line)
     values = np.array(line.values) / scale.divisor
     title = page_name(line)

@@ -27,12 +27,12 @@ from membench.report.screens.history.words import (
 )
 
 _WITH_CASES = 132
-"""Columns from which on the case ids stand in the lines and not below them."""
+"""Minimum terminal width at which case ids are in the lines instead of below them."""
 _STYLE = {Verdict.BETTER: "green", Verdict.WORSE: "bold red"}
 
 
 def print_history(console: Console, history: History) -> None:
-    """The headline, a line a tier, the changes with what changed around them, and notes."""
+    """Print the headline, one line per tier, the changes with their surroundings, and notes."""
     console.print(Text(headline(history), "bold"), soft_wrap=True)
     console.print()
     _print_lines(console, history)
@@ -85,6 +85,6 @@ def _print_change(console: Console, line: HistoryLine, number: int) -> None:
     console.print(Text(f"  last before {change.last.run_id}, first after {change.first.run_id}"))
     facts = surroundings_texts(change)
     if not facts:
-        console.print(Text("  nothing that is known of the machine changed there"))
+        console.print(Text("  no known property of the machine changed there"))
     for fact in facts:
         console.print(Text(f"  {fact}"), soft_wrap=True)

@@ -1,4 +1,4 @@
-"""What is said of a history, the same on the screen and on the page.  ASCII."""
+"""Texts on a history, the same on the screen and on the page. ASCII."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from membench.core.units import Scale, common_scale
 from membench.report.page.sections.words import METRICS, TIERS, counted
 
 FEW_RUNS = 15
-"""With fewer, only changes of many times the noise are found (docs/statistics.md)."""
+"""Below this number of runs, only changes of many times the noise are found (docs/statistics.md).
+"""
 COMPARED = 4
-"""Runs a side of the comparison that is proposed: the fewest that give an interval."""
-_CHANGES_SHOWN = 12  # surroundings of one change
+"""Runs per side of the proposed comparison: the fewest that give an interval."""
+_CHANGES_SHOWN = 12  # maximum number of surroundings of one change
 
 
 def headline(history: History) -> str:
@@ -31,7 +32,7 @@ def headline(history: History) -> str:
 
 
 def name(line: HistoryLine) -> str:
-    """``ddr bandwidth``; with the statistic where it is not the median."""
+    """``ddr bandwidth``; with the statistic unless it is the median."""
     stat = "" if line.key.stat is Stat.MEDIAN else f" {line.key.stat}"
     return f"{line.key.tier} {line.key.metric}{stat}"
 
@@ -43,7 +44,7 @@ def page_name(line: HistoryLine) -> str:
 
 
 def scale_of(line: HistoryLine) -> Scale:
-    """The one scale of all numbers of ``line``."""
+    """The common scale of all numbers of ``line``."""
     return common_scale(line.key.metric, (level.median for level in line.levels))
 
 
@@ -60,13 +61,13 @@ def now_text(line: HistoryLine) -> str:
 
 
 def width_text(line: HistoryLine) -> str:
-    """``-1.7 % +1.7 %``: the ends of the noise band from the median."""
+    """``-1.7 % +1.7 %``: the ends of the noise band relative to the median."""
     level = line.level
     return f"{percent(level.low / level.median)} {percent(level.high / level.median)}"
 
 
 def latest_text(line: HistoryLine) -> str:
-    """The newest value, marked where it lies outside of the noise band."""
+    """The newest value, marked if it is outside the noise band."""
     return f"{scale_of(line).format(line.latest)}{' *' if line.outside else ''}"
 
 
@@ -95,12 +96,12 @@ def place_text(line: HistoryLine, change: LevelChange) -> str:
 
 
 def chance_text(change: LevelChange) -> str:
-    """``p <= 0.002``: that of a history without a change, over all its lines."""
+    """``p <= 0.002``: the probability in a history without a change, over all its lines."""
     return f"p <= {change.p:.3f}"
 
 
 def surroundings_texts(change: LevelChange) -> list[str]:
-    """``kernel: 6.1.0 -> 6.8.0``, with the number of runs where it is another place."""
+    """``kernel: 6.1.0 -> 6.8.0``, with the distance in runs if it changed at another run."""
     texts = []
     for fact in change.surroundings[:_CHANGES_SHOWN]:
         off = abs(fact.runs_off)
@@ -113,13 +114,13 @@ def surroundings_texts(change: LevelChange) -> list[str]:
 
 
 def newest_first(history: History) -> list[tuple[HistoryLine, int]]:
-    """Every change as its line and its number in it, the newest first."""
+    """Every change as (line, number within the line), newest first."""
     found = [(line, number) for line in history.lines for number in range(len(line.changes))]
     return sorted(found, key=lambda one: one[0].changes[one[1]].first.run_id, reverse=True)
 
 
 def next_command(history: History) -> str:
-    """The comparison that shows all cases around the newest change; empty where none is."""
+    """The command that compares all cases around the newest change; empty if there is no change."""
     changes = newest_first(history)
     if not changes:
         return ""
@@ -134,24 +135,24 @@ def next_command(history: History) -> str:
 
 
 def notes(history: History) -> Iterator[str]:
-    """What a reader must know before trusting the rest."""
+    """Caveats for the reader of the rest."""
     record = history.record
     if len(record.runs) < FEW_RUNS:
         yield (
-            f"{counted(len(record.runs), 'run')}: with fewer than {FEW_RUNS} only changes of many "
-            "times the noise can be told from it"
+            f"{counted(len(record.runs), 'run')}: with fewer than {FEW_RUNS} only changes of "
+            "many times the noise can be detected"
         )
     if any(line.outside for line in history.lines):
         yield (
-            f"* the latest run lies outside of the noise band, as {1 - BAND:.0%} of the runs do "
-            "without any change; run again before looking for a cause"
+            f"* the latest run is outside the noise band, like {1 - BAND:.0%} of the runs without "
+            "any change; run again before looking for a cause"
         )
     earlier = [line for line in history.lines if line.earlier]
     if earlier:
         runs = max(line.earlier for line in earlier)
         yield (
             f"{counted(len(earlier), 'line')} without up to {counted(runs, 'run')} of another "
-            "version, unit or backend: those numbers mean something else"
+            "version, unit or backend: those numbers have another meaning"
         )
     failed = [line for line in history.lines if line.failures]
     if failed:
@@ -159,7 +160,7 @@ def notes(history: History) -> Iterator[str]:
         more = f" and {len(failed) - 3} more" if len(failed) > 3 else ""
         yield f"failed runs: {cases}{more}"
     if record.repeated:
-        yield f"{counted(record.repeated, 'file')} left out: of a run that another file has"
+        yield f"{counted(record.repeated, 'file')} left out: another file has the same run"
     for file, why in list(record.unread.items())[:3]:
         yield f"not read: {file}: {why}"
     if len(record.unread) > 3:
@@ -169,7 +170,7 @@ def notes(history: History) -> Iterator[str]:
 
 
 def rule(history: History) -> str:
-    """What a change is, in one line."""
+    """The definition of a change, in one line."""
     return (
         f"noise band: {BAND:.0%} of the runs of a level; change: larger than compare's threshold "
         f"({history.thresholds.name}), a false one in at most {CHANCE:.0%} of histories "
@@ -178,18 +179,18 @@ def rule(history: History) -> str:
 
 
 def method(history: History) -> Iterator[str]:
-    """How the numbers are made."""
+    """The computation of the numbers."""
     yield (
-        f"Noise band: {BAND:.0%} of the runs of all levels lie within it, about the median of the "
-        "present level."
+        f"Noise band: {BAND:.0%} of the runs of all levels are within it, relative to the median "
+        "of the present level."
     )
     yield (
         "Change: the level differs by more than compare's threshold "
-        f"({history.thresholds.name}), and in at most {CHANCE:.0%} of histories without a change "
-        "any line shows as large a step (CUSUM over windows of all lengths, permutations over all "
+        f"({history.thresholds.name}), and at most {CHANCE:.0%} of histories without a change have "
+        "a step this large in any line (CUSUM over windows of all lengths, permutations over all "
         "lines, autocorrelation allowed for; docs/history.md)."
     )
     yield (
-        "What changed there: facts of the machine, the rows and the settings that were one thing "
-        "in the runs before and another in the runs after. That is no proof of a cause."
+        "What changed there: facts of the machine, the rows and the settings that differ between "
+        "the runs before and after. They are not proof of a cause."
     )

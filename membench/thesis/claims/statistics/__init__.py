@@ -1,6 +1,6 @@
 """The statistics of the ledger: small pure functions from a `Scenario` to draws by variant.
 
-A variant is a model, a baseline, a trace: what a claim must hold for as a whole.
+A variant is a model, a baseline or a trace: one of the subjects for which a claim must hold.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from membench.thesis.claims.scenario import Scenario
 from membench.thesis.claims.statistics import compute, memory, records, replays, storage
 
 Statistic = Callable[[Scenario], dict[str, Floats]]
-"""Scenario -> variant -> [draws]; raises `NoData` where it cannot be drawn."""
+"""Scenario -> variant -> [draws]; raises `NoData` if it cannot be drawn."""
 
 STATISTICS: Mapping[str, Statistic] = MappingProxyType(
     {

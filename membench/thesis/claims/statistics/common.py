@@ -1,7 +1,7 @@
-"""What statistics share: the models, and the formulas of the model room over draws.
+"""Functions that the statistics share: the models, and the formulas of `models` over draws.
 
-`roofline`, `breakeven`, `kvshape` and `demand` are plain arithmetic, so most of them
-hold element by element for arrays of draws; here they get the types of it.
+`roofline`, `breakeven`, `kv_shape` and `demand` are plain arithmetic, so most of their functions
+work element by element on arrays of draws; this module gives them array types.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from membench.thesis.models.parameters import Parameters
 from membench.thesis.models.weight_bits import Weights
 
 FP4 = 0.5
-"""Bytes of a weight in FP4, as Blackwell and Rubin are advertised."""
+"""Bytes per weight in FP4, the format in which Blackwell and Rubin are advertised."""
 
 Formula = Callable[..., Floats]
 
 
 class Known(NamedTuple):
-    """A model whose weights are known, and in how many bits it is published.
+    """A model with known weights, and the bits per weight in which it is published.
 
     Attributes:
         place: its row in the columns of `all_models`.
@@ -46,7 +46,7 @@ class Known(NamedTuple):
 
 @cache
 def known_models() -> tuple[Known, ...]:
-    """The shipped models: every statistic that depends on a model is drawn for all of them."""
+    """The shipped models; every statistic that depends on a model is drawn for all of them."""
     known = [
         (model.slug, model.shape, model.parameters, model.weights)
         for model in judged_models().values()
@@ -56,14 +56,14 @@ def known_models() -> tuple[Known, ...]:
 
 
 class AllModels(NamedTuple):
-    """The `known_models` in columns, for arithmetic on all of them and all draws at once.
+    """The `known_models` in columns, for arithmetic on all models and all draws at once.
 
     Attributes:
         names: [model].
         matmul, attention: [model, 1] the constants of `roofline.prefill_flops`.
         state: [model, 1] bytes of the constant state of a sequence.
-        every, window, entry: [group] of [model, 1]: tokens an entry, entries that a window holds,
-            and, by type, bytes of an entry in all layers of the group.  Models with fewer groups
+        every, window, entry: [group] of [model, 1]: tokens per entry, entries in a window, and, by
+            type, bytes per entry over all layers of the group.  Models with fewer groups
             have empty ones.
     """
 
@@ -78,7 +78,7 @@ class AllModels(NamedTuple):
     def kv(self, tokens: Floats, dtype: KvDtype) -> Floats:
         """[model, draws] bytes of a context of ``tokens`` ([draws]).
 
-        What grows, windows as full as they are, and state.
+        These are the growing cache, windows as far as filled, and the state.
         """
         return _kv(dtype, tokens.tobytes())
 
@@ -129,7 +129,7 @@ def _kv(dtype: KvDtype, contexts: bytes) -> Floats:
 
 
 def each_model(value: Callable[[Known], Floats]) -> dict[str, Floats]:
-    """``value`` of every model, one after the other."""
+    """``value`` of each model, one after the other."""
     return {model.name: value(model) for model in known_models()}
 
 
@@ -151,7 +151,7 @@ def prefill_flops(tokens: Floats, cached: Floats) -> Floats:
     """[model, draws] FLOPs to prefill ``tokens``, the first ``cached`` of which are restored.
 
     Raises:
-        ValueError: more tokens are cached than there are.
+        ValueError: ``cached`` exceeds ``tokens``.
     """
     if not ((cached >= 0) & (cached <= tokens)).all():
         raise ValueError("more tokens are cached than there are")
@@ -161,10 +161,10 @@ def prefill_flops(tokens: Floats, cached: Floats) -> Floats:
 
 
 def touched(model: Known, batch: Floats, element: float | None = None) -> Floats:
-    """Bytes of weights that a step of ``batch`` tokens reads, of the shape of ``batch``.
+    """Bytes of weights that a step of ``batch`` tokens reads, in the shape of ``batch``.
 
     Args:
-        element: bytes of every weight; None for those of the precision that it is published in.
+        element: bytes per weight; None for the published precision.
     """
     weights = model.weights
     if element is None:
@@ -176,7 +176,7 @@ def touched(model: Known, batch: Floats, element: float | None = None) -> Floats
 
 @lru_cache(maxsize=512)
 def _touched(weights: Parameters, shared: float, expert: float, batches: bytes) -> Floats:
-    """Of weights or bytes; for most changes of an input the batches stay what they were."""
+    """`touched`, in weights or bytes, cached because most changes of an input keep the batches."""
     return np.array(
         [
             roofline.touched_weights(shared, expert, weights.experts, weights.active, float(batch))
@@ -191,10 +191,10 @@ _LAST: dict[tuple[str, ...], tuple[tuple[Floats, ...], Floats]] = {}
 def remembered(
     key: tuple[str, ...], inputs: tuple[Floats, ...], compute: Callable[[], Floats]
 ) -> Floats:
-    """What ``compute`` made of the very same arrays ``inputs`` when it was last asked by ``key``.
+    """The last result of ``compute`` for ``key``, if the arrays ``inputs`` are the same objects.
 
-    While one input of a statistic is moved, most variants read only others, whose arrays stay
-    the same objects.
+    While one input of a statistic is moved, most variants read only other inputs, whose arrays
+    remain the same objects.
     """
     last = _LAST.get(key)
     if last is not None and all(a is b for a, b in zip(last[0], inputs, strict=True)):
@@ -205,7 +205,7 @@ def remembered(
 
 
 class TokenTime(NamedTuple):
-    """The least seconds of one token in a decode step, by what bounds it."""
+    """The least seconds of one token in a decode step, split by the resource that bounds it."""
 
     memory: Floats
     compute: Floats
@@ -226,10 +226,10 @@ def token_time(
     dtype: KvDtype,
     element: float | None = None,
 ) -> TokenTime:
-    """The decode bound of one token: the step's weights are shared by ``batch`` of them.
+    """The decode bound of one token: ``batch`` tokens share the weights of a step.
 
     Args:
-        element: bytes of every weight; None for those of the precision that it is published in.
+        element: bytes per weight; None for the published precision.
     """
     formula = cast("Callable[..., roofline.DecodeBound]", roofline.decode_bound)
     bound = formula(

@@ -1,4 +1,4 @@
-"""Statistics of compute: what reasoning costs, and whether Rubin's FLOPS can be used."""
+"""Statistics of compute: the cost of reasoning, and whether Rubin's FLOPS can be used."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Values = dict[str, Floats]
 
 
 def _request(scenario: Scenario, kind: str) -> Floats:
-    """[model, draws] FLOPs of a request: what is not restored of its input, and its output."""
+    """[model, draws] FLOPs of a request: its input that is not restored, and its output."""
     given, written = scenario[f"workload.{kind}.input"], scenario[f"workload.{kind}.output"]
     return prefill_flops(given + written, given * (1 - scenario["workload.thinking.miss"]))
 
@@ -39,9 +39,9 @@ def reasoning_request(scenario: Scenario) -> Values:
 
 
 def reasoning_session(scenario: Scenario) -> Values:
-    """FLOPs of an agent over those of a chat: of all requests of a session, and of one.
+    """FLOPs of an agent over those of a chat: for all requests of a session, and for one.
 
-    In both the prefixes that the traffic shares are restored.
+    In both, shared prefixes are restored.
     """
     context, written = scenario["workload.agent.context_p50"], scenario["workload.agent.output"]
     restored = context * scenario["workload.agent.shared"]
@@ -62,7 +62,7 @@ def _compared() -> tuple[str, ...]:
 
 
 def _device(scenario: Scenario, name: str) -> tuple[Floats, Floats]:
-    """(B/s, FLOP/s) of a device that is not here, at the efficiencies measured here."""
+    """(B/s, FLOP/s) of a device that is not present, at the efficiencies measured here."""
     return (
         scenario[f"device.{name}.bandwidth"] * scenario.efficiency("hbm-read"),
         scenario[f"device.{name}.fp4"] * scenario.efficiency("gemm"),
@@ -70,7 +70,7 @@ def _device(scenario: Scenario, name: str) -> tuple[Floats, Floats]:
 
 
 def _mix(scenario: Scenario) -> tuple[Floats, Floats]:
-    """Batches, [batch, 1], and whether a draw has them, [batch, draws]."""
+    """Batch sizes, [batch, 1], and whether each draw includes them, [batch, draws]."""
     most = scenario["workload.decode.batch_max"]
     sizes = np.array(list(batches(max(1.0, float(most.max())))))[:, None]
     return sizes, (sizes <= np.maximum(most, 1)).astype(float)
@@ -83,9 +83,9 @@ def _decode(
 
 
 def decode_memory_bound(scenario: Scenario) -> Values:
-    """Share of decode time on Rubin that is bound by memory: weights FP4, KV fp8.
+    """Share of decode time on Rubin that is memory-bound: weights in FP4, KV in FP8.
 
-    Of equally many tokens at every batch size (powers of two) and both contexts.
+    It assumes equal numbers of tokens at every batch size (powers of two) and both contexts.
     """
     batch, used = _mix(scenario)
     rubin = _device(scenario, "rubin")
@@ -105,7 +105,7 @@ def decode_memory_bound(scenario: Scenario) -> Values:
 
 
 def prefill_memory_bound(scenario: Scenario) -> Values:
-    """Share of the two contexts at which a prefill step on Rubin is bound by memory."""
+    """Share of the two contexts at which a prefill step on Rubin is memory-bound."""
     rate, flops = _device(scenario, "rubin")
     chunk = scenario["workload.prefill.chunk"]
     contexts = [scenario["workload.agent.context_p50"], scenario["workload.conversation.context"]]
@@ -119,7 +119,7 @@ def prefill_memory_bound(scenario: Scenario) -> Values:
 
 
 def hardware_fall(scenario: Scenario) -> Values:
-    """Cost of a decoded token on GB200 over that on Rubin, by bounds and rack prices."""
+    """Cost of a decoded token on Rubin relative to GB200, by bounds and rack prices."""
     batch, used = _mix(scenario)
     context = scenario["workload.conversation.context"]
     devices = [_device(scenario, device) for device in ("gb200", "rubin")]

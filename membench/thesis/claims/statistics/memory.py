@@ -1,4 +1,4 @@
-"""Statistics of memory bandwidth and capacity: HBM, host memory, and what the peaks are worth."""
+"""Statistics of memory bandwidth and capacity: HBM, host memory, and rates over peaks."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _LARGEST_BATCH = 2.0**17
 
 
 def kv_over_free_hbm(scenario: Scenario) -> Values:
-    """KV bytes of the smallest batch near peak decode rate, over HBM less weights."""
+    """KV bytes of the smallest batch near the peak decode rate, over HBM less weights."""
     memory = scenario.of_device("memory") * scenario["system.hbm_share"]
     size = np.array(list(batches(_LARGEST_BATCH)))[:, None]
     found: Values = {}
@@ -50,13 +50,13 @@ def kv_over_free_hbm(scenario: Scenario) -> Values:
 
 
 def elasticity(scenario: Scenario) -> Values:
-    """D ln(decode rate) / d ln(HBM bandwidth) between two machines, a case at a time."""
+    """D ln(decode rate) / d ln(HBM bandwidth) between two machines, for each case."""
     steps = np.log(scenario["pair-rate"]) / np.log(scenario["pair-bandwidth"])
     return dict(zip(scenario.pair_cases, steps, strict=True))
 
 
 def host_slowdown(scenario: Scenario) -> Values:
-    """HBM read bandwidth over that of a kernel that reads host memory."""
+    """HBM read bandwidth over the bandwidth of a kernel that reads host memory."""
     return {tr("kernel reads"): scenario["hbm-read"] / scenario["zerocopy"]}
 
 
@@ -68,7 +68,7 @@ def ddr_over_breakeven(scenario: Scenario) -> Values:
 
 
 def measured_over_peak(scenario: Scenario) -> Values:
-    """Measured rate over the peak of the device, for each tier whose peak is known."""
+    """Measured rate over the peak of the device, for each tier with a known peak."""
     found = {}
     for name in ("hbm-read", "gemm", "h2d", "ddr-read", "ssd-read"):
         if name in scenario.values and name in scenario.peaks:

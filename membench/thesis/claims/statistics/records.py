@@ -1,4 +1,4 @@
-"""Statistics of dated records: ratios of published figures, one a baseline."""
+"""Statistics of dated records: ratios of published figures, one per baseline."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _REPORTS = {"keynote": tr("keynote report"), "taiwan": tr("taiwan report")}
 
 
 def _off(value: Floats, claimed: Floats | float) -> Floats:
-    """How far ``value`` is from what is claimed, as a share of the claim."""
+    """Distance of ``value`` from the claimed value, as a share of the latter."""
     distance: Floats = np.abs(value / claimed - 1)
     return distance
 
 
 def inference_spec(scenario: Scenario) -> Values:
-    """Peak FP4 rate of Rubin over each Blackwell's."""
+    """Peak FP4 rate of Rubin over that of each Blackwell."""
     baselines = {
         tr("GB200 dense"): "device.gb200.fp4",
         tr("B200 dense"): "device.b200.fp4",
@@ -32,12 +32,12 @@ def inference_spec(scenario: Scenario) -> Values:
 
 
 def training_spec(scenario: Scenario) -> Values:
-    """Peak training rate of Rubin over GB200's dense FP4."""
+    """Peak training rate of Rubin over GB200's dense FP4 rate."""
     return {tr("GB200 dense"): scenario["device.rubin.fp4_training"] / scenario["device.gb200.fp4"]}
 
 
 def transistor_ratio(scenario: Scenario) -> Values:
-    """Distance of the transistors' ratio from 1.6."""
+    """Distance of the ratio of transistor counts from 1.6."""
     ratio = scenario["device.rubin.transistors"] / scenario["device.gb200.transistors"]
     return {"Rubin / Blackwell": _off(ratio, 1.6)}
 
@@ -62,7 +62,7 @@ def software_fall(scenario: Scenario) -> Values:
 
 
 def volume_growth(scenario: Scenario) -> Values:
-    """Tokens a month over those of the year before."""
+    """Tokens per month over those of the year before."""
     growth = scenario["record.token.volume_2026"] / scenario["record.token.volume_2025"]
     return {"Google": growth}
 
@@ -76,12 +76,12 @@ def density_growth(scenario: Scenario) -> Values:
 
 
 def discarded_share(scenario: Scenario) -> Values:
-    """Share of served requests whose KV cache was thrown away after use."""
+    """Share of served requests whose KV cache was discarded after use."""
     return {tr("served requests"): scenario["record.sharing.discarded_share"]}
 
 
 def reachable_capacity(scenario: Scenario) -> Values:
-    """Distances of the published capacities a GPU from the claimed ones."""
+    """Distances of the published capacities per GPU from the claimed ones."""
     gpus, extra = scenario["record.rack.gpus"], scenario["system.extra_capacity"]
     near = (scenario["record.rack.hbm"] + scenario["record.rack.lpddr"]) / gpus
     return {
@@ -91,7 +91,7 @@ def reachable_capacity(scenario: Scenario) -> Values:
 
 
 def hbm_price(scenario: Scenario) -> Values:
-    """Contract price of HBM over that before it: of a quarter, reported, and a year, forecast."""
+    """Contract price of HBM over the price before: per quarter (reported), per year (forecast)."""
     return {
         tr("HBM3E, 2Q26 as reported"): scenario["record.hbm.price_quarter"],
         tr("2026 as forecast"): scenario["record.hbm.price_year"],
@@ -99,7 +99,7 @@ def hbm_price(scenario: Scenario) -> Values:
 
 
 def hbm_booked(scenario: Scenario) -> Values:
-    """End of the time for which HBM is booked, as a year."""
+    """End of the period for which HBM is sold out, as a year."""
     return {
         "Micron": scenario["record.hbm.booked_until"],
         "Samsung": scenario["record.hbm.booked_samsung"],
@@ -107,12 +107,12 @@ def hbm_booked(scenario: Scenario) -> Values:
 
 
 def host_memory_growth(scenario: Scenario) -> Values:
-    """Memory of a CPU over that of the generation before."""
+    """Memory of a CPU over that of the previous generation."""
     return {"Vera / Grace": scenario["record.host.vera"] / scenario["record.host.grace"]}
 
 
 def transfer_spec(scenario: Scenario) -> Values:
-    """Published rates over those of the generation before."""
+    """Published rates over those of the previous generation."""
     what = {"NVLink": "nvlink", tr("CPU memory"): "host_bandwidth", tr("CPU to GPU"): "c2c"}
     return {
         name: scenario[f"device.rubin.{key}"] / scenario[f"device.gb200.{key}"]
@@ -126,12 +126,12 @@ def nvlink_loaded(scenario: Scenario) -> Values:
 
 
 def tsmc_capex(scenario: Scenario) -> Values:
-    """Distance of the company's guidance from the 46 billion USD that are claimed."""
+    """Distance of the company's guidance from the claimed 46 billion USD."""
     return {"2026": _off(scenario["record.tsmc.capex_2026"], 46e9)}
 
 
 def cowos_2026(scenario: Scenario) -> Values:
-    """Distance of the growth in wafers from 89 %, as a share of it, by analyst."""
+    """Distance of the growth in wafers from 89 %, as a share of 89 %, by analyst."""
     demand = scenario["record.cowos.demand_2026"] / scenario["record.cowos.demand_2025"] - 1
     return {
         tr("demand, Silicon Analysts"): _off(demand, 0.89),
@@ -140,13 +140,13 @@ def cowos_2026(scenario: Scenario) -> Values:
 
 
 def cowos_2027(scenario: Scenario) -> Values:
-    """Distance of the growth in wafers from 81 %, as a share of it."""
+    """Distance of the growth in wafers from 81 %, as a share of 81 %."""
     growth = scenario["record.cowos.wafers_2027"] / scenario["record.cowos.wafers_2026"] - 1
     return {"2027": _off(growth, 0.81)}
 
 
 def n2_revenue(scenario: Scenario) -> Values:
-    """Distance of the reported share of revenue from 7.5 %, as a share of it."""
+    """Distance of the reported share of revenue from 7.5 %, as a share of 7.5 %."""
     return {tr("fiscal 2026"): _off(scenario["record.tsmc.n2_share_2026"], 0.075)}
 
 

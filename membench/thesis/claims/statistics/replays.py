@@ -1,14 +1,13 @@
-"""Statistics of replayed traces: what capacity is worth, and in which tier.
+"""Statistics of replayed traces: the value of capacity, by tier.
 
-The hit rate of a trace against capacity is exact for LRU (`membench.thesis.replay.hits`),
-and LRU tiers stacked on each other hold what one cache of their summed capacity
-holds.  A trace is one service at one rate.  A GPU is given the requests that it can
-prefill with the FLOP/s that it has for that, each less what hits, and the capacity
-that it needs grows with their rate: capacities are scaled by the ratio of the rates.
-Where no device is measured, every statistic is drawn for each class of GPU.
+The hit rate of a trace against capacity is exact for LRU (`membench.thesis.replay.hits`), and
+stacked LRU tiers hold the same blocks as one cache of their total capacity. A trace is one service
+at one rate. A GPU gets as many requests as it can prefill with its FLOP/s for prefill, without the
+hits, and the capacity that it needs grows with their rate: capacities are scaled by the ratio of
+the rates. If no device is measured, every statistic is drawn for each class of GPU.
 
-Hits on flash count where they pay: where the link restores the mean request of the
-trace no slower than the GPU recomputes it at the FLOP/s that it spends on prefill.
+Hits on flash count only if they pay: if the link restores the mean request of the trace no slower
+than the GPU recomputes it at its FLOP/s for prefill.
 
 Arrays of hits are [trace, model, draws]: one operation serves all variants of a class.
 """
@@ -40,20 +39,20 @@ from membench.thesis.replay.curves import curves
 Values = dict[str, Floats]
 
 _MARGIN = 1.25
-"""Growth of a capacity over which its marginal hits are taken."""
+"""Growth of a capacity over which its marginal hits are computed."""
 
 
 class _Constants(NamedTuple):
-    """What no draw changes, in columns that meet draws in the last axis.
+    """The values that do not depend on draws, shaped so that draws broadcast along the last axis.
 
     Attributes:
         stored: [model, 1] bytes of weights.
-        matmul, attention: [model, 1] the two constants of `roofline.prefill_flops`.
+        matmul, attention: [model, 1] constants of `roofline.prefill_flops`.
         asked: [trace, 1, 1] tokens of the mean request.
-        token: [trace, model, 1] bytes of a token of a mean request: windows and state included.
-        kept: [trace, model, 1] the same of the break-even rate, B.
-        work: [trace, model, 1] FLOP/s of the trace, hits not computed.
-        most: [trace, 1, 1] the least capacity at which nothing more can hit, tokens.
+        token: [trace, model, 1] bytes per token of a mean request, with windows and state.
+        kept: [trace, model, 1] the same as used for the break-even rate, bytes.
+        work: [trace, model, 1] FLOP/s for the trace if hits are not computed.
+        most: [trace, 1, 1] the smallest capacity beyond which the hit rate no longer rises, tokens.
     """
 
     stored: Floats
@@ -91,7 +90,7 @@ def _constants() -> _Constants:
 
 
 class Tiers(NamedTuple):
-    """[model, draws] bytes a GPU up to and including HBM, DDR and SSD."""
+    """[model, draws] bytes per GPU up to and including HBM, DDR and SSD."""
 
     hbm: Floats
     ddr: Floats
@@ -107,7 +106,7 @@ def _tiers(scenario: Scenario, memory: Floats) -> Tiers:
 
 
 def _scale(flops: Floats) -> Floats:
-    """Rate of the trace over that of a GPU with ``flops`` for prefill, misses alone computed."""
+    """Request rate of the trace over that of a GPU with ``flops`` for prefill of the misses."""
     scale: Floats = _constants().work / flops
     return scale
 
@@ -130,12 +129,12 @@ CLASSES = {
     "blackwell": tr("Blackwell (2024)"),
     "rubin": tr("Rubin (2026)"),
 }
-"""Class of GPU in the assumptions -> what a reader calls it, with the year of its first GPU."""
+"""Class of GPU in the assumptions -> its readable name with the year of its first GPU."""
 
 
 @cache
 def _class_variants() -> tuple[str, ...]:
-    """Every model under every trace on every class of GPU, the traces next to each other."""
+    """Every model under every trace on every class of GPU, with the traces of a model adjacent."""
     return tuple(
         on_class(model.name, curve.name, title)
         for title in CLASSES.values()
@@ -152,7 +151,7 @@ def _variants() -> tuple[str, ...]:
 
 
 def _each_class(value: Callable[[str], Floats]) -> Values:
-    """``value`` ([trace, model, draws]) of every class of GPU, by variant."""
+    """``value`` ([trace, model, draws]) for every class of GPU, by variant."""
     rows = (own for gpu in CLASSES for own in _rows(value(gpu)))
     return dict(zip(_class_variants(), rows, strict=True))
 
@@ -163,20 +162,20 @@ def _rows(values: Floats) -> Floats:
 
 
 def capacity_gain(scenario: Scenario) -> Values:
-    """Paying hits with the flash of a rack less those with the 1 TB of a GPU without it."""
+    """Paying hits with a rack's flash minus those with the 1 TB of a GPU without flash."""
     like = scenario["system.extra_capacity"]
     near = remembered(("near",), (like,), lambda: np.full_like(like, 1e12))
     return _each_class(lambda gpu: _gain(scenario, gpu, near, "capacity"))
 
 
 def ssd_adds_hits(scenario: Scenario) -> Values:
-    """Paying hits of DDR and SSD less those of DDR alone."""
+    """Paying hits of DDR and SSD minus those of DDR alone."""
     ddr = scenario["system.ddr_capacity"]
     return _each_class(lambda gpu: _gain(scenario, gpu, ddr, "ssd"))
 
 
 def _gain(scenario: Scenario, gpu: str, near: Floats, asking: str) -> Floats:
-    """Hits that flash beyond ``near`` bytes adds, where they pay."""
+    """Hits that flash adds beyond ``near`` bytes, if they pay."""
     flops, extra = scenario[f"class.{gpu}.prefill"], scenario["system.extra_capacity"]
     beyond = remembered(
         (asking, "beyond", gpu), (flops, near, extra), lambda: _hits(near + extra, flops)
@@ -187,7 +186,7 @@ def _gain(scenario: Scenario, gpu: str, near: Floats, asking: str) -> Floats:
 
 
 def _pays(scenario: Scenario, gpu: str) -> Floats:
-    """1 where the link restores a mean request no slower than the GPU recomputes it, else 0."""
+    """1 if the link restores a mean request no slower than the GPU recomputes it, otherwise 0."""
     link, flops = scenario["system.link"], scenario[f"class.{gpu}.prefill"]
 
     def pays() -> Floats:
@@ -224,12 +223,12 @@ def ddr_share_of_hits(scenario: Scenario) -> Values:
 
 
 def ssd_first(scenario: Scenario) -> Values:
-    """1 where SSD is first in GPU seconds saved a dollar and in resident bytes, else 0.
+    """1 if SSD is first in GPU seconds saved per dollar and in resident bytes, otherwise 0.
 
-    One more byte of a tier moves what is at its edge up by one tier, and so in each
-    tier below: a byte of DDR saves the difference between loading from SSD and from
-    DDR for the hits at DDR's edge, and recomputing for those at the end of all tiers.
-    Resident is whatever is read again, however late: keeping on SSD pays for days.
+    One more byte in a tier moves the block at its end up by one tier, and likewise in each tier
+    below: a byte of DDR saves the difference between loading from SSD and from DDR for the hits at
+    DDR's end, and recomputing for those at the end of all tiers. Resident bytes are all that are
+    read again, however late, because keeping on SSD pays for days.
     """
     memory = scenario.of_device("memory")
     flops = scenario["gemm"] * scenario["system.prefill_share"]
@@ -238,7 +237,7 @@ def ssd_first(scenario: Scenario) -> Values:
         (_hits(held * _MARGIN, flops) - _hits(held, flops)) / (held * (_MARGIN - 1))
         for held in tiers
     ]
-    # seconds a byte that is restored from a tier or, last, recomputed
+    # seconds per byte restored from each tier or (last) recomputed
     recompute = 1 / _breakeven_rate(scenario["gemm"])
     ddr = np.minimum(1 / scenario["h2d"], recompute)
     ssd = np.minimum(1 / scenario["ssd-hbm"], recompute)

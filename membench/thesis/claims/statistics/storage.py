@@ -1,4 +1,4 @@
-"""Statistics of restoring KV cache, and of writing it."""
+"""Statistics of restoring and of writing KV cache."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ def _over_breakeven(scenario: Scenario, rate: Floats) -> Values:
 
 
 def restore_over_recompute(scenario: Scenario) -> Values:
-    """Rate from SSD to HBM over the rate at which recomputing is as fast."""
+    """Rate from SSD to HBM over the break-even rate."""
     return _over_breakeven(scenario, scenario["ssd-hbm"])
 
 
 def ssd_over_breakeven(scenario: Scenario) -> Values:
-    """Rate of the SSD alone over the rate at which recomputing is as fast."""
+    """Rate of the SSD alone over the break-even rate."""
     return _over_breakeven(scenario, scenario["ssd-read"])
 
 
 def restore_over_recompute_rubin(scenario: Scenario) -> Values:
-    """Rate of a rack's link over the break-even rate at Rubin's FP4 for inference, KV in fp8."""
+    """Rate of a rack's link over the break-even rate at Rubin's FP4 FLOPS, KV in FP8."""
     prefix, link = scenario["workload.agent.context_p50"], scenario["system.link"]
     flops = scenario["device.rubin.fp4"] * scenario.efficiency("gemm")
     return by_model(link / breakeven_rate(prefix, flops, KvDtype.FP8))
@@ -43,7 +43,7 @@ def ssd_ttft(scenario: Scenario) -> Values:
     prefix, accepted = scenario["workload.agent.context_p50"], scenario["system.ttft"]
     rate, latency = scenario["ssd-read"], scenario["ssd-read-p99"]
     load = np.vectorize(breakeven.load_seconds, otypes=[float])
-    byte = load(1.0, rate, np.inf)  # seconds a byte: the time is linear in the bytes
+    byte = load(1.0, rate, np.inf)  # seconds per byte: the time is linear in bytes
     return by_model((latency + all_models().kv(prefix, KvDtype.FP16) * byte) / accepted)
 
 
@@ -58,17 +58,17 @@ def _usable(scenario: Scenario, rate: Floats) -> Values:
 
 
 def usable_capacity(scenario: Scenario) -> Values:
-    """Capacity that a rack's link keeps in use over 16 TB."""
+    """Capacity that a rack's link can keep in use, over 16 TB."""
     return _usable(scenario, scenario["system.link"])
 
 
 def usable_capacity_here(scenario: Scenario) -> Values:
-    """Capacity that the measured path keeps in use over 16 TB."""
+    """Capacity that the measured path can keep in use, over 16 TB."""
     return _usable(scenario, scenario["ssd-hbm"])
 
 
 def endurance(scenario: Scenario) -> Values:
-    """Drive writes per day of everything a saturated GPU produces, over the rating."""
+    """Drive writes per day of all cache that a saturated GPU produces, over the rating."""
     prompt, flops = scenario["workload.prefill.prompt"], scenario["gemm"]
     per_day = cast("Formula", economics.drive_writes_per_day)
     capacity, rating = scenario["system.extra_capacity"], scenario["ssd.rating.dwpd"]
@@ -76,7 +76,7 @@ def endurance(scenario: Scenario) -> Values:
 
 
 def write_over_production(scenario: Scenario) -> Values:
-    """Measured write rate over what a saturated GPU produces."""
+    """Measured write rate over the rate at which a saturated GPU produces cache."""
     prompt, flops, rate = (
         scenario["workload.prefill.prompt"],
         scenario["gemm"],

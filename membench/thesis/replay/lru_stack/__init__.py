@@ -1,5 +1,5 @@
 """The LRU stack of a whole trace on arrays, many requests at once.
 
-`touches` (what each request touches) -> `stack` (where it was; by way of
-`successive` and `inversions`) -> `prefix_rule` (from which capacity on it hits).
+`touches` (the blocks that each request touches) -> `stack` (their positions; it uses `successive`
+and `inversions`) -> `prefix_rule` (the capacity from which on they hit).
 """

@@ -1,8 +1,8 @@
 """Weighted inversions of a sequence, by merging from the whole down to single elements.
 
-The question behind it: of what was put on a stack in a known order, how much had
-been taken out before a given element was? (Knuth, The Art of Computer
-Programming 3, 5.1.1, counts inversions by the same halving.)
+It answers: of all that was put on a stack in a known order, how much was removed before a given
+element was removed? (Knuth, The Art of Computer Programming 3, 5.1.1, counts inversions by the same
+halving.)
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ import numpy as np
 from membench.thesis.replay.lru_stack.ragged import Ints
 
 _SHORT = 32
-"""Stretches of so many elements are compared pair by pair."""
+"""Length of the stretches whose elements are compared pair by pair."""
 _EARLIER = np.tri(_SHORT, k=-1, dtype=np.bool_)
 
 
 def smaller_before(values: Ints, weights: Ints) -> Ints:
-    """[n] for each element the sum of ``weights`` of earlier elements with a smaller value.
+    """[n] for each element, the sum of ``weights`` of earlier elements with smaller values.
 
     Args:
         values: [n] any integers; equal ones are not smaller.
@@ -28,12 +28,12 @@ def smaller_before(values: Ints, weights: Ints) -> Ints:
     sums = np.zeros(size, np.int64)
     weighed = np.zeros(size, np.int64)
     weighed[:count] = weights
-    # By value; of equal values the later first, so that none counts for another.
+    # Sorted by value; of equal values the later first, so that equal ones are not counted.
     place = np.arange(size)
     place[:count] = count - 1 - np.argsort(values[::-1], kind="stable")
-    # Each row holds the places of one aligned stretch of the sequence, by value. What a
-    # place in the upper half of its stretch gets from the lower half lies before it in the
-    # row; then the halves are rows of their own.
+    # Each row holds the places of one aligned stretch of the sequence, by value. The
+    # contribution of the lower half to a place in the upper half is before it in the
+    # row; then the halves become rows of their own.
     while size > _SHORT:
         half = size >> 1
         upper = (place & half) != 0
@@ -50,7 +50,7 @@ def smaller_before(values: Ints, weights: Ints) -> Ints:
 
 
 def _within(values: Ints, weights: Ints) -> Ints:
-    """The same among the elements of each stretch of `_SHORT` alone, every pair compared."""
+    """The same within each stretch of `_SHORT` elements, by comparing every pair."""
     count = values.size
     rows = -(-count // _SHORT)
     table = np.zeros((2, rows * _SHORT), np.int64)

@@ -1,4 +1,4 @@
-"""The rule of prefixes: which blocks that were found are hits, and from which capacity on."""
+"""The prefix rule: which of the blocks found are hits, and from which capacity on."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ from membench.thesis.replay.lru_stack.touches import Touches
 
 
 class Events(NamedTuple):
-    """What becomes a hit at which capacity, and what was read again.
+    """The capacities at which blocks become hits, and the blocks that were read again.
 
     Attributes:
         low, high: [n] ramps: each capacity from `low` to `high` adds one hit.
-        climber: [n] the request that a ramp is of.
-        place, hits: [m] steps: at capacity `place` so many hits more.
-        stepper: [m] the request that a step is of.
-        whole, enough: [j] a request that can hit in whole, and the capacity from which on.
-        request, before, blocks: [k] the request that reads so many blocks again, and the
-            one that had touched them last.
+        climber: [n] the request of each ramp.
+        place, hits: [m] steps: capacity `place` adds this many hits.
+        stepper: [m] the request of each step.
+        whole, enough: [j] a request whose blocks can all hit, and the smallest capacity at which
+            they do.
+        request, before, blocks: [k] the request that reads blocks again, the request that touched
+            them last, and the number of blocks.
     """
 
     low: Ints
@@ -38,13 +39,13 @@ class Events(NamedTuple):
 
 
 class _Warm(NamedTuple):
-    """Atoms with nothing new before them in their request, nor new themselves.
+    """Atoms that are not new, and that follow no new atom in their request.
 
     Attributes:
-        atom: [n] which one of `StackDistances`; ascending.
-        turn: [n] its request.
+        atom: [n] index in `StackDistances`, ascending.
+        turn: [n] the request of the atom.
         begin, end: [n] positions of its first and last block.
-        before, worst: [n] the largest position in its request before it, and with it.
+        before, worst: [n] the largest position in its request before the atom, and including it.
     """
 
     atom: Ints
@@ -56,7 +57,7 @@ class _Warm(NamedTuple):
 
 
 def judge(touches: Touches, found: StackDistances) -> Events:
-    """Block k of a request hits from the largest position among its blocks 1 to k on."""
+    """Block k of a request hits at capacities from the largest position of its blocks 1 to k on."""
     warm = _warm(found)
     low = np.maximum(warm.begin, warm.before + 1)
     ramps = low <= warm.end
@@ -95,14 +96,14 @@ def _warm(found: StackDistances) -> _Warm:
 
 
 def _grouped(turn: Ints, toucher: Ints, blocks: Ints) -> tuple[Ints, Ints, Ints]:
-    """Neighbours that share both their requests as one."""
+    """Neighbouring entries with the same two requests, merged."""
     heads = np.flatnonzero((np.diff(turn, prepend=-1) != 0) | (np.diff(toucher, prepend=-1) != 0))
     total = np.add.reduceat(blocks, heads) if heads.size else blocks
     return turn[heads], toucher[heads], total
 
 
 def _complete(touches: Touches, found: StackDistances, warm: _Warm) -> tuple[Ints, Ints]:
-    """The requests of which no block is new, and the capacity at which the last one hits."""
+    """The requests without a new block, and the capacity at which the last block hits."""
     blocks = offsets(touches.last - touches.first + 1)
     asked = np.diff(blocks[touches.offsets])
     known = found.shared.copy()
@@ -114,13 +115,13 @@ def _complete(touches: Touches, found: StackDistances, warm: _Warm) -> tuple[Int
 
 
 def _again(touches: Touches, found: StackDistances, warm: _Warm) -> tuple[Ints, Ints, Ints]:
-    """Where what is named again becomes hits, how many, and of which request.
+    """Steps for blocks that a request repeats: the capacity, the number of hits, the request.
 
-    They hit at the worst position before them.
+    Repeated blocks hit at the largest position before them.
     """
     after, blocks = touches.again
     turn = np.searchsorted(touches.offsets, after, side="right") - 1
-    # All before it is shared with the last request, unless an atom says otherwise.
+    # All blocks before it are shared with the last request, unless there is an earlier atom.
     ends = offsets(touches.last - touches.first + 1)
     place = ends[after + 1] - ends[touches.offsets[turn]]
     hits = np.ones(after.size, np.bool_)

@@ -1,4 +1,4 @@
-"""Rows of different lengths that lie one behind the other in one array, and runs of keys."""
+"""Rows of different lengths stored one after the other in an array, and runs of keys."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ Bools = NDArray[np.bool_]
 
 
 def offsets(lengths: Ints) -> Ints:
-    """[n + 1] where each row begins; the last is where all end."""
+    """[n + 1] the start of each row; the last element is the end of all."""
     found = np.zeros(lengths.size + 1, np.int64)
     np.cumsum(lengths, out=found[1:])
     return found
 
 
 _DENSE = 4
-"""A table of so many places a value is faster than sorting the values."""
+"""Up to this many table entries per value, a table is faster than sorting."""
 
 
 def distinct(values: Ints) -> tuple[Ints, Ints]:
-    """The different ``values``, ascending, and for each of them its number among these."""
+    """The distinct ``values``, ascending, and for each value its index among them."""
     if not values.size:
         return values, values
     low = int(values.min())
@@ -36,12 +36,12 @@ def distinct(values: Ints) -> tuple[Ints, Ints]:
 
 
 def rows(begins: Ints) -> Ints:
-    """For each element the number of its row; ``begins`` is [n + 1] as `offsets` makes it."""
+    """For each element the number of its row; ``begins`` is [n + 1] as from `offsets`."""
     return np.repeat(np.arange(begins.size - 1), np.diff(begins))
 
 
 def ranges(begins: Ints, lengths: Ints) -> Ints:
-    """``begins[0]``, ``begins[0] + 1``, ... (``lengths[0]`` of them), then those of the next."""
+    """``begins[0]``, ``begins[0] + 1``, ... (``lengths[0]`` of them), then the next range."""
     ends = offsets(lengths)
     return np.repeat(begins - ends[:-1], lengths) + np.arange(ends[-1])
 
@@ -59,9 +59,9 @@ def running_max(row: Ints, values: Ints) -> Ints:
 
 
 def joined(group: Ints, first: Ints, last: Ints) -> tuple[Ints, Ints, Ints]:
-    """Runs from ``first`` to ``last``: those that go on where the one before ended as one.
+    """Runs from ``first`` to ``last``, with each run that continues the one before merged into it.
 
-    Only neighbours of one ``group`` are joined.
+    Only neighbours in the same ``group`` are merged.
     """
     heads = np.ones(first.size, np.bool_)
     heads[1:] = (group[1:] != group[:-1]) | (first[1:] != last[:-1] + 1)

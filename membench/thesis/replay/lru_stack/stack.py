@@ -1,16 +1,14 @@
-"""The LRU stack of a trace, moved on by many requests at once.
+"""The LRU stack of a trace, advanced by many requests at once.
 
-The stack is the last request, in its own order, above everything else.  The
-prefix that a request shares with the last one lies at positions 1..n and stays
-there.  What else the last one had is *buried*: put on top of what was buried
-before.  What else the request names is *fresh*: it comes from among the buried,
-which it leaves, or it is new.
+The top of the stack is the last request, in its own order. The prefix that a request shares with
+the last one is at positions 1..n and stays there. The other blocks of the last request are
+*buried*: they are put on top of the blocks buried before. The other blocks of the current request
+are *fresh*: each is removed from the buried blocks, or it is new.
 
-All of that is done on whole arrays.  Keys are cut wherever a fresh or a buried
-run begins or ends; the blocks of an *atom* between two cuts are never apart.  In
-order of time each atom is buried, fresh, buried, fresh ..., which tells the
-burial that a fresh one comes from.  Above it lies what was buried later, without
-what had left by then: a count of inversions.
+All of this is done on whole arrays. Keys are cut wherever a fresh or a buried run begins or ends;
+the blocks of an *atom* between two cuts always move together. In order of time each atom is buried,
+fresh, buried, fresh ..., so the burial before a fresh atom is known. Above the atom are the blocks
+that were buried later, minus those that had left by then: a count of inversions.
 """
 
 from __future__ import annotations
@@ -28,12 +26,12 @@ _NOTHING = np.zeros(0, np.int64)
 
 
 class LruStack(NamedTuple):
-    """The stack between two requests: runs of keys, uppermost first.
+    """The stack between two requests: runs of keys, from the top down.
 
     Attributes:
-        first, last: [n] keys of a run, both included.
-        toucher: [n] the request that touched it last.
-        top: how many of the runs are the last request.
+        first, last: [n] keys of a run, inclusive.
+        toucher: [n] the request that touched the run last.
+        top: number of runs that belong to the last request.
     """
 
     first: Ints
@@ -43,19 +41,19 @@ class LruStack(NamedTuple):
 
 
 EMPTY = LruStack(_NOTHING, _NOTHING, _NOTHING, 0)
-"""Before the first request."""
+"""The stack before the first request."""
 
 
 class StackDistances(NamedTuple):
-    """Where the blocks of some requests were when they were asked for.
+    """The stack positions of the blocks of some requests at the time of each request.
 
     Attributes:
-        shared: [n] blocks at positions 1 to n, for each request.
-        before: [n] the request that had touched those last.
-        turn, run: [m] request and run (both of the `Touches`) of each atom besides, in order.
-        blocks: [m] how many.
-        position: [m] of the first of them; 0 where they are new.
-        toucher: [m] the request that had touched them last; -1 where they are new.
+        shared: [n] for each request, the number of leading blocks at positions 1, 2 and so on.
+        before: [n] the request that touched those last.
+        turn, run: [m] request and run (both in the `Touches`) of each further atom, in order.
+        blocks: [m] number of blocks of each atom.
+        position: [m] of its first block; 0 if the atom is new.
+        toucher: [m] the request that touched it last; -1 if the atom is new.
     """
 
     shared: Ints
@@ -68,13 +66,13 @@ class StackDistances(NamedTuple):
 
 
 class _Atoms(NamedTuple):
-    """Runs, cut.
+    """Runs, cut into atoms.
 
     Attributes:
-        number: [n] of the atom, by key.
-        of: [n] the run that it is a part of.
-        turn: [n] the request that this is fresh or buried in.
-        blocks: [n] how many.
+        number: [n] index of the atom, in key order.
+        of: [n] the run that contains the atom.
+        turn: [n] the request in which the atom is fresh or buried.
+        blocks: [n] number of blocks.
     """
 
     number: Ints
@@ -86,10 +84,11 @@ class _Atoms(NamedTuple):
 def advance(
     stack: LruStack, touches: Touches, most: int | None
 ) -> tuple[StackDistances, LruStack] | None:
-    """Put the requests of ``touches``, of which there is at least one, on ``stack``.
+    """Advance ``stack`` by the requests of ``touches`` (at least one).
 
     Returns:
-        What they found, and the stack after them; None where it takes more than ``most`` atoms.
+        The positions of their blocks, and the stack after them; None if there would be more than
+            ``most`` atoms.
     """
     top, turns = stack.top, touches.number.size
     before = np.append(stack.toucher[0] if top else -1, touches.number[:-1])
@@ -123,7 +122,7 @@ def advance(
 
 
 def _buried(stack: LruStack, left: Runs) -> Runs:
-    """All that was ever buried, uppermost first; in turn -1 what lay below the top before."""
+    """All runs that were ever buried, from the top; turn -1 marks those below the top before."""
     below = np.full(stack.first.size - stack.top, -1)
     return Runs(
         np.concatenate([left.turn, below]),
@@ -134,10 +133,11 @@ def _buried(stack: LruStack, left: Runs) -> Runs:
 
 
 def _cut(fresh: Runs, buried: Runs) -> tuple[Ints, Ints, Ints]:
-    """All keys where an atom begins or that follow one, ascending.
+    """All keys at which an atom begins or after which one ends, ascending.
 
     Returns:
-        The keys; for each run of both the number of its first atom, and how many it has.
+        The keys, and for each run of both inputs the index of its first atom and its number of
+            atoms.
     """
     runs = [fresh.first, buried.first, fresh.last + 1, buried.last + 1]
     cuts, number = distinct(np.concatenate(runs))
@@ -152,8 +152,8 @@ def _atoms(cuts: Ints, runs: Runs, begin: Ints, atoms: Ints) -> _Atoms:
 
 
 def _sources(new: _Atoms, old: _Atoms, turns: int) -> Ints:
-    """[n] the burial that each fresh atom comes from: which of ``old``; -1 where it is new."""
-    # By atom, then by turn; a turn buries before it takes.
+    """[n] for each fresh atom, the index in ``old`` of its burial; -1 if it is new."""
+    # Sorted by atom, then by turn; within a turn, burying precedes taking.
     time = np.concatenate([2 * old.turn + 2, 2 * new.turn + 3])
     order = np.argsort(np.concatenate([old.number, new.number]) * (2 * turns + 2) + time)
     one, next_ = order[:-1], order[1:]
@@ -167,15 +167,15 @@ def _sources(new: _Atoms, old: _Atoms, turns: int) -> Ints:
 
 
 def _above(old: _Atoms, taken: Ints, turns: int) -> Ints:
-    """[n] what of the buried lies above each when it is taken; without meaning where it stays.
+    """[n] buried blocks above each burial when it is taken; meaningless if it stays.
 
     Args:
-        taken: [n] the turn in which each of ``old`` is taken; ``turns`` where it stays.
+        taken: [n] the turn in which each of ``old`` is taken; ``turns`` if it stays.
     """
     ends = offsets(old.blocks)
-    # What was buried above it by then ...
+    # Blocks buried above it by then ...
     above = ends[:-1] - ends[np.searchsorted(-old.turn, -taken)]
-    # ... without what had been taken by then. Neighbours that go together count as one.
+    # ... minus those taken by then. Neighbours that are taken together count as one.
     goes = np.flatnonzero(taken < turns)
     turn = taken[goes]
     heads = np.flatnonzero(np.diff(turn, prepend=-1))
@@ -186,7 +186,7 @@ def _above(old: _Atoms, taken: Ints, turns: int) -> Ints:
 
 
 def _stack(touches: Touches, first: Ints, blocks: Ints, toucher: Ints) -> LruStack:
-    """The last request of ``touches`` above atoms that are buried still."""
+    """The last request of ``touches`` above the atoms that are still buried."""
     toucher, first, last = joined(toucher, first, first + blocks - 1)
     top = slice(touches.offsets[-2], touches.offsets[-1])
     mine = touches.first[top]

@@ -1,4 +1,4 @@
-"""What each request has in common with the one right before it, and what not."""
+"""The blocks that each request shares with the request before it, and the other blocks."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ class Runs(NamedTuple):
     """Runs of keys.
 
     Attributes:
-        turn: [n] the request that they are fresh or buried in.
-        run: [n] what they are a run of, or the rest of one.
-        first, last: [n] keys, both included.
+        turn: [n] the request in which they are fresh or buried.
+        run: [n] the run that they are, or that they are the rest of.
+        first, last: [n] keys, inclusive.
     """
 
     turn: Ints
@@ -28,9 +28,9 @@ class Succession(NamedTuple):
     """Requests, each compared with the one before.
 
     Attributes:
-        shared: [n] blocks at the begin of both.
-        fresh: what the request names besides, in order.
-        left: what the one before had besides: of the last request first, each in order.
+        shared: [n] blocks at the start of both requests.
+        fresh: the other blocks of the request, in order.
+        left: the other blocks of the request before, latest request first, each in order.
     """
 
     shared: Ints
@@ -42,8 +42,8 @@ def succession(first: Ints, last: Ints, begins: Ints) -> Succession:
     """Compare requests 1 to n with requests 0 to n - 1.
 
     Args:
-        first, last: [m] the runs of all of them, keys, both included.
-        begins: [n + 2] where each request begins; only number 0 may be empty.
+        first, last: [m] the keys of all their runs, inclusive.
+        begins: [n + 2] the start of each request; only request 0 may be empty.
     """
     lengths, starts = np.diff(begins), begins[1:-1]
     same = _equal_runs(first, last, begins)
@@ -64,7 +64,7 @@ def succession(first: Ints, last: Ints, begins: Ints) -> Succession:
 
 
 def _equal_runs(first: Ints, last: Ints, begins: Ints) -> Ints:
-    """[n] how many runs at its begin a request has like the one before."""
+    """[n] the number of runs at the start of a request that equal those of the request before."""
     lengths, starts = np.diff(begins), begins[1:-1]
     turn = rows(begins[1:])
     run = np.arange(begins[1], first.size)
@@ -78,7 +78,7 @@ def _equal_runs(first: Ints, last: Ints, begins: Ints) -> Ints:
 
 
 def _rest(first: Ints, last: Ints, turns: Ints, begins: Ints, ends: Ints, head: Ints) -> Runs:
-    """The runs from ``begins`` up to ``ends`` of each of ``turns``, without ``head`` blocks."""
+    """Runs ``begins`` to ``ends`` of each of ``turns``, without its first ``head`` blocks."""
     lengths = ends - begins
     run = ranges(begins, lengths)
     turn = np.repeat(turns, lengths)

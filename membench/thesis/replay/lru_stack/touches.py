@@ -1,7 +1,7 @@
-"""What the requests of a trace touch, each block once, as runs of keys.
+"""The blocks that each request of a trace touches, each block once, as runs of keys.
 
-A key names a block in the whole trace: its id, or where ids are private to a
-session, an id moved by so much that sessions do not meet.
+A key identifies a block in the whole trace: its id, or, if ids are private to a session, the id
+shifted so that the sessions' ranges do not overlap.
 """
 
 from __future__ import annotations
@@ -19,31 +19,31 @@ _MOST_KEYS = 2**62
 
 
 class Again(NamedTuple):
-    """Blocks that a request names once more: they hit where their first use does.
+    """Blocks that a request names again; they hit together with their first use.
 
     Attributes:
-        after: [k] the last run of `Touches` before them; ascending, always of their request.
-        blocks: [k] how many.
+        after: [k] the last run of `Touches` before them, ascending; it belongs to the same request.
+        blocks: [k] number of blocks.
     """
 
     after: Ints
     blocks: Ints
 
     def between(self, begin: int, end: int) -> Again:
-        """Those after the runs ``begin`` to ``end - 1``, which are counted from 0 then."""
+        """The entries after runs ``begin`` to ``end - 1``, with these runs renumbered from 0."""
         found = slice(*np.searchsorted(self.after, [begin, end]))
         return Again(self.after[found] - begin, self.blocks[found])
 
 
 @dataclass(frozen=True)
 class Touches:
-    """Requests that touch something, in order.
+    """The requests that touch any block, in order.
 
     Attributes:
-        number: [n] of the request in the trace.
-        offsets: [n + 1] runs ``offsets[i]`` to ``offsets[i + 1]`` are those of request i.
-        first, last: [m] the keys of a run, both included; no request has a key twice.
-        again: what it names twice nevertheless.
+        number: [n] index of the request in the trace.
+        offsets: [n + 1] request i has the runs ``offsets[i]`` to ``offsets[i + 1] - 1``.
+        first, last: [m] the keys of a run, inclusive; no request has a key twice.
+        again: the repeated blocks of the requests.
     """
 
     number: Ints
@@ -65,10 +65,10 @@ class Touches:
 
 
 def touches(trace: Trace) -> Touches:
-    """Keys instead of ids, no request without blocks, and no block twice in a request.
+    """The trace with keys instead of ids, without empty requests and without repeated blocks.
 
     Raises:
-        TraceError: ids of many sessions that are too far apart for one number each.
+        TraceError: the ids of the sessions are too large for one 64-bit key space.
     """
     number = np.flatnonzero(np.diff(trace.offsets))
     begins = np.append(trace.offsets[number], trace.runs)
@@ -85,14 +85,14 @@ def keys_of(trace: Trace) -> tuple[Ints, Ints]:
     """The first and the last key of each run of ``trace``.
 
     Raises:
-        TraceError: ids of many sessions that are too far apart for one number each.
+        TraceError: the ids of the sessions are too large for one 64-bit key space.
     """
     moved = _moves(trace)
     return trace.first + moved, trace.last + moved
 
 
 def _moves(trace: Trace) -> Ints | int:
-    """[m] what is added to the ids of each run."""
+    """[m] the shift that turns the ids of each run into keys."""
     if not trace.private or not trace.runs:
         return 0
     sessions, session = np.unique(trace.session, return_inverse=True)
@@ -103,13 +103,13 @@ def _moves(trace: Trace) -> Ints | int:
     np.maximum.at(highest, session, trace.last)
     spans = np.maximum(highest - lowest + 1, 0)  # a session may have no run at all
     if spans.sum(dtype=np.float64) >= _MOST_KEYS:
-        raise TraceError(f"{trace.name}: its ids are too large to be told apart by session")
+        raise TraceError(f"{trace.name}: its ids are too large to be separated by session")
     moves: Ints = (offsets(spans)[:-1] - lowest)[session]
     return moves
 
 
 def _repeating(request: Ints, first: Ints, last: Ints) -> Ints:
-    """The requests that have a block twice."""
+    """The requests that contain a block twice."""
     suspects = _meeting(request, first, last)
     if not suspects.any():  # in every request the runs ascend
         return np.zeros(0, np.int64)
@@ -119,7 +119,7 @@ def _repeating(request: Ints, first: Ints, last: Ints) -> Ints:
 
 
 def _meeting(request: Ints, first: Ints, last: Ints) -> Bools:
-    """[m - 1] whether a run begins before the end of the last one, in the same request."""
+    """[m - 1] whether a run overlaps or precedes the end of the run before, in the same request."""
     return np.asarray((request[1:] == request[:-1]) & (first[1:] <= last[:-1]))
 
 
@@ -137,7 +137,7 @@ def _without_repeats(
     request = np.concatenate([request[others], cut[new]])
     order = np.argsort(request, kind="stable")
     begins = offsets(np.bincount(request, minlength=number.size))
-    # How many parts of its own request stand before each that is named again.
+    # For each repeated part, the number of parts before it in its request.
     within = np.cumsum(new) - np.searchsorted(cut[new], cut)
     return Touches(
         number,

@@ -1,4 +1,4 @@
-"""Traces of requests: those that are shipped, and any file of the same forms."""
+"""Traces of requests: the shipped ones, and any file in the same formats."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from membench.thesis.replay.traces.lines import (
 
 @dataclass(frozen=True, kw_only=True)
 class Shipped:
-    """A trace that comes with membench.
+    """A trace that is shipped with membench.
 
     Attributes:
         file: compressed, in `data/`.
-        sha256: of what is in it: the published file, byte by byte.
-        origin: repository, commit and path; ``licence`` is that of the data.
+        sha256: digest of the uncompressed file, which equals the published one byte for byte.
+        origin: repository, commit and path; ``licence`` is the licence of the data.
     """
 
     name: str
@@ -58,7 +58,7 @@ SHIPPED = (
 
 
 def shipped_bytes(file: str) -> bytes:
-    """What is in the shipped ``file``, unpacked."""
+    """The decompressed content of the shipped ``file``."""
     return unpack((files(__package__) / "data" / file).read_bytes(), file, MAX_BYTES)
 
 
@@ -66,13 +66,13 @@ def read_trace(source: str, block_tokens: int | None = None, *, nested: bool = F
     """The trace ``source``: the name of a shipped one, a file, or a folder of sessions.
 
     Args:
-        block_tokens: tokens of a block; None for what the form or the file says. Where the
-            trace has blocks of another size, as many of them as fit one become one.
-        nested: whether to keep what sub-agents asked, where a trace has it.
+        block_tokens: tokens per block; None for the size that the format or the file gives. Smaller
+            blocks of the trace are merged to this size.
+        nested: whether to keep the requests of sub-agents, if the trace has any.
 
     Raises:
-        TraceError: there is no such trace, it names no blocks, or it does not hold what its
-            form demands: one line that names the line and what is wrong with it.
+        TraceError: there is no such trace, it names no blocks, or it violates its format; the
+            one-line message gives the line and the fault.
     """
     trace = _read(source, block_tokens)
     return trace if nested else trace.without_nested()
@@ -121,7 +121,7 @@ def _of_lines(lines: Lines, block_tokens: int | None) -> Trace:
 
 
 def _of_folder(path: Path, block_tokens: int | None) -> Trace:
-    """A folder as kv-cache-tester publishes it: a session a file."""
+    """A folder as published by kv-cache-tester: one session per file."""
     from membench.thesis.replay.traces import agent
     from membench.thesis.replay.traces.regroup import regrouped
 
@@ -134,13 +134,13 @@ def _of_folder(path: Path, block_tokens: int | None) -> Trace:
     parts = [_lines(shown(one), read_trace_bytes(one)) for one in files_here]
     for part in parts:
         if not agent.is_form_of(part):
-            raise TraceError(f"{part.name}: this is no session", "name the file itself")
+            raise TraceError(f"{part.name}: this is not a session", "name the file itself")
     own = agent.read_files(parts, shown(path))
     return own if block_tokens in {None, own.block_tokens} else regrouped(own, block_tokens or 0)
 
 
 def _lines(name: str, content: bytes) -> Lines:
-    """Objects of JSON, one a line; a file that is one object over many lines is one line."""
+    """JSON objects, one per line; a file with a single multi-line object counts as one line."""
     content = as_utf8(content)
     lines = lines_of(content, name)
     if lines and (lines[0].strip() in {b"{", b"["} or content.startswith(b"[")):

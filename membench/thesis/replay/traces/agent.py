@@ -1,13 +1,12 @@
-"""The agent form: sessions of a coding agent, their requests with block ids.
+"""The agent format: sessions of a coding agent, their requests with block ids.
 
-A session has `block_size`, `scope` ("local": its ids are its own) and
-`requests`; a request `t` (seconds from the session's start), `in`, `out`, `api`
-(seconds of the server, may be null) and `h`: an integer is one id, a pair
-``[a, b]`` the ids from a to b. That is the form of the shipped trace, one session a
-line. kv-cache-tester publishes a session a file and calls them `hash_id_scope`,
-`api_time` and `hash_ids`; either is read, and a folder of such files. An entry with
-`requests` instead holds those of a sub-agent, with times from its own start. Mostly only
-whole blocks have ids.
+A session has `block_size`, `scope` ("local": its ids are private) and `requests`. A request has `t`
+(seconds from the session's start), `in`, `out`, `api` (server time in seconds, may be null) and
+`h`: an integer is one id, a pair ``[a, b]`` is the ids from a to b. This is the format of the
+shipped trace, with one session per line. kv-cache-tester publishes one session per file and names
+the keys `hash_id_scope`, `api_time` and `hash_ids`; both spellings are read, and so is a folder of
+such files. An entry with `requests` instead contains the requests of a sub-agent, with times from
+its own start. In most traces only whole blocks have ids.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ def is_form_of(lines: Lines) -> bool:
 
 
 def read_files(parts: list[Lines], name: str, block_tokens: int | None = None) -> Trace:
-    """One trace of many files, of one session or of some each."""
+    """One trace from many files, each with one or more sessions."""
     reader = _Reader(parts[0])
     count = 0
     for part in parts:
@@ -44,7 +43,7 @@ def read_files(parts: list[Lines], name: str, block_tokens: int | None = None) -
 
 
 def read(lines: Lines, block_tokens: int | None = None) -> Trace:
-    """The trace in ``lines``; raises `TraceError` with the line and what is wrong with it."""
+    """The trace in ``lines``; raises `TraceError` with the line number and the fault."""
     reader = _Reader(lines)
     for number, session in lines.objects():
         reader.session(number, session, block_tokens, number)
@@ -69,23 +68,21 @@ class _Reader:
     def session(
         self, number: int, session: Mapping[str, Any], wanted: int | None, count: int
     ) -> None:
-        """Add the session of line ``number``, the trace's number ``count``."""
+        """Add the session of line ``number`` as session ``count`` of the trace."""
         lines = self.lines
         self.number = count
         size = lines.whole(number, session, "block_size")
         if not size or size != (self.block or size):
-            lines.fail(
-                number, f"blocks of {size} tokens, where {self.block or 'some'} are expected"
-            )
+            lines.fail(number, f"blocks of {size} tokens instead of {self.block or '1 or more'}")
         if wanted not in {None, size}:
             lines.fail(
                 number,
                 f"the trace has blocks of {size} tokens, not of {wanted}",
-                "leave --block-tokens out",
+                "omit --block-tokens",
             )
         self.block = size
         if session.get("scope", session.get("hash_id_scope", "local")) != "local":
-            lines.fail(number, "'scope' must be \"local\": no other is known")
+            lines.fail(number, "'scope' must be \"local\": no other is supported")
         requests = session.get("requests")
         if not isinstance(requests, list) or not requests:
             lines.fail(number, "'requests' must be a list with at least one request")
@@ -96,7 +93,7 @@ class _Reader:
         before = 0.0
         for place, request in enumerate(requests, 1):
             if not isinstance(request, dict):
-                lines.fail(number, f"request {place} is no JSON object")
+                lines.fail(number, f"request {place} is not a JSON object")
             time = lines.time(number, request, "t")
             if time < before:
                 lines.fail(number, f"'t' of request {place} goes back, from {before:g} to {time:g}")
@@ -124,7 +121,8 @@ class _Reader:
                 first, last = run
             else:
                 lines.fail(
-                    number, f"request {place} has an id that is no number and no pair of them"
+                    number,
+                    f"request {place} has an id that is neither a number nor a pair of numbers",
                 )
             if not 0 <= first <= last < _MOST_ID:
                 lines.fail(number, f"request {place} has ids from {first} to {last}")

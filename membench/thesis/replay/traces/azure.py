@@ -1,6 +1,6 @@
-"""Azure's published requests: lengths and arrival times, and nothing of reuse.
+"""Azure's published requests: lengths and arrival times, without block ids.
 
-`TIMESTAMP,ContextTokens,GeneratedTokens`, one request a line (Patel et al., ISCA 2024).
+`TIMESTAMP,ContextTokens,GeneratedTokens`, one request per line (Patel et al., ISCA 2024).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def parse_lengths(text: str, name: str) -> RequestTable:
     """The requests in ``text``.
 
     Raises:
-        TraceError: one line that names the line and what is wrong with it.
+        TraceError: the one-line message gives the line and the fault.
     """
     head, *lines = text.splitlines() or [""]
     if head != _HEADER:
@@ -46,7 +46,7 @@ def parse_lengths(text: str, name: str) -> RequestTable:
     for number, line in enumerate(lines, 2):
         try:
             stamp, asked, made = line.split(",")
-            # Seven digits of a second, where Python knows six: 0.1 us are cut off.
+            # Times have seven decimals, Python's have six: 0.1 us is cut off.
             arrival.append(datetime.fromisoformat(f"{stamp[:26]}+00:00").timestamp())
             prompt.append(int(asked))
             output.append(int(made))

@@ -1,4 +1,4 @@
-"""The lines of a trace file, and complaints that name them."""
+"""The lines of a trace file, and errors that name them."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ from membench.core.untrusted import read_bytes, unpack
 from membench.thesis.replay.trace import TraceError
 
 MAX_BYTES = 4 << 30
-"""Of a trace, unpacked."""
+"""Maximum bytes of a decompressed trace."""
 SMALL = 64 << 20
 RATIO = 32
-"""A packed trace may unpack to `SMALL` bytes, and beyond that to so many times its size, which is
-twice what those that are shipped do."""
+"""A compressed trace may expand to `SMALL` bytes, and beyond that to this multiple of its size,
+which is twice the ratio of the shipped traces.
+"""
 MAX_LINE = 32 << 20
-"""Bytes of a line, a session of thousands of requests; parsed it may be 20 times that."""
-_SHORTEST = 16  # bytes of a line, on average: a file of line ends is no trace
+"""Maximum bytes of a line, a session of thousands of requests; parsed it may take 20 times that."""
+_SHORTEST = 16  # mean bytes per line: a file of empty lines is not a trace
 
-_MOST = 1 << 53  # what a double holds exactly: no length and no time is larger
+_MOST = 1 << 53  # largest exact integer in a double: no length or time is larger
 _POINTER = b"version https://git-lfs.github.com/spec/"
 _PAGE = re.compile(rb"\s*<(?:!doctype html|html)", re.IGNORECASE)
 _RESULTS = re.compile(rb"(?:\xef\xbb\xbf)?schema,run_id,|[^\n]*membench\.results/")
@@ -42,18 +43,18 @@ class Lines:
 
     @property
     def first(self) -> int:
-        """The number of the first line that is not blank; 0 if none is."""
+        """The number of the first line that is not blank; 0 if all are."""
         return next((number for number, line in enumerate(self.lines, 1) if line.strip()), 0)
 
     def fail(self, number: int, what: str, hint: str = "") -> NoReturn:
-        """Complain about line ``number`` (from 1)."""
+        """Raise a `TraceError` about line ``number`` (from 1)."""
         raise TraceError(f"{self.name}, line {number}: {what}", hint or _FORMS)
 
     def objects(self) -> Iterator[tuple[int, Mapping[str, Any]]]:
         """The JSON object of each line, with the line's number."""
         written = [number for number, line in enumerate(self.lines, 1) if line.strip()]
         if not written:
-            raise TraceError(f"{self.name}: the file is empty", "was it fetched to its end?")
+            raise TraceError(f"{self.name}: the file is empty", "was the download complete?")
         for number in written:
             yield number, self.parse(number, self.lines[number - 1])
 
@@ -65,19 +66,19 @@ class Lines:
             last = number == len(self.lines) > 1
             self.fail(number, "this is not JSON" + (": is the file cut off?" if last else ""))
         if not isinstance(found, dict):
-            self.fail(number, "this is no JSON object")
+            self.fail(number, "this is not a JSON object")
         return found
 
     def time(self, number: int, entry: Mapping[str, Any], key: str) -> float:
-        """``entry[key]``, a time of 0 or more."""
+        """``entry[key]``, a time of at least 0."""
         value = entry.get(key)
         numeric = type(value) is int or type(value) is float
-        if not numeric or value is None or not 0 <= value < _MOST:  # NaN is not either
+        if not numeric or value is None or not 0 <= value < _MOST:  # also rejects NaN
             self.fail(number, f"'{key}' must be a time of 0 or more, not {_shown(value)}")
         return float(value)
 
     def whole(self, number: int, entry: Mapping[str, Any], key: str) -> int:
-        """``entry[key]``, a whole number of 0 or more."""
+        """``entry[key]``, a whole number of at least 0."""
         value = entry.get(key)
         if type(value) is not int or not 0 <= value < _MOST:
             self.fail(number, f"'{key}' must be a whole number of 0 or more, not {_shown(value)}")
@@ -85,17 +86,17 @@ class Lines:
 
 
 def _shown(value: object) -> str:
-    """``value`` in a message: short, on one line, in ASCII."""
+    """``value`` for a message: short, on one line, in ASCII."""
     text = json.dumps(value) if value is not None else "nothing"
     return text if len(text) <= 40 else f"{text[:37]}..."
 
 
 def read_trace_bytes(path: Path) -> bytes:
-    """What is in ``path``, unpacked if it is packed with xz or gzip.
+    """The content of ``path``, decompressed if it is compressed with xz or gzip.
 
     Raises:
-        TraceError: it cannot be read, is damaged, packed otherwise, a pointer to a file that is
-            not here, or holds more than any trace.
+        TraceError: the file cannot be read, is damaged, has another compression, is a Git LFS
+            pointer, or is larger than any trace.
     """
     name = shown(path)
     try:
@@ -117,14 +118,16 @@ def read_trace_bytes(path: Path) -> bytes:
             "membench compare and report read it",
         )
     if data.startswith(_ZSTD):
-        raise TraceError(f"{name}: packed with zstd, which is not read", "unpack it: zstd -d FILE")
+        raise TraceError(
+            f"{name}: compressed with zstd, which is not supported", "decompress it: zstd -d FILE"
+        )
     if data.count(b"\n") > SMALL // _SHORTEST and data.count(b"\n") > len(data) // _SHORTEST:
-        raise TraceError(f"{name}: lines of {_SHORTEST} bytes and less, which no trace has")
+        raise TraceError(f"{name}: not a trace: its lines have {_SHORTEST} bytes or fewer")
     return data
 
 
 def as_utf8(content: bytes) -> bytes:
-    """Text without the mark of its code; PowerShell writes UTF-16."""
+    """UTF-8 text without a byte order mark; PowerShell writes UTF-16."""
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         content = content.decode("utf-16", "replace").encode("utf-8", "replace")
     return content.removeprefix(b"\xef\xbb\xbf")
@@ -134,9 +137,9 @@ def lines_of(data: bytes, name: str) -> list[bytes]:
     """The lines of ``data``.
 
     Raises:
-        TraceError: one is longer than any trace has.
+        TraceError: a line is longer than in any trace.
     """
     lines = data.splitlines()
     if len(max(lines, key=len, default=b"")) > MAX_LINE:
-        raise TraceError(f"{name}: a line of more than {about_size(MAX_LINE)}, which no trace has")
+        raise TraceError(f"{name}: not a trace: a line is longer than {about_size(MAX_LINE)}")
     return lines

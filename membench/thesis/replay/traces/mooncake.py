@@ -1,18 +1,17 @@
-"""The Mooncake form: one request a line, with the ids of its blocks.
+"""The Mooncake format: one request per line, with the ids of its blocks.
 
-Keys are `timestamp`, `input_length`, `output_length` and `hash_ids`; the last
-block of a request may be partial, so that there are ``ceil(input / block)`` ids. Traces
-that are recorded from engines name whole blocks only, ``floor(input / block)``.
-Variants that are read beside it:
+Keys are `timestamp`, `input_length`, `output_length` and `hash_ids`; the last block of a request
+may be partial, so there are ``ceil(input / block)`` ids. Traces recorded from engines list only
+whole blocks, ``floor(input / block)`` ids. Variants that are also read:
 
-- lines with a `chat_id` are Qwen-Bailian's: seconds instead of milliseconds, 16 tokens
-  a block instead of 512;
-- lines with a `block_size` say it themselves (kvcache-simulator's), and may have no
-  `timestamp`: the trace then has an order, but no times;
-- lines with a `session_id` and a `delay` (ms) instead of a `timestamp` come so long after
-  the request before them of their session;
+- lines with a `chat_id` (Qwen-Bailian): seconds instead of milliseconds, 16 tokens per block
+    instead of 512;
+- lines with a `block_size` (kvcache-simulator), which may have no `timestamp`: the trace then has
+    an order, but no times;
+- lines with a `session_id` and a `delay` (ms) instead of a `timestamp`: the request arrives that
+    long after the one before it in its session;
 - ids are whole numbers below 2^64, or strings (hashes in hexadecimal digits);
-- Dynamo's other names of the keys: `created_time`, `delay_ms`, `input_tokens`, `output_tokens`.
+- Dynamo's alternative key names: `created_time`, `delay_ms`, `input_tokens`, `output_tokens`.
 """
 
 from __future__ import annotations
@@ -32,8 +31,8 @@ from membench.thesis.replay.traces.numbering import numbered, runs_of
 BLOCK_TOKENS = 512
 BAILIAN_BLOCK_TOKENS = 16
 _MOST_ID = 2**64 - 1
-_SPARSE = 4  # ids of which less than one in so many is used are numbered anew
-_PRECISE = 1e3  # milliseconds a second
+_SPARSE = 4  # ids are renumbered if fewer than one in this many is used
+_PRECISE = 1e3  # milliseconds per second
 _ALIASES = {
     "created_time": "timestamp",
     "delay_ms": "delay",
@@ -44,7 +43,7 @@ _ALIASES = {
 
 @dataclass
 class _Columns:
-    """What the lines say, line by line."""
+    """The values of all lines, column by column."""
 
     arrival: array[float] = field(default_factory=lambda: array("d"))
     prompt: array[int] = field(default_factory=lambda: array("q"))
@@ -56,7 +55,7 @@ class _Columns:
 
 
 def read(lines: Lines, block_tokens: int | None = None) -> Trace:
-    """The trace in ``lines``; raises `TraceError` with the line and what is wrong with it."""
+    """The trace in ``lines``; raises `TraceError` with the line number and the fault."""
     columns = _Columns()
     clock: _Clock | None = None
     bailian = False
@@ -106,7 +105,7 @@ def read(lines: Lines, block_tokens: int | None = None) -> Trace:
 
 
 class _Clock:
-    """When each line's request came, by its time or by the delay in its session."""
+    """The arrival time of each line's request, from its timestamp or the delay in its session."""
 
     def __init__(self, lines: Lines, first: Mapping[str, Any]) -> None:
         self.lines = lines
@@ -119,7 +118,7 @@ class _Clock:
         lines = self.lines
         if not self.timed:
             if "timestamp" in entry:
-                lines.fail(number, "a 'timestamp', where the first line has none")
+                lines.fail(number, "has a 'timestamp', but the first line has none")
             columns.arrival.append(0.0)
             return
         if not self.sessions:
@@ -146,18 +145,18 @@ class _Clock:
 
 
 def _check_size(lines: Lines, number: int, entry: Mapping[str, Any], columns: _Columns) -> None:
-    """One block size in the whole file, where it says one."""
+    """Check that the file has one block size throughout, if it gives one."""
     if "block_size" not in entry:
         return
     size = lines.whole(number, entry, "block_size")
     if not size or (columns.block and size != columns.block):
-        expected = columns.block or "some"
-        lines.fail(number, f"blocks of {size} tokens, where {expected} are expected")
+        expected = columns.block or "1 or more"
+        lines.fail(number, f"blocks of {size} tokens instead of {expected}")
     columns.block = size
 
 
 def _ids(lines: Lines, named: list[list[Any]]) -> Ints:
-    """All ids after each other; if they are hashes, numbered anew in the order of first use."""
+    """All ids in one array; hashes are renumbered in the order of their first use."""
     flat = list(chain.from_iterable(named))
     if not flat:
         raise TraceError(f"{lines.name}: no request has a block")
@@ -170,7 +169,7 @@ def _ids(lines: Lines, named: list[list[Any]]) -> Ints:
                 if type(value) is not int or not 0 <= value <= _MOST_ID:
                     lines.fail(
                         number,
-                        f"a block id must be a whole number from 0 to {_MOST_ID}, or all are "
+                        f"a block id must be a whole number from 0 to {_MOST_ID}, or all must be "
                         "strings",
                     )
     hashes = np.array(flat, np.uint64)
@@ -185,7 +184,7 @@ def _numbered_words(words: list[str]) -> Ints:
 
 
 def _check_blocks(lines: Lines, prompts: Ints, counts: Ints, size: int) -> bool:
-    """Whether whole blocks alone have ids; complains where neither form fits ``size``."""
+    """Whether only whole blocks have ids; raises if neither convention fits ``size``."""
     wrong = np.flatnonzero(-(-prompts // size) != counts)
     if not wrong.size:
         return False
@@ -197,7 +196,7 @@ def _check_blocks(lines: Lines, prompts: Ints, counts: Ints, size: int) -> bool:
 
 
 def _fitting(prompts: Ints, counts: Ints) -> str:
-    """A hint: the block sizes that all requests agree with, the last block partial or left out."""
+    """A hint: block sizes consistent with all requests, with a partial last block or without it."""
     some = counts > 0
     if not some.any():
         return "no block size fits all lines: is the file damaged?"

@@ -1,4 +1,4 @@
-"""Ids of any kind as small whole numbers, in the order of their first use."""
+"""Ids of any type as small whole numbers, in the order of their first use."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from membench.thesis.replay.trace import Ints
 def numbered(ids: NDArray[Any]) -> Ints:
     """[n] equal numbers for equal ``ids``, from 0 in the order of first use.
 
-    What follows each other when it is first used is consecutive then: runs of ids.
+    Ids that follow each other at their first use get consecutive numbers, which form runs.
     """
     _, firsts, places = np.unique(ids, return_index=True, return_inverse=True)
     fresh = np.empty(firsts.size, np.int64)
@@ -26,11 +26,11 @@ def runs_of(ids: Ints, bounds: Ints) -> tuple[Ints, Ints, Ints]:
     """Requests as runs of consecutive ids.
 
     Args:
-        ids: [n] of all requests after each other.
-        bounds: [k + 1] where each request begins.
+        ids: [n] ids of all requests, one request after the other.
+        bounds: [k + 1] the start of each request.
 
     Returns:
-        offsets [k + 1], first [m], last [m], as `Trace` has them.
+        offsets [k + 1], first [m], last [m], as in `Trace`.
     """
     begins = np.ones(ids.size, np.bool_)
     begins[1:] = np.diff(ids) != 1

@@ -1,7 +1,7 @@
-"""Traces of objects: libCacheSim's CSV and oracleGeneral, and tables that name no blocks.
+"""Traces of objects: libCacheSim's CSV and oracleGeneral; tables without block ids are rejected.
 
-An object is a request of one block. Such traces have no tokens, so that they are
-counted by blocks alone; sizes of objects are not used.
+Each access to an object is a request of one block. Such traces have no tokens, so hits are counted
+in blocks; object sizes are ignored.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _LARGEST = 2**64 - 1
 
 
 def is_binary(name: str) -> bool:
-    """Whether a file of this name is libCacheSim's oracleGeneral."""
+    """Whether the file ``name`` is in libCacheSim's oracleGeneral format."""
     return "oraclegeneral" in name.lower()
 
 
@@ -36,11 +36,11 @@ def read_binary(content: bytes, name: str) -> Trace:
     """The trace in ``content``: records of time (s), id, size and next access.
 
     Raises:
-        TraceError: the file is cut off or empty, or its times go back.
+        TraceError: the file is truncated or empty, or its times decrease.
     """
     if not content or len(content) % _RECORD.itemsize:
         raise TraceError(
-            f"{name}: {len(content)} bytes are no records of {_RECORD.itemsize} bytes",
+            f"{name}: {len(content)} bytes are not whole records of {_RECORD.itemsize} bytes",
             "an oracleGeneral file of libCacheSim is expected: is it cut off?",
         )
     records = np.frombuffer(content, _RECORD)
@@ -56,16 +56,16 @@ def is_table(lines: Lines) -> bool:
 
 
 def read_table(lines: Lines) -> Trace:
-    """The trace in a table with a time and an id of an object.
+    """The trace in a table with columns for time and object id.
 
     Raises:
-        TraceError: it has lengths but no ids, or a line that does not fit.
+        TraceError: it has lengths but no ids, or a malformed line.
     """
     names = [cell.strip().strip('"').lower() for cell in _cells(lines, lines.first)]
     if any(name in names for name in _LENGTHS):
         raise TraceError(
             f"{lines.name}: this trace has lengths but no block ids: nothing to replay",
-            "hit rates need to know which blocks requests share: docs/kv-tier.md says how to "
+            "hit rates depend on the blocks that requests share; docs/kv-tier.md shows how to "
             "record them from an engine",
         )
     head = any(name in names for name in (*_TIMES, *_IDS))
@@ -73,8 +73,8 @@ def read_table(lines: Lines) -> Trace:
     key = next((names.index(name) for name in _IDS if name in names), None if head else 1)
     if key is None:
         raise TraceError(
-            f"{lines.name}: this table names no column of object ids",
-            "expected is libCacheSim's form: time,obj_id,size",
+            f"{lines.name}: this table has no column of object ids",
+            "the columns of libCacheSim are expected: time,obj_id,size",
         )
     arrival: list[float] = []
     ids: list[object] = []
@@ -83,7 +83,7 @@ def read_table(lines: Lines) -> Trace:
             continue
         cells = _cells(lines, number)
         if len(cells) <= max(key, time or 0):
-            lines.fail(number, f"{len(cells)} values, where {max(key, time or 0) + 1} are expected")
+            lines.fail(number, f"{len(cells)} values instead of at least {max(key, time or 0) + 1}")
         arrival.append(_time(lines, number, cells[time]) if time is not None else float(number))
         word = cells[key].strip()
         whole = word.isascii() and word.isdigit() and int(word[:25]) <= _LARGEST

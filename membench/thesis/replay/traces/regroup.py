@@ -1,4 +1,4 @@
-"""A trace in larger blocks: several of its blocks as one."""
+"""A trace in larger blocks, each of several original blocks."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ from membench.thesis.replay.trace import Ints, Trace, TraceError
 from membench.thesis.replay.traces.numbering import numbered, runs_of
 
 _MOST_BLOCKS = 2**28
-"""References to blocks that are expanded one by one: 2 GiB of ids."""
+"""Maximum number of references that are expanded one by one: 2 GiB of ids."""
 _STEP = np.uint64(0x9E3779B97F4A7C15)
 _MIX = np.uint64(0xBF58476D1CE4E5B9)
 
 
 def regrouped(trace: Trace, block_tokens: int) -> Trace:
-    """``trace`` with blocks of ``block_tokens``, a multiple of those it has.
+    """``trace`` with blocks of ``block_tokens``, a multiple of its present block size.
 
-    A large block is the sequence of the small ones in it, so that two are equal if all of
-    them are. The last of a request may be partial, as the trace's own may; where only
-    whole blocks have an id, a large block that is not whole has none either.
+    A large block is a sequence of small blocks; two are equal if all their small blocks are. The
+    last large block of a request may be partial, as in the original; if only whole blocks have an
+    id, a partial large block has none.
 
     Raises:
-        TraceError: not a multiple, or more references than memory should hold.
+        TraceError: it is not a multiple, or there are more references than the memory limit allows.
     """
     size = trace.block_tokens
     if not size:
         raise TraceError(
             f"{trace.name}: its blocks are objects without tokens, which cannot be regrouped",
-            "leave --block-tokens out",
+            "omit --block-tokens",
         )
     if block_tokens % size or block_tokens < size:
         raise TraceError(
             f"{trace.name}: the trace has blocks of {size} tokens, not of {block_tokens}: they "
             "cannot be cut",
-            f"take a multiple of {size}, or leave --block-tokens out",
+            f"use a multiple of {size}, or omit --block-tokens",
         )
     if block_tokens == size:
         return trace
@@ -59,9 +59,9 @@ def regrouped(trace: Trace, block_tokens: int) -> Trace:
 
 
 def _numbered(trace: Trace, keys: NDArray[np.uint64], bounds: Ints) -> Ints:
-    """[g] small numbers of the groups: of each session on its own where ids are private.
+    """[g] small numbers of the groups, separate for each session if ids are private.
 
-    Many short sorts are faster than a long one.
+    Many short sorts are faster than one long sort.
     """
     session = trace.session
     if not trace.private or (np.diff(session) < 0).any():
@@ -73,7 +73,7 @@ def _numbered(trace: Trace, keys: NDArray[np.uint64], bounds: Ints) -> Ints:
 
 
 def _keys(trace: Trace, counts: Ints, groups: Ints, many: int) -> NDArray[np.uint64]:
-    """[g] a 64-bit hash of the blocks of each group, its session's where ids are private."""
+    """[g] a 64-bit hash of the blocks of each group, and of its session if ids are private."""
     lengths = trace.last - trace.first + 1
     ends = np.cumsum(lengths)
     ids = np.arange(int(lengths.sum())) - np.repeat(ends - lengths - trace.first, lengths)
@@ -96,7 +96,7 @@ def _keys(trace: Trace, counts: Ints, groups: Ints, many: int) -> NDArray[np.uin
 
 
 def _mixed(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """A bijection that spreads neighbours (splitmix64)."""
+    """A bijection that spreads neighbouring values (splitmix64)."""
     with np.errstate(over="ignore"):
         values = values + _STEP
         values = (values ^ (values >> np.uint64(30))) * _MIX
