@@ -23,6 +23,10 @@ SAMPLES_KEPT = 512
 _ONE = r"[0-9]++(?:\.[0-9]++)?+(?:e[+-]?[0-9]++)?+"
 _NUMBER = re.compile(_ONE, re.IGNORECASE)
 _NUMBERS = re.compile(rf"{_ONE}(?:;{_ONE})*+", re.IGNORECASE)
+_PLAIN = r"[0-9]{1,15}+(?:\.[0-9]{1,15}+)?+(?:[eE][+-]?[0-9]{1,2}+)?+"
+"""A number that a float can hold: at most 1e15 times 1e99."""
+_PLAIN_ROUND = rf"(?:{_PLAIN}(?:;{_PLAIN}){{0,{SAMPLES_KEPT - 1}}}+)?+"
+_PLAIN_SAMPLES = re.compile(rf"{_PLAIN_ROUND}(?:\|{_PLAIN_ROUND})*+")
 _WHOLE = re.compile(r"[1-9][0-9]*")
 _LOOKS_LIKE_A_NUMBER = re.compile(r"[0-9]+(?:e[0-9]+)?", re.IGNORECASE)
 _KEY = re.compile(r"[a-z0-9_]+")
@@ -153,16 +157,34 @@ def _write_samples(rounds: tuple[tuple[float, ...], ...]) -> str:
 def _sample_texts(samples: Sequence[float]) -> str:
     """`sample_text` of each, made in one go: there may be thousands."""
     text = ";".join(["%.7g"] * len(samples)) % tuple(samples)
-    if text.count(".") == len(samples):  # each has one or none
+    points = text.count(".")
+    if points == len(samples):  # each has one or none
         return text
+    if not points and "e" not in text:
+        return text.replace(";", ".0;") + ".0"
     return ";".join(
-        one if "." in one else _with_point(one) if "e" in one else f"{one}.0"
-        for one in text.split(";")
+        [
+            one if "." in one else _with_point(one) if "e" in one else f"{one}.0"
+            for one in text.split(";")
+        ]
     )
 
 
 def _read_samples(cell: str) -> tuple[tuple[float, ...], ...]:
     return tuple(_read_numbers(samples) if samples else () for samples in cell.split("|"))
+
+
+def are_plain_samples(cell: str) -> bool:
+    """Whether ``cell`` is valid samples, as can be seen without reading the numbers.
+
+    False also if it takes a closer look: at very long numbers, or large exponents.
+    """
+    return _PLAIN_SAMPLES.fullmatch(cell) is not None
+
+
+def rounds_of_samples(cell: str) -> int:
+    """Of how many rounds ``cell`` holds the samples."""
+    return cell.count("|") + 1 if cell else 0
 
 
 def _are_samples(rounds: Any) -> bool:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from functools import lru_cache
 from operator import itemgetter
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from membench.core.errors import SchemaError, UsageError
 from membench.core.terms import (
@@ -170,6 +170,34 @@ class Row:
         return self.backend.startswith("import:")
 
 
+_SAMPLES_CELL = "_samples"
+"""Key in the `vars` of a row for its cell of samples, until somebody asks for the samples."""
+
+
+class _SamplesOnDemand:
+    """The samples of a row that was read: most readers need none of the many thousands.
+
+    No data descriptor, so that samples that a row was made with, or that were parsed, come first.
+    """
+
+    def __get__(self, row: Row | None, _owner: type[Row]) -> tuple[tuple[float, ...], ...]:
+        cell = None if row is None else vars(row).get(_SAMPLES_CELL)
+        if cell is None:
+            return ()
+        samples: tuple[tuple[float, ...], ...] = _KINDS["samples"].read(cell)
+        vars(row)["samples"] = samples
+        del vars(row)[_SAMPLES_CELL]
+        return samples
+
+
+Row.samples = _SamplesOnDemand()  # type: ignore[assignment]
+
+
+def _rounds_of_samples(row: Row) -> int:
+    cell = None if "samples" in vars(row) else vars(row).get(_SAMPLES_CELL)
+    return len(row.samples) if cell is None else cells.rounds_of_samples(cell)
+
+
 def array_bytes(case: str, detail: Mapping[str, str], size_bytes: int | None) -> int | None:
     """Bytes of each array of ``case``, whose row has that detail and working set."""
     sizes = [part[5:] for part in case.split("/") if part.startswith("size=")]
@@ -253,8 +281,8 @@ _RULES = (
         "samples",
         lambda row: (
             row.status is not Status.OK
-            or not (row.samples and row.round_values)
-            or len(row.samples) == len(row.round_values)
+            or not row.round_values
+            or _rounds_of_samples(row) in (0, len(row.round_values))
         ),
         "are not of as many rounds as there are round values",
     ),
@@ -268,23 +296,66 @@ _RULES = (
 
 _OWN = ("case", "value", "n", "round_values", "spread", "min", "max", "samples", "detail", "reason")
 """Columns in which the rows of one run differ; most rows share the values of all others."""
+_OWN_BUT_SAMPLES = tuple(name for name in _OWN if name != "samples")
 
 _SHARED = tuple(name for name in _KINDS if name not in _OWN)
 _shared = itemgetter(*_SHARED)
 _PLACE_OF_OWN = tuple((COLUMNS.index(name), name, _KINDS[name]) for name in sorted(_OWN))
 
 
+_OF_RUN = frozenset(
+    ("schema", "run_id", "machine", "device", "driver", "cuda", "membench", "kernel", "started")
+)
+"""Columns that are the same in a whole run; the other shared ones recur in every run."""
+
+
+class _Group(NamedTuple):
+    """Shared columns that are read, judged and written together; ``pick`` takes theirs."""
+
+    names: tuple[str, ...]
+    pick: Callable[[Sequence[Any]], tuple[Any, ...]]
+
+
+def _group(names: Iterable[str]) -> _Group:
+    names = tuple(names)
+    return _Group(names, itemgetter(*map(_SHARED.index, names)))
+
+
+_GROUPS = (
+    _group(name for name in _SHARED if name in _OF_RUN),
+    _group(name for name in _SHARED if name not in _OF_RUN),
+)
+
+
 @lru_cache(maxsize=512)
-def _shared_cells(values: tuple[Any, ...], _types: tuple[type, ...]) -> list[str]:
+def _shared_cells(values: tuple[Any, ...], types: tuple[type, ...]) -> list[str]:
     """The cells of a row with the shared columns ``values``, empty in its own columns."""
-    cells = dict(zip(_SHARED, values, strict=True))
-    return [_KINDS[name].to_cell(cells[name]) if name in cells else "" for name in COLUMNS]
+    cells: dict[str, str] = {}
+    for names, pick in _GROUPS:
+        cells.update(zip(names, _group_cells(names, pick(values), pick(types)), strict=True))
+    return [cells.get(name, "") for name in COLUMNS]
 
 
 @lru_cache(maxsize=512)
-def _shared_fault(values: tuple[Any, ...], _types: tuple[type, ...]) -> tuple[str, str]:
+def _group_cells(
+    names: tuple[str, ...], values: tuple[Any, ...], _types: tuple[type, ...]
+) -> list[str]:
+    return [_KINDS[name].to_cell(value) for name, value in zip(names, values, strict=True)]
+
+
+@lru_cache(maxsize=512)
+def _shared_fault(values: tuple[Any, ...], types: tuple[type, ...]) -> tuple[str, str]:
     """The first shared column with an invalid value, and the reason; else empty texts."""
-    return _first_fault(dict(zip(_SHARED, values, strict=True)), _SHARED)
+    faults = [_group_fault(names, pick(values), pick(types)) for names, pick in _GROUPS]
+    found = [fault for fault in faults if fault[0]]
+    return min(found, key=lambda fault: _SHARED.index(fault[0]), default=("", ""))
+
+
+@lru_cache(maxsize=512)
+def _group_fault(
+    names: tuple[str, ...], values: tuple[Any, ...], _types: tuple[type, ...]
+) -> tuple[str, str]:
+    return _first_fault(dict(zip(names, values, strict=True)), names)
 
 
 def _first_fault(values: Mapping[str, Any], names: Sequence[str]) -> tuple[str, str]:
@@ -302,7 +373,7 @@ def _fault(name: str, value: Any) -> str:
 
 def to_cells(row: Row) -> list[str]:
     """The cells of ``row`` in the order of `COLUMNS`; free text cleaned by `ascii_line`."""
-    values = vars(row)
+    values = {**vars(row), "samples": row.samples}
     shared = _shared(values)
     try:
         cells = _shared_cells(shared, tuple(map(type, shared))).copy()
@@ -322,20 +393,36 @@ def from_cells(cells_by_name: Mapping[str, str]) -> Row:
     get = cells_by_name.get
     name, fault, values = _read_shared(tuple([get(name, "") for name in _SHARED]))
     own: dict[str, Any] = {}
+    samples = get("samples", "")
+    later = bool(samples) and cells.are_plain_samples(samples)
     if not fault:
-        name, fault, own = _read(_OWN, [get(name, "") for name in _OWN])
+        names = _OWN_BUT_SAMPLES if later else _OWN
+        name, fault, own = _read(names, [get(name, "") for name in names])
     if fault:  # the first in the order of the columns is named
         name, fault, _ = _read(COLUMNS, [get(name, "") for name in COLUMNS])
         raise _refused(get("case", ""), name, fault)
     row = object.__new__(Row)
     vars(row).update(values, **own)
+    if later:
+        vars(row)[_SAMPLES_CELL] = samples
     return row
 
 
 @lru_cache(maxsize=512)
 def _read_shared(found: tuple[str, ...]) -> tuple[str, str, dict[str, Any]]:
     """`_read` of the cells of a row in the columns that most rows of a run share."""
-    return _read(_SHARED, found)
+    values: dict[str, Any] = {}
+    for names, pick in _GROUPS:
+        name, fault, read = _read_group(names, pick(found))
+        if fault:
+            return name, fault, {}
+        values |= read
+    return "", "", values
+
+
+@lru_cache(maxsize=512)
+def _read_group(names: tuple[str, ...], found: tuple[str, ...]) -> tuple[str, str, dict[str, Any]]:
+    return _read(names, found)
 
 
 def _read(names: Sequence[str], found: Sequence[str]) -> tuple[str, str, dict[str, Any]]:
@@ -361,7 +448,9 @@ def check(row: Row) -> None:
     except TypeError:
         name, fault = _first_fault(values, _SHARED)
     if not fault:
-        name, fault = _first_fault(values, _OWN)
+        # Samples that are still a cell were found valid when it was read.
+        own = _OWN if "samples" in values else _OWN_BUT_SAMPLES
+        name, fault = _first_fault(values, own)
     if fault:
         raise _refused(row.case, name, fault)
     for rule in _RULES:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import csv
+import io
 import os
+import pickle
 import string
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -20,7 +24,7 @@ from membench.core.files import atomic_write
 from membench.core.terms import BETTER, FLAGS, UNIT, BytesConvention, Metric, Stat, Status, Tier
 from membench.results.rows import relative_spread
 from membench.results.schema import COLUMNS, Row, normal, to_cells
-from membench.results.table import read_rows, write_rows
+from membench.results.table import parse_rows, read_rows, to_csv, write_rows
 
 MakeRow = Callable[..., Row]
 
@@ -86,6 +90,29 @@ def test_round_trip_is_exact_and_the_bytes_stay(
     assert first.isascii()
     assert b"\r" not in first
     assert read_rows(path) == back
+
+
+@given(st.lists(valid_rows(), min_size=1, max_size=3, unique_by=lambda row: row.key))
+def test_the_bytes_are_those_of_the_csv_module(rows: list[Row]) -> None:
+    expected = io.StringIO()
+    csv.writer(expected, lineterminator="\n").writerows([COLUMNS, *map(to_cells, rows)])
+    assert to_csv(rows).decode("ascii") == expected.getvalue()
+
+
+def test_samples_that_nobody_asked_for_are_equal_copied_and_written(make_row: MakeRow) -> None:
+    made = make_row(samples=((1.5, 2.0), (3.0,), ()), round_values=(1.0, 2.0, 3.0))
+    made = replace(made, rounds=3, value=2.0, spread=relative_spread((1.0, 2.0, 3.0)))
+    text = to_csv([made]).decode("ascii")
+
+    def read() -> Row:
+        return parse_rows(text)[0]
+
+    assert read() == read() == made
+    assert replace(read(), n=7).samples == made.samples
+    assert pickle.loads(pickle.dumps(read())) == made
+    assert copy.copy(read()).samples == made.samples
+    assert replace(read(), samples=()).samples == ()
+    assert to_csv([read()]).decode("ascii") == text
 
 
 def test_pandas_reads_the_same_cells(tmp_path: Path, make_row: MakeRow) -> None:
