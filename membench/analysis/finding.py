@@ -23,7 +23,7 @@ from membench.core.units import about_size
 
 SINGLE_ROUND_CONFIDENCE = 0.99
 """Confidence for samples of one round: stricter, because they do not show noise between rounds."""
-SEVERAL_RUNS = f"measure {VALUES_NEEDED} runs a side or more, in turns (A B B A ...)"
+SEVERAL_RUNS = f"measure at least {VALUES_NEEDED} runs per side, alternately (A B B A ...)"
 
 
 @dataclass(frozen=True, slots=True)

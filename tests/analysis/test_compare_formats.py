@@ -106,9 +106,9 @@ def test_the_screen_says_it_all(capsys: pytest.CaptureFixture[str], old: Path, n
         r"^1 skipped in old: needs a \| GPU\n  smem/read$",
         r"^new against old: 6 rows: 1 better, 1 worse, 1 same, 2 unclear, 1 n/a$",
         r"^5 cases in common; thresholds 3% bandwidth, 10% ssd \(default\)$",
-        r"^2 unclear: measure 4 runs a side or more, in turns \(A B B A \.\.\.\)$",
+        r"^2 unclear: measure at least 4 runs per side, alternately \(A B B A \.\.\.\)$",
         r"^1 noisy: the spread between rounds is above the threshold, up to 14\.8%",
-        r"^one run per side: offsets between runs cannot be seen; measure 4 runs a side or more",
+        r"^one run per side: offsets between runs cannot be seen; measure at least 4 runs per side",
     ):
         assert re.search(pattern, out, re.MULTILINE), (pattern, out)
 
@@ -230,7 +230,7 @@ def test_json(capsys: pytest.CaptureFixture[str], old: Path, new: Path) -> None:
     few = by_case["ssd/read", "p99"][1]["against_reference"]
     assert (few["reason"], few["ci"], few["settle"]) == (
         *("too-few-values", None),
-        "measure 4 runs a side or more, in turns (A B B A ...)",
+        "measure at least 4 runs per side, alternately (A B B A ...)",
     )
     assert by_case["smem/read", "median"][1] == {
         "label": "new",
