@@ -252,7 +252,7 @@ def test_the_cheapest_place_over_the_gap() -> None:
         Band("ssd", 10.0, 40.0),
         Band("recompute", 40.0, float("inf")),
     )
-    with pytest.raises(ValueError, match="no tier"):
+    with pytest.raises(ValueError, match="no places"):
         economics.cheapest_bands([], 1.0)
 
 
