@@ -51,7 +51,7 @@ def run(
         holds them), ``wall`` (seconds by activity).
 
     Raises:
-        MembenchError: the error of the command line, as one line and a hint.
+        MembenchError: an error that would end the command, with the same message and hint.
     """
     options = RunOptions(
         profile=profile,
@@ -127,7 +127,7 @@ def compare(
         and all of it as a data frame by ``to_frame()``.
 
     Raises:
-        MembenchError: the error of the command line, as one line and a hint.
+        MembenchError: an error that would end the command, with the same message and hint.
     """
     from membench.analysis.comparison import compare as compare_sides
     from membench.analysis.history.offsets import offsets_of
@@ -165,7 +165,7 @@ def history(
         the expected range of the next run.
 
     Raises:
-        MembenchError: the error of the command line, as one line and a hint.
+        MembenchError: an error that would end the command, with the same message and hint.
     """
     from membench.analysis.history.reading import read_history
     from membench.analysis.history.summary import history_of

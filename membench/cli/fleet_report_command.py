@@ -39,7 +39,7 @@ def _findings(ctx: click.Context, param: click.Parameter, value: str | None) -> 
     metavar="|".join((*PRESETS, "FILE")),
     default="default",
     show_default=True,
-    help="Thresholds for slower than the median; FILE is a TOML file with thresholds.",
+    help="Thresholds: how much slower than the median counts as slow; FILE is a TOML file.",
 )
 @click.option(
     "--format",

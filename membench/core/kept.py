@@ -1,4 +1,4 @@
-"""What took long to compute, kept on disk by the digest of everything that it follows from.
+"""Results that took long to compute, kept on disk under a digest of all their inputs.
 
 The cache only saves time: what is damaged, cannot be written, or lies where another user could
 have put it is computed again.  See `membench.core.cache_dir` for where it is.

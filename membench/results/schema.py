@@ -156,7 +156,7 @@ class Row:
 
     @property
     def array_bytes(self) -> int | None:
-        """Bytes of each of its arrays: the size in its case id, or what `auto` was there."""
+        """Bytes of each of its arrays: the size in its case id, or the value of `auto`."""
         return array_bytes(self.case, self.detail, self.size_bytes)
 
     @property

@@ -221,7 +221,7 @@ class _Scene:
         )
 
     def _reached(self) -> float:
-        """GB/s of the traffic without pauses, where the peak is unknown."""
+        """GB/s of the traffic without pauses; used as the peak if that is unknown."""
         self._pause = 0
         if reached := max(self._run(IDLE_SAMPLES, loaded=True).bandwidths):
             return reached

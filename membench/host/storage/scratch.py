@@ -335,8 +335,8 @@ def _lay_out(fd: int, directory: Path, size: int, seed: int) -> float:
 def _write_all(fd: int, size: int, content: Content) -> float:
     """Write ``size`` bytes directly; return the share that was dirtied in the page cache.
 
-    The median over the first chunks, each less what other processes dirty in an equal time after
-    it.
+    It is the median over the first chunks. From a share of at least `CACHED`, the pages are
+    subtracted that are dirtied in an equally long wait after the chunk, by other processes.
     """
     direct = os.open(f"/proc/self/fd/{fd}", os.O_WRONLY | os.O_DIRECT | os.O_CLOEXEC)
     view = memoryview(_pages(CHUNK))

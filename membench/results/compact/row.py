@@ -148,7 +148,7 @@ class Measurement(NamedTuple):
 
     @property
     def array_bytes(self) -> int | None:
-        """Bytes of each of its arrays: the size in its case id, or what `auto` was there."""
+        """Bytes of each of its arrays: the size in its case id, or the value of `auto`."""
         return array_bytes(self.case, self.detail, self.common.size_bytes)
 
     @property

@@ -241,7 +241,7 @@ def compress_ratios(text: Text) -> list[int]:
 
 
 def _compressed(text: Text) -> tuple[LayerGroup, ...]:
-    """DeepSeek V4: one latent per `ratio` tokens, raw last tokens, and an index at ratio 4."""
+    """DeepSeek V4: one latent per `ratio` tokens, last tokens raw; ratio 4 has an index too."""
     ratios = Counter(compress_ratios(text))
     layers = ratios.total()
     width, rotary = number(text, "head_dim"), number(text, "qk_rope_head_dim", default=0)

@@ -43,7 +43,7 @@ class Touches:
         number: [n] index of the request in the trace.
         offsets: [n + 1] request i has the runs ``offsets[i]`` to ``offsets[i + 1] - 1``.
         first, last: [m] the keys of a run, inclusive; no request has a key twice.
-        again: the repeated blocks of the requests.
+        again: blocks that a request names more than once; they are not in the runs.
     """
 
     number: Ints
