@@ -113,7 +113,7 @@ def command(
       membench check today.csv --expect last-week.csv --strict
       membench check results/mybox/today.csv --expect history
 
-    Exit codes: 0 right, 1 error, 2 usage, 3 not right.
+    Exit codes: 0 nothing failed (--strict: and all was judged), 1 error, 2 usage, 3 not right.
     """  # noqa: D301 - click needs the character \b to keep the following lines apart
     from membench.core.errors import UsageError
 

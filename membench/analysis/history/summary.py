@@ -43,6 +43,10 @@ _OFTEN = 0.9  # minimum share of runs with the case, relative to the tier's most
 _PAIRED = 500  # newest runs that are used
 
 
+_FEWEST = 10
+"""Values from which on a band of nine in ten can leave one out."""
+
+
 @dataclass(frozen=True)
 class Level:
     """A stretch of runs without a change.
@@ -117,8 +121,8 @@ class HistoryLine:
 
     @property
     def outside(self) -> bool:
-        """Whether the latest value is outside the noise band."""
-        return not self.level.low <= self.latest <= self.level.high
+        """Whether the latest value is outside the noise band; False with too few runs for one."""
+        return len(self.values) >= _FEWEST and not self.level.low <= self.latest <= self.level.high
 
 
 @dataclass(frozen=True)

@@ -19,12 +19,17 @@ _DIGITS = 16
 
 
 def card(
-    outcome: RunOutcome, found: Sequence[JudgedRung], sentence: str, references: Sequence[str]
+    outcome: RunOutcome,
+    found: Sequence[JudgedRung],
+    sentence: str,
+    references: Sequence[str],
+    quality: str,
 ) -> tuple[str, ...]:
     """A table with one column per tier, the sentence on a served model, and command and hash.
 
     Args:
         references: the references of the tiers; empty if there are none.
+        quality: the data quality and the flags of the rows.
 
     Raises:
         OSError: the results file cannot be read.
@@ -33,13 +38,14 @@ def card(
     digest = hashlib.sha256(outcome.csv.read_bytes()).hexdigest()[:_DIGITS]
     verdicts = map(_verdict, found) if references else ["no reference"] * len(found)
     command = " ".join(map(shell_word, outcome.plan.argv)) or "membench run"
+    origin = f"{code(command)}, membench {escaped(outcome.plan.software)}, results {code(digest)}"
     return (
         _row([outcome.plan.machine, *(rung_text(one.rung) for one in found)]),
         _row(["---"] * (1 + len(found)), plain=True),
         _row(["measured", *(_measured(one.rung) for one in found)]),
         _row([f"against {', '.join(references)}" if references else "verdict", *verdicts]),
         f"- {escaped(sentence)}",
-        f"- {code(command)}, membench {escaped(outcome.plan.software)}, results {code(digest)}",
+        f"- {origin}, {escaped(quality)}",
     )
 
 

@@ -34,6 +34,8 @@ NOISY_SHARE = 0.25
 _FAILURES = 3
 """Maximum number of named failures of a check; `membench check` names all."""
 
+_ALWAYS = frozenset({"noisy", "single-round"})
+"""Flags that are shown beside a tier's values even if every row has them."""
 _GRADES = {
     Grade.NONE: "none",
     Grade.CITED: "cited",
@@ -79,7 +81,9 @@ def print_outcome(
     _print_files(console, outcome, found, check)
     if paste and found.rows:
         console.print()
-        for line in card(outcome, tiers, sentence, check.references if check is not None else ()):
+        references = check.references if check is not None else ()
+        remarks = ", ".join(filter(None, (_GRADES[found.grade], *found.flags)))
+        for line in card(outcome, tiers, sentence, references, f"data quality {remarks}"):
             console.print(Text(line), soft_wrap=True)
 
 
@@ -90,7 +94,7 @@ def _print_judged(
     tiers: Sequence[JudgedRung],
 ) -> None:
     """Print the tiers, their references, and the failures."""
-    print_tiers(console, tiers, flags_of_all(outcome.rows))
+    print_tiers(console, tiers, flags_of_all(outcome.rows) - _ALWAYS)
     if check is not None:
         console.print(Text(_held(check), "dim"))
         for failure in failures(check, Requirements())[:_FAILURES]:

@@ -43,7 +43,7 @@ def print_cases(
         console.print()
     print_grouped(console, "cannot run here", by_reason, whole=everything)
     if not everything and any(len(several) > LISTED for several in by_reason.values()):
-        console.print(Text("--all names them", "dim"))
+        console.print(Text("membench list --all names them", "dim"))
 
 
 def print_families(console: Console, plan: Plan, benches: Mapping[str, Bench]) -> None:

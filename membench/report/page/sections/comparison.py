@@ -25,7 +25,7 @@ from membench.report.page.document import (
 )
 from membench.report.page.document import Line as Cells
 from membench.report.page.runs import ReportSource
-from membench.report.page.sections.words import FACTS, METRICS
+from membench.report.page.sections.words import FACTS, METRICS, SHORT
 from membench.report.plots import forest
 from membench.report.screens.blocks import full_name
 from membench.report.screens.compare.cells import counts_text, ratio_text, verdict_text
@@ -97,8 +97,8 @@ def _table(comparison: Comparison, block: CompareBlock) -> Table:
 
 
 def _title(block: CompareBlock) -> str:
-    """The title of a table: ``Ddr bandwidth, GB/s (higher is better)``."""
-    tier, metric = str(block.block.tier).capitalize(), _METRICS[block.block.metric]
+    """The title of a table: ``DDR bandwidth, GB/s (higher is better)``."""
+    tier, metric = SHORT.get(block.block.tier, str(block.block.tier)), _METRICS[block.block.metric]
     what = tr("{tier} {metric}", tier=tier, metric=metric)
     if block.block.better is Better.HIGHER:
         return tr("{metric}, {unit} (higher is better)", metric=what, unit=block.scale.unit)

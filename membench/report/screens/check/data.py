@@ -8,10 +8,19 @@ from typing import Any
 
 from membench.analysis.check.lines import DeviceLine, ReferenceRange, TierLine
 from membench.analysis.check.machine import MachineCheck
+from membench.analysis.check.rule import CheckVerdict
 from membench.core.terms import UNIT
 from membench.report.screens.check.words import answer
 
 SCHEMA = "membench.check/1"
+
+
+def _right(check: MachineCheck, failures: Sequence[str]) -> bool | None:
+    """Whether the machine is right; None if nothing could be judged."""
+    if failures:
+        return False
+    judged = any(line.verdict is not CheckVerdict.NOT_JUDGED for line in check.lines)
+    return True if judged else None
 
 
 def to_json(name: str, check: MachineCheck, failures: Sequence[str]) -> str:
@@ -19,7 +28,7 @@ def to_json(name: str, check: MachineCheck, failures: Sequence[str]) -> str:
     whole = {
         "schema": SCHEMA,
         "machine": name,
-        "right": not failures,
+        "right": _right(check, failures),
         "answer": answer(check, failures),
         "failures": list(failures),
         "references": list(check.references),
