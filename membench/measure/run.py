@@ -485,7 +485,7 @@ def _publish(prepared: Prepared, before: int, end: End, observer: Observer) -> R
         )
     if end.trouble is not None:
         raise type(end.trouble)(
-            f"{end.trouble}; what was measured is in {shown(csv)}", f"when it is mended: {again}"
+            f"{end.trouble}; the measurements are in {shown(csv)}", f"when it is mended: {again}"
         )
     if end.complete:
         journal.unlink()

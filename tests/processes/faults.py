@@ -541,7 +541,7 @@ FAULTS = (
         f"one-line error; {STOPPED}",
         Seen(
             1,
-            "Error: cannot write o.journal: File too large; what was measured is in o.csv",
+            "Error: cannot write o.journal: File too large; the measurements are in o.csv",
             EVERY,
             "o.csv o.journal o.json",
             COMPLETE,
@@ -555,7 +555,7 @@ FAULTS = (
         Seen(
             1,
             "Error: cannot write o.journal: No space left on device; "
-            "what was measured is in o.journal",
+            "the measurements are in o.journal",
             EVERY,
             "o.journal",
             COMPLETE,

@@ -44,7 +44,7 @@ def test_what_was_measured_can_be_read_as_a_page_and_as_markdown(measured: Membe
 
     done = measured("report", "a.csv", "-o", "a.md")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("Report: a.md and 7 plots beside it, ")
+    assert done.stdout.startswith("Report: a.md and 8 plots beside it, ")
     text = (measured.directory / "a.md").read_text(encoding="utf-8")
     for case in ("ddr/steady/n=1", "ddr/raises", "hbm/nothing"):
         assert f"`{case}`" in text

@@ -359,7 +359,7 @@ def test_two_processes_write_the_same_bytes(results: Path, tmp_path: Path) -> No
                 env={"PYTHONPATH": str(ROOT), "PYTHONHASHSEED": hash_seed, "HOME": str(tmp_path)},
             )
         written.append({path.name: path.read_bytes() for path in folder.iterdir()})
-    assert len(written[0]) == 2 + 14
+    assert len(written[0]) == 2 + 16
     assert written[0] == written[1]
 
 

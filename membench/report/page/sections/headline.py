@@ -30,6 +30,7 @@ from membench.report.page.sections.words import (
     CHECK_VERDICTS,
     METRICS,
     TIERS,
+    about,
     codes,
     origin,
     percent,
@@ -206,7 +207,7 @@ def _behind(ladders: Mapping[str, Sequence[JudgedRung]]) -> Section:
                 cells: tuple[Line, ...] = (
                     (_title(row),),
                     (value,),
-                    (Code(row.case),),
+                    (Code(row.case), " ", about(row)),
                     (listed(_facts(row)),),
                     codes(row.flags),
                 )

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 
 from membench.analysis.check.rule import CheckVerdict
 from membench.analysis.ladder import Rung
+from membench.benches import registry
 from membench.core.messages import Message, tr
 from membench.core.terms import Better, Metric, Tier
 from membench.report.page.document import Code, Line, joined
+from membench.report.screens.blocks import split
 from membench.results.schema import Row
 
 TIERS = {
@@ -116,6 +118,12 @@ def percent(fraction: float) -> str:
 def origin(row: Row) -> str:
     """The source of a row: ``cited``, or its backend, which names the tool of an import."""
     return tr("cited") if row.cited else row.backend
+
+
+def about(row: Row) -> str:
+    """The first line of the bench of ``row``; empty if the bench is unknown."""
+    bench = registry().benches.get(split(row.case)[0])
+    return tr(bench.summary.rstrip(".")) if bench else ""
 
 
 def codes(flags: Sequence[str]) -> Line:
