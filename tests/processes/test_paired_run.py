@@ -136,7 +136,9 @@ def test_a_set_up_command_that_fails_ends_the_run_and_keeps_what_there_is(
     done = membench(*STEADY, "--setup-b", count)
     assert done.returncode == 1
     (line,) = re.findall(r"^Error: .*$", done.stderr, re.MULTILINE)
-    assert line.startswith("Error: --setup-b ended with exit code 5: no governor; the measurements ")
+    assert line.startswith(
+        "Error: --setup-b ended with exit code 5: no governor; the measurements "
+    )
     assert "--setup-b" in done.stderr.partition("Hint: when it is mended: ")[2]
     for side in "ab":
         (row,) = read_rows(membench.directory / f"o_{side}.csv")
