@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from membench.analysis.derive.tiers import split_case
 from membench.analysis.likeness import Likeness, likeness, read_rules
+from membench.core.case_id import split_case
 from membench.core.terms import OFF_TIER_FLAGS, Metric, Stat, Status, Tier
 from membench.results.compact.row import Measurement
 

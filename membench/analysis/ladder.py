@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
-from membench.analysis.derive.tiers import split_case
+from membench.core.case_id import split_case
 from membench.core.terms import Better, Metric, Stat, Tier
 from membench.results.schema import Row
 from membench.results.staircase import leading

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
 
-from membench.analysis.derive.tiers import split_case
 from membench.core.axes import AUTO
+from membench.core.case_id import split_case
 from membench.core.errors import UsageError
 from membench.core.units import parse_size
 

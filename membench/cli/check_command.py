@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from membench.cli import completion
+from membench.cli.word_lists import words_of
 from membench.core.errors import EXIT_FINDING, EXIT_OK, EXIT_SIGNAL_BASE
 from membench.core.files import shown
 
@@ -23,16 +24,12 @@ PROFILE = "check"
 """Profile name of a check's run, in the file's name and in the sidecar."""
 ROUNDS = (3, 2, 1)
 """Maximum number of rounds of a check."""
-_FAIL_ON = ("look", "not-judged", "straggler")  # the same as in analysis.check.requirements
+_FAIL_ON = ("look", "not-judged", "straggler")
 _FORMATS = ("table", "md", "json", "github", "junit")
 
 
 def _words(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[str, ...]:
-    words = tuple(dict.fromkeys(word.strip() for word in value.split(","))) if value else ()
-    for word in words:
-        if word not in _FAIL_ON:
-            raise click.BadParameter(f"'{word}' is not one of {', '.join(_FAIL_ON)}", ctx, param)
-    return words
+    return words_of(_FAIL_ON)(ctx, param, value or None)
 
 
 @click.command(name="check")

@@ -10,6 +10,7 @@ import click
 from membench.analysis.thresholds import PRESETS, thresholds, to_toml
 from membench.analysis.verdict import GATE_CLASSES, Verdict
 from membench.cli import completion
+from membench.cli.word_lists import words_of
 from membench.core.errors import EXIT_FINDING, EXIT_OK, NothingMatched
 
 if TYPE_CHECKING:  # it imports numpy, which --help does not need
@@ -17,19 +18,6 @@ if TYPE_CHECKING:  # it imports numpy, which --help does not need
 
 FARTHEST = 10
 """Number of rows in a comparison with a reference unless all rows are requested."""
-_WORDS = {"verdicts": tuple(Verdict), "fail_on": GATE_CLASSES}
-
-
-def _words(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[str, ...]:
-    """Split ``value`` at commas; each word must be in the option's list. Repeats are dropped."""
-    allowed = _WORDS[param.name or ""]
-    if value is None:
-        return ()
-    words = tuple(dict.fromkeys(word.strip() for word in value.split(",")))
-    for word in words:
-        if word not in allowed:
-            raise click.BadParameter(f"'{word}' is not one of {', '.join(allowed)}", ctx, param)
-    return words
 
 
 @click.command(name="compare")
@@ -59,7 +47,7 @@ def _words(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
 @click.option(
     "--status",
     "verdicts",
-    callback=_words,
+    callback=words_of(tuple(Verdict)),
     metavar="V,..",
     help=f"Show only rows that are {', '.join(Verdict)}.",
 )
@@ -77,7 +65,7 @@ def _words(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
 )
 @click.option(
     "--fail-on",
-    callback=_words,
+    callback=words_of(GATE_CLASSES),
     metavar="V,..",
     help=f"Exit with 3 if any row is one of {', '.join(GATE_CLASSES)}.",
 )

@@ -9,6 +9,7 @@ import click
 
 from membench.analysis.thresholds import PRESETS, thresholds
 from membench.cli.extras import demand_dask
+from membench.cli.word_lists import words_of
 from membench.core.errors import EXIT_FINDING, EXIT_OK, NothingMatched, UsageError
 from membench.core.files import shown
 
@@ -18,19 +19,11 @@ if TYPE_CHECKING:  # the reports import numpy, which --help does not need
 FINDINGS = ("straggler", "missing", "failed")
 
 
-def _findings(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[str, ...]:
-    words = tuple(word.strip() for word in value.split(",")) if value is not None else ()
-    for word in words:
-        if word not in FINDINGS:
-            raise click.BadParameter(f"'{word}' is not one of {', '.join(FINDINGS)}", ctx, param)
-    return words
-
-
 @click.command(name="report")
 @click.argument("source", metavar="DIR|FILE.parquet", type=click.Path(path_type=Path))
 @click.option(
     "--fail-on",
-    callback=_findings,
+    callback=words_of(FINDINGS),
     metavar="V,..",
     help=f"Exit with 3 if any row is one of {', '.join(FINDINGS)}.",
 )

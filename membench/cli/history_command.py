@@ -9,6 +9,7 @@ import click
 
 from membench.analysis.thresholds import PRESETS, thresholds
 from membench.cli import completion
+from membench.cli.word_lists import words_of
 from membench.core.errors import EXIT_FINDING, EXIT_OK, UsageError
 from membench.core.files import shown
 
@@ -16,14 +17,6 @@ if TYPE_CHECKING:  # it imports numpy, which --help does not need
     from membench.analysis.history.summary import History
 
 FINDINGS = ("worse", "better")
-
-
-def _findings(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[str, ...]:
-    words = tuple(word.strip() for word in value.split(",")) if value is not None else ()
-    for word in words:
-        if word not in FINDINGS:
-            raise click.BadParameter(f"'{word}' is not one of {', '.join(FINDINGS)}", ctx, param)
-    return words
 
 
 @click.command(name="history")
@@ -50,7 +43,7 @@ def _findings(ctx: click.Context, param: click.Parameter, value: str | None) -> 
 )
 @click.option(
     "--fail-on",
-    callback=_findings,
+    callback=words_of(FINDINGS),
     metavar="V,..",
     help=f"Exit with 3 if the present level of a line is {' or '.join(FINDINGS)} than the one "
     "before it.",

@@ -11,6 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from membench.core.case_id import split_case
 from membench.core.terms import FLAGS, OFF_TIER_FLAGS, Metric, Stat, Status, Tier
 from membench.core.units import MIB
 from membench.results.schema import Row, is_whole
@@ -67,7 +68,7 @@ def settled(rows: Sequence[Row]) -> list[Row]:
     curves: dict[tuple[str, ...], list[Row]] = {}
     for row in rows:
         if row.status is Status.OK and row.metric is Metric.LATENCY and row.stat is Stat.MEDIAN:
-            name, params = _split(row.case)
+            name, params = split_case(row.case)
             if name in _TIERS and row.value and _footprint(row) and not row.cited:
                 params.pop("size", None)
                 others = (f"{key}={value}" for key, value in sorted(params.items()))
@@ -93,7 +94,7 @@ def leading(rows: Sequence[Row]) -> list[Row]:
         for row in settled(rows)
         if row.status is Status.OK
         and OFF_TIER_FLAGS.isdisjoint(row.flags)
-        and not _split(row.case)[0].endswith("/loaded")
+        and not split_case(row.case)[0].endswith("/loaded")
     ]
 
 
@@ -109,7 +110,7 @@ def _tiers(rows: Sequence[Row]) -> dict[int, Tier | None]:
 
     Positions that cannot be decided are absent.
     """
-    name, params = _split(rows[0].case)
+    name, params = split_case(rows[0].case)
     caches, memory = _TIERS[name]
     stairs = [_Stair(_footprint(row), row.value or 0.0) for row in rows]
     cache = max((_reach(row) for row in rows), default=0) or None
@@ -215,12 +216,6 @@ def _first_step(stairs: Sequence[_Stair]) -> int:
 def _share(latency: float, low: float, high: float) -> float:
     """How far ``latency`` has climbed from ``low`` to ``high``, as a share; 0 without a climb."""
     return (latency - low) / (high - low) if high > low else 0.0
-
-
-def _split(case: str) -> tuple[str, dict[str, str]]:
-    parts = case.split("/")
-    name = "/".join(part for part in parts if "=" not in part)
-    return name, dict(part.split("=", 1) for part in parts if "=" in part)
 
 
 def _footprint(row: Row) -> int:

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from membench.analysis.derive import tiers
+from membench.core.case_id import split_case
 from membench.core.terms import Metric, Stat, Tier
 from membench.core.units import KIB, MIB, format_size
 from membench.results.schema import Row
@@ -128,5 +129,5 @@ def test_bank_conflicts_are_held_against_stride_one_of_the_same_width() -> None:
 
 
 def test_a_case_in_its_parts() -> None:
-    name, params = tiers.split_case("gpu/gemm/bf16/n=8192")
+    name, params = split_case("gpu/gemm/bf16/n=8192")
     assert (name, params) == ("gpu/gemm/bf16", {"n": "8192"})

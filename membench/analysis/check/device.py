@@ -14,8 +14,8 @@ from membench.analysis.check.rule import (
     share_of,
     without_range,
 )
-from membench.analysis.derive.tiers import split_case
 from membench.analysis.likeness import Likeness
+from membench.core.case_id import split_case
 from membench.core.messages import listed, tr
 from membench.core.terms import INVALID_FLAGS, OFF_TIER_FLAGS, Better, PeakBasis, Status
 from membench.results.schema import Row

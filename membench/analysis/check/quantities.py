@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from membench.analysis.derive.tiers import split_case
+from membench.core.case_id import split_case
 from membench.core.messages import tr
 from membench.core.terms import Metric, Stat, Tier
 from membench.results.schema import Row

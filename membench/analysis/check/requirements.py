@@ -14,8 +14,7 @@ from membench.core.messages import listed, tr
 from membench.core.terms import Tier
 
 WORDS = {"look": CheckVerdict.LOOK, "not-judged": CheckVerdict.NOT_JUDGED}
-FAIL_ON = (*WORDS, "straggler")
-"""Optional conditions on which a check fails, besides those on which it always fails."""
+"""Verdicts on which a check can be asked to fail, besides those on which it always fails."""
 
 _MOST_GPUS = 1024
 _NEEDED = (Tier.HBM, Tier.LINK)

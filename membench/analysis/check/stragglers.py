@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from membench.analysis.check.tiers import gpu_of
-from membench.analysis.derive.tiers import split_case
 from membench.analysis.fleet.reading import Key, Values
 from membench.analysis.fleet.summary import SlowCell, summarise
 from membench.analysis.likeness import NOT_THE_CASE
 from membench.analysis.thresholds import PRESETS
+from membench.core.case_id import split_case
 from membench.core.terms import OFF_TIER_FLAGS, Status
 from membench.results.schema import Row
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from membench.analysis.derive.load import LoadCurve, load_curve
 from membench.analysis.derive.steps import Step, climbs, falls
+from membench.core.case_id import split_case
 from membench.core.terms import Metric, Stat, Status
 from membench.results.schema import Row
 
@@ -93,13 +94,6 @@ class Conflict:
     of: str
     times: float
     predicted: str
-
-
-def split_case(case: str) -> tuple[str, dict[str, str]]:
-    """``hbm/read/size=1GiB`` -> ``hbm/read``, {"size": "1GiB"}."""
-    parts = case.split("/")
-    name = "/".join(part for part in parts if "=" not in part)
-    return name, dict(part.split("=", 1) for part in parts if "=" in part)
 
 
 def capacities(rows: Iterable[Row]) -> tuple[CapacityRange, ...]:

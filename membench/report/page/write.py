@@ -102,11 +102,6 @@ def make_report(
     return tuple(written)
 
 
-def _encoded(text: str) -> bytes:
-    """``text`` as UTF-8; bytes of a file name that are not UTF-8 are escaped."""
-    return text.encode(errors="backslashreplace")
-
-
 def _markdown(document: Document, output: Path) -> dict[Path, str]:
     from membench.report.page import markdown
 

@@ -37,17 +37,6 @@ class EvictionRule(StrEnum):
     SECOND = "second"
 
 
-MEANING = {
-    EvictionRule.LRU: "least recently used",
-    EvictionRule.FIFO: "first in, first out",
-    EvictionRule.S3FIFO: "S3-FIFO",
-    EvictionRule.OPTIMAL: "evicts the block that is needed last (Belady): the optimum",
-    EvictionRule.LEAF: "least recently used of the blocks that no cached block follows",
-    EvictionRule.TTL: "least recently used, dropped after SECONDS without use",
-    EvictionRule.SECOND: "least recently used, admitted on the second use",
-}
-
-
 @dataclass(frozen=True)
 class CachePolicy:
     """A policy, and its seconds if it is `ttl`."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from membench.core.messages import clauses, listed, sentence, sentences, tr
-from membench.core.terms import ClaimVerdict, Metric, Tier
+from membench.core.terms import Metric, Tier
 from membench.core.units import format_value, significant
 from membench.report.page.document import (
     Block,
@@ -16,17 +16,16 @@ from membench.report.page.document import (
     Line,
     Link,
     Section,
-    Strong,
     Table,
 )
 from membench.report.page.runs import Run
-from membench.report.page.sections.claims import anchor
+from membench.report.page.sections.claims import anchor, verdict_line
 from membench.report.page.sections.headline import JudgedRun
 from membench.report.screens.serving import serving, serving_sentence
 from membench.thesis.claims.amounts import amount
 from membench.thesis.claims.judging import PartVerdict, reads_machine
 from membench.thesis.claims.verdicts import ClaimResult, Subject, Verdicts
-from membench.thesis.claims.wording import claim_words, verdict_words
+from membench.thesis.claims.wording import verdict_words
 
 LEADING = {Tier.HBM: "C13", Tier.DDR: "C17", Tier.SSD: "C15"}
 """The claim of the thesis about each tier: HBM stays indispensable, DDR only coordinates, SSD
@@ -64,7 +63,7 @@ def _alone(subject: Subject, judged: JudgedRun) -> Table:
                 (str(tier).upper(),),
                 (_own_number(tier, judged),),
                 (Link(name, anchor(result.claim)), ": ", result.claim.english),
-                _verdict(result),
+                verdict_line(result),
                 (_because(result),),
             )
         )
@@ -86,7 +85,7 @@ def _beside(subjects: Sequence[Subject], last: Mapping[str, JudgedRun]) -> Table
                 (
                     _own_number(tier, last[subject.machine]),
                     ": ",
-                    *_verdict(_claim(subject, name)),
+                    *verdict_line(_claim(subject, name)),
                 )
                 for tier, name in LEADING.items()
             ),
@@ -110,12 +109,6 @@ def _beside(subjects: Sequence[Subject], last: Mapping[str, JudgedRun]) -> Table
 
 def _claim(subject: Subject, name: str) -> ClaimResult:
     return next(result for result in subject.claims if result.claim.id == name)
-
-
-def _verdict(result: ClaimResult) -> Line:
-    words = claim_words(result)
-    decided = result.word in (ClaimVerdict.SUPPORTED, ClaimVerdict.CONTRADICTED)
-    return (Strong(words),) if decided else (words,)
 
 
 def _own_number(tier: Tier, judged: JudgedRun) -> str:

@@ -186,7 +186,7 @@ def _overview(found: Verdicts) -> Table:
     )
     rows: list[tuple[Line, ...]] = []
     for claim in found.ledger.claims:
-        words: list[Line] = [_verdict(result) for _, result in _of(found, claim)]
+        words: list[Line] = [verdict_line(result) for _, result in _of(found, claim)]
         classes = " ".join(claim.classes)
         rows.append(((Link(claim.id, anchor(claim)),), (claim.english,), *words, (classes,)))
     return Table(
@@ -196,7 +196,7 @@ def _overview(found: Verdicts) -> Table:
     )
 
 
-def _verdict(result: ClaimResult) -> Line:
+def verdict_line(result: ClaimResult) -> Line:
     words = claim_words(result)
     decided = result.word in (ClaimVerdict.SUPPORTED, ClaimVerdict.CONTRADICTED)
     return (Strong(words),) if decided else (words,)

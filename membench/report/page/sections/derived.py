@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from membench.analysis.derive import tiers
 from membench.analysis.derive.steps import CLIMB
+from membench.core.case_id import split_case
 from membench.core.messages import listed, sentence, tr, tr_n
 from membench.core.terms import Metric
 from membench.core.units import about_size, format_value, significant
@@ -83,7 +84,7 @@ def common_form(cases: Sequence[str]) -> str:
     """Case ids of one bench as one glob, ``hbm/read/size=*``, with their common parts."""
     parts = [case.split("/") for case in cases]
     if len({len(one) for one in parts}) > 1:
-        return f"{tiers.split_case(cases[0])[0]}/*"
+        return f"{split_case(cases[0])[0]}/*"
     return "/".join(
         column[0] if len(set(column)) == 1 else f"{column[0].partition('=')[0]}=*"
         for column in zip(*parts, strict=True)
