@@ -17,7 +17,11 @@ from membench.core.cache_dir import (
 )
 from membench.doctor.facts import no_kernel_cache
 from membench.gpu.cuda.image_cache import load_image, store_image
-from membench.host.compiled.cache_integrity import discard_damaged, record_digests
+from membench.host.compiled.cache_integrity import (
+    compiling,
+    discard_damaged,
+    record_digests,
+)
 from membench.measure.kernel_cache import kernel_cache
 
 root_only = pytest.mark.skipif(os.getuid() != 0, reason="only root can give a file away")
@@ -117,10 +121,23 @@ def test_damage_is_told_once_and_discarded(base: Path, tmp_path: Path) -> None:
         with kernel_cache(tmp_path, heard) as variables:  # type: ignore[arg-type]
             assert variables == {}
     assert heard.warnings == ["the kernel cache was damaged: 1 files were discarded"]
-    assert sorted(path.name for path in kept.iterdir() if path.suffix != ".json") == [
+    assert sorted(path.name for path in kept.iterdir() if path.suffix in {".nbi", ".nbc"}) == [
         "a.nbi",
         "new.nbc",
     ]
+
+
+def test_nothing_is_damage_while_another_process_compiles(base: Path) -> None:
+    kept = base / "abc"
+    (kept / "a.nbi").write_bytes(b"of one signature")
+    record_digests(kept)
+    with compiling(kept), compiling(kept):
+        (kept / "a.nbi").write_bytes(b"of two signatures")
+        assert discard_damaged(kept) == []
+        record_digests(kept)
+    assert discard_damaged(kept) == []
+    (kept / "a.nbi").write_bytes(b"of no signature")
+    assert discard_damaged(kept) == [kept / "a.nbi"]
 
 
 CODE = """

@@ -1,18 +1,25 @@
 """Digests of the files in the kernel cache, so that a damaged file is discarded and not run.
 
 Numba keeps no digests of its own, and damaged machine code may crash or compute wrong results.
+
+Numba writes a file before its digest can be recorded, so another process may meet a whole file
+that differs from its recorded digest. Whoever compiles therefore locks the cache, and damage is
+looked for only while nobody compiles.
 """
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _DIGESTS = "digests.json"
+_COMPILING = "compiling.lock"  # shared by those who compile
+_RECORDING = "recording.lock"  # an older record must not replace a newer one
 _SUFFIXES = {".nbi", ".nbc"}
 
 
@@ -25,9 +32,37 @@ def _digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+@contextmanager
+def _locked(path: Path, how: int) -> Iterator[bool]:
+    """Hold an advisory lock on ``path``: true if it was had, or if the filesystem has no locks."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError:  # nobody can write here, so nobody compiles here
+        yield True
+        return
+    try:
+        try:
+            fcntl.flock(descriptor, how)
+        except BlockingIOError:
+            yield False
+        except OSError:
+            yield True
+        else:
+            yield True
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def compiling(directory: Path) -> Iterator[None]:
+    """Keep other processes from judging the files below ``directory`` until this block ends."""
+    with _locked(directory / _COMPILING, fcntl.LOCK_SH):
+        yield
+
+
 def record_digests(directory: Path) -> None:
     """Record the digests of all compiled files below ``directory``, all or none."""
-    with suppress(OSError):
+    with suppress(OSError), _locked(directory / _RECORDING, fcntl.LOCK_EX):
         found = {str(path.relative_to(directory)): _digest(path) for path in _files(directory)}
         partial = directory / f"{_DIGESTS}.{os.getpid()}"
         partial.write_text(json.dumps(found), encoding="utf-8")
@@ -37,11 +72,16 @@ def record_digests(directory: Path) -> None:
 def discard_damaged(directory: Path) -> list[Path]:
     """Remove the compiled files below ``directory`` that differ from their recorded digests.
 
-    A file without a digest is kept: another process may be about to record it.
+    A file without a digest is kept: whoever compiled it was killed before it was recorded.
 
     Returns:
-        The files that were removed.
+        The files that were removed; none while another process compiles.
     """
+    with _locked(directory / _COMPILING, fcntl.LOCK_EX | fcntl.LOCK_NB) as alone:
+        return _discarded(directory) if alone else []
+
+
+def _discarded(directory: Path) -> list[Path]:
     try:
         kept = json.loads((directory / _DIGESTS).read_bytes())
         recorded = kept if isinstance(kept, dict) else {}

@@ -17,7 +17,12 @@ import numba
 from numba.core import config
 
 from membench.core.cache_dir import cache_directory
-from membench.host.compiled.cache_integrity import discard_all, discard_damaged, record_digests
+from membench.host.compiled.cache_integrity import (
+    compiling,
+    discard_all,
+    discard_damaged,
+    record_digests,
+)
 
 _HERE = Path(__file__).parents[1]  # the room `host`
 
@@ -64,20 +69,25 @@ class CompiledFunction:
 
         Compile it on one thread before several threads meet in its barrier.
         """
+        if _CACHE is None:
+            self._dispatcher.compile(self.signature)
+        else:
+            with compiling(_CACHE):
+                self._compile_into(_CACHE)
+        self._dispatcher.disable_compile()
+        entry: Callable[..., Any] = self._dispatcher
+        return entry
+
+    def _compile_into(self, cache: Path) -> None:
         try:
             self._dispatcher.compile(self.signature)
         except Exception:
-            if _CACHE is None:
-                raise
             # Of many kinds: an index that was cut short ends in any error of pickle.  A kernel
             # that does not compile raises again.
-            discard_all(_CACHE)
+            discard_all(cache)
             self._dispatcher.compile(self.signature)
-        self._dispatcher.disable_compile()
-        if _CACHE is not None and sum(self._dispatcher.stats.cache_misses.values()):
-            record_digests(_CACHE)
-        entry: Callable[..., Any] = self._dispatcher
-        return entry
+        if sum(self._dispatcher.stats.cache_misses.values()):
+            record_digests(cache)
 
     def assembly(self) -> str:
         """Its machine code as assembly text; recompiled if only the binary was cached."""
